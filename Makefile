@@ -1,0 +1,55 @@
+# Every target makes the environment it needs: nothing but python3 (3.11 or later) has to be there.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST_FLAGS ?= -q -n auto --dist worksteal
+# Offline or mirrored installs: pass pip's own settings through the environment.
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+DEMO_OUT := demo-out
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint clean
+
+help:
+	@echo "make demo   fit Kepler's planets and show the law, the front and a plot"
+	@echo "make test   run the tests"
+	@echo "make lint   ruff, mypy and the import contracts"
+	@echo "make clean  remove the environment and what the other targets wrote"
+
+$(VENV)/created:
+	@$(PYTHON) -c 'import sys; sys.exit("hypo needs Python 3.11 or later, and $(PYTHON) is " + sys.version.split()[0] + ": run make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
+	@echo "making $(VENV)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+# An editable install: numba keeps its compiled kernels beside the sources.
+$(VENV)/core: pyproject.toml | $(VENV)/created
+	@echo "installing hypo"
+	@$(PIP) install --editable .
+	@touch $@
+
+$(VENV)/dev: pyproject.toml | $(VENV)/created
+	@echo "installing hypo with its test tools"
+	@$(PIP) install --editable '.[dev]'
+	@touch $@ $(VENV)/core
+
+demo: $(VENV)/core
+	@$(BIN)/hypo fit datasets/kepler/data.csv --target T --knowledge datasets/kepler/knowledge.toml \
+		--time-limit 20 --out $(DEMO_OUT)
+	@$(BIN)/hypo show $(DEMO_OUT)
+	@echo
+	@echo "written to $(DEMO_OUT)/:"
+	@ls $(DEMO_OUT)
+
+test: $(VENV)/dev
+	@$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+lint: $(VENV)/dev
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+clean:
+	rm -rf $(VENV) $(DEMO_OUT)
