@@ -1,0 +1,78 @@
+"""hypo: the public names, and nothing else.
+
+    >>> import hypo
+    >>> result = hypo.fit("data.csv", target="y", time_limit=10)
+    >>> print(result.expression)
+
+Names are imported on first use, so that ``import hypo`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from hypo.errors import (
+    DataError,
+    FormulaError,
+    HypoError,
+    InputError,
+    KnowledgeError,
+    MissingExtraError,
+    UnitError,
+)
+
+if TYPE_CHECKING:
+    from hypo.api import fit, score
+    from hypo.data import Dataset, read_csv
+    from hypo.expression.expr import Expression
+    from hypo.expression.parser import parse
+    from hypo.knowledge.knowledge import Knowledge
+    from hypo.regressor import SymbolicRegressor
+    from hypo.result import Result
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "DataError",
+    "Dataset",
+    "Expression",
+    "FormulaError",
+    "HypoError",
+    "InputError",
+    "Knowledge",
+    "KnowledgeError",
+    "MissingExtraError",
+    "Result",
+    "SymbolicRegressor",
+    "UnitError",
+    "__version__",
+    "fit",
+    "parse",
+    "read_csv",
+    "score",
+]
+
+_HOME = {
+    "Dataset": "hypo.data",
+    "Expression": "hypo.expression.expr",
+    "Knowledge": "hypo.knowledge.knowledge",
+    "Result": "hypo.result",
+    "SymbolicRegressor": "hypo.regressor",
+    "fit": "hypo.api",
+    "parse": "hypo.expression.parser",
+    "read_csv": "hypo.data",
+    "score": "hypo.api",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401  (the type of the name asked for)
+    if name not in _HOME:
+        raise AttributeError(f"module 'hypo' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
