@@ -1,0 +1,436 @@
+"""Dimension vectors with rational exponents, and reading of unit texts such as ``"kg*m/s^2"``.
+
+hypo calculates in one coherent system; units exist only at the border, as a dimension and a factor to SI.
+The grammar of a unit text is read here, exactly; pint is asked only what one name such as ``"Mpc"`` means.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any, NoReturn
+
+from hypo.errors import UnitError
+
+__all__ = ["BASE_UNITS", "DIMENSIONLESS", "Dimension", "Unit", "coherent_scales", "parse_unit"]
+
+BASE_UNITS = ("m", "kg", "s", "A", "K", "mol", "cd", "rad")
+"""The order of the exponents of a :class:`Dimension`."""
+
+_PRINT_ORDER = (1, 0, 2, 3, 4, 5, 6, 7)
+
+
+class Dimension:
+    """A product of powers of the base units, m^a·kg^b·s^c·A^d·K^e·mol^f·cd^g·rad^h, with rational exponents.
+
+    ``exponents`` holds up to eight integers or Fractions in the order of :data:`BASE_UNITS`; the rest is 0. The
+    last, rad, is 0 unless angles are kept apart (``strict_angles`` of :func:`parse_unit`). Immutable, exact.
+    """
+
+    # Whole numbers over one common denominator hash and compare far faster than eight Fractions.
+    __slots__ = ("_denominator", "_hash", "_numerators")
+    _denominator: int
+    _hash: int
+    _numerators: tuple[int, ...]
+
+    def __new__(cls, exponents: Iterable[Fraction | int] = ()) -> Dimension:
+        values = [Fraction(e) for e in exponents]
+        if len(values) > len(BASE_UNITS):
+            raise ValueError(f"expected at most {len(BASE_UNITS)} exponents, got {len(values)}")
+        values += [Fraction(0)] * (len(BASE_UNITS) - len(values))
+        denominator = math.lcm(*(v.denominator for v in values))
+        return cls._make(tuple(int(v * denominator) for v in values), denominator)
+
+    @classmethod
+    def _make(cls, numerators: tuple[int, ...], denominator: int) -> Dimension:
+        if denominator != 1:
+            divisor = math.gcd(denominator, *numerators)
+            numerators, denominator = tuple(n // divisor for n in numerators), denominator // divisor
+        self = object.__new__(cls)
+        object.__setattr__(self, "_numerators", numerators)
+        object.__setattr__(self, "_denominator", denominator)
+        object.__setattr__(self, "_hash", hash((numerators, denominator)))
+        return self
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError("a Dimension cannot be changed")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError("a Dimension cannot be changed")
+
+    def __reduce__(self) -> tuple[type[Dimension], tuple[tuple[Fraction, ...]]]:
+        return Dimension, (self.exponents,)
+
+    @property
+    def exponents(self) -> tuple[Fraction, ...]:
+        """The eight exponents, in the order of :data:`BASE_UNITS`."""
+        return tuple(Fraction(n, self._denominator) for n in self._numerators)
+
+    @property
+    def is_dimensionless(self) -> bool:
+        """True when every exponent is 0."""
+        return not any(self._numerators)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Dimension):
+            return NotImplemented
+        return self is other or (
+            self._numerators == other._numerators and self._denominator == other._denominator)
+
+    def __mul__(self, other: Dimension) -> Dimension:
+        return self._combined(other, 1) if isinstance(other, Dimension) else NotImplemented
+
+    def __truediv__(self, other: Dimension) -> Dimension:
+        return self._combined(other, -1) if isinstance(other, Dimension) else NotImplemented
+
+    def _combined(self, other: Dimension, sign: int) -> Dimension:
+        p, q = self._denominator, other._denominator
+        if p == q:
+            sums = [a + sign * b for a, b in zip(self._numerators, other._numerators, strict=True)]
+            return Dimension._make(tuple(sums), p)
+        sums = [a * q + sign * b * p for a, b in zip(self._numerators, other._numerators, strict=True)]
+        return Dimension._make(tuple(sums), p * q)
+
+    def __pow__(self, exponent: Fraction | int) -> Dimension:
+        if not isinstance(exponent, int | Fraction):
+            return NotImplemented
+        scaled = tuple([n * exponent.numerator for n in self._numerators])
+        return Dimension._make(scaled, self._denominator * exponent.denominator)
+
+    def __str__(self) -> str:
+        exponents = self.exponents
+        above = [_power(BASE_UNITS[k], exponents[k]) for k in _PRINT_ORDER if exponents[k] > 0]
+        below = [_power(BASE_UNITS[k], -exponents[k]) for k in _PRINT_ORDER if exponents[k] < 0]
+        return "/".join(["*".join(above) or "1", *below])
+
+    def __repr__(self) -> str:
+        return f"Dimension({self})"
+
+
+DIMENSIONLESS = Dimension()
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A unit as the user wrote it: value in SI = ``factor`` · value in ``text``."""
+
+    dimension: Dimension
+    factor: float
+    text: str
+
+
+def _power(name: str, exponent: Fraction) -> str:
+    if exponent == 1:
+        return name
+    return f"{name}^{exponent}" if exponent.denominator == 1 else f"{name}^({exponent})"
+
+
+@lru_cache(maxsize=4096)
+def parse_unit(text: str, strict_angles: bool = False) -> Unit:
+    """Read a unit text: names with powers, joined by ``*``, ``/`` or a blank, and plain numbers as factors.
+
+    Powers are written ``m^2``, ``m**2``, ``m²``, ``m^0.5``, ``m^(1/2)``, ``s^-2`` or ``s-2``; names are those of
+    pint with prefixes (``km``, ``Mpc``, ``yr``, ``eV``), where ``AU`` is the astronomical unit and ``G`` the
+    gauss of 1e-4 T. ``""``, ``"1"`` and ``"-"`` mean dimensionless. Angles are dimensionless (``deg`` = π/180)
+    unless ``strict_angles``, which keeps rad as a dimension of its own.
+
+    Raises:
+        UnitError: unknown name (with the nearest known one), units with an offset or on a logarithmic scale
+            (``degC``, ``dB``), a text that does not follow the grammar.
+    """
+    stripped = text.strip()
+    if stripped in _DIMENSIONLESS_TEXTS:
+        return Unit(DIMENSIONLESS, 1.0, stripped)
+    exponents, factor = _Reader(stripped).read()
+    if not strict_angles:
+        exponents[-1] = Fraction(0)
+    return Unit(Dimension(exponents), factor, stripped)
+
+
+def coherent_scales(units: Sequence[Unit]) -> tuple[float, ...]:
+    """The factors by which a problem's numbers are multiplied before the search, one per unit.
+
+    All 1.0 when the numbers are already in one coherent system, that is when base-unit sizes b_k > 0 exist
+    with factor_i = Π_k b_k^dim_ik for all i (SI itself, or only AU and yr); otherwise the factors to SI.
+    """
+    # log(factor) = D·log(b) is solvable if every row combination that cancels D also cancels log(factor).
+    rows = [(list(u.dimension.exponents), math.log(u.factor), 1.0 + abs(math.log(u.factor))) for u in units]
+    for column in range(len(BASE_UNITS)):
+        pivot = next((row for row in rows if row[0][column]), None)
+        if pivot is None:
+            continue
+        remaining = []
+        for row in rows:
+            if row is pivot:
+                continue
+            ratio = row[0][column] / pivot[0][column]
+            if ratio:
+                remaining.append((
+                    [a - ratio * b for a, b in zip(row[0], pivot[0], strict=True)],
+                    row[1] - float(ratio) * pivot[1],
+                    row[2] + abs(float(ratio)) * pivot[2],
+                ))
+            else:
+                remaining.append(row)
+        rows = remaining
+    if all(abs(rest) <= 1e-12 * size for _, rest, size in rows):
+        return (1.0,) * len(units)
+    return tuple(u.factor for u in units)
+
+
+# ------------------------------------------------------------------------------------------- grammar
+
+_DIMENSIONLESS_TEXTS = frozenset({"", "1", "-", "–", "—"})
+_MAX_LENGTH = 200
+_MAX_EXPONENT = 100
+_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
+_TOKEN = re.compile(
+    r"(?P<space>\s+)"
+    r"|(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
+    r"|(?P<name>[^\W\d]\w*|°[A-Za-z]?|[%‰℃℉])"
+    r"|(?P<power>\*\*|\^)"
+    r"|(?P<times>[*·⋅×.])"
+    r"|(?P<over>/)"
+    r"|(?P<sign>[+−-])"
+    r"|(?P<open>\()"
+    r"|(?P<close>\))"
+)
+_ADVICE = 'write it like "kg*m/s^2" or "J/(mol*K)"'
+
+Powers = list[Fraction]
+
+
+class _Reader:
+    """Recursive descent over one unit text; every rule returns the eight exponents and the factor to SI."""
+
+    def __init__(self, text: str) -> None:
+        if len(text) > _MAX_LENGTH:
+            raise UnitError(f"a unit of {len(text)} characters is too long; expected at most {_MAX_LENGTH}")
+        self.text = text
+        plain = re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺]+", lambda m: "^" + m.group().translate(_SUPERSCRIPTS), text)
+        plain = unicodedata.normalize("NFC", plain)
+        self.tokens: list[tuple[str, str]] = []
+        position = 0
+        while position < len(plain):
+            match = _TOKEN.match(plain, position)
+            if match is None:
+                self.fail(f'the character "{plain[position]}" is not expected')
+            self.tokens.append((str(match.lastgroup), match.group()))
+            position = match.end()
+        self.position = 0
+
+    def fail(self, what: str) -> NoReturn:
+        raise UnitError(f'cannot read the unit "{self.text}": {what}; {_ADVICE}')
+
+    def peek(self) -> str:
+        return self.tokens[self.position][0] if self.position < len(self.tokens) else "end"
+
+    def take(self) -> str:
+        self.position += 1
+        return self.tokens[self.position - 1][1]
+
+    def skip_space(self) -> bool:
+        if self.peek() != "space":
+            return False
+        self.position += 1
+        return True
+
+    def after_number(self) -> bool:
+        return self.tokens[self.position - 1][0] == "number"
+
+    def read(self) -> tuple[Powers, float]:
+        exponents, factor = self.product()
+        if self.peek() != "end":
+            self.fail(f'"{self.take()}" is not expected there')
+        if not (math.isfinite(factor) and factor > 0):
+            self.fail("its factor to SI is not a positive number")
+        return exponents, _shortest(factor)
+
+    def product(self) -> tuple[Powers, float]:
+        exponents, factor = self.power()
+        divided = False
+        while True:
+            blank = self.skip_space()
+            kind = self.peek()
+            if kind in ("end", "close"):
+                return exponents, factor
+            sign = 1
+            if kind in ("times", "over"):
+                self.take()
+                self.skip_space()
+                sign = -1 if kind == "over" else 1
+                divided = divided or kind == "over"
+            elif divided:
+                self.fail("after a division it is unclear what a blank means, so use brackets or *")
+            elif kind not in ("name", "open") or not (blank or kind == "open" or self.after_number()):
+                self.fail(f'"{self.take()}" is not expected there')
+            more, other = self.power()
+            exponents = [a + sign * b for a, b in zip(exponents, more, strict=True)]
+            factor = factor * other if sign > 0 else factor / other
+
+    def power(self) -> tuple[Powers, float]:
+        kind = self.peek()
+        if kind == "open":
+            self.take()
+            self.skip_space()
+            exponents, factor = self.product()
+            if self.peek() != "close":
+                self.fail("a closing bracket is missing")
+            self.take()
+        elif kind == "number":
+            exponents, factor = [Fraction(0)] * len(BASE_UNITS), float(self.take())
+            if not (factor > 0 and math.isfinite(factor)):
+                self.fail("a factor must be a positive number")
+        elif kind == "name":
+            exponents, factor = self.name(self.take())
+        else:
+            self.fail("it ends too early" if kind == "end" else f'"{self.take()}" is not expected there')
+        exponent = self.exponent(after_name=kind == "name")
+        try:
+            return [e * exponent for e in exponents], factor ** float(exponent)
+        except OverflowError:
+            self.fail("its factor to SI is too large")
+
+    def exponent(self, after_name: bool) -> Fraction:
+        start = self.position
+        self.skip_space()
+        if self.peek() == "power":
+            self.take()
+            self.skip_space()
+            if self.peek() == "open":
+                self.take()
+                value = self.signed_number()
+                self.skip_space()
+                if self.peek() == "over":
+                    self.take()
+                    below = self.signed_number()
+                    if not below:
+                        self.fail("an exponent divides by zero")
+                    value /= below
+                    self.skip_space()
+                if self.peek() != "close":
+                    self.fail("an exponent in brackets must be a number or a fraction")
+                self.take()
+            else:
+                value = self.signed_number()
+        else:
+            self.position = start
+            if not (after_name and self.peek() == "sign"):
+                return Fraction(1)
+            value = self.signed_number()  # the compact form "m s-2"
+        if abs(value) > _MAX_EXPONENT:
+            self.fail(f"an exponent is outside ±{_MAX_EXPONENT}")
+        return value
+
+    def signed_number(self) -> Fraction:
+        self.skip_space()
+        negative = self.peek() == "sign" and self.take() != "+"
+        if self.peek() != "number":
+            self.fail("an exponent must be a number")
+        text = self.take()
+        if not 1e-9 < abs(float(text)) < 1e9:  # also keeps 1e999999999 from becoming a giant Fraction
+            if float(text):
+                self.fail(f"an exponent is outside ±{_MAX_EXPONENT}")
+            return Fraction(0)
+        return -Fraction(text) if negative else Fraction(text)
+
+    def name(self, name: str) -> tuple[Powers, float]:
+        compact = re.fullmatch(r"(\D+)(\d)", name)
+        if compact and not _known(name) and _known(compact[1]):  # "m2"
+            exponents, factor = _lookup(compact[1], self.text)
+            return [e * int(compact[2]) for e in exponents], factor ** int(compact[2])
+        exponents, factor = _lookup(name, self.text)
+        return list(exponents), factor
+
+
+def _shortest(factor: float) -> float:
+    """1e-6 for 1.0000000000000002e-06: the decimal number meant, where products of floats missed it."""
+    short = float(f"{factor:.12g}")
+    return short if math.isclose(short, factor, rel_tol=2e-15) else factor
+
+
+# ------------------------------------------------------------------------------------------- names
+
+_PINT_NAMES = {"℃": "degC", "℉": "degF", "%": "percent", "‰": "permille", "°": "degree", "º": "degree"}
+# Names that pint knows, but as something else (Boltzmann's constant, picohenry) than their writer means.
+_REFUSED = {"k": 'write "K" for kelvin', "pH": "it is on a logarithmic scale; leave it out"}
+_PINT_BASE = ("meter", "kilogram", "second", "ampere", "kelvin", "mole", "candela", "radian")
+# pint reads AU as an absorbance and G as a gauss of the Gaussian system. Masses and radii are the nominal values
+# of IAU 2015 Resolution B3, masses with the CODATA 2018 G.
+_DEFINITIONS = (
+    "hypo_astronomical_unit = 149597870700 * meter = AU",
+    "hypo_gauss = 1e-4 * tesla = G = gauss",
+    "solar_mass = 1.988409870698051e30 * kilogram = M_sun = Msun",
+    "solar_radius = 6.957e8 * meter = R_sun = Rsun",
+    "solar_luminosity = 3.828e26 * watt = L_sun = Lsun",
+    "earth_mass = 5.972167867791379e24 * kilogram = M_earth = Mearth",
+    "earth_radius = 6.3781e6 * meter = R_earth = Rearth",
+)
+_COMMON = tuple(
+    prefix + unit
+    for unit in ("m", "g", "s", "A", "K", "mol", "cd", "rad", "N", "J", "W", "Pa", "V", "C", "Hz", "eV", "pc")
+    for prefix in ("", "k", "m", "M", "c", "µ", "n", "G")
+)
+
+
+@lru_cache(maxsize=1)
+def _registry() -> Any:
+    import pint
+
+    registry: Any = pint.UnitRegistry(on_redefinition="ignore")
+    for definition in _DEFINITIONS:
+        registry.define(definition)
+    return registry
+
+
+def _known(name: str) -> bool:
+    return bool(_registry().parse_unit_name(_PINT_NAMES.get(name, name)))
+
+
+@lru_cache(maxsize=1024)
+def _lookup(name: str, text: str) -> tuple[tuple[Fraction, ...], float]:
+    """The exponents and the factor to SI of one name in the unit ``text``."""
+    where = f'"{name}"' if name == text else f'"{name}" in "{text}"'
+    if name in _REFUSED:
+        raise UnitError(f"the unit {where} is not accepted; {_REFUSED[name]}")
+    if not _known(name):
+        guess = _nearest(name)
+        advice = f'did you mean "{guess}"?' if guess else _ADVICE
+        raise UnitError(f"unknown unit {where}; {advice}")
+    import pint
+
+    registry = _registry()
+    try:
+        size, base = registry.get_base_units(_PINT_NAMES.get(name, name))
+        zero = registry.Quantity(0.0, _PINT_NAMES.get(name, name)).to_base_units().magnitude
+    except pint.PintError:
+        zero, base = math.nan, None  # an offset unit with a prefix
+    if zero != 0 and "kelvin" in str(base if base is not None else "kelvin"):
+        raise UnitError(
+            f"the unit {where} has an offset, so no factor leads to SI; "
+            "use kelvin (K) and convert the numbers, or delta_degC for differences")
+    if zero != 0:
+        raise UnitError(f"the unit {where} is on a logarithmic scale; convert the numbers to a linear unit")
+    exponents = [Fraction(0)] * len(BASE_UNITS)
+    for part, power in dict(base._units).items():
+        if part in _PINT_BASE:
+            exponents[_PINT_BASE.index(part)] += Fraction(power).limit_denominator(1000)
+        elif registry.get_dimensionality(part):
+            raise UnitError(f"the unit {where} cannot be expressed in {', '.join(BASE_UNITS)}; leave it out")
+    return tuple(exponents), _shortest(float(size))
+
+
+def _nearest(name: str) -> str | None:
+    import difflib
+
+    names = [*_COMMON, *(n for n in _registry() if n not in _REFUSED)]
+    same_letters = sorted((n for n in names if n.casefold() == name.casefold()), key=str.isupper)
+    return (same_letters or difflib.get_close_matches(name, names, n=1, cutoff=0.6) or [None])[0]
