@@ -28,8 +28,8 @@ _PRINT_ORDER = (1, 0, 2, 3, 4, 5, 6, 7)
 class Dimension:
     """A product of powers of the base units, m^a·kg^b·s^c·A^d·K^e·mol^f·cd^g·rad^h, with rational exponents.
 
-    ``exponents`` holds up to eight integers or Fractions in the order of :data:`BASE_UNITS`; the rest is 0. The
-    last, rad, is 0 unless angles are kept apart (``strict_angles`` of :func:`parse_unit`). Immutable, exact.
+    ``exponents`` holds up to eight integers or Fractions in the order of :data:`BASE_UNITS`; the rest is 0.
+    The last, rad, is 0 unless angles are kept apart (``strict_angles`` of :func:`parse_unit`).
     """
 
     # Whole numbers over one common denominator hash and compare far faster than eight Fractions.
@@ -137,10 +137,10 @@ def _power(name: str, exponent: Fraction) -> str:
 def parse_unit(text: str, strict_angles: bool = False) -> Unit:
     """Read a unit text: names with powers, joined by ``*``, ``/`` or a blank, and plain numbers as factors.
 
-    Powers are written ``m^2``, ``m**2``, ``m²``, ``m^0.5``, ``m^(1/2)``, ``s^-2`` or ``s-2``; names are those of
-    pint with prefixes (``km``, ``Mpc``, ``yr``, ``eV``), where ``AU`` is the astronomical unit and ``G`` the
-    gauss of 1e-4 T. ``""``, ``"1"`` and ``"-"`` mean dimensionless. Angles are dimensionless (``deg`` = π/180)
-    unless ``strict_angles``, which keeps rad as a dimension of its own.
+    Powers are written ``m^2``, ``m**2``, ``m²``, ``m^0.5``, ``m^(1/2)``, ``s^-2`` or ``s-2``. Names are those
+    of pint with prefixes (``km``, ``Mpc``, ``yr``, ``eV``), but ``AU`` is the astronomical unit and ``G`` is
+    1e-4 T. ``""``, ``"1"`` and ``"-"`` mean dimensionless. Angles are dimensionless (deg = π/180) unless
+    ``strict_angles``, which keeps rad as a dimension of its own.
 
     Raises:
         UnitError: unknown name (with the nearest known one), units with an offset or on a logarithmic scale
@@ -363,10 +363,11 @@ _PINT_NAMES = {"℃": "degC", "℉": "degF", "%": "percent", "‰": "permille", 
 # Names that pint knows, but as something else (Boltzmann's constant, picohenry) than their writer means.
 _REFUSED = {"k": 'write "K" for kelvin', "pH": "it is on a logarithmic scale; leave it out"}
 _PINT_BASE = ("meter", "kilogram", "second", "ampere", "kelvin", "mole", "candela", "radian")
-# pint reads AU as an absorbance and G as a gauss of the Gaussian system. Masses and radii are the nominal values
-# of IAU 2015 Resolution B3, masses with the CODATA 2018 G.
+# pint reads AU as an absorbance, G as a gauss of the Gaussian system, and pc with a tangent where IAU 2015
+# Resolution B2 has 648000/π AU. Masses and radii are nominal (Resolution B3), masses with the CODATA 2018 G.
 _DEFINITIONS = (
     "hypo_astronomical_unit = 149597870700 * meter = AU",
+    "parsec = 3.0856775814913674e16 * meter = pc",
     "hypo_gauss = 1e-4 * tesla = G = gauss",
     "solar_mass = 1.988409870698051e30 * kilogram = M_sun = Msun",
     "solar_radius = 6.957e8 * meter = R_sun = Rsun",
