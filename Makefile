@@ -1,19 +1,20 @@
 # Every target makes the environment it needs: nothing but python3 (3.11 or later) has to be there.
 
 PYTHON ?= python3
-VENV := .venv
+VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST_FLAGS ?= -q -n auto --dist worksteal
 # Offline or mirrored installs: pass pip's own settings through the environment.
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
+DEMO := datasets/kepler
 DEMO_OUT := demo-out
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint clean
 
 help:
-	@echo "make demo   fit Kepler's planets and show the law, the front and a plot"
+	@echo "make demo   fit Kepler's planets: the law, the front, and a plot in $(DEMO_OUT)/"
 	@echo "make test   run the tests"
 	@echo "make lint   ruff, mypy and the import contracts"
 	@echo "make clean  remove the environment and what the other targets wrote"
@@ -36,12 +37,9 @@ $(VENV)/dev: pyproject.toml | $(VENV)/created
 	@touch $@ $(VENV)/core
 
 demo: $(VENV)/core
-	@$(BIN)/hypo fit datasets/kepler/data.csv --target T --knowledge datasets/kepler/knowledge.toml \
-		--time-limit 20 --out $(DEMO_OUT)
-	@$(BIN)/hypo show $(DEMO_OUT)
-	@echo
-	@echo "written to $(DEMO_OUT)/:"
-	@ls $(DEMO_OUT)
+	@$(BIN)/hypo fit $(DEMO)/data.csv --target T --knowledge $(DEMO)/knowledge.toml --time-limit 20 --out $(DEMO_OUT)
+	@MPLBACKEND=Agg $(BIN)/python -c "import hypo; hypo.Result.load('$(DEMO_OUT)').plot('$(DEMO_OUT)/plot.png', hypo.read_csv('$(DEMO)/data.csv', 'T'))"
+	@echo "plot: $(DEMO_OUT)/plot.png"
 
 test: $(VENV)/dev
 	@$(BIN)/python -m pytest $(PYTEST_FLAGS)
