@@ -24,8 +24,9 @@ __all__ = ["Knowledge", "NamedConstant", "Violation"]
 class Violation:
     """How far a formula breaks one rule.
 
-    ``rule`` is ``units``, ``operators``, ``forbid``, ``max_complexity`` or ``nesting``; ``amount`` > 0 grows with the
-    breach (see :meth:`Knowledge.violations`); ``hard`` says that such a formula is not a hypothesis at all.
+    ``rule`` is ``units``, ``operators``, ``forbid``, ``max_complexity`` or ``nesting``; ``amount`` > 0
+    grows with the breach (see :meth:`Knowledge.violations`); ``hard`` says that such a formula is not a
+    hypothesis at all.
     """
 
     rule: str
@@ -38,16 +39,18 @@ class Violation:
 class Knowledge:
     """Units, named constants and the grammar of admissible formulas.
 
-    ``units`` maps the target's and the columns' names to units (texts such as ``"m/s^2"`` are read), ``constants`` maps
-    names to :class:`NamedConstant`. ``operators`` None means every operator. Names of operators may be aliases (``^``,
-    ``ln``); they are kept as the table's names. ``nesting["sin"] = ("sin", "exp")``: neither occurs anywhere inside a
-    sine. ``strict_angles`` keeps rad as a dimension; ``soft`` makes units cost a penalty instead of excluding.
+    ``units`` maps the target's and the columns' names to units (texts such as ``"m/s^2"`` are read),
+    ``constants`` maps names to :class:`NamedConstant`. ``operators`` None means every operator. Names of
+    operators may be aliases (``^``, ``ln``); they are kept as the table's names. ``nesting["sin"] = ("sin",
+    "exp")``: neither occurs anywhere inside a sine. ``strict_angles`` keeps rad as a dimension; ``soft``
+    makes units cost a penalty instead of excluding.
 
-    Short forms add nothing to a grammar and come with their sources: ``neg`` with ``-``; ``inv`` with ``/``; ``square``
-    and ``cube`` with ``*`` or ``**``; ``cbrt`` with ``**`` (unless all operators are allowed, where it is one of them).
-    They go with them too, when ``forbid`` takes all their sources away and ``operators`` does not list them. A whole
-    power ``x**n`` counts as products (and a division when n < 0), ``x**0.5`` as ``sqrt``, and the minus of a number as
-    part of it, unless ``forbid`` names ``**`` or ``neg``.
+    Short forms add nothing to a grammar and come with their sources: ``neg`` with ``-``; ``inv`` with
+    ``/``; ``square`` and ``cube`` with ``*`` or ``**``; ``cbrt`` with ``**`` (unless all operators are
+    allowed, where it is one of them). They go with them too, when ``forbid`` takes all their sources away
+    and ``operators`` does not list them. A whole power ``x**n`` counts as products (and a division when n <
+    0), ``x**0.5`` as ``sqrt``, and the minus of a number as part of it, unless ``forbid`` names ``**`` or
+    ``neg``.
 
     Raises KnowledgeError with all problems, one per line, kept apart in its ``problems``.
     """
@@ -77,7 +80,7 @@ class Knowledge:
         for name, value in vars(fields).items():
             object.__setattr__(self, name, value)
 
-    # --- loading ------------------------------------------------------------------------------------------------
+    # --- loading ----------------------------------------------------------------------------------
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Knowledge:
@@ -127,11 +130,11 @@ class Knowledge:
         report.raise_if_any()
         return replace(self, units={**stated, **self.units})
 
-    # --- the grammar --------------------------------------------------------------------------------------------
+    # --- the grammar ------------------------------------------------------------------------------
 
     def allowed_operators(self, default: Sequence[str]) -> tuple[str, ...]:
-        """The operators to search with: those listed (else ``default``) and the short forms of ``default`` that come
-        with them, less the forbidden ones; in the order of the list, then of ``default``."""
+        """The operators to search with: those listed (else ``default``) and the short forms of ``default``
+        that come with them, less the forbidden ones; in the order of the list, then of ``default``."""
         listed = default if self.operators is None else (*self.operators, *(d for d in default if d in SOURCES))
         return tuple(name for name in dict.fromkeys(listed) if name in self._permitted)
 
@@ -164,7 +167,7 @@ class Knowledge:
         return {ops.BY_NAME[o].opcode: frozenset(ops.BY_NAME[i].opcode for i in inner)
                 for o, inner in banned.items() if inner}
 
-    # --- violations ---------------------------------------------------------------------------------------------
+    # --- violations -------------------------------------------------------------------------------
 
     def violations(self, e: Expression, target: str,
                    weights: Mapping[str, float] | None = None) -> tuple[Violation, ...]:
@@ -172,9 +175,9 @@ class Knowledge:
 
         Amounts: ``operators`` and ``forbid`` count the nodes with an operator not listed, or forbidden;
         ``max_complexity`` is the relative excess (c - max)/max, with c weighted by ``weights`` as in
-        :meth:`Expression.complexity`; ``nesting`` counts the pairs (outer node, banned node below it); ``units``
-        counts the nodes whose arguments' dimensions do not fit, the root counting once more when it does not have the
-        target's. All are hard but ``units`` when ``soft``.
+        :meth:`Expression.complexity`; ``nesting`` counts the pairs (outer node, banned node below it);
+        ``units`` counts the nodes whose arguments' dimensions do not fit, the root counting once more when
+        it does not have the target's. All are hard but ``units`` when ``soft``.
         """
         return tuple(self._each(e, target, weights))
 

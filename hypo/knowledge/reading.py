@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import keyword
 import math
 import re
 import tomllib
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any
 
+from hypo.data.columns import identifier
 from hypo.errors import KnowledgeError, UnitError
 from hypo.expression import ops
 from hypo.knowledge.toml_lines import Lines, Path, find_lines
@@ -72,6 +72,12 @@ class Report:
     source: str
     lines: Lines | None = None
     problems: list[Problem] = field(default_factory=list)
+    unreadable: bool = False
+
+    def refuse(self, line: int | None, message: str) -> None:
+        """Notes why nothing of the file can be read."""
+        self.unreadable = True
+        self.problems.append(Problem(line, message))
 
     def add(self, path: Path, message: str) -> None:
         """Notes a problem at the key ``path``."""
@@ -96,21 +102,21 @@ def read_file(path: str | FilePath) -> tuple[Fields, Report]:
         raw = FilePath(path).read_bytes()
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        report.problems.append(Problem(None, f"cannot read the knowledge file: {reason}"))
+        report.refuse(None, f"cannot read the knowledge file: {reason}")
         return Fields(), report
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        report.problems.append(Problem(line, f"byte 0x{raw[error.start]:02x} is not UTF-8; save the file as UTF-8"))
+        report.refuse(line, f"byte 0x{raw[error.start]:02x} is not UTF-8; save the file as UTF-8")
         return Fields(), report
     report.lines = find_lines(text)
     try:
         data = tomllib.loads(text)
     except RecursionError:
-        report.problems.append(Problem(1, "arrays or tables are nested too deeply"))
+        report.refuse(1, "arrays or tables are nested too deeply")
     except ValueError as error:
-        report.problems.append(_syntax_problem(text, str(error), report.lines))
+        report.refuse(*_syntax_problem(text, str(error), report.lines))
     else:
         return read_sections(data, report), report
     return Fields(), report
@@ -136,7 +142,7 @@ def read_sections(data: Any, report: Report) -> Fields:
     return out
 
 
-# --- [units] and [constants] -------------------------------------------------------------------------------------------
+# --- [units] and [constants] ----------------------------------------------------------------------
 
 
 def _read_units(table: Any, report: Report, out: Fields) -> None:
@@ -209,7 +215,7 @@ def _read_constants(table: Any, report: Report, out: Fields) -> None:
             out.constants[name] = NamedConstant(float(value), unit)
 
 
-# --- [grammar] -----------------------------------------------------------------------------------------------------------
+# --- [grammar] ------------------------------------------------------------------------------------
 
 
 def _read_grammar(table: Any, report: Report, out: Fields) -> None:
@@ -286,9 +292,9 @@ def _read_nesting(table: Any, report: Report, out: Fields) -> None:
 def permitted(operators: Iterable[str] | None, forbid: Iterable[str]) -> frozenset[str]:
     """The operators a formula may use: those given (None: all) less those forbidden.
 
-    A short form of ``SOURCES`` is permitted when it is listed itself or one of its sources is permitted; so ``*`` brings
-    ``square``, and forbidding ``/`` forbids ``inv``. ``cbrt`` is a function of its own where all operators are allowed.
-    A short form that is forbidden by name always is.
+    A short form of ``SOURCES`` is permitted when it is listed itself or one of its sources is permitted; so
+    ``*`` brings ``square``, and forbidding ``/`` forbids ``inv``. ``cbrt`` is a function of its own where
+    all operators are allowed. A short form that is forbidden by name always is.
     """
     banned = frozenset(forbid)
     if operators is None:
@@ -299,7 +305,7 @@ def permitted(operators: Iterable[str] | None, forbid: Iterable[str]) -> frozens
     return base | {s for s, sources in SOURCES.items() if s not in banned and not base.isdisjoint(sources)}
 
 
-# --- names and words -----------------------------------------------------------------------------------------------------
+# --- names and words ------------------------------------------------------------------------------
 
 
 def name_problem(name: Any) -> str | None:
@@ -310,17 +316,14 @@ def name_problem(name: Any) -> str | None:
         return "pi is a known constant, not a free name"
     if ops.lookup(name) is not None:
         return f"{_show(name)} is an operator, not a free name"
-    if not name.isidentifier() or keyword.iskeyword(name):
-        return f"{_show(name)} cannot be a name in a formula (letters, digits and _, not starting with a digit)"
+    if identifier(name, 0) != name:
+        return f"{_show(name)} cannot be a name in a formula (letters, digits and _, no digit first, no keyword of Python)"
     return None
 
 
 def safe_name(name: Any) -> str:
-    """The nearest name that a formula can use."""
-    text = re.sub(r"\W+", "_", str(name)[:60]).strip("_") or "x"
-    if not text.isidentifier():
-        text = "x" + text
-    return text + "_" if name_problem(text) else text
+    """The name that a column with this header gets."""
+    return identifier(str(name)[:60], 0)
 
 
 def label(path: Path) -> str:
@@ -392,15 +395,15 @@ def _join(words: Iterable[str]) -> str:
     return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]
 
 
-def _syntax_problem(text: str, message: str, lines: Lines) -> Problem:
-    """tomllib's message as one sentence with line and column; a repeated key is named with both its lines."""
+def _syntax_problem(text: str, message: str, lines: Lines) -> tuple[int, str]:
+    """tomllib's message as line and one sentence; a repeated key is named with both its lines."""
     at = re.search(r"\s*\(at line (\d+), column (\d+)\)\s*$", message)
     if re.match(r"Cannot (overwrite|declare)", message) and lines.repeated:
         path, first, second = lines.repeated[0]
-        return Problem(second, f"{label(path)}: stands here twice, first on line {first}; keep one")
+        return second, f"{label(path)}: stands here twice, first on line {first}; keep one"
     what = re.sub(r"\s*\(at .*\)\s*$", "", message) or "the text cannot be read"
     what = what[0].lower() + what[1:]
     if at:
-        return Problem(int(at[1]), f"not valid TOML at column {at[2]}: {what}")
+        return int(at[1]), f"not valid TOML at column {at[2]}: {what}"
     last = text.rstrip("\n").split("\n")
-    return Problem(len(last), f"not valid TOML at column {len(last[-1]) + 1}, the end of the file: {what}")
+    return len(last), f"not valid TOML at column {len(last[-1]) + 1}, the end of the file: {what}"

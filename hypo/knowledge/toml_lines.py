@@ -1,7 +1,8 @@
 """Line numbers of the keys in a TOML text, which tomllib does not report.
 
-The scanner follows the structure of the text (tables, arrays of tables, dotted keys, inline tables, arrays) and skips
-over values. It decides nothing about validity: tomllib does, and a text it refuses is scanned as far as it makes sense.
+The scanner follows the structure of the text (tables, arrays of tables, dotted keys, inline tables, arrays)
+and skips over values. It decides nothing about validity: tomllib does, and a text it refuses is scanned as
+far as it makes sense.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ _MAX_DEPTH = 100
 class Lines:
     """Where the keys of a TOML text stand.
 
-    ``where`` maps a path such as ``("units", "L")`` or ``("rule", 0, "kind")`` to its line (from 1); ``repeated`` lists
-    ``(path, first line, second line)`` of keys and tables written more than once.
+    ``where`` maps a path such as ``("units", "L")`` or ``("rule", 0, "kind")`` to its line (from 1);
+    ``repeated`` lists ``(path, first line, second line)`` of keys and tables written more than once.
     """
 
     where: dict[Path, int] = field(default_factory=dict)
