@@ -1,4 +1,4 @@
-"""Background knowledge: what is stated about the law before the data are seen, and how far a formula violates it."""
+"""Background knowledge: what is stated about the law beforehand, and how far a formula violates it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,15 @@ from hypo.expression import ops
 from hypo.expression.dimension import infer
 from hypo.expression.expr import Expression
 from hypo.kernels import opcodes as oc
-from hypo.knowledge.reading import SOURCES, UNIT_SETTINGS, NamedConstant, Report, permitted, read_file, read_sections
+from hypo.knowledge.reading import (
+    SOURCES,
+    UNIT_SETTINGS,
+    NamedConstant,
+    Report,
+    permitted,
+    read_file,
+    read_sections,
+)
 from hypo.units import Dimension, Unit
 
 __all__ = ["Knowledge", "NamedConstant", "Violation"]
@@ -55,8 +63,8 @@ class Knowledge:
     Raises KnowledgeError with all problems, one per line, kept apart in its ``problems``.
     """
 
-    units: Mapping[str, Unit] = field(default_factory=dict)
-    constants: Mapping[str, NamedConstant] = field(default_factory=dict)
+    units: Mapping[str, Any] = field(default_factory=dict)
+    constants: Mapping[str, Any] = field(default_factory=dict)
     operators: tuple[str, ...] | None = None
     forbid: tuple[str, ...] = ()
     max_complexity: int | None = None
@@ -91,7 +99,7 @@ class Knowledge:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], source: str = "knowledge") -> Knowledge:
-        """The knowledge in a dictionary of the same shape as a file; raises KnowledgeError with every problem."""
+        """The knowledge in a dictionary shaped like a file; raises KnowledgeError with every problem."""
         report = Report(source)
         fields = read_sections(data, report)
         report.raise_if_any()
@@ -118,8 +126,8 @@ class Knowledge:
         return {name: section for name, section in sections.items() if section}
 
     def with_units(self, units: Mapping[str, str | Unit]) -> Knowledge:
-        """This knowledge with the units from a table's header added; raises KnowledgeError where the two disagree."""
-        stated = Knowledge(units=units, strict_angles=self.strict_angles, source=self.source).units  # type: ignore[arg-type]
+        """This knowledge with the units of a table's header added; raises KnowledgeError on conflict."""
+        stated = Knowledge(units=units, strict_angles=self.strict_angles, source=self.source).units
         report = Report(self.source)
         for name, unit in stated.items():
             mine = self.units.get(name)
@@ -135,7 +143,8 @@ class Knowledge:
     def allowed_operators(self, default: Sequence[str]) -> tuple[str, ...]:
         """The operators to search with: those listed (else ``default``) and the short forms of ``default``
         that come with them, less the forbidden ones; in the order of the list, then of ``default``."""
-        listed = default if self.operators is None else (*self.operators, *(d for d in default if d in SOURCES))
+        short = [name for name in default if name in SOURCES]
+        listed = default if self.operators is None else (*self.operators, *short)
         return tuple(name for name in dict.fromkeys(listed) if name in self._permitted)
 
     @cached_property
@@ -155,7 +164,7 @@ class Knowledge:
 
     @cached_property
     def _banned_inside(self) -> dict[int, frozenset[int]]:
-        """For an outer opcode the opcodes banned below it; a short form shares the fate of all its sources."""
+        """For an outer opcode the opcodes banned below it; a short form is treated as its sources."""
         banned: dict[str, frozenset[str]] = {}
         for outer, inner in self.nesting.items():
             hidden = (s for s, sources in SOURCES.items() if s != "cbrt" and set(sources) <= set(inner))
@@ -216,7 +225,7 @@ class Knowledge:
                 yield Violation(rule, float(sum(counts.values())), f"{names} {verb} {reason}")
 
     def _writes_permitted(self, e: Expression, node: int) -> bool:
-        """Whether the node only writes otherwise what is permitted: a negative number, a whole power, a root."""
+        """Whether the node only writes what is permitted: a negative number, a whole power, a root."""
         name, before = ops.BY_OPCODE[e.code[node][0]].name, e.code[node - 1]
         if before[0] != oc.CONST or name in self.forbid:
             return False
@@ -239,8 +248,9 @@ class Knowledge:
         if pairs:
             (outer, inner), _ = pairs.most_common(1)[0]
             message = f"{ops.BY_OPCODE[inner].name} stands inside {ops.BY_OPCODE[outer].name}"
-            more = pairs.total() - 1
-            yield Violation("nesting", float(pairs.total()), message + (f", and {more} more such pairs" if more else ""))
+            if len(pairs) > 1 or pairs.total() > 1:
+                message += f"; {pairs.total()} such pairs in all"
+            yield Violation("nesting", float(pairs.total()), message)
 
     def _unit_violations(self, e: Expression, target: str) -> Iterator[Violation]:
         found = infer(e, self.dimensions, self.dimensions.get(target))

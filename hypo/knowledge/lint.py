@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from hypo.errors import UnitError
 from hypo.expression import ops
 from hypo.knowledge.knowledge import contradiction, same_unit
-from hypo.knowledge.reading import Fields, Report, label, nearest, permitted, read_file
+from hypo.knowledge.reading import Fields, Report, permitted, read_file
+from hypo.knowledge.words import label, nearest
 from hypo.units import BASE_UNITS, Dimension, Unit, parse_unit
 
 if TYPE_CHECKING:
@@ -83,28 +84,28 @@ def _check_grammar(fields: Fields, dataset: Dataset | None, out: _Findings) -> N
     allowed = permitted(fields.operators, fields.forbid)
     for name in fields.forbid:
         if fields.operators is not None and name in fields.operators:
-            out.warning(("grammar", "forbid"), f"{name} also stands in operators; forbid wins, so remove it from one")
+            out.warning(("grammar", "forbid"), f"{name} also stands in operators, but forbid wins")
         elif fields.operators is not None and name not in permitted(fields.operators, ()):
             out.note(("grammar", "forbid"), f"{name} is not among the operators anyway")
     if allowed and not any(ops.BY_NAME[name].arity == 2 for name in allowed):
         key = "operators" if fields.operators is not None else "forbid"
-        out.warning(("grammar", key), "no operator with two arguments is allowed, so a formula holds one variable or "
-                                      "constant only; allow + or *, for instance")
+        out.warning(("grammar", key), "no operator with two arguments is allowed, so a formula holds one "
+                                      "variable or constant; allow + or *, for instance")
     for outer, inner in fields.nesting.items():
         if outer not in allowed:
             out.note(("grammar", "nesting", outer), f"{outer} is not allowed, so this limit never applies")
         for name in inner:
             if outer in allowed and name not in allowed:
-                out.note(("grammar", "nesting", outer), f"{name} is not allowed anywhere, so it needs no limit here")
+                out.note(("grammar", "nesting", outer), f"{name} is not allowed, so it needs no limit here")
     limit = fields.max_complexity
     if limit is not None:
         n = 2 if dataset is None else len(dataset.names)
         if limit < 3:
-            out.warning(("grammar", "max_complexity"), f"a formula with two variables or constants has at least 3 nodes; "
-                                                       f"{limit} leaves none of them")
+            out.warning(("grammar", "max_complexity"), f"{limit} leaves no formula with two variables or "
+                                                       "constants, which has at least 3 nodes")
         elif limit < 2 * n - 1:
-            out.note(("grammar", "max_complexity"), f"a formula with all {n} columns has at least {2 * n - 1} nodes; "
-                                                    f"{limit} leaves none of them")
+            out.note(("grammar", "max_complexity"), f"{limit} leaves no formula with all {n} columns, which has "
+                                                    f"at least {2 * n - 1} nodes")
 
 
 # --- [units] against the table --------------------------------------------------------------------
@@ -115,7 +116,7 @@ def _check_units(fields: Fields, dataset: Dataset, out: _Findings) -> dict[str, 
     names = (*dataset.names, dataset.target)
     for name in fields.units:
         if name not in names:
-            out.warning(("units", name), f"the table has no column of this name; {_advice(name, names, dataset)}")
+            out.warning(("units", name), f"the table has no such column; {_advice(name, names, dataset)}")
     for name in fields.constants:
         if name in names:
             out.add("error", ("constants", name), "the table has a column of this name; rename one of them")
@@ -160,19 +161,19 @@ def _check_dimensions(fields: Fields, units: Mapping[str, Unit], dataset: Datase
     if found.missing is not None:
         absent = [u for u, a in zip(BASE_UNITS, goal.exponents, strict=True)
                   if a and not any(d.exponents[BASE_UNITS.index(u)] for d in given.values())]
-        why = f"nothing else carries {' or '.join(absent)}" if absent else (
-            f"{found.product} still lacks {found.missing}" if found.product != "1" else f"that lacks {found.missing}")
-        out.warning(where, f"the target's unit {goal} is no product of powers of {sources}: {why}; only a constant that "
-                           "carries a unit can make up for it: name it in [constants], or leave it to the fit")
+        why = f"{found.product} lacks {found.missing}"
+        if absent:
+            why = f"nothing else carries {' or '.join(absent)}"
+        out.warning(where, f"the target's unit {goal} is no product of powers of {sources}: {why}; only a "
+                           "constant with a unit can make up for it, one in [constants] or one that is fitted")
     elif goal.is_dimensionless and len(found.useless) == len(given):
-        out.warning(where, f"the target is dimensionless, and no product of powers of {sources} is; only constants that "
-                           "carry units can join them")
+        out.warning(where, f"the target is dimensionless and no product of powers of {sources} is; only "
+                           "constants with units can join them")
         return
     for name in found.useless:
         if name in dataset.names and found.missing is None:
-            line = ("units", name)
-            out.note(line, f"{name} [{given[name]}] can enter only with a constant that carries a unit, since the other "
-                           "units cannot cancel it")
+            out.note(("units", name), f"the other units cannot cancel {given[name]}, so {name} can enter only "
+                                      "together with a constant that has a unit")
 
 
 @dataclass(frozen=True)
@@ -193,7 +194,7 @@ def analyse(given: Mapping[str, Dimension], goal: Dimension) -> Analysis:
     """Solves Σ_i p_i·dim_i = ``goal`` for rational powers p, exactly, by Gauss-Jordan elimination."""
     names = list(given)
     n = len(names)
-    # Base units foreign to the goal first, so that what is missing is stated in the goal's own where possible.
+    # Base units foreign to the goal first, so that what is missing is told in the goal's own if possible.
     order = sorted(range(len(BASE_UNITS)), key=lambda k: goal.exponents[k] != 0)
     rows = [[*(given[name].exponents[k] for name in names), goal.exponents[k]] for k in order]
     pivots: list[tuple[int, int]] = []

@@ -1,21 +1,21 @@
-"""Checks what a knowledge file or dictionary states, key by key, and collects every problem before it gives up."""
+"""Checks what a knowledge file or dictionary states, key by key, and collects every problem."""
 
 from __future__ import annotations
 
-import difflib
-import json
 import math
+import numbers
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from os import PathLike
 from pathlib import Path as FilePath
 from typing import Any
 
-from hypo.data.columns import identifier
 from hypo.errors import KnowledgeError, UnitError
 from hypo.expression import ops
 from hypo.knowledge.toml_lines import Lines, Path, find_lines
+from hypo.knowledge.words import bare, join, kind, label, name_problem, nearest, safe_name, show, suggestion
 from hypo.units import Unit, parse_unit
 
 SECTIONS = ("units", "constants", "grammar")
@@ -28,12 +28,6 @@ GRAMMAR_NOT_YET = ("must_use", "must_not_use", "only", "priors")
 SOURCES: dict[str, tuple[str, ...]] = {
     "neg": ("-",), "inv": ("/",), "square": ("*", "**"), "cube": ("*", "**"), "cbrt": ("**",),
 }
-
-_TYPE_NAMES: dict[type, str] = {
-    bool: "true/false", int: "a whole number", float: "a number", str: "a string", list: "an array", tuple: "an array",
-    dict: "a table",
-}
-
 
 @dataclass(frozen=True)
 class NamedConstant:
@@ -95,8 +89,8 @@ class Report:
             raise error
 
 
-def read_file(path: str | FilePath) -> tuple[Fields, Report]:
-    """The content of a knowledge file as far as it can be read, and its problems; never raises for a bad file."""
+def read_file(path: str | PathLike[str]) -> tuple[Fields, Report]:
+    """The content of a knowledge file as far as it can be read, and its problems; never raises."""
     report = Report(str(path))
     try:
         raw = FilePath(path).read_bytes()
@@ -123,21 +117,20 @@ def read_file(path: str | FilePath) -> tuple[Fields, Report]:
 
 
 def read_sections(data: Any, report: Report) -> Fields:
-    """Checks ``data``, a table of sections; what is wrong goes to ``report`` and is left out of the result."""
+    """Checks ``data``, a table of sections; what is wrong goes to ``report`` and is left out."""
     out = Fields()
-    if not isinstance(data, Mapping):
-        report.add((), f"expected a table with the sections {_join(SECTIONS)}, got {_kind(data)}")
+    if not _is_table(data, (), report, f"write the sections {join(f'[{s}]' for s in SECTIONS)}"):
         return out
     for section in data:
         if section in NOT_YET:
-            report.add((section,), "this section is not supported yet; remove it "
-                                   f"(supported are {_join(f'[{s}]' for s in SECTIONS)})")
+            report.add((section,), "this section is not supported yet; remove it (supported are "
+                                   f"{join(f'[{s}]' for s in SECTIONS)})")
         elif section not in SECTIONS:
             home = _home(section)
-            hint = f"it belongs into [{home}]" if home else _near(section, SECTIONS, "known sections are ")
-            report.add((section,), f"unknown section; {hint}")
+            guess = suggestion(section, SECTIONS, "known sections are ")
+            report.add((section,), f"unknown section; {f'it belongs into [{home}]' if home else guess}")
     _read_units(data.get("units", {}), report, out)
-    _read_constants(data.get("constants", {}), report, out)
+    _read_constants(data.get("constants", {}), data.get("units", {}), report, out)
     _read_grammar(data.get("grammar", {}), report, out)
     return out
 
@@ -151,7 +144,7 @@ def _read_units(table: Any, report: Report, out: Fields) -> None:
     for key in UNIT_SETTINGS:
         value = table.get(key)
         if value is not None and not isinstance(value, bool):
-            report.add(("units", key), f"this is a setting, expected true or false, got {_show(value)} "
+            report.add(("units", key), f"this is a setting, expected true or false, got {show(value)} "
                                        f"(a column named {key} must be renamed to be given a unit)")
     out.strict_angles = table.get("strict_angles") is True
     out.soft = table.get("hard") is False
@@ -171,8 +164,8 @@ def _read_unit(value: Any, path: Path, report: Report, strict_angles: bool) -> U
     if isinstance(value, Unit):
         return value
     if not isinstance(value, str):
-        hint = 'write "1" in quotes for a dimensionless quantity' if _is_number(value) else 'a string such as "m/s^2"'
-        report.add(path, f"expected a unit, got {_show(value)}; {hint}")
+        hint = 'write "1" in quotes for a dimensionless quantity' if _is_number(value) else 'write "m/s^2"'
+        report.add(path, f"expected a unit in quotes, got {show(value)}; {hint}")
         return None
     try:
         return parse_unit(value, strict_angles=strict_angles)
@@ -181,7 +174,7 @@ def _read_unit(value: Any, path: Path, report: Report, strict_angles: bool) -> U
         return None
 
 
-def _read_constants(table: Any, report: Report, out: Fields) -> None:
+def _read_constants(table: Any, units: Any, report: Report, out: Fields) -> None:
     example = 'c = { value = 299792458.0, unit = "m/s" }'
     if not _is_table(table, ("constants",), report, f"write lines such as {example}"):
         return
@@ -191,25 +184,26 @@ def _read_constants(table: Any, report: Report, out: Fields) -> None:
         problem = name_problem(name)
         if problem:
             report.add(path, f"{problem}; choose another name, such as {safe_name(name)}")
-        if name in out.units:
+        if isinstance(units, Mapping) and name in units:
             report.add(path, "this name also stands in [units], which is for the target and the columns; "
                              "rename the constant, or remove the entry there")
         if isinstance(entry, NamedConstant):
             entry = {"value": entry.value, "unit": entry.unit}
         if not isinstance(entry, Mapping):
-            hint = f'{_key(name)} = {{ value = {entry}, unit = "1" }}' if _is_number(entry) else example
-            report.add(path, f"expected a table with value and unit, got {_show(entry)}; write {hint}")
+            hint = f'{bare(name)} = {{ value = {show(entry)}, unit = "1" }}' if _is_number(entry) else example
+            report.add(path, f"expected a table with value and unit, got {show(entry)}; write {hint}")
             continue
         for key in entry:
             if key not in ("value", "unit"):
-                report.add((*path, key), f"unknown key; {_near(key, ('value', 'unit'), 'known keys are ')}")
+                guess = suggestion(key, ("value", "unit"), "known keys are ")
+                report.add((*path, key), f"unknown key; {guess}")
         value = entry.get("value")
         if value is None:
             report.add(path, f"the constant has no value; write {example}")
         elif not _is_number(value):
-            report.add((*path, "value"), f"expected a number, got {_show(value)}")
+            report.add((*path, "value"), f"expected a number, got {show(value)}")
         elif not _is_finite(value):
-            report.add((*path, "value"), f"expected a finite number, got {_show(value)}")
+            report.add((*path, "value"), f"expected a finite number, got {show(value)}")
         unit = _read_unit(entry.get("unit", ""), (*path, "unit"), report, out.strict_angles)
         if len(report.problems) == known and unit is not None:
             out.constants[name] = NamedConstant(float(value), unit)
@@ -224,10 +218,11 @@ def _read_grammar(table: Any, report: Report, out: Fields) -> None:
     for key in table:
         if key in GRAMMAR_NOT_YET:
             report.add(("grammar", key), "this key is not supported yet; remove it "
-                                         f"(supported are {_join(GRAMMAR_KEYS)})")
+                                         f"(supported are {join(GRAMMAR_KEYS)})")
         elif key not in GRAMMAR_KEYS:
-            home = key if key in SECTIONS else None
-            hint = f"[{home}] is a section of its own" if home else _near(key, GRAMMAR_KEYS, "known keys are ")
+            hint = suggestion(key, GRAMMAR_KEYS, "known keys are ")
+            if key in SECTIONS:
+                hint = f"[{key}] is a section of its own"
             report.add(("grammar", key), f"unknown key; {hint}")
     known = len(report.problems)
     if table.get("operators") is not None:
@@ -237,21 +232,21 @@ def _read_grammar(table: Any, report: Report, out: Fields) -> None:
                                                  "or leave the key out to allow all")
     out.forbid = _read_operators(table.get("forbid", ()), ("grammar", "forbid"), report)
     if len(report.problems) == known and not permitted(out.operators, out.forbid):
-        report.add(("grammar", "forbid"), "this forbids every operator that operators allows; leave at least one")
+        report.add(("grammar", "forbid"), "this forbids every operator allowed; leave at least one")
     limit = table.get("max_complexity")
     if limit is not None:
-        if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+        if isinstance(limit, bool) or not isinstance(limit, numbers.Integral) or limit < 1:
             report.add(("grammar", "max_complexity"), "expected a whole number of nodes, at least 1, "
-                                                      f"got {_show(limit)}")
+                                                      f"got {show(limit)}")
         else:
-            out.max_complexity = limit
+            out.max_complexity = int(limit)
     _read_nesting(table.get("nesting", {}), report, out)
 
 
 def _read_operators(value: Any, path: Path, report: Report) -> tuple[str, ...]:
     """Table names in the order given, each once."""
     if not isinstance(value, Sequence) or isinstance(value, str | bytes):
-        report.add(path, f'expected an array of operators such as ["+", "*", "sin"], got {_show(value)}')
+        report.add(path, f'expected an array of operators such as ["+", "*", "sin"], got {show(value)}')
         return ()
     found: dict[str, None] = {}
     for i, name in enumerate(value):
@@ -263,14 +258,13 @@ def _read_operators(value: Any, path: Path, report: Report) -> tuple[str, ...]:
 
 def _read_operator(name: Any, path: Path, report: Report) -> str | None:
     if not isinstance(name, str):
-        report.add(path, f"expected an operator's name in quotes, got {_show(name)}")
+        report.add(path, f"expected an operator's name in quotes, got {show(name)}")
         return None
     row = ops.lookup(name.strip())
     if row is None:
-        valid = "valid are " + " ".join(ops.BY_NAME)
-        near = difflib.get_close_matches(name[:40].lower(), [*ops.BY_NAME, *ops.ALIASES], 1)
-        report.add(path, f"unknown operator {_show(name)}; " + (f"did you mean {_show(near[0])}? " if near else "")
-                   + valid)
+        near = nearest(name, [*ops.BY_NAME, *ops.ALIASES])
+        guess = f"did you mean {show(near)}? " if near else ""
+        report.add(path, f"unknown operator {show(name)}; {guess}valid are {' '.join(ops.BY_NAME)}")
         return None
     return row.name
 
@@ -283,7 +277,7 @@ def _read_nesting(table: Any, report: Report, out: Fields) -> None:
         name = _read_operator(outer, path, report)
         banned = _read_operators(inner, path, report)
         if name is not None and name in out.nesting:
-            report.add(path, f"{_show(outer)} is another spelling of {_show(name)}, which stands here already; "
+            report.add(path, f"{show(outer)} is another spelling of {show(name)}, which stands here too; "
                              "put both into one list")
         elif name is not None:
             out.nesting[name] = banned
@@ -305,45 +299,7 @@ def permitted(operators: Iterable[str] | None, forbid: Iterable[str]) -> frozens
     return base | {s for s, sources in SOURCES.items() if s not in banned and not base.isdisjoint(sources)}
 
 
-# --- names and words ------------------------------------------------------------------------------
-
-
-def name_problem(name: Any) -> str | None:
-    """Why ``name`` cannot stand in a formula, or None."""
-    if not isinstance(name, str):
-        return f"a name must be text, got {_show(name)}"
-    if name == "pi":
-        return "pi is a known constant, not a free name"
-    if ops.lookup(name) is not None:
-        return f"{_show(name)} is an operator, not a free name"
-    if identifier(name, 0) != name:
-        return f"{_show(name)} cannot be a name in a formula (letters, digits and _, no digit first, no keyword of Python)"
-    return None
-
-
-def safe_name(name: Any) -> str:
-    """The name that a column with this header gets."""
-    return identifier(str(name)[:60], 0)
-
-
-def label(path: Path) -> str:
-    """How a message names a key: ``[grammar.nesting] sin``, ``[constants] c.value``."""
-    keys = [_key(k) for k in path if isinstance(k, str)]
-    depth = 2 if keys[:2] == ["grammar", "nesting"] else 1
-    rest = ".".join(keys[depth:])
-    return f"[{'.'.join(keys[:depth])}] {rest}".strip()
-
-
-def nearest(word: Any, known: Iterable[str]) -> str | None:
-    """The known name closest to ``word``, if one is close; upper and lower case count as close."""
-    by_lower = {k.lower(): k for k in known}
-    found = difflib.get_close_matches(str(word)[:40].lower(), by_lower, 1)
-    return by_lower[found[0]] if found else None
-
-
-def _near(word: Any, known: Sequence[str], otherwise: str) -> str:
-    near = nearest(word, known)
-    return f"did you mean {near}?" if near else otherwise + _join(known)
+# --- helpers -------------------------------------------------------------------------------------
 
 
 def _home(key: Any) -> str | None:
@@ -354,14 +310,17 @@ def _home(key: Any) -> str | None:
 
 
 def _is_table(value: Any, path: Path, report: Report, hint: str) -> bool:
-    if isinstance(value, Mapping):
-        return True
-    report.add(path, f"expected a table, got {_kind(value)}; {hint}")
-    return False
+    if not isinstance(value, Mapping):
+        report.add(path, f"expected a table, got {kind(value)}; {hint}")
+        return False
+    odd = [k for k in value if not isinstance(k, str)]
+    if odd:
+        report.add(path, f"a key must be text, got {show(odd[0])}; {hint}")
+    return not odd
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 def _is_finite(value: float) -> bool:
@@ -369,30 +328,6 @@ def _is_finite(value: float) -> bool:
         return math.isfinite(float(value))
     except OverflowError:
         return False
-
-
-def _kind(value: Any) -> str:
-    return _TYPE_NAMES.get(type(value), f"a {type(value).__name__}")
-
-
-def _show(value: Any) -> str:
-    """The value as TOML writes it when short, else its kind."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return json.dumps(value if len(value) <= 40 else value[:37] + "...", ensure_ascii=False)
-    if isinstance(value, int | float):
-        return f"{value:.17g}" if isinstance(value, float) else str(value) if abs(value) < 1e30 else "a huge number"
-    return _kind(value)
-
-
-def _key(key: str) -> str:
-    return key if re.fullmatch(r"[\w-]{1,60}", key) else _show(key)
-
-
-def _join(words: Iterable[str]) -> str:
-    words = list(words)
-    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]
 
 
 def _syntax_problem(text: str, message: str, lines: Lines) -> tuple[int, str]:

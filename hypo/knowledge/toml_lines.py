@@ -8,6 +8,7 @@ far as it makes sense.
 from __future__ import annotations
 
 import tomllib
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 Path = tuple[str | int, ...]
@@ -38,10 +39,8 @@ class Lines:
 def find_lines(text: str) -> Lines:
     """The line of every key, table and array element of ``text``; never raises."""
     scanner = _Scanner(text.replace("\r\n", "\n"))
-    try:
+    with suppress(_Stop):
         scanner.document()
-    except _Stop:
-        pass
     return scanner.lines
 
 
