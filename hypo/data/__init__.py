@@ -1,0 +1,6 @@
+"""Data in: CSV files, data frames and arrays become one checked Dataset, or a sentence says why not."""
+
+from hypo.data.dataset import Dataset, Table
+from hypo.data.sources import from_arrays, from_frame, read_csv, read_table
+
+__all__ = ["Dataset", "Table", "from_arrays", "from_frame", "read_csv", "read_table"]

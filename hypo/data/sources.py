@@ -1,0 +1,168 @@
+"""The ways to a Dataset: CSV files, data frames and arrays; and tables to predict for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hypo.data.choice import Choice, numbers, vector
+from hypo.data.columns import Column, Columns
+from hypo.data.csv_reader import CsvFile, cell_number
+from hypo.data.dataset import Dataset, Place, Table, make_dataset
+from hypo.errors import DataError, UnitError
+from hypo.units import parse_unit
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from hypo.data.choice import Noise
+
+
+def read_csv(path: str | os.PathLike[str], target: str | int, *, features: Sequence[str] | None = None,
+             sigma: Noise = None, weights: str | None = None, drop_missing: bool = False) -> Dataset:
+    """Read a CSV file: separated by comma, semicolon, tab or blanks, header optional, units as ``L [m]``.
+
+    ``target``, ``features`` and ``weights`` are column names; ``sigma`` is a number or a column name.
+    Without ``features`` every other column is one. Without a header line the columns are named x0, x1, … and
+    also go by number, counted from 0. ``drop_missing`` leaves out rows in which a needed cell is missing or
+    infinite.
+
+    Raises:
+        DataError: one sentence with file, line and column, and what to do.
+    """
+    file = CsvFile(path)
+    columns = _columns_of(file)
+    chosen = Choice.make(columns, target, features, sigma, weights)
+    for column in chosen.needed:
+        columns.check_unit(column)
+    advice = {}
+    if features is None:
+        for column in chosen.features:
+            others = [c.label for c in chosen.features if c is not column and not file.starts_with_text(c.position)]
+            if others:
+                advice[column.position] = (
+                    f"correct the cell, or leave the column out with --features {','.join(others)} "
+                    f"(features=[{', '.join(map(repr, others))}])")
+    table = file.read([c.position for c in chosen.needed], columns.labels, advice=advice)
+
+    def place(row: int, column: Column) -> str:
+        return f'{file.source}, line {table.lines[row]}, column "{column.label}"'
+
+    return make_dataset(file.source, chosen, table.values, place, drop_missing=drop_missing,
+                        leave_out_empty=features is None)
+
+
+def read_table(path: str | os.PathLike[str]) -> Table:
+    """Read a CSV file to predict for: like :func:`read_csv`, without a target; missing cells are NaN.
+
+    Raises DataError as :func:`read_csv` does, except for text cells: their columns are left out.
+    """
+    file = CsvFile(path)
+    columns = _columns_of(file)
+    table = file.read(range(len(columns)), columns.labels, skip_text=True)
+    kept = [c for c in columns if c.position not in table.text]
+    for column in kept:
+        columns.check_unit(column)
+    notes = tuple(f'column "{columns[k].label}" was left out: "{cell}" in line {line} is not a number'
+                  for k, (line, cell) in sorted(table.text.items()))
+    return Table(
+        names=tuple(c.name for c in kept), labels=tuple(c.label for c in kept), units=_stated_units(kept),
+        columns={c.name: np.ascontiguousarray(table.values[:, c.position]) for c in kept},
+        source=file.source, notes=notes)
+
+
+def from_frame(frame: Any, target: str | int, *, features: Sequence[str] | None = None,
+               sigma: Noise = None, weights: str | ArrayLike | None = None,
+               drop_missing: bool = False) -> Dataset:
+    """A data frame: pandas, or anything with ``columns`` and ``frame[column]``; rules as in :func:`read_csv`.
+
+    ``sigma`` and ``weights`` may also be arrays (n_row,). Rows in messages are counted from 0.
+
+    Raises DataError.
+    """
+    source = "the data frame"
+    keys = list(frame.columns)
+    columns = Columns([str(key) for key in keys], source=source, place=source)
+    chosen = Choice.make(columns, target, features, sigma, weights)
+
+    def place(row: int, column: Column) -> str:
+        return f'{source}, row {row}, column "{column.label}"'
+
+    for column in chosen.needed:
+        columns.check_unit(column)
+    values = [_frame_column(frame[keys[c.position]], c, place) for c in chosen.needed]
+    n_row = len(values[0])
+    matrix = np.column_stack(values) if n_row else np.empty((0, len(values)))
+    return make_dataset(source, chosen, matrix, place, drop_missing=drop_missing,
+                        leave_out_empty=features is None)
+
+
+def from_arrays(X: ArrayLike, y: ArrayLike, *, names: Sequence[str] | None = None, target: str = "y",
+                sigma: float | ArrayLike | None = None, weights: ArrayLike | None = None,
+                units: Mapping[str, str] | None = None, drop_missing: bool = False) -> Dataset:
+    """Arrays: ``X`` (n_row, n_col) or, for one column, (n_row,); ``y`` (n_row,).
+
+    ``names`` (n_col) may hold units, ``L [m]``, like the headers of a file; default x0, x1, …. ``units`` by
+    name or label, target included, win over them. ``sigma`` is a number or an array (n_row,), ``weights`` an
+    array (n_row,).
+
+    Raises DataError: shapes that do not fit are named with what was expected and what came.
+    """
+    source = "the arrays"
+    if names is None and hasattr(X, "columns"):
+        names = [str(name) for name in X.columns]
+    matrix, observed = numbers("X", X), vector("y", y)
+    if matrix.ndim == 1:
+        matrix = matrix[:, None]
+    if matrix.ndim != 2:
+        raise DataError(f"X must have two dimensions, rows and columns, got shape {matrix.shape}")
+    if len(matrix) != len(observed):
+        hint = "; X seems to be transposed, so give X.T" if matrix.shape[1] == len(observed) else ""
+        raise DataError(f"X has {len(matrix)} rows but y has {len(observed)} values; expected as many{hint}")
+    if names is not None and len(names) != matrix.shape[1]:
+        raise DataError(
+            f"names has {len(names)} entries but X has {matrix.shape[1]} columns; expected as many")
+    headers = list(names) if names is not None else [f"x{k}" for k in range(matrix.shape[1])]
+    columns = Columns([*headers, target], source=source, place="the names of the columns")
+    chosen = Choice.make(columns, columns[len(headers)].label, None, sigma, weights)
+    for column in chosen.needed:
+        columns.check_unit(column)
+
+    def place(row: int, column: Column) -> str:
+        return f'{source}, row {row}, column "{column.label}"'
+
+    stated = {}
+    for key, text in (units or {}).items():
+        try:
+            parse_unit(text)
+        except UnitError as error:
+            raise DataError(f'the unit of "{key}": {error}') from None
+        stated[columns.find(key, "key of units").name] = text
+    return make_dataset(source, chosen, np.column_stack([matrix, observed]), place, drop_missing=drop_missing,
+                        units=stated)
+
+
+def _frame_column(series: Any, column: Column, place: Place) -> NDArray[np.float64]:
+    array = np.asarray(series)
+    if array.dtype.kind in "biuf":
+        return array.astype(np.float64)
+    result = np.full(array.shape, np.nan)
+    for row, cell in enumerate(array):
+        number = None if array.dtype.kind in "cMm" else cell_number(cell)
+        if number is None:
+            raise DataError(f'{place(row, column)}: "{str(cell)[:40]}" is not a number; convert the column '
+                            "to numbers or choose other columns with features=[...]")
+        result[row] = number
+    return result
+
+
+def _columns_of(file: CsvFile) -> Columns:
+    return Columns(file.header, source=file.source, place=f"{file.source}, line {file.first_line}",
+                   count=file.n_columns, comment_before=file.comment_before)
+
+
+def _stated_units(columns: Sequence[Column]) -> dict[str, str]:
+    return {c.name: c.unit for c in columns if c.unit is not None}
