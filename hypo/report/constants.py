@@ -1,0 +1,101 @@
+"""The constants of a formula with names, values and units, as reports and ``result.json`` show them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import combinations
+
+from hypo.expression.expr import PI, Expression
+from hypo.units import DIMENSIONLESS, Dimension, Unit
+
+MOST_FACTORS = 3  # distinct user units that one composed unit may combine
+
+
+@dataclass(frozen=True)
+class ConstantRow:
+    """One constant: its name, its value in the formula, and its unit (None where it has none or it is not known)."""
+
+    name: str
+    value: float
+    unit: str | None
+
+
+def shown_constants(e: Expression, units: Sequence[str | None] | None = None,
+                    taken: Collection[str] = ()) -> tuple[ConstantRow, ...]:
+    """The fitted and the named constants of ``e`` in order of appearance, each name once; exact literals are left out.
+
+    ``units`` holds one text per constant of ``e``. Fitted constants without a name are numbered ``c1``, ``c2``, …,
+    past the names in ``taken`` and those of the formula.
+    """
+    used = {*taken, *e.variables, *(c.name for c in e.constants if c.name)}
+    rows: dict[str, ConstantRow] = {}
+    number = 0
+    for i, c in enumerate(e.constants):
+        if c.is_literal or c == PI:
+            continue
+        name = c.name
+        while name is None:
+            number += 1
+            if f"c{number}" not in used:
+                name = f"c{number}"
+        rows.setdefault(name, ConstantRow(name, c.value, units[i] if units else None))
+    return tuple(rows.values())
+
+
+def unit_text(dimension: Dimension, units: Sequence[Unit], in_si: bool) -> str | None:
+    """The unit of a number of this dimension, in the system a problem's formulas are written in.
+
+    In SI that is the dimension itself. Otherwise the users' own units are combined, so that with T in yr and a in AU a
+    constant of T/a^1.5 has the unit ``yr/AU^1.5``; None when they do not span the dimension.
+    """
+    if dimension.is_dimensionless:
+        return "1"
+    if in_si or all(u.factor == 1.0 for u in units):
+        return str(dimension)
+    distinct = list({u.text: u for u in units if u.dimension != DIMENSIONLESS}.values())
+    for size in range(1, min(MOST_FACTORS, len(distinct)) + 1):
+        found = []
+        for chosen in combinations(distinct, size):
+            powers = _solve([u.dimension for u in chosen], dimension)
+            if powers is not None and all(powers):
+                found.append((sum(abs(p) for p in powers), [(u.text, p) for u, p in zip(chosen, powers, strict=True)]))
+        if found:
+            return _product(min(found, key=lambda f: f[0])[1])
+    return None
+
+
+def _solve(columns: Sequence[Dimension], wanted: Dimension) -> list[Fraction] | None:
+    """Exponents p with Π columns[i]**p[i] = wanted, by exact elimination; None if there are none or many."""
+    rows = [[c.exponents[k] for c in columns] + [wanted.exponents[k]] for k in range(len(wanted.exponents))]
+    n = len(columns)
+    for j in range(n):
+        pivot = next((row for row in rows[j:] if row[j]), None)
+        if pivot is None:
+            return None
+        rows.remove(pivot)
+        rows.insert(j, pivot)
+        for i, row in enumerate(rows):
+            if i != j and row[j]:
+                ratio = row[j] / pivot[j]
+                rows[i] = [a - ratio * b for a, b in zip(row, pivot, strict=True)]
+    if any(row[n] for row in rows[n:]):
+        return None
+    return [rows[j][n] / rows[j][j] for j in range(n)]
+
+
+def _product(factors: Sequence[tuple[str, Fraction]]) -> str:
+    above = [text if p == 1 and " " not in text else _power(text, p) for text, p in factors if p > 0]
+    below = [_power(text, -p) for text, p in factors if p < 0]
+    return "/".join(["*".join(above) or "1", *below])
+
+
+def _power(text: str, power: Fraction) -> str:
+    base = text if text.isidentifier() else f"({text})"
+    if power == 1:
+        return base
+    if power.denominator == 1:
+        return f"{base}^{power}"
+    value = float(power)
+    return f"{base}^{value}" if Fraction(str(value)) == power and len(str(value)) <= 5 else f"{base}^({power})"

@@ -1,0 +1,129 @@
+"""Progress of a running search: a live panel on a terminal, sparse plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, Protocol, Self
+
+from hypo.report import tables
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from hypo.search.engine import Progress
+
+
+class ProgressDisplay(Protocol):
+    """A context manager that is called with each :class:`hypo.search.engine.Progress`."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None: ...
+
+    def __call__(self, progress: Progress) -> None: ...
+
+
+def display_for(stream: IO[str], target: str) -> ProgressDisplay:
+    """The display that suits ``stream``."""
+    return LiveProgress(stream, target) if stream.isatty() else PlainProgress(stream, target)
+
+
+def rate_text(rate: float) -> str:
+    """Hypotheses per second, rounded: ``850/s``, ``12 thousand/s``, ``3.4 million/s``, ``1.2 billion/s``."""
+    for size, name in ((1e9, " billion"), (1e6, " million"), (1e3, " thousand")):
+        if rate >= size:
+            return f"{rate / size:.3g}{name}/s"
+    return f"{rate:.0f}/s"
+
+
+class PlainProgress:
+    """Lines for logs: one when the best formula changed (at most each second), else one every five seconds."""
+
+    every = 5.0
+    pause = 1.0
+
+    def __init__(self, stream: IO[str], target: str) -> None:
+        self._stream = stream
+        self._target = target
+        self._last_line = time.monotonic()
+        self._last_best = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        return None
+
+    def __call__(self, progress: Progress) -> None:
+        quiet_for = time.monotonic() - self._last_line
+        if quiet_for < self.pause:
+            return
+        best = "" if progress.best is None else tables.equation(progress.best, self._target)
+        if best == self._last_best and quiet_for < self.every:
+            return
+        self._last_line, self._last_best = time.monotonic(), best
+        print(plain_line(progress, self._target), file=self._stream, flush=True)
+
+
+def plain_line(progress: Progress, target: str) -> str:
+    """One line for logs: time, best formula and score, rate, complexity completed, time left."""
+    parts = [f"{progress.elapsed:.1f} s"]
+    if progress.best is None:
+        parts.append("no formula yet")
+    else:
+        parts.append(f"best {tables.equation(progress.best, target)} (score {tables.nats(progress.best.score)})")
+    parts.append(f"{rate_text(progress.rate)} hypotheses")
+    parts.append(f"complete to complexity {progress.complete_to}")
+    parts.append(f"{max(progress.time_left, 0.0):.0f} s left")
+    return ", ".join(parts)
+
+
+class LiveProgress:
+    """A panel of a few lines that is redrawn in place, and removed when the search ends."""
+
+    every = 0.1
+
+    def __init__(self, stream: IO[str], target: str) -> None:
+        from rich.live import Live
+
+        # Redrawn only when the search reports: a drawing thread would compete with the search for the cores.
+        self._live = Live(console=tables.console_for(stream), auto_refresh=False, transient=True)
+        self._target = target
+        self._last = -self.every
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self._live.stop()
+
+    def __call__(self, progress: Progress) -> None:
+        now = time.monotonic()
+        if now - self._last < self.every:
+            return
+        self._last = now
+        self._live.update(panel(progress, self._target), refresh=True)
+
+
+def panel(progress: Progress, target: str) -> RenderableType:
+    """The live display of one report."""
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    if progress.best is None:
+        grid.add_row("best", Text("none yet"))
+    else:
+        grid.add_row("best", Text(tables.equation(progress.best, target), style="bold"))
+        grid.add_row("score", Text(f"{tables.nats(progress.best.score)}   R² {tables.determination(progress.best.r2)}"))
+    grid.add_row("scored", Text(f"{tables.grouped(progress.scored)} hypotheses, {rate_text(progress.rate)}"))
+    grid.add_row("complete", Text(f"up to complexity {progress.complete_to}"))
+    grid.add_row("time", Text(f"{progress.elapsed:.1f} s, {max(progress.time_left, 0.0):.1f} s left ({progress.stage})"))
+    return grid

@@ -1,0 +1,134 @@
+"""Tables of formulas for terminals, plain text and notebooks, and the sentences that go with them."""
+
+from __future__ import annotations
+
+import html
+import io
+import math
+from collections.abc import Sequence
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+    from hypo.report.constants import ConstantRow
+    from hypo.scoring.score import Hypothesis
+
+COLUMNS = ("complexity", "score", "misfit", "R²", "RMSE")
+UNLIMITED = 10_000  # columns of text, so that nothing wraps when the output is not a terminal
+
+
+def number(value: float, digits: int = 4) -> str:
+    """A number for people: ``digits`` significant digits, whole numbers without a point, ``-`` when undefined."""
+    if not math.isfinite(value):
+        return "-"
+    return str(int(value)) if value == int(value) and abs(value) < 1e15 else f"{value:.{digits}g}"
+
+
+def nats(value: float) -> str:
+    """A score or one of its terms, with two decimals."""
+    return f"{value:.2f}" if math.isfinite(value) else "-"
+
+
+def determination(r2: float) -> str:
+    """R² with as many nines as tell it from 1: ``0.9934``, ``0.99999871``, ``1 - 3e-13``."""
+    if not math.isfinite(r2):
+        return "-"
+    gap = 1.0 - r2
+    if gap <= 0.0:
+        return "1"
+    if gap < 1e-9:
+        return f"1 - {gap:.0e}".replace("e-0", "e-")
+    if gap < 1e-2:
+        return f"{r2:.{1 - math.floor(math.log10(gap))}f}"
+    return f"{r2:.4f}"
+
+
+def cells(h: Hypothesis) -> tuple[str, ...]:
+    """The figures of one hypothesis, in the order of ``COLUMNS``."""
+    return (number(h.complexity), nats(h.score), nats(h.misfit), determination(h.r2), number(h.rmse))
+
+
+def equation(h: Hypothesis, target: str) -> str:
+    """``target = formula`` with four digits."""
+    return f"{target} = {h.expression.pretty()}"
+
+
+def front_table(front: Sequence[Hypothesis], best: Hypothesis | None, target: str) -> RenderableType:
+    """The front as a rich table, one row per formula, the best marked with ``*``."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column("")
+    for name in COLUMNS:
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column(f"{target} =", overflow="fold")
+    for h in front:
+        marked = h == best
+        table.add_row("*" if marked else "", *cells(h), Text(h.expression.pretty()), style="bold" if marked else "")
+    return table
+
+
+def constants_table(rows: Sequence[ConstantRow]) -> RenderableType:
+    """Name, value and unit of constants as a rich table."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for name in ("constant", "value", "unit"):
+        table.add_column(name, justify="right" if name == "value" else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(Text(row.name), repr(row.value), Text(row.unit or ""))
+    return table
+
+
+def console_for(stream: IO[str]) -> Console:
+    """A rich console on ``stream``; off a terminal it has no colours and wraps nothing."""
+    from rich.console import Console
+
+    if stream.isatty():
+        return Console(file=stream, highlight=False, markup=False, emoji=False)
+    return Console(file=stream, highlight=False, markup=False, emoji=False, width=UNLIMITED, no_color=True)
+
+
+def as_text(table: RenderableType) -> str:
+    """The table as plain text without trailing blanks."""
+    stream = io.StringIO()
+    console_for(stream).print(table)
+    return "\n".join(line.rstrip() for line in stream.getvalue().rstrip().splitlines())
+
+
+def show(table: RenderableType, stream: IO[str]) -> None:
+    """Print the table: in colour on a terminal, as plain text elsewhere."""
+    if stream.isatty():
+        console_for(stream).print(table)
+    else:
+        print(as_text(table), file=stream)
+
+
+def front_html(front: Sequence[Hypothesis], best: Hypothesis | None, target: str) -> str:
+    """The front as an HTML table for notebooks; every text is escaped."""
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in ("", *COLUMNS, f"{target} ="))
+    body = []
+    for h in front:
+        texts = ("*" if h == best else "", *cells(h), h.expression.pretty())
+        row = "".join(f"<td>{html.escape(text)}</td>" for text in texts)
+        body.append(f"<tr>{row}</tr>")
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
+
+
+def grouped(count: int) -> str:
+    """A count with thin groups: ``1 234 567``."""
+    return f"{count:,}".replace(",", " ")
+
+
+def coverage_sentence(coverage: dict[str, Any]) -> str:
+    """What the search covered for certain, in one sentence."""
+    complete, scored, distinct = coverage["complete_to"], coverage["scored"], coverage["distinct"]
+    if not complete:
+        return f"{grouped(scored)} formulas were scored; no complexity was searched completely."
+    return (f"All {grouped(distinct)} distinct formulas of this grammar up to complexity {complete} were scored "
+            f"({grouped(scored)} formulas in total).")

@@ -1,0 +1,393 @@
+"""The result of a search: the best formula, the front, and how far the search can be trusted."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hypo.data import Table
+from hypo.data.choice import numbers
+from hypo.errors import DataError, HypoError, InputError, UnitError
+from hypo.report import tables
+from hypo.report.constants import ConstantRow
+from hypo.units import parse_unit
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from hypo.data import Dataset
+    from hypo.expression.expr import Expression
+    from hypo.scoring.score import Hypothesis
+
+SCHEMA = "hypo-result/1"
+RESULT_FILE = "result.json"
+FRONT_FILE = "front.csv"
+PLOT_FILE = "plot.png"
+
+_FIGURES = ("misfit", "complexity_cost", "violation", "score", "r2", "rmse")
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """The certificate: all ``distinct`` formulas up to complexity ``complete_to`` were among the ``scored`` ones."""
+
+    complete_to: int
+    scored: int
+    distinct: int
+
+
+@dataclass(frozen=True)
+class Efficiency:
+    """``outcome``: share of the work done when the answer first appeared; ``diversity``: distinct / scored."""
+
+    outcome: float
+    diversity: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """What :func:`hypo.fit` returns, and what ``result.json`` holds.
+
+    ``front`` has rising complexity and falling score; ``best`` is its member of least score, None when nothing was
+    found. ``status`` is ``exact``, ``complete``, ``time_limit``, ``interrupted`` or ``nothing_found``, and ``message``
+    says the same in a sentence. ``manifest["settings"]`` names the target, the columns with their units, and the factors
+    (``scales``) from the user's numbers to the numbers in the formulas.
+    """
+
+    best: Hypothesis | None
+    front: tuple[Hypothesis, ...]
+    status: str
+    message: str
+    coverage: Coverage
+    efficiency: Efficiency
+    timing: dict[str, Any]
+    manifest: dict[str, Any]
+    constants: tuple[tuple[ConstantRow, ...], ...]
+    data: Dataset | None = field(default=None, compare=False, repr=False)
+
+    # --- the formula --------------------------------------------------------------------------------------------
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings of the manifest."""
+        settings: dict[str, Any] = self.manifest["settings"]
+        return settings
+
+    @property
+    def target(self) -> str:
+        """Name of the target."""
+        return str(self.settings["target"])
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the columns the formulas could use."""
+        return tuple(self.settings["features"])
+
+    @property
+    def expression(self) -> Expression | None:
+        """The best formula, None when nothing was found."""
+        return None if self.best is None else self.best.expression
+
+    def _found(self, index: int | None = None) -> Hypothesis:
+        if index is not None and not -len(self.front) <= index < len(self.front):
+            raise InputError(f"the front has {len(self.front)} formulas, so there is no number {index}")
+        chosen = self.best if index is None else self.front[index]
+        if chosen is None:
+            raise HypoError("the search found no formula, so there is nothing to work with: allow more time or operators")
+        return chosen
+
+    def sympy(self, index: int | None = None) -> Any:  # noqa: ANN401  (sympy is imported only on use)
+        """The best formula, or number ``index`` of the front, as a sympy expression."""
+        return self._found(index).expression.sympy()
+
+    def latex(self, index: int | None = None) -> str:
+        """LaTeX source of the best formula, or of number ``index`` of the front."""
+        return self._found(index).expression.latex()
+
+    def predict(self, data: Any, index: int | None = None) -> NDArray[np.float64]:  # noqa: ANN401
+        """The target, in its own unit, for new rows; NaN where the formula is undefined.
+
+        Args:
+            data: an array (n_row, n_col) with the columns of the fit in their order (or (n_row,) if there is one), a
+                DataFrame or mapping with those columns by name, or the path of a CSV file. Where a header states
+                another unit than the fit's, the numbers are converted.
+            index: which formula of the front; the best one by default.
+
+        Returns:
+            shape (n_row,).
+
+        Raises:
+            DataError: a column that the formula needs is missing, or the shape is wrong.
+            HypoError: the search found no formula.
+        """
+        from hypo.expression.evaluate import evaluate
+
+        chosen = self._found(index).expression
+        X = self._columns(data, chosen.variables)
+        scales = self.settings["scales"]
+        factors = np.array([scales.get(name, 1.0) for name in chosen.variables])
+        return evaluate(chosen, X * factors, chosen.variables) / float(scales.get(self.target, 1.0))
+
+    def _columns(self, data: Any, needed: Sequence[str]) -> NDArray[np.float64]:  # noqa: ANN401
+        """The columns ``needed`` of ``data``, shape (n_row, len(needed))."""
+        if isinstance(data, str | os.PathLike | Mapping | Table) or hasattr(data, "columns"):
+            return new_columns(data, needed, self.settings["units"])
+        X = numbers("X", data)
+        order = self.settings.get("columns") or self.features
+        if X.ndim == 1 and len(order) == 1:
+            X = X[:, None]
+        if X.ndim != 2 or X.shape[1] != len(order):
+            raise DataError(f"expected an array of shape (n_row, {len(order)}) with the columns {', '.join(order)}, "
+                            f"got shape {X.shape}")
+        return X[:, [order.index(name) for name in needed]]
+
+    def plot(self, path: str | os.PathLike[str] | None = None, data: Dataset | None = None) -> Figure:
+        """A figure with the law over the data and the front; also written to ``path`` when given.
+
+        The data are those of the fit; a loaded result has none, so give ``data`` or get the front alone.
+        """
+        from hypo.report.plot import Observed, draw
+
+        best = self._found()
+        rows = data or self.data
+        observed = None
+        if rows is not None:
+            columns = tuple(name for name in rows.names if name in self.features)
+            X = rows.X[:, [rows.names.index(name) for name in columns]]
+
+            def law(points: NDArray[np.float64]) -> NDArray[np.float64]:
+                return self.predict(dict(zip(columns, points.T, strict=True)))
+
+            observed = Observed(X, rows.y, columns, self.settings["units"], law)
+        figure = draw(self.front, best, self.target, observed)
+        if path is not None:
+            figure.savefig(path, dpi=150)
+        return figure
+
+    # --- in and out ---------------------------------------------------------------------------------------------
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content of ``result.json``: plain lists, dictionaries, numbers and text; None for NaN and infinities."""
+        rows = [hypothesis_row(h, c) for h, c in zip(self.front, self.constants, strict=True)]
+        best = None if self.best is None else rows[self.front.index(self.best)]
+        return jsonable({
+            "schema": SCHEMA,
+            "status": {"code": self.status, "message": self.message},
+            "best": best,
+            "front": rows,
+            "coverage": asdict(self.coverage),
+            "efficiency": asdict(self.efficiency),
+            "timing": self.timing,
+            "manifest": self.manifest,
+        })
+
+    def to_json(self) -> str:
+        """The text of ``result.json``."""
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def front_csv(self) -> str:
+        """The text of ``front.csv``: one line per formula, numbers in full precision."""
+        stream = io.StringIO()
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(("best", "complexity", *_FIGURES, "expression", "pretty"))
+        for h in self.front:
+            figures = [repr(float(getattr(h, name))) for name in _FIGURES]
+            writer.writerow((int(h == self.best), tables.number(h.complexity), *figures, str(h.expression),
+                             h.expression.pretty()))
+        return stream.getvalue()
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Write ``result.json`` and ``front.csv`` into ``folder``; raises InputError as :func:`check_folder` does."""
+        folder = check_folder(folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_text(folder / FRONT_FILE, self.front_csv())
+            write_text(folder / RESULT_FILE, self.to_json())
+        except OSError as error:
+            raise InputError(f"cannot write to {folder}: {error.strerror or error}") from error
+        return folder
+
+    @staticmethod
+    def load(folder: str | os.PathLike[str]) -> Result:
+        """The result saved in ``folder`` (or the path of a ``result.json``); raises InputError when there is none."""
+        path = Path(folder)
+        if path.is_dir():
+            path = path / RESULT_FILE
+        content = _read(path)
+        try:
+            return from_dict(content)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise InputError(f"{path} is damaged ({type(error).__name__}: {error}): run hypo fit again") from error
+
+    # --- for people ---------------------------------------------------------------------------------------------
+
+    def __str__(self) -> str:
+        lines = [self.message]
+        if self.best is not None:
+            front = tables.front_table(self.front, self.best, self.target)
+            lines = [tables.equation(self.best, self.target), "", tables.as_text(front), "", self.message]
+        if note := self.settings.get("unit_note"):
+            lines.append(str(note))
+        return "\n".join([*lines, tables.coverage_sentence(asdict(self.coverage))])
+
+    def _repr_html_(self) -> str:
+        return tables.front_html(self.front, self.best, self.target)
+
+    def _repr_latex_(self) -> str | None:
+        return None if self.best is None else f"${self.target} = {self.best.expression.latex()}$"
+
+
+# --- parts ----------------------------------------------------------------------------------------------------------
+
+
+def hypothesis_row(h: Hypothesis, constants: Sequence[ConstantRow]) -> dict[str, Any]:
+    """One entry of ``front``."""
+    e = h.expression
+    whole = float(h.complexity).is_integer()
+    return {
+        "expression": str(e), "pretty": e.pretty(), "latex": e.latex(),
+        "complexity": int(h.complexity) if whole else float(h.complexity),
+        "constants": [asdict(c) for c in constants],
+        **{name: getattr(h, name) for name in _FIGURES},
+    }
+
+
+def jsonable(value: Any) -> Any:  # noqa: ANN401
+    """``value`` with tuples as lists, NumPy numbers as Python's, and None for numbers that are not finite."""
+    if isinstance(value, Mapping):
+        return {str(k): jsonable(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [jsonable(v) for v in value]
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if isinstance(value, int | np.integer):
+        return int(value)
+    if isinstance(value, float | np.floating):
+        return float(value) if math.isfinite(value) else None
+    return value if value is None or isinstance(value, str) else str(value)
+
+
+def from_dict(content: Mapping[str, Any]) -> Result:
+    """The result whose :meth:`Result.to_dict` is ``content``; raises KeyError or ValueError when it is not one."""
+    features = content["manifest"]["settings"]["features"]
+    named = content["manifest"]["settings"]["constants"]
+    front = tuple(_hypothesis(row, features, named) for row in content["front"])
+    constants = tuple(tuple(ConstantRow(**c) for c in row["constants"]) for row in content["front"])
+    best = None if content["best"] is None else front[content["front"].index(content["best"])]
+    return Result(
+        best=best, front=front, status=content["status"]["code"], message=content["status"]["message"],
+        coverage=Coverage(**content["coverage"]), efficiency=Efficiency(**content["efficiency"]),
+        timing=dict(content["timing"]), manifest=dict(content["manifest"]), constants=constants,
+    )
+
+
+def _hypothesis(row: Mapping[str, Any], features: Sequence[str], named: Mapping[str, float]) -> Hypothesis:
+    from dataclasses import replace
+
+    from hypo.expression.expr import Expression
+    from hypo.expression.parser import parse
+    from hypo.scoring.score import Hypothesis
+
+    e = parse(row["expression"], variables=features, constants=named)
+    if e.free:
+        raise ValueError(f"unknown name {e.constants[e.free[0]].name} in {row['expression']}")
+    fitted = {c["value"] for c in row["constants"]}
+    constants = tuple(replace(c, free=c.name is None and c.value in fitted) for c in e.constants)
+    figures = {name: math.nan if row[name] is None else row[name] for name in _FIGURES}
+    return Hypothesis(expression=Expression(e.code, constants, e.variables), complexity=row["complexity"], **figures)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"there is no result in {path.parent}: expected {path}, as hypo fit writes it") from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"cannot read {path}: {error}") from error
+    schema = content.get("schema") if isinstance(content, dict) else None
+    if schema != SCHEMA:
+        raise InputError(f"{path} has schema {schema!r}, but this version of hypo reads {SCHEMA!r}")
+    return dict(content)
+
+
+def check_folder(folder: str | os.PathLike[str]) -> Path:
+    """``folder`` as a path, if results may be written there: it is new, empty, or holds an earlier result.
+
+    Raises InputError otherwise, so that nobody's files get mixed with ours.
+    """
+    path = Path(folder)
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path} is a file, so results cannot be written there: choose another folder")
+    if path.is_dir() and not (path / RESULT_FILE).is_file() and any(path.iterdir()):
+        raise InputError(f"{path} holds files but no result of hypo: choose a new or empty folder")
+    if (path / RESULT_FILE).is_file():
+        _read(path / RESULT_FILE)
+    return path
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file in one step, so that a crash leaves the old content or the new one."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(text, encoding="utf-8", newline="\n")
+    os.replace(draft, path)
+
+
+def new_columns(data: Any, needed: Sequence[str], units: Mapping[str, str]) -> NDArray[np.float64]:  # noqa: ANN401
+    """Columns ``needed`` of a data frame, mapping, or CSV file (by path) in ``units``, shape (n_row, len(needed)).
+
+    A header with another unit of the same dimension (``L [cm]`` where the law was found in m) is converted. Raises
+    DataError when a column is missing, holds text, or has a unit of another dimension.
+    """
+    from hypo.data.choice import vector
+    from hypo.data.columns import Columns
+
+    if isinstance(data, str | os.PathLike):
+        from hypo.data import read_table
+
+        data = read_table(data)
+    if isinstance(data, Table):
+        place = data.source
+        missing = [name for name in needed if name not in data.columns]
+        if missing:
+            why = "".join(f"; {note}" for note in data.notes)
+            raise DataError(f"{place}: the formula needs the column {missing[0]}, but the columns of numbers are "
+                            f"{', '.join(data.names) or 'none'}{why}")
+        found = [(data.columns[name], data.units.get(name)) for name in needed]
+        n_row = data.n_row
+    else:
+        place = "the data"
+        keys = list(data.columns if hasattr(data, "columns") else data)
+        columns = Columns([str(key) for key in keys], source=place, place=place)
+        chosen = [columns.find(name, "variable") for name in needed]
+        found = [(vector(f'column "{c.label}"', data[keys[c.position]]), c.unit) for c in chosen]
+        n_row = len(data) if hasattr(data, "columns") else max((np.size(v) for v in data.values()), default=0)
+    out = np.empty((n_row, len(needed)))
+    for k, (name, (values, unit)) in enumerate(zip(needed, found, strict=True)):
+        if len(values) != n_row:
+            raise DataError(f"{place}: the column {name} has {len(values)} values, but others have {n_row}")
+        out[:, k] = values * _conversion(place, name, unit, units.get(name))
+    return out
+
+
+def _conversion(place: str, name: str, given: str | None, wanted: str | None) -> float:
+    """The factor from the unit in a new table's header to the unit the law was found in."""
+    if given is None or wanted is None or given == wanted:
+        return 1.0
+    try:
+        a, b = parse_unit(given), parse_unit(wanted)
+    except UnitError as error:
+        raise DataError(f"{place}, column {name}: {error}") from None
+    if a.dimension != b.dimension:
+        raise DataError(f"{place}: the column {name} is in {given}, but the law was found with {wanted}; "
+                        "convert it or correct the header")
+    return a.factor / b.factor
