@@ -1,0 +1,248 @@
+"""Enumeration of distinct subexpressions: candidates are evaluated on probe rows, hashed and compared, in one pass.
+
+A library member is a row of ``values`` (capacity, n_probe) with its operator and the members it is made of. Two members
+are *equal* when their values agree to ``TOLERANCE`` relative to the largest, and have *one shape* when they do so after
+scaling (sign included). Only equal candidates are dropped; members of a known shape stay, because x + x inside a sum is
+not x, but they are marked so that scans with free coefficients pass over them.
+
+Cost per candidate: n_probe evaluations, n_probe multiply-adds for the hash, and a comparison only on a hash hit.
+"""
+
+import numpy as np
+from numba import njit
+
+from hypo.kernels import opcodes as oc
+from hypo.kernels.evaluate import binary_block, unary_block
+
+TOLERANCE = 1e-9
+# Width of a hash cell: wider than the hash's change under TOLERANCE, so that looking into neighbours finds every equal.
+CELL = 1e-6
+# A sum below this share of its terms is rounding error, that is, zero.
+CANCEL = 1e-12
+
+_SQRT, _CBRT, _INV, _SQUARE, _CUBE, _NEG, _ABS = oc.SQRT, oc.CBRT, oc.INV, oc.SQUARE, oc.CUBE, oc.NEG, oc.ABS
+_ADD, _SUB, _MUL, _DIV, _MIN, _MAX = oc.ADD, oc.SUB, oc.MUL, oc.DIV, oc.MIN, oc.MAX
+_FIRST_UNARY, _FIRST_BINARY = oc.FIRST_UNARY, oc.FIRST_BINARY
+
+# Exponents of base units are kept in twelfths, packed into one integer as signed digits of base 2**bits.
+DIMENSION_SCALE = 12
+INVALID = np.int64(np.iinfo(np.int64).max)
+
+
+@njit(cache=True)
+def _digits_ok(d, bits, n_field, divisor, limit):
+    """Whether all signed digits of ``d`` are multiples of ``divisor`` and at most ``limit`` in size."""
+    half = np.int64(1) << (bits - 1)
+    full = np.int64(1) << bits
+    for _ in range(n_field):
+        low = d & (full - 1)
+        if low >= half:
+            low -= full
+        if low % divisor != 0 or abs(low) > limit:
+            return False
+        d = (d - low) >> bits
+    return True
+
+
+@njit(cache=True)
+def unary_dimension(op, d, bits, n_field):
+    """Packed dimension of ``op(u)`` for dimension ``d``, or INVALID."""
+    if op == _NEG or op == _ABS:
+        return d
+    if op == _INV:
+        return -d
+    limit = (np.int64(1) << (bits - 1)) // 4
+    if op == _SQUARE:
+        return 2 * d if _digits_ok(d, bits, n_field, 1, limit // 2) else INVALID
+    if op == _CUBE:
+        return 3 * d if _digits_ok(d, bits, n_field, 1, limit // 3) else INVALID
+    if op == _SQRT:
+        return d // 2 if _digits_ok(d, bits, n_field, 2, limit) else INVALID
+    if op == _CBRT:
+        return d // 3 if _digits_ok(d, bits, n_field, 3, limit) else INVALID
+    return np.int64(0) if d == 0 else INVALID
+
+
+@njit(cache=True)
+def binary_dimension(op, d, e, bits, n_field):
+    """Packed dimension of ``op(u, v)`` for dimensions ``d`` and ``e``, or INVALID."""
+    if op == _ADD or op == _SUB or op == _MIN or op == _MAX:
+        return d if d == e else INVALID
+    if op == _MUL or op == _DIV:
+        r = d + e if op == _MUL else d - e
+        limit = (np.int64(1) << (bits - 1)) // 4
+        return r if (r == 0 or _digits_ok(r, bits, n_field, 1, limit)) else INVALID
+    return np.int64(0) if d == 0 and e == 0 else INVALID
+
+
+@njit(cache=True, error_model="numpy")
+def _hash(w, weight, n):
+    """(largest magnitude, scale-free projection); the magnitude is -1 when a value is not finite."""
+    m = 0.0
+    for i in range(n):
+        a = abs(w[i])
+        if not a < np.inf:
+            return -1.0, 0.0
+        m = max(m, a)
+    if m == 0.0:
+        return 0.0, 0.0
+    p = 0.0
+    for i in range(n):
+        p += weight[i] * w[i]
+    return m, p / m
+
+
+@njit(cache=True)
+def _slot(cell, size):
+    h = np.uint64(cell) * np.uint64(0x9E3779B97F4A7C15)
+    return np.int64((h >> np.uint64(20)) & np.uint64(size - 1))
+
+
+@njit(cache=True, error_model="numpy")
+def insert(w, m, p, dim, values, norm, projection, dims, shape, head, chain, count):
+    """Add row ``w`` unless an equal member of that dimension exists; returns (its index, whether it is new)."""
+    n = values.shape[1]
+    same_shape = -1
+    centre = np.int64(np.floor(abs(p) / CELL))
+    for cell in range(centre - 1, centre + 2):
+        k = head[_slot(cell, head.shape[0])]
+        while k >= 0:
+            if abs(abs(projection[k]) - abs(p)) < CELL:
+                for sign in (1.0, -1.0):
+                    a = sign / m
+                    b = 1.0 / norm[k]
+                    agree = True
+                    for i in range(n):
+                        if abs(w[i] * a - values[k, i] * b) > TOLERANCE:
+                            agree = False
+                            break
+                    if agree and dims[k] == dim:
+                        if sign > 0 and abs(m - norm[k]) <= TOLERANCE * m:
+                            return k, False
+                        if same_shape < 0 or shape[k] < same_shape:
+                            same_shape = shape[k]
+            k = chain[k]
+    values[count, :] = w
+    norm[count] = m
+    projection[count] = p
+    dims[count] = dim
+    shape[count] = same_shape if same_shape >= 0 else count
+    s = _slot(centre, head.shape[0])
+    chain[count] = head[s]
+    head[s] = count
+    return count, True
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def grow_unary(code, lo, hi, cost_new, forbid, bits, n_field, weight, values, norm, projection, dims, shape, head,
+               chain, op, left, right, cost, mask, count, tested):
+    """Apply operator ``code`` to members lo…hi-1; returns (members, candidates tested so far)."""
+    n = values.shape[1]
+    w = np.empty(n)
+    for i in range(lo, hi):
+        if mask[i] & forbid[code] != 0:
+            continue
+        d = unary_dimension(code, dims[i], bits, n_field)
+        if d == INVALID:
+            continue
+        tested += 1
+        unary_block(code, values[i], w, n)
+        m, p = _hash(w, weight, n)
+        if m <= 0.0:
+            continue
+        k, new = insert(w, m, p, d, values, norm, projection, dims, shape, head, chain, count)
+        if new:
+            op[k] = code
+            left[k] = i
+            right[k] = -1
+            cost[k] = cost_new
+            mask[k] = mask[i] | (np.int32(1) << code)
+            count += 1
+            if count == values.shape[0]:
+                break
+    return count, tested
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def grow_binary(code, commutative, left_lo, left_hi, right_lo, right_hi, cost_new, forbid, bits, n_field, weight, values,
+                norm, projection, dims, shape, head, chain, op, left, right, cost, mask, count, tested):
+    """Apply operator ``code`` to all pairs of two ranges of members; returns (members, candidates tested so far)."""
+    n = values.shape[1]
+    w = np.empty(n)
+    additive = code == _ADD or code == _SUB
+    for i in range(left_lo, left_hi):
+        if mask[i] & forbid[code] != 0:
+            continue
+        first = max(right_lo, i) if commutative and right_lo <= i else right_lo
+        for j in range(first, right_hi):
+            d = binary_dimension(code, dims[i], dims[j], bits, n_field)
+            if d == INVALID or mask[j] & forbid[code] != 0:
+                continue
+            tested += 1
+            binary_block(code, values[i], values[j], w, n)
+            m, p = _hash(w, weight, n)
+            if m <= 0.0 or (additive and m <= CANCEL * max(norm[i], norm[j])):
+                continue
+            k, new = insert(w, m, p, d, values, norm, projection, dims, shape, head, chain, count)
+            if new:
+                op[k] = code
+                left[k] = i
+                right[k] = j
+                cost[k] = cost_new
+                mask[k] = mask[i] | mask[j] | (np.int32(1) << code)
+                count += 1
+                if count == values.shape[0]:
+                    return count, tested
+    return count, tested
+
+
+@njit(cache=True, nogil=True)
+def flatten(members, op, left, right, seed_op, seed_arg, seed_start, out_op, out_arg, out_start):
+    """Postfix programs of library members; ``left`` of a leaf names its seed program. Returns the nodes written.
+
+    Called with empty ``out_op`` it only counts, so that the caller can allocate.
+    """
+    write = out_op.shape[0] > 0
+    at = 0
+    todo = np.empty(512, np.int64)
+    for m in range(members.shape[0]):
+        if write:
+            out_start[m] = at
+        top = 0
+        todo[0] = members[m]
+        while top >= 0:
+            k = todo[top]
+            top -= 1
+            if k < 0:
+                # An operator whose arguments have been written: its code is stored as -1 - code.
+                if write:
+                    out_op[at] = -1 - k
+                    out_arg[at] = 0
+                at += 1
+            elif op[k] < _FIRST_UNARY:
+                s = left[k]
+                for q in range(seed_start[s], seed_start[s + 1]):
+                    if write:
+                        out_op[at] = seed_op[q]
+                        out_arg[at] = seed_arg[q]
+                    at += 1
+            else:
+                top += 1
+                todo[top] = -1 - op[k]
+                if op[k] >= _FIRST_BINARY:
+                    top += 1
+                    todo[top] = right[k]
+                top += 1
+                todo[top] = left[k]
+    if write:
+        out_start[members.shape[0]] = at
+    return at
+
+
+@njit(cache=True, nogil=True)
+def rehash(projection, head, chain, count):
+    """Fill the hash table ``head``/``chain`` anew for members 0…count-1."""
+    for k in range(count):
+        s = _slot(np.int64(np.floor(abs(projection[k]) / CELL)), head.shape[0])
+        chain[k] = head[s]
+        head[s] = k

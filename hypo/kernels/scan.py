@@ -1,0 +1,188 @@
+"""Pair scans: closed-form scores of all pairs of library rows, tile by tile, with a top-k list per target.
+
+Rows are unit vectors (n_probe values); the matrix products of a tile come from BLAS, the epilogues here turn them into
+shares of explained variance and keep the best ``k``. Flops per pair beyond the products: about 8 (sum), 4 + 3·n_basis
+(product).
+
+A top-k list is a binary heap with its smallest score at the root; ties are broken by the larger index pair leaving first, so
+that the list does not depend on the order of visits.
+"""
+
+import numpy as np
+from numba import njit
+
+from hypo.kernels.evaluate import binary_block, unary_block
+
+# Pairs whose second vector adds less than this share of new direction are not told apart from a single row.
+COLLINEAR = 1e-10
+
+
+@njit(cache=True)
+def _less(s, i, j, t, k, m):
+    """Whether entry (s, i, j) ranks below (t, k, m)."""
+    if s != t:
+        return s < t
+    if i != k:
+        return i > k
+    return j > m
+
+
+@njit(cache=True)
+def push(score, i, j, heap_score, heap_i, heap_j):
+    """Replace the worst entry of a full heap by (score, i, j) if that ranks higher."""
+    if not _less(heap_score[0], heap_i[0], heap_j[0], score, i, j):
+        return
+    k = 0
+    n = heap_score.shape[0]
+    while True:
+        c = 2 * k + 1
+        if c >= n:
+            break
+        if c + 1 < n and _less(heap_score[c + 1], heap_i[c + 1], heap_j[c + 1], heap_score[c], heap_i[c], heap_j[c]):
+            c += 1
+        if not _less(heap_score[c], heap_i[c], heap_j[c], score, i, j):
+            break
+        heap_score[k], heap_i[k], heap_j[k] = heap_score[c], heap_i[c], heap_j[c]
+        k = c
+    heap_score[k], heap_i[k], heap_j[k] = score, i, j
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def sum_tile(rho, rf, rg, f0, g0, triangle, heap_score, heap_i, heap_j):
+    """Score t ≈ b·f + c·g for a tile: R² = (r_f² + r_g² − 2 r_f r_g ρ)/(1 − ρ²).
+
+    ``rho`` (A, B) inner products of unit rows f, g; ``rf``, ``rg`` (n_target, A), (n_target, B) those with unit targets; one
+    heap per target (n_target, k). With ``triangle`` only pairs of global index f < g are scored.
+    """
+    n_f, n_g = rho.shape
+    r2 = np.empty(n_g)
+    for t in range(rf.shape[0]):
+        for a in range(n_f):
+            first = 0
+            if triangle:
+                first = max(0, f0 + a + 1 - g0)
+                if first >= n_g:
+                    continue
+            x = rf[t, a]
+            xx = x * x
+            for b in range(first, n_g):
+                c = rho[a, b]
+                d = 1.0 - c * c
+                y = rg[t, b]
+                r2[b] = (xx + y * (y - 2.0 * x * c)) / d if d > COLLINEAR else 0.0
+            worst = heap_score[t, 0]
+            for b in range(first, n_g):
+                if r2[b] >= worst:
+                    push(min(r2[b], 1.0), f0 + a, g0 + b, heap_score[t], heap_i[t], heap_j[t])
+                    worst = heap_score[t, 0]
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def product_tile(num, den, basis, f0, g0, triangle, heap_score, heap_i, heap_j):
+    """Score t ≈ b·f·g (+ span of a basis): num²/(den − Σ basis²).
+
+    ``num`` (n_target, A, B) = (F∘t)Gᵀ for unit targets orthogonal to the basis, ``den`` (A, B) = F²(G²)ᵀ, ``basis``
+    (n_basis, A, B) = (F∘z)Gᵀ for orthonormal z.
+    """
+    n_f, n_g = den.shape
+    rest = np.empty(n_g)
+    r2 = np.empty(n_g)
+    for a in range(n_f):
+        first = 0
+        if triangle:
+            first = max(0, f0 + a - g0)
+            if first >= n_g:
+                continue
+        for b in range(first, n_g):
+            rest[b] = den[a, b]
+        for z in range(basis.shape[0]):
+            for b in range(first, n_g):
+                rest[b] -= basis[z, a, b] * basis[z, a, b]
+        for b in range(first, n_g):
+            rest[b] = 1.0 / rest[b] if rest[b] > COLLINEAR * den[a, b] else 0.0
+        for t in range(num.shape[0]):
+            for b in range(first, n_g):
+                r2[b] = num[t, a, b] * num[t, a, b] * rest[b]
+            worst = heap_score[t, 0]
+            for b in range(first, n_g):
+                if r2[b] >= worst:
+                    push(min(r2[b], 1.0), f0 + a, g0 + b, heap_score[t], heap_i[t], heap_j[t])
+                    worst = heap_score[t, 0]
+
+
+@njit(cache=True, error_model="numpy")
+def apply_steps(p, step_op, step_side, step_rows, n):
+    """Run ``p[:n]`` through the steps that lead from a peeled target back to the data's target.
+
+    ``step_side[s]``: 0 unary, 1 the operand (``step_rows[s]``) is the right argument, -1 the left one.
+    """
+    for s in range(step_op.shape[0]):
+        if step_side[s] == 0:
+            unary_block(step_op[s], p, p, n)
+        elif step_side[s] > 0:
+            binary_block(step_op[s], p, step_rows[s], p, n)
+        else:
+            binary_block(step_op[s], step_rows[s], p, p, n)
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def refit_pairs(form, I, J, F, G, basis, target, step_op, step_side, step_rows, y, weight, rss):
+    """Least squares of each pair on all given rows, judged in the units of ``y``.
+
+    ``form`` 0: columns basis, F[i]; 1: basis, F[i], G[j]; 2: basis, F[i]·G[j]. Basis rows must be orthonormal. The
+    fitted ``target`` goes back through the steps; ``rss`` (n_pair,) gets Σ weight·(y − prediction)², infinite where invalid.
+    """
+    n = target.shape[0]
+    nz = basis.shape[0]
+    rest = target.copy()
+    for z in range(nz):
+        c = 0.0
+        for i in range(n):
+            c += basis[z, i] * rest[i]
+        for i in range(n):
+            rest[i] -= c * basis[z, i]
+    p = np.empty(n)
+    r = np.empty(n)
+    q = np.empty((2, n))
+    for k in range(I.shape[0]):
+        r[:] = rest
+        if form == 2:
+            for i in range(n):
+                q[0, i] = F[I[k], i] * G[J[k], i]
+        else:
+            q[0, :] = F[I[k]]
+            if form == 1:
+                q[1, :] = G[J[k]]
+        for c in range(2 if form == 1 else 1):
+            # Twice is enough: one pass of Gram–Schmidt leaves rounding that a second removes.
+            for _ in range(2):
+                for z in range(nz):
+                    d = 0.0
+                    for i in range(n):
+                        d += basis[z, i] * q[c, i]
+                    for i in range(n):
+                        q[c, i] -= d * basis[z, i]
+                if c == 1:
+                    d = 0.0
+                    for i in range(n):
+                        d += q[0, i] * q[1, i]
+                    for i in range(n):
+                        q[1, i] -= d * q[0, i]
+            s = 0.0
+            for i in range(n):
+                s += q[c, i] * q[c, i]
+            s = 1.0 / np.sqrt(s) if s > 0.0 else 0.0
+            d = 0.0
+            for i in range(n):
+                q[c, i] *= s
+                d += q[c, i] * r[i]
+            for i in range(n):
+                r[i] -= d * q[c, i]
+        for i in range(n):
+            p[i] = target[i] - r[i]
+        apply_steps(p, step_op, step_side, step_rows, n)
+        total = 0.0
+        for i in range(n):
+            e = y[i] - p[i]
+            total += weight[i] * e * e
+        rss[k] = total if total < np.inf else np.inf

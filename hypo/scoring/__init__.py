@@ -1,0 +1,1 @@
+"""The one score: misfit + complexity + λ·violation, in nats."""

@@ -1,0 +1,92 @@
+"""Scored hypotheses: score = misfit + complexity + λ·violation, each term kept apart."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hypo.expression.evaluate import Program
+from hypo.expression.expr import Expression
+from hypo.scoring.complexity import code_length
+from hypo.scoring.likelihood import Gaussian
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """An expression with its score. ``score = misfit + complexity_cost + λ·violation`` (nats); rmse in target units."""
+
+    expression: Expression
+    complexity: float
+    misfit: float
+    complexity_cost: float
+    violation: float
+    score: float
+    r2: float
+    rmse: float
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """Everything a score depends on besides the expression.
+
+    ``X`` (n_var, n_row) with ``columns`` naming its lines; ``violation`` maps an expression to (amount, hard): a hard
+    violation removes the hypothesis whatever its amount.
+    """
+
+    X: NDArray[np.float64]
+    columns: Sequence[str]
+    likelihood: Gaussian
+    symbols: int
+    weights: Mapping[str, float] = field(default_factory=dict)
+    lam: float = 1.0
+    violation: Callable[[Expression], tuple[float, bool]] | None = None
+    max_complexity: float = math.inf
+
+    def score(self, e: Expression) -> Hypothesis | None:
+        """The scored hypothesis with the constants as they are; None if invalid on some row or ruled out."""
+        complexity = e.complexity(self.weights)
+        amount, hard = self.violation(e) if self.violation is not None else (0.0, False)
+        if complexity > self.max_complexity or (hard and amount > 0):
+            return None
+        program = Program.of(e, self.columns)
+        if e.free:
+            with np.errstate(all="ignore"):
+                predicted, gradient = program.value_and_gradient(self.X, program.values)
+        else:
+            predicted, gradient = program.value(self.X), np.zeros((len(e.constants), 0))
+        if not np.all(np.isfinite(predicted)):
+            return None
+        residual = self.likelihood.y - predicted
+        rss = self.likelihood.rss(residual)
+        if not math.isfinite(rss):
+            return None
+        information = self._information(e, gradient, rss)
+        misfit = self.likelihood.misfit(rss)
+        cost = code_length(e, information, self.symbols, self.weights)
+        total = misfit + cost + (self.lam * amount if amount else 0.0)
+        if not math.isfinite(total):
+            return None
+        return Hypothesis(e, complexity, misfit, cost, amount, total, self._r2(residual),
+                          float(np.sqrt(np.mean(residual**2))))
+
+    def _information(self, e: Expression, gradient: NDArray[np.float64], rss: float) -> NDArray[np.float64]:
+        """Fisher information of each constant slot; leaves of one name add their gradients first."""
+        information = np.zeros(len(e.constants))
+        root = self.likelihood.root_weights
+        for i in e.free:
+            name = e.constants[i].name
+            line = gradient[i] if name is None else sum(
+                gradient[j] for j in e.free if e.constants[j].name == name)
+            scaled = line if root is None else line * root
+            information[i] = float(np.sum(scaled**2))
+        information /= self.likelihood.noise_variance(rss)
+        return np.where(np.isfinite(information), information, 0.0)
+
+    def _r2(self, residual: NDArray[np.float64]) -> float:
+        y = self.likelihood.y
+        total = float(np.sum((y - y.mean()) ** 2))
+        return 1.0 - float(residual @ residual) / total if total > 0 else math.nan

@@ -1,0 +1,75 @@
+"""The archive: the best hypotheses of each complexity, no two of which predict the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hypo.expression.evaluate import Program
+from hypo.scoring.score import Hypothesis
+
+
+def rank(h: Hypothesis) -> tuple[float, float, str]:
+    """Sort key: score, then complexity, then text, so that ties never depend on the order of discovery."""
+    return (round(h.score, 9), h.complexity, str(h.expression))
+
+
+@dataclass
+class Archive:
+    """Hypotheses by what they predict on ``X`` (n_var, n_row); ``keep`` per complexity."""
+
+    X: NDArray[np.float64]
+    columns: tuple[str, ...]
+    keep: int = 20
+    _by_prediction: dict[tuple[float, ...], Hypothesis] = field(default_factory=dict)
+    best: Hypothesis | None = None
+    found_at: int = 0
+
+    def add(self, h: Hypothesis | None, scored: int) -> bool:
+        """Take in a hypothesis found when ``scored`` had been scored; True when it is the new best."""
+        if h is None:
+            return False
+        key = self._key(h)
+        known = self._by_prediction.get(key)
+        if known is not None and rank(known) <= rank(h):
+            return False
+        self._by_prediction[key] = h
+        if self.best is None or rank(h) < rank(self.best):
+            if self.best is None or self._key(self.best) != key:
+                self.found_at = scored
+            self.best = h
+            return True
+        return False
+
+    def _key(self, h: Hypothesis) -> tuple[float, ...]:
+        e = h.expression
+        p = Program.of(e, self.columns).value(self.X[:, :64])
+        scale = float(np.max(np.abs(p))) or 1.0
+        return tuple(np.round(p / scale, 7)) + (round(float(np.log(scale)), 6) if scale > 0 else 0.0,)
+
+    def __len__(self) -> int:
+        return len(self._by_prediction)
+
+    def all(self) -> list[Hypothesis]:
+        """Everything kept, best first."""
+        return sorted(self._by_prediction.values(), key=rank)
+
+    def front(self) -> tuple[Hypothesis, ...]:
+        """The Pareto front: by rising complexity, each with a lower score than all simpler ones."""
+        out: list[Hypothesis] = []
+        for h in sorted(self._by_prediction.values(), key=lambda h: (h.complexity, *rank(h))):
+            if not out or h.score < out[-1].score - 1e-9:
+                if out and out[-1].complexity == h.complexity:
+                    continue
+                out.append(h)
+        return tuple(out)
+
+    def trim(self) -> None:
+        """Drop all but the ``keep`` best of each complexity."""
+        kept: dict[float, int] = {}
+        for key, h in sorted(self._by_prediction.items(), key=lambda item: rank(item[1])):
+            kept[h.complexity] = kept.get(h.complexity, 0) + 1
+            if kept[h.complexity] > self.keep:
+                del self._by_prediction[key]

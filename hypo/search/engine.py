@@ -1,0 +1,158 @@
+"""The engine: library, scans, race, constants and archive in stages of growing libraries, under one deadline."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from hypo.expression.expr import Expression
+from hypo.scoring.score import Hypothesis
+from hypo.search.archive import Archive, rank
+from hypo.search.constants import fit
+from hypo.search.problem import Problem, Settings
+from hypo.search.refine import Refiner
+from hypo.search.scan import Clock
+from hypo.search.stage import Stages
+
+# A relative residual below this on every row counts as exact: no simpler formula can be told from it by the data.
+EXACT = 1e-10
+# Stages without a better score after which the search gives up looking.
+PATIENCE = 2
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a user wants to know while the search runs; times in seconds, ``rate`` in hypotheses per second."""
+
+    elapsed: float
+    time_left: float
+    best: Hypothesis | None
+    scored: int
+    rate: float
+    complete_to: int
+    stage: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The result of a search.
+
+    ``complete_to``: all ``distinct`` formulas without inner constants up to that many nodes were scored. ``scored``
+    counts every hypothesis scored, pairs included. ``outcome_share`` is the share of that work done when the best formula first
+    appeared, ``diversity`` the share of enumerated formulas that were distinct.
+    """
+
+    front: tuple[Hypothesis, ...]
+    best: Hypothesis | None
+    complete_to: int
+    scored: int
+    distinct: int
+    outcome_share: float
+    diversity: float
+    status: str
+    message: str
+    timing: dict[str, float] = field(default_factory=dict)
+
+
+class _Interrupted(Exception):
+    """Raised inside to leave the stages when the user interrupts."""
+
+
+def search(problem: Problem, settings: Settings, progress: Callable[[Progress], None] | None = None) -> Outcome:
+    """Search for the formula with the lowest score until it is certain, time is up, or the user interrupts.
+
+    Deadline and interruption (KeyboardInterrupt) end the search with the best so far; nothing is raised for them.
+    """
+    from threadpoolctl import threadpool_limits
+
+    begin = time.monotonic()
+    clock = Clock(deadline=begin + settings.time_limit)
+    archive = Archive(problem.X, problem.columns)
+    timing: dict[str, float] = {}
+    status, message = "complete", "the library was searched to its full size"
+    stages: Stages | None = None
+    with ExitStack() as stack:
+        # One BLAS thread: tiles run side by side instead, and the sums come out the same at any number of workers.
+        stack.enter_context(threadpool_limits(1))
+        executor: Executor | None = None
+        if settings.workers > 1:
+            executor = stack.enter_context(ThreadPoolExecutor(settings.workers))
+        refiner = Refiner(problem, settings, archive, clock)
+
+        def report(stage: str) -> None:
+            if progress is None:
+                return
+            now = time.monotonic()
+            progress(Progress(now - begin, max(0.0, clock.deadline - now), archive.best, clock.scored,
+                              clock.scored / max(now - begin, 1e-9), stages.complete_to if stages else 0, stage))
+
+        try:
+            stages = Stages(problem, settings, refiner, clock, executor, report)
+            refiner.baselines()
+            stale = 0
+            for size in settings.library_sizes:
+                before = archive.best
+                mark = time.monotonic()
+                grown = stages.run(size)
+                timing[f"library {size}"] = time.monotonic() - mark
+                report(f"library of {size}")
+                archive.trim()
+                if is_exact(archive.best, problem):
+                    status, message = "exact", "the formula meets every row to rounding"
+                    break
+                if clock.expired:
+                    status, message = "time_limit", "the time limit was reached"
+                    break
+                if not grown:
+                    break
+                improved = before is None or (archive.best is not None and archive.best.score < before.score - 0.1)
+                stale = 0 if improved else stale + 1
+                if stale >= PATIENCE:
+                    message = "larger libraries brought nothing better"
+                    break
+        except KeyboardInterrupt:
+            status, message = "interrupted", "interrupted by the user"
+    best = archive.best
+    if best is None and status != "interrupted":
+        status, message = "nothing_found", "no formula is defined on all rows and keeps the knowledge"
+    timing["total"] = time.monotonic() - begin
+    return Outcome(
+        front=archive.front(), best=best, complete_to=stages.complete_to if stages else 0, scored=clock.scored,
+        distinct=stages.distinct if stages else 0,
+        outcome_share=min(1.0, archive.found_at / clock.scored) if clock.scored else 0.0,
+        diversity=stages.diversity if stages else 0.0, status=status, message=message, timing=timing,
+    )
+
+
+def is_exact(h: Hypothesis | None, problem: Problem) -> bool:
+    """Whether residuals are rounding errors of the target."""
+    if h is None or problem.likelihood.sigma is not None:
+        return False
+    return h.rmse <= EXACT * float(np.sqrt(np.mean(problem.y**2)))
+
+
+def score_formula(expression: Expression, problem: Problem, settings: Settings) -> Hypothesis | None:
+    """A given formula with its free constants refitted, scored like any other; None if undefined on some row."""
+    e = expression
+    if e.free:
+        rng = np.random.default_rng(settings.seed)
+        e = fit(e, problem.X, problem.columns, problem.likelihood, starts=24, rng=rng, steps=400)
+    scorer = problem.scorer(settings)
+    # A formula given by the user is shown with its violations, not removed for them.
+    shown = scorer.violation
+
+    def soft(x: Expression) -> tuple[float, bool]:
+        return (shown(x)[0], False) if shown is not None else (0.0, False)
+
+    from dataclasses import replace
+
+    return replace(scorer, violation=soft, max_complexity=math.inf).score(e)
+
+
+__all__ = ["Outcome", "Progress", "is_exact", "rank", "score_formula", "search"]

@@ -1,0 +1,64 @@
+"""Products of powers with a given dimension: Buckingham's π groups and the monomials that carry the target's units."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from itertools import combinations, product
+
+import numpy as np
+
+from hypo.expression.expr import Expression
+
+LARGEST_POWER = 2
+MOST_FACTORS = 5
+
+
+def monomials(leaves: Sequence[Expression], dimensions: Sequence[Sequence[Fraction | int]],
+              target: Sequence[Fraction] | None, limit: int) -> list[tuple[tuple[int, ...], Expression]]:
+    """Exponents (n_leaf,) and formulas of products of powers with dimension ``target`` (None: pure numbers), simplest first.
+
+    Exponents are at most ``LARGEST_POWER`` in size, up to ``MOST_FACTORS`` leaves take part. Of a pure number and its inverse the one
+    whose first exponent is positive is given.
+    """
+    n = len(leaves)
+    table = np.array([[float(x) for x in d] for d in dimensions]).reshape(n, -1)
+    wanted = np.zeros(table.shape[1]) if target is None else np.array([float(x) for x in target])
+    powers = [q for q in range(-LARGEST_POWER, LARGEST_POWER + 1) if q]
+    found: list[tuple[int, ...]] = []
+    for size in range(1, min(n, MOST_FACTORS) + 1):
+        choices = np.array(list(product(powers, repeat=size)))
+        if target is None:
+            choices = choices[choices[:, 0] > 0]
+        for chosen in combinations(range(n), size):
+            ok = np.abs(choices @ table[list(chosen)] - wanted).max(axis=1) < 1e-9
+            for row in choices[ok]:
+                exponents = [0] * n
+                for k, q in zip(chosen, row, strict=True):
+                    exponents[k] = int(q)
+                if target is None and np.gcd.reduce([abs(q) for q in exponents]) > 1:
+                    continue
+                found.append(tuple(exponents))
+    found.sort(key=lambda e: (sum(abs(q) for q in e), sum(1 for q in e if q), [-q for q in e]))
+    return [(e, monomial(leaves, e)) for e in found[:limit]]
+
+
+def monomial(leaves: Sequence[Expression], exponents: Sequence[int]) -> Expression:
+    """∏ leaf**exponent as one quotient."""
+    top: list[Expression] = []
+    bottom: list[Expression] = []
+    for leaf, q in zip(leaves, exponents, strict=True):
+        if q:
+            power = leaf if abs(q) == 1 else Expression.apply("square", leaf) if abs(q) == 2 else (
+                leaf ** Expression.constant(abs(q)))
+            (top if q > 0 else bottom).append(power)
+    if not top:
+        return Expression.apply("inv", _product(bottom))
+    return _product(top) / _product(bottom) if bottom else _product(top)
+
+
+def _product(factors: Sequence[Expression]) -> Expression:
+    out = factors[0]
+    for f in factors[1:]:
+        out = out * f
+    return out

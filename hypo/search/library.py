@@ -1,0 +1,236 @@
+"""The library: every distinct subexpression by rising cost, as rows of values on the probe rows.
+
+Members are made from seeds (variables, named constants, the number 1, or larger building blocks, each with a cost) by the
+operators, level by level: level c holds what has cost c = 1 + cost(u) (+ cost(v)). When seeds are leaves of cost
+1, cost is the number of nodes and a finished level means that *all* distinct formulas of that size are there.
+
+Not in the library: formulas with a subexpression that is not finite on some probe row, or zero on all of them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hypo.expression import ops
+from hypo.expression.expr import Constant, Expression
+from hypo.kernels import opcodes as oc
+
+# Pairs handled between two looks at the clock: some tens of milliseconds.
+CHUNK = 200_000
+
+
+@dataclass(frozen=True)
+class Seed:
+    """A building block: its formula, cost, values on the probe rows ``(n_probe,)`` and packed dimension."""
+
+    expression: Expression
+    cost: int
+    values: NDArray[np.float64]
+    dimension: int = 0
+
+
+class Library:
+    """Distinct subexpressions over given seeds and operators; ``grow`` adds members, everything else reads them."""
+
+    def __init__(
+        self,
+        seeds: Sequence[Seed],
+        operators: Sequence[str],
+        columns: Sequence[str],
+        *,
+        forbid: NDArray[np.int32] | None = None,
+        dimension_layout: tuple[int, int] = (32, 1),
+        seed: int = 0,
+    ) -> None:
+        self.seeds = tuple(sorted(seeds, key=lambda s: s.cost))
+        self.columns = tuple(columns)
+        self.n_probe = len(self.seeds[0].values) if self.seeds else 0
+        rows = [ops.BY_NAME[name] for name in operators]
+        self._unary = [r for r in rows if r.arity == 1]
+        self._binary = [r for r in rows if r.arity == 2]
+        self._forbid = np.zeros(oc.N_OPCODE, np.int32) if forbid is None else forbid
+        self._bits, self._fields = dimension_layout
+        rng = np.random.default_rng(seed)
+        self._weight = rng.uniform(0.5, 1.5, self.n_probe) * rng.choice([-1.0, 1.0], self.n_probe)
+        self._pack_seeds()
+        self.count = 0
+        self.tested = 0
+        self.complete_to = 0
+        self.exhausted = False
+        self._level_start: list[int] = [0, 0]
+        self._next_seed = 0
+        self._allocate(256)
+
+    # --- growth -------------------------------------------------------------------------------------------------
+
+    def grow(self, size: int, *, max_cost: int = 10**6, deadline: float = float("inf")) -> None:
+        """Enumerate until ``size`` members, cost ``max_cost`` or the ``deadline`` (time.monotonic) is reached.
+
+        A level that was cut short is gone through again on the next call; what it had found is recognised as known.
+        """
+        self._allocate(size)
+        while self.count < size and self.complete_to < max_cost and not self.exhausted:
+            cost = self.complete_to + 1
+            if not self._level(cost, size, deadline):
+                return
+            self.complete_to = cost
+            self._level_start.append(self.count)
+            newest = self._level_start[-1] - self._level_start[-2]
+            # Nothing new can come once a whole span of levels that could combine stayed empty.
+            spans = len(self._level_start) - 1
+            tail = self._level_start[spans // 2]
+            if newest == 0 and tail == self.count and self._next_seed == len(self.seeds):
+                self.exhausted = True
+
+    def _level(self, cost: int, size: int, deadline: float) -> bool:
+        from hypo.kernels import enumerate as kernel
+
+        for index, seed in enumerate(self.seeds):
+            if seed.cost == cost and index >= self._next_seed:
+                self._add_seed(index, seed)
+                self._next_seed = index + 1
+        start = self._level_start
+        shared = (self._bits, self._fields, self._weight, self.values, self.norm, self._projection, self.dims,
+                  self.shape, self._head, self._chain, self.op, self.left, self.right, self.cost, self._mask)
+        if cost >= 2:
+            for row in self._unary:
+                if self.count >= size or time.monotonic() > deadline:
+                    return False
+                self.count, self.tested = kernel.grow_unary(
+                    row.opcode, start[cost - 1], start[cost], cost, self._forbid, *shared, self.count, self.tested)
+        for row in self._binary:
+            for left_cost in range(1, cost - 1):
+                right_cost = cost - 1 - left_cost
+                if row.commutative and left_cost > right_cost:
+                    continue
+                lo, hi = start[left_cost], start[left_cost + 1]
+                right = (start[right_cost], start[right_cost + 1])
+                step = max(1, CHUNK // max(1, right[1] - right[0]))
+                for i in range(lo, hi, step):
+                    if self.count >= size or time.monotonic() > deadline:
+                        return False
+                    self.count, self.tested = kernel.grow_binary(
+                        row.opcode, row.commutative, i, min(i + step, hi), *right, cost, self._forbid, *shared,
+                        self.count, self.tested)
+        return self.count < size
+
+    def _add_seed(self, index: int, seed: Seed) -> None:
+        from hypo.kernels import enumerate as kernel
+
+        m = float(np.max(np.abs(seed.values))) if len(seed.values) else 0.0
+        if not np.isfinite(m) or m == 0.0:
+            return
+        p = float(self._weight @ seed.values) / m
+        k, new = kernel.insert(seed.values, m, p, seed.dimension, self.values, self.norm, self._projection, self.dims,
+                               self.shape, self._head, self._chain, self.count)
+        if new:
+            self.op[k], self.left[k], self.right[k], self.cost[k] = oc.VAR, index, -1, seed.cost
+            self._mask[k] = 0
+            for code, _ in seed.expression.code:
+                self._mask[k] |= 1 << code if code >= oc.FIRST_UNARY else 0
+            self.count += 1
+
+    def _allocate(self, size: int) -> None:
+        # One spare row: the kernels stop after the row that fills the arrays.
+        capacity = size + len(self.seeds) + 1
+        old = getattr(self, "values", None)
+        if old is not None and len(old) >= capacity:
+            return
+        n = self.count
+
+        def enlarged(name: str, shape: tuple[int, ...], dtype: type) -> None:
+            new = np.zeros(shape, dtype)
+            if old is not None:
+                new[:n] = getattr(self, name)[:n]
+            setattr(self, name, new)
+
+        enlarged("values", (capacity, self.n_probe), np.float64)
+        for name, dtype in (("norm", np.float64), ("_projection", np.float64), ("dims", np.int64), ("shape", np.int64),
+                            ("_chain", np.int64), ("op", np.int32), ("left", np.int64), ("right", np.int64),
+                            ("cost", np.int32), ("_mask", np.int32)):
+            enlarged(name, (capacity,), dtype)
+        self._rehash(capacity)
+
+    def _rehash(self, capacity: int) -> None:
+        from hypo.kernels import enumerate as kernel
+
+        slots = 1 << max(10, (2 * capacity).bit_length())
+        self._head = np.full(slots, -1, np.int64)
+        kernel.rehash(self._projection, self._head, self._chain, self.count)
+
+    def _pack_seeds(self) -> None:
+        op: list[int] = []
+        arg: list[int] = []
+        start = [0]
+        pool: list[Constant] = []
+        where = {name: i for i, name in enumerate(self.columns)}
+        for seed in self.seeds:
+            e = seed.expression
+            for code, a in e.code:
+                op.append(code)
+                if code == oc.VAR:
+                    arg.append(where[e.variables[a]])
+                elif code == oc.CONST:
+                    arg.append(len(pool))
+                    pool.append(e.constants[a])
+                else:
+                    arg.append(0)
+            start.append(len(op))
+        self._seed_op = np.array(op, np.int32)
+        self._seed_arg = np.array(arg, np.int32)
+        self._seed_start = np.array(start, np.int64)
+        self._pool = tuple(pool)
+
+    # --- reading ------------------------------------------------------------------------------------------------
+
+    values: NDArray[np.float64]
+    norm: NDArray[np.float64]
+    dims: NDArray[np.int64]
+    shape: NDArray[np.int64]
+    op: NDArray[np.int32]
+    left: NDArray[np.int64]
+    right: NDArray[np.int64]
+    cost: NDArray[np.int32]
+    _projection: NDArray[np.float64]
+    _chain: NDArray[np.int64]
+    _mask: NDArray[np.int32]
+
+    def level_sizes(self) -> tuple[int, ...]:
+        """Members of each finished level, from cost 1."""
+        return tuple(int(n) for n in np.diff(self._level_start[1:]))
+
+    def programs(self, members: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
+        """Postfix programs ``(op, arg, start)`` of members; constants are numbered in the library's pool."""
+        from hypo.kernels import enumerate as kernel
+
+        members = np.ascontiguousarray(members, dtype=np.int64)
+        shared = (members, self.op, self.left, self.right, self._seed_op, self._seed_arg, self._seed_start)
+        empty = np.empty(0, np.int32)
+        start = np.empty(len(members) + 1, np.int64)
+        total = kernel.flatten(*shared, empty, empty, start)
+        op, arg = np.empty(total, np.int32), np.empty(total, np.int32)
+        if total:
+            kernel.flatten(*shared, op, arg, start)
+        else:
+            start[:] = 0
+        return op, arg, start
+
+    def evaluate(self, members: NDArray[np.int64], X: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Values ``(n_member, n_row)`` of members on ``X`` (n_var, n_row)."""
+        from hypo.kernels.evaluate import evaluate
+
+        op, arg, start = self.programs(members)
+        out = np.empty((len(members), X.shape[1]))
+        const = np.array([c.value for c in self._pool])
+        evaluate(op, arg, start, const, np.zeros(len(members), np.int64), X, out)
+        return out
+
+    def expression(self, member: int) -> Expression:
+        """The member as an expression."""
+        op, arg, _ = self.programs(np.array([member]))
+        return Expression.from_arrays(op, arg, self.columns, self._pool)

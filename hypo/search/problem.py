@@ -1,0 +1,218 @@
+"""The search problem: data in one coherent unit system, likelihood, grammar and settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hypo.data import Dataset
+from hypo.errors import DataError
+from hypo.expression import ops
+from hypo.expression.dimension import infer
+from hypo.expression.expr import Expression
+from hypo.kernels import opcodes as oc
+from hypo.knowledge import Knowledge
+from hypo.scoring.likelihood import Gaussian
+from hypo.scoring.score import Scorer
+from hypo.units import DIMENSIONLESS, Dimension, coherent_scales
+
+# Operators a formula may use, and those of them that the library enumerates, unless the user names operators.
+DEFAULT_OPERATORS: tuple[str, ...] = (
+    "+", "-", "*", "/", "**", "neg", "inv", "square", "cube", "sqrt", "exp", "log", "sin", "cos", "tanh", "asin", "acos",
+)
+LIBRARY_OPERATORS: tuple[str, ...] = (
+    "+", "-", "*", "/", "inv", "square", "sqrt", "exp", "log", "sin", "cos", "tanh",
+)
+TRANSCENDENTAL: tuple[str, ...] = (
+    "exp", "log", "sin", "cos", "tan", "tanh", "sinh", "cosh", "asin", "acos", "atan",
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything the search depends on besides data and knowledge.
+
+    ``operators`` None means the defaults, which also keep transcendental functions out of each other in the library;
+    operators named by the user are enumerated without that rule. ``time_limit`` is in seconds.
+    """
+
+    time_limit: float = 60.0
+    seed: int = 0
+    workers: int = 1
+    operators: tuple[str, ...] | None = None
+    max_complexity: int = 60
+    complexity_weights: Mapping[str, float] = field(default_factory=dict)
+    fit_constants: bool = True
+    lam: float = 1.0
+    n_probe: int = 100
+    n_race: int = 2000
+    library_sizes: tuple[int, ...] = (250, 1000, 4000, 12000, 40000, 120000)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for a manifest; ``workers`` is left out, because it does not change the answer."""
+        out = asdict(self)
+        del out["workers"]
+        out["operators"] = None if self.operators is None else list(self.operators)
+        out["complexity_weights"] = dict(self.complexity_weights)
+        out["library_sizes"] = list(self.library_sizes)
+        return out
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Data and knowledge ready for the search.
+
+    ``X`` (n_var, n_row) and ``y`` are in one coherent system: the user's own numbers where their units are coherent,
+    else SI; ``scales[name]`` is the factor that took a column (or the target) there. ``dimensions`` is empty when no units
+    are known; columns without a unit then count as pure numbers.
+    """
+
+    X: NDArray[np.float64]
+    y: NDArray[np.float64]
+    columns: tuple[str, ...]
+    target: str
+    likelihood: Gaussian
+    constants: Mapping[str, float]
+    dimensions: Mapping[str, Dimension]
+    target_dimension: Dimension | None
+    knowledge: Knowledge
+    scales: Mapping[str, float]
+    allowed: frozenset[str]
+    enumerated: tuple[str, ...]
+    max_complexity: int
+    unit_note: str = ""
+
+    @property
+    def has_units(self) -> bool:
+        """Whether dimensions prune the search."""
+        return bool(self.dimensions) and not self.knowledge.soft
+
+    def allows(self, *names: str) -> bool:
+        """Whether all these operators may appear in a formula."""
+        return all(n in self.allowed for n in names)
+
+    def scorer(self, settings: Settings) -> Scorer:
+        """The score for this problem."""
+        return Scorer(
+            X=self.X, columns=self.columns, likelihood=self.likelihood,
+            symbols=len(self.enumerated) + len(self.columns) + len(self.constants) + 1,
+            weights=settings.complexity_weights, lam=settings.lam, violation=self.violation,
+            max_complexity=self.max_complexity,
+        )
+
+    def violation(self, e: Expression) -> tuple[float, bool]:
+        """Summed violation of the knowledge and whether a hard rule is broken."""
+        amount, hard = 0.0, False
+        for v in self.knowledge.violations(e, self.target):
+            amount += v.amount
+            hard |= v.hard
+        excess = sum(1 for code, _ in e.code if code >= oc.FIRST_UNARY
+                     and ops.BY_OPCODE[code].name not in self._usable)
+        return amount + excess, hard or excess > 0
+
+    @cached_property
+    def _usable(self) -> frozenset[str]:
+        """Operators allowed in results; short forms of allowed ones (x**2 for x*x, …) are spellings, not operators."""
+        names = set(self.allowed)
+        if "*" in names:
+            names |= {"square", "cube"}
+        if "/" in names:
+            names.add("inv")
+        if "-" in names:
+            names.add("neg")
+        if names & {"*", "/", "sqrt"}:
+            names.add("**")
+        return frozenset(names)
+
+    def constant_units(self, e: Expression) -> tuple[Dimension | None, ...]:
+        """Dimension of each constant slot of ``e`` as far as it is determined; all None without units."""
+        if not self.dimensions:
+            return (None,) * len(e.constants)
+        known = {n: self.dimensions.get(n, DIMENSIONLESS) for n in self.columns}
+        named = {n: self.dimensions.get(n, DIMENSIONLESS) for n in self.constants}
+        return infer(e, known, named, self.target_dimension).constant_dimensions
+
+    # --- packed dimensions for the kernels ----------------------------------------------------------------------
+
+    @cached_property
+    def _axes(self) -> tuple[int, ...]:
+        used = {k for d in (*self.dimensions.values(), self.target_dimension or DIMENSIONLESS)
+                for k, e in enumerate(d.exponents) if e}
+        return tuple(sorted(used))
+
+    @property
+    def dimension_layout(self) -> tuple[int, int]:
+        """(bits per base unit, number of base units) of packed dimensions."""
+        n = max(1, len(self._axes))
+        return min(20, 62 // n), n
+
+    def pack(self, d: Dimension) -> int | None:
+        """``d`` as one integer for the kernels; None if an exponent is no multiple of 1/12 or too large."""
+        from hypo.kernels.enumerate import DIMENSION_SCALE
+
+        bits, _ = self.dimension_layout
+        total = 0
+        for k, axis in enumerate(self._axes):
+            scaled = d.exponents[axis] * DIMENSION_SCALE
+            if scaled.denominator != 1 or abs(scaled) >= 1 << (bits - 2):
+                return None
+            total += int(scaled) << (bits * k)
+        return total
+
+    def packed(self, name: str) -> int:
+        """Packed dimension of a column or named constant; 0 without units."""
+        return (self.pack(self.dimensions.get(name, DIMENSIONLESS)) or 0) if self.has_units else 0
+
+
+def make_problem(dataset: Dataset, knowledge: Knowledge | None, settings: Settings) -> Problem:
+    """Bring a table and knowledge together: convert units, settle the grammar, set up the likelihood.
+
+    Raises DataError when a named constant shares the name of a column, or a formula could not use any column.
+    """
+    k = knowledge if knowledge is not None else Knowledge()
+    for name in k.constants:
+        if name in dataset.names or name == dataset.target:
+            raise DataError(f"{dataset.source}: column {name!r} has the name of a constant in {k.source}; rename one of them")
+    names = (*dataset.names, dataset.target)
+    with_unit = [n for n in names if n in k.units] + list(k.constants)
+    units = [k.units[n] if n in k.units else k.constants[n].unit for n in with_unit]
+    factors = dict(zip(with_unit, coherent_scales(units), strict=True))
+    scales = {n: factors.get(n, 1.0) for n in names}
+    X = np.ascontiguousarray(dataset.X.T) * np.array([scales[n] for n in dataset.names])[:, None]
+    y = dataset.y * scales[dataset.target]
+    sigma = None if dataset.sigma is None else dataset.sigma * scales[dataset.target]
+    known = [n for n in names if n in k.units]
+    dimensions = {n: d for n, d in k.dimensions.items() if n in names or n in k.constants} if known else {}
+    listed = k.operators is not None or settings.operators is not None
+    base = settings.operators or DEFAULT_OPERATORS
+    allowed = k.allowed_operators(base)
+    if settings.operators is not None and k.operators is not None:
+        allowed = tuple(n for n in allowed if n in settings.operators)
+    if listed:
+        named = settings.operators or k.operators or ()
+        enumerated = tuple(n for n in named if n in allowed)
+    else:
+        enumerated = tuple(n for n in LIBRARY_OPERATORS if n in allowed)
+    converted = any(f != 1.0 for f in factors.values())
+    return Problem(
+        X=np.ascontiguousarray(X), y=y, columns=dataset.names, target=dataset.target,
+        likelihood=Gaussian(y, sigma, dataset.weights),
+        constants={n: c.value * factors.get(n, 1.0) for n, c in k.constants.items()},
+        dimensions=dimensions, target_dimension=dimensions.get(dataset.target), knowledge=k, scales=scales,
+        allowed=frozenset(allowed), enumerated=enumerated,
+        max_complexity=min(settings.max_complexity, k.max_complexity or settings.max_complexity),
+        unit_note="formulas are in SI units, because the columns' units do not belong to one system" if converted else "",
+    )
+
+
+def subset(problem: Problem, rows: NDArray[np.int64]) -> Problem:
+    """The same problem on some of its rows."""
+    old = problem.likelihood
+    likelihood = Gaussian(old.y[rows], None if old.sigma is None else old.sigma[rows],
+                          None if old.weights is None else old.weights[rows])
+    return replace(problem, X=np.ascontiguousarray(problem.X[:, rows]), y=problem.y[rows], likelihood=likelihood)

@@ -1,0 +1,101 @@
+"""Refinement: from a raw formula to scored hypotheses: simplify, fit, score, snap, archive."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hypo.expression.evaluate import Program
+from hypo.expression.expr import Expression
+from hypo.expression.simplify import simplify
+from hypo.scoring.score import Hypothesis
+from hypo.search.archive import Archive
+from hypo.search.constants import fit
+from hypo.search.problem import Problem, Settings
+from hypo.search.scan import Clock
+from hypo.search.snap import snap
+
+# Hypotheses this many nats above the best are archived but not snapped.
+SNAP_WITHIN = 40.0
+
+
+class Refiner:
+    """Turns formulas with free constants into archived hypotheses of one problem."""
+
+    def __init__(self, problem: Problem, settings: Settings, archive: Archive, clock: Clock) -> None:
+        self.problem = problem
+        self.settings = settings
+        self.archive = archive
+        self.clock = clock
+        self.scorer = problem.scorer(settings)
+        self._seen: set[str] = set()
+
+    def baselines(self) -> None:
+        """The constant, and every variable alone: the simplest members of the front."""
+        p = self.problem
+        if self.settings.fit_constants:
+            self.consider(Expression.constant(float(np.mean(p.y)), free=True))
+        for name in p.columns:
+            self.consider(Expression.variable(name))
+
+    def consider(self, e: Expression) -> Hypothesis | None:
+        """Simplify, fit, score, snap where promising, archive; returns the best form found or None."""
+        e = simplify(e)
+        key = self._shape(e)
+        if key in self._seen:
+            return None
+        self._seen.add(key)
+        if len(e) > 2 * self.problem.max_complexity:
+            return None
+        h = self._fit_and_score(e)
+        if h is None:
+            return None
+        self.archive.add(h, self.clock.scored)
+        best = self.archive.best
+        if h.expression.free and (best is None or h.score < best.score + SNAP_WITHIN):
+            snapped = snap(h, self.errors, self._refit)
+            if snapped is not h:
+                self.archive.add(snapped, self.clock.scored)
+                h = snapped
+        return h
+
+    def _shape(self, e: Expression) -> str:
+        """Text that is one for formulas which differ in fitted values only."""
+        return str(e.with_values([1.2345 if c.free else c.value for c in e.constants]))
+
+    def _refit(self, e: Expression) -> Hypothesis | None:
+        return self._fit_and_score(simplify(e))
+
+    def _fit_and_score(self, e: Expression) -> Hypothesis | None:
+        p = self.problem
+        with np.errstate(all="ignore"):
+            if e.free:
+                e = fit(e, p.X, p.columns, p.likelihood, steps=30)
+            return self.scorer.score(e)
+
+    def errors(self, e: Expression) -> NDArray[np.float64]:
+        """Standard errors (n_constant,) of the free constants from the inverse Gauss–Newton matrix; 0 for others."""
+        p = self.problem
+        program = Program.of(e, p.columns)
+        with np.errstate(all="ignore"):
+            f, gradient = program.value_and_gradient(p.X, program.values)
+        root = p.likelihood.root_weights
+        J = gradient[list(e.free)] * (1.0 if root is None else root)
+        variance = p.likelihood.noise_variance(p.likelihood.rss(p.y - f))
+        scale = np.sqrt(np.sum(J**2, axis=1))
+        out = np.zeros(len(e.constants))
+        if not np.all(np.isfinite(scale)) or not np.all(scale > 0):
+            return out
+        normal = (J / scale[:, None]) @ (J / scale[:, None]).T
+        covariance = np.linalg.pinv(normal, rcond=1e-14, hermitian=True)
+        spread = np.sqrt(np.maximum(np.diag(covariance), 0.0) * variance) / scale
+        out[list(e.free)] = np.where(np.isfinite(spread), spread, 0.0)
+        return out
+
+    def approximate_score(self, rss: float, size: float, rows: int) -> float:
+        """A score for ordering hits before anything is built: misfit from ``rss`` on ``rows`` rows, size in nodes."""
+        p = self.problem
+        total = rss / rows * len(p.y)
+        return p.likelihood.misfit(max(total, 0.0)) + size * math.log(self.scorer.symbols)

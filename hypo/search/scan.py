@@ -1,0 +1,161 @@
+"""Pair scans over a library: which pairs of rows explain which targets, by matrix products.
+
+For unit targets t and unit library rows f, g (all orthogonal to a small fixed basis, such as the constant) the best
+    sum       t ≈ b·f + c·g     R² = (r_f² + r_g² − 2 r_f r_g ρ)/(1 − ρ²),   r = ⟨t, ·⟩, ρ = ⟨f, g⟩
+    product   t ≈ b·f·g         R² = ⟨t, f∘g⟩²/‖f∘g‖²
+    rational  t ≈ b·f/(1 + c·g) the sum form with the rows t∘g as second set
+come from one product of two matrices per tile (two for the product form). ρ is shared by all targets.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+TILE_F, TILE_G = 256, 1024
+
+Rows = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best pairs for one target, highest R² first: arrays ``r2``, ``i``, ``j`` (n_kept,)."""
+
+    r2: NDArray[np.float64]
+    i: NDArray[np.int64]
+    j: NDArray[np.int64]
+
+
+@dataclass
+class Clock:
+    """A deadline that is looked at between tiles, and the count of hypotheses scored so far."""
+
+    deadline: float = float("inf")
+    scored: int = 0
+
+    @property
+    def expired(self) -> bool:
+        """Whether the deadline has passed."""
+        return time.monotonic() > self.deadline
+
+
+def orthonormal(rows: Sequence[NDArray[np.float64]], n: int) -> Rows:
+    """An orthonormal basis (n_basis, n) of the span of ``rows``; dependent ones are left out."""
+    out: list[NDArray[np.float64]] = []
+    for row in rows:
+        v = np.array(row, dtype=np.float64)
+        size = np.linalg.norm(v)
+        if not np.isfinite(size) or size == 0.0:
+            continue
+        v /= size
+        for _ in range(2):
+            for q in out:
+                v -= (q @ v) * q
+        size = np.linalg.norm(v)
+        if size > 1e-8:
+            out.append(v / size)
+    return np.array(out) if out else np.empty((0, n))
+
+
+def unit_rows(rows: Rows, basis: Rows, *, least: float = 1e-7) -> tuple[Rows, NDArray[np.int64]]:
+    """Rows projected off the basis and scaled to length 1, and which of them are left (those within the span go)."""
+    size = np.linalg.norm(rows, axis=1)
+    with np.errstate(all="ignore"):
+        out = rows / size[:, None]
+    if len(basis):
+        for _ in range(2):
+            out = out - (out @ basis.T) @ basis
+    rest = np.linalg.norm(out, axis=1)
+    keep = np.flatnonzero(np.isfinite(rest) & (rest > least))
+    return np.ascontiguousarray(out[keep] / rest[keep, None]), keep
+
+
+def distinct_rows(rows: Rows, decimals: int = 9) -> NDArray[np.int64]:
+    """Indices of the first of each set of unit rows that agree up to sign."""
+    if len(rows) == 0:
+        return np.empty(0, np.int64)
+    rng = np.random.default_rng(12345)
+    probe = np.abs(rows @ rng.standard_normal((rows.shape[1], 2)))
+    _, first = np.unique(np.round(probe, decimals), axis=0, return_index=True)
+    return np.sort(first)
+
+
+def _merge(parts: Iterable[tuple[NDArray, NDArray, NDArray]], keep: int) -> Best:
+    lists = list(parts)
+    if not lists:
+        return Best(np.empty(0), np.empty(0, np.int64), np.empty(0, np.int64))
+    s = np.concatenate([p[0] for p in lists])
+    i = np.concatenate([p[1] for p in lists])
+    j = np.concatenate([p[2] for p in lists])
+    order = np.lexsort((j, i, -s))
+    order = order[s[order] > 0.0][:keep]
+    return Best(s[order], i[order], j[order])
+
+
+def _run(tiles: Callable[[int], tuple[NDArray, NDArray, NDArray] | None], starts: range, n_target: int, keep: int,
+         executor: Executor | None) -> list[Best]:
+    """Work on blocks of f rows, in threads where an executor is given (BLAS and the kernels release the lock)."""
+    results = [r for r in (executor.map(tiles, starts) if executor else map(tiles, starts)) if r is not None]
+    return [_merge([(s[t], i[t], j[t]) for s, i, j in results], keep) for t in range(n_target)]
+
+
+def _heaps(n_target: int, keep: int) -> tuple[NDArray, NDArray, NDArray]:
+    return np.zeros((n_target, keep)), np.full((n_target, keep), -1), np.full((n_target, keep), -1)
+
+
+def scan_sums(targets: Rows, F: Rows, G: Rows | None, *, keep: int, clock: Clock,
+              executor: Executor | None = None) -> list[Best]:
+    """Best pairs (f, g) of t ≈ b·f + c·g for each unit target (n_target, n); ``G`` None scans pairs within ``F``."""
+    from hypo.kernels.scan import sum_tile
+
+    triangle = G is None
+    second = F if G is None else G
+    rf, rg = targets @ F.T, targets @ second.T
+
+    def block(f0: int) -> tuple[NDArray, NDArray, NDArray] | None:
+        heaps = _heaps(len(targets), keep)
+        rows = F[f0 : f0 + TILE_F]
+        for g0 in range(f0 if triangle else 0, len(second), TILE_G):
+            if clock.expired:
+                return heaps
+            part = second[g0 : g0 + TILE_G]
+            sum_tile(rows @ part.T, np.ascontiguousarray(rf[:, f0 : f0 + TILE_F]),
+                     np.ascontiguousarray(rg[:, g0 : g0 + TILE_G]), f0, g0, triangle, *heaps)
+        return heaps
+
+    pairs = len(F) * (len(F) - 1) // 2 if triangle else len(F) * len(second)
+    clock.scored += pairs * len(targets)
+    return _run(block, range(0, len(F), TILE_F), len(targets), keep, executor)
+
+
+def scan_products(targets: Rows, F: Rows, G: Rows | None, basis: Rows, *, keep: int, clock: Clock,
+                  executor: Executor | None = None) -> list[Best]:
+    """Best pairs of t ≈ b·f·g + span(basis) for unit targets orthogonal to the orthonormal basis; F, G any rows."""
+    from hypo.kernels.scan import product_tile
+
+    triangle = G is None
+    second = F if G is None else G
+    squares_f, squares_g = F**2, second**2
+
+    def block(f0: int) -> tuple[NDArray, NDArray, NDArray] | None:
+        heaps = _heaps(len(targets), keep)
+        rows = F[f0 : f0 + TILE_F]
+        # ⟨t, f∘g⟩ for all targets and basis vectors at once: rows f∘t stacked below one another.
+        stacked = (np.concatenate([targets, basis])[:, None, :] * rows[None, :, :]).reshape(-1, F.shape[1])
+        for g0 in range((f0 if triangle else 0), len(second), TILE_G):
+            if clock.expired:
+                return heaps
+            part = second[g0 : g0 + TILE_G]
+            num = (stacked @ part.T).reshape(len(targets) + len(basis), len(rows), len(part))
+            den = squares_f[f0 : f0 + TILE_F] @ squares_g[g0 : g0 + TILE_G].T
+            product_tile(num[: len(targets)], den, num[len(targets) :], f0, g0, triangle, *heaps)
+        return heaps
+
+    pairs = len(F) * (len(F) + 1) // 2 if triangle else len(F) * len(second)
+    clock.scored += pairs * len(targets)
+    return _run(block, range(0, len(F), TILE_F), len(targets), keep, executor)

@@ -1,0 +1,412 @@
+"""One stage of the search: grow the library, scan it for the target and its peels, race and refine what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hypo.expression import ops
+from hypo.expression.expr import Expression
+from hypo.kernels import opcodes as oc
+from hypo.search.groups import monomials
+from hypo.search.library import Library, Seed
+from hypo.search.problem import TRANSCENDENTAL, Problem, Settings
+from hypo.search.race import PRODUCT, RATIONAL, SINGLE, SUM, Basis, Hit, RowSet, build, race
+from hypo.search.refine import Refiner
+from hypo.search.scan import Clock, distinct_rows, orthonormal, scan_products, scan_sums, unit_rows
+from hypo.search.targets import Target, links, peels
+
+# Hits kept per target and scan, for the data's own target and for peeled ones.
+KEEP, KEEP_PEELED = 300, 40
+# Hits that become formulas after each group of scans.
+REFINE = 30
+# A residual below this share of the target's RMS on the racing rows marks a hit as exact.
+EXACT_HIT = 1e-9
+# Largest sets of rows in the dearer scans.
+RATIONAL_ROWS, PEEL_ROWS, FREE_ROWS, LOG_ROWS = 1500, 600, 1500, 4000
+
+
+class View:
+    """Rows of a library that take part in scans: one per shape, not constant, within the first ``limit`` members."""
+
+    def __init__(self, library: Library, X: NDArray[np.float64], limit: int) -> None:
+        n = min(limit, library.count)
+        index = np.arange(n)
+        values = library.values[:n]
+        varies = np.ptp(values, axis=1) > 1e-9 * library.norm[:n]
+        self.members = index[(library.shape[:n] == index) & varies]
+        self.values = library.values[self.members]
+        self.dims = library.dims[self.members]
+        self.rows = RowSet(library, self.members, np.zeros(len(self.members), np.bool_), X)
+
+    def of_dimension(self, dimension: int | None, limit: int | None = None) -> NDArray[np.int64]:
+        """Indices of rows of one dimension (None: all), the simplest first."""
+        found = np.arange(len(self.members)) if dimension is None else np.flatnonzero(self.dims == dimension)
+        return found if limit is None else found[:limit]
+
+
+class Stages:
+    """The search's state between stages: libraries on the probe rows and what has been looked at."""
+
+    def __init__(self, problem: Problem, settings: Settings, refiner: Refiner, clock: Clock, executor: Executor | None,
+                 report: Callable[[str], None]) -> None:
+        self.problem, self.settings, self.refiner = problem, settings, refiner
+        self.clock, self.executor, self.report = clock, executor, report
+        rng = np.random.default_rng(settings.seed)
+        n = len(problem.y)
+        race_rows = np.sort(rng.permutation(n)[: settings.n_race])
+        self.probe = np.sort(rng.permutation(len(race_rows))[: settings.n_probe])
+        self.X = np.ascontiguousarray(problem.X[:, race_rows])
+        self.y = problem.y[race_rows]
+        root = problem.likelihood.root_weights
+        self.weight = np.ones(len(race_rows)) if root is None else root[race_rows] ** 2
+        self.scale = float(np.sqrt(np.mean(self.y**2))) or 1.0
+        dimension = None
+        if problem.has_units and problem.target_dimension is not None:
+            dimension = problem.pack(problem.target_dimension)
+        self.identity = Target(self.y, dimension)
+        self.plain = Library(self._seeds(), problem.enumerated, self._names, forbid=self._forbidden(),
+                             dimension_layout=problem.dimension_layout, seed=settings.seed)
+        self.groups: Library | None = None
+        self.lead: list[Expression] = []
+        if problem.has_units and settings.fit_constants and dimension is not None:
+            self._make_groups()
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return self.problem.columns
+
+    @property
+    def complete_to(self) -> int:
+        """All distinct formulas without inner constants up to this many nodes were scored."""
+        return self._scored_to
+
+    _scored_to = 0
+
+    @property
+    def distinct(self) -> int:
+        """How many distinct formulas the finished levels hold."""
+        return sum(self.plain.level_sizes()[: self._scored_to])
+
+    @property
+    def diversity(self) -> float:
+        """Share of the enumerated formulas that were new."""
+        libraries = [self.plain] + ([self.groups] if self.groups else [])
+        tested = sum(lib.tested for lib in libraries)
+        return sum(lib.count for lib in libraries) / tested if tested else 1.0
+
+    # --- libraries ----------------------------------------------------------------------------------------------
+
+    def _seeds(self) -> list[Seed]:
+        p, X = self.problem, self.X[:, self.probe]
+        seeds = [Seed(Expression.variable(n), 1, X[i], p.packed(n)) for i, n in enumerate(p.columns)]
+        ones = np.ones(len(self.probe))
+        for name, value in p.constants.items():
+            seeds.append(Seed(Expression.constant(value, name=name), 1, value * ones, p.packed(name)))
+        if self.settings.fit_constants:
+            seeds.append(Seed(Expression.constant(1.0), 1, ones))
+        return seeds
+
+    def _forbidden(self) -> NDArray[np.int32]:
+        """For each opcode the mask of opcodes that may not occur below it."""
+        masks = np.zeros(oc.N_OPCODE, np.int32)
+        rules: dict[str, Sequence[str]] = {}
+        if self.settings.operators is None and self.problem.knowledge.operators is None:
+            rules.update({outer: TRANSCENDENTAL for outer in TRANSCENDENTAL})
+        rules.update(self.problem.knowledge.nesting)
+        for outer, inner in rules.items():
+            for name in inner:
+                masks[ops.BY_NAME[outer].opcode] |= 1 << ops.BY_NAME[name].opcode
+        return masks
+
+    def _make_groups(self) -> None:
+        """A second library over dimensionless products of powers (Buckingham's π groups) instead of variables."""
+        p = self.problem
+        names = [*p.columns, *p.constants]
+        rows = [self.X[i] for i in range(len(p.columns))] + [np.full(len(self.y), v) for v in p.constants.values()]
+        leaves = [Expression.variable(n) for n in p.columns] + [
+            Expression.constant(v, name=n) for n, v in p.constants.items()]
+        dims = [p.dimensions[n].exponents if n in p.dimensions else (0,) * 8 for n in names]
+        seeds = [Seed(Expression.constant(1.0), 1, np.ones(len(self.probe)))]
+        for exponents, e in monomials(leaves, dims, None, limit=24):
+            values = np.prod([rows[k] ** q for k, q in enumerate(exponents) if q], axis=0)
+            if np.all(np.isfinite(values)):
+                size = sum(abs(q) for q in exponents)
+                seeds.append(Seed(e, 1 if size <= 2 else 2, values[self.probe]))
+        for text in (2.0, 0.5):
+            seeds.append(Seed(Expression.constant(text), 2, np.full(len(self.probe), text)))
+        if p.target_dimension is not None and not p.target_dimension.is_dimensionless:
+            self.lead = [e for _, e in monomials(leaves, dims, p.target_dimension.exponents, limit=12)]
+        if len(seeds) > 3:
+            self.groups = Library(seeds, p.enumerated, self._names, forbid=self._forbidden(),
+                                  dimension_layout=p.dimension_layout, seed=self.settings.seed)
+
+    # --- a stage ------------------------------------------------------------------------------------------------
+
+    def run(self, size: int) -> bool:
+        """Search with libraries of ``size`` members; False when neither could grow any more."""
+        before = self.plain.count
+        tested = self.plain.tested
+        self.plain.grow(size, max_cost=self.problem.max_complexity, deadline=self.clock.deadline)
+        self.clock.scored += self.plain.tested - tested
+        self._pure(before)
+        if self._done():
+            return True
+        if not self.settings.fit_constants:
+            return self.plain.count > before
+        views = [View(self.plain, self.X, size)]
+        grown = self.plain.count > before
+        if self.groups is not None:
+            old = self.groups.count
+            self.groups.grow(size, max_cost=self.problem.max_complexity, deadline=self.clock.deadline)
+            grown |= self.groups.count > old
+            views.append(View(self.groups, self.X, size))
+        for view, kind in zip(views, ("library", "groups"), strict=False):
+            for scan in (self._links, self._logs, self._peels):
+                self.report(f"{kind} of {len(view.members)}: {scan.__name__.strip('_')}")
+                self._refine(scan(view, kind == "groups"))
+                if self._done():
+                    return True
+        return grown
+
+    def _done(self) -> bool:
+        best = self.refiner.archive.best
+        exact = best is not None and self.problem.likelihood.sigma is None and best.rmse <= EXACT_HIT * 0.1 * self.scale
+        return exact or self.clock.expired
+
+    def _pure(self, first: int) -> None:
+        """Score new members u themselves, without any fitted constant: the certificate's hypotheses."""
+        lib = self.plain
+        target = self.identity.dimension
+        index = np.arange(lib.count)
+        if target is not None:
+            index = index[lib.dims[: lib.count] == target]
+        index = index[index >= first]
+        if len(index):
+            y = self.y[self.probe]
+            r = lib.values[index] - y
+            rss = np.einsum("ij,j,ij->i", r, self.weight[self.probe], r)
+            approximate = np.array([self.refiner.approximate_score(float(s), float(c), len(y))
+                                    for s, c in zip(rss, lib.cost[index], strict=True)]) if len(index) < 5000 else rss
+            for k in np.argsort(approximate, kind="stable")[:REFINE]:
+                if self.clock.expired:
+                    return
+                self.refiner.consider(lib.expression(int(index[k])))
+        self._scored_to = lib.complete_to
+
+    def _refine(self, hits: list[Hit]) -> None:
+        """Build and refine the best hits by approximate score."""
+        n = len(self.y)
+        keyed = sorted(((self.refiner.approximate_score(h.rss, h.size, n), k) for k, h in enumerate(hits)))
+        done = 0
+        for _, k in keyed:
+            if done >= REFINE or self.clock.expired:
+                return
+            e = build(hits[k], self._names)
+            if e is None:
+                continue
+            done += 1
+            self.refiner.consider(e)
+
+    # --- scans --------------------------------------------------------------------------------------------------
+
+    def _links(self, view: View, groups: bool) -> list[Hit]:
+        """Sums, products and rational forms for the target behind every link."""
+        p = self.problem
+        starts = [self.identity]
+        if groups:
+            starts = [t for t in self._led() if t.dimension == 0] or starts
+        targets = [t for s in starts for t in (s, *links(s, p.allowed))]
+        hits = self._sums(view, targets, KEEP if not groups else KEEP_PEELED)
+        plain = [t for t in targets if all(s.op not in (oc.INV, oc.SQRT, oc.SQUARE, oc.NEG) for s in t.steps)]
+        hits += self._products(view, plain)
+        for t in starts[:4]:
+            hits += self._rationals(view, t)
+        if self.identity.dimension is not None and not groups:
+            loose = [Target(t.values, None, t.steps) for t in (self.identity, *links(self.identity, p.allowed))]
+            hits += self._sums(view, loose, KEEP_PEELED, FREE_ROWS)
+            hits += self._products(view, loose[:1], FREE_ROWS)
+        return hits
+
+    def _led(self) -> list[Target]:
+        """The target divided by each of a few products of powers that carry its dimension."""
+        if not self.lead:
+            return [self.identity]
+        from hypo.expression.evaluate import Program
+
+        members = [(e, Program.of(e, self._names).value(self.X), self.identity.dimension or 0) for e in self.lead]
+        return [t for t in peels(self.identity, members, frozenset({"*"}), False) if t.steps[0].op == oc.MUL]
+
+    def _unit_targets(self, targets: Sequence[Target], q: NDArray[np.float64], log: bool) -> NDArray[np.float64]:
+        out = []
+        for t in targets:
+            v = t.values[self.probe]
+            v = np.log(np.abs(v)) if log else v
+            unit, _ = unit_rows(v[None, :], q, least=1e-12)
+            out.append(unit[0] if len(unit) else np.zeros(len(v)))
+        return np.array(out)
+
+    def _sums(self, view: View, targets: Sequence[Target], keep: int, limit: int | None = None) -> list[Hit]:
+        hits: list[Hit] = []
+        y, w = self.y, self.weight
+        for dimension, group in _by_dimension(targets):
+            chosen = view.of_dimension(dimension, limit)
+            constant = dimension in (None, 0)
+            basis = Basis(np.ones((1, len(y))) if constant else np.empty((0, len(y))), constant)
+            q = orthonormal(list(basis.values[:, self.probe]), len(self.probe))
+            F, kept = unit_rows(view.values[chosen], q)
+            index = chosen[kept]
+            if len(index) == 0:
+                continue
+            T = self._unit_targets(group, q, False)
+            single = (T @ F.T) ** 2
+            self.clock.scored += single.size
+            n_free = len(self.probe) - len(q)
+            pairs = scan_sums(T, F, None, keep=keep, clock=self.clock, executor=self.executor) if n_free > 4 else None
+            for t, target in enumerate(group):
+                if self.clock.expired:
+                    return hits
+                top = np.argsort(-single[t], kind="stable")[:keep]
+                hits += race(target, SINGLE, view.rows, index[top], None, top, basis, y, w, log=False)
+                if pairs is not None:
+                    b = pairs[t]
+                    hits += race(target, SUM, view.rows, index[b.i], view.rows, index[b.j], basis, y, w, log=False)
+        return hits
+
+    def _products(self, view: View, targets: Sequence[Target], limit: int | None = None) -> list[Hit]:
+        hits: list[Hit] = []
+        y, w = self.y, self.weight
+        unit, kept = unit_rows(view.values, np.empty((0, len(self.probe))))
+        if limit is not None:
+            unit, kept = unit[:limit], kept[:limit]
+        dims = view.dims[kept]
+        for dimension, group in _by_dimension(targets):
+            constant = dimension in (None, 0)
+            basis = Basis(np.ones((1, len(y))) if constant else np.empty((0, len(y))), constant)
+            q = orthonormal(list(basis.values[:, self.probe]), len(self.probe))
+            T = self._unit_targets(group, q, False)
+            if dimension is None:
+                blocks = [(np.arange(len(kept)), None)]
+            else:
+                where = {int(d): np.flatnonzero(dims == d) for d in np.unique(dims)}
+                blocks = [(a, None if d == dimension - d else where[dimension - d]) for d, a in where.items()
+                          if dimension - d in where and d <= dimension - d]
+            for a, b in blocks:
+                if self.clock.expired:
+                    return hits
+                found = scan_products(T, unit[a], None if b is None else unit[b], q, keep=KEEP, clock=self.clock,
+                                      executor=self.executor)
+                second = a if b is None else b
+                for target, best in zip(group, found, strict=True):
+                    hits += race(target, PRODUCT, view.rows, kept[a[best.i]], view.rows, kept[second[best.j]], basis, y, w,
+                                 log=False)
+        return hits
+
+    def _rationals(self, view: View, target: Target) -> list[Hit]:
+        y, w = self.y, self.weight
+        constant = target.dimension in (None, 0)
+        basis = Basis(np.ones((1, len(y))) if constant else np.empty((0, len(y))), constant)
+        q = orthonormal(list(basis.values[:, self.probe]), len(self.probe))
+        f_index = view.of_dimension(target.dimension, RATIONAL_ROWS)
+        g_index = view.of_dimension(None if target.dimension is None else 0, RATIONAL_ROWS)
+        if "/" not in self.problem.allowed or not len(f_index) or not len(g_index) or len(self.probe) - len(q) < 5:
+            return []
+        F, kept_f = unit_rows(view.values[f_index], q)
+        G, kept_g = unit_rows(view.values[g_index] * target.values[self.probe], q)
+        if not len(F) or not len(G):
+            return []
+        T = self._unit_targets([target], q, False)
+        best = scan_sums(T, F, G, keep=KEEP, clock=self.clock, executor=self.executor)[0]
+        return race(target, RATIONAL, view.rows, f_index[kept_f[best.i]], view.rows, g_index[kept_g[best.j]], basis, y, w,
+                    log=False)
+
+    def _log_rows(self, view: View, limit: int) -> tuple[NDArray[np.float64], RowSet, Basis, NDArray[np.float64]]:
+        """Rows log|u|, and u for an exponential factor, modulo products of powers of the variables."""
+        usable = [k for k in range(len(self.X)) if np.all(self.X[k] != 0)]
+        log_x = [np.log(np.abs(self.X[k])) for k in usable]
+        usable = [k for k, v in zip(usable, log_x, strict=True) if np.ptp(v) > 1e-12]
+        log_x = [np.log(np.abs(self.X[k])) for k in usable]
+        basis = Basis(np.array([np.ones(len(self.y)), *log_x]), True, tuple(usable))
+        q = orthonormal(list(basis.values[:, self.probe]), len(self.probe))
+        with np.errstate(all="ignore"):
+            logs = np.log(np.abs(view.values))
+        pure = np.flatnonzero(view.dims == 0) if "exp" in self.problem.allowed else np.empty(0, np.int64)
+        members = np.concatenate([np.arange(len(view.members)), pure])
+        is_log = np.concatenate([np.ones(len(view.members), np.bool_), np.zeros(len(pure), np.bool_)])
+        values = np.concatenate([logs, view.values[pure]])
+        order = np.argsort(view.rows.cost(members) + 2 * ~is_log, kind="stable")
+        unit, kept = unit_rows(values[order], q)
+        first = distinct_rows(unit)[:limit]
+        chosen = order[kept[first]]
+        rows = RowSet(view.rows.library, view.members[members[chosen]], is_log[chosen], self.X)
+        return unit[first], rows, basis, q
+
+    def _logs(self, view: View, groups: bool) -> list[Hit]:
+        """Products of free powers: log|t| = c + Σ p log x + α log u + β log v (or + α u), for y and its shifts."""
+        p, y, w = self.problem, self.y, self.weight
+        if not {"*", "/"} <= p.allowed or len(self.probe) < len(self.X) + 8:
+            return []
+        targets = [t for t in self._shifts() if np.all(t.values != 0)]
+        L, rows, basis, q = self._log_rows(view, LOG_ROWS)
+        hits: list[Hit] = []
+        none = np.empty(0, np.int64)
+        T = self._unit_targets(targets, q, True)
+        for t, target in enumerate(targets):
+            # Nothing left but rounding: a plain product of powers, which any row with exponent 0 completes.
+            if not T[t].any() or np.ptp(np.log(np.abs(target.values))) < 1e-12:
+                continue
+            if len(L) == 0:
+                continue
+            single = (L @ T[t]) ** 2
+            top = np.argsort(-single, kind="stable")[:KEEP_PEELED]
+            hits += race(target, SINGLE, rows, top, None, none, basis, y, w, log=True)
+        if len(L) > 1:
+            for target, b in zip(targets, scan_sums(T, L, None, keep=KEEP_PEELED * 2, clock=self.clock,
+                                                    executor=self.executor), strict=True):
+                if self.clock.expired:
+                    return hits
+                if np.ptp(np.log(np.abs(target.values))) > 1e-12:
+                    hits += race(target, SUM, rows, b.i, rows, b.j, basis, y, w, log=True)
+        return hits
+
+    def _shifts(self) -> list[Target]:
+        """y itself and y ± 1 where y is a pure number."""
+        out = [self.identity]
+        if self.identity.dimension in (None, 0):
+            one = [(Expression.constant(1.0), np.ones(len(self.y)), 0)]
+            out += [t for t in peels(self.identity, one, self.problem.allowed, False) if t.steps[0].op != oc.MUL]
+        return out
+
+    def _peels(self, view: View, groups: bool) -> list[Hit]:
+        """Sums and log sums for targets from which a simple member was subtracted or divided out."""
+        p, y, w = self.problem, self.y, self.weight
+        if groups:
+            return []
+        count = min(len(view.members), 60)
+        index = np.arange(count)
+        values = view.rows.values(index)
+        members = [(view.rows.library.expression(int(view.members[k])), values[k], int(view.dims[k])) for k in index]
+        peeled = [t for t in peels(self.identity, members, p.allowed, False)]
+        more = [u for t in peeled for u in links(t, p.allowed & {"inv", "sqrt", "square", "neg"})]
+        hits = self._sums(view, [*peeled, *more], KEEP_PEELED, PEEL_ROWS)
+        if self.clock.expired or not {"*", "/"} <= p.allowed or len(self.probe) < len(self.X) + 8:
+            return hits
+        shifted = [t for t in peeled if t.steps[0].op != oc.MUL and np.all(t.values != 0)]
+        L, rows, basis, q = self._log_rows(view, PEEL_ROWS)
+        if shifted and len(L) > 1:
+            T = self._unit_targets(shifted, q, True)
+            for target, b in zip(shifted, scan_sums(T, L, None, keep=KEEP_PEELED, clock=self.clock,
+                                                    executor=self.executor), strict=True):
+                hits += race(target, SUM, rows, b.i, rows, b.j, basis, y, w, log=True)
+        return hits
+
+
+def _by_dimension(targets: Sequence[Target]) -> list[tuple[int | None, list[Target]]]:
+    def key(t: Target) -> tuple[bool, int]:
+        return (t.dimension is None, t.dimension or 0)
+
+    return [(group[0].dimension, group) for _, g in groupby(sorted(targets, key=key), key) for group in [list(g)]]
