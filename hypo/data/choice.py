@@ -56,7 +56,7 @@ class Choice:
                 others = ", ".join(f'"{columns[k].label}" ({role})' for k, role in special.items())
                 raise DataError(
                     f"{columns.place}: no column is left as a feature beside {others}; a law needs at least "
-                    "one (columns are separated by tab, semicolon, comma or blanks)")
+                    f"one{columns.hint if len(columns) == 1 else ''}")
         else:
             listed = [f.strip() for f in features.split(",")] if isinstance(features, str) else list(features)
             if not listed:

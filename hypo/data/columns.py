@@ -37,16 +37,18 @@ class Columns:
 
     ``source`` begins every message, ``place`` is where the names stand (``data.csv, line 1``). Without
     ``headers`` the columns are named x0, x1, … and are also found by number, counted from 0.
+    ``hint`` ends the messages about a table of one column.
 
     Raises DataError for two columns of one name.
     """
 
     def __init__(self, headers: Sequence[str] | None, *, source: str, place: str, count: int = 0,
-                 comment_before: bool = False) -> None:
+                 comment_before: bool = False, hint: str = "") -> None:
         self.source = source
         self.place = place
         self.has_header = headers is not None
         self.comment_before = comment_before
+        self.hint = hint
         self._all = [_column(k, h) for k, h in enumerate(headers or [f"x{k}" for k in range(count)])]
         seen: dict[str, Column] = {}
         for column in self._all:
@@ -97,10 +99,10 @@ class Columns:
         near = [option for option in options if option.casefold() == text.casefold()]
         near = near or difflib.get_close_matches(text, options, n=1)
         guess = f' (did you mean "{near[0]}"?)' if near else ""
-        only = "" if len(self) > 1 else ", as columns are separated by tab, semicolon, comma or blanks"
         raise DataError(
             f'{self.place}: there is no column "{text}" as {role}{guess}; '
-            f"the column{'s are' if len(self) > 1 else ' is'} {self.listed()}{only}")
+            f"the column{'s are' if len(self) > 1 else ' is'} {self.listed()}"
+            f"{'' if len(self) > 1 else self.hint}")
 
     def listed(self) -> str:
         """The labels for a message, at most 20 of them."""

@@ -109,11 +109,7 @@ def make_dataset(source: str, choice: Choice, values: NDArray[np.float64], place
         left = f" left after {notes[-1]}" if n_dropped else ""
         count = "is only one row (1 sample)" if len(values) else "is no row"
         raise DataError(f"{source}: there {count} of data{left}; a law needs at least two")
-
-    def at(row: int, column: Column) -> str:
-        return place(int(rows[row]), column)
-
-    _check_noise(source, choice, sigma, weights, at)
+    _check_noise(source, choice, sigma, weights, rows, place)
     y = np.ascontiguousarray(values[:, len(choice.features)])
     if y.min() == y.max():
         raise DataError(f'{source}, column "{choice.target.label}": the target is {y[0]:g} in every row, '
@@ -159,8 +155,8 @@ def _refuse_missing(source: str, choice: Choice, values: NDArray[np.float64], us
     count = int((~complete).sum()) - 1
     also = "" if not count else f" (also in {count} more row{'s' if count > 1 else ''})"
     if not faulty:
-        raise DataError(
-            f"{source}, row {row}: sigma or the weight is missing or infinite{also}; correct it, or {_DROP}")
+        raise DataError(f"{source}, row {row} (from 0): sigma or the weight is missing or infinite{also}; "
+                        f"correct it, or {_DROP}")
     column = min(faulty, key=lambda c: c.position)
     infinite = np.isinf(values[row, choice.needed.index(column)])
     what = f"is infinite{also}; correct it" if infinite else f"is missing{also}; fill it in"
@@ -168,15 +164,17 @@ def _refuse_missing(source: str, choice: Choice, values: NDArray[np.float64], us
 
 
 def _check_noise(source: str, choice: Choice, sigma: NDArray[np.float64] | None,
-                 weights: NDArray[np.float64] | None, place: Place) -> None:
+                 weights: NDArray[np.float64] | None, rows: NDArray[np.intp], place: Place) -> None:
+    """``rows`` (n_kept,) are the numbers that the rows kept had before."""
     for role, array, given, bad, rule in (
         ("sigma", sigma, choice.sigma, None if sigma is None else sigma <= 0, "must be a positive number"),
         ("a weight", weights, choice.weights, None if weights is None else weights < 0, "must be 0 or more"),
     ):
         if array is not None and bad is not None and bad.any():
-            row = int(np.flatnonzero(bad)[0])
-            where = place(row, given) if isinstance(given, Column) else f"{source}, row {row}"
-            raise DataError(f"{where}: {role} {rule}, got {array[row]:g}")
+            first = int(np.flatnonzero(bad)[0])
+            row = int(rows[first])
+            where = place(row, given) if isinstance(given, Column) else f"{source}, row {row} (from 0)"
+            raise DataError(f"{where}: {role} {rule}, got {array[first]:g}")
     if weights is not None and not weights.any():
         raise DataError(f"{source}: every weight is 0; at least one row must count")
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from hypo.data.choice import Noise
 
+_LISTED = 20
 
 def read_csv(path: str | os.PathLike[str], target: str | int, *, features: Sequence[str] | None = None,
              sigma: Noise = None, weights: str | None = None, drop_missing: bool = False) -> Dataset:
@@ -38,14 +39,7 @@ def read_csv(path: str | os.PathLike[str], target: str | int, *, features: Seque
     chosen = Choice.make(columns, target, features, sigma, weights)
     for column in chosen.needed:
         columns.check_unit(column)
-    advice = {}
-    if features is None:
-        for column in chosen.features:
-            others = [c.label for c in chosen.features if c is not column and not file.starts_with_text(c.position)]
-            if others:
-                advice[column.position] = (
-                    f"correct the cell, or leave the column out with --features {','.join(others)} "
-                    f"(features=[{', '.join(map(repr, others))}])")
+    advice = _leave_out_advice(file, chosen) if features is None else {}
     table = file.read([c.position for c in chosen.needed], columns.labels, advice=advice)
 
     def place(row: int, column: Column) -> str:
@@ -89,7 +83,7 @@ def from_frame(frame: Any, target: str | int, *, features: Sequence[str] | None 
     chosen = Choice.make(columns, target, features, sigma, weights)
 
     def place(row: int, column: Column) -> str:
-        return f'{source}, row {row}, column "{column.label}"'
+        return f'{source}, row {row} (from 0), column "{column.label}"'
 
     for column in chosen.needed:
         columns.check_unit(column)
@@ -126,13 +120,15 @@ def from_arrays(X: ArrayLike, y: ArrayLike, *, names: Sequence[str] | None = Non
         raise DataError(
             f"names has {len(names)} entries but X has {matrix.shape[1]} columns; expected as many")
     headers = list(names) if names is not None else [f"x{k}" for k in range(matrix.shape[1])]
+    if target in headers:
+        raise DataError(f'the target and a column of X are both named "{target}"; give another target name')
     columns = Columns([*headers, target], source=source, place="the names of the columns")
     chosen = Choice.make(columns, columns[len(headers)].label, None, sigma, weights)
     for column in chosen.needed:
         columns.check_unit(column)
 
     def place(row: int, column: Column) -> str:
-        return f'{source}, row {row}, column "{column.label}"'
+        return f'{source}, row {row} (from 0), column "{column.label}"'
 
     stated = {}
     for key, text in (units or {}).items():
@@ -159,9 +155,23 @@ def _frame_column(series: Any, column: Column, place: Place) -> NDArray[np.float
     return result
 
 
+def _leave_out_advice(file: CsvFile, chosen: Choice) -> dict[int, str]:
+    """What to do about a text cell, per column: name the features that seem to be numbers."""
+    numeric = [c for c in chosen.features if not file.starts_with_text(c.position)]
+    advice = {}
+    for column in chosen.features:
+        others = [c.name for c in numeric if c is not column] if len(numeric) <= _LISTED else ["..."]
+        if others:
+            advice[column.position] = (
+                f"correct the cell, or leave the column out with --features {','.join(others)} "
+                f"(features={others})")
+    return advice
+
+
 def _columns_of(file: CsvFile) -> Columns:
     return Columns(file.header, source=file.source, place=f"{file.source}, line {file.first_line}",
-                   count=file.n_columns, comment_before=file.comment_before)
+                   count=file.n_columns, comment_before=file.comment_before,
+                   hint=" (columns are separated by tab, semicolon, comma or blanks)")
 
 
 def _stated_units(columns: Sequence[Column]) -> dict[str, str]:
