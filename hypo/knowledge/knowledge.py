@@ -11,7 +11,6 @@ from os import PathLike
 from typing import Any
 
 from hypo.expression import ops
-from hypo.expression.dimension import infer
 from hypo.expression.expr import Expression
 from hypo.kernels import opcodes as oc
 from hypo.knowledge.reading import (
@@ -253,6 +252,8 @@ class Knowledge:
             yield Violation("nesting", float(pairs.total()), message)
 
     def _unit_violations(self, e: Expression, target: str) -> Iterator[Violation]:
+        from hypo.expression.dimension import infer
+
         found = infer(e, self.dimensions, self.dimensions.get(target))
         if found.inconsistent:
             yield Violation("units", float(found.inconsistent), found.message, hard=not self.soft)

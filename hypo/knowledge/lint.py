@@ -104,8 +104,8 @@ def _check_grammar(fields: Fields, dataset: Dataset | None, out: _Findings) -> N
             out.warning(("grammar", "max_complexity"), f"{limit} leaves no formula with two variables or "
                                                        "constants, which has at least 3 nodes")
         elif limit < 2 * n - 1:
-            out.note(("grammar", "max_complexity"), f"{limit} leaves no formula with all {n} columns, which has "
-                                                    f"at least {2 * n - 1} nodes")
+            out.note(("grammar", "max_complexity"), f"{limit} leaves no formula with all {n} columns, which "
+                                                    f"has at least {2 * n - 1} nodes")
 
 
 # --- [units] against the table --------------------------------------------------------------------
@@ -161,19 +161,18 @@ def _check_dimensions(fields: Fields, units: Mapping[str, Unit], dataset: Datase
     if found.missing is not None:
         absent = [u for u, a in zip(BASE_UNITS, goal.exponents, strict=True)
                   if a and not any(d.exponents[BASE_UNITS.index(u)] for d in given.values())]
-        why = f"{found.product} lacks {found.missing}"
-        if absent:
-            why = f"nothing else carries {' or '.join(absent)}"
-        out.warning(where, f"the target's unit {goal} is no product of powers of {sources}: {why}; only a "
-                           "constant with a unit can make up for it, one in [constants] or one that is fitted")
+        why = f"nothing else carries {' or '.join(absent)}" if absent else (
+            f"{'any product' if found.product == '1' else found.product} lacks {found.missing}")
+        out.warning(where, f"the target's unit {goal} is no product of powers of {sources}: {why}; it takes a "
+                           f"constant with a unit such as {found.missing}, one of [constants] or a fitted one")
     elif goal.is_dimensionless and len(found.useless) == len(given):
         out.warning(where, f"the target is dimensionless and no product of powers of {sources} is; only "
                            "constants with units can join them")
         return
     for name in found.useless:
         if name in dataset.names and found.missing is None:
-            out.note(("units", name), f"the other units cannot cancel {given[name]}, so {name} can enter only "
-                                      "together with a constant that has a unit")
+            out.note(("units", name), f"the other units cannot cancel {given[name]}, so {name} can enter "
+                                      "only together with a constant that has a unit")
 
 
 @dataclass(frozen=True)

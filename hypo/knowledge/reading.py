@@ -205,7 +205,7 @@ def _read_constants(table: Any, units: Any, report: Report, out: Fields) -> None
         elif not _is_finite(value):
             report.add((*path, "value"), f"expected a finite number, got {show(value)}")
         unit = _read_unit(entry.get("unit", ""), (*path, "unit"), report, out.strict_angles)
-        if len(report.problems) == known and unit is not None:
+        if len(report.problems) == known and value is not None and unit is not None:
             out.constants[name] = NamedConstant(float(value), unit)
 
 
