@@ -161,10 +161,11 @@ def _check_dimensions(fields: Fields, units: Mapping[str, Unit], dataset: Datase
     if found.missing is not None:
         absent = [u for u, a in zip(BASE_UNITS, goal.exponents, strict=True)
                   if a and not any(d.exponents[BASE_UNITS.index(u)] for d in given.values())]
+        beside = "" if found.product == "1" else f"beside {found.product} "
         why = f"nothing else carries {' or '.join(absent)}" if absent else (
-            f"{'any product' if found.product == '1' else found.product} lacks {found.missing}")
-        out.warning(where, f"the target's unit {goal} is no product of powers of {sources}: {why}; it takes a "
-                           f"constant with a unit such as {found.missing}, one of [constants] or a fitted one")
+            f"{beside}a factor in {found.missing} is missing")
+        out.warning(where, f"the target's unit {goal} is no product of powers of {sources}: {why}; it takes "
+                           f"a constant with a unit such as {found.missing}, in [constants] or fitted")
     elif goal.is_dimensionless and len(found.useless) == len(given):
         out.warning(where, f"the target is dimensionless and no product of powers of {sources} is; only "
                            "constants with units can join them")
