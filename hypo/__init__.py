@@ -66,7 +66,7 @@ _HOME = {
 }
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401  (the type of the name asked for)
+def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'hypo' has no attribute {name!r}")
     value = getattr(import_module(_HOME[name]), name)

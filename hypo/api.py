@@ -6,20 +6,21 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hypo.data import Dataset, from_arrays, from_frame, read_csv
 from hypo.errors import DataError, InputError, KnowledgeError
 from hypo.expression import ops
+from hypo.report import tables
 from hypo.report.constants import ConstantRow, shown_constants, unit_text
-from hypo.result import Coverage, Efficiency, Result, check_folder
+from hypo.result import Coverage, Efficiency, Result, check_folder, hypothesis_row, jsonable
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from hypo.expression.expr import Expression
-    from hypo.knowledge import Knowledge
+    from hypo.knowledge import Knowledge, Violation
     from hypo.scoring.score import Hypothesis
     from hypo.search.engine import Outcome, Progress
     from hypo.search.problem import Problem, Settings
@@ -27,12 +28,13 @@ if TYPE_CHECKING:
     KnowledgeLike = Knowledge | Mapping[str, Any] | str | os.PathLike[str] | None
     ProgressLike = bool | Callable[[Progress], None] | None
 
+SCORE_SCHEMA = "hypo-score/1"
 PACKAGES = ("numba", "numpy", "scipy", "sympy")  # whose versions a result may depend on
 
 
 def fit(
-    data: Any,  # noqa: ANN401
-    target: Any = None,  # noqa: ANN401
+    data: Any,
+    target: Any = None,
     *,
     features: Sequence[str] | str | None = None,
     knowledge: KnowledgeLike = None,
@@ -54,11 +56,11 @@ def fit(
     Args:
         data: path of a CSV file, DataFrame, :class:`Dataset`, pair ``(X, y)``, or array ``X`` (n_row, n_col).
         target: name of the target column; with an array ``X`` the values y (n_row,).
-        features: columns that formulas may use, default all others; with arrays the names of the columns of ``X``.
-        knowledge: :class:`Knowledge`, a dictionary of the same shape as the file, or the path of a TOML file.
+        features: columns that formulas may use, default all others; with arrays the names of X's columns.
+        knowledge: :class:`Knowledge`, a dictionary of the file's shape, or the path of a TOML file.
         time_limit: seconds; the search stops earlier when the answer is certain.
         seed: equal seeds give equal results, unless the time limit cut the search.
-        sigma: noise of the target (standard deviation, in its unit): a number, a column, or (n_row,); else estimated.
+        sigma: noise of the target, one standard deviation: a number, a column, or (n_row,); else estimated.
         weights: a column or (n_row,), ≥ 0.
         operators: names from the operator table, such as ``["+", "*", "sqrt"]`` or ``"+,*,sqrt"``.
         max_complexity: largest number of nodes.
@@ -70,7 +72,8 @@ def fit(
         out: folder for ``result.json`` and ``front.csv``; nothing is written by default.
 
     Returns:
-        the result; ``best`` is None when nothing acceptable was found. Ctrl-C ends the search with the best so far.
+        the result; ``best`` is None when nothing acceptable was found. Ctrl-C ends the search with the best
+        so far.
 
     Raises:
         DataError, KnowledgeError, UnitError: the input cannot be used; the message says where and why.
@@ -78,11 +81,18 @@ def fit(
     """
     if out is not None:
         check_folder(out)
-    dataset, columns = as_dataset(data, target, features=features, sigma=sigma, weights=weights,
-                                  drop_missing=drop_missing)
+    dataset, columns = as_dataset(
+        data, target, features=features, sigma=sigma, weights=weights, drop_missing=drop_missing
+    )
     background = as_knowledge(knowledge, dataset, units)
-    settings = as_settings(time_limit=time_limit, seed=seed, operators=operators, max_complexity=max_complexity,
-                           workers=workers, lam=lam)
+    settings = as_settings(
+        time_limit=time_limit,
+        seed=seed,
+        operators=operators,
+        max_complexity=max_complexity,
+        workers=workers,
+        lam=lam,
+    )
     from hypo.search.engine import search
     from hypo.search.problem import make_problem
 
@@ -98,8 +108,8 @@ def fit(
 
 def score(
     formula: str | Expression,
-    data: Any,  # noqa: ANN401
-    target: Any = None,  # noqa: ANN401
+    data: Any,
+    target: Any = None,
     *,
     features: Sequence[str] | str | None = None,
     knowledge: KnowledgeLike = None,
@@ -108,51 +118,119 @@ def score(
     lam: float | None = None,
     units: Mapping[str, str] | None = None,
     drop_missing: bool = False,
-) -> tuple[Hypothesis, tuple[ConstantRow, ...]]:
+) -> Scored:
     """Score one formula by the score of :func:`fit`, with its free constants fitted.
 
-    In a text every name that is neither a column nor a constant of ``knowledge`` is a constant to fit; numbers stay.
-    The other arguments are those of :func:`fit`. A formula that breaks a rule of the knowledge is scored all the same:
-    its ``violation`` says by how much.
-
-    Returns:
-        the hypothesis, whose named constants hold the fitted values, and these constants with their units.
+    In a text every name that is neither a column nor a constant of ``knowledge`` is a constant to fit;
+    numbers stay as they are. The other arguments are those of :func:`fit`. A formula that breaks a rule of
+    the knowledge is scored all the same, and its violations are named.
 
     Raises:
         FormulaError: the text cannot be read.
-        DataError: the formula is undefined on some row.
+        DataError: the formula uses a column that is not there, or is undefined on some row.
     """
     from hypo.expression.parser import parse
     from hypo.search.engine import score_formula
     from hypo.search.problem import make_problem
 
-    dataset, _ = as_dataset(data, target, features=features, sigma=sigma, weights=weights, drop_missing=drop_missing)
+    dataset, _ = as_dataset(
+        data, target, features=features, sigma=sigma, weights=weights, drop_missing=drop_missing
+    )
     settings = as_settings(lam=lam)
     problem = make_problem(dataset, as_knowledge(knowledge, dataset, units), settings)
-    e = parse(formula, variables=dataset.names, constants=problem.constants) if isinstance(formula, str) else formula
+    e = formula
+    if isinstance(e, str):
+        e = parse(e, variables=dataset.names, constants=problem.constants)
     unknown = [name for name in e.variables if name not in dataset.names]
     if unknown:
-        raise DataError(f"{dataset.source}: the formula uses {unknown[0]}, but the columns are "
-                        f"{', '.join(dataset.names)}")
-    hypothesis = in_target_unit(score_formula(e, problem, settings), problem)
-    return hypothesis, constant_rows(hypothesis.expression, problem)
+        raise DataError(
+            f"{dataset.source}: the formula uses {unknown[0]}, but the columns are {', '.join(dataset.names)}"
+        )
+    found = score_formula(e, problem, settings)
+    if found is None:
+        raise DataError(
+            f"{dataset.source}: {e.pretty()} is undefined on some row, whatever its constants; correct the "
+            "formula or leave out that row"
+        )
+    return Scored(
+        hypothesis=in_target_unit(replace(found, expression=with_numbers(found.expression)), problem),
+        constants=constant_rows(found.expression, problem),
+        target=dataset.target,
+        violations=problem.knowledge.violations(found.expression, dataset.target),
+        unit_note=problem.unit_note,
+    )
 
 
-# --- what a search needs ------------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Scored:
+    """What :func:`score` returns.
+
+    ``hypothesis`` has the fitted values as numbers in its expression, ``constants`` has them by the names
+    of the formula, with units; ``violations`` are the rules of the knowledge that the formula breaks.
+    """
+
+    hypothesis: Hypothesis
+    constants: tuple[ConstantRow, ...]
+    target: str
+    violations: tuple[Violation, ...]
+    unit_note: str = ""
+
+    @property
+    def expression(self) -> Expression:
+        """The formula with its fitted constants."""
+        return self.hypothesis.expression
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values: the keys of an entry of ``front`` in ``result.json``, and ``violations``."""
+        violations = [{"rule": v.rule, "amount": v.amount, "message": v.message} for v in self.violations]
+        row = hypothesis_row(self.hypothesis, self.constants)
+        return jsonable({"schema": SCORE_SCHEMA, "target": self.target, **row, "violations": violations})
+
+    def remarks(self) -> list[str]:
+        """The violated rules and the note on units, in sentences."""
+        lines = [f"Violates {v.rule} by {tables.number(v.amount)}: {v.message}." for v in self.violations]
+        return [*lines, *([tables.sentence(self.unit_note)] if self.unit_note else [])]
+
+    def __str__(self) -> str:
+        parts = [tables.as_text(tables.front_table([self.hypothesis], None, self.target))]
+        if self.constants:
+            parts += ["", tables.as_text(tables.constants_table(self.constants))]
+        return "\n".join([*parts, *self.remarks()])
 
 
-def as_dataset(data: Any, target: Any, *, features: Sequence[str] | str | None = None,  # noqa: ANN401
-               sigma: float | str | ArrayLike | None = None, weights: str | ArrayLike | None = None,
-               drop_missing: bool = False) -> tuple[Dataset, tuple[str, ...]]:
-    """The data set, and the names of all columns given, which is what prediction expects of arrays; raises DataError."""
+def with_numbers(e: Expression) -> Expression:
+    """``e`` with its named free constants as plain numbers."""
+    constants = tuple(replace(c, name=None) if c.free else c for c in e.constants)
+    return replace(e, constants=constants)
+
+
+# --- what a search needs ---------------------------------------------------------------------------------
+
+
+def as_dataset(
+    data: Any,
+    target: Any,
+    *,
+    features: Sequence[str] | str | None = None,
+    sigma: float | str | ArrayLike | None = None,
+    weights: str | ArrayLike | None = None,
+    drop_missing: bool = False,
+) -> tuple[Dataset, tuple[str, ...]]:
+    """The data set, and the names of all columns given, as prediction expects them of arrays."""
     if isinstance(features, str):
         features = [name.strip() for name in features.split(",")]
     if isinstance(data, Dataset):
         return data, data.names
     if isinstance(data, str | os.PathLike):
         _need_target(target, data)
-        dataset = read_csv(data, target, features=features, sigma=sigma, weights=weights,  # type: ignore[arg-type]
-                           drop_missing=drop_missing)
+        dataset = read_csv(
+            data,
+            target,
+            features=features,
+            sigma=sigma,
+            weights=weights,  # type: ignore[arg-type]
+            drop_missing=drop_missing,
+        )
         return dataset, dataset.names
     if isinstance(data, Mapping):
         import pandas
@@ -161,7 +239,9 @@ def as_dataset(data: Any, target: Any, *, features: Sequence[str] | str | None =
     named = isinstance(target, str | int) or target is None
     if hasattr(data, "columns") and named:
         _need_target(target, data)
-        dataset = from_frame(data, target, features=features, sigma=sigma, weights=weights, drop_missing=drop_missing)
+        dataset = from_frame(
+            data, target, features=features, sigma=sigma, weights=weights, drop_missing=drop_missing
+        )
         return dataset, dataset.names
     if isinstance(data, tuple) and len(data) == 2 and named:
         X, y = data
@@ -169,14 +249,20 @@ def as_dataset(data: Any, target: Any, *, features: Sequence[str] | str | None =
     elif not named:
         X, y, name = data, target, str(getattr(target, "name", None) or "y")
     else:
-        raise DataError("with an array X give the target's values, fit(X, y), or a pair, fit((X, y), target='y')")
+        raise DataError(
+            "with an array X give the target's values, fit(X, y), or a pair, fit((X, y), target='y')"
+        )
     if isinstance(sigma, str) or isinstance(weights, str):
-        raise DataError("with arrays sigma and weights must be numbers, one per row, because columns are not looked up by name")
-    dataset = from_arrays(X, y, names=features, target=name, sigma=sigma, weights=weights, drop_missing=drop_missing)
+        raise DataError(
+            "with arrays sigma and weights must be arrays too, with one number per row, not names of columns"
+        )
+    dataset = from_arrays(
+        X, y, names=features, target=name, sigma=sigma, weights=weights, drop_missing=drop_missing
+    )
     return dataset, _given_names(X, features, dataset)
 
 
-def _given_names(X: Any, features: Sequence[str] | None, dataset: Dataset) -> tuple[str, ...]:  # noqa: ANN401
+def _given_names(X: Any, features: Sequence[str] | None, dataset: Dataset) -> tuple[str, ...]:
     """Names of all columns of ``X``, those left out as constant included."""
     import numpy as np
 
@@ -188,7 +274,7 @@ def _given_names(X: Any, features: Sequence[str] | None, dataset: Dataset) -> tu
     return tuple(column.name for column in Columns(headers, source=dataset.source, place=dataset.source))
 
 
-def _need_target(target: Any, data: Any) -> None:  # noqa: ANN401
+def _need_target(target: Any, data: Any) -> None:
     """Raises DataError with the columns to choose from when no target is given."""
     if target is not None and not isinstance(target, str | int):
         raise DataError(f"the target must be the name of a column, got {type(target).__name__}")
@@ -202,8 +288,13 @@ def _need_target(target: Any, data: Any) -> None:  # noqa: ANN401
         raise DataError(f"{place}no target is given; choose one of the columns {', '.join(names)}")
 
 
-def as_knowledge(knowledge: KnowledgeLike, dataset: Dataset, units: Mapping[str, str] | None = None) -> Knowledge:
-    """Knowledge with the units of the caller and of the table's header; raises KnowledgeError where these disagree."""
+def as_knowledge(
+    knowledge: KnowledgeLike, dataset: Dataset, units: Mapping[str, str] | None = None
+) -> Knowledge:
+    """Knowledge with the units of the caller and of the table's header.
+
+    Raises KnowledgeError where these disagree.
+    """
     from hypo.knowledge import Knowledge
 
     if knowledge is None:
@@ -215,18 +306,29 @@ def as_knowledge(knowledge: KnowledgeLike, dataset: Dataset, units: Mapping[str,
     elif isinstance(knowledge, str | os.PathLike):
         loaded = Knowledge.load(knowledge)
     else:
-        raise KnowledgeError(f"knowledge must be a Knowledge, a dictionary or a path, got {type(knowledge).__name__}")
+        raise KnowledgeError(
+            f"knowledge must be a Knowledge, a dictionary or a path, got {type(knowledge).__name__}"
+        )
     named = dict(zip(dataset.labels, dataset.names, strict=True)) | {dataset.target_label: dataset.target}
     stated = {named.get(key, key): text for key, text in (units or {}).items()}
     for key in stated:
         if key not in dataset.names and key != dataset.target:
-            raise KnowledgeError(f"units: {key} is not a column; the columns are {', '.join(dataset.names)} and the "
-                                 f"target is {dataset.target}")
+            raise KnowledgeError(
+                f"units: {key} is not a column; the columns are {', '.join(dataset.names)} and the "
+                f"target is {dataset.target}"
+            )
     return loaded.with_units(stated).with_units(dataset.units)
 
 
-def as_settings(*, time_limit: float = 60.0, seed: int = 0, operators: Sequence[str] | str | None = None,
-                max_complexity: int | None = None, workers: int | None = None, lam: float | None = None) -> Settings:
+def as_settings(
+    *,
+    time_limit: float = 60.0,
+    seed: int = 0,
+    operators: Sequence[str] | str | None = None,
+    max_complexity: int | None = None,
+    workers: int | None = None,
+    lam: float | None = None,
+) -> Settings:
     """Checked settings of the engine; raises InputError naming the wrong one."""
     from hypo.search.problem import Settings
 
@@ -242,14 +344,16 @@ def as_settings(*, time_limit: float = 60.0, seed: int = 0, operators: Sequence[
         raise InputError(f"lambda must be a number from 0 on, got {lam}")
     given: dict[str, Any] = {"max_complexity": max_complexity, "lam": lam}
     return Settings(
-        time_limit=float(time_limit), seed=int(seed), workers=workers or available_cores(),
+        time_limit=float(time_limit),
+        seed=int(seed),
+        workers=workers or available_cores(),
         operators=None if operators is None else operator_names(operators),
         **{name: value for name, value in given.items() if value is not None},
     )
 
 
 def operator_names(operators: Sequence[str] | str) -> tuple[str, ...]:
-    """Names of the operator table for what a user wrote (``"+, ^, ln"``); raises InputError for an unknown one."""
+    """Names of the operator table for what a user wrote, such as ``"+, ^, ln"``; raises InputError."""
     listed = operators.replace(",", " ").split() if isinstance(operators, str) else list(operators)
     if not listed:
         raise InputError("the list of operators is empty; give some, such as +,-,*,/,sqrt")
@@ -273,7 +377,9 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _display(progress: ProgressLike, target: str) -> tuple[AbstractContextManager[Any], Callable[[Progress], None] | None]:
+def _display(
+    progress: ProgressLike, target: str
+) -> tuple[AbstractContextManager[Any], Callable[[Progress], None] | None]:
     """A context that shows progress, and the function that feeds it."""
     if callable(progress):
         return nullcontext(), progress
@@ -285,23 +391,28 @@ def _display(progress: ProgressLike, target: str) -> tuple[AbstractContextManage
     return display, display
 
 
-# --- what comes back ----------------------------------------------------------------------------------------------
+# --- what comes back -------------------------------------------------------------------------------------
 
 
-def make_result(outcome: Outcome, problem: Problem, settings: Settings, dataset: Dataset,
-                columns: Sequence[str]) -> Result:
+def make_result(
+    outcome: Outcome, problem: Problem, settings: Settings, dataset: Dataset, columns: Sequence[str]
+) -> Result:
     """The engine's outcome with constants, units and manifest."""
     front = tuple(in_target_unit(h, problem) for h in outcome.front)
     best = None if outcome.best is None else in_target_unit(outcome.best, problem)
     if best is not None and best not in front:
         front = tuple(sorted((*front, best), key=lambda h: (h.complexity, -h.score)))
     return Result(
-        best=best, front=front, status=outcome.status, message=outcome.message,
+        best=best,
+        front=front,
+        status=outcome.status,
+        message=outcome.message,
         coverage=Coverage(outcome.complete_to, outcome.scored, outcome.distinct),
         efficiency=Efficiency(outcome.outcome_share, outcome.diversity),
         timing={**outcome.timing, "workers": settings.workers},
         manifest=_manifest(problem, settings, dataset, columns),
-        constants=tuple(constant_rows(h.expression, problem) for h in front), data=dataset,
+        constants=tuple(constant_rows(h.expression, problem) for h in front),
+        data=dataset,
     )
 
 
@@ -314,14 +425,18 @@ def in_target_unit(h: Hypothesis, problem: Problem) -> Hypothesis:
 def constant_rows(e: Expression, problem: Problem) -> tuple[ConstantRow, ...]:
     """The constants of ``e`` with their units; the unit is None where none is known."""
     k = problem.knowledge
-    given = [*(k.units[n] for n in (*problem.columns, problem.target) if n in k.units),
-             *(c.unit for c in k.constants.values())]
+    given = [
+        *(k.units[n] for n in (*problem.columns, problem.target) if n in k.units),
+        *(c.unit for c in k.constants.values()),
+    ]
     converted = bool(problem.unit_note)
     units = [None if d is None else unit_text(d, given, converted) for d in problem.constant_units(e)]
     return shown_constants(e, units, taken=(*problem.columns, problem.target, *problem.constants))
 
 
-def _manifest(problem: Problem, settings: Settings, dataset: Dataset, columns: Sequence[str]) -> dict[str, Any]:
+def _manifest(
+    problem: Problem, settings: Settings, dataset: Dataset, columns: Sequence[str]
+) -> dict[str, Any]:
     """Everything needed to run the search again, and nothing that depends on when or where it ran."""
     import platform
     from importlib.metadata import version
@@ -345,6 +460,7 @@ def _manifest(problem: Problem, settings: Settings, dataset: Dataset, columns: S
             "knowledge": knowledge.as_dict(),
             "n_row": dataset.n_row,
             "n_dropped": dataset.n_dropped,
+            "notes": list(dataset.notes),
             "sigma": dataset.sigma is not None,
             "weights": dataset.weights is not None,
             **{key: value for key, value in settings.as_dict().items() if key not in ("seed", "workers")},

@@ -39,7 +39,9 @@ _FIGURES = ("misfit", "complexity_cost", "violation", "score", "r2", "rmse")
 
 @dataclass(frozen=True)
 class Coverage:
-    """The certificate: all ``distinct`` formulas up to complexity ``complete_to`` were among the ``scored`` ones."""
+    """The certificate: all ``distinct`` formulas without inner constants up to complexity ``complete_to``
+    were among the ``scored`` hypotheses.
+    """
 
     complete_to: int
     scored: int
@@ -48,7 +50,9 @@ class Coverage:
 
 @dataclass(frozen=True)
 class Efficiency:
-    """``outcome``: share of the work done when the answer first appeared; ``diversity``: distinct / scored."""
+    """``outcome``: share of the work done when the answer first appeared; ``diversity``: share of the
+    enumerated formulas that were distinct.
+    """
 
     outcome: float
     diversity: float
@@ -58,10 +62,11 @@ class Efficiency:
 class Result:
     """What :func:`hypo.fit` returns, and what ``result.json`` holds.
 
-    ``front`` has rising complexity and falling score; ``best`` is its member of least score, None when nothing was
-    found. ``status`` is ``exact``, ``complete``, ``time_limit``, ``interrupted`` or ``nothing_found``, and ``message``
-    says the same in a sentence. ``manifest["settings"]`` names the target, the columns with their units, and the factors
-    (``scales``) from the user's numbers to the numbers in the formulas.
+    ``front`` has rising complexity and falling score; ``best`` is its member of least score, None when
+    nothing was found. ``status`` is ``exact``, ``complete``, ``time_limit``, ``interrupted`` or
+    ``nothing_found``, and ``message`` says the same in a sentence. ``manifest["settings"]`` names the
+    target, the columns with their units, and the factors (``scales``) from the user's numbers to the
+    numbers in the formulas.
     """
 
     best: Hypothesis | None
@@ -75,7 +80,7 @@ class Result:
     constants: tuple[tuple[ConstantRow, ...], ...]
     data: Dataset | None = field(default=None, compare=False, repr=False)
 
-    # --- the formula --------------------------------------------------------------------------------------------
+    # --- the formula -------------------------------------------------------------------------------------
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -103,10 +108,12 @@ class Result:
             raise InputError(f"the front has {len(self.front)} formulas, so there is no number {index}")
         chosen = self.best if index is None else self.front[index]
         if chosen is None:
-            raise HypoError("the search found no formula, so there is nothing to work with: allow more time or operators")
+            raise HypoError(
+                "the search found no formula, so there is nothing to work with: allow more time or operators"
+            )
         return chosen
 
-    def sympy(self, index: int | None = None) -> Any:  # noqa: ANN401  (sympy is imported only on use)
+    def sympy(self, index: int | None = None) -> Any:
         """The best formula, or number ``index`` of the front, as a sympy expression."""
         return self._found(index).expression.sympy()
 
@@ -114,13 +121,13 @@ class Result:
         """LaTeX source of the best formula, or of number ``index`` of the front."""
         return self._found(index).expression.latex()
 
-    def predict(self, data: Any, index: int | None = None) -> NDArray[np.float64]:  # noqa: ANN401
+    def predict(self, data: Any, index: int | None = None) -> NDArray[np.float64]:
         """The target, in its own unit, for new rows; NaN where the formula is undefined.
 
         Args:
-            data: an array (n_row, n_col) with the columns of the fit in their order (or (n_row,) if there is one), a
-                DataFrame or mapping with those columns by name, or the path of a CSV file. Where a header states
-                another unit than the fit's, the numbers are converted.
+            data: an array (n_row, n_col) with the columns of the fit in their order (or (n_row,) if there
+                is one), a DataFrame or mapping with those columns by name, or the path of a CSV file. Where
+                a header states another unit than the fit's, the numbers are converted.
             index: which formula of the front; the best one by default.
 
         Returns:
@@ -138,7 +145,7 @@ class Result:
         factors = np.array([scales.get(name, 1.0) for name in chosen.variables])
         return evaluate(chosen, X * factors, chosen.variables) / float(scales.get(self.target, 1.0))
 
-    def _columns(self, data: Any, needed: Sequence[str]) -> NDArray[np.float64]:  # noqa: ANN401
+    def _columns(self, data: Any, needed: Sequence[str]) -> NDArray[np.float64]:
         """The columns ``needed`` of ``data``, shape (n_row, len(needed))."""
         if isinstance(data, str | os.PathLike | Mapping | Table) or hasattr(data, "columns"):
             return new_columns(data, needed, self.settings["units"])
@@ -147,8 +154,10 @@ class Result:
         if X.ndim == 1 and len(order) == 1:
             X = X[:, None]
         if X.ndim != 2 or X.shape[1] != len(order):
-            raise DataError(f"expected an array of shape (n_row, {len(order)}) with the columns {', '.join(order)}, "
-                            f"got shape {X.shape}")
+            raise DataError(
+                f"expected an array of shape (n_row, {len(order)}) with the columns {', '.join(order)}, "
+                f"got shape {X.shape}"
+            )
         return X[:, [order.index(name) for name in needed]]
 
     def plot(self, path: str | os.PathLike[str] | None = None, data: Dataset | None = None) -> Figure:
@@ -174,22 +183,24 @@ class Result:
             figure.savefig(path, dpi=150)
         return figure
 
-    # --- in and out ---------------------------------------------------------------------------------------------
+    # --- in and out --------------------------------------------------------------------------------------
 
     def to_dict(self) -> dict[str, Any]:
-        """The content of ``result.json``: plain lists, dictionaries, numbers and text; None for NaN and infinities."""
+        """The content of ``result.json``; None stands for NaN and infinities."""
         rows = [hypothesis_row(h, c) for h, c in zip(self.front, self.constants, strict=True)]
         best = None if self.best is None else rows[self.front.index(self.best)]
-        return jsonable({
-            "schema": SCHEMA,
-            "status": {"code": self.status, "message": self.message},
-            "best": best,
-            "front": rows,
-            "coverage": asdict(self.coverage),
-            "efficiency": asdict(self.efficiency),
-            "timing": self.timing,
-            "manifest": self.manifest,
-        })
+        return jsonable(
+            {
+                "schema": SCHEMA,
+                "status": {"code": self.status, "message": self.message},
+                "best": best,
+                "front": rows,
+                "coverage": asdict(self.coverage),
+                "efficiency": asdict(self.efficiency),
+                "timing": self.timing,
+                "manifest": self.manifest,
+            }
+        )
 
     def to_json(self) -> str:
         """The text of ``result.json``."""
@@ -202,12 +213,19 @@ class Result:
         writer.writerow(("best", "complexity", *_FIGURES, "expression", "pretty"))
         for h in self.front:
             figures = [repr(float(getattr(h, name))) for name in _FIGURES]
-            writer.writerow((int(h == self.best), tables.number(h.complexity), *figures, str(h.expression),
-                             h.expression.pretty()))
+            writer.writerow(
+                (
+                    int(h == self.best),
+                    tables.number(h.complexity),
+                    *figures,
+                    str(h.expression),
+                    h.expression.pretty(),
+                )
+            )
         return stream.getvalue()
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Write ``result.json`` and ``front.csv`` into ``folder``; raises InputError as :func:`check_folder` does."""
+        """Write ``result.json`` and ``front.csv``; raises InputError as :func:`check_folder` does."""
         folder = check_folder(folder)
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -219,7 +237,7 @@ class Result:
 
     @staticmethod
     def load(folder: str | os.PathLike[str]) -> Result:
-        """The result saved in ``folder`` (or the path of a ``result.json``); raises InputError when there is none."""
+        """The result saved in ``folder``, or in a ``result.json``; raises InputError when there is none."""
         path = Path(folder)
         if path.is_dir():
             path = path / RESULT_FILE
@@ -227,18 +245,26 @@ class Result:
         try:
             return from_dict(content)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise InputError(f"{path} is damaged ({type(error).__name__}: {error}): run hypo fit again") from error
+            raise InputError(
+                f"{path} is damaged ({type(error).__name__}: {error}): run hypo fit again"
+            ) from error
 
-    # --- for people ---------------------------------------------------------------------------------------------
+    # --- for people --------------------------------------------------------------------------------------
+
+    def remarks(self) -> list[str]:
+        """How the search ended, what it covered, and notes on data and units, one sentence each."""
+        notes = [self.settings.get("unit_note", ""), *self.settings.get("notes", ())]
+        return [
+            tables.sentence(self.message),
+            tables.coverage_sentence(asdict(self.coverage)),
+            *(tables.sentence(note) for note in notes if note),
+        ]
 
     def __str__(self) -> str:
-        lines = [self.message]
-        if self.best is not None:
-            front = tables.front_table(self.front, self.best, self.target)
-            lines = [tables.equation(self.best, self.target), "", tables.as_text(front), "", self.message]
-        if note := self.settings.get("unit_note"):
-            lines.append(str(note))
-        return "\n".join([*lines, tables.coverage_sentence(asdict(self.coverage))])
+        if self.best is None:
+            return "\n".join(self.remarks())
+        front = tables.as_text(tables.front_table(self.front, self.best, self.target))
+        return "\n".join([tables.equation(self.best, self.target), "", front, "", *self.remarks()])
 
     def _repr_html_(self) -> str:
         return tables.front_html(self.front, self.best, self.target)
@@ -247,7 +273,7 @@ class Result:
         return None if self.best is None else f"${self.target} = {self.best.expression.latex()}$"
 
 
-# --- parts ----------------------------------------------------------------------------------------------------------
+# --- parts -------------------------------------------------------------------------------------------
 
 
 def hypothesis_row(h: Hypothesis, constants: Sequence[ConstantRow]) -> dict[str, Any]:
@@ -255,14 +281,16 @@ def hypothesis_row(h: Hypothesis, constants: Sequence[ConstantRow]) -> dict[str,
     e = h.expression
     whole = float(h.complexity).is_integer()
     return {
-        "expression": str(e), "pretty": e.pretty(), "latex": e.latex(),
+        "expression": str(e),
+        "pretty": e.pretty(),
+        "latex": e.latex(),
         "complexity": int(h.complexity) if whole else float(h.complexity),
         "constants": [asdict(c) for c in constants],
         **{name: getattr(h, name) for name in _FIGURES},
     }
 
 
-def jsonable(value: Any) -> Any:  # noqa: ANN401
+def jsonable(value: Any) -> Any:
     """``value`` with tuples as lists, NumPy numbers as Python's, and None for numbers that are not finite."""
     if isinstance(value, Mapping):
         return {str(k): jsonable(v) for k, v in value.items()}
@@ -278,16 +306,22 @@ def jsonable(value: Any) -> Any:  # noqa: ANN401
 
 
 def from_dict(content: Mapping[str, Any]) -> Result:
-    """The result whose :meth:`Result.to_dict` is ``content``; raises KeyError or ValueError when it is not one."""
+    """The result whose :meth:`Result.to_dict` is ``content``; raises KeyError or ValueError if none is."""
     features = content["manifest"]["settings"]["features"]
     named = content["manifest"]["settings"]["constants"]
     front = tuple(_hypothesis(row, features, named) for row in content["front"])
     constants = tuple(tuple(ConstantRow(**c) for c in row["constants"]) for row in content["front"])
     best = None if content["best"] is None else front[content["front"].index(content["best"])]
     return Result(
-        best=best, front=front, status=content["status"]["code"], message=content["status"]["message"],
-        coverage=Coverage(**content["coverage"]), efficiency=Efficiency(**content["efficiency"]),
-        timing=dict(content["timing"]), manifest=dict(content["manifest"]), constants=constants,
+        best=best,
+        front=front,
+        status=content["status"]["code"],
+        message=content["status"]["message"],
+        coverage=Coverage(**content["coverage"]),
+        efficiency=Efficiency(**content["efficiency"]),
+        timing=dict(content["timing"]),
+        manifest=dict(content["manifest"]),
+        constants=constants,
     )
 
 
@@ -304,14 +338,18 @@ def _hypothesis(row: Mapping[str, Any], features: Sequence[str], named: Mapping[
     fitted = {c["value"] for c in row["constants"]}
     constants = tuple(replace(c, free=c.name is None and c.value in fitted) for c in e.constants)
     figures = {name: math.nan if row[name] is None else row[name] for name in _FIGURES}
-    return Hypothesis(expression=Expression(e.code, constants, e.variables), complexity=row["complexity"], **figures)
+    return Hypothesis(
+        expression=Expression(e.code, constants, e.variables), complexity=row["complexity"], **figures
+    )
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(f"there is no result in {path.parent}: expected {path}, as hypo fit writes it") from None
+        raise InputError(
+            f"there is no result in {path.parent}: expected {path}, as hypo fit writes it"
+        ) from None
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise InputError(f"cannot read {path}: {error}") from error
     schema = content.get("schema") if isinstance(content, dict) else None
@@ -342,11 +380,12 @@ def write_text(path: Path, text: str) -> None:
     os.replace(draft, path)
 
 
-def new_columns(data: Any, needed: Sequence[str], units: Mapping[str, str]) -> NDArray[np.float64]:  # noqa: ANN401
-    """Columns ``needed`` of a data frame, mapping, or CSV file (by path) in ``units``, shape (n_row, len(needed)).
+def new_columns(data: Any, needed: Sequence[str], units: Mapping[str, str]) -> NDArray[np.float64]:
+    """Columns ``needed`` of a data frame, mapping, or CSV file (by path) in ``units``, shape (n_row,
+    len(needed)).
 
-    A header with another unit of the same dimension (``L [cm]`` where the law was found in m) is converted. Raises
-    DataError when a column is missing, holds text, or has a unit of another dimension.
+    A header with another unit of the same dimension (``L [cm]`` where the law was found in m) is converted.
+    Raises DataError when a column is missing, holds text, or has a unit of another dimension.
     """
     from hypo.data.choice import vector
     from hypo.data.columns import Columns
@@ -360,8 +399,10 @@ def new_columns(data: Any, needed: Sequence[str], units: Mapping[str, str]) -> N
         missing = [name for name in needed if name not in data.columns]
         if missing:
             why = "".join(f"; {note}" for note in data.notes)
-            raise DataError(f"{place}: the formula needs the column {missing[0]}, but the columns of numbers are "
-                            f"{', '.join(data.names) or 'none'}{why}")
+            raise DataError(
+                f"{place}: the formula needs the column {missing[0]}, but the columns of numbers are "
+                f"{', '.join(data.names) or 'none'}{why}"
+            )
         found = [(data.columns[name], data.units.get(name)) for name in needed]
         n_row = data.n_row
     else:
@@ -388,6 +429,8 @@ def _conversion(place: str, name: str, given: str | None, wanted: str | None) ->
     except UnitError as error:
         raise DataError(f"{place}, column {name}: {error}") from None
     if a.dimension != b.dimension:
-        raise DataError(f"{place}: the column {name} is in {given}, but the law was found with {wanted}; "
-                        "convert it or correct the header")
+        raise DataError(
+            f"{place}: the column {name} is in {given}, but the law was found with {wanted}; "
+            "convert it or correct the header"
+        )
     return a.factor / b.factor

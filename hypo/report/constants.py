@@ -15,19 +15,21 @@ MOST_FACTORS = 3  # distinct user units that one composed unit may combine
 
 @dataclass(frozen=True)
 class ConstantRow:
-    """One constant: its name, its value in the formula, and its unit (None where it has none or it is not known)."""
+    """One constant: its name, its value in the formula, and its unit (None when not known)."""
 
     name: str
     value: float
     unit: str | None
 
 
-def shown_constants(e: Expression, units: Sequence[str | None] | None = None,
-                    taken: Collection[str] = ()) -> tuple[ConstantRow, ...]:
-    """The fitted and the named constants of ``e`` in order of appearance, each name once; exact literals are left out.
+def shown_constants(
+    e: Expression, units: Sequence[str | None] | None = None, taken: Collection[str] = ()
+) -> tuple[ConstantRow, ...]:
+    """The fitted and the named constants of ``e`` in order of appearance, each name once; exact literals
+    are left out.
 
-    ``units`` holds one text per constant of ``e``. Fitted constants without a name are numbered ``c1``, ``c2``, …,
-    past the names in ``taken`` and those of the formula.
+    ``units`` holds one text per constant of ``e``. Fitted constants without a name are numbered ``c1``,
+    ``c2``, …, past the names in ``taken`` and those of the formula.
     """
     used = {*taken, *e.variables, *(c.name for c in e.constants if c.name)}
     rows: dict[str, ConstantRow] = {}
@@ -47,8 +49,8 @@ def shown_constants(e: Expression, units: Sequence[str | None] | None = None,
 def unit_text(dimension: Dimension, units: Sequence[Unit], in_si: bool) -> str | None:
     """The unit of a number of this dimension, in the system a problem's formulas are written in.
 
-    In SI that is the dimension itself. Otherwise the users' own units are combined, so that with T in yr and a in AU a
-    constant of T/a^1.5 has the unit ``yr/AU^1.5``; None when they do not span the dimension.
+    In SI that is the dimension itself. Otherwise the users' own units are combined, so that with T in yr
+    and a in AU a constant of T/a^1.5 has the unit ``yr/AU^1.5``; None when they do not span the dimension.
     """
     if dimension.is_dimensionless:
         return "1"
@@ -60,7 +62,9 @@ def unit_text(dimension: Dimension, units: Sequence[Unit], in_si: bool) -> str |
         for chosen in combinations(distinct, size):
             powers = _solve([u.dimension for u in chosen], dimension)
             if powers is not None and all(powers):
-                found.append((sum(abs(p) for p in powers), [(u.text, p) for u, p in zip(chosen, powers, strict=True)]))
+                found.append(
+                    (sum(abs(p) for p in powers), [(u.text, p) for u, p in zip(chosen, powers, strict=True)])
+                )
         if found:
             return _product(min(found, key=lambda f: f[0])[1])
     return None
@@ -98,4 +102,6 @@ def _power(text: str, power: Fraction) -> str:
     if power.denominator == 1:
         return f"{base}^{power}"
     value = float(power)
-    return f"{base}^{value}" if Fraction(str(value)) == power and len(str(value)) <= 5 else f"{base}^({power})"
+    return (
+        f"{base}^{value}" if Fraction(str(value)) == power and len(str(value)) <= 5 else f"{base}^({power})"
+    )

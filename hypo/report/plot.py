@@ -1,4 +1,4 @@
-"""Plots of a result: the data with the law, and the front. Uses no pyplot, so the user's backend stays as it is."""
+"""Plots of a result: the data with the law, and the front. Uses no pyplot: the user's backend stays."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ N_CURVE = 400  # points of a drawn curve
 
 @dataclass(frozen=True)
 class Observed:
-    """Data to draw: ``X`` (n_row, n_col), ``y`` (n_row,), both in the user's units, and what the axes are called.
+    """Data to draw: ``X`` (n_row, n_col), ``y`` (n_row,), both in the user's units, and what the axes are
+    called.
 
     ``predict`` maps (n, n_col) to (n,).
     """
@@ -39,10 +40,13 @@ class Observed:
         return f"{name} [{unit}]" if unit and unit != "1" else name
 
 
-def draw(front: Sequence[Hypothesis], best: Hypothesis, target: str, observed: Observed | None = None) -> Figure:
+def draw(
+    front: Sequence[Hypothesis], best: Hypothesis, target: str, observed: Observed | None = None
+) -> Figure:
     """A figure of the front and, when data are given, of the law over them.
 
-    With one variable in the law the curve is drawn over the points, otherwise predicted against observed values.
+    With one variable in the law the curve is drawn over the points, otherwise predicted against observed
+    values.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -94,7 +98,14 @@ def _against(ax: Axes, target: str, observed: Observed) -> None:
 
 def _front(ax: Axes, front: Sequence[Hypothesis], best: Hypothesis) -> None:
     ax.plot([h.complexity for h in front], [h.score for h in front], "o-", color="C0", drawstyle="steps-post")
-    ax.plot([best.complexity], [best.score], "o", color="C1", markersize=9, label=f"best: {tables.nats(best.score)}")
+    ax.plot(
+        [best.complexity],
+        [best.score],
+        "o",
+        color="C1",
+        markersize=9,
+        label=f"best: {tables.nats(best.score)}",
+    )
     ax.set_xlabel("complexity [nodes]")
     ax.set_ylabel("score [nats]")
     ax.legend(frameon=False)

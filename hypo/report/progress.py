@@ -19,8 +19,9 @@ class ProgressDisplay(Protocol):
 
     def __enter__(self) -> Self: ...
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
 
     def __call__(self, progress: Progress) -> None: ...
 
@@ -39,7 +40,7 @@ def rate_text(rate: float) -> str:
 
 
 class PlainProgress:
-    """Lines for logs: one when the best formula changed (at most each second), else one every five seconds."""
+    """Lines for logs: one when the best formula changed (at most each second), else every five seconds."""
 
     every = 5.0
     pause = 1.0
@@ -53,8 +54,9 @@ class PlainProgress:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         return None
 
     def __call__(self, progress: Progress) -> None:
@@ -74,7 +76,9 @@ def plain_line(progress: Progress, target: str) -> str:
     if progress.best is None:
         parts.append("no formula yet")
     else:
-        parts.append(f"best {tables.equation(progress.best, target)} (score {tables.nats(progress.best.score)})")
+        parts.append(
+            f"best {tables.equation(progress.best, target)} (score {tables.nats(progress.best.score)})"
+        )
     parts.append(f"{rate_text(progress.rate)} hypotheses")
     parts.append(f"complete to complexity {progress.complete_to}")
     parts.append(f"{max(progress.time_left, 0.0):.0f} s left")
@@ -98,8 +102,9 @@ class LiveProgress:
         self._live.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._live.stop()
 
     def __call__(self, progress: Progress) -> None:
@@ -122,8 +127,13 @@ def panel(progress: Progress, target: str) -> RenderableType:
         grid.add_row("best", Text("none yet"))
     else:
         grid.add_row("best", Text(tables.equation(progress.best, target), style="bold"))
-        grid.add_row("score", Text(f"{tables.nats(progress.best.score)}   R² {tables.determination(progress.best.r2)}"))
+        grid.add_row(
+            "score", Text(f"{tables.nats(progress.best.score)}   R² {tables.determination(progress.best.r2)}")
+        )
     grid.add_row("scored", Text(f"{tables.grouped(progress.scored)} hypotheses, {rate_text(progress.rate)}"))
     grid.add_row("complete", Text(f"up to complexity {progress.complete_to}"))
-    grid.add_row("time", Text(f"{progress.elapsed:.1f} s, {max(progress.time_left, 0.0):.1f} s left ({progress.stage})"))
+    grid.add_row(
+        "time",
+        Text(f"{progress.elapsed:.1f} s, {max(progress.time_left, 0.0):.1f} s left ({progress.stage})"),
+    )
     return grid

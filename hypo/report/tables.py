@@ -5,8 +5,8 @@ from __future__ import annotations
 import html
 import io
 import math
-from collections.abc import Sequence
-from typing import IO, TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -19,7 +19,7 @@ UNLIMITED = 10_000  # columns of text, so that nothing wraps when the output is 
 
 
 def number(value: float, digits: int = 4) -> str:
-    """A number for people: ``digits`` significant digits, whole numbers without a point, ``-`` when undefined."""
+    """A number for people: ``digits`` significant digits, whole numbers whole, ``-`` when undefined."""
     if not math.isfinite(value):
         return "-"
     return str(int(value)) if value == int(value) and abs(value) < 1e15 else f"{value:.{digits}g}"
@@ -54,6 +54,13 @@ def equation(h: Hypothesis, target: str) -> str:
     return f"{target} = {h.expression.pretty()}"
 
 
+def headline(h: Hypothesis, target: str) -> RenderableType:
+    """The law in one line."""
+    from rich.text import Text
+
+    return Text(equation(h, target), style="bold")
+
+
 def front_table(front: Sequence[Hypothesis], best: Hypothesis | None, target: str) -> RenderableType:
     """The front as a rich table, one row per formula, the best marked with ``*``."""
     from rich import box
@@ -67,7 +74,9 @@ def front_table(front: Sequence[Hypothesis], best: Hypothesis | None, target: st
     table.add_column(f"{target} =", overflow="fold")
     for h in front:
         marked = h == best
-        table.add_row("*" if marked else "", *cells(h), Text(h.expression.pretty()), style="bold" if marked else "")
+        table.add_row(
+            "*" if marked else "", *cells(h), Text(h.expression.pretty()), style="bold" if marked else ""
+        )
     return table
 
 
@@ -125,10 +134,17 @@ def grouped(count: int) -> str:
     return f"{count:,}".replace(",", " ")
 
 
-def coverage_sentence(coverage: dict[str, Any]) -> str:
-    """What the search covered for certain, in one sentence."""
+def coverage_sentence(coverage: Mapping[str, int]) -> str:
+    """What the search covered for certain, in one sentence; ``coverage`` as in ``result.json``."""
     complete, scored, distinct = coverage["complete_to"], coverage["scored"], coverage["distinct"]
     if not complete:
-        return f"{grouped(scored)} formulas were scored; no complexity was searched completely."
-    return (f"All {grouped(distinct)} distinct formulas of this grammar up to complexity {complete} were scored "
-            f"({grouped(scored)} formulas in total).")
+        return f"{grouped(scored)} hypotheses were scored; no complexity was searched completely."
+    return (
+        f"All {grouped(distinct)} distinct formulas without inner constants up to complexity {complete} were "
+        f"scored ({grouped(scored)} hypotheses in total)."
+    )
+
+
+def sentence(text: str) -> str:
+    """``text`` with a capital letter and a full stop."""
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}." if text else ""

@@ -1,0 +1,330 @@
+"""The command line: ``hypo fit``, ``score``, ``predict``, ``show`` and ``check``."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+import hypo
+from hypo.errors import HypoError, InputError
+
+if TYPE_CHECKING:
+    from hypo.result import Result
+
+# Exit codes.
+FOUND = 0
+BUG = 1
+USAGE = 2
+NOTHING_FOUND = 3
+INTERRUPTED = 130
+
+_CODES = {"nothing_found": NOTHING_FOUND, "interrupted": INTERRUPTED}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; an error is one sentence on standard error."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # an old terminal shows R? for R² rather than nothing
+            stream.reconfigure(errors="replace")
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = cli.main(args=given or ["--help"], prog_name="hypo", standalone_mode=False)
+        return code if isinstance(code, int) else FOUND
+    except (click.Abort, KeyboardInterrupt):
+        return _complain("interrupted before there was a result", INTERRUPTED)
+    except click.ClickException as error:
+        message = error.format_message().rstrip(".")
+        return _complain(f"{message[:1].lower()}{message[1:]}; see hypo --help", USAGE)
+    except HypoError as error:
+        return _complain(str(error), USAGE)
+    except BrokenPipeError:
+        # The reader of our output left; Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FOUND
+    except Exception as error:
+        if os.environ.get("HYPO_DEBUG"):
+            traceback.print_exc()
+        return _complain(
+            f"this is a bug in hypo ({type(error).__name__}: {_first_line(error)}); "
+            "set HYPO_DEBUG=1 to see where, and please report it",
+            BUG,
+        )
+
+
+def _complain(message: str, code: int) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return code
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [""])[0]
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stdout)
+
+
+def _note(text: str) -> None:
+    print(f"note: {text}", file=sys.stderr)
+
+
+def _options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Several click options as one decorator."""
+
+    def decorate(function: Any) -> Any:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+_ABOUT_DATA = _options(
+    click.option("--target", metavar="COLUMN", help="Column to explain."),
+    click.option("--features", metavar="A,B,…", help="Columns a formula may use (default: all others)."),
+    click.option("--knowledge", metavar="K.toml", help="Background knowledge: units, constants, grammar."),
+    click.option("--sigma", metavar="NUMBER|COLUMN", help="Noise of the target (default: estimated)."),
+    click.option("--weights", metavar="COLUMN", help="Row weights."),
+    click.option(
+        "--lambda", "lam", type=float, metavar="NUMBER", help="Weight of soft violations (default: 1)."
+    ),
+    click.option("--drop-missing", is_flag=True, help="Leave out rows with missing cells."),
+)
+_JSON = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON on standard output and nothing else."
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(hypo.__version__, prog_name="hypo", message="%(prog)s %(version)s")
+def cli() -> None:
+    """From a table of data to the law behind it.
+
+    \b
+    hypo fit DATA.csv --target y            search for the law
+    hypo score "a*x + b" DATA.csv --target y   score a formula of your own
+    hypo predict DIR NEW.csv                use the law found
+    hypo show DIR                           show a result again
+    hypo check K.toml DATA.csv              look over a knowledge file
+
+    Exit codes: 0 found, 2 wrong use or input, 3 nothing acceptable found, 130 interrupted.
+    """
+
+
+@cli.command()
+@click.argument("data", metavar="DATA.csv")
+@_ABOUT_DATA
+@click.option(
+    "--time-limit", type=float, default=60.0, show_default=True, metavar="SECONDS", help="Longest search."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of all random choices.")
+@click.option("--operators", metavar='"+,-,*,…"', help="Operators a formula may use.")
+@click.option("--max-complexity", type=int, metavar="N", help="Most nodes of a formula.")
+@click.option(
+    "--workers", type=int, metavar="N", help="Threads (default: one per core); no matter for the result."
+)
+@click.option("--out", metavar="DIR", help="Folder for the result (default: hypo-out/NAME of the data).")
+@click.option("--plot", is_flag=True, help="Also write plot.png.")
+@_JSON
+@click.option("--quiet", is_flag=True, help="Print the best formula and nothing else.")
+def fit(data: str, out: str | None, plot: bool, as_json: bool, quiet: bool, **options: Any) -> int:
+    """Search for the formula behind a column of DATA.csv.
+
+    Writes result.json and front.csv to the folder --out.
+    """
+    with terminating_as_interrupt():
+        from hypo import api
+        from hypo.report.progress import display_for
+        from hypo.result import PLOT_FILE, check_folder
+
+        folder = check_folder(out or Path("hypo-out") / (Path(data).stem or "data"))
+        display = nullcontext() if as_json or quiet else display_for(sys.stderr, options["target"] or "")
+        with display as progress:
+            result = api.fit(data, progress=progress, **options)
+        with uninterrupted():
+            result.save(folder)
+    if plot and result.best is not None:
+        result.plot(folder / PLOT_FILE)
+    if as_json:
+        sys.stdout.write(result.to_json())
+    elif quiet:
+        if result.best is not None:
+            _say(str(result.expression))
+    else:
+        _show(result)
+        written = "result.json, front.csv" + (f", {PLOT_FILE}" if plot and result.best is not None else "")
+        _say(f"Written to {folder}: {written}")
+    return _CODES.get(result.status, FOUND)
+
+
+@cli.command()
+@click.argument("formula")
+@click.argument("data", metavar="DATA.csv")
+@_ABOUT_DATA
+@_JSON
+def score(formula: str, data: str, as_json: bool, **options: Any) -> int:
+    """Score FORMULA on DATA.csv, with the columns and the score of fit.
+
+    Names that are neither columns nor constants of the knowledge file are constants, and are fitted. To
+    begin FORMULA with a minus, write -- before it, or put it in brackets.
+    """
+    import json
+
+    from hypo import api
+    from hypo.report import tables
+
+    scored = api.score(formula, data, **options)
+    if as_json:
+        print(json.dumps(scored.to_dict(), indent=2, ensure_ascii=False, allow_nan=False))
+        return FOUND
+    tables.show(tables.front_table([scored.hypothesis], None, scored.target), sys.stdout)
+    if scored.constants:
+        _say("")
+        tables.show(tables.constants_table(scored.constants), sys.stdout)
+    for line in scored.remarks():
+        _say(line)
+    return FOUND
+
+
+@cli.command()
+@click.argument("folder", metavar="DIR")
+@click.argument("data", metavar="NEW.csv")
+@click.option("--out", metavar="FILE", help="Write there instead of standard output.")
+def predict(folder: str, data: str, out: str | None) -> int:
+    """Predict the target for the rows of NEW.csv by the best formula in DIR.
+
+    The output has all columns of NEW.csv and TARGET_predicted, in the target's unit.
+    """
+    import numpy as np
+
+    from hypo.data import read_table
+    from hypo.report.predictions import predictions_csv
+    from hypo.result import Result, write_text
+
+    result = Result.load(folder)
+    table = read_table(data)
+    values = result.predict(table)
+    text = predictions_csv(table, f"{result.target}_predicted", values)
+    if out is None:
+        sys.stdout.write(text)
+    else:
+        try:
+            write_text(Path(out), text)
+        except OSError as error:
+            raise InputError(f"cannot write to {out}: {error.strerror or error}") from error
+    undefined = int(np.count_nonzero(np.isnan(values)))
+    if undefined:
+        _note(
+            f"{result.target} = {result._found().expression.pretty()} has no value in {undefined} of "
+            f"{table.n_row} rows (undefined there, or a cell is missing); these predictions are empty"
+        )
+    return FOUND
+
+
+@cli.command()
+@click.argument("folder", metavar="DIR")
+@click.option(
+    "--plot", metavar="FILE", help="Write a plot of the front (and of the data, with --data) to FILE."
+)
+@click.option("--data", metavar="DATA.csv", help="The data of the fit, for --plot.")
+@_JSON
+def show(folder: str, plot: str | None, data: str | None, as_json: bool) -> int:
+    """Show the result in DIR again."""
+    from hypo.result import Result
+
+    result = Result.load(folder)
+    if plot is not None:
+        from hypo.data import read_csv
+
+        result.plot(plot, None if data is None else read_csv(data, result.target, drop_missing=True))
+    if as_json:
+        sys.stdout.write(result.to_json())
+        return FOUND
+    _show(result)
+    if plot is not None:
+        _say(f"Plot written to {plot}")
+    return FOUND
+
+
+@cli.command()
+@click.argument("knowledge", metavar="K.toml")
+@click.argument("data", metavar="[DATA.csv]", required=False)
+@click.option("--target", metavar="COLUMN", help="Column to explain (with DATA.csv).")
+@click.option("--features", metavar="A,B,…", help="Columns a formula may use (with DATA.csv).")
+def check(knowledge: str, data: str | None, target: str | None, features: str | None) -> int:
+    """Look over a knowledge file, alone or against a table, and name every problem with its line."""
+    from hypo.knowledge import lint
+
+    dataset = None
+    if data is not None:
+        from hypo.api import as_dataset
+
+        dataset, _ = as_dataset(data, target, features=features, drop_missing=True)
+    findings = lint(knowledge, dataset)
+    for finding in findings:
+        _say(str(finding))
+    errors = sum(finding.level == "error" for finding in findings)
+    if errors:
+        return _complain(f"{knowledge} cannot be used: {errors} problem{'s' if errors > 1 else ''}", USAGE)
+    if not findings:
+        _say(f"{knowledge}: no problems found")
+    return FOUND
+
+
+def _show(result: Result) -> None:
+    """The law, the front, and what the search can vouch for."""
+    from hypo.report import tables
+
+    if result.best is not None:
+        tables.show(tables.headline(result.best, result.target), sys.stdout)
+        _say("")
+        tables.show(tables.front_table(result.front, result.best, result.target), sys.stdout)
+        _say("")
+    for line in result.remarks():
+        _say(line)
+
+
+# --- signals ---------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def terminating_as_interrupt() -> Iterator[None]:
+    """SIGTERM within acts like Ctrl-C, so that a stopped job still leaves its best formula."""
+
+    def interrupt(number: int, frame: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, interrupt)
+    except ValueError:  # not in the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """A second Ctrl-C within does not tear the files being written."""
+    try:
+        before = [
+            (number, signal.signal(number, signal.SIG_IGN)) for number in (signal.SIGINT, signal.SIGTERM)
+        ]
+    except ValueError:  # not in the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
