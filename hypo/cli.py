@@ -109,11 +109,11 @@ def cli() -> None:
     """From a table of data to the law behind it.
 
     \b
-    hypo fit DATA.csv --target y            search for the law
+    hypo fit DATA.csv --target y               search for the law
     hypo score "a*x + b" DATA.csv --target y   score a formula of your own
-    hypo predict DIR NEW.csv                use the law found
-    hypo show DIR                           show a result again
-    hypo check K.toml DATA.csv              look over a knowledge file
+    hypo predict DIR NEW.csv                   use the law found
+    hypo show DIR                              show a result again
+    hypo check K.toml DATA.csv --target y      look over a knowledge file
 
     Exit codes: 0 found, 2 wrong use or input, 3 nothing acceptable found, 130 interrupted.
     """
@@ -265,7 +265,7 @@ def check(knowledge: str, data: str | None, target: str | None, features: str | 
 
     dataset = None
     if data is not None:
-        from hypo.api import as_dataset
+        from hypo.api.inputs import as_dataset
 
         dataset, _ = as_dataset(data, target, features=features, drop_missing=True)
     findings = lint(knowledge, dataset)

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from hypo.data import Table
 from hypo.data.choice import numbers
-from hypo.errors import DataError, HypoError, InputError, UnitError
+from hypo.errors import DataError, HypoError, InputError
 from hypo.report import tables
 from hypo.report.constants import ConstantRow
-from hypo.units import parse_unit
+from hypo.report.predictions import new_columns
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -378,59 +378,3 @@ def write_text(path: Path, text: str) -> None:
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.write_text(text, encoding="utf-8", newline="\n")
     os.replace(draft, path)
-
-
-def new_columns(data: Any, needed: Sequence[str], units: Mapping[str, str]) -> NDArray[np.float64]:
-    """Columns ``needed`` of a data frame, mapping, or CSV file (by path) in ``units``, shape (n_row,
-    len(needed)).
-
-    A header with another unit of the same dimension (``L [cm]`` where the law was found in m) is converted.
-    Raises DataError when a column is missing, holds text, or has a unit of another dimension.
-    """
-    from hypo.data.choice import vector
-    from hypo.data.columns import Columns
-
-    if isinstance(data, str | os.PathLike):
-        from hypo.data import read_table
-
-        data = read_table(data)
-    if isinstance(data, Table):
-        place = data.source
-        missing = [name for name in needed if name not in data.columns]
-        if missing:
-            why = "".join(f"; {note}" for note in data.notes)
-            raise DataError(
-                f"{place}: the formula needs the column {missing[0]}, but the columns of numbers are "
-                f"{', '.join(data.names) or 'none'}{why}"
-            )
-        found = [(data.columns[name], data.units.get(name)) for name in needed]
-        n_row = data.n_row
-    else:
-        place = "the data"
-        keys = list(data.columns if hasattr(data, "columns") else data)
-        columns = Columns([str(key) for key in keys], source=place, place=place)
-        chosen = [columns.find(name, "variable") for name in needed]
-        found = [(vector(f'column "{c.label}"', data[keys[c.position]]), c.unit) for c in chosen]
-        n_row = len(data) if hasattr(data, "columns") else max((np.size(v) for v in data.values()), default=0)
-    out = np.empty((n_row, len(needed)))
-    for k, (name, (values, unit)) in enumerate(zip(needed, found, strict=True)):
-        if len(values) != n_row:
-            raise DataError(f"{place}: the column {name} has {len(values)} values, but others have {n_row}")
-        out[:, k] = values * _conversion(place, name, unit, units.get(name))
-    return out
-
-
-def _conversion(place: str, name: str, given: str | None, wanted: str | None) -> float:
-    """The factor from the unit in a new table's header to the unit the law was found in."""
-    if given is None or wanted is None or given == wanted:
-        return 1.0
-    try:
-        a, b = parse_unit(given), parse_unit(wanted)
-    except UnitError as error:
-        raise DataError(f"{place}, column {name}: {error}") from None
-    if a.dimension != b.dimension:
-        raise DataError(
-            f"{place}: the column {name} is in {given}, but the law was found with {wanted}; "
-            "convert it or correct the header"
-        )
-    return a.factor / b.factor

@@ -1,21 +1,26 @@
-"""Predictions written beside the table they were made for."""
+"""New tables: the columns a formula needs of them, and predictions written beside them."""
 
 from __future__ import annotations
 
 import csv
 import io
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from hypo.data import Table, read_table
+from hypo.data.choice import vector
+from hypo.data.columns import Columns
 from hypo.data.csv_reader import CsvFile
-from hypo.errors import DataError
-
-if TYPE_CHECKING:
-    from hypo.data import Table
+from hypo.errors import DataError, UnitError
+from hypo.units import parse_unit
 
 
-def predictions_csv(table: Table, name: str, values: Sequence[float]) -> str:
+def predictions_csv(table: Table, name: str, values: NDArray[np.float64]) -> str:
     """The file behind ``table`` as comma-separated text with the column ``name`` of ``values`` (n_row,)
     added.
 
@@ -42,3 +47,54 @@ def predictions_csv(table: Table, name: str, values: Sequence[float]) -> str:
         writer.writerow([*cells, repr(float(value)) if math.isfinite(value) else ""])
         wanted, value = next(rows, (0, math.nan))
     return stream.getvalue()
+
+
+def new_columns(data: Any, needed: Sequence[str], units: Mapping[str, str]) -> NDArray[np.float64]:
+    """Columns ``needed`` of a data frame, mapping, or CSV file (by path) in ``units``, shape (n_row,
+    len(needed)).
+
+    A header with another unit of the same dimension (``L [cm]`` where the law was found in m) is converted.
+    Raises DataError when a column is missing, holds text, or has a unit of another dimension.
+    """
+    if isinstance(data, str | os.PathLike):
+        data = read_table(data)
+    if isinstance(data, Table):
+        place = data.source
+        missing = [name for name in needed if name not in data.columns]
+        if missing:
+            why = "".join(f"; {note}" for note in data.notes)
+            raise DataError(
+                f"{place}: the formula needs the column {missing[0]}, but the columns of numbers are "
+                f"{', '.join(data.names) or 'none'}{why}"
+            )
+        found = [(data.columns[name], data.units.get(name)) for name in needed]
+        n_row = data.n_row
+    else:
+        place = "the data"
+        keys = list(data.columns if hasattr(data, "columns") else data)
+        columns = Columns([str(key) for key in keys], source=place, place=place)
+        chosen = [columns.find(name, "variable") for name in needed]
+        found = [(vector(f'column "{c.label}"', data[keys[c.position]]), c.unit) for c in chosen]
+        n_row = len(data) if hasattr(data, "columns") else max((np.size(v) for v in data.values()), default=0)
+    out = np.empty((n_row, len(needed)))
+    for k, (name, (values, unit)) in enumerate(zip(needed, found, strict=True)):
+        if len(values) != n_row:
+            raise DataError(f"{place}: the column {name} has {len(values)} values, but others have {n_row}")
+        out[:, k] = values * _conversion(place, name, unit, units.get(name))
+    return out
+
+
+def _conversion(place: str, name: str, given: str | None, wanted: str | None) -> float:
+    """The factor from the unit in a new table's header to the unit the law was found in."""
+    if given is None or wanted is None or given == wanted:
+        return 1.0
+    try:
+        a, b = parse_unit(given), parse_unit(wanted)
+    except UnitError as error:
+        raise DataError(f"{place}, column {name}: {error}") from None
+    if a.dimension != b.dimension:
+        raise DataError(
+            f"{place}: the column {name} is in {given}, but the law was found with {wanted}; "
+            "convert it or correct the header"
+        )
+    return a.factor / b.factor

@@ -1,0 +1,6 @@
+"""The Python interface: data and knowledge in, a :class:`~hypo.result.Result` out."""
+
+from hypo.api.fitting import fit
+from hypo.api.given import Scored, score
+
+__all__ = ["Scored", "fit", "score"]

@@ -1,0 +1,109 @@
+"""``hypo.fit``: search for the law behind a table."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+from hypo.api.inputs import as_dataset, as_knowledge, as_settings
+from hypo.api.outputs import make_result
+from hypo.result import Result, check_folder
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from hypo.api.inputs import KnowledgeLike
+    from hypo.search.engine import Progress
+
+    ProgressLike = bool | Callable[[Progress], None] | None
+
+
+def fit(
+    data: Any,
+    target: Any = None,
+    *,
+    features: Sequence[str] | str | None = None,
+    knowledge: KnowledgeLike = None,
+    time_limit: float = 60.0,
+    seed: int = 0,
+    sigma: float | str | ArrayLike | None = None,
+    weights: str | ArrayLike | None = None,
+    operators: Sequence[str] | str | None = None,
+    max_complexity: int | None = None,
+    workers: int | None = None,
+    lam: float | None = None,
+    units: Mapping[str, str] | None = None,
+    drop_missing: bool = False,
+    progress: ProgressLike = None,
+    out: str | os.PathLike[str] | None = None,
+) -> Result:
+    """Search for the law behind a table: min over h of misfit(h) + complexity(h) + λ·violation(h), in nats.
+
+    Args:
+        data: path of a CSV file, DataFrame, :class:`Dataset`, pair ``(X, y)``, or array ``X`` (n_row, n_col).
+        target: name of the target column; with an array ``X`` the values y (n_row,).
+        features: columns that formulas may use, default all others; with arrays the names of X's columns.
+        knowledge: :class:`Knowledge`, a dictionary of the file's shape, or the path of a TOML file.
+        time_limit: seconds; the search stops earlier when the answer is certain.
+        seed: equal seeds give equal results, unless the time limit cut the search.
+        sigma: noise of the target, one standard deviation: a number, a column, or (n_row,); else estimated.
+        weights: a column or (n_row,), ≥ 0.
+        operators: names from the operator table, such as ``["+", "*", "sqrt"]`` or ``"+,*,sqrt"``.
+        max_complexity: largest number of nodes.
+        workers: threads, default one per core; does not change the result.
+        lam: weight λ of soft violations, in nats per unit of violation.
+        units: unit texts by column name, target included; must agree with headers and knowledge.
+        drop_missing: leave out rows with missing or infinite cells instead of refusing them.
+        progress: True shows progress on standard error; or a function called with :class:`Progress` reports.
+        out: folder for ``result.json`` and ``front.csv``; nothing is written by default.
+
+    Returns:
+        the result; ``best`` is None when nothing acceptable was found. Ctrl-C ends the search with the best
+        so far.
+
+    Raises:
+        DataError, KnowledgeError, UnitError: the input cannot be used; the message says where and why.
+        InputError: a setting is wrong.
+    """
+    if out is not None:
+        check_folder(out)
+    dataset, columns = as_dataset(
+        data, target, features=features, sigma=sigma, weights=weights, drop_missing=drop_missing
+    )
+    background = as_knowledge(knowledge, dataset, units)
+    settings = as_settings(
+        time_limit=time_limit,
+        seed=seed,
+        operators=operators,
+        max_complexity=max_complexity,
+        workers=workers,
+        lam=lam,
+    )
+    from hypo.search.engine import search
+    from hypo.search.problem import make_problem
+
+    problem = make_problem(dataset, background, settings)
+    shown, report = _display(progress, dataset.target)
+    with shown:
+        outcome = search(problem, settings, report)
+    result = make_result(outcome, problem, settings, dataset, columns)
+    if out is not None:
+        result.save(out)
+    return result
+
+
+def _display(
+    progress: ProgressLike, target: str
+) -> tuple[AbstractContextManager[Any], Callable[[Progress], None] | None]:
+    """A context that shows progress, and the function that feeds it."""
+    if callable(progress):
+        return nullcontext(), progress
+    if not progress:
+        return nullcontext(), None
+    from hypo.report.progress import display_for
+
+    display = display_for(sys.stderr, target)
+    return display, display

@@ -1,0 +1,122 @@
+"""``hypo.score``: the score of a formula that the user gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from hypo.api.inputs import as_dataset, as_knowledge, as_settings
+from hypo.api.outputs import constant_rows, in_target_unit
+from hypo.errors import DataError
+from hypo.report import tables
+from hypo.report.constants import ConstantRow
+from hypo.result import hypothesis_row, jsonable
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from hypo.api.inputs import KnowledgeLike
+    from hypo.expression.expr import Expression
+    from hypo.knowledge import Violation
+    from hypo.scoring.score import Hypothesis
+
+SCORE_SCHEMA = "hypo-score/1"
+
+
+def score(
+    formula: str | Expression,
+    data: Any,
+    target: Any = None,
+    *,
+    features: Sequence[str] | str | None = None,
+    knowledge: KnowledgeLike = None,
+    sigma: float | str | ArrayLike | None = None,
+    weights: str | ArrayLike | None = None,
+    lam: float | None = None,
+    units: Mapping[str, str] | None = None,
+    drop_missing: bool = False,
+) -> Scored:
+    """Score one formula by the score of :func:`fit`, with its free constants fitted.
+
+    In a text every name that is neither a column nor a constant of ``knowledge`` is a constant to fit;
+    numbers stay as they are. The other arguments are those of :func:`fit`. A formula that breaks a rule of
+    the knowledge is scored all the same, and its violations are named.
+
+    Raises:
+        FormulaError: the text cannot be read.
+        DataError: the formula uses a column that is not there, or is undefined on some row.
+    """
+    from hypo.expression.parser import parse
+    from hypo.search.engine import score_formula
+    from hypo.search.problem import make_problem
+
+    dataset, _ = as_dataset(
+        data, target, features=features, sigma=sigma, weights=weights, drop_missing=drop_missing
+    )
+    settings = as_settings(lam=lam)
+    problem = make_problem(dataset, as_knowledge(knowledge, dataset, units), settings)
+    e = formula
+    if isinstance(e, str):
+        e = parse(e, variables=dataset.names, constants=problem.constants)
+    unknown = [name for name in e.variables if name not in dataset.names]
+    if unknown:
+        raise DataError(
+            f"{dataset.source}: the formula uses {unknown[0]}, but the columns are {', '.join(dataset.names)}"
+        )
+    found = score_formula(e, problem, settings)
+    if found is None:
+        raise DataError(
+            f"{dataset.source}: {e.pretty()} is undefined on some row, whatever its constants; correct the "
+            "formula or leave out that row"
+        )
+    return Scored(
+        hypothesis=in_target_unit(replace(found, expression=with_numbers(found.expression)), problem),
+        constants=constant_rows(found.expression, problem),
+        target=dataset.target,
+        violations=problem.knowledge.violations(found.expression, dataset.target),
+        unit_note=problem.unit_note,
+    )
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What :func:`score` returns.
+
+    ``hypothesis`` has the fitted values as numbers in its expression, ``constants`` has them by the names
+    of the formula, with units; ``violations`` are the rules of the knowledge that the formula breaks.
+    """
+
+    hypothesis: Hypothesis
+    constants: tuple[ConstantRow, ...]
+    target: str
+    violations: tuple[Violation, ...]
+    unit_note: str = ""
+
+    @property
+    def expression(self) -> Expression:
+        """The formula with its fitted constants."""
+        return self.hypothesis.expression
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values: the keys of an entry of ``front`` in ``result.json``, and ``violations``."""
+        violations = [{"rule": v.rule, "amount": v.amount, "message": v.message} for v in self.violations]
+        row = hypothesis_row(self.hypothesis, self.constants)
+        return jsonable({"schema": SCORE_SCHEMA, "target": self.target, **row, "violations": violations})
+
+    def remarks(self) -> list[str]:
+        """The violated rules and the note on units, in sentences."""
+        lines = [f"Violates {v.rule} by {tables.number(v.amount)}: {v.message}." for v in self.violations]
+        return [*lines, *([tables.sentence(self.unit_note)] if self.unit_note else [])]
+
+    def __str__(self) -> str:
+        parts = [tables.as_text(tables.front_table([self.hypothesis], None, self.target))]
+        if self.constants:
+            parts += ["", tables.as_text(tables.constants_table(self.constants))]
+        return "\n".join([*parts, *self.remarks()])
+
+
+def with_numbers(e: Expression) -> Expression:
+    """``e`` with its named free constants as plain numbers."""
+    constants = tuple(replace(c, name=None) if c.free else c for c in e.constants)
+    return replace(e, constants=constants)

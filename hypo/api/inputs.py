@@ -1,0 +1,189 @@
+"""What users give, made into what a search needs: data set, knowledge, settings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from hypo.data import Dataset, from_arrays, from_frame, read_csv
+from hypo.errors import DataError, InputError, KnowledgeError
+from hypo.expression import ops
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from hypo.knowledge import Knowledge
+    from hypo.search.problem import Settings
+
+    KnowledgeLike = Knowledge | Mapping[str, Any] | str | os.PathLike[str] | None
+
+
+def as_dataset(
+    data: Any,
+    target: Any,
+    *,
+    features: Sequence[str] | str | None = None,
+    sigma: float | str | ArrayLike | None = None,
+    weights: str | ArrayLike | None = None,
+    drop_missing: bool = False,
+) -> tuple[Dataset, tuple[str, ...]]:
+    """The data set, and the names of all columns given, as prediction expects them of arrays."""
+    if isinstance(features, str):
+        features = [name.strip() for name in features.split(",")]
+    if isinstance(data, Dataset):
+        return data, data.names
+    if isinstance(data, str | os.PathLike):
+        _need_target(target, data)
+        dataset = read_csv(
+            data,
+            target,
+            features=features,
+            sigma=sigma,
+            weights=weights,  # type: ignore[arg-type]
+            drop_missing=drop_missing,
+        )
+        return dataset, dataset.names
+    if isinstance(data, Mapping):
+        import pandas
+
+        data = pandas.DataFrame(dict(data))
+    named = isinstance(target, str | int) or target is None
+    if hasattr(data, "columns") and named:
+        _need_target(target, data)
+        dataset = from_frame(
+            data, target, features=features, sigma=sigma, weights=weights, drop_missing=drop_missing
+        )
+        return dataset, dataset.names
+    if isinstance(data, tuple) and len(data) == 2 and named:
+        X, y = data
+        name = "y" if target is None else str(target)
+    elif not named:
+        X, y, name = data, target, str(getattr(target, "name", None) or "y")
+    else:
+        raise DataError(
+            "with an array X give the target's values, fit(X, y), or a pair, fit((X, y), target='y')"
+        )
+    if isinstance(sigma, str) or isinstance(weights, str):
+        raise DataError(
+            "with arrays sigma and weights must be arrays too, with one number per row, not names of columns"
+        )
+    dataset = from_arrays(
+        X, y, names=features, target=name, sigma=sigma, weights=weights, drop_missing=drop_missing
+    )
+    return dataset, _given_names(X, features, dataset)
+
+
+def _given_names(X: Any, features: Sequence[str] | None, dataset: Dataset) -> tuple[str, ...]:
+    """Names of all columns of ``X``, those left out as constant included."""
+    import numpy as np
+
+    from hypo.data.columns import Columns
+
+    shape = np.shape(X)
+    headers = features or [str(c) for c in getattr(X, "columns", ())]
+    headers = headers or [f"x{k}" for k in range(1 if len(shape) == 1 else shape[1])]
+    return tuple(column.name for column in Columns(headers, source=dataset.source, place=dataset.source))
+
+
+def _need_target(target: Any, data: Any) -> None:
+    """Raises DataError with the columns to choose from when no target is given."""
+    if target is not None and not isinstance(target, str | int):
+        raise DataError(f"the target must be the name of a column, got {type(target).__name__}")
+    if target is None:
+        if isinstance(data, str | os.PathLike):
+            from hypo.data import read_table
+
+            place, names = f"{os.fspath(data)}: ", read_table(data).labels
+        else:
+            place, names = "", tuple(str(name) for name in data.columns)
+        raise DataError(f"{place}no target is given; choose one of the columns {', '.join(names)}")
+
+
+def as_knowledge(
+    knowledge: KnowledgeLike, dataset: Dataset, units: Mapping[str, str] | None = None
+) -> Knowledge:
+    """Knowledge with the units of the caller and of the table's header.
+
+    Raises KnowledgeError where these disagree.
+    """
+    from hypo.knowledge import Knowledge
+
+    if knowledge is None:
+        loaded = Knowledge()
+    elif isinstance(knowledge, Knowledge):
+        loaded = knowledge
+    elif isinstance(knowledge, Mapping):
+        loaded = Knowledge.from_dict(knowledge)
+    elif isinstance(knowledge, str | os.PathLike):
+        loaded = Knowledge.load(knowledge)
+    else:
+        raise KnowledgeError(
+            f"knowledge must be a Knowledge, a dictionary or a path, got {type(knowledge).__name__}"
+        )
+    named = dict(zip(dataset.labels, dataset.names, strict=True)) | {dataset.target_label: dataset.target}
+    stated = {named.get(key, key): text for key, text in (units or {}).items()}
+    for key in stated:
+        if key not in dataset.names and key != dataset.target:
+            raise KnowledgeError(
+                f"units: {key} is not a column; the columns are {', '.join(dataset.names)} and the "
+                f"target is {dataset.target}"
+            )
+    return loaded.with_units(stated).with_units(dataset.units)
+
+
+def as_settings(
+    *,
+    time_limit: float = 60.0,
+    seed: int = 0,
+    operators: Sequence[str] | str | None = None,
+    max_complexity: int | None = None,
+    workers: int | None = None,
+    lam: float | None = None,
+) -> Settings:
+    """Checked settings of the engine; raises InputError naming the wrong one."""
+    from hypo.search.problem import Settings
+
+    if not 0 < time_limit < float("inf"):
+        raise InputError(f"the time limit must be a positive number of seconds, got {time_limit}")
+    if seed < 0:
+        raise InputError(f"the seed must be 0 or more, got {seed}")
+    if workers is not None and workers < 1:
+        raise InputError(f"the number of workers must be 1 or more, got {workers}")
+    if max_complexity is not None and max_complexity < 1:
+        raise InputError(f"the largest complexity must be 1 or more, got {max_complexity}")
+    if lam is not None and not 0 <= lam < float("inf"):
+        raise InputError(f"lambda must be a number from 0 on, got {lam}")
+    given: dict[str, Any] = {"max_complexity": max_complexity, "lam": lam}
+    return Settings(
+        time_limit=float(time_limit),
+        seed=int(seed),
+        workers=workers or available_cores(),
+        operators=None if operators is None else operator_names(operators),
+        **{name: value for name, value in given.items() if value is not None},
+    )
+
+
+def operator_names(operators: Sequence[str] | str) -> tuple[str, ...]:
+    """Names of the operator table for what a user wrote, such as ``"+, ^, ln"``; raises InputError."""
+    listed = operators.replace(",", " ").split() if isinstance(operators, str) else list(operators)
+    if not listed:
+        raise InputError("the list of operators is empty; give some, such as +,-,*,/,sqrt")
+    names = []
+    for text in listed:
+        row = ops.lookup(text) if isinstance(text, str) else None
+        if row is None:
+            import difflib
+
+            near = difflib.get_close_matches(str(text), [*ops.BY_NAME, *ops.ALIASES], n=1)
+            hint = f"did you mean {near[0]}? The" if near else "the"
+            raise InputError(f"unknown operator {text}; {hint} operators are {' '.join(ops.BY_NAME)}")
+        names.append(row.name)
+    return tuple(dict.fromkeys(names))
+
+
+def available_cores() -> int:
+    """Cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
