@@ -37,9 +37,8 @@ $(VENV)/dev: pyproject.toml | $(VENV)/created
 	@touch $@ $(VENV)/core
 
 demo: $(VENV)/core
-	@$(BIN)/hypo fit $(DEMO)/data.csv --target T --knowledge $(DEMO)/knowledge.toml --time-limit 20 --out $(DEMO_OUT)
-	@MPLBACKEND=Agg $(BIN)/python -c "import hypo; hypo.Result.load('$(DEMO_OUT)').plot('$(DEMO_OUT)/plot.png', hypo.read_csv('$(DEMO)/data.csv', 'T'))"
-	@echo "plot: $(DEMO_OUT)/plot.png"
+	@$(BIN)/hypo fit $(DEMO)/data.csv --target T --knowledge $(DEMO)/knowledge.toml --time-limit 20 \
+		--out $(DEMO_OUT) --plot
 
 test: $(VENV)/dev
 	@$(BIN)/python -m pytest $(PYTEST_FLAGS)
