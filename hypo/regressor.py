@@ -1,0 +1,253 @@
+"""The scikit-learn estimator, with the parameter names that users of PySR know."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, check_random_state, validate_data
+
+from hypo.errors import InputError
+from hypo.result import Result
+
+if TYPE_CHECKING:
+    import pandas
+
+    from hypo.knowledge import Knowledge
+
+CRITERIA = ("score", "accuracy")
+LARGEST_SEED = 2**31 - 1
+
+
+class SymbolicRegressor(RegressorMixin, BaseEstimator):
+    """Symbolic regression as a scikit-learn estimator: ``fit(X, y)``, ``predict(X)``, ``score(X, y)``.
+
+    Parameters:
+        operators: names from the operator table (``["+", "*", "sqrt"]``); default: the engine's own choice.
+        binary_operators, unary_operators: the same in two lists, as PySR has them; not together with
+        ``operators``. maxsize: largest complexity, in nodes.
+        time_limit: seconds. ``timeout_in_seconds`` is PySR's name for it, and wins when both are given.
+        random_state: seed, or a NumPy RandomState to draw it from.
+        knowledge: :class:`hypo.Knowledge`, a dictionary of the file's shape, or the path of a TOML file.
+        sigma: known noise of y (standard deviation); default: estimated.
+        lam: weight λ of soft violations.
+        workers: threads; default one per core. Does not change the result.
+        model_selection: ``"score"`` predicts with the formula of least score, ``"accuracy"`` with that of
+        least misfit. progress: show progress on standard error.
+
+    Attributes:
+        result_: the :class:`hypo.Result`.
+        equations_: the front as a DataFrame, one row per formula with rising complexity: ``complexity``,
+            ``loss`` (mean squared error), ``score`` (nats, the less the better; PySR's score differs),
+            ``equation``.
+        n_features_in_, feature_names_in_: as everywhere in scikit-learn.
+
+    Where the formula is undefined, ``predict`` gives NaN.
+    """
+
+    def __init__(
+        self,
+        operators: Sequence[str] | str | None = None,
+        *,
+        binary_operators: Sequence[str] | None = None,
+        unary_operators: Sequence[str] | None = None,
+        maxsize: int | None = None,
+        time_limit: float = 60.0,
+        timeout_in_seconds: float | None = None,
+        random_state: int | np.random.RandomState | None = 0,
+        knowledge: Knowledge | Mapping[str, Any] | str | os.PathLike[str] | None = None,
+        sigma: float | None = None,
+        lam: float | None = None,
+        workers: int | None = None,
+        model_selection: str = "score",
+        progress: bool = False,
+    ) -> None:
+        self.operators = operators
+        self.binary_operators = binary_operators
+        self.unary_operators = unary_operators
+        self.maxsize = maxsize
+        self.time_limit = time_limit
+        self.timeout_in_seconds = timeout_in_seconds
+        self.random_state = random_state
+        self.knowledge = knowledge
+        self.sigma = sigma
+        self.lam = lam
+        self.workers = workers
+        self.model_selection = model_selection
+        self.progress = progress
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_units: Sequence[str] | Mapping[str, str] | None = None,
+        y_units: str | None = None,
+        variable_names: Sequence[str] | None = None,
+    ) -> SymbolicRegressor:
+        """Search for the law behind ``y``.
+
+        Args:
+            X: (n_row, n_col).
+            y: (n_row,).
+            sample_weight: (n_row,), ≥ 0; rows of weight 0 are left out.
+            X_units: unit texts, one per column or by name.
+            y_units: unit text of y.
+            variable_names: names of the columns in formulas; default: those of a DataFrame, else x0, x1, ….
+
+        Raises:
+            ValueError: wrong shapes or settings; InputError, DataError, KnowledgeError and UnitError are
+                such.
+        """
+        from hypo.api import fit
+
+        if self.model_selection not in CRITERIA:
+            raise InputError(
+                f"model_selection must be one of {', '.join(CRITERIA)}, got {self.model_selection!r}"
+            )
+        X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
+        weights = None
+        if sample_weight is not None:
+            weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+            kept = weights > 0
+            X, y, weights = X[kept], y[kept], weights[kept]
+        names = self._names(variable_names)
+        self.result_: Result = fit(
+            (X, y),
+            "y" if "y" not in names else "target",
+            features=names,
+            units=_units(names, X_units, y_units),
+            operators=self._operators(),
+            max_complexity=self.maxsize,
+            time_limit=self._seconds(),
+            seed=self._seed(),
+            knowledge=self.knowledge,
+            sigma=self.sigma,
+            weights=weights,
+            lam=self.lam,
+            workers=self.workers,
+            progress=self.progress,
+        )
+        if self.result_.best is None:
+            raise InputError(
+                f"no formula was found: {self.result_.message}; allow more time or more operators"
+            )
+        return self
+
+    def predict(self, X: ArrayLike, index: int | None = None) -> NDArray[np.float64]:
+        """y for new rows X (n_row, n_col), shape (n_row,); NaN where the formula is undefined.
+
+        ``index`` chooses a row of ``equations_``; the default is the model selected.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=np.float64, reset=False)
+        return self.result_.predict(X, self._index(index))
+
+    def sympy(self, index: int | None = None) -> Any:
+        """The selected formula, or row ``index`` of ``equations_``, as a sympy expression."""
+        check_is_fitted(self)
+        return self.result_.sympy(self._index(index))
+
+    def latex(self, index: int | None = None) -> str:
+        """LaTeX source of the selected formula, or of row ``index`` of ``equations_``."""
+        check_is_fitted(self)
+        return self.result_.latex(self._index(index))
+
+    def get_best(self) -> pandas.Series:
+        """The row of ``equations_`` of the selected formula."""
+        return self.equations_.iloc[self._index(None)]
+
+    @property
+    def equations_(self) -> pandas.DataFrame:
+        """The front as a DataFrame (see the class)."""
+        import pandas
+
+        check_is_fitted(self)
+        front = self.result_.front
+        return pandas.DataFrame(
+            {
+                "complexity": [h.complexity for h in front],
+                "loss": [h.rmse**2 for h in front],
+                "score": [h.score for h in front],
+                "equation": [str(h.expression) for h in front],
+            }
+        )
+
+    def _index(self, index: int | None) -> int:
+        """Position in the front of the chosen formula."""
+        if index is not None:
+            return index
+        front = self.result_.front
+        if self.model_selection == "accuracy":
+            return min(range(len(front)), key=lambda i: front[i].misfit)
+        return front.index(self.result_._found())
+
+    # --- settings -----------------------------------------------------------------------------------
+
+    def _operators(self) -> tuple[str, ...] | str | None:
+        """One list of operators from the two spellings."""
+        lists = (self.binary_operators, self.unary_operators)
+        if all(names is None for names in lists):
+            return (
+                self.operators
+                if self.operators is None or isinstance(self.operators, str)
+                else tuple(self.operators)
+            )
+        if self.operators is not None:
+            raise InputError("give either operators or binary_operators and unary_operators, not both")
+        from hypo.expression.ops import BY_NAME
+        from hypo.search.problem import DEFAULT_OPERATORS
+
+        defaults = [[n for n in DEFAULT_OPERATORS if BY_NAME[n].arity == arity] for arity in (2, 1)]
+        return tuple(
+            name
+            for given, default in zip(lists, defaults, strict=True)
+            for name in (default if given is None else given)
+        )
+
+    def _seconds(self) -> float:
+        return self.time_limit if self.timeout_in_seconds is None else self.timeout_in_seconds
+
+    def _seed(self) -> int:
+        if self.random_state is None or isinstance(self.random_state, np.random.RandomState):
+            return int(check_random_state(self.random_state).randint(LARGEST_SEED))
+        return int(self.random_state)
+
+    def _names(self, variable_names: Sequence[str] | None) -> list[str]:
+        """Names of all columns."""
+        if variable_names is not None:
+            if len(variable_names) != self.n_features_in_:
+                raise InputError(
+                    f"variable_names has {len(variable_names)} names, but X has {self.n_features_in_} columns"
+                )
+            return [str(name) for name in variable_names]
+        named = getattr(self, "feature_names_in_", None)
+        return (
+            [f"x{k}" for k in range(self.n_features_in_)] if named is None else [str(name) for name in named]
+        )
+
+
+def _target_name(names: Sequence[str]) -> str:
+    return "y" if "y" not in names else "target"
+
+
+def _units(
+    names: Sequence[str], X_units: Sequence[str] | Mapping[str, str] | None, y_units: str | None
+) -> dict[str, str]:
+    """Unit texts by name."""
+    if X_units is None:
+        units = {}
+    elif isinstance(X_units, Mapping):
+        units = dict(X_units)
+    elif len(X_units) == len(names):
+        units = dict(zip(names, X_units, strict=True))
+    else:
+        raise InputError(f"X_units has {len(X_units)} units, but X has {len(names)} columns")
+    if y_units is not None:
+        units[_target_name(names)] = y_units
+    return units
