@@ -110,6 +110,42 @@ def product_tile(num, den, basis, f0, g0, triangle, heap_score, heap_i, heap_j):
                     worst = heap_score[t, 0]
 
 
+@njit(cache=True, error_model="numpy", nogil=True)
+def triples(gram, r, heap_score, heap_i, heap_j):
+    """Score t ≈ a·f + b·g + c·h for all triples of unit rows from their inner products alone.
+
+    ``gram`` (n, n) inner products of the rows, ``r`` (n,) those with the unit target. With h projected out of f, g and t the
+    sum form of a pair applies; about 12 flops per triple. For each pair (h, f) the best g is offered to the heap.
+    """
+    n = gram.shape[0]
+    size = np.empty(n)
+    rest = np.empty(n)
+    for k in range(n - 2):
+        for i in range(k + 1, n):
+            d = 1.0 - gram[k, i] * gram[k, i]
+            size[i] = 1.0 / np.sqrt(d) if d > COLLINEAR else 0.0
+            rest[i] = (r[i] - r[k] * gram[k, i]) * size[i]
+        rk = r[k] * r[k]
+        for i in range(k + 1, n - 1):
+            if size[i] == 0.0:
+                continue
+            x = rest[i]
+            best = -1.0
+            at = -1
+            for j in range(i + 1, n):
+                c = (gram[i, j] - gram[k, i] * gram[k, j]) * size[i] * size[j]
+                d = 1.0 - c * c
+                y = rest[j]
+                s = (x * x + y * (y - 2.0 * x * c)) / d if d > 1e-9 and size[j] > 0.0 else 0.0
+                if s > best:
+                    best = s
+                    at = j
+            best = min(rk + best, 1.0)
+            if best >= heap_score[0]:
+                # The heap is ordered by (score, k·n + i, j); the triple is unpacked by the caller.
+                push(best, k * n + i, at, heap_score, heap_i, heap_j)
+
+
 @njit(cache=True, error_model="numpy")
 def apply_steps(p, step_op, step_side, step_rows, n):
     """Run ``p[:n]`` through the steps that lead from a peeled target back to the data's target.
@@ -126,14 +162,17 @@ def apply_steps(p, step_op, step_side, step_rows, n):
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def refit_pairs(form, I, J, F, G, basis, target, step_op, step_side, step_rows, y, weight, rss):
-    """Least squares of each pair on all given rows, judged in the units of ``y``.
+def refit(product, terms, F, basis, target, step_op, step_side, step_rows, y, weight, rss):
+    """Least squares of each tuple of rows on all given rows, judged in the units of ``y``.
 
-    ``form`` 0: columns basis, F[i]; 1: basis, F[i], G[j]; 2: basis, F[i]·G[j]. Basis rows must be orthonormal. The
-    fitted ``target`` goes back through the steps; ``rss`` (n_pair,) gets Σ weight·(y − prediction)², infinite where invalid.
+    ``terms`` (n_hit, n_term) index the rows ``F``; the columns of a fit are the basis and these rows, or with ``product`` the
+    basis and the product of the rows. Basis rows must be orthonormal. The fitted ``target`` goes back through the steps;
+    ``rss`` (n_hit,) gets Σ weight·(y − prediction)², infinite where that is invalid.
     """
     n = target.shape[0]
     nz = basis.shape[0]
+    n_term = terms.shape[1]
+    n_column = 1 if product else n_term
     rest = target.copy()
     for z in range(nz):
         c = 0.0
@@ -143,17 +182,16 @@ def refit_pairs(form, I, J, F, G, basis, target, step_op, step_side, step_rows, 
             rest[i] -= c * basis[z, i]
     p = np.empty(n)
     r = np.empty(n)
-    q = np.empty((2, n))
-    for k in range(I.shape[0]):
+    q = np.empty((n_column, n))
+    for k in range(terms.shape[0]):
         r[:] = rest
-        if form == 2:
-            for i in range(n):
-                q[0, i] = F[I[k], i] * G[J[k], i]
-        else:
-            q[0, :] = F[I[k]]
-            if form == 1:
-                q[1, :] = G[J[k]]
-        for c in range(2 if form == 1 else 1):
+        for c in range(n_column):
+            q[c, :] = F[terms[k, c]]
+        if product:
+            for c in range(1, n_term):
+                for i in range(n):
+                    q[0, i] *= F[terms[k, c], i]
+        for c in range(n_column):
             # Twice is enough: one pass of Gram–Schmidt leaves rounding that a second removes.
             for _ in range(2):
                 for z in range(nz):
@@ -162,12 +200,12 @@ def refit_pairs(form, I, J, F, G, basis, target, step_op, step_side, step_rows, 
                         d += basis[z, i] * q[c, i]
                     for i in range(n):
                         q[c, i] -= d * basis[z, i]
-                if c == 1:
+                for b in range(c):
                     d = 0.0
                     for i in range(n):
-                        d += q[0, i] * q[1, i]
+                        d += q[b, i] * q[c, i]
                     for i in range(n):
-                        q[1, i] -= d * q[0, i]
+                        q[c, i] -= d * q[b, i]
             s = 0.0
             for i in range(n):
                 s += q[c, i] * q[c, i]

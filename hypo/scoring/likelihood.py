@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,12 +27,12 @@ class Gaussian:
     sigma: NDArray[np.float64] | None = None
     weights: NDArray[np.float64] | None = None
 
-    @property
+    @cached_property
     def floor(self) -> float:
         """Smallest noise level taken seriously: ``ROUNDING`` times the target's RMS."""
         return ROUNDING * (float(np.sqrt(np.mean(self.y**2))) or 1.0)
 
-    @property
+    @cached_property
     def root_weights(self) -> NDArray[np.float64] | None:
         """Factors on residuals that make them identically distributed (up to an unknown scale), or None for ones."""
         if self.sigma is None:
@@ -44,7 +45,7 @@ class Gaussian:
         value = float(residual @ residual) if w is None else float(np.sum((w * residual) ** 2))
         return value if math.isfinite(value) else math.inf
 
-    @property
+    @cached_property
     def total_weight(self) -> float:
         """Σ w, the effective number of rows."""
         return float(len(self.y)) if self.weights is None else float(np.sum(self.weights))

@@ -23,7 +23,7 @@ from hypo.search.stage import Stages
 # A relative residual below this on every row counts as exact: no simpler formula can be told from it by the data.
 EXACT = 1e-10
 # Stages without a better score after which the search gives up looking.
-PATIENCE = 2
+PATIENCE = 3
 
 
 @dataclass(frozen=True)

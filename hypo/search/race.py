@@ -14,14 +14,14 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.kernels import opcodes as oc
 from hypo.search.library import Library
 from hypo.search.scan import orthonormal
 from hypo.search.targets import Target
 
-SINGLE, SUM, PRODUCT, RATIONAL = "single", "sum", "product", "rational"
-_KERNEL_FORM = {SINGLE: 0, SUM: 1, PRODUCT: 2, RATIONAL: 1}
+SUM, PRODUCT, RATIONAL = "sum", "product", "rational"
 
 
 @dataclass
@@ -61,70 +61,61 @@ class Basis:
 
 @dataclass(frozen=True)
 class Hit:
-    """A pair (f, g) of rows explaining a target in one of the forms; ``rss`` in y's units on the racing rows."""
+    """Rows that together explain a target in one of the forms; ``rss`` in y's units on the racing rows.
+
+    With ``log`` the fit is one of log|t| and its terms become factors.
+    """
 
     target: Target
     form: str
-    f: RowSet
-    i: int
-    g: RowSet | None
-    j: int
+    rows: RowSet
+    terms: tuple[int, ...]
     basis: Basis
     log: bool
     rss: float
     size: float
 
 
-def race(target: Target, form: str, f: RowSet, i: NDArray[np.int64], g: RowSet | None, j: NDArray[np.int64], basis: Basis,
-         y: NDArray[np.float64], weight: NDArray[np.float64], *, log: bool) -> list[Hit]:
-    """Refit pairs on the racing rows, where ``y`` and ``weight`` are given, and return hits with their residual sum of
-    squares."""
-    from hypo.kernels.scan import refit_pairs
+def race(target: Target, form: str, rows: RowSet, terms: NDArray[np.int64], basis: Basis, y: NDArray[np.float64],
+         weight: NDArray[np.float64], *, log: bool = False) -> list[Hit]:
+    """Refit tuples of rows ``terms`` (n_hit, n_term) on the racing rows, where ``y`` and ``weight`` are given, and
+    return hits with their residual sum of squares."""
+    from hypo.kernels.scan import refit
 
-    if len(i) == 0:
+    if len(terms) == 0:
         return []
-    if g is None:
-        j = np.zeros(len(i), np.int64)
-    used_f, at_f = np.unique(i, return_inverse=True)
-    F = f.values(used_f)
+    used, at = np.unique(terms, return_inverse=True)
+    at = at.reshape(terms.shape).astype(np.int64)
     t = target.values
-    if g is None:
-        G, at_j = F[:1], np.zeros(len(i), np.int64)
-    else:
-        used_g, at_j = np.unique(j, return_inverse=True)
-        G = g.values(used_g)
-        if form == RATIONAL:
-            G = G * t
     with np.errstate(all="ignore"):
+        F = rows.values(used) if len(used) else np.empty((0, len(t)))
+        if form == RATIONAL:
+            F, at = np.concatenate([F, F * t]), at + np.array([0, len(used)])
         q = orthonormal(list(basis.values), len(t))
-        rss = np.empty(len(i))
-        tt = np.log(np.abs(t)) if log else t
+        rss = np.empty(len(terms))
         op, side, operands = target.kernel_steps()
         if log:
-            # |t| = exp(fit); the sign comes back with the leading constant.
-            sign = np.sign(t[0]) if np.all(np.sign(t) == np.sign(t[0])) else 0.0
+            # |t| = exp(fit); the signs come back with the leading constant or the factors.
             op, side = np.concatenate([[oc.EXP, oc.MUL], op]), np.concatenate([[0, 1], side])
-            factor = np.full((1, len(t)), sign) if sign else np.sign(t)[None, :]
-            operands = np.concatenate([np.zeros((1, len(t))), factor, operands])
-        kernel_form = _KERNEL_FORM[form]
-        refit_pairs(kernel_form, at_f.astype(np.int64), at_j.astype(np.int64), F, G, q, tt, op, side, operands, y,
-                    weight, rss)
+            operands = np.concatenate([np.zeros((1, len(t))), np.sign(t)[None, :], operands])
+        refit(form == PRODUCT, at, F, q, np.log(np.abs(t)) if log else t, op, side, operands, y, weight, rss)
     if form == RATIONAL:
-        rss = _rational_rss(rss, target, F, G, at_f, at_j, q, t, y, weight)
-    size = f.cost(i).astype(float) + (g.cost(j) if g is not None else 0)
-    return [Hit(target, form, f, int(a), g, int(b), basis, log, float(r), float(s) + 2 * len(target.steps))
-            for a, b, r, s in zip(i, j, rss, size, strict=True) if r < math.inf]
+        rss = _rational_rss(rss, target, F, at, q, y, weight)
+    size = rows.cost(terms.ravel()).reshape(terms.shape).sum(axis=1) + 2.0 * len(target.steps) + 2.0 * terms.shape[1]
+    return [Hit(target, form, rows, tuple(int(a) for a in term), basis, log, float(r), float(s))
+            for term, r, s in zip(terms, rss, size, strict=True) if r < math.inf]
 
 
-def _rational_rss(rss: NDArray, target: Target, F: NDArray, G: NDArray, at_f: NDArray, at_j: NDArray, q: NDArray,
-                  t: NDArray, y: NDArray, weight: NDArray) -> NDArray:
+def _rational_rss(rss: NDArray, target: Target, F: NDArray, at: NDArray, q: NDArray, y: NDArray,
+                  weight: NDArray) -> NDArray:
     """The linear fit t = a + b·f + c·(t g) knows t on its right side; judge (a + b·f)/(1 − c·g) itself, best pairs only."""
     from hypo.kernels.scan import apply_steps
 
     out = np.full(len(rss), math.inf)
     op, side, operands = target.kernel_steps()
+    t = target.values
     for k in np.argsort(rss, kind="stable")[:100]:
-        f, tg = F[at_f[k]], G[at_j[k]]
+        f, tg = F[at[k]]
         A = np.column_stack([*q, f, tg])
         if not np.all(np.isfinite(A)):
             continue
@@ -139,66 +130,59 @@ def _rational_rss(rss: NDArray, target: Target, F: NDArray, G: NDArray, at_f: ND
 
 def build(hit: Hit, columns: Sequence[str]) -> Expression | None:
     """The formula of a hit with its constants fitted to the target on all racing rows, free to be refined."""
-    f = hit.f.values(np.array([hit.i]))[0]
-    g = hit.g.values(np.array([hit.j]))[0] if hit.g is not None else None
     t = hit.target.values
-    u = hit.f.library.expression(int(hit.f.members[hit.i]))
-    v = hit.g.library.expression(int(hit.g.members[hit.j])) if hit.g is not None else None
+    values = hit.rows.values(np.array(hit.terms, np.int64)) if hit.terms else np.empty((0, len(t)))
+    parts = [hit.rows.library.expression(int(hit.rows.members[k])) for k in hit.terms]
     if hit.log:
-        return _build_log(hit, t, f, g, u, v, columns)
+        pieces = [(e, bool(hit.rows.logs[k])) for e, k in zip(parts, hit.terms, strict=True)]
+        return power_law(hit.target, hit.basis, values, pieces, hit.rows.X, columns)
     lines = list(hit.basis.values)
-    if hit.form == PRODUCT and g is not None:
-        lines.append(f * g)
+    if hit.form == PRODUCT:
+        lines.append(np.prod(values, axis=0))
+    elif hit.form == RATIONAL:
+        lines += [values[0], values[1] * t]
     else:
-        lines.append(f)
-        if g is not None:
-            lines.append(g * t if hit.form == RATIONAL else g)
+        lines += list(values)
     A = np.column_stack(lines)
     if not np.all(np.isfinite(A)):
         return None
     scale = np.linalg.norm(A, axis=0)
     c = np.linalg.lstsq(A / scale, t, rcond=None)[0] / scale
-    terms: list[Expression] = []
     n = len(hit.basis.values)
-    if n:
-        terms.append(_free(c[0]))
-    if hit.form == PRODUCT and v is not None:
-        terms.append(_free(c[n]) * (u * v))
-        rhs = _sum(terms)
-    elif hit.form == RATIONAL and v is not None:
-        terms.append(_free(c[n]) * u)
-        rhs = _sum(terms) / (Expression.constant(1.0) + _free(-c[n + 1]) * v)
+    terms = [_free(c[0])] if n else []
+    if hit.form == PRODUCT:
+        rhs = _sum([*terms, _free(c[n]) * _product(parts)])
+    elif hit.form == RATIONAL:
+        rhs = _sum([*terms, _free(c[n]) * parts[0]]) / (Expression.constant(1.0) + _free(-c[n + 1]) * parts[1])
     else:
-        terms.append(_free(c[n]) * u)
-        if v is not None:
-            terms.append(_free(c[n + 1]) * v)
-        rhs = _sum(terms)
+        rhs = _sum([*terms, *(_free(a) * e for a, e in zip(c[n:], parts, strict=True))])
     return hit.target.wrap(rhs)
 
 
-def _build_log(hit: Hit, t: NDArray, f: NDArray, g: NDArray | None, u: Expression, v: Expression | None,
-               columns: Sequence[str]) -> Expression | None:
-    """|t| = exp(c₀)·Π x^p·Π factor: exponents are rounded to simple fractions where their errors allow it."""
-    lines = [*hit.basis.values, f] + ([g] if g is not None else [])
-    A = np.column_stack(lines)
-    target = np.log(np.abs(t))
-    if not np.all(np.isfinite(A)):
+def power_law(target: Target, basis: Basis, values: NDArray[np.float64], pieces: Sequence[tuple[Expression, bool]],
+              X: NDArray[np.float64], columns: Sequence[str]) -> Expression | None:
+    """|t| = exp(c₀)·Π x^p·Π factor by least squares in the logarithm.
+
+    ``values`` (n_piece, n_row) are the further columns: log|u| for pieces ``(u, True)``, which become u^p, and u for pieces
+    ``(u, False)``, which become exp(p·u). Exponents are rounded to simple fractions where their errors allow it.
+    """
+    t = target.values
+    A = np.column_stack([*basis.values, *values])
+    logs = np.log(np.abs(t))
+    if not (np.all(np.isfinite(A)) and np.all(np.isfinite(logs))):
         return None
     scale = np.linalg.norm(A, axis=0)
-    c, _, rank_, _ = np.linalg.lstsq(A / scale, target, rcond=None)
-    if rank_ < A.shape[1]:
+    c, _, rank, _ = np.linalg.lstsq(A / scale, logs, rcond=None)
+    if rank < A.shape[1]:
         return None
     c = c / scale
-    residual = target - A @ c
-    freedom = max(1, len(target) - A.shape[1])
+    residual = logs - A @ c
+    freedom = max(1, len(logs) - A.shape[1])
     inverse = np.linalg.pinv((A / scale).T @ (A / scale))
     errors = np.sqrt(np.maximum(np.diag(inverse), 0) * float(residual @ residual) / freedom) / scale
+    pieces = [*((Expression.variable(columns[k]), True) for k in basis.log_of), *pieces]
+    shift = len(basis.values) - len(basis.log_of)
     factors: list[Expression] = []
-    pieces = [(Expression.variable(columns[k]), True) for k in hit.basis.log_of]
-    pieces.append((u, bool(hit.f.logs[hit.i])))
-    if v is not None and hit.g is not None:
-        pieces.append((v, bool(hit.g.logs[hit.j])))
-    shift = len(hit.basis.values) - len(hit.basis.log_of)
     for k, (piece, is_log) in enumerate(pieces):
         p, error = float(c[shift + k]), float(errors[shift + k])
         if not is_log:
@@ -218,19 +202,15 @@ def _build_log(hit: Hit, t: NDArray, f: NDArray, g: NDArray | None, u: Expressio
             factors.append(root if exponent > 0 else Expression.apply("inv", root))
         else:
             factors.append(piece ** Expression.constant(float(exponent)))
-    product = factors[0] if factors else Expression.constant(1.0)
-    for factor in factors[1:]:
-        product = product * factor
-    from hypo.expression.evaluate import Program
-
+    product = _product(factors) if factors else Expression.constant(1.0)
     with np.errstate(all="ignore"):
-        p = Program.of(product, columns).value(hit.f.X)
+        p = Program.of(product, columns).value(X)
         if not np.all(np.isfinite(p)) or not np.any(p):
             return None
         lead = float((p @ t) / (p @ p))
     if not math.isfinite(lead) or lead == 0.0:
         return None
-    return hit.target.wrap(_free(lead) * product)
+    return target.wrap(_free(lead) * product)
 
 
 def _rounded(p: float, error: float) -> Fraction | None:
@@ -245,6 +225,13 @@ def _rounded(p: float, error: float) -> Fraction | None:
 
 def _free(value: float) -> Expression:
     return Expression.constant(float(value), free=True)
+
+
+def _product(factors: Sequence[Expression]) -> Expression:
+    total = factors[0]
+    for factor in factors[1:]:
+        total = total * factor
+    return total
 
 
 def _sum(terms: Sequence[Expression]) -> Expression:

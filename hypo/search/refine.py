@@ -94,8 +94,14 @@ class Refiner:
         out[list(e.free)] = np.where(np.isfinite(spread), spread, 0.0)
         return out
 
-    def approximate_score(self, rss: float, size: float, rows: int) -> float:
-        """A score for ordering hits before anything is built: misfit from ``rss`` on ``rows`` rows, size in nodes."""
-        p = self.problem
-        total = rss / rows * len(p.y)
-        return p.likelihood.misfit(max(total, 0.0)) + size * math.log(self.scorer.symbols)
+    def approximate_score(self, rss: NDArray[np.float64], size: NDArray[np.float64], rows: int) -> NDArray[np.float64]:
+        """Scores (n_hit,) for ordering hits before anything is built: misfit from ``rss`` on ``rows`` rows, size in
+        nodes."""
+        likelihood = self.problem.likelihood
+        w = likelihood.total_weight
+        total = rss * (len(self.problem.y) / rows)
+        if likelihood.sigma is not None:
+            misfit = 0.5 * total
+        else:
+            misfit = 0.5 * w * np.log(np.maximum(total / w, likelihood.floor**2))
+        return misfit + size * math.log(self.scorer.symbols)

@@ -159,3 +159,53 @@ def scan_products(targets: Rows, F: Rows, G: Rows | None, basis: Rows, *, keep: 
     pairs = len(F) * (len(F) + 1) // 2 if triangle else len(F) * len(second)
     clock.scored += pairs * len(targets)
     return _run(block, range(0, len(F), TILE_F), len(targets), keep, executor)
+
+
+def extend(target: NDArray[np.float64], F: Rows, terms: NDArray[np.int64], *, keep: int,
+           clock: Clock) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Best tuples with one term more (orthogonal matching pursuit with a beam).
+
+    For each tuple in ``terms`` (n_beam, k) of unit rows and every further row f the explained share of the unit ``target``
+    follows from f's part orthogonal to the tuple: R² = R²_tuple + ⟨t⊥, f⟩²/‖f⊥‖². Returns tuples (n_kept, k + 1) with
+    ascending indices, best first, and their R².
+    """
+    found: dict[tuple[int, ...], float] = {}
+    for tuple_ in terms:
+        if clock.expired:
+            break
+        q = orthonormal(list(F[tuple_]), F.shape[1])
+        inside = q @ target
+        rest = target - inside @ q
+        free = 1.0 - np.sum((F @ q.T) ** 2, axis=1)
+        with np.errstate(all="ignore"):
+            gain = np.where(free > 1e-9, (F @ rest) ** 2 / free, 0.0)
+        gain[tuple_] = 0.0
+        clock.scored += len(gain)
+        top = np.argpartition(-gain, min(8, len(gain) - 1))[:8]
+        for k in top:
+            key = tuple(sorted((*(int(a) for a in tuple_), int(k))))
+            found[key] = float(inside @ inside + gain[k])
+    best = sorted(found.items(), key=lambda item: (-item[1], item[0]))[:keep]
+    if not best:
+        return np.empty((0, terms.shape[1] + 1), np.int64), np.empty(0)
+    return np.array([k for k, _ in best], np.int64), np.array([r for _, r in best])
+
+
+def scan_triples(targets: Rows, F: Rows, *, keep: int, clock: Clock) -> list[NDArray[np.int64]]:
+    """Best triples (n_kept, 3) of t ≈ a·f + b·g + c·h for each unit target, best first; memory n², work n³/6."""
+    from hypo.kernels.scan import triples
+
+    gram = F @ F.T
+    out = []
+    for t in targets:
+        if clock.expired:
+            out.append(np.empty((0, 3), np.int64))
+            continue
+        score, first, last = np.zeros(keep), np.full(keep, -1), np.full(keep, -1)
+        triples(gram, F @ t, score, first, last)
+        n = len(F)
+        clock.scored += n * (n - 1) * (n - 2) // 6
+        order = np.lexsort((last, first, -score))
+        order = order[score[order] > 0.0]
+        out.append(np.column_stack([first[order] // n, first[order] % n, last[order]]))
+    return out

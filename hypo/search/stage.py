@@ -15,19 +15,25 @@ from hypo.kernels import opcodes as oc
 from hypo.search.groups import monomials
 from hypo.search.library import Library, Seed
 from hypo.search.problem import TRANSCENDENTAL, Problem, Settings
-from hypo.search.race import PRODUCT, RATIONAL, SINGLE, SUM, Basis, Hit, RowSet, build, race
+from hypo.search.race import PRODUCT, RATIONAL, SUM, Basis, Hit, RowSet, build, race
 from hypo.search.refine import Refiner
-from hypo.search.scan import Clock, distinct_rows, orthonormal, scan_products, scan_sums, unit_rows
+from hypo.search.scan import Clock, distinct_rows, extend, orthonormal, scan_products, scan_sums, scan_triples, unit_rows
 from hypo.search.targets import Target, links, peels
 
 # Hits kept per target and scan, for the data's own target and for peeled ones.
 KEEP, KEEP_PEELED = 300, 40
 # Hits that become formulas after each group of scans.
 REFINE = 30
+# Pairs that are grown to three and four terms, and the longest sums.
+BEAM, MOST_TERMS = 60, 4
 # A residual below this share of the target's RMS on the racing rows marks a hit as exact.
 EXACT_HIT = 1e-9
 # Largest sets of rows in the dearer scans.
 RATIONAL_ROWS, PEEL_ROWS, FREE_ROWS, LOG_ROWS = 1500, 600, 1500, 4000
+# Size of the library from which on targets are peeled: a larger library without peels is cheaper.
+PEEL_FROM = 1000
+# Rows of which all triples are scanned, for a few targets and for many.
+TRIPLE_ROWS, TRIPLE_ROWS_MANY, MANY = 700, 120, 40
 
 
 class View:
@@ -166,7 +172,8 @@ class Stages:
             grown |= self.groups.count > old
             views.append(View(self.groups, self.X, size))
         for view, kind in zip(views, ("library", "groups"), strict=False):
-            for scan in (self._links, self._logs, self._peels):
+            scans = (self._links, self._logs, self._peels) if size >= PEEL_FROM else (self._links, self._logs)
+            for scan in scans:
                 self.report(f"{kind} of {len(view.members)}: {scan.__name__.strip('_')}")
                 self._refine(scan(view, kind == "groups"))
                 if self._done():
@@ -190,8 +197,7 @@ class Stages:
             y = self.y[self.probe]
             r = lib.values[index] - y
             rss = np.einsum("ij,j,ij->i", r, self.weight[self.probe], r)
-            approximate = np.array([self.refiner.approximate_score(float(s), float(c), len(y))
-                                    for s, c in zip(rss, lib.cost[index], strict=True)]) if len(index) < 5000 else rss
+            approximate = self.refiner.approximate_score(rss, lib.cost[index].astype(float), len(y))
             for k in np.argsort(approximate, kind="stable")[:REFINE]:
                 if self.clock.expired:
                     return
@@ -200,11 +206,16 @@ class Stages:
 
     def _refine(self, hits: list[Hit]) -> None:
         """Build and refine the best hits by approximate score."""
-        n = len(self.y)
-        keyed = sorted(((self.refiner.approximate_score(h.rss, h.size, n), k) for k, h in enumerate(hits)))
+        if not hits:
+            return
+        rss = np.array([h.rss for h in hits])
+        approximate = self.refiner.approximate_score(rss, np.array([h.size for h in hits]), len(self.y))
         done = 0
-        for _, k in keyed:
+        for k in np.argsort(approximate, kind="stable"):
             if done >= REFINE or self.clock.expired:
+                return
+            # The simplest exact hits come first; once one is in the archive the inexact ones cannot beat it.
+            if self._done() and rss[k] > len(self.y) * (EXACT_HIT * self.scale) ** 2:
                 return
             e = build(hits[k], self._names)
             if e is None:
@@ -250,7 +261,8 @@ class Stages:
             out.append(unit[0] if len(unit) else np.zeros(len(v)))
         return np.array(out)
 
-    def _sums(self, view: View, targets: Sequence[Target], keep: int, limit: int | None = None) -> list[Hit]:
+    def _sums(self, view: View, targets: Sequence[Target], keep: int, limit: int | None = None,
+              beam: int = BEAM) -> list[Hit]:
         hits: list[Hit] = []
         y, w = self.y, self.weight
         for dimension, group in _by_dimension(targets):
@@ -267,15 +279,33 @@ class Stages:
             self.clock.scored += single.size
             n_free = len(self.probe) - len(q)
             pairs = scan_sums(T, F, None, keep=keep, clock=self.clock, executor=self.executor) if n_free > 4 else None
+            rows = TRIPLE_ROWS if len(targets) < MANY else TRIPLE_ROWS_MANY
+            three = scan_triples(T, F[:rows], keep=keep // 4, clock=self.clock) if n_free > 12 and len(F) > 2 else None
             for t, target in enumerate(group):
                 if self.clock.expired:
                     return hits
                 top = np.argsort(-single[t], kind="stable")[:keep]
-                hits += race(target, SINGLE, view.rows, index[top], None, top, basis, y, w, log=False)
+                hits += race(target, SUM, view.rows, index[top][:, None], basis, y, w)
+                if three is not None:
+                    hits += race(target, SUM, view.rows, index[three[t]], basis, y, w)
                 if pairs is not None:
-                    b = pairs[t]
-                    hits += race(target, SUM, view.rows, index[b.i], view.rows, index[b.j], basis, y, w, log=False)
+                    two = np.column_stack([pairs[t].i, pairs[t].j])
+                    hits += race(target, SUM, view.rows, index[two], basis, y, w)
+                    for terms in self._longer(T[t], F, two, beam):
+                        hits += race(target, SUM, view.rows, index[terms], basis, y, w)
         return hits
+
+    def _longer(self, t: NDArray[np.float64], F: NDArray[np.float64], pairs: NDArray[np.int64],
+                beam: int) -> list[NDArray[np.int64]]:
+        """Tuples of three and four rows grown from the best pairs."""
+        out: list[NDArray[np.int64]] = []
+        terms = pairs[:beam]
+        while len(terms) and terms.shape[1] < MOST_TERMS and len(self.probe) > 4 * terms.shape[1] + 12:
+            terms, r2 = extend(t, F, terms, keep=beam, clock=self.clock)
+            out.append(terms[:KEEP_PEELED])
+            if len(r2) and r2[0] > 1.0 - 1e-14:
+                break
+        return out
 
     def _products(self, view: View, targets: Sequence[Target], limit: int | None = None) -> list[Hit]:
         hits: list[Hit] = []
@@ -302,8 +332,8 @@ class Stages:
                                       executor=self.executor)
                 second = a if b is None else b
                 for target, best in zip(group, found, strict=True):
-                    hits += race(target, PRODUCT, view.rows, kept[a[best.i]], view.rows, kept[second[best.j]], basis, y, w,
-                                 log=False)
+                    terms = np.column_stack([kept[a[best.i]], kept[second[best.j]]])
+                    hits += race(target, PRODUCT, view.rows, terms, basis, y, w)
         return hits
 
     def _rationals(self, view: View, target: Target) -> list[Hit]:
@@ -321,8 +351,8 @@ class Stages:
             return []
         T = self._unit_targets([target], q, False)
         best = scan_sums(T, F, G, keep=KEEP, clock=self.clock, executor=self.executor)[0]
-        return race(target, RATIONAL, view.rows, f_index[kept_f[best.i]], view.rows, g_index[kept_g[best.j]], basis, y, w,
-                    log=False)
+        terms = np.column_stack([f_index[kept_f[best.i]], g_index[kept_g[best.j]]])
+        return race(target, RATIONAL, view.rows, terms, basis, y, w)
 
     def _log_rows(self, view: View, limit: int) -> tuple[NDArray[np.float64], RowSet, Basis, NDArray[np.float64]]:
         """Rows log|u|, and u for an exponential factor, modulo products of powers of the variables."""
@@ -347,30 +377,30 @@ class Stages:
 
     def _logs(self, view: View, groups: bool) -> list[Hit]:
         """Products of free powers: log|t| = c + Σ p log x + α log u + β log v (or + α u), for y and its shifts."""
-        p, y, w = self.problem, self.y, self.weight
-        if not {"*", "/"} <= p.allowed or len(self.probe) < len(self.X) + 8:
+        if not {"*", "/"} <= self.problem.allowed or len(self.probe) < len(self.X) + 8:
             return []
-        targets = [t for t in self._shifts() if np.all(t.values != 0)]
-        L, rows, basis, q = self._log_rows(view, LOG_ROWS)
+        return self._log_sums([t for t in self._shifts() if np.all(t.values != 0)], view, LOG_ROWS, BEAM)
+
+    def _log_sums(self, targets: Sequence[Target], view: View, limit: int, beam: int) -> list[Hit]:
+        L, rows, basis, q = self._log_rows(view, limit)
+        y, w = self.y, self.weight
         hits: list[Hit] = []
-        none = np.empty(0, np.int64)
         T = self._unit_targets(targets, q, True)
+        pairs = scan_sums(T, L, None, keep=KEEP_PEELED * 2, clock=self.clock, executor=self.executor) if len(L) > 1 else None
         for t, target in enumerate(targets):
-            # Nothing left but rounding: a plain product of powers, which any row with exponent 0 completes.
-            if not T[t].any() or np.ptp(np.log(np.abs(target.values))) < 1e-12:
+            if self.clock.expired:
+                return hits
+            # The bare product of powers of the variables, with no further factor.
+            hits += race(target, SUM, rows, np.empty((1, 0), np.int64), basis, y, w, log=True)
+            if not T[t].any() or pairs is None:
                 continue
-            if len(L) == 0:
-                continue
-            single = (L @ T[t]) ** 2
-            top = np.argsort(-single, kind="stable")[:KEEP_PEELED]
-            hits += race(target, SINGLE, rows, top, None, none, basis, y, w, log=True)
-        if len(L) > 1:
-            for target, b in zip(targets, scan_sums(T, L, None, keep=KEEP_PEELED * 2, clock=self.clock,
-                                                    executor=self.executor), strict=True):
-                if self.clock.expired:
-                    return hits
-                if np.ptp(np.log(np.abs(target.values))) > 1e-12:
-                    hits += race(target, SUM, rows, b.i, rows, b.j, basis, y, w, log=True)
+            self.clock.scored += len(L)
+            top = np.argsort(-((L @ T[t]) ** 2), kind="stable")[:KEEP_PEELED]
+            hits += race(target, SUM, rows, top[:, None], basis, y, w, log=True)
+            two = np.column_stack([pairs[t].i, pairs[t].j])
+            hits += race(target, SUM, rows, two, basis, y, w, log=True)
+            for terms in self._longer(T[t], L, two, beam):
+                hits += race(target, SUM, rows, terms, basis, y, w, log=True)
         return hits
 
     def _shifts(self) -> list[Target]:
@@ -383,7 +413,7 @@ class Stages:
 
     def _peels(self, view: View, groups: bool) -> list[Hit]:
         """Sums and log sums for targets from which a simple member was subtracted or divided out."""
-        p, y, w = self.problem, self.y, self.weight
+        p = self.problem
         if groups:
             return []
         count = min(len(view.members), 60)
@@ -392,17 +422,11 @@ class Stages:
         members = [(view.rows.library.expression(int(view.members[k])), values[k], int(view.dims[k])) for k in index]
         peeled = [t for t in peels(self.identity, members, p.allowed, False)]
         more = [u for t in peeled for u in links(t, p.allowed & {"inv", "sqrt", "square", "neg"})]
-        hits = self._sums(view, [*peeled, *more], KEEP_PEELED, PEEL_ROWS)
+        hits = self._sums(view, [*peeled, *more], KEEP_PEELED // 4, PEEL_ROWS, beam=0)
         if self.clock.expired or not {"*", "/"} <= p.allowed or len(self.probe) < len(self.X) + 8:
             return hits
         shifted = [t for t in peeled if t.steps[0].op != oc.MUL and np.all(t.values != 0)]
-        L, rows, basis, q = self._log_rows(view, PEEL_ROWS)
-        if shifted and len(L) > 1:
-            T = self._unit_targets(shifted, q, True)
-            for target, b in zip(shifted, scan_sums(T, L, None, keep=KEEP_PEELED, clock=self.clock,
-                                                    executor=self.executor), strict=True):
-                hits += race(target, SUM, rows, b.i, rows, b.j, basis, y, w, log=True)
-        return hits
+        return hits + self._log_sums(shifted, view, PEEL_ROWS, 0) if shifted else hits
 
 
 def _by_dimension(targets: Sequence[Target]) -> list[tuple[int | None, list[Target]]]:
