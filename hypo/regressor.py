@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,22 +29,22 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
 
     Parameters:
         operators: names from the operator table (``["+", "*", "sqrt"]``); default: the engine's own choice.
-        binary_operators, unary_operators: the same in two lists, as PySR has them; not together with
-        ``operators``. maxsize: largest complexity, in nodes.
+        binary_operators, unary_operators: the same in two lists, as in PySR; not with ``operators``.
+        maxsize: largest complexity, in nodes.
         time_limit: seconds. ``timeout_in_seconds`` is PySR's name for it, and wins when both are given.
         random_state: seed, or a NumPy RandomState to draw it from.
         knowledge: :class:`hypo.Knowledge`, a dictionary of the file's shape, or the path of a TOML file.
         sigma: known noise of y (standard deviation); default: estimated.
         lam: weight λ of soft violations.
         workers: threads; default one per core. Does not change the result.
-        model_selection: ``"score"`` predicts with the formula of least score, ``"accuracy"`` with that of
-        least misfit. progress: show progress on standard error.
+        model_selection: ``"score"`` predicts by the formula of least score, ``"accuracy"`` of least misfit.
+        progress: show progress on standard error.
 
     Attributes:
         result_: the :class:`hypo.Result`.
         equations_: the front as a DataFrame, one row per formula with rising complexity: ``complexity``,
-            ``loss`` (mean squared error), ``score`` (nats, the less the better; PySR's score differs),
-            ``equation``.
+            ``loss`` (mean squared error), ``score`` (nats, the less the better; PySR's differs), ``equation``
+            (text), ``sympy_format``, ``lambda_format`` (maps X to y). Made anew on each access.
         n_features_in_, feature_names_in_: as everywhere in scikit-learn.
 
     Where the formula is undefined, ``predict`` gives NaN.
@@ -101,25 +102,23 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
             variable_names: names of the columns in formulas; default: those of a DataFrame, else x0, x1, ….
 
         Raises:
-            ValueError: wrong shapes or settings; InputError, DataError, KnowledgeError and UnitError are
-                such.
+            ValueError: wrong shapes or settings (InputError, DataError, KnowledgeError, UnitError).
         """
         from hypo.api import fit
 
         if self.model_selection not in CRITERIA:
-            raise InputError(
-                f"model_selection must be one of {', '.join(CRITERIA)}, got {self.model_selection!r}"
-            )
-        X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
+            expected = " or ".join(CRITERIA)
+            raise InputError(f"model_selection must be {expected}, got {self.model_selection!r}")
+        rows, values = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
         weights = None
         if sample_weight is not None:
-            weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+            weights = _check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
             kept = weights > 0
-            X, y, weights = X[kept], y[kept], weights[kept]
+            rows, values, weights = rows[kept], values[kept], weights[kept]
         names = self._names(variable_names)
         self.result_: Result = fit(
-            (X, y),
-            "y" if "y" not in names else "target",
+            (rows, values),
+            _target_name(names),
             features=names,
             units=_units(names, X_units, y_units),
             operators=self._operators(),
@@ -134,9 +133,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
             progress=self.progress,
         )
         if self.result_.best is None:
-            raise InputError(
-                f"no formula was found: {self.result_.message}; allow more time or more operators"
-            )
+            raise InputError(f"{self.result_.message}; allow more time or more operators")
         return self
 
     def predict(self, X: ArrayLike, index: int | None = None) -> NDArray[np.float64]:
@@ -175,6 +172,8 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
                 "loss": [h.rmse**2 for h in front],
                 "score": [h.score for h in front],
                 "equation": [str(h.expression) for h in front],
+                "sympy_format": [h.expression.sympy() for h in front],
+                "lambda_format": [partial(self.predict, index=i) for i in range(len(front))],
             }
         )
 
@@ -193,22 +192,16 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         """One list of operators from the two spellings."""
         lists = (self.binary_operators, self.unary_operators)
         if all(names is None for names in lists):
-            return (
-                self.operators
-                if self.operators is None or isinstance(self.operators, str)
-                else tuple(self.operators)
-            )
+            given = self.operators
+            return given if given is None or isinstance(given, str) else tuple(given)
         if self.operators is not None:
             raise InputError("give either operators or binary_operators and unary_operators, not both")
         from hypo.expression.ops import BY_NAME
         from hypo.search.problem import DEFAULT_OPERATORS
 
         defaults = [[n for n in DEFAULT_OPERATORS if BY_NAME[n].arity == arity] for arity in (2, 1)]
-        return tuple(
-            name
-            for given, default in zip(lists, defaults, strict=True)
-            for name in (default if given is None else given)
-        )
+        chosen = [default if names is None else names for names, default in zip(lists, defaults, strict=True)]
+        return (*chosen[0], *chosen[1])
 
     def _seconds(self) -> float:
         return self.time_limit if self.timeout_in_seconds is None else self.timeout_in_seconds
@@ -227,9 +220,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
                 )
             return [str(name) for name in variable_names]
         named = getattr(self, "feature_names_in_", None)
-        return (
-            [f"x{k}" for k in range(self.n_features_in_)] if named is None else [str(name) for name in named]
-        )
+        return [f"x{k}" for k in range(self.n_features_in_)] if named is None else [str(name) for name in named]
 
 
 def _target_name(names: Sequence[str]) -> str:
