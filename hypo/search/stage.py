@@ -17,7 +17,7 @@ from hypo.search.library import Library, Seed
 from hypo.search.problem import TRANSCENDENTAL, Problem, Settings
 from hypo.search.race import PRODUCT, RATIONAL, SUM, Basis, Hit, RowSet, build, race
 from hypo.search.refine import Refiner
-from hypo.search.scan import Clock, distinct_rows, extend, orthonormal, scan_products, scan_sums, scan_triples, unit_rows
+from hypo.search.scan import Best, Clock, distinct_rows, extend, orthonormal, scan_products, scan_sums, scan_triples, unit_rows
 from hypo.search.targets import Target, links, peels
 
 # Hits kept per target and scan, for the data's own target and for peeled ones.
@@ -32,6 +32,10 @@ EXACT_HIT = 1e-9
 RATIONAL_ROWS, PEEL_ROWS, FREE_ROWS, LOG_ROWS = 1500, 600, 1500, 4000
 # Size of the library from which on targets are peeled: a larger library without peels is cheaper.
 PEEL_FROM = 1000
+# Members peeled off before a sweep over chains of links.
+SWEEP_MEMBERS = 16
+# Of many peeled targets those raced.
+RACED_TARGETS = 60
 # Rows of which all triples are scanned, for a few targets and for many.
 TRIPLE_ROWS, TRIPLE_ROWS_MANY, MANY = 700, 120, 40
 
@@ -172,7 +176,7 @@ class Stages:
             grown |= self.groups.count > old
             views.append(View(self.groups, self.X, size))
         for view, kind in zip(views, ("library", "groups"), strict=False):
-            scans = (self._links, self._logs, self._peels) if size >= PEEL_FROM else (self._links, self._logs)
+            scans = [self._logs, self._links, self._sweep] + ([self._peels] if size >= PEEL_FROM else [])
             for scan in scans:
                 self.report(f"{kind} of {len(view.members)}: {scan.__name__.strip('_')}")
                 self._refine(scan(view, kind == "groups"))
@@ -281,7 +285,7 @@ class Stages:
             pairs = scan_sums(T, F, None, keep=keep, clock=self.clock, executor=self.executor) if n_free > 4 else None
             rows = TRIPLE_ROWS if len(targets) < MANY else TRIPLE_ROWS_MANY
             three = scan_triples(T, F[:rows], keep=keep // 4, clock=self.clock) if n_free > 12 and len(F) > 2 else None
-            for t, target in enumerate(group):
+            for t, target in self._promising(group, single, pairs):
                 if self.clock.expired:
                     return hits
                 top = np.argsort(-single[t], kind="stable")[:keep]
@@ -294,6 +298,16 @@ class Stages:
                     for terms in self._longer(T[t], F, two, beam):
                         hits += race(target, SUM, view.rows, index[terms], basis, y, w)
         return hits
+
+    @staticmethod
+    def _promising(group: list[Target], single: NDArray[np.float64],
+                   pairs: list[Best] | None) -> list[tuple[int, Target]]:
+        """The targets whose rows explain most, in their order: of many peels few deserve a race."""
+        best = single.max(axis=1)
+        if pairs is not None:
+            best = np.maximum(best, [b.r2[0] if len(b.r2) else 0.0 for b in pairs])
+        chosen = np.sort(np.argsort(-best, kind="stable")[:RACED_TARGETS])
+        return [(int(t), group[t]) for t in chosen]
 
     def _longer(self, t: NDArray[np.float64], F: NDArray[np.float64], pairs: NDArray[np.int64],
                 beam: int) -> list[NDArray[np.int64]]:
@@ -377,7 +391,7 @@ class Stages:
 
     def _logs(self, view: View, groups: bool) -> list[Hit]:
         """Products of free powers: log|t| = c + Σ p log x + α log u + β log v (or + α u), for y and its shifts."""
-        if not {"*", "/"} <= self.problem.allowed or len(self.probe) < len(self.X) + 8:
+        if not self._log_able():
             return []
         return self._log_sums([t for t in self._shifts() if np.all(t.values != 0)], view, LOG_ROWS, BEAM)
 
@@ -405,28 +419,62 @@ class Stages:
 
     def _shifts(self) -> list[Target]:
         """y itself and y ± 1 where y is a pure number."""
-        out = [self.identity]
-        if self.identity.dimension in (None, 0):
-            one = [(Expression.constant(1.0), np.ones(len(self.y)), 0)]
-            out += [t for t in peels(self.identity, one, self.problem.allowed, False) if t.steps[0].op != oc.MUL]
-        return out
+        return [self.identity, *(self._by_one(self.identity) if self.identity.dimension in (None, 0) else [])]
 
     def _peels(self, view: View, groups: bool) -> list[Hit]:
         """Sums and log sums for targets from which a simple member was subtracted or divided out."""
         p = self.problem
         if groups:
             return []
-        count = min(len(view.members), 60)
-        index = np.arange(count)
-        values = view.rows.values(index)
-        members = [(view.rows.library.expression(int(view.members[k])), values[k], int(view.dims[k])) for k in index]
-        peeled = [t for t in peels(self.identity, members, p.allowed, False)]
-        more = [u for t in peeled for u in links(t, p.allowed & {"inv", "sqrt", "square", "neg"})]
+        peeled = self._peeled(view, 60)
+        more = [u for t in peeled for u in links(t, p.allowed)]
         hits = self._sums(view, [*peeled, *more], KEEP_PEELED // 4, PEEL_ROWS, beam=0)
-        if self.clock.expired or not {"*", "/"} <= p.allowed or len(self.probe) < len(self.X) + 8:
+        if self.clock.expired or not self._log_able():
             return hits
         shifted = [t for t in peeled if t.steps[0].op != oc.MUL and np.all(t.values != 0)]
         return hits + self._log_sums(shifted, view, PEEL_ROWS, 0) if shifted else hits
+
+    def _peeled(self, view: View, count: int) -> list[Target]:
+        index = np.arange(min(len(view.members), count))
+        values = view.rows.values(index)
+        members = [(view.rows.library.expression(int(view.members[k])), values[k], int(view.dims[k])) for k in index]
+        return list(peels(self.identity, members, self.problem.allowed, False))
+
+    def _log_able(self) -> bool:
+        return {"*", "/"} <= self.problem.allowed and len(self.probe) >= len(self.X) + 8
+
+    def _sweep(self, view: View, groups: bool) -> list[Hit]:
+        """Products of powers with at most one further factor, behind many chains peel → link → shift by one."""
+        if not self._log_able():
+            return []
+        allowed = self.problem.allowed
+        first = self._led() if groups else [self.identity, *self._peeled(view, SWEEP_MEMBERS)]
+        chains = [u for t in first for u in (t, *links(t, allowed))]
+        chains += [v for u in chains if u.dimension in (None, 0) for v in self._by_one(u)]
+        chains = [t for t in chains if t.steps and np.all(t.values != 0)
+                  and np.ptp(np.log(np.abs(t.values[self.probe]))) > 1e-9]
+        if not chains or self.clock.expired:
+            return []
+        L, rows, basis, q = self._log_rows(view, PEEL_ROWS)
+        T = np.log(np.abs(np.array([t.values[self.probe] for t in chains])))
+        T -= T.mean(axis=1, keepdims=True)
+        T /= np.linalg.norm(T, axis=1, keepdims=True)
+        rest = T - (T @ q.T) @ q
+        bare = np.sum(rest**2, axis=1)
+        hits: list[Hit] = []
+        for k in np.argsort(bare, kind="stable")[:KEEP_PEELED]:
+            hits += race(chains[k], SUM, rows, np.empty((1, 0), np.int64), basis, self.y, self.weight, log=True)
+        if len(L):
+            left = bare[:, None] - (rest @ L.T) ** 2
+            self.clock.scored += left.size
+            best = np.argmin(left, axis=1)
+            for k in np.argsort(left.min(axis=1), kind="stable")[: 2 * KEEP_PEELED]:
+                hits += race(chains[k], SUM, rows, best[k : k + 1, None], basis, self.y, self.weight, log=True)
+        return hits
+
+    def _by_one(self, t: Target) -> list[Target]:
+        one = [(Expression.constant(1.0), np.ones(len(self.y)), 0)]
+        return [u for u in peels(t, one, self.problem.allowed, False) if u.steps[0].op != oc.MUL]
 
 
 def _by_dimension(targets: Sequence[Target]) -> list[tuple[int | None, list[Target]]]:
