@@ -20,6 +20,7 @@ import tomllib
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 HERE = Path(__file__).parent
 
@@ -98,7 +99,9 @@ def run(problem: dict, args: argparse.Namespace) -> dict:
         y = y + args.noise * np.sqrt(np.mean(y**2)) * rng.standard_normal(len(y))
     units = {n: v["unit"] for n, v in problem["variables"].items()} | {problem["target"]: problem["unit"]}
     begin = time.monotonic()
-    result = hypo.fit(X, y, features=names, units=units_for(units, problem, args), time_limit=args.time_limit, seed=args.seed)
+    table = pd.DataFrame(X, columns=names).assign(**{problem["target"]: y})
+    result = hypo.fit(table, problem["target"], units=units if args.units else None, time_limit=args.time_limit,
+                      seed=args.seed)
     seconds = time.monotonic() - begin
     found = result.expression
     recovered = agrees(found, law, problem, np.random.default_rng(args.seed + 1))
@@ -107,13 +110,6 @@ def run(problem: dict, args: argparse.Namespace) -> dict:
         "seconds": round(seconds, 3), "found": found.pretty(6), "law": problem["formula"], "status": result.status,
         "complexity": result.best.complexity, "rmse": result.best.rmse, "score": result.best.score,
     }
-
-
-def units_for(units: dict[str, str], problem: dict, args: argparse.Namespace) -> dict[str, str] | None:
-    """Units under the names used in the fit (the target of arrays is called y)."""
-    if not args.units:
-        return None
-    return {("y" if n == problem["target"] else n): u for n, u in units.items()}
 
 
 def main() -> None:

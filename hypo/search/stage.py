@@ -175,9 +175,9 @@ class Stages:
             self.groups.grow(size, max_cost=self.problem.max_complexity, deadline=self.clock.deadline)
             grown |= self.groups.count > old
             views.append(View(self.groups, self.X, size))
-        for view, kind in zip(views, ("library", "groups"), strict=False):
-            scans = [self._logs, self._links, self._sweep] + ([self._peels] if size >= PEEL_FROM else [])
-            for scan in scans:
+        scans = [self._logs, self._sweep, self._links] + ([self._peels] if size >= PEEL_FROM else [])
+        for scan in scans:
+            for view, kind in zip(views, ("library", "groups"), strict=False):
                 self.report(f"{kind} of {len(view.members)}: {scan.__name__.strip('_')}")
                 self._refine(scan(view, kind == "groups"))
                 if self._done():
@@ -238,7 +238,7 @@ class Stages:
         targets = [t for s in starts for t in (s, *links(s, p.allowed))]
         hits = self._sums(view, targets, KEEP if not groups else KEEP_PEELED)
         plain = [t for t in targets if all(s.op not in (oc.INV, oc.SQRT, oc.SQUARE, oc.NEG) for s in t.steps)]
-        hits += self._products(view, plain)
+        hits += self._products(view, plain, keep=KEEP if not groups else KEEP_PEELED)
         for t in starts[:4]:
             hits += self._rationals(view, t)
         if self.identity.dimension is not None and not groups:
@@ -295,7 +295,7 @@ class Stages:
                 if pairs is not None:
                     two = np.column_stack([pairs[t].i, pairs[t].j])
                     hits += race(target, SUM, view.rows, index[two], basis, y, w)
-                    for terms in self._longer(T[t], F, two, beam):
+                    for terms in self._longer(T[t], F, two, beam if len(targets) < MANY else 0):
                         hits += race(target, SUM, view.rows, index[terms], basis, y, w)
         return hits
 
@@ -321,7 +321,7 @@ class Stages:
                 break
         return out
 
-    def _products(self, view: View, targets: Sequence[Target], limit: int | None = None) -> list[Hit]:
+    def _products(self, view: View, targets: Sequence[Target], limit: int | None = None, keep: int = KEEP) -> list[Hit]:
         hits: list[Hit] = []
         y, w = self.y, self.weight
         unit, kept = unit_rows(view.values, np.empty((0, len(self.probe))))
@@ -342,7 +342,7 @@ class Stages:
             for a, b in blocks:
                 if self.clock.expired:
                     return hits
-                found = scan_products(T, unit[a], None if b is None else unit[b], q, keep=KEEP, clock=self.clock,
+                found = scan_products(T, unit[a], None if b is None else unit[b], q, keep=keep, clock=self.clock,
                                       executor=self.executor)
                 second = a if b is None else b
                 for target, best in zip(group, found, strict=True):
