@@ -93,14 +93,10 @@ _ABOUT_DATA = _options(
     click.option("--knowledge", metavar="K.toml", help="Background knowledge: units, constants, grammar."),
     click.option("--sigma", metavar="NUMBER|COLUMN", help="Noise of the target (default: estimated)."),
     click.option("--weights", metavar="COLUMN", help="Row weights."),
-    click.option(
-        "--lambda", "lam", type=float, metavar="NUMBER", help="Weight of soft violations (default: 1)."
-    ),
+    click.option("--lambda", "lam", type=float, metavar="NUMBER", help="Weight of soft violations (default: 1)."),
     click.option("--drop-missing", is_flag=True, help="Leave out rows with missing cells."),
 )
-_JSON = click.option(
-    "--json", "as_json", is_flag=True, help="Print JSON on standard output and nothing else."
-)
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output and nothing else.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -122,15 +118,11 @@ def cli() -> None:
 @cli.command()
 @click.argument("data", metavar="DATA.csv")
 @_ABOUT_DATA
-@click.option(
-    "--time-limit", type=float, default=60.0, show_default=True, metavar="SECONDS", help="Longest search."
-)
+@click.option("--time-limit", type=float, default=60.0, show_default=True, metavar="SECONDS", help="Longest search.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of all random choices.")
 @click.option("--operators", metavar='"+,-,*,…"', help="Operators a formula may use.")
 @click.option("--max-complexity", type=int, metavar="N", help="Most nodes of a formula.")
-@click.option(
-    "--workers", type=int, metavar="N", help="Threads (default: one per core); no matter for the result."
-)
+@click.option("--workers", type=int, metavar="N", help="Threads (default: one per core); no matter for the result.")
 @click.option("--out", metavar="DIR", help="Folder for the result (default: hypo-out/NAME of the data).")
 @click.option("--plot", is_flag=True, help="Also write plot.png.")
 @_JSON
@@ -231,9 +223,7 @@ def predict(folder: str, data: str, out: str | None) -> int:
 
 @cli.command()
 @click.argument("folder", metavar="DIR")
-@click.option(
-    "--plot", metavar="FILE", help="Write a plot of the front (and of the data, with --data) to FILE."
-)
+@click.option("--plot", metavar="FILE", help="Write a plot of the front (and of the data, with --data) to FILE.")
 @click.option("--data", metavar="DATA.csv", help="The data of the fit, for --plot.")
 @_JSON
 def show(folder: str, plot: str | None, data: str | None, as_json: bool) -> int:
@@ -266,7 +256,11 @@ def check(knowledge: str, data: str | None, target: str | None, features: str | 
     dataset = None
     if data is not None:
         from hypo.api.inputs import as_dataset
+        from hypo.data import read_table
 
+        if target is None:
+            target = read_table(data).labels[-1]
+            _note(f"no --target is given, so the last column, {target}, is taken for it")
         dataset, _ = as_dataset(data, target, features=features, drop_missing=True)
     findings = lint(knowledge, dataset)
     for finding in findings:
@@ -317,9 +311,7 @@ def terminating_as_interrupt() -> Iterator[None]:
 def uninterrupted() -> Iterator[None]:
     """A second Ctrl-C within does not tear the files being written."""
     try:
-        before = [
-            (number, signal.signal(number, signal.SIG_IGN)) for number in (signal.SIGINT, signal.SIGTERM)
-        ]
+        before = [(number, signal.signal(number, signal.SIG_IGN)) for number in (signal.SIGINT, signal.SIGTERM)]
     except ValueError:  # not in the main thread
         yield
         return

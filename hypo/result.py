@@ -245,9 +245,7 @@ class Result:
         try:
             return from_dict(content)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise InputError(
-                f"{path} is damaged ({type(error).__name__}: {error}): run hypo fit again"
-            ) from error
+            raise InputError(f"{path} is damaged ({type(error).__name__}: {error}): run hypo fit again") from error
 
     # --- for people --------------------------------------------------------------------------------------
 
@@ -338,18 +336,14 @@ def _hypothesis(row: Mapping[str, Any], features: Sequence[str], named: Mapping[
     fitted = {c["value"] for c in row["constants"]}
     constants = tuple(replace(c, free=c.name is None and c.value in fitted) for c in e.constants)
     figures = {name: math.nan if row[name] is None else row[name] for name in _FIGURES}
-    return Hypothesis(
-        expression=Expression(e.code, constants, e.variables), complexity=row["complexity"], **figures
-    )
+    return Hypothesis(expression=Expression(e.code, constants, e.variables), complexity=row["complexity"], **figures)
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(
-            f"there is no result in {path.parent}: expected {path}, as hypo fit writes it"
-        ) from None
+        raise InputError(f"there is no result at {path}: give the folder that hypo fit wrote") from None
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise InputError(f"cannot read {path}: {error}") from error
     schema = content.get("schema") if isinstance(content, dict) else None

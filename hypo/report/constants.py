@@ -62,9 +62,7 @@ def unit_text(dimension: Dimension, units: Sequence[Unit], in_si: bool) -> str |
         for chosen in combinations(distinct, size):
             powers = _solve([u.dimension for u in chosen], dimension)
             if powers is not None and all(powers):
-                found.append(
-                    (sum(abs(p) for p in powers), [(u.text, p) for u, p in zip(chosen, powers, strict=True)])
-                )
+                found.append((sum(abs(p) for p in powers), [(u.text, p) for u, p in zip(chosen, powers, strict=True)]))
         if found:
             return _product(min(found, key=lambda f: f[0])[1])
     return None
@@ -102,6 +100,4 @@ def _power(text: str, power: Fraction) -> str:
     if power.denominator == 1:
         return f"{base}^{power}"
     value = float(power)
-    return (
-        f"{base}^{value}" if Fraction(str(value)) == power and len(str(value)) <= 5 else f"{base}^({power})"
-    )
+    return f"{base}^{value}" if Fraction(str(value)) == power and len(str(value)) <= 5 else f"{base}^({power})"

@@ -40,9 +40,7 @@ class Observed:
         return f"{name} [{unit}]" if unit and unit != "1" else name
 
 
-def draw(
-    front: Sequence[Hypothesis], best: Hypothesis, target: str, observed: Observed | None = None
-) -> Figure:
+def draw(front: Sequence[Hypothesis], best: Hypothesis, target: str, observed: Observed | None = None) -> Figure:
     """A figure of the front and, when data are given, of the law over them.
 
     With one variable in the law the curve is drawn over the points, otherwise predicted against observed
@@ -70,7 +68,7 @@ def _curve(ax: Axes, best: Hypothesis, target: str, observed: Observed) -> None:
     column = observed.names.index(name)
     x = observed.X[:, column]
     # Equal ratios between points when the data span decades, so that the curve stays smooth on log axes.
-    decades = bool(np.all(x > 0) and np.all(observed.y > 0) and x.max() > 100 * x.min())
+    decades = bool(np.all(x > 0) and np.all(observed.y > 0) and x.max() > 30 * x.min())
     grid = np.geomspace(x.min(), x.max(), N_CURVE) if decades else np.linspace(x.min(), x.max(), N_CURVE)
     points = np.tile(np.median(observed.X, axis=0), (N_CURVE, 1))
     points[:, column] = grid
@@ -108,7 +106,7 @@ def _front(ax: Axes, front: Sequence[Hypothesis], best: Hypothesis) -> None:
     )
     ax.set_xlabel("complexity [nodes]")
     ax.set_ylabel("score [nats]")
-    ax.legend(frameon=False)
+    ax.legend(frameon=False, loc="lower left")
 
 
 def _title(best: Hypothesis, target: str) -> str:

@@ -32,11 +32,11 @@ def display_for(stream: IO[str], target: str) -> ProgressDisplay:
 
 
 def rate_text(rate: float) -> str:
-    """Hypotheses per second, rounded: ``850/s``, ``12 thousand/s``, ``3.4 million/s``, ``1.2 billion/s``."""
+    """``850 hypotheses/s``, ``12 thousand hypotheses/s``, and so on to billions, with three digits."""
     for size, name in ((1e9, " billion"), (1e6, " million"), (1e3, " thousand")):
         if rate >= size:
-            return f"{rate / size:.3g}{name}/s"
-    return f"{rate:.0f}/s"
+            return f"{rate / size:.3g}{name} hypotheses/s"
+    return f"{rate:.0f} hypotheses/s"
 
 
 class PlainProgress:
@@ -76,10 +76,8 @@ def plain_line(progress: Progress, target: str) -> str:
     if progress.best is None:
         parts.append("no formula yet")
     else:
-        parts.append(
-            f"best {tables.equation(progress.best, target)} (score {tables.nats(progress.best.score)})"
-        )
-    parts.append(f"{rate_text(progress.rate)} hypotheses")
+        parts.append(f"best {tables.equation(progress.best, target)} (score {tables.nats(progress.best.score)})")
+    parts.append(rate_text(progress.rate))
     parts.append(f"complete to complexity {progress.complete_to}")
     parts.append(f"{max(progress.time_left, 0.0):.0f} s left")
     return ", ".join(parts)
@@ -127,10 +125,8 @@ def panel(progress: Progress, target: str) -> RenderableType:
         grid.add_row("best", Text("none yet"))
     else:
         grid.add_row("best", Text(tables.equation(progress.best, target), style="bold"))
-        grid.add_row(
-            "score", Text(f"{tables.nats(progress.best.score)}   R² {tables.determination(progress.best.r2)}")
-        )
-    grid.add_row("scored", Text(f"{tables.grouped(progress.scored)} hypotheses, {rate_text(progress.rate)}"))
+        grid.add_row("score", Text(f"{tables.nats(progress.best.score)}   R² {tables.determination(progress.best.r2)}"))
+    grid.add_row("scored", Text(f"{tables.grouped(progress.scored)}, {rate_text(progress.rate)}"))
     grid.add_row("complete", Text(f"up to complexity {progress.complete_to}"))
     grid.add_row(
         "time",

@@ -41,7 +41,7 @@ def determination(r2: float) -> str:
         return f"1 - {gap:.0e}".replace("e-0", "e-")
     if gap < 1e-2:
         return f"{r2:.{1 - math.floor(math.log10(gap))}f}"
-    return f"{r2:.4f}"
+    return f"{r2:.4f}".replace("-0.0000", "0.0000")
 
 
 def cells(h: Hypothesis) -> tuple[str, ...]:
@@ -74,9 +74,7 @@ def front_table(front: Sequence[Hypothesis], best: Hypothesis | None, target: st
     table.add_column(f"{target} =", overflow="fold")
     for h in front:
         marked = h == best
-        table.add_row(
-            "*" if marked else "", *cells(h), Text(h.expression.pretty()), style="bold" if marked else ""
-        )
+        table.add_row("*" if marked else "", *cells(h), Text(h.expression.pretty()), style="bold" if marked else "")
     return table
 
 
