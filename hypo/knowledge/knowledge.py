@@ -11,6 +11,7 @@ from os import PathLike
 from typing import Any
 
 from hypo.expression import ops
+from hypo.expression.dimension import infer
 from hypo.expression.expr import Expression
 from hypo.kernels import opcodes as oc
 from hypo.knowledge.reading import (
@@ -22,7 +23,7 @@ from hypo.knowledge.reading import (
     read_file,
     read_sections,
 )
-from hypo.units import Dimension, Unit
+from hypo.units import DIMENSIONLESS, Dimension, Unit
 
 __all__ = ["Knowledge", "NamedConstant", "Violation"]
 
@@ -50,7 +51,8 @@ class Knowledge:
     ``constants`` maps names to :class:`NamedConstant`. ``operators`` None means every operator. Names of
     operators may be aliases (``^``, ``ln``); they are kept as the table's names. ``nesting["sin"] = ("sin",
     "exp")``: neither occurs anywhere inside a sine. ``strict_angles`` keeps rad as a dimension; ``soft``
-    makes units cost a penalty instead of excluding.
+    makes units cost a penalty instead of excluding. Once any unit is given, a column without one counts as a
+    pure number, and a target without one may have any.
 
     Short forms add nothing to a grammar and come with their sources: ``neg`` with ``-``; ``inv`` with
     ``/``; ``square`` and ``cube`` with ``*`` or ``**``; ``cbrt`` with ``**`` (unless all operators are
@@ -149,8 +151,11 @@ class Knowledge:
     @cached_property
     def dimensions(self) -> dict[str, Dimension]:
         """The dimension of every name that has a unit: target, columns and constants."""
-        known = {name: unit.dimension for name, unit in self.units.items()}
-        return known | {name: c.unit.dimension for name, c in self.constants.items()}
+        return {name: unit.dimension for name, unit in self.units.items()} | self._constant_dimensions
+
+    @cached_property
+    def _constant_dimensions(self) -> dict[str, Dimension]:
+        return {name: c.unit.dimension for name, c in self.constants.items()}
 
     @cached_property
     def _permitted(self) -> frozenset[str]:
@@ -195,9 +200,10 @@ class Knowledge:
 
     def is_hard_violated(self, e: Expression, target: str) -> bool:
         """Whether ``e`` breaks a rule that excludes it; stops at the first."""
-        return any(v.hard for v in self._each(e, target, None))
+        return any(v.hard for v in self._each(e, target, None, soft_too=False))
 
-    def _each(self, e: Expression, target: str, weights: Mapping[str, float] | None) -> Iterator[Violation]:
+    def _each(self, e: Expression, target: str, weights: Mapping[str, float] | None,
+              soft_too: bool = True) -> Iterator[Violation]:
         """The violations, those cheapest to find first."""
         limit = self.max_complexity
         if limit is not None:
@@ -210,7 +216,7 @@ class Knowledge:
             yield from self._operator_violations(e, codes)
         if not self._banned_inside.keys().isdisjoint(codes):
             yield from self._nesting_violations(e, codes)
-        if self.units:
+        if self.units and (soft_too or not self.soft):
             yield from self._unit_violations(e, target)
 
     def _operator_violations(self, e: Expression, codes: list[int]) -> Iterator[Violation]:
@@ -252,11 +258,13 @@ class Knowledge:
             yield Violation("nesting", float(pairs.total()), message)
 
     def _unit_violations(self, e: Expression, target: str) -> Iterator[Violation]:
-        from hypo.expression.dimension import infer
-
-        found = infer(e, self.dimensions, self.dimensions.get(target))
+        columns = {name: self.dimensions.get(name, DIMENSIONLESS) for name in e.variables}
+        found = infer(e, columns, self._constant_dimensions, self.dimensions.get(target))
         if found.inconsistent:
-            yield Violation("units", float(found.inconsistent), found.message, hard=not self.soft)
+            message = found.messages[0]
+            if found.inconsistent > 1:
+                message += f"; {found.inconsistent} such places in all"
+            yield Violation("units", float(found.inconsistent), message, hard=not self.soft)
 
 
 def same_unit(a: Unit, b: Unit) -> bool:

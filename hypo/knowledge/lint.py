@@ -13,7 +13,7 @@ from hypo.expression import ops
 from hypo.knowledge.knowledge import contradiction, same_unit
 from hypo.knowledge.reading import Fields, Report, permitted, read_file
 from hypo.knowledge.words import label, nearest
-from hypo.units import BASE_UNITS, Dimension, Unit, parse_unit
+from hypo.units import BASE_UNITS, DIMENSIONLESS, Dimension, Unit, parse_unit
 
 if TYPE_CHECKING:
     from hypo.data import Dataset
@@ -133,12 +133,12 @@ def _check_units(fields: Fields, dataset: Dataset, out: _Findings) -> dict[str, 
     if units:
         for name in names:
             if name not in units:
-                role = "target" if name == dataset.target else "column"
-                out.note(("units",), f"the {role} {name} has no unit{_UNKNOWN}")
+                role, counts = ("target", "may have any") if name == dataset.target else ("column", _PURE)
+                out.note(("units",), f"the {role} {name} has no unit and {counts}")
     return units
 
 
-_UNKNOWN = '; write "1" if it is dimensionless'
+_PURE = 'counts as a pure number; give its unit, or "1"'
 
 
 def _advice(name: str, names: Sequence[str], dataset: Dataset) -> str:
@@ -149,10 +149,10 @@ def _advice(name: str, names: Sequence[str], dataset: Dataset) -> str:
 
 
 def _check_dimensions(fields: Fields, units: Mapping[str, Unit], dataset: Dataset, out: _Findings) -> None:
-    """Dimensional analysis; silent when a unit is missing, since what has none may make up for anything."""
-    if not units.keys() >= {*dataset.names, dataset.target}:
+    """Dimensional analysis; a column without a unit counts as a pure number, a target without one may have any."""
+    if dataset.target not in units:
         return
-    given = {name: units[name].dimension for name in dataset.names}
+    given = {name: units[name].dimension if name in units else DIMENSIONLESS for name in dataset.names}
     given |= {name: c.unit.dimension for name, c in fields.constants.items() if name not in given}
     goal = units[dataset.target].dimension
     found = analyse(given, goal)

@@ -291,11 +291,8 @@ def permitted(operators: Iterable[str] | None, forbid: Iterable[str]) -> frozens
     all operators are allowed. A short form that is forbidden by name always is.
     """
     banned = frozenset(forbid)
-    if operators is None:
-        listed = frozenset(ops.BY_NAME) - (SOURCES.keys() - {"cbrt"})
-    else:
-        listed = frozenset(operators)
-    base = listed - banned
+    own = frozenset(ops.BY_NAME) - (SOURCES.keys() - {"cbrt"})
+    base = (own if operators is None else frozenset(operators)) - banned
     return base | {s for s, sources in SOURCES.items() if s not in banned and not base.isdisjoint(sources)}
 
 
