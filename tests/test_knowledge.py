@@ -409,7 +409,7 @@ def test_mutated_files_raise_nothing_but_knowledge_errors(tmp_path: Path) -> Non
         raw = _mutate(rng, EXAMPLE).encode("utf-8", "surrogatepass")
         path = tmp_path / "K.toml"
         path.write_bytes(raw)
-        start = time.perf_counter()
+        start = time.process_time()
         try:
             k = Knowledge.load(path)
         except KnowledgeError as error:
@@ -423,7 +423,7 @@ def test_mutated_files_raise_nothing_but_knowledge_errors(tmp_path: Path) -> Non
             findings = lint(path, data)
             assert all(str(f) for f in findings)
         if i > 50:  # the first unit texts load pint
-            slowest = max(slowest, time.perf_counter() - start)
+            slowest = max(slowest, time.process_time() - start)
     assert 100 < good < 2400
     assert slowest < 1.0
 
