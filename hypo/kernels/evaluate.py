@@ -5,9 +5,10 @@ Layouts (C order, float64):
     op, arg (n_node_total,)   all programs end to end; program e is ``start[e]:start[e+1]``
     const   (n_const_total,)  constants of program e begin at ``const_start[e]``
 
-Invalid points (log of a negative number, division of zero by zero …) come out as NaN or infinity as IEEE 754 says and
-propagate; a value is flagged invalid when it is not finite. Each block of ``BLOCK`` rows runs through the whole
-program before the next is touched, so the working set (stack height × BLOCK × 8 bytes) stays in the first cache level.
+Points outside an operator's domain (log of a negative number, division by zero …) come out as NaN and propagate. Poles too:
+an infinity there would let exp(-1/x) or 1/(1/x) return to a number at x = 0. Overflow is infinity as IEEE 754 says; a
+value is flagged invalid when it is not finite. Each block of ``BLOCK`` rows runs through the whole program before the
+next is touched, so the working set (stack height × BLOCK × 8 bytes) stays in the first cache level.
 """
 
 import numpy as np
@@ -32,7 +33,7 @@ def unary_block(op, u, out, n):  # noqa: C901  (one case per operator is the pla
             out[i] = -u[i]
     elif op == _INV:
         for i in range(n):
-            out[i] = 1.0 / u[i]
+            out[i] = 1.0 / u[i] if u[i] != 0.0 else np.nan
     elif op == _SQUARE:
         for i in range(n):
             out[i] = u[i] * u[i]
@@ -50,7 +51,7 @@ def unary_block(op, u, out, n):  # noqa: C901  (one case per operator is the pla
             out[i] = np.exp(u[i])
     elif op == _LOG:
         for i in range(n):
-            out[i] = np.log(u[i])
+            out[i] = np.log(u[i]) if u[i] != 0.0 else np.nan
     elif op == _SIN:
         for i in range(n):
             out[i] = np.sin(u[i])
@@ -97,11 +98,11 @@ def binary_block(op, u, v, out, n):
             out[i] = u[i] * v[i]
     elif op == _DIV:
         for i in range(n):
-            out[i] = u[i] / v[i]
+            out[i] = u[i] / v[i] if v[i] != 0.0 else np.nan
     elif op == _POW:
         for i in range(n):
             # C's pow returns 1 for nan**0 and 1**nan; here an invalid argument stays invalid.
-            if u[i] != u[i] or v[i] != v[i]:
+            if u[i] != u[i] or v[i] != v[i] or (u[i] == 0.0 and v[i] < 0.0):
                 out[i] = np.nan
             else:
                 out[i] = u[i] ** v[i]
