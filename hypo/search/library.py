@@ -54,6 +54,7 @@ class Library:
         self._unary = [r for r in rows if r.arity == 1]
         self._binary = [r for r in rows if r.arity == 2]
         self._forbid = np.zeros(oc.N_OPCODE, np.int32) if forbid is None else forbid
+        self._ruled = np.int32(np.bitwise_or.reduce(self._forbid[[r.opcode for r in rows]], initial=0))
         self._bits, self._fields = dimension_layout
         rng = np.random.default_rng(seed)
         self._weight = rng.uniform(0.5, 1.5, self.n_probe) * rng.choice([-1.0, 1.0], self.n_probe)
@@ -95,14 +96,15 @@ class Library:
                 self._add_seed(index, seed)
                 self._next_seed = index + 1
         start = self._level_start
-        shared = (self._bits, self._fields, self._weight, self.values, self.norm, self._projection, self.dims,
-                  self.shape, self._head, self._chain, self.op, self.left, self.right, self.cost, self._mask)
+        shared = (self._forbid, self._ruled, self._bits, self._fields, self._weight, self.values, self.norm,
+                  self._projection, self.dims, self.shape, self._head, self._chain, self._mask, self.op, self.left,
+                  self.right, self.cost, self._twin)
         if cost >= 2:
             for row in self._unary:
                 if self.count >= size or time.monotonic() > deadline:
                     return False
                 self.count, self.tested = kernel.grow_unary(
-                    row.opcode, start[cost - 1], start[cost], cost, self._forbid, *shared, self.count, self.tested)
+                    row.opcode, start[cost - 1], start[cost], cost, *shared, self.count, self.tested)
         for row in self._binary:
             for left_cost in range(1, cost - 1):
                 right_cost = cost - 1 - left_cost
@@ -115,8 +117,7 @@ class Library:
                     if self.count >= size or time.monotonic() > deadline:
                         return False
                     self.count, self.tested = kernel.grow_binary(
-                        row.opcode, row.commutative, i, min(i + step, hi), *right, cost, self._forbid, *shared,
-                        self.count, self.tested)
+                        row.opcode, row.commutative, i, min(i + step, hi), *right, cost, *shared, self.count, self.tested)
         return self.count < size
 
     def _add_seed(self, index: int, seed: Seed) -> None:
@@ -126,13 +127,14 @@ class Library:
         if not np.isfinite(m) or m == 0.0:
             return
         p = float(self._weight @ seed.values) / m
-        k, new = kernel.insert(seed.values, m, p, seed.dimension, self.values, self.norm, self._projection, self.dims,
-                               self.shape, self._head, self._chain, self.count)
-        if new:
+        have = np.int32(0)
+        for code, _ in seed.expression.code:
+            have |= np.int32(1 << code if code >= oc.FIRST_UNARY else 0)
+        k, status = kernel.insert(seed.values, m, p, seed.dimension, have, self._ruled, self.values, self.norm,
+                                  self._projection, self.dims, self.shape, self._head, self._chain, self._mask, self.count)
+        if status != kernel.KNOWN:
             self.op[k], self.left[k], self.right[k], self.cost[k] = oc.VAR, index, -1, seed.cost
-            self._mask[k] = 0
-            for code, _ in seed.expression.code:
-                self._mask[k] |= 1 << code if code >= oc.FIRST_UNARY else 0
+            self._twin[k] = status == kernel.TWIN
             self.count += 1
 
     def _allocate(self, size: int) -> None:
@@ -152,7 +154,7 @@ class Library:
         enlarged("values", (capacity, self.n_probe), np.float64)
         for name, dtype in (("norm", np.float64), ("_projection", np.float64), ("dims", np.int64), ("shape", np.int64),
                             ("_chain", np.int64), ("op", np.int32), ("left", np.int64), ("right", np.int64),
-                            ("cost", np.int32), ("_mask", np.int32)):
+                            ("cost", np.int32), ("_mask", np.int32), ("_twin", np.bool_)):
             enlarged(name, (capacity,), dtype)
         self._rehash(capacity)
 
@@ -199,10 +201,12 @@ class Library:
     _projection: NDArray[np.float64]
     _chain: NDArray[np.int64]
     _mask: NDArray[np.int32]
+    _twin: NDArray[np.bool_]
 
     def level_sizes(self) -> tuple[int, ...]:
-        """Members of each finished level, from cost 1."""
-        return tuple(int(n) for n in np.diff(self._level_start[1:]))
+        """Distinct members of each finished level, from cost 1 (twins of the nesting rules not counted again)."""
+        distinct = np.concatenate([[0], np.cumsum(~self._twin[: self.count])])
+        return tuple(int(n) for n in np.diff(distinct[self._level_start[1:]]))
 
     def programs(self, members: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
         """Postfix programs ``(op, arg, start)`` of members; constants are numbered in the library's pool."""

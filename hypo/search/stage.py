@@ -28,6 +28,8 @@ REFINE = 30
 BEAM, MOST_TERMS = 60, 4
 # A residual below this share of the target's RMS on the racing rows marks a hit as exact.
 EXACT_HIT = 1e-9
+# Members evaluated at once on the racing rows.
+PURE_BLOCK = 2000
 # Largest sets of rows in the dearer scans.
 RATIONAL_ROWS, PEEL_ROWS, FREE_ROWS, LOG_ROWS = 1500, 600, 1500, 4000
 # Size of the library from which on targets are peeled: a larger library without peels is cheaper.
@@ -96,11 +98,12 @@ class Stages:
         return self._scored_to
 
     _scored_to = 0
+    _distinct = 0
 
     @property
     def distinct(self) -> int:
-        """How many distinct formulas the finished levels hold."""
-        return sum(self.plain.level_sizes()[: self._scored_to])
+        """How many distinct formulas of the target's dimension the finished levels hold."""
+        return self._distinct
 
     @property
     def diversity(self) -> float:
@@ -190,23 +193,31 @@ class Stages:
         return exact or self.clock.expired
 
     def _pure(self, first: int) -> None:
-        """Score new members u themselves, without any fitted constant: the certificate's hypotheses."""
+        """Score new members u themselves, without any fitted constant, on all racing rows: the certificate's hypotheses."""
         lib = self.plain
-        target = self.identity.dimension
-        index = np.arange(lib.count)
-        if target is not None:
-            index = index[lib.dims[: lib.count] == target]
-        index = index[index >= first]
-        if len(index):
-            y = self.y[self.probe]
-            r = lib.values[index] - y
-            rss = np.einsum("ij,j,ij->i", r, self.weight[self.probe], r)
-            approximate = self.refiner.approximate_score(rss, lib.cost[index].astype(float), len(y))
-            for k in np.argsort(approximate, kind="stable")[:REFINE]:
-                if self.clock.expired:
-                    return
-                self.refiner.consider(lib.expression(int(index[k])))
+        index = self._candidates(first, lib.count)
+        scored: list[tuple[float, int]] = []
+        for block in range(0, len(index), PURE_BLOCK):
+            if self.clock.expired:
+                return
+            members = index[block : block + PURE_BLOCK]
+            with np.errstate(all="ignore"):
+                r = lib.evaluate(members, self.X) - self.y
+                rss = np.einsum("ij,j,ij->i", r, self.weight, r)
+            approximate = self.refiner.approximate_score(rss, lib.cost[members].astype(float), len(self.y))
+            scored += [(float(a), int(m)) for a, m in zip(approximate, members, strict=True) if a < np.inf]
+        for _, member in sorted(scored)[:REFINE]:
+            if self.clock.expired:
+                return
+            self.refiner.consider(lib.expression(member))
         self._scored_to = lib.complete_to
+        self._distinct = len(self._candidates(0, sum(lib.level_sizes())))
+
+    def _candidates(self, first: int, last: int) -> NDArray[np.int64]:
+        """Members first…last-1 that have the target's dimension."""
+        index = np.arange(first, last)
+        target = self.identity.dimension
+        return index if target is None else index[self.plain.dims[first:last] == target]
 
     def _refine(self, hits: list[Hit]) -> None:
         """Build and refine the best hits by approximate score."""
