@@ -1,0 +1,356 @@
+"""The Python interface: every way to give data, what comes back, and what is refused."""
+
+import io
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import hypo
+from hypo.api.inputs import as_settings, operator_names
+from hypo.report import tables
+from hypo.report.constants import shown_constants, unit_text
+from hypo.report.progress import PlainProgress, panel, plain_line, rate_text
+from hypo.result import check_folder, jsonable
+from hypo.search.engine import Progress
+from hypo.units import Unit, parse_unit
+
+T = np.linspace(1.0, 4.0, 12)
+S = 2.5 * T**2
+FAST: dict[str, Any] = {"operators": "+,-,*,/", "time_limit": 20.0, "workers": 1}
+
+
+@pytest.fixture(scope="module")
+def law() -> hypo.Result:
+    """s = 2.5*t**2 with units."""
+    return hypo.fit({"t [s]": T, "s [m]": S}, "s", **FAST)
+
+
+# --- ways to give data --------------------------------------------------------------------------------------------
+
+
+def test_all_ways_to_give_data_find_the_same_law(tmp_path: Path, law: hypo.Result) -> None:
+    frame = pd.DataFrame({"t": T, "s": S})
+    frame.to_csv(tmp_path / "fall.csv", index=False)
+    results = [
+        hypo.fit(str(tmp_path / "fall.csv"), "s", **FAST),
+        hypo.fit(tmp_path / "fall.csv", target="s", **FAST),
+        hypo.fit(frame, "s", **FAST),
+        hypo.fit(frame, "s", features=["t"], **FAST),
+        hypo.fit((T, S), "s", features=["t"], **FAST),
+        hypo.fit(T[:, None], S, features="t", **FAST),
+        hypo.fit(frame[["t"]], frame["s"], **FAST),
+        hypo.fit(hypo.read_csv(tmp_path / "fall.csv", "s"), **FAST),
+    ]
+    assert len({str(r.expression).replace("x0", "t") for r in results}) == 1
+    assert [r.target for r in results] == ["s"] * 5 + ["y", "s", "s"]
+    assert all(r.status == "exact" for r in results)
+    np.testing.assert_allclose(results[0].predict([5.0]), [62.5], rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("data", "target", "message"),
+    [
+        (pd.DataFrame({"t": T, "s": S}), None, "no target is given; choose one of the columns t, s"),
+        (T[:, None], None, r"with an array X give the target's values, fit\(X, y\), or a pair"),
+        (T[:, None], "s", "with an array X give the target's values"),
+        ((T[:, None], S[:-1]), "s", "X has 12 rows but y has 11 values"),
+        ("data.csv", S, "the target must be the name of a column, got ndarray"),
+    ],
+)
+def test_data_that_cannot_be_used(data: Any, target: Any, message: str) -> None:
+    with pytest.raises(hypo.DataError, match=message):
+        hypo.fit(data, target, **FAST)
+
+
+def test_sigma_and_weights_of_arrays_are_arrays() -> None:
+    with pytest.raises(hypo.DataError, match="with arrays sigma and weights must be arrays too"):
+        hypo.fit((T, S), sigma="error", **FAST)
+    weighted = hypo.fit((T, S), weights=np.r_[np.ones(11), 0.0], sigma=0.1, **FAST)
+    assert weighted.settings["sigma"] is True
+    assert weighted.settings["weights"] is True
+
+
+def test_drop_missing() -> None:
+    holed = S.copy()
+    holed[3] = np.nan
+    with pytest.raises(hypo.DataError, match="drop_missing=True"):
+        hypo.fit((T, holed), **FAST)
+    result = hypo.fit((T, holed), drop_missing=True, **FAST)
+    assert (result.settings["n_row"], result.settings["n_dropped"]) == (11, 1)
+    assert "1 row with a missing or infinite value was left out." in str(result).splitlines()[-1].lower()
+
+
+# --- settings -----------------------------------------------------------------------------------------------------
+
+
+def test_operator_names() -> None:
+    assert operator_names("+, ^, ln, arcsin") == ("+", "**", "log", "asin")
+    assert operator_names(["+", "+", "add"]) == ("+",)
+    with pytest.raises(hypo.InputError, match="unknown operator sqr; did you mean"):
+        operator_names("sqr")
+
+
+def test_workers_default_to_the_cores() -> None:
+    assert as_settings().workers >= 1
+    assert as_settings(workers=3).workers == 3
+
+
+def test_the_largest_complexity_holds() -> None:
+    result = hypo.fit((T, S + np.sin(7 * T)), max_complexity=3, **FAST)
+    assert result.front
+    assert max(h.complexity for h in result.front) <= 3
+
+
+def test_units_must_agree(tmp_path: Path) -> None:
+    (tmp_path / "k.toml").write_text('[units]\nt = "kg"\n')
+    frame = pd.DataFrame({"t [s]": T, "s [m]": S})
+    with pytest.raises(hypo.KnowledgeError, match="contradicts"):
+        hypo.fit(frame, "s", knowledge=tmp_path / "k.toml", **FAST)
+    with pytest.raises(hypo.KnowledgeError, match="contradicts"):
+        hypo.fit(frame, "s", units={"t": "ms"}, **FAST)
+    with pytest.raises(hypo.KnowledgeError, match="units: q is not a column; the columns are t and the target is s"):
+        hypo.fit(frame, "s", units={"q": "m"}, **FAST)
+    with pytest.raises(hypo.KnowledgeError, match="knowledge must be a Knowledge, a dictionary or a path, got int"):
+        hypo.fit(frame, "s", knowledge=3, **FAST)  # type: ignore[arg-type]
+    same = hypo.fit(frame, "s", knowledge={"units": {"t": "s"}}, **FAST)
+    assert same.settings["units"] == {"t": "s", "s": "m"}
+
+
+def test_units_in_one_system_stay_and_others_become_si() -> None:
+    kepler = {"a": np.array([0.387, 0.723, 1.0, 1.524, 5.203]), "T": np.array([0.2408, 0.6148, 1.0, 1.8814, 11.868])}
+    scored = hypo.score("c*a**1.5", kepler, "T", units={"a": "AU", "T": "yr"})
+    assert scored.constants[0].unit == "yr/AU^1.5"
+    assert scored.constants[0].value == pytest.approx(1.0, rel=1e-3)
+    assert scored.unit_note == ""
+    mixed = hypo.score(
+        "2*pi*sqrt(a**3/GM)",
+        kepler,
+        "T",
+        units={"a": "AU", "T": "yr"},
+        knowledge={"constants": {"GM": {"value": 1.32712440018e20, "unit": "m^3/s^2"}}},
+    )
+    assert "SI" in mixed.unit_note
+    # the rmse is in years, the target's own unit, although the formula is in seconds
+    assert mixed.hypothesis.rmse < 0.01
+    assert [(c.name, c.unit) for c in mixed.constants] == [("GM", "m^3/s^2")]
+
+
+# --- results ------------------------------------------------------------------------------------------------------
+
+
+def test_predict_takes_arrays_frames_mappings_and_files(law: hypo.Result, tmp_path: Path) -> None:
+    expected = 2.5 * np.array([1.0, 9.0])
+    (tmp_path / "new.csv").write_text("z,t\n0,1\n0,3\n")
+    for data in (
+        [[1.0], [3.0]],
+        [1.0, 3.0],
+        np.array([1, 3]),
+        pd.DataFrame({"z": [0, 0], "t": [1.0, 3.0]}),
+        pd.DataFrame({"t [ms]": [1000.0, 3000.0]}),
+        {"t": [1, 3]},
+        tmp_path / "new.csv",
+    ):
+        np.testing.assert_allclose(law.predict(data), expected, rtol=1e-14)
+    assert np.isnan(law.predict([np.nan])[0])
+    np.testing.assert_allclose(law.predict([1.0], index=-1), law.predict([1.0]))
+
+
+def test_predict_refuses(law: hypo.Result) -> None:
+    with pytest.raises(hypo.DataError, match=r"expected an array of shape \(n_row, 1\) with the columns t, got shape"):
+        law.predict(np.zeros((3, 2)))
+    with pytest.raises(hypo.DataError, match='there is no column "t" as variable'):
+        law.predict({"x": [1.0]})
+    with pytest.raises(hypo.DataError, match="the column t is in kg, but the law was found with s"):
+        law.predict({"t [kg]": [1.0]})
+    with pytest.raises(hypo.InputError, match="so there is no number 99"):
+        law.predict([1.0], index=99)
+
+
+def test_constant_columns_are_left_out_but_still_predicted_with() -> None:
+    result = hypo.fit((np.column_stack([np.ones(12), T]), S), **FAST)
+    assert result.features == ("x1",)
+    np.testing.assert_allclose(result.predict([[7.0, 2.0]]), [10.0])
+
+
+def test_saved_and_loaded_results_are_equal(law: hypo.Result, tmp_path: Path) -> None:
+    folder = law.save(tmp_path / "deep" / "r")
+    loaded = hypo.Result.load(folder)
+    assert loaded == law
+    assert loaded.to_json() == law.to_json() == (folder / "result.json").read_text()
+    assert str(loaded) == str(law)
+    assert [c.free for c in loaded.front[0].expression.constants] == [c.free for c in law.front[0].expression.constants]
+    with pytest.raises(hypo.InputError, match="is a file"):
+        check_folder(folder / "result.json")
+
+
+def test_fit_saves_where_told(tmp_path: Path) -> None:
+    hypo.fit((T, S), out=tmp_path / "r", **FAST)
+    assert hypo.Result.load(tmp_path / "r").status == "exact"
+
+
+def test_sympy_and_latex(law: hypo.Result) -> None:
+    import sympy
+
+    (t,) = law.sympy().free_symbols
+    assert t.name == "t"
+    assert sympy.simplify(law.sympy() / t**2) == 2.5
+    assert law._repr_latex_() == f"$s = {law.latex()}$"
+
+
+def test_text_and_html(law: hypo.Result) -> None:
+    lines = str(law).splitlines()
+    assert lines[0] == f"s = {law.expression.pretty()}"  # type: ignore[union-attr]
+    assert not any(line.endswith(" ") for line in lines)
+    page = law._repr_html_()
+    assert page.count("<tr>") == len(law.front) + 1
+    assert page.count("<td>*</td>") == 1
+
+
+def test_plot_leaves_the_backend_alone(law: hypo.Result, tmp_path: Path) -> None:
+    import matplotlib
+
+    before = matplotlib.rcParams._get_backend_or_none()  # type: ignore[attr-defined]
+    figure = law.plot(tmp_path / "law.png")
+    assert len(figure.axes) == 2
+    assert [axis.get_ylabel() for axis in figure.axes] == ["s [m]", "score [nats]"]
+    assert (tmp_path / "law.png").stat().st_size > 10_000
+    assert matplotlib.rcParams._get_backend_or_none() == before  # type: ignore[attr-defined]
+    law.save(tmp_path / "r")
+    assert len(hypo.Result.load(tmp_path / "r").plot().axes) == 1
+
+
+def test_plot_of_two_variables() -> None:
+    rng = np.random.default_rng(1)
+    a, b = rng.uniform(1, 2, (2, 20))
+    figure = hypo.fit({"a": a, "b": b, "y": a * b}, "y", **FAST).plot()
+    assert figure.axes[0].get_xlabel() == "observed y"
+
+
+def test_json_has_no_nan(law: hypo.Result) -> None:
+    assert jsonable({"a": math.nan, "b": (1, np.float64(2), np.int64(3), math.inf, None, np.True_)}) == {
+        "a": None,
+        "b": [1, 2.0, 3, None, None, True],
+    }
+    assert json.loads(law.to_json()) == law.to_dict()
+
+
+# --- progress -----------------------------------------------------------------------------------------------------
+
+
+def test_progress_calls_a_function_and_an_interrupt_keeps_the_best() -> None:
+    seen: list[Progress] = []
+
+    def report(progress: Progress) -> None:
+        seen.append(progress)
+        if progress.best is not None:
+            raise KeyboardInterrupt
+
+    result = hypo.fit((T, S + np.sin(9 * T)), progress=report, **FAST)
+    assert seen[-1].best is not None
+    assert result.status == "interrupted"
+    assert result.best is not None
+
+
+def report_of(best: Any, elapsed: float) -> Progress:
+    return Progress(elapsed, 60 - elapsed, best, 1_234_567, 2.5e6, 7, "library of 250")
+
+
+def test_plain_lines(law: hypo.Result, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("hypo.report.progress.time.monotonic", lambda: now[0])
+    stream = io.StringIO()
+    with PlainProgress(stream, "s") as progress:
+        for now[0], best in ((0.5, None), (1.5, None), (2.0, law.best), (2.5, law.best), (8.0, law.best)):
+            progress(report_of(best, now[0]))
+    score = tables.nats(law.best.score)  # type: ignore[union-attr]
+    rest = "2.5 million hypotheses/s, complete to complexity 7"
+    assert stream.getvalue().splitlines() == [
+        f"2.0 s, best {tables.equation(law.best, 's')} (score {score}), {rest}, 58 s left",  # type: ignore[arg-type]
+        f"8.0 s, best {tables.equation(law.best, 's')} (score {score}), {rest}, 52 s left",  # type: ignore[arg-type]
+    ]
+    assert plain_line(report_of(None, 1.5), "s") == f"1.5 s, no formula yet, {rest}, 58 s left"
+
+
+def test_live_panel(law: hypo.Result) -> None:
+    text = tables.as_text(panel(report_of(law.best, 3.0), "s"))
+    assert [line.split()[0] for line in text.splitlines()] == ["best", "score", "scored", "complete", "time"]
+    assert "3.0 s, 57.0 s left (library of 250)" in text
+
+
+def test_rate_text() -> None:
+    assert [rate_text(r) for r in (7.4, 12_345, 3.21e6, 5e9)] == [
+        "7 hypotheses/s",
+        "12.3 thousand hypotheses/s",
+        "3.21 million hypotheses/s",
+        "5 billion hypotheses/s",
+    ]
+
+
+# --- numbers and units --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("r2", "text"),
+    [(1.0, "1"), (1 - 3e-13, "1 - 3e-13"), (0.99999871, "0.9999987"), (0.97251, "0.9725"), (-1e-16, "0.0000"),
+     (-3.2, "-3.2000"), (math.nan, "-")],
+)  # fmt: skip
+def test_determination(r2: float, text: str) -> None:
+    assert tables.determination(r2) == text
+
+
+def test_numbers() -> None:
+    assert [tables.number(v) for v in (3.0, 0.012345, 1e20, math.inf)] == ["3", "0.01235", "1e+20", "-"]
+    assert tables.coverage_sentence({"complete_to": 7, "scored": 5200, "distinct": 1300}) == (
+        "All 1 300 distinct formulas without inner constants up to complexity 7 were scored "
+        "(5 200 hypotheses in total)."
+    )
+
+
+def units(*texts: str) -> list[Unit]:
+    return [parse_unit(text) for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "given", "in_si", "text"),
+    [
+        ("m/s^2", ("m", "s"), False, "m/s^2"),
+        ("m/s^2", ("km", "hour"), True, "m/s^2"),
+        ("m/s^2", ("km", "hour"), False, "km/hour^2"),
+        ("s", ("AU", "AU/yr"), False, "AU/(AU/yr)"),
+        ("s^(1/3)", ("AU", "yr"), False, "yr^(1/3)"),
+        ("kg", ("AU", "yr"), False, None),
+        ("1", ("AU", "yr"), False, "1"),
+    ],
+)
+def test_unit_text(wanted: str, given: tuple[str, ...], in_si: bool, text: str | None) -> None:
+    assert unit_text(parse_unit(wanted).dimension, units(*given), in_si) == text
+    if text is not None and not in_si:
+        assert parse_unit(text).dimension == parse_unit(wanted).dimension
+
+
+def test_shown_constants() -> None:
+    e = hypo.parse("g*x + pi*2 + c1*k", variables=["x", "c1"], constants={"g": 9.81})
+    (name, value), (other, start) = [(c.name, c.value) for c in shown_constants(e)]
+    assert (name, value, other, start) == ("g", 9.81, "k", 1.0)
+    fitted = hypo.Expression.constant(2.5, free=True) * hypo.Expression.variable("c1")
+    assert [c.name for c in shown_constants(fitted)] == ["c2"]
+
+
+# --- scoring a given formula --------------------------------------------------------------------------------------
+
+
+def test_score() -> None:
+    scored = hypo.score("k*t**2", {"t": T, "s": S}, "s")
+    assert [(c.name, c.unit) for c in scored.constants] == [("k", None)]
+    assert scored.constants[0].value == pytest.approx(2.5)
+    assert scored.violations == ()
+    assert "k" in str(scored)
+    fixed = hypo.score(hypo.parse("3*t**2"), {"t": T, "s": S}, "s")
+    assert fixed.hypothesis.rmse == pytest.approx(float(np.sqrt(np.mean((0.5 * T**2) ** 2))))
+    with pytest.raises(hypo.DataError, match="the formula uses z, but the columns are t"):
+        hypo.score(hypo.parse("3*z"), {"t": T, "s": S}, "s")
