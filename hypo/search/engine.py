@@ -95,11 +95,14 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
         try:
             stages = Stages(problem, settings, refiner, clock, executor, report)
             refiner.baselines()
+            smaller = stages.reduced()
             stale = 0
             for size in settings.library_sizes:
                 before = archive.best
                 mark = time.monotonic()
-                grown = stages.run(size)
+                grown = smaller.run(size) if smaller else False
+                if not is_exact(archive.best, problem):
+                    grown |= stages.run(size)
                 timing[f"library {size}"] = time.monotonic() - mark
                 report(f"library of {size}")
                 archive.trim()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from fractions import Fraction
-from itertools import combinations, product
 
 import numpy as np
 
@@ -27,10 +27,10 @@ def monomials(leaves: Sequence[Expression], dimensions: Sequence[Sequence[Fracti
     powers = [q for q in range(-LARGEST_POWER, LARGEST_POWER + 1) if q]
     found: list[tuple[int, ...]] = []
     for size in range(1, min(n, MOST_FACTORS) + 1):
-        choices = np.array(list(product(powers, repeat=size)))
+        choices = np.array(list(itertools.product(powers, repeat=size)))
         if target is None:
             choices = choices[choices[:, 0] > 0]
-        for chosen in combinations(range(n), size):
+        for chosen in itertools.combinations(range(n), size):
             ok = np.abs(choices @ table[list(chosen)] - wanted).max(axis=1) < 1e-9
             for row in choices[ok]:
                 exponents = [0] * n
@@ -53,11 +53,12 @@ def monomial(leaves: Sequence[Expression], exponents: Sequence[int]) -> Expressi
                 leaf ** Expression.constant(abs(q)))
             (top if q > 0 else bottom).append(power)
     if not top:
-        return Expression.apply("inv", _product(bottom))
-    return _product(top) / _product(bottom) if bottom else _product(top)
+        return Expression.apply("inv", product(bottom))
+    return product(top) / product(bottom) if bottom else product(top)
 
 
-def _product(factors: Sequence[Expression]) -> Expression:
+def product(factors: Sequence[Expression]) -> Expression:
+    """The product of one or more factors."""
     out = factors[0]
     for f in factors[1:]:
         out = out * f

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.kernels import opcodes as oc
+from hypo.search.groups import product
 from hypo.search.library import Library
 from hypo.search.scan import orthonormal
 from hypo.search.targets import Target
@@ -151,7 +152,7 @@ def build(hit: Hit, columns: Sequence[str]) -> Expression | None:
     n = len(hit.basis.values)
     terms = [_free(c[0])] if n else []
     if hit.form == PRODUCT:
-        rhs = _sum([*terms, _free(c[n]) * _product(parts)])
+        rhs = _sum([*terms, _free(c[n]) * product(parts)])
     elif hit.form == RATIONAL:
         rhs = _sum([*terms, _free(c[n]) * parts[0]]) / (Expression.constant(1.0) + _free(-c[n + 1]) * parts[1])
     else:
@@ -202,15 +203,15 @@ def power_law(target: Target, basis: Basis, values: NDArray[np.float64], pieces:
             factors.append(root if exponent > 0 else Expression.apply("inv", root))
         else:
             factors.append(piece ** Expression.constant(float(exponent)))
-    product = _product(factors) if factors else Expression.constant(1.0)
+    bare = product(factors) if factors else Expression.constant(1.0)
     with np.errstate(all="ignore"):
-        p = Program.of(product, columns).value(X)
+        p = Program.of(bare, columns).value(X)
         if not np.all(np.isfinite(p)) or not np.any(p):
             return None
         lead = float((p @ t) / (p @ p))
     if not math.isfinite(lead) or lead == 0.0:
         return None
-    return target.wrap(_free(lead) * product)
+    return target.wrap(_free(lead) * bare)
 
 
 def _rounded(p: float, error: float) -> Fraction | None:
@@ -225,13 +226,6 @@ def _rounded(p: float, error: float) -> Fraction | None:
 
 def _free(value: float) -> Expression:
     return Expression.constant(float(value), free=True)
-
-
-def _product(factors: Sequence[Expression]) -> Expression:
-    total = factors[0]
-    for factor in factors[1:]:
-        total = total * factor
-    return total
 
 
 def _sum(terms: Sequence[Expression]) -> Expression:

@@ -10,15 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.expression import ops
+from hypo.expression.dimension import infer
+from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
+from hypo.expression.parser import parse
+from hypo.expression.simplify import simplify
 from hypo.kernels import opcodes as oc
-from hypo.search.groups import monomials
+from hypo.search.groups import monomials, product
 from hypo.search.library import Library, Seed
 from hypo.search.problem import TRANSCENDENTAL, Problem, Settings
 from hypo.search.race import PRODUCT, RATIONAL, SUM, Basis, Hit, RowSet, build, race
 from hypo.search.refine import Refiner
 from hypo.search.scan import Best, Clock, distinct_rows, extend, orthonormal, scan_products, scan_sums, scan_triples, unit_rows
-from hypo.search.targets import Target, links, peels
+from hypo.search.separate import separate
+from hypo.search.targets import Step, Target, links, peels
+from hypo.units import Dimension
 
 # Hits kept per target and scan, for the data's own target and for peeled ones.
 KEEP, KEEP_PEELED = 300, 40
@@ -28,6 +34,8 @@ REFINE = 30
 BEAM, MOST_TERMS = 60, 4
 # A residual below this share of the target's RMS on the racing rows marks a hit as exact.
 EXACT_HIT = 1e-9
+# Groups of cost 1 (the others cost 2), and the most differences of variables among the leaves.
+CHEAP_GROUPS, MOST_DIFFERENCES = 6, 8
 # Members evaluated at once on the racing rows.
 PURE_BLOCK = 2000
 # Largest sets of rows in the dearer scans.
@@ -65,7 +73,7 @@ class Stages:
     """The search's state between stages: libraries on the probe rows and what has been looked at."""
 
     def __init__(self, problem: Problem, settings: Settings, refiner: Refiner, clock: Clock, executor: Executor | None,
-                 report: Callable[[str], None]) -> None:
+                 report: Callable[[str], None], start: Target | None = None, lines: Sequence[int] | None = None) -> None:
         self.problem, self.settings, self.refiner = problem, settings, refiner
         self.clock, self.executor, self.report = clock, executor, report
         rng = np.random.default_rng(settings.seed)
@@ -80,13 +88,49 @@ class Stages:
         dimension = None
         if problem.has_units and problem.target_dimension is not None:
             dimension = problem.pack(problem.target_dimension)
-        self.identity = Target(self.y, dimension)
+        self.identity = Target(self.y, dimension) if start is None else start
+        self.lines = tuple(range(len(problem.columns))) if lines is None else tuple(lines)
+        self.partial = start is not None
+        self.target_dimension = self._full_dimension()
         self.plain = Library(self._seeds(), problem.enumerated, self._names, forbid=self._forbidden(),
                              dimension_layout=problem.dimension_layout, seed=settings.seed)
         self.groups: Library | None = None
         self.lead: list[Expression] = []
         if problem.has_units and settings.fit_constants and dimension is not None:
             self._make_groups()
+
+    def _full_dimension(self) -> Dimension | None:
+        """The start target's dimension with exact exponents."""
+        d = self.problem.target_dimension
+        if d is None:
+            return None
+        for step in reversed(self.identity.steps):
+            if step.op == oc.MUL and step.operand is not None:
+                found = infer(step.operand, self.problem.dimensions).dimension
+                d = d / found if found is not None else d
+        return d
+
+    def reduced(self) -> Stages | None:
+        """The smaller search left when variables that enter as pure powers are divided out, or None."""
+        if not self.settings.fit_constants or not {"*", "/"} <= self.problem.allowed:
+            return None
+        found = separate(self.X, self.y)
+        if found is None:
+            return None
+        factors = [Expression.variable(self._names[k]) ** Expression.constant(float(p)) for k, p in found.powers.items()]
+        factor = simplify(product(factors))
+        values = np.prod([self.X[k] ** float(p) for k, p in found.powers.items()], axis=0)
+        dimension = self.identity.dimension
+        if dimension is not None:
+            shift = sum(self.problem.packed(self._names[k]) * p for k, p in found.powers.items())
+            if shift.denominator != 1:
+                return None
+            dimension -= int(shift)
+        rest = self.y / values
+        if not np.all(np.isfinite(rest)) or np.ptp(rest) <= 1e-12 * float(np.max(np.abs(rest))):
+            return None
+        start = Target(rest, dimension, (Step(oc.MUL, factor, values),))
+        return Stages(self.problem, self.settings, self.refiner, self.clock, self.executor, self.report, start, found.rest)
 
     @property
     def _names(self) -> tuple[str, ...]:
@@ -116,7 +160,7 @@ class Stages:
 
     def _seeds(self) -> list[Seed]:
         p, X = self.problem, self.X[:, self.probe]
-        seeds = [Seed(Expression.variable(n), 1, X[i], p.packed(n)) for i, n in enumerate(p.columns)]
+        seeds = [Seed(Expression.variable(p.columns[i]), 1, X[i], p.packed(p.columns[i])) for i in self.lines]
         ones = np.ones(len(self.probe))
         for name, value in p.constants.items():
             seeds.append(Seed(Expression.constant(value, name=name), 1, value * ones, p.packed(name)))
@@ -139,24 +183,40 @@ class Stages:
     def _make_groups(self) -> None:
         """A second library over dimensionless products of powers (Buckingham's π groups) instead of variables."""
         p = self.problem
-        names = [*p.columns, *p.constants]
-        rows = [self.X[i] for i in range(len(p.columns))] + [np.full(len(self.y), v) for v in p.constants.values()]
-        leaves = [Expression.variable(n) for n in p.columns] + [
+        columns = [p.columns[i] for i in self.lines]
+        rows = [self.X[i] for i in self.lines] + [np.full(len(self.y), v) for v in p.constants.values()]
+        leaves = [Expression.variable(n) for n in columns] + [
             Expression.constant(v, name=n) for n, v in p.constants.items()]
-        dims = [p.dimensions[n].exponents if n in p.dimensions else (0,) * 8 for n in names]
+        dims = [p.dimensions[n].exponents if n in p.dimensions else (0,) * 8 for n in (*columns, *p.constants)]
+        self._add_differences(leaves, rows, dims)
         seeds = [Seed(Expression.constant(1.0), 1, np.ones(len(self.probe)))]
         for exponents, e in monomials(leaves, dims, None, limit=24):
             values = np.prod([rows[k] ** q for k, q in enumerate(exponents) if q], axis=0)
             if np.all(np.isfinite(values)):
-                size = sum(abs(q) for q in exponents)
-                seeds.append(Seed(e, 1 if size <= 2 else 2, values[self.probe]))
-        for text in (2.0, 0.5):
-            seeds.append(Seed(Expression.constant(text), 2, np.full(len(self.probe), text)))
-        if p.target_dimension is not None and not p.target_dimension.is_dimensionless:
-            self.lead = [e for _, e in monomials(leaves, dims, p.target_dimension.exponents, limit=12)]
+                seeds.append(Seed(e, 1 if len(seeds) <= CHEAP_GROUPS else 2, values[self.probe]))
+        # Numbers that stand beside a pure number inside a function: half and double angles, turns, quanta of h/2π.
+        for seed in [s for s in seeds if len(s.expression) > 1 or s.expression.variables][:CHEAP_GROUPS]:
+            for text in ("2", "1/2", "2*pi", "1/(2*pi)"):
+                number = parse(text)
+                value = Program.of(number, ()).value(np.empty((0, 1)))[0]
+                seeds.append(Seed(number * seed.expression, 3, value * seed.values))
+        target = self.target_dimension
+        if target is not None:
+            self.lead = [e for _, e in monomials(leaves, dims, target.exponents, limit=12)]
         if len(seeds) > 3:
             self.groups = Library(seeds, p.enumerated, self._names, forbid=self._forbidden(),
                                   dimension_layout=p.dimension_layout, seed=self.settings.seed)
+
+    def _add_differences(self, leaves: list[Expression], rows: list[NDArray[np.float64]], dims: list) -> None:
+        """Differences of two variables of one dimension join the leaves: laws that do not change under a common shift."""
+        n = len(leaves)
+        pairs = [(i, j) for i in range(n) for j in range(i + 1, n)
+                 if dims[i] == dims[j] and leaves[i].variables and leaves[j].variables]
+        for i, j in pairs[:MOST_DIFFERENCES]:
+            if np.all(rows[i] != rows[j]):
+                leaves.append(leaves[i] - leaves[j])
+                rows.append(rows[i] - rows[j])
+                dims.append(dims[i])
 
     # --- a stage ------------------------------------------------------------------------------------------------
 
@@ -166,7 +226,8 @@ class Stages:
         tested = self.plain.tested
         self.plain.grow(size, max_cost=self.problem.max_complexity, deadline=self.clock.deadline)
         self.clock.scored += self.plain.tested - tested
-        self._pure(before)
+        if not self.partial:
+            self._pure(before)
         if self._done():
             return True
         if not self.settings.fit_constants:
@@ -250,7 +311,7 @@ class Stages:
         hits = self._sums(view, targets, KEEP if not groups else KEEP_PEELED)
         plain = [t for t in targets if all(s.op not in (oc.INV, oc.SQRT, oc.SQUARE, oc.NEG) for s in t.steps)]
         hits += self._products(view, plain, keep=KEEP if not groups else KEEP_PEELED)
-        for t in starts[:4]:
+        for t in (starts[:4] + [t for t in plain if len(t.steps) > len(starts[0].steps)][:4]):
             hits += self._rationals(view, t)
         if self.identity.dimension is not None and not groups:
             loose = [Target(t.values, None, t.steps) for t in (self.identity, *links(self.identity, p.allowed))]
@@ -262,10 +323,9 @@ class Stages:
         """The target divided by each of a few products of powers that carry its dimension."""
         if not self.lead:
             return [self.identity]
-        from hypo.expression.evaluate import Program
-
         members = [(e, Program.of(e, self._names).value(self.X), self.identity.dimension or 0) for e in self.lead]
-        return [t for t in peels(self.identity, members, frozenset({"*"}), False) if t.steps[0].op == oc.MUL]
+        led = [t for t in peels(self.identity, members, frozenset({"*"}), False) if t.steps[0].op == oc.MUL]
+        return [self.identity, *led] if self.identity.dimension == 0 else led
 
     def _unit_targets(self, targets: Sequence[Target], q: NDArray[np.float64], log: bool) -> NDArray[np.float64]:
         out = []
@@ -381,10 +441,10 @@ class Stages:
 
     def _log_rows(self, view: View, limit: int) -> tuple[NDArray[np.float64], RowSet, Basis, NDArray[np.float64]]:
         """Rows log|u|, and u for an exponential factor, modulo products of powers of the variables."""
-        usable = [k for k in range(len(self.X)) if np.all(self.X[k] != 0)]
+        usable = [k for k in self.lines if np.all(self.X[k] != 0)]
         log_x = [np.log(np.abs(self.X[k])) for k in usable]
         usable = [k for k, v in zip(usable, log_x, strict=True) if np.ptp(v) > 1e-12]
-        log_x = [np.log(np.abs(self.X[k])) for k in usable]
+        log_x = [v for v in log_x if np.ptp(v) > 1e-12]
         basis = Basis(np.array([np.ones(len(self.y)), *log_x]), True, tuple(usable))
         q = orthonormal(list(basis.values[:, self.probe]), len(self.probe))
         with np.errstate(all="ignore"):
@@ -462,7 +522,8 @@ class Stages:
         first = self._led() if groups else [self.identity, *self._peeled(view, SWEEP_MEMBERS)]
         chains = [u for t in first for u in (t, *links(t, allowed))]
         chains += [v for u in chains if u.dimension in (None, 0) for v in self._by_one(u)]
-        chains = [t for t in chains if t.steps and np.all(t.values != 0)
+        # Powers of exp(y) say no more than sums for y.
+        chains = [t for t in chains if t.steps and t.steps[0].op != oc.LOG and np.all(t.values != 0)
                   and np.ptp(np.log(np.abs(t.values[self.probe]))) > 1e-9]
         if not chains or self.clock.expired:
             return []
