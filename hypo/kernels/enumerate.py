@@ -1,9 +1,15 @@
 """Enumeration of distinct subexpressions: candidates are evaluated on probe rows, hashed and compared, in one pass.
 
 A library member is a row of ``values`` (capacity, n_probe) with its operator and the members it is made of. Two members
-are *equal* when their values agree to ``TOLERANCE`` relative to the largest, and have *one shape* when they do so after
-scaling (sign included). Only equal candidates are dropped; members of a known shape stay, because x + x inside a sum is
-not x, but they are marked so that scans with free coefficients pass over them.
+are *equal* when their values agree on every row to ``TOLERANCE`` relative to that row (or to ``ROUNDING`` relative to the
+largest), and have *one shape* when they agree after scaling (sign included) to ``TOLERANCE`` relative to the largest.
+Equality goes row by row because formulas that differ on small rows only may differ everywhere once inverted.
+Only equal candidates are dropped; members of a known shape stay, because x + x inside a sum is not x, but they are marked
+so that scans with free coefficients pass over them.
+
+Nesting rules (``forbid``) look at the operators a member holds, so equal members are not always exchangeable: where square
+may not stand in square, square(x*x) needs x*x although square(x) is known. Such a candidate is kept as a *twin*: a member
+like any other, but not a distinct hypothesis.
 
 Cost per candidate: n_probe evaluations, n_probe multiply-adds for the hash, and a comparison only on a hash hit.
 """
@@ -15,6 +21,8 @@ from hypo.kernels import opcodes as oc
 from hypo.kernels.evaluate import binary_block, unary_block
 
 TOLERANCE = 1e-9
+# Rows this small beside the largest may be what rounding left of a cancellation.
+ROUNDING = 1e-14
 # Width of a hash cell: wider than the hash's change under TOLERANCE, so that looking into neighbours finds every equal.
 CELL = 1e-6
 # A sum below this share of its terms is rounding error, that is, zero.
@@ -24,9 +32,13 @@ _SQRT, _CBRT, _INV, _SQUARE, _CUBE, _NEG, _ABS = oc.SQRT, oc.CBRT, oc.INV, oc.SQ
 _ADD, _SUB, _MUL, _DIV, _MIN, _MAX = oc.ADD, oc.SUB, oc.MUL, oc.DIV, oc.MIN, oc.MAX
 _FIRST_UNARY, _FIRST_BINARY = oc.FIRST_UNARY, oc.FIRST_BINARY
 
-# Exponents of base units are kept in twelfths, packed into one integer as signed digits of base 2**bits.
+# Exponents of base units are kept in twelfths, packed into one integer as signed digits of base 2**bits. Digits stay below
+# a quarter of the base, so that two of them add up without reaching a neighbour.
 DIMENSION_SCALE = 12
 INVALID = np.int64(np.iinfo(np.int64).max)
+
+# What became of a candidate.
+KNOWN, NEW, TWIN = 0, 1, 2
 
 
 @njit(cache=True)
@@ -51,7 +63,7 @@ def unary_dimension(op, d, bits, n_field):
         return d
     if op == _INV:
         return -d
-    limit = (np.int64(1) << (bits - 1)) // 4
+    limit = (np.int64(1) << (bits - 2)) - 1
     if op == _SQUARE:
         return 2 * d if _digits_ok(d, bits, n_field, 1, limit // 2) else INVALID
     if op == _CUBE:
@@ -70,7 +82,7 @@ def binary_dimension(op, d, e, bits, n_field):
         return d if d == e else INVALID
     if op == _MUL or op == _DIV:
         r = d + e if op == _MUL else d - e
-        limit = (np.int64(1) << (bits - 1)) // 4
+        limit = (np.int64(1) << (bits - 2)) - 1
         return r if (r == 0 or _digits_ok(r, bits, n_field, 1, limit)) else INVALID
     return np.int64(0) if d == 0 and e == 0 else INVALID
 
@@ -98,16 +110,30 @@ def _slot(cell, size):
     return np.int64((h >> np.uint64(20)) & np.uint64(size - 1))
 
 
+@njit(cache=True)
+def _equal(w, v, m, n):
+    for i in range(n):
+        if abs(w[i] - v[i]) > TOLERANCE * abs(w[i]) + ROUNDING * m:
+            return False
+    return True
+
+
 @njit(cache=True, error_model="numpy")
-def insert(w, m, p, dim, values, norm, projection, dims, shape, head, chain, count):
-    """Add row ``w`` unless an equal member of that dimension exists; returns (its index, whether it is new)."""
+def insert(w, m, p, dim, have, ruled, values, norm, projection, dims, shape, head, chain, mask, count):
+    """Add row ``w`` holding the operators ``have`` unless an equal member can stand for it; returns (its index, KNOWN,
+    NEW or TWIN).
+
+    A member of the same dimension and values can stand for ``w`` when it holds none of the operators ``ruled`` (those that
+    some rule forbids somewhere) that ``w`` does not hold.
+    """
     n = values.shape[1]
     same_shape = -1
+    status = NEW
     centre = np.int64(np.floor(abs(p) / CELL))
     for cell in range(centre - 1, centre + 2):
         k = head[_slot(cell, head.shape[0])]
         while k >= 0:
-            if abs(abs(projection[k]) - abs(p)) < CELL:
+            if abs(abs(projection[k]) - abs(p)) < CELL and dims[k] == dim:
                 for sign in (1.0, -1.0):
                     a = sign / m
                     b = 1.0 / norm[k]
@@ -116,9 +142,11 @@ def insert(w, m, p, dim, values, norm, projection, dims, shape, head, chain, cou
                         if abs(w[i] * a - values[k, i] * b) > TOLERANCE:
                             agree = False
                             break
-                    if agree and dims[k] == dim:
-                        if sign > 0 and abs(m - norm[k]) <= TOLERANCE * m:
-                            return k, False
+                    if agree:
+                        if sign > 0 and _equal(w, values[k], m, n):
+                            if mask[k] & ruled & ~have == 0:
+                                return k, KNOWN
+                            status = TWIN
                         if same_shape < 0 or shape[k] < same_shape:
                             same_shape = shape[k]
             k = chain[k]
@@ -126,16 +154,17 @@ def insert(w, m, p, dim, values, norm, projection, dims, shape, head, chain, cou
     norm[count] = m
     projection[count] = p
     dims[count] = dim
+    mask[count] = have
     shape[count] = same_shape if same_shape >= 0 else count
     s = _slot(centre, head.shape[0])
     chain[count] = head[s]
     head[s] = count
-    return count, True
+    return count, status
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def grow_unary(code, lo, hi, cost_new, forbid, bits, n_field, weight, values, norm, projection, dims, shape, head,
-               chain, op, left, right, cost, mask, count, tested):
+def grow_unary(code, lo, hi, cost_new, forbid, ruled, bits, n_field, weight, values, norm, projection, dims, shape, head,
+               chain, mask, op, left, right, cost, twin, count, tested):
     """Apply operator ``code`` to members lo…hi-1; returns (members, candidates tested so far)."""
     n = values.shape[1]
     w = np.empty(n)
@@ -150,13 +179,14 @@ def grow_unary(code, lo, hi, cost_new, forbid, bits, n_field, weight, values, no
         m, p = _hash(w, weight, n)
         if m <= 0.0:
             continue
-        k, new = insert(w, m, p, d, values, norm, projection, dims, shape, head, chain, count)
-        if new:
+        have = mask[i] | (np.int32(1) << code)
+        k, status = insert(w, m, p, d, have, ruled, values, norm, projection, dims, shape, head, chain, mask, count)
+        if status != KNOWN:
             op[k] = code
             left[k] = i
             right[k] = -1
             cost[k] = cost_new
-            mask[k] = mask[i] | (np.int32(1) << code)
+            twin[k] = status == TWIN
             count += 1
             if count == values.shape[0]:
                 break
@@ -164,8 +194,8 @@ def grow_unary(code, lo, hi, cost_new, forbid, bits, n_field, weight, values, no
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def grow_binary(code, commutative, left_lo, left_hi, right_lo, right_hi, cost_new, forbid, bits, n_field, weight, values,
-                norm, projection, dims, shape, head, chain, op, left, right, cost, mask, count, tested):
+def grow_binary(code, commutative, left_lo, left_hi, right_lo, right_hi, cost_new, forbid, ruled, bits, n_field, weight,
+                values, norm, projection, dims, shape, head, chain, mask, op, left, right, cost, twin, count, tested):
     """Apply operator ``code`` to all pairs of two ranges of members; returns (members, candidates tested so far)."""
     n = values.shape[1]
     w = np.empty(n)
@@ -183,13 +213,14 @@ def grow_binary(code, commutative, left_lo, left_hi, right_lo, right_hi, cost_ne
             m, p = _hash(w, weight, n)
             if m <= 0.0 or (additive and m <= CANCEL * max(norm[i], norm[j])):
                 continue
-            k, new = insert(w, m, p, d, values, norm, projection, dims, shape, head, chain, count)
-            if new:
+            have = mask[i] | mask[j] | (np.int32(1) << code)
+            k, status = insert(w, m, p, d, have, ruled, values, norm, projection, dims, shape, head, chain, mask, count)
+            if status != KNOWN:
                 op[k] = code
                 left[k] = i
                 right[k] = j
                 cost[k] = cost_new
-                mask[k] = mask[i] | mask[j] | (np.int32(1) << code)
+                twin[k] = status == TWIN
                 count += 1
                 if count == values.shape[0]:
                     return count, tested

@@ -4,7 +4,9 @@ Members are made from seeds (variables, named constants, the number 1, or larger
 operators, level by level: level c holds what has cost c = 1 + cost(u) (+ cost(v)). When seeds are leaves of cost
 1, cost is the number of nodes and a finished level means that *all* distinct formulas of that size are there.
 
-Not in the library: formulas with a subexpression that is not finite on some probe row, or zero on all of them.
+Not in the library: formulas with a subexpression that is not finite on some probe row, or zero on all of them; with
+units, those with a subexpression whose dimension has an exponent that is no multiple of 1/12 (the root of the root of the
+root of a length) or too large to pack (beyond 5 with seven base units, beyond 42 with up to five).
 """
 
 from __future__ import annotations
