@@ -254,7 +254,7 @@ class Result:
         notes = [self.settings.get("unit_note", ""), *self.settings.get("notes", ())]
         return [
             tables.sentence(self.message),
-            tables.coverage_sentence(asdict(self.coverage)),
+            tables.coverage_sentence(asdict(self.coverage), self.target in self.settings["units"]),
             *(tables.sentence(note) for note in notes if note),
         ]
 

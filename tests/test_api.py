@@ -309,6 +309,9 @@ def test_numbers() -> None:
         "All 1 300 distinct formulas without inner constants up to complexity 7 were scored "
         "(5 200 hypotheses in total)."
     )
+    assert tables.coverage_sentence({"complete_to": 7, "scored": 52, "distinct": 0}, True) == (
+        "No formula without inner constants up to complexity 7 can be the target; 52 hypotheses were scored in total."
+    )
 
 
 def units(*texts: str) -> list[Unit]:

@@ -86,12 +86,23 @@ def test_fit_prints_the_law_and_writes_the_result(cli: Cli, tmp_path: Path) -> N
     assert len(marked) == 1
     assert marked[0].endswith(lines[0].removeprefix("s = "))
     assert re.fullmatch(
-        r"All [\d ]+ distinct formulas without inner constants up to complexity \d+ were scored \([\d ]+ hypotheses in "
-        r"total\)\.",
+        r"No formula without inner constants up to complexity \d+ can be the target; [\d ]+ hypotheses were scored in "
+        r"total\.",
         lines[-2],
     )
     assert lines[-1] == f"Written to {Path('hypo-out/fall')}: result.json, front.csv"
     assert sorted(p.name for p in (tmp_path / "hypo-out" / "fall").iterdir()) == ["front.csv", "result.json"]
+
+
+def test_fit_without_units(cli: Cli) -> None:
+    write_csv(Path("plain.csv"), "t,s", X, LAW)
+    _, out, _ = cli("fit", "plain.csv", "--target", "s", *FAST)
+    assert re.search(
+        r"^All [\d ]+ distinct formulas without inner constants up to complexity \d+ were scored \([\d ]+ hypotheses in "
+        r"total\)\.$",
+        out,
+        re.M,
+    )
 
 
 def test_result_json(cli: Cli, tmp_path: Path) -> None:

@@ -132,14 +132,22 @@ def grouped(count: int) -> str:
     return f"{count:,}".replace(",", " ")
 
 
-def coverage_sentence(coverage: Mapping[str, int]) -> str:
-    """What the search covered for certain, in one sentence; ``coverage`` as in ``result.json``."""
-    complete, scored, distinct = coverage["complete_to"], coverage["scored"], coverage["distinct"]
+def coverage_sentence(coverage: Mapping[str, int], dimensional: bool = False) -> str:
+    """What the search covered for certain, in one sentence; ``coverage`` as in ``result.json``.
+
+    ``dimensional`` says that only formulas of the target's dimension were hypotheses.
+    """
+    complete, distinct = coverage["complete_to"], coverage["distinct"]
+    total = f"{grouped(coverage['scored'])} hypotheses"
     if not complete:
-        return f"{grouped(scored)} hypotheses were scored; no complexity was searched completely."
+        return f"{total} were scored; no complexity was searched completely."
+    kind = "without inner constants"
+    if not distinct:
+        return f"No formula {kind} up to complexity {complete} can be the target; {total} were scored in total."
+    if dimensional:
+        kind = f"of the target's dimension {kind}"
     return (
-        f"All {grouped(distinct)} distinct formulas without inner constants up to complexity {complete} were "
-        f"scored ({grouped(scored)} hypotheses in total)."
+        f"All {grouped(distinct)} distinct formulas {kind} up to complexity {complete} were scored ({total} in total)."
     )
 
 
