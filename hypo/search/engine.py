@@ -15,6 +15,7 @@ from hypo.expression.expr import Expression
 from hypo.scoring.score import Hypothesis
 from hypo.search.archive import Archive, rank
 from hypo.search.constants import fit
+from hypo.search.context import Context
 from hypo.search.problem import Problem, Settings
 from hypo.search.refine import Refiner
 from hypo.search.scan import Clock
@@ -93,7 +94,7 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
                               clock.scored / max(now - begin, 1e-9), stages.complete_to if stages else 0, stage))
 
         try:
-            stages = Stages(problem, settings, refiner, clock, executor, report)
+            stages = Stages(Context.of(problem, settings, clock, executor), settings, refiner, report)
             refiner.baselines()
             smaller = stages.reduced()
             stale = 0

@@ -1,0 +1,198 @@
+"""The forms that scans look for: sums, products, rational forms, and products of powers, each behind many targets.
+
+Every function takes targets and a view of a library, scans on the probe rows, races the best on the racing rows, and returns
+hits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hypo.search.context import Context, View
+from hypo.search.race import PRODUCT, RATIONAL, SUM, Basis, Hit, RowSet, race
+from hypo.search.scan import Best, distinct_rows, extend, orthonormal, scan_products, scan_sums, scan_triples, unit_rows
+from hypo.search.targets import Target
+
+# Hits kept per target and scan, for the data's own target and for peeled ones.
+KEEP, KEEP_PEELED = 300, 40
+# Pairs that are grown to three and four terms, and the longest sums.
+BEAM, MOST_TERMS = 60, 4
+# Rows on each side of a rational form.
+RATIONAL_ROWS = 1500
+# Of many peeled targets those raced.
+RACED_TARGETS = 60
+# Rows of which all triples are scanned, for a few targets and for many.
+TRIPLE_ROWS, TRIPLE_ROWS_MANY, MANY = 700, 120, 40
+
+
+def unit_targets(ctx: Context, targets: Sequence[Target], q: NDArray[np.float64], log: bool) -> NDArray[np.float64]:
+    out = []
+    for t in targets:
+        v = t.values[ctx.probe]
+        v = np.log(np.abs(v)) if log else v
+        unit, _ = unit_rows(v[None, :], q, least=1e-12)
+        out.append(unit[0] if len(unit) else np.zeros(len(v)))
+    return np.array(out)
+
+
+def sums(ctx: Context, view: View, targets: Sequence[Target], keep: int, limit: int | None = None,
+          beam: int = BEAM) -> list[Hit]:
+    hits: list[Hit] = []
+    y, w = ctx.y, ctx.weight
+    for dimension, group in by_dimension(targets):
+        chosen = view.of_dimension(dimension, limit)
+        constant = dimension in (None, 0)
+        basis = Basis(np.ones((1, len(y))) if constant else np.empty((0, len(y))), constant)
+        q = orthonormal(list(basis.values[:, ctx.probe]), ctx.n_probe)
+        F, kept = unit_rows(view.values[chosen], q)
+        index = chosen[kept]
+        if len(index) == 0:
+            continue
+        T = unit_targets(ctx, group, q, False)
+        single = (T @ F.T) ** 2
+        ctx.clock.scored += single.size
+        n_free = ctx.n_probe - len(q)
+        pairs = scan_sums(T, F, None, keep=keep, clock=ctx.clock, executor=ctx.executor) if n_free > 4 else None
+        rows = TRIPLE_ROWS if len(targets) < MANY else TRIPLE_ROWS_MANY
+        three = scan_triples(T, F[:rows], keep=keep // 4, clock=ctx.clock) if n_free > 12 and len(F) > 2 else None
+        for t, target in promising(group, single, pairs):
+            if ctx.clock.expired:
+                return hits
+            top = np.argsort(-single[t], kind="stable")[:keep]
+            hits += race(target, SUM, view.rows, index[top][:, None], basis, y, w)
+            if three is not None:
+                hits += race(target, SUM, view.rows, index[three[t]], basis, y, w)
+            if pairs is not None:
+                two = np.column_stack([pairs[t].i, pairs[t].j])
+                hits += race(target, SUM, view.rows, index[two], basis, y, w)
+                for terms in longer(ctx, T[t], F, two, beam if len(targets) < MANY else 0):
+                    hits += race(target, SUM, view.rows, index[terms], basis, y, w)
+    return hits
+
+
+def promising(group: list[Target], single: NDArray[np.float64],
+               pairs: list[Best] | None) -> list[tuple[int, Target]]:
+    """The targets whose rows explain most, in their order: of many peels few deserve a race."""
+    best = single.max(axis=1)
+    if pairs is not None:
+        best = np.maximum(best, [b.r2[0] if len(b.r2) else 0.0 for b in pairs])
+    chosen = np.sort(np.argsort(-best, kind="stable")[:RACED_TARGETS])
+    return [(int(t), group[t]) for t in chosen]
+
+
+def longer(ctx: Context, t: NDArray[np.float64], F: NDArray[np.float64], pairs: NDArray[np.int64],
+            beam: int) -> list[NDArray[np.int64]]:
+    """Tuples of three and four rows grown from the best pairs."""
+    out: list[NDArray[np.int64]] = []
+    terms = pairs[:beam]
+    while len(terms) and terms.shape[1] < MOST_TERMS and ctx.n_probe > 4 * terms.shape[1] + 12:
+        terms, r2 = extend(t, F, terms, keep=beam, clock=ctx.clock)
+        out.append(terms[:KEEP_PEELED])
+        if len(r2) and r2[0] > 1.0 - 1e-14:
+            break
+    return out
+
+
+def products(ctx: Context, view: View, targets: Sequence[Target], limit: int | None = None, keep: int = KEEP) -> list[Hit]:
+    hits: list[Hit] = []
+    y, w = ctx.y, ctx.weight
+    unit, kept = unit_rows(view.values, np.empty((0, ctx.n_probe)))
+    if limit is not None:
+        unit, kept = unit[:limit], kept[:limit]
+    dims = view.dims[kept]
+    for dimension, group in by_dimension(targets):
+        constant = dimension in (None, 0)
+        basis = Basis(np.ones((1, len(y))) if constant else np.empty((0, len(y))), constant)
+        q = orthonormal(list(basis.values[:, ctx.probe]), ctx.n_probe)
+        T = unit_targets(ctx, group, q, False)
+        if dimension is None:
+            blocks = [(np.arange(len(kept)), None)]
+        else:
+            where = {int(d): np.flatnonzero(dims == d) for d in np.unique(dims)}
+            blocks = [(a, None if d == dimension - d else where[dimension - d]) for d, a in where.items()
+                      if dimension - d in where and d <= dimension - d]
+        for a, b in blocks:
+            if ctx.clock.expired:
+                return hits
+            found = scan_products(T, unit[a], None if b is None else unit[b], q, keep=keep, clock=ctx.clock,
+                                  executor=ctx.executor)
+            second = a if b is None else b
+            for target, best in zip(group, found, strict=True):
+                terms = np.column_stack([kept[a[best.i]], kept[second[best.j]]])
+                hits += race(target, PRODUCT, view.rows, terms, basis, y, w)
+    return hits
+
+
+def rationals(ctx: Context, view: View, target: Target) -> list[Hit]:
+    y, w = ctx.y, ctx.weight
+    constant = target.dimension in (None, 0)
+    basis = Basis(np.ones((1, len(y))) if constant else np.empty((0, len(y))), constant)
+    q = orthonormal(list(basis.values[:, ctx.probe]), ctx.n_probe)
+    f_index = view.of_dimension(target.dimension, RATIONAL_ROWS)
+    g_index = view.of_dimension(None if target.dimension is None else 0, RATIONAL_ROWS)
+    if "/" not in ctx.problem.allowed or not len(f_index) or not len(g_index) or ctx.n_probe - len(q) < 5:
+        return []
+    F, kept_f = unit_rows(view.values[f_index], q)
+    G, kept_g = unit_rows(view.values[g_index] * target.values[ctx.probe], q)
+    if not len(F) or not len(G):
+        return []
+    T = unit_targets(ctx, [target], q, False)
+    best = scan_sums(T, F, G, keep=KEEP, clock=ctx.clock, executor=ctx.executor)[0]
+    terms = np.column_stack([f_index[kept_f[best.i]], g_index[kept_g[best.j]]])
+    return race(target, RATIONAL, view.rows, terms, basis, y, w)
+
+
+def log_rows(ctx: Context, view: View, lines: Sequence[int], limit: int) -> tuple[NDArray[np.float64], RowSet, Basis, NDArray[np.float64]]:
+    """Rows log|u|, and u for an exponential factor, modulo products of powers of the variables."""
+    usable = [k for k in lines if np.all(ctx.X[k] != 0)]
+    log_x = [np.log(np.abs(ctx.X[k])) for k in usable]
+    usable = [k for k, v in zip(usable, log_x, strict=True) if np.ptp(v) > 1e-12]
+    log_x = [v for v in log_x if np.ptp(v) > 1e-12]
+    basis = Basis(np.array([np.ones(len(ctx.y)), *log_x]), True, tuple(usable))
+    q = orthonormal(list(basis.values[:, ctx.probe]), ctx.n_probe)
+    with np.errstate(all="ignore"):
+        logs = np.log(np.abs(view.values))
+    pure = np.flatnonzero(view.dims == 0) if "exp" in ctx.problem.allowed else np.empty(0, np.int64)
+    members = np.concatenate([np.arange(len(view.members)), pure])
+    is_log = np.concatenate([np.ones(len(view.members), np.bool_), np.zeros(len(pure), np.bool_)])
+    values = np.concatenate([logs, view.values[pure]])
+    order = np.argsort(view.rows.cost(members) + 2 * ~is_log, kind="stable")
+    unit, kept = unit_rows(values[order], q)
+    first = distinct_rows(unit)[:limit]
+    chosen = order[kept[first]]
+    rows = RowSet(view.rows.library, view.members[members[chosen]], is_log[chosen], ctx.X)
+    return unit[first], rows, basis, q
+
+
+def log_sums(ctx: Context, targets: Sequence[Target], view: View, lines: Sequence[int], limit: int, beam: int) -> list[Hit]:
+    L, rows, basis, q = log_rows(ctx, view, lines, limit)
+    y, w = ctx.y, ctx.weight
+    hits: list[Hit] = []
+    T = unit_targets(ctx, targets, q, True)
+    pairs = scan_sums(T, L, None, keep=KEEP_PEELED * 2, clock=ctx.clock, executor=ctx.executor) if len(L) > 1 else None
+    for t, target in enumerate(targets):
+        if ctx.clock.expired:
+            return hits
+        # The bare product of powers of the variables, with no further factor.
+        hits += race(target, SUM, rows, np.empty((1, 0), np.int64), basis, y, w, log=True)
+        if not T[t].any() or pairs is None:
+            continue
+        ctx.clock.scored += len(L)
+        top = np.argsort(-((L @ T[t]) ** 2), kind="stable")[:KEEP_PEELED]
+        hits += race(target, SUM, rows, top[:, None], basis, y, w, log=True)
+        two = np.column_stack([pairs[t].i, pairs[t].j])
+        hits += race(target, SUM, rows, two, basis, y, w, log=True)
+        for terms in longer(ctx, T[t], L, two, beam):
+            hits += race(target, SUM, rows, terms, basis, y, w, log=True)
+    return hits
+
+
+def by_dimension(targets: Sequence[Target]) -> list[tuple[int | None, list[Target]]]:
+    def key(t: Target) -> tuple[bool, int]:
+        return (t.dimension is None, t.dimension or 0)
+
+    return [(group[0].dimension, group) for _, g in groupby(sorted(targets, key=key), key) for group in [list(g)]]

@@ -1,0 +1,115 @@
+"""What libraries are grown from: variables and named constants, or dimensionless groups of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hypo.expression import ops
+from hypo.expression.evaluate import Program
+from hypo.expression.expr import Expression
+from hypo.expression.parser import parse
+from hypo.kernels import opcodes as oc
+from hypo.search.context import Context
+from hypo.search.groups import monomials
+from hypo.search.library import Library, Seed
+from hypo.search.problem import TRANSCENDENTAL, Problem, Settings
+from hypo.units import Dimension
+
+# Groups of cost 1 (the others cost 2), and the most differences of variables among the leaves.
+CHEAP_GROUPS, MOST_DIFFERENCES = 6, 8
+# Groups taken as seeds, and products of powers that carry the target's dimension.
+MOST_GROUPS, MOST_LEADS = 24, 12
+# Numbers that stand beside a pure number inside a function: half and double angles, turns, quanta of h/2π.
+INNER_NUMBERS = ("2", "1/2", "2*pi", "1/(2*pi)")
+
+
+@dataclass(frozen=True)
+class Leaves:
+    """Formulas that groups are made of, with their racing rows and exact dimensions."""
+
+    formulas: list[Expression]
+    rows: list[NDArray[np.float64]]
+    dimensions: list[tuple[Fraction | int, ...]]
+
+
+def plain_library(ctx: Context, settings: Settings, lines: Sequence[int]) -> Library:
+    """A library over the variables in ``lines``, the named constants and the number 1."""
+    p, X = ctx.problem, ctx.X[:, ctx.probe]
+    seeds = [Seed(Expression.variable(p.columns[i]), 1, X[i], p.packed(p.columns[i])) for i in lines]
+    ones = np.ones(ctx.n_probe)
+    for name, value in p.constants.items():
+        seeds.append(Seed(Expression.constant(value, name=name), 1, value * ones, p.packed(name)))
+    if settings.fit_constants:
+        seeds.append(Seed(Expression.constant(1.0), 1, ones))
+    return _library(seeds, p, settings)
+
+
+def group_library(ctx: Context, settings: Settings, lines: Sequence[int]) -> Library | None:
+    """A library over dimensionless products of powers (Buckingham's π groups), None when there are too few."""
+    leaves = _leaves(ctx, lines)
+    _add_differences(leaves)
+    seeds = [Seed(Expression.constant(1.0), 1, np.ones(ctx.n_probe))]
+    for exponents, e in monomials(leaves.formulas, leaves.dimensions, None, limit=MOST_GROUPS):
+        values = np.prod([leaves.rows[k] ** q for k, q in enumerate(exponents) if q], axis=0)
+        if np.all(np.isfinite(values)):
+            seeds.append(Seed(e, 1 if len(seeds) <= CHEAP_GROUPS else 2, values[ctx.probe]))
+    if len(seeds) < 2:
+        return None
+    for seed in seeds[1 : CHEAP_GROUPS + 1]:
+        for text in INNER_NUMBERS:
+            number = parse(text)
+            value = Program.of(number, ()).value(np.empty((0, 1)))[0]
+            seeds.append(Seed(number * seed.expression, 3, value * seed.values))
+    return _library(seeds, ctx.problem, settings)
+
+
+def leads(ctx: Context, lines: Sequence[int], dimension: Dimension) -> list[Expression]:
+    """A few products of powers of the given dimension, simplest first."""
+    leaves = _leaves(ctx, lines)
+    return [e for _, e in monomials(leaves.formulas, leaves.dimensions, dimension.exponents, limit=MOST_LEADS)]
+
+
+def _library(seeds: list[Seed], p: Problem, settings: Settings) -> Library:
+    return Library(seeds, p.enumerated, p.columns, forbid=_forbidden(p, settings), dimension_layout=p.dimension_layout,
+                   seed=settings.seed)
+
+
+def _forbidden(p: Problem, settings: Settings) -> NDArray[np.int32]:
+    """For each opcode the mask of opcodes that may not occur below it."""
+    masks = np.zeros(oc.N_OPCODE, np.int32)
+    rules: dict[str, Sequence[str]] = {}
+    if settings.operators is None and p.knowledge.operators is None:
+        rules.update({outer: TRANSCENDENTAL for outer in TRANSCENDENTAL})
+    rules.update(p.knowledge.nesting)
+    for outer, inner in rules.items():
+        for name in inner:
+            masks[ops.BY_NAME[outer].opcode] |= 1 << ops.BY_NAME[name].opcode
+    return masks
+
+
+def _leaves(ctx: Context, lines: Sequence[int]) -> Leaves:
+    p = ctx.problem
+    columns = [p.columns[i] for i in lines]
+    formulas = [Expression.variable(n) for n in columns]
+    formulas += [Expression.constant(v, name=n) for n, v in p.constants.items()]
+    rows = [ctx.X[i] for i in lines] + [np.full(len(ctx.y), v) for v in p.constants.values()]
+    pure = (0,) * 8
+    dimensions = [p.dimensions[n].exponents if n in p.dimensions else pure for n in (*columns, *p.constants)]
+    return Leaves(formulas, rows, list(dimensions))
+
+
+def _add_differences(leaves: Leaves) -> None:
+    """Differences of two variables of one dimension join the leaves: laws that do not change under a common shift."""
+    n = len(leaves.formulas)
+    pairs = [(i, j) for i in range(n) for j in range(i + 1, n) if leaves.dimensions[i] == leaves.dimensions[j]
+             and leaves.formulas[i].variables and leaves.formulas[j].variables]
+    for i, j in pairs[:MOST_DIFFERENCES]:
+        if np.all(leaves.rows[i] != leaves.rows[j]):
+            leaves.formulas.append(leaves.formulas[i] - leaves.formulas[j])
+            leaves.rows.append(leaves.rows[i] - leaves.rows[j])
+            leaves.dimensions.append(leaves.dimensions[i])
