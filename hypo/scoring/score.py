@@ -70,8 +70,9 @@ class Scorer:
         total = misfit + cost + (self.lam * amount if amount else 0.0)
         if not math.isfinite(total):
             return None
-        return Hypothesis(e, complexity, misfit, cost, amount, total, self._r2(residual),
-                          float(np.sqrt(np.mean(residual**2))))
+        return Hypothesis(
+            e, complexity, misfit, cost, amount, total, self._r2(residual), float(np.sqrt(np.mean(residual**2)))
+        )
 
     def _information(self, e: Expression, gradient: NDArray[np.float64], rss: float) -> NDArray[np.float64]:
         """Fisher information of each constant slot; leaves of one name add their gradients first."""
@@ -79,8 +80,7 @@ class Scorer:
         root = self.likelihood.root_weights
         for i in e.free:
             name = e.constants[i].name
-            line = gradient[i] if name is None else sum(
-                gradient[j] for j in e.free if e.constants[j].name == name)
+            line = gradient[i] if name is None else sum(gradient[j] for j in e.free if e.constants[j].name == name)
             scaled = line if root is None else line * root
             information[i] = float(np.sum(scaled**2))
         information /= self.likelihood.noise_variance(rss)

@@ -99,8 +99,16 @@ def _linear_slots(e: Expression) -> list[int]:
     return visit(len(e.code) - 1)
 
 
-def fit(e: Expression, X: NDArray[np.float64], columns: Sequence[str], likelihood: Gaussian, *,
-        starts: int = 1, rng: np.random.Generator | None = None, steps: int = MAX_STEPS) -> Expression:
+def fit(
+    e: Expression,
+    X: NDArray[np.float64],
+    columns: Sequence[str],
+    likelihood: Gaussian,
+    *,
+    starts: int = 1,
+    rng: np.random.Generator | None = None,
+    steps: int = MAX_STEPS,
+) -> Expression:
     """``e`` with its free constants at a minimum of the weighted residual sum of squares.
 
     ``starts > 1`` tries that many starting points for the parameters that enter non-linearly (the given values are

@@ -34,8 +34,9 @@ class Context:
         probe = np.sort(rng.permutation(len(race_rows))[: settings.n_probe])
         root = problem.likelihood.root_weights
         weight = np.ones(len(race_rows)) if root is None else root[race_rows] ** 2
-        return Context(problem, np.ascontiguousarray(problem.X[:, race_rows]), problem.y[race_rows], weight, probe, clock,
-                       executor)
+        return Context(
+            problem, np.ascontiguousarray(problem.X[:, race_rows]), problem.y[race_rows], weight, probe, clock, executor
+        )
 
     @property
     def scale(self) -> float:

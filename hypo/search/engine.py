@@ -90,8 +90,17 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
             if progress is None:
                 return
             now = time.monotonic()
-            progress(Progress(now - begin, max(0.0, clock.deadline - now), archive.best, clock.scored,
-                              clock.scored / max(now - begin, 1e-9), stages.complete_to if stages else 0, stage))
+            progress(
+                Progress(
+                    now - begin,
+                    max(0.0, clock.deadline - now),
+                    archive.best,
+                    clock.scored,
+                    clock.scored / max(now - begin, 1e-9),
+                    stages.complete_to if stages else 0,
+                    stage,
+                )
+            )
 
         try:
             stages = Stages(Context.of(problem, settings, clock, executor), settings, refiner, report)
@@ -127,10 +136,16 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
         status, message = "nothing_found", "no formula is defined on all rows and keeps the knowledge"
     timing["total"] = time.monotonic() - begin
     return Outcome(
-        front=archive.front(), best=best, complete_to=stages.complete_to if stages else 0, scored=clock.scored,
+        front=archive.front(),
+        best=best,
+        complete_to=stages.complete_to if stages else 0,
+        scored=clock.scored,
         distinct=stages.distinct if stages else 0,
         outcome_share=min(1.0, archive.found_at / clock.scored) if clock.scored else 0.0,
-        diversity=stages.diversity if stages else 0.0, status=status, message=message, timing=timing,
+        diversity=stages.diversity if stages else 0.0,
+        status=status,
+        message=message,
+        timing=timing,
     )
 
 

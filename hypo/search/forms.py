@@ -22,7 +22,7 @@ KEEP, KEEP_PEELED = 300, 40
 # Pairs that are grown to three and four terms, and the longest sums.
 BEAM, MOST_TERMS = 60, 4
 # Rows on each side of a rational form.
-RATIONAL_ROWS = 1500
+RATIONAL_ROWS = 3000
 # Of many peeled targets those raced.
 RACED_TARGETS = 60
 # Rows of which all triples are scanned, for a few targets and for many.
@@ -39,8 +39,9 @@ def unit_targets(ctx: Context, targets: Sequence[Target], q: NDArray[np.float64]
     return np.array(out)
 
 
-def sums(ctx: Context, view: View, targets: Sequence[Target], keep: int, limit: int | None = None,
-          beam: int = BEAM) -> list[Hit]:
+def sums(
+    ctx: Context, view: View, targets: Sequence[Target], keep: int, limit: int | None = None, beam: int = BEAM
+) -> list[Hit]:
     hits: list[Hit] = []
     y, w = ctx.y, ctx.weight
     for dimension, group in by_dimension(targets):
@@ -74,8 +75,7 @@ def sums(ctx: Context, view: View, targets: Sequence[Target], keep: int, limit: 
     return hits
 
 
-def promising(group: list[Target], single: NDArray[np.float64],
-               pairs: list[Best] | None) -> list[tuple[int, Target]]:
+def promising(group: list[Target], single: NDArray[np.float64], pairs: list[Best] | None) -> list[tuple[int, Target]]:
     """The targets whose rows explain most, in their order: of many peels few deserve a race."""
     best = single.max(axis=1)
     if pairs is not None:
@@ -84,8 +84,9 @@ def promising(group: list[Target], single: NDArray[np.float64],
     return [(int(t), group[t]) for t in chosen]
 
 
-def longer(ctx: Context, t: NDArray[np.float64], F: NDArray[np.float64], pairs: NDArray[np.int64],
-            beam: int) -> list[NDArray[np.int64]]:
+def longer(
+    ctx: Context, t: NDArray[np.float64], F: NDArray[np.float64], pairs: NDArray[np.int64], beam: int
+) -> list[NDArray[np.int64]]:
     """Tuples of three and four rows grown from the best pairs."""
     out: list[NDArray[np.int64]] = []
     terms = pairs[:beam]
@@ -97,7 +98,9 @@ def longer(ctx: Context, t: NDArray[np.float64], F: NDArray[np.float64], pairs: 
     return out
 
 
-def products(ctx: Context, view: View, targets: Sequence[Target], limit: int | None = None, keep: int = KEEP) -> list[Hit]:
+def products(
+    ctx: Context, view: View, targets: Sequence[Target], limit: int | None = None, keep: int = KEEP
+) -> list[Hit]:
     hits: list[Hit] = []
     y, w = ctx.y, ctx.weight
     unit, kept = unit_rows(view.values, np.empty((0, ctx.n_probe)))
@@ -109,17 +112,22 @@ def products(ctx: Context, view: View, targets: Sequence[Target], limit: int | N
         basis = Basis(np.ones((1, len(y))) if constant else np.empty((0, len(y))), constant)
         q = orthonormal(list(basis.values[:, ctx.probe]), ctx.n_probe)
         T = unit_targets(ctx, group, q, False)
+        blocks: list[tuple[NDArray[np.int64], NDArray[np.int64] | None]]
         if dimension is None:
             blocks = [(np.arange(len(kept)), None)]
         else:
             where = {int(d): np.flatnonzero(dims == d) for d in np.unique(dims)}
-            blocks = [(a, None if d == dimension - d else where[dimension - d]) for d, a in where.items()
-                      if dimension - d in where and d <= dimension - d]
+            blocks = [
+                (a, None if d == dimension - d else where[dimension - d])
+                for d, a in where.items()
+                if dimension - d in where and d <= dimension - d
+            ]
         for a, b in blocks:
             if ctx.clock.expired:
                 return hits
-            found = scan_products(T, unit[a], None if b is None else unit[b], q, keep=keep, clock=ctx.clock,
-                                  executor=ctx.executor)
+            found = scan_products(
+                T, unit[a], None if b is None else unit[b], q, keep=keep, clock=ctx.clock, executor=ctx.executor
+            )
             second = a if b is None else b
             for target, best in zip(group, found, strict=True):
                 terms = np.column_stack([kept[a[best.i]], kept[second[best.j]]])
@@ -146,7 +154,9 @@ def rationals(ctx: Context, view: View, target: Target) -> list[Hit]:
     return race(target, RATIONAL, view.rows, terms, basis, y, w)
 
 
-def log_rows(ctx: Context, view: View, lines: Sequence[int], limit: int) -> tuple[NDArray[np.float64], RowSet, Basis, NDArray[np.float64]]:
+def log_rows(
+    ctx: Context, view: View, lines: Sequence[int], limit: int
+) -> tuple[NDArray[np.float64], RowSet, Basis, NDArray[np.float64]]:
     """Rows log|u|, and u for an exponential factor, modulo products of powers of the variables."""
     usable = [k for k in lines if np.all(ctx.X[k] != 0)]
     log_x = [np.log(np.abs(ctx.X[k])) for k in usable]
@@ -168,7 +178,9 @@ def log_rows(ctx: Context, view: View, lines: Sequence[int], limit: int) -> tupl
     return unit[first], rows, basis, q
 
 
-def log_sums(ctx: Context, targets: Sequence[Target], view: View, lines: Sequence[int], limit: int, beam: int) -> list[Hit]:
+def log_sums(
+    ctx: Context, targets: Sequence[Target], view: View, lines: Sequence[int], limit: int, beam: int
+) -> list[Hit]:
     L, rows, basis, q = log_rows(ctx, view, lines, limit)
     y, w = ctx.y, ctx.weight
     hits: list[Hit] = []

@@ -14,12 +14,16 @@ LARGEST_POWER = 2
 MOST_FACTORS = 5
 
 
-def monomials(leaves: Sequence[Expression], dimensions: Sequence[Sequence[Fraction | int]],
-              target: Sequence[Fraction] | None, limit: int) -> list[tuple[tuple[int, ...], Expression]]:
+def monomials(
+    leaves: Sequence[Expression],
+    dimensions: Sequence[Sequence[Fraction | int]],
+    target: Sequence[Fraction] | None,
+    limit: int,
+) -> list[tuple[tuple[int, ...], Expression]]:
     """Exponents (n_leaf,) and formulas of products of powers with dimension ``target`` (None: pure numbers), simplest first.
 
-    Exponents are at most ``LARGEST_POWER`` in size, up to ``MOST_FACTORS`` leaves take part. Of a pure number and its inverse the one
-    whose first exponent is positive is given.
+    Exponents are at most ``LARGEST_POWER`` in size, up to ``MOST_FACTORS`` leaves take part. Of a pure number and its
+    inverse the one whose first exponent is positive is given.
     """
     n = len(leaves)
     table = np.array([[float(x) for x in d] for d in dimensions]).reshape(n, -1)
@@ -49,8 +53,13 @@ def monomial(leaves: Sequence[Expression], exponents: Sequence[int]) -> Expressi
     bottom: list[Expression] = []
     for leaf, q in zip(leaves, exponents, strict=True):
         if q:
-            power = leaf if abs(q) == 1 else Expression.apply("square", leaf) if abs(q) == 2 else (
-                leaf ** Expression.constant(abs(q)))
+            power = (
+                leaf
+                if abs(q) == 1
+                else Expression.apply("square", leaf)
+                if abs(q) == 2
+                else (leaf ** Expression.constant(abs(q)))
+            )
             (top if q > 0 else bottom).append(power)
     if not top:
         return Expression.apply("inv", product(bottom))

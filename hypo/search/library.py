@@ -98,15 +98,33 @@ class Library:
                 self._add_seed(index, seed)
                 self._next_seed = index + 1
         start = self._level_start
-        shared = (self._forbid, self._ruled, self._bits, self._fields, self._weight, self.values, self.norm,
-                  self._projection, self.dims, self.shape, self._head, self._chain, self._mask, self.op, self.left,
-                  self.right, self.cost, self._twin)
+        shared = (
+            self._forbid,
+            self._ruled,
+            self._bits,
+            self._fields,
+            self._weight,
+            self.values,
+            self.norm,
+            self._projection,
+            self.dims,
+            self.shape,
+            self._head,
+            self._chain,
+            self._mask,
+            self.op,
+            self.left,
+            self.right,
+            self.cost,
+            self._twin,
+        )
         if cost >= 2:
             for row in self._unary:
                 if self.count >= size or time.monotonic() > deadline:
                     return False
                 self.count, self.tested = kernel.grow_unary(
-                    row.opcode, start[cost - 1], start[cost], cost, *shared, self.count, self.tested)
+                    row.opcode, start[cost - 1], start[cost], cost, *shared, self.count, self.tested
+                )
         for row in self._binary:
             for left_cost in range(1, cost - 1):
                 right_cost = cost - 1 - left_cost
@@ -119,7 +137,16 @@ class Library:
                     if self.count >= size or time.monotonic() > deadline:
                         return False
                     self.count, self.tested = kernel.grow_binary(
-                        row.opcode, row.commutative, i, min(i + step, hi), *right, cost, *shared, self.count, self.tested)
+                        row.opcode,
+                        row.commutative,
+                        i,
+                        min(i + step, hi),
+                        *right,
+                        cost,
+                        *shared,
+                        self.count,
+                        self.tested,
+                    )
         return self.count < size
 
     def _add_seed(self, index: int, seed: Seed) -> None:
@@ -132,8 +159,23 @@ class Library:
         have = np.int32(0)
         for code, _ in seed.expression.code:
             have |= np.int32(1 << code if code >= oc.FIRST_UNARY else 0)
-        k, status = kernel.insert(seed.values, m, p, seed.dimension, have, self._ruled, self.values, self.norm,
-                                  self._projection, self.dims, self.shape, self._head, self._chain, self._mask, self.count)
+        k, status = kernel.insert(
+            seed.values,
+            m,
+            p,
+            seed.dimension,
+            have,
+            self._ruled,
+            self.values,
+            self.norm,
+            self._projection,
+            self.dims,
+            self.shape,
+            self._head,
+            self._chain,
+            self._mask,
+            self.count,
+        )
         if status != kernel.KNOWN:
             self.op[k], self.left[k], self.right[k], self.cost[k] = oc.VAR, index, -1, seed.cost
             self._twin[k] = status == kernel.TWIN
@@ -148,15 +190,25 @@ class Library:
         n = self.count
 
         def enlarged(name: str, shape: tuple[int, ...], dtype: type) -> None:
-            new = np.zeros(shape, dtype)
+            new: NDArray = np.zeros(shape, dtype)
             if old is not None:
                 new[:n] = getattr(self, name)[:n]
             setattr(self, name, new)
 
         enlarged("values", (capacity, self.n_probe), np.float64)
-        for name, dtype in (("norm", np.float64), ("_projection", np.float64), ("dims", np.int64), ("shape", np.int64),
-                            ("_chain", np.int64), ("op", np.int32), ("left", np.int64), ("right", np.int64),
-                            ("cost", np.int32), ("_mask", np.int32), ("_twin", np.bool_)):
+        for name, dtype in (
+            ("norm", np.float64),
+            ("_projection", np.float64),
+            ("dims", np.int64),
+            ("shape", np.int64),
+            ("_chain", np.int64),
+            ("op", np.int32),
+            ("left", np.int64),
+            ("right", np.int64),
+            ("cost", np.int32),
+            ("_mask", np.int32),
+            ("_twin", np.bool_),
+        ):
             enlarged(name, (capacity,), dtype)
         self._rehash(capacity)
 

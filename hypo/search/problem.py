@@ -23,13 +23,50 @@ from hypo.units import DIMENSIONLESS, Dimension, coherent_scales
 
 # Operators a formula may use, and those of them that the library enumerates, unless the user names operators.
 DEFAULT_OPERATORS: tuple[str, ...] = (
-    "+", "-", "*", "/", "**", "neg", "inv", "square", "cube", "sqrt", "exp", "log", "sin", "cos", "tanh", "asin", "acos",
+    "+",
+    "-",
+    "*",
+    "/",
+    "**",
+    "neg",
+    "inv",
+    "square",
+    "cube",
+    "sqrt",
+    "exp",
+    "log",
+    "sin",
+    "cos",
+    "tanh",
+    "asin",
+    "acos",
 )
 LIBRARY_OPERATORS: tuple[str, ...] = (
-    "+", "-", "*", "/", "inv", "square", "sqrt", "exp", "log", "sin", "cos", "tanh",
+    "+",
+    "-",
+    "*",
+    "/",
+    "inv",
+    "square",
+    "sqrt",
+    "exp",
+    "log",
+    "sin",
+    "cos",
+    "tanh",
 )
 TRANSCENDENTAL: tuple[str, ...] = (
-    "exp", "log", "sin", "cos", "tan", "tanh", "sinh", "cosh", "asin", "acos", "atan",
+    "exp",
+    "log",
+    "sin",
+    "cos",
+    "tan",
+    "tanh",
+    "sinh",
+    "cosh",
+    "asin",
+    "acos",
+    "atan",
 )
 
 
@@ -99,9 +136,13 @@ class Problem:
     def scorer(self, settings: Settings) -> Scorer:
         """The score for this problem."""
         return Scorer(
-            X=self.X, columns=self.columns, likelihood=self.likelihood,
+            X=self.X,
+            columns=self.columns,
+            likelihood=self.likelihood,
             symbols=len(self.enumerated) + len(self.columns) + len(self.constants) + 1,
-            weights=settings.complexity_weights, lam=settings.lam, violation=self.violation,
+            weights=settings.complexity_weights,
+            lam=settings.lam,
+            violation=self.violation,
             max_complexity=self.max_complexity,
         )
 
@@ -111,8 +152,7 @@ class Problem:
         for v in self.knowledge.violations(e, self.target):
             amount += v.amount
             hard |= v.hard
-        excess = sum(1 for code, _ in e.code if code >= oc.FIRST_UNARY
-                     and ops.BY_OPCODE[code].name not in self._usable)
+        excess = sum(1 for code, _ in e.code if code >= oc.FIRST_UNARY and ops.BY_OPCODE[code].name not in self._usable)
         return amount + excess, hard or excess > 0
 
     @cached_property
@@ -141,8 +181,12 @@ class Problem:
 
     @cached_property
     def _axes(self) -> tuple[int, ...]:
-        used = {k for d in (*self.dimensions.values(), self.target_dimension or DIMENSIONLESS)
-                for k, e in enumerate(d.exponents) if e}
+        used = {
+            k
+            for d in (*self.dimensions.values(), self.target_dimension or DIMENSIONLESS)
+            for k, e in enumerate(d.exponents)
+            if e
+        }
         return tuple(sorted(used))
 
     @property
@@ -177,7 +221,9 @@ def make_problem(dataset: Dataset, knowledge: Knowledge | None, settings: Settin
     k = knowledge if knowledge is not None else Knowledge()
     for name in k.constants:
         if name in dataset.names or name == dataset.target:
-            raise DataError(f"{dataset.source}: column {name!r} has the name of a constant in {k.source}; rename one of them")
+            raise DataError(
+                f"{dataset.source}: column {name!r} has the name of a constant in {k.source}; rename one of them"
+            )
     names = (*dataset.names, dataset.target)
     with_unit = [n for n in names if n in k.units] + list(k.constants)
     units = [k.units[n] if n in k.units else k.constants[n].unit for n in with_unit]
@@ -200,19 +246,29 @@ def make_problem(dataset: Dataset, knowledge: Knowledge | None, settings: Settin
         enumerated = tuple(n for n in LIBRARY_OPERATORS if n in allowed)
     converted = any(f != 1.0 for f in factors.values())
     return Problem(
-        X=np.ascontiguousarray(X), y=y, columns=dataset.names, target=dataset.target,
+        X=np.ascontiguousarray(X),
+        y=y,
+        columns=dataset.names,
+        target=dataset.target,
         likelihood=Gaussian(y, sigma, dataset.weights),
         constants={n: c.value * factors.get(n, 1.0) for n, c in k.constants.items()},
-        dimensions=dimensions, target_dimension=dimensions.get(dataset.target), knowledge=k, scales=scales,
-        allowed=frozenset(allowed), enumerated=enumerated,
+        dimensions=dimensions,
+        target_dimension=dimensions.get(dataset.target),
+        knowledge=k,
+        scales=scales,
+        allowed=frozenset(allowed),
+        enumerated=enumerated,
         max_complexity=min(settings.max_complexity, k.max_complexity or settings.max_complexity),
-        unit_note="formulas are in SI units, because the columns' units do not belong to one system" if converted else "",
+        unit_note="formulas are in SI units, because the columns' units do not belong to one system"
+        if converted
+        else "",
     )
 
 
 def subset(problem: Problem, rows: NDArray[np.int64]) -> Problem:
     """The same problem on some of its rows."""
     old = problem.likelihood
-    likelihood = Gaussian(old.y[rows], None if old.sigma is None else old.sigma[rows],
-                          None if old.weights is None else old.weights[rows])
+    likelihood = Gaussian(
+        old.y[rows], None if old.sigma is None else old.sigma[rows], None if old.weights is None else old.weights[rows]
+    )
     return replace(problem, X=np.ascontiguousarray(problem.X[:, rows]), y=problem.y[rows], likelihood=likelihood)

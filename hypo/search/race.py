@@ -46,7 +46,7 @@ class RowSet:
                     self._cache[key] = np.log(np.abs(line)) if key[1] else line
         return np.array([self._cache[k] for k in keys])
 
-    def cost(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    def cost(self, rows: NDArray[np.int64]) -> NDArray[np.int32]:
         """Number of nodes of the rows' members."""
         return self.library.cost[self.members[rows]]
 
@@ -77,8 +77,17 @@ class Hit:
     size: float
 
 
-def race(target: Target, form: str, rows: RowSet, terms: NDArray[np.int64], basis: Basis, y: NDArray[np.float64],
-         weight: NDArray[np.float64], *, log: bool = False) -> list[Hit]:
+def race(
+    target: Target,
+    form: str,
+    rows: RowSet,
+    terms: NDArray[np.int64],
+    basis: Basis,
+    y: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    *,
+    log: bool = False,
+) -> list[Hit]:
     """Refit tuples of rows ``terms`` (n_hit, n_term) on the racing rows, where ``y`` and ``weight`` are given, and
     return hits with their residual sum of squares."""
     from hypo.kernels.scan import refit
@@ -103,12 +112,16 @@ def race(target: Target, form: str, rows: RowSet, terms: NDArray[np.int64], basi
     if form == RATIONAL:
         rss = _rational_rss(rss, target, F, at, q, y, weight)
     size = rows.cost(terms.ravel()).reshape(terms.shape).sum(axis=1) + 2.0 * len(target.steps) + 2.0 * terms.shape[1]
-    return [Hit(target, form, rows, tuple(int(a) for a in term), basis, log, float(r), float(s))
-            for term, r, s in zip(terms, rss, size, strict=True) if r < math.inf]
+    return [
+        Hit(target, form, rows, tuple(int(a) for a in term), basis, log, float(r), float(s))
+        for term, r, s in zip(terms, rss, size, strict=True)
+        if r < math.inf
+    ]
 
 
-def _rational_rss(rss: NDArray, target: Target, F: NDArray, at: NDArray, q: NDArray, y: NDArray,
-                  weight: NDArray) -> NDArray:
+def _rational_rss(
+    rss: NDArray, target: Target, F: NDArray, at: NDArray, q: NDArray, y: NDArray, weight: NDArray
+) -> NDArray:
     """The linear fit t = a + b·f + c·(t g) knows t on its right side; judge (a + b·f)/(1 − c·g) itself, best pairs only."""
     from hypo.kernels.scan import apply_steps
 
@@ -160,8 +173,14 @@ def build(hit: Hit, columns: Sequence[str]) -> Expression | None:
     return hit.target.wrap(rhs)
 
 
-def power_law(target: Target, basis: Basis, values: NDArray[np.float64], pieces: Sequence[tuple[Expression, bool]],
-              X: NDArray[np.float64], columns: Sequence[str]) -> Expression | None:
+def power_law(
+    target: Target,
+    basis: Basis,
+    values: NDArray[np.float64],
+    pieces: Sequence[tuple[Expression, bool]],
+    X: NDArray[np.float64],
+    columns: Sequence[str],
+) -> Expression | None:
     """|t| = exp(c₀)·Π x^p·Π factor by least squares in the logarithm.
 
     ``values`` (n_piece, n_row) are the further columns: log|u| for pieces ``(u, True)``, which become u^p, and u for pieces
@@ -205,10 +224,10 @@ def power_law(target: Target, basis: Basis, values: NDArray[np.float64], pieces:
             factors.append(piece ** Expression.constant(float(exponent)))
     bare = product(factors) if factors else Expression.constant(1.0)
     with np.errstate(all="ignore"):
-        p = Program.of(bare, columns).value(X)
-        if not np.all(np.isfinite(p)) or not np.any(p):
+        shape = Program.of(bare, columns).value(X)
+        if not np.all(np.isfinite(shape)) or not np.any(shape):
             return None
-        lead = float((p @ t) / (p @ p))
+        lead = float((shape @ t) / (shape @ shape))
     if not math.isfinite(lead) or lead == 0.0:
         return None
     return target.wrap(_free(lead) * bare)

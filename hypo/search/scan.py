@@ -97,8 +97,13 @@ def _merge(parts: Iterable[tuple[NDArray, NDArray, NDArray]], keep: int) -> Best
     return Best(s[order], i[order], j[order])
 
 
-def _run(tiles: Callable[[int], tuple[NDArray, NDArray, NDArray] | None], starts: range, n_target: int, keep: int,
-         executor: Executor | None) -> list[Best]:
+def _run(
+    tiles: Callable[[int], tuple[NDArray, NDArray, NDArray] | None],
+    starts: range,
+    n_target: int,
+    keep: int,
+    executor: Executor | None,
+) -> list[Best]:
     """Work on blocks of f rows, in threads where an executor is given (BLAS and the kernels release the lock)."""
     results = [r for r in (executor.map(tiles, starts) if executor else map(tiles, starts)) if r is not None]
     return [_merge([(s[t], i[t], j[t]) for s, i, j in results], keep) for t in range(n_target)]
@@ -108,8 +113,9 @@ def _heaps(n_target: int, keep: int) -> tuple[NDArray, NDArray, NDArray]:
     return np.zeros((n_target, keep)), np.full((n_target, keep), -1), np.full((n_target, keep), -1)
 
 
-def scan_sums(targets: Rows, F: Rows, G: Rows | None, *, keep: int, clock: Clock,
-              executor: Executor | None = None) -> list[Best]:
+def scan_sums(
+    targets: Rows, F: Rows, G: Rows | None, *, keep: int, clock: Clock, executor: Executor | None = None
+) -> list[Best]:
     """Best pairs (f, g) of t ≈ b·f + c·g for each unit target (n_target, n); ``G`` None scans pairs within ``F``."""
     from hypo.kernels.scan import sum_tile
 
@@ -124,8 +130,15 @@ def scan_sums(targets: Rows, F: Rows, G: Rows | None, *, keep: int, clock: Clock
             if clock.expired:
                 return heaps
             part = second[g0 : g0 + TILE_G]
-            sum_tile(rows @ part.T, np.ascontiguousarray(rf[:, f0 : f0 + TILE_F]),
-                     np.ascontiguousarray(rg[:, g0 : g0 + TILE_G]), f0, g0, triangle, *heaps)
+            sum_tile(
+                rows @ part.T,
+                np.ascontiguousarray(rf[:, f0 : f0 + TILE_F]),
+                np.ascontiguousarray(rg[:, g0 : g0 + TILE_G]),
+                f0,
+                g0,
+                triangle,
+                *heaps,
+            )
         return heaps
 
     pairs = len(F) * (len(F) - 1) // 2 if triangle else len(F) * len(second)
@@ -133,8 +146,9 @@ def scan_sums(targets: Rows, F: Rows, G: Rows | None, *, keep: int, clock: Clock
     return _run(block, range(0, len(F), TILE_F), len(targets), keep, executor)
 
 
-def scan_products(targets: Rows, F: Rows, G: Rows | None, basis: Rows, *, keep: int, clock: Clock,
-                  executor: Executor | None = None) -> list[Best]:
+def scan_products(
+    targets: Rows, F: Rows, G: Rows | None, basis: Rows, *, keep: int, clock: Clock, executor: Executor | None = None
+) -> list[Best]:
     """Best pairs of t ≈ b·f·g + span(basis) for unit targets orthogonal to the orthonormal basis; F, G any rows."""
     from hypo.kernels.scan import product_tile
 
@@ -161,8 +175,9 @@ def scan_products(targets: Rows, F: Rows, G: Rows | None, basis: Rows, *, keep: 
     return _run(block, range(0, len(F), TILE_F), len(targets), keep, executor)
 
 
-def extend(target: NDArray[np.float64], F: Rows, terms: NDArray[np.int64], *, keep: int,
-           clock: Clock) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def extend(
+    target: NDArray[np.float64], F: Rows, terms: NDArray[np.int64], *, keep: int, clock: Clock
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Best tuples with one term more (orthogonal matching pursuit with a beam).
 
     For each tuple in ``terms`` (n_beam, k) of unit rows and every further row f the explained share of the unit ``target``

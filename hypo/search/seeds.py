@@ -75,8 +75,14 @@ def leads(ctx: Context, lines: Sequence[int], dimension: Dimension) -> list[Expr
 
 
 def _library(seeds: list[Seed], p: Problem, settings: Settings) -> Library:
-    return Library(seeds, p.enumerated, p.columns, forbid=_forbidden(p, settings), dimension_layout=p.dimension_layout,
-                   seed=settings.seed)
+    return Library(
+        seeds,
+        p.enumerated,
+        p.columns,
+        forbid=_forbidden(p, settings),
+        dimension_layout=p.dimension_layout,
+        seed=settings.seed,
+    )
 
 
 def _forbidden(p: Problem, settings: Settings) -> NDArray[np.int32]:
@@ -84,7 +90,7 @@ def _forbidden(p: Problem, settings: Settings) -> NDArray[np.int32]:
     masks = np.zeros(oc.N_OPCODE, np.int32)
     rules: dict[str, Sequence[str]] = {}
     if settings.operators is None and p.knowledge.operators is None:
-        rules.update({outer: TRANSCENDENTAL for outer in TRANSCENDENTAL})
+        rules.update(dict.fromkeys(TRANSCENDENTAL, TRANSCENDENTAL))
     rules.update(p.knowledge.nesting)
     for outer, inner in rules.items():
         for name in inner:
@@ -106,8 +112,14 @@ def _leaves(ctx: Context, lines: Sequence[int]) -> Leaves:
 def _add_differences(leaves: Leaves) -> None:
     """Differences of two variables of one dimension join the leaves: laws that do not change under a common shift."""
     n = len(leaves.formulas)
-    pairs = [(i, j) for i in range(n) for j in range(i + 1, n) if leaves.dimensions[i] == leaves.dimensions[j]
-             and leaves.formulas[i].variables and leaves.formulas[j].variables]
+    pairs = [
+        (i, j)
+        for i in range(n)
+        for j in range(i + 1, n)
+        if leaves.dimensions[i] == leaves.dimensions[j]
+        and leaves.formulas[i].variables
+        and leaves.formulas[j].variables
+    ]
     for i, j in pairs[:MOST_DIFFERENCES]:
         if np.all(leaves.rows[i] != leaves.rows[j]):
             leaves.formulas.append(leaves.formulas[i] - leaves.formulas[j])

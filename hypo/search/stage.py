@@ -45,8 +45,15 @@ class Stages:
     With ``start`` and ``lines`` it is the smaller search for a target from which the other variables were divided out.
     """
 
-    def __init__(self, ctx: Context, settings: Settings, refiner: Refiner, report: Callable[[str], None],
-                 start: Target | None = None, lines: Sequence[int] | None = None) -> None:
+    def __init__(
+        self,
+        ctx: Context,
+        settings: Settings,
+        refiner: Refiner,
+        report: Callable[[str], None],
+        start: Target | None = None,
+        lines: Sequence[int] | None = None,
+    ) -> None:
         problem = ctx.problem
         self.ctx, self.settings, self.refiner, self.report = ctx, settings, refiner, report
         self.clock = ctx.clock
@@ -84,7 +91,10 @@ class Stages:
         found = separate(self.ctx.X, self.ctx.y)
         if found is None:
             return None
-        factors = [Expression.variable(self.ctx.problem.columns[k]) ** Expression.constant(float(p)) for k, p in found.powers.items()]
+        factors = [
+            Expression.variable(self.ctx.problem.columns[k]) ** Expression.constant(float(p))
+            for k, p in found.powers.items()
+        ]
         factor = simplify(product(factors))
         values = np.prod([self.ctx.X[k] ** float(p) for k, p in found.powers.items()], axis=0)
         dimension = self.identity.dimension
@@ -138,7 +148,11 @@ class Stages:
 
     def _done(self) -> bool:
         best = self.refiner.archive.best
-        exact = best is not None and self.ctx.problem.likelihood.sigma is None and best.rmse <= EXACT_HIT * 0.1 * self.ctx.scale
+        exact = (
+            best is not None
+            and self.ctx.problem.likelihood.sigma is None
+            and best.rmse <= EXACT_HIT * 0.1 * self.ctx.scale
+        )
         return exact or self.clock.expired
 
     def _pure(self, first: int) -> None:
@@ -197,7 +211,7 @@ class Stages:
         hits = forms.sums(self.ctx, view, targets, KEEP if not groups else KEEP_PEELED)
         plain = [t for t in targets if all(s.op not in (oc.INV, oc.SQRT, oc.SQUARE, oc.NEG) for s in t.steps)]
         hits += forms.products(self.ctx, view, plain, keep=KEEP if not groups else KEEP_PEELED)
-        for t in (starts[:4] + [t for t in plain if len(t.steps) > len(starts[0].steps)][:4]):
+        for t in starts[:4] + [t for t in plain if len(t.steps) > len(starts[0].steps)][:4]:
             hits += forms.rationals(self.ctx, view, t)
         if self.identity.dimension is not None and not groups:
             loose = [Target(t.values, None, t.steps) for t in (self.identity, *links(self.identity, p.allowed))]
@@ -209,7 +223,10 @@ class Stages:
         """The target divided by each of a few products of powers that carry its dimension."""
         if not self.leads:
             return [self.identity]
-        members = [(e, Program.of(e, self.ctx.problem.columns).value(self.ctx.X), self.identity.dimension or 0) for e in self.leads]
+        members = [
+            (e, Program.of(e, self.ctx.problem.columns).value(self.ctx.X), self.identity.dimension or 0)
+            for e in self.leads
+        ]
         led = [t for t in peels(self.identity, members, frozenset({"*"}), False) if t.steps[0].op == oc.MUL]
         return [self.identity, *led] if self.identity.dimension == 0 else led
 
@@ -217,7 +234,9 @@ class Stages:
         """Products of free powers: log|t| = c + Σ p log x + α log u + β log v (or + α u), for y and its shifts."""
         if not self.ctx.can_fit_logs(len(self.lines)):
             return []
-        return forms.log_sums(self.ctx, [t for t in self._shifts() if np.all(t.values != 0)], view, self.lines, LOG_ROWS, forms.BEAM)
+        return forms.log_sums(
+            self.ctx, [t for t in self._shifts() if np.all(t.values != 0)], view, self.lines, LOG_ROWS, forms.BEAM
+        )
 
     def _shifts(self) -> list[Target]:
         """y itself and y ± 1 where y is a pure number."""
@@ -251,8 +270,14 @@ class Stages:
         chains = [u for t in first for u in (t, *links(t, allowed))]
         chains += [v for u in chains if u.dimension in (None, 0) for v in self._by_one(u)]
         # Powers of exp(y) say no more than sums for y.
-        chains = [t for t in chains if t.steps and t.steps[0].op != oc.LOG and np.all(t.values != 0)
-                  and np.ptp(np.log(np.abs(t.values[self.ctx.probe]))) > 1e-9]
+        chains = [
+            t
+            for t in chains
+            if t.steps
+            and t.steps[0].op != oc.LOG
+            and np.all(t.values != 0)
+            and np.ptp(np.log(np.abs(t.values[self.ctx.probe]))) > 1e-9
+        ]
         if not chains or self.clock.expired:
             return []
         L, rows, basis, q = forms.log_rows(self.ctx, view, self.lines, PEEL_ROWS)

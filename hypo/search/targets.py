@@ -130,8 +130,9 @@ def links(t: Target, allowed: frozenset[str]) -> Iterator[Target]:
                 yield t.then(np.log1p(1.0 / y), 0, Step(oc.EXP), minus_one, Step(oc.INV))
 
 
-def peels(t: Target, members: list[tuple[Expression, NDArray[np.float64], int]], allowed: frozenset[str],
-          free_dimension: bool) -> Iterator[Target]:
+def peels(
+    t: Target, members: list[tuple[Expression, NDArray[np.float64], int]], allowed: frozenset[str], free_dimension: bool
+) -> Iterator[Target]:
     """Targets left by y = t ± u and y = t·u for known members u = (formula, values, packed dimension)."""
     y, d = t.values, t.dimension
     for e, values, dim in members:
