@@ -100,8 +100,6 @@ class Refiner:
         likelihood = self.problem.likelihood
         w = likelihood.total_weight
         total = rss * (len(self.problem.y) / rows)
-        if likelihood.sigma is not None:
-            misfit = 0.5 * total
-        else:
-            misfit = 0.5 * w * np.log(np.maximum(total / w, likelihood.floor**2))
+        known = likelihood.sigma is not None
+        misfit = 0.5 * total if known else 0.5 * w * np.log(np.maximum(total / w, likelihood.floor**2))
         return misfit + size * math.log(self.scorer.symbols)
