@@ -1,16 +1,18 @@
 """Complexity as a code length in nats: structure, exact numbers and fitted constants.
 
-Structure: every node names one of S symbols (operators allowed, variables, named constants, "number"), log S nats each,
-times the operator's weight. Exact whole numbers k cost the universal code log*(|k|) (Rissanen 1983), other exact numbers
-their decimal digits. A fitted constant θ costs log(1 + |θ|/δ) + log 2 (magnitude at precision δ, sign) with
-δ = sqrt(12/I), I the Fisher information of θ: the precision the data can pay for (Bartlett, Desmond & Ferreira 2023,
-eq. 5). An exact number is therefore taken wherever the data allow it.
+Structure: every node names one of S symbols (operators enumerated, variables, named constants, "number"), log S nats
+each, times the operator's weight. Exact whole numbers k cost the universal code log*(|k|) (Rissanen 1983), fractions
+that of numerator and denominator, other exact numbers their decimal digits. A fitted constant θ costs
+log(1 + |θ|/δ) + log 2 (magnitude at precision δ, sign) with δ = sqrt(12/I), I the Fisher information of θ: the
+precision the data can pay for (Bartlett, Desmond & Ferreira 2023, eq. 5). With units, the unit of a fitted constant is
+spelled out too (:func:`unit_cost`). An exact number is therefore taken wherever the data allow it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from fractions import Fraction
 
 from numpy.typing import NDArray
 
@@ -34,6 +36,9 @@ def literal_cost(constant: Constant) -> float:
         return 0.0
     if constant.value == round(constant.value) and abs(constant.value) < 1e15:
         return integer_cost(int(constant.value))
+    fraction = Fraction(constant.value).limit_denominator(64)
+    if fraction == constant.value:
+        return integer_cost(fraction.numerator) + integer_cost(fraction.denominator)
     digits = len(f"{abs(constant.value):.15g}".replace(".", "").split("e")[0].strip("0"))
     return digits * math.log(10.0) + math.log(2.0)
 
@@ -41,6 +46,14 @@ def literal_cost(constant: Constant) -> float:
 def fitted_cost(value: float, information: float) -> float:
     """Code length of a fitted constant: log(1 + |θ|·sqrt(I/12)) + log 2."""
     return math.log1p(abs(value) * math.sqrt(max(information, 0.0) / 12.0)) + math.log(2.0)
+
+
+def unit_cost(exponents: Iterable[Fraction]) -> float:
+    """Code length of a fitted constant's unit: numerator and denominator of each exponent that is not 0.
+
+    A law with pure numbers needs none of this: it is preferred to one with a constant that carries the units.
+    """
+    return sum(integer_cost(p.numerator) + integer_cost(p.denominator) for p in exponents if p)
 
 
 def code_length(

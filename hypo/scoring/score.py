@@ -34,7 +34,7 @@ class Scorer:
     """Everything a score depends on besides the expression.
 
     ``X`` (n_var, n_row) with ``columns`` naming its lines; ``violation`` maps an expression to (amount, hard): a hard
-    violation removes the hypothesis whatever its amount.
+    violation removes the hypothesis whatever its amount. ``unit_cost`` is the code length of the units of fitted constants.
     """
 
     X: NDArray[np.float64]
@@ -45,6 +45,7 @@ class Scorer:
     lam: float = 1.0
     violation: Callable[[Expression], tuple[float, bool]] | None = None
     max_complexity: float = math.inf
+    unit_cost: Callable[[Expression], float] | None = None
 
     def score(self, e: Expression) -> Hypothesis | None:
         """The scored hypothesis with the constants as they are; None if invalid on some row or ruled out."""
@@ -67,6 +68,7 @@ class Scorer:
         information = self._information(e, gradient, rss)
         misfit = self.likelihood.misfit(rss)
         cost = code_length(e, information, self.symbols, self.weights)
+        cost += self.unit_cost(e) if self.unit_cost is not None and e.free else 0.0
         total = misfit + cost + (self.lam * amount if amount else 0.0)
         if not math.isfinite(total):
             return None

@@ -81,6 +81,8 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
     with ExitStack() as stack:
         # One BLAS thread: tiles run side by side instead, and the sums come out the same at any number of workers.
         stack.enter_context(threadpool_limits(1))
+        # Overflow and invalid values are met and masked everywhere below; they are results, not surprises.
+        stack.enter_context(np.errstate(all="ignore"))
         executor: Executor | None = None
         if settings.workers > 1:
             executor = stack.enter_context(ThreadPoolExecutor(settings.workers))

@@ -17,6 +17,7 @@ from hypo.expression.dimension import infer
 from hypo.expression.expr import Expression
 from hypo.kernels import opcodes as oc
 from hypo.knowledge import Knowledge
+from hypo.scoring.complexity import unit_cost
 from hypo.scoring.likelihood import Gaussian
 from hypo.scoring.score import Scorer
 from hypo.units import DIMENSIONLESS, Dimension, coherent_scales
@@ -144,6 +145,7 @@ class Problem:
             lam=settings.lam,
             violation=self.violation,
             max_complexity=self.max_complexity,
+            unit_cost=self.unit_cost if self.dimensions else None,
         )
 
     def violation(self, e: Expression) -> tuple[float, bool]:
@@ -168,6 +170,11 @@ class Problem:
         if names & {"*", "/", "sqrt"}:
             names.add("**")
         return frozenset(names)
+
+    def unit_cost(self, e: Expression) -> float:
+        """Code length of the units of the fitted constants of ``e``."""
+        found = self.constant_units(e)
+        return sum(unit_cost(d.exponents) for i in e.free if (d := found[i]) is not None)
 
     def constant_units(self, e: Expression) -> tuple[Dimension | None, ...]:
         """Dimension of each constant slot of ``e`` as far as it is determined; all None without units."""

@@ -36,7 +36,8 @@ class Refiner:
         """The constant, and every variable alone: the simplest members of the front."""
         p = self.problem
         if self.settings.fit_constants:
-            self.consider(Expression.constant(float(np.mean(p.y)), free=True))
+            # Not snapped: a formula without variables is a yardstick, and 0 would be a poor one.
+            self.archive.add(self._fit_and_score(Expression.constant(float(np.mean(p.y)), free=True)), self.clock.scored)
         for name in p.columns:
             self.consider(Expression.variable(name))
 

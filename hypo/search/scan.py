@@ -105,7 +105,13 @@ def _run(
     executor: Executor | None,
 ) -> list[Best]:
     """Work on blocks of f rows, in threads where an executor is given (BLAS and the kernels release the lock)."""
-    results = [r for r in (executor.map(tiles, starts) if executor else map(tiles, starts)) if r is not None]
+
+    def quiet(start: int) -> tuple[NDArray, NDArray, NDArray] | None:
+        # NumPy keeps its error state by thread.
+        with np.errstate(all="ignore"):
+            return tiles(start)
+
+    results = [r for r in (executor.map(quiet, starts) if executor else map(quiet, starts)) if r is not None]
     return [_merge([(s[t], i[t], j[t]) for s, i, j in results], keep) for t in range(n_target)]
 
 
