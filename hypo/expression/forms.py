@@ -41,7 +41,7 @@ def fraction(coefficient: Rational, number: Term | None, top: Iterable[Term], bo
             return None
         p, q = coefficient.numerator, coefficient.denominator
         value = terms.as_float(coefficient)
-        if abs(p) == 1 and q <= terms.MAX_DENOMINATOR and (above or value is None):  # x/2, 1/(3*x)
+        if (value is None and abs(p) == 1) or (p == 1 and above and q <= terms.MAX_DENOMINATOR):  # x/2, 1/(3*x), x/(-3)
             below.insert(0, literal(p * q))
         elif value is not None:
             above.insert(0, literal(value))
@@ -100,7 +100,8 @@ def split(t: Term) -> Split:
     if t.op == oc.CONST:
         if t.free:
             return Split(sign, t, None)
-        return Split(sign * terms.exact(t.leaf.value), None, None) if terms.is_literal(t) else Split(sign, None, t)
+        exact = terms.exact_value(t)
+        return Split(sign, None, t) if exact is None else Split(sign * exact, None, None)
     if t.op not in (oc.MUL, oc.DIV, oc.INV):
         return Split(sign, None, t)
     top, bottom = parts(t)
@@ -179,7 +180,7 @@ def total(collected: Iterable[Split]) -> Term | None:
             positive = [t]
             negative.remove(leader)
     new = _chain(oc.ADD, positive)
-    for s in negative + ([last] if last else []):
+    for s in (*negative, *([last] if last else [])):
         t = scale(abs(s.coefficient), s.number, s.rest)
         if t is None:
             return None

@@ -111,8 +111,7 @@ def _matches(p: Term, t: Term, bound: Bindings) -> Iterator[Bindings]:
         if name in bound:
             if bound[name].key == t.key:
                 yield bound
-        elif not (name in FREE_NAMES and not (t.free and t.op == oc.CONST)
-                  or name in EXACT_NAMES and terms.exact_value(t) is None):
+        elif _may_stand_for(name, t):
             yield {**bound, name: t}
     elif p.op == oc.CONST:
         if p.key == t.key:
@@ -121,7 +120,7 @@ def _matches(p: Term, t: Term, bound: Bindings) -> Iterator[Bindings]:
         if t.op in _WITH_NUMBER:
             coefficient, number, rest = forms.split(t)
             fitted = p.args[0].leaf in FREE_NAMES
-            if rest is not None and fitted == (number is not None):
+            if rest is not None and fitted == (number is not None) and (fitted or coefficient != 1):
                 first = number if fitted else terms.rational(coefficient)
                 assert first is not None
                 for half in _matches(p.args[0], first, bound):
@@ -133,6 +132,12 @@ def _matches(p: Term, t: Term, bound: Bindings) -> Iterator[Bindings]:
         else:
             for half in found:
                 yield from _matches(p.args[1], t.args[1], half)
+
+
+def _may_stand_for(name: str, t: Term) -> bool:
+    if name in FREE_NAMES:
+        return t.free and t.op == oc.CONST
+    return name not in EXACT_NAMES or terms.exact_value(t) is not None
 
 
 def instantiate(replacement: Term, bound: Bindings, make: Make) -> Term:

@@ -16,9 +16,9 @@ from hypo.expression.expr import PI, Constant, Expression
 from hypo.expression.ops import P_ATOM, P_POWER, P_PRODUCT, P_SUM, P_UNARY
 from hypo.kernels import opcodes as oc
 
-_GREEK = frozenset(
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi "
-    "omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega".split()
+_GREEK = re.compile(
+    "alpha|beta|gamma|delta|epsilon|zeta|eta|theta|iota|kappa|lambda|mu|nu|xi|pi|rho|sigma|tau|upsilon|phi|chi|psi|omega"
+    "|Gamma|Delta|Theta|Lambda|Xi|Pi|Sigma|Upsilon|Phi|Psi|Omega"
 )
 _EXACT_INT = 1e15
 _DIGITS = "0123456789."
@@ -263,7 +263,7 @@ def _latex_name(name: str) -> str:
 
 
 def _latex_word(word: str) -> str:
-    if word in _GREEK:
+    if _GREEK.fullmatch(word):
         return rf"\{word}"
     if len(word) == 1 or word.isdigit():
         return word

@@ -217,19 +217,18 @@ def evaluate(op: int, *args: float) -> float | None:
 def exact_result(op: int, args: tuple[Term, ...]) -> Rational | None:
     """The operator's exact rational value on exact literals where there is one, else None."""
     numbers = [exact_value(a) for a in args]
-    u = numbers[0]
-    if u is None or numbers[-1] is None:
+    u, v = numbers[0], numbers[-1]
+    if u is None or v is None:
         return None
     if op in (oc.SQRT, oc.CBRT):
         return _root(u, 2 if op == oc.SQRT else 3)
     if op == oc.ABS:
         return abs(u)
     if op in (oc.MIN, oc.MAX):
-        return min(u, numbers[1]) if op == oc.MIN else max(u, numbers[1])  # type: ignore[type-var]
+        return min(u, v) if op == oc.MIN else max(u, v)
     if op == oc.POW:
-        n = numbers[1]
-        if isinstance(n, int) and abs(n) <= 64 and (u or n > 0):
-            return u**n if n >= 0 else ratio(1, u**-n)
+        if isinstance(v, int) and abs(v) <= 64 and (u or v > 0):
+            return u**v if v >= 0 else ratio(1, u**-v)
         return None
     if u == 0 and op in (oc.SIN, oc.TAN, oc.SINH, oc.TANH, oc.ASIN, oc.ATAN):
         return 0

@@ -1,0 +1,172 @@
+"""Conversion of expressions to sympy and back. sympy is imported on first use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from functools import cache, reduce
+from typing import TYPE_CHECKING, Any
+
+from hypo.errors import FormulaError
+from hypo.expression import ops
+from hypo.expression.expr import PI, Constant, Expression
+from hypo.kernels import opcodes as oc
+
+if TYPE_CHECKING:
+    import sympy
+
+_MAX_DENOMINATOR = 1024
+_SAME_NAME = ("exp", "log", "sin", "cos", "tan", "tanh", "sinh", "cosh", "asin", "acos", "atan")
+
+
+def to_sympy(e: Expression) -> sympy.Expr:
+    """``e`` as a sympy expression with real symbols.
+
+    Whole numbers and fractions like 0.5 become exact rationals, other numbers floats, ``pi`` sympy's pi, other named
+    constants symbols. ``cbrt(u)`` is the real root ``sign(u)*Abs(u)**(1/3)``. sympy simplifies on the way as it always does.
+    """
+    import sympy
+
+    builders = _builders()
+    stack: list[Any] = []
+    for op, arg in e.code:
+        if op == oc.VAR:
+            stack.append(sympy.Symbol(e.variables[arg], real=True))
+        elif op == oc.CONST:
+            stack.append(_number(e.constants[arg]))
+        else:
+            n = oc.arity(op)
+            args = stack[-n:]
+            del stack[-n:]
+            stack.append(builders[op](*args))
+    return stack[0]
+
+
+def _number(c: Constant) -> Any:
+    import sympy
+
+    if c == PI:
+        return sympy.pi
+    if c.name is not None:
+        return sympy.Symbol(c.name, real=True)
+    if not c.free and abs(c.value) < 2**53:
+        exact = Fraction(c.value)
+        if exact.denominator <= _MAX_DENOMINATOR:
+            return sympy.Rational(exact.numerator, exact.denominator)
+    return sympy.Float(c.value, 17)
+
+
+@cache
+def _builders() -> dict[int, Any]:
+    import sympy
+
+    def cbrt(u: Any) -> Any:
+        root = sympy.Pow(sympy.Abs(u), sympy.Rational(1, 3))
+        return root if u.is_nonnegative else sympy.sign(u) * root
+
+    by_name = {
+        "neg": lambda u: -u, "inv": lambda u: 1 / u, "square": lambda u: u**2, "cube": lambda u: u**3,
+        "sqrt": sympy.sqrt, "cbrt": cbrt, "abs": sympy.Abs,
+        "+": lambda u, v: u + v, "-": lambda u, v: u - v, "*": lambda u, v: u * v, "/": lambda u, v: u / v,
+        "**": lambda u, v: u**v, "min": sympy.Min, "max": sympy.Max,
+        **{name: getattr(sympy, name) for name in _SAME_NAME},
+    }
+    return {row.opcode: by_name[row.name] for row in ops.OPERATORS}
+
+
+def from_sympy(expr: Any, constants: Mapping[str, float] | None = None) -> Expression:
+    """The sympy expression ``expr`` as an :class:`Expression`; symbols named in ``constants`` become named constants.
+
+    Sums, products and ``Min``/``Max`` of several terms are nested to the left, a rational number becomes a quotient of whole
+    numbers. Raises FormulaError naming the part that the operator table cannot express.
+    """
+    import sympy
+
+    known = constants or {}
+    names = {getattr(sympy, name): name for name in _SAME_NAME} | {sympy.Abs: "abs"}
+    apply, number = Expression.apply, Expression.constant
+
+    def fail(part: Any) -> FormulaError:
+        return FormulaError(f"cannot turn the sympy expression {part} into a formula; expected numbers, symbols, "
+                            f"+ - * / ** and the functions {', '.join(r.name for r in ops.OPERATORS if r.name.isalpha())}")
+
+    def convert(x: Any) -> Expression:
+        if x.is_Symbol:
+            return number(known[x.name], name=x.name) if x.name in known else Expression.variable(x.name)
+        if x == sympy.pi:
+            return Expression(((oc.CONST, 0),), (PI,), ())
+        if x == sympy.E:
+            return apply("exp", number(1))
+        if x.is_Integer or x.is_Float:
+            return number(float(x))
+        if x.is_Rational:
+            return apply("/", number(x.p), number(x.q))
+        if x.is_Add:
+            return total(x)
+        if x.is_Mul:
+            return product(list(x.args))
+        if x.is_Pow:
+            return power(x.base, x.exp)
+        if x.func in names:
+            return apply(names[x.func], convert(x.args[0]))
+        if x.func in (sympy.Min, sympy.Max):
+            name = "min" if x.func is sympy.Min else "max"
+            return reduce(lambda a, b: apply(name, a, b), map(convert, sympy.ordered(x.args)))
+        if x.func is sympy.sign:
+            u = convert(x.args[0])
+            return apply("/", u, apply("abs", u))
+        raise fail(x)
+
+    def total(x: Any) -> Expression:
+        terms = x.as_ordered_terms()
+        result = convert(terms[0])
+        for t in terms[1:]:
+            minus = t.could_extract_minus_sign()
+            result = result - convert(-t) if minus else result + convert(t)
+        return result
+
+    def product(factors: list[Any]) -> Expression:
+        top: list[Expression] = []
+        bottom: list[Expression] = []
+        for u in [f.args[0] for f in factors if f.func is sympy.sign]:
+            root = sympy.Pow(sympy.Abs(u), sympy.Rational(1, 3))
+            if root in factors:  # how cbrt is written in sympy
+                factors.remove(root)
+                factors.remove(sympy.sign(u))
+                top.append(apply("cbrt", convert(u)))
+        negative = False
+        for f in factors:
+            if f.is_Rational:
+                negative = f.p < 0
+                if abs(f.p) != 1:
+                    top.insert(0, number(abs(f.p)))
+                if f.q != 1:
+                    bottom.insert(0, number(f.q))
+            elif f.is_Pow and f.exp.is_Rational and f.exp < 0:
+                bottom.append(convert(f.base**-f.exp))
+            else:
+                top.append(convert(f))
+        if not top:
+            result = apply("inv", times(bottom)) if bottom else number(1)
+        else:
+            result = apply("/", times(top), times(bottom)) if bottom else times(top)
+        return apply("neg", result) if negative else result
+
+    def times(parts: list[Expression]) -> Expression:
+        return reduce(lambda a, b: apply("*", a, b), parts)
+
+    def power(base: Any, exponent: Any) -> Expression:
+        if exponent.is_Rational and exponent < 0:
+            return apply("inv", power(base, -exponent) if exponent != -1 else convert(base))
+        short = {2: "square", 3: "cube", sympy.Rational(1, 2): "sqrt"}.get(exponent)
+        if short:
+            return apply(short, convert(base))
+        return apply("**", convert(base), convert(exponent))
+
+    expr = sympy.sympify(expr, strict=True)
+    if not isinstance(expr, sympy.Expr):
+        raise fail(expr)
+    try:
+        return convert(expr)
+    except RecursionError:
+        raise FormulaError("the sympy expression is nested too deeply") from None
