@@ -181,7 +181,7 @@ def total(collected: Iterable[Split]) -> Term | None:
             negative.remove(leader)
     new = _chain(oc.ADD, positive)
     for s in (*negative, *([last] if last else [])):
-        t = scale(abs(s.coefficient), s.number, s.rest)
+        t = scale(s.coefficient if s.coefficient > 0 else -s.coefficient, s.number, s.rest)
         if t is None:
             return None
         new = node(oc.ADD if s.coefficient > 0 else oc.SUB, (new, t))

@@ -245,13 +245,13 @@ def _whole_power(u: Bounds, n: Any) -> Enclosure:
     m = np.abs(n)
     least, most = _outward(size.lo**m, size.hi**m, _FEW, 0.0)
     low, high = _outward(np.sign(u[0]) * np.abs(u[0]) ** m, np.sign(u[1]) * np.abs(u[1]) ** m, _FEW)
-    lo, hi = np.where(even, least, low), np.where(even, most, high)
+    lo: Any = np.where(even, least, low)
+    hi: Any = np.where(even, most, high)
     inverse = div((np.ones_like(lo), np.ones_like(lo)), (lo, hi))
     below = n < 0
     lo = np.where(below, inverse.lo, lo)
     hi = np.where(below, inverse.hi, hi)
     zero = (u[0] <= 0) & (u[1] >= 0)
-    # The outward rounding of a tiny power may have put 0 inside.
     return Enclosure(lo, hi, ~(below & zero))
 
 

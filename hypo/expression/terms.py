@@ -225,7 +225,9 @@ def exact_result(op: int, args: tuple[Term, ...]) -> Rational | None:
     if op == oc.ABS:
         return abs(u)
     if op in (oc.MIN, oc.MAX):
-        return min(u, v) if op == oc.MIN else max(u, v)
+        first = (u < v) == (op == oc.MIN)
+        chosen: Rational = u if first else v  # type: ignore[assignment]
+        return chosen
     if op == oc.POW:
         if isinstance(v, int) and abs(v) <= 64 and (u or v > 0):
             return u**v if v >= 0 else ratio(1, u**-v)
