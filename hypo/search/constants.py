@@ -74,11 +74,8 @@ class Parameters:
 
 def _linear_slots(e: Expression) -> list[int]:
     """Constant slots in which ``e`` is jointly linear: those reached from the root through sums and through products or
-    quotients whose other part holds no other constant that is itself linear there."""
+    quotients whose other part holds none of them."""
     starts = e.starts
-
-    def slots(lo: int, hi: int) -> list[int]:
-        return [a for o, a in e.code[lo : hi + 1] if o == oc.CONST and e.constants[a].free]
 
     def visit(node: int) -> list[int]:
         op, arg = e.code[node]
@@ -88,12 +85,10 @@ def _linear_slots(e: Expression) -> list[int]:
             return visit(node - 1)
         if op in (oc.ADD, oc.SUB):
             return visit(starts[node - 1] - 1) + visit(node - 1)
-        if op in (oc.MUL, oc.DIV):
-            left, right = starts[node - 1] - 1, node - 1
-            found = visit(left)
-            if found or op == oc.DIV:
-                return found
-            return visit(right) if not slots(starts[left], left) else []
+        if op == oc.DIV:
+            return visit(starts[node - 1] - 1)
+        if op == oc.MUL:
+            return visit(starts[node - 1] - 1) or visit(node - 1)
         return []
 
     return visit(len(e.code) - 1)
