@@ -223,14 +223,13 @@ def exact_result(op: int, args: tuple[Term, ...]) -> Rational | None:
     if op in (oc.SQRT, oc.CBRT):
         return _root(u, 2 if op == oc.SQRT else 3)
     if op == oc.ABS:
-        return abs(u)
+        return u if u > 0 else -u
     if op in (oc.MIN, oc.MAX):
-        first = (u < v) == (op == oc.MIN)
-        chosen: Rational = u if first else v  # type: ignore[assignment]
-        return chosen
+        return u if (u < v) == (op == oc.MIN) else v
     if op == oc.POW:
         if isinstance(v, int) and abs(v) <= 64 and (u or v > 0):
-            return u**v if v >= 0 else ratio(1, u**-v)
+            power: Rational = u ** abs(v)
+            return power if v >= 0 else ratio(1, power)
         return None
     if u == 0 and op in (oc.SIN, oc.TAN, oc.SINH, oc.TANH, oc.ASIN, oc.ATAN):
         return 0
