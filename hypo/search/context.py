@@ -54,14 +54,16 @@ class Context:
 
 
 class View:
-    """Rows of a library that take part in scans: one per shape, not constant, within the first ``limit`` members."""
+    """Rows of a library that take part in scans: one per shape, not constant, of cost up to ``max_cost``, within the first
+    ``limit`` members."""
 
-    def __init__(self, library: Library, X: NDArray[np.float64], limit: int) -> None:
+    def __init__(self, library: Library, X: NDArray[np.float64], limit: int, max_cost: int) -> None:
         n = min(limit, library.count)
         index = np.arange(n)
         values = library.values[:n]
         varies = np.ptp(values, axis=1) > 1e-9 * library.norm[:n]
-        self.members = index[(library.shape[:n] == index) & varies]
+        fits = library.cost[:n] <= max_cost
+        self.members = index[(library.shape[:n] == index) & varies & fits]
         self.values = library.values[self.members]
         self.dims = library.dims[self.members]
         self.rows = RowSet(library, self.members, np.zeros(len(self.members), np.bool_), X)

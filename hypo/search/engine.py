@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.scoring.score import Hypothesis
 from hypo.search.archive import Archive, rank
@@ -20,11 +21,12 @@ from hypo.search.problem import Problem, Settings
 from hypo.search.refine import Refiner
 from hypo.search.scan import Clock
 from hypo.search.stage import Stages
+from hypo.search.structure import has_structure
 
 # A relative residual below this on every row counts as exact: no simpler formula can be told from it by the data.
 EXACT = 1e-10
-# Stages without a better score after which the search gives up looking.
-PATIENCE = 3
+# Stages without a better score after which the search stops, if the residuals look like noise.
+PATIENCE = 2
 
 
 @dataclass(frozen=True)
@@ -128,8 +130,8 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
                     break
                 improved = before is None or (archive.best is not None and archive.best.score < before.score - 0.1)
                 stale = 0 if improved else stale + 1
-                if stale >= PATIENCE:
-                    message = "larger libraries brought nothing better"
+                if stale >= PATIENCE and not _structured(archive.best, problem, settings):
+                    message = "larger libraries brought nothing better, and the residuals look like noise"
                     break
         except KeyboardInterrupt:
             status, message = "interrupted", "interrupted by the user"
@@ -149,6 +151,15 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
         message=message,
         timing=timing,
     )
+
+
+def _structured(h: Hypothesis | None, problem: Problem, settings: Settings) -> bool:
+    """Whether the residuals of a hypothesis still hold structure on the first racing rows."""
+    if h is None:
+        return False
+    X = np.ascontiguousarray(problem.X[:, : settings.n_race])
+    residual = problem.y[: settings.n_race] - Program.of(h.expression, problem.columns).value(X)
+    return has_structure(X, residual)
 
 
 def is_exact(h: Hypothesis | None, problem: Problem) -> bool:

@@ -25,8 +25,8 @@ BEAM, MOST_TERMS = 60, 4
 RATIONAL_ROWS = 3000
 # Of many peeled targets those raced.
 RACED_TARGETS = 60
-# Rows of which all triples are scanned, for a few targets and for many.
-TRIPLE_ROWS, TRIPLE_ROWS_MANY, MANY = 700, 120, 40
+# Rows of which all triples are scanned, for the first targets and for the others; more targets than MANY are many.
+TRIPLE_ROWS, TRIPLE_ROWS_MORE, TRIPLE_ROWS_MANY, FIRST, MANY = 700, 250, 60, 4, 40
 
 
 def unit_targets(ctx: Context, targets: Sequence[Target], q: NDArray[np.float64], log: bool) -> NDArray[np.float64]:
@@ -58,8 +58,12 @@ def sums(
         ctx.clock.scored += single.size
         n_free = ctx.n_probe - len(q)
         pairs = scan_sums(T, F, None, keep=keep, clock=ctx.clock, executor=ctx.executor) if n_free > 4 else None
-        rows = TRIPLE_ROWS if len(targets) < MANY else TRIPLE_ROWS_MANY
-        three = scan_triples(T, F[:rows], keep=keep // 4, clock=ctx.clock) if n_free > 12 and len(F) > 2 else None
+        three = None
+        if n_free > 12 and len(F) > 2:
+            first = FIRST if len(targets) < MANY else 0
+            rows = TRIPLE_ROWS_MORE if len(targets) < MANY else TRIPLE_ROWS_MANY
+            three = scan_triples(T[:first], F[:TRIPLE_ROWS], keep=keep // 4, clock=ctx.clock)
+            three += scan_triples(T[first:], F[:rows], keep=keep // 4, clock=ctx.clock)
         for t, target in promising(group, single, pairs):
             if ctx.clock.expired:
                 return hits

@@ -130,13 +130,13 @@ class Stages:
             return True
         if not self.settings.fit_constants:
             return self.plain.count > before
-        views = [View(self.plain, self.ctx.X, size)]
+        views = [View(self.plain, self.ctx.X, size, self._max_cost)]
         grown = self.plain.count > before
         if self.groups is not None:
             old = self.groups.count
             self.groups.grow(size, max_cost=self.ctx.problem.max_complexity, deadline=self.clock.deadline)
             grown |= self.groups.count > old
-            views.append(View(self.groups, self.ctx.X, size))
+            views.append(View(self.groups, self.ctx.X, size, self._max_cost))
         scans = [self._logs, self._sweep, self._links] + ([self._peels] if size >= PEEL_FROM else [])
         for scan in scans:
             for view, kind in zip(views, ("library", "groups"), strict=False):
@@ -145,6 +145,11 @@ class Stages:
                 if self._done():
                     return True
         return grown
+
+    @property
+    def _max_cost(self) -> int:
+        """Members larger than this cannot take part in a formula with a fitted constant (a product with it)."""
+        return self.ctx.problem.max_complexity - 2
 
     def _done(self) -> bool:
         best = self.refiner.archive.best
