@@ -262,6 +262,12 @@ class Library:
         distinct = np.concatenate([[0], np.cumsum(~self._twin[: self.count])])
         return tuple(int(n) for n in np.diff(distinct[self._level_start[1:]]))
 
+    def distinct(self, dimension: int | None = None) -> int:
+        """Distinct members of the finished levels, all or those of one packed dimension."""
+        finished = slice(0, self._level_start[-1])
+        counted = ~self._twin[finished]
+        return int(np.sum(counted if dimension is None else counted & (self.dims[finished] == dimension)))
+
     def programs(self, members: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
         """Postfix programs ``(op, arg, start)`` of members; constants are numbered in the library's pool."""
         from hypo.kernels import enumerate as kernel
