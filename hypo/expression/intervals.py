@@ -59,7 +59,7 @@ def enclose(e: Expression, boxes: Mapping[str, Bounds]) -> Enclosure:
 
 
 def _applied(op: int, args: list[Enclosure]) -> Enclosure:
-    out = FUNCTIONS[ops.BY_OPCODE[op].interval](*((a.lo, a.hi) for a in args))
+    out = _BY_NAME[ops.BY_OPCODE[op].interval](*((a.lo, a.hi) for a in args))
     empty = np.zeros((), dtype=bool)
     defined = out.defined
     for a in args:
@@ -277,9 +277,20 @@ def max_(u: Bounds, v: Bounds) -> Enclosure:
     return Enclosure(lo, hi, _everywhere((lo, hi)))
 
 
-FUNCTIONS: Mapping[str, Callable[..., Enclosure]] = {
+def _on_any_numbers(f: Callable[..., Enclosure]) -> Callable[..., Enclosure]:
+    """``f`` on floats as well as arrays, without NumPy's warnings."""
+
+    def enclosure(*args: Bounds) -> Enclosure:
+        with np.errstate(all="ignore"):
+            return f(*((np.asarray(lo, dtype=np.float64), np.asarray(hi, dtype=np.float64)) for lo, hi in args))
+
+    return enclosure
+
+
+_BY_NAME: Mapping[str, Callable[..., Enclosure]] = {
     "neg": neg, "inv": inv, "square": square, "cube": cube, "sqrt": sqrt, "cbrt": cbrt, "exp": exp, "log": log,
     "sin": sin, "cos": cos, "tan": tan, "tanh": tanh, "sinh": sinh, "cosh": cosh, "asin": asin, "acos": acos,
     "atan": atan, "abs": abs_, "add": add, "sub": sub, "mul": mul, "div": div, "pow": pow_, "min": min_, "max": max_,
 }
+FUNCTIONS: Mapping[str, Callable[..., Enclosure]] = {name: _on_any_numbers(f) for name, f in _BY_NAME.items()}
 """The enclosure functions by their names in the operator table."""

@@ -117,7 +117,6 @@ RULES: tuple[Rule, ...] = (
     Rule("abs(cosh(u))", "cosh(u)"),
     Rule("abs(acos(u))", "acos(u)"),
     Rule("abs(1/u)", "1/abs(u)"),
-    Rule("sqrt(abs(u))**2", "abs(u)"),
     Rule("min(u, u)", "u"),
     Rule("max(u, u)", "u"),
     Rule("min(-u, -v)", "-max(u, v)"),
