@@ -192,6 +192,9 @@ def refit(product, terms, F, basis, target, step_op, step_side, step_rows, y, we
                 for i in range(n):
                     q[0, i] *= F[terms[k, c], i]
         for c in range(n_column):
+            before = 0.0
+            for i in range(n):
+                before += q[c, i] * q[c, i]
             # Twice is enough: one pass of Gram–Schmidt leaves rounding that a second removes.
             for _ in range(2):
                 for z in range(nz):
@@ -209,7 +212,8 @@ def refit(product, terms, F, basis, target, step_op, step_side, step_rows, y, we
             s = 0.0
             for i in range(n):
                 s += q[c, i] * q[c, i]
-            s = 1.0 / np.sqrt(s) if s > 0.0 else 0.0
+            # What is left of a row within the span of the others is rounding, not a direction.
+            s = 1.0 / np.sqrt(s) if s > 1e-24 * before else 0.0
             d = 0.0
             for i in range(n):
                 q[c, i] *= s

@@ -26,7 +26,7 @@ from hypo.search.structure import has_structure
 # A relative residual below this on every row counts as exact: no simpler formula can be told from it by the data.
 EXACT = 1e-10
 # Stages without a better score after which the search stops, if the residuals look like noise.
-PATIENCE = 2
+PATIENCE = 1
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ TRIPLE_ROWS, TRIPLE_ROWS_MORE, TRIPLE_ROWS_MANY, FIRST, MANY = 700, 250, 60, 4, 
 
 
 def unit_targets(ctx: Context, targets: Sequence[Target], q: NDArray[np.float64], log: bool) -> NDArray[np.float64]:
+    """Targets (n_target, n_probe) on the probe rows, or their logs, off the basis and of length 1 (0 within its span)."""
     out = []
     for t in targets:
         v = t.values[ctx.probe]
@@ -40,13 +41,20 @@ def unit_targets(ctx: Context, targets: Sequence[Target], q: NDArray[np.float64]
 
 
 def sums(
-    ctx: Context, view: View, targets: Sequence[Target], keep: int, limit: int | None = None, beam: int = BEAM
+    ctx: Context,
+    view: View,
+    targets: Sequence[Target],
+    keep: int,
+    limit: int | None = None,
+    beam: int = BEAM,
+    intercept: bool = True,
 ) -> list[Hit]:
+    """Sums of one to four rows of each target's dimension, with a constant for pure numbers unless ``intercept`` is off."""
     hits: list[Hit] = []
     y, w = ctx.y, ctx.weight
     for dimension, group in by_dimension(targets):
         chosen = view.of_dimension(dimension, limit)
-        constant = dimension in (None, 0)
+        constant = intercept and dimension in (None, 0)
         basis = Basis(np.ones((1, len(y))) if constant else np.empty((0, len(y))), constant)
         q = orthonormal(list(basis.values[:, ctx.probe]), ctx.n_probe)
         F, kept = unit_rows(view.values[chosen], q)
@@ -105,6 +113,7 @@ def longer(
 def products(
     ctx: Context, view: View, targets: Sequence[Target], limit: int | None = None, keep: int = KEEP
 ) -> list[Hit]:
+    """Products of two rows, with a constant for pure numbers."""
     hits: list[Hit] = []
     y, w = ctx.y, ctx.weight
     unit, kept = unit_rows(view.values, np.empty((0, ctx.n_probe)))
@@ -140,6 +149,7 @@ def products(
 
 
 def rationals(ctx: Context, view: View, target: Target) -> list[Hit]:
+    """Rational forms (a + b·f)/(1 + c·g) for one target."""
     y, w = ctx.y, ctx.weight
     constant = target.dimension in (None, 0)
     basis = Basis(np.ones((1, len(y))) if constant else np.empty((0, len(y))), constant)
@@ -185,6 +195,7 @@ def log_rows(
 def log_sums(
     ctx: Context, targets: Sequence[Target], view: View, lines: Sequence[int], limit: int, beam: int
 ) -> list[Hit]:
+    """Products of free powers of up to four rows, or exp of them, and of the variables in ``lines``."""
     L, rows, basis, q = log_rows(ctx, view, lines, limit)
     y, w = ctx.y, ctx.weight
     hits: list[Hit] = []
@@ -208,6 +219,7 @@ def log_sums(
 
 
 def by_dimension(targets: Sequence[Target]) -> list[tuple[int | None, list[Target]]]:
+    """Targets grouped by their packed dimension."""
     def key(t: Target) -> tuple[bool, int]:
         return (t.dimension is None, t.dimension or 0)
 

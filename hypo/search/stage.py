@@ -35,6 +35,8 @@ PURE_BLOCK = 2000
 PEEL_ROWS, FREE_ROWS, LOG_ROWS = 600, 1500, 4000
 # Size of the library from which on targets are peeled: a larger library without peels is cheaper.
 PEEL_FROM = 1000
+# With fewer rows than this a constant that snapping would remove costs too much: sums are tried without it as well.
+FEW_ROWS = 40
 # Members peeled off before the scans, and before a sweep over chains of links.
 PEEL_MEMBERS, SWEEP_MEMBERS = 60, 16
 
@@ -192,10 +194,10 @@ class Stages:
         if not hits:
             return
         rss = np.array([h.rss for h in hits])
-        approximate = self.refiner.approximate_score(rss, np.array([h.size for h in hits]), len(self.ctx.y))
-        done = 0
-        for k in np.argsort(approximate, kind="stable"):
-            if done >= REFINE or self.clock.expired:
+        sizes = np.array([h.size for h in hits])
+        approximate = self.refiner.approximate_score(rss, sizes, len(self.ctx.y))
+        for k in _best_first(rss, sizes, approximate):
+            if self.clock.expired:
                 return
             # The simplest exact hits come first; once one is in the archive the inexact ones cannot beat it.
             if self._done() and rss[k] > len(self.ctx.y) * (EXACT_HIT * self.ctx.scale) ** 2:
@@ -203,7 +205,6 @@ class Stages:
             e = build(hits[k], self.ctx.problem.columns)
             if e is None:
                 continue
-            done += 1
             self.refiner.consider(e)
 
     def _links(self, view: View, groups: bool) -> list[Hit]:
@@ -218,9 +219,13 @@ class Stages:
         hits += forms.products(self.ctx, view, plain, keep=KEEP if not groups else KEEP_PEELED)
         for t in starts[:4] + [t for t in plain if len(t.steps) > len(starts[0].steps)][:4]:
             hits += forms.rationals(self.ctx, view, t)
+        if self.ctx.n_probe < FEW_ROWS and not groups:
+            hits += forms.sums(self.ctx, view, targets, KEEP_PEELED, intercept=False)
         if self.identity.dimension is not None and not groups:
             loose = [Target(t.values, None, t.steps) for t in (self.identity, *links(self.identity, p.allowed))]
             hits += forms.sums(self.ctx, view, loose, KEEP_PEELED, FREE_ROWS)
+            if self.ctx.n_probe < FEW_ROWS:
+                hits += forms.sums(self.ctx, view, loose, KEEP_PEELED, FREE_ROWS, intercept=False)
             hits += forms.products(self.ctx, view, loose[:1], FREE_ROWS)
         return hits
 
@@ -305,3 +310,16 @@ class Stages:
     def _by_one(self, t: Target) -> list[Target]:
         one = [(Expression.constant(1.0), np.ones(len(self.ctx.y)), 0)]
         return [u for u in peels(t, one, self.ctx.problem.allowed, False) if u.steps[0].op != oc.MUL]
+
+
+def _best_first(rss: NDArray[np.float64], sizes: NDArray[np.float64], score: NDArray[np.float64]) -> list[int]:
+    """The ``REFINE`` hits of lowest score, then those that no smaller hit fits as well: they fill the front."""
+    order = [int(k) for k in np.argsort(score, kind="stable")]
+    chosen = order[:REFINE]
+    least = np.inf
+    for k in np.lexsort((rss, sizes)):
+        if rss[k] < least:
+            least = rss[k]
+            if int(k) not in chosen:
+                chosen.append(int(k))
+    return chosen

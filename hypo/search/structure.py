@@ -12,18 +12,18 @@ THRESHOLD = 2.5
 def has_structure(X: NDArray[np.float64], residual: NDArray[np.float64]) -> bool:
     """Whether residuals (n_row,) of near points of ``X`` (n_var, n_row) resemble each other.
 
-    T = Σ r_i r_j(i) / Σ r², j(i) the nearest neighbour of i in standardised coordinates. For noise T has mean 0 and a
-    standard deviation of about sqrt(1.5/n), as half of the pairs are mutual. Too few rows to tell (n < 20) counts as no
+    T = mean of s_i s_j(i), s the sign of a residual's difference from the median and j(i) the nearest neighbour of i in
+    standardised coordinates: signs, so that noise which grows with the target does not count. For noise T has mean 0 and
+    a standard deviation of about sqrt(1.5/n), as half of the pairs are mutual. Too few rows to tell (n < 20) count as no
     structure.
     """
     n = len(residual)
     spread = X.std(axis=1)
-    r = residual - residual.mean()
-    total = float(r @ r)
-    if n < 20 or total == 0.0 or not np.any(spread > 0):
+    s = np.sign(residual - np.median(residual))
+    if n < 20 or not s.any() or not np.any(spread > 0):
         return False
     from scipy.spatial import cKDTree
 
     points = (X[spread > 0] / spread[spread > 0, None]).T
     neighbour = cKDTree(points).query(points, k=2)[1][:, 1]
-    return float(r @ r[neighbour]) / total > THRESHOLD * np.sqrt(1.5 / n)
+    return float(np.mean(s * s[neighbour])) > THRESHOLD * np.sqrt(1.5 / n)
