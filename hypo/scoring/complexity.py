@@ -18,16 +18,18 @@ from numpy.typing import NDArray
 
 from hypo.expression.expr import Constant, Expression
 
-_LOG_STAR_NORMALISER = math.log(2.865064)
+# Σ 2^(−log* n) over n ≥ 1 (Rissanen 1983), rounded up. It is finite for logarithms of base 2, infinite for natural ones.
+_LOG_STAR_SUM = 2.86512
 
 
 def integer_cost(k: int) -> float:
-    """Universal code length of a whole number in nats: log 2.865 + log|k| + log log|k| + … , one bit for a minus sign."""
-    cost, term = _LOG_STAR_NORMALISER, math.log(max(1, abs(k)))
+    """Universal code length of a whole number in nats: log c + log 2 · (log₂|k| + log₂ log₂|k| + …), one bit for a minus
+    sign; 0 costs as much as 1. c makes Σ exp(−cost) over all whole numbers 1 (Kraft)."""
+    bits, term = 0.0, math.log2(max(1, abs(k)))
     while term > 0:
-        cost += term
-        term = math.log(term) if term > 1 else 0.0
-    return cost + (math.log(2) if k < 0 else 0.0)
+        bits += term
+        term = math.log2(term)
+    return math.log(1.5 * _LOG_STAR_SUM + 1.0) + math.log(2.0) * (bits + (k < 0))
 
 
 def literal_cost(constant: Constant) -> float:
@@ -37,7 +39,7 @@ def literal_cost(constant: Constant) -> float:
     if constant.value == round(constant.value) and abs(constant.value) < 1e15:
         return integer_cost(int(constant.value))
     fraction = Fraction(constant.value).limit_denominator(64)
-    if fraction == constant.value:
+    if float(fraction) == constant.value:
         return integer_cost(fraction.numerator) + integer_cost(fraction.denominator)
     digits = len(f"{abs(constant.value):.15g}".replace(".", "").split("e")[0].strip("0"))
     return digits * math.log(10.0) + math.log(2.0)
