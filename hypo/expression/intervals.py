@@ -85,11 +85,17 @@ def _everywhere(u: Bounds) -> Any:
     return np.ones(np.shape(u[0]), dtype=bool)
 
 
+def _kept(bounds: Bounds, u: Bounds, at: float, value: float) -> Bounds:
+    """``bounds`` with the exact ``value`` where an end of ``u`` is ``at``: there was nothing to round."""
+    return np.where(u[0] == at, value, bounds[0]), np.where(u[1] == at, value, bounds[1])
+
+
 def _rising(f: Callable[..., Any], ulps: float, least: float = -np.inf, most: float = np.inf) -> Callable[..., Enclosure]:
-    """The enclosure function of a rising function that is defined everywhere."""
+    """The enclosure function of a rising function that is defined everywhere, and exact at 0."""
 
     def enclosure(u: Bounds) -> Enclosure:
-        return Enclosure(*_outward(f(u[0]), f(u[1]), ulps, least, most), _everywhere(u))
+        bounds = _outward(f(u[0]), f(u[1]), ulps, least, most)
+        return Enclosure(*_kept(bounds, u, 0.0, float(f(0.0))), _everywhere(u))
 
     return enclosure
 
@@ -102,13 +108,18 @@ def _restricted(u: Bounds, least: float, most: float) -> tuple[Any, Any, Any]:
     return lo, hi, (u[0] >= least) & (u[1] <= most)
 
 
-def _product(a: Any, b: Any) -> Any:
-    """a·b with 0·∞ = 0, the right reading for bounds."""
-    return np.where((a == 0) | (b == 0), 0.0, a * b)
-
-
 def _corners(values: list[Any]) -> Bounds:
     return np.minimum.reduce(values), np.maximum.reduce(values)
+
+
+def _extremes(candidates: list[tuple[Any, Any]]) -> Bounds:
+    """Least and greatest of ``(value, whether it is exactly 0)``, rounded outward but for the exact zeros."""
+    low, high = [], []
+    for value, zero in candidates:
+        lo, hi = _outward(value, value, _ONE)
+        low.append(np.where(zero, 0.0, lo))
+        high.append(np.where(zero, 0.0, hi))
+    return np.minimum.reduce(low), np.maximum.reduce(high)
 
 
 # --- one argument -------------------------------------------------------------------------------------------------
@@ -130,15 +141,12 @@ def square(u: Bounds) -> Enclosure:
     return Enclosure(*_outward(least * least, most * most, _ONE, 0.0), _everywhere(u))
 
 
-def cube(u: Bounds) -> Enclosure:
-    return Enclosure(*_outward(u[0] ** 3, u[1] ** 3, _FEW), _everywhere(u))
-
-
 def sqrt(u: Bounds) -> Enclosure:
     lo, hi, inside = _restricted(u, 0.0, np.inf)
     return Enclosure(*_outward(np.sqrt(lo), np.sqrt(hi), _ONE, 0.0), inside)
 
 
+cube = _rising(lambda u: u**3, _FEW)
 cbrt = _rising(np.cbrt, _FEW)
 exp = _rising(np.exp, _FEW, 0.0)
 tanh = _rising(np.tanh, _FEW, -1.0, 1.0)
@@ -149,7 +157,7 @@ atan = _rising(np.arctan, _FEW, -np.nextafter(np.pi / 2, 2), np.nextafter(np.pi 
 def log(u: Bounds) -> Enclosure:
     lo, hi, _ = _restricted(u, 0.0, np.inf)
     lo, hi = np.where(hi == 0, np.nan, lo), np.where(hi == 0, np.nan, hi)
-    return Enclosure(*_outward(np.log(lo), np.log(hi), _FEW), u[0] > 0)
+    return Enclosure(*_kept(_outward(np.log(lo), np.log(hi), _FEW), u, 1.0, 0.0), u[0] > 0)
 
 
 def _contains(u: Bounds, offset: float, period: float) -> Any:
@@ -161,7 +169,8 @@ def _contains(u: Bounds, offset: float, period: float) -> Any:
 
 
 def _wave(f: Callable[..., Any], u: Bounds, top: float) -> Enclosure:
-    lo, hi = _outward(*_corners([f(u[0]), f(u[1])]), _FEW, -1.0, 1.0)
+    ends = [_kept(_outward(f(x), f(x), _FEW, -1.0, 1.0), (x, x), 0.0, float(f(0.0))) for x in u]
+    lo, hi = np.minimum(ends[0][0], ends[1][0]), np.maximum(ends[0][1], ends[1][1])
     hi = np.where(_contains(u, top, 2 * np.pi), 1.0, hi)
     lo = np.where(_contains(u, top + np.pi, 2 * np.pi), -1.0, lo)
     return Enclosure(lo, hi, _everywhere(u))
@@ -177,7 +186,7 @@ def cos(u: Bounds) -> Enclosure:
 
 def tan(u: Bounds) -> Enclosure:
     pole = _contains(u, np.pi / 2, np.pi)
-    lo, hi = _outward(np.tan(u[0]), np.tan(u[1]), _FEW)
+    lo, hi = _kept(_outward(np.tan(u[0]), np.tan(u[1]), _FEW), u, 0.0, 0.0)
     return Enclosure(np.where(pole, -np.inf, lo), np.where(pole, np.inf, hi), ~pole)
 
 
@@ -188,7 +197,7 @@ def cosh(u: Bounds) -> Enclosure:
 
 def asin(u: Bounds) -> Enclosure:
     lo, hi, inside = _restricted(u, -1.0, 1.0)
-    return Enclosure(*_outward(np.arcsin(lo), np.arcsin(hi), _FEW), inside)
+    return Enclosure(*_kept(_outward(np.arcsin(lo), np.arcsin(hi), _FEW), u, 0.0, 0.0), inside)
 
 
 def acos(u: Bounds) -> Enclosure:
@@ -206,7 +215,17 @@ def abs_(u: Bounds) -> Enclosure:
 
 
 def add(u: Bounds, v: Bounds) -> Enclosure:
-    return Enclosure(*_outward(u[0] + v[0], u[1] + v[1], _ONE), _everywhere((u[0] + v[0], 0)))
+    lo, hi = u[0] + v[0], u[1] + v[1]
+    down, up = _outward(lo, hi, _ONE)
+    down = np.where(_is_exact_sum(u[0], v[0], lo), lo, down)
+    up = np.where(_is_exact_sum(u[1], v[1], hi), hi, up)
+    return Enclosure(down, up, _everywhere((lo, hi)))
+
+
+def _is_exact_sum(a: Any, b: Any, total: Any) -> Any:
+    """Whether a + b was not rounded: Knuth's two-sum has no remainder."""
+    part = total - a
+    return (a - (total - part)) + (b - part) == 0
 
 
 def sub(u: Bounds, v: Bounds) -> Enclosure:
@@ -214,17 +233,17 @@ def sub(u: Bounds, v: Bounds) -> Enclosure:
 
 
 def mul(u: Bounds, v: Bounds) -> Enclosure:
-    lo, hi = _corners([_product(a, b) for a in u for b in v])
-    return Enclosure(*_outward(lo, hi, _ONE), _everywhere((lo, hi)))
+    # For bounds 0·∞ is 0.
+    bounds = _extremes([(a * b, (a == 0) | (b == 0)) for a in u for b in v])
+    return Enclosure(*bounds, _everywhere(bounds))
 
 
 def div(u: Bounds, v: Bounds) -> Enclosure:
     low, high = v
-    # 0 as an end of v counts as approached from within.
+    # 0 as an end of v counts as approached from within. An infinite end makes the quotient approach 0.
     inner = (np.where(low == 0, 0.0, low), np.where(high == 0, -0.0, high))
     straddles = (low < 0) & (high > 0)
-    lo, hi = _corners([np.where((a == 0) | np.isinf(b), _product(a, 1 / b), a / b) for a in u for b in inner])
-    lo, hi = _outward(lo, hi, _ONE + 1)
+    lo, hi = _extremes([(a / b, (a == 0) | np.isinf(b)) for a in u for b in inner])
     zero = (low == 0) & (high == 0)
     lo = np.where(zero, np.nan, np.where(straddles, -np.inf, lo))
     hi = np.where(zero, np.nan, np.where(straddles, np.inf, hi))

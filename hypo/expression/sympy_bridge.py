@@ -24,6 +24,7 @@ def to_sympy(e: Expression) -> sympy.Expr:
 
     Whole numbers and fractions like 0.5 become exact rationals, other numbers floats, ``pi`` sympy's pi, other named
     constants symbols. ``cbrt(u)`` is the real root ``sign(u)*Abs(u)**(1/3)``. sympy simplifies on the way as it always does.
+    Raises FormulaError where it cannot represent a part that has no real value.
     """
     import sympy
 
@@ -38,7 +39,10 @@ def to_sympy(e: Expression) -> sympy.Expr:
             n = oc.arity(op)
             args = stack[-n:]
             del stack[-n:]
-            stack.append(builders[op](*args))
+            try:
+                stack.append(builders[op](*args))
+            except ValueError as error:  # min and max of numbers that are not real
+                raise FormulaError(f"sympy cannot hold {e.pretty()}, as a part of it is not real: {error}") from error
     return stack[0]
 
 
