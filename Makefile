@@ -37,7 +37,7 @@ $(VENV)/dev: pyproject.toml | $(VENV)/created
 	@touch $@ $(VENV)/core
 
 demo: $(VENV)/core
-	@$(BIN)/hypo fit $(DEMO)/data.csv --target T --knowledge $(DEMO)/knowledge.toml --time-limit 20 \
+	@$(BIN)/hypo fit $(DEMO)/data.csv --target T --time-limit 20 \
 		--out $(DEMO_OUT) --plot
 
 test: $(VENV)/dev

@@ -163,8 +163,32 @@ def insert(w, m, p, dim, have, ruled, values, norm, projection, dims, shape, hea
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def grow_unary(code, lo, hi, cost_new, forbid, ruled, bits, n_field, weight, values, norm, projection, dims, shape, head,
-               chain, mask, op, left, right, cost, twin, count, tested):
+def grow_unary(
+    code,
+    lo,
+    hi,
+    cost_new,
+    forbid,
+    ruled,
+    bits,
+    n_field,
+    weight,
+    values,
+    norm,
+    projection,
+    dims,
+    shape,
+    head,
+    chain,
+    mask,
+    op,
+    left,
+    right,
+    cost,
+    twin,
+    count,
+    tested,
+):
     """Apply operator ``code`` to members lo…hi-1; returns (members, candidates tested so far)."""
     n = values.shape[1]
     w = np.empty(n)
@@ -194,8 +218,35 @@ def grow_unary(code, lo, hi, cost_new, forbid, ruled, bits, n_field, weight, val
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def grow_binary(code, commutative, left_lo, left_hi, right_lo, right_hi, cost_new, forbid, ruled, bits, n_field, weight,
-                values, norm, projection, dims, shape, head, chain, mask, op, left, right, cost, twin, count, tested):
+def grow_binary(
+    code,
+    commutative,
+    left_lo,
+    left_hi,
+    right_lo,
+    right_hi,
+    cost_new,
+    forbid,
+    ruled,
+    bits,
+    n_field,
+    weight,
+    values,
+    norm,
+    projection,
+    dims,
+    shape,
+    head,
+    chain,
+    mask,
+    op,
+    left,
+    right,
+    cost,
+    twin,
+    count,
+    tested,
+):
     """Apply operator ``code`` to all pairs of two ranges of members; returns (members, candidates tested so far)."""
     n = values.shape[1]
     w = np.empty(n)

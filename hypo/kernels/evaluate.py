@@ -26,7 +26,7 @@ _VAR, _CONST, _FIRST_UNARY, _FIRST_BINARY = oc.VAR, oc.CONST, oc.FIRST_UNARY, oc
 
 
 @njit(cache=True, error_model="numpy")
-def unary_block(op, u, out, n):  # noqa: C901  (one case per operator is the plainest form)
+def unary_block(op, u, out, n):
     """``out[:n] = op(u[:n])``; ``out`` may be ``u``."""
     if op == _NEG:
         for i in range(n):
@@ -150,7 +150,7 @@ def evaluate(op, arg, start, const, const_start, X, out):
 
 
 @njit(cache=True, error_model="numpy")
-def _unary_adjoint(op, u, w, g, gu, n):  # noqa: C901
+def _unary_adjoint(op, u, w, g, gu, n):
     """``gu[:n] = g * d op(u)/du``, with ``w = op(u)``."""
     if op == _NEG:
         for i in range(n):
