@@ -257,22 +257,22 @@ STEPS: dict[str, list[tuple[int, int, Callable[[np.ndarray, np.ndarray], np.ndar
 @pytest.mark.parametrize("n_term", [1, 2, 3, 4])
 @BASES
 def test_refit_against_lstsq(kind: str, n_term: int, product_form: bool, steps: list) -> None:
-    F, target, y, weight = vectors(1, 9, N), vectors(2, N), vectors(5, N), vectors(6, N)
+    F, target, y, root = vectors(1, 9, N), vectors(2, N), vectors(5, N), np.abs(vectors(6, N)) + 0.1
     z = basis_of(kind)
     rng = np.random.default_rng(n_term)
     terms = np.array([rng.permutation(9)[:n_term] for _ in range(12)])
     operand = vectors(7, len(steps), N)
     rss = np.empty(12)
-    refit(product_form, terms, F, orthonormal(list(z), N), target, np.array([s[0] for s in steps], np.int64),
-          np.array([s[1] for s in steps], np.int64), operand, y, weight, rss)
+    refit(product_form, terms, F, orthonormal(list(z * root), N), target, np.array([s[0] for s in steps], np.int64),
+          np.array([s[1] for s in steps], np.int64), operand, y, root, rss)
     for k, chosen in enumerate(terms):
         columns = [np.prod(F[chosen], axis=0)] if product_form else list(F[chosen])
         A = np.column_stack([*z, *columns])
-        p = A @ np.linalg.lstsq(A, target, rcond=None)[0]
+        p = A @ np.linalg.lstsq(A * root[:, None], target * root, rcond=None)[0]
         with np.errstate(all="ignore"):
             for (_, _, apply), u in zip(steps, operand, strict=True):
                 p = apply(p, u)
-        want = float(np.sum(weight * (y - p) ** 2))
+        want = float(np.sum((root * (y - p)) ** 2))
         assert rss[k] == (pytest.approx(want, rel=1e-9) if np.isfinite(want) else np.inf)
 
 

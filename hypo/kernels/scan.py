@@ -162,18 +162,19 @@ def apply_steps(p, step_op, step_side, step_rows, n):
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def refit(product, terms, F, basis, target, step_op, step_side, step_rows, y, weight, rss):
+def refit(product, terms, F, basis, target, step_op, step_side, step_rows, y, root, rss):
     """Least squares of each tuple of rows on all given rows, judged in the units of ``y``.
 
     ``terms`` (n_hit, n_term) index the rows ``F``; the columns of a fit are the basis and these rows, or with ``product`` the
-    basis and the product of the rows. Basis rows must be orthonormal. The fitted ``target`` goes back through the steps;
-    ``rss`` (n_hit,) gets Σ weight·(y − prediction)², infinite where that is invalid.
+    basis and the product of the rows. ``root`` > 0 are the roots of the rows' weights; basis rows must be orthonormal and
+    carry them already. The fitted ``target`` goes back through the steps;
+    ``rss`` (n_hit,) gets Σ (root·(y − prediction))², infinite where that is invalid.
     """
     n = target.shape[0]
     nz = basis.shape[0]
     n_term = terms.shape[1]
     n_column = 1 if product else n_term
-    rest = target.copy()
+    rest = target * root
     for z in range(nz):
         c = 0.0
         for i in range(n):
@@ -194,6 +195,7 @@ def refit(product, terms, F, basis, target, step_op, step_side, step_rows, y, we
         for c in range(n_column):
             before = 0.0
             for i in range(n):
+                q[c, i] *= root[i]
                 before += q[c, i] * q[c, i]
             # Twice is enough: one pass of Gram–Schmidt leaves rounding that a second removes.
             for _ in range(2):
@@ -221,10 +223,10 @@ def refit(product, terms, F, basis, target, step_op, step_side, step_rows, y, we
             for i in range(n):
                 r[i] -= d * q[c, i]
         for i in range(n):
-            p[i] = target[i] - r[i]
+            p[i] = target[i] - r[i] / root[i]
         apply_steps(p, step_op, step_side, step_rows, n)
         total = 0.0
         for i in range(n):
-            e = y[i] - p[i]
-            total += weight[i] * e * e
+            e = root[i] * (y[i] - p[i])
+            total += e * e
         rss[k] = total if total < np.inf else np.inf

@@ -22,6 +22,7 @@ class Context:
     X: NDArray[np.float64]
     y: NDArray[np.float64]
     weight: NDArray[np.float64]
+    root: NDArray[np.float64]
     probe: NDArray[np.int64]
     clock: Clock
     executor: Executor | None
@@ -32,16 +33,20 @@ class Context:
         rng = np.random.default_rng(settings.seed)
         race_rows = np.sort(rng.permutation(len(problem.y))[: settings.n_race])
         probe = np.sort(rng.permutation(len(race_rows))[: settings.n_probe])
-        root = problem.likelihood.root_weights
-        weight = np.ones(len(race_rows)) if root is None else root[race_rows] ** 2
+        whitening = problem.likelihood.root_weights
+        root = np.ones(len(race_rows)) if whitening is None else whitening[race_rows]
         return Context(
-            problem, np.ascontiguousarray(problem.X[:, race_rows]), problem.y[race_rows], weight, probe, clock, executor
+            problem, np.ascontiguousarray(problem.X[:, race_rows]), problem.y[race_rows], root**2, root, probe, clock, executor
         )
 
     @property
     def scale(self) -> float:
         """RMS of the target."""
         return float(np.sqrt(np.mean(self.y**2))) or 1.0
+
+    def whiten(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Rows (…, n_probe) times the roots of the weights, so that plain inner products are weighted ones."""
+        return rows * self.root[self.probe]
 
     @property
     def n_probe(self) -> int:

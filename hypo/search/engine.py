@@ -21,12 +21,13 @@ from hypo.search.problem import Problem, Settings
 from hypo.search.refine import Refiner
 from hypo.search.scan import Clock
 from hypo.search.stage import Stages
-from hypo.search.structure import has_structure
+from hypo.search.structure import SIGHT, nearest, neighbour_correlation, noise_level
 
 # A relative residual below this on every row counts as exact: no simpler formula can be told from it by the data.
 EXACT = 1e-10
 # Stages without a better score after which the search stops, if the residuals look like noise.
-PATIENCE = 1
+# Where neighbours are too far apart to tell (many variables, few rows) it takes more.
+PATIENCE, PATIENCE_BLIND = 2, 4
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
                     break
                 improved = before is None or (archive.best is not None and archive.best.score < before.score - 0.1)
                 stale = 0 if improved else stale + 1
-                if stale >= PATIENCE and not _structured(archive.best, problem, settings):
+                if stale >= PATIENCE and stale >= _patience(archive.best, problem, settings):
                     message = "larger libraries brought nothing better, and the residuals look like noise"
                     break
         except KeyboardInterrupt:
@@ -153,13 +154,17 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
     )
 
 
-def _structured(h: Hypothesis | None, problem: Problem, settings: Settings) -> bool:
-    """Whether the residuals of a hypothesis still hold structure on the first racing rows."""
+def _patience(h: Hypothesis | None, problem: Problem, settings: Settings) -> float:
+    """Stages without improvement after which to stop, given the residuals of the best hypothesis."""
     if h is None:
-        return False
-    X = np.ascontiguousarray(problem.X[:, : settings.n_race])
-    residual = problem.y[: settings.n_race] - Program.of(h.expression, problem.columns).value(X)
-    return has_structure(X, residual)
+        return math.inf
+    X, y = np.ascontiguousarray(problem.X[:, : settings.n_race]), problem.y[: settings.n_race]
+    neighbours = nearest(X)
+    if neighbours is None:
+        return PATIENCE
+    if neighbour_correlation(y - Program.of(h.expression, problem.columns).value(X), neighbours) > noise_level(len(y)):
+        return math.inf
+    return PATIENCE if neighbour_correlation(y, neighbours) > SIGHT else PATIENCE_BLIND
 
 
 def is_exact(h: Hypothesis | None, problem: Problem) -> bool:

@@ -25,8 +25,9 @@ BEAM, MOST_TERMS = 60, 4
 RATIONAL_ROWS = 3000
 # Of many peeled targets those raced.
 RACED_TARGETS = 60
-# Rows of which all triples are scanned, for the first targets and for the others; more targets than MANY are many.
-TRIPLE_ROWS, TRIPLE_ROWS_MORE, TRIPLE_ROWS_MANY, FIRST, MANY = 700, 250, 60, 4, 40
+# Rows of which all triples are scanned for the first targets, and triples scanned in all for the others; more targets
+# than MANY are many.
+TRIPLE_ROWS, TRIPLES, FIRST, MANY = 700, 2e8, 4, 40
 
 
 def unit_targets(ctx: Context, targets: Sequence[Target], q: NDArray[np.float64], log: bool) -> NDArray[np.float64]:
@@ -35,7 +36,7 @@ def unit_targets(ctx: Context, targets: Sequence[Target], q: NDArray[np.float64]
     for t in targets:
         v = t.values[ctx.probe]
         v = np.log(np.abs(v)) if log else v
-        unit, _ = unit_rows(v[None, :], q, least=1e-12)
+        unit, _ = unit_rows(ctx.whiten(v[None, :]), q, least=1e-12)
         out.append(unit[0] if len(unit) else np.zeros(len(v)))
     return np.array(out)
 
@@ -51,13 +52,13 @@ def sums(
 ) -> list[Hit]:
     """Sums of one to four rows of each target's dimension, with a constant for pure numbers unless ``intercept`` is off."""
     hits: list[Hit] = []
-    y, w = ctx.y, ctx.weight
+    y, w = ctx.y, ctx.root
     for dimension, group in by_dimension(targets):
         chosen = view.of_dimension(dimension, limit)
         constant = intercept and dimension in (None, 0)
         basis = Basis(np.ones((1, len(y))) if constant else np.empty((0, len(y))), constant)
-        q = orthonormal(list(basis.values[:, ctx.probe]), ctx.n_probe)
-        F, kept = unit_rows(view.values[chosen], q)
+        q = orthonormal(list(ctx.whiten(basis.values[:, ctx.probe])), ctx.n_probe)
+        F, kept = unit_rows(ctx.whiten(view.values[chosen]), q)
         index = chosen[kept]
         if len(index) == 0:
             continue
@@ -69,7 +70,7 @@ def sums(
         three = None
         if n_free > 12 and len(F) > 2:
             first = FIRST if len(targets) < MANY else 0
-            rows = TRIPLE_ROWS_MORE if len(targets) < MANY else TRIPLE_ROWS_MANY
+            rows = min(TRIPLE_ROWS, int((6 * TRIPLES / len(targets)) ** (1 / 3)))
             three = scan_triples(T[:first], F[:TRIPLE_ROWS], keep=keep // 4, clock=ctx.clock)
             three += scan_triples(T[first:], F[:rows], keep=keep // 4, clock=ctx.clock)
         for t, target in promising(group, single, pairs):
@@ -115,7 +116,7 @@ def products(
 ) -> list[Hit]:
     """Products of two rows, with a constant for pure numbers."""
     hits: list[Hit] = []
-    y, w = ctx.y, ctx.weight
+    y, w = ctx.y, ctx.root
     unit, kept = unit_rows(view.values, np.empty((0, ctx.n_probe)))
     if limit is not None:
         unit, kept = unit[:limit], kept[:limit]
@@ -123,7 +124,7 @@ def products(
     for dimension, group in by_dimension(targets):
         constant = dimension in (None, 0)
         basis = Basis(np.ones((1, len(y))) if constant else np.empty((0, len(y))), constant)
-        q = orthonormal(list(basis.values[:, ctx.probe]), ctx.n_probe)
+        q = orthonormal(list(ctx.whiten(basis.values[:, ctx.probe])), ctx.n_probe)
         T = unit_targets(ctx, group, q, False)
         blocks: list[tuple[NDArray[np.int64], NDArray[np.int64] | None]]
         if dimension is None:
@@ -138,8 +139,17 @@ def products(
         for a, b in blocks:
             if ctx.clock.expired:
                 return hits
+            # With weights the two sides differ: one carries them.
+            weighted = not np.all(ctx.root == ctx.root[0])
+            other = unit[a] if b is None else unit[b]
             found = scan_products(
-                T, unit[a], None if b is None else unit[b], q, keep=keep, clock=ctx.clock, executor=ctx.executor
+                T,
+                ctx.whiten(unit[a]) if weighted else unit[a],
+                other if weighted or b is not None else None,
+                q,
+                keep=keep,
+                clock=ctx.clock,
+                executor=ctx.executor,
             )
             second = a if b is None else b
             for target, best in zip(group, found, strict=True):
@@ -150,16 +160,16 @@ def products(
 
 def rationals(ctx: Context, view: View, target: Target) -> list[Hit]:
     """Rational forms (a + b·f)/(1 + c·g) for one target."""
-    y, w = ctx.y, ctx.weight
+    y, w = ctx.y, ctx.root
     constant = target.dimension in (None, 0)
     basis = Basis(np.ones((1, len(y))) if constant else np.empty((0, len(y))), constant)
-    q = orthonormal(list(basis.values[:, ctx.probe]), ctx.n_probe)
+    q = orthonormal(list(ctx.whiten(basis.values[:, ctx.probe])), ctx.n_probe)
     f_index = view.of_dimension(target.dimension, RATIONAL_ROWS)
     g_index = view.of_dimension(None if target.dimension is None else 0, RATIONAL_ROWS)
     if "/" not in ctx.problem.allowed or not len(f_index) or not len(g_index) or ctx.n_probe - len(q) < 5:
         return []
-    F, kept_f = unit_rows(view.values[f_index], q)
-    G, kept_g = unit_rows(view.values[g_index] * target.values[ctx.probe], q)
+    F, kept_f = unit_rows(ctx.whiten(view.values[f_index]), q)
+    G, kept_g = unit_rows(ctx.whiten(view.values[g_index] * target.values[ctx.probe]), q)
     if not len(F) or not len(G):
         return []
     T = unit_targets(ctx, [target], q, False)
@@ -177,7 +187,7 @@ def log_rows(
     usable = [k for k, v in zip(usable, log_x, strict=True) if np.ptp(v) > 1e-12]
     log_x = [v for v in log_x if np.ptp(v) > 1e-12]
     basis = Basis(np.array([np.ones(len(ctx.y)), *log_x]), True, tuple(usable))
-    q = orthonormal(list(basis.values[:, ctx.probe]), ctx.n_probe)
+    q = orthonormal(list(ctx.whiten(basis.values[:, ctx.probe])), ctx.n_probe)
     with np.errstate(all="ignore"):
         logs = np.log(np.abs(view.values))
     pure = np.flatnonzero(view.dims == 0) if "exp" in ctx.problem.allowed else np.empty(0, np.int64)
@@ -185,7 +195,7 @@ def log_rows(
     is_log = np.concatenate([np.ones(len(view.members), np.bool_), np.zeros(len(pure), np.bool_)])
     values = np.concatenate([logs, view.values[pure]])
     order = np.argsort(view.rows.cost(members) + 2 * ~is_log, kind="stable")
-    unit, kept = unit_rows(values[order], q)
+    unit, kept = unit_rows(ctx.whiten(values[order]), q)
     first = distinct_rows(unit)[:limit]
     chosen = order[kept[first]]
     rows = RowSet(view.rows.library, view.members[members[chosen]], is_log[chosen], ctx.X)
@@ -197,7 +207,7 @@ def log_sums(
 ) -> list[Hit]:
     """Products of free powers of up to four rows, or exp of them, and of the variables in ``lines``."""
     L, rows, basis, q = log_rows(ctx, view, lines, limit)
-    y, w = ctx.y, ctx.weight
+    y, w = ctx.y, ctx.root
     hits: list[Hit] = []
     T = unit_targets(ctx, targets, q, True)
     pairs = scan_sums(T, L, None, keep=KEEP_PEELED * 2, clock=ctx.clock, executor=ctx.executor) if len(L) > 1 else None

@@ -231,6 +231,16 @@ def make_problem(dataset: Dataset, knowledge: Knowledge | None, settings: Settin
             raise DataError(
                 f"{dataset.source}: column {name!r} has the name of a constant in {k.source}; rename one of them"
             )
+    if dataset.weights is not None and np.any(dataset.weights == 0):
+        # A row of weight 0 is no row: it must not decide where formulas have to be defined.
+        counted = np.flatnonzero(dataset.weights)
+        dataset = replace(
+            dataset,
+            X=dataset.X[counted],
+            y=dataset.y[counted],
+            weights=dataset.weights[counted],
+            sigma=None if dataset.sigma is None else dataset.sigma[counted],
+        )
     names = (*dataset.names, dataset.target)
     with_unit = [n for n in names if n in k.units] + list(k.constants)
     units = [k.units[n] if n in k.units else k.constants[n].unit for n in with_unit]

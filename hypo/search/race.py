@@ -84,12 +84,12 @@ def race(
     terms: NDArray[np.int64],
     basis: Basis,
     y: NDArray[np.float64],
-    weight: NDArray[np.float64],
+    root: NDArray[np.float64],
     *,
     log: bool = False,
 ) -> list[Hit]:
-    """Refit tuples of rows ``terms`` (n_hit, n_term) on the racing rows, where ``y`` and ``weight`` are given, and
-    return hits with their residual sum of squares."""
+    """Refit tuples of rows ``terms`` (n_hit, n_term) on the racing rows, where ``y`` and the ``root`` of the weights
+    are given, and return hits with their residual sum of squares."""
     from hypo.kernels.scan import refit
 
     if len(terms) == 0:
@@ -101,17 +101,17 @@ def race(
         F = rows.values(used) if len(used) else np.empty((0, len(t)))
         if form == RATIONAL:
             F, at = np.concatenate([F, F * t]), at + np.array([0, len(used)])
-        q = orthonormal(list(basis.values), len(t))
+        q = orthonormal(list(basis.values * root), len(t))
         rss = np.empty(len(terms))
         op, side, operands = target.kernel_steps()
         if log:
             # |t| = exp(fit); the signs come back with the leading constant or the factors.
             op, side = np.concatenate([[oc.EXP, oc.MUL], op]), np.concatenate([[0, 1], side])
             operands = np.concatenate([np.zeros((1, len(t))), np.sign(t)[None, :], operands])
-        refit(form == PRODUCT, at, F, q, np.log(np.abs(t)) if log else t, op, side, operands, y, weight, rss)
+        refit(form == PRODUCT, at, F, q, np.log(np.abs(t)) if log else t, op, side, operands, y, root, rss)
     if form == RATIONAL:
-        rss = _rational_rss(rss, target, F, at, q, y, weight)
-    size = rows.cost(terms.ravel()).reshape(terms.shape).sum(axis=1) + 2.0 * len(target.steps) + 2.0 * terms.shape[1]
+        rss = _rational_rss(rss, target, F, at, basis, y, root)
+    size = rows.cost(terms.ravel()).reshape(terms.shape).sum(axis=1) + float(_frame(target, form, terms.shape[1], basis))
     return [
         Hit(target, form, rows, tuple(int(a) for a in term), basis, log, float(r), float(s))
         for term, r, s in zip(terms, rss, size, strict=True)
@@ -119,8 +119,19 @@ def race(
     ]
 
 
+def _frame(target: Target, form: str, n_term: int, basis: Basis) -> int:
+    """Nodes of a formula beside its terms: coefficients, the signs between terms, the steps back to y."""
+    steps = sum(1 + (len(s.operand) if s.operand is not None else 0) for s in target.steps)
+    constant = 2 if basis.constant and not basis.log_of else 0
+    if form == PRODUCT:
+        return steps + constant + n_term + 1
+    if form == RATIONAL:
+        return steps + constant + 7
+    return steps + constant + 3 * n_term - 1 + 2 * len(basis.log_of)
+
+
 def _rational_rss(
-    rss: NDArray, target: Target, F: NDArray, at: NDArray, q: NDArray, y: NDArray, weight: NDArray
+    rss: NDArray, target: Target, F: NDArray, at: NDArray, basis: Basis, y: NDArray, root: NDArray
 ) -> NDArray:
     """The linear fit t = a + b·f + c·(t g) knows t on its right side; judge (a + b·f)/(1 − c·g) itself, best pairs only."""
     from hypo.kernels.scan import apply_steps
@@ -130,26 +141,26 @@ def _rational_rss(
     t = target.values
     for k in np.argsort(rss, kind="stable")[:100]:
         f, tg = F[at[k]]
-        A = np.column_stack([*q, f, tg])
+        A = np.column_stack([*basis.values, f, tg])
         if not np.all(np.isfinite(A)):
             continue
-        c = np.linalg.lstsq(A, t, rcond=None)[0]
+        c = np.linalg.lstsq(A * root[:, None], t * root, rcond=None)[0]
         p = np.ascontiguousarray((A[:, :-1] @ c[:-1]) / (1.0 - c[-1] * tg / t))
         apply_steps(p, op, side, operands, len(p))
-        r = y - p
-        total = float(np.sum(weight * r * r))
+        total = float(np.sum((root * (y - p)) ** 2))
         out[k] = total if math.isfinite(total) else math.inf
     return out
 
 
-def build(hit: Hit, columns: Sequence[str]) -> Expression | None:
-    """The formula of a hit with its constants fitted to the target on all racing rows, free to be refined."""
+def build(hit: Hit, root: NDArray[np.float64], columns: Sequence[str]) -> Expression | None:
+    """The formula of a hit with its constants fitted to the target on all racing rows (``root``: of their weights), free to
+    be refined."""
     t = hit.target.values
     values = hit.rows.values(np.array(hit.terms, np.int64)) if hit.terms else np.empty((0, len(t)))
     parts = [hit.rows.library.expression(int(hit.rows.members[k])) for k in hit.terms]
     if hit.log:
         pieces = [(e, bool(hit.rows.logs[k])) for e, k in zip(parts, hit.terms, strict=True)]
-        return power_law(hit.target, hit.basis, values, pieces, hit.rows.X, columns)
+        return power_law(hit.target, hit.basis, values, pieces, hit.rows.X, root, columns)
     lines = list(hit.basis.values)
     if hit.form == PRODUCT:
         lines.append(np.prod(values, axis=0))
@@ -161,7 +172,7 @@ def build(hit: Hit, columns: Sequence[str]) -> Expression | None:
     if not np.all(np.isfinite(A)):
         return None
     scale = np.linalg.norm(A, axis=0)
-    c = np.linalg.lstsq(A / scale, t, rcond=None)[0] / scale
+    c = np.linalg.lstsq(A / scale * root[:, None], t * root, rcond=None)[0] / scale
     n = len(hit.basis.values)
     terms = [_free(c[0])] if n else []
     if hit.form == PRODUCT:
@@ -179,6 +190,7 @@ def power_law(
     values: NDArray[np.float64],
     pieces: Sequence[tuple[Expression, bool]],
     X: NDArray[np.float64],
+    root: NDArray[np.float64],
     columns: Sequence[str],
 ) -> Expression | None:
     """|t| = exp(c₀)·Π x^p·Π factor by least squares in the logarithm.
@@ -192,13 +204,14 @@ def power_law(
     if not (np.all(np.isfinite(A)) and np.all(np.isfinite(logs))):
         return None
     scale = np.linalg.norm(A, axis=0)
-    c, _, rank, _ = np.linalg.lstsq(A / scale, logs, rcond=None)
+    W = A / scale * root[:, None]
+    c, _, rank, _ = np.linalg.lstsq(W, logs * root, rcond=None)
     if rank < A.shape[1]:
         return None
     c = c / scale
-    residual = logs - A @ c
+    residual = (logs - A @ c) * root
     freedom = max(1, len(logs) - A.shape[1])
-    inverse = np.linalg.pinv((A / scale).T @ (A / scale))
+    inverse = np.linalg.pinv(W.T @ W)
     errors = np.sqrt(np.maximum(np.diag(inverse), 0) * float(residual @ residual) / freedom) / scale
     pieces = [*((Expression.variable(columns[k]), True) for k in basis.log_of), *pieces]
     shift = len(basis.values) - len(basis.log_of)
@@ -218,8 +231,8 @@ def power_law(
         elif exponent == -1:
             factors.append(Expression.apply("inv", piece))
         elif exponent.denominator == 2 and abs(exponent) == Fraction(1, 2):
-            root = Expression.apply("sqrt", piece)
-            factors.append(root if exponent > 0 else Expression.apply("inv", root))
+            sqrt = Expression.apply("sqrt", piece)
+            factors.append(sqrt if exponent > 0 else Expression.apply("inv", sqrt))
         else:
             factors.append(piece ** Expression.constant(float(exponent)))
     bare = product(factors) if factors else Expression.constant(1.0)
@@ -227,6 +240,7 @@ def power_law(
         shape = Program.of(bare, columns).value(X)
         if not np.all(np.isfinite(shape)) or not np.any(shape):
             return None
+        shape, t = shape * root, t * root
         lead = float((shape @ t) / (shape @ shape))
     if not math.isfinite(lead) or lead == 0.0:
         return None

@@ -202,7 +202,7 @@ class Stages:
             # The simplest exact hits come first; once one is in the archive the inexact ones cannot beat it.
             if self._done() and rss[k] > len(self.ctx.y) * (EXACT_HIT * self.ctx.scale) ** 2:
                 return
-            e = build(hits[k], self.ctx.problem.columns)
+            e = build(hits[k], self.ctx.root, self.ctx.problem.columns)
             if e is None:
                 continue
             self.refiner.consider(e)
@@ -298,13 +298,13 @@ class Stages:
         bare = np.sum(rest**2, axis=1)
         hits: list[Hit] = []
         for k in np.argsort(bare, kind="stable")[:KEEP_PEELED]:
-            hits += race(chains[k], SUM, rows, np.empty((1, 0), np.int64), basis, self.ctx.y, self.ctx.weight, log=True)
+            hits += race(chains[k], SUM, rows, np.empty((1, 0), np.int64), basis, self.ctx.y, self.ctx.root, log=True)
         if len(L):
             left = bare[:, None] - (rest @ L.T) ** 2
             self.clock.scored += left.size
             best = np.argmin(left, axis=1)
             for k in np.argsort(left.min(axis=1), kind="stable")[: 2 * KEEP_PEELED]:
-                hits += race(chains[k], SUM, rows, best[k : k + 1, None], basis, self.ctx.y, self.ctx.weight, log=True)
+                hits += race(chains[k], SUM, rows, best[k : k + 1, None], basis, self.ctx.y, self.ctx.root, log=True)
         return hits
 
     def _by_one(self, t: Target) -> list[Target]:
