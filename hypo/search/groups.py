@@ -23,11 +23,13 @@ def monomials(
     """Exponents (n_leaf,) and formulas of products of powers with dimension ``target`` (None: pure numbers), simplest first.
 
     Exponents are at most ``LARGEST_POWER`` in size, up to ``MOST_FACTORS`` leaves take part. Of a pure number and its
-    inverse the one whose first exponent is positive is given.
+    inverse the one whose first exponent is positive is given; products with a factor that is a pure number by itself are
+    left out, because they are made of smaller groups.
     """
     n = len(leaves)
     table = np.array([[float(x) for x in d] for d in dimensions]).reshape(n, -1)
     wanted = np.zeros(table.shape[1]) if target is None else np.array([float(x) for x in target])
+    pure = np.abs(table).max(axis=1, initial=0.0) < 1e-9
     powers = [q for q in range(-LARGEST_POWER, LARGEST_POWER + 1) if q]
     found: list[tuple[int, ...]] = []
     for size in range(1, min(n, MOST_FACTORS) + 1):
@@ -35,6 +37,8 @@ def monomials(
         if target is None:
             choices = choices[choices[:, 0] > 0]
         for chosen in itertools.combinations(range(n), size):
+            if target is None and size > 1 and pure[list(chosen)].any():
+                continue
             ok = np.abs(choices @ table[list(chosen)] - wanted).max(axis=1) < 1e-9
             for row in choices[ok]:
                 exponents = [0] * n
