@@ -386,12 +386,7 @@ ENGINE_CASES = {
     "known noise": Case({"x": ROWS[0], "z": ROWS[1]}, ("+", "-", "*", "/", "sqrt"), 6, lambda x, z: x * z + x, 0.1, sigma=0.4),
     "the doubled variable": Case({"x": ROWS[0], "z": ROWS[1]}, ("+", "-", "*", "/", "sqrt"), 5, lambda x, z: x + x, 0.01),
 }
-# Members are scored in their simplified form only, which can cost more (2*x holds a number, x + x none) or break a nesting
-# rule the member keeps.
-SIMPLIFIED = pytest.mark.xfail(strict=False, reason="the engine scores members in their simplified form only")
-WORSE = ("nesting", "nesting, the fourth power", "the doubled variable")
-ENGINE = pytest.mark.parametrize(
-    "case", [pytest.param(c, id=n, marks=SIMPLIFIED if n in WORSE else ()) for n, c in ENGINE_CASES.items()])
+ENGINE = pytest.mark.parametrize("case", [pytest.param(c, id=n) for n, c in ENGINE_CASES.items()])
 
 
 def best_score(case: Case, levels: list[list[Tree]]) -> tuple[float, Tree]:

@@ -36,7 +36,7 @@ def sample(problem: dict, n: int, rng: np.random.Generator, stretch: float = 0.0
     return np.column_stack(columns)
 
 
-def agrees(found, law, problem: dict, rng: np.random.Generator) -> bool:  # noqa: ANN001
+def agrees(found, law, problem: dict, rng: np.random.Generator) -> bool:
     """Whether two formulas agree on fresh points within and around the training ranges."""
     from hypo.expression.evaluate import evaluate
 
@@ -60,7 +60,7 @@ class _Timeout(Exception):
     pass
 
 
-def proved(found, law, seconds: int = 20) -> bool | None:  # noqa: ANN001
+def proved(found, law, seconds: int = 20) -> bool | None:
     """Whether sympy shows the difference to be 0; None when it does not finish."""
     import sympy
 
@@ -148,8 +148,8 @@ def main() -> None:
     rows = [json.loads(line) for line in out.read_text().splitlines()]
     won = [r for r in rows if r["recovered"]]
     if rows:
-        print(f"\nrecovered {len(won)} of {len(rows)} (sympy proves {sum(r['proved'] is True for r in won)}); median time to answer "
-              f"{statistics.median(r['seconds'] for r in rows):.2f} s over all, "
+        print(f"\nrecovered {len(won)} of {len(rows)} (sympy proves {sum(r['proved'] is True for r in won)}); "
+              f"median time to answer {statistics.median(r['seconds'] for r in rows):.2f} s over all, "
               f"{statistics.median([r['seconds'] for r in won] or [0]):.2f} s over those recovered")
 
 

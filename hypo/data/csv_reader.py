@@ -180,10 +180,8 @@ class CsvFile:
         for number, line in enumerate(self._open(), start=1):
             if number <= self._skip_to or line.isspace() or ("#" in line and _is_comment(line)):
                 continue
-            if separator is None or '"' in line:
-                count = len(self._split(line, number))
-            else:
-                count = line.count(separator) + 1
+            simple = separator is not None and '"' not in line
+            count = line.count(separator) + 1 if simple and separator else len(self._split(line, number))
             if count != expected:
                 cells = "cell" if expected == 1 else "cells"
                 name = _SEPARATORS.get(separator, separator)

@@ -273,7 +273,7 @@ class Expression:
 
         return numpy_source(self, name)
 
-    def sympy(self):  # type: ignore[no-untyped-def]  # noqa: ANN201  (sympy is imported only on use)
+    def sympy(self):  # type: ignore[no-untyped-def]
         """The formula as a sympy expression with real symbols."""
         from hypo.expression.sympy_bridge import to_sympy
 

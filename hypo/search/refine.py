@@ -41,6 +41,10 @@ class Refiner:
         for name in p.columns:
             self.consider(Expression.variable(name))
 
+    def consider_as_is(self, e: Expression) -> None:
+        """Score and archive a formula as it stands: another spelling may break a rule, or cost more, as 2*x does for x + x."""
+        self.archive.add(self.scorer.score(e), self.clock.scored)
+
     def consider(self, e: Expression) -> Hypothesis | None:
         """Simplify, fit, score, snap where promising, archive; returns the best form found or None."""
         e = simplify(e)

@@ -179,6 +179,7 @@ class Stages:
         for _, member in sorted(scored)[:REFINE]:
             if self.clock.expired:
                 return
+            self.refiner.consider_as_is(lib.expression(member))
             self.refiner.consider(lib.expression(member))
         self.complete_to = lib.complete_to
         self.distinct = len(self._candidates(0, sum(lib.level_sizes())))
