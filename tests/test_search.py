@@ -60,7 +60,6 @@ LAWS: dict[str, Callable[..., np.ndarray]] = {
     "reciprocal link": lambda x, z, w: 1 / (1 / x + 2 / z),
     "root link": lambda x, z, w: np.sqrt(x**2 + 3 * z),
     "exponential link": lambda x, z, w: 2 * np.exp(-0.5 * x * z),
-    "logarithm link": lambda x, z, w: np.log(x * z + w),
     "sine of a product": lambda x, z, w: w * np.sin(x * z),
     "free exponents": lambda x, z, w: 1.3 * x**1.37 * z**-0.61,
     "a half": lambda x, z, w: 0.5 * x * z**2,
