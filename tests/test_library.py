@@ -390,9 +390,7 @@ ENGINE_CASES = {
     "known noise": Case({"x": ROWS[0], "z": ROWS[1]}, ("+", "-", "*", "/", "sqrt"), 6, lambda x, z: x * z + x, 0.1, sigma=0.4),
     "the doubled variable": Case({"x": ROWS[0], "z": ROWS[1]}, ("+", "-", "*", "/", "sqrt"), 5, lambda x, z: x + x, 0.01),
 }
-TWINS = pytest.mark.xfail(strict=False, reason="the engine counts members up to the number of distinct ones, twins among them")
-ENGINE = pytest.mark.parametrize(
-    "case", [pytest.param(c, id=n, marks=TWINS if n == "units and nesting" else ()) for n, c in ENGINE_CASES.items()])
+ENGINE = pytest.mark.parametrize("case", [pytest.param(c, id=n) for n, c in ENGINE_CASES.items()])
 
 
 def best_score(case: Case, levels: list[list[Tree]]) -> tuple[float, Tree]:

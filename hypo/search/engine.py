@@ -64,10 +64,6 @@ class Outcome:
     timing: dict[str, float] = field(default_factory=dict)
 
 
-class _Interrupted(Exception):
-    """Raised inside to leave the stages when the user interrupts."""
-
-
 def search(problem: Problem, settings: Settings, progress: Callable[[Progress], None] | None = None) -> Outcome:
     """Search for the formula with the lowest score until it is certain, time is up, or the user interrupts.
 
@@ -116,7 +112,7 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
                 before = archive.best
                 mark = time.monotonic()
                 grown = smaller.run(size) if smaller else False
-                if not is_exact(archive.best, problem):
+                if not is_exact(archive.best, problem) or size == settings.library_sizes[0]:
                     grown |= stages.run(size)
                 timing[f"library {size}"] = time.monotonic() - mark
                 report(f"library of {size}")

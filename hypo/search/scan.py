@@ -119,6 +119,14 @@ def _heaps(n_target: int, keep: int) -> tuple[NDArray, NDArray, NDArray]:
     return np.zeros((n_target, keep)), np.full((n_target, keep), -1), np.full((n_target, keep), -1)
 
 
+def _pairs(f0: int, n_f: int, g0: int, n_g: int, triangle: bool, gap: int) -> int:
+    """Pairs of a tile; with ``triangle`` those whose second index is at least ``gap`` above the first."""
+    if not triangle:
+        return n_f * n_g
+    first = np.maximum(np.arange(f0, f0 + n_f) + gap - g0, 0)
+    return int(np.sum(np.maximum(n_g - first, 0)))
+
+
 def scan_sums(
     targets: Rows, F: Rows, G: Rows | None, *, keep: int, clock: Clock, executor: Executor | None = None
 ) -> list[Best]:
@@ -129,6 +137,8 @@ def scan_sums(
     second = F if G is None else G
     rf, rg = targets @ F.T, targets @ second.T
 
+    counted: list[int] = []
+
     def block(f0: int) -> tuple[NDArray, NDArray, NDArray] | None:
         heaps = _heaps(len(targets), keep)
         rows = F[f0 : f0 + TILE_F]
@@ -136,6 +146,7 @@ def scan_sums(
             if clock.expired:
                 return heaps
             part = second[g0 : g0 + TILE_G]
+            counted.append(_pairs(f0, len(rows), g0, len(part), triangle, 1))
             sum_tile(
                 rows @ part.T,
                 np.ascontiguousarray(rf[:, f0 : f0 + TILE_F]),
@@ -147,9 +158,9 @@ def scan_sums(
             )
         return heaps
 
-    pairs = len(F) * (len(F) - 1) // 2 if triangle else len(F) * len(second)
-    clock.scored += pairs * len(targets)
-    return _run(block, range(0, len(F), TILE_F), len(targets), keep, executor)
+    best = _run(block, range(0, len(F), TILE_F), len(targets), keep, executor)
+    clock.scored += sum(counted) * len(targets)
+    return best
 
 
 def scan_products(
@@ -162,6 +173,8 @@ def scan_products(
     second = F if G is None else G
     squares_f, squares_g = F**2, second**2
 
+    counted: list[int] = []
+
     def block(f0: int) -> tuple[NDArray, NDArray, NDArray] | None:
         heaps = _heaps(len(targets), keep)
         rows = F[f0 : f0 + TILE_F]
@@ -171,14 +184,15 @@ def scan_products(
             if clock.expired:
                 return heaps
             part = second[g0 : g0 + TILE_G]
+            counted.append(_pairs(f0, len(rows), g0, len(part), triangle, 0))
             num = (stacked @ part.T).reshape(len(targets) + len(basis), len(rows), len(part))
             den = squares_f[f0 : f0 + TILE_F] @ squares_g[g0 : g0 + TILE_G].T
             product_tile(num[: len(targets)], den, num[len(targets) :], f0, g0, triangle, *heaps)
         return heaps
 
-    pairs = len(F) * (len(F) + 1) // 2 if triangle else len(F) * len(second)
-    clock.scored += pairs * len(targets)
-    return _run(block, range(0, len(F), TILE_F), len(targets), keep, executor)
+    best = _run(block, range(0, len(F), TILE_F), len(targets), keep, executor)
+    clock.scored += sum(counted) * len(targets)
+    return best
 
 
 def extend(

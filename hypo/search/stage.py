@@ -144,7 +144,8 @@ class Stages:
             for view, kind in zip(views, ("library", "groups"), strict=False):
                 self.report(f"{kind} of {len(view.members)}: {scan.__name__.strip('_')}")
                 self._refine(scan(view, kind == "groups"))
-                if self._done():
+                # A first exact form is seldom the simplest: the smallest libraries are searched to the end for others.
+                if self.clock.expired or (size > self.settings.library_sizes[0] and self._done()):
                     return True
         return grown
 
@@ -182,7 +183,7 @@ class Stages:
             self.refiner.consider_as_is(lib.expression(member))
             self.refiner.consider(lib.expression(member))
         self.complete_to = lib.complete_to
-        self.distinct = len(self._candidates(0, sum(lib.level_sizes())))
+        self.distinct = lib.distinct(self.identity.dimension)
 
     def _candidates(self, first: int, last: int) -> NDArray[np.int64]:
         """Members first…last-1 that have the target's dimension."""
