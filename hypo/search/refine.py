@@ -17,8 +17,8 @@ from hypo.search.problem import Problem, Settings
 from hypo.search.scan import Clock
 from hypo.search.snap import snap
 
-# Hypotheses this many nats above the best are archived but not snapped.
-SNAP_WITHIN = 40.0
+# Hypotheses that snapping could not bring closer to the best than this many nats are archived as they are.
+SNAP_WITHIN = 2.0
 
 
 class Refiner:
@@ -59,12 +59,17 @@ class Refiner:
             return None
         self.archive.add(h, self.clock.scored)
         best = self.archive.best
-        if h.expression.free and (best is None or h.score < best.score + SNAP_WITHIN):
+        if h.expression.free and (best is None or self._hope(h) < best.score + SNAP_WITHIN):
             snapped = snap(h, self.errors, self._refit)
             if snapped is not h:
                 self.archive.add(snapped, self.clock.scored)
                 h = snapped
         return h
+
+    def _hope(self, h: Hypothesis) -> float:
+        """The score if snapping removed every fitted constant together with the operation it stands in."""
+        size = h.complexity - 2 * len(h.expression.free)
+        return h.misfit + size * math.log(self.scorer.symbols)
 
     def _shape(self, e: Expression) -> str:
         """Text that is one for formulas which differ in fitted values only."""
