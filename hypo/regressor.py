@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from hypo.knowledge import Knowledge
 
+MOST_REPEATED_ROWS = 1_000_000
 CRITERIA = ("score", "accuracy")
 LARGEST_SEED = 2**31 - 1
 
@@ -115,6 +116,10 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
             weights = _check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
             kept = weights > 0
             rows, values, weights = rows[kept], values[kept], weights[kept]
+            if np.all(weights == np.round(weights)) and weights.sum() <= MOST_REPEATED_ROWS:
+                # scikit-learn means counts by whole numbers; hypo's own weights are relative.
+                times = weights.astype(int)
+                rows, values, weights = np.repeat(rows, times, axis=0), np.repeat(values, times), None
         names = self._names(variable_names)
         self.result_: Result = fit(
             (rows, values),

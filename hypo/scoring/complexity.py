@@ -5,7 +5,7 @@ each, times the operator's weight. Exact whole numbers k cost the universal code
 that of numerator and denominator, other exact numbers their decimal digits. A fitted constant θ costs
 log(1 + |θ|/δ) + log 2 (magnitude at precision δ, sign) with δ = sqrt(12/I), I the Fisher information of θ: the
 precision the data can pay for (Bartlett, Desmond & Ferreira 2023, eq. 5). With units, the unit of a fitted constant is
-spelled out too (:func:`unit_cost`). An exact number is therefore taken wherever the data allow it.
+spelled out too (:func:`named_unit_costs`). An exact number is therefore taken wherever the data allow it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from fractions import Fraction
 from numpy.typing import NDArray
 
 from hypo.expression.expr import Constant, Expression
+from hypo.units import Dimension
 
 # Σ 2^(−log* n) over n ≥ 1 (Rissanen 1983), rounded up. It is finite for logarithms of base 2, infinite for natural ones.
 _LOG_STAR_SUM = 2.86512
@@ -50,12 +51,29 @@ def fitted_cost(value: float, information: float) -> float:
     return math.log1p(abs(value) * math.sqrt(max(information, 0.0) / 12.0)) + math.log(2.0)
 
 
-def unit_cost(exponents: Iterable[Fraction]) -> float:
-    """Code length of a fitted constant's unit: numerator and denominator of each exponent that is not 0.
-
-    A law with pure numbers needs none of this: it is preferred to one with a constant that carries the units.
-    """
+def spelled_unit_cost(exponents: Iterable[Fraction]) -> float:
+    """Code length of a unit spelled in base units: numerator and denominator of each exponent that is not 0."""
     return sum(integer_cost(p.numerator) + integer_cost(p.denominator) for p in exponents if p)
+
+
+def named_unit_costs(known: Iterable[Dimension]) -> dict[Dimension, float]:
+    """Code lengths of units made of one or two known quantities' units, each to the power ±1, ±1/2, ±3/2 or ±2.
+
+    A factor costs log 2n (which of n quantities, above or below the line) and log 4 more for a power other than 1: a
+    constant in the unit of a column, or of a ratio of two, is cheap. A law with pure numbers needs none of this: it is
+    preferred to one with a constant that carries units.
+    """
+    distinct = list(dict.fromkeys(d for d in known if not d.is_dimensionless))
+    factors: list[tuple[Dimension, float]] = []
+    for d in distinct:
+        for p in (Fraction(1), Fraction(1, 2), Fraction(3, 2), Fraction(2)):
+            cost = math.log(2 * len(distinct)) + (0.0 if p == 1 else math.log(4.0))
+            factors += [(d**p, cost), (d**-p, cost)]
+    costs: dict[Dimension, float] = {}
+    for d, cost in [*factors, *((a * b, s + t) for a, s in factors for b, t in factors)]:
+        if not d.is_dimensionless:
+            costs[d] = min(cost, costs.get(d, math.inf))
+    return costs
 
 
 def code_length(

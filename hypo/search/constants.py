@@ -192,8 +192,7 @@ class _Problem:
             for _ in range(12):
                 stacked = np.vstack([triangle, math.sqrt(damping) * np.eye(len(theta))])
                 step = np.linalg.lstsq(stacked, rhs, rcond=None)[0] / scale
-                trial = theta + step
-                new = self.rss(trial)
+                trial, new = self.project(theta + step)
                 if new < rss:
                     improved = True
                     break

@@ -21,7 +21,7 @@ from hypo.search.problem import Problem, Settings
 from hypo.search.refine import Refiner
 from hypo.search.scan import Clock
 from hypo.search.stage import Stages
-from hypo.search.structure import SIGHT, nearest, neighbour_correlation, noise_level
+from hypo.search.structure import LEAST_ROWS, SIGHT, nearest, neighbour_correlation, noise_level
 
 # A relative residual below this on every row counts as exact: no simpler formula can be told from it by the data.
 EXACT = 1e-10
@@ -128,7 +128,9 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
                 improved = before is None or (archive.best is not None and archive.best.score < before.score - 0.1)
                 stale = 0 if improved else stale + 1
                 if stale >= PATIENCE and stale >= _patience(archive.best, problem, settings):
-                    message = "larger libraries brought nothing better, and the residuals look like noise"
+                    message = "larger libraries brought nothing better"
+                    if looks_like_noise(archive.best, problem, settings):
+                        message += ", and the residuals look like noise"
                     break
         except KeyboardInterrupt:
             status, message = "interrupted", "interrupted by the user"
@@ -163,6 +165,12 @@ def _patience(h: Hypothesis | None, problem: Problem, settings: Settings) -> flo
     return PATIENCE if neighbour_correlation(y, neighbours) > SIGHT else PATIENCE_BLIND
 
 
+def looks_like_noise(h: Hypothesis | None, problem: Problem, settings: Settings) -> bool:
+    """Whether there are rows enough to say that the residuals look like noise, and they do."""
+    enough = len(problem.y) >= LEAST_ROWS and len(np.unique(problem.y)) > 2
+    return enough and h is not None and _patience(h, problem, settings) < math.inf
+
+
 def is_exact(h: Hypothesis | None, problem: Problem) -> bool:
     """Whether residuals are rounding errors of the target."""
     if h is None or problem.likelihood.sigma is not None:
@@ -175,7 +183,8 @@ def score_formula(expression: Expression, problem: Problem, settings: Settings) 
     e = expression
     if e.free:
         rng = np.random.default_rng(settings.seed)
-        e = fit(e, problem.X, problem.columns, problem.likelihood, starts=24, rng=rng, steps=400)
+        with np.errstate(all="ignore"):
+            e = fit(e, problem.X, problem.columns, problem.likelihood, starts=24, rng=rng, steps=400)
     scorer = problem.scorer(settings)
     # A formula given by the user is shown with its violations, not removed for them.
     shown = scorer.violation

@@ -12,12 +12,10 @@ from numpy.typing import NDArray
 
 from hypo.data import Dataset
 from hypo.errors import DataError
-from hypo.expression import ops
 from hypo.expression.dimension import infer
 from hypo.expression.expr import Expression
-from hypo.kernels import opcodes as oc
 from hypo.knowledge import Knowledge
-from hypo.scoring.complexity import unit_cost
+from hypo.scoring.complexity import named_unit_costs, spelled_unit_cost
 from hypo.scoring.likelihood import Gaussian
 from hypo.scoring.score import Scorer
 from hypo.units import DIMENSIONLESS, Dimension, coherent_scales
@@ -154,27 +152,20 @@ class Problem:
         for v in self.knowledge.violations(e, self.target):
             amount += v.amount
             hard |= v.hard
-        excess = sum(1 for code, _ in e.code if code >= oc.FIRST_UNARY and ops.BY_OPCODE[code].name not in self._usable)
-        return amount + excess, hard or excess > 0
-
-    @cached_property
-    def _usable(self) -> frozenset[str]:
-        """Operators allowed in results; short forms of allowed ones (x**2 for x*x, …) are spellings, not operators."""
-        names = set(self.allowed)
-        if "*" in names:
-            names |= {"square", "cube"}
-        if "/" in names:
-            names.add("inv")
-        if "-" in names:
-            names.add("neg")
-        if names & {"*", "/", "sqrt"}:
-            names.add("**")
-        return frozenset(names)
+        return amount, hard
 
     def unit_cost(self, e: Expression) -> float:
         """Code length of the units of the fitted constants of ``e``."""
         found = self.constant_units(e)
-        return sum(unit_cost(d.exponents) for i in e.free if (d := found[i]) is not None)
+        return sum(self._one_unit_cost(d) for i in e.free if (d := found[i]) is not None)
+
+    def _one_unit_cost(self, d: Dimension) -> float:
+        spelled = spelled_unit_cost(d.exponents)
+        return min(spelled, self._named_unit_costs.get(d, spelled))
+
+    @cached_property
+    def _named_unit_costs(self) -> dict[Dimension, float]:
+        return named_unit_costs(self.dimensions.values())
 
     def constant_units(self, e: Expression) -> tuple[Dimension | None, ...]:
         """Dimension of each constant slot of ``e`` as far as it is determined; all None without units."""
@@ -261,13 +252,17 @@ def make_problem(dataset: Dataset, knowledge: Knowledge | None, settings: Settin
         enumerated = tuple(n for n in named if n in allowed)
     else:
         enumerated = tuple(n for n in LIBRARY_OPERATORS if n in allowed)
+    if settings.operators is not None:
+        # From here on the settings' operators are knowledge like any other, with its rules for short forms.
+        k = replace(k, operators=allowed)
     converted = any(f != 1.0 for f in factors.values())
     return Problem(
         X=np.ascontiguousarray(X),
         y=y,
         columns=dataset.names,
         target=dataset.target,
-        likelihood=Gaussian(y, sigma, dataset.weights),
+        # Weights are relative: scaled to mean 1, so that equal ones say nothing.
+        likelihood=Gaussian(y, sigma, None if dataset.weights is None else dataset.weights / dataset.weights.mean()),
         constants={n: c.value * factors.get(n, 1.0) for n, c in k.constants.items()},
         dimensions=dimensions,
         target_dimension=dimensions.get(dataset.target),

@@ -224,7 +224,8 @@ class Stages:
         if self.ctx.n_probe < FEW_ROWS and not groups:
             hits += forms.sums(self.ctx, view, targets, KEEP_PEELED, intercept=False)
         if self.identity.dimension is not None and not groups:
-            loose = [Target(t.values, None, t.steps) for t in (self.identity, *links(self.identity, p.allowed))]
+            free = Target(self.identity.values, None, self.identity.steps)
+            loose = [free, *links(free, p.allowed)]
             hits += forms.sums(self.ctx, view, loose, KEEP_PEELED, FREE_ROWS)
             if self.ctx.n_probe < FEW_ROWS:
                 hits += forms.sums(self.ctx, view, loose, KEEP_PEELED, FREE_ROWS, intercept=False)
