@@ -235,13 +235,14 @@ def show(folder: str, plot: str | None, data: str | None, as_json: bool) -> int:
         from hypo.data import read_csv
 
         result.plot(plot, None if data is None else read_csv(data, result.target, drop_missing=True))
+    code = NOTHING_FOUND if result.best is None else FOUND
     if as_json:
         sys.stdout.write(result.to_json())
-        return FOUND
+        return code
     _show(result)
     if plot is not None:
         _say(f"Plot written to {plot}")
-    return FOUND
+    return code
 
 
 @cli.command()
@@ -279,6 +280,8 @@ def _show(result: Result) -> None:
 
     if result.best is not None:
         tables.show(tables.headline(result.best, result.target), sys.stdout)
+        for line in result.constant_lines():
+            _say(line)
         _say("")
         tables.show(tables.front_table(result.front, result.best, result.target), sys.stdout)
         _say("")

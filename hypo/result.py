@@ -7,8 +7,8 @@ import io
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +39,7 @@ _FIGURES = ("misfit", "complexity_cost", "violation", "score", "r2", "rmse")
 
 @dataclass(frozen=True)
 class Coverage:
-    """The certificate: all ``distinct`` formulas without inner constants up to complexity ``complete_to``
+    """The certificate: all ``distinct`` formulas without fitted constants of up to ``complete_to`` nodes
     were among the ``scored`` hypotheses.
     """
 
@@ -244,10 +244,18 @@ class Result:
         content = _read(path)
         try:
             return from_dict(content)
+        except _Damaged as error:
+            raise InputError(f"{path} is damaged ({error}); run hypo fit again") from error
         except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise InputError(f"{path} is damaged ({type(error).__name__}: {error}): run hypo fit again") from error
+            raise InputError(f"{path} is damaged (an entry has the wrong form); run hypo fit again") from error
 
     # --- for people --------------------------------------------------------------------------------------
+
+    def constant_lines(self) -> list[str]:
+        """The fitted constants of the best formula that have a known unit, one line each."""
+        if self.best is None:
+            return []
+        return tables.constant_lines(self.constants[self.front.index(self.best)], self.settings["constants"])
 
     def remarks(self) -> list[str]:
         """How the search ended, what it covered, and notes on data and units, one sentence each."""
@@ -262,7 +270,8 @@ class Result:
         if self.best is None:
             return "\n".join(self.remarks())
         front = tables.as_text(tables.front_table(self.front, self.best, self.target))
-        return "\n".join([tables.equation(self.best, self.target), "", front, "", *self.remarks()])
+        law = [tables.equation(self.best, self.target), *self.constant_lines()]
+        return "\n".join([*law, "", front, "", *self.remarks()])
 
     def _repr_html_(self) -> str:
         return tables.front_html(self.front, self.best, self.target)
@@ -303,40 +312,93 @@ def jsonable(value: Any) -> Any:
     return value if value is None or isinstance(value, str) else str(value)
 
 
+class _Damaged(ValueError):
+    """Says in words what is wrong with the content of a result file."""
+
+
+_KINDS: dict[type, tuple[type | tuple[type, ...], str]] = {
+    dict: (Mapping, "a table"),
+    list: (list, "a list"),
+    str: (str, "a text"),
+    float: ((int, float), "a number"),
+}
+
+
+def _entry(table: Mapping[str, Any], key: str, kind: type, optional: bool = False) -> Any:
+    """``table[key]``, which must be of ``kind``, or None when ``optional``; raises _Damaged otherwise."""
+    if key not in table:
+        raise _Damaged(f'no entry "{key}"')
+    value = table[key]
+    types, name = _KINDS[kind]
+    if not (isinstance(value, types) or (optional and value is None)):
+        raise _Damaged(f'the entry "{key}" is not {name}')
+    return value
+
+
+def _all(values: Iterable[Any], kind: type, key: str) -> None:
+    types, name = _KINDS[kind]
+    if not all(isinstance(value, types) for value in values):
+        raise _Damaged(f'a member of the entry "{key}" is not {name}')
+
+
 def from_dict(content: Mapping[str, Any]) -> Result:
-    """The result whose :meth:`Result.to_dict` is ``content``; raises KeyError or ValueError if none is."""
-    features = content["manifest"]["settings"]["features"]
-    named = content["manifest"]["settings"]["constants"]
-    front = tuple(_hypothesis(row, features, named) for row in content["front"])
-    constants = tuple(tuple(ConstantRow(**c) for c in row["constants"]) for row in content["front"])
-    best = None if content["best"] is None else front[content["front"].index(content["best"])]
+    """The result whose :meth:`Result.to_dict` is ``content``; raises ValueError if there is none."""
+    status = _entry(content, "status", dict)
+    code, message = (_entry(status, key, str) for key in ("code", "message"))
+    chosen = _entry(content, "best", dict, optional=True)
+    rows = _entry(content, "front", list)
+    _all(rows, dict, "front")
+    coverage, efficiency, timing = (_entry(content, key, dict) for key in ("coverage", "efficiency", "timing"))
+    manifest = _entry(content, "manifest", dict)
+    settings = _entry(manifest, "settings", dict)
+    _entry(settings, "target", str)
+    _all(_entry(settings, "features", list), str, "features")
+    for key, kind in (("units", str), ("scales", float), ("constants", float)):
+        _all(_entry(settings, key, dict).values(), kind, key)
+    front = tuple(_hypothesis(row, settings["features"], settings["constants"]) for row in rows)
+    if chosen is not None and chosen not in rows:
+        raise _Damaged('the entry "best" is not in the entry "front"')
     return Result(
-        best=best,
+        best=None if chosen is None else front[rows.index(chosen)],
         front=front,
-        status=content["status"]["code"],
-        message=content["status"]["message"],
-        coverage=Coverage(**content["coverage"]),
-        efficiency=Efficiency(**content["efficiency"]),
-        timing=dict(content["timing"]),
-        manifest=dict(content["manifest"]),
-        constants=constants,
+        status=code,
+        message=message,
+        coverage=Coverage(*(_entry(coverage, f.name, float) for f in fields(Coverage))),
+        efficiency=Efficiency(*(_entry(efficiency, f.name, float) for f in fields(Efficiency))),
+        timing=dict(timing),
+        manifest=dict(manifest),
+        constants=tuple(tuple(_constant(c) for c in row["constants"]) for row in rows),
     )
+
+
+def _constant(c: Mapping[str, Any]) -> ConstantRow:
+    return ConstantRow(_entry(c, "name", str), _entry(c, "value", float), _entry(c, "unit", str, optional=True))
 
 
 def _hypothesis(row: Mapping[str, Any], features: Sequence[str], named: Mapping[str, float]) -> Hypothesis:
     from dataclasses import replace
 
+    from hypo.errors import FormulaError
     from hypo.expression.expr import Expression
     from hypo.expression.parser import parse
     from hypo.scoring.score import Hypothesis
 
-    e = parse(row["expression"], variables=features, constants=named)
+    text = _entry(row, "expression", str)
+    try:
+        e = parse(text, variables=features, constants=named)
+    except FormulaError as error:
+        raise _Damaged(f'the formula "{text}" cannot be read') from error
     if e.free:
-        raise ValueError(f"unknown name {e.constants[e.free[0]].name} in {row['expression']}")
-    fitted = {c["value"] for c in row["constants"]}
+        raise _Damaged(f'the formula "{text}" holds an unknown name, {e.constants[e.free[0]].name}')
+    _all(_entry(row, "constants", list), dict, "constants")
+    fitted = {_constant(c).value for c in row["constants"]}
     constants = tuple(replace(c, free=c.name is None and c.value in fitted) for c in e.constants)
-    figures = {name: math.nan if row[name] is None else row[name] for name in _FIGURES}
-    return Hypothesis(expression=Expression(e.code, constants, e.variables), complexity=row["complexity"], **figures)
+    figures = {name: _entry(row, name, float, optional=True) for name in _FIGURES}
+    return Hypothesis(
+        expression=Expression(e.code, constants, e.variables),
+        complexity=_entry(row, "complexity", float),
+        **{name: math.nan if value is None else value for name, value in figures.items()},
+    )
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -347,6 +409,8 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise InputError(f"cannot read {path}: {error}") from error
     schema = content.get("schema") if isinstance(content, dict) else None
+    if not isinstance(schema, str):
+        raise InputError(f'{path} is no result of hypo (no entry "schema"): give the folder that hypo fit wrote')
     if schema != SCHEMA:
         raise InputError(f"{path} has schema {schema!r}, but this version of hypo reads {SCHEMA!r}")
     return dict(content)

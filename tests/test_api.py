@@ -13,7 +13,7 @@ import pytest
 import hypo
 from hypo.api.inputs import as_settings, operator_names
 from hypo.report import tables
-from hypo.report.constants import shown_constants, unit_text
+from hypo.report.constants import ConstantRow, shown_constants, unit_text
 from hypo.report.progress import PlainProgress, panel, plain_line, rate_text
 from hypo.result import check_folder, jsonable
 from hypo.search.engine import Progress
@@ -306,11 +306,21 @@ def test_determination(r2: float, text: str) -> None:
 def test_numbers() -> None:
     assert [tables.number(v) for v in (3.0, 0.012345, 1e20, math.inf)] == ["3", "0.01235", "1e+20", "-"]
     assert tables.coverage_sentence({"complete_to": 7, "scored": 5200, "distinct": 1300}) == (
-        "All 1 300 distinct formulas without inner constants up to complexity 7 were scored "
+        "All 1 300 distinct formulas of up to 7 nodes without fitted constants were scored "
         "(5 200 hypotheses in total)."
     )
     assert tables.coverage_sentence({"complete_to": 7, "scored": 52, "distinct": 0}, True) == (
-        "No formula without inner constants up to complexity 7 can be the target; 52 hypotheses were scored in total."
+        "Without fitted constants no formula of up to 7 nodes has the target's unit (52 hypotheses were scored in total)."
+    )
+    assert tables.coverage_sentence({"complete_to": 7, "scored": 52, "distinct": 0}) == (
+        "Without fitted constants no formula of up to 7 nodes can be the target (52 hypotheses were scored in total)."
+    )
+    assert tables.coverage_sentence({"complete_to": 1, "scored": 1, "distinct": 1}) == (
+        "The only formula of up to 1 node without fitted constants was scored (1 hypothesis in total)."
+    )
+    assert tables.coverage_sentence({"complete_to": 5, "scored": 9, "distinct": 3}, True) == (
+        "All 3 distinct formulas of up to 5 nodes with the target's unit and without fitted constants were scored "
+        "(9 hypotheses in total)."
     )
 
 
@@ -355,5 +365,39 @@ def test_score() -> None:
     assert "k" in str(scored)
     fixed = hypo.score(hypo.parse("3*t**2"), {"t": T, "s": S}, "s")
     assert fixed.hypothesis.rmse == pytest.approx(float(np.sqrt(np.mean((0.5 * T**2) ** 2))))
+    for formula in ("k*s", hypo.parse("3*s")):
+        with pytest.raises(hypo.DataError, match=r'uses the target "s"; a formula for it can use the columns t$'):
+            hypo.score(formula, {"t": T, "s": S}, "s")
     with pytest.raises(hypo.DataError, match="the formula uses z, but the columns are t"):
         hypo.score(hypo.parse("3*z"), {"t": T, "s": S}, "s")
+
+
+# --- settings of a wrong type -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"time_limit": "5"}, "time_limit must be a number of seconds above 0, got '5'"),
+        ({"time_limit": None}, "time_limit must be a number of seconds above 0, got None"),
+        ({"seed": 1.5}, "seed must be a whole number, 0 or more, got 1.5"),
+        ({"max_complexity": "9"}, "max_complexity must be a whole number, 1 or more, got '9'"),
+        ({"workers": True}, "workers must be a whole number, 1 or more, got True"),
+        ({"lam": "1"}, "lam must be a number, 0 or more, got '1'"),
+    ],
+)
+def test_settings_of_a_wrong_type(setting: dict[str, Any], message: str) -> None:
+    with pytest.raises(hypo.InputError) as caught:
+        hypo.fit((T, S), **setting)
+    assert str(caught.value) == message
+
+
+def test_settings_may_be_numpy_numbers() -> None:
+    settings = as_settings(time_limit=np.float32(2.0), seed=np.int64(3), workers=np.int32(1))  # type: ignore[arg-type]
+    assert (settings.time_limit, settings.seed, settings.workers) == (2.0, 3, 1)
+
+
+def test_text_names_the_units_of_fitted_constants(law: hypo.Result) -> None:
+    assert str(law).splitlines()[1] == "  with 2.5 [m/s^2]"
+    rows = [ConstantRow("c1", 1234567.0, "m"), ConstantRow("g", 9.81, "m/s^2"), ConstantRow("c2", 2.0, None)]
+    assert tables.constant_lines(rows, {"g": 9.81}) == [f"  with {hypo.Expression.constant(1234567.0).pretty()} [m]"]

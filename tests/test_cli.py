@@ -81,13 +81,14 @@ def test_fit_prints_the_law_and_writes_the_result(cli: Cli, tmp_path: Path) -> N
     assert code == 0
     lines = out.splitlines()
     assert re.fullmatch(r"s = (5/2|2\.5)\*t\*\*2", lines[0])
-    assert re.fullmatch(r" +complexity +score +misfit +R² +RMSE +s =", lines[2])
+    assert re.fullmatch(r"  with 2\.5 \[m/s\^2\]", lines[1])
+    assert re.fullmatch(r" +complexity +score +misfit +R² +RMSE +s =", lines[3])
     marked = [line for line in lines if line.startswith("*")]
     assert len(marked) == 1
     assert marked[0].endswith(lines[0].removeprefix("s = "))
     assert re.fullmatch(
-        r"No formula without inner constants up to complexity \d+ can be the target; [\d ]+ hypotheses were scored in "
-        r"total\.",
+        r"Without fitted constants no formula of up to \d+ nodes? has the target's unit \([\d ]+ hypotheses were "
+        r"scored in total\)\.",
         lines[-2],
     )
     assert lines[-1] == f"Written to {Path('hypo-out/fall')}: result.json, front.csv"
@@ -98,11 +99,12 @@ def test_fit_without_units(cli: Cli) -> None:
     write_csv(Path("plain.csv"), "t,s", X, LAW)
     _, out, _ = cli("fit", "plain.csv", "--target", "s", *FAST)
     assert re.search(
-        r"^All [\d ]+ distinct formulas without inner constants up to complexity \d+ were scored "
+        r"^(All [\d ]+ distinct formulas|The only formula) of up to \d+ nodes? without fitted constants (were|was) scored "
         r"\([\d ]+ hypotheses in total\)\.$",
         out,
         re.M,
     )
+    assert "  with " not in out
 
 
 def test_result_json(cli: Cli, tmp_path: Path) -> None:
@@ -200,6 +202,8 @@ def test_nothing_found(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     content = json.loads(Path("r/result.json").read_text())
     assert content["best"] is None
     assert content["front"] == []
+    assert cli("show", "r") == (3, out[: out.index("Written to")], "")
+    assert cli("show", "r", "--json")[0] == 3
     assert cli("fit", "fall.csv", "--target", "s", "--out", "r", "--quiet")[:2] == (3, "")
     code, _, err = cli("predict", "r", "fall.csv")
     assert (code, err) == (
@@ -273,6 +277,7 @@ ERRORS = [
     ((*FIT, "--colour"), "no such option"),
     (("guess",), "no such command 'guess'"),
     (("score", "2*", "fall.csv", "--target", "s"), "cannot read the formula at column 3"),
+    (("score", "t*s", "fall.csv", "--target", "s"), 'uses the target "s"; a formula for it can use the columns t'),
     (("score", "log(0-t)", "fall.csv", "--target", "s"), "is undefined on some row"),
     (("show", "nowhere"), "there is no result at nowhere"),
     (("predict", "nowhere", "fall.csv"), "there is no result at nowhere"),
@@ -306,8 +311,46 @@ def test_damaged_results(cli: Cli) -> None:
     assert cli("show", "r") == (
         2,
         "",
-        "error: r/result.json is damaged (KeyError: 'manifest'): run hypo fit again\n",
+        'error: r/result.json is damaged (no entry "status"); run hypo fit again\n',
     )
+    Path("r/result.json").write_text('{"schema": {"a": 1}}')
+    assert cli("show", "r") == (
+        2,
+        "",
+        'error: r/result.json is no result of hypo (no entry "schema"): give the folder that hypo fit wrote\n',
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("best",), None, 'no entry "best"'),
+        (("manifest", "settings", "scales"), None, 'no entry "scales"'),
+        (("coverage", "distinct"), None, 'no entry "distinct"'),
+        (("front", 0, "constants", 0, "unit"), None, 'no entry "unit"'),
+        (("front", 0, "score"), None, 'no entry "score"'),
+        (("front", 0), 7, 'a member of the entry "front" is not a table'),
+        (("front", 0, "score"), "low", 'the entry "score" is not a number'),
+        (("front", 0, "expression"), "2*", 'the formula "2*" cannot be read'),
+        (("front", 0, "expression"), "2*q", 'the formula "2*q" holds an unknown name, q'),
+        (("best",), {"a": 1}, 'the entry "best" is not in the entry "front"'),
+        (("coverage",), [1, 2], 'the entry "coverage" is not a table'),
+        (("manifest", "settings", "features"), [1], 'a member of the entry "features" is not a text'),
+    ],
+)
+def test_damaged_entries(cli: Cli, result: str, path: tuple[Any, ...], value: Any, message: str) -> None:
+    """``value`` None stands for an entry that is gone."""
+    file = Path(result, "result.json")
+    content = json.loads(file.read_text())
+    place = content
+    for key in path[:-1]:
+        place = place[key]
+    if value is None:
+        del place[path[-1]]
+    else:
+        place[path[-1]] = value
+    file.write_text(json.dumps(content))
+    assert cli("show", result) == (2, "", f"error: r/result.json is damaged ({message}); run hypo fit again\n")
 
 
 def test_a_bug_is_called_one(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,7 +45,7 @@ def score(
 
     Raises:
         FormulaError: the text cannot be read.
-        DataError: the formula uses a column that is not there, or is undefined on some row.
+        DataError: the formula uses the target or a column that is not there, or is undefined on some row.
     """
     from hypo.expression.parser import parse
     from hypo.search.engine import score_formula
@@ -59,6 +59,12 @@ def score(
     e = formula
     if isinstance(e, str):
         e = parse(e, variables=dataset.names, constants=problem.constants)
+    used = (*e.variables, *(c.name for c in e.constants if c.free))
+    if dataset.target in used and dataset.target not in dataset.names:
+        raise DataError(
+            f'{dataset.source}: the formula uses the target "{dataset.target}"; a formula for it can use the '
+            f"columns {', '.join(dataset.names)}"
+        )
     unknown = [name for name in e.variables if name not in dataset.names]
     if unknown:
         raise DataError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 from hypo.data import Dataset, from_arrays, from_frame, read_csv
@@ -144,6 +145,13 @@ def as_settings(
     """Checked settings of the engine; raises InputError naming the wrong one."""
     from hypo.search.problem import Settings
 
+    _need("time_limit", time_limit, Real, "a number of seconds above 0")
+    _need("seed", seed, Integral, "a whole number, 0 or more")
+    for name, value in (("max_complexity", max_complexity), ("workers", workers)):
+        if value is not None:
+            _need(name, value, Integral, "a whole number, 1 or more")
+    if lam is not None:
+        _need("lam", lam, Real, "a number, 0 or more")
     if not 0 < time_limit < float("inf"):
         raise InputError(f"the time limit must be a positive number of seconds, got {time_limit}")
     if seed < 0:
@@ -162,6 +170,12 @@ def as_settings(
         operators=None if operators is None else operator_names(operators),
         **{name: value for name, value in given.items() if value is not None},
     )
+
+
+def _need(name: str, value: Any, kind: type, words: str) -> None:
+    """Raises InputError unless ``value`` is a number of ``kind``; NumPy's numbers are, True and False are not."""
+    if isinstance(value, bool) or not isinstance(value, kind):
+        raise InputError(f"{name} must be {words}, got {value!r}")
 
 
 def operator_names(operators: Sequence[str] | str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -59,6 +59,17 @@ def headline(h: Hypothesis, target: str) -> RenderableType:
     from rich.text import Text
 
     return Text(equation(h, target), style="bold")
+
+
+def constant_lines(rows: Sequence[ConstantRow], named: Collection[str] = ()) -> list[str]:
+    """The fitted constants of known unit, one line each, with the digits of the formula above them.
+
+    ``named`` are the constants that the formula shows by name; they are left out.
+    """
+    from hypo.expression.expr import Expression
+
+    known = [row for row in rows if row.unit is not None and row.name not in named]
+    return [f"  with {Expression.constant(row.value).pretty()} [{row.unit}]" for row in known]
 
 
 def front_table(front: Sequence[Hypothesis], best: Hypothesis | None, target: str) -> RenderableType:
@@ -135,20 +146,21 @@ def grouped(count: int) -> str:
 def coverage_sentence(coverage: Mapping[str, int], dimensional: bool = False) -> str:
     """What the search covered for certain, in one sentence; ``coverage`` as in ``result.json``.
 
-    ``dimensional`` says that only formulas of the target's dimension were hypotheses.
+    ``dimensional`` says that only formulas with the target's unit were hypotheses.
     """
-    complete, distinct = coverage["complete_to"], coverage["distinct"]
-    total = f"{grouped(coverage['scored'])} hypotheses"
+    complete, distinct, scored = coverage["complete_to"], coverage["distinct"], coverage["scored"]
+    total = f"{grouped(scored)} {'hypothesis' if scored == 1 else 'hypotheses'}"
+    were = "was" if scored == 1 else "were"
     if not complete:
-        return f"{total} were scored; no complexity was searched completely."
-    kind = "without inner constants"
+        return f"{total} {were} scored; no complexity was searched completely."
+    size = f"of up to {complete} {'node' if complete == 1 else 'nodes'}"
     if not distinct:
-        return f"No formula {kind} up to complexity {complete} can be the target; {total} were scored in total."
-    if dimensional:
-        kind = f"of the target's dimension {kind}"
-    return (
-        f"All {grouped(distinct)} distinct formulas {kind} up to complexity {complete} were scored ({total} in total)."
-    )
+        can = "has the target's unit" if dimensional else "can be the target"
+        return f"Without fitted constants no formula {size} {can} ({total} {were} scored in total)."
+    kind = f"{size} with the target's unit and without" if dimensional else f"{size} without"
+    if distinct == 1:
+        return f"The only formula {kind} fitted constants was scored ({total} in total)."
+    return f"All {grouped(distinct)} distinct formulas {kind} fitted constants were scored ({total} in total)."
 
 
 def sentence(text: str) -> str:
