@@ -12,9 +12,17 @@ from scipy.stats import norm
 
 from hypo.expression.expr import PI, Constant, Expression
 from hypo.expression.parser import parse
-from hypo.scoring.complexity import code_length, fitted_cost, integer_cost, literal_cost, unit_cost
+from hypo.scoring.complexity import (
+    code_length,
+    fitted_cost,
+    integer_cost,
+    literal_cost,
+    named_unit_costs,
+    spelled_unit_cost,
+)
 from hypo.scoring.likelihood import ROUNDING, Gaussian
 from hypo.scoring.score import Scorer
+from hypo.units import Dimension
 
 RNG = np.random.default_rng(3)
 Y = RNG.standard_normal(40) * 3 + 1
@@ -154,10 +162,31 @@ def test_code_length_by_hand() -> None:
 
 
 def test_units_of_constants_are_spelled_out() -> None:
-    assert unit_cost([Fraction(0)] * 8) == 0
-    assert unit_cost([Fraction(1), Fraction(0), Fraction(-2)]) == pytest.approx(
+    assert spelled_unit_cost([Fraction(0)] * 8) == 0
+    assert spelled_unit_cost([Fraction(1), Fraction(0), Fraction(-2)]) == pytest.approx(
         integer_cost(1) + integer_cost(1) + integer_cost(-2) + integer_cost(1))
-    assert unit_cost([Fraction(1, 2)]) == pytest.approx(integer_cost(1) + integer_cost(2))
+    assert spelled_unit_cost([Fraction(1, 2)]) == pytest.approx(integer_cost(1) + integer_cost(2))
+
+
+def test_units_of_known_quantities_are_named() -> None:
+    metre, second = Dimension([1]), Dimension([0, 0, 1])
+    costs = named_unit_costs([metre, second, metre, Dimension()])
+    assert costs[metre] == costs[second**-1] == pytest.approx(np.log(4))
+    assert costs[metre / second] == pytest.approx(2 * np.log(4))
+    assert costs[second / metre ** Fraction(3, 2)] == pytest.approx(2 * np.log(4) + np.log(4))
+    assert Dimension() not in costs
+    assert Dimension([0, 1]) not in costs
+
+
+def test_equal_weights_say_nothing() -> None:
+    from hypo.data import from_arrays
+    from hypo.search.problem import Settings, make_problem
+
+    columns = np.ascontiguousarray(X.T)
+    plain = make_problem(from_arrays(columns, TARGET, names=["x", "z"]), None, Settings())
+    weighted = make_problem(from_arrays(columns, TARGET, names=["x", "z"], weights=np.full(40, 100.0)), None, Settings())
+    assert weighted.likelihood.misfit(weighted.likelihood.rss(TARGET)) == pytest.approx(
+        plain.likelihood.misfit(plain.likelihood.rss(TARGET)))
 
 
 # --- the score --------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from hypo.expression.evaluate import evaluate
 from hypo.expression.expr import Expression
 from hypo.expression.ops import BY_OPCODE
 from hypo.expression.parser import parse
-from hypo.kernels.opcodes import FIRST_UNARY
+from hypo.kernels.opcodes import FIRST_UNARY, POW
 from hypo.knowledge import Knowledge
 from hypo.search.engine import Outcome, Progress, score_formula, search
 from hypo.search.problem import Problem, Settings, make_problem
@@ -321,3 +321,26 @@ def test_numbers_of_any_size(scale: float) -> None:
     outcome = find(y, library_sizes=(250,))
     assert outcome.best is not None and outcome.status == "exact"
     assert agrees(outcome.best.expression, lambda x, z, w: scale * x * z**2 / w)
+
+
+def test_operators_of_a_call_are_obeyed() -> None:
+    x = np.linspace(1.0, 3.0, 40)
+    settings = Settings(operators=("+", "-", "*", "/"), time_limit=3.0)
+    outcome = search(make_problem(from_arrays(x[:, None], x**2.5, names=["x"]), None, settings), settings)
+    assert outcome.front
+    for h in outcome.front:
+        for node, (code, _) in enumerate(h.expression.code):
+            if code >= FIRST_UNARY:
+                assert BY_OPCODE[code].name in {"+", "-", "*", "/", "neg", "inv", "square", "cube", "**"}
+            if code == POW:
+                assert float(h.expression.subtree(node - 1).values[0]).is_integer()
+
+
+def test_equal_weights_do_not_change_the_answer() -> None:
+    x = np.linspace(0.5, 4.0, 60)
+    y = noisy(1 + 2.5 * np.sqrt(x), 0.02)
+    settings = Settings(time_limit=10.0)
+    found = [search(make_problem(from_arrays(x[:, None], y, names=["x"], weights=w), None, settings), settings).best
+             for w in (None, np.full(60, 100.0))]
+    assert found[0] is not None and found[1] is not None
+    assert str(found[0].expression) == str(found[1].expression)
