@@ -47,7 +47,7 @@ class Progress:
 class Outcome:
     """The result of a search.
 
-    ``complete_to``: all ``distinct`` formulas without inner constants up to that many nodes were scored. ``scored``
+    ``complete_to``: all ``distinct`` formulas without fitted constants of up to that many nodes were scored. ``scored``
     counts every hypothesis scored, pairs included. ``outcome_share`` is the share of that work done when the best formula first
     appeared, ``diversity`` the share of enumerated formulas that were distinct.
     """
