@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from scipy.optimize import least_squares
 
 from hypo.expression.evaluate import Program, evaluate
-from hypo.expression.expr import Constant, Expression
+from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
 from hypo.scoring.likelihood import Gaussian
 from hypo.search.constants import Parameters, fit
-from hypo.search.snap import exact_numbers, freed
+from hypo.search.snap import exact_numbers
 
 COLUMNS = ("x", "z")
 
@@ -273,9 +273,3 @@ def test_exact_numbers_lie_within_the_error(value: float, log_error: float) -> N
 
 def _number(e: Expression) -> float:
     return float(evaluate(e, np.zeros((1, 1)), ("x",))[0])
-
-
-def test_freed_leaves_named_constants_alone() -> None:
-    e = Expression.constant(2.0) * Expression.variable("x") + Expression.constant(math.pi, name="pi")
-    assert [c.free for c in freed(e).constants] == [True, False]
-    assert freed(e).constants[0] == Constant(2.0)

@@ -7,14 +7,14 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.scoring.score import Hypothesis
-from hypo.search.archive import Archive, rank
+from hypo.search.archive import Archive
 from hypo.search.constants import fit
 from hypo.search.context import Context
 from hypo.search.problem import Problem, Settings
@@ -192,9 +192,4 @@ def score_formula(expression: Expression, problem: Problem, settings: Settings) 
     def soft(x: Expression) -> tuple[float, bool]:
         return (shown(x)[0], False) if shown is not None else (0.0, False)
 
-    from dataclasses import replace
-
     return replace(scorer, violation=soft, max_complexity=math.inf).score(e)
-
-
-__all__ = ["Outcome", "Progress", "is_exact", "rank", "score_formula", "search"]

@@ -275,12 +275,3 @@ def make_problem(dataset: Dataset, knowledge: Knowledge | None, settings: Settin
         if converted
         else "",
     )
-
-
-def subset(problem: Problem, rows: NDArray[np.int64]) -> Problem:
-    """The same problem on some of its rows."""
-    old = problem.likelihood
-    likelihood = Gaussian(
-        old.y[rows], None if old.sigma is None else old.sigma[rows], None if old.weights is None else old.weights[rows]
-    )
-    return replace(problem, X=np.ascontiguousarray(problem.X[:, rows]), y=problem.y[rows], likelihood=likelihood)

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from hypo.expression.expr import PI, Constant, Expression
+from hypo.expression.expr import PI, Expression
 from hypo.kernels import opcodes as oc
 from hypo.scoring.score import Hypothesis
 
@@ -117,8 +117,3 @@ def snap(
             return best
         best = step
     return best
-
-
-def freed(e: Expression) -> Expression:
-    """``e`` with every unnamed number made a constant to fit."""
-    return Expression(e.code, tuple(c if c.name else Constant(c.value, None, True) for c in e.constants), e.variables)
