@@ -18,13 +18,11 @@ from hypo.search.archive import Archive
 from hypo.search.constants import fit
 from hypo.search.context import Context
 from hypo.search.problem import Problem, Settings
-from hypo.search.refine import Refiner
+from hypo.search.refine import Refiner, is_exact
 from hypo.search.scan import Clock
 from hypo.search.stage import Stages
 from hypo.search.structure import LEAST_ROWS, SIGHT, nearest, neighbour_correlation, noise_level
 
-# A relative residual below this on every row counts as exact: no simpler formula can be told from it by the data.
-EXACT = 1e-10
 # Stages without a better score after which the search stops, if the residuals look like noise.
 # Where neighbours are too far apart to tell (many variables, few rows) it takes more.
 PATIENCE, PATIENCE_BLIND = 2, 4
@@ -169,13 +167,6 @@ def looks_like_noise(h: Hypothesis | None, problem: Problem, settings: Settings)
     """Whether there are rows enough to say that the residuals look like noise, and they do."""
     enough = len(problem.y) >= LEAST_ROWS and len(np.unique(problem.y)) > 2
     return enough and h is not None and _patience(h, problem, settings) < math.inf
-
-
-def is_exact(h: Hypothesis | None, problem: Problem) -> bool:
-    """Whether residuals are rounding errors of the target."""
-    if h is None or problem.likelihood.sigma is not None:
-        return False
-    return h.rmse <= EXACT * float(np.sqrt(np.mean(problem.y**2)))
 
 
 def score_formula(expression: Expression, problem: Problem, settings: Settings) -> Hypothesis | None:

@@ -19,6 +19,8 @@ from hypo.search.snap import snap
 
 # Hypotheses that snapping could not bring closer to the best than this many nats are archived as they are.
 SNAP_WITHIN = 2.0
+# A relative residual below this on every row counts as exact: no simpler formula can be told from it by the data.
+EXACT = 1e-10
 
 
 class Refiner:
@@ -113,3 +115,10 @@ class Refiner:
         known = likelihood.sigma is not None
         misfit = 0.5 * total if known else 0.5 * w * np.log(np.maximum(total / w, likelihood.floor**2))
         return misfit + size * math.log(self.scorer.symbols)
+
+
+def is_exact(h: Hypothesis | None, problem: Problem) -> bool:
+    """Whether residuals are rounding errors of the target."""
+    if h is None or problem.likelihood.sigma is not None:
+        return False
+    return h.rmse <= EXACT * float(np.sqrt(np.mean(problem.y**2)))

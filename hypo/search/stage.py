@@ -19,7 +19,7 @@ from hypo.search.groups import product
 from hypo.search.library import Library
 from hypo.search.problem import Settings
 from hypo.search.race import SUM, Hit, build, race
-from hypo.search.refine import Refiner
+from hypo.search.refine import Refiner, is_exact
 from hypo.search.seeds import group_library, leads, plain_library
 from hypo.search.separate import separate
 from hypo.search.targets import Step, Target, links, peels
@@ -155,13 +155,7 @@ class Stages:
         return self.ctx.problem.max_complexity - 2
 
     def _done(self) -> bool:
-        best = self.refiner.archive.best
-        exact = (
-            best is not None
-            and self.ctx.problem.likelihood.sigma is None
-            and best.rmse <= EXACT_HIT * 0.1 * self.ctx.scale
-        )
-        return exact or self.clock.expired
+        return is_exact(self.refiner.archive.best, self.ctx.problem) or self.clock.expired
 
     def _pure(self, first: int) -> None:
         """Score new members u themselves, without any fitted constant, on all racing rows: the certificate's hypotheses."""
