@@ -17,7 +17,8 @@ from hypo.expression.ops import BY_OPCODE
 from hypo.expression.parser import parse
 from hypo.kernels.opcodes import FIRST_UNARY, POW
 from hypo.knowledge import Knowledge
-from hypo.search.engine import Outcome, Progress, score_formula, search
+from hypo.search.engine import Outcome, Progress, search
+from hypo.search.given import score_formula
 from hypo.search.problem import Problem, Settings, make_problem
 from hypo.units import parse_unit
 

@@ -48,7 +48,7 @@ def score(
         DataError: the formula uses the target or a column that is not there, or is undefined on some row.
     """
     from hypo.expression.parser import parse
-    from hypo.search.engine import score_formula
+    from hypo.search.given import score_formula
     from hypo.search.problem import make_problem
 
     dataset, _ = as_dataset(

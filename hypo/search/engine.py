@@ -7,15 +7,13 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from hypo.expression.evaluate import Program
-from hypo.expression.expr import Expression
 from hypo.scoring.score import Hypothesis
 from hypo.search.archive import Archive
-from hypo.search.constants import fit
 from hypo.search.context import Context
 from hypo.search.problem import Problem, Settings
 from hypo.search.refine import Refiner, is_exact
@@ -167,20 +165,3 @@ def looks_like_noise(h: Hypothesis | None, problem: Problem, settings: Settings)
     """Whether there are rows enough to say that the residuals look like noise, and they do."""
     enough = len(problem.y) >= LEAST_ROWS and len(np.unique(problem.y)) > 2
     return enough and h is not None and _patience(h, problem, settings) < math.inf
-
-
-def score_formula(expression: Expression, problem: Problem, settings: Settings) -> Hypothesis | None:
-    """A given formula with its free constants refitted, scored like any other; None if undefined on some row."""
-    e = expression
-    if e.free:
-        rng = np.random.default_rng(settings.seed)
-        with np.errstate(all="ignore"):
-            e = fit(e, problem.X, problem.columns, problem.likelihood, starts=24, rng=rng, steps=400)
-    scorer = problem.scorer(settings)
-    # A formula given by the user is shown with its violations, not removed for them.
-    shown = scorer.violation
-
-    def soft(x: Expression) -> tuple[float, bool]:
-        return (shown(x)[0], False) if shown is not None else (0.0, False)
-
-    return replace(scorer, violation=soft, max_complexity=math.inf).score(e)
