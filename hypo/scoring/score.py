@@ -76,6 +76,14 @@ class Scorer:
             e, complexity, misfit, cost, amount, total, self._r2(residual), float(np.sqrt(np.mean(residual**2)))
         )
 
+    def approximate(self, rss: NDArray[np.float64], size: NDArray[np.float64], rows: int) -> NDArray[np.float64]:
+        """Scores (n,) for ordering candidates before anything is built: misfit from ``rss`` on ``rows`` rows, size in nodes."""
+        w = self.likelihood.total_weight
+        total = rss * (len(self.likelihood.y) / rows)
+        known = self.likelihood.sigma is not None
+        misfit = 0.5 * total if known else 0.5 * w * np.log(np.maximum(total / w, self.likelihood.floor**2))
+        return misfit + size * math.log(self.symbols)
+
     def _information(self, e: Expression, gradient: NDArray[np.float64], rss: float) -> NDArray[np.float64]:
         """Fisher information of each constant slot; leaves of one name add their gradients first."""
         information = np.zeros(len(e.constants))

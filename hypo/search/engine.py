@@ -1,4 +1,4 @@
-"""The engine: library, scans, race, constants and archive in stages of growing libraries, under one deadline."""
+"""The engine: proposers take turns, what they propose is fitted, scored and archived, under one deadline."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 
@@ -16,14 +17,17 @@ from hypo.scoring.score import Hypothesis
 from hypo.search.archive import Archive
 from hypo.search.context import Context
 from hypo.search.problem import Problem, Settings
+from hypo.search.proposer import Proposer, Schedule, installed
 from hypo.search.refine import Refiner, is_exact
 from hypo.search.scan import Clock
-from hypo.search.stage import Stages
+from hypo.search.scanner import Scanner
 from hypo.search.structure import LEAST_ROWS, SIGHT, nearest, neighbour_correlation, noise_level
 
-# Stages without a better score after which the search stops, if the residuals look like noise.
-# Where neighbours are too far apart to tell (many variables, few rows) it takes more.
-PATIENCE, PATIENCE_BLIND = 2, 4
+# The search stops when it went on for this many times the cost at which the best formula came, if the residuals look like
+# noise. Where neighbours are too far apart to tell (many variables, few rows) it takes more.
+PATIENCE, PATIENCE_BLIND = 10.0, 60.0
+# A lower score counts as better from this many nats on.
+BETTER = 0.1
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
     archive = Archive(problem.X, problem.columns)
     timing: dict[str, float] = {}
     status, message = "complete", "the library was searched to its full size"
-    stages: Stages | None = None
+    scanner: Scanner | None = None
     with ExitStack() as stack:
         # One BLAS thread: tiles run side by side instead, and the sums come out the same at any number of workers.
         stack.enter_context(threadpool_limits(1))
@@ -82,6 +86,7 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
         if settings.workers > 1:
             executor = stack.enter_context(ThreadPoolExecutor(settings.workers))
         refiner = Refiner(problem, settings, archive, clock)
+        schedule = Schedule(settings.seed)
 
         def report(stage: str) -> None:
             if progress is None:
@@ -94,37 +99,43 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
                     archive.best,
                     clock.scored,
                     clock.scored / max(now - begin, 1e-9),
-                    stages.complete_to if stages else 0,
+                    scanner.complete_to if scanner else 0,
                     stage,
                 )
             )
 
         try:
-            stages = Stages(Context.of(problem, settings, clock, executor), settings, refiner, report)
+            ctx = Context.of(problem, settings, clock, executor)
+            scanner = Scanner(ctx, settings, report)
             refiner.baselines()
-            smaller = stages.reduced()
-            stale = 0
-            for size in settings.library_sizes:
+            smaller = scanner.reduced()
+            proposers: list[Proposer] = [*([smaller] if smaller else []), scanner, *installed(problem, settings)]
+            for each in proposers:
+                schedule.add(each)
+            bought = 0.0
+            while (proposer := schedule.next()) is not None:
                 before = archive.best
                 mark = time.monotonic()
-                grown = smaller.run(size) if smaller else False
-                if not is_exact(archive.best, problem) or size == settings.library_sizes[0]:
-                    grown |= stages.run(size)
-                timing[f"library {size}"] = time.monotonic() - mark
-                report(f"library of {size}")
+                turn = schedule.turn(proposer, problem, archive, clock)
+                for e in islice(proposer.propose(turn), turn.budget):
+                    refiner.consider(e)
+                    if clock.expired:
+                        break
+                timing[proposer.name] = timing.get(proposer.name, 0.0) + time.monotonic() - mark
+                gain = _gain(before, archive.best)
+                schedule.close(proposer, gain)
+                report(proposer.name)
                 archive.trim()
-                if is_exact(archive.best, problem):
+                if is_exact(archive.best, problem) and scanner.complete_to:
                     status, message = "exact", "the formula meets every row to rounding"
                     break
                 if clock.expired:
                     status, message = "time_limit", "the time limit was reached"
                     break
-                if not grown:
-                    break
-                improved = before is None or (archive.best is not None and archive.best.score < before.score - 0.1)
-                stale = 0 if improved else stale + 1
-                if stale >= PATIENCE and stale >= _patience(archive.best, problem, settings):
-                    message = "larger libraries brought nothing better"
+                if gain > BETTER:
+                    bought = schedule.spent
+                elif schedule.spent > bought * PATIENCE and schedule.spent > bought * patience(archive.best, problem, settings):
+                    message = "further search brought nothing better"
                     if looks_like_noise(archive.best, problem, settings):
                         message += ", and the residuals look like noise"
                     break
@@ -137,19 +148,26 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
     return Outcome(
         front=archive.front(),
         best=best,
-        complete_to=stages.complete_to if stages else 0,
+        complete_to=scanner.complete_to if scanner else 0,
         scored=clock.scored,
-        distinct=stages.distinct if stages else 0,
+        distinct=scanner.distinct if scanner else 0,
         outcome_share=min(1.0, archive.found_at / clock.scored) if clock.scored else 0.0,
-        diversity=stages.diversity if stages else 0.0,
+        diversity=scanner.diversity if scanner else 0.0,
         status=status,
         message=message,
         timing=timing,
     )
 
 
-def _patience(h: Hypothesis | None, problem: Problem, settings: Settings) -> float:
-    """Stages without improvement after which to stop, given the residuals of the best hypothesis."""
+def _gain(before: Hypothesis | None, after: Hypothesis | None) -> float:
+    """By how much the best score fell."""
+    if after is None:
+        return 0.0
+    return math.inf if before is None else max(0.0, before.score - after.score)
+
+
+def patience(h: Hypothesis | None, problem: Problem, settings: Settings) -> float:
+    """How many times the cost of the best hypothesis to search on for a better one, given its residuals."""
     if h is None:
         return math.inf
     X, y = np.ascontiguousarray(problem.X[:, : settings.n_race]), problem.y[: settings.n_race]
@@ -164,4 +182,4 @@ def _patience(h: Hypothesis | None, problem: Problem, settings: Settings) -> flo
 def looks_like_noise(h: Hypothesis | None, problem: Problem, settings: Settings) -> bool:
     """Whether there are rows enough to say that the residuals look like noise, and they do."""
     enough = len(problem.y) >= LEAST_ROWS and len(np.unique(problem.y)) > 2
-    return enough and h is not None and _patience(h, problem, settings) < math.inf
+    return enough and h is not None and patience(h, problem, settings) < math.inf

@@ -43,12 +43,14 @@ class Refiner:
         for name in p.columns:
             self.consider(Expression.variable(name))
 
-    def consider_as_is(self, e: Expression) -> None:
-        """Score and archive a formula as it stands: another spelling may break a rule, or cost more, as 2*x does for x + x."""
-        self.archive.add(self.scorer.score(e), self.clock.scored)
-
     def consider(self, e: Expression) -> Hypothesis | None:
-        """Simplify, fit, score, snap where promising, archive; returns the best form found or None."""
+        """Simplify, fit, score, snap where promising, archive; returns the best form found or None.
+
+        A formula without free constants is scored as it stands too: another spelling may break a rule, or cost more, as
+        2*x does for x + x.
+        """
+        if not e.free:
+            self.archive.add(self.scorer.score(e), self.clock.scored)
         e = simplify(e)
         key = self._shape(e)
         if key in self._seen:
@@ -105,16 +107,6 @@ class Refiner:
         spread = np.sqrt(np.maximum(np.diag(covariance), 0.0) * variance) / scale
         out[list(e.free)] = np.where(np.isfinite(spread), spread, 0.0)
         return out
-
-    def approximate_score(self, rss: NDArray[np.float64], size: NDArray[np.float64], rows: int) -> NDArray[np.float64]:
-        """Scores (n_hit,) for ordering hits before anything is built: misfit from ``rss`` on ``rows`` rows, size in
-        nodes."""
-        likelihood = self.problem.likelihood
-        w = likelihood.total_weight
-        total = rss * (len(self.problem.y) / rows)
-        known = likelihood.sigma is not None
-        misfit = 0.5 * total if known else 0.5 * w * np.log(np.maximum(total / w, likelihood.floor**2))
-        return misfit + size * math.log(self.scorer.symbols)
 
 
 def is_exact(h: Hypothesis | None, problem: Problem) -> bool:

@@ -1,8 +1,9 @@
-"""One stage of the search: grow the libraries, scan them for the target and its peels, race and refine what was found."""
+"""Scans of growing libraries: each turn grows them, scans them for the target and its peels, and races what was found."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +19,16 @@ from hypo.search.forms import KEEP, KEEP_PEELED
 from hypo.search.groups import product
 from hypo.search.library import Library
 from hypo.search.problem import Settings
+from hypo.search.proposer import Turn
 from hypo.search.race import SUM, Hit, build, race
-from hypo.search.refine import Refiner, is_exact
+from hypo.search.refine import is_exact
 from hypo.search.seeds import group_library, leads, plain_library
 from hypo.search.separate import separate
 from hypo.search.targets import Step, Target, links, peels
 from hypo.units import Dimension
 
+# A scan of n rows takes about COST_PER_ROW·n^COST_POWER seconds.
+COST_PER_ROW, COST_POWER = 2e-4, 1.2
 # Hits that become formulas after each group of scans.
 REFINE = 30
 # A residual below this share of the target's RMS on the racing rows marks a hit as exact.
@@ -41,8 +45,8 @@ FEW_ROWS = 40
 PEEL_MEMBERS, SWEEP_MEMBERS = 60, 16
 
 
-class Stages:
-    """The search's state between stages: libraries on the probe rows and what has been looked at.
+class Scanner:
+    """The proposer that scans libraries; a turn takes the next of the settings' library sizes.
 
     With ``start`` and ``lines`` it is the smaller search for a target from which the other variables were divided out.
     """
@@ -51,13 +55,15 @@ class Stages:
         self,
         ctx: Context,
         settings: Settings,
-        refiner: Refiner,
         report: Callable[[str], None],
         start: Target | None = None,
         lines: Sequence[int] | None = None,
+        name: str = "library",
     ) -> None:
         problem = ctx.problem
-        self.ctx, self.settings, self.refiner, self.report = ctx, settings, refiner, report
+        self.name = name
+        self.ctx, self.settings, self.report = ctx, settings, report
+        self.scorer = problem.scorer(settings)
         self.clock = ctx.clock
         dimension = None
         if problem.has_units and problem.target_dimension is not None:
@@ -74,6 +80,12 @@ class Stages:
             self.leads = leads(ctx, self.lines, exact)
         self.complete_to = 0
         self.distinct = 0
+        self._sizes = list(settings.library_sizes)
+
+    @property
+    def cost(self) -> float:
+        """About what scanning the next library takes."""
+        return COST_PER_ROW * self._sizes[0] ** COST_POWER if self._sizes else math.inf
 
     def _exact_dimension(self) -> Dimension | None:
         """The start target's dimension with exact exponents."""
@@ -86,7 +98,7 @@ class Stages:
                 d = d / found if found is not None else d
         return d
 
-    def reduced(self) -> Stages | None:
+    def reduced(self) -> Scanner | None:
         """The smaller search left when variables that enter as pure powers are divided out, or None."""
         if not self.settings.fit_constants or not {"*", "/"} <= self.ctx.problem.allowed:
             return None
@@ -109,7 +121,7 @@ class Stages:
         if not np.all(np.isfinite(rest)) or np.ptp(rest) <= 1e-12 * float(np.max(np.abs(rest))):
             return None
         start = Target(rest, dimension, (Step(oc.MUL, factor, values),))
-        return Stages(self.ctx, self.settings, self.refiner, self.report, start, found.rest)
+        return Scanner(self.ctx, self.settings, self.report, start, found.rest, f"{self.name} without pure powers")
 
     @property
     def diversity(self) -> float:
@@ -120,45 +132,48 @@ class Stages:
 
     # --- a stage ------------------------------------------------------------------------------------------------
 
-    def run(self, size: int) -> bool:
-        """Search with libraries of ``size`` members; False when neither could grow any more."""
+    def propose(self, turn: Turn) -> Iterator[Expression]:
+        """Formulas found with libraries of the next size."""
+        size = self._sizes.pop(0)
+        smallest = size == self.settings.library_sizes[0]
         before = self.plain.count
         tested = self.plain.tested
         self.plain.grow(size, max_cost=self.ctx.problem.max_complexity, deadline=self.clock.deadline)
         self.clock.scored += self.plain.tested - tested
         if not self.partial:
-            self._pure(before)
-        if self._done():
-            return True
-        if not self.settings.fit_constants:
-            return self.plain.count > before
-        views = [View(self.plain, self.ctx.X, size, self._max_cost)]
+            yield from self._pure(before)
+        if self._done(turn):
+            return
         grown = self.plain.count > before
-        if self.groups is not None:
-            old = self.groups.count
-            self.groups.grow(size, max_cost=self.ctx.problem.max_complexity, deadline=self.clock.deadline)
-            grown |= self.groups.count > old
-            views.append(View(self.groups, self.ctx.X, size, self._max_cost))
-        scans = [self._logs, self._sweep, self._links] + ([self._peels] if size >= PEEL_FROM else [])
-        for scan in scans:
-            for view, kind in zip(views, ("library", "groups"), strict=False):
-                self.report(f"{kind} of {len(view.members)}: {scan.__name__.strip('_')}")
-                self._refine(scan(view, kind == "groups"))
-                # A first exact form is seldom the simplest: the smallest libraries are searched to the end for others.
-                if self.clock.expired or (size > self.settings.library_sizes[0] and self._done()):
-                    return True
-        return grown
+        if self.settings.fit_constants:
+            views = [View(self.plain, self.ctx.X, size, self._max_cost)]
+            if self.groups is not None:
+                old = self.groups.count
+                self.groups.grow(size, max_cost=self.ctx.problem.max_complexity, deadline=self.clock.deadline)
+                grown |= self.groups.count > old
+                views.append(View(self.groups, self.ctx.X, size, self._max_cost))
+            scans = [self._logs, self._sweep, self._links] + ([self._peels] if size >= PEEL_FROM else [])
+            for scan in scans:
+                for view, kind in zip(views, ("members", "groups"), strict=False):
+                    self.report(f"{self.name} of {len(view.members)} {kind}: {scan.__name__.strip('_')}")
+                    yield from self._built(scan(view, kind == "groups"), turn)
+                    # A first exact form is seldom the simplest: the smallest libraries are searched to the end.
+                    if self.clock.expired or (not smallest and self._done(turn)):
+                        return
+        if not grown:
+            self._sizes = []
 
     @property
     def _max_cost(self) -> int:
         """Members larger than this cannot take part in a formula with a fitted constant (a product with it)."""
         return self.ctx.problem.max_complexity - 2
 
-    def _done(self) -> bool:
-        return is_exact(self.refiner.archive.best, self.ctx.problem) or self.clock.expired
+    def _done(self, turn: Turn) -> bool:
+        return is_exact(turn.archive.best, self.ctx.problem) or self.clock.expired
 
-    def _pure(self, first: int) -> None:
-        """Score new members u themselves, without any fitted constant, on all racing rows: the certificate's hypotheses."""
+    def _pure(self, first: int) -> Iterator[Expression]:
+        """New members u themselves, without any fitted constant, by their scores on all racing rows: the certificate's
+        hypotheses."""
         lib = self.plain
         index = self._candidates(first, lib.count)
         scored: list[tuple[float, int]] = []
@@ -169,15 +184,13 @@ class Stages:
             with np.errstate(all="ignore"):
                 r = lib.evaluate(members, self.ctx.X) - self.ctx.y
                 rss = np.einsum("ij,j,ij->i", r, self.ctx.weight, r)
-            approximate = self.refiner.approximate_score(rss, lib.cost[members].astype(float), len(self.ctx.y))
+            approximate = self.scorer.approximate(rss, lib.cost[members].astype(float), len(self.ctx.y))
             scored += [(float(a), int(m)) for a, m in zip(approximate, members, strict=True) if a < np.inf]
         for _, member in sorted(scored)[:REFINE]:
-            if self.clock.expired:
-                return
-            self.refiner.consider_as_is(lib.expression(member))
-            self.refiner.consider(lib.expression(member))
-        self.complete_to = lib.complete_to
-        self.distinct = lib.distinct(self.identity.dimension)
+            yield lib.expression(member)
+        if not self.clock.expired:
+            self.complete_to = lib.complete_to
+            self.distinct = lib.distinct(self.identity.dimension)
 
     def _candidates(self, first: int, last: int) -> NDArray[np.int64]:
         """Members first…last-1 that have the target's dimension."""
@@ -185,23 +198,22 @@ class Stages:
         target = self.identity.dimension
         return index if target is None else index[self.plain.dims[first:last] == target]
 
-    def _refine(self, hits: list[Hit]) -> None:
-        """Build and refine the best hits by approximate score."""
+    def _built(self, hits: list[Hit], turn: Turn) -> Iterator[Expression]:
+        """The best hits by approximate score, built."""
         if not hits:
             return
         rss = np.array([h.rss for h in hits])
         sizes = np.array([h.size for h in hits])
-        approximate = self.refiner.approximate_score(rss, sizes, len(self.ctx.y))
+        approximate = self.scorer.approximate(rss, sizes, len(self.ctx.y))
         for k in _best_first(rss, sizes, approximate):
             if self.clock.expired:
                 return
             # The simplest exact hits come first; once one is in the archive the inexact ones cannot beat it.
-            if self._done() and rss[k] > len(self.ctx.y) * (EXACT_HIT * self.ctx.scale) ** 2:
+            if self._done(turn) and rss[k] > len(self.ctx.y) * (EXACT_HIT * self.ctx.scale) ** 2:
                 return
             e = build(hits[k], self.ctx.root, self.ctx.problem.columns)
-            if e is None:
-                continue
-            self.refiner.consider(e)
+            if e is not None:
+                yield e
 
     def _links(self, view: View, groups: bool) -> list[Hit]:
         """Sums, products and rational forms for the target behind every link."""

@@ -1,0 +1,123 @@
+"""Proposers: whatever puts forward hypotheses (scans, peels, evolution, guesses, other engines), and who has the next turn.
+
+A proposer yields formulas; the engine simplifies, fits, scores and archives each before it asks for the next, so that a
+proposer that looks at the archive sees what became of its last one. Third parties add their own through the entry point
+group ``hypo.proposers``: each entry names a callable ``(problem, settings) -> Proposer``.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from hypo.errors import InputError
+from hypo.expression.expr import Expression
+from hypo.search.archive import Archive
+from hypo.search.problem import Problem, Settings
+from hypo.search.scan import Clock
+
+ENTRY_POINTS = "hypo.proposers"
+# Formulas the engine takes from a proposer in one turn.
+BUDGET = 400
+# What a proposer brought fades by this factor with each of its turns.
+MEMORY = 0.5
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What a proposer is given: the problem, the archive to read, a clock to watch, at most ``budget`` formulas to yield, and
+    an ``rng`` that depends on the seed, the proposer's name and the turn's ``number`` only."""
+
+    problem: Problem
+    archive: Archive
+    clock: Clock
+    rng: np.random.Generator
+    number: int
+    budget: int = BUDGET
+
+
+@runtime_checkable
+class Proposer(Protocol):
+    """``name`` says who proposed; ``cost`` is what the next turn takes, in seconds on an ordinary core, ``inf`` when nothing is
+    left. It orders the turns, so it must not come from a measurement: equal seeds are to give equal answers.
+
+    ``propose`` may count what it scored by itself in ``turn.clock.scored`` and should stop when ``turn.clock.expired``.
+    Constants marked free are fitted from the values they come with.
+    """
+
+    name: str
+
+    @property
+    def cost(self) -> float:
+        """Seconds of the next turn, or ``inf``."""
+        ...
+
+    def propose(self, turn: Turn) -> Iterator[Expression]:
+        """Formulas of one turn, the most promising first."""
+        ...
+
+
+@dataclass
+class _Account:
+    proposer: Proposer
+    spent: float = 0.0
+    credit: float = 0.0
+    turns: int = 0
+
+
+@dataclass
+class Schedule:
+    """Turns go to the proposer with the most credit for its cost: (1 + credit)/(spent + cost of the next turn), credit being
+    log(1 + nats gained) over its last turns. Without gains all get equal shares, the cheap ones first."""
+
+    seed: int
+    _accounts: list[_Account] = field(default_factory=list)
+    spent: float = 0.0
+
+    def add(self, proposer: Proposer) -> None:
+        """Let a proposer take part. Raises InputError when it is none."""
+        if not isinstance(proposer, Proposer):
+            raise InputError(f"{proposer!r} is no proposer: it needs name, cost and propose(turn)")
+        self._accounts.append(_Account(proposer))
+
+    def next(self) -> Proposer | None:
+        """Whose turn it is; None when nobody has anything left."""
+        live = [a for a in self._accounts if a.proposer.cost < math.inf]
+        if not live:
+            return None
+        return max(live, key=lambda a: (1.0 + a.credit) / (a.spent + max(a.proposer.cost, 1e-6))).proposer
+
+    def turn(self, proposer: Proposer, problem: Problem, archive: Archive, clock: Clock) -> Turn:
+        """Open a turn: its cost is charged."""
+        account = self._account(proposer)
+        rng = np.random.default_rng([self.seed, zlib.crc32(proposer.name.encode()), account.turns])
+        turn = Turn(problem, archive, clock, rng, account.turns)
+        account.spent += proposer.cost
+        account.turns += 1
+        self.spent += proposer.cost
+        return turn
+
+    def close(self, proposer: Proposer, gain: float) -> None:
+        """End a turn that lowered the best score by ``gain`` nats."""
+        account = self._account(proposer)
+        account.credit = MEMORY * account.credit + math.log1p(max(0.0, min(gain, 1e6)))
+
+    def _account(self, proposer: Proposer) -> _Account:
+        return next(a for a in self._accounts if a.proposer is proposer)
+
+
+def installed(problem: Problem, settings: Settings) -> Sequence[Proposer]:
+    """Proposers of installed packages, by name. Raises InputError when one cannot be loaded, naming it."""
+    out: list[Proposer] = []
+    for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda p: p.name):
+        try:
+            out.append(point.load()(problem, settings))
+        except Exception as error:  # whatever a foreign package raises: its user should know which one it was
+            raise InputError(f"the proposer {point.name!r} ({point.value}) could not be started: {error}") from error
+    return out
