@@ -1,4 +1,4 @@
-"""Fitting constants: variable projection for the linear ones, Levenberg–Marquardt for all of them.
+"""Fitting constants: variable projection for the linear ones, Levenberg–Marquardt for the others, from many starts if asked.
 
 Minimises the weighted residual sum of squares of :class:`hypo.scoring.likelihood.Gaussian` over the free constants
 of one expression. Leaves that share a name are one parameter.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +20,21 @@ from hypo.kernels import opcodes as oc
 from hypo.scoring.likelihood import Gaussian
 
 MAX_STEPS = 60
-# Starting magnitudes tried for parameters that enter non-linearly.
-START_GRID = (1.0, -1.0, 0.1, -0.1, 10.0, 0.01, 3.0, 0.3, 100.0, 0.001)
+# A step that gains less than this share of the sum of squares is the last; the second asks for all digits there are.
+TOLERANCE, TIGHT = 1e-12, 1e-26
+DAMPING = 1e-3
+# With many starts: candidates screened for each start, those tried for a few steps, and how many steps.
+SCREENED, TRIED, FEW_STEPS = 60, 4, 8
+# Rows on which candidates are screened, and node values between two looks at the clock.
+SCREEN_ROWS, WORK = 400, 4_000_000
+
+
+class Deadline(Protocol):
+    """Something that knows when time is up."""
+
+    @property
+    def expired(self) -> bool:
+        """Whether it is."""
 
 
 @dataclass(frozen=True)
@@ -59,17 +73,17 @@ class Parameters:
                 linear[slot[i]] = True
         return Parameters(slot, linear, np.array(start))
 
+    def linear_first(self) -> Parameters:
+        """The same parameters, the linear ones before the others."""
+        order = np.argsort(~self.linear, kind="stable")
+        place = np.empty(len(order) + 1, np.int64)
+        place[order] = np.arange(len(order))
+        place[-1] = -1
+        return Parameters(place[self.slot], self.linear[order], self.start[order])
+
     def values(self, theta: NDArray[np.float64], fixed: NDArray[np.float64]) -> NDArray[np.float64]:
         """All constant slots' values for parameters ``theta``."""
         return np.where(self.slot >= 0, theta[self.slot], fixed) if len(theta) else fixed
-
-    def collect(self, gradient: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Gradient in the parameters (n_param, n_row) from the gradient in the slots."""
-        out = np.zeros((len(self.linear), gradient.shape[1]))
-        for i, p in enumerate(self.slot):
-            if p >= 0:
-                out[p] += gradient[i]
-        return out
 
 
 def _linear_slots(e: Expression) -> list[int]:
@@ -103,107 +117,123 @@ def fit(
     starts: int = 1,
     rng: np.random.Generator | None = None,
     steps: int = MAX_STEPS,
+    tolerance: float = TOLERANCE,
+    clock: Deadline | None = None,
 ) -> Expression:
     """``e`` with its free constants at a minimum of the weighted residual sum of squares.
 
-    ``starts > 1`` tries that many starting points for the parameters that enter non-linearly (the given values are
-    the first); linear ones are always solved for. The result is never worse than the given constants.
+    The given values are the first start; ``starts > 1`` goes on from that many, drawn with ``rng``, for the parameters
+    that enter non-linearly, while linear ones are always solved for. The result is never worse than the given
+    constants. It stops with the best so far when ``clock`` has expired.
     """
     if not e.free:
         return e
-    problem = _Problem(e, X, columns, likelihood)
-    candidates = [problem.parameters.start]
-    free = np.flatnonzero(~problem.parameters.linear)
-    if starts > 1 and len(free):
-        rng = rng or np.random.default_rng(0)
-        for k in range(8 * starts):
-            theta = problem.parameters.start.copy()
-            if k < len(START_GRID):
-                theta[free] = START_GRID[k]
-            else:
-                theta[free] = rng.choice([-1.0, 1.0], len(free), p=[0.3, 0.7]) * 10.0 ** rng.uniform(-3, 2.5, len(free))
-            candidates.append(theta)
-    solved = [problem.project(theta) for theta in candidates]
-    order = sorted(range(len(solved)), key=lambda k: (solved[k][1], k))
-    chosen = [0] + [k for k in order if k != 0][: max(0, starts - 1)]
-    best, best_rss = problem.parameters.start, problem.rss(problem.parameters.start)
+    problem = _Problem(e, X, columns, likelihood, clock)
     with np.errstate(all="ignore"):
-        for k in chosen:
-            theta, rss = problem.minimise(solved[k][0], steps)
+        given = problem.parameters.start
+        best, best_rss = given, problem.rss(given)
+        for theta in [problem.minimise(given, steps, tolerance), *problem.elsewhere(starts, rng, steps, tolerance)]:
+            rss = problem.rss(theta)
             if rss < best_rss:
                 best, best_rss = theta, rss
     return e.with_values(problem.parameters.values(best, e.values))
 
 
 class _Problem:
-    """Residuals of one expression as a function of its parameters."""
+    """The least squares problem of one expression; parameters are ordered with the linear ones first."""
 
-    def __init__(self, e: Expression, X: NDArray[np.float64], columns: Sequence[str], likelihood: Gaussian) -> None:
+    def __init__(
+        self,
+        e: Expression,
+        X: NDArray[np.float64],
+        columns: Sequence[str],
+        likelihood: Gaussian,
+        clock: Deadline | None = None,
+    ) -> None:
         self.program = Program.of(e, columns)
-        self.parameters = Parameters.of(e)
+        self.parameters = Parameters.of(e).linear_first()
+        self.n_linear = int(np.count_nonzero(self.parameters.linear))
         self.X = X
-        self.y = likelihood.y
-        self.root = likelihood.root_weights
+        self.likelihood = likelihood
+        self.clock = clock
+        root = likelihood.root_weights
+        self.root = np.empty(0) if root is None else np.broadcast_to(root, likelihood.y.shape).astype(np.float64)
 
-    def _weighted(self, a: NDArray[np.float64]) -> NDArray[np.float64]:
-        return a if self.root is None else a * self.root
+    @property
+    def expired(self) -> bool:
+        return self.clock is not None and self.clock.expired
 
     def rss(self, theta: NDArray[np.float64]) -> float:
+        """Weighted residual sum of squares; infinite where a value is invalid."""
         values = self.parameters.values(theta, self.program.values)
-        r = self._weighted(self.y - self.program.value(self.X, values))
-        total = float(r @ r)
-        return total if math.isfinite(total) else math.inf
+        return self.likelihood.rss(self.likelihood.y - self.program.value(self.X, values))
 
-    def residual_and_jacobian(self, theta: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        values = self.parameters.values(theta, self.program.values)
-        f, gradient = self.program.value_and_gradient(self.X, values)
-        return self._weighted(self.y - f), self._weighted(self.parameters.collect(gradient))
+    def minimise(self, theta: NDArray[np.float64], steps: int, tolerance: float) -> NDArray[np.float64]:
+        """The minimum downhill from ``theta``, as far as ``steps`` steps lead."""
+        from hypo.kernels.least_squares import RUNNING, minimise
 
-    def project(self, theta: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
-        """Variable projection: the best linear parameters for the given other ones, and the residual sum of squares."""
-        linear = self.parameters.linear
-        if not linear.any():
-            return theta, self.rss(theta)
-        with np.errstate(all="ignore"):
-            r, J = self.residual_and_jacobian(theta)
-            if not (np.all(np.isfinite(r)) and np.all(np.isfinite(J[linear]))):
-                return theta, math.inf
-            step = np.linalg.lstsq(J[linear].T, r, rcond=1e-13)[0]
-        out = theta.copy()
-        out[linear] += step
-        return out, self.rss(out)
+        theta, damping = theta.copy(), DAMPING
+        at_once = steps
+        if self.clock is not None:
+            at_once = max(1, WORK // (len(self.program.op) * self.X.shape[1]))
+        while True:
+            status, _, damping = minimise(
+                *self._arguments(), self.n_linear, theta, damping, min(at_once, steps), tolerance
+            )
+            steps -= at_once
+            if status != RUNNING or steps <= 0 or self.expired:
+                return theta
 
-    def minimise(self, theta: NDArray[np.float64], steps: int) -> tuple[NDArray[np.float64], float]:
-        """Levenberg–Marquardt with Marquardt scaling; each step is solved by QR of the augmented Jacobian."""
-        rss = self.rss(theta)
-        if not math.isfinite(rss):
-            return theta, math.inf
-        damping = 1e-3
-        for _ in range(steps):
-            r, J = self.residual_and_jacobian(theta)
-            scale = np.sqrt(np.sum(J**2, axis=1))
-            if not np.all(np.isfinite(scale)):
+    def elsewhere(
+        self, starts: int, rng: np.random.Generator | None, steps: int, tolerance: float
+    ) -> list[NDArray[np.float64]]:
+        """Minima from ``starts - 1`` other starting points: the best of those screened and then tried for a few steps."""
+        if starts < 2 or self.n_linear == len(self.parameters.start):
+            return []
+        found = self._screen(self._draw(SCREENED * starts, rng or np.random.default_rng(0)))[: TRIED * starts]
+        tried = []
+        for theta in found:
+            if self.expired:
                 break
-            scale[scale == 0.0] = 1.0
-            Js = (J / scale[:, None]).T
-            q, triangle = np.linalg.qr(Js)
-            rhs = np.concatenate([q.T @ r, np.zeros(len(theta))])
-            improved = False
-            for _ in range(12):
-                stacked = np.vstack([triangle, math.sqrt(damping) * np.eye(len(theta))])
-                step = np.linalg.lstsq(stacked, rhs, rcond=None)[0] / scale
-                trial, new = self.project(theta + step)
-                if new < rss:
-                    improved = True
-                    break
-                damping = max(damping * 8.0, 1e-12)
-                if damping > 1e12:
-                    break
-            if not improved:
-                break
-            gain = (rss - new) / rss if rss > 0 else 0.0
-            theta, rss = trial, new
-            damping = damping / 10.0 if damping > 1e-13 else 0.0
-            if gain < 1e-13:
-                break
-        return theta, rss
+            tried.append(self.minimise(theta, FEW_STEPS, tolerance))
+        out = []
+        for theta in sorted(tried, key=self.rss)[: starts - 1]:
+            if self.expired:
+                return out or tried[:1]
+            out.append(self.minimise(theta, steps, tolerance))
+        return out
+
+    def _screen(self, thetas: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Candidates with their linear parameters solved for, best first, invalid ones left out."""
+        from hypo.kernels.least_squares import project
+
+        stride = -(-self.X.shape[1] // SCREEN_ROWS)
+        rss = project(*self._arguments(stride), self.n_linear, thetas)
+        order = np.argsort(rss, kind="stable")
+        return thetas[order[np.isfinite(rss[order])]]
+
+    def _draw(self, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
+        """Starting points (n, n_param): a third near the given values, the others of the data's magnitudes.
+
+        A parameter that is not linear is most often a place or length on some column, the inverse of one, or a pure
+        number; so its magnitude is that of a cell to the power 1, -1 or 0, times a factor.
+        """
+        start = self.parameters.start
+        out = np.tile(start, (n, 1))
+        m = len(start) - self.n_linear
+        free = out[:, self.n_linear :]
+        near = rng.uniform(size=n) < 1 / 3
+        cells = np.abs(rng.choice(self.X[:, rng.integers(self.X.shape[1], size=200)].ravel(), (n, m)))
+        cells[~(cells > 0)] = 1.0
+        size = cells ** rng.choice([-1.0, 0.0, 1.0], (n, m)) * 10.0 ** rng.normal(0.0, 0.7, (n, m))
+        sign = np.where(rng.uniform(size=(n, m)) < 0.3, -1.0, 1.0)
+        around = free * 10.0 ** rng.normal(0.0, 0.7, (n, m)) * np.where(rng.uniform(size=(n, m)) < 0.1, -1.0, 1.0)
+        out[:, self.n_linear :] = np.where(near[:, None], around, sign * size)
+        return out
+
+    def _arguments(self, stride: int = 1) -> tuple[NDArray, ...]:
+        """What the kernels take first, on every ``stride``-th row."""
+        X, y, root = self.X, self.likelihood.y, self.root
+        if stride > 1:
+            X, y, root = np.ascontiguousarray(X[:, ::stride]), y[::stride].copy(), root[::stride].copy()
+        return self.program.op, self.program.arg, self.parameters.slot, self.program.values, X, y, root
