@@ -1,0 +1,102 @@
+"""Other symbolic regression engines behind one shape: ``fit(X, y, names, time_limit, seed) -> hypo expression``.
+
+Each adapter gets ``X`` (n_row, n_var), ``y`` (n_row,) and the columns' names. It returns the engine's own final choice,
+translated through :func:`hypo.parse`, so that one judge serves all. The engines are not dependencies of hypo:
+``pip install pyoperon gplearn``.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+import hypo
+from hypo.expression.expr import Expression
+
+THREADS = 2
+
+
+def operon(X: NDArray[np.float64], y: NDArray[np.float64], names: Sequence[str], time_limit: float,
+           seed: int) -> Expression:
+    """Operon by pyoperon: genetic programming with Levenberg-Marquardt on all constants.
+
+    Error and length are the two objectives; the final model is chosen from the front by minimum description length,
+    which is pyoperon's default.
+    """
+    from pyoperon.sklearn import SymbolicRegressor
+
+    engine = SymbolicRegressor(
+        allowed_symbols="add,sub,mul,div,constant,variable,exp,log,sin,cos,sqrt,square,pow,tanh,asin,acos",
+        objectives=["r2", "length"], optimizer_iterations=10, max_length=50, population_size=1000,
+        generations=1_000_000, max_evaluations=2_000_000_000, max_time=max(1, int(time_limit)), n_threads=THREADS,
+        model_selection_criterion="minimum_description_length", random_state=seed,
+    )
+    engine.fit(X, y)
+    # Operon's constants are single precision, printed with a fixed number of decimals: 30 keep small ones.
+    return hypo.parse(engine.get_model_string(engine.model_, 30, list(names)), variables=list(names))
+
+
+def gplearn(X: NDArray[np.float64], y: NDArray[np.float64], names: Sequence[str], time_limit: float,
+            seed: int) -> Expression:
+    """gplearn: plain genetic programming, continued generation by generation until the time is up.
+
+    It draws constants from one fixed range, so the target is scaled to an RMS of 1 and the scale is put back.
+    """
+    import joblib
+    from gplearn.functions import make_function
+    from gplearn.genetic import SymbolicRegressor
+
+    def bounded_exp(u: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.exp(np.clip(u, -100.0, 100.0))
+
+    scale = float(np.sqrt(np.mean(y**2))) or 1.0
+    end = time.monotonic() + time_limit
+    engine = SymbolicRegressor(
+        population_size=1000, generations=1, tournament_size=20, init_depth=(2, 6), const_range=(-5.0, 5.0),
+        function_set=["add", "sub", "mul", "div", "sqrt", "log", "sin", "cos", "neg",
+                      make_function(function=bounded_exp, name="exp", arity=1, wrap=False)],
+        parsimony_coefficient=0.001, metric="rmse", p_crossover=0.7, p_subtree_mutation=0.1, p_hoist_mutation=0.05,
+        p_point_mutation=0.1, n_jobs=THREADS, low_memory=True, warm_start=True, random_state=seed,
+    )
+    best = None
+    with joblib.parallel_config(backend="threading"), warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        while best is None or time.monotonic() < end:
+            engine.fit(X, y / scale)
+            program = engine._program
+            if best is None or program.raw_fitness_ < best.raw_fitness_:
+                best = program
+            if best.raw_fitness_ < 1e-12:
+                break
+            engine.set_params(generations=engine.generations + 1)
+    return scale * _from_gplearn(best.program, names)
+
+
+# gplearn's own functions are protected; these are their meanings where no protection applies.
+_GPLEARN = {
+    "add": "({} + {})", "sub": "({} - {})", "mul": "({} * {})", "div": "({} / {})", "neg": "(-({}))",
+    "sqrt": "sqrt(abs({}))", "log": "log(abs({}))", "sin": "sin({})", "cos": "cos({})", "exp": "exp({})",
+}
+
+
+def _from_gplearn(program: Sequence, names: Sequence[str]) -> Expression:
+    """A program in prefix order: functions, column numbers and constants."""
+    stack: list[str] = []
+    for node in reversed(program):
+        if hasattr(node, "arity"):
+            args = [stack.pop() for _ in range(node.arity)]
+            stack.append(_GPLEARN[node.name].format(*args))
+        elif isinstance(node, int):
+            stack.append(names[node])
+        else:
+            stack.append(f"({float(node)!r})")
+    return hypo.parse(stack[0], variables=list(names))
+
+
+ENGINES: dict[str, Callable[[NDArray[np.float64], NDArray[np.float64], Sequence[str], float, int], Expression]] = {
+    "operon": operon, "gplearn": gplearn,
+}

@@ -1,0 +1,174 @@
+"""Runs a suite under SRBench's protocol: one setting for all problems, three quarters of the rows to learn from.
+
+    python benchmarks/srbench/run.py [--suite srbench|second] [--engine hypo|operon|gplearn] [--noise 0.01] [--units]
+
+Noise is added to the training targets only, as a share of their RMS. Each answer is judged twice (see ``judge.py``): by
+SRBench's symbolic criterion, and by whether its form is the law. One JSON line per problem is written as soon as it is
+finished; finished problems are skipped when the same command is given again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+BENCHMARKS = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(BENCHMARKS / "srbench"), str(BENCHMARKS)]
+
+import judge  # noqa: E402
+import peers  # noqa: E402
+import suites  # noqa: E402
+
+import hypo  # noqa: E402
+from hypo.expression.evaluate import evaluate  # noqa: E402
+from hypo.expression.expr import Expression  # noqa: E402
+
+THREADS = 2
+
+
+def answer(problem: suites.Problem, X: NDArray[np.float64], y: NDArray[np.float64],
+           args: argparse.Namespace) -> tuple[Expression | None, str, float | None]:
+    """The engine's formula, how the search ended, and the complexity in the engine's own measure (hypo only)."""
+    if args.engine != "hypo":
+        return peers.ENGINES[args.engine](X, y, problem.names, args.time_limit, args.seed), "finished", None
+    table = pd.DataFrame(X, columns=list(problem.names)).assign(**{problem.target: y})
+    result = hypo.fit(table, problem.target, units=problem.units if args.units else None, time_limit=args.time_limit,
+                      seed=args.seed, workers=THREADS)
+    return result.expression, result.status, None if result.best is None else result.best.complexity
+
+
+def run(problem: suites.Problem, args: argparse.Namespace) -> dict[str, Any]:
+    """Fit one problem, judge the answer: one line of the results."""
+    rng = np.random.default_rng(args.seed)
+    X, X_test = problem.rows(min(args.rows, suites.MAX_ROWS), rng)
+    y = problem.value(X)
+    if args.noise:
+        y = y + args.noise * np.sqrt(np.mean(y**2)) * rng.standard_normal(len(y))
+    begin = time.monotonic()
+    try:
+        found, status, complexity = answer(problem, X, y, args)
+    except Exception as error:  # an engine that fails on one problem has not solved it; the others go on
+        found, status, complexity = None, f"error: {type(error).__name__}: {error}"[:500], None
+    seconds = time.monotonic() - begin
+    row = {
+        "name": problem.name, "never_solved": problem.never_solved, "engine": args.engine, "noise": args.noise,
+        "units": args.units and problem.units is not None, "rows": args.rows, "time_limit": args.time_limit,
+        "seed": args.seed, "seconds": round(seconds, 3), "status": status, "law": problem.formula,
+        "found": None if found is None else str(found), "size": None if found is None else len(found),
+        "complexity": complexity, "r2": None, "solved": False, "recovered": False,
+    }
+    if found is None:
+        return row
+    # Judged as read back from the text, which is what the file keeps.
+    found = hypo.parse(row["found"], variables=problem.names)
+    row["r2"] = r2(problem.value(X_test), evaluate(found, X_test, problem.names))
+    row["recovered"] = judge.recovered(found, problem, np.random.default_rng(args.seed + 1))
+    row["solved"] = judge.solved(found, problem)
+    return row
+
+
+def r2(truth: NDArray[np.float64], guess: NDArray[np.float64]) -> float | None:
+    """1 - RSS/TSS; None where the guess is not defined at all points."""
+    value = 1.0 - np.sum((truth - guess) ** 2) / np.sum((truth - truth.mean()) ** 2)
+    return float(value) if np.isfinite(value) else None
+
+
+def finished(path: Path) -> list[dict[str, Any]]:
+    """The complete lines of a results file; none when there is no file."""
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+
+
+def append(path: Path, row: dict[str, Any]) -> None:
+    """Add a line, on a line of its own even if an earlier run was cut off while writing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cut = path.exists() and path.read_bytes()[-1:] not in (b"", b"\n")
+    with path.open("a", encoding="utf-8") as file:
+        file.write(("\n" if cut else "") + json.dumps(row) + "\n")
+
+
+def chosen(args: argparse.Namespace) -> list[suites.Problem]:
+    """The suite's problems that the options ask for; SystemExit for a name that is not in it."""
+    problems = suites.load(args.suite)
+    if args.only:
+        wanted = args.only.split(",")
+        if missing := set(wanted) - {p.name for p in problems}:
+            raise SystemExit(f"not in the suite {args.suite}: {', '.join(sorted(missing))}")
+        problems = [p for p in problems if p.name in wanted]
+    if args.never_solved:
+        problems = [p for p in problems if p.never_solved]
+    k, n = map(int, args.shard.split("/"))
+    return problems[k - 1 :: n]
+
+
+def results_file(args: argparse.Namespace) -> Path:
+    """``--out``, or a name made of the settings."""
+    if args.out:
+        return Path(args.out)
+    units = "units" if args.units else "plain"
+    return (BENCHMARKS / args.suite / "results"
+            / f"{args.engine}-{units}-noise{args.noise:g}-{args.rows}rows-{args.time_limit:g}s-seed{args.seed}.jsonl")
+
+
+def warm_up(args: argparse.Namespace) -> None:
+    """Compile before the clock starts: the first fit of a fresh installation pays for it once."""
+    X = np.random.default_rng(0).uniform(1, 2, (50, 2))
+    if args.engine == "hypo":
+        hypo.fit(X, X[:, 0] * X[:, 1], time_limit=5, workers=THREADS)
+    evaluate(hypo.parse("x + 1"), X[:, :1], ["x"])
+
+
+def options(argv: list[str] | None = None) -> argparse.Namespace:
+    """The command line's options."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--suite", choices=suites.SUITES, default="srbench")
+    parser.add_argument("--engine", choices=["hypo", *peers.ENGINES], default="hypo")
+    parser.add_argument("--noise", type=float, default=0.0, help="share of the training target's RMS")
+    parser.add_argument("--units", action=argparse.BooleanOptionalAction, default=False,
+                        help="give the units to hypo (the Strogatz problems have none)")
+    parser.add_argument("--rows", type=int, default=suites.MAX_ROWS, help="in all, a quarter of them held out")
+    parser.add_argument("--time-limit", type=float, default=60.0, help="seconds per problem")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", default="", help="names, separated by commas")
+    parser.add_argument("--shard", default="1/1", help="k/n: every n-th problem, starting with the k-th")
+    parser.add_argument("--never-solved", action="store_true", help="only the 43 that no method of the study solved")
+    parser.add_argument("--out", default="", help="results file")
+    args = parser.parse_args(argv)
+    if args.units and args.engine != "hypo":
+        parser.error(f"{args.engine} takes no units")
+    return args
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run what is not finished yet, append to the results file, print a line each and a summary."""
+    args = options(argv)
+    out = results_file(args)
+    done = {row["name"] for row in finished(out)}
+    problems = [p for p in chosen(args) if p.name not in done]
+    if problems:
+        warm_up(args)
+    for problem in problems:
+        row = run(problem, args)
+        append(out, row)
+        mark = "ok  " if row["recovered"] else "MISS"
+        text = (row["found"] or "-")[:100]
+        print(f"{mark} {row['name']:20s} {row['seconds']:7.2f} s  solved {row['solved']!s:5s}  {text}", flush=True)
+    rows = finished(out)
+    if rows:
+        median = statistics.median(r["seconds"] for r in rows)
+        print(f"\n{out}: {len(rows)} problems, solved {sum(r['solved'] is True for r in rows)}, "
+              f"recovered {sum(r['recovered'] for r in rows)}, median {median:.2f} s")
+
+
+if __name__ == "__main__":
+    main()
