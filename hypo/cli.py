@@ -161,8 +161,9 @@ def fit(data: str, out: str | None, plot: bool, as_json: bool, quiet: bool, **op
 @click.argument("formula")
 @click.argument("data", metavar="DATA.csv")
 @_ABOUT_DATA
+@click.option("--start", multiple=True, metavar="A=NUMBER,…", help="Values of constants to begin the fit at.")
 @_JSON
-def score(formula: str, data: str, as_json: bool, **options: Any) -> int:
+def score(formula: str, data: str, as_json: bool, start: tuple[str, ...], **options: Any) -> int:
     """Score FORMULA on DATA.csv, with the columns and the score of fit.
 
     Names that are neither columns nor constants of the knowledge file are constants, and are fitted. To
@@ -173,7 +174,7 @@ def score(formula: str, data: str, as_json: bool, **options: Any) -> int:
     from hypo import api
     from hypo.report import tables
 
-    scored = api.score(formula, data, **options)
+    scored = api.score(formula, data, start=",".join(start), **options)
     if as_json:
         print(json.dumps(scored.to_dict(), indent=2, ensure_ascii=False, allow_nan=False))
         return FOUND

@@ -1,6 +1,7 @@
 """Fitting of constants against scipy's least squares, NIST's certified values and laws with known constants."""
 
 import math
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -13,7 +14,8 @@ from hypo.expression.evaluate import Program, evaluate
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
 from hypo.scoring.likelihood import Gaussian
-from hypo.search.constants import Parameters, fit
+from hypo.search.constants import TIGHT, Parameters, fit
+from hypo.search.scan import Clock
 from hypo.search.snap import exact_numbers
 
 COLUMNS = ("x", "z")
@@ -225,6 +227,82 @@ def test_weights_say_which_rows_count() -> None:
         (Gaussian(y, sigma=np.array([1.0, 1.0, 0.5, 0.5])), (2 + 8 * 5) / 10),
     ]:
         assert fit(formula("a*x", a=9), X, COLUMNS, likelihood).values[0] == pytest.approx(want, rel=1e-12)
+
+
+# --- other starts, exactness, time --------------------------------------------------------------------------------
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["plain", "sigma", "weights", "both"]))
+@settings(max_examples=40)
+def test_linear_constants_are_solved_exactly(seed: int, kind: str) -> None:
+    """In a*φ1 + b*φ2 + c, the weighted residual is orthogonal to every φ, and numpy's solution is met."""
+    rng = np.random.default_rng(seed)
+    X, y = columns(seed % 1000, 30), rng.standard_normal(30) * 10.0 ** rng.integers(-6, 7)
+    sigma = rng.uniform(0.5, 2.0, 30) if kind in ("sigma", "both") else None
+    weights = rng.uniform(0.1, 3.0, 30) if kind in ("weights", "both") else None
+    root = (1 if weights is None else np.sqrt(weights)) / (1 if sigma is None else sigma)
+    fitted = fit(formula("a*x + b*exp(-z) + c", a=1, b=1, c=1), X, COLUMNS, Gaussian(y, sigma, weights), steps=1)
+    A = np.array([X[0], np.exp(-X[1]), np.ones(30)]) * root
+    got = np.array([c.value for c in fitted.constants if c.free])
+    np.testing.assert_allclose(got, np.linalg.lstsq(A.T, y * root, rcond=None)[0], rtol=1e-9)
+    residual = root * y - got @ A
+    assert np.abs(A @ residual).max() <= 1e-12 * np.linalg.norm(A, axis=1).max() * np.linalg.norm(root * y)
+
+
+@given(st.sampled_from(CASES), st.integers(0, 2**32 - 1))
+@settings(max_examples=40)
+def test_a_second_fit_stays_where_the_first_ended(case: tuple, seed: int) -> None:
+    text, f, true, start = case
+    X = columns(seed % 1000, 40)
+    likelihood = Gaussian(f(*X, **true) + 0.1 * np.random.default_rng(seed).standard_normal(40))
+    once = fit(formula(text, **start), X, COLUMNS, likelihood, steps=500, tolerance=TIGHT)
+    again = fit(once, X, COLUMNS, likelihood, steps=500, tolerance=TIGHT)
+    assert rss(again, X, likelihood) <= rss(once, X, likelihood)
+    assert rss(again, X, likelihood) == pytest.approx(rss(once, X, likelihood), rel=1e-9)
+
+
+@pytest.mark.parametrize(("text", "f", "true", "start"), CASES, ids=TEXTS)
+def test_more_starts_are_never_worse(text: str, f: Callable, true: dict, start: dict) -> None:
+    X = columns(13, 40)
+    likelihood = Gaussian(f(*X, **true) + 0.3 * np.random.default_rng(14).standard_normal(40))
+    one, many = (fit(formula(text, **start), X, COLUMNS, likelihood, starts=n) for n in (1, 8))
+    assert rss(many, X, likelihood) <= rss(one, X, likelihood)
+
+
+class Countdown:
+    """A clock that expires after it was looked at ``looks`` times."""
+
+    def __init__(self, looks: int) -> None:
+        self.looks = looks
+
+    @property
+    def expired(self) -> bool:
+        self.looks -= 1
+        return self.looks < 0
+
+
+@pytest.mark.parametrize("looks", [0, 1, 5, 20])
+def test_an_expired_clock_stops_with_the_best_so_far(looks: int) -> None:
+    X = columns(15)
+    likelihood = Gaussian(np.sin(7 * X[0]) + X[1])
+    e = formula("a*sin(b*x + c) + d*z", a=1, b=1, c=0, d=0)
+    clock = Countdown(looks)
+    fitted = fit(e, X, COLUMNS, likelihood, starts=50, clock=clock)
+    assert rss(fitted, X, likelihood) <= rss(e, X, likelihood)
+    assert clock.looks >= -2
+
+
+def test_many_rows_stop_in_time() -> None:
+    rng = np.random.default_rng(16)
+    X = rng.uniform(0.2, 3.0, (2, 200_000))
+    y = 3 * np.sin(5 * X[0]) * np.exp(-0.3 * X[1]) + 0.1 * rng.standard_normal(200_000)
+    likelihood = Gaussian(y)
+    e = formula("a*sin(b*x + c)*exp(-d*z)", a=1, b=1, c=1, d=1)
+    fit(e, X[:, :50].copy(), COLUMNS, Gaussian(y[:50]), starts=2)
+    begin = time.monotonic()
+    fitted = fit(e, X, COLUMNS, likelihood, starts=40, steps=2000, clock=Clock(deadline=begin + 0.5))
+    assert time.monotonic() - begin < 3.0
+    assert rss(fitted, X, likelihood) <= rss(e, X, likelihood)
 
 
 # --- NIST -------------------------------------------------------------------------------------------------------

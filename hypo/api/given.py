@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from hypo.api.inputs import as_dataset, as_knowledge, as_settings
 from hypo.api.outputs import constant_rows, in_target_unit
-from hypo.errors import DataError
+from hypo.errors import DataError, InputError
 from hypo.report import tables
 from hypo.report.constants import ConstantRow
 from hypo.result import hypothesis_row, jsonable
@@ -36,15 +38,18 @@ def score(
     lam: float | None = None,
     units: Mapping[str, str] | None = None,
     drop_missing: bool = False,
+    start: Mapping[str, float] | str | None = None,
 ) -> Scored:
     """Score one formula by the score of :func:`fit`, with its free constants fitted.
 
     In a text every name that is neither a column nor a constant of ``knowledge`` is a constant to fit;
-    numbers stay as they are. The other arguments are those of :func:`fit`. A formula that breaks a rule of
-    the knowledge is scored all the same, and its violations are named.
+    numbers stay as they are. ``start`` gives values of constants to begin the fit at, ``{"a": 500, "b": 0.01}`` or
+    ``"a=500, b=0.01"``; the fit tries others too. The other arguments are those of :func:`fit`. A formula that
+    breaks a rule of the knowledge is scored all the same, and its violations are named.
 
     Raises:
         FormulaError: the text cannot be read.
+        InputError: ``start`` is no number, or names what is no constant to fit.
         DataError: the formula uses the target or a column that is not there, or is undefined on some row.
     """
     from hypo.expression.parser import parse
@@ -70,7 +75,7 @@ def score(
         raise DataError(
             f"{dataset.source}: the formula uses {unknown[0]}, but the columns are {', '.join(dataset.names)}"
         )
-    found = score_formula(e, problem, settings)
+    found = score_formula(started(e, start), problem, settings)
     if found is None:
         raise DataError(
             f"{dataset.source}: {e.pretty()} is undefined on some row, whatever its constants; correct the "
@@ -120,6 +125,44 @@ class Scored:
         if self.constants:
             parts += ["", tables.as_text(tables.constants_table(self.constants))]
         return "\n".join([*parts, *self.remarks()])
+
+
+def started(e: Expression, start: Mapping[str, float] | str | None) -> Expression:
+    """``e`` with its free constants at the values of ``start``, as far as it names them.
+
+    Raises InputError for a name that is no free constant of ``e`` and for a value that is no finite number.
+    """
+    if not start:
+        return e
+    values = dict(_pairs(start) if isinstance(start, str) else start)
+    free = list(dict.fromkeys(c.name for c in e.constants if c.free and c.name is not None))
+    for name, value in values.items():
+        if name not in free:
+            has = f"has the constants {', '.join(free)}" if free else "has no constants to fit"
+            raise InputError(f"start gives a value to {name}, but the formula {has}")
+        if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+            raise InputError(f"the start of {name} must be a finite number, got {value!r}")
+    constants = tuple(
+        replace(c, value=float(values[c.name])) if c.free and c.name in values else c for c in e.constants
+    )
+    return replace(e, constants=constants)
+
+
+def _pairs(text: str) -> Iterator[tuple[str, float]]:
+    """Names and numbers in a text like ``a=500, b=0.01``."""
+    seen = set()
+    for part in text.split(","):
+        name, sign, number = (piece.strip() for piece in part.partition("="))
+        if not name or not sign:
+            raise InputError(f'start must be written NAME=NUMBER, separated by commas, got "{part.strip()}"')
+        if name in seen:
+            raise InputError(f"start gives two values to {name}; give one")
+        seen.add(name)
+        try:
+            value = float(number)
+        except ValueError:
+            raise InputError(f'the start of {name} must be a finite number, got "{number}"') from None
+        yield name, value
 
 
 def with_numbers(e: Expression) -> Expression:

@@ -7,9 +7,9 @@ of one expression. Leaves that share a name are one parameter.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,11 +22,18 @@ from hypo.scoring.likelihood import Gaussian
 MAX_STEPS = 60
 # A step that gains less than this share of the sum of squares is the last; the second asks for all digits there are.
 TOLERANCE, TIGHT = 1e-12, 1e-26
-DAMPING = 1e-3
+DAMPING = 1e-2
+# The residual of a better minimum is smaller by this share, and by this share of the target.
+CLEARLY, ROUNDING = 1e-9, 1e-14
+# Minima whose sums of squares differ by a smaller share are the same one.
+SAME = 1e-7
 # With many starts: candidates screened for each start, those tried for a few steps, and how many steps.
-SCREENED, TRIED, FEW_STEPS = 60, 4, 8
-# Rows on which candidates are screened, and node values between two looks at the clock.
-SCREEN_ROWS, WORK = 400, 4_000_000
+SCREENED, TRIED, FEW_STEPS = 60, 4, 20
+# Rows on which candidates are screened; node values, or else steps, between two looks at the clock.
+SCREEN_ROWS, WORK, LEAST_STEPS = 400, 4_000_000, 6
+
+# X (n_var, n_row), the target and the roots of the weights (or nothing) of some rows.
+Rows = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
 
 class Deadline(Protocol):
@@ -132,9 +139,13 @@ def fit(
     with np.errstate(all="ignore"):
         given = problem.parameters.start
         best, best_rss = given, problem.rss(given)
-        for theta in [problem.minimise(given, steps, tolerance), *problem.elsewhere(starts, rng, steps, tolerance)]:
+        near = problem.minimise(given, steps, tolerance)
+        if (rss := problem.rss(near)) < best_rss:
+            best, best_rss = near, rss
+        for theta in problem.elsewhere(starts, rng, steps, tolerance):
+            # Mirrored constants can fit as well; those nearest to what was given stay unless others are clearly better.
             rss = problem.rss(theta)
-            if rss < best_rss:
+            if math.sqrt(rss) < (1.0 - CLEARLY) * math.sqrt(best_rss) - ROUNDING * problem.norm:
                 best, best_rss = theta, rss
     return e.with_values(problem.parameters.values(best, e.values))
 
@@ -153,11 +164,12 @@ class _Problem:
         self.program = Program.of(e, columns)
         self.parameters = Parameters.of(e).linear_first()
         self.n_linear = int(np.count_nonzero(self.parameters.linear))
-        self.X = X
         self.likelihood = likelihood
+        self.norm = math.sqrt(likelihood.rss(likelihood.y))
         self.clock = clock
         root = likelihood.root_weights
-        self.root = np.empty(0) if root is None else np.broadcast_to(root, likelihood.y.shape).astype(np.float64)
+        weights = np.empty(0) if root is None else np.broadcast_to(root, likelihood.y.shape).astype(np.float64)
+        self.rows: Rows = (X, likelihood.y, weights)
 
     @property
     def expired(self) -> bool:
@@ -166,51 +178,64 @@ class _Problem:
     def rss(self, theta: NDArray[np.float64]) -> float:
         """Weighted residual sum of squares; infinite where a value is invalid."""
         values = self.parameters.values(theta, self.program.values)
-        return self.likelihood.rss(self.likelihood.y - self.program.value(self.X, values))
+        return self.likelihood.rss(self.likelihood.y - self.program.value(self.rows[0], values))
 
-    def minimise(self, theta: NDArray[np.float64], steps: int, tolerance: float) -> NDArray[np.float64]:
+    def minimise(
+        self, theta: NDArray[np.float64], steps: int, tolerance: float, rows: Rows | None = None
+    ) -> NDArray[np.float64]:
         """The minimum downhill from ``theta``, as far as ``steps`` steps lead."""
         from hypo.kernels.least_squares import RUNNING, minimise
 
         theta, damping = theta.copy(), DAMPING
         at_once = steps
         if self.clock is not None:
-            at_once = max(1, WORK // (len(self.program.op) * self.X.shape[1]))
+            at_once = max(LEAST_STEPS, WORK // (len(self.program.op) * (rows or self.rows)[0].shape[1]))
         while True:
-            status, _, damping = minimise(
-                *self._arguments(), self.n_linear, theta, damping, min(at_once, steps), tolerance
-            )
+            status, _, damping = self._run(minimise, rows, theta, damping, min(at_once, steps), tolerance)
             steps -= at_once
             if status != RUNNING or steps <= 0 or self.expired:
                 return theta
 
     def elsewhere(
         self, starts: int, rng: np.random.Generator | None, steps: int, tolerance: float
-    ) -> list[NDArray[np.float64]]:
-        """Minima from ``starts - 1`` other starting points: the best of those screened and then tried for a few steps."""
-        if starts < 2 or self.n_linear == len(self.parameters.start):
-            return []
-        found = self._screen(self._draw(SCREENED * starts, rng or np.random.default_rng(0)))[: TRIED * starts]
-        tried = []
-        for theta in found:
-            if self.expired:
-                break
-            tried.append(self.minimise(theta, FEW_STEPS, tolerance))
-        out = []
-        for theta in sorted(tried, key=self.rss)[: starts - 1]:
-            if self.expired:
-                return out or tried[:1]
-            out.append(self.minimise(theta, steps, tolerance))
-        return out
-
-    def _screen(self, thetas: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Candidates with their linear parameters solved for, best first, invalid ones left out."""
+    ) -> Iterator[NDArray[np.float64]]:
+        """Minima from up to ``starts - 1`` other starting points: the best of those screened, then tried on few rows."""
         from hypo.kernels.least_squares import project
 
-        stride = -(-self.X.shape[1] // SCREEN_ROWS)
-        rss = project(*self._arguments(stride), self.n_linear, thetas)
+        if starts < 2 or self.n_linear == len(self.parameters.start):
+            return
+        few = self._few_rows()
+        thetas = self._draw(SCREENED * starts, rng or np.random.default_rng(0))
+        rss = self._run(project, few, thetas)
         order = np.argsort(rss, kind="stable")
-        return thetas[order[np.isfinite(rss[order])]]
+        tried: list[NDArray[np.float64]] = []
+        for theta in thetas[order[np.isfinite(rss[order])]][: TRIED * starts]:
+            if self.expired:
+                break
+            tried.append(self.minimise(theta, FEW_STEPS, TOLERANCE, few))
+        if not tried:
+            return
+        ends = np.array(tried)
+        rss = self._run(project, few, ends)
+        last, left = -np.inf, starts - 1
+        for k in np.argsort(rss, kind="stable"):
+            if left == 0 or self.expired:
+                return
+            # The same sum of squares is the same minimum, or its mirror image.
+            if last * (1.0 + SAME) < rss[k] < np.inf:
+                last, left = rss[k], left - 1
+                yield self.minimise(ends[k], steps, tolerance)
+
+    def _run(self, kernel: Callable[..., Any], rows: Rows | None, *rest: Any) -> Any:
+        """A kernel of this problem on ``rows`` (default: all)."""
+        p = self.program
+        return kernel(p.op, p.arg, self.parameters.slot, p.values, *(rows or self.rows), self.n_linear, *rest)
+
+    def _few_rows(self) -> Rows:
+        """About ``SCREEN_ROWS`` rows, evenly spaced."""
+        X, y, root = self.rows
+        stride = -(-X.shape[1] // SCREEN_ROWS)
+        return np.ascontiguousarray(X[:, ::stride]), y[::stride].copy(), root[::stride].copy()
 
     def _draw(self, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
         """Starting points (n, n_param): a third near the given values, the others of the data's magnitudes.
@@ -218,22 +243,15 @@ class _Problem:
         A parameter that is not linear is most often a place or length on some column, the inverse of one, or a pure
         number; so its magnitude is that of a cell to the power 1, -1 or 0, times a factor.
         """
-        start = self.parameters.start
+        X, start = self.rows[0], self.parameters.start
         out = np.tile(start, (n, 1))
         m = len(start) - self.n_linear
         free = out[:, self.n_linear :]
         near = rng.uniform(size=n) < 1 / 3
-        cells = np.abs(rng.choice(self.X[:, rng.integers(self.X.shape[1], size=200)].ravel(), (n, m)))
+        cells = np.abs(rng.choice(X[:, rng.integers(X.shape[1], size=200)].ravel(), (n, m)))
         cells[~(cells > 0)] = 1.0
         size = cells ** rng.choice([-1.0, 0.0, 1.0], (n, m)) * 10.0 ** rng.normal(0.0, 0.7, (n, m))
         sign = np.where(rng.uniform(size=(n, m)) < 0.3, -1.0, 1.0)
         around = free * 10.0 ** rng.normal(0.0, 0.7, (n, m)) * np.where(rng.uniform(size=(n, m)) < 0.1, -1.0, 1.0)
         out[:, self.n_linear :] = np.where(near[:, None], around, sign * size)
         return out
-
-    def _arguments(self, stride: int = 1) -> tuple[NDArray, ...]:
-        """What the kernels take first, on every ``stride``-th row."""
-        X, y, root = self.X, self.likelihood.y, self.root
-        if stride > 1:
-            X, y, root = np.ascontiguousarray(X[:, ::stride]), y[::stride].copy(), root[::stride].copy()
-        return self.program.op, self.program.arg, self.parameters.slot, self.program.values, X, y, root

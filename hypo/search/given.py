@@ -3,23 +3,39 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import replace
 
 import numpy as np
 
 from hypo.expression.expr import Expression
 from hypo.scoring.score import Hypothesis
-from hypo.search.constants import fit
+from hypo.search.constants import TIGHT, Parameters, fit
 from hypo.search.problem import Problem, Settings
+from hypo.search.scan import Clock
+
+# Starts for each constant that enters non-linearly, and the most steps from each.
+STARTS, STEPS = 20, 2000
 
 
 def score_formula(expression: Expression, problem: Problem, settings: Settings) -> Hypothesis | None:
-    """A given formula with its free constants refitted, scored like any other; None if undefined on some row."""
+    """A given formula with its free constants refitted, scored like any other; None if undefined on some row.
+
+    The fit begins at the values that the constants have, and then at others; it takes ``settings.time_limit`` at most.
+    """
     e = expression
     if e.free:
-        rng = np.random.default_rng(settings.seed)
-        with np.errstate(all="ignore"):
-            e = fit(e, problem.X, problem.columns, problem.likelihood, starts=24, rng=rng, steps=400)
+        e = fit(
+            e,
+            problem.X,
+            problem.columns,
+            problem.likelihood,
+            starts=STARTS * max(1, int(np.count_nonzero(~Parameters.of(e).linear))),
+            rng=np.random.default_rng(settings.seed),
+            steps=STEPS,
+            tolerance=TIGHT,
+            clock=Clock(deadline=time.monotonic() + settings.time_limit),
+        )
     scorer = problem.scorer(settings)
     # A formula given by the user is shown with its violations, not removed for them.
     shown = scorer.violation
