@@ -25,8 +25,10 @@ TOLERANCE, TIGHT = 1e-12, 1e-26
 DAMPING = 1e-2
 # The residual of a better minimum is smaller by this share, and by this share of the target.
 CLEARLY, ROUNDING = 1e-9, 1e-14
-# Minima whose sums of squares differ by a smaller share are the same one.
+# Minima whose sums of squares differ by a smaller share are the same one, or its mirror image.
 SAME = 1e-7
+# Minima found on few rows that go on to all: these first ones, and those with a sum of squares up to so many times the least.
+SURELY, HOPEFUL = 3, 2.0
 # With many starts: candidates screened for each start, those tried for a few steps, and how many steps.
 SCREENED, TRIED, FEW_STEPS = 60, 4, 20
 # Rows on which candidates are screened; node values, or else steps, between two looks at the clock.
@@ -217,14 +219,20 @@ class _Problem:
             return
         ends = np.array(tried)
         rss = self._run(project, few, ends)
-        last, left = -np.inf, starts - 1
-        for k in np.argsort(rss, kind="stable"):
-            if left == 0 or self.expired:
+        order = np.argsort(rss, kind="stable")
+        all_rows = len(few[1]) == len(self.likelihood.y)
+        first = done = 0
+        while first < len(order) and done < starts - 1 and not self.expired:
+            level = rss[order[first]]
+            if not (level < np.inf and (all_rows or done < SURELY or level <= HOPEFUL * rss[order[0]])):
                 return
-            # The same sum of squares is the same minimum, or its mirror image.
-            if last * (1.0 + SAME) < rss[k] < np.inf:
-                last, left = rss[k], left - 1
-                yield self.minimise(ends[k], steps, tolerance)
+            last = int(np.searchsorted(rss[order], level * (1.0 + SAME), side="right"))
+            yield self.minimise(min(ends[order[first:last]], key=self._oddity), steps, tolerance)
+            first, done = last, done + 1
+
+    def _oddity(self, theta: NDArray[np.float64]) -> tuple[float, int]:
+        """What orders the images of one minimum: small constants come before large ones, positive before negative."""
+        return float(f"{np.abs(theta[self.n_linear :]).sum():.5g}"), int(np.count_nonzero(theta < 0))
 
     def _run(self, kernel: Callable[..., Any], rows: Rows | None, *rest: Any) -> Any:
         """A kernel of this problem on ``rows`` (default: all)."""
