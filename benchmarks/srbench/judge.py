@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import signal
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from hypo.expression.evaluate import evaluate
-from hypo.expression.expr import Constant, Expression
+from hypo.expression.evaluate import Program, evaluate
+from hypo.expression.expr import Expression
 from hypo.kernels import opcodes as oc
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ DECIMALS = 3
 TOLERANCE = 1e-6
 # A constant that must change by more than this factor, or change sign, stands in a part that the law does not have.
 LARGEST_CHANGE = 2.0
+# What a factor's departure from 1 adds to the residuals: far below TOLERANCE, far above rounding.
+TETHER = 1e-8
 _PROBES = 12
 
 
@@ -130,26 +132,56 @@ def recovered(found: Expression, problem: Problem, rng: np.random.Generator) -> 
     ranges. The result must then agree with the law to ``TOLERANCE`` of the law's RMS on further points within the
     ranges and, where both are defined, half as far again around them. So noise in constants does not count against a
     form; but a constant that has to vanish, turn its sign or change by more than ``LARGEST_CHANGE`` does: then the
-    found formula had a part too many. A constant added to the whole may vanish, as in SRBench: some engines always add one.
+    found formula had a part too many. A constant added to the whole may vanish, as in SRBench: some engines always
+    add one.
     """
-    from hypo.scoring.likelihood import Gaussian
-    from hypo.search.constants import fit
-
-    free = Expression(found.code, tuple(_freed(c) for c in found.constants), found.variables)
     X = problem.to_fit(1000, rng)
     y = problem.value(X)
     usable = np.isfinite(y) & np.isfinite(evaluate(found, X, problem.names))
     if usable.mean() < 0.9:
         return False
-    columns = np.ascontiguousarray(X[usable].T)
-    # Each fit ends where its gain gets small; a second one from there costs little and polishes.
-    best = free
-    for _ in range(2):
-        best = fit(best, columns, problem.names, Gaussian(y[usable]), steps=100)
+    free = [i for i, c in enumerate(found.constants) if c.name is None and not c.value.is_integer()]
+    best = found.with_values(_fitted(found, free, X[usable], y[usable], problem.names))
     if not agrees(best, problem, rng):
         return False
     old, new = found.values, best.values
-    return all(1.0 / LARGEST_CHANGE <= new[i] / old[i] <= LARGEST_CHANGE for i in set(free.free) - _offsets(free))
+    return all(1.0 / LARGEST_CHANGE <= new[i] / old[i] <= LARGEST_CHANGE for i in set(free) - _offsets(found))
+
+
+def _fitted(found: Expression, free: Sequence[int], X: NDArray[np.float64], y: NDArray[np.float64],
+            names: Sequence[str]) -> NDArray[np.float64]:
+    """The values of all constants, those numbered in ``free`` at the least squares near the found ones.
+
+    Fitted are the factors on the found values, held near 1 by ``TETHER``: so constants that a formula holds twice, as in
+    2.1*(1.3*x), do not run away together.
+    """
+    from scipy.optimize import least_squares
+
+    if not free:
+        return found.values
+    program, columns = Program.of(found, names), np.ascontiguousarray(X.T)
+    scale = np.sqrt(np.mean(y**2))
+
+    def values(factors: NDArray[np.float64]) -> NDArray[np.float64]:
+        out = found.values
+        out[free] *= factors
+        return out
+
+    def residual(factors: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.append((program.value(columns, values(factors)) - y) / scale, TETHER * (factors - 1.0))
+
+    def jacobian(factors: NDArray[np.float64]) -> NDArray[np.float64]:
+        gradient = program.value_and_gradient(columns, values(factors))[1]
+        return np.vstack([(gradient[free] * found.values[free, None]).T / scale, TETHER * np.eye(len(free))])
+
+    try:
+        with np.errstate(all="ignore"):
+            factors = least_squares(residual, np.ones(len(free)), jacobian, xtol=1e-14, ftol=1e-14, gtol=1e-12,
+                                    max_nfev=300).x
+    except (ValueError, np.linalg.LinAlgError):
+        # A derivative that is not finite: the found values stand.
+        return found.values
+    return values(factors)
 
 
 def _offsets(e: Expression) -> set[int]:
@@ -163,10 +195,6 @@ def _offsets(e: Expression) -> set[int]:
         elif op in (oc.ADD, oc.SUB):
             waiting += [node - 1, e.starts[node - 1] - 1]
     return offsets
-
-
-def _freed(c: Constant) -> Constant:
-    return c if c.name is not None or float(c.value).is_integer() else replace(c, free=True)
 
 
 def agrees(found: Expression, problem: Problem, rng: np.random.Generator) -> bool:

@@ -61,7 +61,7 @@ def run(problem: suites.Problem, args: argparse.Namespace) -> dict[str, Any]:
     seconds = time.monotonic() - begin
     row = {
         "name": problem.name, "never_solved": problem.never_solved, "engine": args.engine, "noise": args.noise,
-        "units": args.units and problem.units is not None, "rows": args.rows, "time_limit": args.time_limit,
+        "units": args.units, "rows": args.rows, "time_limit": args.time_limit,
         "seed": args.seed, "seconds": round(seconds, 3), "status": status, "law": problem.formula,
         "found": None if found is None else str(found), "size": None if found is None else len(found),
         "complexity": complexity, "r2": None, "solved": False, "recovered": False,
@@ -99,7 +99,7 @@ def append(path: Path, row: dict[str, Any]) -> None:
 
 def chosen(args: argparse.Namespace) -> list[suites.Problem]:
     """The suite's problems that the options ask for; SystemExit for a name that is not in it."""
-    problems = suites.load(args.suite)
+    problems = list(suites.load(args.suite))
     if args.only:
         wanted = args.only.split(",")
         if missing := set(wanted) - {p.name for p in problems}:

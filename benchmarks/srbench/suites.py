@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -75,12 +75,13 @@ class Problem:
         return self.fresh(n, rng) if self.states is None else self.states
 
 
-def load(suite: str) -> list[Problem]:
+@cache
+def load(suite: str) -> tuple[Problem, ...]:
     """All problems of a suite, in the order of its file; ValueError for an unknown suite."""
     if suite not in SUITES:
         raise ValueError(f"unknown suite {suite!r}: expected one of {', '.join(SUITES)}")
     if suite == "second":
-        return [_tabled(row, row["name"]) for row in _read("second")["problem"]]
+        return tuple(_tabled(row, row["name"]) for row in _read("second")["problem"])
     content = _read("srbench")
     feynman = {row["name"]: row for row in _read("feynman")["problem"]}
     systems = {system["name"]: system for system in content["system"]}
@@ -93,7 +94,7 @@ def load(suite: str) -> list[Problem]:
             name=p["name"], formula=system["rates"][p["rate"]], names=tuple(system["variables"]), target="rate",
             ranges=np.column_stack([X.min(axis=0), X.max(axis=0)]), never_solved=p.get("never_solved", False), states=X,
         ))
-    return problems
+    return tuple(problems)
 
 
 def simulate(system: dict[str, Any], step: float, points: int) -> NDArray[np.float64]:
