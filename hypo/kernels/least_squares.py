@@ -119,6 +119,23 @@ def _project(theta, n_linear, J, r, pivot, diagonal):
 
 
 @njit(cache=True, error_model="numpy")
+def _at(op, arg, slot, const, X, y, root, n_linear, theta, limit, f, grad, J, r, pivot, diagonal):
+    """Evaluates and projects at ``theta``, whose linear parameters move; returns (residual sum of squares, rank).
+
+    The derivatives are those before that move. Where it was large and the sum of squares is below ``limit``, they are
+    taken again; the sum is then that of the values met, not of those foreseen.
+    """
+    if not _evaluate(op, arg, slot, const, X, y, root, theta, f, grad, J, r):
+        return np.inf, 0
+    rss, rank, moved = _project(theta, n_linear, J, r, pivot, diagonal)
+    if moved > SETTLED and rss < limit:
+        if not _evaluate(op, arg, slot, const, X, y, root, theta, f, grad, J, r):
+            return np.inf, 0
+        rss, rank, moved = _project(theta, n_linear, J, r, pivot, diagonal)
+    return rss, rank
+
+
+@njit(cache=True, error_model="numpy")
 def _damped_step(triangle, s, n_linear, damping, scale, step):
     """The step for a damping of the parameters that are not linear; returns the reduction it promises."""
     p = s.shape[0]
@@ -172,6 +189,21 @@ def project(op, arg, slot, const, X, y, root, n_linear, thetas):
     return out
 
 
+@njit(cache=True, error_model="numpy")
+def _finish(J, r, n_linear, rank, pivot, diagonal, triangle, s):
+    """The triangle (n_param, n_param) and right side of the Gauss–Newton step, once the linear lines are reflected."""
+    p = J.shape[0]
+    _reflect(J, r, n_linear, p, rank, pivot, diagonal)
+    triangle[:] = 0.0
+    s[:] = 0.0
+    for j in range(p):
+        if pivot[j] >= 0:
+            s[j] = r[pivot[j]]
+            triangle[j, j] = diagonal[j]
+            for k in range(j + 1, p):
+                triangle[j, k] = J[k, pivot[j]]
+
+
 @njit(cache=True, error_model="numpy", nogil=True)
 def minimise(op, arg, slot, const, X, y, root, n_linear, theta, damping, steps, tolerance):
     """Up to ``steps`` steps downhill from ``theta``, in place; returns (status, residual sum of squares, damping).
@@ -188,49 +220,37 @@ def minimise(op, arg, slot, const, X, y, root, n_linear, theta, damping, steps, 
     triangle, s = np.empty((p, p)), np.empty(p)
     scale = np.zeros(p - n_linear)
     step, trial = np.empty(p), theta.copy()
-    if not _evaluate(op, arg, slot, const, X, y, root, trial, f, grad, J, r):
-        return FAILED, np.inf, damping
-    rss, rank, moved = _project(trial, n_linear, J, r, pivot, diagonal)
+    rss, rank = _at(op, arg, slot, const, X, y, root, n_linear, trial, np.inf, f, grad, J, r, pivot, diagonal)
+    if rss == np.inf:
+        return FAILED, rss, damping
     floor = ROUNDING * _dot(y, y, 0) if root.shape[0] == 0 else ROUNDING * _dot(y * root, y * root, 0)
+    polish = tolerance < UNSEEN
     unseen, last_promise = 0, np.inf
     growth = 2.0
+    theta[:] = trial
     for _ in range(steps):
-        if moved > SETTLED and _evaluate(op, arg, slot, const, X, y, root, trial, f, grad, J, r):
-            rss, rank, moved = _project(trial, n_linear, J, r, pivot, diagonal)
-        theta[:] = trial
         if n_linear == p or rss <= floor:
             return CONVERGED, rss, damping
-        _reflect(J, r, n_linear, p, rank, pivot, diagonal)
-        for j in range(p):
-            triangle[j] = 0.0
-            s[j] = 0.0
-            if pivot[j] >= 0:
-                s[j] = r[pivot[j]]
-                triangle[j, j] = diagonal[j]
-                for k in range(j + 1, p):
-                    triangle[j, k] = J[k, pivot[j]]
+        _finish(J, r, n_linear, rank, pivot, diagonal, triangle, s)
         for j in range(n_linear, p):
             length = np.sqrt(_dot(triangle[:, j], triangle[:, j], n_linear))
             scale[j - n_linear] = length if length > 0.0 else 1.0
-        accepted = False
+        accepted, blind, new, promise = False, False, np.inf, 0.0
         for _ in range(MOST_TRIALS):
             promise = _damped_step(triangle, s, n_linear, damping, scale, step)
             blind = promise < UNSEEN * rss
-            if blind and tolerance < UNSEEN:
+            if blind and polish:
                 promise = _damped_step(triangle, s, n_linear, 0.0, scale, step)
                 unseen += 1
                 if not promise < 0.9 * last_promise or unseen > MOST_UNSEEN or promise <= tolerance * rss:
                     return CONVERGED, rss, damping
                 last_promise = promise
             trial[:] = theta + step
-            new = np.inf
-            if _evaluate(op, arg, slot, const, X, y, root, trial, f, grad, J, r):
-                new, rank, moved = _project(trial, n_linear, J, r, pivot, diagonal)
-            if new < rss or (blind and tolerance < UNSEEN and new < rss * (1.0 + UNSEEN)):
-                accepted = True
+            limit = rss * (1.0 + UNSEEN) if blind and polish else rss
+            new, rank = _at(op, arg, slot, const, X, y, root, n_linear, trial, limit, f, grad, J, r, pivot, diagonal)
+            accepted = new < limit
+            if accepted or blind:
                 break
-            if blind:
-                return CONVERGED, rss, damping
             damping = max(damping, 1e-12) * growth
             growth *= 2.0
         if not accepted:
@@ -240,11 +260,7 @@ def minimise(op, arg, slot, const, X, y, root, n_linear, theta, damping, steps, 
         damping = max(damping * max(0.1, 1.0 - (2.0 * quality - 1.0) ** 3), 1e-15)
         growth = 2.0
         rss = new
-        if not blind and tolerance >= UNSEEN and gain < tolerance * rss:
-            theta[:] = trial
+        theta[:] = trial
+        if not polish and (blind or gain < tolerance * rss):
             return CONVERGED, rss, damping
-        if blind and tolerance >= UNSEEN:
-            theta[:] = trial
-            return CONVERGED, rss, damping
-    theta[:] = trial
     return RUNNING, rss, damping
