@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,7 +23,8 @@ from hypo.scoring.likelihood import Gaussian
 MAX_STEPS = 60
 # A step that gains less than this share of the sum of squares is the last; the second asks for all digits there are.
 TOLERANCE, TIGHT = 1e-12, 1e-26
-DAMPING = 1e-2
+# From the given values it goes downhill boldly and then cautiously: the first leads far, the second to what is near.
+DAMPINGS = 1e-2, 1.0
 # The residual of a better minimum is smaller by this share, and by this share of the target.
 CLEARLY, ROUNDING = 1e-9, 1e-14
 # Minima whose sums of squares differ by a smaller share are the same one, or its mirror image.
@@ -141,14 +143,15 @@ def fit(
     with np.errstate(all="ignore"):
         given = problem.parameters.start
         best, best_rss = given, problem.rss(given)
-        near = problem.minimise(given, steps, tolerance)
-        if (rss := problem.rss(near)) < best_rss:
-            best, best_rss = near, rss
-        for theta in problem.elsewhere(starts, rng, steps, tolerance):
-            # Mirrored constants can fit as well; those nearest to what was given stay unless others are clearly better.
+        downhill = (problem.minimise(given, damping, steps, tolerance) for damping in problem.dampings)
+        for k, theta in enumerate(chain(downhill, problem.elsewhere(starts, rng, steps, tolerance))):
             rss = problem.rss(theta)
-            if math.sqrt(rss) < (1.0 - CLEARLY) * math.sqrt(best_rss) - ROUNDING * problem.norm:
+            # Mirrored constants can fit as well; those nearest to what was given stay unless others are clearly better.
+            margin = (1.0 - CLEARLY) * math.sqrt(best_rss) - ROUNDING * problem.norm if k else math.sqrt(best_rss)
+            if math.sqrt(rss) < margin:
                 best, best_rss = theta, rss
+            if math.sqrt(best_rss) <= ROUNDING * problem.norm:
+                break
     return e.with_values(problem.parameters.values(best, e.values))
 
 
@@ -174,6 +177,11 @@ class _Problem:
         self.rows: Rows = (X, likelihood.y, weights)
 
     @property
+    def dampings(self) -> tuple[float, ...]:
+        """With which dampings to begin at the given values; linear parameters need none."""
+        return DAMPINGS[:1] if self.n_linear == len(self.parameters.start) else DAMPINGS
+
+    @property
     def expired(self) -> bool:
         return self.clock is not None and self.clock.expired
 
@@ -183,12 +191,12 @@ class _Problem:
         return self.likelihood.rss(self.likelihood.y - self.program.value(self.rows[0], values))
 
     def minimise(
-        self, theta: NDArray[np.float64], steps: int, tolerance: float, rows: Rows | None = None
+        self, theta: NDArray[np.float64], damping: float, steps: int, tolerance: float, rows: Rows | None = None
     ) -> NDArray[np.float64]:
         """The minimum downhill from ``theta``, as far as ``steps`` steps lead."""
         from hypo.kernels.least_squares import RUNNING, minimise
 
-        theta, damping = theta.copy(), DAMPING
+        theta = theta.copy()
         at_once = steps
         if self.clock is not None:
             at_once = max(LEAST_STEPS, WORK // (len(self.program.op) * (rows or self.rows)[0].shape[1]))
@@ -214,7 +222,7 @@ class _Problem:
         for theta in thetas[order[np.isfinite(rss[order])]][: TRIED * starts]:
             if self.expired:
                 break
-            tried.append(self.minimise(theta, FEW_STEPS, TOLERANCE, few))
+            tried.append(self.minimise(theta, DAMPINGS[0], FEW_STEPS, TOLERANCE, few))
         if not tried:
             return
         ends = np.array(tried)
@@ -227,7 +235,8 @@ class _Problem:
             if not (level < np.inf and (all_rows or done < SURELY or level <= HOPEFUL * rss[order[0]])):
                 return
             last = int(np.searchsorted(rss[order], level * (1.0 + SAME), side="right"))
-            yield self.minimise(min(ends[order[first:last]], key=self._oddity), steps, tolerance)
+            theta = min(ends[order[first:last]], key=self._oddity)
+            yield self.minimise(theta, DAMPINGS[0], steps, tolerance)
             first, done = last, done + 1
 
     def _oddity(self, theta: NDArray[np.float64]) -> tuple[float, int]:
