@@ -2,7 +2,7 @@
 
 Each adapter gets ``X`` (n_row, n_var), ``y`` (n_row,) and the columns' names. It returns the engine's own final choice,
 translated through :func:`hypo.parse`, so that one judge serves all. The engines are not dependencies of hypo:
-``pip install pyoperon gplearn``.
+``pip install pyoperon gplearn pysindy``.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ def gplearn(X: NDArray[np.float64], y: NDArray[np.float64], names: Sequence[str]
             seed: int) -> Expression:
     """gplearn: plain genetic programming, continued generation by generation until the time is up.
 
-    It draws constants from one fixed range, so the target is scaled to an RMS of 1 and the scale is put back.
+    Programs are bred for their correlation with the target, and slope and intercept of the best one are fitted at the
+    end: gplearn fits no constants, and bred for the error itself it spends its time on the scale.
     """
     import joblib
     from gplearn.functions import make_function
@@ -53,27 +54,30 @@ def gplearn(X: NDArray[np.float64], y: NDArray[np.float64], names: Sequence[str]
     def bounded_exp(u: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.exp(np.clip(u, -100.0, 100.0))
 
-    scale = float(np.sqrt(np.mean(y**2))) or 1.0
     end = time.monotonic() + time_limit
     engine = SymbolicRegressor(
         population_size=1000, generations=1, tournament_size=20, init_depth=(2, 6), const_range=(-5.0, 5.0),
+        stopping_criteria=1.0 - 1e-13,
         function_set=["add", "sub", "mul", "div", "sqrt", "log", "sin", "cos", "neg",
                       make_function(function=bounded_exp, name="exp", arity=1, wrap=False)],
-        parsimony_coefficient=0.001, metric="rmse", p_crossover=0.7, p_subtree_mutation=0.1, p_hoist_mutation=0.05,
+        parsimony_coefficient=0.0005, metric="pearson", p_crossover=0.7, p_subtree_mutation=0.1, p_hoist_mutation=0.05,
         p_point_mutation=0.1, n_jobs=THREADS, low_memory=True, warm_start=True, random_state=seed,
     )
     best = None
     with joblib.parallel_config(backend="threading"), warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         while best is None or time.monotonic() < end:
-            engine.fit(X, y / scale)
+            engine.fit(X, y)
             program = engine._program
-            if best is None or program.raw_fitness_ < best.raw_fitness_:
+            if best is None or program.raw_fitness_ > best.raw_fitness_:
                 best = program
-            if best.raw_fitness_ < 1e-12:
+            if best.raw_fitness_ >= engine.stopping_criteria:
                 break
             engine.set_params(generations=engine.generations + 1)
-    return scale * _from_gplearn(best.program, names)
+        value = best.execute(X)
+        basis = np.column_stack([np.ones(len(y)), value])
+        intercept, slope = np.linalg.lstsq(basis, y, rcond=None)[0]
+    return Expression.constant(intercept) + slope * _from_gplearn(best.program, names)
 
 
 # gplearn's own functions are protected; these are their meanings where no protection applies.
@@ -97,6 +101,41 @@ def _from_gplearn(program: Sequence, names: Sequence[str]) -> Expression:
     return hypo.parse(stack[0], variables=list(names))
 
 
+def sindy(X: NDArray[np.float64], y: NDArray[np.float64], names: Sequence[str], time_limit: float,
+          seed: int) -> Expression:
+    """pysindy: sequentially thresholded least squares on a library of terms, for rates of change.
+
+    Libraries are polynomials of degree 3 and 5, each alone and with sines and cosines of x and 2x. Of all libraries and
+    thresholds the fit with the lowest BIC is taken. It is deterministic and takes a second or two.
+    """
+    import pysindy
+
+    scale = float(np.sqrt(np.mean(y**2))) or 1.0
+    waves = pysindy.FourierLibrary(n_frequencies=2)
+    best, least = Expression.constant(float(y.mean())), np.inf
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for degree in (3, 5):
+            polynomials = pysindy.PolynomialLibrary(degree=degree)
+            for library in (polynomials, polynomials + waves):
+                terms = np.asarray(library.fit_transform(X))
+                labels = library.get_feature_names(list(names))
+                for threshold in np.logspace(-3, 0, 13):
+                    optimizer = pysindy.STLSQ(threshold=threshold, alpha=1e-12, max_iter=50)
+                    weights = optimizer.fit(terms, y[:, None] / scale).coef_[0]
+                    used = np.flatnonzero(weights)
+                    if not len(used):
+                        continue
+                    # Below 1e-12 of the target a smaller error is rounding, no better fit.
+                    error = max(float(np.mean((terms @ weights - y / scale) ** 2)), 1e-24)
+                    bic = len(y) * np.log(error) + len(used) * np.log(len(y))
+                    if bic < least:
+                        # A blank stands for a product: "x^2 y", "sin(2 x)".
+                        parts = [f"({float(scale * weights[i])!r})*{labels[i].replace(' ', '*')}" for i in used]
+                        best, least = hypo.parse(" + ".join(parts), variables=list(names)), bic
+    return best
+
+
 ENGINES: dict[str, Callable[[NDArray[np.float64], NDArray[np.float64], Sequence[str], float, int], Expression]] = {
-    "operon": operon, "gplearn": gplearn,
+    "operon": operon, "gplearn": gplearn, "sindy": sindy,
 }

@@ -152,8 +152,8 @@ def _fitted(found: Expression, free: Sequence[int], X: NDArray[np.float64], y: N
             names: Sequence[str]) -> NDArray[np.float64]:
     """The values of all constants, those numbered in ``free`` at the least squares near the found ones.
 
-    Fitted are the factors on the found values, held near 1 by ``TETHER``: so constants that a formula holds twice, as in
-    2.1*(1.3*x), do not run away together.
+    Fitted are the factors on the found values, held near 1 by ``TETHER``: so constants that a formula holds twice, as
+    in 2.1*(1.3*x), do not run away together.
     """
     from scipy.optimize import least_squares
 

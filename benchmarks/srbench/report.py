@@ -131,7 +131,7 @@ def plot(found: Mapping[Setting, Summary], path: Path) -> None:
     """Solution rate against noise: measured settings as solid lines, published numbers as dashed ones. PNG."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 5), layout="constrained")
+    figure = Figure(figsize=(8, 6.5), layout="constrained")
     axes = figure.add_subplot()
     places = {noise: i for i, noise in enumerate(sorted({*NOISE_LEVELS, *(s.noise for s in found)}))}
     for label in dict.fromkeys(s.label for s in found):
@@ -145,7 +145,7 @@ def plot(found: Mapping[Setting, Summary], path: Path) -> None:
     axes.set_xlabel("noise, as a share of the target's RMS")
     axes.set_ylabel("solution rate in %")
     axes.set_ylim(0, 100)
-    axes.legend(fontsize="small", ncols=2)
+    figure.legend(fontsize="small", ncols=2, loc="outside lower center")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150)
 
@@ -163,7 +163,8 @@ def main() -> None:
     if not rows:
         raise SystemExit(f"no results in {results}: run benchmarks/srbench/run.py first")
     found = summaries(rows)
-    Console().print(table(found))
+    # Wide enough for whole words also where the output is no terminal.
+    Console(width=max(Console().width, 132)).print(table(found))
     if not args.no_misses:
         print(misses(rows))
     if args.suite == "srbench":

@@ -1,6 +1,7 @@
 """Runs a suite under SRBench's protocol: one setting for all problems, three quarters of the rows to learn from.
 
-    python benchmarks/srbench/run.py [--suite srbench|second] [--engine hypo|operon|gplearn] [--noise 0.01] [--units]
+    python benchmarks/srbench/run.py [--suite srbench|second] [--engine hypo|operon|gplearn|sindy] [--noise 0.01]
+                                     [--units] [--time-limit 60] [--rows 10000] [--never-solved] [--only NAME,...]
 
 Noise is added to the training targets only, as a share of their RMS. Each answer is judged twice (see ``judge.py``): by
 SRBench's symbolic criterion, and by whether its form is the law. One JSON line per problem is written as soon as it is
@@ -107,6 +108,9 @@ def chosen(args: argparse.Namespace) -> list[suites.Problem]:
         problems = [p for p in problems if p.name in wanted]
     if args.never_solved:
         problems = [p for p in problems if p.never_solved]
+    if args.engine == "sindy":
+        # It is made for rates of change as functions of the state.
+        problems = [p for p in problems if p.states is not None]
     k, n = map(int, args.shard.split("/"))
     return problems[k - 1 :: n]
 
