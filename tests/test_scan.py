@@ -263,7 +263,7 @@ def test_refit_against_lstsq(kind: str, n_term: int, product_form: bool, steps: 
     terms = np.array([rng.permutation(9)[:n_term] for _ in range(12)])
     operand = vectors(7, len(steps), N)
     rss = np.empty(12)
-    refit(product_form, terms, F, orthonormal(list(z * root), N), target, np.array([s[0] for s in steps], np.int64),
+    refit(product_form, terms, F, orthonormal(list(z * root), N), target, root, np.array([s[0] for s in steps], np.int64),
           np.array([s[1] for s in steps], np.int64), operand, y, root, rss)
     for k, chosen in enumerate(terms):
         columns = [np.prod(F[chosen], axis=0)] if product_form else list(F[chosen])
@@ -280,7 +280,7 @@ def test_refit_of_the_basis_alone() -> None:
     target, z = vectors(2, N), basis_of("three")
     none = np.empty(0, np.int64)
     rss = np.empty(1)
-    refit(False, np.empty((1, 0), np.int64), np.empty((0, N)), orthonormal(list(z), N), target, none, none,
+    refit(False, np.empty((1, 0), np.int64), np.empty((0, N)), orthonormal(list(z), N), target, np.ones(N), none, none,
           np.empty((0, N)), target, np.ones(N), rss)
     r = target - z.T @ np.linalg.lstsq(z.T, target, rcond=None)[0]
     assert rss[0] == pytest.approx(float(r @ r), rel=1e-10)
@@ -291,7 +291,7 @@ def test_refit_of_dependent_rows_is_that_of_the_independent_ones() -> None:
     F[2] = F[0] - 2 * F[1]
     none = np.empty(0, np.int64)
     rss = np.empty(2)
-    refit(False, np.array([[0, 1, 2], [0, 2, 1]]), F, np.empty((0, N)), target, none, none, np.empty((0, N)), target,
+    refit(False, np.array([[0, 1, 2], [0, 2, 1]]), F, np.empty((0, N)), target, np.ones(N), none, none, np.empty((0, N)), target,
           np.ones(N), rss)
     A = F[:2].T
     r = target - A @ np.linalg.lstsq(A, target, rcond=None)[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -223,16 +223,21 @@ class Expression:
 
     def replace_leaf(self, node: int, new: Expression) -> Expression:
         """The expression with the leaf at position ``node`` replaced by ``new``."""
+        return self._rebuilt(lambda i, leaf: new if i == node else leaf)
+
+    def substitute(self, formulas: Mapping[str, Expression]) -> Expression:
+        """The expression with each variable named in ``formulas`` replaced by its formula."""
+        return self._rebuilt(lambda _, leaf: formulas.get(leaf.variables[0], leaf) if leaf.variables else leaf)
+
+    def _rebuilt(self, leaf_at: Callable[[int, Expression], Expression]) -> Expression:
         stack: list[Expression] = []
         for i, (op, arg) in enumerate(self.code):
-            n = oc.arity(op)
-            if i == node:
-                stack.append(new)
-            elif op == oc.VAR:
-                stack.append(Expression.variable(self.variables[arg]))
+            if op == oc.VAR:
+                stack.append(leaf_at(i, Expression.variable(self.variables[arg])))
             elif op == oc.CONST:
-                stack.append(Expression(((oc.CONST, 0),), (self.constants[arg],), ()))
+                stack.append(leaf_at(i, Expression(((oc.CONST, 0),), (self.constants[arg],), ())))
             else:
+                n = oc.arity(op)
                 args = stack[-n:]
                 del stack[-n:]
                 stack.append(Expression.join(op, args))

@@ -162,19 +162,19 @@ def apply_steps(p, step_op, step_side, step_rows, n):
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def refit(product, terms, F, basis, target, step_op, step_side, step_rows, y, root, rss):
+def refit(product, terms, F, basis, target, fit_root, step_op, step_side, step_rows, y, root, rss):
     """Least squares of each tuple of rows on all given rows, judged in the units of ``y``.
 
     ``terms`` (n_hit, n_term) index the rows ``F``; the columns of a fit are the basis and these rows, or with ``product`` the
-    basis and the product of the rows. ``root`` > 0 are the roots of the rows' weights; basis rows must be orthonormal and
-    carry them already. The fitted ``target`` goes back through the steps;
+    basis and the product of the rows. ``fit_root`` > 0 are the roots of the rows' weights in the fit; basis rows must be
+    orthonormal and carry them already. The fitted ``target`` goes back through the steps;
     ``rss`` (n_hit,) gets Σ (root·(y − prediction))², infinite where that is invalid.
     """
     n = target.shape[0]
     nz = basis.shape[0]
     n_term = terms.shape[1]
     n_column = 1 if product else n_term
-    rest = target * root
+    rest = target * fit_root
     for z in range(nz):
         c = 0.0
         for i in range(n):
@@ -195,7 +195,7 @@ def refit(product, terms, F, basis, target, step_op, step_side, step_rows, y, ro
         for c in range(n_column):
             before = 0.0
             for i in range(n):
-                q[c, i] *= root[i]
+                q[c, i] *= fit_root[i]
                 before += q[c, i] * q[c, i]
             # Twice is enough: one pass of Gram–Schmidt leaves rounding that a second removes.
             for _ in range(2):
@@ -223,7 +223,7 @@ def refit(product, terms, F, basis, target, step_op, step_side, step_rows, y, ro
             for i in range(n):
                 r[i] -= d * q[c, i]
         for i in range(n):
-            p[i] = target[i] - r[i] / root[i]
+            p[i] = target[i] - r[i] / fit_root[i]
         apply_steps(p, step_op, step_side, step_rows, n)
         total = 0.0
         for i in range(n):

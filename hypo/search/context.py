@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,11 @@ from hypo.search.library import Library
 from hypo.search.problem import Problem, Settings
 from hypo.search.race import RowSet
 from hypo.search.scan import Clock
+from hypo.search.surrogate import Surrogate, fit_surrogate
+from hypo.search.targets import first_order
+
+# Rows that the smooth stand-in is fitted to; an error below this share of the target's RMS is no noise.
+SMOOTH_ROWS, NO_NOISE = 5000, 1e-6
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,47 @@ class Context:
         return Context(
             problem, np.ascontiguousarray(problem.X[:, race_rows]), problem.y[race_rows], root**2, root, probe, clock, executor
         )
+
+    @cached_property
+    def surrogate(self) -> Surrogate | None:
+        """A smooth stand-in for y, from many more rows than take part in the race."""
+        return fit_surrogate(*self.smoothing_rows)
+
+    @cached_property
+    def smoothing_rows(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """X (n_var, n), y and weights of the rows that stand-ins are fitted to."""
+        p = self.problem
+        chosen = np.sort(np.random.default_rng(0).permutation(len(p.y))[:SMOOTH_ROWS])
+        root = p.likelihood.root_weights
+        weight = np.ones(len(chosen)) if root is None else root[chosen] ** 2
+        return np.ascontiguousarray(p.X[:, chosen]), p.y[chosen], weight / weight.mean()
+
+    def under(
+        self,
+        problem: Problem,
+        X: NDArray[np.float64],
+        surrogate: Surrogate,
+        rows: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]],
+    ) -> Context:
+        """The context of a reduced problem: the same rows in its variables ``X`` (n_var, n_race), with the stand-in found for
+        it."""
+        out = replace(self, problem=problem, X=X)
+        out.__dict__.update(surrogate=surrogate, smoothing_rows=rows)
+        return out
+
+    @cached_property
+    def smooth(self) -> NDArray[np.float64] | None:
+        """Denoised y (n_race,), where a smooth stand-in leaves nothing but noise; else None."""
+        s = self.surrogate
+        if s is None or not s.saturated or s.error < NO_NOISE * self.scale:
+            return None
+        values = s.value(self.X)
+        return values if np.all(np.isfinite(values)) else None
+
+    def log_root(self) -> NDArray[np.float64]:
+        """Roots of the weights (n_probe,) of log|y|: first order in the noise, where there is any."""
+        root = self.root[self.probe]
+        return root if self.smooth is None else root * first_order(np.abs(self.smooth[self.probe]))
 
     @property
     def scale(self) -> float:

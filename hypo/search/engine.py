@@ -17,7 +17,8 @@ from hypo.scoring.score import Hypothesis
 from hypo.search.archive import Archive
 from hypo.search.context import Context
 from hypo.search.problem import Problem, Settings
-from hypo.search.proposer import Proposer, Schedule, installed
+from hypo.search.proposer import BETTER, Proposer, Schedule, installed
+from hypo.search.reduction import Reduction
 from hypo.search.refine import Refiner, is_exact
 from hypo.search.scan import Clock
 from hypo.search.scanner import Scanner
@@ -26,8 +27,6 @@ from hypo.search.structure import LEAST_ROWS, SIGHT, nearest, neighbour_correlat
 # The search stops when it went on for this many times the cost at which the best formula came, if the residuals look like
 # noise. Where neighbours are too far apart to tell (many variables, few rows) it takes more.
 PATIENCE, PATIENCE_BLIND = 10.0, 60.0
-# A lower score counts as better from this many nats on.
-BETTER = 0.1
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,13 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
             scanner = Scanner(ctx, settings, report)
             refiner.baselines()
             smaller = scanner.reduced()
-            proposers: list[Proposer] = [*([smaller] if smaller else []), scanner, *installed(problem, settings)]
+            proposers: list[Proposer] = [
+                *([smaller] if smaller else []),
+                scanner,
+                Reduction(ctx, settings, report),
+                Reduction(ctx, settings, report, mergers=False),
+                *installed(problem, settings),
+            ]
             for each in proposers:
                 schedule.add(each)
             bought = 0.0

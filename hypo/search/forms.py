@@ -35,8 +35,8 @@ def unit_targets(ctx: Context, targets: Sequence[Target], q: NDArray[np.float64]
     out = []
     for t in targets:
         v = t.values[ctx.probe]
-        v = np.log(np.abs(v)) if log else v
-        unit, _ = unit_rows(ctx.whiten(v[None, :]), q, least=1e-12)
+        v = np.log(np.abs(v)) * ctx.log_root() if log else ctx.whiten(v)
+        unit, _ = unit_rows(v[None, :], q, least=1e-12)
         out.append(unit[0] if len(unit) else np.zeros(len(v)))
     return np.array(out)
 
@@ -187,7 +187,8 @@ def log_rows(
     usable = [k for k, v in zip(usable, log_x, strict=True) if np.ptp(v) > 1e-12]
     log_x = [v for v in log_x if np.ptp(v) > 1e-12]
     basis = Basis(np.array([np.ones(len(ctx.y)), *log_x]), True, tuple(usable))
-    q = orthonormal(list(ctx.whiten(basis.values[:, ctx.probe])), ctx.n_probe)
+    root = ctx.log_root()
+    q = orthonormal(list(basis.values[:, ctx.probe] * root), ctx.n_probe)
     with np.errstate(all="ignore"):
         logs = np.log(np.abs(view.values))
     pure = np.flatnonzero(view.dims == 0) if "exp" in ctx.problem.allowed else np.empty(0, np.int64)
@@ -195,7 +196,7 @@ def log_rows(
     is_log = np.concatenate([np.ones(len(view.members), np.bool_), np.zeros(len(pure), np.bool_)])
     values = np.concatenate([logs, view.values[pure]])
     order = np.argsort(view.rows.cost(members) + 2 * ~is_log, kind="stable")
-    unit, kept = unit_rows(ctx.whiten(values[order]), q)
+    unit, kept = unit_rows(values[order] * root, q)
     first = distinct_rows(unit)[:limit]
     chosen = order[kept[first]]
     rows = RowSet(view.rows.library, view.members[members[chosen]], is_log[chosen], ctx.X)

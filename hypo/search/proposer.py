@@ -27,6 +27,8 @@ ENTRY_POINTS = "hypo.proposers"
 BUDGET = 400
 # What a proposer brought fades by this factor with each of its turns.
 MEMORY = 0.5
+# A lower score counts as better from this many nats on.
+BETTER = 0.1
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,8 @@ class _Account:
 @dataclass
 class Schedule:
     """Turns go to the proposer with the most credit for its cost: (1 + credit)/(spent + cost of the next turn), credit being
-    log(1 + nats gained) over its last turns. Without gains all get equal shares, the cheap ones first."""
+    Σ 2^−k over its turns that found something better, k turns ago. Without gains all get equal shares, the cheap ones
+    first."""
 
     seed: int
     _accounts: list[_Account] = field(default_factory=list)
@@ -106,7 +109,7 @@ class Schedule:
     def close(self, proposer: Proposer, gain: float) -> None:
         """End a turn that lowered the best score by ``gain`` nats."""
         account = self._account(proposer)
-        account.credit = MEMORY * account.credit + math.log1p(max(0.0, min(gain, 1e6)))
+        account.credit = MEMORY * account.credit + (gain > BETTER)
 
     def _account(self, proposer: Proposer) -> _Account:
         return next(a for a in self._accounts if a.proposer is proposer)

@@ -96,21 +96,23 @@ def race(
         return []
     used, at = np.unique(terms, return_inverse=True)
     at = at.reshape(terms.shape).astype(np.int64)
-    t = target.values
+    t = target.fitted
+    own = target.fit_root(root, log)
     with np.errstate(all="ignore"):
         F = rows.values(used) if len(used) else np.empty((0, len(t)))
         if form == RATIONAL:
-            F, at = np.concatenate([F, F * t]), at + np.array([0, len(used)])
-        q = orthonormal(list(basis.values * root), len(t))
+            F, at = np.concatenate([F, F * target.values]), at + np.array([0, len(used)])
+        q = orthonormal(list(basis.values * own), len(t))
         rss = np.empty(len(terms))
         op, side, operands = target.kernel_steps()
         if log:
             # |t| = exp(fit); the signs come back with the leading constant or the factors.
             op, side = np.concatenate([[oc.EXP, oc.MUL], op]), np.concatenate([[0, 1], side])
+            t = target.values
             operands = np.concatenate([np.zeros((1, len(t))), np.sign(t)[None, :], operands])
-        refit(form == PRODUCT, at, F, q, np.log(np.abs(t)) if log else t, op, side, operands, y, root, rss)
+        refit(form == PRODUCT, at, F, q, np.log(np.abs(t)) if log else t, own, op, side, operands, y, root, rss)
     if form == RATIONAL:
-        rss = _rational_rss(rss, target, F, at, basis, y, root)
+        rss = _rational_rss(rss, target, F, at, basis, y, root, own)
     size = rows.cost(terms.ravel()).reshape(terms.shape).sum(axis=1) + float(_frame(target, form, terms.shape[1], basis))
     return [
         Hit(target, form, rows, tuple(int(a) for a in term), basis, log, float(r), float(s))
@@ -131,7 +133,7 @@ def _frame(target: Target, form: str, n_term: int, basis: Basis) -> int:
 
 
 def _rational_rss(
-    rss: NDArray, target: Target, F: NDArray, at: NDArray, basis: Basis, y: NDArray, root: NDArray
+    rss: NDArray, target: Target, F: NDArray, at: NDArray, basis: Basis, y: NDArray, root: NDArray, own: NDArray
 ) -> NDArray:
     """The linear fit t = a + b·f + c·(t g) knows t on its right side; judge (a + b·f)/(1 − c·g) itself, best pairs only."""
     from hypo.kernels.scan import apply_steps
@@ -144,7 +146,7 @@ def _rational_rss(
         A = np.column_stack([*basis.values, f, tg])
         if not np.all(np.isfinite(A)):
             continue
-        c = np.linalg.lstsq(A * root[:, None], t * root, rcond=None)[0]
+        c = np.linalg.lstsq(A * own[:, None], target.fitted * own, rcond=None)[0]
         p = np.ascontiguousarray((A[:, :-1] @ c[:-1]) / (1.0 - c[-1] * tg / t))
         apply_steps(p, op, side, operands, len(p))
         total = float(np.sum((root * (y - p)) ** 2))
@@ -155,24 +157,25 @@ def _rational_rss(
 def build(hit: Hit, root: NDArray[np.float64], columns: Sequence[str]) -> Expression | None:
     """The formula of a hit with its constants fitted to the target on all racing rows (``root``: of their weights), free to
     be refined."""
-    t = hit.target.values
+    t = hit.target.fitted
+    own = hit.target.fit_root(root, hit.log)
     values = hit.rows.values(np.array(hit.terms, np.int64)) if hit.terms else np.empty((0, len(t)))
     parts = [hit.rows.library.expression(int(hit.rows.members[k])) for k in hit.terms]
     if hit.log:
         pieces = [(e, bool(hit.rows.logs[k])) for e, k in zip(parts, hit.terms, strict=True)]
-        return power_law(hit.target, hit.basis, values, pieces, hit.rows.X, root, columns)
+        return power_law(hit.target, hit.basis, values, pieces, hit.rows.X, own, root, columns)
     lines = list(hit.basis.values)
     if hit.form == PRODUCT:
         lines.append(np.prod(values, axis=0))
     elif hit.form == RATIONAL:
-        lines += [values[0], values[1] * t]
+        lines += [values[0], values[1] * hit.target.values]
     else:
         lines += list(values)
     A = np.column_stack(lines)
     if not np.all(np.isfinite(A)):
         return None
     scale = np.linalg.norm(A, axis=0)
-    c = np.linalg.lstsq(A / scale * root[:, None], t * root, rcond=None)[0] / scale
+    c = np.linalg.lstsq(A / scale * own[:, None], t * own, rcond=None)[0] / scale
     n = len(hit.basis.values)
     terms = [_free(c[0])] if n else []
     if hit.form == PRODUCT:
@@ -190,6 +193,7 @@ def power_law(
     values: NDArray[np.float64],
     pieces: Sequence[tuple[Expression, bool]],
     X: NDArray[np.float64],
+    own: NDArray[np.float64],
     root: NDArray[np.float64],
     columns: Sequence[str],
 ) -> Expression | None:
@@ -204,12 +208,21 @@ def power_law(
     if not (np.all(np.isfinite(A)) and np.all(np.isfinite(logs))):
         return None
     scale = np.linalg.norm(A, axis=0)
-    W = A / scale * root[:, None]
-    c, _, rank, _ = np.linalg.lstsq(W, logs * root, rcond=None)
+    W = A / scale * own[:, None]
+    c, _, rank, _ = np.linalg.lstsq(W, logs * own, rcond=None)
     if rank < A.shape[1]:
         return None
     c = c / scale
-    residual = (logs - A @ c) * root
+    residual = (logs - A @ c) * own
+    if target.noisy is not None:
+        # One Gauss–Newton step towards the data themselves, whose scatter also says how well the exponents are known.
+        with np.errstate(all="ignore"):
+            size = np.exp(A @ c)
+            away = np.sign(t) * (target.noisy - np.sign(t) * size) / size * own
+        if np.all(np.isfinite(away)):
+            step = np.linalg.lstsq(W, away, rcond=None)[0]
+            residual = away - W @ step
+            c = c + step / scale
     freedom = max(1, len(logs) - A.shape[1])
     inverse = np.linalg.pinv(W.T @ W)
     errors = np.sqrt(np.maximum(np.diag(inverse), 0) * float(residual @ residual) / freedom) / scale

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,10 +46,16 @@ FEW_ROWS = 40
 PEEL_MEMBERS, SWEEP_MEMBERS = 60, 16
 
 
+def scan_cost(size: int) -> float:
+    """About how many seconds a turn with a library of that size takes."""
+    return COST_PER_ROW * size**COST_POWER
+
+
 class Scanner:
     """The proposer that scans libraries; a turn takes the next of the settings' library sizes.
 
     With ``start`` and ``lines`` it is the smaller search for a target from which the other variables were divided out.
+    ``pure``: members are proposed by themselves too, for the certificate.
     """
 
     def __init__(
@@ -59,6 +66,7 @@ class Scanner:
         start: Target | None = None,
         lines: Sequence[int] | None = None,
         name: str = "library",
+        pure: bool = True,
     ) -> None:
         problem = ctx.problem
         self.name = name
@@ -70,7 +78,7 @@ class Scanner:
             dimension = problem.pack(problem.target_dimension)
         self.identity = Target(ctx.y, dimension) if start is None else start
         self.lines = tuple(range(len(problem.columns))) if lines is None else tuple(lines)
-        self.partial = start is not None
+        self.pure = pure and start is None
         self.plain = plain_library(ctx, settings, self.lines)
         self.groups: Library | None = None
         self.leads: list[Expression] = []
@@ -78,6 +86,7 @@ class Scanner:
         if problem.has_units and settings.fit_constants and dimension is not None and exact is not None:
             self.groups = group_library(ctx, settings, self.lines)
             self.leads = leads(ctx, self.lines, exact)
+        self.denoised: Target | None = None
         self.complete_to = 0
         self.distinct = 0
         self._sizes = list(settings.library_sizes)
@@ -85,7 +94,7 @@ class Scanner:
     @property
     def cost(self) -> float:
         """About what scanning the next library takes."""
-        return COST_PER_ROW * self._sizes[0] ** COST_POWER if self._sizes else math.inf
+        return scan_cost(self._sizes[0]) if self._sizes else math.inf
 
     def _exact_dimension(self) -> Dimension | None:
         """The start target's dimension with exact exponents."""
@@ -132,6 +141,23 @@ class Scanner:
 
     # --- a stage ------------------------------------------------------------------------------------------------
 
+    def _denoise(self) -> None:
+        """Look for noise; where there is, scans go for the denoised target too, and fits weight rows to first order."""
+        smooth = self.ctx.smooth
+        if smooth is None or self.denoised is not None:
+            return
+        values, noisy = smooth, self.ctx.y
+        for step in reversed(self.identity.steps):
+            assert step.op == oc.MUL and step.rows is not None
+            values, noisy = values / step.rows, noisy / step.rows
+        self.identity = replace(self.identity, weighted=True)
+        self.denoised = replace(self.identity, values=values, noisy=noisy)
+
+    @property
+    def _starts(self) -> list[Target]:
+        """The target, and the denoised one if there is."""
+        return [self.identity] if self.denoised is None else [self.denoised, self.identity]
+
     def propose(self, turn: Turn) -> Iterator[Expression]:
         """Formulas found with libraries of the next size."""
         size = self._sizes.pop(0)
@@ -140,12 +166,14 @@ class Scanner:
         tested = self.plain.tested
         self.plain.grow(size, max_cost=self.ctx.problem.max_complexity, deadline=self.clock.deadline)
         self.clock.scored += self.plain.tested - tested
-        if not self.partial:
+        if self.pure:
             yield from self._pure(before)
         if self._done(turn):
             return
         grown = self.plain.count > before
         if self.settings.fit_constants:
+            if not smallest:
+                self._denoise()
             views = [View(self.plain, self.ctx.X, size, self._max_cost)]
             if self.groups is not None:
                 old = self.groups.count
@@ -218,7 +246,7 @@ class Scanner:
     def _links(self, view: View, groups: bool) -> list[Hit]:
         """Sums, products and rational forms for the target behind every link."""
         p = self.ctx.problem
-        starts = [self.identity]
+        starts = self._starts
         if groups:
             starts = [t for t in self._led() if t.dimension == 0] or starts
         targets = [t for s in starts for t in (s, *links(s, p.allowed))]
@@ -230,7 +258,7 @@ class Scanner:
         if self.ctx.n_probe < FEW_ROWS and not groups:
             hits += forms.sums(self.ctx, view, targets, KEEP_PEELED, intercept=False)
         if self.identity.dimension is not None and not groups:
-            free = Target(self.identity.values, None, self.identity.steps)
+            free = replace(self._starts[0], dimension=None)
             loose = [free, *links(free, p.allowed)]
             hits += forms.sums(self.ctx, view, loose, KEEP_PEELED, FREE_ROWS)
             if self.ctx.n_probe < FEW_ROWS:
@@ -240,14 +268,15 @@ class Scanner:
 
     def _led(self) -> list[Target]:
         """The target divided by each of a few products of powers that carry its dimension."""
+        start = self._starts[0]
         if not self.leads:
-            return [self.identity]
+            return [start]
         members = [
             (e, Program.of(e, self.ctx.problem.columns).value(self.ctx.X), self.identity.dimension or 0)
             for e in self.leads
         ]
-        led = [t for t in peels(self.identity, members, frozenset({"*"}), False) if t.steps[0].op == oc.MUL]
-        return [self.identity, *led] if self.identity.dimension == 0 else led
+        led = [t for t in peels(start, members, frozenset({"*"}), False) if t.steps[0].op == oc.MUL]
+        return [start, *led] if start.dimension == 0 else led
 
     def _logs(self, view: View, groups: bool) -> list[Hit]:
         """Products of free powers: log|t| = c + Σ p log x + α log u + β log v (or + α u), for y and its shifts."""
@@ -259,7 +288,8 @@ class Scanner:
 
     def _shifts(self) -> list[Target]:
         """y itself and y ± 1 where y is a pure number."""
-        return [self.identity, *(self._by_one(self.identity) if self.identity.dimension in (None, 0) else [])]
+        start = self._starts[0]
+        return [*self._starts, *(self._by_one(start) if start.dimension in (None, 0) else [])]
 
     def _peels(self, view: View, groups: bool) -> list[Hit]:
         """Sums and log sums for targets from which a simple member was subtracted or divided out."""
@@ -278,14 +308,14 @@ class Scanner:
         index = np.arange(min(len(view.members), count))
         values = view.rows.values(index)
         members = [(view.rows.library.expression(int(view.members[k])), values[k], int(view.dims[k])) for k in index]
-        return list(peels(self.identity, members, self.ctx.problem.allowed, False))
+        return list(peels(self._starts[0], members, self.ctx.problem.allowed, False))
 
     def _sweep(self, view: View, groups: bool) -> list[Hit]:
         """Products of powers with at most one further factor, behind many chains peel → link → shift by one."""
         if not self.ctx.can_fit_logs(len(self.lines)):
             return []
         allowed = self.ctx.problem.allowed
-        first = self._led() if groups else [self.identity, *self._peeled(view, SWEEP_MEMBERS)]
+        first = self._led() if groups else [self._starts[0], *self._peeled(view, SWEEP_MEMBERS)]
         chains = [u for t in first for u in (t, *links(t, allowed))]
         chains += [v for u in chains if u.dimension in (None, 0) for v in self._by_one(u)]
         # Powers of exp(y) say no more than sums for y.
@@ -300,8 +330,9 @@ class Scanner:
         if not chains or self.clock.expired:
             return []
         L, rows, basis, q = forms.log_rows(self.ctx, view, self.lines, PEEL_ROWS)
-        T = np.log(np.abs(np.array([t.values[self.ctx.probe] for t in chains])))
-        T -= T.mean(axis=1, keepdims=True)
+        T = forms.unit_targets(self.ctx, chains, np.empty((0, self.ctx.n_probe)), True)
+        # The share of each target about its mean that the powers leave.
+        T = T - (T @ q[:1].T) @ q[:1]
         T /= np.linalg.norm(T, axis=1, keepdims=True)
         rest = T - (T @ q.T) @ q
         bare = np.sum(rest**2, axis=1)

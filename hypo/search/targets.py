@@ -7,7 +7,7 @@ into a formula for y.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,11 +36,17 @@ class Step:
 
 @dataclass(frozen=True)
 class Target:
-    """Values ``(n_row,)`` of a peeled target, its packed dimension (None: any), and the steps back to y."""
+    """Values ``(n_row,)`` of a peeled target, its packed dimension (None: any), and the steps back to y.
+
+    A target that started from denoised values keeps the data's own, ``noisy``, as long as its steps are linear: fits are made
+    to those. With ``weighted`` fits carry the first-order weights |dy/dt| of the steps.
+    """
 
     values: NDArray[np.float64]
     dimension: int | None
     steps: tuple[Step, ...] = ()
+    noisy: NDArray[np.float64] | None = None
+    weighted: bool = False
 
     def wrap(self, e: Expression) -> Expression:
         """A formula for y from one for the peeled target."""
@@ -48,9 +54,31 @@ class Target:
             e = step.wrap(e)
         return e
 
-    def then(self, values: NDArray[np.float64], dimension: int | None, *steps: Step) -> Target:
+    @property
+    def fitted(self) -> NDArray[np.float64]:
+        """The values that fits are made to."""
+        return self.values if self.noisy is None else self.noisy
+
+    def then(
+        self, values: NDArray[np.float64], dimension: int | None, *steps: Step, noisy: NDArray[np.float64] | None = None
+    ) -> Target:
         """The target behind further steps, given in the order they apply on the way back."""
-        return Target(values, dimension, (*steps, *self.steps))
+        return Target(values, dimension, (*steps, *self.steps), noisy, self.weighted)
+
+    def fit_root(self, root: NDArray[np.float64], log: bool) -> NDArray[np.float64]:
+        """Roots of the weights in fits of t, or log|t|: ``root``, times |dy/dt| (or |dy/dlog t|) where ``weighted``."""
+        if not self.weighted or not (log or any(s.operand is None or s.op == oc.MUL for s in self.steps)):
+            return root
+        from hypo.kernels.scan import apply_steps
+
+        t = self.values
+        h = 1e-6 * np.maximum(np.abs(t), 1e-3 * float(np.std(t)))
+        up, down = t + h, t - h
+        op, side, operands = self.kernel_steps()
+        apply_steps(up, op, side, operands, len(t))
+        apply_steps(down, op, side, operands, len(t))
+        slope = np.abs(up - down) / (2 * h) * (np.abs(t) if log else 1.0)
+        return root * first_order(slope)
 
     def kernel_steps(self) -> tuple[NDArray, NDArray, NDArray]:
         """Arrays ``(op, side, operand rows)`` for the refit kernel."""
@@ -62,6 +90,13 @@ class Target:
             if s.rows is not None:
                 operands[k] = s.rows
         return op, side, operands
+
+
+def first_order(slope: NDArray[np.float64]) -> NDArray[np.float64]:
+    """|dy/dt| as roots of weights: relative to its largest value, and not so small that a row would be lost."""
+    slope = np.where(np.isfinite(slope), slope, 0.0)
+    top = float(slope.max(initial=0.0))
+    return np.maximum(slope / top, 1e-4) if top > 0 else np.ones_like(slope)
 
 
 ONE = Expression.constant(1.0)
@@ -135,13 +170,19 @@ def peels(
 ) -> Iterator[Target]:
     """Targets left by y = t ± u and y = t·u for known members u = (formula, values, packed dimension)."""
     y, d = t.values, t.dimension
+
+    def noisy(undo: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> NDArray[np.float64] | None:
+        return None if t.noisy is None else undo(t.noisy)
+
     for e, values, dim in members:
         same = free_dimension or d is None or dim == d
         if same:
-            for op, rest, left in ((oc.ADD, y - values, False), (oc.SUB, y + values, False)):
+            for op, undo, left in ((oc.ADD, values.__rsub__, False), (oc.SUB, values.__add__, False)):
+                rest = undo(y)
                 if ops.BY_OPCODE[op].name in allowed and np.std(rest) > 1e-12 * np.max(np.abs(y)):
-                    yield t.then(rest, d, Step(op, e, values, left))
+                    yield t.then(rest, d, Step(op, e, values, left), noisy=noisy(undo))
         if np.all(values != 0) and "*" in allowed:
             rest = y / values
             if np.all(np.isfinite(rest)) and np.std(rest) > 1e-12 * np.max(np.abs(rest)):
-                yield t.then(rest, None if d is None else d - dim, Step(oc.MUL, e, values))
+                known = noisy(values.__rtruediv__)
+                yield t.then(rest, None if d is None else d - dim, Step(oc.MUL, e, values), noisy=known)

@@ -1,0 +1,187 @@
+"""A smooth stand-in for the target: a polynomial fit, for denoised values and for derivatives.
+
+Coordinates are log x where a variable is positive, else x, mapped to [−1, 1]; the basis is products of Legendre polynomials
+up to a total degree, which a part of the rows held out of the fit decides; so does whether y or log|y| is fitted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from math import comb
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Most terms, also as a share of the rows; highest degree; share of the rows held out while choosing.
+MOST_TERMS, TERMS_SHARE, MOST_DEGREE, HELD_OUT = 350, 0.15, 14, 0.25
+# A higher degree has to lower the held-out error by this factor, and this many without success end the trials.
+BETTER, TRIES = 0.99, 2
+# An error that the last degree lowered by less than this is saturated.
+SATURATED = 0.9
+# A logarithm is tried when this share of the targets has one sign.
+ONE_SIGN = 0.8
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """Maps X (n_var, n_row) to [−1, 1]: ``log[k]`` takes logarithms first."""
+
+    log: tuple[bool, ...]
+    centre: NDArray[np.float64]
+    half: NDArray[np.float64]
+
+    @staticmethod
+    def of(X: NDArray[np.float64]) -> Coordinates:
+        """Coordinates whose box just holds ``X``."""
+        log = tuple(bool(np.all(line > 0)) for line in X)
+        raw = np.array([np.log(line) if use else line for line, use in zip(X, log, strict=True)])
+        lo, hi = raw.min(axis=1), raw.max(axis=1)
+        return Coordinates(log, (lo + hi) / 2, np.where(hi > lo, (hi - lo) / 2, 1.0))
+
+    def map(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Coordinates (n_var, n_row)."""
+        raw = np.array([np.log(line) if use else line for line, use in zip(X, self.log, strict=True)])
+        return (raw - self.centre[:, None]) / self.half[:, None]
+
+
+@dataclass(frozen=True)
+class Surrogate:
+    """y ≈ Σ c_k Π_j P_{d_kj}(z_j), or its exponential times ``sign`` where ``log`` is set.
+
+    ``error`` is the RMS of the held-out residuals in y's units. ``saturated`` says that more terms did not lower it: what is
+    left is noise rather than a function the polynomial is too stiff for.
+    """
+
+    coordinates: Coordinates
+    degrees: NDArray[np.int64]
+    coefficients: NDArray[np.float64]
+    log: bool
+    sign: float
+    error: float
+    saturated: bool
+
+    def value(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Smooth values (n_row,) of y."""
+        f = self.coefficients @ _design(self.coordinates.map(X), self.degrees)
+        return self.sign * np.exp(f) if self.log else f
+
+    def gradient(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+        """∂y/∂x_j, an array (n_var, n_row)."""
+        z = self.coordinates.map(X)
+        f = self.coefficients @ _design(z, self.degrees)
+        out = np.empty_like(X)
+        for j in range(len(X)):
+            slope = self.coefficients @ _design(z, self.degrees, j) / self.coordinates.half[j]
+            out[j] = slope / X[j] if self.coordinates.log[j] else slope
+        return out * (self.sign * np.exp(f)) if self.log else out
+
+
+def multi_indices(n_var: int, degree: int) -> NDArray[np.int64]:
+    """Exponent vectors (n_term, n_var) of total degree up to ``degree``."""
+    # Stars and bars: n_var bars among degree + n_var places.
+    out = []
+    for bars in combinations(range(degree + n_var), n_var):
+        places = (-1, *bars)
+        out.append([places[k + 1] - places[k] - 1 for k in range(n_var)])
+    return np.array(out, np.int64)
+
+
+def _design(z: NDArray[np.float64], degrees: NDArray[np.int64], along: int | None = None) -> NDArray[np.float64]:
+    """Basis functions (n_term, n_row) at ``z`` (n_var, n_row), or their derivatives by z_along."""
+    out = np.ones((len(degrees), z.shape[1]))
+    for j, line in enumerate(z):
+        top = int(degrees[:, j].max(initial=0))
+        if top == 0 and j != along:
+            continue
+        P = np.ones((top + 1, len(line)))
+        D = np.zeros((top + 1, len(line)))
+        if top:
+            P[1], D[1] = line, 1.0
+        for k in range(1, top):
+            P[k + 1] = ((2 * k + 1) * line * P[k] - k * P[k - 1]) / (k + 1)
+            D[k + 1] = D[k - 1] + (2 * k + 1) * P[k]
+        out *= (D if j == along else P)[degrees[:, j]]
+    return out
+
+
+def _solve(A: NDArray[np.float64], t: NDArray[np.float64], w: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weighted least squares for rows ``A`` (n_term, n_row) by normal equations with a trace of ridge."""
+    W = A * w
+    normal = W @ A.T
+    normal[np.diag_indices_from(normal)] += 1e-12 * np.trace(normal) / len(normal)
+    return np.asarray(np.linalg.solve(normal, W @ t), np.float64)
+
+
+def _solve_log(
+    A: NDArray[np.float64], y: NDArray[np.float64], w: NDArray[np.float64], steps: int = 6
+) -> NDArray[np.float64]:
+    """Least squares of y ≈ exp(c·A) by iterated weights (a Gaussian model with a logarithmic link); y may scatter below 0."""
+    floor = 0.1 * float(np.median(np.abs(y)))
+    f = np.log(np.maximum(y, floor) if np.any(y <= 0) else y)
+    c = _solve(A, f, w * np.exp(2 * f))
+    if np.all(y > 0):
+        steps = 1
+    top = float(f.max()) + 1.0
+    for _ in range(steps):
+        f = np.minimum(c @ A, top)
+        mu = np.exp(f)
+        c = _solve(A, f + np.clip((y - mu) / mu, -1.0, 1.0), w * mu**2)
+    return c
+
+
+def _predict(c: NDArray[np.float64], A: NDArray[np.float64], log: bool, sign: float) -> NDArray[np.float64]:
+    with np.errstate(over="ignore"):
+        return sign * np.exp(c @ A) if log else c @ A
+
+
+def fit_surrogate(
+    X: NDArray[np.float64], y: NDArray[np.float64], weight: NDArray[np.float64]
+) -> Surrogate | None:
+    """The polynomial stand-in of least held-out error; None with too few rows or a target it tells nothing of.
+
+    The rows held out depend on their number only, so that the errors of two stand-ins for one target compare row by row.
+    """
+    n_var, n = X.shape
+    if n < 40 or n_var > 20 or np.any(np.ptp(X, axis=1) == 0):
+        return None
+    coordinates = Coordinates.of(X)
+    z = coordinates.map(X)
+    held = np.zeros(n, np.bool_)
+    held[np.random.default_rng(0).permutation(n)[: int(HELD_OUT * n)]] = True
+    spread = float(np.std(y))
+    sign = -1.0 if np.median(y) < 0 else 1.0
+    logs = (False, True) if np.mean(sign * y > 0) > ONE_SIGN else (False,)
+    best: tuple[float, bool, int, bool] | None = None
+    for log in logs:
+        failed, least, last = 0, np.inf, False
+        for degree in range(1, MOST_DEGREE + 1):
+            if comb(n_var + degree, degree) > min(MOST_TERMS, TERMS_SHARE * n):
+                break
+            A = _design(z, multi_indices(n_var, degree))
+            c = _fit(A[:, ~held], y[~held], weight[~held], log, sign)
+            r = _predict(c, A[:, held], log, sign) - y[held]
+            error = float(np.sqrt(np.average(r**2, weights=weight[held])))
+            last = error < SATURATED * least
+            if not error < BETTER * least:
+                failed += 1
+                if failed == TRIES:
+                    break
+                continue
+            failed, least = 0, error
+            if best is None or error < best[0]:
+                best = (error, log, degree, False)
+        if best is not None and best[1] == log:
+            best = (*best[:3], not last)
+    if best is None or not best[0] < 0.9 * spread:
+        return None
+    error, log, degree, saturated = best
+    degrees = multi_indices(n_var, degree)
+    c = _fit(_design(z, degrees), y, weight, log, sign)
+    return Surrogate(coordinates, degrees, c, log, sign, error, saturated)
+
+
+def _fit(
+    A: NDArray[np.float64], y: NDArray[np.float64], w: NDArray[np.float64], log: bool, sign: float
+) -> NDArray[np.float64]:
+    return _solve_log(A, sign * y, w) if log else _solve(A, y, w)

@@ -1,0 +1,117 @@
+"""Scaling symmetries found in the data: what units would say, without units.
+
+y is symmetric under x_j → λ^{a_j} x_j, y → λ^b y when Σ a_j x_j ∂y/∂x_j = b·y everywhere (Euler). The directions (a, b) are
+the null space of the matrix with columns x_j ∂y/∂x_j and −y at the data points, the derivatives taken from a smooth
+surrogate. A candidate space is rounded to simple fractions and kept when a surrogate in its invariants alone predicts held-out
+rows as well as the full one. Each direction then counts as a base unit, and dimensional analysis prunes the search.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hypo.search.surrogate import Surrogate, fit_surrogate
+
+# Exponents are multiples of 1/2 and not larger than this; how far an estimate may be from one.
+LARGEST, MISS = 8, 0.2
+# The held-out error may grow by this factor when only the invariants are used.
+WORSE = 1.02
+# Errors below this share of the target's RMS are none: rounding and normal equations.
+NO_ERROR = 1e-8
+# Base units of dimensional analysis.
+MOST = 7
+
+
+@dataclass(frozen=True)
+class Symmetry:
+    """Independent scalings: ``exponents[j]`` of variable j under each of them, and those of the ``target``."""
+
+    exponents: tuple[tuple[Fraction, ...], ...]
+    target: tuple[Fraction, ...]
+
+    @property
+    def rank(self) -> int:
+        """Number of independent scalings."""
+        return len(self.target)
+
+
+def find_symmetry(
+    surrogate: Surrogate,
+    X: NDArray[np.float64],
+    y: NDArray[np.float64],
+    weight: NDArray[np.float64],
+) -> Symmetry | None:
+    """The largest space of scaling symmetries of y over X (n_var, n_row) that the data bear out, or None."""
+    E = X * surrogate.gradient(X)
+    f = surrogate.value(X)
+    if not (np.all(np.isfinite(E)) and np.all(np.isfinite(f))):
+        return None
+    # Rows of like importance: the equation holds for each of them, whatever the size of y there.
+    M = np.vstack([E, -f]) * np.sqrt(weight)
+    size = np.sqrt(np.mean(M**2, axis=1))
+    size[size == 0] = 1.0
+    _, _, directions = np.linalg.svd((M / size[:, None]).T, full_matrices=False)
+    positive = np.array(surrogate.coordinates.log)
+    for rank in range(min(MOST, len(X)), 0, -1):
+        space = directions[-rank:] / size
+        rounded = _round(space, positive)
+        if rounded is not None and _holds(rounded, surrogate, X, y, weight):
+            return Symmetry(tuple(tuple(column) for column in zip(*rounded[0], strict=True)), tuple(rounded[1]))
+    return None
+
+
+def _round(
+    space: NDArray[np.float64], positive: NDArray[np.bool_]
+) -> tuple[list[list[Fraction]], list[Fraction], list[int]] | None:
+    """The space in reduced form, with pivots on positive variables, rounded: exponents [rank][n_var], target's, pivots."""
+    A = space.copy()
+    n_var = A.shape[1] - 1
+    pivots: list[int] = []
+    for r in range(len(A)):
+        # Full pivoting: dividing by the largest entry keeps the others small and their errors too.
+        usable = [j for j in range(n_var) if positive[j] and j not in pivots]
+        if not usable:
+            return None
+        block = np.abs(A[r:, usable])
+        i, k = divmod(int(np.argmax(block)), block.shape[1])
+        if block[i, k] < 1e-9:
+            return None
+        A[[r, r + i]] = A[[r + i, r]]
+        pivots.append(usable[k])
+        A[r] /= A[r, pivots[r]]
+        for other in range(len(A)):
+            if other != r:
+                A[other] -= A[other, pivots[r]] * A[r]
+    rounded = np.round(2 * A) / 2
+    if np.any(np.abs(rounded - A) > MISS) or np.any(np.abs(rounded) > LARGEST):
+        return None
+    exact = [[Fraction(float(v)).limit_denominator(2) for v in row] for row in rounded]
+    return [row[:-1] for row in exact], [row[-1] for row in exact], pivots
+
+
+def _holds(
+    found: tuple[list[list[Fraction]], list[Fraction], list[int]],
+    surrogate: Surrogate,
+    X: NDArray[np.float64],
+    y: NDArray[np.float64],
+    weight: NDArray[np.float64],
+) -> bool:
+    """Whether a surrogate in the invariants predicts as well as the one in all variables."""
+    exponents, target, pivots = found
+    logs = np.log(X[pivots])
+    rest = [j for j in range(len(X)) if j not in pivots]
+    invariants = np.array([X[j] * np.exp(-np.array([float(e[j]) for e in exponents]) @ logs) for j in rest])
+    scale = np.exp(np.array([float(b) for b in target]) @ logs)
+    if not rest:
+        error = float(np.sqrt(np.average((y - scale * np.average(y / scale, weights=weight * scale**2)) ** 2, weights=weight)))
+        return error <= max(WORSE * surrogate.error, NO_ERROR * float(np.sqrt(np.mean(y**2))))
+    reduced = fit_surrogate(invariants, y / scale, weight * scale**2)
+    if reduced is None:
+        return False
+    # The error of the reduced surrogate is weighted by scale², so it is one in y.
+    error = reduced.error * float(np.sqrt(np.average(scale**2, weights=weight)))
+    return error <= max(WORSE * surrogate.error, NO_ERROR * float(np.sqrt(np.mean(y**2))))
