@@ -64,3 +64,8 @@ class Gaussian:
             return 0.5 * rss + float(np.sum(logs)) + 0.5 * w * math.log(2 * math.pi)
         variance = self.noise_variance(rss)
         return 0.5 * w * (math.log(2 * math.pi * variance) + rss / (w * variance))
+
+    def extra_misfit(self, rss: float) -> float:
+        """By how much the misfit grows when the sum of squares grows by ``rss`` noise variances."""
+        w = self.total_weight
+        return 0.5 * rss if self.sigma is not None else 0.5 * w * math.log1p(rss / w)

@@ -129,13 +129,14 @@ def fit(
     rng: np.random.Generator | None = None,
     steps: int = MAX_STEPS,
     tolerance: float = TOLERANCE,
+    descents: int = len(DAMPINGS),
     clock: Deadline | None = None,
 ) -> Expression:
     """``e`` with its free constants at a minimum of the weighted residual sum of squares.
 
     The given values are the first start; ``starts > 1`` goes on from that many, drawn with ``rng``, for the parameters
-    that enter non-linearly, while linear ones are always solved for. The result is never worse than the given
-    constants. It stops with the best so far when ``clock`` has expired.
+    that enter non-linearly, while linear ones are always solved for. ``descents`` 1 is enough near a minimum. The result is
+    never worse than the given constants. It stops with the best so far when ``clock`` has expired.
     """
     if not e.free:
         return e
@@ -143,7 +144,7 @@ def fit(
     with np.errstate(all="ignore"):
         given = problem.parameters.start
         best, best_rss = given, problem.rss(given)
-        downhill = (problem.minimise(given, damping, steps, tolerance) for damping in problem.dampings)
+        downhill = (problem.minimise(given, damping, steps, tolerance) for damping in problem.dampings[:descents])
         for k, theta in enumerate(chain(downhill, problem.elsewhere(starts, rng, steps, tolerance))):
             rss = problem.rss(theta)
             # Mirrored constants can fit as well; those nearest to what was given stay unless others are clearly better.

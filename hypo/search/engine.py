@@ -126,6 +126,7 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
                     refiner.consider(e)
                     if clock.expired:
                         break
+                refiner.polish()
                 timing[proposer.name] = timing.get(proposer.name, 0.0) + time.monotonic() - mark
                 gain = _gain(before, archive.best)
                 schedule.close(proposer, gain)

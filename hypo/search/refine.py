@@ -19,6 +19,8 @@ from hypo.search.snap import snap
 
 # Hypotheses that snapping could not bring closer to the best than this many nats are archived as they are.
 SNAP_WITHIN = 2.0
+# Formulas whose constants are snapped at the end of a turn; those with a relative residual below this at once.
+POLISHED, NEARLY_EXACT = 8, 1e-6
 # A relative residual below this on every row counts as exact: no simpler formula can be told from it by the data.
 EXACT = 1e-10
 
@@ -33,6 +35,8 @@ class Refiner:
         self.clock = clock
         self.scorer = problem.scorer(settings)
         self._seen: set[str] = set()
+        self._unsnapped: list[Hypothesis] = []
+        self._scale = float(np.sqrt(np.mean(problem.y**2))) or 1.0
 
     def baselines(self) -> None:
         """The constant, and every variable alone: the simplest members of the front."""
@@ -62,13 +66,27 @@ class Refiner:
         if h is None:
             return None
         self.archive.add(h, self.clock.scored)
-        best = self.archive.best
-        if h.expression.free and (best is None or self._hope(h) < best.score + SNAP_WITHIN):
-            snapped = snap(h, self.errors, self._refit)
-            if snapped is not h:
-                self.archive.add(snapped, self.clock.scored)
-                h = snapped
+        if not h.expression.free:
+            return h
+        if h.rmse <= NEARLY_EXACT * self._scale:
+            return self._snapped(h)
+        self._unsnapped.append(h)
         return h
+
+    def polish(self) -> None:
+        """Snap the constants of the formulas since the last call that could become the best by it."""
+        waiting, self._unsnapped = sorted(self._unsnapped, key=self._hope), []
+        for h in waiting[:POLISHED]:
+            best = self.archive.best
+            if self.clock.expired or (best is not None and self._hope(h) > best.score + SNAP_WITHIN):
+                return
+            self._snapped(h)
+
+    def _snapped(self, h: Hypothesis) -> Hypothesis:
+        out = snap(h, self.covariance, self._refit, self.scorer)
+        if out is not h:
+            self.archive.add(out, self.clock.scored)
+        return out
 
     def _hope(self, h: Hypothesis) -> float:
         """The score if snapping removed every fitted constant together with the operation it stands in."""
@@ -80,17 +98,17 @@ class Refiner:
         return str(e.with_values([1.2345 if c.free else c.value for c in e.constants]))
 
     def _refit(self, e: Expression) -> Hypothesis | None:
-        return self._fit_and_score(simplify(e))
+        return self._fit_and_score(simplify(e), descents=1)
 
-    def _fit_and_score(self, e: Expression) -> Hypothesis | None:
+    def _fit_and_score(self, e: Expression, descents: int = 2) -> Hypothesis | None:
         p = self.problem
         with np.errstate(all="ignore"):
             if e.free:
-                e = fit(e, p.X, p.columns, p.likelihood, steps=30)
+                e = fit(e, p.X, p.columns, p.likelihood, steps=30, descents=descents, clock=self.clock)
             return self.scorer.score(e)
 
-    def errors(self, e: Expression) -> NDArray[np.float64]:
-        """Standard errors (n_constant,) of the free constants from the inverse Gauss–Newton matrix; 0 for others."""
+    def covariance(self, e: Expression) -> NDArray[np.float64]:
+        """Covariance (n_constant, n_constant) of the free constants, the inverse Gauss–Newton matrix; 0 for others."""
         p = self.problem
         program = Program.of(e, p.columns)
         with np.errstate(all="ignore"):
@@ -99,13 +117,12 @@ class Refiner:
         J = gradient[list(e.free)] * (1.0 if root is None else root)
         variance = p.likelihood.noise_variance(p.likelihood.rss(p.y - f))
         scale = np.sqrt(np.sum(J**2, axis=1))
-        out = np.zeros(len(e.constants))
+        out = np.zeros((len(e.constants), len(e.constants)))
         if not np.all(np.isfinite(scale)) or not np.all(scale > 0):
             return out
         normal = (J / scale[:, None]) @ (J / scale[:, None]).T
-        covariance = np.linalg.pinv(normal, rcond=1e-14, hermitian=True)
-        spread = np.sqrt(np.maximum(np.diag(covariance), 0.0) * variance) / scale
-        out[list(e.free)] = np.where(np.isfinite(spread), spread, 0.0)
+        inverse = np.linalg.pinv(normal, rcond=1e-14, hermitian=True) * variance / scale / scale[:, None]
+        out[np.ix_(e.free, e.free)] = np.where(np.isfinite(inverse), inverse, 0.0)
         return out
 
 

@@ -8,15 +8,20 @@ from fractions import Fraction
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
+from hypo.expression.evaluate import Program
 from hypo.expression.expr import PI, Expression
 from hypo.kernels import opcodes as oc
-from hypo.scoring.score import Hypothesis
+from hypo.scoring.complexity import fitted_cost, literal_cost
+from hypo.scoring.score import Hypothesis, Scorer
 
 # Candidates tried per constant, cheapest first.
 TRIES = 3
 # Half-width, in standard errors, within which an exact number is tried.
 REACH = 4.0
+# Moves tried before a formula is left as it is.
+TRIED = 4
 
 
 def _number(value: Fraction) -> Expression:
@@ -88,32 +93,64 @@ def exact_numbers(value: float, error: float) -> Iterator[Expression]:
 
 def snap(
     h: Hypothesis,
-    errors: Callable[[Expression], np.ndarray],
+    covariance: Callable[[Expression], NDArray[np.float64]],
     refit: Callable[[Expression], Hypothesis | None],
+    scorer: Scorer,
 ) -> Hypothesis:
-    """Greedy snapping: as long as the score falls, fix the constant and exact number that lower it most.
+    """Greedy snapping: as long as the score falls, fix a constant at an exact number.
 
-    ``errors`` gives the standard error of each constant slot, ``refit`` simplifies, fits the other constants and scores.
+    ``covariance`` gives that of all constant slots (n_constant, n_constant), ``refit`` simplifies, fits the other constants and
+    scores. What a move would cost is predicted (:func:`_moves`); only the most promising are tried.
     """
     best = h
+    refused: set[tuple[int, str]] = set()
     while best.expression.free:
-        e = best.expression
-        spread = errors(e)
-        step: Hypothesis | None = None
-        for node, (op, arg) in enumerate(e.code):
-            if op != oc.CONST or not e.constants[arg].free or e.constants[arg].name is not None:
+        for _, node, number in _moves(best, covariance(best.expression), scorer)[:TRIED]:
+            move = (round(best.expression.constants[best.expression.code[node][1]].value * 1e6), str(number))
+            if move in refused:
                 continue
-            value = e.constants[arg].value
-            error = REACH * float(spread[arg]) + 1e-9 * abs(value)
-            if abs(value) <= error:
-                options = [Expression.constant(0.0)]
-            else:
-                options = list(exact_numbers(value, min(error, 0.2 * abs(value))))
-            for number in options:
-                trial = refit(e.replace_leaf(node, number))
-                if trial is not None and trial.score < (step or best).score:
-                    step = trial
-        if step is None:
+            trial = refit(best.expression.replace_leaf(node, number))
+            if trial is not None and trial.score < best.score:
+                best = trial
+                break
+            refused.add(move)
+        else:
             return best
-        best = step
     return best
+
+
+def _moves(
+    h: Hypothesis, covariance: NDArray[np.float64], scorer: Scorer
+) -> list[tuple[float, int, Expression]]:
+    """(Predicted change of the score, node, exact number) for each constant and number near it, best first.
+
+    With a parabola for the sum of squares, fixing θ_i at v while the others adapt adds (v − θ_i)²/C_ii times the noise variance
+    to it, C being the covariance.
+    """
+    e = h.expression
+    log_symbols = math.log(scorer.symbols)
+    moves: list[tuple[float, int, Expression]] = []
+    for node, (op, arg) in enumerate(e.code):
+        if op != oc.CONST or not e.constants[arg].free or e.constants[arg].name is not None:
+            continue
+        value, variance = e.constants[arg].value, float(covariance[arg, arg])
+        error = REACH * math.sqrt(variance) + 1e-9 * abs(value)
+        if abs(value) <= error:
+            options = [Expression.constant(0.0)]
+        else:
+            options = list(exact_numbers(value, min(error, 0.2 * abs(value))))
+        known = fitted_cost(value, 1.0 / variance if variance > 0 else 0.0)
+        for number in options:
+            away = (float(_value(number)) - value) ** 2 / max(variance, 1e-18 * value**2, 1e-300)
+            misfit = scorer.likelihood.extra_misfit(away)
+            size = len(number) - 1
+            if len(number) == 1 and abs(number.constants[0].value) in (0.0, 1.0):
+                # The operation it stands in goes with it.
+                size = -2
+            cost = size * log_symbols + sum(literal_cost(c) for c in number.constants) - known
+            moves.append((misfit + cost, node, number))
+    return sorted(moves, key=lambda m: (m[0], m[1]))
+
+
+def _value(number: Expression) -> float:
+    return float(Program.of(number, ()).value(np.empty((0, 1)))[0])
