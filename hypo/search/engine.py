@@ -108,11 +108,12 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
             scanner = Scanner(ctx, settings, report)
             refiner.baselines()
             smaller = scanner.reduced()
+            reduction = Reduction(ctx, settings, report)
             proposers: list[Proposer] = [
                 *([smaller] if smaller else []),
                 scanner,
-                Reduction(ctx, settings, report),
-                Reduction(ctx, settings, report, mergers=False),
+                reduction,
+                Reduction(ctx, settings, report, doubt=reduction),
                 *installed(problem, settings),
             ]
             for each in proposers:

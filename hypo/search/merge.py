@@ -7,7 +7,7 @@ with u as a variable like any other, this finds differences, sums of squares, di
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,8 @@ from hypo.units import DIMENSIONLESS, Dimension
 
 # Mean square of the sine between the gradients of y and of u above which a form is not tried; forms tried at a time.
 LARGEST_ANGLE, TRIED = 0.05, 3
+# Pairs below this angle are merged at once.
+CLEAR = 1e-3
 # The held-out error may grow by this factor; an error below this share of the target's RMS is none.
 WORSE, NO_ERROR = 1.01, 1e-8
 
@@ -33,57 +35,83 @@ class Columns:
     formulas: Mapping[str, Expression]
     dimensions: Mapping[str, Dimension]
 
-    def merged(self, i: int, j: int, u: Expression, power: int) -> Columns:
-        """The columns with the formula ``u``, of the dimension of column i to a power, in place of number i and j."""
-        left = [k for k in range(len(self.names)) if k not in (i, j)]
-        values = Program.of(u, self.names).value(self.X)
-        whole = u.substitute(self.formulas)
-        name = f"({whole})"
-        dimensions = dict(self.dimensions)
-        if self.names[i] in dimensions:
-            dimensions[name] = dimensions[self.names[i]] ** power
+    def merged(self, mergers: Sequence[Merger]) -> Columns:
+        """The columns with a new one in place of each pair of ``mergers``."""
+        gone = {k for m in mergers for k in (m.i, m.j)}
+        left = [k for k in range(len(self.names)) if k not in gone]
+        names, rows, formulas, dimensions = [], [], dict(self.formulas), dict(self.dimensions)
+        for m in mergers:
+            whole = m.u.substitute(self.formulas)
+            name = f"({whole})"
+            names.append(name)
+            rows.append(Program.of(m.u, self.names).value(self.X))
+            formulas[name] = whole
+            if self.names[m.i] in dimensions:
+                dimensions[name] = dimensions[self.names[m.i]] ** m.power
         return Columns(
-            (name, *(self.names[k] for k in left)),
-            np.vstack([values, self.X[left]]),
-            {**self.formulas, name: whole},
-            dimensions,
+            (*names, *(self.names[k] for k in left)), np.vstack([*rows, self.X[left]]), formulas, dimensions
         )
+
+
+@dataclass(frozen=True)
+class Merger:
+    """A form ``u`` of columns i and j, the power of column i in it, and how far its gradient is from that of y."""
+
+    angle: float
+    i: int
+    j: int
+    u: Expression
+    power: int
 
 
 def merge(
     columns: Columns, y: NDArray[np.float64], weight: NDArray[np.float64], surrogate: Surrogate
 ) -> tuple[Columns, Surrogate] | None:
-    """The columns with two of them merged into one, and the surrogate in these; None when no merger holds."""
+    """The columns with pairs of them merged, and the surrogate in these; None when no merger holds."""
+    mergers = _mergers(columns, weight, surrogate)
+    disjoint: list[Merger] = []
+    for m in mergers:
+        if m.angle < CLEAR and not any({m.i, m.j} & {o.i, o.j} for o in disjoint):
+            disjoint.append(m)
+    least = NO_ERROR * float(np.sqrt(np.mean(y**2)))
+    # Several at once where they are clear; else the one of the best few that predicts best.
+    trials = [disjoint] if len(disjoint) > 1 else []
+    best: tuple[float, Columns, Surrogate] | None = None
+    for chosen in (*trials, *([m] for m in mergers[:TRIED])):
+        trial = columns.merged(chosen)
+        if not np.all(np.isfinite(trial.X)):
+            continue
+        s = fit_surrogate(trial.X, y, weight, surrogate.log)
+        if s is None or s.error > max(WORSE * surrogate.error, least):
+            continue
+        if len(chosen) > 1:
+            return trial, s
+        # Of forms that predict alike the simplest.
+        error = max(s.error, least) * (1.0 + 0.001 * len(chosen[0].u))
+        if best is None or error < best[0]:
+            best = (error, trial, s)
+    return None if best is None else best[1:]
+
+
+def _mergers(columns: Columns, weight: NDArray[np.float64], surrogate: Surrogate) -> list[Merger]:
+    """Mergers whose gradients come close to that of the surrogate, the closest first."""
     # In units of the columns' spreads, so that no column counts for its unit.
     spread = columns.X.std(axis=1)
     gradient = surrogate.gradient(columns.X) * spread[:, None]
-    tried: list[tuple[float, int, int, Expression, int]] = []
+    out: list[Merger] = []
     n = len(columns.names)
     with np.errstate(all="ignore"):
         for i in range(n):
             for j in range(i + 1, n):
-                for u, power, du in _forms(columns, i, j):
-                    g = gradient[[i, j]]
-                    du = (du[0] * spread[i], du[1] * spread[j])
-                    across = (g[0] * du[1] - g[1] * du[0]) ** 2 * weight
-                    whole = np.sum(g**2, axis=0) * (du[0] ** 2 + du[1] ** 2) * weight
-                    angle = float(np.sum(across) / np.sum(whole))
+                g = gradient[[i, j]]
+                size = np.sum(g**2, axis=0) * weight
+                for u, power, (di, dj) in _forms(columns, i, j):
+                    di, dj = di * spread[i], dj * spread[j]
+                    across = (g[0] * dj - g[1] * di) ** 2 * weight
+                    angle = float(np.sum(across) / np.sum(size * (di**2 + dj**2)))
                     if angle < LARGEST_ANGLE:
-                        tried.append((angle, i, j, u, power))
-    least = NO_ERROR * float(np.sqrt(np.mean(y**2)))
-    best: tuple[float, Columns, Surrogate] | None = None
-    for _, i, j, u, power in sorted(tried, key=lambda t: t[0])[:TRIED]:
-        trial = columns.merged(i, j, u, power)
-        if not np.all(np.isfinite(trial.X)):
-            continue
-        s = fit_surrogate(trial.X, y, weight)
-        if s is None or s.error > max(WORSE * surrogate.error, least):
-            continue
-        # Of forms that predict alike the simplest.
-        error = max(s.error, least) * (1.0 + 0.001 * len(u))
-        if best is None or error < best[0]:
-            best = (error, trial, s)
-    return None if best is None else best[1:]
+                        out.append(Merger(angle, i, j, u, power))
+    return sorted(out, key=lambda m: m.angle)
 
 
 def _forms(columns: Columns, i: int, j: int) -> Iterator[tuple[Expression, int, tuple[NDArray, NDArray]]]:

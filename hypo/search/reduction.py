@@ -13,12 +13,12 @@ from hypo.search.context import Context
 from hypo.search.merge import Columns, merge_all, reduced_rows
 from hypo.search.problem import Problem, Settings
 from hypo.search.proposer import Turn
-from hypo.search.scanner import Scanner, scan_cost
+from hypo.search.scanner import Scanner
 from hypo.search.symmetry import Symmetry, find_symmetry
 from hypo.units import DIMENSIONLESS, Dimension
 
-# Seconds to fit smooth stand-ins and look for symmetries.
-LOOK = 0.3
+# Cost of the first turn. With more than ``FEW`` variables a reduction is worth looking for before anything else.
+LOOK, LOOK_LATER, FEW = 0.1, 0.5, 2
 
 
 class Reduction:
@@ -26,12 +26,12 @@ class Reduction:
     scalings found in the data count as units (:mod:`hypo.search.symmetry`).
 
     Each independent scaling x_j → λ^{a_j} x_j, y → λ^b y is a base unit. Where the user gave units these stay, unless the data
-    show more scalings than they do. Without ``mergers`` only the scalings are used.
+    show more scalings than they do. With ``doubt`` it is the same without the mergers of that reduction.
     """
 
-    def __init__(self, ctx: Context, settings: Settings, report: Callable[[str], None], mergers: bool = True) -> None:
-        self.name = "reduction" if mergers else "scaling"
-        self._mergers = mergers
+    def __init__(self, ctx: Context, settings: Settings, report: Callable[[str], None], doubt: Reduction | None = None) -> None:
+        self.name = "reduction" if doubt is None else "scaling"
+        self._doubt = doubt
         self._ctx, self._settings, self._report = ctx, settings, report
         self._scanners: list[Scanner] | None = None if settings.fit_constants else []
         self.columns: Columns | None = None
@@ -41,8 +41,13 @@ class Reduction:
     def cost(self) -> float:
         """The cost of the next scan, and of looking for reductions at first."""
         if self._scanners is None:
-            return LOOK + scan_cost(self._settings.library_sizes[0])
+            return LOOK if self._doubt is None and len(self._ctx.problem.columns) > FEW else LOOK_LATER
         return min((s.cost for s in self._scanners), default=math.inf)
+
+    @property
+    def merged(self) -> bool:
+        """Whether variables were merged."""
+        return self.columns is not None and self.columns.names != self._ctx.problem.columns
 
     def propose(self, turn: Turn) -> Iterator[Expression]:
         """Formulas of the next scan."""
@@ -56,18 +61,18 @@ class Reduction:
 
     def _start(self) -> list[Scanner]:
         ctx, problem = self._ctx, self._ctx.problem
-        if ctx.surrogate is None:
+        if ctx.surrogate is None or (self._doubt is not None and not self._doubt.merged):
             return []
         X, y, weight = ctx.smoothing_rows
         own = {n: Expression.variable(n) for n in problem.columns}
         units = {n: problem.dimensions.get(n, DIMENSIONLESS) for n in problem.columns} if problem.has_units else {}
         columns, surrogate = Columns(problem.columns, X, own, units), ctx.surrogate
-        if self._mergers:
+        if self._doubt is None:
             columns, surrogate = merge_all(columns, y, weight, surrogate)
         found = find_symmetry(surrogate, columns.X, y, weight)
         if found is not None and found.rank <= _rank(columns):
             found = None
-        if columns.names == problem.columns and (self._mergers or found is None):
+        if columns.names == problem.columns and found is None:
             return []
         self.columns, self.symmetry = columns, found
         smaller = replace(problem, columns=columns.names, X=reduced_rows(columns, problem.columns, problem.X))
@@ -79,7 +84,7 @@ class Reduction:
         if not (np.all(np.isfinite(rows)) and np.all(np.isfinite(smaller.X))):
             return []
         reduced = ctx.under(smaller, rows, surrogate, (columns.X, y, weight))
-        scanner = Scanner(reduced, self._settings, self._report, name=self.name, pure=False)
+        scanner = Scanner(reduced, self._settings, self._report, name=self.name, pure=False, differences=False)
         separated = scanner.reduced()
         return [*([separated] if separated else []), scanner]
 

@@ -55,7 +55,7 @@ class Scanner:
     """The proposer that scans libraries; a turn takes the next of the settings' library sizes.
 
     With ``start`` and ``lines`` it is the smaller search for a target from which the other variables were divided out.
-    ``pure``: members are proposed by themselves too, for the certificate.
+    ``pure``: members are proposed by themselves too, for the certificate. ``differences``: π groups may hold them.
     """
 
     def __init__(
@@ -67,9 +67,10 @@ class Scanner:
         lines: Sequence[int] | None = None,
         name: str = "library",
         pure: bool = True,
+        differences: bool = True,
     ) -> None:
         problem = ctx.problem
-        self.name = name
+        self.name, self.differences = name, differences
         self.ctx, self.settings, self.report = ctx, settings, report
         self.scorer = problem.scorer(settings)
         self.clock = ctx.clock
@@ -84,7 +85,7 @@ class Scanner:
         self.leads: list[Expression] = []
         exact = self._exact_dimension()
         if problem.has_units and settings.fit_constants and dimension is not None and exact is not None:
-            self.groups = group_library(ctx, settings, self.lines)
+            self.groups = group_library(ctx, settings, self.lines, differences)
             self.leads = leads(ctx, self.lines, exact)
         self.denoised: Target | None = None
         self.complete_to = 0
@@ -130,7 +131,7 @@ class Scanner:
         if not np.all(np.isfinite(rest)) or np.ptp(rest) <= 1e-12 * float(np.max(np.abs(rest))):
             return None
         start = Target(rest, dimension, (Step(oc.MUL, factor, values),))
-        return Scanner(self.ctx, self.settings, self.report, start, found.rest, f"{self.name} without pure powers")
+        return Scanner(self.ctx, self.settings, self.report, start, found.rest, f"{self.name} without pure powers", False, self.differences)
 
     @property
     def diversity(self) -> float:
@@ -161,6 +162,7 @@ class Scanner:
     def propose(self, turn: Turn) -> Iterator[Expression]:
         """Formulas found with libraries of the next size."""
         size = self._sizes.pop(0)
+        known = self._done(turn)
         smallest = size == self.settings.library_sizes[0]
         before = self.plain.count
         tested = self.plain.tested
@@ -168,7 +170,7 @@ class Scanner:
         self.clock.scored += self.plain.tested - tested
         if self.pure:
             yield from self._pure(before)
-        if self._done(turn):
+        if known or (self._done(turn) and not smallest):
             return
         grown = self.plain.count > before
         if self.settings.fit_constants:

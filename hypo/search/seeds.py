@@ -49,10 +49,12 @@ def plain_library(ctx: Context, settings: Settings, lines: Sequence[int]) -> Lib
     return _library(seeds, p, settings)
 
 
-def group_library(ctx: Context, settings: Settings, lines: Sequence[int]) -> Library | None:
-    """A library over dimensionless products of powers (Buckingham's π groups), None when there are too few."""
+def group_library(ctx: Context, settings: Settings, lines: Sequence[int], differences: bool = True) -> Library | None:
+    """A library over dimensionless products of powers (Buckingham's π groups) of the variables and, unless told otherwise,
+    their ``differences``; None when there are too few."""
     leaves = _leaves(ctx, lines)
-    _add_differences(leaves)
+    if differences:
+        _add_differences(leaves)
     seeds = [Seed(Expression.constant(1.0), 1, np.ones(ctx.n_probe))]
     for exponents, e in monomials(leaves.formulas, leaves.dimensions, None, limit=MOST_GROUPS):
         values = np.prod([leaves.rows[k] ** q for k, q in enumerate(exponents) if q], axis=0)
@@ -69,9 +71,18 @@ def group_library(ctx: Context, settings: Settings, lines: Sequence[int]) -> Lib
 
 
 def leads(ctx: Context, lines: Sequence[int], dimension: Dimension) -> list[Expression]:
-    """A few products of powers of the given dimension, simplest first."""
+    """A few products of powers of the given dimension, simplest first; roots of such products where there are none."""
     leaves = _leaves(ctx, lines)
-    return [e for _, e in monomials(leaves.formulas, leaves.dimensions, dimension.exponents, limit=MOST_LEADS)]
+    carrying = [k for k, d in enumerate(leaves.dimensions) if any(d)]
+    formulas = [leaves.formulas[k] for k in carrying]
+    dimensions = [leaves.dimensions[k] for k in carrying]
+    if not formulas:
+        return []
+    found = [e for _, e in monomials(formulas, dimensions, dimension.exponents, limit=MOST_LEADS)]
+    if found or dimension.is_dimensionless:
+        return found
+    squares = monomials(formulas, dimensions, (dimension**2).exponents, limit=MOST_LEADS)
+    return [Expression.apply("sqrt", e) for _, e in squares]
 
 
 def _library(seeds: list[Seed], p: Problem, settings: Settings) -> Library:

@@ -136,11 +136,12 @@ def _predict(c: NDArray[np.float64], A: NDArray[np.float64], log: bool, sign: fl
 
 
 def fit_surrogate(
-    X: NDArray[np.float64], y: NDArray[np.float64], weight: NDArray[np.float64]
+    X: NDArray[np.float64], y: NDArray[np.float64], weight: NDArray[np.float64], log: bool | None = None
 ) -> Surrogate | None:
     """The polynomial stand-in of least held-out error; None with too few rows or a target it tells nothing of.
 
-    The rows held out depend on their number only, so that the errors of two stand-ins for one target compare row by row.
+    ``log`` settles whether y or its logarithm is fitted. The rows held out depend on their number only, so that the errors of
+    two stand-ins for one target compare row by row.
     """
     n_var, n = X.shape
     if n < 40 or n_var > 20 or np.any(np.ptp(X, axis=1) == 0):
@@ -151,7 +152,10 @@ def fit_surrogate(
     held[np.random.default_rng(0).permutation(n)[: int(HELD_OUT * n)]] = True
     spread = float(np.std(y))
     sign = -1.0 if np.median(y) < 0 else 1.0
-    logs = (False, True) if np.mean(sign * y > 0) > ONE_SIGN else (False,)
+    if log is not None:
+        logs: tuple[bool, ...] = (log,)
+    else:
+        logs = (False, True) if np.mean(sign * y > 0) > ONE_SIGN else (False,)
     best: tuple[float, bool, int, bool] | None = None
     for log in logs:
         failed, least, last = 0, np.inf, False
