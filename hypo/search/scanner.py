@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import combinations_with_replacement
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +16,11 @@ from hypo.expression.expr import Expression
 from hypo.expression.simplify import simplify
 from hypo.kernels import opcodes as oc
 from hypo.search import forms
+from hypo.search.archive import Archive
 from hypo.search.context import Context, View
 from hypo.search.forms import KEEP, KEEP_PEELED
 from hypo.search.groups import product
-from hypo.search.library import Library
+from hypo.search.library import Library, Seed
 from hypo.search.problem import Settings
 from hypo.search.proposer import Turn
 from hypo.search.race import SUM, Hit, build, race
@@ -32,6 +34,8 @@ from hypo.units import Dimension
 COST_PER_ROW, COST_POWER = 2e-4, 1.2
 # Hits that become formulas after each group of scans.
 REFINE = 30
+# The first of them are built whatever they promise, the others when they come this close to the best, in nats per row.
+SURE, SLACK = 6, 0.15
 # A residual below this share of the target's RMS on the racing rows marks a hit as exact.
 EXACT_HIT = 1e-9
 # Members evaluated at once on the racing rows.
@@ -42,6 +46,8 @@ PEEL_ROWS, FREE_ROWS, LOG_ROWS = 600, 1500, 4000
 PEEL_FROM = 1000
 # With fewer rows than this a constant that snapping would remove costs too much: sums are tried without it as well.
 FEW_ROWS = 40
+# Products of two members scanned as terms, for each member of a library.
+TERM_ROWS = 4
 # Members peeled off before the scans, and before a sweep over chains of links.
 PEEL_MEMBERS, SWEEP_MEMBERS = 60, 16
 
@@ -131,7 +137,8 @@ class Scanner:
         if not np.all(np.isfinite(rest)) or np.ptp(rest) <= 1e-12 * float(np.max(np.abs(rest))):
             return None
         start = Target(rest, dimension, (Step(oc.MUL, factor, values),))
-        return Scanner(self.ctx, self.settings, self.report, start, found.rest, f"{self.name} without pure powers", False, self.differences)
+        name = f"{self.name} without pure powers"
+        return Scanner(self.ctx, self.settings, self.report, start, found.rest, name, False, self.differences)
 
     @property
     def diversity(self) -> float:
@@ -182,7 +189,9 @@ class Scanner:
                 self.groups.grow(size, max_cost=self.ctx.problem.max_complexity, deadline=self.clock.deadline)
                 grown |= self.groups.count > old
                 views.append(View(self.groups, self.ctx.X, size, self._max_cost))
-            scans = [self._logs, self._sweep, self._links] + ([self._peels] if size >= PEEL_FROM else [])
+            scans = [self._logs, self._sweep, self._links]
+            if size >= PEEL_FROM:
+                scans = [self._logs, self._sweep, self._terms, self._links, self._peels]
             for scan in scans:
                 for view, kind in zip(views, ("members", "groups"), strict=False):
                     self.report(f"{self.name} of {len(view.members)} {kind}: {scan.__name__.strip('_')}")
@@ -235,7 +244,7 @@ class Scanner:
         rss = np.array([h.rss for h in hits])
         sizes = np.array([h.size for h in hits])
         approximate = self.scorer.approximate(rss, sizes, len(self.ctx.y))
-        for k in _best_first(rss, sizes, approximate):
+        for k in _worth_building(rss, sizes, approximate, turn.archive, SLACK * self.scorer.likelihood.total_weight):
             if self.clock.expired:
                 return
             # The simplest exact hits come first; once one is in the archive the inexact ones cannot beat it.
@@ -267,6 +276,34 @@ class Scanner:
                 hits += forms.sums(self.ctx, view, loose, KEEP_PEELED, FREE_ROWS, intercept=False)
             hits += forms.products(self.ctx, view, loose[:1], FREE_ROWS)
         return hits
+
+    def _terms(self, view: View, groups: bool) -> list[Hit]:
+        """Sums of products of two members: terms that enumeration would reach only much later."""
+        products = View(self._products(view), self.ctx.X, 10**9, self._max_cost)
+        if not len(products.members):
+            return []
+        starts = self._starts
+        if groups:
+            starts = [t for t in self._led() if t.dimension == 0][:4] or starts
+        targets = [t for s in starts for t in (s, *links(s, self.ctx.problem.allowed))]
+        return forms.sums(self.ctx, products, targets, KEEP_PEELED, TERM_ROWS * len(view.members), beam=forms.BEAM // 2)
+
+    def _products(self, view: View) -> Library:
+        """The library of single members and products of two, of a view's simplest ones."""
+        lib = view.rows.library
+        count = min(len(view.members), int(math.sqrt(2 * TERM_ROWS * len(view.members))))
+        simplest = [lib.expression(int(m)) for m in view.members[:count]]
+        values, dims = view.values[:count], view.dims[:count]
+        cost = lib.cost[view.members[:count]]
+        seeds = [Seed(e, int(c), v, int(d)) for e, c, v, d in zip(simplest, cost, values, dims, strict=True)]
+        if "*" in self.ctx.problem.allowed:
+            for i, j in combinations_with_replacement(range(count), 2):
+                seeds.append(
+                    Seed(simplest[i] * simplest[j], int(cost[i] + cost[j]) + 1, values[i] * values[j], int(dims[i] + dims[j]))
+                )
+        out = Library(seeds, (), lib.columns, dimension_layout=self.ctx.problem.dimension_layout, seed=self.settings.seed)
+        out.grow(len(seeds) + 1, max_cost=self._max_cost, deadline=self.clock.deadline)
+        return out
 
     def _led(self) -> list[Target]:
         """The target divided by each of a few products of powers that carry its dimension."""
@@ -354,14 +391,21 @@ class Scanner:
         return [u for u in peels(t, one, self.ctx.problem.allowed, False) if u.steps[0].op != oc.MUL]
 
 
-def _best_first(rss: NDArray[np.float64], sizes: NDArray[np.float64], score: NDArray[np.float64]) -> list[int]:
-    """The ``REFINE`` hits of lowest score, then those that no smaller hit fits as well: they fill the front."""
-    order = [int(k) for k in np.argsort(score, kind="stable")]
-    chosen = order[:REFINE]
-    least = np.inf
+def _worth_building(
+    rss: NDArray[np.float64], sizes: NDArray[np.float64], score: NDArray[np.float64], archive: Archive, slack: float
+) -> list[int]:
+    """The hits of lowest score, ``REFINE`` at most and beyond the first ``SURE`` only within ``slack`` of the best known; then
+    those that would fill the front."""
+    best = archive.best
+    limit = math.inf if best is None else best.score + slack
+    order = [int(k) for k in np.argsort(score, kind="stable")[:REFINE]]
+    chosen = order[:SURE] + [k for k in order[SURE:] if score[k] < limit]
+    front = archive.front()
+    least = math.inf
     for k in np.lexsort((rss, sizes)):
         if rss[k] < least:
             least = rss[k]
-            if int(k) not in chosen:
+            known = min((h.score for h in front if h.complexity <= sizes[k]), default=math.inf)
+            if int(k) not in chosen and score[k] < known:
                 chosen.append(int(k))
     return chosen
