@@ -122,6 +122,7 @@ def cli() -> None:
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of all random choices.")
 @click.option("--operators", metavar='"+,-,*,…"', help="Operators a formula may use.")
 @click.option("--max-complexity", type=int, metavar="N", help="Most nodes of a formula.")
+@click.option("--guess", "guesses", multiple=True, metavar="FORMULA", help="Formula to start from; may be repeated.")
 @click.option("--workers", type=int, metavar="N", help="Threads (default: one per core); no matter for the result.")
 @click.option("--out", metavar="DIR", help="Folder for the result (default: hypo-out/NAME of the data).")
 @click.option("--plot", is_flag=True, help="Also write plot.png.")

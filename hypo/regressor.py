@@ -37,6 +37,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         knowledge: :class:`hypo.Knowledge`, a dictionary of the file's shape, or the path of a TOML file.
         sigma: known noise of y (standard deviation); default: estimated.
         lam: weight λ of soft violations.
+        guesses: formulas to start from, such as ``["a*x0/(b + x0)"]``; names that are no columns are constants to fit.
         workers: threads; default one per core. Does not change the result.
         model_selection: ``"score"`` predicts by the formula of least score, ``"accuracy"`` of least misfit.
         progress: show progress on standard error.
@@ -65,6 +66,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         sigma: float | None = None,
         lam: float | None = None,
         workers: int | None = None,
+        guesses: Sequence[str] | None = None,
         model_selection: str = "score",
         progress: bool = False,
     ) -> None:
@@ -79,6 +81,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         self.sigma = sigma
         self.lam = lam
         self.workers = workers
+        self.guesses = guesses
         self.model_selection = model_selection
         self.progress = progress
 
@@ -135,6 +138,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
             weights=weights,
             lam=self.lam,
             workers=self.workers,
+            guesses=self.guesses,
             progress=self.progress,
         )
         if self.result_.best is None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from hypo.api.inputs import KnowledgeLike
+    from hypo.expression.expr import Expression
     from hypo.search.engine import Progress
 
     ProgressLike = bool | Callable[[Progress], None] | None
@@ -37,6 +38,7 @@ def fit(
     lam: float | None = None,
     units: Mapping[str, str] | None = None,
     drop_missing: bool = False,
+    guesses: Sequence[str | Expression] | str | Expression | None = None,
     progress: ProgressLike = None,
     out: str | os.PathLike[str] | None = None,
 ) -> Result:
@@ -57,6 +59,9 @@ def fit(
         lam: weight λ of soft violations, in nats per unit of violation.
         units: unit texts by column name, target included; must agree with headers and knowledge.
         drop_missing: leave out rows with missing or infinite cells instead of refusing them.
+        guesses: formulas to start from, such as ``["a*x/(b + x)"]``. Names that are neither columns nor constants of
+            the knowledge are constants to fit. They are fitted from many starts, then varied, and seed the search; a guess
+            that breaks a hard rule of the knowledge is refused.
         progress: True shows progress on standard error; or a function called with :class:`Progress` reports.
         out: folder for ``result.json`` and ``front.csv``; nothing is written by default.
 
@@ -81,11 +86,14 @@ def fit(
         max_complexity=max_complexity,
         workers=workers,
         lam=lam,
+        guesses=guesses,
     )
     from hypo.search.engine import search
+    from hypo.search.guesses import read_guesses
     from hypo.search.problem import make_problem
 
     problem = make_problem(dataset, background, settings)
+    read_guesses(problem, settings)
     shown, report = _display(progress, dataset.target)
     with shown:
         outcome = search(problem, settings, report)

@@ -14,6 +14,7 @@ from hypo.expression import ops
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+    from hypo.expression.expr import Expression
     from hypo.knowledge import Knowledge
     from hypo.search.problem import Settings
 
@@ -141,6 +142,7 @@ def as_settings(
     max_complexity: int | None = None,
     workers: int | None = None,
     lam: float | None = None,
+    guesses: Sequence[str | Expression] | str | Expression | None = None,
 ) -> Settings:
     """Checked settings of the engine; raises InputError naming the wrong one."""
     from hypo.search.problem import Settings
@@ -168,8 +170,22 @@ def as_settings(
         seed=int(seed),
         workers=workers or available_cores(),
         operators=None if operators is None else operator_names(operators),
+        guesses=_formulas(guesses),
         **{name: value for name, value in given.items() if value is not None},
     )
+
+
+def _formulas(guesses: Sequence[str | Expression] | str | Expression | None) -> tuple[str | Expression, ...]:
+    """Guesses as a tuple; raises InputError for what is neither text nor Expression."""
+    from hypo.expression.expr import Expression
+
+    if guesses is None:
+        return ()
+    listed = [guesses] if isinstance(guesses, str | Expression) else list(guesses)
+    for guess in listed:
+        if not isinstance(guess, str | Expression):
+            raise InputError(f'guesses must be formulas, such as ["a*x/(b + x)"], got {guess!r}')
+    return tuple(listed)
 
 
 def _need(name: str, value: Any, kind: type, words: str) -> None:

@@ -167,13 +167,16 @@ def _gradient(op, left, right, live, top, node, adjoint, n_row):
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def fit_batch(op, arg, value, length, X, y, root, linear, evaluations, rss, coef):
-    """Fits the free constants of all programs, in place, by up to ``evaluations`` evaluations of each.
+def fit_batch(programs, rows, linear, evaluations, rss, coef):
+    """Fits the free constants of all ``programs`` (op, arg, value, length) to ``rows`` (X, y, root), in place, by up to
+    ``evaluations`` evaluations of each.
 
-    ``rss`` (n,): residual sums of squares, infinite where a value is invalid or a program has more than ``MAX_TERMS``
+    ``rss`` (n,): residual sums of squares, infinite where a value is invalid or a program is empty, has more than ``MAX_TERMS``
     terms or ``MAX_FREE`` free constants. ``coef`` (n, MAX_TERMS + 1): a, b1, …, bK of the terms from the last to the first
     (untouched unless ``linear``).
     """
+    op, arg, value, length = programs
+    X, y, root = rows
     n, width = op.shape
     n_row = y.shape[0]
     node, adjoint = np.empty((width, n_row)), np.empty((width, n_row))
@@ -195,6 +198,8 @@ def fit_batch(op, arg, value, length, X, y, root, linear, evaluations, rss, coef
     for e in range(n):
         rss[e] = np.inf
         k_n = length[e]
+        if k_n == 0:
+            continue
         o, a, v = op[e, :k_n], arg[e, :k_n], value[e, :k_n]
         left, right = links[0, :k_n], links[1, :k_n]
         link_arguments(o, left, right)
@@ -219,11 +224,10 @@ def fit_batch(op, arg, value, length, X, y, root, linear, evaluations, rss, coef
         if p > MAX_FREE:
             continue
         if linear:
-            k, last = k_n - 1, n_term
             # The sums that join the terms: all nodes that are no part of a term.
             for t in range(k_n):
                 top[t] = True
-            for t in range(last):
+            for t in range(n_term):
                 k = term[t]
                 need = 1
                 while need > 0:

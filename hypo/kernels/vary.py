@@ -1,7 +1,7 @@
 """Variation of postfix programs: children from tournament parents by crossover and mutation, tidied and checked, in one pass.
 
 Programs lie in rows of fixed width as in :mod:`hypo.kernels.fit`. A child is the parent with some subtrees replaced; then
-subtrees without variables become one free constant, and with ``linear`` a sum at the root loses the signs, factors and
+subtrees of free constants become one of them, and with ``linear`` a sum at the root loses the signs, factors and
 constants that its coefficients make up for. Children that break a rule of the grammar are thrown away and tried again.
 Random numbers are SplitMix64 (G. Steele, D. Lea and C. Flood, OOPSLA 2014) on a state of one integer.
 """
@@ -34,7 +34,8 @@ class Grammar(NamedTuple):
 
     ``unary``, ``binary``: opcodes, and ``*_chance`` their cumulated chances. ``forbid``, ``shy`` (N_OPCODE,): masks of opcodes
     that must not, or seldom, stand below one. ``size``: most nodes, coefficients included; ``linear``, ``free``: whether sums
-    at the root have coefficients, and constants are fitted. ``fixed`` and ``fixed_dims``: named constants. ``dims`` (n_var,)
+    at the root have coefficients, and constants are fitted. ``fixed``: named constants; ``fixed_dims``: theirs, and of other
+    fixed numbers. ``dims`` (n_var,)
     packed dimensions, looked at where ``units``; ``target`` that of the whole, which coefficients make up for. ``place``
     (n_var,): magnitude of each variable. ``block_*``: building blocks, program b is ``block_start[b]:block_start[b+1]``.
     """
@@ -255,8 +256,8 @@ def _mutate(g, state, kind, p, n, other, n_other, q, spare):
 
 
 @njit(cache=True, error_model="numpy")
-def _fold(p, n, q, free):
-    """Writes p to q with each subtree without variables as one constant; returns its length, 0 when that is invalid."""
+def _fold(p, n, q):
+    """Writes p to q with each subtree of free constants as one of them; returns its length, 0 when that is invalid."""
     starts = np.empty(n, np.int64)
     pure = np.empty(n, np.bool_)
     u, v = np.empty(1), np.empty(1)
@@ -265,12 +266,10 @@ def _fold(p, n, q, free):
         o = p[0][k]
         if o < _FIRST_UNARY:
             starts[top] = m
-            pure[top] = o == _CONST
+            pure[top] = o == _CONST and p[1][k] < 0
             top += 1
         elif o < _FIRST_BINARY:
             if pure[top - 1]:
-                if not free:
-                    return 0
                 u[0] = q[2][m - 1]
                 unary_block(o, u, u, 1)
                 q[1][m - 1] = -1
@@ -281,8 +280,6 @@ def _fold(p, n, q, free):
         else:
             top -= 1
             if pure[top] and pure[top - 1]:
-                if not free:
-                    return 0
                 u[0], v[0] = q[2][m - 2], q[2][m - 1]
                 binary_block(o, u, v, u, 1)
                 m -= 1
@@ -298,8 +295,8 @@ def _fold(p, n, q, free):
 
 @njit(cache=True)
 def _bare_terms(p, n, q):
-    """Writes the terms of the sum p to q, without signs and constant factors, joined by +; returns the length, 0 when there
-    is none or there are too many."""
+    """Writes the terms of the sum p to q, without signs and constant factors, and then the + that join them; returns the
+    length, 0 when there is none or there are too many."""
     stack = np.empty(n + 1, np.int64)
     stack[0] = n - 1
     top, m, count = 1, 0, 0
@@ -330,8 +327,8 @@ def _bare_terms(p, n, q):
                 continue
         m = _copy(q, m, p, _start(p[0], k), k + 1)
         count += 1
-        if count > 1:
-            m = _put(q, m, _ADD, 0, 0.0)
+    for _ in range(count - 1):
+        m = _put(q, m, _ADD, 0, 0.0)
     return m if count <= MAX_TERMS else 0
 
 
@@ -425,7 +422,7 @@ def _tidy(g, p, n, q, mind_shy):
     width = p[0].shape[0]
     if n == 0 or n > width:
         return 0
-    m = _fold(p, n, q, g.free)
+    m = _fold(p, n, q)
     if m == 0:
         return 0
     if g.linear:
@@ -438,8 +435,9 @@ def _tidy(g, p, n, q, mind_shy):
 
 
 @njit(cache=True, nogil=True)
-def tidy(g, op, arg, value, length):
-    """Tidies all programs in place; ``length`` 0 marks those that break a rule."""
+def tidy(g, programs):
+    """Tidies all programs (op, arg, value, length) in place; length 0 marks those that break a rule."""
+    op, arg, value, length = programs
     width = op.shape[1]
     q = (np.empty(width, np.int32), np.empty(width, np.int32), np.empty(width))
     for i in range(op.shape[0]):
@@ -447,12 +445,15 @@ def tidy(g, op, arg, value, length):
 
 
 @njit(cache=True, nogil=True)
-def breed(g, state, op, arg, value, length, score, first, last, out_op, out_arg, out_value, out_length):
-    """Fills the ``out`` arrays with children of the programs ``first``…``last - 1``, or with random ones when there are none.
+def breed(g, state, parents, score, first, last, children):
+    """Fills ``children`` (op, arg, value, length) with those of the programs ``first``…``last - 1`` of ``parents``, or with
+    random programs when there are none.
 
-    Parents win tournaments by the lowest ``score``. ``state`` (1,) uint64 is the random state. ``out_length`` 0 marks a place
-    for which no valid child came up.
+    Parents win tournaments by the lowest ``score``. ``state`` (1,) uint64 is the random state. Length 0 marks a place for which
+    no valid child came up.
     """
+    op, arg, value, length = parents
+    out_op, out_arg, out_value, out_length = children
     width = op.shape[1]
     spare = (np.empty(width, np.int32), np.empty(width, np.int32), np.empty(width))
     p = (np.empty(width, np.int32), np.empty(width, np.int32), np.empty(width))

@@ -74,7 +74,8 @@ class Settings:
     """Everything the search depends on besides data and knowledge.
 
     ``operators`` None means the defaults, which also keep transcendental functions out of each other in the library;
-    operators named by the user are enumerated without that rule. ``time_limit`` is in seconds.
+    operators named by the user are enumerated without that rule. ``time_limit`` is in seconds. ``guesses`` are formulas that
+    take part in the search.
     """
 
     time_limit: float = 60.0
@@ -88,6 +89,7 @@ class Settings:
     n_probe: int = 100
     n_race: int = 2000
     library_sizes: tuple[int, ...] = (250, 1000, 4000, 12000, 40000, 120000)
+    guesses: tuple[str | Expression, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for a manifest; ``workers`` is left out, because it does not change the answer."""
@@ -96,6 +98,7 @@ class Settings:
         out["operators"] = None if self.operators is None else list(self.operators)
         out["complexity_weights"] = dict(self.complexity_weights)
         out["library_sizes"] = list(self.library_sizes)
+        out["guesses"] = [str(guess) for guess in self.guesses]
         return out
 
 

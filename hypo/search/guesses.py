@@ -1,0 +1,219 @@
+"""Guesses: formulas of the user that take part in the search, first as they stand, then varied.
+
+A name that is neither a column nor a constant of the knowledge is a constant to fit. Equal names are fitted as one; from
+then on each leaf may go its own way, since a formula of the result carries numbers, not names.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hypo.errors import FormulaError, InputError
+from hypo.expression.expr import Expression
+from hypo.expression.parser import parse
+from hypo.expression.simplify import simplify
+from hypo.kernels import opcodes as oc
+from hypo.scoring.likelihood import Gaussian
+from hypo.search.constants import fit
+from hypo.search.problem import Problem, Settings
+from hypo.search.proposer import Turn
+
+# Starts of the first fit; steps, rows and the number of variants of a guess that are fitted, and of those yielded.
+STARTS, STEPS, ROWS, VARIANTS, YIELDED = 24, 12, 500, 600, 40
+# Seconds for each guess: those of the first turn and of the second.
+FIRST_COST, SECOND_COST = 0.1, 1.0
+# Functions that a term added to a guess may have.
+FUNCTIONS = ("square", "sqrt", "inv", "exp", "log", "sin", "cos", "tanh")
+
+
+def read_guesses(problem: Problem, settings: Settings) -> tuple[Expression, ...]:
+    """The settings' guesses as formulas whose unknown names are free constants.
+
+    Raises InputError naming the guess when it cannot be read, uses what is no column, or breaks a hard rule of the knowledge
+    or the largest complexity: it could never be a result, so its user should know before the search.
+    """
+    return tuple(_read(g, problem, settings) for g in settings.guesses)
+
+
+def _read(guess: str | Expression, problem: Problem, settings: Settings) -> Expression:
+    e = guess
+    if isinstance(e, str):
+        try:
+            e = parse(e, variables=problem.columns, constants=problem.constants)
+        except FormulaError as error:
+            raise InputError(f"the guess {_quoted(guess)} cannot be used: {error}") from error
+    used = (*e.variables, *(c.name for c in e.constants if c.free))
+    columns = ", ".join(problem.columns)
+    if problem.target in used and problem.target not in problem.columns:
+        raise InputError(f"the guess {_quoted(guess)} uses the target {problem.target}; it can use the columns {columns}")
+    unknown = [name for name in e.variables if name not in problem.columns]
+    if unknown:
+        raise InputError(f"the guess {_quoted(guess)} uses {unknown[0]}, but the columns are {columns}")
+    if e.free and not settings.fit_constants:
+        raise InputError(f"the guess {_quoted(guess)} has constants to fit, which this search does not do")
+    for v in problem.knowledge.violations(e, problem.target):
+        if v.hard:
+            raise InputError(
+                f"the guess {_quoted(guess)} breaks the rule {v.rule}: {v.message}; change the guess or the rule"
+            )
+    size = e.complexity(settings.complexity_weights)
+    if size > problem.max_complexity:
+        raise InputError(
+            f"the guess {_quoted(guess)} has complexity {size:g}, above the maximum of {problem.max_complexity}; "
+            "shorten it or raise max_complexity"
+        )
+    return e
+
+
+def _quoted(guess: str | Expression) -> str:
+    return f'"{guess}"'
+
+
+class Guesses:
+    """The proposer of the user's formulas: a first turn fits them from many starts, a second one varies them."""
+
+    name = "guesses"
+
+    def __init__(self, problem: Problem, settings: Settings) -> None:
+        self.problem, self.settings = problem, settings
+        self.guesses = read_guesses(problem, settings)
+        self.fitted: list[Expression] = []
+        self.turns = 0
+
+    @property
+    def cost(self) -> float:
+        """Seconds of the next turn; ``inf`` after two, or without guesses."""
+        if not self.guesses or self.turns == 2:
+            return math.inf
+        return len(self.guesses) * (FIRST_COST if self.turns == 0 else SECOND_COST)
+
+    def propose(self, turn: Turn) -> Iterator[Expression]:
+        """The guesses, fitted; then the best of their variants."""
+        self.turns += 1
+        yield from self._as_given(turn) if self.turns == 1 else self._varied(turn)
+
+    def _as_given(self, turn: Turn) -> Iterator[Expression]:
+        p = self.problem
+        for e in self.guesses:
+            if e.free:
+                with np.errstate(all="ignore"):
+                    e = fit(e, p.X, p.columns, p.likelihood, starts=STARTS, rng=turn.rng, clock=turn.clock)
+            turn.clock.scored += 1
+            self.fitted.append(_unnamed(e))
+            yield self.fitted[-1]
+
+    def _varied(self, turn: Turn) -> Iterator[Expression]:
+        X, likelihood = self._rows(turn.rng)
+        scorer = self.problem.scorer(self.settings)
+        tried: dict[str, None] = {}
+        found: list[tuple[float, int, Expression]] = []
+        for e in self.fitted:
+            variants = {str(v): v for v in variations(e, self.problem, self.settings.fit_constants)}
+            chosen = list(variants)
+            if len(chosen) > VARIANTS:
+                chosen = [chosen[k] for k in np.sort(turn.rng.choice(len(chosen), VARIANTS, replace=False))]
+            for text in chosen:
+                if turn.clock.expired:
+                    break
+                if text in tried:
+                    continue
+                tried[text] = None
+                v = variants[text]
+                with np.errstate(all="ignore"):
+                    if v.free:
+                        v = fit(v, X, self.problem.columns, likelihood, steps=STEPS)
+                    rss = _rss(v, X, self.problem, likelihood)
+                turn.clock.scored += 1
+                if rss < math.inf:
+                    size = np.array([v.complexity(self.settings.complexity_weights)])
+                    score = float(scorer.approximate(np.array([rss]), size, len(likelihood.y))[0])
+                    found.append((score, len(found), v))
+        for _, _, v in sorted(found)[:YIELDED]:
+            yield v
+
+    def _rows(self, rng: np.random.Generator) -> tuple[NDArray[np.float64], Gaussian]:
+        """Some rows, and their likelihood."""
+        p = self.problem
+        rows = np.sort(rng.permutation(len(p.y))[:ROWS])
+        known = p.likelihood
+        sigma = None if known.sigma is None else known.sigma[rows]
+        weights = None if known.weights is None else known.weights[rows]
+        return np.ascontiguousarray(p.X[:, rows]), Gaussian(p.y[rows], sigma, weights)
+
+
+def variations(e: Expression, problem: Problem, free: bool = True) -> Iterator[Expression]:
+    """Formulas near ``e``: a subtree replaced by a leaf, an operation dropped, a term or factor added, a constant replaced
+    by a variable or made to depend on it, exponents and exact numbers freed. ``free``: whether constants are fitted."""
+    allows = problem.allows
+    leaves = [Expression.variable(n) for n in problem.columns]
+    leaves += [Expression.constant(v, name=n) for n, v in problem.constants.items()]
+    number = Expression.constant(1.0, free=free)
+    small = Expression.constant(0.0 if free else 1.0, free=free)
+    # Each subtree: other leaves, its arguments, a power.
+    for node in range(len(e)):
+        part = e.subtree(node)
+        if len(part) < len(e):
+            for leaf in leaves:
+                if leaf != part:
+                    yield replaced(e, node, leaf)
+            if free and len(part) > 1:
+                yield replaced(e, node, number)
+        for argument in part.children:
+            yield replaced(e, node, argument)
+        if free and allows("**") and part.variables and part.root != oc.CONST:
+            base = part.children[0] if part.root in (oc.SQUARE, oc.CUBE, oc.SQRT, oc.INV) else part
+            start = {oc.SQUARE: 2.0, oc.CUBE: 3.0, oc.SQRT: 0.5, oc.INV: -1.0}.get(part.root, 1.0)
+            yield replaced(e, node, base ** Expression.constant(start, free=True))
+        if free and allows("+") and part.variables:
+            yield replaced(e, node, part + small)
+        if free and allows("*") and part.variables:
+            yield replaced(e, node, part * number)
+        for leaf in leaves:
+            if allows("*"):
+                yield replaced(e, node, part * leaf)
+            if allows("/"):
+                yield replaced(e, node, part / leaf)
+            if allows("+") and free and allows("*"):
+                yield replaced(e, node, part + small * leaf)
+            elif allows("+"):
+                yield replaced(e, node, part + leaf)
+    # All exact numbers set free.
+    if free and any(c.is_literal for c in e.constants):
+        yield replace(e, constants=tuple(replace(c, free=True) if c.is_literal else c for c in e.constants))
+    # One term more.
+    if allows("+"):
+        terms = [Expression.apply(f, v) for f in FUNCTIONS if allows(f) for v in leaves if v.variables]
+        if allows("*"):
+            terms += [u * v for i, u in enumerate(leaves) for v in leaves[i + 1 :]]
+        for term in terms:
+            yield e + (small * term if free and allows("*") else term)
+
+
+def replaced(e: Expression, node: int, new: Expression) -> Expression:
+    """``e`` with the subtree at ``node`` replaced by ``new``."""
+    stack: list[Expression] = []
+    for k, (op, _) in enumerate(e.code):
+        n = oc.arity(op)
+        args = stack[len(stack) - n :]
+        del stack[len(stack) - n :]
+        if k == node:
+            stack.append(new)
+        else:
+            stack.append(Expression.join(op, args) if n else e.subtree(k))
+    return stack[0]
+
+
+def _unnamed(e: Expression) -> Expression:
+    """``e`` with its named free constants as plain numbers, simplified."""
+    return simplify(replace(e, constants=tuple(replace(c, name=None) if c.free else c for c in e.constants)))
+
+
+def _rss(e: Expression, X: NDArray[np.float64], problem: Problem, likelihood: Gaussian) -> float:
+    from hypo.expression.evaluate import Program
+
+    return likelihood.rss(likelihood.y - Program.of(e, problem.columns).value(X))
