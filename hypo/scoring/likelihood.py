@@ -60,8 +60,7 @@ class Gaussian:
         """Minus log likelihood in nats for a weighted residual sum of squares."""
         w = self.total_weight
         if self.sigma is not None:
-            logs = np.log(self.sigma) if self.weights is None else self.weights * np.log(self.sigma)
-            return 0.5 * rss + float(np.sum(logs)) + 0.5 * w * math.log(2 * math.pi)
+            return 0.5 * rss + self._sum_log_sigma + 0.5 * w * math.log(2 * math.pi)
         variance = self.noise_variance(rss)
         return 0.5 * w * (math.log(2 * math.pi * variance) + rss / (w * variance))
 
@@ -69,3 +68,9 @@ class Gaussian:
         """By how much the misfit grows when the sum of squares grows by ``rss`` noise variances."""
         w = self.total_weight
         return 0.5 * rss if self.sigma is not None else 0.5 * w * math.log1p(rss / w)
+
+    @cached_property
+    def _sum_log_sigma(self) -> float:
+        """Σ w log σ for known σ."""
+        assert self.sigma is not None
+        return float(np.sum(np.log(self.sigma) if self.weights is None else self.weights * np.log(self.sigma)))

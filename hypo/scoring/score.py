@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.scoring.complexity import code_length
 from hypo.scoring.likelihood import Gaussian
+from hypo.scoring.sums import BLOCK_ROWS, Sums
 
 
 @dataclass(frozen=True)
@@ -47,12 +49,31 @@ class Scorer:
     max_complexity: float = math.inf
     unit_cost: Callable[[Expression], float] | None = None
 
-    def score(self, e: Expression) -> Hypothesis | None:
-        """The scored hypothesis with the constants as they are; None if invalid on some row or ruled out."""
+    def score(self, e: Expression, sums: Sums | None = None) -> Hypothesis | None:
+        """The scored hypothesis with the constants as they are; None if invalid on some row or ruled out.
+
+        ``sums`` are those of ``e`` where they are known already; with many rows they are taken block by block.
+        """
         complexity = e.complexity(self.weights)
         amount, hard = self.violation(e) if self.violation is not None else (0.0, False)
         if complexity > self.max_complexity or (hard and amount > 0):
             return None
+        many = sums is not None or len(self.likelihood.y) > BLOCK_ROWS
+        found = self._by_blocks(e, sums) if many else self._whole(e)
+        if found is None:
+            return None
+        rss, plain, information = found
+        misfit = self.likelihood.misfit(rss)
+        cost = code_length(e, information, self.symbols, self.weights)
+        cost += self.unit_cost(e) if self.unit_cost is not None and e.free else 0.0
+        total = misfit + cost + (self.lam * amount if amount else 0.0)
+        if not math.isfinite(total):
+            return None
+        r2 = 1.0 - plain / self._variation if self._variation > 0 else math.nan
+        return Hypothesis(e, complexity, misfit, cost, amount, total, r2, math.sqrt(plain / len(self.likelihood.y)))
+
+    def _whole(self, e: Expression) -> tuple[float, float, NDArray[np.float64]] | None:
+        """Weighted and plain residual sum of squares and Fisher information, all rows at once."""
         program = Program.of(e, self.columns)
         if e.free:
             with np.errstate(all="ignore"):
@@ -65,16 +86,22 @@ class Scorer:
         rss = self.likelihood.rss(residual)
         if not math.isfinite(rss):
             return None
-        information = self._information(e, gradient, rss)
-        misfit = self.likelihood.misfit(rss)
-        cost = code_length(e, information, self.symbols, self.weights)
-        cost += self.unit_cost(e) if self.unit_cost is not None and e.free else 0.0
-        total = misfit + cost + (self.lam * amount if amount else 0.0)
-        if not math.isfinite(total):
+        return rss, float(residual @ residual), self._information(e, gradient, rss)
+
+    def _by_blocks(self, e: Expression, sums: Sums | None) -> tuple[float, float, NDArray[np.float64]] | None:
+        """The same from sums over blocks of rows."""
+        if sums is None:
+            with np.errstate(all="ignore"):
+                sums = Sums.of(e, self.X, self.columns, self.likelihood, gradient=bool(e.free))
+        if sums is None:
             return None
-        return Hypothesis(
-            e, complexity, misfit, cost, amount, total, self._r2(residual), float(np.sqrt(np.mean(residual**2)))
-        )
+        information = np.zeros(len(e.constants))
+        for i in e.free:
+            name = e.constants[i].name
+            same = [i] if name is None else [j for j in e.free if e.constants[j].name == name]
+            information[i] = float(sums.normal[np.ix_(same, same)].sum())
+        information /= self.likelihood.noise_variance(sums.rss)
+        return sums.rss, sums.plain, np.where(np.isfinite(information), information, 0.0)
 
     def approximate(self, rss: NDArray[np.float64], size: NDArray[np.float64], rows: int) -> NDArray[np.float64]:
         """Scores (n,) for ordering candidates before anything is built: misfit from ``rss`` on ``rows`` rows, size in nodes."""
@@ -96,7 +123,8 @@ class Scorer:
         information /= self.likelihood.noise_variance(rss)
         return np.where(np.isfinite(information), information, 0.0)
 
-    def _r2(self, residual: NDArray[np.float64]) -> float:
+    @cached_property
+    def _variation(self) -> float:
+        """Sum of squares of the target about its mean."""
         y = self.likelihood.y
-        total = float(np.sum((y - y.mean()) ** 2))
-        return 1.0 - float(residual @ residual) / total if total > 0 else math.nan
+        return float(np.sum((y - y.mean()) ** 2))

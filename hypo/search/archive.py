@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hypo.expression.evaluate import Program
 from hypo.scoring.score import Hypothesis
+
+# Formulas that agree on so many rows predict the same.
+KEY_ROWS = 64
 
 
 def rank(h: Hypothesis) -> tuple[float, float, str]:
@@ -26,6 +30,12 @@ class Archive:
     _by_prediction: dict[tuple[float, ...], Hypothesis] = field(default_factory=dict)
     best: Hypothesis | None = None
     found_at: int = 0
+
+    @cached_property
+    def _rows(self) -> NDArray[np.float64]:
+        """Rows spread over all of the data, in whose order neighbours may be alike."""
+        n = self.X.shape[1]
+        return np.ascontiguousarray(self.X[:, np.unique(np.linspace(0, n - 1, min(n, KEY_ROWS)).round().astype(np.int64))])
 
     def add(self, h: Hypothesis | None, scored: int) -> bool:
         """Take in a hypothesis found when ``scored`` had been scored; True when it is the new best."""
@@ -45,9 +55,13 @@ class Archive:
 
     def _key(self, h: Hypothesis) -> tuple[float, ...]:
         e = h.expression
-        p = Program.of(e, self.columns).value(self.X[:, :64])
+        p = Program.of(e, self.columns).value(self._rows)
         scale = float(np.max(np.abs(p))) or 1.0
         return tuple(np.round(p / scale, 7)) + (round(float(np.log(scale)), 6) if scale > 0 else 0.0,)
+
+    def rival(self, complexity: float) -> Hypothesis | None:
+        """The best of those that are no more complex."""
+        return min((h for h in self._by_prediction.values() if h.complexity <= complexity), key=rank, default=None)
 
     def __len__(self) -> int:
         return len(self._by_prediction)

@@ -16,6 +16,7 @@ from hypo.expression.evaluate import Program
 from hypo.scoring.score import Hypothesis
 from hypo.search.archive import Archive
 from hypo.search.context import Context
+from hypo.search.ladder import for_proposers
 from hypo.search.problem import Problem, Settings
 from hypo.search.proposer import BETTER, Proposer, Schedule, installed
 from hypo.search.reduction import Reduction
@@ -104,7 +105,7 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
             )
 
         try:
-            ctx = Context.of(problem, settings, clock, executor)
+            ctx = Context.of(for_proposers(problem, settings.seed), settings, clock, executor)
             scanner = Scanner(ctx, settings, report)
             refiner.baselines()
             smaller = scanner.reduced()

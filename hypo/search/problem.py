@@ -240,7 +240,9 @@ def make_problem(dataset: Dataset, knowledge: Knowledge | None, settings: Settin
     units = [k.units[n] if n in k.units else k.constants[n].unit for n in with_unit]
     factors = dict(zip(with_unit, coherent_scales(units), strict=True))
     scales = {n: factors.get(n, 1.0) for n in names}
-    X = np.ascontiguousarray(dataset.X.T) * np.array([scales[n] for n in dataset.names])[:, None]
+    X = np.empty(dataset.X.T.shape)
+    for line, column, name in zip(X, dataset.X.T, dataset.names, strict=True):
+        np.multiply(column, scales[name], out=line)
     y = dataset.y * scales[dataset.target]
     sigma = None if dataset.sigma is None else dataset.sigma * scales[dataset.target]
     known = [n for n in names if n in k.units]
@@ -260,7 +262,7 @@ def make_problem(dataset: Dataset, knowledge: Knowledge | None, settings: Settin
         k = replace(k, operators=allowed)
     converted = any(f != 1.0 for f in factors.values())
     return Problem(
-        X=np.ascontiguousarray(X),
+        X=X,
         y=y,
         columns=dataset.names,
         target=dataset.target,

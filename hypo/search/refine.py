@@ -13,6 +13,7 @@ from hypo.expression.simplify import simplify
 from hypo.scoring.score import Hypothesis
 from hypo.search.archive import Archive
 from hypo.search.constants import fit
+from hypo.search.ladder import hopeful, refit, rungs
 from hypo.search.problem import Problem, Settings
 from hypo.search.scan import Clock
 from hypo.search.snap import snap
@@ -34,6 +35,8 @@ class Refiner:
         self.archive = archive
         self.clock = clock
         self.scorer = problem.scorer(settings)
+        self._rungs = rungs(problem, settings.seed)
+        self._scorers = [p.scorer(settings) for p in self._rungs[:-1]]
         self._seen: set[str] = set()
         self._unsnapped: list[Hypothesis] = []
         self._scale = float(np.sqrt(np.mean(problem.y**2))) or 1.0
@@ -54,7 +57,7 @@ class Refiner:
         2*x does for x + x.
         """
         if not e.free:
-            self.archive.add(self.scorer.score(e), self.clock.scored)
+            self.archive.add(self._fit_and_score(e), self.clock.scored)
         e = simplify(e)
         key = self._shape(e)
         if key in self._seen:
@@ -98,24 +101,48 @@ class Refiner:
         return str(e.with_values([1.2345 if c.free else c.value for c in e.constants]))
 
     def _refit(self, e: Expression) -> Hypothesis | None:
-        return self._fit_and_score(simplify(e), descents=1)
+        e = simplify(e)
+        # The constants that are left are nearly right for all rows.
+        return self._fit_and_score(e, descents=1) if len(self._rungs) == 1 else self._on_all_rows(e)
 
     def _fit_and_score(self, e: Expression, descents: int = 2) -> Hypothesis | None:
-        p = self.problem
+        """``e`` fitted and scored on all rows; with many rows None unless it may belong on the front
+        (:mod:`hypo.search.ladder`)."""
+        p = self._rungs[0]
         with np.errstate(all="ignore"):
             if e.free:
                 e = fit(e, p.X, p.columns, p.likelihood, steps=30, descents=descents, clock=self.clock)
-            return self.scorer.score(e)
+            if len(self._rungs) == 1:
+                return self.scorer.score(e)
+            for k, (rung, scorer) in enumerate(zip(self._rungs, self._scorers, strict=False)):
+                refitted = refit(e, rung, self.clock) if k else (e, None)
+                if refitted is None:
+                    return None
+                e = refitted[0]
+                h = scorer.score(*refitted)
+                if h is None or self.clock.expired:
+                    return None
+                last = k == len(self._rungs) - 2
+                if not hopeful(h, self.archive.rival(h.complexity), rung, self.problem, last=last):
+                    return None
+            return self._on_all_rows(e)
+
+    def _on_all_rows(self, e: Expression) -> Hypothesis | None:
+        with np.errstate(all="ignore"):
+            refitted = refit(e, self.problem, self.clock)
+            return None if refitted is None else self.scorer.score(*refitted)
 
     def covariance(self, e: Expression) -> NDArray[np.float64]:
         """Covariance (n_constant, n_constant) of the free constants, the inverse Gauss–Newton matrix; 0 for others."""
-        p = self.problem
+        # With many rows that of the highest rung below, as if it had as many.
+        p = self._rungs[max(0, len(self._rungs) - 2)]
         program = Program.of(e, p.columns)
         with np.errstate(all="ignore"):
             f, gradient = program.value_and_gradient(p.X, program.values)
         root = p.likelihood.root_weights
         J = gradient[list(e.free)] * (1.0 if root is None else root)
         variance = p.likelihood.noise_variance(p.likelihood.rss(p.y - f))
+        variance *= len(p.y) / len(self.problem.y)
         scale = np.sqrt(np.sum(J**2, axis=1))
         out = np.zeros((len(e.constants), len(e.constants)))
         if not np.all(np.isfinite(scale)) or not np.all(scale > 0):

@@ -1,0 +1,141 @@
+"""Racing on subsets: with many rows a formula is fitted to few, and meets more only while it may belong on the front.
+
+The rungs are nested samples of the rows, each up to ``STEP`` times as large as the one before; the last is the data. On each
+rung but the last, a formula is held against the rival: the best-scored formula that is no more complex. Both are evaluated on
+the same rows, so what counts is the mean and the scatter of the differences of their squared residuals. What
+reaches the last rung is fitted and scored on all rows, and only that is ever archived.
+
+Memory: the samples together are at most half the data, most often a fifth, and sums over all rows are taken block by block
+(:mod:`hypo.scoring.sums`), so a search holds the table, the problem's copy of it, and a part that does not depend on the rows.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hypo.expression.evaluate import Program
+from hypo.expression.expr import Expression
+from hypo.scoring.likelihood import Gaussian
+from hypo.scoring.score import Hypothesis
+from hypo.scoring.sums import Sums
+from hypo.search.constants import Parameters
+from hypo.search.problem import Problem
+from hypo.search.scan import Clock
+
+# Rows from which on there is a ladder; its first rung; how many times larger the next may be.
+MANY_ROWS, FIRST_RUNG, STEP = 20_000, 4_000, 8.0
+# A formula worse than its rival by more than this many standard errors leaves; on the rung below the data it must look better.
+DOUBT = 2.0
+# A step of the constants that promises less than this many nats is the last; most steps, and shorter ones tried for each.
+LAST_GAIN, MOST_STEPS, SHORTER = 0.02, 6, 3
+
+
+def sample(problem: Problem, rows: NDArray[np.int64]) -> Problem:
+    """The problem on some of its rows."""
+    known = problem.likelihood
+    return replace(
+        problem,
+        X=np.ascontiguousarray(problem.X[:, rows]),
+        y=problem.y[rows],
+        likelihood=Gaussian(
+            problem.y[rows],
+            None if known.sigma is None else known.sigma[rows],
+            None if known.weights is None else known.weights[rows],
+        ),
+    )
+
+
+def for_proposers(problem: Problem, seed: int) -> Problem:
+    """The problem as those see it who put forward formulas: on ``MANY_ROWS`` rows at most."""
+    if len(problem.y) <= MANY_ROWS:
+        return problem
+    return sample(problem, np.sort(np.random.default_rng([seed, 1]).choice(len(problem.y), MANY_ROWS, replace=False)))
+
+
+def rungs(problem: Problem, seed: int) -> tuple[Problem, ...]:
+    """The problem on growing samples of its rows, and on all of them last; with up to ``MANY_ROWS`` rows itself alone."""
+    n = len(problem.y)
+    if n <= MANY_ROWS:
+        return (problem,)
+    count = math.ceil(math.log(n / FIRST_RUNG) / math.log(STEP))
+    sizes = [round(FIRST_RUNG * (n / FIRST_RUNG) ** (k / count)) for k in range(count)]
+    order = np.random.default_rng([seed, 2]).permutation(n)[: sizes[-1]]
+    return (*(sample(problem, np.sort(order[:size])) for size in sizes), problem)
+
+
+def hopeful(h: Hypothesis, rival: Hypothesis | None, rung: Problem, data: Problem, *, last: bool) -> bool:
+    """Whether ``h``, fitted and scored on ``rung``, may beat ``rival``, scored on ``data``, there.
+
+    With the squared residuals a_i of h and b_i of the rival on the n rows of the rung, the difference of their scores on all
+    N rows is estimated by N/n·(misfit_h − misfit_rival) + ½ N/n·k for the k constants fitted to the rung, plus that of their
+    costs. Its standard error follows from the scatter of a_i/ā − b_i/b̄ (of a_i − b_i where σ is known).
+    """
+    if rival is None:
+        return True
+    n, ratio = len(rung.y), data.likelihood.total_weight / rung.likelihood.total_weight
+    mine, its = (_squares(e, rung) for e in (h.expression, rival.expression))
+    if not np.all(np.isfinite(its)):
+        return True
+    a, b = float(mine.sum()), float(its.sum())
+    known = rung.likelihood
+    if known.sigma is not None:
+        gain, scatter = 0.5 * (a - b), 0.5 * (mine - its)
+    else:
+        va, vb = known.noise_variance(a), known.noise_variance(b)
+        gain, scatter = known.misfit(a) - known.misfit(b), 0.5 * (mine / va - its / vb)
+    fitted = len(Parameters.of(h.expression).start)
+    # A constant's code grows by half a nat for each factor e in the rows.
+    cost = h.score - h.misfit + 0.5 * fitted * math.log(ratio) - (rival.score - rival.misfit)
+    estimate = ratio * (gain + 0.5 * fitted) + cost
+    error = ratio * float(scatter.std()) * math.sqrt(n)
+    return estimate <= (0.0 if last else DOUBT * error)
+
+
+def _squares(e: Expression, p: Problem) -> NDArray[np.float64]:
+    """Squared whitened residuals (n_row,)."""
+    r = p.y - Program.of(e, p.columns).value(p.X)
+    root = p.likelihood.root_weights
+    return (r if root is None else r * root) ** 2
+
+
+def refit(e: Expression, problem: Problem, clock: Clock) -> tuple[Expression, Sums] | None:
+    """``e`` with its constants moved from a fit on fewer rows to the minimum over all, by Gauss–Newton steps on sums over
+    blocks of rows; and these sums at the end. None where it is not finite on some row, or time was up."""
+
+    def sums(x: Expression) -> Sums | None:
+        return Sums.of(x, problem.X, problem.columns, problem.likelihood, gradient=bool(x.free), clock=clock)
+
+    at = sums(e)
+    if at is None or not e.free:
+        return None if at is None else (e, at)
+    parameters = Parameters.of(e)
+    to = np.zeros((len(parameters.start), len(e.constants)))
+    for i, p in enumerate(parameters.slot):
+        if p >= 0:
+            to[p, i] = 1.0
+    theta = parameters.start
+    for _ in range(MOST_STEPS):
+        slope, normal = to @ at.slope, to @ at.normal @ to.T
+        scale = np.sqrt(np.diag(normal))
+        if not np.all(np.isfinite(normal)) or not np.all(np.isfinite(slope)):
+            break
+        scale[scale == 0.0] = 1.0
+        step = (np.linalg.pinv(normal / np.outer(scale, scale), rcond=1e-13, hermitian=True) @ (slope / scale)) / scale
+        if float(slope @ step) <= 2.0 * LAST_GAIN * problem.likelihood.noise_variance(at.rss):
+            break
+        for k in range(SHORTER + 1):
+            trial = theta + step * 0.25**k
+            new = e.with_values(parameters.values(trial, e.values))
+            better = sums(new)
+            if better is not None and better.rss < at.rss:
+                e, theta, at = new, trial, better
+                break
+            if clock.expired:
+                return e, at
+        else:
+            break
+    return e, at
