@@ -12,6 +12,7 @@ from hypo import Knowledge
 from hypo.data import from_arrays
 from hypo.expression.parser import parse
 from hypo.kernels import opcodes as oc
+from hypo.kernels.fast import exp_row, log_row, sin_row
 from hypo.kernels.fit import MAX_TERMS, fit_batch
 from hypo.kernels.vary import breed
 from hypo.search import evolve
@@ -41,6 +42,11 @@ def packed(texts, columns=("x", "y")):
             else:
                 batch.arg[k, i] = a
     return batch
+
+
+def fitted(batch, rows, linear, evaluations, limit=np.inf):
+    """The batch, fitted in place."""
+    fit_batch(batch.programs, rows, linear, evaluations, np.full(len(batch), limit), batch.rss, batch.coef)
 
 
 def setting(y, X=X, knowledge=None, executor=None, seconds=60.0, size=150, names=("x", "y"), **options):
@@ -95,7 +101,7 @@ def test_minimum_is_that_of_scipy(text, model, start, truth, noise):
 
     expected = least_squares(residual, start, xtol=1e-15, ftol=1e-15, gtol=1e-15)
     batch = packed([text])
-    fit_batch(batch.programs, (np.ascontiguousarray(X.T), target, root), True, 60, batch.rss, batch.coef)
+    fitted(batch, (np.ascontiguousarray(X.T), target, root), True, 60)
     free = batch.value[0, : batch.length[0]][(batch.op[0] == oc.CONST)[: batch.length[0]]]
     scale = np.sum((target * root) ** 2)
     assert_allclose(batch.rss[0], 2 * expected.cost, rtol=1e-3, atol=1e-16 * scale)
@@ -107,15 +113,14 @@ def test_minimum_is_that_of_scipy(text, model, start, truth, noise):
 def test_coefficients_go_with_the_terms_from_the_last():
     x, y = X.T
     batch = packed(["x + y*y + sin(x)"])
-    fit_batch(batch.programs, (np.ascontiguousarray(X.T), 4 + 1.5 * x + 2 * y**2 - 3 * np.sin(x), np.ones(len(x))),
-              True, 1, batch.rss, batch.coef)
+    fitted(batch, (np.ascontiguousarray(X.T), 4 + 1.5 * x + 2 * y**2 - 3 * np.sin(x), np.ones(len(x))), True, 1)
     assert_allclose(batch.coef[0, :4], [4, -3, 2, 1.5], rtol=1e-9)
 
 
 def test_without_coefficients_a_program_is_fitted_as_it_stands():
     x, _ = X.T
     batch = packed(["a*x + b", "x*x"])
-    fit_batch(batch.programs, (np.ascontiguousarray(X.T), 3 * x - 1, np.ones(len(x))), False, 20, batch.rss, batch.coef)
+    fitted(batch, (np.ascontiguousarray(X.T), 3 * x - 1, np.ones(len(x))), False, 20)
     assert_allclose(batch.rss, [0.0, np.sum((3 * x - 1 - x**2) ** 2)], atol=1e-12)
 
 
@@ -123,7 +128,7 @@ def test_invalid_empty_and_overlong_programs_have_infinite_sums():
     long_sum = " + ".join(f"x**{k}.5" for k in range(MAX_TERMS + 1))
     batch = packed(["log(x - 10)", "1/(x - x)", long_sum, "x"])
     batch.length[3] = 0
-    fit_batch(batch.programs, (np.ascontiguousarray(X.T), X[:, 0], np.ones(len(X))), True, 5, batch.rss, batch.coef)
+    fitted(batch, (np.ascontiguousarray(X.T), X[:, 0], np.ones(len(X))), True, 5)
     assert np.all(np.isinf(batch.rss))
 
 
@@ -131,12 +136,49 @@ def test_a_batch_is_its_programs_one_by_one():
     texts = [m[0] for m in MODELS]
     rows = (np.ascontiguousarray(X.T), np.sin(X[:, 0]) + X[:, 1], np.ones(len(X)))
     together = packed(texts)
-    fit_batch(together.programs, rows, True, 8, together.rss, together.coef)
+    fitted(together, rows, True, 8)
     for k, text in enumerate(texts):
         alone = packed([text])
-        fit_batch(alone.programs, rows, True, 8, alone.rss, alone.coef)
+        fitted(alone, rows, True, 8)
         assert_array_equal(alone.value[0], together.value[k])
         assert alone.rss[0] == together.rss[k]
+
+
+def test_a_program_above_its_limit_is_given_up():
+    rows = (np.ascontiguousarray(X.T), np.sin(3.3 * X[:, 0]) + X[:, 1], np.ones(len(X)))
+    sums = []
+    for limit in (np.inf, 0.0):
+        batch = packed(["sin(a*x)*b**y"])
+        fitted(batch, rows, True, 30, limit)
+        sums.append(batch.rss[0])
+    assert sums[0] < sums[1] < np.inf
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 30.0, 1e4])
+def test_fast_functions_are_those_of_the_c_library(scale):
+    u = scale * RNG.standard_normal(1000)
+    out, space = np.empty(1000), np.empty(1000)
+    sin_row(u, out, space, 0)
+    assert_allclose(out, np.sin(u), atol=2e-16, rtol=1e-15)
+    sin_row(u, out, space, 1)
+    assert_allclose(out, np.cos(u), atol=2e-16, rtol=1e-15)
+    exp_row(u, out, space)
+    with np.errstate(over="ignore"):
+        assert_allclose(out, np.exp(u), rtol=1e-15)
+    log_row(np.abs(u) + 1e-12, out, space)
+    assert_allclose(out, np.log(np.abs(u) + 1e-12), rtol=1e-15, atol=2e-16)
+
+
+def test_fast_functions_keep_invalid_points_invalid():
+    u = np.array([np.nan, 1.0, -1.0, 0.0, np.inf])
+    out, space = np.empty(5), np.empty(5)
+    with np.errstate(all="ignore"):
+        log_row(u, out, space)
+        assert_array_equal(np.isnan(out), [True, False, True, True, False])
+        exp_row(u, out, space)
+        assert_allclose(out, np.exp(u))
+        sin_row(u, out, space, 0)
+        assert_array_equal(np.isnan(out), [True, False, False, False, True])
 
 
 # --- variation -------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from numba import njit
 
 from hypo.kernels import opcodes as oc
 from hypo.kernels.evaluate import _binary_adjoint, _unary_adjoint, binary_block, link_arguments, unary_block
+from hypo.kernels.fast import exp_row, log_row, positive, sin_row
 
 MAX_TERMS = 6
 MAX_FREE = 12
@@ -27,7 +28,11 @@ LAST_GAIN = 1e-4
 # A residual of this share of the target, squared, is rounding.
 ROUNDING = 1e-26
 
-_VAR, _CONST, _FIRST_UNARY, _FIRST_BINARY, _ADD = oc.VAR, oc.CONST, oc.FIRST_UNARY, oc.FIRST_BINARY, oc.ADD
+# Evaluations after which a program above its limit is given up.
+PATIENCE = 3
+
+_VAR, _CONST, _FIRST_UNARY, _FIRST_BINARY = oc.VAR, oc.CONST, oc.FIRST_UNARY, oc.FIRST_BINARY
+_EXP, _LOG, _SIN, _COS, _TANH, _ADD, _POW = oc.EXP, oc.LOG, oc.SIN, oc.COS, oc.TANH, oc.ADD, oc.POW
 
 
 @njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract"})
@@ -93,9 +98,41 @@ def split_terms(op, left, right, n_node, term):
 
 
 @njit(cache=True, error_model="numpy")
-def _forward(op, arg, value, left, right, X, only_live, live, node):
+def _unary(o, u, out, space):
+    """``out = o(u)``, by rows where there is a fast form."""
+    if o == _EXP:
+        exp_row(u, out, space)
+    elif o == _LOG:
+        log_row(u, out, space)
+    elif o == _SIN:
+        sin_row(u, out, space, 0)
+    elif o == _COS:
+        sin_row(u, out, space, 1)
+    elif o == _TANH:
+        for i in range(u.shape[0]):
+            out[i] = 2.0 * u[i]
+        exp_row(out, out, space)
+        for i in range(u.shape[0]):
+            out[i] = 1.0 - 2.0 / (out[i] + 1.0)
+    else:
+        unary_block(o, u, out, u.shape[0])
+
+
+@njit(cache=True, error_model="numpy")
+def _binary(o, u, v, out, space):
+    """``out = o(u, v)``, a power of positive numbers by exp and log."""
+    if o == _POW and positive(u):
+        log_row(u, out, space)
+        for i in range(u.shape[0]):
+            out[i] *= v[i]
+        exp_row(out, out, space)
+    else:
+        binary_block(o, u, v, out, u.shape[0])
+
+
+@njit(cache=True, error_model="numpy")
+def _forward(op, arg, value, left, right, X, only_live, live, node, space):
     """Values of all nodes, or of those above a free constant."""
-    n_row = X.shape[1]
     for k in range(left.shape[0]):
         if only_live and not live[k]:
             continue
@@ -105,9 +142,9 @@ def _forward(op, arg, value, left, right, X, only_live, live, node):
         elif o == _CONST:
             node[k] = value[k]
         elif o < _FIRST_BINARY:
-            unary_block(o, node[left[k]], node[k], n_row)
+            _unary(o, node[left[k]], node[k], space)
         else:
-            binary_block(o, node[left[k]], node[right[k]], node[k], n_row)
+            _binary(o, node[left[k]], node[right[k]], node[k], space)
 
 
 @njit(cache=True, error_model="numpy")
@@ -151,15 +188,32 @@ def _residual(node, term, n_term, linear, y, root, n_node, C, coef, r, space):
 
 
 @njit(cache=True, error_model="numpy")
-def _gradient(op, left, right, live, top, node, adjoint, n_row):
+def _gradient(op, left, right, live, top, node, adjoint, space):
     """Adjoints of all live nodes from those of the terms."""
+    n_row = space.shape[0]
     for k in range(left.shape[0] - 1, -1, -1):
         if top[k] or not live[k]:
             continue
         o = op[k]
         if o < _FIRST_UNARY:
             continue
-        if o < _FIRST_BINARY:
+        if o == _SIN or o == _COS:
+            out = adjoint[left[k]]
+            sin_row(node[left[k]], out, space, 1 if o == _SIN else 0)
+            for i in range(n_row):
+                out[i] *= adjoint[k, i] if o == _SIN else -adjoint[k, i]
+        elif o == _POW and positive(node[left[k]]):
+            u, v, w, g = node[left[k]], node[right[k]], node[k], adjoint[k]
+            if live[right[k]]:
+                out = adjoint[right[k]]
+                log_row(u, out, space)
+                for i in range(n_row):
+                    out[i] *= g[i] * w[i]
+            if live[left[k]]:
+                out = adjoint[left[k]]
+                for i in range(n_row):
+                    out[i] = g[i] * v[i] * w[i] / u[i]
+        elif o < _FIRST_BINARY:
             _unary_adjoint(o, node[left[k]], node[k], adjoint[k], adjoint[left[k]], n_row)
         else:
             _binary_adjoint(o, node[left[k]], node[right[k]], node[k], adjoint[k], adjoint[left[k]],
@@ -167,9 +221,11 @@ def _gradient(op, left, right, live, top, node, adjoint, n_row):
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def fit_batch(programs, rows, linear, evaluations, rss, coef):
+def fit_batch(programs, rows, linear, evaluations, limit, rss, coef):
     """Fits the free constants of all ``programs`` (op, arg, value, length) to ``rows`` (X, y, root), in place, by up to
     ``evaluations`` evaluations of each.
+
+    One whose sum of squares is still above its ``limit`` (n,) after ``PATIENCE`` of them is left as it is then.
 
     ``rss`` (n,): residual sums of squares, infinite where a value is invalid or a program is empty, has more than ``MAX_TERMS``
     terms or ``MAX_FREE`` free constants. ``coef`` (n, MAX_TERMS + 1): a, b1, …, bK of the terms from the last to the first
@@ -182,7 +238,7 @@ def fit_batch(programs, rows, linear, evaluations, rss, coef):
     node, adjoint = np.empty((width, n_row)), np.empty((width, n_row))
     most = 1 + MAX_TERMS + MAX_FREE
     C = np.empty((most, n_row))
-    r = np.empty(n_row)
+    r, scratch = np.empty(n_row), np.empty(n_row)
     A, factor = np.zeros((most, most)), np.zeros((most, most))
     N, damped = np.zeros((most, most)), np.zeros((most, most))
     scale, h, x = np.empty(most), np.empty(most), np.empty(most)
@@ -237,7 +293,7 @@ def fit_batch(programs, rows, linear, evaluations, rss, coef):
                     elif o[k] >= _FIRST_BINARY:
                         need += 1
                     k -= 1
-        _forward(o, a, v, left, right, X, False, live, node)
+        _forward(o, a, v, left, right, X, False, live, node, scratch)
         best = _residual(node, term, n_term, linear, y, root, k_n, C, coef[e], r, space)
         rss[e] = best
         if p == 0 or not best < np.inf:
@@ -248,13 +304,13 @@ def fit_batch(programs, rows, linear, evaluations, rss, coef):
         fresh = True
         trial[:k_n] = v
         b[:] = coef[e]
-        for _ in range(evaluations - 1):
-            if best <= floor:
+        for done in range(1, evaluations):
+            if best <= floor or (done >= PATIENCE and best > limit[e]):
                 break
             if fresh:
                 for t in range(n_term):
                     adjoint[term[t]] = b[t + 1] if linear else 1.0
-                _gradient(o, left, right, live, top, node, adjoint, n_row)
+                _gradient(o, left, right, live, top, node, adjoint, scratch)
                 for j in range(p):
                     line, d = C[m + j], adjoint[free[j]]
                     for i in range(n_row):
@@ -277,7 +333,7 @@ def fit_batch(programs, rows, linear, evaluations, rss, coef):
             _solve(factor, scale, q, g, step)
             for j in range(p):
                 trial[free[j]] = v[free[j]] + step[m + j]
-            _forward(o, a, trial[:k_n], left, right, X, True, live, node)
+            _forward(o, a, trial[:k_n], left, right, X, True, live, node, scratch)
             new = _residual(node, term, n_term, linear, y, root, k_n, C, b, r, space)
             if new < best:
                 gain = (best - new) / best

@@ -29,6 +29,8 @@ from hypo.search.proposer import Turn
 
 # Rows that generations are fitted on, nodes of a program, and evaluations spent on its constants in one generation.
 ROWS, WIDTH, EVALUATIONS = 256, 48, 8
+# A child is given up when its sum of squares stays above this multiple of the island's largest; programs fitted at once.
+HOPE, PIECE = 2.0, 50
 # Individuals of an island, generations of a turn, and seconds that one individual takes on an ordinary core.
 ISLAND, GENERATIONS, SECONDS_EACH = 150, 50, 6e-5
 # Most nodes of a formula on each island; rows that a residual counts for there; and how much (in log) sums of squares of two
@@ -47,6 +49,9 @@ EXACT, POLISH = 1e-15, 15
 FREQUENCY = {"+": 4.0, "-": 2.0, "*": 4.0, "/": 2.0, "**": 0.15, "square": 1.0, "exp": 1.0, "log": 1.0, "sin": 1.0,
              "cos": 1.0, "sqrt": 0.7, "neg": 0.1, "inv": 0.7, "asin": 0.1, "acos": 0.1}
 OTHERS = 0.4
+
+# X (n_var, n_row), the target and the roots of the weights of some rows.
+Rows = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
 
 @dataclass
@@ -149,12 +154,15 @@ class Evolution:
     def _generation(self, state: NDArray[np.uint64], turn: Turn) -> None:
         """Children on every island, fitted together; the better half of each island with its children stays."""
         children = Programs.empty(len(self.population))
+        limit = np.full(len(children), np.inf)
         for k, island in enumerate(self._islands()):
             last = island.start + int(np.count_nonzero(np.isfinite(self.score[island])))
+            if last == island.stop:
+                limit[island] = HOPE * np.max(self.population.rss[island])
             born = Programs(*(a[island] for a in children.arrays))
             grammar = self.grammar._replace(size=min(SIZES[k], self.grammar.size))
             breed(grammar, state, self.population.programs, self.score, island.start, last, born.programs)
-        self._fit(children, self.rows, EVALUATIONS)
+        self._fit(children, self.rows, EVALUATIONS, limit)
         turn.clock.scored += len(children)
         self._remember(children)
         for k, island in enumerate(self._islands()):
@@ -194,18 +202,18 @@ class Evolution:
     def _islands(self) -> list[slice]:
         return [slice(k * ISLAND, (k + 1) * ISLAND) for k in range(len(SIZES))]
 
-    def _fit(self, batch: Programs, rows: tuple[NDArray, NDArray, NDArray], evaluations: int) -> None:
+    def _fit(self, batch: Programs, rows: Rows, evaluations: int, limit: NDArray[np.float64] | None = None) -> None:
         """Fits all programs, in threads where there is an executor; the outcome does not depend on them."""
-        def part(first: int) -> None:
-            piece = Programs(*(a[first : first + 50] for a in batch.arrays))
-            fit_batch(piece.programs, rows, self.linear, evaluations, piece.rss, piece.coef)
+        if limit is None:
+            limit = np.full(len(batch), np.inf)
 
-        batch.length[batch.length < 0] = 0
-        starts = range(0, len(batch), 50)
-        if self.ctx.executor is None:
-            fit_batch(batch.programs, rows, self.linear, evaluations, batch.rss, batch.coef)
-        else:
-            list(self.ctx.executor.map(part, starts))
+        def part(first: int) -> None:
+            piece = Programs(*(a[first : first + PIECE] for a in batch.arrays))
+            bound = limit[first : first + PIECE]
+            fit_batch(piece.programs, rows, self.linear, evaluations, bound, piece.rss, piece.coef)
+
+        starts = range(0, len(batch), PIECE)
+        list(self.ctx.executor.map(part, starts) if self.ctx.executor else map(part, starts))
 
     def _price(self, batch: Programs, k: int) -> NDArray[np.float64]:
         """Scores (n,) on island ``k``: nats of misfit and of nodes, infinite beyond its size."""
