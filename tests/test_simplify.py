@@ -286,3 +286,8 @@ def test_simplifying_takes_a_third_of_a_millisecond() -> None:
         simplify(e)
         times.append(time.perf_counter() - start)
     assert min(times) < 3e-4
+
+
+def test_an_exponential_beyond_the_largest_number_is_left_in_peace() -> None:
+    e = Expression.apply("exp", Expression.constant(1500.5, free=True) + Expression.variable("x"))
+    assert len(simplify(e)) <= len(e)

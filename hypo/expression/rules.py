@@ -75,8 +75,8 @@ RULES: tuple[Rule, ...] = (
     Rule("log(exp(u))", "u"),
     Rule("exp(-log(u))", "1/u"),
     Rule("log(1/u)", "-log(u)"),
-    Rule("exp(u + c)", "exp(c)*exp(u)"),
-    Rule("exp(c - u)", "exp(c)/exp(u)"),
+    Rule("exp(u + c)", "exp(c)*exp(u)", "exp(c) is a number"),
+    Rule("exp(c - u)", "exp(c)/exp(u)", "exp(c) is a number"),
     Rule("log(c*u)", "log(u) + log(c)", "c > 0"),
     Rule("log(u**c)", "c*log(u)", "c is not whole"),
     Rule("log(u**k)", "k*log(u)", "k is not whole"),
@@ -128,6 +128,8 @@ RULES: tuple[Rule, ...] = (
 # What a condition may look at: the terms bound to the names of the pattern.
 CONDITIONS: Mapping[str, Callable[[Mapping[str, Term]], bool]] = {
     "c > 0": lambda b: _number(b["c"]) > 0,
+    # Beyond that it is infinite or 0, and the factors would come together again.
+    "exp(c) is a number": lambda b: abs(_number(b["c"])) < 700,
     "c is not whole": lambda b: not _number(b["c"]).is_integer(),
     "k < 0": lambda b: _number(b["k"]) < 0,
     "k is not whole": lambda b: not _number(b["k"]).is_integer(),

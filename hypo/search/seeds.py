@@ -21,11 +21,11 @@ from hypo.search.problem import TRANSCENDENTAL, Problem, Settings
 from hypo.units import Dimension
 
 # Groups of cost 1 (the others cost 2), and the most differences of variables among the leaves.
-CHEAP_GROUPS, MOST_DIFFERENCES = 6, 8
+CHEAP_GROUPS, MOST_DIFFERENCES = 4, 8
 # Groups taken as seeds, and products of powers that carry the target's dimension.
-MOST_GROUPS, MOST_LEADS = 24, 12
-# Numbers that stand beside a pure number inside a function: half and double angles, turns, quanta of h/2π.
-INNER_NUMBERS = ("2", "1/2", "2*pi", "1/(2*pi)")
+MOST_GROUPS, MOST_LEADS = 16, 12
+# Numbers that stand beside a pure number inside a function, and their cost: half and double angles, turns, quanta of h/2π.
+INNER_NUMBERS = {"2": 3, "1/2": 3, "2*pi": 4, "1/(2*pi)": 4}
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,10 @@ def group_library(ctx: Context, settings: Settings, lines: Sequence[int], differ
     if len(seeds) < 2:
         return None
     for seed in seeds[1 : CHEAP_GROUPS + 1]:
-        for text in INNER_NUMBERS:
+        for text, cost in INNER_NUMBERS.items():
             number = parse(text)
             value = Program.of(number, ()).value(np.empty((0, 1)))[0]
-            seeds.append(Seed(number * seed.expression, 3, value * seed.values))
+            seeds.append(Seed(number * seed.expression, cost, value * seed.values))
     return _library(seeds, ctx.problem, settings)
 
 
