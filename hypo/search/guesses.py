@@ -1,4 +1,4 @@
-"""Guesses: formulas of the user that take part in the search, first as they stand, then varied.
+"""Guesses: formulas of the user that take part in the search, first as they stand, then varied, and the best variants again.
 
 A name that is neither a column nor a constant of the knowledge is a constant to fit. Equal names are fitted as one; from
 then on each leaf may go its own way, since a formula of the result carries numbers, not names.
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.errors import FormulaError, InputError
+from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
 from hypo.expression.simplify import simplify
@@ -24,9 +25,11 @@ from hypo.search.problem import Problem, Settings
 from hypo.search.proposer import Turn
 
 # Starts of the first fit; steps, rows and the number of variants of a guess that are fitted, and of those yielded.
-STARTS, STEPS, ROWS, VARIANTS, YIELDED = 24, 12, 500, 600, 40
-# Seconds for each guess: those of the first turn and of the second.
-FIRST_COST, SECOND_COST = 0.1, 1.0
+STARTS, STEPS, ROWS, VARIANTS, YIELDED = 24, 12, 300, 500, 20
+# Turns in all; variants that are varied in the next one, and where a gain in score may be a chance of the rows.
+TURNS, KEPT, CHANCE = 4, 3, 3.0
+# Seconds for a guess in the first turn, and for a formula that is varied.
+FIRST_COST, VARY_COST = 0.1, 0.4
 # Functions that a term added to a guess may have.
 FUNCTIONS = ("square", "sqrt", "inv", "exp", "log", "sin", "cos", "tanh")
 
@@ -75,22 +78,24 @@ def _quoted(guess: str | Expression) -> str:
 
 
 class Guesses:
-    """The proposer of the user's formulas: a first turn fits them from many starts, a second one varies them."""
+    """The proposer of the user's formulas: a first turn fits them from many starts, the next ones vary them."""
 
     name = "guesses"
 
     def __init__(self, problem: Problem, settings: Settings) -> None:
         self.problem, self.settings = problem, settings
         self.guesses = read_guesses(problem, settings)
-        self.fitted: list[Expression] = []
+        # What the next turn varies, and everything varied or tried so far.
+        self.parents: list[Expression] = []
+        self.tried: set[str] = set()
         self.turns = 0
 
     @property
     def cost(self) -> float:
-        """Seconds of the next turn; ``inf`` after two, or without guesses."""
-        if not self.guesses or self.turns == 2:
-            return math.inf
-        return len(self.guesses) * (FIRST_COST if self.turns == 0 else SECOND_COST)
+        """Seconds of the next turn; ``inf`` after the last, or without guesses."""
+        if self.turns == 0:
+            return FIRST_COST * len(self.guesses) if self.guesses else math.inf
+        return VARY_COST * len(self.parents) if self.parents and self.turns < TURNS else math.inf
 
     def propose(self, turn: Turn) -> Iterator[Expression]:
         """The guesses, fitted; then the best of their variants."""
@@ -104,37 +109,47 @@ class Guesses:
                 with np.errstate(all="ignore"):
                     e = fit(e, p.X, p.columns, p.likelihood, starts=STARTS, rng=turn.rng, clock=turn.clock)
             turn.clock.scored += 1
-            self.fitted.append(_unnamed(e))
-            yield self.fitted[-1]
+            self.parents.append(_unnamed(e))
+            yield self.parents[-1]
 
     def _varied(self, turn: Turn) -> Iterator[Expression]:
         X, likelihood = self._rows(turn.rng)
         scorer = self.problem.scorer(self.settings)
-        tried: dict[str, None] = {}
+
+        def score(e: Expression) -> float:
+            rss = np.array([_rss(e, X, self.problem, likelihood)])
+            size = np.array([e.complexity(self.settings.complexity_weights)])
+            return float(scorer.approximate(rss, size, len(likelihood.y))[0])
+
         found: list[tuple[float, int, Expression]] = []
-        for e in self.fitted:
-            variants = {str(v): v for v in variations(e, self.problem, self.settings.fit_constants)}
-            chosen = list(variants)
-            if len(chosen) > VARIANTS:
-                chosen = [chosen[k] for k in np.sort(turn.rng.choice(len(chosen), VARIANTS, replace=False))]
-            for text in chosen:
-                if turn.clock.expired:
-                    break
-                if text in tried:
-                    continue
-                tried[text] = None
-                v = variants[text]
-                with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"):
+            before = min(score(e) for e in self.parents)
+            for e in self.parents:
+                for v in self._new_variants(e, turn.rng):
+                    if turn.clock.expired:
+                        return
                     if v.free:
                         v = fit(v, X, self.problem.columns, likelihood, steps=STEPS)
-                    rss = _rss(v, X, self.problem, likelihood)
-                turn.clock.scored += 1
-                if rss < math.inf:
-                    size = np.array([v.complexity(self.settings.complexity_weights)])
-                    score = float(scorer.approximate(np.array([rss]), size, len(likelihood.y))[0])
-                    found.append((score, len(found), v))
-        for _, _, v in sorted(found)[:YIELDED]:
+                    turn.clock.scored += 1
+                    found.append((score(v), len(found), v))
+        best = [(s, v) for s, _, v in sorted(found)[:YIELDED] if s < math.inf]
+        self.parents = [v for s, v in best[:KEPT] if s < before - CHANCE]
+        for _, v in best:
             yield v
+
+    def _new_variants(self, e: Expression, rng: np.random.Generator) -> list[Expression]:
+        """Up to ``VARIANTS`` variants of ``e`` that were not tried before."""
+        variants: dict[str, Expression] = {}
+        for raw in variations(e, self.problem, self.settings.fit_constants):
+            v = simplify(raw)
+            shape = str(v.with_values([1.2345 if c.free else c.value for c in v.constants]))
+            if shape not in self.tried and len(v) <= self.problem.max_complexity and v.variables:
+                variants.setdefault(shape, v)
+        chosen = list(variants)
+        if len(chosen) > VARIANTS:
+            chosen = [chosen[k] for k in np.sort(rng.choice(len(chosen), VARIANTS, replace=False))]
+        self.tried.update(chosen)
+        return [variants[shape] for shape in chosen]
 
     def _rows(self, rng: np.random.Generator) -> tuple[NDArray[np.float64], Gaussian]:
         """Some rows, and their likelihood."""
@@ -148,7 +163,7 @@ class Guesses:
 
 def variations(e: Expression, problem: Problem, free: bool = True) -> Iterator[Expression]:
     """Formulas near ``e``: a subtree replaced by a leaf, an operation dropped, a term or factor added, a constant replaced
-    by a variable or made to depend on it, exponents and exact numbers freed. ``free``: whether constants are fitted."""
+    by a variable or made to depend on it, exponents and exact numbers set free. ``free``: whether constants are fitted."""
     allows = problem.allows
     leaves = [Expression.variable(n) for n in problem.columns]
     leaves += [Expression.constant(v, name=n) for n, v in problem.constants.items()]
@@ -182,6 +197,13 @@ def variations(e: Expression, problem: Problem, free: bool = True) -> Iterator[E
                 yield replaced(e, node, part + small * leaf)
             elif allows("+"):
                 yield replaced(e, node, part + leaf)
+    # All leaves of one variable to powers, or shifted.
+    for name in e.variables if free else ():
+        leaf = Expression.variable(name)
+        if allows("**"):
+            yield everywhere(e, name, leaf ** Expression.constant(1.0, free=True))
+        if allows("+"):
+            yield everywhere(e, name, leaf + Expression.constant(0.0, free=True))
     # All exact numbers set free.
     if free and any(c.is_literal for c in e.constants):
         yield replace(e, constants=tuple(replace(c, free=True) if c.is_literal else c for c in e.constants))
@@ -190,8 +212,19 @@ def variations(e: Expression, problem: Problem, free: bool = True) -> Iterator[E
         terms = [Expression.apply(f, v) for f in FUNCTIONS if allows(f) for v in leaves if v.variables]
         if allows("*"):
             terms += [u * v for i, u in enumerate(leaves) for v in leaves[i + 1 :]]
+        if allows("*") and free:
+            paces = {"exp": -1.0, "sin": 1.0, "cos": 1.0, "tanh": 1.0}
+            terms += [Expression.apply(f, Expression.constant(c, free=True) * v) for f, c in paces.items() if allows(f)
+                      for v in leaves if v.variables]
         for term in terms:
             yield e + (small * term if free and allows("*") else term)
+
+
+def everywhere(e: Expression, name: str, new: Expression) -> Expression:
+    """``e`` with every leaf of the variable ``name`` replaced by ``new``."""
+    for node in reversed([k for k, (op, arg) in enumerate(e.code) if op == oc.VAR and e.variables[arg] == name]):
+        e = e.replace_leaf(node, new)
+    return e
 
 
 def replaced(e: Expression, node: int, new: Expression) -> Expression:
@@ -214,6 +247,4 @@ def _unnamed(e: Expression) -> Expression:
 
 
 def _rss(e: Expression, X: NDArray[np.float64], problem: Problem, likelihood: Gaussian) -> float:
-    from hypo.expression.evaluate import Program
-
     return likelihood.rss(likelihood.y - Program.of(e, problem.columns).value(X))
