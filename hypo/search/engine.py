@@ -23,6 +23,8 @@ from hypo.search.reduction import Reduction
 from hypo.search.refine import Refiner, is_exact
 from hypo.search.scan import Clock
 from hypo.search.scanner import Scanner
+from hypo.search.screen import screen
+from hypo.search.screened import MANY_COLUMNS, Screened
 from hypo.search.structure import LEAST_ROWS, SIGHT, nearest, neighbour_correlation, noise_level
 
 # The search stops when it went on for this many times the cost at which the best formula came, if the residuals look like
@@ -112,6 +114,7 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
             reduction = Reduction(ctx, settings, report)
             proposers: list[Proposer] = [
                 *([smaller] if smaller else []),
+                Screened(ctx, settings, report),
                 scanner,
                 reduction,
                 Reduction(ctx, settings, report, doubt=reduction),
@@ -179,6 +182,10 @@ def patience(h: Hypothesis | None, problem: Problem, settings: Settings) -> floa
     if h is None:
         return math.inf
     X, y = np.ascontiguousarray(problem.X[:, : settings.n_race]), problem.y[: settings.n_race]
+    if len(X) > MANY_COLUMNS:
+        # Nobody has near neighbours in so many columns.
+        residual = y - Program.of(h.expression, problem.columns).value(X)
+        return math.inf if screen(X, residual).taken else PATIENCE if screen(X, y).taken else PATIENCE_BLIND
     neighbours = nearest(X)
     if neighbours is None:
         return PATIENCE
