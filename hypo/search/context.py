@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.scoring.score import Scorer
 from hypo.search.library import Library
 from hypo.search.problem import Problem, Settings
 from hypo.search.race import RowSet
@@ -32,6 +33,7 @@ class Context:
     probe: NDArray[np.int64]
     clock: Clock
     executor: Executor | None
+    scorer: Scorer
 
     @staticmethod
     def of(problem: Problem, settings: Settings, clock: Clock, executor: Executor | None) -> Context:
@@ -42,7 +44,8 @@ class Context:
         whitening = problem.likelihood.root_weights
         root = np.ones(len(race_rows)) if whitening is None else whitening[race_rows]
         return Context(
-            problem, np.ascontiguousarray(problem.X[:, race_rows]), problem.y[race_rows], root**2, root, probe, clock, executor
+            problem, np.ascontiguousarray(problem.X[:, race_rows]), problem.y[race_rows], root**2, root, probe, clock, executor,
+            problem.scorer(settings),
         )
 
     @cached_property

@@ -8,7 +8,7 @@ with u as a variable like any other, this finds differences, sums of squares, di
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,9 @@ from hypo.units import DIMENSIONLESS, Dimension
 LARGEST_ANGLE, TRIED = 0.05, 3
 # Pairs below this angle are merged at once.
 CLEAR = 1e-3
+# A surrogate whose error is more than this share of the spread of y is poor; then a merger has to lower the error by this
+# factor, on so many rows.
+POOR, BLIND_GAIN, BLIND_ROWS = 0.25, 0.7, 2000
 # The held-out error may grow by this factor; an error below this share of the target's RMS is none.
 WORSE, NO_ERROR = 1.01, 1e-8
 
@@ -68,6 +71,8 @@ def merge(
     columns: Columns, y: NDArray[np.float64], weight: NDArray[np.float64], surrogate: Surrogate
 ) -> tuple[Columns, Surrogate] | None:
     """The columns with pairs of them merged, and the surrogate in these; None when no merger holds."""
+    if surrogate.error > POOR * float(np.std(y)):
+        return _merge_blindly(columns, y, weight, surrogate)
     mergers = _mergers(columns, weight, surrogate)
     disjoint: list[Merger] = []
     for m in mergers:
@@ -91,6 +96,30 @@ def merge(
         if best is None or error < best[0]:
             best = (error, trial, s)
     return None if best is None else best[1:]
+
+
+def _merge_blindly(
+    columns: Columns, y: NDArray[np.float64], weight: NDArray[np.float64], surrogate: Surrogate
+) -> tuple[Columns, Surrogate] | None:
+    """The merger that lowers the error most, where the surrogate is too poor for derivatives: y oscillates, for instance."""
+    few = slice(0, BLIND_ROWS)
+    rows = replace(columns, X=np.ascontiguousarray(columns.X[:, few]))
+    start = fit_surrogate(rows.X, y[few], weight[few])
+    best = (BLIND_GAIN * (surrogate.error if start is None else start.error), Merger(0.0, 0, 0, Expression.constant(0.0), 0))
+    for i in range(len(columns.names)):
+        for j in range(i + 1, len(columns.names)):
+            for u, power, _ in _forms(rows, i, j):
+                if power not in (0, 1) or len(u) > 3:
+                    continue
+                m = Merger(0.0, i, j, u, power)
+                s = fit_surrogate(rows.merged([m]).X, y[few], weight[few])
+                if s is not None and s.error < best[0]:
+                    best = (s.error, m)
+    if best[1].i == best[1].j:
+        return None
+    merged = columns.merged([best[1]])
+    s = fit_surrogate(merged.X, y, weight)
+    return None if s is None or s.error > BLIND_GAIN * surrogate.error else (merged, s)
 
 
 def _mergers(columns: Columns, weight: NDArray[np.float64], surrogate: Surrogate) -> list[Merger]:
@@ -128,7 +157,7 @@ def _forms(columns: Columns, i: int, j: int) -> Iterator[tuple[Expression, int, 
             if da**p == db**q and (p == q or -1 not in (p, q)):
                 yield left - right, p, (dx, -dz)
                 yield left + right, p, (dx, dz)
-    if not columns.dimensions:
+    if not columns.dimensions or (da.is_dimensionless and db.is_dimensionless):
         yield a * b, 0, (z, x)
         if np.all(z != 0):
             yield a / b, 0, (1 / z, -x / z**2)

@@ -16,15 +16,14 @@ from hypo.expression.expr import Expression
 from hypo.expression.simplify import simplify
 from hypo.kernels import opcodes as oc
 from hypo.search import forms
-from hypo.search.archive import Archive
+from hypo.search.building import MOST, built, is_done
 from hypo.search.context import Context, View
 from hypo.search.forms import KEEP, KEEP_PEELED
 from hypo.search.groups import product
 from hypo.search.library import Library, Seed
 from hypo.search.problem import Settings
 from hypo.search.proposer import Turn
-from hypo.search.race import SUM, Hit, build, race
-from hypo.search.refine import is_exact
+from hypo.search.race import SUM, Hit, race
 from hypo.search.seeds import group_library, leads, plain_library
 from hypo.search.separate import separate
 from hypo.search.targets import Step, Target, links, peels
@@ -32,12 +31,6 @@ from hypo.units import Dimension
 
 # A scan of n rows takes about COST_PER_ROW·n^COST_POWER seconds.
 COST_PER_ROW, COST_POWER = 2e-4, 1.2
-# Hits that become formulas after each group of scans.
-REFINE = 30
-# The first of them are built whatever they promise, the others when they come this close to the best, in nats per row.
-SURE, SLACK = 6, 0.15
-# A residual below this share of the target's RMS on the racing rows marks a hit as exact.
-EXACT_HIT = 1e-9
 # Members evaluated at once on the racing rows.
 PURE_BLOCK = 2000
 # Largest sets of rows in scans for many targets, under free dimensions, and of logarithms.
@@ -78,7 +71,6 @@ class Scanner:
         problem = ctx.problem
         self.name, self.differences = name, differences
         self.ctx, self.settings, self.report = ctx, settings, report
-        self.scorer = problem.scorer(settings)
         self.clock = ctx.clock
         dimension = None
         if problem.has_units and problem.target_dimension is not None:
@@ -169,7 +161,7 @@ class Scanner:
     def propose(self, turn: Turn) -> Iterator[Expression]:
         """Formulas found with libraries of the next size."""
         size = self._sizes.pop(0)
-        known = self._done(turn)
+        known = is_done(turn, self.ctx.problem)
         smallest = size == self.settings.library_sizes[0]
         before = self.plain.count
         tested = self.plain.tested
@@ -177,7 +169,7 @@ class Scanner:
         self.clock.scored += self.plain.tested - tested
         if self.pure:
             yield from self._pure(before)
-        if known or (self._done(turn) and not smallest):
+        if known or (is_done(turn, self.ctx.problem) and not smallest):
             return
         grown = self.plain.count > before
         if self.settings.fit_constants:
@@ -195,9 +187,9 @@ class Scanner:
             for scan in scans:
                 for view, kind in zip(views, ("members", "groups"), strict=False):
                     self.report(f"{self.name} of {len(view.members)} {kind}: {scan.__name__.strip('_')}")
-                    yield from self._built(scan(view, kind == "groups"), turn)
+                    yield from built(scan(view, kind == "groups"), self.ctx, turn)
                     # A first exact form is seldom the simplest: the smallest libraries are searched to the end.
-                    if self.clock.expired or (not smallest and self._done(turn)):
+                    if self.clock.expired or (not smallest and is_done(turn, self.ctx.problem)):
                         return
         if not grown:
             self._sizes = []
@@ -206,9 +198,6 @@ class Scanner:
     def _max_cost(self) -> int:
         """Members larger than this cannot take part in a formula with a fitted constant (a product with it)."""
         return self.ctx.problem.max_complexity - 2
-
-    def _done(self, turn: Turn) -> bool:
-        return is_exact(turn.archive.best, self.ctx.problem) or self.clock.expired
 
     def _pure(self, first: int) -> Iterator[Expression]:
         """New members u themselves, without any fitted constant, by their scores on all racing rows: the certificate's
@@ -223,9 +212,9 @@ class Scanner:
             with np.errstate(all="ignore"):
                 r = lib.evaluate(members, self.ctx.X) - self.ctx.y
                 rss = np.einsum("ij,j,ij->i", r, self.ctx.weight, r)
-            approximate = self.scorer.approximate(rss, lib.cost[members].astype(float), len(self.ctx.y))
+            approximate = self.ctx.scorer.approximate(rss, lib.cost[members].astype(float), len(self.ctx.y))
             scored += [(float(a), int(m)) for a, m in zip(approximate, members, strict=True) if a < np.inf]
-        for _, member in sorted(scored)[:REFINE]:
+        for _, member in sorted(scored)[:MOST]:
             yield lib.expression(member)
         if not self.clock.expired:
             self.complete_to = lib.complete_to
@@ -236,23 +225,6 @@ class Scanner:
         index = np.arange(first, last)
         target = self.identity.dimension
         return index if target is None else index[self.plain.dims[first:last] == target]
-
-    def _built(self, hits: list[Hit], turn: Turn) -> Iterator[Expression]:
-        """The best hits by approximate score, built."""
-        if not hits:
-            return
-        rss = np.array([h.rss for h in hits])
-        sizes = np.array([h.size for h in hits])
-        approximate = self.scorer.approximate(rss, sizes, len(self.ctx.y))
-        for k in _worth_building(rss, sizes, approximate, turn.archive, SLACK * self.scorer.likelihood.total_weight):
-            if self.clock.expired:
-                return
-            # The simplest exact hits come first; once one is in the archive the inexact ones cannot beat it.
-            if self._done(turn) and rss[k] > len(self.ctx.y) * (EXACT_HIT * self.ctx.scale) ** 2:
-                return
-            e = build(hits[k], self.ctx.root, self.ctx.problem.columns)
-            if e is not None:
-                yield e
 
     def _links(self, view: View, groups: bool) -> list[Hit]:
         """Sums, products and rational forms for the target behind every link."""
@@ -389,23 +361,3 @@ class Scanner:
     def _by_one(self, t: Target) -> list[Target]:
         one = [(Expression.constant(1.0), np.ones(len(self.ctx.y)), 0)]
         return [u for u in peels(t, one, self.ctx.problem.allowed, False) if u.steps[0].op != oc.MUL]
-
-
-def _worth_building(
-    rss: NDArray[np.float64], sizes: NDArray[np.float64], score: NDArray[np.float64], archive: Archive, slack: float
-) -> list[int]:
-    """The hits of lowest score, ``REFINE`` at most and beyond the first ``SURE`` only within ``slack`` of the best known; then
-    those that would fill the front."""
-    best = archive.best
-    limit = math.inf if best is None else best.score + slack
-    order = [int(k) for k in np.argsort(score, kind="stable")[:REFINE]]
-    chosen = order[:SURE] + [k for k in order[SURE:] if score[k] < limit]
-    front = archive.front()
-    least = math.inf
-    for k in np.lexsort((rss, sizes)):
-        if rss[k] < least:
-            least = rss[k]
-            known = min((h.score for h in front if h.complexity <= sizes[k]), default=math.inf)
-            if int(k) not in chosen and score[k] < known:
-                chosen.append(int(k))
-    return chosen

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 # Most terms, also as a share of the rows; highest degree; share of the rows held out while choosing.
 MOST_TERMS, TERMS_SHARE, MOST_DEGREE, HELD_OUT = 350, 0.15, 14, 0.25
 # A higher degree has to lower the held-out error by this factor, and this many without success end the trials.
-BETTER, TRIES = 0.99, 2
+BETTER, TRIES = 0.99, 3
 # An error that the last degree lowered by less than this is saturated.
 SATURATED = 0.9
 # A logarithm is tried when this share of the targets has one sign.

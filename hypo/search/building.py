@@ -1,0 +1,70 @@
+"""From hits to formulas: which of the hits of a scan are worth building, and building them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hypo.expression.expr import Expression
+from hypo.search.archive import Archive
+from hypo.search.context import Context
+from hypo.search.problem import Problem
+from hypo.search.proposer import Turn
+from hypo.search.race import Hit, build
+from hypo.search.refine import is_exact
+
+# Hits that become formulas after each group of scans.
+MOST = 30
+# The first of them are built whatever they promise, the others when they come this close to the best, in nats per row.
+SURE, SLACK = 6, 0.15
+# A residual below this share of the target's RMS on the racing rows marks a hit as exact.
+EXACT_HIT = 1e-9
+
+
+def is_done(turn: Turn, problem: Problem) -> bool:
+    """Whether there is nothing left to find: an exact formula is known, or time is up."""
+    return is_exact(turn.archive.best, problem) or turn.clock.expired
+
+
+def built(hits: Sequence[Hit], ctx: Context, turn: Turn, most: int = MOST) -> Iterator[Expression]:
+    """The best hits by approximate score, built; the proposer sees what became of one before it builds the next."""
+    if not hits:
+        return
+    scorer = ctx.scorer
+    rss = np.array([h.rss for h in hits])
+    sizes = np.array([h.size for h in hits])
+    approximate = scorer.approximate(rss, sizes, len(ctx.y))
+    slack = SLACK * scorer.likelihood.total_weight
+    for k in _worth_building(rss, sizes, approximate, turn.archive, slack, most):
+        # The simplest exact hits come first; once one is in the archive the inexact ones cannot beat it.
+        if turn.clock.expired or (
+            is_done(turn, ctx.problem) and rss[k] > len(ctx.y) * (EXACT_HIT * ctx.scale) ** 2
+        ):
+            return
+        e = build(hits[k], ctx.root, ctx.problem.columns)
+        if e is not None:
+            yield e
+
+
+def _worth_building(
+    rss: NDArray[np.float64], sizes: NDArray[np.float64], score: NDArray[np.float64], archive: Archive, slack: float,
+    most: int,
+) -> list[int]:
+    """The hits of lowest score, ``most`` of them and beyond the first ``SURE`` only within ``slack`` of the best known; then
+    those that would fill the front."""
+    best = archive.best
+    limit = math.inf if best is None else best.score + slack
+    order = [int(k) for k in np.argsort(score, kind="stable")[:most]]
+    chosen = order[:SURE] + [k for k in order[SURE:] if score[k] < limit]
+    front = archive.front()
+    least = math.inf
+    for k in np.lexsort((rss, sizes)):
+        if rss[k] < least:
+            least = rss[k]
+            known = min((h.score for h in front if h.complexity <= sizes[k]), default=math.inf)
+            if int(k) not in chosen and score[k] < known:
+                chosen.append(int(k))
+    return chosen
