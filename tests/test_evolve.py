@@ -241,7 +241,7 @@ def test_laws_beyond_the_scans_are_found(law):
     evolution, archive, clock = setting(y)
     refiner = Refiner(evolution.ctx.problem, Settings(), archive, clock)
     with np.errstate(all="ignore"):
-        for number in range(4):
+        for number in range(10):
             for e in evolution.propose(turn(evolution, archive, clock, number)):
                 refiner.consider(e)
                 if is_exact(archive.best, evolution.ctx.problem):
@@ -300,6 +300,6 @@ def test_an_expired_clock_ends_the_turn():
 def test_it_is_a_proposer_of_constant_cost():
     evolution, *_ = setting(X[:, 0])
     assert isinstance(evolution, Proposer)
-    assert 1.0 < evolution.cost < 6.0
+    assert 0.5 < evolution.cost == evolve.GENERATIONS * len(evolve.SIZES) * evolve.ISLAND * evolve.SECONDS_EACH < 3.0
     lame, *_ = setting(X[:, 0], operators=("sin",))
     assert lame.cost == np.inf

@@ -32,14 +32,14 @@ ROWS, WIDTH, EVALUATIONS = 256, 48, 8
 # A child is given up when its sum of squares stays above this multiple of the island's largest; programs fitted at once.
 HOPE, PIECE = 2.0, 50
 # Individuals of an island, generations of a turn, and seconds that one individual takes on an ordinary core.
-ISLAND, GENERATIONS, SECONDS_EACH = 150, 50, 6e-5
+ISLAND, GENERATIONS, SECONDS_EACH = 150, 25, 4e-5
 # Most nodes of a formula on each island; rows that a residual counts for there; and how much (in log) sums of squares of two
 # individuals of an island differ.
 SIZES, WEIGHT, APART = (12, 16, 20, 26, 34, 46), 100.0, 0.003
 # Generations between migrations, individuals that migrate, and generations without progress before an island begins anew.
 MIGRATION, MIGRANTS, STANDSTILL = 10, 3, 25
 # Individuals fitted to the racing rows at the end of a turn, evaluations spent on each, and formulas yielded.
-FINALISTS, FINAL_EVALUATIONS, YIELDED = 150, 12, 10
+FINALISTS, FINAL_EVALUATIONS, YIELDED = 100, 12, 8
 # Library members that are building blocks.
 BLOCKS = 400
 # A sum of squares below this share of the target's is as good as none, and only size counts; after so many generations with
