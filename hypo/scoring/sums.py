@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,8 +15,8 @@ from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.scoring.likelihood import Gaussian
 
-# Rows of a block: a formula of 50 nodes with 10 constants takes some 6 MB.
-BLOCK_ROWS = 65_536
+# Rows of a block: a formula of 5 variables and 10 constants takes 2 MB.
+BLOCK_ROWS = 16_384
 
 
 class Deadline(Protocol):
@@ -45,11 +46,12 @@ class Sums:
         *,
         gradient: bool = True,
         clock: Deadline | None = None,
+        executor: Executor | None = None,
     ) -> Sums | None:
         """Sums for ``e`` on ``X`` (n_var, n_row); None where a value is not finite on some row, or time was up.
 
-        Memory is O(BLOCK_ROWS·(n_variable + n_constant)), whatever the number of rows. Without ``gradient`` the sums that need
-        it are 0.
+        Memory is O(BLOCK_ROWS·(n_variable + n_constant)) for each thread of ``executor``, whatever the number of rows. Blocks
+        are added up in one order, so threads do not change the sums. Without ``gradient`` those that need it are 0.
         """
         lines = [list(columns).index(name) for name in e.variables]
         program = Program.of(e, e.variables)
@@ -58,27 +60,34 @@ class Sums:
         rss = plain = 0.0
         root = likelihood.root_weights
         n_row = X.shape[1]
-        for first in range(0, n_row, BLOCK_ROWS):
+
+        def part(first: int) -> Sums | None:
             if clock is not None and clock.expired:
                 return None
             rows = slice(first, min(first + BLOCK_ROWS, n_row))
             block = np.empty((len(lines), rows.stop - rows.start))
             for line, at in zip(block, lines, strict=True):
                 line[:] = X[at, rows]
-            if gradient and k:
-                f, g = program.value_and_gradient(block, program.values)
-            else:
-                f, g = program.value(block), None
-            r = likelihood.y[rows] - f
-            plain += float(r @ r)
-            if root is not None:
-                r *= root[rows]
-            rss += float(r @ r)
-            if not math.isfinite(plain) or not math.isfinite(rss):
-                return None
-            if g is not None:
+            # NumPy keeps its error state by thread.
+            with np.errstate(all="ignore"):
+                if gradient and k:
+                    f, g = program.value_and_gradient(block, program.values)
+                else:
+                    f, g = program.value(block), None
+                r = likelihood.y[rows] - f
+                bare = float(r @ r)
+                if root is not None:
+                    r *= root[rows]
+                if g is None:
+                    return Sums(float(r @ r), bare, np.zeros(k), np.zeros((k, k)))
                 if root is not None:
                     g *= root[rows]
-                slope += g @ r
-                normal += g @ g.T
+                return Sums(float(r @ r), bare, g @ r, g @ g.T)
+
+        firsts = range(0, n_row, BLOCK_ROWS)
+        for found in map(part, firsts) if executor is None else executor.map(part, firsts):
+            if found is None or not (math.isfinite(found.plain) and math.isfinite(found.rss)):
+                return None
+            plain, rss = plain + found.plain, rss + found.rss
+            slope, normal = slope + found.slope, normal + found.normal
         return Sums(rss, plain, slope, normal)

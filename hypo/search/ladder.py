@@ -12,6 +12,7 @@ Memory: the samples together are at most half the data, most often a fifth, and 
 from __future__ import annotations
 
 import math
+from concurrent.futures import Executor
 from dataclasses import replace
 
 import numpy as np
@@ -102,12 +103,12 @@ def _squares(e: Expression, p: Problem) -> NDArray[np.float64]:
     return (r if root is None else r * root) ** 2
 
 
-def refit(e: Expression, problem: Problem, clock: Clock) -> tuple[Expression, Sums] | None:
+def refit(e: Expression, problem: Problem, clock: Clock, executor: Executor | None = None) -> tuple[Expression, Sums] | None:
     """``e`` with its constants moved from a fit on fewer rows to the minimum over all, by Gauss–Newton steps on sums over
     blocks of rows; and these sums at the end. None where it is not finite on some row, or time was up."""
 
     def sums(x: Expression) -> Sums | None:
-        return Sums.of(x, problem.X, problem.columns, problem.likelihood, gradient=bool(x.free), clock=clock)
+        return Sums.of(x, problem.X, problem.columns, problem.likelihood, gradient=bool(x.free), clock=clock, executor=executor)
 
     at = sums(e)
     if at is None or not e.free:

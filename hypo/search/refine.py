@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import Executor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,11 +30,14 @@ EXACT = 1e-10
 class Refiner:
     """Turns formulas with free constants into archived hypotheses of one problem."""
 
-    def __init__(self, problem: Problem, settings: Settings, archive: Archive, clock: Clock) -> None:
+    def __init__(
+        self, problem: Problem, settings: Settings, archive: Archive, clock: Clock, executor: Executor | None = None
+    ) -> None:
         self.problem = problem
         self.settings = settings
         self.archive = archive
         self.clock = clock
+        self._executor = executor
         self.scorer = problem.scorer(settings)
         self._rungs = rungs(problem, settings.seed)
         self._scorers = [p.scorer(settings) for p in self._rungs[:-1]]
@@ -115,7 +119,7 @@ class Refiner:
             if len(self._rungs) == 1:
                 return self.scorer.score(e)
             for k, (rung, scorer) in enumerate(zip(self._rungs, self._scorers, strict=False)):
-                refitted = refit(e, rung, self.clock) if k else (e, None)
+                refitted = refit(e, rung, self.clock, self._executor) if k else (e, None)
                 if refitted is None:
                     return None
                 e = refitted[0]
@@ -129,7 +133,7 @@ class Refiner:
 
     def _on_all_rows(self, e: Expression) -> Hypothesis | None:
         with np.errstate(all="ignore"):
-            refitted = refit(e, self.problem, self.clock)
+            refitted = refit(e, self.problem, self.clock, self._executor)
             return None if refitted is None else self.scorer.score(*refitted)
 
     def covariance(self, e: Expression) -> NDArray[np.float64]:
