@@ -290,6 +290,22 @@ def test_hypotheses_of_the_archive_are_parents(monkeypatch):
     assert values.rmse < 0.02
 
 
+def test_guesses_are_parents(monkeypatch):
+    monkeypatch.setattr(evolve, "GENERATIONS", 1)
+    x, y = X.T
+    guess = "a*sin(2.69*x*y + b)/(x + c)"
+    evolution, archive, clock = setting(3 * np.sin(2.7 * x * y + 0.3) / (x + 0.9) + 0.01 * x, guesses=(guess,))
+    best = next(evolution.propose(turn(evolution, archive, clock)))
+    assert evolution.scorer.score(best).rmse < 0.02
+
+
+def test_formulas_do_not_interpolate():
+    rows = np.linspace(1, 2, 8)[:, None]
+    evolution, archive, clock = setting(RNG.standard_normal(8), X=rows)
+    for e in evolution.propose(turn(evolution, archive, clock)):
+        assert len(e.free) <= 4
+
+
 def test_an_expired_clock_ends_the_turn():
     evolution, archive, clock = setting(X[:, 0], seconds=-1.0)
     begin = time.monotonic()

@@ -2,7 +2,7 @@
 
 An individual is a postfix program that stands for a + b1·t1 + … + bK·tK, t1 … tK the terms of the sum at its root; the
 coefficients are always at their optimum and the other constants a few damped steps nearer to theirs than those of the
-parents (:mod:`hypo.kernels.fit`). Members of the library and hypotheses of the archive are the building blocks. Islands
+parents (:mod:`hypo.kernels.fit`). Members of the library, guesses and the archive are the building blocks. Islands
 differ in the size they allow, since without noise any size pays; one that stands still begins anew, and the best individual
 ever seen of each size is kept aside.
 """
@@ -23,6 +23,7 @@ from hypo.kernels import opcodes as oc
 from hypo.kernels.fit import MAX_TERMS, fit_batch
 from hypo.kernels.vary import Grammar, breed, tidy
 from hypo.search.context import Context
+from hypo.search.guesses import read_guesses
 from hypo.search.library import Library
 from hypo.search.problem import TRANSCENDENTAL, Settings
 from hypo.search.proposer import Turn
@@ -128,6 +129,7 @@ class Evolution:
         self.record = np.full(len(SIZES), np.inf)
         self.since = np.zeros(len(SIZES), np.int64)
         self.told: set[bytes] = set()
+        self.guesses = read_guesses(p, settings)
 
     @property
     def cost(self) -> float:
@@ -138,7 +140,8 @@ class Evolution:
     def propose(self, turn: Turn) -> Iterator[Expression]:
         """The best new individuals after some generations."""
         state = turn.rng.integers(0, 2**63, 1).astype(np.uint64)
-        self._settle([h.expression for h in turn.archive.front()])
+        self._settle([*self.guesses, *(h.expression for h in turn.archive.front())])
+        self.guesses = ()
         exact = 0
         for generation in range(1, GENERATIONS + 1):
             self._generation(state, turn)
@@ -221,15 +224,21 @@ class Evolution:
         share = np.where(sizes <= SIZES[k], np.maximum(batch.rss / self.total, EXACT), np.inf)
         return 0.5 * WEIGHT * np.log(share) + sizes * self.symbol
 
-    def _sizes(self, batch: Programs) -> NDArray[np.int64]:
-        """Nodes (n,) with the coefficients."""
-        if not self.linear:
-            return batch.length
-        # A tidied sum ends with the + that join its terms.
+    def _terms(self, batch: Programs) -> NDArray[np.int64]:
+        """Terms (n,) of sums: a tidied one ends with the + that join them."""
         position = batch.length[:, None] - 1 - np.arange(MAX_TERMS - 1)
         tail = np.take_along_axis(batch.op, np.maximum(position, 0), axis=1) == oc.ADD
-        terms = 1 + np.sum(np.cumprod(tail & (position >= 0), axis=1), axis=1)
-        return batch.length + 2 * terms + 2
+        return 1 + np.sum(np.cumprod(tail & (position >= 0), axis=1), axis=1)
+
+    def _sizes(self, batch: Programs) -> NDArray[np.int64]:
+        """Nodes (n,) with the coefficients."""
+        return batch.length + (2 * self._terms(batch) + 2 if self.linear else 0)
+
+    def _numbers(self, batch: Programs) -> NDArray[np.int64]:
+        """Fitted numbers (n,), coefficients included."""
+        within = np.arange(WIDTH) < batch.length[:, None]
+        free = np.sum(within & (batch.op == oc.CONST) & (batch.arg < 0), axis=1)
+        return free + (self._terms(batch) + 1 if self.linear else 0)
 
     def _remember(self, batch: Programs) -> None:
         """Keeps the best of each size."""
@@ -302,10 +311,11 @@ class Evolution:
         return out
 
     def _best(self, turn: Turn) -> Iterator[Expression]:
-        """New individuals by their scores on the racing rows: the best of all, then the best of each size."""
+        """New individuals by their scores on the racing rows, out of the best of each size and the best of all; none with more
+        fitted numbers than half the rows."""
         alive = np.flatnonzero(np.isfinite(self.score))
         pool = Programs.joined([self.elite, self.population.take(alive)])
-        pool = pool.take(np.flatnonzero(np.isfinite(pool.rss)))
+        pool = pool.take(np.flatnonzero(np.isfinite(pool.rss) & (self._numbers(pool) <= len(self.ctx.y) // 2)))
         sizes = self._sizes(pool)
         guess = self.scorer.approximate(pool.rss, sizes.astype(float), len(self.rows[1]))
         rising = np.lexsort((pool.rss, sizes))
