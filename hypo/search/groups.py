@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -12,6 +13,8 @@ from hypo.expression.expr import Expression
 
 LARGEST_POWER = 2
 MOST_FACTORS = 5
+# With many leaves fewer take part at a time: so many sets of them are gone through at most.
+MOST_SETS = 60_000
 
 
 def monomials(
@@ -22,9 +25,9 @@ def monomials(
 ) -> list[tuple[tuple[int, ...], Expression]]:
     """Exponents (n_leaf,) and formulas of products of powers with dimension ``target`` (None: pure numbers), simplest first.
 
-    Exponents are at most ``LARGEST_POWER`` in size, up to ``MOST_FACTORS`` leaves take part. Of a pure number and its
-    inverse the one whose first exponent is positive is given; products with a factor that is a pure number by itself are
-    left out, because they are made of smaller groups.
+    Exponents are at most ``LARGEST_POWER`` in size, up to ``MOST_FACTORS`` leaves take part, fewer where there are
+    more than ``MOST_SETS`` sets of so many. Of a pure number and its inverse the one whose first exponent is positive is given;
+    products with a factor that is a pure number by itself are left out, because they are made of smaller groups.
     """
     n = len(leaves)
     table = np.array([[float(x) for x in d] for d in dimensions]).reshape(n, -1)
@@ -33,6 +36,8 @@ def monomials(
     powers = [q for q in range(-LARGEST_POWER, LARGEST_POWER + 1) if q]
     found: list[tuple[int, ...]] = []
     for size in range(1, min(n, MOST_FACTORS) + 1):
+        if math.comb(n, size) > MOST_SETS:
+            break
         choices = np.array(list(itertools.product(powers, repeat=size)))
         if target is None:
             choices = choices[choices[:, 0] > 0]
