@@ -319,3 +319,27 @@ def test_it_is_a_proposer_of_constant_cost():
     assert 0.5 < evolution.cost == evolve.GENERATIONS * len(evolve.SIZES) * evolve.ISLAND * evolve.SECONDS_EACH < 3.0
     lame, *_ = setting(X[:, 0], operators=("sin",))
     assert lame.cost == np.inf
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"operators": ("*", "/", "sin")},
+        {"operators": ("+", "-")},
+        {"fit_constants": False},
+        {"max_complexity": 5},
+        {"knowledge": {"units": {"x": "m", "y": "s", "t": "m"}, "constants": {"c": {"value": 3.0, "unit": "m/s"}}}},
+    ],
+    ids=["no sums", "sums only", "no constants", "short", "units"],
+)
+def test_any_grammar_gives_formulas_within_it(monkeypatch, options):
+    small(monkeypatch)
+    knowledge = options.get("knowledge")
+    knowledge = None if knowledge is None else Knowledge.from_dict(knowledge)
+    options = {k: v for k, v in options.items() if k != "knowledge"}
+    evolution, archive, clock = setting(X[:, 0] + 0.2 * X[:, 1], knowledge=knowledge, **options)
+    found = list(evolution.propose(turn(evolution, archive, clock)))
+    assert found
+    for e in found:
+        assert not evolution.ctx.problem.knowledge.violations(e, "t"), str(e)
+        assert len(e) <= options.get("max_complexity", 60) + 2

@@ -33,11 +33,11 @@ class Grammar(NamedTuple):
     """What programs may hold.
 
     ``unary``, ``binary``: opcodes, and ``*_chance`` their cumulated chances. ``forbid``, ``shy`` (N_OPCODE,): masks of opcodes
-    that must not, or seldom, stand below one. ``size``: most nodes, coefficients included; ``linear``, ``free``: whether sums
-    at the root have coefficients, and constants are fitted. ``fixed``: named constants; ``fixed_dims``: theirs, and of other
-    fixed numbers. ``dims`` (n_var,)
-    packed dimensions, looked at where ``units``; ``target`` that of the whole, which coefficients make up for. ``place``
-    (n_var,): magnitude of each variable. ``block_*``: building blocks, program b is ``block_start[b]:block_start[b+1]``.
+    that must not, or seldom, stand below one; ``permitted``: mask of all that may be used. ``size``: most nodes, coefficients
+    included; ``linear``, ``free``: whether sums at the root have coefficients, and constants are fitted. ``fixed``: named
+    constants; ``fixed_dims``: theirs, and of other fixed numbers. ``dims`` (n_var,): packed dimensions, looked at where
+    ``units``; ``target``: that of the whole, which coefficients make up for. ``place`` (n_var,): magnitude of each variable.
+    ``block_*``: building blocks, program b is ``block_start[b]:block_start[b+1]``.
     """
 
     unary: NDArray
@@ -46,6 +46,7 @@ class Grammar(NamedTuple):
     binary_chance: NDArray
     forbid: NDArray
     shy: NDArray
+    permitted: int
     size: int
     linear: bool
     free: bool
@@ -362,6 +363,8 @@ def _allowed(g, p, n, mind_shy):
                     number[top] = p[2][k]
             top += 1
             continue
+        if not (g.permitted >> o) & 1:
+            return False
         below = mask[top - 1]
         if o >= _FIRST_BINARY:
             top -= 1

@@ -389,6 +389,7 @@ class Evolution:
             binary_chance=binary_chance,
             forbid=self._rules[0],
             shy=self._rules[1],
+            permitted=sum(1 << r.opcode for arity in (1, 2) for r in self._codes(arity)),
             size=min(p.max_complexity + 2, WIDTH),
             linear=self.linear,
             free=self.free,
