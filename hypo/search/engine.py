@@ -87,7 +87,7 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
         executor: Executor | None = None
         if settings.workers > 1:
             executor = stack.enter_context(ThreadPoolExecutor(settings.workers))
-        refiner = Refiner(problem, settings, archive, clock)
+        refiner = Refiner(problem, settings, archive, clock, executor)
         schedule = Schedule(settings.seed)
 
         def report(stage: str) -> None:
@@ -145,6 +145,9 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
                     break
                 if gain > BETTER:
                     bought = schedule.spent
+                elif not scanner.complete_to and scanner.cost < math.inf:
+                    # No certificate yet, and the simplest formulas have not all been looked at.
+                    continue
                 elif schedule.spent > bought * PATIENCE and schedule.spent > bought * patience(archive.best, problem, settings):
                     message = "further search brought nothing better"
                     if looks_like_noise(archive.best, problem, settings):
