@@ -15,7 +15,10 @@ import numpy as np
 from hypo.expression.evaluate import Program
 from hypo.scoring.score import Hypothesis
 from hypo.search.archive import Archive
+from hypo.search.atoms import Atoms
 from hypo.search.context import Context
+from hypo.search.evolve import Evolution
+from hypo.search.guesses import Guesses
 from hypo.search.ladder import for_proposers
 from hypo.search.problem import Problem, Settings
 from hypo.search.proposer import BETTER, Proposer, Schedule, installed
@@ -25,6 +28,7 @@ from hypo.search.scan import Clock
 from hypo.search.scanner import Scanner
 from hypo.search.screen import screen
 from hypo.search.screened import MANY_COLUMNS, Screened
+from hypo.search.seeds import plain_library
 from hypo.search.structure import LEAST_ROWS, SIGHT, nearest, neighbour_correlation, noise_level
 
 # The search stops when it went on for this many times the cost at which the best formula came, if the residuals look like
@@ -113,11 +117,14 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
             smaller = scanner.reduced()
             reduction = Reduction(ctx, settings, report)
             proposers: list[Proposer] = [
+                Guesses(problem, settings),
                 *([smaller] if smaller else []),
                 Screened(ctx, settings, report),
                 scanner,
                 reduction,
                 Reduction(ctx, settings, report, doubt=reduction),
+                Atoms(ctx, settings, plain_library(ctx, settings, range(len(problem.columns))), report),
+                Evolution(ctx, settings, scanner.plain),
                 *installed(problem, settings),
             ]
             for each in proposers:
@@ -145,8 +152,8 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
                     break
                 if gain > BETTER:
                     bought = schedule.spent
-                elif not scanner.complete_to and scanner.cost < math.inf:
-                    # No certificate yet, and the simplest formulas have not all been looked at.
+                elif schedule.waiting:
+                    # Somebody has not had a turn yet.
                     continue
                 elif schedule.spent > bought * PATIENCE and schedule.spent > bought * patience(archive.best, problem, settings):
                     message = "further search brought nothing better"

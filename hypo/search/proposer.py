@@ -89,6 +89,11 @@ class Schedule:
             raise InputError(f"{proposer!r} is no proposer: it needs name, cost and propose(turn)")
         self._accounts.append(_Account(proposer))
 
+    @property
+    def waiting(self) -> bool:
+        """Whether somebody with something to propose has not had a turn."""
+        return any(a.turns == 0 and a.proposer.cost < math.inf for a in self._accounts)
+
     def next(self) -> Proposer | None:
         """Whose turn it is; None when nobody has anything left."""
         live = [a for a in self._accounts if a.proposer.cost < math.inf]

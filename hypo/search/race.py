@@ -270,6 +270,12 @@ def _rounded(p: float, error: float) -> Fraction | None:
     return None
 
 
+def free_sum(coefficients: Sequence[float] | NDArray[np.float64], formulas: Sequence[Expression]) -> Expression:
+    """Σ c·u with the coefficients to be fitted; a bare constant where u is 1."""
+    one = Expression.constant(1.0)
+    return _sum([_free(c) if u == one else _free(c) * u for c, u in zip(coefficients, formulas, strict=True)])
+
+
 def _free(value: float) -> Expression:
     return Expression.constant(float(value), free=True)
 

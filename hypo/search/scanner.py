@@ -23,6 +23,7 @@ from hypo.search.groups import product
 from hypo.search.library import Library, Seed
 from hypo.search.problem import Settings
 from hypo.search.proposer import Turn
+from hypo.search.quotient import quotients
 from hypo.search.race import SUM, Hit, race
 from hypo.search.seeds import group_library, leads, plain_library
 from hypo.search.separate import separate
@@ -30,7 +31,7 @@ from hypo.search.targets import Step, Target, links, peels
 from hypo.units import Dimension
 
 # A scan of n rows takes about COST_PER_ROW·n^COST_POWER seconds.
-COST_PER_ROW, COST_POWER = 2e-4, 1.2
+COST_PER_ROW, COST_POWER = 6e-3, 0.95
 # Members evaluated at once on the racing rows.
 PURE_BLOCK = 2000
 # Largest sets of rows in scans for many targets, under free dimensions, and of logarithms.
@@ -188,6 +189,9 @@ class Scanner:
                 for view, kind in zip(views, ("members", "groups"), strict=False):
                     self.report(f"{self.name} of {len(view.members)} {kind}: {scan.__name__.strip('_')}")
                     yield from built(scan(view, kind == "groups"), self.ctx, turn)
+                    if scan == self._links:
+                        for start in self._starts[:1] if kind == "members" else [t for t in self._led() if not t.dimension][:3]:
+                            yield from quotients(self.ctx, view, start)
                     # A first exact form is seldom the simplest: the smallest libraries are searched to the end.
                     if self.clock.expired or (not smallest and is_done(turn, self.ctx.problem)):
                         return

@@ -1,0 +1,194 @@
+"""Parametric atoms: functions with a constant inside, on a coarse grid of that constant, scanned like members of a library.
+
+For an argument u (a column, or a simple formula) these are exp(c·u), exp(c·(u − d)²), sin(c·u + φ), tanh(c·(u − d)),
+log(u + c), 1/(u + c) and u^p. The grid of c follows the spread of u over the data, so that between two values some atom
+is close enough to be found; the fit that follows takes c to where it belongs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hypo.expression import ops
+from hypo.expression.evaluate import Program
+from hypo.expression.expr import Expression
+from hypo.scoring.likelihood import Gaussian
+from hypo.search import forms
+from hypo.search.building import is_done
+from hypo.search.constants import fit
+from hypo.search.context import Context, View
+from hypo.search.library import Library, Seed
+from hypo.search.problem import Settings
+from hypo.search.proposer import Turn
+from hypo.search.race import Hit, build
+from hypo.search.targets import Target, links
+
+# Grids, for u of spread 1: rates of exp, radians that sin runs through and its phases, steepness of tanh and of bells,
+# centres of both.
+RATES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+TURNS, PHASES = tuple(np.arange(1.0, 41.0)), (0.0, math.pi / 4, math.pi / 2, 3 * math.pi / 4)
+SLOPES, WIDTHS, CENTRES = (2.0, 5.0, 12.0), (4.0, 16.0, 64.0), (0.1, 0.3, 0.5, 0.7, 0.9)
+# Distances of a pole from the data, in spreads of u, and powers.
+OFFSETS = (0.03, 0.1, 0.3, 1.0, 3.0)
+POWERS = (-3.0, -2.5, -1.5, -0.75, -0.5, -1 / 3, 0.25, 1 / 3, 2 / 3, 0.75, 1.5, 2.5, 3.0, 4.0)
+# Arguments in each turn, the simplest first; members that atoms are combined with; seconds of a turn by its number.
+ARGUMENTS, MEMBERS, COSTS = (6, 24), (60, 150), (2.0, 8.0)
+# Members that atoms are multiplied by, to be terms of sums; rows at most.
+FACTORS, MOST_ROWS = 6, 6000
+# Rows in the scan of products, and formulas proposed after each scan.
+PRODUCT_ROWS, BUILT = 1500, 12
+# Hits that are fitted on few rows, those rows, and the steps of these fits.
+TRIED, FIT_ROWS, FIT_STEPS = 250, 300, 20
+
+
+class Atoms:
+    """The proposer that scans sums and products of parametric atoms and library members."""
+
+    def __init__(
+        self, ctx: Context, settings: Settings, library: Library, report: Callable[[str], None], name: str = "atoms"
+    ) -> None:
+        self.name = name
+        self._ctx, self._settings, self._library, self._report = ctx, settings, library, report
+        self._turn = 0 if settings.fit_constants and {"*", "+"} <= ctx.problem.allowed else len(COSTS)
+
+    @property
+    def cost(self) -> float:
+        """Seconds of the next turn: more arguments, more members."""
+        return COSTS[self._turn] if self._turn < len(COSTS) else math.inf
+
+    def propose(self, turn: Turn) -> Iterator[Expression]:
+        """Formulas with constants inside functions."""
+        k, self._turn = self._turn, self._turn + 1
+        ctx, problem = self._ctx, self._ctx.problem
+        if is_done(turn, problem):
+            return
+        self._report(f"{self.name}: parametric")
+        self._library.grow(4 * MEMBERS[k], max_cost=problem.max_complexity, deadline=turn.clock.deadline)
+        view = View(self._atoms(ARGUMENTS[k], MEMBERS[k]), ctx.X, 10**9, problem.max_complexity - 2)
+        if not len(view.members):
+            return
+        for scan in (self._sums, self._products):
+            if is_done(turn, problem):
+                return
+            yield from self._refined(scan(view), turn)
+
+    def _refined(self, hits: list[Hit], turn: Turn) -> Iterator[Expression]:
+        """The best hits after a quick fit on few rows: on the grid alone a good form can look worse than a poor one."""
+        ctx = self._ctx
+        stride = max(1, len(ctx.y) // FIT_ROWS)
+        X, y, root = np.ascontiguousarray(ctx.X[:, ::stride]), ctx.y[::stride].copy(), ctx.root[::stride].copy()
+        likelihood = Gaussian(y, weights=root**2)
+        rss = np.array([h.rss for h in hits])
+        score = ctx.scorer.approximate(rss, np.array([h.size for h in hits]), len(ctx.y))
+        found: list[tuple[float, int, Expression]] = []
+        for n, k in enumerate(np.argsort(score, kind="stable")[:TRIED]):
+            if turn.clock.expired:
+                break
+            e = build(hits[k], ctx.root, ctx.problem.columns)
+            if e is None:
+                continue
+            e = fit(e, X, ctx.problem.columns, likelihood, steps=FIT_STEPS, descents=1)
+            left = likelihood.rss(y - Program.of(e, ctx.problem.columns).value(X))
+            found.append((float(ctx.scorer.approximate(np.array([left]), np.array([float(len(e))]), len(y))[0]), n, e))
+        turn.clock.scored += len(found)
+        for _, _, e in sorted(found, key=lambda f: f[:2])[:BUILT]:
+            if is_done(turn, ctx.problem):
+                return
+            yield e
+
+    def _targets(self) -> list[Target]:
+        # A constant inside a function may carry units, and then so may its coefficient: dimensions do not prune here.
+        smooth = self._ctx.smooth
+        plain = Target(self._ctx.y, None, weighted=True)
+        start = plain if smooth is None else replace(plain, values=smooth, noisy=self._ctx.y)
+        return [start, *links(start, self._ctx.problem.allowed)]
+
+    def _sums(self, view: View) -> list[Hit]:
+        return forms.sums(self._ctx, view, self._targets(), forms.KEEP_PEELED)
+
+    def _products(self, view: View) -> list[Hit]:
+        return forms.products(self._ctx, view, self._targets()[:1], PRODUCT_ROWS)
+
+    def _atoms(self, n_argument: int, n_member: int) -> Library:
+        """Members and the atoms of the simplest ones, as a library."""
+        lib, p = self._library, self._ctx.problem
+        members = View(lib, self._ctx.X, lib.count, p.max_complexity).members
+        seeds = [
+            Seed(lib.expression(int(m)), int(lib.cost[m]), lib.values[m].copy(), int(lib.dims[m]))
+            for m in members[:n_member]
+        ]
+        rational = np.array([self._is_rational(int(m)) for m in members], np.bool_)
+        atoms: list[Seed] = []
+        for m in members[rational][:n_argument]:
+            u, d = lib.expression(int(m)), int(lib.dims[m])
+            for e, values, power in _of(u, lib.values[m], p.allowed):
+                dimension = d * power
+                if np.all(np.isfinite(values)) and dimension == int(dimension):
+                    atoms.append(Seed(e, len(e), values, int(dimension)))
+        seeds += atoms
+        for f in seeds[:FACTORS]:
+            seeds += [
+                Seed(f.expression * a.expression, f.cost + a.cost + 1, f.values * a.values, f.dimension + a.dimension)
+                for a in atoms[: max(0, MOST_ROWS - len(seeds))]
+            ]
+        out = Library(seeds, (), lib.columns, dimension_layout=p.dimension_layout, seed=self._settings.seed)
+        out.grow(len(seeds) + 1, deadline=self._ctx.clock.deadline)
+        return out
+
+    def _is_rational(self, member: int) -> bool:
+        """Whether a member is made of + − × ÷ and squares: the inside of an atom is no function itself."""
+        return all(ops.BY_OPCODE[op].name in _RATIONAL for op, _ in self._library.expression(member).code if op > 1)
+
+
+_RATIONAL = frozenset({"+", "-", "*", "/", "inv", "square", "neg"})
+
+
+def _of(
+    u: Expression, values: NDArray[np.float64], allowed: frozenset[str]
+) -> Iterator[tuple[Expression, NDArray[np.float64], float]]:
+    """The atoms of one argument: formula, values, and the power of u's dimension that it has."""
+    low, high = float(values.min()), float(values.max())
+    spread = high - low
+
+    def free(value: float) -> Expression:
+        return Expression.constant(value, free=True)
+
+    def shifted(d: float) -> tuple[Expression, NDArray[np.float64]]:
+        return (u - free(d), values - d) if d >= 0 else (u + free(-d), values - d)
+
+    apply = Expression.apply
+    if "exp" in allowed:
+        for c in (s * r / spread for r in RATES for s in (1.0, -1.0)):
+            yield apply("exp", free(c) * u), np.exp(c * values), 0.0
+        for d in CENTRES:
+            v, w = shifted(low + d * spread)
+            for c in WIDTHS:
+                yield apply("exp", free(-c / spread**2) * v**2), np.exp(-c * (w / spread) ** 2), 0.0
+    if "sin" in allowed:
+        for c in TURNS:
+            for phase in PHASES:
+                yield (
+                    apply("sin", free(c / spread) * u + free(phase)),
+                    np.sin(c / spread * values + phase),
+                    0.0,
+                )
+    if "tanh" in allowed:
+        for d in CENTRES:
+            v, w = shifted(low + d * spread)
+            for c in SLOPES:
+                yield apply("tanh", free(c / spread) * v), np.tanh(c / spread * w), 0.0
+    for r in OFFSETS:
+        for d in (low - r * spread, high + r * spread):
+            v, w = shifted(d)
+            if "/" in allowed:
+                yield 1 / v, 1 / w, -1.0
+            if "log" in allowed and d < low:
+                yield apply("log", v), np.log(w), 0.0
+    if low > 0 and "**" in allowed:
+        for p in POWERS:
+            yield u ** free(p), values**p, p
