@@ -19,7 +19,6 @@ from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.scoring.likelihood import Gaussian
 from hypo.search import forms
-from hypo.search.building import is_done
 from hypo.search.constants import fit
 from hypo.search.context import Context, View
 from hypo.search.library import Library, Seed
@@ -65,7 +64,7 @@ class Atoms:
         """Formulas with constants inside functions."""
         k, self._turn = self._turn, self._turn + 1
         ctx, problem = self._ctx, self._ctx.problem
-        if is_done(turn, problem):
+        if turn.done:
             return
         self._report(f"{self.name}: parametric")
         self._library.grow(4 * MEMBERS[k], max_cost=problem.max_complexity, deadline=turn.clock.deadline)
@@ -73,7 +72,7 @@ class Atoms:
         if not len(view.members):
             return
         for scan in (self._sums, self._products):
-            if is_done(turn, problem):
+            if turn.done:
                 return
             yield from self._refined(scan(view), turn)
 
@@ -97,7 +96,7 @@ class Atoms:
             found.append((float(ctx.scorer.approximate(np.array([left]), np.array([float(len(e))]), len(y))[0]), n, e))
         turn.clock.scored += len(found)
         for _, _, e in sorted(found, key=lambda f: f[:2])[:BUILT]:
-            if is_done(turn, ctx.problem):
+            if turn.done:
                 return
             yield e
 

@@ -11,22 +11,15 @@ from numpy.typing import NDArray
 from hypo.expression.expr import Expression
 from hypo.search.archive import Archive
 from hypo.search.context import Context
-from hypo.search.problem import Problem
 from hypo.search.proposer import Turn
 from hypo.search.race import Hit, build
-from hypo.search.refine import is_exact
 
 # Hits that become formulas after each group of scans.
-MOST = 30
+MOST, MOST_INNER = 30, 12
 # The first of them are built whatever they promise, the others when they come this close to the best, in nats per row.
 SURE, SLACK = 6, 0.15
 # A residual below this share of the target's RMS on the racing rows marks a hit as exact.
 EXACT_HIT = 1e-9
-
-
-def is_done(turn: Turn, problem: Problem) -> bool:
-    """Whether there is nothing left to find: an exact formula is known, or time is up."""
-    return is_exact(turn.archive.best, problem) or turn.clock.expired
 
 
 def built(hits: Sequence[Hit], ctx: Context, turn: Turn, most: int = MOST) -> Iterator[Expression]:
@@ -38,11 +31,11 @@ def built(hits: Sequence[Hit], ctx: Context, turn: Turn, most: int = MOST) -> It
     sizes = np.array([h.size for h in hits])
     approximate = scorer.approximate(rss, sizes, len(ctx.y))
     slack = SLACK * scorer.likelihood.total_weight
+    # Scores of a smaller problem do not compare with those known: fewer are built instead.
+    most = most if turn.outer is None else min(most, MOST_INNER)
     for k in _worth_building(rss, sizes, approximate, turn.archive, slack, most):
         # The simplest exact hits come first; once one is in the archive the inexact ones cannot beat it.
-        if turn.clock.expired or (
-            is_done(turn, ctx.problem) and rss[k] > len(ctx.y) * (EXACT_HIT * ctx.scale) ** 2
-        ):
+        if turn.clock.expired or (turn.done and rss[k] > len(ctx.y) * (EXACT_HIT * ctx.scale) ** 2):
             return
         e = build(hits[k], ctx.root, ctx.problem.columns)
         if e is not None:

@@ -75,6 +75,17 @@ class Context:
         out.__dict__.update(surrogate=surrogate, smoothing_rows=rows)
         return out
 
+    def rescaled(self, problem: Problem, X: NDArray[np.float64], scale: NDArray[np.float64]) -> Context:
+        """The context of a problem for y/scale in other variables ``X`` (n_var, n_race); noise and weights scale along."""
+        size = np.abs(scale)
+        root = self.root * size / np.sqrt(np.mean(size**2))
+        out = replace(self, problem=problem, X=X, y=self.y / scale, root=root, weight=root**2, scorer=replace(
+            self.scorer, X=problem.X, columns=problem.columns, likelihood=problem.likelihood, unit_cost=None, violation=None
+        ))
+        if self.smooth is not None:
+            out.__dict__["smooth"] = self.smooth / scale
+        return out
+
     @cached_property
     def smooth(self) -> NDArray[np.float64] | None:
         """Denoised y (n_race,), where a smooth stand-in leaves nothing but noise; else None."""

@@ -124,7 +124,7 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
                 reduction,
                 Reduction(ctx, settings, report, doubt=reduction),
                 Atoms(ctx, settings, plain_library(ctx, settings, range(len(problem.columns))), report),
-                Evolution(ctx, settings, scanner.plain),
+                *([Evolution(ctx, settings, scanner.plain)] if settings.fit_constants else []),
                 *installed(problem, settings),
             ]
             for each in proposers:

@@ -272,7 +272,7 @@ class Evolution:
 
     def _row(self, e: Expression) -> tuple[list[int], list[int], list[float]] | None:
         """``op, arg, value`` of a formula; numbers other than exponents become free. None when it is too long."""
-        if len(e) > WIDTH:
+        if len(e) > WIDTH or not set(e.variables) <= set(self.ctx.problem.columns):
             return None
         op, arg = e.arrays(self.ctx.problem.columns)
         args, values = [int(a) for a in arg], [0.0] * len(op)

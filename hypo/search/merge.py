@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
+from hypo.search.scan import Clock
 from hypo.search.surrogate import Surrogate, fit_surrogate
 from hypo.units import DIMENSIONLESS, Dimension
 
@@ -68,11 +69,11 @@ class Merger:
 
 
 def merge(
-    columns: Columns, y: NDArray[np.float64], weight: NDArray[np.float64], surrogate: Surrogate
+    columns: Columns, y: NDArray[np.float64], weight: NDArray[np.float64], surrogate: Surrogate, clock: Clock
 ) -> tuple[Columns, Surrogate] | None:
     """The columns with pairs of them merged, and the surrogate in these; None when no merger holds."""
     if surrogate.error > POOR * float(np.std(y)):
-        return _merge_blindly(columns, y, weight, surrogate)
+        return _merge_blindly(columns, y, weight, surrogate, clock)
     mergers = _mergers(columns, weight, surrogate)
     disjoint: list[Merger] = []
     for m in mergers:
@@ -83,6 +84,8 @@ def merge(
     trials = [disjoint] if len(disjoint) > 1 else []
     best: tuple[float, Columns, Surrogate] | None = None
     for chosen in (*trials, *([m] for m in mergers[:TRIED])):
+        if clock.expired:
+            return None
         trial = columns.merged(chosen)
         if not np.all(np.isfinite(trial.X)):
             continue
@@ -99,7 +102,7 @@ def merge(
 
 
 def _merge_blindly(
-    columns: Columns, y: NDArray[np.float64], weight: NDArray[np.float64], surrogate: Surrogate
+    columns: Columns, y: NDArray[np.float64], weight: NDArray[np.float64], surrogate: Surrogate, clock: Clock
 ) -> tuple[Columns, Surrogate] | None:
     """The merger that lowers the error most, where the surrogate is too poor for derivatives: y oscillates, for instance."""
     few = slice(0, BLIND_ROWS)
@@ -111,6 +114,8 @@ def _merge_blindly(
             for u, power, _ in _forms(rows, i, j):
                 if power not in (0, 1) or len(u) > 3:
                     continue
+                if clock.expired:
+                    return None
                 m = Merger(0.0, i, j, u, power)
                 s = fit_surrogate(rows.merged([m]).X, y[few], weight[few])
                 if s is not None and s.error < best[0]:
@@ -164,10 +169,11 @@ def _forms(columns: Columns, i: int, j: int) -> Iterator[tuple[Expression, int, 
 
 
 def merge_all(
-    columns: Columns, y: NDArray[np.float64], weight: NDArray[np.float64], surrogate: Surrogate
+    columns: Columns, y: NDArray[np.float64], weight: NDArray[np.float64], surrogate: Surrogate, clock: Clock | None = None
 ) -> tuple[Columns, Surrogate]:
-    """Merge as long as a merger holds."""
-    while len(columns.names) > 1 and (found := merge(columns, y, weight, surrogate)) is not None:
+    """Merge as long as a merger holds, and the clock allows."""
+    clock = clock or Clock()
+    while len(columns.names) > 1 and (found := merge(columns, y, weight, surrogate, clock)) is not None:
         columns, surrogate = found
     return columns, surrogate
 

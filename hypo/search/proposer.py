@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import entry_points
 from typing import Protocol, runtime_checkable
 
@@ -20,6 +20,7 @@ from hypo.errors import InputError
 from hypo.expression.expr import Expression
 from hypo.search.archive import Archive
 from hypo.search.problem import Problem, Settings
+from hypo.search.refine import is_exact
 from hypo.search.scan import Clock
 
 ENTRY_POINTS = "hypo.proposers"
@@ -42,6 +43,17 @@ class Turn:
     rng: np.random.Generator
     number: int
     budget: int = BUDGET
+    outer: Turn | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether there is nothing left to find: an exact formula is known, or time is up."""
+        whole = self.outer or self
+        return self.clock.expired or is_exact(whole.archive.best, whole.problem)
+
+    def inner(self, problem: Problem) -> Turn:
+        """The same turn for a smaller problem that stands for this one, with an archive of its own."""
+        return replace(self, problem=problem, archive=Archive(problem.X, problem.columns), outer=self.outer or self)
 
 
 @runtime_checkable

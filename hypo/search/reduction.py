@@ -1,29 +1,51 @@
-"""The proposer that searches a smaller problem: variables merged, and scalings of the data in place of units."""
+"""The proposer that searches smaller problems: variables merged, scalings in place of units, and only invariants left."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
+from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
+from hypo.scoring.likelihood import Gaussian
+from hypo.search.atoms import Atoms
 from hypo.search.context import Context
+from hypo.search.evolve import Evolution
+from hypo.search.invariants import find_invariants, power_product
 from hypo.search.merge import Columns, merge_all, reduced_rows
 from hypo.search.problem import Problem, Settings
-from hypo.search.proposer import Turn
+from hypo.search.proposer import Proposer, Turn
 from hypo.search.scanner import Scanner
-from hypo.search.symmetry import Symmetry, find_symmetry
+from hypo.search.symmetry import Symmetry, find_symmetry, symmetry_of_units
 from hypo.units import DIMENSIONLESS, Dimension
 
 # Cost of the first turn. With more than ``FEW`` variables a reduction is worth looking for before anything else.
 LOOK, LOOK_LATER, FEW = 0.1, 0.5, 2
 
 
+@dataclass
+class _Part:
+    """A proposer for a smaller problem: its formulas become lead·e with the columns' formulas put in."""
+
+    proposer: Proposer
+    problem: Problem
+    formulas: Mapping[str, Expression]
+    lead: Expression | None = None
+    spent: float = field(default=0.0)
+
+    def whole(self, e: Expression) -> Expression:
+        e = e.substitute(self.formulas)
+        return e if self.lead is None else self.lead * e
+
+
 class Reduction:
-    """Scans of the problem that is left when variables that enter only together are merged (:mod:`hypo.search.merge`) and the
-    scalings found in the data count as units (:mod:`hypo.search.symmetry`).
+    """Searches of the problem that is left when variables that enter only together are merged (:mod:`hypo.search.merge`) and
+    the scalings found in the data count as units (:mod:`hypo.search.symmetry`): scans under these units, and every kind of
+    search on y = L·F(π) in its invariants (:mod:`hypo.search.invariants`).
 
     Each independent scaling x_j → λ^{a_j} x_j, y → λ^b y is a base unit. Where the user gave units these stay, unless the data
     show more scalings than they do. With ``doubt`` it is the same without the mergers of that reduction.
@@ -33,16 +55,17 @@ class Reduction:
         self.name = "reduction" if doubt is None else "scaling"
         self._doubt = doubt
         self._ctx, self._settings, self._report = ctx, settings, report
-        self._scanners: list[Scanner] | None = None if settings.fit_constants else []
+        self._parts: list[_Part] | None = None if settings.fit_constants else []
         self.columns: Columns | None = None
         self.symmetry: Symmetry | None = None
 
     @property
     def cost(self) -> float:
-        """The cost of the next scan, and of looking for reductions at first."""
-        if self._scanners is None:
+        """The cost of the next search, and of looking for reductions at first."""
+        if self._parts is None:
             return LOOK if self._doubt is None and len(self._ctx.problem.columns) > FEW else LOOK_LATER
-        return min((s.cost for s in self._scanners), default=math.inf)
+        part = self._next()
+        return math.inf if part is None else part.proposer.cost
 
     @property
     def merged(self) -> bool:
@@ -50,51 +73,113 @@ class Reduction:
         return self.columns is not None and self.columns.names != self._ctx.problem.columns
 
     def propose(self, turn: Turn) -> Iterator[Expression]:
-        """Formulas of the next scan."""
-        if self._scanners is None:
+        """Formulas of the next search."""
+        if self._parts is None:
             self._report("symmetries")
-            self._scanners = self._start()
-        live = [s for s in self._scanners if s.cost < math.inf]
-        if live and self.columns is not None:
-            for e in min(live, key=lambda s: s.cost).propose(turn):
-                yield e.substitute(self.columns.formulas)
+            self._parts = self._start()
+        part = self._next()
+        if part is not None:
+            part.spent += part.proposer.cost
+            for e in part.proposer.propose(turn.inner(part.problem)):
+                yield part.whole(e)
 
-    def _start(self) -> list[Scanner]:
+    def _next(self) -> _Part | None:
+        live = [p for p in self._parts or () if p.proposer.cost < math.inf]
+        return min(live, key=lambda p: p.spent + p.proposer.cost) if live else None
+
+    def _start(self) -> list[_Part]:
         ctx, problem = self._ctx, self._ctx.problem
-        if ctx.surrogate is None or (self._doubt is not None and not self._doubt.merged):
+        if ctx.clock.expired or ctx.surrogate is None or (self._doubt is not None and not self._doubt.merged):
             return []
         X, y, weight = ctx.smoothing_rows
         own = {n: Expression.variable(n) for n in problem.columns}
         units = {n: problem.dimensions.get(n, DIMENSIONLESS) for n in problem.columns} if problem.has_units else {}
         columns, surrogate = Columns(problem.columns, X, own, units), ctx.surrogate
         if self._doubt is None:
-            columns, surrogate = merge_all(columns, y, weight, surrogate)
-        found = find_symmetry(surrogate, columns.X, y, weight)
-        if found is not None and found.rank <= _rank(columns):
-            found = None
-        if columns.names == problem.columns and found is None:
+            columns, surrogate = merge_all(columns, y, weight, surrogate, ctx.clock)
+        if ctx.clock.expired:
             return []
-        self.columns, self.symmetry = columns, found
+        known = symmetry_of_units([columns.dimensions[n] for n in columns.names], problem.target_dimension) if units else None
+        found = find_symmetry(surrogate, columns.X, y, weight)
+        if found is not None and known is not None and found.rank <= known.rank:
+            found = None
+        self.columns, self.symmetry = columns, found or known
         smaller = replace(problem, columns=columns.names, X=reduced_rows(columns, problem.columns, problem.X))
-        if problem.has_units:
-            smaller = replace(smaller, dimensions={**problem.dimensions, **columns.dimensions})
-        if found is not None:
-            smaller = _with_symmetry(smaller, found)
         rows = reduced_rows(columns, problem.columns, ctx.X)
         if not (np.all(np.isfinite(rows)) and np.all(np.isfinite(smaller.X))):
             return []
-        reduced = ctx.under(smaller, rows, surrogate, (columns.X, y, weight))
-        scanner = Scanner(reduced, self._settings, self._report, name=self.name, pure=False, differences=False)
-        separated = scanner.reduced()
-        return [*([separated] if separated else []), scanner]
+        if units:
+            smaller = replace(smaller, dimensions={**problem.dimensions, **columns.dimensions})
+        if found is not None:
+            smaller = _with_symmetry(smaller, found)
+        parts = self._invariant(smaller, rows) if self.symmetry is not None else []
+        if found is not None or self.merged:
+            reduced = ctx.under(smaller, rows, surrogate, (columns.X, y, weight))
+            scanner = Scanner(reduced, self._settings, self._report, name=self.name, differences=False)
+            separated = scanner.reduced()
+            parts += [_Part(s, smaller, columns.formulas) for s in (separated, scanner) if s is not None]
+            if self.merged:
+                parts += [_Part(p, smaller, columns.formulas) for p in self._others(reduced, scanner)]
+        return parts
+
+    def _invariant(self, smaller: Problem, rows: NDArray[np.float64]) -> list[_Part]:
+        """Every kind of search for F in y = L·F(π)."""
+        ctx, columns, symmetry = self._ctx, self.columns, self.symmetry
+        assert columns is not None and symmetry is not None
+        found = find_invariants(symmetry, np.all(smaller.X > 0, axis=1))
+        if found is None:
+            return []
+        lead = power_product(columns.names, found.lead)
+        if not found.groups:
+            whole = lead.substitute(columns.formulas)
+            return [_Part(_Once(f"{self.name} to a power law"), smaller, {}, whole)]
+        names = tuple(f"π{k + 1}" for k in range(len(found.groups)))
+        formulas = dict(zip(names, (power_product(columns.names, e) for e in found.groups), strict=True))
+
+        def at(X: NDArray[np.float64], e: Expression) -> NDArray[np.float64]:
+            return Program.of(e, columns.names).value(X)
+
+        full, raced = at(smaller.X, lead), at(rows, lead)
+        X = np.array([at(smaller.X, e) for e in formulas.values()])
+        if not (np.all(np.isfinite(X)) and np.all(np.isfinite(full)) and np.all(full != 0)):
+            return []
+        root = ctx.problem.likelihood.root_weights
+        weights = (np.ones_like(full) if root is None else root**2) * full**2
+        y = ctx.problem.y / full
+        problem = replace(
+            smaller,
+            X=X,
+            y=y,
+            columns=names,
+            likelihood=Gaussian(y, None, weights / weights.mean()),
+            constants={},
+            dimensions={},
+            target_dimension=None,
+        )
+        inner = ctx.rescaled(problem, np.array([at(rows, e) for e in formulas.values()]), raced)
+        scanner = Scanner(inner, self._settings, self._report, name=f"{self.name} to invariants")
+        insides = {n: e.substitute(columns.formulas) for n, e in formulas.items()}
+        lead = lead.substitute(columns.formulas)
+        return [_Part(p, problem, insides, lead) for p in (*self._others(inner, scanner), scanner)]
+
+    def _others(self, ctx: Context, scanner: Scanner) -> list[Proposer]:
+        name = scanner.name
+        atoms = Atoms(ctx, self._settings, scanner.plain, self._report, name=f"{name}: atoms")
+        evolution = Evolution(ctx, self._settings, scanner.plain)
+        return [evolution, atoms]
 
 
-def _rank(columns: Columns) -> int:
-    """Independent scalings that the units speak of."""
-    if not columns.dimensions:
-        return 0
-    rows = [[float(e) for e in columns.dimensions[n].exponents] for n in columns.names]
-    return int(np.linalg.matrix_rank(np.array(rows)))
+@dataclass
+class _Once:
+    """Proposes one fitted constant, once."""
+
+    name: str
+    cost: float = 0.1
+
+    def propose(self, turn: Turn) -> Iterator[Expression]:
+        """The constant 1, to be fitted."""
+        self.cost = math.inf
+        yield Expression.constant(1.0, free=True)
 
 
 def _with_symmetry(problem: Problem, found: Symmetry) -> Problem:

@@ -25,6 +25,8 @@ SNAP_WITHIN = 2.0
 POLISHED, NEARLY_EXACT = 8, 1e-6
 # A relative residual below this on every row counts as exact: no simpler formula can be told from it by the data.
 EXACT = 1e-10
+# With more fitted constants than a few, series come that close too.
+FEW_CONSTANTS, EXACT_FITTED = 2, 1e-13
 
 
 class Refiner:
@@ -158,7 +160,8 @@ class Refiner:
 
 
 def is_exact(h: Hypothesis | None, problem: Problem) -> bool:
-    """Whether residuals are rounding errors of the target."""
+    """Whether residuals are rounding errors of the target: with many fitted constants, of the last digits of it."""
     if h is None or problem.likelihood.sigma is not None:
         return False
-    return h.rmse <= EXACT * float(np.sqrt(np.mean(problem.y**2)))
+    limit = EXACT if len(h.expression.free) <= FEW_CONSTANTS else EXACT_FITTED
+    return h.rmse <= limit * float(np.sqrt(np.mean(problem.y**2)))

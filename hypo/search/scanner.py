@@ -16,7 +16,7 @@ from hypo.expression.expr import Expression
 from hypo.expression.simplify import simplify
 from hypo.kernels import opcodes as oc
 from hypo.search import forms
-from hypo.search.building import MOST, built, is_done
+from hypo.search.building import MOST, built
 from hypo.search.context import Context, View
 from hypo.search.forms import KEEP, KEEP_PEELED
 from hypo.search.groups import product
@@ -162,7 +162,7 @@ class Scanner:
     def propose(self, turn: Turn) -> Iterator[Expression]:
         """Formulas found with libraries of the next size."""
         size = self._sizes.pop(0)
-        known = is_done(turn, self.ctx.problem)
+        known = turn.done
         smallest = size == self.settings.library_sizes[0]
         before = self.plain.count
         tested = self.plain.tested
@@ -170,7 +170,7 @@ class Scanner:
         self.clock.scored += self.plain.tested - tested
         if self.pure:
             yield from self._pure(before)
-        if known or (is_done(turn, self.ctx.problem) and not smallest):
+        if known or (turn.done and not smallest):
             return
         grown = self.plain.count > before
         if self.settings.fit_constants:
@@ -193,7 +193,7 @@ class Scanner:
                         for start in self._starts[:1] if kind == "members" else [t for t in self._led() if not t.dimension][:3]:
                             yield from quotients(self.ctx, view, start)
                     # A first exact form is seldom the simplest: the smallest libraries are searched to the end.
-                    if self.clock.expired or (not smallest and is_done(turn, self.ctx.problem)):
+                    if self.clock.expired or (not smallest and turn.done):
                         return
         if not grown:
             self._sizes = []

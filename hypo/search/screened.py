@@ -10,7 +10,9 @@ import numpy as np
 
 from hypo.expression.expr import Expression
 from hypo.scoring.score import Hypothesis
+from hypo.search.atoms import Atoms
 from hypo.search.context import Context
+from hypo.search.evolve import Evolution
 from hypo.search.problem import Settings
 from hypo.search.proposer import Proposer, Schedule, Turn
 from hypo.search.reduction import Reduction
@@ -86,7 +88,9 @@ class Screened:
         scanner = Scanner(ctx, self._settings, self._report, name=name)
         separated = scanner.reduced()
         reduction = Reduction(ctx, self._settings, self._report)
-        proposers: list[Proposer] = [*([separated] if separated else []), scanner, reduction]
+        atoms = Atoms(ctx, self._settings, scanner.plain, self._report, name=f"{name}: atoms")
+        evolution = Evolution(ctx, self._settings, scanner.plain)
+        proposers: list[Proposer] = [*([separated] if separated else []), scanner, reduction, atoms, evolution]
         for proposer in proposers:
             self._schedule.add(proposer)
 

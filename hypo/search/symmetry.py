@@ -8,6 +8,7 @@ rows as well as the full one. Each direction then counts as a base unit, and dim
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.search.surrogate import Surrogate, fit_surrogate
+from hypo.units import Dimension
 
 # Exponents are multiples of 1/2 and not larger than this; how far an estimate may be from one.
 LARGEST, MISS = 8, 0.2
@@ -37,6 +39,21 @@ class Symmetry:
     def rank(self) -> int:
         """Number of independent scalings."""
         return len(self.target)
+
+
+def symmetry_of_units(dimensions: Sequence[Dimension], target: Dimension | None) -> Symmetry | None:
+    """The scalings that units speak of: one for each independent exponent; None without any, or without the target's unit."""
+    if target is None:
+        return None
+    rows = [list(column) for column in zip(*(d.exponents for d in (*dimensions, target)), strict=True)]
+    independent: list[list[Fraction]] = []
+    for row in rows:
+        table = np.array([[float(v) for v in r] for r in (*independent, row)])
+        if np.linalg.matrix_rank(table[:, :-1]) > len(independent):
+            independent.append([Fraction(v) for v in row])
+    if not independent:
+        return None
+    return Symmetry(tuple(zip(*(r[:-1] for r in independent), strict=True)), tuple(r[-1] for r in independent))
 
 
 def find_symmetry(
