@@ -27,7 +27,7 @@ RATIONAL_ROWS = 3000
 RACED_TARGETS = 60
 # Rows of which all triples are scanned for the first targets, and triples scanned in all for the others; more targets
 # than MANY are many.
-TRIPLE_ROWS, TRIPLES, FIRST, MANY = 700, 2e8, 4, 40
+TRIPLE_ROWS, TRIPLES, FIRST, MANY = 700, 1e8, 2, 40
 
 
 def unit_targets(ctx: Context, targets: Sequence[Target], q: NDArray[np.float64], log: bool) -> NDArray[np.float64]:
@@ -49,6 +49,7 @@ def sums(
     limit: int | None = None,
     beam: int = BEAM,
     intercept: bool = True,
+    triples: bool = True,
 ) -> list[Hit]:
     """Sums of one to four rows of each target's dimension, with a constant for pure numbers unless ``intercept`` is off."""
     hits: list[Hit] = []
@@ -68,7 +69,7 @@ def sums(
         n_free = ctx.n_probe - len(q)
         pairs = scan_sums(T, F, None, keep=keep, clock=ctx.clock, executor=ctx.executor) if n_free > 4 else None
         three = None
-        if n_free > 12 and len(F) > 2:
+        if triples and n_free > 12 and len(F) > 2:
             first = FIRST if len(targets) < MANY else 0
             rows = min(TRIPLE_ROWS, int((6 * TRIPLES / len(targets)) ** (1 / 3)))
             three = scan_triples(T[:first], F[:TRIPLE_ROWS], keep=keep // 4, clock=ctx.clock)

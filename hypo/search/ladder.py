@@ -27,8 +27,10 @@ from hypo.search.constants import Parameters
 from hypo.search.problem import Problem
 from hypo.search.scan import Clock
 
+# Rows that proposers see at most.
+PROPOSER_ROWS = 20_000
 # Rows from which on there is a ladder; its first rung; how many times larger the next may be.
-MANY_ROWS, FIRST_RUNG, STEP = 20_000, 4_000, 8.0
+MANY_ROWS, FIRST_RUNG, STEP = 3_000, 1_000, 8.0
 # A formula worse than its rival by more than this many standard errors leaves; on the rung below the data it must look better.
 DOUBT = 2.0
 # A step of the constants that promises less than this many nats is the last; most steps, and shorter ones tried for each.
@@ -51,10 +53,10 @@ def sample(problem: Problem, rows: NDArray[np.int64]) -> Problem:
 
 
 def for_proposers(problem: Problem, seed: int) -> Problem:
-    """The problem as those see it who put forward formulas: on ``MANY_ROWS`` rows at most."""
-    if len(problem.y) <= MANY_ROWS:
+    """The problem as those see it who put forward formulas: on ``PROPOSER_ROWS`` rows at most."""
+    if len(problem.y) <= PROPOSER_ROWS:
         return problem
-    return sample(problem, np.sort(np.random.default_rng([seed, 1]).choice(len(problem.y), MANY_ROWS, replace=False)))
+    return sample(problem, np.sort(np.random.default_rng([seed, 1]).choice(len(problem.y), PROPOSER_ROWS, replace=False)))
 
 
 def rungs(problem: Problem, seed: int) -> tuple[Problem, ...]:

@@ -24,7 +24,9 @@ from hypo.search.symmetry import Symmetry, find_symmetry, symmetry_of_units
 from hypo.units import DIMENSIONLESS, Dimension
 
 # Cost of the first turn. With more than ``FEW`` variables a reduction is worth looking for before anything else.
-LOOK, LOOK_LATER, FEW = 0.1, 0.5, 2
+LOOK, LOOK_LATER, FEW = 0.1, 4.0, 2
+# What searches in invariants may spend before others take part.
+HEAD_START = 2.0
 
 
 @dataclass
@@ -157,10 +159,14 @@ class Reduction:
             target_dimension=None,
         )
         inner = ctx.rescaled(problem, np.array([at(rows, e) for e in formulas.values()]), raced)
-        scanner = Scanner(inner, self._settings, self._report, name=f"{self.name} to invariants")
+        scanner = Scanner(inner, self._settings, self._report, name=f"{self.name} to invariants", inner_numbers=True)
         insides = {n: e.substitute(columns.formulas) for n, e in formulas.items()}
         lead = lead.substitute(columns.formulas)
-        return [_Part(p, problem, insides, lead) for p in (*self._others(inner, scanner), scanner)]
+        parts = [_Part(p, problem, insides, lead) for p in (*self._others(inner, scanner), scanner)]
+        # The smallest problem of all comes first.
+        for part in parts:
+            part.spent = -HEAD_START
+        return parts
 
     def _others(self, ctx: Context, scanner: Scanner) -> list[Proposer]:
         name = scanner.name

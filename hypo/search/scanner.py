@@ -30,14 +30,13 @@ from hypo.search.separate import separate
 from hypo.search.targets import Step, Target, links, peels
 from hypo.units import Dimension
 
-# A scan of n rows takes about COST_PER_ROW·n^COST_POWER seconds.
-COST_PER_ROW, COST_POWER = 6e-3, 0.95
+# Seconds that scans of n members take, by kind: c·n^COST_POWER. Logarithms and sweeps go together.
+COST_POWER = 0.95
+COSTS = {"sweep": 7e-4, "terms": 1.5e-3, "links": 2e-3, "peels": 4e-3}
 # Members evaluated at once on the racing rows.
 PURE_BLOCK = 2000
 # Largest sets of rows in scans for many targets, under free dimensions, and of logarithms.
-PEEL_ROWS, FREE_ROWS, LOG_ROWS = 600, 1500, 4000
-# Size of the library from which on targets are peeled: a larger library without peels is cheaper.
-PEEL_FROM = 1000
+PEEL_ROWS, FREE_ROWS, LOG_ROWS = 600, 1500, 12000
 # With fewer rows than this a constant that snapping would remove costs too much: sums are tried without it as well.
 FEW_ROWS = 40
 # Products of two members scanned as terms, for each member of a library.
@@ -46,13 +45,17 @@ TERM_ROWS = 4
 PEEL_MEMBERS, SWEEP_MEMBERS = 60, 16
 
 
-def scan_cost(size: int) -> float:
-    """About how many seconds a turn with a library of that size takes."""
-    return COST_PER_ROW * size**COST_POWER
+def _turns(sizes: Sequence[int]) -> list[tuple[float, int, tuple[str, ...]]]:
+    """(Cost, library size, scans) of each turn, the cheap ones first; the smallest library is scanned in one turn."""
+    turns = [(COSTS["links"] * sizes[0] ** COST_POWER, sizes[0], ("logs", "sweep", "links"))]
+    for size in sizes[1:]:
+        scale = size**COST_POWER
+        turns += [(COSTS[kind] * scale, size, (*(("logs",) if kind == "sweep" else ()), kind)) for kind in COSTS]
+    return sorted(turns, key=lambda t: t[0])
 
 
 class Scanner:
-    """The proposer that scans libraries; a turn takes the next of the settings' library sizes.
+    """The proposer that scans libraries; a turn takes one or two kinds of scans and a library size.
 
     With ``start`` and ``lines`` it is the smaller search for a target from which the other variables were divided out.
     ``pure``: members are proposed by themselves too, for the certificate. ``differences``: π groups may hold them.
@@ -68,6 +71,7 @@ class Scanner:
         name: str = "library",
         pure: bool = True,
         differences: bool = True,
+        inner_numbers: bool = False,
     ) -> None:
         problem = ctx.problem
         self.name, self.differences = name, differences
@@ -79,7 +83,7 @@ class Scanner:
         self.identity = Target(ctx.y, dimension) if start is None else start
         self.lines = tuple(range(len(problem.columns))) if lines is None else tuple(lines)
         self.pure = pure and start is None
-        self.plain = plain_library(ctx, settings, self.lines)
+        self.plain = plain_library(ctx, settings, self.lines, inner_numbers)
         self.groups: Library | None = None
         self.leads: list[Expression] = []
         exact = self._exact_dimension()
@@ -89,12 +93,13 @@ class Scanner:
         self.denoised: Target | None = None
         self.complete_to = 0
         self.distinct = 0
-        self._sizes = list(settings.library_sizes)
+        self._queue = _turns(settings.library_sizes)
+        self._exhausted = False
 
     @property
     def cost(self) -> float:
         """About what scanning the next library takes."""
-        return scan_cost(self._sizes[0]) if self._sizes else math.inf
+        return self._queue[0][0] if self._queue else math.inf
 
     def _exact_dimension(self) -> Dimension | None:
         """The start target's dimension with exact exponents."""
@@ -160,43 +165,49 @@ class Scanner:
         return [self.identity] if self.denoised is None else [self.denoised, self.identity]
 
     def propose(self, turn: Turn) -> Iterator[Expression]:
-        """Formulas found with libraries of the next size."""
-        size = self._sizes.pop(0)
+        """Formulas found by the next scans."""
+        _, size, kinds = self._queue.pop(0)
         known = turn.done
         smallest = size == self.settings.library_sizes[0]
-        before = self.plain.count
-        tested = self.plain.tested
+        if self.plain.count < size and not self._exhausted:
+            yield from self._grow(size)
+        if known or not self.settings.fit_constants or (turn.done and not smallest):
+            return
+        if not smallest:
+            self._denoise()
+        views = [View(self.plain, self.ctx.X, size, self._max_cost)]
+        if self.groups is not None:
+            views.append(View(self.groups, self.ctx.X, size, self._max_cost))
+        for kind in kinds:
+            for view, groups in zip(views, (False, True), strict=False):
+                self.report(f"{self.name}, {kind} of {len(view.members)} {'groups' if groups else 'members'}")
+                yield from built(getattr(self, f"_{kind}")(view, groups), self.ctx, turn)
+                if kind == "links":
+                    yield from self._quotients(view, groups)
+                # A first exact form is seldom the simplest: the smallest libraries are searched to the end.
+                if self.clock.expired or (not smallest and turn.done):
+                    return
+
+    def _grow(self, size: int) -> Iterator[Expression]:
+        """Let the libraries grow; new members are proposed by themselves where they are to be."""
+        before, tested = self.plain.count, self.plain.tested
         self.plain.grow(size, max_cost=self.ctx.problem.max_complexity, deadline=self.clock.deadline)
         self.clock.scored += self.plain.tested - tested
+        grown = self.plain.count > before
+        if self.groups is not None:
+            old = self.groups.count
+            self.groups.grow(size, max_cost=self.ctx.problem.max_complexity, deadline=self.clock.deadline)
+            grown |= self.groups.count > old
+        if not grown:
+            # Larger libraries would be the same.
+            self._exhausted = True
+            self._queue = [turn for turn in self._queue if turn[1] <= size]
         if self.pure:
             yield from self._pure(before)
-        if known or (turn.done and not smallest):
-            return
-        grown = self.plain.count > before
-        if self.settings.fit_constants:
-            if not smallest:
-                self._denoise()
-            views = [View(self.plain, self.ctx.X, size, self._max_cost)]
-            if self.groups is not None:
-                old = self.groups.count
-                self.groups.grow(size, max_cost=self.ctx.problem.max_complexity, deadline=self.clock.deadline)
-                grown |= self.groups.count > old
-                views.append(View(self.groups, self.ctx.X, size, self._max_cost))
-            scans = [self._logs, self._sweep, self._links]
-            if size >= PEEL_FROM:
-                scans = [self._logs, self._sweep, self._terms, self._links, self._peels]
-            for scan in scans:
-                for view, kind in zip(views, ("members", "groups"), strict=False):
-                    self.report(f"{self.name} of {len(view.members)} {kind}: {scan.__name__.strip('_')}")
-                    yield from built(scan(view, kind == "groups"), self.ctx, turn)
-                    if scan == self._links:
-                        for start in self._starts[:1] if kind == "members" else [t for t in self._led() if not t.dimension][:3]:
-                            yield from quotients(self.ctx, view, start)
-                    # A first exact form is seldom the simplest: the smallest libraries are searched to the end.
-                    if self.clock.expired or (not smallest and turn.done):
-                        return
-        if not grown:
-            self._sizes = []
+
+    def _quotients(self, view: View, groups: bool) -> Iterator[Expression]:
+        for start in [t for t in self._led() if not t.dimension][:3] if groups else self._starts[:1]:
+            yield from quotients(self.ctx, view, start)
 
     @property
     def _max_cost(self) -> int:
@@ -262,7 +273,8 @@ class Scanner:
         if groups:
             starts = [t for t in self._led() if t.dimension == 0][:4] or starts
         targets = [t for s in starts for t in (s, *links(s, self.ctx.problem.allowed))]
-        return forms.sums(self.ctx, products, targets, KEEP_PEELED, TERM_ROWS * len(view.members), beam=forms.BEAM // 2)
+        limit = TERM_ROWS * len(view.members)
+        return forms.sums(self.ctx, products, targets, KEEP_PEELED, limit, beam=forms.BEAM // 2, triples=False)
 
     def _products(self, view: View) -> Library:
         """The library of single members and products of two, of a view's simplest ones."""

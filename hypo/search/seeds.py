@@ -37,8 +37,9 @@ class Leaves:
     dimensions: list[tuple[Fraction | int, ...]]
 
 
-def plain_library(ctx: Context, settings: Settings, lines: Sequence[int]) -> Library:
-    """A library over the variables in ``lines``, the named constants and the number 1."""
+def plain_library(ctx: Context, settings: Settings, lines: Sequence[int], inner_numbers: bool = False) -> Library:
+    """A library over the variables in ``lines``, the named constants and the number 1, with ``inner_numbers`` also over
+    :data:`INNER_NUMBERS` times a variable."""
     p, X = ctx.problem, ctx.X[:, ctx.probe]
     seeds = [Seed(Expression.variable(p.columns[i]), 1, X[i], p.packed(p.columns[i])) for i in lines]
     ones = np.ones(ctx.n_probe)
@@ -46,6 +47,8 @@ def plain_library(ctx: Context, settings: Settings, lines: Sequence[int]) -> Lib
         seeds.append(Seed(Expression.constant(value, name=name), 1, value * ones, p.packed(name)))
     if settings.fit_constants:
         seeds.append(Seed(Expression.constant(1.0), 1, ones))
+    if inner_numbers:
+        seeds += _with_inner_numbers(seeds[: min(len(lines), CHEAP_GROUPS)])
     return _library(seeds, p, settings)
 
 
@@ -62,12 +65,18 @@ def group_library(ctx: Context, settings: Settings, lines: Sequence[int], differ
             seeds.append(Seed(e, 1 if len(seeds) <= CHEAP_GROUPS else 2, values[ctx.probe]))
     if len(seeds) < 2:
         return None
-    for seed in seeds[1 : CHEAP_GROUPS + 1]:
+    seeds += _with_inner_numbers(seeds[1 : CHEAP_GROUPS + 1])
+    return _library(seeds, ctx.problem, settings)
+
+
+def _with_inner_numbers(seeds: Sequence[Seed]) -> list[Seed]:
+    out: list[Seed] = []
+    for seed in seeds:
         for text, cost in INNER_NUMBERS.items():
             number = parse(text)
             value = Program.of(number, ()).value(np.empty((0, 1)))[0]
-            seeds.append(Seed(number * seed.expression, cost, value * seed.values))
-    return _library(seeds, ctx.problem, settings)
+            out.append(Seed(number * seed.expression, cost, value * seed.values, seed.dimension))
+    return out
 
 
 def leads(ctx: Context, lines: Sequence[int], dimension: Dimension) -> list[Expression]:
