@@ -103,7 +103,7 @@ def test_rungs_are_nested_samples_and_the_data_last():
     p = problem(*table(300_000))
     ladder = rungs(p, 0)
     sizes = [len(q.y) for q in ladder]
-    assert sizes[0] == 4000 and sizes[-1] == 300_000 and all(b <= 8.01 * a for a, b in pairwise(sizes))
+    assert sizes[0] == 1000 and sizes[-1] == 300_000 and all(b <= 8.01 * a for a, b in pairwise(sizes))
     assert ladder[-1] is p and sum(sizes[:-1]) < 0.5 * sizes[-1]
     assert np.isin(ladder[0].y, ladder[1].y).all()
     assert len(rungs(problem(*table(MANY_ROWS)), 0)) == 1
