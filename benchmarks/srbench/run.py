@@ -32,19 +32,21 @@ import suites  # noqa: E402
 import hypo  # noqa: E402
 from hypo.expression.evaluate import evaluate  # noqa: E402
 from hypo.expression.expr import Expression  # noqa: E402
+from hypo.expression.simplify import simplify  # noqa: E402
+from hypo.scoring.score import Hypothesis  # noqa: E402
 
 THREADS = 2
 
 
 def answer(problem: suites.Problem, X: NDArray[np.float64], y: NDArray[np.float64],
-           args: argparse.Namespace) -> tuple[Expression | None, str, float | None]:
-    """The engine's formula, how the search ended, and the complexity in the engine's own measure (hypo only)."""
+           args: argparse.Namespace) -> tuple[Expression | None, str, Hypothesis | None]:
+    """The engine's formula, how the search ended, and hypo's own figures for it."""
     if args.engine != "hypo":
         return peers.ENGINES[args.engine](X, y, problem.names, args.time_limit, args.seed), "finished", None
     table = pd.DataFrame(X, columns=list(problem.names)).assign(**{problem.target: y})
     result = hypo.fit(table, problem.target, units=problem.units if args.units else None, time_limit=args.time_limit,
                       seed=args.seed, workers=THREADS)
-    return result.expression, result.status, None if result.best is None else result.best.complexity
+    return result.expression, result.status, result.best
 
 
 def run(problem: suites.Problem, args: argparse.Namespace) -> dict[str, Any]:
@@ -56,16 +58,17 @@ def run(problem: suites.Problem, args: argparse.Namespace) -> dict[str, Any]:
         y = y + args.noise * np.sqrt(np.mean(y**2)) * rng.standard_normal(len(y))
     begin = time.monotonic()
     try:
-        found, status, complexity = answer(problem, X, y, args)
+        found, status, best = answer(problem, X, y, args)
     except Exception as error:  # an engine that fails on one problem has not solved it; the others go on
-        found, status, complexity = None, f"error: {type(error).__name__}: {error}"[:500], None
+        found, status, best = None, f"error: {type(error).__name__}: {error}"[:500], None
     seconds = time.monotonic() - begin
     row = {
         "name": problem.name, "never_solved": problem.never_solved, "engine": args.engine, "noise": args.noise,
         "units": args.units, "rows": args.rows, "time_limit": args.time_limit,
         "seed": args.seed, "seconds": round(seconds, 3), "status": status, "law": problem.formula,
         "found": None if found is None else str(found), "size": None if found is None else len(found),
-        "complexity": complexity, "r2": None, "solved": False, "recovered": False,
+        "complexity": None if best is None else best.complexity, "r2": None, "solved": False, "recovered": False,
+        "score": None if best is None else best.score, "law_score": law_score(problem, X, y, args),
     }
     if found is None:
         return row
@@ -75,6 +78,20 @@ def run(problem: suites.Problem, args: argparse.Namespace) -> dict[str, Any]:
     row["recovered"] = judge.recovered(found, problem, np.random.default_rng(args.seed + 1))
     row["solved"] = judge.solved(found, problem)
     return row
+
+
+def law_score(problem: suites.Problem, X: NDArray[np.float64], y: NDArray[np.float64],
+              args: argparse.Namespace) -> float | None:
+    """hypo's score of the law on the training rows: where it is above that of what was found, the data do not ask for the
+    law."""
+    if args.engine != "hypo":
+        return None
+    table = pd.DataFrame(X, columns=list(problem.names)).assign(**{problem.target: y})
+    try:
+        scored = hypo.score(simplify(problem.law), table, problem.target, units=problem.units if args.units else None)
+    except hypo.HypoError:
+        return None
+    return round(scored.hypothesis.score, 3)
 
 
 def r2(truth: NDArray[np.float64], guess: NDArray[np.float64]) -> float | None:
