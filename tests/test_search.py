@@ -25,7 +25,7 @@ from hypo.units import parse_unit
 NAMES = ("x", "z", "w")
 ROWS = np.random.default_rng(0).uniform(0.5, 3.0, (60, 3))
 # Two stages; long enough that no clock decides what comes out.
-TWO_STAGES = {"time_limit": 120.0, "library_sizes": (250, 1000)}
+TWO_STAGES = {"time_limit": 120.0, "library_sizes": (250, 1000), "proposers": ("library",)}
 
 
 def problem_of(y: np.ndarray, knowledge: dict | None = None, X: np.ndarray = ROWS, names: tuple[str, ...] = NAMES,
@@ -186,7 +186,7 @@ def warm() -> None:
 def test_a_deadline_is_kept_and_leaves_the_best_so_far(workers: int) -> None:
     X, y, names = hard()
     begin = time.monotonic()
-    outcome = find(y, X=X, names=names, time_limit=1.0, workers=workers, library_sizes=Settings().library_sizes)
+    outcome = find(y, X=X, names=names, time_limit=1.0, workers=workers, library_sizes=Settings().library_sizes, proposers=None)
     assert time.monotonic() - begin < 3.0
     assert outcome.status == "time_limit" and "time limit" in outcome.message
     assert outcome.best is not None and outcome.best.r2 > 0

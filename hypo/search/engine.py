@@ -114,19 +114,7 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
             ctx = Context.of(for_proposers(problem, settings.seed), settings, clock, executor)
             scanner = Scanner(ctx, settings, report)
             refiner.baselines()
-            smaller = scanner.reduced()
-            reduction = Reduction(ctx, settings, report)
-            proposers: list[Proposer] = [
-                Guesses(problem, settings),
-                *([smaller] if smaller else []),
-                Screened(ctx, settings, report),
-                scanner,
-                reduction,
-                Reduction(ctx, settings, report, doubt=reduction),
-                Atoms(ctx, settings, plain_library(ctx, settings, range(len(problem.columns))), report),
-                *([Evolution(ctx, settings, scanner.plain)] if settings.fit_constants else []),
-                *installed(problem, settings),
-            ]
+            proposers = _proposers(ctx, problem, settings, scanner, report)
             for each in proposers:
                 schedule.add(each)
             bought = 0.0
@@ -178,6 +166,30 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
         message=message,
         timing=timing,
     )
+
+
+def _proposers(
+    ctx: Context, problem: Problem, settings: Settings, scanner: Scanner, report: Callable[[str], None]
+) -> list[Proposer]:
+    """Everybody who takes part, in the order of turns where costs are equal."""
+
+    def wanted(name: str) -> bool:
+        return settings.proposers is None or name in settings.proposers
+
+    out: list[Proposer] = [Guesses(problem, settings)]
+    if wanted(scanner.name):
+        smaller = scanner.reduced()
+        out += [*([smaller] if smaller else []), Screened(ctx, settings, report), scanner]
+    reduction = Reduction(ctx, settings, report)
+    library = plain_library(ctx, settings, range(len(problem.columns)))
+    others: list[Proposer] = [
+        reduction,
+        Reduction(ctx, settings, report, doubt=reduction),
+        Atoms(ctx, settings, library, report),
+        *([Evolution(ctx, settings, scanner.plain)] if settings.fit_constants else []),
+        *installed(problem, settings),
+    ]
+    return out + [p for p in others if wanted(p.name)]
 
 
 def _gain(before: Hypothesis | None, after: Hypothesis | None) -> float:

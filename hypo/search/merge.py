@@ -26,6 +26,8 @@ CLEAR = 1e-3
 # A surrogate whose error is more than this share of the spread of y is poor; then a merger has to lower the error by this
 # factor, on so many rows.
 POOR, BLIND_GAIN, BLIND_ROWS = 0.25, 0.7, 2000
+# Trying all mergers of more columns takes too long.
+MOST_BLIND = 5
 # The held-out error may grow by this factor; an error below this share of the target's RMS is none.
 WORSE, NO_ERROR = 1.01, 1e-8
 
@@ -73,6 +75,8 @@ def merge(
 ) -> tuple[Columns, Surrogate] | None:
     """The columns with pairs of them merged, and the surrogate in these; None when no merger holds."""
     if surrogate.error > POOR * float(np.std(y)):
+        if len(columns.names) > MOST_BLIND:
+            return None
         return _merge_blindly(columns, y, weight, surrogate, clock)
     mergers = _mergers(columns, weight, surrogate)
     disjoint: list[Merger] = []

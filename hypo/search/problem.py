@@ -75,7 +75,7 @@ class Settings:
 
     ``operators`` None means the defaults, which also keep transcendental functions out of each other in the library;
     operators named by the user are enumerated without that rule. ``time_limit`` is in seconds. ``guesses`` are formulas that
-    take part in the search.
+    take part in the search. ``proposers`` names those that take turns, None all of them.
     """
 
     time_limit: float = 60.0
@@ -90,6 +90,7 @@ class Settings:
     n_race: int = 2000
     library_sizes: tuple[int, ...] = (250, 1000, 4000, 12000, 40000, 120000)
     guesses: tuple[str | Expression, ...] = ()
+    proposers: tuple[str, ...] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for a manifest; ``workers`` is left out, because it does not change the answer."""
@@ -98,6 +99,7 @@ class Settings:
         out["operators"] = None if self.operators is None else list(self.operators)
         out["complexity_weights"] = dict(self.complexity_weights)
         out["library_sizes"] = list(self.library_sizes)
+        out["proposers"] = None if self.proposers is None else list(self.proposers)
         out["guesses"] = [str(guess) for guess in self.guesses]
         return out
 

@@ -97,8 +97,7 @@ class Schedule:
 
     def add(self, proposer: Proposer) -> None:
         """Let a proposer take part. Raises InputError when it is none."""
-        if not isinstance(proposer, Proposer):
-            raise InputError(f"{proposer!r} is no proposer: it needs name, cost and propose(turn)")
+        checked(proposer)
         self._accounts.append(_Account(proposer))
 
     @property
@@ -132,12 +131,21 @@ class Schedule:
         return next(a for a in self._accounts if a.proposer is proposer)
 
 
+def checked(proposer: object) -> Proposer:
+    """The proposer itself. Raises InputError when it is none."""
+    if not isinstance(proposer, Proposer):
+        raise InputError(f"{proposer!r} is no proposer: it needs name, cost and propose(turn)")
+    return proposer
+
+
 def installed(problem: Problem, settings: Settings) -> Sequence[Proposer]:
     """Proposers of installed packages, by name. Raises InputError when one cannot be loaded, naming it."""
     out: list[Proposer] = []
     for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda p: p.name):
         try:
-            out.append(point.load()(problem, settings))
+            out.append(checked(point.load()(problem, settings)))
+        except InputError:
+            raise
         except Exception as error:  # whatever a foreign package raises: its user should know which one it was
             raise InputError(f"the proposer {point.name!r} ({point.value}) could not be started: {error}") from error
     return out

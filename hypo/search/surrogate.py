@@ -135,6 +135,13 @@ def _predict(c: NDArray[np.float64], A: NDArray[np.float64], log: bool, sign: fl
         return sign * np.exp(c @ A) if log else c @ A
 
 
+def held_out(n: int) -> NDArray[np.bool_]:
+    """The rows (n,) that errors are measured on; they depend on ``n`` only."""
+    held = np.zeros(n, np.bool_)
+    held[np.random.default_rng(0).permutation(n)[: int(HELD_OUT * n)]] = True
+    return held
+
+
 def fit_surrogate(
     X: NDArray[np.float64], y: NDArray[np.float64], weight: NDArray[np.float64], log: bool | None = None
 ) -> Surrogate | None:
@@ -148,8 +155,7 @@ def fit_surrogate(
         return None
     coordinates = Coordinates.of(X)
     z = coordinates.map(X)
-    held = np.zeros(n, np.bool_)
-    held[np.random.default_rng(0).permutation(n)[: int(HELD_OUT * n)]] = True
+    held = held_out(n)
     spread = float(np.std(y))
     sign = -1.0 if np.median(y) < 0 else 1.0
     if log is not None:

@@ -15,7 +15,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from hypo.search.surrogate import Surrogate, fit_surrogate
+from hypo.search.surrogate import Surrogate, fit_surrogate, held_out
 from hypo.units import Dimension
 
 # Exponents are multiples of 1/2 and not larger than this; how far an estimate may be from one.
@@ -123,12 +123,14 @@ def _holds(
     rest = [j for j in range(len(X)) if j not in pivots]
     invariants = np.array([X[j] * np.exp(-np.array([float(e[j]) for e in exponents]) @ logs) for j in rest])
     scale = np.exp(np.array([float(b) for b in target]) @ logs)
+    most = max(WORSE * surrogate.error, NO_ERROR * float(np.sqrt(np.mean(y**2))))
+    # Both errors on the same rows: from other rows even the noise would differ by more than WORSE.
+    held = held_out(len(y))
     if not rest:
-        error = float(np.sqrt(np.average((y - scale * np.average(y / scale, weights=weight * scale**2)) ** 2, weights=weight)))
-        return error <= max(WORSE * surrogate.error, NO_ERROR * float(np.sqrt(np.mean(y**2))))
+        lead = np.average((y / scale)[~held], weights=(weight * scale**2)[~held])
+        return float(np.sqrt(np.average((y - lead * scale)[held] ** 2, weights=weight[held]))) <= most
     reduced = fit_surrogate(invariants, y / scale, weight * scale**2)
     if reduced is None:
         return False
     # The error of the reduced surrogate is weighted by scale², so it is one in y.
-    error = reduced.error * float(np.sqrt(np.average(scale**2, weights=weight)))
-    return error <= max(WORSE * surrogate.error, NO_ERROR * float(np.sqrt(np.mean(y**2))))
+    return reduced.error * float(np.sqrt(np.average(scale[held] ** 2, weights=weight[held]))) <= most
