@@ -1,0 +1,198 @@
+"""Variables that enter only together are merged, others stay apart."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_limits
+
+from hypo.expression.dimension import infer
+from hypo.expression.evaluate import evaluate
+from hypo.expression.expr import Expression
+from hypo.search.merge import BLIND_GAIN, POOR, Columns, Merger, merge_all, reduced_rows
+from hypo.search.scan import Clock
+from hypo.search.surrogate import fit_surrogate
+from hypo.units import DIMENSIONLESS, Dimension, parse_unit
+
+Law = Callable[..., np.ndarray]
+N = 1000
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """As in the engine; threads cost these small systems more than they give."""
+    with threadpool_limits(1):
+        yield
+
+
+def columns_of(X: np.ndarray, dimensions: Mapping[str, Dimension] | None = None) -> Columns:
+    names = tuple("abcdef"[: len(X)])
+    return Columns(names, X, {n: Expression.variable(n) for n in names}, dimensions or {})
+
+
+def merged(
+    law: Law, n_var: int, share: float = 0.0, seed: int = 0, dimensions: Mapping[str, Dimension] | None = None
+) -> tuple[Columns, np.ndarray, float, float]:
+    """The merged columns, the rows they come from, and the errors before and after in y's spread."""
+    rng = np.random.default_rng(seed)
+    X = rng.uniform(1.0, 4.0, (n_var, N))
+    y = law(*X)
+    y = y + share * np.std(y) * rng.standard_normal(N)
+    s = fit_surrogate(X, y, np.ones(N))
+    assert s is not None
+    columns, t = merge_all(columns_of(X, dimensions), y, np.ones(N), s)
+    return columns, X, s.error / float(np.std(y)), t.error / float(np.std(y))
+
+
+def one_to_one(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether each is a monotonic function of the other: the same merger, whatever form it was written in."""
+    steps = np.diff(a[np.argsort(b)])
+    small = 1e-9 * float(np.ptp(a))
+    return bool(np.all(steps > -small) or np.all(steps < small))
+
+
+# Law, number of variables, and the arguments that are left, up to functions of one argument.
+TOGETHER: dict[str, tuple[Law, int, tuple[Law, ...]]] = {
+    "difference": (lambda a, b: np.exp(-(a - b)), 2, (lambda a, b: a - b,)),
+    "sum": (lambda a, b: np.sqrt(a + b), 2, (lambda a, b: a + b,)),
+    "product": (lambda a, b: np.exp(-a * b / 4), 2, (lambda a, b: a * b,)),
+    "ratio": (lambda a, b: 1 / (1 + a / b), 2, (lambda a, b: a / b,)),
+    "sum of squares": (lambda a, b: np.exp(-(a**2 + b**2) / 9), 2, (lambda a, b: a**2 + b**2,)),
+    "difference of squares": (lambda a, b: 1 / (17 + a**2 - b**2), 2, (lambda a, b: a**2 - b**2,)),
+    "square and line": (lambda a, b: 1 / (1 + a**2 + b), 2, (lambda a, b: a**2 + b,)),
+    "parallel resistors": (
+        lambda a, b, c: c * np.exp(-a * b / (a + b)) + c**2,
+        3,
+        (lambda a, b, c: a * b / (a + b), lambda a, b, c: c),
+    ),
+    "distance": (
+        lambda a, b, c, d: 1 / ((a + b) ** 2 + (c + d) ** 2),
+        4,
+        (lambda a, b, c, d: (a + b) ** 2 + (c + d) ** 2,),
+    ),
+    "two pairs": (
+        lambda a, b, c, d: (a - b) ** 3 + np.exp(c * d / 4),
+        4,
+        (lambda a, b, c, d: a - b, lambda a, b, c, d: c * d),
+    ),
+}
+
+
+def holds_only(columns: Columns, X: np.ndarray, wanted: tuple[Law, ...]) -> bool:
+    """Whether the columns are the wanted arguments."""
+    lines = [w(*X) for w in wanted]
+    return len(columns.names) == len(lines) and all(any(one_to_one(u, w) for u in columns.X) for w in lines)
+
+
+@pytest.mark.parametrize("name", TOGETHER)
+def test_what_enters_together_is_merged(name: str) -> None:
+    law, n_var, wanted = TOGETHER[name]
+    columns, X, before, after = merged(law, n_var)
+    assert holds_only(columns, X, wanted)
+    assert after <= max(1.01 * before, 1e-8)
+
+
+@pytest.mark.parametrize("name", ["difference", "sum of squares", "ratio", "parallel resistors"])
+def test_what_enters_together_is_merged_under_five_percent_of_noise(name: str) -> None:
+    law, n_var, wanted = TOGETHER[name]
+    draws = [merged(law, n_var, 0.05, seed) for seed in range(4)]
+    # The held-out error decides, and chance may let a true merger look worse by more than 1 %.
+    assert sum(holds_only(columns, X, wanted) for columns, X, _, _ in draws) >= 3
+    assert all(0.04 < after < 0.06 for _, _, _, after in draws)
+
+
+@pytest.mark.parametrize("name", TOGETHER)
+def test_formulas_evaluate_to_the_rows(name: str) -> None:
+    law, n_var, _ = TOGETHER[name]
+    columns, X, _, _ = merged(law, n_var)
+    original = tuple("abcdef"[:n_var])
+    for n, line in zip(columns.names, columns.X, strict=True):
+        np.testing.assert_allclose(evaluate(columns.formulas[n], X.T, original), line, rtol=1e-13, atol=1e-13)
+    np.testing.assert_array_equal(reduced_rows(columns, original, X), columns.X)
+    fresh = np.random.default_rng(9).uniform(1.0, 4.0, (n_var, 30))
+    for n, line in zip(columns.names, reduced_rows(columns, original, fresh), strict=True):
+        np.testing.assert_allclose(evaluate(columns.formulas[n], fresh.T, original), line, rtol=1e-13, atol=1e-13)
+
+
+APART: dict[str, tuple[Law, int]] = {
+    "sum of unlike": (lambda a, b: np.exp(a / 2) + np.sin(b), 2),
+    "twice in different company": (lambda a, b: a + a * b**2 + 3, 2),
+    "three": (lambda a, b, c: a + b**2 * c + np.exp(a * c / 8), 3),
+    "product and sum": (lambda a, b: a * b + 1 / (a + b), 2),
+}
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01])
+@pytest.mark.parametrize("name", APART)
+def test_what_enters_apart_stays_apart(name: str, share: float) -> None:
+    law, n_var = APART[name]
+    columns, _, _, _ = merged(law, n_var, share)
+    assert columns.names == tuple("abcdef"[:n_var])
+
+
+def test_an_expired_clock_merges_nothing() -> None:
+    law, n_var, _ = TOGETHER["difference"]
+    X = np.random.default_rng(0).uniform(1.0, 4.0, (n_var, N))
+    s = fit_surrogate(X, law(*X), np.ones(N))
+    assert s is not None
+    columns, t = merge_all(columns_of(X), law(*X), np.ones(N), s, Clock(deadline=0.0))
+    assert columns.names == ("a", "b") and t is s
+
+
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_an_oscillation_too_fast_for_derivatives_is_merged_blindly(sign: float) -> None:
+    X = np.random.default_rng(1).uniform(0.5, 3.0, (2, N))
+    y = 1.3 + np.sin(4.0 * (X[0] + sign * X[1]))
+    s = fit_surrogate(X, y, np.ones(N))
+    assert s is not None and s.error > POOR * np.std(y)
+    columns, t = merge_all(columns_of(X), y, np.ones(N), s)
+    assert holds_only(columns, X, (lambda a, b: a + sign * b,))
+    assert t.error < BLIND_GAIN * s.error
+
+
+# --- dimensions -------------------------------------------------------------------------------------------------
+
+
+def of(**units: str) -> dict[str, Dimension]:
+    return {n: parse_unit(u).dimension for n, u in units.items()}
+
+
+def test_lengths_are_merged_and_the_merger_keeps_its_dimension() -> None:
+    law, n_var, wanted = TOGETHER["distance"]
+    dimensions = of(a="m", b="m", c="m", d="m")
+    columns, X, _, _ = merged(law, n_var, dimensions=dimensions)
+    assert holds_only(columns, X, wanted)
+    for n in columns.names:
+        assert infer(columns.formulas[n], dimensions).dimension == columns.dimensions[n] == parse_unit("m^2").dimension
+
+
+@pytest.mark.parametrize("name", ["difference", "sum of squares", "sum"])
+def test_unlike_dimensions_are_not_added(name: str) -> None:
+    law, n_var, _ = TOGETHER[name]
+    assert merged(law, n_var, dimensions=of(a="m", b="s"))[0].names == ("a", "b")
+
+
+def test_squares_are_added_to_what_has_the_dimension_of_a_square() -> None:
+    law, n_var, wanted = TOGETHER["square and line"]
+    columns, X, _, _ = merged(law, n_var, dimensions=of(a="m", b="m^2"))
+    assert holds_only(columns, X, wanted)
+    assert merged(law, n_var, dimensions=of(a="m", b="m"))[0].names == ("a", "b")
+
+
+def test_products_are_merged_of_pure_numbers_only() -> None:
+    """With units products are the matter of dimensional analysis."""
+    law, n_var, wanted = TOGETHER["product"]
+    assert merged(law, n_var, dimensions=of(a="m", b="1/m"))[0].names == ("a", "b")
+    columns, X, _, _ = merged(law, n_var, dimensions={"a": DIMENSIONLESS, "b": DIMENSIONLESS})
+    assert holds_only(columns, X, wanted)
+
+
+def test_several_mergers_at_once() -> None:
+    X = np.random.default_rng(3).uniform(1.0, 4.0, (5, 20))
+    a, b, _, d, e = (Expression.variable(n) for n in "abcde")
+    out = columns_of(X, of(a="m", b="m", c="kg", d="s", e="s")).merged(
+        [Merger(0.0, 0, 1, a**2 + b**2, 2), Merger(0.0, 3, 4, d - e, 1)]
+    )
+    assert len(out.names) == len(set(out.names)) == 3
+    np.testing.assert_allclose(out.X, [X[0] ** 2 + X[1] ** 2, X[3] - X[4], X[2]], rtol=1e-15)
+    assert [out.dimensions[n] for n in out.names] == [parse_unit(u).dimension for u in ("m^2", "s", "kg")]
