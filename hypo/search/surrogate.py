@@ -131,8 +131,7 @@ def _solve_log(
 
 
 def _predict(c: NDArray[np.float64], A: NDArray[np.float64], log: bool, sign: float) -> NDArray[np.float64]:
-    with np.errstate(over="ignore"):
-        return sign * np.exp(c @ A) if log else c @ A
+    return sign * np.exp(c @ A) if log else c @ A
 
 
 def held_out(n: int) -> NDArray[np.bool_]:
@@ -170,8 +169,9 @@ def fit_surrogate(
                 break
             A = _design(z, multi_indices(n_var, degree))
             c = _fit(A[:, ~held], y[~held], weight[~held], log, sign)
-            r = _predict(c, A[:, held], log, sign) - y[held]
-            error = float(np.sqrt(np.average(r**2, weights=weight[held])))
+            with np.errstate(over="ignore"):
+                r = _predict(c, A[:, held], log, sign) - y[held]
+                error = float(np.sqrt(np.average(r**2, weights=weight[held])))
             last = error < SATURATED * least
             if not error < BETTER * least:
                 failed += 1
