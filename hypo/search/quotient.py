@@ -1,7 +1,9 @@
 """Quotients of sums: t ≈ (a₀ + Σ a_i f_i)/(1 + Σ c_j g_j), by orthogonal matching pursuit.
 
-Multiplied out, t = a₀ + Σ a_i f_i − Σ c_j (t g_j) is linear: rows f and rows t∘g stand side by side in one scan, and tuples
-grow by the row that explains most of the rest. The fit has t on both sides; it is a start for the fit of the quotient itself.
+Multiplied out, t = a₀ + Σ a_i f_i − Σ c_j t (g_j − ḡ_j) is linear: rows f and rows t∘(g − ḡ) stand side by side in one scan,
+and tuples grow by the row that explains most of the rest. Without the means ḡ members that combine to a constant would make
+the denominator vanish and t = t meet every target; with them its mean is 1. The fit has t on both sides; it is a start for
+the fit of the quotient itself.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ def quotients(ctx: Context, view: View, target: Target) -> Iterator[Expression]:
     q = orthonormal([ctx.whiten(np.ones(n))] if constant else [], n)
     above = view.of_dimension(target.dimension, MEMBERS)
     below = view.of_dimension(None if target.dimension is None else 0, MEMBERS)
-    stacked = np.concatenate([view.values[above], view.values[below] * probe])
+    stacked = np.concatenate([view.values[above], _centred(view.values[below]) * probe])
     rows, kept = unit_rows(ctx.whiten(stacked), q)
     unit, _ = unit_rows(ctx.whiten(probe[None, :]), q, least=1e-12)
     if len(unit) == 0 or len(rows) < 3:
@@ -63,16 +65,26 @@ def _built(
     bottom = [below[k - len(above)] for k in chosen if k >= len(above)]
     t = target.values
     values = view.rows.values(np.array([*top, *bottom], np.int64))
-    values[len(top) :] *= t
+    means = values[len(top) :].mean(axis=1)
+    values[len(top) :] = _centred(values[len(top) :]) * t
     A = np.vstack([np.ones((1, len(t))), values] if constant else [values])
     if not np.all(np.isfinite(A)):
         return None
     scale = np.linalg.norm(A, axis=1)
     root = target.fit_root(ctx.root, False)
     c = np.linalg.lstsq((A / scale[:, None] * root).T, target.fitted * root, rcond=None)[0] / scale
-    formulas = [view.rows.library.expression(int(view.members[k])) for k in (*top, *bottom)]
     first = 1 if constant else 0
+    # The denominator (1 + Σ c ḡ) − Σ c g, divided by its constant.
+    whole = 1.0 + float(c[first + len(top) :] @ means)
+    if whole == 0.0:
+        return None
+    c = c / whole
+    formulas = [view.rows.library.expression(int(view.members[k])) for k in (*top, *bottom)]
     one = Expression.constant(1.0)
     numerator = free_sum(c[: first + len(top)], [one] * first + formulas[: len(top)])
     denominator = one + free_sum(-c[first + len(top) :], formulas[len(top) :])
     return numerator / denominator
+
+
+def _centred(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    return rows - rows.mean(axis=1, keepdims=True)
