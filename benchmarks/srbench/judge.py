@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import signal
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 DECIMALS = 3
 TOLERANCE = 1e-6
 # A constant that must change by more than this factor, or change sign, stands in a part that the law does not have.
-LARGEST_CHANGE = 2.0
+LARGEST_CHANGE, LARGEST_POWER_CHANGE = 2.0, 1.05
 # What a factor's departure from 1 adds to the residuals: far below TOLERANCE, far above rounding.
 TETHER = 1e-8
 _PROBES = 12
@@ -145,7 +146,9 @@ def recovered(found: Expression, problem: Problem, rng: np.random.Generator) -> 
     if not agrees(best, problem, rng):
         return False
     old, new = found.values, best.values
-    return all(1.0 / LARGEST_CHANGE <= new[i] / old[i] <= LARGEST_CHANGE for i in set(free) - _offsets(found))
+    powers = _powers(found)
+    limit = [LARGEST_POWER_CHANGE if i in powers else LARGEST_CHANGE for i in range(len(old))]
+    return all(1.0 / limit[i] <= new[i] / old[i] <= limit[i] for i in set(free) - _offsets(found))
 
 
 def _fitted(found: Expression, free: Sequence[int], X: NDArray[np.float64], y: NDArray[np.float64],
@@ -182,6 +185,12 @@ def _fitted(found: Expression, free: Sequence[int], X: NDArray[np.float64], y: N
         # A derivative that is not finite: the found values stand.
         return found.values
     return values(factors)
+
+
+def _powers(e: Expression) -> set[int]:
+    """Constants that are an exponent by themselves: they belong to the form more than others do."""
+    pairs = pairwise(e.code)
+    return {arg for (op, arg), (after, _) in pairs if op == oc.CONST and after == oc.POW}
 
 
 def _offsets(e: Expression) -> set[int]:

@@ -30,6 +30,7 @@ from hypo.search.screen import screen
 from hypo.search.screened import MANY_COLUMNS, Screened
 from hypo.search.seeds import plain_library
 from hypo.search.structure import LEAST_ROWS, SIGHT, nearest, neighbour_correlation, noise_level
+from hypo.search.warm import warm
 
 # The search stops when it went on for this many times the cost at which the best formula came, if the residuals look like
 # noise. Where neighbours are too far apart to tell (many variables, few rows) it takes more.
@@ -73,10 +74,12 @@ class Outcome:
 def search(problem: Problem, settings: Settings, progress: Callable[[Progress], None] | None = None) -> Outcome:
     """Search for the formula with the lowest score until it is certain, time is up, or the user interrupts.
 
-    Deadline and interruption (KeyboardInterrupt) end the search with the best so far; nothing is raised for them.
+    Deadline and interruption (KeyboardInterrupt) end the search with the best so far; nothing is raised for them. The clock
+    starts once the kernels are compiled.
     """
     from threadpoolctl import threadpool_limits
 
+    warm(lambda stage: progress(Progress(0.0, settings.time_limit, None, 0, 0.0, 0, stage)) if progress else None)
     begin = time.monotonic()
     clock = Clock(deadline=begin + settings.time_limit)
     archive = Archive(problem.X, problem.columns)
@@ -137,6 +140,9 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
                     break
                 if clock.expired:
                     status, message = "time_limit", "the time limit was reached"
+                    break
+                if settings.turns is not None and schedule.turns >= settings.turns:
+                    message = "the proposers had the turns they were given"
                     break
                 if gain > BETTER:
                     bought = schedule.spent

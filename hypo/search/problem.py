@@ -75,7 +75,8 @@ class Settings:
 
     ``operators`` None means the defaults, which also keep transcendental functions out of each other in the library;
     operators named by the user are enumerated without that rule. ``time_limit`` is in seconds. ``guesses`` are formulas that
-    take part in the search. ``proposers`` names those that take turns, None all of them.
+    take part in the search. ``proposers`` names those that take turns, None all of them;
+    ``turns`` is how many they take at most.
     """
 
     time_limit: float = 60.0
@@ -91,6 +92,7 @@ class Settings:
     library_sizes: tuple[int, ...] = (250, 1000, 4000, 12000, 40000, 120000)
     guesses: tuple[str | Expression, ...] = ()
     proposers: tuple[str, ...] | None = None
+    turns: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for a manifest; ``workers`` is left out, because it does not change the answer."""

@@ -101,6 +101,11 @@ class Schedule:
         self._accounts.append(_Account(proposer))
 
     @property
+    def turns(self) -> int:
+        """Turns taken so far."""
+        return sum(a.turns for a in self._accounts)
+
+    @property
     def waiting(self) -> bool:
         """Whether somebody with something to propose has not had a turn."""
         return any(a.turns == 0 and a.proposer.cost < math.inf for a in self._accounts)

@@ -1,0 +1,88 @@
+"""Compiling the kernels before the clock starts: once per installation, in two processes side by side.
+
+numba keeps what it compiled beside the sources (or where NUMBA_CACHE_DIR says). A marker there, named after the sources, the
+processor and the versions, tells that nothing is left to compile; without it two tiny searches call every kernel.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+# What each process compiles, by the proposers that call it.
+SHARES = (("library", "reduction", "atoms"), ("evolution",))
+# Longest wait for the other process, in seconds.
+LONGEST = 600.0
+
+
+def warm(report: Callable[[str], None] | None = None) -> None:
+    """Compile what has not been compiled yet; does nothing on all but the first call after an installation."""
+    if os.environ.get(_INSIDE):
+        return
+    marker = _marker()
+    if marker is None or marker.exists():
+        return
+    if report is not None:
+        report("compiling, once for this installation")
+    environment = {**os.environ, _INSIDE: "1"}
+    command = [sys.executable, "-c", f"from hypo.search.warm import compile_share; compile_share({SHARES[1]!r})"]
+    other = None
+    # Without a second process the kernels are compiled where they are called first.
+    with suppress(OSError):
+        other = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        with suppress(OSError, subprocess.TimeoutExpired):
+            compile_share(SHARES[0])
+            if other is not None and other.wait(timeout=LONGEST) == 0:
+                marker.touch()
+    finally:
+        if other is not None and other.poll() is None:
+            other.kill()
+
+
+def compile_share(proposers: tuple[str, ...]) -> None:
+    """Call the kernels that some proposers need, on a tiny problem."""
+    from hypo.data import from_arrays
+    from hypo.search.engine import search
+    from hypo.search.problem import Settings, make_problem
+
+    before = os.environ.get(_INSIDE)
+    os.environ[_INSIDE] = "1"
+    try:
+        rng = np.random.default_rng(0)
+        X = rng.uniform(1.0, 3.0, (80, 3))
+        y = X[:, 0] * np.exp(-X[:, 1]) + X[:, 2] + 0.01 * rng.standard_normal(80)
+        settings = Settings(time_limit=LONGEST, library_sizes=(100,), proposers=proposers, turns=4)
+        search(make_problem(from_arrays(X, y), None, settings), settings)
+    finally:
+        if before is None:
+            del os.environ[_INSIDE]
+
+
+_INSIDE = "HYPO_COMPILING"
+
+
+def _marker() -> Path | None:
+    """The marker's path, or None where it cannot be written and so nothing would be kept."""
+    import numba
+
+    kernels = Path(__file__).parent.parent / "kernels"
+    digest = hashlib.sha256(f"{numba.__version__} {np.__version__} {sys.version}".encode())
+    for path in sorted(kernels.glob("*.py")):
+        digest.update(path.read_bytes())
+    folder = Path(os.environ.get("NUMBA_CACHE_DIR") or kernels / "__pycache__")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError:
+        return None
+    return folder / f"compiled-{digest.hexdigest()[:16]}"

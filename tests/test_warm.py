@@ -1,0 +1,59 @@
+"""Compiling before the clock starts."""
+
+import pytest
+
+from hypo.search import warm as module
+from hypo.search.warm import _marker, warm
+
+
+@pytest.fixture
+def calls(monkeypatch, tmp_path):
+    """What would be compiled here and in the other process, with a cache folder of its own."""
+    done: list[tuple[str, ...]] = []
+
+    class Other:
+        def __init__(self, command, **_):
+            done.append(("other", command[0]))
+
+        def wait(self, timeout):
+            return 0
+
+        def poll(self):
+            return 0
+
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(module, "compile_share", done.append)
+    monkeypatch.setattr(module.subprocess, "Popen", Other)
+    return done
+
+
+def test_compiles_once_and_says_so(calls) -> None:
+    said: list[str] = []
+    warm(said.append)
+    assert len(calls) == 2 and calls[1] == module.SHARES[0] and len(said) == 1
+    assert _marker().exists()
+    warm(said.append)
+    assert len(calls) == 2 and len(said) == 1
+
+
+def test_a_failed_compilation_is_tried_again(calls, monkeypatch) -> None:
+    monkeypatch.setattr(module.subprocess.Popen, "wait", lambda self, timeout: 1)
+    warm()
+    assert not _marker().exists()
+    warm()
+    assert len(calls) == 4
+
+
+def test_a_folder_that_cannot_be_written_is_no_error(calls, monkeypatch, tmp_path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(blocked))
+    assert _marker() is None
+    warm()
+    assert not calls
+
+
+def test_the_searches_that_compile_do_not_wait_for_themselves(calls, monkeypatch) -> None:
+    monkeypatch.setenv("HYPO_COMPILING", "1")
+    warm()
+    assert not calls
