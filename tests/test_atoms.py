@@ -12,6 +12,7 @@ from hypo.data import from_arrays
 from hypo.expression.evaluate import evaluate
 from hypo.expression.expr import Expression
 from hypo.kernels import opcodes as oc
+from hypo.search import atoms as module
 from hypo.search.archive import Archive
 from hypo.search.atoms import BUILT, Atoms, _of
 from hypo.search.context import Context, View
@@ -117,7 +118,8 @@ def test_laws_with_constants_inside_are_found(name: str) -> None:
     np.testing.assert_allclose(got, law(fresh), rtol=1e-8, atol=1e-9)
 
 
-def test_the_proposer_finds_a_bell_among_noise() -> None:
+def test_the_proposer_finds_a_bell_among_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TRIED", 60)
     rng = np.random.default_rng(32)
     X = rng.uniform(0.0, 10.0, (300, 1))
     truth = 0.8 + 2.0 * np.exp(-0.9 * (X[:, 0] - 6.3) ** 2)
