@@ -291,7 +291,8 @@ def test_refit_of_dependent_rows_is_that_of_the_independent_ones() -> None:
     F[2] = F[0] - 2 * F[1]
     none = np.empty(0, np.int64)
     rss = np.empty(2)
-    refit(False, np.array([[0, 1, 2], [0, 2, 1]]), F, np.empty((0, N)), target, np.ones(N), none, none, np.empty((0, N)), target,
+    terms = np.array([[0, 1, 2], [0, 2, 1]])
+    refit(False, terms, F, np.empty((0, N)), target, np.ones(N), none, none, np.empty((0, N)), target,
           np.ones(N), rss)
     A = F[:2].T
     r = target - A @ np.linalg.lstsq(A, target, rcond=None)[0]
