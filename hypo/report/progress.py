@@ -61,7 +61,8 @@ class PlainProgress:
 
     def __call__(self, progress: Progress) -> None:
         quiet_for = time.monotonic() - self._last_line
-        if quiet_for < self.pause:
+        # The first report comes before anything is found and says what is waited for.
+        if quiet_for < self.pause and progress.best is not None:
             return
         best = "" if progress.best is None else tables.equation(progress.best, self._target)
         if best == self._last_best and quiet_for < self.every:
@@ -74,7 +75,7 @@ def plain_line(progress: Progress, target: str) -> str:
     """One line for logs: time, best formula and score, rate, complexity completed, time left."""
     parts = [f"{progress.elapsed:.1f} s"]
     if progress.best is None:
-        parts.append("no formula yet")
+        parts.append(f"no formula yet ({progress.stage})")
     else:
         parts.append(f"best {tables.equation(progress.best, target)} (score {tables.nats(progress.best.score)})")
     parts.append(rate_text(progress.rate))

@@ -153,6 +153,8 @@ def _of(
     """The atoms of one argument: formula, values, and the power of u's dimension that it has."""
     low, high = float(values.min()), float(values.max())
     spread = high - low
+    if not 1e-150 < spread < 1e150:
+        return
 
     def free(value: float) -> Expression:
         return Expression.constant(value, free=True)

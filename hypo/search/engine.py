@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -114,9 +114,10 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
             )
 
         try:
+            # Whatever happens next, there is an answer.
+            refiner.baselines()
             ctx = Context.of(for_proposers(problem, settings.seed), settings, clock, executor)
             scanner = Scanner(ctx, settings, report)
-            refiner.baselines()
             proposers = _proposers(ctx, problem, settings, scanner, report)
             for each in proposers:
                 schedule.add(each)
@@ -125,10 +126,12 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
                 before = archive.best
                 mark = time.monotonic()
                 turn = schedule.turn(proposer, problem, archive, clock)
-                for e in islice(proposer.propose(turn), turn.budget):
-                    refiner.consider(e)
-                    if clock.expired:
-                        break
+                # Numbers beyond the largest, or a matrix without an inverse, end a turn and not the search.
+                with suppress(ArithmeticError, np.linalg.LinAlgError):
+                    for e in islice(proposer.propose(turn), turn.budget):
+                        refiner.consider(e)
+                        if clock.expired:
+                            break
                 refiner.polish()
                 timing[proposer.name] = timing.get(proposer.name, 0.0) + time.monotonic() - mark
                 gain = _gain(before, archive.best)
@@ -154,6 +157,7 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
                     if looks_like_noise(archive.best, problem, settings):
                         message += ", and the residuals look like noise"
                     break
+            refiner.respell()
         except KeyboardInterrupt:
             status, message = "interrupted", "interrupted by the user"
     best = archive.best

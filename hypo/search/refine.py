@@ -16,6 +16,7 @@ from hypo.search.archive import Archive
 from hypo.search.constants import fit
 from hypo.search.ladder import hopeful, refit, rungs
 from hypo.search.problem import Problem, Settings
+from hypo.search.rewrite import spellings
 from hypo.search.scan import Clock
 from hypo.search.snap import snap
 
@@ -90,6 +91,14 @@ class Refiner:
             if self.clock.expired or (best is not None and self._hope(h) > best.score + SNAP_WITHIN):
                 return
             self._snapped(h)
+
+    def respell(self) -> None:
+        """Try other spellings of the best formula."""
+        best = self.archive.best
+        if best is not None and not self.clock.expired:
+            for e in spellings(best.expression):
+                self.consider(e)
+            self.polish()
 
     def _snapped(self, h: Hypothesis) -> Hypothesis:
         out = snap(h, self.covariance, self._refit, self.scorer)

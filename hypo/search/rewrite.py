@@ -1,0 +1,39 @@
+"""Other spellings of one formula: expanded, over one denominator, cancelled, factored; the score says which is simplest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hypo.errors import FormulaError
+from hypo.expression.expr import Expression
+from hypo.expression.simplify import simplify
+from hypo.kernels import opcodes as oc
+
+# Formulas of fewer nodes have no shorter spelling worth the time, longer ones take too much of it.
+LEAST, MOST = 6, 45
+
+
+def spellings(e: Expression) -> Iterator[Expression]:
+    """Formulas equal to ``e`` where both are defined; fitted constants stay free, with their values."""
+    if not LEAST <= len(e) <= MOST or not any(op in (oc.ADD, oc.SUB) for op, _ in e.code):
+        return
+    import sympy
+
+    from hypo.expression.sympy_bridge import from_sympy, to_sympy
+
+    free = {f"theta_{k}": e.constants[k] for k in e.free}
+    whole = e
+    for node, (op, arg) in enumerate(e.code):
+        if op == oc.CONST and arg in e.free:
+            whole = whole.replace_leaf(node, Expression.variable(f"theta_{arg}"))
+    back = {n: Expression.constant(c.value, free=True) for n, c in free.items()}
+    try:
+        start = to_sympy(whole)
+    except FormulaError:
+        return
+    for form in (sympy.expand, sympy.together, sympy.cancel, sympy.factor):
+        try:
+            yield simplify(from_sympy(form(start)).substitute(back))
+        # sympy raises many things on formulas it cannot bring into a form; the others may still do.
+        except Exception:
+            continue
