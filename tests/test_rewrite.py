@@ -22,9 +22,10 @@ def test_spellings_are_equal_and_one_is_shorter(text: str) -> None:
 def test_fitted_constants_stay_free_with_their_values() -> None:
     x = Expression.variable("x")
     e = Expression.constant(2.5, free=True) / (1 + Expression.constant(0.3, free=True) / x)
+    X = np.array([[2.0], [3.0]])
     for other in spellings(e):
         assert other.free
-        np.testing.assert_allclose(evaluate(other, np.array([[2.0], [3.0]]), ["x"]), evaluate(e, np.array([[2.0], [3.0]]), ["x"]))
+        np.testing.assert_allclose(evaluate(other, X, ["x"]), evaluate(e, X, ["x"]))
 
 
 def test_short_formulas_are_left_alone() -> None:
