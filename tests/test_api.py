@@ -273,7 +273,7 @@ def test_plain_lines(law: hypo.Result, monkeypatch: pytest.MonkeyPatch) -> None:
         f"2.0 s, best {tables.equation(law.best, 's')} (score {score}), {rest}, 58 s left",  # type: ignore[arg-type]
         f"8.0 s, best {tables.equation(law.best, 's')} (score {score}), {rest}, 52 s left",  # type: ignore[arg-type]
     ]
-    assert plain_line(report_of(None, 1.5), "s") == f"1.5 s, no formula yet, {rest}, 58 s left"
+    assert plain_line(report_of(None, 1.5), "s") == f"1.5 s, no formula yet (library of 250), {rest}, 58 s left"
 
 
 def test_live_panel(law: hypo.Result) -> None:

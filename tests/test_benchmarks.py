@@ -197,7 +197,7 @@ def test_finished_problems_are_skipped(
 
     def answer(p, X, y, args):
         asked.append(p.name)
-        return p.law, "made up", 3.0
+        return p.law, "made up", SimpleNamespace(complexity=3.0, score=-1.0)
 
     monkeypatch.setattr(bench.run, "answer", answer)
     monkeypatch.setattr(bench.run, "warm_up", lambda args: None)

@@ -197,9 +197,8 @@ def _proposers(
         Reduction(ctx, settings, report, doubt=reduction),
         Atoms(ctx, settings, library, report),
         *([Evolution(ctx, settings, scanner.plain)] if settings.fit_constants else []),
-        *installed(problem, settings),
     ]
-    return out + [p for p in others if wanted(p.name)]
+    return [*out, *(p for p in others if wanted(p.name)), *installed(problem, settings)]
 
 
 def _gain(before: Hypothesis | None, after: Hypothesis | None) -> float:

@@ -144,9 +144,12 @@ def checked(proposer: object) -> Proposer:
 
 
 def installed(problem: Problem, settings: Settings) -> Sequence[Proposer]:
-    """Proposers of installed packages, by name. Raises InputError when one cannot be loaded, naming it."""
+    """Proposers of installed packages, by the names of their entry points, as far as the settings want them. Raises InputError
+    when one cannot be loaded, naming it."""
     out: list[Proposer] = []
     for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda p: p.name):
+        if settings.proposers is not None and point.name not in settings.proposers:
+            continue
         try:
             out.append(checked(point.load()(problem, settings)))
         except InputError:
