@@ -29,7 +29,7 @@ from hypo.search.scanner import Scanner
 from hypo.search.screen import screen
 from hypo.search.screened import MANY_COLUMNS, Screened
 from hypo.search.seeds import plain_library
-from hypo.search.structure import LEAST_ROWS, SIGHT, nearest, neighbour_correlation, noise_level
+from hypo.search.structure import EXPLAINED, LEAST_ROWS, SIGHT, Sight, nearest, neighbour_correlation, noise_level
 from hypo.search.warm import warm
 
 # The search stops when it went on for this many times the cost at which the best formula came, if the residuals look like
@@ -149,8 +149,8 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
                     break
                 if gain > BETTER:
                     bought = schedule.spent
-                elif schedule.waiting:
-                    # Somebody has not had a turn yet.
+                elif schedule.waiting and not _covered(archive.best, scanner):
+                    # Somebody has not had a turn yet, and might know better.
                     continue
                 elif schedule.spent > bought * PATIENCE and schedule.spent > bought * patience(archive.best, problem, settings):
                     message = "further search brought nothing better"
@@ -208,21 +208,31 @@ def _gain(before: Hypothesis | None, after: Hypothesis | None) -> float:
     return math.inf if before is None else max(0.0, before.score - after.score)
 
 
+def _covered(h: Hypothesis | None, scanner: Scanner) -> bool:
+    """Whether everything smaller was looked at: all pairs of members of up to ``complete_to`` nodes were scanned."""
+    return h is not None and len(h.expression) <= 2 * scanner.complete_to + 1
+
+
 def patience(h: Hypothesis | None, problem: Problem, settings: Settings) -> float:
     """How many times the cost of the best hypothesis to search on for a better one, given its residuals."""
     if h is None:
         return math.inf
+    value = Program.of(h.expression, problem.columns).value
     X, y = np.ascontiguousarray(problem.X[:, : settings.n_race]), problem.y[: settings.n_race]
     if len(X) > MANY_COLUMNS:
         # Nobody has near neighbours in so many columns.
-        residual = y - Program.of(h.expression, problem.columns).value(X)
+        residual = y - value(X)
         return math.inf if screen(X, residual).taken else PATIENCE if screen(X, y).taken else PATIENCE_BLIND
     neighbours = nearest(X)
     if neighbours is None:
         return PATIENCE
-    if neighbour_correlation(y - Program.of(h.expression, problem.columns).value(X), neighbours) > noise_level(len(y)):
+    if neighbour_correlation(y - value(X), neighbours) > noise_level(len(y)):
         return math.inf
-    return PATIENCE if neighbour_correlation(y, neighbours) > SIGHT else PATIENCE_BLIND
+    sight = Sight(problem.X)
+    if sight.structured(problem.y - value(problem.X)):
+        return math.inf
+    seen = neighbour_correlation(y, neighbours) > SIGHT or sight.explained(problem.y) > EXPLAINED
+    return PATIENCE if seen else PATIENCE_BLIND
 
 
 def looks_like_noise(h: Hypothesis | None, problem: Problem, settings: Settings) -> bool:

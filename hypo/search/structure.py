@@ -1,12 +1,17 @@
 """Whether residuals still hold structure: the ground for looking further, or for stopping.
 
-Nearest neighbours in standardised coordinates tell: where a smooth function remains, their residuals have one sign.
+Two tests tell. Nearest neighbours in standardised coordinates: where a smooth function remains, their residuals have one sign.
+And regression on polynomials, which sees in more dimensions what is no more wiggly than they are.
 """
 
 from __future__ import annotations
 
+from math import comb
+
 import numpy as np
 from numpy.typing import NDArray
+
+from hypo.search.surrogate import Coordinates, design, multi_indices, solve
 
 # Neighbours' residuals correlated beyond this many standard errors count as structure.
 THRESHOLD = 2.5
@@ -14,6 +19,8 @@ THRESHOLD = 2.5
 SIGHT = 0.7
 # Fewer rows than this tell nothing.
 LEAST_ROWS = 20
+# Polynomials see the target when they explain this share of its variance; rows used, and terms, also as a share of the rows.
+EXPLAINED, POLYNOMIAL_ROWS, POLYNOMIAL_TERMS, POLYNOMIAL_SHARE = 0.8, 5000, 150, 0.1
 
 
 def nearest(X: NDArray[np.float64]) -> NDArray[np.int64] | None:
@@ -40,3 +47,41 @@ def noise_level(n_row: int) -> float:
     """What :func:`neighbour_correlation` of noise hardly exceeds: its standard deviation is about sqrt(1.5/n), as half of the
     pairs are mutual."""
     return THRESHOLD * float(np.sqrt(1.5 / n_row))
+
+
+class Sight:
+    """What polynomials of degree two or more in the variables say about values on the rows of ``X`` (n_var, n_row)."""
+
+    def __init__(self, X: NDArray[np.float64]) -> None:
+        self.rows = np.unique(np.linspace(0, X.shape[1] - 1, min(X.shape[1], POLYNOMIAL_ROWS)).round().astype(np.int64))
+        X = X[:, self.rows]
+        X = X[np.ptp(X, axis=1) > 0]
+        most = min(POLYNOMIAL_TERMS, POLYNOMIAL_SHARE * len(self.rows))
+        degree = 0
+        while len(X) and comb(len(X) + degree + 1, degree + 1) <= most:
+            degree += 1
+        self._basis = design(Coordinates.of(X).map(X), multi_indices(len(X), degree)) if degree >= 2 else None
+
+    def explained(self, values: NDArray[np.float64]) -> float:
+        """Share of the variance of ``values`` (n_row,) that the polynomials explain beyond what they would of noise; 0 with too
+        few rows."""
+        return self._shares(values)[0]
+
+    def structured(self, values: NDArray[np.float64]) -> bool | None:
+        """Whether they explain more than noise of equal variance allows, by an F test; None where they cannot tell."""
+        if self._basis is None:
+            return None
+        return self._shares(values)[1] > THRESHOLD
+
+    def _shares(self, values: NDArray[np.float64]) -> tuple[float, float]:
+        """(Explained share beyond noise, excess of F over 1 in standard errors)."""
+        if self._basis is None:
+            return 0.0, 0.0
+        v = values[self.rows]
+        terms, n = self._basis.shape
+        total = float(np.sum((v - v.mean()) ** 2))
+        rest = float(np.sum((v - solve(self._basis, v, np.ones(n)) @ self._basis) ** 2))
+        if not 0.0 < total < np.inf or rest <= 0.0:
+            return float(total > 0.0), np.inf if total > 0.0 else 0.0
+        between, within = (total - rest) / (terms - 1), rest / (n - terms)
+        return 1.0 - within * (n - 1) / total, (between / within - 1.0) / float(np.sqrt(2 / (terms - 1) + 2 / (n - terms)))

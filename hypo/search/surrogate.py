@@ -63,16 +63,16 @@ class Surrogate:
 
     def value(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         """Smooth values (n_row,) of y."""
-        f = self.coefficients @ _design(self.coordinates.map(X), self.degrees)
+        f = self.coefficients @ design(self.coordinates.map(X), self.degrees)
         return self.sign * np.exp(f) if self.log else f
 
     def gradient(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         """∂y/∂x_j, an array (n_var, n_row)."""
         z = self.coordinates.map(X)
-        f = self.coefficients @ _design(z, self.degrees)
+        f = self.coefficients @ design(z, self.degrees)
         out = np.empty_like(X)
         for j in range(len(X)):
-            slope = self.coefficients @ _design(z, self.degrees, j) / self.coordinates.half[j]
+            slope = self.coefficients @ design(z, self.degrees, j) / self.coordinates.half[j]
             out[j] = slope / X[j] if self.coordinates.log[j] else slope
         return out * (self.sign * np.exp(f)) if self.log else out
 
@@ -87,7 +87,7 @@ def multi_indices(n_var: int, degree: int) -> NDArray[np.int64]:
     return np.array(out, np.int64)
 
 
-def _design(z: NDArray[np.float64], degrees: NDArray[np.int64], along: int | None = None) -> NDArray[np.float64]:
+def design(z: NDArray[np.float64], degrees: NDArray[np.int64], along: int | None = None) -> NDArray[np.float64]:
     """Basis functions (n_term, n_row) at ``z`` (n_var, n_row), or their derivatives by z_along."""
     out = np.ones((len(degrees), z.shape[1]))
     for j, line in enumerate(z):
@@ -105,7 +105,7 @@ def _design(z: NDArray[np.float64], degrees: NDArray[np.int64], along: int | Non
     return out
 
 
-def _solve(A: NDArray[np.float64], t: NDArray[np.float64], w: NDArray[np.float64]) -> NDArray[np.float64]:
+def solve(A: NDArray[np.float64], t: NDArray[np.float64], w: NDArray[np.float64]) -> NDArray[np.float64]:
     """Weighted least squares for rows ``A`` (n_term, n_row) by normal equations with a trace of ridge."""
     W = A * w
     normal = W @ A.T
@@ -119,14 +119,14 @@ def _solve_log(
     """Least squares of y ≈ exp(c·A) by iterated weights (a Gaussian model with a logarithmic link); y may scatter below 0."""
     floor = 0.1 * float(np.median(np.abs(y)))
     f = np.log(np.maximum(y, floor) if np.any(y <= 0) else y)
-    c = _solve(A, f, w * np.exp(2 * f))
+    c = solve(A, f, w * np.exp(2 * f))
     if np.all(y > 0):
         steps = 1
     top = float(f.max()) + 1.0
     for _ in range(steps):
         f = np.minimum(c @ A, top)
         mu = np.exp(f)
-        c = _solve(A, f + np.clip((y - mu) / mu, -1.0, 1.0), w * mu**2)
+        c = solve(A, f + np.clip((y - mu) / mu, -1.0, 1.0), w * mu**2)
     return c
 
 
@@ -167,7 +167,7 @@ def fit_surrogate(
         for degree in range(1, MOST_DEGREE + 1):
             if comb(n_var + degree, degree) > min(MOST_TERMS, TERMS_SHARE * n):
                 break
-            A = _design(z, multi_indices(n_var, degree))
+            A = design(z, multi_indices(n_var, degree))
             c = _fit(A[:, ~held], y[~held], weight[~held], log, sign)
             with np.errstate(over="ignore"):
                 r = _predict(c, A[:, held], log, sign) - y[held]
@@ -187,11 +187,11 @@ def fit_surrogate(
         return None
     error, log, degree, saturated = best
     degrees = multi_indices(n_var, degree)
-    c = _fit(_design(z, degrees), y, weight, log, sign)
+    c = _fit(design(z, degrees), y, weight, log, sign)
     return Surrogate(coordinates, degrees, c, log, sign, error, saturated)
 
 
 def _fit(
     A: NDArray[np.float64], y: NDArray[np.float64], w: NDArray[np.float64], log: bool, sign: float
 ) -> NDArray[np.float64]:
-    return _solve_log(A, sign * y, w) if log else _solve(A, y, w)
+    return _solve_log(A, sign * y, w) if log else solve(A, y, w)
