@@ -401,3 +401,22 @@ def test_text_names_the_units_of_fitted_constants(law: hypo.Result) -> None:
     assert str(law).splitlines()[1] == "  with 2.5 [m/s^2]"
     rows = [ConstantRow("c1", 1234567.0, "m"), ConstantRow("g", 9.81, "m/s^2"), ConstantRow("c2", 2.0, None)]
     assert tables.constant_lines(rows, {"g": 9.81}) == [f"  with {hypo.Expression.constant(1234567.0).pretty()} [m]"]
+
+
+def test_score_takes_an_equation_and_names_what_looks_like_a_misspelt_column() -> None:
+    X = np.random.default_rng(0).uniform(1, 2, (30, 2))
+    data = {"width": X[:, 0], "depth": X[:, 1], "y": X[:, 0] * X[:, 1]}
+    assert hypo.score("y = width*depth", data, "y").hypothesis.rmse < 1e-15
+    scored = hypo.score("widht*depth", data, "y")
+    assert "widht is not a column (did you mean width?) and was fitted as a constant." in str(scored)
+
+
+def test_progress_must_be_a_switch_or_a_function() -> None:
+    with pytest.raises(hypo.InputError, match="progress must be True, False or a function"):
+        hypo.fit(np.arange(5.0)[:, None], np.arange(5.0), progress=3)
+
+
+def test_few_rows_are_named_beside_an_exact_formula() -> None:
+    x = np.array([1.0, 2.0, 4.0])
+    result = hypo.fit(x[:, None], 2.2 * x / (1.3 + x), time_limit=10, workers=1)
+    assert result.status == "exact" and "with 3 rows so may others of its size" in result.message

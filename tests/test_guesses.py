@@ -167,10 +167,10 @@ def test_guesses_must_be_formulas():
 
 def test_expressions_and_named_constants_are_read():
     knowledge = hypo.Knowledge.from_dict({"constants": {"g": {"value": 9.81, "unit": "1"}}})
-    problem, settings = setting(S, ["a*g*S", parse("b*T", variables=["T"])], knowledge)
-    first, second = read_guesses(problem, settings)
+    problem, settings = setting(S, ["a*g*S", parse("b*T", variables=["T"]), "y = b*T"], knowledge)
+    first, second, third = read_guesses(problem, settings)
     assert [c.name for c in first.constants if c.free] == ["a"]
-    assert str(second) == "b*T"
+    assert str(second) == str(third) == "b*T"
 
 
 # --- from the outside ------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ import argparse
 import json
 import signal
 import statistics
+import sys
 import time
 import tomllib
 from pathlib import Path
@@ -22,7 +23,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from agreement import agrees  # noqa: E402
 
 
 def sample(problem: dict, n: int, rng: np.random.Generator, stretch: float = 0.0) -> np.ndarray:
@@ -34,26 +38,6 @@ def sample(problem: dict, n: int, rng: np.random.Generator, stretch: float = 0.0
         low = max(v["low"] - extra, v["low"] / 2) if v["low"] > 0 else v["low"] - extra
         columns.append(rng.uniform(low, v["high"] + extra, n))
     return np.column_stack(columns)
-
-
-def agrees(found, law, problem: dict, rng: np.random.Generator) -> bool:
-    """Whether two formulas agree on fresh points within and around the training ranges."""
-    from hypo.expression.evaluate import evaluate
-
-    names = list(problem["variables"])
-    for stretch in (0.0, 0.5):
-        X = sample(problem, 2000, rng, stretch)
-        truth, guess = evaluate(law, X, names), evaluate(found, X, names)
-        defined = np.isfinite(truth)
-        if stretch:
-            # Outside the ranges a different branch of an even root or an inverse function is not a different law there.
-            defined &= np.isfinite(guess)
-        if defined.sum() < 100:
-            continue
-        error = np.sqrt(np.mean((truth - guess)[defined] ** 2))
-        if not error <= 1e-6 * np.sqrt(np.mean(truth[defined] ** 2)):
-            return False
-    return True
 
 
 class _Timeout(Exception):
@@ -104,7 +88,9 @@ def run(problem: dict, args: argparse.Namespace) -> dict:
                       seed=args.seed)
     seconds = time.monotonic() - begin
     found = result.expression
-    recovered = agrees(found, law, problem, np.random.default_rng(args.seed + 1))
+    fresh = np.random.default_rng(args.seed + 1)
+    recovered = agrees(lambda x: evaluate(found, x, names), lambda x: evaluate(law, x, names),
+                       lambda stretch: sample(problem, 2000, fresh, stretch), 1e-6)
     return {
         "name": problem["name"], "recovered": recovered, "proved": proved(found, law) if recovered else False,
         "seconds": round(seconds, 3), "found": found.pretty(6), "law": problem["formula"], "status": result.status,

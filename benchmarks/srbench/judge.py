@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
+from agreement import agrees
 from numpy.typing import NDArray
 
 from hypo.expression.evaluate import Program, evaluate
@@ -143,7 +144,10 @@ def recovered(found: Expression, problem: Problem, rng: np.random.Generator) -> 
         return False
     free = [i for i, c in enumerate(found.constants) if c.name is None and not c.value.is_integer()]
     best = found.with_values(_fitted(found, free, X[usable], y[usable], problem.names))
-    if not agrees(best, problem, rng):
+    if not agrees(
+        lambda X: evaluate(best, X, problem.names), problem.value,
+        lambda stretch: problem.fresh(2000, rng, stretch), TOLERANCE,
+    ):
         return False
     old, new = found.values, best.values
     powers = _powers(found)
@@ -204,20 +208,3 @@ def _offsets(e: Expression) -> set[int]:
         elif op in (oc.ADD, oc.SUB):
             waiting += [node - 1, e.starts[node - 1] - 1]
     return offsets
-
-
-def agrees(found: Expression, problem: Problem, rng: np.random.Generator) -> bool:
-    """Whether a formula agrees with the law on fresh points in the ranges and, where both are defined, around them."""
-    for stretch in (0.0, 0.5):
-        X = problem.fresh(2000, rng, stretch)
-        truth, guess = problem.value(X), evaluate(found, X, problem.names)
-        defined = np.isfinite(truth)
-        if stretch:
-            # Outside the ranges another branch of an even root or an inverse function is not another law.
-            defined &= np.isfinite(guess)
-        if defined.sum() < 100:
-            continue
-        error = np.sqrt(np.mean((truth - guess)[defined] ** 2))
-        if not error <= TOLERANCE * np.sqrt(np.mean(truth[defined] ** 2)):
-            return False
-    return True

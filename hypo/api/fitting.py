@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypo.api.inputs import as_dataset, as_knowledge, as_settings
 from hypo.api.outputs import make_result
+from hypo.errors import InputError
 from hypo.result import Result, check_folder
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def fit(
 
     Raises:
         DataError, KnowledgeError, UnitError: the input cannot be used; the message says where and why.
-        InputError: a setting is wrong.
+        InputError: a setting or a guess is wrong.
     """
     if out is not None:
         check_folder(out)
@@ -92,9 +93,9 @@ def fit(
     from hypo.search.guesses import read_guesses
     from hypo.search.problem import make_problem
 
+    shown, report = _display(progress, dataset.target)
     problem = make_problem(dataset, background, settings)
     read_guesses(problem, settings)
-    shown, report = _display(progress, dataset.target)
     with shown:
         outcome = search(problem, settings, report)
     result = make_result(outcome, problem, settings, dataset, columns)
@@ -109,6 +110,8 @@ def _display(
     """A context that shows progress, and the function that feeds it."""
     if callable(progress):
         return nullcontext(), progress
+    if progress is not None and not isinstance(progress, bool):
+        raise InputError(f"progress must be True, False or a function that takes reports, got {progress!r}")
     if not progress:
         return nullcontext(), None
     from hypo.report.progress import display_for

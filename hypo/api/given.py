@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -42,17 +43,17 @@ def score(
 ) -> Scored:
     """Score one formula by the score of :func:`fit`, with its free constants fitted.
 
-    In a text every name that is neither a column nor a constant of ``knowledge`` is a constant to fit;
-    numbers stay as they are. ``start`` gives values of constants to begin the fit at, ``{"a": 500, "b": 0.01}`` or
-    ``"a=500, b=0.01"``; the fit tries others too. The other arguments are those of :func:`fit`. A formula that
-    breaks a rule of the knowledge is scored all the same, and its violations are named.
+    In a text, which may begin with the target's name and =, every name that is neither a column nor a constant of
+    ``knowledge`` is a constant to fit; numbers stay as they are. ``start`` gives values of constants to begin the fit at,
+    ``{"a": 500, "b": 0.01}`` or ``"a=500, b=0.01"``; the fit tries others too. The other arguments are those of
+    :func:`fit`. A formula that breaks a rule of the knowledge is scored all the same, and its violations are named.
 
     Raises:
         FormulaError: the text cannot be read.
         InputError: ``start`` is no number, or names what is no constant to fit.
         DataError: the formula uses the target or a column that is not there, or is undefined on some row.
     """
-    from hypo.expression.parser import parse
+    from hypo.expression.parser import parse, right_hand_side
     from hypo.search.given import score_formula
     from hypo.search.problem import make_problem
 
@@ -63,7 +64,7 @@ def score(
     problem = make_problem(dataset, as_knowledge(knowledge, dataset, units), settings)
     e = formula
     if isinstance(e, str):
-        e = parse(e, variables=dataset.names, constants=problem.constants)
+        e = parse(right_hand_side(e, dataset.target), variables=dataset.names, constants=problem.constants)
     used = (*e.variables, *(c.name for c in e.constants if c.free))
     if dataset.target in used and dataset.target not in dataset.names:
         raise DataError(
@@ -78,8 +79,8 @@ def score(
     found = score_formula(started(e, start), problem, settings)
     if found is None:
         raise DataError(
-            f"{dataset.source}: {e.pretty()} is undefined on some row, whatever its constants; correct the "
-            "formula or leave out that row"
+            f"{dataset.source}: {e.pretty()} is undefined on some row, with all constants that were tried; "
+            "correct the formula, leave out that row, or give a start"
         )
     return Scored(
         hypothesis=in_target_unit(replace(found, expression=with_numbers(found.expression)), problem),
@@ -87,7 +88,16 @@ def score(
         target=dataset.target,
         violations=problem.knowledge.violations(found.expression, dataset.target),
         unit_note=problem.unit_note,
+        hints=tuple(_misspelt(e, dataset.names)),
     )
+
+
+def _misspelt(e: Expression, columns: Sequence[str]) -> Iterator[str]:
+    """A sentence for each fitted constant whose name is much like that of a column that the formula does not use."""
+    unused = [name for name in columns if name not in e.variables]
+    for name in dict.fromkeys(c.name for c in e.constants if c.free and c.name is not None):
+        if near := get_close_matches(name, unused, n=1):
+            yield f"{name} is not a column (did you mean {near[0]}?) and was fitted as a constant."
 
 
 @dataclass(frozen=True)
@@ -103,6 +113,7 @@ class Scored:
     target: str
     violations: tuple[Violation, ...]
     unit_note: str = ""
+    hints: tuple[str, ...] = ()
 
     @property
     def expression(self) -> Expression:
@@ -116,9 +127,9 @@ class Scored:
         return jsonable({"schema": SCORE_SCHEMA, "target": self.target, **row, "violations": violations})
 
     def remarks(self) -> list[str]:
-        """The violated rules and the note on units, in sentences."""
+        """The violated rules, constants that look like misspelt columns, and the note on units, in sentences."""
         lines = [f"Violates {v.rule} by {tables.number(v.amount)}: {v.message}." for v in self.violations]
-        return [*lines, *([tables.sentence(self.unit_note)] if self.unit_note else [])]
+        return [*lines, *self.hints, *([tables.sentence(self.unit_note)] if self.unit_note else [])]
 
     def __str__(self) -> str:
         parts = [tables.as_text(tables.front_table([self.hypothesis], None, self.target))]

@@ -73,6 +73,12 @@ def parse(text: str, *, variables: Collection[str] | None = None,
     return _Reader(text, variables, constants or {}).read()
 
 
+def right_hand_side(text: str, target: str) -> str:
+    """``text`` without a leading ``target =``; anything else as it is."""
+    left, sign, right = text.partition("=") if isinstance(text, str) else ("", "", "")
+    return right if sign and left.strip() == target else text
+
+
 class _Reader:
     """One pass over the tokens; ``code`` grows in postfix order, ``pending`` holds what awaits an operand."""
 

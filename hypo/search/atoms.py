@@ -117,10 +117,7 @@ class Atoms:
         """Members and the atoms of the simplest ones, as a library."""
         lib, p = self._library, self._ctx.problem
         members = View(lib, self._ctx.X, lib.count, p.max_complexity).members
-        seeds = [
-            Seed(lib.expression(int(m)), int(lib.cost[m]), lib.values[m].copy(), int(lib.dims[m]))
-            for m in members[:n_member]
-        ]
+        seeds = [lib.member(int(m)) for m in members[:n_member]]
         rational = np.array([self._is_rational(int(m)) for m in members], np.bool_)
         atoms: list[Seed] = []
         for m in members[rational][:n_argument]:
@@ -131,13 +128,8 @@ class Atoms:
                     atoms.append(Seed(e, len(e), values, int(dimension)))
         seeds += atoms
         for f in seeds[:FACTORS]:
-            seeds += [
-                Seed(f.expression * a.expression, f.cost + a.cost + 1, f.values * a.values, f.dimension + a.dimension)
-                for a in atoms[: max(0, MOST_ROWS - len(seeds))]
-            ]
-        out = Library(seeds, (), lib.columns, dimension_layout=p.dimension_layout, seed=self._settings.seed)
-        out.grow(len(seeds) + 1, deadline=self._ctx.clock.deadline)
-        return out
+            seeds += [f * a for a in atoms[: max(0, MOST_ROWS - len(seeds))]]
+        return lib.holding(seeds, deadline=self._ctx.clock.deadline)
 
     def _is_rational(self, member: int) -> bool:
         """Whether a member is made of + − × ÷ and squares: the inside of an atom is no function itself."""

@@ -140,6 +140,8 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
                 archive.trim()
                 if is_exact(archive.best, problem) and scanner.complete_to:
                     status, message = "exact", "the formula meets every row to rounding"
+                    if archive.best is not None and len(problem.y) <= len(archive.best.expression):
+                        message += f", but with {len(problem.y)} rows so may others of its size"
                     break
                 if clock.expired:
                     status, message = "time_limit", "the time limit was reached"

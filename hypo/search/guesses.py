@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from hypo.errors import FormulaError, InputError
 from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
-from hypo.expression.parser import parse
+from hypo.expression.parser import parse, right_hand_side
 from hypo.expression.simplify import simplify
 from hypo.kernels import opcodes as oc
 from hypo.scoring.likelihood import Gaussian
@@ -47,7 +47,7 @@ def _read(guess: str | Expression, problem: Problem, settings: Settings) -> Expr
     e = guess
     if isinstance(e, str):
         try:
-            e = parse(e, variables=problem.columns, constants=problem.constants)
+            e = parse(right_hand_side(e, problem.target), variables=problem.columns, constants=problem.constants)
         except FormulaError as error:
             raise InputError(f"the guess {_quoted(guess)} cannot be used: {error}") from error
     used = (*e.variables, *(c.name for c in e.constants if c.free))

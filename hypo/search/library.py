@@ -35,6 +35,12 @@ class Seed:
     values: NDArray[np.float64]
     dimension: int = 0
 
+    def __mul__(self, other: Seed) -> Seed:
+        return Seed(
+            self.expression * other.expression, self.cost + other.cost + 1, self.values * other.values,
+            self.dimension + other.dimension,
+        )
+
 
 class Library:
     """Distinct subexpressions over given seeds and operators; ``grow`` adds members, everything else reads them."""
@@ -58,6 +64,7 @@ class Library:
         self._forbid = np.zeros(oc.N_OPCODE, np.int32) if forbid is None else forbid
         self._ruled = np.int32(np.bitwise_or.reduce(self._forbid[[r.opcode for r in rows]], initial=0))
         self._bits, self._fields = dimension_layout
+        self._seed = seed
         rng = np.random.default_rng(seed)
         self._weight = rng.uniform(0.5, 1.5, self.n_probe) * rng.choice([-1.0, 1.0], self.n_probe)
         self._pack_seeds()
@@ -68,6 +75,16 @@ class Library:
         self._level_start: list[int] = [0, 0]
         self._next_seed = 0
         self._allocate(256)
+
+    def holding(self, seeds: Sequence[Seed], *, max_cost: int = 10**6, deadline: float = float("inf")) -> Library:
+        """A library of the distinct ones of ``seeds`` and nothing else, over the same columns and rows."""
+        out = Library(seeds, (), self.columns, dimension_layout=(self._bits, self._fields), seed=self._seed)
+        out.grow(len(seeds) + 1, max_cost=max_cost, deadline=deadline)
+        return out
+
+    def member(self, k: int) -> Seed:
+        """Member ``k`` as a seed of another library."""
+        return Seed(self.expression(k), int(self.cost[k]), self.values[k].copy(), int(self.dims[k]))
 
     # --- growth -------------------------------------------------------------------------------------------------
 

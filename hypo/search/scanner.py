@@ -20,7 +20,7 @@ from hypo.search.building import MOST, built
 from hypo.search.context import Context, View
 from hypo.search.forms import KEEP, KEEP_PEELED
 from hypo.search.groups import product
-from hypo.search.library import Library, Seed
+from hypo.search.library import Library
 from hypo.search.problem import Settings
 from hypo.search.proposer import Turn
 from hypo.search.quotient import quotients
@@ -280,18 +280,10 @@ class Scanner:
         """The library of single members and products of two, of a view's simplest ones."""
         lib = view.rows.library
         count = min(len(view.members), int(math.sqrt(2 * TERM_ROWS * len(view.members))))
-        simplest = [lib.expression(int(m)) for m in view.members[:count]]
-        values, dims = view.values[:count], view.dims[:count]
-        cost = lib.cost[view.members[:count]]
-        seeds = [Seed(e, int(c), v, int(d)) for e, c, v, d in zip(simplest, cost, values, dims, strict=True)]
+        seeds = [lib.member(int(m)) for m in view.members[:count]]
         if "*" in self.ctx.problem.allowed:
-            for i, j in combinations_with_replacement(range(count), 2):
-                seeds.append(
-                    Seed(simplest[i] * simplest[j], int(cost[i] + cost[j]) + 1, values[i] * values[j], int(dims[i] + dims[j]))
-                )
-        out = Library(seeds, (), lib.columns, dimension_layout=self.ctx.problem.dimension_layout, seed=self.settings.seed)
-        out.grow(len(seeds) + 1, max_cost=self._max_cost, deadline=self.clock.deadline)
-        return out
+            seeds += [f * g for f, g in combinations_with_replacement(seeds, 2)]
+        return lib.holding(seeds, max_cost=self._max_cost, deadline=self.clock.deadline)
 
     def _led(self) -> list[Target]:
         """The target divided by each of a few products of powers that carry its dimension."""
