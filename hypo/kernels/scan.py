@@ -110,42 +110,6 @@ def product_tile(num, den, basis, f0, g0, triangle, heap_score, heap_i, heap_j):
                     worst = heap_score[t, 0]
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
-def triples(gram, r, heap_score, heap_i, heap_j):
-    """Score t ≈ a·f + b·g + c·h for all triples of unit rows from their inner products alone.
-
-    ``gram`` (n, n) inner products of the rows, ``r`` (n,) those with the unit target. With h projected out of f, g and t the
-    sum form of a pair applies; about 12 flops per triple. For each pair (h, f) the best g is offered to the heap.
-    """
-    n = gram.shape[0]
-    size = np.empty(n)
-    rest = np.empty(n)
-    for k in range(n - 2):
-        for i in range(k + 1, n):
-            d = 1.0 - gram[k, i] * gram[k, i]
-            size[i] = 1.0 / np.sqrt(d) if d > COLLINEAR else 0.0
-            rest[i] = (r[i] - r[k] * gram[k, i]) * size[i]
-        rk = r[k] * r[k]
-        for i in range(k + 1, n - 1):
-            if size[i] == 0.0:
-                continue
-            x = rest[i]
-            best = -1.0
-            at = -1
-            for j in range(i + 1, n):
-                c = (gram[i, j] - gram[k, i] * gram[k, j]) * size[i] * size[j]
-                d = 1.0 - c * c
-                y = rest[j]
-                s = (x * x + y * (y - 2.0 * x * c)) / d if d > 1e-9 and size[j] > 0.0 else 0.0
-                if s > best:
-                    best = s
-                    at = j
-            best = min(rk + best, 1.0)
-            if best >= heap_score[0]:
-                # The heap is ordered by (score, k·n + i, j); the triple is unpacked by the caller.
-                push(best, k * n + i, at, heap_score, heap_i, heap_j)
-
-
 @njit(cache=True, error_model="numpy")
 def apply_steps(p, step_op, step_side, step_rows, n):
     """Run ``p[:n]`` through the steps that lead from a peeled target back to the data's target.

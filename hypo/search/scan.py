@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 TILE_F, TILE_G = 256, 1024
+# Extensions kept of each tuple, and inner products held at once while looking for them.
+EXTENSIONS, GRAM_SIZE = 8, 4_000_000
 
 Rows = NDArray[np.float64]
 
@@ -204,40 +206,47 @@ def extend(
     follows from f's part orthogonal to the tuple: R² = R²_tuple + ⟨t⊥, f⟩²/‖f⊥‖². Returns tuples (n_kept, k + 1) with
     ascending indices, best first, and their R².
     """
-    found: dict[tuple[int, ...], float] = {}
-    for tuple_ in terms:
+    from hypo.kernels.pursuit import extend_tuples
+
+    n_tuple, n_term = terms.shape
+    index = np.full((n_tuple, EXTENSIONS), -1)
+    r2 = np.zeros((n_tuple, EXTENSIONS))
+    place = np.zeros(len(F), np.int64)
+    r = F @ target
+    # The inner products of so many rows with all others at once.
+    step = max(1, GRAM_SIZE // (n_term * max(1, len(F))))
+    for first in range(0, n_tuple, step):
         if clock.expired:
             break
-        q = orthonormal(list(F[tuple_]), F.shape[1])
-        inside = q @ target
-        rest = target - inside @ q
-        free = 1.0 - np.sum((F @ q.T) ** 2, axis=1)
-        with np.errstate(all="ignore"):
-            gain = np.where(free > 1e-9, (F @ rest) ** 2 / free, 0.0)
-        gain[tuple_] = 0.0
-        clock.scored += len(gain)
-        top = np.argpartition(-gain, min(8, len(gain) - 1))[:8]
-        for k in top:
-            key = tuple(sorted((*(int(a) for a in tuple_), int(k))))
-            found[key] = float(inside @ inside + gain[k])
-    best = sorted(found.items(), key=lambda item: (-item[1], item[0]))[:keep]
-    if not best:
-        return np.empty((0, terms.shape[1] + 1), np.int64), np.empty(0)
-    return np.array([k for k, _ in best], np.int64), np.array([r for _, r in best])
+        part = slice(first, first + step)
+        used = np.unique(terms[part])
+        place[used] = np.arange(len(used))
+        extend_tuples(terms[part], place, F[used] @ F.T, r, index[part], r2[part])
+        clock.scored += len(F) * len(terms[part])
+    found = np.flatnonzero(index.ravel() >= 0)
+    longer = np.sort(np.column_stack([np.repeat(terms, EXTENSIONS, axis=0), index.reshape(-1, 1)])[found], axis=1)
+    explained = r2.ravel()[found]
+    order = np.lexsort((*longer.T[::-1], -explained))
+    longer, explained = longer[order], explained[order]
+    # The same tuple comes from several of its parts, with other rounding.
+    _, first_of = np.unique(longer, axis=0, return_index=True)
+    chosen = np.sort(first_of)[:keep]
+    return longer[chosen], explained[chosen]
 
 
 def scan_triples(targets: Rows, F: Rows, *, keep: int, clock: Clock) -> list[NDArray[np.int64]]:
     """Best triples (n_kept, 3) of t ≈ a·f + b·g + c·h for each unit target, best first; memory n², work n³/6."""
-    from hypo.kernels.scan import triples
+    from hypo.kernels.pursuit import triples
 
     gram = F @ F.T
+    short = gram.astype(np.float32)
     out = []
     for t in targets:
         if clock.expired:
             out.append(np.empty((0, 3), np.int64))
             continue
         score, first, last = np.zeros(keep), np.full(keep, -1), np.full(keep, -1)
-        triples(gram, F @ t, score, first, last)
+        triples(gram, short, F @ t, score, first, last)
         n = len(F)
         clock.scored += n * (n - 1) * (n - 2) // 6
         order = np.lexsort((last, first, -score))
