@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations, combinations_with_replacement, product
 
 import numpy as np
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 from hypo.kernels.opcodes import DIV, EXP, MUL, SQRT, SUB
 from hypo.kernels.scan import push, refit
 from hypo.search import scan
+from hypo.search.executor import Threads
 from hypo.search.scan import (
     Best,
     Clock,
@@ -161,13 +161,13 @@ def test_two_threads_give_the_same_lists() -> None:
     F, G, t = vectors(1, 900, N), vectors(3, 700, N), vectors(2, 3, N)
     q = orthonormal([np.ones(N)], N)
     F, G, T = unit_rows(F, q)[0], unit_rows(G, q)[0], unit_rows(t, q)[0]
-    scans: list[Callable[[ThreadPoolExecutor | None], list[Best]]] = [
+    scans: list[Callable[[Threads | None], list[Best]]] = [
         lambda pool: scan_sums(T, F, None, keep=200, clock=Clock(), executor=pool),
         lambda pool: scan_sums(T, F, G, keep=200, clock=Clock(), executor=pool),
         lambda pool: scan_products(T, F, None, q, keep=200, clock=Clock(), executor=pool),
         lambda pool: scan_products(T, F, G, q, keep=200, clock=Clock(), executor=pool),
     ]
-    with ThreadPoolExecutor(2) as pool:
+    with Threads(2) as pool:
         for run in scans:
             for one, two in zip(run(None), run(pool), strict=True):
                 np.testing.assert_array_equal(one.r2, two.r2)
@@ -179,7 +179,7 @@ def test_two_threads_give_the_same_lists() -> None:
 def test_an_expired_clock_ends_a_scan_at_once(threads: int) -> None:
     F, _ = unit_rows(vectors(1, 6000, N), np.empty((0, N)))
     late = Clock(deadline=time.monotonic() - 1)
-    with ThreadPoolExecutor(2) as pool:
+    with Threads(2) as pool:
         executor = pool if threads == 2 else None
         begin = time.monotonic()
         for best in (*scan_sums(F[:4], F, None, keep=300, clock=late, executor=executor),

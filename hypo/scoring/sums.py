@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from concurrent.futures import Executor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +17,8 @@ from hypo.scoring.likelihood import Gaussian
 # Rows of a block: a formula of 5 variables and 10 constants takes 2 MB.
 BLOCK_ROWS = 16_384
 
+R = TypeVar("R")
+
 
 class Deadline(Protocol):
     """Something that knows when time is up."""
@@ -25,6 +26,13 @@ class Deadline(Protocol):
     @property
     def expired(self) -> bool:
         """Whether it is."""
+
+
+class Mapper(Protocol):
+    """Threads, or whatever else applies a function in this process."""
+
+    def map(self, function: Callable[[int], R], items: Iterable[int], /) -> Iterator[R]:
+        """``function(item)`` for each item, in the order of the items."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +54,7 @@ class Sums:
         *,
         gradient: bool = True,
         clock: Deadline | None = None,
-        executor: Executor | None = None,
+        executor: Mapper | None = None,
     ) -> Sums | None:
         """Sums for ``e`` on ``X`` (n_var, n_row); None where a value is not finite on some row, or time was up.
 

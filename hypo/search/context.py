@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.scoring.score import Scorer
+from hypo.search.executor import Executor
 from hypo.search.library import Library
 from hypo.search.problem import Problem, Settings
 from hypo.search.race import RowSet

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from itertools import islice
@@ -18,6 +17,7 @@ from hypo.search.archive import Archive
 from hypo.search.atoms import Atoms
 from hypo.search.context import Context
 from hypo.search.evolve import Evolution
+from hypo.search.executor import Executor, Threads
 from hypo.search.guesses import Guesses
 from hypo.search.ladder import for_proposers
 from hypo.search.problem import Problem, Settings
@@ -93,7 +93,7 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
         stack.enter_context(np.errstate(all="ignore"))
         executor: Executor | None = None
         if settings.workers > 1:
-            executor = stack.enter_context(ThreadPoolExecutor(settings.workers))
+            executor = stack.enter_context(Threads(settings.workers))
         refiner = Refiner(problem, settings, archive, clock, executor)
         schedule = Schedule(settings.seed)
 

@@ -12,7 +12,6 @@ Memory: the samples together are at most half the data, most often a fifth, and 
 from __future__ import annotations
 
 import math
-from concurrent.futures import Executor
 from dataclasses import replace
 
 import numpy as np
@@ -24,6 +23,7 @@ from hypo.scoring.likelihood import Gaussian
 from hypo.scoring.score import Hypothesis
 from hypo.scoring.sums import Sums
 from hypo.search.constants import Parameters
+from hypo.search.executor import Executor
 from hypo.search.problem import Problem
 from hypo.search.scan import Clock
 

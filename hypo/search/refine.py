@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from concurrent.futures import Executor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,7 @@ from hypo.expression.simplify import simplify
 from hypo.scoring.score import Hypothesis
 from hypo.search.archive import Archive
 from hypo.search.constants import fit
+from hypo.search.executor import Executor
 from hypo.search.ladder import hopeful, refit, rungs
 from hypo.search.problem import Problem, Settings
 from hypo.search.rewrite import spellings

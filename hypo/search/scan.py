@@ -11,17 +11,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from hypo.search.executor import Executor, Serial
 
 TILE_F, TILE_G = 256, 1024
 # Extensions kept of each tuple, and inner products held at once while looking for them.
 EXTENSIONS, GRAM_SIZE = 8, 4_000_000
 
 Rows = NDArray[np.float64]
+# Scores and the two indices of the best pairs of a block, (n_target, keep) each.
+Heaps = tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,26 @@ class Clock:
     def expired(self) -> bool:
         """Whether the deadline has passed."""
         return time.monotonic() > self.deadline
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """The moment ``at`` (time.monotonic) after which no tile is begun. It is pickled as the seconds left, because every
+    machine has a clock of its own."""
+
+    at: float
+
+    @property
+    def expired(self) -> bool:
+        """Whether it has passed."""
+        return time.monotonic() > self.at
+
+    def __reduce__(self) -> tuple[Callable[[float], Deadline], tuple[float]]:
+        return _after, (self.at - time.monotonic(),)
+
+
+def _after(seconds: float) -> Deadline:
+    return Deadline(time.monotonic() + seconds)
 
 
 def orthonormal(rows: Sequence[NDArray[np.float64]], n: int) -> Rows:
@@ -100,24 +124,24 @@ def _merge(parts: Iterable[tuple[NDArray, NDArray, NDArray]], keep: int) -> Best
 
 
 def _run(
-    tiles: Callable[[int], tuple[NDArray, NDArray, NDArray] | None],
-    starts: range,
+    block: Callable[..., tuple[Heaps, int]],
+    n_row: int,
     n_target: int,
     keep: int,
+    clock: Clock,
     executor: Executor | None,
+    *shared: Any,
 ) -> list[Best]:
-    """Work on blocks of f rows, in threads where an executor is given (BLAS and the kernels release the lock)."""
-
-    def quiet(start: int) -> tuple[NDArray, NDArray, NDArray] | None:
-        # NumPy keeps its error state by thread.
-        with np.errstate(all="ignore"):
-            return tiles(start)
-
-    results = [r for r in (executor.map(quiet, starts) if executor else map(quiet, starts)) if r is not None]
-    return [_merge([(s[t], i[t], j[t]) for s, i, j in results], keep) for t in range(n_target)]
+    """Work on blocks of f rows wherever the executor does, and merge what they found."""
+    found, pairs = [], 0
+    for heaps, counted in (executor or Serial()).map(block, range(0, n_row, TILE_F), *shared, keep, Deadline(clock.deadline)):
+        found.append(heaps)
+        pairs += counted
+    clock.scored += pairs * n_target
+    return [_merge([(s[t], i[t], j[t]) for s, i, j in found], keep) for t in range(n_target)]
 
 
-def _heaps(n_target: int, keep: int) -> tuple[NDArray, NDArray, NDArray]:
+def _heaps(n_target: int, keep: int) -> Heaps:
     return np.zeros((n_target, keep)), np.full((n_target, keep), -1), np.full((n_target, keep), -1)
 
 
@@ -133,68 +157,66 @@ def scan_sums(
     targets: Rows, F: Rows, G: Rows | None, *, keep: int, clock: Clock, executor: Executor | None = None
 ) -> list[Best]:
     """Best pairs (f, g) of t ≈ b·f + c·g for each unit target (n_target, n); ``G`` None scans pairs within ``F``."""
+    rf = targets @ F.T
+    rg = None if G is None else targets @ G.T
+    return _run(sum_block, len(F), len(targets), keep, clock, executor, F, G, rf, rg)
+
+
+@np.errstate(all="ignore")
+def sum_block(
+    f0: int, F: Rows, G: Rows | None, rf: Rows, rg: Rows | None, keep: int, deadline: Deadline
+) -> tuple[Heaps, int]:
+    """The best pairs of the rows f from ``f0`` on, and how many pairs were scored for each target.
+
+    ``rf`` (n_target, n_f), ``rg`` (n_target, n_g) are the inner products with the unit targets; with ``G`` and ``rg`` None
+    pairs are of rows of ``F``.
+    """
     from hypo.kernels.scan import sum_tile
 
     triangle = G is None
-    second = F if G is None else G
-    rf, rg = targets @ F.T, targets @ second.T
-
-    counted: list[int] = []
-
-    def block(f0: int) -> tuple[NDArray, NDArray, NDArray] | None:
-        heaps = _heaps(len(targets), keep)
-        rows = F[f0 : f0 + TILE_F]
-        for g0 in range(f0 if triangle else 0, len(second), TILE_G):
-            if clock.expired:
-                return heaps
-            part = second[g0 : g0 + TILE_G]
-            counted.append(_pairs(f0, len(rows), g0, len(part), triangle, 1))
-            sum_tile(
-                rows @ part.T,
-                np.ascontiguousarray(rf[:, f0 : f0 + TILE_F]),
-                np.ascontiguousarray(rg[:, g0 : g0 + TILE_G]),
-                f0,
-                g0,
-                triangle,
-                *heaps,
-            )
-        return heaps
-
-    best = _run(block, range(0, len(F), TILE_F), len(targets), keep, executor)
-    clock.scored += sum(counted) * len(targets)
-    return best
+    second, rs = (F if G is None else G), (rf if rg is None else rg)
+    heaps, counted = _heaps(len(rf), keep), 0
+    rows, r = F[f0 : f0 + TILE_F], rf[:, f0 : f0 + TILE_F].copy()
+    for g0 in range(f0 if triangle else 0, len(second), TILE_G):
+        if deadline.expired:
+            break
+        part = second[g0 : g0 + TILE_G]
+        counted += _pairs(f0, len(rows), g0, len(part), triangle, 1)
+        sum_tile(rows @ part.T, r, rs[:, g0 : g0 + TILE_G].copy(), f0, g0, triangle, *heaps)
+    return heaps, counted
 
 
 def scan_products(
     targets: Rows, F: Rows, G: Rows | None, basis: Rows, *, keep: int, clock: Clock, executor: Executor | None = None
 ) -> list[Best]:
     """Best pairs of t ≈ b·f·g + span(basis) for unit targets orthogonal to the orthonormal basis; F, G any rows."""
+    return _run(product_block, len(F), len(targets), keep, clock, executor, targets, F, G, basis)
+
+
+@np.errstate(all="ignore")
+def product_block(
+    f0: int, targets: Rows, F: Rows, G: Rows | None, basis: Rows, keep: int, deadline: Deadline
+) -> tuple[Heaps, int]:
+    """The best pairs of the rows f from ``f0`` on, and how many pairs were scored for each target; ``G`` None: of rows of
+    ``F``."""
     from hypo.kernels.scan import product_tile
 
     triangle = G is None
     second = F if G is None else G
-    squares_f, squares_g = F**2, second**2
-
-    counted: list[int] = []
-
-    def block(f0: int) -> tuple[NDArray, NDArray, NDArray] | None:
-        heaps = _heaps(len(targets), keep)
-        rows = F[f0 : f0 + TILE_F]
-        # ⟨t, f∘g⟩ for all targets and basis vectors at once: rows f∘t stacked below one another.
-        stacked = (np.concatenate([targets, basis])[:, None, :] * rows[None, :, :]).reshape(-1, F.shape[1])
-        for g0 in range((f0 if triangle else 0), len(second), TILE_G):
-            if clock.expired:
-                return heaps
-            part = second[g0 : g0 + TILE_G]
-            counted.append(_pairs(f0, len(rows), g0, len(part), triangle, 0))
-            num = (stacked @ part.T).reshape(len(targets) + len(basis), len(rows), len(part))
-            den = squares_f[f0 : f0 + TILE_F] @ squares_g[g0 : g0 + TILE_G].T
-            product_tile(num[: len(targets)], den, num[len(targets) :], f0, g0, triangle, *heaps)
-        return heaps
-
-    best = _run(block, range(0, len(F), TILE_F), len(targets), keep, executor)
-    clock.scored += sum(counted) * len(targets)
-    return best
+    n_target = len(targets)
+    heaps, counted = _heaps(n_target, keep), 0
+    rows = F[f0 : f0 + TILE_F]
+    squares = rows**2
+    # ⟨t, f∘g⟩ for all targets and basis vectors at once: rows f∘t stacked below one another.
+    stacked = (np.concatenate([targets, basis])[:, None, :] * rows[None, :, :]).reshape(-1, F.shape[1])
+    for g0 in range(f0 if triangle else 0, len(second), TILE_G):
+        if deadline.expired:
+            break
+        part = second[g0 : g0 + TILE_G]
+        counted += _pairs(f0, len(rows), g0, len(part), triangle, 0)
+        num = (stacked @ part.T).reshape(n_target + len(basis), len(rows), len(part))
+        product_tile(num[:n_target], squares @ (part**2).T, num[n_target:], f0, g0, triangle, *heaps)
+    return heaps, counted
 
 
 def extend(
