@@ -17,9 +17,13 @@ from hypo.expression.ops import BY_OPCODE
 from hypo.expression.parser import parse
 from hypo.kernels.opcodes import FIRST_UNARY, POW
 from hypo.knowledge import Knowledge
+from hypo.search.archive import Archive
 from hypo.search.engine import Outcome, Progress, search
 from hypo.search.given import score_formula
 from hypo.search.problem import Problem, Settings, make_problem
+from hypo.search.refine import Refiner
+from hypo.search.scan import Clock
+from hypo.search.snap import promise, snap
 from hypo.units import parse_unit
 
 NAMES = ("x", "z", "w")
@@ -345,3 +349,29 @@ def test_equal_weights_do_not_change_the_answer() -> None:
              for w in (None, np.full(60, 100.0))]
     assert found[0] is not None and found[1] is not None
     assert str(found[0].expression) == str(found[1].expression)
+
+
+def refiner_of(problem: Problem) -> Refiner:
+    return Refiner(problem, Settings(), Archive(problem.X, problem.columns), Clock())
+
+
+def test_constants_that_move_together_are_snapped_together() -> None:
+    """Their errors are correlated: either exact number alone costs many nats, both together next to nothing."""
+    x = np.random.default_rng(3).uniform(9.0, 11.0, (2000, 1))
+    y = np.sqrt(2 * x[:, 0] ** 2 - 3 * x[:, 0]) + 0.05 * np.random.default_rng(4).standard_normal(len(x))
+    refiner = refiner_of(problem_of(y, X=x, names=("x",)))
+    u, a, b = Expression.variable("x"), *(Expression.constant(v, free=True) for v in (2.0, 3.0))
+    h = refiner._fit_and_score(Expression.apply("sqrt", a * u**2 - b * u))
+    assert h is not None and len(h.expression.free) == 2
+    out = snap(h, refiner.covariance, refiner._refit, refiner.scorer)
+    assert out.score < h.score - 3.0 and not out.expression.free
+    assert promise(h, refiner.covariance(h.expression), refiner.scorer) < h.score - 3.0
+
+
+def test_exact_numbers_replace_fitted_ones_outside_a_domain() -> None:
+    x = np.linspace(1.0, 4.0, 300)
+    y = np.sqrt(x - 1.0) + 0.02 * np.random.default_rng(0).standard_normal(len(x))
+    refiner = refiner_of(problem_of(y, X=x[:, None], names=("x",)))
+    # Undefined at x = 1, and no fit can begin there.
+    found = refiner.consider(Expression.apply("sqrt", Expression.variable("x") - Expression.constant(1.02, free=True)))
+    assert found is not None and str(found.expression) == "sqrt(x - 1)"

@@ -11,7 +11,8 @@ Nesting rules (``forbid``) look at the operators a member holds, so equal member
 may not stand in square, square(x*x) needs x*x although square(x) is known. Such a candidate is kept as a *twin*: a member
 like any other, but not a distinct hypothesis.
 
-Cost per candidate: n_probe evaluations, n_probe multiply-adds for the hash, and a comparison only on a hash hit.
+Cost per candidate: n_probe evaluations, n_probe multiply-adds and comparisons for the hash, and a comparison of two rows only
+on a hash hit; a new member is written once, 8·n_probe bytes.
 """
 
 import numpy as np
@@ -23,8 +24,10 @@ from hypo.kernels.evaluate import binary_block, unary_block
 TOLERANCE = 1e-9
 # Rows this small beside the largest may be what rounding left of a cancellation.
 ROUNDING = 1e-14
-# Width of a hash cell: wider than the hash's change under TOLERANCE, so that looking into neighbours finds every equal.
-CELL = 1e-6
+# Width of a hash cell: much wider than the hash's change under TOLERANCE, so that neighbours are seldom looked into.
+CELL = 4e-6
+# That change, per row: weights are at most 1.5, and either row may be off.
+REACH = 3e-9
 # A sum below this share of its terms is rounding error, that is, zero.
 CANCEL = 1e-12
 
@@ -36,6 +39,8 @@ _FIRST_UNARY, _FIRST_BINARY = oc.FIRST_UNARY, oc.FIRST_BINARY
 # a quarter of the base, so that two of them add up without reaching a neighbour.
 DIMENSION_SCALE = 12
 INVALID = np.int64(np.iinfo(np.int64).max)
+# All bits of a float64 but its sign.
+_MAGNITUDE = np.int64(np.iinfo(np.int64).max)
 
 # What became of a candidate.
 KNOWN, NEW, TWIN = 0, 1, 2
@@ -87,21 +92,34 @@ def binary_dimension(op, d, e, bits, n_field):
     return np.int64(0) if d == 0 and e == 0 else INVALID
 
 
+@njit(cache=True)
+def _top_bits(bits):
+    """The largest of some float64 numbers by magnitude, as their bit patterns: integers, for LLVM makes vector code of that."""
+    top = np.int64(0)
+    for i in range(bits.shape[0]):
+        top = max(top, bits[i] & _MAGNITUDE)
+    return top
+
+
+@njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract"})
+def _project(w, weight):
+    p = 0.0
+    for i in range(w.shape[0]):
+        p += weight[i] * w[i]
+    return p
+
+
 @njit(cache=True, error_model="numpy")
-def _hash(w, weight, n):
-    """(largest magnitude, scale-free projection); the magnitude is -1 when a value is not finite."""
-    m = 0.0
-    for i in range(n):
-        a = abs(w[i])
-        if not a < np.inf:
-            return -1.0, 0.0
-        m = max(m, a)
+def measure(w, weight, cell):
+    """(largest magnitude, scale-free projection) of a row; the magnitude is -1 when a value is not finite. ``cell`` (1,) is
+    scratch."""
+    cell.view(np.int64)[0] = _top_bits(w.view(np.int64))
+    m = cell[0]
+    if not m < np.inf:
+        return -1.0, 0.0
     if m == 0.0:
         return 0.0, 0.0
-    p = 0.0
-    for i in range(n):
-        p += weight[i] * w[i]
-    return m, p / m
+    return m, _project(w, weight) / m
 
 
 @njit(cache=True)
@@ -110,53 +128,65 @@ def _slot(cell, size):
     return np.int64((h >> np.uint64(20)) & np.uint64(size - 1))
 
 
+@njit(cache=True, error_model="numpy")
+def _differs(w, v, a, b, first, last):
+    """How many of the rows first…last−1 of two members differ in shape."""
+    count = 0
+    for i in range(first, last):
+        count += not abs(w[i] * a - v[i] * b) <= TOLERANCE
+    return count
+
+
 @njit(cache=True)
-def _equal(w, v, m, n):
-    for i in range(n):
-        if abs(w[i] - v[i]) > TOLERANCE * abs(w[i]) + ROUNDING * m:
-            return False
-    return True
+def _equal(w, v, m):
+    count = 0
+    for i in range(w.shape[0]):
+        count += not abs(w[i] - v[i]) <= TOLERANCE * abs(w[i]) + ROUNDING * m
+    return count == 0
 
 
 @njit(cache=True, error_model="numpy")
-def insert(w, m, p, dim, have, ruled, values, norm, projection, dims, shape, head, chain, mask, count):
-    """Add row ``w`` holding the operators ``have`` unless an equal member can stand for it; returns (its index, KNOWN,
-    NEW or TWIN).
+def insert(m, p, dim, have, ruled, values, norm, projection, dims, shape, head, chain, mask, count):
+    """Add the row ``values[count]`` holding the operators ``have`` unless an equal member can stand for it; returns (its index,
+    KNOWN, NEW or TWIN).
 
-    A member of the same dimension and values can stand for ``w`` when it holds none of the operators ``ruled`` (those that
-    some rule forbids somewhere) that ``w`` does not hold.
+    A member of the same dimension and values can stand for it when it holds none of the operators ``ruled`` (those that
+    some rule forbids somewhere) that it does not hold.
     """
-    n = values.shape[1]
+    w = values[count]
+    n = w.shape[0]
+    reach = REACH * n
     same_shape = -1
     status = NEW
-    centre = np.int64(np.floor(abs(p) / CELL))
-    for cell in range(centre - 1, centre + 2):
+    size = abs(p)
+    a = 1.0 / m
+    # Neighbouring cells matter near a border only.
+    for cell in range(np.int64(np.floor((size - reach) / CELL)), np.int64(np.floor((size + reach) / CELL)) + 1):
         k = head[_slot(cell, head.shape[0])]
         while k >= 0:
-            if abs(abs(projection[k]) - abs(p)) < CELL and dims[k] == dim:
+            if abs(abs(projection[k]) - size) <= reach and dims[k] == dim:
+                v = values[k]
+                b = 1.0 / norm[k]
                 for sign in (1.0, -1.0):
-                    a = sign / m
-                    b = 1.0 / norm[k]
-                    agree = True
-                    for i in range(n):
-                        if abs(w[i] * a - values[k, i] * b) > TOLERANCE:
-                            agree = False
-                            break
-                    if agree:
-                        if sign > 0 and _equal(w, values[k], m, n):
-                            if mask[k] & ruled & ~have == 0:
-                                return k, KNOWN
-                            status = TWIN
-                        if same_shape < 0 or shape[k] < same_shape:
-                            same_shape = shape[k]
+                    # Projections of one sign are of rows of one sign, unless they are next to nothing.
+                    if sign * p * projection[k] < 0.0 and size > 2.0 * reach:
+                        continue
+                    few = min(n, 8)
+                    if _differs(w, v, sign * a, b, 0, few) or _differs(w, v, sign * a, b, few, n):
+                        continue
+                    if sign > 0 and _equal(w, v, m):
+                        if mask[k] & ruled & ~have == 0:
+                            return k, KNOWN
+                        status = TWIN
+                    if same_shape < 0 or shape[k] < same_shape:
+                        same_shape = shape[k]
             k = chain[k]
-    values[count, :] = w
     norm[count] = m
     projection[count] = p
     dims[count] = dim
     mask[count] = have
     shape[count] = same_shape if same_shape >= 0 else count
-    s = _slot(centre, head.shape[0])
+    s = _slot(np.int64(np.floor(size / CELL)), head.shape[0])
     chain[count] = head[s]
     head[s] = count
     return count, status
@@ -191,7 +221,7 @@ def grow_unary(
 ):
     """Apply operator ``code`` to members lo…hi-1; returns (members, candidates tested so far)."""
     n = values.shape[1]
-    w = np.empty(n)
+    cell = np.empty(1)
     for i in range(lo, hi):
         if mask[i] & forbid[code] != 0:
             continue
@@ -199,12 +229,13 @@ def grow_unary(
         if d == INVALID:
             continue
         tested += 1
-        unary_block(code, values[i], w, n)
-        m, p = _hash(w, weight, n)
+        # The candidate is written where it will stay if it is new.
+        unary_block(code, values[i], values[count], n)
+        m, p = measure(values[count], weight, cell)
         if m <= 0.0:
             continue
         have = mask[i] | (np.int32(1) << code)
-        k, status = insert(w, m, p, d, have, ruled, values, norm, projection, dims, shape, head, chain, mask, count)
+        k, status = insert(m, p, d, have, ruled, values, norm, projection, dims, shape, head, chain, mask, count)
         if status != KNOWN:
             op[k] = code
             left[k] = i
@@ -249,7 +280,7 @@ def grow_binary(
 ):
     """Apply operator ``code`` to all pairs of two ranges of members; returns (members, candidates tested so far)."""
     n = values.shape[1]
-    w = np.empty(n)
+    cell = np.empty(1)
     additive = code == _ADD or code == _SUB
     for i in range(left_lo, left_hi):
         if mask[i] & forbid[code] != 0:
@@ -260,12 +291,12 @@ def grow_binary(
             if d == INVALID or mask[j] & forbid[code] != 0:
                 continue
             tested += 1
-            binary_block(code, values[i], values[j], w, n)
-            m, p = _hash(w, weight, n)
+            binary_block(code, values[i], values[j], values[count], n)
+            m, p = measure(values[count], weight, cell)
             if m <= 0.0 or (additive and m <= CANCEL * max(norm[i], norm[j])):
                 continue
             have = mask[i] | mask[j] | (np.int32(1) << code)
-            k, status = insert(w, m, p, d, have, ruled, values, norm, projection, dims, shape, head, chain, mask, count)
+            k, status = insert(m, p, d, have, ruled, values, norm, projection, dims, shape, head, chain, mask, count)
             if status != KNOWN:
                 op[k] = code
                 left[k] = i

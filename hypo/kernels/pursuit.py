@@ -7,10 +7,8 @@ worst of the best ones is computed in double precision. Flops per triple: about 
 import numpy as np
 from numba import njit
 
-from hypo.kernels.scan import COLLINEAR, push
+from hypo.kernels.scan import COLLINEAR, SLACK, push
 
-# Rounding of the filter's R²·(1 − c²), with a margin.
-SLACK = np.float32(8e-6)
 # Rows closer than this to the span of a tuple do not extend it.
 LEAST_FREE = 1e-9
 _ONE = np.float32(1.0)

@@ -1,8 +1,9 @@
 """Pair scans: closed-form scores of all pairs of library rows, tile by tile, with a top-k list per target.
 
-Rows are unit vectors (n_probe values); the matrix products of a tile come from BLAS, the epilogues here turn them into
-shares of explained variance and keep the best ``k``. Flops per pair beyond the products: about 8 (sum), 4 + 3·n_basis
-(product).
+Rows are unit vectors (n_probe values); the matrix products of a tile come from BLAS in single precision. The epilogues here
+compare what they make of them with the worst of the best ``k``, and the few pairs that come near it are computed from their
+rows in double precision, so that the lists are those of double precision throughout. Flops per pair beyond the products:
+about 8 (sum), 3 + 2·n_basis (product).
 
 A top-k list is a binary heap with its smallest score at the root; ties are broken by the larger index pair leaving first, so
 that the list does not depend on the order of visits.
@@ -15,6 +16,12 @@ from hypo.kernels.evaluate import binary_block, unary_block
 
 # Pairs whose second vector adds less than this share of new direction are not told apart from a single row.
 COLLINEAR = 1e-10
+# Rounding of R² in single precision, with a margin.
+SLACK = np.float32(8e-6)
+_ONE = np.float32(1.0)
+_TINY = np.float32(1e-34)
+# Largest share of rows on which a raced formula may be undefined.
+UNDEFINED = 0.02
 
 
 @njit(cache=True)
@@ -47,67 +54,120 @@ def push(score, i, j, heap_score, heap_i, heap_j):
     heap_score[k], heap_i[k], heap_j[k] = score, i, j
 
 
+# The filters count, for LLVM makes vector code of a count, and does not of a maximum or of an exit from the loop.
+@njit(cache=True, error_model="numpy", nogil=True, fastmath={"nsz", "reassoc", "contract"})
+def _sum_promising(rho, y, x, threshold):
+    """How many pairs reach x² + y² − 2·x·y·ρ ≥ threshold·(1 − ρ²), in single precision and up to its rounding."""
+    xx = x * x + SLACK
+    x2 = x + x
+    count = 0
+    for b in range(rho.shape[0]):
+        count += xx + y[b] * (y[b] - x2 * rho[b]) >= threshold * (_ONE - rho[b] * rho[b])
+    return count
+
+
+@njit(cache=True, error_model="numpy", nogil=True, fastmath={"nsz", "reassoc", "contract"})
+def _product_promising(num, rest, slack, threshold):
+    """How many pairs reach num² ≥ threshold·rest, in single precision and up to its rounding."""
+    count = 0
+    for b in range(num.shape[0]):
+        count += num[b] * num[b] + slack[b] >= threshold * rest[b]
+    return count
+
+
 @njit(cache=True, error_model="numpy", nogil=True)
-def sum_tile(rho, rf, rg, f0, g0, triangle, heap_score, heap_i, heap_j):
+def sum_tile(rho, F, G, rf, rg, f0, g0, triangle, heap_score, heap_i, heap_j):
     """Score t ≈ b·f + c·g for a tile: R² = (r_f² + r_g² − 2 r_f r_g ρ)/(1 − ρ²).
 
-    ``rho`` (A, B) inner products of unit rows f, g; ``rf``, ``rg`` (n_target, A), (n_target, B) those with unit targets; one
-    heap per target (n_target, k). With ``triangle`` only pairs of global index f < g are scored.
+    ``rho`` (A, B) in single precision: inner products of the unit rows ``F`` (A, n) and ``G`` (B, n); ``rf``, ``rg``
+    (n_target, A), (n_target, B) those with unit targets; one heap per target (n_target, k). What passes the filter is computed
+    in double precision. With ``triangle`` only pairs of global index f < g are scored.
     """
     n_f, n_g = rho.shape
-    r2 = np.empty(n_g)
+    y = np.empty(n_g, np.float32)
     for t in range(rf.shape[0]):
+        for b in range(n_g):
+            y[b] = rg[t, b]
         for a in range(n_f):
             first = 0
             if triangle:
                 first = max(0, f0 + a + 1 - g0)
                 if first >= n_g:
                     continue
-            x = rf[t, a]
-            xx = x * x
+            x = np.float32(rf[t, a])
+            threshold = np.float32(heap_score[t, 0])
+            if not _sum_promising(rho[a, first:], y[first:], x, threshold):
+                continue
+            xx = x * x + SLACK
             for b in range(first, n_g):
                 c = rho[a, b]
-                d = 1.0 - c * c
-                y = rg[t, b]
-                r2[b] = (xx + y * (y - 2.0 * x * c)) / d if d > COLLINEAR else 0.0
-            worst = heap_score[t, 0]
-            for b in range(first, n_g):
-                if r2[b] >= worst:
-                    push(min(r2[b], 1.0), f0 + a, g0 + b, heap_score[t], heap_i[t], heap_j[t])
-                    worst = heap_score[t, 0]
+                if xx + y[b] * (y[b] - (x + x) * c) < threshold * (_ONE - c * c):
+                    continue
+                d = np.dot(F[a], G[b])
+                r, q = rf[t, a], rg[t, b]
+                d2 = 1.0 - d * d
+                r2 = min((r * r + q * (q - 2.0 * r * d)) / d2, 1.0) if d2 > COLLINEAR else 0.0
+                if r2 >= heap_score[t, 0]:
+                    push(r2, f0 + a, g0 + b, heap_score[t], heap_i[t], heap_j[t])
+                    threshold = np.float32(heap_score[t, 0])
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def product_tile(num, den, basis, f0, g0, triangle, heap_score, heap_i, heap_j):
+def _product_r2(f, g, target, basis):
+    """num²/(den − Σ basis²) of one pair in double precision."""
+    num = 0.0
+    den = 0.0
+    for i in range(f.shape[0]):
+        p = f[i] * g[i]
+        num += p * target[i]
+        den += p * p
+    rest = den
+    for z in range(basis.shape[0]):
+        c = 0.0
+        for i in range(f.shape[0]):
+            c += f[i] * g[i] * basis[z, i]
+        rest -= c * c
+    return min(num * num / rest, 1.0) if rest > COLLINEAR * den else 0.0
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def product_tile(num, shared, den, F, G, targets, basis, f0, g0, triangle, heap_score, heap_i, heap_j):
     """Score t ≈ b·f·g (+ span of a basis): num²/(den − Σ basis²).
 
-    ``num`` (n_target, A, B) = (F∘t)Gᵀ for unit targets orthogonal to the basis, ``den`` (A, B) = F²(G²)ᵀ, ``basis``
-    (n_basis, A, B) = (F∘z)Gᵀ for orthonormal z.
+    In single precision, of rows scaled to their largest values: ``num`` (n_target, A, B) = (F∘t)Gᵀ for unit ``targets``
+    (n_target, n) orthogonal to the orthonormal ``basis`` (n_basis, n), ``shared`` (n_basis, A, B) = (F∘z)Gᵀ for the basis, and
+    ``den`` (A, B) = F²(G²)ᵀ. The rest is as in :func:`sum_tile`.
     """
     n_f, n_g = den.shape
-    rest = np.empty(n_g)
-    r2 = np.empty(n_g)
+    n_target = targets.shape[0]
+    rest = np.empty(n_g, np.float32)
+    slack = np.empty(n_g, np.float32)
     for a in range(n_f):
         first = 0
         if triangle:
             first = max(0, f0 + a - g0)
             if first >= n_g:
                 continue
-        for b in range(first, n_g):
+        for b in range(n_g):
             rest[b] = den[a, b]
-        for z in range(basis.shape[0]):
+            # What is too small for single precision passes.
+            slack[b] = SLACK * den[a, b] + _TINY
+        for z in range(shared.shape[0]):
+            row = shared[z, a]
+            for b in range(n_g):
+                rest[b] -= row[b] * row[b]
+        for t in range(n_target):
+            threshold = np.float32(heap_score[t, 0])
+            row = num[t, a]
+            if not _product_promising(row[first:], rest[first:], slack[first:], threshold):
+                continue
             for b in range(first, n_g):
-                rest[b] -= basis[z, a, b] * basis[z, a, b]
-        for b in range(first, n_g):
-            rest[b] = 1.0 / rest[b] if rest[b] > COLLINEAR * den[a, b] else 0.0
-        for t in range(num.shape[0]):
-            for b in range(first, n_g):
-                r2[b] = num[t, a, b] * num[t, a, b] * rest[b]
-            worst = heap_score[t, 0]
-            for b in range(first, n_g):
-                if r2[b] >= worst:
-                    push(min(r2[b], 1.0), f0 + a, g0 + b, heap_score[t], heap_i[t], heap_j[t])
-                    worst = heap_score[t, 0]
+                if row[b] * row[b] + slack[b] < threshold * rest[b]:
+                    continue
+                r2 = _product_r2(F[a], G[b], targets[t], basis)
+                if r2 >= heap_score[t, 0]:
+                    push(r2, f0 + a, g0 + b, heap_score[t], heap_i[t], heap_j[t])
+                    threshold = np.float32(heap_score[t, 0])
 
 
 @njit(cache=True, error_model="numpy")
@@ -132,7 +192,8 @@ def refit(product, terms, F, basis, target, fit_root, step_op, step_side, step_r
     ``terms`` (n_hit, n_term) index the rows ``F``; the columns of a fit are the basis and these rows, or with ``product`` the
     basis and the product of the rows. ``fit_root`` > 0 are the roots of the rows' weights in the fit; basis rows must be
     orthonormal and carry them already. The fitted ``target`` goes back through the steps;
-    ``rss`` (n_hit,) gets Σ (root·(y − prediction))², infinite where that is invalid.
+    ``rss`` (n_hit,) gets Σ (root·(y − prediction))², with 0 predicted where the formula is undefined, and infinite where
+    these rows are more than a few.
     """
     n = target.shape[0]
     nz = basis.shape[0]
@@ -190,7 +251,12 @@ def refit(product, terms, F, basis, target, fit_root, step_op, step_side, step_r
             p[i] = target[i] - r[i] / fit_root[i]
         apply_steps(p, step_op, step_side, step_rows, n)
         total = 0.0
+        undefined = 0
         for i in range(n):
             e = root[i] * (y[i] - p[i])
+            if not abs(e) < np.inf:
+                # Near the end of a root's domain noise in the constants moves a few rows across.
+                undefined += 1
+                e = root[i] * y[i]
             total += e * e
-        rss[k] = total if total < np.inf else np.inf
+        rss[k] = total if total < np.inf and undefined <= UNDEFINED * n else np.inf

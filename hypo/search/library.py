@@ -176,8 +176,8 @@ class Library:
         have = np.int32(0)
         for code, _ in seed.expression.code:
             have |= np.int32(1 << code if code >= oc.FIRST_UNARY else 0)
+        self.values[self.count] = seed.values
         k, status = kernel.insert(
-            seed.values,
             m,
             p,
             seed.dimension,

@@ -11,19 +11,20 @@ from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.expression.simplify import simplify
 from hypo.scoring.score import Hypothesis
-from hypo.search.archive import Archive
+from hypo.search.archive import Archive, rank
 from hypo.search.constants import fit
 from hypo.search.executor import Executor
 from hypo.search.ladder import hopeful, refit, rungs
 from hypo.search.problem import Problem, Settings
 from hypo.search.rewrite import spellings
 from hypo.search.scan import Clock
-from hypo.search.snap import snap
+from hypo.search.snap import promise, rounded, snap
 
 # Hypotheses that snapping could not bring closer to the best than this many nats are archived as they are.
 SNAP_WITHIN = 2.0
-# Formulas whose constants are snapped at the end of a turn; those with a relative residual below this at once.
-POLISHED, NEARLY_EXACT = 8, 1e-6
+# Formulas whose constants are snapped at the end of a turn, and those among which these are chosen; formulas with a relative
+# residual below the last figure are snapped at once.
+POLISHED, LOOKED_AT, NEARLY_EXACT = 8, 60, 1e-6
 # A relative residual below this on every row counts as exact: no simpler formula can be told from it by the data.
 EXACT = 1e-10
 # With more fitted constants than a few, series come that close too.
@@ -72,7 +73,7 @@ class Refiner:
         self._seen.add(key)
         if len(e) > 2 * self.problem.max_complexity:
             return None
-        h = self._fit_and_score(e)
+        h = self._fit_and_score(e) or self._within_domain(e)
         if h is None:
             return None
         self.archive.add(h, self.clock.scored)
@@ -86,11 +87,19 @@ class Refiner:
     def polish(self) -> None:
         """Snap the constants of the formulas since the last call that could become the best by it."""
         waiting, self._unsnapped = sorted(self._unsnapped, key=self._hope), []
-        for h in waiting[:POLISHED]:
-            best = self.archive.best
-            if self.clock.expired or (best is not None and self._hope(h) > best.score + SNAP_WITHIN):
+        promising: list[tuple[float, int]] = []
+        for k, h in enumerate(waiting[:LOOKED_AT]):
+            if self.clock.expired or not self._within_reach(self._hope(h)):
+                break
+            promising.append((promise(h, self.covariance(h.expression), self.scorer), k))
+        for score, k in sorted(promising)[:POLISHED]:
+            if self.clock.expired or not self._within_reach(score):
                 return
-            self._snapped(h)
+            self._snapped(waiting[k])
+
+    def _within_reach(self, score: float) -> bool:
+        best = self.archive.best
+        return best is None or score <= best.score + SNAP_WITHIN
 
     def respell(self) -> None:
         """Try other spellings of the best formula."""
@@ -99,6 +108,13 @@ class Refiner:
             for e in spellings(best.expression):
                 self.consider(e)
             self.polish()
+
+    def _within_domain(self, e: Expression) -> Hypothesis | None:
+        """The best of ``e`` with exact numbers near its constants: noise in fitted ones can put rows outside a domain."""
+        if not 0 < len(e.free) <= FEW_CONSTANTS or self.clock.expired:
+            return None
+        found = [h for h in (self._fit_and_score(simplify(x)) for x in rounded(e)) if h is not None]
+        return min(found, key=rank, default=None)
 
     def _snapped(self, h: Hypothesis) -> Hypothesis:
         out = snap(h, self.covariance, self._refit, self.scorer)

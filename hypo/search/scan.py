@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from hypo.search.executor import Executor, Serial
 
-TILE_F, TILE_G = 256, 1024
+# Rows on each side of a tile, and targets of products looked at in one go, so that the tiles stay in the second cache level.
+TILE_F, TILE_G, TARGETS = 256, 1024, 2
 # Extensions kept of each tuple, and inner products held at once while looking for them.
 EXTENSIONS, GRAM_SIZE = 8, 4_000_000
 
@@ -177,12 +178,14 @@ def sum_block(
     second, rs = (F if G is None else G), (rf if rg is None else rg)
     heaps, counted = _heaps(len(rf), keep), 0
     rows, r = F[f0 : f0 + TILE_F], rf[:, f0 : f0 + TILE_F].copy()
+    short = rows.astype(np.float32)
     for g0 in range(f0 if triangle else 0, len(second), TILE_G):
         if deadline.expired:
             break
         part = second[g0 : g0 + TILE_G]
         counted += _pairs(f0, len(rows), g0, len(part), triangle, 1)
-        sum_tile(rows @ part.T, r, rs[:, g0 : g0 + TILE_G].copy(), f0, g0, triangle, *heaps)
+        rho = short @ part.astype(np.float32).T
+        sum_tile(rho, rows, part, r, rs[:, g0 : g0 + TILE_G].copy(), f0, g0, triangle, *heaps)
     return heaps, counted
 
 
@@ -206,17 +209,35 @@ def product_block(
     n_target = len(targets)
     heaps, counted = _heaps(n_target, keep), 0
     rows = F[f0 : f0 + TILE_F]
-    squares = rows**2
-    # ⟨t, f∘g⟩ for all targets and basis vectors at once: rows f∘t stacked below one another.
-    stacked = (np.concatenate([targets, basis])[:, None, :] * rows[None, :, :]).reshape(-1, F.shape[1])
+    short = _short(rows)
+    across = np.concatenate([targets, basis]).astype(np.float32)
     for g0 in range(f0 if triangle else 0, len(second), TILE_G):
         if deadline.expired:
             break
         part = second[g0 : g0 + TILE_G]
         counted += _pairs(f0, len(rows), g0, len(part), triangle, 0)
-        num = (stacked @ part.T).reshape(n_target + len(basis), len(rows), len(part))
-        product_tile(num[:n_target], squares @ (part**2).T, num[n_target:], f0, g0, triangle, *heaps)
+        right = _short(part).T
+        den = short**2 @ right**2
+        # ⟨t, f∘g⟩ for some targets at once, and for the basis: rows f∘t below one another.
+        shared = _inner(across[n_target:], short, right)
+        for t in range(0, n_target, TARGETS):
+            some = slice(t, min(t + TARGETS, n_target))
+            num = _inner(across[some], short, right)
+            mine = tuple(h[some] for h in heaps)
+            product_tile(num, shared, den, rows, part, targets[some], basis, f0, g0, triangle, *mine)
     return heaps, counted
+
+
+def _short(rows: Rows) -> NDArray[np.float32]:
+    """Rows over their largest values in single precision, without what would leave its range in a product of squares."""
+    scaled = rows / np.maximum(np.max(np.abs(rows), axis=1, keepdims=True), 1e-300)
+    return np.where(np.abs(scaled) < 1e-19, 0.0, scaled).astype(np.float32)
+
+
+def _inner(across: NDArray[np.float32], rows: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float32]:
+    """⟨t, f∘g⟩ (n_target, n_f, n_g) for ``right`` (n, n_g)."""
+    stacked = (across[:, None, :] * rows[None, :, :]).reshape(-1, rows.shape[1])
+    return np.reshape(np.matmul(stacked, right, dtype=np.float32), (len(across), len(rows), right.shape[1]))
 
 
 def extend(

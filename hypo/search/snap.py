@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from itertools import combinations, product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +22,8 @@ from hypo.scoring.score import Hypothesis, Scorer
 TRIES = 3
 # Half-width, in standard errors, within which an exact number is tried.
 REACH = 4.0
-# Moves tried before a formula is left as it is.
-TRIED = 4
+# Moves tried before a formula is left as it is; constants that move together, two of them where more than FEW are free.
+TRIED, JOINT, FEW = 5, 3, 4
 
 
 def _number(value: Fraction) -> Expression:
@@ -91,25 +93,34 @@ def exact_numbers(value: float, error: float) -> Iterator[Expression]:
             yield Expression.apply("neg", e)
 
 
+def rounded(e: Expression, reach: float = 0.05) -> Iterator[Expression]:
+    """``e`` with all free constants at exact numbers within a share ``reach`` of their values, simplest first."""
+    nodes = [k for k, (op, arg) in enumerate(e.code) if op == oc.CONST and e.constants[arg].free]
+    values = [e.constants[e.code[k][1]].value for k in nodes]
+    for numbers in product(*(list(exact_numbers(v, reach * abs(v))) for v in values)):
+        yield _with_numbers(e, list(zip(nodes, numbers, strict=True)))
+
+
 def snap(
     h: Hypothesis,
     covariance: Callable[[Expression], NDArray[np.float64]],
     refit: Callable[[Expression], Hypothesis | None],
     scorer: Scorer,
 ) -> Hypothesis:
-    """Greedy snapping: as long as the score falls, fix a constant at an exact number.
+    """Greedy snapping: as long as the score falls, fix one to three constants at exact numbers.
 
     ``covariance`` gives that of all constant slots (n_constant, n_constant), ``refit`` simplifies, fits the other constants and
     scores. What a move would cost is predicted (:func:`_moves`); only the most promising are tried.
     """
     best = h
-    refused: set[tuple[int, str]] = set()
+    refused: set[tuple[tuple[int, str], ...]] = set()
     while best.expression.free:
-        for _, node, number in _moves(best, covariance(best.expression), scorer)[:TRIED]:
-            move = (round(best.expression.constants[best.expression.code[node][1]].value * 1e6), str(number))
+        e = best.expression
+        for _, fixed in _moves(best, covariance(e), scorer)[:TRIED]:
+            move = tuple((round(e.constants[e.code[node][1]].value * 1e6), str(number)) for node, number in fixed)
             if move in refused:
                 continue
-            trial = refit(best.expression.replace_leaf(node, number))
+            trial = refit(_with_numbers(e, fixed))
             if trial is not None and trial.score < best.score:
                 best = trial
                 break
@@ -119,37 +130,86 @@ def snap(
     return best
 
 
+def promise(h: Hypothesis, covariance: NDArray[np.float64], scorer: Scorer) -> float:
+    """The score that snapping could reach: predicted, nothing is fitted."""
+    moves = _moves(h, covariance, scorer)
+    alone: dict[int, float] = {}
+    for change, fixed in moves:
+        if len(fixed) == 1:
+            alone[fixed[0][0]] = min(alone.get(fixed[0][0], 0.0), change)
+    return h.score + min(sum(alone.values()), moves[0][0] if moves else 0.0)
+
+
+def _with_numbers(e: Expression, fixed: Sequence[tuple[int, Expression]]) -> Expression:
+    # From the back, since a number may have more nodes than one.
+    for node, number in sorted(fixed, key=lambda pair: -pair[0]):
+        e = e.replace_leaf(node, number)
+    return e
+
+
+@dataclass(frozen=True)
+class _Option:
+    """An exact number for the constant in slot ``arg``: how far it moves it, and what it changes in code length."""
+
+    node: int
+    arg: int
+    number: Expression
+    away: float
+    cost: float
+
+
 def _moves(
     h: Hypothesis, covariance: NDArray[np.float64], scorer: Scorer
-) -> list[tuple[float, int, Expression]]:
-    """(Predicted change of the score, node, exact number) for each constant and number near it, best first.
+) -> list[tuple[float, tuple[tuple[int, Expression], ...]]]:
+    """(Predicted change of the score, ((node, exact number), …)) for one to ``JOINT`` constants at once, best first.
 
-    With a parabola for the sum of squares, fixing θ_i at v while the others adapt adds (v − θ_i)²/C_ii times the noise variance
-    to it, C being the covariance.
+    With a parabola for the sum of squares, moving some constants by d while the others adapt adds dᵀ C⁻¹ d times the noise
+    variance to it, C being the covariance of those that move: together they may stay where each alone cannot.
     """
+    options = [o for o in _options(h, covariance, scorer) if o]
+    joint = JOINT if len(options) <= FEW else 2
+    moves: list[tuple[float, tuple[tuple[int, Expression], ...]]] = []
+    for n in range(1, min(joint, len(options)) + 1):
+        for constants in combinations(options, n):
+            slots = [c[0].arg for c in constants]
+            C = covariance[np.ix_(slots, slots)]
+            size = np.array([max(C[k, k], 1e-18 * _square(h, a), 1e-300) for k, a in enumerate(slots)])
+            root = np.sqrt(size)
+            inverse = np.linalg.pinv(C / root / root[:, None] if n > 1 else np.ones((1, 1)), hermitian=True)
+            for chosen in product(*constants):
+                d = np.array([o.away for o in chosen]) / root
+                change = scorer.likelihood.extra_misfit(float(d @ inverse @ d)) + sum(o.cost for o in chosen)
+                moves.append((change, tuple((o.node, o.number) for o in chosen)))
+    return sorted(moves, key=lambda m: (m[0], [node for node, _ in m[1]]))
+
+
+def _square(h: Hypothesis, arg: int) -> float:
+    return h.expression.constants[arg].value ** 2
+
+
+def _options(h: Hypothesis, covariance: NDArray[np.float64], scorer: Scorer) -> Iterator[list[_Option]]:
+    """For each free constant the exact numbers near it."""
     e = h.expression
     log_symbols = math.log(scorer.symbols)
-    moves: list[tuple[float, int, Expression]] = []
     for node, (op, arg) in enumerate(e.code):
         if op != oc.CONST or not e.constants[arg].free or e.constants[arg].name is not None:
             continue
         value, variance = e.constants[arg].value, float(covariance[arg, arg])
         error = REACH * math.sqrt(variance) + 1e-9 * abs(value)
         if abs(value) <= error:
-            options = [Expression.constant(0.0)]
+            numbers = [Expression.constant(0.0)]
         else:
-            options = list(exact_numbers(value, min(error, 0.2 * abs(value))))
+            numbers = list(exact_numbers(value, min(error, 0.2 * abs(value))))
         known = fitted_cost(value, 1.0 / variance if variance > 0 else 0.0)
-        for number in options:
-            away = (float(_value(number)) - value) ** 2 / max(variance, 1e-18 * value**2, 1e-300)
-            misfit = scorer.likelihood.extra_misfit(away)
+        found = []
+        for number in numbers:
             size = len(number) - 1
             if len(number) == 1 and abs(number.constants[0].value) in (0.0, 1.0):
                 # The operation it stands in goes with it.
                 size = -2
             cost = size * log_symbols + sum(literal_cost(c) for c in number.constants) - known
-            moves.append((misfit + cost, node, number))
-    return sorted(moves, key=lambda m: (m[0], m[1]))
+            found.append(_Option(node, arg, number, float(_value(number)) - value, cost))
+        yield found
 
 
 def _value(number: Expression) -> float:
