@@ -19,7 +19,10 @@ from hypo.scoring.sums import BLOCK_ROWS, Sums
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """An expression with its score. ``score = misfit + complexity_cost + λ·violation`` (nats); rmse in target units."""
+    """An expression with its score. ``score = misfit + complexity_cost + λ·violation`` (nats); rmse in target units.
+
+    ``origin`` says which backend found it; whoever archives a hypothesis sets it.
+    """
 
     expression: Expression
     complexity: float
@@ -29,6 +32,7 @@ class Hypothesis:
     score: float
     r2: float
     rmse: float
+    origin: str = "native"
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from concurrent.futures import Executor
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from hypo.scoring.score import Hypothesis
 from hypo.search.archive import Archive
 from hypo.search.constants import fit
 from hypo.search.ladder import hopeful, refit, rungs
-from hypo.search.problem import Problem, Settings
+from hypo.search.problem import NATIVE, Problem, Settings
 from hypo.search.rewrite import spellings
 from hypo.search.scan import Clock
 from hypo.search.snap import snap
@@ -31,7 +32,7 @@ FEW_CONSTANTS, EXACT_FITTED = 2, 1e-13
 
 
 class Refiner:
-    """Turns formulas with free constants into archived hypotheses of one problem."""
+    """Turns formulas with free constants into archived hypotheses of one problem, marked with the ``origin`` of the time."""
 
     def __init__(
         self, problem: Problem, settings: Settings, archive: Archive, clock: Clock, executor: Executor | None = None
@@ -46,6 +47,7 @@ class Refiner:
         self._scorers = [p.scorer(settings) for p in self._rungs[:-1]]
         self._seen: set[str] = set()
         self._unsnapped: list[Hypothesis] = []
+        self.origin = NATIVE
         self._scale = float(np.sqrt(np.mean(problem.y**2))) or 1.0
 
     def baselines(self) -> None:
@@ -53,21 +55,22 @@ class Refiner:
         p = self.problem
         if self.settings.fit_constants:
             # Not snapped: a formula without variables is a yardstick, and 0 would be a poor one.
-            self.archive.add(self._fit_and_score(Expression.constant(float(np.mean(p.y)), free=True)), self.clock.scored)
+            self._keep(self._fit_and_score(Expression.constant(float(np.mean(p.y)), free=True)))
         for name in p.columns:
             self.consider(Expression.variable(name))
 
-    def consider(self, e: Expression) -> Hypothesis | None:
+    def consider(self, e: Expression, fitted: bool = False) -> Hypothesis | None:
         """Simplify, fit, score, snap where promising, archive; returns the best form found or None.
 
         A formula without free constants is scored as it stands too: another spelling may break a rule, or cost more, as
-        2*x does for x + x.
+        2*x does for x + x. ``fitted``: the constants are good ones, so the form is looked at even if it was before, with
+        others.
         """
         if not e.free:
-            self.archive.add(self._fit_and_score(e), self.clock.scored)
+            self._keep(self._fit_and_score(e))
         e = simplify(e)
         key = self._shape(e)
-        if key in self._seen:
+        if key in self._seen and not (fitted and e.free):
             return None
         self._seen.add(key)
         if len(e) > 2 * self.problem.max_complexity:
@@ -75,7 +78,7 @@ class Refiner:
         h = self._fit_and_score(e)
         if h is None:
             return None
-        self.archive.add(h, self.clock.scored)
+        self._keep(h)
         if not h.expression.free:
             return h
         if h.rmse <= NEARLY_EXACT * self._scale:
@@ -96,14 +99,18 @@ class Refiner:
         """Try other spellings of the best formula."""
         best = self.archive.best
         if best is not None and not self.clock.expired:
+            self.origin = best.origin
             for e in spellings(best.expression):
                 self.consider(e)
             self.polish()
 
+    def _keep(self, h: Hypothesis | None) -> None:
+        self.archive.add(None if h is None else replace(h, origin=self.origin), self.clock.scored)
+
     def _snapped(self, h: Hypothesis) -> Hypothesis:
         out = snap(h, self.covariance, self._refit, self.scorer)
         if out is not h:
-            self.archive.add(out, self.clock.scored)
+            self._keep(out)
         return out
 
     def _hope(self, h: Hypothesis) -> float:
