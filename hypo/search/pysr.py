@@ -32,7 +32,8 @@ from hypo.search.pysr_child import ERROR, READY, ROWS, RUN, TASK
 from hypo.search.pysr_terms import Task, translate
 
 HALL_OF_FAME = f"{RUN}/hall_of_fame.csv"
-# Seconds that a turn costs, and waits for news when nobody else has anything to do, and between two looks; Julia's first start after an installation compiles for minutes.
+# Seconds that a turn costs, and waits for news when nobody else has anything to do; and between two looks. Julia's first
+# start after an installation compiles for minutes.
 WAIT, PAUSE, LONGEST_START = 0.5, 0.05, 900.0
 # The share of the time limit, and at most how many seconds of it, that are kept for fitting what PySR found last.
 RESERVE, LONGEST_RESERVE = 0.1, 3.0
@@ -93,9 +94,9 @@ class PySR:
             guesses.append(e)
         task = self._task = translate(p, s, self.threads, guesses)
         place = self._place
-        weighted = task.weights is not None
-        np.save(place / ROWS, np.column_stack([task.X, task.y, task.weights if weighted else np.ones(len(task.y))]))
-        whole = {"model": task.model, "fit": task.fit, "weighted": weighted}
+        weights = np.ones(len(task.y)) if task.weights is None else task.weights
+        np.save(place / ROWS, np.column_stack([task.X, task.y, weights]))
+        whole = {"model": task.model, "fit": task.fit, "weighted": task.weights is not None}
         (place / TASK).write_text(json.dumps(whole), encoding="utf-8")
         self._stop_at = time.monotonic() + seconds - min(RESERVE * seconds, LONGEST_RESERVE)
         process = self._process
