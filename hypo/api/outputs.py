@@ -68,7 +68,7 @@ def _manifest(
     from importlib.metadata import version
 
     import hypo
-    from hypo.search.problem import NATIVE
+    from hypo.scoring.score import NATIVE
 
     packages = PACKAGES if settings.backend == NATIVE else (*PACKAGES, *PYSR_PACKAGES)
     knowledge = problem.knowledge

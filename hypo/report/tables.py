@@ -74,7 +74,9 @@ def constant_lines(rows: Sequence[ConstantRow], named: Collection[str] = ()) -> 
 
 def shows_origin(front: Sequence[Hypothesis]) -> bool:
     """Whether the table says where formulas come from: when any is not hypo's own."""
-    return any(h.origin != "native" for h in front)
+    from hypo.scoring.score import NATIVE
+
+    return any(h.origin != NATIVE for h in front)
 
 
 def front_table(front: Sequence[Hypothesis], best: Hypothesis | None, target: str) -> RenderableType:

@@ -17,6 +17,10 @@ from hypo.scoring.likelihood import Gaussian
 from hypo.scoring.sums import BLOCK_ROWS, Sums
 
 
+# The mark of what hypo's own search found.
+NATIVE = "native"
+
+
 @dataclass(frozen=True)
 class Hypothesis:
     """An expression with its score. ``score = misfit + complexity_cost + λ·violation`` (nats); rmse in target units.
@@ -32,7 +36,7 @@ class Hypothesis:
     score: float
     r2: float
     rmse: float
-    origin: str = "native"
+    origin: str = NATIVE
 
 
 @dataclass(frozen=True)

@@ -13,14 +13,14 @@ from itertools import islice
 import numpy as np
 
 from hypo.expression.evaluate import Program
-from hypo.scoring.score import Hypothesis
+from hypo.scoring.score import NATIVE, Hypothesis
 from hypo.search.archive import Archive
 from hypo.search.atoms import Atoms
 from hypo.search.context import Context
 from hypo.search.evolve import Evolution
 from hypo.search.guesses import Guesses
 from hypo.search.ladder import for_proposers
-from hypo.search.problem import NATIVE, PYSR, Problem, Settings
+from hypo.search.problem import PYSR, Problem, Settings
 from hypo.search.proposer import BETTER, Proposer, Schedule, installed, origin
 from hypo.search.pysr import PySR
 from hypo.search.reduction import Reduction
@@ -133,7 +133,7 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
                 return
             clock.deadline = max(clock.deadline, time.monotonic() + GRACE)
             refiner.origin = pysr.origin
-            for e in pysr.news():
+            for e in pysr.rest():
                 refiner.consider(e, fitted=True)
             refiner.polish()
 

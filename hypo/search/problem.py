@@ -17,11 +17,11 @@ from hypo.expression.expr import Expression
 from hypo.knowledge import Knowledge
 from hypo.scoring.complexity import named_unit_costs, spelled_unit_cost
 from hypo.scoring.likelihood import Gaussian
-from hypo.scoring.score import Scorer
+from hypo.scoring.score import NATIVE, Scorer
 from hypo.units import DIMENSIONLESS, Dimension, coherent_scales
 
-# Who searches: hypo's own proposers, PySR's search, or both at the same time.
-NATIVE, PYSR, ALL = "native", "pysr", "all"
+# Who searches: hypo's own proposers (NATIVE), PySR, or both at the same time.
+PYSR, ALL = "pysr", "all"
 BACKENDS = (NATIVE, PYSR, ALL)
 # Operators a formula may use, and those of them that the library enumerates, unless the user names operators.
 DEFAULT_OPERATORS: tuple[str, ...] = (

@@ -18,8 +18,9 @@ import numpy as np
 
 from hypo.errors import InputError
 from hypo.expression.expr import Expression
+from hypo.scoring.score import NATIVE
 from hypo.search.archive import Archive
-from hypo.search.problem import NATIVE, Problem, Settings
+from hypo.search.problem import Problem, Settings
 from hypo.search.refine import is_exact
 from hypo.search.scan import Clock
 
@@ -64,7 +65,8 @@ class Proposer(Protocol):
     left. It orders the turns, so it must not come from a measurement: equal seeds are to give equal answers.
 
     ``propose`` may count what it scored by itself in ``turn.clock.scored`` and should stop when ``turn.clock.expired``.
-    Constants marked free are fitted from the values they come with.
+    Constants marked free are fitted from the values they come with. A text attribute ``origin`` marks what it found on the
+    front; without one that counts as native.
     """
 
     name: str

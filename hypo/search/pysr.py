@@ -62,7 +62,9 @@ class PySR:
         self._stop_at = math.inf
         self._read_out = False
         self._losses: dict[str, float] = {}
+        # Modification time and size of the hall of fame last read, and what of it was not proposed yet.
         self._known = (0, 0)
+        self._waiting: list[Expression] = []
 
     # --- the process -----------------------------------------------------------------------------------------
 
@@ -185,16 +187,22 @@ class PySR:
             if not ended and time.monotonic() > self._stop_at:
                 self.cut = ended = True
                 self.stop()
-            news = self.news()
-            if news or ended or not turn.alone or (self.heard and time.monotonic() > late):
+            self._look()
+            if self._waiting or ended or not turn.alone or (self.heard and time.monotonic() > late):
                 break
             time.sleep(PAUSE)
         self._read_out = ended
         if self.failure and self.settings.backend == PYSR:
             raise HypoError(self.failure)
-        for e in news:
+        for e in self.rest():
             turn.clock.scored += 1
             yield e
+
+    def rest(self) -> Iterator[Expression]:
+        """What is in the hall of fame and was not proposed yet, however PySR ended."""
+        self._look()
+        while self._waiting:
+            yield self._waiting.pop(0)
 
     @property
     def answered(self) -> bool:
@@ -207,21 +215,18 @@ class PySR:
         failed = self._read_out and not self.heard and not self.cut
         return f"PySR ended before it found anything ({self._reason()})" if failed else ""
 
-    def news(self) -> list[Expression]:
-        """Formulas of the hall of fame that are new, or whose constants have become better."""
+    def _look(self) -> None:
+        """Read the hall of fame if it was written since the last look. Half a file, met while it is written, does no harm."""
         path = self._place / HALL_OF_FAME
-        out: list[Expression] = []
         with suppress(OSError):
             state = path.stat()
             if (state.st_mtime_ns, state.st_size) != self._known:
                 self._known = (state.st_mtime_ns, state.st_size)
-                out = self._read(path.read_text(encoding="utf-8", errors="replace"))
-        self.heard |= bool(out)
-        return out
+                self._read(path.read_text(encoding="utf-8", errors="replace"))
 
-    def _read(self, text: str) -> list[Expression]:
+    def _read(self, text: str) -> None:
+        """Queue the formulas that are new, or whose constants have become better."""
         assert self._task is not None
-        out = []
         for row in csv.DictReader(text.splitlines()):
             e = self._task.read(row.get("Equation") or "")
             if e is None:
@@ -230,8 +235,8 @@ class PySR:
             loss = _number(row.get("Loss"))
             if loss * BETTER_LOSS < self._losses.get(shape, math.inf) or shape not in self._losses:
                 self._losses[shape] = loss
-                out.append(e)
-        return out
+                self._waiting.append(e)
+                self.heard = True
 
 
 def _number(text: str | None) -> float:

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.expression.simplify import simplify
-from hypo.scoring.score import Hypothesis
+from hypo.scoring.score import NATIVE, Hypothesis
 from hypo.search.archive import Archive
 from hypo.search.constants import fit
 from hypo.search.ladder import hopeful, refit, rungs
-from hypo.search.problem import NATIVE, Problem, Settings
+from hypo.search.problem import Problem, Settings
 from hypo.search.rewrite import spellings
 from hypo.search.scan import Clock
 from hypo.search.snap import snap
