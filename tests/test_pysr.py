@@ -255,6 +255,18 @@ def test_the_time_limit_ends_pysr_and_keeps_what_it_found(stages: Path) -> None:
     assert not left_behind(stages)
 
 
+def test_patience_ends_pysr_once_it_has_had_its_say(stages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hypo.search.pysr.SAY", 0.5)
+    monkeypatch.setattr("hypo.search.engine.PATIENCE", 2.0)
+    write(stages, '3,0.01,"x1 * x2"\n')
+    (stages / "stay").touch()
+    y = X[:, 0] * X[:, 1] + 0.1 * RNG.normal(size=80)
+    result = hypo.fit(X, y, features=NAMES, backend="pysr", time_limit=60, workers=1)
+    assert result.message == "further search brought nothing better, and the residuals look like noise"
+    assert result.best.origin == "pysr"
+    assert not left_behind(stages)
+
+
 def test_an_interrupt_still_reads_the_hall_of_fame(stages: Path) -> None:
     write(stages, ROUGH, LAW, go=False)
     (stages / "go1").touch()

@@ -16,7 +16,6 @@ from hypo.scoring.complexity import code_length
 from hypo.scoring.likelihood import Gaussian
 from hypo.scoring.sums import BLOCK_ROWS, Sums
 
-
 # The mark of what hypo's own search found.
 NATIVE = "native"
 

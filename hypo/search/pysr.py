@@ -32,9 +32,11 @@ from hypo.search.pysr_child import ERROR, READY, ROWS, RUN, TASK
 from hypo.search.pysr_terms import Task, translate
 
 HALL_OF_FAME = f"{RUN}/hall_of_fame.csv"
-# Seconds that a turn costs, and waits for news when nobody else has anything to do; and between two looks. Julia's first
-# start after an installation compiles for minutes.
+# Seconds that a turn costs, and lasts when nobody else has anything to do; and between two looks. Julia's first start after an
+# installation compiles for minutes.
 WAIT, PAUSE, LONGEST_START = 0.5, 0.05, 900.0
+# PySR has had its say so many seconds after its first hall of fame; no patience ends the search before.
+SAY = 10.0
 # The share of the time limit, and at most how many seconds of it, that are kept for fitting what PySR found last.
 RESERVE, LONGEST_RESERVE = 0.1, 3.0
 # A form is proposed again when PySR found constants for it that divide the loss by this.
@@ -54,8 +56,9 @@ class PySR:
     def __init__(self, problem: Problem, settings: Settings) -> None:
         self.problem, self.settings = problem, settings
         self.threads = settings.workers if settings.backend == PYSR else max(1, settings.workers // 2)
-        # Whether the time limit ended PySR, and whether it has shown a hall of fame.
-        self.cut, self.heard = False, False
+        # Whether the time limit ended PySR, and when it first showed a hall of fame.
+        self.cut = False
+        self._first_heard = math.inf
         self._task: Task | None = None
         self._folder: TemporaryDirectory[str] | None = None
         self._process: subprocess.Popen[str] | None = None
@@ -178,8 +181,8 @@ class PySR:
     def propose(self, turn: Turn) -> Iterator[Expression]:
         """What is new in the hall of fame, the simplest first.
 
-        Alone it waits for news, the first time for as long as it takes; beside others it looks and goes. Raises HypoError
-        when PySR is the only backend and failed before there was anything.
+        Alone it takes its time, before the first hall of fame as much as that needs; beside others it looks and goes. Raises
+        HypoError when PySR is the only backend and failed before there was anything.
         """
         late = time.monotonic() + WAIT
         while True:
@@ -188,7 +191,7 @@ class PySR:
                 self.cut = ended = True
                 self.stop()
             self._look()
-            if self._waiting or ended or not turn.alone or (self.heard and time.monotonic() > late):
+            if ended or not turn.alone or (self.heard and time.monotonic() > late):
                 break
             time.sleep(PAUSE)
         self._read_out = ended
@@ -205,9 +208,14 @@ class PySR:
             yield self._waiting.pop(0)
 
     @property
+    def heard(self) -> bool:
+        """Whether there was a hall of fame with formulas."""
+        return self._first_heard < math.inf
+
+    @property
     def answered(self) -> bool:
-        """Whether PySR has had its say: a hall of fame was read, or there will be none."""
-        return self.heard or self._read_out
+        """Whether PySR has had its say: it had ``SAY`` seconds since its first hall of fame, or has ended."""
+        return self._read_out or time.monotonic() > self._first_heard + SAY
 
     @property
     def failure(self) -> str:
@@ -236,7 +244,7 @@ class PySR:
             if loss * BETTER_LOSS < self._losses.get(shape, math.inf) or shape not in self._losses:
                 self._losses[shape] = loss
                 self._waiting.append(e)
-                self.heard = True
+                self._first_heard = min(self._first_heard, time.monotonic())
 
 
 def _number(text: str | None) -> float:
