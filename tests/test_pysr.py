@@ -20,6 +20,7 @@ from hypo.errors import HypoError, InputError, MissingExtraError
 from hypo.expression.evaluate import evaluate
 from hypo.expression.parser import parse
 from hypo.knowledge import Knowledge
+from hypo.result import from_dict
 from hypo.search.problem import Settings, make_problem
 from hypo.search.pysr_terms import LEAST_SIZE, Task, translate, unit_text, written
 from hypo.units import parse_unit
@@ -223,6 +224,14 @@ def test_the_table_says_where_formulas_come_from(stages: Path) -> None:
     assert head.split()[-3:] == ["origin", "y", "="]
     assert "pysr" in rows[-1] and "native" in rows[0]
     assert "<th>origin</th>" in result._repr_html_() and "<td>pysr</td>" in result._repr_html_()
+
+
+def test_results_of_before_there_were_origins_can_be_read(stages: Path) -> None:
+    write(stages, LAW)
+    content = json.loads(fit(backend="pysr").to_json())
+    for row in (content["best"], *content["front"]):
+        del row["origin"]
+    assert {h.origin for h in from_dict(content).front} == {"native"}
 
 
 def test_both_backends_share_one_front(stages: Path) -> None:

@@ -134,6 +134,7 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
             clock.deadline = max(clock.deadline, time.monotonic() + GRACE)
             refiner.origin = pysr.origin
             for e in pysr.rest():
+                clock.scored += 1
                 refiner.consider(e, fitted=True)
             refiner.polish()
 
