@@ -124,6 +124,9 @@ def cli() -> None:
 @click.option("--max-complexity", type=int, metavar="N", help="Most nodes of a formula.")
 @click.option("--guess", "guesses", multiple=True, metavar="FORMULA", help="Formula to start from; may be repeated.")
 @click.option("--workers", type=int, metavar="N", help="Threads (default: one per core); no matter for the result.")
+@click.option(
+    "--backend", metavar="native|pysr|all", default="native", show_default=True, help="Who searches; pysr needs Julia."
+)
 @click.option("--out", metavar="DIR", help="Folder for the result (default: hypo-out/NAME of the data).")
 @click.option("--plot", is_flag=True, help="Also write plot.png.")
 @_JSON

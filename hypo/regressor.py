@@ -39,6 +39,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         lam: weight λ of soft violations.
         guesses: formulas to start from, such as ``["a*x0/(b + x0)"]``; names that are no columns are constants to fit.
         workers: threads; default one per core. Does not change the result.
+        backend: ``"native"``, ``"pysr"`` or ``"all"``, as in :func:`hypo.fit`.
         model_selection: ``"score"`` predicts by the formula of least score, ``"accuracy"`` of least misfit.
         progress: show progress on standard error.
 
@@ -67,6 +68,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         lam: float | None = None,
         workers: int | None = None,
         guesses: Sequence[str] | None = None,
+        backend: str = "native",
         model_selection: str = "score",
         progress: bool = False,
     ) -> None:
@@ -82,6 +84,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         self.lam = lam
         self.workers = workers
         self.guesses = guesses
+        self.backend = backend
         self.model_selection = model_selection
         self.progress = progress
 
@@ -139,6 +142,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
             lam=self.lam,
             workers=self.workers,
             guesses=self.guesses,
+            backend=self.backend,
             progress=self.progress,
         )
         if self.result_.best is None:

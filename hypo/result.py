@@ -187,7 +187,9 @@ class Result:
 
     def to_dict(self) -> dict[str, Any]:
         """The content of ``result.json``; None stands for NaN and infinities."""
-        rows = [hypothesis_row(h, c) for h, c in zip(self.front, self.constants, strict=True)]
+        rows = [
+            {**hypothesis_row(h, c), "origin": h.origin} for h, c in zip(self.front, self.constants, strict=True)
+        ]
         best = None if self.best is None else rows[self.front.index(self.best)]
         return jsonable(
             {
@@ -210,7 +212,7 @@ class Result:
         """The text of ``front.csv``: one line per formula, numbers in full precision."""
         stream = io.StringIO()
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(("best", "complexity", *_FIGURES, "expression", "pretty"))
+        writer.writerow(("best", "complexity", *_FIGURES, "expression", "pretty", "origin"))
         for h in self.front:
             figures = [repr(float(getattr(h, name))) for name in _FIGURES]
             writer.writerow(
@@ -220,6 +222,7 @@ class Result:
                     *figures,
                     str(h.expression),
                     h.expression.pretty(),
+                    h.origin,
                 )
             )
         return stream.getvalue()
@@ -397,6 +400,7 @@ def _hypothesis(row: Mapping[str, Any], features: Sequence[str], named: Mapping[
     return Hypothesis(
         expression=Expression(e.code, constants, e.variables),
         complexity=_entry(row, "complexity", float),
+        origin=_entry({"origin": Hypothesis.origin, **row}, "origin", str),  # results of older versions have none
         **{name: math.nan if value is None else value for name, value in figures.items()},
     )
 

@@ -40,6 +40,7 @@ def fit(
     units: Mapping[str, str] | None = None,
     drop_missing: bool = False,
     guesses: Sequence[str | Expression] | str | Expression | None = None,
+    backend: str = "native",
     progress: ProgressLike = None,
     out: str | os.PathLike[str] | None = None,
 ) -> Result:
@@ -63,6 +64,8 @@ def fit(
         guesses: formulas to start from, such as ``["a*x/(b + x)"]``. Names that are neither columns nor constants of
             the knowledge are constants to fit. They are fitted from many starts, then varied, and seed the search; a guess
             that breaks a hard rule of the knowledge is refused.
+        backend: ``"native"``, ``"pysr"`` (PySR's search, in a process of its own; needs the extra ``pysr`` and Julia), or
+            ``"all"`` (both at the same time, on one front). With PySR equal seeds need not give equal results.
         progress: True shows progress on standard error; or a function called with :class:`Progress` reports.
         out: folder for ``result.json`` and ``front.csv``; nothing is written by default.
 
@@ -73,6 +76,7 @@ def fit(
     Raises:
         DataError, KnowledgeError, UnitError: the input cannot be used; the message says where and why.
         InputError: a setting or a guess is wrong.
+        MissingExtraError: the backend needs PySR or Julia, which is not there; the message says how to get it.
     """
     if out is not None:
         check_folder(out)
@@ -88,6 +92,7 @@ def fit(
         workers=workers,
         lam=lam,
         guesses=guesses,
+        backend=backend,
     )
     from hypo.search.engine import search
     from hypo.search.guesses import read_guesses

@@ -143,9 +143,13 @@ def as_settings(
     workers: int | None = None,
     lam: float | None = None,
     guesses: Sequence[str | Expression] | str | Expression | None = None,
+    backend: str = "native",
 ) -> Settings:
     """Checked settings of the engine; raises InputError naming the wrong one."""
-    from hypo.search.problem import Settings
+    from hypo.search.problem import BACKENDS, Settings
+
+    if backend not in BACKENDS:
+        raise InputError(f"the backend must be {', '.join(BACKENDS[:-1])} or {BACKENDS[-1]}, got {backend!r}")
 
     _need("time_limit", time_limit, Real, "a number of seconds above 0")
     _need("seed", seed, Integral, "a whole number, 0 or more")
@@ -171,6 +175,7 @@ def as_settings(
         workers=workers or available_cores(),
         operators=None if operators is None else operator_names(operators),
         guesses=_formulas(guesses),
+        backend=backend,
         **{name: value for name, value in given.items() if value is not None},
     )
 

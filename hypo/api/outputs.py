@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hypo.search.problem import Problem, Settings
 
 PACKAGES = ("numba", "numpy", "scipy", "sympy")  # whose versions a result may depend on
+PYSR_PACKAGES = ("juliacall", "pysr")  # and those it may where PySR took part
 
 
 def make_result(
@@ -67,7 +68,9 @@ def _manifest(
     from importlib.metadata import version
 
     import hypo
+    from hypo.scoring.score import NATIVE
 
+    packages = PACKAGES if settings.backend == NATIVE else (*PACKAGES, *PYSR_PACKAGES)
     knowledge = problem.knowledge
     names = (*dataset.names, dataset.target)
     return {
@@ -90,5 +93,5 @@ def _manifest(
             "weights": dataset.weights is not None,
             **{key: value for key, value in settings.as_dict().items() if key not in ("seed", "workers")},
         },
-        "packages": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "packages": {"python": platform.python_version(), **{name: version(name) for name in packages}},
     }

@@ -72,6 +72,13 @@ def constant_lines(rows: Sequence[ConstantRow], named: Collection[str] = ()) -> 
     return [f"  with {Expression.constant(row.value).pretty()} [{row.unit}]" for row in known]
 
 
+def shows_origin(front: Sequence[Hypothesis]) -> bool:
+    """Whether the table says where formulas come from: when any is not hypo's own."""
+    from hypo.scoring.score import NATIVE
+
+    return any(h.origin != NATIVE for h in front)
+
+
 def front_table(front: Sequence[Hypothesis], best: Hypothesis | None, target: str) -> RenderableType:
     """The front as a rich table, one row per formula, the best marked with ``*``."""
     from rich import box
@@ -82,10 +89,15 @@ def front_table(front: Sequence[Hypothesis], best: Hypothesis | None, target: st
     table.add_column("")
     for name in COLUMNS:
         table.add_column(name, justify="right", no_wrap=True)
+    origin = shows_origin(front)
+    if origin:
+        table.add_column("origin", no_wrap=True)
     table.add_column(f"{target} =", overflow="fold")
     for h in front:
         marked = h == best
-        table.add_row("*" if marked else "", *cells(h), Text(h.expression.pretty()), style="bold" if marked else "")
+        source = [Text(h.origin)] if origin else []
+        formula = Text(h.expression.pretty())
+        table.add_row("*" if marked else "", *cells(h), *source, formula, style="bold" if marked else "")
     return table
 
 
@@ -129,10 +141,13 @@ def show(table: RenderableType, stream: IO[str]) -> None:
 
 def front_html(front: Sequence[Hypothesis], best: Hypothesis | None, target: str) -> str:
     """The front as an HTML table for notebooks; every text is escaped."""
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in ("", *COLUMNS, f"{target} ="))
+    origin = shows_origin(front)
+    names = ("", *COLUMNS, *(["origin"] if origin else []), f"{target} =")
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
     body = []
     for h in front:
-        texts = ("*" if h == best else "", *cells(h), h.expression.pretty())
+        source = [h.origin] if origin else []
+        texts = ("*" if h == best else "", *cells(h), *source, h.expression.pretty())
         row = "".join(f"<td>{html.escape(text)}</td>" for text in texts)
         body.append(f"<tr>{row}</tr>")
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"

@@ -16,10 +16,16 @@ from hypo.scoring.complexity import code_length
 from hypo.scoring.likelihood import Gaussian
 from hypo.scoring.sums import BLOCK_ROWS, Sums
 
+# The mark of what hypo's own search found.
+NATIVE = "native"
+
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """An expression with its score. ``score = misfit + complexity_cost + λ·violation`` (nats); rmse in target units."""
+    """An expression with its score. ``score = misfit + complexity_cost + λ·violation`` (nats); rmse in target units.
+
+    ``origin`` says which backend found it; whoever archives a hypothesis sets it.
+    """
 
     expression: Expression
     complexity: float
@@ -29,6 +35,7 @@ class Hypothesis:
     score: float
     r2: float
     rmse: float
+    origin: str = NATIVE
 
 
 @dataclass(frozen=True)

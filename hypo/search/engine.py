@@ -12,7 +12,7 @@ from itertools import islice
 import numpy as np
 
 from hypo.expression.evaluate import Program
-from hypo.scoring.score import Hypothesis
+from hypo.scoring.score import NATIVE, Hypothesis
 from hypo.search.archive import Archive
 from hypo.search.atoms import Atoms
 from hypo.search.context import Context
@@ -20,8 +20,9 @@ from hypo.search.evolve import Evolution
 from hypo.search.executor import Executor, Threads
 from hypo.search.guesses import Guesses
 from hypo.search.ladder import for_proposers
-from hypo.search.problem import Problem, Settings
-from hypo.search.proposer import BETTER, Proposer, Schedule, installed
+from hypo.search.problem import PYSR, Problem, Settings
+from hypo.search.proposer import BETTER, Proposer, Schedule, installed, origin
+from hypo.search.pysr import PySR
 from hypo.search.reduction import Reduction
 from hypo.search.refine import Refiner, is_exact
 from hypo.search.scan import Clock
@@ -35,6 +36,8 @@ from hypo.search.warm import warm
 # The search stops when it went on for this many times the cost at which the best formula came, if the residuals look like
 # noise. Where neighbours are too far apart to tell (many variables, few rows) it takes more.
 PATIENCE, PATIENCE_BLIND = 10.0, 60.0
+# Seconds after the end for what PySR found last.
+GRACE = 2.0
 
 
 @dataclass(frozen=True)
@@ -75,25 +78,37 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
     """Search for the formula with the lowest score until it is certain, time is up, or the user interrupts.
 
     Deadline and interruption (KeyboardInterrupt) end the search with the best so far; nothing is raised for them. The clock
-    starts once the kernels are compiled.
+    starts once the kernels are compiled and, where PySR takes part, Julia runs.
+
+    Raises MissingExtraError when PySR is to take part and something of it is missing, HypoError when it alone searches and
+    fails.
     """
     from threadpoolctl import threadpool_limits
 
-    warm(lambda stage: progress(Progress(0.0, settings.time_limit, None, 0, 0.0, 0, stage)) if progress else None)
-    begin = time.monotonic()
-    clock = Clock(deadline=begin + settings.time_limit)
+    def prepare(stage: str) -> None:
+        if progress is not None:
+            progress(Progress(0.0, settings.time_limit, None, 0, 0.0, 0, stage))
+
     archive = Archive(problem.X, problem.columns)
     timing: dict[str, float] = {}
     status, message = "complete", "the library was searched to its full size"
     scanner: Scanner | None = None
+    pysr: PySR | None = None
     with ExitStack() as stack:
+        if settings.backend != NATIVE:
+            prepare("starting Julia")
+            pysr = stack.enter_context(PySR(problem, settings))
+        warm(prepare)
+        begin = time.monotonic()
+        clock = Clock(deadline=begin + settings.time_limit)
         # One BLAS thread: tiles run side by side instead, and the sums come out the same at any number of workers.
         stack.enter_context(threadpool_limits(1))
         # Overflow and invalid values are met and masked everywhere below; they are results, not surprises.
         stack.enter_context(np.errstate(all="ignore"))
         executor: Executor | None = None
-        if settings.workers > 1:
-            executor = stack.enter_context(Threads(settings.workers))
+        workers = settings.workers - (pysr.threads if pysr else 0)
+        if workers > 1:
+            executor = stack.enter_context(Threads(workers))
         refiner = Refiner(problem, settings, archive, clock, executor)
         schedule = Schedule(settings.seed)
 
@@ -113,23 +128,37 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
                 )
             )
 
+        def last_of_pysr() -> None:
+            if pysr is None:
+                return
+            clock.deadline = max(clock.deadline, time.monotonic() + GRACE)
+            refiner.origin = pysr.origin
+            for e in pysr.rest():
+                clock.scored += 1
+                refiner.consider(e, fitted=True)
+            refiner.polish()
+
         try:
+            if pysr is not None:
+                pysr.begin(settings.time_limit)
+                schedule.add(pysr)
             # Whatever happens next, there is an answer.
             refiner.baselines()
-            ctx = Context.of(for_proposers(problem, settings.seed), settings, clock, executor)
-            scanner = Scanner(ctx, settings, report)
-            proposers = _proposers(ctx, problem, settings, scanner, report)
-            for each in proposers:
-                schedule.add(each)
+            if settings.backend != PYSR:
+                ctx = Context.of(for_proposers(problem, settings.seed), settings, clock, executor)
+                scanner = Scanner(ctx, settings, report)
+                for each in _proposers(ctx, problem, settings, scanner, report):
+                    schedule.add(each)
             bought = 0.0
             while (proposer := schedule.next()) is not None:
                 before = archive.best
                 mark = time.monotonic()
+                refiner.origin = origin(proposer)
                 turn = schedule.turn(proposer, problem, archive, clock)
                 # Numbers beyond the largest, or a matrix without an inverse, end a turn and not the search.
                 with suppress(ArithmeticError, np.linalg.LinAlgError):
                     for e in islice(proposer.propose(turn), turn.budget):
-                        refiner.consider(e)
+                        refiner.consider(e, fitted=proposer is pysr)
                         if clock.expired:
                             break
                 refiner.polish()
@@ -138,7 +167,7 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
                 schedule.close(proposer, gain)
                 report(proposer.name)
                 archive.trim()
-                if is_exact(archive.best, problem) and scanner.complete_to:
+                if is_exact(archive.best, problem) and (scanner is None or scanner.complete_to):
                     status, message = "exact", "the formula meets every row to rounding"
                     if archive.best is not None and len(problem.y) <= len(archive.best.expression):
                         message += f", but with {len(problem.y)} rows so may others of its size"
@@ -151,7 +180,7 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
                     break
                 if gain > BETTER:
                     bought = schedule.spent
-                elif schedule.waiting and not _covered(archive.best, scanner):
+                elif (schedule.waiting or (pysr and not pysr.answered)) and not _covered(archive.best, scanner):
                     # Somebody has not had a turn yet, and might know better.
                     continue
                 elif schedule.spent > bought * PATIENCE and schedule.spent > bought * patience(archive.best, problem, settings):
@@ -159,9 +188,19 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
                     if looks_like_noise(archive.best, problem, settings):
                         message += ", and the residuals look like noise"
                     break
+            else:
+                if pysr is not None and pysr.cut:
+                    status, message = "time_limit", "the time limit was reached"
+                elif settings.backend == PYSR:
+                    message = "PySR ended its search"
+            last_of_pysr()
             refiner.respell()
         except KeyboardInterrupt:
             status, message = "interrupted", "interrupted by the user"
+            with suppress(KeyboardInterrupt):
+                last_of_pysr()
+        if pysr is not None and pysr.failure:
+            message += f"; {pysr.failure}"
     best = archive.best
     if best is None and status != "interrupted":
         status, message = "nothing_found", "no formula is defined on all rows and keeps the knowledge"
@@ -210,9 +249,9 @@ def _gain(before: Hypothesis | None, after: Hypothesis | None) -> float:
     return math.inf if before is None else max(0.0, before.score - after.score)
 
 
-def _covered(h: Hypothesis | None, scanner: Scanner) -> bool:
+def _covered(h: Hypothesis | None, scanner: Scanner | None) -> bool:
     """Whether everything smaller was looked at: all pairs of members of up to ``complete_to`` nodes were scanned."""
-    return h is not None and len(h.expression) <= 2 * scanner.complete_to + 1
+    return h is not None and scanner is not None and len(h.expression) <= 2 * scanner.complete_to + 1
 
 
 def patience(h: Hypothesis | None, problem: Problem, settings: Settings) -> float:

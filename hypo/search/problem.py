@@ -17,9 +17,12 @@ from hypo.expression.expr import Expression
 from hypo.knowledge import Knowledge
 from hypo.scoring.complexity import named_unit_costs, spelled_unit_cost
 from hypo.scoring.likelihood import Gaussian
-from hypo.scoring.score import Scorer
+from hypo.scoring.score import NATIVE, Scorer
 from hypo.units import DIMENSIONLESS, Dimension, coherent_scales
 
+# Who searches: hypo's own proposers (NATIVE), PySR, or both at the same time.
+PYSR, ALL = "pysr", "all"
+BACKENDS = (NATIVE, PYSR, ALL)
 # Operators a formula may use, and those of them that the library enumerates, unless the user names operators.
 DEFAULT_OPERATORS: tuple[str, ...] = (
     "+",
@@ -76,7 +79,7 @@ class Settings:
     ``operators`` None means the defaults, which also keep transcendental functions out of each other in the library;
     operators named by the user are enumerated without that rule. ``time_limit`` is in seconds. ``guesses`` are formulas that
     take part in the search. ``proposers`` names those that take turns, None all of them;
-    ``turns`` is how many they take at most.
+    ``turns`` is how many they take at most. ``backend`` is one of ``BACKENDS``.
     """
 
     time_limit: float = 60.0
@@ -93,6 +96,7 @@ class Settings:
     guesses: tuple[str | Expression, ...] = ()
     proposers: tuple[str, ...] | None = None
     turns: int | None = None
+    backend: str = NATIVE
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for a manifest; ``workers`` is left out, because it does not change the answer."""

@@ -18,6 +18,7 @@ import numpy as np
 
 from hypo.errors import InputError
 from hypo.expression.expr import Expression
+from hypo.scoring.score import NATIVE
 from hypo.search.archive import Archive
 from hypo.search.problem import Problem, Settings
 from hypo.search.refine import is_exact
@@ -35,7 +36,8 @@ BETTER = 0.1
 @dataclass(frozen=True)
 class Turn:
     """What a proposer is given: the problem, the archive to read, a clock to watch, at most ``budget`` formulas to yield, and
-    an ``rng`` that depends on the seed, the proposer's name and the turn's ``number`` only."""
+    an ``rng`` that depends on the seed, the proposer's name and the turn's ``number`` only. ``alone``: nobody else has
+    anything left to propose."""
 
     problem: Problem
     archive: Archive
@@ -43,6 +45,7 @@ class Turn:
     rng: np.random.Generator
     number: int
     budget: int = BUDGET
+    alone: bool = False
     outer: Turn | None = None
 
     @property
@@ -62,7 +65,8 @@ class Proposer(Protocol):
     left. It orders the turns, so it must not come from a measurement: equal seeds are to give equal answers.
 
     ``propose`` may count what it scored by itself in ``turn.clock.scored`` and should stop when ``turn.clock.expired``.
-    Constants marked free are fitted from the values they come with.
+    Constants marked free are fitted from the values they come with. A text attribute ``origin`` marks what it found on the
+    front; without one that counts as native.
     """
 
     name: str
@@ -121,7 +125,8 @@ class Schedule:
         """Open a turn: its cost is charged."""
         account = self._account(proposer)
         rng = np.random.default_rng([self.seed, zlib.crc32(proposer.name.encode()), account.turns])
-        turn = Turn(problem, archive, clock, rng, account.turns)
+        alone = sum(a.proposer.cost < math.inf for a in self._accounts) <= 1
+        turn = Turn(problem, archive, clock, rng, account.turns, alone=alone)
         account.spent += proposer.cost
         account.turns += 1
         self.spent += proposer.cost
@@ -141,6 +146,11 @@ def checked(proposer: object) -> Proposer:
     if not isinstance(proposer, Proposer):
         raise InputError(f"{proposer!r} is no proposer: it needs name, cost and propose(turn)")
     return proposer
+
+
+def origin(proposer: Proposer) -> str:
+    """The mark of the hypotheses of ``proposer``: its attribute ``origin`` if it has one."""
+    return str(getattr(proposer, "origin", NATIVE))
 
 
 def installed(problem: Problem, settings: Settings) -> Sequence[Proposer]:

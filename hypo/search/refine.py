@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.expression.simplify import simplify
-from hypo.scoring.score import Hypothesis
+from hypo.scoring.score import NATIVE, Hypothesis
 from hypo.search.archive import Archive, rank
 from hypo.search.constants import fit
 from hypo.search.executor import Executor
@@ -32,7 +33,7 @@ FEW_CONSTANTS, EXACT_FITTED = 2, 1e-13
 
 
 class Refiner:
-    """Turns formulas with free constants into archived hypotheses of one problem."""
+    """Turns formulas with free constants into archived hypotheses of one problem, marked with the ``origin`` of the time."""
 
     def __init__(
         self, problem: Problem, settings: Settings, archive: Archive, clock: Clock, executor: Executor | None = None
@@ -47,6 +48,7 @@ class Refiner:
         self._scorers = [p.scorer(settings) for p in self._rungs[:-1]]
         self._seen: set[str] = set()
         self._unsnapped: list[Hypothesis] = []
+        self.origin = NATIVE
         self._scale = float(np.sqrt(np.mean(problem.y**2))) or 1.0
 
     def baselines(self) -> None:
@@ -54,21 +56,22 @@ class Refiner:
         p = self.problem
         if self.settings.fit_constants:
             # Not snapped: a formula without variables is a yardstick, and 0 would be a poor one.
-            self.archive.add(self._fit_and_score(Expression.constant(float(np.mean(p.y)), free=True)), self.clock.scored)
+            self._keep(self._fit_and_score(Expression.constant(float(np.mean(p.y)), free=True)))
         for name in p.columns:
             self.consider(Expression.variable(name))
 
-    def consider(self, e: Expression) -> Hypothesis | None:
+    def consider(self, e: Expression, fitted: bool = False) -> Hypothesis | None:
         """Simplify, fit, score, snap where promising, archive; returns the best form found or None.
 
         A formula without free constants is scored as it stands too: another spelling may break a rule, or cost more, as
-        2*x does for x + x.
+        2*x does for x + x. ``fitted``: the constants are good ones, so the form is looked at even if it was before, with
+        others.
         """
         if not e.free:
-            self.archive.add(self._fit_and_score(e), self.clock.scored)
+            self._keep(self._fit_and_score(e))
         e = simplify(e)
         key = self._shape(e)
-        if key in self._seen:
+        if key in self._seen and not (fitted and e.free):
             return None
         self._seen.add(key)
         if len(e) > 2 * self.problem.max_complexity:
@@ -76,7 +79,7 @@ class Refiner:
         h = self._fit_and_score(e) or self._within_domain(e)
         if h is None:
             return None
-        self.archive.add(h, self.clock.scored)
+        self._keep(h)
         if not h.expression.free:
             return h
         if h.rmse <= NEARLY_EXACT * self._scale:
@@ -105,6 +108,7 @@ class Refiner:
         """Try other spellings of the best formula."""
         best = self.archive.best
         if best is not None and not self.clock.expired:
+            self.origin = best.origin
             for e in spellings(best.expression):
                 self.consider(e)
             self.polish()
@@ -116,10 +120,13 @@ class Refiner:
         found = [h for h in (self._fit_and_score(simplify(x)) for x in rounded(e)) if h is not None]
         return min(found, key=rank, default=None)
 
+    def _keep(self, h: Hypothesis | None) -> None:
+        self.archive.add(None if h is None else replace(h, origin=self.origin), self.clock.scored)
+
     def _snapped(self, h: Hypothesis) -> Hypothesis:
         out = snap(h, self.covariance, self._refit, self.scorer)
         if out is not h:
-            self.archive.add(out, self.clock.scored)
+            self._keep(out)
         return out
 
     def _hope(self, h: Hypothesis) -> float:
