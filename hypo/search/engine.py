@@ -17,7 +17,7 @@ from hypo.search.archive import Archive
 from hypo.search.atoms import Atoms
 from hypo.search.context import Context
 from hypo.search.evolve import Evolution
-from hypo.search.executor import Executor, Threads
+from hypo.search.executor import Executor, opened
 from hypo.search.guesses import Guesses
 from hypo.search.ladder import for_proposers
 from hypo.search.problem import Problem, Settings
@@ -75,11 +75,26 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
     """Search for the formula with the lowest score until it is certain, time is up, or the user interrupts.
 
     Deadline and interruption (KeyboardInterrupt) end the search with the best so far; nothing is raised for them. The clock
-    starts once the kernels are compiled.
+    starts once the workers are there and the kernels compiled.
+
+    Raises MissingExtraError or InputError when the settings want a cluster that cannot be had.
     """
+    with ExitStack() as stack:
+        local, executor = opened(settings, stack)
+        warm(lambda stage: progress(Progress(0.0, settings.time_limit, None, 0, 0.0, 0, stage)) if progress else None)
+        return _search(problem, settings, local, executor, progress)
+
+
+def _search(
+    problem: Problem,
+    settings: Settings,
+    local: Executor,
+    executor: Executor,
+    progress: Callable[[Progress], None] | None,
+) -> Outcome:
+    """The search itself, with everything ready for it."""
     from threadpoolctl import threadpool_limits
 
-    warm(lambda stage: progress(Progress(0.0, settings.time_limit, None, 0, 0.0, 0, stage)) if progress else None)
     begin = time.monotonic()
     clock = Clock(deadline=begin + settings.time_limit)
     archive = Archive(problem.X, problem.columns)
@@ -91,11 +106,8 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
         stack.enter_context(threadpool_limits(1))
         # Overflow and invalid values are met and masked everywhere below; they are results, not surprises.
         stack.enter_context(np.errstate(all="ignore"))
-        executor: Executor | None = None
-        if settings.workers > 1:
-            executor = stack.enter_context(Threads(settings.workers))
-        refiner = Refiner(problem, settings, archive, clock, executor)
-        schedule = Schedule(settings.seed)
+        refiner = Refiner(problem, settings, archive, clock, local)
+        schedule = Schedule(settings.seed, share=settings.shard[0] if settings.shard else 1)
 
         def report(stage: str) -> None:
             if progress is None:
@@ -116,7 +128,7 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
         try:
             # Whatever happens next, there is an answer.
             refiner.baselines()
-            ctx = Context.of(for_proposers(problem, settings.seed), settings, clock, executor)
+            ctx = Context.of(for_proposers(problem, settings.seed), settings, clock, local, executor)
             scanner = Scanner(ctx, settings, report)
             proposers = _proposers(ctx, problem, settings, scanner, report)
             for each in proposers:
