@@ -18,12 +18,22 @@ from numpy.typing import NDArray
 import hypo
 from hypo.errors import InputError, MissingExtraError
 from hypo.search.executor import LOCAL, WorkersLost
-from hypo.search.remote import Remote, one_blas_thread
+from hypo.search.remote import Remote, one_blas_thread, usable
 
 # Seconds to wait for a scheduler, and for a worker when there is none.
 SCHEDULER_WAIT, WORKER_WAIT = 5.0, 10.0
 # Tasks under way for each thread of a worker: while some are at work the next ones are already there.
 AHEAD = 4
+
+
+class _Sent:
+    """An array in the memory of a worker, made usable once."""
+
+    def __init__(self, array: NDArray) -> None:
+        self.array = usable(array)
+
+    def __reduce__(self) -> tuple[type[_Sent], tuple[NDArray]]:
+        return _Sent, (self.array,)
 
 
 class Cluster(Remote):
@@ -52,7 +62,7 @@ class Cluster(Remote):
                         n_workers=workers,
                         threads_per_worker=1,
                         memory_limit=0,
-                        dashboard_address=None,
+                        dashboard_address=":0",
                         silence_logs=logging.CRITICAL,
                     )
                 )
@@ -97,7 +107,7 @@ class Cluster(Remote):
             self._known.add(address)
 
     def _put(self, array: NDArray) -> Any:
-        return self._client.scatter(array, broadcast=True, hash=False)
+        return self._client.scatter(_Sent(array), broadcast=True, hash=False)
 
     def _submit(self, function: Callable[..., Any], items: list[Any], given: list[Any]) -> list[Any]:
         return list(self._client.map(_work, items, function=function, given=given, pure=False)) if items else []
@@ -123,4 +133,4 @@ class Cluster(Remote):
 
 def _work(item: Any, function: Callable[..., Any], given: list[Any]) -> Any:
     one_blas_thread()
-    return function(item, *given)
+    return function(item, *(a.array if isinstance(a, _Sent) else usable(a) for a in given))

@@ -70,8 +70,8 @@ class Offload:
     When the far workers are lost for good, a RuntimeWarning says so and all that is left is done near.
     """
 
-    def __init__(self, near: Executor, far: Executor, worth: float = WORTH) -> None:
-        self._near, self._far, self._worth = near, far, worth
+    def __init__(self, near: Executor, far: Executor, worth: float | None = None) -> None:
+        self._near, self._far, self._worth = near, far, WORTH if worth is None else worth
         self._lost = False
 
     def map(self, function: Callable[..., R], items: Iterable[Any], *shared: Any) -> Iterator[R]:

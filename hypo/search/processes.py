@@ -19,7 +19,7 @@ from weakref import finalize
 import numpy as np
 from numpy.typing import NDArray
 
-from hypo.search.remote import Remote, one_blas_thread
+from hypo.search.remote import Remote, one_blas_thread, usable
 
 # Tasks under way for each process: one at work, one that waits.
 AHEAD = 2
@@ -81,7 +81,7 @@ class Processes(Remote):
 
 
 def _work(function: Callable[..., Any], item: Any, given: list[Any]) -> Any:
-    return function(item, *(_loaded(a.path) if isinstance(a, _Stored) else a for a in given))
+    return function(item, *(_loaded(a.path) if isinstance(a, _Stored) else usable(a) for a in given))
 
 
 @lru_cache(maxsize=16)

@@ -122,6 +122,11 @@ def _sentence(error: BaseException) -> str:
     return (str(error).splitlines() or [""])[0].strip().rstrip(".") or type(error).__name__
 
 
+def usable(value: Any) -> Any:
+    """``value``; an array that a message left at an odd address is copied, because sums over such ones come out differently."""
+    return np.require(value, requirements=["ALIGNED", "WRITEABLE"]) if isinstance(value, np.ndarray) else value
+
+
 @cache
 def one_blas_thread() -> None:
     """Once in a worker process: sums come out the same whatever its number of cores. It stays so, because tasks of other
