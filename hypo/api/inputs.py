@@ -196,9 +196,8 @@ def _shard(shard: str | Sequence[int] | None) -> tuple[int, int] | None:
     """(Number, of how many) for ``"3/16"`` or ``(3, 16)``; raises InputError."""
     if shard is None:
         return None
-    parts = shard.split("/") if isinstance(shard, str) else list(shard)
     try:
-        number, of = (int(part) for part in parts)
+        number, of = (int(part) for part in (shard.split("/") if isinstance(shard, str) else shard))
     except (TypeError, ValueError):
         raise InputError(f"the shard must be written NUMBER/TOTAL, such as 3/16, got {shard!r}") from None
     if not 1 <= number <= of:
