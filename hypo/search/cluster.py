@@ -6,9 +6,10 @@ A worker that dies loses nothing: Dask gives its tasks to others, and arrays tha
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from itertools import takewhile
 from types import TracebackType
 from typing import Any, Self
@@ -57,15 +58,16 @@ class Cluster(Remote):
             where: Any = scheduler
             if scheduler == LOCAL:
                 # Nobody sees to the workers but us, so their own messages are of no use.
-                where = stack.enter_context(
-                    distributed.LocalCluster(
-                        n_workers=workers,
-                        threads_per_worker=1,
-                        memory_limit=0,
-                        dashboard_address=":0",
-                        silence_logs=logging.CRITICAL,
+                with _uninterrupted():
+                    where = stack.enter_context(
+                        distributed.LocalCluster(
+                            n_workers=workers,
+                            threads_per_worker=1,
+                            memory_limit=0,
+                            dashboard_address=":0",
+                            silence_logs=logging.CRITICAL,
+                        )
                     )
-                )
             try:
                 self._client = stack.enter_context(distributed.Client(where, timeout=SCHEDULER_WAIT, set_as_default=False))
             except (OSError, ValueError) as error:
@@ -129,6 +131,20 @@ class Cluster(Remote):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._placed.clear()
         self._stack.close()
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Processes started within do not mind Ctrl-C, which reaches every process of a terminal."""
+    try:
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    except ValueError:  # not in the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _work(item: Any, function: Callable[..., Any], given: list[Any]) -> Any:

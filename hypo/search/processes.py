@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -49,7 +50,7 @@ class Processes(Remote):
 
     def _started(self) -> ProcessPoolExecutor:
         # A fork would copy threads that hold locks.
-        return ProcessPoolExecutor(self._workers, get_context("spawn"), one_blas_thread)
+        return ProcessPoolExecutor(self._workers, get_context("spawn"), _begin)
 
     def _window(self) -> int:
         return AHEAD * self._workers
@@ -78,6 +79,12 @@ class Processes(Remote):
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._placed.clear()
         self._folder.cleanup()
+
+
+def _begin() -> None:
+    # Ctrl-C reaches every process of a terminal; the one that shares out the work ends the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    one_blas_thread()
 
 
 def _work(function: Callable[..., Any], item: Any, given: list[Any]) -> Any:
