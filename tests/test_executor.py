@@ -241,6 +241,14 @@ def test_workers_of_another_version(address: str, monkeypatch: pytest.MonkeyPatc
         Cluster(address, 1)
 
 
+def test_a_worker_of_another_version_that_comes_later(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Cluster(address, 1) as far:
+        far._known.clear()
+        monkeypatch.setattr(hypo, "__version__", "9.9.9")
+        with pytest.warns(RuntimeWarning, match=r"has hypo 0\.1\.0; .*; the search goes on without them"):
+            assert list(Offload(Serial(), far, worth=0.0).map(add, range(4))) == [0, 1, 2, 3]
+
+
 @pytest.mark.parametrize("scheduler", ["fast", "host:8786", 3])
 def test_a_scheduler_must_be_one(scheduler: Any) -> None:
     with pytest.raises(InputError, match="the scheduler must be threads, processes, local or the address of a Dask"):

@@ -81,14 +81,18 @@ class Cluster(Remote):
                 raise InputError(
                     f"the scheduler at {scheduler} has no workers; start some with the command dask worker {scheduler}"
                 ) from error
-            self._window()
+            self._check(list(self._client.nthreads()))
             self._stack = stack.pop_all()
 
     def _window(self) -> int:
         threads = self._client.nthreads()
         new = [address for address in threads if address not in self._known]
-        if new:
-            self._check(new)
+        try:
+            if new:
+                self._check(new)
+        except InputError as error:
+            # In the middle of a search that is no reason to end it.
+            raise WorkersLost(str(error)) from error
         return AHEAD * max(1, sum(threads.values()))
 
     def _check(self, workers: list[str]) -> None:

@@ -23,8 +23,8 @@ R = TypeVar("R")
 
 # What settings.scheduler may be, besides the address of a Dask scheduler.
 THREADS, PROCESSES, LOCAL = "threads", "processes", "local"
-# Seconds of work from which on it leaves this process: to send the 16 MB of 20 000 rows to two workers took 0.3 to 0.9 s, a task
-# 4 ms of the sending process (benchmarks/scaling).
+# Seconds of work from which on it leaves this process: to send the 16 MB of 20 000 rows to two workers took 0.3 to 0.9 s, a
+# task 2 to 4 ms of the sending process (benchmarks/scaling).
 WORTH = 1.0
 
 
