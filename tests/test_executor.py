@@ -200,13 +200,12 @@ def test_a_worker_killed_in_the_middle_loses_nothing(far: Any, tmp_path: Path) -
     assert mark.exists()
 
 
-def test_data_that_die_with_the_only_worker_are_sent_again() -> None:
-    with Cluster("local", 1) as far:
-        want = [k + float(ROWS.sum()) for k in range(6)]
-        assert list(far.map(add, range(6), ROWS)) == want
-        (pid,) = far._client.run(os.getpid).values()
+def test_data_that_die_with_all_workers_are_sent_again(dask: Cluster) -> None:
+    want = [k + float(ROWS.sum()) for k in range(6)]
+    assert list(dask.map(add, range(6), ROWS)) == want
+    for pid in dask._client.run(os.getpid).values():
         os.kill(pid, signal.SIGKILL)
-        assert list(far.map(add, range(6), ROWS)) == want
+    assert list(dask.map(add, range(6), ROWS)) == want
 
 
 def test_workers_that_always_die_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,8 +25,8 @@ from hypo.search.cluster import Cluster
 from hypo.search.executor import Executor, Serial, Threads
 from hypo.search.processes import Processes
 
-# Tasks without work, after some that start the workers.
-EMPTY, WARM = 400, 16
+# Tasks without work, after some that start the workers; of so many measurements the shortest counts.
+EMPTY, WARM, REPEATS = 200, 16, 3
 TARGETS = 4
 
 
@@ -57,12 +57,12 @@ def measured(name: str, workers: int, opened: Callable[[], AbstractContextManage
         where: Executor = executor or Serial()
         list(where.map(nothing, range(WARM)))
         start = time.perf_counter() - begin
-        task = seconds(lambda: list(where.map(nothing, range(EMPTY)))) / EMPTY
+        task = min(seconds(lambda: list(where.map(nothing, range(EMPTY)))) for _ in range(REPEATS)) / EMPTY
         busy = time.process_time()
         list(where.map(nothing, range(EMPTY)))
         busy = (time.process_time() - busy) / EMPTY
-        load = rng.random(2_000_000)
-        send = seconds(lambda: list(where.map(touch, range(2 * workers), load))) - 2 * workers * task
+        loads = rng.random((REPEATS, 2_000_000))
+        send = min(seconds(lambda load=load: list(where.map(touch, range(2 * workers), load))) for load in loads)
         # Compiled code is loaded by the first scan.
         scan.scan_sums(T, F[:2000], None, keep=300, clock=scan.Clock(), executor=where)
         before, clock = getattr(where, "sent", 0), scan.Clock()
@@ -70,7 +70,7 @@ def measured(name: str, workers: int, opened: Callable[[], AbstractContextManage
         again = seconds(lambda: scan.scan_sums(T, F, None, keep=300, clock=scan.Clock(), executor=where))
         sent = getattr(where, "sent", 0) - before
     return {"executor": name, "workers": workers, "start_s": start, "task_ms": 1e3 * task, "task_cpu_ms": 1e3 * busy,
-            "send_MB_per_s": load.nbytes / 1e6 / max(send, 1e-9), "scan_s": took, "again_s": again, "sent_MB": sent / 1e6,
+            "send_MB_per_s": loads[0].nbytes / 1e6 / send, "scan_s": took, "again_s": again, "sent_MB": sent / 1e6,
             "tasks": math.ceil(rows / scan.TILE_F), "scored": clock.scored}
 
 
@@ -81,7 +81,7 @@ def on_paper(serial: dict[str, Any], dask: dict[str, Any], workers: int, larger:
     other; arrays reach the workers along a tree, so in log2(workers) steps; no block is begun before they are there. A block
     of the first rows meets all others and takes twice the mean, so it bounds the time from below.
     """
-    work = serial["scan_s"] * larger**2
+    work = min(serial["scan_s"], serial["again_s"]) * larger**2
     blocks = serial["tasks"] * larger
     tasks = blocks * dask["task_cpu_ms"] / 1e3
     send = dask["sent_MB"] * larger / dask["send_MB_per_s"] * max(1.0, math.log2(workers) / math.log2(dask["workers"]))
