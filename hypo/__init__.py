@@ -23,7 +23,7 @@ from hypo.errors import (
 )
 
 if TYPE_CHECKING:
-    from hypo.api import fit, score
+    from hypo.api import fit, merge, score
     from hypo.data import Dataset, read_csv
     from hypo.expression.expr import Expression
     from hypo.expression.parser import parse
@@ -48,6 +48,7 @@ __all__ = [
     "UnitError",
     "__version__",
     "fit",
+    "merge",
     "parse",
     "read_csv",
     "score",
@@ -60,6 +61,7 @@ _HOME = {
     "Result": "hypo.result",
     "SymbolicRegressor": "hypo.regressor",
     "fit": "hypo.api",
+    "merge": "hypo.api",
     "parse": "hypo.expression.parser",
     "read_csv": "hypo.data",
     "score": "hypo.api",

@@ -1,4 +1,4 @@
-"""The command line: ``hypo fit``, ``score``, ``predict``, ``show`` and ``check``."""
+"""The command line: ``hypo fit``, ``merge``, ``score``, ``predict``, ``show`` and ``check``."""
 
 from __future__ import annotations
 
@@ -106,6 +106,7 @@ def cli() -> None:
 
     \b
     hypo fit DATA.csv --target y               search for the law
+    hypo merge DIR DIR … --out DIR             join what the shards of a fit found
     hypo score "a*x + b" DATA.csv --target y   score a formula of your own
     hypo predict DIR NEW.csv                   use the law found
     hypo show DIR                              show a result again
@@ -127,6 +128,8 @@ def cli() -> None:
 @click.option(
     "--backend", metavar="native|pysr|all", default="native", show_default=True, help="Who searches; pysr needs Julia."
 )
+@click.option("--scheduler", metavar="ADDRESS", help="Who does the large scans: threads, processes, local or tcp://host:8786.")
+@click.option("--shard", metavar="K/N", help="Do part K of N of the search, for hypo merge.")
 @click.option("--out", metavar="DIR", help="Folder for the result (default: hypo-out/NAME of the data).")
 @click.option("--plot", is_flag=True, help="Also write plot.png.")
 @_JSON
@@ -158,6 +161,26 @@ def fit(data: str, out: str | None, plot: bool, as_json: bool, quiet: bool, **op
         _show(result)
         written = "result.json, front.csv" + (f", {PLOT_FILE}" if plot and result.best is not None else "")
         _say(f"Written to {folder}: {written}")
+    return _CODES.get(result.status, FOUND)
+
+
+@cli.command()
+@click.argument("folders", metavar="DIR…", nargs=-1, required=True)
+@click.option("--out", required=True, metavar="DIR", help="Folder for the joint result.")
+@_JSON
+def merge(folders: tuple[str, ...], out: str, as_json: bool) -> int:
+    """Join the results of hypo fit --shard 1/N … N/N, written to the folders DIR, into one.
+
+    Shards that are missing are named; what the others found counts.
+    """
+    from hypo import api
+
+    result = api.merge(*folders, out=out)
+    if as_json:
+        sys.stdout.write(result.to_json())
+    else:
+        _show(result)
+        _say(f"Written to {out}: result.json, front.csv")
     return _CODES.get(result.status, FOUND)
 
 

@@ -55,6 +55,7 @@ def test_help(cli: Cli) -> None:
     assert re.findall(r"^  (\w+) {2,}\S", out[out.index("Commands:") :], re.M) == [
         "check",
         "fit",
+        "merge",
         "predict",
         "score",
         "show",

@@ -1,7 +1,6 @@
 """Evolution: batched fits against SciPy and loops, children that keep the grammar, recovery, determinism."""
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -19,6 +18,7 @@ from hypo.search import evolve
 from hypo.search.archive import Archive
 from hypo.search.context import Context
 from hypo.search.evolve import Evolution, Programs
+from hypo.search.executor import Threads
 from hypo.search.problem import Settings, make_problem
 from hypo.search.proposer import Proposer, Turn
 from hypo.search.refine import Refiner, is_exact
@@ -262,7 +262,7 @@ def test_equal_seeds_give_equal_proposals_with_any_number_of_threads(monkeypatch
         found = [str(e) for n in range(2) for e in evolution.propose(turn(evolution, archive, clock, n, seed))]
         return found, clock.scored
 
-    with ThreadPoolExecutor(3) as executor:
+    with Threads(3) as executor:
         threaded = proposals(executor)
     assert proposals(None) == threaded
     assert proposals(None, seed=1) != threaded

@@ -22,11 +22,12 @@ PUBLIC = [
     "UnitError",
     "__version__",
     "fit",
+    "merge",
     "parse",
     "read_csv",
     "score",
 ]
-HEAVY = ("click", "matplotlib", "numba", "numpy", "pandas", "pint", "rich", "scipy", "sklearn", "sympy")
+HEAVY = ("click", "distributed", "matplotlib", "numba", "numpy", "pandas", "pint", "rich", "scipy", "sklearn", "sympy")
 
 
 def modules_after(code: str) -> set[str]:

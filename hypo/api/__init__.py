@@ -2,5 +2,6 @@
 
 from hypo.api.fitting import fit
 from hypo.api.given import Scored, score
+from hypo.api.merging import merge
 
-__all__ = ["Scored", "fit", "score"]
+__all__ = ["Scored", "fit", "merge", "score"]

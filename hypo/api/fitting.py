@@ -36,6 +36,8 @@ def fit(
     operators: Sequence[str] | str | None = None,
     max_complexity: int | None = None,
     workers: int | None = None,
+    scheduler: str | None = None,
+    shard: str | Sequence[int] | None = None,
     lam: float | None = None,
     units: Mapping[str, str] | None = None,
     drop_missing: bool = False,
@@ -57,7 +59,11 @@ def fit(
         weights: a column or (n_row,), ≥ 0.
         operators: names from the operator table, such as ``["+", "*", "sqrt"]`` or ``"+,*,sqrt"``.
         max_complexity: largest number of nodes.
-        workers: threads, default one per core; does not change the result.
+        workers: threads or processes, default one per core; does not change the result.
+        scheduler: who does the large scans: ``"threads"`` (default), ``"processes"``, ``"local"`` (a Dask cluster of
+            ``workers`` processes on this machine) or the address of a Dask scheduler, ``"tcp://host:8786"``. Does not change
+            the result. A script that starts processes needs ``if __name__ == "__main__":``.
+        shard: ``"3/16"`` or ``(3, 16)`` does the third of 16 parts of the search; :func:`merge` joins what they found.
         lam: weight λ of soft violations, in nats per unit of violation.
         units: unit texts by column name, target included; must agree with headers and knowledge.
         drop_missing: leave out rows with missing or infinite cells instead of refusing them.
@@ -75,8 +81,8 @@ def fit(
 
     Raises:
         DataError, KnowledgeError, UnitError: the input cannot be used; the message says where and why.
-        InputError: a setting or a guess is wrong.
-        MissingExtraError: the backend needs PySR or Julia, which is not there; the message says how to get it.
+        InputError: a setting or a guess is wrong, or no scheduler answers.
+        MissingExtraError: PySR, Julia or Dask is wanted and not there; the message says how to get it.
     """
     if out is not None:
         check_folder(out)
@@ -90,6 +96,8 @@ def fit(
         operators=operators,
         max_complexity=max_complexity,
         workers=workers,
+        scheduler=scheduler,
+        shard=shard,
         lam=lam,
         guesses=guesses,
         backend=backend,

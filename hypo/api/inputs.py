@@ -144,6 +144,8 @@ def as_settings(
     lam: float | None = None,
     guesses: Sequence[str | Expression] | str | Expression | None = None,
     backend: str = "native",
+    scheduler: str | None = None,
+    shard: str | Sequence[int] | None = None,
 ) -> Settings:
     """Checked settings of the engine; raises InputError naming the wrong one."""
     from hypo.search.problem import BACKENDS, Settings
@@ -176,8 +178,37 @@ def as_settings(
         operators=None if operators is None else operator_names(operators),
         guesses=_formulas(guesses),
         backend=backend,
+        scheduler=_scheduler(scheduler),
+        shard=_shard(shard),
         **{name: value for name, value in given.items() if value is not None},
     )
+
+
+def _scheduler(scheduler: Any) -> str | None:
+    """``scheduler`` if it is one of ours or looks like an address; raises InputError."""
+    from hypo.search.executor import LOCAL, PROCESSES, THREADS
+
+    ours = (THREADS, PROCESSES, LOCAL)
+    if scheduler is None or scheduler in ours or (isinstance(scheduler, str) and "://" in scheduler):
+        return scheduler
+    raise InputError(
+        f"the scheduler must be {', '.join(ours)} or the address of a Dask scheduler, such as tcp://host:8786, "
+        f"got {scheduler!r}"
+    )
+
+
+def _shard(shard: str | Sequence[int] | None) -> tuple[int, int] | None:
+    """(Number, of how many) for ``"3/16"`` or ``(3, 16)``; raises InputError."""
+    if shard is None:
+        return None
+    try:
+        number, of = (int(part) for part in (shard.split("/") if isinstance(shard, str) else shard))
+    except (TypeError, ValueError):
+        raise InputError(f"the shard must be written NUMBER/TOTAL, such as 3/16, got {shard!r}") from None
+    if not 1 <= number <= of:
+        raise InputError(f"the shard must be one of 1/{of} to {of}/{of}, got {number}/{of}" if of > 0 else
+                         f"the number of shards must be 1 or more, got {of}")
+    return number, of
 
 
 def _formulas(guesses: Sequence[str | Expression] | str | Expression | None) -> tuple[str | Expression, ...]:

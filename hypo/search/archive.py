@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -18,6 +19,17 @@ KEY_ROWS = 64
 def rank(h: Hypothesis) -> tuple[float, float, str]:
     """Sort key: score, then complexity, then text, so that ties never depend on the order of discovery."""
     return (round(h.score, 9), h.complexity, str(h.expression))
+
+
+def pareto(hypotheses: Iterable[Hypothesis]) -> tuple[Hypothesis, ...]:
+    """The Pareto front: by rising complexity, each with a lower score than all simpler ones."""
+    out: list[Hypothesis] = []
+    for h in sorted(hypotheses, key=lambda h: (h.complexity, *rank(h))):
+        if not out or h.score < out[-1].score - 1e-9:
+            if out and out[-1].complexity == h.complexity:
+                continue
+            out.append(h)
+    return tuple(out)
 
 
 @dataclass
@@ -72,13 +84,7 @@ class Archive:
 
     def front(self) -> tuple[Hypothesis, ...]:
         """The Pareto front: by rising complexity, each with a lower score than all simpler ones."""
-        out: list[Hypothesis] = []
-        for h in sorted(self._by_prediction.values(), key=lambda h: (h.complexity, *rank(h))):
-            if not out or h.score < out[-1].score - 1e-9:
-                if out and out[-1].complexity == h.complexity:
-                    continue
-                out.append(h)
-        return tuple(out)
+        return pareto(self._by_prediction.values())
 
     def trim(self) -> None:
         """Drop all but the ``keep`` best of each complexity."""

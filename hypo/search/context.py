@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.scoring.score import Scorer
-from hypo.search.executor import Executor
+from hypo.search.executor import Executor, Serial
 from hypo.search.library import Library
 from hypo.search.problem import Problem, Settings
 from hypo.search.race import RowSet
@@ -23,7 +23,10 @@ SMOOTH_ROWS, NO_NOISE = 5000, 1e-6
 
 @dataclass(frozen=True)
 class Context:
-    """Racing rows ``X`` (n_var, n_race), ``y``, ``weight`` (n_race,), and the ``probe`` rows among them (n_probe,)."""
+    """Racing rows ``X`` (n_var, n_race), ``y``, ``weight`` (n_race,), and the ``probe`` rows among them (n_probe,).
+
+    ``executor`` is for scans and may reach other machines, ``local`` works in this process only.
+    """
 
     problem: Problem
     X: NDArray[np.float64]
@@ -32,20 +35,24 @@ class Context:
     root: NDArray[np.float64]
     probe: NDArray[np.int64]
     clock: Clock
-    executor: Executor | None
+    local: Executor
+    executor: Executor
     scorer: Scorer
 
     @staticmethod
-    def of(problem: Problem, settings: Settings, clock: Clock, executor: Executor | None) -> Context:
-        """Racing and probe rows drawn with the settings' seed."""
+    def of(
+        problem: Problem, settings: Settings, clock: Clock, local: Executor | None = None, executor: Executor | None = None
+    ) -> Context:
+        """Racing and probe rows drawn with the settings' seed; without executors the work is done in this thread."""
+        local = local or Serial()
         rng = np.random.default_rng(settings.seed)
         race_rows = np.sort(rng.permutation(len(problem.y))[: settings.n_race])
         probe = np.sort(rng.permutation(len(race_rows))[: settings.n_probe])
         whitening = problem.likelihood.root_weights
         root = np.ones(len(race_rows)) if whitening is None else whitening[race_rows]
         return Context(
-            problem, np.ascontiguousarray(problem.X[:, race_rows]), problem.y[race_rows], root**2, root, probe, clock, executor,
-            problem.scorer(settings),
+            problem, np.ascontiguousarray(problem.X[:, race_rows]), problem.y[race_rows], root**2, root, probe, clock, local,
+            executor or local, problem.scorer(settings),
         )
 
     @cached_property

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 import numpy as np
@@ -17,7 +17,7 @@ from hypo.search.archive import Archive
 from hypo.search.atoms import Atoms
 from hypo.search.context import Context
 from hypo.search.evolve import Evolution
-from hypo.search.executor import Executor, Threads
+from hypo.search.executor import Executor, opened
 from hypo.search.guesses import Guesses
 from hypo.search.ladder import for_proposers
 from hypo.search.problem import PYSR, Problem, Settings
@@ -78,39 +78,52 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
     """Search for the formula with the lowest score until it is certain, time is up, or the user interrupts.
 
     Deadline and interruption (KeyboardInterrupt) end the search with the best so far; nothing is raised for them. The clock
-    starts once the kernels are compiled and, where PySR takes part, Julia runs.
+    starts once the workers are there, the kernels compiled and, where PySR takes part, Julia runs.
 
-    Raises MissingExtraError when PySR is to take part and something of it is missing, HypoError when it alone searches and
-    fails.
+    Raises MissingExtraError or InputError when the settings want a cluster or PySR and something of it is missing, HypoError
+    when PySR alone searches and fails.
     """
-    from threadpoolctl import threadpool_limits
 
     def prepare(stage: str) -> None:
         if progress is not None:
             progress(Progress(0.0, settings.time_limit, None, 0, 0.0, 0, stage))
 
+    with ExitStack() as stack:
+        pysr: PySR | None = None
+        own = settings
+        if settings.backend != NATIVE:
+            prepare("starting Julia")
+            pysr = stack.enter_context(PySR(problem, settings))
+            own = replace(settings, workers=max(1, settings.workers - pysr.threads))
+        local, executor = opened(own, stack)
+        warm(prepare)
+        return _search(problem, settings, local, executor, pysr, progress)
+
+
+def _search(
+    problem: Problem,
+    settings: Settings,
+    local: Executor,
+    executor: Executor,
+    pysr: PySR | None,
+    progress: Callable[[Progress], None] | None,
+) -> Outcome:
+    """The search itself, with everything ready for it."""
+    from threadpoolctl import threadpool_limits
+
+    begin = time.monotonic()
+    clock = Clock(deadline=begin + settings.time_limit)
     archive = Archive(problem.X, problem.columns)
     timing: dict[str, float] = {}
     status, message = "complete", "the library was searched to its full size"
     scanner: Scanner | None = None
-    pysr: PySR | None = None
     with ExitStack() as stack:
-        if settings.backend != NATIVE:
-            prepare("starting Julia")
-            pysr = stack.enter_context(PySR(problem, settings))
-        warm(prepare)
-        begin = time.monotonic()
-        clock = Clock(deadline=begin + settings.time_limit)
         # One BLAS thread: tiles run side by side instead, and the sums come out the same at any number of workers.
         stack.enter_context(threadpool_limits(1))
         # Overflow and invalid values are met and masked everywhere below; they are results, not surprises.
         stack.enter_context(np.errstate(all="ignore"))
-        executor: Executor | None = None
-        workers = settings.workers - (pysr.threads if pysr else 0)
-        if workers > 1:
-            executor = stack.enter_context(Threads(workers))
-        refiner = Refiner(problem, settings, archive, clock, executor)
-        schedule = Schedule(settings.seed)
+        refiner = Refiner(problem, settings, archive, clock, local)
+        schedule = Schedule(settings.seed, share=settings.shard[0] if settings.shard else 1)
 
         def report(stage: str) -> None:
             if progress is None:
@@ -145,7 +158,7 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
             # Whatever happens next, there is an answer.
             refiner.baselines()
             if settings.backend != PYSR:
-                ctx = Context.of(for_proposers(problem, settings.seed), settings, clock, executor)
+                ctx = Context.of(for_proposers(problem, settings.seed), settings, clock, local, executor)
                 scanner = Scanner(ctx, settings, report)
                 for each in _proposers(ctx, problem, settings, scanner, report):
                     schedule.add(each)

@@ -206,7 +206,7 @@ class Evolution:
         return [slice(k * ISLAND, (k + 1) * ISLAND) for k in range(len(SIZES))]
 
     def _fit(self, batch: Programs, rows: Rows, evaluations: int, limit: NDArray[np.float64] | None = None) -> None:
-        """Fits all programs, in threads where there is an executor; the outcome does not depend on them."""
+        """Fits all programs in place, by threads where there are any; the outcome does not depend on them."""
         if limit is None:
             limit = np.full(len(batch), np.inf)
 
@@ -216,7 +216,8 @@ class Evolution:
             fit_batch(piece.programs, rows, self.linear, evaluations, bound, piece.rss, piece.coef)
 
         starts = range(0, len(batch), PIECE)
-        list(self.ctx.executor.map(part, starts) if self.ctx.executor else map(part, starts))
+        for _ in self.ctx.local.map(part, starts):
+            pass
 
     def _price(self, batch: Programs, k: int) -> NDArray[np.float64]:
         """Scores (n,) on island ``k``: nats of misfit and of nodes, infinite beyond its size."""

@@ -79,12 +79,16 @@ class Settings:
     ``operators`` None means the defaults, which also keep transcendental functions out of each other in the library;
     operators named by the user are enumerated without that rule. ``time_limit`` is in seconds. ``guesses`` are formulas that
     take part in the search. ``proposers`` names those that take turns, None all of them;
-    ``turns`` is how many they take at most. ``backend`` is one of ``BACKENDS``.
+    ``turns`` is how many they take at most. ``backend`` is one of ``BACKENDS``. ``scheduler`` says where scans are done: None
+    or ``"threads"``, ``"processes"``, ``"local"`` (a Dask cluster on this machine) or the address of a Dask scheduler.
+    ``shard`` (number from 1, of how many) is the part of the search to do.
     """
 
     time_limit: float = 60.0
     seed: int = 0
     workers: int = 1
+    scheduler: str | None = None
+    shard: tuple[int, int] | None = None
     operators: tuple[str, ...] | None = None
     max_complexity: int = 60
     complexity_weights: Mapping[str, float] = field(default_factory=dict)
@@ -99,9 +103,10 @@ class Settings:
     backend: str = NATIVE
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for a manifest; ``workers`` is left out, because it does not change the answer."""
+        """Plain values for a manifest; ``workers`` and ``scheduler`` are left out, because they do not change the answer."""
         out = asdict(self)
-        del out["workers"]
+        del out["workers"], out["scheduler"]
+        out["shard"] = None if self.shard is None else list(self.shard)
         out["operators"] = None if self.operators is None else list(self.operators)
         out["complexity_weights"] = dict(self.complexity_weights)
         out["library_sizes"] = list(self.library_sizes)

@@ -96,6 +96,7 @@ class Schedule:
     first."""
 
     seed: int
+    share: int = 1
     _accounts: list[_Account] = field(default_factory=list)
     spent: float = 0.0
 
@@ -124,7 +125,9 @@ class Schedule:
     def turn(self, proposer: Proposer, problem: Problem, archive: Archive, clock: Clock) -> Turn:
         """Open a turn: its cost is charged."""
         account = self._account(proposer)
-        rng = np.random.default_rng([self.seed, zlib.crc32(proposer.name.encode()), account.turns])
+        # Shares of one search draw differently, the first as the whole would.
+        own = [self.share] if self.share > 1 else []
+        rng = np.random.default_rng([self.seed, zlib.crc32(proposer.name.encode()), account.turns, *own])
         alone = sum(a.proposer.cost < math.inf for a in self._accounts) <= 1
         turn = Turn(problem, archive, clock, rng, account.turns, alone=alone)
         account.spent += proposer.cost

@@ -1,0 +1,149 @@
+"""``hypo.merge``: one result from those of the shards of a fit."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from hypo.errors import InputError
+from hypo.result import Coverage, Result, check_folder, jsonable
+
+_ENDED = {"interrupted": "interrupted by the user", "time_limit": "cut short by the time limit"}
+
+
+@dataclass(frozen=True)
+class _Shard:
+    """The result of shard ``number`` of ``of``, and where it is from."""
+
+    number: int
+    of: int
+    result: Result
+    source: str
+
+
+def merge(*results: Result | str | os.PathLike[str], out: str | os.PathLike[str] | None = None) -> Result:
+    """Join the results of ``fit(…, shard="1/n")`` to ``fit(…, shard="n/n")``.
+
+    The front is the Pareto front of all their formulas. What every shard did by itself is vouched for by the one that got
+    farthest (``coverage.complete_to``, ``distinct``); ``coverage.scored`` adds up what they scored. Missing shards are named
+    in ``message``.
+
+    Args:
+        results: results, or folders that hold one.
+        out: folder for ``result.json`` and ``front.csv``; nothing is written by default.
+
+    Raises:
+        InputError: there is no result in a folder, it is of no shard, a shard is there twice, or the results are of
+            different data, settings or versions; the message names both folders.
+    """
+    if out is not None:
+        check_folder(out)
+    if not results:
+        raise InputError("there is nothing to merge: give the results of the shards")
+    shards = sorted((_shard(r, f"result {k}") for k, r in enumerate(results, 1)), key=lambda s: s.number)
+    for shard in shards[1:]:
+        _check_same(shards[0], shard)
+    for one, two in pairwise(shards):
+        if one.number == two.number:
+            raise InputError(f"shard {one.number} of {one.of} is there twice, in {one.source} and {two.source}")
+    merged = _merged(shards)
+    if out is not None:
+        merged.save(out)
+    return merged
+
+
+def _shard(given: Result | str | os.PathLike[str], name: str) -> _Shard:
+    result = given if isinstance(given, Result) else Result.load(given)
+    source = name if isinstance(given, Result) else os.fspath(given)
+    match result.settings.get("shard"):
+        case [int(number), int(of)]:
+            return _Shard(number, of, result, source)
+    raise InputError(f"{source} is not the result of a shard; run hypo fit with --shard, such as --shard 1/4")
+
+
+def _check_same(one: _Shard, two: _Shard) -> None:
+    """Raises InputError unless both are shards of one search."""
+    first, second = one.result.manifest, two.result.manifest
+    both = f"{one.source} and {two.source}"
+    if first["data_sha256"] != second["data_sha256"]:
+        raise InputError(f"{both} are of different data; merge shards of one fit")
+    if one.of != two.of:
+        raise InputError(f"{both} are of different splits, into {one.of} and {two.of} shards; merge shards of one fit")
+    if first["version"] != second["version"]:
+        raise InputError(f"{both} are of different versions of hypo, {first['version']} and {second['version']}")
+    differs = [key for key, value in _compared(first).items() if _compared(second).get(key) != value]
+    if differs:
+        key = differs[0]
+        raise InputError(
+            f"{both} differ in the setting {key} ({_compared(first)[key]!r} and {_compared(second).get(key)!r}); "
+            "merge shards of one fit"
+        )
+
+
+def _compared(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(jsonable({"seed": manifest["seed"], **{k: v for k, v in manifest["settings"].items() if k != "shard"}}))
+
+
+def _merged(shards: Sequence[_Shard]) -> Result:
+    from hypo.search.archive import pareto, rank
+
+    results = [s.result for s in shards]
+    found = [(h, c) for r in results for h, c in zip(r.front, r.constants, strict=True)]
+    constants = {id(h): c for h, c in found}
+    best = min((r.best for r in results if r.best is not None), key=rank, default=None)
+    front = pareto(h for h, _ in found)
+    if best is not None and best not in front:
+        front = tuple(sorted((*front, best), key=lambda h: (h.complexity, -h.score)))
+    finder = next((r for r in results if best is not None and r.best is best), results[0])
+    farthest = max(results, key=lambda r: r.coverage.complete_to).coverage
+    totals = [r.timing.get("total", 0.0) for r in results]
+    missing = sorted(set(range(1, shards[0].of + 1)) - {s.number for s in shards})
+    manifest = finder.manifest
+    return Result(
+        best=best,
+        front=front,
+        status=_status(finder, results),
+        message=_message(shards, missing, finder.status == "exact"),
+        coverage=Coverage(farthest.complete_to, sum(r.coverage.scored for r in results), farthest.distinct),
+        efficiency=finder.efficiency,
+        timing={"total": max(totals), "sum": sum(totals), "shards": {str(s.number): s.result.timing for s in shards}},
+        manifest={**manifest, "settings": {**manifest["settings"], "shard": None, "shards": _shards(shards, missing)}},
+        constants=tuple(constants[id(h)] for h in front),
+        data=finder.data,
+    )
+
+
+def _status(finder: Result, results: Sequence[Result]) -> str:
+    """``exact`` if the best formula is; else what cut a shard short cut the whole short."""
+    if finder.status == "exact":
+        return finder.status
+    return next((s for s in _ENDED if any(r.status == s for r in results)), "complete" if finder.best else "nothing_found")
+
+
+def _shards(shards: Sequence[_Shard], missing: Sequence[int]) -> dict[str, Any]:
+    return {"of": shards[0].of, "merged": [s.number for s in shards], "missing": list(missing)}
+
+
+def _message(shards: Sequence[_Shard], missing: Sequence[int], exact: bool) -> str:
+    """How the shards' searches ended, and which are missing, in one sentence."""
+    of = shards[0].of
+    parts = [f"merged from {len(shards)} of {of} shards"]
+    if missing:
+        parts.append(f"{_named(missing)} of {of} {'is' if len(missing) == 1 else 'are'} missing")
+    if exact:
+        parts.append("the formula meets every row to rounding")
+    for status, words in _ENDED.items():
+        ended = [s.number for s in shards if s.result.status == status]
+        if ended:
+            parts.append(f"{_named(ended)} {'was' if len(ended) == 1 else 'were'} {words}")
+    return "; ".join(parts)
+
+
+def _named(numbers: Sequence[int]) -> str:
+    """``shard 2``, ``shards 2 and 5``, ``shards 2, 5 and 7``."""
+    if len(numbers) == 1:
+        return f"shard {numbers[0]}"
+    return f"shards {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"

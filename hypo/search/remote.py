@@ -1,0 +1,136 @@
+"""What processes and clusters have in common: few tasks under way at a time, large arrays sent once, lost work done again."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from itertools import islice
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hypo.search.executor import WorkersLost
+
+R = TypeVar("R")
+
+# Arrays from this size on are sent once and not with every task; so many bytes of them are kept for later maps.
+LARGE, KEPT = 1 << 15, 1 << 28
+# Losses of workers in a row, without any result in between, after which they are given up.
+MOST_LOSSES = 4
+
+
+class Remote(ABC):
+    """An executor beyond this process. ``sent`` counts the bytes of arrays put where workers find them."""
+
+    # Exceptions that mean that a worker or its data are gone.
+    lost: tuple[type[BaseException], ...]
+
+    def __init__(self) -> None:
+        self.sent = 0
+        self._placed: OrderedDict[bytes, tuple[Any, int]] = OrderedDict()
+
+    def map(self, function: Callable[..., R], items: Iterable[Any], *shared: Any) -> Iterator[R]:
+        """``function(item, *shared)`` for each item. What a lost worker had is done again.
+
+        Raises WorkersLost when workers die again and again before any of them has a result.
+        """
+        source, losses = iter(items), 0
+        tasks: deque[tuple[Any, Any]] = deque()
+        redo: list[Any] = []
+        given: list[Any] | None = None
+        try:
+            while True:
+                try:
+                    if given is None:
+                        window, given = self._window(), [self._place(a) for a in shared]
+                    late = any(getattr(a, "expired", False) for a in shared)
+                    if redo or (not late and len(tasks) <= window // 2):
+                        redo = redo or list(islice(source, window - len(tasks)))
+                        tasks.extend(zip(redo, self._submit(function, redo, given), strict=True))
+                        redo = []
+                    if not tasks:
+                        break
+                    results = self._fetch([future for _, future in tasks])
+                except self.lost as error:
+                    losses += 1
+                    if losses == MOST_LOSSES:
+                        raise WorkersLost(f"workers were lost {losses} times in a row ({_sentence(error)})") from error
+                    redo = [item for item, _ in tasks] + redo
+                    tasks.clear()
+                    given = None
+                    self._revive()
+                    continue
+                losses = 0
+                for _ in results:
+                    tasks.popleft()
+                yield from results
+            # What is not begun when time is up comes to nothing, and that is quicker here.
+            yield from (function(item, *shared) for item in source)
+        finally:
+            for _, future in tasks:
+                future.cancel()
+
+    def _place(self, value: Any) -> Any:
+        """``value`` as tasks carry it: large arrays by reference, sent at most once as long as they are remembered."""
+        if not isinstance(value, np.ndarray) or value.nbytes < LARGE:
+            return value
+        key = _content(value)
+        if key not in self._placed:
+            self._placed[key] = (self._put(value), value.nbytes)
+            self.sent += value.nbytes
+        self._placed.move_to_end(key)
+        reference = self._placed[key][0]
+        while len(self._placed) > 1 and sum(size for _, size in self._placed.values()) > KEPT:
+            # Whoever is still using it holds the reference.
+            self._placed.popitem(last=False)
+        return reference
+
+    @abstractmethod
+    def _put(self, array: NDArray) -> Any:
+        """Send ``array`` to where workers find it; the reference to give them. It is forgotten with its last user."""
+
+    @abstractmethod
+    def _window(self) -> int:
+        """How many tasks are to be under way."""
+
+    @abstractmethod
+    def _submit(self, function: Callable[..., Any], items: list[Any], given: list[Any]) -> list[Any]:
+        """Futures for ``function(item, *given)``, references in ``given`` being resolved."""
+
+    @abstractmethod
+    def _fetch(self, futures: list[Any]) -> list[Any]:
+        """The results of the first futures, at least of one, for which it waits."""
+
+    @abstractmethod
+    def _revive(self) -> None:
+        """Make ready for work again after a loss."""
+
+
+def _content(array: NDArray) -> bytes:
+    """What is one for arrays of the same content and layout."""
+    whole = np.ascontiguousarray(array)
+    digest = hashlib.blake2b(whole.view(np.uint8).reshape(-1).data, digest_size=16)
+    digest.update(repr((array.shape, array.dtype.str, array.strides)).encode())
+    return digest.digest()
+
+
+def _sentence(error: BaseException) -> str:
+    return (str(error).splitlines() or [""])[0].strip().rstrip(".") or type(error).__name__
+
+
+def usable(value: Any) -> Any:
+    """``value``; an array that a message left at an odd address is copied, because sums over such ones come out differently."""
+    return np.require(value, requirements=["ALIGNED", "WRITEABLE"]) if isinstance(value, np.ndarray) else value
+
+
+@cache
+def one_blas_thread() -> None:
+    """Once in a worker process: sums come out the same whatever its number of cores. It stays so, because tasks of other
+    threads may be in the middle of a product."""
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(1)
