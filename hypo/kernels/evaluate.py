@@ -14,11 +14,10 @@ dependence and give up vector instructions.
 """
 
 import numpy as np
-from numba import njit, types
-from numba.extending import overload
+from numba import njit
 
 from hypo.kernels import opcodes as oc
-from hypo.kernels.fast import cosh_row, exp_row, like, log_one, log_row, sin_row, sinh_row, tan_row, tanh_row
+from hypo.kernels.fast import exp_row, like, log_one, log_row, sin_row, tanh_row
 
 BLOCK = 512
 
@@ -28,43 +27,8 @@ _ASIN, _ACOS, _ATAN, _ABS = oc.ASIN, oc.ACOS, oc.ATAN, oc.ABS
 _ADD, _SUB, _MUL, _DIV, _POW, _MIN, _MAX = oc.ADD, oc.SUB, oc.MUL, oc.DIV, oc.POW, oc.MIN, oc.MAX
 _VAR, _CONST, _FIRST_UNARY, _FIRST_BINARY = oc.VAR, oc.CONST, oc.FIRST_UNARY, oc.FIRST_BINARY
 
-
-def _at(v, i): ...
-
-
-@overload(_at)
-def _at_typed(v, i):
-    """``v[i]``, or ``v`` when it is one number for all rows."""
-    return (lambda v, i: v[i]) if isinstance(v, types.Array) else (lambda v, i: v)
-
-
-def _products(u, v, out, n): ...
-
-
-@overload(_products)
-def _products_typed(u, v, out, n):
-    """``out = u**v`` where ``v`` is one multiple of 1/2 of at most 4; returns whether it was."""
-
-    def products(u, v, out, n):
-        size = abs(v)
-        if not (size <= 4.0 and size + size == np.floor(size + size)):
-            return False
-        whole = int(size)
-        one = like(1.0, u)
-        for i in range(n):
-            a = u[i]
-            square = a * a
-            p = np.sqrt(a) if size != whole else one
-            p = p * a if whole & 1 else p
-            p = p * square if whole & 2 else p
-            p = square * square if whole & 4 else p
-            p = one / p if v < 0.0 else p
-            # NaN and, with exponents below 0, zero are invalid.
-            out[i] = p if (a == a and (a != 0.0 or v >= 0.0)) else like(np.nan, u)
-        return True
-
-    one_exponent = isinstance(u, types.Array) and not isinstance(v, types.Array)
-    return products if one_exponent else lambda u, v, out, n: False
+# Rows of a program's plan.
+LEFT, RIGHT, PLACE, NUMBER = 0, 1, 2, 3
 
 
 @njit(cache=True, error_model="numpy")
@@ -95,13 +59,16 @@ def unary_block(op, u, out, n):
     elif op == _SIN or op == _COS:
         sin_row(u[:n], out, op == _COS)
     elif op == _TAN:
-        tan_row(u[:n], out)
+        for i in range(n):
+            out[i] = np.tan(u[i])
     elif op == _TANH:
         tanh_row(u[:n], out)
     elif op == _SINH:
-        sinh_row(u[:n], out)
+        for i in range(n):
+            out[i] = np.sinh(u[i])
     elif op == _COSH:
-        cosh_row(u[:n], out)
+        for i in range(n):
+            out[i] = np.cosh(u[i])
     elif op == _ASIN:
         for i in range(n):
             out[i] = np.arcsin(u[i])
@@ -118,37 +85,79 @@ def unary_block(op, u, out, n):
 
 @njit(cache=True, error_model="numpy")
 def binary_block(op, u, v, out, n):
-    """``out[:n] = op(u[:n], v[:n])``, with one number for ``u`` or ``v`` too; ``out`` may be ``u`` or ``v``, at some loss
-    of speed."""
+    """``out[:n] = op(u[:n], v[:n])``; ``out`` may be ``u`` or ``v``, at some loss of speed."""
     if op == _ADD:
         for i in range(n):
-            out[i] = _at(u, i) + _at(v, i)
+            out[i] = u[i] + v[i]
     elif op == _SUB:
         for i in range(n):
-            out[i] = _at(u, i) - _at(v, i)
+            out[i] = u[i] - v[i]
     elif op == _MUL:
         for i in range(n):
-            out[i] = _at(u, i) * _at(v, i)
+            out[i] = u[i] * v[i]
     elif op == _DIV:
         for i in range(n):
-            out[i] = _at(u, i) / _at(v, i) if _at(v, i) != 0.0 else like(np.nan, out)
+            out[i] = u[i] / v[i] if v[i] != 0.0 else like(np.nan, out)
     elif op == _POW:
-        if not _products(u, v, out, n):
-            for i in range(n):
-                a, b = _at(u, i), _at(v, i)
-                # C's pow returns 1 for nan**0 and 1**nan; here an invalid argument stays invalid.
-                if a != a or b != b or (a == 0.0 and b < 0.0):
-                    out[i] = like(np.nan, out)
-                else:
-                    out[i] = a**b
+        for i in range(n):
+            # C's pow returns 1 for nan**0 and 1**nan; here an invalid argument stays invalid.
+            if u[i] != u[i] or v[i] != v[i] or (u[i] == 0.0 and v[i] < 0.0):
+                out[i] = like(np.nan, out)
+            else:
+                out[i] = u[i] ** v[i]
     elif op == _MIN:
         for i in range(n):
-            a, b = _at(u, i), _at(v, i)
-            out[i] = a if (a < b or a != a) else b
+            out[i] = u[i] if (u[i] < v[i] or u[i] != u[i]) else v[i]
     else:
         for i in range(n):
-            a, b = _at(u, i), _at(v, i)
-            out[i] = a if (a > b or a != a) else b
+            out[i] = u[i] if (u[i] > v[i] or u[i] != u[i]) else v[i]
+
+
+@njit(cache=True, error_model="numpy")
+def _takes_number(op, left, c):
+    """Whether ``number_block`` can do the operator with the number ``c`` on the ``left``, or else on the right."""
+    if op == _POW:
+        return not left and abs(c) <= 4.0 and c + c == np.floor(c + c)
+    return op == _ADD or op == _SUB or op == _MUL or op == _DIV
+
+
+@njit(cache=True, error_model="numpy")
+def number_block(op, u, c, left, out, n):
+    """``out[:n] = op(u[:n], c)``, or op(c, u[:n]) with ``left``, where ``_takes_number``; ``out`` is not ``u``."""
+    if op == _ADD:
+        for i in range(n):
+            out[i] = u[i] + c
+    elif op == _SUB:
+        # c - u is -u + c, to the last bit and sign.
+        sign = like(-1.0 if left else 1.0, u)
+        d = c if left else -c
+        for i in range(n):
+            out[i] = sign * u[i] + d
+    elif op == _MUL:
+        for i in range(n):
+            out[i] = u[i] * c
+    elif op == _DIV:
+        if left:
+            for i in range(n):
+                out[i] = c / u[i] if u[i] != 0.0 else like(np.nan, u)
+        else:
+            d = c if c != 0.0 else like(np.nan, u)
+            for i in range(n):
+                out[i] = u[i] / d
+    else:
+        size = abs(c)
+        whole = int(size)
+        one = like(1.0, u)
+        for i in range(n):
+            a = u[i]
+            square = a * a
+            p = np.sqrt(a) if size != whole else one
+            p = p * a if whole & 1 else p
+            p = p * square if whole & 2 else p
+            p = square * square if whole & 4 else p
+            p = one / p if c < 0.0 else p
+            # NaN and, with exponents below 0, zero are invalid.
+            out[i] = p if (a == a and (a != 0.0 or c >= 0.0)) else like(np.nan, u)
 
 
 @njit(cache=True, error_model="numpy")
@@ -189,13 +198,12 @@ def unary_adjoint(op, u, w, g, gu, n):
     elif op == _TANH:
         for i in range(n):
             gu[i] = g[i] * (like(1.0, u) - w[i] * w[i])
-    elif op == _SINH or op == _COSH:
-        if op == _SINH:
-            cosh_row(u[:n], gu)
-        else:
-            sinh_row(u[:n], gu)
+    elif op == _SINH:
         for i in range(n):
-            gu[i] *= g[i]
+            gu[i] = g[i] * np.cosh(u[i])
+    elif op == _COSH:
+        for i in range(n):
+            gu[i] = g[i] * np.sinh(u[i])
     elif op == _ASIN or op == _ACOS:
         sign = like(1.0 if op == _ASIN else -1.0, u)
         for i in range(n):
@@ -210,29 +218,27 @@ def unary_adjoint(op, u, w, g, gu, n):
 
 @njit(cache=True, error_model="numpy")
 def left_adjoint(op, u, v, w, g, gu, n):
-    """``gu[:n] = g * dw/du`` for ``w = op(u, v)``, with one number for ``u`` or ``v`` too; ``gu`` is none of the others."""
+    """``gu[:n] = g * dw/du`` for ``w = op(u, v)``; ``gu`` is none of the others."""
     if op == _ADD or op == _SUB:
         for i in range(n):
             gu[i] = g[i]
     elif op == _MUL:
         for i in range(n):
-            gu[i] = g[i] * _at(v, i)
+            gu[i] = g[i] * v[i]
     elif op == _DIV:
         for i in range(n):
-            gu[i] = g[i] / _at(v, i)
+            gu[i] = g[i] / v[i]
     elif op == _POW:
-        binary_block(_POW, u, v - like(1.0, g), gu, n)
         for i in range(n):
-            gu[i] *= g[i] * _at(v, i)
+            gu[i] = g[i] * v[i] * u[i] ** (v[i] - like(1.0, g))
     else:
         for i in range(n):
-            a, b = _at(u, i), _at(v, i)
-            gu[i] = g[i] if (a < b if op == _MIN else a > b) else like(0.0, g)
+            gu[i] = g[i] if (u[i] < v[i] if op == _MIN else u[i] > v[i]) else like(0.0, g)
 
 
 @njit(cache=True, error_model="numpy")
 def right_adjoint(op, u, v, w, g, gv, n):
-    """``gv[:n] = g * dw/dv`` for ``w = op(u, v)``, with one number for ``u`` or ``v`` too; ``gv`` is none of the others."""
+    """``gv[:n] = g * dw/dv`` for ``w = op(u, v)``; ``gv`` is none of the others."""
     if op == _ADD:
         for i in range(n):
             gv[i] = g[i]
@@ -241,19 +247,17 @@ def right_adjoint(op, u, v, w, g, gv, n):
             gv[i] = -g[i]
     elif op == _MUL:
         for i in range(n):
-            gv[i] = g[i] * _at(u, i)
+            gv[i] = g[i] * u[i]
     elif op == _DIV:
         for i in range(n):
-            gv[i] = -g[i] * w[i] / _at(v, i)
+            gv[i] = -g[i] * w[i] / v[i]
     elif op == _POW:
         for i in range(n):
-            a = _at(u, i)
             # u**v*log(u) -> 0 as u -> 0+ for v > 0.
-            gv[i] = like(0.0, g) if (a == 0.0 and _at(v, i) > 0.0) else g[i] * w[i] * log_one(a)
+            gv[i] = like(0.0, g) if (u[i] == 0.0 and v[i] > 0.0) else g[i] * w[i] * log_one(u[i])
     else:
         for i in range(n):
-            a, b = _at(u, i), _at(v, i)
-            gv[i] = like(0.0, g) if (a < b if op == _MIN else a > b) else g[i]
+            gv[i] = like(0.0, g) if (u[i] < v[i] if op == _MIN else u[i] > v[i]) else g[i]
 
 
 @njit(cache=True, error_model="numpy")
@@ -277,73 +281,87 @@ def link_arguments(op, left, right):
 
 
 @njit(cache=True, error_model="numpy")
-def _assign_rows(op, left, right, reuse, place):
-    """The row of scratch that each node's value goes to, into ``place``; returns how many rows are needed.
+def _plan(op, arg, const, keep, plan):
+    """Fills ``plan`` (4, n_node) of one program; returns how many rows of scratch it needs.
 
-    -1 for leaves read where they lie and for the root, whose value goes to the result. A constant gets a row where an
-    operator takes no number: below a unary operator, or on the left when both are numbers. With ``reuse`` rows are given
-    back once read, but never to the reader.
+    LEFT, RIGHT   as by ``link_arguments``
+    PLACE    the row of scratch for the node's value; -1 for variables, which are read where they lie, for the root, whose
+             value goes to the result, and for constants that are taken as numbers
+    NUMBER   the argument that is taken as a number, or -1
+
+    With ``keep`` every other node and every constant has a row of its own; else rows are given back once read, but never to
+    the reader.
     """
     n_node = op.shape[0]
+    link_arguments(op, plan[LEFT], plan[RIGHT])
+    for k in range(n_node):
+        plan[PLACE, k] = -1
+        plan[NUMBER, k] = -1
     free = np.empty(n_node, np.int64)
     n_free, used = 0, 0
-    place[:] = -1
     for k in range(n_node):
         if op[k] < _FIRST_UNARY:
             continue
-        i, j = left[k], right[k]
-        if op[i] == _CONST and (i == j or op[j] == _CONST):
-            if n_free > 0:
-                n_free -= 1
-                place[i] = free[n_free]
+        i, j = plan[LEFT, k], plan[RIGHT, k]
+        if op[k] >= _FIRST_BINARY:
+            if op[j] == _CONST and _takes_number(op[k], False, const[arg[j]]):
+                plan[NUMBER, k] = j
+            elif op[i] == _CONST and _takes_number(op[k], True, const[arg[i]]):
+                plan[NUMBER, k] = i
+        for a in (i, j, k):
+            if a == k:
+                need = k < n_node - 1
             else:
-                place[i] = used
-                used += 1
-        if k < n_node - 1:
-            if n_free > 0:
+                need = op[a] == _CONST and plan[PLACE, a] < 0 and (keep or plan[NUMBER, k] != a)
+            if need and n_free > 0:
                 n_free -= 1
-                place[k] = free[n_free]
-            else:
-                place[k] = used
+                plan[PLACE, a] = free[n_free]
+            elif need:
+                plan[PLACE, a] = used
                 used += 1
-        if reuse:
-            if place[i] >= 0:
-                free[n_free] = place[i]
-                n_free += 1
-            if i != j and place[j] >= 0:
-                free[n_free] = place[j]
-                n_free += 1
+        if not keep:
+            for side in range(1 if i == j else 2):
+                a = plan[side, k]
+                if plan[PLACE, a] >= 0:
+                    free[n_free] = plan[PLACE, a]
+                    n_free += 1
     return used
 
 
+@njit(cache=True)
+def _fill(out, c):
+    for i in range(out.shape[0]):
+        out[i] = c
+
+
 @njit(cache=True, error_model="numpy")
-def _forward(op, arg, left, right, place, const, X, row, scratch, result):
+def _forward(op, arg, plan, const, X, row, scratch, result):
     """Values of one program on the rows from ``row`` on into ``result`` (n,), those of inner nodes into ``scratch``."""
     n = result.shape[0]
     last = op.shape[0] - 1
     if op[last] == _VAR:
-        result[:] = X[arg[last], row : row + n]
+        for t in range(n):
+            result[t] = X[arg[last], row + t]
     elif op[last] == _CONST:
-        result[:] = const[arg[last]]
+        _fill(result, const[arg[last]])
     for k in range(last + 1):
         o = op[k]
         if o < _FIRST_UNARY:
             continue
-        i, j = left[k], right[k]
-        w = scratch[place[k], :n] if k < last else result
-        if op[i] == _CONST and place[i] >= 0:
-            scratch[place[i], :n] = const[arg[i]]
-        if op[i] == _CONST and place[i] < 0:
-            v = X[arg[j], row : row + n] if op[j] == _VAR else scratch[place[j], :n]
-            binary_block(o, const[arg[i]], v, w, n)
-            continue
-        u = X[arg[i], row : row + n] if op[i] == _VAR else scratch[place[i], :n]
+        i, j, number = plan[LEFT, k], plan[RIGHT, k], plan[NUMBER, k]
+        w = scratch[plan[PLACE, k]] if k < last else result
+        first = j if number == i else i
+        if op[first] == _CONST:
+            _fill(scratch[plan[PLACE, first]], const[arg[first]])
+        u = X[arg[first], row : row + n] if op[first] == _VAR else scratch[plan[PLACE, first]]
         if o < _FIRST_BINARY:
             unary_block(o, u, w, n)
-        elif op[j] == _CONST:
-            binary_block(o, u, const[arg[j]], w, n)
+        elif number >= 0:
+            number_block(o, u, const[arg[number]], number == i, w, n)
         else:
-            v = X[arg[j], row : row + n] if op[j] == _VAR else scratch[place[j], :n]
+            if op[j] == _CONST:
+                _fill(scratch[plan[PLACE, j]], const[arg[j]])
+            v = X[arg[j], row : row + n] if op[j] == _VAR else scratch[plan[PLACE, j]]
             binary_block(o, u, v, w, n)
 
 
@@ -352,20 +370,17 @@ def evaluate(op, arg, start, const, const_start, X, out):
     """Values of all programs on all rows into ``out`` (n_expr, n_row)."""
     n_expr = start.shape[0] - 1
     n_row = X.shape[1]
-    left, right = np.empty(op.shape[0], np.int64), np.empty(op.shape[0], np.int64)
-    place = np.empty(op.shape[0], np.int64)
-    n_scratch = 0
+    plan = np.empty((4, op.shape[0]), np.int64)
+    height = 0
     for e in range(n_expr):
         a, b = start[e], start[e + 1]
-        link_arguments(op[a:b], left[a:b], right[a:b])
-        n_scratch = max(n_scratch, _assign_rows(op[a:b], left[a:b], right[a:b], True, place[a:b]))
-    scratch = np.empty((n_scratch, BLOCK), X.dtype)
+        height = max(height, _plan(op[a:b], arg[a:b], const[const_start[e] :], False, plan[:, a:b]))
+    scratch = np.empty((height, BLOCK), X.dtype)
     for row in range(0, n_row, BLOCK):
         n = min(BLOCK, n_row - row)
         for e in range(n_expr):
             a, b = start[e], start[e + 1]
-            _forward(op[a:b], arg[a:b], left[a:b], right[a:b], place[a:b], const[const_start[e] :], X, row, scratch,
-                     out[e, row : row + n])
+            _forward(op[a:b], arg[a:b], plan[:, a:b], const[const_start[e] :], X, row, scratch, out[e, row : row + n])
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -377,9 +392,8 @@ def value_and_gradient(op, arg, const, X, out, grad):
     """
     n_node = op.shape[0]
     n_row = X.shape[1]
-    left, right, place = np.empty(n_node, np.int64), np.empty(n_node, np.int64), np.empty(n_node, np.int64)
-    link_arguments(op, left, right)
-    n_value = _assign_rows(op, left, right, False, place)
+    plan = np.empty((4, n_node), np.int64)[:, :n_node]
+    value = np.empty((_plan(op, arg, const, True, plan), BLOCK), X.dtype)
     # A node needs an adjoint only if a constant lies below it. The last leaf of each constant has its adjoint written straight
     # to the gradient, before the others add theirs; the terms of a sum share the adjoint of the sum.
     live, seen = np.zeros(n_node, np.bool_), np.zeros(grad.shape[0], np.bool_)
@@ -387,65 +401,56 @@ def value_and_gradient(op, arg, const, X, out, grad):
     home = np.zeros(n_node, np.int64)
     n_adjoint = 1
     for k in range(n_node):
-        live[k] = op[k] == _CONST or (op[k] >= _FIRST_UNARY and (live[left[k]] or live[right[k]]))
+        i, j = plan[LEFT, k], plan[RIGHT, k]
+        live[k] = op[k] == _CONST or (op[k] >= _FIRST_UNARY and (live[i] or live[j]))
     for k in range(n_node - 1, -1, -1):
         if op[k] == _CONST:
             first[k] = not seen[arg[k]]
             seen[arg[k]] = True
             direct[k] = direct[k] and first[k]
+            if plan[PLACE, k] >= 0:
+                _fill(value[plan[PLACE, k]], const[arg[k]])
         elif op[k] >= _FIRST_UNARY:
-            i, j = left[k], right[k]
+            i, j = plan[LEFT, k], plan[RIGHT, k]
             for a in (i, j):
                 home[a] = home[k]
                 if live[a] and op[k] != _ADD and not (op[k] == _SUB and a == i):
                     direct[a] = True
                     home[a] = n_adjoint
                     n_adjoint += 1
-    value, adjoint = np.empty((n_value, BLOCK), X.dtype), np.empty((n_adjoint, BLOCK), X.dtype)
-    adjoint[0] = 1.0
+    adjoint = np.empty((n_adjoint, BLOCK), X.dtype)
+    _fill(adjoint[0], like(1.0, X))
     for row in range(0, n_row, BLOCK):
         n = min(BLOCK, n_row - row)
         result = out[row : row + n]
-        _forward(op, arg, left, right, place, const, X, row, value, result)
+        _forward(op, arg, plan, const, X, row, value, result)
         for c in range(seen.shape[0]):
             if not seen[c]:
-                grad[c, row : row + n] = 0.0
+                _fill(grad[c, row : row + n], like(0.0, X))
         for k in range(n_node - 1, -1, -1):
             if not live[k]:
                 continue
             o = op[k]
-            g = adjoint[home[k], :n]
+            g = adjoint[home[k]]
             if o == _CONST:
-                if not direct[k]:
-                    line = grad[arg[k], row : row + n]
-                    if first[k]:
-                        line[:] = g
-                    else:
-                        for i in range(n):
-                            line[i] += g[i]
+                line = grad[arg[k], row : row + n]
+                if not first[k]:
+                    for i in range(n):
+                        line[i] += g[i]
+                elif not direct[k]:
+                    for i in range(n):
+                        line[i] = g[i]
                 continue
-            i, j = left[k], right[k]
-            w = value[place[k], :n] if place[k] >= 0 else result
-            gu = grad[arg[i], row : row + n] if op[i] == _CONST and direct[i] else adjoint[home[i], :n]
-            if op[i] == _CONST and place[i] < 0:
-                v = X[arg[j], row : row + n] if op[j] == _VAR else value[place[j], :n]
-                if home[i] != home[k]:
-                    left_adjoint(o, const[arg[i]], v, w, g, gu, n)
-                if home[j] != home[k]:
-                    right_adjoint(o, const[arg[i]], v, w, g, adjoint[home[j], :n], n)
-                continue
-            u = X[arg[i], row : row + n] if op[i] == _VAR else value[place[i], :n]
+            i, j = plan[LEFT, k], plan[RIGHT, k]
+            u = X[arg[i], row : row + n] if op[i] == _VAR else value[plan[PLACE, i]]
+            w = value[plan[PLACE, k]] if plan[PLACE, k] >= 0 else result
+            gu = grad[arg[i], row : row + n] if op[i] == _CONST and direct[i] else adjoint[home[i]]
             if o < _FIRST_BINARY:
                 unary_adjoint(o, u, w, g, gu, n)
-            elif op[j] == _CONST:
-                gv = grad[arg[j], row : row + n] if direct[j] else adjoint[home[j], :n]
-                if home[i] != home[k]:
-                    left_adjoint(o, u, const[arg[j]], w, g, gu, n)
-                if home[j] != home[k]:
-                    right_adjoint(o, u, const[arg[j]], w, g, gv, n)
-            else:
-                v = X[arg[j], row : row + n] if op[j] == _VAR else value[place[j], :n]
-                if home[i] != home[k]:
-                    left_adjoint(o, u, v, w, g, gu, n)
-                if home[j] != home[k]:
-                    right_adjoint(o, u, v, w, g, adjoint[home[j], :n], n)
+                continue
+            v = X[arg[j], row : row + n] if op[j] == _VAR else value[plan[PLACE, j]]
+            if home[i] != home[k]:
+                left_adjoint(o, u, v, w, g, gu, n)
+            if home[j] != home[k]:
+                gv = grad[arg[j], row : row + n] if op[j] == _CONST and direct[j] else adjoint[home[j]]
+                right_adjoint(o, u, v, w, g, gv, n)

@@ -1,4 +1,4 @@
-"""exp, log, sin, cos, tan and the hyperbolic functions of whole rows, in loops that compilers turn into vector instructions.
+"""exp, log, sin, cos and tanh of whole rows, in loops that compilers turn into vector instructions.
 
 Rows are float64 or float32 and results of the same type: ``like`` gives constants the type of the argument, and so keeps
 single precision single. Arguments are reduced with the rounding trick (adding 1.5·2⁵² leaves the nearest integer in the low
@@ -126,10 +126,8 @@ def _reduced_exp(x):
 
 
 @njit(cache=True, error_model="numpy", fastmath={"contract"})
-def _exp(x, shift):
-    """2ˢʰⁱᶠᵗ exp(x)."""
+def _exp(x):
     k, q = _reduced_exp(x)
-    k += shift
     # In two steps, for results near the ends of the exponent's range.
     half = _nearest(k * like(0.5, x))
     return (like(1.0, x) + q) * _power_of_two(half) * _power_of_two(k - half)
@@ -209,57 +207,10 @@ def _sign(n):
 
 
 @njit(cache=True, error_model="numpy", fastmath={"contract"})
-def _tan(x):
-    a = np.float64(x)
-    n = _nearest(a * (2.0 * _INV_PI))
-    k = 0.5 * n
-    r = like(((a - k * _PI_HIGH) - k * _PI_MID) - k * _PI_LOW, x)
-    s = r * r
-    if _double(x):
-        p = -1.0 / 355687428096000.0
-        p = p * s + 1.0 / 1307674368000.0
-        p = p * s - 1.0 / 6227020800.0
-        p = p * s + 1.0 / 39916800.0
-        q = 1.0 / 6402373705728000.0
-        q = q * s - 1.0 / 20922789888000.0
-        q = q * s + 1.0 / 87178291200.0
-        q = q * s - 1.0 / 479001600.0
-    else:
-        p, q = like(1.0 / 39916800.0, x), like(-1.0 / 479001600.0, x)
-    p = p * s - like(1.0 / 362880.0, x)
-    p = p * s + like(1.0 / 5040.0, x)
-    p = p * s - like(1.0 / 120.0, x)
-    p = p * s + like(1.0 / 6.0, x)
-    q = q * s + like(1.0 / 3628800.0, x)
-    q = q * s - like(1.0 / 40320.0, x)
-    q = q * s + like(1.0 / 720.0, x)
-    q = q * s - like(1.0 / 24.0, x)
-    q = q * s + like(0.5, x)
-    sine, cosine = r - r * s * p, like(1.0, x) - s * q
-    odd = _sign(n) < 0.0
-    return (-cosine if odd else sine) / (sine if odd else cosine)
-
-
-@njit(cache=True, error_model="numpy", fastmath={"contract"})
 def _tanh(x):
     a = abs(x)
     e = _expm1(like(44.0, x) if a > like(22.0, x) else a + a)
     return math.copysign(e / (e + like(2.0, x)), x)
-
-
-@njit(cache=True, error_model="numpy", fastmath={"contract"})
-def _sinh(x):
-    a = abs(x)
-    h = _exp(a, like(-1.0, x))
-    e = _expm1(like(1.0, x) if a > like(1.0, x) else a)
-    y = h - like(0.25, x) / h if a > like(1.0, x) else like(0.5, x) * (e + e / (e + like(1.0, x)))
-    return math.copysign(y, x)
-
-
-@njit(cache=True, error_model="numpy", fastmath={"contract"})
-def _cosh(x):
-    h = _exp(abs(x), like(-1.0, x))
-    return h + like(0.25, x) / h
 
 
 @njit(cache=True, error_model="numpy")
@@ -284,7 +235,7 @@ def _any_far(u):
 def exp_row(u, out):
     """``out = exp(u)``."""
     for i in range(u.shape[0]):
-        out[i] = _exp(u[i], like(0.0, u))
+        out[i] = _exp(u[i])
 
 
 @njit(cache=True, error_model="numpy")
@@ -309,34 +260,7 @@ def sin_row(u, out, quarter):
 
 
 @njit(cache=True, error_model="numpy")
-def tan_row(u, out):
-    """``out = tan(u)``."""
-    far = _any_far(u)
-    angle = u.copy() if far else u
-    for i in range(u.shape[0]):
-        out[i] = _tan(u[i])
-    if far:
-        for i in range(u.shape[0]):
-            if abs(angle[i]) > _FAR:
-                out[i] = np.tan(angle[i])
-
-
-@njit(cache=True, error_model="numpy")
 def tanh_row(u, out):
     """``out = tanh(u)``."""
     for i in range(u.shape[0]):
         out[i] = _tanh(u[i])
-
-
-@njit(cache=True, error_model="numpy")
-def sinh_row(u, out):
-    """``out = sinh(u)``."""
-    for i in range(u.shape[0]):
-        out[i] = _sinh(u[i])
-
-
-@njit(cache=True, error_model="numpy")
-def cosh_row(u, out):
-    """``out = cosh(u)``."""
-    for i in range(u.shape[0]):
-        out[i] = _cosh(u[i])
