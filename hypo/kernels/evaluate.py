@@ -309,10 +309,8 @@ def _plan(op, arg, const, keep, plan):
             elif op[i] == _CONST and _takes_number(op[k], True, const[arg[i]]):
                 plan[NUMBER, k] = i
         for a in (i, j, k):
-            if a == k:
-                need = k < n_node - 1
-            else:
-                need = op[a] == _CONST and plan[PLACE, a] < 0 and (keep or plan[NUMBER, k] != a)
+            filled = op[a] == _CONST and plan[PLACE, a] < 0 and (keep or plan[NUMBER, k] != a)
+            need = k < n_node - 1 if a == k else filled
             if need and n_free > 0:
                 n_free -= 1
                 plan[PLACE, a] = free[n_free]
