@@ -19,7 +19,8 @@ from numba import njit
 from hypo.kernels import opcodes as oc
 from hypo.kernels.fast import exp_row, like, log_one, log_row, sin_row, tanh_row
 
-BLOCK = 512
+# Wide enough that the interpreter's share is small; the two or three rows of most programs still fit the first cache level.
+BLOCK = 1024
 
 _NEG, _INV, _SQUARE, _CUBE, _SQRT, _CBRT = oc.NEG, oc.INV, oc.SQUARE, oc.CUBE, oc.SQRT, oc.CBRT
 _EXP, _LOG, _SIN, _COS, _TAN, _TANH, _SINH, _COSH = oc.EXP, oc.LOG, oc.SIN, oc.COS, oc.TAN, oc.TANH, oc.SINH, oc.COSH
@@ -373,7 +374,7 @@ def evaluate(op, arg, start, const, const_start, X, out):
     for e in range(n_expr):
         a, b = start[e], start[e + 1]
         height = max(height, _plan(op[a:b], arg[a:b], const[const_start[e] :], False, plan[:, a:b]))
-    scratch = np.empty((height, BLOCK), X.dtype)
+    scratch = np.empty((height, min(BLOCK, n_row)), X.dtype)
     for row in range(0, n_row, BLOCK):
         n = min(BLOCK, n_row - row)
         for e in range(n_expr):
@@ -391,7 +392,8 @@ def value_and_gradient(op, arg, const, X, out, grad):
     n_node = op.shape[0]
     n_row = X.shape[1]
     plan = np.empty((4, n_node), np.int64)[:, :n_node]
-    value = np.empty((_plan(op, arg, const, True, plan), BLOCK), X.dtype)
+    width = min(BLOCK, n_row)
+    value = np.empty((_plan(op, arg, const, True, plan), width), X.dtype)
     # A node needs an adjoint only if a constant lies below it. The last leaf of each constant has its adjoint written straight
     # to the gradient, before the others add theirs; the terms of a sum share the adjoint of the sum.
     live, seen = np.zeros(n_node, np.bool_), np.zeros(grad.shape[0], np.bool_)
@@ -416,7 +418,7 @@ def value_and_gradient(op, arg, const, X, out, grad):
                     direct[a] = True
                     home[a] = n_adjoint
                     n_adjoint += 1
-    adjoint = np.empty((n_adjoint, BLOCK), X.dtype)
+    adjoint = np.empty((n_adjoint, width), X.dtype)
     _fill(adjoint[0], like(1.0, X))
     for row in range(0, n_row, BLOCK):
         n = min(BLOCK, n_row - row)
