@@ -11,7 +11,6 @@ from hypo import Knowledge
 from hypo.data import from_arrays
 from hypo.expression.parser import parse
 from hypo.kernels import opcodes as oc
-from hypo.kernels.fast import exp_row, log_row, sin_row
 from hypo.kernels.fit import MAX_TERMS, fit_batch
 from hypo.kernels.vary import breed
 from hypo.search import evolve
@@ -152,33 +151,6 @@ def test_a_program_above_its_limit_is_given_up():
         fitted(batch, rows, True, 30, limit)
         sums.append(batch.rss[0])
     assert sums[0] < sums[1] < np.inf
-
-
-@pytest.mark.parametrize("scale", [1e-3, 1.0, 30.0, 1e4])
-def test_fast_functions_are_those_of_the_c_library(scale):
-    u = scale * RNG.standard_normal(1000)
-    out, space = np.empty(1000), np.empty(1000)
-    sin_row(u, out, space, 0)
-    assert_allclose(out, np.sin(u), atol=2e-16, rtol=1e-15)
-    sin_row(u, out, space, 1)
-    assert_allclose(out, np.cos(u), atol=2e-16, rtol=1e-15)
-    exp_row(u, out, space)
-    with np.errstate(over="ignore"):
-        assert_allclose(out, np.exp(u), rtol=1e-15)
-    log_row(np.abs(u) + 1e-12, out, space)
-    assert_allclose(out, np.log(np.abs(u) + 1e-12), rtol=1e-15, atol=2e-16)
-
-
-def test_fast_functions_keep_invalid_points_invalid():
-    u = np.array([np.nan, 1.0, -1.0, 0.0, np.inf])
-    out, space = np.empty(5), np.empty(5)
-    with np.errstate(all="ignore"):
-        log_row(u, out, space)
-        assert_array_equal(np.isnan(out), [True, False, True, True, False])
-        exp_row(u, out, space)
-        assert_allclose(out, np.exp(u))
-        sin_row(u, out, space, 0)
-        assert_array_equal(np.isnan(out), [True, False, False, False, True])
 
 
 # --- variation -------------------------------------------------------------------------------------------------

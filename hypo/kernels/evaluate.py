@@ -1,6 +1,6 @@
 """Batch evaluation of postfix programs over row blocks, with gradients in the constants.
 
-Layouts (C order, float64):
+Layouts (C order; X, const and results of one type, float64 or float32):
     X       (n_var, n_row)    one contiguous line per variable
     op, arg (n_node_total,)   all programs end to end; program e is ``start[e]:start[e+1]``
     const   (n_const_total,)  constants of program e begin at ``const_start[e]``
@@ -8,15 +8,19 @@ Layouts (C order, float64):
 Points outside an operator's domain (log of a negative number, division by zero …) come out as NaN and propagate. Poles too:
 an infinity there would let exp(-1/x) or 1/(1/x) return to a number at x = 0. Overflow is infinity as IEEE 754 says; a
 value is flagged invalid when it is not finite. Each block of ``BLOCK`` rows runs through the whole program before the
-next is touched, so the working set (stack height × BLOCK × 8 bytes) stays in the first cache level.
+next is touched, so the working set (a few scratch rows of BLOCK numbers) stays in the first cache level. Operators read
+variables where they lie and constants as numbers, and write to a row that is not their argument, or compilers would see a
+dependence and give up vector instructions.
 """
 
 import numpy as np
 from numba import njit
 
 from hypo.kernels import opcodes as oc
+from hypo.kernels.fast import exp_row, like, log_one, log_row, sin_row, tanh_row
 
-BLOCK = 256
+# Wide enough that the interpreter's share is small; the two or three rows of most programs still fit the first cache level.
+BLOCK = 1024
 
 _NEG, _INV, _SQUARE, _CUBE, _SQRT, _CBRT = oc.NEG, oc.INV, oc.SQUARE, oc.CUBE, oc.SQRT, oc.CBRT
 _EXP, _LOG, _SIN, _COS, _TAN, _TANH, _SINH, _COSH = oc.EXP, oc.LOG, oc.SIN, oc.COS, oc.TAN, oc.TANH, oc.SINH, oc.COSH
@@ -24,16 +28,19 @@ _ASIN, _ACOS, _ATAN, _ABS = oc.ASIN, oc.ACOS, oc.ATAN, oc.ABS
 _ADD, _SUB, _MUL, _DIV, _POW, _MIN, _MAX = oc.ADD, oc.SUB, oc.MUL, oc.DIV, oc.POW, oc.MIN, oc.MAX
 _VAR, _CONST, _FIRST_UNARY, _FIRST_BINARY = oc.VAR, oc.CONST, oc.FIRST_UNARY, oc.FIRST_BINARY
 
+# Rows of a program's plan.
+LEFT, RIGHT, PLACE, NUMBER = 0, 1, 2, 3
+
 
 @njit(cache=True, error_model="numpy")
 def unary_block(op, u, out, n):
-    """``out[:n] = op(u[:n])``; ``out`` may be ``u``."""
+    """``out[:n] = op(u[:n])``; ``out`` may be ``u``, at some loss of speed."""
     if op == _NEG:
         for i in range(n):
             out[i] = -u[i]
     elif op == _INV:
         for i in range(n):
-            out[i] = 1.0 / u[i] if u[i] != 0.0 else np.nan
+            out[i] = like(1.0, u) / u[i] if u[i] != 0.0 else like(np.nan, u)
     elif op == _SQUARE:
         for i in range(n):
             out[i] = u[i] * u[i]
@@ -47,23 +54,16 @@ def unary_block(op, u, out, n):
         for i in range(n):
             out[i] = np.cbrt(u[i])
     elif op == _EXP:
-        for i in range(n):
-            out[i] = np.exp(u[i])
+        exp_row(u[:n], out)
     elif op == _LOG:
-        for i in range(n):
-            out[i] = np.log(u[i]) if u[i] != 0.0 else np.nan
-    elif op == _SIN:
-        for i in range(n):
-            out[i] = np.sin(u[i])
-    elif op == _COS:
-        for i in range(n):
-            out[i] = np.cos(u[i])
+        log_row(u[:n], out)
+    elif op == _SIN or op == _COS:
+        sin_row(u[:n], out, op == _COS)
     elif op == _TAN:
         for i in range(n):
             out[i] = np.tan(u[i])
     elif op == _TANH:
-        for i in range(n):
-            out[i] = np.tanh(u[i])
+        tanh_row(u[:n], out)
     elif op == _SINH:
         for i in range(n):
             out[i] = np.sinh(u[i])
@@ -86,7 +86,7 @@ def unary_block(op, u, out, n):
 
 @njit(cache=True, error_model="numpy")
 def binary_block(op, u, v, out, n):
-    """``out[:n] = op(u[:n], v[:n])``; ``out`` may be ``u`` or ``v``."""
+    """``out[:n] = op(u[:n], v[:n])``; ``out`` may be ``u`` or ``v``, at some loss of speed."""
     if op == _ADD:
         for i in range(n):
             out[i] = u[i] + v[i]
@@ -98,12 +98,12 @@ def binary_block(op, u, v, out, n):
             out[i] = u[i] * v[i]
     elif op == _DIV:
         for i in range(n):
-            out[i] = u[i] / v[i] if v[i] != 0.0 else np.nan
+            out[i] = u[i] / v[i] if v[i] != 0.0 else like(np.nan, out)
     elif op == _POW:
         for i in range(n):
             # C's pow returns 1 for nan**0 and 1**nan; here an invalid argument stays invalid.
             if u[i] != u[i] or v[i] != v[i] or (u[i] == 0.0 and v[i] < 0.0):
-                out[i] = np.nan
+                out[i] = like(np.nan, out)
             else:
                 out[i] = u[i] ** v[i]
     elif op == _MIN:
@@ -114,44 +114,56 @@ def binary_block(op, u, v, out, n):
             out[i] = u[i] if (u[i] > v[i] or u[i] != u[i]) else v[i]
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
-def evaluate(op, arg, start, const, const_start, X, out):
-    """Values of all programs on all rows into ``out`` (n_expr, n_row)."""
-    n_expr = start.shape[0] - 1
-    n_row = X.shape[1]
-    height = 1
-    for e in range(n_expr):
-        h = 0
-        for k in range(start[e], start[e + 1]):
-            if op[k] < _FIRST_UNARY:
-                h += 1
-                height = max(height, h)
-            elif op[k] >= _FIRST_BINARY:
-                h -= 1
-    stack = np.empty((height, BLOCK))
-    for row in range(0, n_row, BLOCK):
-        n = min(BLOCK, n_row - row)
-        for e in range(n_expr):
-            top = -1
-            for k in range(start[e], start[e + 1]):
-                o = op[k]
-                if o == _VAR:
-                    top += 1
-                    stack[top, :n] = X[arg[k], row : row + n]
-                elif o == _CONST:
-                    top += 1
-                    stack[top, :n] = const[const_start[e] + arg[k]]
-                elif o < _FIRST_BINARY:
-                    unary_block(o, stack[top], stack[top], n)
-                else:
-                    top -= 1
-                    binary_block(o, stack[top], stack[top + 1], stack[top], n)
-            out[e, row : row + n] = stack[0, :n]
+@njit(cache=True, error_model="numpy")
+def _takes_number(op, left, c):
+    """Whether ``number_block`` can do the operator with the number ``c`` on the ``left``, or else on the right."""
+    if op == _POW:
+        return not left and abs(c) <= 4.0 and c + c == np.floor(c + c)
+    return op == _ADD or op == _SUB or op == _MUL or op == _DIV
 
 
 @njit(cache=True, error_model="numpy")
-def _unary_adjoint(op, u, w, g, gu, n):
-    """``gu[:n] = g * d op(u)/du``, with ``w = op(u)``."""
+def number_block(op, u, c, left, out, n):
+    """``out[:n] = op(u[:n], c)``, or op(c, u[:n]) with ``left``, where ``_takes_number``; ``out`` is not ``u``."""
+    if op == _ADD:
+        for i in range(n):
+            out[i] = u[i] + c
+    elif op == _SUB:
+        # c - u is -u + c, to the last bit and sign.
+        sign = like(-1.0 if left else 1.0, u)
+        d = c if left else -c
+        for i in range(n):
+            out[i] = sign * u[i] + d
+    elif op == _MUL:
+        for i in range(n):
+            out[i] = u[i] * c
+    elif op == _DIV:
+        if left:
+            for i in range(n):
+                out[i] = c / u[i] if u[i] != 0.0 else like(np.nan, u)
+        else:
+            d = c if c != 0.0 else like(np.nan, u)
+            for i in range(n):
+                out[i] = u[i] / d
+    else:
+        size = abs(c)
+        whole = int(size)
+        one = like(1.0, u)
+        for i in range(n):
+            a = u[i]
+            square = a * a
+            p = np.sqrt(a) if size != whole else one
+            p = p * a if whole & 1 else p
+            p = p * square if whole & 2 else p
+            p = square * square if whole & 4 else p
+            p = one / p if c < 0.0 else p
+            # NaN and, with exponents below 0, zero are invalid.
+            out[i] = p if (a == a and (a != 0.0 or c >= 0.0)) else like(np.nan, u)
+
+
+@njit(cache=True, error_model="numpy")
+def unary_adjoint(op, u, w, g, gu, n):
+    """``gu[:n] = g * d op(u)/du``, with ``w = op(u)``; ``gu`` is none of the others."""
     if op == _NEG:
         for i in range(n):
             gu[i] = -g[i]
@@ -160,86 +172,93 @@ def _unary_adjoint(op, u, w, g, gu, n):
             gu[i] = -g[i] * w[i] * w[i]
     elif op == _SQUARE:
         for i in range(n):
-            gu[i] = 2.0 * g[i] * u[i]
+            gu[i] = like(2.0, u) * g[i] * u[i]
     elif op == _CUBE:
         for i in range(n):
-            gu[i] = 3.0 * g[i] * u[i] * u[i]
+            gu[i] = like(3.0, u) * g[i] * u[i] * u[i]
     elif op == _SQRT:
         for i in range(n):
-            gu[i] = 0.5 * g[i] / w[i]
+            gu[i] = like(0.5, u) * g[i] / w[i]
     elif op == _CBRT:
         for i in range(n):
-            gu[i] = g[i] / (3.0 * w[i] * w[i])
+            gu[i] = g[i] / (like(3.0, u) * w[i] * w[i])
     elif op == _EXP:
         for i in range(n):
             gu[i] = g[i] * w[i]
     elif op == _LOG:
         for i in range(n):
             gu[i] = g[i] / u[i]
-    elif op == _SIN:
+    elif op == _SIN or op == _COS:
+        sin_row(u[:n], gu, op == _SIN)
+        sign = like(1.0 if op == _SIN else -1.0, u)
         for i in range(n):
-            gu[i] = g[i] * np.cos(u[i])
-    elif op == _COS:
-        for i in range(n):
-            gu[i] = -g[i] * np.sin(u[i])
+            gu[i] *= sign * g[i]
     elif op == _TAN:
         for i in range(n):
-            gu[i] = g[i] * (1.0 + w[i] * w[i])
+            gu[i] = g[i] * (like(1.0, u) + w[i] * w[i])
     elif op == _TANH:
         for i in range(n):
-            gu[i] = g[i] * (1.0 - w[i] * w[i])
+            gu[i] = g[i] * (like(1.0, u) - w[i] * w[i])
     elif op == _SINH:
         for i in range(n):
             gu[i] = g[i] * np.cosh(u[i])
     elif op == _COSH:
         for i in range(n):
             gu[i] = g[i] * np.sinh(u[i])
-    elif op == _ASIN:
+    elif op == _ASIN or op == _ACOS:
+        sign = like(1.0 if op == _ASIN else -1.0, u)
         for i in range(n):
-            gu[i] = g[i] / np.sqrt(1.0 - u[i] * u[i])
-    elif op == _ACOS:
-        for i in range(n):
-            gu[i] = -g[i] / np.sqrt(1.0 - u[i] * u[i])
+            gu[i] = sign * g[i] / np.sqrt(like(1.0, u) - u[i] * u[i])
     elif op == _ATAN:
         for i in range(n):
-            gu[i] = g[i] / (1.0 + u[i] * u[i])
+            gu[i] = g[i] / (like(1.0, u) + u[i] * u[i])
     else:
         for i in range(n):
             gu[i] = g[i] * np.sign(u[i])
 
 
 @njit(cache=True, error_model="numpy")
-def _binary_adjoint(op, u, v, w, g, gu, gv, n):
-    """``gu = g * dw/du`` and ``gv = g * dw/dv`` for ``w = op(u, v)``."""
-    if op == _ADD:
+def left_adjoint(op, u, v, w, g, gu, n):
+    """``gu[:n] = g * dw/du`` for ``w = op(u, v)``; ``gu`` is none of the others."""
+    if op == _ADD or op == _SUB:
         for i in range(n):
             gu[i] = g[i]
-            gv[i] = g[i]
-    elif op == _SUB:
-        for i in range(n):
-            gu[i] = g[i]
-            gv[i] = -g[i]
     elif op == _MUL:
         for i in range(n):
             gu[i] = g[i] * v[i]
-            gv[i] = g[i] * u[i]
     elif op == _DIV:
         for i in range(n):
             gu[i] = g[i] / v[i]
+    elif op == _POW:
+        for i in range(n):
+            gu[i] = g[i] * v[i] * u[i] ** (v[i] - like(1.0, g))
+    else:
+        for i in range(n):
+            gu[i] = g[i] if (u[i] < v[i] if op == _MIN else u[i] > v[i]) else like(0.0, g)
+
+
+@njit(cache=True, error_model="numpy")
+def right_adjoint(op, u, v, w, g, gv, n):
+    """``gv[:n] = g * dw/dv`` for ``w = op(u, v)``; ``gv`` is none of the others."""
+    if op == _ADD:
+        for i in range(n):
+            gv[i] = g[i]
+    elif op == _SUB:
+        for i in range(n):
+            gv[i] = -g[i]
+    elif op == _MUL:
+        for i in range(n):
+            gv[i] = g[i] * u[i]
+    elif op == _DIV:
+        for i in range(n):
             gv[i] = -g[i] * w[i] / v[i]
     elif op == _POW:
         for i in range(n):
-            gu[i] = g[i] * v[i] * u[i] ** (v[i] - 1.0)
             # u**v*log(u) -> 0 as u -> 0+ for v > 0.
-            gv[i] = 0.0 if (u[i] == 0.0 and v[i] > 0.0) else g[i] * w[i] * np.log(u[i])
-    elif op == _MIN:
-        for i in range(n):
-            gu[i] = g[i] if u[i] < v[i] else 0.0
-            gv[i] = 0.0 if u[i] < v[i] else g[i]
+            gv[i] = like(0.0, g) if (u[i] == 0.0 and v[i] > 0.0) else g[i] * w[i] * log_one(u[i])
     else:
         for i in range(n):
-            gu[i] = g[i] if u[i] > v[i] else 0.0
-            gv[i] = 0.0 if u[i] > v[i] else g[i]
+            gv[i] = like(0.0, g) if (u[i] < v[i] if op == _MIN else u[i] > v[i]) else g[i]
 
 
 @njit(cache=True, error_model="numpy")
@@ -262,6 +281,107 @@ def link_arguments(op, left, right):
         stack[top] = k
 
 
+@njit(cache=True, error_model="numpy")
+def _plan(op, arg, const, keep, plan):
+    """Fills ``plan`` (4, n_node) of one program; returns how many rows of scratch it needs.
+
+    LEFT, RIGHT   as by ``link_arguments``
+    PLACE    the row of scratch for the node's value; -1 for variables, which are read where they lie, for the root, whose
+             value goes to the result, and for constants that are taken as numbers
+    NUMBER   the argument that is taken as a number, or -1
+
+    With ``keep`` every other node and every constant has a row of its own; else rows are given back once read, but never to
+    the reader.
+    """
+    n_node = op.shape[0]
+    link_arguments(op, plan[LEFT], plan[RIGHT])
+    for k in range(n_node):
+        plan[PLACE, k] = -1
+        plan[NUMBER, k] = -1
+    free = np.empty(n_node, np.int64)
+    n_free, used = 0, 0
+    for k in range(n_node):
+        if op[k] < _FIRST_UNARY:
+            continue
+        i, j = plan[LEFT, k], plan[RIGHT, k]
+        if op[k] >= _FIRST_BINARY:
+            if op[j] == _CONST and _takes_number(op[k], False, const[arg[j]]):
+                plan[NUMBER, k] = j
+            elif op[i] == _CONST and _takes_number(op[k], True, const[arg[i]]):
+                plan[NUMBER, k] = i
+        for a in (i, j, k):
+            filled = op[a] == _CONST and plan[PLACE, a] < 0 and (keep or plan[NUMBER, k] != a)
+            need = k < n_node - 1 if a == k else filled
+            if need and n_free > 0:
+                n_free -= 1
+                plan[PLACE, a] = free[n_free]
+            elif need:
+                plan[PLACE, a] = used
+                used += 1
+        if not keep:
+            for side in range(1 if i == j else 2):
+                a = plan[side, k]
+                if plan[PLACE, a] >= 0:
+                    free[n_free] = plan[PLACE, a]
+                    n_free += 1
+    return used
+
+
+@njit(cache=True)
+def _fill(out, c):
+    for i in range(out.shape[0]):
+        out[i] = c
+
+
+@njit(cache=True, error_model="numpy")
+def _forward(op, arg, plan, const, X, row, scratch, result):
+    """Values of one program on the rows from ``row`` on into ``result`` (n,), those of inner nodes into ``scratch``."""
+    n = result.shape[0]
+    last = op.shape[0] - 1
+    if op[last] == _VAR:
+        for t in range(n):
+            result[t] = X[arg[last], row + t]
+    elif op[last] == _CONST:
+        _fill(result, const[arg[last]])
+    for k in range(last + 1):
+        o = op[k]
+        if o < _FIRST_UNARY:
+            continue
+        i, j, number = plan[LEFT, k], plan[RIGHT, k], plan[NUMBER, k]
+        w = scratch[plan[PLACE, k]] if k < last else result
+        first = j if number == i else i
+        if op[first] == _CONST:
+            _fill(scratch[plan[PLACE, first]], const[arg[first]])
+        u = X[arg[first], row : row + n] if op[first] == _VAR else scratch[plan[PLACE, first]]
+        if o < _FIRST_BINARY:
+            unary_block(o, u, w, n)
+        elif number >= 0:
+            number_block(o, u, const[arg[number]], number == i, w, n)
+        else:
+            if op[j] == _CONST:
+                _fill(scratch[plan[PLACE, j]], const[arg[j]])
+            v = X[arg[j], row : row + n] if op[j] == _VAR else scratch[plan[PLACE, j]]
+            binary_block(o, u, v, w, n)
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def evaluate(op, arg, start, const, const_start, X, out):
+    """Values of all programs on all rows into ``out`` (n_expr, n_row)."""
+    n_expr = start.shape[0] - 1
+    n_row = X.shape[1]
+    plan = np.empty((4, op.shape[0]), np.int64)
+    height = 0
+    for e in range(n_expr):
+        a, b = start[e], start[e + 1]
+        height = max(height, _plan(op[a:b], arg[a:b], const[const_start[e] :], False, plan[:, a:b]))
+    scratch = np.empty((height, min(BLOCK, n_row)), X.dtype)
+    for row in range(0, n_row, BLOCK):
+        n = min(BLOCK, n_row - row)
+        for e in range(n_expr):
+            a, b = start[e], start[e + 1]
+            _forward(op[a:b], arg[a:b], plan[:, a:b], const[const_start[e] :], X, row, scratch, out[e, row : row + n])
+
+
 @njit(cache=True, error_model="numpy", nogil=True)
 def value_and_gradient(op, arg, const, X, out, grad):
     """Value ``out`` (n_row,) of one program and its gradient ``grad`` (n_const, n_row) in its constants.
@@ -271,42 +391,66 @@ def value_and_gradient(op, arg, const, X, out, grad):
     """
     n_node = op.shape[0]
     n_row = X.shape[1]
-    left = np.empty(n_node, np.int64)
-    right = np.empty(n_node, np.int64)
-    link_arguments(op, left, right)
-    # A node needs an adjoint only if a constant lies below it.
-    live = np.zeros(n_node, np.bool_)
+    plan = np.empty((4, n_node), np.int64)[:, :n_node]
+    width = min(BLOCK, n_row)
+    value = np.empty((_plan(op, arg, const, True, plan), width), X.dtype)
+    # A node needs an adjoint only if a constant lies below it. The last leaf of each constant has its adjoint written straight
+    # to the gradient, before the others add theirs; the terms of a sum share the adjoint of the sum.
+    live, seen = np.zeros(n_node, np.bool_), np.zeros(grad.shape[0], np.bool_)
+    direct, first = np.zeros(n_node, np.bool_), np.zeros(n_node, np.bool_)
+    home = np.zeros(n_node, np.int64)
+    n_adjoint = 1
     for k in range(n_node):
+        i, j = plan[LEFT, k], plan[RIGHT, k]
+        live[k] = op[k] == _CONST or (op[k] >= _FIRST_UNARY and (live[i] or live[j]))
+    for k in range(n_node - 1, -1, -1):
         if op[k] == _CONST:
-            live[k] = True
+            first[k] = not seen[arg[k]]
+            seen[arg[k]] = True
+            direct[k] = direct[k] and first[k]
+            if plan[PLACE, k] >= 0:
+                _fill(value[plan[PLACE, k]], const[arg[k]])
         elif op[k] >= _FIRST_UNARY:
-            live[k] = live[left[k]] or live[right[k]]
-    value = np.empty((n_node, BLOCK))
-    adjoint = np.empty((n_node, BLOCK))
+            i, j = plan[LEFT, k], plan[RIGHT, k]
+            for a in (i, j):
+                home[a] = home[k]
+                if live[a] and op[k] != _ADD and not (op[k] == _SUB and a == i):
+                    direct[a] = True
+                    home[a] = n_adjoint
+                    n_adjoint += 1
+    adjoint = np.empty((n_adjoint, width), X.dtype)
+    _fill(adjoint[0], like(1.0, X))
     for row in range(0, n_row, BLOCK):
         n = min(BLOCK, n_row - row)
-        for k in range(n_node):
-            o = op[k]
-            if o == _VAR:
-                value[k, :n] = X[arg[k], row : row + n]
-            elif o == _CONST:
-                value[k, :n] = const[arg[k]]
-            elif o < _FIRST_BINARY:
-                unary_block(o, value[left[k]], value[k], n)
-            else:
-                binary_block(o, value[left[k]], value[right[k]], value[k], n)
-        out[row : row + n] = value[n_node - 1, :n]
-        grad[:, row : row + n] = 0.0
-        adjoint[n_node - 1, :n] = 1.0
+        result = out[row : row + n]
+        _forward(op, arg, plan, const, X, row, value, result)
+        for c in range(seen.shape[0]):
+            if not seen[c]:
+                _fill(grad[c, row : row + n], like(0.0, X))
         for k in range(n_node - 1, -1, -1):
             if not live[k]:
                 continue
             o = op[k]
+            g = adjoint[home[k]]
             if o == _CONST:
-                for i in range(n):
-                    grad[arg[k], row + i] += adjoint[k, i]
-            elif o < _FIRST_BINARY:
-                _unary_adjoint(o, value[left[k]], value[k], adjoint[k], adjoint[left[k]], n)
-            else:
-                _binary_adjoint(o, value[left[k]], value[right[k]], value[k], adjoint[k], adjoint[left[k]],
-                                adjoint[right[k]], n)
+                line = grad[arg[k], row : row + n]
+                if not first[k]:
+                    for i in range(n):
+                        line[i] += g[i]
+                elif not direct[k]:
+                    for i in range(n):
+                        line[i] = g[i]
+                continue
+            i, j = plan[LEFT, k], plan[RIGHT, k]
+            u = X[arg[i], row : row + n] if op[i] == _VAR else value[plan[PLACE, i]]
+            w = value[plan[PLACE, k]] if plan[PLACE, k] >= 0 else result
+            gu = grad[arg[i], row : row + n] if op[i] == _CONST and direct[i] else adjoint[home[i]]
+            if o < _FIRST_BINARY:
+                unary_adjoint(o, u, w, g, gu, n)
+                continue
+            v = X[arg[j], row : row + n] if op[j] == _VAR else value[plan[PLACE, j]]
+            if home[i] != home[k]:
+                left_adjoint(o, u, v, w, g, gu, n)
+            if home[j] != home[k]:
+                gv = grad[arg[j], row : row + n] if op[j] == _CONST and direct[j] else adjoint[home[j]]
+                right_adjoint(o, u, v, w, g, gv, n)

@@ -15,8 +15,8 @@ import numpy as np
 from numba import njit
 
 from hypo.kernels import opcodes as oc
-from hypo.kernels.evaluate import _binary_adjoint, _unary_adjoint, binary_block, link_arguments, unary_block
-from hypo.kernels.fast import exp_row, log_row, positive, sin_row
+from hypo.kernels.evaluate import binary_block, left_adjoint, link_arguments, right_adjoint, unary_adjoint, unary_block
+from hypo.kernels.fast import exp_row, log_row, positive
 
 MAX_TERMS = 6
 MAX_FREE = 12
@@ -32,7 +32,7 @@ ROUNDING = 1e-26
 PATIENCE = 3
 
 _VAR, _CONST, _FIRST_UNARY, _FIRST_BINARY = oc.VAR, oc.CONST, oc.FIRST_UNARY, oc.FIRST_BINARY
-_EXP, _LOG, _SIN, _COS, _TANH, _ADD, _POW = oc.EXP, oc.LOG, oc.SIN, oc.COS, oc.TANH, oc.ADD, oc.POW
+_ADD, _POW = oc.ADD, oc.POW
 
 
 @njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract"})
@@ -98,34 +98,13 @@ def split_terms(op, left, right, n_node, term):
 
 
 @njit(cache=True, error_model="numpy")
-def _unary(o, u, out, space):
-    """``out = o(u)``, by rows where there is a fast form."""
-    if o == _EXP:
-        exp_row(u, out, space)
-    elif o == _LOG:
-        log_row(u, out, space)
-    elif o == _SIN:
-        sin_row(u, out, space, 0)
-    elif o == _COS:
-        sin_row(u, out, space, 1)
-    elif o == _TANH:
-        for i in range(u.shape[0]):
-            out[i] = 2.0 * u[i]
-        exp_row(out, out, space)
-        for i in range(u.shape[0]):
-            out[i] = 1.0 - 2.0 / (out[i] + 1.0)
-    else:
-        unary_block(o, u, out, u.shape[0])
-
-
-@njit(cache=True, error_model="numpy")
 def _binary(o, u, v, out, space):
     """``out = o(u, v)``, a power of positive numbers by exp and log."""
     if o == _POW and positive(u):
-        log_row(u, out, space)
+        log_row(u, space)
         for i in range(u.shape[0]):
-            out[i] *= v[i]
-        exp_row(out, out, space)
+            space[i] *= v[i]
+        exp_row(space, out)
     else:
         binary_block(o, u, v, out, u.shape[0])
 
@@ -142,7 +121,7 @@ def _forward(op, arg, value, left, right, X, only_live, live, node, space):
         elif o == _CONST:
             node[k] = value[k]
         elif o < _FIRST_BINARY:
-            _unary(o, node[left[k]], node[k], space)
+            unary_block(o, node[left[k]], node[k], node.shape[1])
         else:
             _binary(o, node[left[k]], node[right[k]], node[k], space)
 
@@ -188,36 +167,30 @@ def _residual(node, term, n_term, linear, y, root, n_node, C, coef, r, space):
 
 
 @njit(cache=True, error_model="numpy")
-def _gradient(op, left, right, live, top, node, adjoint, space):
+def _gradient(op, left, right, live, top, node, adjoint):
     """Adjoints of all live nodes from those of the terms."""
-    n_row = space.shape[0]
+    n_row = node.shape[1]
     for k in range(left.shape[0] - 1, -1, -1):
         if top[k] or not live[k]:
             continue
         o = op[k]
         if o < _FIRST_UNARY:
             continue
-        if o == _SIN or o == _COS:
-            out = adjoint[left[k]]
-            sin_row(node[left[k]], out, space, 1 if o == _SIN else 0)
-            for i in range(n_row):
-                out[i] *= adjoint[k, i] if o == _SIN else -adjoint[k, i]
-        elif o == _POW and positive(node[left[k]]):
-            u, v, w, g = node[left[k]], node[right[k]], node[k], adjoint[k]
-            if live[right[k]]:
-                out = adjoint[right[k]]
-                log_row(u, out, space)
-                for i in range(n_row):
-                    out[i] *= g[i] * w[i]
-            if live[left[k]]:
-                out = adjoint[left[k]]
-                for i in range(n_row):
-                    out[i] = g[i] * v[i] * w[i] / u[i]
-        elif o < _FIRST_BINARY:
-            _unary_adjoint(o, node[left[k]], node[k], adjoint[k], adjoint[left[k]], n_row)
-        else:
-            _binary_adjoint(o, node[left[k]], node[right[k]], node[k], adjoint[k], adjoint[left[k]],
-                            adjoint[right[k]], n_row)
+        i, j = left[k], right[k]
+        u, w, g = node[i], node[k], adjoint[k]
+        if o < _FIRST_BINARY:
+            unary_adjoint(o, u, w, g, adjoint[i], n_row)
+            continue
+        v = node[j]
+        if live[i]:
+            if o == _POW and positive(u):
+                out = adjoint[i]
+                for t in range(n_row):
+                    out[t] = g[t] * v[t] * w[t] / u[t]
+            else:
+                left_adjoint(o, u, v, w, g, adjoint[i], n_row)
+        if live[j]:
+            right_adjoint(o, u, v, w, g, adjoint[j], n_row)
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -310,7 +283,7 @@ def fit_batch(programs, rows, linear, evaluations, limit, rss, coef):
             if fresh:
                 for t in range(n_term):
                     adjoint[term[t]] = b[t + 1] if linear else 1.0
-                _gradient(o, left, right, live, top, node, adjoint, scratch)
+                _gradient(o, left, right, live, top, node, adjoint)
                 for j in range(p):
                     line, d = C[m + j], adjoint[free[j]]
                     for i in range(n_row):

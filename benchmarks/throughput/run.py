@@ -1,0 +1,375 @@
+"""Throughput beside its limit: node-rows and expressions evaluated, hypotheses scanned, formulas grown; one core.
+
+    python benchmarks/throughput/run.py
+
+Evaluation: random trees of 1 to 64 nodes on 12 800 rows of 10 columns, one thread; peers are pyoperon, whose wheels come in
+single precision only, and numpy, an operation at a time. Everything is timed in turns in one process, and the shortest of many
+repeats counts. Limits are measured too: ``a*b`` of rows within the first cache level (one operator, no interpreter; a leaf is
+free, so trees with half their nodes leaves could reach twice that), a copy through memory, and matrix products for the scans.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from hypo.kernels import opcodes as oc
+
+ROWS, COLUMNS, TREES, NODES = 12_800, 10, 60, 64
+ARITHMETIC, FUNCTIONS = (oc.ADD, oc.SUB, oc.MUL, oc.DIV), (oc.EXP, oc.LOG, oc.SIN)
+Array = NDArray[np.floating]
+Rates = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Postfix programs as in :mod:`hypo.kernels.evaluate`."""
+
+    op: NDArray[np.int32]
+    arg: NDArray[np.int32]
+    start: NDArray[np.int64]
+    const: Array
+    const_start: NDArray[np.int64]
+
+    @staticmethod
+    def random(seed: int, functions: tuple[int, ...]) -> Batch:
+        """``TREES`` trees of uniform size; three of ten leaves are constants, three of ten inner nodes functions."""
+        rng = np.random.default_rng(seed)
+
+        def grow(n: int) -> list[tuple[int, float]]:
+            if n == 1:
+                if rng.random() < 0.3:
+                    return [(oc.CONST, float(np.float32(rng.uniform(0.5, 2.0))))]
+                return [(oc.VAR, float(rng.integers(COLUMNS)))]
+            if functions and (n == 2 or rng.random() < 0.3):
+                return [*grow(n - 1), (int(rng.choice(functions)), 0.0)]
+            left = int(rng.integers(1, n - 1)) if functions else 2 * int(rng.integers(0, (n - 1) // 2)) + 1
+            return [*grow(left), *grow(n - 1 - left), (int(rng.choice(ARITHMETIC)), 0.0)]
+
+        op: list[int] = []
+        arg: list[int] = []
+        const: list[float] = []
+        start, const_start = [0], []
+        for _ in range(TREES):
+            n = int(rng.integers(1, NODES + 1))
+            const_start.append(len(const))
+            # Trees of operators with two arguments have an odd number of nodes.
+            for code, value in grow(n if functions else n - 1 + n % 2):
+                op.append(code)
+                arg.append(len(const) - const_start[-1] if code == oc.CONST else int(value))
+                if code == oc.CONST:
+                    const.append(value)
+            start.append(len(op))
+        return Batch(np.array(op, np.int32), np.array(arg, np.int32), np.array(start), np.array(const), np.array(const_start))
+
+    @property
+    def programs(self) -> list[tuple[NDArray[np.int32], NDArray[np.int32], Array]]:
+        """(op, arg, const) of each program."""
+        const_end = [*self.const_start[1:], len(self.const)]
+        return [(self.op[a:b], self.arg[a:b], self.const[c:d])
+                for a, b, c, d in zip(self.start[:-1], self.start[1:], self.const_start, const_end, strict=True)]
+
+
+def shortest(jobs: dict[str, Callable[[], object]], seconds: float) -> Rates:
+    """Seconds of processor time of each job, the shortest of repeats in turn."""
+    best = dict.fromkeys(jobs, float("inf"))
+    for job in jobs.values():
+        job()
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for name, job in jobs.items():
+            begin = time.process_time()
+            job()
+            best[name] = min(best[name], time.process_time() - begin)
+    return best
+
+
+def hypo_job(batch: Batch, X: Array, out: Array) -> Callable[[], object]:
+    """All values by one call."""
+    from hypo.kernels.evaluate import evaluate
+
+    const = batch.const.astype(X.dtype)
+    return lambda: evaluate(batch.op, batch.arg, batch.start, const, batch.const_start, X, out)
+
+
+def gradient_job(batch: Batch, X: Array) -> Callable[[], object]:
+    """Values and gradients in all constants, a call per tree."""
+    from hypo.kernels.evaluate import value_and_gradient
+
+    out = np.empty(X.shape[1], X.dtype)
+    work = [(op, arg, c.astype(X.dtype), np.empty((len(c), X.shape[1]), X.dtype)) for op, arg, c in batch.programs]
+
+    def job() -> None:
+        for op, arg, const, grad in work:
+            value_and_gradient(op, arg, const, X, out, grad)
+
+    return job
+
+
+def numpy_job(batch: Batch, X: Array, out: Array) -> Callable[[], object]:
+    """All values by numpy, an operation at a time."""
+    does = {oc.ADD: np.add, oc.SUB: np.subtract, oc.MUL: np.multiply, oc.DIV: np.divide, oc.EXP: np.exp, oc.LOG: np.log,
+            oc.SIN: np.sin}
+    programs = [(op, arg, const.astype(X.dtype)) for op, arg, const in batch.programs]
+
+    def job() -> None:
+        with np.errstate(all="ignore"):
+            for (op, arg, const), line in zip(programs, out, strict=True):
+                stack: list[Array] = []
+                for code, a in zip(op, arg, strict=True):
+                    if code < oc.FIRST_UNARY:
+                        stack.append(X[a] if code == oc.VAR else const[a])
+                    elif code < oc.FIRST_BINARY:
+                        stack.append(does[code](stack.pop()))
+                    else:
+                        right = stack.pop()
+                        stack.append(does[code](stack.pop(), right))
+                line[:] = stack[0]
+
+    return job
+
+
+def operon_job(batch: Batch, X: Array, out: Array) -> Callable[[], object] | None:
+    """All values by one call of pyoperon with one thread; None where it is not installed."""
+    try:
+        import pyoperon
+    except ImportError:
+        return None
+    kind = pyoperon.NodeType
+    does = {oc.ADD: kind.Add, oc.SUB: kind.Sub, oc.MUL: kind.Mul, oc.DIV: kind.Div, oc.EXP: kind.Exp, oc.LOG: kind.Log,
+            oc.SIN: kind.Sin}
+    table = np.asfortranarray(X.T, dtype=np.float32)
+    dataset = pyoperon.Dataset(table)
+    names = [v.Hash for v in dataset.Variables]
+
+    def leaf(code: int, a: int, const: Array) -> object:
+        if code == oc.VAR:
+            node = pyoperon.Node(kind.Variable, names[a])
+            node.Value = 1.0
+            return node
+        return pyoperon.Node.Constant(float(const[a]))
+
+    trees = []
+    for op, arg, const in batch.programs:
+        stack: list[list[object]] = []
+        for code, a in zip(op, arg, strict=True):
+            if code < oc.FIRST_UNARY:
+                stack.append([leaf(code, a, const)])
+            elif code < oc.FIRST_BINARY:
+                stack[-1].append(pyoperon.Node(does[code]))
+            else:
+                # Operon's first argument is the one next to the operator.
+                right = stack.pop()
+                stack.append([*right, *stack.pop(), pyoperon.Node(does[code])])
+        tree = pyoperon.Tree(stack[0])
+        tree.UpdateNodes()
+        trees.append(tree)
+    whole = pyoperon.Range(0, X.shape[1])
+
+    def job(keep: object = table) -> None:
+        # The data set looks into ``table`` without holding it.
+        pyoperon.EvaluateTrees(trees, dataset, whole, out, 1)
+
+    return job
+
+
+@njit(error_model="numpy")
+def _products(a, b, out, repeats):  # type: ignore[no-untyped-def]
+    """Rows of an L1-sized block multiplied again and again."""
+    for r in range(repeats):
+        v = b[r & 1]
+        for i in range(out.shape[0]):
+            out[i] = a[i] * v[i]
+
+
+def limits(seconds: float) -> dict[str, Rates]:
+    """Billions per second: products of rows within the first cache level, numbers copied through memory."""
+    from hypo.kernels.evaluate import BLOCK
+
+    found = {}
+    for dtype in (np.float64, np.float32):
+        a, b, out = np.ones(BLOCK, dtype), np.ones((2, BLOCK), dtype), np.empty(BLOCK, dtype)
+        big, copy = np.ones(2**25, dtype), np.empty(2**25, dtype)
+        best = shortest({"cache": lambda a=a, b=b, out=out: _products(a, b, out, 10_000),
+                         "memory": lambda big=big, copy=copy: np.copyto(copy, big)}, seconds)
+        found[np.dtype(dtype).name] = {"products in the first cache level": BLOCK * 1e4 / best["cache"] / 1e9,
+                                       "numbers copied through memory": 2**25 / best["memory"] / 1e9}
+    return found
+
+
+def agreement(values: Array, exact: Array) -> float:
+    """Largest median relative deviation of a tree."""
+    with np.errstate(all="ignore"):
+        off = np.abs(values - exact) / np.abs(exact)
+    fine = [np.median(row[np.isfinite(row)]) for row in off if np.isfinite(row).any()]
+    return float(max(fine))
+
+
+def evaluation_rates(functions: tuple[int, ...], seconds: float) -> dict[str, Rates]:
+    """Billions of node-rows and thousands of expressions per second and core, of each engine and precision."""
+    batch = Batch.random(1, functions)
+    X = np.random.default_rng(0).uniform(0.5, 2.0, (COLUMNS, ROWS)).astype(np.float32)
+    jobs: dict[str, Callable[[], object]] = {}
+    outs: dict[str, Array] = {}
+    for name, dtype in (("float64", np.float64), ("float32", np.float32)):
+        data = X.astype(dtype)
+        for engine, make in (("hypo", hypo_job), ("pyoperon", operon_job), ("numpy", numpy_job)):
+            if engine == "pyoperon" and dtype is np.float64:
+                continue
+            out = np.empty((TREES, ROWS), dtype)
+            job = make(batch, data, out)
+            if job is not None:
+                jobs[f"{engine} {name}"], outs[f"{engine} {name}"] = job, out
+        jobs[f"hypo {name} with gradients"] = gradient_job(batch, data)
+    best = shortest(jobs, seconds)
+    rates: dict[str, Rates] = {}
+    for name, least in best.items():
+        rates[name] = {"Gnode-rows/s": len(batch.op) * ROWS / least / 1e9, "expressions/s": TREES / least}
+        if name in outs:
+            rates[name]["deviation"] = agreement(outs[name], outs["numpy float64"])
+    for name in ("float64", "float32"):
+        key = f"hypo {name} with gradients"
+        rates[key]["times the values"] = best[key] / best[f"hypo {name}"]
+    return rates
+
+
+def scan_rates(seconds: float, members: int = 8192, n_probe: int = 64) -> dict[str, Rates]:
+    """Pairs scored per second by the sum and product scans, beside a single-precision matrix product of the same flops."""
+    from hypo.search.scan import Clock, orthonormal, scan_products, scan_sums, unit_rows
+
+    rng = np.random.default_rng(2)
+    basis = orthonormal([np.ones(n_probe)], n_probe)
+    F, _ = unit_rows(rng.standard_normal((members, n_probe)), basis)
+    targets, _ = unit_rows(rng.standard_normal((1, n_probe)), basis)
+    single = F.astype(np.float32)
+
+    def multiply(times: int) -> None:
+        # The scans see each pair once, that is half of all; tiles as large as theirs.
+        for k in range(0, members // 2 * times, 256):
+            a = k % members
+            single[a : a + 256] @ single.T
+
+    clocks = {"sums": Clock(), "products": Clock()}
+    jobs: dict[str, Callable[[], object]] = {
+        "sums": lambda: scan_sums(targets, F, None, keep=50, clock=clocks["sums"]),
+        "products": lambda: scan_products(targets, F, None, basis, keep=50, clock=clocks["products"]),
+        # A row of inner products for sums; for products one with each target and basis row, and one of squares.
+        "sums limit": lambda: multiply(1),
+        "products limit": lambda: multiply(1 + len(targets) + 2 * len(basis)),
+    }
+    pairs = {}
+    for name, clock in clocks.items():
+        jobs[name]()
+        pairs[name] = clock.scored
+    best = shortest(jobs, seconds)
+    return {name: {"Ghypotheses/s": pairs[name] / best[name] / 1e9, "limit": pairs[name] / best[f"{name} limit"] / 1e9}
+            for name in clocks}
+
+
+def enumeration_rate(size: int = 20_000) -> Rates:
+    """Candidates tested per second while a library of five columns grows, beside the limit of evaluating them."""
+    from hypo.data import from_arrays
+    from hypo.search.context import Context
+    from hypo.search.problem import Settings, make_problem
+    from hypo.search.scan import Clock
+    from hypo.search.seeds import plain_library
+
+    rng = np.random.default_rng(3)
+    X = rng.uniform(0.5, 3.0, (1000, 5))
+    settings = Settings()
+    problem = make_problem(from_arrays(X, X[:, 0] * X[:, 1], names=list("abcde"), target="t"), None, settings)
+    ctx = Context.of(problem, settings, Clock(), None)
+    best, tested = float("inf"), 0
+    for _ in range(3):
+        library = plain_library(ctx, settings, range(5))
+        begin = time.process_time()
+        library.grow(size)
+        best, tested = min(best, time.process_time() - begin), library.tested
+    a, b, out = np.ones(ctx.n_probe), np.ones((2, ctx.n_probe)), np.empty(ctx.n_probe)
+    bound = shortest({"cache": lambda: _products(a, b, out, 100_000)}, 0.5)["cache"]
+    return {"Mcandidates/s": tested / best / 1e6, "limit": 0.1 / bound}
+
+
+def table(results: dict) -> None:
+    """Print the results, each beside its limit."""
+    for name, rates in results["limits"].items():
+        print(f"limits {name}: " + ", ".join(f"{rate:.2f} G/s {what}" for what, rate in rates.items()))
+    for kind, rates in results["evaluation"].items():
+        print(f"\n{kind:34s} {'Gnode-rows/s':>12s} {'limit':>7s} {'expressions/s':>14s}")
+        for name, rate in rates.items():
+            limit = results["limits"][name.split()[1]]["products in the first cache level"]
+            more = f"   {rate['times the values']:.2f} times the values" if "times the values" in rate else ""
+            print(f"  {name:32s} {rate['Gnode-rows/s']:12.2f} {limit:7.1f} {rate['expressions/s']:14.0f}{more}")
+    print(f"\n{'scans':34s} {'Ghypotheses/s':>12s} {'limit':>7s}")
+    for name, rate in results["scans"].items():
+        print(f"  {name:32s} {rate['Ghypotheses/s']:12.3f} {rate['limit']:7.3f}")
+    rate = results["enumeration"]
+    print(f"\n{'enumeration':34s} {'Mcandidates/s':>12s} {'limit':>7s}\n  {'five columns':32s} {rate['Mcandidates/s']:12.2f} "
+          f"{rate['limit']:7.1f}")
+
+
+def plot(results: dict, path: Path) -> None:
+    """Evaluation, scans and enumeration as bars beside their limits."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(1, 3, figsize=(13, 4.5), width_ratios=[3, 1, 1], layout="constrained")
+    kinds = list(results["evaluation"])
+    names = list(results["evaluation"][kinds[0]])
+    for k, kind in enumerate(kinds):
+        values = [results["evaluation"][kind][name]["Gnode-rows/s"] for name in names]
+        axes[0].barh(np.arange(len(names)) + 0.2 - 0.4 * k, values, 0.4, label=kind)
+    for (name, rates), style in zip(results["limits"].items(), ("--", ":"), strict=True):
+        axes[0].axvline(rates["products in the first cache level"], color="black", linestyle=style, linewidth=1,
+                        label=f"products in cache, {name}")
+    axes[0].set_yticks(np.arange(len(names)), names)
+    axes[0].invert_yaxis()
+    axes[0].set(xlabel="10⁹ node-rows/s per core", title="evaluation")
+    axes[0].legend(fontsize=8)
+    scans = results["scans"]
+    axes[1].bar(np.arange(len(scans)) - 0.2, [r["Ghypotheses/s"] for r in scans.values()], 0.4, label="scan")
+    axes[1].bar(np.arange(len(scans)) + 0.2, [r["limit"] for r in scans.values()], 0.4, color="lightgray",
+                label="matrix products")
+    axes[1].set_xticks(np.arange(len(scans)), list(scans))
+    axes[1].set(ylabel="10⁹ hypotheses/s per core", title="scans")
+    axes[1].legend(fontsize=8)
+    rate = results["enumeration"]
+    axes[2].bar([0, 1], [rate["Mcandidates/s"], rate["limit"]], color=["C0", "lightgray"])
+    axes[2].set_xticks([0, 1], ["grown", "only evaluated"])
+    axes[2].set(ylabel="10⁶ candidates/s per core", title="enumeration")
+    figure.savefig(path, dpi=120)
+
+
+def main() -> None:
+    """Measure, print the table, write JSON and plot."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=10.0, help="time for each comparison")
+    parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parent / "results")
+    options = parser.parse_args()
+    with threadpool_limits(1):
+        results = {
+            "limits": limits(options.seconds / 5),
+            "evaluation": {"arithmetic": evaluation_rates((), options.seconds),
+                           "with exp, log, sin": evaluation_rates(FUNCTIONS, options.seconds)},
+            "scans": scan_rates(options.seconds),
+            "enumeration": enumeration_rate(),
+        }
+    table(results)
+    options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / "throughput.json").write_text(json.dumps(results, indent=1) + "\n")
+    plot(results, options.out / "throughput.png")
+
+
+if __name__ == "__main__":
+    main()
