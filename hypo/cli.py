@@ -128,6 +128,7 @@ def cli() -> None:
 @click.option(
     "--backend", metavar="native|pysr|all", default="native", show_default=True, help="Who searches; pysr needs Julia."
 )
+@click.option("--max-memory", metavar="SIZE", help="Memory that the search may take, such as 4GB.")
 @click.option("--scheduler", metavar="ADDRESS", help="Who does the large scans: threads, processes, local or tcp://host:8786.")
 @click.option("--shard", metavar="K/N", help="Do part K of N of the search, for hypo merge.")
 @click.option("--out", metavar="DIR", help="Folder for the result (default: hypo-out/NAME of the data).")

@@ -39,6 +39,8 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         lam: weight λ of soft violations.
         guesses: formulas to start from, such as ``["a*x0/(b + x0)"]``; names that are no columns are constants to fit.
         workers: threads; default one per core. Does not change the result.
+        scheduler: who does the large scans, as in :func:`hypo.fit`.
+        max_memory: bytes, or a size such as ``"4 GB"``, that the process may take.
         backend: ``"native"``, ``"pysr"`` or ``"all"``, as in :func:`hypo.fit`.
         model_selection: ``"score"`` predicts by the formula of least score, ``"accuracy"`` of least misfit.
         progress: show progress on standard error.
@@ -67,6 +69,8 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         sigma: float | None = None,
         lam: float | None = None,
         workers: int | None = None,
+        scheduler: str | None = None,
+        max_memory: str | float | None = None,
         guesses: Sequence[str] | None = None,
         backend: str = "native",
         model_selection: str = "score",
@@ -83,6 +87,8 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         self.sigma = sigma
         self.lam = lam
         self.workers = workers
+        self.scheduler = scheduler
+        self.max_memory = max_memory
         self.guesses = guesses
         self.backend = backend
         self.model_selection = model_selection
@@ -141,6 +147,8 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
             weights=weights,
             lam=self.lam,
             workers=self.workers,
+            scheduler=self.scheduler,
+            max_memory=self.max_memory,
             guesses=self.guesses,
             backend=self.backend,
             progress=self.progress,

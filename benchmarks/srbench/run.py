@@ -59,6 +59,8 @@ def run(problem: suites.Problem, args: argparse.Namespace) -> dict[str, Any]:
     begin = time.monotonic()
     try:
         found, status, best = answer(problem, X, y, args)
+    except ImportError as error:
+        raise SystemExit(f"{args.engine} is not installed ({error}); see benchmarks/README.md") from error
     except Exception as error:  # an engine that fails on one problem has not solved it; the others go on
         found, status, best = None, f"error: {type(error).__name__}: {error}"[:500], None
     seconds = time.monotonic() - begin

@@ -37,6 +37,7 @@ def fit(
     max_complexity: int | None = None,
     workers: int | None = None,
     scheduler: str | None = None,
+    max_memory: str | float | None = None,
     shard: str | Sequence[int] | None = None,
     lam: float | None = None,
     units: Mapping[str, str] | None = None,
@@ -63,6 +64,7 @@ def fit(
         scheduler: who does the large scans: ``"threads"`` (default), ``"processes"``, ``"local"`` (a Dask cluster of
             ``workers`` processes on this machine) or the address of a Dask scheduler, ``"tcp://host:8786"``. Does not change
             the result. A script that starts processes needs ``if __name__ == "__main__":``.
+        max_memory: bytes, or a size such as ``"4 GB"``, that this process may take: libraries grow no further than that.
         shard: ``"3/16"`` or ``(3, 16)`` does the third of 16 parts of the search; :func:`merge` joins what they found.
         lam: weight λ of soft violations, in nats per unit of violation.
         units: unit texts by column name, target included; must agree with headers and knowledge.
@@ -97,6 +99,7 @@ def fit(
         max_complexity=max_complexity,
         workers=workers,
         scheduler=scheduler,
+        max_memory=max_memory,
         shard=shard,
         lam=lam,
         guesses=guesses,
@@ -104,10 +107,12 @@ def fit(
     )
     from hypo.search.engine import search
     from hypo.search.guesses import read_guesses
+    from hypo.search.memory import within
     from hypo.search.problem import make_problem
 
     shown, report = _display(progress, dataset.target)
     problem = make_problem(dataset, background, settings)
+    settings = within(problem, settings)
     read_guesses(problem, settings)
     with shown:
         outcome = search(problem, settings, report)

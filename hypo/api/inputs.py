@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
@@ -145,6 +146,7 @@ def as_settings(
     guesses: Sequence[str | Expression] | str | Expression | None = None,
     backend: str = "native",
     scheduler: str | None = None,
+    max_memory: str | float | None = None,
     shard: str | Sequence[int] | None = None,
 ) -> Settings:
     """Checked settings of the engine; raises InputError naming the wrong one."""
@@ -179,6 +181,7 @@ def as_settings(
         guesses=_formulas(guesses),
         backend=backend,
         scheduler=_scheduler(scheduler),
+        max_memory=_bytes(max_memory),
         shard=_shard(shard),
         **{name: value for name, value in given.items() if value is not None},
     )
@@ -195,6 +198,22 @@ def _scheduler(scheduler: Any) -> str | None:
         f"the scheduler must be {', '.join(ours)} or the address of a Dask scheduler, such as tcp://host:8786, "
         f"got {scheduler!r}"
     )
+
+
+def _bytes(max_memory: str | float | None) -> float | None:
+    """Bytes for a number, or a text such as ``"4 GB"`` or ``"512M"``; raises InputError."""
+    if max_memory is None:
+        return None
+    wrong = f'max_memory must be a number of bytes or a size such as "4 GB", got {max_memory!r}'
+    if isinstance(max_memory, str):
+        found = re.fullmatch(r"\s*([0-9]+\.?[0-9]*)\s*([kKMGT]?)(i?)[bB]?\s*", max_memory)
+        if found is None:
+            raise InputError(wrong)
+        number, prefix, binary = found.groups()
+        return float(number) * (1024 if binary else 1000) ** " KMGT".index(prefix.upper() or " ")
+    if isinstance(max_memory, bool) or not isinstance(max_memory, Real) or not 0 < max_memory < float("inf"):
+        raise InputError(wrong)
+    return float(max_memory)
 
 
 def _shard(shard: str | Sequence[int] | None) -> tuple[int, int] | None:

@@ -81,13 +81,15 @@ class Settings:
     take part in the search. ``proposers`` names those that take turns, None all of them;
     ``turns`` is how many they take at most. ``backend`` is one of ``BACKENDS``. ``scheduler`` says where scans are done: None
     or ``"threads"``, ``"processes"``, ``"local"`` (a Dask cluster on this machine) or the address of a Dask scheduler.
-    ``shard`` (number from 1, of how many) is the part of the search to do.
+    ``shard`` (number from 1, of how many) is the part of the search to do. ``max_memory`` is in bytes
+    (:mod:`hypo.search.memory`).
     """
 
     time_limit: float = 60.0
     seed: int = 0
     workers: int = 1
     scheduler: str | None = None
+    max_memory: float | None = None
     shard: tuple[int, int] | None = None
     operators: tuple[str, ...] | None = None
     max_complexity: int = 60

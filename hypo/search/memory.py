@@ -1,0 +1,43 @@
+"""A limit on memory: libraries grow no further than it allows.
+
+Peak use is modelled from measurements (up to 120 000 members on 100 probe rows, 21 to 25 kB each): the process itself, a few
+copies of the data, and for each member of the largest library its row in the libraries, views, unit rows and products
+scanned at one time. Tiles of a scan are of fixed size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypo.errors import InputError
+from hypo.search.problem import Problem, Settings
+
+# Bytes of the process with its compiled kernels, copies of the data, copies of a member's row, and its other bytes.
+PROCESS, DATA_COPIES, ROW_COPIES, MEMBER = 450e6, 6, 32, 6000
+
+
+def within(problem: Problem, settings: Settings) -> Settings:
+    """The settings with libraries that ``settings.max_memory`` has room for.
+
+    Raises InputError when it has not even room for the smallest one.
+    """
+    if settings.max_memory is None:
+        return settings
+    base = PROCESS + DATA_COPIES * 8 * (problem.X.size + problem.y.size)
+    each = ROW_COPIES * 8 * settings.n_probe + MEMBER
+    most = int((settings.max_memory - base) / each)
+    smallest = settings.library_sizes[0]
+    if most < smallest:
+        raise InputError(
+            f"a memory limit of {in_megabytes(settings.max_memory)} is too small: these data need at least "
+            f"{in_megabytes(base + smallest * each)}"
+        )
+    sizes = tuple(size for size in settings.library_sizes if size <= most)
+    if len(sizes) < len(settings.library_sizes) and most >= 1.5 * sizes[-1]:
+        sizes = (*sizes, most)
+    return replace(settings, library_sizes=sizes)
+
+
+def in_megabytes(size: float) -> str:
+    """A number of bytes as a text such as ``513 MB``, rounded up."""
+    return f"{-int(-size // 1e6)} MB"
