@@ -164,7 +164,9 @@ def insert(m, p, dim, have, ruled, values, norm, projection, dims, shape, head, 
     for cell in range(np.int64(np.floor((size - reach) / CELL)), np.int64(np.floor((size + reach) / CELL)) + 1):
         k = head[_slot(cell, head.shape[0])]
         while k >= 0:
-            if abs(abs(projection[k]) - size) <= reach and dims[k] == dim:
+            # Of one shape there are many, of one shape and size few: rows are read for the first of its shape and for those.
+            same_size = abs(m - norm[k]) <= 10.0 * TOLERANCE * m
+            if abs(abs(projection[k]) - size) <= reach and dims[k] == dim and (same_shape < 0 or same_size):
                 v = values[k]
                 b = 1.0 / norm[k]
                 for sign in (1.0, -1.0):
@@ -174,7 +176,7 @@ def insert(m, p, dim, have, ruled, values, norm, projection, dims, shape, head, 
                     few = min(n, 8)
                     if _differs(w, v, sign * a, b, 0, few) or _differs(w, v, sign * a, b, few, n):
                         continue
-                    if sign > 0 and _equal(w, v, m):
+                    if sign > 0 and same_size and _equal(w, v, m):
                         if mask[k] & ruled & ~have == 0:
                             return k, KNOWN
                         status = TWIN
