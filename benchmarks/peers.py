@@ -24,8 +24,8 @@ def operon(X: NDArray[np.float64], y: NDArray[np.float64], names: Sequence[str],
            seed: int) -> Expression:
     """Operon by pyoperon: genetic programming with Levenberg-Marquardt on all constants.
 
-    Error and length are the two objectives; the final model is chosen from the front by minimum description length,
-    which is pyoperon's default.
+    Error and length are the two objectives. The final model is chosen from the front by the Bayesian information
+    criterion: pyoperon's default, minimum description length, takes the noise for 1 unless it is told.
     """
     from pyoperon.sklearn import SymbolicRegressor
 
@@ -33,7 +33,7 @@ def operon(X: NDArray[np.float64], y: NDArray[np.float64], names: Sequence[str],
         allowed_symbols="add,sub,mul,div,constant,variable,exp,log,sin,cos,sqrt,square,pow,tanh,asin,acos",
         objectives=["r2", "length"], optimizer_iterations=10, max_length=50, population_size=1000,
         generations=1_000_000, max_evaluations=2_000_000_000, max_time=max(1, int(time_limit)), n_threads=THREADS,
-        model_selection_criterion="minimum_description_length", random_state=seed,
+        model_selection_criterion="bayesian_information_criterion", random_state=seed,
     )
     engine.fit(X, y)
     # Operon's constants are single precision, printed with a fixed number of decimals: 30 keep small ones.
