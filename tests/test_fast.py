@@ -8,7 +8,8 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from hypo.kernels import opcodes as oc
-from hypo.kernels.evaluate import evaluate, unary_block, value_and_gradient
+from hypo.kernels.blocks import unary_block
+from hypo.kernels.evaluate import evaluate, value_and_gradient
 from hypo.kernels.fast import exp_row, log_row, sin_row, tanh_row
 
 ULP = 4  # largest error, in units in the last place of the result

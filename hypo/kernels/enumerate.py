@@ -19,7 +19,7 @@ import numpy as np
 from numba import njit
 
 from hypo.kernels import opcodes as oc
-from hypo.kernels.evaluate import binary_block, unary_block
+from hypo.kernels.blocks import binary_block, unary_block
 
 TOLERANCE = 1e-9
 # Rows this small beside the largest may be what rounding left of a cancellation.

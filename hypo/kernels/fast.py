@@ -5,7 +5,7 @@ single precision single. Arguments are reduced with the rounding trick (adding 1
 bits of the sum), then come Taylor polynomials, after W. Cody and W. Waite, *Software Manual for the Elementary Functions*
 (1980). Errors stay below 4 units in the last place of the result. Every case is a selection, not a branch, so NaN or
 infinity in a row cost nothing; only angles beyond 2²² go to the C library, one by one. Invalid points come out as in
-:mod:`hypo.kernels.evaluate`. ``out`` may be ``u`` everywhere, but loops over distinct rows are the fast ones.
+:mod:`hypo.kernels.blocks`. ``out`` may be ``u`` everywhere, but loops over distinct rows are the fast ones.
 """
 
 import math

@@ -15,7 +15,8 @@ import numpy as np
 from numba import njit
 
 from hypo.kernels import opcodes as oc
-from hypo.kernels.evaluate import binary_block, left_adjoint, link_arguments, right_adjoint, unary_adjoint, unary_block
+from hypo.kernels.blocks import binary_block, left_adjoint, right_adjoint, unary_adjoint, unary_block
+from hypo.kernels.evaluate import link_arguments
 from hypo.kernels.fast import exp_row, log_row, positive
 
 MAX_TERMS = 6

@@ -12,7 +12,7 @@ that the list does not depend on the order of visits.
 import numpy as np
 from numba import njit
 
-from hypo.kernels.evaluate import binary_block, unary_block
+from hypo.kernels.blocks import binary_block, unary_block
 
 # Pairs whose second vector adds less than this share of new direction are not told apart from a single row.
 COLLINEAR = 1e-10

@@ -13,8 +13,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from hypo.kernels import opcodes as oc
+from hypo.kernels.blocks import binary_block, unary_block
 from hypo.kernels.enumerate import INVALID, binary_dimension, unary_dimension
-from hypo.kernels.evaluate import binary_block, unary_block
 from hypo.kernels.fit import MAX_FREE, MAX_TERMS
 
 _VAR, _CONST, _FIRST_UNARY, _FIRST_BINARY = oc.VAR, oc.CONST, oc.FIRST_UNARY, oc.FIRST_BINARY
