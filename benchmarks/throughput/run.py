@@ -264,7 +264,7 @@ def scan_rates(seconds: float, members: int = 8192, n_probe: int = 64) -> dict[s
         "products": lambda: scan_products(targets, F, None, basis, keep=50, clock=clocks["products"]),
         # A row of inner products for sums; for products one with each target and basis row, and one of squares.
         "sums limit": lambda: multiply(1),
-        "products limit": lambda: multiply(1 + len(targets) + 2 * len(basis)),
+        "products limit": lambda: multiply(1 + len(targets) + len(basis)),
     }
     pairs = {}
     for name, clock in clocks.items():
