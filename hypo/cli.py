@@ -124,7 +124,7 @@ def cli() -> None:
 @click.option("--operators", metavar='"+,-,*,…"', help="Operators a formula may use.")
 @click.option("--max-complexity", type=int, metavar="N", help="Most nodes of a formula.")
 @click.option("--guess", "guesses", multiple=True, metavar="FORMULA", help="Formula to start from; may be repeated.")
-@click.option("--workers", type=int, metavar="N", help="Threads (default: one per core); no matter for the result.")
+@click.option("--workers", type=int, metavar="N", help="Threads or processes (default: one per core).")
 @click.option(
     "--backend", metavar="native|pysr|all", default="native", show_default=True, help="Who searches; pysr needs Julia."
 )

@@ -41,7 +41,13 @@ def edited(folder: Path, to: Path, edit: Any) -> Path:
     return to
 
 
-def test_shards_of_a_scan_together_find_what_the_whole_finds() -> None:
+@pytest.fixture
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks so small that these scans have several."""
+    monkeypatch.setattr(scan, "TILE_F", 128)
+
+
+def test_shards_of_a_scan_together_find_what_the_whole_finds(small_blocks: None) -> None:
     F, _ = scan.unit_rows(np.random.default_rng(0).standard_normal((1400, 30)), np.empty((0, 30)))
     for run in (
         lambda c, e: scan.scan_sums(F[:2], F, None, keep=50, clock=c, executor=e),
@@ -56,7 +62,7 @@ def test_shards_of_a_scan_together_find_what_the_whole_finds() -> None:
             assert sorted(joined)[:50] == list(zip(-whole[t].r2, whole[t].i, whole[t].j, strict=True))
 
 
-def test_shards_of_a_search_divide_its_large_scans() -> None:
+def test_shards_of_a_search_divide_its_large_scans(small_blocks: None) -> None:
     rng = np.random.default_rng(3)
     x, z = rng.uniform(1, 3, (2, 80))
     y = x * np.sin(z) + 1.7 * np.sqrt(x + z) + 0.01 * rng.standard_normal(80)
@@ -95,7 +101,14 @@ def test_merged_shards_give_the_answer_of_the_whole(folders: list[Path], tmp_pat
 
 def test_results_merge_as_their_folders_do(folders: list[Path]) -> None:
     loaded = hypo.merge(*(hypo.Result.load(f) for f in folders))
-    assert loaded.to_dict() == hypo.merge(*folders).to_dict()
+    assert loaded.to_dict() == hypo.merge(*folders).to_dict() == hypo.merge(folders).to_dict()
+
+
+def test_a_shard_is_not_overwritten(folders: list[Path]) -> None:
+    with pytest.raises(hypo.InputError, match="holds one of the shards; write the merged result to another folder"):
+        hypo.merge(*folders, out=folders[0])
+    with pytest.raises(hypo.InputError, match="number 2 of what is to be merged is neither a result nor a folder: None"):
+        hypo.merge(folders[0], None)
 
 
 def test_missing_shards_are_named(folders: list[Path], tmp_path: Path) -> None:

@@ -95,9 +95,10 @@ def score(
 def _misspelt(e: Expression, columns: Sequence[str]) -> Iterator[str]:
     """A sentence for each fitted constant whose name is much like that of a column that the formula does not use."""
     unused = [name for name in columns if name not in e.variables]
+    lower = {column.lower(): column for column in reversed(unused)}
     for name in dict.fromkeys(c.name for c in e.constants if c.free and c.name is not None):
-        if near := get_close_matches(name, unused, n=1):
-            yield f"{name} is not a column (did you mean {near[0]}?) and was fitted as a constant."
+        if near := get_close_matches(name.lower(), lower, n=1):
+            yield f"{name} is not a column (did you mean {lower[near[0]]}?) and was fitted as a constant."
 
 
 @dataclass(frozen=True)

@@ -206,7 +206,7 @@ def _bytes(max_memory: str | float | None) -> float | None:
         return None
     wrong = f'max_memory must be a number of bytes or a size such as "4 GB", got {max_memory!r}'
     if isinstance(max_memory, str):
-        found = re.fullmatch(r"\s*([0-9]+\.?[0-9]*)\s*([kKMGT]?)(i?)[bB]?\s*", max_memory)
+        found = re.fullmatch(r"\s*([0-9]+\.?[0-9]*)\s*([kKmMgGtT]?)(i?)[bB]?\s*", max_memory)
         if found is None:
             raise InputError(wrong)
         number, prefix, binary = found.groups()

@@ -24,7 +24,7 @@ class _Shard:
     source: str
 
 
-def merge(*results: Result | str | os.PathLike[str], out: str | os.PathLike[str] | None = None) -> Result:
+def merge(*results: Any, out: str | os.PathLike[str] | None = None) -> Result:
     """Join the results of ``fit(…, shard="1/n")`` to ``fit(…, shard="n/n")``.
 
     The front is the Pareto front of all their formulas. What every shard did by itself is vouched for by the one that got
@@ -32,13 +32,20 @@ def merge(*results: Result | str | os.PathLike[str], out: str | os.PathLike[str]
     in ``message``.
 
     Args:
-        results: results, or folders that hold one.
+        results: results, or folders that hold one; also as one list.
         out: folder for ``result.json`` and ``front.csv``; nothing is written by default.
 
     Raises:
         InputError: there is no result in a folder, it is of no shard, a shard is there twice, or the results are of
             different data, settings or versions; the message names both folders.
     """
+    if len(results) == 1 and isinstance(results[0], list | tuple):
+        results = tuple(results[0])
+    for k, given in enumerate(results, 1):
+        if not isinstance(given, Result | str | os.PathLike):
+            raise InputError(f"number {k} of what is to be merged is neither a result nor a folder: {given!r}")
+        if out is not None and not isinstance(given, Result) and os.path.abspath(given) == os.path.abspath(out):
+            raise InputError(f"{os.fspath(out)} holds one of the shards; write the merged result to another folder")
     if out is not None:
         check_folder(out)
     if not results:

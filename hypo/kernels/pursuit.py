@@ -11,7 +11,7 @@ from hypo.kernels.scan import COLLINEAR, SLACK, push
 
 # Rows closer than this to the span of a tuple do not extend it.
 LEAST_FREE = 1e-9
-_ONE = np.float32(1.0)
+_ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 
 
 # A count, for LLVM makes vector code of it, and does not of a maximum.
@@ -21,11 +21,11 @@ def _promising(row, along, factor, size, size_i, rest, x, threshold):
     single precision and up to its rounding."""
     xx = x * x + SLACK
     x2 = x + x
-    count = 0
+    count = _ZERO
     for j in range(row.shape[0]):
         c = (row[j] - factor * along[j]) * (size_i * size[j])
         y = rest[j]
-        count += xx + y * (y - x2 * c) >= threshold * (_ONE - c * c)
+        count += _ONE if xx + y * (y - x2 * c) >= threshold * (_ONE - c * c) else _ZERO
     return count
 
 

@@ -18,7 +18,7 @@ from hypo.kernels.blocks import binary_block, unary_block
 COLLINEAR = 1e-10
 # Rounding of R² in single precision, with a margin.
 SLACK = np.float32(8e-6)
-_ONE = np.float32(1.0)
+_ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 _TINY = np.float32(1e-34)
 # Largest share of rows on which a raced formula may be undefined.
 UNDEFINED = 0.02
@@ -54,24 +54,24 @@ def push(score, i, j, heap_score, heap_i, heap_j):
     heap_score[k], heap_i[k], heap_j[k] = score, i, j
 
 
-# The filters count, for LLVM makes vector code of a count, and does not of a maximum or of an exit from the loop.
+# The filters count, in single precision as all else, for LLVM makes vector code of a count, not of a maximum or an early exit.
 @njit(cache=True, error_model="numpy", nogil=True, fastmath={"nsz", "reassoc", "contract"})
 def _sum_promising(rho, y, x, threshold):
     """How many pairs reach x² + y² − 2·x·y·ρ ≥ threshold·(1 − ρ²), in single precision and up to its rounding."""
     xx = x * x + SLACK
     x2 = x + x
-    count = 0
+    count = _ZERO
     for b in range(rho.shape[0]):
-        count += xx + y[b] * (y[b] - x2 * rho[b]) >= threshold * (_ONE - rho[b] * rho[b])
+        count += _ONE if xx + y[b] * (y[b] - x2 * rho[b]) >= threshold * (_ONE - rho[b] * rho[b]) else _ZERO
     return count
 
 
 @njit(cache=True, error_model="numpy", nogil=True, fastmath={"nsz", "reassoc", "contract"})
 def _product_promising(num, rest, slack, threshold):
     """How many pairs reach num² ≥ threshold·rest, in single precision and up to its rounding."""
-    count = 0
+    count = _ZERO
     for b in range(num.shape[0]):
-        count += num[b] * num[b] + slack[b] >= threshold * rest[b]
+        count += _ONE if num[b] * num[b] + slack[b] >= threshold * rest[b] else _ZERO
     return count
 
 

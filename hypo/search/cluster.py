@@ -68,6 +68,8 @@ class Cluster(Remote):
                             silence_logs=logging.CRITICAL,
                         )
                     )
+            elif not scheduler.partition("://")[2].strip():
+                raise InputError(f"the scheduler's address {scheduler} names no host; write it like tcp://host:8786")
             try:
                 self._client = stack.enter_context(distributed.Client(where, timeout=SCHEDULER_WAIT, set_as_default=False))
             except (OSError, ValueError) as error:
@@ -139,16 +141,16 @@ class Cluster(Remote):
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Processes started within do not mind Ctrl-C, which reaches every process of a terminal."""
-    try:
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    except ValueError:  # not in the main thread
+    """Processes started within do not mind Ctrl-C, which reaches every process of a terminal; here it waits until the end."""
+    if not hasattr(signal, "pthread_sigmask"):
         yield
         return
+    # Unlike one that is ignored, a blocked signal is not lost; processes inherit both.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _work(item: Any, function: Callable[..., Any], given: list[Any]) -> Any:

@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 from hypo.search.executor import Executor, Serial
 
 # Rows on each side of a tile, and targets of products looked at in one go, so that the tiles stay in the second cache level.
-TILE_F, TILE_G, TARGETS = 256, 1024, 2
+TILE_F, TILE_G, TARGETS = 512, 1024, 2
 # Extensions kept of each tuple, and inner products held at once while looking for them.
 EXTENSIONS, GRAM_SIZE = 8, 4_000_000
 
 Rows = NDArray[np.float64]
+Short = NDArray[np.float32]
 # Scores and the two indices of the best pairs of a block, (n_target, keep) each.
 Heaps = tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]
 
@@ -160,31 +161,36 @@ def scan_sums(
     """Best pairs (f, g) of t ≈ b·f + c·g for each unit target (n_target, n); ``G`` None scans pairs within ``F``."""
     rf = targets @ F.T
     rg = None if G is None else targets @ G.T
-    return _run(sum_block, len(F), len(targets), keep, clock, executor, F, G, rf, rg)
+    short = F.astype(np.float32)
+    return _run(
+        sum_block, len(F), len(targets), keep, clock, executor, F, G, short, None if G is None else G.astype(np.float32), rf, rg
+    )
 
 
 @np.errstate(all="ignore")
 def sum_block(
-    f0: int, F: Rows, G: Rows | None, rf: Rows, rg: Rows | None, keep: int, deadline: Deadline
+    f0: int, F: Rows, G: Rows | None, short_f: Short, short_g: Short | None, rf: Rows, rg: Rows | None, keep: int,
+    deadline: Deadline,
 ) -> tuple[Heaps, int]:
     """The best pairs of the rows f from ``f0`` on, and how many pairs were scored for each target.
 
-    ``rf`` (n_target, n_f), ``rg`` (n_target, n_g) are the inner products with the unit targets; with ``G`` and ``rg`` None
-    pairs are of rows of ``F``.
+    ``short_f`` and ``short_g`` are the rows in single precision, ``rf`` (n_target, n_f), ``rg`` (n_target, n_g) the inner
+    products with the unit targets; with ``G`` None pairs are of rows of ``F``.
     """
     from hypo.kernels.scan import sum_tile
 
     triangle = G is None
     second, rs = (F if G is None else G), (rf if rg is None else rg)
+    right = short_f if short_g is None else short_g
     heaps, counted = _heaps(len(rf), keep), 0
     rows, r = F[f0 : f0 + TILE_F], rf[:, f0 : f0 + TILE_F].copy()
-    short = rows.astype(np.float32)
+    tile = Tile(1, len(rows))
     for g0 in range(f0 if triangle else 0, len(second), TILE_G):
         if deadline.expired:
             break
         part = second[g0 : g0 + TILE_G]
         counted += _pairs(f0, len(rows), g0, len(part), triangle, 1)
-        rho = short @ part.astype(np.float32).T
+        rho = tile.product(short_f[f0 : f0 + TILE_F], right[g0 : g0 + TILE_G])[0]
         sum_tile(rho, rows, part, r, rs[:, g0 : g0 + TILE_G].copy(), f0, g0, triangle, *heaps)
     return heaps, counted
 
@@ -193,51 +199,62 @@ def scan_products(
     targets: Rows, F: Rows, G: Rows | None, basis: Rows, *, keep: int, clock: Clock, executor: Executor | None = None
 ) -> list[Best]:
     """Best pairs of t ≈ b·f·g + span(basis) for unit targets orthogonal to the orthonormal basis; F, G any rows."""
-    return _run(product_block, len(F), len(targets), keep, clock, executor, targets, F, G, basis)
+    short = scaled(F), None if G is None else scaled(G)
+    return _run(product_block, len(F), len(targets), keep, clock, executor, targets, F, G, *short, basis)
 
 
 @np.errstate(all="ignore")
 def product_block(
-    f0: int, targets: Rows, F: Rows, G: Rows | None, basis: Rows, keep: int, deadline: Deadline
+    f0: int, targets: Rows, F: Rows, G: Rows | None, short_f: Short, short_g: Short | None, basis: Rows, keep: int,
+    deadline: Deadline,
 ) -> tuple[Heaps, int]:
     """The best pairs of the rows f from ``f0`` on, and how many pairs were scored for each target; ``G`` None: of rows of
-    ``F``."""
+    ``F``. ``short_f`` and ``short_g`` are the :func:`scaled` rows."""
     from hypo.kernels.scan import product_tile
 
     triangle = G is None
-    second = F if G is None else G
+    second, right = (F if G is None else G), (short_f if short_g is None else short_g)
     n_target = len(targets)
     heaps, counted = _heaps(n_target, keep), 0
-    rows = F[f0 : f0 + TILE_F]
-    short = _short(rows)
-    across = np.concatenate([targets, basis]).astype(np.float32)
+    rows, short = F[f0 : f0 + TILE_F], short_f[f0 : f0 + TILE_F]
+    # ⟨t, f∘g⟩ for some targets at once, and for the basis: rows f∘t below one another.
+    across = np.concatenate([basis, targets]).astype(np.float32)[:, None, :] * short
+    shared_tile, num_tile, den_tile = Tile(len(basis), len(rows)), Tile(TARGETS, len(rows)), Tile(1, len(rows))
+    squares = short**2
     for g0 in range(f0 if triangle else 0, len(second), TILE_G):
         if deadline.expired:
             break
-        part = second[g0 : g0 + TILE_G]
+        part, columns = second[g0 : g0 + TILE_G], right[g0 : g0 + TILE_G]
         counted += _pairs(f0, len(rows), g0, len(part), triangle, 0)
-        right = _short(part).T
-        den = short**2 @ right**2
-        # ⟨t, f∘g⟩ for some targets at once, and for the basis: rows f∘t below one another.
-        shared = _inner(across[n_target:], short, right)
+        den = den_tile.product(squares, columns**2)[0]
+        shared = shared_tile.product(across[: len(basis)], columns)
         for t in range(0, n_target, TARGETS):
             some = slice(t, min(t + TARGETS, n_target))
-            num = _inner(across[some], short, right)
+            num = num_tile.product(across[len(basis) :][some], columns)
             mine = tuple(h[some] for h in heaps)
             product_tile(num, shared, den, rows, part, targets[some], basis, f0, g0, triangle, *mine)
     return heaps, counted
 
 
-def _short(rows: Rows) -> NDArray[np.float32]:
+class Tile:
+    """Room for products (n_side, n_f, n_g) of rows, used again and again: fresh memory costs as much as the products."""
+
+    def __init__(self, n_side: int, n_f: int) -> None:
+        self._room = np.empty(n_side * n_f * TILE_G, np.float32)
+        self._n_f = n_f
+
+    def product(self, left: Short, right: Short) -> Short:
+        """Inner products of the rows ``left`` (n_side, n_f, n) or (n_f, n) with the rows ``right`` (n_g, n)."""
+        left = left.reshape(-1, right.shape[1])
+        out = self._room[: len(left) * len(right)].reshape(len(left), len(right))
+        np.matmul(left, right.T, out=out)
+        return out.reshape(-1, self._n_f, len(right))
+
+
+def scaled(rows: Rows) -> Short:
     """Rows over their largest values in single precision, without what would leave its range in a product of squares."""
-    scaled = rows / np.maximum(np.max(np.abs(rows), axis=1, keepdims=True), 1e-300)
-    return np.where(np.abs(scaled) < 1e-19, 0.0, scaled).astype(np.float32)
-
-
-def _inner(across: NDArray[np.float32], rows: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float32]:
-    """⟨t, f∘g⟩ (n_target, n_f, n_g) for ``right`` (n, n_g)."""
-    stacked = (across[:, None, :] * rows[None, :, :]).reshape(-1, rows.shape[1])
-    return np.reshape(np.matmul(stacked, right, dtype=np.float32), (len(across), len(rows), right.shape[1]))
+    out = rows / np.maximum(np.max(np.abs(rows), axis=1, keepdims=True, initial=0.0), 1e-300)
+    return np.where(np.abs(out) < 1e-19, 0.0, out).astype(np.float32)
 
 
 def extend(

@@ -60,7 +60,9 @@ def compile_share(proposers: tuple[str, ...]) -> None:
         rng = np.random.default_rng(0)
         X = rng.uniform(1.0, 3.0, (80, 3))
         y = X[:, 0] * np.exp(-X[:, 1]) + X[:, 2] + 0.01 * rng.standard_normal(80)
-        settings = Settings(time_limit=LONGEST, library_sizes=(100,), proposers=proposers, turns=4)
+        # Guesses are fitted by kernels of their own.
+        guesses = ("a*exp(-b*x0)",) if "library" in proposers else ()
+        settings = Settings(time_limit=LONGEST, library_sizes=(100,), guesses=guesses, proposers=proposers, turns=4)
         search(make_problem(from_arrays(X, y), None, settings), settings)
     finally:
         if before is None:
