@@ -215,9 +215,12 @@ def test_nothing_found(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
 
 # Waits inside the search, where the report of progress is called, until a signal comes.
 WAITING = textwrap.dedent("""
-    import sys, time
+    import signal, sys, time
     from hypo.cli import main
     from hypo.report.progress import PlainProgress
+
+    # A shell starts what runs in the background deaf to it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def wait(self, progress):
         if progress.best is not None:
