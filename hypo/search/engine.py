@@ -30,7 +30,7 @@ from hypo.search.scanner import Scanner
 from hypo.search.screen import screen
 from hypo.search.screened import MANY_COLUMNS, Screened
 from hypo.search.seeds import plain_library
-from hypo.search.structure import EXPLAINED, LEAST_ROWS, SIGHT, Sight, nearest, neighbour_correlation, noise_level
+from hypo.search.structure import EXPLAINED, LEAST_ROWS, SIGHT, nearest, neighbour_correlation, noise_level
 from hypo.search.warm import warm
 
 # The search stops when it went on for this many times the cost at which the best formula came, if the residuals look like
@@ -282,7 +282,7 @@ def patience(h: Hypothesis | None, problem: Problem, settings: Settings) -> floa
         return PATIENCE
     if neighbour_correlation(y - value(X), neighbours) > noise_level(len(y)):
         return math.inf
-    sight = Sight(problem.X)
+    sight = problem.sight
     if sight.structured(problem.y - value(problem.X)):
         return math.inf
     seen = neighbour_correlation(y, neighbours) > SIGHT or sight.explained(problem.y) > EXPLAINED

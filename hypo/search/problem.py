@@ -18,6 +18,7 @@ from hypo.knowledge import Knowledge
 from hypo.scoring.complexity import named_unit_costs, spelled_unit_cost
 from hypo.scoring.likelihood import Gaussian
 from hypo.scoring.score import NATIVE, Scorer
+from hypo.search.structure import Sight
 from hypo.units import DIMENSIONLESS, Dimension, coherent_scales
 
 # Who searches: hypo's own proposers (NATIVE), PySR, or both at the same time.
@@ -180,6 +181,11 @@ class Problem:
     def _one_unit_cost(self, d: Dimension) -> float:
         spelled = spelled_unit_cost(d.exponents)
         return min(spelled, self._named_unit_costs.get(d, spelled))
+
+    @cached_property
+    def sight(self) -> Sight:
+        """What polynomials in the columns say about values on the rows; made once, for it is asked after many turns."""
+        return Sight(self.X)
 
     @cached_property
     def _named_unit_costs(self) -> dict[Dimension, float]:
