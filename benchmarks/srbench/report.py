@@ -113,7 +113,7 @@ def table(found: Mapping[Setting, Summary]) -> Table:
 
 
 def misses(rows: Iterable[dict[str, Any]]) -> str:
-    """Every problem that is not solved or not recovered, with the law and what was found."""
+    """Every problem that is not solved or not recovered, why, with the law and what was found."""
     lines = []
     for setting, group in grouped(rows).items():
         for r in group:
@@ -121,10 +121,18 @@ def misses(rows: Iterable[dict[str, Any]]) -> str:
                 continue
             missing = [w for w, hit in (("solved", r["solved"] is True), ("recovered", r["recovered"])) if not hit]
             timed = " (sympy ran out of time)" if r["solved"] is None else ""
-            lines.append(f"{setting.label}, noise {setting.noise:g}: {r['name']} not {' nor '.join(missing)}{timed}")
+            lines.append(f"{setting.label}, noise {setting.noise:g}: {r['name']} not {' nor '.join(missing)}{timed}{_why(r)}")
             lines.append(f"    law    {r['law']}")
             lines.append(f"    found  {r['found'] or r.get('status', 'nothing')}")
     return "\n".join(lines)
+
+
+def _why(r: Mapping[str, Any]) -> str:
+    """Whether a form that is not the law was chosen before it or the law was never met: the score of both says."""
+    if r["recovered"] or r.get("law_score") is None or r["score"] is None:
+        return ""
+    gap = r["score"] - r["law_score"]
+    return f"; not met: the law scores {gap:.0f} nats better" if gap > 0 else f"; the answer scores {-gap:.1f} nats better"
 
 
 def plot(found: Mapping[Setting, Summary], path: Path) -> None:

@@ -38,6 +38,8 @@ from hypo.search.warm import warm
 PATIENCE, PATIENCE_BLIND = 10.0, 60.0
 # Seconds after the end for what PySR found last.
 GRACE = 2.0
+# Seconds kept for finishing the best formulas at the end, and the share of the time limit that they may be at most.
+FINISHING, FINISHING_SHARE = 1.0, 0.05
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ def _search(
     from threadpoolctl import threadpool_limits
 
     begin = time.monotonic()
-    clock = Clock(deadline=begin + settings.time_limit)
+    clock = Clock(deadline=begin + settings.time_limit - min(FINISHING, FINISHING_SHARE * settings.time_limit))
     archive = Archive(problem.X, problem.columns)
     timing: dict[str, float] = {}
     status, message = "complete", "the library was searched to its full size"
@@ -207,7 +209,8 @@ def _search(
                 elif settings.backend == PYSR:
                     message = "PySR ended its search"
             last_of_pysr()
-            refiner.respell()
+            clock.deadline = max(clock.deadline, begin + settings.time_limit)
+            refiner.finish()
         except KeyboardInterrupt:
             status, message = "interrupted", "interrupted by the user"
             with suppress(KeyboardInterrupt):

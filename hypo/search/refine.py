@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from hypo.search.ladder import hopeful, refit, rungs
 from hypo.search.problem import Problem, Settings
 from hypo.search.rewrite import spellings
 from hypo.search.scan import Clock
+from hypo.search.simpler import halved, relatives
 from hypo.search.snap import promise, rounded, snap
 
 # Hypotheses that snapping could not bring closer to the best than this many nats are archived as they are.
@@ -26,6 +28,8 @@ SNAP_WITHIN = 2.0
 # Formulas whose constants are snapped at the end of a turn, and those among which these are chosen; formulas with a relative
 # residual below the last figure are snapped at once.
 POLISHED, LOOKED_AT, NEARLY_EXACT = 8, 60, 1e-6
+# Formulas that are finished at the end: so many, and no worse than the best by more nats.
+FINISHED, FINISH_WITHIN = 3, 20.0
 # A relative residual below this on every row counts as exact: no simpler formula can be told from it by the data.
 EXACT = 1e-10
 # With more fitted constants than a few, series come that close too.
@@ -104,14 +108,22 @@ class Refiner:
         best = self.archive.best
         return best is None or score <= best.score + SNAP_WITHIN
 
-    def respell(self) -> None:
-        """Try other spellings of the best formula."""
-        best = self.archive.best
-        if best is not None and not self.clock.expired:
-            self.origin = best.origin
-            for e in spellings(best.expression):
-                self.consider(e)
-            self.polish()
+    def finish(self) -> None:
+        """Try simpler relatives and other spellings of the best formulas, as long as the best one changes."""
+        changed = True
+        while changed:
+            best = self.archive.best
+            for h in self.archive.all()[:FINISHED]:
+                if not self._within_reach(h.score - FINISH_WITHIN):
+                    break
+                self.origin = h.origin
+                equal = (s for e in (h.expression, *halved(h.expression)) for s in spellings(e))
+                for e in chain(relatives(h.expression), equal):
+                    if self.clock.expired:
+                        return
+                    self.consider(e)
+                self.polish()
+            changed = self.archive.best is not best
 
     def _within_domain(self, e: Expression) -> Hypothesis | None:
         """The best of ``e`` with exact numbers near its constants: noise in fitted ones can put rows outside a domain."""

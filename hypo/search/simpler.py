@@ -1,0 +1,131 @@
+"""Simpler relatives of one formula: a part left out, coefficients tied. The score says which is better.
+
+Scans leave traces in what they find: a rational form (a + b·f)/(1 + c·g) where b·f/g would do, coefficients 3.9997 and 2.0003
+where one constant times (2·f + g) is meant. These relatives are not equal to the formula; their constants are fitted anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from itertools import combinations
+
+from hypo.expression.expr import Expression
+from hypo.expression.forms import Split, addends, split, total
+from hypo.expression.simplify import simplify
+from hypo.expression.terms import Term, from_expression, literal, node, parameter, to_expression
+from hypo.kernels import opcodes as oc
+
+# Coefficients are tied where their ratio is within this share of a fraction with at most this numerator and denominator.
+CLOSE, SIMPLE = 0.03, 4
+# Longer formulas have too many relatives to fit them all.
+MOST = 60
+
+_Change = Callable[[Term], Iterator[Term]]
+
+
+def relatives(e: Expression) -> Iterator[Expression]:
+    """Relatives of ``e``, ties first, constants near where they should be."""
+    yield from _changed(e, _tied)
+    yield from _changed(e, _without)
+
+
+def halved(e: Expression) -> Iterator[Expression]:
+    """``e`` with one cosine or sine at a time written for half the angle; equal to ``e``, and seldom shorter as it stands."""
+    yield from _changed(e, _halved)
+
+
+def _changed(e: Expression, change: _Change) -> Iterator[Expression]:
+    if len(e) > MOST:
+        return
+    seen: set[str] = set()
+    for t in _everywhere(from_expression(simplify(e)), change):
+        relative = to_expression(t)
+        key = str(relative)
+        if key not in seen and len(relative) > 1:
+            seen.add(key)
+            yield relative
+
+
+def _everywhere(t: Term, change: _Change, inside_sum: bool = False) -> Iterator[Term]:
+    """``t`` with ``change`` made at each of its nodes in turn; a sum is changed as a whole, not at each + of it."""
+    is_sum = t.op in (oc.ADD, oc.SUB)
+    if not (is_sum and inside_sum and change is _tied):
+        yield from change(t)
+    for k, argument in enumerate(t.args):
+        for new in _everywhere(argument, change, is_sum):
+            yield node(t.op, (*t.args[:k], new, *t.args[k + 1 :]))
+
+
+def _without(t: Term) -> Iterator[Term]:
+    """A node's arguments in its place."""
+    if t.value is not None:
+        return
+    if t.op == oc.SUB:
+        yield t.args[0]
+        yield node(oc.NEG, (t.args[1],))
+    elif t.op == oc.DIV:
+        yield t.args[0]
+        yield node(oc.INV, (t.args[1],))
+    elif t.op == oc.POW:
+        yield t.args[0]
+    else:
+        yield from t.args
+
+
+def _tied(t: Term) -> Iterator[Term]:
+    """A sum with the ratio of two or more fitted coefficients made a simple fraction: c·(r·f + g) + rest."""
+    if t.op not in (oc.ADD, oc.SUB):
+        return
+    parts = [(sign, split(u)) for sign, u in addends(t)]
+    fitted = [k for k, (_, s) in enumerate(parts) if s.number is not None]
+    close = {}
+    for j, k in combinations(fitted, 2):
+        r = _ratio(_value(parts[k]), _value(parts[j]))
+        if r is not None:
+            close[j, k] = r
+    groups = [(j, tuple((k, close[j, k]) for k in fitted if (j, k) in close)) for j in fitted]
+    chosen = [g for g in groups if len(g[1]) > 1] + [(j, ((k, r),)) for (j, k), r in close.items()]
+    for j, others in chosen:
+        inner = total([Split(1, None, parts[j][1].rest), *(Split(r, None, parts[k][1].rest) for k, r in others)])
+        taken = {j, *(k for k, _ in others)}
+        outer = [Split(sign * s.coefficient, s.number, s.rest) for k, (sign, s) in enumerate(parts) if k not in taken]
+        # Where one of them stands alone, 1 takes its place in the brackets.
+        if inner is None or sum(parts[k][1].rest is None for k in taken) > 1:
+            continue
+        bound = node(oc.MUL, (parameter(_value(parts[j])), inner))
+        rest = total(outer) if outer else None
+        yield bound if rest is None else node(oc.ADD, (bound, rest))
+
+
+def _value(part: tuple[int, Split]) -> float:
+    sign, s = part
+    number = s.number.value if s.number is not None else None
+    return sign * float(s.coefficient) * (1.0 if number is None else number)
+
+
+def _ratio(a: float, b: float) -> Fraction | None:
+    """a/b as a simple fraction, if it is close to one."""
+    if not b or not a:
+        return None
+    r = a / b
+    found = min(
+        (Fraction(p, q) for p in range(1, SIMPLE + 1) for q in range(1, SIMPLE + 1)), key=lambda f: (abs(float(f) - abs(r)), f)
+    )
+    if abs(float(found) - abs(r)) > CLOSE * abs(r):
+        return None
+    return found if r > 0 else -found
+
+
+def _halved(t: Term) -> Iterator[Term]:
+    """cos(u) = 1 − 2·sin²(u/2) and sin(u) = 2·sin(u/2)·cos(u/2)."""
+    if t.op not in (oc.COS, oc.SIN) or t.value is not None:
+        return
+    half = node(oc.DIV, (t.args[0], literal(2)))
+    sine = node(oc.SIN, (half,))
+    if t.op == oc.COS:
+        yield node(oc.SUB, (literal(1), node(oc.MUL, (literal(2), node(oc.SQUARE, (sine,))))))
+    else:
+        yield node(oc.MUL, (literal(2), node(oc.MUL, (sine, node(oc.COS, (half,))))))
+
+
