@@ -15,6 +15,7 @@ from hypo.errors import DataError
 from hypo.expression.dimension import infer
 from hypo.expression.expr import Expression
 from hypo.knowledge import Knowledge
+from hypo.knowledge.template import BoundTemplate
 from hypo.scoring.complexity import named_unit_costs, spelled_unit_cost
 from hypo.scoring.likelihood import Gaussian
 from hypo.scoring.score import NATIVE, Scorer
@@ -181,6 +182,12 @@ class Problem:
     def _one_unit_cost(self, d: Dimension) -> float:
         spelled = spelled_unit_cost(d.exponents)
         return min(spelled, self._named_unit_costs.get(d, spelled))
+
+    @cached_property
+    def template(self) -> BoundTemplate | None:
+        """The form that the knowledge prescribes, with this table's names, or None."""
+        form = self.knowledge.template
+        return None if form is None else form.bound(self.columns, self.constants)
 
     @cached_property
     def sight(self) -> Sight:

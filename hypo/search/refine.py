@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.expression.simplify import simplify
+from hypo.knowledge.claims import Verdict
 from hypo.scoring.score import NATIVE, Hypothesis
 from hypo.search.archive import Archive, rank
 from hypo.search.constants import fit
@@ -19,6 +20,7 @@ from hypo.search.executor import Executor
 from hypo.search.ladder import hopeful, refit, rungs
 from hypo.search.problem import Problem, Settings
 from hypo.search.rewrite import spellings
+from hypo.search.rulebook import WORTH, Rulebook, RuleReport, keeps_hard
 from hypo.search.scan import Clock
 from hypo.search.simpler import halved, relatives
 from hypo.search.snap import promise, rounded, snap
@@ -48,6 +50,7 @@ class Refiner:
         self.clock = clock
         self._executor = executor
         self.scorer = problem.scorer(settings)
+        self.rules = Rulebook(problem, settings.lam)
         self._rungs = rungs(problem, settings.seed)
         self._scorers = [p.scorer(settings) for p in self._rungs[:-1]]
         self._seen: set[str] = set()
@@ -108,8 +111,9 @@ class Refiner:
         best = self.archive.best
         return best is None or score <= best.score + SNAP_WITHIN
 
-    def finish(self) -> None:
-        """Try simpler relatives and other spellings of the best formulas, as long as the best one changes."""
+    def finish(self, whole: bool = False) -> None:
+        """Try simpler relatives (not where formulas are to stay ``whole``) and other spellings of the best formulas, as long as
+        the best one changes."""
         changed = True
         while changed:
             best = self.archive.best
@@ -118,7 +122,7 @@ class Refiner:
                     break
                 self.origin = h.origin
                 equal = (s for e in (h.expression, *halved(h.expression)) for s in spellings(e))
-                for e in chain(relatives(h.expression), equal):
+                for e in chain(() if whole else relatives(h.expression), equal):
                     if self.clock.expired:
                         return
                     self.consider(e)
@@ -153,9 +157,43 @@ class Refiner:
     def _refit(self, e: Expression) -> Hypothesis | None:
         e = simplify(e)
         # The constants that are left are nearly right for all rows.
-        return self._fit_and_score(e, descents=1) if len(self._rungs) == 1 else self._on_all_rows(e)
+        return self._fit_and_score(e, descents=1) if len(self._rungs) == 1 else self._under_rules(self._on_all_rows(e))
 
     def _fit_and_score(self, e: Expression, descents: int = 2) -> Hypothesis | None:
+        """``e`` fitted and scored on all rows, under the rules; with many rows None unless it may belong on the front."""
+        return self._under_rules(self._fit(e, descents))
+
+    def _under_rules(self, h: Hypothesis | None) -> Hypothesis | None:
+        """``h`` charged for the rules it breaks, its constants fitted under them where that may bring the best formula."""
+        if h is None or not self.rules:
+            return h
+        found = self.rules.applied(h)
+        if found is not None and found.violation == h.violation:
+            return found
+        best = self.archive.best
+        if h.expression.free and not self.clock.expired and (best is None or h.score < best.score + WORTH):
+            again = self.rules.fitted(h, self.scorer.score)
+            found = min((x for x in (found, again) if x is not None), key=rank, default=None)
+        return found
+
+    def settle(self) -> tuple[RuleReport, ...]:
+        """Check the front with care: formulas that break a hard rule after all leave. Reports on each rule."""
+        if not self.rules:
+            return ()
+        known: dict[Hypothesis, tuple[Verdict, ...]] = {}
+        while True:
+            for h in self.archive.front():
+                if h in known:
+                    continue
+                known[h] = self.rules.verdicts(h.expression)
+                if not keeps_hard(self.rules.rules, known[h]):
+                    self.archive.drop(h)
+                    break
+            else:
+                best = self.archive.best
+                return self.rules.reports(best, () if best is None else known[best])
+
+    def _fit(self, e: Expression, descents: int) -> Hypothesis | None:
         """``e`` fitted and scored on all rows; with many rows None unless it may belong on the front
         (:mod:`hypo.search.ladder`)."""
         p = self._rungs[0]

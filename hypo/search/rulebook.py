@@ -1,0 +1,204 @@
+"""The rules of K in the search: what formulas break them, constants fitted under them, and the tally of what each rule did.
+
+While the search goes on a formula is held against the rules at ``QUICK`` points; the front is checked at ``FULL`` points at
+the end, and by interval arithmetic. The tally says how many formulas each rule pruned or penalised, and the best one that only
+this rule kept from being the answer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hypo.expression.expr import Expression
+from hypo.knowledge.claims import REFUTED, Verdict
+from hypo.knowledge.rules import Law, Rule
+from hypo.scoring.score import Hypothesis
+from hypo.search.archive import rank
+from hypo.search.constants import Parameters
+from hypo.search.problem import Problem
+
+# Points at which rules are tried while the search goes on, and at its end.
+QUICK, FULL = 128, 2048
+# Constants are fitted under the rules if there are no more of them, and the formula without rules is no worse than the best
+# under them by more nats.
+MOST_FITTED, WORTH = 6, 5.0
+# Steps beyond the edge of what a hard rule allows, as shares of the way there.
+BEYOND = (0.0, 1e-9, 1e-6, 1e-4, 1e-2)
+
+
+@dataclass(frozen=True)
+class RuleReport:
+    """What became of one rule: how the best formula fares, and what the rule did to others.
+
+    Of ``tried`` formulas it pruned (if hard) or penalised ``broken``. ``without`` is the best formula that this rule alone kept
+    from being the answer, by ``gain`` nats; None when the rule did not change the answer.
+    """
+
+    rule: str
+    kind: str
+    hard: bool
+    weight: float
+    verdict: Verdict | None
+    tried: int
+    broken: int
+    without: Hypothesis | None
+    gain: float
+
+
+@dataclass
+class _Tally:
+    tried: int = 0
+    broken: int = 0
+    rival: Hypothesis | None = None
+
+
+class Rulebook:
+    """The rules of a problem's knowledge. ``lam`` is the weight λ of violations, in nats."""
+
+    def __init__(self, problem: Problem, lam: float) -> None:
+        self._problem = problem
+        self._lam = lam
+        self.rules: tuple[Rule, ...] = tuple(problem.knowledge.rules)
+        self._tallies = [_Tally() for _ in self.rules]
+
+    def __bool__(self) -> bool:
+        return bool(self.rules)
+
+    @cached_property
+    def _ranges(self) -> dict[str, tuple[float, float]]:
+        """The domain of each column in the user's unit: as stated, else that of the data."""
+        p = self._problem
+        stated = p.knowledge.ranges
+        spans = {
+            n: (float(line.min() / p.scales.get(n, 1.0)), float(line.max() / p.scales.get(n, 1.0)))
+            for n, line in zip(p.columns, p.X, strict=True)
+        }
+        return {n: stated.get(n, span) for n, span in spans.items()}
+
+    def law(self, e: Expression) -> Law:
+        """``e`` in the user's units, which is what rules speak of."""
+        p = self._problem
+        factors = {n: p.scales.get(n, 1.0) for n in e.variables}
+        e = e.substitute({n: Expression.constant(f) * Expression.variable(n) for n, f in factors.items() if f != 1.0})
+        scale = p.scales.get(p.target, 1.0)
+        if scale != 1.0:
+            e = e / Expression.constant(scale)
+        named = {n: c.value for n, c in p.knowledge.constants.items()}
+        return Law(e, p.target, p.columns, self._ranges, named)
+
+    def amounts(self, e: Expression) -> NDArray[np.float64]:
+        """Violations (n_rule,) at ``QUICK`` points."""
+        law = self.law(e)
+        return np.array([rule.check(law, points=QUICK, proof=False).amount for rule in self.rules])
+
+    def verdicts(self, e: Expression) -> tuple[Verdict, ...]:
+        """Every rule checked with care: at ``FULL`` points and by interval arithmetic."""
+        law = self.law(e)
+        return tuple(rule.check(law, points=FULL, proof=True) for rule in self.rules)
+
+    # --- the score under the rules ---------------------------------------------------------------------
+
+    def applied(self, h: Hypothesis) -> Hypothesis | None:
+        """``h`` with what the rules make of its score; None where it breaks a hard one. Counted in the tally."""
+        found = self.amounts(h.expression)
+        self._count(h, found)
+        return self._charged(h, found)
+
+    def _charged(self, h: Hypothesis, found: NDArray[np.float64]) -> Hypothesis | None:
+        if any(rule.hard and a > 0 for rule, a in zip(self.rules, found, strict=True)):
+            return None
+        return self._with(h, float(sum(rule.weight * a for rule, a in zip(self.rules, found, strict=True))))
+
+    def _with(self, h: Hypothesis, amount: float) -> Hypothesis:
+        return replace(h, violation=h.violation + amount, score=h.score + self._lam * amount) if amount else h
+
+    def _count(self, h: Hypothesis, found: NDArray[np.float64]) -> None:
+        for k, tally in enumerate(self._tallies):
+            tally.tried += 1
+            if not found[k] > 0:
+                continue
+            tally.broken += 1
+            others = np.where(np.arange(len(found)) == k, 0.0, found)
+            rival = self._charged(h, others)
+            if rival is not None and (tally.rival is None or rank(rival) < rank(tally.rival)):
+                tally.rival = rival
+
+    # --- constants under the rules ----------------------------------------------------------------------
+
+    def fitted(self, h: Hypothesis, score: Callable[[Expression], Hypothesis | None]) -> Hypothesis | None:
+        """``h`` with its constants fitted anew where they touch the rules: least score subject to the hard rules; None where
+        none were found. ``score`` gives a formula's hypothesis without the rules.
+
+        Sequential quadratic programming on misfit + λ·soft violations with −amount ≥ 0 for each hard rule, from the constants
+        that fit best; the end is moved on along the way there until the hard rules hold.
+        """
+        from scipy.optimize import minimize
+
+        parameters = Parameters.of(h.expression)
+        start = parameters.start
+        if not 0 < len(start) <= MOST_FITTED:
+            return None
+        size = np.where(start != 0, np.abs(start), 1.0)
+        hard = np.array([rule.hard for rule in self.rules])
+        weight = np.array([rule.weight for rule in self.rules])
+        known: dict[bytes, tuple[float, NDArray[np.float64]]] = {}
+
+        def formula(u: NDArray[np.float64]) -> Expression:
+            return h.expression.with_values(parameters.values(u * size, h.expression.values))
+
+        def figures(u: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+            key = u.tobytes()
+            if key not in known:
+                e = formula(u)
+                found = score(e)
+                known[key] = (1e12, np.ones(len(hard))) if found is None else (found.misfit, self.amounts(e))
+            return known[key]
+
+        def objective(u: NDArray[np.float64]) -> float:
+            misfit, amounts = figures(u)
+            return misfit + self._lam * float(weight[~hard] @ amounts[~hard])
+
+        constraints = [{"type": "ineq", "fun": lambda u: -figures(u)[1][hard]}] if hard.any() else ()
+        u0 = start / size
+        found = minimize(objective, u0, method="SLSQP", constraints=constraints, options={"maxiter": 40, "ftol": 1e-6})
+        if not np.all(np.isfinite(found.x)):
+            return None
+        best: Hypothesis | None = None
+        for step in BEYOND:
+            u = found.x + step * (found.x - u0)
+            if hard.any() and np.any(figures(u)[1][hard] > 0):
+                continue
+            again = score(formula(u))
+            if again is not None:
+                best = self._charged(again, self.amounts(again.expression))
+            break
+        return best
+
+    # --- the end ------------------------------------------------------------------------------------------
+
+    def reports(self, best: Hypothesis | None, verdicts: Sequence[Verdict]) -> tuple[RuleReport, ...]:
+        """What became of each rule."""
+        out = []
+        for k, (rule, tally) in enumerate(zip(self.rules, self._tallies, strict=True)):
+            gain = best.score - tally.rival.score if best is not None and tally.rival is not None else -math.inf
+            changed = tally.rival is not None and (best is None or gain > 0)
+            out.append(
+                RuleReport(
+                    str(rule), rule.kind, rule.hard, rule.weight, verdicts[k] if verdicts else None, tally.tried, tally.broken,
+                    tally.rival if changed else None, gain if changed else 0.0,
+                )
+            )
+        return tuple(out)
+
+
+def keeps_hard(rules: Sequence[Rule], verdicts: Sequence[Verdict]) -> bool:
+    """Whether no hard rule is refuted."""
+    return not any(rule.hard and v.level == REFUTED for rule, v in zip(rules, verdicts, strict=True))
+
+
