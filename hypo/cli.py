@@ -304,8 +304,9 @@ def check(knowledge: str, data: str | None, target: str | None, features: str | 
 
 
 def _show(result: Result) -> None:
-    """The law, the front, and what the search can vouch for."""
+    """The law, the front, the rules, and what the search can vouch for."""
     from hypo.report import tables
+    from hypo.report.rules import rules_table
 
     if result.best is not None:
         tables.show(tables.headline(result.best, result.target), sys.stdout)
@@ -313,6 +314,9 @@ def _show(result: Result) -> None:
             _say(line)
         _say("")
         tables.show(tables.front_table(result.front, result.best, result.target), sys.stdout)
+        _say("")
+    if result.rules:
+        tables.show(rules_table(result.rules), sys.stdout)
         _say("")
     for line in result.remarks():
         _say(line)
