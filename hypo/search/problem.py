@@ -97,7 +97,7 @@ class Settings:
     max_complexity: int = 60
     complexity_weights: Mapping[str, float] = field(default_factory=dict)
     fit_constants: bool = True
-    lam: float = 1.0
+    lam: float = 10.0
     n_probe: int = 100
     n_race: int = 2000
     library_sizes: tuple[int, ...] = (250, 1000, 4000, 12000, 40000, 120000)

@@ -30,6 +30,8 @@ SNAP_WITHIN = 2.0
 # Formulas whose constants are snapped at the end of a turn, and those among which these are chosen; formulas with a relative
 # residual below the last figure are snapped at once.
 POLISHED, LOOKED_AT, NEARLY_EXACT = 8, 60, 1e-6
+# Formulas a turn whose constants are fitted under rules.
+RULED = 12
 # Formulas that are finished at the end: so many, and no worse than the best by more nats.
 FINISHED, FINISH_WITHIN = 3, 20.0
 # A relative residual below this on every row counts as exact: no simpler formula can be told from it by the data.
@@ -55,6 +57,7 @@ class Refiner:
         self._scorers = [p.scorer(settings) for p in self._rungs[:-1]]
         self._seen: set[str] = set()
         self._unsnapped: list[Hypothesis] = []
+        self._unruled: list[Hypothesis] = []
         self.origin = NATIVE
         self._scale = float(np.sqrt(np.mean(problem.y**2))) or 1.0
 
@@ -96,6 +99,7 @@ class Refiner:
 
     def polish(self) -> None:
         """Snap the constants of the formulas since the last call that could become the best by it."""
+        self._fit_under_rules()
         waiting, self._unsnapped = sorted(self._unsnapped, key=self._hope), []
         promising: list[tuple[float, int]] = []
         for k, h in enumerate(waiting[:LOOKED_AT]):
@@ -157,24 +161,41 @@ class Refiner:
     def _refit(self, e: Expression) -> Hypothesis | None:
         e = simplify(e)
         # The constants that are left are nearly right for all rows.
-        return self._fit_and_score(e, descents=1) if len(self._rungs) == 1 else self._under_rules(self._on_all_rows(e))
+        return self._under_rules(self._fit(e, 1) if len(self._rungs) == 1 else self._on_all_rows(e), at_once=True)
 
-    def _fit_and_score(self, e: Expression, descents: int = 2) -> Hypothesis | None:
+    def _fit_and_score(self, e: Expression) -> Hypothesis | None:
         """``e`` fitted and scored on all rows, under the rules; with many rows None unless it may belong on the front."""
-        return self._under_rules(self._fit(e, descents))
+        return self._under_rules(self._fit(e))
 
-    def _under_rules(self, h: Hypothesis | None) -> Hypothesis | None:
-        """``h`` charged for the rules it breaks, its constants fitted under them where that may bring the best formula."""
+    def _under_rules(self, h: Hypothesis | None, at_once: bool = False) -> Hypothesis | None:
+        """``h`` charged for the rules it breaks. Where its constants fitted under them may bring the best formula, that is done
+        ``at_once``, or at the end of the turn."""
         if h is None or not self.rules:
             return h
         found = self.rules.applied(h)
-        if found is not None and found.violation == h.violation:
-            return found
-        best = self.archive.best
-        if h.expression.free and not self.clock.expired and (best is None or h.score < best.score + WORTH):
-            again = self.rules.fitted(h, self.scorer.score)
-            found = min((x for x in (found, again) if x is not None), key=rank, default=None)
+        if (found is None or found.violation > h.violation) and h.expression.free:
+            if not at_once:
+                self._unruled.append(h)
+            elif self._worth(h):
+                again = self.rules.fitted(h, self.scorer.score, self.clock)
+                found = min((x for x in (found, again) if x is not None), key=rank, default=None)
         return found
+
+    def _worth(self, h: Hypothesis) -> bool:
+        """Whether ``h``, scored without the rules, may be the best under them."""
+        best = self.archive.best
+        return not self.clock.expired and (best is None or h.score < best.score + WORTH)
+
+    def _fit_under_rules(self) -> None:
+        """Fit the constants of the best formulas since the last call that break rules."""
+        waiting, self._unruled = sorted(self._unruled, key=rank), []
+        for h in waiting[:RULED]:
+            if not self._worth(h):
+                return
+            found = self.rules.fitted(h, self.scorer.score, self.clock)
+            self._keep(found)
+            if found is not None:
+                self._unsnapped.append(found)
 
     def settle(self) -> tuple[RuleReport, ...]:
         """Check the front with care: formulas that break a hard rule after all leave. Reports on each rule."""
@@ -193,7 +214,7 @@ class Refiner:
                 best = self.archive.best
                 return self.rules.reports(best, () if best is None else known[best])
 
-    def _fit(self, e: Expression, descents: int) -> Hypothesis | None:
+    def _fit(self, e: Expression, descents: int = 2) -> Hypothesis | None:
         """``e`` fitted and scored on all rows; with many rows None unless it may belong on the front
         (:mod:`hypo.search.ladder`)."""
         p = self._rungs[0]

@@ -13,18 +13,20 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hypo.expression.expr import Expression
-from hypo.knowledge.claims import REFUTED, Verdict
+from hypo.kernels import opcodes as oc
+from hypo.knowledge.claims import REFUTED, Claim, Points, Values, Verdict, violation
 from hypo.knowledge.rules import Law, Rule
 from hypo.scoring.score import Hypothesis
 from hypo.search.archive import rank
-from hypo.search.constants import Parameters
+from hypo.search.constants import Deadline, Parameters
 from hypo.search.problem import Problem
 
 # Points at which rules are tried while the search goes on, and at its end.
 QUICK, FULL = 128, 2048
+# Margins below 0 by less than this share of their scale may be rounding. Forms whose claims are kept.
+DOUBTFUL, REMEMBERED = 1e-9, 200
 # Constants are fitted under the rules if there are no more of them, and the formula without rules is no worse than the best
 # under them by more nats.
 MOST_FITTED, WORTH = 6, 5.0
@@ -51,11 +53,54 @@ class RuleReport:
     gain: float
 
 
+class _TimeIsUp(Exception):
+    """Ends a fit."""
+
+
 @dataclass
 class _Tally:
     tried: int = 0
     broken: int = 0
     rival: Hypothesis | None = None
+
+
+class _Form:
+    """What rules claim of one form: its fitted constants stand as variables, so claims are made once for all their values."""
+
+    def __init__(self, book: Rulebook, e: Expression) -> None:
+        self._book = book
+        nodes = {arg: node for node, (op, arg) in enumerate(e.code) if op == oc.CONST and e.constants[arg].free}
+        self._slots = tuple(sorted(nodes))
+        for slot in self._slots:
+            e = e.replace_leaf(nodes[slot], Expression.variable(_parameter(slot)))
+        law = book.law(e)
+        self._parts = [self._claims(rule, law) for rule in book.rules]
+
+    def _claims(self, rule: Rule, law: Law) -> list[tuple[Claim, Points]] | None:
+        """The claims of a rule and the points they are tried at; None where it has a way of its own to check."""
+        if type(rule).check is not Rule.check:
+            return None
+        own = {_parameter(slot) for slot in self._slots}
+        return [(claim, domain.of(frozenset(claim.names - own)).sample(QUICK)) for claim, domain in rule.claims(law)]
+
+    def amounts(self, e: Expression) -> Values:
+        """Violations (n_rule,) with the constants of ``e``."""
+        theta = {_parameter(slot): e.constants[slot].value for slot in self._slots}
+        out = np.zeros(len(self._parts))
+        for k, (rule, parts) in enumerate(zip(self._book.rules, self._parts, strict=True)):
+            if parts is None:
+                out[k] = rule.check(self._book.law(e), points=QUICK, proof=False).amount
+                continue
+            for claim, points in parts:
+                n = max((len(v) for v in points.values()), default=1)
+                margins = claim.margin({**points, **{name: np.full(n, value) for name, value in theta.items()}})
+                # What may be rounding is left to the last check.
+                out[k] = max(out[k], violation(np.where((margins < 0) & (margins > -DOUBTFUL), 0.0, margins)))
+        return out
+
+
+def _parameter(slot: int) -> str:
+    return f"θ{slot}"
 
 
 class Rulebook:
@@ -66,6 +111,7 @@ class Rulebook:
         self._lam = lam
         self.rules: tuple[Rule, ...] = tuple(problem.knowledge.rules)
         self._tallies = [_Tally() for _ in self.rules]
+        self._forms: dict[tuple[object, ...], _Form] = {}
 
     def __bool__(self) -> bool:
         return bool(self.rules)
@@ -92,10 +138,18 @@ class Rulebook:
         named = {n: c.value for n, c in p.knowledge.constants.items()}
         return Law(e, p.target, p.columns, self._ranges, named)
 
-    def amounts(self, e: Expression) -> NDArray[np.float64]:
+    def amounts(self, e: Expression) -> Values:
         """Violations (n_rule,) at ``QUICK`` points."""
-        law = self.law(e)
-        return np.array([rule.check(law, points=QUICK, proof=False).amount for rule in self.rules])
+        return self._form(e).amounts(e)
+
+    def _form(self, e: Expression) -> _Form:
+        """What the rules claim of formulas that differ from ``e`` in fitted constants only."""
+        key = (e.code, e.variables, tuple(None if c.free else c for c in e.constants))
+        if key not in self._forms:
+            if len(self._forms) >= REMEMBERED:
+                self._forms.clear()
+            self._forms[key] = _Form(self, e)
+        return self._forms[key]
 
     def verdicts(self, e: Expression) -> tuple[Verdict, ...]:
         """Every rule checked with care: at ``FULL`` points and by interval arithmetic."""
@@ -110,7 +164,7 @@ class Rulebook:
         self._count(h, found)
         return self._charged(h, found)
 
-    def _charged(self, h: Hypothesis, found: NDArray[np.float64]) -> Hypothesis | None:
+    def _charged(self, h: Hypothesis, found: Values) -> Hypothesis | None:
         if any(rule.hard and a > 0 for rule, a in zip(self.rules, found, strict=True)):
             return None
         return self._with(h, float(sum(rule.weight * a for rule, a in zip(self.rules, found, strict=True))))
@@ -118,7 +172,7 @@ class Rulebook:
     def _with(self, h: Hypothesis, amount: float) -> Hypothesis:
         return replace(h, violation=h.violation + amount, score=h.score + self._lam * amount) if amount else h
 
-    def _count(self, h: Hypothesis, found: NDArray[np.float64]) -> None:
+    def _count(self, h: Hypothesis, found: Values) -> None:
         for k, tally in enumerate(self._tallies):
             tally.tried += 1
             if not found[k] > 0:
@@ -131,7 +185,9 @@ class Rulebook:
 
     # --- constants under the rules ----------------------------------------------------------------------
 
-    def fitted(self, h: Hypothesis, score: Callable[[Expression], Hypothesis | None]) -> Hypothesis | None:
+    def fitted(
+        self, h: Hypothesis, score: Callable[[Expression], Hypothesis | None], clock: Deadline | None = None
+    ) -> Hypothesis | None:
         """``h`` with its constants fitted anew where they touch the rules: least score subject to the hard rules; None where
         none were found. ``score`` gives a formula's hypothesis without the rules.
 
@@ -147,26 +203,31 @@ class Rulebook:
         size = np.where(start != 0, np.abs(start), 1.0)
         hard = np.array([rule.hard for rule in self.rules])
         weight = np.array([rule.weight for rule in self.rules])
-        known: dict[bytes, tuple[float, NDArray[np.float64]]] = {}
+        known: dict[bytes, tuple[float, Values]] = {}
 
-        def formula(u: NDArray[np.float64]) -> Expression:
+        def formula(u: Values) -> Expression:
             return h.expression.with_values(parameters.values(u * size, h.expression.values))
 
-        def figures(u: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        def figures(u: Values) -> tuple[float, Values]:
             key = u.tobytes()
             if key not in known:
+                if clock is not None and clock.expired:
+                    raise _TimeIsUp
                 e = formula(u)
                 found = score(e)
                 known[key] = (1e12, np.ones(len(hard))) if found is None else (found.misfit, self.amounts(e))
             return known[key]
 
-        def objective(u: NDArray[np.float64]) -> float:
+        def objective(u: Values) -> float:
             misfit, amounts = figures(u)
             return misfit + self._lam * float(weight[~hard] @ amounts[~hard])
 
         constraints = [{"type": "ineq", "fun": lambda u: -figures(u)[1][hard]}] if hard.any() else ()
         u0 = start / size
-        found = minimize(objective, u0, method="SLSQP", constraints=constraints, options={"maxiter": 40, "ftol": 1e-6})
+        try:
+            found = minimize(objective, u0, method="SLSQP", constraints=constraints, options={"maxiter": 40, "ftol": 1e-6})
+        except _TimeIsUp:
+            return None
         if not np.all(np.isfinite(found.x)):
             return None
         best: Hypothesis | None = None

@@ -38,6 +38,8 @@ STEPS, SOLVED = 40, 1e-13
 FIRST, LONGER = 1.0, 2.0
 # Formulas of each unknown that are put together with those of the others.
 KEPT = 6
+# Formulas take the place of surrogates when the sum of squares grows by no more than this factor.
+NO_WORSE = 1.05
 
 
 class TemplateSearch:
@@ -68,8 +70,7 @@ class TemplateSearch:
             if turn.clock.expired:
                 return
             self._search(name, turn)
-            yield from self._together(name)
-        self._adopt(turn)
+            yield from self._together(turn)
         self.cost *= LONGER
         if turn.alone and self.cost > self._settings.time_limit:
             self.cost = math.inf
@@ -127,7 +128,7 @@ class TemplateSearch:
                     self._known[name] = smooth
             if free and len(self._unknowns) > 1:
                 self._refit_form()
-            rss = float(np.nansum((y - self._at(self._form)) ** 2))
+            rss = self._rss()
             if not rss < (1.0 - SETTLED) * before:
                 break
             before = rss
@@ -184,27 +185,34 @@ class TemplateSearch:
         old = [e for e in self._found[name] if str(e) not in {str(x) for x in new}]
         self._found[name] = [*new, *old][: 2 * KEPT]
 
-    def _together(self, latest: str) -> Iterator[Expression]:
-        """Whole formulas with what was just found for ``latest``, the best first."""
+    def _together(self, turn: Turn) -> Iterator[Expression]:
+        """Whole formulas with what was found so far, the best of each unknown first."""
         lists = [self._found[u][:KEPT] for u in self._unknowns]
         if not all(lists):
             return
         order = sorted(product(*(range(len(each)) for each in lists)), key=lambda places: (sum(places), places))
         for places in islice(order, KEPT**2):
-            yield self._filled({u: each[k] for u, each, k in zip(self._unknowns, lists, places, strict=True)})
+            parts = {u: each[k] for u, each, k in zip(self._unknowns, lists, places, strict=True)}
+            before = turn.archive.best
+            yield self._template.fill(parts)
+            # Whoever takes formulas has scored this one by now.
+            if turn.archive.best is not before:
+                self._adopt(parts)
 
-    def _filled(self, parts: Mapping[str, Expression]) -> Expression:
-        return self._template.fill(parts)
-
-    def _adopt(self, turn: Turn) -> None:
-        """Go on from the best formula of each unknown: the working targets of the others become sharper."""
-        if len(self._unknowns) < 2:
+    def _adopt(self, parts: Mapping[str, Expression]) -> None:
+        """Go on from the parts of the best formula, if they fit no worse than what is there: working targets become sharper."""
+        if len(parts) < 2:
             return
-        for name in self._unknowns:
-            if self._found[name]:
-                values = Program.of(self._found[name][0], self._problem.columns).value(self._problem.X)
-                if np.all(np.isfinite(values)):
-                    self._known[name] = values
+        before, known = self._rss(), self._known
+        columns = self._problem.columns
+        with np.errstate(all="ignore"):
+            self._known = {u: Program.of(e, columns).value(self._problem.X) for u, e in parts.items()}
+        if not self._rss() <= NO_WORSE * before:
+            self._known = known
+
+    def _rss(self) -> float:
+        miss = self._problem.y - self._at(self._form)
+        return float(miss @ miss)
 
 
 def _grammar_only(k: Knowledge) -> Knowledge:
