@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING
 from hypo.errors import UnitError
 from hypo.expression import ops
 from hypo.knowledge.knowledge import contradiction, same_unit
-from hypo.knowledge.reading import Fields, Report, permitted, read_file
+from hypo.knowledge.fields import Fields
+from hypo.knowledge.grammar import permitted
+from hypo.knowledge.reading import read_file
+from hypo.knowledge.report import Report
 from hypo.knowledge.words import label, nearest
 from hypo.units import BASE_UNITS, DIMENSIONLESS, Dimension, Unit, parse_unit
 
