@@ -1,0 +1,169 @@
+"""Rules about single values of a law f: at a point, where it vanishes, and whether a variable matters to it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from hypo.expression.expr import Expression
+from hypo.expression.intervals import enclose
+from hypo.knowledge.claim_forms import Measured, size_of, values_at
+from hypo.knowledge.claims import PROVED, REFUTED, UNREFUTED, Claim, Comparison, Points, Sides, Values, Verdict, Witness
+from hypo.knowledge.domain import Domain
+from hypo.knowledge.parameters import FLAG, NUMBER, NUMBERS, POINT, VARIABLE, parameter
+from hypo.knowledge.proofs import settle
+from hypo.knowledge.rules import Law, Rule, together
+from hypo.knowledge.shapes import ZERO, Claims, constant, partner, with_partners
+from hypo.knowledge.words import join
+
+_SIZED_AT = 64
+_NEAR = 1e-3
+"""Beside a zero, f is known to be small: so much of the range is not looked at."""
+
+
+def law_size(rule: Rule, law: Law) -> float:
+    """Root mean square of the law over the rule's domain, 0 if it has no value there."""
+    domain = rule.domain(law).of(frozenset(law.expression.variables))
+    return size_of(values_at(law.expression, domain.sample(_SIZED_AT)))
+
+
+def equality(rule: Rule, law: Law, value: float) -> list[Claim]:
+    """``f == value`` to within the rule's ``tolerance`` in the target's unit, or 1e-6 of the scale if it states none.
+
+    The scale is that of f over the whole domain, and of ``value``: at the point alone f = 0 and f = 1e-9 could not be ranked.
+    """
+    f, scale = law.expression, math.hypot(law_size(rule, law), value)
+    if not 0 < scale < math.inf:
+        scale = 1.0
+    if rule.tolerance is None:
+        return [Measured(Comparison(f, "==", constant(value), scale=scale))]
+    return [Measured(Comparison(f, ">=", constant(value - rule.tolerance), scale=scale)),
+            Measured(Comparison(f, "<=", constant(value + rule.tolerance), scale=scale))]
+
+
+class Value(Rule):
+    """``f = equals`` where the variables have the values of ``at``, whatever the others are within the domain."""
+
+    kind = "value"
+    at: Mapping[str, float] = parameter(POINT, words="the point")
+    equals: float = parameter(NUMBER, words="the value")
+
+    def inconsistencies(self) -> Iterator[tuple[str, str]]:
+        if not self.at:
+            yield "at", "the point names no variable; write at = { x = 0.0 }"
+        for name in self.at.keys() & self.where.keys():
+            yield "where", f"{name} stands in at too, where it has one value; remove it here"
+
+    def claims(self, law: Law) -> Claims:
+        domain = self.domain(law, **{x: (value, value) for x, value in self.at.items()})
+        return [(claim, domain) for claim in equality(self, law, self.equals)]
+
+    def sentence(self, target: str) -> str:
+        within = "" if self.tolerance is None else f" ± {self.tolerance:g}"
+        return f"{target} = {self.equals:g}{within} at {join(f'{x} = {value:g}' for x, value in self.at.items())}"
+
+
+class Zeros(Rule):
+    """``f = 0`` where the variable has one of the values ``at``; with ``only``, nowhere else in the domain."""
+
+    kind = "zeros"
+    variable: str = parameter(VARIABLE, words="the variable")
+    at: tuple[float, ...] = parameter(NUMBERS, words="the values at which f is zero")
+    only: bool = parameter(FLAG, default=False)
+
+    def claims(self, law: Law) -> Claims:
+        return [(claim, self.domain(law, **{self.variable: (value, value)}))
+                for value in self.at for claim in equality(self, law, 0.0)]
+
+    def check(self, law: Law, *, points: int = 256, proof: bool = False) -> Verdict:
+        verdict = super().check(law, points=points, proof=proof)
+        if not self.only:
+            return verdict
+        gaps = (never_zero(law.expression, self.domain(law, **{self.variable: gap}), points=points, proof=proof)
+                for gap in self._gaps(*self.domain(law).ranges[self.variable]))
+        return together([verdict, *gaps])
+
+    def _gaps(self, low: float, high: float) -> Iterator[tuple[float, float]]:
+        inside = sorted({v for v in self.at if low <= v <= high})
+        for a, b in zip([low, *inside], [*inside, high], strict=True):
+            width = b - a if math.isfinite(b - a) else max(abs(v) for v in (a, b, 1.0) if math.isfinite(v))
+            start, end = (a + _NEAR * width if a in inside else a), (b - _NEAR * width if b in inside else b)
+            if start < end:
+                yield start, end
+
+    def sentence(self, target: str) -> str:
+        return f"{target} is zero at {self.variable} = {join(f'{v:g}' for v in self.at)}{' only' * self.only}"
+
+
+class Depends(Rule):
+    """The variable matters: f varies with it by more than ``tolerance`` (1e-6) of its size."""
+
+    kind = "depends"
+    variable: str = parameter(VARIABLE, words="the variable")
+
+    def check(self, law: Law, *, points: int = 256, proof: bool = False) -> Verdict:
+        f, x = law.expression, self.variable
+        domain = with_partners(self, law, [x]).of(frozenset(f.variables) | {x, partner(x)})
+        sample = domain.sample(points)
+        other = f.substitute({x: Expression.variable(partner(x))})
+        here, there = values_at(f, sample), values_at(other, sample)
+        change = np.abs(there - here)
+        change[~np.isfinite(change)] = 0.0
+        most, size = int(np.argmax(change)), size_of(np.concatenate([here, there]))
+        needed = self.tolerance or 1e-6
+        short = 1.0 - (change[most] / size / needed if size else 0.0)
+        at = {name: float(values[most]) for name, values in sample.items()}
+        if short > 0:
+            return Verdict(REFUTED, short / (1 + short), points,
+                           Witness(at, Sides(float(there[most]), "!=", float(here[most]))))
+        boxes = {name: (np.array([v]), np.array([v])) for name, v in at.items()}
+        a, b = (enclose(e, boxes) for e in (f, other)) if proof else (None, None)
+        apart = a is not None and b is not None and bool(np.all((a.hi < b.lo) | (b.hi < a.lo)) and np.all(a.defined & b.defined))
+        return Verdict(PROVED if apart else UNREFUTED, 0.0, points)
+
+    def sentence(self, target: str) -> str:
+        return f"{target} depends on {self.variable}"
+
+
+def never_zero(f: Expression, domain: Domain, *, points: int, proof: bool) -> Verdict:
+    """Whether ``f != 0`` over the domain: f keeps its sign, or changes it only across poles.
+
+    Where f has both signs, it is followed from a positive point to a negative one; what is met between them is a zero when f
+    gets small there.
+    """
+    verdict = settle(Comparison(f, "!=", ZERO, tolerance=0.0), domain, points=points, proof=False)
+    if verdict.level == REFUTED:
+        return verdict
+    signs = [settle(Comparison(f, sign, ZERO), domain, points=points, proof=proof) for sign in (">", "<")]
+    kept = min(signs, key=lambda v: (v.amount, v.level != PROVED))
+    if kept.level != REFUTED:
+        return kept
+    sample = domain.of(frozenset(f.variables)).sample(points)
+    zero = _zero_between(f, sample, values_at(f, sample))
+    if zero is None:
+        return verdict
+    value = float(values_at(f, {name: np.array([v]) for name, v in zero.items()})[0])
+    return Verdict(REFUTED, kept.amount, points, Witness(zero, Sides(value, "!=", 0.0)))
+
+
+def _zero_between(f: Expression, sample: Points, values: Values) -> dict[str, float] | None:
+    """A point where f is nearly 0, by bisection between points of different sign."""
+    above, below = np.flatnonzero(values > 0), np.flatnonzero(values < 0)
+    n = min(len(above), len(below), 16)
+    size = size_of(values)
+    if n == 0:
+        return None
+    low = {name: v[below[:n]].copy() for name, v in sample.items()}
+    high = {name: v[above[:n]].copy() for name, v in sample.items()}
+    found = np.zeros(n)
+    for _ in range(60):
+        middle = {name: low[name] / 2 + high[name] / 2 for name in low}
+        found = values_at(f, middle)
+        rises = found > 0
+        for name, value in middle.items():
+            high[name] = np.where(rises, value, high[name])
+            low[name] = np.where(rises, low[name], value)
+    best = int(np.nanargmin(np.abs(found))) if not np.isnan(found).all() else 0
+    return {name: float(v[best]) for name, v in middle.items()} if abs(found[best]) <= 1e-9 * size else None
