@@ -26,8 +26,8 @@ _POWERS = {oc.SQUARE: 2.0, oc.CUBE: 3.0}
 class Violation:
     """How far a formula breaks one rule.
 
-    ``rule`` is ``units`` or a key of [grammar]; ``amount`` > 0 grows with the breach (see :meth:`Knowledge.violations`); ``hard``
-    says that such a formula is not a hypothesis at all.
+    ``rule`` is ``units`` or a key of [grammar]; ``amount`` > 0 grows with the breach (see :meth:`Knowledge.violations`);
+    ``hard`` says that such a formula is not a hypothesis at all.
     """
 
     rule: str
@@ -263,8 +263,8 @@ class Grammar:
 def numbers_of(e: Expression) -> tuple[list[float | None], list[float]]:
     """The exponents of ``e`` and its other numbers.
 
-    Exponents are those of ``**``, square and cube, None where one is not made of constants alone. Numbers are the literal and the
-    fitted constants outside exponents, with the minus before them; named constants are not among them.
+    Exponents are those of ``**``, square and cube, None where one is not made of constants alone. Numbers are the literal and
+    the fitted constants outside exponents, with the minus before them; named constants are not among them.
     """
     exponents: list[float | None] = []
     numbers: list[float] = []

@@ -107,8 +107,8 @@ def check_rows(rules: tuple[Rule, ...], ranges: Mapping[str, tuple[float, float]
             column = dataset.X[:, check.index[name]]
             outside = np.flatnonzero((column < low) | (column > high))
             if len(outside):
-                out.note(("ranges", name), f"the data reach from {column.min():g} to {column.max():g}, outside this range in "
-                                           f"{_counted(outside, dataset)}")
+                out.note(("ranges", name), f"the data reach from {column.min():g} to {column.max():g}, {len(outside)} of "
+                                           f"{len(column)} rows outside this range")
     for i, rule in enumerate(rules):
         path = ("rule", i)
         if not rule.names() <= check.index.keys():
@@ -132,16 +132,13 @@ def check_rows(rules: tuple[Rule, ...], ranges: Mapping[str, tuple[float, float]
 def _in_words(found: Breach, rule: Rule, dataset: Dataset) -> str:
     where = dataset.rows_in_words(list(found.rows))
     n = len(found.rows)
+    words = rule.describe(dataset.target)
     place = dataset.rows_in_words([int(found.rows[0])]) if n > 1 else "there"
     if found.around:
-        return (f"the rows around {where} break this rule ({rule}), {n} of {found.looked_at} places looked at; around "
-                f"{place} {found.example}" if n > 1 else f"the rows around {where} break this rule ({rule}): {found.example}")
+        return (f"the rows around {where} break this rule ({words}), {n} of {found.looked_at} places looked at; around "
+                f"{place} {found.example}" if n > 1 else f"the rows around {where} break this rule ({words}): {found.example}")
     what = f"{n} rows of {found.looked_at} break" if n > 1 else f"1 row of {found.looked_at} breaks"
-    return f"{what} this rule ({rule}): {where}; {'in ' if n > 1 else ''}{place} {found.example}"
-
-
-def _counted(rows: NDArray[np.intp], dataset: Dataset) -> str:
-    return f"{len(rows)} row{'s' if len(rows) > 1 else ''}: {dataset.rows_in_words(list(rows))}"
+    return f"{what} this rule ({words}): {where}; {'in ' if n > 1 else ''}{place} {found.example}"
 
 
 def _domain_in_words(where: Mapping[str, tuple[float, float]], check: RowCheck) -> str:
@@ -198,6 +195,16 @@ def _value(check: RowCheck, rule: Mapping[str, Any], rows: NDArray[np.bool_]) ->
                   len(nearest), around=True)
 
 
+def _zeros(check: RowCheck, rule: Mapping[str, Any], rows: NDArray[np.bool_]) -> Result:
+    data = check.dataset
+    column = data.X[:, check.index[rule["variable"]]]
+    exact = rows & np.any(np.isclose(column[:, None], rule["at"], rtol=1e-9, atol=0.0), axis=1)
+    if not exact.any():
+        return None
+    return check.breach(np.abs(data.y) - (rule.get("tolerance") or 0.0), exact, lambda r: (
+        f"{data.target} = {data.y[r]:.6g} is not 0"))
+
+
 def _monotone(check: RowCheck, rule: Mapping[str, Any], rows: NDArray[np.bool_]) -> Result:
     if not check.neighbours.enough:
         return None
@@ -245,8 +252,8 @@ def _moved(move: Callable[[RowCheck, Mapping[str, Any], Values], Values],
         error = np.hypot(there.value_error, size * here.value_error)
         target = check.dataset.target
         return check.around(off, error, usable, there.threshold, lambda i: (
-            f"{target} is {here.value[i]:.4g}, and {there.value[i]:.4g} where the rule takes it, not {size * here.value[i]:.4g} "
-            f"(± {error[i]:.2g})"))
+            f"{target} is {here.value[i]:.4g}, and {there.value[i]:.4g} where the rule takes it, "
+            f"not {size * here.value[i]:.4g} (± {error[i]:.2g})"))
 
     return test
 
@@ -282,7 +289,7 @@ def _shifted(check: RowCheck, rule: Mapping[str, Any], X: Values) -> Values:
 
 
 TESTS: Mapping[str, Callable[[RowCheck, Mapping[str, Any], NDArray[np.bool_]], Result]] = {
-    "bounds": _bounds, "sign": _sign, "value": _value, "monotone": _monotone, "not_depends": _not_depends,
+    "bounds": _bounds, "sign": _sign, "value": _value, "zeros": _zeros, "monotone": _monotone, "not_depends": _not_depends,
     "lipschitz": _lipschitz, "even": _moved(_mirrored), "odd": _moved(_mirrored, lambda rule: -1.0),
     "symmetric": _moved(_swapped), "antisymmetric": _moved(_swapped, lambda rule: -1.0), "periodic": _moved(_next_period),
     "homogeneous": _moved(_scaled, lambda rule: _SCALE ** rule["degree"]), "scale_invariant": _moved(_scaled),

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
-from scipy.stats import norm, t
+from scipy.special import ndtri, stdtrit
 
 Values = NDArray[np.float64]
 
@@ -77,7 +77,7 @@ class Neighbours:
         return float(np.median(self._spread(self.X[self._centres])[0]))
 
     def around(self, points: Values) -> Fits:
-        """Fits around ``points`` (m, n_col); a row at the very point takes no part where ``points`` are rows moved elsewhere."""
+        """Fits around ``points`` (m, n_col)."""
         spread, design, coefficients, near = self._spread(points)
         dof = self.k - design.shape[2]
         known = 0.0 if self.sigma is None else np.median(self.sigma[near], axis=1)
@@ -85,7 +85,7 @@ class Neighbours:
         inverse = np.linalg.pinv(np.einsum("mki,mkj->mij", design, design))
         errors = spread[:, None] * np.sqrt(np.maximum(np.einsum("mii->mi", inverse), 0.0))
         inside = np.all((design[:, :, 1:].min(axis=1) <= 0) & (design[:, :, 1:].max(axis=1) >= 0), axis=1)
-        threshold = float(t.isf(_CHANCE / 2 / max(1, len(points)), dof))
+        threshold = float(-stdtrit(dof, _CHANCE / 2 / max(1, len(points))))
         return Fits(coefficients[:, 0], coefficients[:, 1:] / self.widths, errors[:, 0], errors[:, 1:] / self.widths, inside,
                     threshold)
 
@@ -102,4 +102,4 @@ class Neighbours:
 
 def beyond_chance(n: int) -> float:
     """How many standard deviations no one of ``n`` Gaussian errors exceeds, but with probability 0.05; at least 3."""
-    return max(3.0, float(norm.isf(_CHANCE / max(1, n))))
+    return max(3.0, float(-ndtri(_CHANCE / max(1, n))))
