@@ -42,16 +42,13 @@ def foreign_names(k: Any, columns: Sequence[str], target: str) -> Iterator[Remar
         for name in group:
             if name not in known:
                 yield ("grammar", "never_together", i), "warning", no_column(name, known)
+    constants = {name: c.value for name, c in k.constants.items()}
     for i, rule in enumerate(k.rules):
-        for name in sorted(rule.names()):
-            if name == target:
-                yield ("rule", i), "error", f"{name} is the target; a rule names columns, and the law itself is meant anyhow"
-            elif name not in columns:
-                where = ("; a named constant does not vary" if name in k.constants else "")
-                yield ("rule", i), "error", no_column(name) + where
+        for message in rule.misfits(columns, target, constants):
+            yield ("rule", i), "error", message
     if k.template is not None:
         path = ("template", "form")
-        for problem in k.template.problems(columns, k.constants, target):
+        for problem in k.template.problems(columns, constants, target):
             yield path, "error", problem
         yield from _fitted(path, k.template.names, known)
     for i, text in enumerate(k.guesses):

@@ -31,7 +31,7 @@ def read_file(path: str | PathLike[str]) -> tuple[Fields, Report]:
         report.refuse(None, f"cannot read the knowledge file: {reason}")
         return Fields(), report
     if len(raw) > MAX_BYTES:
-        report.refuse(None, f"the file has {len(raw)} bytes; a knowledge file has at most {MAX_BYTES}")
+        report.refuse(1, f"the file has {len(raw)} bytes; a knowledge file has at most {MAX_BYTES}")
         return Fields(), report
     try:
         text = raw.decode("utf-8-sig")

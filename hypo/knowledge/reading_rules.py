@@ -9,15 +9,13 @@ from typing import Any
 from hypo.errors import FormulaError
 from hypo.expression.parser import parse
 from hypo.knowledge.fields import Fields
-from hypo.knowledge.plugins import known_kinds
+from hypo.knowledge.plugins import read_rule
 from hypo.knowledge.report import Report, is_array, is_table
-from hypo.knowledge.rules import Rule
 from hypo.knowledge.template import Template
 from hypo.knowledge.toml_lines import Path
-from hypo.knowledge.words import kind, show, suggestion
+from hypo.knowledge.words import kind, show
 
 _LEFT_SIDE = re.compile(r"\s*[^\W\d]\w*\s*=(?!=)")
-_EXAMPLE = 'kind = "monotone", variable = "x", direction = "increasing"'
 
 
 def read_rules(value: Any, report: Report, out: Fields) -> None:
@@ -30,38 +28,18 @@ def read_rules(value: Any, report: Report, out: Fields) -> None:
         return
     rules = []
     for i, table in enumerate(value):
-        rule = table if isinstance(table, Rule) else _read_rule(table, ("rule", i), report)
+        path: Path = ("rule", i)
+
+        def problem(key: Path, message: str, path: Path = path) -> None:
+            report.add((*path, *key), _one_line(message))
+
+        known = len(report.problems)
+        rule = read_rule(table, problem)
         if rule is not None:
             rules.append(rule)
+        elif len(report.problems) == known:  # a plug-in need not say why
+            report.add(path, "the rule cannot be read")
     out.rules = tuple(rules)
-
-
-def _read_rule(table: Any, path: Path, report: Report) -> Rule | None:
-    if not is_table(table, path, report, f"write a rule such as {_EXAMPLE}"):
-        return None
-    kinds = known_kinds()
-    name = table.get("kind")
-    if name is None:
-        report.add(path, f"the rule has no kind; write {_EXAMPLE}")
-        return None
-    if not isinstance(name, str) or name not in kinds:
-        what = f"unknown kind of rule {show(name)}" if isinstance(name, str) else f"expected a kind in quotes, got {show(name)}"
-        report.add((*path, "kind"), f"{what}; {suggestion(name, sorted(kinds), 'known are ')}")
-        return None
-
-    def problem(key: str | Path, message: str) -> None:
-        keys: Path = key if isinstance(key, tuple) else (key,) if key else ()
-        report.add((*path, *keys), message)
-
-    known = len(report.problems)
-    try:
-        rule = kinds[name].read(table, problem)
-    except Exception as error:  # a plug-in is foreign code: its mistakes must not hide the other problems of the file
-        report.add(path, f"the rule of kind {name} cannot be read: {type(error).__name__}: {_one_line(error)}")
-        return None
-    if rule is None and len(report.problems) == known:
-        report.add(path, f"the rule of kind {name} cannot be read")
-    return rule if len(report.problems) == known else None
 
 
 def read_template(table: Any, report: Report, out: Fields) -> None:
@@ -125,7 +103,7 @@ def read_guesses(value: Any, report: Report, out: Fields) -> None:
     out.guesses = tuple(found)
 
 
-def _one_line(error: Exception) -> str:
-    """The first line of a message: the lines below it show the text and mark the column, which it names."""
-    lines = str(error).splitlines()
-    return lines[0][:400] if lines else ""
+def _one_line(message: object) -> str:
+    """A message without the lines that show the text and mark the column, which it names."""
+    lines = [line for line in str(message).splitlines() if line and not line[0].isspace()]
+    return "; ".join(lines)[:600]
