@@ -141,8 +141,9 @@ class Limit(_Asymptotic):
     def _unbounded(self, values: Values) -> tuple[Values, Values]:
         ends, columns = last(math.copysign(1.0, self.equals) * values, 3)
         grown = self._grown(ends)
-        margins = np.clip(grown - _GROWING, -_GROWING, 1.0)
-        margins[~(ends[:, 2] > 0)] = -2.0
+        # Numbers that stand still are short by 1.
+        margins = np.clip((grown - _GROWING) / (_GROWING - 1), -2.0, 1.0)
+        margins[~(ends[:, 2] > 0)] = -3.0
         margins[np.isnan(ends[:, 1:]).any(axis=1)] = np.nan
         return margins, columns[:, 2]
 

@@ -1,135 +1,194 @@
-"""From statements about a law to claims about numbers: quantifiers drawn to the front, the law put in.
+"""From statements about a law to claims about numbers: negations drawn in, the law put in.
 
-Quantifiers are drawn out as in prenex normal form, which changes no truth value, as no interval is empty: ``not forall`` becomes
-``exists not``, a premise's quantifiers turn over, an ``iff`` with quantifiers inside is written as two implications. Columns that
-no quantifier names are quantified universally over their ranges, outermost.
+``not forall`` becomes ``exists not``, the quantifiers of a premise turn over, an ``iff`` with quantifiers inside becomes two
+implications; parts without quantifiers become one claim. Columns that no quantifier names are quantified universally over their
+ranges, outermost.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+
+import numpy as np
 
 from hypo.expression.derivative import derivative
 from hypo.expression.expr import Constant, Expression
+from hypo.expression.intervals import Enclosure
 from hypo.kernels import opcodes as oc
 from hypo.knowledge import claims
 from hypo.knowledge import logic_syntax as syntax
-from hypo.knowledge.claims import Claim
+from hypo.knowledge.claims import Boxes, Claim, Points, Sides, Values
 from hypo.knowledge.logic_integrals import IntegralComparison, Quadrature, Quantity
 from hypo.knowledge.logic_syntax import Statement, Term
 from hypo.knowledge.rules import Law
 
 
 @dataclass(frozen=True)
-class Range:
-    """Where a variable runs; ``open`` ends do not belong to it."""
-
-    low: float
-    high: float
-    open: tuple[bool, bool] = (False, False)
-
-
-@dataclass(frozen=True)
 class Block:
-    """Neighbouring quantifiers of one sort."""
+    """``body`` for all values of the variables (for one, unless ``universal``), each in its interval, taken as closed."""
 
     universal: bool
-    ranges: Mapping[str, Range]
+    ranges: Mapping[str, tuple[float, float]]
+    body: Node
 
 
 @dataclass(frozen=True)
-class Prenex:
-    """``claim`` under the quantifiers ``blocks``, outermost first; their sorts alternate and every variable occurs in the claim."""
+class Joint:
+    """All ``parts``, or unless ``every`` at least one of them."""
 
-    blocks: tuple[Block, ...]
+    every: bool
+    parts: tuple[Node, ...]
+
+
+Node = Claim | Block | Joint
+
+
+@dataclass(frozen=True)
+class Open(Claim):
+    """``claim``, in which a variable at an ``end`` of its interval does not count: such points hold if ``universal``, else not."""
+
     claim: Claim
+    name: str
+    ends: tuple[float, ...]
+    universal: bool
+
+    @property
+    def names(self) -> frozenset[str]:
+        return self.claim.names
+
+    def margin(self, points: Points) -> Values:
+        at_end = np.isin(points[self.name], self.ends)
+        return np.where(at_end, 1.0 if self.universal else -1.0, self.claim.margin(points))
+
+    def sides(self, points: Points, index: int) -> Sides:
+        return self.claim.sides(points, index)
+
+    def enclose(self, boxes: Boxes) -> Enclosure:
+        found = self.claim.enclose(boxes)
+        low, high = boxes[self.name]
+        touches = np.logical_or.reduce([(low <= end) & (end <= high) for end in self.ends])
+        point = touches & (low == high)
+        value = 1.0 if self.universal else -1.0
+        lo, hi = np.where(touches, np.fmin(found.lo, value), found.lo), np.where(touches, np.fmax(found.hi, value), found.hi)
+        return Enclosure(np.where(point, value, lo), np.where(point, value, hi), found.defined | point)
+
+    def scaled(self, points: Points) -> Claim:
+        return replace(self, claim=self.claim.scaled(points))
 
 
-_Prefix = list[tuple[bool, str, Range]]
-_Environment = Mapping[str, str]  # what the names in a statement are called in its claim
+_Environment = Mapping[str, str]  # what the names in a statement are called in its claims
 
 
-def prenex(statement: Statement, law: Law) -> Prenex:
-    """``statement`` about ``law``."""
-    prefix, claim = _Instance(law).drawn(statement, True, {})
-    named = {name for _, name, _ in prefix}
-    free = [name for name in law.variables if name in claim.names and name not in named]
-    outer = [(True, name, Range(*law.ranges[name])) for name in free]
-    return Prenex(_blocks(outer + [q for q in prefix if q[1] in claim.names]), claim)
+def meaning(statement: Statement, law: Law) -> Node:
+    """What ``statement`` says of ``law``."""
+    free = [name for name in law.variables if name in names(_Instance(law, law.variables).node(statement, True, {}))]
+    # Now that the free columns are known, a quantified variable keeps its name unless one of them has it.
+    node = _Instance(law, free).node(statement, True, {})
+    return _block(True, {name: law.ranges[name] for name in free}, node)
 
 
-def _blocks(prefix: _Prefix) -> tuple[Block, ...]:
-    return tuple(
-        Block(universal, {name: r for _, name, r in group})
-        for universal, group in itertools.groupby(prefix, key=lambda q: q[0])
-    )
+def names(node: Node) -> frozenset[str]:
+    """The free variables."""
+    if isinstance(node, Claim):
+        return node.names
+    if isinstance(node, Block):
+        return names(node.body) - node.ranges.keys()
+    return frozenset().union(*map(names, node.parts))
 
 
-def _interleaved(prefixes: list[_Prefix]) -> _Prefix:
-    """One prefix from several independent ones, each in its order, with few alternations."""
-    best: _Prefix = []
-    for first in (False, True):  # when both are as good, universal first
-        queues = [list(p) for p in prefixes]
-        merged: _Prefix = []
-        sort = first
-        while any(queues):
-            for queue in queues:
-                while queue and queue[0][0] == sort:
-                    merged.append(queue.pop(0))
-            sort = not sort
-        if not best or len(_blocks(merged)) <= len(_blocks(best)):
-            best = merged
-    return best
+def negated(node: Node) -> Node:
+    """The negation, with ``not`` only at the claims."""
+    if isinstance(node, Claim):
+        return claims.Not(node)
+    if isinstance(node, Block):
+        return Block(not node.universal, node.ranges, negated(node.body))
+    return Joint(not node.every, tuple(map(negated, node.parts)))
+
+
+def universal(node: Node) -> tuple[dict[str, tuple[float, float]], Claim] | None:
+    """The ranges and the claim of a node that quantifies only universally, else None. No interval is empty, so that ``for all``
+    can be drawn out of ``or`` too."""
+    if isinstance(node, Claim):
+        return {}, node
+    if isinstance(node, Block):
+        inner = universal(node.body) if node.universal else None
+        return ({**node.ranges, **inner[0]}, inner[1]) if inner else None
+    parts = [universal(part) for part in node.parts]
+    found = [part for part in parts if part]
+    if len(found) < len(parts):
+        return None
+    ranges = {name: ends for own, _ in found for name, ends in own.items()}
+    return ranges, (claims.And if node.every else claims.Or)(tuple(claim for _, claim in found))
+
+
+def depth(s: Statement, positive: bool = True) -> int:
+    """How many blocks of quantifiers stand within each other in a statement."""
+    inner = 0
+    for k, part in enumerate(syntax.operands(s)):
+        turned = isinstance(s, syntax.Negation) or (isinstance(s, syntax.Implication) and k == 0)
+        inner = max(inner, depth(part, positive != turned))
+    if not isinstance(s, syntax.Quantified):
+        return inner
+    return inner + (not (isinstance(s.body, syntax.Quantified) and s.body.universal == s.universal))
+
+
+def _block(universal: bool, ranges: Mapping[str, tuple[float, float]], body: Node) -> Node:
+    """A block of those variables that occur; together with a block of its sort directly within."""
+    occurring = {name: ends for name, ends in ranges.items() if name in names(body)}
+    if not occurring:
+        return body
+    if isinstance(body, Block) and body.universal == universal:
+        return Block(universal, {**occurring, **body.ranges}, body.body)
+    return Block(universal, occurring, body)
 
 
 class _Instance:
     """The statements of one rule about one law."""
 
-    def __init__(self, law: Law) -> None:
+    def __init__(self, law: Law, taken: Iterable[str]) -> None:
         self.law = law
-        self.taken = set(law.variables)
+        self.taken = set(taken)
         self.integrals = itertools.count()
 
     # --- statements -----------------------------------------------------------------------------------------------
 
-    def drawn(self, s: Statement, positive: bool, env: _Environment) -> tuple[_Prefix, Claim]:
-        """The quantifiers of ``s`` (of its negation unless ``positive``), and the claim under them."""
+    def node(self, s: Statement, positive: bool, env: _Environment) -> Node:
+        """``s``, or its negation unless ``positive``."""
         if isinstance(s, syntax.Quantified):
             return self.quantified(s, positive, env)
         if isinstance(s, syntax.Negation):
-            return self.drawn(s.body, not positive, env)
+            return self.node(s.body, not positive, env)
         if not _has_quantifier(s):
             claim = self.plain(s, env)
-            return [], claim if positive else claims.Not(claim)
+            return claim if positive else claims.Not(claim)
         if isinstance(s, syntax.Equivalence):
             s = syntax.Conjunction((syntax.Implication(s.left, s.right), syntax.Implication(s.right, s.left)))
         if isinstance(s, syntax.Implication):
-            parts = [(s.premise, not positive), (s.conclusion, positive)]
-            both = not positive
-        else:
-            assert isinstance(s, syntax.Conjunction | syntax.Disjunction)
-            parts = [(part, positive) for part in s.parts]
-            both = isinstance(s, syntax.Conjunction) == positive
-        drawn = [self.drawn(part, sign, env) for part, sign in parts]
-        claim = (_all if both else _any)(c for _, c in drawn)
-        return _interleaved([p for p, _ in drawn]), claim
+            return Joint(not positive, (self.node(s.premise, not positive, env), self.node(s.conclusion, positive, env)))
+        assert isinstance(s, syntax.Conjunction | syntax.Disjunction)
+        every = isinstance(s, syntax.Conjunction) == positive
+        return Joint(every, tuple(self.node(part, positive, env) for part in s.parts))
 
-    def quantified(self, s: syntax.Quantified, positive: bool, env: _Environment) -> tuple[_Prefix, Claim]:
-        own: _Prefix = []
+    def quantified(self, s: syntax.Quantified, positive: bool, env: _Environment) -> Node:
+        universal = s.universal == positive
+        ranges: dict[str, tuple[float, float]] = {}
+        without: list[tuple[str, tuple[float, ...]]] = []
         for name, interval in s.over:
-            env = {**env, name: self.fresh(name, bool(own) or bool(env))}
-            if interval is None:
-                where = Range(*self.law.ranges[name])
-            else:
-                where = Range(interval.low.value, interval.high.value, (not interval.closed[0], not interval.closed[1]))
-            own.append((s.universal == positive, env[name], where))
-        prefix, claim = self.drawn(s.body, positive, env)
-        return own + prefix, claim
+            variable = self.fresh(name)
+            env = {**env, name: variable}
+            ends = (interval.low.value, interval.high.value) if interval else self.law.ranges[name]
+            ranges[variable] = ends
+            if interval and not all(interval.closed):
+                without.append((variable, tuple(e for e, closed in zip(ends, interval.closed, strict=True) if not closed)))
+        body = self.node(s.body, positive, env)
+        for variable, missing in without:
+            body = _opened(body, variable, missing, universal)
+        return _block(universal, ranges, body)
 
-    def fresh(self, name: str, nested: bool) -> str:
+    def fresh(self, name: str) -> str:
         """``name``, or with primes when it means something else already."""
         while name in self.taken:
             name += "'"
@@ -202,6 +261,15 @@ def _all(parts: Iterable[Claim]) -> Claim:
 def _any(parts: Iterable[Claim]) -> Claim:
     parts = tuple(parts)
     return parts[0] if len(parts) == 1 else claims.Or(parts)
+
+
+def _opened(node: Node, name: str, ends: tuple[float, ...], universal: bool) -> Node:
+    """``node`` where the variable may not be at the ``ends``."""
+    if isinstance(node, Claim):
+        return Open(node, name, ends, universal) if name in node.names else node
+    if isinstance(node, Block):
+        return replace(node, body=_opened(node.body, name, ends, universal))
+    return replace(node, parts=tuple(_opened(part, name, ends, universal) for part in node.parts))
 
 
 def _has_quantifier(s: Statement) -> bool:

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 from hypo.errors import FormulaError
 from hypo.expression import ops
@@ -33,22 +33,13 @@ from hypo.knowledge import logic_syntax as syntax
 from hypo.knowledge import words
 from hypo.knowledge.logic_names import FUNCTIONS, KEYWORDS, MAX_ORDER, Names, denominators, numerator
 from hypo.knowledge.logic_syntax import Draft, Statement, Term
+from hypo.knowledge.logic_tokens import Token, Tokens
 
 MAX_LENGTH = 10_000
 MAX_NESTING = 60
 MAX_INTEGRALS = 2
 MAX_QUANTIFIED = 16
 
-_TOKEN = re.compile(
-    r"\s*(?:(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)|(?P<name>[^\W\d]\w*)"
-    r"|(?P<foreign><->|<=>|->|=>|&&?|\|\|?|!(?!=)|[∀∃∧∨¬→⇒↔⇔]|\]?\.\.+)"
-    r"|(?P<mark>\*\*|[<>=!]=|[-+*/^(),:<>=\[\]≤≥≠])|(?P<end>\Z))"
-)
-_SAME = {"^": "**", "==": "=", "≤": "<=", "≥": ">=", "≠": "!="}
-_FOREIGN = {
-    "<->": "iff", "<=>": "iff", "↔": "iff", "⇔": "iff", "->": "implies", "=>": "implies", "→": "implies", "⇒": "implies",
-    "&": "and", "&&": "and", "∧": "and", "|": "or", "||": "or", "∨": "or", "!": "not", "¬": "not", "∀": "forall", "∃": "exists",
-}
 _IFF, _IMPLIES, _OR, _AND, _NOT, _COMPARISON, _SUM = range(7)
 _PRODUCT, _UNARY, _POWER = (_SUM + p - ops.P_SUM for p in (ops.P_PRODUCT, ops.P_UNARY, ops.P_POWER))
 _RELATIONS = frozenset({"=", "!=", "<", "<=", ">", ">="})
@@ -58,12 +49,6 @@ _LEVELS = {
     "+": _SUM, "-": _SUM, "*": _PRODUCT, "/": _PRODUCT, "**": _POWER,
 }
 _SHORT_POWER = {"2": oc.SQUARE, "3": oc.CUBE}
-
-
-class _Token(NamedTuple):
-    kind: str  # "number", "name", "mark" or "end"
-    text: str
-    at: int
 
 
 def read(text: str, names: Names | None) -> Statement:
@@ -78,63 +63,16 @@ def read(text: str, names: Names | None) -> Statement:
     return _Reader(text, names).read()
 
 
-class _Reader:
-    """Reads the tokens from left to right; ``position`` is that of the next one."""
+class _Reader(Tokens):
+    """Reads the tokens from left to right."""
 
     def __init__(self, text: str, names: Names | None) -> None:
-        self.text = text
+        super().__init__(text)
         self.names = names
-        self.tokens = self.split()
-        self.position = 0
         self.depth = 0
         self.integrals = 0
         self.local: list[str] = []  # quantified and integrated variables in scope
         self.in_end = False  # within the end of an interval
-
-    # --- tokens and messages --------------------------------------------------------------------------------------
-
-    def split(self) -> list[_Token]:
-        tokens: list[_Token] = []
-        at = 0
-        while not tokens or tokens[-1].kind != "end":
-            match = _TOKEN.match(self.text, at)
-            if match is None:
-                at += len(self.text[at:]) - len(self.text[at:].lstrip())
-                self.fail(at, f"unexpected character {self.text[at]!r}")
-            kind = str(match.lastgroup)
-            token = match.group(kind)
-            if kind == "foreign":
-                instead = _FOREIGN.get(token)
-                self.fail(match.start(kind), f"unexpected {token!r}; " + (
-                    f"write {instead!r}" if instead else "write an interval as [a, b]"))
-            tokens.append(_Token(kind, _SAME.get(token, token), match.start(kind)))
-            at = match.end()
-        return tokens
-
-    def fail(self, at: int, message: str) -> NoReturn:
-        start = self.text.rfind("\n", 0, at) + 1
-        end = self.text.find("\n", at)
-        low, high = max(start, at - 40), min(len(self.text) if end < 0 else end, at + 40)
-        shown = self.text[low:high].replace("\t", " ").replace("\r", " ")
-        line = self.text.count("\n", 0, at) + 1
-        raise FormulaError(f"cannot read the rule at line {line}, column {at - start + 1}: {message}\n"
-                           f"    {shown}\n    {' ' * (at - low)}^")
-
-    @property
-    def token(self) -> _Token:
-        return self.tokens[self.position]
-
-    def ahead(self, n: int = 1) -> _Token:
-        return self.tokens[min(self.position + n, len(self.tokens) - 1)]
-
-    def expected(self, what: str) -> NoReturn:
-        kind, text, at = self.token
-        self.fail(at, f"expected {what} but " + ("the rule ends" if kind == "end" else f"found {text!r}"))
-
-    def take(self, text: str, why: str = "") -> None:
-        if self.token.kind == "end" or self.token.text != text:
-            self.expected(f"{text!r}{why}")
-        self.position += 1
 
     # --- the whole ------------------------------------------------------------------------------------------------
 
@@ -148,17 +86,6 @@ class _Reader:
             self.fail(0, f"at most {MAX_QUANTIFIED} variables can be quantified, counted twice in each part of an 'iff'")
         return whole
 
-    def stray(self) -> NoReturn:
-        left, right = self.tokens[self.position - 1], self.token
-        if right.text == ")":
-            self.fail(right.at, "this ')' has no '(' before it")
-        if right.kind in ("number", "name") and right.text not in KEYWORDS or right.text == "(":
-            if left.text in FUNCTIONS:
-                self.expected(f"'(' after the function {left.text!r}")
-            self.fail(right.at, f"expected an operator between {left.text!r} and {right.text!r}; "
-                                "multiplication is written out with '*'")
-        self.expected("an operator or the end")
-
     def statement(self, level: int) -> Statement:
         start = self.token.at
         found = self.climb(level)
@@ -169,9 +96,6 @@ class _Reader:
                 self.stray()
             self.fail(end.at, f"expected a comparison such as '>= 0' after the number at column {self.column(start)} but {name}")
         return found
-
-    def column(self, at: int) -> int:
-        return at - self.text.rfind("\n", 0, at)
 
     def number(self, level: int) -> Draft:
         start = self.token.at
@@ -205,7 +129,7 @@ class _Reader:
             else:
                 left = self.combined(left, token.text, binding)
 
-    def wrong_kind(self, left: Draft | Statement, start: int, token: _Token) -> NoReturn:
+    def wrong_kind(self, left: Draft | Statement, start: int, token: Token) -> NoReturn:
         if isinstance(left, list):
             self.fail(token.at, f"expected a comparison such as '>= 0' before {token.text!r}")
         self.fail(token.at, f"{token.text!r} needs numbers, but what begins at column {self.column(start)} is a statement")
@@ -232,7 +156,7 @@ class _Reader:
             links.append((relation, self.term()))
         return syntax.Chain(first, tuple(links))
 
-    def calculated(self, left: Draft, token: _Token) -> Draft:
+    def calculated(self, left: Draft, token: Token) -> Draft:
         row = _ARITHMETIC[token.text]
         before = self.tokens[self.position - 1]
         self.position += 1
@@ -272,7 +196,7 @@ class _Reader:
             self.expected("a number (put a statement in brackets)")
         self.expected("a number, a name or '('" if level > _NOT else "a statement, a number, a name or '('")
 
-    def literal(self, token: _Token) -> Constant:
+    def literal(self, token: Token) -> Constant:
         value = float(token.text)
         if math.isinf(value):
             self.fail(token.at, f"the number {token.text} is too large for a float")
