@@ -1,8 +1,8 @@
 """Tighter enclosures from derivatives: monotonicity and the mean-value form.
 
-Where ∂f/∂x keeps its sign on a box, f is least and greatest on the faces of x, so that x can be put there; for the variables that
-are left, f(X) ⊆ f(c) + Σ ∂f/∂xᵢ(X)·(Xᵢ - cᵢ) with the midpoints c. The excess then shrinks as the square of the width of the box,
-that of plain interval arithmetic only as the width.
+Where ∂f/∂x keeps its sign on a box, f is least and greatest on the faces of x, so that x can be put there; for the variables
+that are left, f(X) ⊆ f(c) + Σ ∂f/∂xᵢ(X)·(Xᵢ - cᵢ) with the midpoints c. The excess then shrinks as the square of the width of
+the box, that of plain interval arithmetic only as the width.
 
 R. E. Moore, R. B. Kearfott, M. J. Cloud, *Introduction to Interval Analysis* (2009), chapter 6.
 """
@@ -35,8 +35,8 @@ def slopes(e: Expression) -> Mapping[str, Expression]:
 def enclose_centred(e: Expression, boxes: Mapping[str, Bounds]) -> Bounds:
     """Bounds (n,) on ``e`` over each of n boxes, for boxes where it is defined and continuous; infinite where none are found.
 
-    The caller must know that ``e`` is defined on the whole of each box, or is the simplified form of a formula that is. Then it is
-    continuous there, and smooth but for corners, between which the derivative is enclosed.
+    The caller must know that ``e`` is defined on the whole of each box, or is the simplified form of a formula that is. Then it
+    is continuous there, and smooth but for corners, between which the derivative is enclosed.
     """
     derivatives = slopes(e)
     ends = dict(zip(e.variables, _broadcast([boxes[name] for name in e.variables]), strict=True))
@@ -44,7 +44,10 @@ def enclose_centred(e: Expression, boxes: Mapping[str, Bounds]) -> Bounds:
         return np.full(1, -np.inf), np.full(1, np.inf)
     n = next(iter(ends.values()))[0].shape
     # Per form, the part of the box to evaluate on: faces for the least and the greatest value, then faces and midpoints.
-    least, most, least_centred, most_centred = ({} for _ in range(4))  # type: tuple[dict[str, Bounds], ...]
+    least: dict[str, Bounds] = {}
+    most: dict[str, Bounds] = {}
+    least_centred: dict[str, Bounds] = {}
+    most_centred: dict[str, Bounds] = {}
     spread: Bounds = (np.zeros(n), np.zeros(n))
     centred = np.zeros(n, dtype=bool)
     with np.errstate(all="ignore"):
@@ -72,7 +75,8 @@ def enclose_centred(e: Expression, boxes: Mapping[str, Bounds]) -> Bounds:
             term = FUNCTIONS["mul"]((np.where(use, d_lo, 0.0), np.where(use, d_hi, 0.0)), offset[:2])
             spread = FUNCTIONS["add"](spread, term[:2])[:2]
         forms = [least, most, least_centred, most_centred] if centred.any() else [least, most]
-        found = enclose(e, {name: tuple(np.concatenate([f[name][k] for f in forms]) for k in (0, 1)) for name in ends})
+        found = enclose(e, {name: (np.concatenate([f[name][0] for f in forms]), np.concatenate([f[name][1] for f in forms]))
+                            for name in ends})
         lows, highs = (np.broadcast_to(b, (len(forms) * n[0],)).reshape(len(forms), *n) for b in found[:2])
         lo, hi = lows[0], highs[1]
         if centred.any():

@@ -87,7 +87,7 @@ def _outward(lo: Any, hi: Any, ulps: float, least: float = -np.inf, most: float 
         # Below the normal numbers the relative part vanishes; the unit there is _TINY.
         down = np.nextafter(lo - (ulps - 1) * (_EPS * np.abs(lo) + _TINY), -np.inf)
         up = np.nextafter(hi + (ulps - 1) * (_EPS * np.abs(hi) + _TINY), np.inf)
-        # "inf - inf" has made NaN of infinite bounds. One on the inner side comes from overflow: the value is large, but finite.
+        # "inf - inf" has made NaN of infinite bounds. One on the inner side is overflow: the value is large, but finite.
         down = np.where(np.isinf(lo), np.minimum(lo, _MAX), down)
         up = np.where(np.isinf(hi), np.maximum(hi, -_MAX), up)
     if least > -np.inf:

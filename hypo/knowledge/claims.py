@@ -1,8 +1,8 @@
 """Claims: statements about numbers that hold or do not, measured at points and enclosed over boxes.
 
 Every rule about a law comes down to one claim over a domain: ``f is increasing in x`` is ``df/dx >= 0``, a first-order rule
-a combination of comparisons. A claim gives a *margin*: a number ≥ 0 where it holds and < 0 where it does not, so that near misses
-rank before gross ones. Points map names to values (n,); boxes map names to bounds (n,) each.
+a combination of comparisons. A claim gives a *margin*: a number ≥ 0 where it holds and < 0 where it does not, so that near
+misses rank before gross ones. Points map names to values (n,); boxes map names to bounds (n,) each.
 
 Margins are relative, so that they depend neither on units nor on the sizes of the sides:
 
@@ -11,12 +11,12 @@ Margins are relative, so that they depend neither on units nor on the sizes of t
     left == right   m = tolerance - |left - right|/scale
     left != right   m = |left - right|/scale - tolerance
 
-and likewise for <= and <. The scale is sqrt(mean(left²) + mean(right²)) over the sample points where both sides are finite, 1 when
-that is 0. Where a side is undefined the margin is NaN.
+and likewise for <= and <. The scale is sqrt(mean(left²) + mean(right²)) over the sample points where both sides are finite, 1
+when that is 0. Where a side is undefined the margin is NaN.
 
-Combinations follow Kleene's logic of three values, true, false and undefined: ``and`` is false as soon as one part is, ``or`` true
-as soon as one part is (so a false premise makes an implication true even where the conclusion is undefined); ``not`` of undefined
-is undefined.
+Combinations follow Kleene's logic of three values, true, false and undefined: ``and`` is false as soon as one part is, ``or``
+true as soon as one part is (so a false premise makes an implication true even where the conclusion is undefined); ``not`` of
+undefined is undefined.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from hypo.expression.simplify import simplify
 Values = NDArray[np.float64]
 Points = Mapping[str, Values]
 Boxes = Mapping[str, tuple[Values, Values]]
+Flags = NDArray[np.bool_]
 
 PROVED, REFUTED, UNREFUTED = "proved", "refuted", "unrefuted"
 
@@ -69,8 +70,8 @@ class Witness:
 class Verdict:
     """How a claim fares over a domain.
 
-    ``level`` is PROVED (on the whole domain), REFUTED (``witness`` says where) or UNREFUTED (at ``points`` points). ``amount`` is
-    the violation, 0 unless refuted, else in (0, 1].
+    ``level`` is PROVED (on the whole domain), REFUTED (``witness`` says where) or UNREFUTED (at ``points`` points). ``amount``
+    is the violation, 0 unless refuted, else in (0, 1].
     """
 
     level: str
@@ -182,8 +183,8 @@ class Comparison(Claim):
         return replace(self, relation=_OPPOSITE[self.relation])
 
     def enclose(self, boxes: Boxes) -> Enclosure:
-        """Plain interval arithmetic on both sides; where that leaves the sign open, on the simplified difference and its centred
-        form too. Both sides are defined only where they are as written: x/x is not at 0."""
+        """Plain interval arithmetic on both sides; where that leaves the sign open, on the simplified difference and its
+        centred form too. Both sides are defined only where they are as written: x/x is not at 0."""
         with np.errstate(all="ignore"):
             left, right = enclose(self.left, boxes), enclose(self.right, boxes)
             plain = FUNCTIONS["sub"](left[:2], right[:2])
@@ -196,7 +197,7 @@ class Comparison(Claim):
             least, most = self._signed(lo, hi)
             return Enclosure(np.where(empty, np.nan, least), np.where(empty, np.nan, most), defined & ~empty)
 
-    def _refine(self, boxes: Boxes, lo: Values, hi: Values, defined: Values, unsettled: Values) -> None:
+    def _refine(self, boxes: Boxes, lo: Values, hi: Values, defined: Flags, unsettled: Flags) -> None:
         """Narrows the bounds on left - right, in place, over the boxes that are ``unsettled``."""
         names = sorted(self.names)
         wide = reduce(np.logical_or, (np.less(*boxes[name]) for name in names), np.zeros((), dtype=bool))
@@ -428,10 +429,11 @@ def _enclosed_conjunction(parts: list[Enclosure]) -> Enclosure:
     hi = np.where((empty | (highs < 0)).any(axis=0), np.minimum(hi, -_TINY), hi)
     # Nowhere a value: some part has none, and no other can be false.
     nothing = empty.any(axis=0) & ~((lows < 0) & ~empty).any(axis=0)
-    return Enclosure(np.where(nothing, np.nan, lo), np.where(nothing, np.nan, hi), surely_false | (whole.all(axis=0) & ~nothing))
+    lo, hi = np.where(nothing, np.nan, lo), np.where(nothing, np.nan, hi)
+    return Enclosure(lo, hi, surely_false | (whole.all(axis=0) & ~nothing))
 
 
 def _deciding(claims: tuple[Claim, ...], points: Points, index: int, sign: int) -> Claim:
-    """The claim with the least (``sign`` 1) or greatest (-1) margin at one point; one that is undefined lies between the signs."""
+    """The claim with the least (``sign`` 1) or greatest (-1) margin at one point; an undefined one counts as 0."""
     margins = [sign * float(c.margin(points)[index]) for c in claims]
     return claims[min(range(len(claims)), key=lambda i: 0.0 if math.isnan(margins[i]) else margins[i])]

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice, product
+from typing import Any
 
 import numpy as np
 
@@ -104,8 +105,8 @@ def _sample(ranges: tuple[tuple[str, tuple[float, float]], ...], n: int, seed: i
 
 
 def _special(d: int, cap: int) -> Iterator[tuple[int, ...]]:
-    """At most ``cap`` points, 0 1 2 for each variable's low end, middle and high end: the centre, corners (the first ones of very
-    many), centres of faces."""
+    """At most ``cap`` points, 0 1 2 for each variable's low end, middle and high end: the centre, corners (the first ones of
+    very many), centres of faces."""
     faces = [tuple(side if i == k else 1 for i in range(d)) for k in range(d) for side in (0, 2)]
     centre = [(1,) * d][:cap]
     room = cap - len(centre)
@@ -115,15 +116,16 @@ def _special(d: int, cap: int) -> Iterator[tuple[int, ...]]:
     yield from faces[: room - len(corners)]
 
 
-def middle(lo: Values, hi: Values) -> Values:
-    """A finite number within [lo, hi]: the mean, over wide ranges of one sign the geometric mean; unbounded ones split at 0, and
-    [a, ∞) at 2a + 1."""
+def middle(lo: Any, hi: Any) -> Values:
+    """A finite number within [lo, hi]: 0 if it lies inside, else the mean, over wide ranges the geometric mean; 2a + 1 for
+    [a, ∞)."""
     with np.errstate(all="ignore"):
         mean = lo / 2 + hi / 2
         wide = ((lo > 0) & (hi > WIDE * lo)) | ((hi < 0) & (lo < WIDE * hi))
         geometric = np.sign(lo) * np.sqrt(np.abs(lo)) * np.sqrt(np.abs(hi))
-        beyond = np.where(lo >= 0, 2 * lo + 1, np.where(hi <= 0, 2 * hi - 1, 0.0))
+        beyond = np.where(lo >= 0, 2 * lo + 1, 2 * hi - 1)
         found = np.where(np.isinf(lo) | np.isinf(hi), beyond, np.where(wide, geometric, mean))
+        found = np.where((lo < 0) & (hi > 0), 0.0, found)
         most = np.finfo(np.float64).max
         return np.clip(found, np.maximum(lo, -most), np.minimum(hi, most))
 

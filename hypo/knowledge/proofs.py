@@ -32,8 +32,8 @@ _DOUBTFUL = 1e-6
 # Worst points from which a search for a worse one starts, trials around each, and rounds, each half as wide as the one before.
 _STARTS, _TRIALS, _ROUNDS = 6, 16, 12
 _BATCH = 1024
-# Parts of the domain narrower than this, relative to their numbers (or to the part _NARROW_BELOW of the domain if the numbers are
-# smaller), are not divided.
+# Parts of the domain narrower than this, relative to their numbers (or to the part _NARROW_BELOW of the domain, if the numbers
+# are smaller), are not divided.
 _NARROW, _NARROW_BELOW = 2.0**-36, 2.0**-12
 _TINY = 5e-324
 
@@ -42,15 +42,14 @@ def settle(claim: Claim, domain: Domain, *, points: int = 1024, proof: bool = Tr
            deadline: float | None = 0.2, seed: int = 0) -> Verdict:
     """Whether ``claim`` holds on ``domain``: at ``points`` points and, with ``proof``, on the whole of it.
 
-    A point refutes the claim when its margin is negative or a side is undefined there; what could be rounding or overflow counts
-    only if interval arithmetic confirms it. The amount is :func:`~hypo.knowledge.claims.violation` of the margins at the points,
-    its maximum taken over what a proof or a search for a worse witness found as well. Without ``proof`` the witness is the worst of
-    the points; with it, all witnesses are confirmed. A proof gives up after ``budget`` boxes or ``deadline`` seconds (None: no
-    limit); the claim is then unrefuted.
+    A point refutes the claim when its margin is negative or a side is undefined there; what could be rounding or overflow
+    counts only if interval arithmetic confirms it. The amount is :func:`~hypo.knowledge.claims.violation` of the margins at the
+    points, its maximum taken over what a proof or a search for a worse witness found as well. Without ``proof`` the witness is
+    the worst of the points; with it, all witnesses are confirmed. A proof gives up after ``budget`` boxes or ``deadline``
+    seconds (None: no limit); the claim is then unrefuted.
 
     Raises ValueError when a variable of the claim has no range.
     """
-    until = None if deadline is None else time.monotonic() + deadline
     domain = domain.of(claim.names)
     sample = domain.sample(points, seed)
     margins = claim.margin(sample)
@@ -66,7 +65,7 @@ def settle(claim: Claim, domain: Domain, *, points: int = 1024, proof: bool = Tr
     if not held:
         breach = _search(claim, domain, sample, margins, seed)
     if breach is None:
-        proved, breach = _prove(claim, domain, budget, until)
+        proved, breach = _prove(claim, domain, budget, None if deadline is None else time.monotonic() + deadline)
     if breach is not None:
         return _refuted(claim, breach, 0, claim.margin(breach), margins)
     return Verdict(PROVED if proved else UNREFUTED, 0.0, points)
@@ -110,7 +109,7 @@ def _confirmed(claim: Claim, points: Points, margins: Values) -> NDArray[np.bool
 
 
 def _search(claim: Claim, domain: Domain, points: Points, margins: Values, seed: int) -> Points | None:
-    """A point (arrays of length 1) where the claim is worst, sought from the worst of ``points``; None when none is confirmed."""
+    """A point (arrays of length 1) where the claim is worst, sought from the worst of ``points``; None if none is confirmed."""
     if not points:
         return points if _confirmed(claim, points, margins).all() else None
     rng = np.random.default_rng(seed)
@@ -215,7 +214,7 @@ def _direction(claim: Claim, domain: Domain, lo: Values, hi: Values, centre: Val
     with np.errstate(all="ignore"):
         relative = np.where(np.isinf(width), 1.0, width / np.where(np.isinf(extent), width + 1 + np.abs(centre), extent))
         relative = np.nan_to_num(relative)
-        size = np.maximum(np.abs(lo), np.abs(hi))
+        size = np.where(np.isinf(width), 0.0, np.maximum(np.abs(lo), np.abs(hi)))
         narrow = (width <= _NARROW * np.maximum(size, np.where(np.isinf(extent), 0.0, extent) * _NARROW_BELOW))
         share = np.nan_to_num(change / change.max(axis=0)) + 0.1 * relative / np.maximum(relative.max(axis=0), _TINY)
     share[narrow | (centre <= lo) | (centre >= hi)] = -1.0

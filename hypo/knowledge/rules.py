@@ -133,6 +133,16 @@ class Rule(ABC):
         """The variables that the rule mentions."""
         return frozenset(name for f in fields(self) for name in f.metadata["sort"].names(getattr(self, f.name)))
 
+    def misfits(self, variables: Sequence[str], target: str, constants: Mapping[str, float]) -> Iterator[str]:
+        """What of the rule does not fit a table with these columns: names that are none of them."""
+        for name in sorted(self.names().difference(variables)):
+            if name == target:
+                yield f"{name} is the target; a rule is about the variables"
+            elif name in constants:
+                yield f"{name} is a constant; a rule is about the variables"
+            else:
+                yield f"unknown variable {show(name)}; {suggestion(name, tuple(variables), 'the variables are ')}"
+
     def as_dict(self) -> dict[str, Any]:
         """The table of a knowledge file that reads back as this rule; keys with their default are left out."""
         table: dict[str, Any] = {"kind": self.kind}

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hypo.expression.expr import Expression
 from hypo.knowledge.claim_forms import AlmostEverywhere, Defined
-from hypo.knowledge.claims import Claim, Comparison, Or
+from hypo.knowledge.claims import Claim, Comparison, Or, Verdict
 from hypo.knowledge.parameters import FLAG, NONNEGATIVE, NUMBER, VARIABLE, VARIABLES, Choice, parameter
 from hypo.knowledge.rules import Law, Rule
 from hypo.knowledge.words import join
+from hypo.knowledge.zeros import never_zero
 
 if TYPE_CHECKING:
     from hypo.knowledge.domain import Domain
@@ -105,11 +106,9 @@ class Sign(Rule):
     def claims(self, law: Law) -> Claims:
         return [(Comparison(law.expression, SIGNS[self.sign], ZERO), self.domain(law))]
 
-    def check(self, law: Law, *, points: int = 256, proof: bool = False) -> Any:
+    def check(self, law: Law, *, points: int = 256, proof: bool = False) -> Verdict:
         if self.sign != "nonzero":
             return super().check(law, points=points, proof=proof)
-        from hypo.knowledge.zeros import never_zero
-
         return never_zero(law.expression, self.domain(law), points=points, proof=proof)
 
     def sentence(self, target: str) -> str:

@@ -18,6 +18,9 @@ _TYPE_NAMES: dict[type, str] = {
 }
 
 
+_INNER_TABLES = (["nesting"], ["only"], ["never_inside"])
+
+
 def name_problem(name: str) -> str | None:
     """Why ``name`` cannot stand in a formula, or None."""
     if name == "pi":
@@ -35,9 +38,12 @@ def safe_name(name: str) -> str:
 
 
 def label(path: Path) -> str:
-    """How a message names a key: ``[grammar.nesting] sin``, ``[constants] c.value``."""
+    """How a message names a key: ``[grammar.nesting] sin``, ``[constants] c.value``, ``[[rule]] 2 min``."""
+    if path[0] == "rule" and len(path) > 1 and isinstance(path[1], int):
+        rest = ".".join(bare(k) for k in path[2:] if isinstance(k, str))
+        return f"[[rule]] {path[1] + 1} {rest}".strip()
     keys = [bare(k) for k in path if isinstance(k, str)]
-    depth = 2 if keys[:2] == ["grammar", "nesting"] else 1
+    depth = 2 if keys[0] == "grammar" and (len(keys) > 2 or keys[1:] in _INNER_TABLES) else 1
     rest = ".".join(keys[depth:])
     return f"[{'.'.join(keys[:depth])}] {rest}".strip()
 
@@ -76,7 +82,7 @@ def bare(key: str) -> str:
     return key if re.fullmatch(r"[\w-]{1,60}", key) else show(key)
 
 
-def join(words: Iterable[str]) -> str:
+def join(words: Iterable[str], last: str = "and") -> str:
     """``a, b and c``."""
     words = list(words)
-    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + f" {last} " + words[-1]

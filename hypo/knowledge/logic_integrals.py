@@ -1,0 +1,167 @@
+"""Integrals in first-order rules: numbers by Gauss-Legendre quadrature, bounds by sums over panels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from hypo.expression.evaluate import Program
+from hypo.expression.expr import Expression
+from hypo.expression.intervals import FUNCTIONS, Enclosure, enclose
+from hypo.knowledge.claims import Boxes, Claim, Comparison, Points, Sides, Values
+
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(8)
+_PANELS = (2, 4, 8, 16, 32, 64)
+_CONVERGED = 1e-10
+_BOUNDED = 32  # a power of two: panels then end at exact fractions
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A formula in which each variable named as one of ``integrals`` stands for it."""
+
+    expression: Expression
+    integrals: tuple[Quadrature, ...] = ()
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The variables that occur."""
+        return _names(self.expression.variables, self.integrals)
+
+    def at(self, points: Points, n: int) -> Values:
+        """Values (n,) at the points; NaN where undefined."""
+        known = with_integrals(points, self.integrals, n)
+        columns = self.expression.variables
+        X = np.ascontiguousarray([known[v] for v in columns]) if columns else np.empty((0, n))
+        out = Program.of(self.expression, columns).value(X)
+        out[~np.isfinite(out)] = np.nan
+        return out
+
+    def enclose(self, boxes: Boxes, n: int) -> Enclosure:
+        """Bounds (n,) over the boxes."""
+        known, defined = with_bounds(boxes, self.integrals, n)
+        found = enclose(self.expression, known)
+        return Enclosure(*(np.broadcast_to(part, n) for part in (found.lo, found.hi, found.defined & defined)))
+
+
+@dataclass(frozen=True)
+class Quadrature:
+    """``∫ integrand d(variable)`` from ``low`` to ``high``, known as ``name``."""
+
+    name: str
+    integrand: Quantity
+    variable: str
+    low: Quantity
+    high: Quantity
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The variables that occur, but for the integrated one."""
+        return self.integrand.names - {self.variable} | self.low.names | self.high.names
+
+    def at(self, points: Points, n: int) -> Values:
+        """Values (n,): eight nodes in each of ever more panels, until the value settles; NaN where a node is undefined."""
+        a, b = self.low.at(points, n), self.high.at(points, n)
+        with np.errstate(all="ignore"):
+            total, size = self._sum(points, a, b, _PANELS[0])
+            for panels in _PANELS[1:]:
+                finer, size = self._sum(points, a, b, panels)
+                settled = ~(np.abs(finer - total) > _CONVERGED * size)
+                total = finer
+                if settled.all():
+                    break
+        return total
+
+    def _sum(self, points: Points, a: Values, b: Values, panels: int) -> tuple[Values, Values]:
+        """The integral (n,) and that of the integrand's size."""
+        t = ((np.arange(panels)[:, None] + (1 + _NODES) / 2) / panels).ravel()
+        w = np.tile(_WEIGHTS / (2 * panels), panels)
+        x = a[:, None] + t * (b - a)[:, None]
+        inner = {name: np.repeat(points[name], len(t)) for name in self.integrand.names - {self.variable}}
+        values = self.integrand.at({**inner, self.variable: x.ravel()}, x.size).reshape(x.shape)
+        return (b - a) * (values @ w), np.abs(b - a) * (np.abs(values) @ w)
+
+    def enclose(self, boxes: Boxes, n: int) -> Enclosure:
+        """Bounds (n,): with x = a + t·(b - a), the sum over panels of t of (b - a)·width times the bounds on the integrand."""
+        a, b = (q.enclose(boxes, n) for q in (self.low, self.high))
+        width = FUNCTIONS["sub"](b[:2], a[:2])
+        edges = np.arange(_BOUNDED + 1) / _BOUNDED
+        t = (np.tile(edges[:-1], n), np.tile(edges[1:], n))
+        many = [np.repeat(side, _BOUNDED) for side in (a.lo, a.hi, width.lo, width.hi, np.minimum(a.lo, b.lo), np.maximum(a.hi, b.hi))]
+        x = FUNCTIONS["add"]((many[0], many[1]), FUNCTIONS["mul"](t, (many[2], many[3]))[:2])
+        # Every x lies between the ends as well.
+        x_box = (np.fmax(x.lo, many[4]), np.fmin(x.hi, many[5]))
+        inner = {name: (np.repeat(boxes[name][0], _BOUNDED), np.repeat(boxes[name][1], _BOUNDED))
+                 for name in self.integrand.names - {self.variable}}
+        g = self.integrand.enclose({**inner, self.variable: x_box}, n * _BOUNDED)
+        lo, hi = (side.reshape(n, _BOUNDED) for side in g[:2])
+        sums = (lo[:, 0], hi[:, 0])
+        for k in range(1, _BOUNDED):
+            sums = FUNCTIONS["add"](sums, (lo[:, k], hi[:, k]))[:2]
+        one = np.full(n, 1.0 / _BOUNDED)
+        bounds = FUNCTIONS["mul"](width[:2], FUNCTIONS["mul"]((one, one), sums)[:2])
+        finite = np.isfinite(bounds.lo) & np.isfinite(bounds.hi)
+        return Enclosure(bounds.lo, bounds.hi, g.defined.reshape(n, _BOUNDED).all(axis=1) & a.defined & b.defined & finite)
+
+
+@dataclass(frozen=True)
+class IntegralComparison(Claim):
+    """A comparison whose sides hold integrals, as variables of their names."""
+
+    comparison: Comparison
+    integrals: tuple[Quadrature, ...]
+
+    @property
+    def names(self) -> frozenset[str]:
+        return _names(self.comparison.names, self.integrals)
+
+    def margin(self, points: Points) -> Values:
+        return self.comparison.margin(self._with(points))
+
+    def sides(self, points: Points, index: int) -> Sides:
+        at = {name: values[index : index + 1] for name, values in points.items()}
+        return self.comparison.sides(self._with(at), 0)
+
+    def enclose(self, boxes: Boxes) -> Enclosure:
+        known, defined = with_bounds(boxes, self.integrals, _count(boxes))
+        found = self.comparison.enclose(known)
+        return Enclosure(found.lo, found.hi, found.defined & defined)
+
+    def scaled(self, points: Points) -> Claim:
+        scaled = self.comparison.scaled(self._with(points))
+        assert isinstance(scaled, Comparison)
+        return replace(self, comparison=scaled)
+
+    def _with(self, points: Points) -> Points:
+        return with_integrals(points, self.integrals, _count(points))
+
+
+def with_integrals(points: Points, integrals: tuple[Quadrature, ...], n: int) -> Points:
+    """``points`` and the values of the integrals there."""
+    return {**points, **{q.name: q.at(points, n) for q in integrals}}
+
+
+def with_bounds(boxes: Boxes, integrals: tuple[Quadrature, ...], n: int) -> tuple[Boxes, Values]:
+    """``boxes`` and bounds on the integrals over them, and whether these are defined; where not, the bounds are infinite."""
+    known = dict(boxes)
+    defined = np.ones(n, dtype=bool)
+    for q in integrals:
+        found = q.enclose(boxes, n)
+        known[q.name] = (np.where(found.defined, found.lo, -np.inf), np.where(found.defined, found.hi, np.inf))
+        defined &= found.defined
+    return known, defined
+
+
+def _count(columns: Mapping[str, object]) -> int:
+    """Number of points or boxes."""
+    for values in columns.values():
+        return len(values[0]) if isinstance(values, tuple) else len(values)  # type: ignore[arg-type]
+    return 1
+
+
+def _names(names: object, integrals: tuple[Quadrature, ...]) -> frozenset[str]:
+    own = {q.name for q in integrals}
+    return frozenset(names) - own | frozenset().union(*(q.names for q in integrals))  # type: ignore[call-overload]
