@@ -210,6 +210,11 @@ def score(formula: str, data: str, as_json: bool, start: tuple[str, ...], **opti
     if scored.constants:
         _say("")
         tables.show(tables.constants_table(scored.constants), sys.stdout)
+    if scored.rules:
+        from hypo.report.rules import rules_table
+
+        _say("")
+        tables.show(rules_table(scored.rules), sys.stdout)
     for line in scored.remarks():
         _say(line)
     return FOUND

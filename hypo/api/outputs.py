@@ -39,7 +39,7 @@ def make_result(
         timing={**outcome.timing, "workers": settings.workers},
         manifest=_manifest(problem, settings, dataset, columns),
         constants=tuple(constant_rows(h.expression, problem) for h in front),
-        rules=tuple(RuleRow.of(report) for report in outcome.rules),
+        rules=tuple(RuleRow.of(report, dataset.target) for report in outcome.rules),
         data=dataset,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hypo.report.tables import grouped, nats, number
@@ -11,7 +11,13 @@ from hypo.report.tables import grouped, nats, number
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from hypo.knowledge.claims import Verdict
+    from hypo.knowledge.rules import Rule
     from hypo.search.rulebook import RuleReport
+
+
+# The entries of a row that say how one formula fares.
+CHECKED = ("rule", "kind", "hard", "weight", "level", "violation", "points", "at", "left", "relation", "right")
 
 
 @dataclass(frozen=True)
@@ -35,24 +41,28 @@ class RuleRow:
     left: float | None
     relation: str | None
     right: float | None
-    tried: int
-    broken: int
-    without: str | None
-    gain: float
+    tried: int = 0
+    broken: int = 0
+    without: str | None = None
+    gain: float = 0.0
 
     @staticmethod
-    def of(report: RuleReport) -> RuleRow:
-        """The row for what the search says of a rule."""
-        v = report.verdict
+    def checked(rule: Rule, v: Verdict | None, target: str) -> RuleRow:
+        """The row for a rule and how a formula for ``target`` fares."""
         w = None if v is None else v.witness
         return RuleRow(
-            report.rule, report.kind, report.hard, report.weight,
+            rule.label or rule.describe(target), rule.kind, rule.hard, rule.weight,
             None if v is None else v.level, 0.0 if v is None else v.amount, 0 if v is None else v.points,
             None if w is None else dict(w.at), None if w is None else w.sides.left,
             None if w is None else w.sides.relation, None if w is None else w.sides.right,
-            report.tried, report.broken,
-            None if report.without is None else report.without.expression.pretty(), report.gain,
         )
+
+    @staticmethod
+    def of(report: RuleReport, target: str) -> RuleRow:
+        """The row for what a search for ``target`` says of a rule."""
+        without = None if report.without is None else report.without.expression.pretty()
+        row = RuleRow.checked(report.rule, report.verdict, target)
+        return replace(row, tried=report.tried, broken=report.broken, without=without, gain=report.gain)
 
     @staticmethod
     def read(entry: Mapping[str, Any]) -> RuleRow:
@@ -90,11 +100,14 @@ def rules_table(rows: Sequence[RuleRow]) -> RenderableType:
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column("rule", overflow="fold")
-    table.add_column("of the answer", overflow="fold")
-    table.add_column("broken by", justify="right", no_wrap=True)
+    table.add_column("the formula", overflow="fold")
+    searched = any(row.tried for row in rows)
+    if searched:
+        table.add_column("broken by", justify="right", no_wrap=True)
     for row in rows:
-        kind = "" if row.hard else f" (weight {number(row.weight)})"
-        table.add_row(Text(row.rule + kind), Text(row.status), f"{grouped(row.broken)} of {grouped(row.tried)}")
+        kind = " (hard)" if row.hard else f" (weight {number(row.weight)})"
+        counts = [f"{grouped(row.broken)} of {grouped(row.tried)}"] if searched else []
+        table.add_row(Text(row.rule + kind), Text(row.status), *counts)
     return table
 
 

@@ -163,7 +163,7 @@ class Problem:
             lam=settings.lam,
             violation=self.violation,
             max_complexity=self.max_complexity,
-            unit_cost=self.unit_cost if self.dimensions else None,
+            extra_cost=self.extra_cost if self.dimensions or self.knowledge.priors else None,
         )
 
     def violation(self, e: Expression) -> tuple[float, bool]:
@@ -173,6 +173,10 @@ class Problem:
             amount += v.amount
             hard |= v.hard
         return amount, hard
+
+    def extra_cost(self, e: Expression) -> float:
+        """Nats for the units of fitted constants and for operators that are less likely beforehand (negative for likelier)."""
+        return self.knowledge.prior_cost(e) + (self.unit_cost(e) if self.dimensions and e.free else 0.0)
 
     def unit_cost(self, e: Expression) -> float:
         """Code length of the units of the fitted constants of ``e``."""

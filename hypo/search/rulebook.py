@@ -42,10 +42,7 @@ class RuleReport:
     from being the answer, by ``gain`` nats; None when the rule did not change the answer.
     """
 
-    rule: str
-    kind: str
-    hard: bool
-    weight: float
+    rule: Rule
     verdict: Verdict | None
     tried: int
     broken: int
@@ -156,6 +153,11 @@ class Rulebook:
         law = self.law(e)
         return tuple(rule.check(law, points=FULL, proof=True) for rule in self.rules)
 
+    def shown(self, h: Hypothesis) -> tuple[Hypothesis, tuple[Verdict, ...]]:
+        """``h`` charged for all rules it breaks, hard ones too, and the verdicts."""
+        found = self.verdicts(h.expression)
+        return self._with(h, sum(rule.weight * v.amount for rule, v in zip(self.rules, found, strict=True))), found
+
     # --- the score under the rules ---------------------------------------------------------------------
 
     def applied(self, h: Hypothesis) -> Hypothesis | None:
@@ -251,7 +253,7 @@ class Rulebook:
             changed = tally.rival is not None and (best is None or gain > 0)
             out.append(
                 RuleReport(
-                    str(rule), rule.kind, rule.hard, rule.weight, verdicts[k] if verdicts else None, tally.tried, tally.broken,
+                    rule, verdicts[k] if verdicts else None, tally.tried, tally.broken,
                     tally.rival if changed else None, gain if changed else 0.0,
                 )
             )

@@ -35,7 +35,7 @@ ROUNDS, SETTLED = 30, 1e-3
 # Newton steps for a working target, and the relative residual that ends them.
 STEPS, SOLVED = 40, 1e-13
 # Seconds of the first search of an unknown; each next turn takes this many times as long.
-FIRST, LONGER = 1.0, 2.0
+FIRST, LONGER = 2.0, 2.0
 # Formulas of each unknown that are put together with those of the others.
 KEPT = 6
 # Formulas take the place of surrogates when the sum of squares grows by no more than this factor.
@@ -177,7 +177,7 @@ class TemplateSearch:
             knowledge=_grammar_only(self._problem.knowledge),
         )
         left = turn.clock.deadline - _now()
-        share = min(self.cost, left / 2) / len(self._unknowns)
+        share = min(self.cost / len(self._unknowns), left / 2)
         if share <= 0:
             return
         front = self._solve(inner, replace(self._settings, time_limit=share, guesses=(), backend="native"))
