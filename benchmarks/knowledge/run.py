@@ -1,10 +1,10 @@
 """What knowledge is worth: recovery from few noisy rows, shape outside the data, and the speed that units bring.
 
-    python benchmarks/knowledge/run.py recovery      100 rows, noise 0.1: nothing, units, units and three true rules, a false one
-    python benchmarks/knowledge/run.py shape         the rules on 10^5 points beyond the data, for hypo and for pyoperon without rules
-    python benchmarks/knowledge/run.py speed         hypotheses scored and time to the answer with and without units
+    python benchmarks/knowledge/run.py recovery    100 rows, noise 0.1: nothing, units, units and three true rules, a false one
+    python benchmarks/knowledge/run.py shape       the rules at 10^5 points beyond the data, for hypo and pyoperon without rules
+    python benchmarks/knowledge/run.py speed       hypotheses scored and time to the answer with and without units
 
-Rules come from rules.toml (see true_rules.py) and are hard. ``--shard 2/5`` takes every fifth problem, beginning with the second.
+Rules come from rules.toml (see true_rules.py) and are hard. ``--shard 2/5`` takes every fifth problem from the second on.
 Results are appended to results/PART.jsonl, and what is finished is not done again.
 """
 
@@ -84,7 +84,7 @@ def shape(p: suites.Problem, entry: Mapping[str, Any], limit: float) -> Iterator
     data = table(p, ROWS, NOISE, INNER)
     known = {"ranges": entry["ranges"], "rule": entry["rules"]}
     rules = Knowledge.from_dict(known).rules
-    X, y = data[list(p.names)].to_numpy(), data[p.target].to_numpy()
+    X, y = np.array(data[list(p.names)], order="C"), np.array(data[p.target])
     result = fit(p, data, known, limit)
     engines: dict[str, Callable[[], Any]] = {
         "hypo": lambda: result.expression,
@@ -135,16 +135,18 @@ def summary(part: str, rows: list[dict[str, Any]]) -> Iterator[str]:
         for engine in dict.fromkeys(r["engine"] for r in rows):
             own = [r for r in rows if r["engine"] == engine and r["found"]]
             shares = [s for r in own for s in r["broken"]]
-            yield (f"{engine:20s} {len(own):4d} answers: {100 * np.mean([s > 0 for s in shares]):5.1f} % of the rules broken somewhere, "
-                   f"at {100 * np.mean(shares):.2f} % of the points; median error {statistics.median(r['error'] for r in own):.3f} σ")
+            error = statistics.median(r["error"] for r in own)
+            yield (f"{engine:20s} {len(own):4d} answers: {100 * np.mean([s > 0 for s in shares]):5.1f} % of the rules broken "
+                   f"somewhere, at {100 * np.mean(shares):.2f} % of the points; median error {error:.3f} σ")
             if engine == "hypo":
                 proved = [s for r in own for s, level in zip(r["broken"], r["levels"], strict=True) if level == "proved"]
                 yield f"{'':20s} of {len(proved)} rules proved, {sum(s > 0 for s in proved)} are broken anywhere"
         return
     for case in dict.fromkeys(r["case"] for r in rows):
         own = [r for r in rows if r["case"] == case]
-        line = (f"{case:20s} {len(own):4d} problems: recovered {sum(r['recovered'] for r in own):3d} "
-                f"({100 * np.mean([r['recovered'] for r in own]):.0f} %), median {statistics.median(r['seconds'] for r in own):.1f} s")
+        hits, seconds = [r["recovered"] for r in own], [r["seconds"] for r in own]
+        line = (f"{case:20s} {len(own):4d} problems: recovered {sum(hits):3d} ({100 * np.mean(hits):.0f} %), "
+                f"median {statistics.median(seconds):.1f} s")
         if part == "speed":
             line += f", {statistics.median(r['scored'] for r in own):,.0f} hypotheses (median)"
         if "pointed_at" in own[0]:

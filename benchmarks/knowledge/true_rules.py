@@ -2,7 +2,7 @@
 
     python benchmarks/knowledge/true_rules.py
 
-The domain is the problem's, widened to half and twice its ends where a variable is positive and three rules can be proved there.
+The domain is the problem's, widened to half and twice its ends where a variable is positive and three rules are proved there.
 The false rule is a true one of a slope turned round.
 """
 
@@ -75,7 +75,7 @@ def table(rule: Rule) -> str:
 def main() -> None:
     """Prove, choose, write."""
     lines = [
-        "# Three true shape rules for each Feynman problem of SRBench, proved by interval arithmetic on `ranges`, and a false one.",
+        "# Three true shape rules for each Feynman problem of SRBench, proved on `ranges`, and a false one.",
         "# Written by true_rules.py. Problems with fewer than three provable rules, or none about a slope, are left out.",
     ]
     count = 0

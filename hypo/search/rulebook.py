@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -27,6 +28,8 @@ from hypo.search.problem import Problem
 QUICK, FULL = 128, 2048
 # Margins below 0 by less than this share of their scale may be rounding. Forms whose claims are kept.
 DOUBTFUL, REMEMBERED = 1e-9, 200
+# The margin where a side is undefined, and the misfit where the formula is.
+UNDEFINED, FAR = -10.0, 1e12
 # Constants are fitted under the rules if there are no more of them, and the formula without rules is no worse than the best
 # under them by more nats.
 MOST_FITTED, WORTH = 6, 5.0
@@ -86,18 +89,40 @@ class _Form:
 
     def amounts(self, e: Expression) -> Values:
         """Violations (n_rule,) with the constants of ``e``."""
-        theta = {_parameter(slot): e.constants[slot].value for slot in self._slots}
         out = np.zeros(len(self._parts))
         for k, (rule, parts) in enumerate(zip(self._book.rules, self._parts, strict=True)):
             if parts is None:
                 out[k] = rule.check(self._book.law(e), points=QUICK, proof=False).amount
                 continue
             for claim, points in parts:
-                n = max((len(v) for v in points.values()), default=1)
-                margins = claim.margin({**points, **{name: np.full(n, value) for name, value in theta.items()}})
+                margins = claim.margin(self._with_constants(points, e))
                 # What may be rounding is left to the last check.
                 out[k] = max(out[k], violation(np.where((margins < 0) & (margins > -DOUBTFUL), 0.0, margins)))
         return out
+
+    def scaled(self, e: Expression) -> _Form:
+        """The form with the scales of all claims fixed at what they are for the constants of ``e``: margins that grow with the
+        breach also where a claim's own scale grows along."""
+        out = copy(self)
+        out._parts = [
+            None if parts is None else [(c.scaled(self._with_constants(at, e)), at) for c, at in parts] for parts in self._parts
+        ]
+        return out
+
+    def least_margins(self, e: Expression) -> Values:
+        """The least margin (n_rule,) over all claims and points; minus the violation for rules that have no margins."""
+        out = np.empty(len(self._parts))
+        for k, (rule, parts) in enumerate(zip(self._book.rules, self._parts, strict=True)):
+            if parts is None:
+                out[k] = -rule.check(self._book.law(e), points=QUICK, proof=False).amount
+            else:
+                least = [np.min(claim.margin(self._with_constants(points, e)), initial=np.inf) for claim, points in parts]
+                out[k] = np.nan_to_num(np.min(least), nan=UNDEFINED, posinf=1.0, neginf=UNDEFINED)
+        return out
+
+    def _with_constants(self, points: Points, e: Expression) -> Points:
+        n = max((len(v) for v in points.values()), default=1)
+        return {**points, **{_parameter(slot): np.full(n, e.constants[slot].value) for slot in self._slots}}
 
 
 def _parameter(slot: int) -> str:
@@ -197,8 +222,8 @@ class Rulebook:
         """``h`` with its constants fitted anew where they touch the rules: least score subject to the hard rules; None where
         none were found. ``score`` gives a formula's hypothesis without the rules.
 
-        Sequential quadratic programming on misfit + λ·soft violations with −amount ≥ 0 for each hard rule, from the constants
-        that fit best; the end is moved on along the way there until the hard rules hold.
+        Sequential quadratic programming on misfit + λ·soft violations with margin ≥ 0 for each hard rule, from the constants that
+        fit best; the end is moved on along the way there until the hard rules hold.
         """
         from scipy.optimize import minimize
 
@@ -209,6 +234,7 @@ class Rulebook:
         size = np.where(start != 0, np.abs(start), 1.0)
         hard = np.array([rule.hard for rule in self.rules])
         weight = np.array([rule.weight for rule in self.rules])
+        form = self._form(h.expression).scaled(h.expression)
         known: dict[bytes, tuple[float, Values]] = {}
 
         def formula(u: Values) -> Expression:
@@ -221,14 +247,15 @@ class Rulebook:
                     raise _TimeIsUp
                 e = formula(u)
                 found = score(e)
-                known[key] = (1e12, np.ones(len(hard))) if found is None else (found.misfit, self.amounts(e))
+                known[key] = (FAR, np.full(len(hard), UNDEFINED)) if found is None else (found.misfit, form.least_margins(e))
             return known[key]
 
         def objective(u: Values) -> float:
-            misfit, amounts = figures(u)
-            return misfit + self._lam * float(weight[~hard] @ amounts[~hard])
+            misfit, margins = figures(u)
+            short = np.maximum(-margins[~hard], 0.0)
+            return misfit + self._lam * float(weight[~hard] @ (short / (1.0 + short)))
 
-        constraints = [{"type": "ineq", "fun": lambda u: -figures(u)[1][hard]}] if hard.any() else ()
+        constraints = [{"type": "ineq", "fun": lambda u: figures(u)[1][hard]}] if hard.any() else ()
         u0 = start / size
         try:
             found = minimize(objective, u0, method="SLSQP", constraints=constraints, options={"maxiter": 40, "ftol": 1e-6})
@@ -239,12 +266,10 @@ class Rulebook:
         best: Hypothesis | None = None
         for step in BEYOND:
             u = found.x + step * (found.x - u0)
-            if hard.any() and np.any(figures(u)[1][hard] > 0):
-                continue
             again = score(formula(u))
-            if again is not None:
-                best = self._charged(again, self.amounts(again.expression))
-            break
+            best = None if again is None else self._charged(again, self.amounts(again.expression))
+            if best is not None or not hard.any():
+                break
         return best
 
     # --- the end ------------------------------------------------------------------------------------------
