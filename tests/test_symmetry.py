@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
 from hypo.expression.evaluate import evaluate
+from hypo.knowledge.invariances import Homogeneous, ScaleInvariant
 from hypo.search.invariants import LARGEST, MOST_SETS, find_invariants, power_product
 from hypo.search.surrogate import fit_surrogate
-from hypo.knowledge.invariances import Homogeneous, ScaleInvariant
 from hypo.search.symmetry import Symmetry, find_symmetry, symmetry_of_rules, symmetry_of_units
 from hypo.units import DIMENSIONLESS, Dimension, parse_unit
 

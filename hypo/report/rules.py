@@ -24,10 +24,10 @@ CHECKED = ("rule", "kind", "hard", "weight", "level", "violation", "points", "at
 class RuleRow:
     """One rule: how the best formula fares, and what the rule did to the others.
 
-    ``level`` is ``proved``, ``refuted`` or ``unrefuted`` (at ``points`` points), None when there is no formula; ``violation`` is
-    in [0, 1]. ``at``, ``left``, ``relation`` and ``right`` are the witness of a refuted rule. Of ``tried`` formulas ``broken``
-    broke the rule. ``without`` is the formula that would have been the answer without this rule, by ``gain`` nats; None when
-    the rule did not change the answer.
+    ``level`` is ``proved``, ``refuted`` or ``unrefuted`` (at ``points`` points), None when there is no formula; ``violation``
+    is in [0, 1]. ``at``, ``left``, ``relation`` and ``right`` are the witness of a refuted rule. Of ``tried`` formulas
+    ``broken`` broke the rule. ``without`` is the formula that would have been the answer without this rule, by ``gain`` nats;
+    None when the rule did not change the answer.
     """
 
     rule: str
@@ -114,8 +114,8 @@ def rules_table(rows: Sequence[RuleRow]) -> RenderableType:
 def over_tight(rows: Iterable[RuleRow], target: str) -> list[str]:
     """A sentence for each rule that changed the answer: knowledge that is too tight must be seen."""
     return [
-        f"Without the rule \"{row.rule}\" the answer would be {target} = {row.without}, with a score lower by {nats(row.gain)}: "
-        "make sure that the rule is right."
+        f'Without the rule "{row.rule}" the answer would be {target} = {row.without}, with a score lower by '
+        f"{nats(row.gain)}: make sure that the rule is right."
         for row in rows
         if row.without is not None
     ]

@@ -49,8 +49,8 @@ class Reduction:
     the scalings found in the data count as units (:mod:`hypo.search.symmetry`): scans under these units, and every kind of
     search on y = L·F(π) in its invariants (:mod:`hypo.search.invariants`).
 
-    Each independent scaling x_j → λ^{a_j} x_j, y → λ^b y is a base unit. Those of the user's units stay, with those that hard rules
-    state, unless the data show more. With ``doubt`` it is the same without the mergers of that reduction.
+    Each independent scaling x_j → λ^{a_j} x_j, y → λ^b y is a base unit. Those of the user's units stay, with those that hard
+    rules state, unless the data show more. With ``doubt`` it is the same without the mergers of that reduction.
     """
 
     def __init__(self, ctx: Context, settings: Settings, report: Callable[[str], None], doubt: Reduction | None = None) -> None:

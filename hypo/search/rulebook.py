@@ -222,8 +222,8 @@ class Rulebook:
         """``h`` with its constants fitted anew where they touch the rules: least score subject to the hard rules; None where
         none were found. ``score`` gives a formula's hypothesis without the rules.
 
-        Sequential quadratic programming on misfit + λ·soft violations with margin ≥ 0 for each hard rule, from the constants that
-        fit best; the end is moved on along the way there until the hard rules hold.
+        Sequential quadratic programming on misfit + λ·soft violations with margin ≥ 0 for each hard rule, from the constants
+        that fit best; the end is moved on along the way there until the hard rules hold.
         """
         from scipy.optimize import minimize
 
