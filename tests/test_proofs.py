@@ -127,7 +127,11 @@ UNIT, SIDE, LINE = {"x": (0.0, 1.0)}, {"x": (-1.0, 2.0)}, {"x": (-INF, INF)}
     ("x**2 > 0", {"x": (1e-3, 1.0)}, PROVED), ("x**2 > 0", SIDE, REFUTED), ("x < 1", UNIT, REFUTED), ("x <= 1", UNIT, PROVED),
     # equality
     ("x*y == y*x", {**UNIT, "y": (0.0, 3.0)}, PROVED), ("(x + 1)**2 == x**2 + 2*x + 1", SIDE, PROVED),
-    ("sin(x)**2 + cos(x)**2 == 1", SIDE, PROVED), ("x == 1.0000001*x", UNIT, PROVED), ("x == 1.001*x", UNIT, REFUTED),
+    ("sin(x)**2 + cos(x)**2 == 1", SIDE, PROVED),
+    ("sqrt((3*x)**2 + (3*y)**2) == 3*sqrt(x**2 + y**2)", {**UNIT, "y": (0.0, 3.0)}, PROVED),
+    ("exp(-((x - y)/2)**2) == exp(-((y - x)/2)**2)", {**SIDE, "y": (-3.0, 3.0)}, PROVED),
+    ("x == 1.0000001*x", UNIT, PROVED),
+    ("x == 1.001*x", UNIT, REFUTED),
     ("x != 3", SIDE, PROVED), ("x != 0", SIDE, REFUTED),
     # undefined sides
     ("x/x == 1", UNIT, REFUTED), ("x/x == 1", SIDE, REFUTED), ("x/x == 1", {"x": (1.0, 2.0)}, PROVED),

@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 from hypo.expression.centred import enclose_centred
 from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
+from hypo.expression.identity import is_identity
 from hypo.expression.intervals import FUNCTIONS, Enclosure, enclose
 from hypo.expression.simplify import simplify
 from hypo.knowledge.kleene import TINY, conjunction, enclosed_conjunction, opposite, turned
@@ -204,7 +205,8 @@ class Comparison(Claim):
         unsettled = unsettled & wide
         if not unsettled.any():
             return
-        simple = difference(self.left, self.right)
+        positive = frozenset(name for name in names if np.min(boxes[name][0]) >= 0) if self.relation == "==" else frozenset()
+        simple = difference(self.left, self.right, self.relation == "==", positive)
         ends = {name: tuple(np.broadcast_to(b, lo.shape) for b in boxes[name]) for name in simple.variables}
         if simple != self.left:
             found = enclose(simple, {name: (a[unsettled], b[unsettled]) for name, (a, b) in ends.items()})
@@ -269,8 +271,13 @@ def _scale(left: Values, right: Values) -> float:
 
 
 @lru_cache(maxsize=1024)
-def difference(left: Expression, right: Expression) -> Expression:
-    """left - right, simplified with every constant at its present value; its domain may be larger than that of the sides."""
+def difference(left: Expression, right: Expression, expand: bool = False, positive: frozenset[str] = frozenset()) -> Expression:
+    """left - right, simplified with every constant at its present value; its domain may be larger than that of the sides.
+
+    With ``expand`` it is 0 also where :func:`is_identity` shows it, for variables ``positive`` that are not negative.
+    """
+    if expand and is_identity(left, right, positive):
+        return Expression.constant(0)
     left, right = (replace(e, constants=tuple(replace(c, free=False) for c in e.constants)) for e in (left, right))
     if right.constants and len(right) == 1 and right.values[0] == 0:
         return simplify(left) if len(left) <= _MAX_NODES else left
