@@ -90,7 +90,8 @@ class Quadrature:
         width = FUNCTIONS["sub"](b[:2], a[:2])
         edges = np.arange(_BOUNDED + 1) / _BOUNDED
         t = (np.tile(edges[:-1], n), np.tile(edges[1:], n))
-        many = [np.repeat(side, _BOUNDED) for side in (a.lo, a.hi, width.lo, width.hi, np.minimum(a.lo, b.lo), np.maximum(a.hi, b.hi))]
+        sides = (a.lo, a.hi, width.lo, width.hi, np.minimum(a.lo, b.lo), np.maximum(a.hi, b.hi))
+        many = [np.repeat(side, _BOUNDED) for side in sides]
         x = FUNCTIONS["add"]((many[0], many[1]), FUNCTIONS["mul"](t, (many[2], many[3]))[:2])
         # Every x lies between the ends as well.
         x_box = (np.fmax(x.lo, many[4]), np.fmin(x.hi, many[5]))

@@ -86,7 +86,7 @@ class Tokens:
         left, right = self.tokens[self.position - 1], self.token
         if right.text == ")":
             self.fail(right.at, "this ')' has no '(' before it")
-        if right.kind in ("number", "name") and right.text not in KEYWORDS or right.text == "(":
+        if (right.kind in ("number", "name") and right.text not in KEYWORDS) or right.text == "(":
             if left.text in FUNCTIONS:
                 self.expected(f"'(' after the function {left.text!r}")
             self.fail(right.at, f"expected an operator between {left.text!r} and {right.text!r}; "
