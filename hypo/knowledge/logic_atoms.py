@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import math
 import re
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from typing import NoReturn
 
 from hypo.expression import ops
 from hypo.expression.expr import PI, Constant
 from hypo.knowledge import logic_syntax as syntax
 from hypo.knowledge import words
-from hypo.knowledge.logic_names import FUNCTIONS, MAX_ORDER, Names, denominators, numerator
+from hypo.knowledge.logic_names import FUNCTIONS, KEYWORDS, MAX_ORDER, Names, denominators, numerator
 from hypo.knowledge.logic_syntax import Draft, Term
 from hypo.knowledge.logic_tokens import Token, Tokens
 
 MAX_INTEGRALS = 2
 
 
-class Atoms(Tokens):
+class Atoms(Tokens, ABC):
     """Reads atoms; what stands between their brackets is read by :meth:`summed`."""
 
     def __init__(self, text: str, names: Names | None) -> None:

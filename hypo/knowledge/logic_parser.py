@@ -32,7 +32,7 @@ from hypo.knowledge import logic_syntax as syntax
 from hypo.knowledge import words
 from hypo.knowledge.logic_atoms import Atoms
 from hypo.knowledge.logic_names import KEYWORDS, Names
-from hypo.knowledge.logic_syntax import Draft, Statement
+from hypo.knowledge.logic_syntax import Draft, Statement, Term
 from hypo.knowledge.logic_tokens import Token
 
 MAX_LENGTH = 10_000
@@ -101,6 +101,9 @@ class _Reader(Atoms):
         if not isinstance(found, list):
             self.fail(start, "expected a number but found a statement")
         return found
+
+    def summed(self) -> Draft:
+        return self.number(_SUM)
 
     # --- operators between operands -------------------------------------------------------------------------------
 
