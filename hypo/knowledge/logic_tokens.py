@@ -10,7 +10,7 @@ from hypo.knowledge.logic_names import FUNCTIONS, KEYWORDS
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)|(?P<name>[^\W\d]\w*)"
-    r"|(?P<foreign><->|<=>|->|=>|&&?|\|\|?|!(?!=)|[∀∃∧∨¬→⇒↔⇔]|\]?\.\.+)"
+    r"|(?P<foreign><->|<=>|->|=>|&&?|\|\|?|!(?!=)|[∀∃∧∨¬→⇒↔⇔])"
     r"|(?P<mark>\*\*|[<>=!]=|[-+*/^(),:<>=\[\]≤≥≠])|(?P<end>\Z))"
 )
 _SAME = {"^": "**", "==": "=", "≤": "<=", "≥": ">=", "≠": "!="}
@@ -47,9 +47,7 @@ class Tokens:
             kind = str(match.lastgroup)
             token = match.group(kind)
             if kind == "foreign":
-                instead = _FOREIGN.get(token)
-                self.fail(match.start(kind), f"unexpected {token!r}; " + (
-                    f"write {instead!r}" if instead else "write an interval as [a, b]"))
+                self.fail(match.start(kind), f"unexpected {token!r}; write {_FOREIGN[token]!r}")
             tokens.append(Token(kind, _SAME.get(token, token), match.start(kind)))
             at = match.end()
         return tokens
