@@ -63,8 +63,8 @@ def parse_logic(text: str, *, variables: Sequence[str], target: str, constants: 
     """The sentence written in ``text`` about a law for ``target`` in the columns ``variables``.
 
     Raises FormulaError, whose message gives line and column, marks the place and says what was expected; also for texts of more
-    than 10 000 characters, nested too deeply, or with more than
-    ``MAX_BLOCKS`` alternating blocks of quantifiers within each other.
+    than 10 000 characters, nested too deeply, or with more than ``MAX_BLOCKS`` alternating blocks of quantifiers within each
+    other.
     """
     return _sentence(text, Names(tuple(variables), target, dict(constants or {})))
 
