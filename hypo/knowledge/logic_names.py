@@ -2,7 +2,8 @@
 
 A name means, first found first: a quantified variable around it, a column, a named constant, the law (the target's name,
 or ``f``), ``pi``. So a column named ``f`` or ``e`` stays a column, and the target's name always means the law.
-``df/dx`` is a derivative unless ``df`` itself is a variable, column or constant.
+``df/dx`` is a derivative unless ``df`` itself is a variable, column or constant. Only the words of the language come first: a
+column called ``forall``, ``exists``, ``implies`` or ``iff`` cannot be named in a rule.
 """
 
 from __future__ import annotations
@@ -46,6 +47,13 @@ class Names:
         """What a message says of a name that means nothing."""
         known = list(dict.fromkeys([*local, *self.variables, *self.constants, *self.laws, "pi"]))
         return f"unknown name {name!r}; {words.suggestion(name, known, 'known are ')}"
+
+    def unknown_function(self, name: str) -> str:
+        """What a message says of a name before a bracket that is no function."""
+        near = words.nearest(name, [*self.laws, *FUNCTIONS, "int"])
+        plain = [n for n in ops.BY_NAME if n.isalpha()]
+        hint = f"did you mean {near}?" if near else f"known are {words.join([*self.laws, *plain, 'int'])}"
+        return f"unknown function {name!r}; {hint}"
 
 
 def numerator(word: str) -> tuple[int, str] | None:
