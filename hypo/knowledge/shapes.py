@@ -214,4 +214,4 @@ class Lipschitz(Rule):
 def with_partners(rule: Rule, law: Law, names: Sequence[str]) -> Domain:
     """The rule's domain with a second value, of the same range, for each of ``names``."""
     ranges = {**law.ranges, **rule.where}
-    return rule.domain(law, **{partner(x): ranges.get(x, (-math.inf, math.inf)) for x in names})
+    return rule.domain(law, {partner(x): ranges.get(x, (-math.inf, math.inf)) for x in names})
