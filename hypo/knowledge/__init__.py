@@ -2,5 +2,6 @@
 
 from hypo.knowledge.knowledge import Knowledge, NamedConstant, Violation
 from hypo.knowledge.lint import Finding, lint
+from hypo.knowledge.rules import Law, Rule
 
-__all__ = ["Finding", "Knowledge", "NamedConstant", "Violation", "lint"]
+__all__ = ["Finding", "Knowledge", "Law", "NamedConstant", "Rule", "Violation", "lint"]

@@ -220,8 +220,9 @@ class Growth(_Asymptotic):
             found, rungs = settled(slopes, short)
             # Waves cancel over a long way.
             half = len(steps) // 2
-            whole = (heights[:, -1:] - heights[:, half : half + 1]) / steps[half:].sum()
-            found = np.fmin(found, np.where(np.isnan(whole), np.inf, short(whole))[:, 0])
+            (end,), (column,) = (part.T for part in last(heights, 1))
+            whole = (end - heights[:, half]) / np.log(ladder.distance[column] / ladder.distance[half])
+            found = np.where((column > half) & ~np.isnan(whole), np.fmin(found, short(whole)), found)
             ends, columns = last(slopes, 2)
             far = short(ends)
             astray = (found <= tolerance) & (far > tolerance).all(axis=1) & (np.abs(ends[:, 1] - ends[:, 0]) < 0.05)

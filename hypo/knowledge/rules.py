@@ -194,7 +194,7 @@ class Rule(ABC):
     def _settle(self, problem: Problem, complete: bool = True) -> bool:
         """Puts checked values in place of those given; whether all are right."""
         good = True
-        for f in fields(self):
+        for f in (*_own_keys(type(self)), *fields(Rule)):
             value = getattr(self, f.name)
             if value is None and (_default(f) is None or not complete):
                 continue
