@@ -58,7 +58,7 @@ class Rule(ABC):
 
     ``weight`` multiplies the violation, ``hard`` excludes formulas that break the rule, ``where`` gives variables another
     domain than ``law.ranges`` (ends may be infinite), ``label`` is the rule's name in reports, and ``tolerance`` says how far
-    off counts as kept, where the kind has use for it.
+    off counts as kept; a kind without use for it says ``tolerant = False``.
 
     A kind needs its name, the keys of its table, and what they claim of a law::
 
@@ -76,6 +76,7 @@ class Rule(ABC):
     """
 
     kind: ClassVar[str]
+    tolerant: ClassVar[bool] = True
     weight: float = parameter(NONNEGATIVE, default=1.0)
     hard: bool = parameter(FLAG, default=False)
     where: Mapping[str, tuple[float, float]] = parameter(INTERVALS, default={})
@@ -201,6 +202,9 @@ class Rule(ABC):
             checked = f.metadata["sort"].read(value, (f.name,), problem)
             object.__setattr__(self, f.name, checked)
             good &= checked is not None
+        if self.tolerance is not None and not self.tolerant:
+            problem(("tolerance",), f"the kind {self.kind} has no use for a tolerance; remove it")
+            good = False
         if good and complete:
             for key, message in self.inconsistencies():
                 problem((key,) if key else (), message)

@@ -32,6 +32,7 @@ class Bounds(Rule):
     """``min <= f <= max``, with < instead when ``strict``."""
 
     kind = "bounds"
+    tolerant = False
     min: float | None = parameter(NUMBER, default=None)
     max: float | None = parameter(NUMBER, default=None)
     strict: bool = parameter(FLAG, default=False)
@@ -65,6 +66,7 @@ class Monotone(Rule):
     """
 
     kind = "monotone"
+    tolerant = False
     variable: str = parameter(VARIABLE, words="the variable")
     direction: str = parameter(Choice(("increasing", "decreasing")), words="a direction, increasing or decreasing")
     strict: bool = parameter(FLAG, default=False)
@@ -100,6 +102,7 @@ class Sign(Rule):
     """``f`` is positive, negative, nonnegative or nonpositive."""
 
     kind = "sign"
+    tolerant = False
     sign: str = parameter(Choice(("positive", "negative", "nonnegative", "nonpositive", "nonzero")),
                           words="a sign, such as positive")
 
@@ -128,6 +131,7 @@ class _Curved(Rule):
 
     variable: str | None = parameter(VARIABLE, default=None)
     variables: tuple[str, ...] | None = parameter(VARIABLES, default=None)
+    tolerant = False
     _relation = ">="
 
     def inconsistencies(self) -> Iterator[tuple[str, str]]:
@@ -186,6 +190,7 @@ class Lipschitz(Rule):
     """``|f(x') - f(x)| <= constant·|x' - x|``, so that |∂f/∂x| <= constant."""
 
     kind = "lipschitz"
+    tolerant = False
     variable: str = parameter(VARIABLE, words="the variable")
     constant: float = parameter(NONNEGATIVE, words="the constant that bounds the slope")
 

@@ -23,6 +23,7 @@ class Logic(Rule):
     """
 
     kind = "logic"
+    tolerant = False
     formula: str = parameter(TEXT, words="the formula")
 
     def inconsistencies(self) -> Iterator[tuple[str, str]]:
