@@ -30,7 +30,7 @@ from hypo.knowledge.parameters import EXTENDED, NUMBER, VARIABLE, Choice, parame
 from hypo.knowledge.proofs import settle
 from hypo.knowledge.rules import Law, Rule, together
 from hypo.knowledge.shapes import ZERO, Claims, constant
-from hypo.knowledge.values import law_size
+from hypo.knowledge.values import scale_of
 
 Rungs = NDArray[np.int64]
 
@@ -109,14 +109,15 @@ class _Asymptotic(Rule):
 class Limit(_Asymptotic):
     """``f`` tends to ``equals``, a number or infinity.
 
-    A number counts as reached within ``tolerance`` in the target's unit, or within 1e-4 of the scale sqrt(mean f² + equals²).
+    A number counts as reached within ``tolerance`` in the target's unit, or within 1e-4 of its size
+    (for 0: of the root mean square of f over the domain).
     """
 
     kind = "limit"
     equals: float = parameter(EXTENDED, words="the limit, a number or infinity")
 
     def size(self, law: Law) -> float:
-        return math.hypot(law_size(self, law), self.equals if math.isfinite(self.equals) else 0.0) or 1.0
+        return scale_of(self, law, self.equals)
 
     def margins(self, law: Law, ladder: Ladder, others: Points, size: float) -> tuple[Values, Rungs, list[Sides]]:
         f = law.expression

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from hypo.expression.expr import Expression
 from hypo.knowledge.claim_forms import AlmostEverywhere, Defined
-from hypo.knowledge.claims import Claim, Comparison, Or, Verdict
+from hypo.knowledge.claims import REFUTED, Claim, Comparison, Or, Sides, Verdict, Witness
 from hypo.knowledge.parameters import FLAG, NONNEGATIVE, NUMBER, VARIABLE, VARIABLES, Choice, parameter
 from hypo.knowledge.rules import Law, Rule
 from hypo.knowledge.words import join
@@ -62,7 +62,8 @@ class Bounds(Rule):
 class Monotone(Rule):
     """``f`` rises or falls with a variable: ∂f/∂x >= 0 (or <= 0), and f(x') >= f(x) for x' > x.
 
-    The second holds it to account across poles and kinks, where a slope tells nothing. ``strict`` wants f(x') > f(x).
+    The second holds it to account across poles and kinks, where a slope tells nothing. ``strict`` wants f(x') > f(x), and of a
+    law without x it is no near miss.
     """
 
     kind = "monotone"
@@ -70,6 +71,11 @@ class Monotone(Rule):
     variable: str = parameter(VARIABLE, words="the variable")
     direction: str = parameter(Choice(("increasing", "decreasing")), words="a direction, increasing or decreasing")
     strict: bool = parameter(FLAG, default=False)
+
+    def check(self, law: Law, *, points: int = 256, proof: bool = False) -> Verdict:
+        if self.strict and self.variable not in law.expression.variables:
+            return Verdict(REFUTED, 0.5, points, Witness({}, Sides(0.0, self._relation(True), 0.0)))
+        return super().check(law, points=points, proof=proof)
 
     @property
     def rises(self) -> bool:
