@@ -38,6 +38,8 @@ _OTHERS = 16
 """At so many points of the other variables the way is followed."""
 _GROWING = 1.02
 """The factor by which numbers grow from rung to rung on the way to infinity; log x has 1.08 from 1e12 to 1e13."""
+_LONG = 6
+"""So many steps upwards make a way to infinity."""
 _CLOSE, _FAR = 1e-12, 1e256
 """How near the limit point the box of a proof lies, relative to the range; and where it begins on the way to infinity."""
 
@@ -122,7 +124,10 @@ class Limit(_Asymptotic):
     def margins(self, law: Law, ladder: Ladder, others: Points, size: float) -> tuple[Values, Rungs, list[Sides]]:
         f = law.expression
         values = along(f, self.variable, ladder, others)
-        margins, rungs = self._unbounded(values) if math.isinf(self.equals) else self._bounded(f, values, ladder, others, size)
+        if math.isinf(self.equals):
+            margins, rungs = self._unbounded(f, values, ladder, others)
+        else:
+            margins, rungs = self._bounded(f, values, ladder, others, size)
         sides = [Sides(float(row[int(k)]), "->", self.equals) for row, k in zip(values, rungs, strict=True)]
         return margins, rungs, sides
 
@@ -153,13 +158,26 @@ class Limit(_Asymptotic):
         with np.errstate(all="ignore"):
             return np.where(np.isinf(ends[:, 2]), np.inf, ends[:, 2] / ends[:, 1])
 
-    def _unbounded(self, values: Values) -> tuple[Values, Rungs]:
-        ends, columns = last(math.copysign(1.0, self.equals) * values, 3)
+    def _unbounded(self, f: Expression, values: Values, ladder: Ladder, others: Points) -> tuple[Values, Rungs]:
+        sign = math.copysign(1.0, self.equals)
+        heights = sign * values
+        ends, columns = last(heights, 3)
         grown = self._grown(ends)
         # Numbers that stand still are short by 1.
         margins = np.clip((grown - _GROWING) / (_GROWING - 1), -2.0, 1.0)
         margins[~(ends[:, 2] > 0)] = -3.0
         margins[np.isnan(ends[:, 1:]).any(axis=1)] = np.nan
+        # What grew before and then broke off may have died of cancellation, unless its bounds show that it came back.
+        with np.errstate(all="ignore"):
+            grows = (heights[:, 1:] > _GROWING * heights[:, :-1]) & (heights[:, :-1] > 0)
+        long = np.lib.stride_tricks.sliding_window_view(grows, _LONG, axis=1).all(axis=2)
+        lost = ~(margins >= 0) & long.any(axis=1)
+        if lost.any():
+            bounds = enclosed(f, self.variable, ladder, others)
+            highest = np.where(sign > 0, bounds.hi, -bounds.lo)
+            for i in np.flatnonzero(lost):
+                if highest[i, columns[i, 2]] > heights[i, int(np.argmax(long[i])) + _LONG]:
+                    margins[i] = 0.0
         return margins, columns[:, 2]
 
     def _tolerance(self, size: float) -> float:
