@@ -6,7 +6,7 @@ import math
 import pickle
 import random
 import tomllib
-from dataclasses import fields
+from dataclasses import fields, replace
 from itertools import pairwise
 
 import numpy as np
@@ -153,7 +153,7 @@ def each(place):
 
 @each(1)
 def test_kept_and_proved(text, formula):
-    verdict = rule(text).check(law(formula), proof=True)
+    verdict = rule(text).check(replace(law(formula), deadline=None), proof=True)
     assert (verdict.level, verdict.amount, verdict.witness) == (PROVED, 0.0, None)
 
 
@@ -588,7 +588,8 @@ def plainly_broken(f):
         'kind = "monotone", variable = "x", direction = "increasing"':
             lambda p: p["x"] > 0.5 + h and not at(p) >= at(p, x=p["x"] - h) - 1e-9 * (1 + abs(at(p))),
         'kind = "convex", variable = "z"':
-            lambda p: abs(p["z"]) < 1 - h and not 2 * at(p) <= at(p, z=p["z"] - h) + at(p, z=p["z"] + h) + 1e-9 * (1 + abs(at(p))),
+            lambda p: abs(p["z"]) < 1 - h and not 2 * at(p) <= at(p, z=p["z"] - h) + at(p,
+                                                                                        z=p["z"] + h) + 1e-9 * (1 + abs(at(p))),
         'kind = "lipschitz", variable = "x", constant = 1.5':
             lambda p: p["x"] > 0.5 + h and not abs(at(p) - at(p, x=p["x"] - h)) <= 1.5 * h + 1e-9 * (1 + abs(at(p))),
         'kind = "even", variable = "z"': lambda p: not math.isclose(at(p), at(p, z=-p["z"]), rel_tol=1e-3, abs_tol=1e-3),

@@ -75,7 +75,7 @@ class _Asymptotic(Rule):
         if not proof or verdict.level == REFUTED:
             return verdict
         parts = self.proofs(law)
-        proved = parts and all(settle(claim, where, proof=True).level == PROVED for claim, where in parts)
+        proved = parts and all(settle(claim, where, deadline=law.deadline).level == PROVED for claim, where in parts)
         return Verdict(PROVED, 0.0, verdict.points) if proved else verdict
 
     def _ladders(self, law: Law) -> list[Ladder]:
@@ -170,7 +170,8 @@ class Limit(_Asymptotic):
         # What grew before and then broke off may have died of cancellation, unless its bounds show that it came back.
         with np.errstate(all="ignore"):
             grows = (heights[:, 1:] > _GROWING * heights[:, :-1]) & (heights[:, :-1] > 0)
-        long = np.lib.stride_tricks.sliding_window_view(grows, _LONG, axis=1).all(axis=2)
+        windows = np.lib.stride_tricks.sliding_window_view(grows, _LONG, axis=1)
+        long: NDArray[np.bool_] = np.logical_and.reduce(windows, axis=2)
         lost = ~(margins >= 0) & long.any(axis=1)
         if lost.any():
             bounds = enclosed(f, self.variable, ladder, others)

@@ -30,7 +30,8 @@ class Law:
 
     ``variables`` are all columns, in order (``f(a, b)`` in a first-order rule fills them in this order); ``ranges`` gives each
     its domain: that of [ranges], else that of the data. ``constants`` are the named ones. ``simplified`` asks for simplified
-    derivatives: slower to make, but their intervals are narrower.
+    derivatives: slower to make, but their intervals are narrower. ``deadline`` is the time in seconds after which the proof of
+    a claim is given up (None: no limit but that of its boxes).
     """
 
     expression: Expression
@@ -39,6 +40,7 @@ class Law:
     ranges: Mapping[str, tuple[float, float]]
     constants: Mapping[str, float] = field(default_factory=dict)
     simplified: bool = False
+    deadline: float | None = 0.2
 
     def derivative(self, *by: str) -> Expression:
         """∂f/∂x, or ∂²f/∂x∂y for two names, and so on."""
@@ -127,7 +129,7 @@ class Rule(ABC):
         if not proof or verdict.level == REFUTED:
             return verdict
         parts = self.proofs(replace(law, simplified=True))
-        return together(settle(c, d, points=points, proof=True) for c, d in parts) if parts else verdict
+        return together(settle(c, d, points=points, proof=True, deadline=law.deadline) for c, d in parts) if parts else verdict
 
     def domain(self, law: Law, more: Mapping[str, tuple[float, float]] = NOWHERE) -> Domain:
         """Where the rule must hold: ``law.ranges``, but those of ``where`` and ``more`` for the variables named there."""

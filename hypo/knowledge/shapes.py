@@ -118,7 +118,7 @@ class Sign(Rule):
     def check(self, law: Law, *, points: int = 256, proof: bool = False) -> Verdict:
         if self.sign != "nonzero":
             return super().check(law, points=points, proof=proof)
-        return never_zero(law.expression, self.domain(law), points=points, proof=proof)
+        return never_zero(law, self.domain(law), points=points, proof=proof)
 
     def sentence(self, target: str) -> str:
         return f"{target} {SIGNS[self.sign]} 0"

@@ -81,7 +81,7 @@ class Zeros(Rule):
         verdict = super().check(law, points=points, proof=proof)
         if not self.only:
             return verdict
-        gaps = (never_zero(law.expression, self.domain(law, {self.variable: gap}), points=points, proof=proof)
+        gaps = (never_zero(law, self.domain(law, {self.variable: gap}), points=points, proof=proof)
                 for gap in self._gaps(*self.domain(law).ranges[self.variable]))
         return together([verdict, *gaps])
 
