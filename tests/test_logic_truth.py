@@ -8,11 +8,13 @@ from collections.abc import Mapping
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from reference import evaluate
 
 from hypo.expression.parser import parse
 from hypo.knowledge import logic_syntax as syntax
-from hypo.knowledge.claims import PROVED, REFUTED, UNREFUTED
+from hypo.knowledge.claims import PROVED, REFUTED, UNREFUTED, Verdict
 from hypo.knowledge.logic import Sentence, parse_logic
 from hypo.knowledge.logic_integrals import Quadrature, Quantity
 from hypo.knowledge.rules import Law
@@ -263,6 +265,11 @@ def test_the_witness_names_the_point_and_the_sides() -> None:
     assert (verdict.witness.sides.left, verdict.witness.sides.relation, verdict.witness.sides.right) == (1.0, "==", 4.0)
 
 
+def test_the_slack_of_inequalities_proves_no_contradiction() -> None:
+    text = "exists x in [0, 1], y in [0, 1]: f(x, y) > f(y, x) and f(x, y) <= f(y, x)"
+    assert sentence_of(PARABOLA, text).check(PARABOLA, points=64, proof=True).level != PROVED
+
+
 def test_the_same_seed_gives_the_same_verdict() -> None:
     for law, _, false in PAIRS[-10:]:
         if "1/s" in false:
@@ -300,3 +307,33 @@ def test_smooth_integrals_have_tight_bounds() -> None:
     integral = Quadrature("q", Quantity(parse("exp(x)*sin(x)")), "x", Quantity(parse("0*a")), Quantity(parse("2 + 0*a")))
     found = integral.enclose({"a": (np.ones(1), np.ones(1))}, 1)
     assert 0 < found.hi[0] - found.lo[0] < 1e-6
+
+
+ATOMS = st.sampled_from(["f(x, y) > f(y, x)", "x > y", "f >= x", "df/dx <= 3", "f(x, 0) = y", "f != 2", "x**2 < 2*y",
+                         "f > 4 - x"])
+BODIES = st.recursive(ATOMS, lambda inner: st.one_of(
+    st.builds("({}) {} ({})".format, inner, st.sampled_from(["and", "or", "implies", "iff"]), inner),
+    st.builds("not ({})".format, inner)), max_leaves=4)
+INTERVALS = st.sampled_from(["[0, 1]", "[0, 2]", "[-1, 0.5]", "[0.25, 1]"])  # closed: at open ends a limit can count as reached
+PREFIXES = st.lists(st.tuples(st.sampled_from(["forall", "exists"]), INTERVALS), min_size=2, max_size=2)
+
+
+def settled(text: str) -> Verdict:
+    return sentence_of(PARABOLA, text).check(PARABOLA, points=64, proof=True, deadline=0.2)
+
+
+@settings(max_examples=60, deadline=None)
+@given(PREFIXES, BODIES)
+def test_a_sentence_and_its_negation_are_never_both_proved(prefix: list[tuple[str, str]], body: str) -> None:
+    """And what is proved or refuted is so for the slow evaluator, where its grid can tell."""
+    text = "".join(f"{sort} {name} in {interval}: " for name, (sort, interval) in zip("xy", prefix, strict=True)) + body
+    verdict, opposite_verdict = settled(text), settled(f"not ({text})")
+    assert PROVED not in (verdict.level, opposite_verdict.level) or verdict.level != opposite_verdict.level, text
+    assert (verdict.level == REFUTED) <= (opposite_verdict.level != REFUTED), text
+    assert (verdict.level == REFUTED) <= (verdict.amount > 0 and verdict.witness is not None), text
+    assert (verdict.level == PROVED) <= (verdict.amount == 0 and verdict.witness is None), text
+    sorts = {sort for sort, _ in prefix}
+    if sorts == {"forall"} and verdict.level == PROVED:
+        assert slowly(PARABOLA, text), text
+    if sorts == {"exists"} and verdict.level == REFUTED:
+        assert not slowly(PARABOLA, text), text

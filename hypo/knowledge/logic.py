@@ -41,7 +41,7 @@ class Sentence:
         names = Names(tuple(variables), target, dict(constants))
         return self if names == self.names else _sentence(self.text, names)
 
-    def check(self, law: Law, *, points: int, proof: bool, seed: int = 0, deadline: float | None = None) -> Verdict:
+    def check(self, law: Law, *, points: int, proof: bool, seed: int = 0, deadline: float | None = 0.2) -> Verdict:
         """Whether the law does as the sentence says.
 
         Sentences without ``exists`` (after negations are drawn in) are settled as any claim over a domain. With ``exists``, a

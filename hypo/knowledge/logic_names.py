@@ -2,7 +2,8 @@
 
 A name means, first found first: a quantified variable around it, a column, a named constant, the law (the target's name,
 or ``f``), ``pi``. So a column named ``f`` or ``e`` stays a column, and the target's name always means the law.
-``df/dx`` is a derivative unless ``df`` itself is a variable, column or constant.
+``df/dx`` is a derivative unless ``df`` itself is a variable, column or constant. Only the words of the language come first: a
+column called ``forall``, ``exists``, ``implies`` or ``iff`` cannot be named in a rule.
 """
 
 from __future__ import annotations

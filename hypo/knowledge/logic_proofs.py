@@ -5,13 +5,16 @@ one candidate that will do throughout: the best partner of the box's middle. For
 the difference of its sides changes sign will do as well: where all operators are defined they are continuous. A universal
 block within becomes one interval, undivided. A statement that is not proved need not be false; it is refuted when its negation
 is proved.
+
+Inequalities may fall short by the slack of their comparison (1e-9 of its scale), but not under ``exists``, whose candidates
+would seek out just the places where both an inequality and its opposite hold within it.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +40,7 @@ class Prover:
 
     def proves(self, node: Node) -> bool:
         """Whether a statement without free variables is proved."""
-        return self._given(node, {})
+        return self._given(_exact(node, False), {})
 
     def _given(self, node: Node, fixed: Points) -> bool:
         """Whether ``node`` is proved at one point of the variables around it."""
@@ -117,6 +120,28 @@ class Prover:
             proved &= self._holds(claim, {**boxes, **{name: (v, v) for name, v in ends[-1].items()}}, n)
         hull = {name: (np.minimum(ends[0][name], ends[1][name]), np.maximum(ends[0][name], ends[1][name])) for name in inner}
         return proved & np.broadcast_to(above.enclose({**boxes, **hull}).defined, n)
+
+
+def _exact(node: Node, under: bool) -> Node:
+    """``node`` without slack in the inequalities under ``exists``."""
+    if isinstance(node, Claim):
+        return _without_slack(node) if under else node
+    if isinstance(node, Block):
+        return replace(node, body=_exact(node.body, under or not node.universal))
+    return replace(node, parts=tuple(_exact(part, under) for part in node.parts))
+
+
+def _without_slack(claim: Claim) -> Claim:
+    if isinstance(claim, Comparison):
+        return claim if claim.relation in ("==", "!=") else replace(claim, scale=None)
+    parts: dict[str, object] = {}
+    for field in fields(claim):  # type: ignore[arg-type]
+        value = getattr(claim, field.name)
+        if isinstance(value, Claim):
+            parts[field.name] = _without_slack(value)
+        elif isinstance(value, tuple) and value and all(isinstance(part, Claim) for part in value):
+            parts[field.name] = tuple(map(_without_slack, value))
+    return replace(claim, **parts)  # type: ignore[type-var]
 
 
 def _one_sided(node: Node, relation: str) -> Claim | None:
