@@ -613,3 +613,16 @@ def test_what_is_proved_holds_on_a_grid():
                 proved += 1
                 assert not any(broken(p) for p in grid), (str(f), text)
     assert proved > 100
+
+
+@pytest.mark.parametrize("ranges", [
+    {"x": (1.0, 1.0), "y": (2.0, 2.0), "z": (0.0, 0.0)},
+    {"x": (-math.inf, math.inf), "y": (0.0, math.inf), "z": (-math.inf, 0.0)},
+    {"x": (1e-300, 1e300), "y": (1e200, 1e308), "z": (-1e308, 1e308)},
+    {"x": (0.0, 0.0), "y": (1e-320, 1e-310), "z": (-5e-324, 5e-324)},
+    {"x": (1e10, 1e10 + 1e-3), "y": (-3.0, -2.0), "z": (0.0, 1e-12)},
+])
+def test_ranges_of_any_size(ranges):
+    for text, *_ in CASES.values():
+        for formula in ("x*y + z", "log(z)", "1/(x - x)", "x**y"):
+            assert 0 <= rule(text).check(law(formula, **ranges), points=32).amount <= 1

@@ -22,6 +22,7 @@ from hypo.knowledge.claims import Points, Values
 _DECADES = 10.0 ** np.arange(1, 13)
 _SQUARES = 10.0 ** np.array([16.0, 32.0, 64.0, 128.0, 256.0])
 _EPS = float(np.finfo(np.float64).eps)
+_LARGE = 1e300
 _PACE = 0.9
 """Steps that shrink by at least this factor converge; Aitken's formula is used for these alone."""
 
@@ -40,12 +41,14 @@ def ladders(to: float, side: str | None, low: float, high: float) -> list[Ladder
     steps = np.concatenate([_DECADES, _SQUARES])
     ends = [abs(end) for end in (low, high) if math.isfinite(end) and end]
     if math.isinf(to):
-        start = max(ends, default=1.0)
-        distance = np.array([start * s for s in steps if start * s < 1e300])
+        start = min(max(ends, default=1.0), _LARGE / 1e20)
+        distance = np.array([start * s for s in steps if s < _LARGE / start])
         return [Ladder(to, math.copysign(1.0, to) * distance, distance)]
     width = high - low if 0 < high - low < math.inf else max([abs(to), *ends], default=1.0) or 1.0
     least = 1e3 * _EPS * abs(to)
-    distance = np.array([width / s for s in steps if max(least, 1e-300) < width / s])
+    # So that some rungs can be told from the point itself, whatever the range.
+    width = min(max(width, 1e8 * least, 1e20 / _LARGE), _LARGE)
+    distance = np.array([width / s for s in steps if max(least, 1 / _LARGE) < width / s])
     within = [s for s, out in ((1.0, to >= high), (-1.0, to <= low)) if not out]
     signs = {"above": [1.0], "below": [-1.0]}.get(side or "", within)
     return [Ladder(to, to + s * distance, distance) for s in signs or [1.0, -1.0]]

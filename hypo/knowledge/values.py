@@ -109,7 +109,8 @@ class Depends(Rule):
         sample = domain.sample(points)
         other = f.substitute({x: Expression.variable(partner(x))})
         here, there = values_at(f, sample), values_at(other, sample)
-        change = np.abs(there - here)
+        with np.errstate(all="ignore"):
+            change = np.abs(there - here)
         change[~np.isfinite(change)] = 0.0
         most, size = int(np.argmax(change)), size_of(np.concatenate([here, there]))
         needed = self.tolerance or 1e-6
