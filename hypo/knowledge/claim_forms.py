@@ -11,6 +11,8 @@ from hypo.expression.expr import Expression
 from hypo.expression.intervals import Enclosure, enclose
 from hypo.knowledge.claims import Boxes, Claim, Points, Sides, Values
 
+_ROUGH = 1e-6
+
 
 @dataclass(frozen=True)
 class Defined(Claim):
@@ -67,6 +69,30 @@ class AlmostEverywhere(Claim):
 
     def scaled(self, points: Points) -> AlmostEverywhere:
         return AlmostEverywhere(self.claim.scaled(points))
+
+
+@dataclass(frozen=True)
+class Roughly(Claim):
+    """``claim`` holds to within 1e-6 of its scale: of two points that lie close together, slopes tell more than differences."""
+
+    claim: Claim
+
+    @property
+    def names(self) -> frozenset[str]:
+        return self.claim.names
+
+    def margin(self, points: Points) -> Values:
+        margins = self.claim.margin(points)
+        return np.where((margins < 0) & (margins >= -_ROUGH), 0.0, margins)
+
+    def sides(self, points: Points, index: int) -> Sides:
+        return self.claim.sides(points, index)
+
+    def enclose(self, boxes: Boxes) -> Enclosure:
+        return self.claim.enclose(boxes)
+
+    def scaled(self, points: Points) -> Roughly:
+        return Roughly(self.claim.scaled(points))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from hypo.expression.expr import Expression
-from hypo.knowledge.claim_forms import AlmostEverywhere, Defined
+from hypo.knowledge.claim_forms import AlmostEverywhere, Defined, Roughly
 from hypo.knowledge.claims import REFUTED, Claim, Comparison, Or, Sides, Verdict, Witness
 from hypo.knowledge.parameters import FLAG, NONNEGATIVE, NUMBER, VARIABLE, VARIABLES, Choice, parameter
 from hypo.knowledge.rules import Law, Rule
@@ -158,7 +158,7 @@ class _Curved(Rule):
         other = f.substitute({x: b for x, (_, b) in zip(names, ends, strict=True)})
         opposite = {">=": "<=", "<=": ">="}[self._relation]
         chord = Comparison(middle, opposite, (f + other) / 2)
-        return [*self._second(law), (chord, with_partners(self, law, names))]
+        return [*self._second(law), (Roughly(chord), with_partners(self, law, names))]
 
     def proofs(self, law: Law) -> Claims:
         names, domain = self.several, self.domain(law)
@@ -206,7 +206,7 @@ class Lipschitz(Rule):
         change = Expression.apply("abs", f.substitute({x: other}) - f)
         step = Expression.apply("abs", other - Expression.variable(x))
         pairs = Comparison(change, "<=", constant(self.constant) * step)
-        return [*self._slopes(law), (pairs, with_partners(self, law, [x]))]
+        return [*self._slopes(law), (Roughly(pairs), with_partners(self, law, [x]))]
 
     def proofs(self, law: Law) -> Claims:
         return [(Defined(law.expression), self.domain(law)), *self._slopes(law)]
