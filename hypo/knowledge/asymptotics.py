@@ -7,23 +7,39 @@ from abc import abstractmethod
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hypo.expression.expr import Expression
 from hypo.expression.simplify import simplify
 from hypo.knowledge.claim_forms import Measured
-from hypo.knowledge.claims import PROVED, REFUTED, UNREFUTED, Comparison, Points, Sides, Values, Verdict, Witness, violation
+from hypo.knowledge.claims import (
+    PROVED,
+    REFUTED,
+    UNREFUTED,
+    Comparison,
+    Points,
+    Sides,
+    Values,
+    Verdict,
+    Witness,
+    violation,
+)
 from hypo.knowledge.domain import Domain
 from hypo.knowledge.ladders import Ladder, along, enclosed, ladders, last, settled
 from hypo.knowledge.parameters import EXTENDED, NUMBER, VARIABLE, Choice, parameter
 from hypo.knowledge.proofs import settle
 from hypo.knowledge.rules import Law, Rule, together
 from hypo.knowledge.shapes import ZERO, Claims, constant
-from hypo.knowledge.values import law_size
+from hypo.knowledge.values import scale_of
+
+Rungs = NDArray[np.int64]
 
 _OTHERS = 16
 """At so many points of the other variables the way is followed."""
 _GROWING = 1.02
 """The factor by which numbers grow from rung to rung on the way to infinity; log x has 1.08 from 1e12 to 1e13."""
+_LONG = 6
+"""So many steps upwards make a way to infinity."""
 _CLOSE, _FAR = 1e-12, 1e256
 """How near the limit point the box of a proof lies, relative to the range; and where it begins on the way to infinity."""
 
@@ -43,7 +59,7 @@ class _Asymptotic(Rule):
             yield "side", "infinity has one side only; remove it"
 
     @abstractmethod
-    def margins(self, law: Law, ladder: Ladder, others: Points, size: float) -> tuple[Values, Values, list[Sides]]:
+    def margins(self, law: Law, ladder: Ladder, others: Points, size: float) -> tuple[Values, Rungs, list[Sides]]:
         """The margin (m,), the telling rung (m,) and the sides there, for each point of the other variables."""
 
     def size(self, law: Law) -> float:
@@ -59,7 +75,7 @@ class _Asymptotic(Rule):
         if not proof or verdict.level == REFUTED:
             return verdict
         parts = self.proofs(law)
-        proved = parts and all(settle(claim, where, proof=True).level == PROVED for claim, where in parts)
+        proved = parts and all(settle(claim, where, deadline=law.deadline).level == PROVED for claim, where in parts)
         return Verdict(PROVED, 0.0, verdict.points) if proved else verdict
 
     def _ladders(self, law: Law) -> list[Ladder]:
@@ -84,7 +100,7 @@ class _Asymptotic(Rule):
             else:
                 near = ladder.to + math.copysign(1.0, ladder.rungs[0] - ladder.to) * ladder.distance[0] * 10 * _CLOSE
                 ends = (min(near, self.to), max(near, self.to))
-            boxes.append(self.domain(law, **{self.variable: ends}))
+            boxes.append(self.domain(law, {self.variable: ends}))
         return boxes
 
     def _way(self) -> str:
@@ -95,23 +111,27 @@ class _Asymptotic(Rule):
 class Limit(_Asymptotic):
     """``f`` tends to ``equals``, a number or infinity.
 
-    A number counts as reached within ``tolerance`` in the target's unit, or within 1e-4 of the scale sqrt(mean f² + equals²).
+    A number counts as reached within ``tolerance`` in the target's unit, or within 1e-4 of its size
+    (for 0: of the root mean square of f over the domain).
     """
 
     kind = "limit"
     equals: float = parameter(EXTENDED, words="the limit, a number or infinity")
 
     def size(self, law: Law) -> float:
-        return math.hypot(law_size(self, law), self.equals if math.isfinite(self.equals) else 0.0) or 1.0
+        return scale_of(self, law, self.equals)
 
-    def margins(self, law: Law, ladder: Ladder, others: Points, size: float) -> tuple[Values, Values, list[Sides]]:
+    def margins(self, law: Law, ladder: Ladder, others: Points, size: float) -> tuple[Values, Rungs, list[Sides]]:
         f = law.expression
         values = along(f, self.variable, ladder, others)
-        margins, rungs = self._unbounded(values) if math.isinf(self.equals) else self._bounded(f, values, ladder, others, size)
+        if math.isinf(self.equals):
+            margins, rungs = self._unbounded(f, values, ladder, others)
+        else:
+            margins, rungs = self._bounded(f, values, ladder, others, size)
         sides = [Sides(float(row[int(k)]), "->", self.equals) for row, k in zip(values, rungs, strict=True)]
         return margins, rungs, sides
 
-    def _bounded(self, f: Expression, values: Values, ladder: Ladder, others: Points, size: float) -> tuple[Values, Values]:
+    def _bounded(self, f: Expression, values: Values, ladder: Ladder, others: Points, size: float) -> tuple[Values, Rungs]:
         tolerance = self._tolerance(size)
         wanted = self.equals
         with np.errstate(all="ignore"):
@@ -138,13 +158,27 @@ class Limit(_Asymptotic):
         with np.errstate(all="ignore"):
             return np.where(np.isinf(ends[:, 2]), np.inf, ends[:, 2] / ends[:, 1])
 
-    def _unbounded(self, values: Values) -> tuple[Values, Values]:
-        ends, columns = last(math.copysign(1.0, self.equals) * values, 3)
+    def _unbounded(self, f: Expression, values: Values, ladder: Ladder, others: Points) -> tuple[Values, Rungs]:
+        sign = math.copysign(1.0, self.equals)
+        heights = sign * values
+        ends, columns = last(heights, 3)
         grown = self._grown(ends)
         # Numbers that stand still are short by 1.
         margins = np.clip((grown - _GROWING) / (_GROWING - 1), -2.0, 1.0)
         margins[~(ends[:, 2] > 0)] = -3.0
         margins[np.isnan(ends[:, 1:]).any(axis=1)] = np.nan
+        # What grew before and then broke off may have died of cancellation, unless its bounds show that it came back.
+        with np.errstate(all="ignore"):
+            grows = (heights[:, 1:] > _GROWING * heights[:, :-1]) & (heights[:, :-1] > 0)
+        windows = np.lib.stride_tricks.sliding_window_view(grows, _LONG, axis=1)
+        long: NDArray[np.bool_] = np.logical_and.reduce(windows, axis=2)
+        lost = ~(margins >= 0) & long.any(axis=1)
+        if lost.any():
+            bounds = enclosed(f, self.variable, ladder, others)
+            highest = np.where(sign > 0, bounds.hi, -bounds.lo)
+            for i in np.flatnonzero(lost):
+                if highest[i, columns[i, 2]] > heights[i, int(np.argmax(long[i])) + _LONG]:
+                    margins[i] = 0.0
         return margins, columns[:, 2]
 
     def _tolerance(self, size: float) -> float:
@@ -162,7 +196,7 @@ class Limit(_Asymptotic):
 
 
 class Growth(_Asymptotic):
-    """``f ~ C·|x - to|^exponent`` (``x^exponent`` on the way to infinity), or a bound on the exponent: ``at_most``, ``at_least``.
+    """``f ~ C·|x - to|^exponent`` (``x^exponent`` on the way to infinity), or bounds on it: ``at_most``, ``at_least``.
 
     The exponent is that of log|f| by log|x - to|, and counts as met within ``tolerance`` (0.01); so does x²·log x for 2.
     """
@@ -189,7 +223,7 @@ class Growth(_Asymptotic):
             return self.exponent, self.exponent
         return (-math.inf if self.at_least is None else self.at_least), (math.inf if self.at_most is None else self.at_most)
 
-    def margins(self, law: Law, ladder: Ladder, others: Points, size: float) -> tuple[Values, Values, list[Sides]]:
+    def margins(self, law: Law, ladder: Ladder, others: Points, size: float) -> tuple[Values, Rungs, list[Sides]]:
         f, tolerance = law.expression, self.tolerance or 0.01
         low, high = self.between
 
@@ -205,8 +239,10 @@ class Growth(_Asymptotic):
             slopes = np.diff(heights) / steps
             found, rungs = settled(slopes, short)
             # Waves cancel over a long way.
-            whole = (heights[:, -1:] - heights[:, len(heights[0]) // 2 : len(heights[0]) // 2 + 1]) / steps[len(steps) // 2 :].sum()
-            found = np.fmin(found, np.where(np.isnan(whole), np.inf, short(whole))[:, 0])
+            half = len(steps) // 2
+            (end,), (column,) = (part.T for part in last(heights, 1))
+            whole = (end - heights[:, half]) / np.log(ladder.distance[column] / ladder.distance[half])
+            found = np.where((column > half) & ~np.isnan(whole), np.fmin(found, short(whole)), found)
             ends, columns = last(slopes, 2)
             far = short(ends)
             astray = (found <= tolerance) & (far > tolerance).all(axis=1) & (np.abs(ends[:, 1] - ends[:, 0]) < 0.05)

@@ -1,10 +1,11 @@
-"""What the keys of a rule's table hold: each sort of value reads itself from TOML, writes itself back, and names its variables."""
+"""What the keys of a rule's table hold: each sort of value reads itself from TOML, writes itself back, names its variables."""
 
 from __future__ import annotations
 
 import math
 import numbers
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field
 from typing import Any
@@ -77,7 +78,7 @@ class Number(Sort):
             problem(path, f"expected a finite number, got {show(value)}" if not self.infinite
                     else f'expected a number, "inf" or "-inf", got {show(value)}')
             return None
-        if number < self.least or number <= self.above:
+        if number < self.least or (number <= self.above and self.above > -math.inf):
             problem(path, f"expected {self._expected()}, got {show(value)}")
             return None
         return number
@@ -188,7 +189,7 @@ class Variables(Sort):
         if len(found) != self.count if self.count is not None else not found:
             problem(path, f"expected {how_many if self.count else 'at least one variable'}, got {len(found) or 'none'}")
             return None
-        repeated = next((name for i, name in enumerate(found) if name in found[:i]), None)
+        repeated = next((name for name, n in Counter(found).items() if n > 1), None)
         if repeated is not None:
             problem(path, f"{repeated} stands here twice; name different variables")
             return None

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from hypo.expression.expr import Expression
-from hypo.knowledge.claim_forms import AlmostEverywhere, Defined
-from hypo.knowledge.claims import Claim, Comparison, Or, Verdict
+from hypo.knowledge.claim_forms import AlmostEverywhere, Defined, Roughly
+from hypo.knowledge.claims import REFUTED, Claim, Comparison, Or, Sides, Verdict, Witness
 from hypo.knowledge.parameters import FLAG, NONNEGATIVE, NUMBER, VARIABLE, VARIABLES, Choice, parameter
 from hypo.knowledge.rules import Law, Rule
 from hypo.knowledge.words import join
@@ -32,6 +32,7 @@ class Bounds(Rule):
     """``min <= f <= max``, with < instead when ``strict``."""
 
     kind = "bounds"
+    tolerant = False
     min: float | None = parameter(NUMBER, default=None)
     max: float | None = parameter(NUMBER, default=None)
     strict: bool = parameter(FLAG, default=False)
@@ -61,13 +62,20 @@ class Bounds(Rule):
 class Monotone(Rule):
     """``f`` rises or falls with a variable: ∂f/∂x >= 0 (or <= 0), and f(x') >= f(x) for x' > x.
 
-    The second holds it to account across poles and kinks, where a slope tells nothing. ``strict`` wants f(x') > f(x).
+    The second holds it to account across poles and kinks, where a slope tells nothing. ``strict`` wants f(x') > f(x), and of a
+    law without x it is no near miss.
     """
 
     kind = "monotone"
+    tolerant = False
     variable: str = parameter(VARIABLE, words="the variable")
     direction: str = parameter(Choice(("increasing", "decreasing")), words="a direction, increasing or decreasing")
     strict: bool = parameter(FLAG, default=False)
+
+    def check(self, law: Law, *, points: int = 256, proof: bool = False) -> Verdict:
+        if self.strict and self.variable not in law.expression.variables:
+            return Verdict(REFUTED, 0.5, points, Witness({}, Sides(0.0, self._relation(True), 0.0)))
+        return super().check(law, points=points, proof=proof)
 
     @property
     def rises(self) -> bool:
@@ -86,7 +94,7 @@ class Monotone(Rule):
         return [(AlmostEverywhere(slope), domain), (pairs, with_partners(self, law, [x]))]
 
     def proofs(self, law: Law) -> Claims:
-        slope = Comparison(law.derivative(self.variable), self._relation(self.strict), ZERO)
+        slope = AlmostEverywhere(Comparison(law.derivative(self.variable), self._relation(self.strict), ZERO))
         return [(Defined(law.expression), self.domain(law)), (slope, self.domain(law))]
 
     def _relation(self, strict: bool) -> str:
@@ -100,6 +108,7 @@ class Sign(Rule):
     """``f`` is positive, negative, nonnegative or nonpositive."""
 
     kind = "sign"
+    tolerant = False
     sign: str = parameter(Choice(("positive", "negative", "nonnegative", "nonpositive", "nonzero")),
                           words="a sign, such as positive")
 
@@ -109,7 +118,7 @@ class Sign(Rule):
     def check(self, law: Law, *, points: int = 256, proof: bool = False) -> Verdict:
         if self.sign != "nonzero":
             return super().check(law, points=points, proof=proof)
-        return never_zero(law.expression, self.domain(law), points=points, proof=proof)
+        return never_zero(law, self.domain(law), points=points, proof=proof)
 
     def sentence(self, target: str) -> str:
         return f"{target} {SIGNS[self.sign]} 0"
@@ -128,6 +137,7 @@ class _Curved(Rule):
 
     variable: str | None = parameter(VARIABLE, default=None)
     variables: tuple[str, ...] | None = parameter(VARIABLES, default=None)
+    tolerant = False
     _relation = ">="
 
     def inconsistencies(self) -> Iterator[tuple[str, str]]:
@@ -148,8 +158,7 @@ class _Curved(Rule):
         other = f.substitute({x: b for x, (_, b) in zip(names, ends, strict=True)})
         opposite = {">=": "<=", "<=": ">="}[self._relation]
         chord = Comparison(middle, opposite, (f + other) / 2)
-        return [*((AlmostEverywhere(claim), domain) for claim, domain in self._second(law)),
-                (chord, with_partners(self, law, names))]
+        return [*self._second(law), (Roughly(chord), with_partners(self, law, names))]
 
     def proofs(self, law: Law) -> Claims:
         names, domain = self.several, self.domain(law)
@@ -159,12 +168,12 @@ class _Curved(Rule):
         if len(names) == 2:
             a, b = names
             both = law.derivative(a, a) * law.derivative(b, b)
-            parts.append((Comparison(both, ">=", law.derivative(a, b) ** 2), domain))
+            parts.append((AlmostEverywhere(Comparison(both, ">=", law.derivative(a, b) ** 2)), domain))
         return parts
 
     def _second(self, law: Law) -> list[tuple[Claim, Domain]]:
         domain = self.domain(law)
-        return [(Comparison(law.derivative(x, x), self._relation, ZERO), domain) for x in self.several]
+        return [(AlmostEverywhere(Comparison(law.derivative(x, x), self._relation, ZERO)), domain) for x in self.several]
 
     def sentence(self, target: str) -> str:
         return f"{target} is {self.kind} in {join(self.several)}"
@@ -187,6 +196,7 @@ class Lipschitz(Rule):
     """``|f(x') - f(x)| <= constant·|x' - x|``, so that |∂f/∂x| <= constant."""
 
     kind = "lipschitz"
+    tolerant = False
     variable: str = parameter(VARIABLE, words="the variable")
     constant: float = parameter(NONNEGATIVE, words="the constant that bounds the slope")
 
@@ -196,16 +206,15 @@ class Lipschitz(Rule):
         change = Expression.apply("abs", f.substitute({x: other}) - f)
         step = Expression.apply("abs", other - Expression.variable(x))
         pairs = Comparison(change, "<=", constant(self.constant) * step)
-        return [*((AlmostEverywhere(claim), domain) for claim, domain in self._slopes(law)),
-                (pairs, with_partners(self, law, [x]))]
+        return [*self._slopes(law), (Roughly(pairs), with_partners(self, law, [x]))]
 
     def proofs(self, law: Law) -> Claims:
         return [(Defined(law.expression), self.domain(law)), *self._slopes(law)]
 
     def _slopes(self, law: Law) -> list[tuple[Claim, Domain]]:
         slope, domain = law.derivative(self.variable), self.domain(law)
-        return [(Comparison(slope, "<=", constant(self.constant)), domain),
-                (Comparison(slope, ">=", constant(-self.constant)), domain)]
+        return [(AlmostEverywhere(Comparison(slope, sign, constant(limit))), domain)
+                for sign, limit in (("<=", self.constant), (">=", -self.constant))]
 
     def sentence(self, target: str) -> str:
         return f"{target} changes by at most {self.constant:g} per unit of {self.variable}"
@@ -214,4 +223,4 @@ class Lipschitz(Rule):
 def with_partners(rule: Rule, law: Law, names: Sequence[str]) -> Domain:
     """The rule's domain with a second value, of the same range, for each of ``names``."""
     ranges = {**law.ranges, **rule.where}
-    return rule.domain(law, **{partner(x): ranges.get(x, (-math.inf, math.inf)) for x in names})
+    return rule.domain(law, {partner(x): ranges.get(x, (-math.inf, math.inf)) for x in names})

@@ -22,20 +22,21 @@ _NEAR = 1e-3
 """Beside a zero, f is known to be small: so much of the range is not looked at."""
 
 
-def law_size(rule: Rule, law: Law) -> float:
-    """Root mean square of the law over the rule's domain, 0 if it has no value there."""
+def scale_of(rule: Rule, law: Law, value: float) -> float:
+    """The number that deviations from ``value`` are relative to: its size, or that of f over the rule's domain when it is 0.
+
+    The latter is the root mean square, 1 if it is 0 or f has no value there.
+    """
+    if value and math.isfinite(value):
+        return abs(value)
     domain = rule.domain(law).of(frozenset(law.expression.variables))
-    return size_of(values_at(law.expression, domain.sample(_SIZED_AT)))
+    size = size_of(values_at(law.expression, domain.sample(_SIZED_AT)))
+    return size if 0 < size < math.inf else 1.0
 
 
 def equality(rule: Rule, law: Law, value: float) -> list[Claim]:
-    """``f == value`` to within the rule's ``tolerance`` in the target's unit, or 1e-6 of the scale if it states none.
-
-    The scale is that of f over the whole domain, and of ``value``: at the point alone f = 0 and f = 1e-9 could not be ranked.
-    """
-    f, scale = law.expression, math.hypot(law_size(rule, law), value)
-    if not 0 < scale < math.inf:
-        scale = 1.0
+    """``f == value`` to within the rule's ``tolerance`` in the target's unit, or 1e-6 of the scale if it states none."""
+    f, scale = law.expression, scale_of(rule, law, value)
     if rule.tolerance is None:
         return [Measured(Comparison(f, "==", constant(value), scale=scale))]
     return [Measured(Comparison(f, ">=", constant(value - rule.tolerance), scale=scale)),
@@ -56,7 +57,7 @@ class Value(Rule):
             yield "where", f"{name} stands in at too, where it has one value; remove it here"
 
     def claims(self, law: Law) -> Claims:
-        domain = self.domain(law, **{x: (value, value) for x, value in self.at.items()})
+        domain = self.domain(law, {x: (value, value) for x, value in self.at.items()})
         return [(claim, domain) for claim in equality(self, law, self.equals)]
 
     def sentence(self, target: str) -> str:
@@ -73,14 +74,14 @@ class Zeros(Rule):
     only: bool = parameter(FLAG, default=False)
 
     def claims(self, law: Law) -> Claims:
-        return [(claim, self.domain(law, **{self.variable: (value, value)}))
+        return [(claim, self.domain(law, {self.variable: (value, value)}))
                 for value in self.at for claim in equality(self, law, 0.0)]
 
     def check(self, law: Law, *, points: int = 256, proof: bool = False) -> Verdict:
         verdict = super().check(law, points=points, proof=proof)
         if not self.only:
             return verdict
-        gaps = (never_zero(law.expression, self.domain(law, **{self.variable: gap}), points=points, proof=proof)
+        gaps = (never_zero(law, self.domain(law, {self.variable: gap}), points=points, proof=proof)
                 for gap in self._gaps(*self.domain(law).ranges[self.variable]))
         return together([verdict, *gaps])
 
@@ -108,7 +109,8 @@ class Depends(Rule):
         sample = domain.sample(points)
         other = f.substitute({x: Expression.variable(partner(x))})
         here, there = values_at(f, sample), values_at(other, sample)
-        change = np.abs(there - here)
+        with np.errstate(all="ignore"):
+            change = np.abs(there - here)
         change[~np.isfinite(change)] = 0.0
         most, size = int(np.argmax(change)), size_of(np.concatenate([here, there]))
         needed = self.tolerance or 1e-6
@@ -119,7 +121,7 @@ class Depends(Rule):
                            Witness(at, Sides(float(there[most]), "!=", float(here[most]))))
         boxes = {name: (np.array([v]), np.array([v])) for name, v in at.items()}
         a, b = (enclose(e, boxes) for e in (f, other)) if proof else (None, None)
-        apart = a is not None and b is not None and bool(np.all((a.hi < b.lo) | (b.hi < a.lo)) and np.all(a.defined & b.defined))
+        apart = a is not None and b is not None and np.all(((a.hi < b.lo) | (b.hi < a.lo)) & a.defined & b.defined)
         return Verdict(PROVED if apart else UNREFUTED, 0.0, points)
 
     def sentence(self, target: str) -> str:
