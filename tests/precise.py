@@ -54,10 +54,10 @@ def _long_binary(name: str, u: np.ndarray, v: np.ndarray) -> np.ndarray:
     return {"+": np.add, "-": np.subtract, "*": np.multiply, "min": np.minimum, "max": np.maximum}[name](u, v)
 
 
-def exact(e: ExpressionLike, point: Mapping[str, float]) -> mpmath.mpf | None:
+def exact(e: ExpressionLike, point: Mapping[str, float], digits: int = DIGITS) -> mpmath.mpf | None:
     """The value at a point to 60 digits, with the number π for pi; NaN where undefined, None where too large to tell."""
     stack: list[mpmath.mpf] = []
-    with mpmath.workdps(DIGITS):
+    with mpmath.workdps(digits):
         for op, arg in e.code:
             if op == 0:
                 stack.append(mpmath.mpf(point[e.variables[arg]]))
@@ -75,6 +75,17 @@ def exact(e: ExpressionLike, point: Mapping[str, float]) -> mpmath.mpf | None:
     return stack[0]
 
 
+def lies_within(e: ExpressionLike, point: Mapping[str, float], lo: float, hi: float) -> bool:
+    """Whether lo <= value <= hi, but for what the 60 digits have rounded; True where too large to tell."""
+    value, finer = exact(e, point), exact(e, point, 2 * DIGITS)
+    if value is None or finer is None:
+        return True
+    with mpmath.workdps(2 * DIGITS):
+        # Plain floats: NumPy's would round the value before they compare.
+        error = 10 * abs(value - finer)
+        return bool(float(lo) - error <= finer <= float(hi) + error)
+
+
 def _exact(name: str, u: mpmath.mpf, v: mpmath.mpf | None = None) -> mpmath.mpf | None:
     if name in ("exp", "sinh", "cosh", "tanh", "sin", "cos", "tan") and abs(u) > 1e12:
         return None
@@ -82,6 +93,8 @@ def _exact(name: str, u: mpmath.mpf, v: mpmath.mpf | None = None) -> mpmath.mpf 
         top, bottom = (1, u) if v is None else (u, v)
         return top / bottom if bottom != 0 else NAN
     if name == "**":
+        if abs(v) > 1e30:
+            return None
         whole = v == mpmath.floor(v)
         if (u < 0 and not whole) or (u == 0 and v < 0):
             return NAN

@@ -7,11 +7,23 @@ from abc import abstractmethod
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hypo.expression.expr import Expression
 from hypo.expression.simplify import simplify
 from hypo.knowledge.claim_forms import Measured
-from hypo.knowledge.claims import PROVED, REFUTED, UNREFUTED, Comparison, Points, Sides, Values, Verdict, Witness, violation
+from hypo.knowledge.claims import (
+    PROVED,
+    REFUTED,
+    UNREFUTED,
+    Comparison,
+    Points,
+    Sides,
+    Values,
+    Verdict,
+    Witness,
+    violation,
+)
 from hypo.knowledge.domain import Domain
 from hypo.knowledge.ladders import Ladder, along, enclosed, ladders, last, settled
 from hypo.knowledge.parameters import EXTENDED, NUMBER, VARIABLE, Choice, parameter
@@ -19,6 +31,8 @@ from hypo.knowledge.proofs import settle
 from hypo.knowledge.rules import Law, Rule, together
 from hypo.knowledge.shapes import ZERO, Claims, constant
 from hypo.knowledge.values import law_size
+
+Rungs = NDArray[np.int64]
 
 _OTHERS = 16
 """At so many points of the other variables the way is followed."""
@@ -43,7 +57,7 @@ class _Asymptotic(Rule):
             yield "side", "infinity has one side only; remove it"
 
     @abstractmethod
-    def margins(self, law: Law, ladder: Ladder, others: Points, size: float) -> tuple[Values, Values, list[Sides]]:
+    def margins(self, law: Law, ladder: Ladder, others: Points, size: float) -> tuple[Values, Rungs, list[Sides]]:
         """The margin (m,), the telling rung (m,) and the sides there, for each point of the other variables."""
 
     def size(self, law: Law) -> float:
@@ -84,7 +98,7 @@ class _Asymptotic(Rule):
             else:
                 near = ladder.to + math.copysign(1.0, ladder.rungs[0] - ladder.to) * ladder.distance[0] * 10 * _CLOSE
                 ends = (min(near, self.to), max(near, self.to))
-            boxes.append(self.domain(law, **{self.variable: ends}))
+            boxes.append(self.domain(law, {self.variable: ends}))
         return boxes
 
     def _way(self) -> str:
@@ -104,14 +118,14 @@ class Limit(_Asymptotic):
     def size(self, law: Law) -> float:
         return math.hypot(law_size(self, law), self.equals if math.isfinite(self.equals) else 0.0) or 1.0
 
-    def margins(self, law: Law, ladder: Ladder, others: Points, size: float) -> tuple[Values, Values, list[Sides]]:
+    def margins(self, law: Law, ladder: Ladder, others: Points, size: float) -> tuple[Values, Rungs, list[Sides]]:
         f = law.expression
         values = along(f, self.variable, ladder, others)
         margins, rungs = self._unbounded(values) if math.isinf(self.equals) else self._bounded(f, values, ladder, others, size)
         sides = [Sides(float(row[int(k)]), "->", self.equals) for row, k in zip(values, rungs, strict=True)]
         return margins, rungs, sides
 
-    def _bounded(self, f: Expression, values: Values, ladder: Ladder, others: Points, size: float) -> tuple[Values, Values]:
+    def _bounded(self, f: Expression, values: Values, ladder: Ladder, others: Points, size: float) -> tuple[Values, Rungs]:
         tolerance = self._tolerance(size)
         wanted = self.equals
         with np.errstate(all="ignore"):
@@ -138,7 +152,7 @@ class Limit(_Asymptotic):
         with np.errstate(all="ignore"):
             return np.where(np.isinf(ends[:, 2]), np.inf, ends[:, 2] / ends[:, 1])
 
-    def _unbounded(self, values: Values) -> tuple[Values, Values]:
+    def _unbounded(self, values: Values) -> tuple[Values, Rungs]:
         ends, columns = last(math.copysign(1.0, self.equals) * values, 3)
         grown = self._grown(ends)
         # Numbers that stand still are short by 1.
@@ -162,7 +176,7 @@ class Limit(_Asymptotic):
 
 
 class Growth(_Asymptotic):
-    """``f ~ C·|x - to|^exponent`` (``x^exponent`` on the way to infinity), or a bound on the exponent: ``at_most``, ``at_least``.
+    """``f ~ C·|x - to|^exponent`` (``x^exponent`` on the way to infinity), or bounds on it: ``at_most``, ``at_least``.
 
     The exponent is that of log|f| by log|x - to|, and counts as met within ``tolerance`` (0.01); so does x²·log x for 2.
     """
@@ -189,7 +203,7 @@ class Growth(_Asymptotic):
             return self.exponent, self.exponent
         return (-math.inf if self.at_least is None else self.at_least), (math.inf if self.at_most is None else self.at_most)
 
-    def margins(self, law: Law, ladder: Ladder, others: Points, size: float) -> tuple[Values, Values, list[Sides]]:
+    def margins(self, law: Law, ladder: Ladder, others: Points, size: float) -> tuple[Values, Rungs, list[Sides]]:
         f, tolerance = law.expression, self.tolerance or 0.01
         low, high = self.between
 
@@ -205,8 +219,10 @@ class Growth(_Asymptotic):
             slopes = np.diff(heights) / steps
             found, rungs = settled(slopes, short)
             # Waves cancel over a long way.
-            whole = (heights[:, -1:] - heights[:, len(heights[0]) // 2 : len(heights[0]) // 2 + 1]) / steps[len(steps) // 2 :].sum()
-            found = np.fmin(found, np.where(np.isnan(whole), np.inf, short(whole))[:, 0])
+            half = len(steps) // 2
+            (end,), (column,) = (part.T for part in last(heights, 1))
+            whole = (end - heights[:, half]) / np.log(ladder.distance[column] / ladder.distance[half])
+            found = np.where((column > half) & ~np.isnan(whole), np.fmin(found, short(whole)), found)
             ends, columns = last(slopes, 2)
             far = short(ends)
             astray = (found <= tolerance) & (far > tolerance).all(axis=1) & (np.abs(ends[:, 1] - ends[:, 0]) < 0.05)

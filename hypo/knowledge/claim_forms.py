@@ -42,7 +42,10 @@ class Defined(Claim):
 
 @dataclass(frozen=True)
 class AlmostEverywhere(Claim):
-    """``claim`` holds wherever it is defined: a slope is not at a kink, where other claims speak of the law itself."""
+    """``claim`` holds wherever it is defined: a slope is not at a kink, where other claims speak of the law itself.
+
+    Boxes with such points are neither proved nor refuted.
+    """
 
     claim: Claim
 
@@ -58,7 +61,9 @@ class AlmostEverywhere(Claim):
         return self.claim.sides(points, index)
 
     def enclose(self, boxes: Boxes) -> Enclosure:
-        return self.claim.enclose(boxes)
+        found = self.claim.enclose(boxes)
+        lo = np.where(np.isnan(found.lo), -np.inf, found.lo)
+        return Enclosure(lo, np.where(found.defined, found.hi, np.inf), found.defined)
 
     def scaled(self, points: Points) -> AlmostEverywhere:
         return AlmostEverywhere(self.claim.scaled(points))

@@ -30,8 +30,8 @@ _EVERYTHING = (-math.inf, math.inf)
 def contradictions(rules: Sequence[Rule], ranges: Mapping[str, Interval] | None = None) -> Iterator[tuple[int, int, str]]:
     """(i, j, why rules i < j do not go together) for each such pair.
 
-    ``ranges`` are the domains of variables where a rule's ``where`` is silent; a variable without one has all numbers. Not every
-    contradiction is found, but each one found is one.
+    ``ranges`` are the domains of variables where a rule's ``where`` is silent; a variable without one has all numbers. Not
+    every contradiction is found, but each one found is one.
     """
     known = dict(ranges or {})
     for (i, a), (j, b) in combinations(enumerate(rules), 2):
@@ -160,7 +160,7 @@ def _slopes(a: Rule, b: Rule, known: Mapping[str, Interval]) -> str | None:
     low, high = box.get(x, _EVERYTHING)
     if not low < high or not _overlap(box, box):
         return None
-    constant = f"only a law that does not change with {x} does both" if not a.strict else f"a law cannot rise or fall with {x} too"
+    constant = f"a law cannot rise or fall with {x} too" if a.strict else f"only a law that does not change with {x} does both"
     if isinstance(b, Monotone) and b.variable == x and a.direction != b.direction:
         return constant if not b.strict or a.strict else None
     if isinstance(b, Periodic) and b.variable == x and high - low > b.period:

@@ -143,7 +143,6 @@ def spread(t: Values, lo: float, hi: float) -> Values:
     if hi < 0:
         return -spread(1 - t, -hi, -lo)
     if lo > 0 and hi / lo > WIDE:
-        # t = 0 and 1 are the ends; evenly spaced below one half, back by magnitude above.
         by_size = np.exp(np.log(lo) + (np.log(hi) - np.log(lo)) * (2 * t - 1))
-        return np.where(t < 0.5, lo + (hi - lo) * 2 * t, np.where(t == 1, hi, by_size))
+        return np.where(t < 0.5, lo + (hi - lo) * np.minimum(2 * t, 1), np.where(t == 1, hi, by_size))
     return lo * (1 - t) + hi * t

@@ -119,7 +119,7 @@ class _Scaled(_Identity):
         return {x: factor * Expression.variable(x) for x in self.variables}
 
     def extended(self, law: Law) -> Domain:
-        return self.domain(law, **{FACTOR: FACTORS})
+        return self.domain(law, {FACTOR: FACTORS})
 
 
 class Homogeneous(_Scaled):
@@ -158,7 +158,7 @@ class TranslationInvariant(_Identity):
         ranges = {**law.ranges, **self.where}
         widths = [high - low for low, high in (ranges.get(x, (0.0, 1.0)) for x in self.variables)]
         width = min([w for w in widths if 0 < w < math.inf], default=1.0)
-        return self.domain(law, **{SHIFT: (-width, width)})
+        return self.domain(law, {SHIFT: (-width, width)})
 
     def sentence(self, target: str) -> str:
         return f"{target} does not change when {join(self.variables)} {_are(self.variables)} shifted alike"

@@ -1,8 +1,8 @@
 """Sequences that run towards a point or to infinity, and where numbers along them are going.
 
-Rungs come first by factors of ten, then by squares, so that slow laws (1/log x) show as well. Floats die on the way: differences
-cancel, products overflow. So a stretch of rungs that agree counts, wherever it is; the far end has the last word only where interval
-arithmetic confirms its numbers.
+Rungs come first by factors of ten, then by squares, so that slow laws (1/log x) show as well. Floats die on the way:
+differences cancel, products overflow. So a stretch of rungs that agree counts, wherever it is; the far end has the last word
+only where interval arithmetic confirms its numbers.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ def ladders(to: float, side: str | None, low: float, high: float) -> list[Ladder
     width = high - low if 0 < high - low < math.inf else max([abs(to), *ends], default=1.0) or 1.0
     least = 1e3 * _EPS * abs(to)
     distance = np.array([width / s for s in steps if max(least, 1e-300) < width / s])
-    signs = {"above": [1.0], "below": [-1.0]}.get(side or "", [s for s, out in ((1.0, to >= high), (-1.0, to <= low)) if not out])
+    within = [s for s, out in ((1.0, to >= high), (-1.0, to <= low)) if not out]
+    signs = {"above": [1.0], "below": [-1.0]}.get(side or "", within)
     return [Ladder(to, to + s * distance, distance) for s in signs or [1.0, -1.0]]
 
 
@@ -61,11 +62,11 @@ def grid(variable: str, rungs: Values, others: Points) -> Points:
     return {**{name: np.repeat(v, len(rungs)) for name, v in others.items()}, variable: np.tile(rungs, m)}
 
 
-def settled(values: Values, short: Callable[[Values], Values]) -> tuple[Values, Values]:
+def settled(values: Values, short: Callable[[Values], Values]) -> tuple[Values, NDArray[np.int64]]:
     """How far (m,) sequences ``values`` (m, k) end from where they should, and which rung (m,) tells.
 
-    ``short`` gives the distance of a number from what is wanted. Two neighbours that are both near count, or two neighbours of the
-    sequence extrapolated by Aitken's formula; infinite where no two numbers stand side by side.
+    ``short`` gives the distance of a number from what is wanted. Two neighbours that are both near count, or two neighbours of
+    the sequence extrapolated by Aitken's formula; infinite where no two numbers stand side by side.
     """
     with np.errstate(all="ignore"):
         found = _neighbours(short(values))

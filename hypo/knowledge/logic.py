@@ -1,9 +1,9 @@
 """First-order rules: what they say of a law, and whether it holds.
 
-``forall x in [0, 1], y in [0, 1]: x > y implies f(x, y) > f(y, x)``. Columns that no quantifier names are quantified universally
-over their ranges. Margins are quantitative: ``and`` and ``forall`` take the least, ``or`` and ``exists`` the greatest, ``not`` turns
-the sign, ``p implies q`` is ``not p or q``. The grammar stands in :mod:`hypo.knowledge.logic_parser`, the meaning of names in
-:mod:`hypo.knowledge.logic_names`.
+``forall x in [0, 1], y in [0, 1]: x > y implies f(x, y) > f(y, x)``. Columns that no quantifier names are quantified
+universally over their ranges. Margins are quantitative: ``and`` and ``forall`` take the least, ``or`` and ``exists`` the
+greatest, ``not`` turns the sign, ``p implies q`` is ``not p or q``. The grammar stands in :mod:`hypo.knowledge.logic_parser`,
+the meaning of names in :mod:`hypo.knowledge.logic_names`.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class Sentence:
         """Whether the law does as the sentence says.
 
         Sentences without ``exists`` (after negations are drawn in) are settled as any claim over a domain. With ``exists``, a
-        sentence that no point found satisfies has an amount > 0; its level is REFUTED only if its negation is proved, so without
-        ``proof`` never. Proofs are given up after ``deadline`` seconds (None: no limit but that of their boxes).
+        sentence that no point found satisfies has an amount > 0; its level is REFUTED only if its negation is proved, so
+        without ``proof`` never. Proofs are given up after ``deadline`` seconds (None: no limit but that of their boxes).
 
         Raises FormulaError when the names do not fit the law.
         """
@@ -78,5 +78,6 @@ def _sentence(text: str, names: Names | None) -> Sentence:
     statement = read(text, names)
     blocks = depth(statement)
     if blocks > MAX_BLOCKS:
-        raise FormulaError(f"the rule has {blocks} changes of 'forall' and 'exists' within each other; at most {MAX_BLOCKS} are allowed")
+        raise FormulaError(f"the rule has {blocks} blocks of 'forall' and 'exists' within each other; "
+                           f"at most {MAX_BLOCKS} are allowed")
     return Sentence(statement, text, names)

@@ -48,7 +48,7 @@ Node = Claim | Block | Joint
 
 @dataclass(frozen=True)
 class Open(Claim):
-    """``claim``, in which a variable at an ``end`` of its interval does not count: such points hold if ``universal``, else not."""
+    """``claim``, in which a variable at ``ends`` of its interval does not count: it holds there if ``universal``, else not."""
 
     claim: Claim
     name: str

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hypo.knowledge.claims import PROVED, REFUTED, UNREFUTED, Claim, Points, Sides, Values, Verdict, Witness, violation
 from hypo.knowledge.domain import Domain, spread
@@ -28,8 +29,8 @@ _SCALE_POINTS = 512
 def settle_game(node: Node, *, points: int, proof: bool, seed: int = 0, deadline: float | None = None) -> Verdict:
     """The verdict on a statement with existential quantifiers and without free variables.
 
-    Its amount is that of the margins over an outermost universal block, else of the one margin. A point for which no partner was
-    found counts as violated; the level is REFUTED only if there provably is none, else UNREFUTED with an amount > 0.
+    Its amount is that of the margins over an outermost universal block, else of the one margin. A point for which no partner
+    was found counts as violated; the level is REFUTED only if there provably is none, else UNREFUTED with an amount > 0.
     """
     until = None if deadline is None else time.monotonic() + deadline
     node = _scaled(node, Domain(_ranges(node)).sample(_SCALE_POINTS, seed))
@@ -60,7 +61,7 @@ class Game:
     evaluated: int = 0
 
     def value(self, node: Node, outer: Points, n: int) -> tuple[Values, Points]:
-        """Margins (n,) at each of ``n`` points of the variables around ``node``; and these with its own variables, as chosen."""
+        """Margins (n,) at ``n`` points of the variables around ``node``; and these with its own variables, as chosen."""
         if isinstance(node, Claim):
             self.evaluated += n
             return np.broadcast_to(node.margin(outer), n).copy(), outer
@@ -83,7 +84,7 @@ class Game:
 
     def best(self, node: Block, outer: Points, cube: Mapping[str, Values], n: int,
              m: int) -> tuple[Values, dict[str, Values], dict[str, Values]]:
-        """The best of ``m`` points for each of ``n`` (the worst if universal): margins, places in the unit cube, all variables."""
+        """The best (worst if universal) of ``m`` points for each of ``n``: margins, places in the unit cube, all variables."""
         inner = {name: spread(u, *node.ranges[name]) for name, u in cube.items()}
         repeated = {name: np.repeat(values, m) for name, values in outer.items()}
         margins, chosen = self.value(node.body, {**repeated, **inner}, n * m)
@@ -93,7 +94,7 @@ class Game:
         pick = wanted.reshape(n, m).argmax(axis=1) + m * np.arange(n)
         return margins[pick], {name: u[pick] for name, u in cube.items()}, {name: v[pick] for name, v in chosen.items()}
 
-    def search_near(self, node: Block, outer: Points, name: str, step: float, todo: Values, best: Values,
+    def search_near(self, node: Block, outer: Points, name: str, step: float, todo: NDArray[np.bool_], best: Values,
                     at: dict[str, Values], chosen: dict[str, Values]) -> None:
         """Moves the points ``todo`` along one variable where that betters their margins; in place."""
         m, count = len(_STEPS), int(todo.sum())
@@ -123,7 +124,7 @@ def joined(every: bool, margins: list[Values]) -> Values:
 
 def unit_points(node: Block, m: int, seed: int) -> dict[str, Values]:
     """``m`` points of the unit cube of a block: middle and corners, then an even sequence."""
-    return dict(Domain({name: (0.0, 1.0) for name in node.ranges}).sample(m, seed))
+    return dict(Domain(dict.fromkeys(node.ranges, (0.0, 1.0))).sample(m, seed))
 
 
 def height(node: Node) -> int:

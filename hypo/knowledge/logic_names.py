@@ -47,6 +47,13 @@ class Names:
         known = list(dict.fromkeys([*local, *self.variables, *self.constants, *self.laws, "pi"]))
         return f"unknown name {name!r}; {words.suggestion(name, known, 'known are ')}"
 
+    def unknown_function(self, name: str) -> str:
+        """What a message says of a name before a bracket that is no function."""
+        near = words.nearest(name, [*self.laws, *FUNCTIONS, "int"])
+        plain = [n for n in ops.BY_NAME if n.isalpha()]
+        hint = f"did you mean {near}?" if near else f"known are {words.join([*self.laws, *plain, 'int'])}"
+        return f"unknown function {name!r}; {hint}"
+
 
 def numerator(word: str) -> tuple[int, str] | None:
     """(order, name of the law) in ``df`` or ``d2f``; None if the word has not that form."""

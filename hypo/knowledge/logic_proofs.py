@@ -1,9 +1,10 @@
 """Proofs of statements with existential quantifiers, by boxes with candidates.
 
-A universal block is split into boxes until the statement is proved over each. Over a box, an existential block is proved by one
-candidate that will do throughout: the best partner of the box's middle. For a bare equation two candidates between which the
-difference of its sides changes sign will do as well: where all operators are defined they are continuous. A universal block within
-becomes one interval, undivided. A statement that is not proved need not be false; it is refuted when its negation is proved.
+A universal block is split into boxes until the statement is proved over each. Over a box, an existential block is proved by
+one candidate that will do throughout: the best partner of the box's middle. For a bare equation two candidates between which
+the difference of its sides changes sign will do as well: where all operators are defined they are continuous. A universal
+block within becomes one interval, undivided. A statement that is not proved need not be false; it is refuted when its negation
+is proved.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hypo.knowledge.claims import Boxes, Claim, Comparison, Points, Values
 from hypo.knowledge.domain import Domain, middle, spread
@@ -22,6 +24,7 @@ from hypo.knowledge.logic_integrals import IntegralComparison
 _MAX_BOXES, _BATCH = 4096, 128
 _SIGN_POINTS = 32
 
+Flags = NDArray[np.bool_]
 Value = Callable[[Node, Points, int], tuple[Values, Points]]
 
 
@@ -79,7 +82,7 @@ class Prover:
                 waiting += [(low[i], below), (above, high[i])]
         return True
 
-    def _over(self, node: Node, boxes: Boxes, n: int) -> Values:
+    def _over(self, node: Node, boxes: Boxes, n: int) -> Flags:
         """For each of ``n`` boxes, whether ``node`` is proved at all of its points."""
         if isinstance(node, Claim):
             return self._holds(node, boxes, n)
@@ -87,21 +90,22 @@ class Prover:
             found = [self._over(part, boxes, n) for part in node.parts]
             return np.logical_and.reduce(found) if node.every else np.logical_or.reduce(found)
         if node.universal:
-            return self._over(node.body, {**boxes, **{k: (np.full(n, a), np.full(n, b)) for k, (a, b) in node.ranges.items()}}, n)
+            inner = {name: (np.full(n, low), np.full(n, high)) for name, (low, high) in node.ranges.items()}
+            return self._over(node.body, {**boxes, **inner}, n)
         _, chosen = self.value(node, {name: middle(*ends) for name, ends in boxes.items()}, n)
         done = self._over(node.body, {**boxes, **{name: (chosen[name], chosen[name]) for name in node.ranges}}, n)
         return done if done.all() else done | self._changes_sign(node, boxes, n)
 
-    def _holds(self, claim: Claim, boxes: Boxes, n: int) -> Values:
+    def _holds(self, claim: Claim, boxes: Boxes, n: int) -> Flags:
         found = claim.enclose(boxes)
         return np.broadcast_to(found.defined & (found.lo >= 0), n).copy()
 
-    def _changes_sign(self, node: Block, boxes: Boxes, n: int) -> Values:
+    def _changes_sign(self, node: Block, boxes: Boxes, n: int) -> Flags:
         """Whether at all points of a box, left - right of a bare equation is zero somewhere in an existential block."""
         above, below = (_one_sided(node.body, relation) for relation in (">", "<"))
         if above is None or below is None:
             return np.zeros(n, dtype=bool)
-        cube = Domain({name: (0.0, 1.0) for name in node.ranges}).sample(_SIGN_POINTS)
+        cube = Domain(dict.fromkeys(node.ranges, (0.0, 1.0))).sample(_SIGN_POINTS)
         inner = {name: np.tile(spread(u, *node.ranges[name]), n) for name, u in cube.items()}
         centres = {name: np.repeat(middle(*ends), _SIGN_POINTS) for name, ends in boxes.items()}
         ends: list[Points] = []

@@ -136,7 +136,7 @@ class Negation:
     body: Statement
 
     def __str__(self) -> str:
-        return f"not {_bracketed(self.body)}"
+        return f"not {_within(self.body, 4)}"
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ class Conjunction:
     parts: tuple[Statement, ...]
 
     def __str__(self) -> str:
-        return " and ".join(map(_bracketed, self.parts))
+        return " and ".join(_within(part, 4) for part in self.parts)
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ class Disjunction:
     parts: tuple[Statement, ...]
 
     def __str__(self) -> str:
-        return " or ".join(map(_bracketed, self.parts))
+        return " or ".join(_within(part, 3) for part in self.parts)
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ class Implication:
     conclusion: Statement
 
     def __str__(self) -> str:
-        return f"{_bracketed(self.premise)} implies {_bracketed(self.conclusion)}"
+        return f"{_within(self.premise, 2)} implies {_within(self.conclusion, 1)}"
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,7 @@ class Equivalence:
     right: Statement
 
     def __str__(self) -> str:
-        return f"{_bracketed(self.left)} iff {_bracketed(self.right)}"
+        return f"{_within(self.left, 0)} iff {_within(self.right, 1)}"
 
 
 @dataclass(frozen=True)
@@ -209,8 +209,12 @@ class Quantified:
 Statement = Chain | Negation | Conjunction | Disjunction | Implication | Equivalence | Quantified
 
 
-def _bracketed(statement: Statement) -> str:
-    return str(statement) if isinstance(statement, Chain | Negation) else f"({statement})"
+_BINDING = {Equivalence: 0, Implication: 1, Disjunction: 2, Conjunction: 3, Negation: 4, Chain: 5}
+
+
+def _within(statement: Statement, least: int) -> str:
+    """Text of a part, in brackets unless it binds at least as tightly as asked; a quantifier would reach beyond it."""
+    return str(statement) if _BINDING.get(type(statement), -1) >= least else f"({statement})"
 
 
 def operands(statement: Statement) -> tuple[Statement, ...]:

@@ -10,7 +10,7 @@ from hypo.knowledge.logic_names import FUNCTIONS, KEYWORDS
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)|(?P<name>[^\W\d]\w*)"
-    r"|(?P<foreign><->|<=>|->|=>|&&?|\|\|?|!(?!=)|[∀∃∧∨¬→⇒↔⇔]|\]?\.\.+)"
+    r"|(?P<foreign><->|<=>|->|=>|&&?|\|\|?|!(?!=)|[∀∃∧∨¬→⇒↔⇔])"
     r"|(?P<mark>\*\*|[<>=!]=|[-+*/^(),:<>=\[\]≤≥≠])|(?P<end>\Z))"
 )
 _SAME = {"^": "**", "==": "=", "≤": "<=", "≥": ">=", "≠": "!="}
@@ -47,9 +47,7 @@ class Tokens:
             kind = str(match.lastgroup)
             token = match.group(kind)
             if kind == "foreign":
-                instead = _FOREIGN.get(token)
-                self.fail(match.start(kind), f"unexpected {token!r}; " + (
-                    f"write {instead!r}" if instead else "write an interval as [a, b]"))
+                self.fail(match.start(kind), f"unexpected {token!r}; write {_FOREIGN[token]!r}")
             tokens.append(Token(kind, _SAME.get(token, token), match.start(kind)))
             at = match.end()
         return tokens
@@ -86,7 +84,7 @@ class Tokens:
         left, right = self.tokens[self.position - 1], self.token
         if right.text == ")":
             self.fail(right.at, "this ')' has no '(' before it")
-        if right.kind in ("number", "name") and right.text not in KEYWORDS or right.text == "(":
+        if (right.kind in ("number", "name") and right.text not in KEYWORDS) or right.text == "(":
             if left.text in FUNCTIONS:
                 self.expected(f"'(' after the function {left.text!r}")
             self.fail(right.at, f"expected an operator between {left.text!r} and {right.text!r}; "

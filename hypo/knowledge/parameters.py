@@ -1,4 +1,4 @@
-"""What the keys of a rule's table hold: each sort of value reads itself from TOML, writes itself back, and names its variables."""
+"""What the keys of a rule's table hold: each sort of value reads itself from TOML, writes itself back, names its variables."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Number(Sort):
             problem(path, f"expected a finite number, got {show(value)}" if not self.infinite
                     else f'expected a number, "inf" or "-inf", got {show(value)}')
             return None
-        if number < self.least or number <= self.above:
+        if number < self.least or (number <= self.above and self.above > -math.inf):
             problem(path, f"expected {self._expected()}, got {show(value)}")
             return None
         return number

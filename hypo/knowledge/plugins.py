@@ -1,8 +1,8 @@
 """The kinds of rules: those built in, and those of installed packages through the entry point group ``hypo.rules``.
 
-A package states ``saturates = "its_module:Saturates"`` under ``[project.entry-points."hypo.rules"]``: the name of the kind, and
-its class. The class is imported when a knowledge file names the kind and not before, so a broken package spoils only the files that
-use it. Built-in kinds cannot be replaced.
+A package states ``saturates = "its_module:Saturates"`` under ``[project.entry-points."hypo.rules"]``: the name of the kind,
+and its class. The class is imported when a knowledge file names the kind and not before, so a broken package spoils only the
+files that use it. Built-in kinds cannot be replaced.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def known_kinds() -> Mapping[str, type[Rule]]:
 
 
 def broken_plugins() -> list[str]:
-    """One sentence for each installed plug-in that cannot be used, or that would replace a built-in kind. Imports all of them."""
+    """A sentence for each installed plug-in that cannot be used, or would replace a built-in kind. Imports all of them."""
     found = []
     for name, offers in _installed(tuple(sys.path)).items():
         if name in built_in_kinds():

@@ -57,7 +57,7 @@ def settle(claim: Claim, domain: Domain, *, points: int = 1024, proof: bool = Tr
         margins = _without_doubtful(claim, sample, margins)
     held = bool((margins >= 0).all())
     if held and not proof:
-        return Verdict(UNREFUTED, 0.0, points)
+        return Verdict(UNREFUTED, 0.0, len(margins))
     if not proof:
         return _refuted(claim, sample, int(np.argmin(_ranked(margins))), margins, margins)
     claim = claim.scaled(sample)
@@ -68,7 +68,7 @@ def settle(claim: Claim, domain: Domain, *, points: int = 1024, proof: bool = Tr
         proved, breach = _prove(claim, domain, budget, None if deadline is None else time.monotonic() + deadline)
     if breach is not None:
         return _refuted(claim, breach, 0, claim.margin(breach), margins)
-    return Verdict(PROVED if proved else UNREFUTED, 0.0, points)
+    return Verdict(PROVED if proved else UNREFUTED, 0.0, len(margins))
 
 
 def _refuted(claim: Claim, points: Points, index: int, found: Values, margins: Values) -> Verdict:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from abc import ABC
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from functools import lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, dataclass_transform
 
 from hypo.errors import KnowledgeError
@@ -20,12 +21,15 @@ if TYPE_CHECKING:
     from hypo.knowledge.domain import Domain
 
 
+NOWHERE: Mapping[str, tuple[float, float]] = MappingProxyType({})
+
+
 @dataclass(frozen=True)
 class Law:
     """A formula under test, in the units of the table.
 
-    ``variables`` are all columns, in order (``f(a, b)`` in a first-order rule fills them in this order); ``ranges`` gives each its
-    domain: that of [ranges], else that of the data. ``constants`` are the named ones. ``simplified`` asks for simplified
+    ``variables`` are all columns, in order (``f(a, b)`` in a first-order rule fills them in this order); ``ranges`` gives each
+    its domain: that of [ranges], else that of the data. ``constants`` are the named ones. ``simplified`` asks for simplified
     derivatives: slower to make, but their intervals are narrower.
     """
 
@@ -53,8 +57,8 @@ class Rule(ABC):
     """What is known of a law. Subclasses are kinds; third parties add theirs through the entry point group ``hypo.rules``.
 
     ``weight`` multiplies the violation, ``hard`` excludes formulas that break the rule, ``where`` gives variables another
-    domain than ``law.ranges`` (ends may be infinite), ``label`` is the rule's name in reports, and ``tolerance`` says how far off
-    counts as kept, where the kind has use for it.
+    domain than ``law.ranges`` (ends may be infinite), ``label`` is the rule's name in reports, and ``tolerance`` says how far
+    off counts as kept, where the kind has use for it.
 
     A kind needs its name, the keys of its table, and what they claim of a law::
 
@@ -67,7 +71,8 @@ class Rule(ABC):
                 return [(Comparison(law.derivative(self.variable), "<=", Expression.constant(self.slope)), self.domain(law))]
 
     It may define ``check`` instead of ``claims``; ``sentence`` says the rule in words, ``inconsistencies`` what is wrong with
-    keys that are right each on its own. Instances are immutable, made with keywords, and raise KnowledgeError with all problems.
+    keys that are right each on its own. Instances are immutable, made with keywords, and raise KnowledgeError with all
+    problems.
     """
 
     kind: ClassVar[str]
@@ -123,8 +128,8 @@ class Rule(ABC):
         parts = self.proofs(replace(law, simplified=True))
         return together(settle(c, d, points=points, proof=True) for c, d in parts) if parts else verdict
 
-    def domain(self, law: Law, **more: tuple[float, float]) -> Domain:
-        """Where the rule must hold: ``law.ranges``, with those of ``where`` and ``more`` instead for the variables named there."""
+    def domain(self, law: Law, more: Mapping[str, tuple[float, float]] = NOWHERE) -> Domain:
+        """Where the rule must hold: ``law.ranges``, but those of ``where`` and ``more`` for the variables named there."""
         from hypo.knowledge.domain import Domain
 
         return Domain({**law.ranges, **self.where, **more})
@@ -173,7 +178,8 @@ class Rule(ABC):
             if key != "kind" and key not in known:
                 wrong = True
                 path = (key,) if isinstance(key, str) else ()
-                problem(path, f"unknown key {show(key)} of the kind {cls.kind}; {suggestion(key, tuple(known), 'known keys are ')}")
+                hint = suggestion(key, tuple(known), "known keys are ")
+                problem(path, f"unknown key {show(key)} of the kind {cls.kind}; {hint}")
         for name, f in known.items():
             value = table.get(name, _default(f))
             if value is MISSING:
@@ -188,7 +194,7 @@ class Rule(ABC):
     def _settle(self, problem: Problem, complete: bool = True) -> bool:
         """Puts checked values in place of those given; whether all are right."""
         good = True
-        for f in fields(self):
+        for f in (*_own_keys(type(self)), *fields(Rule)):
             value = getattr(self, f.name)
             if value is None and (_default(f) is None or not complete):
                 continue

@@ -86,7 +86,7 @@ class Monotone(Rule):
         return [(AlmostEverywhere(slope), domain), (pairs, with_partners(self, law, [x]))]
 
     def proofs(self, law: Law) -> Claims:
-        slope = Comparison(law.derivative(self.variable), self._relation(self.strict), ZERO)
+        slope = AlmostEverywhere(Comparison(law.derivative(self.variable), self._relation(self.strict), ZERO))
         return [(Defined(law.expression), self.domain(law)), (slope, self.domain(law))]
 
     def _relation(self, strict: bool) -> str:
@@ -148,8 +148,7 @@ class _Curved(Rule):
         other = f.substitute({x: b for x, (_, b) in zip(names, ends, strict=True)})
         opposite = {">=": "<=", "<=": ">="}[self._relation]
         chord = Comparison(middle, opposite, (f + other) / 2)
-        return [*((AlmostEverywhere(claim), domain) for claim, domain in self._second(law)),
-                (chord, with_partners(self, law, names))]
+        return [*self._second(law), (chord, with_partners(self, law, names))]
 
     def proofs(self, law: Law) -> Claims:
         names, domain = self.several, self.domain(law)
@@ -159,12 +158,12 @@ class _Curved(Rule):
         if len(names) == 2:
             a, b = names
             both = law.derivative(a, a) * law.derivative(b, b)
-            parts.append((Comparison(both, ">=", law.derivative(a, b) ** 2), domain))
+            parts.append((AlmostEverywhere(Comparison(both, ">=", law.derivative(a, b) ** 2)), domain))
         return parts
 
     def _second(self, law: Law) -> list[tuple[Claim, Domain]]:
         domain = self.domain(law)
-        return [(Comparison(law.derivative(x, x), self._relation, ZERO), domain) for x in self.several]
+        return [(AlmostEverywhere(Comparison(law.derivative(x, x), self._relation, ZERO)), domain) for x in self.several]
 
     def sentence(self, target: str) -> str:
         return f"{target} is {self.kind} in {join(self.several)}"
@@ -196,16 +195,15 @@ class Lipschitz(Rule):
         change = Expression.apply("abs", f.substitute({x: other}) - f)
         step = Expression.apply("abs", other - Expression.variable(x))
         pairs = Comparison(change, "<=", constant(self.constant) * step)
-        return [*((AlmostEverywhere(claim), domain) for claim, domain in self._slopes(law)),
-                (pairs, with_partners(self, law, [x]))]
+        return [*self._slopes(law), (pairs, with_partners(self, law, [x]))]
 
     def proofs(self, law: Law) -> Claims:
         return [(Defined(law.expression), self.domain(law)), *self._slopes(law)]
 
     def _slopes(self, law: Law) -> list[tuple[Claim, Domain]]:
         slope, domain = law.derivative(self.variable), self.domain(law)
-        return [(Comparison(slope, "<=", constant(self.constant)), domain),
-                (Comparison(slope, ">=", constant(-self.constant)), domain)]
+        return [(AlmostEverywhere(Comparison(slope, sign, constant(limit))), domain)
+                for sign, limit in (("<=", self.constant), (">=", -self.constant))]
 
     def sentence(self, target: str) -> str:
         return f"{target} changes by at most {self.constant:g} per unit of {self.variable}"
@@ -214,4 +212,4 @@ class Lipschitz(Rule):
 def with_partners(rule: Rule, law: Law, names: Sequence[str]) -> Domain:
     """The rule's domain with a second value, of the same range, for each of ``names``."""
     ranges = {**law.ranges, **rule.where}
-    return rule.domain(law, **{partner(x): ranges.get(x, (-math.inf, math.inf)) for x in names})
+    return rule.domain(law, {partner(x): ranges.get(x, (-math.inf, math.inf)) for x in names})

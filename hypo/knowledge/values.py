@@ -56,7 +56,7 @@ class Value(Rule):
             yield "where", f"{name} stands in at too, where it has one value; remove it here"
 
     def claims(self, law: Law) -> Claims:
-        domain = self.domain(law, **{x: (value, value) for x, value in self.at.items()})
+        domain = self.domain(law, {x: (value, value) for x, value in self.at.items()})
         return [(claim, domain) for claim in equality(self, law, self.equals)]
 
     def sentence(self, target: str) -> str:
@@ -73,14 +73,14 @@ class Zeros(Rule):
     only: bool = parameter(FLAG, default=False)
 
     def claims(self, law: Law) -> Claims:
-        return [(claim, self.domain(law, **{self.variable: (value, value)}))
+        return [(claim, self.domain(law, {self.variable: (value, value)}))
                 for value in self.at for claim in equality(self, law, 0.0)]
 
     def check(self, law: Law, *, points: int = 256, proof: bool = False) -> Verdict:
         verdict = super().check(law, points=points, proof=proof)
         if not self.only:
             return verdict
-        gaps = (never_zero(law.expression, self.domain(law, **{self.variable: gap}), points=points, proof=proof)
+        gaps = (never_zero(law.expression, self.domain(law, {self.variable: gap}), points=points, proof=proof)
                 for gap in self._gaps(*self.domain(law).ranges[self.variable]))
         return together([verdict, *gaps])
 
@@ -119,7 +119,7 @@ class Depends(Rule):
                            Witness(at, Sides(float(there[most]), "!=", float(here[most]))))
         boxes = {name: (np.array([v]), np.array([v])) for name, v in at.items()}
         a, b = (enclose(e, boxes) for e in (f, other)) if proof else (None, None)
-        apart = a is not None and b is not None and bool(np.all((a.hi < b.lo) | (b.hi < a.lo)) and np.all(a.defined & b.defined))
+        apart = a is not None and b is not None and np.all(((a.hi < b.lo) | (b.hi < a.lo)) & a.defined & b.defined)
         return Verdict(PROVED if apart else UNREFUTED, 0.0, points)
 
     def sentence(self, target: str) -> str:

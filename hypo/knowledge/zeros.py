@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from hypo.expression.expr import Expression
@@ -19,13 +21,13 @@ def never_zero(f: Expression, domain: Domain, *, points: int, proof: bool) -> Ve
     Where f has both signs, it is followed from a positive point to a negative one; what is met between them is a zero when f
     gets small there.
     """
-    verdict = settle(Comparison(f, "!=", _ZERO, tolerance=0.0), domain, points=points, proof=False)
-    if verdict.level == REFUTED:
-        return verdict
     signs = [settle(Comparison(f, sign, _ZERO), domain, points=points, proof=proof) for sign in (">", "<")]
     kept = min(signs, key=lambda v: (v.amount, v.level != PROVED))
     if kept.level != REFUTED:
         return kept
+    verdict = settle(Comparison(f, "!=", _ZERO, tolerance=0.0), domain, points=points, proof=False)
+    if verdict.level == REFUTED:
+        return replace(verdict, amount=max(verdict.amount, kept.amount))
     sample = domain.of(frozenset(f.variables)).sample(points)
     zero = _zero_between(f, sample, values_at(f, sample))
     if zero is None:
