@@ -259,7 +259,8 @@ GRAMMAR = [
     (
         '[grammar]\nmust_use = ["a", "b", "c"]\nmax_complexity = 4\nmax_depth = 2',
         [
-            "K:3: error: [grammar] max_complexity: 4 leaves no formula with the 3 names of must_use, which has at least 5 nodes",
+            "K:3: error: [grammar] max_complexity: 4 leaves no formula with the 3 names of must_use, which has at least "
+            "5 nodes",
             "K:4: error: [grammar] max_depth: 2 leaves no formula with the 3 names of must_use, which has at least 3 levels",
         ],
     ),
@@ -275,7 +276,8 @@ GRAMMAR = [
     (
         '[grammar]\nforbid = ["sqrt"]\nmax_complexity = 5\nexponents = "integer"\n[template]\nform = "sqrt(a)*b*h(x) + b**0.5"',
         [
-            "K:6: error: [template] form: no formula of this form keeps [grammar] max_complexity: the complexity 10 is above the "
+            "K:6: error: [template] form: no formula of this form keeps [grammar] max_complexity: the complexity 10 is "
+            "above the "
             "maximum of 5",
             "K:6: error: [template] form: no formula of this form keeps [grammar] forbid: sqrt is forbidden",
             "K:6: error: [template] form: no formula of this form keeps [grammar] exponents: an exponent is 0.5, but must be a "
@@ -306,12 +308,14 @@ def test_lint_of_template_and_guesses_against_the_table(tmp_path: Path) -> None:
         "has s"
     ]
     assert found(tmp_path, '[units]\nhard = false\n[template]\nform = "a*h(theta)*exp(L) + g"', data) == [
-        "K:4: warning: [template] form: the units do not fit, whatever h may be: in exp(L), its argument has the dimension m, but "
+        "K:4: warning: [template] form: the units do not fit, whatever h may be: in exp(L), its argument has the "
+        "dimension m, but "
         "must be a pure number; 2 such places in all"
     ]
     text = '[grammar]\nmust_use = ["g"]\n[template]\nform = "l*h(L)"\n[guesses]\nforms = ["y = g", "T*g", "Theta*g", "L"]'
     assert found(tmp_path, text, data) == [
-        "K:4: error: [template] form: must_use demands g, but it can stand neither in the known part nor in the unknown functions",
+        "K:4: error: [template] form: must_use demands g, but it can stand neither in the "
+        "known part nor in the unknown functions",
         "K:4: note: [template] form: no formula of this form uses theta",
         "K:4: note: [template] form: l is no column, so it is a constant to fit; did you mean L?",
         "K:6: error: [guesses] forms: the left side is y, but the target is T",
@@ -323,7 +327,8 @@ def test_lint_of_template_and_guesses_against_the_table(tmp_path: Path) -> None:
 
 def test_lint_of_names_in_every_section(tmp_path: Path) -> None:
     text = (
-        '[ranges]\nl = [0, 1]\nT = [0, 1]\n[grammar]\nmust_use = ["gg"]\nmust_not_use = ["zzz"]\nnever_together = [["L", "g2"]]\n'
+        '[ranges]\nl = [0, 1]\nT = [0, 1]\n[grammar]\nmust_use = ["gg"]\nmust_not_use = ["zzz"]\n'
+        'never_together = [["L", "g2"]]\n'
         '[grammar.only]\nThet = ["sin"]\nT = ["sin"]\n[[rule]]\nkind = "even"\nvariable = "thta"\n[template]\nform = "L*h(G)"\n'
     )
     assert found(tmp_path, text, pendulum()) == [

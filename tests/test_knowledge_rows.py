@@ -133,7 +133,8 @@ def test_rows_of_a_file_go_by_its_lines(tmp_path: Path) -> None:
 def test_rules_that_no_row_can_test(tmp_path: Path) -> None:
     data = table(product, 0.0)
     text = (
-        "[ranges]\nx = [10, 20]\n" + rule(kind="bounds", min=3.0) + rule(kind="bounds", max=30.0, where={"x": [0, "inf"], "a": [5, 6]})
+        "[ranges]\nx = [10, 20]\n" + rule(kind="bounds", min=3.0)
+        + rule(kind="bounds", max=30.0, where={"x": [0, "inf"], "a": [5, 6]})
         + rule(kind="value", at={"x": 0, "a": 1}, equals=3.0, where={}) + rule(kind="even", variable="x", where={"x": [-4, 4]})
     )
     lines = found(tmp_path, text, data)

@@ -184,7 +184,10 @@ REFUSED = [
         '[grammar.never_inside]\nx = "exp"',
         'K:2: [grammar.never_inside] x: expected an array of operators such as ["+", "*", "sin"], got "exp"',
     ),
-    ("[grammar]\nonly = 3", 'K:2: [grammar.only]: expected a table, got a whole number; write lines such as theta = ["sin", "cos"]'),
+    (
+        "[grammar]\nonly = 3",
+        'K:2: [grammar.only]: expected a table, got a whole number; write lines such as theta = ["sin", "cos"]',
+    ),
     # sizes and numbers
     ("[grammar]\nmax_depth = 0", "K:2: [grammar] max_depth: expected a whole number of levels, at least 1, got 0"),
     ('[grammar]\nexponents = "whole"', f'K:2: [grammar] exponents: expected limits of the exponents, got "whole"; {LIMITS}'),
