@@ -233,6 +233,10 @@ REFUSED = [
         "K:2: [template] form: cannot read the formula at column 12: expected a number, a name or '(' but the formula ends",
     ),
     ('[guesses]\nforms = "a*x"', 'K:2: [guesses] forms: expected an array of formulas such as ["a*x/(b + x)"], got "a*x"'),
+    (
+        '[guesses]\nforms = ["sqrt*x"]',
+        "K:2: [guesses] forms: cannot read the formula at column 1: sqrt is a function; expected '(' after it",
+    ),
     ('[guesses]\nform = ["a*x"]', "K:2: [guesses] form: unknown key; the only key is forms"),
     # units with an offset
     (

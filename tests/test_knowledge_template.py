@@ -49,6 +49,7 @@ REFUSED = [
     ),
     ("sqrt(L/g)*h(x)*", "cannot read the formula at column 16: expected a number, a name or '(' but the formula ends"),
     ("2 h(x)", "cannot read the formula at column 3: expected an operator between '2' and 'h'; multiplication is written out"),
+    ("sqrt*h(x)", "cannot read the formula at column 1: sqrt is a function; expected '(' after it"),
     ("lambda(x)", 'cannot read the form at column 1: "lambda" cannot be a name in a formula'),
     ("h(x)" + "+1" * 5000, "the form has 10004 characters; at most 10000 are allowed"),
 ]

@@ -108,7 +108,7 @@ def read_guesses(value: Any, report: Report, out: Fields) -> None:
         left = _LEFT_SIDE.match(text)
         start = left.end() if left else 0
         try:
-            parse(" " * start + text[start:])
+            parse(" " * start + text[start:], variables=())
         except FormulaError as error:
             report.add((*path, i), str(error))
         else:
