@@ -93,7 +93,7 @@ def test_bad_comparisons(options: dict, message: str) -> None:
 
 
 def test_empty_combinations() -> None:
-    with pytest.raises(ValueError, match="^And needs at least one claim$"):
+    with pytest.raises(ValueError, match=r"^And needs at least one claim$"):
         And(())
 
 

@@ -178,8 +178,8 @@ def random_points(rng: np.random.Generator, box: tuple[float, float], n: int) ->
     lo, hi = max(box[0], -1e300), min(box[1], 1e300)
     t = rng.uniform(size=n)
     size = 10.0 ** rng.uniform(-20, 20, n)
-    found = np.choose(rng.integers(4, size=n), [lo + (hi / 2 - lo / 2) * 2 * t, lo + size, hi - size, np.where(t < 0.5, lo, hi)])
-    return np.clip(found, lo, hi)
+    kinds = [lo + (hi / 2 - lo / 2) * 2 * t, lo + size, hi - size, np.where(t < 0.5, lo, hi)]
+    return np.clip(np.choose(rng.integers(4, size=n), kinds), lo, hi)
 
 
 def random_formula(rng: random.Random) -> Expression:

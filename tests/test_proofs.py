@@ -52,11 +52,11 @@ def test_narrower_domains() -> None:
     assert domain.replaced({"x": (5, 20), "z": (0, 1)}).ranges == {"x": (5, 20), "y": (-INF, INF), "z": (0, 1)}
     assert domain.of(frozenset("y")).ranges == {"y": (-INF, INF)}
     assert {n: [float(b[0]) for b in ends] for n, ends in domain.box().items()} == {"x": [0, 10], "y": [-INF, INF]}
-    with pytest.raises(ValueError, match="^nothing is left of x: 11 to 12 does not overlap 0 to 10$"):
+    with pytest.raises(ValueError, match=r"^nothing is left of x: 11 to 12 does not overlap 0 to 10$"):
         domain.narrowed({"x": (11, 12)})
-    with pytest.raises(ValueError, match="^no range is known for a, z; ranges are known for: x, y$"):
+    with pytest.raises(ValueError, match=r"^no range is known for a, z; ranges are known for: x, y$"):
         domain.narrowed({"z": (11, 12), "a": (0, 1)})
-    with pytest.raises(ValueError, match="^expected at least one point, got 0$"):
+    with pytest.raises(ValueError, match=r"^expected at least one point, got 0$"):
         domain.sample(0)
 
 
@@ -133,7 +133,7 @@ UNIT, SIDE, LINE = {"x": (0.0, 1.0)}, {"x": (-1.0, 2.0)}, {"x": (-INF, INF)}
     ("x/x == 1", UNIT, REFUTED), ("x/x == 1", SIDE, REFUTED), ("x/x == 1", {"x": (1.0, 2.0)}, PROVED),
     ("log(x) >= -100", UNIT, REFUTED), ("sqrt(x) >= 0", SIDE, REFUTED), ("0*sqrt(x) == 0", SIDE, REFUTED),
     # overflow and underflow are neither breach nor proof
-    ("exp(x) > 0", {"x": (0.0, 2000.0)}, PROVED), ("exp(x)/(1 + exp(x)) <= 1", {"x": (0.0, 2000.0)}, PROVED),
+    ("exp(x) > 0", {"x": (0.0, 2000.0)}, PROVED), ("exp(x)/(1 + exp(x)) <= 1", {"x": (0.0, 2000.0)}, UNREFUTED),
     ("exp(-x) > 0", {"x": (0.0, 2000.0)}, UNREFUTED), ("1/exp(-x) > 0", {"x": (0.0, 2000.0)}, UNREFUTED),
     # rounding is no breach
     ("0.1*x + 0.2*x >= 0.3*x", UNIT, PROVED),
@@ -213,7 +213,7 @@ def test_limits_are_kept() -> None:
 
 
 def test_names_without_a_range() -> None:
-    with pytest.raises(ValueError, match="^no range is known for y; ranges are known for: x$"):
+    with pytest.raises(ValueError, match=r"^no range is known for y; ranges are known for: x$"):
         settle(claim("x > y"), Domain(UNIT))
 
 

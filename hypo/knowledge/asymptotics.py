@@ -30,7 +30,7 @@ from hypo.knowledge.parameters import EXTENDED, NUMBER, VARIABLE, Choice, parame
 from hypo.knowledge.proofs import settle
 from hypo.knowledge.rules import Law, Rule, together
 from hypo.knowledge.shapes import ZERO, Claims, constant
-from hypo.knowledge.values import law_size
+from hypo.knowledge.values import scale_of
 
 Rungs = NDArray[np.int64]
 
@@ -38,6 +38,8 @@ _OTHERS = 16
 """At so many points of the other variables the way is followed."""
 _GROWING = 1.02
 """The factor by which numbers grow from rung to rung on the way to infinity; log x has 1.08 from 1e12 to 1e13."""
+_LONG = 6
+"""So many steps upwards make a way to infinity."""
 _CLOSE, _FAR = 1e-12, 1e256
 """How near the limit point the box of a proof lies, relative to the range; and where it begins on the way to infinity."""
 
@@ -73,7 +75,7 @@ class _Asymptotic(Rule):
         if not proof or verdict.level == REFUTED:
             return verdict
         parts = self.proofs(law)
-        proved = parts and all(settle(claim, where, proof=True).level == PROVED for claim, where in parts)
+        proved = parts and all(settle(claim, where, deadline=law.deadline).level == PROVED for claim, where in parts)
         return Verdict(PROVED, 0.0, verdict.points) if proved else verdict
 
     def _ladders(self, law: Law) -> list[Ladder]:
@@ -109,19 +111,23 @@ class _Asymptotic(Rule):
 class Limit(_Asymptotic):
     """``f`` tends to ``equals``, a number or infinity.
 
-    A number counts as reached within ``tolerance`` in the target's unit, or within 1e-4 of the scale sqrt(mean f² + equals²).
+    A number counts as reached within ``tolerance`` in the target's unit, or within 1e-4 of its size
+    (for 0: of the root mean square of f over the domain).
     """
 
     kind = "limit"
     equals: float = parameter(EXTENDED, words="the limit, a number or infinity")
 
     def size(self, law: Law) -> float:
-        return math.hypot(law_size(self, law), self.equals if math.isfinite(self.equals) else 0.0) or 1.0
+        return scale_of(self, law, self.equals)
 
     def margins(self, law: Law, ladder: Ladder, others: Points, size: float) -> tuple[Values, Rungs, list[Sides]]:
         f = law.expression
         values = along(f, self.variable, ladder, others)
-        margins, rungs = self._unbounded(values) if math.isinf(self.equals) else self._bounded(f, values, ladder, others, size)
+        if math.isinf(self.equals):
+            margins, rungs = self._unbounded(f, values, ladder, others)
+        else:
+            margins, rungs = self._bounded(f, values, ladder, others, size)
         sides = [Sides(float(row[int(k)]), "->", self.equals) for row, k in zip(values, rungs, strict=True)]
         return margins, rungs, sides
 
@@ -152,13 +158,27 @@ class Limit(_Asymptotic):
         with np.errstate(all="ignore"):
             return np.where(np.isinf(ends[:, 2]), np.inf, ends[:, 2] / ends[:, 1])
 
-    def _unbounded(self, values: Values) -> tuple[Values, Rungs]:
-        ends, columns = last(math.copysign(1.0, self.equals) * values, 3)
+    def _unbounded(self, f: Expression, values: Values, ladder: Ladder, others: Points) -> tuple[Values, Rungs]:
+        sign = math.copysign(1.0, self.equals)
+        heights = sign * values
+        ends, columns = last(heights, 3)
         grown = self._grown(ends)
         # Numbers that stand still are short by 1.
         margins = np.clip((grown - _GROWING) / (_GROWING - 1), -2.0, 1.0)
         margins[~(ends[:, 2] > 0)] = -3.0
         margins[np.isnan(ends[:, 1:]).any(axis=1)] = np.nan
+        # What grew before and then broke off may have died of cancellation, unless its bounds show that it came back.
+        with np.errstate(all="ignore"):
+            grows = (heights[:, 1:] > _GROWING * heights[:, :-1]) & (heights[:, :-1] > 0)
+        windows = np.lib.stride_tricks.sliding_window_view(grows, _LONG, axis=1)
+        long: NDArray[np.bool_] = np.logical_and.reduce(windows, axis=2)
+        lost = ~(margins >= 0) & long.any(axis=1)
+        if lost.any():
+            bounds = enclosed(f, self.variable, ladder, others)
+            highest = np.where(sign > 0, bounds.hi, -bounds.lo)
+            for i in np.flatnonzero(lost):
+                if highest[i, columns[i, 2]] > heights[i, int(np.argmax(long[i])) + _LONG]:
+                    margins[i] = 0.0
         return margins, columns[:, 2]
 
     def _tolerance(self, size: float) -> float:

@@ -35,6 +35,7 @@ from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.expression.intervals import FUNCTIONS, Enclosure, enclose
 from hypo.expression.simplify import simplify
+from hypo.knowledge.kleene import TINY, conjunction, enclosed_conjunction, opposite, turned
 
 Values = NDArray[np.float64]
 Points = Mapping[str, Values]
@@ -45,7 +46,6 @@ PROVED, REFUTED, UNREFUTED = "proved", "refuted", "unrefuted"
 
 SLACK = 1e-9
 """The part of its scale by which an inequality may fall short: rounding."""
-_TINY = 5e-324
 _MAX_NODES = 120
 
 
@@ -165,10 +165,10 @@ class Comparison(Claim):
                 found = np.where(short >= -SLACK, np.maximum(short, 0.0), short)
             elif self.relation in (">", "<"):
                 # A difference can vanish in the quotient that the sides themselves show.
-                found = np.where(left > right, np.maximum(short, _TINY), short - SLACK)
+                found = np.where(left > right, np.maximum(short, TINY), short - SLACK)
             else:
                 found = self.tolerance - np.abs(short)
-                found = found if self.relation == "==" else np.where(found < 0, -found, -np.maximum(found, _TINY))
+                found = found if self.relation == "==" else np.where(found < 0, -found, -np.maximum(found, TINY))
             return np.where(np.isfinite(left) & np.isfinite(right), found, np.nan)
 
     def sides(self, points: Points, index: int) -> Sides:
@@ -224,13 +224,13 @@ class Comparison(Claim):
             slack = SLACK * (self.scale or 0.0)
             return (np.nextafter(lo + slack, -np.inf), np.nextafter(hi + slack, np.inf)) if slack else (lo, hi)
         if self.relation in (">", "<"):
-            return np.where(lo > 0, lo, np.minimum(lo, -_TINY)), np.where(hi > 0, hi, np.minimum(hi, -_TINY))
+            return np.where(lo > 0, lo, np.minimum(lo, -TINY)), np.where(hi > 0, hi, np.minimum(hi, -TINY))
         allowed = self.tolerance * (self.scale or 1.0)
         size = FUNCTIONS["abs"]((lo, hi))
         least, most = allowed - size.hi, allowed - size.lo
         if self.relation == "==":
             return least, most
-        return np.where(most < 0, -most, np.minimum(-most, -_TINY)), np.where(least < 0, -least, np.minimum(-least, -_TINY))
+        return np.where(most < 0, -most, np.minimum(-most, -TINY)), np.where(least < 0, -least, np.minimum(-least, -TINY))
 
     @cached_property
     def _programs(self) -> tuple[Program, Program]:
@@ -305,13 +305,13 @@ class And(_Combination):
     """All ``claims`` hold: the margin is the least, and NaN where one is undefined and none is false."""
 
     def margin(self, points: Points) -> Values:
-        return _conjunction([c.margin(points) for c in self.claims])
+        return conjunction([c.margin(points) for c in self.claims])
 
     def sides(self, points: Points, index: int) -> Sides:
         return _deciding(self.claims, points, index, 1).sides(points, index)
 
     def enclose(self, boxes: Boxes) -> Enclosure:
-        return _enclosed_conjunction([c.enclose(boxes) for c in self.claims])
+        return enclosed_conjunction([c.enclose(boxes) for c in self.claims])
 
 
 @dataclass(frozen=True)
@@ -319,13 +319,13 @@ class Or(_Combination):
     """At least one of ``claims`` holds: the margin is the greatest, and NaN where one is undefined and none holds."""
 
     def margin(self, points: Points) -> Values:
-        return -_conjunction([_opposite(c.margin(points)) for c in self.claims])
+        return -conjunction([opposite(c.margin(points)) for c in self.claims])
 
     def sides(self, points: Points, index: int) -> Sides:
         return _deciding(self.claims, points, index, -1).sides(points, index)
 
     def enclose(self, boxes: Boxes) -> Enclosure:
-        return _turned(_enclosed_conjunction([_turned(c.enclose(boxes)) for c in self.claims]))
+        return turned(enclosed_conjunction([turned(c.enclose(boxes)) for c in self.claims]))
 
 
 @dataclass(frozen=True)
@@ -353,7 +353,7 @@ class Not(Claim):
         return None
 
     def margin(self, points: Points) -> Values:
-        return self._pushed.margin(points) if self._pushed else _opposite(self.claim.margin(points))
+        return self._pushed.margin(points) if self._pushed else opposite(self.claim.margin(points))
 
     def sides(self, points: Points, index: int) -> Sides:
         if self._pushed:
@@ -362,7 +362,7 @@ class Not(Claim):
         return Sides(s.left, _OPPOSITE.get(s.relation, s.relation), s.right)
 
     def enclose(self, boxes: Boxes) -> Enclosure:
-        return self._pushed.enclose(boxes) if self._pushed else _turned(self.claim.enclose(boxes))
+        return self._pushed.enclose(boxes) if self._pushed else turned(self.claim.enclose(boxes))
 
     def scaled(self, points: Points) -> Claim:
         return Not(self.claim.scaled(points))
@@ -395,42 +395,6 @@ class Implies(Claim):
 
     def scaled(self, points: Points) -> Claim:
         return Implies(self.premise.scaled(points), self.conclusion.scaled(points))
-
-
-# Kleene's "and" works on margins; "or" is its mirror image, with the signs turned.
-
-
-def _opposite(margins: Values) -> Values:
-    """Margins of the negation; 0 holds, so it turns into a number just below."""
-    return np.where(margins == 0, -_TINY, -margins)
-
-
-def _turned(e: Enclosure) -> Enclosure:
-    """The enclosure of the negation, which is false at 0."""
-    lo, hi = -np.asarray(e.hi), -np.asarray(e.lo)
-    return Enclosure(np.where(lo == 0, -_TINY, lo), np.where(hi == 0, -_TINY, hi), e.defined)
-
-
-def _conjunction(margins: list[Values]) -> Values:
-    least = reduce(np.fmin, margins)
-    undefined = reduce(np.logical_or, map(np.isnan, margins))
-    return np.where(undefined & ~(least < 0), np.nan, least)
-
-
-def _enclosed_conjunction(parts: list[Enclosure]) -> Enclosure:
-    """Kleene's "and" over boxes: a part that is not defined throughout may be absent at some points."""
-    shape = np.broadcast_shapes(*(np.shape(b) for e in parts for b in e))
-    lows, highs, whole = (np.stack([np.broadcast_to(b, shape) for b in column]) for column in zip(*parts, strict=True))
-    empty = np.isnan(lows)
-    lo = np.where(empty, np.inf, lows).min(axis=0)
-    surely_false = (whole & (highs < 0)).any(axis=0)
-    hi = np.where(whole.any(axis=0), np.where(whole, highs, np.inf).min(axis=0), np.where(empty, -np.inf, highs).max(axis=0))
-    # Beside a part that is false or absent, the others only count where they are false.
-    hi = np.where((empty | (highs < 0)).any(axis=0), np.minimum(hi, -_TINY), hi)
-    # Nowhere a value: some part has none, and no other can be false.
-    nothing = empty.any(axis=0) & ~((lows < 0) & ~empty).any(axis=0)
-    lo, hi = np.where(nothing, np.nan, lo), np.where(nothing, np.nan, hi)
-    return Enclosure(lo, hi, surely_false | (whole.all(axis=0) & ~nothing))
 
 
 def _deciding(claims: tuple[Claim, ...], points: Points, index: int, sign: int) -> Claim:

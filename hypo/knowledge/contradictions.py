@@ -86,7 +86,7 @@ def _slack(rule: Rule, value: float) -> float:
 def _no_number(a: Rule, b: Rule, known: Mapping[str, Interval]) -> str | None:
     for first in _allowed(a, known):
         for second in _allowed(b, known):
-            if not _overlap(first.box, second.box):
+            if not _overlap(first.box, second.box) or _apart(a, b):
                 continue
             low, high = max(first.low, second.low), min(first.high, second.high)
             # A limit may be the end of an open range, or 0 for a law without zeros.
@@ -97,6 +97,11 @@ def _no_number(a: Rule, b: Rule, known: Mapping[str, Interval]) -> str | None:
                 where = f" at {join(at)}" if at else ""
                 return f"no number is both {_words(first)} and {_words(second)}{where}"
     return None
+
+
+def _apart(a: Rule, b: Rule) -> bool:
+    """Whether they speak of different sides of a point: 1/x goes to infinity at one side of 0, to -infinity at the other."""
+    return isinstance(a, Limit | Growth) and isinstance(b, Limit | Growth) and a.side != b.side
 
 
 def _words(a: _Allowed) -> str:
@@ -139,13 +144,14 @@ def _parities(a: Rule, b: Rule, known: Mapping[str, Interval]) -> str | None:
         return f"only f = 0 is both symmetric and antisymmetric in {join(a.swap)}"
     for one in _allowed(b, known) if isinstance(b, Bounds | Sign) else ():
         nonzero = one.off_zero or one.low > 0 or one.high < 0 or (one.open and 0 in (one.low, one.high))
-        if not nonzero:
+        box = _shared(one.box, {**known, **a.where})
+        if not nonzero or not _overlap(box, box):
             continue
-        if isinstance(a, Odd) and (ends := _shared(one.box, {**known, **a.where}).get(a.variable, _EVERYTHING)) and (
-                ends[0] <= 0 <= ends[1]):
-            return f"a law that is odd in {a.variable} is 0 at {a.variable} = 0"
+        if isinstance(a, Odd):
+            low, high = box.get(a.variable, _EVERYTHING)
+            if low <= 0 <= high:
+                return f"a law that is odd in {a.variable} is 0 at {a.variable} = 0"
         if isinstance(a, Antisymmetric):
-            box = _shared(one.box, {**known, **a.where})
             (low, high), (other_low, other_high) = (box.get(x, _EVERYTHING) for x in a.swap)
             if max(low, other_low) <= min(high, other_high):
                 return f"an antisymmetric law is 0 where {a.swap[0]} = {a.swap[1]}"
@@ -198,7 +204,7 @@ def _ends(a: Rule, b: Rule, known: Mapping[str, Interval]) -> str | None:
     """Limits and rates at the same end."""
     if not isinstance(a, Growth) or not isinstance(b, Growth | Limit) or not _common(a, b, known):
         return None
-    if a.variable != b.variable or a.to != b.to or (a.side != b.side and None not in (a.side, b.side)):
+    if a.variable != b.variable or a.to != b.to or _apart(a, b):
         return None
     low, high = a.between
     if isinstance(b, Growth):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field
 from typing import Any
@@ -188,7 +189,7 @@ class Variables(Sort):
         if len(found) != self.count if self.count is not None else not found:
             problem(path, f"expected {how_many if self.count else 'at least one variable'}, got {len(found) or 'none'}")
             return None
-        repeated = next((name for i, name in enumerate(found) if name in found[:i]), None)
+        repeated = next((name for name, n in Counter(found).items() if n > 1), None)
         if repeated is not None:
             problem(path, f"{repeated} stands here twice; name different variables")
             return None

@@ -26,6 +26,7 @@ from hypo.knowledge.claims import (
     badness,
 )
 from hypo.knowledge.domain import Domain, middle
+from hypo.knowledge.kleene import TINY
 
 # Margins nearer to 0 than this may be rounding, and are looked at again by interval arithmetic.
 _DOUBTFUL = 1e-6
@@ -35,7 +36,6 @@ _BATCH = 1024
 # Parts of the domain narrower than this, relative to their numbers (or to the part _NARROW_BELOW of the domain, if the numbers
 # are smaller), are not divided.
 _NARROW, _NARROW_BELOW = 2.0**-36, 2.0**-12
-_TINY = 5e-324
 
 
 def settle(claim: Claim, domain: Domain, *, points: int = 1024, proof: bool = True, budget: int = 20_000,
@@ -84,7 +84,7 @@ def _refuted(claim: Claim, points: Points, index: int, found: Values, margins: V
 
 def _ranked(margins: Values) -> Values:
     """Margins for choosing a witness: an undefined side says less than two numbers."""
-    return np.where(np.isnan(margins), -_TINY, margins)
+    return np.where(np.isnan(margins), -TINY, margins)
 
 
 def _without_doubtful(claim: Claim, points: Points, margins: Values) -> Values:
@@ -216,7 +216,7 @@ def _direction(claim: Claim, domain: Domain, lo: Values, hi: Values, centre: Val
         relative = np.nan_to_num(relative)
         size = np.where(np.isinf(width), 0.0, np.maximum(np.abs(lo), np.abs(hi)))
         narrow = (width <= _NARROW * np.maximum(size, np.where(np.isinf(extent), 0.0, extent) * _NARROW_BELOW))
-        share = np.nan_to_num(change / change.max(axis=0)) + 0.1 * relative / np.maximum(relative.max(axis=0), _TINY)
+        share = np.nan_to_num(change / change.max(axis=0)) + 0.1 * relative / np.maximum(relative.max(axis=0), TINY)
     share[narrow | (centre <= lo) | (centre >= hi)] = -1.0
     by = share.argmax(axis=0)
     return (None if (share.max(axis=0) < 0).any() else by), None

@@ -30,7 +30,8 @@ class Law:
 
     ``variables`` are all columns, in order (``f(a, b)`` in a first-order rule fills them in this order); ``ranges`` gives each
     its domain: that of [ranges], else that of the data. ``constants`` are the named ones. ``simplified`` asks for simplified
-    derivatives: slower to make, but their intervals are narrower.
+    derivatives: slower to make, but their intervals are narrower. ``deadline`` is the time in seconds after which the proof of
+    a claim is given up (None: no limit but that of its boxes).
     """
 
     expression: Expression
@@ -39,6 +40,7 @@ class Law:
     ranges: Mapping[str, tuple[float, float]]
     constants: Mapping[str, float] = field(default_factory=dict)
     simplified: bool = False
+    deadline: float | None = 0.2
 
     def derivative(self, *by: str) -> Expression:
         """∂f/∂x, or ∂²f/∂x∂y for two names, and so on."""
@@ -58,7 +60,7 @@ class Rule(ABC):
 
     ``weight`` multiplies the violation, ``hard`` excludes formulas that break the rule, ``where`` gives variables another
     domain than ``law.ranges`` (ends may be infinite), ``label`` is the rule's name in reports, and ``tolerance`` says how far
-    off counts as kept, where the kind has use for it.
+    off counts as kept; a kind without use for it says ``tolerant = False``.
 
     A kind needs its name, the keys of its table, and what they claim of a law::
 
@@ -76,6 +78,7 @@ class Rule(ABC):
     """
 
     kind: ClassVar[str]
+    tolerant: ClassVar[bool] = True
     weight: float = parameter(NONNEGATIVE, default=1.0)
     hard: bool = parameter(FLAG, default=False)
     where: Mapping[str, tuple[float, float]] = parameter(INTERVALS, default={})
@@ -126,7 +129,7 @@ class Rule(ABC):
         if not proof or verdict.level == REFUTED:
             return verdict
         parts = self.proofs(replace(law, simplified=True))
-        return together(settle(c, d, points=points, proof=True) for c, d in parts) if parts else verdict
+        return together(settle(c, d, points=points, proof=True, deadline=law.deadline) for c, d in parts) if parts else verdict
 
     def domain(self, law: Law, more: Mapping[str, tuple[float, float]] = NOWHERE) -> Domain:
         """Where the rule must hold: ``law.ranges``, but those of ``where`` and ``more`` for the variables named there."""
@@ -201,6 +204,9 @@ class Rule(ABC):
             checked = f.metadata["sort"].read(value, (f.name,), problem)
             object.__setattr__(self, f.name, checked)
             good &= checked is not None
+        if self.tolerance is not None and not self.tolerant:
+            problem(("tolerance",), f"the kind {self.kind} has no use for a tolerance; remove it")
+            good = False
         if good and complete:
             for key, message in self.inconsistencies():
                 problem((key,) if key else (), message)

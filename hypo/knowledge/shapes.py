@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from hypo.expression.expr import Expression
 from hypo.knowledge.claim_forms import AlmostEverywhere, Defined
-from hypo.knowledge.claims import Claim, Comparison, Or, Verdict
+from hypo.knowledge.claims import REFUTED, Claim, Comparison, Or, Sides, Verdict, Witness
 from hypo.knowledge.parameters import FLAG, NONNEGATIVE, NUMBER, VARIABLE, VARIABLES, Choice, parameter
 from hypo.knowledge.rules import Law, Rule
 from hypo.knowledge.words import join
@@ -32,6 +32,7 @@ class Bounds(Rule):
     """``min <= f <= max``, with < instead when ``strict``."""
 
     kind = "bounds"
+    tolerant = False
     min: float | None = parameter(NUMBER, default=None)
     max: float | None = parameter(NUMBER, default=None)
     strict: bool = parameter(FLAG, default=False)
@@ -61,13 +62,20 @@ class Bounds(Rule):
 class Monotone(Rule):
     """``f`` rises or falls with a variable: ∂f/∂x >= 0 (or <= 0), and f(x') >= f(x) for x' > x.
 
-    The second holds it to account across poles and kinks, where a slope tells nothing. ``strict`` wants f(x') > f(x).
+    The second holds it to account across poles and kinks, where a slope tells nothing. ``strict`` wants f(x') > f(x), and of a
+    law without x it is no near miss.
     """
 
     kind = "monotone"
+    tolerant = False
     variable: str = parameter(VARIABLE, words="the variable")
     direction: str = parameter(Choice(("increasing", "decreasing")), words="a direction, increasing or decreasing")
     strict: bool = parameter(FLAG, default=False)
+
+    def check(self, law: Law, *, points: int = 256, proof: bool = False) -> Verdict:
+        if self.strict and self.variable not in law.expression.variables:
+            return Verdict(REFUTED, 0.5, points, Witness({}, Sides(0.0, self._relation(True), 0.0)))
+        return super().check(law, points=points, proof=proof)
 
     @property
     def rises(self) -> bool:
@@ -100,6 +108,7 @@ class Sign(Rule):
     """``f`` is positive, negative, nonnegative or nonpositive."""
 
     kind = "sign"
+    tolerant = False
     sign: str = parameter(Choice(("positive", "negative", "nonnegative", "nonpositive", "nonzero")),
                           words="a sign, such as positive")
 
@@ -109,7 +118,7 @@ class Sign(Rule):
     def check(self, law: Law, *, points: int = 256, proof: bool = False) -> Verdict:
         if self.sign != "nonzero":
             return super().check(law, points=points, proof=proof)
-        return never_zero(law.expression, self.domain(law), points=points, proof=proof)
+        return never_zero(law, self.domain(law), points=points, proof=proof)
 
     def sentence(self, target: str) -> str:
         return f"{target} {SIGNS[self.sign]} 0"
@@ -128,6 +137,7 @@ class _Curved(Rule):
 
     variable: str | None = parameter(VARIABLE, default=None)
     variables: tuple[str, ...] | None = parameter(VARIABLES, default=None)
+    tolerant = False
     _relation = ">="
 
     def inconsistencies(self) -> Iterator[tuple[str, str]]:
@@ -186,6 +196,7 @@ class Lipschitz(Rule):
     """``|f(x') - f(x)| <= constant·|x' - x|``, so that |∂f/∂x| <= constant."""
 
     kind = "lipschitz"
+    tolerant = False
     variable: str = parameter(VARIABLE, words="the variable")
     constant: float = parameter(NONNEGATIVE, words="the constant that bounds the slope")
 

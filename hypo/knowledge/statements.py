@@ -23,6 +23,7 @@ class Logic(Rule):
     """
 
     kind = "logic"
+    tolerant = False
     formula: str = parameter(TEXT, words="the formula")
 
     def inconsistencies(self) -> Iterator[tuple[str, str]]:
@@ -42,7 +43,8 @@ class Logic(Rule):
 
     def check(self, law: Law, *, points: int = 256, proof: bool = False) -> Verdict:
         sentence = _sentence(self.formula, tuple(law.variables), law.target, tuple(law.constants.items()))
-        return sentence.check(replace(law, ranges={**law.ranges, **self.where}), points=points, proof=proof)
+        return sentence.check(replace(law, ranges={**law.ranges, **self.where}), points=points, proof=proof,
+                              deadline=law.deadline)
 
     def sentence(self, target: str) -> str:
         return self.formula

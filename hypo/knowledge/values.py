@@ -22,20 +22,21 @@ _NEAR = 1e-3
 """Beside a zero, f is known to be small: so much of the range is not looked at."""
 
 
-def law_size(rule: Rule, law: Law) -> float:
-    """Root mean square of the law over the rule's domain, 0 if it has no value there."""
+def scale_of(rule: Rule, law: Law, value: float) -> float:
+    """The number that deviations from ``value`` are relative to: its size, or that of f over the rule's domain when it is 0.
+
+    The latter is the root mean square, 1 if it is 0 or f has no value there.
+    """
+    if value and math.isfinite(value):
+        return abs(value)
     domain = rule.domain(law).of(frozenset(law.expression.variables))
-    return size_of(values_at(law.expression, domain.sample(_SIZED_AT)))
+    size = size_of(values_at(law.expression, domain.sample(_SIZED_AT)))
+    return size if 0 < size < math.inf else 1.0
 
 
 def equality(rule: Rule, law: Law, value: float) -> list[Claim]:
-    """``f == value`` to within the rule's ``tolerance`` in the target's unit, or 1e-6 of the scale if it states none.
-
-    The scale is that of f over the whole domain, and of ``value``: at the point alone f = 0 and f = 1e-9 could not be ranked.
-    """
-    f, scale = law.expression, math.hypot(law_size(rule, law), value)
-    if not 0 < scale < math.inf:
-        scale = 1.0
+    """``f == value`` to within the rule's ``tolerance`` in the target's unit, or 1e-6 of the scale if it states none."""
+    f, scale = law.expression, scale_of(rule, law, value)
     if rule.tolerance is None:
         return [Measured(Comparison(f, "==", constant(value), scale=scale))]
     return [Measured(Comparison(f, ">=", constant(value - rule.tolerance), scale=scale)),
@@ -80,7 +81,7 @@ class Zeros(Rule):
         verdict = super().check(law, points=points, proof=proof)
         if not self.only:
             return verdict
-        gaps = (never_zero(law.expression, self.domain(law, {self.variable: gap}), points=points, proof=proof)
+        gaps = (never_zero(law, self.domain(law, {self.variable: gap}), points=points, proof=proof)
                 for gap in self._gaps(*self.domain(law).ranges[self.variable]))
         return together([verdict, *gaps])
 

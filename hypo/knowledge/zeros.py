@@ -11,17 +11,20 @@ from hypo.knowledge.claim_forms import size_of, values_at
 from hypo.knowledge.claims import PROVED, REFUTED, Comparison, Points, Sides, Values, Verdict, Witness
 from hypo.knowledge.domain import Domain
 from hypo.knowledge.proofs import settle
+from hypo.knowledge.rules import Law
 
 _ZERO = Expression.constant(0.0)
 
 
-def never_zero(f: Expression, domain: Domain, *, points: int, proof: bool) -> Verdict:
+def never_zero(law: Law, domain: Domain, *, points: int, proof: bool) -> Verdict:
     """Whether ``f != 0`` over the domain: f keeps its sign, or changes it only across poles.
 
     Where f has both signs, it is followed from a positive point to a negative one; what is met between them is a zero when f
     gets small there.
     """
-    signs = [settle(Comparison(f, sign, _ZERO), domain, points=points, proof=proof) for sign in (">", "<")]
+    f = law.expression
+    signs = [settle(Comparison(f, sign, _ZERO), domain, points=points, proof=proof, deadline=law.deadline)
+             for sign in (">", "<")]
     kept = min(signs, key=lambda v: (v.amount, v.level != PROVED))
     if kept.level != REFUTED:
         return kept
