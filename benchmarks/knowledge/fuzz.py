@@ -4,9 +4,9 @@
 
 Valid files that use every section and every kind of rule are changed at random: bytes flipped, pieces inserted, deleted and
 swapped, lines shuffled and doubled, brackets nested deeply, numbers made huge, values given other types, letters other scripts.
-Each is loaded; what loads is written back, read again and compared; every tenth is linted against a table. It counts as failed when
-anything but KnowledgeError is raised, a problem has no line or no message, a call takes over a second, or code is compiled or
-executed, a process started or a module imported (watched with an audit hook). The exit status is the number of failures, at most 1.
+Each is loaded; what loads is written back, read again and compared; every tenth is linted against a table. It counts as
+failed when anything but KnowledgeError is raised, a problem has no line or no message, a call takes over a second, or code is
+compiled or executed, a process started or a module imported (watched with an audit hook). The exit status is 1 then.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -115,7 +116,7 @@ equals = 0.0
 kind = "growth"
 variable = "L"
 to = "inf"
-order = 0.5
+exponent = 0.5
 
 [[rule]]
 kind = "symmetric"
@@ -133,7 +134,7 @@ period = 6.283185307179586
 
 [[rule]]
 kind = "logic"
-formula = "forall L in [0.1, 10], g in [1, 20]: T(4*L, g) > T(L, g) and not (L < 0 or df/dL < 0)"
+formula = "forall L in [0.1, 10], g in [1, 20]: T(L=4*L) > T(L=L) and not (L < 0 or df/dL < 0)"
 """
 
 SEEDS = (QUANTITIES, RULES, QUANTITIES + RULES.split("\n", 3)[3])
@@ -144,9 +145,10 @@ PIECES = [
     "0x1F", "1_000", "9" * 400, "9" * 6000, "1e-400", "a" * 3000, "[[rule]]\n", "[units]\n", "[grammar]\n", "[grammar.only]\n",
     "[rule]\n", "[guesses]\n", "[template]\n", "L", "T", "sin", '"+"', '"degC"', '"m^(1/0)"', '"dB"', "hard = 1\n", "\\u0041",
     "[]", "{}", '""', '"((m"', '"m s^-1"', "[" * 50, "{a=" * 50, "(" * 300, "-" * 500, "h(" * 200, "**2" * 100, "2**" * 100,
-    "pi = ", "^", "h(x)", "f = ", 'kind = "even"\n', 'kind = "no"\n', 'variable = "x"\n', "weight = -1\n", "forall x in [0,1]: ",
-    "int(T, L, 0, 1)", "not " * 100, "d2f/dx2", "__import__('os')", '"__import__(\'os\').system(\'true\')"', "lambda: 0", "exec(1)",
-    "${PATH}", "{0.__class__}", "%s%n",
+    "pi = ", "^", "h(x)", "f = ", 'kind = "even"\n', 'kind = "no"\n', 'variable = "x"\n', "weight = -1\n",
+    "forall x in [0,1]: ", "int(T, L, 0, 1)", "not " * 100, "d2f/dx2", "__import__('os')",
+    '"__import__(\'os\').system(\'true\')"', "lambda: 0",
+    "exec(1)", "${PATH}", "{0.__class__}", "%s%n",
 ]
 VALUES = [
     "3", "-1", "0", "2.5", "nan", "inf", "true", '""', '"x"', '"inf"', "[]", "{}", "[1, 2]", '["x"]', "[[1]]", '[["x", "y"]]',
@@ -157,7 +159,7 @@ VALUES = [
 
 def mutated(rng: random.Random, text: str) -> bytes:
     """``text`` after one to eight random changes."""
-    for _ in range(rng.choice([1, 1, 1, 2, 3, 8])):
+    for _ in range(rng.choice([1, 1, 1, 1, 2, 3, 8])):
         text = _changed(rng, text)
     raw = bytearray(text.encode("utf-8", "surrogatepass"))
     if rng.random() < 0.15:
@@ -213,22 +215,29 @@ class Tally:
     failures: list[tuple[str, int, str]] = field(default_factory=list)
 
 
+_EVENTS = ("compile", "exec", "import", "os.exec", "os.system", "os.spawn", "os.posix_spawn", "subprocess.Popen",
+           "socket.connect", "pickle.find_class", "marshal.loads", "ctypes.dlopen", "os.remove", "os.rename", "shutil.rmtree")
+
+
 class Watch:
-    """Notes code that is run while it is on; audit hooks cannot be taken away, so there is one for the process."""
+    """Notes code that is run within ``with watch:``. An audit hook cannot be taken away again, so one is made per process."""
 
-    EVENTS = ("compile", "exec", "import", "os.exec", "os.system", "os.spawn", "os.posix_spawn", "subprocess.Popen", "socket.connect",
-              "pickle.find_class", "marshal.loads", "ctypes.dlopen", "os.remove", "os.rename", "shutil.rmtree")
-    on = False
-    seen: Counter[str] = Counter()
+    def __init__(self) -> None:
+        self.on = False
+        self.seen: Counter[str] = Counter()
+        sys.addaudithook(self._hook)
 
-    @classmethod
-    def install(cls) -> None:
-        sys.addaudithook(cls._hook)
+    def _hook(self, event: str, _args: tuple) -> None:
+        if self.on and event in _EVENTS:
+            self.seen[event] += 1
 
-    @classmethod
-    def _hook(cls, event: str, _args: tuple) -> None:
-        if cls.on and event in cls.EVENTS:
-            cls.seen[event] += 1
+    def __enter__(self) -> Watch:
+        self.seen.clear()
+        self.on = True
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.on = False
 
 
 def table() -> Dataset:
@@ -275,7 +284,7 @@ def examine(path: Path, number: int, data: Dataset | None, tally: Tally) -> None
         tally.failures.append(("slow", number, f"{took:.2f} s"))
 
 
-def fuzz(files: int, seed: int = 0, kept: Path | None = None) -> Tally:
+def fuzz(files: int, seed: int = 0, kept: Path | None = None, watch: Watch | None = None) -> Tally:
     """The tally of ``files`` mutated files; those that fail are written to the folder ``kept``."""
     tally, data = Tally(), table()
     with tempfile.TemporaryDirectory() as folder:
@@ -291,12 +300,10 @@ def fuzz(files: int, seed: int = 0, kept: Path | None = None) -> Tally:
             raw = mutated(rng, rng.choice(SEEDS))
             path.write_bytes(raw)
             before = len(tally.failures)
-            Watch.seen.clear()
-            Watch.on = True
-            examine(path, number, data if number % 10 == 0 else None, tally)
-            Watch.on = False
-            if Watch.seen:
-                tally.failures.append(("code", number, str(dict(Watch.seen))))
+            with watch or nullcontext():
+                examine(path, number, data if number % 10 == 0 else None, tally)
+            if watch is not None and watch.seen:
+                tally.failures.append(("code", number, str(dict(watch.seen))))
             if len(tally.failures) > before and kept is not None:
                 (kept / f"failed_{number}.toml").write_bytes(raw)
             tally.files += 1
@@ -310,9 +317,8 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="where to write the summary as JSON")
     parser.add_argument("--keep", type=Path, help="folder for the files that failed")
     options = parser.parse_args()
-    Watch.install()
     start = time.perf_counter()
-    tally = fuzz(options.files, options.seed, options.keep)
+    tally = fuzz(options.files, options.seed, options.keep, Watch())
     kinds = Counter(kind for kind, _, _ in tally.failures)
     summary = {"files": tally.files, "seed": options.seed, "loaded": tally.loaded, "refused": tally.files - tally.loaded,
                "problems": tally.problems, "linted": tally.linted, "slowest_s": round(tally.slowest, 4),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from hypo.knowledge.report import Report
 from hypo.knowledge.toml_lines import Path
-from hypo.knowledge.words import label
+from hypo.knowledge.words import label, one_line
 
 LEVELS = ("error", "warning", "note")
 
@@ -32,10 +32,20 @@ class Findings:
         assert report.lines is not None
         self.file = report.source
         self.lines = report.lines
+        self.kept = report.kept
         self.found: list[Finding] = []
 
+    def place(self, path: Path) -> Path:
+        """The path in the file of a path in what was read of it: elements of arrays may have been left out."""
+        for array, numbers in self.kept.items():
+            n = len(array)
+            if path[:n] == array and len(path) > n and isinstance(path[n], int):
+                return (*array, numbers[int(path[n])], *path[n + 1 :])
+        return path
+
     def add(self, level: str, path: Path, message: str) -> None:
-        self.found.append(Finding(level, self.file, self.lines.of(*path), f"{label(path)}: {message}"))
+        path = self.place(path)
+        self.found.append(Finding(level, self.file, self.lines.of(*path), f"{label(path)}: {one_line(message)}"))
 
     def error(self, path: Path, message: str) -> None:
         self.add("error", path, message)

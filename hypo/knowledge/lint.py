@@ -5,6 +5,7 @@ from __future__ import annotations
 from os import PathLike
 from typing import TYPE_CHECKING
 
+from hypo.knowledge.contradictions import contradictions
 from hypo.knowledge.fields import Fields
 from hypo.knowledge.findings import LEVELS, Finding, Findings
 from hypo.knowledge.lint_grammar import check_grammar
@@ -12,6 +13,7 @@ from hypo.knowledge.lint_template import check_guesses, check_template
 from hypo.knowledge.lint_units import Analysis, analyse, check_dimensions, check_units
 from hypo.knowledge.names import foreign_names
 from hypo.knowledge.reading import read_file
+from hypo.knowledge.reading_rules import contradiction
 
 if TYPE_CHECKING:
     from hypo.data import Dataset
@@ -45,6 +47,9 @@ def _check(fields: Fields, dataset: Dataset | None, out: Findings) -> None:
             out.note(("constants", name), "no unit is given, so it counts as dimensionless")
     check_template(fields, units, dataset, out)
     check_guesses(fields, out)
+    for i, j, why in contradictions(fields.rules, fields.ranges):
+        if not (fields.rules[i].hard and fields.rules[j].hard):  # hard ones are refused by reading
+            out.warning(("rule", j), contradiction(int(out.place(("rule", i))[1]), why, out.lines))
     if dataset is None:
         return
     if units:

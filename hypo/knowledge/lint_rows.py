@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.knowledge.findings import Findings
-from hypo.knowledge.neighbours import Neighbours, beyond_chance
+from hypo.knowledge.neighbours import Fits, Neighbours, beyond_chance
 from hypo.knowledge.rules import Rule
 
 if TYPE_CHECKING:
@@ -188,10 +188,10 @@ def _value(check: RowCheck, rule: Mapping[str, Any], rows: NDArray[np.bool_]) ->
     full = np.array([[at[name] for name in data.names]])
     fit = check.neighbours.around(full)
     off = float(abs(fit.value[0] - equals)) - tolerance
-    if not fit.inside[0] or off <= fit.threshold * fit.value_error[0]:
+    if not fit.inside[0] or off <= _sure(check.neighbours, fit) * fit.miss[0]:
         return None
     nearest = np.argsort((((data.X - full) / check.neighbours.widths) ** 2).sum(axis=1))[: check.neighbours.k]
-    return Breach(nearest, f"{data.target} is {fit.value[0]:.4g} ± {fit.value_error[0]:.2g} at the point, not {equals:g}",
+    return Breach(nearest, f"{data.target} is {fit.value[0]:.4g} ± {fit.miss[0]:.2g} at the point, not {equals:g}",
                   len(nearest), around=True)
 
 
@@ -236,26 +236,30 @@ def _lipschitz(check: RowCheck, rule: Mapping[str, Any], rows: NDArray[np.bool_]
 
 def _moved(move: Callable[[RowCheck, Mapping[str, Any], Values], Values],
            factor: Callable[[Mapping[str, Any]], float] = lambda rule: 1.0) -> Callable[..., Result]:
-    """The test of f(moved x) = factor·f(x): what the rows around a moved row say, against the fit at the row itself."""
+    """The test of f(moved x) = factor·f(x): what the rows around a moved row say, against the row itself."""
 
     def test(check: RowCheck, rule: Mapping[str, Any], rows: NDArray[np.bool_]) -> Result:
         near = check.neighbours
         if not near.enough:
             return None
-        here, size = near.at_rows, factor(rule)
-        points = move(check, rule, check.dataset.X[near.rows].copy())
-        there = near.around(points)
-        usable = rows[near.rows] & there.inside & here.inside
+        size = factor(rule)
+        y = check.dataset.y[near.rows]
+        there = near.around(move(check, rule, check.dataset.X[near.rows].copy()))
+        usable = rows[near.rows] & there.inside
         if not usable.any():
             return "no row lies where the rule takes another one"
-        off = np.abs(there.value - size * here.value)
-        error = np.hypot(there.value_error, size * here.value_error)
+        error = np.hypot(there.miss, size * check.noise[near.rows])
         target = check.dataset.target
-        return check.around(off, error, usable, there.threshold, lambda i: (
-            f"{target} is {here.value[i]:.4g}, and {there.value[i]:.4g} where the rule takes it, "
-            f"not {size * here.value[i]:.4g} (± {error[i]:.2g})"))
+        return check.around(np.abs(there.value - size * y), error, usable, _sure(near, there), lambda i: (
+            f"{target} is {y[i]:.4g}, and {there.value[i]:.4g} ± {there.miss[i]:.2g} where the rule takes it, "
+            f"not {size * y[i]:.4g}"))
 
     return test
+
+
+def _sure(near: Neighbours, fits: Fits) -> float:
+    """From how many standard deviations on a miss is neither chance nor what local fits miss anyway."""
+    return max(fits.threshold, 1.5 * near.worst_miss)
 
 
 def _mirrored(check: RowCheck, rule: Mapping[str, Any], X: Values) -> Values:

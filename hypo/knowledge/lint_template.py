@@ -71,7 +71,8 @@ def _check_dimension(bound: BoundTemplate, fields: Fields, units: Mapping[str, U
     found = infer(bound.expression, dimensions, {name: c.unit.dimension for name, c in fields.constants.items()}, goal)
     if found.inconsistent:
         level = "warning" if fields.soft else "error"
-        out.add(level, _PATH, f"the units do not fit, whatever {join(bound.unknowns)} may be: {found.messages[0]}")
+        out.add(level, _PATH, f"the units do not fit, whatever {join(bound.unknowns)} may be: {found.messages[0]}"
+                 + (f"; {found.inconsistent} such places in all" if found.inconsistent > 1 else ""))
 
 
 def check_guesses(fields: Fields, out: Findings) -> None:

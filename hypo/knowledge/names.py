@@ -50,7 +50,8 @@ def foreign_names(k: Any, columns: Sequence[str], target: str) -> Iterator[Remar
         path = ("template", "form")
         for problem in k.template.problems(columns, constants, target):
             yield path, "error", problem
-        yield from _fitted(path, k.template.names, known)
+        arguments = {a for listed in k.template.unknowns.values() for a in listed}
+        yield from _fitted(path, [name for name in k.template.names if name not in arguments], known)
     for i, text in enumerate(k.guesses):
         yield from _guess_names(("guesses", "forms", i), text, target, known)
 

@@ -22,6 +22,7 @@ _CHANCE = 0.05
 class Fits:
     """y ≈ value + gradient·(x - point) around m points: ``value`` (m,), ``gradient`` (m, n_col), and their standard errors.
 
+    ``miss`` (m,) is the standard deviation of a single row there about the fitted value.
     ``inside`` (m,) says whether a point lies amid its neighbours, so that nothing is extrapolated; ``threshold`` is how many
     standard errors are beyond chance.
     """
@@ -30,6 +31,7 @@ class Fits:
     gradient: Values
     value_error: Values
     gradient_error: Values
+    miss: Values
     inside: NDArray[np.bool_]
     threshold: float
 
@@ -59,7 +61,7 @@ class Neighbours:
     @property
     def enough(self) -> bool:
         """Whether there are rows enough for any fit."""
-        return len(self.y) > self.k
+        return len(self.y) > self.k + 1
 
     @cached_property
     def at_rows(self) -> Fits:
@@ -78,7 +80,10 @@ class Neighbours:
 
     def around(self, points: Values) -> Fits:
         """Fits around ``points`` (m, n_col)."""
-        spread, design, coefficients, near = self._spread(points)
+        return self._around(points)
+
+    def _around(self, points: Values, skipped: int = 0) -> Fits:
+        spread, design, coefficients, near = self._spread(points, skipped)
         dof = self.k - design.shape[2]
         known = 0.0 if self.sigma is None else np.median(self.sigma[near], axis=1)
         spread = np.maximum(spread, known)
@@ -86,12 +91,25 @@ class Neighbours:
         errors = spread[:, None] * np.sqrt(np.maximum(np.einsum("mii->mi", inverse), 0.0))
         inside = np.all((design[:, :, 1:].min(axis=1) <= 0) & (design[:, :, 1:].max(axis=1) >= 0), axis=1)
         threshold = float(-stdtrit(dof, _CHANCE / 2 / max(1, len(points))))
-        return Fits(coefficients[:, 0], coefficients[:, 1:] / self.widths, errors[:, 0], errors[:, 1:] / self.widths, inside,
-                    threshold)
+        return Fits(coefficients[:, 0], coefficients[:, 1:] / self.widths, errors[:, 0], errors[:, 1:] / self.widths,
+                    np.hypot(errors[:, 0], spread), inside, threshold)
 
-    def _spread(self, points: Values) -> tuple[Values, Values, Values, NDArray[np.intp]]:
-        """Residual standard deviations (m,), designs (m, k, n_col + 1), coefficients and neighbours of local fits."""
-        _, near = self._tree.query(points / self.widths, self.k)
+    @cached_property
+    def worst_miss(self) -> float:
+        """The largest miss of a row predicted from the others around it, in standard deviations of a single row.
+
+        Where the law is curved it is larger than chance would have it: what straight fits cannot say must not count.
+        """
+        fits = self._around(self.X[self._centres], skipped=1)
+        ratio = np.abs(self.y[self._centres] - fits.value)[fits.inside] / np.maximum(fits.miss[fits.inside], 1e-300)
+        return float(ratio.max(initial=0.0))
+
+    def _spread(self, points: Values, skipped: int = 0) -> tuple[Values, Values, Values, NDArray[np.intp]]:
+        """Residual standard deviations (m,), designs (m, k, n_col + 1), coefficients and neighbours of local fits.
+
+        The ``skipped`` nearest rows take no part.
+        """
+        _, near = self._tree.query(points / self.widths, range(1 + skipped, self.k + 1 + skipped))
         offsets = (self.X[near] - points[:, None, :]) / self.widths
         design = np.concatenate([np.ones((*near.shape, 1)), offsets], axis=2)
         coefficients = np.einsum("mik,mk->mi", np.linalg.pinv(design), self.y[near])

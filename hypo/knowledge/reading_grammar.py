@@ -101,6 +101,7 @@ def _read_groups(value: Any, report: Report) -> tuple[tuple[str, ...], ...]:
         report.add(path, f"expected an array of groups, got one group; write [[{', '.join(map(show, value))}]]")
         return ()
     groups = []
+    kept = report.kept[path] = []
     for i, group in enumerate(value):
         if not is_array(group):
             report.add((*path, i), f'expected a group of names such as ["x", "y"], got {show(group)}')
@@ -109,6 +110,7 @@ def _read_groups(value: Any, report: Report) -> tuple[tuple[str, ...], ...]:
         names = _read_names(group, (*path, i), report)
         if len(names) > 1:
             groups.append(names)
+            kept.append(i)
         elif len(report.problems) == known:
             report.add((*path, i), "a group needs at least two different names")
     return tuple(groups)
@@ -137,10 +139,11 @@ def _check_names(report: Report, out: Fields) -> None:
     for name in out.must_use:
         if name in out.must_not_use:
             report.add(("grammar", "must_not_use"), f"{name} also stands in must_use; no formula can do both")
-    for i, group in enumerate(out.never_together):
+    path: Path = ("grammar", "never_together")
+    for i, group in zip(report.kept.get(path, ()), out.never_together, strict=True):
         both = [name for name in group if name in out.must_use]
         if len(both) > 1:
-            report.add(("grammar", "never_together", i), f"{join(both)} both stand in must_use; no formula can do both")
+            report.add((*path, i), f"{join(both)} both stand in must_use; no formula can do both")
 
 
 # --- sizes --------------------------------------------------------------------------------------------------

@@ -8,11 +8,12 @@ from typing import Any
 
 from hypo.errors import FormulaError
 from hypo.expression.parser import parse
+from hypo.knowledge.contradictions import contradictions
 from hypo.knowledge.fields import Fields
 from hypo.knowledge.plugins import read_rule
 from hypo.knowledge.report import Report, is_array, is_table
 from hypo.knowledge.template import Template
-from hypo.knowledge.toml_lines import Path
+from hypo.knowledge.toml_lines import Lines, Path
 from hypo.knowledge.words import kind, show
 
 _LEFT_SIDE = re.compile(r"\s*[^\W\d]\w*\s*=(?!=)")
@@ -27,19 +28,30 @@ def read_rules(value: Any, report: Report, out: Fields) -> None:
         report.add(("rule",), f"expected an array of tables, got {show(value)}; begin each rule with [[rule]]")
         return
     rules = []
+    kept = report.kept[("rule",)] = []
     for i, table in enumerate(value):
         path: Path = ("rule", i)
 
         def problem(key: Path, message: str, path: Path = path) -> None:
-            report.add((*path, *key), _one_line(message))
+            report.add((*path, *key), message)
 
         known = len(report.problems)
         rule = read_rule(table, problem)
         if rule is not None:
             rules.append(rule)
+            kept.append(i)
         elif len(report.problems) == known:  # a plug-in need not say why
             report.add(path, "the rule cannot be read")
     out.rules = tuple(rules)
+    for i, j, why in contradictions(rules, out.ranges):
+        if rules[i].hard and rules[j].hard:
+            report.add(("rule", kept[j]), contradiction(kept[i], why, report.lines))
+
+
+def contradiction(i: int, why: str, lines: Lines | None) -> str:
+    """What is said of a rule that contradicts the rule ``i``."""
+    place = "" if lines is None else f" on line {lines.of('rule', i)}"
+    return f"it contradicts rule {i + 1}{place}: {why}"
 
 
 def read_template(table: Any, report: Report, out: Fields) -> None:
@@ -62,7 +74,7 @@ def read_template(table: Any, report: Report, out: Fields) -> None:
         try:
             template = Template(table["form"])
         except FormulaError as error:
-            report.add(path, _one_line(error))
+            report.add(path, str(error))
             return
         columns = {name for name in out.units if name != template.left}
         found = [name for name in template.unknowns if name in columns or name in out.constants]
@@ -87,7 +99,8 @@ def read_guesses(value: Any, report: Report, out: Fields) -> None:
         if not is_array(value):
             report.add(path, f'expected an array of formulas such as ["a*x/(b + x)"], got {show(value)}')
             return
-    found: dict[str, None] = {}
+    found = []
+    kept = report.kept[("guesses", "forms")] = []
     for i, text in enumerate(value):
         if not isinstance(text, str):
             report.add((*path, i), f"expected a formula in quotes, got {kind(text)}")
@@ -95,15 +108,10 @@ def read_guesses(value: Any, report: Report, out: Fields) -> None:
         left = _LEFT_SIDE.match(text)
         start = left.end() if left else 0
         try:
-            parse(" " * start + text[start:])
+            parse(" " * start + text[start:], variables=())
         except FormulaError as error:
-            report.add((*path, i), _one_line(error))
+            report.add((*path, i), str(error))
         else:
-            found[text] = None
+            found.append(text)
+            kept.append(i)
     out.guesses = tuple(found)
-
-
-def _one_line(message: object) -> str:
-    """A message without the lines that show the text and mark the column, which it names."""
-    lines = [line for line in str(message).splitlines() if line and not line[0].isspace()]
-    return "; ".join(lines)[:600]

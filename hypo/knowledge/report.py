@@ -10,7 +10,7 @@ from typing import Any
 
 from hypo.errors import KnowledgeError
 from hypo.knowledge.toml_lines import Lines, Path
-from hypo.knowledge.words import kind, label, show
+from hypo.knowledge.words import kind, label, one_line, show
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,16 @@ class Problem:
 
 @dataclass
 class Report:
-    """The problems found so far; ``lines`` is None for a dictionary, which has no lines."""
+    """The problems found so far; ``lines`` is None for a dictionary, which has no lines.
+
+    ``kept`` holds, for each array of which elements may be left out, the numbers in the file of those that were not.
+    """
 
     source: str
     lines: Lines | None = None
     problems: list[Problem] = field(default_factory=list)
     unreadable: bool = False
+    kept: dict[Path, list[int]] = field(default_factory=dict)
 
     def refuse(self, line: int | None, message: str) -> None:
         """Notes why nothing of the file can be read."""
@@ -38,6 +42,7 @@ class Report:
     def add(self, path: Path, message: str) -> None:
         """Notes a problem at the key ``path``."""
         line = None if self.lines is None else self.lines.of(*path)
+        message = one_line(message)
         self.problems.append(Problem(line, f"{label(path)}: {message}" if path else message))
 
     def raise_if_any(self) -> None:

@@ -56,7 +56,7 @@ class Template:
             for parts, word in ((plain, name), (known, "1")):
                 parts.append(self.form[start:begin] + word.ljust(end - begin))
             start = end
-        parse("".join([*plain, self.form[start:]]))
+        parse("".join([*plain, self.form[start:]]), variables=())  # so that "sqrt" without a bracket is no name
         beside = parse("".join([*known, self.form[start:]])).variables
         for name in beside:
             if name in unknowns:

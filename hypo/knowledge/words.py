@@ -18,6 +18,7 @@ _TYPE_NAMES: dict[type, str] = {
 }
 
 
+_LONGEST = 600
 _INNER_TABLES = (["nesting"], ["only"], ["never_inside"])
 
 
@@ -80,6 +81,12 @@ def show(value: Any) -> str:
 def bare(key: str) -> str:
     """A key as TOML writes it: in quotes only when needed."""
     return key if re.fullmatch(r"[\w-]{1,60}", key) else show(key)
+
+
+def one_line(message: object) -> str:
+    """A message without its indented lines, which show a formula and mark the column that the message names."""
+    text = "; ".join(line for line in str(message).splitlines() if line and not line[0].isspace())
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
 
 
 def join(words: Iterable[str], last: str = "and") -> str:
