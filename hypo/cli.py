@@ -93,7 +93,7 @@ _ABOUT_DATA = _options(
     click.option("--knowledge", metavar="K.toml", help="Background knowledge: units, constants, grammar."),
     click.option("--sigma", metavar="NUMBER|COLUMN", help="Noise of the target (default: estimated)."),
     click.option("--weights", metavar="COLUMN", help="Row weights."),
-    click.option("--lambda", "lam", type=float, metavar="NUMBER", help="Weight λ of violations of soft rules, in nats (default: 10)."),
+    click.option("--lambda", "lam", type=float, metavar="NUMBER", help="Weight of soft violations, in nats (default: 10)."),
     click.option("--drop-missing", is_flag=True, help="Leave out rows with missing cells."),
 )
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output and nothing else.")

@@ -43,8 +43,8 @@ class Scorer:
     """Everything a score depends on besides the expression.
 
     ``X`` (n_var, n_row) with ``columns`` naming its lines; ``violation`` maps an expression to (amount, hard): a hard
-    violation removes the hypothesis whatever its amount. ``extra_cost`` is what the code length does not hold: the units of fitted
-    constants, and operators that are less likely beforehand.
+    violation removes the hypothesis whatever its amount. ``extra_cost`` is what the code length does not hold: the units of
+    fitted constants, and operators that are less likely beforehand.
     """
 
     X: NDArray[np.float64]

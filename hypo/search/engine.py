@@ -13,6 +13,7 @@ from itertools import islice
 import numpy as np
 
 from hypo.expression.evaluate import Program
+from hypo.expression.expr import Expression
 from hypo.scoring.score import NATIVE, Hypothesis
 from hypo.search.archive import Archive
 from hypo.search.atoms import Atoms
@@ -26,7 +27,7 @@ from hypo.search.proposer import BETTER, Proposer, Schedule, installed, origin
 from hypo.search.pysr import PySR
 from hypo.search.reduction import Reduction
 from hypo.search.refine import Refiner, is_exact
-from hypo.search.rulebook import RuleReport
+from hypo.search.rulebook import Rulebook, RuleReport
 from hypo.search.scan import Clock
 from hypo.search.scanner import Scanner
 from hypo.search.screen import screen
@@ -103,6 +104,9 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
             own = replace(settings, workers=max(1, settings.workers - pysr.threads))
         local, executor = opened(own, stack)
         warm(prepare)
+        if problem.knowledge.rules:
+            # Loads what checks of rules need.
+            Rulebook(problem, settings.lam).amounts(Expression.constant(1.0))
         return _search(problem, settings, local, executor, pysr, progress)
 
 
