@@ -112,8 +112,6 @@ def test_a_false_rule_is_seen_in_the_report() -> None:
     assert row.without is not None
     assert row.gain > 10
     assert f'Without the rule "y is decreasing in x" the answer would be y = {row.without}' in str(result)
-    again = hypo.Result.from_dict(result.to_dict()) if hasattr(hypo.Result, "from_dict") else None
-    assert again is None or again.rules == result.rules
 
 
 def test_rules_are_saved_and_shown_again(tmp_path) -> None:
@@ -131,10 +129,10 @@ def test_rules_are_saved_and_shown_again(tmp_path) -> None:
 
 
 def test_score_names_the_rules_a_formula_breaks() -> None:
-    scored = hypo.score("x*exp(-z) + 1", table(), "y", knowledge={"rule": [FALLING, RISING]})
+    scored = hypo.score("x*exp(-z) + 1", table(), "y", knowledge={"rule": [{**FALLING, "hard": False}, RISING]})
     assert [r.level for r in scored.rules] == ["refuted", "proved"]
     assert scored.hypothesis.violation > 0
-    assert scored.to_dict()["rules"][0]["left"] > 0 or math.isfinite(scored.to_dict()["rules"][0]["left"])
+    assert math.isfinite(scored.to_dict()["rules"][0]["left"])
 
 
 def test_operator_priors_change_the_score() -> None:

@@ -119,6 +119,11 @@ class Rule(ABC):
         """(key, what is wrong with it) for keys that do not go together; called when each on its own is right."""
         return iter(())
 
+    @property
+    def settled_by_claims(self) -> bool:
+        """Whether :meth:`check` says what its claims do, and nothing else."""
+        return type(self).check is Rule.check
+
     # --- what it is used by -----------------------------------------------------------------------
 
     def check(self, law: Law, *, points: int = 256, proof: bool = False) -> Verdict:

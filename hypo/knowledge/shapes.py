@@ -72,6 +72,10 @@ class Monotone(Rule):
     direction: str = parameter(Choice(("increasing", "decreasing")), words="a direction, increasing or decreasing")
     strict: bool = parameter(FLAG, default=False)
 
+    @property
+    def settled_by_claims(self) -> bool:
+        return not self.strict
+
     def check(self, law: Law, *, points: int = 256, proof: bool = False) -> Verdict:
         if self.strict and self.variable not in law.expression.variables:
             return Verdict(REFUTED, 0.5, points, Witness({}, Sides(0.0, self._relation(True), 0.0)))
@@ -114,6 +118,10 @@ class Sign(Rule):
 
     def claims(self, law: Law) -> Claims:
         return [(Comparison(law.expression, SIGNS[self.sign], ZERO), self.domain(law))]
+
+    @property
+    def settled_by_claims(self) -> bool:
+        return self.sign != "nonzero"
 
     def check(self, law: Law, *, points: int = 256, proof: bool = False) -> Verdict:
         if self.sign != "nonzero":

@@ -78,7 +78,7 @@ class _Form:
 
     def _claims(self, rule: Rule, law: Law) -> list[tuple[Claim, Points]] | None:
         """The claims of a rule and the points they are tried at; None where it has a way of its own to check."""
-        if type(rule).check is not Rule.check:
+        if not rule.settled_by_claims:
             return None
         own = {_parameter(slot) for slot in self._slots}
         try:
