@@ -20,8 +20,8 @@ COLLINEAR = 1e-10
 SLACK = np.float32(8e-6)
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 _TINY = np.float32(1e-34)
-# Rounding of one operation in single precision, and pairs that are filtered at a time.
-ROUNDING, CHUNK = 2.0**-24, 256
+# Rounding of one operation in single precision; pairs that are filtered at a time, and where some of them pass.
+ROUNDING, CHUNK, FEW = 2.0**-24, 256, 32
 # Largest share of rows on which a raced formula may be undefined.
 UNDEFINED = 0.02
 
@@ -114,29 +114,45 @@ def sum_tile(rho, hidden_f, hidden_g, F, G, rf, rg, f0, g0, triangle, heap_score
                 if not _sum_promising(row[start:stop], along[start:stop], across[start:stop], hidden_g[start:stop], x[a], y[a],
                                       hidden_f[a], slack):
                     continue
-                for b in range(start, stop):
-                    if abs(row[b] - x[a] * along[b]) + hidden_f[a] * hidden_g[b] + slack < y[a] * across[b]:
+                for low in range(start, stop, FEW):
+                    high = min(low + FEW, stop)
+                    if not _sum_promising(row[low:high], along[low:high], across[low:high], hidden_g[low:high], x[a], y[a],
+                                          hidden_f[a], slack):
                         continue
-                    computed += 1
-                    d = np.dot(F[a], G[b])
-                    r, q = rf[t, a], rg[t, b]
-                    d2 = 1.0 - d * d
-                    r2 = min((r * r + q * q - 2.0 * (r * q) * d) / d2, 1.0) if d2 > COLLINEAR else 0.0
-                    if r2 >= heap_score[t, 0]:
-                        push(r2, f0 + a, g0 + b, heap_score[t], heap_i[t], heap_j[t])
+                    for b in range(low, high):
+                        if abs(row[b] - x[a] * along[b]) + hidden_f[a] * hidden_g[b] + slack < y[a] * across[b]:
+                            continue
+                        computed += 1
+                        r2 = _sum_r2(F, G, a, b, rf[t, a], rg[t, b])
+                        if r2 >= heap_score[t, 0]:
+                            push(r2, f0 + a, g0 + b, heap_score[t], heap_i[t], heap_j[t])
     return computed
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
-def _product_r2(f, g, target, basis, p):
-    """num²/(den − Σ basis²) of one pair in double precision; ``p`` is room for f∘g."""
-    for i in range(p.shape[0]):
-        p[i] = f[i] * g[i]
-    num = np.dot(p, target)
-    den = np.dot(p, p)
+@njit(cache=True, error_model="numpy", nogil=True, fastmath={"reassoc", "contract"})
+def _sum_r2(F, G, a, b, r, q):
+    """R² of one pair in double precision; it is the same with the rows the other way round."""
+    d = 0.0
+    for i in range(F.shape[1]):
+        d += F[a, i] * G[b, i]
+    d2 = 1.0 - d * d
+    return min((r * r + q * q - 2.0 * (r * q) * d) / d2, 1.0) if d2 > COLLINEAR else 0.0
+
+
+@njit(cache=True, error_model="numpy", nogil=True, fastmath={"reassoc", "contract"})
+def _product_r2(F, G, a, b, target, basis):
+    """num²/(den − Σ basis²) of one pair in double precision."""
+    num = 0.0
+    den = 0.0
+    for i in range(F.shape[1]):
+        p = F[a, i] * G[b, i]
+        num += p * target[i]
+        den += p * p
     rest = den
     for z in range(basis.shape[0]):
-        c = np.dot(p, basis[z])
+        c = 0.0
+        for i in range(F.shape[1]):
+            c += F[a, i] * G[b, i] * basis[z, i]
         rest -= c * c
     return min(num * num / rest, 1.0) if rest > COLLINEAR * den else 0.0
 
@@ -153,17 +169,20 @@ def product_tile(num, shared, den, unseen, F, G, targets, basis, f0, g0, triangl
     :func:`sum_tile`.
     """
     n_f, n_g = den.shape
-    squares = np.empty(n_g, np.float32)
-    p = np.empty(F.shape[1])
+    squares = np.zeros(n_g, np.float32)
     computed = 0
     for a in range(n_f):
         first = max(0, f0 + a - g0) if triangle else 0
         if first >= n_g:
             continue
-        squares[:] = _ZERO
         for z in range(shared.shape[0]):
-            for b in range(n_g):
-                squares[b] += shared[z, a, b] * shared[z, a, b]
+            row = shared[z, a]
+            if z == 0:
+                for b in range(n_g):
+                    squares[b] = row[b] * row[b]
+            else:
+                for b in range(n_g):
+                    squares[b] += row[b] * row[b]
         below = den[a]
         for t in range(targets.shape[0]):
             threshold = np.float32(max(heap_score[t, 0] - unseen[t], 0.0))
@@ -172,13 +191,17 @@ def product_tile(num, shared, den, unseen, F, G, targets, basis, f0, g0, triangl
                 stop = min(start + CHUNK, n_g)
                 if not _product_promising(row[start:stop], squares[start:stop], below[start:stop], threshold):
                     continue
-                for b in range(start, stop):
-                    if row[b] * row[b] + threshold * squares[b] + _TINY < (threshold - SLACK) * below[b]:
+                for low in range(start, stop, FEW):
+                    high = min(low + FEW, stop)
+                    if not _product_promising(row[low:high], squares[low:high], below[low:high], threshold):
                         continue
-                    computed += 1
-                    r2 = _product_r2(F[a], G[b], targets[t], basis, p)
-                    if r2 >= heap_score[t, 0]:
-                        push(r2, f0 + a, g0 + b, heap_score[t], heap_i[t], heap_j[t])
+                    for b in range(low, high):
+                        if row[b] * row[b] + threshold * squares[b] + _TINY < (threshold - SLACK) * below[b]:
+                            continue
+                        computed += 1
+                        r2 = _product_r2(F, G, a, b, targets[t], basis)
+                        if r2 >= heap_score[t, 0]:
+                            push(r2, f0 + a, g0 + b, heap_score[t], heap_i[t], heap_j[t])
     return computed
 
 

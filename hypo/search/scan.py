@@ -27,9 +27,9 @@ from hypo.search.executor import Executor, Serial
 # Rows of a block, on the other side of a tile, and targets of products looked at in one go: tiles stay in the second cache level.
 TILE_F, TILE_G, TARGETS = 512, 512, 2
 # Pairs from which on a scan is worth preparing, rows that are paired with all others first, and rows of the sample.
-PILOT_PAIRS, PILOT, SAMPLE = 1_000_000, 64, (64, 1024)
+PILOT_PAIRS, PILOT, SAMPLE, AXES = 1_000_000, 64, (64, 1024), 2048
 # Columns tried, and how many columns of a matrix product cost as much as a pair computed in double precision.
-WIDTHS, COMPUTED = (16, 24, 32, 48), 2000
+WIDTHS, COMPUTED = (16, 24, 32, 48), 5000
 # Extensions kept of each tuple, and inner products held at once while looking for them.
 EXTENSIONS, GRAM_SIZE = 8, 4_000_000
 
@@ -164,7 +164,7 @@ def _lowest(targets: Rows) -> NDArray[np.float64]:
 
 def _floor(heaps: Heaps, some: NDArray[np.int64], triangle: bool, keep: int) -> NDArray[np.float64]:
     """A score (n_target,) just below the ``keep``-th best in lists of pairs of the rows ``some`` with all rows."""
-    floor = heaps[0].min(axis=1)
+    floor = np.zeros(len(heaps[0]))
     for t, (score, i, j) in enumerate(zip(*heaps, strict=True)):
         found = np.flatnonzero(i >= 0)
         first, second = some[i[found]], j[found]
@@ -173,7 +173,7 @@ def _floor(heaps: Heaps, some: NDArray[np.int64], triangle: bool, keep: int) -> 
             first, second = np.minimum(first, second), np.maximum(first, second)
         _, once = np.unique(np.column_stack([first, second]), axis=0, return_index=True)
         if len(once) >= keep:
-            floor[t] = max(floor[t], np.sort(score[found[once]])[-keep] * (1.0 - 1e-12))
+            floor[t] = np.sort(score[found[once]])[-keep] * (1.0 - 1e-12)
     return floor
 
 
@@ -195,8 +195,10 @@ def _pairs(f0: int, n_f: int, g0: int, n_g: int, triangle: bool, gap: int) -> in
     """Pairs of a tile; with ``triangle`` those whose second index is at least ``gap`` above the first."""
     if not triangle:
         return n_f * n_g
-    first = np.maximum(np.arange(f0, f0 + n_f) + gap - g0, 0)
-    return int(np.sum(np.maximum(n_g - first, 0)))
+    # Row a begins at column a + shift; some begin beside the tile.
+    shift = f0 + gap - g0
+    low, high = min(max(-shift, 0), n_f), min(max(n_g - shift, 0), n_f)
+    return low * n_g + (high - low) * (n_g - shift) - (high * (high - 1) - low * (low - 1)) // 2
 
 
 def scan_sums(
@@ -211,13 +213,18 @@ def scan_sums(
     second, rs, other = (F, rf, left) if G is None or rg is None or right is None else (G, rg, right)
     late = Deadline(clock.deadline)
     if len(F) * len(second) >= PILOT_PAIRS and not late.expired:
-        some = np.unique(np.argsort(-np.abs(rf), axis=1, kind="stable")[:, : max(2, PILOT // len(targets))])
+        count = max(2, PILOT // len(targets))
+        some = np.unique(np.argpartition(-np.abs(rf), count, axis=1)[:, :count])
+        # Nearly all pairs with a row explain at least as much as the row alone; too few of them leave the floor where it was.
+        hoped = np.maximum(floor, (1.0 - 1e-9) * np.max(rf**2, axis=1))
         first = left[0][some], left[1][some]
-        heaps, _, _ = sum_block(0, F[some], second, *first, *other, rf[:, some], rs, floor, 2 * keep, late)
+        heaps, _, _ = sum_block(0, F[some], second, *first, *other, rf[:, some], rs, hoped, 2 * keep, late)
         floor = np.maximum(floor, _floor(heaps, some, G is None, keep))
         a, b = _spread(len(F), SAMPLE[0]), _spread(len(second), SAMPLE[1])
         few = second[b]
-        axes = np.linalg.eigh(F[a].T @ F[a] + few.T @ few)[1][:, ::-1]
+        # Axes of the sample's own rows would promise too much.
+        apart = [rows[1 :: 1 + len(rows) // AXES] for rows in ([F] if G is None else [F, G])]
+        axes = np.linalg.eigh(sum(rows.T @ rows for rows in apart))[1][:, ::-1]
 
         def computed(k: int) -> float:
             sides = *along(F[a], axes[:, :k]), *along(few, axes[:, :k])
