@@ -20,8 +20,8 @@ COLLINEAR = 1e-10
 SLACK = np.float32(8e-6)
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 _TINY = np.float32(1e-34)
-# Rounding of one operation in single precision; pairs that are filtered at a time, and where some of them pass.
-ROUNDING, CHUNK, FEW = 2.0**-24, 256, 32
+# Rounding of one operation in single precision, and pairs that are filtered at a time.
+ROUNDING, CHUNK = 2.0**-24, 256
 # Largest share of rows on which a raced formula may be undefined.
 UNDEFINED = 0.02
 
@@ -67,12 +67,42 @@ def _sum_promising(rho, along, across, hidden, x, y, z, slack):
 
 
 @njit(cache=True, error_model="numpy", nogil=True, fastmath={"nsz", "reassoc", "contract"})
+def _sum_marks(rho, along, across, hidden, x, y, z, slack, marks):
+    """Which pairs these are."""
+    for b in range(rho.shape[0]):
+        marks[b] = abs(rho[b] - x * along[b]) + z * hidden[b] + slack >= y * across[b]
+
+
+@njit(cache=True, error_model="numpy", nogil=True, fastmath={"nsz", "reassoc", "contract"})
 def _product_promising(num, shared, den, threshold):
     """How many pairs reach num² ≥ threshold·(den − shared), up to rounding; what is too small for single precision passes."""
     count = _ZERO
     most = threshold - SLACK
     for b in range(num.shape[0]):
         count += _ONE if num[b] * num[b] + threshold * shared[b] + _TINY >= most * den[b] else _ZERO
+    return count
+
+
+@njit(cache=True, error_model="numpy", nogil=True, fastmath={"nsz", "reassoc", "contract"})
+def _product_marks(num, shared, den, threshold, marks):
+    """Which pairs these are."""
+    most = threshold - SLACK
+    for b in range(num.shape[0]):
+        marks[b] = num[b] * num[b] + threshold * shared[b] + _TINY >= most * den[b]
+
+
+@njit(cache=True, nogil=True)
+def _places(marks, places):
+    """Where the marks are set; returns their number."""
+    count = 0
+    words = marks.view(np.uint64)
+    for w in range(words.shape[0]):
+        if words[w]:
+            for b in range(8 * w, 8 * w + 8):
+                if marks[b]:
+                    places[count] = b
+                    count += 1
+    marks[:] = 0
     return count
 
 
@@ -102,30 +132,33 @@ def sum_tile(rho, hidden_f, hidden_g, F, G, rf, rg, f0, g0, triangle, heap_score
     slack = np.float32((F.shape[1] + 8) * ROUNDING)
     x, y = np.empty(n_f, np.float32), np.empty(n_f, np.float32)
     along, across = np.empty(n_g, np.float32), np.empty(n_g, np.float32)
+    marks, places = np.zeros(CHUNK, np.uint8), np.empty(CHUNK, np.int64)
     computed = 0
     for t in range(rf.shape[0]):
-        _split(rf[t], heap_score[t, 0], x, y)
-        _split(rg[t], heap_score[t, 0], along, across)
+        since = n_g
         for a in range(n_f):
             row = rho[a]
+            if since >= n_g:
+                # So many pairs have passed that a threshold that has risen is worth its roots.
+                _split(rf[t], heap_score[t, 0], x, y)
+                _split(rg[t], heap_score[t, 0], along, across)
+                since = 0
             first = max(0, f0 + a + 1 - g0) if triangle else 0
             for start in range(first, n_g, CHUNK):
                 stop = min(start + CHUNK, n_g)
                 if not _sum_promising(row[start:stop], along[start:stop], across[start:stop], hidden_g[start:stop], x[a], y[a],
                                       hidden_f[a], slack):
                     continue
-                for low in range(start, stop, FEW):
-                    high = min(low + FEW, stop)
-                    if not _sum_promising(row[low:high], along[low:high], across[low:high], hidden_g[low:high], x[a], y[a],
-                                          hidden_f[a], slack):
-                        continue
-                    for b in range(low, high):
-                        if abs(row[b] - x[a] * along[b]) + hidden_f[a] * hidden_g[b] + slack < y[a] * across[b]:
-                            continue
-                        computed += 1
-                        r2 = _sum_r2(F, G, a, b, rf[t, a], rg[t, b])
-                        if r2 >= heap_score[t, 0]:
-                            push(r2, f0 + a, g0 + b, heap_score[t], heap_i[t], heap_j[t])
+                _sum_marks(row[start:stop], along[start:stop], across[start:stop], hidden_g[start:stop], x[a], y[a], hidden_f[a],
+                           slack, marks)
+                found = _places(marks, places)
+                computed += found
+                since += found
+                for k in range(found):
+                    b = start + places[k]
+                    r2 = _sum_r2(F, G, a, b, rf[t, a], rg[t, b])
+                    if r2 >= heap_score[t, 0]:
+                        push(r2, f0 + a, g0 + b, heap_score[t], heap_i[t], heap_j[t])
     return computed
 
 
@@ -170,6 +203,7 @@ def product_tile(num, shared, den, unseen, F, G, targets, basis, f0, g0, triangl
     """
     n_f, n_g = den.shape
     squares = np.zeros(n_g, np.float32)
+    marks, places = np.zeros(CHUNK, np.uint8), np.empty(CHUNK, np.int64)
     computed = 0
     for a in range(n_f):
         first = max(0, f0 + a - g0) if triangle else 0
@@ -191,17 +225,14 @@ def product_tile(num, shared, den, unseen, F, G, targets, basis, f0, g0, triangl
                 stop = min(start + CHUNK, n_g)
                 if not _product_promising(row[start:stop], squares[start:stop], below[start:stop], threshold):
                     continue
-                for low in range(start, stop, FEW):
-                    high = min(low + FEW, stop)
-                    if not _product_promising(row[low:high], squares[low:high], below[low:high], threshold):
-                        continue
-                    for b in range(low, high):
-                        if row[b] * row[b] + threshold * squares[b] + _TINY < (threshold - SLACK) * below[b]:
-                            continue
-                        computed += 1
-                        r2 = _product_r2(F, G, a, b, targets[t], basis)
-                        if r2 >= heap_score[t, 0]:
-                            push(r2, f0 + a, g0 + b, heap_score[t], heap_i[t], heap_j[t])
+                _product_marks(row[start:stop], squares[start:stop], below[start:stop], threshold, marks)
+                found = _places(marks, places)
+                computed += found
+                for k in range(found):
+                    b = start + places[k]
+                    r2 = _product_r2(F, G, a, b, targets[t], basis)
+                    if r2 >= heap_score[t, 0]:
+                        push(r2, f0 + a, g0 + b, heap_score[t], heap_i[t], heap_j[t])
     return computed
 
 

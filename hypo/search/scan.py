@@ -25,11 +25,11 @@ from numpy.typing import NDArray
 from hypo.search.executor import Executor, Serial
 
 # Rows of a block, on the other side of a tile, and targets of products looked at in one go: tiles stay in the second cache level.
-TILE_F, TILE_G, TARGETS = 512, 512, 2
+TILE_F, TILE_G, TARGETS = 512, 256, 2
 # Pairs from which on a scan is worth preparing, rows that are paired with all others first, and rows of the sample.
-PILOT_PAIRS, PILOT, SAMPLE, AXES = 1_000_000, 64, (64, 1024), 2048
+PILOT_PAIRS, PILOT, SAMPLE, AXES = 10_000_000, 32, (32, 1024), 2048
 # Columns tried, and how many columns of a matrix product cost as much as a pair computed in double precision.
-WIDTHS, COMPUTED = (16, 24, 32, 48), 5000
+WIDTHS, COMPUTED = (16, 24, 32, 48), 4000
 # Extensions kept of each tuple, and inner products held at once while looking for them.
 EXTENSIONS, GRAM_SIZE = 8, 4_000_000
 
@@ -180,9 +180,11 @@ def _floor(heaps: Heaps, some: NDArray[np.int64], triangle: bool, keep: int) -> 
 def _width(n: int, computed: Callable[[int], float]) -> int:
     """The number of columns, of ``n``, with which a scan costs least; ``computed(k)`` is how many pairs of a sample remain."""
     best, least = n, float(n)
-    for k in WIDTHS:
-        if k < least and (cost := k + COMPUTED * computed(k) / np.prod(SAMPLE)) < least:
-            best, least = k, cost
+    for k in reversed([k for k in WIDTHS if k < n]):
+        cost = k + COMPUTED * computed(k) / np.prod(SAMPLE)
+        if cost > least:
+            break
+        best, least = k, cost
     return best
 
 
@@ -213,7 +215,7 @@ def scan_sums(
     second, rs, other = (F, rf, left) if G is None or rg is None or right is None else (G, rg, right)
     late = Deadline(clock.deadline)
     if len(F) * len(second) >= PILOT_PAIRS and not late.expired:
-        count = max(2, PILOT // len(targets))
+        count = min(max(2, PILOT // len(targets)), len(F) - 1)
         some = np.unique(np.argpartition(-np.abs(rf), count, axis=1)[:, :count])
         # Nearly all pairs with a row explain at least as much as the row alone; too few of them leave the floor where it was.
         hoped = np.maximum(floor, (1.0 - 1e-9) * np.max(rf**2, axis=1))
