@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hypo.kernels.opcodes import DIV, EXP, MUL, SQRT, SUB
 from hypo.kernels.scan import push, refit
-from hypo.search import scan
+from hypo.search import columns, scan
 from hypo.search.executor import Threads
 from hypo.search.scan import (
     Best,
@@ -32,20 +32,20 @@ N = 30  # rows of data
                 ids=lambda t: f"tiles {t[0]}x{t[1]}, {t[2] or 'all'} columns")
 def tiles(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
     """Tiles larger than the sets, and small ones whose borders cut them; scans of all columns, and of a few with a pilot."""
-    n_f, n_g, columns = request.param
+    n_f, n_g, count = request.param
     monkeypatch.setattr(scan, "TILE_F", n_f)
     monkeypatch.setattr(scan, "TILE_G", n_g)
-    if columns:
-        narrow(monkeypatch, columns)
+    if count:
+        narrow(monkeypatch, count)
     return n_f, n_g
 
 
-def narrow(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+def narrow(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     """Scans of any size begin with a pilot and multiply so many columns, whatever that costs."""
-    monkeypatch.setattr(scan, "PILOT_PAIRS", 0)
-    monkeypatch.setattr(scan, "PILOT", 6)
-    monkeypatch.setattr(scan, "WIDTHS", (columns,))
-    monkeypatch.setattr(scan, "COMPUTED", 0)
+    monkeypatch.setattr(columns, "PILOT_PAIRS", 0)
+    monkeypatch.setattr(columns, "PILOT", 6)
+    monkeypatch.setattr(columns, "WIDTHS", (count,))
+    monkeypatch.setattr(columns, "COMPUTED", 0)
 
 
 def share(t: np.ndarray, columns: list[np.ndarray], basis: np.ndarray) -> float:
@@ -217,11 +217,11 @@ def noisy(t: np.ndarray, noise: float | None) -> np.ndarray:
 
 @KINDS
 @NOISE
-@pytest.mark.parametrize("columns", [1, 4, 16])
+@pytest.mark.parametrize("count", [1, 4, 16])
 def test_sums_of_a_few_columns_against_slow_loops(
-    kind: str, noise: float | None, columns: int, monkeypatch: pytest.MonkeyPatch
+    kind: str, noise: float | None, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    narrow(monkeypatch, columns)
+    narrow(monkeypatch, count)
     F, q = library(kind), orthonormal([np.ones(N)], N)
     t = np.array([noisy(3 + F[3] - 2 * F[9], noise), noisy(F[2] + 1e-4 * F[20], noise), np.ones(N)])
     rows, _ = unit_rows(F, q)
@@ -239,11 +239,11 @@ def test_sums_of_a_few_columns_against_slow_loops(
 
 @KINDS
 @NOISE
-@pytest.mark.parametrize("columns", [3, 8, 20])
+@pytest.mark.parametrize("count", [3, 8, 20])
 def test_products_of_a_few_columns_against_slow_loops(
-    kind: str, noise: float | None, columns: int, monkeypatch: pytest.MonkeyPatch
+    kind: str, noise: float | None, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    narrow(monkeypatch, columns)
+    narrow(monkeypatch, count)
     F, q = library(kind), orthonormal([np.ones(N)], N)
     targets = unit_rows(np.array([noisy(3 + F[3] * F[9], noise), noisy(F[2] * F[8], noise)]), q)[0]
     targets = np.array([*targets, np.zeros(N)])
@@ -256,9 +256,9 @@ def test_products_of_a_few_columns_against_slow_loops(
                 check_scores(best, pairs, keep, 1e-9)
 
 
-@pytest.mark.parametrize("columns", [2, 8, 16])
-def test_an_exact_sum_is_found_whatever_the_columns_show(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    narrow(monkeypatch, columns)
+@pytest.mark.parametrize("count", [2, 8, 16])
+def test_an_exact_sum_is_found_whatever_the_columns_show(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    narrow(monkeypatch, count)
     F, q = library("smooth"), orthonormal([np.ones(N)], N)
     rows, _ = unit_rows(F, q)
     for i, j in combinations(range(0, len(F), 3), 2):
@@ -271,8 +271,8 @@ def test_an_exact_sum_is_found_whatever_the_columns_show(columns: int, monkeypat
 
 
 @pytest.mark.parametrize("form", ["sums", "products"])
-@pytest.mark.parametrize("columns", [4, 12])
-def test_a_few_columns_give_the_same_lists_as_all(form: str, columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("count", [4, 12])
+def test_a_few_columns_give_the_same_lists_as_all(form: str, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     q = orthonormal([np.ones(N)], N)
     rng = np.random.default_rng(0)
     # Some rows are far larger in a few places than elsewhere.
@@ -285,7 +285,7 @@ def test_a_few_columns_give_the_same_lists_as_all(form: str, columns: int, monke
         return scan_products(T, F, None, q, keep=60, clock=Clock())
 
     whole = lists()
-    narrow(monkeypatch, columns)
+    narrow(monkeypatch, count)
     for one, two in zip(whole, lists(), strict=True):
         np.testing.assert_array_equal(one.r2, two.r2)
         np.testing.assert_array_equal(one.i, two.i)

@@ -149,8 +149,8 @@ def sum_tile(rho, hidden_f, hidden_g, F, G, rf, rg, f0, g0, triangle, heap_score
                 if not _sum_promising(row[start:stop], along[start:stop], across[start:stop], hidden_g[start:stop], x[a], y[a],
                                       hidden_f[a], slack):
                     continue
-                _sum_marks(row[start:stop], along[start:stop], across[start:stop], hidden_g[start:stop], x[a], y[a], hidden_f[a],
-                           slack, marks)
+                _sum_marks(row[start:stop], along[start:stop], across[start:stop], hidden_g[start:stop], x[a], y[a],
+                           hidden_f[a], slack, marks)
                 found = _places(marks, places)
                 computed += found
                 since += found

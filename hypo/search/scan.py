@@ -22,22 +22,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.search import columns
+from hypo.search.columns import Heaps, Rows, Short, along
 from hypo.search.executor import Executor, Serial
 
-# Rows of a block, on the other side of a tile, and targets of products looked at in one go: tiles stay in the second cache level.
+# Rows of a block, on the other side of a tile, and targets of products looked at in one go: tiles stay in the second cache.
 TILE_F, TILE_G, TARGETS = 512, 256, 2
-# Pairs from which on a scan is worth preparing, rows that are paired with all others first, and rows of the sample.
-PILOT_PAIRS, PILOT, SAMPLE, AXES = 10_000_000, 32, (32, 1024), 2048
-# Columns tried, and how many columns of a matrix product cost as much as a pair computed in double precision.
-WIDTHS, COMPUTED = (16, 24, 32, 48), 4000
 # Extensions kept of each tuple, and inner products held at once while looking for them.
 EXTENSIONS, GRAM_SIZE = 8, 4_000_000
-
-Rows = NDArray[np.float64]
-Short = NDArray[np.float32]
-# Scores and the two indices of the best pairs of a block, (n_target, keep) each.
-Heaps = tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]
-
 
 @dataclass(frozen=True)
 class Best:
@@ -145,7 +137,8 @@ def _run(
 ) -> list[Best]:
     """Work on blocks of f rows wherever the executor does, and merge what they found."""
     found, pairs = [], 0
-    for heaps, counted, _ in (executor or Serial()).map(block, range(0, n_row, TILE_F), *shared, keep, Deadline(clock.deadline)):
+    late = Deadline(clock.deadline)
+    for heaps, counted, _ in (executor or Serial()).map(block, range(0, n_row, TILE_F), *shared, keep, late):
         found.append(heaps)
         pairs += counted
     clock.scored += pairs * n_target
@@ -160,37 +153,6 @@ def _heaps(floor: NDArray[np.float64], keep: int) -> Heaps:
 def _lowest(targets: Rows) -> NDArray[np.float64]:
     """The score that pairs have to exceed: 0, and out of reach where a target is nothing."""
     return np.where(targets.any(axis=1), 0.0, 2.0)
-
-
-def _floor(heaps: Heaps, some: NDArray[np.int64], triangle: bool, keep: int) -> NDArray[np.float64]:
-    """A score (n_target,) just below the ``keep``-th best in lists of pairs of the rows ``some`` with all rows."""
-    floor = np.zeros(len(heaps[0]))
-    for t, (score, i, j) in enumerate(zip(*heaps, strict=True)):
-        found = np.flatnonzero(i >= 0)
-        first, second = some[i[found]], j[found]
-        if triangle:
-            # Pairs within ``some`` come twice.
-            first, second = np.minimum(first, second), np.maximum(first, second)
-        _, once = np.unique(np.column_stack([first, second]), axis=0, return_index=True)
-        if len(once) >= keep:
-            floor[t] = np.sort(score[found[once]])[-keep] * (1.0 - 1e-12)
-    return floor
-
-
-def _width(n: int, computed: Callable[[int], float]) -> int:
-    """The number of columns, of ``n``, with which a scan costs least; ``computed(k)`` is how many pairs of a sample remain."""
-    best, least = n, float(n)
-    for k in reversed([k for k in WIDTHS if k < n]):
-        cost = k + COMPUTED * computed(k) / np.prod(SAMPLE)
-        if cost > least:
-            break
-        best, least = k, cost
-    return best
-
-
-def _spread(n: int, count: int) -> NDArray[np.int64]:
-    """About ``count`` of ``n`` indices, evenly."""
-    return np.arange(0, n, max(1, n // count))
 
 
 def _pairs(f0: int, n_f: int, g0: int, n_g: int, triangle: bool, gap: int) -> int:
@@ -214,36 +176,28 @@ def scan_sums(
     left, right = along(F, None), None if G is None else along(G, None)
     second, rs, other = (F, rf, left) if G is None or rg is None or right is None else (G, rg, right)
     late = Deadline(clock.deadline)
-    if len(F) * len(second) >= PILOT_PAIRS and not late.expired:
-        count = min(max(2, PILOT // len(targets)), len(F) - 1)
+    if len(F) * len(second) >= columns.PILOT_PAIRS and not late.expired:
+        count = min(max(2, columns.PILOT // len(targets)), len(F) - 1)
         some = np.unique(np.argpartition(-np.abs(rf), count, axis=1)[:, :count])
         # Nearly all pairs with a row explain at least as much as the row alone; too few of them leave the floor where it was.
         hoped = np.maximum(floor, (1.0 - 1e-9) * np.max(rf**2, axis=1))
         first = left[0][some], left[1][some]
         heaps, _, _ = sum_block(0, F[some], second, *first, *other, rf[:, some], rs, hoped, 2 * keep, late)
-        floor = np.maximum(floor, _floor(heaps, some, G is None, keep))
-        a, b = _spread(len(F), SAMPLE[0]), _spread(len(second), SAMPLE[1])
+        floor = np.maximum(floor, columns.floor(heaps, some, G is None, keep))
+        a, b = columns.spread(len(F), columns.SAMPLE[0]), columns.spread(len(second), columns.SAMPLE[1])
         few = second[b]
         # Axes of the sample's own rows would promise too much.
-        apart = [rows[1 :: 1 + len(rows) // AXES] for rows in ([F] if G is None else [F, G])]
+        apart = [rows[1 :: 1 + len(rows) // columns.AXES] for rows in ([F] if G is None else [F, G])]
         axes = np.linalg.eigh(sum(rows.T @ rows for rows in apart))[1][:, ::-1]
 
         def computed(k: int) -> float:
             sides = *along(F[a], axes[:, :k]), *along(few, axes[:, :k])
             return sum_block(0, F[a], few, *sides, rf[:, a], rs[:, b], floor, 1, late)[2]
 
-        k = _width(n, computed)
+        k = columns.width(n, computed)
         if k < n:
             left, right = along(F, axes[:, :k]), None if G is None else along(G, axes[:, :k])
     return _run(sum_block, len(F), len(targets), keep, clock, executor, F, G, *left, *(right or (None, None)), rf, rg, floor)
-
-
-def along(rows: Rows, axes: Rows | None) -> tuple[Short, Short]:
-    """Unit rows on orthonormal ``axes`` (n, k) in single precision, and the lengths of what they have beside them."""
-    if axes is None:
-        return rows.astype(np.float32), np.zeros(len(rows), np.float32)
-    on = rows @ axes
-    return on.astype(np.float32), np.sqrt(np.maximum(1.0 - np.einsum("ij,ij->i", on, on), 0.0)).astype(np.float32)
 
 
 @np.errstate(all="ignore")
@@ -260,8 +214,9 @@ def sum_block(
     """
     from hypo.kernels.scan import sum_tile
 
-    triangle = G is None or rg is None or short_g is None or hidden_g is None
-    second, rs, right, hidden = (F, rf, short_f, hidden_f) if triangle else (G, rg, short_g, hidden_g)
+    triangle = G is None
+    second, rs = F if G is None else G, rf if rg is None else rg
+    right, hidden = short_f if short_g is None else short_g, hidden_f if hidden_g is None else hidden_g
     heaps, counted, computed = _heaps(floor, keep), 0, 0
     mine = slice(f0, f0 + TILE_F)
     rows, r, short, beside = F[mine], rf[:, mine].copy(), short_f[mine], hidden_f[mine]
@@ -284,20 +239,25 @@ def scan_products(
     second, other = (F, left) if G is None or right is None else (G, right)
     n, floor, late = F.shape[1], _lowest(targets), Deadline(clock.deadline)
     view = seen(targets, basis, None)
-    if len(F) * len(second) >= PILOT_PAIRS and not late.expired:
-        # The first rows are the simplest.
-        some = np.unique(np.concatenate([np.arange(min(len(F), PILOT // 2)), _spread(len(F), PILOT // 2)]))
+    if len(F) * len(second) >= columns.PILOT_PAIRS and not late.expired:
+        # The first rows are the simplest; what goes well with some of them goes well with others.
+        half = columns.PILOT // 2
+        some = np.unique(np.concatenate([np.arange(min(len(F), half)), columns.spread(len(F), half)]))
         heaps, _, _ = product_block(0, targets, F[some], second, left[some], other, basis, *view, floor, 2 * keep, late)
-        floor = np.maximum(floor, _floor(heaps, some, G is None, keep))
+        floor = np.maximum(floor, columns.floor(heaps, some, G is None, keep))
+        some = columns.partners(heaps)
+        if len(some):
+            heaps, _, _ = product_block(0, targets, second[some], F, other[some], left, basis, *view, floor, 2 * keep, late)
+            floor = np.maximum(floor, columns.floor(heaps, some, G is None, keep))
         largest = np.argsort(-np.sum(targets**2, axis=0), kind="stable")
-        a, b = _spread(len(F), SAMPLE[0]), _spread(len(second), SAMPLE[1])
+        a, b = columns.spread(len(F), columns.SAMPLE[0]), columns.spread(len(second), columns.SAMPLE[1])
 
         def computed(k: int) -> float:
             c = largest[:k]
             sides = F[a], second[b], left[a][:, c], other[b][:, c]
             return product_block(0, targets, *sides, basis, *seen(targets, basis, c), floor, 1, late)[2]
 
-        k = _width(n, computed)
+        k = columns.width(n, computed)
         if k < n:
             c = np.sort(largest[:k])
             view = seen(targets, basis, c)
@@ -305,12 +265,12 @@ def scan_products(
     return _run(product_block, len(F), len(targets), keep, clock, executor, targets, F, G, left, right, basis, *view, floor)
 
 
-def seen(targets: Rows, basis: Rows, columns: NDArray[np.int64] | None) -> tuple[Rows, Rows, NDArray[np.float64]]:
+def seen(targets: Rows, basis: Rows, chosen: NDArray[np.int64] | None) -> tuple[Rows, Rows, NDArray[np.float64]]:
     """On some probe rows the targets off the basis, an orthonormal basis, and the squares (n_target,) that the targets lack."""
-    if columns is None:
+    if chosen is None:
         return targets, basis, np.zeros(len(targets))
-    z = orthonormal(list(basis[:, columns]), len(columns))
-    t = targets[:, columns]
+    z = orthonormal(list(basis[:, chosen]), len(chosen))
+    t = targets[:, chosen]
     for _ in range(2):
         t = t - (t @ z.T) @ z
     return t, z, np.sum(targets**2, axis=1) - np.sum(t**2, axis=1)
@@ -330,7 +290,7 @@ def product_block(
     n_target = len(targets)
     heaps, counted, computed = _heaps(floor, keep), 0, 0
     rows, short = F[f0 : f0 + TILE_F], short_f[f0 : f0 + TILE_F]
-    # ⟨t, f∘g⟩ for some targets at once, and for the basis: rows f∘t below one another.
+    # ⟨t, f∘g⟩ for the basis and some targets at once: rows f∘t below one another.
     n_basis = len(seen_basis)
     across = np.concatenate([seen_basis, seen_targets]).astype(np.float32)[:, None, :] * short
     shared_tile, num_tile, den_tile = Tile(n_basis, len(rows)), Tile(TARGETS, len(rows)), Tile(1, len(rows))
@@ -338,13 +298,13 @@ def product_block(
     for g0 in range(f0 if triangle else 0, len(second), TILE_G):
         if deadline.expired:
             break
-        part, columns = second[g0 : g0 + TILE_G], right[g0 : g0 + TILE_G]
+        part, short_g0 = second[g0 : g0 + TILE_G], right[g0 : g0 + TILE_G]
         counted += _pairs(f0, len(rows), g0, len(part), triangle, 0)
-        den = den_tile.product(squares, columns**2)[0]
-        shared = shared_tile.product(across[:n_basis], columns)
+        den = den_tile.product(squares, short_g0**2)[0]
+        shared = shared_tile.product(across[:n_basis], short_g0)
         for t in range(0, n_target, TARGETS):
             some = slice(t, min(t + TARGETS, n_target))
-            num = num_tile.product(across[n_basis:][some], columns)
+            num = num_tile.product(across[n_basis:][some], short_g0)
             mine = tuple(h[some] for h in heaps)
             computed += product_tile(num, shared, den, unseen[some], rows, part, targets[some], basis, f0, g0, triangle, *mine)
     return heaps, counted, computed
@@ -367,8 +327,11 @@ class Tile:
 
 def scaled(rows: Rows) -> Short:
     """Rows over their largest values in single precision, without what would leave its range in a product of squares."""
-    out = rows / np.maximum(np.max(np.abs(rows), axis=1, keepdims=True, initial=0.0), 1e-300)
-    return np.where(np.abs(out) < 1e-19, 0.0, out).astype(np.float32)
+    size = np.maximum(np.max(rows, axis=1, initial=0.0), -np.min(rows, axis=1, initial=0.0))
+    out = np.empty(rows.shape, np.float32)
+    np.divide(rows, np.maximum(size, 1e-300)[:, None], out=out, casting="same_kind")
+    out[np.abs(out) < 1e-19] = 0.0
+    return out
 
 
 def extend(
