@@ -20,8 +20,8 @@ COLLINEAR = 1e-10
 SLACK = np.float32(8e-6)
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 _TINY = np.float32(1e-34)
-# Rounding of one operation in single precision, and pairs that are filtered at a time.
-ROUNDING, CHUNK = 2.0**-24, 256
+# Rounding of one operation in single precision.
+ROUNDING = 2.0**-24
 # Largest share of rows on which a raced formula may be undefined.
 UNDEFINED = 0.02
 
@@ -132,33 +132,31 @@ def sum_tile(rho, hidden_f, hidden_g, F, G, rf, rg, f0, g0, triangle, heap_score
     slack = np.float32((F.shape[1] + 8) * ROUNDING)
     x, y = np.empty(n_f, np.float32), np.empty(n_f, np.float32)
     along, across = np.empty(n_g, np.float32), np.empty(n_g, np.float32)
-    marks, places = np.zeros(CHUNK, np.uint8), np.empty(CHUNK, np.int64)
+    marks, places = np.zeros(n_g + -n_g % 8, np.uint8), np.empty(n_g, np.int64)
     computed = 0
     for t in range(rf.shape[0]):
-        since = n_g
+        since = 0
         for a in range(n_f):
             row = rho[a]
-            if since >= n_g:
+            if a == 0 or since >= n_g:
                 # So many pairs have passed that a threshold that has risen is worth its roots.
                 _split(rf[t], heap_score[t, 0], x, y)
                 _split(rg[t], heap_score[t, 0], along, across)
+                computed += since
                 since = 0
-            first = max(0, f0 + a + 1 - g0) if triangle else 0
-            for start in range(first, n_g, CHUNK):
-                stop = min(start + CHUNK, n_g)
-                if not _sum_promising(row[start:stop], along[start:stop], across[start:stop], hidden_g[start:stop], x[a], y[a],
-                                      hidden_f[a], slack):
+            first = f0 + a + 1 - g0 if triangle else 0
+            if first >= n_g or not _sum_promising(row, along, across, hidden_g, x[a], y[a], hidden_f[a], slack):
+                continue
+            _sum_marks(row, along, across, hidden_g, x[a], y[a], hidden_f[a], slack, marks)
+            for k in range(_places(marks, places)):
+                b = places[k]
+                if b < first:
                     continue
-                _sum_marks(row[start:stop], along[start:stop], across[start:stop], hidden_g[start:stop], x[a], y[a],
-                           hidden_f[a], slack, marks)
-                found = _places(marks, places)
-                computed += found
-                since += found
-                for k in range(found):
-                    b = start + places[k]
-                    r2 = _sum_r2(F, G, a, b, rf[t, a], rg[t, b])
-                    if r2 >= heap_score[t, 0]:
-                        push(r2, f0 + a, g0 + b, heap_score[t], heap_i[t], heap_j[t])
+                since += 1
+                r2 = _sum_r2(F, G, a, b, rf[t, a], rg[t, b])
+                if r2 >= heap_score[t, 0]:
+                    push(r2, f0 + a, g0 + b, heap_score[t], heap_i[t], heap_j[t])
+        computed += since
     return computed
 
 
@@ -203,10 +201,10 @@ def product_tile(num, shared, den, unseen, F, G, targets, basis, f0, g0, triangl
     """
     n_f, n_g = den.shape
     squares = np.zeros(n_g, np.float32)
-    marks, places = np.zeros(CHUNK, np.uint8), np.empty(CHUNK, np.int64)
+    marks, places = np.zeros(n_g + -n_g % 8, np.uint8), np.empty(n_g, np.int64)
     computed = 0
     for a in range(n_f):
-        first = max(0, f0 + a - g0) if triangle else 0
+        first = f0 + a - g0 if triangle else 0
         if first >= n_g:
             continue
         for z in range(shared.shape[0]):
@@ -221,18 +219,17 @@ def product_tile(num, shared, den, unseen, F, G, targets, basis, f0, g0, triangl
         for t in range(targets.shape[0]):
             threshold = np.float32(max(heap_score[t, 0] - unseen[t], 0.0))
             row = num[t, a]
-            for start in range(first, n_g, CHUNK):
-                stop = min(start + CHUNK, n_g)
-                if not _product_promising(row[start:stop], squares[start:stop], below[start:stop], threshold):
+            if not _product_promising(row, squares, below, threshold):
+                continue
+            _product_marks(row, squares, below, threshold, marks)
+            for k in range(_places(marks, places)):
+                b = places[k]
+                if b < first:
                     continue
-                _product_marks(row[start:stop], squares[start:stop], below[start:stop], threshold, marks)
-                found = _places(marks, places)
-                computed += found
-                for k in range(found):
-                    b = start + places[k]
-                    r2 = _product_r2(F, G, a, b, targets[t], basis)
-                    if r2 >= heap_score[t, 0]:
-                        push(r2, f0 + a, g0 + b, heap_score[t], heap_i[t], heap_j[t])
+                computed += 1
+                r2 = _product_r2(F, G, a, b, targets[t], basis)
+                if r2 >= heap_score[t, 0]:
+                    push(r2, f0 + a, g0 + b, heap_score[t], heap_i[t], heap_j[t])
     return computed
 
 
