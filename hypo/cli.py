@@ -93,7 +93,7 @@ _ABOUT_DATA = _options(
     click.option("--knowledge", metavar="K.toml", help="Background knowledge: units, constants, grammar."),
     click.option("--sigma", metavar="NUMBER|COLUMN", help="Noise of the target (default: estimated)."),
     click.option("--weights", metavar="COLUMN", help="Row weights."),
-    click.option("--lambda", "lam", type=float, metavar="NUMBER", help="Weight of soft violations (default: 1)."),
+    click.option("--lambda", "lam", type=float, metavar="NUMBER", help="Weight of soft violations, in nats (default: 10)."),
     click.option("--drop-missing", is_flag=True, help="Leave out rows with missing cells."),
 )
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output and nothing else.")
@@ -210,6 +210,11 @@ def score(formula: str, data: str, as_json: bool, start: tuple[str, ...], **opti
     if scored.constants:
         _say("")
         tables.show(tables.constants_table(scored.constants), sys.stdout)
+    if scored.rules:
+        from hypo.report.rules import rules_table
+
+        _say("")
+        tables.show(rules_table(scored.rules), sys.stdout)
     for line in scored.remarks():
         _say(line)
     return FOUND
@@ -304,8 +309,9 @@ def check(knowledge: str, data: str | None, target: str | None, features: str | 
 
 
 def _show(result: Result) -> None:
-    """The law, the front, and what the search can vouch for."""
+    """The law, the front, the rules, and what the search can vouch for."""
     from hypo.report import tables
+    from hypo.report.rules import rules_table
 
     if result.best is not None:
         tables.show(tables.headline(result.best, result.target), sys.stdout)
@@ -313,6 +319,9 @@ def _show(result: Result) -> None:
             _say(line)
         _say("")
         tables.show(tables.front_table(result.front, result.best, result.target), sys.stdout)
+        _say("")
+    if result.rules:
+        tables.show(rules_table(result.rules), sys.stdout)
         _say("")
     for line in result.remarks():
         _say(line)

@@ -21,6 +21,7 @@ from hypo.errors import DataError, HypoError, InputError
 from hypo.report import tables
 from hypo.report.constants import ConstantRow
 from hypo.report.predictions import new_columns
+from hypo.report.rules import RuleRow, over_tight, rules_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -66,7 +67,7 @@ class Result:
     nothing was found. ``status`` is ``exact``, ``complete``, ``time_limit``, ``interrupted`` or
     ``nothing_found``, and ``message`` says the same in a sentence. ``manifest["settings"]`` names the
     target, the columns with their units, and the factors (``scales``) from the user's numbers to the
-    numbers in the formulas.
+    numbers in the formulas. ``rules`` says of each rule of the knowledge how ``best`` fares and what it did to others.
     """
 
     best: Hypothesis | None
@@ -78,6 +79,7 @@ class Result:
     timing: dict[str, Any]
     manifest: dict[str, Any]
     constants: tuple[tuple[ConstantRow, ...], ...]
+    rules: tuple[RuleRow, ...] = ()
     data: Dataset | None = field(default=None, compare=False, repr=False)
 
     # --- the formula -------------------------------------------------------------------------------------
@@ -199,6 +201,7 @@ class Result:
                 "front": rows,
                 "coverage": asdict(self.coverage),
                 "efficiency": asdict(self.efficiency),
+                "rules": [row.as_dict() for row in self.rules],
                 "timing": self.timing,
                 "manifest": self.manifest,
             }
@@ -266,6 +269,7 @@ class Result:
         return [
             tables.sentence(self.message),
             tables.coverage_sentence(asdict(self.coverage), self.target in self.settings["units"]),
+            *over_tight(self.rules, self.target),
             *(tables.sentence(note) for note in notes if note),
         ]
 
@@ -274,7 +278,8 @@ class Result:
             return "\n".join(self.remarks())
         front = tables.as_text(tables.front_table(self.front, self.best, self.target))
         law = [tables.equation(self.best, self.target), *self.constant_lines()]
-        return "\n".join([*law, "", front, "", *self.remarks()])
+        rules = [tables.as_text(rules_table(self.rules)), ""] if self.rules else []
+        return "\n".join([*law, "", front, "", *rules, *self.remarks()])
 
     def _repr_html_(self) -> str:
         return tables.front_html(self.front, self.best, self.target)
@@ -371,6 +376,7 @@ def from_dict(content: Mapping[str, Any]) -> Result:
         timing=dict(timing),
         manifest=dict(manifest),
         constants=tuple(tuple(_constant(c) for c in row["constants"]) for row in rows),
+        rules=tuple(RuleRow.read(row) for row in content.get("rules", [])),  # results of older versions have none
     )
 
 

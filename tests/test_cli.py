@@ -121,6 +121,7 @@ def test_result_json(cli: Cli, tmp_path: Path) -> None:
         "front",
         "coverage",
         "efficiency",
+        "rules",
         "timing",
         "manifest",
     ]

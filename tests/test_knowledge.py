@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import time
 import tomllib
 from pathlib import Path
 
@@ -13,8 +11,7 @@ import pytest
 from hypo.data import Dataset, from_arrays
 from hypo.errors import KnowledgeError
 from hypo.expression.ops import OPERATORS
-from hypo.expression.parser import parse
-from hypo.knowledge import Knowledge, NamedConstant, lint
+from hypo.knowledge import Knowledge, NamedConstant
 from hypo.units import DIMENSIONLESS, Dimension, parse_unit
 
 EXAMPLE = """\
@@ -156,44 +153,24 @@ def test_with_units_fills_in_and_refuses_contradictions() -> None:
 # --- refusals -----------------------------------------------------------------------------------------------
 
 VALID = " ".join(o.name for o in OPERATORS)
+SECTIONS = "units, ranges, constants, grammar, priors, template, guesses and rule"
+KEYS = (
+    "operators, forbid, max_complexity, max_depth, nesting, must_use, must_not_use, never_together, only, "
+    "never_inside, constants and exponents"
+)
 CONSTANT = 'c = { value = 299792458.0, unit = "m/s" }'
 REFUSED = [
     # sections and keys
     ('[unit]\nL = "m"', "K:1: [unit]: unknown section; did you mean units?"),
-    ("\n[stuff]", "K:2: [stuff]: unknown section; known sections are units, constants and grammar"),
+    ("\n[stuff]", "K:2: [stuff]: unknown section; known sections are " + SECTIONS),
     ('forbid = ["tan"]', "K:1: [forbid]: unknown section; it belongs into [grammar]"),
-    (
-        "\n\n[ranges]\nL = [0.1, 10.0]",
-        "K:3: [ranges]: this section is not supported yet; remove it (supported are "
-        "[units], [constants] and [grammar])",
-    ),
-    (
-        '[template]\nform = "h(x)"',
-        "K:1: [template]: this section is not supported yet; remove it (supported are "
-        "[units], [constants] and [grammar])",
-    ),
-    (
-        '#\n[[rule]]\nkind = "bounds"\n[[rule]]',
-        "K:2: [rule]: this section is not supported yet; remove it (supported "
-        "are [units], [constants] and [grammar])",
-    ),
-    (
-        '[grammar]\nforbid = []\nmust_use = ["L"]',
-        "K:3: [grammar] must_use: this key is not supported yet; remove it "
-        "(supported are operators, forbid, max_complexity and nesting)",
-    ),
-    (
-        '[grammar.only]\nx = ["sin"]',
-        "K:1: [grammar] only: this key is not supported yet; remove it (supported are "
-        "operators, forbid, max_complexity and nesting)",
-    ),
     (
         "[grammar]\nmax_complexty = 3",
         "K:2: [grammar] max_complexty: unknown key; did you mean max_complexity?",
     ),
     (
         "[grammar]\nzzz = 3",
-        "K:2: [grammar] zzz: unknown key; known keys are operators, forbid, max_complexity and nesting",
+        "K:2: [grammar] zzz: unknown key; known keys are " + KEYS,
     ),
     ("[grammar.units]\nL = 3", "K:1: [grammar] units: unknown key; [units] is a section of its own"),
     # types of sections
@@ -395,110 +372,3 @@ def test_from_dict_refuses_what_is_no_table() -> None:
         Knowledge.from_dict({"units": {1: "m"}}, source="mine")
     with pytest.raises(KnowledgeError, match="a key must be text"):
         Knowledge.from_dict({3: {}})  # type: ignore[dict-item]
-
-
-# --- fuzzing ------------------------------------------------------------------------------------------------
-
-
-def test_mutated_files_raise_nothing_but_knowledge_errors(tmp_path: Path) -> None:
-    rng = random.Random(11)
-    data = pendulum(units={"L": "m"})
-    slowest = 0.0
-    good = 0
-    for i in range(2500):
-        raw = _mutate(rng, EXAMPLE).encode("utf-8", "surrogatepass")
-        path = tmp_path / "K.toml"
-        path.write_bytes(raw)
-        start = time.process_time()
-        try:
-            k = Knowledge.load(path)
-        except KnowledgeError as error:
-            assert error.problems
-            assert all(len(p) < len(str(path)) + 700 and "\n" not in p for p in error.problems)
-        else:
-            good += 1
-            assert Knowledge.from_dict(k.as_dict(), source=k.source) == k
-            k.is_hard_violated(parse("x*tan(x) + y"), "t")
-        if i % 5 == 0:
-            findings = lint(path, data)
-            assert all(str(f) for f in findings)
-        if i > 50:  # the first unit texts load pint
-            slowest = max(slowest, time.process_time() - start)
-    assert 100 < good < 2400
-    assert slowest < 1.0
-
-
-_PIECES = [
-    "[",
-    "]",
-    "[[",
-    "]]",
-    "{",
-    "}",
-    "=",
-    ",",
-    ".",
-    '"',
-    "'",
-    '"""',
-    "\\",
-    "#",
-    "\n",
-    "\r\n",
-    "\x00",
-    "é",
-    "\ud800",
-    "1e999",
-    "-1",
-    "nan",
-    "inf",
-    "true",
-    "1979-05-27",
-    "[[rule]]\n",
-    "[units]\n",
-    "[grammar]\n",
-    "[grammar.only]\n",
-    "L",
-    "sin",
-    '"+"',
-    "9" * 400,
-    "a" * 3000,
-    '"degC"',
-    '"m^(1/0)"',
-    '"dB"',
-    "hard = 1\n",
-    "\\u0041",
-    "[]",
-    "{}",
-    '"((m"',
-    '"m s^-1"',
-    "[" * 50,
-    "pi = ",
-    "^",
-]
-
-
-def _mutate(rng: random.Random, text: str) -> str:
-    for _ in range(rng.choice([1, 1, 1, 2, 3, 8])):
-        at, end = sorted((rng.randrange(len(text) + 1), rng.randrange(len(text) + 1)))
-        short = min(end, at + rng.randint(1, 12))
-        kind = rng.randrange(6)
-        if kind == 0:
-            text = text[:at] + rng.choice(_PIECES) + text[at:]
-        elif kind == 1:
-            text = text[:at] + text[short:]
-        elif kind == 2:
-            text = text[:at] + rng.choice(_PIECES) + text[short:]
-        elif kind == 3:
-            lines = text.split("\n")
-            rng.shuffle(lines)
-            text = "\n".join(lines)
-        elif kind == 4:
-            lines = text.split("\n")
-            lines.insert(rng.randrange(len(lines) + 1), rng.choice(lines))
-            text = "\n".join(lines)
-        else:
-            text = (
-                text[:at] + chr(rng.choice([rng.randrange(32, 127), rng.randrange(0xD7FF)])) + text[at + 1 :]
-            )
-    return text

@@ -232,3 +232,129 @@ def test_analysis_writes_the_product() -> None:
     assert (result.product, result.missing, result.useless) == ("L^(1/2)/g^(1/2)", None, ())
 
 
+# --- names, places, template, guesses, contradictions ---------------------------------------------------------
+
+
+GRAMMAR = [
+    (
+        '[grammar]\noperators = ["+", "*"]\nmust_use = ["x"]\nonly = { x = ["sin"], y = ["exp", "cos"], z = ["+", "sin"] }',
+        [
+            "K:4: error: [grammar.only] x: sin is not allowed, so x cannot occur at all, but must_use demands it",
+            "K:4: warning: [grammar.only] y: exp and cos are not allowed, so y cannot occur at all; allow one of them, or "
+            "write must_not_use",
+            "K:4: note: [grammar.only] z: sin is not allowed anyway",
+        ],
+    ),
+    (
+        '[grammar]\nonly = { x = ["sin"] }\nmust_not_use = ["x"]\nnever_inside = { x = ["sin", "exp"] }',
+        [
+            "K:2: warning: [grammar.only] x: never_inside keeps x out of sin, so x cannot occur at all",
+            "K:2: note: [grammar.only] x: x must not be used anyway",
+        ],
+    ),
+    (
+        '[grammar]\nforbid = ["exp"]\nnever_inside = { x = ["exp"] }',
+        ["K:3: note: [grammar.never_inside] x: exp is not allowed, so this limit never applies"],
+    ),
+    (
+        '[grammar]\nmust_use = ["a", "b", "c"]\nmax_complexity = 4\nmax_depth = 2',
+        [
+            "K:3: error: [grammar] max_complexity: 4 leaves no formula with the 3 names of must_use, which has at least "
+            "5 nodes",
+            "K:4: error: [grammar] max_depth: 2 leaves no formula with the 3 names of must_use, which has at least 3 levels",
+        ],
+    ),
+    ("[grammar]\nmax_depth = 1", ["K:2: warning: [grammar] max_depth: 1 leaves only single variables and constants"]),
+    (
+        '[grammar]\noperators = ["+", "sin"]\nexponents = "integer"\n[priors]\nexp = 0.5\nsin = 20',
+        [
+            "K:3: note: [grammar] exponents: no operator allowed has an exponent, so this never applies",
+            "K:5: note: [priors] exp: exp is not allowed, so its weight never counts",
+            "K:6: note: [priors] sin: a weight above 1 rewards each use of sin with 3 nats",
+        ],
+    ),
+    (
+        '[grammar]\nforbid = ["sqrt"]\nmax_complexity = 5\nexponents = "integer"\n[template]\nform = "sqrt(a)*b*h(x) + b**0.5"',
+        [
+            "K:6: error: [template] form: no formula of this form keeps [grammar] max_complexity: the complexity 10 is "
+            "above the "
+            "maximum of 5",
+            "K:6: error: [template] form: no formula of this form keeps [grammar] forbid: sqrt is forbidden",
+            "K:6: error: [template] form: no formula of this form keeps [grammar] exponents: an exponent is 0.5, but must be a "
+            "whole number",
+        ],
+    ),
+    (
+        '[grammar]\nmust_not_use = ["x"]\n[template]\nform = "a*h(x)"',
+        ["K:4: error: [template] form: h is a function of x only, which must not be used"],
+    ),
+    (
+        '[grammar]\nforbid = ["exp"]\n[guesses]\nforms = [\n"a*x",\n"exp(x)"]',
+        ["K:6: warning: [guesses] forms: it breaks [grammar] forbid: exp is forbidden"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), GRAMMAR)
+def test_lint_of_what_leaves_too_little(tmp_path: Path, text: str, expected: list[str]) -> None:
+    assert found(tmp_path, text) == expected
+
+
+def test_lint_of_template_and_guesses_against_the_table(tmp_path: Path) -> None:
+    data = pendulum(units={"T": "s", "L": "m", "g": "m/s^2", "theta": "rad"})
+    assert found(tmp_path, '[template]\nform = "T = sqrt(L/g)*h(theta)"', data) == []
+    assert found(tmp_path, '[template]\nform = "sqrt(L/g)*h(theta) + L"', data) == [
+        "K:2: error: [template] form: the units do not fit, whatever h may be: the formula has the dimension m, but the target "
+        "has s"
+    ]
+    assert found(tmp_path, '[units]\nhard = false\n[template]\nform = "a*h(theta)*exp(L) + g"', data) == [
+        "K:4: warning: [template] form: the units do not fit, whatever h may be: in exp(L), its argument has the "
+        "dimension m, but "
+        "must be a pure number; 2 such places in all"
+    ]
+    text = '[grammar]\nmust_use = ["g"]\n[template]\nform = "l*h(L)"\n[guesses]\nforms = ["y = g", "T*g", "Theta*g", "L"]'
+    assert found(tmp_path, text, data) == [
+        "K:4: error: [template] form: must_use demands g, but it can stand neither in the "
+        "known part nor in the unknown functions",
+        "K:4: note: [template] form: no formula of this form uses theta",
+        "K:4: note: [template] form: l is no column, so it is a constant to fit; did you mean L?",
+        "K:6: error: [guesses] forms: the left side is y, but the target is T",
+        "K:6: error: [guesses] forms: the target T stands on the right side",
+        "K:6: warning: [guesses] forms: it breaks [grammar] must_use: g must be used, but does not occur",
+        "K:6: note: [guesses] forms: Theta is no column, so it is a constant to fit; did you mean theta?",
+    ]
+
+
+def test_lint_of_names_in_every_section(tmp_path: Path) -> None:
+    text = (
+        '[ranges]\nl = [0, 1]\nT = [0, 1]\n[grammar]\nmust_use = ["gg"]\nmust_not_use = ["zzz"]\n'
+        'never_together = [["L", "g2"]]\n'
+        '[grammar.only]\nThet = ["sin"]\nT = ["sin"]\n[[rule]]\nkind = "even"\nvariable = "thta"\n[template]\nform = "L*h(G)"\n'
+    )
+    assert found(tmp_path, text, pendulum()) == [
+        "K:2: warning: [ranges] l: the table has no column l; did you mean L?",
+        "K:3: warning: [ranges] T: this is the target; ranges are for columns, and a rule of kind bounds limits the target",
+        "K:5: error: [grammar] must_use: the table has no column gg; did you mean g?",
+        "K:6: warning: [grammar] must_not_use: the table has no column zzz; its columns are L, g, theta",
+        "K:7: warning: [grammar] never_together: the table has no column g2; did you mean g?",
+        "K:9: warning: [grammar.only] Thet: the table has no column Thet; did you mean theta?",
+        "K:10: warning: [grammar.only] T: T is the target, which stands in no formula",
+        'K:11: error: [[rule]] 1: unknown variable "thta"; did you mean theta?',
+        "K:15: error: [template] form: h is a function of G, which is no column; did you mean g?",
+    ]
+
+
+def test_lint_of_rules_that_contradict_each_other(tmp_path: Path) -> None:
+    text = (
+        '[[rule]]\nkind = "bounds"\nmin = 0.0\n\n[[rule]]\nkind = "nothing"\n\n[[rule]]\nkind = "even"\nvariable = "x"\n\n'
+        '[[rule]]\nkind = "odd"\nvariable = "x"\n\n[[rule]]\nkind = "value"\nat = { x = 1.0 }\nequals = -3.0\n'
+    )
+    lines = found(tmp_path, text)
+    assert [line.split(": it contradicts")[0] for line in lines] == [
+        lines[0],
+        "K:12: warning: [[rule]] 4",
+        "K:16: warning: [[rule]] 5",
+    ]
+    assert "it contradicts rule 3 on line 8: " in lines[1]
+    assert lines[1].endswith("only f = 0 is both even and odd in x")
+    assert "contradicts rule 1 on line 1: " in lines[2]

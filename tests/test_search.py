@@ -162,7 +162,7 @@ def test_score_formula_refits_and_scores_alike(noisy_outcome: Outcome) -> None:
     assert noisy_outcome.best is not None
     settings = Settings(**TWO_STAGES)
     again = score_formula(noisy_outcome.best.expression, problem_of(y), settings)
-    assert again is not None and again.score == pytest.approx(noisy_outcome.best.score, abs=1e-3)
+    assert again is not None and again[0].score == pytest.approx(noisy_outcome.best.score, abs=1e-3)
     assert score_formula(parse("log(-x)"), problem_of(y), settings) is None
 
 

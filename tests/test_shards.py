@@ -134,7 +134,7 @@ def test_what_cannot_be_merged(folders: list[Path], tmp_path: Path) -> None:
     for name, edit, words in [
         ("data", lambda r: r["manifest"].update(data_sha256="0" * 64), "are of different data"),
         ("seed", lambda r: r["manifest"].update(seed=4), r"differ in the setting seed \(0 and 4\)"),
-        ("lam", lambda r: r["manifest"]["settings"].update(lam=2.0), r"differ in the setting lam \(1.0 and 2.0\)"),
+        ("lam", lambda r: r["manifest"]["settings"].update(lam=2.0), r"differ in the setting lam \(10.0 and 2.0\)"),
         ("of", lambda r: r["manifest"]["settings"].update(shard=[2, 4]), "different splits, into 3 and 4 shards"),
         ("version", lambda r: r["manifest"].update(version="0.0.1"), "different versions of hypo, 0.1.0 and 0.0.1"),
         ("plain", lambda r: r["manifest"]["settings"].update(shard=None), "plain is not the result of a shard; run"),

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
 from hypo.expression.evaluate import evaluate
+from hypo.knowledge.invariances import Homogeneous, ScaleInvariant
 from hypo.search.invariants import LARGEST, MOST_SETS, find_invariants, power_product
 from hypo.search.surrogate import fit_surrogate
-from hypo.search.symmetry import Symmetry, find_symmetry, symmetry_of_units
+from hypo.search.symmetry import Symmetry, find_symmetry, symmetry_of_rules, symmetry_of_units
 from hypo.units import DIMENSIONLESS, Dimension, parse_unit
 
 Law = Callable[..., np.ndarray]
@@ -195,6 +196,20 @@ def test_units_and_data_agree_on_a_law_with_as_many_scalings_as_units() -> None:
     seen = found_in(law, n_var, 0.0)
     assert told is not None and seen is not None
     assert reduced(rows(told)) == reduced(rows(seen))
+
+
+def test_rules_add_scalings_to_those_of_units() -> None:
+    names = ("x", "y", "z")
+    degree = Homogeneous(variables=("x", "y"), degree=2.0, hard=True)
+    same = ScaleInvariant(variables=("z",), hard=True)
+    told = symmetry_of_rules(names, [degree, same], None)
+    assert told == Symmetry(((Fraction(1), Fraction(0)), (Fraction(1), Fraction(0)), (Fraction(0), Fraction(1))), (2, 0))
+    by_units = symmetry_of_units(units("m", "m", "1"), units("m^2")[0])
+    assert symmetry_of_rules(names, [degree], by_units) == by_units
+    both = symmetry_of_rules(names, [same], by_units)
+    assert both is not None and both.rank == 2
+    assert symmetry_of_rules(names, [Homogeneous(variables=("x",), degree=1.0)], None) is None
+    assert symmetry_of_rules(("x",), [degree], None) is None
 
 
 # --- invariants -------------------------------------------------------------------------------------------------

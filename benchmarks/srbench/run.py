@@ -2,6 +2,7 @@
 
     python benchmarks/srbench/run.py [--suite srbench|second] [--engine hypo|operon|gplearn|sindy] [--noise 0.01]
                                      [--units] [--time-limit 60] [--rows 10000] [--never-solved] [--only NAME,...]
+                                     [--backend native|pysr|all] [--hardest FILE]
 
 Noise is added to the training targets only, as a share of their RMS. Each answer is judged twice (see ``judge.py``): by
 SRBench's symbolic criterion, and by whether its form is the law. One JSON line per problem is written as soon as it is
@@ -36,6 +37,7 @@ from hypo.expression.simplify import simplify  # noqa: E402
 from hypo.scoring.score import Hypothesis  # noqa: E402
 
 THREADS = 2
+HARDEST = 20
 
 
 def answer(problem: suites.Problem, X: NDArray[np.float64], y: NDArray[np.float64],
@@ -45,7 +47,7 @@ def answer(problem: suites.Problem, X: NDArray[np.float64], y: NDArray[np.float6
         return peers.ENGINES[args.engine](X, y, problem.names, args.time_limit, args.seed), "finished", None
     table = pd.DataFrame(X, columns=list(problem.names)).assign(**{problem.target: y})
     result = hypo.fit(table, problem.target, units=problem.units if args.units else None, time_limit=args.time_limit,
-                      seed=args.seed, workers=THREADS)
+                      seed=args.seed, workers=THREADS, backend=args.backend)
     return result.expression, result.status, result.best
 
 
@@ -125,6 +127,9 @@ def chosen(args: argparse.Namespace) -> list[suites.Problem]:
         if missing := set(wanted) - {p.name for p in problems}:
             raise SystemExit(f"not in the suite {args.suite}: {', '.join(sorted(missing))}")
         problems = [p for p in problems if p.name in wanted]
+    if args.hardest:
+        slow = sorted((r for r in finished(args.hardest) if r["recovered"]), key=lambda r: r["seconds"])[-HARDEST:]
+        problems = [p for p in problems if p.name in {r["name"] for r in slow}]
     if args.never_solved:
         problems = [p for p in problems if p.never_solved]
     if args.engine == "sindy":
@@ -139,8 +144,9 @@ def results_file(args: argparse.Namespace) -> Path:
     if args.out:
         return Path(args.out)
     units = "units" if args.units else "plain"
+    engine = args.engine if args.backend == "native" else args.backend
     return (BENCHMARKS / args.suite / "results"
-            / f"{args.engine}-{units}-noise{args.noise:g}-{args.rows}rows-{args.time_limit:g}s-seed{args.seed}.jsonl")
+            / f"{engine}-{units}-noise{args.noise:g}-{args.rows}rows-{args.time_limit:g}s-seed{args.seed}.jsonl")
 
 
 def warm_up(args: argparse.Namespace) -> None:
@@ -164,9 +170,14 @@ def options(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="", help="names, separated by commas")
     parser.add_argument("--shard", default="1/1", help="k/n: every n-th problem, starting with the k-th")
+    parser.add_argument("--backend", default="native", help="of hypo: native, pysr or all")
+    parser.add_argument("--hardest", type=Path, metavar="FILE",
+                        help="only the 20 problems that took longest of those recovered in a results file")
     parser.add_argument("--never-solved", action="store_true", help="only the 43 that no method of the study solved")
     parser.add_argument("--out", default="", help="results file")
     args = parser.parse_args(argv)
+    if args.backend != "native" and args.engine != "hypo":
+        parser.error(f"{args.engine} has no backends")
     if args.units and args.engine != "hypo":
         parser.error(f"{args.engine} takes no units")
     return args

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hypo.api.inputs import as_dataset, as_knowledge, as_settings
@@ -105,6 +106,7 @@ def fit(
         guesses=guesses,
         backend=backend,
     )
+    settings = replace(settings, guesses=(*settings.guesses, *background.guesses))
     from hypo.search.engine import search
     from hypo.search.guesses import read_guesses
     from hypo.search.memory import within

@@ -14,6 +14,7 @@ from hypo.api.outputs import constant_rows, in_target_unit
 from hypo.errors import DataError, InputError
 from hypo.report import tables
 from hypo.report.constants import ConstantRow
+from hypo.report.rules import CHECKED, RuleRow, rules_table
 from hypo.result import hypothesis_row, jsonable
 
 if TYPE_CHECKING:
@@ -82,11 +83,13 @@ def score(
             f"{dataset.source}: {e.pretty()} is undefined on some row, with all constants that were tried; "
             "correct the formula, leave out that row, or give a start"
         )
+    h, verdicts = found
     return Scored(
-        hypothesis=in_target_unit(replace(found, expression=with_numbers(found.expression)), problem),
-        constants=constant_rows(found.expression, problem),
+        hypothesis=in_target_unit(replace(h, expression=with_numbers(h.expression)), problem),
+        constants=constant_rows(h.expression, problem),
         target=dataset.target,
-        violations=problem.knowledge.violations(found.expression, dataset.target),
+        violations=problem.knowledge.violations(h.expression, dataset.target),
+        rules=tuple(RuleRow.checked(r, v, dataset.target) for r, v in zip(problem.knowledge.rules, verdicts, strict=True)),
         unit_note=problem.unit_note,
         hints=tuple(_misspelt(e, dataset.names)),
     )
@@ -106,13 +109,14 @@ class Scored:
     """What :func:`score` returns.
 
     ``hypothesis`` has the fitted values as numbers in its expression, ``constants`` has them by the names
-    of the formula, with units; ``violations`` are the rules of the knowledge that the formula breaks.
+    of the formula, with units; ``violations`` say what it breaks of grammar and units, ``rules`` how it fares under each rule.
     """
 
     hypothesis: Hypothesis
     constants: tuple[ConstantRow, ...]
     target: str
     violations: tuple[Violation, ...]
+    rules: tuple[RuleRow, ...] = ()
     unit_note: str = ""
     hints: tuple[str, ...] = ()
 
@@ -122,10 +126,11 @@ class Scored:
         return self.hypothesis.expression
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values: the keys of an entry of ``front`` in ``result.json``, and ``violations``."""
+        """Plain values: the keys of an entry of ``front`` in ``result.json``, ``violations`` and ``rules``."""
         violations = [{"rule": v.rule, "amount": v.amount, "message": v.message} for v in self.violations]
         row = hypothesis_row(self.hypothesis, self.constants)
-        return jsonable({"schema": SCORE_SCHEMA, "target": self.target, **row, "violations": violations})
+        rules = [{key: value for key, value in r.as_dict().items() if key in CHECKED} for r in self.rules]
+        return jsonable({"schema": SCORE_SCHEMA, "target": self.target, **row, "violations": violations, "rules": rules})
 
     def remarks(self) -> list[str]:
         """The violated rules, constants that look like misspelt columns, and the note on units, in sentences."""
@@ -136,6 +141,8 @@ class Scored:
         parts = [tables.as_text(tables.front_table([self.hypothesis], None, self.target))]
         if self.constants:
             parts += ["", tables.as_text(tables.constants_table(self.constants))]
+        if self.rules:
+            parts += ["", tables.as_text(rules_table(self.rules)), ""]
         return "\n".join([*parts, *self.remarks()])
 
 

@@ -108,7 +108,7 @@ def as_knowledge(
 ) -> Knowledge:
     """Knowledge with the units of the caller and of the table's header.
 
-    Raises KnowledgeError where these disagree.
+    Raises KnowledgeError where these disagree, and for names that the table does not have.
     """
     from hypo.knowledge import Knowledge
 
@@ -132,6 +132,7 @@ def as_knowledge(
                 f"units: {key} is not a column; the columns are {', '.join(dataset.names)} and the "
                 f"target is {dataset.target}"
             )
+    loaded.require_names(dataset.names, dataset.target)
     return loaded.with_units(stated).with_units(dataset.units)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 from hypo.errors import InputError
+from hypo.report.rules import RuleRow
 from hypo.result import Coverage, Result, check_folder, jsonable
 
 _ENDED = {"interrupted": "interrupted by the user", "time_limit": "cut short by the time limit"}
@@ -119,8 +120,19 @@ def _merged(shards: Sequence[_Shard]) -> Result:
         timing={"total": max(totals), "sum": sum(totals), "shards": {str(s.number): s.result.timing for s in shards}},
         manifest={**manifest, "settings": {**manifest["settings"], "shard": None, "shards": _shards(shards, missing)}},
         constants=tuple(constants[id(h)] for h in front),
+        rules=_rules([r.rules for r in results], finder.rules),
         data=finder.data,
     )
+
+
+def _rules(each: Sequence[Sequence[RuleRow]], finders: Sequence[RuleRow]) -> tuple[RuleRow, ...]:
+    """How the best formula fares, as its shard says; what was tried and broken, of all shards. What a rule changed is not known
+    of all of them together."""
+    out = []
+    for k, row in enumerate(finders):
+        same = [rows[k] for rows in each if len(rows) == len(finders)]
+        out.append(replace(row, tried=sum(r.tried for r in same), broken=sum(r.broken for r in same)))
+    return tuple(out)
 
 
 def _status(finder: Result, results: Sequence[Result]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hypo.report.constants import ConstantRow, shown_constants, unit_text
+from hypo.report.rules import RuleRow
 from hypo.result import Coverage, Efficiency, Result
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def make_result(
         timing={**outcome.timing, "workers": settings.workers},
         manifest=_manifest(problem, settings, dataset, columns),
         constants=tuple(constant_rows(h.expression, problem) for h in front),
+        rules=tuple(RuleRow.of(report, dataset.target) for report in outcome.rules),
         data=dataset,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,8 @@ class Dataset:
     the header texts without units. ``units`` holds the units stated in headers or by the caller, by name,
     target included. ``sigma`` is the noise of y in the unit of y, ``weights`` are ≥ 0; both (n_row,) or
     None. ``sha256`` is of names, target and the bytes of all numbers. ``n_dropped`` rows with missing values
-    were left out; ``notes`` are sentences for the user.
+    were left out; ``notes`` are sentences for the user. ``row_numbers`` (n_row,) are what the source calls the
+    rows, as ``row_word`` says: lines of a file, or rows counted from 0.
     """
 
     X: NDArray[np.float64]
@@ -45,11 +46,23 @@ class Dataset:
     n_dropped: int = 0
     notes: tuple[str, ...] = ()
     target_label: str = ""
+    row_numbers: NDArray[np.int64] | None = None
+    row_word: str = "row"
 
     @property
     def n_row(self) -> int:
         """Number of observations."""
         return len(self.y)
+
+    def rows_in_words(self, rows: Sequence[int], most: int = 5) -> str:
+        """How the user finds the rows (numbers from 0): ``lines 12, 40 and 41``, ``rows 3 and 5 (from 0)``."""
+        numbers = self.row_numbers if self.row_numbers is not None else np.arange(self.n_row)
+        shown = [str(numbers[r]) for r in rows[:most]]
+        if len(rows) > most:
+            shown.append(f"{len(rows) - most} more")
+        listed = shown[0] if len(shown) == 1 else ", ".join(shown[:-1]) + " and " + shown[-1]
+        word = self.row_word if len(rows) == 1 else f"{self.row_word}s"
+        return f"{word} {listed}" + (" (from 0)" if self.row_word == "row" else "")
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,12 +88,12 @@ class Table:
 
 def make_dataset(source: str, choice: Choice, values: NDArray[np.float64], place: Place, *,
                  drop_missing: bool = False, leave_out_empty: bool = False,
-                 units: Mapping[str, str] | None = None) -> Dataset:
+                 units: Mapping[str, str] | None = None, lines: NDArray[np.int64] | None = None) -> Dataset:
     """Check the numbers of the chosen columns and make the Dataset.
 
     ``values`` (n_row, n_needed) has the columns of ``choice.needed``; ``place(row, column)`` says where a
     value stands. ``leave_out_empty`` leaves out features without any value; ``units`` win over those in the
-    headers.
+    headers. ``lines`` (n_row,) are the rows' line numbers in a file.
 
     Raises DataError.
     """
@@ -129,7 +142,8 @@ def make_dataset(source: str, choice: Choice, values: NDArray[np.float64], place
         X=X, y=y, names=names, target=choice.target.name, labels=tuple(column.label for column in features),
         units=stated, sigma=sigma, weights=weights, source=source,
         sha256=_fingerprint([*names, choice.target.name], [X, y, sigma, weights]), n_dropped=n_dropped,
-        notes=tuple(notes), target_label=choice.target.label)
+        notes=tuple(notes), target_label=choice.target.label,
+        row_numbers=rows if lines is None else lines[rows], row_word="row" if lines is None else "line")
 
 
 def _aligned(role: str, choice: Choice, values: NDArray[np.float64]) -> NDArray[np.float64] | None:

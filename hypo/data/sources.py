@@ -46,7 +46,7 @@ def read_csv(path: str | os.PathLike[str], target: str | int, *, features: Seque
         return f'{file.source}, line {table.lines[row]}, column "{column.label}"'
 
     return make_dataset(file.source, chosen, table.values, place, drop_missing=drop_missing,
-                        leave_out_empty=features is None)
+                        leave_out_empty=features is None, lines=table.lines)
 
 
 def read_table(path: str | os.PathLike[str]) -> Table:

@@ -12,8 +12,10 @@ from hypo.expression.terms import Term, literal, node
 from hypo.kernels import opcodes as oc
 
 
-def derivative(e: Expression, by: str | int) -> Expression:
-    """∂e/∂x for a variable ``x`` given by name, or for a constant given by its position in ``e.constants``; simplified.
+def derivative(e: Expression, by: str | int, simplified: bool = True) -> Expression:
+    """∂e/∂x for a variable ``x`` given by name, or for a constant given by its position in ``e.constants``.
+
+    It is simplified unless that is not wanted: the raw one takes a tenth of the time, has the same values and is longer.
 
     By the chain rule, f(u, v)' = f_u·u' + f_v·v'. Where ``abs``, ``min`` or ``max`` have a corner the result is undefined,
     as is ``w*log(u)`` for the exponent of a base u ≤ 0. A name that does not occur gives 0. Constants to be fitted keep
@@ -39,7 +41,7 @@ def derivative(e: Expression, by: str | int) -> Expression:
             stack.append((w, _chain_rule(op, w, [d for _, d in args])))
     result = stack[0][1] or literal(0)
     raw = terms.to_expression(result)
-    return simplify(raw) if len(raw) <= MAX_NODES else raw
+    return simplify(raw) if simplified and len(raw) <= MAX_NODES else raw
 
 
 def _chain_rule(op: int, w: Term, inner: list[Term | None]) -> Term | None:

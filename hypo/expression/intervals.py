@@ -4,6 +4,9 @@ Each function is named as in the ``interval`` column of the operator table and t
 floats or arrays of equal shape. It returns an :class:`Enclosure`: every real value that the operator takes at points of the
 box where it is defined lies in ``[lo, hi]``, and ``defined`` is True only if it is defined at all of them. Bounds are rounded
 outward. Where the box lies outside the domain altogether, both bounds are NaN. Bounds may be infinite.
+
+Values are real numbers: the float of a constant counts as exact, ``pi`` is the number π (its float lies within the bounds as
+well), and what overflows in floating point is large, not undefined.
 """
 
 from __future__ import annotations
@@ -14,11 +17,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hypo.expression import ops
-from hypo.expression.expr import Expression
+from hypo.expression.expr import PI, Expression
 from hypo.kernels import opcodes as oc
 
 _EPS = float(np.finfo(np.float64).eps)
 _TINY = 5e-324
+_MAX = float(np.finfo(np.float64).max)
 # Error bounds of one rounding, and of a library function, in units of the last place; NumPy states at most 4 for the latter.
 _ONE, _FEW = 1.0, 5.0
 # Beyond this the position within a period is too uncertain to use.
@@ -48,8 +52,11 @@ def enclose(e: Expression, boxes: Mapping[str, Bounds]) -> Enclosure:
                 lo, hi = (np.asarray(b, dtype=np.float64) for b in boxes[e.variables[arg]])
                 stack.append(Enclosure(lo, hi, lo <= hi))
             elif op == oc.CONST:
-                value = np.float64(e.constants[arg].value)
-                stack.append(Enclosure(value, value, np.isfinite(value)))
+                constant = e.constants[arg]
+                value = np.float64(constant.value)
+                # The float lies below π.
+                above = np.nextafter(value, np.inf) if constant == PI else value
+                stack.append(Enclosure(value, above, np.isfinite(value)))
             else:
                 n = oc.arity(op)
                 args = stack[-n:]
@@ -74,11 +81,25 @@ def _applied(op: int, args: list[Enclosure]) -> Enclosure:
 
 def _outward(lo: Any, hi: Any, ulps: float, least: float = -np.inf, most: float = np.inf) -> Bounds:
     """Bounds moved outward by ``ulps`` units in the last place, within [least, most]."""
-    down = np.nextafter(lo - (ulps - 1) * _EPS * np.abs(lo), -np.inf)
-    up = np.nextafter(hi + (ulps - 1) * _EPS * np.abs(hi), np.inf)
-    # An infinite bound stays; "inf - inf" above would have made it NaN.
-    down, up = np.where(np.isinf(lo), lo, down), np.where(np.isinf(hi), hi, up)
-    return np.clip(down, least, most), np.clip(up, least, most)
+    if ulps == _ONE:
+        down, up = np.nextafter(lo, -np.inf), np.nextafter(hi, np.inf)
+    else:
+        # Below the normal numbers the relative part vanishes; the unit there is _TINY.
+        down = np.nextafter(lo - (ulps - 1) * (_EPS * np.abs(lo) + _TINY), -np.inf)
+        up = np.nextafter(hi + (ulps - 1) * (_EPS * np.abs(hi) + _TINY), np.inf)
+        # "inf - inf" has made NaN of infinite bounds. One on the inner side is overflow: the value is large, but finite.
+        down = np.where(np.isinf(lo), np.minimum(lo, _MAX), down)
+        up = np.where(np.isinf(hi), np.maximum(hi, -_MAX), up)
+    if least > -np.inf:
+        down, up = np.maximum(down, least), np.maximum(up, least)
+    if most < np.inf:
+        down, up = np.minimum(down, most), np.minimum(up, most)
+    return down, up
+
+
+def _is_short(x: Any) -> Any:
+    """Whether ``x`` has at most 24 significant bits: products of two such numbers are exact."""
+    return x.astype(np.float32) == x
 
 
 def _everywhere(u: Bounds) -> Any:
@@ -112,14 +133,19 @@ def _corners(values: list[Any]) -> Bounds:
     return np.minimum.reduce(values), np.maximum.reduce(values)
 
 
-def _extremes(candidates: list[tuple[Any, Any]]) -> Bounds:
-    """Least and greatest of ``(value, whether it is exactly 0)``, rounded outward but for the exact zeros."""
-    low, high = [], []
-    for value, zero in candidates:
-        lo, hi = _outward(value, value, _ONE)
-        low.append(np.where(zero, 0.0, lo))
-        high.append(np.where(zero, 0.0, hi))
-    return np.minimum.reduce(low), np.maximum.reduce(high)
+def _extremes(values: Any, exact: Any) -> Bounds:
+    """Least and greatest over the first two axes, rounded outward by one unit but for the ``exact`` ones."""
+    low = np.where(exact, values, np.nextafter(values, -np.inf)).min(axis=(0, 1))
+    high = np.where(exact, values, np.nextafter(values, np.inf)).max(axis=(0, 1))
+    return low, high
+
+
+def _pairs(u: Bounds, v: Bounds) -> tuple[Any, Any]:
+    """The ends of ``u`` along the first axis, those of ``v`` along the second."""
+    extra = max(u[0].ndim, v[0].ndim)
+    a, b = np.stack(u), np.stack(v)
+    return (a.reshape((2, 1, *(1,) * (extra - u[0].ndim), *a.shape[1:])),
+            b.reshape((1, 2, *(1,) * (extra - v[0].ndim), *b.shape[1:])))
 
 
 # --- one argument -------------------------------------------------------------------------------------------------
@@ -138,15 +164,28 @@ def square(u: Bounds) -> Enclosure:
     inside = (u[0] <= 0) & (u[1] >= 0)
     least = np.where(inside, 0.0, np.minimum(a, b))
     most = np.maximum(a, b)
-    return Enclosure(*_outward(least * least, most * most, _ONE, 0.0), _everywhere(u))
+    lo, hi = least * least, most * most
+    down, up = _outward(lo, hi, _ONE, 0.0)
+    return Enclosure(np.where(_is_short(least), lo, down), np.where(_is_short(most), hi, up), _everywhere(u))
+
+
+def cube(u: Bounds) -> Enclosure:
+    squares = [x * x for x in u]
+    lo, hi = u[0] * squares[0], u[1] * squares[1]
+    down, up = _outward(lo, hi, _FEW)
+    exact = [_is_short(x) & _is_short(s) for x, s in zip(u, squares, strict=True)]
+    return Enclosure(np.where(exact[0], lo, down), np.where(exact[1], hi, up), _everywhere(u))
 
 
 def sqrt(u: Bounds) -> Enclosure:
-    lo, hi, inside = _restricted(u, 0.0, np.inf)
-    return Enclosure(*_outward(np.sqrt(lo), np.sqrt(hi), _ONE, 0.0), inside)
+    least, most, inside = _restricted(u, 0.0, np.inf)
+    lo, hi = np.sqrt(least), np.sqrt(most)
+    down, up = _outward(lo, hi, _ONE, 0.0)
+    down = np.where(_is_short(lo) & (lo * lo == least), lo, down)
+    up = np.where(_is_short(hi) & (hi * hi == most), hi, up)
+    return Enclosure(down, up, inside)
 
 
-cube = _rising(lambda u: u**3, _FEW)
 cbrt = _rising(np.cbrt, _FEW)
 exp = _rising(np.exp, _FEW, 0.0)
 tanh = _rising(np.tanh, _FEW, -1.0, 1.0)
@@ -233,17 +272,22 @@ def sub(u: Bounds, v: Bounds) -> Enclosure:
 
 
 def mul(u: Bounds, v: Bounds) -> Enclosure:
+    a, b = _pairs(u, v)
     # For bounds 0·∞ is 0.
-    bounds = _extremes([(a * b, (a == 0) | (b == 0)) for a in u for b in v])
+    values = np.where((a == 0) | (b == 0), 0.0, a * b)
+    bounds = _extremes(values, (a == 0) | (b == 0) | (_is_short(a) & _is_short(b)))
     return Enclosure(*bounds, _everywhere(bounds))
 
 
 def div(u: Bounds, v: Bounds) -> Enclosure:
     low, high = v
     # 0 as an end of v counts as approached from within. An infinite end makes the quotient approach 0.
-    inner = (np.where(low == 0, 0.0, low), np.where(high == 0, -0.0, high))
+    a, b = _pairs(u, (np.where(low == 0, 0.0, low), np.where(high == 0, -0.0, high)))
+    none = (a == 0) | np.isinf(b)
+    values = np.where(none, 0.0, a / b)
+    exact = none | (_is_short(values) & _is_short(b) & (values * b == a))
+    lo, hi = _extremes(values, exact)
     straddles = (low < 0) & (high > 0)
-    lo, hi = _extremes([(a / b, (a == 0) | np.isinf(b)) for a in u for b in inner])
     zero = (low == 0) & (high == 0)
     lo = np.where(zero, np.nan, np.where(straddles, -np.inf, lo))
     hi = np.where(zero, np.nan, np.where(straddles, np.inf, hi))
@@ -263,7 +307,7 @@ def _whole_power(u: Bounds, n: Any) -> Enclosure:
     even = np.fmod(n, 2) == 0
     m = np.abs(n)
     least, most = _outward(size.lo**m, size.hi**m, _FEW, 0.0)
-    low, high = _outward(np.sign(u[0]) * np.abs(u[0]) ** m, np.sign(u[1]) * np.abs(u[1]) ** m, _FEW)
+    low, high = _kept(_outward(np.sign(u[0]) * np.abs(u[0]) ** m, np.sign(u[1]) * np.abs(u[1]) ** m, _FEW), u, 0.0, 0.0)
     lo: Any = np.where(even, least, low)
     hi: Any = np.where(even, most, high)
     inverse = div((np.ones_like(lo), np.ones_like(lo)), (lo, hi))

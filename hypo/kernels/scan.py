@@ -1,9 +1,9 @@
 """Pair scans: closed-form scores of all pairs of library rows, tile by tile, with a top-k list per target.
 
-Rows are unit vectors (n_probe values); the matrix products of a tile come from BLAS in single precision. The epilogues here
-compare what they make of them with the worst of the best ``k``, and the few pairs that come near it are computed from their
-rows in double precision, so that the lists are those of double precision throughout. Flops per pair beyond the products:
-about 8 (sum), 3 + 2·n_basis (product).
+The matrix products of a tile come from BLAS in single precision, of a part of the rows' columns (principal axes, or some of the
+probe rows). From them follows a bound on each pair's score that is true whatever the other columns hold; the few pairs whose
+bound reaches the worst of the best ``k`` are scored from their rows in double precision, so that the lists are those of double
+precision throughout. Flops per pair beyond the products: about 7 (sum), 6 + 2·n_basis (product).
 
 A top-k list is a binary heap with its smallest score at the root; ties are broken by the larger index pair leaving first, so
 that the list does not depend on the order of visits.
@@ -20,6 +20,8 @@ COLLINEAR = 1e-10
 SLACK = np.float32(8e-6)
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 _TINY = np.float32(1e-34)
+# Rounding of one operation in single precision.
+ROUNDING = 2.0**-24
 # Largest share of rows on which a raced formula may be undefined.
 UNDEFINED = 0.02
 
@@ -56,118 +58,179 @@ def push(score, i, j, heap_score, heap_i, heap_j):
 
 # The filters count, in single precision as all else, for LLVM makes vector code of a count, not of a maximum or an early exit.
 @njit(cache=True, error_model="numpy", nogil=True, fastmath={"nsz", "reassoc", "contract"})
-def _sum_promising(rho, y, x, threshold):
-    """How many pairs reach x² + y² − 2·x·y·ρ ≥ threshold·(1 − ρ²), in single precision and up to its rounding."""
-    xx = x * x + SLACK
-    x2 = x + x
+def _sum_promising(rho, along, across, hidden, x, y, z, slack):
+    """How many pairs reach |ρ − x·along| + z·hidden ≥ y·across, up to rounding."""
     count = _ZERO
     for b in range(rho.shape[0]):
-        count += _ONE if xx + y[b] * (y[b] - x2 * rho[b]) >= threshold * (_ONE - rho[b] * rho[b]) else _ZERO
+        count += _ONE if abs(rho[b] - x * along[b]) + z * hidden[b] + slack >= y * across[b] else _ZERO
     return count
 
 
 @njit(cache=True, error_model="numpy", nogil=True, fastmath={"nsz", "reassoc", "contract"})
-def _product_promising(num, rest, slack, threshold):
-    """How many pairs reach num² ≥ threshold·rest, in single precision and up to its rounding."""
+def _sum_marks(rho, along, across, hidden, x, y, z, slack, marks):
+    """Which pairs these are."""
+    for b in range(rho.shape[0]):
+        marks[b] = abs(rho[b] - x * along[b]) + z * hidden[b] + slack >= y * across[b]
+
+
+@njit(cache=True, error_model="numpy", nogil=True, fastmath={"nsz", "reassoc", "contract"})
+def _product_promising(num, shared, den, threshold):
+    """How many pairs reach num² ≥ threshold·(den − shared), up to rounding; what is too small for single precision passes."""
     count = _ZERO
+    most = threshold - SLACK
     for b in range(num.shape[0]):
-        count += _ONE if num[b] * num[b] + slack[b] >= threshold * rest[b] else _ZERO
+        count += _ONE if num[b] * num[b] + threshold * shared[b] + _TINY >= most * den[b] else _ZERO
+    return count
+
+
+@njit(cache=True, error_model="numpy", nogil=True, fastmath={"nsz", "reassoc", "contract"})
+def _product_marks(num, shared, den, threshold, marks):
+    """Which pairs these are."""
+    most = threshold - SLACK
+    for b in range(num.shape[0]):
+        marks[b] = num[b] * num[b] + threshold * shared[b] + _TINY >= most * den[b]
+
+
+@njit(cache=True, nogil=True)
+def _places(marks, places):
+    """Where the marks are set; returns their number."""
+    count = 0
+    words = marks.view(np.uint64)
+    for w in range(words.shape[0]):
+        if words[w]:
+            for b in range(8 * w, 8 * w + 8):
+                if marks[b]:
+                    places[count] = b
+                    count += 1
+    marks[:] = 0
     return count
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def sum_tile(rho, F, G, rf, rg, f0, g0, triangle, heap_score, heap_i, heap_j):
-    """Score t ≈ b·f + c·g for a tile: R² = (r_f² + r_g² − 2 r_f r_g ρ)/(1 − ρ²).
-
-    ``rho`` (A, B) in single precision: inner products of the unit rows ``F`` (A, n) and ``G`` (B, n); ``rf``, ``rg``
-    (n_target, A), (n_target, B) those with unit targets; one heap per target (n_target, k). What passes the filter is computed
-    in double precision. With ``triangle`` only pairs of global index f < g are scored.
-    """
-    n_f, n_g = rho.shape
-    y = np.empty(n_g, np.float32)
-    for t in range(rf.shape[0]):
-        for b in range(n_g):
-            y[b] = rg[t, b]
-        for a in range(n_f):
-            first = 0
-            if triangle:
-                first = max(0, f0 + a + 1 - g0)
-                if first >= n_g:
-                    continue
-            x = np.float32(rf[t, a])
-            threshold = np.float32(heap_score[t, 0])
-            if not _sum_promising(rho[a, first:], y[first:], x, threshold):
-                continue
-            xx = x * x + SLACK
-            for b in range(first, n_g):
-                c = rho[a, b]
-                if xx + y[b] * (y[b] - (x + x) * c) < threshold * (_ONE - c * c):
-                    continue
-                d = np.dot(F[a], G[b])
-                r, q = rf[t, a], rg[t, b]
-                d2 = 1.0 - d * d
-                r2 = min((r * r + q * (q - 2.0 * r * d)) / d2, 1.0) if d2 > COLLINEAR else 0.0
-                if r2 >= heap_score[t, 0]:
-                    push(r2, f0 + a, g0 + b, heap_score[t], heap_i[t], heap_j[t])
-                    threshold = np.float32(heap_score[t, 0])
+def _split(r, threshold, along, across):
+    """r/√threshold and what is left of a length of 1 beside it; 0 where a row alone reaches the threshold."""
+    for k in range(r.shape[0]):
+        u = r[k] * r[k]
+        u = u / threshold if u > 0.0 else 0.0
+        along[k] = np.sqrt(u) if r[k] > 0.0 else -np.sqrt(u)
+        across[k] = np.sqrt(1.0 - u)
+        if not u < 1.0:
+            along[k] = across[k] = _ZERO
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _product_r2(f, g, target, basis):
+def sum_tile(rho, hidden_f, hidden_g, F, G, rf, rg, f0, g0, triangle, heap_score, heap_i, heap_j):
+    """Score t ≈ b·f + c·g for a tile: R² = (r_f² + r_g² − 2 r_f r_g ρ)/(1 − ρ²); returns how many pairs were computed.
+
+    R² ≥ T where |ρ − uu'| ≥ vv', with u = r/√T and v² = 1 − u², and always where a row alone reaches T. ``rho`` (A, B) in
+    single precision: inner products of some columns of the unit rows ``F`` (A, n) and ``G`` (B, n), in any orthonormal system;
+    ``hidden_f`` (A,) and ``hidden_g`` (B,) the lengths of what the rows have in the other columns, whose product bounds
+    what ``rho`` lacks. ``rf``, ``rg`` (n_target, A), (n_target, B): inner products with the unit targets; one heap per target
+    (n_target, k). What passes is computed in double precision. With ``triangle`` only pairs of global index f < g are scored.
+    """
+    n_f, n_g = rho.shape
+    slack = np.float32((F.shape[1] + 8) * ROUNDING)
+    x, y = np.empty(n_f, np.float32), np.empty(n_f, np.float32)
+    along, across = np.empty(n_g, np.float32), np.empty(n_g, np.float32)
+    marks, places = np.zeros(n_g + -n_g % 8, np.uint8), np.empty(n_g, np.int64)
+    computed = 0
+    for t in range(rf.shape[0]):
+        since = 0
+        for a in range(n_f):
+            row = rho[a]
+            if a == 0 or since >= n_g:
+                # So many pairs have passed that a threshold that has risen is worth its roots.
+                _split(rf[t], heap_score[t, 0], x, y)
+                _split(rg[t], heap_score[t, 0], along, across)
+                computed += since
+                since = 0
+            first = f0 + a + 1 - g0 if triangle else 0
+            if first >= n_g or not _sum_promising(row, along, across, hidden_g, x[a], y[a], hidden_f[a], slack):
+                continue
+            _sum_marks(row, along, across, hidden_g, x[a], y[a], hidden_f[a], slack, marks)
+            for k in range(_places(marks, places)):
+                b = places[k]
+                if b < first:
+                    continue
+                since += 1
+                r2 = _sum_r2(F, G, a, b, rf[t, a], rg[t, b])
+                if r2 >= heap_score[t, 0]:
+                    push(r2, f0 + a, g0 + b, heap_score[t], heap_i[t], heap_j[t])
+        computed += since
+    return computed
+
+
+@njit(cache=True, error_model="numpy", nogil=True, fastmath={"reassoc", "contract"})
+def _sum_r2(F, G, a, b, r, q):
+    """R² of one pair in double precision; it is the same with the rows the other way round."""
+    d = 0.0
+    for i in range(F.shape[1]):
+        d += F[a, i] * G[b, i]
+    d2 = 1.0 - d * d
+    return min((r * r + q * q - 2.0 * (r * q) * d) / d2, 1.0) if d2 > COLLINEAR else 0.0
+
+
+@njit(cache=True, error_model="numpy", nogil=True, fastmath={"reassoc", "contract"})
+def _product_r2(F, G, a, b, target, basis):
     """num²/(den − Σ basis²) of one pair in double precision."""
     num = 0.0
     den = 0.0
-    for i in range(f.shape[0]):
-        p = f[i] * g[i]
+    for i in range(F.shape[1]):
+        p = F[a, i] * G[b, i]
         num += p * target[i]
         den += p * p
     rest = den
     for z in range(basis.shape[0]):
         c = 0.0
-        for i in range(f.shape[0]):
-            c += f[i] * g[i] * basis[z, i]
+        for i in range(F.shape[1]):
+            c += F[a, i] * G[b, i] * basis[z, i]
         rest -= c * c
     return min(num * num / rest, 1.0) if rest > COLLINEAR * den else 0.0
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def product_tile(num, shared, den, F, G, targets, basis, f0, g0, triangle, heap_score, heap_i, heap_j):
-    """Score t ≈ b·f·g (+ span of a basis): num²/(den − Σ basis²).
+def product_tile(num, shared, den, unseen, F, G, targets, basis, f0, g0, triangle, heap_score, heap_i, heap_j):
+    """Score t ≈ b·f·g (+ span of a basis): num²/(den − Σ basis²); returns how many pairs were computed.
 
-    In single precision, of rows scaled to their largest values: ``num`` (n_target, A, B) = (F∘t)Gᵀ for unit ``targets``
-    (n_target, n) orthogonal to the orthonormal ``basis`` (n_basis, n), ``shared`` (n_basis, A, B) = (F∘z)Gᵀ for the basis, and
-    ``den`` (A, B) = F²(G²)ᵀ. The rest is as in :func:`sum_tile`.
+    In single precision, on some of the probe rows, of library rows scaled to their largest values: ``num`` (n_target, A, B) =
+    (F∘t)Gᵀ for the targets on these rows less their part within the basis there, ``shared`` (n_basis, A, B) = (F∘z)Gᵀ for an
+    orthonormal basis there, and ``den`` (A, B) = F²(G²)ᵀ. ``unseen`` (n_target,) is the share of the targets that is missing:
+    what a pair leaves on some rows it leaves on all, so that R² ≤ unseen + num²/(den − Σ shared²). In double precision, on
+    all rows: unit ``targets`` (n_target, n) orthogonal to the orthonormal ``basis`` (n_basis, n). The rest is as in
+    :func:`sum_tile`.
     """
     n_f, n_g = den.shape
-    n_target = targets.shape[0]
-    rest = np.empty(n_g, np.float32)
-    slack = np.empty(n_g, np.float32)
+    squares = np.zeros(n_g, np.float32)
+    marks, places = np.zeros(n_g + -n_g % 8, np.uint8), np.empty(n_g, np.int64)
+    computed = 0
     for a in range(n_f):
-        first = 0
-        if triangle:
-            first = max(0, f0 + a - g0)
-            if first >= n_g:
-                continue
-        for b in range(n_g):
-            rest[b] = den[a, b]
-            # What is too small for single precision passes.
-            slack[b] = SLACK * den[a, b] + _TINY
+        first = f0 + a - g0 if triangle else 0
+        if first >= n_g:
+            continue
         for z in range(shared.shape[0]):
             row = shared[z, a]
-            for b in range(n_g):
-                rest[b] -= row[b] * row[b]
-        for t in range(n_target):
-            threshold = np.float32(heap_score[t, 0])
+            if z == 0:
+                for b in range(n_g):
+                    squares[b] = row[b] * row[b]
+            else:
+                for b in range(n_g):
+                    squares[b] += row[b] * row[b]
+        below = den[a]
+        for t in range(targets.shape[0]):
+            threshold = np.float32(max(heap_score[t, 0] - unseen[t], 0.0))
             row = num[t, a]
-            if not _product_promising(row[first:], rest[first:], slack[first:], threshold):
+            if not _product_promising(row, squares, below, threshold):
                 continue
-            for b in range(first, n_g):
-                if row[b] * row[b] + slack[b] < threshold * rest[b]:
+            _product_marks(row, squares, below, threshold, marks)
+            for k in range(_places(marks, places)):
+                b = places[k]
+                if b < first:
                     continue
-                r2 = _product_r2(F[a], G[b], targets[t], basis)
+                computed += 1
+                r2 = _product_r2(F, G, a, b, targets[t], basis)
                 if r2 >= heap_score[t, 0]:
                     push(r2, f0 + a, g0 + b, heap_score[t], heap_i[t], heap_j[t])
-                    threshold = np.float32(heap_score[t, 0])
+    return computed
 
 
 @njit(cache=True, error_model="numpy")

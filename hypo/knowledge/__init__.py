@@ -1,6 +1,11 @@
 """Background knowledge: rules, the file that states them, its linter, and how far a formula violates them."""
 
-from hypo.knowledge.knowledge import Knowledge, NamedConstant, Violation
+from hypo.knowledge.fields import NamedConstant, NumberLimits
+from hypo.knowledge.grammar import Violation
+from hypo.knowledge.knowledge import Knowledge
 from hypo.knowledge.lint import Finding, lint
+from hypo.knowledge.rules import Law, Rule
+from hypo.knowledge.template import BoundTemplate, Template
 
-__all__ = ["Finding", "Knowledge", "NamedConstant", "Violation", "lint"]
+__all__ = ["BoundTemplate", "Finding", "Knowledge", "Law", "NamedConstant", "NumberLimits", "Rule", "Template", "Violation",
+           "lint"]

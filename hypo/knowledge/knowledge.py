@@ -3,49 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from os import PathLike
 from typing import Any
 
-from hypo.expression import ops
 from hypo.expression.dimension import infer
 from hypo.expression.expr import Expression
-from hypo.kernels import opcodes as oc
-from hypo.knowledge.reading import (
-    SOURCES,
-    UNIT_SETTINGS,
-    NamedConstant,
-    Report,
-    permitted,
-    read_file,
-    read_sections,
-)
+from hypo.knowledge.claims import Verdict
+from hypo.knowledge.fields import NamedConstant, NumberLimits
+from hypo.knowledge.grammar import SOURCES, Grammar, Violation
+from hypo.knowledge.names import foreign_names
+from hypo.knowledge.reading import read_file, read_sections
+from hypo.knowledge.reading_units import UNIT_SETTINGS
+from hypo.knowledge.report import Report
+from hypo.knowledge.rules import Law, Rule
+from hypo.knowledge.template import Template
 from hypo.units import DIMENSIONLESS, Dimension, Unit
 
 __all__ = ["Knowledge", "NamedConstant", "Violation"]
 
 
 @dataclass(frozen=True)
-class Violation:
-    """How far a formula breaks one rule.
-
-    ``rule`` is ``units``, ``operators``, ``forbid``, ``max_complexity`` or ``nesting``; ``amount`` > 0
-    grows with the breach (see :meth:`Knowledge.violations`); ``hard`` says that such a formula is not a
-    hypothesis at all.
-    """
-
-    rule: str
-    amount: float
-    message: str
-    hard: bool = True
-
-
-@dataclass(frozen=True)
 class Knowledge:
-    """Units, named constants and the grammar of admissible formulas.
+    """What is stated of a law: units, named constants, the grammar of admissible formulas, its form, and rules.
 
     ``units`` maps the target's and the columns' names to units (texts such as ``"m/s^2"`` are read),
     ``constants`` maps names to :class:`NamedConstant`. ``operators`` None means every operator. Names of
@@ -53,6 +35,17 @@ class Knowledge:
     "exp")``: neither occurs anywhere inside a sine. ``strict_angles`` keeps rad as a dimension; ``soft``
     makes units cost a penalty instead of excluding. Once any unit is given, a column without one counts as a
     pure number, and a target without one may have any.
+
+    ``max_depth`` counts levels, a leaf is one. ``must_use``, ``must_not_use`` and the groups of
+    ``never_together`` (of which a formula has one name at most) hold columns and named constants.
+    ``only["theta"] = ("sin", "cos")``: theta occurs only inside one of these, at any depth;
+    ``never_inside["x"] = ("exp",)``: x occurs nowhere inside exp. ``constant_limits`` holds for literal and
+    fitted numbers outside exponents, ``exponents`` for those of ``**``, square and cube (``sqrt``, ``cbrt``
+    and divisions are operators, not exponents); both are :class:`NumberLimits` or what the file may say.
+    ``priors`` maps operators to weights > 0: each use costs -log(weight) nats, 1 changes nothing.
+
+    ``ranges`` gives columns the domain (least, greatest) on which ``rules`` hold; a rule is a :class:`Rule` or a
+    table as in a file. ``template`` is a :class:`Template` or ``{"form": …}``, ``guesses`` are formulas to start from.
 
     Short forms add nothing to a grammar and come with their sources: ``neg`` with ``-``; ``inv`` with
     ``/``; ``square`` and ``cube`` with ``*`` or ``**``; ``cbrt`` with ``**`` (unless all operators are
@@ -73,6 +66,19 @@ class Knowledge:
     strict_angles: bool = False
     soft: bool = False
     source: str = "knowledge"
+    max_depth: int | None = None
+    must_use: tuple[str, ...] = ()
+    must_not_use: tuple[str, ...] = ()
+    never_together: tuple[tuple[str, ...], ...] = ()
+    only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    never_inside: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    constant_limits: NumberLimits | None = None
+    exponents: NumberLimits | None = None
+    priors: Mapping[str, float] = field(default_factory=dict)
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    rules: tuple[Rule, ...] = ()
+    template: Template | None = None
+    guesses: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         report = Report(self.source)
@@ -82,9 +88,11 @@ class Knowledge:
                 if key in units:
                     report.add(("units", key), "this name is a setting of [units]; rename the column")
             units = {**units, "strict_angles": self.strict_angles, "hard": not self.soft}
-        fields = read_sections({"units": units, "constants": self.constants, "grammar": {
-            "operators": self.operators, "forbid": self.forbid, "max_complexity": self.max_complexity,
-            "nesting": self.nesting}}, report)
+        grammar = {"constants" if name == "constant_limits" else name: value
+                   for name, value in vars(Grammar.of(self)).items() if name != "priors"}
+        fields = read_sections({"units": units, "constants": self.constants, "grammar": grammar, "priors": self.priors,
+                                "ranges": self.ranges, "template": self.template, "guesses": self.guesses,
+                                "rule": self.rules}, report)
         report.raise_if_any()
         for name, value in vars(fields).items():
             object.__setattr__(self, name, value)
@@ -113,17 +121,16 @@ class Knowledge:
             units["strict_angles"] = True
         if self.soft:
             units["hard"] = False
-        constants = {name: {"value": c.value, "unit": c.unit.text} for name, c in self.constants.items()}
-        grammar: dict[str, Any] = {}
-        if self.operators is not None:
-            grammar["operators"] = list(self.operators)
-        if self.forbid:
-            grammar["forbid"] = list(self.forbid)
-        if self.max_complexity is not None:
-            grammar["max_complexity"] = self.max_complexity
-        if self.nesting:
-            grammar["nesting"] = {outer: list(inner) for outer, inner in self.nesting.items()}
-        sections = {"units": units, "constants": constants, "grammar": grammar}
+        sections: dict[str, Any] = {
+            "units": units,
+            "ranges": {name: list(ends) for name, ends in self.ranges.items()},
+            "constants": {name: {"value": c.value, "unit": c.unit.text} for name, c in self.constants.items()},
+            "grammar": self.grammar.as_dict(),
+            "priors": dict(self.priors),
+            "template": {} if self.template is None else {"form": self.template.form},
+            "guesses": {"forms": list(self.guesses)} if self.guesses else {},
+            "rule": [rule.as_dict() for rule in self.rules],
+        }
         return {name: section for name, section in sections.items() if section}
 
     def with_units(self, units: Mapping[str, str | Unit]) -> Knowledge:
@@ -139,14 +146,36 @@ class Knowledge:
         report.raise_if_any()
         return replace(self, units={**stated, **self.units})
 
+    def require_names(self, columns: Sequence[str], target: str) -> None:
+        """Raises KnowledgeError when a rule, the template or must_use names what is no column of the table (nor a constant)."""
+        report = Report(self.source)
+        for path, level, message in foreign_names(self, columns, target):
+            if level == "error":
+                report.add(path, message)
+        report.raise_if_any()
+
     # --- the grammar ------------------------------------------------------------------------------
+
+    @cached_property
+    def grammar(self) -> Grammar:
+        """The keys of [grammar] and [priors], which check formulas by themselves."""
+        return Grammar.of(self)
 
     def allowed_operators(self, default: Sequence[str]) -> tuple[str, ...]:
         """The operators to search with: those listed (else ``default``) and the short forms of ``default``
         that come with them, less the forbidden ones; in the order of the list, then of ``default``."""
         short = [name for name in default if name in SOURCES]
         listed = default if self.operators is None else (*self.operators, *short)
-        return tuple(name for name in dict.fromkeys(listed) if name in self._permitted)
+        return tuple(name for name in dict.fromkeys(listed) if name in self.grammar.permitted)
+
+    @property
+    def prior_costs(self) -> Mapping[str, float]:
+        """What each use of an operator costs, -log(weight) in nats; operators not listed cost nothing."""
+        return self.grammar.costs
+
+    def prior_cost(self, e: Expression) -> float:
+        """-log of the product of the prior weights of all operators of ``e``, in nats; 0 without priors."""
+        return self.grammar.prior_cost(e)
 
     @cached_property
     def dimensions(self) -> dict[str, Dimension]:
@@ -157,40 +186,21 @@ class Knowledge:
     def _constant_dimensions(self) -> dict[str, Dimension]:
         return {name: c.unit.dimension for name, c in self.constants.items()}
 
-    @cached_property
-    def _permitted(self) -> frozenset[str]:
-        return permitted(self.operators, self.forbid)
-
-    @cached_property
-    def _excluded(self) -> frozenset[int]:
-        """Opcodes that a formula may not use."""
-        return frozenset(row.opcode for row in ops.OPERATORS if row.name not in self._permitted)
-
-    @cached_property
-    def _banned_inside(self) -> dict[int, frozenset[int]]:
-        """For an outer opcode the opcodes banned below it; a short form is treated as its sources."""
-        banned: dict[str, frozenset[str]] = {}
-        for outer, inner in self.nesting.items():
-            hidden = (s for s, sources in SOURCES.items() if s != "cbrt" and set(sources) <= set(inner))
-            banned[outer] = frozenset(inner).union(hidden)
-        for short, sources in SOURCES.items():
-            shared = frozenset.intersection(*(banned.get(s, frozenset()) for s in sources))
-            if shared and short != "cbrt":
-                banned[short] = banned.get(short, frozenset()) | shared
-        return {ops.BY_NAME[o].opcode: frozenset(ops.BY_NAME[i].opcode for i in inner)
-                for o, inner in banned.items() if inner}
-
     # --- violations -------------------------------------------------------------------------------
 
     def violations(self, e: Expression, target: str,
                    weights: Mapping[str, float] | None = None) -> tuple[Violation, ...]:
-        """The rules that ``e``, as a formula for ``target``, breaks; empty when it keeps them all.
+        """What ``e``, as a formula for ``target``, breaks of grammar and units; empty when it keeps all.
 
         Amounts: ``operators`` and ``forbid`` count the nodes with an operator not listed, or forbidden;
-        ``max_complexity`` is the relative excess (c - max)/max, with c weighted by ``weights`` as in
-        :meth:`Expression.complexity`; ``nesting`` counts the pairs (outer node, banned node below it);
-        ``units`` counts the nodes whose arguments' dimensions do not fit, the root counting once more when
-        it does not have the target's. All are hard but ``units`` when ``soft``.
+        ``max_complexity`` and ``max_depth`` are the relative excess (c - max)/max, with the complexity weighted
+        by ``weights`` as in :meth:`Expression.complexity`; ``must_use`` counts the names missing,
+        ``must_not_use`` those present, ``never_together`` those present beside the first of their group;
+        ``nesting`` and ``never_inside`` count the pairs (outer node, banned node or name below it), ``only``
+        the places outside; ``constants`` and ``exponents`` sum :meth:`NumberLimits.excess`, in (0, 1] for each
+        number; ``units`` counts the nodes whose arguments' dimensions do not fit, the root counting once more
+        when it does not have the target's. All are hard but ``units`` when ``soft``. For ``rules`` see
+        :meth:`verdicts`.
         """
         return tuple(self._each(e, target, weights))
 
@@ -199,63 +209,19 @@ class Knowledge:
         return math.fsum(v.amount for v in self._each(e, target, None))
 
     def is_hard_violated(self, e: Expression, target: str) -> bool:
-        """Whether ``e`` breaks a rule that excludes it; stops at the first."""
+        """Whether ``e`` breaks something that excludes it; stops at the first."""
         return any(v.hard for v in self._each(e, target, None, soft_too=False))
+
+    def verdicts(self, law: Law, *, points: int = 256, proof: bool = False) -> tuple[tuple[Rule, Verdict], ...]:
+        """How ``law`` fares under each of the rules, in their order; see :meth:`Rule.check`."""
+        return tuple((rule, rule.check(law, points=points, proof=proof)) for rule in self.rules)
 
     def _each(self, e: Expression, target: str, weights: Mapping[str, float] | None,
               soft_too: bool = True) -> Iterator[Violation]:
         """The violations, those cheapest to find first."""
-        limit = self.max_complexity
-        if limit is not None:
-            size = e.complexity(weights)
-            if size > limit:
-                yield Violation("max_complexity", (size - limit) / limit,
-                                f"the complexity {size:g} is above the maximum of {limit}")
-        codes = [op for op, _ in e.code]
-        if not self._excluded.isdisjoint(codes):
-            yield from self._operator_violations(e, codes)
-        if not self._banned_inside.keys().isdisjoint(codes):
-            yield from self._nesting_violations(e, codes)
+        yield from self.grammar.violations(e, weights)
         if self.units and (soft_too or not self.soft):
             yield from self._unit_violations(e, target)
-
-    def _operator_violations(self, e: Expression, codes: list[int]) -> Iterator[Violation]:
-        bad = Counter(ops.BY_OPCODE[op].name for i, op in enumerate(codes)
-                      if op in self._excluded and not self._writes_permitted(e, i))
-        for rule, reason in (("forbid", "forbidden"), ("operators", "not among the allowed operators")):
-            counts = {name: n for name, n in bad.items() if (name in self.forbid) == (rule == "forbid")}
-            if counts:
-                names = ", ".join(f"{name} ({n} times)" if n > 1 else name for name, n in counts.items())
-                verb = "is" if len(counts) == 1 else "are"
-                yield Violation(rule, float(sum(counts.values())), f"{names} {verb} {reason}")
-
-    def _writes_permitted(self, e: Expression, node: int) -> bool:
-        """Whether the node only writes what is permitted: a negative number, a whole power, a root."""
-        name, before = ops.BY_OPCODE[e.code[node][0]].name, e.code[node - 1]
-        if before[0] != oc.CONST or name in self.forbid:
-            return False
-        constant = e.constants[before[1]]
-        if name == "neg":
-            return True
-        if name != "**" or not constant.is_literal:
-            return False
-        if constant.value == 0.5:
-            return "sqrt" in self._permitted
-        needed = {"*"} if constant.value > 0 else {"*", "/"}
-        return constant.value.is_integer() and needed <= self._permitted
-
-    def _nesting_violations(self, e: Expression, codes: list[int]) -> Iterator[Violation]:
-        pairs: Counter[tuple[int, int]] = Counter()
-        for i, outer in enumerate(codes):
-            banned = self._banned_inside.get(outer)
-            if banned:
-                pairs.update((outer, inner) for inner in codes[e.starts[i] : i] if inner in banned)
-        if pairs:
-            (outer, inner), _ = pairs.most_common(1)[0]
-            message = f"{ops.BY_OPCODE[inner].name} stands inside {ops.BY_OPCODE[outer].name}"
-            if len(pairs) > 1 or pairs.total() > 1:
-                message += f"; {pairs.total()} such pairs in all"
-            yield Violation("nesting", float(pairs.total()), message)
 
     def _unit_violations(self, e: Expression, target: str) -> Iterator[Violation]:
         columns = {name: self.dimensions.get(name, DIMENSIONLESS) for name in e.variables}

@@ -18,6 +18,10 @@ _TYPE_NAMES: dict[type, str] = {
 }
 
 
+_LONGEST = 600
+_INNER_TABLES = (["nesting"], ["only"], ["never_inside"])
+
+
 def name_problem(name: str) -> str | None:
     """Why ``name`` cannot stand in a formula, or None."""
     if name == "pi":
@@ -35,9 +39,12 @@ def safe_name(name: str) -> str:
 
 
 def label(path: Path) -> str:
-    """How a message names a key: ``[grammar.nesting] sin``, ``[constants] c.value``."""
+    """How a message names a key: ``[grammar.nesting] sin``, ``[constants] c.value``, ``[[rule]] 2 min``."""
+    if path[0] == "rule" and len(path) > 1 and isinstance(path[1], int):
+        rest = ".".join(bare(k) for k in path[2:] if isinstance(k, str))
+        return f"[[rule]] {path[1] + 1} {rest}".strip()
     keys = [bare(k) for k in path if isinstance(k, str)]
-    depth = 2 if keys[:2] == ["grammar", "nesting"] else 1
+    depth = 2 if keys[0] == "grammar" and (len(keys) > 2 or keys[1:] in _INNER_TABLES) else 1
     rest = ".".join(keys[depth:])
     return f"[{'.'.join(keys[:depth])}] {rest}".strip()
 
@@ -76,7 +83,13 @@ def bare(key: str) -> str:
     return key if re.fullmatch(r"[\w-]{1,60}", key) else show(key)
 
 
-def join(words: Iterable[str]) -> str:
+def one_line(message: object) -> str:
+    """A message without its indented lines, which show a formula and mark the column that the message names."""
+    text = "; ".join(line for line in str(message).splitlines() if line and not line[0].isspace())
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
+
+
+def join(words: Iterable[str], last: str = "and") -> str:
     """``a, b and c``."""
     words = list(words)
-    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + f" {last} " + words[-1]

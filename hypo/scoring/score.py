@@ -43,7 +43,8 @@ class Scorer:
     """Everything a score depends on besides the expression.
 
     ``X`` (n_var, n_row) with ``columns`` naming its lines; ``violation`` maps an expression to (amount, hard): a hard
-    violation removes the hypothesis whatever its amount. ``unit_cost`` is the code length of the units of fitted constants.
+    violation removes the hypothesis whatever its amount. ``extra_cost`` is what the code length does not hold: the units of
+    fitted constants, and operators that are less likely beforehand.
     """
 
     X: NDArray[np.float64]
@@ -54,7 +55,7 @@ class Scorer:
     lam: float = 1.0
     violation: Callable[[Expression], tuple[float, bool]] | None = None
     max_complexity: float = math.inf
-    unit_cost: Callable[[Expression], float] | None = None
+    extra_cost: Callable[[Expression], float] | None = None
 
     def score(self, e: Expression, sums: Sums | None = None) -> Hypothesis | None:
         """The scored hypothesis with the constants as they are; None if invalid on some row or ruled out.
@@ -72,7 +73,7 @@ class Scorer:
         rss, plain, information = found
         misfit = self.likelihood.misfit(rss)
         cost = code_length(e, information, self.symbols, self.weights)
-        cost += self.unit_cost(e) if self.unit_cost is not None and e.free else 0.0
+        cost += self.extra_cost(e) if self.extra_cost is not None else 0.0
         total = misfit + cost + (self.lam * amount if amount else 0.0)
         if not math.isfinite(total):
             return None

@@ -65,6 +65,11 @@ class Archive:
             return True
         return False
 
+    def drop(self, h: Hypothesis) -> None:
+        """Take ``h`` out again."""
+        self._by_prediction = {key: other for key, other in self._by_prediction.items() if other != h}
+        self.best = min(self._by_prediction.values(), key=rank, default=None)
+
     def _key(self, h: Hypothesis) -> tuple[float, ...]:
         e = h.expression
         p = Program.of(e, self.columns).value(self._rows)

@@ -87,7 +87,7 @@ class Context:
         size = np.abs(scale)
         root = self.root * size / np.sqrt(np.mean(size**2))
         out = replace(self, problem=problem, X=X, y=self.y / scale, root=root, weight=root**2, scorer=replace(
-            self.scorer, X=problem.X, columns=problem.columns, likelihood=problem.likelihood, unit_cost=None, violation=None
+            self.scorer, X=problem.X, columns=problem.columns, likelihood=problem.likelihood, extra_cost=None, violation=None
         ))
         if self.smooth is not None:
             out.__dict__["smooth"] = self.smooth / scale

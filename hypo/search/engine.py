@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 
 import numpy as np
 
 from hypo.expression.evaluate import Program
+from hypo.expression.expr import Expression
 from hypo.scoring.score import NATIVE, Hypothesis
 from hypo.search.archive import Archive
 from hypo.search.atoms import Atoms
@@ -25,12 +27,14 @@ from hypo.search.proposer import BETTER, Proposer, Schedule, installed, origin
 from hypo.search.pysr import PySR
 from hypo.search.reduction import Reduction
 from hypo.search.refine import Refiner, is_exact
+from hypo.search.rulebook import Rulebook, RuleReport
 from hypo.search.scan import Clock
 from hypo.search.scanner import Scanner
 from hypo.search.screen import screen
 from hypo.search.screened import MANY_COLUMNS, Screened
 from hypo.search.seeds import plain_library
 from hypo.search.structure import EXPLAINED, LEAST_ROWS, SIGHT, nearest, neighbour_correlation, noise_level
+from hypo.search.template import TemplateSearch
 from hypo.search.warm import warm
 
 # The search stops when it went on for this many times the cost at which the best formula came, if the residuals look like
@@ -74,6 +78,7 @@ class Outcome:
     status: str
     message: str
     timing: dict[str, float] = field(default_factory=dict)
+    rules: tuple[RuleReport, ...] = ()
 
 
 def search(problem: Problem, settings: Settings, progress: Callable[[Progress], None] | None = None) -> Outcome:
@@ -99,6 +104,9 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
             own = replace(settings, workers=max(1, settings.workers - pysr.threads))
         local, executor = opened(own, stack)
         warm(prepare)
+        if problem.knowledge.rules:
+            # Loads what checks of rules need.
+            Rulebook(problem, settings.lam).amounts(Expression.constant(1.0))
         return _search(problem, settings, local, executor, pysr, progress)
 
 
@@ -117,6 +125,7 @@ def _search(
     clock = Clock(deadline=begin + settings.time_limit - min(FINISHING, FINISHING_SHARE * settings.time_limit))
     archive = Archive(problem.X, problem.columns)
     timing: dict[str, float] = {}
+    rules: tuple[RuleReport, ...] = ()
     status, message = "complete", "the library was searched to its full size"
     scanner: Scanner | None = None
     with ExitStack() as stack:
@@ -157,9 +166,13 @@ def _search(
             if pysr is not None:
                 pysr.begin(settings.time_limit)
                 schedule.add(pysr)
-            # Whatever happens next, there is an answer.
-            refiner.baselines()
-            if settings.backend != PYSR:
+            template = problem.template
+            if template is not None:
+                schedule.add(TemplateSearch(problem, settings, template, partial(_part, local=local, executor=executor)))
+            else:
+                # Whatever happens next, there is an answer.
+                refiner.baselines()
+            if settings.backend != PYSR and template is None:
                 ctx = Context.of(for_proposers(problem, settings.seed), settings, clock, local, executor)
                 scanner = Scanner(ctx, settings, report)
                 for each in _proposers(ctx, problem, settings, scanner, report):
@@ -210,11 +223,13 @@ def _search(
                     message = "PySR ended its search"
             last_of_pysr()
             clock.deadline = max(clock.deadline, begin + settings.time_limit)
-            refiner.finish()
+            refiner.finish(whole=template is not None)
         except KeyboardInterrupt:
             status, message = "interrupted", "interrupted by the user"
             with suppress(KeyboardInterrupt):
                 last_of_pysr()
+        with suppress(KeyboardInterrupt):
+            rules = refiner.settle()
         if pysr is not None and pysr.failure:
             message += f"; {pysr.failure}"
     best = archive.best
@@ -232,7 +247,16 @@ def _search(
         status=status,
         message=message,
         timing=timing,
+        rules=rules,
     )
+
+
+def _part(problem: Problem, settings: Settings, *, local: Executor, executor: Executor) -> tuple[Hypothesis, ...]:
+    """The front of a search for a part of the law. Raises KeyboardInterrupt where the user interrupted it."""
+    outcome = _search(problem, settings, local, executor, None, None)
+    if outcome.status == "interrupted":
+        raise KeyboardInterrupt
+    return outcome.front
 
 
 def _proposers(

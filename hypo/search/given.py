@@ -9,17 +9,22 @@ from dataclasses import replace
 import numpy as np
 
 from hypo.expression.expr import Expression
+from hypo.knowledge.claims import Verdict
 from hypo.scoring.score import Hypothesis
 from hypo.search.constants import TIGHT, Parameters, fit
 from hypo.search.problem import Problem, Settings
+from hypo.search.rulebook import Rulebook
 from hypo.search.scan import Clock
 
 # Starts for each constant that enters non-linearly, and the most steps from each.
 STARTS, STEPS = 20, 2000
 
 
-def score_formula(expression: Expression, problem: Problem, settings: Settings) -> Hypothesis | None:
-    """A given formula with its free constants refitted, scored like any other; None if undefined on some row.
+def score_formula(
+    expression: Expression, problem: Problem, settings: Settings
+) -> tuple[Hypothesis, tuple[Verdict, ...]] | None:
+    """A given formula with its free constants refitted, scored like any other, and how it fares under each rule of the
+    knowledge; None if undefined on some row. The rules do not change the fit.
 
     The fit begins at the values that the constants have, and then at others; it takes ``settings.time_limit`` at most.
     """
@@ -43,4 +48,5 @@ def score_formula(expression: Expression, problem: Problem, settings: Settings) 
     def soft(x: Expression) -> tuple[float, bool]:
         return (shown(x)[0], False) if shown is not None else (0.0, False)
 
-    return replace(scorer, violation=soft, max_complexity=math.inf).score(e)
+    found = replace(scorer, violation=soft, max_complexity=math.inf).score(e)
+    return None if found is None else Rulebook(problem, settings.lam).shown(found)

@@ -15,6 +15,7 @@ from hypo.errors import DataError
 from hypo.expression.dimension import infer
 from hypo.expression.expr import Expression
 from hypo.knowledge import Knowledge
+from hypo.knowledge.template import BoundTemplate
 from hypo.scoring.complexity import named_unit_costs, spelled_unit_cost
 from hypo.scoring.likelihood import Gaussian
 from hypo.scoring.score import NATIVE, Scorer
@@ -96,7 +97,7 @@ class Settings:
     max_complexity: int = 60
     complexity_weights: Mapping[str, float] = field(default_factory=dict)
     fit_constants: bool = True
-    lam: float = 1.0
+    lam: float = 10.0
     n_probe: int = 100
     n_race: int = 2000
     library_sizes: tuple[int, ...] = (250, 1000, 4000, 12000, 40000, 120000)
@@ -162,7 +163,7 @@ class Problem:
             lam=settings.lam,
             violation=self.violation,
             max_complexity=self.max_complexity,
-            unit_cost=self.unit_cost if self.dimensions else None,
+            extra_cost=self.extra_cost if self.dimensions or self.knowledge.priors else None,
         )
 
     def violation(self, e: Expression) -> tuple[float, bool]:
@@ -173,6 +174,10 @@ class Problem:
             hard |= v.hard
         return amount, hard
 
+    def extra_cost(self, e: Expression) -> float:
+        """Nats for the units of fitted constants and for operators that are less likely beforehand (negative for likelier)."""
+        return self.knowledge.prior_cost(e) + (self.unit_cost(e) if self.dimensions and e.free else 0.0)
+
     def unit_cost(self, e: Expression) -> float:
         """Code length of the units of the fitted constants of ``e``."""
         found = self.constant_units(e)
@@ -181,6 +186,12 @@ class Problem:
     def _one_unit_cost(self, d: Dimension) -> float:
         spelled = spelled_unit_cost(d.exponents)
         return min(spelled, self._named_unit_costs.get(d, spelled))
+
+    @cached_property
+    def template(self) -> BoundTemplate | None:
+        """The form that the knowledge prescribes, with this table's names, or None."""
+        form = self.knowledge.template
+        return None if form is None else form.bound(self.columns, self.constants)
 
     @cached_property
     def sight(self) -> Sight:

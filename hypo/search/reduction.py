@@ -20,7 +20,7 @@ from hypo.search.merge import Columns, merge_all, reduced_rows
 from hypo.search.problem import Problem, Settings
 from hypo.search.proposer import Proposer, Turn
 from hypo.search.scanner import Scanner
-from hypo.search.symmetry import Symmetry, find_symmetry, symmetry_of_units
+from hypo.search.symmetry import Symmetry, find_symmetry, symmetry_of_rules, symmetry_of_units
 from hypo.units import DIMENSIONLESS, Dimension
 
 # Cost of the first turn. With more than ``FEW`` variables a reduction is worth looking for before anything else.
@@ -49,8 +49,8 @@ class Reduction:
     the scalings found in the data count as units (:mod:`hypo.search.symmetry`): scans under these units, and every kind of
     search on y = L·F(π) in its invariants (:mod:`hypo.search.invariants`).
 
-    Each independent scaling x_j → λ^{a_j} x_j, y → λ^b y is a base unit. Where the user gave units these stay, unless the data
-    show more scalings than they do. With ``doubt`` it is the same without the mergers of that reduction.
+    Each independent scaling x_j → λ^{a_j} x_j, y → λ^b y is a base unit. Those of the user's units stay, with those that hard
+    rules state, unless the data show more. With ``doubt`` it is the same without the mergers of that reduction.
     """
 
     def __init__(self, ctx: Context, settings: Settings, report: Callable[[str], None], doubt: Reduction | None = None) -> None:
@@ -101,11 +101,14 @@ class Reduction:
             columns, surrogate = merge_all(columns, y, weight, surrogate, ctx.clock)
         if ctx.clock.expired:
             return []
-        known = symmetry_of_units([columns.dimensions[n] for n in columns.names], problem.target_dimension) if units else None
+        stated = symmetry_of_units([columns.dimensions[n] for n in columns.names], problem.target_dimension) if units else None
+        known = symmetry_of_rules(columns.names, problem.knowledge.rules, stated)
         found = find_symmetry(surrogate, columns.X, y, weight)
         if found is not None and known is not None and found.rank <= known.rank:
             found = None
         self.columns, self.symmetry = columns, found or known
+        if found is None and known != stated:
+            found = known
         smaller = replace(problem, columns=columns.names, X=reduced_rows(columns, problem.columns, problem.X))
         rows = reduced_rows(columns, problem.columns, ctx.X)
         if not (np.all(np.isfinite(rows)) and np.all(np.isfinite(smaller.X))):

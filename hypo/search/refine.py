@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.expression.simplify import simplify
+from hypo.knowledge.claims import Verdict
 from hypo.scoring.score import NATIVE, Hypothesis
 from hypo.search.archive import Archive, rank
 from hypo.search.constants import fit
@@ -19,6 +20,7 @@ from hypo.search.executor import Executor
 from hypo.search.ladder import hopeful, refit, rungs
 from hypo.search.problem import Problem, Settings
 from hypo.search.rewrite import spellings
+from hypo.search.rulebook import WORTH, Rulebook, RuleReport, keeps_hard
 from hypo.search.scan import Clock
 from hypo.search.simpler import halved, relatives
 from hypo.search.snap import promise, rounded, snap
@@ -28,6 +30,8 @@ SNAP_WITHIN = 2.0
 # Formulas whose constants are snapped at the end of a turn, and those among which these are chosen; formulas with a relative
 # residual below the last figure are snapped at once.
 POLISHED, LOOKED_AT, NEARLY_EXACT = 8, 60, 1e-6
+# Formulas a turn whose constants are fitted under rules.
+RULED = 12
 # Formulas that are finished at the end: so many, and no worse than the best by more nats.
 FINISHED, FINISH_WITHIN = 3, 20.0
 # A relative residual below this on every row counts as exact: no simpler formula can be told from it by the data.
@@ -48,10 +52,12 @@ class Refiner:
         self.clock = clock
         self._executor = executor
         self.scorer = problem.scorer(settings)
+        self.rules = Rulebook(problem, settings.lam)
         self._rungs = rungs(problem, settings.seed)
         self._scorers = [p.scorer(settings) for p in self._rungs[:-1]]
         self._seen: set[str] = set()
         self._unsnapped: list[Hypothesis] = []
+        self._unruled: list[Hypothesis] = []
         self.origin = NATIVE
         self._scale = float(np.sqrt(np.mean(problem.y**2))) or 1.0
 
@@ -93,6 +99,7 @@ class Refiner:
 
     def polish(self) -> None:
         """Snap the constants of the formulas since the last call that could become the best by it."""
+        self._fit_under_rules()
         waiting, self._unsnapped = sorted(self._unsnapped, key=self._hope), []
         promising: list[tuple[float, int]] = []
         for k, h in enumerate(waiting[:LOOKED_AT]):
@@ -108,8 +115,9 @@ class Refiner:
         best = self.archive.best
         return best is None or score <= best.score + SNAP_WITHIN
 
-    def finish(self) -> None:
-        """Try simpler relatives and other spellings of the best formulas, as long as the best one changes."""
+    def finish(self, whole: bool = False) -> None:
+        """Try simpler relatives (not where formulas are to stay ``whole``) and other spellings of the best formulas, as long as
+        the best one changes."""
         changed = True
         while changed:
             best = self.archive.best
@@ -118,7 +126,7 @@ class Refiner:
                     break
                 self.origin = h.origin
                 equal = (s for e in (h.expression, *halved(h.expression)) for s in spellings(e))
-                for e in chain(relatives(h.expression), equal):
+                for e in chain(() if whole else relatives(h.expression), equal):
                     if self.clock.expired:
                         return
                     self.consider(e)
@@ -153,9 +161,60 @@ class Refiner:
     def _refit(self, e: Expression) -> Hypothesis | None:
         e = simplify(e)
         # The constants that are left are nearly right for all rows.
-        return self._fit_and_score(e, descents=1) if len(self._rungs) == 1 else self._on_all_rows(e)
+        return self._under_rules(self._fit(e, 1) if len(self._rungs) == 1 else self._on_all_rows(e), at_once=True)
 
-    def _fit_and_score(self, e: Expression, descents: int = 2) -> Hypothesis | None:
+    def _fit_and_score(self, e: Expression) -> Hypothesis | None:
+        """``e`` fitted and scored on all rows, under the rules; with many rows None unless it may belong on the front."""
+        return self._under_rules(self._fit(e))
+
+    def _under_rules(self, h: Hypothesis | None, at_once: bool = False) -> Hypothesis | None:
+        """``h`` charged for the rules it breaks. Where its constants fitted under them may bring the best formula, that is done
+        ``at_once``, or at the end of the turn."""
+        if h is None or not self.rules:
+            return h
+        found = self.rules.applied(h)
+        if (found is None or found.violation > h.violation) and h.expression.free:
+            if not at_once:
+                self._unruled.append(h)
+            elif self._worth(h):
+                again = self.rules.fitted(h, self.scorer.score, self.clock)
+                found = min((x for x in (found, again) if x is not None), key=rank, default=None)
+        return found
+
+    def _worth(self, h: Hypothesis) -> bool:
+        """Whether ``h``, scored without the rules, may be the best under them."""
+        best = self.archive.best
+        return not self.clock.expired and (best is None or h.score < best.score + WORTH)
+
+    def _fit_under_rules(self) -> None:
+        """Fit the constants of the best formulas since the last call that break rules."""
+        waiting, self._unruled = sorted(self._unruled, key=rank), []
+        for h in waiting[:RULED]:
+            if not self._worth(h):
+                return
+            found = self.rules.fitted(h, self.scorer.score, self.clock)
+            self._keep(found)
+            if found is not None:
+                self._unsnapped.append(found)
+
+    def settle(self) -> tuple[RuleReport, ...]:
+        """Check the front with care: formulas that break a hard rule after all leave. Reports on each rule."""
+        if not self.rules:
+            return ()
+        known: dict[Hypothesis, tuple[Verdict, ...]] = {}
+        while True:
+            for h in self.archive.front():
+                if h in known:
+                    continue
+                known[h] = self.rules.verdicts(h.expression)
+                if not keeps_hard(self.rules.rules, known[h]):
+                    self.archive.drop(h)
+                    break
+            else:
+                best = self.archive.best
+                return self.rules.reports(best, () if best is None else known[best])
+
+    def _fit(self, e: Expression, descents: int = 2) -> Hypothesis | None:
         """``e`` fitted and scored on all rows; with many rows None unless it may belong on the front
         (:mod:`hypo.search.ladder`)."""
         p = self._rungs[0]

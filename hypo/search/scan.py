@@ -5,6 +5,11 @@ For unit targets t and unit library rows f, g (all orthogonal to a small fixed b
     product   t ≈ b·f·g         R² = ⟨t, f∘g⟩²/‖f∘g‖²
     rational  t ≈ b·f/(1 + c·g) the sum form with the rows t∘g as second set
 come from one product of two matrices per tile (two for the product form). ρ is shared by all targets.
+
+Large scans multiply fewer columns than there are probe rows: those of the principal axes for sums, the probe rows on which the
+targets are largest for products. The lists stay exact, because R² is bounded by what a few columns tell of it
+(:mod:`hypo.kernels.scan`). The best of a few rows with all others give the score that a pair has to reach, and a sample of
+pairs the number of columns with which the scan costs least.
 """
 
 from __future__ import annotations
@@ -17,18 +22,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.search import columns
+from hypo.search.columns import Heaps, Rows, Short, along
 from hypo.search.executor import Executor, Serial
 
-# Rows on each side of a tile, and targets of products looked at in one go, so that the tiles stay in the second cache level.
-TILE_F, TILE_G, TARGETS = 512, 1024, 2
+# Rows of a block, on the other side of a tile, and targets of products looked at in one go: tiles stay in the second cache.
+TILE_F, TILE_G, TARGETS = 512, 256, 2
 # Extensions kept of each tuple, and inner products held at once while looking for them.
 EXTENSIONS, GRAM_SIZE = 8, 4_000_000
-
-Rows = NDArray[np.float64]
-Short = NDArray[np.float32]
-# Scores and the two indices of the best pairs of a block, (n_target, keep) each.
-Heaps = tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]
-
 
 @dataclass(frozen=True)
 class Best:
@@ -121,12 +122,12 @@ def _merge(parts: Iterable[tuple[NDArray, NDArray, NDArray]], keep: int) -> Best
     i = np.concatenate([p[1] for p in lists])
     j = np.concatenate([p[2] for p in lists])
     order = np.lexsort((j, i, -s))
-    order = order[s[order] > 0.0][:keep]
+    order = order[i[order] >= 0][:keep]
     return Best(s[order], i[order], j[order])
 
 
 def _run(
-    block: Callable[..., tuple[Heaps, int]],
+    block: Callable[..., tuple[Heaps, int, int]],
     n_row: int,
     n_target: int,
     keep: int,
@@ -136,23 +137,32 @@ def _run(
 ) -> list[Best]:
     """Work on blocks of f rows wherever the executor does, and merge what they found."""
     found, pairs = [], 0
-    for heaps, counted in (executor or Serial()).map(block, range(0, n_row, TILE_F), *shared, keep, Deadline(clock.deadline)):
+    late = Deadline(clock.deadline)
+    for heaps, counted, _ in (executor or Serial()).map(block, range(0, n_row, TILE_F), *shared, keep, late):
         found.append(heaps)
         pairs += counted
     clock.scored += pairs * n_target
     return [_merge([(s[t], i[t], j[t]) for s, i, j in found], keep) for t in range(n_target)]
 
 
-def _heaps(n_target: int, keep: int) -> Heaps:
-    return np.zeros((n_target, keep)), np.full((n_target, keep), -1), np.full((n_target, keep), -1)
+def _heaps(floor: NDArray[np.float64], keep: int) -> Heaps:
+    """Lists (n_target, keep) without pairs, for scores above the floor (n_target,)."""
+    return np.repeat(floor[:, None], keep, axis=1), np.full((len(floor), keep), -1), np.full((len(floor), keep), -1)
+
+
+def _lowest(targets: Rows) -> NDArray[np.float64]:
+    """The score that pairs have to exceed: 0, and out of reach where a target is nothing."""
+    return np.where(targets.any(axis=1), 0.0, 2.0)
 
 
 def _pairs(f0: int, n_f: int, g0: int, n_g: int, triangle: bool, gap: int) -> int:
     """Pairs of a tile; with ``triangle`` those whose second index is at least ``gap`` above the first."""
     if not triangle:
         return n_f * n_g
-    first = np.maximum(np.arange(f0, f0 + n_f) + gap - g0, 0)
-    return int(np.sum(np.maximum(n_g - first, 0)))
+    # Row a begins at column a + shift; some begin beside the tile.
+    shift = f0 + gap - g0
+    low, high = min(max(-shift, 0), n_f), min(max(n_g - shift, 0), n_f)
+    return low * n_g + (high - low) * (n_g - shift) - (high * (high - 1) - low * (low - 1)) // 2
 
 
 def scan_sums(
@@ -161,79 +171,143 @@ def scan_sums(
     """Best pairs (f, g) of t ≈ b·f + c·g for each unit target (n_target, n); ``G`` None scans pairs within ``F``."""
     rf = targets @ F.T
     rg = None if G is None else targets @ G.T
-    short = F.astype(np.float32)
-    return _run(
-        sum_block, len(F), len(targets), keep, clock, executor, F, G, short, None if G is None else G.astype(np.float32), rf, rg
-    )
+    floor = _lowest(targets)
+    n = F.shape[1]
+    left, right = along(F, None), None if G is None else along(G, None)
+    second, rs, other = (F, rf, left) if G is None or rg is None or right is None else (G, rg, right)
+    late = Deadline(clock.deadline)
+    if len(F) * len(second) >= columns.PILOT_PAIRS and not late.expired:
+        count = min(max(2, columns.PILOT // len(targets)), len(F) - 1)
+        some = np.unique(np.argpartition(-np.abs(rf), count, axis=1)[:, :count])
+        # Nearly all pairs with a row explain at least as much as the row alone; too few of them leave the floor where it was.
+        hoped = np.maximum(floor, (1.0 - 1e-9) * np.max(rf**2, axis=1))
+        first = left[0][some], left[1][some]
+        heaps, _, _ = sum_block(0, F[some], second, *first, *other, rf[:, some], rs, hoped, 2 * keep, late)
+        floor = np.maximum(floor, columns.floor(heaps, some, G is None, keep))
+        a, b = columns.spread(len(F), columns.SAMPLE[0]), columns.spread(len(second), columns.SAMPLE[1])
+        few = second[b]
+        # Axes of the sample's own rows would promise too much.
+        apart = [rows[1 :: 1 + len(rows) // columns.AXES] for rows in ([F] if G is None else [F, G])]
+        axes = np.linalg.eigh(sum(rows.T @ rows for rows in apart))[1][:, ::-1]
+
+        def computed(k: int) -> float:
+            sides = *along(F[a], axes[:, :k]), *along(few, axes[:, :k])
+            return sum_block(0, F[a], few, *sides, rf[:, a], rs[:, b], floor, 1, late)[2]
+
+        k = columns.width(n, computed)
+        if k < n:
+            left, right = along(F, axes[:, :k]), None if G is None else along(G, axes[:, :k])
+    return _run(sum_block, len(F), len(targets), keep, clock, executor, F, G, *left, *(right or (None, None)), rf, rg, floor)
 
 
 @np.errstate(all="ignore")
 def sum_block(
-    f0: int, F: Rows, G: Rows | None, short_f: Short, short_g: Short | None, rf: Rows, rg: Rows | None, keep: int,
-    deadline: Deadline,
-) -> tuple[Heaps, int]:
-    """The best pairs of the rows f from ``f0`` on, and how many pairs were scored for each target.
+    f0: int, F: Rows, G: Rows | None, short_f: Short, hidden_f: Short, short_g: Short | None, hidden_g: Short | None, rf: Rows,
+    rg: Rows | None, floor: NDArray[np.float64], keep: int, deadline: Deadline,
+) -> tuple[Heaps, int, int]:
+    """The best pairs of the rows f from ``f0`` on, how many pairs were scored for each target, and how many of all these were
+    computed in double precision.
 
-    ``short_f`` and ``short_g`` are the rows in single precision, ``rf`` (n_target, n_f), ``rg`` (n_target, n_g) the inner
-    products with the unit targets; with ``G`` None pairs are of rows of ``F``.
+    ``short_*`` and ``hidden_*`` are the rows :func:`along` some axes, ``rf`` (n_target, n_f), ``rg`` (n_target, n_g) the inner
+    products with the unit targets, ``floor`` (n_target,) a score that all of the best exceed; with ``G`` None pairs are of rows
+    of ``F``.
     """
     from hypo.kernels.scan import sum_tile
 
     triangle = G is None
-    second, rs = (F if G is None else G), (rf if rg is None else rg)
-    right = short_f if short_g is None else short_g
-    heaps, counted = _heaps(len(rf), keep), 0
-    rows, r = F[f0 : f0 + TILE_F], rf[:, f0 : f0 + TILE_F].copy()
+    second, rs = F if G is None else G, rf if rg is None else rg
+    right, hidden = short_f if short_g is None else short_g, hidden_f if hidden_g is None else hidden_g
+    heaps, counted, computed = _heaps(floor, keep), 0, 0
+    mine = slice(f0, f0 + TILE_F)
+    rows, r, short, beside = F[mine], rf[:, mine].copy(), short_f[mine], hidden_f[mine]
     tile = Tile(1, len(rows))
     for g0 in range(f0 if triangle else 0, len(second), TILE_G):
         if deadline.expired:
             break
-        part = second[g0 : g0 + TILE_G]
-        counted += _pairs(f0, len(rows), g0, len(part), triangle, 1)
-        rho = tile.product(short_f[f0 : f0 + TILE_F], right[g0 : g0 + TILE_G])[0]
-        sum_tile(rho, rows, part, r, rs[:, g0 : g0 + TILE_G].copy(), f0, g0, triangle, *heaps)
-    return heaps, counted
+        part = slice(g0, g0 + TILE_G)
+        counted += _pairs(f0, len(rows), g0, len(second[part]), triangle, 1)
+        rho = tile.product(short, right[part])[0]
+        computed += sum_tile(rho, beside, hidden[part], rows, second[part], r, rs[:, part].copy(), f0, g0, triangle, *heaps)
+    return heaps, counted, computed
 
 
 def scan_products(
     targets: Rows, F: Rows, G: Rows | None, basis: Rows, *, keep: int, clock: Clock, executor: Executor | None = None
 ) -> list[Best]:
     """Best pairs of t ≈ b·f·g + span(basis) for unit targets orthogonal to the orthonormal basis; F, G any rows."""
-    short = scaled(F), None if G is None else scaled(G)
-    return _run(product_block, len(F), len(targets), keep, clock, executor, targets, F, G, *short, basis)
+    left, right = scaled(F), None if G is None else scaled(G)
+    second, other = (F, left) if G is None or right is None else (G, right)
+    n, floor, late = F.shape[1], _lowest(targets), Deadline(clock.deadline)
+    view = seen(targets, basis, None)
+    if len(F) * len(second) >= columns.PILOT_PAIRS and not late.expired:
+        # The first rows are the simplest; what goes well with some of them goes well with others.
+        half = columns.PILOT // 2
+        some = np.unique(np.concatenate([np.arange(min(len(F), half)), columns.spread(len(F), half)]))
+        heaps, _, _ = product_block(0, targets, F[some], second, left[some], other, basis, *view, floor, 2 * keep, late)
+        floor = np.maximum(floor, columns.floor(heaps, some, G is None, keep))
+        some = columns.partners(heaps)
+        if len(some):
+            heaps, _, _ = product_block(0, targets, second[some], F, other[some], left, basis, *view, floor, 2 * keep, late)
+            floor = np.maximum(floor, columns.floor(heaps, some, G is None, keep))
+        largest = np.argsort(-np.sum(targets**2, axis=0), kind="stable")
+        a, b = columns.spread(len(F), columns.SAMPLE[0]), columns.spread(len(second), columns.SAMPLE[1])
+
+        def computed(k: int) -> float:
+            c = largest[:k]
+            sides = F[a], second[b], left[a][:, c], other[b][:, c]
+            return product_block(0, targets, *sides, basis, *seen(targets, basis, c), floor, 1, late)[2]
+
+        k = columns.width(n, computed)
+        if k < n:
+            c = np.sort(largest[:k])
+            view = seen(targets, basis, c)
+            left, right = left[:, c], None if right is None else right[:, c]
+    return _run(product_block, len(F), len(targets), keep, clock, executor, targets, F, G, left, right, basis, *view, floor)
+
+
+def seen(targets: Rows, basis: Rows, chosen: NDArray[np.int64] | None) -> tuple[Rows, Rows, NDArray[np.float64]]:
+    """On some probe rows the targets off the basis, an orthonormal basis, and the squares (n_target,) that the targets lack."""
+    if chosen is None:
+        return targets, basis, np.zeros(len(targets))
+    z = orthonormal(list(basis[:, chosen]), len(chosen))
+    t = targets[:, chosen]
+    for _ in range(2):
+        t = t - (t @ z.T) @ z
+    return t, z, np.sum(targets**2, axis=1) - np.sum(t**2, axis=1)
 
 
 @np.errstate(all="ignore")
 def product_block(
-    f0: int, targets: Rows, F: Rows, G: Rows | None, short_f: Short, short_g: Short | None, basis: Rows, keep: int,
-    deadline: Deadline,
-) -> tuple[Heaps, int]:
-    """The best pairs of the rows f from ``f0`` on, and how many pairs were scored for each target; ``G`` None: of rows of
-    ``F``. ``short_f`` and ``short_g`` are the :func:`scaled` rows."""
+    f0: int, targets: Rows, F: Rows, G: Rows | None, short_f: Short, short_g: Short | None, basis: Rows, seen_targets: Rows,
+    seen_basis: Rows, unseen: NDArray[np.float64], floor: NDArray[np.float64], keep: int, deadline: Deadline,
+) -> tuple[Heaps, int, int]:
+    """As :func:`sum_block` for products; ``short_f`` and ``short_g`` are the :func:`scaled` rows on the probe rows on which
+    ``seen_*`` and ``unseen`` are what is :func:`seen`."""
     from hypo.kernels.scan import product_tile
 
     triangle = G is None
     second, right = (F if G is None else G), (short_f if short_g is None else short_g)
     n_target = len(targets)
-    heaps, counted = _heaps(n_target, keep), 0
+    heaps, counted, computed = _heaps(floor, keep), 0, 0
     rows, short = F[f0 : f0 + TILE_F], short_f[f0 : f0 + TILE_F]
-    # ⟨t, f∘g⟩ for some targets at once, and for the basis: rows f∘t below one another.
-    across = np.concatenate([basis, targets]).astype(np.float32)[:, None, :] * short
-    shared_tile, num_tile, den_tile = Tile(len(basis), len(rows)), Tile(TARGETS, len(rows)), Tile(1, len(rows))
+    # ⟨t, f∘g⟩ for the basis and some targets at once: rows f∘t below one another.
+    n_basis = len(seen_basis)
+    across = np.concatenate([seen_basis, seen_targets]).astype(np.float32)[:, None, :] * short
+    shared_tile, num_tile, den_tile = Tile(n_basis, len(rows)), Tile(TARGETS, len(rows)), Tile(1, len(rows))
     squares = short**2
     for g0 in range(f0 if triangle else 0, len(second), TILE_G):
         if deadline.expired:
             break
-        part, columns = second[g0 : g0 + TILE_G], right[g0 : g0 + TILE_G]
+        part, short_g0 = second[g0 : g0 + TILE_G], right[g0 : g0 + TILE_G]
         counted += _pairs(f0, len(rows), g0, len(part), triangle, 0)
-        den = den_tile.product(squares, columns**2)[0]
-        shared = shared_tile.product(across[: len(basis)], columns)
+        den = den_tile.product(squares, short_g0**2)[0]
+        shared = shared_tile.product(across[:n_basis], short_g0)
         for t in range(0, n_target, TARGETS):
             some = slice(t, min(t + TARGETS, n_target))
-            num = num_tile.product(across[len(basis) :][some], columns)
+            num = num_tile.product(across[n_basis:][some], short_g0)
             mine = tuple(h[some] for h in heaps)
-            product_tile(num, shared, den, rows, part, targets[some], basis, f0, g0, triangle, *mine)
-    return heaps, counted
+            computed += product_tile(num, shared, den, unseen[some], rows, part, targets[some], basis, f0, g0, triangle, *mine)
+    return heaps, counted, computed
 
 
 class Tile:
@@ -253,8 +327,11 @@ class Tile:
 
 def scaled(rows: Rows) -> Short:
     """Rows over their largest values in single precision, without what would leave its range in a product of squares."""
-    out = rows / np.maximum(np.max(np.abs(rows), axis=1, keepdims=True, initial=0.0), 1e-300)
-    return np.where(np.abs(out) < 1e-19, 0.0, out).astype(np.float32)
+    size = np.maximum(np.max(rows, axis=1, initial=0.0), -np.min(rows, axis=1, initial=0.0))
+    out = np.empty(rows.shape, np.float32)
+    np.divide(rows, np.maximum(size, 1e-300)[:, None], out=out, casting="same_kind")
+    out[np.abs(out) < 1e-19] = 0.0
+    return out
 
 
 def extend(

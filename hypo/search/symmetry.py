@@ -1,4 +1,4 @@
-"""Scaling symmetries found in the data: what units would say, without units.
+"""Scaling symmetries, known beforehand or found in the data: what units would say, without units.
 
 y is symmetric under x_j → λ^{a_j} x_j, y → λ^b y when Σ a_j x_j ∂y/∂x_j = b·y everywhere (Euler). The directions (a, b) are
 the null space of the matrix with columns x_j ∂y/∂x_j and −y at the data points, the derivatives taken from a smooth
@@ -8,13 +8,15 @@ rows as well as the full one. Each direction then counts as a base unit, and dim
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.knowledge.invariances import Homogeneous, ScaleInvariant
+from hypo.knowledge.rules import Rule
 from hypo.search.surrogate import Surrogate, fit_surrogate, held_out
 from hypo.units import Dimension
 
@@ -45,11 +47,28 @@ def symmetry_of_units(dimensions: Sequence[Dimension], target: Dimension | None)
     """The scalings that units speak of: one for each independent exponent; None without any, or without the target's unit."""
     if target is None:
         return None
-    rows = [list(column) for column in zip(*(d.exponents for d in (*dimensions, target)), strict=True)]
+    return _independent(zip(*(d.exponents for d in (*dimensions, target)), strict=True))
+
+
+def symmetry_of_rules(names: Sequence[str], rules: Iterable[Rule], units: Symmetry | None) -> Symmetry | None:
+    """The scalings of ``units`` and those of hard rules by which f is homogeneous, or invariant under scaling; None without
+    any."""
+    rows: list[Sequence[Fraction]] = []
+    if units is not None:
+        rows += ((*(of[k] for of in units.exponents), units.target[k]) for k in range(units.rank))
+    for rule in rules:
+        if rule.hard and isinstance(rule, Homogeneous | ScaleInvariant) and set(rule.variables) <= set(names):
+            degree = Fraction(getattr(rule, "degree", 0.0)).limit_denominator(12)
+            rows.append((*(Fraction(n in rule.variables) for n in names), degree))
+    return _independent(rows)
+
+
+def _independent(rows: Iterable[Sequence[Fraction]]) -> Symmetry | None:
+    """The scalings of linearly independent rows (exponents of the variables, that of the target)."""
     independent: list[list[Fraction]] = []
     for row in rows:
         table = np.array([[float(v) for v in r] for r in (*independent, row)])
-        if np.linalg.matrix_rank(table[:, :-1]) > len(independent):
+        if len(independent) < MOST and np.linalg.matrix_rank(table[:, :-1]) > len(independent):
             independent.append([Fraction(v) for v in row])
     if not independent:
         return None

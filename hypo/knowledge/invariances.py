@@ -1,0 +1,186 @@
+"""Rules that say what leaves a law f unchanged, or changes it in a known way: each is an identity between f at two points."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from hypo.expression.expr import Expression
+from hypo.knowledge.claims import Claim, Comparison
+from hypo.knowledge.parameters import NUMBER, PAIR, POSITIVE, VARIABLE, VARIABLES, parameter
+from hypo.knowledge.rules import Law, Rule
+from hypo.knowledge.shapes import Claims, partner, with_partners
+from hypo.knowledge.words import join
+
+if TYPE_CHECKING:
+    from hypo.knowledge.domain import Domain
+
+FACTOR, SHIFT = "λ", "δ"
+"""Names of the factor and the shift that a law is tried with; columns have ASCII names."""
+FACTORS = (0.25, 4.0)
+
+
+class _Identity(Rule):
+    """``f(moved x) == image(f(x))`` at the points of the domain, to within ``tolerance`` (1e-6) of the size of f."""
+
+    @abstractmethod
+    def moved(self, law: Law) -> Mapping[str, Expression]:
+        """What stands in the place of each variable."""
+
+    def image(self, f: Expression) -> Expression:
+        """What f becomes by the move."""
+        return f
+
+    def extended(self, law: Law) -> Domain:
+        """The domain, of further variables too where :meth:`moved` has any."""
+        return self.domain(law)
+
+    def claims(self, law: Law) -> Claims:
+        f = law.expression
+        moved = f.substitute(dict(self.moved(law)))
+        claim: Claim = Comparison(moved, "==", self.image(f), tolerance=self.tolerance or 1e-6)
+        return [(claim, self.extended(law))]
+
+
+class _Reflected(_Identity):
+    variable: str = parameter(VARIABLE, words="the variable")
+
+    def moved(self, law: Law) -> Mapping[str, Expression]:
+        return {self.variable: -Expression.variable(self.variable)}
+
+    def sentence(self, target: str) -> str:
+        return f"{target} is {self.kind} in {self.variable}"
+
+
+class Even(_Reflected):
+    """``f(-x) = f(x)``."""
+
+    kind = "even"
+
+
+class Odd(_Reflected):
+    """``f(-x) = -f(x)``."""
+
+    kind = "odd"
+
+    def image(self, f: Expression) -> Expression:
+        return -f
+
+
+class Periodic(_Identity):
+    """``f(x + period) = f(x)``."""
+
+    kind = "periodic"
+    variable: str = parameter(VARIABLE, words="the variable")
+    period: float = parameter(POSITIVE, words="the period")
+
+    def moved(self, law: Law) -> Mapping[str, Expression]:
+        return {self.variable: Expression.variable(self.variable) + self.period}
+
+    def sentence(self, target: str) -> str:
+        return f"{target} repeats every {self.period:g} of {self.variable}"
+
+
+class _Swapped(_Identity):
+    swap: tuple[str, str] = parameter(PAIR, words="the two variables to swap")
+
+    def moved(self, law: Law) -> Mapping[str, Expression]:
+        a, b = self.swap
+        return {a: Expression.variable(b), b: Expression.variable(a)}
+
+    def sentence(self, target: str) -> str:
+        return f"{target} is {self.kind} under the swap of {join(self.swap)}"
+
+
+class Symmetric(_Swapped):
+    """``f(b, a) = f(a, b)`` for the two variables of ``swap``."""
+
+    kind = "symmetric"
+
+
+class Antisymmetric(_Swapped):
+    """``f(b, a) = -f(a, b)`` for the two variables of ``swap``."""
+
+    kind = "antisymmetric"
+
+    def image(self, f: Expression) -> Expression:
+        return -f
+
+
+class _Scaled(_Identity):
+    """``f(λx, λy) = λ^k·f(x, y)`` for all λ > 0, tried from 1/4 to 4."""
+
+    variables: tuple[str, ...] = parameter(VARIABLES, words="the variables to scale together")
+
+    def moved(self, law: Law) -> Mapping[str, Expression]:
+        factor = Expression.variable(FACTOR)
+        return {x: factor * Expression.variable(x) for x in self.variables}
+
+    def extended(self, law: Law) -> Domain:
+        return self.domain(law, {FACTOR: FACTORS})
+
+
+class Homogeneous(_Scaled):
+    """``f(λx, λy) = λ^degree·f(x, y)`` for all λ > 0, tried from 1/4 to 4."""
+
+    kind = "homogeneous"
+    degree: float = parameter(NUMBER, words="the degree")
+
+    def image(self, f: Expression) -> Expression:
+        return f * Expression.variable(FACTOR) ** self.degree if self.degree else f
+
+    def sentence(self, target: str) -> str:
+        return f"{target} is homogeneous of degree {self.degree:g} in {join(self.variables)}"
+
+
+class ScaleInvariant(_Scaled):
+    """``f(λx, λy) = f(x, y)`` for all λ > 0, tried from 1/4 to 4."""
+
+    kind = "scale_invariant"
+
+    def sentence(self, target: str) -> str:
+        return f"{target} does not change when {join(self.variables)} {_are(self.variables)} scaled alike"
+
+
+class TranslationInvariant(_Identity):
+    """``f(x + δ, y + δ) = f(x, y)``, tried with shifts up to the least width of the ranges."""
+
+    kind = "translation_invariant"
+    variables: tuple[str, ...] = parameter(VARIABLES, words="the variables to shift together")
+
+    def moved(self, law: Law) -> Mapping[str, Expression]:
+        shift = Expression.variable(SHIFT)
+        return {x: Expression.variable(x) + shift for x in self.variables}
+
+    def extended(self, law: Law) -> Domain:
+        ranges = {**law.ranges, **self.where}
+        widths = [high - low for low, high in (ranges.get(x, (0.0, 1.0)) for x in self.variables)]
+        width = min([w for w in widths if 0 < w < math.inf], default=1.0)
+        return self.domain(law, {SHIFT: (-width, width)})
+
+    def sentence(self, target: str) -> str:
+        return f"{target} does not change when {join(self.variables)} {_are(self.variables)} shifted alike"
+
+
+class NotDepends(_Identity):
+    """``f(x') = f(x)``: the variable has no influence."""
+
+    kind = "not_depends"
+    variable: str = parameter(VARIABLE, words="the variable")
+
+    def moved(self, law: Law) -> Mapping[str, Expression]:
+        return {self.variable: Expression.variable(partner(self.variable))}
+
+    def extended(self, law: Law) -> Domain:
+        return with_partners(self, law, [self.variable])
+
+    def sentence(self, target: str) -> str:
+        return f"{target} does not depend on {self.variable}"
+
+
+def _are(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"
+
+

@@ -1,0 +1,85 @@
+"""Looks over the template of a knowledge file: can any formula of its form keep the grammar and have the right unit?"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from hypo.expression.dimension import infer
+from hypo.expression.expr import Expression
+from hypo.expression.parser import parse
+from hypo.knowledge.fields import Fields
+from hypo.knowledge.findings import Findings
+from hypo.knowledge.grammar import Grammar
+from hypo.knowledge.template import BoundTemplate, Template
+from hypo.knowledge.words import join
+from hypo.units import DIMENSIONLESS, Unit
+
+if TYPE_CHECKING:
+    from hypo.data import Dataset
+
+_PATH = ("template", "form")
+# What a part yet unknown may still change: its own nodes stand for something else.
+_DECIDED = ("operators", "forbid", "nesting", "never_inside", "must_not_use", "never_together", "constants", "exponents",
+            "max_complexity", "max_depth")
+
+
+def check_template(fields: Fields, units: Mapping[str, Unit], dataset: Dataset | None, out: Findings) -> None:
+    """Remarks on [template]; names that are no columns are remarked on elsewhere."""
+    template = fields.template
+    if template is None:
+        return
+    names = dataset.names if dataset is not None else template.names
+    columns = [name for name in names if name not in fields.constants]
+    target = dataset.target if dataset is not None else template.left
+    if template.problems(columns, fields.constants, target):
+        return
+    bound = template.bound(columns, {name: c.value for name, c in fields.constants.items()})
+    _check_grammar(bound, fields, out)
+    _check_names(template, fields, columns, out)
+    if units and dataset is not None:
+        _check_dimension(bound, fields, units, dataset, out)
+
+
+def _check_grammar(bound: BoundTemplate, fields: Fields, out: Findings) -> None:
+    """Every part known already must keep the grammar: it stays, whatever the unknown functions are."""
+    grammar = dataclasses.replace(Grammar.of(fields), constant_limits=None)
+    for v in grammar.violations(bound.expression):
+        if v.rule in _DECIDED:
+            out.error(_PATH, f"no formula of this form keeps [grammar] {v.rule}: {v.message}")
+
+
+def _check_names(template: Template, fields: Fields, columns: list[str], out: Findings) -> None:
+    absent = [name for name in fields.must_use if name in columns and name not in template.names]
+    if absent:
+        out.error(_PATH, f"must_use demands {join(absent)}, but {'it' if len(absent) == 1 else 'they'} can stand neither in "
+                         "the known part nor in the unknown functions")
+    unused = [name for name in columns if name not in template.names and name not in absent]
+    if unused:
+        out.note(_PATH, f"no formula of this form uses {join(unused)}")
+    for name, arguments in template.unknowns.items():
+        useless = [a for a in arguments if a in fields.must_not_use]
+        if len(useless) == len(arguments):
+            out.error(_PATH, f"{name} is a function of {join(useless)} only, which must not be used")
+
+
+def _check_dimension(bound: BoundTemplate, fields: Fields, units: Mapping[str, Unit], dataset: Dataset, out: Findings) -> None:
+    dimensions = {name: units[name].dimension if name in units else DIMENSIONLESS for name in dataset.names}
+    goal = units[dataset.target].dimension if dataset.target in units else None
+    # The unknown functions and the constants to be fitted are left open: any dimension may serve.
+    found = infer(bound.expression, dimensions, {name: c.unit.dimension for name, c in fields.constants.items()}, goal)
+    if found.inconsistent:
+        level = "warning" if fields.soft else "error"
+        out.add(level, _PATH, f"the units do not fit, whatever {join(bound.unknowns)} may be: {found.messages[0]}"
+                 + (f"; {found.inconsistent} such places in all" if found.inconsistent > 1 else ""))
+
+
+def check_guesses(fields: Fields, out: Findings) -> None:
+    """Remarks on [guesses]: those that break the grammar as they stand."""
+    constants = {name: c.value for name, c in fields.constants.items()}
+    for i, text in enumerate(fields.guesses):
+        _, sign, right = text.partition("=")
+        e: Expression = parse(right if sign else text, constants=constants)
+        for v in dataclasses.replace(Grammar.of(fields), constant_limits=None, exponents=None).violations(e):
+            out.warning(("guesses", "forms", i), f"it breaks [grammar] {v.rule}: {v.message}")

@@ -1,0 +1,170 @@
+"""Statements with existential quantifiers: how far they hold at points.
+
+``forall x: exists y: claim`` is a game: for each x, the best y. Margins are the least over universal and the greatest over
+existential variables; each is sought among a bounded number of points, then nearer and nearer the best of them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hypo.knowledge.claims import PROVED, REFUTED, UNREFUTED, Claim, Points, Sides, Values, Verdict, Witness, violation
+from hypo.knowledge.domain import Domain, spread
+from hypo.knowledge.logic_claims import Block, Joint, Node, negated
+from hypo.knowledge.logic_proofs import Prover
+
+_OUTER = 128  # points of an outermost universal block
+_POINTS = {1: 64, 2: 64, 3: 16, 4: 8}  # of another block, by the number of blocks within each other
+_ROUNDS = {1: 22, 2: 22, 3: 4, 4: 2}  # of the search near the best of them
+_STEPS = np.array([-1, -0.75, -0.5, -0.25, 0.25, 0.5, 0.75, 1])
+_NARROWEST = 1e-15
+_SCALE_POINTS = 512
+
+
+def settle_game(node: Node, *, points: int, proof: bool, seed: int = 0, deadline: float | None = None) -> Verdict:
+    """The verdict on a statement with existential quantifiers and without free variables.
+
+    Its amount is that of the margins over an outermost universal block, else of the one margin. A point for which no partner
+    was found counts as violated; the level is REFUTED only if there provably is none, else UNREFUTED with an amount > 0.
+    """
+    until = None if deadline is None else time.monotonic() + deadline
+    node = _scaled(node, Domain(_ranges(node)).sample(_SCALE_POINTS, seed))
+    game = Game(height(node), seed)
+    if isinstance(node, Block) and node.universal:
+        n = max(1, min(points, _OUTER))
+        margins, chosen = game.value(node.body, Domain(node.ranges).sample(n, seed), n)
+    else:
+        margins, chosen = game.value(node, {}, 1)
+    amount = violation(margins)
+    witness = None
+    if amount:
+        worst = int(np.argmin(np.where(np.isnan(margins), -np.inf, margins)))
+        at = {name: values[worst : worst + 1] for name, values in chosen.items()}
+        witness = Witness({name: float(values[0]) for name, values in at.items()}, _deciding(node, at))
+    level = UNREFUTED
+    if proof and Prover(game.value, until).proves(negated(node) if amount else node):
+        level = REFUTED if amount else PROVED
+    return Verdict(level, amount, game.evaluated, witness)
+
+
+@dataclass
+class Game:
+    """Margins of statements with at most ``blocks`` blocks within each other; ``evaluated`` counts the points of all claims."""
+
+    blocks: int
+    seed: int
+    evaluated: int = 0
+
+    def value(self, node: Node, outer: Points, n: int) -> tuple[Values, Points]:
+        """Margins (n,) at ``n`` points of the variables around ``node``; and these with its own variables, as chosen."""
+        if isinstance(node, Claim):
+            self.evaluated += n
+            return np.broadcast_to(node.margin(outer), n).copy(), outer
+        if isinstance(node, Joint):
+            found = [self.value(part, outer, n) for part in node.parts]
+            chosen = {name: values for _, variables in found for name, values in variables.items()}
+            return joined(node.every, [margins for margins, _ in found]), chosen
+        m = _POINTS[self.blocks]
+        cube = {name: np.tile(u, n) for name, u in unit_points(node, m, self.seed).items()}
+        best, at, chosen = self.best(node, outer, cube, n, m)
+        step = 2.0 / m ** (1 / len(cube))
+        for _ in range(_ROUNDS[self.blocks] * min(len(cube), 2)):
+            todo = best >= 0 if node.universal else ~(best >= 0)
+            if not todo.any() or step < _NARROWEST:
+                break
+            for name in cube:
+                self.search_near(node, outer, name, step, todo, best, at, chosen)
+            step /= 4 if len(cube) == 1 else 2
+        return best, chosen
+
+    def best(self, node: Block, outer: Points, cube: Mapping[str, Values], n: int,
+             m: int) -> tuple[Values, dict[str, Values], dict[str, Values]]:
+        """The best (worst if universal) of ``m`` points for each of ``n``: margins, places in the unit cube, all variables."""
+        inner = {name: spread(u, *node.ranges[name]) for name, u in cube.items()}
+        repeated = {name: np.repeat(values, m) for name, values in outer.items()}
+        margins, chosen = self.value(node.body, {**repeated, **inner}, n * m)
+        # An undefined point is no partner; among all, it is a violation if none is worse.
+        wanted = np.where(np.isnan(margins), np.finfo(float).tiny, -margins) if node.universal else \
+            np.where(np.isnan(margins), -np.inf, margins)
+        pick = wanted.reshape(n, m).argmax(axis=1) + m * np.arange(n)
+        return margins[pick], {name: u[pick] for name, u in cube.items()}, {name: v[pick] for name, v in chosen.items()}
+
+    def search_near(self, node: Block, outer: Points, name: str, step: float, todo: NDArray[np.bool_], best: Values,
+                    at: dict[str, Values], chosen: dict[str, Values]) -> None:
+        """Moves the points ``todo`` along one variable where that betters their margins; in place."""
+        m, count = len(_STEPS), int(todo.sum())
+        cube = {other: np.repeat(u[todo], m) for other, u in at.items()}
+        cube[name] = np.clip(cube[name] + np.tile(step * _STEPS, count), 0, 1)
+        found, places, variables = self.best(node, {k: v[todo] for k, v in outer.items()}, cube, count, m)
+        now = best[todo]
+        with np.errstate(invalid="ignore"):
+            better = found < now if node.universal else (found > now) | (np.isnan(now) & ~np.isnan(found))
+        where = np.flatnonzero(todo)[better]
+        best[where] = found[better]
+        for target, source in ((at, places), (chosen, variables)):
+            for key, values in source.items():
+                # Outer variables are as they were, and not ours to write.
+                if key not in outer:
+                    target[key][where] = values[better]
+
+
+def joined(every: bool, margins: list[Values]) -> Values:
+    """Kleene's ``and`` (``or`` unless ``every``) of margins."""
+    sign = 1 if every else -1
+    least = np.fmin.reduce([sign * m for m in margins])
+    undefined = np.isnan(margins).any(axis=0)
+    decided = least < 0 if every else least <= 0
+    return np.where(undefined & ~decided, np.nan, sign * least)
+
+
+def unit_points(node: Block, m: int, seed: int) -> dict[str, Values]:
+    """``m`` points of the unit cube of a block: middle and corners, then an even sequence."""
+    return dict(Domain(dict.fromkeys(node.ranges, (0.0, 1.0))).sample(m, seed))
+
+
+def height(node: Node) -> int:
+    """How many blocks stand within each other."""
+    if isinstance(node, Claim):
+        return 0
+    return 1 + height(node.body) if isinstance(node, Block) else max(map(height, node.parts))
+
+
+def _ranges(node: Node) -> dict[str, tuple[float, float]]:
+    if isinstance(node, Claim):
+        return {}
+    if isinstance(node, Block):
+        return {**node.ranges, **_ranges(node.body)}
+    return {name: ends for part in node.parts for name, ends in _ranges(part).items()}
+
+
+def _scaled(node: Node, points: Points) -> Node:
+    if isinstance(node, Claim):
+        return node.scaled(points)
+    if isinstance(node, Block):
+        return Block(node.universal, node.ranges, _scaled(node.body, points))
+    return Joint(node.every, tuple(_scaled(part, points) for part in node.parts))
+
+
+def _deciding(node: Node, at: Points) -> Sides:
+    """The comparison that decides at one point of all variables."""
+    while not isinstance(node, Claim):
+        if isinstance(node, Block):
+            node = node.body
+        else:
+            sign = 1 if node.every else -1
+            margins = [sign * _margin(part, at) for part in node.parts]
+            node = node.parts[int(np.argmin(np.where(np.isnan(margins), np.inf, margins)))]
+    return node.sides(at, 0)
+
+
+def _margin(node: Node, at: Points) -> float:
+    if isinstance(node, Claim):
+        return float(np.ravel(node.margin(at))[0])
+    if isinstance(node, Block):
+        return _margin(node.body, at)
+    return float(joined(node.every, [np.array([_margin(part, at)]) for part in node.parts])[0])

@@ -1,0 +1,222 @@
+"""Settling claims: measured at points, refuted with a witness, or proved over the whole domain.
+
+Proofs bisect the domain until interval arithmetic shows the claim on every part (branch and prune), all parts of one generation
+together. What is proved holds for real numbers: inequalities up to the slack of their comparison, 1e-9 of its scale.
+
+R. E. Moore, R. B. Kearfott, M. J. Cloud, *Introduction to Interval Analysis* (2009), chapters 5 and 9.
+"""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hypo.expression.intervals import Enclosure
+from hypo.knowledge.claims import (
+    PROVED,
+    REFUTED,
+    UNREFUTED,
+    Claim,
+    Points,
+    Values,
+    Verdict,
+    Witness,
+    badness,
+)
+from hypo.knowledge.domain import Domain, middle
+from hypo.knowledge.kleene import TINY
+
+# Margins nearer to 0 than this may be rounding, and are looked at again by interval arithmetic.
+_DOUBTFUL = 1e-6
+# Worst points from which a search for a worse one starts, trials around each, and rounds, each half as wide as the one before.
+_STARTS, _TRIALS, _ROUNDS = 6, 16, 12
+_BATCH = 1024
+# Parts of the domain narrower than this, relative to their numbers (or to the part _NARROW_BELOW of the domain, if the numbers
+# are smaller), are not divided.
+_NARROW, _NARROW_BELOW = 2.0**-36, 2.0**-12
+
+
+def settle(claim: Claim, domain: Domain, *, points: int = 1024, proof: bool = True, budget: int = 20_000,
+           deadline: float | None = 0.2, seed: int = 0) -> Verdict:
+    """Whether ``claim`` holds on ``domain``: at ``points`` points and, with ``proof``, on the whole of it.
+
+    A point refutes the claim when its margin is negative or a side is undefined there; what could be rounding or overflow
+    counts only if interval arithmetic confirms it. The amount is :func:`~hypo.knowledge.claims.violation` of the margins at the
+    points, its maximum taken over what a proof or a search for a worse witness found as well. Without ``proof`` the witness is
+    the worst of the points; with it, all witnesses are confirmed. A proof gives up after ``budget`` boxes or ``deadline``
+    seconds (None: no limit); the claim is then unrefuted.
+
+    Raises ValueError when a variable of the claim has no range.
+    """
+    domain = domain.of(claim.names)
+    sample = domain.sample(points, seed)
+    margins = claim.margin(sample)
+    if not (margins >= 0).all():
+        margins = _without_doubtful(claim, sample, margins)
+    held = bool((margins >= 0).all())
+    if held and not proof:
+        return Verdict(UNREFUTED, 0.0, len(margins))
+    if not proof:
+        return _refuted(claim, sample, int(np.argmin(_ranked(margins))), margins, margins)
+    claim = claim.scaled(sample)
+    proved, breach = False, None
+    if not held:
+        breach = _search(claim, domain, sample, margins, seed)
+    if breach is None:
+        proved, breach = _prove(claim, domain, budget, None if deadline is None else time.monotonic() + deadline)
+    if breach is not None:
+        return _refuted(claim, breach, 0, claim.margin(breach), margins)
+    return Verdict(PROVED if proved else UNREFUTED, 0.0, len(margins))
+
+
+def _refuted(claim: Claim, points: Points, index: int, found: Values, margins: Values) -> Verdict:
+    """The verdict with the witness ``index`` of ``points``, where margins are ``found``, after ``margins`` at the sample."""
+    q, worst = badness(margins), float(badness(found[index : index + 1])[0])
+    amount = (max(float(q.mean()), worst / len(q)) + max(float(q.max()), worst)) / 2
+    at = {name: float(values[index]) for name, values in points.items()}
+    return Verdict(REFUTED, amount, len(q), Witness(at, claim.sides(points, index)))
+
+
+# --- points -----------------------------------------------------------------------------------------------------------
+
+
+def _ranked(margins: Values) -> Values:
+    """Margins for choosing a witness: an undefined side says less than two numbers."""
+    return np.where(np.isnan(margins), -TINY, margins)
+
+
+def _without_doubtful(claim: Claim, points: Points, margins: Values) -> Values:
+    """``margins`` with 0 where a breach may be rounding, or NaN overflow, and interval arithmetic does not confirm it."""
+    doubtful = np.flatnonzero(~(margins >= 0) & ~(margins < -_DOUBTFUL))
+    if not len(doubtful):
+        return margins
+    few = {name: values[doubtful] for name, values in points.items()}
+    cleared = doubtful[~_confirmed(claim.scaled(points), few, margins[doubtful])]
+    margins = margins.copy()
+    margins[cleared] = 0.0
+    return margins
+
+
+def _confirmed(claim: Claim, points: Points, margins: Values) -> NDArray[np.bool_]:
+    """At which points interval arithmetic shows that the claim is false or undefined; where it knows nothing at all, margins
+    beyond doubt decide."""
+    e = claim.enclose({name: (values, values) for name, values in points.items()})
+    surely = np.isnan(e.lo) | (e.hi < 0)
+    ignorant = (e.lo == -np.inf) & (e.hi == np.inf)
+    return np.broadcast_to(surely | (ignorant & (margins < -_DOUBTFUL)), margins.shape)
+
+
+def _search(claim: Claim, domain: Domain, points: Points, margins: Values, seed: int) -> Points | None:
+    """A point (arrays of length 1) where the claim is worst, sought from the worst of ``points``; None if none is confirmed."""
+    if not points:
+        return points if _confirmed(claim, points, margins).all() else None
+    rng = np.random.default_rng(seed)
+    starts = np.argsort(_ranked(margins), kind="stable")[:_STARTS]
+    starts = starts[~(margins[starts] >= 0)]
+    lo, hi = (np.array(ends)[:, None, None] for ends in zip(*domain.ranges.values(), strict=True))
+    first = best = np.array([points[name][starts] for name in domain.ranges])
+    least = _ranked(margins[starts])
+    step = 0.5
+    for _ in range(_ROUNDS):
+        # Every other trial steps in proportion to the number itself, to move well over orders of magnitude.
+        widths = np.broadcast_to(np.minimum(hi - lo, 1 + np.abs(best[:, :, None])), (*best.shape, _TRIALS)).copy()
+        widths[:, :, ::2] = np.where(np.isinf(hi - lo), widths[:, :, ::2], hi - lo)
+        widths[:, :, 1::2] = np.abs(best[:, :, None])
+        trials = np.clip(best[:, :, None] + step * widths * rng.uniform(-1, 1, widths.shape), lo, hi)
+        found = _ranked(claim.margin(_points(domain, trials.reshape(len(trials), -1)))).reshape(trials.shape[1:])
+        which = found.argmin(axis=1)
+        rows = np.arange(len(which))
+        better = found[rows, which] < least
+        best = np.where(better, trials[:, rows, which], best)
+        least = np.where(better, found[rows, which], least)
+        step /= 2
+    return _worst_confirmed(claim, _points(domain, np.concatenate([best, first], axis=1)))
+
+
+def _worst_confirmed(claim: Claim, points: Points) -> Points | None:
+    margins = claim.margin(points)
+    sure = ~(margins >= 0) & _confirmed(claim, points, margins)
+    if not sure.any():
+        return None
+    worst = int(np.argmin(np.where(sure, _ranked(margins), np.inf)))
+    return {name: values[worst : worst + 1] for name, values in points.items()}
+
+
+def _points(domain: Domain, rows: Values) -> Points:
+    return dict(zip(domain.ranges, np.ascontiguousarray(rows), strict=True))
+
+
+# --- boxes ------------------------------------------------------------------------------------------------------------
+
+
+def _prove(claim: Claim, domain: Domain, budget: int, until: float | None) -> tuple[bool, Points | None]:
+    """(whether the claim is shown on the whole domain, a point where it fails that came up on the way)."""
+    lo, hi = (np.array([ends[k] for ends in domain.ranges.values()], dtype=np.float64).reshape(-1, 1) for k in (0, 1))
+    extent = hi - lo
+    spent = 0
+    while lo.shape[1]:
+        if spent + lo.shape[1] > budget or (until is not None and time.monotonic() > until):
+            return False, None
+        now, later = slice(None, _BATCH), slice(_BATCH, None)
+        part_lo, part_hi = lo[:, now], hi[:, now]
+        spent += part_lo.shape[1]
+        least, most, defined = _enclosed(claim, domain, part_lo, part_hi)
+        broken = np.isnan(least) | (most < 0)
+        if broken.any():
+            i = int(np.argmax(broken))
+            return False, _points(domain, middle(part_lo[:, i : i + 1], part_hi[:, i : i + 1]))
+        rest = ~(defined & (least >= 0))
+        part_lo, part_hi = part_lo[:, rest], part_hi[:, rest]
+        if not part_lo.shape[1]:
+            lo, hi = lo[:, later], hi[:, later]
+            continue
+        if not len(extent):
+            return False, None
+        centre = middle(part_lo, part_hi)
+        by, breach = _direction(claim, domain, part_lo, part_hi, centre, extent)
+        if breach is not None or by is None:
+            return False, breach
+        columns = np.arange(len(by))
+        upper, lower = part_lo.copy(), part_hi.copy()
+        upper[by, columns] = lower[by, columns] = centre[by, columns]
+        lo = np.concatenate([lo[:, later], part_lo, upper], axis=1)
+        hi = np.concatenate([hi[:, later], lower, part_hi], axis=1)
+    return True, None
+
+
+def _enclosed(claim: Claim, domain: Domain, lo: Values, hi: Values) -> Enclosure:
+    e = claim.enclose(dict(zip(domain.ranges, zip(lo, hi, strict=True), strict=True)))
+    return Enclosure(*(np.broadcast_to(b, lo.shape[1:]) for b in e))
+
+
+def _direction(claim: Claim, domain: Domain, lo: Values, hi: Values, centre: Values, extent: Values
+               ) -> tuple[NDArray[np.int64] | None, Points | None]:
+    """Along which variable to divide each box: the one along which margins change most, or that is wide; None when a box is too
+    narrow to divide. The points where margins were taken may show a breach, which comes second."""
+    d, m = lo.shape
+    star = np.repeat(centre[None], 2 * d + 1, axis=0)
+    for i in range(d):
+        star[2 * i + 1, i] = np.where(np.isinf(lo[i]), middle(lo[i], centre[i]), lo[i])
+        star[2 * i + 2, i] = np.where(np.isinf(hi[i]), middle(centre[i], hi[i]), hi[i])
+    flat = np.moveaxis(star, 1, 0).reshape(d, -1)
+    margins = claim.margin(_points(domain, flat))
+    worst = np.argsort(_ranked(margins), kind="stable")[:_STARTS]
+    worst = worst[~(margins[worst] >= 0)]
+    if len(worst):
+        breach = _worst_confirmed(claim, _points(domain, flat[:, worst]))
+        if breach is not None:
+            return None, breach
+    margins = np.nan_to_num(margins.reshape(2 * d + 1, m), nan=0.0)
+    change = np.maximum(np.abs(margins[1::2] - margins[0]), np.abs(margins[2::2] - margins[0]))
+    width = hi - lo
+    with np.errstate(all="ignore"):
+        relative = np.where(np.isinf(width), 1.0, width / np.where(np.isinf(extent), width + 1 + np.abs(centre), extent))
+        relative = np.nan_to_num(relative)
+        size = np.where(np.isinf(width), 0.0, np.maximum(np.abs(lo), np.abs(hi)))
+        narrow = (width <= _NARROW * np.maximum(size, np.where(np.isinf(extent), 0.0, extent) * _NARROW_BELOW))
+        share = np.nan_to_num(change / change.max(axis=0)) + 0.1 * relative / np.maximum(relative.max(axis=0), TINY)
+    share[narrow | (centre <= lo) | (centre >= hi)] = -1.0
+    by = share.argmax(axis=0)
+    return (None if (share.max(axis=0) < 0).any() else by), None

@@ -1,0 +1,262 @@
+"""Rules about a law: what a kind of rule must offer, and what it is given."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
+from functools import lru_cache
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Self, dataclass_transform
+
+from hypo.errors import KnowledgeError
+from hypo.expression.derivative import derivative
+from hypo.expression.expr import Expression
+from hypo.knowledge.claims import PROVED, REFUTED, UNREFUTED, Claim, Verdict
+from hypo.knowledge.parameters import FLAG, INTERVALS, NONNEGATIVE, POSITIVE, TEXT, Problem, parameter
+from hypo.knowledge.words import bare, join, show, suggestion
+
+if TYPE_CHECKING:
+    from hypo.knowledge.domain import Domain
+
+
+NOWHERE: Mapping[str, tuple[float, float]] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Law:
+    """A formula under test, in the units of the table.
+
+    ``variables`` are all columns, in order (``f(a, b)`` in a first-order rule fills them in this order); ``ranges`` gives each
+    its domain: that of [ranges], else that of the data. ``constants`` are the named ones. ``simplified`` asks for simplified
+    derivatives: slower to make, but their intervals are narrower. ``deadline`` is the time in seconds after which the proof of
+    a claim is given up (None: no limit but that of its boxes).
+    """
+
+    expression: Expression
+    target: str
+    variables: Sequence[str]
+    ranges: Mapping[str, tuple[float, float]]
+    constants: Mapping[str, float] = field(default_factory=dict)
+    simplified: bool = False
+    deadline: float | None = 0.2
+
+    def derivative(self, *by: str) -> Expression:
+        """∂f/∂x, or ∂²f/∂x∂y for two names, and so on."""
+        e = self.expression
+        for name in by:
+            e = _derivative(e, name, self.simplified)
+        return e
+
+
+_derivative = lru_cache(maxsize=1024)(derivative)
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(parameter,))
+@dataclass(frozen=True, kw_only=True)
+class Rule(ABC):
+    """What is known of a law. Subclasses are kinds; third parties add theirs through the entry point group ``hypo.rules``.
+
+    ``weight`` multiplies the violation, ``hard`` excludes formulas that break the rule, ``where`` gives variables another
+    domain than ``law.ranges`` (ends may be infinite), ``label`` is the rule's name in reports, and ``tolerance`` says how far
+    off counts as kept; a kind without use for it says ``tolerant = False``.
+
+    A kind needs its name, the keys of its table, and what they claim of a law::
+
+        class Saturates(hypo.knowledge.Rule):
+            kind = "saturates"
+            variable: str = parameter(VARIABLE, words="the variable")
+            slope: float = parameter(POSITIVE, default=1e-3)
+
+            def claims(self, law):
+                return [(Comparison(law.derivative(self.variable), "<=", Expression.constant(self.slope)), self.domain(law))]
+
+    It may define ``check`` instead of ``claims``; ``sentence`` says the rule in words, ``inconsistencies`` what is wrong with
+    keys that are right each on its own. Instances are immutable, made with keywords, and raise KnowledgeError with all
+    problems.
+    """
+
+    kind: ClassVar[str]
+    tolerant: ClassVar[bool] = True
+    weight: float = parameter(NONNEGATIVE, default=1.0)
+    hard: bool = parameter(FLAG, default=False)
+    where: Mapping[str, tuple[float, float]] = parameter(INTERVALS, default={})
+    label: str | None = parameter(TEXT, default=None)
+    tolerance: float | None = parameter(POSITIVE, default=None)
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "kind" in cls.__dict__ and cls.claims is Rule.claims and cls.check is Rule.check:
+            raise TypeError(f"the rule kind {cls.kind!r} ({cls.__name__}) must define claims or check")
+        dataclass(frozen=True, kw_only=True)(cls)
+
+    def __post_init__(self) -> None:
+        found: list[str] = []
+        self._settle(lambda path, message: found.append(f"{_place(self.kind, path)}: {message}"))
+        if found:
+            error = KnowledgeError("\n".join(found))
+            error.__dict__["problems"] = tuple(found)
+            raise error
+
+    # --- what a kind defines ----------------------------------------------------------------------
+
+    def claims(self, law: Law) -> Sequence[tuple[Claim, Domain]]:
+        """What the rule states of ``law``: all of these claims, each over its domain."""
+        raise NotImplementedError
+
+    def proofs(self, law: Law) -> Sequence[tuple[Claim, Domain]]:
+        """Claims that hold together just where the rule does, to be proved; none if there is no way to prove it."""
+        return self.claims(law)
+
+    def sentence(self, target: str) -> str:
+        """The rule in words, without its domain."""
+        own = {f.name: getattr(self, f.name) for f in _own_keys(type(self))}
+        stated = [f"{name} = {_plainly(value)}" for name, value in own.items() if value is not None]
+        return f"{target} is {self.kind}" + (f" with {join(stated)}" if stated else "")
+
+    def inconsistencies(self) -> Iterator[tuple[str, str]]:
+        """(key, what is wrong with it) for keys that do not go together; called when each on its own is right."""
+        return iter(())
+
+    @property
+    def settled_by_claims(self) -> bool:
+        """Whether :meth:`check` says what its claims do, and nothing else."""
+        return type(self).check is Rule.check
+
+    # --- what it is used by -----------------------------------------------------------------------
+
+    def check(self, law: Law, *, points: int = 256, proof: bool = False) -> Verdict:
+        """How ``law`` fares: at ``points`` points and, with ``proof``, by interval arithmetic over the whole domain."""
+        from hypo.knowledge.proofs import settle
+
+        verdict = together(settle(c, d, points=points, proof=False) for c, d in self.claims(law))
+        if not proof or verdict.level == REFUTED:
+            return verdict
+        parts = self.proofs(replace(law, simplified=True))
+        return together(settle(c, d, points=points, proof=True, deadline=law.deadline) for c, d in parts) if parts else verdict
+
+    def domain(self, law: Law, more: Mapping[str, tuple[float, float]] = NOWHERE) -> Domain:
+        """Where the rule must hold: ``law.ranges``, but those of ``where`` and ``more`` for the variables named there."""
+        from hypo.knowledge.domain import Domain
+
+        return Domain({**law.ranges, **self.where, **more})
+
+    def names(self) -> frozenset[str]:
+        """The variables that the rule mentions."""
+        return frozenset(name for f in fields(self) for name in f.metadata["sort"].names(getattr(self, f.name)))
+
+    def misfits(self, variables: Sequence[str], target: str, constants: Mapping[str, float]) -> Iterator[str]:
+        """What of the rule does not fit a table with these columns: names that are none of them."""
+        for name in sorted(self.names().difference(variables)):
+            if name == target:
+                yield f"{name} is the target; a rule is about the variables"
+            elif name in constants:
+                yield f"{name} is a constant; a rule is about the variables"
+            else:
+                yield f"unknown variable {show(name)}; {suggestion(name, tuple(variables), 'the variables are ')}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The table of a knowledge file that reads back as this rule; keys with their default are left out."""
+        table: dict[str, Any] = {"kind": self.kind}
+        for f in (*_own_keys(type(self)), *fields(Rule)):
+            value = getattr(self, f.name)
+            if value != _default(f):
+                table[f.name] = f.metadata["sort"].write(value)
+        return table
+
+    def describe(self, target: str = "f") -> str:
+        """The rule in words, such as "T is increasing in L on 0.1 <= L <= 10"."""
+        places = [place for name, ends in self.where.items() if (place := in_words(name, *ends))]
+        return self.sentence(target) + (f" on {', '.join(places)}" if places else "")
+
+    def __str__(self) -> str:
+        return self.describe()
+
+    @classmethod
+    def read(cls, table: Mapping[str, Any], problem: Problem) -> Self | None:
+        """The rule that a table of a knowledge file states, or None after all its problems went to ``problem``.
+
+        ``problem`` is given the path of the key within the table and a sentence. ``kind`` itself is not looked at.
+        """
+        rule = object.__new__(cls)
+        known = {f.name: f for f in (*_own_keys(cls), *fields(Rule))}
+        wrong = False
+        for key in table:
+            if key != "kind" and key not in known:
+                wrong = True
+                path = (key,) if isinstance(key, str) else ()
+                hint = suggestion(key, tuple(known), "known keys are ")
+                problem(path, f"unknown key {show(key)} of the kind {cls.kind}; {hint}")
+        for name, f in known.items():
+            value = table.get(name, _default(f))
+            if value is MISSING:
+                wrong = True
+                words, example = f.metadata["words"], f.metadata["sort"].example
+                problem((), f"the kind {cls.kind} needs {words or 'the key ' + name}; write {name} = {example}")
+            object.__setattr__(rule, name, None if value is MISSING else value)
+        if not rule._settle(problem, not wrong) or wrong:
+            return None
+        return rule
+
+    def _settle(self, problem: Problem, complete: bool = True) -> bool:
+        """Puts checked values in place of those given; whether all are right."""
+        good = True
+        for f in (*_own_keys(type(self)), *fields(Rule)):
+            value = getattr(self, f.name)
+            if value is None and (_default(f) is None or not complete):
+                continue
+            checked = f.metadata["sort"].read(value, (f.name,), problem)
+            object.__setattr__(self, f.name, checked)
+            good &= checked is not None
+        if self.tolerance is not None and not self.tolerant:
+            problem(("tolerance",), f"the kind {self.kind} has no use for a tolerance; remove it")
+            good = False
+        if good and complete:
+            for key, message in self.inconsistencies():
+                problem((key,) if key else (), message)
+                good = False
+        return good
+
+
+def together(verdicts: Iterable[Verdict]) -> Verdict:
+    """The verdict on all claims of a rule: as violated as the worst of them, and proved if all are."""
+    all_of = list(verdicts)
+    worst = max(all_of, key=lambda v: v.amount)
+    points = max(v.points for v in all_of)
+    if worst.level == REFUTED:
+        return replace(worst, points=points)
+    proved = all(v.level == PROVED for v in all_of)
+    return Verdict(PROVED if proved else UNREFUTED, 0.0, points)
+
+
+def in_words(name: str, low: float, high: float) -> str:
+    """``0.1 <= L <= 10``, ``L >= 0.1``, or nothing for all numbers."""
+    if low == high:
+        return f"{name} = {low:g}"
+    if math.isinf(low):
+        return "" if math.isinf(high) else f"{name} <= {high:g}"
+    return f"{name} >= {low:g}" if math.isinf(high) else f"{low:g} <= {name} <= {high:g}"
+
+
+def _own_keys(cls: type[Rule]) -> tuple[Field[Any], ...]:
+    common = {f.name for f in fields(Rule)}
+    return tuple(f for f in fields(cls) if f.name not in common)
+
+
+def _default(f: Field[Any]) -> Any:
+    return f.default if f.default_factory is MISSING else f.default_factory()
+
+
+def _place(kind: str, path: tuple[str | int, ...]) -> str:
+    return " ".join([f"rule {kind}", ".".join(bare(key) for key in path if isinstance(key, str))]).strip()
+
+
+def _plainly(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, tuple):
+        return ", ".join(map(_plainly, value))
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} = {_plainly(v)}" for name, v in value.items())
+    return str(value)

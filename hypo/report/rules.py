@@ -1,0 +1,121 @@
+"""What became of each rule of the knowledge, as reports and ``result.json`` show it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from hypo.report.tables import grouped, nats, number
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from hypo.knowledge.claims import Verdict
+    from hypo.knowledge.rules import Rule
+    from hypo.search.rulebook import RuleReport
+
+
+# The entries of a row that say how one formula fares.
+CHECKED = ("rule", "kind", "hard", "weight", "level", "violation", "points", "at", "left", "relation", "right")
+
+
+@dataclass(frozen=True)
+class RuleRow:
+    """One rule: how the best formula fares, and what the rule did to the others.
+
+    ``level`` is ``proved``, ``refuted`` or ``unrefuted`` (at ``points`` points), None when there is no formula; ``violation``
+    is in [0, 1]. ``at``, ``left``, ``relation`` and ``right`` are the witness of a refuted rule. Of ``tried`` formulas
+    ``broken`` broke the rule. ``without`` is the formula that would have been the answer without this rule, by ``gain`` nats;
+    None when the rule did not change the answer.
+    """
+
+    rule: str
+    kind: str
+    hard: bool
+    weight: float
+    level: str | None
+    violation: float
+    points: int
+    at: Mapping[str, float] | None
+    left: float | None
+    relation: str | None
+    right: float | None
+    tried: int = 0
+    broken: int = 0
+    without: str | None = None
+    gain: float = 0.0
+
+    @staticmethod
+    def checked(rule: Rule, v: Verdict | None, target: str) -> RuleRow:
+        """The row for a rule and how a formula for ``target`` fares."""
+        w = None if v is None else v.witness
+        return RuleRow(
+            rule.label or rule.describe(target), rule.kind, rule.hard, rule.weight,
+            None if v is None else v.level, 0.0 if v is None else v.amount, 0 if v is None else v.points,
+            None if w is None else dict(w.at), None if w is None else w.sides.left,
+            None if w is None else w.sides.relation, None if w is None else w.sides.right,
+        )
+
+    @staticmethod
+    def of(report: RuleReport, target: str) -> RuleRow:
+        """The row for what a search for ``target`` says of a rule."""
+        without = None if report.without is None else report.without.expression.pretty()
+        row = RuleRow.checked(report.rule, report.verdict, target)
+        return replace(row, tried=report.tried, broken=report.broken, without=without, gain=report.gain)
+
+    @staticmethod
+    def read(entry: Mapping[str, Any]) -> RuleRow:
+        """The row that :func:`dataclasses.asdict` wrote; KeyError or TypeError when it is none."""
+        return RuleRow(**{name: entry[name] for name in RuleRow.__dataclass_fields__})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for ``result.json``."""
+        return asdict(self)
+
+    @property
+    def status(self) -> str:
+        """How the best formula fares, in words."""
+        if self.level is None:
+            return "-"
+        if self.level == "refuted":
+            return f"broken{self._witness}"
+        return self.level if self.level == "proved" else f"holds at {grouped(self.points)} points"
+
+    @property
+    def _witness(self) -> str:
+        if self.at is None:
+            return ""
+        where = ", ".join(f"{name} = {number(value)}" for name, value in self.at.items())
+        if self.relation is None or self.left is None or self.right is None:
+            return f" at {where}"
+        return f" at {where}: {number(self.left)} {self.relation} {number(self.right)} is false"
+
+
+def rules_table(rows: Sequence[RuleRow]) -> RenderableType:
+    """One line per rule."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column("rule", overflow="fold")
+    table.add_column("the formula", overflow="fold")
+    searched = any(row.tried for row in rows)
+    if searched:
+        table.add_column("broken by", justify="right", no_wrap=True)
+    for row in rows:
+        kind = " (hard)" if row.hard else f" (weight {number(row.weight)})"
+        counts = [f"{grouped(row.broken)} of {grouped(row.tried)}"] if searched else []
+        table.add_row(Text(row.rule + kind), Text(row.status), *counts)
+    return table
+
+
+def over_tight(rows: Iterable[RuleRow], target: str) -> list[str]:
+    """A sentence for each rule that changed the answer: knowledge that is too tight must be seen."""
+    return [
+        f'Without the rule "{row.rule}" the answer would be {target} = {row.without}, with a score lower by '
+        f"{nats(row.gain)}: make sure that the rule is right."
+        for row in rows
+        if row.without is not None
+    ]
