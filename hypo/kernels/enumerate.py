@@ -42,8 +42,35 @@ INVALID = np.int64(np.iinfo(np.int64).max)
 # All bits of a float64 but its sign.
 _MAGNITUDE = np.int64(np.iinfo(np.int64).max)
 
+# The bits of infinity.
+_INFINITE = np.int64(0x7FF0000000000000)
+# Of an entry of the hash table: the member; the bits above hold what else is known of its cell's hash.
+_INDEX = np.int64(0xFFFFFFFF)
+
 # What became of a candidate.
 KNOWN, NEW, TWIN = 0, 1, 2
+
+# Candidates made at a time: their rows and those of their arguments stay in the first cache level.
+BATCH = 16
+
+# What is known of a member besides its values, a cache line each; what a look-up reads comes first. ``next`` is the entry
+# of the hash table that was there before.
+MEMBER = np.dtype(
+    [
+        ("projection", np.float64),
+        ("norm", np.float64),
+        ("dims", np.int64),
+        ("next", np.int64),
+        ("shape", np.int32),
+        ("mask", np.int32),
+        ("op", np.int32),
+        ("cost", np.int32),
+        ("left", np.int32),
+        ("right", np.int32),
+        ("twin", np.bool_),
+    ],
+    align=True,
+)
 
 
 @njit(cache=True)
@@ -92,161 +119,169 @@ def binary_dimension(op, d, e, bits, n_field):
     return np.int64(0) if d == 0 and e == 0 else INVALID
 
 
-@njit(cache=True)
-def _top_bits(bits):
-    """The largest of some float64 numbers by magnitude, as their bit patterns: integers, for LLVM makes vector code of that."""
-    top = np.int64(0)
-    for i in range(bits.shape[0]):
-        top = max(top, bits[i] & _MAGNITUDE)
-    return top
-
-
 @njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract"})
-def _project(w, weight):
-    p = 0.0
-    for i in range(w.shape[0]):
-        p += weight[i] * w[i]
-    return p
-
-
-@njit(cache=True, error_model="numpy")
-def measure(w, weight, cell):
-    """(largest magnitude, scale-free projection) of a row; the magnitude is -1 when a value is not finite. ``cell`` (1,) is
-    scratch."""
-    cell.view(np.int64)[0] = _top_bits(w.view(np.int64))
-    m = cell[0]
-    if not m < np.inf:
-        return -1.0, 0.0
-    if m == 0.0:
-        return 0.0, 0.0
-    return m, _project(w, weight) / m
+def measure(rows, weight, n_row, norm, projection):
+    """Largest magnitude and scale-free projection of the first ``n_row`` rows; the magnitude is -1 when a value is not finite."""
+    bits, norm_bits = rows.view(np.int64), norm.view(np.int64)
+    for b in range(n_row):
+        # Largest by magnitude as bit patterns: of integers LLVM makes vector code.
+        top = np.int64(0)
+        p = 0.0
+        for i in range(rows.shape[1]):
+            top = max(top, bits[b, i] & _MAGNITUDE)
+            p += weight[i] * rows[b, i]
+        norm_bits[b] = top
+        projection[b] = p / norm[b]
+        if not top < _INFINITE:
+            norm[b] = -1.0
 
 
 @njit(cache=True)
-def _slot(cell, size):
-    h = np.uint64(cell) * np.uint64(0x9E3779B97F4A7C15)
-    return np.int64((h >> np.uint64(20)) & np.uint64(size - 1))
+def _hash(cell):
+    return (np.uint64(cell) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(20)
+
+
+@njit(cache=True)
+def _slot(h, head):
+    return np.int64(h & np.uint64(head.shape[0] - 1))
+
+
+@njit(cache=True)
+def _tag(h):
+    return np.int64(h >> np.uint64(13)) << 32
+
+
+@njit(cache=True)
+def _cell(size):
+    return np.int64(np.floor(size / CELL))
 
 
 @njit(cache=True, error_model="numpy")
-def _differs(w, v, a, b, first, last):
-    """How many of the rows first…last−1 of two members differ in shape."""
+def _differs(rows, r, values, k, a, b, first, last):
+    """How many of the numbers first…last−1 of a candidate and a member differ in shape."""
     count = 0
     for i in range(first, last):
-        count += not abs(w[i] * a - v[i] * b) <= TOLERANCE
+        count += not abs(rows[r, i] * a - values[k, i] * b) <= TOLERANCE
     return count
 
 
 @njit(cache=True)
-def _equal(w, v, m):
+def _equal(rows, r, values, k, m):
     count = 0
-    for i in range(w.shape[0]):
-        count += not abs(w[i] - v[i]) <= TOLERANCE * abs(w[i]) + ROUNDING * m
+    for i in range(rows.shape[1]):
+        w = rows[r, i]
+        count += not abs(w - values[k, i]) <= TOLERANCE * abs(w) + ROUNDING * m
     return count == 0
 
 
 @njit(cache=True, error_model="numpy")
-def insert(m, p, dim, have, ruled, values, norm, projection, dims, shape, head, chain, mask, count):
-    """Add the row ``values[count]`` holding the operators ``have`` unless an equal member can stand for it; returns (its index,
-    KNOWN, NEW or TWIN).
+def insert(rows, r, draft, ruled, values, members, head, count):
+    """Add candidate ``r``, its values in ``rows`` and all else in ``draft``, unless an equal member can stand for it; returns
+    KNOWN, NEW or TWIN.
 
     A member of the same dimension and values can stand for it when it holds none of the operators ``ruled`` (those that
     some rule forbids somewhere) that it does not hold.
     """
-    w = values[count]
-    n = w.shape[0]
+    n = rows.shape[1]
     reach = REACH * n
     same_shape = -1
     status = NEW
+    m, p, dim, have = draft[r].norm, draft[r].projection, draft[r].dims, draft[r].mask
     size = abs(p)
     a = 1.0 / m
     # Neighbouring cells matter near a border only.
-    for cell in range(np.int64(np.floor((size - reach) / CELL)), np.int64(np.floor((size + reach) / CELL)) + 1):
-        k = head[_slot(cell, head.shape[0])]
-        while k >= 0:
-            # Of one shape there are many, of one shape and size few: rows are read for the first of its shape and for those.
-            same_size = abs(m - norm[k]) <= 10.0 * TOLERANCE * m
-            if abs(abs(projection[k]) - size) <= reach and dims[k] == dim and (same_shape < 0 or same_size):
-                v = values[k]
-                b = 1.0 / norm[k]
-                for sign in (1.0, -1.0):
-                    # Projections of one sign are of rows of one sign, unless they are next to nothing.
-                    if sign * p * projection[k] < 0.0 and size > 2.0 * reach:
-                        continue
-                    few = min(n, 8)
-                    if _differs(w, v, sign * a, b, 0, few) or _differs(w, v, sign * a, b, few, n):
-                        continue
-                    if sign > 0 and same_size and _equal(w, v, m):
-                        if mask[k] & ruled & ~have == 0:
-                            return k, KNOWN
-                        status = TWIN
-                    if same_shape < 0 or shape[k] < same_shape:
-                        same_shape = shape[k]
-            k = chain[k]
-    norm[count] = m
-    projection[count] = p
-    dims[count] = dim
-    mask[count] = have
-    shape[count] = same_shape if same_shape >= 0 else count
-    s = _slot(np.int64(np.floor(size / CELL)), head.shape[0])
-    chain[count] = head[s]
-    head[s] = count
-    return count, status
+    for cell in range(_cell(size - reach), _cell(size + reach) + 1):
+        h = _hash(cell)
+        tag = _tag(h)
+        entry = head[_slot(h, head)]
+        while entry >= 0:
+            k = entry & _INDEX
+            known = members[k]
+            if entry - k == tag and abs(abs(known.projection) - size) <= reach and known.dims == dim:
+                # Of one shape there are many, of one shape and size few: rows are read for the first of its shape and for those.
+                same_size = abs(m - known.norm) <= 10.0 * TOLERANCE * m
+                if same_shape < 0 or same_size:
+                    b = 1.0 / known.norm
+                    for sign in (1.0, -1.0):
+                        # Projections of one sign are of rows of one sign, unless they are next to nothing.
+                        if sign * p * known.projection < 0.0 and size > 2.0 * reach:
+                            continue
+                        few = min(n, 8)
+                        if _differs(rows, r, values, k, sign * a, b, 0, few):
+                            continue
+                        if _differs(rows, r, values, k, sign * a, b, few, n):
+                            continue
+                        if sign > 0 and same_size and _equal(rows, r, values, k, m):
+                            if known.mask & ruled & ~have == 0:
+                                return KNOWN
+                            status = TWIN
+                        if same_shape < 0 or known.shape < same_shape:
+                            same_shape = known.shape
+            entry = known.next
+    for i in range(n):
+        values[count, i] = rows[r, i]
+    h = _hash(_cell(size))
+    s = _slot(h, head)
+    members[count] = draft[r]
+    members[count].shape = same_shape if same_shape >= 0 else count
+    members[count].twin = status == TWIN
+    members[count].next = head[s]
+    head[s] = _tag(h) | count
+    return status
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
-def grow_unary(
-    code,
-    lo,
-    hi,
-    cost_new,
-    forbid,
-    ruled,
-    bits,
-    n_field,
-    weight,
-    values,
-    norm,
-    projection,
-    dims,
-    shape,
-    head,
-    chain,
-    mask,
-    op,
-    left,
-    right,
-    cost,
-    twin,
-    count,
-    tested,
-):
-    """Apply operator ``code`` to members lo…hi-1; returns (members, candidates tested so far)."""
-    n = values.shape[1]
-    cell = np.empty(1)
-    for i in range(lo, hi):
-        if mask[i] & forbid[code] != 0:
-            continue
-        d = unary_dimension(code, dims[i], bits, n_field)
-        if d == INVALID:
-            continue
+@njit(cache=True, error_model="numpy")
+def _insert_all(n_row, rows, weight, norm, projection, floor, draft, ruled, values, members, head, count, tested):
+    """Measure and insert the candidates of a batch, those no larger than their ``floor`` left out; returns (members, candidates
+    tested so far)."""
+    measure(rows, weight, n_row, norm, projection)
+    for r in range(n_row):
         tested += 1
-        # The candidate is written where it will stay if it is new.
-        unary_block(code, values[i], values[count], n)
-        m, p = measure(values[count], weight, cell)
-        if m <= 0.0:
+        if norm[r] <= floor[r]:
             continue
-        have = mask[i] | (np.int32(1) << code)
-        k, status = insert(m, p, d, have, ruled, values, norm, projection, dims, shape, head, chain, mask, count)
-        if status != KNOWN:
-            op[k] = code
-            left[k] = i
-            right[k] = -1
-            cost[k] = cost_new
-            twin[k] = status == TWIN
+        draft[r].norm = norm[r]
+        draft[r].projection = projection[r]
+        if insert(rows, r, draft, ruled, values, members, head, count) != KNOWN:
             count += 1
             if count == values.shape[0]:
                 break
+    return count, tested
+
+
+@njit(cache=True)
+def _draft(draft, b, code, left, right, dimension, mask, cost):
+    new = draft[b]
+    new.op = code
+    new.left = left
+    new.right = right
+    new.dims = dimension
+    new.mask = mask | (np.int32(1) << code)
+    new.cost = cost
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def grow_unary(code, lo, hi, cost, forbid, ruled, bits, n_field, weight, values, members, head, count, tested):
+    """Apply operator ``code`` to members lo…hi-1; returns (members, candidates tested so far)."""
+    n = values.shape[1]
+    rows, draft = np.empty((BATCH, n)), np.empty(BATCH, members.dtype)
+    norm, projection, floor = np.empty(BATCH), np.empty(BATCH), np.zeros(BATCH)
+    flat, flat_rows = values.reshape(-1), rows.reshape(-1)
+    i = lo
+    while i < hi and count < values.shape[0]:
+        # A run of members that the rules admit.
+        first, b = i, 0
+        while i < hi and b < BATCH:
+            d = unary_dimension(code, members[i].dims, bits, n_field)
+            if d == INVALID or members[i].mask & forbid[code] != 0:
+                break
+            _draft(draft, b, code, i, -1, d, members[i].mask, cost)
+            b += 1
+            i += 1
+        if b == 0:
+            i += 1
+            continue
+        unary_block(code, flat[first * n : i * n], flat_rows, b * n)
+        count, tested = _insert_all(b, rows, weight, norm, projection, floor, draft, ruled, values, members, head, count, tested)
     return count, tested
 
 
@@ -258,61 +293,55 @@ def grow_binary(
     left_hi,
     right_lo,
     right_hi,
-    cost_new,
+    cost,
     forbid,
     ruled,
     bits,
     n_field,
     weight,
     values,
-    norm,
-    projection,
-    dims,
-    shape,
+    members,
     head,
-    chain,
-    mask,
-    op,
-    left,
-    right,
-    cost,
-    twin,
     count,
     tested,
 ):
     """Apply operator ``code`` to all pairs of two ranges of members; returns (members, candidates tested so far)."""
     n = values.shape[1]
-    cell = np.empty(1)
+    rows, left, draft = np.empty((BATCH, n)), np.empty((BATCH, n)), np.empty(BATCH, members.dtype)
+    norm, projection, floor = np.empty(BATCH), np.empty(BATCH), np.zeros(BATCH)
+    flat, flat_rows, flat_left = values.reshape(-1), rows.reshape(-1), left.reshape(-1)
     additive = code == _ADD or code == _SUB
     for i in range(left_lo, left_hi):
-        if mask[i] & forbid[code] != 0:
+        if members[i].mask & forbid[code] != 0:
             continue
-        first = max(right_lo, i) if commutative and right_lo <= i else right_lo
-        for j in range(first, right_hi):
-            d = binary_dimension(code, dims[i], dims[j], bits, n_field)
-            if d == INVALID or mask[j] & forbid[code] != 0:
+        j = max(right_lo, i) if commutative and right_lo <= i else right_lo
+        for r in range(min(BATCH, right_hi - j)):
+            left[r] = values[i]
+        while j < right_hi:
+            # A run of partners that the rules admit.
+            first, b = j, 0
+            while j < right_hi and b < BATCH:
+                d = binary_dimension(code, members[i].dims, members[j].dims, bits, n_field)
+                if d == INVALID or members[j].mask & forbid[code] != 0:
+                    break
+                _draft(draft, b, code, i, j, d, members[i].mask | members[j].mask, cost)
+                floor[b] = CANCEL * max(members[i].norm, members[j].norm) if additive else 0.0
+                b += 1
+                j += 1
+            if b == 0:
+                j += 1
                 continue
-            tested += 1
-            binary_block(code, values[i], values[j], values[count], n)
-            m, p = measure(values[count], weight, cell)
-            if m <= 0.0 or (additive and m <= CANCEL * max(norm[i], norm[j])):
-                continue
-            have = mask[i] | mask[j] | (np.int32(1) << code)
-            k, status = insert(m, p, d, have, ruled, values, norm, projection, dims, shape, head, chain, mask, count)
-            if status != KNOWN:
-                op[k] = code
-                left[k] = i
-                right[k] = j
-                cost[k] = cost_new
-                twin[k] = status == TWIN
-                count += 1
-                if count == values.shape[0]:
-                    return count, tested
+            binary_block(code, flat_left, flat[first * n : j * n], flat_rows, b * n)
+            count, tested = _insert_all(
+                b, rows, weight, norm, projection, floor, draft, ruled, values, members, head, count, tested
+            )
+            if count == values.shape[0]:
+                return count, tested
     return count, tested
 
 
 @njit(cache=True, nogil=True)
-def flatten(members, op, left, right, seed_op, seed_arg, seed_start, out_op, out_arg, out_start):
+def flatten(which, members, seed_op, seed_arg, seed_start, out_op, out_arg, out_start):
     """Postfix programs of library members; ``left`` of a leaf names its seed program. Returns the nodes written.
 
     Called with empty ``out_op`` it only counts, so that the caller can allocate.
@@ -320,11 +349,11 @@ def flatten(members, op, left, right, seed_op, seed_arg, seed_start, out_op, out
     write = out_op.shape[0] > 0
     at = 0
     todo = np.empty(512, np.int64)
-    for m in range(members.shape[0]):
+    for m in range(which.shape[0]):
         if write:
             out_start[m] = at
         top = 0
-        todo[0] = members[m]
+        todo[0] = which[m]
         while top >= 0:
             k = todo[top]
             top -= 1
@@ -334,8 +363,8 @@ def flatten(members, op, left, right, seed_op, seed_arg, seed_start, out_op, out
                     out_op[at] = -1 - k
                     out_arg[at] = 0
                 at += 1
-            elif op[k] < _FIRST_UNARY:
-                s = left[k]
+            elif members[k].op < _FIRST_UNARY:
+                s = members[k].left
                 for q in range(seed_start[s], seed_start[s + 1]):
                     if write:
                         out_op[at] = seed_op[q]
@@ -343,21 +372,22 @@ def flatten(members, op, left, right, seed_op, seed_arg, seed_start, out_op, out
                     at += 1
             else:
                 top += 1
-                todo[top] = -1 - op[k]
-                if op[k] >= _FIRST_BINARY:
+                todo[top] = -1 - members[k].op
+                if members[k].op >= _FIRST_BINARY:
                     top += 1
-                    todo[top] = right[k]
+                    todo[top] = members[k].right
                 top += 1
-                todo[top] = left[k]
+                todo[top] = members[k].left
     if write:
-        out_start[members.shape[0]] = at
+        out_start[which.shape[0]] = at
     return at
 
 
 @njit(cache=True, nogil=True)
-def rehash(projection, head, chain, count):
-    """Fill the hash table ``head``/``chain`` anew for members 0…count-1."""
+def rehash(members, head, count):
+    """Fill the hash table ``head`` anew for members 0…count-1."""
     for k in range(count):
-        s = _slot(np.int64(np.floor(abs(projection[k]) / CELL)), head.shape[0])
-        chain[k] = head[s]
-        head[s] = k
+        h = _hash(_cell(abs(members[k].projection)))
+        s = _slot(h, head)
+        members[k].next = head[s]
+        head[s] = _tag(h) | k
