@@ -25,7 +25,7 @@ TOLERANCE = 1e-9
 # Rows this small beside the largest may be what rounding left of a cancellation.
 ROUNDING = 1e-14
 # Width of a hash cell: much wider than the hash's change under TOLERANCE, so that neighbours are seldom looked into.
-CELL = 4e-6
+CELL = 16e-6
 # That change, per row: weights are at most 1.5, and either row may be off.
 REACH = 3e-9
 # A sum below this share of its terms is rounding error, that is, zero.
@@ -45,7 +45,7 @@ _MAGNITUDE = np.int64(np.iinfo(np.int64).max)
 # The bits of infinity.
 _INFINITE = np.int64(0x7FF0000000000000)
 # Of an entry of the hash table: the member; the bits above hold what else is known of its cell's hash.
-_INDEX = np.int64(0xFFFFFFFF)
+_INDEX, _TAG = np.int64(0xFFFFFFFF), np.int64(0x7FFFFFFF00000000)
 
 # What became of a candidate.
 KNOWN, NEW, TWIN = 0, 1, 2
@@ -119,7 +119,7 @@ def binary_dimension(op, d, e, bits, n_field):
     return np.int64(0) if d == 0 and e == 0 else INVALID
 
 
-@njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract"})
+@njit(cache=True, _nrt=False, error_model="numpy", fastmath={"reassoc", "contract"})
 def measure(rows, weight, n_row, norm, projection):
     """Largest magnitude and scale-free projection of the first ``n_row`` rows; the magnitude is -1 when a value is not finite."""
     bits, norm_bits = rows.view(np.int64), norm.view(np.int64)
@@ -136,37 +136,59 @@ def measure(rows, weight, n_row, norm, projection):
             norm[b] = -1.0
 
 
-@njit(cache=True)
-def _hash(cell):
-    return (np.uint64(cell) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(20)
+@njit(cache=True, _nrt=False)
+def _hash(a, b, c):
+    h = np.uint64(a) * np.uint64(0x9E3779B97F4A7C15)
+    h = (np.uint64(b) + (h ^ (h >> np.uint64(32)))) * np.uint64(0xBF58476D1CE4E5B9)
+    h = (np.uint64(c) + (h ^ (h >> np.uint64(32)))) * np.uint64(0x94D049BB133111EB)
+    return np.int64(h >> np.uint64(1)) ^ np.int64(h >> np.uint64(40))
+
+
+@njit(cache=True, _nrt=False)
+def _cell(p):
+    return np.int64(np.floor(p / CELL))
+
+
+@njit(cache=True, _nrt=False)
+def _norm_cell(m):
+    """Magnitudes by about a millionth: the exponent and the first twenty bits after the point, never 0."""
+    return (np.float64(m).view(np.int64) >> 32) + 1
 
 
 @njit(cache=True)
-def _slot(h, head):
-    return np.int64(h & np.uint64(head.shape[0] - 1))
+def _shape_hash(cell, dimension):
+    return _hash(cell, 0, dimension)
 
 
-@njit(cache=True)
-def _tag(h):
-    return np.int64(h >> np.uint64(13)) << 32
+@njit(cache=True, _nrt=False)
+def _enter(members, head, k):
+    """Enter member ``k`` into the hash table: by its shape when it is the first of that, by its values otherwise."""
+    new = members[k]
+    if new.shape == k:
+        h = _hash(_cell(abs(new.projection)), 0, new.dims)
+    else:
+        h = _hash(_cell(new.projection), _norm_cell(new.norm), new.dims)
+    s = h & (head.shape[0] - 1)
+    new.next = head[s]
+    head[s] = (h & _TAG) | k
 
 
-@njit(cache=True)
-def _cell(size):
-    return np.int64(np.floor(size / CELL))
-
-
-@njit(cache=True, error_model="numpy")
-def _differs(rows, r, values, k, a, b, first, last):
-    """How many of the numbers first…last−1 of a candidate and a member differ in shape."""
+@njit(cache=True, _nrt=False, error_model="numpy")
+def _same_shape(rows, r, values, k, a, b):
+    """Whether a candidate and a member agree after scaling by ``a`` and ``b``."""
+    few = min(rows.shape[1], 8)
     count = 0
-    for i in range(first, last):
+    for i in range(few):
         count += not abs(rows[r, i] * a - values[k, i] * b) <= TOLERANCE
-    return count
+    if count > 0:
+        return False
+    for i in range(few, rows.shape[1]):
+        count += not abs(rows[r, i] * a - values[k, i] * b) <= TOLERANCE
+    return count == 0
 
 
-@njit(cache=True)
-def _equal(rows, r, values, k, m):
+@njit(cache=True, _nrt=False)
+def _same_values(rows, r, values, k, m):
     count = 0
     for i in range(rows.shape[1]):
         w = rows[r, i]
@@ -174,7 +196,66 @@ def _equal(rows, r, values, k, m):
     return count == 0
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, _nrt=False, error_model="numpy")
+def _equal(rows, r, new, values, k, old, reach):
+    """Whether a candidate ``new`` equals the member ``old``."""
+    m = new.norm
+    return (
+        old.dims == new.dims
+        and abs(m - old.norm) <= 2.0 * TOLERANCE * m
+        and abs(old.projection - new.projection) <= reach
+        and _same_shape(rows, r, values, k, 1.0 / m, 1.0 / old.norm)
+        and _same_values(rows, r, values, k, m)
+    )
+
+
+@njit(cache=True, _nrt=False, error_model="numpy")
+def _find(rows, r, new, ruled, values, members, head):
+    """(KNOWN, TWIN or NEW, the first member of the candidate's shape or -1)."""
+    n = rows.shape[1]
+    reach = REACH * n
+    m, p, size = new.norm, new.projection, abs(new.projection)
+    status, shape, near = NEW, -1, False
+    a = 1.0 / m
+    # Neighbouring cells matter near a border only.
+    for cell in range(_cell(size - 2.0 * reach), _cell(size + 2.0 * reach) + 1):
+        h = _hash(cell, 0, new.dims)
+        entry = head[h & (head.shape[0] - 1)]
+        while entry >= 0:
+            k = entry & _INDEX
+            old = members[k]
+            if (entry ^ h) & _TAG == 0 and abs(abs(old.projection) - size) <= 2.0 * reach and old.dims == new.dims:
+                near = True
+                if _equal(rows, r, new, values, k, old, reach):
+                    if old.mask & ruled & ~new.mask == 0:
+                        return KNOWN, k
+                    status = TWIN
+                if shape < 0 or k < shape:
+                    for sign in (1.0, -1.0):
+                        # Projections of one sign are of rows of one sign, unless they are next to nothing.
+                        if sign * p * old.projection < 0.0 and size > 2.0 * reach:
+                            continue
+                        if _same_shape(rows, r, values, k, a, sign / old.norm):
+                            shape = k
+            entry = old.next
+    # An equal member that is not the first of its shape is near that first one.
+    if near:
+        for cell in range(_cell(p - reach), _cell(p + reach) + 1):
+            for norm_cell in range(_norm_cell(m * (1 - 2 * TOLERANCE)), _norm_cell(m * (1 + 2 * TOLERANCE)) + 1):
+                h = _hash(cell, norm_cell, new.dims)
+                entry = head[h & (head.shape[0] - 1)]
+                while entry >= 0:
+                    k = entry & _INDEX
+                    old = members[k]
+                    if (entry ^ h) & _TAG == 0 and _equal(rows, r, new, values, k, old, reach):
+                        if old.mask & ruled & ~new.mask == 0:
+                            return KNOWN, k
+                        status = TWIN
+                    entry = old.next
+    return status, shape
+
+
+@njit(cache=True, _nrt=False, error_model="numpy")
 def insert(rows, r, draft, ruled, values, members, head, count):
     """Add candidate ``r``, its values in ``rows`` and all else in ``draft``, unless an equal member can stand for it; returns
     KNOWN, NEW or TWIN.
@@ -182,55 +263,18 @@ def insert(rows, r, draft, ruled, values, members, head, count):
     A member of the same dimension and values can stand for it when it holds none of the operators ``ruled`` (those that
     some rule forbids somewhere) that it does not hold.
     """
-    n = rows.shape[1]
-    reach = REACH * n
-    same_shape = -1
-    status = NEW
-    m, p, dim, have = draft[r].norm, draft[r].projection, draft[r].dims, draft[r].mask
-    size = abs(p)
-    a = 1.0 / m
-    # Neighbouring cells matter near a border only.
-    for cell in range(_cell(size - reach), _cell(size + reach) + 1):
-        h = _hash(cell)
-        tag = _tag(h)
-        entry = head[_slot(h, head)]
-        while entry >= 0:
-            k = entry & _INDEX
-            known = members[k]
-            if entry - k == tag and abs(abs(known.projection) - size) <= reach and known.dims == dim:
-                # Of one shape there are many, of one shape and size few: rows are read for the first of its shape and for those.
-                same_size = abs(m - known.norm) <= 10.0 * TOLERANCE * m
-                if same_shape < 0 or same_size:
-                    b = 1.0 / known.norm
-                    for sign in (1.0, -1.0):
-                        # Projections of one sign are of rows of one sign, unless they are next to nothing.
-                        if sign * p * known.projection < 0.0 and size > 2.0 * reach:
-                            continue
-                        few = min(n, 8)
-                        if _differs(rows, r, values, k, sign * a, b, 0, few):
-                            continue
-                        if _differs(rows, r, values, k, sign * a, b, few, n):
-                            continue
-                        if sign > 0 and same_size and _equal(rows, r, values, k, m):
-                            if known.mask & ruled & ~have == 0:
-                                return KNOWN
-                            status = TWIN
-                        if same_shape < 0 or known.shape < same_shape:
-                            same_shape = known.shape
-            entry = known.next
-    for i in range(n):
-        values[count, i] = rows[r, i]
-    h = _hash(_cell(size))
-    s = _slot(h, head)
-    members[count] = draft[r]
-    members[count].shape = same_shape if same_shape >= 0 else count
-    members[count].twin = status == TWIN
-    members[count].next = head[s]
-    head[s] = _tag(h) | count
+    status, shape = _find(rows, r, draft[r], ruled, values, members, head)
+    if status != KNOWN:
+        for i in range(rows.shape[1]):
+            values[count, i] = rows[r, i]
+        members[count] = draft[r]
+        members[count].shape = shape if shape >= 0 else count
+        members[count].twin = status == TWIN
+        _enter(members, head, count)
     return status
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, _nrt=False, error_model="numpy")
 def _insert_all(n_row, rows, weight, norm, projection, floor, draft, ruled, values, members, head, count, tested):
     """Measure and insert the candidates of a batch, those no larger than their ``floor`` left out; returns (members, candidates
     tested so far)."""
@@ -248,7 +292,7 @@ def _insert_all(n_row, rows, weight, norm, projection, floor, draft, ruled, valu
     return count, tested
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def _draft(draft, b, code, left, right, dimension, mask, cost):
     new = draft[b]
     new.op = code
@@ -387,7 +431,4 @@ def flatten(which, members, seed_op, seed_arg, seed_start, out_op, out_arg, out_
 def rehash(members, head, count):
     """Fill the hash table ``head`` anew for members 0…count-1."""
     for k in range(count):
-        h = _hash(_cell(abs(members[k].projection)))
-        s = _slot(h, head)
-        members[k].next = head[s]
-        head[s] = _tag(h) | k
+        _enter(members, head, k)
