@@ -187,58 +187,50 @@ def _same_shape(rows, r, values, k, a, b):
     return count == 0
 
 
-@njit(cache=True, _nrt=False)
-def _same_values(rows, r, values, k, m):
+@njit(cache=True, _nrt=False, error_model="numpy")
+def _equal(rows, r, new, values, k, old, reach):
+    """Whether a candidate ``new`` and the member ``old`` are equal and of one shape."""
+    m = new.norm
+    if (
+        old.dims != new.dims
+        or not abs(m - old.norm) <= 2.0 * TOLERANCE * m
+        or not abs(old.projection - new.projection) <= reach
+    ):
+        return False
+    a, b = 1.0 / m, 1.0 / old.norm
     count = 0
     for i in range(rows.shape[1]):
-        w = rows[r, i]
-        count += not abs(w - values[k, i]) <= TOLERANCE * abs(w) + ROUNDING * m
+        w, v = rows[r, i], values[k, i]
+        count += (not abs(w * a - v * b) <= TOLERANCE) | (not abs(w - v) <= TOLERANCE * abs(w) + ROUNDING * m)
     return count == 0
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def _equal(rows, r, new, values, k, old, reach):
-    """Whether a candidate ``new`` equals the member ``old``."""
-    m = new.norm
-    return (
-        old.dims == new.dims
-        and abs(m - old.norm) <= 2.0 * TOLERANCE * m
-        and abs(old.projection - new.projection) <= reach
-        and _same_shape(rows, r, values, k, 1.0 / m, 1.0 / old.norm)
-        and _same_values(rows, r, values, k, m)
-    )
+def _near(old, new, reach):
+    """Whether a member's dimension and projection are those of the candidate's shape."""
+    return abs(abs(old.projection) - abs(new.projection)) <= reach and old.dims == new.dims
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def _find(rows, r, new, ruled, values, members, head):
-    """(KNOWN, TWIN or NEW, the first member of the candidate's shape or -1)."""
-    n = rows.shape[1]
-    reach = REACH * n
+def _find_equal(rows, r, new, ruled, values, members, head):
+    """(KNOWN, TWIN or NEW, whether some member may have the candidate's shape)."""
+    reach = REACH * rows.shape[1]
     m, p, size = new.norm, new.projection, abs(new.projection)
-    status, shape, near = NEW, -1, False
-    a = 1.0 / m
-    # Neighbouring cells matter near a border only.
+    status, near = NEW, False
+    # Neighbouring cells matter near a border only. An equal member is within ``reach``, the first of its shape twice that.
     for cell in range(_cell(size - 2.0 * reach), _cell(size + 2.0 * reach) + 1):
         h = _hash(cell, 0, new.dims)
         entry = head[h & (head.shape[0] - 1)]
         while entry >= 0:
             k = entry & _INDEX
             old = members[k]
-            if (entry ^ h) & _TAG == 0 and abs(abs(old.projection) - size) <= 2.0 * reach and old.dims == new.dims:
+            if (entry ^ h) & _TAG == 0 and _near(old, new, 2.0 * reach):
                 near = True
                 if _equal(rows, r, new, values, k, old, reach):
                     if old.mask & ruled & ~new.mask == 0:
-                        return KNOWN, k
+                        return KNOWN, near
                     status = TWIN
-                if shape < 0 or k < shape:
-                    for sign in (1.0, -1.0):
-                        # Projections of one sign are of rows of one sign, unless they are next to nothing.
-                        if sign * p * old.projection < 0.0 and size > 2.0 * reach:
-                            continue
-                        if _same_shape(rows, r, values, k, a, sign / old.norm):
-                            shape = k
             entry = old.next
-    # An equal member that is not the first of its shape is near that first one.
     if near:
         for cell in range(_cell(p - reach), _cell(p + reach) + 1):
             for norm_cell in range(_norm_cell(m * (1 - 2 * TOLERANCE)), _norm_cell(m * (1 + 2 * TOLERANCE)) + 1):
@@ -249,10 +241,33 @@ def _find(rows, r, new, ruled, values, members, head):
                     old = members[k]
                     if (entry ^ h) & _TAG == 0 and _equal(rows, r, new, values, k, old, reach):
                         if old.mask & ruled & ~new.mask == 0:
-                            return KNOWN, k
+                            return KNOWN, near
                         status = TWIN
                     entry = old.next
-    return status, shape
+    return status, near
+
+
+@njit(cache=True, _nrt=False, error_model="numpy")
+def _find_shape(rows, r, new, values, members, head):
+    """The first member of the candidate's shape, or -1."""
+    reach = REACH * rows.shape[1]
+    p, size = new.projection, abs(new.projection)
+    found = -1
+    for cell in range(_cell(size - reach), _cell(size + reach) + 1):
+        h = _hash(cell, 0, new.dims)
+        entry = head[h & (head.shape[0] - 1)]
+        while entry >= 0:
+            k = entry & _INDEX
+            old = members[k]
+            if (entry ^ h) & _TAG == 0 and _near(old, new, reach) and (found < 0 or k < found):
+                for sign in (1.0, -1.0):
+                    # Projections of one sign are of rows of one sign, unless they are next to nothing.
+                    if sign * p * old.projection < 0.0 and size > 2.0 * reach:
+                        continue
+                    if _same_shape(rows, r, values, k, 1.0 / new.norm, sign / old.norm):
+                        found = k
+            entry = old.next
+    return found
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
@@ -263,8 +278,9 @@ def insert(rows, r, draft, ruled, values, members, head, count):
     A member of the same dimension and values can stand for it when it holds none of the operators ``ruled`` (those that
     some rule forbids somewhere) that it does not hold.
     """
-    status, shape = _find(rows, r, draft[r], ruled, values, members, head)
+    status, near = _find_equal(rows, r, draft[r], ruled, values, members, head)
     if status != KNOWN:
+        shape = _find_shape(rows, r, draft[r], values, members, head) if near else -1
         for i in range(rows.shape[1]):
             values[count, i] = rows[r, i]
         members[count] = draft[r]
@@ -275,16 +291,37 @@ def insert(rows, r, draft, ruled, values, members, head, count):
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
+def _read_ahead(n_row, draft, values, members, head):
+    """Read what the look-ups of a batch will read, so that they wait for memory together and not one by one. Returns 0, which
+    the compiler cannot know."""
+    reach = 2.0 * REACH * values.shape[1]
+    for r in range(n_row):
+        draft[r].next = head[_hash(_cell(abs(draft[r].projection)), 0, draft[r].dims) & (head.shape[0] - 1)]
+    odd = 0
+    for r in range(n_row):
+        new = draft[r]
+        k = max(new.next, 0) & _INDEX
+        if _near(members[k], new, reach):
+            for i in range(0, values.shape[1], 8):
+                odd += values[k, i] != values[k, i]
+            entry = head[_hash(_cell(new.projection), _norm_cell(new.norm), new.dims) & (head.shape[0] - 1)]
+            odd += members[max(entry, 0) & _INDEX].norm < 0.0
+    return odd
+
+
+@njit(cache=True, _nrt=False, error_model="numpy")
 def _insert_all(n_row, rows, weight, norm, projection, floor, draft, ruled, values, members, head, count, tested):
     """Measure and insert the candidates of a batch, those no larger than their ``floor`` left out; returns (members, candidates
     tested so far)."""
     measure(rows, weight, n_row, norm, projection)
     for r in range(n_row):
+        draft[r].norm = norm[r]
+        draft[r].projection = projection[r] if norm[r] > floor[r] else 0.0
+    tested += _read_ahead(n_row, draft, values, members, head)
+    for r in range(n_row):
         tested += 1
         if norm[r] <= floor[r]:
             continue
-        draft[r].norm = norm[r]
-        draft[r].projection = projection[r]
         if insert(rows, r, draft, ruled, values, members, head, count) != KNOWN:
             count += 1
             if count == values.shape[0]:
