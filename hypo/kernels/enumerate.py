@@ -160,7 +160,7 @@ def _shape_hash(cell, dimension):
     return _hash(cell, 0, dimension)
 
 
-@njit(cache=True, _nrt=False)
+@njit(cache=True, _nrt=False, forceinline=True)
 def _enter(members, head, k):
     """Enter member ``k`` into the hash table: by its shape when it is the first of that, by its values otherwise."""
     new = members[k]
@@ -176,14 +176,13 @@ def _enter(members, head, k):
 @njit(cache=True, _nrt=False, error_model="numpy")
 def _same_shape(rows, r, values, k, a, b):
     """Whether a candidate and a member agree after scaling by ``a`` and ``b``."""
-    few = min(rows.shape[1], 8)
+    # Most that are not differ soon.
     count = 0
-    for i in range(few):
+    for i in range(min(rows.shape[1], 8)):
         count += not abs(rows[r, i] * a - values[k, i] * b) <= TOLERANCE
-    if count > 0:
-        return False
-    for i in range(few, rows.shape[1]):
-        count += not abs(rows[r, i] * a - values[k, i] * b) <= TOLERANCE
+    if count == 0:
+        for i in range(rows.shape[1]):
+            count += not abs(rows[r, i] * a - values[k, i] * b) <= TOLERANCE
     return count == 0
 
 
@@ -211,7 +210,7 @@ def _near(old, new, reach):
     return abs(abs(old.projection) - abs(new.projection)) <= reach and old.dims == new.dims
 
 
-@njit(cache=True, _nrt=False, error_model="numpy")
+@njit(cache=True, _nrt=False, forceinline=True, error_model="numpy")
 def _find_equal(rows, r, new, ruled, values, members, head):
     """(KNOWN, TWIN or NEW, whether some member may have the candidate's shape)."""
     reach = REACH * rows.shape[1]
@@ -270,7 +269,7 @@ def _find_shape(rows, r, new, values, members, head):
     return found
 
 
-@njit(cache=True, _nrt=False, error_model="numpy")
+@njit(cache=True, _nrt=False, forceinline=True, error_model="numpy")
 def insert(rows, r, draft, ruled, values, members, head, count):
     """Add candidate ``r``, its values in ``rows`` and all else in ``draft``, unless an equal member can stand for it; returns
     KNOWN, NEW or TWIN.
@@ -291,22 +290,25 @@ def insert(rows, r, draft, ruled, values, members, head, count):
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def _read_ahead(n_row, draft, values, members, head):
-    """Read what the look-ups of a batch will read, so that they wait for memory together and not one by one. Returns 0, which
-    the compiler cannot know."""
+def _read_ahead(n_row, draft, values, members, head, count):
+    """Read what the look-ups of a batch will read and where its new members will be written, so that they wait for memory
+    together and not one by one. The sum returned is to be kept, or the compiler would drop the reads."""
     reach = 2.0 * REACH * values.shape[1]
     for r in range(n_row):
         draft[r].next = head[_hash(_cell(abs(draft[r].projection)), 0, draft[r].dims) & (head.shape[0] - 1)]
-    odd = 0
+    total = 0.0
+    for k in range(count, min(count + n_row, values.shape[0])):
+        for i in range(0, values.shape[1], 8):
+            total += values[k, i]
     for r in range(n_row):
         new = draft[r]
         k = max(new.next, 0) & _INDEX
         if _near(members[k], new, reach):
             for i in range(0, values.shape[1], 8):
-                odd += values[k, i] != values[k, i]
+                total += values[k, i]
             entry = head[_hash(_cell(new.projection), _norm_cell(new.norm), new.dims) & (head.shape[0] - 1)]
-            odd += members[max(entry, 0) & _INDEX].norm < 0.0
-    return odd
+            total += members[max(entry, 0) & _INDEX].norm
+    return total
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
@@ -317,7 +319,7 @@ def _insert_all(n_row, rows, weight, norm, projection, floor, draft, ruled, valu
     for r in range(n_row):
         draft[r].norm = norm[r]
         draft[r].projection = projection[r] if norm[r] > floor[r] else 0.0
-    tested += _read_ahead(n_row, draft, values, members, head)
+    projection[0] = _read_ahead(n_row, draft, values, members, head, count)
     for r in range(n_row):
         tested += 1
         if norm[r] <= floor[r]:
@@ -397,7 +399,8 @@ def grow_binary(
             continue
         j = max(right_lo, i) if commutative and right_lo <= i else right_lo
         for r in range(min(BATCH, right_hi - j)):
-            left[r] = values[i]
+            for q in range(n):
+                left[r, q] = values[i, q]
         while j < right_hi:
             # A run of partners that the rules admit.
             first, b = j, 0

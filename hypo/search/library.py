@@ -181,8 +181,8 @@ class Library:
         old = getattr(self, "values", None)
         if old is not None and len(old) >= capacity:
             return
-        values = np.zeros((capacity, self.n_probe))
-        members = np.zeros(capacity, kernel.MEMBER)
+        values = np.empty((capacity, self.n_probe))
+        members = np.empty(capacity, kernel.MEMBER)
         if old is not None:
             values[: self.count], members[: self.count] = old[: self.count], self._members[: self.count]
         self.values, self._members = values, members
