@@ -161,16 +161,17 @@ def _shape_hash(cell, dimension):
 
 
 @njit(cache=True, _nrt=False, forceinline=True)
-def _enter(members, head, k):
-    """Enter member ``k`` into the hash table: by its shape when it is the first of that, by its values otherwise."""
-    new = members[k]
-    if new.shape == k:
-        h = _hash(_cell(abs(new.projection)), 0, new.dims)
+def _enter(head, k, shape, projection, norm, dimension):
+    """Enter member ``k`` into the hash table, by its shape when it is the first of that and by its values otherwise; returns the
+    entry that was there."""
+    if shape == k:
+        h = _hash(_cell(abs(projection)), 0, dimension)
     else:
-        h = _hash(_cell(new.projection), _norm_cell(new.norm), new.dims)
+        h = _hash(_cell(projection), _norm_cell(norm), dimension)
     s = h & (head.shape[0] - 1)
-    new.next = head[s]
+    last = head[s]
     head[s] = (h & _TAG) | k
+    return last
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
@@ -277,15 +278,20 @@ def insert(rows, r, draft, ruled, values, members, head, count):
     A member of the same dimension and values can stand for it when it holds none of the operators ``ruled`` (those that
     some rule forbids somewhere) that it does not hold.
     """
-    status, near = _find_equal(rows, r, draft[r], ruled, values, members, head)
-    if status != KNOWN:
-        shape = _find_shape(rows, r, draft[r], values, members, head) if near else -1
-        for i in range(rows.shape[1]):
-            values[count, i] = rows[r, i]
-        members[count] = draft[r]
-        members[count].shape = shape if shape >= 0 else count
-        members[count].twin = status == TWIN
-        _enter(members, head, count)
+    new = draft[r]
+    status, near = _find_equal(rows, r, new, ruled, values, members, head)
+    if status == KNOWN:
+        return KNOWN
+    shape = _find_shape(rows, r, new, values, members, head) if near else -1
+    shape = shape if shape >= 0 else count
+    for i in range(rows.shape[1]):
+        values[count, i] = rows[r, i]
+    # Field by field: a record copied whole is copied by bytes, and reading it then waits until they are written.
+    member = members[count]
+    member.projection, member.norm, member.dims = new.projection, new.norm, new.dims
+    member.mask, member.op, member.cost, member.left, member.right = new.mask, new.op, new.cost, new.left, new.right
+    member.shape, member.twin = shape, status == TWIN
+    member.next = _enter(head, count, shape, new.projection, new.norm, new.dims)
     return status
 
 
@@ -297,9 +303,6 @@ def _read_ahead(n_row, draft, values, members, head, count):
     for r in range(n_row):
         draft[r].next = head[_hash(_cell(abs(draft[r].projection)), 0, draft[r].dims) & (head.shape[0] - 1)]
     total = 0.0
-    for k in range(count, min(count + n_row, values.shape[0])):
-        for i in range(0, values.shape[1], 8):
-            total += values[k, i]
     for r in range(n_row):
         new = draft[r]
         k = max(new.next, 0) & _INDEX
@@ -471,4 +474,5 @@ def flatten(which, members, seed_op, seed_arg, seed_start, out_op, out_arg, out_
 def rehash(members, head, count):
     """Fill the hash table ``head`` anew for members 0…count-1."""
     for k in range(count):
-        _enter(members, head, k)
+        old = members[k]
+        old.next = _enter(head, k, old.shape, old.projection, old.norm, old.dims)
