@@ -121,8 +121,8 @@ class Library:
             for row in self._unary:
                 if self.count >= size or time.monotonic() > deadline:
                     return False
-                self.count, self.tested = kernel.grow_unary(
-                    row.opcode, start[cost - 1], start[cost], *rules, *table, self.count, self.tested
+                self.count, self.tested = kernel.grow(
+                    row.opcode, False, 0, 1, start[cost - 1], start[cost], *rules, *table, self.count, self.tested
                 )
         for row in self._binary:
             for left_cost in range(1, cost - 1):
@@ -135,7 +135,7 @@ class Library:
                 for i in range(lo, hi, step):
                     if self.count >= size or time.monotonic() > deadline:
                         return False
-                    self.count, self.tested = kernel.grow_binary(
+                    self.count, self.tested = kernel.grow(
                         row.opcode,
                         row.commutative,
                         i,
@@ -149,19 +149,13 @@ class Library:
         return self.count < size
 
     def _add_seed(self, index: int, seed: Seed) -> None:
-        from hypo.kernels import enumerate as kernel
+        from hypo.kernels import members as kernel
 
-        rows = seed.values[None].copy()
-        draft = np.zeros(1, kernel.MEMBER)
-        kernel.measure(rows, self._weight, 1, norm := np.empty(1), projection := np.empty(1))
-        if norm[0] <= 0.0:
-            return
         have = np.int32(0)
         for code, _ in seed.expression.code:
             have |= np.int32(1 << code if code >= oc.FIRST_UNARY else 0)
+        draft = np.zeros(1, kernel.MEMBER)
         for field, value in (
-            ("norm", norm[0]),
-            ("projection", projection[0]),
             ("dims", seed.dimension),
             ("mask", have),
             ("op", oc.VAR),
@@ -170,11 +164,12 @@ class Library:
             ("right", -1),
         ):
             draft[field] = value
-        status = kernel.insert(rows, 0, draft, self._ruled, self.values, self._members, self._head, self.count)
-        self.count += status != kernel.KNOWN
+        rows, norm, projection, floor = seed.values[None].copy(), np.empty(1), np.empty(1), np.zeros(1)
+        table = (self._ruled, self.values, self._members, self._head, self.count, 0)
+        self.count, _ = kernel.insert_batch(1, rows, self._weight, norm, projection, floor, draft, *table)
 
     def _allocate(self, size: int) -> None:
-        from hypo.kernels import enumerate as kernel
+        from hypo.kernels import members as kernel
 
         # One spare row: the kernels stop after the row that fills the arrays.
         capacity = size + len(self.seeds) + 1
@@ -213,6 +208,9 @@ class Library:
         self._pool = tuple(pool)
 
     # --- reading ------------------------------------------------------------------------------------------------
+
+    values: NDArray[np.float64]
+    _members: NDArray[np.void]
 
     @property
     def norm(self) -> NDArray[np.float64]:
