@@ -98,8 +98,8 @@ def grow(
     count,
     tested,
 ):
-    """Apply operator ``code`` to all pairs of two ranges of members, or with one argument to the members right_lo…right_hi-1 (and
-    a left range of length 1); returns (members, candidates tested so far)."""
+    """Apply operator ``code`` to all pairs of two ranges of members, or one of one argument to right_lo…right_hi-1 (with a left
+    range of length 1); returns (members, candidates tested so far)."""
     n = values.shape[1]
     unary = code < _FIRST_BINARY
     additive = code == _ADD or code == _SUB

@@ -58,7 +58,7 @@ def _kernel(**options):
 
 @_kernel(error_model="numpy", fastmath={"reassoc", "contract"})
 def measure(rows, weight, n_row, norm, projection):
-    """Largest magnitude and scale-free projection of the first ``n_row`` rows; the magnitude is -1 when a value is not finite."""
+    """Largest magnitude and scale-free projection of the first ``n_row`` rows; the magnitude is -1 if one is not finite."""
     bits, norm_bits = rows.view(np.int64), norm.view(np.int64)
     for b in range(n_row):
         # Largest by magnitude as bit patterns: of integers LLVM makes vector code.
@@ -94,12 +94,10 @@ def _norm_cell(m):
 
 @_kernel(forceinline=True)
 def _enter(head, k, shape, projection, norm, dimension):
-    """Enter member ``k`` into the hash table, by its shape when it is the first of that and by its values otherwise; returns the
-    entry that was there."""
-    if shape == k:
-        h = _hash(_cell(abs(projection)), 0, dimension)
-    else:
-        h = _hash(_cell(projection), _norm_cell(norm), dimension)
+    """Enter member ``k`` into the hash table, by its shape when it is the first of that and by its values otherwise; returns
+    the entry that was there."""
+    first = shape == k
+    h = _hash(_cell(abs(projection) if first else projection), 0 if first else _norm_cell(norm), dimension)
     s = h & (head.shape[0] - 1)
     last = head[s]
     head[s] = (h & _TAG) | k
@@ -229,8 +227,8 @@ def insert(rows, r, draft, ruled, values, members, head, count):
 
 @_kernel(error_model="numpy")
 def _read_ahead(n_row, draft, values, members, head):
-    """Read what the look-ups of a batch will read, so that they wait for memory together and not one by one. The sum returned is
-    to be kept, or the compiler drops the reads."""
+    """Read what the look-ups of a batch will read, so that they wait for memory together and not one by one. The sum returned
+    is to be kept, or the compiler drops the reads."""
     reach = 2.0 * REACH * values.shape[1]
     for r in range(n_row):
         draft[r].next = head[_hash(_cell(abs(draft[r].projection)), 0, draft[r].dims) & (head.shape[0] - 1)]
