@@ -329,6 +329,19 @@ def test_shapes_mark_what_differs_by_a_factor(seed: int, log_noise: float, power
     assert list(library.shape[:3]) == [0, 0, 2]
 
 
+@CASES
+def test_shapes_are_the_first_members_that_differ_by_a_factor(grammar: Grammar) -> None:
+    library = grammar.library()
+    library.grow(3000, max_cost=grammar.size)
+    n = min(library.count, 3000)
+    unit = library.values[:n] / np.abs(library.values[:n]).max(axis=1, keepdims=True)
+    shape, dims = library.shape[:n], library.dims[:n]
+    firsts = np.flatnonzero(shape == np.arange(n))
+    for k in range(n):
+        gaps = np.minimum(np.abs(unit[firsts] - unit[k]).max(axis=1), np.abs(unit[firsts] + unit[k]).max(axis=1))
+        assert shape[k] == firsts[(gaps <= SAME) & (dims[firsts] == dims[k])].min()
+
+
 # --- the engine -------------------------------------------------------------------------------------------------
 
 

@@ -332,7 +332,7 @@ def enumeration_rate(size: int = 20_000) -> Rates:
     problem = make_problem(from_arrays(X, X[:, 0] * X[:, 1], names=list("abcde"), target="t"), None, settings)
     ctx = Context.of(problem, settings, Clock(), None)
     best, tested = float("inf"), 0
-    for _ in range(3):
+    for _ in range(30):
         library = plain_library(ctx, settings, range(5))
         begin = time.process_time()
         library.grow(size)

@@ -115,32 +115,14 @@ class Library:
                 self._add_seed(index, seed)
                 self._next_seed = index + 1
         start = self._level_start
-        shared = (
-            self._forbid,
-            self._ruled,
-            self._bits,
-            self._fields,
-            self._weight,
-            self.values,
-            self.norm,
-            self._projection,
-            self.dims,
-            self.shape,
-            self._head,
-            self._chain,
-            self._mask,
-            self.op,
-            self.left,
-            self.right,
-            self.cost,
-            self._twin,
-        )
+        rules = (cost, self._forbid, self._ruled, self._bits, self._fields)
+        table = (self._weight, self.values, self._members, self._head)
         if cost >= 2:
             for row in self._unary:
                 if self.count >= size or time.monotonic() > deadline:
                     return False
-                self.count, self.tested = kernel.grow_unary(
-                    row.opcode, start[cost - 1], start[cost], cost, *shared, self.count, self.tested
+                self.count, self.tested = kernel.grow(
+                    row.opcode, False, 0, 1, start[cost - 1], start[cost], *rules, *table, self.count, self.tested
                 )
         for row in self._binary:
             for left_cost in range(1, cost - 1):
@@ -153,88 +135,54 @@ class Library:
                 for i in range(lo, hi, step):
                     if self.count >= size or time.monotonic() > deadline:
                         return False
-                    self.count, self.tested = kernel.grow_binary(
+                    self.count, self.tested = kernel.grow(
                         row.opcode,
                         row.commutative,
                         i,
                         min(i + step, hi),
                         *right,
-                        cost,
-                        *shared,
+                        *rules,
+                        *table,
                         self.count,
                         self.tested,
                     )
         return self.count < size
 
     def _add_seed(self, index: int, seed: Seed) -> None:
-        from hypo.kernels import enumerate as kernel
+        from hypo.kernels import members as kernel
 
-        m = float(np.max(np.abs(seed.values))) if len(seed.values) else 0.0
-        if not np.isfinite(m) or m == 0.0:
-            return
-        p = float(self._weight @ seed.values) / m
         have = np.int32(0)
         for code, _ in seed.expression.code:
             have |= np.int32(1 << code if code >= oc.FIRST_UNARY else 0)
-        self.values[self.count] = seed.values
-        k, status = kernel.insert(
-            m,
-            p,
-            seed.dimension,
-            have,
-            self._ruled,
-            self.values,
-            self.norm,
-            self._projection,
-            self.dims,
-            self.shape,
-            self._head,
-            self._chain,
-            self._mask,
-            self.count,
-        )
-        if status != kernel.KNOWN:
-            self.op[k], self.left[k], self.right[k], self.cost[k] = oc.VAR, index, -1, seed.cost
-            self._twin[k] = status == kernel.TWIN
-            self.count += 1
+        draft = np.zeros(1, kernel.MEMBER)
+        for field, value in (
+            ("dims", seed.dimension),
+            ("mask", have),
+            ("op", oc.VAR),
+            ("cost", seed.cost),
+            ("left", index),
+            ("right", -1),
+        ):
+            draft[field] = value
+        rows, norm, projection, floor = seed.values[None].copy(), np.empty(1), np.empty(1), np.zeros(1)
+        table = (self._ruled, self.values, self._members, self._head, self.count, 0)
+        self.count, _ = kernel.insert_batch(1, rows, self._weight, norm, projection, floor, draft, *table)
 
     def _allocate(self, size: int) -> None:
+        from hypo.kernels import members as kernel
+
         # One spare row: the kernels stop after the row that fills the arrays.
         capacity = size + len(self.seeds) + 1
         old = getattr(self, "values", None)
         if old is not None and len(old) >= capacity:
             return
-        n = self.count
-
-        def enlarged(name: str, shape: tuple[int, ...], dtype: type) -> None:
-            new: NDArray = np.zeros(shape, dtype)
-            if old is not None:
-                new[:n] = getattr(self, name)[:n]
-            setattr(self, name, new)
-
-        enlarged("values", (capacity, self.n_probe), np.float64)
-        for name, dtype in (
-            ("norm", np.float64),
-            ("_projection", np.float64),
-            ("dims", np.int64),
-            ("shape", np.int64),
-            ("_chain", np.int64),
-            ("op", np.int32),
-            ("left", np.int64),
-            ("right", np.int64),
-            ("cost", np.int32),
-            ("_mask", np.int32),
-            ("_twin", np.bool_),
-        ):
-            enlarged(name, (capacity,), dtype)
-        self._rehash(capacity)
-
-    def _rehash(self, capacity: int) -> None:
-        from hypo.kernels import enumerate as kernel
-
-        slots = 1 << max(10, (2 * capacity).bit_length())
-        self._head = np.full(slots, -1, np.int64)
-        kernel.rehash(self._projection, self._head, self._chain, self.count)
+        values = np.empty((capacity, self.n_probe))
+        members = np.empty(capacity, kernel.MEMBER)
+        if old is not None:
+            values[: self.count], members[: self.count] = old[: self.count], self._members[: self.count]
+        self.values, self._members = values, members
+        self._head = np.full(1 << max(10, (2 * capacity).bit_length()), -1, np.int64)
+        kernel.rehash(members, self._head, self.count)
 
     def _pack_seeds(self) -> None:
         op: list[int] = []
@@ -262,17 +210,46 @@ class Library:
     # --- reading ------------------------------------------------------------------------------------------------
 
     values: NDArray[np.float64]
-    norm: NDArray[np.float64]
-    dims: NDArray[np.int64]
-    shape: NDArray[np.int64]
-    op: NDArray[np.int32]
-    left: NDArray[np.int64]
-    right: NDArray[np.int64]
-    cost: NDArray[np.int32]
-    _projection: NDArray[np.float64]
-    _chain: NDArray[np.int64]
-    _mask: NDArray[np.int32]
-    _twin: NDArray[np.bool_]
+    _members: NDArray[np.void]
+
+    @property
+    def norm(self) -> NDArray[np.float64]:
+        """Largest magnitude of each member."""
+        return self._members["norm"]
+
+    @property
+    def dims(self) -> NDArray[np.int64]:
+        """Packed dimensions."""
+        return self._members["dims"]
+
+    @property
+    def shape(self) -> NDArray[np.int32]:
+        """The first member that each is a multiple of."""
+        return self._members["shape"]
+
+    @property
+    def op(self) -> NDArray[np.int32]:
+        """Operators."""
+        return self._members["op"]
+
+    @property
+    def left(self) -> NDArray[np.int32]:
+        """First arguments; of a seed, its position among the seeds."""
+        return self._members["left"]
+
+    @property
+    def right(self) -> NDArray[np.int32]:
+        """Second arguments, -1 where there is none."""
+        return self._members["right"]
+
+    @property
+    def cost(self) -> NDArray[np.int32]:
+        """Costs, that is, numbers of nodes."""
+        return self._members["cost"]
+
+    @property
+    def _twin(self) -> NDArray[np.bool_]:
+        return self._members["twin"]
 
     def level_sizes(self) -> tuple[int, ...]:
         """Distinct members of each finished level, from cost 1 (twins of the nesting rules not counted again)."""
@@ -290,7 +267,7 @@ class Library:
         from hypo.kernels import enumerate as kernel
 
         members = np.ascontiguousarray(members, dtype=np.int64)
-        shared = (members, self.op, self.left, self.right, self._seed_op, self._seed_arg, self._seed_start)
+        shared = (members, self._members, self._seed_op, self._seed_arg, self._seed_start)
         empty = np.empty(0, np.int32)
         start = np.empty(len(members) + 1, np.int64)
         total = kernel.flatten(*shared, empty, empty, start)
