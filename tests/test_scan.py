@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_limits
 
 from hypo.kernels.opcodes import DIV, EXP, MUL, SQRT, SUB
 from hypo.kernels.scan import push, refit
@@ -26,6 +27,13 @@ from hypo.search.scan import (
 )
 
 N = 30  # rows of data
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """As in the engine; threads of BLAS that wait for each other would be timed too."""
+    with threadpool_limits(1):
+        yield
 
 
 @pytest.fixture(params=[(256, 1024, None), (7, 16, None), (16, 7, None), (1, 1, None), (256, 1024, 12), (7, 16, 3)],
