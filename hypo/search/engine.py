@@ -15,6 +15,7 @@ from hypo.expression.evaluate import Program
 from hypo.scoring.score import NATIVE, Hypothesis
 from hypo.search.archive import Archive
 from hypo.search.atoms import Atoms
+from hypo.search.beam import Beam
 from hypo.search.context import Context
 from hypo.search.evolve import Evolution
 from hypo.search.executor import Executor, opened
@@ -169,7 +170,7 @@ def _search(
                 refiner.origin = origin(proposer)
                 turn = schedule.turn(proposer, problem, archive, clock)
                 # Numbers beyond the largest, or a matrix without an inverse, end a turn and not the search.
-                with suppress(ArithmeticError, np.linalg.LinAlgError):
+                with suppress(FloatingPointError):
                     for e in islice(proposer.propose(turn), turn.budget):
                         refiner.consider(e, fitted=proposer is pysr)
                         if clock.expired:
@@ -249,6 +250,7 @@ def _proposers(
     others: list[Proposer] = [
         reduction,
         Reduction(ctx, settings, report, doubt=reduction),
+        Beam(ctx, settings, report),
         Atoms(ctx, settings, library, report),
         *([Evolution(ctx, settings, scanner.plain)] if settings.fit_constants else []),
     ]

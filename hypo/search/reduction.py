@@ -13,6 +13,7 @@ from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.scoring.likelihood import Gaussian
 from hypo.search.atoms import Atoms
+from hypo.search.beam import Beam
 from hypo.search.context import Context
 from hypo.search.evolve import Evolution
 from hypo.search.invariants import find_invariants, power_product
@@ -172,7 +173,7 @@ class Reduction:
         name = scanner.name
         atoms = Atoms(ctx, self._settings, scanner.plain, self._report, name=f"{name}: atoms")
         evolution = Evolution(ctx, self._settings, scanner.plain)
-        return [evolution, atoms]
+        return [evolution, atoms, Beam(ctx, self._settings, self._report, name=f"{name}: beam")]
 
 
 @dataclass
