@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,36 +23,43 @@ from hypo.search.compact import compact_library
 from hypo.search.context import Context, View
 from hypo.search.problem import Settings
 from hypo.search.proposer import Turn
-from hypo.search.race import Basis, Hit, RowSet, race
-from hypo.search.race import SUM as SUM_FORM
-from hypo.search.scan import orthonormal, unit_rows
+from hypo.search.race import SUM, Basis, Hit, RowSet, race
+from hypo.search.scan import Clock, extend, orthonormal, scan_triples, unit_rows
+from hypo.search.scanner import Scanner
+from hypo.search.structure import Sight, nearest, neighbour_correlation, noise_level
 from hypo.search.targets import Target
 
-# Chains judged in one go; terms of a sum; of the sums of two those grown further.
-BATCH, TERMS, GROWN = 2048, 5, 400
+# Chains judged in one go, and by one worker; terms of a sum; of the sums of two those grown further.
+BATCH, PIECE, TERMS, GROWN = 2048, 256, 5, 400
+# Rows of which all triples are looked at for peeled targets, and triples from which quadruples grow.
+TRIPLE_ROWS, TRIPLES_KEPT = 160, 10
+# Products of powers count as factors of so much lower rank.
+MONOMIAL_RANK = 0.6
 # Chains that are raced, formulas built in a turn.
 RACED, BUILT = 60, 8
 
 
 @dataclass(frozen=True)
 class Round:
-    """What one turn does: its cost in seconds, members taken away, members divided by, and how many targets are peeled at
-    each level."""
+    """What one turn does: its cost in seconds, members taken away, members divided by, how many targets are peeled at each
+    level, the rows of which all triples are looked at for the target itself, and for how many of each level."""
 
     cost: float
     addends: int
     factors: int
     widths: tuple[int, ...]
+    triples: int
+    tripled: int
 
 
 ROUNDS = (
-    Round(0.2, 20, 100, (1,)),
-    Round(1.0, 40, 200, (1, 40)),
-    Round(4.0, 60, 300, (1, 300, 100)),
-    Round(12.0, 60, 400, (1, 1000, 200, 100)),
+    Round(0.5, 20, 100, (1,), 200, 20),
+    Round(2.0, 40, 200, (1, 40), 700, 200),
+    Round(6.0, 60, 300, (1, 300, 100), 1200, 500),
+    Round(16.0, 60, 400, (1, 1000, 200, 100), 2000, 800),
 )
 # Nanoseconds for a pair of rows, the fewest rows, and the most for a second of the turn's cost and in all.
-PAIR_TIME, LEAST_ROWS, ROWS_A_SECOND, MOST_ROWS = 0.5, 100, 2000, 2400
+PAIR_TIME, LEAST_ROWS, ROWS_A_SECOND, MOST_ROWS = 1.0, 100, 1200, 2400
 
 
 @dataclass(frozen=True)
@@ -82,12 +90,13 @@ class Beam:
     """The proposer; each turn has more members, more targets and more levels."""
 
     def __init__(
-        self, ctx: Context, settings: Settings, report: Callable[[str], None], lines: Sequence[int] | None = None,
+        self, ctx: Context, settings: Settings, report: Callable[[str], None], whole: Scanner, smaller: Scanner | None = None,
         name: str = "beam",
     ) -> None:
+        """The target and its variables are those of ``smaller``, or where there is none of ``whole``."""
         self.name = name
         self._ctx, self._report = ctx, report
-        self._lines = tuple(range(len(ctx.problem.columns))) if lines is None else tuple(lines)
+        self._scanner = smaller or whole
         usable = settings.fit_constants and {"*", "+"} <= ctx.problem.allowed and ctx.n_probe >= 20
         self._turn = 0 if usable else len(ROUNDS)
 
@@ -104,35 +113,45 @@ class Beam:
         self._report(f"{self.name}: {len(plan.widths)} levels")
         yield from built(self._hits(plan), self._ctx, turn, BUILT)
 
+    @cached_property
     def _start(self) -> Target:
-        ctx, p = self._ctx, self._ctx.problem
-        dimension = p.pack(p.target_dimension) if p.has_units and p.target_dimension is not None else None
-        plain = Target(ctx.y, dimension, weighted=ctx.smooth is not None)
-        return plain if ctx.smooth is None else replace(plain, values=ctx.smooth, noisy=ctx.y)
+        """The target, or the denoised one where the stand-in leaves nothing but noise: of a law that is too much for it, it
+        would show little."""
+        starts, X = self._scanner.starts, self._ctx.X[list(self._scanner.lines)]
+        if len(starts) == 1:
+            return starts[0]
+        residual = starts[1].values - starts[0].values
+        neighbours = nearest(X)
+        seen = neighbours is not None and neighbour_correlation(residual, neighbours) > noise_level(len(residual))
+        return starts[1] if seen or Sight(X).structured(residual) else starts[0]
 
     def _hits(self, plan: Round) -> list[Hit]:
         ctx, p = self._ctx, self._ctx.problem
-        start = self._start()
+        start, lines = self._start, self._scanner.lines
         free = start.dimension is None
         counts = _counts(plan)
         share = 0.4 * plan.cost / len(counts)
         most = min(MOST_ROWS, int(ROWS_A_SECOND * plan.cost))
         rows = [int(np.clip(math.sqrt(share / (n * PAIR_TIME * 1e-9)), LEAST_ROWS, most)) for n in counts]
-        library, rank = compact_library(ctx, self._lines, max(rows))
+        library, rank, monomial = compact_library(ctx, lines, max(rows))
         view = View(library, ctx.X, library.count, p.max_complexity - 2)
         if len(view.members) < 2:
             return []
         order = np.argsort(rank[view.members], kind="stable")
-        factors = order[np.all(view.values[order] != 0, axis=1)][: plan.factors]
-        peeling = Peeling(view, self._addends(view, order, plan.addends), factors, p.allowed, free)
+        # Of factors products of powers are the likeliest.
+        likely = rank[view.members] * np.where(monomial[view.members], MONOMIAL_RANK, 1.0)
+        factors = np.argsort(likely, kind="stable")
+        factors = factors[np.all(view.values[factors] != 0, axis=1)][: plan.factors]
+        peeling = Peeling(view, order[: plan.addends], factors, p.allowed, free)
         best: list[Entry] = []
         seen: set[int] = set()
         level = peeling.start(start, ctx.probe)
-        judges = Judges(ctx, view, order[: rows[0]], self._lines, free)
+        judges = Judges(ctx, view, order[: rows[0]], lines, free)
         judges.best(level, best)
         judges.grow(level, np.zeros(1, np.int64), best)
+        judges.tripled(level, np.zeros(1, np.int64), best, plan.triples)
         for depth, size in enumerate(rows[1:]):
-            judges = Judges(ctx, view, order[:size], self._lines, free)
+            judges = Judges(ctx, view, order[:size], lines, free)
             parts, scores = [], []
             for chains in self._batches(peeling, level, seen):
                 if ctx.clock.expired:
@@ -143,13 +162,10 @@ class Beam:
                 break
             level, score = join(parts), np.concatenate(scores)
             judges.grow(level, np.argsort(score, kind="stable")[:GROWN], best)
+            judges.tripled(level, _beam(level, score, plan.tripled), best)
             if depth + 1 < len(plan.widths):
                 level = level.take(_beam(level, score, plan.widths[depth + 1]))
         return self._raced(peeling, start, best)
-
-    def _addends(self, view: View, order: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-        """Members that are taken away: the first by rank."""
-        return order[:most]
 
     def _batches(self, peeling: Peeling, level: Chains, seen: set[int]) -> Iterator[Chains]:
         """Chains one step further that are new, some thousands at a time."""
@@ -187,7 +203,7 @@ class Beam:
             target = peeling.target(chains, k, start)
             if target is None or (judge.log and not np.all(target.values != 0)):
                 continue
-            hits += race(target, SUM_FORM, judge.rows, judge.index[terms][None, :], judge.basis, ctx.y, ctx.root, log=judge.log)
+            hits += race(target, SUM, judge.rows, judge.index[terms][None, :], judge.basis, ctx.y, ctx.root, log=judge.log)
             raced += 1
         return hits
 
@@ -225,6 +241,27 @@ class Judges:
             out[index] = np.minimum(out[index], score)
         return out
 
+    def tripled(self, chains: Chains, index: NDArray[np.int64], best: list[Entry], most: int = TRIPLE_ROWS) -> None:
+        """The best sums of three of the first ``most`` rows for some chains, and what grows from them by one row."""
+        ctx = self._ctx
+        some = chains.take(index)
+        for judge, own in self._groups(some):
+            T, W = self._units(judge, some, own)
+            short = replace(judge, F=judge.F[:most])
+            items = [(T[k : k + 1], W[k]) for k in range(len(own)) if np.all(np.isfinite(T[k]))]
+            found = ctx.local.map(_triples, items, short, ctx.clock)
+            for k, (terms, rss) in zip(np.flatnonzero(np.all(np.isfinite(T), axis=1)), found, strict=True):
+                for four, left in zip(terms, rss, strict=True):
+                    nodes = self._nodes(judge, four) + int(some.size[own[k]])
+                    score = float(ctx.scorer.approximate(np.array([left]), np.array([float(nodes)]), ctx.n_probe)[0])
+                    if np.isfinite(score):
+                        best.append((score, len(best), some, int(own[k]), judge, four))
+
+    def _nodes(self, judge: Judge, terms: NDArray[np.int64]) -> int:
+        """Nodes of a sum."""
+        bare = 2 * len(judge.basis.log_of) if judge.log else 2 * judge.basis.constant - 1
+        return int(np.sum(judge.rows.cost(judge.index[terms]) + 3)) + bare
+
     def grow(self, chains: Chains, index: NDArray[np.int64], best: list[Entry]) -> None:
         """Sums of more terms for some chains."""
         some = chains.take(index)
@@ -243,11 +280,10 @@ class Judges:
             if len(index):
                 yield self._log, index
 
-    def _judged(
-        self, judge: Judge, chains: Chains, index: NDArray[np.int64], most: int, best: list[Entry]
-    ) -> NDArray[np.float64]:
-        from hypo.kernels.judge import judge as kernel
-
+    def _units(
+        self, judge: Judge, chains: Chains, index: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Unit targets (n, n_probe) off the basis, NaN within its span, and what their residuals weigh in y."""
         ctx = self._ctx
         values, slope = chains.values[index], chains.slope[index]
         root = ctx.root[ctx.probe]
@@ -261,22 +297,26 @@ class Judges:
             for _ in range(2):
                 T = T - (T @ judge.q.T) @ judge.q
             size = np.linalg.norm(T, axis=1)
-            T = T / size[:, None]
-            W = W * size[:, None]
-        # What lies in the span of the basis is no matter for rows.
-        inside = size <= 1e-11 * before
+            size[size <= 1e-11 * before] = np.nan
+            return T / size[:, None], W * size[:, None]
+
+    def _judged(
+        self, judge: Judge, chains: Chains, index: NDArray[np.int64], most: int, best: list[Entry]
+    ) -> NDArray[np.float64]:
+        ctx = self._ctx
+        T, W = self._units(judge, chains, index)
         terms = np.full((len(index), most, most), -1)
         rss = np.full((len(index), most), np.inf)
-        live = np.flatnonzero(~inside & np.isfinite(size))
+        live = np.flatnonzero(np.all(np.isfinite(T), axis=1))
         if len(live):
-            part, left = np.empty((len(live), most, most), np.int64), np.empty((len(live), most))
-            Tl = np.ascontiguousarray(T[live])
-            kernel(judge.F, judge.gram, judge.short, Tl @ judge.F.T, Tl, np.ascontiguousarray(W[live]), part, left)
-            terms[live], rss[live] = part, left
+            pieces = [live[k : k + PIECE] for k in range(0, len(live), PIECE)]
+            found = ctx.local.map(_piece, [(T[k], W[k]) for k in pieces], judge, most)
+            for k, (part, left) in zip(pieces, found, strict=True):
+                terms[k], rss[k] = part, left
             ctx.clock.scored += len(live) * len(judge.F) * (len(judge.F) - 1) // 2
         cost = judge.rows.cost(judge.index)
         nodes = np.where(terms >= 0, cost[terms] + 3, 0).sum(axis=2) + chains.size[index][:, None]
-        nodes = nodes + (2 * len(judge.basis.log_of) if judge.log else 2 * judge.basis.constant - 1)
+        nodes = nodes + self._nodes(judge, np.empty(0, np.int64))
         score = ctx.scorer.approximate(rss, nodes.astype(float), ctx.n_probe)
         score = np.where(np.isfinite(score), score, np.inf)
         for m in range(most):
@@ -284,6 +324,35 @@ class Judges:
                 if score[t, m] < np.inf:
                     best.append((float(score[t, m]), len(best), chains, int(index[t]), judge, terms[t, m, : m + 1].copy()))
         return np.asarray(score.min(axis=1))
+
+
+def _piece(
+    item: tuple[NDArray[np.float64], NDArray[np.float64]], judge: Judge, most: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """What the kernel finds for some unit targets and the weights of their residuals."""
+    from hypo.kernels.judge import judge as kernel
+
+    T, W = item
+    terms, rss = np.empty((len(T), most, most), np.int64), np.empty((len(T), most))
+    kernel(judge.F, judge.gram, judge.short, T @ judge.F.T, T, W, terms, rss)
+    return terms, rss
+
+
+def _triples(
+    item: tuple[NDArray[np.float64], NDArray[np.float64]], judge: Judge, clock: Clock
+) -> tuple[list[NDArray[np.int64]], list[float]]:
+    """The best triples of rows for one unit target (1, n_probe), and quadruples; Σ (W·residual)² of each."""
+    T, W = item
+    three = scan_triples(T, judge.F, keep=TRIPLES_KEPT, clock=clock)[0]
+    terms = list(three[:2])
+    if len(three):
+        terms += list(extend(T[0], judge.F, three, keep=TRIPLES_KEPT, clock=clock)[0][:2])
+    rss = []
+    for chosen in terms:
+        A = judge.F[chosen].T
+        rest = T[0] - A @ np.linalg.lstsq(A, T[0], rcond=None)[0]
+        rss.append(float(np.sum((W * rest) ** 2)))
+    return terms, rss
 
 
 def _counts(plan: Round) -> list[int]:

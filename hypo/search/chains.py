@@ -67,10 +67,14 @@ class Peeling:
     free: bool
 
     def start(self, target: Target, probe: NDArray[np.int64]) -> Chains:
-        """The chain without steps."""
+        """The chain without further steps than those of ``target``, which are factors."""
         none = np.zeros(1, np.int64)
-        values = target.values[None, probe]
-        return Chains(values, np.ones_like(values), np.array([target.dimension or 0]), none, none + START, none, none)
+        slope = np.ones((1, len(probe)))
+        for step in target.steps:
+            assert step.op == oc.MUL and step.rows is not None
+            slope *= np.abs(step.rows[probe])
+        size = none + sum(1 + len(s.operand) for s in target.steps if s.operand is not None)
+        return Chains(target.values[None, probe], slope, np.array([target.dimension or 0]), size, none + START, none, none)
 
     def expand(self, chains: Chains) -> Iterator[Chains]:
         """All targets one step further, some parents at a time."""

@@ -1,15 +1,15 @@
 """A compact library of what laws are made of, in place of all subexpressions of a size.
 
 Its members are products of powers of the variables, sums and differences of like variables and of their squares, functions of
-the simplest of these, 1 ± u and a ± u for them, roots, and products of functions with powers. They come by *rank*: the sizes of
-the exponents added up, 1 more for a function. An enumeration by the number of nodes reaches the products of four variables
+the simplest of these, 1 ± u and a ± u for them, roots, and products of functions with powers. They come by *rank*: about
+the sizes of the exponents added up, 1 more for a function. An enumeration by the number of nodes reaches the products of four variables
 only behind ten thousands of roots of logarithms.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 import numpy as np
@@ -17,11 +17,16 @@ from numpy.typing import NDArray
 
 from hypo.expression import ops
 from hypo.expression.expr import Expression
+from hypo.kernels import opcodes as oc
 from hypo.search.context import Context
 from hypo.search.library import Library, Seed
 
 # Highest rank, and that of an argument of a function.
 MOST_RANK, ARGUMENT = 8.0, 2.0
+# What a further variable or power adds to the rank of a product of powers.
+POWER_RANK = 0.6
+# By how much the rank of a sum stays below the sum of the ranks.
+SUM_BONUS = 0.5
 # Drafts made for each member taken: some cannot be evaluated on the rows, or are there already.
 SURPLUS = 1.3
 # Numbers that stand beside arguments.
@@ -32,6 +37,9 @@ VALUES = {
     "sin": np.sin, "cos": np.cos, "exp": np.exp, "log": np.log, "square": np.square, "sqrt": np.sqrt, "inv": np.reciprocal,
     "+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide,
 }
+
+
+_POWERS = frozenset({oc.VAR, oc.CONST, oc.MUL, oc.DIV, oc.INV, oc.SQUARE})
 
 
 @dataclass(frozen=True)
@@ -72,15 +80,19 @@ class _Maker:
             yield Draft(u.rank + more, u.cost + 1, int(d), name, (u,))
 
     def join(self, name: str, u: Draft, v: Draft) -> Iterator[Draft]:
-        if u.rank + v.rank <= self.limit and name in self.allowed and (name in "*/" or u.dimension == v.dimension):
+        rank = u.rank + v.rank - (SUM_BONUS if name in "+-" else 0.0)
+        if rank <= self.limit and name in self.allowed and (name in "*/" or u.dimension == v.dimension):
             d = u.dimension + v.dimension if name == "*" else u.dimension - v.dimension if name == "/" else u.dimension
-            yield Draft(u.rank + v.rank, u.cost + v.cost + 1, d, name, (u, v))
+            yield Draft(rank, u.cost + v.cost + 1, d, name, (u, v))
 
     def powers(self, leaves: Sequence[Draft]) -> Iterator[Draft]:
         """Products of powers of the leaves."""
-        for total in range(1, int(self.limit) + 1):
+        free = _Maker(self.allowed, np.inf)
+        total = 1
+        while (rank := min(total, ARGUMENT + POWER_RANK * (total - ARGUMENT))) <= self.limit:
             for exponents in _exponents(len(leaves), total):
-                yield from self._power(leaves, exponents)
+                yield from (replace(d, rank=rank) for d in free._power(leaves, exponents))
+            total += 1
 
     def _power(self, leaves: Sequence[Draft], exponents: Sequence[int]) -> Iterator[Draft]:
         top: Draft | None = None
@@ -114,8 +126,11 @@ class _Maker:
                 yield from self.join("*", rest, leaf)
 
 
-def compact_library(ctx: Context, lines: Sequence[int], size: int) -> tuple[Library, NDArray[np.float64]]:
-    """The ``size`` members of lowest rank over the variables in ``lines`` and the named constants, and the members' ranks."""
+def compact_library(
+    ctx: Context, lines: Sequence[int], size: int
+) -> tuple[Library, NDArray[np.float64], NDArray[np.bool_]]:
+    """The ``size`` members of lowest rank over the variables in ``lines`` and the named constants, the members' ranks, and
+    which of them are products of powers."""
     p, X = ctx.problem, ctx.X[:, ctx.probe]
     ones = np.ones(ctx.n_probe)
     leaves = [Seed(Expression.variable(p.columns[k]), 1, X[k], p.packed(p.columns[k])) for k in lines]
@@ -141,8 +156,9 @@ def compact_library(ctx: Context, lines: Sequence[int], size: int) -> tuple[Libr
             break
     out = Library(seeds, (), p.columns, dimension_layout=p.dimension_layout)
     out.grow(len(seeds) + 1, deadline=ctx.clock.deadline)
-    order = np.argsort([s.cost for s in seeds], kind="stable")
-    return out, np.array(ranks)[order][out.left[: out.count]]
+    order = np.argsort([s.cost for s in seeds], kind="stable")[out.left[: out.count]]
+    monomial = np.array([all(op in _POWERS for op, _ in s.expression.code) for s in seeds], np.bool_)
+    return out, np.array(ranks)[order], monomial[order]
 
 
 def _exponents(n: int, total: int) -> Iterator[tuple[int, ...]]:

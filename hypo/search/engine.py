@@ -170,7 +170,7 @@ def _search(
                 refiner.origin = origin(proposer)
                 turn = schedule.turn(proposer, problem, archive, clock)
                 # Numbers beyond the largest, or a matrix without an inverse, end a turn and not the search.
-                with suppress(FloatingPointError):
+                with suppress(ArithmeticError, np.linalg.LinAlgError):
                     for e in islice(proposer.propose(turn), turn.budget):
                         refiner.consider(e, fitted=proposer is pysr)
                         if clock.expired:
@@ -242,15 +242,15 @@ def _proposers(
         return settings.proposers is None or name in settings.proposers
 
     out: list[Proposer] = [Guesses(problem, settings)]
+    smaller = scanner.reduced()
     if wanted(scanner.name):
-        smaller = scanner.reduced()
         out += [*([smaller] if smaller else []), Screened(ctx, settings, report), scanner]
     reduction = Reduction(ctx, settings, report)
     library = plain_library(ctx, settings, range(len(problem.columns)))
     others: list[Proposer] = [
         reduction,
         Reduction(ctx, settings, report, doubt=reduction),
-        Beam(ctx, settings, report),
+        Beam(ctx, settings, report, scanner, smaller),
         Atoms(ctx, settings, library, report),
         *([Evolution(ctx, settings, scanner.plain)] if settings.fit_constants else []),
     ]

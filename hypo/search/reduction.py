@@ -122,7 +122,7 @@ class Reduction:
             separated = scanner.reduced()
             parts += [_Part(s, smaller, columns.formulas) for s in (separated, scanner) if s is not None]
             if self.merged:
-                parts += [_Part(p, smaller, columns.formulas) for p in self._others(reduced, scanner)]
+                parts += [_Part(p, smaller, columns.formulas) for p in self._others(reduced, scanner, separated)]
         return parts
 
     def _invariant(self, smaller: Problem, rows: NDArray[np.float64]) -> list[_Part]:
@@ -169,11 +169,11 @@ class Reduction:
             part.spent = -HEAD_START
         return parts
 
-    def _others(self, ctx: Context, scanner: Scanner) -> list[Proposer]:
+    def _others(self, ctx: Context, scanner: Scanner, smaller: Scanner | None = None) -> list[Proposer]:
         name = scanner.name
         atoms = Atoms(ctx, self._settings, scanner.plain, self._report, name=f"{name}: atoms")
         evolution = Evolution(ctx, self._settings, scanner.plain)
-        return [evolution, atoms, Beam(ctx, self._settings, self._report, name=f"{name}: beam")]
+        return [evolution, atoms, Beam(ctx, self._settings, self._report, scanner, smaller, f"{name}: beam")]
 
 
 @dataclass
