@@ -51,8 +51,13 @@ class Chains:
 
 def join(parts: list[Chains]) -> Chains:
     """Chains with the same parents as one."""
-    names = ("values", "slope", "dimension", "size", "kind", "step", "parent")
-    return Chains(*(np.concatenate([getattr(p, n) for p in parts]) for n in names), parts[0].before)
+    def all_of(name: str) -> NDArray:
+        return np.concatenate([getattr(p, name) for p in parts])
+
+    return Chains(
+        all_of("values"), all_of("slope"), all_of("dimension"), all_of("size"), all_of("kind"), all_of("step"),
+        all_of("parent"), parts[0].before,
+    )
 
 
 @dataclass(frozen=True)

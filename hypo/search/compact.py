@@ -1,9 +1,9 @@
 """A compact library of what laws are made of, in place of all subexpressions of a size.
 
 Its members are products of powers of the variables, sums and differences of like variables and of their squares, functions of
-the simplest of these, 1 ± u and a ± u for them, roots, and products of functions with powers. They come by *rank*: about
-the sizes of the exponents added up, 1 more for a function. An enumeration by the number of nodes reaches the products of four variables
-only behind ten thousands of roots of logarithms.
+the simplest of these, 1 ± u and a ± u for them, roots, and products of functions with powers. They come by *rank*: about the
+sizes of the exponents added up, 1 more for a function. An enumeration by the number of nodes reaches the products of four
+variables only behind ten thousands of roots of logarithms.
 """
 
 from __future__ import annotations
