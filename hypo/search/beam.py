@@ -8,7 +8,7 @@ costs some tens of microseconds: the best pair of rows for t and for log|t| with
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -33,7 +33,7 @@ from hypo.search.targets import Target
 BATCH, PIECE, TERMS, GROWN = 2048, 256, 5, 400
 # Rows of which all triples are looked at for peeled targets, and triples from which quadruples grow.
 TRIPLE_ROWS, TRIPLES_KEPT = 160, 10
-# Products of powers count as factors of so much lower rank.
+# Products of powers count as steps of so much lower rank.
 MONOMIAL_RANK = 0.6
 # Chains that are raced, formulas built in a turn.
 RACED, BUILT = 60, 8
@@ -42,7 +42,7 @@ RACED, BUILT = 60, 8
 @dataclass(frozen=True)
 class Round:
     """What one turn does: its cost in seconds, members taken away, members divided by, how many targets are peeled at each
-    level, the rows of which all triples are looked at for the target itself, and for how many of each level."""
+    level, the rows of which all triples are looked at for the target itself, and for how many of each level they are."""
 
     cost: float
     addends: int
@@ -53,10 +53,10 @@ class Round:
 
 
 ROUNDS = (
-    Round(0.5, 20, 100, (1,), 200, 20),
-    Round(2.0, 40, 200, (1, 40), 700, 200),
-    Round(6.0, 60, 300, (1, 300, 100), 1200, 500),
-    Round(16.0, 60, 400, (1, 1000, 200, 100), 2000, 800),
+    Round(0.5, 20, 100, (), 200, 20),
+    Round(1.0, 40, 200, (25_000,), 700, 150),
+    Round(5.0, 60, 300, (80_000, 40_000), 1200, 400),
+    Round(15.0, 60, 400, (250_000, 100_000, 50_000), 2000, 800),
 )
 # Nanoseconds for a pair of rows, the fewest rows, and the most for a second of the turn's cost and in all.
 PAIR_TIME, LEAST_ROWS, ROWS_A_SECOND, MOST_ROWS = 1.0, 100, 1200, 2400
@@ -110,7 +110,7 @@ class Beam:
         plan, self._turn = ROUNDS[self._turn], self._turn + 1
         if turn.done:
             return
-        self._report(f"{self.name}: {len(plan.widths)} levels")
+        self._report(f"{self.name}: {len(plan.widths) + 1} levels")
         yield from built(self._hits(plan), self._ctx, turn, BUILT)
 
     @cached_property
@@ -138,11 +138,10 @@ class Beam:
         if len(view.members) < 2:
             return []
         order = np.argsort(rank[view.members], kind="stable")
-        # Of factors products of powers are the likeliest.
-        likely = rank[view.members] * np.where(monomial[view.members], MONOMIAL_RANK, 1.0)
-        factors = np.argsort(likely, kind="stable")
-        factors = factors[np.all(view.values[factors] != 0, axis=1)][: plan.factors]
-        peeling = Peeling(view, order[: plan.addends], factors, p.allowed, free)
+        # Of what is taken away or divided by, products of powers are the likeliest.
+        likely = np.argsort(rank[view.members] * np.where(monomial[view.members], MONOMIAL_RANK, 1.0), kind="stable")
+        factors = likely[np.all(view.values[likely] != 0, axis=1)][: plan.factors]
+        peeling = Peeling(view, likely[: plan.addends], factors, p.allowed, free)
         best: list[Entry] = []
         seen: set[int] = set()
         level = peeling.start(start, ctx.probe)
@@ -150,7 +149,7 @@ class Beam:
         judges.best(level, best)
         judges.grow(level, np.zeros(1, np.int64), best)
         judges.tripled(level, np.zeros(1, np.int64), best, plan.triples)
-        for depth, size in enumerate(rows[1:]):
+        for size, following in zip(rows[1:], (*plan.widths, 0), strict=True):
             judges = Judges(ctx, view, order[:size], lines, free)
             parts, scores = [], []
             for chains in self._batches(peeling, level, seen):
@@ -162,9 +161,8 @@ class Beam:
                 break
             level, score = join(parts), np.concatenate(scores)
             judges.grow(level, np.argsort(score, kind="stable")[:GROWN], best)
-            judges.tripled(level, _beam(level, score, plan.tripled), best)
-            if depth + 1 < len(plan.widths):
-                level = level.take(_beam(level, score, plan.widths[depth + 1]))
+            judges.tripled(level, _beam(level, score, {}, plan.tripled), best)
+            level = level.take(_beam(level, score, peeling.steps, following))
         return self._raced(peeling, start, best)
 
     def _batches(self, peeling: Peeling, level: Chains, seen: set[int]) -> Iterator[Chains]:
@@ -326,6 +324,7 @@ class Judges:
         return np.asarray(score.min(axis=1))
 
 
+@np.errstate(all="ignore")
 def _piece(
     item: tuple[NDArray[np.float64], NDArray[np.float64]], judge: Judge, most: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -338,6 +337,7 @@ def _piece(
     return terms, rss
 
 
+@np.errstate(all="ignore")
 def _triples(
     item: tuple[NDArray[np.float64], NDArray[np.float64]], judge: Judge, clock: Clock
 ) -> tuple[list[NDArray[np.int64]], list[float]]:
@@ -357,15 +357,17 @@ def _triples(
 
 def _counts(plan: Round) -> list[int]:
     """About how many targets the levels of a turn have."""
-    steps = 2 * plan.addends + 2 * plan.factors
-    return [1, *(w * steps // 2 for w in plan.widths)]
+    return [1, plan.addends + plan.factors, *plan.widths]
 
 
-def _beam(level: Chains, score: NDArray[np.float64], width: int) -> NDArray[np.int64]:
-    """The best chains of each kind of last step, in turns."""
+def _beam(level: Chains, score: NDArray[np.float64], steps: Mapping[int, int], most: int) -> NDArray[np.int64]:
+    """The best chains of each kind of last step, as many that all kinds get about equal shares of ``most`` targets further on:
+    a chain has ``steps`` (default 1) of them."""
     order = np.argsort(score, kind="stable")
-    places = np.empty(len(order))
+    weight = np.array([steps.get(int(k), 1) for k in level.kind], np.int64)
+    place = np.empty(len(order), np.int64)
     for kind in np.unique(level.kind):
         mine = order[level.kind[order] == kind]
-        places[mine] = np.arange(len(mine))
-    return np.argsort(places, kind="stable")[:width]
+        place[mine] = np.cumsum(weight[mine])
+    chosen = np.argsort(place, kind="stable")
+    return chosen[np.cumsum(weight[chosen]) <= most]

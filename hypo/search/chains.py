@@ -71,6 +71,12 @@ class Peeling:
     allowed: frozenset[str]
     free: bool
 
+    @property
+    def steps(self) -> dict[int, int]:
+        """About how many steps follow one of each kind."""
+        sums, factors, links = 2 * len(self.addends) + 2, 2 * len(self.factors), len(LINKS) // 2
+        return {START: sums + factors + links, LINK: sums + factors, SUM: factors + links, FACTOR: sums + links}
+
     def start(self, target: Target, probe: NDArray[np.int64]) -> Chains:
         """The chain without further steps than those of ``target``, which are factors."""
         none = np.zeros(1, np.int64)

@@ -173,7 +173,7 @@ class Reduction:
         name = scanner.name
         atoms = Atoms(ctx, self._settings, scanner.plain, self._report, name=f"{name}: atoms")
         evolution = Evolution(ctx, self._settings, scanner.plain)
-        return [evolution, atoms, Beam(ctx, self._settings, self._report, scanner, smaller, f"{name}: beam")]
+        return [Beam(ctx, self._settings, self._report, scanner, smaller, f"{name}: beam"), evolution, atoms]
 
 
 @dataclass
