@@ -17,6 +17,7 @@ from hypo.expression.expr import Expression
 from hypo.scoring.score import NATIVE, Hypothesis
 from hypo.search.archive import Archive
 from hypo.search.atoms import Atoms
+from hypo.search.beam import Beam
 from hypo.search.context import Context
 from hypo.search.evolve import Evolution
 from hypo.search.executor import Executor, opened
@@ -268,14 +269,15 @@ def _proposers(
         return settings.proposers is None or name in settings.proposers
 
     out: list[Proposer] = [Guesses(problem, settings)]
+    smaller = scanner.reduced()
     if wanted(scanner.name):
-        smaller = scanner.reduced()
         out += [*([smaller] if smaller else []), Screened(ctx, settings, report), scanner]
     reduction = Reduction(ctx, settings, report)
     library = plain_library(ctx, settings, range(len(problem.columns)))
     others: list[Proposer] = [
         reduction,
         Reduction(ctx, settings, report, doubt=reduction),
+        Beam(ctx, settings, report, scanner, smaller),
         Atoms(ctx, settings, library, report),
         *([Evolution(ctx, settings, scanner.plain)] if settings.fit_constants else []),
     ]

@@ -180,9 +180,10 @@ def rationals(ctx: Context, view: View, target: Target) -> list[Hit]:
 
 
 def log_rows(
-    ctx: Context, view: View, lines: Sequence[int], limit: int
+    ctx: Context, view: View, lines: Sequence[int], limit: int, among: NDArray[np.int64] | None = None
 ) -> tuple[NDArray[np.float64], RowSet, Basis, NDArray[np.float64]]:
-    """Rows log|u|, and u for an exponential factor, modulo products of powers of the variables."""
+    """Rows log|u|, and u for an exponential factor, modulo products of powers of the variables; of all members
+    or those ``among`` them."""
     usable = [k for k in lines if np.all(ctx.X[k] != 0)]
     log_x = [np.log(np.abs(ctx.X[k])) for k in usable]
     usable = [k for k, v in zip(usable, log_x, strict=True) if np.ptp(v) > 1e-12]
@@ -191,10 +192,11 @@ def log_rows(
     root = ctx.log_root()
     q = orthonormal(list(basis.values[:, ctx.probe] * root), ctx.n_probe)
     with np.errstate(all="ignore"):
-        logs = np.log(np.abs(view.values))
-    pure = np.flatnonzero(view.dims == 0) if "exp" in ctx.problem.allowed else np.empty(0, np.int64)
-    members = np.concatenate([np.arange(len(view.members)), pure])
-    is_log = np.concatenate([np.ones(len(view.members), np.bool_), np.zeros(len(pure), np.bool_)])
+        every = np.arange(len(view.members)) if among is None else among
+        logs = np.log(np.abs(view.values[every]))
+    pure = every[view.dims[every] == 0] if "exp" in ctx.problem.allowed else np.empty(0, np.int64)
+    members = np.concatenate([every, pure])
+    is_log = np.concatenate([np.ones(len(every), np.bool_), np.zeros(len(pure), np.bool_)])
     values = np.concatenate([logs, view.values[pure]])
     order = np.argsort(view.rows.cost(members) + 2 * ~is_log, kind="stable")
     unit, kept = unit_rows(values[order] * root, q)

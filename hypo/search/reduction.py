@@ -13,6 +13,7 @@ from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.scoring.likelihood import Gaussian
 from hypo.search.atoms import Atoms
+from hypo.search.beam import Beam
 from hypo.search.context import Context
 from hypo.search.evolve import Evolution
 from hypo.search.invariants import find_invariants, power_product
@@ -124,7 +125,7 @@ class Reduction:
             separated = scanner.reduced()
             parts += [_Part(s, smaller, columns.formulas) for s in (separated, scanner) if s is not None]
             if self.merged:
-                parts += [_Part(p, smaller, columns.formulas) for p in self._others(reduced, scanner)]
+                parts += [_Part(p, smaller, columns.formulas) for p in self._others(reduced, scanner, separated)]
         return parts
 
     def _invariant(self, smaller: Problem, rows: NDArray[np.float64]) -> list[_Part]:
@@ -171,11 +172,11 @@ class Reduction:
             part.spent = -HEAD_START
         return parts
 
-    def _others(self, ctx: Context, scanner: Scanner) -> list[Proposer]:
+    def _others(self, ctx: Context, scanner: Scanner, smaller: Scanner | None = None) -> list[Proposer]:
         name = scanner.name
         atoms = Atoms(ctx, self._settings, scanner.plain, self._report, name=f"{name}: atoms")
         evolution = Evolution(ctx, self._settings, scanner.plain)
-        return [evolution, atoms]
+        return [Beam(ctx, self._settings, self._report, scanner, smaller, f"{name}: beam"), evolution, atoms]
 
 
 @dataclass

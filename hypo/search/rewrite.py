@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 
 from hypo.errors import FormulaError
 from hypo.expression.expr import Expression
@@ -11,11 +12,15 @@ from hypo.kernels import opcodes as oc
 
 # Formulas of fewer nodes have no shorter spelling worth the time, longer ones take too much of it.
 LEAST, MOST = 6, 45
+# Powers p/q of larger p make polynomials of that degree, which take minutes to factor.
+MOST_POWER = 12
 
 
 def spellings(e: Expression) -> Iterator[Expression]:
     """Formulas equal to ``e`` where both are defined; fitted constants stay free, with their values."""
     if not LEAST <= len(e) <= MOST or not any(op in (oc.ADD, oc.SUB) for op, _ in e.code):
+        return
+    if any(_degree(node) > MOST_POWER for node in e.walk()):
         return
     import sympy
 
@@ -37,3 +42,13 @@ def spellings(e: Expression) -> Iterator[Expression]:
         # sympy raises many things on formulas it cannot bring into a form; the others may still do.
         except Exception:
             continue
+
+
+def _degree(e: Expression) -> int:
+    """The numerator of the exponent of a power, a simple fraction near it; 0 for other formulas."""
+    if e.root != oc.POW:
+        return 0
+    exponent = e.children[1]
+    if exponent.root != oc.CONST or exponent.free:
+        return 0
+    return abs(Fraction(exponent.constants[0].value).limit_denominator(MOST_POWER).numerator)

@@ -160,6 +160,12 @@ class Scanner:
         self.denoised = replace(self.identity, values=values, noisy=noisy)
 
     @property
+    def starts(self) -> list[Target]:
+        """The target, and before it the denoised one if there is noise."""
+        self._denoise()
+        return self._starts
+
+    @property
     def _starts(self) -> list[Target]:
         """The target, and the denoised one if there is."""
         return [self.identity] if self.denoised is None else [self.denoised, self.identity]

@@ -67,7 +67,7 @@ class Target:
 
     def fit_root(self, root: NDArray[np.float64], log: bool) -> NDArray[np.float64]:
         """Roots of the weights in fits of t, or log|t|: ``root``, times |dy/dt| (or |dy/dlog t|) where ``weighted``."""
-        if not self.weighted or not (log or any(s.operand is None or s.op == oc.MUL for s in self.steps)):
+        if not self.weighted or not (log or any(s.operand is None or s.op in (oc.MUL, oc.DIV) for s in self.steps)):
             return root
         from hypo.kernels.scan import apply_steps
 
@@ -100,6 +100,80 @@ def first_order(slope: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 ONE = Expression.constant(1.0)
+Rows = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Link:
+    """One or more unary steps at once: ``undo(p)`` are the values t behind p, ``rate(p)`` is dp/dt up to its sign, and
+    ``defined(p)`` says whether all of p (…, n_row) lies where that is one-to-one. ``power``: t has that power of p's
+    dimension; None: both are pure numbers. With ``minus_one`` 1 is subtracted after the first step on the way back."""
+
+    codes: tuple[int, ...]
+    undo: Callable[[Rows], Rows]
+    rate: Callable[[Rows], Rows]
+    defined: Callable[[Rows], NDArray[np.bool_]]
+    power: float | None = None
+    minus_one: bool = False
+
+    def allowed(self, operators: frozenset[str]) -> bool:
+        """Whether formulas may hold its steps."""
+        names = {ops.BY_OPCODE[c].name for c in self.codes}
+        if self.minus_one:
+            quotient = oc.INV in self.codes
+            return {"exp", "-"} <= operators and (not quotient or bool({"/", "inv"} & operators))
+        return names <= operators
+
+    def dimension(self, d: int | None) -> int | None:
+        """The packed dimension behind a target of dimension ``d``."""
+        if self.power is None:
+            return 0
+        if d is None or d * self.power != int(d * self.power):
+            return None
+        return int(d * self.power)
+
+    def fits(self, d: int | None) -> bool:
+        """Whether a target of dimension ``d`` (None: any) can be behind it."""
+        if self.power is None:
+            return d is None or d == 0
+        return d is None or d * self.power == int(d * self.power)
+
+    def steps(self, n_row: int) -> tuple[Step, ...]:
+        """Its steps, in the order they apply on the way back."""
+        first, *rest = (Step(c) for c in self.codes)
+        return (first, Step(oc.SUB, ONE, np.ones(n_row)), *rest) if self.minus_one else (first, *rest)
+
+
+def _everywhere(condition: Callable[[Rows], NDArray[np.bool_]]) -> Callable[[Rows], NDArray[np.bool_]]:
+    return lambda p: np.asarray(np.all(condition(p), axis=-1))
+
+
+_positive = _everywhere(lambda p: p > 0)
+_within_one = _everywhere(lambda p: np.abs(p) <= 1)
+_right_angle = _everywhere(lambda p: np.abs(p) <= np.pi / 2)
+
+LINKS: tuple[Link, ...] = (
+    Link((oc.INV,), lambda p: 1.0 / p, lambda p: p**2, _everywhere(lambda p: p != 0), -1),
+    Link((oc.SQRT,), lambda p: p**2, lambda p: 0.5 / p, _positive, 2),
+    Link((oc.INV, oc.SQRT), lambda p: 1.0 / p**2, lambda p: 0.5 * p**3, _positive, -2),
+    Link((oc.SQUARE,), np.sqrt, lambda p: 2.0 * np.sqrt(p), _positive, 0.5),
+    Link((oc.INV, oc.SQUARE), lambda p: 1.0 / np.sqrt(p), lambda p: 2.0 * p * np.sqrt(p), _positive, -0.5),
+    Link((oc.SQRT, oc.NEG), lambda p: p**2, lambda p: 0.5 / p, _everywhere(lambda p: p < 0), 2),
+    Link((oc.EXP,), np.log, lambda p: p, _positive),
+    Link((oc.LOG,), np.exp, lambda p: np.exp(-p), _everywhere(lambda p: p < 300)),
+    Link((oc.ASIN,), np.sin, lambda p: 1.0 / np.cos(p), _right_angle),
+    Link((oc.ATAN,), np.tan, lambda p: np.cos(p) ** 2, _right_angle),
+    Link((oc.ACOS,), np.cos, lambda p: 1.0 / np.sin(p), _everywhere(lambda p: (p >= 0) & (p <= np.pi))),
+    Link((oc.SIN,), np.arcsin, lambda p: np.sqrt(1.0 - p**2), _within_one),
+    Link((oc.COS,), np.arccos, lambda p: np.sqrt(1.0 - p**2), _within_one),
+    Link((oc.TANH,), np.arctanh, lambda p: 1.0 - p**2, _everywhere(lambda p: np.abs(p) < 1)),
+    Link(
+        (oc.SIN, oc.SQUARE), lambda p: np.arcsin(np.sqrt(p)), lambda p: 2.0 * np.sqrt(p * (1.0 - p)),
+        _everywhere(lambda p: (p >= 0) & (p <= 1)),
+    ),
+    Link((oc.EXP,), np.log1p, lambda p: p + 1.0, _everywhere(lambda p: p > -1), minus_one=True),
+    Link((oc.EXP, oc.INV), lambda p: np.log1p(1.0 / p), lambda p: p**2 + p, _positive, minus_one=True),
+)
 
 
 def links(t: Target, allowed: frozenset[str]) -> Iterator[Target]:
@@ -107,62 +181,20 @@ def links(t: Target, allowed: frozenset[str]) -> Iterator[Target]:
 
     A link of a quantity with units must be a power; others need a pure number (``t.dimension`` 0 or None).
     """
-    y, d = t.values, t.dimension
-    pure = d is None or d == 0
-    positive = bool(np.all(y > 0))
+    for link in LINKS:
+        if link.fits(t.dimension) and link.allowed(allowed) and (found := behind(t, link)) is not None:
+            yield found
 
-    def power(factor: float) -> int | None:
-        if d is None:
-            return None
-        scaled = d * factor
-        return int(scaled) if scaled == int(scaled) else None
 
-    def usable(values: NDArray[np.float64]) -> bool:
-        if not np.all(np.isfinite(values)):
-            return False
-        spread = float(np.std(values))
-        return spread > 1e-9 * float(np.max(np.abs(values)) or 1.0)
-
-    def link(values: NDArray[np.float64], dimension: int | None, *codes: int) -> Iterator[Target]:
-        if usable(values) and all(ops.BY_OPCODE[c].name in allowed for c in codes):
-            yield t.then(values, dimension, *(Step(c) for c in codes))
-
+def behind(t: Target, link: Link) -> Target | None:
+    """The target behind a link; None where that is not defined, or constant."""
     with np.errstate(all="ignore"):
-        if np.all(y != 0):
-            yield from link(1.0 / y, power(-1), oc.INV)
-        if positive:
-            yield from link(y**2, power(2), oc.SQRT)
-            yield from link(1.0 / y**2, power(-2), oc.INV, oc.SQRT)
-            if d is None or power(0.5) is not None:
-                yield from link(np.sqrt(y), power(0.5), oc.SQUARE)
-                yield from link(1.0 / np.sqrt(y), power(-0.5), oc.INV, oc.SQUARE)
-        elif np.all(y < 0):
-            yield from link(y**2, power(2), oc.SQRT, oc.NEG)
-        if not pure:
-            return
-        if positive:
-            yield from link(np.log(y), 0, oc.EXP)
-        if np.max(y) < 300:
-            yield from link(np.exp(y), 0, oc.LOG)
-        if np.all(np.abs(y) <= np.pi / 2):
-            yield from link(np.sin(y), 0, oc.ASIN)
-            yield from link(np.tan(y), 0, oc.ATAN)
-        if np.all((y >= 0) & (y <= np.pi)):
-            yield from link(np.cos(y), 0, oc.ACOS)
-        if np.all(np.abs(y) <= 1):
-            yield from link(np.arcsin(y), 0, oc.SIN)
-            yield from link(np.arccos(y), 0, oc.COS)
-            if np.all(np.abs(y) < 1):
-                yield from link(np.arctanh(y), 0, oc.TANH)
-            if np.all(y >= 0):
-                yield from link(np.arcsin(np.sqrt(y)), 0, oc.SIN, oc.SQUARE)
-        minus_one = Step(oc.SUB, ONE, np.ones(len(y)))
-        if np.all(y > -1) and {"exp", "-"} <= allowed:
-            values = np.log1p(y)
-            if usable(values):
-                yield t.then(values, 0, Step(oc.EXP), minus_one)
-            if positive and {"/", "inv"} & allowed and usable(np.log1p(1.0 / y)):
-                yield t.then(np.log1p(1.0 / y), 0, Step(oc.EXP), minus_one, Step(oc.INV))
+        if not link.defined(t.values):
+            return None
+        values = link.undo(t.values)
+    if not np.all(np.isfinite(values)) or np.std(values) <= 1e-9 * float(np.max(np.abs(values)) or 1.0):
+        return None
+    return t.then(values, link.dimension(t.dimension), *link.steps(len(values)))
 
 
 def peels(

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 # What each process compiles, by the proposers that call it.
-SHARES = (("library", "reduction", "atoms"), ("evolution",))
+SHARES = (("library", "reduction", "beam", "atoms"), ("evolution",))
 # Longest wait for the other process, in seconds.
 LONGEST = 600.0
 
@@ -62,7 +62,7 @@ def compile_share(proposers: tuple[str, ...]) -> None:
         y = X[:, 0] * np.exp(-X[:, 1]) + X[:, 2] + 0.01 * rng.standard_normal(80)
         # Guesses are fitted by kernels of their own.
         guesses = ("a*exp(-b*x0)",) if "library" in proposers else ()
-        settings = Settings(time_limit=LONGEST, library_sizes=(100,), guesses=guesses, proposers=proposers, turns=4)
+        settings = Settings(time_limit=LONGEST, library_sizes=(100,), guesses=guesses, proposers=proposers, turns=5)
         search(make_problem(from_arrays(X, y), None, settings), settings)
     finally:
         if before is None:
