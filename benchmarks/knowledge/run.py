@@ -14,6 +14,7 @@ import argparse
 import json
 import statistics
 import sys
+import tempfile
 import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
@@ -31,7 +32,8 @@ import peers  # noqa: E402
 import suites  # noqa: E402
 
 import hypo  # noqa: E402
-from hypo.knowledge import Knowledge  # noqa: E402
+from hypo.api.inputs import as_dataset  # noqa: E402
+from hypo.knowledge import Knowledge, lint  # noqa: E402
 from hypo.knowledge.domain import Domain  # noqa: E402
 from hypo.knowledge.rules import Law  # noqa: E402
 
@@ -63,20 +65,49 @@ def recovery(p: suites.Problem, entry: Mapping[str, Any], limit: float) -> Itera
     """Whether the law is found under more and more knowledge; and whether the false rule is pointed at."""
     data = table(p, ROWS, NOISE)
     units = {"units": dict(p.units or {})}
-    rules = {**units, "ranges": entry["ranges"], "rule": entry["rules"]}
+    rules, false = {**units, "ranges": entry["ranges"], "rule": entry["rules"]}, entry["false"]
     cases = {"nothing": {}, "units": units, "units and rules": rules,
-             "and a false rule": {**rules, "rule": [*entry["rules"], entry["false"]]}}
+             "a false rule among them": {**rules, "rule": [*(r for r in entry["rules"] if not opposite(r, false)), false]}}
     for case, known in cases.items():
         begin = time.monotonic()
         result = fit(p, data, known, limit)
         found = result.expression
         row = {"name": p.name, "case": case, "seconds": round(time.monotonic() - begin, 2), "found": found and str(found),
                "recovered": found is not None and judge.recovered(found, p, np.random.default_rng(SEED + 1))}
-        if case == "and a false rule":
-            last = result.rules[-1] if result.rules else None
-            row["pointed_at"] = last is not None and (last.without is not None or last.level == "refuted")
-            row["others_blamed"] = sum(r.without is not None for r in result.rules[:-1])
+        if false in known.get("rule", ()):
+            last = result.rules[-1]
+            row["reported"] = last.without is not None or last.level == "refuted"
+            row["linted"], row["true_linted"] = linted(p, data, known)
+            row["others_reported"] = sum(r.without is not None for r in result.rules[:-1])
         yield row
+
+
+def opposite(rule: Mapping[str, Any], false: Mapping[str, Any]) -> bool:
+    """Whether a rule says the opposite of the false one: both together are refused when the file is read."""
+    return rule["kind"] == false["kind"] and rule["variable"] == false["variable"]
+
+
+def linted(p: suites.Problem, data: pd.DataFrame, known: Mapping[str, Any]) -> tuple[bool, bool]:
+    """Whether the linter finds rows that break the last rule, and rows that break another."""
+    dataset, _ = as_dataset(data, p.target)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "k.toml"
+        path.write_text(as_toml(known), encoding="utf-8")
+        found = [str(f) for f in lint(path, dataset) if "break this rule" in str(f)]
+    last = f"[[rule]] {len(known['rule'])}:"
+    return any(last in text for text in found), any(last not in text for text in found)
+
+
+def as_toml(known: Mapping[str, Any]) -> str:
+    """The knowledge as a file."""
+    def value(v: Any) -> str:
+        if isinstance(v, Mapping):
+            return "{ " + ", ".join(f"{k} = {value(x)}" for k, x in v.items()) + " }"
+        return json.dumps(v)
+
+    lines = [f"[{name}]\n" + "\n".join(f"{k} = {value(v)}" for k, v in known[name].items()) for name in ("units", "ranges")]
+    lines += ["[[rule]]\n" + "\n".join(f"{k} = {value(v)}" for k, v in rule.items()) for rule in known["rule"]]
+    return "\n".join(lines) + "\n"
 
 
 def shape(p: suites.Problem, entry: Mapping[str, Any], limit: float) -> Iterator[dict[str, Any]]:
@@ -149,9 +180,10 @@ def summary(part: str, rows: list[dict[str, Any]]) -> Iterator[str]:
                 f"median {statistics.median(seconds):.1f} s")
         if part == "speed":
             line += f", {statistics.median(r['scored'] for r in own):,.0f} hypotheses (median)"
-        if "pointed_at" in own[0]:
-            line += (f"; false rule pointed at in {sum(r['pointed_at'] for r in own)}, "
-                     f"true ones beside it in {sum(r['others_blamed'] > 0 for r in own)}")
+        if "reported" in own[0]:
+            line += (f"; the false rule is pointed at in {sum(r['reported'] or r['linted'] for r in own)} "
+                     f"(report {sum(r['reported'] for r in own)}, linter {sum(r['linted'] for r in own)}), "
+                     f"a true one in {sum(r['true_linted'] or r['others_reported'] > 0 for r in own)}")
         yield line
 
 
