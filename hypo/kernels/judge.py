@@ -8,11 +8,23 @@ multiply-add for each pair; they stay in the cache while targets come and go. A 
 import numpy as np
 from numba import njit
 
-from hypo.kernels.scan import COLLINEAR, SLACK, _sum_promising
+from hypo.kernels.scan import COLLINEAR, SLACK
 
 # Rows closer than this to the span of a sum do not extend it; sums that leave less than this share are done.
 LEAST_FREE, NOTHING_LEFT = 1e-9, 1e-22
-_ONE = np.float32(1.0)
+_ONE, _ZERO = np.float32(1.0), np.float32(0.0)
+
+
+# A count is what LLVM makes vector code of.
+@njit(cache=True, error_model="numpy", nogil=True, fastmath={"nsz", "reassoc", "contract"})
+def _promising(rho, y, x, threshold):
+    """How many pairs reach x² + y² − 2·x·y·ρ ≥ threshold·(1 − ρ²), in single precision and up to its rounding."""
+    xx = x * x + SLACK
+    x2 = x + x
+    count = _ZERO
+    for b in range(rho.shape[0]):
+        count += _ONE if xx + y[b] * (y[b] - x2 * rho[b]) >= threshold * (_ONE - rho[b] * rho[b]) else _ZERO
+    return count
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -31,7 +43,7 @@ def best_pair(gram, short, r):
     for a in range(n - 1):
         x = y[a]
         threshold = np.float32(best)
-        if not _sum_promising(short[a, a + 1 :], y[a + 1 :], x, threshold):
+        if not _promising(short[a, a + 1 :], y[a + 1 :], x, threshold):
             continue
         xx = x * x + SLACK
         for b in range(a + 1, n):
