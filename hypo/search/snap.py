@@ -36,7 +36,7 @@ def _table() -> tuple[np.ndarray, tuple[tuple[Fraction, int, bool], ...]]:
     """Values and recipes (rational r, power m, root) of exact numbers r·π^m and sqrt(r·π^m), by value."""
     seen: dict[float, tuple[float, tuple[Fraction, int, bool]]] = {}
     for m in (0, 1, -1, 2, -2, 3, -3):
-        tops = range(1, 65) if m in (0, 1, -1) else range(1, 17)
+        tops = range(1, 65) if m in (0, 1, -1) else range(1, 33)
         for p in tops:
             for q in range(1, 33 if m in (0, 1, -1) else 17):
                 r = Fraction(p, q)
