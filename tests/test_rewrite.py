@@ -28,5 +28,14 @@ def test_fitted_constants_stay_free_with_their_values() -> None:
         np.testing.assert_allclose(evaluate(other, X, ["x"]), evaluate(e, X, ["x"]))
 
 
+def test_named_constants_keep_their_names() -> None:
+    e = hypo.parse("a*(g*S**2/(2*a) + 1)", variables=["S", "a"], constants={"g": 9.81})
+    found = list(spellings(e))
+    assert found
+    for other in found:
+        assert set(other.variables) <= {"S", "a"}
+        assert [c.value for c in other.constants if c.name == "g"] == [9.81]
+
+
 def test_short_formulas_are_left_alone() -> None:
     assert not list(spellings(hypo.parse("a*x", variables=["x", "a"])))

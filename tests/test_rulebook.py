@@ -152,3 +152,29 @@ def test_guesses_of_a_file_take_part() -> None:
     assert result.best is not None
     assert result.best.r2 > 0.99
     assert result.settings["guesses"] == ["a*x*exp(-b*z) + c"]
+
+
+def test_nothing_found_is_saved_and_read_again(tmp_path) -> None:
+    known = {"rule": [{"kind": "bounds", "min": 5.0, "hard": True}, {"kind": "bounds", "max": 6.0, "where": {"x": [0, 1]}}],
+             "grammar": {"must_use": ["x"], "max_complexity": 1}}
+    result = hypo.fit(table(60), "y", knowledge=known, time_limit=2)
+    assert result.best is None
+    result.save(tmp_path / "out")
+    again = hypo.Result.load(tmp_path / "out")
+    assert again.rules == result.rules
+    assert "Without the rule" not in str(again) or "lower by" not in str(again)
+
+
+def test_the_constant_is_fitted_under_a_hard_bound() -> None:
+    result = hypo.fit(table(60), "y", knowledge={"rule": [{"kind": "bounds", "max": -5.0, "hard": True}]}, time_limit=3)
+    assert result.best is not None
+    assert len(result.best.expression) == 1
+    assert result.best.expression.values[0] == pytest.approx(-5.0, abs=1e-6)
+
+
+def test_a_rule_that_the_answer_breaks_does_not_claim_another_answer() -> None:
+    known = {"rule": [{**FALLING, "hard": False, "weight": 0.1}]}
+    result = hypo.fit(table(), "y", knowledge=known, time_limit=4)
+    row = result.rules[0]
+    assert row.level == "refuted"
+    assert row.without is None

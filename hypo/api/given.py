@@ -135,6 +135,11 @@ class Scored:
     def remarks(self) -> list[str]:
         """The violated rules, constants that look like misspelt columns, and the note on units, in sentences."""
         lines = [f"Violates {v.rule} by {tables.number(v.amount)}: {v.message}." for v in self.violations]
+        lines += [
+            f'The formula breaks the hard rule "{r.rule}", so hypo fit would not return it.'
+            for r in self.rules
+            if r.hard and r.violation > 0
+        ]
         return [*lines, *self.hints, *([tables.sentence(self.unit_note)] if self.unit_note else [])]
 
     def __str__(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -26,8 +27,8 @@ class RuleRow:
 
     ``level`` is ``proved``, ``refuted`` or ``unrefuted`` (at ``points`` points), None when there is no formula; ``violation``
     is in [0, 1]. ``at``, ``left``, ``relation`` and ``right`` are the witness of a refuted rule. Of ``tried`` formulas
-    ``broken`` broke the rule. ``without`` is the formula that would have been the answer without this rule, by ``gain`` nats;
-    None when the rule did not change the answer.
+    ``broken`` broke the rule. ``without`` is the formula that would have been the answer without this rule, by ``gain`` nats
+    (None where there is no answer); None when the rule did not change the answer.
     """
 
     rule: str
@@ -44,7 +45,7 @@ class RuleRow:
     tried: int = 0
     broken: int = 0
     without: str | None = None
-    gain: float = 0.0
+    gain: float | None = None
 
     @staticmethod
     def checked(rule: Rule, v: Verdict | None, target: str) -> RuleRow:
@@ -80,16 +81,28 @@ class RuleRow:
             return "-"
         if self.level == "refuted":
             return f"broken{self._witness}"
-        return self.level if self.level == "proved" else f"holds at {grouped(self.points)} points"
+        if self.violation > 0:
+            return f"not met at the points tried{self._witness}"
+        count = f"{grouped(self.points)} point{'s' * (self.points != 1)}"
+        return self.level if self.level == "proved" else f"holds at {count}"
 
     @property
     def _witness(self) -> str:
         if self.at is None:
             return ""
         where = ", ".join(f"{name} = {number(value)}" for name, value in self.at.items())
-        if self.relation is None or self.left is None or self.right is None:
-            return f" at {where}"
-        return f" at {where}: {number(self.left)} {self.relation} {number(self.right)} is false"
+        place = f" at {where}" if where else ""
+        if self.relation is None:
+            return place
+        left, right = (_side(value) for value in (self.left, self.right))
+        return f"{place}: {left} {self.relation} {right} is false"
+
+
+def _side(value: float | None) -> str:
+    """A side of a comparison: a result file has no number for what is undefined or infinite."""
+    if value is None or math.isnan(value):
+        return "undefined"
+    return number(value) if math.isfinite(value) else "inf" if value > 0 else "-inf"
 
 
 def rules_table(rows: Sequence[RuleRow]) -> RenderableType:
@@ -114,8 +127,9 @@ def rules_table(rows: Sequence[RuleRow]) -> RenderableType:
 def over_tight(rows: Iterable[RuleRow], target: str) -> list[str]:
     """A sentence for each rule that changed the answer: knowledge that is too tight must be seen."""
     return [
-        f'Without the rule "{row.rule}" the answer would be {target} = {row.without}, with a score lower by '
-        f"{nats(row.gain)}: make sure that the rule is right."
+        f'Without the rule "{row.rule}" the answer would be {target} = {row.without}'
+        + (f", with a score lower by {nats(row.gain)}" if row.gain is not None else "")
+        + ": make sure that the rule is right."
         for row in rows
         if row.without is not None
     ]

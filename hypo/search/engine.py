@@ -252,12 +252,13 @@ def _search(
     )
 
 
-def _part(problem: Problem, settings: Settings, *, local: Executor, executor: Executor) -> tuple[Hypothesis, ...]:
-    """The front of a search for a part of the law. Raises KeyboardInterrupt where the user interrupted it."""
+def _part(problem: Problem, settings: Settings, *, local: Executor, executor: Executor) -> tuple[tuple[Hypothesis, ...], int]:
+    """The front of a search for a part of the law, and how many hypotheses it scored. Raises KeyboardInterrupt where the user
+    interrupted it."""
     outcome = _search(problem, settings, local, executor, None, None)
     if outcome.status == "interrupted":
         raise KeyboardInterrupt
-    return outcome.front
+    return outcome.front, outcome.scored
 
 
 def _proposers(

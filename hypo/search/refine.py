@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.expression.simplify import simplify
-from hypo.knowledge.claims import Verdict
 from hypo.scoring.score import NATIVE, Hypothesis
 from hypo.search.archive import Archive, rank
 from hypo.search.constants import fit
@@ -66,7 +65,7 @@ class Refiner:
         p = self.problem
         if self.settings.fit_constants:
             # Not snapped: a formula without variables is a yardstick, and 0 would be a poor one.
-            self._keep(self._fit_and_score(Expression.constant(float(np.mean(p.y)), free=True)))
+            self._keep(self._under_rules(self._fit(Expression.constant(float(np.mean(p.y)), free=True)), at_once=True))
         for name in p.columns:
             self.consider(Expression.variable(name))
 
@@ -201,18 +200,21 @@ class Refiner:
         """Check the front with care: formulas that break a hard rule after all leave. Reports on each rule."""
         if not self.rules:
             return ()
-        known: dict[Hypothesis, tuple[Verdict, ...]] = {}
+        seen: set[Hypothesis] = set()
         while True:
+            best = self.archive.best
+            verdicts = () if best is None else self.rules.verdicts(best.expression)
+            if best is not None and not keeps_hard(self.rules.rules, verdicts):
+                self.archive.drop(best)
+                continue
+            # Proofs take time: only the best formula gets them.
             for h in self.archive.front():
-                if h in known:
-                    continue
-                known[h] = self.rules.verdicts(h.expression)
-                if not keeps_hard(self.rules.rules, known[h]):
+                if h is not best and h not in seen and not self.rules.keeps_hard(h.expression):
                     self.archive.drop(h)
                     break
+                seen.add(h)
             else:
-                best = self.archive.best
-                return self.rules.reports(best, () if best is None else known[best])
+                return self.rules.reports(best, verdicts)
 
     def _fit(self, e: Expression, descents: int = 2) -> Hypothesis | None:
         """``e`` fitted and scored on all rows; with many rows None unless it may belong on the front

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from hypo.errors import FormulaError
-from hypo.expression.expr import Expression
+from hypo.expression.expr import PI, Expression
 from hypo.expression.simplify import simplify
 from hypo.kernels import opcodes as oc
 
@@ -32,6 +32,9 @@ def spellings(e: Expression) -> Iterator[Expression]:
         if op == oc.CONST and arg in e.free:
             whole = whole.replace_leaf(node, Expression.variable(f"theta_{arg}"))
     back = {n: Expression.constant(c.value, free=True) for n, c in free.items()}
+    # Named constants come back from sympy as plain names.
+    known = {c.name: c.value for c in e.constants if c.name is not None and not c.free and c != PI}
+    back |= {name: Expression.constant(value, name=name) for name, value in known.items()}
     try:
         start = to_sympy(whole)
     except FormulaError:

@@ -7,7 +7,6 @@ this rule kept from being the answer.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from functools import cached_property
 
 import numpy as np
 
+from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.kernels import opcodes as oc
 from hypo.knowledge.claims import REFUTED, Claim, Points, Values, Verdict, violation
@@ -28,6 +28,8 @@ from hypo.search.problem import Problem
 QUICK, FULL = 128, 2048
 # Margins below 0 by less than this share of their scale may be rounding. Forms whose claims are kept.
 DOUBTFUL, REMEMBERED = 1e-9, 200
+# Rows on which formulas are compared.
+SHOWN_ROWS = 64
 # The margin where a side is undefined, and the misfit where the formula is.
 UNDEFINED, FAR = -10.0, 1e12
 # Constants are fitted under the rules if there are no more of them, and the formula without rules is no worse than the best
@@ -42,7 +44,7 @@ class RuleReport:
     """What became of one rule: how the best formula fares, and what the rule did to others.
 
     Of ``tried`` formulas it pruned (if hard) or penalised ``broken``. ``without`` is the best formula that this rule alone kept
-    from being the answer, by ``gain`` nats; None when the rule did not change the answer.
+    from being the answer, by ``gain`` nats (None where there is no answer); None when the rule did not change the answer.
     """
 
     rule: Rule
@@ -50,7 +52,7 @@ class RuleReport:
     tried: int
     broken: int
     without: Hypothesis | None
-    gain: float
+    gain: float | None
 
 
 class _TimeIsUp(Exception):
@@ -177,6 +179,11 @@ class Rulebook:
             self._forms[key] = _Form(self, e)
         return self._forms[key]
 
+    def keeps_hard(self, e: Expression) -> bool:
+        """Whether ``e`` keeps all hard rules at ``FULL`` points."""
+        law = self.law(e)
+        return not any(r.hard and r.check(law, points=FULL, proof=False).amount > 0 for r in self.rules)
+
     def verdicts(self, e: Expression) -> tuple[Verdict, ...]:
         """Every rule checked with care: at ``FULL`` points and by interval arithmetic."""
         law = self.law(e)
@@ -272,20 +279,25 @@ class Rulebook:
                 break
         return best
 
+    def _same(self, a: Expression, b: Expression) -> bool:
+        """Whether two formulas predict the same on the first rows, to the digits that are shown."""
+        X = np.ascontiguousarray(self._problem.X[:, :SHOWN_ROWS])
+        one, two = (Program.of(e, self._problem.columns).value(X) for e in (a, b))
+        return bool(np.allclose(one, two, rtol=1e-3, atol=1e-3 * float(np.std(one))))
+
     # --- the end ------------------------------------------------------------------------------------------
 
     def reports(self, best: Hypothesis | None, verdicts: Sequence[Verdict]) -> tuple[RuleReport, ...]:
         """What became of each rule."""
         out = []
         for k, (rule, tally) in enumerate(zip(self.rules, self._tallies, strict=True)):
-            gain = best.score - tally.rival.score if best is not None and tally.rival is not None else -math.inf
-            changed = tally.rival is not None and (best is None or gain > 0)
-            out.append(
-                RuleReport(
-                    rule, verdicts[k] if verdicts else None, tally.tried, tally.broken,
-                    tally.rival if changed else None, gain if changed else 0.0,
-                )
-            )
+            rival, gain = tally.rival, None
+            if rival is not None and best is not None:
+                gain = best.score - rival.score
+                # The answer itself may break a soft rule: it is the answer all the same.
+                rival = rival if gain > 0 and not self._same(best.expression, rival.expression) else None
+            verdict = verdicts[k] if verdicts else None
+            out.append(RuleReport(rule, verdict, tally.tried, tally.broken, rival, gain if rival is not None else None))
         return tuple(out)
 
 

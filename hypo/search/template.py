@@ -43,14 +43,20 @@ NO_WORSE = 1.05
 
 
 class TemplateSearch:
-    """Proposes formulas of the template's form. ``solve`` searches a problem and returns the front of what it found."""
+    """Proposes formulas of the template's form. ``solve`` searches a problem and returns the front of what it found, and how
+    many hypotheses were scored for it."""
 
     def __init__(
         self, problem: Problem, settings: Settings, template: BoundTemplate,
-        solve: Callable[[Problem, Settings], tuple[Hypothesis, ...]],
+        solve: Callable[[Problem, Settings], tuple[tuple[Hypothesis, ...], int]],
     ) -> None:
         self.name = "template"
         self.cost = FIRST
+        # A constant that occurs once needs no name, and without one it merges with others.
+        e = template.expression
+        names = [c.name for c in e.constants]
+        constants = tuple(replace(c, name=None) if c.free and names.count(c.name) == 1 else c for c in e.constants)
+        template = replace(template, expression=replace(e, constants=constants))
         self._problem, self._settings, self._template, self._solve = problem, settings, template, solve
         self._unknowns = tuple(template.unknowns)
         self._X = {name: problem.X[k] for k, name in enumerate(problem.columns)}
@@ -172,6 +178,8 @@ class TemplateSearch:
             y=y,
             columns=self._template.unknowns[name],
             likelihood=Gaussian(y, None, w / w.mean()),
+            # Named constants stand in the form; within a part they would need its unit, which is not known.
+            constants={},
             dimensions={},
             target_dimension=None,
             knowledge=_grammar_only(self._problem.knowledge),
@@ -180,7 +188,8 @@ class TemplateSearch:
         share = min(self.cost / len(self._unknowns), left / 2)
         if share <= 0:
             return
-        front = self._solve(inner, replace(self._settings, time_limit=share, guesses=(), backend="native"))
+        front, scored = self._solve(inner, replace(self._settings, time_limit=share, guesses=(), backend="native"))
+        turn.clock.scored += scored
         new = [h.expression for h in sorted(front, key=lambda h: h.score)]
         old = [e for e in self._found[name] if str(e) not in {str(x) for x in new}]
         self._found[name] = [*new, *old][: 2 * KEPT]
@@ -217,7 +226,7 @@ class TemplateSearch:
 
 def _grammar_only(k: Knowledge) -> Knowledge:
     """What holds for a part of the law: operators and nesting, not units, size or shape."""
-    return Knowledge(operators=k.operators, forbid=k.forbid, nesting=k.nesting, constants=k.constants)
+    return Knowledge(operators=k.operators, forbid=k.forbid, nesting=k.nesting)
 
 
 def _now() -> float:
