@@ -33,6 +33,7 @@ import suites  # noqa: E402
 
 import hypo  # noqa: E402
 from hypo.api.inputs import as_dataset  # noqa: E402
+from hypo.expression.evaluate import evaluate  # noqa: E402
 from hypo.knowledge import Knowledge, lint  # noqa: E402
 from hypo.knowledge.domain import Domain  # noqa: E402
 from hypo.knowledge.rules import Law  # noqa: E402
@@ -130,10 +131,12 @@ def shape(p: suites.Problem, entry: Mapping[str, Any], limit: float) -> Iterator
         law = Law(found, p.target, p.names, {n: tuple(r) for n, r in entry["ranges"].items()})
         broken = [breaches(claims) for claims in (rule.claims(law) for rule in rules)]
         levels = [r.level for r in result.rules] if engine == "hypo" else None
-        test = p.fresh(2000, np.random.default_rng(1), 0.25)
-        miss = hypo.expression.evaluate.evaluate(found, test, p.names) - p.value(test)
+        test = p.fresh(2000, np.random.default_rng(1))
+        truth = p.value(test)
+        miss = evaluate(found, test, p.names) - truth
+        error = float(np.sqrt(np.mean(miss**2)) / np.std(truth))
         yield {"name": p.name, "engine": engine, "found": str(found), "broken": broken, "levels": levels,
-               "error": float(np.sqrt(np.nanmean(miss**2)) / np.std(p.value(test)))}
+               "error": error if np.isfinite(error) else np.inf}
 
 
 def breaches(claims: Any) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -79,6 +80,10 @@ class Archive:
     def rival(self, complexity: float) -> Hypothesis | None:
         """The best of those that are no more complex."""
         return min((h for h in self._by_prediction.values() if h.complexity <= complexity), key=rank, default=None)
+
+    def least_score(self, complexity: float) -> float:
+        """The lowest score of those that are no more complex; infinite without any."""
+        return min((h.score for h in self._by_prediction.values() if h.complexity <= complexity), default=math.inf)
 
     def __len__(self) -> int:
         return len(self._by_prediction)

@@ -85,7 +85,7 @@ class Refiner:
         self._seen.add(key)
         if len(e) > 2 * self.problem.max_complexity:
             return None
-        h = self._fit_and_score(e) or self._within_domain(e)
+        h = self._under_rules(self._fit(e) or self._within_domain(e))
         if h is None:
             return None
         self._keep(h)
@@ -136,7 +136,7 @@ class Refiner:
         """The best of ``e`` with exact numbers near its constants: noise in fitted ones can put rows outside a domain."""
         if not 0 < len(e.free) <= FEW_CONSTANTS or self.clock.expired:
             return None
-        found = [h for h in (self._fit_and_score(simplify(x)) for x in rounded(e)) if h is not None]
+        found = [h for h in (self._fit(simplify(x)) for x in rounded(e)) if h is not None]
         return min(found, key=rank, default=None)
 
     def _keep(self, h: Hypothesis | None) -> None:
@@ -171,6 +171,9 @@ class Refiner:
         ``at_once``, or at the end of the turn."""
         if h is None or not self.rules:
             return h
+        if h.score > self.archive.least_score(h.complexity) + WORTH:
+            # Rules only add to a score, and this one is far from the front without them.
+            return None
         found = self.rules.applied(h)
         if (found is None or found.violation > h.violation) and h.expression.free:
             if not at_once:
@@ -181,9 +184,9 @@ class Refiner:
         return found
 
     def _worth(self, h: Hypothesis) -> bool:
-        """Whether ``h``, scored without the rules, may be the best under them."""
+        """Whether ``h``, scored without the rules, may be the best under them: they only add to a score."""
         best = self.archive.best
-        return not self.clock.expired and (best is None or h.score < best.score + WORTH)
+        return not self.clock.expired and (best is None or h.score < best.score)
 
     def _fit_under_rules(self) -> None:
         """Fit the constants of the best formulas since the last call that break rules."""

@@ -7,6 +7,7 @@ this rule kept from being the answer.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
@@ -35,6 +36,8 @@ UNDEFINED, FAR = -10.0, 1e12
 # Constants are fitted under the rules if there are no more of them, and the formula without rules is no worse than the best
 # under them by more nats.
 MOST_FITTED, WORTH = 6, 5.0
+# Steps of such a fit, and rows it looks at.
+STEPS, FITTED_ROWS = 15, 20_000
 # Steps beyond the edge of what a hard rule allows, as shares of the way there.
 BEYOND = (0.0, 1e-9, 1e-6, 1e-4, 1e-2)
 
@@ -253,8 +256,8 @@ class Rulebook:
                 if clock is not None and clock.expired:
                     raise _TimeIsUp
                 e = formula(u)
-                found = score(e)
-                known[key] = (FAR, np.full(len(hard), UNDEFINED)) if found is None else (found.misfit, form.least_margins(e))
+                misfit = self._misfit(e)
+                known[key] = (misfit, form.least_margins(e)) if misfit < FAR else (FAR, np.full(len(hard), UNDEFINED))
             return known[key]
 
         def objective(u: Values) -> float:
@@ -265,7 +268,7 @@ class Rulebook:
         constraints = [{"type": "ineq", "fun": lambda u: figures(u)[1][hard]}] if hard.any() else ()
         u0 = start / size
         try:
-            found = minimize(objective, u0, method="SLSQP", constraints=constraints, options={"maxiter": 40, "ftol": 1e-6})
+            found = minimize(objective, u0, method="SLSQP", constraints=constraints, options={"maxiter": STEPS, "ftol": 1e-4})
         except _TimeIsUp:
             return None
         if not np.all(np.isfinite(found.x)):
@@ -278,6 +281,16 @@ class Rulebook:
             if best is not None or not hard.any():
                 break
         return best
+
+    def _misfit(self, e: Expression) -> float:
+        """The misfit on the first ``FITTED_ROWS`` rows, as if all were like them; ``FAR`` where undefined."""
+        p, likelihood = self._problem, self._problem.likelihood
+        n = min(len(p.y), FITTED_ROWS)
+        r = p.y[:n] - Program.of(e, p.columns).value(np.ascontiguousarray(p.X[:, :n]))
+        if likelihood.root_weights is not None:
+            r = r * likelihood.root_weights[:n]
+        rss = float(r @ r) * (len(p.y) / n)
+        return likelihood.misfit(rss) if math.isfinite(rss) else FAR
 
     def _same(self, a: Expression, b: Expression) -> bool:
         """Whether two formulas predict the same on the first rows, to the digits that are shown."""
