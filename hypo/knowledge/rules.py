@@ -220,14 +220,14 @@ class Rule(ABC):
 
 
 def together(verdicts: Iterable[Verdict]) -> Verdict:
-    """The verdict on all claims of a rule: as violated as the worst of them, and proved if all are."""
+    """The verdict on all claims of a rule: as violated as the worst of them, refuted if one is and proved if all are."""
     all_of = list(verdicts)
     worst = max(all_of, key=lambda v: v.amount)
     points = max(v.points for v in all_of)
-    if worst.level == REFUTED:
-        return replace(worst, points=points)
+    if any(v.level == REFUTED for v in all_of):
+        return replace(worst, level=REFUTED, points=points)
     proved = all(v.level == PROVED for v in all_of)
-    return Verdict(PROVED if proved else UNREFUTED, 0.0, points)
+    return replace(worst, level=PROVED if proved else UNREFUTED, points=points)
 
 
 def in_words(name: str, low: float, high: float) -> str:
