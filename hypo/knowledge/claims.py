@@ -123,6 +123,12 @@ class Claim(ABC):
     def scaled(self, points: Points) -> Claim:
         """The claim with the scales of its comparisons taken from their sides at ``points``."""
 
+    @property
+    def work(self) -> int:
+        """About how many evaluations of a law one margin takes. Above 1 it rests on quadrature, whose NaN may say no more than
+        that it failed."""
+        return 1
+
 
 # --- one comparison -------------------------------------------------------------------------------------------------
 
@@ -303,6 +309,10 @@ class _Combination(Claim):
     def names(self) -> frozenset[str]:
         return frozenset().union(*(c.names for c in self.claims))
 
+    @property
+    def work(self) -> int:
+        return max(c.work for c in self.claims)
+
     def scaled(self, points: Points) -> Claim:
         return type(self)(tuple(c.scaled(points) for c in self.claims))
 
@@ -344,6 +354,10 @@ class Not(Claim):
     @property
     def names(self) -> frozenset[str]:
         return self.claim.names
+
+    @property
+    def work(self) -> int:
+        return self.claim.work
 
     @cached_property
     def _pushed(self) -> Claim | None:
@@ -389,6 +403,10 @@ class Implies(Claim):
     @property
     def names(self) -> frozenset[str]:
         return self._either.names
+
+    @property
+    def work(self) -> int:
+        return self._either.work
 
     def margin(self, points: Points) -> Values:
         return self._either.margin(points)

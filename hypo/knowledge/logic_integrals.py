@@ -25,11 +25,14 @@ from hypo.kernels import opcodes as oc
 from hypo.knowledge.claims import Boxes, Claim, Comparison, Points, Sides, Values
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(8)
-_CONVERGED = 1e-11
+_CONVERGED, _COARSE_CONVERGED = 1e-11, 1e-8
 _PANELS = 16  # to begin with: what a corner between the outermost nodes of a panel hides is then below 1e-6
-_HALVINGS, _MANY = 40, 64  # at most, and panels for each integral
+_KEPT = 4
+_HALVINGS, _MANY = 30, 64  # at most, and panels for each integral
 _COARSE_PANELS, _COARSE_HALVINGS, _COARSE_MANY = 2, 5, 8  # of integrals within each other, or under exists
-_UNREST = 1e-3  # what the last halving may change, relative to the integral of the size; more is a pole or the like
+_FEW = 1024  # so many panels are halved at any rate
+# What the last halving may change, relative to the integral of the size; more is a pole or the like.
+_UNREST, _COARSE_UNREST = 1e-3, 0.03
 _MAX_NODES = 400
 _CORNERED = frozenset({oc.ABS, oc.MIN, oc.MAX, oc.CBRT, oc.ASIN, oc.ACOS})
 _BOUNDED = 32  # a power of two: panels then end at exact fractions
@@ -79,12 +82,33 @@ class Quadrature:
         """The variables that occur, but for the integrated one."""
         return self.integrand.names - {self.variable} | self.low.names | self.high.names
 
+    @cached_property
+    def work(self) -> int:
+        """The integrand's evaluations for a smooth one: each panel and its halves."""
+        inner, ends = (sum(q.work for q in part) for part in (self.integrand.integrals, self.low.integrals + self.high.integrals))
+        return 3 * len(_NODES) * (_COARSE_PANELS if self.coarse else _PANELS) * max(inner, 1) + ends
+
     def at(self, points: Points, n: int) -> Values:
         """Values (n,), by halving panels until eight nodes in each agree with sixteen; NaN where a node is undefined or the
         sums do not come to rest."""
+        wanted = (n, *(points[name].tobytes() for name in sorted(self.names)))
+        if wanted not in self._known:
+            if len(self._known) >= _KEPT:
+                self._known.clear()
+            self._known[wanted] = self._found(points, n)
+        return self._known[wanted].copy()
+
+    @cached_property
+    def _known(self) -> dict[tuple[object, ...], Values]:
+        """Values at the points last asked for: margins, their scale and a witness are taken from the same ones."""
+        return {}
+
+    def _found(self, points: Points, n: int) -> Values:
         a, b = self.low.at(points, n), self.high.at(points, n)
         outer = {name: points[name] for name in self.integrand.names - {self.variable}}
-        panels, halvings, many = (_COARSE_PANELS, _COARSE_HALVINGS, _COARSE_MANY) if self.coarse else (_PANELS, _HALVINGS, _MANY)
+        panels, halvings, most, converged, unrestful = \
+            (_COARSE_PANELS, _COARSE_HALVINGS, _COARSE_MANY * n, _COARSE_CONVERGED, _COARSE_UNREST) if self.coarse else \
+            (_PANELS, _HALVINGS, max(_MANY * n, _FEW), _CONVERGED, _UNREST)
         total, unrest = np.zeros(n), np.zeros(n)
         # Panels that are not settled: which integral they are part of, from where to where as parts of it, and their sums.
         edges = np.linspace(0, 1, panels + 1)
@@ -99,8 +123,8 @@ class Quadrature:
                 m = len(which)
                 finer, larger = parts[:m] + parts[m:], part_sizes[:m] + part_sizes[m:]
                 size += np.bincount(which, larger - sizes, n)
-                crude = np.abs(finer - sums) > _CONVERGED * size[which]
-                if halving + 1 == halvings or crude.sum() > many * n:
+                crude = np.abs(finer - sums) > converged * size[which]
+                if halving + 1 == halvings or crude.sum() > most:
                     # At a pole halves and wholes differ as much at the last as at the first.
                     change = np.maximum(np.abs(finer - sums), np.abs(larger - sizes))
                     unrest = np.bincount(which, change, n)
@@ -111,7 +135,7 @@ class Quadrature:
                 again = np.tile(crude, 2)
                 which, left, right = np.tile(which, 2)[again], halves[0][again], halves[1][again]
                 sums, sizes = parts[again], part_sizes[again]
-            total[~(unrest <= _UNREST * size)] = np.nan
+            total[~(unrest <= unrestful * size)] = np.nan
         return total
 
     def _panels(self, outer: Points, a: Values, b: Values, which: NDArray[np.int64], left: Values,
@@ -144,7 +168,7 @@ class Quadrature:
         defined = g.defined.reshape(n, _BOUNDED).all(axis=1) & a.defined & b.defined & np.isfinite(lo) & np.isfinite(hi)
         # An integrand without a value on a whole panel leaves no integral.
         nowhere = np.isnan(g.lo).reshape(n, _BOUNDED).any(axis=1) & ((a.hi < b.lo) | (b.hi < a.lo))
-        finer = self._simpson({**inner, self.variable: x_box}, (a, b, width), n)
+        finer = self._simpson({**inner, self.variable: x_box}, (a, b, width), n) if defined.any() else None
         if finer is not None:
             # Simpson's rule says nothing (NaN) where a derivative is not defined.
             lo, hi = np.fmax(lo, finer[0]), np.fmin(hi, finer[1])
@@ -189,6 +213,10 @@ class IntegralComparison(Claim):
     @property
     def names(self) -> frozenset[str]:
         return _names(self.comparison.names, self.integrals)
+
+    @property
+    def work(self) -> int:
+        return sum(q.work for q in self.integrals)
 
     def margin(self, points: Points) -> Values:
         return self.comparison.margin(self._with(points))

@@ -137,7 +137,9 @@ def _confirmed(claim: Claim, points: Points, margins: Values) -> tuple[Flags, Fl
     surely = np.isnan(e.lo) | (e.hi < 0)
     ignorant = (e.lo == -np.inf) & (e.hi == np.inf)
     sure = np.broadcast_to(surely | (ignorant & (margins < -_DOUBTFUL)), margins.shape)
-    return sure, np.broadcast_to(ignorant & ~np.asarray(e.defined), margins.shape) & np.isnan(margins) & ~sure
+    # Overflow and rounding leave intervals that are defined or finite; where quadrature fails only they can tell.
+    told = e.defined & (e.lo >= 0) if claim.work > 1 else e.defined | (e.lo > -np.inf)
+    return sure, np.broadcast_to(~np.asarray(told, dtype=bool), margins.shape) & np.isnan(margins) & ~sure
 
 
 def _search(claim: Claim, domain: Domain, points: Points, margins: Values, seed: int) -> Points | None:
