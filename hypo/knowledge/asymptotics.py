@@ -25,7 +25,7 @@ from hypo.knowledge.claims import (
     violation,
 )
 from hypo.knowledge.domain import Domain
-from hypo.knowledge.ladders import Ladder, along, enclosed, ladders, last, settled
+from hypo.knowledge.ladders import Ladder, along, enclosed, ladders, last, settled, trusted
 from hypo.knowledge.parameters import EXTENDED, NUMBER, VARIABLE, Choice, parameter
 from hypo.knowledge.proofs import settle
 from hypo.knowledge.rules import Law, Rule, together
@@ -136,6 +136,10 @@ class Limit(_Asymptotic):
         wanted = self.equals
         with np.errstate(all="ignore"):
             short, rungs = settled(values, lambda v: np.abs(v - wanted) / size)
+            if (short <= tolerance).any():
+                # Where numerators cancel to 0, any law goes to 0.
+                values = trusted(values, enclosed(f, self.variable, ladder, others), tolerance * size)
+                short, rungs = settled(values, lambda v: np.abs(v - wanted) / size)
             ends, columns = last(values, 3)
             away = np.abs(ends - wanted) / size
             # The far end runs away from a limit that earlier rungs came near to: rounding, or not the limit at all?
@@ -154,19 +158,24 @@ class Limit(_Asymptotic):
 
     @staticmethod
     def _grown(ends: Values) -> Values:
-        """The factor (m,) from the second last number to the last one."""
+        """The least factor (m,) by which one of the last numbers (m, k) exceeds the one before; those that are NaN tell
+        nothing, but for the last two."""
         with np.errstate(all="ignore"):
-            return np.where(np.isinf(ends[:, 2]), np.inf, ends[:, 2] / ends[:, 1])
+            factors = np.where(np.isposinf(ends[:, 1:]), np.inf, ends[:, 1:] / ends[:, :-1])
+            factors[:, :-1] = np.where(np.isnan(factors[:, :-1]), np.inf, factors[:, :-1])
+            factors[(ends[:, :-1] <= 0) & (ends[:, 1:] > 0)] = np.inf
+        return factors.min(axis=1)
 
     def _unbounded(self, f: Expression, values: Values, ladder: Ladder, others: Points) -> tuple[Values, Rungs]:
         sign = math.copysign(1.0, self.equals)
-        heights = sign * values
-        ends, columns = last(heights, 3)
+        bounds = enclosed(f, self.variable, ladder, others)
+        heights = sign * trusted(values, bounds, np.abs(values) / 100)
+        ends, columns = last(heights, 4)
         grown = self._grown(ends)
         # Numbers that stand still are short by 1.
         margins = np.clip((grown - _GROWING) / (_GROWING - 1), -2.0, 1.0)
-        margins[~(ends[:, 2] > 0)] = -3.0
-        margins[np.isnan(ends[:, 1:]).any(axis=1)] = np.nan
+        margins[~(ends[:, -1] > 0)] = -3.0
+        margins[np.isnan(ends[:, -2:]).any(axis=1)] = np.nan
         # What grew before and then broke off may have died of cancellation, unless its bounds show that it came back.
         with np.errstate(all="ignore"):
             grows = (heights[:, 1:] > _GROWING * heights[:, :-1]) & (heights[:, :-1] > 0)
@@ -174,12 +183,11 @@ class Limit(_Asymptotic):
         long: NDArray[np.bool_] = np.logical_and.reduce(windows, axis=2)
         lost = ~(margins >= 0) & long.any(axis=1)
         if lost.any():
-            bounds = enclosed(f, self.variable, ladder, others)
             highest = np.where(sign > 0, bounds.hi, -bounds.lo)
             for i in np.flatnonzero(lost):
-                if highest[i, columns[i, 2]] > heights[i, int(np.argmax(long[i])) + _LONG]:
+                if highest[i, columns[i, -1]] > heights[i, int(np.argmax(long[i])) + _LONG]:
                     margins[i] = 0.0
-        return margins, columns[:, 2]
+        return margins, columns[:, -1]
 
     def _tolerance(self, size: float) -> float:
         return 1e-4 if self.tolerance is None else self.tolerance / size

@@ -21,9 +21,9 @@ from hypo.knowledge.logic_proofs import Prover
 
 _OUTER = 128  # points of an outermost universal block
 _POINTS = {1: 64, 2: 64, 3: 16, 4: 8}  # of another block, by the number of blocks within each other
-QUICK_WORK = 40_000  # evaluations of the law in a check without proof, before the search near the best points
+QUICK_WORK = 24_000  # evaluations of the law in a check without proof, before the search near the best points
 _FEWEST = 4
-_CALLS = ((1, 40), (500, 8), (math.inf, 2))  # of claims in such a check, by their work: few points take time too
+_CALLS = ((1, 40), (500, 8), (math.inf, 1))  # of claims in such a check, by their work: few points take time too
 _ROUNDS = {1: 22, 2: 22, 3: 4, 4: 2}  # of the search near the best of them
 _STEPS = np.array([-1, -0.75, -0.5, -0.25, 0.25, 0.5, 0.75, 1])
 _NARROWEST = 1e-15

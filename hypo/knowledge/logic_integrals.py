@@ -29,7 +29,7 @@ _CONVERGED, _COARSE_CONVERGED = 1e-11, 1e-8
 _PANELS = 16  # to begin with: what a corner between the outermost nodes of a panel hides is then below 1e-6
 _KEPT = 4
 _HALVINGS, _MANY = 30, 64  # at most, and panels for each integral
-_COARSE_PANELS, _COARSE_HALVINGS, _COARSE_MANY = 2, 5, 8  # of integrals within each other, or under exists
+_COARSE_PANELS, _COARSE_HALVINGS, _COARSE_MANY = 2, 4, 4  # of integrals within each other, or under exists
 _FEW = 1024  # so many panels are halved at any rate
 # What the last halving may change, relative to the integral of the size; more is a pole or the like.
 _UNREST, _COARSE_UNREST = 1e-3, 0.03
