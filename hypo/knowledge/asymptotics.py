@@ -128,8 +128,16 @@ class Limit(_Asymptotic):
             margins, rungs = self._unbounded(f, values, ladder, others)
         else:
             margins, rungs = self._bounded(f, values, ladder, others, size)
-        sides = [Sides(float(row[int(k)]), "->", self.equals) for row, k in zip(values, rungs, strict=True)]
+        sides = [Sides(value, "->", self.equals, self._note(value))
+                 for value in (float(row[int(k)]) for row, k in zip(values, rungs, strict=True))]
         return margins, rungs, sides
+
+    def _note(self, value: float) -> str:
+        if math.isnan(value):
+            return "no value on the way"
+        if math.isinf(self.equals):
+            return f"{value:.4g} and not growing towards {_number(self.equals)}"
+        return f"{value:.4g} on the way, expected {self.equals:g}"
 
     def _bounded(self, f: Expression, values: Values, ladder: Ladder, others: Points, size: float) -> tuple[Values, Rungs]:
         tolerance = self._tolerance(size)
@@ -200,13 +208,15 @@ class Limit(_Asymptotic):
         return [(Measured(claim), box) for box in self._near(law)]
 
     def sentence(self, target: str) -> str:
-        return f"{target} goes to {_number(self.equals)} {self._way()}"
+        within = "" if self.tolerance is None or math.isinf(self.equals) else f" ± {self.tolerance:g}"
+        return f"{target} goes to {_number(self.equals)}{within} {self._way()}"
 
 
 class Growth(_Asymptotic):
     """``f ~ C·|x - to|^exponent`` (``x^exponent`` on the way to infinity), or bounds on it: ``at_most``, ``at_least``.
 
-    The exponent is that of log|f| by log|x - to|, and counts as met within ``tolerance`` (0.01); so does x²·log x for 2.
+    The exponent is that of log|f| by log|x - to|, and counts as met within ``tolerance``, 0.01 if none is stated, in proofs
+    too: x^2.0099 grows like x². So does x²·log x, whose exponent nears 2 as slowly as 1/log x.
     """
 
     kind = "growth"
@@ -225,6 +235,10 @@ class Growth(_Asymptotic):
             yield "at_least", f"{self.at_least:g} is above at_most = {self.at_most:g}; swap them"
 
     @property
+    def _within(self) -> float:
+        return self.tolerance or 0.01
+
+    @property
     def between(self) -> tuple[float, float]:
         """The least and the greatest exponent that is right."""
         if self.exponent is not None:
@@ -232,7 +246,7 @@ class Growth(_Asymptotic):
         return (-math.inf if self.at_least is None else self.at_least), (math.inf if self.at_most is None else self.at_most)
 
     def margins(self, law: Law, ladder: Ladder, others: Points, size: float) -> tuple[Values, Rungs, list[Sides]]:
-        f, tolerance = law.expression, self.tolerance or 0.01
+        f, tolerance = law.expression, self._within
         low, high = self.between
 
         def short(p: Values) -> Values:
@@ -267,7 +281,11 @@ class Growth(_Asymptotic):
         for row, k, off in zip(slopes, rungs, found, strict=True):
             p = float(row[min(int(k), len(row) - 1)])
             relation, right = ("==", low) if low == high else ("<=", high) if p > high else (">=", low)
-            sides.append(Sides(p, relation, right) if math.isfinite(off) else Sides(math.nan, relation, right))
+            wanted = {"==": "", "<=": "at most ", ">=": "at least "}[relation] + f"{right:g}"
+            if math.isfinite(off) and math.isfinite(p):
+                sides.append(Sides(p, relation, right, f"exponent {p:.4g}, expected {wanted}"))
+            else:
+                sides.append(Sides(math.nan, relation, right, f"no exponent, expected {wanted}"))
         return margins, rungs, sides
 
     def proofs(self, law: Law) -> Claims:
@@ -275,7 +293,7 @@ class Growth(_Asymptotic):
         f, x = law.expression, Expression.variable(self.variable)
         way = x if math.isinf(self.to) or not self.to else x - self.to
         rate = simplify(way * law.derivative(self.variable) / f)
-        tolerance = self.tolerance or 0.01
+        tolerance = self._within
         low, high = self.between
         bounds = ((">=", low - tolerance), ("<=", high + tolerance))
         return [(claim, box) for box in self._near(law) for claim in (
@@ -286,8 +304,9 @@ class Growth(_Asymptotic):
     def sentence(self, target: str) -> str:
         x = self.variable if math.isinf(self.to) or not self.to else f"({self.variable} - {self.to:g})"
         if self.exponent is not None:
-            return f"{target} grows like {x}^{self.exponent:g} {self._way()}"
-        words = [f"at {word} like {x}^{p:g}" for word, p in (("least", self.at_least), ("most", self.at_most)) if p is not None]
+            return f"{target} grows like {x}^({self.exponent:g} ± {self._within:g}) {self._way()}"
+        words = [f"at {word} like {x}^({p:g} {sign} {self._within:g})"
+                 for word, sign, p in (("least", "-", self.at_least), ("most", "+", self.at_most)) if p is not None]
         return f"{target} grows {' and '.join(words)} {self._way()}"
 
 

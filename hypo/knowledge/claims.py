@@ -52,11 +52,15 @@ _MAX_NODES = 120
 
 @dataclass(frozen=True)
 class Sides:
-    """The comparison that decides at one point: ``left relation right``, such as 0.3 >= 1.0."""
+    """The comparison that decides at one point: ``left relation right``, such as 0.3 >= 1.0.
+
+    Where such a comparison does not say what is wrong, ``note`` does in a few words.
+    """
 
     left: float
     relation: str
     right: float
+    note: str = ""
 
 
 @dataclass(frozen=True)

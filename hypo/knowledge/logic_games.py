@@ -18,6 +18,7 @@ from hypo.knowledge.claims import PROVED, REFUTED, UNREFUTED, Claim, Points, Sid
 from hypo.knowledge.domain import Domain, spread
 from hypo.knowledge.logic_claims import Block, Joint, Node, negated
 from hypo.knowledge.logic_proofs import Prover
+from hypo.knowledge.proofs import with_note
 
 _OUTER = 128  # points of an outermost universal block
 _POINTS = {1: 64, 2: 64, 3: 16, 4: 8}  # of another block, by the number of blocks within each other
@@ -185,7 +186,7 @@ def _deciding(node: Node, at: Points) -> Sides:
             sign = 1 if node.every else -1
             margins = [sign * _margin(part, at) for part in node.parts]
             node = node.parts[int(np.argmin(np.where(np.isnan(margins), np.inf, margins)))]
-    return node.sides(at, 0)
+    return with_note(node.sides(at, 0), node)
 
 
 def _margin(node: Node, at: Points) -> float:

@@ -85,7 +85,8 @@ class Quadrature:
     @cached_property
     def work(self) -> int:
         """The integrand's evaluations for a smooth one: each panel and its halves."""
-        inner, ends = (sum(q.work for q in part) for part in (self.integrand.integrals, self.low.integrals + self.high.integrals))
+        inner = sum(q.work for q in self.integrand.integrals)
+        ends = sum(q.work for q in self.low.integrals + self.high.integrals)
         return 3 * len(_NODES) * (_COARSE_PANELS if self.coarse else _PANELS) * max(inner, 1) + ends
 
     def at(self, points: Points, n: int) -> Values:
@@ -127,7 +128,7 @@ class Quadrature:
                 if halving + 1 == halvings or crude.sum() > most:
                     # At a pole halves and wholes differ as much at the last as at the first.
                     change = np.maximum(np.abs(finer - sums), np.abs(larger - sizes))
-                    unrest = np.bincount(which, change, n)
+                    unrest += np.bincount(which, change, n)
                     crude[:] = False
                 total += np.bincount(which[~crude], finer[~crude], n)
                 if not crude.any():

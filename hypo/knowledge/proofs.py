@@ -8,6 +8,7 @@ R. E. Moore, R. B. Kearfott, M. J. Cloud, *Introduction to Interval Analysis* (2
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import replace
 
@@ -22,6 +23,7 @@ from hypo.knowledge.claims import (
     Claim,
     Flags,
     Points,
+    Sides,
     Values,
     Verdict,
     Witness,
@@ -48,8 +50,8 @@ def settle(claim: Claim, domain: Domain, *, points: int = 1024, proof: bool = Tr
     """Whether ``claim`` holds on ``domain``: at ``points`` points and, with ``proof``, on the whole of it.
 
     A point refutes the claim when its margin is negative or a side is undefined there; what could be rounding or overflow
-    counts only if interval arithmetic confirms it. A side that neither floats nor intervals can tell (an integral that quadrature
-    does not find) counts as violated, but leaves the claim unrefuted. The amount is
+    counts only if interval arithmetic confirms it. A side that neither floats nor intervals can tell (an integral that
+    quadrature does not find) counts as violated, but leaves the claim unrefuted. The amount is
     :func:`~hypo.knowledge.claims.violation` of the margins at the points, its maximum taken over what a proof or a search for a
     worse witness found as well. Without ``proof`` the witness is the worst of the points; with it, witnesses are confirmed
     where intervals can do so. A proof gives up after ``budget`` boxes or ``deadline`` seconds (None: no limit); the verdict is
@@ -89,7 +91,16 @@ def _refuted(claim: Claim, points: Points, index: int, found: Values, margins: V
     q, worst = badness(margins), float(badness(found[index : index + 1])[0])
     amount = (max(float(q.mean()), worst / len(q)) + max(float(q.max()), worst)) / 2
     at = {name: float(values[index]) for name, values in points.items()}
-    return Verdict(REFUTED, amount, len(q), Witness(at, claim.sides(points, index)))
+    return Verdict(REFUTED, amount, len(q), Witness(at, with_note(claim.sides(points, index), claim)))
+
+
+def with_note(sides: Sides, claim: Claim) -> Sides:
+    """``sides`` with a note on which of them has no value."""
+    lost = [name for name, side in (("left", sides.left), ("right", sides.right)) if not math.isfinite(side)]
+    if not lost or sides.note:
+        return sides
+    which = "both sides have" if len(lost) == 2 else f"the {lost[0]} side has"
+    return replace(sides, note=f"{which} no value here" + (", or an integral was not found" if claim.work > 1 else ""))
 
 
 # --- points -----------------------------------------------------------------------------------------------------------
