@@ -487,6 +487,8 @@ def test_cancellation_is_no_limit(text, to, false, true):
 def test_witnesses_say_what_is_wrong():
     found = rule('kind = "growth", variable = "x", to = "inf", exponent = 2').check(law("x**3"))
     assert found.witness.sides.note == "exponent 3, expected 2"
+    found = rule('kind = "growth", variable = "x", to = "inf", exponent = 2, tolerance = 0.001').check(law("x**2.0099"))
+    assert found.witness.sides.note == "exponent 2.0099, expected 2"
     found = rule('kind = "bounds", min = 0').check(law("sqrt(x - 5)"))
     assert found.witness.sides.note == "the left side has no value here"
 

@@ -283,7 +283,7 @@ class Growth(_Asymptotic):
             relation, right = ("==", low) if low == high else ("<=", high) if p > high else (">=", low)
             wanted = {"==": "", "<=": "at most ", ">=": "at least "}[relation] + f"{right:g}"
             if math.isfinite(off) and math.isfinite(p):
-                sides.append(Sides(p, relation, right, f"exponent {p:.4g}, expected {wanted}"))
+                sides.append(Sides(p, relation, right, f"exponent {p:.6g}, expected {wanted}"))
             else:
                 sides.append(Sides(math.nan, relation, right, f"no exponent, expected {wanted}"))
         return margins, rungs, sides
