@@ -130,6 +130,15 @@ def test_a_package_that_offers_something_else(packages):
                     "hypo.knowledge.Rule")]
 
 
+def test_a_package_whose_kind_has_no_name(packages):
+    (packages / "plugin_nameless.py").write_text(
+        "from hypo.knowledge.rules import Rule\nclass Kind(Rule):\n    def claims(self, law): return []\n")
+    install(packages, "hypo-nameless", "2", {"nameless": "plugin_nameless:Kind"})
+    assert read({"kind": "nameless"})[1] == [
+        (("kind",), "the package hypo-nameless 2 offers the rule kind nameless, but plugin_nameless:Kind has no kind; it needs "
+                    'kind = "nameless" in its body')]
+
+
 def test_built_in_kinds_stay(packages):
     (packages / "plugin_bounds.py").write_text("raise RuntimeError")
     install(packages, "hypo-bounds", "1", {"bounds": "plugin_bounds:Bounds"})

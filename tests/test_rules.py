@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import pickle
 import random
+import textwrap
 import tomllib
 from dataclasses import fields, replace
 from itertools import pairwise
@@ -24,7 +26,6 @@ from hypo.knowledge.parameters import (
     EXTENDED,
     FLAG,
     INTERVALS,
-    NONNEGATIVE,
     NUMBER,
     NUMBERS,
     PAIR,
@@ -33,11 +34,13 @@ from hypo.knowledge.parameters import (
     TEXT,
     VARIABLE,
     VARIABLES,
+    WEIGHT,
     Choice,
     parameter,
 )
 from hypo.knowledge.plugins import built_in_kinds, read_rule
 from hypo.knowledge.rules import Law, Rule
+from hypo.knowledge.shapes import _SLOPE
 
 RANGES = {"x": (0.5, 2.0), "y": (0.5, 3.0), "z": (-1.0, 1.0)}
 
@@ -298,7 +301,7 @@ finite = st.floats(-1e6, 1e6)
 ends = st.tuples(st.floats(-1e6, 0), st.floats(1e-6, 1e6)) | st.tuples(st.just(-math.inf), finite) | st.just((0.0, math.inf))
 SORTS = {
     id(NUMBER): finite, id(EXTENDED): finite | st.sampled_from([math.inf, -math.inf]), id(POSITIVE): st.floats(1e-6, 1e6),
-    id(NONNEGATIVE): st.floats(0, 1e6), id(FLAG): st.booleans(), id(VARIABLE): names,
+    id(WEIGHT): st.floats(0, 1e6), id(_SLOPE): st.floats(0, 1e150), id(FLAG): st.booleans(), id(VARIABLE): names,
     id(VARIABLES): st.lists(names, min_size=1, max_size=3, unique=True).map(tuple),
     id(PAIR): st.lists(names, min_size=2, max_size=2, unique=True).map(tuple),
     id(NUMBERS): st.lists(finite, min_size=1, max_size=3).map(tuple),
@@ -365,7 +368,7 @@ def test_nothing_but_problems_comes_of_a_wrong_table(kind, table):
         (("variabel",), 'unknown key "variabel" of the kind monotone; did you mean variable?'),
         ((), 'the kind monotone needs the variable; write variable = "x"'),
         (("direction",), 'got "up"; expected increasing or decreasing'),
-        (("weight",), "expected a number of at least 0, got -1"),
+        (("weight",), "expected a number from 0 to 1e+06, got -1"),
         (("where", "x"), "the range ends at 0, below its start 1; swap them"),
         (("where", "y"), "expected a range such as [0.0, 1.0], got 3"),
     ]),
@@ -426,8 +429,8 @@ def test_a_wrong_formula_says_where():
     ('kind = "zeros", variable = "x", at = [0, 1], only = true', "f is zero at x = 0 and 1 only"),
     ('kind = "limit", variable = "x", to = "inf", equals = "-inf"', "f goes to -infinity as x goes to infinity"),
     ('kind = "limit", variable = "x", to = 0, side = "above", equals = 1', "f goes to 1 as x goes to 0 from above"),
-    ('kind = "growth", variable = "x", to = "inf", exponent = 2', "f grows like x^2 as x goes to infinity"),
-    ('kind = "growth", variable = "x", to = 1, at_least = -1', "f grows at least like (x - 1)^-1 as x goes to 1"),
+    ('kind = "growth", variable = "x", to = "inf", exponent = 2', "f grows like x^(2 ± 0.01) as x goes to infinity"),
+    ('kind = "growth", variable = "x", to = 1, at_least = -1', "f grows at least like (x - 1)^(-1 - 0.01) as x goes to 1"),
     ('kind = "depends", variable = "x"', "f depends on x"),
 ])
 def test_words(text, expected):
@@ -442,6 +445,52 @@ def test_names_are_checked_against_the_table():
         'unknown variable "Lenght"; did you mean Length?', "T is the target; a rule is about the variables",
         "c is a constant; a rule is about the variables"]
     assert any("Lenght" in m for m in rule('kind = "logic", formula = "Lenght > 0 implies f > 0"').misfits(["Length"], "f", {}))
+
+
+# --- rounding ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ends", [(0.1, 10.0), (1e-9, 1e-6), (1e6, 1e9)])
+@pytest.mark.parametrize("text", ["x*(2.5 + 3.7/x)", "x*(1.1 + 0.3/x)", "(x**2 + x)/x", "sqrt(x**2)", "exp(log(x))", "1/(1/x)"])
+def test_rounding_is_no_curvature(text, ends):
+    for kind in ("convex", "concave"):
+        for hard in (False, True):
+            verdict = rule_class(kind)(variable="x", hard=hard).check(law(text, x=ends), points=128)
+            assert (verdict.level, verdict.amount) == (UNREFUTED, 0.0)
+
+
+def test_rounding_breaks_no_identity():
+    nothing = law("(x + y)**2 - (x - y)**2 - 4*x*y")
+    for text in ('kind = "zeros", variable = "x", at = 1', 'kind = "even", variable = "x"',
+                 'kind = "monotone", variable = "x", direction = "decreasing"'):
+        assert rule(text).check(nothing).amount == 0.0
+
+
+@pytest.mark.parametrize("text", ["1e9 - 1e-3*x**2", "1 - 1e-9*x**2", "sin(1e6*x)"])
+def test_small_curvature_is_no_rounding(text):
+    assert rule_class("convex")(variable="x").check(law(text)).level == REFUTED
+
+
+@pytest.mark.parametrize(("text", "to", "false", "true"), [
+    ("(exp(x) - 1)/x", 0, 0, 1), ("(1 - cos(x))/x**2", 0, 0, 0.5), ("(x - sin(x))/x**3", 0, 0, 1 / 6),
+    ("x*log(1 + 1/x)", math.inf, 0, 1), ("sqrt(x**2 + x) - x", math.inf, 0, 0.5), ("sin(3*x)*y", math.inf, math.inf, None),
+    ("-x*y", math.inf, math.inf, -math.inf), ("log(x)*y", math.inf, 3, math.inf)])
+def test_cancellation_is_no_limit(text, to, false, true):
+    limit = rule_class("limit")
+    found = limit(variable="x", to=to, equals=false).check(law(text))
+    assert found.level == REFUTED
+    assert found.amount > 0.01
+    assert "expected" in found.witness.sides.note or "not growing towards infinity" in found.witness.sides.note
+    assert true is None or limit(variable="x", to=to, equals=true).check(law(text)).amount == 0
+
+
+def test_witnesses_say_what_is_wrong():
+    found = rule('kind = "growth", variable = "x", to = "inf", exponent = 2').check(law("x**3"))
+    assert found.witness.sides.note == "exponent 3, expected 2"
+    found = rule('kind = "growth", variable = "x", to = "inf", exponent = 2, tolerance = 0.001').check(law("x**2.0099"))
+    assert found.witness.sides.note == "exponent 2.0099, expected 2"
+    found = rule('kind = "bounds", min = 0').check(law("sqrt(x - 5)"))
+    assert found.witness.sides.note == "the left side has no value here"
 
 
 # --- kinds of one's own -----------------------------------------------------------------------------------------------
@@ -464,7 +513,7 @@ def test_a_kind_of_ones_own():
     own = Saturates(variable="x", slope=0.1)
     assert own.check(law("tanh(3*x)"), proof=True).level == PROVED
     assert own.check(law("x")).level == REFUTED
-    assert str(own) == "f is saturates with variable = x and slope = 0.1"
+    assert str(own) == "f saturates with variable = x and slope = 0.1"
     assert own.as_dict() == {"kind": "saturates", "variable": "x", "slope": 0.1}
     assert Saturates.read(own.as_dict(), pytest.fail) == own
     with pytest.raises(KnowledgeError, match=r"rule saturates slope: expected a number above 0, got -1") as caught:
@@ -472,6 +521,56 @@ def test_a_kind_of_ones_own():
     assert len(caught.value.problems) == 2
     with pytest.raises(AttributeError):
         own.weight = 3.0
+
+
+def test_the_example_of_the_documentation(tmp_path, monkeypatch):
+    text = Rule.__doc__.split("::\n", 1)[1].split("    It may define", 1)[0]
+    (tmp_path / "example_of_a_kind.py").write_text(textwrap.dedent(text))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    own = importlib.import_module("example_of_a_kind").Saturates(variable="x", slope=0.5)
+    assert str(own) == "f saturates with variable = x and slope = 0.5"
+    assert own.check(law("sqrt(x + 1)"), proof=True).level == PROVED
+    assert own.check(law("x")).level == REFUTED
+
+
+def _raises(self, law):
+    raise ZeroDivisionError("no\nslope")
+
+
+@pytest.mark.parametrize(("body", "message"), [
+    ({"claims": _raises}, "failed in claims: ZeroDivisionError: no slope"),
+    ({"check": lambda self, law, **how: 1 / 0}, "failed in check: ZeroDivisionError: division by zero"),
+    ({"check": lambda self, law, **how: None}, "must return a Verdict, got a NoneType, from check"),
+    ({"claims": lambda self, law: 5}, "must return a list of pairs (claim, domain), got 5, from claims"),
+    ({"claims": lambda self, law: [5]}, "must return a list of pairs (claim, domain), got one with 5, from claims"),
+    ({"claims": lambda self, law: []}, "must return at least one pair (claim, domain), got an empty list, from claims"),
+])
+def test_a_kind_that_fails(body, message):
+    for f in body.values():
+        f.__name__ = next(iter(body))
+    own = type("Faulty", (Rule,), {"kind": "faulty", "__annotations__": {}, "__module__": "mine", **body})()
+    with pytest.raises(KnowledgeError) as caught:
+        own.check(law("x"))
+    assert str(caught.value) == f"the rule kind faulty (mine.Faulty) {message}"
+
+
+def test_a_kind_needs_a_name_of_its_own():
+    body = {"__annotations__": {}, "__module__": "mine", "claims": lambda self, law: []}
+    with pytest.raises(KnowledgeError, match=r'^the rule class mine.Nameless has no kind; write kind = "its_name"'):
+        type("Nameless", (Rule,), body)()
+    with pytest.raises(KnowledgeError, match=r"^the rule class mine.Bounds has the kind bounds, which is built in; choose"):
+        type("Bounds", (Rule,), {"kind": "bounds", **body})()
+
+
+def test_numbers_have_limits():
+    with pytest.raises(KnowledgeError, match=r"rule bounds weight: expected a number from 0 to 1e\+06, got 1e\+300"):
+        rule_class("bounds")(min=0.0, weight=1e300)
+    with pytest.raises(KnowledgeError, match=r"rule lipschitz constant: expected a number from 0 to 1e\+150, got 1e\+308"):
+        rule_class("lipschitz")(variable="x", constant=1e308)
+
+
+def rule_class(kind):
+    return built_in_kinds()[kind]
 
 
 def test_a_kind_must_say_something():

@@ -25,7 +25,7 @@ from hypo.knowledge.claims import (
     violation,
 )
 from hypo.knowledge.domain import Domain
-from hypo.knowledge.ladders import Ladder, along, enclosed, ladders, last, settled
+from hypo.knowledge.ladders import Ladder, along, enclosed, ladders, last, settled, trusted
 from hypo.knowledge.parameters import EXTENDED, NUMBER, VARIABLE, Choice, parameter
 from hypo.knowledge.proofs import settle
 from hypo.knowledge.rules import Law, Rule, together
@@ -128,14 +128,26 @@ class Limit(_Asymptotic):
             margins, rungs = self._unbounded(f, values, ladder, others)
         else:
             margins, rungs = self._bounded(f, values, ladder, others, size)
-        sides = [Sides(float(row[int(k)]), "->", self.equals) for row, k in zip(values, rungs, strict=True)]
+        sides = [Sides(value, "->", self.equals, self._note(value))
+                 for value in (float(row[int(k)]) for row, k in zip(values, rungs, strict=True))]
         return margins, rungs, sides
+
+    def _note(self, value: float) -> str:
+        if math.isnan(value):
+            return "no value on the way"
+        if math.isinf(self.equals):
+            return f"{value:.4g} and not growing towards {_number(self.equals)}"
+        return f"{value:.4g} on the way, expected {self.equals:g}"
 
     def _bounded(self, f: Expression, values: Values, ladder: Ladder, others: Points, size: float) -> tuple[Values, Rungs]:
         tolerance = self._tolerance(size)
         wanted = self.equals
         with np.errstate(all="ignore"):
             short, rungs = settled(values, lambda v: np.abs(v - wanted) / size)
+            if (short <= tolerance).any():
+                # Where numerators cancel to 0, any law goes to 0.
+                values = trusted(values, enclosed(f, self.variable, ladder, others), tolerance * size)
+                short, rungs = settled(values, lambda v: np.abs(v - wanted) / size)
             ends, columns = last(values, 3)
             away = np.abs(ends - wanted) / size
             # The far end runs away from a limit that earlier rungs came near to: rounding, or not the limit at all?
@@ -154,19 +166,24 @@ class Limit(_Asymptotic):
 
     @staticmethod
     def _grown(ends: Values) -> Values:
-        """The factor (m,) from the second last number to the last one."""
+        """The least factor (m,) by which one of the last numbers (m, k) exceeds the one before; those that are NaN tell
+        nothing, but for the last two."""
         with np.errstate(all="ignore"):
-            return np.where(np.isinf(ends[:, 2]), np.inf, ends[:, 2] / ends[:, 1])
+            factors = np.where(np.isposinf(ends[:, 1:]), np.inf, ends[:, 1:] / ends[:, :-1])
+            factors[:, :-1] = np.where(np.isnan(factors[:, :-1]), np.inf, factors[:, :-1])
+            factors[(ends[:, :-1] <= 0) & (ends[:, 1:] > 0)] = np.inf
+        return factors.min(axis=1)
 
     def _unbounded(self, f: Expression, values: Values, ladder: Ladder, others: Points) -> tuple[Values, Rungs]:
         sign = math.copysign(1.0, self.equals)
-        heights = sign * values
-        ends, columns = last(heights, 3)
+        bounds = enclosed(f, self.variable, ladder, others)
+        heights = sign * trusted(values, bounds, np.abs(values) / 100)
+        ends, columns = last(heights, 4)
         grown = self._grown(ends)
         # Numbers that stand still are short by 1.
         margins = np.clip((grown - _GROWING) / (_GROWING - 1), -2.0, 1.0)
-        margins[~(ends[:, 2] > 0)] = -3.0
-        margins[np.isnan(ends[:, 1:]).any(axis=1)] = np.nan
+        margins[~(ends[:, -1] > 0)] = -3.0
+        margins[np.isnan(ends[:, -2:]).any(axis=1)] = np.nan
         # What grew before and then broke off may have died of cancellation, unless its bounds show that it came back.
         with np.errstate(all="ignore"):
             grows = (heights[:, 1:] > _GROWING * heights[:, :-1]) & (heights[:, :-1] > 0)
@@ -174,12 +191,11 @@ class Limit(_Asymptotic):
         long: NDArray[np.bool_] = np.logical_and.reduce(windows, axis=2)
         lost = ~(margins >= 0) & long.any(axis=1)
         if lost.any():
-            bounds = enclosed(f, self.variable, ladder, others)
             highest = np.where(sign > 0, bounds.hi, -bounds.lo)
             for i in np.flatnonzero(lost):
-                if highest[i, columns[i, 2]] > heights[i, int(np.argmax(long[i])) + _LONG]:
+                if highest[i, columns[i, -1]] > heights[i, int(np.argmax(long[i])) + _LONG]:
                     margins[i] = 0.0
-        return margins, columns[:, 2]
+        return margins, columns[:, -1]
 
     def _tolerance(self, size: float) -> float:
         return 1e-4 if self.tolerance is None else self.tolerance / size
@@ -192,13 +208,15 @@ class Limit(_Asymptotic):
         return [(Measured(claim), box) for box in self._near(law)]
 
     def sentence(self, target: str) -> str:
-        return f"{target} goes to {_number(self.equals)} {self._way()}"
+        within = "" if self.tolerance is None or math.isinf(self.equals) else f" ± {self.tolerance:g}"
+        return f"{target} goes to {_number(self.equals)}{within} {self._way()}"
 
 
 class Growth(_Asymptotic):
     """``f ~ C·|x - to|^exponent`` (``x^exponent`` on the way to infinity), or bounds on it: ``at_most``, ``at_least``.
 
-    The exponent is that of log|f| by log|x - to|, and counts as met within ``tolerance`` (0.01); so does x²·log x for 2.
+    The exponent is that of log|f| by log|x - to|, and counts as met within ``tolerance``, 0.01 if none is stated, in proofs
+    too: x^2.0099 grows like x². So does x²·log x, whose exponent nears 2 as slowly as 1/log x.
     """
 
     kind = "growth"
@@ -217,6 +235,10 @@ class Growth(_Asymptotic):
             yield "at_least", f"{self.at_least:g} is above at_most = {self.at_most:g}; swap them"
 
     @property
+    def _within(self) -> float:
+        return self.tolerance or 0.01
+
+    @property
     def between(self) -> tuple[float, float]:
         """The least and the greatest exponent that is right."""
         if self.exponent is not None:
@@ -224,7 +246,7 @@ class Growth(_Asymptotic):
         return (-math.inf if self.at_least is None else self.at_least), (math.inf if self.at_most is None else self.at_most)
 
     def margins(self, law: Law, ladder: Ladder, others: Points, size: float) -> tuple[Values, Rungs, list[Sides]]:
-        f, tolerance = law.expression, self.tolerance or 0.01
+        f, tolerance = law.expression, self._within
         low, high = self.between
 
         def short(p: Values) -> Values:
@@ -259,7 +281,11 @@ class Growth(_Asymptotic):
         for row, k, off in zip(slopes, rungs, found, strict=True):
             p = float(row[min(int(k), len(row) - 1)])
             relation, right = ("==", low) if low == high else ("<=", high) if p > high else (">=", low)
-            sides.append(Sides(p, relation, right) if math.isfinite(off) else Sides(math.nan, relation, right))
+            wanted = {"==": "", "<=": "at most ", ">=": "at least "}[relation] + f"{right:g}"
+            if math.isfinite(off) and math.isfinite(p):
+                sides.append(Sides(p, relation, right, f"exponent {p:.6g}, expected {wanted}"))
+            else:
+                sides.append(Sides(math.nan, relation, right, f"no exponent, expected {wanted}"))
         return margins, rungs, sides
 
     def proofs(self, law: Law) -> Claims:
@@ -267,7 +293,7 @@ class Growth(_Asymptotic):
         f, x = law.expression, Expression.variable(self.variable)
         way = x if math.isinf(self.to) or not self.to else x - self.to
         rate = simplify(way * law.derivative(self.variable) / f)
-        tolerance = self.tolerance or 0.01
+        tolerance = self._within
         low, high = self.between
         bounds = ((">=", low - tolerance), ("<=", high + tolerance))
         return [(claim, box) for box in self._near(law) for claim in (
@@ -278,8 +304,9 @@ class Growth(_Asymptotic):
     def sentence(self, target: str) -> str:
         x = self.variable if math.isinf(self.to) or not self.to else f"({self.variable} - {self.to:g})"
         if self.exponent is not None:
-            return f"{target} grows like {x}^{self.exponent:g} {self._way()}"
-        words = [f"at {word} like {x}^{p:g}" for word, p in (("least", self.at_least), ("most", self.at_most)) if p is not None]
+            return f"{target} grows like {x}^({self.exponent:g} ± {self._within:g}) {self._way()}"
+        words = [f"at {word} like {x}^({p:g} {sign} {self._within:g})"
+                 for word, sign, p in (("least", "-", self.at_least), ("most", "+", self.at_most)) if p is not None]
         return f"{target} grows {' and '.join(words)} {self._way()}"
 
 

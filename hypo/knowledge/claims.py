@@ -52,11 +52,15 @@ _MAX_NODES = 120
 
 @dataclass(frozen=True)
 class Sides:
-    """The comparison that decides at one point: ``left relation right``, such as 0.3 >= 1.0."""
+    """The comparison that decides at one point: ``left relation right``, such as 0.3 >= 1.0.
+
+    Where such a comparison does not say what is wrong, ``note`` does in a few words.
+    """
 
     left: float
     relation: str
     right: float
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -122,6 +126,12 @@ class Claim(ABC):
     @abstractmethod
     def scaled(self, points: Points) -> Claim:
         """The claim with the scales of its comparisons taken from their sides at ``points``."""
+
+    @property
+    def work(self) -> int:
+        """About how many evaluations of a law one margin takes. Above 1 it rests on quadrature, whose NaN may say no more than
+        that it failed."""
+        return 1
 
 
 # --- one comparison -------------------------------------------------------------------------------------------------
@@ -303,6 +313,10 @@ class _Combination(Claim):
     def names(self) -> frozenset[str]:
         return frozenset().union(*(c.names for c in self.claims))
 
+    @property
+    def work(self) -> int:
+        return max(c.work for c in self.claims)
+
     def scaled(self, points: Points) -> Claim:
         return type(self)(tuple(c.scaled(points) for c in self.claims))
 
@@ -344,6 +358,10 @@ class Not(Claim):
     @property
     def names(self) -> frozenset[str]:
         return self.claim.names
+
+    @property
+    def work(self) -> int:
+        return self.claim.work
 
     @cached_property
     def _pushed(self) -> Claim | None:
@@ -389,6 +407,10 @@ class Implies(Claim):
     @property
     def names(self) -> frozenset[str]:
         return self._either.names
+
+    @property
+    def work(self) -> int:
+        return self._either.work
 
     def margin(self, points: Points) -> Values:
         return self._either.margin(points)

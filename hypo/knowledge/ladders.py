@@ -97,6 +97,17 @@ def last(values: Values, count: int) -> tuple[Values, NDArray[np.int64]]:
     return np.where(order < 0, np.nan, values[rows, order]), order
 
 
+def trusted(values: Values, bounds: Enclosure, allowed: float | Values) -> Values:
+    """``values`` (m, k), with NaN where rounding may have changed them by more than ``allowed``.
+
+    A row of which fewer than three numbers would be left stays as it is.
+    """
+    with np.errstate(all="ignore"):
+        sure = (bounds.hi - bounds.lo <= allowed) | ~np.isfinite(values)
+    kept = np.where(sure, values, np.nan)
+    return np.where((~np.isnan(kept)).sum(axis=1, keepdims=True) >= 3, kept, values)
+
+
 def enclosed(f: Expression, variable: str, ladder: Ladder, others: Points) -> Enclosure:
     """Bounds (m, k) on the values of :func:`along`, rounding included."""
     points = grid(variable, ladder.rungs, others)

@@ -15,7 +15,7 @@ from hypo.errors import FormulaError
 from hypo.knowledge.claims import Verdict
 from hypo.knowledge.domain import Domain
 from hypo.knowledge.logic_claims import depth, meaning, universal
-from hypo.knowledge.logic_games import settle_game
+from hypo.knowledge.logic_games import QUICK_WORK, settle_game
 from hypo.knowledge.logic_names import Names
 from hypo.knowledge.logic_parser import read
 from hypo.knowledge.logic_syntax import Statement
@@ -23,6 +23,7 @@ from hypo.knowledge.proofs import settle
 from hypo.knowledge.rules import Law
 
 MAX_BLOCKS = 3
+_PROOF_WORK, _LEAST_POINTS = 400_000, 8
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ class Sentence:
 
         Sentences without ``exists`` (after negations are drawn in) are settled as any claim over a domain. With ``exists``, a
         sentence that no point found satisfies has an amount > 0; its level is REFUTED only if its negation is proved, so
-        without ``proof`` never. Proofs are given up after ``deadline`` seconds (None: no limit but that of their boxes).
+        without ``proof`` never. Proofs are given up after ``deadline`` seconds (None: no limit but that of their boxes). Of
+        integrals within each other and of ``exists``, fewer points are tried, so that a check without ``proof`` stays quick.
 
         Raises FormulaError when the names do not fit the law.
         """
@@ -54,8 +56,10 @@ class Sentence:
         node = meaning(sentence.statement, law)
         plain = universal(node)
         if plain is None:
+            node = meaning(sentence.statement, law, coarse=True)
             return settle_game(node, points=points, proof=proof, seed=seed, deadline=deadline)
         ranges, claim = plain
+        points = min(points, max(_LEAST_POINTS, (_PROOF_WORK if proof else QUICK_WORK) // claim.work))
         return settle(claim, Domain(ranges), points=points, proof=proof, seed=seed, deadline=deadline)
 
 

@@ -59,6 +59,10 @@ class Open(Claim):
     def names(self) -> frozenset[str]:
         return self.claim.names
 
+    @property
+    def work(self) -> int:
+        return self.claim.work
+
     def margin(self, points: Points) -> Values:
         at_end = np.isin(points[self.name], self.ends)
         return np.where(at_end, 1.0 if self.universal else -1.0, self.claim.margin(points))
@@ -82,11 +86,11 @@ class Open(Claim):
 _Environment = Mapping[str, str]  # what the names in a statement are called in its claims
 
 
-def meaning(statement: Statement, law: Law) -> Node:
-    """What ``statement`` says of ``law``."""
+def meaning(statement: Statement, law: Law, coarse: bool = False) -> Node:
+    """What ``statement`` says of ``law``; all integrals ``coarse``, or those alone that stand within each other."""
     free = [name for name in law.variables if name in names(_Instance(law, law.variables).node(statement, True, {}))]
     # Now that the free columns are known, a quantified variable keeps its name unless one of them has it.
-    node = _Instance(law, free).node(statement, True, {})
+    node = _Instance(law, free, coarse).node(statement, True, {})
     return _block(True, {name: law.ranges[name] for name in free}, node)
 
 
@@ -148,8 +152,10 @@ def _block(universal: bool, ranges: Mapping[str, tuple[float, float]], body: Nod
 class _Instance:
     """The statements of one rule about one law."""
 
-    def __init__(self, law: Law, taken: Iterable[str]) -> None:
+    def __init__(self, law: Law, taken: Iterable[str], coarse: bool = False) -> None:
         self.law = law
+        self.coarse = coarse
+        self.nested = 0
         self.taken = set(taken)
         self.integrals = itertools.count()
 
@@ -242,9 +248,12 @@ class _Instance:
     def integral(self, part: syntax.Integral, env: _Environment) -> Quantity:
         name = f"∫{next(self.integrals)}"
         variable = f"{part.variable}{name}"
+        self.nested += 1
         integrand = self.quantity(part.integrand, {**env, part.variable: variable})
+        self.nested -= 1
+        coarse = self.coarse or self.nested > 0 or bool(integrand.integrals)
         low, high = (self.quantity(t, env) for t in (part.low, part.high))
-        return Quantity(Expression.variable(name), (Quadrature(name, integrand, variable, low, high),))
+        return Quantity(Expression.variable(name), (Quadrature(name, integrand, variable, low, high, coarse),))
 
 
 def _comparison(left: Quantity, relation: str, right: Quantity) -> Claim:

@@ -6,6 +6,7 @@ existential variables; each is sought among a bounded number of points, then nea
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,9 +18,13 @@ from hypo.knowledge.claims import PROVED, REFUTED, UNREFUTED, Claim, Points, Sid
 from hypo.knowledge.domain import Domain, spread
 from hypo.knowledge.logic_claims import Block, Joint, Node, negated
 from hypo.knowledge.logic_proofs import Prover
+from hypo.knowledge.proofs import with_note
 
 _OUTER = 128  # points of an outermost universal block
 _POINTS = {1: 64, 2: 64, 3: 16, 4: 8}  # of another block, by the number of blocks within each other
+QUICK_WORK = 24_000  # evaluations of the law in a check without proof, before the search near the best points
+_FEWEST = 4
+_CALLS = ((1, 40), (500, 8), (math.inf, 1))  # of claims in such a check, by their work: few points take time too
 _ROUNDS = {1: 22, 2: 22, 3: 4, 4: 2}  # of the search near the best of them
 _STEPS = np.array([-1, -0.75, -0.5, -0.25, 0.25, 0.5, 0.75, 1])
 _NARROWEST = 1e-15
@@ -33,10 +38,16 @@ def settle_game(node: Node, *, points: int, proof: bool, seed: int = 0, deadline
     was found counts as violated; the level is REFUTED only if there provably is none, else UNREFUTED with an amount > 0.
     """
     until = None if deadline is None else time.monotonic() + deadline
-    node = _scaled(node, Domain(_ranges(node)).sample(_SCALE_POINTS, seed))
-    game = Game(height(node), seed)
+    work, blocks = _work(node), height(node)
+    n, m = max(1, min(points, _OUTER)), _POINTS[blocks]
+    if not proof:
+        inner = max(blocks - (isinstance(node, Block) and node.universal), 1)
+        while work * n * m**inner > QUICK_WORK and max(n, m) > _FEWEST:
+            n, m = (n // 2, m) if n > m else (n, m // 2)
+    node = _scaled(node, Domain(_ranges(node)).sample(max(min(_SCALE_POINTS, QUICK_WORK // work), _FEWEST), seed))
+    calls = math.inf if proof else next(calls for most, calls in _CALLS if work <= most)
+    game = Game(blocks, seed, m, calls, until)
     if isinstance(node, Block) and node.universal:
-        n = max(1, min(points, _OUTER))
         margins, chosen = game.value(node.body, Domain(node.ranges).sample(n, seed), n)
     else:
         margins, chosen = game.value(node, {}, 1)
@@ -54,28 +65,37 @@ def settle_game(node: Node, *, points: int, proof: bool, seed: int = 0, deadline
 
 @dataclass
 class Game:
-    """Margins of statements with at most ``blocks`` blocks within each other; ``evaluated`` counts the points of all claims."""
+    """Margins of statements with at most ``blocks`` blocks within each other, each tried at ``points`` points at first.
+
+    ``evaluated`` counts the points of all claims; after ``calls`` of claims, or the time ``until``, no better ones are sought.
+    """
 
     blocks: int
     seed: int
+    points: int
+    calls: float = math.inf
+    until: float | None = None
     evaluated: int = 0
+    called: int = 0
 
     def value(self, node: Node, outer: Points, n: int) -> tuple[Values, Points]:
         """Margins (n,) at ``n`` points of the variables around ``node``; and these with its own variables, as chosen."""
         if isinstance(node, Claim):
             self.evaluated += n
+            self.called += 1
             return np.broadcast_to(node.margin(outer), n).copy(), outer
         if isinstance(node, Joint):
             found = [self.value(part, outer, n) for part in node.parts]
             chosen = {name: values for _, variables in found for name, values in variables.items()}
             return joined(node.every, [margins for margins, _ in found]), chosen
-        m = _POINTS[self.blocks]
+        m = self.points
         cube = {name: np.tile(u, n) for name, u in unit_points(node, m, self.seed).items()}
         best, at, chosen = self.best(node, outer, cube, n, m)
         step = 2.0 / m ** (1 / len(cube))
         for _ in range(_ROUNDS[self.blocks] * min(len(cube), 2)):
             todo = best >= 0 if node.universal else ~(best >= 0)
-            if not todo.any() or step < _NARROWEST:
+            if not todo.any() or step < _NARROWEST or self.called >= self.calls or (
+                    self.until is not None and time.monotonic() > self.until):
                 break
             for name in cube:
                 self.search_near(node, outer, name, step, todo, best, at, chosen)
@@ -134,6 +154,13 @@ def height(node: Node) -> int:
     return 1 + height(node.body) if isinstance(node, Block) else max(map(height, node.parts))
 
 
+def _work(node: Node) -> int:
+    """About how many evaluations of a law one point takes."""
+    if isinstance(node, Claim):
+        return node.work
+    return _work(node.body) if isinstance(node, Block) else max(map(_work, node.parts))
+
+
 def _ranges(node: Node) -> dict[str, tuple[float, float]]:
     if isinstance(node, Claim):
         return {}
@@ -159,7 +186,7 @@ def _deciding(node: Node, at: Points) -> Sides:
             sign = 1 if node.every else -1
             margins = [sign * _margin(part, at) for part in node.parts]
             node = node.parts[int(np.argmin(np.where(np.isnan(margins), np.inf, margins)))]
-    return node.sides(at, 0)
+    return with_note(node.sides(at, 0), node)
 
 
 def _margin(node: Node, at: Points) -> float:

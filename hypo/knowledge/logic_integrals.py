@@ -1,5 +1,8 @@
 """Integrals in first-order rules: numbers by Gauss-Legendre quadrature, bounds by sums over panels.
 
+An integral that quadrature does not find is undefined (NaN): the integrand has no value at some node, or its sums do not come
+to rest as panels are halved, as at a pole.
+
 Two bounds on each integral are intersected, both with x = a + t·(b - a) and equal panels of t. One takes the integrand's bounds
 over each panel. The other, where the integrand g is analytic, is Simpson's rule with its remainder: over a panel of width h,
 h·(g₀ + 4·g₁ + g₂)/6 - h⁵·g⁗(ξ)/2880. F. B. Hildebrand, *Introduction to Numerical Analysis* (1987), section 3.5.
@@ -22,9 +25,14 @@ from hypo.kernels import opcodes as oc
 from hypo.knowledge.claims import Boxes, Claim, Comparison, Points, Sides, Values
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(8)
-_CONVERGED = 1e-11
+_CONVERGED, _COARSE_CONVERGED = 1e-11, 1e-8
 _PANELS = 16  # to begin with: what a corner between the outermost nodes of a panel hides is then below 1e-6
-_HALVINGS, _MANY = 40, 64  # at most, and panels for each integral
+_KEPT = 4
+_HALVINGS, _MANY = 30, 64  # at most, and panels for each integral
+_COARSE_PANELS, _COARSE_HALVINGS, _COARSE_MANY = 2, 4, 4  # of integrals within each other, or under exists
+_FEW = 1024  # so many panels are halved at any rate
+# What the last halving may change, relative to the integral of the size; more is a pole or the like.
+_UNREST, _COARSE_UNREST = 1e-3, 0.03
 _MAX_NODES = 400
 _CORNERED = frozenset({oc.ABS, oc.MIN, oc.MAX, oc.CBRT, oc.ASIN, oc.ACOS})
 _BOUNDED = 32  # a power of two: panels then end at exact fractions
@@ -60,43 +68,75 @@ class Quantity:
 
 @dataclass(frozen=True)
 class Quadrature:
-    """``∫ integrand d(variable)`` from ``low`` to ``high``, known as ``name``."""
+    """``∫ integrand d(variable)`` from ``low`` to ``high``, known as ``name``; ``coarse`` begins with few panels."""
 
     name: str
     integrand: Quantity
     variable: str
     low: Quantity
     high: Quantity
+    coarse: bool = False
 
     @cached_property
     def names(self) -> frozenset[str]:
         """The variables that occur, but for the integrated one."""
         return self.integrand.names - {self.variable} | self.low.names | self.high.names
 
+    @cached_property
+    def work(self) -> int:
+        """The integrand's evaluations for a smooth one: each panel and its halves."""
+        inner = sum(q.work for q in self.integrand.integrals)
+        ends = sum(q.work for q in self.low.integrals + self.high.integrals)
+        return 3 * len(_NODES) * (_COARSE_PANELS if self.coarse else _PANELS) * max(inner, 1) + ends
+
     def at(self, points: Points, n: int) -> Values:
-        """Values (n,), by halving panels until eight nodes in each agree with sixteen; NaN where a node is undefined."""
+        """Values (n,), by halving panels until eight nodes in each agree with sixteen; NaN where a node is undefined or the
+        sums do not come to rest."""
+        wanted = (n, *(points[name].tobytes() for name in sorted(self.names)))
+        if wanted not in self._known:
+            if len(self._known) >= _KEPT:
+                self._known.clear()
+            self._known[wanted] = self._found(points, n)
+        return self._known[wanted].copy()
+
+    @cached_property
+    def _known(self) -> dict[tuple[object, ...], Values]:
+        """Values at the points last asked for: margins, their scale and a witness are taken from the same ones."""
+        return {}
+
+    def _found(self, points: Points, n: int) -> Values:
         a, b = self.low.at(points, n), self.high.at(points, n)
         outer = {name: points[name] for name in self.integrand.names - {self.variable}}
-        total = np.zeros(n)
+        panels, halvings, most, converged, unrestful = \
+            (_COARSE_PANELS, _COARSE_HALVINGS, _COARSE_MANY * n, _COARSE_CONVERGED, _COARSE_UNREST) if self.coarse else \
+            (_PANELS, _HALVINGS, max(_MANY * n, _FEW), _CONVERGED, _UNREST)
+        total, unrest = np.zeros(n), np.zeros(n)
         # Panels that are not settled: which integral they are part of, from where to where as parts of it, and their sums.
-        edges = np.linspace(0, 1, _PANELS + 1)
-        which, left, right = np.repeat(np.arange(n), _PANELS), np.tile(edges[:-1], n), np.tile(edges[1:], n)
+        edges = np.linspace(0, 1, panels + 1)
+        which, left, right = np.repeat(np.arange(n), panels), np.tile(edges[:-1], n), np.tile(edges[1:], n)
         with np.errstate(all="ignore"):
             sums, sizes = self._panels(outer, a, b, which, left, right)
             size = np.bincount(which, sizes, n)
-            for halving in range(_HALVINGS):
+            for halving in range(halvings):
                 middle = (left + right) / 2
                 halves = np.concatenate([left, middle]), np.concatenate([middle, right])
-                parts, _ = self._panels(outer, a, b, np.tile(which, 2), *halves)
-                finer = parts[: len(which)] + parts[len(which) :]
-                crude = np.abs(finer - sums) > _CONVERGED * size[which]
-                if halving + 1 == _HALVINGS or crude.sum() > _MANY * n:
+                parts, part_sizes = self._panels(outer, a, b, np.tile(which, 2), *halves)
+                m = len(which)
+                finer, larger = parts[:m] + parts[m:], part_sizes[:m] + part_sizes[m:]
+                size += np.bincount(which, larger - sizes, n)
+                crude = np.abs(finer - sums) > converged * size[which]
+                if halving + 1 == halvings or crude.sum() > most:
+                    # At a pole halves and wholes differ as much at the last as at the first.
+                    change = np.maximum(np.abs(finer - sums), np.abs(larger - sizes))
+                    unrest += np.bincount(which, change, n)
                     crude[:] = False
                 total += np.bincount(which[~crude], finer[~crude], n)
                 if not crude.any():
                     break
                 again = np.tile(crude, 2)
-                which, left, right, sums = np.tile(which, 2)[again], halves[0][again], halves[1][again], parts[again]
+                which, left, right = np.tile(which, 2)[again], halves[0][again], halves[1][again]
+                sums, sizes = parts[again], part_sizes[again]
+            total[~(unrest <= unrestful * size)] = np.nan
         return total
 
     def _panels(self, outer: Points, a: Values, b: Values, which: NDArray[np.int64], left: Values,
@@ -127,11 +167,13 @@ class Quadrature:
         share = 1.0 / _BOUNDED
         lo, hi = _times(width[:2], _times((share, share), _total(g[:2], n)))
         defined = g.defined.reshape(n, _BOUNDED).all(axis=1) & a.defined & b.defined & np.isfinite(lo) & np.isfinite(hi)
-        finer = self._simpson({**inner, self.variable: x_box}, (a, b, width), n)
+        # An integrand without a value on a whole panel leaves no integral.
+        nowhere = np.isnan(g.lo).reshape(n, _BOUNDED).any(axis=1) & ((a.hi < b.lo) | (b.hi < a.lo))
+        finer = self._simpson({**inner, self.variable: x_box}, (a, b, width), n) if defined.any() else None
         if finer is not None:
             # Simpson's rule says nothing (NaN) where a derivative is not defined.
             lo, hi = np.fmax(lo, finer[0]), np.fmin(hi, finer[1])
-        return Enclosure(lo, hi, defined)
+        return Enclosure(np.where(nowhere, np.nan, lo), np.where(nowhere, np.nan, hi), defined & ~nowhere)
 
     def _simpson(self, panels: Boxes, ends: tuple[Enclosure, Enclosure, Enclosure], n: int) -> Bounds | None:
         """Bounds (n,) by Simpson's rule; NaN where the fourth derivative is not defined, None where the rule fails."""
@@ -173,6 +215,10 @@ class IntegralComparison(Claim):
     def names(self) -> frozenset[str]:
         return _names(self.comparison.names, self.integrals)
 
+    @property
+    def work(self) -> int:
+        return sum(q.work for q in self.integrals)
+
     def margin(self, points: Points) -> Values:
         return self.comparison.margin(self._with(points))
 
@@ -200,12 +246,14 @@ def with_integrals(points: Points, integrals: tuple[Quadrature, ...], n: int) ->
 
 
 def with_bounds(boxes: Boxes, integrals: tuple[Quadrature, ...], n: int) -> tuple[Boxes, Values]:
-    """``boxes`` and bounds on the integrals over them, and whether these are defined; where not, the bounds are infinite."""
+    """``boxes`` and bounds on the integrals over them, and whether these are defined everywhere; where they may not be, the
+    bounds are infinite, and NaN where they are nowhere."""
     known = dict(boxes)
     defined = np.ones(n, dtype=bool)
     for q in integrals:
         found = q.enclose(boxes, n)
-        known[q.name] = (np.where(found.defined, found.lo, -np.inf), np.where(found.defined, found.hi, np.inf))
+        kept = found.defined | np.isnan(found.lo)
+        known[q.name] = (np.where(kept, found.lo, -np.inf), np.where(kept, found.hi, np.inf))
         defined &= found.defined
     return known, defined
 

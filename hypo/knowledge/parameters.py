@@ -53,11 +53,13 @@ class Sort(ABC):
 
 @dataclass(frozen=True)
 class Number(Sort):
-    """A number; ``infinite`` allows "inf" and "-inf", ``least`` is the smallest one allowed (``above`` itself is not)."""
+    """A number; ``infinite`` allows "inf" and "-inf", ``least`` and ``most`` are the ends of what is allowed (``above``
+    itself is not)."""
 
     infinite: bool = False
     least: float = -math.inf
     above: float = -math.inf
+    most: float = math.inf
     example: str = "1.0"
 
     def read(self, value: Any, path: Path, problem: Problem) -> float | None:
@@ -78,12 +80,14 @@ class Number(Sort):
             problem(path, f"expected a finite number, got {show(value)}" if not self.infinite
                     else f'expected a number, "inf" or "-inf", got {show(value)}')
             return None
-        if number < self.least or (number <= self.above and self.above > -math.inf):
+        if not self.least <= number <= self.most or (number <= self.above and self.above > -math.inf):
             problem(path, f"expected {self._expected()}, got {show(value)}")
             return None
         return number
 
     def _expected(self) -> str:
+        if self.most < math.inf:
+            return f"a number from {self.least:g} to {self.most:g}"
         if self.above > -math.inf:
             return f"a number above {self.above:g}"
         if self.least > -math.inf:
@@ -307,6 +311,7 @@ NUMBER = Number()
 EXTENDED = Number(infinite=True)
 POSITIVE = Number(above=0.0)
 NONNEGATIVE = Number(least=0.0)
+WEIGHT = Number(least=0.0, most=1e6)
 FLAG = Flag()
 TEXT = Text()
 VARIABLE = Variable()

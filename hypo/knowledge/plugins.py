@@ -149,9 +149,12 @@ def _loaded(name: str, offers: tuple[EntryPoint, ...]) -> type[Rule]:
     if not (isinstance(loaded, type) and issubclass(loaded, Rule)):
         raise KnowledgeError(f"the package {packages} offers the rule kind {name}, but {point.value} is no subclass of "
                              "hypo.knowledge.Rule")
-    if getattr(loaded, "kind", None) != name:
+    if getattr(loaded, "kind", None) is None:
+        raise KnowledgeError(f"the package {packages} offers the rule kind {name}, but {point.value} has no kind; it needs "
+                             f"kind = {show(name)} in its body")
+    if loaded.kind != name:
         raise KnowledgeError(f"the package {packages} offers the rule kind {name}, but {point.value} calls itself "
-                             f"{show(getattr(loaded, 'kind', None))}")
+                             f"{show(loaded.kind)}")
     return loaded
 
 

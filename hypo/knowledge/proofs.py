@@ -8,7 +8,9 @@ R. E. Moore, R. B. Kearfott, M. J. Cloud, *Introduction to Interval Analysis* (2
 
 from __future__ import annotations
 
+import math
 import time
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +21,9 @@ from hypo.knowledge.claims import (
     REFUTED,
     UNREFUTED,
     Claim,
+    Flags,
     Points,
+    Sides,
     Values,
     Verdict,
     Witness,
@@ -30,6 +34,9 @@ from hypo.knowledge.kleene import TINY
 
 # Margins nearer to 0 than this may be rounding, and are looked at again by interval arithmetic.
 _DOUBTFUL = 1e-6
+# The part of themselves by which margins made of rounding errors change from one float to the next.
+_UNSTABLE = 0.05
+_EPS = float(np.finfo(np.float64).eps)
 # Worst points from which a search for a worse one starts, trials around each, and rounds, each half as wide as the one before.
 _STARTS, _TRIALS, _ROUNDS = 6, 16, 12
 _BATCH = 1024
@@ -43,23 +50,25 @@ def settle(claim: Claim, domain: Domain, *, points: int = 1024, proof: bool = Tr
     """Whether ``claim`` holds on ``domain``: at ``points`` points and, with ``proof``, on the whole of it.
 
     A point refutes the claim when its margin is negative or a side is undefined there; what could be rounding or overflow
-    counts only if interval arithmetic confirms it. The amount is :func:`~hypo.knowledge.claims.violation` of the margins at the
-    points, its maximum taken over what a proof or a search for a worse witness found as well. Without ``proof`` the witness is
-    the worst of the points; with it, all witnesses are confirmed. A proof gives up after ``budget`` boxes or ``deadline``
-    seconds (None: no limit); the claim is then unrefuted.
+    counts only if interval arithmetic confirms it. A side that neither floats nor intervals can tell (an integral that
+    quadrature does not find) counts as violated, but leaves the claim unrefuted. The amount is
+    :func:`~hypo.knowledge.claims.violation` of the margins at the points, its maximum taken over what a proof or a search for a
+    worse witness found as well. Without ``proof`` the witness is the worst of the points; with it, witnesses are confirmed
+    where intervals can do so. A proof gives up after ``budget`` boxes or ``deadline`` seconds (None: no limit); the verdict is
+    then that of the points.
 
     Raises ValueError when a variable of the claim has no range.
     """
     domain = domain.of(claim.names)
     sample = domain.sample(points, seed)
     margins = claim.margin(sample)
+    shown = np.zeros(len(margins), dtype=bool)
     if not (margins >= 0).all():
-        margins = _without_doubtful(claim, sample, margins)
+        margins, shown = _without_doubtful(claim, sample, margins)
     held = bool((margins >= 0).all())
-    if held and not proof:
-        return Verdict(UNREFUTED, 0.0, len(margins))
+    measured = Verdict(UNREFUTED, 0.0, len(margins)) if held else _measured(claim, sample, margins, shown)
     if not proof:
-        return _refuted(claim, sample, int(np.argmin(_ranked(margins))), margins, margins)
+        return measured
     claim = claim.scaled(sample)
     proved, breach = False, None
     if not held:
@@ -68,7 +77,13 @@ def settle(claim: Claim, domain: Domain, *, points: int = 1024, proof: bool = Tr
         proved, breach = _prove(claim, domain, budget, None if deadline is None else time.monotonic() + deadline)
     if breach is not None:
         return _refuted(claim, breach, 0, claim.margin(breach), margins)
-    return Verdict(PROVED if proved else UNREFUTED, 0.0, len(margins))
+    return Verdict(PROVED, 0.0, len(margins)) if proved else measured
+
+
+def _measured(claim: Claim, points: Points, margins: Values, shown: Flags) -> Verdict:
+    """The verdict at the points: margins that are no more than undefined refute nothing unless they are ``shown`` to be."""
+    verdict = _refuted(claim, points, int(np.argmin(_ranked(margins))), margins, margins)
+    return verdict if (shown | (margins < 0)).any() else replace(verdict, level=UNREFUTED)
 
 
 def _refuted(claim: Claim, points: Points, index: int, found: Values, margins: Values) -> Verdict:
@@ -76,7 +91,16 @@ def _refuted(claim: Claim, points: Points, index: int, found: Values, margins: V
     q, worst = badness(margins), float(badness(found[index : index + 1])[0])
     amount = (max(float(q.mean()), worst / len(q)) + max(float(q.max()), worst)) / 2
     at = {name: float(values[index]) for name, values in points.items()}
-    return Verdict(REFUTED, amount, len(q), Witness(at, claim.sides(points, index)))
+    return Verdict(REFUTED, amount, len(q), Witness(at, with_note(claim.sides(points, index), claim)))
+
+
+def with_note(sides: Sides, claim: Claim) -> Sides:
+    """``sides`` with a note on which of them has no value."""
+    lost = [name for name, side in (("left", sides.left), ("right", sides.right)) if not math.isfinite(side)]
+    if not lost or sides.note:
+        return sides
+    which = "both sides have" if len(lost) == 2 else f"the {lost[0]} side has"
+    return replace(sides, note=f"{which} no value here" + (", or an integral was not found" if claim.work > 1 else ""))
 
 
 # --- points -----------------------------------------------------------------------------------------------------------
@@ -87,31 +111,52 @@ def _ranked(margins: Values) -> Values:
     return np.where(np.isnan(margins), -TINY, margins)
 
 
-def _without_doubtful(claim: Claim, points: Points, margins: Values) -> Values:
-    """``margins`` with 0 where a breach may be rounding, or NaN overflow, and interval arithmetic does not confirm it."""
-    doubtful = np.flatnonzero(~(margins >= 0) & ~(margins < -_DOUBTFUL))
-    if not len(doubtful):
-        return margins
-    few = {name: values[doubtful] for name, values in points.items()}
-    cleared = doubtful[~_confirmed(claim.scaled(points), few, margins[doubtful])]
+def _without_doubtful(claim: Claim, points: Points, margins: Values) -> tuple[Values, Flags]:
+    """``margins`` with 0 where a breach may be rounding, or NaN overflow, and interval arithmetic does not confirm it; and
+    where it did."""
+    scaled = claim.scaled(points)
+    shown = np.zeros(len(margins), dtype=bool)
+    which = np.flatnonzero(~(margins >= 0) & (~(margins < -_DOUBTFUL) | _is_noise(scaled, points, margins)))
+    if not len(which):
+        return margins, shown
+    few = {name: values[which] for name, values in points.items()}
+    sure, unknown = _confirmed(scaled, few, margins[which])
+    shown[which] = sure
     margins = margins.copy()
-    margins[cleared] = 0.0
-    return margins
+    margins[which[~(sure | unknown)]] = 0.0
+    return margins, shown
 
 
-def _confirmed(claim: Claim, points: Points, margins: Values) -> NDArray[np.bool_]:
-    """At which points interval arithmetic shows that the claim is false or undefined; where it knows nothing at all, margins
-    beyond doubt decide."""
+def _is_noise(claim: Claim, points: Points, margins: Values) -> bool:
+    """Whether the worst margins are made of rounding errors: they change as a whole when points move by a few units in the
+    last place. Where both sides vanish but for rounding, their scale is rounding too."""
+    worst = np.argsort(_ranked(margins), kind="stable")[:_TRIALS]
+    worst = worst[margins[worst] < -_DOUBTFUL]
+    if not len(worst) or not points:
+        return False
+    few = {name: np.concatenate([values[worst] * (1 + k * _EPS) for k in (0, -2, 3)]) for name, values in points.items()}
+    at, below, above = claim.margin(few).reshape(3, -1)
+    with np.errstate(invalid="ignore"):
+        change = np.nan_to_num(np.fmax(np.abs(below - at), np.abs(above - at)))
+    return bool(np.median(change / np.abs(margins[worst])) > _UNSTABLE)
+
+
+def _confirmed(claim: Claim, points: Points, margins: Values) -> tuple[Flags, Flags]:
+    """At which points interval arithmetic shows that the claim is false or undefined, and at which it is undefined for all that
+    floats and intervals tell. Where intervals know nothing at all, margins beyond doubt decide."""
     e = claim.enclose({name: (values, values) for name, values in points.items()})
     surely = np.isnan(e.lo) | (e.hi < 0)
     ignorant = (e.lo == -np.inf) & (e.hi == np.inf)
-    return np.broadcast_to(surely | (ignorant & (margins < -_DOUBTFUL)), margins.shape)
+    sure = np.broadcast_to(surely | (ignorant & (margins < -_DOUBTFUL)), margins.shape)
+    # Overflow and rounding leave intervals that are defined or finite; where quadrature fails only they can tell.
+    told = e.defined & (e.lo >= 0) if claim.work > 1 else e.defined | (e.lo > -np.inf)
+    return sure, np.broadcast_to(~np.asarray(told, dtype=bool), margins.shape) & np.isnan(margins) & ~sure
 
 
 def _search(claim: Claim, domain: Domain, points: Points, margins: Values, seed: int) -> Points | None:
     """A point (arrays of length 1) where the claim is worst, sought from the worst of ``points``; None if none is confirmed."""
     if not points:
-        return points if _confirmed(claim, points, margins).all() else None
+        return points if _confirmed(claim, points, margins)[0].all() else None
     rng = np.random.default_rng(seed)
     starts = np.argsort(_ranked(margins), kind="stable")[:_STARTS]
     starts = starts[~(margins[starts] >= 0)]
@@ -137,7 +182,7 @@ def _search(claim: Claim, domain: Domain, points: Points, margins: Values, seed:
 
 def _worst_confirmed(claim: Claim, points: Points) -> Points | None:
     margins = claim.margin(points)
-    sure = ~(margins >= 0) & _confirmed(claim, points, margins)
+    sure = ~(margins >= 0) & _confirmed(claim, points, margins)[0]
     if not sure.any():
         return None
     worst = int(np.argmin(np.where(sure, _ranked(margins), np.inf)))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from abc import ABC
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
-from functools import lru_cache
+from functools import lru_cache, wraps
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, dataclass_transform
 
@@ -14,7 +14,7 @@ from hypo.errors import KnowledgeError
 from hypo.expression.derivative import derivative
 from hypo.expression.expr import Expression
 from hypo.knowledge.claims import PROVED, REFUTED, UNREFUTED, Claim, Verdict
-from hypo.knowledge.parameters import FLAG, INTERVALS, NONNEGATIVE, POSITIVE, TEXT, Problem, parameter
+from hypo.knowledge.parameters import FLAG, INTERVALS, POSITIVE, TEXT, WEIGHT, Problem, parameter
 from hypo.knowledge.words import bare, join, show, suggestion
 
 if TYPE_CHECKING:
@@ -64,22 +64,28 @@ class Rule(ABC):
 
     A kind needs its name, the keys of its table, and what they claim of a law::
 
-        class Saturates(hypo.knowledge.Rule):
+        from hypo.expression.expr import Expression
+        from hypo.knowledge import Rule
+        from hypo.knowledge.claims import Comparison
+        from hypo.knowledge.parameters import POSITIVE, VARIABLE, parameter
+
+        class Saturates(Rule):
             kind = "saturates"
             variable: str = parameter(VARIABLE, words="the variable")
             slope: float = parameter(POSITIVE, default=1e-3)
 
             def claims(self, law):
-                return [(Comparison(law.derivative(self.variable), "<=", Expression.constant(self.slope)), self.domain(law))]
+                slope = law.derivative(self.variable)
+                return [(Comparison(slope, "<=", Expression.constant(self.slope)), self.domain(law))]
 
     It may define ``check`` instead of ``claims``; ``sentence`` says the rule in words, ``inconsistencies`` what is wrong with
     keys that are right each on its own. Instances are immutable, made with keywords, and raise KnowledgeError with all
-    problems.
+    problems; ``check`` raises it when the methods of a kind fail or return something else.
     """
 
     kind: ClassVar[str]
     tolerant: ClassVar[bool] = True
-    weight: float = parameter(NONNEGATIVE, default=1.0)
+    weight: float = parameter(WEIGHT, default=1.0)
     hard: bool = parameter(FLAG, default=False)
     where: Mapping[str, tuple[float, float]] = parameter(INTERVALS, default={})
     label: str | None = parameter(TEXT, default=None)
@@ -89,15 +95,30 @@ class Rule(ABC):
         super().__init_subclass__()
         if "kind" in cls.__dict__ and cls.claims is Rule.claims and cls.check is Rule.check:
             raise TypeError(f"the rule kind {cls.kind!r} ({cls.__name__}) must define claims or check")
+        for name in ("check", "claims", "proofs"):
+            if name in cls.__dict__ and not _is_own(cls):
+                setattr(cls, name, _guarded(cls.__dict__[name]))
         dataclass(frozen=True, kw_only=True)(cls)
 
     def __post_init__(self) -> None:
+        self._check_kind()
         found: list[str] = []
         self._settle(lambda path, message: found.append(f"{_place(self.kind, path)}: {message}"))
         if found:
             error = KnowledgeError("\n".join(found))
             error.__dict__["problems"] = tuple(found)
             raise error
+
+    @classmethod
+    def _check_kind(cls) -> None:
+        from hypo.knowledge.plugins import built_in_kinds
+
+        kind = getattr(cls, "kind", None)
+        if not isinstance(kind, str) or not kind:
+            raise KnowledgeError(f"the rule class {_class_name(cls)} has no kind; write kind = \"its_name\" in its body")
+        if not _is_own(cls) and kind in built_in_kinds():
+            raise KnowledgeError(f"the rule class {_class_name(cls)} has the kind {kind}, which is built in; "
+                                 "choose another name")
 
     # --- what a kind defines ----------------------------------------------------------------------
 
@@ -113,7 +134,7 @@ class Rule(ABC):
         """The rule in words, without its domain."""
         own = {f.name: getattr(self, f.name) for f in _own_keys(type(self))}
         stated = [f"{name} = {_plainly(value)}" for name, value in own.items() if value is not None]
-        return f"{target} is {self.kind}" + (f" with {join(stated)}" if stated else "")
+        return f"{target} {self.kind.replace('_', ' ')}" + (f" with {join(stated)}" if stated else "")
 
     def inconsistencies(self) -> Iterator[tuple[str, str]]:
         """(key, what is wrong with it) for keys that do not go together; called when each on its own is right."""
@@ -219,15 +240,62 @@ class Rule(ABC):
         return good
 
 
+def _is_own(cls: type) -> bool:
+    return cls.__module__.startswith("hypo.knowledge.")
+
+
+def _class_name(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def _guarded(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A method of a kind that is not ours: whatever it raises, or returns by mistake, becomes a KnowledgeError."""
+    name = method.__name__
+
+    @wraps(method)
+    def guarded(self: Rule, *args: Any, **options: Any) -> Any:
+        place = f"the rule kind {self.kind} ({_class_name(type(self))})"
+        try:
+            found = method(self, *args, **options)
+            found = found if name == "check" or not isinstance(found, Iterable) else list(found)
+        except KnowledgeError:
+            raise
+        except Exception as error:
+            reason = " ".join(str(error).split())
+            raise KnowledgeError(f"{place} failed in {name}: {type(error).__name__}{': ' * bool(reason)}{reason}") from error
+        wrong = _wrong_result(name, found)
+        if wrong:
+            raise KnowledgeError(f"{place} must return {wrong} from {name}")
+        return found
+
+    return guarded
+
+
+def _wrong_result(name: str, found: Any) -> str:
+    """What was expected instead, if the result of the method is not that."""
+    from hypo.knowledge.domain import Domain
+
+    if name == "check":
+        return "" if isinstance(found, Verdict) else f"a Verdict, got {show(found)},"
+    if not isinstance(found, list):
+        return f"a list of pairs (claim, domain), got {show(found)},"
+    if not found and name == "claims":
+        return "at least one pair (claim, domain), got an empty list,"
+    for pair in found:
+        if not (isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], Claim) and isinstance(pair[1], Domain)):
+            return f"a list of pairs (claim, domain), got one with {show(pair)},"
+    return ""
+
+
 def together(verdicts: Iterable[Verdict]) -> Verdict:
-    """The verdict on all claims of a rule: as violated as the worst of them, and proved if all are."""
+    """The verdict on all claims of a rule: as violated as the worst of them, refuted if one is and proved if all are."""
     all_of = list(verdicts)
     worst = max(all_of, key=lambda v: v.amount)
     points = max(v.points for v in all_of)
-    if worst.level == REFUTED:
-        return replace(worst, points=points)
+    if any(v.level == REFUTED for v in all_of):
+        return replace(worst, level=REFUTED, points=points)
     proved = all(v.level == PROVED for v in all_of)
-    return Verdict(PROVED if proved else UNREFUTED, 0.0, points)
+    return replace(worst, level=PROVED if proved else UNREFUTED, points=points)
 
 
 def in_words(name: str, low: float, high: float) -> str:

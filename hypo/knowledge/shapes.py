@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hypo.expression.expr import Expression
 from hypo.knowledge.claim_forms import AlmostEverywhere, Defined, Roughly
 from hypo.knowledge.claims import REFUTED, Claim, Comparison, Or, Sides, Verdict, Witness
-from hypo.knowledge.parameters import FLAG, NONNEGATIVE, NUMBER, VARIABLE, VARIABLES, Choice, parameter
+from hypo.knowledge.parameters import FLAG, NUMBER, VARIABLE, VARIABLES, Choice, Number, parameter
 from hypo.knowledge.rules import Law, Rule
 from hypo.knowledge.words import join
 from hypo.knowledge.zeros import never_zero
@@ -78,7 +78,8 @@ class Monotone(Rule):
 
     def check(self, law: Law, *, points: int = 256, proof: bool = False) -> Verdict:
         if self.strict and self.variable not in law.expression.variables:
-            return Verdict(REFUTED, 0.5, points, Witness({}, Sides(0.0, self._relation(True), 0.0)))
+            return Verdict(REFUTED, 0.5, points, Witness({}, Sides(
+                0.0, self._relation(True), 0.0, f"the law does not contain {self.variable}")))
         return super().check(law, points=points, proof=proof)
 
     @property
@@ -200,13 +201,17 @@ class Concave(_Curved):
     _relation = "<="
 
 
+_SLOPE = Number(least=0.0, most=1e150)
+"""Far from overflow when it is multiplied by a step."""
+
+
 class Lipschitz(Rule):
     """``|f(x') - f(x)| <= constant·|x' - x|``, so that |∂f/∂x| <= constant."""
 
     kind = "lipschitz"
     tolerant = False
     variable: str = parameter(VARIABLE, words="the variable")
-    constant: float = parameter(NONNEGATIVE, words="the constant that bounds the slope")
+    constant: float = parameter(_SLOPE, words="the constant that bounds the slope")
 
     def claims(self, law: Law) -> Claims:
         x, f = self.variable, law.expression
