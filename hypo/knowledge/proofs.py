@@ -64,7 +64,7 @@ def settle(claim: Claim, domain: Domain, *, points: int = 1024, proof: bool = Tr
     margins = claim.margin(sample)
     shown = np.zeros(len(margins), dtype=bool)
     if not (margins >= 0).all():
-        margins, shown = _without_doubtful(claim, sample, margins)
+        margins, shown = without_doubtful(claim, sample, margins)
     held = bool((margins >= 0).all())
     measured = Verdict(UNREFUTED, 0.0, len(margins)) if held else _measured(claim, sample, margins, shown)
     if not proof:
@@ -111,7 +111,7 @@ def _ranked(margins: Values) -> Values:
     return np.where(np.isnan(margins), -TINY, margins)
 
 
-def _without_doubtful(claim: Claim, points: Points, margins: Values) -> tuple[Values, Flags]:
+def without_doubtful(claim: Claim, points: Points, margins: Values) -> tuple[Values, Flags]:
     """``margins`` with 0 where a breach may be rounding, or NaN overflow, and interval arithmetic does not confirm it; and
     where it did."""
     scaled = claim.scaled(points)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 # The entries of a row that say how one formula fares.
-CHECKED = ("rule", "kind", "hard", "weight", "level", "violation", "points", "at", "left", "relation", "right")
+CHECKED = ("rule", "kind", "hard", "weight", "level", "violation", "points", "at", "left", "relation", "right", "note")
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class RuleRow:
     """One rule: how the best formula fares, and what the rule did to the others.
 
     ``level`` is ``proved``, ``refuted`` or ``unrefuted`` (at ``points`` points), None when there is no formula; ``violation``
-    is in [0, 1]. ``at``, ``left``, ``relation`` and ``right`` are the witness of a refuted rule. Of ``tried`` formulas
+    is in [0, 1]. ``at``, ``left``, ``relation``, ``right`` and ``note`` are the witness of a broken rule. Of ``tried`` formulas
     ``broken`` broke the rule. ``without`` is the formula that would have been the answer without this rule, by ``gain`` nats
     (None where there is no answer); None when the rule did not change the answer.
     """
@@ -42,6 +42,7 @@ class RuleRow:
     left: float | None
     relation: str | None
     right: float | None
+    note: str = ""
     tried: int = 0
     broken: int = 0
     without: str | None = None
@@ -56,6 +57,7 @@ class RuleRow:
             None if v is None else v.level, 0.0 if v is None else v.amount, 0 if v is None else v.points,
             None if w is None else dict(w.at), None if w is None else w.sides.left,
             None if w is None else w.sides.relation, None if w is None else w.sides.right,
+            "" if w is None else w.sides.note,
         )
 
     @staticmethod
@@ -68,7 +70,7 @@ class RuleRow:
     @staticmethod
     def read(entry: Mapping[str, Any]) -> RuleRow:
         """The row that :func:`dataclasses.asdict` wrote; KeyError or TypeError when it is none."""
-        return RuleRow(**{name: entry[name] for name in RuleRow.__dataclass_fields__})
+        return RuleRow(**{"note": "", **{name: entry[name] for name in RuleRow.__dataclass_fields__ if name in entry}})
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for ``result.json``."""
@@ -94,6 +96,8 @@ class RuleRow:
         place = f" at {where}" if where else ""
         if self.relation is None:
             return place
+        if self.note:
+            return f"{place}: {self.note}"
         left, right = (_side(value) for value in (self.left, self.right))
         return f"{place}: {left} {self.relation} {right} is false"
 

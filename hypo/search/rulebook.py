@@ -18,7 +18,8 @@ import numpy as np
 from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.kernels import opcodes as oc
-from hypo.knowledge.claims import REFUTED, Claim, Points, Values, Verdict, violation
+from hypo.knowledge.claims import Claim, Points, Values, Verdict, violation
+from hypo.knowledge.proofs import without_doubtful
 from hypo.knowledge.rules import Law, Rule
 from hypo.scoring.score import Hypothesis
 from hypo.search.archive import rank
@@ -27,8 +28,8 @@ from hypo.search.problem import Problem
 
 # Points at which rules are tried while the search goes on, and at its end.
 QUICK, FULL = 128, 2048
-# Margins below 0 by less than this share of their scale may be rounding. Forms whose claims are kept.
-DOUBTFUL, REMEMBERED = 1e-9, 200
+# Forms whose claims are kept.
+REMEMBERED = 200
 # Rows on which formulas are compared.
 SHOWN_ROWS = 64
 # The margin where a side is undefined, and the misfit where the formula is.
@@ -100,9 +101,11 @@ class _Form:
                 out[k] = rule.check(self._book.law(e), points=QUICK, proof=False).amount
                 continue
             for claim, points in parts:
-                margins = claim.margin(self._with_constants(points, e))
-                # What may be rounding is left to the last check.
-                out[k] = max(out[k], violation(np.where((margins < 0) & (margins > -DOUBTFUL), 0.0, margins)))
+                at = self._with_constants(points, e)
+                margins = claim.margin(at)
+                if not (margins >= 0).all():
+                    margins, _ = without_doubtful(claim, at, margins)
+                    out[k] = max(out[k], violation(margins))
         return out
 
     def scaled(self, e: Expression) -> _Form:
@@ -315,7 +318,7 @@ class Rulebook:
 
 
 def keeps_hard(rules: Sequence[Rule], verdicts: Sequence[Verdict]) -> bool:
-    """Whether no hard rule is refuted."""
-    return not any(rule.hard and v.level == REFUTED for rule, v in zip(rules, verdicts, strict=True))
+    """Whether no hard rule is broken."""
+    return not any(rule.hard and v.amount > 0 for rule, v in zip(rules, verdicts, strict=True))
 
 
