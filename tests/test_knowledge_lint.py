@@ -353,8 +353,40 @@ def test_lint_of_rules_that_contradict_each_other(tmp_path: Path) -> None:
     assert [line.split(": it contradicts")[0] for line in lines] == [
         lines[0],
         "K:12: warning: [[rule]] 4",
-        "K:16: warning: [[rule]] 5",
+        "K:16: note: [[rule]] 5: it may contradict rule 1 on line 1: \"0 <= f\" and \"f = -3 at x = 1\" do not go together: no "
+        "number is both >= 0 and -3 at x = 1; whether it comes to that depends on the domain, which [ranges] or a table "
+        "settles",
     ]
     assert "it contradicts rule 3 on line 8: " in lines[1]
     assert lines[1].endswith("only f = 0 is both even and odd in x")
-    assert "contradicts rule 1 on line 1: " in lines[2]
+
+
+SPLIT = (
+    '[[rule]]\nkind = "sign"\nsign = "positive"\nhard = true\n'
+    '[[rule]]\nkind = "value"\nat = { L = %s }\nequals = 0.0\nhard = true\n'
+)
+
+
+def test_contradictions_concern_the_domain_of_the_data(tmp_path: Path) -> None:
+    """Rules contradict each other at a point that both speak of: pendulums have lengths from 1 to 2."""
+    inside, outside = SPLIT % 1.5, SPLIT % 0.0
+    assert Knowledge.load(write(tmp_path, inside)).rules
+    assert not [line for line in found(tmp_path, outside, pendulum()) if "contradict" in line]
+    (line,) = [line for line in found(tmp_path, inside, pendulum()) if "contradict" in line]
+    assert line == (
+        'K:5: error: [[rule]] 2: it contradicts rule 1 on line 1: "T > 0" and "T = 0 at L = 1.5" do not go together: no number '
+        "is both > 0 and 0 at L = 1.5"
+    )
+    (stated,) = problems(tmp_path, "[ranges]\nL = [1.0, 2.0]\n" + inside)
+    assert stated.startswith("K:7: [[rule]] 2: it contradicts rule 1 on line 3: ")
+    (line,) = [line for line in found(tmp_path, "[ranges]\nL = [1.0, 2.0]\n" + inside, pendulum()) if "contradict" in line]
+    assert '"T > 0" and "T = 0 at L = 1.5"' in line
+
+
+def test_pairs_that_leave_little_are_warned_of(tmp_path: Path) -> None:
+    rising = '[[rule]]\nkind = "monotone"\nvariable = "L"\ndirection = "%s"\nhard = true\n'
+    (line,) = found(tmp_path, rising % "increasing" + rising % "decreasing")
+    assert line == (
+        'K:6: warning: [[rule]] 2: beside rule 1 on line 1: "f is increasing in L" and "f is decreasing in L" together leave '
+        "little: only a law that does not change with L keeps both"
+    )

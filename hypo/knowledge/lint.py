@@ -5,13 +5,13 @@ from __future__ import annotations
 from os import PathLike
 from typing import TYPE_CHECKING
 
-from hypo.knowledge.contradictions import contradictions
+from hypo.knowledge.contradictions import constraints, contradictions, possible_contradictions
 from hypo.knowledge.fields import Fields
 from hypo.knowledge.findings import LEVELS, Finding, Findings
 from hypo.knowledge.lint_grammar import check_grammar
 from hypo.knowledge.lint_template import check_guesses, check_template
 from hypo.knowledge.lint_units import Analysis, analyse, check_dimensions, check_units
-from hypo.knowledge.names import foreign_names
+from hypo.knowledge.names import data_ranges, foreign_names
 from hypo.knowledge.reading import read_file
 from hypo.knowledge.reading_rules import contradiction
 
@@ -30,7 +30,7 @@ def lint(path: str | PathLike[str], dataset: Dataset | None = None) -> list[Find
     checked by dimensional analysis: is the target's unit a product of powers of the others, and which columns cannot take part
     in any such product.
     """
-    fields, report = read_file(path)
+    fields, report = read_file(path) if dataset is None else read_file(path, dataset.target)
     findings = [Finding("error", report.source, p.line, p.message) for p in report.problems]
     if report.lines is not None and not report.unreadable:
         out = Findings(report)
@@ -47,9 +47,7 @@ def _check(fields: Fields, dataset: Dataset | None, out: Findings) -> None:
             out.note(("constants", name), "no unit is given, so it counts as dimensionless")
     check_template(fields, units, dataset, out)
     check_guesses(fields, out)
-    for i, j, why in contradictions(fields.rules, fields.ranges):
-        if not (fields.rules[i].hard and fields.rules[j].hard):  # hard ones are refused by reading
-            out.warning(("rule", j), contradiction(int(out.place(("rule", i))[1]), why, out.lines))
+    _check_pairs(fields, dataset, out)
     if dataset is None:
         return
     if units:
@@ -60,3 +58,24 @@ def _check(fields: Fields, dataset: Dataset | None, out: Findings) -> None:
         from hypo.knowledge.lint_rows import check_rows  # SciPy takes a while to load
 
         check_rows(fields.rules, fields.ranges, dataset, out)
+
+
+def _check_pairs(fields: Fields, dataset: Dataset | None, out: Findings) -> None:
+    """Rules that do not go together; variables without a stated domain have that of the table, if there is one."""
+    rules = fields.rules
+    target = "f" if dataset is None else dataset.target
+    known = fields.ranges if dataset is None else {**data_ranges(dataset), **fields.ranges}
+
+    def say(level: str, i: int, j: int, why: str, said: str = "it contradicts") -> None:
+        out.add(level, ("rule", j), contradiction(int(out.place(("rule", i))[1]), why, out.lines, said))
+
+    refused = {(i, j) for i, j, _ in contradictions(rules, fields.ranges) if rules[i].hard and rules[j].hard}
+    for i, j, why in contradictions(rules, known, target):
+        if (i, j) not in refused:  # reading has told of those
+            say("error" if rules[i].hard and rules[j].hard else "warning", i, j, why)
+    for i, j, why in constraints(rules, known, target):
+        say("warning", i, j, why, "beside")
+    if dataset is None:
+        for i, j, why in possible_contradictions(rules, known):
+            say("note", i, j, f"{why}; whether it comes to that depends on the domain, which [ranges] or a table settles",
+                "it may contradict")

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hypo.knowledge.toml_lines import Path
 from hypo.knowledge.words import nearest
 
+if TYPE_CHECKING:
+    from hypo.data import Dataset
+
 Remark = tuple[Path, str, str]
 """Where, how grave (``error``, ``warning`` or ``note``), and what."""
+
+
+def data_ranges(dataset: Dataset) -> dict[str, tuple[float, float]]:
+    """(least, greatest) of each column: the domain of a rule where nothing else is stated."""
+    return {name: (float(column.min()), float(column.max())) for name, column in zip(dataset.names, dataset.X.T, strict=True)}
 
 
 def foreign_names(k: Any, columns: Sequence[str], target: str) -> Iterator[Remark]:

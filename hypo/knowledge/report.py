@@ -25,11 +25,13 @@ class Problem:
 class Report:
     """The problems found so far; ``lines`` is None for a dictionary, which has no lines.
 
-    ``kept`` holds, for each array of which elements may be left out, the numbers in the file of those that were not.
+    ``target`` is what messages call the law. ``kept`` holds, for each array of which elements may be left out, the numbers in
+    the file of those that were not.
     """
 
     source: str
     lines: Lines | None = None
+    target: str = "f"
     problems: list[Problem] = field(default_factory=list)
     unreadable: bool = False
     kept: dict[Path, list[int]] = field(default_factory=dict)
