@@ -383,6 +383,17 @@ def test_contradictions_concern_the_domain_of_the_data(tmp_path: Path) -> None:
     assert '"T > 0" and "T = 0 at L = 1.5"' in line
 
 
+def test_guesses_that_break_hard_rules_are_warned_of(tmp_path: Path) -> None:
+    text = (
+        '[[rule]]\nkind = "sign"\nsign = "positive"\nhard = true\n[[rule]]\nkind = "even"\nvariable = "LL"\nhard = true\n'
+        '[guesses]\nforms = [\n"L",\n"T = -L",\n"-a*L"]\n'
+    )
+    lines = [line for line in found(tmp_path, text, pendulum()) if "guess" in line]
+    assert len(lines) == 1
+    assert lines[0].startswith("K:12: warning: [guesses] forms: it breaks the hard rule 1 (T > 0); at L = ")
+    assert lines[0].endswith(" > 0 is false; such a guess is refused")
+
+
 def test_pairs_that_leave_little_are_warned_of(tmp_path: Path) -> None:
     rising = '[[rule]]\nkind = "monotone"\nvariable = "L"\ndirection = "%s"\nhard = true\n'
     (line,) = found(tmp_path, rising % "increasing" + rising % "decreasing")

@@ -46,7 +46,7 @@ def _check(fields: Fields, dataset: Dataset | None, out: Findings) -> None:
         if units and not constant.unit.text:
             out.note(("constants", name), "no unit is given, so it counts as dimensionless")
     check_template(fields, units, dataset, out)
-    check_guesses(fields, out)
+    check_guesses(fields, dataset, out)
     _check_pairs(fields, dataset, out)
     if dataset is None:
         return
