@@ -383,6 +383,49 @@ def test_contradictions_concern_the_domain_of_the_data(tmp_path: Path) -> None:
     assert '"T > 0" and "T = 0 at L = 1.5"' in line
 
 
+def test_rules_that_say_nothing_are_warned_of(tmp_path: Path) -> None:
+    for text, data in (("1 > 0", None), ("1 > 0", pendulum()), ("forall a in [0, 1]: a < 2", None), ("L > 0", pendulum())):
+        (line,) = found(tmp_path, f'[[rule]]\nkind = "logic"\nformula = "{text}"\n', data)
+        assert line == (
+            "K:3: warning: [[rule]] 1 formula: this never mentions the law, so it is true or false of every formula alike"
+        )
+    for text in ("T > 0", "f > 0", "dT/dL > 0", "forall a in [1, 2]: f(a, a, a) > -9", "int(T, L, 1, 2) > 0"):
+        for data in (None, pendulum()):
+            assert not found(tmp_path, f'[[rule]]\nkind = "logic"\nformula = "{text}"\n', data)
+    zero = '[[rule]]\nkind = "bounds"\nmin = 0.0\nweight = 0\n'
+    assert found(tmp_path, zero) == [
+        "K:4: warning: [[rule]] 1 weight: this rule counts for nothing; give it a weight above 0, or remove it"
+    ]
+    assert found(tmp_path, zero + "hard = true\n") == []
+
+
+def test_names_in_a_sentence_point_to_its_formula(tmp_path: Path) -> None:
+    text = '[[rule]]\nkind = "logic"\nweight = 2.0\nformula = "%s"\nwhere = { Q = [0, 1] }\n'
+    first, second = found(tmp_path, text % "T > thta", pendulum())
+    assert first.startswith('K:1: error: [[rule]] 1: unknown variable "Q"; ')
+    assert second.startswith("K:4: error: [[rule]] 1 formula: ")
+    assert "thta" in second
+    assert any(line.startswith("K:4: error: [[rule]] 1 formula: ") for line in found(tmp_path, text % "T(L) > 0", pendulum()))
+
+
+FOLLOW_UPS = [
+    ('[grammar]\noperators = ["+", "tims"]\n[guesses]\nforms = ["L*g"]\n[template]\nform = "L*h(theta)"\n'
+     "[priors]\nsin = 0.5", 2),
+    ('[units]\nT = "s"\nL = "metr2"\ng = "m/s^2"\ntheta = "1"\n[template]\nform = "sqrt(L/g)*h(theta)"', 3),
+    ('[units]\nT = "s"\nL = "m"\ng = "kg"\ntheta = "1"\n[constants]\nk = { value = 3.0, unit = "metr2" }\n'
+     '[grammar]\nmust_use = ["k"]\n', 7),
+    ('[ranges]\nL = [10.0, 0.1]\n[[rule]]\nkind = "bounds"\nmin = 5.0\nhard = true\n[[rule]]\nkind = "value"\n'
+     "at = { L = 1.5 }\nequals = 0.0\nhard = true\n", 2),
+]
+
+
+@pytest.mark.parametrize(("text", "line"), FOLLOW_UPS)
+def test_an_error_has_no_follow_ups(tmp_path: Path, text: str, line: int) -> None:
+    for data in (None, pendulum()):
+        (error,) = [f for f in found(tmp_path, text, data) if "no formula of this form uses" not in f]
+        assert error.startswith(f"K:{line}: error: ")
+
+
 def test_guesses_that_break_hard_rules_are_warned_of(tmp_path: Path) -> None:
     text = (
         '[[rule]]\nkind = "sign"\nsign = "positive"\nhard = true\n[[rule]]\nkind = "even"\nvariable = "LL"\nhard = true\n'

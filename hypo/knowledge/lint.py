@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from os import PathLike
 from typing import TYPE_CHECKING
 
-from hypo.knowledge.contradictions import constraints, contradictions, possible_contradictions
-from hypo.knowledge.fields import Fields
+from hypo.knowledge.fields import Fields, NamedConstant
 from hypo.knowledge.findings import LEVELS, Finding, Findings
 from hypo.knowledge.lint_grammar import check_grammar
+from hypo.knowledge.lint_rules import check_rules
 from hypo.knowledge.lint_template import check_guesses, check_template
 from hypo.knowledge.lint_units import Analysis, analyse, check_dimensions, check_units
-from hypo.knowledge.names import data_ranges, foreign_names
+from hypo.knowledge.names import foreign_names
 from hypo.knowledge.reading import read_file
-from hypo.knowledge.reading_rules import contradiction
+from hypo.units import parse_unit
 
 if TYPE_CHECKING:
     from hypo.data import Dataset
@@ -40,14 +41,18 @@ def lint(path: str | PathLike[str], dataset: Dataset | None = None) -> list[Find
 
 
 def _check(fields: Fields, dataset: Dataset | None, out: Findings) -> None:
+    """All remarks; what follows from an error alone is left unsaid."""
+    fields = _whole(fields, out)
     check_grammar(fields, dataset, out)
     units = check_units(fields, dataset, out) if dataset is not None else dict(fields.units)
+    if out.spoiled("units") or out.spoiled("constants"):
+        units = {}
     for name, constant in fields.constants.items():
         if units and not constant.unit.text:
             out.note(("constants", name), "no unit is given, so it counts as dimensionless")
     check_template(fields, units, dataset, out)
     check_guesses(fields, dataset, out)
-    _check_pairs(fields, dataset, out)
+    check_rules(fields, dataset, out)
     if dataset is None:
         return
     if units:
@@ -57,25 +62,11 @@ def _check(fields: Fields, dataset: Dataset | None, out: Findings) -> None:
     if fields.rules or fields.ranges:
         from hypo.knowledge.lint_rows import check_rows  # SciPy takes a while to load
 
-        check_rows(fields.rules, fields.ranges, dataset, out)
+        check_rows(() if out.spoiled("ranges") else fields.rules, fields.ranges, dataset, out)
 
 
-def _check_pairs(fields: Fields, dataset: Dataset | None, out: Findings) -> None:
-    """Rules that do not go together; variables without a stated domain have that of the table, if there is one."""
-    rules = fields.rules
-    target = "f" if dataset is None else dataset.target
-    known = fields.ranges if dataset is None else {**data_ranges(dataset), **fields.ranges}
-
-    def say(level: str, i: int, j: int, why: str, said: str = "it contradicts") -> None:
-        out.add(level, ("rule", j), contradiction(int(out.place(("rule", i))[1]), why, out.lines, said))
-
-    refused = {(i, j) for i, j, _ in contradictions(rules, fields.ranges) if rules[i].hard and rules[j].hard}
-    for i, j, why in contradictions(rules, known, target):
-        if (i, j) not in refused:  # reading has told of those
-            say("error" if rules[i].hard and rules[j].hard else "warning", i, j, why)
-    for i, j, why in constraints(rules, known, target):
-        say("warning", i, j, why, "beside")
-    if dataset is None:
-        for i, j, why in possible_contradictions(rules, known):
-            say("note", i, j, f"{why}; whether it comes to that depends on the domain, which [ranges] or a table settles",
-                "it may contradict")
+def _whole(fields: Fields, out: Findings) -> Fields:
+    """The fields, with a stand-in for what could not be read, so that its absence gives rise to no remarks."""
+    constants = {str(path[1]): NamedConstant(1.0, parse_unit("1")) for path in out.spoiled("constants") if len(path) > 1}
+    operators = None if out.spoiled("grammar", "operators") else fields.operators
+    return replace(fields, operators=operators, constants={**constants, **fields.constants})

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from hypo.knowledge.rules import Rule
+from hypo.knowledge.statements import Logic
 from hypo.knowledge.toml_lines import Path
 from hypo.knowledge.words import nearest
 
@@ -52,8 +54,11 @@ def foreign_names(k: Any, columns: Sequence[str], target: str) -> Iterator[Remar
                 yield ("grammar", "never_together", i), "warning", no_column(name, known)
     constants = {name: c.value for name, c in k.constants.items()}
     for i, rule in enumerate(k.rules):
+        # All that a sentence may name stands in its formula, but for the domain.
+        about_domain = set(Rule.misfits(rule, columns, target, constants))
         for message in rule.misfits(columns, target, constants):
-            yield ("rule", i), "error", message
+            in_formula = isinstance(rule, Logic) and message not in about_domain
+            yield ("rule", i, "formula") if in_formula else ("rule", i), "error", message
     if k.template is not None:
         path = ("template", "form")
         for problem in k.template.problems(columns, constants, target):

@@ -15,10 +15,11 @@ from hypo.knowledge.words import kind, label, one_line, show
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong, with its line in the file (None when it has no line)."""
+    """One thing wrong, with its line in the file (None when it has no line) and its key."""
 
     line: int | None
     message: str
+    path: Path = ()
 
 
 @dataclass
@@ -45,7 +46,7 @@ class Report:
         """Notes a problem at the key ``path``."""
         line = None if self.lines is None else self.lines.of(*path)
         message = one_line(message)
-        self.problems.append(Problem(line, f"{label(path)}: {message}" if path else message))
+        self.problems.append(Problem(line, f"{label(path)}: {message}" if path else message, path))
 
     def raise_if_any(self) -> None:
         """Raises KnowledgeError with one line per problem, also kept apart in its ``problems``."""
