@@ -320,6 +320,8 @@ def test_hard_rules_must_agree_on_the_data(tmp_path: Path) -> None:
         'knowledge: [[rule]] 2: it contradicts rule 1: "v > 0" and "v = 0 at S = 0" do not go together: no number is both > 0 '
         "and 0 at S = 0"
     )
+    with pytest.raises(KnowledgeError, match='it contradicts rule 1: "v > 0" and "v = 0 at S = 0"'):
+        inputs.as_knowledge(table | {"ranges": {"S": [0.0, 5.0]}}, above)
     assert inputs.as_knowledge(table | {"ranges": {"S": [0.1, 5.0]}}, around).ranges == {"S": (0.1, 5.0)}
 
 

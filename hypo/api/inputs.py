@@ -118,9 +118,9 @@ def as_knowledge(
     elif isinstance(knowledge, Knowledge):
         loaded = knowledge
     elif isinstance(knowledge, Mapping):
-        loaded = Knowledge.from_dict(knowledge)
+        loaded = Knowledge.from_dict(knowledge, target=dataset.target)
     elif isinstance(knowledge, str | os.PathLike):
-        loaded = Knowledge.load(knowledge)
+        loaded = Knowledge.load(knowledge, dataset.target)
     else:
         raise KnowledgeError(
             f"knowledge must be a Knowledge, a dictionary or a path, got {type(knowledge).__name__}"

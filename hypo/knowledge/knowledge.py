@@ -104,19 +104,22 @@ class Knowledge:
     # --- loading ----------------------------------------------------------------------------------
 
     @classmethod
-    def load(cls, path: str | PathLike[str]) -> Knowledge:
-        """The knowledge in a TOML file; raises KnowledgeError naming file and line of every problem."""
+    def load(cls, path: str | PathLike[str], target: str = "f") -> Knowledge:
+        """The knowledge in a TOML file; raises KnowledgeError naming file and line of every problem.
+
+        ``target`` is what the problems call the law.
+        """
         if not isinstance(path, str | PathLike):
             advice = "a dictionary is read by Knowledge.from_dict" if isinstance(path, Mapping) else "give its path"
             raise KnowledgeError(f"expected the path of a knowledge file, got {kind(path)}; {advice}")
-        fields, report = read_file(path)
+        fields, report = read_file(path, target)
         report.raise_if_any()
         return cls(**vars(fields), source=str(path))
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any], source: str = "knowledge") -> Knowledge:
-        """The knowledge in a dictionary shaped like a file; raises KnowledgeError with every problem."""
-        report = Report(source)
+    def from_dict(cls, data: Mapping[str, Any], source: str = "knowledge", target: str = "f") -> Knowledge:
+        """The knowledge in a dictionary shaped like a file; raises KnowledgeError with every problem; see :meth:`load`."""
+        report = Report(source, target=target)
         fields = read_sections(data, report)
         report.raise_if_any()
         return cls(**vars(fields), source=source)
