@@ -555,6 +555,7 @@ COMPATIBLE = [
     ('kind = "sign", sign = "positive"', 'kind = "limit", variable = "x", to = "inf", equals = -1', {"x": (0.1, 0.9)}),
     ('kind = "value", at = { x = 1 }, equals = 2', 'kind = "value", at = { y = 10 }, equals = 3', DATA),
     ('kind = "odd", variable = "x"', 'kind = "sign", sign = "nonzero"', {"x": (-1, 1)}),
+    ('kind = "zeros", variable = "x", at = 1', 'kind = "bounds", max = 1, strict = true', RANGES),
     ('kind = "antisymmetric", swap = ["x", "y"]', 'kind = "bounds", min = 1', {"x": (2, 3), "y": (0, 1)}),
     ('kind = "limit", variable = "x", to = 1, equals = 3, where = { x = [1, 2] }',
      'kind = "bounds", max = 1, where = { x = [0, 1] }', {}),

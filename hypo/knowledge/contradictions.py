@@ -117,6 +117,10 @@ class _Allowed(NamedTuple):
     off_zero: bool
     box: Box
 
+    def excludes(self, end: float) -> bool:
+        """Whether ``end``, a number between the ends or one of them, is none of those that f may have."""
+        return (self.open and end in (self.low, self.high)) or (self.off_zero and end == 0)
+
 
 def _allowed(rule: Rule, known: Box) -> Iterator[_Allowed]:
     box = _domain(rule, known)
@@ -152,7 +156,7 @@ def _no_number(a: Rule, b: Rule, known: Box, f: str) -> str | None:
     for first in _allowed(a, known):
         for second in _allowed(b, known):
             low, high = max(first.low, second.low), min(first.high, second.high)
-            excluded = (first.open or second.open or ((first.off_zero or second.off_zero) and low == 0)) and not limit
+            excluded = (first.excludes(low) or second.excludes(low)) and not limit
             if not (low > high or (low == high and excluded) or (low == high and math.isinf(low) and not limit)):
                 continue
             if isinstance(a, Limit):
