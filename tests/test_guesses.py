@@ -154,6 +154,34 @@ def test_a_guess_that_breaks_a_hard_rule_is_refused():
         hypo.fit((X, S), features=["S", "T"], guesses=["a*S + b*T"], max_complexity=5, time_limit=5)
 
 
+def test_a_guess_that_breaks_a_hard_statement_is_refused():
+    positive = {"rule": [{"kind": "monotone", "variable": "T", "direction": "decreasing"},
+                         {"kind": "sign", "sign": "positive", "hard": True, "where": {"S": [1, 2]}}]}
+    with pytest.raises(InputError) as error:
+        hypo.fit((X, S), "y", features=["S", "T"], guesses=["-S"], knowledge=positive, time_limit=5)
+    assert str(error.value) == (
+        'the guess "-S" breaks the hard rule 2 (y > 0 on 1 <= S <= 2); at S = 2: -2 > 0 is false; change the guess or the rule'
+    )
+    knowledge = hypo.Knowledge.from_dict(positive)
+    # A soft rule only costs, and constants may be fitted so that a hard one is kept.
+    problem, settings = setting(S, ["S*T", "a*S"], knowledge)
+    assert len(read_guesses(problem, settings)) == 2
+
+
+def test_guesses_are_held_against_rules_in_the_units_of_the_table():
+    knowledge = hypo.Knowledge.from_dict({"rule": [{"kind": "bounds", "max": 600.0, "hard": True}]})
+    data = from_arrays(X, S, names=["S", "T"], target="y", units={"S": "cm", "T": "m", "y": "cm"})
+    for guess, kept in (("S", True), ("200*S", False)):
+        settings = Settings(guesses=(guess,))
+        problem = make_problem(data, knowledge.with_units(data.units), settings)
+        assert problem.scales["S"] == pytest.approx(0.01)
+        if kept:
+            read_guesses(problem, settings)
+        else:
+            with pytest.raises(InputError, match="breaks the hard rule 1"):
+                read_guesses(problem, settings)
+
+
 def test_units_are_a_hard_rule():
     units = {"S": "m", "T": "s", "y": "m/s"}
     with pytest.raises(InputError, match="breaks the rule units"):

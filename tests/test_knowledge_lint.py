@@ -353,8 +353,94 @@ def test_lint_of_rules_that_contradict_each_other(tmp_path: Path) -> None:
     assert [line.split(": it contradicts")[0] for line in lines] == [
         lines[0],
         "K:12: warning: [[rule]] 4",
-        "K:16: warning: [[rule]] 5",
+        "K:16: note: [[rule]] 5: it may contradict rule 1 on line 1: \"0 <= f\" and \"f = -3 at x = 1\" do not go together: no "
+        "number is both >= 0 and -3 at x = 1; whether it comes to that depends on the domain, which [ranges] or a table "
+        "settles",
     ]
     assert "it contradicts rule 3 on line 8: " in lines[1]
     assert lines[1].endswith("only f = 0 is both even and odd in x")
-    assert "contradicts rule 1 on line 1: " in lines[2]
+
+
+SPLIT = (
+    '[[rule]]\nkind = "sign"\nsign = "positive"\nhard = true\n'
+    '[[rule]]\nkind = "value"\nat = { L = %s }\nequals = 0.0\nhard = true\n'
+)
+
+
+def test_contradictions_concern_the_domain_of_the_data(tmp_path: Path) -> None:
+    """Rules contradict each other at a point that both speak of: pendulums have lengths from 1 to 2."""
+    inside, outside = SPLIT % 1.5, SPLIT % 0.0
+    assert Knowledge.load(write(tmp_path, inside)).rules
+    assert not [line for line in found(tmp_path, outside, pendulum()) if "contradict" in line]
+    (line,) = [line for line in found(tmp_path, inside, pendulum()) if "contradict" in line]
+    assert line == (
+        'K:5: error: [[rule]] 2: it contradicts rule 1 on line 1: "T > 0" and "T = 0 at L = 1.5" do not go together: no number '
+        "is both > 0 and 0 at L = 1.5"
+    )
+    (stated,) = problems(tmp_path, "[ranges]\nL = [1.0, 2.0]\n" + inside)
+    assert stated.startswith("K:7: [[rule]] 2: it contradicts rule 1 on line 3: ")
+    (line,) = [line for line in found(tmp_path, "[ranges]\nL = [1.0, 2.0]\n" + inside, pendulum()) if "contradict" in line]
+    assert '"T > 0" and "T = 0 at L = 1.5"' in line
+
+
+def test_rules_that_say_nothing_are_warned_of(tmp_path: Path) -> None:
+    for text, data in (("1 > 0", None), ("1 > 0", pendulum()), ("forall a in [0, 1]: a < 2", None), ("L > 0", pendulum())):
+        (line,) = found(tmp_path, f'[[rule]]\nkind = "logic"\nformula = "{text}"\n', data)
+        assert line == (
+            "K:3: warning: [[rule]] 1 formula: this never mentions the law, so it is true or false of every formula alike"
+        )
+    for text in ("T > 0", "f > 0", "dT/dL > 0", "forall a in [1, 2]: f(a, a, a) > -9", "int(T, L, 1, 2) > 0"):
+        for data in (None, pendulum()):
+            assert not found(tmp_path, f'[[rule]]\nkind = "logic"\nformula = "{text}"\n', data)
+    zero = '[[rule]]\nkind = "bounds"\nmin = 0.0\nweight = 0\n'
+    assert found(tmp_path, zero) == [
+        "K:4: warning: [[rule]] 1 weight: this rule counts for nothing; give it a weight above 0, or remove it"
+    ]
+    assert found(tmp_path, zero + "hard = true\n") == []
+
+
+def test_names_in_a_sentence_point_to_its_formula(tmp_path: Path) -> None:
+    text = '[[rule]]\nkind = "logic"\nweight = 2.0\nformula = "%s"\nwhere = { Q = [0, 1] }\n'
+    first, second = found(tmp_path, text % "T > thta", pendulum())
+    assert first.startswith('K:1: error: [[rule]] 1: unknown variable "Q"; ')
+    assert second.startswith("K:4: error: [[rule]] 1 formula: ")
+    assert "thta" in second
+    assert any(line.startswith("K:4: error: [[rule]] 1 formula: ") for line in found(tmp_path, text % "T(L) > 0", pendulum()))
+
+
+FOLLOW_UPS = [
+    ('[grammar]\noperators = ["+", "tims"]\n[guesses]\nforms = ["L*g"]\n[template]\nform = "L*h(theta)"\n'
+     "[priors]\nsin = 0.5", 2),
+    ('[units]\nT = "s"\nL = "metr2"\ng = "m/s^2"\ntheta = "1"\n[template]\nform = "sqrt(L/g)*h(theta)"', 3),
+    ('[units]\nT = "s"\nL = "m"\ng = "kg"\ntheta = "1"\n[constants]\nk = { value = 3.0, unit = "metr2" }\n'
+     '[grammar]\nmust_use = ["k"]\n', 7),
+    ('[ranges]\nL = [10.0, 0.1]\n[[rule]]\nkind = "bounds"\nmin = 5.0\nhard = true\n[[rule]]\nkind = "value"\n'
+     "at = { L = 1.5 }\nequals = 0.0\nhard = true\n", 2),
+]
+
+
+@pytest.mark.parametrize(("text", "line"), FOLLOW_UPS)
+def test_an_error_has_no_follow_ups(tmp_path: Path, text: str, line: int) -> None:
+    for data in (None, pendulum()):
+        (error,) = [f for f in found(tmp_path, text, data) if "no formula of this form uses" not in f]
+        assert error.startswith(f"K:{line}: error: ")
+
+
+def test_guesses_that_break_hard_rules_are_warned_of(tmp_path: Path) -> None:
+    text = (
+        '[[rule]]\nkind = "sign"\nsign = "positive"\nhard = true\n[[rule]]\nkind = "even"\nvariable = "LL"\nhard = true\n'
+        '[guesses]\nforms = [\n"L",\n"T = -L",\n"-a*L"]\n'
+    )
+    lines = [line for line in found(tmp_path, text, pendulum()) if "guess" in line]
+    assert len(lines) == 1
+    assert lines[0].startswith("K:12: warning: [guesses] forms: it breaks the hard rule 1 (T > 0); at L = ")
+    assert lines[0].endswith(" > 0 is false; such a guess is refused")
+
+
+def test_pairs_that_leave_little_are_warned_of(tmp_path: Path) -> None:
+    rising = '[[rule]]\nkind = "monotone"\nvariable = "L"\ndirection = "%s"\nhard = true\n'
+    (line,) = found(tmp_path, rising % "increasing" + rising % "decreasing")
+    assert line == (
+        'K:6: warning: [[rule]] 2: beside rule 1 on line 1: "f is increasing in L" and "f is decreasing in L" together leave '
+        "little: only a law that does not change with L keeps both"
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -108,9 +108,9 @@ def test_rows_are_listed_worst_first(tmp_path: Path) -> None:
     text = rule(kind="bounds", min=0.0, where={"x": [1, 30]}) + rule(kind="bounds", max=9.0, where={"x": [31, 31]})
     assert found(tmp_path, text, data) == [
         "K:1: warning: [[rule]] 1: 6 rows of 30 break this rule (0 <= y on 1 <= x <= 30): rows 11, 3, 7, 9, 13 and 1 more "
-        "(from 0); in row 11 (from 0) y = -4 is below 0 by more than 3.0 times the noise of 0.1",
+        "(from 0); in row 11 (from 0) y = -4 is below 0 by 40 times the noise of 0.1",
         "K:5: warning: [[rule]] 2: 1 row of 1 breaks this rule (y <= 9 on x = 31): row 30 (from 0); there y = 62 is above 9 "
-        "by more than 3.0 times the noise of 0.1",
+        "by 530 times the noise of 0.1",
     ]
 
 
@@ -148,7 +148,9 @@ def test_rules_that_no_row_can_test(tmp_path: Path) -> None:
     )
     assert "(a from 5 to 6, but the data have" in lines[2]
     assert lines[3].startswith("K:10: ")
-    assert lines[4] == "K:15: note: [[rule]] 4: no row lies where the rule takes another one, so no row can test this rule"
+    assert lines[4] == (
+        "K:15: note: [[rule]] 4: moved as the rule says, no row comes to lie among the others, so no row can test this rule"
+    )
 
 
 def test_mirrored_rows_test_parity(tmp_path: Path) -> None:
@@ -165,6 +167,57 @@ def test_mirrored_rows_test_parity(tmp_path: Path) -> None:
     zeros = from_arrays(np.arange(30.0)[:, None], np.arange(30.0), names=["x"])
     assert found(tmp_path, rule(kind="zeros", variable="x", at=[0.0]), zeros) == []
     assert "row 3 (from 0); there y = 3 is not 0" in found(tmp_path, rule(kind="zeros", variable="x", at=[3.0]), zeros)[0]
+
+
+EXTREME = (1e-300, 1e300, 0.0, -1.0, -1e300, 1e10, 5e-324, 1.7e308)
+
+
+def extremes() -> Iterator[dict[str, object]]:
+    """Rules of every kind that takes numbers, with numbers at the ends of what floats hold."""
+    for n in EXTREME:
+        yield {"kind": "bounds", "min": n}
+        yield {"kind": "bounds", "max": n}
+        yield {"kind": "zeros", "variable": "x", "at": [n, 1.0], "only": True}
+        yield {"kind": "homogeneous", "variables": ["a", "b"], "degree": n}
+        yield {"kind": "homogeneous", "variables": ["x"], "degree": -n}
+        for m in EXTREME:
+            yield {"kind": "value", "at": {"x": n}, "equals": m}
+            yield {"kind": "value", "at": {"x": n, "a": m, "b": m}, "equals": n}
+            yield {"kind": "limit", "variable": "x", "to": n, "equals": m}
+            yield {"kind": "growth", "variable": "x", "to": n, "exponent": m}
+            if n < m:
+                yield {"kind": "monotone", "variable": "x", "direction": "increasing", "where": {"x": [n, m]}}
+                yield {"kind": "logic", "formula": f"forall x in [{n}, {m}]: y(a, b, x) > {n}"}
+        if n > 0:
+            yield {"kind": "periodic", "variable": "x", "period": n}
+            yield {"kind": "lipschitz", "variable": "x", "constant": n}
+            yield {"kind": "depends", "variable": "x", "tolerance": n}
+            yield {"kind": "even", "variable": "x", "tolerance": n}
+    for kind in ("symmetric", "antisymmetric"):
+        yield {"kind": kind, "swap": ["a", "x"]}
+    for kind in ("scale_invariant", "translation_invariant"):
+        yield {"kind": kind, "variables": ["a", "x"]}
+    for kind in ("odd", "not_depends", "convex", "concave"):
+        yield {"kind": kind, "variable": "x"}
+
+
+@pytest.mark.parametrize("size", [1.0, 1e200, 4e307, 1e-300])
+@pytest.mark.filterwarnings("error")
+def test_extreme_numbers_are_looked_over_quietly(tmp_path: Path, size: float) -> None:
+    """Every line is a remark; nothing raises, be it the numbers of the rules or those of the table."""
+    plain = table(product, 0.0, n=30)
+    data = from_arrays(plain.X * size, plain.X[:, 0] * size, names=["a", "b", "x"], target="y")
+    rules = list(extremes())
+    for start in range(0, len(rules), 40):
+        found(tmp_path, "".join(rule(**keys) for keys in rules[start : start + 40]), data)
+
+
+def test_periods_and_degrees_beyond_the_table(tmp_path: Path) -> None:
+    text = rule(kind="periodic", variable="x", period=1e300) + rule(kind="homogeneous", variables=["x"], degree=1e10)
+    assert found(tmp_path, text, table(product, 0.0)) == [
+        "K:1: note: [[rule]] 1: moved as the rule says, no row comes to lie among the others, so no row can test this rule",
+        "K:5: note: [[rule]] 2: it changes the target by a factor beyond all numbers, so no row can test this rule",
+    ]
 
 
 # --- local fits -----------------------------------------------------------------------------------------------------------

@@ -303,3 +303,39 @@ def test_verdicts_are_those_of_the_rules() -> None:
     assert (refuted.level, refuted.amount > 0) == ("refuted", True)
     assert [v.level for _, v in k.verdicts(law, points=64)] == ["unrefuted", "refuted"]
     assert Knowledge().verdicts(law) == ()
+
+
+def test_hard_rules_must_agree_on_the_data(tmp_path: Path) -> None:
+    import hypo.api.inputs as inputs
+    from hypo.data import from_arrays
+
+    table = {"rule": [{"kind": "sign", "sign": "positive", "hard": True},
+                      {"kind": "value", "at": {"S": 0.0}, "equals": 0.0, "hard": True}]}
+    above = from_arrays([[0.13], [2.0], [5.0]], [1.0, 2.0, 3.0], names=["S"], target="v")
+    assert len(inputs.as_knowledge(table, above).rules) == 2
+    around = from_arrays([[-1.0], [2.0], [5.0]], [1.0, 2.0, 3.0], names=["S"], target="v")
+    with pytest.raises(KnowledgeError) as caught:
+        inputs.as_knowledge(table, around)
+    assert str(caught.value) == (
+        'knowledge: [[rule]] 2: it contradicts rule 1: "v > 0" and "v = 0 at S = 0" do not go together: no number is both > 0 '
+        "and 0 at S = 0"
+    )
+    with pytest.raises(KnowledgeError, match='it contradicts rule 1: "v > 0" and "v = 0 at S = 0"'):
+        inputs.as_knowledge(table | {"ranges": {"S": [0.0, 5.0]}}, above)
+    assert inputs.as_knowledge(table | {"ranges": {"S": [0.1, 5.0]}}, around).ranges == {"S": (0.1, 5.0)}
+
+
+def test_knowledge_reads_back_as_equal(tmp_path: Path) -> None:
+    path = tmp_path / "K.toml"
+    path.write_text(EXAMPLE, encoding="utf-8")
+    k = Knowledge.load(path)
+    assert Knowledge.from_dict(k.as_dict()) == k
+    assert k != Knowledge()
+
+
+def test_only_paths_are_loaded() -> None:
+    with pytest.raises(KnowledgeError, match="^expected the path of a knowledge file, got a table; a dictionary is read by "
+                                             r"Knowledge\.from_dict$"):
+        Knowledge.load({})
+    with pytest.raises(KnowledgeError, match=r"^expected the path of a knowledge file, got a whole number; give its path$"):
+        Knowledge.load(3)

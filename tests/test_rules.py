@@ -21,7 +21,7 @@ from hypo.errors import KnowledgeError
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
 from hypo.knowledge.claims import PROVED, REFUTED, UNREFUTED, Comparison
-from hypo.knowledge.contradictions import contradictions
+from hypo.knowledge.contradictions import constraints, contradictions, possible_contradictions
 from hypo.knowledge.parameters import (
     EXTENDED,
     FLAG,
@@ -582,49 +582,56 @@ def test_a_kind_must_say_something():
 # --- contradictions ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("first", "second", "why"), [
-    ('kind = "bounds", min = 0', 'kind = "value", at = { x = 1 }, equals = -1', "no number is both >= 0 and -1 at x = 1"),
-    ('kind = "bounds", min = 2', 'kind = "bounds", max = 1', "no number is both >= 2 and <= 1"),
-    ('kind = "even", variable = "x"', 'kind = "odd", variable = "x"', "only f = 0 is both even and odd in x"),
+# Where the domain of x is unknown, a rule without ``where`` may say nothing of a point.
+CONTRADICTIONS = [
+    ('kind = "bounds", min = 2', 'kind = "bounds", max = 1', {}, "no number is both >= 2 and <= 1"),
+    ('kind = "bounds", min = 0', 'kind = "value", at = { x = 1 }, equals = -1', RANGES,
+     "no number is both >= 0 and -1 at x = 1"),
+    ('kind = "even", variable = "x"', 'kind = "odd", variable = "x"', {}, "only f = 0 is both even and odd in x"),
     ('kind = "monotone", variable = "x", direction = "increasing"',
-     'kind = "monotone", variable = "x", direction = "decreasing"',
-     "only a law that does not change with x does both"),
-    ('kind = "monotone", variable = "x", direction = "increasing"',
-     'kind = "monotone", variable = "x", direction = "decreasing", strict = true', "a law cannot rise or fall with x too"),
-    ('kind = "convex", variable = "x"', 'kind = "concave", variables = ["x", "y"]', "only a law that is linear in x is both"),
-    ('kind = "symmetric", swap = ["x", "y"]', 'kind = "antisymmetric", swap = ["y", "x"]',
+     'kind = "monotone", variable = "x", direction = "decreasing", strict = true', {},
+     "a law cannot fall strictly with x too"),
+    ('kind = "symmetric", swap = ["x", "y"]', 'kind = "antisymmetric", swap = ["y", "x"]', {},
      "only f = 0 is both symmetric and antisymmetric in x and y"),
-    ('kind = "limit", variable = "x", to = "inf", equals = 3', 'kind = "bounds", max = 1, where = { x = [0, inf] }',
+    ('kind = "limit", variable = "x", to = "inf", equals = 3', 'kind = "bounds", max = 1, where = { x = [0, inf] }', {},
      "no number is both 3 and <= 1 at x = inf"),
-    ('kind = "limit", variable = "x", to = 0, equals = 3', 'kind = "value", at = { x = 0 }, equals = 2',
+    ('kind = "limit", variable = "x", to = 0, equals = 3', 'kind = "value", at = { x = 0 }, equals = 2', {},
      "no number is both 3 and 2 at x = 0"),
-    ('kind = "limit", variable = "x", to = "inf", equals = 3', 'kind = "growth", variable = "x", to = "inf", exponent = 1',
+    ('kind = "limit", variable = "x", to = 1, equals = 3', 'kind = "bounds", max = 1, where = { x = [0, 2] }', {},
+     "no number is both 3 and <= 1 at x = 1"),
+    ('kind = "limit", variable = "x", to = 0, equals = 3', 'kind = "bounds", max = 1', {"x": (0, 1)},
+     "no number is both 3 and <= 1 at x = 0"),
+    ('kind = "limit", variable = "x", to = "inf", equals = 3', 'kind = "growth", variable = "x", to = "inf", exponent = 1', {},
      "by its rate |f| goes to infinity, not to 3"),
-    ('kind = "limit", variable = "x", to = 0, equals = 3', 'kind = "growth", variable = "x", to = 0, exponent = 1',
+    ('kind = "limit", variable = "x", to = 0, equals = 3', 'kind = "growth", variable = "x", to = 0, exponent = 1', {},
      "by its rate f goes to 0, not to 3"),
-    ('kind = "value", at = { x = 1 }, equals = 2', 'kind = "value", at = { y = 1 }, equals = 3',
+    ('kind = "growth", variable = "x", to = "inf", exponent = 2',
+     'kind = "growth", variable = "x", to = "inf", at_most = 1', {}, "the exponents exclude each other"),
+    ('kind = "value", at = { x = 1 }, equals = 2', 'kind = "value", at = { x = 1 }, equals = 3', {},
+     "no number is both 2 and 3 at x = 1"),
+    ('kind = "value", at = { x = 1 }, equals = 2', 'kind = "value", at = { y = 1 }, equals = 3', RANGES,
      "no number is both 2 and 3 at x = 1 and y = 1"),
     ('kind = "homogeneous", variables = ["x", "y"], degree = 1', 'kind = "homogeneous", variables = ["y", "x"], degree = 2',
-     "only f = 0 has the degrees 1 and 2 at once"),
-    ('kind = "homogeneous", variables = ["x"], degree = 1', 'kind = "scale_invariant", variables = ["x"]',
+     {}, "only f = 0 has the degrees 1 and 2 at once"),
+    ('kind = "homogeneous", variables = ["x"], degree = 1', 'kind = "scale_invariant", variables = ["x"]', {},
      "only f = 0 has the degrees 1 and 0 at once"),
-    ('kind = "sign", sign = "positive"', 'kind = "sign", sign = "nonpositive"', "no number is both > 0 and <= 0"),
-    ('kind = "sign", sign = "positive"', 'kind = "zeros", variable = "x", at = 1', "no number is both > 0 and 0 at x = 1"),
+    ('kind = "sign", sign = "positive"', 'kind = "sign", sign = "nonpositive"', {}, "no number is both > 0 and <= 0"),
+    ('kind = "sign", sign = "positive"', 'kind = "zeros", variable = "x", at = 1', RANGES,
+     "no number is both > 0 and 0 at x = 1"),
     ('kind = "periodic", variable = "x", period = 1',
-     'kind = "monotone", variable = "x", direction = "increasing", strict = true',
-     "a law cannot rise or fall with x too"),
-    ('kind = "depends", variable = "x"', 'kind = "not_depends", variable = "x"', "x either matters or not"),
-    ('kind = "odd", variable = "x"', 'kind = "sign", sign = "positive", where = { x = [-1, 1] }', "is 0 at x = 0"),
-    ('kind = "antisymmetric", swap = ["x", "y"]', 'kind = "bounds", min = 1', "an antisymmetric law is 0 where x = y"),
-])
-def test_contradictions(first, second, why):
-    for pair in ([rule(first), rule(second)], [rule(second), rule(first)]):
-        found = list(contradictions(pair))
-        assert [(i, j) for i, j, _ in found] == [(0, 1)]
-    assert why in next(contradictions([rule(first), rule(second)]))[2] or why in found[0][2]
-
-
-@pytest.mark.parametrize(("first", "second", "ranges"), [
+     'kind = "monotone", variable = "x", direction = "increasing", strict = true', RANGES,
+     "a law cannot rise strictly with x too"),
+    ('kind = "even", variable = "x"', 'kind = "monotone", variable = "x", direction = "increasing", strict = true',
+     {"x": (-1, 5)}, "a law cannot rise strictly with x too"),
+    ('kind = "not_depends", variable = "x"', 'kind = "monotone", variable = "x", direction = "increasing", strict = true', {},
+     "a law cannot rise strictly with x too"),
+    ('kind = "depends", variable = "x"', 'kind = "not_depends", variable = "x"', {}, "x either matters or not"),
+    ('kind = "odd", variable = "x"', 'kind = "sign", sign = "positive", where = { x = [-1, 1] }', {"x": (0, 1)},
+     "is 0 at x = 0"),
+    ('kind = "antisymmetric", swap = ["x", "y"]', 'kind = "bounds", min = 1', RANGES, "an antisymmetric law is 0 where x = y"),
+]
+DATA = {"x": (0.13, 5.0), "y": (0.5, 3.0)}
+COMPATIBLE = [
     ('kind = "bounds", min = 0, where = { x = [0, 1] }', 'kind = "value", at = { x = 2 }, equals = -1', {}),
     ('kind = "bounds", min = 0', 'kind = "value", at = { x = 20 }, equals = -1', RANGES),
     ('kind = "bounds", min = 0, where = { x = [0, 1] }', 'kind = "bounds", max = -1, where = { x = [2, 3] }', {}),
@@ -641,9 +648,63 @@ def test_contradictions(first, second, why):
     ('kind = "odd", variable = "x"', 'kind = "sign", sign = "positive"', RANGES),
     ('kind = "limit", variable = "x", to = 0, side = "above", equals = "inf"',
      'kind = "limit", variable = "x", to = 0, side = "below", equals = "-inf"', {}),
-])
+    # Kept by x, x², (1 - x)/(1 + x), …, on the data.
+    ('kind = "sign", sign = "positive"', 'kind = "value", at = { x = 0 }, equals = 0', DATA),
+    ('kind = "monotone", variable = "x", direction = "increasing", strict = true', 'kind = "even", variable = "x"', DATA),
+    ('kind = "sign", sign = "positive"', 'kind = "limit", variable = "x", to = "inf", equals = -1', {"x": (0.1, 0.9)}),
+    ('kind = "value", at = { x = 1 }, equals = 2', 'kind = "value", at = { y = 10 }, equals = 3', DATA),
+    ('kind = "odd", variable = "x"', 'kind = "sign", sign = "nonzero"', {"x": (-1, 1)}),
+    ('kind = "zeros", variable = "x", at = 1', 'kind = "bounds", max = 1, strict = true', RANGES),
+    ('kind = "antisymmetric", swap = ["x", "y"]', 'kind = "bounds", min = 1', {"x": (2, 3), "y": (0, 1)}),
+    ('kind = "limit", variable = "x", to = 1, equals = 3, where = { x = [1, 2] }',
+     'kind = "bounds", max = 1, where = { x = [0, 1] }', {}),
+    ('kind = "limit", variable = "x", to = "inf", equals = 3', 'kind = "limit", variable = "y", to = "inf", equals = 2', {}),
+    ('kind = "homogeneous", variables = ["x"], degree = 1', 'kind = "homogeneous", variables = ["x"], degree = 1.000001', {}),
+    ('kind = "monotone", variable = "x", direction = "increasing"',
+     'kind = "monotone", variable = "x", direction = "decreasing"', {}),
+    ('kind = "convex", variable = "x"', 'kind = "concave", variables = ["x", "y"]', {}),
+]
+# Pairs that some laws keep, of which more may be known than is said.
+NARROW = [
+    ('kind = "monotone", variable = "x", direction = "increasing"',
+     'kind = "monotone", variable = "x", direction = "decreasing"', {}, "only a law that does not change with x keeps both"),
+    ('kind = "even", variable = "x"', 'kind = "monotone", variable = "x", direction = "increasing"', {"x": (-1, 5)},
+     "only a law that does not change with x keeps both"),
+    ('kind = "convex", variable = "x"', 'kind = "concave", variables = ["x", "y"]', {},
+     "only a law that is linear in x keeps both"),
+]
+
+
+@pytest.mark.parametrize(("first", "second", "ranges", "why"), CONTRADICTIONS)
+def test_contradictions(first, second, ranges, why):
+    for pair in ([rule(first), rule(second)], [rule(second), rule(first)]):
+        ((i, j, found),) = contradictions(pair, ranges)
+        assert (i, j) == (0, 1)
+    assert why in next(contradictions([rule(first), rule(second)], ranges))[2] or why in found
+
+
+@pytest.mark.parametrize(("first", "second", "ranges"), COMPATIBLE)
 def test_no_contradiction(first, second, ranges):
+    for known in (ranges, {}):
+        assert list(contradictions([rule(first), rule(second)], known)) == []
+
+
+@pytest.mark.parametrize(("first", "second", "ranges", "why"), NARROW)
+def test_pairs_that_leave_little(first, second, ranges, why):
     assert list(contradictions([rule(first), rule(second)], ranges)) == []
+    for pair in ([rule(first), rule(second)], [rule(second), rule(first)]):
+        ((_, _, found),) = constraints(pair, ranges)
+        assert found.endswith(why)
+
+
+def test_what_depends_on_the_data_is_possible():
+    pair = [rule('kind = "sign", sign = "positive"'), rule('kind = "value", at = { x = 0 }, equals = 0')]
+    assert list(contradictions(pair)) == []
+    ((_, _, why),) = possible_contradictions(pair, target="v")
+    assert why == '"v > 0" and "v = 0 at x = 0" do not go together: no number is both > 0 and 0 at x = 0'
+    assert list(possible_contradictions(pair, {"x": (1.0, 2.0)})) == []
+    certain = [rule('kind = "bounds", min = 2'), rule('kind = "bounds", max = 1')]
+    assert list(possible_contradictions(certain)) == []
 
 
 def test_laws_without_the_variable():

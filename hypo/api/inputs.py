@@ -108,7 +108,8 @@ def as_knowledge(
 ) -> Knowledge:
     """Knowledge with the units of the caller and of the table's header.
 
-    Raises KnowledgeError where these disagree, and for names that the table does not have.
+    Raises KnowledgeError where these disagree, and for names that the table does not have, and for hard rules that
+    contradict each other on the domain of the data.
     """
     from hypo.knowledge import Knowledge
 
@@ -117,9 +118,9 @@ def as_knowledge(
     elif isinstance(knowledge, Knowledge):
         loaded = knowledge
     elif isinstance(knowledge, Mapping):
-        loaded = Knowledge.from_dict(knowledge)
+        loaded = Knowledge.from_dict(knowledge, target=dataset.target)
     elif isinstance(knowledge, str | os.PathLike):
-        loaded = Knowledge.load(knowledge)
+        loaded = Knowledge.load(knowledge, dataset.target)
     else:
         raise KnowledgeError(
             f"knowledge must be a Knowledge, a dictionary or a path, got {type(knowledge).__name__}"
@@ -133,6 +134,10 @@ def as_knowledge(
                 f"target is {dataset.target}"
             )
     loaded.require_names(dataset.names, dataset.target)
+    if loaded.rules:
+        from hypo.knowledge.names import data_ranges
+
+        loaded.require_agreement(data_ranges(dataset), dataset.target)
     return loaded.with_units(stated).with_units(dataset.units)
 
 

@@ -33,7 +33,12 @@ class Findings:
         self.file = report.source
         self.lines = report.lines
         self.kept = report.kept
+        self.problems = report.problems
         self.found: list[Finding] = []
+
+    def spoiled(self, *prefix: str) -> list[Path]:
+        """The keys below ``prefix`` that could not be read."""
+        return [p.path for p in self.problems if p.path[: len(prefix)] == prefix]
 
     def place(self, path: Path) -> Path:
         """The path in the file of a path in what was read of it: elements of arrays may have been left out."""

@@ -9,17 +9,21 @@ from functools import cached_property
 from os import PathLike
 from typing import Any
 
+from hypo.errors import KnowledgeError
 from hypo.expression.dimension import infer
 from hypo.expression.expr import Expression
 from hypo.knowledge.claims import Verdict
+from hypo.knowledge.contradictions import contradictions
 from hypo.knowledge.fields import NamedConstant, NumberLimits
 from hypo.knowledge.grammar import SOURCES, Grammar, Violation
 from hypo.knowledge.names import foreign_names
 from hypo.knowledge.reading import read_file, read_sections
+from hypo.knowledge.reading_rules import contradiction as contradicted
 from hypo.knowledge.reading_units import UNIT_SETTINGS
 from hypo.knowledge.report import Report
 from hypo.knowledge.rules import Law, Rule
 from hypo.knowledge.template import Template
+from hypo.knowledge.words import kind
 from hypo.units import DIMENSIONLESS, Dimension, Unit
 
 __all__ = ["Knowledge", "NamedConstant", "Violation"]
@@ -65,7 +69,7 @@ class Knowledge:
     nesting: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     strict_angles: bool = False
     soft: bool = False
-    source: str = "knowledge"
+    source: str = field(default="knowledge", compare=False)
     max_depth: int | None = None
     must_use: tuple[str, ...] = ()
     must_not_use: tuple[str, ...] = ()
@@ -100,16 +104,22 @@ class Knowledge:
     # --- loading ----------------------------------------------------------------------------------
 
     @classmethod
-    def load(cls, path: str | PathLike[str]) -> Knowledge:
-        """The knowledge in a TOML file; raises KnowledgeError naming file and line of every problem."""
-        fields, report = read_file(path)
+    def load(cls, path: str | PathLike[str], target: str = "f") -> Knowledge:
+        """The knowledge in a TOML file; raises KnowledgeError naming file and line of every problem.
+
+        ``target`` is what the problems call the law.
+        """
+        if not isinstance(path, str | PathLike):
+            advice = "a dictionary is read by Knowledge.from_dict" if isinstance(path, Mapping) else "give its path"
+            raise KnowledgeError(f"expected the path of a knowledge file, got {kind(path)}; {advice}")
+        fields, report = read_file(path, target)
         report.raise_if_any()
         return cls(**vars(fields), source=str(path))
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any], source: str = "knowledge") -> Knowledge:
-        """The knowledge in a dictionary shaped like a file; raises KnowledgeError with every problem."""
-        report = Report(source)
+    def from_dict(cls, data: Mapping[str, Any], source: str = "knowledge", target: str = "f") -> Knowledge:
+        """The knowledge in a dictionary shaped like a file; raises KnowledgeError with every problem; see :meth:`load`."""
+        report = Report(source, target=target)
         fields = read_sections(data, report)
         report.raise_if_any()
         return cls(**vars(fields), source=source)
@@ -152,6 +162,14 @@ class Knowledge:
         for path, level, message in foreign_names(self, columns, target):
             if level == "error":
                 report.add(path, message)
+        report.raise_if_any()
+
+    def require_agreement(self, domain: Mapping[str, tuple[float, float]], target: str) -> None:
+        """Raises KnowledgeError when hard rules contradict each other; ``domain`` is that of the data, where none is stated."""
+        report = Report(self.source)
+        for i, j, why in contradictions(self.rules, {**domain, **self.ranges}, target):
+            if self.rules[i].hard and self.rules[j].hard:
+                report.add(("rule", j), contradicted(i, why, None))
         report.raise_if_any()
 
     # --- the grammar ------------------------------------------------------------------------------

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from os import PathLike
 from typing import TYPE_CHECKING
 
-from hypo.knowledge.contradictions import contradictions
-from hypo.knowledge.fields import Fields
+from hypo.knowledge.fields import Fields, NamedConstant
 from hypo.knowledge.findings import LEVELS, Finding, Findings
 from hypo.knowledge.lint_grammar import check_grammar
+from hypo.knowledge.lint_rules import check_rules
 from hypo.knowledge.lint_template import check_guesses, check_template
 from hypo.knowledge.lint_units import Analysis, analyse, check_dimensions, check_units
 from hypo.knowledge.names import foreign_names
 from hypo.knowledge.reading import read_file
-from hypo.knowledge.reading_rules import contradiction
+from hypo.units import parse_unit
 
 if TYPE_CHECKING:
     from hypo.data import Dataset
@@ -30,7 +31,7 @@ def lint(path: str | PathLike[str], dataset: Dataset | None = None) -> list[Find
     checked by dimensional analysis: is the target's unit a product of powers of the others, and which columns cannot take part
     in any such product.
     """
-    fields, report = read_file(path)
+    fields, report = read_file(path) if dataset is None else read_file(path, dataset.target)
     findings = [Finding("error", report.source, p.line, p.message) for p in report.problems]
     if report.lines is not None and not report.unreadable:
         out = Findings(report)
@@ -40,16 +41,18 @@ def lint(path: str | PathLike[str], dataset: Dataset | None = None) -> list[Find
 
 
 def _check(fields: Fields, dataset: Dataset | None, out: Findings) -> None:
+    """All remarks; what follows from an error alone is left unsaid."""
+    fields = _whole(fields, out)
     check_grammar(fields, dataset, out)
     units = check_units(fields, dataset, out) if dataset is not None else dict(fields.units)
+    if out.spoiled("units") or out.spoiled("constants"):
+        units = {}
     for name, constant in fields.constants.items():
         if units and not constant.unit.text:
             out.note(("constants", name), "no unit is given, so it counts as dimensionless")
     check_template(fields, units, dataset, out)
-    check_guesses(fields, out)
-    for i, j, why in contradictions(fields.rules, fields.ranges):
-        if not (fields.rules[i].hard and fields.rules[j].hard):  # hard ones are refused by reading
-            out.warning(("rule", j), contradiction(int(out.place(("rule", i))[1]), why, out.lines))
+    check_guesses(fields, dataset, out)
+    check_rules(fields, dataset, out)
     if dataset is None:
         return
     if units:
@@ -59,4 +62,11 @@ def _check(fields: Fields, dataset: Dataset | None, out: Findings) -> None:
     if fields.rules or fields.ranges:
         from hypo.knowledge.lint_rows import check_rows  # SciPy takes a while to load
 
-        check_rows(fields.rules, fields.ranges, dataset, out)
+        check_rows(() if out.spoiled("ranges") else fields.rules, fields.ranges, dataset, out)
+
+
+def _whole(fields: Fields, out: Findings) -> Fields:
+    """The fields, with a stand-in for what could not be read, so that its absence gives rise to no remarks."""
+    constants = {str(path[1]): NamedConstant(1.0, parse_unit("1")) for path in out.spoiled("constants") if len(path) > 1}
+    operators = None if out.spoiled("grammar", "operators") else fields.operators
+    return replace(fields, operators=operators, constants={**constants, **fields.constants})

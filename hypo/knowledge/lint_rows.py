@@ -63,11 +63,11 @@ class RowCheck:
             return data.sigma
         return np.full(data.n_row, max(self.neighbours.noise or 0.0, 1e-9 * float(np.abs(data.y).max())))
 
-    def slack_in_words(self, row: int, times: float) -> str:
+    def excess_in_words(self, row: int, times: float) -> str:
         stated = self.dataset.sigma is not None
         if not stated and self.neighbours.noise is None:
             return "taken as exact, as there are too few rows to estimate the noise"
-        return f"by more than {times:.1f} times the noise of {self.noise[row]:.3g}" + (
+        return f"by {times:.3g} times the noise of {self.noise[row]:.3g}" + (
             "" if stated else ", estimated from neighbouring rows")
 
     def breach(self, excess: Values, rows: NDArray[np.bool_], words: Callable[[int], str]) -> Breach | None:
@@ -78,7 +78,8 @@ class RowCheck:
         if not len(found):
             return None
         worst = int(np.argmax(ratio))
-        return Breach(_worst_first(found, ratio), f"{words(worst)} {self.slack_in_words(worst, times)}", int(rows.sum()))
+        example = f"{words(worst)} {self.excess_in_words(worst, float(ratio[worst]))}"
+        return Breach(_worst_first(found, ratio), example, int(rows.sum()))
 
     def around(self, amount: Values, error: Values, usable: NDArray[np.bool_], threshold: float,
                words: Callable[[int], str]) -> Breach | None:
@@ -101,6 +102,11 @@ def _worst_first(found: NDArray[np.intp], ratio: Values) -> NDArray[np.intp]:
 
 def check_rows(rules: tuple[Rule, ...], ranges: Mapping[str, tuple[float, float]], dataset: Dataset, out: Findings) -> None:
     """Remarks on [ranges] and [[rule]] from the rows."""
+    with np.errstate(all="ignore"):  # numbers beyond all floats fail every comparison, as they should
+        _check_rows(rules, ranges, dataset, out)
+
+
+def _check_rows(rules: tuple[Rule, ...], ranges: Mapping[str, tuple[float, float]], dataset: Dataset, out: Findings) -> None:
     check = RowCheck(dataset)
     for name, (low, high) in ranges.items():
         if name in check.index:
@@ -243,11 +249,13 @@ def _moved(move: Callable[[RowCheck, Mapping[str, Any], Values], Values],
         if not near.enough:
             return None
         size = factor(rule)
+        if not 0 < abs(size) < np.inf:
+            return "it changes the target by a factor beyond all numbers"
         y = check.dataset.y[near.rows]
         there = near.around(move(check, rule, check.dataset.X[near.rows].copy()))
         usable = rows[near.rows] & there.inside
         if not usable.any():
-            return "no row lies where the rule takes another one"
+            return "moved as the rule says, no row comes to lie among the others"
         error = np.hypot(there.miss, size * check.noise[near.rows])
         target = check.dataset.target
         return check.around(np.abs(there.value - size * y), error, usable, _sure(near, there), lambda i: (
@@ -296,6 +304,6 @@ TESTS: Mapping[str, Callable[[RowCheck, Mapping[str, Any], NDArray[np.bool_]], R
     "bounds": _bounds, "sign": _sign, "value": _value, "zeros": _zeros, "monotone": _monotone, "not_depends": _not_depends,
     "lipschitz": _lipschitz, "even": _moved(_mirrored), "odd": _moved(_mirrored, lambda rule: -1.0),
     "symmetric": _moved(_swapped), "antisymmetric": _moved(_swapped, lambda rule: -1.0), "periodic": _moved(_next_period),
-    "homogeneous": _moved(_scaled, lambda rule: _SCALE ** rule["degree"]), "scale_invariant": _moved(_scaled),
+    "homogeneous": _moved(_scaled, lambda rule: float(np.power(_SCALE, rule["degree"]))), "scale_invariant": _moved(_scaled),
     "translation_invariant": _moved(_shifted),
 }

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from hypo.expression.dimension import infer
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
+from hypo.knowledge.breaches import hard_breach
 from hypo.knowledge.fields import Fields
 from hypo.knowledge.findings import Findings
 from hypo.knowledge.grammar import Grammar
+from hypo.knowledge.names import data_ranges
+from hypo.knowledge.rules import Law, Rule
 from hypo.knowledge.template import BoundTemplate, Template
 from hypo.knowledge.words import join
 from hypo.units import DIMENSIONLESS, Unit
@@ -75,11 +79,25 @@ def _check_dimension(bound: BoundTemplate, fields: Fields, units: Mapping[str, U
                  + (f"; {found.inconsistent} such places in all" if found.inconsistent > 1 else ""))
 
 
-def check_guesses(fields: Fields, out: Findings) -> None:
-    """Remarks on [guesses]: those that break the grammar as they stand."""
+def check_guesses(fields: Fields, dataset: Dataset | None, out: Findings) -> None:
+    """Remarks on [guesses]: those that break the grammar, or a hard rule on the table's domain, as they stand."""
     constants = {name: c.value for name, c in fields.constants.items()}
     for i, text in enumerate(fields.guesses):
         _, sign, right = text.partition("=")
         e: Expression = parse(right if sign else text, constants=constants)
         for v in dataclasses.replace(Grammar.of(fields), constant_limits=None, exponents=None).violations(e):
             out.warning(("guesses", "forms", i), f"it breaks [grammar] {v.rule}: {v.message}")
+        if dataset is not None and not out.spoiled("constants") and set(e.variables) <= set(dataset.names):
+            law = Law(e, dataset.target, dataset.names, {**data_ranges(dataset), **fields.ranges}, constants)
+            for broken in _broken(fields.rules, law):
+                out.warning(("guesses", "forms", i), f"it {broken}; such a guess is refused")
+
+
+def _broken(rules: Sequence[Rule], law: Law) -> Iterator[str]:
+    for i, rule in enumerate(rules):
+        if not rule.hard or any(rule.misfits(law.variables, law.target, law.constants)):
+            continue
+        with suppress(Exception):  # a plug-in may fail in any way, and remarks are made all the same
+            broken = hard_breach(i, rule, law)
+            if broken:
+                yield broken

@@ -37,9 +37,10 @@ def check_units(fields: Fields, dataset: Dataset, out: Findings) -> dict[str, Un
         if name in units and not same_unit(units[name], header):
             out.add("error", ("units", name), contradiction(units[name], header))
         units.setdefault(name, header)
+    unread = {path[1] for path in out.spoiled("units") if len(path) > 1}
     if units:
         for name in names:
-            if name not in units:
+            if name not in units and name not in unread:
                 role, counts = ("target", "may have any") if name == dataset.target else ("column", _PURE)
                 out.note(("units",), f"the {role} {name} has no unit and {counts}")
     return units

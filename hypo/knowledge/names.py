@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from hypo.knowledge.rules import Rule
+from hypo.knowledge.statements import Logic
 from hypo.knowledge.toml_lines import Path
 from hypo.knowledge.words import nearest
 
+if TYPE_CHECKING:
+    from hypo.data import Dataset
+
 Remark = tuple[Path, str, str]
 """Where, how grave (``error``, ``warning`` or ``note``), and what."""
+
+
+def data_ranges(dataset: Dataset) -> dict[str, tuple[float, float]]:
+    """(least, greatest) of each column: the domain of a rule where nothing else is stated."""
+    return {name: (float(column.min()), float(column.max())) for name, column in zip(dataset.names, dataset.X.T, strict=True)}
 
 
 def foreign_names(k: Any, columns: Sequence[str], target: str) -> Iterator[Remark]:
@@ -44,8 +54,11 @@ def foreign_names(k: Any, columns: Sequence[str], target: str) -> Iterator[Remar
                 yield ("grammar", "never_together", i), "warning", no_column(name, known)
     constants = {name: c.value for name, c in k.constants.items()}
     for i, rule in enumerate(k.rules):
+        # All that a sentence may name stands in its formula, but for the domain.
+        about_domain = set(Rule.misfits(rule, columns, target, constants))
         for message in rule.misfits(columns, target, constants):
-            yield ("rule", i), "error", message
+            in_formula = isinstance(rule, Logic) and message not in about_domain
+            yield ("rule", i, "formula") if in_formula else ("rule", i), "error", message
     if k.template is not None:
         path = ("template", "form")
         for problem in k.template.problems(columns, constants, target):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -14,6 +14,10 @@ Values = NDArray[np.float64]
 
 _MOST_ROWS = 5000
 _MOST_CENTRES = 200
+_FAR = 1e6
+"""So many widths of the data away, no row is near."""
+_LARGEST = 1e300
+"""Differences of larger numbers, over so many widths, may be no floats."""
 _CHANCE = 0.05
 """The probability that any row at all is blamed wrongly, where the noise is Gaussian."""
 
@@ -50,7 +54,9 @@ class Neighbours:
             kept = np.sort(np.random.default_rng(0).choice(n, _MOST_ROWS, replace=False))
         self.X, self.y = X[kept], y[kept]
         self.sigma = None if sigma is None else sigma[kept]
-        self.widths = np.ptp(self.X, axis=0)
+        self._huge = bool(np.abs(self.X).max(initial=0.0) > _LARGEST)
+        with np.errstate(over="ignore"):
+            self.widths = np.ptp(self.X, axis=0)
         self.widths[self.widths == 0] = 1.0
         self.k = 3 * (X.shape[1] + 1) + 3
         self._tree = cKDTree(self.X / self.widths)
@@ -60,8 +66,8 @@ class Neighbours:
 
     @property
     def enough(self) -> bool:
-        """Whether there are rows enough for any fit."""
-        return len(self.y) > self.k + 1
+        """Whether there are rows enough for any fit, and their differences are numbers."""
+        return not self._huge and len(self.y) > self.k + 1
 
     @cached_property
     def at_rows(self) -> Fits:
@@ -79,8 +85,10 @@ class Neighbours:
         return float(np.median(self._spread(self.X[self._centres])[0]))
 
     def around(self, points: Values) -> Fits:
-        """Fits around ``points`` (m, n_col)."""
-        return self._around(points)
+        """Fits around ``points`` (m, n_col); those far from all rows, or not finite, are not ``inside``."""
+        near = np.all(np.abs((points - self.X[0]) / self.widths) < _FAR, axis=1)
+        fits = self._around(np.where(near[:, None], points, self.X[0]))
+        return replace(fits, inside=fits.inside & near)
 
     def _around(self, points: Values, skipped: int = 0) -> Fits:
         spread, design, coefficients, near = self._spread(points, skipped)

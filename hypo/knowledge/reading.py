@@ -21,9 +21,12 @@ MAX_BYTES = 1_000_000
 """Larger files are refused unread: nobody writes so much knowledge, and reading must not take long."""
 
 
-def read_file(path: str | PathLike[str]) -> tuple[Fields, Report]:
-    """The content of a knowledge file as far as it can be read, and its problems; never raises."""
-    report = Report(str(path))
+def read_file(path: str | PathLike[str], target: str = "f") -> tuple[Fields, Report]:
+    """The content of a knowledge file as far as it can be read, and its problems; never raises.
+
+    ``target`` is what the problems call the law.
+    """
+    report = Report(str(path), target=target)
     try:
         raw = FilePath(path).read_bytes()
     except (OSError, ValueError) as error:

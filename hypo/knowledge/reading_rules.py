@@ -43,15 +43,15 @@ def read_rules(value: Any, report: Report, out: Fields) -> None:
         elif len(report.problems) == known:  # a plug-in need not say why
             report.add(path, "the rule cannot be read")
     out.rules = tuple(rules)
-    for i, j, why in contradictions(rules, out.ranges):
+    for i, j, why in contradictions(rules, out.ranges, report.target):
         if rules[i].hard and rules[j].hard:
             report.add(("rule", kept[j]), contradiction(kept[i], why, report.lines))
 
 
-def contradiction(i: int, why: str, lines: Lines | None) -> str:
-    """What is said of a rule that contradicts the rule ``i``."""
+def contradiction(i: int, why: str, lines: Lines | None, said: str = "it contradicts") -> str:
+    """What is said of a rule that contradicts the rule ``i``, or has to do with it as ``said``."""
     place = "" if lines is None else f" on line {lines.of('rule', i)}"
-    return f"it contradicts rule {i + 1}{place}: {why}"
+    return f"{said} rule {i + 1}{place}: {why}"
 
 
 def read_template(table: Any, report: Report, out: Fields) -> None:

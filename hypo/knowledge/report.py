@@ -15,21 +15,24 @@ from hypo.knowledge.words import kind, label, one_line, show
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong, with its line in the file (None when it has no line)."""
+    """One thing wrong, with its line in the file (None when it has no line) and its key."""
 
     line: int | None
     message: str
+    path: Path = ()
 
 
 @dataclass
 class Report:
     """The problems found so far; ``lines`` is None for a dictionary, which has no lines.
 
-    ``kept`` holds, for each array of which elements may be left out, the numbers in the file of those that were not.
+    ``target`` is what messages call the law. ``kept`` holds, for each array of which elements may be left out, the numbers in
+    the file of those that were not.
     """
 
     source: str
     lines: Lines | None = None
+    target: str = "f"
     problems: list[Problem] = field(default_factory=list)
     unreadable: bool = False
     kept: dict[Path, list[int]] = field(default_factory=dict)
@@ -43,7 +46,7 @@ class Report:
         """Notes a problem at the key ``path``."""
         line = None if self.lines is None else self.lines.of(*path)
         message = one_line(message)
-        self.problems.append(Problem(line, f"{label(path)}: {message}" if path else message))
+        self.problems.append(Problem(line, f"{label(path)}: {message}" if path else message, path))
 
     def raise_if_any(self) -> None:
         """Raises KnowledgeError with one line per problem, also kept apart in its ``problems``."""

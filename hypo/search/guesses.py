@@ -19,10 +19,12 @@ from hypo.expression.expr import Expression
 from hypo.expression.parser import parse, right_hand_side
 from hypo.expression.simplify import simplify
 from hypo.kernels import opcodes as oc
+from hypo.knowledge.breaches import hard_breach
 from hypo.scoring.likelihood import Gaussian
 from hypo.search.constants import fit
 from hypo.search.problem import Problem, Settings
 from hypo.search.proposer import Turn
+from hypo.search.rulebook import Rulebook
 
 # Starts of the first fit; steps, rows and the number of variants of a guess that are fitted, and of those yielded.
 STARTS, STEPS, ROWS, VARIANTS, YIELDED = 24, 12, 300, 500, 20
@@ -38,7 +40,8 @@ def read_guesses(problem: Problem, settings: Settings) -> tuple[Expression, ...]
     """The settings' guesses as formulas whose unknown names are free constants.
 
     Raises InputError naming the guess when it cannot be read, uses what is no column, or breaks a hard rule of the knowledge
-    or the largest complexity: it could never be a result, so its user should know before the search.
+    or the largest complexity: it could never be a result, so its user should know before the search. Whether a guess with
+    constants to fit breaks a [[rule]] depends on their values, so it is not asked here.
     """
     return tuple(_read(g, problem, settings) for g in settings.guesses)
 
@@ -70,7 +73,18 @@ def _read(guess: str | Expression, problem: Problem, settings: Settings) -> Expr
             f"the guess {_quoted(guess)} has complexity {size:g}, above the maximum of {problem.max_complexity}; "
             "shorten it or raise max_complexity"
         )
+    if not e.free:
+        _require_rules(guess, e, problem, settings)
     return e
+
+
+def _require_rules(guess: str | Expression, e: Expression, problem: Problem, settings: Settings) -> None:
+    book = Rulebook(problem, settings.lam)
+    law = book.law(e)
+    for i, rule in enumerate(book.rules):
+        broken = hard_breach(i, rule, law)
+        if broken:
+            raise InputError(f"the guess {_quoted(guess)} {broken}; change the guess or the rule")
 
 
 def _quoted(guess: str | Expression) -> str:

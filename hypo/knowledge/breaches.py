@@ -1,0 +1,26 @@
+"""Hard rules that a formula breaks, in words."""
+
+from __future__ import annotations
+
+from hypo.knowledge.claims import REFUTED, Witness
+from hypo.knowledge.rules import Law, Rule
+from hypo.knowledge.words import join
+
+POINTS = 2048
+
+
+def hard_breach(i: int, rule: Rule, law: Law) -> str | None:
+    """What is said of ``law``, without free constants, if it breaks the rule number ``i`` (from 0) and that is hard."""
+    verdict = rule.check(law, points=POINTS) if rule.hard else None
+    if verdict is None or verdict.level != REFUTED:
+        return None
+    return f'breaks the hard rule {i + 1} ({rule.describe(law.target)}){in_words(verdict.witness)}'
+
+
+def in_words(witness: Witness | None) -> str:
+    """``; at x = 2: -2 > 0 is false``, or nothing."""
+    if witness is None:
+        return ""
+    sides = witness.sides
+    place = f" at {join(f'{name} = {value:.4g}' for name, value in witness.at.items())}:" if witness.at else ""
+    return f";{place} {sides.left:.4g} {sides.relation} {sides.right:.4g} is false"

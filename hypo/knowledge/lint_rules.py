@@ -1,0 +1,83 @@
+"""Looks over the rules of a knowledge file: those that say nothing, and pairs that do not go together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields as parts_of
+from dataclasses import is_dataclass
+from typing import TYPE_CHECKING, Any
+
+from hypo.errors import FormulaError
+from hypo.knowledge.contradictions import constraints, contradictions, possible_contradictions
+from hypo.knowledge.fields import Fields
+from hypo.knowledge.findings import Findings
+from hypo.knowledge.logic import parse_logic, read_logic
+from hypo.knowledge.logic_syntax import Call, Derivative, Integral, Quantified, Term
+from hypo.knowledge.names import data_ranges
+from hypo.knowledge.reading_rules import contradiction
+from hypo.knowledge.statements import Logic
+
+if TYPE_CHECKING:
+    from hypo.data import Dataset
+
+
+def check_rules(fields: Fields, dataset: Dataset | None, out: Findings) -> None:
+    """Remarks on [[rule]] that need no rows."""
+    for i, rule in enumerate(fields.rules):
+        if rule.weight == 0 and not rule.hard:
+            out.warning(("rule", i, "weight"), "this rule counts for nothing; give it a weight above 0, or remove it")
+        if isinstance(rule, Logic) and _says_nothing(rule, fields, dataset):
+            out.warning(("rule", i, "formula"), "this never mentions the law, so it is true or false of every formula alike")
+    if not out.spoiled("ranges"):
+        _check_pairs(fields, dataset, out)
+
+
+def _check_pairs(fields: Fields, dataset: Dataset | None, out: Findings) -> None:
+    """Rules that do not go together; variables without a stated domain have that of the table, if there is one."""
+    rules = fields.rules
+    target = "f" if dataset is None else dataset.target
+    known = fields.ranges if dataset is None else {**data_ranges(dataset), **fields.ranges}
+
+    def say(level: str, i: int, j: int, why: str, said: str = "it contradicts") -> None:
+        out.add(level, ("rule", j), contradiction(int(out.place(("rule", i))[1]), why, out.lines, said))
+
+    refused = {(i, j) for i, j, _ in contradictions(rules, fields.ranges) if rules[i].hard and rules[j].hard}
+    for i, j, why in contradictions(rules, known, target):
+        if (i, j) not in refused:  # reading has told of those
+            say("error" if rules[i].hard and rules[j].hard else "warning", i, j, why)
+    for i, j, why in constraints(rules, known, target):
+        say("warning", i, j, why, "beside")
+    if dataset is None:
+        for i, j, why in possible_contradictions(rules, known):
+            say("note", i, j, f"{why}; whether it comes to that depends on the domain, which [ranges] or a table settles",
+                "it may contradict")
+
+
+# --- sentences that are not about the law -----------------------------------------------------------------------------
+
+
+def _says_nothing(rule: Logic, fields: Fields, dataset: Dataset | None) -> bool:
+    """Whether the law does not occur in a sentence; without a table any free name may be the law's."""
+    constants = {name: c.value for name, c in fields.constants.items()}
+    try:
+        sentence = read_logic(rule.formula) if dataset is None else parse_logic(
+            rule.formula, variables=dataset.names, target=dataset.target, constants=constants)
+    except FormulaError:
+        return False
+    found = list(_inside(sentence.statement))
+    if any(isinstance(part, Call | Derivative) for part in found):
+        return False
+    if dataset is not None:
+        return True
+    bound = {name for part in found if isinstance(part, Quantified) for name, _ in part.over}
+    bound |= {part.variable for part in found if isinstance(part, Integral)}
+    names = {name for part in found if isinstance(part, Term) for name in part.expression.variables if not name.startswith("#")}
+    return names <= bound | constants.keys() | {"pi"}
+
+
+def _inside(part: Any) -> Iterator[Any]:
+    """A part of a sentence and all that it is made of."""
+    yield part
+    own = [getattr(part, f.name) for f in parts_of(part)] if is_dataclass(part) else ()
+    for child in part if isinstance(part, tuple) else own:
+        yield from _inside(child)
