@@ -66,7 +66,7 @@ class Outcome:
 
     ``complete_to``: all ``distinct`` formulas without fitted constants of up to that many nodes were scored. ``scored``
     counts every hypothesis scored, pairs included. ``outcome_share`` is the share of that work done when the best formula first
-    appeared, ``diversity`` the share of enumerated formulas that were distinct.
+    appeared, ``diversity`` the share of enumerated formulas that were distinct. ``archive`` is all that was kept, best first.
     """
 
     front: tuple[Hypothesis, ...]
@@ -80,6 +80,7 @@ class Outcome:
     message: str
     timing: dict[str, float] = field(default_factory=dict)
     rules: tuple[RuleReport, ...] = ()
+    archive: tuple[Hypothesis, ...] = ()
 
 
 def search(problem: Problem, settings: Settings, progress: Callable[[Progress], None] | None = None) -> Outcome:
@@ -249,6 +250,7 @@ def _search(
         message=message,
         timing=timing,
         rules=rules,
+        archive=tuple(archive.all()),
     )
 
 
