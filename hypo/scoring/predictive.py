@@ -119,8 +119,9 @@ def _draws(s: Structure, rng: np.random.Generator) -> _Draws:
     n, k = max(LEAST_DRAWS, 2 * round(DRAWS * s.weight / 2)), len(s.constants)
     ratio = np.ones(n)
     if math.isfinite(s.dof):
-        quantiles = (np.arange(n) + 0.5) / n
-        ratio = rng.permutation(np.sqrt(0.5 * s.dof / gammaincinv(0.5 * s.dof, quantiles)))
+        quantiles = (np.arange(n // 2) + 0.5) / (n // 2)
+        # One noise for both of a pair, so that means are those of formulas linear in their constants.
+        ratio = np.tile(rng.permutation(np.sqrt(0.5 * s.dof / gammaincinv(0.5 * s.dof, quantiles))), 2)
     values = np.tile(s.expression.values, (n, 1))
     if k:
         z = rng.standard_normal((n // 2, k))
