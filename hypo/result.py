@@ -19,7 +19,7 @@ from hypo.data import Table
 from hypo.data.choice import numbers
 from hypo.errors import DataError, HypoError, InputError
 from hypo.report import tables
-from hypo.report.constants import ConstantRow
+from hypo.report.constants import ConstantRow, undetermined
 from hypo.report.predictions import new_columns
 from hypo.report.rules import RuleRow, over_tight, rules_table
 
@@ -309,6 +309,17 @@ class Result:
             return []
         return tables.constant_lines(self.constants[self.front.index(self.best)], self.settings["constants"])
 
+    def _doubts(self) -> list[str]:
+        """Sentences on constants of the best formula that the data determine together only."""
+        from hypo.scoring.laplace import correlated
+
+        own = next((s for s in self.posterior.structures if s.expression == self.expression), None) if self.posterior else None
+        if own is None or self.best is None or not own.constants:
+            return []
+        names = [c.name for c in self.constants[self.front.index(self.best)] if c.std is not None]
+        covariance = np.array(own.covariance)
+        return undetermined(names, covariance, correlated(covariance)) if len(names) == len(covariance) else []
+
     def remarks(self) -> list[str]:
         """How the search ended, what it covered, and notes on data and units, one sentence each."""
         notes = [self.settings.get("unit_note", ""), *self.settings.get("notes", ())]
@@ -316,6 +327,7 @@ class Result:
             tables.sentence(self.message),
             *([] if self.posterior is None else [tables.rivals_sentence(self.posterior)]),
             tables.coverage_sentence(asdict(self.coverage), self.target in self.settings["units"]),
+            *self._doubts(),
             *over_tight(self.rules, self.target),
             *(tables.sentence(note) for note in notes if note),
         ]

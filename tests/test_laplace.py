@@ -8,6 +8,7 @@ import pytest
 from scipy import integrate
 from scipy.stats import norm, t
 
+import hypo
 from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
@@ -193,3 +194,10 @@ def test_values_of_shared_names_stay_together() -> None:
     assert found is not None and found.theta.tolist() == [2.0]
     unnamed = replace(e, constants=tuple(replace(c, name=None) for c in e.constants))
     assert parameter_slots(unnamed).tolist() == [0, 1]
+
+
+def test_constants_that_are_not_determined_are_named() -> None:
+    data = {"x": X[0], "y": 3.0 * X[0] + 0.1 * NOISE}
+    remarks = hypo.score("a*b*x", data, "y").remarks()
+    assert any(r.startswith("The data determine a and b together and hardly apart (correlation -") for r in remarks)
+    assert hypo.score("a*x", data, "y").remarks() == []

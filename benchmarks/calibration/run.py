@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import hypo
+from hypo.api.inputs import as_dataset
 from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.expression.simplify import simplify
@@ -34,6 +35,7 @@ from hypo.scoring.posterior import Structure, make_posterior, structure_key
 from hypo.scoring.predictive import predictive
 from hypo.scoring.score import Scorer
 from hypo.search.constants import fit
+from hypo.search.problem import Settings, make_problem
 
 HERE = Path(__file__).resolve().parent
 LEVELS = (0.5, 0.8, 0.9, 0.95)
@@ -181,10 +183,23 @@ def search(case: Case, seconds: float) -> dict[str, Any] | None:
         "weight": result.posterior.structures[0].weight,
         "structures": len(result.posterior.structures),
         "right": is_law(first.expression, case),
-        "constants out": [s.weight for s in structures if not s.constants][:1],
+        "as by score": structure_key(first.expression) == structure_key(result.expression or first.expression),
+        # Nats by which the law itself would have been behind the likeliest structure (negative: the search missed it).
+        "behind": law_nats(case) - result.posterior.structures[0].nats,
         "in range": held(structures, case.inside, case.columns),
         "outside": held(structures, case.outside, case.columns),
     }
+
+
+def law_nats(case: Case) -> float:
+    """Minus log of evidence times prior of the law, fitted, as the search's posterior counts it; infinite where undefined."""
+    settings = Settings()
+    data = {**dict(zip(case.columns, case.X, strict=True)), "y": case.y}
+    problem = make_problem(as_dataset(data, "y")[0], None, settings)
+    e = fit(case.law, problem.X, problem.columns, problem.likelihood, starts=5, rng=np.random.default_rng(0), steps=500)
+    h = problem.scorer(settings).score(e)
+    p = None if h is None else make_posterior([h], problem.X, problem.columns, problem.likelihood)
+    return math.inf if p is None else p.structures[0].nats
 
 
 def is_law(e: Expression, case: Case) -> bool:
@@ -237,12 +252,18 @@ def tables(run: str, rows: Sequence[dict[str, Any]]) -> Iterator[str]:
                 yield f"| {part}, {name} | {cases} | " + " | ".join(shown) + " |"
     if run == "search":
         yield ""
-        yield "| weight of the likeliest structure | cases | right |"
-        yield "|---|---|---|"
+        yield "| weight of the likeliest structure | cases | right | wrong: law less likely | wrong: law not met |"
+        yield "|---|---|---|---|---|"
         for low, high in ((0.0, 0.2), (0.2, 0.4), (0.4, 0.6), (0.6, 0.8), (0.8, 1.01)):
-            members = [r["right"] for r in rows if low <= r["weight"] < high]
+            members = [r for r in rows if low <= r["weight"] < high]
             if members:
-                yield f"| {low:.1f} to {min(high, 1.0):.1f} | {len(members)} | {np.mean(members):.0%} |"
+                right = sum(r["right"] for r in members)
+                met = sum(not r["right"] and r["behind"] >= 0 for r in members)
+                counts = f"{right} | {met} | {len(members) - right - met}"
+                yield f"| {low:.1f} to {min(high, 1.0):.1f} | {len(members)} | {counts} |"
+        same = sum(r["as by score"] for r in rows)
+        yield ""
+        yield f"Score and posterior prefer the same structure in {same} of {len(rows)} cases."
 
 
 def draw(run: str, rows: Sequence[dict[str, Any]], path: Path) -> None:

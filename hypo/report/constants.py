@@ -13,6 +13,9 @@ from hypo.expression.expr import PI, Expression
 from hypo.units import DIMENSIONLESS, Dimension, Unit
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from hypo.scoring.laplace import Laplace
 
 LEVEL = 0.95  # probability that the interval of a constant holds it
@@ -65,6 +68,26 @@ def shown_constants(
                 name = f"c{number}"
         rows.setdefault(name, ConstantRow(name, c.value, units[i] if units else None, *_spread(approximation, i)))
     return tuple(rows.values())
+
+
+def undetermined(
+    names: Sequence[str], covariance: NDArray[np.float64], groups: Sequence[Sequence[int]]
+) -> list[str]:
+    """A sentence for each of ``groups``: constants (i,) that the data do not determine, and pairs (i, j) not apart."""
+    from hypo.scoring.laplace import correlation
+
+    if not groups:
+        return []
+    r, out = correlation(covariance), []
+    for group in groups:
+        if len(group) == 1:
+            out.append(f"The data hardly determine {names[group[0]]}.")
+        else:
+            i, j = group
+            out.append(
+                f"The data determine {names[i]} and {names[j]} together and hardly apart (correlation {r[i, j]:.5g})."
+            )
+    return out
 
 
 def _spread(approximation: Laplace | None, leaf: int) -> tuple[float | None, float | None, float | None]:

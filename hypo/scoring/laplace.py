@@ -72,7 +72,7 @@ class Laplace:
     @cached_property
     def correlation(self) -> NDArray[np.float64]:
         """Correlation matrix (k, k)."""
-        return self.covariance / np.outer(self.std, self.std)
+        return correlation(self.covariance)
 
     def interval(self, level: float = 0.95) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Lower and upper ends (k,) of the central interval of each constant that holds it with probability ``level``:
@@ -85,8 +85,20 @@ class Laplace:
         """Constants (i,) that the data leave as wide as their prior, and pairs (i, j) correlated by more than
         ``CORRELATED``."""
         alone = [i for i in range(len(self.theta)) if not self.std[i] < self.prior_scale[i]]
-        rows, columns = np.nonzero(np.triu(np.abs(self.correlation) > CORRELATED, 1))
-        return (*((i,) for i in alone), *((int(i), int(j)) for i, j in zip(rows, columns, strict=True)))
+        return (*((i,) for i in alone), *correlated(self.covariance))
+
+
+def correlation(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Correlation matrix (k, k) of a covariance."""
+    std = np.sqrt(np.diag(covariance))
+    with np.errstate(invalid="ignore"):
+        return covariance / np.outer(std, std)
+
+
+def correlated(covariance: NDArray[np.float64]) -> tuple[tuple[int, int], ...]:
+    """Pairs i < j whose correlation is beyond ``CORRELATED``."""
+    rows, columns = np.nonzero(np.triu(np.abs(correlation(covariance)) > CORRELATED, 1))
+    return tuple((int(i), int(j)) for i, j in zip(rows, columns, strict=True))
 
 
 def student_quantile(p: float, dof: float) -> float:
