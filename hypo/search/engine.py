@@ -43,7 +43,8 @@ from hypo.search.warm import warm
 PATIENCE, PATIENCE_BLIND = 10.0, 60.0
 # Seconds after the end for what PySR found last.
 GRACE = 2.0
-# Seconds kept for finishing the best formulas at the end, and the share of the time limit that they may be at most.
+# Seconds kept for finishing the best formulas at the end, and the share of the time limit that they may be at most; after it
+# as long again for what stands around them, which the posterior weighs.
 FINISHING, FINISHING_SHARE = 1.0, 0.05
 
 
@@ -124,7 +125,8 @@ def _search(
     from threadpoolctl import threadpool_limits
 
     begin = time.monotonic()
-    clock = Clock(deadline=begin + settings.time_limit - min(FINISHING, FINISHING_SHARE * settings.time_limit))
+    kept = min(FINISHING, FINISHING_SHARE * settings.time_limit)
+    clock = Clock(deadline=begin + settings.time_limit - kept)
     archive = Archive(problem.X, problem.columns)
     timing: dict[str, float] = {}
     rules: tuple[RuleReport, ...] = ()
@@ -226,6 +228,9 @@ def _search(
             last_of_pysr()
             clock.deadline = max(clock.deadline, begin + settings.time_limit)
             refiner.finish(whole=template is not None)
+            if settings.backend != PYSR and template is None:
+                clock.deadline = max(clock.deadline, time.monotonic() + kept)
+                refiner.surround()
         except KeyboardInterrupt:
             status, message = "interrupted", "interrupted by the user"
             with suppress(KeyboardInterrupt):
