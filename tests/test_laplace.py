@@ -13,7 +13,7 @@ from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
 from hypo.scoring.complexity import fitted_cost
-from hypo.scoring.laplace import Laplace, laplace, parameter_slots
+from hypo.scoring.laplace import Laplace, laplace, parameter_slots, sampled_sums
 from hypo.scoring.likelihood import Gaussian
 from hypo.search.constants import fit
 
@@ -201,3 +201,18 @@ def test_constants_that_are_not_determined_are_named() -> None:
     remarks = hypo.score("a*b*x", data, "y").remarks()
     assert any(r.startswith("The data determine a and b together and hardly apart (correlation -") for r in remarks)
     assert hypo.score("a*x", data, "y").remarks() == []
+
+
+def test_many_rows_are_sampled() -> None:
+    rng = np.random.default_rng(8)
+    many = rng.uniform(0.5, 3.0, (1, 60_000))
+    y = 2.0 * many[0] + 1.0 + 0.3 * rng.standard_normal(60_000)
+    for likelihood in (Gaussian(y), Gaussian(y, np.full(60_000, 0.3))):
+        e = fit(parse("a*x + b", variables=["x"]), many, ["x"], likelihood)
+        whole = laplace(e, many, ["x"], likelihood)
+        assert whole is not None
+        misfit = likelihood.misfit(likelihood.rss(y - Program.of(e, ["x"]).value(many)))
+        found = laplace(e, many, ["x"], likelihood, sampled_sums(e, many, ["x"], likelihood, misfit))
+        assert found is not None
+        assert found.std == pytest.approx(whole.std, rel=0.05)
+        assert found.log_evidence == pytest.approx(whole.log_evidence, abs=0.1)

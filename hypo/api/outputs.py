@@ -57,7 +57,7 @@ def in_target_unit(h: Hypothesis, problem: Problem) -> Hypothesis:
 
 def constant_rows(e: Expression, problem: Problem) -> tuple[ConstantRow, ...]:
     """The constants of ``e`` with their intervals and units; the unit is None where none is known."""
-    from hypo.scoring.laplace import laplace
+    from hypo.scoring.laplace import laplace, sampled_sums
 
     k = problem.knowledge
     given = [
@@ -66,7 +66,11 @@ def constant_rows(e: Expression, problem: Problem) -> tuple[ConstantRow, ...]:
     ]
     converted = bool(problem.unit_note)
     units = [None if d is None else unit_text(d, given, converted) for d in problem.constant_units(e)]
-    approximation = laplace(e, problem.X, problem.columns, problem.likelihood) if e.free else None
+    approximation = None
+    if e.free:
+        rows = problem.X, problem.columns, problem.likelihood
+        sums = sampled_sums(e, *rows)
+        approximation = None if sums is None else laplace(e, *rows, sums)
     return shown_constants(e, units, (*problem.columns, problem.target, *problem.constants), approximation)
 
 

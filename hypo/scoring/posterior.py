@@ -25,7 +25,7 @@ from hypo.expression.expr import Expression
 from hypo.expression.simplify import simplify
 from hypo.kernels import opcodes as oc
 from hypo.scoring.complexity import fitted_cost
-from hypo.scoring.laplace import Laplace, laplace
+from hypo.scoring.laplace import Laplace, laplace, sampled_sums
 from hypo.scoring.likelihood import Gaussian
 from hypo.scoring.score import Hypothesis
 from hypo.scoring.sums import Sums
@@ -34,8 +34,6 @@ from hypo.scoring.sums import Sums
 WITHIN, CAP = 12.0, 100
 # By how many nats score and evidence may order differently: so much further the archive is looked through.
 SLACK = 8.0
-# Rows times hypotheses that are looked at, and the least number of hypotheses.
-WORK, LEAST = 20_000_000, 10
 # Odds (best to other) up to which structures are counted.
 ODDS = 20.0
 # Rows compared, and the difference of predictions, in standard deviations of the noise, below which they are the same: what
@@ -134,9 +132,9 @@ def make_posterior(
     ordered = sorted(hypotheses, key=lambda h: h.score)
     near = [h for h in ordered if h.score <= ordered[0].score + WITHIN + SLACK]
     found: list[Structure] = []
-    for h in near[: max(LEAST, WORK // X.shape[1])]:
+    for h in near:
         with np.errstate(all="ignore"):
-            sums = Sums.of(h.expression, X, columns, likelihood, gradient=bool(h.expression.free))
+            sums = sampled_sums(h.expression, X, columns, likelihood, h.misfit)
             shape = None if sums is None else laplace(h.expression, X, columns, likelihood, sums)
         if sums is None or shape is None or not math.isfinite(shape.log_evidence):
             continue
