@@ -192,15 +192,16 @@ def coverage_sentence(coverage: Mapping[str, int], dimensional: bool = False) ->
 
 
 def rivals_sentence(posterior: Posterior) -> str:
-    """How sure the structure is, and what that is a share of, in two sentences at most."""
+    """How sure the structure is among those that the search met, in a sentence."""
     from hypo.scoring.posterior import ODDS
 
     first = posterior.structures[0]
+    weight = "over 99%" if first.weight > 0.99 else f"{first.weight:.0%}"
     if posterior.within == 1:
-        return f"The likeliest structure has {first.weight:.0%} of the posterior weight."
+        return f"Of the structures that the search met the likeliest has {weight} of the posterior weight."
     return (
-        f"{posterior.within} structures have odds of up to {ODDS:g} against the likeliest, {first.expression.pretty()}, which "
-        f"has {first.weight:.0%} of the posterior weight."
+        f"Of the structures that the search met {posterior.within} are within odds of {ODDS:g}; the likeliest, "
+        f"{first.expression.pretty()}, has {weight} of the posterior weight."
     )
 
 
