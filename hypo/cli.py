@@ -224,10 +224,12 @@ def score(formula: str, data: str, as_json: bool, start: tuple[str, ...], **opti
 @click.argument("folder", metavar="DIR")
 @click.argument("data", metavar="NEW.csv")
 @click.option("--out", metavar="FILE", help="Write there instead of standard output.")
-def predict(folder: str, data: str, out: str | None) -> int:
+@click.option("--interval", type=float, metavar="P", help="Average over all likely laws; intervals of probability P.")
+def predict(folder: str, data: str, out: str | None, interval: float | None) -> int:
     """Predict the target for the rows of NEW.csv by the best formula in DIR.
 
-    The output has all columns of NEW.csv and TARGET_predicted, in the target's unit.
+    The output has all columns of NEW.csv and TARGET_predicted, in the target's unit; with --interval
+    TARGET_mean, TARGET_std, TARGET_lower and TARGET_upper instead, averaged over the posterior.
     """
     import numpy as np
 
@@ -237,8 +239,14 @@ def predict(folder: str, data: str, out: str | None) -> int:
 
     result = Result.load(folder)
     table = read_table(data)
-    values = result.predict(table)
-    text = predictions_csv(table, f"{result.target}_predicted", values)
+    if interval is None:
+        values = result.predict(table)
+        columns = {f"{result.target}_predicted": values}
+    else:
+        found = result._predictive(table, None, interval)
+        values = found.mean
+        columns = {f"{result.target}_{name}": getattr(found, name) for name in ("mean", "std", "lower", "upper")}
+    text = predictions_csv(table, columns)
     if out is None:
         sys.stdout.write(text)
     else:
@@ -246,10 +254,18 @@ def predict(folder: str, data: str, out: str | None) -> int:
             write_text(Path(out), text)
         except OSError as error:
             raise InputError(f"cannot write to {out}: {error.strerror or error}") from error
+    if interval is not None:
+        apart = int(np.count_nonzero(found.parts.structure > found.parts.noise))
+        if apart:
+            _note(
+                f"in {apart} of {table.n_row} rows likely formulas differ by more than the noise; "
+                "the intervals there are as wide as that, and a formula that the search did not meet may lie outside"
+            )
     undefined = int(np.count_nonzero(np.isnan(values)))
     if undefined:
+        formula = f"{result.target} = {result._found().expression.pretty()} has"
         _note(
-            f"{result.target} = {result._found().expression.pretty()} has no value in {undefined} of "
+            f"{formula if interval is None else 'likely formulas have'} no value in {undefined} of "
             f"{table.n_row} rows (undefined there, or a cell is missing); these predictions are empty"
         )
     return FOUND

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from hypo.data import Table
 from hypo.data.choice import numbers
 from hypo.errors import DataError, HypoError, InputError
 from hypo.report import tables
-from hypo.report.constants import ConstantRow
+from hypo.report.constants import ConstantRow, undetermined
 from hypo.report.predictions import new_columns
 from hypo.report.rules import RuleRow, over_tight, rules_table
 
@@ -28,12 +28,16 @@ if TYPE_CHECKING:
 
     from hypo.data import Dataset
     from hypo.expression.expr import Expression
+    from hypo.scoring.posterior import Posterior
+    from hypo.scoring.predictive import Prediction
     from hypo.scoring.score import Hypothesis
 
 SCHEMA = "hypo-result/1"
 RESULT_FILE = "result.json"
 FRONT_FILE = "front.csv"
 PLOT_FILE = "plot.png"
+# Predictions average over the structures that have this share of the posterior.
+AVERAGED = 0.99
 
 _FIGURES = ("misfit", "complexity_cost", "violation", "score", "r2", "rmse")
 
@@ -68,6 +72,8 @@ class Result:
     ``nothing_found``, and ``message`` says the same in a sentence. ``manifest["settings"]`` names the
     target, the columns with their units, and the factors (``scales``) from the user's numbers to the
     numbers in the formulas. ``rules`` says of each rule of the knowledge how ``best`` fares and what it did to others.
+    ``posterior`` weighs all structures that the search kept; None where the rows are too few for it, and in results of
+    older versions.
     """
 
     best: Hypothesis | None
@@ -80,6 +86,7 @@ class Result:
     manifest: dict[str, Any]
     constants: tuple[tuple[ConstantRow, ...], ...]
     rules: tuple[RuleRow, ...] = ()
+    posterior: Posterior | None = None
     data: Dataset | None = field(default=None, compare=False, repr=False)
 
     # --- the formula -------------------------------------------------------------------------------------
@@ -123,7 +130,19 @@ class Result:
         """LaTeX source of the best formula, or of number ``index`` of the front."""
         return self._found(index).expression.latex()
 
-    def predict(self, data: Any, index: int | None = None) -> NDArray[np.float64]:
+    @overload
+    def predict(
+        self, data: Any, index: int | None = None, *, return_std: Literal[False] = False, interval: None = None
+    ) -> NDArray[np.float64]: ...
+
+    @overload
+    def predict(
+        self, data: Any, index: int | None = None, *, return_std: bool = False, interval: float | None = None
+    ) -> NDArray[np.float64] | Prediction: ...
+
+    def predict(
+        self, data: Any, index: int | None = None, *, return_std: bool = False, interval: float | None = None
+    ) -> NDArray[np.float64] | Prediction:
         """The target, in its own unit, for new rows; NaN where the formula is undefined.
 
         Args:
@@ -131,14 +150,21 @@ class Result:
                 is one), a DataFrame or mapping with those columns by name, or the path of a CSV file. Where
                 a header states another unit than the fit's, the numbers are converted.
             index: which formula of the front; the best one by default.
+            return_std: average over the posterior instead, and say how sure it is.
+            interval: the same; probability that the interval of each row holds the target, 0.9 by default.
 
         Returns:
-            shape (n_row,).
+            shape (n_row,); with ``return_std`` or ``interval`` a :class:`~hypo.scoring.predictive.Prediction`: the mean over
+            structures and constants, standard deviation and interval (noise of one row included), and the parts of the
+            standard deviation that noise, constants and structures have.
 
         Raises:
             DataError: a column that the formula needs is missing, or the shape is wrong.
             HypoError: the search found no formula.
+            InputError: an interval is wanted of one formula of the front, or of a result without a posterior.
         """
+        if return_std or interval is not None:
+            return self._predictive(data, index, 0.9 if interval is None else interval)
         from hypo.expression.evaluate import evaluate
 
         chosen = self._found(index).expression
@@ -146,6 +172,24 @@ class Result:
         scales = self.settings["scales"]
         factors = np.array([scales.get(name, 1.0) for name in chosen.variables])
         return evaluate(chosen, X * factors, chosen.variables) / float(scales.get(self.target, 1.0))
+
+    def _predictive(self, data: Any, index: int | None, level: float) -> Prediction:
+        """:meth:`predict` under the posterior."""
+        from hypo.scoring.predictive import predictive
+
+        self._found()
+        if index is not None:
+            raise InputError("intervals average over all structures of the posterior: leave out the index")
+        if not 0.0 < level < 1.0:
+            raise InputError(f"the probability of an interval must be between 0 and 1, got {level!r}")
+        if self.posterior is None:
+            raise InputError("this result has no posterior (too few rows, or an older version): there are no intervals")
+        structures = self.posterior.top(AVERAGED)
+        needed = tuple(dict.fromkeys(name for s in structures for name in s.expression.variables))
+        scales = self.settings["scales"]
+        X = self._columns(data, needed) * np.array([scales.get(name, 1.0) for name in needed])
+        found = predictive(structures, np.ascontiguousarray(X.T), needed, level)
+        return found.scaled(1.0 / float(scales.get(self.target, 1.0)))
 
     def _columns(self, data: Any, needed: Sequence[str]) -> NDArray[np.float64]:
         """The columns ``needed`` of ``data``, shape (n_row, len(needed))."""
@@ -202,6 +246,8 @@ class Result:
                 "coverage": asdict(self.coverage),
                 "efficiency": asdict(self.efficiency),
                 "rules": [row.as_dict() for row in self.rules],
+                "posterior": [] if self.posterior is None else [s.as_dict() for s in self.posterior.structures],
+                "inclusion": None if self.posterior is None else self.posterior.summary(),
                 "timing": self.timing,
                 "manifest": self.manifest,
             }
@@ -258,17 +304,30 @@ class Result:
     # --- for people --------------------------------------------------------------------------------------
 
     def constant_lines(self) -> list[str]:
-        """The fitted constants of the best formula that have a known unit, one line each."""
+        """The fitted constants of the best formula that have a known unit or a standard error, one line each."""
         if self.best is None:
             return []
         return tables.constant_lines(self.constants[self.front.index(self.best)], self.settings["constants"])
+
+    def _doubts(self) -> list[str]:
+        """Sentences on constants of the best formula that the data determine together only."""
+        from hypo.scoring.laplace import correlated
+
+        own = next((s for s in self.posterior.structures if s.expression == self.expression), None) if self.posterior else None
+        if own is None or self.best is None or not own.constants:
+            return []
+        names = [c.name for c in self.constants[self.front.index(self.best)] if c.std is not None]
+        covariance = np.array(own.covariance)
+        return undetermined(names, covariance, correlated(covariance)) if len(names) == len(covariance) else []
 
     def remarks(self) -> list[str]:
         """How the search ended, what it covered, and notes on data and units, one sentence each."""
         notes = [self.settings.get("unit_note", ""), *self.settings.get("notes", ())]
         return [
             tables.sentence(self.message),
+            *([] if self.posterior is None else [tables.rivals_sentence(self.posterior)]),
             tables.coverage_sentence(asdict(self.coverage), self.target in self.settings["units"]),
+            *self._doubts(),
             *over_tight(self.rules, self.target),
             *(tables.sentence(note) for note in notes if note),
         ]
@@ -300,7 +359,7 @@ def hypothesis_row(h: Hypothesis, constants: Sequence[ConstantRow]) -> dict[str,
         "pretty": e.pretty(),
         "latex": e.latex(),
         "complexity": int(h.complexity) if whole else float(h.complexity),
-        "constants": [asdict(c) for c in constants],
+        "constants": [c.as_dict() for c in constants],
         **{name: getattr(h, name) for name in _FIGURES},
     }
 
@@ -376,12 +435,33 @@ def from_dict(content: Mapping[str, Any]) -> Result:
         timing=dict(timing),
         manifest=dict(manifest),
         constants=tuple(tuple(_constant(c) for c in row["constants"]) for row in rows),
-        rules=tuple(RuleRow.read(row) for row in content.get("rules", [])),  # results of older versions have none
+        # Results of older versions have no rules and no posterior.
+        rules=tuple(RuleRow.read(row) for row in content.get("rules", [])),
+        posterior=_posterior(content, settings),
+    )
+
+
+def _posterior(content: Mapping[str, Any], settings: Mapping[str, Any]) -> Posterior | None:
+    from hypo.scoring.posterior import Posterior, Structure
+
+    rows, summary = content.get("posterior"), content.get("inclusion")
+    if not rows or summary is None:
+        return None
+    return Posterior(
+        structures=tuple(Structure.read(row, settings["features"], settings["constants"]) for row in rows),
+        variables=dict(summary["variables"]),
+        operators=dict(summary["operators"]),
+        within=summary["within_odds"]["structures"],
+        covers=_entry(summary, "covers", str),
     )
 
 
 def _constant(c: Mapping[str, Any]) -> ConstantRow:
-    return ConstantRow(_entry(c, "name", str), _entry(c, "value", float), _entry(c, "unit", str, optional=True))
+    # Results of older versions have no intervals.
+    spread = (_entry({name: None, **c}, name, float, optional=True) for name in ("std", "lower", "upper"))
+    return ConstantRow(
+        _entry(c, "name", str), _entry(c, "value", float), _entry(c, "unit", str, optional=True), *spread
+    )
 
 
 def _hypothesis(row: Mapping[str, Any], features: Sequence[str], named: Mapping[str, float]) -> Hypothesis:

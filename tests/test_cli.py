@@ -122,6 +122,8 @@ def test_result_json(cli: Cli, tmp_path: Path) -> None:
         "coverage",
         "efficiency",
         "rules",
+        "posterior",
+        "inclusion",
         "timing",
         "manifest",
     ]
@@ -134,7 +136,7 @@ def test_result_json(cli: Cli, tmp_path: Path) -> None:
     assert [row["complexity"] for row in content["front"]] == sorted(row["complexity"] for row in content["front"])
     for row in content["front"]:
         assert row["score"] == pytest.approx(row["misfit"] + row["complexity_cost"] + row["violation"], rel=1e-12)
-        assert all(list(constant) == ["name", "value", "unit"] for constant in row["constants"])
+        assert all(list(constant) == ["name", "value", "std", "lower", "upper", "unit"] for constant in row["constants"])
     assert list(content["coverage"]) == ["complete_to", "scored", "distinct"]
     assert list(content["efficiency"]) == ["outcome", "diversity"]
     assert list(content["manifest"]) == ["version", "seed", "data_sha256", "settings", "packages"]

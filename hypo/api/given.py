@@ -13,7 +13,7 @@ from hypo.api.inputs import as_dataset, as_knowledge, as_settings
 from hypo.api.outputs import constant_rows, in_target_unit
 from hypo.errors import DataError, InputError
 from hypo.report import tables
-from hypo.report.constants import ConstantRow
+from hypo.report.constants import ConstantRow, undetermined
 from hypo.report.rules import CHECKED, RuleRow, rules_table
 from hypo.result import hypothesis_row, jsonable
 
@@ -77,6 +77,8 @@ def score(
         raise DataError(
             f"{dataset.source}: the formula uses {unknown[0]}, but the columns are {', '.join(dataset.names)}"
         )
+    from hypo.scoring.laplace import laplace
+
     found = score_formula(started(e, start), problem, settings)
     if found is None:
         raise DataError(
@@ -84,14 +86,20 @@ def score(
             "correct the formula, leave out that row, or give a start"
         )
     h, verdicts = found
+    rows = constant_rows(h.expression, problem)
+    shape = laplace(h.expression, problem.X, problem.columns, problem.likelihood)
+    doubts = []
+    if shape is not None and math.isfinite(shape.sigma):
+        fitted = [row.name for row in rows if row.std is not None]
+        doubts = undetermined(fitted, shape.covariance, shape.unidentified) if len(fitted) == len(shape.theta) else []
     return Scored(
         hypothesis=in_target_unit(replace(h, expression=with_numbers(h.expression)), problem),
-        constants=constant_rows(h.expression, problem),
+        constants=rows,
         target=dataset.target,
         violations=problem.knowledge.violations(h.expression, dataset.target),
         rules=tuple(RuleRow.checked(r, v, dataset.target) for r, v in zip(problem.knowledge.rules, verdicts, strict=True)),
         unit_note=problem.unit_note,
-        hints=tuple(_misspelt(e, dataset.names)),
+        hints=(*_misspelt(e, dataset.names), *doubts),
     )
 
 
@@ -133,7 +141,8 @@ class Scored:
         return jsonable({"schema": SCORE_SCHEMA, "target": self.target, **row, "violations": violations, "rules": rules})
 
     def remarks(self) -> list[str]:
-        """The violated rules, constants that look like misspelt columns, and the note on units, in sentences."""
+        """The violated rules, constants that look like misspelt columns or that the data do not determine, and the note
+        on units, in sentences."""
         lines = [f"Violates {v.rule} by {tables.number(v.amount)}: {v.message}." for v in self.violations]
         lines += [
             f'The formula breaks the hard rule "{r.rule}", so hypo fit would not return it.'

@@ -96,6 +96,7 @@ def _compared(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _merged(shards: Sequence[_Shard]) -> Result:
+    from hypo.scoring.posterior import joined
     from hypo.search.archive import pareto, rank
 
     results = [s.result for s in shards]
@@ -121,6 +122,9 @@ def _merged(shards: Sequence[_Shard]) -> Result:
         manifest={**manifest, "settings": {**manifest["settings"], "shard": None, "shards": _shards(shards, missing)}},
         constants=tuple(constants[id(h)] for h in front),
         rules=_rules([r.rules for r in results], finder.rules),
+        posterior=joined(
+            [r.posterior for r in results if r.posterior is not None], finder.features, farthest.complete_to
+        ),
         data=finder.data,
     )
 

@@ -29,6 +29,8 @@ def make_result(
     best = None if outcome.best is None else in_target_unit(outcome.best, problem)
     if best is not None and best not in front:
         front = tuple(sorted((*front, best), key=lambda h: (h.complexity, -h.score)))
+    from hypo.scoring.posterior import make_posterior
+
     return Result(
         best=best,
         front=front,
@@ -40,6 +42,9 @@ def make_result(
         manifest=_manifest(problem, settings, dataset, columns),
         constants=tuple(constant_rows(h.expression, problem) for h in front),
         rules=tuple(RuleRow.of(report, dataset.target) for report in outcome.rules),
+        posterior=make_posterior(outcome.archive, problem.X, problem.columns, problem.likelihood, outcome.complete_to)
+        if outcome.archive
+        else None,
         data=dataset,
     )
 
@@ -51,7 +56,9 @@ def in_target_unit(h: Hypothesis, problem: Problem) -> Hypothesis:
 
 
 def constant_rows(e: Expression, problem: Problem) -> tuple[ConstantRow, ...]:
-    """The constants of ``e`` with their units; the unit is None where none is known."""
+    """The constants of ``e`` with their intervals and units; the unit is None where none is known."""
+    from hypo.scoring.laplace import laplace, sampled_sums
+
     k = problem.knowledge
     given = [
         *(k.units[n] for n in (*problem.columns, problem.target) if n in k.units),
@@ -59,7 +66,12 @@ def constant_rows(e: Expression, problem: Problem) -> tuple[ConstantRow, ...]:
     ]
     converted = bool(problem.unit_note)
     units = [None if d is None else unit_text(d, given, converted) for d in problem.constant_units(e)]
-    return shown_constants(e, units, taken=(*problem.columns, problem.target, *problem.constants))
+    approximation = None
+    if e.free:
+        rows = problem.X, problem.columns, problem.likelihood
+        sums = sampled_sums(e, *rows)
+        approximation = None if sums is None else laplace(e, *rows, sums)
+    return shown_constants(e, units, (*problem.columns, problem.target, *problem.constants), approximation)
 
 
 def _manifest(

@@ -1,35 +1,59 @@
-"""The constants of a formula with names, values and units, as reports and ``result.json`` show them."""
+"""The constants of a formula with names, values, intervals and units, as reports and ``result.json`` show them."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
+from typing import TYPE_CHECKING, Any
 
 from hypo.expression.expr import PI, Expression
 from hypo.units import DIMENSIONLESS, Dimension, Unit
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from hypo.scoring.laplace import Laplace
+
+LEVEL = 0.95  # probability that the interval of a constant holds it
+SHARP = 1e-9  # a relative standard error below this is rounding, and is not shown
 MOST_FACTORS = 3  # distinct user units that one composed unit may combine
 
 
 @dataclass(frozen=True)
 class ConstantRow:
-    """One constant: its name, its value in the formula, and its unit (None when not known)."""
+    """One constant: its name, its value in the formula, and its unit (None when not known).
+
+    ``std`` is its standard error and ``lower`` to ``upper`` its interval of 95 % (:mod:`hypo.scoring.laplace`), in the unit of
+    the value; None for constants that were not fitted, and where the data leave no degree of freedom.
+    """
 
     name: str
     value: float
     unit: str | None
+    std: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The entry of ``constants`` in ``result.json``."""
+        return {name: getattr(self, name) for name in ("name", "value", "std", "lower", "upper", "unit")}
 
 
 def shown_constants(
-    e: Expression, units: Sequence[str | None] | None = None, taken: Collection[str] = ()
+    e: Expression,
+    units: Sequence[str | None] | None = None,
+    taken: Collection[str] = (),
+    approximation: Laplace | None = None,
 ) -> tuple[ConstantRow, ...]:
     """The fitted and the named constants of ``e`` in order of appearance, each name once; exact literals
     are left out.
 
-    ``units`` holds one text per constant of ``e``. Fitted constants without a name are numbered ``c1``,
-    ``c2``, …, past the names in ``taken`` and those of the formula.
+    ``units`` holds one text per constant of ``e``; ``approximation`` gives the fitted ones their intervals.
+    Fitted constants without a name are numbered ``c1``, ``c2``, …, past the names in ``taken`` and those of the formula.
     """
     used = {*taken, *e.variables, *(c.name for c in e.constants if c.name)}
     rows: dict[str, ConstantRow] = {}
@@ -42,8 +66,51 @@ def shown_constants(
             number += 1
             if f"c{number}" not in used:
                 name = f"c{number}"
-        rows.setdefault(name, ConstantRow(name, c.value, units[i] if units else None))
+        rows.setdefault(name, ConstantRow(name, c.value, units[i] if units else None, *_spread(approximation, i)))
     return tuple(rows.values())
+
+
+def undetermined(
+    names: Sequence[str], covariance: NDArray[np.float64], groups: Sequence[Sequence[int]]
+) -> list[str]:
+    """A sentence for each of ``groups``: constants (i,) that the data do not determine, and pairs (i, j) not apart."""
+    from hypo.scoring.laplace import correlation
+
+    if not groups:
+        return []
+    r, out = correlation(covariance), []
+    for group in groups:
+        if len(group) == 1:
+            out.append(f"The data hardly determine {names[group[0]]}.")
+        else:
+            i, j = group
+            out.append(
+                f"The data determine {names[i]} and {names[j]} together and hardly apart (correlation {r[i, j]:.5g})."
+            )
+    return out
+
+
+def _spread(approximation: Laplace | None, leaf: int) -> tuple[float | None, float | None, float | None]:
+    """Standard error and interval of the constant at a leaf, None where there are none."""
+    if approximation is None or (p := int(approximation.slot[leaf])) < 0:
+        return None, None, None
+    lower, upper = approximation.interval(LEVEL)
+    found = float(approximation.std[p]), float(lower[p]), float(upper[p])
+    return found if all(map(math.isfinite, found)) else (None, None, None)
+
+
+def value_text(value: float, std: float | None) -> str | None:
+    """``value ± std`` with the digits that the standard error leaves: one of it, two where it begins with 1, as in
+    ``0.9994 ± 0.0003``, ``-12.31 ± 0.12``, ``(6.674 ± 0.002)e-11``; None where the error is unknown or rounding."""
+    if std is None or not SHARP * abs(value) < std < math.inf:
+        return None
+    power = math.floor(math.log10(max(abs(value), std)))
+    scaled = power if not -4 <= power < 6 else 0
+    shown, error = value / 10.0**scaled, std / 10.0**scaled
+    first = f"{error:.1e}"
+    digits = max(0, int(first.startswith("1")) - int(first[first.index("e") + 1 :]))
+    text = f"{shown:.{digits}f} ± {error:.{digits}f}"
+    return f"({text})e{scaled}" if scaled else text
 
 
 def unit_text(dimension: Dimension, units: Sequence[Unit], in_si: bool) -> str | None:

@@ -20,32 +20,33 @@ from hypo.errors import DataError, UnitError
 from hypo.units import parse_unit
 
 
-def predictions_csv(table: Table, name: str, values: NDArray[np.float64]) -> str:
-    """The file behind ``table`` as comma-separated text with the column ``name`` of ``values`` (n_row,)
-    added.
+def predictions_csv(table: Table, columns: Mapping[str, NDArray[np.float64]]) -> str:
+    """The file behind ``table`` as comma-separated text with ``columns`` of values (n_row,) added, by name.
 
     All columns are kept, those with text too; comments and blank lines are not. Undefined values are empty
-    cells. Raises DataError when the file has a column ``name`` already.
+    cells. Raises DataError when the file has a column of such a name already.
     """
     file = CsvFile(table.source)
     header = list(file.header or [f"x{k}" for k in range(file.n_columns)])
-    if name in header:
+    for name in columns:
+        if name not in header:
+            continue
         raise DataError(f'{table.source}: there is a column "{name}" already; rename or remove it')
     lines = file.read(range(file.n_columns), header, skip_text=True)
     numeric = [k for k in range(file.n_columns) if k not in lines.text]
-    rows = iter(zip(lines.lines, values, strict=True))
+    rows = iter(zip(lines.lines, np.column_stack(list(columns.values())), strict=True))
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([*header, name])
-    wanted, value = next(rows)
+    writer.writerow([*header, *columns])
+    wanted, values = next(rows)
     for at, line in enumerate(file._open(), start=1):
         if at != wanted:
             continue
         cells = file._split(line.rstrip("\n"), at)
         for k in numeric if file.separator != "," else ():
             cells[k] = cells[k].replace(",", ".")
-        writer.writerow([*cells, repr(float(value)) if math.isfinite(value) else ""])
-        wanted, value = next(rows, (0, math.nan))
+        writer.writerow([*cells, *(repr(float(v)) if math.isfinite(v) else "" for v in values)])
+        wanted, values = next(rows, (0, values))
     return stream.getvalue()
 
 

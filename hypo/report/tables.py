@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
     from hypo.report.constants import ConstantRow
+    from hypo.scoring.posterior import Posterior
     from hypo.scoring.score import Hypothesis
 
 COLUMNS = ("complexity", "score", "misfit", "R²", "RMSE")
@@ -62,14 +63,21 @@ def headline(h: Hypothesis, target: str) -> RenderableType:
 
 
 def constant_lines(rows: Sequence[ConstantRow], named: Collection[str] = ()) -> list[str]:
-    """The fitted constants of known unit, one line each, with the digits of the formula above them.
+    """The fitted constants that have a known unit or a standard error, one line each: ``with 0.9994 ± 0.0003 [yr/AU^1.5]``;
+    without an error the digits are those of the formula above.
 
     ``named`` are the constants that the formula shows by name; they are left out.
     """
     from hypo.expression.expr import Expression
+    from hypo.report.constants import value_text
 
-    known = [row for row in rows if row.unit is not None and row.name not in named]
-    return [f"  with {Expression.constant(row.value).pretty()} [{row.unit}]" for row in known]
+    lines = []
+    for row in rows:
+        text = value_text(row.value, row.std)
+        if row.name not in named and (text is not None or row.unit is not None):
+            unit = "" if row.unit is None else f" [{row.unit}]"
+            lines.append(f"  with {text or Expression.constant(row.value).pretty()}{unit}")
+    return lines
 
 
 def shows_origin(front: Sequence[Hypothesis]) -> bool:
@@ -102,16 +110,21 @@ def front_table(front: Sequence[Hypothesis], best: Hypothesis | None, target: st
 
 
 def constants_table(rows: Sequence[ConstantRow]) -> RenderableType:
-    """Name, value and unit of constants as a rich table."""
+    """Name, value, standard error, interval and unit of constants as a rich table."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
+    from hypo.report.constants import LEVEL
+
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for name in ("constant", "value", "unit"):
-        table.add_column(name, justify="right" if name == "value" else "left", no_wrap=True)
+    for name in ("constant", "value", "±", f"{100 * LEVEL:.0f} % interval", "unit"):
+        table.add_column(name, justify="right" if name in ("value", "±") else "left", no_wrap=True)
     for row in rows:
-        table.add_row(Text(row.name), repr(row.value), Text(row.unit or ""))
+        spread = ("", "")
+        if row.std is not None and row.lower is not None and row.upper is not None:
+            spread = f"{row.std:.2g}", f"{row.lower:.6g} to {row.upper:.6g}"
+        table.add_row(Text(row.name), repr(row.value), *spread, Text(row.unit or ""))
     return table
 
 
@@ -176,6 +189,20 @@ def coverage_sentence(coverage: Mapping[str, int], dimensional: bool = False) ->
     if distinct == 1:
         return f"The only formula {kind} fitted constants was scored ({total} in total)."
     return f"All {grouped(distinct)} distinct formulas {kind} fitted constants were scored ({total} in total)."
+
+
+def rivals_sentence(posterior: Posterior) -> str:
+    """How sure the structure is among those that the search met, in a sentence."""
+    from hypo.scoring.posterior import ODDS
+
+    first = posterior.structures[0]
+    weight = "over 99%" if first.weight > 0.99 else f"{first.weight:.0%}"
+    if posterior.within == 1:
+        return f"Of the structures that the search met the likeliest has {weight} of the posterior weight."
+    return (
+        f"Of the structures that the search met {posterior.within} are within odds of {ODDS:g}; the likeliest, "
+        f"{first.expression.pretty()}, has {weight} of the posterior weight."
+    )
 
 
 def sentence(text: str) -> str:

@@ -64,6 +64,13 @@ class Gaussian:
         variance = self.noise_variance(rss)
         return 0.5 * w * (math.log(2 * math.pi * variance) + rss / (w * variance))
 
+    def rss_of(self, misfit: float) -> float:
+        """The weighted residual sum of squares whose :meth:`misfit` it is (above rounding)."""
+        w = self.total_weight
+        if self.sigma is not None:
+            return 2.0 * (misfit - self._sum_log_sigma - 0.5 * w * math.log(2 * math.pi))
+        return w * math.exp(2.0 * misfit / w - 1.0) / (2 * math.pi)
+
     def extra_misfit(self, rss: float) -> float:
         """By how much the misfit grows when the sum of squares grows by ``rss`` noise variances."""
         w = self.total_weight

@@ -43,7 +43,8 @@ from hypo.search.warm import warm
 PATIENCE, PATIENCE_BLIND = 10.0, 60.0
 # Seconds after the end for what PySR found last.
 GRACE = 2.0
-# Seconds kept for finishing the best formulas at the end, and the share of the time limit that they may be at most.
+# Seconds kept for finishing the best formulas at the end, and the share of the time limit that they may be at most; after it
+# as long again for what stands around them, which the posterior weighs.
 FINISHING, FINISHING_SHARE = 1.0, 0.05
 
 
@@ -66,7 +67,7 @@ class Outcome:
 
     ``complete_to``: all ``distinct`` formulas without fitted constants of up to that many nodes were scored. ``scored``
     counts every hypothesis scored, pairs included. ``outcome_share`` is the share of that work done when the best formula first
-    appeared, ``diversity`` the share of enumerated formulas that were distinct.
+    appeared, ``diversity`` the share of enumerated formulas that were distinct. ``archive`` is all that was kept, best first.
     """
 
     front: tuple[Hypothesis, ...]
@@ -80,6 +81,7 @@ class Outcome:
     message: str
     timing: dict[str, float] = field(default_factory=dict)
     rules: tuple[RuleReport, ...] = ()
+    archive: tuple[Hypothesis, ...] = ()
 
 
 def search(problem: Problem, settings: Settings, progress: Callable[[Progress], None] | None = None) -> Outcome:
@@ -123,7 +125,8 @@ def _search(
     from threadpoolctl import threadpool_limits
 
     begin = time.monotonic()
-    clock = Clock(deadline=begin + settings.time_limit - min(FINISHING, FINISHING_SHARE * settings.time_limit))
+    kept = min(FINISHING, FINISHING_SHARE * settings.time_limit)
+    clock = Clock(deadline=begin + settings.time_limit - kept)
     archive = Archive(problem.X, problem.columns)
     timing: dict[str, float] = {}
     rules: tuple[RuleReport, ...] = ()
@@ -225,6 +228,9 @@ def _search(
             last_of_pysr()
             clock.deadline = max(clock.deadline, begin + settings.time_limit)
             refiner.finish(whole=template is not None)
+            if settings.backend != PYSR and template is None:
+                clock.deadline = max(clock.deadline, time.monotonic() + kept)
+                refiner.surround()
         except KeyboardInterrupt:
             status, message = "interrupted", "interrupted by the user"
             with suppress(KeyboardInterrupt):
@@ -249,6 +255,7 @@ def _search(
         message=message,
         timing=timing,
         rules=rules,
+        archive=tuple(archive.all()),
     )
 
 

@@ -23,6 +23,7 @@ from hypo.search.rulebook import WORTH, Rulebook, RuleReport, keeps_hard
 from hypo.search.scan import Clock
 from hypo.search.simpler import halved, relatives
 from hypo.search.snap import promise, rounded, snap
+from hypo.search.surround import neighbours
 
 # Hypotheses that snapping could not bring closer to the best than this many nats are archived as they are.
 SNAP_WITHIN = 2.0
@@ -33,6 +34,8 @@ POLISHED, LOOKED_AT, NEARLY_EXACT = 8, 60, 1e-6
 RULED = 12
 # Formulas that are finished at the end: so many, and no worse than the best by more nats.
 FINISHED, FINISH_WITHIN = 3, 20.0
+# Formulas whose neighbours are fitted for the posterior: so many, and no worse than the best by more nats.
+SURROUNDED, SURROUND_WITHIN = 8, 12.0
 # A relative residual below this on every row counts as exact: no simpler formula can be told from it by the data.
 EXACT = 1e-10
 # With more fitted constants than a few, series come that close too.
@@ -131,6 +134,23 @@ class Refiner:
                     self.consider(e)
                 self.polish()
             changed = self.archive.best is not best
+
+    def surround(self) -> None:
+        """Fit and archive what stands around the best formulas, for the posterior: it may come close without winning."""
+        best = self.archive.best
+        if best is None or is_exact(best, self.problem):
+            return
+        for h in self.archive.all()[:SURROUNDED]:
+            if h.score > best.score + SURROUND_WITHIN:
+                return
+            self.origin = h.origin
+            for e in neighbours(h.expression, self.problem.allowed, self.settings.fit_constants):
+                if self.clock.expired:
+                    return
+                key = self._shape(e)
+                if key not in self._seen and len(e) <= 2 * self.problem.max_complexity:
+                    self._seen.add(key)
+                    self._keep(self._fit_and_score(e))
 
     def _within_domain(self, e: Expression) -> Hypothesis | None:
         """The best of ``e`` with exact numbers near its constants: noise in fitted ones can put rows outside a domain."""

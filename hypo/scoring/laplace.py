@@ -1,0 +1,206 @@
+"""Laplace approximation of a fitted hypothesis: its constants' distribution and its evidence.
+
+**Prior of a constant.** A Cauchy distribution around 0 with the constant's natural size s as scale,
+
+    p(θ) = 1 / (π s (1 + θ²/s²)),     s = sqrt( Σ w y² / Σ w (∂f/∂θ)² ):
+
+a change of the constant by s changes the prediction by as much as the target itself is. This is the Cauchy prior of Zellner
+& Siow (1980) with the target's size in the place of the noise. It is proper, moves with the units of rows and target, so
+that the evidence depends on no unit beyond that of the density of y, and has tails heavy enough for constants that are far
+from their natural size.
+
+**Noise.** Known σ_i: Gaussian. Unknown σ: the prior 1/σ (Jeffreys), integrated out. With W = Σ w rows, k constants, residual
+sum of squares R at the fitted constants θ̂ and A = Σ w ∇f ∇fᵀ, the constants then have a Student-t distribution with
+ν = W - k degrees of freedom around θ̂ and scale matrix (R/ν)·A⁻¹, and the evidence is
+
+    log P(D|h) = log p(θ̂) - ½ log|A| - (ν/2) log πR + log Γ(ν/2) - log 2:
+
+exact for formulas linear in their constants but for the prior, which is taken at θ̂. The improper prior of σ is one for
+all hypotheses, so it leaves their odds alone. R is not below rounding, as in :class:`hypo.scoring.likelihood.Gaussian`.
+
+To A/V (V the noise variance) the prior adds its own precision 2/(s² + θ̂²), which matters where the data say nothing.
+
+**Beside the code length.** A well determined constant costs -log p(θ̂) + ½ log(I/2π) nats of evidence (I its Fisher
+information), and log(1 + |θ̂| sqrt(I/12)) + log 2 nats of code (:mod:`hypo.scoring.complexity`). With r = |θ̂|/s the first
+is more by 0.77 + log(r + 1/r) nats: 1.5 for a constant of its natural size, 3.1 for one ten times larger or smaller.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hypo.expression.expr import Expression
+from hypo.scoring.likelihood import Gaussian
+from hypo.scoring.sums import Sums
+
+# Constants whose correlation is beyond this are determined together and not apart.
+CORRELATED = 0.99
+# Least eigenvalue of a correlation matrix's inverse that is told from rounding.
+SINGULAR = 1e-13
+# Most rows that information is summed over.
+SAMPLE = 20_000
+
+
+@dataclass(frozen=True)
+class Laplace:
+    """What the data say about the k free constants of one hypothesis, and the hypothesis' evidence.
+
+    ``theta`` (k,) are the fitted values in order of appearance, ``covariance`` (k, k) is the scale matrix of their Student-t
+    distribution with ``dof`` degrees of freedom (infinite: Gaussian, and the covariance proper), both in the units of the
+    formula. ``slot`` (n_constant,) leads from the leaves to the constants, -1 for exact numbers. ``sigma`` is the noise of one
+    row of weight 1, in the target's unit: known (the root mean square over rows) or sqrt(R/ν). ``prior_scale`` (k,) are the
+    s of the module. ``log_evidence`` in nats, -inf where there are no more rows than constants and the noise is unknown.
+    """
+
+    theta: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+    slot: NDArray[np.int64]
+    dof: float
+    sigma: float
+    prior_scale: NDArray[np.float64]
+    log_evidence: float
+
+    @cached_property
+    def std(self) -> NDArray[np.float64]:
+        """Standard errors (k,), the roots of the diagonal of ``covariance``."""
+        return np.sqrt(np.diag(self.covariance))
+
+    @cached_property
+    def correlation(self) -> NDArray[np.float64]:
+        """Correlation matrix (k, k)."""
+        return correlation(self.covariance)
+
+    def interval(self, level: float = 0.95) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Lower and upper ends (k,) of the central interval of each constant that holds it with probability ``level``:
+        θ̂ ± t·std with the quantile t of Student's distribution."""
+        half = student_quantile(0.5 + 0.5 * level, self.dof) * self.std
+        return self.theta - half, self.theta + half
+
+    @cached_property
+    def unidentified(self) -> tuple[tuple[int, ...], ...]:
+        """Constants (i,) that the data leave as wide as their prior, and pairs (i, j) correlated by more than
+        ``CORRELATED``."""
+        alone = [i for i in range(len(self.theta)) if not self.std[i] < self.prior_scale[i]]
+        return (*((i,) for i in alone), *correlated(self.covariance))
+
+
+def correlation(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Correlation matrix (k, k) of a covariance."""
+    std = np.sqrt(np.diag(covariance))
+    with np.errstate(invalid="ignore"):
+        return covariance / np.outer(std, std)
+
+
+def correlated(covariance: NDArray[np.float64]) -> tuple[tuple[int, int], ...]:
+    """Pairs i < j whose correlation is beyond ``CORRELATED``."""
+    rows, columns = np.nonzero(np.triu(np.abs(correlation(covariance)) > CORRELATED, 1))
+    return tuple((int(i), int(j)) for i, j in zip(rows, columns, strict=True))
+
+
+def student_quantile(p: float, dof: float) -> float:
+    """The ``p`` quantile of Student's t distribution; NaN without degrees of freedom."""
+    from scipy.special import ndtri, stdtrit
+
+    if not dof > 0:
+        return math.nan
+    return float(ndtri(p) if math.isinf(dof) else stdtrit(dof, p))
+
+
+def parameter_slots(e: Expression) -> NDArray[np.int64]:
+    """Which constant each leaf (n_constant,) shows: numbers from 0 in order of appearance, leaves of one free name the same,
+    -1 for exact ones."""
+    slot = np.full(len(e.constants), -1, np.int64)
+    names: dict[str, int] = {}
+    count = 0
+    for i in e.free:
+        name = e.constants[i].name
+        if name is not None and name in names:
+            slot[i] = names[name]
+            continue
+        if name is not None:
+            names[name] = count
+        slot[i] = count
+        count += 1
+    return slot
+
+
+def laplace(
+    e: Expression, X: NDArray[np.float64], columns: Sequence[str], likelihood: Gaussian, sums: Sums | None = None
+) -> Laplace | None:
+    """The approximation around the constants that ``e`` has, which must be fitted ones; None where ``e`` is undefined on
+    some row of ``X`` (n_var, n_row) or its gradient is not finite.
+
+    ``sums`` are those of ``e`` where they are known already.
+    """
+    if sums is None:
+        sums = Sums.of(e, X, columns, likelihood, gradient=bool(e.free))
+    if sums is None or not np.all(np.isfinite(sums.normal)):
+        return None
+    slot = parameter_slots(e)
+    k = int(slot.max(initial=-1)) + 1
+    which = (slot[None, :] == np.arange(k)[:, None]).astype(np.float64)
+    theta = np.array([e.constants[int(np.argmax(row))].value for row in which])
+    information = which @ sums.normal @ which.T
+    w = likelihood.total_weight
+    known = likelihood.sigma is not None
+    rss = sums.rss if known else max(sums.rss, w * likelihood.floor**2)
+    dof = math.inf if known else w - k
+    variance = 1.0 if known else rss / dof if dof > 0 else math.inf
+    scale = _natural_size(theta, np.diag(information), likelihood)
+    log_prior = -float(np.sum(np.log(math.pi * scale) + np.log1p((theta / scale) ** 2)))
+    if not dof > 0:
+        return Laplace(theta, np.full((k, k), math.inf), slot, dof, math.inf, scale, -math.inf)
+    information = information + np.diag(variance * 2.0 / (scale**2 + theta**2))
+    root = np.sqrt(np.diag(information))
+    values, vectors = np.linalg.eigh(information / np.outer(root, root))
+    values = np.maximum(values, SINGULAR)
+    covariance = (vectors / values) @ vectors.T * variance / np.outer(root, root)
+    log_det = float(np.sum(np.log(values)) + 2.0 * np.sum(np.log(root)))
+    if known:
+        fit = -likelihood.misfit(rss) + 0.5 * k * math.log(2.0 * math.pi)
+    else:
+        fit = -0.5 * dof * math.log(math.pi * rss) + math.lgamma(0.5 * dof) - math.log(2.0)
+    return Laplace(theta, covariance, slot, dof, _row_noise(likelihood, variance), scale, fit - 0.5 * log_det + log_prior)
+
+
+def sampled_sums(
+    e: Expression, X: NDArray[np.float64], columns: Sequence[str], likelihood: Gaussian, misfit: float | None = None
+) -> Sums | None:
+    """Sums of ``e`` for :func:`laplace`; with more than ``SAMPLE`` rows from that many, evenly spaced, as if all rows were like
+    them, which changes standard errors by about a percent. ``rss`` is that of ``misfit``, which is of all rows, where it is
+    given: the evidence depends on it strongly."""
+    n = X.shape[1]
+    if n <= SAMPLE:
+        return Sums.of(e, X, columns, likelihood, gradient=bool(e.free))
+    rows = np.linspace(0, n - 1, SAMPLE).round().astype(np.int64)
+    sigma, weights = (None if v is None else v[rows] for v in (likelihood.sigma, likelihood.weights))
+    few = Gaussian(likelihood.y[rows], sigma, weights)
+    found = Sums.of(e, np.ascontiguousarray(X[:, rows]), columns, few, gradient=bool(e.free))
+    if found is None:
+        return None
+    ratio = n / SAMPLE
+    rss = ratio * found.rss if misfit is None else likelihood.rss_of(misfit)
+    return Sums(rss, ratio * found.plain, ratio * found.slope, ratio * found.normal)
+
+
+def _natural_size(
+    theta: NDArray[np.float64], information: NDArray[np.float64], likelihood: Gaussian
+) -> NDArray[np.float64]:
+    """The scale s of each constant's prior; where no row depends on it, its own size (or 1)."""
+    norm = likelihood.rss(likelihood.y)
+    with np.errstate(all="ignore"):
+        scale = np.sqrt(norm / information)
+    return np.where(np.isfinite(scale) & (scale > 0), scale, np.where(theta != 0, np.abs(theta), 1.0))
+
+
+def _row_noise(likelihood: Gaussian, variance: float) -> float:
+    """Standard deviation of a row of weight 1: estimated, or the known ones' root mean square."""
+    if likelihood.sigma is None:
+        return math.sqrt(variance)
+    return float(np.sqrt(np.average(likelihood.sigma**2, weights=likelihood.weights)))

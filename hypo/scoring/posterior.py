@@ -1,0 +1,268 @@
+"""Posterior over structures: the archive's hypotheses weighted by evidence times prior, each structure counted once.
+
+The weight of a hypothesis h is P(h|D) ∝ P(D|h)·P(h): the evidence of :mod:`hypo.scoring.laplace` times
+P(h) = exp(-(code length without that of fitted constants) - λ·violation), since the evidence charges for fitted constants
+itself. Its negative logarithm is given in ``nats``.
+
+Merged are, in this order: hypotheses that differ in the values of fitted constants only, or that have as many of them and
+predict the same (other spellings, other minima): the best one counts; then those that differ in numbers only, exact or fitted,
+as 2*x and c*x do: disjoint hypotheses of one structure, whose weights add up while the best one stands for it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hypo.expression import ops
+from hypo.expression.evaluate import Program
+from hypo.expression.expr import Expression
+from hypo.expression.simplify import simplify
+from hypo.kernels import opcodes as oc
+from hypo.scoring.complexity import fitted_cost
+from hypo.scoring.laplace import Laplace, laplace, sampled_sums
+from hypo.scoring.likelihood import Gaussian
+from hypo.scoring.score import Hypothesis
+from hypo.scoring.sums import Sums
+
+# Structures with a weight less than exp(-WITHIN) of the best's are left out, and all after the first CAP.
+WITHIN, CAP = 12.0, 100
+# By how many nats score and evidence may order differently: so much further the archive is looked through.
+SLACK = 8.0
+# Odds (best to other) up to which structures are counted.
+ODDS = 20.0
+# Rows compared, and the difference of predictions, in standard deviations of the noise, below which they are the same: what
+# fits leave. Distinct laws that only look alike here part elsewhere, so it is much less than one can measure.
+SAME_ROWS, SAME = 64, 1e-5
+
+
+@dataclass(frozen=True)
+class Structure:
+    """One member of a posterior: its best formula, the probability ``weight`` and what the data say about its constants.
+
+    ``odds`` is the weight of the best structure over this one's, from 1 on. ``slot``, ``constants`` (k), ``covariance`` (k, k),
+    ``dof`` and ``sigma`` are those of :class:`hypo.scoring.laplace.Laplace`, in the units of the formula.
+    """
+
+    expression: Expression
+    weight: float
+    odds: float
+    nats: float
+    slot: tuple[int, ...]
+    constants: tuple[float, ...]
+    covariance: tuple[tuple[float, ...], ...]
+    dof: float
+    sigma: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """The entry of ``posterior`` in ``result.json``; an infinite ``dof`` (noise known) is None."""
+        out = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {**out, "expression": str(self.expression), "dof": self.dof if math.isfinite(self.dof) else None}
+
+    @staticmethod
+    def read(row: Mapping[str, Any], variables: Sequence[str], named: Mapping[str, float]) -> Structure:
+        """The structure whose :meth:`as_dict` is ``row``; raises ValueError, KeyError or TypeError if there is none."""
+        from hypo.errors import FormulaError
+        from hypo.expression.parser import parse
+
+        try:
+            e = parse(row["expression"], variables=variables, constants=named)
+        except FormulaError as error:
+            raise ValueError(str(error)) from error
+        slot = tuple(int(p) for p in row["slot"])
+        if len(slot) != len(e.constants):
+            raise ValueError("a posterior entry has as many slots as its formula has constants")
+        free = tuple(replace(c, free=p >= 0) for c, p in zip(e.constants, slot, strict=True))
+        return Structure(
+            expression=replace(e, constants=free),
+            weight=float(row["weight"]),
+            odds=float(row["odds"]),
+            nats=float(row["nats"]),
+            slot=slot,
+            constants=tuple(float(v) for v in row["constants"]),
+            covariance=tuple(tuple(float(v) for v in line) for line in row["covariance"]),
+            dof=math.inf if row["dof"] is None else float(row["dof"]),
+            sigma=float(row["sigma"]),
+        )
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """Structures by falling weight, the weights adding up to 1, and what follows from them.
+
+    ``variables`` and ``operators`` give the probability that the law holds each; ``within`` is the number of structures
+    with odds up to 20, ``covers`` says in a sentence what the weights are shares of.
+    """
+
+    structures: tuple[Structure, ...]
+    variables: dict[str, float]
+    operators: dict[str, float]
+    within: int
+    covers: str
+
+    def summary(self) -> dict[str, Any]:
+        """The entry ``inclusion`` of ``result.json``."""
+        odds = {"odds": ODDS, "structures": self.within}
+        return {"variables": self.variables, "operators": self.operators, "within_odds": odds, "covers": self.covers}
+
+    def top(self, share: float) -> tuple[Structure, ...]:
+        """The fewest structures that have at least ``share`` of the weight together, their weights scaled to 1."""
+        total = np.cumsum([s.weight for s in self.structures])
+        count = min(int(np.searchsorted(total, share)) + 1, len(self.structures))
+        return tuple(replace(s, weight=s.weight / float(total[count - 1])) for s in self.structures[:count])
+
+
+def make_posterior(
+    hypotheses: Iterable[Hypothesis],
+    X: NDArray[np.float64],
+    columns: Sequence[str],
+    likelihood: Gaussian,
+    complete_to: int = 0,
+) -> Posterior | None:
+    """The posterior over the structures of ``hypotheses``, whose constants must be fitted to the rows ``X`` (n_var, n_row);
+    None where none of them leaves a degree of freedom.
+
+    All formulas without fitted constants of up to ``complete_to`` nodes are among those that were scored.
+    """
+    ordered = sorted(hypotheses, key=lambda h: h.score)
+    near = [h for h in ordered if h.score <= ordered[0].score + WITHIN + SLACK]
+    found: list[Structure] = []
+    for h in near:
+        with np.errstate(all="ignore"):
+            sums = sampled_sums(h.expression, X, columns, likelihood, h.misfit)
+            shape = None if sums is None else laplace(h.expression, X, columns, likelihood, sums)
+        if sums is None or shape is None or not math.isfinite(shape.log_evidence):
+            continue
+        nats = h.score - h.misfit - _fitted_costs(h.expression, shape, sums, likelihood) - shape.log_evidence
+        found.append(_structure(h.expression, shape, nats))
+    distinct = _distinct(found, X, columns)
+    return weighted(_by_structure(distinct), columns, complete_to) if distinct else None
+
+
+def weighted(structures: Iterable[Structure], columns: Sequence[str], complete_to: int = 0) -> Posterior:
+    """A posterior over ``structures``, all different, by their ``nats``; at least one."""
+    ordered = sorted(structures, key=lambda s: (round(s.nats, 9), str(s.expression)))
+    least = ordered[0].nats
+    kept = [s for s in ordered if s.nats <= least + WITHIN][:CAP]
+    shares = np.exp([least - s.nats for s in kept])
+    weights = shares / shares.sum()
+    final = tuple(
+        replace(s, weight=float(w), odds=float(1.0 / share)) for s, w, share in zip(kept, weights, shares, strict=True)
+    )
+    variables = dict.fromkeys(columns, 0.0)
+    operators: dict[str, float] = {}
+    for s in final:
+        for name in s.expression.variables:
+            variables[name] = variables.get(name, 0.0) + s.weight
+        for name in _operators(s.expression):
+            operators[name] = operators.get(name, 0.0) + s.weight
+    within = sum(s.odds <= ODDS for s in final)
+    return Posterior(final, variables, dict(sorted(operators.items())), within, _covers(len(final), complete_to))
+
+
+def joined(posteriors: Iterable[Posterior], columns: Sequence[str], complete_to: int = 0) -> Posterior | None:
+    """The posterior over the structures of several searches of the same data; None without any.
+
+    A structure that several of them found counts with its largest weight: what merged in it is not known any more.
+    """
+    best: dict[str, Structure] = {}
+    for s in (s for p in posteriors for s in p.structures):
+        key = structure_key(s.expression)
+        if key not in best or (s.nats, str(s.expression)) < (best[key].nats, str(best[key].expression)):
+            best[key] = s
+    return weighted(best.values(), columns, complete_to) if best else None
+
+
+def structure_key(e: Expression) -> str:
+    """Text that is one for formulas which differ in numbers only, exact or fitted; named constants stay apart."""
+    # Unlike numbers, or the simplifier could take one from the other.
+    numbers = tuple(
+        replace(c, value=1.2345 + 0.01 * i, free=True, name=None) if c.free or c.name is None else c
+        for i, c in enumerate(e.constants)
+    )
+    return _masked(simplify(replace(e, constants=numbers)))
+
+
+def _masked(e: Expression) -> str:
+    """``e`` as text, with one value in the place of all fitted ones."""
+    return str(e.with_values([1.2345 if c.free else c.value for c in e.constants]))
+
+
+def _structure(e: Expression, shape: Laplace, nats: float) -> Structure:
+    unnamed = tuple(replace(c, name=None) if c.free else c for c in e.constants)
+    return Structure(
+        expression=replace(e, constants=unnamed),
+        weight=math.nan,
+        odds=math.nan,
+        nats=float(nats),
+        slot=tuple(int(p) for p in shape.slot),
+        constants=tuple(float(v) for v in shape.theta),
+        covariance=tuple(tuple(float(v) for v in line) for line in shape.covariance),
+        dof=float(shape.dof),
+        sigma=float(shape.sigma),
+    )
+
+
+def _fitted_costs(e: Expression, shape: Laplace, sums: Sums, likelihood: Gaussian) -> float:
+    """What the code length holds for fitted constants (:func:`hypo.scoring.complexity.code_length`)."""
+    total = 0.0
+    for p, value in enumerate(shape.theta):
+        same = np.flatnonzero(shape.slot == p)
+        information = float(sums.normal[np.ix_(same, same)].sum()) / likelihood.noise_variance(sums.rss)
+        total += fitted_cost(float(value), information)
+    return total
+
+
+def _distinct(found: Iterable[Structure], X: NDArray[np.float64], columns: Sequence[str]) -> list[Structure]:
+    """The best of those that differ in fitted values only, or that predict the same with as many fitted constants."""
+    n = X.shape[1]
+    rows = np.ascontiguousarray(X[:, np.unique(np.linspace(0, n - 1, min(n, SAME_ROWS)).round().astype(np.int64))])
+    kept: list[tuple[Structure, NDArray[np.float64]]] = []
+    seen: set[str] = set()
+    for s in sorted(found, key=lambda s: s.nats):
+        key = _masked(s.expression)
+        values = Program.of(s.expression, columns).value(rows)
+        tolerance = SAME * s.sigma + 1e-12 * float(np.max(np.abs(values)))
+        alike = (
+            len(other.constants) == len(s.constants) and float(np.max(np.abs(values - theirs))) <= tolerance
+            for other, theirs in kept
+        )
+        if key not in seen and not any(alike):
+            kept.append((s, values))
+        seen.add(key)
+    return [s for s, _ in kept]
+
+
+def _by_structure(distinct: Iterable[Structure]) -> list[Structure]:
+    """One for each structure: the best, with the weights of all."""
+    groups: dict[str, list[Structure]] = {}
+    for s in distinct:
+        groups.setdefault(structure_key(s.expression), []).append(s)
+    out = []
+    for same in groups.values():
+        best = min(same, key=lambda s: s.nats)
+        out.append(replace(best, nats=best.nats - math.log(sum(math.exp(best.nats - s.nats) for s in same))))
+    return out
+
+
+def _operators(e: Expression) -> set[str]:
+    """Names of the operators of ``e``."""
+    return {ops.BY_OPCODE[op].name for op, _ in e.code if op not in (oc.VAR, oc.CONST)}
+
+
+def _covers(count: int, complete_to: int) -> str:
+    one = count == 1
+    shares = "is the only structure" if one else f"are shares among the {count} structures"
+    among = f"The {'best one' if one else 'weights'} {shares} that the search kept within {WITHIN:g} nats of the best"
+    if not complete_to:
+        return f"{among}; no complexity was searched completely, and a law that the search did not meet has no weight."
+    nodes = f"{complete_to} node" + ("s" if complete_to > 1 else "")
+    return (
+        f"{among}; all formulas without fitted constants of up to {nodes} were looked at, of others only those that the "
+        "search came to: a law that it did not meet has no weight."
+    )

@@ -1,0 +1,189 @@
+"""Posterior predictive: new rows predicted by all likely structures, with all likely values of their constants.
+
+The predictive density of a row x is the mixture
+
+    p(y|x) = Σ_d ω_d N(y; f_d(x), σ_d²)
+
+over draws d = (structure, constants, noise). Each structure j gets a share of the draws with Σ_{d in j} ω_d = w_j, its
+posterior weight. In it σ_d² = σ̂²·ν/χ²_ν at evenly spaced quantiles (σ_d = σ̂ where the noise is known), and
+θ_d = θ̂ + (σ_d/σ̂)·L z with L Lᵀ the covariance and z standard normal, in pairs of opposite sign whose second moments are
+exact. Quantiles are those of the mixture, by Newton's method within a bracket.
+
+Variance of y = noise E σ_d² + constants E_j Var(f|j) + structure Var_j E(f|j).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hypo.expression.evaluate import Program
+from hypo.scoring.posterior import Structure
+
+# Draws in all, and at least for one structure (even); rows that are done at a time.
+DRAWS, LEAST_DRAWS, BLOCK = 200, 8, 2048
+# Most steps to a quantile, and the last one's share of the bracket that is small enough.
+STEPS, CLOSE = 60, 1e-7
+
+
+class Parts(NamedTuple):
+    """Standard deviations (n_row,) from the noise, from the constants within structures, and between structures; their
+    squares add up to that of the prediction."""
+
+    noise: NDArray[np.float64]
+    constants: NDArray[np.float64]
+    structure: NDArray[np.float64]
+
+
+class Prediction(NamedTuple):
+    """Mean, standard deviation and central interval (n_row,) of the target in new rows, noise included, in the target's unit.
+
+    NaN where structures with half the weight or more are undefined; where it is less, the others count alone.
+    """
+
+    mean: NDArray[np.float64]
+    std: NDArray[np.float64]
+    lower: NDArray[np.float64]
+    upper: NDArray[np.float64]
+    parts: Parts
+
+    def scaled(self, factor: float) -> Prediction:
+        """The same in another unit of the target, with all numbers multiplied by ``factor``."""
+        figures = (self.mean, self.std, self.lower, self.upper)
+        mean, std, lower, upper = (factor * v for v in figures)
+        return Prediction(mean, std, lower, upper, Parts(*(factor * v for v in self.parts)))
+
+
+class _Draws(NamedTuple):
+    """Of one structure: weights (n_draw,), constants of all leaves (n_draw, n_constant) and noise (n_draw,)."""
+
+    weight: NDArray[np.float64]
+    values: NDArray[np.float64]
+    sigma: NDArray[np.float64]
+
+
+def predictive(
+    structures: Sequence[Structure], X: NDArray[np.float64], columns: Sequence[str], level: float, seed: int = 0
+) -> Prediction:
+    """The predictive distribution of the rows ``X`` (n_var, n_row) under ``structures``, whose weights add up to 1; the
+    interval holds y with probability ``level``."""
+    rng = np.random.default_rng(seed)
+    draws = [_draws(s, rng) for s in structures]
+    n = X.shape[1]
+    out = np.empty((7, n))
+    for first in range(0, n, BLOCK):
+        rows = slice(first, min(first + BLOCK, n))
+        out[:, rows] = _block(structures, draws, np.ascontiguousarray(X[:, rows]), columns, level)
+    mean, std, lower, upper, *parts = out
+    return Prediction(mean, std, lower, upper, Parts(*parts))
+
+
+def mixture_quantile(
+    p: float, centre: NDArray[np.float64], sigma: NDArray[np.float64], weight: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The ``p`` quantile (n_row,) of Σ_d weight·N(centre, sigma²), all of them (n_draw, n_row) or such as fill that up."""
+    from scipy.special import ndtr, ndtri
+
+    ends = centre + sigma * ndtri(p)
+    counts = weight > 0
+    # At the least of the components' own quantiles none of them has reached p, at the largest all have.
+    low = np.min(np.where(counts, ends, math.inf), axis=0)
+    high = np.max(np.where(counts, ends, -math.inf), axis=0)
+    close = CLOSE * (high - low)
+    mean = np.sum(weight * centre, axis=0)
+    x = mean + ndtri(p) * np.sqrt(np.sum(weight * ((centre - mean) ** 2 + sigma**2), axis=0))
+    x = np.clip(x, low, high)
+    for _ in range(STEPS):
+        z = (x - centre) / sigma
+        excess = np.sum(weight * ndtr(z), axis=0) - p
+        low, high = np.where(excess < 0, x, low), np.where(excess < 0, high, x)
+        with np.errstate(all="ignore"):
+            step = excess / np.sum(weight / sigma * np.exp(-0.5 * z**2) / math.sqrt(2.0 * math.pi), axis=0)
+        newton = x - step
+        new = np.where((newton > low) & (newton < high), newton, 0.5 * (low + high))
+        moved = np.abs(new - x)
+        x = new
+        if np.all(moved <= close):
+            break
+    return x
+
+
+def _draws(s: Structure, rng: np.random.Generator) -> _Draws:
+    """A share of ``DRAWS`` for one structure."""
+    from scipy.special import gammaincinv
+
+    n, k = max(LEAST_DRAWS, 2 * round(DRAWS * s.weight / 2)), len(s.constants)
+    ratio = np.ones(n)
+    if math.isfinite(s.dof):
+        quantiles = (np.arange(n // 2) + 0.5) / (n // 2)
+        # One noise for both of a pair, so that means are those of formulas linear in their constants.
+        ratio = np.tile(rng.permutation(np.sqrt(0.5 * s.dof / gammaincinv(0.5 * s.dof, quantiles))), 2)
+    values = np.tile(s.expression.values, (n, 1))
+    if k:
+        z = rng.standard_normal((n // 2, k))
+        if n // 2 > k:
+            z = np.linalg.qr(z)[0] * math.sqrt(n // 2)
+        size, vectors = np.linalg.eigh(np.array(s.covariance))
+        spread = ratio[:, None] * (np.concatenate([z, -z]) @ (vectors * np.sqrt(np.maximum(size, 0.0))).T)
+        theta = np.array(s.constants) + spread
+        slot = np.array(s.slot)
+        values[:, slot >= 0] = theta[:, slot[slot >= 0]]
+    return _Draws(np.full(n, s.weight / n), values, s.sigma * ratio)
+
+
+def _block(
+    structures: Sequence[Structure],
+    draws: Sequence[_Draws],
+    X: NDArray[np.float64],
+    columns: Sequence[str],
+    level: float,
+) -> NDArray[np.float64]:
+    """Mean, std, lower, upper and the three parts (7, n_row) of a block of rows."""
+    centre = np.concatenate([_evaluated(s, d.values, X, columns) for s, d in zip(structures, draws, strict=True)])
+    whose = np.repeat(np.arange(len(draws)), [len(d.weight) for d in draws])
+    sigma = np.concatenate([d.sigma for d in draws])[:, None]
+    weight = np.concatenate([d.weight for d in draws])[:, None] * np.isfinite(centre)
+    total = weight.sum(axis=0)
+    known = total > 0.5
+    weight = np.where(known, weight / np.where(known, total, 1.0), 1.0 / len(weight))
+    centre = np.where(np.isfinite(centre), centre, 0.0)
+    share = np.zeros((len(draws), X.shape[1]))
+    inside, spread = share.copy(), share.copy()
+    np.add.at(share, whose, weight)
+    np.add.at(inside, whose, weight * centre)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        inside = np.where(share > 0, inside / share, 0.0)
+    np.add.at(spread, whose, weight * (centre - inside[whose]) ** 2)
+    mean = np.sum(share * inside, axis=0)
+    noise = np.sum(weight * sigma**2, axis=0)
+    constants = spread.sum(axis=0)
+    between = np.sum(share * (inside - mean) ** 2, axis=0)
+    lower, upper = (mixture_quantile(p, centre, sigma, weight) for p in (0.5 - 0.5 * level, 0.5 + 0.5 * level))
+    out = np.stack([mean, np.sqrt(noise + constants + between), lower, upper, *np.sqrt([noise, constants, between])])
+    out[:, ~known] = math.nan
+    return out
+
+
+def _evaluated(
+    s: Structure, values: NDArray[np.float64], X: NDArray[np.float64], columns: Sequence[str]
+) -> NDArray[np.float64]:
+    """The formula on ``X`` with each set of constants (n_draw, n_constant), shape (n_draw, n_row), in one call."""
+    from hypo.kernels.evaluate import evaluate as kernel
+
+    program = Program.of(s.expression, columns)
+    n, length = len(values), len(program.op)
+    out = np.empty((n, X.shape[1]))
+    kernel(
+        np.tile(program.op, n),
+        np.tile(program.arg, n),
+        np.arange(n + 1) * length,
+        np.ascontiguousarray(values).ravel(),
+        np.arange(n) * values.shape[1],
+        X,
+        out,
+    )
+    return out

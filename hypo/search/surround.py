@@ -1,0 +1,84 @@
+"""What stands around a good formula: the hypotheses that a posterior must weigh beside it.
+
+A search keeps what wins; a posterior needs what comes close as well: the same form with an exact number fitted after all,
+with one constant more, or with another function in one place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from itertools import chain
+
+from hypo.expression import ops
+from hypo.expression.expr import PI, Expression
+from hypo.expression.simplify import simplify
+from hypo.kernels import opcodes as oc
+
+
+def neighbours(e: Expression, allowed: Collection[str], fit_constants: bool = True) -> Iterator[Expression]:
+    """Formulas one step from ``e``, simplified, each once, with constants to fit where they are new: exact numbers freed, one
+    and all; every subexpression times a constant and plus one; every operator exchanged for another of ``allowed``."""
+    seen = {_shape(e)}
+    steps = chain(_freed(e), _widened(e, allowed)) if fit_constants else iter(())
+    for raw in chain(steps, _exchanged(e, allowed)):
+        new = simplify(raw)
+        key = _shape(new)
+        if key not in seen:
+            seen.add(key)
+            yield new
+
+
+def _shape(e: Expression) -> str:
+    """Text that is one for formulas which differ in fitted values only."""
+    return str(e.with_values([1.2345 if c.free else c.value for c in e.constants]))
+
+
+def _freed(e: Expression) -> Iterator[Expression]:
+    exact = [i for i, c in enumerate(e.constants) if c.is_literal or c == PI]
+    for chosen in ([i] for i in exact):
+        yield _with_free(e, chosen)
+    if len(exact) > 1:
+        yield _with_free(e, exact)
+
+
+def _with_free(e: Expression, chosen: Collection[int]) -> Expression:
+    constants = (replace(c, name=None, free=True) if i in chosen else c for i, c in enumerate(e.constants))
+    return replace(e, constants=tuple(constants))
+
+
+def _widened(e: Expression, allowed: Collection[str]) -> Iterator[Expression]:
+    for node, (op, _) in enumerate(e.code):
+        if op == oc.CONST:
+            continue
+        part = e.subtree(node)
+        if "*" in allowed:
+            yield _replaced(e, node, Expression.constant(1.0, free=True) * part)
+        if "+" in allowed:
+            yield _replaced(e, node, part + Expression.constant(0.0, free=True))
+
+
+def _exchanged(e: Expression, allowed: Collection[str]) -> Iterator[Expression]:
+    for node, (op, _) in enumerate(e.code):
+        if op in (oc.VAR, oc.CONST):
+            continue
+        parts = e.subtree(node).children
+        for name in sorted(allowed):
+            row = ops.BY_NAME[name]
+            # A power with a fitted exponent is a family of its own; it comes by freeing one.
+            if row.opcode != op and row.arity == len(parts) and name != "**":
+                yield _replaced(e, node, Expression.join(row.opcode, parts))
+
+
+def _replaced(e: Expression, node: int, new: Expression) -> Expression:
+    """``e`` with ``new`` in the place of the subexpression that ends at ``node``."""
+    if node == len(e.code) - 1:
+        return new
+    parts, last = list(e.children), len(e.code) - 2
+    for k in reversed(range(len(parts))):
+        size = len(parts[k])
+        if last - size < node <= last:
+            parts[k] = _replaced(parts[k], node - (last - size + 1), new)
+            return Expression.join(e.root, parts)
+        last -= size
+    raise IndexError(f"there is no node {node} in a formula of {len(e.code)}")

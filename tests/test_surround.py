@@ -1,0 +1,42 @@
+"""What stands around a formula: freed numbers, one constant more, other functions in one place; each once."""
+
+import numpy as np
+
+import hypo
+from hypo.expression.parser import parse
+from hypo.expression.simplify import simplify
+from hypo.scoring.posterior import structure_key
+from hypo.search.surround import neighbours
+
+OPERATORS = ("+", "-", "*", "/", "sin", "exp")
+
+
+def test_steps() -> None:
+    found = list(neighbours(parse("2*sin(x) + z", variables=["x", "z"]), OPERATORS))
+    texts = [n.pretty() for n in found]
+    for wanted in ("2*exp(x) + z", "2*sin(x) - z", "2*sin(x)*z", "2/sin(x) + z"):
+        assert simplify(parse(wanted, variables=["x", "z"])).pretty() in texts
+    for wanted in ("z + 2*sin(x + 0)", "z + 2*sin(1*x)", "1*z + 2*sin(x)"):
+        assert wanted in texts
+    assert any(n.free and n.values[n.free[0]] == 2.0 for n in found)
+
+
+def test_without_fitted_constants_only_operators_change() -> None:
+    e = parse("2*sin(x) + z", variables=["x", "z"])
+    found = list(neighbours(e, OPERATORS, fit_constants=False))
+    assert found and not any(n.free for n in found)
+
+
+def test_all_numbers_are_freed_at_once() -> None:
+    e = parse("2*x + 3*z", variables=["x", "z"])
+    assert any(len(n.free) == 2 and structure_key(n) == structure_key(e) for n in neighbours(e, OPERATORS))
+
+
+def test_a_posterior_holds_what_comes_close() -> None:
+    """x*(1 + c) and x + c predict nearly the same where x is near 1: both are there, though one wins."""
+    rng = np.random.default_rng(1)
+    x = rng.uniform(0.9, 1.1, 30)
+    result = hypo.fit({"x": x, "y": 1.4 * x + 0.05 * rng.standard_normal(30)}, "y", operators="+,*", time_limit=5, workers=1)
+    assert result.posterior is not None
+    keys = {structure_key(s.expression) for s in result.posterior.structures}
+    assert {structure_key(parse(t, variables=["x"])) for t in ("a*x", "x + a")} <= keys
