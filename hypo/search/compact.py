@@ -8,6 +8,7 @@ variables only behind ten thousands of roots of logarithms.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
@@ -29,6 +30,8 @@ POWER_RANK = 0.6
 SUM_BONUS = 0.5
 # Drafts made for each member taken: some cannot be evaluated on the rows, or are there already.
 SURPLUS = 1.3
+# Products of powers of one degree: with many variables those of higher degrees are too many.
+MOST_POWERS = 5_000
 # Numbers that stand beside arguments.
 INNER = (2.0, 0.5)
 # What a function adds to the rank.
@@ -90,6 +93,8 @@ class _Maker:
         free = _Maker(self.allowed, np.inf)
         total = 1
         while (rank := min(total, ARGUMENT + POWER_RANK * (total - ARGUMENT))) <= self.limit:
+            if _choices(len(leaves), total) > MOST_POWERS:
+                return
             for exponents in _exponents(len(leaves), total):
                 yield from (replace(d, rank=rank) for d in free._power(leaves, exponents))
             total += 1
@@ -137,7 +142,7 @@ def compact_library(
     leaves += [Seed(Expression.constant(v, name=n), 1, v * ones, p.packed(n)) for n, v in p.constants.items()]
     drafts: list[Draft] = []
     limit = 2.0
-    while limit <= MOST_RANK and len(drafts) < SURPLUS * size:
+    while limit <= MOST_RANK and len(drafts) < SURPLUS * size and not ctx.clock.expired:
         drafts = list(_drafts(_Maker(p.allowed, limit), leaves, ones))
         limit += 0.5
     drafts.sort(key=lambda d: d.rank)
@@ -159,6 +164,11 @@ def compact_library(
     order = np.argsort([s.cost for s in seeds], kind="stable")[out.left[: out.count]]
     monomial = np.array([all(op in _POWERS for op, _ in s.expression.code) for s in seeds], np.bool_)
     return out, np.array(ranks)[order], monomial[order]
+
+
+def _choices(n: int, total: int) -> int:
+    """How many tuples :func:`_exponents` yields: Σ_j C(n, j)·C(total − 1, j − 1)·2^j for j exponents that are not 0."""
+    return sum(math.comb(n, j) * math.comb(total - 1, j - 1) * 2**j for j in range(1, min(n, total) + 1))
 
 
 def _exponents(n: int, total: int) -> Iterator[tuple[int, ...]]:

@@ -33,19 +33,22 @@ def warm(report: Callable[[str], None] | None = None) -> None:
     if report is not None:
         report("compiling, once for this installation")
     environment = {**os.environ, _INSIDE: "1"}
-    command = [sys.executable, "-c", f"from hypo.search.warm import compile_share; compile_share({SHARES[1]!r})"]
-    other = None
-    # Without a second process the kernels are compiled where they are called first.
-    with suppress(OSError):
-        other = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    others: list[subprocess.Popen[bytes]] = []
     try:
+        # Compiling takes more memory than most searches, and not of this process. Where no process can be started the kernels
+        # are compiled as they are called first.
         with suppress(OSError, subprocess.TimeoutExpired):
-            compile_share(SHARES[0])
-            if other is not None and other.wait(timeout=LONGEST) == 0:
+            for share in SHARES:
+                command = [sys.executable, "-c", f"from hypo.search.warm import compile_share; compile_share({share!r})"]
+                others.append(
+                    subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                )
+            if all(other.wait(timeout=LONGEST) == 0 for other in others):
                 marker.touch()
     finally:
-        if other is not None and other.poll() is None:
-            other.kill()
+        for other in others:
+            if other.poll() is None:
+                other.kill()
 
 
 def compile_share(proposers: tuple[str, ...]) -> None:
