@@ -9,7 +9,7 @@ import numpy as np
 from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.expression.intervals import Enclosure, enclose
-from hypo.knowledge.claims import Boxes, Claim, Points, Sides, Values
+from hypo.knowledge.claims import Boxes, Claim, Points, Qualified, Sides, Values
 
 _ROUGH = 1e-6
 
@@ -43,76 +43,34 @@ class Defined(Claim):
 
 
 @dataclass(frozen=True)
-class AlmostEverywhere(Claim):
+class AlmostEverywhere(Qualified):
     """``claim`` holds wherever it is defined: a slope is not at a kink, where other claims speak of the law itself.
 
     Boxes with such points are neither proved nor refuted.
     """
 
-    claim: Claim
-
-    @property
-    def names(self) -> frozenset[str]:
-        return self.claim.names
-
     def margin(self, points: Points) -> Values:
         margins = self.claim.margin(points)
         return np.where(np.isnan(margins), 0.0, margins)
-
-    def sides(self, points: Points, index: int) -> Sides:
-        return self.claim.sides(points, index)
 
     def enclose(self, boxes: Boxes) -> Enclosure:
         found = self.claim.enclose(boxes)
         lo = np.where(np.isnan(found.lo), -np.inf, found.lo)
         return Enclosure(lo, np.where(found.defined, found.hi, np.inf), found.defined)
 
-    def scaled(self, points: Points) -> AlmostEverywhere:
-        return AlmostEverywhere(self.claim.scaled(points))
-
 
 @dataclass(frozen=True)
-class Roughly(Claim):
+class Roughly(Qualified):
     """``claim`` holds to within 1e-6 of its scale: of two points that lie close together, slopes tell more than differences."""
-
-    claim: Claim
-
-    @property
-    def names(self) -> frozenset[str]:
-        return self.claim.names
 
     def margin(self, points: Points) -> Values:
         margins = self.claim.margin(points)
         return np.where((margins < 0) & (margins >= -_ROUGH), 0.0, margins)
 
-    def sides(self, points: Points, index: int) -> Sides:
-        return self.claim.sides(points, index)
-
-    def enclose(self, boxes: Boxes) -> Enclosure:
-        return self.claim.enclose(boxes)
-
-    def scaled(self, points: Points) -> Roughly:
-        return Roughly(self.claim.scaled(points))
-
 
 @dataclass(frozen=True)
-class Measured(Claim):
+class Measured(Qualified):
     """``claim`` with a scale of its own, kept whatever the points: at one point, 0 tells nothing of the size of a law."""
-
-    claim: Claim
-
-    @property
-    def names(self) -> frozenset[str]:
-        return self.claim.names
-
-    def margin(self, points: Points) -> Values:
-        return self.claim.margin(points)
-
-    def sides(self, points: Points, index: int) -> Sides:
-        return self.claim.sides(points, index)
-
-    def enclose(self, boxes: Boxes) -> Enclosure:
-        return self.claim.enclose(boxes)
 
     def scaled(self, points: Points) -> Measured:
         return self

@@ -134,6 +134,33 @@ class Claim(ABC):
         return 1
 
 
+@dataclass(frozen=True)
+class Qualified(Claim):
+    """Another ``claim`` with a reservation: all that a subclass does not say itself is as the claim says."""
+
+    claim: Claim
+
+    @property
+    def names(self) -> frozenset[str]:
+        return self.claim.names
+
+    @property
+    def work(self) -> int:
+        return self.claim.work
+
+    def margin(self, points: Points) -> Values:
+        return self.claim.margin(points)
+
+    def sides(self, points: Points, index: int) -> Sides:
+        return self.claim.sides(points, index)
+
+    def enclose(self, boxes: Boxes) -> Enclosure:
+        return self.claim.enclose(boxes)
+
+    def scaled(self, points: Points) -> Claim:
+        return replace(self, claim=self.claim.scaled(points))
+
+
 # --- one comparison -------------------------------------------------------------------------------------------------
 
 _OPPOSITE = {">=": "<", ">": "<=", "<=": ">", "<": ">=", "==": "!=", "!=": "=="}
@@ -350,18 +377,8 @@ class Or(_Combination):
 
 
 @dataclass(frozen=True)
-class Not(Claim):
+class Not(Qualified):
     """``claim`` is false. Undefined where it is undefined."""
-
-    claim: Claim
-
-    @property
-    def names(self) -> frozenset[str]:
-        return self.claim.names
-
-    @property
-    def work(self) -> int:
-        return self.claim.work
 
     @cached_property
     def _pushed(self) -> Claim | None:
@@ -388,9 +405,6 @@ class Not(Claim):
 
     def enclose(self, boxes: Boxes) -> Enclosure:
         return self._pushed.enclose(boxes) if self._pushed else turned(self.claim.enclose(boxes))
-
-    def scaled(self, points: Points) -> Claim:
-        return Not(self.claim.scaled(points))
 
 
 @dataclass(frozen=True)

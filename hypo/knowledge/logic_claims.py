@@ -20,7 +20,7 @@ from hypo.expression.intervals import Enclosure
 from hypo.kernels import opcodes as oc
 from hypo.knowledge import claims
 from hypo.knowledge import logic_syntax as syntax
-from hypo.knowledge.claims import Boxes, Claim, Points, Sides, Values
+from hypo.knowledge.claims import Boxes, Claim, Points, Qualified, Values
 from hypo.knowledge.logic_integrals import IntegralComparison, Quadrature, Quantity
 from hypo.knowledge.logic_syntax import Statement, Term
 from hypo.knowledge.rules import Law
@@ -47,28 +47,16 @@ Node = Claim | Block | Joint
 
 
 @dataclass(frozen=True)
-class Open(Claim):
+class Open(Qualified):
     """``claim``, in which a variable at ``ends`` of its interval does not count: it holds there if ``universal``, else not."""
 
-    claim: Claim
     name: str
     ends: tuple[float, ...]
     universal: bool
 
-    @property
-    def names(self) -> frozenset[str]:
-        return self.claim.names
-
-    @property
-    def work(self) -> int:
-        return self.claim.work
-
     def margin(self, points: Points) -> Values:
         at_end = np.isin(points[self.name], self.ends)
         return np.where(at_end, 1.0 if self.universal else -1.0, self.claim.margin(points))
-
-    def sides(self, points: Points, index: int) -> Sides:
-        return self.claim.sides(points, index)
 
     def enclose(self, boxes: Boxes) -> Enclosure:
         found = self.claim.enclose(boxes)
@@ -78,9 +66,6 @@ class Open(Claim):
         value = 1.0 if self.universal else -1.0
         lo, hi = np.where(touches, np.fmin(found.lo, value), found.lo), np.where(touches, np.fmax(found.hi, value), found.hi)
         return Enclosure(np.where(point, value, lo), np.where(point, value, hi), found.defined | point)
-
-    def scaled(self, points: Points) -> Claim:
-        return replace(self, claim=self.claim.scaled(points))
 
 
 _Environment = Mapping[str, str]  # what the names in a statement are called in its claims
