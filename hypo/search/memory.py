@@ -12,8 +12,8 @@ from dataclasses import replace
 from hypo.errors import InputError
 from hypo.search.problem import Problem, Settings
 
-# Bytes of the process while it compiles kernels (half as many later), copies of the data, copies of a member's row, and its
-# other bytes.
+# Bytes of the process (about half as many where kernels need not be compiled in it), copies of the data, copies of a member's
+# row, and its other bytes.
 PROCESS, DATA_COPIES, ROW_COPIES, MEMBER = 800e6, 6, 32, 6000
 
 

@@ -19,7 +19,7 @@ from hypo.search.executor import Executor
 from hypo.search.ladder import hopeful, refit, rungs
 from hypo.search.problem import Problem, Settings
 from hypo.search.rewrite import spellings
-from hypo.search.rulebook import WORTH, Rulebook, RuleReport, keeps_hard
+from hypo.search.rulebook import WORTH, Rulebook, RuleReport
 from hypo.search.scan import Clock
 from hypo.search.simpler import halved, relatives
 from hypo.search.snap import promise, rounded, snap
@@ -227,7 +227,7 @@ class Refiner:
         while True:
             best = self.archive.best
             verdicts = () if best is None else self.rules.verdicts(best.expression)
-            if best is not None and not keeps_hard(self.rules.rules, verdicts):
+            if best is not None and not self.rules.hard_kept(verdicts):
                 self.archive.drop(best)
                 continue
             # Proofs take time: only the best formula gets them.

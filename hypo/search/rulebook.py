@@ -24,6 +24,7 @@ from hypo.knowledge.rules import Law, Rule
 from hypo.scoring.score import Hypothesis
 from hypo.search.archive import rank
 from hypo.search.constants import Deadline, Parameters
+from hypo.search.ladder import for_proposers
 from hypo.search.problem import Problem
 
 # Points at which rules are tried while the search goes on, and at its end.
@@ -34,11 +35,10 @@ REMEMBERED = 200
 SHOWN_ROWS = 64
 # The margin where a side is undefined, and the misfit where the formula is.
 UNDEFINED, FAR = -10.0, 1e12
-# Constants are fitted under the rules if there are no more of them, and the formula without rules is no worse than the best
-# under them by more nats.
-MOST_FITTED, WORTH = 6, 5.0
-# Steps of such a fit, and rows it looks at.
-STEPS, FITTED_ROWS = 15, 20_000
+# Formulas are held against the rules if without them they are no worse than those on the front by more nats.
+WORTH = 5.0
+# Constants are fitted under the rules if there are no more of them; steps of such a fit.
+MOST_FITTED, STEPS = 6, 15
 # Steps beyond the edge of what a hard rule allows, as shares of the way there.
 BEYOND = (0.0, 1e-9, 1e-6, 1e-4, 1e-2)
 
@@ -161,6 +161,11 @@ class Rulebook:
         }
         return {n: stated.get(n, span) for n, span in spans.items()}
 
+    @cached_property
+    def _rows(self) -> Problem:
+        """The problem on the rows that constants are fitted to under the rules."""
+        return for_proposers(self._problem, seed=0)
+
     def law(self, e: Expression) -> Law:
         """``e`` in the user's units, which is what rules speak of."""
         p = self._problem
@@ -189,6 +194,10 @@ class Rulebook:
         """Whether ``e`` keeps all hard rules at ``FULL`` points."""
         law = self.law(e)
         return not any(r.hard and r.check(law, points=FULL, proof=False).amount > 0 for r in self.rules)
+
+    def hard_kept(self, verdicts: Sequence[Verdict]) -> bool:
+        """Whether no hard rule is broken by these verdicts."""
+        return not any(rule.hard and v.amount > 0 for rule, v in zip(self.rules, verdicts, strict=True))
 
     def verdicts(self, e: Expression) -> tuple[Verdict, ...]:
         """Every rule checked with care: at ``FULL`` points and by interval arithmetic."""
@@ -286,14 +295,10 @@ class Rulebook:
         return best
 
     def _misfit(self, e: Expression) -> float:
-        """The misfit on the first ``FITTED_ROWS`` rows, as if all were like them; ``FAR`` where undefined."""
-        p, likelihood = self._problem, self._problem.likelihood
-        n = min(len(p.y), FITTED_ROWS)
-        r = p.y[:n] - Program.of(e, p.columns).value(np.ascontiguousarray(p.X[:, :n]))
-        if likelihood.root_weights is not None:
-            r = r * likelihood.root_weights[:n]
-        rss = float(r @ r) * (len(p.y) / n)
-        return likelihood.misfit(rss) if math.isfinite(rss) else FAR
+        """The misfit of the rows that proposers see, as if all were like them; ``FAR`` where undefined."""
+        p = self._rows
+        rss = p.likelihood.rss(p.y - Program.of(e, p.columns).value(p.X))
+        return p.likelihood.misfit(rss) * (len(self._problem.y) / len(p.y)) if math.isfinite(rss) else FAR
 
     def _same(self, a: Expression, b: Expression) -> bool:
         """Whether two formulas predict the same on the first rows, to the digits that are shown."""
@@ -315,10 +320,3 @@ class Rulebook:
             verdict = verdicts[k] if verdicts else None
             out.append(RuleReport(rule, verdict, tally.tried, tally.broken, rival, gain if rival is not None else None))
         return tuple(out)
-
-
-def keeps_hard(rules: Sequence[Rule], verdicts: Sequence[Verdict]) -> bool:
-    """Whether no hard rule is broken."""
-    return not any(rule.hard and v.amount > 0 for rule, v in zip(rules, verdicts, strict=True))
-
-
