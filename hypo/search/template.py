@@ -9,6 +9,7 @@ law of its own, of its working target; what the searches find is put together, a
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice, product
@@ -66,10 +67,6 @@ class TemplateSearch:
 
     def propose(self, turn: Turn) -> Iterator[Expression]:
         """Whole formulas, from one more search of every unknown."""
-        if not self._unknowns:
-            self.cost = math.inf
-            yield self._template.expression
-            return
         if not self._known:
             self._backfit(turn)
         for name in self._unknowns:
@@ -83,11 +80,18 @@ class TemplateSearch:
 
     # --- working targets ---------------------------------------------------------------------------------
 
+    @property
+    def _names(self) -> tuple[str, ...]:
+        """What a form is evaluated on: the columns and the unknowns."""
+        return (*self._problem.columns, *self._unknowns)
+
+    def _values(self) -> Values:
+        """Their values (n_name, n_row)."""
+        return np.array([*self._problem.X, *(self._known[u] for u in self._unknowns)])
+
     def _at(self, e: Expression) -> Values:
-        names = (*self._problem.columns, *self._unknowns)
-        rows = np.array([*self._problem.X, *(self._known[u] for u in self._unknowns)])
         with np.errstate(all="ignore"):
-            return Program.of(e, names).value(np.ascontiguousarray(rows))
+            return Program.of(e, self._names).value(self._values())
 
     def _working(self, name: str) -> tuple[Values, Values]:
         """The values that ``name`` must take for the template to meet y, the others as they are, and |∂y/∂name| there.
@@ -141,9 +145,7 @@ class TemplateSearch:
 
     def _refit_form(self) -> None:
         """The template's own constants, the unknowns as they are."""
-        names = (*self._problem.columns, *self._unknowns)
-        rows = np.array([*self._problem.X, *(self._known[u] for u in self._unknowns)])
-        self._form = fit(self._form, rows, names, self._problem.likelihood, steps=10)
+        self._form = fit(self._form, self._values(), self._names, self._problem.likelihood, steps=10)
 
     def _smoothed(self, name: str, target: Values, weight: Values) -> Values | None:
         rows = self._rows(name)
@@ -184,7 +186,7 @@ class TemplateSearch:
             target_dimension=None,
             knowledge=_grammar_only(self._problem.knowledge),
         )
-        left = turn.clock.deadline - _now()
+        left = turn.clock.deadline - time.monotonic()
         share = min(self.cost / len(self._unknowns), left / 2)
         if share <= 0:
             return
@@ -227,9 +229,3 @@ class TemplateSearch:
 def _grammar_only(k: Knowledge) -> Knowledge:
     """What holds for a part of the law: operators and nesting, not units, size or shape."""
     return Knowledge(operators=k.operators, forbid=k.forbid, nesting=k.nesting)
-
-
-def _now() -> float:
-    import time
-
-    return time.monotonic()
