@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -44,20 +45,20 @@ def test_too_little_is_refused_with_what_is_needed():
 
 
 SCRIPT = """
-import json, resource, sys
+import json
 import numpy as np, hypo
 X = np.random.default_rng(0).uniform(1, 3, (1000, 4))
 y = np.sin(X[:, 0]*X[:, 1] + np.exp(np.sin(3*X[:, 2])))*np.cos(5*X[:, 3]) + .3*np.log(X[:, 0] + np.cos(7*X[:, 1]*X[:, 2]))
 result = hypo.fit(X, y, time_limit=25, workers=1, max_memory="950 MB")
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+# Not getrusage: what it calls the peak of a new process includes that of the process which started it.
+peak = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) * 1024
 print(json.dumps([peak, result.settings["library_sizes"], result.coverage.scored]))
 """
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process is read from /proc")
 def test_a_search_stays_within_its_limit():
-    # The first run compiles what the tests before it did not, which takes memory of its own; the second is measured.
-    for _ in range(2):
-        done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=300, check=True)
+    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=300, check=True)
     peak, sizes, scored = json.loads(done.stdout.splitlines()[-1])
     assert max(sizes) < 6000 and scored > 1e6
     assert peak <= 950e6
