@@ -318,8 +318,9 @@ def scan_rates(seconds: float, members: int = 8192, n_probe: int = 64) -> dict[s
                    "limit": 1e-9 / product / (1 if name.startswith("sums") else 2 + len(basis))} for name, n in pairs.items()}
 
 
-def enumeration_rate(size: int = 20_000) -> Rates:
-    """Candidates tested per second while a library of five columns grows, beside the limit of evaluating them."""
+def enumeration_rate(seconds: float, size: int = 20_000) -> Rates:
+    """Candidates tested per second while a library of five columns grows, beside the limit of evaluating them; the shortest
+    of as many repeats as ``seconds`` hold."""
     from hypo.data import from_arrays
     from hypo.search.context import Context
     from hypo.search.problem import Settings, make_problem
@@ -332,7 +333,8 @@ def enumeration_rate(size: int = 20_000) -> Rates:
     problem = make_problem(from_arrays(X, X[:, 0] * X[:, 1], names=list("abcde"), target="t"), None, settings)
     ctx = Context.of(problem, settings, Clock(), None)
     best, tested = float("inf"), 0
-    for _ in range(30):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
         library = plain_library(ctx, settings, range(5))
         begin = time.process_time()
         library.grow(size)
@@ -406,7 +408,7 @@ def main() -> None:
             "evaluation": {"arithmetic": evaluation_rates((), options.seconds),
                            "with exp, log, sin": evaluation_rates(FUNCTIONS, options.seconds)},
             "scans": scan_rates(options.seconds),
-            "enumeration": enumeration_rate(),
+            "enumeration": enumeration_rate(options.seconds),
         }
     table(results)
     options.out.mkdir(parents=True, exist_ok=True)
