@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -227,7 +228,7 @@ def _shard(shard: str | Sequence[int] | None) -> tuple[int, int] | None:
     if shard is None:
         return None
     try:
-        number, of = (int(part) for part in (shard.split("/") if isinstance(shard, str) else shard))
+        number, of = (int(part) for part in shard.split("/")) if isinstance(shard, str) else map(operator.index, shard)
     except (TypeError, ValueError):
         raise InputError(f"the shard must be written NUMBER/TOTAL, such as 3/16, got {shard!r}") from None
     if not 1 <= number <= of:
