@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -17,7 +18,8 @@ from hypo.expression.expr import Expression
 from hypo.knowledge import Knowledge
 from hypo.knowledge.template import BoundTemplate
 from hypo.scoring.complexity import named_unit_costs, spelled_unit_cost
-from hypo.scoring.likelihood import Gaussian
+from hypo.scoring.likelihood import Gaussian, Likelihood
+from hypo.scoring.likelihoods import RowLikelihood
 from hypo.scoring.score import NATIVE, Scorer
 from hypo.search.structure import Sight
 from hypo.units import DIMENSIONLESS, Dimension, coherent_scales
@@ -125,14 +127,14 @@ class Problem:
 
     ``X`` (n_var, n_row) and ``y`` are in one coherent system: the user's own numbers where their units are coherent,
     else SI; ``scales[name]`` is the factor that took a column (or the target) there. ``dimensions`` is empty when no units
-    are known; columns without a unit then count as pure numbers.
+    are known; columns without a unit then count as pure numbers. ``offset`` is as in :class:`~hypo.scoring.score.Scorer`.
     """
 
     X: NDArray[np.float64]
     y: NDArray[np.float64]
     columns: tuple[str, ...]
     target: str
-    likelihood: Gaussian
+    likelihood: Likelihood
     constants: Mapping[str, float]
     dimensions: Mapping[str, Dimension]
     target_dimension: Dimension | None
@@ -142,6 +144,7 @@ class Problem:
     enumerated: tuple[str, ...]
     max_complexity: int
     unit_note: str = ""
+    offset: float = 0.0
 
     @property
     def has_units(self) -> bool:
@@ -164,7 +167,23 @@ class Problem:
             violation=self.violation,
             max_complexity=self.max_complexity,
             extra_cost=self.extra_cost if self.dimensions or self.knowledge.priors else None,
+            offset=self.offset,
         )
+
+    @property
+    def gaussian(self) -> Gaussian:
+        """The likelihood, or the Gaussian one that stands for it."""
+        return self.likelihood.gaussian
+
+    @cached_property
+    def working(self) -> Problem:
+        """The problem with a Gaussian likelihood that stands for its own (:mod:`hypo.search.pilot`); itself where it has one."""
+        known = self.likelihood
+        if isinstance(known, Gaussian):
+            return self
+        pilot = known.gaussian
+        loss = known.pilot_loss if isinstance(known, RowLikelihood) else math.nan
+        return replace(self, y=pilot.y, likelihood=pilot, offset=0.5 * loss if math.isfinite(loss) else 0.0)
 
     def violation(self, e: Expression) -> tuple[float, bool]:
         """Summed violation of the knowledge and whether a hard rule is broken."""
