@@ -1,7 +1,7 @@
 """The Gaussian problem that stands for another likelihood where formulas are looked for.
 
 Scans, races and evolution score by least squares, which is what makes them fast. They are given the likelihood expanded to
-second order around a smooth first estimate of what the law predicts, found by iterated weighted fits of a polynomial: a target z
+second order around a smooth first estimate of what the law predicts, found by iterated weighted fits of a polynomial: a target
 and a standard deviation for each row. What they put forward is fitted, scored and archived by the likelihood itself.
 """
 

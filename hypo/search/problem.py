@@ -18,9 +18,12 @@ from hypo.expression.expr import Expression
 from hypo.knowledge import Knowledge
 from hypo.knowledge.template import BoundTemplate
 from hypo.scoring.complexity import named_unit_costs, spelled_unit_cost
+from hypo.scoring.family import Family
 from hypo.scoring.likelihood import Gaussian, Likelihood
 from hypo.scoring.likelihoods import RowLikelihood
 from hypo.scoring.score import NATIVE, Scorer
+from hypo.search.observed import likelihood_of
+from hypo.search.pilot import with_pilot
 from hypo.search.structure import Sight
 from hypo.units import DIMENSIONLESS, Dimension, coherent_scales
 
@@ -86,7 +89,7 @@ class Settings:
     ``turns`` is how many they take at most. ``backend`` is one of ``BACKENDS``. ``scheduler`` says where scans are done: None
     or ``"threads"``, ``"processes"``, ``"local"`` (a Dask cluster on this machine) or the address of a Dask scheduler.
     ``shard`` (number from 1, of how many) is the part of the search to do. ``max_memory`` is in bytes
-    (:mod:`hypo.search.memory`).
+    (:mod:`hypo.search.memory`). ``likelihood`` is the family of the target's distribution.
     """
 
     time_limit: float = 60.0
@@ -107,6 +110,7 @@ class Settings:
     proposers: tuple[str, ...] | None = None
     turns: int | None = None
     backend: str = NATIVE
+    likelihood: Family = field(default_factory=Family)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for a manifest; ``workers`` and ``scheduler`` are left out, because they do not change the answer."""
@@ -117,6 +121,7 @@ class Settings:
         out["complexity_weights"] = dict(self.complexity_weights)
         out["library_sizes"] = list(self.library_sizes)
         out["proposers"] = None if self.proposers is None else list(self.proposers)
+        out["likelihood"] = self.likelihood.as_dict()
         out["guesses"] = [str(guess) for guess in self.guesses]
         return out
 
@@ -177,7 +182,7 @@ class Problem:
 
     @cached_property
     def working(self) -> Problem:
-        """The problem with a Gaussian likelihood that stands for its own (:mod:`hypo.search.pilot`); itself where it has one."""
+        """The problem with the Gaussian likelihood that stands for its own (:mod:`hypo.search.pilot`), which may be itself."""
         known = self.likelihood
         if isinstance(known, Gaussian):
             return self
@@ -284,7 +289,11 @@ def make_problem(dataset: Dataset, knowledge: Knowledge | None, settings: Settin
             X=dataset.X[counted],
             y=dataset.y[counted],
             weights=dataset.weights[counted],
-            sigma=None if dataset.sigma is None else dataset.sigma[counted],
+            sigma=_rows(dataset.sigma, counted),
+            trials=_rows(dataset.trials, counted),
+            lower=_rows(dataset.lower, counted),
+            upper=_rows(dataset.upper, counted),
+            x_sigma={name: s[counted] for name, s in dataset.x_sigma.items()},
         )
     names = (*dataset.names, dataset.target)
     with_unit = [n for n in names if n in k.units] + list(k.constants)
@@ -295,7 +304,9 @@ def make_problem(dataset: Dataset, knowledge: Knowledge | None, settings: Settin
     for line, column, name in zip(X, dataset.X.T, dataset.names, strict=True):
         np.multiply(column, scales[name], out=line)
     y = dataset.y * scales[dataset.target]
-    sigma = None if dataset.sigma is None else dataset.sigma * scales[dataset.target]
+    # Weights are relative: scaled to mean 1, so that equal ones say nothing.
+    weights = None if dataset.weights is None else dataset.weights / dataset.weights.mean()
+    likelihood = with_pilot(likelihood_of(dataset, settings.likelihood, y, weights, scales), X, dataset.names)
     known = [n for n in names if n in k.units]
     dimensions = {n: d for n, d in k.dimensions.items() if n in names or n in k.constants} if known else {}
     listed = k.operators is not None or settings.operators is not None
@@ -317,8 +328,7 @@ def make_problem(dataset: Dataset, knowledge: Knowledge | None, settings: Settin
         y=y,
         columns=dataset.names,
         target=dataset.target,
-        # Weights are relative: scaled to mean 1, so that equal ones say nothing.
-        likelihood=Gaussian(y, sigma, None if dataset.weights is None else dataset.weights / dataset.weights.mean()),
+        likelihood=likelihood,
         constants={n: c.value * factors.get(n, 1.0) for n, c in k.constants.items()},
         dimensions=dimensions,
         target_dimension=dimensions.get(dataset.target),
@@ -331,3 +341,7 @@ def make_problem(dataset: Dataset, knowledge: Knowledge | None, settings: Settin
         if converted
         else "",
     )
+
+
+def _rows(values: NDArray[np.float64] | None, rows: NDArray[np.int64]) -> NDArray[np.float64] | None:
+    return None if values is None else values[rows]
