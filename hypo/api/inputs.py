@@ -95,8 +95,10 @@ def as_dataset(
 
 def as_x_sigma(x_sigma: XSigma) -> dict[str, Any] | None:
     """The noise of columns by name, from a mapping or a text such as ``"x=0.1, v=v_error"``; raises InputError."""
-    if x_sigma is None or isinstance(x_sigma, Mapping):
-        return None if x_sigma is None else dict(x_sigma)
+    if not x_sigma:
+        return None
+    if isinstance(x_sigma, Mapping):
+        return dict(x_sigma)
     parts = [part for text in ([x_sigma] if isinstance(x_sigma, str) else x_sigma) for part in text.split(",")]
     out: dict[str, Any] = {}
     for part in parts:

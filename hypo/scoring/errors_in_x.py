@@ -42,7 +42,7 @@ class ErrorsInX(RowLikelihood):
         """The gradient of f is exact, that of v from differences of exact slopes."""
         moved, names = _shifted(e, self.x_sigma)
         program = Program.of(e, columns)
-        f, g = program.value_and_gradient(X, program.values)
+        _, g = program.value_and_gradient(X, program.values)
         G = np.zeros((2, *g.shape))
         G[0] = g
         own = [i for i, name in enumerate(names) if name is None]
@@ -80,7 +80,7 @@ class ErrorsInX(RowLikelihood):
 
     def scale_of(self, p: Values) -> float:
         """The root mean square of the noise with what x brings to it, to be shown: nothing is fitted."""
-        return math.sqrt(float(np.average(p[1], weights=self.weights))) if np.all(np.isfinite(p[1])) else math.nan
+        return self.mean_square(np.sqrt(p[1])) if np.all(np.isfinite(p[1])) else math.nan
 
     def first(self) -> tuple[Values, Values]:
         """y with its own noise."""
@@ -99,6 +99,7 @@ def _shifted(e: Expression, names: Mapping[str, Values]) -> tuple[Expression, tu
         op, arg = e.code[node]
         if op == oc.VAR and e.variables[arg] in names:
             name = e.variables[arg]
-            moved = moved.replace_leaf(node, Expression.variable(name) + Expression.constant(0.0, name=_MOVED + name, free=True))
+            shift = Expression.constant(0.0, name=_MOVED + name, free=True)
+            moved = moved.replace_leaf(node, Expression.variable(name) + shift)
     shifts = (c.name[1:] if c.name is not None and c.name.startswith(_MOVED) else None for c in moved.constants)
     return moved, tuple(shifts)

@@ -26,7 +26,8 @@ from hypo.errors import InputError
 
 Values = NDArray[np.float64]
 
-GAUSSIAN, STUDENT_T, POISSON, BINOMIAL, LOGNORMAL, CUSTOM = "gaussian", "student_t", "poisson", "binomial", "lognormal", "custom"
+GAUSSIAN, STUDENT_T, POISSON = "gaussian", "student_t", "poisson"
+BINOMIAL, LOGNORMAL, CUSTOM = "binomial", "lognormal", "custom"
 # Other names of the kinds that users may give.
 NAMES = {
     "gaussian": GAUSSIAN, "normal": GAUSSIAN, "student_t": STUDENT_T, "student-t": STUDENT_T, "studentt": STUDENT_T,
@@ -80,6 +81,11 @@ class Family:
             return ""
         name = f"student_t with {self.dof:g} degrees of freedom" if self.kind == STUDENT_T else self.kind
         return f"likelihood {name}: {FORMULA_IS[self.kind]}"
+
+    def possible(self, f: Values) -> NDArray[np.bool_]:
+        """Where predictions can be: finite, and above 0 for rates and medians of positive targets."""
+        finite = np.isfinite(f)
+        return finite & (f > 0) if self.kind in (POISSON, LOGNORMAL) else finite
 
     def mean(self, f: Values, scale: ArrayLike = 1.0, trials: ArrayLike = 1.0) -> Values:
         """E(y | f)."""

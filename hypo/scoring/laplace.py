@@ -157,7 +157,8 @@ def laplace(
     theta = np.array([e.constants[int(np.argmax(row))].value for row in which])
     information = which @ sums.normal @ which.T
     if not isinstance(likelihood, Gaussian):
-        return _of_rows(theta, information, slot, likelihood, sums)
+        shared = None if sums.shared is None else which @ sums.shared
+        return _of_rows(theta, information, shared, slot, likelihood, sums)
     w = likelihood.total_weight
     known = likelihood.sigma is not None
     rss = sums.rss if known else max(sums.rss, w * likelihood.floor**2)
@@ -180,6 +181,7 @@ def laplace(
 def _of_rows(
     theta: NDArray[np.float64],
     information: NDArray[np.float64],
+    shared: NDArray[np.float64] | None,
     slot: NDArray[np.int64],
     likelihood: Likelihood,
     sums: Sums,
@@ -191,7 +193,12 @@ def _of_rows(
     dof = rows - k if rows else math.inf
     if not dof > 0:
         return Laplace(theta, np.full((k, k), math.inf), slot, dof, math.inf, scale, -math.inf)
-    inverse, root, log_det = _inverted(information + np.diag(2.0 / (scale**2 + theta**2)))
+    information = information + np.diag(2.0 / (scale**2 + theta**2))
+    if shared is not None and rows:
+        left = information - np.outer(shared, shared) / sums.scale_information
+        # Away from the minimum it need not be positive.
+        information = left if np.all(np.linalg.eigvalsh(left) > 0) else information
+    inverse, root, log_det = _inverted(information)
     wider = 1.0 + k / dof
     fit = -likelihood.misfit(sums.rss) + 0.5 * k * math.log(2.0 * math.pi)
     if rows:
@@ -230,7 +237,7 @@ def sampled_sums(
     rss = ratio * found.rss if misfit is None else likelihood.rss_of(misfit)
     return Sums(
         rss, ratio * found.plain, ratio * found.slope, ratio * found.normal, found.scale, ratio * found.scale_information,
-        ratio * found.size,
+        ratio * found.size, None if found.shared is None else ratio * found.shared,
     )
 
 

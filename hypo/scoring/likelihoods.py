@@ -77,8 +77,12 @@ class RowLikelihood(Likelihood):
         """A target for least squares and its standard deviation (n_row,), from y alone."""
 
     def scale_of(self, p: Values) -> float:
-        """The most likely scale; NaN where there is none to find."""
+        """The most likely scale; the root mean square of known ones, and NaN where there is none."""
         return math.nan
+
+    def mean_square(self, sigma: Values) -> float:
+        """The root mean square of known scales (n_row,)."""
+        return math.sqrt(float(np.average(sigma**2, weights=self.weights)))
 
     def scale_information(self, p: Values, scale: float) -> float:
         """∂²/∂τ² of minus the log likelihood, weights included."""
@@ -87,6 +91,10 @@ class RowLikelihood(Likelihood):
     def inside(self, f: Values) -> Values:
         """Values (n_row,) of a first estimate, moved to where they are possible."""
         return f
+
+    def refined(self, p: Values) -> RowLikelihood:
+        """The likelihood with what it can learn from a first estimate."""
+        return self
 
     @property
     def size(self) -> Values:
@@ -247,7 +255,7 @@ class StudentT(RowLikelihood):
     def scale_of(self, p: Values) -> float:
         """The root of Σ w [(ν+1) r²/(νσ² + r²) - 1]."""
         if self.sigma is not None:
-            return math.nan
+            return self.mean_square(self.sigma)
         v, square = self.dof, (self.y - p[0]) ** 2
         if not np.all(np.isfinite(square)):
             return math.nan

@@ -97,7 +97,7 @@ class Limits(RowLikelihood):
         s, a, b = self._standard(p, scale)
         h, q, second, _ = self._hq(a, b)
         m = self.measured
-        information = np.where(m, 1.0, np.maximum(h**2 - q, 0.0)) / s**2
+        information = np.where(m, 1.0, np.clip(h**2 - q, 0.0, 1.0)) / s**2
         cross = np.where(m, 2.0 * a, h - second + h * q) / s
         rate = 1.0 / p[0] if self.log else 1.0
         known = self.sigma is not None
@@ -106,7 +106,7 @@ class Limits(RowLikelihood):
     def scale_of(self, p: Values) -> float:
         """The root of Σ w q."""
         if self.sigma is not None:
-            return math.nan
+            return self.mean_square(self.sigma)
         u, m = self._u(p), self.measured
         if not np.all(np.isfinite(u)):
             return math.nan

@@ -42,8 +42,9 @@ class Sums:
     ``rss`` Σ (w r)², ``plain`` Σ r², ``slope`` Σ w² r g (n_constant,), ``normal`` Σ w² g gᵀ (n_constant, n_constant).
 
     For likelihoods that are not Gaussian ``rss`` is the loss, and with the score s and the information I of a row ``slope`` is
-    Σ s g and ``normal`` Σ I g gᵀ, less what an unknown scale takes of it; ``scale`` is its most likely value,
-    ``scale_information`` that on its logarithm, and ``size`` Σ I t² with t the target's size on the scale of the formula."""
+    Σ s g and ``normal`` Σ I g gᵀ; ``scale`` is that of the noise, where unknown its most likely value, ``scale_information``
+    the one on its logarithm, and ``shared`` (n_constant,) the one on both, 0 where known; ``size`` is Σ I t² with t the target's
+    size on the scale of the formula."""
 
     rss: float
     plain: float
@@ -52,6 +53,7 @@ class Sums:
     scale: float = math.nan
     scale_information: float = 0.0
     size: float = math.nan
+    shared: NDArray[np.float64] | None = None
 
     @staticmethod
     def of(
@@ -189,6 +191,4 @@ def _of_rows(
         return None
     table = sum(tables[1:], tables[0])
     slope, shared, normal = table[:, 0], table[:, 1], table[:, 2:]
-    if cross is not None and curvature > 0:
-        normal = normal - np.outer(shared, shared) / curvature
-    return Sums(loss, plain, slope, normal, scale, curvature, size)
+    return Sums(loss, plain, slope, normal, scale, curvature, size, shared if cross is not None else None)

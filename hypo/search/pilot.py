@@ -43,6 +43,7 @@ def with_pilot(likelihood: Likelihood, X: NDArray[np.float64], columns: tuple[st
                 slopes = estimate.gradient(X)
                 slopes = np.where(np.isfinite(slopes), slopes, 0.0)
                 p = likelihood.with_slopes(f, dict(zip(columns, slopes, strict=True)))
+            likelihood = likelihood.refined(p)
             new, wide = likelihood.working(p)
             usable = np.isfinite(new) & np.isfinite(wide) & (wide > 0)
             if not usable.any():
