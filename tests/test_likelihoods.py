@@ -21,7 +21,7 @@ from hypo.scoring.likelihoods import Binomial, Poisson, RowLikelihood, StudentT
 from hypo.scoring.limits import Limits, LogNormal
 from hypo.scoring.predictive import family_quantile
 from hypo.scoring.sums import BLOCK_ROWS, Sums
-from hypo.search.constants import fit
+from hypo.search.constants import TIGHT, fit
 from hypo.search.pilot import with_pilot
 
 RNG = np.random.default_rng(5)
@@ -60,7 +60,6 @@ CASES: dict[str, tuple[RowLikelihood, float]] = {
     "censored lognormal": (LogNormal(*POSITIVE_LIMITED), 0.3),
     "custom": (Custom(Y, lambda y, f: stats.laplace.logpdf(y, f, 0.3) - 0.1 * (y - f) ** 2), math.nan),
 }
-FORMULA = {"bernoulli": "a*x + b", "binomial": "a*x + b"}
 
 
 def density(name: str, likelihood: RowLikelihood, f: np.ndarray, scale: float) -> np.ndarray:
@@ -97,12 +96,11 @@ def test_rows_are_those_of_scipy(name: str) -> None:
     assert likelihood.rows(f[None], scale) == pytest.approx(-density(name, likelihood, f, scale), rel=1e-9, abs=1e-11)
 
 
-@pytest.mark.parametrize("name", CASES)
+# The score of a user's own likelihood is a difference already.
+@pytest.mark.parametrize("name", [name for name in CASES if name != "custom"])
 def test_scores_are_derivatives(name: str) -> None:
     likelihood, scale = CASES[name]
     f, h = F - 2.0 if "binomial" in name or "bernoulli" in name else F + 0.05, 1e-5
-    if name == "custom":
-        pytest.skip("its score is a difference already, and its density has corners")
     low, high = (likelihood.rows((f + d)[None], scale) for d in (-h, h))
     found = likelihood.derivatives(f[None], scale)
     assert found.score[0] == pytest.approx((low - high) / (2 * h), rel=1e-5, abs=1e-5)
@@ -255,10 +253,10 @@ def log_evidence(likelihood: RowLikelihood, predict: object, scale: float, prior
         cauchy = 1 / (math.pi * prior * (1 + (theta / prior) ** 2))
         if not math.isfinite(scale):
             return cauchy * math.exp(least - minus(theta, tau))
-        taus = np.linspace(tau - 1.5, tau + 1.5, 301)
+        taus = np.linspace(tau - 1.2, tau + 1.2, 81)
         return cauchy * float(integrate.simpson([math.exp(least - minus(theta, t)) for t in taus], x=taus))
 
-    thetas = np.linspace(lo, hi, 401 if not math.isfinite(scale) else 161)
+    thetas = np.linspace(lo, hi, 401 if not math.isfinite(scale) else 81)
     return math.log(integrate.simpson([inner(t) for t in thetas], x=thetas)) - least
 
 
@@ -333,8 +331,8 @@ def test_errors_in_x_of_a_straight_line() -> None:
     assert sums is not None
     assert -sums.slope == pytest.approx(optimize.approx_fprime([2.1, 0.9], minus, 1e-7), rel=1e-4, abs=1e-4)
     best = optimize.minimize(minus, [2.0, 1.0], method="Nelder-Mead", options={"xatol": 1e-8, "fatol": 1e-10}).x
-    found = fit(e, X, ["x"], likelihood)
-    assert [c.value for c in found.constants] == pytest.approx(best, rel=1e-4)
+    found = fit(e, X, ["x"], likelihood, tolerance=TIGHT)
+    assert _values(found) == pytest.approx(best, rel=1e-4)
 
 
 def test_errors_in_x_count_by_the_slope() -> None:
@@ -447,7 +445,7 @@ def test_a_users_own_gaussian_is_the_gaussian() -> None:
     own: Likelihood = Custom(Y, log_likelihood, unit=float(np.std(Y)))
     known = Gaussian(Y, np.full(N, 0.4))
     e = parse("a*x + b", variables=["x"])
-    mine, its = (fit(e, X, ["x"], lk) for lk in (own, known))
+    mine, its = (fit(e, X, ["x"], lk, tolerance=TIGHT) for lk in (own, known))
     assert _values(mine) == pytest.approx(_values(its), rel=1e-4)
     one, two = laplace(mine, X, ["x"], own), laplace(its, X, ["x"], known)
     assert one is not None and two is not None

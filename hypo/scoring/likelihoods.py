@@ -35,7 +35,7 @@ Values = NDArray[np.float64]
 # Log-odds as large as a target can be expected to have; those of a first estimate stay within the second.
 LOGIT_SIZE, LOGIT_MOST = 2.5, 4.0
 # Steps to the most likely scale, and the last one's size in log σ that is small enough.
-SCALE_STEPS, SCALE_CLOSE = 60, 1e-10
+SCALE_STEPS, SCALE_CLOSE = 60, 1e-7
 HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 
 
@@ -146,9 +146,16 @@ class RowLikelihood(Likelihood):
 
     def loss(self, predicted: Values) -> float:
         """Twice minus the log likelihood at the most likely scale."""
+        return self.loss_and_scale(predicted)[0]
+
+    def loss_and_scale(self, predicted: Values) -> tuple[float, float]:
+        """:meth:`loss`, and the scale."""
+        if not np.all(np.isfinite(predicted)):
+            return math.inf, math.nan
         with np.errstate(all="ignore"):
-            value = float(np.sum(self.losses(predicted))) if np.all(np.isfinite(predicted)) else math.inf
-        return value if math.isfinite(value) else math.inf
+            scale = self.scale_of(predicted)
+            value = 2.0 * float(np.sum(self.weighted(self.rows(predicted, scale))))
+        return (value if math.isfinite(value) else math.inf), scale
 
     def residual(self, predicted: Values) -> Values:
         """y minus what is expected of it."""
@@ -212,6 +219,7 @@ def _newton(start: float, slope: Callable[[float], tuple[float, float]], least: 
         new = tau + min(max(step, -3.0), 3.0)
         if not low <= new <= high:
             new = 0.5 * (low + high)
+        # The error left is the square of a step of Newton's.
         if abs(new - tau) <= SCALE_CLOSE:
             return math.exp(new)
         tau = new

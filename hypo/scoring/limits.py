@@ -17,6 +17,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.scoring.likelihood import ROUNDING
 from hypo.scoring.likelihoods import HALF_LOG_2PI, Derivatives, RowLikelihood, Values, _newton
 
 # Share of its size to which the noise of a log-normal target is set at first.
@@ -47,6 +48,11 @@ class Limits(RowLikelihood):
         return self.lower == self.upper
 
     @cached_property
+    def _open(self) -> NDArray[np.int64]:
+        """Indices of the rows without."""
+        return np.flatnonzero(~self.measured)
+
+    @cached_property
     def _ends(self) -> tuple[Values, Values]:
         """Limits of u."""
         if not self.log:
@@ -72,30 +78,31 @@ class Limits(RowLikelihood):
         out = 0.5 * a**2 + np.log(s) + HALF_LOG_2PI
         if self.log:
             out = out + np.where(self.measured, self._ends[0], 0.0)
-        if not np.all(self.measured):
-            c = ~self.measured
+        c = self._open
+        if len(c):
             out[c] = -_log_between(a[c], b[c])
         return out
 
-    def _hq(self, a: Values, b: Values) -> tuple[Values, Values, Values, Values]:
-        """h, q and the same sums with a², b² and a³, b³, (n_row,) each; as for a measured row, h = a, where it is one."""
-        h, q = a.copy(), a**2 - 1.0
-        second, third = np.zeros_like(a), np.zeros_like(a)
-        c = ~self.measured
-        if c.any():
-            a, b = a[c], b[c]
-            log_p = _log_between(a, b)
-            fa, fb = (np.exp(-0.5 * v**2 - HALF_LOG_2PI - log_p) for v in (a, b))
+    def _moments(self, a: Values, b: Values, most: int) -> list[Values]:
+        """(aᵏ φ(a) - bᵏ φ(b))/P for k = 0 … ``most``, (n_row,) each: h, q, and those of second derivatives. For a measured row
+        the first two are as if it were between limits very close, h = a and q = a² - 1, and the others 0."""
+        out = [a.copy(), a**2 - 1.0, *(np.zeros_like(a) for _ in range(most - 1))]
+        c = self._open
+        if len(c):
+            low, high = a[c], b[c]
+            log_p = _log_between(low, high)
+            at_low, at_high = (np.exp(-0.5 * v**2 - HALF_LOG_2PI - log_p) for v in (low, high))
             # An end at infinity has no density, however often it is multiplied.
-            a, b = (np.where(np.isfinite(v), v, 0.0) for v in (a, b))
-            h[c], q[c] = fa - fb, a * fa - b * fb
-            second[c], third[c] = a**2 * fa - b**2 * fb, a**3 * fa - b**3 * fb
-        return h, q, second, third
+            low, high = (np.where(np.isfinite(v), v, 0.0) for v in (low, high))
+            for values in out:
+                values[c] = at_low - at_high
+                at_low, at_high = at_low * low, at_high * high
+        return out
 
     def derivatives(self, p: Values, scale: float) -> Derivatives:
         """Those by u, and by the chain rule with ∂u/∂f = 1/f for log-normal targets."""
         s, a, b = self._standard(p, scale)
-        h, q, second, _ = self._hq(a, b)
+        h, q, second = self._moments(a, b, 2)
         m = self.measured
         information = np.where(m, 1.0, np.clip(h**2 - q, 0.0, 1.0)) / s**2
         cross = np.where(m, 2.0 * a, h - second + h * q) / s
@@ -112,29 +119,30 @@ class Limits(RowLikelihood):
             return math.nan
         square = self.weighted((np.where(m, self._ends[0], u) - u) ** 2)
         rows = float(np.sum(m if self.weights is None else self.weights[m]))
-        floor = 1e-12 if self.log else self.floor
+        floor = ROUNDING if self.log else self.floor
         start = math.sqrt(float(np.sum(square)) / rows) if rows else 1.0
-        if np.all(m):
+        if not len(self._open):
             return max(start, floor)
+        # σ is sought with the rows that have limits only; the others add a multiple of 1/σ² and their number.
+        some = self.take(self._open)
+        shifted = some._ends[0] - u[self._open], some._ends[1] - u[self._open]
+        total = float(np.sum(square))
 
         def slope(s: float) -> tuple[float, float]:
-            _, a, b = self._standard(p, s)
-            _, q, _, third = self._hq(a, b)
-            return float(np.sum(self.weighted(q))), -float(np.sum(self.weighted(self._curvature(a, q, third))))
+            a, b = shifted[0] / s, shifted[1] / s
+            _, q, _, third = some._moments(a, b, 3)
+            value = total / s**2 - rows + float(np.sum(some.weighted(q)))
+            return value, -2.0 * total / s**2 - float(np.sum(some.weighted(q - third + q**2)))
 
         return _newton(start or floor, slope, floor)
-
-    def _curvature(self, a: Values, q: Values, third: Values) -> Values:
-        """-∂²ℓ/∂τ² of each row."""
-        return np.where(self.measured, 2.0 * a**2, q - third + q**2)
 
     def scale_information(self, p: Values, scale: float) -> float:
         """-∂²ℓ/∂τ²."""
         if self.sigma is not None:
             return 0.0
         _, a, b = self._standard(p, scale)
-        _, q, _, third = self._hq(a, b)
-        return float(np.sum(self.weighted(self._curvature(a, q, third))))
+        _, q, _, third = self._moments(a, b, 3)
+        return float(np.sum(self.weighted(np.where(self.measured, 2.0 * a**2, q - third + q**2))))
 
     def residual(self, predicted: Values) -> Values:
         """What the nearest possible target has more than f."""

@@ -161,11 +161,10 @@ def _of_rows(
             return None
         p = np.concatenate(parts, axis=1)
     with np.errstate(all="ignore"):
-        loss = likelihood.loss(p)
+        loss, scale = likelihood.loss_and_scale(p)
         plain = float(np.sum(likelihood.residual(p) ** 2))
         if not (math.isfinite(loss) and math.isfinite(plain)):
             return None
-        scale = likelihood.scale_of(p)
         curvature = likelihood.scale_information(p, scale)
         d = likelihood.derivatives(p, scale)
         score, information = likelihood.weighted(d.score), likelihood.weighted(d.information)

@@ -37,7 +37,7 @@ SCREENED, TRIED, FEW_STEPS = 60, 4, 20
 # Of descents in other likelihoods: most steps, and damped ones tried for each; the first damping, as a share of the information;
 # and the last step's gain in nats, ordinarily and where all digits are wanted.
 NEWTON_STEPS, NEWTON_TRIALS, NEWTON_DAMPING = 30, 10, 1e-4
-LAST_NATS, TIGHT_NATS = 1e-6, 1e-13
+LAST_NATS, TIGHT_NATS = 1e-5, 1e-13
 # Rows on which candidates are screened; node values, or else steps, between two looks at the clock.
 SCREEN_ROWS, WORK, LEAST_STEPS = 400, 4_000_000, 6
 
