@@ -1,4 +1,4 @@
-"""Other likelihoods through the whole product: known laws found, intervals, files, the command line, the estimator, bad input."""
+"""Other likelihoods through the whole product: laws found, intervals, files, the command line, the estimator, bad input."""
 
 import json
 import math

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -347,7 +348,7 @@ def test_errors_in_x_count_by_the_slope() -> None:
 # --- distributions ------------------------------------------------------------------------------------------------
 
 
-def scipy_distribution(kind: str, f: float, scale: float, n: float):  # noqa: ANN201
+def scipy_distribution(kind: str, f: float, scale: float, n: float) -> Any:
     return {
         "gaussian": stats.norm(f, scale),
         "student_t": stats.t(5.0, f, scale),

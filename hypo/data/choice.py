@@ -1,4 +1,4 @@
-"""Which column is what: target, features, sigma, weights, what other likelihoods need; and arrays in place of all but the first."""
+"""Which column is what: target, features, sigma, weights, and what other likelihoods need; and arrays in place of columns."""
 
 from __future__ import annotations
 

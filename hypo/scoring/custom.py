@@ -24,8 +24,8 @@ LogLikelihood = Callable[[Values, Values], Values]
 
 @dataclass(frozen=True)
 class Custom(RowLikelihood):
-    """``log_likelihood(y, f)`` gives log p(y_i | f_i) in nats, shape (n_row,), for targets and predictions (n_row,); NaN or -inf
-    where a prediction is impossible. ``unit`` is a standard deviation of the noise on the scale of f, roughly."""
+    """``log_likelihood(y, f)`` gives log p(y_i | f_i) in nats, shape (n_row,), for targets and predictions (n_row,); NaN or
+    -inf where a prediction is impossible. ``unit`` is a standard deviation of the noise on the scale of f, roughly."""
 
     kind: ClassVar[str] = "custom"
 

@@ -64,7 +64,8 @@ class Laplace:
     distribution with ``dof`` degrees of freedom (infinite: Gaussian, and the covariance proper), both in the units of the
     formula. ``slot`` (n_constant,) leads from the leaves to the constants, -1 for exact numbers. ``sigma`` is the noise of one
     row of weight 1, in the target's unit: known (the root mean square over rows) or sqrt(R/ν); for other likelihoods their
-    scale, and 1 where they have none. ``prior_scale`` (k,) are the s of the module. ``log_evidence`` in nats, -inf where there are no more rows than constants and the noise is unknown.
+    scale, and 1 where they have none. ``prior_scale`` (k,) are the s of the module. ``log_evidence`` in nats, -inf where there
+    are no more rows than constants and the noise is unknown.
     """
 
     theta: NDArray[np.float64]

@@ -1,7 +1,8 @@
 """What a likelihood can be asked, and the Gaussian one: minus log likelihood at the fitted constants.
 
-The *loss* of predictions is what a fit makes small. It is the residual sum of squares where the noise is Gaussian, and twice the
-minus log likelihood for all others (:mod:`hypo.scoring.likelihoods`), so that a loss has one meaning wherever the noise is known.
+The *loss* of predictions is what a fit makes small. It is the residual sum of squares where the noise is Gaussian, and twice
+minus the log likelihood for all others (:mod:`hypo.scoring.likelihoods`), so that a loss has one meaning wherever the noise is
+known.
 """
 
 from __future__ import annotations

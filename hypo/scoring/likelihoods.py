@@ -1,4 +1,7 @@
-"""Likelihoods other than Gaussian: Student-t, Poisson, binomial, log-normal, limits in place of values, errors in x, a user's own.
+"""Likelihoods other than Gaussian: their base, Student-t, Poisson and binomial.
+
+Beside them are normal noise on y or log y with limits in place of values (:mod:`hypo.scoring.limits`), errors in x
+(:mod:`hypo.scoring.errors_in_x`) and a user's own (:mod:`hypo.scoring.custom`).
 
 For row i and what a formula predicts for it, f_i, each knows minus the log likelihood, the score ∂ℓ_i/∂f_i and the information
 -∂²ℓ_i/∂f_i², observed or expected but never negative. Where the scale σ of the noise is unknown it is profiled out (its most

@@ -4,11 +4,11 @@ The predictive density of a row x is the mixture
 
     p(y|x) = Σ_d ω_d N(y; f_d(x), σ_d²)
 
-for Gaussian noise, and with the densities of :mod:`hypo.scoring.family` for other likelihoods, over draws d = (structure, constants, noise). Each structure j gets a share of the draws with Σ_{d in j} ω_d = w_j, its
-posterior weight. In it σ_d² = σ̂²·ν/χ²_ν at evenly spaced quantiles (σ_d = σ̂ where the noise is known), and
-θ_d = θ̂ + (σ_d/σ̂)·L z with L Lᵀ the covariance and z standard normal, in pairs of opposite sign whose second moments are
-exact. Quantiles are those of the mixture, by Newton's method within a bracket; the smallest whole number that has the
-probability, where targets are such.
+for Gaussian noise, and with the densities of :mod:`hypo.scoring.family` for other likelihoods, over draws
+d = (structure, constants, noise). Each structure j gets a share of the draws with Σ_{d in j} ω_d = w_j, its posterior weight.
+In it σ_d² = σ̂²·ν/χ²_ν at evenly spaced quantiles (σ_d = σ̂ where the noise is known), and θ_d = θ̂ + (σ_d/σ̂)·L z with L Lᵀ
+the covariance and z standard normal, in pairs of opposite sign whose second moments are exact. Quantiles are those of the
+mixture, by Newton's method within a bracket; the smallest whole number that has the probability, where targets are such.
 
 Variance of y = noise E σ_d² + constants E_j Var(f|j) + structure Var_j E(f|j), with the mean of y in the place of f and the
 variance of y at f in that of σ², where these differ. Draws with an impossible f, such as a rate below 0, do not count.
@@ -131,8 +131,8 @@ def family_quantile(
     trials: NDArray[np.float64],
     weight: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """The ``p`` quantile (n_row,) of Σ_d weight·P(y | f_d, scale_d), f and weight (n_draw, n_row): by the Illinois method, or by
-    bisection over whole numbers."""
+    """The ``p`` quantile (n_row,) of Σ_d weight·P(y | f_d, scale_d), with f and weight (n_draw, n_row): by the Illinois method,
+    or by bisection over whole numbers."""
 
     def excess(t: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.asarray(np.sum(weight * family.cdf(t, f, scale, trials), axis=0) - p)

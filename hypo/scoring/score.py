@@ -118,7 +118,10 @@ class Scorer:
         """Scores (n,) for ordering candidates before anything is built: misfit from ``rss`` on ``rows`` rows, size in nodes."""
         w = self.likelihood.total_weight
         total = rss * (len(self.likelihood.y) / rows)
-        misfit = 0.5 * total + self.offset if self.likelihood.known else 0.5 * w * np.log(np.maximum(total / w, self.likelihood.floor**2))
+        if self.likelihood.known:
+            misfit = 0.5 * total + self.offset
+        else:
+            misfit = 0.5 * w * np.log(np.maximum(total / w, self.likelihood.floor**2))
         return misfit + size * math.log(self.symbols)
 
     def _information(

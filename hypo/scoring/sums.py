@@ -43,8 +43,8 @@ class Sums:
 
     For likelihoods that are not Gaussian ``rss`` is the loss, and with the score s and the information I of a row ``slope`` is
     Σ s g and ``normal`` Σ I g gᵀ; ``scale`` is that of the noise, where unknown its most likely value, ``scale_information``
-    the one on its logarithm, and ``shared`` (n_constant,) the one on both, 0 where known; ``size`` is Σ I t² with t the target's
-    size on the scale of the formula."""
+    the one on its logarithm, and ``shared`` (n_constant,) the one on both, 0 where known; ``size`` is Σ I t² with t the size of
+    the target on the scale of the formula."""
 
     rss: float
     plain: float

@@ -1,7 +1,8 @@
 """Fitting constants: variable projection for the linear ones, Levenberg–Marquardt for the others, from many starts if asked.
 
 Minimises the loss of a likelihood, which is the weighted residual sum of squares of
-:class:`hypo.scoring.likelihood.Gaussian`, over the free constants of one expression. Leaves that share a name are one parameter.
+:class:`hypo.scoring.likelihood.Gaussian`, over the free constants of one expression. Leaves that share a name are one
+parameter.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ SAME = 1e-7
 SURELY, HOPEFUL = 3, 2.0
 # With many starts: candidates screened for each start, those tried for a few steps, and how many steps.
 SCREENED, TRIED, FEW_STEPS = 60, 4, 20
-# Of descents in other likelihoods: most steps, and damped ones tried for each; the first damping, as a share of the information;
+# Of descents in other likelihoods: most steps, and damped ones tried for each; the first damping, a share of the information;
 # and the last step's gain in nats, ordinarily and where all digits are wanted.
 NEWTON_STEPS, NEWTON_TRIALS, NEWTON_DAMPING = 30, 10, 1e-4
 LAST_NATS, TIGHT_NATS = 1e-5, 1e-13
@@ -180,7 +181,7 @@ def _descended(
     tolerance: float,
     clock: Deadline | None,
 ) -> Expression:
-    """``e`` with its constants moved downhill to a minimum of the loss, by Gauss–Newton steps that are damped where they fail."""
+    """``e`` with its constants moved downhill to a minimum of the loss, by Gauss–Newton steps, damped where they fail."""
     at = Sums.of(e, X, columns, likelihood, clock=clock)
     if at is None:
         return e

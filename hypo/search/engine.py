@@ -12,9 +12,7 @@ from itertools import islice
 
 import numpy as np
 
-from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
-from hypo.scoring.likelihood import Gaussian
 from hypo.scoring.score import NATIVE, Hypothesis
 from hypo.search.archive import Archive
 from hypo.search.atoms import Atoms
@@ -173,7 +171,8 @@ def _search(
                 schedule.add(pysr)
             template = problem.template
             if template is not None:
-                schedule.add(TemplateSearch(problem.working, settings, template, partial(_part, local=local, executor=executor)))
+                solve = partial(_part, local=local, executor=executor)
+                schedule.add(TemplateSearch(problem.working, settings, template, solve))
             else:
                 # Whatever happens next, there is an answer.
                 refiner.baselines()
@@ -309,27 +308,20 @@ def patience(h: Hypothesis | None, problem: Problem, settings: Settings) -> floa
     """How many times the cost of the best hypothesis to search on for a better one, given its residuals."""
     if h is None:
         return math.inf
-    value = Program.of(h.expression, problem.columns).value
     X, y = np.ascontiguousarray(problem.X[:, : settings.n_race]), problem.y[: settings.n_race]
     likelihood = problem.likelihood
-
-    def residuals() -> np.ndarray:
-        if isinstance(likelihood, Gaussian):
-            return problem.y - value(problem.X)
-        return likelihood.standardised(likelihood.predicted(h.expression, problem.X, problem.columns))
-
-    few = y - value(X) if isinstance(likelihood, Gaussian) else residuals()[: settings.n_race]
+    residuals = likelihood.standardised(likelihood.predicted(h.expression, problem.X, problem.columns))
+    few = residuals[: settings.n_race]
     if len(X) > MANY_COLUMNS:
         # Nobody has near neighbours in so many columns.
-        residual = few
-        return math.inf if screen(X, residual).taken else PATIENCE if screen(X, y).taken else PATIENCE_BLIND
+        return math.inf if screen(X, few).taken else PATIENCE if screen(X, y).taken else PATIENCE_BLIND
     neighbours = nearest(X)
     if neighbours is None:
         return PATIENCE
     if neighbour_correlation(few, neighbours) > noise_level(len(y)):
         return math.inf
     sight = problem.sight
-    if sight.structured(residuals()):
+    if sight.structured(residuals):
         return math.inf
     seen = neighbour_correlation(y, neighbours) > SIGHT or sight.explained(problem.y) > EXPLAINED
     return PATIENCE if seen else PATIENCE_BLIND
