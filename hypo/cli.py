@@ -93,6 +93,15 @@ _ABOUT_DATA = _options(
     click.option("--knowledge", metavar="K.toml", help="Background knowledge: units, constants, grammar."),
     click.option("--sigma", metavar="NUMBER|COLUMN", help="Noise of the target (default: estimated)."),
     click.option("--weights", metavar="COLUMN", help="Row weights."),
+    click.option(
+        "--likelihood", metavar="KIND", help="gaussian (default), student_t, poisson, binomial or lognormal."
+    ),
+    click.option("--dof", type=float, metavar="NUMBER", help="Degrees of freedom of student_t (default: 4)."),
+    click.option("--trials", metavar="NUMBER|COLUMN", help="Trials of binomial counts (default: 1)."),
+    click.option("--censored", metavar="COLUMN", help="0 measured, 1 true value above the target, -1 below."),
+    click.option("--lower", metavar="COLUMN", help="Lower limits of the target, empty where there is none."),
+    click.option("--upper", metavar="COLUMN", help="Upper limits of the target, empty where there is none."),
+    click.option("--x-sigma", multiple=True, metavar="COLUMN=NUMBER|COLUMN", help="Noise of a feature; needs --sigma."),
     click.option("--lambda", "lam", type=float, metavar="NUMBER", help="Weight of soft violations, in nats (default: 10)."),
     click.option("--drop-missing", is_flag=True, help="Leave out rows with missing cells."),
 )
@@ -225,7 +234,8 @@ def score(formula: str, data: str, as_json: bool, start: tuple[str, ...], **opti
 @click.argument("data", metavar="NEW.csv")
 @click.option("--out", metavar="FILE", help="Write there instead of standard output.")
 @click.option("--interval", type=float, metavar="P", help="Average over all likely laws; intervals of probability P.")
-def predict(folder: str, data: str, out: str | None, interval: float | None) -> int:
+@click.option("--trials", metavar="NUMBER|COLUMN", help="Trials of binomial counts (default: 1).")
+def predict(folder: str, data: str, out: str | None, interval: float | None, trials: str | None) -> int:
     """Predict the target for the rows of NEW.csv by the best formula in DIR.
 
     The output has all columns of NEW.csv and TARGET_predicted, in the target's unit; with --interval
@@ -240,10 +250,10 @@ def predict(folder: str, data: str, out: str | None, interval: float | None) -> 
     result = Result.load(folder)
     table = read_table(data)
     if interval is None:
-        values = result.predict(table)
+        values = result.predict(table, trials=trials)
         columns = {f"{result.target}_predicted": values}
     else:
-        found = result._predictive(table, None, interval)
+        found = result._predictive(table, None, interval, trials)
         values = found.mean
         columns = {f"{result.target}_{name}": getattr(found, name) for name in ("mean", "std", "lower", "upper")}
     text = predictions_csv(table, columns)

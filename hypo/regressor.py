@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, check_random_state, validate_data
 
+from hypo.data.choice import vector
 from hypo.errors import InputError
 from hypo.result import Result
 
@@ -36,6 +37,8 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         random_state: seed, or a NumPy RandomState to draw it from.
         knowledge: :class:`hypo.Knowledge`, a dictionary of the file's shape, or the path of a TOML file.
         sigma: known noise of y (standard deviation); default: estimated.
+        likelihood, dof, log_likelihood: how y scatters, as in :func:`hypo.fit`.
+        x_sigma: known noise of columns, numbers by name, as in :func:`hypo.fit`.
         lam: weight λ of soft violations.
         guesses: formulas to start from, such as ``["a*x0/(b + x0)"]``; names that are no columns are constants to fit.
         workers: threads; default one per core. Does not change the result.
@@ -67,6 +70,10 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         random_state: int | np.random.RandomState | None = 0,
         knowledge: Knowledge | Mapping[str, Any] | str | os.PathLike[str] | None = None,
         sigma: float | None = None,
+        likelihood: str | None = None,
+        dof: float | None = None,
+        log_likelihood: Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]] | None = None,
+        x_sigma: Mapping[str, float] | None = None,
         lam: float | None = None,
         workers: int | None = None,
         scheduler: str | None = None,
@@ -85,6 +92,10 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         self.random_state = random_state
         self.knowledge = knowledge
         self.sigma = sigma
+        self.likelihood = likelihood
+        self.dof = dof
+        self.log_likelihood = log_likelihood
+        self.x_sigma = x_sigma
         self.lam = lam
         self.workers = workers
         self.scheduler = scheduler
@@ -100,6 +111,10 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         *,
+        trials: ArrayLike | None = None,
+        censored: ArrayLike | None = None,
+        lower: ArrayLike | None = None,
+        upper: ArrayLike | None = None,
         X_units: Sequence[str] | Mapping[str, str] | None = None,
         y_units: str | None = None,
         variable_names: Sequence[str] | None = None,
@@ -110,6 +125,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
             X: (n_row, n_col).
             y: (n_row,).
             sample_weight: (n_row,), ≥ 0; rows of weight 0 are left out.
+            trials, censored, lower, upper: (n_row,), as in :func:`hypo.fit`.
             X_units: unit texts, one per column or by name.
             y_units: unit text of y.
             variable_names: names of the columns in formulas; default: those of a DataFrame, else x0, x1, ….
@@ -123,16 +139,24 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
             expected = " or ".join(CRITERIA)
             raise InputError(f"model_selection must be {expected}, got {self.model_selection!r}")
         rows, values = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
+        given = {"trials": trials, "censored": censored, "lower": lower, "upper": upper}
+        more = {name: vector(name, v) for name, v in given.items() if v is not None and np.ndim(v) > 0}
+        for name, v in more.items():
+            if len(v) != len(values):
+                raise InputError(f"{name} has {len(v)} values, but there are {len(values)} rows; expected as many")
         weights = None
         if sample_weight is not None:
             weights = _check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
             kept = weights > 0
             rows, values, weights = rows[kept], values[kept], weights[kept]
+            more = {name: v[kept] for name, v in more.items()}
             if np.all(weights == np.round(weights)) and weights.sum() <= MOST_REPEATED_ROWS:
                 # scikit-learn means counts by whole numbers; hypo's own weights are relative.
                 times = weights.astype(int)
                 rows, values, weights = np.repeat(rows, times, axis=0), np.repeat(values, times), None
+                more = {name: np.repeat(v, times) for name, v in more.items()}
         names = self._names(variable_names)
+        others: dict[str, Any] = {**given, **more}
         self.result_: Result = fit(
             (rows, values),
             _target_name(names),
@@ -144,6 +168,11 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
             seed=self._seed(),
             knowledge=self.knowledge,
             sigma=self.sigma,
+            likelihood=self.likelihood,
+            dof=self.dof,
+            log_likelihood=self.log_likelihood,
+            x_sigma=self.x_sigma,
+            **others,
             weights=weights,
             lam=self.lam,
             workers=self.workers,

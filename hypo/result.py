@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from hypo.data import Dataset
     from hypo.expression.expr import Expression
+    from hypo.scoring.family import Family
     from hypo.scoring.posterior import Posterior
     from hypo.scoring.predictive import Prediction
     from hypo.scoring.score import Hypothesis
@@ -103,6 +104,13 @@ class Result:
         return str(self.settings["target"])
 
     @property
+    def family(self) -> Family:
+        """The kind of distribution that targets have around the formula's values."""
+        from hypo.scoring.family import Family
+
+        return Family.read(self.settings.get("likelihood"))
+
+    @property
     def features(self) -> tuple[str, ...]:
         """Names of the columns the formulas could use."""
         return tuple(self.settings["features"])
@@ -132,18 +140,22 @@ class Result:
 
     @overload
     def predict(
-        self, data: Any, index: int | None = None, *, return_std: Literal[False] = False, interval: None = None
+        self, data: Any, index: int | None = None, *, return_std: Literal[False] = False, interval: None = None,
+        trials: Any = None,
     ) -> NDArray[np.float64]: ...
 
     @overload
     def predict(
-        self, data: Any, index: int | None = None, *, return_std: bool = False, interval: float | None = None
+        self, data: Any, index: int | None = None, *, return_std: bool = False, interval: float | None = None,
+        trials: Any = None,
     ) -> NDArray[np.float64] | Prediction: ...
 
     def predict(
-        self, data: Any, index: int | None = None, *, return_std: bool = False, interval: float | None = None
+        self, data: Any, index: int | None = None, *, return_std: bool = False, interval: float | None = None,
+        trials: Any = None,
     ) -> NDArray[np.float64] | Prediction:
-        """The target, in its own unit, for new rows; NaN where the formula is undefined.
+        """The target, in its own unit, for new rows; NaN where the formula is undefined. For binomial targets, whose formula is
+        the log-odds, the chance of success, or with ``trials`` the expected number of successes.
 
         Args:
             data: an array (n_row, n_col) with the columns of the fit in their order (or (n_row,) if there
@@ -152,6 +164,7 @@ class Result:
             index: which formula of the front; the best one by default.
             return_std: average over the posterior instead, and say how sure it is.
             interval: the same; probability that the interval of each row holds the target, 0.9 by default.
+            trials: of binomial targets: a number, (n_row,), or the name of a column of ``data``; 1 by default.
 
         Returns:
             shape (n_row,); with ``return_std`` or ``interval`` a :class:`~hypo.scoring.predictive.Prediction`: the mean over
@@ -161,19 +174,39 @@ class Result:
         Raises:
             DataError: a column that the formula needs is missing, or the shape is wrong.
             HypoError: the search found no formula.
-            InputError: an interval is wanted of one formula of the front, or of a result without a posterior.
+            InputError: an interval is wanted of one formula of the front, of a result without a posterior, or with a
+                likelihood of the user's own, which says nothing of new targets.
         """
         if return_std or interval is not None:
-            return self._predictive(data, index, 0.9 if interval is None else interval)
+            return self._predictive(data, index, 0.9 if interval is None else interval, trials)
         from hypo.expression.evaluate import evaluate
 
         chosen = self._found(index).expression
         X = self._columns(data, chosen.variables)
         scales = self.settings["scales"]
         factors = np.array([scales.get(name, 1.0) for name in chosen.variables])
-        return evaluate(chosen, X * factors, chosen.variables) / float(scales.get(self.target, 1.0))
+        values = evaluate(chosen, X * factors, chosen.variables) / float(scales.get(self.target, 1.0))
+        return self.family.centre(values, self._trials(data, trials, len(values)))
 
-    def _predictive(self, data: Any, index: int | None, level: float) -> Prediction:
+    def _trials(self, data: Any, trials: Any, n_row: int) -> NDArray[np.float64]:
+        """Numbers of trials (n_row,)."""
+        if trials is None:
+            return np.ones(n_row)
+        if self.family.kind != "binomial":
+            raise InputError(f"trials are for the likelihood binomial only, and this result is of {self.family.kind}")
+        if isinstance(trials, str):
+            try:
+                trials = float(trials)
+            except ValueError:
+                trials = new_columns(data, [trials], {})[:, 0]
+        n = np.broadcast_to(numbers("trials", trials), (n_row,)) if np.ndim(trials) == 0 else numbers("trials", trials)
+        if n.shape != (n_row,):
+            raise DataError(f"trials has shape {n.shape}, but there are {n_row} rows; expected one number for each")
+        if not np.all((n >= 1) & (n == np.round(n))):
+            raise DataError("trials must be whole numbers, 1 or more")
+        return np.asarray(n, np.float64)
+
+    def _predictive(self, data: Any, index: int | None, level: float, trials: Any = None) -> Prediction:
         """:meth:`predict` under the posterior."""
         from hypo.scoring.predictive import predictive
 
@@ -188,7 +221,11 @@ class Result:
         needed = tuple(dict.fromkeys(name for s in structures for name in s.expression.variables))
         scales = self.settings["scales"]
         X = self._columns(data, needed) * np.array([scales.get(name, 1.0) for name in needed])
-        found = predictive(structures, np.ascontiguousarray(X.T), needed, level)
+        family = self.family
+        if family.kind == "custom":
+            raise InputError("a likelihood of your own says nothing of new targets: predict without an interval")
+        n = self._trials(data, trials, len(X))
+        found = predictive(structures, np.ascontiguousarray(X.T), needed, level, family=family, trials=n)
         return found.scaled(1.0 / float(scales.get(self.target, 1.0)))
 
     def _columns(self, data: Any, needed: Sequence[str]) -> NDArray[np.float64]:
@@ -323,10 +360,13 @@ class Result:
     def remarks(self) -> list[str]:
         """How the search ended, what it covered, and notes on data and units, one sentence each."""
         notes = [self.settings.get("unit_note", ""), *self.settings.get("notes", ())]
+        words = self.family.words
         return [
             tables.sentence(self.message),
+            *([tables.sentence(words)] if words else []),
             *([] if self.posterior is None else [tables.rivals_sentence(self.posterior)]),
             tables.coverage_sentence(asdict(self.coverage), self.target in self.settings["units"]),
+            *([tables.STAND_IN] if words or self.settings.get("censored") or self.settings.get("x_sigma") else []),
             *self._doubts(),
             *over_tight(self.rules, self.target),
             *(tables.sentence(note) for note in notes if note),

@@ -17,8 +17,9 @@ from hypo.result import Result, check_folder
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from hypo.api.inputs import KnowledgeLike
+    from hypo.api.inputs import KnowledgeLike, XSigma
     from hypo.expression.expr import Expression
+    from hypo.scoring.custom import LogLikelihood
     from hypo.search.engine import Progress
 
     ProgressLike = bool | Callable[[Progress], None] | None
@@ -43,6 +44,14 @@ def fit(
     lam: float | None = None,
     units: Mapping[str, str] | None = None,
     drop_missing: bool = False,
+    likelihood: str | None = None,
+    dof: float | None = None,
+    log_likelihood: LogLikelihood | None = None,
+    trials: float | str | ArrayLike | None = None,
+    censored: str | ArrayLike | None = None,
+    lower: str | ArrayLike | None = None,
+    upper: str | ArrayLike | None = None,
+    x_sigma: XSigma = None,
     guesses: Sequence[str | Expression] | str | Expression | None = None,
     backend: str = "native",
     progress: ProgressLike = None,
@@ -70,6 +79,19 @@ def fit(
         lam: weight λ of soft violations, in nats per unit of violation.
         units: unit texts by column name, target included; must agree with headers and knowledge.
         drop_missing: leave out rows with missing or infinite cells instead of refusing them.
+        likelihood: how targets scatter: ``"gaussian"`` (default), ``"student_t"`` (outliers), ``"poisson"`` (counts; the
+            formula is the rate), ``"binomial"`` (0 or 1, or successes in ``trials``; the formula is the log-odds) or
+            ``"lognormal"`` (positive; the formula is the median, ``sigma`` that of log y). A formula with an impossible value
+            in some row, such as a rate of 0 or less, is ruled out as an undefined one is.
+        dof: degrees of freedom of Student's t, 4 by default.
+        log_likelihood: your own function of the targets and predictions of some rows, arrays (n,) both, that gives
+            log p(y_i | f_i) in nats, shape (n,). It is tried on the data before the search starts.
+        trials: numbers of trials: a number, a column or (n_row,).
+        censored: a column or (n_row,): 0 where the target was measured, 1 where the true value is above it, -1 where below.
+        lower, upper: instead of ``censored``, columns or (n_row,) with limits of the true value, empty or infinite where
+            there is none. A row with neither was measured; one with a limit needs no target.
+        x_sigma: noise of features, ``{"x": 0.1, "t": "t_error"}``: numbers, columns or (n_row,). Taken to first order: the
+            variance of a row is σ² + Σ (∂f/∂x_j)² σ_j². Needs ``sigma``.
         guesses: formulas to start from, such as ``["a*x/(b + x)"]``. Names that are neither columns nor constants of
             the knowledge are constants to fit. They are fitted from many starts, then varied, and seed the search; a guess
             that breaks a hard rule of the knowledge is refused.
@@ -87,10 +109,13 @@ def fit(
         InputError: a setting or a guess is wrong, or no scheduler answers.
         MissingExtraError: PySR, Julia or Dask is wanted and not there; the message says how to get it.
     """
+    from hypo.search.observed import require
+
     if out is not None:
         check_folder(out)
     dataset, columns = as_dataset(
-        data, target, features=features, sigma=sigma, weights=weights, drop_missing=drop_missing
+        data, target, features=features, sigma=sigma, weights=weights, drop_missing=drop_missing,
+        trials=trials, censored=censored, lower=lower, upper=upper, x_sigma=x_sigma,
     )
     background = as_knowledge(knowledge, dataset, units)
     settings = as_settings(
@@ -105,7 +130,11 @@ def fit(
         lam=lam,
         guesses=guesses,
         backend=backend,
+        likelihood=likelihood,
+        dof=dof,
+        log_likelihood=log_likelihood,
     )
+    require(dataset, settings.likelihood)
     if background.template is not None and settings.backend != "native":
         raise InputError(
             f"the template {background.template.form!r} is searched for by the native backend only; "

@@ -20,9 +20,11 @@ from hypo.result import hypothesis_row, jsonable
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from hypo.api.inputs import KnowledgeLike
+    from hypo.api.inputs import KnowledgeLike, XSigma
     from hypo.expression.expr import Expression
     from hypo.knowledge import Violation
+    from hypo.scoring.custom import LogLikelihood
+    from hypo.scoring.family import Family
     from hypo.scoring.score import Hypothesis
 
 SCORE_SCHEMA = "hypo-score/1"
@@ -40,6 +42,14 @@ def score(
     lam: float | None = None,
     units: Mapping[str, str] | None = None,
     drop_missing: bool = False,
+    likelihood: str | None = None,
+    dof: float | None = None,
+    log_likelihood: LogLikelihood | None = None,
+    trials: float | str | ArrayLike | None = None,
+    censored: str | ArrayLike | None = None,
+    lower: str | ArrayLike | None = None,
+    upper: str | ArrayLike | None = None,
+    x_sigma: XSigma = None,
     start: Mapping[str, float] | str | None = None,
 ) -> Scored:
     """Score one formula by the score of :func:`fit`, with its free constants fitted.
@@ -56,12 +66,15 @@ def score(
     """
     from hypo.expression.parser import parse, right_hand_side
     from hypo.search.given import score_formula
+    from hypo.search.observed import require
     from hypo.search.problem import make_problem
 
     dataset, _ = as_dataset(
-        data, target, features=features, sigma=sigma, weights=weights, drop_missing=drop_missing
+        data, target, features=features, sigma=sigma, weights=weights, drop_missing=drop_missing,
+        trials=trials, censored=censored, lower=lower, upper=upper, x_sigma=x_sigma,
     )
-    settings = as_settings(lam=lam)
+    settings = as_settings(lam=lam, likelihood=likelihood, dof=dof, log_likelihood=log_likelihood)
+    require(dataset, settings.likelihood)
     problem = make_problem(dataset, as_knowledge(knowledge, dataset, units), settings)
     e = formula
     if isinstance(e, str):
@@ -77,12 +90,14 @@ def score(
         raise DataError(
             f"{dataset.source}: the formula uses {unknown[0]}, but the columns are {', '.join(dataset.names)}"
         )
+    from hypo.scoring.family import GAUSSIAN
     from hypo.scoring.laplace import laplace
 
     found = score_formula(started(e, start), problem, settings)
     if found is None:
+        impossible = "" if settings.likelihood.kind == GAUSSIAN else " or impossible"
         raise DataError(
-            f"{dataset.source}: {e.pretty()} is undefined on some row, with all constants that were tried; "
+            f"{dataset.source}: {e.pretty()} is undefined{impossible} on some row, with all constants that were tried; "
             "correct the formula, leave out that row, or give a start"
         )
     h, verdicts = found
@@ -100,6 +115,7 @@ def score(
         rules=tuple(RuleRow.checked(r, v, dataset.target) for r, v in zip(problem.knowledge.rules, verdicts, strict=True)),
         unit_note=problem.unit_note,
         hints=(*_misspelt(e, dataset.names), *doubts),
+        likelihood=settings.likelihood,
     )
 
 
@@ -127,6 +143,7 @@ class Scored:
     rules: tuple[RuleRow, ...] = ()
     unit_note: str = ""
     hints: tuple[str, ...] = ()
+    likelihood: Family | None = None
 
     @property
     def expression(self) -> Expression:
@@ -138,7 +155,9 @@ class Scored:
         violations = [{"rule": v.rule, "amount": v.amount, "message": v.message} for v in self.violations]
         row = hypothesis_row(self.hypothesis, self.constants)
         rules = [{key: value for key, value in r.as_dict().items() if key in CHECKED} for r in self.rules]
-        return jsonable({"schema": SCORE_SCHEMA, "target": self.target, **row, "violations": violations, "rules": rules})
+        kind = {} if self.likelihood is None else {"likelihood": self.likelihood.as_dict()}
+        found = {**kind, **row, "violations": violations, "rules": rules}
+        return jsonable({"schema": SCORE_SCHEMA, "target": self.target, **found})
 
     def remarks(self) -> list[str]:
         """The violated rules, constants that look like misspelt columns or that the data do not determine, and the note
@@ -149,6 +168,8 @@ class Scored:
             for r in self.rules
             if r.hard and r.violation > 0
         ]
+        words = self.likelihood.words if self.likelihood else ""
+        lines += [tables.sentence(words)] if words else []
         return [*lines, *self.hints, *([tables.sentence(self.unit_note)] if self.unit_note else [])]
 
     def __str__(self) -> str:

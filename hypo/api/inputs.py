@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hypo.search.problem import Settings
 
     KnowledgeLike = Knowledge | Mapping[str, Any] | str | os.PathLike[str] | None
+    XSigma = Mapping[str, Any] | str | Sequence[str] | None
 
 
 def as_dataset(
@@ -31,11 +32,22 @@ def as_dataset(
     sigma: float | str | ArrayLike | None = None,
     weights: str | ArrayLike | None = None,
     drop_missing: bool = False,
+    trials: float | str | ArrayLike | None = None,
+    censored: str | ArrayLike | None = None,
+    lower: str | ArrayLike | None = None,
+    upper: str | ArrayLike | None = None,
+    x_sigma: XSigma = None,
 ) -> tuple[Dataset, tuple[str, ...]]:
     """The data set, and the names of all columns given, as prediction expects them of arrays."""
+    more: dict[str, Any] = {
+        "trials": trials, "censored": censored, "lower": lower, "upper": upper, "x_sigma": as_x_sigma(x_sigma)
+    }
     if isinstance(features, str):
         features = [name.strip() for name in features.split(",")]
     if isinstance(data, Dataset):
+        given = [name for name, value in more.items() if value is not None]
+        if given:
+            raise InputError(f"with a Dataset {given[0]} belongs into it: give it where the data are read")
         return data, data.names
     if isinstance(data, str | os.PathLike):
         _need_target(target, data)
@@ -46,6 +58,7 @@ def as_dataset(
             sigma=sigma,
             weights=weights,  # type: ignore[arg-type]
             drop_missing=drop_missing,
+            **more,
         )
         return dataset, dataset.names
     if isinstance(data, Mapping):
@@ -56,7 +69,7 @@ def as_dataset(
     if hasattr(data, "columns") and named:
         _need_target(target, data)
         dataset = from_frame(
-            data, target, features=features, sigma=sigma, weights=weights, drop_missing=drop_missing
+            data, target, features=features, sigma=sigma, weights=weights, drop_missing=drop_missing, **more
         )
         return dataset, dataset.names
     if isinstance(data, tuple) and len(data) == 2 and named:
@@ -72,10 +85,31 @@ def as_dataset(
         raise DataError(
             "with arrays sigma and weights must be arrays too, with one number per row, not names of columns"
         )
+    for role, value in (*more.items(), *(more["x_sigma"] or {}).items()):
+        if isinstance(value, str):
+            raise DataError(f"with arrays {role} must be an array too, with one number per row, not the name of a column")
     dataset = from_arrays(
-        X, y, names=features, target=name, sigma=sigma, weights=weights, drop_missing=drop_missing
+        X, y, names=features, target=name, sigma=sigma, weights=weights, drop_missing=drop_missing, **more
     )
     return dataset, _given_names(X, features, dataset)
+
+
+def as_x_sigma(x_sigma: XSigma) -> dict[str, Any] | None:
+    """The noise of columns by name, from a mapping or a text such as ``"x=0.1, v=v_error"``; raises InputError."""
+    if not x_sigma:
+        return None
+    if isinstance(x_sigma, Mapping):
+        return dict(x_sigma)
+    parts = [part for text in ([x_sigma] if isinstance(x_sigma, str) else x_sigma) for part in text.split(",")]
+    out: dict[str, Any] = {}
+    for part in parts:
+        name, sign, value = (piece.strip() for piece in part.partition("="))
+        if not name or not sign or not value:
+            raise InputError(f'x_sigma must be written COLUMN=NUMBER or COLUMN=COLUMN, such as x=0.1, got "{part.strip()}"')
+        if name in out:
+            raise InputError(f"x_sigma gives two values to {name}; give one")
+        out[name] = value
+    return out
 
 
 def _given_names(X: Any, features: Sequence[str] | None, dataset: Dataset) -> tuple[str, ...]:
@@ -155,8 +189,12 @@ def as_settings(
     scheduler: str | None = None,
     max_memory: str | float | None = None,
     shard: str | Sequence[int] | None = None,
+    likelihood: str | None = None,
+    dof: float | None = None,
+    log_likelihood: Callable[..., Any] | None = None,
 ) -> Settings:
     """Checked settings of the engine; raises InputError naming the wrong one."""
+    from hypo.scoring.family import family_of
     from hypo.search.problem import BACKENDS, Settings
 
     if backend not in BACKENDS:
@@ -190,6 +228,7 @@ def as_settings(
         scheduler=_scheduler(scheduler),
         max_memory=_bytes(max_memory),
         shard=_shard(shard),
+        likelihood=family_of(likelihood, dof, log_likelihood),
         **{name: value for name, value in given.items() if value is not None},
     )
 

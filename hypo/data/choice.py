@@ -1,8 +1,8 @@
-"""Which column is what: target, features, sigma, weights; and arrays in place of the last two."""
+"""Which column is what: target, features, sigma, weights, and what other likelihoods need; and arrays in place of columns."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,33 +18,36 @@ if TYPE_CHECKING:
     Noise = float | str | ArrayLike | None
 
 
+# What begins the role of a column's noise.
+X_SIGMA = "x_sigma of "
+
+
 @dataclass
 class Choice:
-    """Which columns are what. ``sigma`` and ``weights`` are a column, an array, a number or None."""
+    """Which columns are what. ``sigma`` and ``weights`` are a column, an array, a number or None; ``more`` has the others by
+    role: ``trials``, ``censored``, ``lower``, ``upper``, and ``x_sigma of NAME`` for features."""
 
     target: Column
     features: list[Column]
     sigma: Column | NDArray[np.float64] | float | None
     weights: Column | NDArray[np.float64] | None
     needed: list[Column] = field(default_factory=list)
+    more: dict[str, Column | NDArray[np.float64] | float] = field(default_factory=dict)
 
     @staticmethod
     def make(columns: Columns, target: str | int, features: Sequence[str] | None, sigma: Noise,
-             weights: str | ArrayLike | None) -> Choice:
+             weights: str | ArrayLike | None, more: Mapping[str, Noise | Mapping[str, Noise]] | None = None) -> Choice:
         aim = columns.find(target, "target")
-        noise: Column | NDArray[np.float64] | float | None
-        if isinstance(sigma, str):
-            number = cell_number(sigma)
-            known = any(sigma in (c.label, c.name) for c in columns)
-            noise = columns.find(sigma, "sigma") if known or number is None or number != number else number
-        elif sigma is None or np.ndim(sigma) == 0:
-            noise = None if sigma is None else float(sigma)  # type: ignore[arg-type]
-        else:
-            noise = vector("sigma", sigma)
+        noise = _given(columns, "sigma", sigma)
         weighing = weights if weights is None else (
             columns.find(weights, "weights") if isinstance(weights, str) else vector("weights", weights))
+        others: dict[str, Column | NDArray[np.float64] | float] = {}
+        for role, given in _spread(columns, more or {}):
+            found = _given(columns, role, given)
+            if found is not None:
+                others[role] = found
         special = {aim.position: "target"}
-        for column, role in ((noise, "sigma"), (weighing, "weights")):
+        for column, role in ((noise, "sigma"), (weighing, "weights"), *((v, k) for k, v in others.items())):
             if isinstance(column, Column):
                 if column.position in special:
                     raise DataError(f'{columns.place}: the column "{column.label}" cannot be both '
@@ -53,9 +56,9 @@ class Choice:
         if features is None:
             chosen = [c for c in columns if c.position not in special]
             if not chosen:
-                others = ", ".join(f'"{columns[k].label}" ({role})' for k, role in special.items())
+                taken = ", ".join(f'"{columns[k].label}" ({role})' for k, role in special.items())
                 raise DataError(
-                    f"{columns.place}: no column is left as a feature beside {others}; a law needs at least "
+                    f"{columns.place}: no column is left as a feature beside {taken}; a law needs at least "
                     f"one{columns.hint if len(columns) == 1 else ''}")
         else:
             listed = [f.strip() for f in features.split(",")] if isinstance(features, str) else list(features)
@@ -71,8 +74,36 @@ class Choice:
             if column in chosen[:k]:
                 raise DataError(
                     f'{columns.place}: the feature "{column.label}" is listed twice; list it once')
-        extra = [c for c in (noise, weighing) if isinstance(c, Column)]
-        return Choice(aim, chosen, noise, weighing, [*chosen, aim, *extra])
+        for role in others:
+            name = role.removeprefix(X_SIGMA)
+            if name != role and name not in [c.name for c in chosen]:
+                raise DataError(f'{columns.place}: x_sigma gives an error to "{name}", which is no feature; the features '
+                                f"are {', '.join(c.name for c in chosen)}")
+        extra = [c for c in (noise, weighing, *others.values()) if isinstance(c, Column)]
+        return Choice(aim, chosen, noise, weighing, [*chosen, aim, *extra], others)
+
+
+def _spread(columns: Columns, more: Mapping[str, Noise | Mapping[str, Noise]]) -> Iterator[tuple[str, Noise]]:
+    """Roles and what is given for them, one for each column of ``x_sigma``."""
+    for role, given in more.items():
+        if role != "x_sigma":
+            yield role, given  # type: ignore[misc]
+        elif given is not None:
+            if not isinstance(given, Mapping):
+                raise DataError('x_sigma must name columns, such as {"x": 0.1}, got ' + repr(given)[:40])
+            for name, value in given.items():
+                yield X_SIGMA + columns.find(name, "x_sigma").name, value
+
+
+def _given(columns: Columns, role: str, given: Noise) -> Column | NDArray[np.float64] | float | None:
+    """A number, a column or an array."""
+    if isinstance(given, str):
+        number = cell_number(given)
+        known = any(given in (c.label, c.name) for c in columns)
+        return columns.find(given, role) if known or number is None or number != number else number
+    if given is None or np.ndim(given) == 0:
+        return None if given is None else float(given)  # type: ignore[arg-type]
+    return vector(role, given)
 
 
 def vector(name: str, values: ArrayLike) -> NDArray[np.float64]:

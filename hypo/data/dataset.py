@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hypo.data.choice import Choice
+from hypo.data.choice import X_SIGMA, Choice
 from hypo.data.columns import Column
 from hypo.errors import DataError
 
@@ -31,6 +31,10 @@ class Dataset:
     None. ``sha256`` is of names, target and the bytes of all numbers. ``n_dropped`` rows with missing values
     were left out; ``notes`` are sentences for the user. ``row_numbers`` (n_row,) are what the source calls the
     rows, as ``row_word`` says: lines of a file, or rows counted from 0.
+
+    ``trials`` (n_row,) are those of binomial counts. Where targets are censored, ``lower`` and ``upper`` (n_row,) hold their
+    limits: equal to y where it was measured, infinite where there is none; y is then a value between them. ``x_sigma`` is the
+    noise (n_row,) of columns, by name, in their units.
     """
 
     X: NDArray[np.float64]
@@ -48,6 +52,10 @@ class Dataset:
     target_label: str = ""
     row_numbers: NDArray[np.int64] | None = None
     row_word: str = "row"
+    trials: NDArray[np.float64] | None = None
+    lower: NDArray[np.float64] | None = None
+    upper: NDArray[np.float64] | None = None
+    x_sigma: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
     @property
     def n_row(self) -> int:
@@ -98,15 +106,23 @@ def make_dataset(source: str, choice: Choice, values: NDArray[np.float64], place
     Raises DataError.
     """
     notes: list[str] = []
-    sigma, weights = _aligned("sigma", choice, values), _aligned("weights", choice, values)
+    sigma, weights = (_aligned(role, given, choice, values)
+                      for role, given in (("sigma", choice.sigma), ("weights", choice.weights)))
+    more = {role: array for role, given in choice.more.items()
+            if (array := _aligned(role, given, choice, values)) is not None}
+    limits = _limits(source, choice, more, values, place)
     kept = list(range(len(choice.features)))
     if leave_out_empty and len(values):
         empty = [k for k in kept if np.isnan(values[:, k]).all()]
         kept = [k for k in kept if k not in empty]
         notes += [f'column "{choice.features[k].label}" is empty and was left out' for k in empty]
     used = [*kept, *range(len(choice.features), len(choice.needed))]
+    if limits is not None:
+        values[:, len(choice.features)] = limits[2]
+        open_ended = [choice.needed.index(c) for r, c in choice.more.items() if r in _LIMITS and isinstance(c, Column)]
+        used = [k for k in used if k not in open_ended]
     complete: NDArray[np.bool_] = np.all(np.isfinite(values[:, used]), axis=1)
-    for array in (sigma, weights):
+    for array in (sigma, weights, *(a for role, a in more.items() if role not in _LIMITS)):
         if array is not None:
             complete &= np.isfinite(array)
     rows = np.flatnonzero(complete)
@@ -116,6 +132,8 @@ def make_dataset(source: str, choice: Choice, values: NDArray[np.float64], place
             _refuse_missing(source, choice, values, used, complete, place)
         values = values[rows]
         sigma, weights = (None if a is None else a[rows] for a in (sigma, weights))
+        more = {role: array[rows] for role, array in more.items()}
+        limits = None if limits is None else (limits[0][rows], limits[1][rows], limits[2][rows])
         notes.append(f"{n_dropped} rows with a missing or infinite value were left out" if n_dropped > 1 else
                      "1 row with a missing or infinite value was left out")
     if len(values) < 2:
@@ -123,8 +141,9 @@ def make_dataset(source: str, choice: Choice, values: NDArray[np.float64], place
         count = "is only one row (1 sample)" if len(values) else "is no row"
         raise DataError(f"{source}: there {count} of data{left}; a law needs at least two")
     _check_noise(source, choice, sigma, weights, rows, place)
+    _check_more(source, choice, more, rows, place)
     y = np.ascontiguousarray(values[:, len(choice.features)])
-    if y.min() == y.max():
+    if y.min() == y.max() and limits is None and "trials" not in more:
         raise DataError(f'{source}, column "{choice.target.label}": the target is {y[0]:g} in every row, '
                         "so there is no law to find; choose another target")
     constant = [k for k in kept if values[:, k].min() == values[:, k].max()]
@@ -141,14 +160,69 @@ def make_dataset(source: str, choice: Choice, values: NDArray[np.float64], place
     return Dataset(
         X=X, y=y, names=names, target=choice.target.name, labels=tuple(column.label for column in features),
         units=stated, sigma=sigma, weights=weights, source=source,
-        sha256=_fingerprint([*names, choice.target.name], [X, y, sigma, weights]), n_dropped=n_dropped,
+        sha256=_fingerprint([*names, choice.target.name], [X, y, sigma, weights, *more.values()]), n_dropped=n_dropped,
+        trials=more.get("trials"), lower=None if limits is None else limits[0],
+        upper=None if limits is None else limits[1],
+        x_sigma={role.removeprefix(X_SIGMA): a for role, a in more.items()
+                 if role.startswith(X_SIGMA) and role.removeprefix(X_SIGMA) in names},
         notes=tuple(notes), target_label=choice.target.label,
         row_numbers=rows if lines is None else lines[rows], row_word="row" if lines is None else "line")
 
 
-def _aligned(role: str, choice: Choice, values: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    """sigma or weights as an array (n_row,), wherever they come from."""
-    given = choice.sigma if role == "sigma" else choice.weights
+_LIMITS = ("censored", "lower", "upper")
+
+
+def _limits(source: str, choice: Choice, more: Mapping[str, NDArray[np.float64]], values: NDArray[np.float64],
+            place: Place) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]] | None:
+    """Lower and upper limits of the target and a value that stands for it, (n_row,) each; None where it is not censored."""
+    given = [role for role in _LIMITS if role in more]
+    if not given:
+        return None
+    y = values[:, len(choice.features)].copy()
+
+    def refuse(bad: NDArray[np.bool_], role: str, what: str) -> None:
+        if bad.any():
+            row, column = int(np.flatnonzero(bad)[0]), choice.more.get(role)
+            where = place(row, column) if isinstance(column, Column) else f"{source}, row {row} (from 0)"
+            raise DataError(f"{where}: {what.format(more[role][row])}")
+
+    if "censored" in given:
+        if len(given) > 1:
+            raise DataError(f"{source}: give either censored, or lower and upper; not both")
+        code = more["censored"]
+        refuse(~np.isin(code, (-1.0, 0.0, 1.0)), "censored", "censored must be 0 (measured), 1 (the true value is above "
+               "the target) or -1 (it is below), got {:g}")
+        return np.where(code < 0, -np.inf, y), np.where(code > 0, np.inf, y), y
+    lower = np.nan_to_num(more.get("lower", np.full(len(y), np.nan)), nan=-np.inf, posinf=np.inf, neginf=-np.inf)
+    upper = np.nan_to_num(more.get("upper", np.full(len(y), np.nan)), nan=np.inf, posinf=np.inf, neginf=-np.inf)
+    refuse(lower > upper, given[0], given[0] + " is {:g}, but the upper limit must not be below the lower one")
+    refuse((lower == np.inf) | (upper == -np.inf), given[0], given[0] + " is {:g}, which leaves no value for the target")
+    measured = np.isinf(lower) & np.isinf(upper)
+    lower, upper = np.where(measured, y, lower), np.where(measured, y, upper)
+    with np.errstate(invalid="ignore"):
+        middle = np.where(np.isinf(lower), upper, np.where(np.isinf(upper), lower, 0.5 * (lower + upper)))
+    return lower, upper, np.where(measured, y, middle)
+
+
+def _check_more(source: str, choice: Choice, more: Mapping[str, NDArray[np.float64]], rows: NDArray[np.intp],
+                place: Place) -> None:
+    for role, array in more.items():
+        if role.startswith(X_SIGMA):
+            bad, rule = array < 0, "must be 0 or more"
+        elif role == "trials":
+            bad, rule = (array < 1) | (array != np.round(array)), "must be a whole number, 1 or more"
+        else:
+            continue
+        if bad.any():
+            first, column = int(np.flatnonzero(bad)[0]), choice.more[role]
+            row = int(rows[first])
+            where = place(row, column) if isinstance(column, Column) else f"{source}, row {row} (from 0)"
+            raise DataError(f"{where}: {role} {rule}, got {array[first]:g}")
+
+
+def _aligned(role: str, given: Column | NDArray[np.float64] | float | None, choice: Choice,
+             values: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """sigma, weights or another role as an array (n_row,), wherever they come from."""
     if given is None:
         return None
     if isinstance(given, Column):
@@ -156,6 +230,8 @@ def _aligned(role: str, choice: Choice, values: NDArray[np.float64]) -> NDArray[
     if isinstance(given, float):
         if not (given > 0 and np.isfinite(given)):
             raise DataError(f"{role} must be a positive number, got {given:g}")
+        if role in _LIMITS:
+            raise DataError(f"{role} must be a column, or an array with one value per row, got {given:g}")
         return np.full(len(values), given)
     if len(given) != len(values):
         raise DataError(f"{role} has {len(given)} values but there are {len(values)} rows; expected as many")

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 _LISTED = 20
 
 def read_csv(path: str | os.PathLike[str], target: str | int, *, features: Sequence[str] | None = None,
-             sigma: Noise = None, weights: str | None = None, drop_missing: bool = False) -> Dataset:
+             sigma: Noise = None, weights: str | None = None, drop_missing: bool = False,
+             trials: Noise = None, censored: Noise = None, lower: Noise = None, upper: Noise = None,
+             x_sigma: Mapping[str, Noise] | None = None) -> Dataset:
     """Read a CSV file: separated by comma, semicolon, tab or blanks, header optional, units as ``L [m]``.
 
     ``target``, ``features`` and ``weights`` are column names; ``sigma`` is a number or a column name.
@@ -31,12 +33,18 @@ def read_csv(path: str | os.PathLike[str], target: str | int, *, features: Seque
     also go by number, counted from 0. ``drop_missing`` leaves out rows in which a needed cell is missing or
     infinite.
 
+    ``trials`` are those of binomial counts. ``censored`` is 0 where the target was measured, 1 where the true value is above
+    it, -1 where it is below; or ``lower`` and ``upper`` hold limits of the true value, empty or infinite where there is none:
+    a row with neither was measured, and one with a limit needs no target. ``x_sigma`` is the noise of features by name, numbers
+    or columns.
+
     Raises:
         DataError: one sentence with file, line and column, and what to do.
     """
     file = CsvFile(path)
     columns = _columns_of(file)
-    chosen = Choice.make(columns, target, features, sigma, weights)
+    more = {"trials": trials, "censored": censored, "lower": lower, "upper": upper, "x_sigma": x_sigma}
+    chosen = Choice.make(columns, target, features, sigma, weights, more)
     for column in chosen.needed:
         columns.check_unit(column)
     advice = _leave_out_advice(file, chosen) if features is None else {}
@@ -70,17 +78,19 @@ def read_table(path: str | os.PathLike[str]) -> Table:
 
 def from_frame(frame: Any, target: str | int, *, features: Sequence[str] | None = None,
                sigma: Noise = None, weights: str | ArrayLike | None = None,
-               drop_missing: bool = False) -> Dataset:
+               drop_missing: bool = False, trials: Noise = None, censored: Noise = None, lower: Noise = None,
+               upper: Noise = None, x_sigma: Mapping[str, Noise] | None = None) -> Dataset:
     """A data frame: pandas, or anything with ``columns`` and ``frame[column]``; rules as in :func:`read_csv`.
 
-    ``sigma`` and ``weights`` may also be arrays (n_row,). Rows in messages are counted from 0.
+    What is not the target or a feature may also be an array (n_row,). Rows in messages are counted from 0.
 
     Raises DataError.
     """
     source = "the data frame"
     keys = list(frame.columns)
     columns = Columns([str(key) for key in keys], source=source, place=source)
-    chosen = Choice.make(columns, target, features, sigma, weights)
+    more = {"trials": trials, "censored": censored, "lower": lower, "upper": upper, "x_sigma": x_sigma}
+    chosen = Choice.make(columns, target, features, sigma, weights, more)
 
     def place(row: int, column: Column) -> str:
         return f'{source}, row {row} (from 0), column "{column.label}"'
@@ -96,12 +106,15 @@ def from_frame(frame: Any, target: str | int, *, features: Sequence[str] | None 
 
 def from_arrays(X: ArrayLike, y: ArrayLike, *, names: Sequence[str] | None = None, target: str = "y",
                 sigma: float | ArrayLike | None = None, weights: ArrayLike | None = None,
-                units: Mapping[str, str] | None = None, drop_missing: bool = False) -> Dataset:
+                units: Mapping[str, str] | None = None, drop_missing: bool = False,
+                trials: float | ArrayLike | None = None, censored: ArrayLike | None = None,
+                lower: ArrayLike | None = None, upper: ArrayLike | None = None,
+                x_sigma: Mapping[str, Noise] | None = None) -> Dataset:
     """Arrays: ``X`` (n_row, n_col) or, for one column, (n_row,); ``y`` (n_row,).
 
     ``names`` (n_col) may hold units, ``L [m]``, like the headers of a file; default x0, x1, …. ``units`` by
     name or label, target included, win over them. ``sigma`` is a number or an array (n_row,), ``weights`` an
-    array (n_row,).
+    array (n_row,); so are the others, as in :func:`read_csv`.
 
     Raises DataError: shapes that do not fit are named with what was expected and what came.
     """
@@ -123,7 +136,8 @@ def from_arrays(X: ArrayLike, y: ArrayLike, *, names: Sequence[str] | None = Non
     if target in headers:
         raise DataError(f'the target and a column of X are both named "{target}"; give another target name')
     columns = Columns([*headers, target], source=source, place="the names of the columns")
-    chosen = Choice.make(columns, columns[len(headers)].label, None, sigma, weights)
+    more = {"trials": trials, "censored": censored, "lower": lower, "upper": upper, "x_sigma": x_sigma}
+    chosen = Choice.make(columns, columns[len(headers)].label, None, sigma, weights, more)
     for column in chosen.needed:
         columns.check_unit(column)
 

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from hypo.scoring.score import Hypothesis
 
 COLUMNS = ("complexity", "score", "misfit", "R²", "RMSE")
+# How far the coverage goes where the likelihood is not Gaussian.
+STAND_IN = (
+    "Scans ranked formulas by least squares around a smooth estimate; what they put forward was fitted and scored by the "
+    "likelihood itself."
+)
 UNLIMITED = 10_000  # columns of text, so that nothing wraps when the output is not a terminal
 
 

@@ -18,6 +18,15 @@ sum of squares R at the fitted constants θ̂ and A = Σ w ∇f ∇fᵀ, the con
 exact for formulas linear in their constants but for the prior, which is taken at θ̂. The improper prior of σ is one for
 all hypotheses, so it leaves their odds alone. R is not below rounding, as in :class:`hypo.scoring.likelihood.Gaussian`.
 
+**Other likelihoods** (:mod:`hypo.scoring.likelihoods`): A is their information, expected or observed, and Gaussian the
+distribution of θ; the target's size in s is that on the scale of the formula, 2.5 for log-odds. An unknown scale of the noise
+has the prior 1/σ and is a constant like the others, with the information J on log σ,
+
+    log P(D|h) = log p(θ̂) - misfit + ½ (k+1) log 2π - ½ log|A| - ½ log J,
+
+A being what is left of the information on θ; J/2 is the number of rows that σ̂ is worth, so ν = J/2 - k, and standard errors
+and σ are larger by sqrt(1 + k/ν), as they are for Gaussian noise, where J/2 = W.
+
 To A/V (V the noise variance) the prior adds its own precision 2/(s² + θ̂²), which matters where the data say nothing.
 
 **Beside the code length.** A well determined constant costs -log p(θ̂) + ½ log(I/2π) nats of evidence (I its Fisher
@@ -36,7 +45,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.expression.expr import Expression
-from hypo.scoring.likelihood import Gaussian
+from hypo.scoring.likelihood import Gaussian, Likelihood
 from hypo.scoring.sums import Sums
 
 # Constants whose correlation is beyond this are determined together and not apart.
@@ -54,8 +63,9 @@ class Laplace:
     ``theta`` (k,) are the fitted values in order of appearance, ``covariance`` (k, k) is the scale matrix of their Student-t
     distribution with ``dof`` degrees of freedom (infinite: Gaussian, and the covariance proper), both in the units of the
     formula. ``slot`` (n_constant,) leads from the leaves to the constants, -1 for exact numbers. ``sigma`` is the noise of one
-    row of weight 1, in the target's unit: known (the root mean square over rows) or sqrt(R/ν). ``prior_scale`` (k,) are the
-    s of the module. ``log_evidence`` in nats, -inf where there are no more rows than constants and the noise is unknown.
+    row of weight 1, in the target's unit: known (the root mean square over rows) or sqrt(R/ν); for other likelihoods their
+    scale, and 1 where they have none. ``prior_scale`` (k,) are the s of the module. ``log_evidence`` in nats, -inf where there
+    are no more rows than constants and the noise is unknown.
     """
 
     theta: NDArray[np.float64]
@@ -131,7 +141,7 @@ def parameter_slots(e: Expression) -> NDArray[np.int64]:
 
 
 def laplace(
-    e: Expression, X: NDArray[np.float64], columns: Sequence[str], likelihood: Gaussian, sums: Sums | None = None
+    e: Expression, X: NDArray[np.float64], columns: Sequence[str], likelihood: Likelihood, sums: Sums | None = None
 ) -> Laplace | None:
     """The approximation around the constants that ``e`` has, which must be fitted ones; None where ``e`` is undefined on
     some row of ``X`` (n_var, n_row) or its gradient is not finite.
@@ -147,21 +157,21 @@ def laplace(
     which = (slot[None, :] == np.arange(k)[:, None]).astype(np.float64)
     theta = np.array([e.constants[int(np.argmax(row))].value for row in which])
     information = which @ sums.normal @ which.T
+    if not isinstance(likelihood, Gaussian):
+        shared = None if sums.shared is None else which @ sums.shared
+        return _of_rows(theta, information, shared, slot, likelihood, sums)
     w = likelihood.total_weight
     known = likelihood.sigma is not None
     rss = sums.rss if known else max(sums.rss, w * likelihood.floor**2)
     dof = math.inf if known else w - k
     variance = 1.0 if known else rss / dof if dof > 0 else math.inf
-    scale = _natural_size(theta, np.diag(information), likelihood)
-    log_prior = -float(np.sum(np.log(math.pi * scale) + np.log1p((theta / scale) ** 2)))
+    scale = _natural_size(theta, np.diag(information), likelihood.rss(likelihood.y))
+    log_prior = _log_prior(theta, scale)
     if not dof > 0:
         return Laplace(theta, np.full((k, k), math.inf), slot, dof, math.inf, scale, -math.inf)
     information = information + np.diag(variance * 2.0 / (scale**2 + theta**2))
-    root = np.sqrt(np.diag(information))
-    values, vectors = np.linalg.eigh(information / np.outer(root, root))
-    values = np.maximum(values, SINGULAR)
-    covariance = (vectors / values) @ vectors.T * variance / np.outer(root, root)
-    log_det = float(np.sum(np.log(values)) + 2.0 * np.sum(np.log(root)))
+    inverse, root, log_det = _inverted(information)
+    covariance = inverse * variance / np.outer(root, root)
     if known:
         fit = -likelihood.misfit(rss) + 0.5 * k * math.log(2.0 * math.pi)
     else:
@@ -169,8 +179,50 @@ def laplace(
     return Laplace(theta, covariance, slot, dof, _row_noise(likelihood, variance), scale, fit - 0.5 * log_det + log_prior)
 
 
+def _of_rows(
+    theta: NDArray[np.float64],
+    information: NDArray[np.float64],
+    shared: NDArray[np.float64] | None,
+    slot: NDArray[np.int64],
+    likelihood: Likelihood,
+    sums: Sums,
+) -> Laplace:
+    """:func:`laplace` for likelihoods that are not Gaussian."""
+    k = len(theta)
+    scale = _natural_size(theta, np.diag(information), sums.size)
+    rows = 0.5 * sums.scale_information
+    dof = rows - k if rows else math.inf
+    if not dof > 0:
+        return Laplace(theta, np.full((k, k), math.inf), slot, dof, math.inf, scale, -math.inf)
+    information = information + np.diag(2.0 / (scale**2 + theta**2))
+    if shared is not None and rows:
+        left = information - np.outer(shared, shared) / sums.scale_information
+        # Away from the minimum it need not be positive.
+        information = left if np.all(np.linalg.eigvalsh(left) > 0) else information
+    inverse, root, log_det = _inverted(information)
+    wider = 1.0 + k / dof
+    fit = -likelihood.misfit(sums.rss) + 0.5 * k * math.log(2.0 * math.pi)
+    if rows:
+        fit += 0.5 * math.log(math.pi / rows)
+    sigma = sums.scale * math.sqrt(wider) if math.isfinite(sums.scale) else 1.0
+    covariance = wider * inverse / np.outer(root, root)
+    return Laplace(theta, covariance, slot, dof, sigma, scale, fit - 0.5 * log_det + _log_prior(theta, scale))
+
+
+def _inverted(information: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    """The inverse of ``information`` with its diagonal scaled to 1, the roots of that diagonal, and log|information|."""
+    root = np.sqrt(np.diag(information))
+    values, vectors = np.linalg.eigh(information / np.outer(root, root))
+    values = np.maximum(values, SINGULAR)
+    return (vectors / values) @ vectors.T, root, float(np.sum(np.log(values)) + 2.0 * np.sum(np.log(root)))
+
+
+def _log_prior(theta: NDArray[np.float64], scale: NDArray[np.float64]) -> float:
+    return -float(np.sum(np.log(math.pi * scale) + np.log1p((theta / scale) ** 2)))
+
+
 def sampled_sums(
-    e: Expression, X: NDArray[np.float64], columns: Sequence[str], likelihood: Gaussian, misfit: float | None = None
+    e: Expression, X: NDArray[np.float64], columns: Sequence[str], likelihood: Likelihood, misfit: float | None = None
 ) -> Sums | None:
     """Sums of ``e`` for :func:`laplace`; with more than ``SAMPLE`` rows from that many, evenly spaced, as if all rows were like
     them, which changes standard errors by about a percent. ``rss`` is that of ``misfit``, which is of all rows, where it is
@@ -179,21 +231,20 @@ def sampled_sums(
     if n <= SAMPLE:
         return Sums.of(e, X, columns, likelihood, gradient=bool(e.free))
     rows = np.linspace(0, n - 1, SAMPLE).round().astype(np.int64)
-    sigma, weights = (None if v is None else v[rows] for v in (likelihood.sigma, likelihood.weights))
-    few = Gaussian(likelihood.y[rows], sigma, weights)
-    found = Sums.of(e, np.ascontiguousarray(X[:, rows]), columns, few, gradient=bool(e.free))
+    found = Sums.of(e, np.ascontiguousarray(X[:, rows]), columns, likelihood.take(rows), gradient=bool(e.free))
     if found is None:
         return None
     ratio = n / SAMPLE
     rss = ratio * found.rss if misfit is None else likelihood.rss_of(misfit)
-    return Sums(rss, ratio * found.plain, ratio * found.slope, ratio * found.normal)
+    return Sums(
+        rss, ratio * found.plain, ratio * found.slope, ratio * found.normal, found.scale, ratio * found.scale_information,
+        ratio * found.size, None if found.shared is None else ratio * found.shared,
+    )
 
 
-def _natural_size(
-    theta: NDArray[np.float64], information: NDArray[np.float64], likelihood: Gaussian
-) -> NDArray[np.float64]:
-    """The scale s of each constant's prior; where no row depends on it, its own size (or 1)."""
-    norm = likelihood.rss(likelihood.y)
+def _natural_size(theta: NDArray[np.float64], information: NDArray[np.float64], norm: float) -> NDArray[np.float64]:
+    """The scale s of each constant's prior, with ``norm`` the weighted sum of squares of the target; where no row depends on
+    it, its own size (or 1)."""
     with np.errstate(all="ignore"):
         scale = np.sqrt(norm / information)
     return np.where(np.isfinite(scale) & (scale > 0), scale, np.where(theta != 0, np.abs(theta), 1.0))

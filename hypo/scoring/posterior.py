@@ -26,7 +26,7 @@ from hypo.expression.simplify import simplify
 from hypo.kernels import opcodes as oc
 from hypo.scoring.complexity import fitted_cost
 from hypo.scoring.laplace import Laplace, laplace, sampled_sums
-from hypo.scoring.likelihood import Gaussian
+from hypo.scoring.likelihood import Gaussian, Likelihood
 from hypo.scoring.score import Hypothesis
 from hypo.scoring.sums import Sums
 
@@ -121,7 +121,7 @@ def make_posterior(
     hypotheses: Iterable[Hypothesis],
     X: NDArray[np.float64],
     columns: Sequence[str],
-    likelihood: Gaussian,
+    likelihood: Likelihood,
     complete_to: int = 0,
 ) -> Posterior | None:
     """The posterior over the structures of ``hypotheses``, whose constants must be fitted to the rows ``X`` (n_var, n_row);
@@ -140,7 +140,7 @@ def make_posterior(
             continue
         nats = h.score - h.misfit - _fitted_costs(h.expression, shape, sums, likelihood) - shape.log_evidence
         found.append(_structure(h.expression, shape, nats))
-    distinct = _distinct(found, X, columns)
+    distinct = _distinct(found, X, columns, likelihood)
     return weighted(_by_structure(distinct), columns, complete_to) if distinct else None
 
 
@@ -208,7 +208,7 @@ def _structure(e: Expression, shape: Laplace, nats: float) -> Structure:
     )
 
 
-def _fitted_costs(e: Expression, shape: Laplace, sums: Sums, likelihood: Gaussian) -> float:
+def _fitted_costs(e: Expression, shape: Laplace, sums: Sums, likelihood: Likelihood) -> float:
     """What the code length holds for fitted constants (:func:`hypo.scoring.complexity.code_length`)."""
     total = 0.0
     for p, value in enumerate(shape.theta):
@@ -218,16 +218,21 @@ def _fitted_costs(e: Expression, shape: Laplace, sums: Sums, likelihood: Gaussia
     return total
 
 
-def _distinct(found: Iterable[Structure], X: NDArray[np.float64], columns: Sequence[str]) -> list[Structure]:
+def _distinct(
+    found: Iterable[Structure], X: NDArray[np.float64], columns: Sequence[str], likelihood: Likelihood
+) -> list[Structure]:
     """The best of those that differ in fitted values only, or that predict the same with as many fitted constants."""
     n = X.shape[1]
-    rows = np.ascontiguousarray(X[:, np.unique(np.linspace(0, n - 1, min(n, SAME_ROWS)).round().astype(np.int64))])
+    chosen = np.unique(np.linspace(0, n - 1, min(n, SAME_ROWS)).round().astype(np.int64))
+    rows = np.ascontiguousarray(X[:, chosen])
+    some = None if isinstance(likelihood, Gaussian) else likelihood.take(chosen)
     kept: list[tuple[Structure, NDArray[np.float64]]] = []
     seen: set[str] = set()
     for s in sorted(found, key=lambda s: s.nats):
         key = _masked(s.expression)
         values = Program.of(s.expression, columns).value(rows)
-        tolerance = SAME * s.sigma + 1e-12 * float(np.max(np.abs(values)))
+        noise = s.sigma if some is None else some.spread(some.predicted(s.expression, rows, columns))
+        tolerance = SAME * noise + 1e-12 * float(np.max(np.abs(values)))
         alike = (
             len(other.constants) == len(s.constants) and float(np.max(np.abs(values - theirs))) <= tolerance
             for other, theirs in kept

@@ -4,12 +4,14 @@ The predictive density of a row x is the mixture
 
     p(y|x) = Σ_d ω_d N(y; f_d(x), σ_d²)
 
-over draws d = (structure, constants, noise). Each structure j gets a share of the draws with Σ_{d in j} ω_d = w_j, its
-posterior weight. In it σ_d² = σ̂²·ν/χ²_ν at evenly spaced quantiles (σ_d = σ̂ where the noise is known), and
-θ_d = θ̂ + (σ_d/σ̂)·L z with L Lᵀ the covariance and z standard normal, in pairs of opposite sign whose second moments are
-exact. Quantiles are those of the mixture, by Newton's method within a bracket.
+for Gaussian noise, and with the densities of :mod:`hypo.scoring.family` for other likelihoods, over draws
+d = (structure, constants, noise). Each structure j gets a share of the draws with Σ_{d in j} ω_d = w_j, its posterior weight.
+In it σ_d² = σ̂²·ν/χ²_ν at evenly spaced quantiles (σ_d = σ̂ where the noise is known), and θ_d = θ̂ + (σ_d/σ̂)·L z with L Lᵀ
+the covariance and z standard normal, in pairs of opposite sign whose second moments are exact. Quantiles are those of the
+mixture, by Newton's method within a bracket; the smallest whole number that has the probability, where targets are such.
 
-Variance of y = noise E σ_d² + constants E_j Var(f|j) + structure Var_j E(f|j).
+Variance of y = noise E σ_d² + constants E_j Var(f|j) + structure Var_j E(f|j), with the mean of y in the place of f and the
+variance of y at f in that of σ², where these differ. Draws with an impossible f, such as a rate below 0, do not count.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.expression.evaluate import Program
+from hypo.scoring.family import GAUSSIAN, Family
 from hypo.scoring.posterior import Structure
 
 # Draws in all, and at least for one structure (even); rows that are done at a time.
@@ -67,17 +70,25 @@ class _Draws(NamedTuple):
 
 
 def predictive(
-    structures: Sequence[Structure], X: NDArray[np.float64], columns: Sequence[str], level: float, seed: int = 0
+    structures: Sequence[Structure],
+    X: NDArray[np.float64],
+    columns: Sequence[str],
+    level: float,
+    seed: int = 0,
+    family: Family | None = None,
+    trials: NDArray[np.float64] | None = None,
 ) -> Prediction:
     """The predictive distribution of the rows ``X`` (n_var, n_row) under ``structures``, whose weights add up to 1; the
-    interval holds y with probability ``level``."""
+    interval holds y with probability ``level``. ``trials`` (n_row,) are those of binomial targets, 1 by default."""
+    family = family or Family()
+    trials = np.ones(X.shape[1]) if trials is None else trials
     rng = np.random.default_rng(seed)
     draws = [_draws(s, rng) for s in structures]
     n = X.shape[1]
     out = np.empty((7, n))
     for first in range(0, n, BLOCK):
         rows = slice(first, min(first + BLOCK, n))
-        out[:, rows] = _block(structures, draws, np.ascontiguousarray(X[:, rows]), columns, level)
+        out[:, rows] = _block(structures, draws, np.ascontiguousarray(X[:, rows]), columns, level, family, trials[rows])
     mean, std, lower, upper, *parts = out
     return Prediction(mean, std, lower, upper, Parts(*parts))
 
@@ -112,6 +123,49 @@ def mixture_quantile(
     return x
 
 
+def family_quantile(
+    p: float,
+    family: Family,
+    f: NDArray[np.float64],
+    scale: NDArray[np.float64],
+    trials: NDArray[np.float64],
+    weight: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """The ``p`` quantile (n_row,) of Σ_d weight·P(y | f_d, scale_d), with f and weight (n_draw, n_row): by the Illinois method,
+    or by bisection over whole numbers."""
+
+    def excess(t: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(np.sum(weight * family.cdf(t, f, scale, trials), axis=0) - p)
+
+    ends, counts = family.ends(p, f, scale, trials), weight > 0
+    low = np.min(np.where(counts, ends, math.inf), axis=0)
+    high = np.max(np.where(counts, ends, -math.inf), axis=0)
+    if family.discrete:
+        # The quantile is above ``low`` and at most ``high``.
+        low, high = low - 2.0, high + 1.0
+        while np.any(high - low > 1.0):
+            middle = np.floor(0.5 * (low + high))
+            reached = excess(middle) >= -1e-12
+            high, low = np.where(reached, middle, high), np.where(reached, low, middle)
+        return high
+    close = CLOSE * (high - low)
+    below, above = excess(low), excess(high)
+    x = 0.5 * (low + high)
+    for _ in range(STEPS):
+        with np.errstate(all="ignore"):
+            new = (low * above - high * below) / (above - below)
+        new = np.where((new >= low) & (new <= high), new, 0.5 * (low + high))
+        moved, x = np.abs(new - x), new
+        value = excess(x)
+        left = value < 0
+        # An end that stays twice loses half its weight.
+        below, above = np.where(left, value, 0.5 * below), np.where(left, 0.5 * above, value)
+        low, high = np.where(left, x, low), np.where(left, high, x)
+        if np.all((moved <= close) | (high - low <= close)):
+            break
+    return x
+
+
 def _draws(s: Structure, rng: np.random.Generator) -> _Draws:
     """A share of ``DRAWS`` for one structure."""
     from scipy.special import gammaincinv
@@ -141,16 +195,21 @@ def _block(
     X: NDArray[np.float64],
     columns: Sequence[str],
     level: float,
+    family: Family,
+    trials: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Mean, std, lower, upper and the three parts (7, n_row) of a block of rows."""
     centre = np.concatenate([_evaluated(s, d.values, X, columns) for s, d in zip(structures, draws, strict=True)])
     whose = np.repeat(np.arange(len(draws)), [len(d.weight) for d in draws])
     sigma = np.concatenate([d.sigma for d in draws])[:, None]
-    weight = np.concatenate([d.weight for d in draws])[:, None] * np.isfinite(centre)
+    weight = np.concatenate([d.weight for d in draws])[:, None] * family.possible(centre)
     total = weight.sum(axis=0)
     known = total > 0.5
     weight = np.where(known, weight / np.where(known, total, 1.0), 1.0 / len(weight))
-    centre = np.where(np.isfinite(centre), centre, 0.0)
+    centre = np.where(family.possible(centre), centre, 0.0 if family.kind == GAUSSIAN else 1.0)
+    f = centre
+    if family.kind != GAUSSIAN:
+        centre = family.mean(f, sigma, trials)
     share = np.zeros((len(draws), X.shape[1]))
     inside, spread = share.copy(), share.copy()
     np.add.at(share, whose, weight)
@@ -159,10 +218,15 @@ def _block(
         inside = np.where(share > 0, inside / share, 0.0)
     np.add.at(spread, whose, weight * (centre - inside[whose]) ** 2)
     mean = np.sum(share * inside, axis=0)
-    noise = np.sum(weight * sigma**2, axis=0)
+    variance = sigma**2 if family.kind == GAUSSIAN else family.variance(f, sigma, trials)
+    noise = np.sum(weight * variance, axis=0)
     constants = spread.sum(axis=0)
     between = np.sum(share * (inside - mean) ** 2, axis=0)
-    lower, upper = (mixture_quantile(p, centre, sigma, weight) for p in (0.5 - 0.5 * level, 0.5 + 0.5 * level))
+    ends = (0.5 - 0.5 * level, 0.5 + 0.5 * level)
+    if family.kind == GAUSSIAN:
+        lower, upper = (mixture_quantile(p, centre, sigma, weight) for p in ends)
+    else:
+        lower, upper = (family_quantile(p, family, f, sigma, trials, weight) for p in ends)
     out = np.stack([mean, np.sqrt(noise + constants + between), lower, upper, *np.sqrt([noise, constants, between])])
     out[:, ~known] = math.nan
     return out

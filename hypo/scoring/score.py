@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.scoring.complexity import code_length
-from hypo.scoring.likelihood import Gaussian
+from hypo.scoring.likelihood import Gaussian, Likelihood
 from hypo.scoring.sums import BLOCK_ROWS, Sums
 
 # The mark of what hypo's own search found.
@@ -44,18 +44,20 @@ class Scorer:
 
     ``X`` (n_var, n_row) with ``columns`` naming its lines; ``violation`` maps an expression to (amount, hard): a hard
     violation removes the hypothesis whatever its amount. ``extra_cost`` is what the code length does not hold: the units of
-    fitted constants, and operators that are less likely beforehand.
+    fitted constants, and operators that are less likely beforehand. ``offset`` is what :meth:`approximate` lacks of the true
+    misfit where the likelihood stands for another one.
     """
 
     X: NDArray[np.float64]
     columns: Sequence[str]
-    likelihood: Gaussian
+    likelihood: Likelihood
     symbols: int
     weights: Mapping[str, float] = field(default_factory=dict)
     lam: float = 1.0
     violation: Callable[[Expression], tuple[float, bool]] | None = None
     max_complexity: float = math.inf
     extra_cost: Callable[[Expression], float] | None = None
+    offset: float = 0.0
 
     def score(self, e: Expression, sums: Sums | None = None) -> Hypothesis | None:
         """The scored hypothesis with the constants as they are; None if invalid on some row or ruled out.
@@ -66,8 +68,9 @@ class Scorer:
         amount, hard = self.violation(e) if self.violation is not None else (0.0, False)
         if complexity > self.max_complexity or (hard and amount > 0):
             return None
+        gaussian = self.likelihood if isinstance(self.likelihood, Gaussian) else None
         many = sums is not None or len(self.likelihood.y) > BLOCK_ROWS
-        found = self._by_blocks(e, sums) if many else self._whole(e)
+        found = self._by_blocks(e, sums) if many or gaussian is None else self._whole(e, gaussian)
         if found is None:
             return None
         rss, plain, information = found
@@ -80,7 +83,7 @@ class Scorer:
         r2 = 1.0 - plain / self._variation if self._variation > 0 else math.nan
         return Hypothesis(e, complexity, misfit, cost, amount, total, r2, math.sqrt(plain / len(self.likelihood.y)))
 
-    def _whole(self, e: Expression) -> tuple[float, float, NDArray[np.float64]] | None:
+    def _whole(self, e: Expression, likelihood: Gaussian) -> tuple[float, float, NDArray[np.float64]] | None:
         """Weighted and plain residual sum of squares and Fisher information, all rows at once."""
         program = Program.of(e, self.columns)
         if e.free:
@@ -90,11 +93,11 @@ class Scorer:
             predicted, gradient = program.value(self.X), np.zeros((len(e.constants), 0))
         if not np.all(np.isfinite(predicted)):
             return None
-        residual = self.likelihood.y - predicted
-        rss = self.likelihood.rss(residual)
+        residual = likelihood.y - predicted
+        rss = likelihood.rss(residual)
         if not math.isfinite(rss):
             return None
-        return rss, float(residual @ residual), self._information(e, gradient, rss)
+        return rss, float(residual @ residual), self._information(e, gradient, rss, likelihood)
 
     def _by_blocks(self, e: Expression, sums: Sums | None) -> tuple[float, float, NDArray[np.float64]] | None:
         """The same from sums over blocks of rows."""
@@ -115,20 +118,24 @@ class Scorer:
         """Scores (n,) for ordering candidates before anything is built: misfit from ``rss`` on ``rows`` rows, size in nodes."""
         w = self.likelihood.total_weight
         total = rss * (len(self.likelihood.y) / rows)
-        known = self.likelihood.sigma is not None
-        misfit = 0.5 * total if known else 0.5 * w * np.log(np.maximum(total / w, self.likelihood.floor**2))
+        if self.likelihood.known:
+            misfit = 0.5 * total + self.offset
+        else:
+            misfit = 0.5 * w * np.log(np.maximum(total / w, self.likelihood.floor**2))
         return misfit + size * math.log(self.symbols)
 
-    def _information(self, e: Expression, gradient: NDArray[np.float64], rss: float) -> NDArray[np.float64]:
+    def _information(
+        self, e: Expression, gradient: NDArray[np.float64], rss: float, likelihood: Gaussian
+    ) -> NDArray[np.float64]:
         """Fisher information of each constant slot; leaves of one name add their gradients first."""
         information = np.zeros(len(e.constants))
-        root = self.likelihood.root_weights
+        root = likelihood.root_weights
         for i in e.free:
             name = e.constants[i].name
             line = gradient[i] if name is None else sum(gradient[j] for j in e.free if e.constants[j].name == name)
             scaled = line if root is None else line * root
             information[i] = float(np.sum(scaled**2))
-        information /= self.likelihood.noise_variance(rss)
+        information /= likelihood.noise_variance(rss)
         return np.where(np.isfinite(information), information, 0.0)
 
     @cached_property

@@ -1,7 +1,8 @@
 """Fitting constants: variable projection for the linear ones, Levenberg–Marquardt for the others, from many starts if asked.
 
-Minimises the weighted residual sum of squares of :class:`hypo.scoring.likelihood.Gaussian` over the free constants
-of one expression. Leaves that share a name are one parameter.
+Minimises the loss of a likelihood, which is the weighted residual sum of squares of
+:class:`hypo.scoring.likelihood.Gaussian`, over the free constants of one expression. Leaves that share a name are one
+parameter.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from numpy.typing import NDArray
 from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.kernels import opcodes as oc
-from hypo.scoring.likelihood import Gaussian
+from hypo.scoring.likelihood import Gaussian, Likelihood
+from hypo.scoring.sums import Sums
 
 MAX_STEPS = 60
 # A step that gains less than this share of the sum of squares is the last; the second asks for all digits there are.
@@ -33,6 +35,10 @@ SAME = 1e-7
 SURELY, HOPEFUL = 3, 2.0
 # With many starts: candidates screened for each start, those tried for a few steps, and how many steps.
 SCREENED, TRIED, FEW_STEPS = 60, 4, 20
+# Of descents in other likelihoods: most steps, and damped ones tried for each; the first damping, a share of the information;
+# and the last step's gain in nats, ordinarily and where all digits are wanted.
+NEWTON_STEPS, NEWTON_TRIALS, NEWTON_DAMPING = 30, 10, 1e-4
+LAST_NATS, TIGHT_NATS = 1e-5, 1e-13
 # Rows on which candidates are screened; node values, or else steps, between two looks at the clock.
 SCREEN_ROWS, WORK, LEAST_STEPS = 400, 4_000_000, 6
 
@@ -123,7 +129,7 @@ def fit(
     e: Expression,
     X: NDArray[np.float64],
     columns: Sequence[str],
-    likelihood: Gaussian,
+    likelihood: Likelihood,
     *,
     starts: int = 1,
     rng: np.random.Generator | None = None,
@@ -137,9 +143,20 @@ def fit(
     The given values are the first start; ``starts > 1`` goes on from that many, drawn with ``rng``, for the parameters
     that enter non-linearly, while linear ones are always solved for. ``descents`` 1 is enough near a minimum. The result is
     never worse than the given constants. It stops with the best so far when ``clock`` has expired.
+
+    Other likelihoods than the Gaussian one are minimised from the better of the given constants and those that fit the Gaussian
+    problem which stands for them.
     """
     if not e.free:
         return e
+    if not isinstance(likelihood, Gaussian):
+        pilot = fit(
+            e, X, columns, likelihood.gaussian,
+            starts=starts, rng=rng, steps=steps, tolerance=tolerance, descents=descents, clock=clock,
+        )
+        with np.errstate(all="ignore"):
+            losses = [likelihood.loss(likelihood.predicted(x, X, columns)) for x in (e, pilot)]
+            return _descended(e if losses[0] <= losses[1] else pilot, X, columns, likelihood, tolerance, clock)
     problem = _Problem(e, X, columns, likelihood, clock)
     with np.errstate(all="ignore"):
         given = problem.parameters.start
@@ -154,6 +171,48 @@ def fit(
             if math.sqrt(best_rss) <= ROUNDING * problem.norm:
                 break
     return e.with_values(problem.parameters.values(best, e.values))
+
+
+def _descended(
+    e: Expression,
+    X: NDArray[np.float64],
+    columns: Sequence[str],
+    likelihood: Likelihood,
+    tolerance: float,
+    clock: Deadline | None,
+) -> Expression:
+    """``e`` with its constants moved downhill to a minimum of the loss, by Gauss–Newton steps, damped where they fail."""
+    at = Sums.of(e, X, columns, likelihood, clock=clock)
+    if at is None:
+        return e
+    parameters = Parameters.of(e)
+    to = np.zeros((len(parameters.start), len(e.constants)))
+    to[parameters.slot[parameters.slot >= 0], np.flatnonzero(parameters.slot >= 0)] = 1.0
+    theta, damping = parameters.start, NEWTON_DAMPING
+    last = LAST_NATS if tolerance > TIGHT else TIGHT_NATS
+    for _ in range(NEWTON_STEPS):
+        slope, normal = to @ at.slope, to @ at.normal @ to.T
+        if not (np.all(np.isfinite(normal)) and np.all(np.isfinite(slope))):
+            break
+        scale = np.sqrt(np.maximum(np.diag(normal), 0.0))
+        scale[scale == 0.0] = 1.0
+        scaled, down = normal / np.outer(scale, scale), slope / scale
+        better = None
+        for _ in range(NEWTON_TRIALS):
+            damped = scaled + damping * np.eye(len(theta))
+            step = (np.linalg.pinv(damped, rcond=1e-13, hermitian=True) @ down) / scale
+            promise = float(slope @ step)
+            if promise <= last or (clock is not None and clock.expired):
+                break
+            new = e.with_values(parameters.values(theta + step, e.values))
+            if likelihood.loss(likelihood.predicted(new, X, columns)) < at.rss:
+                better = Sums.of(new, X, columns, likelihood, clock=clock)
+                break
+            damping = max(10.0 * damping, NEWTON_DAMPING)
+        if better is None:
+            break
+        e, theta, at, damping = new, theta + step, better, 0.1 * damping
+    return e
 
 
 class _Problem:

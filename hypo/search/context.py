@@ -48,7 +48,7 @@ class Context:
         rng = np.random.default_rng(settings.seed)
         race_rows = np.sort(rng.permutation(len(problem.y))[: settings.n_race])
         probe = np.sort(rng.permutation(len(race_rows))[: settings.n_probe])
-        whitening = problem.likelihood.root_weights
+        whitening = problem.gaussian.root_weights
         root = np.ones(len(race_rows)) if whitening is None else whitening[race_rows]
         return Context(
             problem, np.ascontiguousarray(problem.X[:, race_rows]), problem.y[race_rows], root**2, root, probe, clock, local,
@@ -65,7 +65,7 @@ class Context:
         """X (n_var, n), y and weights of the rows that stand-ins are fitted to."""
         p = self.problem
         chosen = np.sort(np.random.default_rng(0).permutation(len(p.y))[:SMOOTH_ROWS])
-        root = p.likelihood.root_weights
+        root = p.gaussian.root_weights
         weight = np.ones(len(chosen)) if root is None else root[chosen] ** 2
         return np.ascontiguousarray(p.X[:, chosen]), p.y[chosen], weight / weight.mean()
 

@@ -12,7 +12,6 @@ from itertools import islice
 
 import numpy as np
 
-from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.scoring.score import NATIVE, Hypothesis
 from hypo.search.archive import Archive
@@ -103,7 +102,7 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
         own = settings
         if settings.backend != NATIVE:
             prepare("starting Julia")
-            pysr = stack.enter_context(PySR(problem, settings))
+            pysr = stack.enter_context(PySR(problem.working, settings))
             own = replace(settings, workers=max(1, settings.workers - pysr.threads))
         local, executor = opened(own, stack)
         warm(prepare)
@@ -172,7 +171,8 @@ def _search(
                 schedule.add(pysr)
             template = problem.template
             if template is not None:
-                schedule.add(TemplateSearch(problem, settings, template, partial(_part, local=local, executor=executor)))
+                solve = partial(_part, local=local, executor=executor)
+                schedule.add(TemplateSearch(problem.working, settings, template, solve))
             else:
                 # Whatever happens next, there is an answer.
                 refiner.baselines()
@@ -308,19 +308,20 @@ def patience(h: Hypothesis | None, problem: Problem, settings: Settings) -> floa
     """How many times the cost of the best hypothesis to search on for a better one, given its residuals."""
     if h is None:
         return math.inf
-    value = Program.of(h.expression, problem.columns).value
     X, y = np.ascontiguousarray(problem.X[:, : settings.n_race]), problem.y[: settings.n_race]
+    likelihood = problem.likelihood
+    residuals = likelihood.standardised(likelihood.predicted(h.expression, problem.X, problem.columns))
+    few = residuals[: settings.n_race]
     if len(X) > MANY_COLUMNS:
         # Nobody has near neighbours in so many columns.
-        residual = y - value(X)
-        return math.inf if screen(X, residual).taken else PATIENCE if screen(X, y).taken else PATIENCE_BLIND
+        return math.inf if screen(X, few).taken else PATIENCE if screen(X, y).taken else PATIENCE_BLIND
     neighbours = nearest(X)
     if neighbours is None:
         return PATIENCE
-    if neighbour_correlation(y - value(X), neighbours) > noise_level(len(y)):
+    if neighbour_correlation(few, neighbours) > noise_level(len(y)):
         return math.inf
     sight = problem.sight
-    if sight.structured(problem.y - value(problem.X)):
+    if sight.structured(residuals):
         return math.inf
     seen = neighbour_correlation(y, neighbours) > SIGHT or sight.explained(problem.y) > EXPLAINED
     return PATIENCE if seen else PATIENCE_BLIND

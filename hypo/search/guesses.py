@@ -14,13 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.errors import FormulaError, InputError
-from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse, right_hand_side
 from hypo.expression.simplify import simplify
 from hypo.kernels import opcodes as oc
 from hypo.knowledge.breaches import hard_breach
-from hypo.scoring.likelihood import Gaussian
+from hypo.scoring.likelihood import Likelihood
 from hypo.search.constants import fit
 from hypo.search.problem import Problem, Settings
 from hypo.search.proposer import Turn
@@ -165,14 +164,11 @@ class Guesses:
         self.tried.update(chosen)
         return [variants[shape] for shape in chosen]
 
-    def _rows(self, rng: np.random.Generator) -> tuple[NDArray[np.float64], Gaussian]:
+    def _rows(self, rng: np.random.Generator) -> tuple[NDArray[np.float64], Likelihood]:
         """Some rows, and their likelihood."""
         p = self.problem
         rows = np.sort(rng.permutation(len(p.y))[:ROWS])
-        known = p.likelihood
-        sigma = None if known.sigma is None else known.sigma[rows]
-        weights = None if known.weights is None else known.weights[rows]
-        return np.ascontiguousarray(p.X[:, rows]), Gaussian(p.y[rows], sigma, weights)
+        return np.ascontiguousarray(p.X[:, rows]), p.likelihood.take(rows)
 
 
 def variations(e: Expression, problem: Problem, free: bool = True) -> Iterator[Expression]:
@@ -260,5 +256,5 @@ def _unnamed(e: Expression) -> Expression:
     return simplify(replace(e, constants=tuple(replace(c, name=None) if c.free else c for c in e.constants)))
 
 
-def _rss(e: Expression, X: NDArray[np.float64], problem: Problem, likelihood: Gaussian) -> float:
-    return likelihood.rss(likelihood.y - Program.of(e, problem.columns).value(X))
+def _rss(e: Expression, X: NDArray[np.float64], problem: Problem, likelihood: Likelihood) -> float:
+    return likelihood.loss(likelihood.predicted(e, X, problem.columns))

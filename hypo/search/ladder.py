@@ -17,9 +17,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
-from hypo.scoring.likelihood import Gaussian
 from hypo.scoring.score import Hypothesis
 from hypo.scoring.sums import Sums
 from hypo.search.constants import Parameters
@@ -39,21 +37,18 @@ LAST_GAIN, MOST_STEPS, SHORTER = 0.02, 6, 3
 
 def sample(problem: Problem, rows: NDArray[np.int64]) -> Problem:
     """The problem on some of its rows."""
-    known = problem.likelihood
     return replace(
-        problem,
-        X=np.ascontiguousarray(problem.X[:, rows]),
-        y=problem.y[rows],
-        likelihood=Gaussian(
-            problem.y[rows],
-            None if known.sigma is None else known.sigma[rows],
-            None if known.weights is None else known.weights[rows],
-        ),
+        problem, X=np.ascontiguousarray(problem.X[:, rows]), y=problem.y[rows], likelihood=problem.likelihood.take(rows)
     )
 
 
 def for_proposers(problem: Problem, seed: int) -> Problem:
-    """The problem as those see it who put forward formulas: on ``PROPOSER_ROWS`` rows at most."""
+    """The problem as those see it who put forward formulas: a Gaussian one, on ``PROPOSER_ROWS`` rows at most."""
+    return some_rows(problem.working, seed)
+
+
+def some_rows(problem: Problem, seed: int) -> Problem:
+    """The problem on ``PROPOSER_ROWS`` of its rows at most."""
     if len(problem.y) <= PROPOSER_ROWS:
         return problem
     return sample(problem, np.sort(np.random.default_rng([seed, 1]).choice(len(problem.y), PROPOSER_ROWS, replace=False)))
@@ -85,7 +80,7 @@ def hopeful(h: Hypothesis, rival: Hypothesis | None, rung: Problem, data: Proble
         return True
     a, b = float(mine.sum()), float(its.sum())
     known = rung.likelihood
-    if known.sigma is not None:
+    if known.known:
         gain, scatter = 0.5 * (a - b), 0.5 * (mine - its)
     else:
         va, vb = known.noise_variance(a), known.noise_variance(b)
@@ -99,10 +94,9 @@ def hopeful(h: Hypothesis, rival: Hypothesis | None, rung: Problem, data: Proble
 
 
 def _squares(e: Expression, p: Problem) -> NDArray[np.float64]:
-    """Squared whitened residuals (n_row,)."""
-    r = p.y - Program.of(e, p.columns).value(p.X)
-    root = p.likelihood.root_weights
-    return (r if root is None else r * root) ** 2
+    """What each row (n_row,) adds to the loss: squared whitened residuals, where the noise is Gaussian."""
+    with np.errstate(all="ignore"):
+        return p.likelihood.losses(p.likelihood.predicted(e, p.X, p.columns))
 
 
 def refit(e: Expression, problem: Problem, clock: Clock, executor: Executor | None = None) -> tuple[Expression, Sums] | None:

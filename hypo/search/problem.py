@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -17,8 +18,12 @@ from hypo.expression.expr import Expression
 from hypo.knowledge import Knowledge
 from hypo.knowledge.template import BoundTemplate
 from hypo.scoring.complexity import named_unit_costs, spelled_unit_cost
-from hypo.scoring.likelihood import Gaussian
+from hypo.scoring.family import Family
+from hypo.scoring.likelihood import Gaussian, Likelihood
+from hypo.scoring.likelihoods import RowLikelihood
 from hypo.scoring.score import NATIVE, Scorer
+from hypo.search.observed import likelihood_of
+from hypo.search.pilot import with_pilot
 from hypo.search.structure import Sight
 from hypo.units import DIMENSIONLESS, Dimension, coherent_scales
 
@@ -84,7 +89,7 @@ class Settings:
     ``turns`` is how many they take at most. ``backend`` is one of ``BACKENDS``. ``scheduler`` says where scans are done: None
     or ``"threads"``, ``"processes"``, ``"local"`` (a Dask cluster on this machine) or the address of a Dask scheduler.
     ``shard`` (number from 1, of how many) is the part of the search to do. ``max_memory`` is in bytes
-    (:mod:`hypo.search.memory`).
+    (:mod:`hypo.search.memory`). ``likelihood`` is the family of the target's distribution.
     """
 
     time_limit: float = 60.0
@@ -105,6 +110,7 @@ class Settings:
     proposers: tuple[str, ...] | None = None
     turns: int | None = None
     backend: str = NATIVE
+    likelihood: Family = field(default_factory=Family)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for a manifest; ``workers`` and ``scheduler`` are left out, because they do not change the answer."""
@@ -115,6 +121,7 @@ class Settings:
         out["complexity_weights"] = dict(self.complexity_weights)
         out["library_sizes"] = list(self.library_sizes)
         out["proposers"] = None if self.proposers is None else list(self.proposers)
+        out["likelihood"] = self.likelihood.as_dict()
         out["guesses"] = [str(guess) for guess in self.guesses]
         return out
 
@@ -125,14 +132,14 @@ class Problem:
 
     ``X`` (n_var, n_row) and ``y`` are in one coherent system: the user's own numbers where their units are coherent,
     else SI; ``scales[name]`` is the factor that took a column (or the target) there. ``dimensions`` is empty when no units
-    are known; columns without a unit then count as pure numbers.
+    are known; columns without a unit then count as pure numbers. ``offset`` is as in :class:`~hypo.scoring.score.Scorer`.
     """
 
     X: NDArray[np.float64]
     y: NDArray[np.float64]
     columns: tuple[str, ...]
     target: str
-    likelihood: Gaussian
+    likelihood: Likelihood
     constants: Mapping[str, float]
     dimensions: Mapping[str, Dimension]
     target_dimension: Dimension | None
@@ -142,6 +149,7 @@ class Problem:
     enumerated: tuple[str, ...]
     max_complexity: int
     unit_note: str = ""
+    offset: float = 0.0
 
     @property
     def has_units(self) -> bool:
@@ -164,7 +172,23 @@ class Problem:
             violation=self.violation,
             max_complexity=self.max_complexity,
             extra_cost=self.extra_cost if self.dimensions or self.knowledge.priors else None,
+            offset=self.offset,
         )
+
+    @property
+    def gaussian(self) -> Gaussian:
+        """The likelihood, or the Gaussian one that stands for it."""
+        return self.likelihood.gaussian
+
+    @cached_property
+    def working(self) -> Problem:
+        """The problem with the Gaussian likelihood that stands for its own (:mod:`hypo.search.pilot`), which may be itself."""
+        known = self.likelihood
+        if isinstance(known, Gaussian):
+            return self
+        pilot = known.gaussian
+        loss = known.pilot_loss if isinstance(known, RowLikelihood) else math.nan
+        return replace(self, y=pilot.y, likelihood=pilot, offset=0.5 * loss if math.isfinite(loss) else 0.0)
 
     def violation(self, e: Expression) -> tuple[float, bool]:
         """Summed violation of the knowledge and whether a hard rule is broken."""
@@ -265,7 +289,11 @@ def make_problem(dataset: Dataset, knowledge: Knowledge | None, settings: Settin
             X=dataset.X[counted],
             y=dataset.y[counted],
             weights=dataset.weights[counted],
-            sigma=None if dataset.sigma is None else dataset.sigma[counted],
+            sigma=_rows(dataset.sigma, counted),
+            trials=_rows(dataset.trials, counted),
+            lower=_rows(dataset.lower, counted),
+            upper=_rows(dataset.upper, counted),
+            x_sigma={name: s[counted] for name, s in dataset.x_sigma.items()},
         )
     names = (*dataset.names, dataset.target)
     with_unit = [n for n in names if n in k.units] + list(k.constants)
@@ -276,7 +304,9 @@ def make_problem(dataset: Dataset, knowledge: Knowledge | None, settings: Settin
     for line, column, name in zip(X, dataset.X.T, dataset.names, strict=True):
         np.multiply(column, scales[name], out=line)
     y = dataset.y * scales[dataset.target]
-    sigma = None if dataset.sigma is None else dataset.sigma * scales[dataset.target]
+    # Weights are relative: scaled to mean 1, so that equal ones say nothing.
+    weights = None if dataset.weights is None else dataset.weights / dataset.weights.mean()
+    likelihood = with_pilot(likelihood_of(dataset, settings.likelihood, y, weights, scales), X, dataset.names)
     known = [n for n in names if n in k.units]
     dimensions = {n: d for n, d in k.dimensions.items() if n in names or n in k.constants} if known else {}
     listed = k.operators is not None or settings.operators is not None
@@ -298,8 +328,7 @@ def make_problem(dataset: Dataset, knowledge: Knowledge | None, settings: Settin
         y=y,
         columns=dataset.names,
         target=dataset.target,
-        # Weights are relative: scaled to mean 1, so that equal ones say nothing.
-        likelihood=Gaussian(y, sigma, None if dataset.weights is None else dataset.weights / dataset.weights.mean()),
+        likelihood=likelihood,
         constants={n: c.value * factors.get(n, 1.0) for n, c in k.constants.items()},
         dimensions=dimensions,
         target_dimension=dimensions.get(dataset.target),
@@ -312,3 +341,7 @@ def make_problem(dataset: Dataset, knowledge: Knowledge | None, settings: Settin
         if converted
         else "",
     )
+
+
+def _rows(values: NDArray[np.float64] | None, rows: NDArray[np.int64]) -> NDArray[np.float64] | None:
+    return None if values is None else values[rows]

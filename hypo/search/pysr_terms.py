@@ -69,7 +69,7 @@ def translate(problem: Problem, settings: Settings, threads: int, guesses: Colle
     own += [Expression.constant(v, name=n) for n, v in problem.constants.items()]
     leaves = {f"x{k}": leaf for k, leaf in enumerate(own, start=1)}
     operators = _operators(problem)
-    root = problem.likelihood.root_weights
+    root = problem.gaussian.root_weights
     weights = None if root is None else root**2
     square = float(np.average(problem.y**2, weights=weights)) or 1.0
     seeds = [text for e in guesses if (text := written(e, leaves, operators)) is not None]
@@ -87,7 +87,7 @@ def translate(problem: Problem, settings: Settings, threads: int, guesses: Colle
         "dimensional_constraint_penalty": PENALTY * square if problem.has_units else None,
         "dimensionless_constants_only": False,
         "should_optimize_constants": settings.fit_constants,
-        "early_stop_condition": EXACT**2 * square if problem.likelihood.sigma is None else None,
+        "early_stop_condition": EXACT**2 * square if problem.likelihood.exact else None,
         "guesses": seeds or None,
         "precision": 64,
         "random_state": settings.seed % 2**32,

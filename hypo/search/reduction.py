@@ -149,7 +149,7 @@ class Reduction:
         X = np.array([at(smaller.X, e) for e in formulas.values()])
         if not (np.all(np.isfinite(X)) and np.all(np.isfinite(full)) and np.all(full != 0)):
             return []
-        root = ctx.problem.likelihood.root_weights
+        root = ctx.problem.gaussian.root_weights
         weights = (np.ones_like(full) if root is None else root**2) * full**2
         y = ctx.problem.y / full
         problem = replace(

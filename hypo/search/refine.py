@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.expression.simplify import simplify
+from hypo.scoring.likelihood import Gaussian
 from hypo.scoring.score import NATIVE, Hypothesis
+from hypo.scoring.sums import Sums
 from hypo.search.archive import Archive, rank
 from hypo.search.constants import fit
 from hypo.search.executor import Executor
@@ -270,18 +272,26 @@ class Refiner:
         """Covariance (n_constant, n_constant) of the free constants, the inverse Gauss–Newton matrix; 0 for others."""
         # With many rows that of the highest rung below, as if it had as many.
         p = self._rungs[max(0, len(self._rungs) - 2)]
-        program = Program.of(e, p.columns)
-        with np.errstate(all="ignore"):
-            f, gradient = program.value_and_gradient(p.X, program.values)
-        root = p.likelihood.root_weights
-        J = gradient[list(e.free)] * (1.0 if root is None else root)
-        variance = p.likelihood.noise_variance(p.likelihood.rss(p.y - f))
-        variance *= len(p.y) / len(self.problem.y)
-        scale = np.sqrt(np.sum(J**2, axis=1))
         out = np.zeros((len(e.constants), len(e.constants)))
-        if not np.all(np.isfinite(scale)) or not np.all(scale > 0):
-            return out
-        normal = (J / scale[:, None]) @ (J / scale[:, None]).T
+        if isinstance(p.likelihood, Gaussian):
+            program = Program.of(e, p.columns)
+            with np.errstate(all="ignore"):
+                f, gradient = program.value_and_gradient(p.X, program.values)
+            root = p.likelihood.root_weights
+            J = gradient[list(e.free)] * (1.0 if root is None else root)
+            variance = p.likelihood.noise_variance(p.likelihood.rss(p.y - f))
+            variance *= len(p.y) / len(self.problem.y)
+            scale = np.sqrt(np.sum(J**2, axis=1))
+            if not np.all(np.isfinite(scale)) or not np.all(scale > 0):
+                return out
+            normal = (J / scale[:, None]) @ (J / scale[:, None]).T
+        else:
+            sums = Sums.of(e, p.X, p.columns, p.likelihood)
+            information = np.zeros((1, 1)) if sums is None else sums.normal[np.ix_(e.free, e.free)]
+            scale, variance = np.sqrt(np.maximum(np.diag(information), 0.0)), len(p.y) / len(self.problem.y)
+            if not np.all(np.isfinite(information)) or not np.all(scale > 0):
+                return out
+            normal = information / np.outer(scale, scale)
         inverse = np.linalg.pinv(normal, rcond=1e-14, hermitian=True) * variance / scale / scale[:, None]
         out[np.ix_(e.free, e.free)] = np.where(np.isfinite(inverse), inverse, 0.0)
         return out
@@ -289,7 +299,7 @@ class Refiner:
 
 def is_exact(h: Hypothesis | None, problem: Problem) -> bool:
     """Whether residuals are rounding errors of the target: with many fitted constants, of the last digits of it."""
-    if h is None or problem.likelihood.sigma is not None:
+    if h is None or not problem.likelihood.exact:
         return False
     limit = EXACT if len(h.expression.free) <= FEW_CONSTANTS else EXACT_FITTED
     return h.rmse <= limit * float(np.sqrt(np.mean(problem.y**2)))

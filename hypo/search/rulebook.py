@@ -24,7 +24,7 @@ from hypo.knowledge.rules import Law, Rule
 from hypo.scoring.score import Hypothesis
 from hypo.search.archive import rank
 from hypo.search.constants import Deadline, Parameters
-from hypo.search.ladder import for_proposers
+from hypo.search.ladder import some_rows
 from hypo.search.problem import Problem
 
 # Points at which rules are tried while the search goes on, and at its end.
@@ -164,7 +164,7 @@ class Rulebook:
     @cached_property
     def _rows(self) -> Problem:
         """The problem on the rows that constants are fitted to under the rules."""
-        return for_proposers(self._problem, seed=0)
+        return some_rows(self._problem, seed=0)
 
     def law(self, e: Expression) -> Law:
         """``e`` in the user's units, which is what rules speak of."""
@@ -297,7 +297,7 @@ class Rulebook:
     def _misfit(self, e: Expression) -> float:
         """The misfit of the rows that proposers see, as if all were like them; ``FAR`` where undefined."""
         p = self._rows
-        rss = p.likelihood.rss(p.y - Program.of(e, p.columns).value(p.X))
+        rss = p.likelihood.loss(p.likelihood.predicted(e, p.X, p.columns))
         return p.likelihood.misfit(rss) * (len(self._problem.y) / len(p.y)) if math.isfinite(rss) else FAR
 
     def _same(self, a: Expression, b: Expression) -> bool:

@@ -105,5 +105,5 @@ class Screened:
 
 
 def _weights(ctx: Context) -> np.ndarray | None:
-    root = ctx.problem.likelihood.root_weights
+    root = ctx.problem.gaussian.root_weights
     return None if root is None else root**2

@@ -170,7 +170,7 @@ class TemplateSearch:
         if usable.sum() < 3 or np.ptp(target[usable]) == 0:
             return
         w = weight[usable] ** 2
-        own = self._problem.likelihood.root_weights
+        own = self._problem.gaussian.root_weights
         if own is not None:
             w = w * own[usable] ** 2
         y = target[usable]

@@ -1,0 +1,115 @@
+"""From a table to its likelihood: targets checked against the kind, noise brought to the units of the search."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hypo.data import Dataset
+from hypo.errors import DataError, InputError
+from hypo.scoring.custom import Custom, checked
+from hypo.scoring.errors_in_x import ErrorsInX
+from hypo.scoring.family import BINOMIAL, CUSTOM, GAUSSIAN, LOGNORMAL, POISSON, STUDENT_T, Family
+from hypo.scoring.likelihood import Gaussian, Likelihood
+from hypo.scoring.likelihoods import Binomial, Poisson, StudentT
+from hypo.scoring.limits import Limits, LogNormal
+
+# Which kinds can use what a table may have beside targets.
+_USES = {
+    "sigma": (GAUSSIAN, STUDENT_T, LOGNORMAL),
+    "trials": (BINOMIAL,),
+    "limits (censored, lower or upper)": (GAUSSIAN, LOGNORMAL),
+    "x_sigma": (GAUSSIAN,),
+}
+
+
+def require(dataset: Dataset, family: Family) -> None:
+    """Raises DataError naming the first row whose target ``family`` cannot give, and InputError for what does not belong
+    together."""
+    given = {
+        "sigma": dataset.sigma is not None,
+        "trials": dataset.trials is not None,
+        "limits (censored, lower or upper)": dataset.lower is not None,
+        "x_sigma": bool(dataset.x_sigma),
+    }
+    for name, there in given.items():
+        if there and family.kind not in _USES[name]:
+            raise InputError(
+                f"{name} cannot be used with the likelihood {family.kind}; it is for {' and '.join(_USES[name])}"
+            )
+    if dataset.x_sigma and dataset.sigma is None:
+        raise InputError("x_sigma needs sigma, the noise of the target, too: only their ratio says whose errors residuals are")
+    if dataset.x_sigma and dataset.lower is not None:
+        raise InputError("x_sigma cannot be used with censored targets; leave out one of them")
+    y = dataset.y
+    whole = y == np.round(y)
+    if family.kind == POISSON:
+        _all(dataset, (y >= 0) & whole, "a count must be a whole number, 0 or more, for the likelihood poisson")
+    elif family.kind == BINOMIAL and dataset.trials is None:
+        _all(dataset, (y == 0) | (y == 1), "without trials the target must be 0 or 1 for the likelihood binomial")
+    elif family.kind == BINOMIAL and dataset.trials is not None:
+        _all(
+            dataset, (y >= 0) & whole & (y <= dataset.trials),
+            "the target must be a whole number from 0 to the number of trials for the likelihood binomial",
+        )
+    elif family.kind == LOGNORMAL:
+        end = y if dataset.upper is None else dataset.upper
+        _all(dataset, end > 0, "the target must be above 0 for the likelihood lognormal")
+    elif family.kind == CUSTOM:
+        assert family.log_likelihood is not None
+        checked(family.log_likelihood, y)
+    if dataset.lower is not None and not np.any(dataset.lower == dataset.upper) and dataset.sigma is None:
+        raise DataError(f"{dataset.source}: every target is censored, so the noise cannot be estimated; give sigma")
+
+
+def _all(dataset: Dataset, good: NDArray[np.bool_], rule: str) -> None:
+    if not good.all():
+        row = int(np.flatnonzero(~good)[0])
+        raise DataError(
+            f'{dataset.source}, {dataset.rows_in_words([row])}, column "{dataset.target_label or dataset.target}": '
+            f"{rule}, got {dataset.y[row]:g}"
+        )
+
+
+def likelihood_of(
+    dataset: Dataset, family: Family, y: NDArray[np.float64], weights: NDArray[np.float64] | None, scales: Mapping[str, float]
+) -> Likelihood:
+    """The likelihood of ``dataset``, whose target is ``y`` in the units of the search; ``scales`` lead there, by name.
+
+    Raises InputError where counts would have to be converted.
+    """
+    factor = scales.get(dataset.target, 1.0)
+    if factor != 1.0 and family.kind in (POISSON, BINOMIAL):
+        raise InputError(
+            f"the target of the likelihood {family.kind} is a count, but its unit would have it multiplied by {factor:g}; "
+            "leave out that unit"
+        )
+    sigma = None if dataset.sigma is None else dataset.sigma * (1.0 if family.kind == LOGNORMAL else factor)
+    if family.kind == STUDENT_T:
+        return StudentT(y, sigma, family.dof, weights=weights)
+    if family.kind == POISSON:
+        return Poisson(y, weights=weights)
+    if family.kind == BINOMIAL:
+        return Binomial(y, dataset.trials, weights=weights)
+    if family.kind == CUSTOM:
+        assert family.log_likelihood is not None
+        function = family.log_likelihood
+
+        def in_own_unit(values: NDArray[np.float64], f: NDArray[np.float64]) -> NDArray[np.float64]:
+            return function(values / factor, f / factor)
+
+        return Custom(y, function if factor == 1.0 else in_own_unit, weights=weights, unit=float(np.std(y)) or 1.0)
+    if dataset.x_sigma:
+        assert sigma is not None
+        noise = {name: s * scales.get(name, 1.0) for name, s in dataset.x_sigma.items()}
+        return ErrorsInX(y, sigma, noise, weights=weights)
+    if family.kind == LOGNORMAL:
+        lower, upper = (y if v is None else v * factor for v in (dataset.lower, dataset.upper))
+        # A lower limit of 0 or less is none.
+        middle = np.where((lower <= 0) & np.isfinite(upper), 0.5 * upper, y)
+        return LogNormal(middle, lower, upper, sigma, weights=weights)
+    if dataset.lower is not None and dataset.upper is not None:
+        return Limits(y, dataset.lower * factor, dataset.upper * factor, sigma, weights=weights)
+    return Gaussian(y, sigma, weights)

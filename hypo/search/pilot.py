@@ -1,0 +1,66 @@
+"""The Gaussian problem that stands for another likelihood where formulas are looked for.
+
+Scans, races and evolution score by least squares, which is what makes them fast. They are given the likelihood expanded to
+second order around a smooth first estimate of what the law predicts, found by iterated weighted fits of a polynomial: a target
+and a standard deviation for each row. What they put forward is fitted, scored and archived by the likelihood itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hypo.scoring.errors_in_x import ErrorsInX
+from hypo.scoring.likelihood import Gaussian, Likelihood
+from hypo.scoring.likelihoods import RowLikelihood
+from hypo.search.surrogate import Coordinates, Surrogate, design, fit_surrogate, multi_indices, solve
+
+# Rounds of estimate and expansion; rows of an estimate; rows that a coefficient of a straight line needs.
+ROUNDS, ROWS, LINE_ROWS = 4, 5000, 4
+# Standard deviations of the working target are within this factor of their median.
+WIDEST = 1e3
+
+
+def with_pilot(likelihood: Likelihood, X: NDArray[np.float64], columns: tuple[str, ...]) -> Likelihood:
+    """``likelihood`` with the Gaussian problem around a smooth estimate from the rows ``X`` (n_var, n_row); a Gaussian one as
+    it is."""
+    if not isinstance(likelihood, RowLikelihood):
+        return likelihood
+    z, spread = likelihood.first()
+    chosen = np.sort(np.random.default_rng(0).permutation(len(z))[:ROWS])
+    with np.errstate(all="ignore"):
+        for _ in range(ROUNDS):
+            weight = 1.0 / spread[chosen] ** 2
+            if likelihood.weights is not None:
+                weight = weight * likelihood.weights[chosen]
+            estimate = _smooth(np.ascontiguousarray(X[:, chosen]), z[chosen], weight / weight.mean())
+            f = estimate.value(X)
+            f = likelihood.inside(np.where(np.isfinite(f), f, np.median(z)))
+            p = f[None]
+            if isinstance(likelihood, ErrorsInX):
+                slopes = estimate.gradient(X)
+                slopes = np.where(np.isfinite(slopes), slopes, 0.0)
+                p = likelihood.with_slopes(f, dict(zip(columns, slopes, strict=True)))
+            likelihood = likelihood.refined(p)
+            new, wide = likelihood.working(p)
+            usable = np.isfinite(new) & np.isfinite(wide) & (wide > 0)
+            if not usable.any():
+                break
+            middle = float(np.median(wide[usable]))
+            z = np.where(usable, new, f)
+            spread = np.where(usable, np.clip(wide, middle / WIDEST, middle * WIDEST), middle * WIDEST)
+        pilot = Gaussian(z, spread, likelihood.weights)
+        return replace(likelihood, pilot=pilot, pilot_loss=likelihood.loss(p) - pilot.loss(f))
+
+
+def _smooth(X: NDArray[np.float64], z: NDArray[np.float64], weight: NDArray[np.float64]) -> Surrogate:
+    """A polynomial through ``z``; where that says no more than noise would, a plane, or with few rows the mean."""
+    found = fit_surrogate(X, z, weight)
+    if found is not None:
+        return found
+    coordinates = Coordinates.of(X)
+    degrees = multi_indices(len(X), 1 if len(z) >= LINE_ROWS * (len(X) + 1) else 0)
+    A = design(coordinates.map(X), degrees)
+    return Surrogate(coordinates, degrees, solve(A, z, weight), False, 1.0, float(np.std(z)), False)
