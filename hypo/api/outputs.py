@@ -13,6 +13,7 @@ from hypo.result import Coverage, Efficiency, Result
 if TYPE_CHECKING:
     from hypo.data import Dataset
     from hypo.expression.expr import Expression
+    from hypo.scoring.posterior import Posterior
     from hypo.scoring.score import Hypothesis
     from hypo.search.engine import Outcome
     from hypo.search.problem import Problem, Settings
@@ -29,8 +30,6 @@ def make_result(
     best = None if outcome.best is None else in_target_unit(outcome.best, problem)
     if best is not None and best not in front:
         front = tuple(sorted((*front, best), key=lambda h: (h.complexity, -h.score)))
-    from hypo.scoring.posterior import make_posterior
-
     return Result(
         best=best,
         front=front,
@@ -42,11 +41,21 @@ def make_result(
         manifest=_manifest(problem, settings, dataset, columns),
         constants=tuple(constant_rows(h.expression, problem) for h in front),
         rules=tuple(RuleRow.of(report, dataset.target) for report in outcome.rules),
-        posterior=make_posterior(outcome.archive, problem.X, problem.columns, problem.likelihood, outcome.complete_to)
-        if outcome.archive
-        else None,
+        posterior=_posterior(outcome, problem, settings),
         data=dataset,
     )
+
+
+def _posterior(outcome: Outcome, problem: Problem, settings: Settings) -> Posterior | None:
+    """The posterior over the archive, of what keeps the hard rules."""
+    from hypo.scoring.posterior import make_posterior
+    from hypo.search.rulebook import Rulebook
+
+    if not outcome.archive or not settings.posterior:
+        return None
+    book = Rulebook(problem, settings.lam)
+    rows = problem.X, problem.columns, problem.likelihood
+    return make_posterior(outcome.archive, *rows, met=outcome.met, keeps=book.keeps_hard if book else None)
 
 
 def in_target_unit(h: Hypothesis, problem: Problem) -> Hypothesis:

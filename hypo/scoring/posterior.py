@@ -100,8 +100,8 @@ class Posterior:
     """Structures by falling weight, the weights adding up to 1, and what follows from them.
 
     ``variables``, ``operators`` and ``terms`` give the probability that the law holds each, a term being what is added up in
-    the law, without its coefficient and with ``c`` for every other number (``1`` for a number by itself); terms of the ``TERMS``
-    largest probabilities are listed. ``within`` is the number of structures with odds up to 20, ``covers`` says in a sentence
+    the law without its coefficient, with ``c`` for every other number (``1`` for a number by itself); the likeliest ``TERMS``
+    are listed. ``within`` is the number of structures with odds up to 20, ``covers`` says in a sentence
     what the weights are shares of. ``chain`` is what :class:`hypo.search.chain.ChainReport` says, None without a chain.
     """
 
@@ -303,8 +303,8 @@ def _covers(count: int, met: Met) -> str:
     out = f"The {'best one' if one else 'weights'} {shares} that the search met within {WITHIN:g} nats of the best"
     if met.every_to:
         out += (
-            f"; all {met.weighed} structures of up to {_nodes(met.every_to)}, every number fitted, were weighed: among them the "
-            "normaliser is exact"
+            f"; all {met.weighed} structures of up to {_nodes(met.every_to)}, every number fitted, were weighed: among "
+            "them the normaliser is exact"
         )
     if met.complete_to:
         out += f"; all formulas without fitted constants of up to {_nodes(met.complete_to)} were looked at"

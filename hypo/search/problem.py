@@ -84,7 +84,8 @@ class Settings:
     ``turns`` is how many they take at most. ``backend`` is one of ``BACKENDS``. ``scheduler`` says where scans are done: None
     or ``"threads"``, ``"processes"``, ``"local"`` (a Dask cluster on this machine) or the address of a Dask scheduler.
     ``shard`` (number from 1, of how many) is the part of the search to do. ``max_memory`` is in bytes
-    (:mod:`hypo.search.memory`).
+    (:mod:`hypo.search.memory`). Without ``posterior`` nothing is looked at for its sake (:mod:`hypo.search.surround`,
+    :mod:`hypo.search.chain`).
     """
 
     time_limit: float = 60.0
@@ -105,6 +106,7 @@ class Settings:
     proposers: tuple[str, ...] | None = None
     turns: int | None = None
     backend: str = NATIVE
+    posterior: bool = True
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for a manifest; ``workers`` and ``scheduler`` are left out, because they do not change the answer."""

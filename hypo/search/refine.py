@@ -152,6 +152,18 @@ class Refiner:
                     self._seen.add(key)
                     self._keep(self._fit_and_score(e))
 
+    def weighable(self, e: Expression) -> Hypothesis | None:
+        """``e`` as it stands, fitted and scored under the rules for the posterior: archived nowhere, counted in no tally."""
+        amount, hard = self.problem.violation(e)
+        if hard and amount > 0:
+            return None
+        h = self._fit(e)
+        return self.rules.charged(h) if h is not None and self.rules else h
+
+    def keep(self, h: Hypothesis) -> None:
+        """Archive ``h``, which was scored on all rows."""
+        self._keep(h)
+
     def _within_domain(self, e: Expression) -> Hypothesis | None:
         """The best of ``e`` with exact numbers near its constants: noise in fitted ones can put rows outside a domain."""
         if not 0 < len(e.free) <= FEW_CONSTANTS or self.clock.expired:
