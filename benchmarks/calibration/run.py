@@ -159,10 +159,13 @@ def parts(case: Case) -> Iterator[tuple[str, tuple[NDArray[np.float64], NDArray[
 
 
 def is_same(e: Expression, case: Case) -> bool:
-    """Whether ``e`` has the law's structure: with all its numbers free it meets the law, no more of them than the law has."""
+    """Whether ``e`` has the law's structure: it meets the law with exact numbers as they are, or with all numbers free, and has
+    no more free ones than the law has numbers."""
     if structure_key(e) == structure_key(case.law):
         return True
-    return is_law(e, case) and sum(c.name is None for c in e.constants) <= sum(c.name is None for c in case.law.constants)
+    numbers = sum(c.name is None for c in case.law.constants)
+    freed = replace(e, constants=tuple(replace(c, free=True) if c.name is None else c for c in e.constants))
+    return any(len(x.free) <= numbers and meets(x, case) for x in (e, freed))
 
 
 def law_nats(case: Case, settings: Settings = SETTINGS) -> float:
@@ -179,9 +182,13 @@ def is_law(e: Expression, case: Case) -> bool:
     """Whether the structure of ``e``, all its numbers fitted anew, meets the law without noise."""
     if structure_key(e) == structure_key(case.law):
         return True
-    numbers = tuple(replace(c, free=True) if c.name is None else c for c in e.constants)
+    return meets(replace(e, constants=tuple(replace(c, free=True) if c.name is None else c for c in e.constants)), case)
+
+
+def meets(e: Expression, case: Case) -> bool:
+    """Whether ``e``, its free constants fitted anew, meets the law without noise."""
     clean = Program.of(case.law, case.columns).value(case.X)
-    again = fit(replace(e, constants=numbers), case.X, case.columns, Gaussian(clean), starts=5, steps=500)
+    again = fit(e, case.X, case.columns, Gaussian(clean), starts=5, steps=500)
     error = Program.of(again, case.columns).value(case.X) - clean
     return bool(np.sqrt(np.mean(error**2)) < 1e-6 * np.sqrt(np.mean(clean**2)))
 

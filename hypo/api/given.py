@@ -41,13 +41,14 @@ def score(
     units: Mapping[str, str] | None = None,
     drop_missing: bool = False,
     start: Mapping[str, float] | str | None = None,
+    intervals: str = "laplace",
 ) -> Scored:
     """Score one formula by the score of :func:`fit`, with its free constants fitted.
 
     In a text, which may begin with the target's name and =, every name that is neither a column nor a constant of
     ``knowledge`` is a constant to fit; numbers stay as they are. ``start`` gives values of constants to begin the fit at,
-    ``{"a": 500, "b": 0.01}`` or ``"a=500, b=0.01"``; the fit tries others too. The other arguments are those of
-    :func:`fit`. A formula that breaks a rule of the knowledge is scored all the same, and its violations are named.
+    ``{"a": 500, "b": 0.01}`` or ``"a=500, b=0.01"``; the fit tries others too. ``intervals`` and the other arguments are those
+    of :func:`fit`. A formula that breaks a rule of the knowledge is scored all the same, and its violations are named.
 
     Raises:
         FormulaError: the text cannot be read.
@@ -61,7 +62,7 @@ def score(
     dataset, _ = as_dataset(
         data, target, features=features, sigma=sigma, weights=weights, drop_missing=drop_missing
     )
-    settings = as_settings(lam=lam)
+    settings = as_settings(lam=lam, intervals=intervals)
     problem = make_problem(dataset, as_knowledge(knowledge, dataset, units), settings)
     e = formula
     if isinstance(e, str):
@@ -86,7 +87,7 @@ def score(
             "correct the formula, leave out that row, or give a start"
         )
     h, verdicts = found
-    rows = constant_rows(h.expression, problem)
+    rows = constant_rows(h.expression, problem, intervals)
     shape = laplace(h.expression, problem.X, problem.columns, problem.likelihood)
     doubts = []
     if shape is not None and math.isfinite(shape.sigma):
