@@ -21,6 +21,11 @@ def test_steps() -> None:
     assert any(n.free and n.values[n.free[0]] == 2.0 for n in found)
 
 
+def test_every_operator_is_taken_away() -> None:
+    found = {str(n) for n in neighbours(parse("2*sin(x) + z", variables=["x", "z"]), OPERATORS)}
+    assert {str(simplify(parse(t, variables=["x", "z"]))) for t in ("2*x + z", "sin(x) + z", "2 + z", "2*sin(x)", "z")} <= found
+
+
 def test_without_fitted_constants_only_operators_change() -> None:
     e = parse("2*sin(x) + z", variables=["x", "z"])
     found = list(neighbours(e, OPERATORS, fit_constants=False))

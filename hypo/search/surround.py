@@ -1,7 +1,7 @@
 """What stands around a good formula: the hypotheses that a posterior must weigh beside it.
 
 A search keeps what wins; a posterior needs what comes close as well: the same form with an exact number fitted after all,
-with one constant more, or with another function in one place.
+with one constant more, with one part less, or with another function in one place.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from hypo.kernels import opcodes as oc
 
 def neighbours(e: Expression, allowed: Collection[str], fit_constants: bool = True) -> Iterator[Expression]:
     """Formulas one step from ``e``, simplified, each once, with constants to fit where they are new: exact numbers freed, one
-    and all; every subexpression times a constant and plus one; every operator exchanged for another of ``allowed``."""
+    and all; every operator taken away, one of its operands in its place; every subexpression times a constant and plus one;
+    every operator exchanged for another of ``allowed``."""
     seen = {_shape(e)}
     steps = chain(_freed(e), _widened(e, allowed)) if fit_constants else iter(())
-    for raw in chain(steps, _exchanged(e, allowed)):
+    for raw in chain(_narrowed(e), steps, _exchanged(e, allowed)):
         new = simplify(raw)
         key = _shape(new)
         if key not in seen:
@@ -45,6 +46,13 @@ def _freed(e: Expression) -> Iterator[Expression]:
 def _with_free(e: Expression, chosen: Collection[int]) -> Expression:
     constants = (replace(c, name=None, free=True) if i in chosen else c for i, c in enumerate(e.constants))
     return replace(e, constants=tuple(constants))
+
+
+def _narrowed(e: Expression) -> Iterator[Expression]:
+    for node, (op, _) in enumerate(e.code):
+        if op not in (oc.VAR, oc.CONST):
+            for part in e.subtree(node).children:
+                yield _replaced(e, node, part)
 
 
 def _widened(e: Expression, allowed: Collection[str]) -> Iterator[Expression]:
