@@ -199,7 +199,8 @@ def _natural(e: Expression, X: NDArray[np.float64], columns: Sequence[str]) -> N
     for value in (1.0, 0.5):
         start = e.with_values([value if c.free else c.value for c in e.constants])
         y = Program.of(start, columns).value(X)
-        size = float(np.sqrt(np.mean(y**2)))
+        with np.errstate(over="ignore", invalid="ignore"):
+            size = float(np.sqrt(np.mean(y**2)))
         if np.isfinite(size) and size > 0:
             shape = laplace(start, X, columns, Gaussian(y, np.full(X.shape[1], 0.1 * size)))
             if shape is not None:
