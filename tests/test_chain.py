@@ -168,7 +168,7 @@ def noisy() -> dict[str, np.ndarray]:
 
 
 def test_a_result_holds_what_the_chains_met(noisy) -> None:
-    one, two = (hypo.fit(noisy, "y", operators="+,*,exp", time_limit=30, workers=k) for k in (1, 2))
+    one, two = (hypo.fit(noisy, "y", operators="+,*,exp", time_limit=100, workers=k) for k in (1, 2))
     p = one.posterior
     assert p is not None and p.chain is not None and two.posterior == p
     assert p.chain["chains"] == 4 and 0 < p.chain["acceptance"] < 1
@@ -181,3 +181,18 @@ def test_a_result_holds_what_the_chains_met(noisy) -> None:
 def test_exact_answers_wait_for_no_chain(noisy) -> None:
     exact = hypo.fit({"x": noisy["x"], "y": 2 * noisy["x"]}, "y", time_limit=30, workers=1)
     assert exact.status == "exact" and "chain" not in exact.timing
+
+
+def test_structures_of_the_posterior_keep_hard_rules(noisy) -> None:
+    from hypo.api.inputs import as_dataset, as_knowledge
+    from hypo.search.problem import Settings, make_problem
+    from hypo.search.rulebook import Rulebook
+
+    known = {"rule": [{"kind": "monotone", "variable": "x", "direction": "decreasing", "hard": True}]}
+    result = hypo.fit(noisy, "y", operators="+,*,exp", knowledge=known, time_limit=4, workers=1)
+    free = hypo.fit(noisy, "y", operators="+,*,exp", time_limit=4, workers=1)
+    dataset, _ = as_dataset(noisy, "y")
+    book = Rulebook(make_problem(dataset, as_knowledge(known, dataset), Settings()), 10.0)
+    assert result.posterior is not None and free.posterior is not None
+    assert all(book.keeps_hard(s.expression) for s in result.posterior.structures)
+    assert not any(book.keeps_hard(s.expression) for s in free.posterior.structures[:1])

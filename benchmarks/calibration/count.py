@@ -9,7 +9,8 @@ simplification by sympy and relabelling of parameters. Here, by number of nodes 
 - *trees*: all trees; T(n) = T(n-1) + 5 Σ T(i) T(n-1-i), T(1) = 2;
 - *simplified*: forms of hypo's simplifier, numbers to fit drawn together, up to the order of commutative operands, of all trees
   of exactly n nodes. They are made from the forms of the smaller trees: a form stands for all trees that simplify to it;
-- *values*: those of them that differ at random points, whatever the order of their parameters;
+- *values*: those of them that differ at fixed points, whatever the order of their parameters, a power being that of the
+  base's absolute value, as there; *undefined*: those that have no finite values there;
 - *new*: those whose values no smaller tree has.
 
 - *families* (up to ``--families`` nodes): new ones that cannot be fitted exactly by another new or smaller one with as many
@@ -94,6 +95,18 @@ def _other_values(t: Tree) -> Tree:
     )
 
 
+def with_absolute_bases(t: Tree) -> Tree:
+    """``t`` with |u|**v in the place of u**v."""
+    stack: list[Tree] = []
+    for node in t:
+        n = oc.arity(node[0])
+        args = [stack.pop() for _ in range(n)][::-1]
+        if node[0] == oc.POW:
+            args[0] = (*args[0], (oc.ABS, None))
+        stack.append((*itertools.chain.from_iterable(args), node))
+    return stack[0]
+
+
 def signature(e: Expression) -> tuple[float, ...] | None:
     """Values at fixed points with fixed parameters, the least over the orders of parameters; None where undefined."""
     program = Program.of(e, ("x",))
@@ -145,24 +158,26 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=HERE / "results")
     options = parser.parse_args()
     options.results.mkdir(parents=True, exist_ok=True)
-    lines = ["| nodes | trees | simplified | values | new | families |", "|---|---|---|---|---|---|"]
+    lines = ["| nodes | trees | simplified | values | undefined | new | families |", "|---|---|---|---|---|---|---|"]
     seen: set[tuple[float, ...]] = set()
     known: list[Expression] = []
     rows = []
     begin = time.monotonic()
     for n, (count, found) in enumerate(zip(trees(options.nodes), forms(options.nodes), strict=True), 1):
-        values = {v: t for t in found.values() if (v := signature(formula(t))) is not None}
+        signed = [(signature(formula(with_absolute_bases(t))), t) for t in found.values()]
+        values = {v: t for v, t in signed if v is not None}
+        undefined = sum(v is None for v, _ in signed)
         new = [t for v, t in values.items() if v not in seen]
         seen |= set(values)
         own = families(new, known) if n <= options.families else None
-        rows.append({"nodes": n, "trees": count, "simplified": len(found), "values": len(values), "new": len(new),
-                     "families": own})
+        rows.append({"nodes": n, "trees": count, "simplified": len(found), "values": len(values), "undefined": undefined,
+                     "new": len(new), "families": own})
         shown = "" if own is None else own
-        lines.append(f"| {n} | {count} | {len(found)} | {len(values)} | {len(new)} | {shown} |")
+        lines.append(f"| {n} | {count} | {len(found)} | {len(values)} | {undefined} | {len(new)} | {shown} |")
         print(lines[-1], f"{time.monotonic() - begin:.0f} s", flush=True)
         (options.results / "count.json").write_text(json.dumps(rows, indent=1))
-    sums = [sum(r[name] for r in rows) for name in ("trees", "simplified", "values", "new")]
-    lines.append(f"| all | {sums[0]} | {sums[1]} | {sums[2]} | {sums[3]} | |")
+    sums = [sum(r[name] for r in rows) for name in ("trees", "simplified", "values", "undefined", "new")]
+    lines.append(f"| all | {sums[0]} | {sums[1]} | {sums[2]} | {sums[3]} | {sums[4]} | |")
     (options.results / "count.md").write_text("\n".join(lines) + f"\n\nPublished up to 10 nodes: {PUBLISHED}.\n")
     print("\n".join(lines))
 

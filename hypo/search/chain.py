@@ -12,7 +12,9 @@ First the chains walk ``PILOTS`` times some steps that count for nothing but wha
 proposed to the likely formulas known by then, with chances between equal ones and their weights. Then they walk ``STEPS``,
 up to ``ROUNDS`` times, until they agree. The last walk is reported.
 
-Budget: ``CHAINS``·(Σ ``PILOTS`` + ``ROUNDS``·``STEPS``) moves, and at most the seconds that :func:`budget` gives.
+Budget: ``CHAINS``·(Σ ``PILOTS`` + ``ROUNDS``·``STEPS``) moves, and formulas weighed so that their rows add up to ``WORK``:
+one or two seconds on an ordinary core, the same on every machine. The search leaves it the seconds that :func:`budget` gives,
+and those that it did not need itself.
 """
 
 from __future__ import annotations
@@ -39,8 +41,10 @@ if TYPE_CHECKING:
     from hypo.search.refine import Refiner
 
 CHAINS, PILOTS, STEPS, ROUNDS = 4, (200, 150, 150), 500, 4
-# Seconds at most, and as a share of the time limit.
+# Seconds that the search leaves at most, and as a share of the time limit.
 MOST_SECONDS, SHARE = 3.0, 0.15
+# Formulas weighed, times rows; but at least the second figure, and at most the third.
+WORK, FEWEST, MOST = 600_000, 300, 2000
 # Spellings of one size that are looked at for the structures that are all weighed.
 EVERY = 600
 # Formulas of the archive whose parts are the library; parts up to so many nodes; nodes beyond those of the best formula.
@@ -198,6 +202,7 @@ class Weigher:
         n = p.X.shape[1]
         self._refiner = refiner
         self._rows = np.ascontiguousarray(p.X[:, np.unique(np.linspace(0, n - 1, min(n, SAME_ROWS)).round().astype(np.int64))])
+        self.left = min(MOST, max(FEWEST, WORK // n))
         self._values: dict[tuple[int, int], list[NDArray[np.float64]]] = {}
         self.nats: dict[str, float] = {}
         self.found: dict[str, Hypothesis] = {}
@@ -223,6 +228,7 @@ class Weigher:
     def _weighed(self, k: str, t: Tree) -> float:
         if not admissible(t):
             return math.inf
+        self.left -= 1
         p = self._refiner.problem
         h = self._refiner.weighable(formula(t))
         s: Structure | None = None if h is None else weighed(h, p.X, p.columns, p.likelihood)
@@ -245,12 +251,13 @@ class Weigher:
 
 
 def budget(time_limit: float) -> float:
-    """Seconds that chains may take."""
+    """Seconds of the time limit that a search leaves to the chains."""
     return min(MOST_SECONDS, SHARE * time_limit)
 
 
 def explore(refiner: Refiner, seed: int, complete_to: int) -> Met:
-    """Weigh all small structures, then let chains walk; what is likely is archived. Ends where the refiner's clock does.
+    """Let chains walk, and weigh all small structures on the way; what is likely is archived. Ends where the refiner's clock
+    does.
 
     Nothing is done with more than ``MANY_ROWS`` rows, where evidences take too long.
     """
@@ -260,14 +267,17 @@ def explore(refiner: Refiner, seed: int, complete_to: int) -> Met:
     donors = [h.expression for h in refiner.archive.all()[:DONORS]]
     g = grammar(refiner, [tree(e) for e in donors])
     nats = Weigher(refiner)
-    expired = lambda: refiner.clock.expired  # noqa: E731
-    every_to, count = _small(g, nats, refiner.settings.fit_constants, expired)
+
+    def expired() -> bool:
+        return nats.left <= 0 or refiner.clock.expired
+
     rng = np.random.default_rng([seed, 3])
     at = _begin(g, nats, rng)
     for steps in PILOTS:
         at = walk(at, g, nats, steps, rng, expired).at
         g = replace(g, whole=_likely(nats))
-    found = None
+    every_to, count = _small(g, nats, refiner.settings.fit_constants, expired)
+    g, found = replace(g, whole=_likely(nats)), None
     for _ in range(ROUNDS):
         w = walk(at, g, nats, STEPS, rng, expired)
         at, g = w.at, replace(g, whole=_likely(nats))

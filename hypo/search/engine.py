@@ -19,7 +19,7 @@ from hypo.scoring.score import NATIVE, Hypothesis
 from hypo.search.archive import Archive
 from hypo.search.atoms import Atoms
 from hypo.search.beam import Beam
-from hypo.search.chain import MOST_SECONDS, budget, explore
+from hypo.search.chain import budget, explore
 from hypo.search.context import Context
 from hypo.search.evolve import Evolution
 from hypo.search.executor import Executor, opened
@@ -241,8 +241,8 @@ def _search(
                 if archive.best is not None and not is_exact(archive.best, problem):
                     mark = time.monotonic()
                     clock.deadline = mark + budget(settings.time_limit)
-                    # Of a search that ended early they may take more.
-                    clock.deadline = max(clock.deadline, min(mark + MOST_SECONDS, begin + settings.time_limit))
+                    # Of a search that ended early they may take more; their work has a bound of its own.
+                    clock.deadline = max(clock.deadline, begin + settings.time_limit)
                     met = explore(refiner, settings.seed, scanner.complete_to if scanner else 0)
                     timing["chain"] = time.monotonic() - mark
         except KeyboardInterrupt:

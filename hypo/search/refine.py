@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from hypo.search.rulebook import WORTH, Rulebook, RuleReport
 from hypo.search.scan import Clock
 from hypo.search.simpler import halved, relatives
 from hypo.search.snap import promise, rounded, snap
-from hypo.search.surround import neighbours
+from hypo.search.surround import neighbours, simpler
 
 # Hypotheses that snapping could not bring closer to the best than this many nats are archived as they are.
 SNAP_WITHIN = 2.0
@@ -140,11 +140,12 @@ class Refiner:
         best = self.archive.best
         if best is None or is_exact(best, self.problem):
             return
-        for h in self.archive.all()[:SURROUNDED]:
-            if h.score > best.score + SURROUND_WITHIN:
-                return
+        near = [h for h in self.archive.all()[:SURROUNDED] if h.score <= best.score + SURROUND_WITHIN]
+        allowed, fit_constants = self.problem.allowed, self.settings.fit_constants
+        # What is simpler comes first, around all of them: there is less of it.
+        for first, h in product((True, False), near):
             self.origin = h.origin
-            for e in neighbours(h.expression, self.problem.allowed, self.settings.fit_constants):
+            for e in simpler(h.expression) if first else neighbours(h.expression, allowed, fit_constants):
                 if self.clock.expired:
                     return
                 key = self._shape(e)
