@@ -105,6 +105,9 @@ _ABOUT_DATA = _options(
     click.option("--lambda", "lam", type=float, metavar="NUMBER", help="Weight of soft violations, in nats (default: 10)."),
     click.option("--drop-missing", is_flag=True, help="Leave out rows with missing cells."),
 )
+_INTERVALS = click.option(
+    "--intervals", metavar="laplace|profile", default="laplace", show_default=True, help="Intervals of constants."
+)
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output and nothing else.")
 
 
@@ -140,6 +143,8 @@ def cli() -> None:
 @click.option("--max-memory", metavar="SIZE", help="Memory that the search may take, such as 4GB.")
 @click.option("--scheduler", metavar="ADDRESS", help="Who does the large scans: threads, processes, local or tcp://host:8786.")
 @click.option("--shard", metavar="K/N", help="Do part K of N of the search, for hypo merge.")
+@_INTERVALS
+@click.option("--no-posterior", "posterior", flag_value=False, default=True, help="Do not weigh rival structures.")
 @click.option("--out", metavar="DIR", help="Folder for the result (default: hypo-out/NAME of the data).")
 @click.option("--plot", is_flag=True, help="Also write plot.png.")
 @_JSON
@@ -199,6 +204,7 @@ def merge(folders: tuple[str, ...], out: str, as_json: bool) -> int:
 @click.argument("data", metavar="DATA.csv")
 @_ABOUT_DATA
 @click.option("--start", multiple=True, metavar="A=NUMBER,…", help="Values of constants to begin the fit at.")
+@_INTERVALS
 @_JSON
 def score(formula: str, data: str, as_json: bool, start: tuple[str, ...], **options: Any) -> int:
     """Score FORMULA on DATA.csv, with the columns and the score of fit.

@@ -493,6 +493,9 @@ def _posterior(content: Mapping[str, Any], settings: Mapping[str, Any]) -> Poste
         operators=dict(summary["operators"]),
         within=summary["within_odds"]["structures"],
         covers=_entry(summary, "covers", str),
+        # Results of older versions have neither.
+        terms=dict(summary.get("terms", {})),
+        chain=summary.get("chain"),
     )
 
 

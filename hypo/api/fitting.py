@@ -54,6 +54,8 @@ def fit(
     x_sigma: XSigma = None,
     guesses: Sequence[str | Expression] | str | Expression | None = None,
     backend: str = "native",
+    posterior: bool = True,
+    intervals: str = "laplace",
     progress: ProgressLike = None,
     out: str | os.PathLike[str] | None = None,
 ) -> Result:
@@ -97,6 +99,10 @@ def fit(
             that breaks a hard rule of the knowledge is refused.
         backend: ``"native"``, ``"pysr"`` (PySR's search, in a process of its own; needs the extra ``pysr`` and Julia), or
             ``"all"`` (both at the same time, on one front). With PySR equal seeds need not give equal results.
+        posterior: weigh all likely structures at the end: one or two seconds, for which the search leaves up to 15 % of the
+            time limit and 3 s at most. Without it there are no intervals of predictions.
+        intervals: of the best formula's constants: ``"laplace"``, symmetric, or ``"profile"``, where the likelihood with all
+            others refitted has fallen so far; in both cases of 95 %.
         progress: True shows progress on standard error; or a function called with :class:`Progress` reports.
         out: folder for ``result.json`` and ``front.csv``; nothing is written by default.
 
@@ -133,6 +139,8 @@ def fit(
         likelihood=likelihood,
         dof=dof,
         log_likelihood=log_likelihood,
+        posterior=posterior,
+        intervals=intervals,
     )
     require(dataset, settings.likelihood)
     if background.template is not None and settings.backend != "native":

@@ -189,17 +189,23 @@ def as_settings(
     scheduler: str | None = None,
     max_memory: str | float | None = None,
     shard: str | Sequence[int] | None = None,
+    posterior: bool = True,
+    intervals: str = "laplace",
     likelihood: str | None = None,
     dof: float | None = None,
     log_likelihood: Callable[..., Any] | None = None,
 ) -> Settings:
     """Checked settings of the engine; raises InputError naming the wrong one."""
     from hypo.scoring.family import family_of
-    from hypo.search.problem import BACKENDS, Settings
+    from hypo.search.problem import BACKENDS, LAPLACE, PROFILE, Settings
 
     if backend not in BACKENDS:
         raise InputError(f"the backend must be {', '.join(BACKENDS[:-1])} or {BACKENDS[-1]}, got {backend!r}")
 
+    if intervals not in (LAPLACE, PROFILE):
+        raise InputError(f"intervals must be {LAPLACE} or {PROFILE}, got {intervals!r}")
+    if not isinstance(posterior, bool):
+        raise InputError(f"posterior must be True or False, got {posterior!r}")
     _need("time_limit", time_limit, Real, "a number of seconds above 0")
     _need("seed", seed, Integral, "a whole number, 0 or more")
     for name, value in (("max_complexity", max_complexity), ("workers", workers)):
@@ -229,6 +235,8 @@ def as_settings(
         max_memory=_bytes(max_memory),
         shard=_shard(shard),
         likelihood=family_of(likelihood, dof, log_likelihood),
+        posterior=posterior,
+        intervals=intervals,
         **{name: value for name, value in given.items() if value is not None},
     )
 

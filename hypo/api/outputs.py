@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from hypo.report.constants import ConstantRow, shown_constants, unit_text
+from hypo.report.constants import LEVEL, ConstantRow, shown_constants, unit_text
 from hypo.report.rules import RuleRow
 from hypo.result import Coverage, Efficiency, Result
 
 if TYPE_CHECKING:
     from hypo.data import Dataset
     from hypo.expression.expr import Expression
+    from hypo.scoring.posterior import Posterior
     from hypo.scoring.score import Hypothesis
     from hypo.search.engine import Outcome
     from hypo.search.problem import Problem, Settings
@@ -25,12 +27,12 @@ def make_result(
     outcome: Outcome, problem: Problem, settings: Settings, dataset: Dataset, columns: Sequence[str]
 ) -> Result:
     """The engine's outcome with constants, units and manifest."""
+    from hypo.search.problem import LAPLACE
+
     front = tuple(in_target_unit(h, problem) for h in outcome.front)
     best = None if outcome.best is None else in_target_unit(outcome.best, problem)
     if best is not None and best not in front:
         front = tuple(sorted((*front, best), key=lambda h: (h.complexity, -h.score)))
-    from hypo.scoring.posterior import make_posterior
-
     return Result(
         best=best,
         front=front,
@@ -40,13 +42,25 @@ def make_result(
         efficiency=Efficiency(outcome.outcome_share, outcome.diversity),
         timing={**outcome.timing, "workers": settings.workers},
         manifest=_manifest(problem, settings, dataset, columns),
-        constants=tuple(constant_rows(h.expression, problem) for h in front),
+        constants=tuple(
+            constant_rows(h.expression, problem, settings.intervals if h == best else LAPLACE) for h in front
+        ),
         rules=tuple(RuleRow.of(report, dataset.target) for report in outcome.rules),
-        posterior=make_posterior(outcome.archive, problem.X, problem.columns, problem.likelihood, outcome.complete_to)
-        if outcome.archive
-        else None,
+        posterior=_posterior(outcome, problem, settings),
         data=dataset,
     )
+
+
+def _posterior(outcome: Outcome, problem: Problem, settings: Settings) -> Posterior | None:
+    """The posterior over the archive, of what keeps the hard rules."""
+    from hypo.scoring.posterior import make_posterior
+    from hypo.search.rulebook import Rulebook
+
+    if not outcome.archive or not settings.posterior:
+        return None
+    book = Rulebook(problem, settings.lam)
+    rows = problem.X, problem.columns, problem.likelihood
+    return make_posterior(outcome.archive, *rows, met=outcome.met, keeps=book.keeps_hard if book else None)
 
 
 def in_target_unit(h: Hypothesis, problem: Problem) -> Hypothesis:
@@ -55,9 +69,13 @@ def in_target_unit(h: Hypothesis, problem: Problem) -> Hypothesis:
     return h if scale == 1.0 else replace(h, rmse=h.rmse / scale)
 
 
-def constant_rows(e: Expression, problem: Problem) -> tuple[ConstantRow, ...]:
-    """The constants of ``e`` with their intervals and units; the unit is None where none is known."""
+def constant_rows(e: Expression, problem: Problem, intervals: str = "laplace") -> tuple[ConstantRow, ...]:
+    """The constants of ``e`` with their intervals, of the kind ``intervals``, and units; the unit is None where none is known.
+
+    An interrupt leaves the intervals that Laplace's approximation gives.
+    """
     from hypo.scoring.laplace import laplace, sampled_sums
+    from hypo.search.problem import PROFILE
 
     k = problem.knowledge
     given = [
@@ -71,7 +89,15 @@ def constant_rows(e: Expression, problem: Problem) -> tuple[ConstantRow, ...]:
         rows = problem.X, problem.columns, problem.likelihood
         sums = sampled_sums(e, *rows)
         approximation = None if sums is None else laplace(e, *rows, sums)
-    return shown_constants(e, units, (*problem.columns, problem.target, *problem.constants), approximation)
+    profiled: dict[int, tuple[float | None, float | None]] = {}
+    if intervals == PROFILE and e.free:
+        from hypo.search.profile import profile_intervals
+
+        with suppress(KeyboardInterrupt):
+            found = profile_intervals(e, problem.X, problem.columns, problem.likelihood, LEVEL)
+            profiled = {i.leaf: (i.lower, i.upper) for i in found}
+    taken = (*problem.columns, problem.target, *problem.constants)
+    return shown_constants(e, units, taken, approximation, profiled)
 
 
 def _manifest(

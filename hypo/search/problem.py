@@ -30,6 +30,8 @@ from hypo.units import DIMENSIONLESS, Dimension, coherent_scales
 # Who searches: hypo's own proposers (NATIVE), PySR, or both at the same time.
 PYSR, ALL = "pysr", "all"
 BACKENDS = (NATIVE, PYSR, ALL)
+# How the intervals of constants are made.
+LAPLACE, PROFILE = "laplace", "profile"
 # Operators a formula may use, and those of them that the library enumerates, unless the user names operators.
 DEFAULT_OPERATORS: tuple[str, ...] = (
     "+",
@@ -89,7 +91,9 @@ class Settings:
     ``turns`` is how many they take at most. ``backend`` is one of ``BACKENDS``. ``scheduler`` says where scans are done: None
     or ``"threads"``, ``"processes"``, ``"local"`` (a Dask cluster on this machine) or the address of a Dask scheduler.
     ``shard`` (number from 1, of how many) is the part of the search to do. ``max_memory`` is in bytes
-    (:mod:`hypo.search.memory`). ``likelihood`` is the family of the target's distribution.
+    (:mod:`hypo.search.memory`). Without ``posterior`` nothing is looked at for its sake (:mod:`hypo.search.surround`,
+    :mod:`hypo.search.chain`). ``intervals`` of constants are by ``LAPLACE`` or ``PROFILE`` (:mod:`hypo.search.profile`).
+    ``likelihood`` is the family of the target's distribution.
     """
 
     time_limit: float = 60.0
@@ -111,6 +115,8 @@ class Settings:
     turns: int | None = None
     backend: str = NATIVE
     likelihood: Family = field(default_factory=Family)
+    posterior: bool = True
+    intervals: str = LAPLACE
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for a manifest; ``workers`` and ``scheduler`` are left out, because they do not change the answer."""

@@ -217,6 +217,10 @@ class Rulebook:
         self._count(h, found)
         return self._charged(h, found)
 
+    def charged(self, h: Hypothesis) -> Hypothesis | None:
+        """:meth:`applied` without the tally."""
+        return self._charged(h, self.amounts(h.expression))
+
     def _charged(self, h: Hypothesis, found: Values) -> Hypothesis | None:
         if any(rule.hard and a > 0 for rule, a in zip(self.rules, found, strict=True)):
             return None
