@@ -172,7 +172,8 @@ def _search(
                 schedule.add(pysr)
             template = problem.template
             if template is not None:
-                schedule.add(TemplateSearch(problem, settings, template, partial(_part, local=local, executor=executor)))
+                if settings.backend != PYSR:
+                    schedule.add(TemplateSearch(problem, settings, template, partial(_part, local=local, executor=executor)))
             else:
                 # Whatever happens next, there is an answer.
                 refiner.baselines()
