@@ -31,7 +31,7 @@ _SPELLED = {
 
 @dataclass(frozen=True)
 class Form:
-    """A template over the ``columns`` of a table. They go by the names ``x1``, ``x2``, … and the unknowns by ``f1``, ``f2``, …"""
+    """A template over the ``columns`` of a table. They go by ``x1``, ``x2``, … and the unknowns by ``f1``, ``f2``, …"""
 
     template: BoundTemplate
     columns: Sequence[str]
