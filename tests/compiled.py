@@ -1,11 +1,14 @@
-"""Which variants of the kernels a process uses: ``python compiled.py warm`` and ``python compiled.py fits`` print them as JSON."""
+"""Run as a script: compiles as after an installation, then fits, and prints the variants of kernels that only the fits used.
+
+What they use is loaded from numba's cache where it is there, so no compilation need be seen; a variant that warming does not
+know has not been loaded either.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
 from importlib import import_module
-from pathlib import Path
 from pkgutil import iter_modules
 
 import numpy as np
@@ -13,17 +16,17 @@ import numpy as np
 RNG = np.random.default_rng(0)
 
 
-def variants() -> dict[str, list[str]]:
-    """The signatures loaded or compiled in this process, by kernel."""
+def variants() -> set[tuple[str, str]]:
+    """The kernels and signatures loaded or compiled in this process so far."""
     import hypo.kernels
     from numba.core.dispatcher import Dispatcher
 
-    out = {}
+    out = set()
     for module in iter_modules(hypo.kernels.__path__):
         names = vars(import_module(f"hypo.kernels.{module.name}"))
         for name, kernel in names.items():
-            if isinstance(kernel, Dispatcher) and kernel.signatures:
-                out[f"{kernel.py_func.__module__}.{name}"] = sorted(map(str, kernel.signatures))
+            if isinstance(kernel, Dispatcher):
+                out |= {(f"{module.name}.{name}", str(signature)) for signature in kernel.signatures}
     return out
 
 
@@ -35,16 +38,10 @@ def as_warmed() -> None:
         compile_share(share)
 
 
-def fits(names: list[str]) -> None:
-    """Small searches that differ in what they are given."""
-    for name in names:
-        FITS[name]()
-
-
 def _fit(X, y, **arguments):
     import hypo
 
-    return hypo.fit(X, y, progress=False, **{"time_limit": 1.0, "workers": 1, **arguments})
+    return hypo.fit(X, y, progress=False, **{"time_limit": 0.5, "workers": 1, **arguments})
 
 
 def _table(n: int = 120, columns: int = 3):
@@ -130,9 +127,8 @@ FITS = {f.__name__[1:]: f for f in (
 )}
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-    if sys.argv[1] == "warm":
-        as_warmed()
-    else:
-        fits(sys.argv[2:] or list(FITS))
-    print(json.dumps(variants()))
+    as_warmed()
+    known = variants()
+    for name in sys.argv[1:] or FITS:
+        FITS[name]()
+    print(json.dumps([len(known), sorted(variants() - known)]))
