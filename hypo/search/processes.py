@@ -78,6 +78,10 @@ class Processes(Remote):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if kind is not None:
+            # Nobody waits for what is still being worked on.
+            for process in (getattr(self._pool, "_processes", None) or {}).values():
+                process.terminate()
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._placed.clear()
         self._folder.cleanup()
