@@ -18,8 +18,9 @@ RNG = np.random.default_rng(0)
 
 def variants() -> set[tuple[str, str]]:
     """The kernels and signatures loaded or compiled in this process so far."""
-    import hypo.kernels
     from numba.core.dispatcher import Dispatcher
+
+    import hypo.kernels
 
     out = set()
     for module in iter_modules(hypo.kernels.__path__):
@@ -121,10 +122,13 @@ def _scoring() -> None:
     hypo.score("x0*exp(-x1)", X, y)
 
 
-FITS = {f.__name__[1:]: f for f in (
-    _plain, _exact, _weights, _sigma, _units, _rules, _template, _guesses, _columns, _rows, _few, _threads, _operators, _numbers,
-    _scoring,
-)}
+FITS = {
+    f.__name__[1:]: f
+    for f in (
+        _plain, _exact, _weights, _sigma, _units, _rules, _template, _guesses, _columns, _rows, _few, _threads, _operators,
+        _numbers, _scoring,
+    )
+}
 
 if __name__ == "__main__":
     as_warmed()

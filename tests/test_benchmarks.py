@@ -280,8 +280,8 @@ def test_report_counts_each_setting(bench: SimpleNamespace, tmp_path: Path) -> N
 def test_problems_are_shared_out_and_judged_as_they_come(tmp_path: Path) -> None:
     """The whole script, in processes of its own: the functions that go to workers are found there."""
     out = tmp_path / "r.jsonl"
-    command = [sys.executable, str(BENCHMARKS / "srbench" / "run.py"), "--only", "feynman_I_12_1,feynman_I_12_5", "--rows", "60",
-               "--time-limit", "2", "--workers", "2", "--out", str(out)]
+    command = [sys.executable, str(BENCHMARKS / "srbench" / "run.py"), "--only", "feynman_I_12_1,feynman_I_12_5",
+               "--rows", "60", "--time-limit", "2", "--workers", "2", "--out", str(out)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
     rows = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
     assert {r["name"] for r in rows} == {"feynman_I_12_1", "feynman_I_12_5"}
