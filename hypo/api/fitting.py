@@ -143,11 +143,6 @@ def fit(
         intervals=intervals,
     )
     require(dataset, settings.likelihood)
-    if background.template is not None and settings.backend != "native":
-        raise InputError(
-            f"the template {background.template.form!r} is searched for by the native backend only; "
-            "leave out the backend, or the template"
-        )
     settings = replace(settings, guesses=(*settings.guesses, *background.guesses))
     from hypo.search.engine import search
     from hypo.search.guesses import read_guesses

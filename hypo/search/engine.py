@@ -178,8 +178,9 @@ def _search(
                 schedule.add(pysr)
             template = problem.template
             if template is not None:
-                solve = partial(_part, local=local, executor=executor)
-                schedule.add(TemplateSearch(problem.working, settings, template, solve))
+                if settings.backend != PYSR:
+                    solve = partial(_part, local=local, executor=executor)
+                    schedule.add(TemplateSearch(problem.working, settings, template, solve))
             else:
                 # Whatever happens next, there is an answer.
                 refiner.baselines()

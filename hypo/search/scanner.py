@@ -27,12 +27,15 @@ from hypo.search.quotient import quotients
 from hypo.search.race import SUM, Hit, race
 from hypo.search.seeds import group_library, leads, plain_library
 from hypo.search.separate import separate
+from hypo.search.stream import HEAD, stream
 from hypo.search.targets import Step, Target, links, peels
 from hypo.units import Dimension
 
 # Seconds that scans of n members take, by kind: c·n^COST_POWER. Logarithms and sweeps go together.
 COST_POWER = 0.95
 COSTS = {"sweep": 7e-4, "terms": 1.5e-3, "links": 2e-3, "peels": 4e-3}
+# Members whose pairs are all scanned; those beyond are streamed, at so many seconds each.
+SCANNED, STREAM_COST = 120_000, 3e-5
 # Members evaluated at once on the racing rows.
 PURE_BLOCK = 2000
 # Largest sets of rows in scans for many targets, under free dimensions, and of logarithms.
@@ -48,10 +51,12 @@ PEEL_MEMBERS, SWEEP_MEMBERS = 60, 16
 def _turns(sizes: Sequence[int]) -> list[tuple[float, int, tuple[str, ...]]]:
     """(Cost, library size, scans) of each turn, the cheap ones first; the smallest library is scanned in one turn."""
     turns = [(COSTS["links"] * sizes[0] ** COST_POWER, sizes[0], ("logs", "sweep", "links"))]
-    for size in sizes[1:]:
+    for size in (n for n in sizes[1:] if n <= SCANNED):
         scale = size**COST_POWER
         turns += [(COSTS[kind] * scale, size, (*(("logs",) if kind == "sweep" else ()), kind)) for kind in COSTS]
-    return sorted(turns, key=lambda t: t[0])
+    turns.sort(key=lambda t: t[0])
+    # What is only streamed comes last: it scans least for what its enumeration takes.
+    return turns + [(max(STREAM_COST * n, turns[-1][0]), n, ("stream",)) for n in sizes if n > SCANNED]
 
 
 class Scanner:
@@ -175,6 +180,9 @@ class Scanner:
         _, size, kinds = self._queue.pop(0)
         known = turn.done
         smallest = size == self.settings.library_sizes[0]
+        if kinds == ("stream",):
+            yield from self._stream(size, turn)
+            return
         if self.plain.count < size and not self._exhausted:
             yield from self._grow(size)
         if known or not self.settings.fit_constants or (turn.done and not smallest):
@@ -210,6 +218,19 @@ class Scanner:
             self._queue = [turn for turn in self._queue if turn[1] <= size]
         if self.pure:
             yield from self._pure(before)
+
+    def _stream(self, size: int, turn: Turn) -> Iterator[Expression]:
+        """Let the plain library grow on, and scan what is new without all its pairs. The certificate stays as it was."""
+        if turn.done or self._exhausted or not self.settings.fit_constants:
+            return
+        first, tested = self.plain.count, self.plain.tested
+        self.report(f"{self.name}, enumeration of {size} members")
+        self.plain.grow(size, max_cost=self._max_cost, deadline=self.clock.deadline)
+        self.clock.scored += self.plain.tested - tested
+        self._denoise()
+        head = View(self.plain, self.ctx.X, HEAD, self._max_cost)
+        self.report(f"{self.name}, {self.plain.count - first} more members")
+        yield from built(stream(self.ctx, self.plain, first, self.plain.count, head, self._starts, KEEP), self.ctx, turn)
 
     def _quotients(self, view: View, groups: bool) -> Iterator[Expression]:
         for start in [t for t in self._led() if not t.dimension][:3] if groups else self._starts[:1]:
