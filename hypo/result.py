@@ -21,7 +21,7 @@ from hypo.errors import DataError, HypoError, InputError
 from hypo.report import tables
 from hypo.report.constants import ConstantRow, undetermined
 from hypo.report.predictions import new_columns
-from hypo.report.rules import RuleRow, over_tight, rules_table
+from hypo.report.rules import RuleRow, over_tight, pruned_note, rules_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -328,6 +328,7 @@ class Result:
             *([] if self.posterior is None else [tables.rivals_sentence(self.posterior)]),
             tables.coverage_sentence(asdict(self.coverage), self.target in self.settings["units"]),
             *self._doubts(),
+            *filter(None, [pruned_note(self.rules)]),
             *over_tight(self.rules, self.target),
             *(tables.sentence(note) for note in notes if note),
         ]

@@ -25,6 +25,8 @@ FACTORS = (0.25, 4.0)
 class _Identity(Rule):
     """``f(moved x) == image(f(x))`` at the points of the domain, to within ``tolerance`` (1e-6) of the size of f."""
 
+    total = True
+
     @abstractmethod
     def moved(self, law: Law) -> Mapping[str, Expression]:
         """What stands in the place of each variable."""

@@ -19,6 +19,7 @@ from hypo.knowledge.template import BoundTemplate
 from hypo.scoring.complexity import named_unit_costs, spelled_unit_cost
 from hypo.scoring.likelihood import Gaussian
 from hypo.scoring.score import NATIVE, Scorer
+from hypo.search.reach import Reach
 from hypo.search.structure import Sight
 from hypo.units import DIMENSIONLESS, Dimension, coherent_scales
 
@@ -125,7 +126,7 @@ class Problem:
 
     ``X`` (n_var, n_row) and ``y`` are in one coherent system: the user's own numbers where their units are coherent,
     else SI; ``scales[name]`` is the factor that took a column (or the target) there. ``dimensions`` is empty when no units
-    are known; columns without a unit then count as pure numbers.
+    are known; columns without a unit then count as pure numbers. ``reach`` is where hard rules want a value, as far as stated.
     """
 
     X: NDArray[np.float64]
@@ -142,6 +143,7 @@ class Problem:
     enumerated: tuple[str, ...]
     max_complexity: int
     unit_note: str = ""
+    reach: Reach | None = None
 
     @property
     def has_units(self) -> bool:
@@ -311,4 +313,5 @@ def make_problem(dataset: Dataset, knowledge: Knowledge | None, settings: Settin
         unit_note="formulas are in SI units, because the columns' units do not belong to one system"
         if converted
         else "",
+        reach=Reach.of(dataset.names, k.ranges, k.rules, scales),
     )

@@ -49,6 +49,7 @@ class RuleReport:
 
     Of ``tried`` formulas it pruned (if hard) or penalised ``broken``. ``without`` is the best formula that this rule alone kept
     from being the answer, by ``gain`` nats (None where there is no answer); None when the rule did not change the answer.
+    ``pruned`` subexpressions were not enumerated because a hard rule wants a value all over the stated ranges.
     """
 
     rule: Rule
@@ -57,6 +58,7 @@ class RuleReport:
     broken: int
     without: Hypothesis | None
     gain: float | None
+    pruned: int = 0
 
 
 class _TimeIsUp(Exception):
@@ -318,5 +320,8 @@ class Rulebook:
                 # The answer itself may break a soft rule: it is the answer all the same.
                 rival = rival if gain > 0 and not self._same(best.expression, rival.expression) else None
             verdict = verdicts[k] if verdicts else None
-            out.append(RuleReport(rule, verdict, tally.tried, tally.broken, rival, gain if rival is not None else None))
+            reach = self._problem.reach
+            pruned = int(reach.pruned[0]) if reach is not None and rule.hard and rule.total else 0
+            gain = gain if rival is not None else None
+            out.append(RuleReport(rule, verdict, tally.tried, tally.broken, rival, gain, pruned))
         return tuple(out)
