@@ -87,9 +87,17 @@ class Library:
 
     def holding(self, seeds: Sequence[Seed], *, max_cost: int = 10**6, deadline: float = float("inf")) -> Library:
         """A library of the distinct ones of ``seeds`` and nothing else, over the same columns and rows."""
-        out = Library(seeds, (), self.columns, dimension_layout=(self._bits, self._fields), seed=self._seed)
+        out = self.over(seeds, ())
         out.grow(len(seeds) + 1, max_cost=max_cost, deadline=deadline)
         return out
+
+    def over(self, seeds: Sequence[Seed], operators: Sequence[str] | None = None) -> Library:
+        """An empty library like this one over other seeds, with the same rules, and its operators unless told otherwise."""
+        own = [r.name for r in (*self._unary, *self._binary)] if operators is None else operators
+        return Library(
+            seeds, own, self.columns, forbid=self._forbid, dimension_layout=(self._bits, self._fields), seed=self._seed,
+            reach=self._reach,
+        )
 
     def member(self, k: int) -> Seed:
         """Member ``k`` as a seed of another library."""
