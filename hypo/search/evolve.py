@@ -27,6 +27,7 @@ from hypo.search.guesses import read_guesses
 from hypo.search.library import Library
 from hypo.search.problem import TRANSCENDENTAL, Settings
 from hypo.search.proposer import Turn
+from hypo.search.rule_fitness import RuleFitness
 
 # Rows that generations are fitted on, nodes of a program, and evaluations spent on its constants in one generation.
 ROWS, WIDTH, EVALUATIONS = 256, 48, 8
@@ -104,6 +105,10 @@ class Programs:
         n = self.length[k]
         return self.op[k, :n].tobytes() + self.arg[k, :n].tobytes()
 
+    def name(self, k: int) -> bytes:
+        """What is one for programs that hardly differ in their fitted values either."""
+        return self.key(k) + f"{self.rss[k]:.3g}".encode()
+
 
 class Evolution:
     """The proposer that breeds formulas; its population lives on from turn to turn."""
@@ -114,6 +119,7 @@ class Evolution:
         p = ctx.problem
         self.ctx, self.library = ctx, library
         self.scorer = p.scorer(settings)
+        self.rules = RuleFitness(p, settings.lam)
         self.free = settings.fit_constants
         self.linear = self.free and p.allows("+", "*")
         self.named_anyhow = settings.operators is not None or p.knowledge.operators is not None
@@ -174,7 +180,7 @@ class Evolution:
 
     def _settle_island(self, k: int, island: slice, candidates: Programs) -> None:
         """The best of the candidates, no two with the same values, become the island's individuals, the best first."""
-        score = self._price(candidates, k)
+        score = self.rules.charged(self._price(candidates, k), candidates.name, lambda i: self._formula(candidates, i))
         order = np.argsort(score, kind="stable")
         order = order[np.isfinite(score[order])]
         _, first = np.unique(np.round(np.log(candidates.rss[order] + 1e-300) / APART), return_index=True)
