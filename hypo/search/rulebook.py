@@ -39,6 +39,9 @@ UNDEFINED, FAR = -10.0, 1e12
 WORTH = 5.0
 # Constants are fitted under the rules if there are no more of them; steps of such a fit.
 MOST_FITTED, STEPS = 6, 15
+# Before that, a step of each constant as a share of itself, and the share of what is missing that steps of the full size of all
+# must promise: constants can be far off, but where they hardly matter to what is broken no values will mend it.
+TRIAL, REACHABLE = 0.1, 0.02
 # Steps beyond the edge of what a hard rule allows, as shares of the way there.
 BEYOND = (0.0, 1e-9, 1e-6, 1e-4, 1e-2)
 
@@ -255,6 +258,8 @@ class Rulebook:
         start = parameters.start
         if not 0 < len(start) <= MOST_FITTED:
             return None
+        if clock is not None and clock.expired:
+            return None
         size = np.where(start != 0, np.abs(start), 1.0)
         hard = np.array([rule.hard for rule in self.rules])
         weight = np.array([rule.weight for rule in self.rules])
@@ -282,6 +287,8 @@ class Rulebook:
         constraints = [{"type": "ineq", "fun": lambda u: figures(u)[1][hard]}] if hard.any() else ()
         u0 = start / size
         try:
+            if hard.any() and not self._within_reach(u0, lambda u: figures(u)[1][hard]):
+                return None
             found = minimize(objective, u0, method="SLSQP", constraints=constraints, options={"maxiter": STEPS, "ftol": 1e-4})
         except _TimeIsUp:
             return None
@@ -295,6 +302,17 @@ class Rulebook:
             if best is not None or not hard.any():
                 break
         return best
+
+    @staticmethod
+    def _within_reach(u0: Values, margins: Callable[[Values], Values]) -> bool:
+        """Whether other constants may make all margins >= 0: to first order these change with them."""
+        here = margins(u0)
+        change = np.zeros_like(here)
+        for k in range(len(u0)):
+            u = u0.copy()
+            u[k] *= 1.0 + TRIAL
+            change += np.abs(margins(u) - here) / TRIAL
+        return bool(np.all((here >= 0) | (change >= REACHABLE * np.abs(here))))
 
     def _misfit(self, e: Expression) -> float:
         """The misfit of the rows that proposers see, as if all were like them; ``FAR`` where undefined."""

@@ -28,6 +28,7 @@ from hypo.search.quotient import quotients
 from hypo.search.race import SUM, Hit, race
 from hypo.search.seeds import group_library, leads, plain_library
 from hypo.search.separate import separate
+from hypo.search.symmetry import powers_of_rules
 from hypo.search.targets import Step, Target, links, peels
 from hypo.units import Dimension
 
@@ -130,7 +131,8 @@ class Scanner:
         """The smaller search left when variables that enter as pure powers are divided out, or None."""
         if not self.settings.fit_constants or not {"*", "/"} <= self.ctx.problem.allowed:
             return None
-        found = separate(self.ctx.X, self.ctx.y)
+        p = self.ctx.problem
+        found = separate(self.ctx.X, self.ctx.y, powers_of_rules(p.columns, p.knowledge.rules) if self.pure else None)
         if found is None:
             return None
         factors = [
