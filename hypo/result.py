@@ -21,7 +21,7 @@ from hypo.errors import DataError, HypoError, InputError
 from hypo.report import tables
 from hypo.report.constants import ConstantRow, undetermined
 from hypo.report.predictions import new_columns
-from hypo.report.rules import RuleRow, over_tight, rules_table
+from hypo.report.rules import RuleRow, over_tight, pruned_note, rules_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -368,6 +368,7 @@ class Result:
             tables.coverage_sentence(asdict(self.coverage), self.target in self.settings["units"]),
             *([tables.STAND_IN] if words or self.settings.get("censored") or self.settings.get("x_sigma") else []),
             *self._doubts(),
+            *filter(None, [pruned_note(self.rules)]),
             *over_tight(self.rules, self.target),
             *(tables.sentence(note) for note in notes if note),
         ]

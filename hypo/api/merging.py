@@ -135,7 +135,9 @@ def _rules(each: Sequence[Sequence[RuleRow]], finders: Sequence[RuleRow]) -> tup
     out = []
     for k, row in enumerate(finders):
         same = [rows[k] for rows in each if len(rows) == len(finders)]
-        out.append(replace(row, tried=sum(r.tried for r in same), broken=sum(r.broken for r in same)))
+        # Every shard enumerates the whole library.
+        pruned = max((r.pruned for r in same), default=0)
+        out.append(replace(row, tried=sum(r.tried for r in same), broken=sum(r.broken for r in same), pruned=pruned))
     return tuple(out)
 
 

@@ -295,7 +295,8 @@ def _proposers(
     out: list[Proposer] = [Guesses(problem, settings)]
     smaller = scanner.reduced()
     if wanted(scanner.name):
-        out += [*([smaller] if smaller else []), Screened(ctx, settings, report), scanner]
+        orbits = scanner.orbits()
+        out += [*([orbits] if orbits else []), *([smaller] if smaller else []), Screened(ctx, settings, report), scanner]
     reduction = Reduction(ctx, settings, report)
     library = plain_library(ctx, settings, range(len(problem.columns)))
     others: list[Proposer] = [

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,7 @@ from hypo.search.library import Library
 from hypo.search.problem import TRANSCENDENTAL, Settings
 from hypo.search.programs import WIDTH, Programs
 from hypo.search.proposer import Turn
+from hypo.search.rule_fitness import KNOWN, RuleFitness
 from hypo.search.scan import Deadline
 
 # Rows that generations are fitted on.
@@ -59,6 +60,7 @@ class Evolution:
         p = ctx.problem
         self.ctx, self.library = ctx, library
         self.scorer = p.scorer(settings)
+        self.rules = RuleFitness(p, settings.lam)
         self.free = settings.fit_constants
         self.linear = self.free and p.allows("+", "*")
         self.named_anyhow = settings.operators is not None or p.knowledge.operators is not None
@@ -88,6 +90,7 @@ class Evolution:
             stays = [(island, seeds.pop(), generations) for island in self.islands]
             found = list(whole(self.ctx.executor).map(live, stays, self.world, Deadline(turn.clock.deadline)))
             self.islands = [island for island, _ in found]
+            self._charge()
             turn.clock.scored += sum(fitted for _, fitted in found)
             lived += generations
             if min(np.min(island.elite.rss) for island in self.islands) < EXACT * self.total:
@@ -96,6 +99,13 @@ class Evolution:
                 break
             self._migrate()
         yield from self._best(turn)
+
+    def _charge(self) -> None:
+        """The best of each island pay for the rules they break, until they are looked at next."""
+        for island in self.islands:
+            best = island.individuals
+            names = [best.name(k) for k in range(min(KNOWN, island.alive))]
+            island.charge(self.rules.costs(names, partial(self._formula, best)), self.world)
 
     def _migrate(self) -> None:
         """The best of each island go to the next one."""

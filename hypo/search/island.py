@@ -49,7 +49,8 @@ class World(NamedTuple):
 @dataclass
 class Island:
     """Individuals of at most ``size`` nodes with their scores, the best first, dead ones with infinite scores; ``elite`` holds
-    the best ever seen of each size, ``since`` counts generations since the last ``record``."""
+    the best ever seen of each size, ``since`` counts generations since the last ``record``. ``charges`` are nats that
+    individuals pay beside their price, by name."""
 
     size: int
     individuals: Programs = field(default_factory=lambda: Programs.empty(ISLAND))
@@ -57,6 +58,7 @@ class Island:
     elite: Programs = field(default_factory=lambda: Programs.empty(2 * WIDTH))
     record: float = np.inf
     since: int = 0
+    charges: dict[bytes, float] = field(default_factory=dict)
 
     @property
     def alive(self) -> int:
@@ -71,8 +73,27 @@ class Island:
 
     def settle(self, newcomers: Programs, world: World) -> None:
         """The best of the living and the newcomers, no two with the same values, become the individuals."""
-        candidates = Programs.joined([self.individuals.part(0, self.alive), newcomers])
+        self._keep(Programs.joined([self.individuals.part(0, self.alive), newcomers]), world)
+        if self.score[0] < self.record - 0.01 * WEIGHT:
+            self.record, self.since = self.score[0], 0
+        else:
+            self.since += 1
+        if self.since > STANDSTILL:
+            self.score[:] = np.inf
+            self.record, self.since = np.inf, 0
+
+    def charge(self, charges: dict[bytes, float], world: World) -> None:
+        """Individuals pay ``charges`` and no others; the record is one of those that pay."""
+        if charges or self.charges:
+            self.charges = charges
+            self._keep(self.individuals.part(0, self.alive), world)
+            self.record = max(self.record, self.score[0])
+
+    def _keep(self, candidates: Programs, world: World) -> None:
+        """The best of the candidates become the individuals."""
         score = self.price(candidates, world)
+        if self.charges:
+            score += [self.charges.get(candidates.name(k), 0.0) for k in range(len(candidates))]
         order = np.argsort(score, kind="stable")
         order = order[np.isfinite(score[order])]
         _, first = np.unique(np.round(np.log(candidates.rss[order] + 1e-300) / APART), return_index=True)
@@ -81,13 +102,6 @@ class Island:
         self.score[:] = np.inf
         self.individuals.put(slice(0, n), candidates.take(order))
         self.score[:n] = score[order]
-        if self.score[0] < self.record - 0.01 * WEIGHT:
-            self.record, self.since = self.score[0], 0
-        else:
-            self.since += 1
-        if self.since > STANDSTILL:
-            self.score[:] = np.inf
-            self.record, self.since = np.inf, 0
 
     def receive(self, migrants: Programs, world: World) -> None:
         """Migrants take the places of the last, where it is crowded and nothing has come of it lately."""

@@ -24,6 +24,7 @@ from hypo.scoring.likelihoods import RowLikelihood
 from hypo.scoring.score import NATIVE, Scorer
 from hypo.search.observed import likelihood_of
 from hypo.search.pilot import with_pilot
+from hypo.search.reach import Reach
 from hypo.search.structure import Sight
 from hypo.units import DIMENSIONLESS, Dimension, coherent_scales
 
@@ -139,6 +140,7 @@ class Problem:
     ``X`` (n_var, n_row) and ``y`` are in one coherent system: the user's own numbers where their units are coherent,
     else SI; ``scales[name]`` is the factor that took a column (or the target) there. ``dimensions`` is empty when no units
     are known; columns without a unit then count as pure numbers. ``offset`` is as in :class:`~hypo.scoring.score.Scorer`.
+    ``reach`` is where hard rules want a value, as far as stated.
     """
 
     X: NDArray[np.float64]
@@ -156,6 +158,7 @@ class Problem:
     max_complexity: int
     unit_note: str = ""
     offset: float = 0.0
+    reach: Reach | None = None
 
     @property
     def has_units(self) -> bool:
@@ -346,6 +349,7 @@ def make_problem(dataset: Dataset, knowledge: Knowledge | None, settings: Settin
         unit_note="formulas are in SI units, because the columns' units do not belong to one system"
         if converted
         else "",
+        reach=Reach.of(dataset.names, k.ranges, k.rules, scales),
     )
 
 

@@ -68,6 +68,10 @@ class Programs:
         n = self.length[k]
         return self.op[k, :n].tobytes() + self.arg[k, :n].tobytes()
 
+    def name(self, k: int) -> bytes:
+        """What is one for programs that hardly differ in their fitted values either."""
+        return self.key(k) + f"{self.rss[k]:.3g}".encode()
+
     def terms(self) -> NDArray[np.int64]:
         """Terms (n,) of sums: a tidied one ends with the + that join them."""
         position = self.length[:, None] - 1 - np.arange(MAX_TERMS - 1)
