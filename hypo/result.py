@@ -7,7 +7,8 @@ import io
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
     from hypo.data import Dataset
     from hypo.expression.expr import Expression
+    from hypo.scoring.bounds import Bound
     from hypo.scoring.posterior import Posterior
     from hypo.scoring.predictive import Prediction
     from hypo.scoring.score import Hypothesis
@@ -189,14 +191,68 @@ class Result:
             raise InputError("intervals average over all structures of the posterior: leave out the index")
         if not 0.0 < level < 1.0:
             raise InputError(f"the probability of an interval must be between 0 and 1, got {level!r}")
-        if self.posterior is None:
-            raise InputError("this result has no posterior (too few rows, or an older version): there are no intervals")
-        structures = self.posterior.top(AVERAGED)
+        structures = self._weighed("intervals").top(AVERAGED)
         needed = tuple(dict.fromkeys(name for s in structures for name in s.expression.variables))
         scales = self.settings["scales"]
         X = self._columns(data, needed) * np.array([scales.get(name, 1.0) for name in needed])
         found = predictive(structures, np.ascontiguousarray(X.T), needed, level)
         return found.scaled(1.0 / float(scales.get(self.target, 1.0)))
+
+    def bound(self, event: str, data: Any, *, delta: float = 0.05, prior: float | None = None) -> Bound:
+        """An upper bound on the chance of an event in new rows, over all plausible structures (:mod:`hypo.scoring.bounds`).
+
+        Args:
+            event: statement on the target, such as ``"y > 5"``, ``"2 < y <= 3*x"`` or ``"y < 1 or y > 4"``, in the units of the
+                user's table.
+            data: new rows, as for :meth:`predict`.
+            delta: probability, over the data, that the true chance is above the bound somewhere.
+            prior: least prior probability that the law's structure is assumed to have; by default that its code is at most 10
+                nats longer than that of the likeliest structure.
+
+        Returns:
+            the bound, the structure that attains it and the chance under the averaged posterior (n_row,); sentences on the
+            guarantee and what it assumes.
+
+        Raises:
+            FormulaError: the event cannot be read.
+            InputError: a number is out of range, there is no posterior, or the search covered so little that the bound would
+                say nothing.
+            DataError: a column is missing.
+        """
+        from hypo.report.bounds import bound_remarks, require_coverage
+        from hypo.scoring.bounds import assumed, bound, plausible, reaches
+        from hypo.scoring.events import parse_event
+        from hypo.scoring.prior import Prior
+
+        self._found()
+        for name, value in (("delta", delta), ("prior", 1.0 if prior is None else prior)):
+            if isinstance(value, bool) or not isinstance(value, Real) or not 0.0 < value <= 1.0:
+                raise InputError(f"{name} must be a probability above 0 and at most 1, got {value!r}")
+        structures = self._weighed("bounds").structures
+        scales, record = self.settings["scales"], self.manifest.get("prior")
+        # Named constants of formulas in other units than the table's would be wrong beside the user's numbers.
+        named = {} if any(v != 1.0 for v in scales.values()) else self.settings["constants"]
+        asked = parse_event(event, variables=self.features, target=self.target, constants=named)
+        known = None if record is None else Prior.read(record)
+        level = assumed(structures, float(delta), known, None if prior is None else float(prior))
+        if level is None:
+            raise InputError("this result does not say how likely structures are beforehand (an older version): give a prior")
+        inside = plausible(structures, level, known)
+        complete_to = self.coverage.complete_to
+        require_coverage(inside, complete_to, exact=self.status == "exact")
+        needed = tuple(dict.fromkeys((*(n for s in structures for n in s.expression.variables), *asked.variables)))
+        X = np.ascontiguousarray(self._columns(data, needed).T)
+        factors = np.array([scales.get(name, 1.0) for name in needed])[:, None]
+        regions = asked.regions(X, needed, float(scales.get(self.target, 1.0)))
+        found = bound(structures, level, regions, np.ascontiguousarray(X * factors), needed, str(asked), known)
+        remarks = bound_remarks(inside, len(structures), level, reaches(structures, level), complete_to)
+        return replace(found, remarks=remarks)
+
+    def _weighed(self, what: str) -> Posterior:
+        """The posterior; raises InputError where there is none."""
+        if self.posterior is None:
+            raise InputError(f"this result has no posterior (too few rows, or an older version): there are no {what}")
+        return self.posterior
 
     def _columns(self, data: Any, needed: Sequence[str]) -> NDArray[np.float64]:
         """The columns ``needed`` of ``data``, shape (n_row, len(needed))."""

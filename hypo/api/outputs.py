@@ -13,6 +13,8 @@ from hypo.result import Coverage, Efficiency, Result
 if TYPE_CHECKING:
     from hypo.data import Dataset
     from hypo.expression.expr import Expression
+    from hypo.scoring.posterior import Posterior
+    from hypo.scoring.prior import Prior
     from hypo.scoring.score import Hypothesis
     from hypo.search.engine import Outcome
     from hypo.search.problem import Problem, Settings
@@ -31,6 +33,12 @@ def make_result(
         front = tuple(sorted((*front, best), key=lambda h: (h.complexity, -h.score)))
     from hypo.scoring.posterior import make_posterior
 
+    posterior = None
+    if outcome.archive:
+        posterior = make_posterior(outcome.archive, problem.X, problem.columns, problem.likelihood, outcome.complete_to)
+    manifest = _manifest(problem, settings, dataset, columns)
+    if posterior is not None:
+        manifest["prior"] = make_prior(posterior, problem, settings).as_dict()
     return Result(
         best=best,
         front=front,
@@ -39,14 +47,40 @@ def make_result(
         coverage=Coverage(outcome.complete_to, outcome.scored, outcome.distinct),
         efficiency=Efficiency(outcome.outcome_share, outcome.diversity),
         timing={**outcome.timing, "workers": settings.workers},
-        manifest=_manifest(problem, settings, dataset, columns),
+        manifest=manifest,
         constants=tuple(constant_rows(h.expression, problem) for h in front),
         rules=tuple(RuleRow.of(report, dataset.target) for report in outcome.rules),
-        posterior=make_posterior(outcome.archive, problem.X, problem.columns, problem.likelihood, outcome.complete_to)
-        if outcome.archive
-        else None,
+        posterior=posterior,
         data=dataset,
     )
+
+
+def make_prior(posterior: Posterior, problem: Problem, settings: Settings) -> Prior:
+    """The prior of the problem's formulas, with the code lengths of the structures of ``posterior``."""
+    import numpy as np
+
+    from hypo.expression.ops import BY_NAME
+    from hypo.scoring.complexity import code_length, fitted_cost
+    from hypo.scoring.prior import NUMBERS, Prior
+
+    scorer = problem.scorer(settings)
+    priors = problem.knowledge.priors
+
+    def total(arity: int) -> float:
+        each = (n for n in sorted(problem.allowed) if BY_NAME[n].arity == arity)
+        return sum(priors.get(n, 1.0) * scorer.symbols ** (1.0 - scorer.weights.get(n, 1.0)) for n in each)
+
+    lengths = {}
+    for s in posterior.structures:
+        e = s.expression
+        # Fitted constants cost nothing beyond their node here: the evidence has charged for them.
+        without = code_length(e, np.zeros(len(e.constants)), scorer.symbols, scorer.weights)
+        without -= sum(fitted_cost(e.constants[i].value, 0.0) for i in e.free)
+        without += scorer.extra_cost(e) if scorer.extra_cost is not None else 0.0
+        lengths[str(e)] = without + settings.lam * problem.violation(e)[0]
+    # π is a leaf of every grammar.
+    leaves = len(problem.columns) + len(problem.constants) + 1 + NUMBERS
+    return Prior(scorer.symbols, float(leaves), total(1), total(2), problem.max_complexity, lengths)
 
 
 def in_target_unit(h: Hypothesis, problem: Problem) -> Hypothesis:

@@ -27,7 +27,8 @@ from hypo.cli.shared import (
     terminating_as_interrupt,
     uninterrupted,
 )
-from hypo.errors import HypoError, InputError
+from hypo.cli.uncertainty import bound, write
+from hypo.errors import HypoError
 
 if TYPE_CHECKING:
     from hypo.result import Result
@@ -81,6 +82,7 @@ def cli() -> None:
     hypo predict DIR NEW.csv                   use the law found
     hypo show DIR                              show a result again
     hypo check K.toml DATA.csv --target y      look over a knowledge file
+    hypo bound DIR NEW.csv --event "y > 5"     the chance of an event, in the worst case
 
     Exit codes: 0 found, 2 wrong use or input, 3 nothing acceptable found, 130 interrupted.
     """
@@ -205,7 +207,7 @@ def predict(folder: str, data: str, out: str | None, interval: float | None) -> 
 
     from hypo.data import read_table
     from hypo.report.predictions import predictions_csv
-    from hypo.result import Result, write_text
+    from hypo.result import Result
 
     result = Result.load(folder)
     table = read_table(data)
@@ -216,14 +218,7 @@ def predict(folder: str, data: str, out: str | None, interval: float | None) -> 
         found = result._predictive(table, None, interval)
         values = found.mean
         columns = {f"{result.target}_{name}": getattr(found, name) for name in ("mean", "std", "lower", "upper")}
-    text = predictions_csv(table, columns)
-    if out is None:
-        sys.stdout.write(text)
-    else:
-        try:
-            write_text(Path(out), text)
-        except OSError as error:
-            raise InputError(f"cannot write to {out}: {error.strerror or error}") from error
+    write(predictions_csv(table, columns), out)
     if interval is not None:
         apart = int(np.count_nonzero(found.parts.structure > found.parts.noise))
         if apart:
@@ -311,3 +306,6 @@ def _show(result: Result) -> None:
         say("")
     for line in result.remarks():
         say(line)
+
+
+cli.add_command(bound)

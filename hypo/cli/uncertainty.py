@@ -1,0 +1,57 @@
+"""Commands on how sure a law is: ``bound``, ``suggest`` and ``audit``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hypo.cli.shared import FOUND, JSON, note
+from hypo.errors import InputError
+
+
+@click.command()
+@click.argument("folder", metavar="DIR")
+@click.argument("data", metavar="NEW.csv")
+@click.option("--event", required=True, metavar='"y > 5"', help="Statement on the target, in the units of the table.")
+@click.option("--delta", type=float, default=0.05, show_default=True, metavar="P", help="Chance that the bound is broken.")
+@click.option("--prior", type=float, metavar="P", help="Least prior probability of the law (default: from code lengths).")
+@click.option("--out", metavar="FILE", help="Write there instead of standard output.")
+@JSON
+def bound(folder: str, data: str, event: str, delta: float, prior: float | None, out: str | None, as_json: bool) -> int:
+    """Bound the chance of an event for the rows of NEW.csv, in the worst case over all plausible laws.
+
+    The output has all columns of NEW.csv, then event_bound, event_chance (averaged over the posterior) and event_formula (the
+    law that attains the bound); what is guaranteed and assumed is said on standard error.
+    """
+    from hypo.data import read_table
+    from hypo.report.predictions import predictions_csv
+    from hypo.result import Result
+
+    result = Result.load(folder)
+    table = read_table(data)
+    found = result.bound(event, table, delta=delta, prior=prior)
+    if as_json:
+        write(json.dumps(found.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n", out)
+        return FOUND
+    columns: dict[str, Any] = {"event_bound": found.upper, "event_chance": found.average, "event_formula": found.formulas()}
+    write(predictions_csv(table, columns), out)
+    for line in found.remarks:
+        note(line)
+    return FOUND
+
+
+def write(text: str, out: str | None) -> None:
+    """To the file ``out``, or to standard output; raises InputError where the file cannot be written."""
+    from hypo.result_file import write_text
+
+    if out is None:
+        sys.stdout.write(text)
+        return
+    try:
+        write_text(Path(out), text)
+    except OSError as error:
+        raise InputError(f"cannot write to {out}: {error.strerror or error}") from error
