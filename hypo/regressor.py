@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from hypo.knowledge import Knowledge
 
 MOST_REPEATED_ROWS = 1_000_000
-CRITERIA = ("score", "accuracy")
 LARGEST_SEED = 2**31 - 1
 
 
@@ -42,7 +41,10 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         scheduler: who does the large scans, as in :func:`hypo.fit`.
         max_memory: bytes, or a size such as ``"4 GB"``, that the process may take.
         backend: ``"native"``, ``"pysr"`` or ``"all"``, as in :func:`hypo.fit`.
-        model_selection: ``"score"`` predicts by the formula of least score, ``"accuracy"`` of least misfit.
+        model_selection: ``"score"`` predicts by the formula of least score, ``"posterior"`` by the likeliest structure,
+            ``"accuracy"`` by that of least misfit, ``"validation"`` by that of least loss on rows held out, as in
+            :func:`hypo.fit`.
+        validation_fraction: share of the rows that validation holds out, default 0.2; see also ``folds`` of :meth:`fit`.
         progress: show progress on standard error.
 
     Attributes:
@@ -74,6 +76,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         guesses: Sequence[str] | None = None,
         backend: str = "native",
         model_selection: str = "score",
+        validation_fraction: float | None = None,
         progress: bool = False,
     ) -> None:
         self.operators = operators
@@ -92,6 +95,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         self.guesses = guesses
         self.backend = backend
         self.model_selection = model_selection
+        self.validation_fraction = validation_fraction
         self.progress = progress
 
     def fit(
@@ -103,6 +107,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         X_units: Sequence[str] | Mapping[str, str] | None = None,
         y_units: str | None = None,
         variable_names: Sequence[str] | None = None,
+        folds: ArrayLike | None = None,
     ) -> SymbolicRegressor:
         """Search for the law behind ``y``.
 
@@ -112,6 +117,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
             sample_weight: (n_row,), ≥ 0; rows of weight 0 are left out.
             X_units: unit texts, one per column or by name.
             y_units: unit text of y.
+            folds: (n_row,), rows to hold out or the number of each row's fold, for ``model_selection="validation"``.
             variable_names: names of the columns in formulas; default: those of a DataFrame, else x0, x1, ….
 
         Raises:
@@ -119,19 +125,18 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         """
         from hypo.api import fit
 
-        if self.model_selection not in CRITERIA:
-            expected = " or ".join(CRITERIA)
-            raise InputError(f"model_selection must be {expected}, got {self.model_selection!r}")
         rows, values = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
         weights = None
         if sample_weight is not None:
             weights = _check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
             kept = weights > 0
             rows, values, weights = rows[kept], values[kept], weights[kept]
+            folds = None if folds is None else np.asarray(folds)[kept]
             if np.all(weights == np.round(weights)) and weights.sum() <= MOST_REPEATED_ROWS:
                 # scikit-learn means counts by whole numbers; hypo's own weights are relative.
                 times = weights.astype(int)
                 rows, values, weights = np.repeat(rows, times, axis=0), np.repeat(values, times), None
+                folds = None if folds is None else np.repeat(folds, times)
         names = self._names(variable_names)
         self.result_: Result = fit(
             (rows, values),
@@ -151,6 +156,9 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
             max_memory=self.max_memory,
             guesses=self.guesses,
             backend=self.backend,
+            model_selection=self.model_selection,
+            validation_fraction=self.validation_fraction,
+            folds=folds,
             progress=self.progress,
         )
         if self.result_.best is None:
@@ -202,10 +210,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         """Position in the front of the chosen formula."""
         if index is not None:
             return index
-        front = self.result_.front
-        if self.model_selection == "accuracy":
-            return min(range(len(front)), key=lambda i: front[i].misfit)
-        return front.index(self.result_._found())
+        return self.result_.front.index(self.result_._found())
 
     # --- settings -----------------------------------------------------------------------------------
 

@@ -76,9 +76,9 @@ class Efficiency:
 class Result:
     """What :func:`hypo.fit` returns, and what ``result.json`` holds.
 
-    ``front`` has rising complexity and falling score; ``best`` is its member of least score, None when
-    nothing was found. ``status`` is ``exact``, ``complete``, ``time_limit``, ``interrupted`` or
-    ``nothing_found``, and ``message`` says the same in a sentence. ``manifest["settings"]`` names the
+    ``front`` has rising complexity and falling score; ``best`` is its member of least score, or what another
+    ``model_selection`` chose, None when nothing was found. ``status`` is ``exact``, ``complete``, ``time_limit``,
+    ``interrupted`` or ``nothing_found``, and ``message`` says the same in a sentence. ``manifest["settings"]`` names the
     target, the columns with their units, and the factors (``scales``) from the user's numbers to the
     numbers in the formulas. ``rules`` says of each rule of the knowledge how ``best`` fares and what it did to others.
     ``posterior`` weighs all structures that the search kept; None where the rows are too few for it, and in results of
@@ -383,6 +383,17 @@ class Result:
         covariance = np.array(own.covariance)
         return undetermined(names, covariance, correlated(covariance)) if len(names) == len(covariance) else []
 
+    def _chosen(self) -> list[str]:
+        """How the formula was chosen where it was not by its score, in a sentence."""
+        by = self.settings.get("model_selection", "score")
+        if self.best is None or by == "score":
+            return []
+        least = min(self.front, key=lambda h: h.score)
+        note = self.manifest.get("selection", {}).get("note")
+        other = "" if least == self.best else f"; the score prefers {least.expression.pretty()}"
+        words = {"posterior": "the likeliest structure", "accuracy": "the least misfit on the front"}
+        return [tables.sentence((note or f"chosen as {words.get(by, by)}") + other)]
+
     def remarks(self) -> list[str]:
         """How the search ended, what it covered, and notes on data and units, one sentence each."""
         notes = [self.settings.get("unit_note", ""), *self.settings.get("notes", ())]
@@ -390,6 +401,7 @@ class Result:
             tables.sentence(self.message),
             *([] if self.posterior is None else [tables.rivals_sentence(self.posterior)]),
             tables.coverage_sentence(asdict(self.coverage), self.target in self.settings["units"]),
+            *self._chosen(),
             *self._doubts(),
             *over_tight(self.rules, self.target),
             *(tables.sentence(note) for note in notes if note),

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from hypo.api.inputs import as_dataset, as_knowledge, as_settings
+from hypo.api.inputs import as_dataset, as_folds, as_knowledge, as_settings
 from hypo.api.outputs import make_result
 from hypo.errors import InputError
 from hypo.result import Result, check_folder
@@ -45,6 +45,9 @@ def fit(
     drop_missing: bool = False,
     guesses: Sequence[str | Expression] | str | Expression | None = None,
     backend: str = "native",
+    model_selection: str = "score",
+    validation_fraction: float | None = None,
+    folds: ArrayLike | None = None,
     progress: ProgressLike = None,
     out: str | os.PathLike[str] | None = None,
 ) -> Result:
@@ -75,6 +78,12 @@ def fit(
             that breaks a hard rule of the knowledge is refused.
         backend: ``"native"``, ``"pysr"`` (PySR's search, in a process of its own; needs the extra ``pysr`` and Julia), or
             ``"all"`` (both at the same time, on one front). With PySR equal seeds need not give equal results.
+        model_selection: which formula is ``best``: ``"score"``, ``"posterior"`` (the structure with the largest posterior
+            weight), ``"accuracy"`` (the least misfit on the front), or ``"validation"`` (the least loss on rows that are held
+            out before the search; then all is fitted to all rows, :mod:`hypo.search.validation`).
+        validation_fraction: share of the rows to hold out at random, default 0.2.
+        folds: (n_row,): a mask of the rows to hold out, or the number of each row's fold. Each fold is held out of a search of
+            its own, which has its share of the time limit.
         progress: True shows progress on standard error; or a function called with :class:`Progress` reports.
         out: folder for ``result.json`` and ``front.csv``; nothing is written by default.
 
@@ -111,6 +120,7 @@ def fit(
             f"the template {background.template.form!r} is searched for by the native backend only; "
             "leave out the backend, or the template"
         )
+    held_out = as_folds(dataset, model_selection, validation_fraction, folds, settings)
     settings = replace(settings, guesses=(*settings.guesses, *background.guesses))
     from hypo.search.engine import search
     from hypo.search.guesses import read_guesses
@@ -121,9 +131,15 @@ def fit(
     problem = make_problem(dataset, background, settings)
     settings = within(problem, settings)
     read_guesses(problem, settings)
+    details: dict[str, Any] = {}
     with shown:
-        outcome = search(problem, settings, report)
-    result = make_result(outcome, problem, settings, dataset, columns)
+        if held_out:
+            from hypo.search.validation import validated
+
+            outcome, details = validated(dataset, background, settings, held_out, report)
+        else:
+            outcome = search(problem, settings, report)
+    result = make_result(outcome, problem, settings, dataset, columns, model_selection, details)
     if out is not None:
         result.save(out)
     return result

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,19 +24,31 @@ PYSR_PACKAGES = ("juliacall", "pysr")  # and those it may where PySR took part
 
 
 def make_result(
-    outcome: Outcome, problem: Problem, settings: Settings, dataset: Dataset, columns: Sequence[str]
+    outcome: Outcome,
+    problem: Problem,
+    settings: Settings,
+    dataset: Dataset,
+    columns: Sequence[str],
+    by: str = "score",
+    details: Mapping[str, Any] | None = None,
 ) -> Result:
-    """The engine's outcome with constants, units and manifest."""
-    front = tuple(in_target_unit(h, problem) for h in outcome.front)
-    best = None if outcome.best is None else in_target_unit(outcome.best, problem)
-    if best is not None and best not in front:
-        front = tuple(sorted((*front, best), key=lambda h: (h.complexity, -h.score)))
+    """The engine's outcome with constants, units and manifest; ``best`` is chosen ``by`` a criterion of
+    :mod:`hypo.search.choosing`, ``details`` are of a choice that was made already."""
     from hypo.scoring.posterior import make_posterior
+    from hypo.search.choosing import chosen
 
     posterior = None
     if outcome.archive:
         posterior = make_posterior(outcome.archive, problem.X, problem.columns, problem.likelihood, outcome.complete_to)
+    outcome = chosen(by, outcome, posterior, problem, settings)
+    front = tuple(in_target_unit(h, problem) for h in outcome.front)
+    best = None if outcome.best is None else in_target_unit(outcome.best, problem)
+    if best is not None and best not in front:
+        front = tuple(sorted((*front, best), key=lambda h: (h.complexity, -h.score)))
     manifest = _manifest(problem, settings, dataset, columns)
+    manifest["settings"]["model_selection"] = by
+    if details:
+        manifest["selection"] = dict(details)
     if posterior is not None:
         manifest["prior"] = make_prior(posterior, problem, settings).as_dict()
     return Result(

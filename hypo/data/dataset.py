@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,6 +53,17 @@ class Dataset:
     def n_row(self) -> int:
         """Number of observations."""
         return len(self.y)
+
+    def rows(self, chosen: NDArray[np.bool_]) -> Dataset:
+        """The data set with the rows of the mask (n_row,) alone; ``sha256`` stays that of all."""
+        return replace(
+            self,
+            X=self.X[chosen],
+            y=self.y[chosen],
+            sigma=None if self.sigma is None else self.sigma[chosen],
+            weights=None if self.weights is None else self.weights[chosen],
+            row_numbers=None if self.row_numbers is None else self.row_numbers[chosen],
+        )
 
     def rows_in_words(self, rows: Sequence[int], most: int = 5) -> str:
         """How the user finds the rows (numbers from 0): ``lines 12, 40 and 41``, ``rows 3 and 5 (from 0)``."""
