@@ -288,6 +288,13 @@ def _need(name: str, value: Any, kind: type, words: str) -> None:
         raise InputError(f"{name} must be {words}, got {value!r}")
 
 
+def whole_number(name: str, value: Any, least: int) -> None:
+    """Raises InputError unless ``value`` is a whole number, ``least`` or more."""
+    _need(name, value, Integral, f"a whole number, {least} or more")
+    if value < least:
+        raise InputError(f"{name} must be a whole number, {least} or more, got {value}")
+
+
 def operator_names(operators: Sequence[str] | str) -> tuple[str, ...]:
     """Names of the operator table for what a user wrote, such as ``"+, ^, ln"``; raises InputError."""
     listed = operators.replace(",", " ").split() if isinstance(operators, str) else list(operators)

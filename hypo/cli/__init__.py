@@ -27,7 +27,7 @@ from hypo.cli.shared import (
     terminating_as_interrupt,
     uninterrupted,
 )
-from hypo.cli.uncertainty import bound, write
+from hypo.cli.uncertainty import audit, bound, write
 from hypo.errors import HypoError
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ def cli() -> None:
     hypo predict DIR NEW.csv                   use the law found
     hypo show DIR                              show a result again
     hypo check K.toml DATA.csv --target y      look over a knowledge file
+    hypo audit DATA.csv --target y             how often the same law comes back
     hypo bound DIR NEW.csv --event "y > 5"     the chance of an event, in the worst case
 
     Exit codes: 0 found, 2 wrong use or input, 3 nothing acceptable found, 130 interrupted.
@@ -313,4 +314,5 @@ def _show(result: Result) -> None:
         say(line)
 
 
-cli.add_command(bound)
+for command in (audit, bound):
+    cli.add_command(command)

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from hypo.cli.shared import FOUND, JSON, note
+from hypo.cli.shared import ABOUT_DATA, FOUND, INTERRUPTED, JSON, NOTHING_FOUND, note, terminating_as_interrupt
 from hypo.errors import InputError
 
 
@@ -42,6 +42,42 @@ def bound(folder: str, data: str, event: str, delta: float, prior: float | None,
     for line in found.remarks:
         note(line)
     return FOUND
+
+
+@click.command()
+@click.argument("data", metavar="DATA.csv")
+@ABOUT_DATA
+@click.option("--seeds", type=int, default=10, show_default=True, metavar="N", help="Fits with different seeds.")
+@click.option("--bootstrap", type=int, default=50, show_default=True, metavar="N", help="Fits to resampled rows.")
+@click.option("--time-limit", type=float, default=10.0, show_default=True, metavar="SECONDS", help="Longest fit.")
+@click.option("--turns", type=int, metavar="N", help="Most turns of a fit, for an audit that is the same on every machine.")
+@click.option("--total-time", type=float, metavar="SECONDS", help="End after that with the fits that are done.")
+@click.option("--seed", type=int, default=0, show_default=True, help="First seed.")
+@click.option("--operators", metavar='"+,-,*,…"', help="Operators a formula may use.")
+@click.option("--max-complexity", type=int, metavar="N", help="Most nodes of a formula.")
+@click.option("--workers", type=int, metavar="N", help="Fits at the same time (default: one per core).")
+@click.option(
+    "--scheduler", metavar="ADDRESS", default="processes", show_default=True,
+    help="Who does the fits: processes, threads (one after the other), local or tcp://host:8786.",
+)
+@click.option("--out", metavar="FILE", help="Also write the audit there, as JSON.")
+@JSON
+@click.option("--quiet", is_flag=True, help="No progress.")
+def audit(data: str, out: str | None, as_json: bool, quiet: bool, **options: Any) -> int:
+    """Fit DATA.csv again and again, and count how often each structure comes back.
+
+    Ctrl-C or --total-time end it with the fits that are done.
+    """
+    from hypo import api
+
+    with terminating_as_interrupt():
+        found = api.audit(data, progress=not quiet, **options)
+    if out is not None:
+        write(found.to_json(), out)
+    sys.stdout.write(found.to_json() if as_json else f"{found}\n")
+    if found.interrupted:
+        return INTERRUPTED
+    return FOUND if found.groups else NOTHING_FOUND
 
 
 def write(text: str, out: str | None) -> None:
