@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from numbers import Real
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from hypo.data import Dataset
     from hypo.expression.expr import Expression
+    from hypo.report.suggestions import Suggestions
     from hypo.scoring.bounds import Bound
     from hypo.scoring.posterior import Posterior
     from hypo.scoring.predictive import Prediction
@@ -49,6 +50,8 @@ FRONT_FILE = "front.csv"
 PLOT_FILE = "plot.png"
 # Predictions average over the structures that have this share of the posterior.
 AVERAGED = 0.99
+# Suggestions look at so many structures at least, or a law that is nearly certain would have no rivals to be held against.
+RIVALS = 5
 
 
 @dataclass(frozen=True)
@@ -247,6 +250,54 @@ class Result:
         found = bound(structures, level, regions, np.ascontiguousarray(X * factors), needed, str(asked), known)
         remarks = bound_remarks(inside, len(structures), level, reaches(structures, level), complete_to)
         return replace(found, remarks=remarks)
+
+    def suggest(self, domain: Mapping[str, Sequence[float]] | None = None, n: int = 5) -> Suggestions:
+        """``n`` rows to measure next: where the plausible hypotheses disagree most per unit of noise
+        (:mod:`hypo.scoring.design`).
+
+        Args:
+            domain: lower and upper end of columns by name, ``{"x": (0, 10)}``, in the units of the user's table. By default,
+                and for columns that are left out, the range of the data with a quarter of it on either side, not across 0.
+            n: how many; each is chosen given those before it.
+
+        Raises:
+            InputError: the domain names no column or is empty, there is no posterior, or the hypotheses are undefined there.
+        """
+        from hypo.report.suggestions import Suggestions, domain_of, suggestion_remarks
+        from hypo.scoring.design import suggest
+
+        self._found()
+        if isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
+            raise InputError(f"the number of suggestions must be a whole number, 1 or more, got {n!r}")
+        posterior = self._weighed("suggestions")
+        share = sum(s.weight for s in posterior.structures[:RIVALS])
+        structures = posterior.top(max(AVERAGED, share - 1e-12))
+        box = domain_of(domain, self.features, self.settings.get("ranges", {}))
+        used = tuple(name for name in self.features if any(name in s.expression.variables for s in structures))
+        if not used:
+            raise InputError("the likely formulas use no column, so that no measurement tells them apart; search longer")
+        scales = self.settings["scales"]
+        factors = np.array([scales.get(name, 1.0) for name in used])
+        low, high = (np.array([box[name][k] for name in used]) * factors for k in (0, 1))
+        found = suggest(structures, used, low, high, int(n))
+        if found is None:
+            raise InputError("the likely formulas are undefined all over the domain; choose another")
+        points = np.tile([0.5 * (low + high) for low, high in box.values()], (int(n), 1))
+        for name, values in zip(used, (found.points / factors).T, strict=True):
+            points[:, self.features.index(name)] = np.clip(values, *box[name])
+        unit = float(scales.get(self.target, 1.0))
+        unused = [name for name in self.features if name not in used]
+        return Suggestions(
+            columns=self.features,
+            points=points,
+            mean=found.mean / unit,
+            disagreement=found.disagreement / unit,
+            noise=found.noise / unit,
+            information=found.information,
+            target=self.target,
+            domain=box,
+            remarks=suggestion_remarks(found.information, unused, structures[0].weight > AVERAGED),
+        )
 
     def _weighed(self, what: str) -> Posterior:
         """The posterior; raises InputError where there is none."""

@@ -61,6 +61,7 @@ def test_help(cli: Cli) -> None:
         "predict",
         "score",
         "show",
+        "suggest",
     ]
     assert cli() == (0, out, "")
 

@@ -143,6 +143,7 @@ def _manifest(
             "columns": list(columns),
             "units": {n: knowledge.units[n].text for n in names if n in knowledge.units},
             "scales": {n: float(problem.scales.get(n, 1.0)) for n in names},
+            "ranges": {n: [float(v.min()), float(v.max())] for n, v in zip(dataset.names, dataset.X.T, strict=True)},
             "unit_note": problem.unit_note,
             "constants": {n: float(v) for n, v in problem.constants.items()},
             "knowledge": knowledge.as_dict(),

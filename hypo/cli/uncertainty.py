@@ -45,6 +45,29 @@ def bound(folder: str, data: str, event: str, delta: float, prior: float | None,
 
 
 @click.command()
+@click.argument("folder", metavar="DIR")
+@click.option(
+    "--domain", "domains", multiple=True, metavar="COLUMN=LOW:HIGH",
+    help="Where to measure, in the units of the table (default: the data's range, widened); for each column.",
+)
+@click.option("--count", type=int, default=5, show_default=True, metavar="N", help="How many measurements.")
+@click.option("--out", metavar="FILE", help="Also write them there, as a table.")
+@JSON
+def suggest(folder: str, domains: tuple[str, ...], count: int, out: str | None, as_json: bool) -> int:
+    """Suggest what to measure next: where the likely laws of DIR disagree most per unit of noise."""
+    from hypo.report.suggestions import read_domain
+    from hypo.result import Result
+
+    found = Result.load(folder).suggest(read_domain(domains), count)
+    if out is not None:
+        write(found.csv(), out)
+    sys.stdout.write(
+        json.dumps(found.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n" if as_json else f"{found}\n"
+    )
+    return FOUND
+
+
+@click.command()
 @click.argument("data", metavar="DATA.csv")
 @ABOUT_DATA
 @click.option("--seeds", type=int, default=10, show_default=True, metavar="N", help="Fits with different seeds.")
