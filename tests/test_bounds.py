@@ -56,7 +56,7 @@ def test_events_against_counting(parts: list[str], words: list[str]) -> None:
     text = "y > 0 and (" + " ".join(f"{w} ({p})" for p, w in zip(parts, ["", *words], strict=False))
     values = np.arange(-6, 12) / 2.0
     asked = parse_event(text + ")", variables=["x", "z"], target="y")
-    found = asked.regions(X, ["x", "z"]).probability(lambda t: np.mean(values[:, None] <= t, axis=0), (4,))
+    found = asked.regions(X, ["x", "z"]).probability(lambda t: np.mean(values[:, None] <= t, axis=0), (4,), discrete=True)
 
     def python(y: float, x: float, z: float) -> bool:
         comparisons = [y > 2, 1 <= y < x, y < z, not y <= 1.5, x > 1.5, y == 2, y != z + 2, 2 * x >= y > 0.5]
@@ -101,7 +101,7 @@ def test_chances_are_those_of_the_noise() -> None:
 
 def test_points_count_for_discrete_targets() -> None:
     asked = parse_event("y = 2 or y > 4", variables=["x"], target="y").regions(X[:1], ["x"])
-    found = asked.probability(lambda t: poisson.cdf(t, 3.0), (4,))
+    found = asked.probability(lambda t: poisson.cdf(t, 3.0), (4,), discrete=True)
     assert found == pytest.approx(poisson.pmf(2, 3.0) + poisson.sf(4, 3.0))
 
 

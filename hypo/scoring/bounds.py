@@ -26,7 +26,7 @@ P(E | h, x) is the mean over draws of constants and noise, as in :mod:`hypo.scor
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -40,6 +40,8 @@ from hypo.scoring.prior import Prior
 
 # Nats by which the truth's code may be longer than that of the likeliest structure, if nothing is said of its prior.
 SLACK = 10.0
+# Draws of one structure, as a share of those of a prediction; the average is over structures with so much of the weight.
+SHARE, AVERAGED = 0.5, 0.9999
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,9 @@ def event_probability(
     s: Structure, regions: Regions, X: NDArray[np.float64], columns: Sequence[str], seed: int = 0
 ) -> NDArray[np.float64]:
     """P(E | s, x) for each of the rows ``X`` (n_var, n_row); NaN where the formula is undefined for half its draws or more."""
-    draws = _draws(replace(s, weight=1.0), np.random.default_rng(seed))
+    # Without constants and with known noise all draws are one.
+    several = bool(s.constants) or math.isfinite(s.dof)
+    draws = _draws(replace(s, weight=SHARE if several else 1e-9), np.random.default_rng(seed))
     n = X.shape[1]
     out = np.empty(n)
     for first in range(0, n, BLOCK):
@@ -157,7 +161,7 @@ def event_probability(
         weight = draws.weight[:, None] * known
         total = weight.sum(axis=0)
         with np.errstate(invalid="ignore", divide="ignore"):
-            out[rows] = np.where(total > 0.5, np.sum(weight * chance, axis=0) / total, np.nan)
+            out[rows] = np.where(2 * total > draws.weight.sum(), np.sum(weight * chance, axis=0) / total, np.nan)
     out[regions.undefined] = np.nan
     return out
 
@@ -191,7 +195,11 @@ def bound(
     upper, worst = np.full(n, np.nan), np.full(n, -1, dtype=np.int64)
     held, total = np.zeros(n), np.zeros(n)
     numbers = {id(s): k for k, s in enumerate(inside)}
-    for s, chance in _chances(structures, regions, X, columns):
+    heavy = int(np.searchsorted(np.cumsum([s.weight for s in structures]), AVERAGED)) + 1
+    for k, s in enumerate(structures):
+        if k >= heavy and id(s) not in numbers:
+            continue
+        chance = event_probability(s, regions, X, columns)
         known = ~np.isnan(chance)
         held += np.where(known, s.weight * chance, 0.0)
         total += np.where(known, s.weight, 0.0)
@@ -201,10 +209,3 @@ def bound(
     with np.errstate(invalid="ignore", divide="ignore"):
         average = np.where(total > 0.5 * sum(s.weight for s in structures), held / total, np.nan)
     return Bound(upper, average, worst, inside, event, level.delta, level.prior, level.alpha)
-
-
-def _chances(
-    structures: Sequence[Structure], regions: Regions, X: NDArray[np.float64], columns: Sequence[str]
-) -> Iterator[tuple[Structure, NDArray[np.float64]]]:
-    for s in structures:
-        yield s, event_probability(s, regions, X, columns)

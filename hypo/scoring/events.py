@@ -68,8 +68,7 @@ class Event:
         order = np.sort(values, axis=0)
         m = len(values)
         below = np.concatenate([np.full((1, n), -np.inf), order])
-        above = np.concatenate([order, np.full((1, n), np.inf)])
-        # Open intervals 0 … m, then the points; y is compared with a threshold by where that lies.
+        # Truth on the open intervals 0 … m, then at the points; y is compared with a threshold by where that lies.
         undefined = np.isnan(values).any(axis=0)
 
         def compared(a: Term, relation: str, b: Term) -> NDArray[np.bool_]:
@@ -87,10 +86,10 @@ class Event:
             return np.concatenate([intervals, points])
 
         true = _truth(self.statement, compared)
-        # A threshold that occurs twice is one point.
-        true[m + 2 :] &= order[1:] != order[:-1]
-        ends = np.stack([below, above]) * scale
-        return Regions(ends[0], ends[1], order * scale, true[: m + 1], true[m + 1 :], undefined)
+        inside, at = true[: m + 1], true[m + 1 :]
+        # Between equal thresholds there is nothing but their point.
+        inside[1:m] = np.where(order[1:] == order[:-1], at[:-1], inside[1:m])
+        return Regions(order * scale, inside, at, undefined)
 
     def _links(self) -> list[tuple[str, Term]]:
         return [("", t) for pair in _pairs(self.statement) for t in pair]
@@ -101,11 +100,10 @@ class Event:
 
 @dataclass(frozen=True)
 class Regions:
-    """Unions of intervals of the target, one for each row: the open intervals (``below``, ``above``), (m + 1, n_row) where
-    ``inside``, and the ``points`` (m, n_row) where ``at``. No statement is made on rows that are ``undefined`` (n_row,)."""
+    """Unions of intervals of the target, one for each row: of the open intervals between the rising ``points`` (m, n_row) those
+    that are ``inside`` (m + 1, n_row), and the points that are (``at``). No statement is made on rows that are ``undefined``
+    (n_row,)."""
 
-    below: NDArray[np.float64]
-    above: NDArray[np.float64]
     points: NDArray[np.float64]
     inside: NDArray[np.bool_]
     at: NDArray[np.bool_]
@@ -115,23 +113,24 @@ class Regions:
         """The same for some rows."""
         return Regions(*(np.ascontiguousarray(getattr(self, name)[..., chosen]) for name in self.__dataclass_fields__))
 
-    def probability(self, cdf: Cdf, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    def probability(self, cdf: Cdf, shape: tuple[int, ...], discrete: bool = False) -> NDArray[np.float64]:
         """P(y in the region) for the distribution function ``cdf``, which maps thresholds (n_row,) to an array of ``shape``
-        (…, n_row). It is right for discrete targets too: the mass of a point t is cdf(t) less cdf just below it."""
-        total = np.zeros(shape)
-        for low, high, inside in zip(self.below, self.above, self.inside, strict=True):
-            if inside.any():
-                upper = np.where(np.isposinf(high), 1.0, cdf(_just_below(high)))
-                lower = np.where(np.isneginf(low), 0.0, cdf(np.where(np.isneginf(low), 0.0, low)))
-                total += np.where(inside, np.maximum(upper - lower, 0.0), 0.0)
-        for point, at in zip(self.points, self.at, strict=True):
-            if at.any():
-                total += np.where(at, np.maximum(cdf(point) - cdf(_just_below(point)), 0.0), 0.0)
-        return np.minimum(total, 1.0)
+        (…, n_row): with F(t⁻) just below t it is 1 if all beyond the last point is inside, plus
 
+            Σ_k F(t_k⁻)·(inside_k - at_k) + F(t_k)·(at_k - inside_{k+1}).
 
-def _just_below(t: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.nextafter(np.where(np.isfinite(t), t, 0.0), -np.inf)
+        F(t⁻) is F(t) unless ``discrete``."""
+        total = np.zeros(shape) + self.inside[-1]
+        inside, at = self.inside.astype(np.float64), self.at.astype(np.float64)
+        for k, t in enumerate(self.points):
+            if not discrete:
+                parts = [(t, inside[k] - inside[k + 1])]
+            else:
+                parts = [(np.nextafter(t, -np.inf), inside[k] - at[k]), (t, at[k] - inside[k + 1])]
+            for threshold, factor in parts:
+                if factor.any():
+                    total += factor * cdf(threshold)
+        return np.clip(total, 0.0, 1.0)
 
 
 def parse_event(text: str, *, variables: Sequence[str], target: str, constants: Mapping[str, float] | None = None) -> Event:
