@@ -7,8 +7,7 @@ import io
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from numbers import Integral, Real
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -50,8 +49,6 @@ FRONT_FILE = "front.csv"
 PLOT_FILE = "plot.png"
 # Predictions average over the structures that have this share of the posterior.
 AVERAGED = 0.99
-# Suggestions look at so many structures at least, or a law that is nearly certain would have no rivals to be held against.
-RIVALS = 5
 
 
 @dataclass(frozen=True)
@@ -222,34 +219,9 @@ class Result:
                 say nothing.
             DataError: a column is missing.
         """
-        from hypo.report.bounds import bound_remarks, require_coverage
-        from hypo.scoring.bounds import assumed, bound, plausible, reaches
-        from hypo.scoring.events import parse_event
-        from hypo.scoring.prior import Prior
+        from hypo.uncertainty import bounded
 
-        self._found()
-        for name, value in (("delta", delta), ("prior", 1.0 if prior is None else prior)):
-            if isinstance(value, bool) or not isinstance(value, Real) or not 0.0 < value <= 1.0:
-                raise InputError(f"{name} must be a probability above 0 and at most 1, got {value!r}")
-        structures = self._weighed("bounds").structures
-        scales, record = self.settings["scales"], self.manifest.get("prior")
-        # Named constants of formulas in other units than the table's would be wrong beside the user's numbers.
-        named = {} if any(v != 1.0 for v in scales.values()) else self.settings["constants"]
-        asked = parse_event(event, variables=self.features, target=self.target, constants=named)
-        known = None if record is None else Prior.read(record)
-        level = assumed(structures, float(delta), known, None if prior is None else float(prior))
-        if level is None:
-            raise InputError("this result does not say how likely structures are beforehand (an older version): give a prior")
-        inside = plausible(structures, level, known)
-        complete_to = self.coverage.complete_to
-        require_coverage(inside, complete_to, exact=self.status == "exact")
-        needed = tuple(dict.fromkeys((*(n for s in structures for n in s.expression.variables), *asked.variables)))
-        X = np.ascontiguousarray(self._columns(data, needed).T)
-        factors = np.array([scales.get(name, 1.0) for name in needed])[:, None]
-        regions = asked.regions(X, needed, float(scales.get(self.target, 1.0)))
-        found = bound(structures, level, regions, np.ascontiguousarray(X * factors), needed, str(asked), known)
-        remarks = bound_remarks(inside, len(structures), level, reaches(structures, level), complete_to)
-        return replace(found, remarks=remarks)
+        return bounded(self, event, data, delta, prior)
 
     def suggest(self, domain: Mapping[str, Sequence[float]] | None = None, n: int = 5) -> Suggestions:
         """``n`` rows to measure next: where the plausible hypotheses disagree most per unit of noise
@@ -263,41 +235,9 @@ class Result:
         Raises:
             InputError: the domain names no column or is empty, there is no posterior, or the hypotheses are undefined there.
         """
-        from hypo.report.suggestions import Suggestions, domain_of, suggestion_remarks
-        from hypo.scoring.design import suggest
+        from hypo.uncertainty import suggested
 
-        self._found()
-        if isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
-            raise InputError(f"the number of suggestions must be a whole number, 1 or more, got {n!r}")
-        posterior = self._weighed("suggestions")
-        share = sum(s.weight for s in posterior.structures[:RIVALS])
-        structures = posterior.top(max(AVERAGED, share - 1e-12))
-        box = domain_of(domain, self.features, self.settings.get("ranges", {}))
-        used = tuple(name for name in self.features if any(name in s.expression.variables for s in structures))
-        if not used:
-            raise InputError("the likely formulas use no column, so that no measurement tells them apart; search longer")
-        scales = self.settings["scales"]
-        factors = np.array([scales.get(name, 1.0) for name in used])
-        low, high = (np.array([box[name][k] for name in used]) * factors for k in (0, 1))
-        found = suggest(structures, used, low, high, int(n))
-        if found is None:
-            raise InputError("the likely formulas are undefined all over the domain; choose another")
-        points = np.tile([0.5 * (low + high) for low, high in box.values()], (int(n), 1))
-        for name, values in zip(used, (found.points / factors).T, strict=True):
-            points[:, self.features.index(name)] = np.clip(values, *box[name])
-        unit = float(scales.get(self.target, 1.0))
-        unused = [name for name in self.features if name not in used]
-        return Suggestions(
-            columns=self.features,
-            points=points,
-            mean=found.mean / unit,
-            disagreement=found.disagreement / unit,
-            noise=found.noise / unit,
-            information=found.information,
-            target=self.target,
-            domain=box,
-            remarks=suggestion_remarks(found.information, unused, structures[0].weight > AVERAGED),
-        )
+        return suggested(self, domain, n)
 
     def _weighed(self, what: str) -> Posterior:
         """The posterior; raises InputError where there is none."""

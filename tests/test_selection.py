@@ -153,3 +153,14 @@ def test_estimator() -> None:
     best = model.result_.best
     assert best is not None and model.get_best()["equation"] == str(best.expression)
     np.testing.assert_allclose(model.predict(XS[:3, None]), evaluate(best.expression, XS[:3, None], ["x0"]))
+
+
+def test_merged_shards_choose_by_the_same_criterion() -> None:
+    shards = [hypo.fit(DATA, "y", **FAST, model_selection="accuracy", shard=(k, 2)) for k in (1, 2)]
+    merged = hypo.merge(*shards)
+    assert merged.best is not None and merged.posterior is not None
+    assert merged.best.misfit == min(s.best.misfit for s in shards if s.best is not None)
+    # Bounds need the prior of every structure of the joint posterior.
+    lengths = merged.manifest["prior"]["code_lengths"]
+    assert all(str(s.expression) in lengths for s in merged.posterior.structures)
+    assert merged.bound("y > 0", {"x": [1.0]}).upper == pytest.approx(1.0, abs=1e-3)

@@ -1,4 +1,4 @@
-"""The command line: ``hypo fit``, ``merge``, ``score``, ``predict``, ``show`` and ``check``."""
+"""The command line: ``hypo fit``, ``merge``, ``score``, ``predict``, ``show``, ``check``, and :mod:`hypo.cli.uncertainty`."""
 
 from __future__ import annotations
 
