@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from hypo.api.inputs import as_dataset, as_knowledge, as_settings
+from hypo.api.inputs import as_dataset, as_folds, as_knowledge, as_settings
 from hypo.api.outputs import make_result
 from hypo.errors import InputError
 from hypo.result import Result, check_folder
@@ -56,6 +56,9 @@ def fit(
     backend: str = "native",
     posterior: bool = True,
     intervals: str = "laplace",
+    model_selection: str = "score",
+    validation_fraction: float | None = None,
+    folds: ArrayLike | None = None,
     progress: ProgressLike = None,
     out: str | os.PathLike[str] | None = None,
 ) -> Result:
@@ -103,6 +106,12 @@ def fit(
             time limit and 3 s at most. Without it there are no intervals of predictions.
         intervals: of the best formula's constants: ``"laplace"``, symmetric, or ``"profile"``, where the likelihood with all
             others refitted has fallen so far; in both cases of 95 %.
+        model_selection: which formula is ``best``: ``"score"``, ``"posterior"`` (the structure with the largest posterior
+            weight), ``"accuracy"`` (the least misfit on the front), or ``"validation"`` (the least loss on rows that are held
+            out before the search; then all is fitted to all rows, :mod:`hypo.search.validation`).
+        validation_fraction: share of the rows to hold out at random, default 0.2.
+        folds: (n_row,): a mask of the rows to hold out, or the number of each row's fold. Each fold is held out of a search of
+            its own, which has its share of the time limit.
         progress: True shows progress on standard error; or a function called with :class:`Progress` reports.
         out: folder for ``result.json`` and ``front.csv``; nothing is written by default.
 
@@ -143,6 +152,7 @@ def fit(
         intervals=intervals,
     )
     require(dataset, settings.likelihood)
+    held_out = as_folds(dataset, model_selection, validation_fraction, folds, settings)
     settings = replace(settings, guesses=(*settings.guesses, *background.guesses))
     from hypo.search.engine import search
     from hypo.search.guesses import read_guesses
@@ -153,9 +163,15 @@ def fit(
     problem = make_problem(dataset, background, settings)
     settings = within(problem, settings)
     read_guesses(problem, settings)
+    details: dict[str, Any] = {}
     with shown:
-        outcome = search(problem, settings, report)
-    result = make_result(outcome, problem, settings, dataset, columns)
+        if held_out:
+            from hypo.search.validation import validated
+
+            outcome, details = validated(dataset, background, settings, held_out, report)
+        else:
+            outcome = search(problem, settings, report)
+    result = make_result(outcome, problem, settings, dataset, columns, model_selection, details)
     if out is not None:
         result.save(out)
     return result

@@ -14,7 +14,8 @@ from hypo.errors import DataError, InputError, KnowledgeError
 from hypo.expression import ops
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
 
     from hypo.expression.expr import Expression
     from hypo.knowledge import Knowledge
@@ -241,6 +242,38 @@ def as_settings(
     )
 
 
+def as_folds(
+    dataset: Dataset, by: Any, fraction: float | None, folds: ArrayLike | None, settings: Settings
+) -> list[NDArray[np.bool_]]:
+    """Masks (n_row,) of the rows that each search holds out, none unless ``by`` is validation; raises InputError."""
+    from hypo.search.choosing import CRITERIA, VALIDATION
+    from hypo.search.validation import folds_of
+
+    if by not in CRITERIA:
+        raise InputError(f"model_selection must be {', '.join(CRITERIA[:-1])} or {CRITERIA[-1]}, got {by!r}")
+    if by != VALIDATION:
+        for name, value in (("validation_fraction", fraction), ("folds", folds)):
+            if value is not None:
+                raise InputError(f'{name} is of use with model_selection "{VALIDATION}" only, but that is "{by}"')
+        return []
+    if settings.shard is not None:
+        raise InputError("a shard of a search cannot choose by validation; choose by score, posterior or accuracy")
+    if fraction is not None and folds is not None:
+        raise InputError("give either validation_fraction or folds, not both")
+    if fraction is not None:
+        _need("validation_fraction", fraction, Real, "a share between 0 and 1")
+        if not 0 < fraction < 1:
+            raise InputError(f"validation_fraction must be a share between 0 and 1, got {fraction}")
+    given = None
+    if folds is not None:
+        import numpy as np
+
+        given = np.asarray(folds)
+        if given.ndim != 1 or given.dtype.kind not in "biu":
+            raise InputError("folds must be one whole number or truth value for each row")
+    return folds_of(dataset, fraction, given, settings.seed)
+
+
 def _scheduler(scheduler: Any) -> str | None:
     """``scheduler`` if it is one of ours or looks like an address; raises InputError."""
     from hypo.search.executor import LOCAL, PROCESSES, THREADS
@@ -301,6 +334,13 @@ def _need(name: str, value: Any, kind: type, words: str) -> None:
     """Raises InputError unless ``value`` is a number of ``kind``; NumPy's numbers are, True and False are not."""
     if isinstance(value, bool) or not isinstance(value, kind):
         raise InputError(f"{name} must be {words}, got {value!r}")
+
+
+def whole_number(name: str, value: Any, least: int) -> None:
+    """Raises InputError unless ``value`` is a whole number, ``least`` or more."""
+    _need(name, value, Integral, f"a whole number, {least} or more")
+    if value < least:
+        raise InputError(f"{name} must be a whole number, {least} or more, got {value}")
 
 
 def operator_names(operators: Sequence[str] | str) -> tuple[str, ...]:

@@ -34,8 +34,9 @@ from hypo.scoring.likelihood import Gaussian, Likelihood
 from hypo.scoring.score import Hypothesis
 from hypo.scoring.sums import Sums
 
-# Structures with a weight less than exp(-WITHIN) of the best's are left out, and all after the first CAP.
-WITHIN, CAP = 12.0, 100
+# Structures with a weight less than exp(-WITHIN) of the best's are left out, and all after the first CAP. So far down
+# they matter to worst-case bounds only (:mod:`hypo.scoring.bounds`).
+WITHIN, CAP = 30.0, 200
 # By how many nats score and evidence may order differently: so much further the archive is looked through.
 SLACK = 8.0
 # Odds (best to other) up to which structures are counted; terms that are listed.

@@ -292,18 +292,7 @@ def make_problem(dataset: Dataset, knowledge: Knowledge | None, settings: Settin
             )
     if dataset.weights is not None and np.any(dataset.weights == 0):
         # A row of weight 0 is no row: it must not decide where formulas have to be defined.
-        counted = np.flatnonzero(dataset.weights)
-        dataset = replace(
-            dataset,
-            X=dataset.X[counted],
-            y=dataset.y[counted],
-            weights=dataset.weights[counted],
-            sigma=_rows(dataset.sigma, counted),
-            trials=_rows(dataset.trials, counted),
-            lower=_rows(dataset.lower, counted),
-            upper=_rows(dataset.upper, counted),
-            x_sigma={name: s[counted] for name, s in dataset.x_sigma.items()},
-        )
+        dataset = dataset.rows(dataset.weights > 0)
     names = (*dataset.names, dataset.target)
     with_unit = [n for n in names if n in k.units] + list(k.constants)
     units = [k.units[n] if n in k.units else k.constants[n].unit for n in with_unit]
