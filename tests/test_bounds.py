@@ -220,7 +220,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     t, v = rng.uniform(1.0, 5.0, 25), rng.uniform(2.0, 8.0, 25)
     data = {"t [s]": t, "v [m/s]": v, "s [m]": t * v + rng.standard_normal(25)}
     out = tmp_path_factory.mktemp("bound") / "r"
-    hypo.fit(data, "s", time_limit=2.0, operators="+,-,*,/", out=out, workers=1)
+    hypo.fit(data, "s", time_limit=30.0, max_complexity=7, operators="+,-,*,/", out=out, workers=1)
     return out
 
 

@@ -147,7 +147,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     t, v = rng.uniform(1.0, 3.0, 15), rng.uniform(2.0, 8.0, 15)
     data = {"t [min]": t, "v [m/s]": v, "s [m]": 60 * t * v + 400 * rng.standard_normal(15)}
     out = tmp_path_factory.mktemp("suggest") / "r"
-    hypo.fit(data, "s", time_limit=2.0, operators="+,-,*,/", out=out, workers=1)
+    hypo.fit(data, "s", time_limit=30.0, max_complexity=7, operators="+,-,*,/", out=out, workers=1)
     return out
 
 
