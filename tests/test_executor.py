@@ -17,7 +17,7 @@ import pytest
 import hypo
 from hypo.data import from_arrays
 from hypo.errors import InputError, MissingExtraError
-from hypo.search import executor, remote, scan
+from hypo.search import evolve, executor, remote, scan
 from hypo.search.cluster import Cluster
 from hypo.search.engine import search
 from hypo.search.executor import Offload, Serial, Share, Threads
@@ -87,6 +87,24 @@ def process(item: int) -> int:
     return os.getpid()
 
 
+def wait_for_last(item: int, folder: str) -> int:
+    """Item 0 takes until item 39 is done."""
+    while item == 0 and not (Path(folder) / "39").exists():
+        time.sleep(0.01)
+    (Path(folder) / str(item)).touch()
+    return item
+
+
+def count_calls(item: int, folder: str) -> int:
+    """Leaves a mark for each call; item 6 kills its process at the first."""
+    mark = Path(folder) / f"{item}-{len(list(Path(folder).glob(f'{item}-*')))}"
+    mark.touch()
+    if mark.name == "6-0":
+        time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return item
+
+
 def seconds_left(item: int, deadline: scan.Deadline) -> float:
     return deadline.at - time.monotonic()
 
@@ -97,6 +115,13 @@ def seconds_left(item: int, deadline: scan.Deadline) -> float:
 def test_answers_come_in_the_order_of_the_items(far: Any) -> None:
     assert list(far.map(add, range(50), 2.0, np.ones(3))) == [k + 5.0 for k in range(50)]
     assert list(far.map(add, [])) == []
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_one_long_task_does_not_hold_up_the_others(far: Any, tmp_path: Path, ordered: bool) -> None:
+    found = list((far.map if ordered else far.completed)(wait_for_last, range(40), str(tmp_path)))
+    assert (found if ordered else sorted(found)) == list(range(40))
+    assert ordered or found[0] != 0
 
 
 def test_an_error_of_the_function_is_raised_here(far: Any) -> None:
@@ -144,6 +169,45 @@ def test_a_search_is_the_same_with_every_executor(address: str, monkeypatch: pyt
     assert _outcome("threads", 2) == one
     assert _outcome("processes", 2) == one
     assert _outcome(address, 1) == one
+
+
+def _bred(address: str | None, workers: int, **options: Any) -> Any:
+    """What evolution makes of something hard in two turns."""
+    x, z = np.random.default_rng(3).uniform(1, 3, (2, 100))
+    y = np.sin(x * z + 0.7) / (1.3 + z) + 0.31 * np.exp(0.2 * x * x)
+    settings = Settings(**{"turns": 2, "time_limit": 300, "library_sizes": (100,), "workers": workers, "scheduler": address,
+                           "n_probe": 50, "n_race": 80, "proposers": ("evolution",), **options})
+    out = search(make_problem(from_arrays(np.column_stack([x, z]), y), None, settings), settings)
+    return [(str(h.expression), h.score) for h in out.front], out.scored, out.status
+
+
+def test_islands_are_the_same_with_every_executor(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executor, "WORTH", 0.0)
+    monkeypatch.setattr(evolve, "GENERATIONS", 3)
+    one = _bred(None, 1)
+    assert one[1] >= 2 * 3 * 6 * 150
+    assert _bred("threads", 2) == one
+    assert _bred("processes", 2) == one
+    assert _bred(address, 1) == one
+
+
+@pytest.mark.parametrize("where", ["processes", "dask"])
+def test_a_deadline_ends_islands_that_live_elsewhere(where: str, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executor, "WORTH", 0.0)
+    monkeypatch.setattr(evolve, "MIGRATION", 100_000)
+    monkeypatch.setattr(evolve, "GENERATIONS", 100_000)
+    clock: list[float] = []
+
+    def watch(progress: Any) -> None:
+        clock.append(progress.elapsed)
+
+    x = np.random.default_rng(3).uniform(1, 3, (80, 2))
+    settings = Settings(time_limit=3.0, workers=2, scheduler=where if where == "processes" else address, library_sizes=(50,),
+                        proposers=("evolution",))
+    y = np.sin(x[:, 0] * x[:, 1] * 3.3) + np.exp(np.cos(2.1 * x[:, 0]))
+    out = search(make_problem(from_arrays(x, y), None, settings), settings, watch)
+    assert out.status == "time_limit"
+    assert out.timing["total"] < 6.0
 
 
 # --- data go out once -------------------------------------------------------------------------------------------
@@ -198,6 +262,14 @@ def test_a_worker_killed_in_the_middle_loses_nothing(far: Any, tmp_path: Path) -
     mark = tmp_path / "mark"
     assert list(far.map(die_once, range(60), ROWS, str(mark))) == [k + ROWS[k, 0] for k in range(60)]
     assert mark.exists()
+
+
+def test_what_was_finished_before_a_worker_died_is_not_done_again(tmp_path: Path) -> None:
+    with Processes(2) as far:
+        assert sorted(far.completed(count_calls, range(9), str(tmp_path))) == list(range(9))
+    calls = sorted(mark.name.split("-")[0] for mark in tmp_path.iterdir())
+    assert calls.count("6") == 2
+    assert all(calls.count(str(k)) == 1 for k in range(4))
 
 
 def test_data_that_die_with_all_workers_are_sent_again(dask: Cluster) -> None:
