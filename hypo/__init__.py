@@ -23,7 +23,7 @@ from hypo.errors import (
 )
 
 if TYPE_CHECKING:
-    from hypo.api import fit, merge, score
+    from hypo.api import audit, fit, merge, score
     from hypo.data import Dataset, read_csv
     from hypo.expression.expr import Expression
     from hypo.expression.parser import parse
@@ -47,6 +47,7 @@ __all__ = [
     "SymbolicRegressor",
     "UnitError",
     "__version__",
+    "audit",
     "fit",
     "merge",
     "parse",
@@ -60,6 +61,7 @@ _HOME = {
     "Knowledge": "hypo.knowledge.knowledge",
     "Result": "hypo.result",
     "SymbolicRegressor": "hypo.regressor",
+    "audit": "hypo.api",
     "fit": "hypo.api",
     "merge": "hypo.api",
     "parse": "hypo.expression.parser",

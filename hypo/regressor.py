@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from hypo.knowledge import Knowledge
 
 MOST_REPEATED_ROWS = 1_000_000
-CRITERIA = ("score", "accuracy")
 LARGEST_SEED = 2**31 - 1
 
 
@@ -45,7 +44,10 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         scheduler: who does the large scans, as in :func:`hypo.fit`.
         max_memory: bytes, or a size such as ``"4 GB"``, that the process may take.
         backend: ``"native"``, ``"pysr"`` or ``"all"``, as in :func:`hypo.fit`.
-        model_selection: ``"score"`` predicts by the formula of least score, ``"accuracy"`` of least misfit.
+        model_selection: ``"score"`` predicts by the formula of least score, ``"posterior"`` by the likeliest structure,
+            ``"accuracy"`` by that of least misfit, ``"validation"`` by that of least loss on rows held out, as in
+            :func:`hypo.fit`.
+        validation_fraction: share of the rows that validation holds out, default 0.2; see also ``folds`` of :meth:`fit`.
         progress: show progress on standard error.
 
     Attributes:
@@ -81,6 +83,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         guesses: Sequence[str] | None = None,
         backend: str = "native",
         model_selection: str = "score",
+        validation_fraction: float | None = None,
         progress: bool = False,
     ) -> None:
         self.operators = operators
@@ -103,6 +106,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         self.guesses = guesses
         self.backend = backend
         self.model_selection = model_selection
+        self.validation_fraction = validation_fraction
         self.progress = progress
 
     def fit(
@@ -118,6 +122,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         X_units: Sequence[str] | Mapping[str, str] | None = None,
         y_units: str | None = None,
         variable_names: Sequence[str] | None = None,
+        folds: ArrayLike | None = None,
     ) -> SymbolicRegressor:
         """Search for the law behind ``y``.
 
@@ -128,6 +133,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
             trials, censored, lower, upper: (n_row,), as in :func:`hypo.fit`.
             X_units: unit texts, one per column or by name.
             y_units: unit text of y.
+            folds: (n_row,), rows to hold out or the number of each row's fold, for ``model_selection="validation"``.
             variable_names: names of the columns in formulas; default: those of a DataFrame, else x0, x1, ….
 
         Raises:
@@ -135,9 +141,6 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         """
         from hypo.api import fit
 
-        if self.model_selection not in CRITERIA:
-            expected = " or ".join(CRITERIA)
-            raise InputError(f"model_selection must be {expected}, got {self.model_selection!r}")
         rows, values = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
         given = {"trials": trials, "censored": censored, "lower": lower, "upper": upper}
         more = {name: vector(name, v) for name, v in given.items() if v is not None and np.ndim(v) > 0}
@@ -150,11 +153,13 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
             kept = weights > 0
             rows, values, weights = rows[kept], values[kept], weights[kept]
             more = {name: v[kept] for name, v in more.items()}
+            folds = None if folds is None else np.asarray(folds)[kept]
             if np.all(weights == np.round(weights)) and weights.sum() <= MOST_REPEATED_ROWS:
                 # scikit-learn means counts by whole numbers; hypo's own weights are relative.
                 times = weights.astype(int)
                 rows, values, weights = np.repeat(rows, times, axis=0), np.repeat(values, times), None
                 more = {name: np.repeat(v, times) for name, v in more.items()}
+                folds = None if folds is None else np.repeat(folds, times)
         names = self._names(variable_names)
         others: dict[str, Any] = {**given, **more}
         self.result_: Result = fit(
@@ -180,6 +185,9 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
             max_memory=self.max_memory,
             guesses=self.guesses,
             backend=self.backend,
+            model_selection=self.model_selection,
+            validation_fraction=self.validation_fraction,
+            folds=folds,
             progress=self.progress,
         )
         if self.result_.best is None:
@@ -231,10 +239,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         """Position in the front of the chosen formula."""
         if index is not None:
             return index
-        front = self.result_.front
-        if self.model_selection == "accuracy":
-            return min(range(len(front)), key=lambda i: front[i].misfit)
-        return front.index(self.result_._found())
+        return self.result_.front.index(self.result_._found())
 
     # --- settings -----------------------------------------------------------------------------------
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -21,26 +20,36 @@ from hypo.errors import DataError, HypoError, InputError
 from hypo.report import tables
 from hypo.report.constants import ConstantRow, undetermined
 from hypo.report.predictions import new_columns
-from hypo.report.rules import RuleRow, over_tight, rules_table
+from hypo.report.rules import RuleRow, over_tight, pruned_note, rules_table
+from hypo.result_file import (
+    FIGURES,
+    RESULT_FILE,
+    SCHEMA,
+    Damaged,
+    check_folder,
+    from_dict,
+    hypothesis_row,
+    jsonable,
+    read,
+    write_text,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from hypo.data import Dataset
     from hypo.expression.expr import Expression
+    from hypo.report.suggestions import Suggestions
+    from hypo.scoring.bounds import Bound
     from hypo.scoring.family import Family
     from hypo.scoring.posterior import Posterior
     from hypo.scoring.predictive import Prediction
     from hypo.scoring.score import Hypothesis
 
-SCHEMA = "hypo-result/1"
-RESULT_FILE = "result.json"
 FRONT_FILE = "front.csv"
 PLOT_FILE = "plot.png"
 # Predictions average over the structures that have this share of the posterior.
 AVERAGED = 0.99
-
-_FIGURES = ("misfit", "complexity_cost", "violation", "score", "r2", "rmse")
 
 
 @dataclass(frozen=True)
@@ -68,9 +77,9 @@ class Efficiency:
 class Result:
     """What :func:`hypo.fit` returns, and what ``result.json`` holds.
 
-    ``front`` has rising complexity and falling score; ``best`` is its member of least score, None when
-    nothing was found. ``status`` is ``exact``, ``complete``, ``time_limit``, ``interrupted`` or
-    ``nothing_found``, and ``message`` says the same in a sentence. ``manifest["settings"]`` names the
+    ``front`` has rising complexity and falling score; ``best`` is its member of least score, or what another
+    ``model_selection`` chose, None when nothing was found. ``status`` is ``exact``, ``complete``, ``time_limit``,
+    ``interrupted`` or ``nothing_found``, and ``message`` says the same in a sentence. ``manifest["settings"]`` names the
     target, the columns with their units, and the factors (``scales``) from the user's numbers to the
     numbers in the formulas. ``rules`` says of each rule of the knowledge how ``best`` fares and what it did to others.
     ``posterior`` weighs all structures that the search kept; None where the rows are too few for it, and in results of
@@ -215,9 +224,7 @@ class Result:
             raise InputError("intervals average over all structures of the posterior: leave out the index")
         if not 0.0 < level < 1.0:
             raise InputError(f"the probability of an interval must be between 0 and 1, got {level!r}")
-        if self.posterior is None:
-            raise InputError("this result has no posterior (too few rows, or an older version): there are no intervals")
-        structures = self.posterior.top(AVERAGED)
+        structures = self._weighed("intervals").top(AVERAGED)
         needed = tuple(dict.fromkeys(name for s in structures for name in s.expression.variables))
         scales = self.settings["scales"]
         X = self._columns(data, needed) * np.array([scales.get(name, 1.0) for name in needed])
@@ -227,6 +234,56 @@ class Result:
         n = self._trials(data, trials, len(X))
         found = predictive(structures, np.ascontiguousarray(X.T), needed, level, family=family, trials=n)
         return found.scaled(1.0 / float(scales.get(self.target, 1.0)))
+
+    def bound(
+        self, event: str, data: Any, *, delta: float = 0.05, prior: float | None = None, trials: Any = None
+    ) -> Bound:
+        """An upper bound on the chance of an event in new rows, over all plausible structures (:mod:`hypo.scoring.bounds`).
+
+        Args:
+            event: statement on the target, such as ``"y > 5"``, ``"2 < y <= 3*x"`` or ``"y < 1 or y > 4"``, in the units of the
+                user's table.
+            data: new rows, as for :meth:`predict`.
+            delta: probability, over the data, that the true chance is above the bound somewhere.
+            prior: least prior probability that the law's structure is assumed to have; by default that its code is at most 10
+                nats longer than that of the likeliest structure.
+            trials: of binomial targets, as for :meth:`predict`.
+
+        Returns:
+            the bound, the structure that attains it and the chance under the averaged posterior (n_row,); sentences on the
+            guarantee and what it assumes.
+
+        Raises:
+            FormulaError: the event cannot be read.
+            InputError: a number is out of range, there is no posterior, or the search covered so little that the bound would
+                say nothing.
+            DataError: a column is missing.
+        """
+        from hypo.uncertainty import bounded
+
+        return bounded(self, event, data, delta, prior, trials)
+
+    def suggest(self, domain: Mapping[str, Sequence[float]] | None = None, n: int = 5) -> Suggestions:
+        """``n`` rows to measure next: where the plausible hypotheses disagree most per unit of noise
+        (:mod:`hypo.scoring.design`).
+
+        Args:
+            domain: lower and upper end of columns by name, ``{"x": (0, 10)}``, in the units of the user's table. By default,
+                and for columns that are left out, the range of the data with a quarter of it on either side, not across 0.
+            n: how many; each is chosen given those before it.
+
+        Raises:
+            InputError: the domain names no column or is empty, there is no posterior, or the hypotheses are undefined there.
+        """
+        from hypo.uncertainty import suggested
+
+        return suggested(self, domain, n)
+
+    def _weighed(self, what: str) -> Posterior:
+        """The posterior; raises InputError where there is none."""
+        if self.posterior is None:
+            raise InputError(f"this result has no posterior (too few rows, or an older version): there are no {what}")
+        return self.posterior
 
     def _columns(self, data: Any, needed: Sequence[str]) -> NDArray[np.float64]:
         """The columns ``needed`` of ``data``, shape (n_row, len(needed))."""
@@ -298,9 +355,9 @@ class Result:
         """The text of ``front.csv``: one line per formula, numbers in full precision."""
         stream = io.StringIO()
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(("best", "complexity", *_FIGURES, "expression", "pretty", "origin"))
+        writer.writerow(("best", "complexity", *FIGURES, "expression", "pretty", "origin"))
         for h in self.front:
-            figures = [repr(float(getattr(h, name))) for name in _FIGURES]
+            figures = [repr(float(getattr(h, name))) for name in FIGURES]
             writer.writerow(
                 (
                     int(h == self.best),
@@ -330,10 +387,10 @@ class Result:
         path = Path(folder)
         if path.is_dir():
             path = path / RESULT_FILE
-        content = _read(path)
+        content = read(path)
         try:
             return from_dict(content)
-        except _Damaged as error:
+        except Damaged as error:
             raise InputError(f"{path} is damaged ({error}); run hypo fit again") from error
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise InputError(f"{path} is damaged (an entry has the wrong form); run hypo fit again") from error
@@ -357,6 +414,17 @@ class Result:
         covariance = np.array(own.covariance)
         return undetermined(names, covariance, correlated(covariance)) if len(names) == len(covariance) else []
 
+    def _chosen(self) -> list[str]:
+        """How the formula was chosen where it was not by its score, in a sentence."""
+        by = self.settings.get("model_selection", "score")
+        if self.best is None or by == "score":
+            return []
+        least = min(self.front, key=lambda h: h.score)
+        note = self.manifest.get("selection", {}).get("note")
+        other = "" if least == self.best else f"; the score prefers {least.expression.pretty()}"
+        words = {"posterior": "the likeliest structure", "accuracy": "the least misfit on the front"}
+        return [tables.sentence((note or f"chosen as {words.get(by, by)}") + other)]
+
     def remarks(self) -> list[str]:
         """How the search ended, what it covered, and notes on data and units, one sentence each."""
         notes = [self.settings.get("unit_note", ""), *self.settings.get("notes", ())]
@@ -367,7 +435,9 @@ class Result:
             *([] if self.posterior is None else [tables.rivals_sentence(self.posterior)]),
             tables.coverage_sentence(asdict(self.coverage), self.target in self.settings["units"]),
             *([tables.STAND_IN] if words or self.settings.get("censored") or self.settings.get("x_sigma") else []),
+            *self._chosen(),
             *self._doubts(),
+            *filter(None, [pruned_note(self.rules)]),
             *over_tight(self.rules, self.target),
             *(tables.sentence(note) for note in notes if note),
         ]
@@ -385,196 +455,3 @@ class Result:
 
     def _repr_latex_(self) -> str | None:
         return None if self.best is None else f"${self.target} = {self.best.expression.latex()}$"
-
-
-# --- parts -------------------------------------------------------------------------------------------
-
-
-def hypothesis_row(h: Hypothesis, constants: Sequence[ConstantRow]) -> dict[str, Any]:
-    """One entry of ``front``."""
-    e = h.expression
-    whole = float(h.complexity).is_integer()
-    return {
-        "expression": str(e),
-        "pretty": e.pretty(),
-        "latex": e.latex(),
-        "complexity": int(h.complexity) if whole else float(h.complexity),
-        "constants": [c.as_dict() for c in constants],
-        **{name: getattr(h, name) for name in _FIGURES},
-    }
-
-
-def jsonable(value: Any) -> Any:
-    """``value`` with tuples as lists, NumPy numbers as Python's, and None for numbers that are not finite."""
-    if isinstance(value, Mapping):
-        return {str(k): jsonable(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [jsonable(v) for v in value]
-    if isinstance(value, bool | np.bool_):
-        return bool(value)
-    if isinstance(value, int | np.integer):
-        return int(value)
-    if isinstance(value, float | np.floating):
-        return float(value) if math.isfinite(value) else None
-    return value if value is None or isinstance(value, str) else str(value)
-
-
-class _Damaged(ValueError):
-    """Says in words what is wrong with the content of a result file."""
-
-
-_KINDS: dict[type, tuple[type | tuple[type, ...], str]] = {
-    dict: (Mapping, "a table"),
-    list: (list, "a list"),
-    str: (str, "a text"),
-    float: ((int, float), "a number"),
-}
-
-
-def _entry(table: Mapping[str, Any], key: str, kind: type, optional: bool = False) -> Any:
-    """``table[key]``, which must be of ``kind``, or None when ``optional``; raises _Damaged otherwise."""
-    if key not in table:
-        raise _Damaged(f'no entry "{key}"')
-    value = table[key]
-    types, name = _KINDS[kind]
-    if not (isinstance(value, types) or (optional and value is None)):
-        raise _Damaged(f'the entry "{key}" is not {name}')
-    return value
-
-
-def _all(values: Iterable[Any], kind: type, key: str) -> None:
-    types, name = _KINDS[kind]
-    if not all(isinstance(value, types) for value in values):
-        raise _Damaged(f'a member of the entry "{key}" is not {name}')
-
-
-def from_dict(content: Mapping[str, Any]) -> Result:
-    """The result whose :meth:`Result.to_dict` is ``content``; raises ValueError if there is none."""
-    status = _entry(content, "status", dict)
-    code, message = (_entry(status, key, str) for key in ("code", "message"))
-    chosen = _entry(content, "best", dict, optional=True)
-    rows = _entry(content, "front", list)
-    _all(rows, dict, "front")
-    coverage, efficiency, timing = (_entry(content, key, dict) for key in ("coverage", "efficiency", "timing"))
-    manifest = _entry(content, "manifest", dict)
-    settings = _entry(manifest, "settings", dict)
-    _entry(settings, "target", str)
-    _all(_entry(settings, "features", list), str, "features")
-    for key, kind in (("units", str), ("scales", float), ("constants", float)):
-        _all(_entry(settings, key, dict).values(), kind, key)
-    _likelihood(settings)
-    front = tuple(_hypothesis(row, settings["features"], settings["constants"]) for row in rows)
-    if chosen is not None and chosen not in rows:
-        raise _Damaged('the entry "best" is not in the entry "front"')
-    return Result(
-        best=None if chosen is None else front[rows.index(chosen)],
-        front=front,
-        status=code,
-        message=message,
-        coverage=Coverage(*(_entry(coverage, f.name, float) for f in fields(Coverage))),
-        efficiency=Efficiency(*(_entry(efficiency, f.name, float) for f in fields(Efficiency))),
-        timing=dict(timing),
-        manifest=dict(manifest),
-        constants=tuple(tuple(_constant(c) for c in row["constants"]) for row in rows),
-        # Results of older versions have no rules and no posterior.
-        rules=tuple(RuleRow.read(row) for row in content.get("rules", [])),
-        posterior=_posterior(content, settings),
-    )
-
-
-def _likelihood(settings: Mapping[str, Any]) -> None:
-    """Raises _Damaged unless the settings say which likelihood there was, or nothing."""
-    from hypo.scoring.family import Family
-
-    if settings.get("likelihood") is not None:
-        try:
-            Family.read(_entry(settings, "likelihood", dict))
-        except (KeyError, TypeError, ValueError) as error:
-            raise _Damaged('the entry "likelihood" names none') from error
-
-
-def _posterior(content: Mapping[str, Any], settings: Mapping[str, Any]) -> Posterior | None:
-    from hypo.scoring.posterior import Posterior, Structure
-
-    rows, summary = content.get("posterior"), content.get("inclusion")
-    if not rows or summary is None:
-        return None
-    return Posterior(
-        structures=tuple(Structure.read(row, settings["features"], settings["constants"]) for row in rows),
-        variables=dict(summary["variables"]),
-        operators=dict(summary["operators"]),
-        within=summary["within_odds"]["structures"],
-        covers=_entry(summary, "covers", str),
-    )
-
-
-def _constant(c: Mapping[str, Any]) -> ConstantRow:
-    # Results of older versions have no intervals.
-    spread = (_entry({name: None, **c}, name, float, optional=True) for name in ("std", "lower", "upper"))
-    return ConstantRow(
-        _entry(c, "name", str), _entry(c, "value", float), _entry(c, "unit", str, optional=True), *spread
-    )
-
-
-def _hypothesis(row: Mapping[str, Any], features: Sequence[str], named: Mapping[str, float]) -> Hypothesis:
-    from dataclasses import replace
-
-    from hypo.errors import FormulaError
-    from hypo.expression.expr import Expression
-    from hypo.expression.parser import parse
-    from hypo.scoring.score import Hypothesis
-
-    text = _entry(row, "expression", str)
-    try:
-        e = parse(text, variables=features, constants=named)
-    except FormulaError as error:
-        raise _Damaged(f'the formula "{text}" cannot be read') from error
-    if e.free:
-        raise _Damaged(f'the formula "{text}" holds an unknown name, {e.constants[e.free[0]].name}')
-    _all(_entry(row, "constants", list), dict, "constants")
-    fitted = {_constant(c).value for c in row["constants"]}
-    constants = tuple(replace(c, free=c.name is None and c.value in fitted) for c in e.constants)
-    figures = {name: _entry(row, name, float, optional=True) for name in _FIGURES}
-    return Hypothesis(
-        expression=Expression(e.code, constants, e.variables),
-        complexity=_entry(row, "complexity", float),
-        origin=_entry({"origin": Hypothesis.origin, **row}, "origin", str),  # results of older versions have none
-        **{name: math.nan if value is None else value for name, value in figures.items()},
-    )
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"there is no result at {path}: give the folder that hypo fit wrote") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"cannot read {path}: {error}") from error
-    schema = content.get("schema") if isinstance(content, dict) else None
-    if not isinstance(schema, str):
-        raise InputError(f'{path} is no result of hypo (no entry "schema"): give the folder that hypo fit wrote')
-    if schema != SCHEMA:
-        raise InputError(f"{path} has schema {schema!r}, but this version of hypo reads {SCHEMA!r}")
-    return dict(content)
-
-
-def check_folder(folder: str | os.PathLike[str]) -> Path:
-    """``folder`` as a path, if results may be written there: it is new, empty, or holds an earlier result.
-
-    Raises InputError otherwise, so that nobody's files get mixed with ours.
-    """
-    path = Path(folder)
-    if path.exists() and not path.is_dir():
-        raise InputError(f"{path} is a file, so results cannot be written there: choose another folder")
-    if path.is_dir() and not (path / RESULT_FILE).is_file() and any(path.iterdir()):
-        raise InputError(f"{path} holds files but no result of hypo: choose a new or empty folder")
-    if (path / RESULT_FILE).is_file():
-        _read(path / RESULT_FILE)
-    return path
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file in one step, so that a crash leaves the old content or the new one."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(draft, path)

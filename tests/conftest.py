@@ -16,3 +16,21 @@ hypothesis.settings.load_profile("hypo")
 def repository() -> Path:
     """The root of the checkout, for tests on the data sets and benchmark tables kept beside the package."""
     return Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def stages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder in which a test tells the stand-in for PySR what to find."""
+    packages = tmp_path / "packages"
+    for name in ("pysr", "juliacall"):
+        info = packages / f"{name}-0.0.1.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.0.1\n")
+    monkeypatch.syspath_prepend(packages)
+    monkeypatch.syspath_prepend(Path(__file__).parent / "standins" / "pysr")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    folder = tmp_path / "stages"
+    folder.mkdir()
+    monkeypatch.setenv("HYPO_TEST_STAGES", str(folder))
+    return folder

@@ -3,6 +3,7 @@
 import importlib
 import json
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -197,7 +198,7 @@ def test_finished_problems_are_skipped(
         return p.law, "made up", SimpleNamespace(complexity=3.0, score=-1.0)
 
     monkeypatch.setattr(bench.run, "answer", answer)
-    monkeypatch.setattr(bench.run, "warm_up", lambda args: None)
+    monkeypatch.setattr(bench.run, "ready", lambda engine: None)
     out = tmp_path / "results.jsonl"
     first = ["--rows", "200", "--out", str(out), "--only"]
     bench.run.main([*first, "feynman_I_12_1"])
@@ -274,3 +275,21 @@ def test_report_counts_each_setting(bench: SimpleNamespace, tmp_path: Path) -> N
     assert (summary.seconds, summary.accurate) == (2.0, 0.5)
     bench.report.plot(bench.report.summaries(rows), tmp_path / "rate.png")
     assert (tmp_path / "rate.png").stat().st_size > 1000
+
+
+def test_problems_are_shared_out_and_judged_as_they_come(tmp_path: Path) -> None:
+    """The whole script, in processes of its own: the functions that go to workers are found there."""
+    out = tmp_path / "r.jsonl"
+    command = [sys.executable, str(BENCHMARKS / "srbench" / "run.py"), "--only", "feynman_I_12_1,feynman_I_12_5",
+               "--rows", "60", "--time-limit", "2", "--workers", "2", "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
+    rows = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    assert {r["name"] for r in rows} == {"feynman_I_12_1", "feynman_I_12_5"}
+    assert all(r["recovered"] and r["threads"] == 1 for r in rows)
+    assert "2 problems, solved 2, recovered 2" in done.stdout
+
+
+def test_a_cluster_that_is_not_there_is_said_in_a_sentence(bench: SimpleNamespace, tmp_path: Path) -> None:
+    given = ["--only", "feynman_I_12_1", "--scheduler", "nonsense://x", "--out", str(tmp_path / "r.jsonl")]
+    with pytest.raises(SystemExit, match=r"^no Dask scheduler answers at nonsense://x; start one"):
+        bench.run.main(given)

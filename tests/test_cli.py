@@ -53,12 +53,15 @@ def test_help(cli: Cli) -> None:
     assert "hypo fit DATA.csv --target y               search for the law\n" in out
     assert "Exit codes: 0 found, 2 wrong use or input, 3 nothing acceptable found, 130" in out
     assert re.findall(r"^  (\w+) {2,}\S", out[out.index("Commands:") :], re.M) == [
+        "audit",
+        "bound",
         "check",
         "fit",
         "merge",
         "predict",
         "score",
         "show",
+        "suggest",
     ]
     assert cli() == (0, out, "")
 
@@ -139,7 +142,7 @@ def test_result_json(cli: Cli, tmp_path: Path) -> None:
         assert all(list(constant) == ["name", "value", "std", "lower", "upper", "unit"] for constant in row["constants"])
     assert list(content["coverage"]) == ["complete_to", "scored", "distinct"]
     assert list(content["efficiency"]) == ["outcome", "diversity"]
-    assert list(content["manifest"]) == ["version", "seed", "data_sha256", "settings", "packages"]
+    assert list(content["manifest"]) == ["version", "seed", "data_sha256", "settings", "packages", "prior"]
     assert content["manifest"]["settings"]["units"] == {"t": "s", "s": "m"}
     assert "workers" in content["timing"]
     assert "workers" not in content["manifest"]["settings"]

@@ -16,12 +16,15 @@ from hypo.kernels.vary import breed
 from hypo.search import evolve
 from hypo.search.archive import Archive
 from hypo.search.context import Context
-from hypo.search.evolve import Evolution, Programs
-from hypo.search.executor import Threads
+from hypo.search.evolve import Evolution
+from hypo.search.executor import Serial, Share, Threads, whole
+from hypo.search.island import ISLAND, STANDSTILL, Island, live
 from hypo.search.problem import Settings, make_problem
+from hypo.search.processes import Processes
+from hypo.search.programs import Programs
 from hypo.search.proposer import Proposer, Turn
 from hypo.search.refine import Refiner, is_exact
-from hypo.search.scan import Clock
+from hypo.search.scan import Clock, Deadline
 from hypo.search.seeds import plain_library
 
 RNG = np.random.default_rng(0)
@@ -163,7 +166,7 @@ def children(evolution, rounds=4):
     parents, score = Programs.empty(300), np.zeros(300)
     for k in range(rounds):
         batch = Programs.empty(300)
-        breed(evolution.grammar, state, parents.programs, score, 0, 0 if k == 0 else len(parents), batch.programs)
+        breed(evolution.world.grammar, state, parents.programs, score, 0, 0 if k == 0 else len(parents), batch.programs)
         parents = batch.take(np.flatnonzero(batch.length > 0))
         score = np.zeros(len(parents))
     parents.coef[:] = 1.5
@@ -238,7 +241,42 @@ def test_equal_seeds_give_equal_proposals_with_any_number_of_threads(monkeypatch
         threaded = proposals(executor)
     assert proposals(None) == threaded
     assert proposals(None, seed=1) != threaded
-    assert threaded[1] == 12 * evolve.ISLAND * len(evolve.SIZES)
+    assert threaded[1] == 12 * ISLAND * len(evolve.SIZES)
+
+
+def test_an_island_lives_by_itself_wherever_it_does():
+    """State in, state out: the island given stays as it is, and processes, threads and this one make the same of it."""
+    evolution, *_ = setting(LAWS["ratio"](*X.T))
+    evolution._settle([])
+    stays = [(Island(size), 3 + size, 2) for size in (12, 26)]
+    late = Deadline(time.monotonic() + 100)
+    with Threads(2) as threads, Processes(1) as processes:
+        found = [list(executor.map(live, stays, evolution.world, late)) for executor in (Serial(), threads, processes)]
+    assert all(island.alive == 0 for island, *_ in stays)
+    for (island, fitted), *others in zip(*found, strict=True):
+        assert island.alive > 10 and fitted == 2 * ISLAND
+        assert np.all(np.diff(island.score[: island.alive]) >= 0)
+        for other, _ in others:
+            assert_array_equal(other.score, island.score)
+            for a, b in zip(other.individuals.arrays + other.elite.arrays, island.individuals.arrays + island.elite.arrays,
+                            strict=True):
+                assert_array_equal(a, b)
+
+
+def test_an_island_without_progress_begins_anew():
+    evolution, *_ = setting(LAWS["ratio"](*X.T))
+    evolution._settle([parse("x*y"), parse("x + y")])
+    island = evolution.islands[0]
+    assert island.alive == 2
+    for _ in range(STANDSTILL + 1):
+        island.settle(Programs.empty(1), evolution.world)
+    assert island.alive == 0
+    assert np.isfinite(island.elite.rss).any()
+
+
+def test_all_shares_of_a_search_keep_all_islands():
+    assert isinstance(whole(Share(Serial(), 1, 2)), Serial)
+    assert isinstance(whole(Serial()), Serial)
 
 
 def test_no_formula_is_proposed_twice_and_few_in_a_turn(monkeypatch):
@@ -288,7 +326,7 @@ def test_an_expired_clock_ends_the_turn():
 def test_it_is_a_proposer_of_constant_cost():
     evolution, *_ = setting(X[:, 0])
     assert isinstance(evolution, Proposer)
-    assert 0.5 < evolution.cost == evolve.GENERATIONS * len(evolve.SIZES) * evolve.ISLAND * evolve.SECONDS_EACH < 3.0
+    assert 0.5 < evolution.cost == evolve.GENERATIONS * len(evolve.SIZES) * ISLAND * evolve.SECONDS_EACH < 3.0
     lame, *_ = setting(X[:, 0], operators=("sin",))
     assert lame.cost == np.inf
 

@@ -12,7 +12,7 @@ import hypo
 from hypo.api.inputs import as_settings
 from hypo.data import from_arrays
 from hypo.errors import InputError
-from hypo.search.memory import within
+from hypo.search.memory import LARGEST, within
 from hypo.search.problem import Settings, make_problem
 
 X = np.random.default_rng(0).uniform(1, 3, (300, 3))
@@ -33,8 +33,10 @@ def test_libraries_follow_the_limit():
     problem = make_problem(from_arrays(X, X[:, 0]), None, Settings())
     free = within(problem, Settings())
     assert free.library_sizes == Settings().library_sizes
-    sizes = [within(problem, Settings(max_memory=m)).library_sizes for m in (9e8, 2e9, 4e9, 1e11)]
-    assert sizes[-1] == Settings().library_sizes
+    sizes = [within(problem, Settings(max_memory=m)).library_sizes for m in (9e8, 2e9, 4e9, 4.9e9, 6e9, 13.5e9, 1e11)]
+    assert sizes[3] == Settings().library_sizes
+    # What is beyond these is streamed: room for it is asked for only where there is plenty.
+    assert [s[6:] for s in sizes[4:]] == [LARGEST[:1], LARGEST[:2], LARGEST]
     assert all(s[0] == 250 and list(s) == sorted(s) for s in sizes)
     assert [s[-1] for s in sizes] == sorted(s[-1] for s in sizes) and sizes[0][-1] < 6000
 

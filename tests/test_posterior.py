@@ -10,9 +10,20 @@ import pytest
 import hypo
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
+from hypo.expression.summands import summands
 from hypo.scoring.laplace import laplace
 from hypo.scoring.likelihood import Gaussian
-from hypo.scoring.posterior import ODDS, WITHIN, Posterior, Structure, joined, make_posterior, structure_key, weighted
+from hypo.scoring.posterior import (
+    ODDS,
+    WITHIN,
+    Met,
+    Posterior,
+    Structure,
+    joined,
+    make_posterior,
+    structure_key,
+    weighted,
+)
 from hypo.scoring.score import Hypothesis, Scorer
 from hypo.search.constants import fit
 
@@ -167,7 +178,7 @@ def test_result_keeps_its_posterior(tmp_path: Path) -> None:
     assert hypo.Result.load(tmp_path / "r").posterior == p
     content = json.loads((tmp_path / "r" / "result.json").read_text())
     assert list(content["posterior"][0])[:3] == ["expression", "weight", "odds"]
-    assert list(content["inclusion"]) == ["variables", "operators", "within_odds", "covers"]
+    assert list(content["inclusion"]) == ["variables", "operators", "terms", "within_odds", "covers", "chain"]
     assert "of the posterior weight" in str(result)
     # Results of older versions have neither, nor intervals of constants.
     del content["posterior"], content["inclusion"]
@@ -184,3 +195,42 @@ def test_result_keeps_its_posterior(tmp_path: Path) -> None:
 
 def test_formula_of_a_structure_is_an_expression() -> None:
     assert isinstance(posterior("a*x").structures[0].expression, Expression)
+
+
+@pytest.mark.parametrize(
+    ("text", "terms"),
+    [
+        ("2*x + 3*sin(0.5*z) - 1", {"x", "sin(c*z)", "1"}),
+        ("2*(x + z)", {"x", "z"}),
+        ("3/(x + z)", {"1/(x + z)"}),
+        ("x*z", {"x*z"}),
+        ("-x**1.5 + pi*z", {"x**c", "pi*z"}),
+        ("5", {"1"}),
+    ],
+)
+def test_terms_of_a_law(text: str, terms: set[str]) -> None:
+    assert set(summands(parse(text, variables=COLUMNS))) == terms
+
+
+def test_inclusion_of_terms() -> None:
+    p = posterior("a*x", "a*x + b*z", "a*x + b", "a*sin(x) + b")
+    assert p.terms["x"] == pytest.approx(sum(s.weight for s in p.structures if "sin" not in str(s.expression)))
+    assert p.terms["1"] == pytest.approx(sum(s.weight for s in p.structures if "1" in set(summands(s.expression))))
+    assert 0 < p.terms["z"] < 0.5
+
+
+def test_what_breaks_a_hard_rule_has_no_weight() -> None:
+    found = [hypothesis(t) for t in ("a*x", "a*x + b", "a*x + b*z")]
+    p = make_posterior(found, X, COLUMNS, LIKELIHOOD, keeps=lambda e: "z" in e.variables)
+    assert p is not None and [s.expression.variables for s in p.structures] == [("x", "z")]
+    assert p.structures[0].weight == 1.0
+    assert make_posterior(found, X, COLUMNS, LIKELIHOOD, keeps=lambda e: False) is None
+
+
+def test_covers_says_what_was_weighed() -> None:
+    found = [hypothesis(t) for t in ("a*x", "a*x + b")]
+    met = Met(complete_to=4, every_to=3, weighed=17, chain={"verdict": "four chains agree"})
+    p = make_posterior(found, X, COLUMNS, LIKELIHOOD, met=met)
+    assert p is not None
+    assert "all 17 structures of up to 3 nodes" in p.covers and "four chains agree" in p.covers
+    assert p.chain == {"verdict": "four chains agree"}

@@ -21,6 +21,7 @@ PUBLIC = [
     "SymbolicRegressor",
     "UnitError",
     "__version__",
+    "audit",
     "fit",
     "merge",
     "parse",

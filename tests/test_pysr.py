@@ -156,24 +156,6 @@ def test_what_cannot_be_read_is_passed_over(text: str) -> None:
 # --- the backend, with a stand-in for PySR ---------------------------------------------------------------------
 
 
-@pytest.fixture
-def stages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder in which a test tells the stand-in for PySR what to find."""
-    packages = tmp_path / "packages"
-    for name in ("pysr", "juliacall"):
-        info = packages / f"{name}-0.0.1.dist-info"
-        info.mkdir(parents=True)
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.0.1\n")
-    monkeypatch.syspath_prepend(packages)
-    monkeypatch.syspath_prepend(STANDINS / "pysr")
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr("tempfile.tempdir", None)
-    folder = tmp_path / "stages"
-    folder.mkdir()
-    monkeypatch.setenv("HYPO_TEST_STAGES", str(folder))
-    return folder
-
-
 def write(stages: Path, *halls: str, go: bool = True) -> None:
     for number, rows in enumerate(halls, start=1):
         (stages / f"{number}.csv").write_text(HEADER + rows)

@@ -151,7 +151,8 @@ def test_what_cannot_be_merged(folders: list[Path], tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("shard", "words"),
     [("4/3", "one of 1/3 to 3/3, got 4/3"), ("0/3", "got 0/3"), ("3", "written NUMBER/TOTAL, such as 3/16, got '3'"),
-     ("a/b", "NUMBER/TOTAL"), ((1, 0), "the number of shards must be 1 or more, got 0"), (7, "NUMBER/TOTAL")],
+     ("a/b", "NUMBER/TOTAL"), ((1, 0), "the number of shards must be 1 or more, got 0"), (7, "NUMBER/TOTAL"),
+     ((1.5, 2), "NUMBER/TOTAL")],
 )
 def test_a_shard_must_be_one(shard: Any, words: str) -> None:
     with pytest.raises(InputError, match=words):

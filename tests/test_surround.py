@@ -6,7 +6,7 @@ import hypo
 from hypo.expression.parser import parse
 from hypo.expression.simplify import simplify
 from hypo.scoring.posterior import structure_key
-from hypo.search.surround import neighbours
+from hypo.search.surround import neighbours, simpler
 
 OPERATORS = ("+", "-", "*", "/", "sin", "exp")
 
@@ -19,6 +19,19 @@ def test_steps() -> None:
     for wanted in ("z + 2*sin(x + 0)", "z + 2*sin(1*x)", "1*z + 2*sin(x)"):
         assert wanted in texts
     assert any(n.free and n.values[n.free[0]] == 2.0 for n in found)
+
+
+def test_every_operator_is_taken_away() -> None:
+    found = {str(n) for n in simpler(parse("2*sin(x) + z", variables=["x", "z"]))}
+    assert {str(simplify(parse(t, variables=["x", "z"]))) for t in ("2*x + z", "sin(x) + z", "2 + z", "2*sin(x)", "z")} <= found
+
+
+def test_fitted_constants_are_rounded() -> None:
+    e = parse("a*sin(x) + z - b", variables=["x", "z"]).with_values([-1.04, 0.2])
+    values = [sorted(n.values.tolist()) for n in simpler(e)]
+    # a = -1 goes into the sign, b = 0 goes away with the sum it stands in.
+    assert [0.2] in values or [-0.2] in values
+    assert [-1.04] in values or [1.04] in values
 
 
 def test_without_fitted_constants_only_operators_change() -> None:

@@ -64,8 +64,3 @@ def test_backfitting_separates_two_unknown_functions(form: str) -> None:
 def test_a_template_that_no_column_fits_is_refused() -> None:
     with pytest.raises(hypo.KnowledgeError, match="q"):
         hypo.fit(table("x*y", "xy"), "T", knowledge={"template": {"form": "x*h(q)"}}, time_limit=1)
-
-
-def test_a_template_is_for_the_native_backend() -> None:
-    with pytest.raises(hypo.InputError, match="native backend only"):
-        hypo.fit(table("x*y", "xy"), "T", knowledge={"template": {"form": "x*h(y)"}}, time_limit=1, backend="pysr")

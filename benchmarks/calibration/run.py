@@ -2,12 +2,13 @@
 
     python benchmarks/calibration/run.py given  --cases 360   the structure is given, its constants are fitted
     python benchmarks/calibration/run.py search --cases 40    nothing is given: a short search, predictions of the posterior
+    python benchmarks/calibration/run.py prior  --cases 300   the same for laws drawn from the prior: are weights calibrated?
     python benchmarks/calibration/run.py report               tables and plots of what was run
 
-A case is a law drawn from a grammar (random operators of the library over one or two variables, one to three constants put in
-at random places), a noise level (share of the target's RMS), a number of rows, and fresh rows to predict, noise included, in
-the range of the data and just outside (the next quarter of it on either side). Shares have standard errors over cases, because
-rows of one case are wrong together. Results are written to results/.
+A case is a law (:mod:`laws`), a noise level (share of the target's RMS), a number of rows, and fresh rows to predict, noise
+included, in the range of the data and just outside (the next quarter of it on either side). Shares have standard errors over
+cases, because rows of one case are wrong together. In ``prior`` weights are shares of the structures that the law was drawn
+from, and a case also says what the weights would be had the search met the law. Results are written to results/.
 """
 
 from __future__ import annotations
@@ -15,120 +16,41 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-import hypo
-from hypo.api.inputs import as_dataset
-from hypo.expression.evaluate import Program
-from hypo.expression.expr import Expression
-from hypo.expression.simplify import simplify
-from hypo.scoring.laplace import laplace
-from hypo.scoring.likelihood import Gaussian
-from hypo.scoring.posterior import Structure, make_posterior, structure_key
-from hypo.scoring.predictive import predictive
-from hypo.scoring.score import Scorer
-from hypo.search.constants import fit
-from hypo.search.problem import Settings, make_problem
-
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+from laws import NOISE, OPERATORS, ROWS, Case, draw_case, in_event, prior_case  # noqa: E402
+
+import hypo  # noqa: E402
+from hypo.api.inputs import as_dataset  # noqa: E402
+from hypo.expression.evaluate import Program  # noqa: E402
+from hypo.expression.expr import Expression  # noqa: E402
+from hypo.expression.simplify import simplify  # noqa: E402
+from hypo.scoring.laplace import laplace  # noqa: E402
+from hypo.scoring.likelihood import Gaussian  # noqa: E402
+from hypo.scoring.posterior import Structure, make_posterior, structure_key  # noqa: E402
+from hypo.scoring.predictive import predictive  # noqa: E402
+from hypo.scoring.score import Scorer  # noqa: E402
+from hypo.search.constants import fit  # noqa: E402
+from hypo.search.problem import Settings, make_problem  # noqa: E402
+
+SETTINGS = Settings()
 LEVELS = (0.5, 0.8, 0.9, 0.95)
 # Central intervals whose ends are the edges of the PIT's bins (quantiles 0.05, 0.10, …, 0.95).
 EDGES = tuple(round(0.1 * k, 1) for k in range(1, 10))
-ROWS, NOISE, FRESH = (20, 50, 200), (0.01, 0.1, 0.3), 20
-LOW, HIGH, BEYOND = 0.5, 3.0, 0.25
-UNARY = ("exp", "log", "sin", "cos", "tanh", "sqrt", "square", "inv", "neg")
-BINARY = ("+", "-", "*", "/")
-# Of all laws: no value larger, none whose spread is a smaller share of its size.
-LARGEST, FLATTEST = 1e3, 0.05
-
-
-@dataclass(frozen=True)
-class Case:
-    """A law with its true constants (free leaves, each one its own), rows to fit and rows to predict, X (n_var, n_row)."""
-
-    number: int
-    law: Expression
-    columns: tuple[str, ...]
-    noise: float
-    X: NDArray[np.float64]
-    y: NDArray[np.float64]
-    sigma: float
-    inside: tuple[NDArray[np.float64], NDArray[np.float64]]
-    outside: tuple[NDArray[np.float64], NDArray[np.float64]]
-
-
-def subtree(rng: np.random.Generator, columns: Sequence[str], size: int) -> Expression:
-    """A random expression of about ``size`` nodes."""
-    if size <= 1:
-        return Expression.variable(str(rng.choice(columns)))
-    if size == 2 or rng.uniform() < 0.4:
-        return Expression.apply(str(rng.choice(UNARY)), subtree(rng, columns, size - 1))
-    left = int(rng.integers(1, size - 1))
-    return Expression.apply(
-        str(rng.choice(BINARY)), subtree(rng, columns, left), subtree(rng, columns, size - 1 - left)
-    )
-
-
-def with_constant(rng: np.random.Generator, e: Expression, value: float) -> Expression:
-    """``e`` with a constant added to, or multiplied by, a subexpression."""
-    c = Expression.constant(value, free=True)
-    if len(e) > 1 and rng.uniform() < 0.6:
-        parts = list(e.children)
-        k = int(rng.integers(len(parts)))
-        parts[k] = with_constant(rng, parts[k], value)
-        return Expression.join(e.root, parts)
-    return c * e if rng.uniform() < 0.6 else e + c
-
-
-def draw_law(rng: np.random.Generator) -> tuple[Expression, tuple[str, ...]]:
-    """A law that varies, is defined well beyond the data, and whose constants do not merge."""
-    columns = ("x", "z")[: int(rng.integers(1, 3))]
-    wide = (1.0 + BEYOND) * (HIGH - LOW)
-    X = rng.uniform(max(1e-3, HIGH - wide), LOW + wide, (len(columns), 400))
-    while True:
-        e = subtree(rng, columns, int(rng.integers(1, 6)))
-        count = int(rng.integers(1, 4))
-        for _ in range(count):
-            value = float(rng.choice([-1.0, 1.0], p=[0.3, 0.7]) * np.exp(rng.uniform(np.log(0.3), np.log(3.0))))
-            e = with_constant(rng, e, value)
-        e = simplify(e)
-        y = Program.of(e, columns).value(X) if set(e.variables) == set(columns) else np.array([np.nan])
-        if len(e.free) == count and np.all(np.isfinite(y)) and np.max(np.abs(y)) < LARGEST:
-            size = float(np.sqrt(np.mean(y**2)))
-            shape = laplace(e, X, columns, Gaussian(y, np.full(400, 0.1 * size)))
-            if np.std(y) > FLATTEST * size and shape is not None and not shape.unidentified:
-                return e, columns
-
-
-def draw_case(number: int) -> Case:
-    """Case ``number``: rows and noise in turn, all else at random with that seed."""
-    rng = np.random.default_rng([number, 20])
-    law, columns = draw_law(rng)
-    n, noise = ROWS[number % 3], NOISE[number // 3 % 3]
-    program = Program.of(law, columns)
-    X = rng.uniform(LOW, HIGH, (len(columns), n))
-    clean = program.value(X)
-    sigma = noise * float(np.sqrt(np.mean(clean**2)))
-
-    def measured(rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        return rows, program.value(rows) + sigma * rng.standard_normal(rows.shape[1])
-
-    step = BEYOND * (HIGH - LOW)
-    beyond = np.where(
-        rng.uniform(size=(len(columns), FRESH)) < 0.5,
-        rng.uniform(max(1e-3, LOW - step), LOW, (len(columns), FRESH)),
-        rng.uniform(HIGH, HIGH + step, (len(columns), FRESH)),
-    )
-    y = clean + sigma * rng.standard_normal(n)
-    inside = measured(rng.uniform(LOW, HIGH, (len(columns), FRESH)))
-    return Case(number, law, columns, noise, X, y, sigma, inside, measured(beyond))
+# Edges of the bins of weights.
+BINS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 
 def held(
@@ -191,9 +113,63 @@ def search(case: Case, seconds: float) -> dict[str, Any] | None:
     }
 
 
-def law_nats(case: Case) -> float:
+def prior(case: Case, seconds: float) -> dict[str, Any] | None:
+    """The law is from the prior: the weights among what it was drawn from, without and with the law itself among them."""
+    data = {**dict(zip(case.columns, case.X, strict=True)), "y": case.y}
+    result = hypo.fit(data, "y", operators=OPERATORS, time_limit=seconds, workers=1)
+    if result.posterior is None:
+        return None
+    able = [s for s in result.posterior.structures if in_event(simplify(s.expression), case.columns)]
+    nats = law_nats(case, Settings(operators=OPERATORS))
+    if not able:
+        return None
+    first = able[0]
+    total = sum(s.weight for s in able)
+    own = [s for s in able if is_same(s.expression, case)]
+    # Where the law is missing its weight follows from its nats.
+    extra = 0.0 if own or not math.isfinite(nats) else first.weight * math.exp(min(first.nats - nats, 700.0))
+    out = {
+        "found": str(first.expression),
+        "weight": first.weight / total,
+        "right": is_same(first.expression, case),
+        "met": bool(own),
+        "law weight": (own[0].weight if own else extra) / (total + extra),
+        "oracle weight": max(first.weight, extra) / (total + extra),
+        "oracle right": is_same(first.expression, case) or extra > first.weight,
+        "behind": nats - first.nats,
+        "structures": len(able),
+        "status": result.status,
+        "seconds": result.timing["total"],
+    }
+    mixture = [replace(s, weight=s.weight / total) for s in able]
+    return {**out, **{part: held(_most(mixture), rows, case.columns) for part, rows in parts(case)}}
+
+
+def _most(structures: Sequence[Structure]) -> list[Structure]:
+    """The likeliest, with 99 % of the weight."""
+    count = int(np.searchsorted(np.cumsum([s.weight for s in structures]), 0.99)) + 1
+    total = sum(s.weight for s in structures[:count])
+    return [replace(s, weight=s.weight / total) for s in structures[:count]]
+
+
+def parts(case: Case) -> Iterator[tuple[str, tuple[NDArray[np.float64], NDArray[np.float64]]]]:
+    """Fresh rows by where they are."""
+    yield "in range", case.inside
+    yield "outside", case.outside
+
+
+def is_same(e: Expression, case: Case) -> bool:
+    """Whether ``e`` has the law's structure: it meets the law with exact numbers as they are, or with all numbers free, and has
+    no more free ones than the law has numbers."""
+    if structure_key(e) == structure_key(case.law):
+        return True
+    numbers = sum(c.name is None for c in case.law.constants)
+    freed = replace(e, constants=tuple(replace(c, free=True) if c.name is None else c for c in e.constants))
+    return any(len(x.free) <= numbers and meets(x, case) for x in (e, freed))
+
+
+def law_nats(case: Case, settings: Settings = SETTINGS) -> float:
     """Minus log of evidence times prior of the law, fitted, as the search's posterior counts it; infinite where undefined."""
-    settings = Settings()
     data = {**dict(zip(case.columns, case.X, strict=True)), "y": case.y}
     problem = make_problem(as_dataset(data, "y")[0], None, settings)
     e = fit(case.law, problem.X, problem.columns, problem.likelihood, starts=5, rng=np.random.default_rng(0), steps=500)
@@ -206,9 +182,13 @@ def is_law(e: Expression, case: Case) -> bool:
     """Whether the structure of ``e``, all its numbers fitted anew, meets the law without noise."""
     if structure_key(e) == structure_key(case.law):
         return True
-    numbers = tuple(replace(c, free=True) if c.name is None else c for c in e.constants)
+    return meets(replace(e, constants=tuple(replace(c, free=True) if c.name is None else c for c in e.constants)), case)
+
+
+def meets(e: Expression, case: Case) -> bool:
+    """Whether ``e``, its free constants fitted anew, meets the law without noise."""
     clean = Program.of(case.law, case.columns).value(case.X)
-    again = fit(replace(e, constants=numbers), case.X, case.columns, Gaussian(clean), starts=5, steps=500)
+    again = fit(e, case.X, case.columns, Gaussian(clean), starts=5, steps=500)
     error = Program.of(again, case.columns).value(case.X) - clean
     return bool(np.sqrt(np.mean(error**2)) < 1e-6 * np.sqrt(np.mean(clean**2)))
 
@@ -250,30 +230,53 @@ def tables(run: str, rows: Sequence[dict[str, Any]]) -> Iterator[str]:
             if cases:
                 shown = (f"{100 * m:.1f} ± {100 * e:.1f}" for m, e in map(share, found.values()))
                 yield f"| {part}, {name} | {cases} | " + " | ".join(shown) + " |"
-    if run == "search":
+    if run != "given":
         yield ""
-        yield "| weight of the likeliest structure | cases | right | wrong: law less likely | wrong: law not met |"
-        yield "|---|---|---|---|---|"
-        for low, high in ((0.0, 0.2), (0.2, 0.4), (0.4, 0.6), (0.6, 0.8), (0.8, 1.01)):
-            members = [r for r in rows if low <= r["weight"] < high]
-            if members:
-                right = sum(r["right"] for r in members)
-                met = sum(not r["right"] and r["behind"] >= 0 for r in members)
-                counts = f"{right} | {met} | {len(members) - right - met}"
-                yield f"| {low:.1f} to {min(high, 1.0):.1f} | {len(members)} | {counts} |"
+        yield from weights(rows)
+    if run == "search":
         same = sum(r["as by score"] for r in rows)
         yield ""
         yield f"Score and posterior prefer the same structure in {same} of {len(rows)} cases."
+    if run == "prior":
+        met = sum(r["met"] for r in rows)
+        yield ""
+        yield f"The law was among the structures of the posterior in {met} of {len(rows)} cases. With it there always:"
+        yield ""
+        yield from weights([{**r, "weight": r["oracle weight"], "right": r["oracle right"]} for r in rows])
+
+
+def binned(rows: Sequence[dict[str, Any]]) -> Iterator[tuple[float, float, list[dict[str, Any]]]]:
+    """Cases by the weight of the likeliest structure."""
+    for low, high in pairwise(BINS):
+        members = [r for r in rows if low <= r["weight"] < high or r["weight"] == high == 1.0]
+        if members:
+            yield low, high, members
+
+
+def weights(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """How often the likeliest structure is right, by its weight."""
+    yield "| weight of the likeliest structure | cases | mean weight | right | wrong: law less likely | wrong: law not met |"
+    yield "|---|---|---|---|---|---|"
+    for low, high, members in binned(rows):
+        right, error = share([r["right"] for r in members])
+        mean = np.mean([r["weight"] for r in members])
+        wrong = [r for r in members if not r["right"]]
+        met = sum(r["behind"] >= 0 for r in wrong)
+        yield (
+            f"| {low:.1f} to {high:.1f} | {len(members)} | {mean:.2f} | {right:.2f} ± {error:.2f} | {met} "
+            f"| {len(wrong) - met} |"
+        )
 
 
 def draw(run: str, rows: Sequence[dict[str, Any]], path: Path) -> None:
-    """Reliability plot and PIT histogram."""
+    """Reliability plot and PIT histogram; and how often structures of a weight are right."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4.5))
+    figure, panels = pyplot.subplots(1, 2 if run == "given" else 3, figsize=(5 * (2 if run == "given" else 3), 4.5))
+    left, right = panels[:2]
     left.plot([0.4, 1], [0.4, 1], color="grey", linewidth=1)
     for part in (["constants"] if run == "given" else []) + ["in range", "outside"]:
         found = [share(v) for v in series(rows, part).values()]
@@ -286,26 +289,34 @@ def draw(run: str, rows: Sequence[dict[str, Any]], path: Path) -> None:
     right.set(xlabel="PIT of fresh rows", ylabel="density")
     left.legend()
     right.legend()
+    if run != "given":
+        bins = [(np.mean([r["weight"] for r in m]), *share([r["right"] for r in m])) for _, _, m in binned(rows)]
+        weight, found, error = np.array(bins).T
+        panels[2].plot([0, 1], [0, 1], color="grey", linewidth=1)
+        panels[2].errorbar(weight, found, 3 * np.nan_to_num(error), marker="o", capsize=3)
+        panels[2].set(xlabel="weight of the likeliest structure", ylabel="share right (3 standard errors)")
     figure.tight_layout()
     figure.savefig(path, dpi=120)
+    pyplot.close(figure)
 
 
 def main() -> None:
     """Run a part, or report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=("given", "search", "report"))
+    parser.add_argument("part", choices=("given", "search", "prior", "report"))
     parser.add_argument("--cases", type=int, default=60)
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--results", type=Path, default=HERE / "results")
     options = parser.parse_args()
     options.results.mkdir(parents=True, exist_ok=True)
-    for part in ("given", "search") if options.part == "report" else (options.part,):
+    for part in ("given", "search", "prior") if options.part == "report" else (options.part,):
         path = options.results / f"{part}.json"
         if options.part != "report":
             rows, begin = [], time.monotonic()
             for number in range(options.cases):
-                case = draw_case(number)
-                found = given(case) if part == "given" else search(case, options.seconds)
+                case = prior_case(number) if part == "prior" else draw_case(number)
+                run = {"search": search, "prior": prior}.get(part)
+                found = given(case) if run is None else run(case, options.seconds)
                 if found is not None:
                     rows.append({"case": number, "law": str(case.law), "n": case.X.shape[1], "noise": case.noise, **found})
             print(f"{len(rows)} of {options.cases} cases in {time.monotonic() - begin:.0f} s")

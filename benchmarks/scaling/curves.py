@@ -1,10 +1,11 @@
 """Curves: what a fit takes as rows, columns and the library grow; JSON and a plot.
 
-    python benchmarks/scaling/curves.py [--part rows|columns|library]
+    python benchmarks/scaling/curves.py [--part rows|columns|library|members]
 
 Rows and columns: seconds and peak memory until 2.5·x0·exp(−x1)/(1 + x2²) is the answer, without noise and with 1 %, each in
 a process of its own. Library: seconds to enumerate n members of three variables, and to scan all their pairs for a sum and a
-product, one thread.
+product, one thread. Members: seconds and peak memory of a library of up to ten million members that is enumerated and streamed
+(each member alone, and in sums and products with the simplest ones), each in a process of its own; about 7 GB.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import subprocess
 import sys
 import time
@@ -26,6 +26,8 @@ HERE = Path(__file__).resolve().parent
 ROWS = (100, 1_000, 10_000, 100_000, 1_000_000)
 COLUMNS = (3, 10, 30, 100)
 MEMBERS = (250, 1_000, 4_000, 16_000, 64_000)
+# Members of a library that is streamed.
+LARGE = (100_000, 1_000_000, 3_000_000, 10_000_000)
 NOISES = (0.0, 0.01)
 PROBE = 64
 
@@ -54,7 +56,7 @@ def one_fit(rows: int, columns: int, noise: float, limit: float) -> dict[str, An
     fresh = rng.uniform(0.5, 3.0, (2000, columns))
     error = float(np.sqrt(np.mean((result.predict(fresh) - law(fresh)) ** 2)) / law(fresh).std())
     return {"seconds": time.monotonic() - begin, "came_s": came.get(str(result.expression)), "error": error,
-            "MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "status": result.status,
+            "MB": peak(), "status": result.status,
             "found": str(result.expression)}
 
 
@@ -70,6 +72,60 @@ def fits(part: str, limit: float) -> list[dict[str, Any]]:
             r = found[-1]
             print(f"{rows:9d} rows {columns:4d} columns noise {noise:4.2f}: {r['seconds']:6.1f} s, {r['MB']:6.0f} MB, "
                   f"error {r['error']:.1e}, {r['status']}: {r['found'][:70]}", flush=True)
+    return found
+
+
+def peak() -> float:
+    """Most memory that this process has had, in MB: not getrusage's, which includes that of whoever started it."""
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) / 1024
+
+
+def streamed(n: int) -> dict[str, Any]:
+    """A library of n members enumerated and streamed in this process."""
+    from threadpoolctl import threadpool_limits
+
+    from hypo.data import from_arrays
+    from hypo.search import scan
+    from hypo.search.context import Context, View
+    from hypo.search.problem import Settings, make_problem
+    from hypo.search.seeds import plain_library
+    from hypo.search.stream import HEAD, stream
+    from hypo.search.targets import Target
+
+    rng = np.random.default_rng(0)
+    X = rng.uniform(0.5, 3.0, (400, 3))
+    y = X[:, 0] * X[:, 1] + np.exp(-X[:, 2]) + X[:, 1] / X[:, 2]
+    settings = Settings(n_probe=PROBE)
+    with threadpool_limits(1), np.errstate(all="ignore"):
+        problem = make_problem(from_arrays(X, y, names=["a", "b", "c"], target="y"), None, settings)
+        ctx = Context.of(problem, settings, scan.Clock())
+        small = plain_library(ctx, settings, range(3))
+        small.grow(2_000)
+        stream(ctx, small, 1_000, 2_000, View(small, ctx.X, HEAD, 60), [Target(ctx.y, None)], 300)
+        before, ctx.clock.scored = peak(), 0
+        members = plain_library(ctx, settings, range(3))
+        begin = time.perf_counter()
+        members.grow(n)
+        enumerated = time.perf_counter() - begin
+        head = View(members, ctx.X, HEAD, 60)
+        begin = time.perf_counter()
+        stream(ctx, members, HEAD, members.count, head, [Target(ctx.y, None)], 300)
+        scanned = time.perf_counter() - begin
+    return {"members": int(members.count), "tried": int(members.tested), "enumerate_s": enumerated, "scan_s": scanned,
+            "pairs": int(ctx.clock.scored), "MB": peak(), "MB_before": before}
+
+
+def members() -> list[dict[str, Any]]:
+    """The curve of streamed libraries."""
+    found = []
+    for n in LARGE:
+        out = subprocess.run([sys.executable, __file__, "--streamed", str(n)], capture_output=True, text=True, check=True)
+        found.append(json.loads(out.stdout.splitlines()[-1]))
+        r = found[-1]
+        each = (r["MB"] - r["MB_before"]) * 2**20 / r["members"]
+        print(f"{r['members']:9d} members: {r['enumerate_s']:7.1f} s ({r['tried'] / r['enumerate_s'] / 1e6:.2f} million "
+              f"tried/s), streamed {r['scan_s']:7.1f} s ({r['pairs'] / r['scan_s'] / 1e6:.0f} million pairs/s), "
+              f"{r['MB']:6.0f} MB, {each:.0f} bytes each", flush=True)
     return found
 
 
@@ -117,8 +173,9 @@ def plot(parts: dict[str, list[dict[str, Any]]], path: Path) -> None:
     figure = Figure(figsize=(4.2 * len(parts), 3.8), layout="constrained")
     for axes, (part, rows) in zip(figure.subplots(1, len(parts), squeeze=False)[0], parts.items(), strict=True):
         axes.set(xscale="log", yscale="log", xlabel="members" if part == "library" else part, ylabel="seconds")
-        if part == "library":
-            for key, label in (("enumerate_s", "enumeration"), ("scan_s", "all sums of pairs")):
+        if part in ("library", "members"):
+            scans = "all sums of pairs" if part == "library" else "stream"
+            for key, label in (("enumerate_s", "enumeration"), ("scan_s", scans)):
                 axes.plot([r["members"] for r in rows], [r[key] for r in rows], marker="o", label=label)
         else:
             for noise in NOISES:
@@ -131,16 +188,22 @@ def plot(parts: dict[str, list[dict[str, Any]]], path: Path) -> None:
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--part", choices=("rows", "columns", "library"), action="append")
+    parser.add_argument("--part", choices=("rows", "columns", "library", "members"), action="append")
     parser.add_argument("--time-limit", type=float, default=30.0, help="seconds per fit")
     parser.add_argument("--out", type=Path, default=HERE / "results")
     parser.add_argument("--one", nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument("--streamed", type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.streamed:
+        print(json.dumps(streamed(args.streamed)))
+        return
     if args.one:
         rows, columns, noise, limit = args.one
         print(json.dumps(one_fit(int(rows), int(columns), float(noise), float(limit))))
         return
-    parts = {p: library() if p == "library" else fits(p, args.time_limit) for p in args.part or ("library", "rows", "columns")}
+    own = {"library": library, "members": members}
+    wanted = args.part or ("library", "members", "rows", "columns")
+    parts = {p: own[p]() if p in own else fits(p, args.time_limit) for p in wanted}
     args.out.mkdir(parents=True, exist_ok=True)
     content = {"cores": os.cpu_count(), "load": os.getloadavg(), "python": platform.python_version(), **parts}
     (args.out / "curves.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -3,10 +3,15 @@
     python benchmarks/srbench/run.py [--suite srbench|second] [--engine hypo|operon|gplearn|sindy] [--noise 0.01]
                                      [--units] [--time-limit 60] [--rows 10000] [--never-solved] [--only NAME,...]
                                      [--backend native|pysr|all] [--hardest FILE]
+                                     [--workers N] [--scheduler local|tcp://HOST:8786]
 
 Noise is added to the training targets only, as a share of their RMS. Each answer is judged twice (see ``judge.py``): by
 SRBench's symbolic criterion, and by whether its form is the law. One JSON line per problem is written as soon as it is
 finished; finished problems are skipped when the same command is given again.
+
+With ``--workers`` several problems are worked on at a time, by processes of this machine or, with ``--scheduler``, by a Dask
+cluster whose workers have hypo and, on their PYTHONPATH, this folder and the one above. A worker that dies loses nothing.
+Answers are judged here, as they come.
 """
 
 from __future__ import annotations
@@ -16,6 +21,9 @@ import json
 import statistics
 import sys
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +44,7 @@ from hypo.expression.expr import Expression  # noqa: E402
 from hypo.expression.simplify import simplify  # noqa: E402
 from hypo.scoring.score import Hypothesis  # noqa: E402
 
+# Threads of a search; one where several problems are worked on at a time.
 THREADS = 2
 HARDEST = 20
 
@@ -47,17 +56,19 @@ def answer(problem: suites.Problem, X: NDArray[np.float64], y: NDArray[np.float6
         return peers.ENGINES[args.engine](X, y, problem.names, args.time_limit, args.seed), "finished", None
     table = pd.DataFrame(X, columns=list(problem.names)).assign(**{problem.target: y})
     result = hypo.fit(table, problem.target, units=problem.units if args.units else None, time_limit=args.time_limit,
-                      seed=args.seed, workers=THREADS, backend=args.backend)
+                      seed=args.seed, workers=args.threads, backend=args.backend)
     return result.expression, result.status, result.best
 
 
 def run(problem: suites.Problem, args: argparse.Namespace) -> dict[str, Any]:
     """Fit one problem, judge the answer: one line of the results."""
-    rng = np.random.default_rng(args.seed)
-    X, X_test = problem.rows(min(args.rows, suites.MAX_ROWS), rng)
-    y = problem.value(X)
-    if args.noise:
-        y = y + args.noise * np.sqrt(np.mean(y**2)) * rng.standard_normal(len(y))
+    return judged(fitted(problem, args), problem, args)
+
+
+def fitted(problem: suites.Problem, args: argparse.Namespace) -> dict[str, Any]:
+    """The line of a problem before it is judged."""
+    X, _, y = data(problem, args)
+    ready(args.engine)
     begin = time.monotonic()
     try:
         found, status, best = answer(problem, X, y, args)
@@ -66,22 +77,55 @@ def run(problem: suites.Problem, args: argparse.Namespace) -> dict[str, Any]:
     except Exception as error:  # an engine that fails on one problem has not solved it; the others go on
         found, status, best = None, f"error: {type(error).__name__}: {error}"[:500], None
     seconds = time.monotonic() - begin
-    row = {
+    return {
         "name": problem.name, "never_solved": problem.never_solved, "engine": args.engine, "noise": args.noise,
-        "units": args.units, "rows": args.rows, "time_limit": args.time_limit,
+        "units": args.units, "rows": args.rows, "time_limit": args.time_limit, "threads": args.threads,
         "seed": args.seed, "seconds": round(seconds, 3), "status": status, "law": problem.formula,
         "found": None if found is None else str(found), "size": None if found is None else len(found),
         "complexity": None if best is None else best.complexity, "r2": None, "solved": False, "recovered": False,
         "score": None if best is None else best.score, "law_score": law_score(problem, X, y, args),
     }
-    if found is None:
+
+
+def judged(row: dict[str, Any], problem: suites.Problem, args: argparse.Namespace) -> dict[str, Any]:
+    """The line with what its answer is worth."""
+    if row["found"] is None:
         return row
     # Judged as read back from the text, which is what the file keeps.
     found = hypo.parse(row["found"], variables=problem.names)
-    row["r2"] = r2(problem.value(X_test), evaluate(found, X_test, problem.names))
-    row["recovered"] = judge.recovered(found, problem, np.random.default_rng(args.seed + 1))
-    row["solved"] = judge.solved(found, problem)
-    return row
+    _, X_test, _ = data(problem, args)
+    return row | {
+        "r2": r2(problem.value(X_test), evaluate(found, X_test, problem.names)),
+        "recovered": judge.recovered(found, problem, np.random.default_rng(args.seed + 1)),
+        "solved": judge.solved(found, problem),
+    }
+
+
+def data(
+    problem: suites.Problem, args: argparse.Namespace
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Rows to learn from, rows held out, and the target on the first, with its noise."""
+    rng = np.random.default_rng(args.seed)
+    X, X_test = problem.rows(min(args.rows, suites.MAX_ROWS), rng)
+    y = problem.value(X)
+    if args.noise:
+        y = y + args.noise * np.sqrt(np.mean(y**2)) * rng.standard_normal(len(y))
+    return X, X_test, y
+
+
+def answered(problems: Sequence[suites.Problem], args: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """The lines of the problems before they are judged, each as soon as it is there."""
+    with ExitStack() as stack:
+        if args.scheduler:
+            from hypo.search.cluster import Cluster
+
+            yield from stack.enter_context(Cluster(args.scheduler, args.workers)).completed(fitted, problems, args)
+        elif args.workers > 1:
+            from hypo.search.processes import Processes
+
+            yield from stack.enter_context(Processes(args.workers)).completed(fitted, problems, args)
+        else:
+            yield from (fitted(problem, args) for problem in problems)
 
 
 def law_score(problem: suites.Problem, X: NDArray[np.float64], y: NDArray[np.float64],
@@ -145,15 +189,17 @@ def results_file(args: argparse.Namespace) -> Path:
         return Path(args.out)
     units = "units" if args.units else "plain"
     engine = args.engine if args.backend == "native" else args.backend
+    threads = "" if args.threads == THREADS else f"-{args.threads}threads"
     return (BENCHMARKS / args.suite / "results"
-            / f"{engine}-{units}-noise{args.noise:g}-{args.rows}rows-{args.time_limit:g}s-seed{args.seed}.jsonl")
+            / f"{engine}-{units}-noise{args.noise:g}-{args.rows}rows-{args.time_limit:g}s-seed{args.seed}{threads}.jsonl")
 
 
-def warm_up(args: argparse.Namespace) -> None:
-    """Compile before the clock starts: the first fit of a fresh installation pays for it once."""
+@cache
+def ready(engine: str) -> None:
+    """Load, and after an installation compile, before the clock starts: once in every process that fits."""
     X = np.random.default_rng(0).uniform(1, 2, (50, 2))
-    if args.engine == "hypo":
-        hypo.fit(X, X[:, 0] * X[:, 1], time_limit=5, workers=THREADS)
+    if engine == "hypo":
+        hypo.fit(X, X[:, 0] * X[:, 1], time_limit=5, workers=1)
     evaluate(hypo.parse("x + 1"), X[:, :1], ["x"])
 
 
@@ -171,11 +217,17 @@ def options(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--only", default="", help="names, separated by commas")
     parser.add_argument("--shard", default="1/1", help="k/n: every n-th problem, starting with the k-th")
     parser.add_argument("--backend", default="native", help="of hypo: native, pysr or all")
+    parser.add_argument("--workers", type=int, default=1, help="problems worked on at a time")
+    parser.add_argument("--threads", type=int, help=f"of one search: {THREADS}, or 1 when several problems are worked on")
+    parser.add_argument("--scheduler", default="", help="a Dask scheduler's address, or local for a cluster on this machine")
     parser.add_argument("--hardest", type=Path, metavar="FILE",
                         help="only the 20 problems that took longest of those recovered in a results file")
     parser.add_argument("--never-solved", action="store_true", help="only the 43 that no method of the study solved")
     parser.add_argument("--out", default="", help="results file")
     args = parser.parse_args(argv)
+    if args.workers < 1 or (args.threads or 1) < 1:
+        parser.error("--workers and --threads must be at least 1")
+    args.threads = args.threads or (THREADS if args.workers == 1 and not args.scheduler else 1)
     if args.backend != "native" and args.engine != "hypo":
         parser.error(f"{args.engine} has no backends")
     if args.units and args.engine != "hypo":
@@ -184,19 +236,24 @@ def options(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Run what is not finished yet, append to the results file, print a line each and a summary."""
+    """Run what is not finished yet, append to the results file, print a line each and a summary; SystemExit, with a sentence,
+    when there is no such cluster."""
     args = options(argv)
     out = results_file(args)
     done = {row["name"] for row in finished(out)}
     problems = [p for p in chosen(args) if p.name not in done]
-    if problems:
-        warm_up(args)
-    for problem in problems:
-        row = run(problem, args)
-        append(out, row)
-        mark = "ok  " if row["recovered"] else "MISS"
-        text = (row["found"] or "-")[:100]
-        print(f"{mark} {row['name']:20s} {row['seconds']:7.2f} s  solved {row['solved']!s:5s}  {text}", flush=True)
+    named = {p.name: p for p in problems}
+    try:
+        for line in answered(problems, args):
+            row = judged(line, named[line["name"]], args)
+            append(out, row)
+            mark = "ok  " if row["recovered"] else "MISS"
+            text = (row["found"] or "-")[:100]
+            print(f"{mark} {row['name']:20s} {row['seconds']:7.2f} s  solved {row['solved']!s:5s}  {text}", flush=True)
+    except hypo.HypoError as error:
+        raise SystemExit(str(error)) from error
+    except KeyboardInterrupt:
+        raise SystemExit("interrupted; the same command goes on from here") from None
     rows = finished(out)
     if rows:
         median = statistics.median(r["seconds"] for r in rows)

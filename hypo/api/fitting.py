@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from hypo.api.inputs import as_dataset, as_knowledge, as_settings
+from hypo.api.inputs import as_dataset, as_folds, as_knowledge, as_settings
 from hypo.api.outputs import make_result
 from hypo.errors import InputError
 from hypo.result import Result, check_folder
@@ -54,6 +54,11 @@ def fit(
     x_sigma: XSigma = None,
     guesses: Sequence[str | Expression] | str | Expression | None = None,
     backend: str = "native",
+    posterior: bool = True,
+    intervals: str = "laplace",
+    model_selection: str = "score",
+    validation_fraction: float | None = None,
+    folds: ArrayLike | None = None,
     progress: ProgressLike = None,
     out: str | os.PathLike[str] | None = None,
 ) -> Result:
@@ -97,6 +102,16 @@ def fit(
             that breaks a hard rule of the knowledge is refused.
         backend: ``"native"``, ``"pysr"`` (PySR's search, in a process of its own; needs the extra ``pysr`` and Julia), or
             ``"all"`` (both at the same time, on one front). With PySR equal seeds need not give equal results.
+        posterior: weigh all likely structures at the end: one or two seconds, for which the search leaves up to 15 % of the
+            time limit and 3 s at most. Without it there are no intervals of predictions.
+        intervals: of the best formula's constants: ``"laplace"``, symmetric, or ``"profile"``, where the likelihood with all
+            others refitted has fallen so far; in both cases of 95 %.
+        model_selection: which formula is ``best``: ``"score"``, ``"posterior"`` (the structure with the largest posterior
+            weight), ``"accuracy"`` (the least misfit on the front), or ``"validation"`` (the least loss on rows that are held
+            out before the search; then all is fitted to all rows, :mod:`hypo.search.validation`).
+        validation_fraction: share of the rows to hold out at random, default 0.2.
+        folds: (n_row,): a mask of the rows to hold out, or the number of each row's fold. Each fold is held out of a search of
+            its own, which has its share of the time limit.
         progress: True shows progress on standard error; or a function called with :class:`Progress` reports.
         out: folder for ``result.json`` and ``front.csv``; nothing is written by default.
 
@@ -133,13 +148,11 @@ def fit(
         likelihood=likelihood,
         dof=dof,
         log_likelihood=log_likelihood,
+        posterior=posterior,
+        intervals=intervals,
     )
     require(dataset, settings.likelihood)
-    if background.template is not None and settings.backend != "native":
-        raise InputError(
-            f"the template {background.template.form!r} is searched for by the native backend only; "
-            "leave out the backend, or the template"
-        )
+    held_out = as_folds(dataset, model_selection, validation_fraction, folds, settings)
     settings = replace(settings, guesses=(*settings.guesses, *background.guesses))
     from hypo.search.engine import search
     from hypo.search.guesses import read_guesses
@@ -150,9 +163,15 @@ def fit(
     problem = make_problem(dataset, background, settings)
     settings = within(problem, settings)
     read_guesses(problem, settings)
+    details: dict[str, Any] = {}
     with shown:
-        outcome = search(problem, settings, report)
-    result = make_result(outcome, problem, settings, dataset, columns)
+        if held_out:
+            from hypo.search.validation import validated
+
+            outcome, details = validated(dataset, background, settings, held_out, report)
+        else:
+            outcome = search(problem, settings, report)
+    result = make_result(outcome, problem, settings, dataset, columns, model_selection, details)
     if out is not None:
         result.save(out)
     return result

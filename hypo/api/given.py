@@ -51,13 +51,14 @@ def score(
     upper: str | ArrayLike | None = None,
     x_sigma: XSigma = None,
     start: Mapping[str, float] | str | None = None,
+    intervals: str = "laplace",
 ) -> Scored:
     """Score one formula by the score of :func:`fit`, with its free constants fitted.
 
     In a text, which may begin with the target's name and =, every name that is neither a column nor a constant of
     ``knowledge`` is a constant to fit; numbers stay as they are. ``start`` gives values of constants to begin the fit at,
-    ``{"a": 500, "b": 0.01}`` or ``"a=500, b=0.01"``; the fit tries others too. The other arguments are those of
-    :func:`fit`. A formula that breaks a rule of the knowledge is scored all the same, and its violations are named.
+    ``{"a": 500, "b": 0.01}`` or ``"a=500, b=0.01"``; the fit tries others too. ``intervals`` and the other arguments are those
+    of :func:`fit`. A formula that breaks a rule of the knowledge is scored all the same, and its violations are named.
 
     Raises:
         FormulaError: the text cannot be read.
@@ -73,7 +74,7 @@ def score(
         data, target, features=features, sigma=sigma, weights=weights, drop_missing=drop_missing,
         trials=trials, censored=censored, lower=lower, upper=upper, x_sigma=x_sigma,
     )
-    settings = as_settings(lam=lam, likelihood=likelihood, dof=dof, log_likelihood=log_likelihood)
+    settings = as_settings(lam=lam, intervals=intervals, likelihood=likelihood, dof=dof, log_likelihood=log_likelihood)
     require(dataset, settings.likelihood)
     problem = make_problem(dataset, as_knowledge(knowledge, dataset, units), settings)
     e = formula
@@ -101,7 +102,7 @@ def score(
             "correct the formula, leave out that row, or give a start"
         )
     h, verdicts = found
-    rows = constant_rows(h.expression, problem)
+    rows = constant_rows(h.expression, problem, intervals)
     shape = laplace(h.expression, problem.X, problem.columns, problem.likelihood)
     doubts = []
     if shape is not None and math.isfinite(shape.sigma):

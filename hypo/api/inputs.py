@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +14,8 @@ from hypo.errors import DataError, InputError, KnowledgeError
 from hypo.expression import ops
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
 
     from hypo.expression.expr import Expression
     from hypo.knowledge import Knowledge
@@ -188,17 +190,23 @@ def as_settings(
     scheduler: str | None = None,
     max_memory: str | float | None = None,
     shard: str | Sequence[int] | None = None,
+    posterior: bool = True,
+    intervals: str = "laplace",
     likelihood: str | None = None,
     dof: float | None = None,
     log_likelihood: Callable[..., Any] | None = None,
 ) -> Settings:
     """Checked settings of the engine; raises InputError naming the wrong one."""
     from hypo.scoring.family import family_of
-    from hypo.search.problem import BACKENDS, Settings
+    from hypo.search.problem import BACKENDS, LAPLACE, PROFILE, Settings
 
     if backend not in BACKENDS:
         raise InputError(f"the backend must be {', '.join(BACKENDS[:-1])} or {BACKENDS[-1]}, got {backend!r}")
 
+    if intervals not in (LAPLACE, PROFILE):
+        raise InputError(f"intervals must be {LAPLACE} or {PROFILE}, got {intervals!r}")
+    if not isinstance(posterior, bool):
+        raise InputError(f"posterior must be True or False, got {posterior!r}")
     _need("time_limit", time_limit, Real, "a number of seconds above 0")
     _need("seed", seed, Integral, "a whole number, 0 or more")
     for name, value in (("max_complexity", max_complexity), ("workers", workers)):
@@ -228,8 +236,42 @@ def as_settings(
         max_memory=_bytes(max_memory),
         shard=_shard(shard),
         likelihood=family_of(likelihood, dof, log_likelihood),
+        posterior=posterior,
+        intervals=intervals,
         **{name: value for name, value in given.items() if value is not None},
     )
+
+
+def as_folds(
+    dataset: Dataset, by: Any, fraction: float | None, folds: ArrayLike | None, settings: Settings
+) -> list[NDArray[np.bool_]]:
+    """Masks (n_row,) of the rows that each search holds out, none unless ``by`` is validation; raises InputError."""
+    from hypo.search.choosing import CRITERIA, VALIDATION
+    from hypo.search.validation import folds_of
+
+    if by not in CRITERIA:
+        raise InputError(f"model_selection must be {', '.join(CRITERIA[:-1])} or {CRITERIA[-1]}, got {by!r}")
+    if by != VALIDATION:
+        for name, value in (("validation_fraction", fraction), ("folds", folds)):
+            if value is not None:
+                raise InputError(f'{name} is of use with model_selection "{VALIDATION}" only, but that is "{by}"')
+        return []
+    if settings.shard is not None:
+        raise InputError("a shard of a search cannot choose by validation; choose by score, posterior or accuracy")
+    if fraction is not None and folds is not None:
+        raise InputError("give either validation_fraction or folds, not both")
+    if fraction is not None:
+        _need("validation_fraction", fraction, Real, "a share between 0 and 1")
+        if not 0 < fraction < 1:
+            raise InputError(f"validation_fraction must be a share between 0 and 1, got {fraction}")
+    given = None
+    if folds is not None:
+        import numpy as np
+
+        given = np.asarray(folds)
+        if given.ndim != 1 or given.dtype.kind not in "biu":
+            raise InputError("folds must be one whole number or truth value for each row")
+    return folds_of(dataset, fraction, given, settings.seed)
 
 
 def _scheduler(scheduler: Any) -> str | None:
@@ -266,7 +308,7 @@ def _shard(shard: str | Sequence[int] | None) -> tuple[int, int] | None:
     if shard is None:
         return None
     try:
-        number, of = (int(part) for part in (shard.split("/") if isinstance(shard, str) else shard))
+        number, of = (int(part) for part in shard.split("/")) if isinstance(shard, str) else map(operator.index, shard)
     except (TypeError, ValueError):
         raise InputError(f"the shard must be written NUMBER/TOTAL, such as 3/16, got {shard!r}") from None
     if not 1 <= number <= of:
@@ -292,6 +334,13 @@ def _need(name: str, value: Any, kind: type, words: str) -> None:
     """Raises InputError unless ``value`` is a number of ``kind``; NumPy's numbers are, True and False are not."""
     if isinstance(value, bool) or not isinstance(value, kind):
         raise InputError(f"{name} must be {words}, got {value!r}")
+
+
+def whole_number(name: str, value: Any, least: int) -> None:
+    """Raises InputError unless ``value`` is a whole number, ``least`` or more."""
+    _need(name, value, Integral, f"a whole number, {least} or more")
+    if value < least:
+        raise InputError(f"{name} must be a whole number, {least} or more, got {value}")
 
 
 def operator_names(operators: Sequence[str] | str) -> tuple[str, ...]:

@@ -97,17 +97,25 @@ def _compared(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 def _merged(shards: Sequence[_Shard]) -> Result:
     from hypo.scoring.posterior import joined
-    from hypo.search.archive import pareto, rank
+    from hypo.search.archive import pareto
+    from hypo.search.choosing import SCORE, choose
 
     results = [s.result for s in shards]
+    farthest = max(results, key=lambda r: r.coverage.complete_to).coverage
     found = [(h, c) for r in results for h, c in zip(r.front, r.constants, strict=True)]
     constants = {id(h): c for h, c in found}
-    best = min((r.best for r in results if r.best is not None), key=rank, default=None)
     front = pareto(h for h, _ in found)
+    by = results[0].settings.get("model_selection", SCORE)
+    posterior = joined([r.posterior for r in results if r.posterior is not None], results[0].features, farthest.complete_to)
+    bests = [r.best for r in results if r.best is not None]
+    best = choose(by, bests, posterior)
     if best is not None and best not in front:
         front = tuple(sorted((*front, best), key=lambda h: (h.complexity, -h.score)))
     finder = next((r for r in results if best is not None and r.best is best), results[0])
-    farthest = max(results, key=lambda r: r.coverage.complete_to).coverage
+    if posterior is not None and any("prior" in r.manifest for r in results):
+        prior = next(r.manifest["prior"] for r in results if "prior" in r.manifest)
+        lengths = {k: v for r in results for k, v in r.manifest.get("prior", {}).get("code_lengths", {}).items()}
+        finder = replace(finder, manifest={**finder.manifest, "prior": {**prior, "code_lengths": lengths}})
     totals = [r.timing.get("total", 0.0) for r in results]
     missing = sorted(set(range(1, shards[0].of + 1)) - {s.number for s in shards})
     manifest = finder.manifest
@@ -122,9 +130,7 @@ def _merged(shards: Sequence[_Shard]) -> Result:
         manifest={**manifest, "settings": {**manifest["settings"], "shard": None, "shards": _shards(shards, missing)}},
         constants=tuple(constants[id(h)] for h in front),
         rules=_rules([r.rules for r in results], finder.rules),
-        posterior=joined(
-            [r.posterior for r in results if r.posterior is not None], finder.features, farthest.complete_to
-        ),
+        posterior=posterior,
         data=finder.data,
     )
 
@@ -135,7 +141,9 @@ def _rules(each: Sequence[Sequence[RuleRow]], finders: Sequence[RuleRow]) -> tup
     out = []
     for k, row in enumerate(finders):
         same = [rows[k] for rows in each if len(rows) == len(finders)]
-        out.append(replace(row, tried=sum(r.tried for r in same), broken=sum(r.broken for r in same)))
+        # Every shard enumerates the whole library.
+        pruned = max((r.pruned for r in same), default=0)
+        out.append(replace(row, tried=sum(r.tried for r in same), broken=sum(r.broken for r in same), pruned=pruned))
     return tuple(out)
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from hypo.report.constants import ConstantRow, shown_constants, unit_text
+from hypo.report.constants import LEVEL, ConstantRow, shown_constants, unit_text
 from hypo.report.rules import RuleRow
 from hypo.result import Coverage, Efficiency, Result
 
 if TYPE_CHECKING:
     from hypo.data import Dataset
     from hypo.expression.expr import Expression
+    from hypo.scoring.posterior import Posterior
+    from hypo.scoring.prior import Prior
     from hypo.scoring.score import Hypothesis
     from hypo.search.engine import Outcome
     from hypo.search.problem import Problem, Settings
@@ -22,15 +25,31 @@ PYSR_PACKAGES = ("juliacall", "pysr")  # and those it may where PySR took part
 
 
 def make_result(
-    outcome: Outcome, problem: Problem, settings: Settings, dataset: Dataset, columns: Sequence[str]
+    outcome: Outcome,
+    problem: Problem,
+    settings: Settings,
+    dataset: Dataset,
+    columns: Sequence[str],
+    by: str = "score",
+    details: Mapping[str, Any] | None = None,
 ) -> Result:
-    """The engine's outcome with constants, units and manifest."""
+    """The engine's outcome with constants, units and manifest; ``best`` is chosen ``by`` a criterion of
+    :mod:`hypo.search.choosing`, ``details`` are of a choice that was made already."""
+    from hypo.search.choosing import chosen
+    from hypo.search.problem import LAPLACE
+
+    posterior = _posterior(outcome, problem, settings)
+    outcome = chosen(by, outcome, posterior, problem, settings)
     front = tuple(in_target_unit(h, problem) for h in outcome.front)
     best = None if outcome.best is None else in_target_unit(outcome.best, problem)
     if best is not None and best not in front:
         front = tuple(sorted((*front, best), key=lambda h: (h.complexity, -h.score)))
-    from hypo.scoring.posterior import make_posterior
-
+    manifest = _manifest(problem, settings, dataset, columns)
+    manifest["settings"]["model_selection"] = by
+    if details:
+        manifest["selection"] = dict(details)
+    if posterior is not None:
+        manifest["prior"] = make_prior(posterior, problem, settings).as_dict()
     return Result(
         best=best,
         front=front,
@@ -39,14 +58,52 @@ def make_result(
         coverage=Coverage(outcome.complete_to, outcome.scored, outcome.distinct),
         efficiency=Efficiency(outcome.outcome_share, outcome.diversity),
         timing={**outcome.timing, "workers": settings.workers},
-        manifest=_manifest(problem, settings, dataset, columns),
-        constants=tuple(constant_rows(h.expression, problem) for h in front),
+        manifest=manifest,
+        constants=tuple(
+            constant_rows(h.expression, problem, settings.intervals if h == best else LAPLACE) for h in front
+        ),
         rules=tuple(RuleRow.of(report, dataset.target) for report in outcome.rules),
-        posterior=make_posterior(outcome.archive, problem.X, problem.columns, problem.likelihood, outcome.complete_to)
-        if outcome.archive
-        else None,
+        posterior=posterior,
         data=dataset,
     )
+
+
+def _posterior(outcome: Outcome, problem: Problem, settings: Settings) -> Posterior | None:
+    """The posterior over the archive, of what keeps the hard rules."""
+    from hypo.scoring.posterior import make_posterior
+    from hypo.search.rulebook import Rulebook
+
+    if not outcome.archive or not settings.posterior:
+        return None
+    book = Rulebook(problem, settings.lam)
+    rows = problem.X, problem.columns, problem.likelihood
+    return make_posterior(outcome.archive, *rows, met=outcome.met, keeps=book.keeps_hard if book else None)
+def make_prior(posterior: Posterior, problem: Problem, settings: Settings) -> Prior:
+    """The prior of the problem's formulas, with the code lengths of the structures of ``posterior``."""
+    import numpy as np
+
+    from hypo.expression.ops import BY_NAME
+    from hypo.scoring.complexity import code_length, fitted_cost
+    from hypo.scoring.prior import NUMBERS, Prior
+
+    scorer = problem.scorer(settings)
+    priors = problem.knowledge.priors
+
+    def total(arity: int) -> float:
+        each = (n for n in sorted(problem.allowed) if BY_NAME[n].arity == arity)
+        return sum(priors.get(n, 1.0) * scorer.symbols ** (1.0 - scorer.weights.get(n, 1.0)) for n in each)
+
+    lengths = {}
+    for s in posterior.structures:
+        e = s.expression
+        # Fitted constants cost nothing beyond their node here: the evidence has charged for them.
+        without = code_length(e, np.zeros(len(e.constants)), scorer.symbols, scorer.weights)
+        without -= sum(fitted_cost(e.constants[i].value, 0.0) for i in e.free)
+        without += scorer.extra_cost(e) if scorer.extra_cost is not None else 0.0
+        lengths[str(e)] = without + settings.lam * problem.violation(e)[0]
+    # π is a leaf of every grammar.
+    leaves = len(problem.columns) + len(problem.constants) + 1 + NUMBERS
+    return Prior(scorer.symbols, float(leaves), total(1), total(2), problem.max_complexity, lengths)
 
 
 def in_target_unit(h: Hypothesis, problem: Problem) -> Hypothesis:
@@ -55,9 +112,13 @@ def in_target_unit(h: Hypothesis, problem: Problem) -> Hypothesis:
     return h if scale == 1.0 else replace(h, rmse=h.rmse / scale)
 
 
-def constant_rows(e: Expression, problem: Problem) -> tuple[ConstantRow, ...]:
-    """The constants of ``e`` with their intervals and units; the unit is None where none is known."""
+def constant_rows(e: Expression, problem: Problem, intervals: str = "laplace") -> tuple[ConstantRow, ...]:
+    """The constants of ``e`` with their intervals, of the kind ``intervals``, and units; the unit is None where none is known.
+
+    An interrupt leaves the intervals that Laplace's approximation gives.
+    """
     from hypo.scoring.laplace import laplace, sampled_sums
+    from hypo.search.problem import PROFILE
 
     k = problem.knowledge
     given = [
@@ -71,7 +132,15 @@ def constant_rows(e: Expression, problem: Problem) -> tuple[ConstantRow, ...]:
         rows = problem.X, problem.columns, problem.likelihood
         sums = sampled_sums(e, *rows)
         approximation = None if sums is None else laplace(e, *rows, sums)
-    return shown_constants(e, units, (*problem.columns, problem.target, *problem.constants), approximation)
+    profiled: dict[int, tuple[float | None, float | None]] = {}
+    if intervals == PROFILE and e.free:
+        from hypo.search.profile import profile_intervals
+
+        with suppress(KeyboardInterrupt):
+            found = profile_intervals(e, problem.X, problem.columns, problem.likelihood, LEVEL)
+            profiled = {i.leaf: (i.lower, i.upper) for i in found}
+    taken = (*problem.columns, problem.target, *problem.constants)
+    return shown_constants(e, units, taken, approximation, profiled)
 
 
 def _manifest(
@@ -97,6 +166,7 @@ def _manifest(
             "columns": list(columns),
             "units": {n: knowledge.units[n].text for n in names if n in knowledge.units},
             "scales": {n: float(problem.scales.get(n, 1.0)) for n in names},
+            "ranges": {n: [float(v.min()), float(v.max())] for n, v in zip(dataset.names, dataset.X.T, strict=True)},
             "unit_note": problem.unit_note,
             "constants": {n: float(v) for n, v in problem.constants.items()},
             "knowledge": knowledge.as_dict(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -61,6 +61,18 @@ class Dataset:
     def n_row(self) -> int:
         """Number of observations."""
         return len(self.y)
+
+    def rows(self, chosen: NDArray[np.bool_]) -> Dataset:
+        """The data set with the rows of the mask (n_row,) alone; ``sha256`` stays that of all."""
+        by_row = ("sigma", "weights", "trials", "lower", "upper", "row_numbers")
+        given = {name: values for name in by_row if (values := getattr(self, name)) is not None}
+        return replace(
+            self,
+            X=self.X[chosen],
+            y=self.y[chosen],
+            x_sigma={name: s[chosen] for name, s in self.x_sigma.items()},
+            **{name: values[chosen] for name, values in given.items()},
+        )
 
     def rows_in_words(self, rows: Sequence[int], most: int = 5) -> str:
         """How the user finds the rows (numbers from 0): ``lines 12, 40 and 41``, ``rows 3 and 5 (from 0)``."""

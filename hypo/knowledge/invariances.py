@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from typing import TYPE_CHECKING
 
+from hypo.expression.derivative import derivative
 from hypo.expression.expr import Expression
 from hypo.knowledge.claims import Claim, Comparison
-from hypo.knowledge.parameters import NUMBER, PAIR, POSITIVE, VARIABLE, VARIABLES, parameter
+from hypo.knowledge.parameters import FORMULA, NUMBER, PAIR, POSITIVE, VARIABLE, VARIABLES, parameter
 from hypo.knowledge.rules import Law, Rule
 from hypo.knowledge.shapes import Claims, partner, with_partners
 from hypo.knowledge.words import join
@@ -24,6 +26,8 @@ FACTORS = (0.25, 4.0)
 
 class _Identity(Rule):
     """``f(moved x) == image(f(x))`` at the points of the domain, to within ``tolerance`` (1e-6) of the size of f."""
+
+    total = True
 
     @abstractmethod
     def moved(self, law: Law) -> Mapping[str, Expression]:
@@ -162,6 +166,27 @@ class TranslationInvariant(_Identity):
 
     def sentence(self, target: str) -> str:
         return f"{target} does not change when {join(self.variables)} {_are(self.variables)} shifted alike"
+
+
+class Conserved(Rule):
+    """f depends on the variables of a ``quantity`` Q only through it: whatever keeps Q, such as x + y, keeps f.
+
+    So the gradients are parallel, ∂f/∂x·∂Q/∂y = ∂f/∂y·∂Q/∂x for each two variables of Q, to within ``tolerance`` (1e-6) of
+    their size.
+    """
+
+    kind = "conserved"
+    total = True
+    quantity: Expression = parameter(FORMULA, words="the quantity")
+
+    def claims(self, law: Law) -> Claims:
+        names, domain = self.quantity.variables, self.domain(law)
+        of_q = {x: derivative(self.quantity, x) for x in names}
+        return [(Comparison(law.derivative(a) * of_q[b], "==", law.derivative(b) * of_q[a], tolerance=self.tolerance or 1e-6),
+                 domain) for a, b in combinations(names, 2)]
+
+    def sentence(self, target: str) -> str:
+        return f"{target} depends on {join(self.quantity.variables)} only through {self.quantity}"
 
 
 class NotDepends(_Identity):

@@ -1,7 +1,7 @@
 """Finds rows of the data that break the rules themselves, and rules that no row can test.
 
 Bounds, signs and values are held against single rows, whose y may be off by some times the noise: the stated sigma, else the
-spread around local linear fits. Slopes and invariances are held against local fits around the rows.
+spread around local linear fits. Slopes, curvature and invariances are held against local fits around the rows.
 """
 
 from __future__ import annotations
@@ -9,11 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.expression.derivative import derivative
+from hypo.expression.evaluate import evaluate
+from hypo.expression.parser import parse
 from hypo.knowledge.findings import Findings
 from hypo.knowledge.neighbours import Fits, Neighbours, beyond_chance
 from hypo.knowledge.rules import Rule
@@ -240,6 +244,67 @@ def _lipschitz(check: RowCheck, rule: Mapping[str, Any], rows: NDArray[np.bool_]
         f"{check.dataset.target} has the slope {slope[i]:.3g} ± {error[i]:.2g} in {rule['variable']}"))
 
 
+def _curved(sign: float) -> Callable[..., Result]:
+    """The test of convexity (``sign`` 1) or concavity (-1): local fits on both sides of a row, along each variable, against
+    the fit around it."""
+
+    def test(check: RowCheck, rule: Mapping[str, Any], rows: NDArray[np.bool_]) -> Result:
+        near = check.neighbours
+        if not near.enough:
+            return None
+        X, target = check.dataset.X[near.rows], check.dataset.target
+        middle = near.around(X)
+        for name in rule.get("variables") or [rule["variable"]]:
+            j = check.index[name]
+            step = _STEP * float(np.ptp(check.dataset.X[:, j]))
+            low, high = rule.get("where", {}).get(name, (-np.inf, np.inf))
+            left, right = X.copy(), X.copy()
+            left[:, j] -= step
+            right[:, j] += step
+            a, b = near.around(left), near.around(right)
+            usable = rows[near.rows] & a.inside & b.inside & (left[:, j] >= float(low)) & (right[:, j] <= float(high))
+            sides = (a.value + b.value) / 2
+            error = np.sqrt(middle.value_error**2 + (a.value_error**2 + b.value_error**2) / 4)
+
+            def words(i: int, name: str = name, step: float = step, sides: Values = sides, error: Values = error) -> str:
+                return (f"{target} is {middle.value[i]:.4g}, {'above' if sign > 0 else 'below'} the mean {sides[i]:.4g} "
+                        f"(± {error[i]:.2g}) of its values where {name} is {step:.3g} less and more")
+
+            found = check.around(sign * (middle.value - sides), error, usable, _sure(near, middle), words)
+            if found is not None:
+                return found
+        return None
+
+    return test
+
+
+def _conserved(check: RowCheck, rule: Mapping[str, Any], rows: NDArray[np.bool_]) -> Result:
+    """The gradient of local fits against that of the quantity, for each two of its variables."""
+    near = check.neighbours
+    if not near.enough:
+        return None
+    quantity, fits, names = parse(rule["quantity"]), near.at_rows, check.dataset.names
+    X = check.dataset.X[near.rows]
+    of_q = {x: evaluate(derivative(quantity, x), X, names) * near.widths[check.index[x]] for x in quantity.variables}
+    for a, b in combinations(quantity.variables, 2):
+        i, j = check.index[a], check.index[b]
+        slope = fits.gradient * near.widths
+        error = fits.gradient_error * near.widths
+        off = np.abs(slope[:, i] * of_q[b] - slope[:, j] * of_q[a])
+        # Slopes of straight fits to a curved law differ by what it bends between their rows.
+        scatter = np.hypot(error[:, i] * of_q[b], error[:, j] * of_q[a])
+        usable = rows[near.rows] & np.isfinite(off)
+
+        def words(k: int, a: str = a, b: str = b, i: int = i, j: int = j) -> str:
+            return (f"the slopes of {check.dataset.target} in {a} and {b} are {fits.gradient[k, i]:.3g} ± "
+                    f"{fits.gradient_error[k, i]:.2g} and {fits.gradient[k, j]:.3g} ± {fits.gradient_error[k, j]:.2g}")
+
+        found = check.around(off, scatter, usable, _sure(near, fits), words)
+        if found is not None:
+            return found
+    return None
+
+
 def _moved(move: Callable[[RowCheck, Mapping[str, Any], Values], Values],
            factor: Callable[[Mapping[str, Any]], float] = lambda rule: 1.0) -> Callable[..., Result]:
     """The test of f(moved x) = factor·f(x): what the rows around a moved row say, against the row itself."""
@@ -287,6 +352,8 @@ def _next_period(check: RowCheck, rule: Mapping[str, Any], X: Values) -> Values:
 
 
 _SCALE = 1.25
+_STEP = 0.25
+"""Of the width of a column: how far to the sides curvature is looked for."""
 
 
 def _scaled(check: RowCheck, rule: Mapping[str, Any], X: Values) -> Values:
@@ -305,5 +372,5 @@ TESTS: Mapping[str, Callable[[RowCheck, Mapping[str, Any], NDArray[np.bool_]], R
     "lipschitz": _lipschitz, "even": _moved(_mirrored), "odd": _moved(_mirrored, lambda rule: -1.0),
     "symmetric": _moved(_swapped), "antisymmetric": _moved(_swapped, lambda rule: -1.0), "periodic": _moved(_next_period),
     "homogeneous": _moved(_scaled, lambda rule: float(np.power(_SCALE, rule["degree"]))), "scale_invariant": _moved(_scaled),
-    "translation_invariant": _moved(_shifted),
+    "translation_invariant": _moved(_shifted), "convex": _curved(1.0), "concave": _curved(-1.0), "conserved": _conserved,
 }

@@ -59,10 +59,10 @@ def read(text: str, names: Names | None) -> Statement:
         raise FormulaError(f"a rule must be text, got {type(text).__name__}")
     if len(text) > MAX_LENGTH:
         raise FormulaError(f"the rule has {len(text)} characters; at most {MAX_LENGTH} are allowed")
-    return _Reader(text, names).read()
+    return Reader(text, names).read()
 
 
-class _Reader(Atoms):
+class Reader(Atoms):
     """Reads the tokens from left to right, by precedence climbing; ``depth`` is that of the recursion."""
 
     def __init__(self, text: str, names: Names | None) -> None:

@@ -10,6 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field
 from typing import Any
 
+from hypo.errors import FormulaError
+from hypo.expression.expr import Expression
+from hypo.expression.parser import parse
 from hypo.knowledge.toml_lines import Path
 from hypo.knowledge.words import join, kind, name_problem, show, suggestion
 
@@ -210,6 +213,35 @@ _WORDS = {1: "one", 2: "two", 3: "three"}
 
 
 @dataclass(frozen=True)
+class Formula(Sort):
+    """A formula of at least two variables, without free constants."""
+
+    example: str = '"x + y"'
+
+    def read(self, value: Any, path: Path, problem: Problem) -> Expression | None:
+        if isinstance(value, Expression):
+            value = str(value)
+        if not isinstance(value, str):
+            problem(path, f"expected a formula in quotes such as {self.example}, got {show(value)}")
+            return None
+        try:
+            found = parse(value)
+        except FormulaError as error:
+            problem(path, " ".join(str(error).split("\n")[0].split()))
+            return None
+        if len(found.variables) < 2:
+            problem(path, f"expected a formula of two variables or more such as {self.example}, got {show(value)}")
+            return None
+        return found
+
+    def write(self, value: Any) -> Any:
+        return str(value)
+
+    def names(self, value: Any) -> Iterable[str]:
+        return () if value is None else value.variables
+
+
+@dataclass(frozen=True)
 class Numbers(Sort):
     """A list of finite numbers, or one number for a list of one."""
 
@@ -317,6 +349,7 @@ TEXT = Text()
 VARIABLE = Variable()
 VARIABLES = Variables()
 PAIR = Variables(2)
+FORMULA = Formula()
 NUMBERS = Numbers()
 POINT = Point()
 INTERVALS = Intervals()

@@ -28,6 +28,7 @@ def built_in_kinds() -> Mapping[str, type[Rule]]:
     from hypo.knowledge.asymptotics import Growth, Limit
     from hypo.knowledge.invariances import (
         Antisymmetric,
+        Conserved,
         Even,
         Homogeneous,
         NotDepends,
@@ -43,7 +44,7 @@ def built_in_kinds() -> Mapping[str, type[Rule]]:
 
     classes: tuple[type[Rule], ...] = (
         Bounds, Sign, Monotone, Convex, Concave, Lipschitz, Even, Odd, Periodic, Symmetric, Antisymmetric, Homogeneous,
-        ScaleInvariant, TranslationInvariant, Value, Zeros, Limit, Growth, Depends, NotDepends, Logic,
+        ScaleInvariant, TranslationInvariant, Conserved, Value, Zeros, Limit, Growth, Depends, NotDepends, Logic,
     )
     return MappingProxyType({c.kind: c for c in classes})
 

@@ -60,7 +60,8 @@ class Rule(ABC):
 
     ``weight`` multiplies the violation, ``hard`` excludes formulas that break the rule, ``where`` gives variables another
     domain than ``law.ranges`` (ends may be infinite), ``label`` is the rule's name in reports, and ``tolerance`` says how far
-    off counts as kept; a kind without use for it says ``tolerant = False``.
+    off counts as kept; a kind without use for it says ``tolerant = False``. A kind says ``total = True`` if it holds only for
+    laws with a value at every point of the domain, which lets hard rules prune the search.
 
     A kind needs its name, the keys of its table, and what they claim of a law::
 
@@ -85,6 +86,7 @@ class Rule(ABC):
 
     kind: ClassVar[str]
     tolerant: ClassVar[bool] = True
+    total: ClassVar[bool] = False
     weight: float = parameter(WEIGHT, default=1.0)
     hard: bool = parameter(FLAG, default=False)
     where: Mapping[str, tuple[float, float]] = parameter(INTERVALS, default={})

@@ -33,6 +33,7 @@ class Bounds(Rule):
 
     kind = "bounds"
     tolerant = False
+    total = True
     min: float | None = parameter(NUMBER, default=None)
     max: float | None = parameter(NUMBER, default=None)
     strict: bool = parameter(FLAG, default=False)
@@ -68,6 +69,7 @@ class Monotone(Rule):
 
     kind = "monotone"
     tolerant = False
+    total = True
     variable: str = parameter(VARIABLE, words="the variable")
     direction: str = parameter(Choice(("increasing", "decreasing")), words="a direction, increasing or decreasing")
     strict: bool = parameter(FLAG, default=False)
@@ -114,6 +116,7 @@ class Sign(Rule):
 
     kind = "sign"
     tolerant = False
+    total = True
     sign: str = parameter(Choice(("positive", "negative", "nonnegative", "nonpositive", "nonzero")),
                           words="a sign, such as positive")
 
@@ -147,6 +150,7 @@ class _Curved(Rule):
     variable: str | None = parameter(VARIABLE, default=None)
     variables: tuple[str, ...] | None = parameter(VARIABLES, default=None)
     tolerant = False
+    total = True
     _relation = ">="
 
     def inconsistencies(self) -> Iterator[tuple[str, str]]:
@@ -210,6 +214,7 @@ class Lipschitz(Rule):
 
     kind = "lipschitz"
     tolerant = False
+    total = True
     variable: str = parameter(VARIABLE, words="the variable")
     constant: float = parameter(_SLOPE, words="the constant that bounds the slope")
 

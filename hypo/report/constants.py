@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
@@ -28,7 +28,8 @@ class ConstantRow:
     """One constant: its name, its value in the formula, and its unit (None when not known).
 
     ``std`` is its standard error and ``lower`` to ``upper`` its interval of 95 % (:mod:`hypo.scoring.laplace`), in the unit of
-    the value; None for constants that were not fitted, and where the data leave no degree of freedom.
+    the value; None for constants that were not fitted, where the data leave no degree of freedom, and at an end that is open
+    (:mod:`hypo.search.profile`).
     """
 
     name: str
@@ -48,11 +49,13 @@ def shown_constants(
     units: Sequence[str | None] | None = None,
     taken: Collection[str] = (),
     approximation: Laplace | None = None,
+    ends: Mapping[int, tuple[float | None, float | None]] | None = None,
 ) -> tuple[ConstantRow, ...]:
     """The fitted and the named constants of ``e`` in order of appearance, each name once; exact literals
     are left out.
 
-    ``units`` holds one text per constant of ``e``; ``approximation`` gives the fitted ones their intervals.
+    ``units`` holds one text per constant of ``e``; ``approximation`` gives the fitted ones their intervals, or
+    ``ends``, by leaf, where it has them.
     Fitted constants without a name are numbered ``c1``, ``c2``, …, past the names in ``taken`` and those of the formula.
     """
     used = {*taken, *e.variables, *(c.name for c in e.constants if c.name)}
@@ -66,7 +69,10 @@ def shown_constants(
             number += 1
             if f"c{number}" not in used:
                 name = f"c{number}"
-        rows.setdefault(name, ConstantRow(name, c.value, units[i] if units else None, *_spread(approximation, i)))
+        std, *interval = _spread(approximation, i)
+        if ends is not None and i in ends:
+            interval = [*ends[i]]
+        rows.setdefault(name, ConstantRow(name, c.value, units[i] if units else None, std, *interval))
     return tuple(rows.values())
 
 

@@ -20,8 +20,8 @@ from hypo.errors import DataError, UnitError
 from hypo.units import parse_unit
 
 
-def predictions_csv(table: Table, columns: Mapping[str, NDArray[np.float64]]) -> str:
-    """The file behind ``table`` as comma-separated text with ``columns`` of values (n_row,) added, by name.
+def predictions_csv(table: Table, columns: Mapping[str, NDArray[np.float64] | Sequence[str]]) -> str:
+    """The file behind ``table`` as comma-separated text with ``columns`` of values or texts (n_row,) added, by name.
 
     All columns are kept, those with text too; comments and blank lines are not. Undefined values are empty
     cells. Raises DataError when the file has a column of such a name already.
@@ -34,7 +34,7 @@ def predictions_csv(table: Table, columns: Mapping[str, NDArray[np.float64]]) ->
         raise DataError(f'{table.source}: there is a column "{name}" already; rename or remove it')
     lines = file.read(range(file.n_columns), header, skip_text=True)
     numeric = [k for k in range(file.n_columns) if k not in lines.text]
-    rows = iter(zip(lines.lines, np.column_stack(list(columns.values())), strict=True))
+    rows = iter(zip(lines.lines, zip(*columns.values(), strict=True), strict=True))
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow([*header, *columns])
@@ -45,9 +45,15 @@ def predictions_csv(table: Table, columns: Mapping[str, NDArray[np.float64]]) ->
         cells = file._split(line.rstrip("\n"), at)
         for k in numeric if file.separator != "," else ():
             cells[k] = cells[k].replace(",", ".")
-        writer.writerow([*cells, *(repr(float(v)) if math.isfinite(v) else "" for v in values)])
+        writer.writerow([*cells, *map(_cell, values)])
         wanted, values = next(rows, (0, values))
     return stream.getvalue()
+
+
+def _cell(value: float | str) -> str:
+    if isinstance(value, str):
+        return value
+    return repr(float(value)) if math.isfinite(value) else ""
 
 
 def new_columns(data: Any, needed: Sequence[str], units: Mapping[str, str]) -> NDArray[np.float64]:

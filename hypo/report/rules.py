@@ -28,7 +28,8 @@ class RuleRow:
     ``level`` is ``proved``, ``refuted`` or ``unrefuted`` (at ``points`` points), None when there is no formula; ``violation``
     is in [0, 1]. ``at``, ``left``, ``relation``, ``right`` and ``note`` are the witness of a broken rule. Of ``tried`` formulas
     ``broken`` broke the rule. ``without`` is the formula that would have been the answer without this rule, by ``gain`` nats
-    (None where there is no answer); None when the rule did not change the answer.
+    (None where there is no answer); None when the rule did not change the answer. ``pruned`` subexpressions were not
+    enumerated because hard rules want the law to have a value all over the stated ranges (one count for all such rules).
     """
 
     rule: str
@@ -47,6 +48,7 @@ class RuleRow:
     broken: int = 0
     without: str | None = None
     gain: float | None = None
+    pruned: int = 0
 
     @staticmethod
     def checked(rule: Rule, v: Verdict | None, target: str) -> RuleRow:
@@ -65,7 +67,8 @@ class RuleRow:
         """The row for what a search for ``target`` says of a rule."""
         without = None if report.without is None else report.without.expression.pretty()
         row = RuleRow.checked(report.rule, report.verdict, target)
-        return replace(row, tried=report.tried, broken=report.broken, without=without, gain=report.gain)
+        return replace(row, tried=report.tried, broken=report.broken, without=without, gain=report.gain,
+                       pruned=report.pruned)
 
     @staticmethod
     def read(entry: Mapping[str, Any]) -> RuleRow:
@@ -126,6 +129,14 @@ def rules_table(rows: Sequence[RuleRow]) -> RenderableType:
         counts = [f"{grouped(row.broken)} of {grouped(row.tried)}"] if searched else []
         table.add_row(Text(row.rule + kind), Text(row.status), *counts)
     return table
+
+
+def pruned_note(rows: Iterable[RuleRow]) -> str:
+    """What hard rules and stated ranges kept from being enumerated, in a sentence; empty where they kept nothing."""
+    most = max((row.pruned for row in rows), default=0)
+    if not most:
+        return ""
+    return f"{grouped(most)} subexpressions without a value somewhere in the stated ranges were not enumerated."
 
 
 def over_tight(rows: Iterable[RuleRow], target: str) -> list[str]:

@@ -127,10 +127,17 @@ def constants_table(rows: Sequence[ConstantRow]) -> RenderableType:
         table.add_column(name, justify="right" if name in ("value", "±") else "left", no_wrap=True)
     for row in rows:
         spread = ("", "")
-        if row.std is not None and row.lower is not None and row.upper is not None:
-            spread = f"{row.std:.2g}", f"{row.lower:.6g} to {row.upper:.6g}"
+        if row.std is not None:
+            spread = f"{row.std:.2g}", _interval(row.lower, row.upper)
         table.add_row(Text(row.name), repr(row.value), *spread, Text(row.unit or ""))
     return table
+
+
+def _interval(lower: float | None, upper: float | None) -> str:
+    """``1.2 to 3.4``; an end that is None is open."""
+    if lower is None or upper is None:
+        return "open" if lower is upper else f"up to {upper:.6g}" if lower is None else f"from {lower:.6g}"
+    return f"{lower:.6g} to {upper:.6g}"
 
 
 def console_for(stream: IO[str]) -> Console:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar, Self
 
@@ -53,6 +53,10 @@ class Likelihood(ABC):
     @abstractmethod
     def take(self, rows: NDArray[np.int64]) -> Self:
         """The likelihood of some rows."""
+
+    def reweighted(self, weights: NDArray[np.float64]) -> Self:
+        """The likelihood with other weights (n_row,), taken as they are."""
+        return replace(self, weights=weights)  # type: ignore[type-var]  # Every kind is a dataclass.
 
     @abstractmethod
     def predicted(self, e: Expression, X: NDArray[np.float64], columns: Sequence[str]) -> NDArray[np.float64]:

@@ -7,13 +7,16 @@ itself. Its negative logarithm is given in ``nats``.
 Merged are, in this order: hypotheses that differ in the values of fitted constants only, or that have as many of them and
 predict the same (other spellings, other minima): the best one counts; then those that differ in numbers only, exact or fitted,
 as 2*x and c*x do: disjoint hypotheses of one structure, whose weights add up while the best one stands for it.
+
+The normaliser is the sum over the structures that were met. Where a chain over structures (:mod:`hypo.search.chain`) and all
+small structures were among them, ``covers`` says so.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +26,7 @@ from hypo.expression import ops
 from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.expression.simplify import simplify
+from hypo.expression.summands import freed, summands
 from hypo.kernels import opcodes as oc
 from hypo.scoring.complexity import fitted_cost
 from hypo.scoring.laplace import Laplace, laplace, sampled_sums
@@ -30,12 +34,13 @@ from hypo.scoring.likelihood import Gaussian, Likelihood
 from hypo.scoring.score import Hypothesis
 from hypo.scoring.sums import Sums
 
-# Structures with a weight less than exp(-WITHIN) of the best's are left out, and all after the first CAP.
-WITHIN, CAP = 12.0, 100
+# Structures with a weight less than exp(-WITHIN) of the best's are left out, and all after the first CAP. So far down
+# they matter to worst-case bounds only (:mod:`hypo.scoring.bounds`).
+WITHIN, CAP = 30.0, 200
 # By how many nats score and evidence may order differently: so much further the archive is looked through.
 SLACK = 8.0
-# Odds (best to other) up to which structures are counted.
-ODDS = 20.0
+# Odds (best to other) up to which structures are counted; terms that are listed.
+ODDS, TERMS = 20.0, 50
 # Rows compared, and the difference of predictions, in standard deviations of the noise, below which they are the same: what
 # fits leave. Distinct laws that only look alike here part elsewhere, so it is much less than one can measure.
 SAME_ROWS, SAME = 64, 1e-5
@@ -95,8 +100,10 @@ class Structure:
 class Posterior:
     """Structures by falling weight, the weights adding up to 1, and what follows from them.
 
-    ``variables`` and ``operators`` give the probability that the law holds each; ``within`` is the number of structures
-    with odds up to 20, ``covers`` says in a sentence what the weights are shares of.
+    ``variables``, ``operators`` and ``terms`` give the probability that the law holds each, a term being what is added up in
+    the law without its coefficient, with ``c`` for every other number (``1`` for a number by itself); the likeliest ``TERMS``
+    are listed. ``within`` is the number of structures with odds up to 20, ``covers`` says in a sentence
+    what the weights are shares of. ``chain`` is what :class:`hypo.search.chain.ChainReport` says, None without a chain.
     """
 
     structures: tuple[Structure, ...]
@@ -104,11 +111,14 @@ class Posterior:
     operators: dict[str, float]
     within: int
     covers: str
+    terms: dict[str, float] = field(default_factory=dict)
+    chain: dict[str, Any] | None = None
 
     def summary(self) -> dict[str, Any]:
         """The entry ``inclusion`` of ``result.json``."""
         odds = {"odds": ODDS, "structures": self.within}
-        return {"variables": self.variables, "operators": self.operators, "within_odds": odds, "covers": self.covers}
+        shares = {"variables": self.variables, "operators": self.operators, "terms": self.terms}
+        return {**shares, "within_odds": odds, "covers": self.covers, "chain": self.chain}
 
     def top(self, share: float) -> tuple[Structure, ...]:
         """The fewest structures that have at least ``share`` of the weight together, their weights scaled to 1."""
@@ -117,35 +127,70 @@ class Posterior:
         return tuple(replace(s, weight=s.weight / float(total[count - 1])) for s in self.structures[:count])
 
 
+@dataclass(frozen=True)
+class Met:
+    """What a search met beside its archive: all formulas without fitted constants of up to ``complete_to`` nodes, all
+    ``weighed`` structures of up to ``every_to`` nodes, numbers fitted; ``chain`` as in :class:`Posterior`."""
+
+    complete_to: int = 0
+    every_to: int = 0
+    weighed: int = 0
+    chain: Mapping[str, Any] | None = None
+
+
 def make_posterior(
     hypotheses: Iterable[Hypothesis],
     X: NDArray[np.float64],
     columns: Sequence[str],
     likelihood: Likelihood,
     complete_to: int = 0,
+    *,
+    met: Met | None = None,
+    keeps: Callable[[Expression], bool] | None = None,
 ) -> Posterior | None:
     """The posterior over the structures of ``hypotheses``, whose constants must be fitted to the rows ``X`` (n_var, n_row);
     None where none of them leaves a degree of freedom.
 
-    All formulas without fitted constants of up to ``complete_to`` nodes are among those that were scored.
+    All formulas without fitted constants of up to ``complete_to`` nodes are among those that were scored; ``met`` says more of
+    what was looked at. A formula for which ``keeps`` is false breaks a hard rule and has no weight.
     """
     ordered = sorted(hypotheses, key=lambda h: h.score)
     near = [h for h in ordered if h.score <= ordered[0].score + WITHIN + SLACK]
-    found: list[Structure] = []
-    for h in near:
-        with np.errstate(all="ignore"):
-            sums = sampled_sums(h.expression, X, columns, likelihood, h.misfit)
-            shape = None if sums is None else laplace(h.expression, X, columns, likelihood, sums)
-        if sums is None or shape is None or not math.isfinite(shape.log_evidence):
-            continue
-        nats = h.score - h.misfit - _fitted_costs(h.expression, shape, sums, likelihood) - shape.log_evidence
-        found.append(_structure(h.expression, shape, nats))
+    found = sorted((s for h in near if (s := weighed(h, X, columns, likelihood)) is not None), key=lambda s: s.nats)
+    if keeps is not None:
+        found = _allowed(found, keeps)
     distinct = _distinct(found, X, columns, likelihood)
-    return weighted(_by_structure(distinct), columns, complete_to) if distinct else None
+    return weighted(_by_structure(distinct), columns, complete_to, met) if distinct else None
 
 
-def weighted(structures: Iterable[Structure], columns: Sequence[str], complete_to: int = 0) -> Posterior:
+def weighed(h: Hypothesis, X: NDArray[np.float64], columns: Sequence[str], likelihood: Likelihood) -> Structure | None:
+    """``h``, its constants fitted to the rows, as a structure with its ``nats`` and without a weight yet; None where it has no
+    finite evidence."""
+    with np.errstate(all="ignore"):
+        sums = sampled_sums(h.expression, X, columns, likelihood, h.misfit)
+        shape = None if sums is None else laplace(h.expression, X, columns, likelihood, sums)
+    if sums is None or shape is None or not math.isfinite(shape.log_evidence):
+        return None
+    nats = h.score - h.misfit - _fitted_costs(h.expression, shape, sums, likelihood) - shape.log_evidence
+    return _structure(h.expression, shape, nats)
+
+
+def _allowed(found: Iterable[Structure], keeps: Callable[[Expression], bool]) -> list[Structure]:
+    """Those of ``found``, the best first, that keep the hard rules, as far as they can have a weight."""
+    kept: list[Structure] = []
+    for s in found:
+        if kept and s.nats > kept[0].nats + WITHIN:
+            break
+        if keeps(s.expression):
+            kept.append(s)
+    return kept
+
+
+def weighted(
+    structures: Iterable[Structure], columns: Sequence[str], complete_to: int = 0, met: Met | None = None
+) -> Posterior:
     """A posterior over ``structures``, all different, by their ``nats``; at least one."""
+    met = met or Met(complete_to)
     ordered = sorted(structures, key=lambda s: (round(s.nats, 9), str(s.expression)))
     least = ordered[0].nats
     kept = [s for s in ordered if s.nats <= least + WITHIN][:CAP]
@@ -156,13 +201,16 @@ def weighted(structures: Iterable[Structure], columns: Sequence[str], complete_t
     )
     variables = dict.fromkeys(columns, 0.0)
     operators: dict[str, float] = {}
+    terms: dict[str, float] = {}
     for s in final:
-        for name in s.expression.variables:
-            variables[name] = variables.get(name, 0.0) + s.weight
-        for name in _operators(s.expression):
-            operators[name] = operators.get(name, 0.0) + s.weight
+        for held, names in ((variables, s.expression.variables), (operators, _operators(s.expression)),
+                            (terms, summands(s.expression))):
+            for name in sorted(set(names)):
+                held[name] = held.get(name, 0.0) + s.weight
+    likeliest = dict(sorted(terms.items(), key=lambda item: (-round(item[1], 9), item[0]))[:TERMS])
     within = sum(s.odds <= ODDS for s in final)
-    return Posterior(final, variables, dict(sorted(operators.items())), within, _covers(len(final), complete_to))
+    chain = None if met.chain is None else dict(met.chain)
+    return Posterior(final, variables, dict(sorted(operators.items())), within, _covers(len(final), met), likeliest, chain)
 
 
 def joined(posteriors: Iterable[Posterior], columns: Sequence[str], complete_to: int = 0) -> Posterior | None:
@@ -180,15 +228,10 @@ def joined(posteriors: Iterable[Posterior], columns: Sequence[str], complete_to:
 
 def structure_key(e: Expression) -> str:
     """Text that is one for formulas which differ in numbers only, exact or fitted; named constants stay apart."""
-    # Unlike numbers, or the simplifier could take one from the other.
-    numbers = tuple(
-        replace(c, value=1.2345 + 0.01 * i, free=True, name=None) if c.free or c.name is None else c
-        for i, c in enumerate(e.constants)
-    )
-    return _masked(simplify(replace(e, constants=numbers)))
+    return masked(simplify(freed(e)))
 
 
-def _masked(e: Expression) -> str:
+def masked(e: Expression) -> str:
     """``e`` as text, with one value in the place of all fitted ones."""
     return str(e.with_values([1.2345 if c.free else c.value for c in e.constants]))
 
@@ -229,7 +272,7 @@ def _distinct(
     kept: list[tuple[Structure, NDArray[np.float64]]] = []
     seen: set[str] = set()
     for s in sorted(found, key=lambda s: s.nats):
-        key = _masked(s.expression)
+        key = masked(s.expression)
         values = Program.of(s.expression, columns).value(rows)
         noise = s.sigma if some is None else some.spread(some.predicted(s.expression, rows, columns))
         tolerance = SAME * noise + 1e-12 * float(np.max(np.abs(values)))
@@ -260,14 +303,23 @@ def _operators(e: Expression) -> set[str]:
     return {ops.BY_OPCODE[op].name for op, _ in e.code if op not in (oc.VAR, oc.CONST)}
 
 
-def _covers(count: int, complete_to: int) -> str:
+def _covers(count: int, met: Met) -> str:
     one = count == 1
     shares = "is the only structure" if one else f"are shares among the {count} structures"
-    among = f"The {'best one' if one else 'weights'} {shares} that the search kept within {WITHIN:g} nats of the best"
-    if not complete_to:
-        return f"{among}; no complexity was searched completely, and a law that the search did not meet has no weight."
-    nodes = f"{complete_to} node" + ("s" if complete_to > 1 else "")
-    return (
-        f"{among}; all formulas without fitted constants of up to {nodes} were looked at, of others only those that the "
-        "search came to: a law that it did not meet has no weight."
-    )
+    out = f"The {'best one' if one else 'weights'} {shares} that the search met within {WITHIN:g} nats of the best"
+    if met.every_to:
+        out += (
+            f"; all {met.weighed} structures of up to {_nodes(met.every_to)}, every number fitted, were weighed: among "
+            "them the normaliser is exact"
+        )
+    if met.complete_to:
+        out += f"; all formulas without fitted constants of up to {_nodes(met.complete_to)} were looked at"
+    if not met.every_to and not met.complete_to:
+        out += "; no complexity was searched completely"
+    if met.chain is not None:
+        out += "; " + str(met.chain["verdict"])
+    return out + ". A law that the search did not meet has no weight."
+
+
+def _nodes(count: int) -> str:
+    return f"{count} node" + ("s" if count > 1 else "")

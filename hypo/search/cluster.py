@@ -10,7 +10,6 @@ import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager
-from itertools import takewhile
 from types import TracebackType
 from typing import Any, Self
 
@@ -120,9 +119,15 @@ class Cluster(Remote):
     def _submit(self, function: Callable[..., Any], items: list[Any], given: list[Any]) -> list[Any]:
         return list(self._client.map(_work, items, function=function, given=given, pure=False)) if items else []
 
-    def _fetch(self, futures: list[Any]) -> list[Any]:
-        futures[0].exception()  # waits, and fetches no result
-        return list(self._client.gather(list(takewhile(lambda f: f.done(), futures))))
+    def _fetch(self, futures: list[Any]) -> list[tuple[Any, Any]]:
+        from distributed import wait
+
+        # One that is done already is seen without asking the scheduler.
+        if not any(f.done() for f in futures):
+            with self._client.as_current():
+                wait(futures, return_when="FIRST_COMPLETED")
+        sound = self._sound([f for f in futures if f.done()], _error)
+        return list(zip(sound, self._client.gather(sound), strict=True))
 
     def _revive(self) -> None:
         self._placed.clear()
@@ -151,6 +156,13 @@ def _uninterrupted() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _error(future: Any) -> BaseException | None:
+    """Why a future that is done has no result; None if it has one."""
+    if future.cancelled():
+        return CancelledError()
+    return None if future.status == "finished" else future.exception()
 
 
 def _work(item: Any, function: Callable[..., Any], given: list[Any]) -> Any:

@@ -136,6 +136,7 @@ class View:
         values = library.values[:n]
         varies = np.ptp(values, axis=1) > 1e-9 * library.norm[:n]
         fits = library.cost[:n] <= max_cost
+        self.max_cost = max_cost
         self.members = index[(library.shape[:n] == index) & varies & fits]
         self.values = library.values[self.members]
         self.dims = library.dims[self.members]

@@ -13,10 +13,12 @@ from itertools import islice
 import numpy as np
 
 from hypo.expression.expr import Expression
+from hypo.scoring.posterior import Met
 from hypo.scoring.score import NATIVE, Hypothesis
 from hypo.search.archive import Archive
 from hypo.search.atoms import Atoms
 from hypo.search.beam import Beam
+from hypo.search.chain import budget, explore
 from hypo.search.context import Context
 from hypo.search.evolve import Evolution
 from hypo.search.executor import Executor, opened
@@ -66,7 +68,8 @@ class Outcome:
 
     ``complete_to``: all ``distinct`` formulas without fitted constants of up to that many nodes were scored. ``scored``
     counts every hypothesis scored, pairs included. ``outcome_share`` is the share of that work done when the best formula first
-    appeared, ``diversity`` the share of enumerated formulas that were distinct. ``archive`` is all that was kept, best first.
+    appeared, ``diversity`` the share of enumerated formulas that were distinct. ``archive`` is all that was kept, best first;
+    ``met`` says what of the hypothesis space is among it.
     """
 
     front: tuple[Hypothesis, ...]
@@ -81,6 +84,7 @@ class Outcome:
     timing: dict[str, float] = field(default_factory=dict)
     rules: tuple[RuleReport, ...] = ()
     archive: tuple[Hypothesis, ...] = ()
+    met: Met = field(default_factory=Met)
 
 
 def search(problem: Problem, settings: Settings, progress: Callable[[Progress], None] | None = None) -> Outcome:
@@ -125,11 +129,14 @@ def _search(
 
     begin = time.monotonic()
     kept = min(FINISHING, FINISHING_SHARE * settings.time_limit)
-    clock = Clock(deadline=begin + settings.time_limit - kept)
+    chains = settings.posterior and settings.backend != PYSR and problem.template is None
+    end = begin + settings.time_limit - (budget(settings.time_limit) if chains else 0.0)
+    clock = Clock(deadline=end - kept)
     archive = Archive(problem.X, problem.columns)
     timing: dict[str, float] = {}
     rules: tuple[RuleReport, ...] = ()
     status, message = "complete", "the library was searched to its full size"
+    met: Met | None = None
     scanner: Scanner | None = None
     with ExitStack() as stack:
         # One BLAS thread: tiles run side by side instead, and the sums come out the same at any number of workers.
@@ -171,8 +178,9 @@ def _search(
                 schedule.add(pysr)
             template = problem.template
             if template is not None:
-                solve = partial(_part, local=local, executor=executor)
-                schedule.add(TemplateSearch(problem.working, settings, template, solve))
+                if settings.backend != PYSR:
+                    solve = partial(_part, local=local, executor=executor)
+                    schedule.add(TemplateSearch(problem.working, settings, template, solve))
             else:
                 # Whatever happens next, there is an answer.
                 refiner.baselines()
@@ -226,11 +234,18 @@ def _search(
                 elif settings.backend == PYSR:
                     message = "PySR ended its search"
             last_of_pysr()
-            clock.deadline = max(clock.deadline, begin + settings.time_limit)
+            clock.deadline = max(clock.deadline, end)
             refiner.finish(whole=template is not None)
-            if settings.backend != PYSR and template is None:
+            if chains:
                 clock.deadline = max(clock.deadline, time.monotonic() + kept)
                 refiner.surround()
+                if archive.best is not None and not is_exact(archive.best, problem):
+                    mark = time.monotonic()
+                    clock.deadline = mark + budget(settings.time_limit)
+                    # Of a search that ended early they may take more; their work has a bound of its own.
+                    clock.deadline = max(clock.deadline, begin + settings.time_limit)
+                    met = explore(refiner, settings.seed, scanner.complete_to if scanner else 0)
+                    timing["chain"] = time.monotonic() - mark
         except KeyboardInterrupt:
             status, message = "interrupted", "interrupted by the user"
             with suppress(KeyboardInterrupt):
@@ -256,13 +271,14 @@ def _search(
         timing=timing,
         rules=rules,
         archive=tuple(archive.all()),
+        met=met or Met(scanner.complete_to if scanner else 0),
     )
 
 
 def _part(problem: Problem, settings: Settings, *, local: Executor, executor: Executor) -> tuple[tuple[Hypothesis, ...], int]:
     """The front of a search for a part of the law, and how many hypotheses it scored. Raises KeyboardInterrupt where the user
     interrupted it."""
-    outcome = _search(problem, settings, local, executor, None, None)
+    outcome = _search(problem, replace(settings, posterior=False), local, executor, None, None)
     if outcome.status == "interrupted":
         raise KeyboardInterrupt
     return outcome.front, outcome.scored
@@ -279,7 +295,8 @@ def _proposers(
     out: list[Proposer] = [Guesses(problem, settings)]
     smaller = scanner.reduced()
     if wanted(scanner.name):
-        out += [*([smaller] if smaller else []), Screened(ctx, settings, report), scanner]
+        orbits = scanner.orbits()
+        out += [*([orbits] if orbits else []), *([smaller] if smaller else []), Screened(ctx, settings, report), scanner]
     reduction = Reduction(ctx, settings, report)
     library = plain_library(ctx, settings, range(len(problem.columns)))
     others: list[Proposer] = [

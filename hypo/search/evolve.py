@@ -4,15 +4,16 @@ An individual is a postfix program that stands for a + b1·t1 + … + bK·tK, t1
 coefficients are always at their optimum and the other constants a few damped steps nearer to theirs than those of the
 parents (:mod:`hypo.kernels.fit`). Members of the library, guesses and the archive are the building blocks. Islands
 differ in the size they allow, since without noise any size pays; one that stands still begins anew, and the best individual
-ever seen of each size is kept aside.
+ever seen of each size is kept aside. They live some generations at a time by themselves (:mod:`hypo.search.island`), wherever
+the executor has it done.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,90 +21,35 @@ from numpy.typing import NDArray
 from hypo.expression import ops
 from hypo.expression.expr import Constant, Expression
 from hypo.kernels import opcodes as oc
-from hypo.kernels.fit import MAX_TERMS, fit_batch
-from hypo.kernels.vary import Grammar, breed, tidy
+from hypo.kernels.vary import Grammar, tidy
 from hypo.search.context import Context
+from hypo.search.executor import whole
 from hypo.search.guesses import read_guesses
+from hypo.search.island import EVALUATIONS, EXACT, ISLAND, PIECE, Island, Rows, World, fit_programs, live
 from hypo.search.library import Library
 from hypo.search.problem import TRANSCENDENTAL, Settings
+from hypo.search.programs import WIDTH, Programs
 from hypo.search.proposer import Turn
+from hypo.search.rule_fitness import KNOWN, RuleFitness
+from hypo.search.scan import Deadline
 
-# Rows that generations are fitted on, nodes of a program, and evaluations spent on its constants in one generation.
-ROWS, WIDTH, EVALUATIONS = 256, 48, 8
-# A child is given up when its sum of squares stays above this multiple of the island's largest; programs fitted at once.
-HOPE, PIECE = 2.0, 50
-# Individuals of an island, generations of a turn, and seconds that one individual takes on an ordinary core.
-ISLAND, GENERATIONS, SECONDS_EACH = 150, 25, 4e-5
-# Most nodes of a formula on each island; rows that a residual counts for there; and how much (in log) sums of squares of two
-# individuals of an island differ.
-SIZES, WEIGHT, APART = (12, 16, 20, 26, 34, 46), 100.0, 0.003
-# Generations between migrations, individuals that migrate, and generations without progress before an island begins anew.
-MIGRATION, MIGRANTS, STANDSTILL = 10, 3, 25
+# Rows that generations are fitted on.
+ROWS = 256
+# Generations of a turn, and seconds that one individual takes on an ordinary core.
+GENERATIONS, SECONDS_EACH = 25, 4e-5
+# Most nodes of a formula on each island.
+SIZES = (12, 16, 20, 26, 34, 46)
+# Generations that islands live by themselves, individuals that migrate after them, and generations with an exact formula after
+# which a turn ends.
+MIGRATION, MIGRANTS, POLISH = 10, 3, 15
 # Individuals fitted to the racing rows at the end of a turn, evaluations spent on each, and formulas yielded.
 FINALISTS, FINAL_EVALUATIONS, YIELDED = 100, 12, 8
 # Library members that are building blocks.
 BLOCKS = 400
-# A sum of squares below this share of the target's is as good as none, and only size counts; after so many generations with
-# one a turn ends.
-EXACT, POLISH = 1e-15, 15
 # How often operators are drawn, relative to each other; others count OTHERS.
 FREQUENCY = {"+": 4.0, "-": 2.0, "*": 4.0, "/": 2.0, "**": 0.15, "square": 1.0, "exp": 1.0, "log": 1.0, "sin": 1.0,
              "cos": 1.0, "sqrt": 0.7, "neg": 0.1, "inv": 0.7, "asin": 0.1, "acos": 0.1}
 OTHERS = 0.4
-
-# X (n_var, n_row), the target and the roots of the weights of some rows.
-Rows = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
-
-
-@dataclass
-class Programs:
-    """A batch of programs as in :mod:`hypo.kernels.fit`, with their sums of squares ``rss`` and coefficients ``coef``."""
-
-    op: NDArray[np.int32]
-    arg: NDArray[np.int32]
-    value: NDArray[np.float64]
-    length: NDArray[np.int64]
-    rss: NDArray[np.float64]
-    coef: NDArray[np.float64]
-
-    @staticmethod
-    def empty(n: int) -> Programs:
-        """Room for ``n`` programs, all of length 0."""
-        return Programs(np.zeros((n, WIDTH), np.int32), np.zeros((n, WIDTH), np.int32), np.zeros((n, WIDTH)),
-                        np.zeros(n, np.int64), np.full(n, np.inf), np.zeros((n, MAX_TERMS + 1)))
-
-    def __len__(self) -> int:
-        return len(self.length)
-
-    @property
-    def arrays(self) -> tuple[NDArray, ...]:
-        """All six arrays."""
-        return self.op, self.arg, self.value, self.length, self.rss, self.coef
-
-    @property
-    def programs(self) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64], NDArray[np.int64]]:
-        """``(op, arg, value, length)``, as the kernels take them."""
-        return self.op, self.arg, self.value, self.length
-
-    def take(self, index: NDArray[np.int64]) -> Programs:
-        """Copies of some programs."""
-        return Programs(*(a[index] for a in self.arrays))
-
-    def put(self, index: NDArray[np.int64] | slice, other: Programs) -> None:
-        """Overwrites some programs."""
-        for mine, theirs in zip(self.arrays, other.arrays, strict=True):
-            mine[index] = theirs
-
-    @staticmethod
-    def joined(parts: Sequence[Programs]) -> Programs:
-        """All programs of ``parts``, in order."""
-        return Programs(*(np.concatenate(a) for a in zip(*(p.arrays for p in parts), strict=True)))
-
-    def key(self, k: int) -> bytes:
-        """What is one for programs that differ in fitted values only."""
-        n = self.length[k]
-        return self.op[k, :n].tobytes() + self.arg[k, :n].tobytes()
-
 
 class Evolution:
     """The proposer that breeds formulas; its population lives on from turn to turn."""
@@ -114,6 +60,7 @@ class Evolution:
         p = ctx.problem
         self.ctx, self.library = ctx, library
         self.scorer = p.scorer(settings)
+        self.rules = RuleFitness(p, settings.lam)
         self.free = settings.fit_constants
         self.linear = self.free and p.allows("+", "*")
         self.named_anyhow = settings.operators is not None or p.knowledge.operators is not None
@@ -122,12 +69,7 @@ class Evolution:
         self.total = float(np.sum((self.rows[1] * self.rows[2]) ** 2)) or 1.0
         self.symbol = math.log(self.scorer.symbols)
         self.fixed = [Constant(v, name) for name, v in p.constants.items()]
-        self.population = Programs.empty(ISLAND * len(SIZES))
-        self.score = np.full(len(self.population), np.inf)
-        # The best individual of each size.
-        self.elite = Programs.empty(2 * WIDTH)
-        self.record = np.full(len(SIZES), np.inf)
-        self.since = np.zeros(len(SIZES), np.int64)
+        self.islands = [Island(size) for size in SIZES]
         self.told: set[bytes] = set()
         self.guesses = read_guesses(p, settings)
 
@@ -135,141 +77,68 @@ class Evolution:
     def cost(self) -> float:
         """Seconds of a turn; ``inf`` when there is nothing to breed with."""
         able = len(self._codes(2)) > 0 and len(self.ctx.y) > 2
-        return GENERATIONS * len(self.population) * SECONDS_EACH if able else math.inf
+        return GENERATIONS * ISLAND * len(SIZES) * SECONDS_EACH if able else math.inf
 
     def propose(self, turn: Turn) -> Iterator[Expression]:
         """The best new individuals after some generations."""
-        state = turn.rng.integers(0, 2**63, 1).astype(np.uint64)
+        seeds = [int(seed) for seed in turn.rng.integers(0, 2**63, len(SIZES) * GENERATIONS)]
         self._settle([*self.guesses, *(h.expression for h in turn.archive.front())])
         self.guesses = ()
-        exact = 0
-        for generation in range(1, GENERATIONS + 1):
-            self._generation(state, turn)
-            exact += bool(np.min(self.elite.rss) < EXACT * self.total)
-            if turn.clock.expired or exact == POLISH:
+        lived = exact = 0
+        while True:
+            generations = min(MIGRATION, GENERATIONS - lived)
+            stays = [(island, seeds.pop(), generations) for island in self.islands]
+            found = list(whole(self.ctx.executor).map(live, stays, self.world, Deadline(turn.clock.deadline)))
+            self.islands = [island for island, _ in found]
+            self._charge()
+            turn.clock.scored += sum(fitted for _, fitted in found)
+            lived += generations
+            if min(np.min(island.elite.rss) for island in self.islands) < EXACT * self.total:
+                exact += generations
+            if turn.clock.expired or exact >= POLISH or lived == GENERATIONS:
                 break
-            if generation % MIGRATION == 0:
-                self._migrate()
+            self._migrate()
         yield from self._best(turn)
 
-    # --- generations --------------------------------------------------------------------------------------------
-
-    def _generation(self, state: NDArray[np.uint64], turn: Turn) -> None:
-        """Children on every island, fitted together; the better half of each island with its children stays."""
-        children = Programs.empty(len(self.population))
-        limit = np.full(len(children), np.inf)
-        for k, island in enumerate(self._islands()):
-            last = island.start + int(np.count_nonzero(np.isfinite(self.score[island])))
-            if last == island.stop:
-                limit[island] = HOPE * np.max(self.population.rss[island])
-            born = Programs(*(a[island] for a in children.arrays))
-            grammar = self.grammar._replace(size=min(SIZES[k], self.grammar.size))
-            breed(grammar, state, self.population.programs, self.score, island.start, last, born.programs)
-        self._fit(children, self.rows, EVALUATIONS, limit)
-        turn.clock.scored += len(children)
-        self._remember(children)
-        for k, island in enumerate(self._islands()):
-            both = Programs.joined([Programs(*(a[island] for a in b.arrays)) for b in (self.population, children)])
-            self._settle_island(k, island, both)
-
-    def _settle_island(self, k: int, island: slice, candidates: Programs) -> None:
-        """The best of the candidates, no two with the same values, become the island's individuals, the best first."""
-        score = self._price(candidates, k)
-        order = np.argsort(score, kind="stable")
-        order = order[np.isfinite(score[order])]
-        _, first = np.unique(np.round(np.log(candidates.rss[order] + 1e-300) / APART), return_index=True)
-        order = order[np.sort(first)][:ISLAND]
-        n = len(order)
-        self.score[island] = np.inf
-        self.population.put(slice(island.start, island.start + n), candidates.take(order))
-        self.score[island.start : island.start + n] = score[order]
-        best = self.score[island.start]
-        if best < self.record[k] - 0.01 * WEIGHT:
-            self.record[k], self.since[k] = best, 0
-        else:
-            self.since[k] += 1
-        if self.since[k] > STANDSTILL:
-            self.score[island] = np.inf
-            self.record[k], self.since[k] = np.inf, 0
+    def _charge(self) -> None:
+        """The best of each island pay for the rules they break, until they are looked at next."""
+        for island in self.islands:
+            best = island.individuals
+            names = [best.name(k) for k in range(min(KNOWN, island.alive))]
+            island.charge(self.rules.costs(names, partial(self._formula, best)), self.world)
 
     def _migrate(self) -> None:
-        """The best of each island go to the next one, in place of its last."""
-        islands = self._islands()
-        for source, goal in zip(islands, islands[1:] + islands[:1], strict=True):
-            first = source.start + np.flatnonzero(np.isfinite(self.score[source]))[:MIGRANTS]
-            if self.since[islands.index(goal)] and np.all(np.isfinite(self.score[goal])):
-                places = np.arange(goal.stop - len(first), goal.stop)
-                self.population.put(places, self.population.take(first))
-                self.score[places] = self._price(self.population.take(places), islands.index(goal))
+        """The best of each island go to the next one."""
+        best = [island.individuals.take(np.arange(min(MIGRANTS, island.alive))) for island in self.islands]
+        for goal, migrants in zip(self.islands[1:] + self.islands[:1], best, strict=True):
+            goal.receive(migrants, self.world)
 
-    def _islands(self) -> list[slice]:
-        return [slice(k * ISLAND, (k + 1) * ISLAND) for k in range(len(SIZES))]
-
-    def _fit(self, batch: Programs, rows: Rows, evaluations: int, limit: NDArray[np.float64] | None = None) -> None:
+    def _fit(self, batch: Programs, rows: Rows, evaluations: int) -> None:
         """Fits all programs in place, by threads where there are any; the outcome does not depend on them."""
-        if limit is None:
-            limit = np.full(len(batch), np.inf)
-
-        def part(first: int) -> None:
-            piece = Programs(*(a[first : first + PIECE] for a in batch.arrays))
-            bound = limit[first : first + PIECE]
-            fit_batch(piece.programs, rows, self.linear, evaluations, bound, piece.rss, piece.coef)
-
-        starts = range(0, len(batch), PIECE)
-        for _ in self.ctx.local.map(part, starts):
+        for _ in self.ctx.local.map(
+            lambda first: fit_programs(batch.part(first, first + PIECE), rows, self.linear, evaluations),
+            range(0, len(batch), PIECE),
+        ):
             pass
-
-    def _price(self, batch: Programs, k: int) -> NDArray[np.float64]:
-        """Scores (n,) on island ``k``: nats of misfit and of nodes, infinite beyond its size."""
-        sizes = self._sizes(batch)
-        share = np.where(sizes <= SIZES[k], np.maximum(batch.rss / self.total, EXACT), np.inf)
-        return 0.5 * WEIGHT * np.log(share) + sizes * self.symbol
-
-    def _terms(self, batch: Programs) -> NDArray[np.int64]:
-        """Terms (n,) of sums: a tidied one ends with the + that join them."""
-        position = batch.length[:, None] - 1 - np.arange(MAX_TERMS - 1)
-        tail = np.take_along_axis(batch.op, np.maximum(position, 0), axis=1) == oc.ADD
-        return 1 + np.sum(np.cumprod(tail & (position >= 0), axis=1), axis=1)
-
-    def _sizes(self, batch: Programs) -> NDArray[np.int64]:
-        """Nodes (n,) with the coefficients."""
-        return batch.length + (2 * self._terms(batch) + 2 if self.linear else 0)
-
-    def _numbers(self, batch: Programs) -> NDArray[np.int64]:
-        """Fitted numbers (n,), coefficients included."""
-        within = np.arange(WIDTH) < batch.length[:, None]
-        free = np.sum(within & (batch.op == oc.CONST) & (batch.arg < 0), axis=1)
-        return free + (self._terms(batch) + 1 if self.linear else 0)
-
-    def _remember(self, batch: Programs) -> None:
-        """Keeps the best of each size."""
-        size = np.minimum(self._sizes(batch), len(self.elite) - 1)
-        order = np.lexsort((batch.rss, size))
-        _, first = np.unique(size[order], return_index=True)
-        best = order[first]
-        best = best[batch.rss[best] < self.elite.rss[size[best]]]
-        self.elite.put(size[best], batch.take(best))
 
     # --- to and from formulas -----------------------------------------------------------------------------------
 
     def _settle(self, formulas: Sequence[Expression]) -> None:
         """Formulas become individuals, the last of each island making room."""
         rows = [r for e in formulas if (r := self._row(e)) is not None]
-        self.grammar = self._grammar()
+        self.world = World(self._grammar(), self.rows, self.total, self.linear, self.symbol)
         if not rows:
             return
         batch = Programs.empty(len(rows))
         for k, (op, arg, value) in enumerate(rows):
             n = len(op)
             batch.op[k, :n], batch.arg[k, :n], batch.value[k, :n], batch.length[k] = op, arg, value, n
-        tidy(self.grammar, batch.programs)
+        tidy(self.world.grammar, batch.programs)
         batch = batch.take(np.flatnonzero(batch.length > 0))
         self._fit(batch, self.rows, EVALUATIONS)
-        self._remember(batch)
-        for k, island in enumerate(self._islands()):
-            mine = Programs(*(a[island] for a in self.population.arrays))
-            alive = mine.take(np.flatnonzero(np.isfinite(self.score[island])))
-            self._settle_island(k, island, Programs.joined([alive, batch]))
+        for island in self.islands:
+            island.elite.keep_best(batch, self.linear)
+            island.settle(batch, self.world)
 
     def _row(self, e: Expression) -> tuple[list[int], list[int], list[float]] | None:
         """``op, arg, value`` of a formula; numbers other than exponents become free. None when it is too long."""
@@ -314,10 +183,12 @@ class Evolution:
     def _best(self, turn: Turn) -> Iterator[Expression]:
         """New individuals by their scores on the racing rows, out of the best of each size and the best of all; none with more
         fitted numbers than half the rows."""
-        alive = np.flatnonzero(np.isfinite(self.score))
-        pool = Programs.joined([self.elite, self.population.take(alive)])
-        pool = pool.take(np.flatnonzero(np.isfinite(pool.rss) & (self._numbers(pool) <= len(self.ctx.y) // 2)))
-        sizes = self._sizes(pool)
+        elite = Programs.empty(len(self.islands[0].elite))
+        for island in self.islands:
+            elite.keep_best(island.elite, self.linear)
+        pool = Programs.joined([elite, *(island.individuals.part(0, island.alive) for island in self.islands)])
+        pool = pool.take(np.flatnonzero(np.isfinite(pool.rss) & (pool.numbers(self.linear) <= len(self.ctx.y) // 2)))
+        sizes = pool.sizes(self.linear)
         guess = self.scorer.approximate(pool.rss, sizes.astype(float), len(self.rows[1]))
         rising = np.lexsort((pool.rss, sizes))
         front = rising[pool.rss[rising] <= np.minimum.accumulate(pool.rss[rising])]
@@ -333,7 +204,7 @@ class Evolution:
         if not len(pool):
             return
         self._fit(pool, (self.ctx.X, self.ctx.y, self.ctx.root), FINAL_EVALUATIONS)
-        score = self.scorer.approximate(pool.rss, self._sizes(pool).astype(float), len(self.ctx.y))
+        score = self.scorer.approximate(pool.rss, pool.sizes(self.linear).astype(float), len(self.ctx.y))
         seen: set[float] = set()
         given = 0
         for k in np.argsort(score, kind="stable"):

@@ -109,6 +109,11 @@ class Share:
         return self._executor.map(function, listed, *shared)
 
 
+def whole(executor: Executor) -> Executor:
+    """The executor for work that all shares of a search do alike."""
+    return executor._executor if isinstance(executor, Share) else executor
+
+
 def opened(settings: Settings, stack: ExitStack) -> tuple[Executor, Executor]:
     """The executor of this process and the one for scans, as the settings want them; ``stack`` closes them.
 

@@ -6,7 +6,8 @@ operators, level by level: level c holds what has cost c = 1 + cost(u) (+ cost(v
 
 Not in the library: formulas with a subexpression that is not finite on some probe row, or zero on all of them; with
 units, those with a subexpression whose dimension has an exponent that is no multiple of 1/12 (the root of the root of the
-root of a length) or too large to pack (beyond 5 with seven base units, beyond 42 with up to five).
+root of a length) or too large to pack (beyond 5 with seven base units, beyond 42 with up to five);
+with stated ranges and hard rules, those with a subexpression that has no value somewhere there (:mod:`hypo.search.reach`).
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ from numpy.typing import NDArray
 from hypo.expression import ops
 from hypo.expression.expr import Constant, Expression
 from hypo.kernels import opcodes as oc
+from hypo.search.reach import Reach, flaws_of_operators
 
+# Members whose values over stated ranges are looked at together.
+FLAW_BLOCK = 4096
 # Pairs handled between two looks at the clock: some tens of milliseconds.
 CHUNK = 200_000
 
@@ -54,6 +58,7 @@ class Library:
         forbid: NDArray[np.int32] | None = None,
         dimension_layout: tuple[int, int] = (32, 1),
         seed: int = 0,
+        reach: Reach | None = None,
     ) -> None:
         self.seeds = tuple(sorted(seeds, key=lambda s: s.cost))
         self.columns = tuple(columns)
@@ -65,6 +70,10 @@ class Library:
         self._ruled = np.int32(np.bitwise_or.reduce(self._forbid[[r.opcode for r in rows]], initial=0))
         self._bits, self._fields = dimension_layout
         self._seed = seed
+        self._reach = reach
+        self._undefined = np.zeros(oc.N_OPCODE, np.int8) if reach is None else flaws_of_operators()
+        self._pruned = np.zeros(1, np.int64) if reach is None else reach.pruned
+        self._flaws = np.zeros(0, np.int8)
         rng = np.random.default_rng(seed)
         self._weight = rng.uniform(0.5, 1.5, self.n_probe) * rng.choice([-1.0, 1.0], self.n_probe)
         self._pack_seeds()
@@ -78,9 +87,17 @@ class Library:
 
     def holding(self, seeds: Sequence[Seed], *, max_cost: int = 10**6, deadline: float = float("inf")) -> Library:
         """A library of the distinct ones of ``seeds`` and nothing else, over the same columns and rows."""
-        out = Library(seeds, (), self.columns, dimension_layout=(self._bits, self._fields), seed=self._seed)
+        out = self.over(seeds, ())
         out.grow(len(seeds) + 1, max_cost=max_cost, deadline=deadline)
         return out
+
+    def over(self, seeds: Sequence[Seed], operators: Sequence[str] | None = None) -> Library:
+        """An empty library like this one over other seeds, with the same rules, and its operators unless told otherwise."""
+        own = [r.name for r in (*self._unary, *self._binary)] if operators is None else operators
+        return Library(
+            seeds, own, self.columns, forbid=self._forbid, dimension_layout=(self._bits, self._fields), seed=self._seed,
+            reach=self._reach,
+        )
 
     def member(self, k: int) -> Seed:
         """Member ``k`` as a seed of another library."""
@@ -115,7 +132,8 @@ class Library:
                 self._add_seed(index, seed)
                 self._next_seed = index + 1
         start = self._level_start
-        rules = (cost, self._forbid, self._ruled, self._bits, self._fields)
+        self._find_flaws(start[cost])
+        rules = (cost, self._forbid, self._ruled, self._bits, self._fields, self._flaws, self._undefined, self._pruned)
         table = (self._weight, self.values, self._members, self._head)
         if cost >= 2:
             for row in self._unary:
@@ -147,6 +165,16 @@ class Library:
                         self.tested,
                     )
         return self.count < size
+
+    def _find_flaws(self, count: int) -> None:
+        """What is wrong with the first ``count`` members over the stated ranges, as far as it is not known yet."""
+        if self._reach is None:
+            return
+        parts = [self._flaws]
+        for first in range(len(self._flaws), count, FLAW_BLOCK):
+            members = np.arange(first, min(first + FLAW_BLOCK, count))
+            parts.append(self._reach.flaws(self.evaluate(members, X) for X in self._reach.domains))
+        self._flaws = np.concatenate(parts)
 
     def _add_seed(self, index: int, seed: Seed) -> None:
         from hypo.kernels import members as kernel

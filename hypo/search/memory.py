@@ -2,7 +2,8 @@
 
 Peak use is modelled from measurements (up to 120 000 members on 100 probe rows, 21 to 25 kB each): the process itself, a few
 copies of the data, and for each member of the largest library its row in the libraries, views, unit rows and products
-scanned at one time. Tiles of a scan are of fixed size.
+scanned at one time. Tiles of a scan are of fixed size. Members beyond those whose pairs are all scanned take their row in the
+library, a record and their entries in the hash table; a limit that has room for them asks for them.
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ from dataclasses import replace
 
 from hypo.errors import InputError
 from hypo.search.problem import Problem, Settings
+from hypo.search.scanner import SCANNED
 
 # Bytes of the process (about half as many where kernels need not be compiled in it), copies of the data, copies of a member's
 # row, and its other bytes.
 PROCESS, DATA_COPIES, ROW_COPIES, MEMBER = 800e6, 6, 32, 6000
+# Bytes of a streamed member besides its row, and the largest libraries.
+STREAMED, LARGEST = 130, (1_000_000, 3_000_000, 10_000_000)
 
 
 def within(problem: Problem, settings: Settings) -> Settings:
@@ -36,6 +40,9 @@ def within(problem: Problem, settings: Settings) -> Settings:
     sizes = tuple(size for size in settings.library_sizes if size <= most)
     if len(sizes) < len(settings.library_sizes) and most >= 1.5 * sizes[-1]:
         sizes = (*sizes, most)
+    if sizes[-1] >= SCANNED:
+        room = int((settings.max_memory - base - SCANNED * each) / (8 * settings.n_probe + STREAMED))
+        sizes += tuple(size for size in LARGEST if sizes[-1] < size <= SCANNED + room)
     return replace(settings, library_sizes=sizes)
 
 

@@ -24,12 +24,15 @@ from hypo.scoring.likelihoods import RowLikelihood
 from hypo.scoring.score import NATIVE, Scorer
 from hypo.search.observed import likelihood_of
 from hypo.search.pilot import with_pilot
+from hypo.search.reach import Reach
 from hypo.search.structure import Sight
 from hypo.units import DIMENSIONLESS, Dimension, coherent_scales
 
 # Who searches: hypo's own proposers (NATIVE), PySR, or both at the same time.
 PYSR, ALL = "pysr", "all"
 BACKENDS = (NATIVE, PYSR, ALL)
+# How the intervals of constants are made.
+LAPLACE, PROFILE = "laplace", "profile"
 # Operators a formula may use, and those of them that the library enumerates, unless the user names operators.
 DEFAULT_OPERATORS: tuple[str, ...] = (
     "+",
@@ -89,7 +92,9 @@ class Settings:
     ``turns`` is how many they take at most. ``backend`` is one of ``BACKENDS``. ``scheduler`` says where scans are done: None
     or ``"threads"``, ``"processes"``, ``"local"`` (a Dask cluster on this machine) or the address of a Dask scheduler.
     ``shard`` (number from 1, of how many) is the part of the search to do. ``max_memory`` is in bytes
-    (:mod:`hypo.search.memory`). ``likelihood`` is the family of the target's distribution.
+    (:mod:`hypo.search.memory`). Without ``posterior`` nothing is looked at for its sake (:mod:`hypo.search.surround`,
+    :mod:`hypo.search.chain`). ``intervals`` of constants are by ``LAPLACE`` or ``PROFILE`` (:mod:`hypo.search.profile`).
+    ``likelihood`` is the family of the target's distribution.
     """
 
     time_limit: float = 60.0
@@ -111,6 +116,8 @@ class Settings:
     turns: int | None = None
     backend: str = NATIVE
     likelihood: Family = field(default_factory=Family)
+    posterior: bool = True
+    intervals: str = LAPLACE
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for a manifest; ``workers`` and ``scheduler`` are left out, because they do not change the answer."""
@@ -133,6 +140,7 @@ class Problem:
     ``X`` (n_var, n_row) and ``y`` are in one coherent system: the user's own numbers where their units are coherent,
     else SI; ``scales[name]`` is the factor that took a column (or the target) there. ``dimensions`` is empty when no units
     are known; columns without a unit then count as pure numbers. ``offset`` is as in :class:`~hypo.scoring.score.Scorer`.
+    ``reach`` is where hard rules want a value, as far as stated.
     """
 
     X: NDArray[np.float64]
@@ -150,6 +158,7 @@ class Problem:
     max_complexity: int
     unit_note: str = ""
     offset: float = 0.0
+    reach: Reach | None = None
 
     @property
     def has_units(self) -> bool:
@@ -283,18 +292,7 @@ def make_problem(dataset: Dataset, knowledge: Knowledge | None, settings: Settin
             )
     if dataset.weights is not None and np.any(dataset.weights == 0):
         # A row of weight 0 is no row: it must not decide where formulas have to be defined.
-        counted = np.flatnonzero(dataset.weights)
-        dataset = replace(
-            dataset,
-            X=dataset.X[counted],
-            y=dataset.y[counted],
-            weights=dataset.weights[counted],
-            sigma=_rows(dataset.sigma, counted),
-            trials=_rows(dataset.trials, counted),
-            lower=_rows(dataset.lower, counted),
-            upper=_rows(dataset.upper, counted),
-            x_sigma={name: s[counted] for name, s in dataset.x_sigma.items()},
-        )
+        dataset = dataset.rows(dataset.weights > 0)
     names = (*dataset.names, dataset.target)
     with_unit = [n for n in names if n in k.units] + list(k.constants)
     units = [k.units[n] if n in k.units else k.constants[n].unit for n in with_unit]
@@ -340,6 +338,7 @@ def make_problem(dataset: Dataset, knowledge: Knowledge | None, settings: Settin
         unit_note="formulas are in SI units, because the columns' units do not belong to one system"
         if converted
         else "",
+        reach=Reach.of(dataset.names, k.ranges, k.rules, scales),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass
@@ -65,8 +65,10 @@ class Processes(Remote):
     def _submit(self, function: Callable[..., Any], items: list[Any], given: list[Any]) -> list[Any]:
         return [self._pool.submit(_work, function, item, given) for item in items]
 
-    def _fetch(self, futures: list[Any]) -> list[Any]:
-        return [futures[0].result()]
+    def _fetch(self, futures: list[Any]) -> list[tuple[Any, Any]]:
+        done, _ = wait(futures, return_when=FIRST_COMPLETED)
+        sound = self._sound([f for f in futures if f in done], lambda f: f.exception())
+        return [(f, f.result()) for f in sound]
 
     def _revive(self) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
@@ -76,6 +78,10 @@ class Processes(Remote):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if kind is not None:
+            # Nobody waits for what is still being worked on.
+            for process in (getattr(self._pool, "_processes", None) or {}).values():
+                process.terminate()
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._placed.clear()
         self._folder.cleanup()

@@ -101,7 +101,8 @@ class PySR:
         place = self._place
         weights = np.ones(len(task.y)) if task.weights is None else task.weights
         np.save(place / ROWS, np.column_stack([task.X, task.y, weights]))
-        whole = {"model": task.model, "fit": task.fit, "weighted": task.weights is not None}
+        template = None if task.form is None else task.form.spec
+        whole = {"model": task.model, "fit": task.fit, "weighted": task.weights is not None, "template": template}
         (place / TASK).write_text(json.dumps(whole), encoding="utf-8")
         self._stop_at = time.monotonic() + seconds - min(RESERVE * seconds, LONGEST_RESERVE)
         process = self._process
@@ -142,6 +143,7 @@ class PySR:
             "PYTHON_JULIAPKG_OFFLINE": "yes",
             "PYTHON_JULIACALL_THREADS": str(self.threads),
             "PYTHON_JULIACALL_HANDLE_SIGNALS": "yes",
+            **self._heap(),
             # The same packages as here, wherever these were found.
             "PYTHONPATH": os.pathsep.join(os.path.abspath(path) for path in sys.path),
         }
@@ -156,6 +158,13 @@ class PySR:
             # Ctrl-C is ours to answer: it must not tear the file that we are about to read.
             start_new_session=True,
         )
+
+    def _heap(self) -> dict[str, str]:
+        """What Julia is told of the memory limit; a hint to its collector, all that Julia takes. Two backends share it."""
+        most = self.settings.max_memory
+        if most is None:
+            return {}
+        return {"PYTHON_JULIACALL_HEAP_SIZE_HINT": f"{int(most / (1 if self.settings.backend == PYSR else 2) // 1e6)}M"}
 
     def _await_start(self) -> None:
         late = time.monotonic() + LONGEST_START

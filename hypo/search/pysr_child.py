@@ -31,6 +31,10 @@ def main(folder: str) -> None:
         model = task["model"]
         if model["constraints"] is not None:  # JSON has no tuples
             model["constraints"] = {name: tuple(sizes) for name, sizes in model["constraints"].items()}
+        if task["template"] is not None:
+            from pysr import TemplateExpressionSpec
+
+            model["expression_spec"] = TemplateExpressionSpec(**task["template"])
         search = PySRRegressor(**model, timeout_in_seconds=seconds, output_directory=str(place), run_id=RUN)
         weights = rows[:, -1] if task["weighted"] else None
         search.fit(rows[:, :-2], rows[:, -2], weights=weights, **task["fit"])

@@ -1,7 +1,8 @@
 """What PySR is asked, in its own terms, and its answers in ours: data, operators, rules, units, seeds; formulas back.
 
 Columns go by neutral names (x1, x2, …), because PySR refuses names such as ``S`` or ``beta``. A named constant of the
-knowledge is a column that does not vary. What PySR has no word for is left to our score and rules.
+knowledge is a column that does not vary, and under a template (:mod:`hypo.search.pysr_template`) a number. What PySR has no
+word for is left to our score and rules.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
 from hypo.kernels import opcodes as oc
 from hypo.search.problem import Problem, Settings
+from hypo.search.pysr_template import Form
 from hypo.search.refine import EXACT
 from hypo.units import BASE_UNITS, DIMENSIONLESS, Dimension
 
@@ -35,7 +37,8 @@ SPELLED = {"**": "^"}
 @dataclass(frozen=True)
 class Task:
     """One search for PySR: ``model`` are arguments of PySRRegressor and ``fit`` of its fit, both plain JSON values; ``X``
-    (n_row, n_col), ``y`` and ``weights`` (n_row,); ``leaves`` are our leaves by PySR's names of the columns of X."""
+    (n_row, n_col), ``y`` and ``weights`` (n_row,); ``leaves`` are our leaves by PySR's names of the columns of X; ``form`` is
+    that of all its formulas, if one is prescribed."""
 
     model: dict[str, Any]
     fit: dict[str, Any]
@@ -44,9 +47,13 @@ class Task:
     weights: NDArray[np.float64] | None
     leaves: Mapping[str, Expression]
     fit_constants: bool
+    form: Form | None = None
 
     def read(self, text: str) -> Expression | None:
         """A formula of PySR's hall of fame, its numbers free; None when it cannot be read, as half a line cannot."""
+        return self._formula(text) if self.form is None else self.form.read(text, self._formula)
+
+    def _formula(self, text: str) -> Expression | None:
         try:
             e = parse(text, variables=self.leaves)
         except FormulaError:
@@ -60,31 +67,39 @@ class Task:
 
 
 def translate(problem: Problem, settings: Settings, threads: int, guesses: Collection[Expression] = ()) -> Task:
-    """The search ``problem`` in PySR's terms; ``guesses`` whose operators PySR was not given are left out.
+    """The search ``problem`` in PySR's terms; ``guesses`` whose operators PySR was not given, or that have
+    not the prescribed form, are left out.
 
     With one thread PySR is asked to be deterministic.
     """
-    values = [*problem.X, *(np.full(len(problem.y), v) for v in problem.constants.values())]
+    form = None if problem.template is None else Form(problem.template, problem.columns)
+    named = problem.constants if form is None else {}
+    values = [*problem.X, *(np.full(len(problem.y), v) for v in named.values())]
     own = [Expression.variable(n) for n in problem.columns]
-    own += [Expression.constant(v, name=n) for n, v in problem.constants.items()]
+    own += [Expression.constant(v, name=n) for n, v in named.items()]
     leaves = {f"x{k}": leaf for k, leaf in enumerate(own, start=1)}
     operators = _operators(problem)
     root = problem.gaussian.root_weights
     weights = None if root is None else root**2
     square = float(np.average(problem.y**2, weights=weights)) or 1.0
-    seeds = [text for e in guesses if (text := written(e, leaves, operators)) is not None]
+
+    def seed(e: Expression) -> str | dict[str, Any] | None:
+        return written(e, leaves, operators) if form is None else form.guess(e, lambda part: written(part, leaves, operators))
+
+    seeds = [text for e in guesses if (text := seed(e)) is not None]
+    has_units = problem.has_units and form is None
     nesting = _nesting(problem, operators)
     costs = {_spelled(n): w for n, w in settings.complexity_weights.items() if n in operators}
     model: dict[str, Any] = {
         "binary_operators": [_spelled(n) for n in operators if ops.BY_NAME[n].arity == 2],
         "unary_operators": [_spelled(n) for n in operators if ops.BY_NAME[n].arity == 1],
-        "maxsize": max(LEAST_SIZE, int(problem.max_complexity)),
+        "maxsize": max(LEAST_SIZE, int(problem.max_complexity) - (0 if form is None else form.own_size)),
         "niterations": ROUNDS,
         # Exponents are a number or a variable; anything else makes PySR slow.
         "constraints": {"^": [-1, 1]} if "**" in operators else None,
         "nested_constraints": nesting or None,
         "complexity_of_operators": costs or None,
-        "dimensional_constraint_penalty": PENALTY * square if problem.has_units else None,
+        "dimensional_constraint_penalty": PENALTY * square if has_units else None,
         "dimensionless_constants_only": False,
         "should_optimize_constants": settings.fit_constants,
         "early_stop_condition": EXACT**2 * square if problem.likelihood.exact else None,
@@ -96,14 +111,14 @@ def translate(problem: Problem, settings: Settings, threads: int, guesses: Colle
         "progress": False,
         "verbosity": 0,
     }
-    dimensions = [problem.dimensions.get(n, DIMENSIONLESS) for n in (*problem.columns, *problem.constants)]
+    dimensions = [problem.dimensions.get(n, DIMENSIONLESS) for n in (*problem.columns, *named)]
     target = problem.target_dimension
     fit = {
         "variable_names": list(leaves),
-        "X_units": [unit_text(d) for d in dimensions] if problem.has_units else None,
-        "y_units": unit_text(target) if problem.has_units and target is not None else None,
+        "X_units": [unit_text(d) for d in dimensions] if has_units else None,
+        "y_units": unit_text(target) if has_units and target is not None else None,
     }
-    return Task(model, fit, np.column_stack(values), problem.y, weights, leaves, settings.fit_constants)
+    return Task(model, fit, np.column_stack(values), problem.y, weights, leaves, settings.fit_constants, form)
 
 
 def _operators(problem: Problem) -> tuple[str, ...]:

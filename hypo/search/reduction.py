@@ -14,6 +14,7 @@ from hypo.expression.expr import Expression
 from hypo.scoring.likelihood import Gaussian
 from hypo.search.atoms import Atoms
 from hypo.search.beam import Beam
+from hypo.search.conserved import with_conserved
 from hypo.search.context import Context
 from hypo.search.evolve import Evolution
 from hypo.search.invariants import find_invariants, power_product
@@ -21,6 +22,7 @@ from hypo.search.merge import Columns, merge_all, reduced_rows
 from hypo.search.problem import Problem, Settings
 from hypo.search.proposer import Proposer, Turn
 from hypo.search.scanner import Scanner
+from hypo.search.surrogate import fit_surrogate
 from hypo.search.symmetry import Symmetry, find_symmetry, symmetry_of_rules, symmetry_of_units
 from hypo.units import DIMENSIONLESS, Dimension
 
@@ -51,7 +53,8 @@ class Reduction:
     search on y = L·F(π) in its invariants (:mod:`hypo.search.invariants`).
 
     Each independent scaling x_j → λ^{a_j} x_j, y → λ^b y is a base unit. Those of the user's units stay, with those that hard
-    rules state, unless the data show more. With ``doubt`` it is the same without the mergers of that reduction.
+    rules state, unless the data show more; a quantity that a hard rule calls conserved takes the place of its variables. With
+    ``doubt`` it is the same without the mergers of that reduction.
     """
 
     def __init__(self, ctx: Context, settings: Settings, report: Callable[[str], None], doubt: Reduction | None = None) -> None:
@@ -98,6 +101,12 @@ class Reduction:
         own = {n: Expression.variable(n) for n in problem.columns}
         units = {n: problem.dimensions.get(n, DIMENSIONLESS) for n in problem.columns} if problem.has_units else {}
         columns, surrogate = Columns(problem.columns, X, own, units), ctx.surrogate
+        columns = with_conserved(columns, problem.knowledge.rules, problem.scales)
+        if columns.names != problem.columns:
+            fitted = fit_surrogate(columns.X, y, weight)
+            if fitted is None:
+                return []
+            surrogate = fitted
         if self._doubt is None:
             columns, surrogate = merge_all(columns, y, weight, surrogate, ctx.clock)
         if ctx.clock.expired:

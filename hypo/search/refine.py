@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ from hypo.search.rulebook import WORTH, Rulebook, RuleReport
 from hypo.search.scan import Clock
 from hypo.search.simpler import halved, relatives
 from hypo.search.snap import promise, rounded, snap
-from hypo.search.surround import neighbours
+from hypo.search.surround import neighbours, simpler
 
 # Hypotheses that snapping could not bring closer to the best than this many nats are archived as they are.
 SNAP_WITHIN = 2.0
@@ -142,17 +142,30 @@ class Refiner:
         best = self.archive.best
         if best is None or is_exact(best, self.problem):
             return
-        for h in self.archive.all()[:SURROUNDED]:
-            if h.score > best.score + SURROUND_WITHIN:
-                return
+        near = [h for h in self.archive.all()[:SURROUNDED] if h.score <= best.score + SURROUND_WITHIN]
+        allowed, fit_constants = self.problem.allowed, self.settings.fit_constants
+        # What is simpler comes first, around all of them: there is less of it.
+        for first, h in product((True, False), near):
             self.origin = h.origin
-            for e in neighbours(h.expression, self.problem.allowed, self.settings.fit_constants):
+            for e in simpler(h.expression) if first else neighbours(h.expression, allowed, fit_constants):
                 if self.clock.expired:
                     return
                 key = self._shape(e)
                 if key not in self._seen and len(e) <= 2 * self.problem.max_complexity:
                     self._seen.add(key)
                     self._keep(self._fit_and_score(e))
+
+    def weighable(self, e: Expression) -> Hypothesis | None:
+        """``e`` as it stands, fitted and scored under the rules for the posterior: archived nowhere, counted in no tally."""
+        amount, hard = self.problem.violation(e)
+        if hard and amount > 0:
+            return None
+        h = self._fit(e)
+        return self.rules.charged(h) if h is not None and self.rules else h
+
+    def keep(self, h: Hypothesis) -> None:
+        """Archive ``h``, which was scored on all rows."""
+        self._keep(h)
 
     def _within_domain(self, e: Expression) -> Hypothesis | None:
         """The best of ``e`` with exact numbers near its constants: noise in fitted ones can put rows outside a domain."""

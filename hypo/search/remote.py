@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Generator, Iterable, Iterator, Sized
+from contextlib import closing
 from functools import cache
 from itertools import islice
 from typing import Any, TypeVar
@@ -21,6 +22,8 @@ R = TypeVar("R")
 LARGE, KEPT = 1 << 15, 1 << 28
 # Losses of workers in a row, without any result in between, after which they are given up.
 MOST_LOSSES = 4
+# While one task takes long, the others run ahead of it by at most this many times the tasks under way.
+EARLY = 16
 
 
 class Remote(ABC):
@@ -34,13 +37,32 @@ class Remote(ABC):
         self._placed: OrderedDict[bytes, tuple[Any, int]] = OrderedDict()
 
     def map(self, function: Callable[..., R], items: Iterable[Any], *shared: Any) -> Iterator[R]:
-        """``function(item, *shared)`` for each item. What a lost worker had is done again.
+        """``function(item, *shared)`` for each item, in their order. What a lost worker had is done again.
 
         Raises WorkersLost when workers die again and again before any of them has a result.
         """
-        source, losses = iter(items), 0
-        tasks: deque[tuple[Any, Any]] = deque()
-        redo: list[Any] = []
+        early: dict[int, R] = {}
+        due = 0
+        with closing(self._done(function, items, shared, early)) as done:
+            for place, result in done:
+                early[place] = result
+                while due in early:
+                    yield early.pop(due)
+                    due += 1
+
+    def completed(self, function: Callable[..., R], items: Iterable[Any], *shared: Any) -> Iterator[R]:
+        """As :meth:`map`, but each result as soon as it is there."""
+        with closing(self._done(function, items, shared, ())) as done:
+            for _, result in done:
+                yield result
+
+    def _done(
+        self, function: Callable[..., R], items: Iterable[Any], shared: tuple[Any, ...], early: Sized
+    ) -> Generator[tuple[int, R], None, None]:
+        """Results with the places of their items, as they come; while many are ``early`` nothing new is begun."""
+        source, losses = enumerate(items), 0
+        tasks: dict[Any, tuple[int, Any]] = {}
+        redo: list[tuple[int, Any]] = []
         given: list[Any] | None = None
         try:
             while True:
@@ -48,30 +70,30 @@ class Remote(ABC):
                     if given is None:
                         window, given = self._window(), [self._place(a) for a in shared]
                     late = any(getattr(a, "expired", False) for a in shared)
-                    if redo or (not late and len(tasks) <= window // 2):
+                    if redo or (not late and len(tasks) <= window // 2 and len(early) <= EARLY * window):
                         redo = redo or list(islice(source, window - len(tasks)))
-                        tasks.extend(zip(redo, self._submit(function, redo, given), strict=True))
+                        tasks.update(zip(self._submit(function, [item for _, item in redo], given), redo, strict=True))
                         redo = []
                     if not tasks:
                         break
-                    results = self._fetch([future for _, future in tasks])
+                    results = self._fetch(list(tasks))
                 except self.lost as error:
                     losses += 1
                     if losses == MOST_LOSSES:
                         raise WorkersLost(f"workers were lost {losses} times in a row ({_sentence(error)})") from error
-                    redo = [item for item, _ in tasks] + redo
+                    redo = sorted([*tasks.values(), *redo], key=lambda task: task[0])
                     tasks.clear()
                     given = None
                     self._revive()
                     continue
                 losses = 0
-                for _ in results:
-                    tasks.popleft()
-                yield from results
+                for future, result in results:
+                    yield tasks.pop(future)[0], result
             # What is not begun when time is up comes to nothing, and that is quicker here.
-            yield from (function(item, *shared) for item in source)
+            for place, item in source:
+                yield place, function(item, *shared)
         finally:
-            for _, future in tasks:
+            for future in tasks:
                 future.cancel()
 
     def _place(self, value: Any) -> Any:
@@ -89,6 +111,18 @@ class Remote(ABC):
             self._placed.popitem(last=False)
         return reference
 
+    def _sound(self, ready: list[Any], error: Callable[[Any], BaseException | None]) -> list[Any]:
+        """Of futures that are done those with a result, up to the first whose function failed: an error comes in its turn, and
+        what was finished before a worker died counts. If there are none, the first one, to raise its error."""
+        sound = []
+        for future in ready:
+            found = error(future)
+            if found is None:
+                sound.append(future)
+            elif not isinstance(found, self.lost):
+                break
+        return sound or ready[:1]
+
     @abstractmethod
     def _put(self, array: NDArray) -> Any:
         """Send ``array`` to where workers find it; the reference to give them. It is forgotten with its last user."""
@@ -102,8 +136,8 @@ class Remote(ABC):
         """Futures for ``function(item, *given)``, references in ``given`` being resolved."""
 
     @abstractmethod
-    def _fetch(self, futures: list[Any]) -> list[Any]:
-        """The results of the first futures, at least of one, for which it waits."""
+    def _fetch(self, futures: list[Any]) -> list[tuple[Any, Any]]:
+        """Futures with their results, at least one, for which it waits."""
 
     @abstractmethod
     def _revive(self) -> None:

@@ -39,6 +39,9 @@ UNDEFINED, FAR = -10.0, 1e12
 WORTH = 5.0
 # Constants are fitted under the rules if there are no more of them; steps of such a fit.
 MOST_FITTED, STEPS = 6, 15
+# Before that, a step of each constant as a share of itself, and the share of what is missing that steps of the full size of all
+# must promise: constants can be far off, but where they hardly matter to what is broken no values will mend it.
+TRIAL, REACHABLE = 0.1, 0.02
 # Steps beyond the edge of what a hard rule allows, as shares of the way there.
 BEYOND = (0.0, 1e-9, 1e-6, 1e-4, 1e-2)
 
@@ -49,6 +52,7 @@ class RuleReport:
 
     Of ``tried`` formulas it pruned (if hard) or penalised ``broken``. ``without`` is the best formula that this rule alone kept
     from being the answer, by ``gain`` nats (None where there is no answer); None when the rule did not change the answer.
+    ``pruned`` subexpressions were not enumerated because a hard rule wants a value all over the stated ranges.
     """
 
     rule: Rule
@@ -57,6 +61,7 @@ class RuleReport:
     broken: int
     without: Hypothesis | None
     gain: float | None
+    pruned: int = 0
 
 
 class _TimeIsUp(Exception):
@@ -217,6 +222,10 @@ class Rulebook:
         self._count(h, found)
         return self._charged(h, found)
 
+    def charged(self, h: Hypothesis) -> Hypothesis | None:
+        """:meth:`applied` without the tally."""
+        return self._charged(h, self.amounts(h.expression))
+
     def _charged(self, h: Hypothesis, found: Values) -> Hypothesis | None:
         if any(rule.hard and a > 0 for rule, a in zip(self.rules, found, strict=True)):
             return None
@@ -253,6 +262,8 @@ class Rulebook:
         start = parameters.start
         if not 0 < len(start) <= MOST_FITTED:
             return None
+        if clock is not None and clock.expired:
+            return None
         size = np.where(start != 0, np.abs(start), 1.0)
         hard = np.array([rule.hard for rule in self.rules])
         weight = np.array([rule.weight for rule in self.rules])
@@ -280,6 +291,8 @@ class Rulebook:
         constraints = [{"type": "ineq", "fun": lambda u: figures(u)[1][hard]}] if hard.any() else ()
         u0 = start / size
         try:
+            if hard.any() and not self._within_reach(u0, lambda u: figures(u)[1][hard]):
+                return None
             found = minimize(objective, u0, method="SLSQP", constraints=constraints, options={"maxiter": STEPS, "ftol": 1e-4})
         except _TimeIsUp:
             return None
@@ -293,6 +306,17 @@ class Rulebook:
             if best is not None or not hard.any():
                 break
         return best
+
+    @staticmethod
+    def _within_reach(u0: Values, margins: Callable[[Values], Values]) -> bool:
+        """Whether other constants may make all margins >= 0: to first order these change with them."""
+        here = margins(u0)
+        change = np.zeros_like(here)
+        for k in range(len(u0)):
+            u = u0.copy()
+            u[k] *= 1.0 + TRIAL
+            change += np.abs(margins(u) - here) / TRIAL
+        return bool(np.all((here >= 0) | (change >= REACHABLE * np.abs(here))))
 
     def _misfit(self, e: Expression) -> float:
         """The misfit of the rows that proposers see, as if all were like them; ``FAR`` where undefined."""
@@ -318,5 +342,8 @@ class Rulebook:
                 # The answer itself may break a soft rule: it is the answer all the same.
                 rival = rival if gain > 0 and not self._same(best.expression, rival.expression) else None
             verdict = verdicts[k] if verdicts else None
-            out.append(RuleReport(rule, verdict, tally.tried, tally.broken, rival, gain if rival is not None else None))
+            reach = self._problem.reach
+            pruned = int(reach.pruned[0]) if reach is not None and rule.hard and rule.total else 0
+            gain = gain if rival is not None else None
+            out.append(RuleReport(rule, verdict, tally.tried, tally.broken, rival, gain, pruned))
         return tuple(out)

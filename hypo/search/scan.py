@@ -150,9 +150,9 @@ def _heaps(floor: NDArray[np.float64], keep: int) -> Heaps:
     return np.repeat(floor[:, None], keep, axis=1), np.full((len(floor), keep), -1), np.full((len(floor), keep), -1)
 
 
-def _lowest(targets: Rows) -> NDArray[np.float64]:
-    """The score that pairs have to exceed: 0, and out of reach where a target is nothing."""
-    return np.where(targets.any(axis=1), 0.0, 2.0)
+def _lowest(targets: Rows, beyond: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    """The score that pairs have to exceed: 0 or ``beyond``, and out of reach where a target is nothing."""
+    return np.where(targets.any(axis=1), 0.0 if beyond is None else beyond, 2.0)
 
 
 def _pairs(f0: int, n_f: int, g0: int, n_g: int, triangle: bool, gap: int) -> int:
@@ -166,12 +166,14 @@ def _pairs(f0: int, n_f: int, g0: int, n_g: int, triangle: bool, gap: int) -> in
 
 
 def scan_sums(
-    targets: Rows, F: Rows, G: Rows | None, *, keep: int, clock: Clock, executor: Executor | None = None
+    targets: Rows, F: Rows, G: Rows | None, *, keep: int, clock: Clock, executor: Executor | None = None,
+    beyond: NDArray[np.float64] | None = None,
 ) -> list[Best]:
-    """Best pairs (f, g) of t ≈ b·f + c·g for each unit target (n_target, n); ``G`` None scans pairs within ``F``."""
+    """Best pairs (f, g) of t ≈ b·f + c·g for each unit target (n_target, n); ``G`` None scans pairs within ``F``. Only scores
+    above ``beyond`` (n_target,) are wanted."""
     rf = targets @ F.T
     rg = None if G is None else targets @ G.T
-    floor = _lowest(targets)
+    floor = _lowest(targets, beyond)
     n = F.shape[1]
     left, right = along(F, None), None if G is None else along(G, None)
     second, rs, other = (F, rf, left) if G is None or rg is None or right is None else (G, rg, right)
@@ -232,12 +234,14 @@ def sum_block(
 
 
 def scan_products(
-    targets: Rows, F: Rows, G: Rows | None, basis: Rows, *, keep: int, clock: Clock, executor: Executor | None = None
+    targets: Rows, F: Rows, G: Rows | None, basis: Rows, *, keep: int, clock: Clock, executor: Executor | None = None,
+    beyond: NDArray[np.float64] | None = None,
 ) -> list[Best]:
-    """Best pairs of t ≈ b·f·g + span(basis) for unit targets orthogonal to the orthonormal basis; F, G any rows."""
+    """Best pairs of t ≈ b·f·g + span(basis) for unit targets orthogonal to the orthonormal basis; F, G any rows. Only scores
+    above ``beyond`` (n_target,) are wanted."""
     left, right = scaled(F), None if G is None else scaled(G)
     second, other = (F, left) if G is None or right is None else (G, right)
-    n, floor, late = F.shape[1], _lowest(targets), Deadline(clock.deadline)
+    n, floor, late = F.shape[1], _lowest(targets, beyond), Deadline(clock.deadline)
     view = seen(targets, basis, None)
     if len(F) * len(second) >= columns.PILOT_PAIRS and not late.expired:
         # The first rows are the simplest; what goes well with some of them goes well with others.

@@ -21,18 +21,23 @@ from hypo.search.context import Context, View
 from hypo.search.forms import KEEP, KEEP_PEELED
 from hypo.search.groups import product
 from hypo.search.library import Library
+from hypo.search.orbits import Orbits
 from hypo.search.problem import Settings
 from hypo.search.proposer import Turn
 from hypo.search.quotient import quotients
 from hypo.search.race import SUM, Hit, race
 from hypo.search.seeds import group_library, leads, plain_library
 from hypo.search.separate import separate
+from hypo.search.stream import HEAD, stream
+from hypo.search.symmetry import powers_of_rules
 from hypo.search.targets import Step, Target, links, peels
 from hypo.units import Dimension
 
 # Seconds that scans of n members take, by kind: c·n^COST_POWER. Logarithms and sweeps go together.
 COST_POWER = 0.95
 COSTS = {"sweep": 7e-4, "terms": 1.5e-3, "links": 2e-3, "peels": 4e-3}
+# Members whose pairs are all scanned; those beyond are streamed, at so many seconds each.
+SCANNED, STREAM_COST = 120_000, 3e-5
 # Members evaluated at once on the racing rows.
 PURE_BLOCK = 2000
 # Largest sets of rows in scans for many targets, under free dimensions, and of logarithms.
@@ -41,6 +46,8 @@ PEEL_ROWS, FREE_ROWS, LOG_ROWS = 600, 1500, 12000
 FEW_ROWS = 40
 # Products of two members scanned as terms, for each member of a library.
 TERM_ROWS = 4
+# Cost of a turn over what orbits leave of a library, relative to one over all of it: a head start.
+ORBIT_COST = 0.3
 # Members peeled off before the scans, and before a sweep over chains of links.
 PEEL_MEMBERS, SWEEP_MEMBERS = 60, 16
 
@@ -48,17 +55,20 @@ PEEL_MEMBERS, SWEEP_MEMBERS = 60, 16
 def _turns(sizes: Sequence[int]) -> list[tuple[float, int, tuple[str, ...]]]:
     """(Cost, library size, scans) of each turn, the cheap ones first; the smallest library is scanned in one turn."""
     turns = [(COSTS["links"] * sizes[0] ** COST_POWER, sizes[0], ("logs", "sweep", "links"))]
-    for size in sizes[1:]:
+    for size in (n for n in sizes[1:] if n <= SCANNED):
         scale = size**COST_POWER
         turns += [(COSTS[kind] * scale, size, (*(("logs",) if kind == "sweep" else ()), kind)) for kind in COSTS]
-    return sorted(turns, key=lambda t: t[0])
+    turns.sort(key=lambda t: t[0])
+    # What is only streamed comes last: it scans least for what its enumeration takes.
+    return turns + [(max(STREAM_COST * n, turns[-1][0]), n, ("stream",)) for n in sizes if n > SCANNED]
 
 
 class Scanner:
     """The proposer that scans libraries; a turn takes one or two kinds of scans and a library size.
 
     With ``start`` and ``lines`` it is the smaller search for a target from which the other variables were divided out.
-    ``pure``: members are proposed by themselves too, for the certificate. ``differences``: π groups may hold them.
+    ``pure``: members are proposed by themselves too, for the certificate. ``differences``: π groups may hold them. With
+    ``orbits`` only what these leave of the library is scanned.
     """
 
     def __init__(
@@ -72,6 +82,7 @@ class Scanner:
         pure: bool = True,
         differences: bool = True,
         inner_numbers: bool = False,
+        orbits: Orbits | None = None,
     ) -> None:
         problem = ctx.problem
         self.name, self.differences = name, differences
@@ -82,12 +93,13 @@ class Scanner:
             dimension = problem.pack(problem.target_dimension)
         self.identity = Target(ctx.y, dimension) if start is None else start
         self.lines = tuple(range(len(problem.columns))) if lines is None else tuple(lines)
-        self.pure = pure and start is None
+        self.pure = pure and start is None and orbits is None
+        self._orbits = orbits
         self.plain = plain_library(ctx, settings, self.lines, inner_numbers)
         self.groups: Library | None = None
         self.leads: list[Expression] = []
         exact = self._exact_dimension()
-        if problem.has_units and settings.fit_constants and dimension is not None and exact is not None:
+        if problem.has_units and settings.fit_constants and dimension is not None and exact is not None and orbits is None:
             self.groups = group_library(ctx, settings, self.lines, differences)
             self.leads = leads(ctx, self.lines, exact)
         self.denoised: Target | None = None
@@ -99,7 +111,15 @@ class Scanner:
     @property
     def cost(self) -> float:
         """About what scanning the next library takes."""
-        return self._queue[0][0] if self._queue else math.inf
+        return self._queue[0][0] * (1.0 if self._orbits is None else ORBIT_COST) if self._queue else math.inf
+
+    def orbits(self) -> Scanner | None:
+        """The scanner of what hard swaps leave of the library, or None without such rules."""
+        p = self.ctx.problem
+        found = Orbits.of(p.columns, p.knowledge.rules, {n: p.packed(n) for n in p.columns})
+        if found is None or not self.settings.fit_constants:
+            return None
+        return Scanner(self.ctx, self.settings, self.report, name=f"{self.name}, orbits", orbits=found)
 
     def _exact_dimension(self) -> Dimension | None:
         """The start target's dimension with exact exponents."""
@@ -116,7 +136,8 @@ class Scanner:
         """The smaller search left when variables that enter as pure powers are divided out, or None."""
         if not self.settings.fit_constants or not {"*", "/"} <= self.ctx.problem.allowed:
             return None
-        found = separate(self.ctx.X, self.ctx.y)
+        p = self.ctx.problem
+        found = separate(self.ctx.X, self.ctx.y, powers_of_rules(p.columns, p.knowledge.rules) if self.pure else None)
         if found is None:
             return None
         factors = [
@@ -175,13 +196,16 @@ class Scanner:
         _, size, kinds = self._queue.pop(0)
         known = turn.done
         smallest = size == self.settings.library_sizes[0]
+        if kinds == ("stream",):
+            yield from self._stream(size, turn)
+            return
         if self.plain.count < size and not self._exhausted:
             yield from self._grow(size)
         if known or not self.settings.fit_constants or (turn.done and not smallest):
             return
         if not smallest:
             self._denoise()
-        views = [View(self.plain, self.ctx.X, size, self._max_cost)]
+        views = [self._view(size)]
         if self.groups is not None:
             views.append(View(self.groups, self.ctx.X, size, self._max_cost))
         for kind in kinds:
@@ -193,6 +217,14 @@ class Scanner:
                 # A first exact form is seldom the simplest: the smallest libraries are searched to the end.
                 if self.clock.expired or (not smallest and turn.done):
                     return
+
+    def _view(self, size: int) -> View:
+        """The rows to scan of a library of ``size`` members."""
+        if self._orbits is None:
+            return View(self.plain, self.ctx.X, size, self._max_cost)
+        X = self.ctx.X[:, self.ctx.probe]
+        left = self._orbits.library(self.plain, size, X, self._max_cost, self.clock.deadline)
+        return View(left, self.ctx.X, left.count, self._max_cost)
 
     def _grow(self, size: int) -> Iterator[Expression]:
         """Let the libraries grow; new members are proposed by themselves where they are to be."""
@@ -210,6 +242,19 @@ class Scanner:
             self._queue = [turn for turn in self._queue if turn[1] <= size]
         if self.pure:
             yield from self._pure(before)
+
+    def _stream(self, size: int, turn: Turn) -> Iterator[Expression]:
+        """Let the plain library grow on, and scan what is new without all its pairs. The certificate stays as it was."""
+        if turn.done or self._exhausted or not self.settings.fit_constants:
+            return
+        first, tested = self.plain.count, self.plain.tested
+        self.report(f"{self.name}, enumeration of {size} members")
+        self.plain.grow(size, max_cost=self._max_cost, deadline=self.clock.deadline)
+        self.clock.scored += self.plain.tested - tested
+        self._denoise()
+        head = View(self.plain, self.ctx.X, HEAD, self._max_cost)
+        self.report(f"{self.name}, {self.plain.count - first} more members")
+        yield from built(stream(self.ctx, self.plain, first, self.plain.count, head, self._starts, KEEP), self.ctx, turn)
 
     def _quotients(self, view: View, groups: bool) -> Iterator[Expression]:
         for start in [t for t in self._led() if not t.dimension][:3] if groups else self._starts[:1]:

@@ -102,6 +102,7 @@ def _library(seeds: list[Seed], p: Problem, settings: Settings) -> Library:
         forbid=_forbidden(p, settings),
         dimension_layout=p.dimension_layout,
         seed=settings.seed,
+        reach=p.reach if p.reach is not None and p.reach.columns == p.columns else None,
     )
 
 

@@ -7,7 +7,7 @@ free of x. What remains is a smaller problem.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations_with_replacement
@@ -51,11 +51,24 @@ def _rms(A: NDArray[np.float64], t: NDArray[np.float64]) -> float:
     return float(np.sqrt(r @ r / max(1, len(t) - A.shape[1])))
 
 
-def separate(X: NDArray[np.float64], y: NDArray[np.float64]) -> Separation | None:
-    """Separable variables of ``y`` over ``X`` (n_var, n_row), or None when there are none or all are.
+def separate(X: NDArray[np.float64], y: NDArray[np.float64], known: Mapping[int, Fraction] | None = None) -> Separation | None:
+    """Separable variables of ``y`` over ``X`` (n_var, n_row), or None when there are none or all are. The ``known`` ones, with
+    their exponents, count whatever the data say.
 
     Needs y and the variables concerned without zeros.
     """
+    known = {k: p for k, p in (known or {}).items() if np.all(X[k] > 0)}
+    left = [k for k in range(len(X)) if k not in known]
+    if not known:
+        return _separate(X, y)
+    if not left:
+        return None
+    factor = np.prod([X[k] ** float(p) for k, p in known.items()], axis=0)
+    found = _separate(X[left], y / factor) or Separation({}, tuple(range(len(left))))
+    return Separation({**known, **{left[k]: p for k, p in found.powers.items()}}, tuple(left[k] for k in found.rest))
+
+
+def _separate(X: NDArray[np.float64], y: NDArray[np.float64]) -> Separation | None:
     if np.any(y == 0) or len(X) < 2:
         return None
     usable = [k for k in range(len(X)) if np.all(X[k] > 0)]

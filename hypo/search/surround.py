@@ -1,12 +1,12 @@
 """What stands around a good formula: the hypotheses that a posterior must weigh beside it.
 
 A search keeps what wins; a posterior needs what comes close as well: the same form with an exact number fitted after all,
-with one constant more, or with another function in one place.
+with one constant more, with one part less, or with another function in one place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
 
@@ -15,13 +15,26 @@ from hypo.expression.expr import PI, Expression
 from hypo.expression.simplify import simplify
 from hypo.kernels import opcodes as oc
 
+# Fitted constants up to this size are rounded.
+LARGEST = 1e3
+
 
 def neighbours(e: Expression, allowed: Collection[str], fit_constants: bool = True) -> Iterator[Expression]:
     """Formulas one step from ``e``, simplified, each once, with constants to fit where they are new: exact numbers freed, one
     and all; every subexpression times a constant and plus one; every operator exchanged for another of ``allowed``."""
-    seen = {_shape(e)}
     steps = chain(_freed(e), _widened(e, allowed)) if fit_constants else iter(())
-    for raw in chain(steps, _exchanged(e, allowed)):
+    return _each_once(e, chain(steps, _exchanged(e, allowed)))
+
+
+def simpler(e: Expression) -> Iterator[Expression]:
+    """Formulas with one part less than ``e``, simplified, each once: every fitted constant the nearest whole number instead;
+    every operator taken away, one of its operands in its place."""
+    return _each_once(e, chain(_rounded(e), _narrowed(e)))
+
+
+def _each_once(e: Expression, found: Iterable[Expression]) -> Iterator[Expression]:
+    seen = {_shape(e)}
+    for raw in found:
         new = simplify(raw)
         key = _shape(new)
         if key not in seen:
@@ -45,6 +58,20 @@ def _freed(e: Expression) -> Iterator[Expression]:
 def _with_free(e: Expression, chosen: Collection[int]) -> Expression:
     constants = (replace(c, name=None, free=True) if i in chosen else c for i, c in enumerate(e.constants))
     return replace(e, constants=tuple(constants))
+
+
+def _narrowed(e: Expression) -> Iterator[Expression]:
+    for node, (op, _) in enumerate(e.code):
+        if op not in (oc.VAR, oc.CONST):
+            for part in e.subtree(node).children:
+                yield _replaced(e, node, part)
+
+
+def _rounded(e: Expression) -> Iterator[Expression]:
+    for i, c in enumerate(e.constants):
+        if c.free and abs(c.value) < LARGEST:
+            exact = replace(c, value=float(round(c.value)), name=None, free=False)
+            yield replace(e, constants=(*e.constants[:i], exact, *e.constants[i + 1 :]))
 
 
 def _widened(e: Expression, allowed: Collection[str]) -> Iterator[Expression]:

@@ -63,6 +63,18 @@ def symmetry_of_rules(names: Sequence[str], rules: Iterable[Rule], units: Symmet
     return _independent(rows)
 
 
+def powers_of_rules(names: Sequence[str], rules: Iterable[Rule]) -> dict[int, Fraction]:
+    """Exponents of the variables, by their positions in ``names``, that enter as pure powers because a hard rule says that f is
+    homogeneous in them alone."""
+    out: dict[int, Fraction] = {}
+    for rule in rules:
+        if rule.hard and isinstance(rule, Homogeneous) and len(rule.variables) == 1 and rule.variables[0] in names:
+            power = Fraction(rule.degree).limit_denominator(12)
+            if power:
+                out.setdefault(names.index(rule.variables[0]), power)
+    return out
+
+
 def _independent(rows: Iterable[Sequence[Fraction]]) -> Symmetry | None:
     """The scalings of linearly independent rows (exponents of the variables, that of the target)."""
     independent: list[list[Fraction]] = []

@@ -27,6 +27,7 @@ from hypo.scoring.score import Hypothesis
 from hypo.search.constants import fit
 from hypo.search.problem import Problem, Settings
 from hypo.search.proposer import Turn
+from hypo.search.pysr_template import nameless
 from hypo.search.surrogate import fit_surrogate
 
 Values = NDArray[np.float64]
@@ -53,11 +54,7 @@ class TemplateSearch:
     ) -> None:
         self.name = "template"
         self.cost = FIRST
-        # A constant that occurs once needs no name, and without one it merges with others.
-        e = template.expression
-        names = [c.name for c in e.constants]
-        constants = tuple(replace(c, name=None) if c.free and names.count(c.name) == 1 else c for c in e.constants)
-        template = replace(template, expression=replace(e, constants=constants))
+        template = nameless(template)
         self._problem, self._settings, self._template, self._solve = problem, settings, template, solve
         self._unknowns = tuple(template.unknowns)
         self._X = {name: problem.X[k] for k, name in enumerate(problem.columns)}

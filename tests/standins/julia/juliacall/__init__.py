@@ -46,7 +46,7 @@ class Search:
         hall = Path(os.environ["HYPO_TEST_HALL"]).read_text()
         (folder / "hall_of_fame.csv").write_text(hall)
         (folder / "hall_of_fame.csv.bak").write_text(hall)
-        return MagicMock()
+        return MagicMock(), MagicMock()
 
 
 def plain(value):

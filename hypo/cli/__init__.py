@@ -1,30 +1,38 @@
-"""The command line: ``hypo fit``, ``merge``, ``score``, ``predict``, ``show`` and ``check``."""
+"""The command line: ``hypo fit``, ``merge``, ``score``, ``predict``, ``show``, ``check``, and :mod:`hypo.cli.uncertainty`."""
 
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 
 import hypo
-from hypo.errors import HypoError, InputError
+from hypo.cli.shared import (
+    ABOUT_DATA,
+    BUG,
+    FOUND,
+    INTERRUPTED,
+    INTERVALS,
+    JSON,
+    NOTHING_FOUND,
+    USAGE,
+    complain,
+    note,
+    say,
+    terminating_as_interrupt,
+    uninterrupted,
+)
+from hypo.cli.uncertainty import audit, bound, suggest, write
+from hypo.errors import HypoError
 
 if TYPE_CHECKING:
     from hypo.result import Result
-
-# Exit codes.
-FOUND = 0
-BUG = 1
-USAGE = 2
-NOTHING_FOUND = 3
-INTERRUPTED = 130
 
 _CODES = {"nothing_found": NOTHING_FOUND, "interrupted": INTERRUPTED}
 
@@ -39,12 +47,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = cli.main(args=given or ["--help"], prog_name="hypo", standalone_mode=False)
         return code if isinstance(code, int) else FOUND
     except (click.Abort, KeyboardInterrupt):
-        return _complain("interrupted before there was a result", INTERRUPTED)
+        return complain("interrupted before there was a result", INTERRUPTED)
     except click.ClickException as error:
         message = error.format_message().rstrip(".")
-        return _complain(f"{message[:1].lower()}{message[1:]}; see hypo --help", USAGE)
+        return complain(f"{message[:1].lower()}{message[1:]}; see hypo --help", USAGE)
     except HypoError as error:
-        return _complain(str(error), USAGE)
+        return complain(str(error), USAGE)
     except BrokenPipeError:
         # The reader of our output left; Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -52,60 +60,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("HYPO_DEBUG"):
             traceback.print_exc()
-        return _complain(
+        return complain(
             f"this is a bug in hypo ({type(error).__name__}: {_first_line(error)}); "
             "set HYPO_DEBUG=1 to see where, and please report it",
             BUG,
         )
 
 
-def _complain(message: str, code: int) -> int:
-    print(f"error: {message}", file=sys.stderr)
-    return code
-
-
 def _first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [""])[0]
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stdout)
-
-
-def _note(text: str) -> None:
-    print(f"note: {text}", file=sys.stderr)
-
-
-def _options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Several click options as one decorator."""
-
-    def decorate(function: Any) -> Any:
-        for option in reversed(options):
-            function = option(function)
-        return function
-
-    return decorate
-
-
-_ABOUT_DATA = _options(
-    click.option("--target", metavar="COLUMN", help="Column to explain."),
-    click.option("--features", metavar="A,B,…", help="Columns a formula may use (default: all others)."),
-    click.option("--knowledge", metavar="K.toml", help="Background knowledge: units, constants, grammar."),
-    click.option("--sigma", metavar="NUMBER|COLUMN", help="Noise of the target (default: estimated)."),
-    click.option("--weights", metavar="COLUMN", help="Row weights."),
-    click.option(
-        "--likelihood", metavar="KIND", help="gaussian (default), student_t, poisson, binomial or lognormal."
-    ),
-    click.option("--dof", type=float, metavar="NUMBER", help="Degrees of freedom of student_t (default: 4)."),
-    click.option("--trials", metavar="NUMBER|COLUMN", help="Trials of binomial counts (default: 1)."),
-    click.option("--censored", metavar="COLUMN", help="0 measured, 1 true value above the target, -1 below."),
-    click.option("--lower", metavar="COLUMN", help="Lower limits of the target, empty where there is none."),
-    click.option("--upper", metavar="COLUMN", help="Upper limits of the target, empty where there is none."),
-    click.option("--x-sigma", multiple=True, metavar="COLUMN=NUMBER|COLUMN", help="Noise of a feature; needs --sigma."),
-    click.option("--lambda", "lam", type=float, metavar="NUMBER", help="Weight of soft violations, in nats (default: 10)."),
-    click.option("--drop-missing", is_flag=True, help="Leave out rows with missing cells."),
-)
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output and nothing else.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -120,6 +83,9 @@ def cli() -> None:
     hypo predict DIR NEW.csv                   use the law found
     hypo show DIR                              show a result again
     hypo check K.toml DATA.csv --target y      look over a knowledge file
+    hypo audit DATA.csv --target y             how often the same law comes back
+    hypo bound DIR NEW.csv --event "y > 5"     the chance of an event, in the worst case
+    hypo suggest DIR --domain x=0:10           what to measure next
 
     Exit codes: 0 found, 2 wrong use or input, 3 nothing acceptable found, 130 interrupted.
     """
@@ -127,7 +93,7 @@ def cli() -> None:
 
 @cli.command()
 @click.argument("data", metavar="DATA.csv")
-@_ABOUT_DATA
+@ABOUT_DATA
 @click.option("--time-limit", type=float, default=60.0, show_default=True, metavar="SECONDS", help="Longest search.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of all random choices.")
 @click.option("--operators", metavar='"+,-,*,…"', help="Operators a formula may use.")
@@ -137,12 +103,19 @@ def cli() -> None:
 @click.option(
     "--backend", metavar="native|pysr|all", default="native", show_default=True, help="Who searches; pysr needs Julia."
 )
+@click.option(
+    "--model-selection", metavar="score|posterior|accuracy|validation", default="score", show_default=True,
+    help="By what the best formula is chosen.",
+)
+@click.option("--validation-fraction", type=float, metavar="P", help="Rows that validation holds out (default 0.2).")
 @click.option("--max-memory", metavar="SIZE", help="Memory that the search may take, such as 4GB.")
 @click.option("--scheduler", metavar="ADDRESS", help="Who does the large scans: threads, processes, local or tcp://host:8786.")
 @click.option("--shard", metavar="K/N", help="Do part K of N of the search, for hypo merge.")
+@INTERVALS
+@click.option("--no-posterior", "posterior", flag_value=False, default=True, help="Do not weigh rival structures.")
 @click.option("--out", metavar="DIR", help="Folder for the result (default: hypo-out/NAME of the data).")
 @click.option("--plot", is_flag=True, help="Also write plot.png.")
-@_JSON
+@JSON
 @click.option("--quiet", is_flag=True, help="Print the best formula and nothing else.")
 def fit(data: str, out: str | None, plot: bool, as_json: bool, quiet: bool, **options: Any) -> int:
     """Search for the formula behind a column of DATA.csv.
@@ -166,18 +139,18 @@ def fit(data: str, out: str | None, plot: bool, as_json: bool, quiet: bool, **op
         sys.stdout.write(result.to_json())
     elif quiet:
         if result.best is not None:
-            _say(str(result.expression))
+            say(str(result.expression))
     else:
         _show(result)
         written = "result.json, front.csv" + (f", {PLOT_FILE}" if plot and result.best is not None else "")
-        _say(f"Written to {folder}: {written}")
+        say(f"Written to {folder}: {written}")
     return _CODES.get(result.status, FOUND)
 
 
 @cli.command()
 @click.argument("folders", metavar="DIR…", nargs=-1, required=True)
 @click.option("--out", required=True, metavar="DIR", help="Folder for the joint result.")
-@_JSON
+@JSON
 def merge(folders: tuple[str, ...], out: str, as_json: bool) -> int:
     """Join the results of hypo fit --shard 1/N … N/N, written to the folders DIR, into one.
 
@@ -190,16 +163,17 @@ def merge(folders: tuple[str, ...], out: str, as_json: bool) -> int:
         sys.stdout.write(result.to_json())
     else:
         _show(result)
-        _say(f"Written to {out}: result.json, front.csv")
+        say(f"Written to {out}: result.json, front.csv")
     return _CODES.get(result.status, FOUND)
 
 
 @cli.command()
 @click.argument("formula")
 @click.argument("data", metavar="DATA.csv")
-@_ABOUT_DATA
+@ABOUT_DATA
 @click.option("--start", multiple=True, metavar="A=NUMBER,…", help="Values of constants to begin the fit at.")
-@_JSON
+@INTERVALS
+@JSON
 def score(formula: str, data: str, as_json: bool, start: tuple[str, ...], **options: Any) -> int:
     """Score FORMULA on DATA.csv, with the columns and the score of fit.
 
@@ -217,15 +191,15 @@ def score(formula: str, data: str, as_json: bool, start: tuple[str, ...], **opti
         return FOUND
     tables.show(tables.front_table([scored.hypothesis], None, scored.target), sys.stdout)
     if scored.constants:
-        _say("")
+        say("")
         tables.show(tables.constants_table(scored.constants), sys.stdout)
     if scored.rules:
         from hypo.report.rules import rules_table
 
-        _say("")
+        say("")
         tables.show(rules_table(scored.rules), sys.stdout)
     for line in scored.remarks():
-        _say(line)
+        say(line)
     return FOUND
 
 
@@ -245,7 +219,7 @@ def predict(folder: str, data: str, out: str | None, interval: float | None, tri
 
     from hypo.data import read_table
     from hypo.report.predictions import predictions_csv
-    from hypo.result import Result, write_text
+    from hypo.result import Result
 
     result = Result.load(folder)
     table = read_table(data)
@@ -256,25 +230,18 @@ def predict(folder: str, data: str, out: str | None, interval: float | None, tri
         found = result._predictive(table, None, interval, trials)
         values = found.mean
         columns = {f"{result.target}_{name}": getattr(found, name) for name in ("mean", "std", "lower", "upper")}
-    text = predictions_csv(table, columns)
-    if out is None:
-        sys.stdout.write(text)
-    else:
-        try:
-            write_text(Path(out), text)
-        except OSError as error:
-            raise InputError(f"cannot write to {out}: {error.strerror or error}") from error
+    write(predictions_csv(table, columns), out)
     if interval is not None:
         apart = int(np.count_nonzero(found.parts.structure > found.parts.noise))
         if apart:
-            _note(
+            note(
                 f"in {apart} of {table.n_row} rows likely formulas differ by more than the noise; "
                 "the intervals there are as wide as that, and a formula that the search did not meet may lie outside"
             )
     undefined = int(np.count_nonzero(np.isnan(values)))
     if undefined:
         formula = f"{result.target} = {result._found().expression.pretty()} has"
-        _note(
+        note(
             f"{formula if interval is None else 'likely formulas have'} no value in {undefined} of "
             f"{table.n_row} rows (undefined there, or a cell is missing); these predictions are empty"
         )
@@ -285,7 +252,7 @@ def predict(folder: str, data: str, out: str | None, interval: float | None, tri
 @click.argument("folder", metavar="DIR")
 @click.option("--plot", metavar="FILE", help="Write a plot of the front (and of the data, with --data) to FILE.")
 @click.option("--data", metavar="DATA.csv", help="The data of the fit, for --plot.")
-@_JSON
+@JSON
 def show(folder: str, plot: str | None, data: str | None, as_json: bool) -> int:
     """Show the result in DIR again."""
     from hypo.result import Result
@@ -301,7 +268,7 @@ def show(folder: str, plot: str | None, data: str | None, as_json: bool) -> int:
         return code
     _show(result)
     if plot is not None:
-        _say(f"Plot written to {plot}")
+        say(f"Plot written to {plot}")
     return code
 
 
@@ -321,16 +288,16 @@ def check(knowledge: str, data: str | None, target: str | None, features: str | 
 
         if target is None:
             target = read_table(data).labels[-1]
-            _note(f"no --target is given, so the last column, {target}, is taken for it")
+            note(f"no --target is given, so the last column, {target}, is taken for it")
         dataset, _ = as_dataset(data, target, features=features, drop_missing=True)
     findings = lint(knowledge, dataset)
     for finding in findings:
-        _say(str(finding))
+        say(str(finding))
     errors = sum(finding.level == "error" for finding in findings)
     if errors:
-        return _complain(f"{knowledge} cannot be used: {errors} problem{'s' if errors > 1 else ''}", USAGE)
+        return complain(f"{knowledge} cannot be used: {errors} problem{'s' if errors > 1 else ''}", USAGE)
     if not findings:
-        _say(f"{knowledge}: no problems found")
+        say(f"{knowledge}: no problems found")
     return FOUND
 
 
@@ -342,48 +309,16 @@ def _show(result: Result) -> None:
     if result.best is not None:
         tables.show(tables.headline(result.best, result.target), sys.stdout)
         for line in result.constant_lines():
-            _say(line)
-        _say("")
+            say(line)
+        say("")
         tables.show(tables.front_table(result.front, result.best, result.target), sys.stdout)
-        _say("")
+        say("")
     if result.rules:
         tables.show(rules_table(result.rules), sys.stdout)
-        _say("")
+        say("")
     for line in result.remarks():
-        _say(line)
+        say(line)
 
 
-# --- signals ---------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def terminating_as_interrupt() -> Iterator[None]:
-    """SIGTERM within acts like Ctrl-C, so that a stopped job still leaves its best formula."""
-
-    def interrupt(number: int, frame: object) -> NoReturn:
-        raise KeyboardInterrupt
-
-    try:
-        before = signal.signal(signal.SIGTERM, interrupt)
-    except ValueError:  # not in the main thread
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
-def uninterrupted() -> Iterator[None]:
-    """A second Ctrl-C within does not tear the files being written."""
-    try:
-        before = [(number, signal.signal(number, signal.SIG_IGN)) for number in (signal.SIGINT, signal.SIGTERM)]
-    except ValueError:  # not in the main thread
-        yield
-        return
-    try:
-        yield
-    finally:
-        for number, handler in before:
-            signal.signal(number, handler)
+for command in (audit, bound, suggest):
+    cli.add_command(command)

@@ -1,0 +1,102 @@
+"""What commands share: exit codes, output, options on data, and signals."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+import click
+
+# Exit codes.
+FOUND = 0
+BUG = 1
+USAGE = 2
+NOTHING_FOUND = 3
+INTERRUPTED = 130
+
+
+def complain(message: str, code: int) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return code
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stdout)
+
+
+def note(text: str) -> None:
+    print(f"note: {text}", file=sys.stderr)
+
+
+def options(*given: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Several click options as one decorator."""
+
+    def decorate(function: Any) -> Any:
+        for option in reversed(given):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+ABOUT_DATA = options(
+    click.option("--target", metavar="COLUMN", help="Column to explain."),
+    click.option("--features", metavar="A,B,…", help="Columns a formula may use (default: all others)."),
+    click.option("--knowledge", metavar="K.toml", help="Background knowledge: units, constants, grammar."),
+    click.option("--sigma", metavar="NUMBER|COLUMN", help="Noise of the target (default: estimated)."),
+    click.option("--weights", metavar="COLUMN", help="Row weights."),
+    click.option(
+        "--likelihood", metavar="KIND", help="gaussian (default), student_t, poisson, binomial or lognormal."
+    ),
+    click.option("--dof", type=float, metavar="NUMBER", help="Degrees of freedom of student_t (default: 4)."),
+    click.option("--trials", metavar="NUMBER|COLUMN", help="Trials of binomial counts (default: 1)."),
+    click.option("--censored", metavar="COLUMN", help="0 measured, 1 true value above the target, -1 below."),
+    click.option("--lower", metavar="COLUMN", help="Lower limits of the target, empty where there is none."),
+    click.option("--upper", metavar="COLUMN", help="Upper limits of the target, empty where there is none."),
+    click.option("--x-sigma", multiple=True, metavar="COLUMN=NUMBER|COLUMN", help="Noise of a feature; needs --sigma."),
+    click.option("--lambda", "lam", type=float, metavar="NUMBER", help="Weight of soft violations, in nats (default: 10)."),
+    click.option("--drop-missing", is_flag=True, help="Leave out rows with missing cells."),
+)
+INTERVALS = click.option(
+    "--intervals", metavar="laplace|profile", default="laplace", show_default=True, help="Intervals of constants."
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output and nothing else.")
+
+
+# --- signals ---------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def terminating_as_interrupt() -> Iterator[None]:
+    """SIGTERM within acts like Ctrl-C, so that a stopped job still leaves its best formula."""
+
+    def interrupt(number: int, frame: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, interrupt)
+    except ValueError:  # not in the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """A second Ctrl-C within does not tear the files being written."""
+    try:
+        before = [(number, signal.signal(number, signal.SIG_IGN)) for number in (signal.SIGINT, signal.SIGTERM)]
+    except ValueError:  # not in the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)

@@ -1,0 +1,117 @@
+"""Commands on how sure a law is: ``bound``, ``suggest`` and ``audit``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hypo.cli.shared import ABOUT_DATA, FOUND, INTERRUPTED, JSON, NOTHING_FOUND, note, terminating_as_interrupt
+from hypo.errors import InputError
+
+
+@click.command()
+@click.argument("folder", metavar="DIR")
+@click.argument("data", metavar="NEW.csv")
+@click.option("--event", required=True, metavar='"y > 5"', help="Statement on the target, in the units of the table.")
+@click.option("--delta", type=float, default=0.05, show_default=True, metavar="P", help="Chance that the bound is broken.")
+@click.option("--prior", type=float, metavar="P", help="Least prior probability of the law (default: from code lengths).")
+@click.option("--trials", metavar="NUMBER|COLUMN", help="Trials of binomial counts (default: 1).")
+@click.option("--out", metavar="FILE", help="Write there instead of standard output.")
+@JSON
+def bound(folder: str, data: str, event: str, out: str | None, as_json: bool, **assumptions: Any) -> int:
+    """Bound the chance of an event for the rows of NEW.csv, in the worst case over all plausible laws.
+
+    The output has all columns of NEW.csv, then event_bound, event_chance (averaged over the posterior) and event_formula (the
+    law that attains the bound); what is guaranteed and assumed is said on standard error.
+    """
+    from hypo.data import read_table
+    from hypo.report.predictions import predictions_csv
+    from hypo.result import Result
+
+    result = Result.load(folder)
+    table = read_table(data)
+    found = result.bound(event, table, **assumptions)
+    if as_json:
+        write(json.dumps(found.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n", out)
+        return FOUND
+    columns: dict[str, Any] = {"event_bound": found.upper, "event_chance": found.average, "event_formula": found.formulas()}
+    write(predictions_csv(table, columns), out)
+    for line in found.remarks:
+        note(line)
+    return FOUND
+
+
+@click.command()
+@click.argument("folder", metavar="DIR")
+@click.option(
+    "--domain", "domains", multiple=True, metavar="COLUMN=LOW:HIGH",
+    help="Where to measure, in the units of the table (default: the data's range, widened); for each column.",
+)
+@click.option("--count", type=int, default=5, show_default=True, metavar="N", help="How many measurements.")
+@click.option("--out", metavar="FILE", help="Also write them there, as a table.")
+@JSON
+def suggest(folder: str, domains: tuple[str, ...], count: int, out: str | None, as_json: bool) -> int:
+    """Suggest what to measure next: where the likely laws of DIR disagree most per unit of noise."""
+    from hypo.report.suggestions import read_domain
+    from hypo.result import Result
+
+    found = Result.load(folder).suggest(read_domain(domains), count)
+    if out is not None:
+        write(found.csv(), out)
+    sys.stdout.write(
+        json.dumps(found.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n" if as_json else f"{found}\n"
+    )
+    return FOUND
+
+
+@click.command()
+@click.argument("data", metavar="DATA.csv")
+@ABOUT_DATA
+@click.option("--seeds", type=int, default=10, show_default=True, metavar="N", help="Fits with different seeds.")
+@click.option("--bootstrap", type=int, default=50, show_default=True, metavar="N", help="Fits to resampled rows.")
+@click.option("--time-limit", type=float, default=10.0, show_default=True, metavar="SECONDS", help="Longest fit.")
+@click.option("--turns", type=int, metavar="N", help="Most turns of a fit, for an audit that is the same on every machine.")
+@click.option("--total-time", type=float, metavar="SECONDS", help="End after that with the fits that are done.")
+@click.option("--seed", type=int, default=0, show_default=True, help="First seed.")
+@click.option("--operators", metavar='"+,-,*,…"', help="Operators a formula may use.")
+@click.option("--max-complexity", type=int, metavar="N", help="Most nodes of a formula.")
+@click.option("--workers", type=int, metavar="N", help="Fits at the same time (default: one per core).")
+@click.option(
+    "--scheduler", metavar="ADDRESS", default="processes", show_default=True,
+    help="Who does the fits: processes, threads (one after the other), local or tcp://host:8786.",
+)
+@click.option("--out", metavar="FILE", help="Also write the audit there, as JSON.")
+@JSON
+@click.option("--quiet", is_flag=True, help="No progress.")
+def audit(data: str, out: str | None, as_json: bool, quiet: bool, **options: Any) -> int:
+    """Fit DATA.csv again and again, and count how often each structure comes back.
+
+    Ctrl-C or --total-time end it with the fits that are done.
+    """
+    from hypo import api
+
+    with terminating_as_interrupt():
+        found = api.audit(data, progress=not quiet, **options)
+    if out is not None:
+        write(found.to_json(), out)
+    sys.stdout.write(found.to_json() if as_json else f"{found}\n")
+    if found.interrupted:
+        return INTERRUPTED
+    return FOUND if found.groups else NOTHING_FOUND
+
+
+def write(text: str, out: str | None) -> None:
+    """To the file ``out``, or to standard output; raises InputError where the file cannot be written."""
+    from hypo.result_file import write_text
+
+    if out is None:
+        sys.stdout.write(text)
+        return
+    try:
+        write_text(Path(out), text)
+    except OSError as error:
+        raise InputError(f"cannot write to {out}: {error.strerror or error}") from error

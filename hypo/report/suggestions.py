@@ -1,0 +1,137 @@
+"""Suggested measurements: the domain they are looked for in, and how they are shown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hypo.errors import InputError
+from hypo.report import tables
+
+# By this share of the data's range the default domain is wider on either side; it does not reach across 0.
+WIDER = 0.25
+# Information below which a measurement tells nothing, in nats.
+NOTHING = 1e-3
+
+
+@dataclass(frozen=True)
+class Suggestions:
+    """Rows to measure, the first one first, in the units of the user's table.
+
+    ``points`` (n_point, n_column) has a value for each of ``columns``. Of each point: ``mean``, the prediction;
+    ``disagreement``, the standard deviation between hypotheses, given the points before; ``noise``, that of one row;
+    ``information``, in nats.
+    """
+
+    columns: tuple[str, ...]
+    points: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    disagreement: NDArray[np.float64]
+    noise: NDArray[np.float64]
+    information: NDArray[np.float64]
+    target: str
+    domain: dict[str, tuple[float, float]]
+    remarks: tuple[str, ...]
+
+    FIGURES = ("mean", "disagreement", "noise", "information")
+
+    def rows(self) -> list[dict[str, float]]:
+        """The suggestions as dictionaries by column."""
+        return [dict(zip(self.columns, map(float, x), strict=True)) for x in self.points]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        figures = zip(*(getattr(self, name).tolist() for name in self.FIGURES), strict=True)
+        rows = [
+            {"at": at, **dict(zip(self.FIGURES, values, strict=True))} for at, values in zip(self.rows(), figures, strict=True)
+        ]
+        domain = {name: list(ends) for name, ends in self.domain.items()}
+        return {"target": self.target, "domain": domain, "suggestions": rows, "remarks": list(self.remarks)}
+
+    def csv(self) -> str:
+        """A table with a line for each suggestion."""
+        header = ",".join([*self.columns, f"{self.target}_mean", *self.FIGURES[1:]])
+        figures = np.column_stack([self.points, *(getattr(self, name) for name in self.FIGURES)])
+        return "\n".join([header, *(",".join(repr(float(v)) for v in row) for row in figures), ""])
+
+    def __str__(self) -> str:
+        from rich import box
+        from rich.table import Table
+
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+        for name in (*self.columns, f"{self.target}", "disagreement", "noise", "nats"):
+            table.add_column(name, justify="right", no_wrap=True)
+        for x, *values in zip(self.points, *(getattr(self, name) for name in self.FIGURES), strict=True):
+            table.add_row(*(tables.number(float(v), 5) for v in x), *(tables.number(float(v), 3) for v in values))
+        return "\n".join([tables.as_text(table), "", *self.remarks])
+
+
+def widened(low: float, high: float) -> tuple[float, float]:
+    """The range of the data with ``WIDER`` of it on either side, up to 0 at most if they have one sign."""
+    more = WIDER * (high - low)
+    return (max(0.0, low - more) if low >= 0 else low - more, min(0.0, high + more) if high <= 0 else high + more)
+
+
+def domain_of(
+    given: Mapping[str, Sequence[float]] | None, features: Sequence[str], ranges: Mapping[str, Sequence[float]]
+) -> dict[str, tuple[float, float]]:
+    """Lower and upper ends for each column: as ``given``, else those of the data, widened. Raises InputError."""
+    out = {name: widened(float(ranges[name][0]), float(ranges[name][1])) for name in features if name in ranges}
+    for name, ends in (given or {}).items():
+        if name not in features:
+            raise InputError(f"the domain names {name}, but the columns are {', '.join(features)}")
+        try:
+            low, high = ends
+        except (TypeError, ValueError):
+            raise InputError(f"the domain of {name} must be a pair (low, high), got {ends!r}") from None
+        for end in (low, high):
+            if isinstance(end, bool) or not isinstance(end, Real) or not math.isfinite(end):
+                raise InputError(f"the domain of {name} must be a pair of finite numbers, got {ends!r}")
+        if not low < high:
+            raise InputError(f"the domain of {name} must rise from its lower to its upper end, got {low:g} to {high:g}")
+        out[name] = (float(low), float(high))
+    missing = [name for name in features if name not in out]
+    if missing:
+        raise InputError(
+            f"this result does not hold the range of {missing[0]} (an older version): give its domain, {missing[0]}=LOW:HIGH"
+        )
+    return {name: out[name] for name in features}
+
+
+def read_domain(texts: Iterable[str]) -> dict[str, tuple[float, float]]:
+    """The domain written as ``x=0:10`` for each column; raises InputError."""
+    out: dict[str, tuple[float, float]] = {}
+    for text in texts:
+        name, equals, ends = (part.strip() for part in text.partition("="))
+        low, colon, high = ends.partition(":")
+        try:
+            pair = float(low), float(high)
+        except ValueError:
+            pair = None
+        if not name or not equals or not colon or pair is None:
+            raise InputError(f'a domain must be written NAME=LOW:HIGH, such as x=0:10, got "{text}"')
+        if name in out:
+            raise InputError(f"the domain of {name} is given twice; give it once")
+        out[name] = pair
+    return out
+
+
+def suggestion_remarks(information: NDArray[np.float64], unused: Sequence[str], one: bool) -> tuple[str, ...]:
+    """What the figures are and what they leave out, one sentence each."""
+    out = [
+        "Nats: expected information, ½ log(1 + disagreement²/noise²), of each measurement given those before it; hypotheses "
+        "are weighed by the posterior."
+    ]
+    if one:
+        out.append("One structure has nearly all the weight, so that the measurements are to determine its constants.")
+    if unused:
+        out.append(f"No likely formula uses {', '.join(unused)}: any value will do, the middle of the domain is shown.")
+    if float(np.max(information)) < NOTHING:
+        out.append("The likely hypotheses agree all over the domain: no measurement there tells them apart.")
+    return tuple(out)

@@ -1,0 +1,223 @@
+"""``result.json``: its rows, and how a result is read back from it and checked; folders that results may be written to."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hypo.errors import InputError
+from hypo.report.constants import ConstantRow
+from hypo.report.rules import RuleRow
+
+if TYPE_CHECKING:
+    from hypo.result import Result
+    from hypo.scoring.posterior import Posterior
+    from hypo.scoring.score import Hypothesis
+
+SCHEMA = "hypo-result/1"
+RESULT_FILE = "result.json"
+
+FIGURES = ("misfit", "complexity_cost", "violation", "score", "r2", "rmse")
+
+
+
+def hypothesis_row(h: Hypothesis, constants: Sequence[ConstantRow]) -> dict[str, Any]:
+    """One entry of ``front``."""
+    e = h.expression
+    whole = float(h.complexity).is_integer()
+    return {
+        "expression": str(e),
+        "pretty": e.pretty(),
+        "latex": e.latex(),
+        "complexity": int(h.complexity) if whole else float(h.complexity),
+        "constants": [c.as_dict() for c in constants],
+        **{name: getattr(h, name) for name in FIGURES},
+    }
+
+
+def jsonable(value: Any) -> Any:
+    """``value`` with tuples as lists, NumPy numbers as Python's, and None for numbers that are not finite."""
+    if isinstance(value, Mapping):
+        return {str(k): jsonable(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [jsonable(v) for v in value]
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if isinstance(value, int | np.integer):
+        return int(value)
+    if isinstance(value, float | np.floating):
+        return float(value) if math.isfinite(value) else None
+    return value if value is None or isinstance(value, str) else str(value)
+
+
+class Damaged(ValueError):
+    """Says in words what is wrong with the content of a result file."""
+
+
+_KINDS: dict[type, tuple[type | tuple[type, ...], str]] = {
+    dict: (Mapping, "a table"),
+    list: (list, "a list"),
+    str: (str, "a text"),
+    float: ((int, float), "a number"),
+}
+
+
+def _entry(table: Mapping[str, Any], key: str, kind: type, optional: bool = False) -> Any:
+    """``table[key]``, which must be of ``kind``, or None when ``optional``; raises Damaged otherwise."""
+    if key not in table:
+        raise Damaged(f'no entry "{key}"')
+    value = table[key]
+    types, name = _KINDS[kind]
+    if not (isinstance(value, types) or (optional and value is None)):
+        raise Damaged(f'the entry "{key}" is not {name}')
+    return value
+
+
+def _all(values: Iterable[Any], kind: type, key: str) -> None:
+    types, name = _KINDS[kind]
+    if not all(isinstance(value, types) for value in values):
+        raise Damaged(f'a member of the entry "{key}" is not {name}')
+
+
+def from_dict(content: Mapping[str, Any]) -> Result:
+    """The result whose :meth:`Result.to_dict` is ``content``; raises ValueError if there is none."""
+    from hypo.result import Coverage, Efficiency, Result
+
+    status = _entry(content, "status", dict)
+    code, message = (_entry(status, key, str) for key in ("code", "message"))
+    chosen = _entry(content, "best", dict, optional=True)
+    rows = _entry(content, "front", list)
+    _all(rows, dict, "front")
+    coverage, efficiency, timing = (_entry(content, key, dict) for key in ("coverage", "efficiency", "timing"))
+    manifest = _entry(content, "manifest", dict)
+    settings = _entry(manifest, "settings", dict)
+    _entry(settings, "target", str)
+    _all(_entry(settings, "features", list), str, "features")
+    for key, kind in (("units", str), ("scales", float), ("constants", float)):
+        _all(_entry(settings, key, dict).values(), kind, key)
+    _likelihood(settings)
+    front = tuple(_hypothesis(row, settings["features"], settings["constants"]) for row in rows)
+    if chosen is not None and chosen not in rows:
+        raise Damaged('the entry "best" is not in the entry "front"')
+    return Result(
+        best=None if chosen is None else front[rows.index(chosen)],
+        front=front,
+        status=code,
+        message=message,
+        coverage=Coverage(*(_entry(coverage, f.name, float) for f in fields(Coverage))),
+        efficiency=Efficiency(*(_entry(efficiency, f.name, float) for f in fields(Efficiency))),
+        timing=dict(timing),
+        manifest=dict(manifest),
+        constants=tuple(tuple(_constant(c) for c in row["constants"]) for row in rows),
+        # Results of older versions have no rules and no posterior.
+        rules=tuple(RuleRow.read(row) for row in content.get("rules", [])),
+        posterior=_posterior(content, settings),
+    )
+
+
+def _likelihood(settings: Mapping[str, Any]) -> None:
+    """Raises Damaged unless the settings say which likelihood there was, or nothing."""
+    from hypo.scoring.family import Family
+
+    if settings.get("likelihood") is not None:
+        try:
+            Family.read(_entry(settings, "likelihood", dict))
+        except (KeyError, TypeError, ValueError) as error:
+            raise Damaged('the entry "likelihood" names none') from error
+
+
+def _posterior(content: Mapping[str, Any], settings: Mapping[str, Any]) -> Posterior | None:
+    from hypo.scoring.posterior import Posterior, Structure
+
+    rows, summary = content.get("posterior"), content.get("inclusion")
+    if not rows or summary is None:
+        return None
+    return Posterior(
+        structures=tuple(Structure.read(row, settings["features"], settings["constants"]) for row in rows),
+        variables=dict(summary["variables"]),
+        operators=dict(summary["operators"]),
+        within=summary["within_odds"]["structures"],
+        covers=_entry(summary, "covers", str),
+        # Results of older versions have neither.
+        terms=dict(summary.get("terms", {})),
+        chain=summary.get("chain"),
+    )
+
+
+def _constant(c: Mapping[str, Any]) -> ConstantRow:
+    # Results of older versions have no intervals.
+    spread = (_entry({name: None, **c}, name, float, optional=True) for name in ("std", "lower", "upper"))
+    return ConstantRow(
+        _entry(c, "name", str), _entry(c, "value", float), _entry(c, "unit", str, optional=True), *spread
+    )
+
+
+def _hypothesis(row: Mapping[str, Any], features: Sequence[str], named: Mapping[str, float]) -> Hypothesis:
+    from dataclasses import replace
+
+    from hypo.errors import FormulaError
+    from hypo.expression.expr import Expression
+    from hypo.expression.parser import parse
+    from hypo.scoring.score import Hypothesis
+
+    text = _entry(row, "expression", str)
+    try:
+        e = parse(text, variables=features, constants=named)
+    except FormulaError as error:
+        raise Damaged(f'the formula "{text}" cannot be read') from error
+    if e.free:
+        raise Damaged(f'the formula "{text}" holds an unknown name, {e.constants[e.free[0]].name}')
+    _all(_entry(row, "constants", list), dict, "constants")
+    fitted = {_constant(c).value for c in row["constants"]}
+    constants = tuple(replace(c, free=c.name is None and c.value in fitted) for c in e.constants)
+    figures = {name: _entry(row, name, float, optional=True) for name in FIGURES}
+    return Hypothesis(
+        expression=Expression(e.code, constants, e.variables),
+        complexity=_entry(row, "complexity", float),
+        origin=_entry({"origin": Hypothesis.origin, **row}, "origin", str),  # results of older versions have none
+        **{name: math.nan if value is None else value for name, value in figures.items()},
+    )
+
+
+def read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"there is no result at {path}: give the folder that hypo fit wrote") from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"cannot read {path}: {error}") from error
+    schema = content.get("schema") if isinstance(content, dict) else None
+    if not isinstance(schema, str):
+        raise InputError(f'{path} is no result of hypo (no entry "schema"): give the folder that hypo fit wrote')
+    if schema != SCHEMA:
+        raise InputError(f"{path} has schema {schema!r}, but this version of hypo reads {SCHEMA!r}")
+    return dict(content)
+
+
+def check_folder(folder: str | os.PathLike[str]) -> Path:
+    """``folder`` as a path, if results may be written there: it is new, empty, or holds an earlier result.
+
+    Raises InputError otherwise, so that nobody's files get mixed with ours.
+    """
+    path = Path(folder)
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path} is a file, so results cannot be written there: choose another folder")
+    if path.is_dir() and not (path / RESULT_FILE).is_file() and any(path.iterdir()):
+        raise InputError(f"{path} holds files but no result of hypo: choose a new or empty folder")
+    if (path / RESULT_FILE).is_file():
+        read(path / RESULT_FILE)
+    return path
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file in one step, so that a crash leaves the old content or the new one."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(text, encoding="utf-8", newline="\n")
+    os.replace(draft, path)

@@ -1,0 +1,148 @@
+"""An island of evolution, and the generations that it lives through by itself: state in, state out, with numbers of its own.
+
+Nothing else takes part in them, so islands are units of work that any executor may do, and what becomes of them does not
+depend on who did.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hypo.kernels.fit import fit_batch
+from hypo.kernels.vary import Grammar, breed
+from hypo.search.programs import WIDTH, Programs
+from hypo.search.scan import Deadline
+
+# Individuals of an island, and programs fitted at once.
+ISLAND, PIECE = 150, 50
+# Evaluations spent on the constants of a program in one generation.
+EVALUATIONS = 8
+# A child is given up when its sum of squares stays above this multiple of the island's largest.
+HOPE = 2.0
+# Rows that a residual counts for, and how much (in log) sums of squares of two individuals of an island differ.
+WEIGHT, APART = 100.0, 0.003
+# Generations without progress before an island begins anew.
+STANDSTILL = 25
+# A sum of squares below this share of the target's is as good as none, and only size counts.
+EXACT = 1e-15
+
+# X (n_var, n_row), the target and the roots of the weights of some rows.
+Rows = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+
+
+class World(NamedTuple):
+    """What all islands share: what may be bred, the rows it is fitted to and their sum of squares ``total``, whether programs
+    are ``linear`` in their terms, and nats of a ``symbol``."""
+
+    grammar: Grammar
+    rows: Rows
+    total: float
+    linear: bool
+    symbol: float
+
+
+@dataclass
+class Island:
+    """Individuals of at most ``size`` nodes with their scores, the best first, dead ones with infinite scores; ``elite`` holds
+    the best ever seen of each size, ``since`` counts generations since the last ``record``. ``charges`` are nats that
+    individuals pay beside their price, by name."""
+
+    size: int
+    individuals: Programs = field(default_factory=lambda: Programs.empty(ISLAND))
+    score: NDArray[np.float64] = field(default_factory=lambda: np.full(ISLAND, np.inf))
+    elite: Programs = field(default_factory=lambda: Programs.empty(2 * WIDTH))
+    record: float = np.inf
+    since: int = 0
+    charges: dict[bytes, float] = field(default_factory=dict)
+
+    @property
+    def alive(self) -> int:
+        """Number of individuals; they come first."""
+        return int(np.count_nonzero(np.isfinite(self.score)))
+
+    def price(self, batch: Programs, world: World) -> NDArray[np.float64]:
+        """Scores (n,) here: nats of misfit and of nodes, infinite beyond the island's size."""
+        sizes = batch.sizes(world.linear)
+        share = np.where(sizes <= self.size, np.maximum(batch.rss / world.total, EXACT), np.inf)
+        return 0.5 * WEIGHT * np.log(share) + sizes * world.symbol
+
+    def settle(self, newcomers: Programs, world: World) -> None:
+        """The best of the living and the newcomers, no two with the same values, become the individuals."""
+        self._keep(Programs.joined([self.individuals.part(0, self.alive), newcomers]), world)
+        if self.score[0] < self.record - 0.01 * WEIGHT:
+            self.record, self.since = self.score[0], 0
+        else:
+            self.since += 1
+        if self.since > STANDSTILL:
+            self.score[:] = np.inf
+            self.record, self.since = np.inf, 0
+
+    def charge(self, charges: dict[bytes, float], world: World) -> None:
+        """Individuals pay ``charges`` and no others; the record is one of those that pay."""
+        if charges or self.charges:
+            self.charges = charges
+            self._keep(self.individuals.part(0, self.alive), world)
+            self.record = max(self.record, self.score[0])
+
+    def _keep(self, candidates: Programs, world: World) -> None:
+        """The best of the candidates become the individuals."""
+        score = self.price(candidates, world)
+        if self.charges:
+            score += [self.charges.get(candidates.name(k), 0.0) for k in range(len(candidates))]
+        order = np.argsort(score, kind="stable")
+        order = order[np.isfinite(score[order])]
+        _, first = np.unique(np.round(np.log(candidates.rss[order] + 1e-300) / APART), return_index=True)
+        order = order[np.sort(first)][:ISLAND]
+        n = len(order)
+        self.score[:] = np.inf
+        self.individuals.put(slice(0, n), candidates.take(order))
+        self.score[:n] = score[order]
+
+    def receive(self, migrants: Programs, world: World) -> None:
+        """Migrants take the places of the last, where it is crowded and nothing has come of it lately."""
+        if self.since and self.alive == ISLAND and len(migrants):
+            places = np.arange(ISLAND - len(migrants), ISLAND)
+            self.individuals.put(places, migrants)
+            self.score[places] = self.price(migrants, world)
+
+
+@np.errstate(all="ignore")
+def live(stay: tuple[Island, int, int], world: World, late: Deadline) -> tuple[Island, int]:
+    """An island after some generations, and how many programs were fitted; the island given stays as it is.
+
+    ``stay`` is the island, the seed of its random numbers and the number of generations. In each the children are fitted, and
+    the better half of parents and children lives on.
+    """
+    island, seed, generations = copy.deepcopy(stay[0]), stay[1], stay[2]
+    state = np.array([seed], np.uint64)
+    grammar = world.grammar._replace(size=min(island.size, world.grammar.size))
+    fitted = 0
+    for _ in range(generations):
+        children = Programs.empty(ISLAND)
+        crowded = island.alive == ISLAND
+        limit = np.full(ISLAND, HOPE * np.max(island.individuals.rss) if crowded else np.inf)
+        breed(grammar, state, island.individuals.programs, island.score, 0, island.alive, children.programs)
+        for first in range(0, ISLAND, PIECE):
+            last = first + PIECE
+            fit_programs(children.part(first, last), world.rows, world.linear, EVALUATIONS, limit[first:last])
+        fitted += ISLAND
+        island.elite.keep_best(children, world.linear)
+        island.settle(children, world)
+        if late.expired:
+            break
+    return island, fitted
+
+
+def fit_programs(
+    batch: Programs, rows: Rows, linear: bool, evaluations: int, limit: NDArray[np.float64] | None = None
+) -> Programs:
+    """The batch itself, its constants fitted; programs that stay above their ``limit`` (n,) are given up."""
+    if limit is None:
+        limit = np.full(len(batch), np.inf)
+    fit_batch(batch.programs, rows, linear, evaluations, limit, batch.rss, batch.coef)
+    return batch

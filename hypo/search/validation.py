@@ -1,0 +1,215 @@
+"""Choosing by validation: rows are held out before the search, and its formulas are compared by their loss there.
+
+For each fold held out the other rows are searched, as if there were no others. The candidates, which are the fronts and the
+best of the archives, have their constants fitted to the rows that were searched; their loss is
+
+    mean of w_i·(y_i - f(x_i))²/σ_i²    over all rows held out (w and σ 1 where not given),
+
+or of twice minus the log likelihood where the noise is not Gaussian, with the standard error of that mean. The one of least
+loss is chosen; the simplest within one standard error of it is named beside it (Breiman et al. 1984, the one-standard-error
+rule). Then all are fitted to all rows, and the posterior and the front are of these. With several folds a formula found with
+one held out is judged on the others too, which the search that found it has seen: only with one fold are forms judged on
+rows that had no part in finding them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hypo.data import Dataset
+from hypo.errors import InputError
+from hypo.expression.expr import Expression
+from hypo.knowledge import Knowledge
+from hypo.scoring.likelihood import Gaussian
+from hypo.scoring.score import Hypothesis
+from hypo.search.archive import Archive, rank
+from hypo.search.choosing import with_best
+from hypo.search.constants import fit
+from hypo.search.engine import Outcome, Progress, search
+from hypo.search.ladder import refit
+from hypo.search.problem import Problem, Settings, make_problem
+from hypo.search.rulebook import Rulebook
+from hypo.search.scan import Clock
+
+# Beside the fronts: candidates of each search, and formulas refitted to all rows for the posterior.
+CANDIDATES, REFITTED = 20, 150
+# Rows held out, least number.
+LEAST_HELD = 2
+
+
+@dataclass(frozen=True)
+class Loss:
+    """One candidate's loss on the rows held out, with the standard error of the mean (infinite where it is undefined)."""
+
+    expression: Expression
+    complexity: float
+    mean: float
+    error: float
+
+
+def folds_of(
+    dataset: Dataset, fraction: float | None, folds: NDArray[np.int64] | NDArray[np.bool_] | None, seed: int
+) -> list[NDArray[np.bool_]]:
+    """Masks (n_row,) of the rows held out, one for each search: those of ``folds`` (a mask, or a number for each row), or a
+    random ``fraction``. Raises InputError."""
+    n = dataset.n_row
+    if folds is None:
+        held = np.zeros(n, dtype=bool)
+        count = round((0.2 if fraction is None else fraction) * n)
+        held[np.random.default_rng(seed).permutation(n)[:count]] = True
+        out = [held]
+    else:
+        if len(folds) == n + dataset.n_dropped and dataset.n_dropped and dataset.row_numbers is not None \
+                and dataset.row_word == "row":
+            folds = folds[dataset.row_numbers]
+        if folds.shape != (n,):
+            raise InputError(f"folds must have one number or truth value for each of the {n} rows, got shape {folds.shape}")
+        out = [folds] if folds.dtype == bool else [folds == k for k in np.unique(folds)]
+        if len(out) == 1 and folds.dtype != bool:
+            raise InputError("folds must have at least two different numbers, or be a mask of the rows to hold out")
+    for held in out:
+        if held.sum() < LEAST_HELD or (~held).sum() < LEAST_HELD:
+            raise InputError(
+                f"validation needs at least {LEAST_HELD} rows held out and {LEAST_HELD} to search, but {held.sum()} of {n} "
+                "would be held out"
+            )
+        if np.ptp(dataset.y[~held]) == 0:
+            raise InputError("without the rows held out the target is the same in every row; choose other folds")
+    return out
+
+
+def validated(
+    dataset: Dataset,
+    background: Knowledge,
+    settings: Settings,
+    held: Sequence[NDArray[np.bool_]],
+    progress: Callable[[Progress], None] | None = None,
+) -> tuple[Outcome, dict[str, Any]]:
+    """The outcome of a search with each of the masks ``held`` (n_row,) kept away, chosen by loss there and fitted to all rows,
+    and what is to be recorded of the choice. The time limit is shared by the searches."""
+    problem = make_problem(dataset, background, settings)
+    each = replace(settings, time_limit=settings.time_limit / len(held))
+    outcomes: list[Outcome] = []
+    trained: list[Problem] = []
+    for mask in held:
+        trained.append(make_problem(dataset.rows(~mask), background, each))
+        outcomes.append(search(trained[-1], each, progress))
+        if outcomes[-1].status == "interrupted":
+            break
+    losses = sorted(_losses(dataset, problem, trained, outcomes, held), key=lambda v: (v.mean, v.complexity))
+    outcome = _together(outcomes)
+    if not losses:
+        return outcome, {}
+    book = Rulebook(problem, settings.lam)
+    scorer, clock = problem.scorer(settings), Clock()
+
+    def again(e: Expression) -> Hypothesis | None:
+        """``e`` fitted to all rows, under the rules."""
+        with np.errstate(all="ignore"):
+            found = refit(e, problem, clock)
+        h = None if found is None else scorer.score(*found)
+        if h is None or not book.rules:
+            return h
+        h = book.applied(h) or (book.fitted(h, scorer.score, clock) if h.expression.free else None)
+        return h if h is not None and book.keeps_hard(h.expression) else None
+
+    archive = Archive(problem.X, problem.columns)
+    best: Hypothesis | None = None
+    taken = losses[0]
+    for loss in losses:
+        h = again(loss.expression)
+        archive.add(h, 0)
+        if best is None and h is not None:
+            best, taken = h, loss
+    for other in outcome.archive[:REFITTED]:
+        archive.add(again(other.expression), 0)
+    if best is None:
+        message = "no formula of the searches is defined on all rows and keeps the knowledge"
+        return replace(outcome, best=None, front=(), archive=(), status="nothing_found", message=message), {}
+    simpler = min((v for v in losses if v.mean <= taken.mean + taken.error), key=lambda v: (v.complexity, v.mean))
+    least = archive.best
+    assert least is not None
+    whole = replace(outcome, front=archive.front(), archive=tuple(archive.all()), best=least)
+    details = {
+        "by": "validation",
+        "held_out": [int(m.sum()) for m in held[: len(outcomes)]],
+        "loss": taken.mean,
+        "standard_error": taken.error,
+        "within_one_standard_error": str(simpler.expression),
+        "candidates": [
+            {"expression": str(v.expression), "complexity": v.complexity, "loss": v.mean, "standard_error": v.error}
+            for v in losses
+        ],
+        "note": _note(taken, simpler, held[: len(outcomes)]),
+    }
+    return with_best(whole, best, book), details
+
+
+def _note(taken: Loss, simpler: Loss, held: Sequence[NDArray[np.bool_]]) -> str:
+    count = sum(int(m.sum()) for m in held)
+    many = f"{count} rows held out" if len(held) == 1 else f"{count} rows held out in {len(held)} folds"
+    out = f"chosen for its loss on {many}, {taken.mean:.4g} ± {taken.error:.2g}"
+    if simpler.complexity < taken.complexity:
+        out += f"; {simpler.expression.pretty()} is simpler and within one standard error, with {simpler.mean:.4g}"
+    return out
+
+
+def _together(outcomes: Sequence[Outcome]) -> Outcome:
+    """What the searches did in all, with the archives of all."""
+    first = next((o for o in outcomes if o.status == "interrupted"), outcomes[-1])
+    found = sorted((h for o in outcomes for h in o.archive), key=rank)
+    return replace(
+        first,
+        best=found[0] if found else None,
+        archive=tuple(found),
+        complete_to=min(o.complete_to for o in outcomes),
+        distinct=min(o.distinct for o in outcomes),
+        scored=sum(o.scored for o in outcomes),
+        timing={
+            name: sum(o.timing.get(name, 0.0) for o in outcomes) for name in sorted({n for o in outcomes for n in o.timing})
+        },
+    )
+
+
+def _losses(
+    dataset: Dataset,
+    problem: Problem,
+    trained: Sequence[Problem],
+    outcomes: Sequence[Outcome],
+    held: Sequence[NDArray[np.bool_]],
+) -> list[Loss]:
+    """The loss of each candidate over all rows held out, its constants fitted to the others."""
+    candidates: dict[str, Hypothesis] = {}
+    for outcome in outcomes:
+        for h in (*outcome.front, *outcome.archive[:CANDIDATES]):
+            e = h.expression
+            key = str(e.with_values([1.2345 if c.free else c.value for c in e.constants]))
+            if key not in candidates or rank(h) < rank(candidates[key]):
+                candidates[key] = h
+    counted = np.ones(dataset.n_row, bool) if dataset.weights is None else dataset.weights > 0
+    y = problem.likelihood
+    # Squares are shown in the table's unit; the logarithm of a likelihood has none.
+    unit = problem.scales[problem.target] ** 2 if isinstance(y, Gaussian) and not y.known else 1.0
+    out = []
+    for h in candidates.values():
+        rows: list[NDArray[np.float64]] = []
+        for mask, part in zip(held, trained, strict=False):
+            e = h.expression
+            apart = np.flatnonzero(mask[counted])
+            with np.errstate(all="ignore"):
+                if len(trained) > 1 and e.free:
+                    e = fit(e, part.X, part.columns, part.likelihood)
+                own, X = y.take(apart), np.ascontiguousarray(problem.X[:, apart])
+                rows.append(own.losses(own.predicted(e, X, problem.columns)) / unit)
+        each = np.concatenate(rows)
+        finite = bool(np.all(np.isfinite(each)))
+        mean, error = (float(each.mean()), float(each.std(ddof=1) / math.sqrt(len(each)))) if finite else (math.inf, math.inf)
+        if finite:
+            out.append(Loss(h.expression, h.complexity, mean, error))
+    return out

@@ -1,0 +1,150 @@
+"""Audits: grouping by structure, spreads against numpy, resamples, the same answer with any workers, ends, page, command."""
+
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+import hypo
+from hypo.api.auditing import AuditProgress, resampled
+from hypo.api.inputs import as_dataset
+from hypo.cli import main
+from hypo.report.audit import Audit, Run, grouped, share_interval
+from hypo.scoring.likelihood import Gaussian
+from hypo.search.problem import Settings, make_problem
+
+RNG = np.random.default_rng(5)
+XS = RNG.uniform(0.5, 3.0, 30)
+DATA = {"x": XS, "y": 2.5 * XS + 0.1 * RNG.standard_normal(30)}
+FAST: dict[str, Any] = {"operators": "+,-,*,/", "time_limit": 20.0, "turns": 2, "max_complexity": 7}
+
+
+def run(kind: str, number: int, text: str | None, score: float = 0.0, status: str = "complete") -> Run:
+    e = None if text is None else hypo.parse(text, variables=["x", "z"])
+    return Run(kind, number, status, e, score)
+
+
+def test_grouped_by_structure_and_not_by_numbers() -> None:
+    runs = [
+        run("seed", 0, "2*x + 1", 5.0),
+        run("seed", 1, "x + x*3.5", 9.0),
+        run("resample", 0, "1.9*x + 1.1"),
+        run("resample", 1, "0.9 + x*2.1"),
+        run("resample", 2, "2*x*z"),
+        run("resample", 3, None),
+    ]
+    groups = grouped(runs)
+    assert [(g.seeds, g.resamples) for g in groups] == [(1, 2), (0, 1), (1, 0)]
+    first = groups[0]
+    assert str(first.expression) == "2*x + 1" and first.form == "c1*x + c2"
+    slope, intercept = first.numbers
+    assert (slope.value, intercept.value) == (2.0, 1.0)
+    assert (slope.mean, intercept.mean) == pytest.approx((2.0, 1.0))
+    assert slope.std == pytest.approx(np.std([1.9, 2.1], ddof=1))
+    assert (slope.lower, slope.upper) == pytest.approx(tuple(np.quantile([1.9, 2.1], [0.05, 0.95])))
+    assert slope.runs == 2
+
+
+def test_share_intervals_are_wilsons() -> None:
+    for hits, n in ((0, 5), (3, 7), (50, 50)):
+        ci = binomtest(hits, n).proportion_ci(0.95, method="wilson")
+        assert share_interval(hits, n) == pytest.approx((ci.low, ci.high), abs=1e-6)
+
+
+def test_resamples_count_rows() -> None:
+    """Fits and evidence are those of the table with its rows written out as often as they were drawn."""
+    data, _ = as_dataset({**DATA, "w": np.linspace(1.0, 2.0, 30)}, "y", features=["x"], weights="w")
+    problem = make_problem(data, None, Settings())
+    few = resampled(problem, np.random.default_rng(3))
+    counts = np.bincount(np.random.default_rng(3).integers(0, 30, 30), minlength=30)
+    rows = np.repeat(np.arange(30), counts)
+    assert problem.likelihood.weights is not None
+    whole = Gaussian(problem.y[rows], None, problem.likelihood.weights[rows])
+    own = few.likelihood
+    assert own.total_weight == pytest.approx(whole.total_weight)
+    assert own.rss(few.y - 2 * few.X[0]) == pytest.approx(whole.rss(problem.y[rows] - 2 * problem.X[0, rows]))
+    assert few.X.shape[1] == np.count_nonzero(counts)
+
+
+@pytest.fixture(scope="module")
+def one_by_one() -> Audit:
+    return hypo.audit(DATA, "y", seeds=1, bootstrap=2, workers=1, **FAST)
+
+
+def test_a_clear_law_comes_back(one_by_one: Audit) -> None:
+    first = one_by_one.groups[0]
+    assert (first.form, first.seeds) == ("c1*x", 1) and first.resamples >= 1
+    (slope,) = first.numbers
+    assert slope.lower <= slope.mean <= slope.upper and slope.mean == pytest.approx(2.5, abs=0.1)
+    assert one_by_one.variables == {"x": 1.0}
+    page = str(one_by_one)
+    assert page.startswith("Audit of y (30 rows): 1 seeds, 2 resamples\n") and len(page.splitlines()) < 40
+    assert f"c1*x, came back with 1 of 1 seeds and in {first.resamples} of 2 resamples" in page
+
+
+def test_the_same_with_other_workers(one_by_one: Audit) -> None:
+    spread = hypo.audit(DATA, "y", seeds=1, bootstrap=2, workers=2, scheduler="processes", **FAST)
+    assert spread.to_dict() == one_by_one.to_dict()
+    assert json.loads(spread.to_json())["schema"] == "hypo-audit/1"
+
+
+def test_ends_with_what_is_done() -> None:
+    """At the total time, and when the user interrupts."""
+    begin = time.monotonic()
+    late = hypo.audit(DATA, "y", seeds=30, bootstrap=0, workers=1, total_time=1.5, operators="+,-,*,/", time_limit=0.6)
+    assert time.monotonic() - begin < 10.0
+    assert 0 < len(late.runs) < 30 and "fits were done before the total time was over" in " ".join(late.remarks())
+
+    seen: list[AuditProgress] = []
+
+    def stop(p: AuditProgress) -> None:
+        seen.append(p)
+        if p.done == 2:
+            raise KeyboardInterrupt
+
+    ended = hypo.audit(DATA, "y", seeds=5, bootstrap=0, workers=1, progress=stop, **FAST)
+    assert ended.interrupted and len(ended.runs) == 2 and [p.done for p in seen] == [1, 2] and seen[0].total == 5
+    assert "2 of 5 fits were done before the user ended it." in ended.remarks()
+
+
+def test_remarks() -> None:
+    runs = (run("seed", 0, None, math.nan), run("seed", 1, "x", 1.0, "time_limit"))
+    a = Audit(runs, "y", ("x", "z"), 10, (2, 0), 3.0, None, 0, False, "")
+    assert "1 fit found no formula." in a.remarks()
+    assert "1 fit ended by the time limit of 3 s, so that another audit may differ." in a.remarks()
+    assert "Columns in the formulas: x 50%, z 0%" in str(a)
+    json.loads(a.to_json())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"seeds": -1}, "seeds must be a whole number, 0 or more, got -1"),
+        ({"bootstrap": 1.5}, "bootstrap must be a whole number, 0 or more, got 1.5"),
+        ({"seeds": 0, "bootstrap": 0}, "an audit needs at least one seed or one resample"),
+        ({"turns": 0}, "turns must be a whole number, 1 or more, got 0"),
+        ({"total_time": 0.0}, "the total time must be a positive number of seconds, got 0.0"),
+        ({"scheduler": "cloud"}, "the scheduler must be"),
+        ({"progress": 3}, "progress must be True, False or a function"),
+    ],
+)
+def test_messages(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(hypo.InputError, match=message):
+        hypo.audit(DATA, "y", **{"time_limit": 1.0, **options})
+
+
+def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("d.csv").write_text("x,y\n" + "".join(f"{a},{b}\n" for a, b in zip(*DATA.values(), strict=True)))
+    fast = ["--operators", "+,-,*,/", "--turns", "2", "--workers", "1", "--seeds", "1", "--bootstrap", "1"]
+    assert main(["audit", "d.csv", "--target", "y", *fast, "--out", "a.json"]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("Audit of y (30 rows): 1 seeds, 1 resamples\n") and "2 of 2 fits in" in err
+    assert json.loads(Path("a.json").read_text())["done"] == {"seeds": 1, "resamples": 1}
+    assert main(["audit", "d.csv", "--target", "q", *fast]) == 2
+    assert capsys.readouterr().err.startswith("error: d.csv")

@@ -1,0 +1,164 @@
+"""Profile-likelihood intervals: exact in linear formulas, published ends, open ends, and the way through API and files."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import hypo
+from hypo.cli import main
+from hypo.expression.expr import Expression
+from hypo.expression.parser import parse
+from hypo.scoring.likelihood import Gaussian
+from hypo.search.constants import TIGHT, fit
+from hypo.search.profile import profile_intervals
+
+NIST = Path(__file__).resolve().parent.parent / "datasets/nist"
+RNG = np.random.default_rng(2)
+X = RNG.uniform(0.5, 3.0, (2, 30))
+COLUMNS = ("x", "z")
+
+
+def fitted(text: str, X: np.ndarray, likelihood: Gaussian, columns: tuple[str, ...] = COLUMNS) -> Expression:
+    e = parse(text, variables=columns)
+    rng = np.random.default_rng(0)
+    return fit(e, X, columns, likelihood, starts=40, rng=rng, steps=1000, tolerance=TIGHT)
+
+
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("level", [0.5, 0.95])
+def test_linear_formulas_have_the_textbook_interval(known: bool, level: float) -> None:
+    y = 2 * X[0] - 0.7 * X[1] + 1 + 0.3 * RNG.standard_normal(30)
+    likelihood = Gaussian(y, np.full(30, 0.3) if known else None)
+    found = profile_intervals(fitted("a*x + b*z + c", X, likelihood), X, COLUMNS, likelihood, level)
+    A = np.stack([X[0], X[1], np.ones(30)], axis=1)
+    theta, rss = np.linalg.lstsq(A, y)[:2]
+    variance = 0.09 if known else rss[0] / 27
+    quantile = stats.norm.ppf(0.5 + level / 2) if known else stats.t.ppf(0.5 + level / 2, 27)
+    half = quantile * np.sqrt(variance * np.diag(np.linalg.inv(A.T @ A)))
+    assert [i.value for i in found] == pytest.approx(theta, rel=1e-9)
+    assert [i.lower for i in found] == pytest.approx(theta - half, rel=1e-6)
+    assert [i.upper for i in found] == pytest.approx(theta + half, rel=1e-6)
+
+
+def test_an_end_is_where_the_refitted_misfit_says() -> None:
+    """Against a slow profile on a grid: all other constants by least squares at each point of it."""
+    y = 2.0 * np.exp(-0.8 * X[0]) + 0.1 * RNG.standard_normal(30)
+    likelihood = Gaussian(y)
+    e = fitted("a*exp(-b*x)", X, likelihood)
+    a, b = profile_intervals(e, X, COLUMNS, likelihood, 0.9)
+
+    def rss(rate: float) -> float:
+        f = np.exp(-rate * X[0])
+        return float(np.sum((y - f * (f @ y) / (f @ f)) ** 2))
+
+    least = rss(b.value)
+    limit = least * (1 + stats.f.ppf(0.9, 1, 28) / 28)
+    assert b.lower is not None and b.upper is not None and a.lower is not None
+    assert rss(b.lower) == pytest.approx(limit, rel=1e-5) and rss(b.upper) == pytest.approx(limit, rel=1e-5)
+    grid = np.linspace(b.lower - 0.5, b.upper + 0.5, 4001)
+    inside = grid[[rss(v) <= limit for v in grid]]
+    assert inside[0] == pytest.approx(b.lower, abs=2e-3) and inside[-1] == pytest.approx(b.upper, abs=2e-3)
+    # Not symmetric, unlike Laplace's.
+    assert abs((b.upper - b.value) / (b.value - b.lower) - 1) > 0.02
+
+
+def test_puromycin_as_published() -> None:
+    """Bates & Watts (1988), treated enzyme: 95 % profile intervals as R's confint gives them for Vm and K."""
+    x = np.array([0.02, 0.02, 0.06, 0.06, 0.11, 0.11, 0.22, 0.22, 0.56, 0.56, 1.10, 1.10])
+    y = np.array([76, 47, 97, 107, 123, 139, 159, 152, 191, 201, 207, 200.0])
+    likelihood = Gaussian(y)
+    e = fitted("a*x/(b + x)", x[None], likelihood, ("x",))
+    a, b = profile_intervals(e, x[None], ("x",), likelihood)
+    assert (a.value, b.value) == pytest.approx((212.7, 0.06412), rel=1e-3)
+    assert (a.lower, a.upper) == pytest.approx((197.30, 229.29), abs=0.02)
+    assert (b.lower, b.upper) == pytest.approx((0.04692, 0.08616), abs=2e-5)
+
+
+def test_what_the_data_do_not_bound_is_open() -> None:
+    """Rows at the start of a saturation curve: any longer half-way point fits as well."""
+    x = np.linspace(0.1, 1.0, 15)
+    y = x / (1 + 0.05 * x) + 0.05 * np.random.default_rng(1).standard_normal(15)
+    likelihood = Gaussian(y)
+    e = fitted("a*x/(b + x)", x[None], likelihood, ("x",))
+    a, b = profile_intervals(e, x[None], ("x",), likelihood)
+    assert (a.upper is None) == (b.upper is None)
+    assert None in (a.lower, a.upper, b.lower, b.upper)
+
+
+def test_an_interval_ends_with_the_domain() -> None:
+    """log(x + c) needs c > -min x: nothing beyond is in the interval."""
+    x = np.linspace(1.0, 4.0, 12)
+    y = np.log(x - 0.9) + 1.5 * np.random.default_rng(3).standard_normal(12)
+    likelihood = Gaussian(y)
+    e = fitted("log(x + c)", x[None], likelihood, ("x",))
+    (c,) = profile_intervals(e, x[None], ("x",), likelihood, 0.99)
+    assert c.lower is not None and c.lower > -1.0
+
+
+def test_no_freedom_no_interval() -> None:
+    likelihood = Gaussian(np.array([1.0, 2.0]))
+    e = fitted("a*x + b", X[:1, :2], likelihood, ("x",))
+    assert profile_intervals(e, X[:1, :2], ("x",), likelihood) == ()
+
+
+@pytest.mark.parametrize("name", ["Misra1a", "Chwirut2", "Rat42"])
+def test_through_score(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where data are plenty the ends are near Laplace's; the command line says the same as the API."""
+    import tomllib
+
+    folder = NIST / name
+    description = tomllib.loads((folder / "dataset.toml").read_text(encoding="utf-8"))
+    formula, target = description["fit"]["formula"], description["target"]
+    start = {n: c["starts"][1] for n, c in description["fit"]["constants"].items()}
+    by_laplace, by_profile = (
+        hypo.score(formula, folder / "data.csv", target, start=start, intervals=kind) for kind in ("laplace", "profile")
+    )
+    for one, two in zip(by_laplace.constants, by_profile.constants, strict=True):
+        assert (one.value, one.std) == (two.value, two.std)
+        assert one.lower is not None and two.lower is not None and one.upper is not None and two.upper is not None
+        assert one.std is not None and two.lower != one.lower
+        assert two.lower == pytest.approx(one.lower, abs=0.5 * one.std)
+        assert two.upper == pytest.approx(one.upper, abs=0.5 * one.std)
+    first = ",".join(f"{n}={v}" for n, v in start.items())
+    code = main(["score", formula, str(folder / "data.csv"), "--target", target, "--start", first, "--intervals", "profile",
+                 "--json"])
+    assert code == 0
+    shown = json.loads(capsys.readouterr().out)["constants"]
+    assert [c["lower"] for c in shown] == pytest.approx([c.lower for c in by_profile.constants])
+
+
+def test_through_fit(tmp_path: Path) -> None:
+    x = np.linspace(0.5, 3.0, 25)
+    data = {"x": x, "y": 1.7 * np.exp(-0.6 * x) + 0.03 * np.random.default_rng(5).standard_normal(25)}
+    one, two = (
+        hypo.fit(data, "y", operators="*,exp", time_limit=4, workers=1, posterior=False, intervals=kind, guesses="a*exp(b*x)",
+                 out=tmp_path / kind)
+        for kind in ("laplace", "profile")
+    )
+    assert one.best is not None and one.posterior is None
+    rows = [r.constants[r.front.index(r.best)] for r in (one, two) if r.best is not None]
+    assert [c.value for c in rows[0]] == [c.value for c in rows[1]]
+    fitted_rows = [(a, b) for a, b in zip(*rows, strict=True) if a.std is not None]
+    assert fitted_rows and all(a.lower != b.lower and b.lower == pytest.approx(a.lower, abs=a.std) for a, b in fitted_rows)
+    assert two.settings["intervals"] == "profile"
+    assert hypo.Result.load(tmp_path / "profile").constants == two.constants
+
+
+def test_kinds_of_intervals_are_two() -> None:
+    with pytest.raises(hypo.InputError, match=r"^intervals must be laplace or profile, got 'exact'$"):
+        hypo.score("a*x", {"x": X[0], "y": X[1]}, "y", intervals="exact")
+    with pytest.raises(hypo.InputError, match="intervals must be laplace or profile"):
+        hypo.fit({"x": X[0], "y": X[1]}, "y", intervals="exact")
+
+
+def test_tables_show_open_ends() -> None:
+    from hypo.report import tables
+    from hypo.report.constants import ConstantRow
+
+    ends = {"a": (0.25, None), "b": (None, 2.0), "c": (None, None)}
+    rows = [ConstantRow(name, 1.0, None, 0.5, *both) for name, both in ends.items()]
+    text = tables.as_text(tables.constants_table(rows))
+    assert "from 0.25" in text and "up to 2" in text and "open" in text

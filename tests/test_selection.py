@@ -1,0 +1,166 @@
+"""Model selection: each criterion against a slow reference, rows held out, rules, messages, command, save and load."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import hypo
+from hypo.cli import main
+from hypo.data import from_arrays
+from hypo.expression.evaluate import evaluate
+from hypo.scoring.posterior import structure_key
+from hypo.search.choosing import choose
+from hypo.search.validation import folds_of
+
+FAST: dict[str, Any] = {"operators": "+,-,*,/", "time_limit": 30.0, "max_complexity": 5, "workers": 1}
+RNG = np.random.default_rng(3)
+XS = RNG.uniform(0.5, 3.0, 40)
+YS = 2.0 * XS + 0.4 * RNG.standard_normal(40)
+DATA = {"x": XS, "y": YS}
+
+
+@pytest.fixture(scope="module")
+def plain() -> hypo.Result:
+    return hypo.fit(DATA, "y", **FAST)
+
+
+@pytest.fixture(scope="module")
+def validated() -> hypo.Result:
+    return hypo.fit(DATA, "y", **FAST, model_selection="validation", folds=np.arange(40) % 4 == 1)
+
+
+def test_criteria_against_their_definitions(plain: hypo.Result) -> None:
+    front, posterior = plain.front, plain.posterior
+    assert posterior is not None and len(front) > 1
+    assert choose("score", front, posterior) == min(front, key=lambda h: h.score)
+    assert choose("accuracy", front, posterior) == min(front, key=lambda h: h.misfit)
+    weights = {structure_key(s.expression): s.weight for s in posterior.structures}
+    likeliest = choose("posterior", front, posterior)
+    assert likeliest is not None
+    on_front = [weights.get(structure_key(h.expression), 0.0) for h in front]
+    assert weights[structure_key(likeliest.expression)] == max(on_front)
+    assert choose("posterior", front, None) == choose("score", front, posterior)
+    assert choose("score", (), None) is None
+
+
+def test_the_likeliest_structure_is_the_answer() -> None:
+    """Also where it is not on the front."""
+    found = hypo.fit(DATA, "y", **FAST, model_selection="posterior")
+    assert found.posterior is not None and found.best in found.front
+    assert structure_key(found.best.expression) == structure_key(found.posterior.structures[0].expression)
+    assert found.settings["model_selection"] == "posterior"
+    assert any(line.startswith("Chosen as the likeliest structure") for line in found.remarks())
+
+
+def test_validation_against_a_slow_reference(validated: hypo.Result) -> None:
+    """The losses recorded are those of the candidates' constants, fitted by least squares to the rows that were searched."""
+    held = np.arange(40) % 4 == 1
+    selection = validated.manifest["selection"]
+    losses = {row["expression"]: row["loss"] for row in selection["candidates"]}
+    assert selection["held_out"] == [10] and len(losses) > 2
+    for row in selection["candidates"]:
+        e = hypo.parse(row["expression"], variables=["x"])
+        squares = (YS[held] - evaluate(e, XS[held, None], ["x"])) ** 2
+        assert row["loss"] == pytest.approx(squares.mean())
+        assert row["standard_error"] == pytest.approx(squares.std(ddof=1) / np.sqrt(10))
+        fitted = any(c.value != round(c.value) for c in e.constants)
+        if fitted and structure_key(e) == structure_key(hypo.parse("1.5*x", variables=["x"])):
+            slope = XS[~held] @ YS[~held] / (XS[~held] @ XS[~held])
+            assert evaluate(e, XS[:1, None], ["x"]) == pytest.approx(slope * XS[0], rel=1e-6)
+    least = min(losses, key=lambda text: losses[text])
+    assert validated.best is not None
+    assert structure_key(validated.best.expression) == structure_key(hypo.parse(least, variables=["x"]))
+    within = [r for r in selection["candidates"] if r["loss"] <= selection["loss"] + selection["standard_error"]]
+    simplest = min(within, key=lambda r: (r["complexity"], r["loss"]))
+    assert selection["within_one_standard_error"] == simplest["expression"]
+
+
+def test_the_answer_is_fitted_to_all_rows(validated: hypo.Result) -> None:
+    best = validated.best
+    assert best is not None and best in validated.front
+    again = hypo.score(str(best.expression), DATA, "y")
+    assert best.rmse == pytest.approx(again.hypothesis.rmse)
+    assert validated.posterior is not None and validated.data is not None and validated.data.n_row == 40
+    assert [line for line in validated.remarks() if line.startswith("Chosen for its loss on 10 rows held out, ")]
+
+
+def test_saved_and_loaded(validated: hypo.Result, tmp_path: Path) -> None:
+    loaded = hypo.Result.load(validated.save(tmp_path / "r"))
+    assert loaded.best == validated.best and loaded.remarks() == validated.remarks()
+    assert loaded.manifest["selection"] == json.loads(json.dumps(validated.manifest["selection"]))
+
+
+def test_several_folds() -> None:
+    found = hypo.fit(DATA, "y", **FAST, model_selection="validation", folds=np.arange(40) % 2)
+    assert found.manifest["selection"]["held_out"] == [20, 20]
+    assert "in 2 folds" in " ".join(found.remarks())
+
+
+def test_random_rows_held_out() -> None:
+    data = from_arrays(XS[:, None], YS)
+    (held,) = folds_of(data, 0.25, None, 5)
+    assert held.sum() == 10 and np.array_equal(held, folds_of(data, 0.25, None, 5)[0])
+    assert not np.array_equal(held, folds_of(data, 0.25, None, 6)[0])
+    missing = np.where(np.arange(40) == 3, np.nan, YS)
+    short = from_arrays(XS[:, None], missing, drop_missing=True)
+    mask = np.arange(40) < 10
+    assert np.array_equal(folds_of(short, None, mask, 0)[0], np.delete(mask, 3))
+
+
+def test_rules_hold_for_what_is_chosen() -> None:
+    rule = {"rule": [{"kind": "bounds", "max": 100.0, "hard": True}]}
+    found = hypo.fit(DATA, "y", **FAST, model_selection="validation", knowledge=rule)
+    assert found.best is not None and len(found.rules) == 1 and found.rules[0].violation == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"model_selection": "best"}, "model_selection must be score, posterior, accuracy or validation, got 'best'"),
+        ({"validation_fraction": 0.2}, 'validation_fraction is of use with model_selection "validation" only'),
+        ({"model_selection": "validation", "validation_fraction": 1.5}, "must be a share between 0 and 1, got 1.5"),
+        ({"model_selection": "validation", "validation_fraction": 0.01}, "needs at least 2 rows held out"),
+        ({"model_selection": "validation", "folds": [1, 2]}, "for each of the 40 rows, got shape"),
+        ({"model_selection": "validation", "folds": np.zeros(40, int)}, "at least two different numbers"),
+        ({"model_selection": "validation", "folds": ["a"] * 40}, "one whole number or truth value for each row"),
+        ({"model_selection": "validation", "folds": np.arange(40) % 2, "validation_fraction": 0.2}, "not both"),
+        ({"model_selection": "validation", "shard": "1/2"}, "a shard of a search cannot choose by validation"),
+    ],
+)
+def test_messages(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(hypo.InputError, match=message):
+        hypo.fit(DATA, "y", **FAST, **options)
+
+
+def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("d.csv").write_text("x,y\n" + "".join(f"{a},{b}\n" for a, b in zip(XS, YS, strict=True)))
+    options = ["--operators", "+,-,*,/", "--time-limit", "30", "--max-complexity", "5", "--workers", "1", "--out", "r"]
+    arguments = ["fit", "d.csv", "--target", "y", *options, "--model-selection", "validation", "--validation-fraction", "0.3"]
+    assert main(arguments) == 0
+    assert "Chosen for its loss on 12 rows held out" in capsys.readouterr().out
+    assert hypo.Result.load("r").settings["model_selection"] == "validation"
+    assert main(["fit", "d.csv", "--target", "y", *options, "--model-selection", "worst"]) == 2
+    assert "error: model_selection must be" in capsys.readouterr().err
+
+
+def test_estimator() -> None:
+    model = hypo.SymbolicRegressor(operators="+,-,*,/", time_limit=30.0, maxsize=5, workers=1, model_selection="validation")
+    model.fit(XS[:, None], YS, folds=np.arange(40) < 10)
+    best = model.result_.best
+    assert best is not None and model.get_best()["equation"] == str(best.expression)
+    np.testing.assert_allclose(model.predict(XS[:3, None]), evaluate(best.expression, XS[:3, None], ["x0"]))
+
+
+def test_merged_shards_choose_by_the_same_criterion() -> None:
+    shards = [hypo.fit(DATA, "y", **FAST, model_selection="accuracy", shard=(k, 2)) for k in (1, 2)]
+    merged = hypo.merge(*shards)
+    assert merged.best is not None and merged.posterior is not None
+    assert merged.best.misfit == min(s.best.misfit for s in shards if s.best is not None)
+    # Bounds need the prior of every structure of the joint posterior.
+    lengths = merged.manifest["prior"]["code_lengths"]
+    assert all(str(s.expression) in lengths for s in merged.posterior.structures)
+    assert merged.bound("y > 0", {"x": [1.0]}).upper == pytest.approx(1.0, abs=1e-3)
