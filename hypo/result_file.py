@@ -102,6 +102,7 @@ def from_dict(content: Mapping[str, Any]) -> Result:
     _all(_entry(settings, "features", list), str, "features")
     for key, kind in (("units", str), ("scales", float), ("constants", float)):
         _all(_entry(settings, key, dict).values(), kind, key)
+    _likelihood(settings)
     front = tuple(_hypothesis(row, settings["features"], settings["constants"]) for row in rows)
     if chosen is not None and chosen not in rows:
         raise Damaged('the entry "best" is not in the entry "front"')
@@ -119,6 +120,17 @@ def from_dict(content: Mapping[str, Any]) -> Result:
         rules=tuple(RuleRow.read(row) for row in content.get("rules", [])),
         posterior=_posterior(content, settings),
     )
+
+
+def _likelihood(settings: Mapping[str, Any]) -> None:
+    """Raises Damaged unless the settings say which likelihood there was, or nothing."""
+    from hypo.scoring.family import Family
+
+    if settings.get("likelihood") is not None:
+        try:
+            Family.read(_entry(settings, "likelihood", dict))
+        except (KeyError, TypeError, ValueError) as error:
+            raise Damaged('the entry "likelihood" names none') from error
 
 
 def _posterior(content: Mapping[str, Any], settings: Mapping[str, Any]) -> Posterior | None:

@@ -224,6 +224,13 @@ def test_loaded_results_predict_with_their_likelihood(folder: Path) -> None:
     assert p.mean == pytest.approx(np.array([1, 12, 30]) * chance, rel=0.2)
 
 
+def test_a_likelihood_that_is_none_is_damage(folder: Path, tmp_path: Path) -> None:
+    text = (folder / "found" / "result.json").read_text()
+    (tmp_path / "result.json").write_text(text.replace('"kind": "binomial"', '"kind": "bimodal"'))
+    with pytest.raises(InputError, match=r'is damaged \(the entry "likelihood" names none\); run hypo fit again'):
+        Result.load(tmp_path)
+
+
 def test_predict_on_the_command_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "new.csv").write_text("x,shots\n1.0,12\n3.0,12\n")
     arguments = ["predict", str(folder / "found"), str(folder / "new.csv"), "--interval", "0.9", "--trials", "shots"]

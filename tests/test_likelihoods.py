@@ -197,7 +197,7 @@ def test_many_rows_by_blocks_as_few_at_once() -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_fits_are_minima(name: str) -> None:
     likelihood = with_pilot(CASES[name][0], X, ("x",))
-    e = fit(parse("a*x + b", variables=["x"]), X, ["x"], likelihood)
+    e = fit(parse("a*x + b", variables=["x"]), X, ["x"], likelihood, tolerance=TIGHT)
 
     def loss(theta: np.ndarray) -> float:
         return likelihood.loss((theta[0] * X[0] + theta[1])[None])

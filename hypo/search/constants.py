@@ -36,9 +36,9 @@ SURELY, HOPEFUL = 3, 2.0
 # With many starts: candidates screened for each start, those tried for a few steps, and how many steps.
 SCREENED, TRIED, FEW_STEPS = 60, 4, 20
 # Of descents in other likelihoods: most steps, and damped ones tried for each; the first damping, a share of the information;
-# and the last step's gain in nats, ordinarily and where all digits are wanted.
-NEWTON_STEPS, NEWTON_TRIALS, NEWTON_DAMPING = 30, 10, 1e-4
-LAST_NATS, TIGHT_NATS = 1e-5, 1e-13
+# the least one; and the last step's gain in nats, ordinarily and where all digits are wanted.
+NEWTON_STEPS, NEWTON_TRIALS, NEWTON_DAMPING, LEAST_DAMPING = 30, 10, 1e-4, 1e-10
+LAST_NATS, TIGHT_NATS = 1e-4, 1e-13
 # Rows on which candidates are screened; node values, or else steps, between two looks at the clock.
 SCREEN_ROWS, WORK, LEAST_STEPS = 400, 4_000_000, 6
 
@@ -156,7 +156,8 @@ def fit(
         )
         with np.errstate(all="ignore"):
             losses = [likelihood.loss(likelihood.predicted(x, X, columns)) for x in (e, pilot)]
-            return _descended(e if losses[0] <= losses[1] else pilot, X, columns, likelihood, tolerance, clock)
+            nearer = e if losses[0] <= losses[1] else pilot
+            return _descended(nearer, X, columns, likelihood, LAST_NATS if tolerance > TIGHT else TIGHT_NATS, clock)
     problem = _Problem(e, X, columns, likelihood, clock)
     with np.errstate(all="ignore"):
         given = problem.parameters.start
@@ -178,10 +179,11 @@ def _descended(
     X: NDArray[np.float64],
     columns: Sequence[str],
     likelihood: Likelihood,
-    tolerance: float,
+    last: float,
     clock: Deadline | None,
 ) -> Expression:
-    """``e`` with its constants moved downhill to a minimum of the loss, by Gauss–Newton steps, damped where they fail."""
+    """``e`` with its constants moved downhill to a minimum of the loss, by Gauss–Newton steps, damped where they fail, until
+    one gains less than ``last`` nats."""
     at = Sums.of(e, X, columns, likelihood, clock=clock)
     if at is None:
         return e
@@ -189,7 +191,6 @@ def _descended(
     to = np.zeros((len(parameters.start), len(e.constants)))
     to[parameters.slot[parameters.slot >= 0], np.flatnonzero(parameters.slot >= 0)] = 1.0
     theta, damping = parameters.start, NEWTON_DAMPING
-    last = LAST_NATS if tolerance > TIGHT else TIGHT_NATS
     for _ in range(NEWTON_STEPS):
         slope, normal = to @ at.slope, to @ at.normal @ to.T
         if not (np.all(np.isfinite(normal)) and np.all(np.isfinite(slope))):
@@ -200,9 +201,9 @@ def _descended(
         better = None
         for _ in range(NEWTON_TRIALS):
             damped = scaled + damping * np.eye(len(theta))
-            step = (np.linalg.pinv(damped, rcond=1e-13, hermitian=True) @ down) / scale
+            step = np.linalg.solve(damped, down) / scale
             promise = float(slope @ step)
-            if promise <= last or (clock is not None and clock.expired):
+            if promise <= 0.1 * last or (clock is not None and clock.expired):
                 break
             new = e.with_values(parameters.values(theta + step, e.values))
             if likelihood.loss(likelihood.predicted(new, X, columns)) < at.rss:
@@ -211,7 +212,11 @@ def _descended(
             damping = max(10.0 * damping, NEWTON_DAMPING)
         if better is None:
             break
-        e, theta, at, damping = new, theta + step, better, 0.1 * damping
+        # Some damping stays: constants that only matter together would leave the matrix without an inverse.
+        gain, damping = 0.5 * (at.rss - better.rss), max(0.1 * damping, LEAST_DAMPING)
+        e, theta, at = new, theta + step, better
+        if gain < last:
+            break
     return e
 
 
