@@ -46,7 +46,7 @@ MOST_SECONDS, SHARE = 3.0, 0.15
 # Formulas weighed, times rows; but at least the second figure, and at most the third.
 WORK, FEWEST, MOST = 2_000_000, 500, 2000
 # Spellings of one size that are looked at for the structures that are all weighed.
-EVERY = 600
+EVERY = 1500
 # Formulas of the archive whose parts are the library; parts up to so many nodes; nodes beyond those of the best formula.
 DONORS, PART, ROOM = 20, 9, 10
 # Rows on which formulas are compared, and the difference of predictions, in standard deviations of the noise, that fits leave.
