@@ -401,7 +401,8 @@ class Result:
         """The fitted constants of the best formula that have a known unit or a standard error, one line each."""
         if self.best is None:
             return []
-        return tables.constant_lines(self.constants[self.front.index(self.best)], self.settings["constants"])
+        rows, named = self.constants[self.front.index(self.best)], self.settings["constants"]
+        return tables.constant_lines(rows, named, intervals=self.settings.get("intervals") == "profile")
 
     def _doubts(self) -> list[str]:
         """Sentences on constants of the best formula that the data determine together only."""

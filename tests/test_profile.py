@@ -144,6 +144,8 @@ def test_through_fit(tmp_path: Path) -> None:
     fitted_rows = [(a, b) for a, b in zip(*rows, strict=True) if a.std is not None]
     assert fitted_rows and all(a.lower != b.lower and b.lower == pytest.approx(a.lower, abs=a.std) for a, b in fitted_rows)
     assert two.settings["intervals"] == "profile"
+    lines = {r.settings["intervals"]: "\n".join(r.constant_lines()) for r in (one, two)}
+    assert " to " in lines["profile"] and " to " not in lines["laplace"]
     assert hypo.Result.load(tmp_path / "profile").constants == two.constants
 
 

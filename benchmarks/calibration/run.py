@@ -306,9 +306,13 @@ def main() -> None:
     parser.add_argument("part", choices=("given", "search", "prior", "report"))
     parser.add_argument("--cases", type=int, default=60)
     parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--processor-time", action="store_true", help="seconds of the processor: other work does not count")
     parser.add_argument("--results", type=Path, default=HERE / "results")
     options = parser.parse_args()
     options.results.mkdir(parents=True, exist_ok=True)
+    if options.processor_time:
+        # All clocks of the search ask this function.
+        time.monotonic = time.process_time
     for part in ("given", "search", "prior") if options.part == "report" else (options.part,):
         path = options.results / f"{part}.json"
         if options.part != "report":
@@ -319,6 +323,7 @@ def main() -> None:
                 found = given(case) if run is None else run(case, options.seconds)
                 if found is not None:
                     rows.append({"case": number, "law": str(case.law), "n": case.X.shape[1], "noise": case.noise, **found})
+                    path.write_text(json.dumps(rows, indent=1))
             print(f"{len(rows)} of {options.cases} cases in {time.monotonic() - begin:.0f} s")
             path.write_text(json.dumps(rows, indent=1))
         if not path.exists():

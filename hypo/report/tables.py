@@ -67,11 +67,11 @@ def headline(h: Hypothesis, target: str) -> RenderableType:
     return Text(equation(h, target), style="bold")
 
 
-def constant_lines(rows: Sequence[ConstantRow], named: Collection[str] = ()) -> list[str]:
+def constant_lines(rows: Sequence[ConstantRow], named: Collection[str] = (), *, intervals: bool = False) -> list[str]:
     """The fitted constants that have a known unit or a standard error, one line each: ``with 0.9994 ± 0.0003 [yr/AU^1.5]``;
     without an error the digits are those of the formula above.
 
-    ``named`` are the constants that the formula shows by name; they are left out.
+    ``named`` are the constants that the formula shows by name; they are left out. With ``intervals`` those follow the errors.
     """
     from hypo.expression.expr import Expression
     from hypo.report.constants import value_text
@@ -81,6 +81,8 @@ def constant_lines(rows: Sequence[ConstantRow], named: Collection[str] = ()) -> 
         text = value_text(row.value, row.std)
         if row.name not in named and (text is not None or row.unit is not None):
             unit = "" if row.unit is None else f" [{row.unit}]"
+            if intervals and text is not None:
+                text += f" ({_interval(row.lower, row.upper)})"
             lines.append(f"  with {text or Expression.constant(row.value).pretty()}{unit}")
     return lines
 

@@ -44,9 +44,9 @@ CHAINS, PILOTS, STEPS, ROUNDS = 4, (200, 150, 150), 500, 4
 # Seconds that the search leaves at most, and as a share of the time limit.
 MOST_SECONDS, SHARE = 3.0, 0.15
 # Formulas weighed, times rows; but at least the second figure, and at most the third.
-WORK, FEWEST, MOST = 600_000, 300, 2000
+WORK, FEWEST, MOST = 2_000_000, 500, 2000
 # Spellings of one size that are looked at for the structures that are all weighed.
-EVERY = 600
+EVERY = 1500
 # Formulas of the archive whose parts are the library; parts up to so many nodes; nodes beyond those of the best formula.
 DONORS, PART, ROOM = 20, 9, 10
 # Rows on which formulas are compared, and the difference of predictions, in standard deviations of the noise, that fits leave.
