@@ -372,3 +372,14 @@ def test_from_dict_refuses_what_is_no_table() -> None:
         Knowledge.from_dict({"units": {1: "m"}}, source="mine")
     with pytest.raises(KnowledgeError, match="a key must be text"):
         Knowledge.from_dict({3: {}})  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize(("line", "said"), [
+    ("L = m", 'at column 5: text must stand in quotes; write "m"'),
+    ('L = "m', "at column 7: the text ends without its quote; add it"),
+    ("L = (0, 1)", "at column 5: a list stands in square brackets, as in [0, 1]"),
+    ('L = "m" g = "s"', 'at column 9: "g = \\"s\\"" follows on the same line; write each key on a line of its own'),
+    ("L = 0..4", 'at column 6: "..4" follows the value; write text in quotes, and several values as a list such as [0, 1]'),
+])
+def test_what_is_not_toml_is_said_in_plain_words(tmp_path: Path, line: str, said: str) -> None:
+    assert problems(tmp_path, f"[units]\n{line}\n") == [f"K:2: not valid TOML {said}"]

@@ -128,6 +128,10 @@ variables = ["L", "g"]
 degree = 0
 
 [[rule]]
+kind = "conserved"
+quantity = "L*g + 2*theta"
+
+[[rule]]
 kind = "periodic"
 variable = "theta"
 period = 6.283185307179586

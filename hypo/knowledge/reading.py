@@ -14,7 +14,7 @@ from hypo.knowledge.reading_rules import read_guesses, read_rules, read_template
 from hypo.knowledge.reading_units import UNIT_SETTINGS, read_constants, read_ranges, read_units
 from hypo.knowledge.report import Report, is_table
 from hypo.knowledge.toml_lines import Lines, find_lines
-from hypo.knowledge.words import join, label, suggestion
+from hypo.knowledge.words import join, label, show, suggestion
 
 SECTIONS = ("units", "ranges", "constants", "grammar", "priors", "template", "guesses", "rule")
 MAX_BYTES = 1_000_000
@@ -86,6 +86,22 @@ def _home(key: Any) -> str | None:
     return "units" if key in UNIT_SETTINGS else None
 
 
+def _in_other_words(what: str, rest: str) -> str:
+    """tomllib's complaint about a value, with what stands there and what to write instead."""
+    word = re.match(r"[A-Za-z_][^\s,#\[\]{}\"']*", rest)
+    if what == "invalid value" and word:
+        return f'text must stand in quotes; write "{word[0][:40]}"'
+    if what == "invalid value" and rest.startswith("("):
+        return "a list stands in square brackets, as in [0, 1]"
+    if what == "illegal character '\\n'":
+        return "the text ends without its quote; add it"
+    if what.startswith("expected newline") and re.match(r"[\w.\"'-]+\s*=", rest):
+        return f"{show(rest)} follows on the same line; write each key on a line of its own"
+    if what.startswith("expected newline") and rest:
+        return f"{show(rest)} follows the value; write text in quotes, and several values as a list such as [0, 1]"
+    return what
+
+
 def _syntax_problem(text: str, message: str, lines: Lines) -> tuple[int, str]:
     """tomllib's message as line and one sentence; a repeated key is named with both its lines."""
     at = re.search(r"\s*\(at line (\d+), column (\d+)\)\s*$", message)
@@ -95,6 +111,8 @@ def _syntax_problem(text: str, message: str, lines: Lines) -> tuple[int, str]:
     what = re.sub(r"\s*\(at .*\)\s*$", "", message) or "the text cannot be read"
     what = what[0].lower() + what[1:]
     if at:
-        return int(at[1]), f"not valid TOML at column {at[2]}: {what}"
+        line, column = int(at[1]), int(at[2])
+        what = _in_other_words(what, text.split("\n")[line - 1][column - 1 :].strip()) if line <= text.count("\n") + 1 else what
+        return line, f"not valid TOML at column {column}: {what}"
     last = text.rstrip("\n").split("\n")
     return len(last), f"not valid TOML at column {len(last[-1]) + 1}, the end of the file: {what}"

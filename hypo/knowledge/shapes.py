@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from hypo.expression.expr import Expression
@@ -144,7 +145,7 @@ class _Curved(Rule):
 
         f((a + b)/2) <= (f(a) + f(b))/2     (>= when concave).
 
-    Proofs use that all principal minors of the Hessian are >= 0, for one variable or two.
+    Proofs use that all principal minors of the Hessian (of its opposite when concave) are >= 0, for up to three variables.
     """
 
     variable: str | None = parameter(VARIABLE, default=None)
@@ -175,13 +176,20 @@ class _Curved(Rule):
 
     def proofs(self, law: Law) -> Claims:
         names, domain = self.several, self.domain(law)
-        if len(names) > 2:
+        if len(names) > 3:
             return []
         parts = [(Defined(law.expression), domain), *self._second(law)]
-        if len(names) == 2:
-            a, b = names
+        for a, b in combinations(names, 2):
             both = law.derivative(a, a) * law.derivative(b, b)
             parts.append((AlmostEverywhere(Comparison(both, ">=", law.derivative(a, b) ** 2)), domain))
+        if len(names) == 3:
+            # det H >= 0, or <= 0 when concave, as the sum of its terms in one order against those in the other.
+            a, b, c = names
+            product = law.derivative(a, a) * law.derivative(b, b) * law.derivative(c, c)
+            cycle = law.derivative(a, b) * law.derivative(b, c) * law.derivative(a, c)
+            squares = [law.derivative(x, x) * law.derivative(y, z) ** 2 for x, y, z in ((a, b, c), (b, a, c), (c, a, b))]
+            even, odd = product + 2 * cycle, squares[0] + squares[1] + squares[2]
+            parts.append((AlmostEverywhere(Comparison(even, self._relation, odd)), domain))
         return parts
 
     def _second(self, law: Law) -> list[tuple[Claim, Domain]]:
