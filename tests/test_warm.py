@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,20 @@ def test_compiles_once_and_says_so(calls) -> None:
     assert _marker().exists()
     warm(said.append)
     assert len(calls) == 2 and len(said) == 1
+
+
+def test_who_comes_second_waits_and_compiles_nothing(calls) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    marker = _marker()
+    with marker.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        second = threading.Thread(target=warm)
+        second.start()
+        second.join(0.2)
+        assert second.is_alive()
+        marker.touch()
+    second.join(10)
+    assert not second.is_alive() and not calls
 
 
 def test_a_failed_compilation_is_tried_again(calls, monkeypatch) -> None:

@@ -11,8 +11,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +32,13 @@ def warm(report: Callable[[str], None] | None = None) -> None:
         return
     if report is not None:
         report("compiling, once for this installation")
+    with _alone(marker):
+        if not marker.exists():
+            _compile(marker)
+
+
+def _compile(marker: Path) -> None:
+    """Both shares, each in a process of its own; leaves the marker where they end well."""
     environment = {**os.environ, _INSIDE: "1"}
     others: list[subprocess.Popen[bytes]] = []
     try:
@@ -73,6 +80,18 @@ def compile_share(proposers: tuple[str, ...]) -> None:
 
 
 _INSIDE = "HYPO_COMPILING"
+
+
+@contextmanager
+def _alone(marker: Path) -> Iterator[None]:
+    """Holds a lock while kernels are compiled: who comes second finds them compiled. Where there are no locks all compile."""
+    with ExitStack() as stack:
+        with suppress(ImportError, OSError):
+            import fcntl
+
+            lock = stack.enter_context(marker.with_suffix(".lock").open("w"))
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _marker() -> Path | None:
