@@ -16,6 +16,7 @@ from hypo.expression.expr import Expression
 from hypo.expression.ops import BY_NAME
 from hypo.kernels.opcodes import N_OPCODE
 from hypo.knowledge import Knowledge
+from hypo.search.context import View
 from hypo.search.engine import Outcome, search
 from hypo.search.library import Library, Seed
 from hypo.search.problem import Settings, make_problem
@@ -285,6 +286,12 @@ def test_a_deadline_lowers_the_completed_level() -> None:
     assert level < 20
     deep.grow(10**5, max_cost=level, deadline=math.inf)
     assert deep.complete_to == level
+
+
+def test_a_library_without_seeds_has_no_rows_to_scan() -> None:
+    library = Library((), ("+",), ("x",))
+    library.grow(10)
+    assert library.count == 0 and len(View(library, np.ones((1, 5)), 10, 5).members) == 0
 
 
 def test_an_exhausted_grammar_stops_growing() -> None:

@@ -134,7 +134,9 @@ class View:
         n = min(limit, library.count)
         index = np.arange(n)
         values = library.values[:n]
-        varies = np.ptp(values, axis=1) > 1e-9 * library.norm[:n]
+        # Without seeds a library has no rows to look at either.
+        span = values.max(axis=1, initial=-np.inf) - values.min(axis=1, initial=np.inf)
+        varies = span > 1e-9 * library.norm[:n]
         fits = library.cost[:n] <= max_cost
         self.max_cost = max_cost
         self.members = index[(library.shape[:n] == index) & varies & fits]
