@@ -126,7 +126,8 @@ def cli() -> None:
 @click.option("--guess", "guesses", multiple=True, metavar="FORMULA", help="Formula to start from; may be repeated.")
 @click.option("--workers", type=int, metavar="N", help="Threads or processes (default: one per core).")
 @click.option(
-    "--backend", metavar="native|pysr|all", default="native", show_default=True, help="Who searches; pysr needs Julia."
+    "--backend", metavar="native|cuda|pysr|all", default="native", show_default=True,
+    help="Who searches; cuda needs a GPU, pysr Julia.",
 )
 @click.option("--max-memory", metavar="SIZE", help="Memory that the search may take, such as 4GB.")
 @click.option("--scheduler", metavar="ADDRESS", help="Who does the large scans: threads, processes, local or tcp://host:8786.")

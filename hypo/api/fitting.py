@@ -73,8 +73,9 @@ def fit(
         guesses: formulas to start from, such as ``["a*x/(b + x)"]``. Names that are neither columns nor constants of
             the knowledge are constants to fit. They are fitted from many starts, then varied, and seed the search; a guess
             that breaks a hard rule of the knowledge is refused.
-        backend: ``"native"``, ``"pysr"`` (PySR's search, in a process of its own; needs the extra ``pysr`` and Julia), or
-            ``"all"`` (both at the same time, on one front). With PySR equal seeds need not give equal results.
+        backend: ``"native"``, ``"cuda"`` (the same, with large scans on NVIDIA GPUs; needs the extra ``gpu``), ``"pysr"``
+            (PySR's search, in a process of its own; needs the extra ``pysr`` and Julia), or ``"all"`` (native and PySR
+            at the same time, on one front). With PySR equal seeds need not give equal results.
         progress: True shows progress on standard error; or a function called with :class:`Progress` reports.
         out: folder for ``result.json`` and ``front.csv``; nothing is written by default.
 
@@ -84,8 +85,8 @@ def fit(
 
     Raises:
         DataError, KnowledgeError, UnitError: the input cannot be used; the message says where and why.
-        InputError: a setting or a guess is wrong, or no scheduler answers.
-        MissingExtraError: PySR, Julia or Dask is wanted and not there; the message says how to get it.
+        InputError: a setting or a guess is wrong, no scheduler answers, or there is no GPU.
+        MissingExtraError: PySR, Julia, PyTorch or Dask is wanted and not there; the message says how to get it.
     """
     if out is not None:
         check_folder(out)
@@ -106,7 +107,7 @@ def fit(
         guesses=guesses,
         backend=backend,
     )
-    if background.template is not None and settings.backend != "native":
+    if background.template is not None and settings.backend in ("pysr", "all"):
         raise InputError(
             f"the template {background.template.form!r} is searched for by the native backend only; "
             "leave out the backend, or the template"

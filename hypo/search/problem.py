@@ -22,9 +22,9 @@ from hypo.scoring.score import NATIVE, Scorer
 from hypo.search.structure import Sight
 from hypo.units import DIMENSIONLESS, Dimension, coherent_scales
 
-# Who searches: hypo's own proposers (NATIVE), PySR, or both at the same time.
-PYSR, ALL = "pysr", "all"
-BACKENDS = (NATIVE, PYSR, ALL)
+# Who searches: hypo's own proposers (NATIVE, or with scans on GPUs CUDA), PySR, or both at the same time.
+CUDA, PYSR, ALL = "cuda", "pysr", "all"
+BACKENDS = (NATIVE, CUDA, PYSR, ALL)
 # Operators a formula may use, and those of them that the library enumerates, unless the user names operators.
 DEFAULT_OPERATORS: tuple[str, ...] = (
     "+",
