@@ -50,6 +50,7 @@ def test_the_same_law_as_on_the_processor(monkeypatch: pytest.MonkeyPatch) -> No
 
     torch.set_num_threads(1)
     monkeypatch.setattr(cuda, "WORTH", 0)
+    monkeypatch.setattr("hypo.search.cuda_library.WORTH", 50_000)
     scans = []
     inner = cuda.Cuda._scan
     monkeypatch.setattr(cuda.Cuda, "_scan", lambda *given: scans.append(given[1]) or inner(*given))
