@@ -17,6 +17,7 @@ pytest.importorskip("triton", reason="Triton is not installed")
 from hypo.kernels import cuda_operands  # noqa: E402
 from hypo.kernels import cuda_scan as kernel  # noqa: E402
 from hypo.kernels.cuda_operands import PASSES, ROUNDING, error, operand, unit_error  # noqa: E402
+from hypo.kernels.cuda_order import clustered  # noqa: E402
 from hypo.search import cuda_forms, cuda_scan  # noqa: E402
 from hypo.search.cuda import Cuda  # noqa: E402
 from hypo.search.executor import Serial, Share  # noqa: E402
@@ -141,6 +142,18 @@ def test_runs_cover_every_pair_once() -> None:
                     count[f, g] = count.get((f, g), 0) + 1
     want = [(f, g) for f0, f1, g0, g1, gap in sets for f in range(f0, f1) for g in range(g0, g1) if g - f >= gap]
     assert sorted(count) == sorted(set(want)) and sum(count.values()) == len(want)
+
+
+def test_rows_in_the_order_of_clusters() -> None:
+    rng = np.random.default_rng(10)
+    centres = unit_rows(rng.standard_normal((4, N)), NONE)[0]
+    which = rng.permutation(np.repeat(np.arange(4), 150))
+    rows = rng.choice([-1.0, 1.0], (600, 1)) * (centres[which] + 0.02 * rng.standard_normal((600, N)))
+    order = clustered(torch.from_numpy(unit_rows(rows, NONE)[0])).numpy()
+    assert sorted(order) == list(range(600))
+    # Of 599 neighbours few belong to different clusters.
+    assert np.sum(np.diff(which[order]) != 0) < 30
+    np.testing.assert_array_equal(clustered(torch.ones((5, 3))).numpy(), np.arange(5))
 
 
 # --- precision ----------------------------------------------------------------------------------------------------

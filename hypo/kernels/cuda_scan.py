@@ -262,12 +262,16 @@ class Launcher:
             "num_warps": shape.warps, "num_stages": shape.stages, **constants,
         }
 
-    def flagged(self, work: Tensor) -> Tensor:
-        """Positions in the margins (n_run, run) of the tiles that may hold pairs that pass."""
+    def margins(self, work: Tensor) -> Tensor:
+        """The largest margin of each tile (n_run, run), -∞ beyond the last."""
         margin = torch.full((len(work), self._shape.run), -torch.inf, dtype=torch.float32, device=work.device)
         head = work[:, :3].contiguous()
         self._margins[(len(work),)](*self._arrays, head, margin, *self._sizes, RUN=self._shape.run, **self._options)
-        return torch.nonzero(margin.view(-1) >= self._least).view(-1)
+        return margin
+
+    def flagged(self, work: Tensor) -> Tensor:
+        """Positions in the margins of the tiles that may hold pairs that pass."""
+        return torch.nonzero(self.margins(work).view(-1) >= self._least).view(-1)
 
     def pairs(self, table: Tensor, capacity: int) -> tuple[Tensor, int]:
         """The pairs (2, n) of the tiles of a table that pass, and their number; where that exceeds the capacity, some only."""

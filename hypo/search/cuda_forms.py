@@ -2,7 +2,8 @@
 
 Both forms offer the same: ``n_f``, ``n_g``, ``launcher(group, floor, precision)``, the filter for a group of targets
 of ``groups``, ``exact(i, j)``, scores (n_pair, n_target) in double precision, and ``against(rows)``, scores
-(n_target, n_row, n_g) of some rows f with all g, which is also the unfused way to scan.
+(n_target, n_row, n_g) of some rows f with all g, which is also the unfused way to scan. Rows may be in an order
+of their own (:mod:`hypo.kernels.cuda_order`): ``order_f`` and ``order_g`` say where each came from.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from hypo.kernels import cuda_scan as kernel
 from hypo.kernels.cuda_operands import Operand, error, operand, unit_error
+from hypo.kernels.cuda_order import clustered
 from hypo.kernels.cuda_scan import Launcher, Shape
 from hypo.kernels.scan import COLLINEAR
 from hypo.search.columns import AXES
@@ -40,6 +42,14 @@ def split(n_pair: int, n: int) -> Iterator[slice]:
     return (slice(k, k + step) for k in range(0, n_pair, step))
 
 
+def _ordered(rows: Tensor, ordered: bool) -> Tensor:
+    """The order of clusters, or the given one."""
+    if not ordered:
+        return torch.arange(len(rows), device=rows.device)
+    size = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
+    return clustered(torch.where(size > 0, rows / size, 0.0).nan_to_num(0.0))
+
+
 class Sums:
     """t ≈ b·f + c·g for unit ``targets`` (n_target, n) and unit rows F, G (n_f, n), (n_g, n); G None means F.
 
@@ -50,9 +60,14 @@ class Sums:
     gap = 1
     coarse, shape = "fp16", Shape()
 
-    def __init__(self, targets: Rows, F: Rows, G: Rows | None, device: torch.device) -> None:
+    def __init__(self, targets: Rows, F: Rows, G: Rows | None, device: torch.device, ordered: bool = False) -> None:
         self.F, self.T = tensor(F, device), tensor(targets, device)
-        self.G = self.F if G is None else tensor(G, device)
+        self.order_f = self.order_g = _ordered(self.F, ordered)
+        self.F = self.G = self.F[self.order_f]
+        if G is not None:
+            self.G = tensor(G, device)
+            self.order_g = _ordered(self.G, ordered)
+            self.G = self.G[self.order_g]
         self.n_f, self.n_g, self.n = len(self.F), len(self.G), F.shape[1]
         self.rf, self.rg = self.T @ self.F.T, self.T @ self.G.T
         self._along: tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None
@@ -143,11 +158,18 @@ class Products:
     gap = 0
     coarse, shape = "tf32", Shape()
 
-    def __init__(self, targets: Rows, F: Rows, G: Rows | None, basis: Rows, device: torch.device) -> None:
+    def __init__(
+        self, targets: Rows, F: Rows, G: Rows | None, basis: Rows, device: torch.device, ordered: bool = False
+    ) -> None:
         if len(basis) > 1:
             raise ValueError(f"products on the device take a basis of up to one row, got {len(basis)}")
         self.F, self.T, self.z = tensor(F, device), tensor(targets, device), tensor(basis, device)
-        self.G = self.F if G is None else tensor(G, device)
+        short = [tensor(scaled(rows), device) for rows in ([F] if G is None else [F, G])]
+        self.order_f = self.order_g = _ordered(short[0].double(), ordered)
+        self.F = self.G = self.F[self.order_f]
+        if G is not None:
+            self.order_g = _ordered(short[1].double(), ordered)
+            self.G = tensor(G, device)[self.order_g]
         self.n_f, self.n_g, self.n = len(self.F), len(self.G), F.shape[1]
         chosen = None
         if self.n > WIDTH:
@@ -155,7 +177,7 @@ class Products:
         view, z, unseen = seen(targets, basis, chosen)
         self._view, self._basis = tensor(view, device), tensor(z, device)
         self._unseen = tensor(unseen, device)
-        self._short = [tensor(scaled(rows), device) for rows in ([F] if G is None else [F, G])]
+        self._short = [rows[order] for rows, order in zip(short, (self.order_f, self.order_g), strict=False)]
         if chosen is not None:
             self._short = [rows[:, torch.from_numpy(chosen).to(device)] for rows in self._short]
         self._operands: dict[tuple[int, str], tuple[Operand, Operand, Operand]] = {}

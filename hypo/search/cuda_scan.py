@@ -1,9 +1,10 @@
 """Pair scans on a device: the same lists as :func:`hypo.search.scan.scan_sums` and ``scan_products``.
 
 1. *Pilot*: some rows with all others, in double precision; the ``keep``-th best is a score that the best pairs reach.
-2. *Filter*: tensor cores go through all tiles at a coarse precision and flag those with a pair that may reach it, then
-   through the flagged ones at a finer precision and list the pairs (:mod:`hypo.kernels.cuda_scan`). Both know how much they
-   may be off, so nothing is lost, and both need few bytes of device memory.
+2. *Filter*: with rows in an order of clusters (:mod:`hypo.kernels.cuda_order`), tensor cores go through all tiles at a coarse
+   precision and flag those with a pair that may reach it, then through the flagged ones at a finer precision and list the
+   pairs (:mod:`hypo.kernels.cuda_scan`). Both know how much they may be off, so nothing is lost, and both need few bytes
+   of device memory.
 3. *Scores*: the listed pairs in double precision on the device; the floor rises as better pairs come.
 4. The best, and what equals the last of them to ``SAME``, are scored by the compiled code of the processor: the lists agree
    with its lists also where many pairs are exact and rounding decides.
@@ -15,6 +16,7 @@ with blocks of g. An executor does blocks of f one after the other, a share of t
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -37,6 +39,8 @@ ROWS = 1 << 21
 CAPACITY, TILES, FINE = 1 << 24, 1 << 16, "bf16x3"
 # Scores that differ by this share may be equal on another processor; at most so many beyond the list are looked at.
 SAME, MOST_EQUAL = 1e-7, 200_000
+# The least g − f of sets of which all pairs count.
+ANY = -(2**31) + 1
 # Runs of tiles between two looks at the clock: some ten milliseconds.
 RUNS = 1 << 14
 
@@ -82,22 +86,29 @@ class Lists:
 Form = Sums | Products
 
 
-def unfused(form: Form, first: int, last: int, gap: int, best: Lists, late: Deadline) -> None:
-    """Score the rows ``first`` to ``last`` of f with all g, whole blocks of scores in memory."""
+def unfused(form: Form, triangle: bool, best: Lists, late: Deadline) -> None:
+    """Score all pairs, whole blocks of scores in memory; with ``triangle`` those of two rows once."""
     columns = torch.arange(form.n_g, device=form.F.device)
     step = max(1, BLOCK // max(1, form.n_g * len(form.T)))
-    for begin in range(first, last, step):
+    for begin in range(0, form.n_f, step):
         if late.expired:
             return
-        rows = torch.arange(begin, min(begin + step, last), device=form.F.device)
+        rows = torch.arange(begin, min(begin + step, form.n_f), device=form.F.device)
         scores = form.against(rows)
-        scores[:, columns[None, :] - rows[:, None] < gap] = 0.0
+        if triangle:
+            scores[:, columns[None, :] - rows[:, None] < form.gap] = 0.0
         enough = (scores >= best.floor[:, None, None]) & (scores > 0.0)
         a, b = torch.nonzero(enough.any(0), as_tuple=True)
-        best.add(scores[:, a, b].T, rows[a], b)
+        best.add(scores[:, a, b].T, *_origin(form, triangle, rows[a], b))
 
 
-def pilot(form: Form, gap: int, triangle: bool, floor: Tensor, keep: int) -> Tensor:
+def _origin(form: Form, triangle: bool, i: Tensor, j: Tensor) -> tuple[Tensor, Tensor]:
+    """Where the rows of pairs came from; with ``triangle`` the lower one first."""
+    i, j = form.order_f[i], form.order_g[j]
+    return (torch.minimum(i, j), torch.maximum(i, j)) if triangle else (i, j)
+
+
+def pilot(form: Form, triangle: bool, floor: Tensor, keep: int) -> Tensor:
     """A score (n_target,) that the ``keep`` best pairs of each target reach: of some rows f with all g."""
     if isinstance(form, Sums):
         # Nearly all pairs with a row explain at least as much as the row alone.
@@ -106,7 +117,8 @@ def pilot(form: Form, gap: int, triangle: bool, floor: Tensor, keep: int) -> Ten
     else:
         # The first rows are the simplest; what goes well with some of them goes well with others.
         head = torch.arange(min(form.n_f, PILOT // 2))
-        rows = torch.unique(torch.cat([head, torch.from_numpy(spread(form.n_f, PILOT // 2))])).to(form.F.device)
+        some = torch.unique(torch.cat([head, torch.from_numpy(spread(form.n_f, PILOT // 2))]))
+        rows = torch.argsort(form.order_f)[some.to(form.F.device)]
     place = torch.full((max(form.n_f, form.n_g),), -1, dtype=torch.int64, device=form.F.device)
     place[rows] = torch.arange(len(rows), device=rows.device)
     tops: list[Tensor] = []
@@ -116,7 +128,7 @@ def pilot(form: Form, gap: int, triangle: bool, floor: Tensor, keep: int) -> Ten
         scores = form.against(some)
         if triangle:
             # Pairs within the chosen rows come twice, and a row may not go with itself.
-            again = (place[None, : form.n_g] >= 0) & (place[None, : form.n_g] < place[some][:, None] + gap)
+            again = (place[None, : form.n_g] >= 0) & (place[None, : form.n_g] < place[some][:, None] + form.gap)
             scores[:, again] = 0.0
         flat = scores.flatten(1)
         tops.append(torch.topk(flat, min(keep, flat.shape[1]), dim=1).values)
@@ -126,9 +138,10 @@ def pilot(form: Form, gap: int, triangle: bool, floor: Tensor, keep: int) -> Ten
     return floor
 
 
-def fused(form: Form, first: int, last: int, gap: int, best: Lists, late: Deadline) -> None:
-    """Filter the pairs of the rows ``first`` to ``last`` of f with all g, and score what passes."""
-    work = kernel.runs([(first, last, 0, form.n_g, gap)], form.shape).to(form.F.device)
+def fused(form: Form, triangle: bool, best: Lists, late: Deadline) -> None:
+    """Filter all pairs, and score what passes; with ``triangle`` pairs of two rows once."""
+    gap = form.gap if triangle else ANY
+    work = kernel.runs([(0, form.n_f, 0, form.n_g, gap)], form.shape).to(form.F.device)
     # One tile always fits.
     capacity = max(CAPACITY, form.shape.f * form.shape.g)
     for begin in range(0, len(work), RUNS):
@@ -147,42 +160,47 @@ def fused(form: Form, first: int, last: int, gap: int, best: Lists, late: Deadli
                     waiting += [table[half:], table[:half]]
                     continue
                 i, j = pairs
-                best.add(form.exact(i, j), i, j, form.group(group))
+                best.add(form.exact(i, j), *_origin(form, triangle, i, j), form.group(group))
 
 
 def scan_block(
-    item: tuple[int, int, str], kind: str, targets: Rows, F: Rows, G: Rows | None, basis: Rows, keep: int, late: Deadline
+    item: tuple[int, int, str], *given: Any
 ) -> tuple[list[tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]], int]:
     """The best pairs of the rows f of an ``item`` (first, end, device), and how many were scored for each target; as an
     executor calls it, anywhere that has the device."""
+    f0, f1, name = item
+    device = torch.device(name)
+    # Triton launches on the thread's current device.
+    with torch.cuda.device(device) if device.type == "cuda" else nullcontext():
+        return _scan_block(f0, f1, device, *given)
+
+
+def _scan_block(
+    f0: int, f1: int, where: torch.device, kind: str, targets: Rows, F: Rows, G: Rows | None, basis: Rows, keep: int, late: Deadline
+) -> tuple[list[tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]], int]:
     second = F if G is None else G
-    f0, f1, device = item
-    where = torch.device(device)
     floor = torch.where(torch.from_numpy(targets.any(axis=1)), 0.0, 2.0).to(where, torch.float64)
     best, counted = Lists(floor, keep), 0
-    for g0 in range(0 if G is not None else f0 - f0 % ROWS, len(second), ROWS):
+    left = F[f0:f1]
+    # Pairs within one set: those of the block with itself, and with all that comes after it.
+    blocks = [(g, min(g + ROWS, len(second)), False) for g in range(0 if G is not None else f1, len(second), ROWS)]
+    for g0, g1, triangle in [*([(f0, f1, True)] if G is None else []), *blocks]:
         if late.expired:
             break
-        block = second[g0 : g0 + ROWS]
-        same = G is None and g0 <= f0 and f1 <= g0 + len(block)
-        left = block if same else F[f0:f1]
+        right = None if triangle else second[g0:g1]
+        n_pair = _pairs(f0, f1 - f0, g0, g1 - g0, triangle, 1 if kind == "sums" else 0)
+        large = n_pair > DENSE
         form: Form
         if kind == "sums":
-            form = Sums(targets, left, None if same else block, where)
+            form = Sums(targets, left, right, where, large)
         else:
-            form = Products(targets, left, None if same else block, basis, where)
-        # Positions on the device begin at f0 and g0, or at g0 both.
-        first = f0 - g0 if same else 0
-        gap = (form.gap if same else f0 - g0 + form.gap) if G is None else -(2**31) + 1
-        n_pair = _pairs(f0, f1 - f0, g0, len(block), G is None, form.gap)
+            form = Products(targets, left, right, basis, where, large)
         inner = Lists(best.floor, keep)
-        if n_pair > DENSE:
-            inner.floor = pilot(form, gap, same, inner.floor, keep)
-        work = unfused if n_pair <= DENSE else fused
-        work(form, first, first + f1 - f0, gap, inner, late)
-        shift = g0 if same else f0
+        if large:
+            inner.floor = pilot(form, triangle, inner.floor, keep)
+        (fused if large else unfused)(form, triangle, inner, late)
         for t, found in enumerate(inner.lists):
-            best.add(found.r2[:, None].expand(-1, len(targets)), found.i + shift, found.j + g0, slice(t, t + 1))
+            best.add(found.r2[:, None].expand(-1, len(targets)), found.i + f0, found.j + g0, slice(t, t + 1))
         counted += 0 if late.expired else n_pair
     return [tuple(a.cpu().numpy() for a in found) for found in best.lists], counted  # type: ignore[misc]
 
@@ -194,9 +212,8 @@ def scan(
     """The best pairs of each target, by about so many ``blocks`` of f on the devices in turn."""
     late = Deadline(clock.deadline)
     step = max(1, min(ROWS, -(-len(F) // blocks)))
-    # No block reaches across a multiple of ROWS, where a block of g ends.
-    first = [f for begin in range(0, len(F), ROWS) for f in range(begin, min(begin + ROWS, len(F)), step)]
-    items = [(a, b, devices[k % len(devices)]) for k, (a, b) in enumerate(pairwise([*first, len(F)]))]
+    first = [*range(0, len(F), step), len(F)]
+    items = [(a, b, devices[k % len(devices)]) for k, (a, b) in enumerate(pairwise(first))]
     parts: list[list[Any]] = [[] for _ in targets]
     for found, counted in (executor or Serial()).map(scan_block, items, kind, targets, F, G, basis, keep, late):
         clock.scored += counted * len(targets)
