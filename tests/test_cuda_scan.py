@@ -14,6 +14,7 @@ os.environ["TRITON_INTERPRET"] = "1"  # before anything imports Triton
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 pytest.importorskip("triton", reason="Triton is not installed")
 
+from hypo.expression.expr import Expression  # noqa: E402
 from hypo.kernels import cuda_operands  # noqa: E402
 from hypo.kernels import cuda_scan as kernel  # noqa: E402
 from hypo.kernels.cuda_operands import PASSES, ROUNDING, error, operand, unit_error  # noqa: E402
@@ -21,6 +22,7 @@ from hypo.kernels.cuda_order import clustered  # noqa: E402
 from hypo.search import cuda_forms, cuda_scan  # noqa: E402
 from hypo.search.cuda import Cuda  # noqa: E402
 from hypo.search.executor import Serial, Share  # noqa: E402
+from hypo.search.library import Library, Seed  # noqa: E402
 from hypo.search.scan import Best, Clock, orthonormal, scan_products, scan_sums, unit_rows  # noqa: E402
 
 N = 40
@@ -190,6 +192,24 @@ def test_noise_free_problems_down_to_the_last_bit() -> None:
     assert np.sum(1 - found[0].r2 < 1e-13) == 100
     found = both(lambda **given: scan_products(T, F, None, CONSTANT, **given), 100)
     assert 1 - found[1].r2[0] < 1e-14
+
+
+@pytest.mark.parametrize("law", ["relativistic energy", "lens", "damped wave"])
+def test_the_top_hundred_of_real_problems(law: str) -> None:
+    X = np.random.default_rng(11).uniform(0.3, 0.9, (3, N))
+    m, v, k = X
+    wave = np.exp(-m) * np.sin(5 * v) + k
+    y = {"relativistic energy": m / np.sqrt(1 - v**2), "lens": 1 / (1 / m + k / v), "damped wave": wave}
+    seeds = [Seed(Expression.variable(f"x{i}"), 1, row) for i, row in enumerate(X)]
+    operators = ("+", "-", "*", "/", "sqrt", "square", "exp", "sin")
+    library = Library([*seeds, Seed(Expression.constant(1.0), 1, np.ones(N))], operators, ("x0", "x1", "x2"))
+    library.grow(400)
+    first = np.flatnonzero(library.shape[: library.count] == np.arange(library.count))
+    values, t = library.values[first], np.array([y[law], y[law] ** -2])
+    for basis in (NONE, CONSTANT):
+        T, rows = unit_rows(t, basis)[0], unit_rows(values, basis)[0]
+        both(lambda **given: scan_sums(T, rows, None, **given), 100)  # noqa: B023
+        both(lambda **given: scan_products(T, values, None, basis, **given), 100)  # noqa: B023
 
 
 def test_rows_of_any_size_and_poles() -> None:

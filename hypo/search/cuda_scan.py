@@ -176,7 +176,8 @@ def scan_block(
 
 
 def _scan_block(
-    f0: int, f1: int, where: torch.device, kind: str, targets: Rows, F: Rows, G: Rows | None, basis: Rows, keep: int, late: Deadline
+    f0: int, f1: int, where: torch.device, kind: str, targets: Rows, F: Rows, G: Rows | None, basis: Rows, keep: int,
+    late: Deadline,
 ) -> tuple[list[tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]], int]:
     second = F if G is None else G
     floor = torch.where(torch.from_numpy(targets.any(axis=1)), 0.0, 2.0).to(where, torch.float64)
