@@ -5,8 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from hypo.kernels import enumerate as kernel
 from hypo.kernels import opcodes as oc
-from hypo.kernels.enumerate import INVALID
+
+INVALID = int(kernel.INVALID)
 
 
 def _digits_ok(d: Tensor, bits: int, n_field: int, divisor: int, limit: int) -> Tensor:

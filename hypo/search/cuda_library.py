@@ -30,7 +30,7 @@ FIELDS = ("projection", "norm", "dims", "mask", "shape")
 # What tells runs of different norms and dimensions apart, in the number that is sorted by.
 NORM_SHARE, DIMENSION_STEP, DIMENSIONS = 0.37, 617.3, 8191
 
-_UNARY = {
+_UNARY: dict[int, Callable[[Tensor], Tensor]] = {
     oc.NEG: torch.neg, oc.SQUARE: torch.square, oc.CUBE: lambda u: u * u * u, oc.SQRT: torch.sqrt, oc.EXP: torch.exp,
     oc.SIN: torch.sin, oc.COS: torch.cos, oc.TAN: torch.tan, oc.TANH: torch.tanh, oc.SINH: torch.sinh, oc.COSH: torch.cosh,
     oc.ASIN: torch.asin, oc.ACOS: torch.acos, oc.ATAN: torch.atan, oc.ABS: torch.abs,
@@ -38,7 +38,7 @@ _UNARY = {
     oc.LOG: lambda u: torch.where(u > 0, u, torch.nan).log(),
     oc.INV: lambda u: torch.where(u != 0, u, torch.nan).reciprocal(),
 }  # fmt: skip
-_BINARY = {
+_BINARY: dict[int, Callable[[Tensor, Tensor], Tensor]] = {
     oc.ADD: torch.add, oc.SUB: torch.sub, oc.MUL: torch.mul, oc.MIN: torch.minimum, oc.MAX: torch.maximum, oc.POW: torch.pow,
     oc.DIV: lambda u, v: u / torch.where(v != 0, v, torch.nan),
 }  # fmt: skip
@@ -80,11 +80,10 @@ class CudaLibrary(Library):
     def _device_level(self, cost: int, size: int, deadline: float) -> bool:
         start = self._level_start
         for row in self._unary:
-            for i in range(start[cost - 1], start[cost], CHUNK):
+            for begin in range(start[cost - 1], start[cost], CHUNK):
                 if self.count >= size or time.monotonic() > deadline:
                     return False
-                j = torch.arange(i, min(i + CHUNK, start[cost]), device=self._device)
-                self._add(row.opcode, cost, None, j)
+                self._add(row.opcode, cost, None, torch.arange(begin, min(begin + CHUNK, start[cost]), device=self._device))
         for row in self._binary:
             for left_cost in range(1, cost - 1):
                 right_cost = cost - 1 - left_cost
