@@ -51,7 +51,7 @@ class Shape(NamedTuple):
 
 def interpreted() -> bool:
     """Whether Triton's interpreter runs the kernels, on tensors of the processor (TRITON_INTERPRET=1)."""
-    return bool(triton.knobs.runtime.interpret) if hasattr(triton, "knobs") else False
+    return bool(triton.knobs.runtime.interpret)
 
 
 @triton.jit
