@@ -10,9 +10,10 @@ go into one launch.
 With n columns (64, say), T targets and z basis vectors a pair costs
     sum       2n flop on tensor cores (128)                   epilogue 4T operations (two fused, a largest, half of a load)
     product   2n·(1 + z + T) flop (256 with T = 1, z = 0)     epilogue 4T + 2z + 1
-and at a tile of 128 × 128 pairs 4n/128 bytes of an operand of two bytes (2), read from the second cache level; device memory
-sees each row once per run of tiles. So with M flop/s of the tensor cores at the precision used, and E single-precision
-operations/s of the other units (a fused one counts once), the limits are
+and, with F in place while tiles of 128 rows f go by and numbers of two bytes, 2n/128 bytes (1) for a sum and twice as many for
+a product, read from the second cache level; device memory sees each row once per run of tiles. So with M flop/s of the
+tensor cores at the precision used, and E single-precision operations/s of the other units (a fused one counts once), the
+limits are
     tensor-core   M/2n and M/(2n(1 + z + T)) pairs a second
     epilogue      E/4T and E/(4T + 2z + 1) pairs a second
 One H200 does about 790e12 flop/s of bfloat16 products and 33e12 operations/s: 6.2e12 and 3.1e12, 8.4e12 and 6.7e12 pairs a
