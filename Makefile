@@ -11,11 +11,11 @@ DEMO := datasets/kepler
 DEMO_OUT := demo-out
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint clean
+.PHONY: help demo test test-gpu lint clean
 
 help:
 	@echo "make demo   fit Kepler's planets: the law, the front, and a plot in $(DEMO_OUT)/"
-	@echo "make test   run the tests"
+	@echo "make test   run the tests (make test-gpu: with PyTorch, which is large, those of GPU kernels too)"
 	@echo "make lint   ruff, mypy and the import contracts"
 	@echo "make clean  remove the environment and what the other targets wrote"
 
@@ -42,6 +42,13 @@ demo: $(VENV)/core
 
 test: $(VENV)/dev
 	@$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+$(VENV)/gpu: pyproject.toml | $(VENV)/dev
+	@echo "installing PyTorch and Triton, which run the GPU kernels on the processor"
+	@$(PIP) install --editable '.[gpu-test]'
+	@touch $@
+
+test-gpu: $(VENV)/gpu test
 
 lint: $(VENV)/dev
 	@$(BIN)/ruff check .

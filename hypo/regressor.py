@@ -43,7 +43,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         workers: threads; default one per core. Does not change the result.
         scheduler: who does the large scans, as in :func:`hypo.fit`.
         max_memory: bytes, or a size such as ``"4 GB"``, that the process may take.
-        backend: ``"native"``, ``"pysr"`` or ``"all"``, as in :func:`hypo.fit`.
+        backend: ``"native"``, ``"cuda"``, ``"pysr"`` or ``"all"``, as in :func:`hypo.fit`.
         model_selection: ``"score"`` predicts by the formula of least score, ``"posterior"`` by the likeliest structure,
             ``"accuracy"`` by that of least misfit, ``"validation"`` by that of least loss on rows held out, as in
             :func:`hypo.fit`.

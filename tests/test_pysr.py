@@ -314,7 +314,7 @@ def test_the_estimator_and_the_command_line_take_the_backend(
 
 
 def test_an_unknown_backend() -> None:
-    with pytest.raises(InputError, match=r"^the backend must be native, pysr or all, got 'julia'$"):
+    with pytest.raises(InputError, match=r"^the backend must be native, cuda, pysr or all, got 'julia'$"):
         fit(backend="julia")
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 PACKAGES = ("numba", "numpy", "scipy", "sympy")  # whose versions a result may depend on
 PYSR_PACKAGES = ("juliacall", "pysr")  # and those it may where PySR took part
+CUDA_PACKAGES = ("torch", "triton")
 
 
 def make_result(
@@ -151,9 +152,10 @@ def _manifest(
     from importlib.metadata import version
 
     import hypo
-    from hypo.scoring.score import NATIVE
+    from hypo.search.problem import ALL, CUDA, PYSR
 
-    packages = PACKAGES if settings.backend == NATIVE else (*PACKAGES, *PYSR_PACKAGES)
+    more = {CUDA: CUDA_PACKAGES, PYSR: PYSR_PACKAGES, ALL: PYSR_PACKAGES}
+    packages = (*PACKAGES, *more.get(settings.backend, ()))
     knowledge = problem.knowledge
     names = (*dataset.names, dataset.target)
     return {

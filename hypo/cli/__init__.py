@@ -101,7 +101,8 @@ def cli() -> None:
 @click.option("--guess", "guesses", multiple=True, metavar="FORMULA", help="Formula to start from; may be repeated.")
 @click.option("--workers", type=int, metavar="N", help="Threads or processes (default: one per core).")
 @click.option(
-    "--backend", metavar="native|pysr|all", default="native", show_default=True, help="Who searches; pysr needs Julia."
+    "--backend", metavar="native|cuda|pysr|all", default="native", show_default=True,
+    help="Who searches; cuda needs a GPU, pysr Julia.",
 )
 @click.option(
     "--model-selection", metavar="score|posterior|accuracy|validation", default="score", show_default=True,

@@ -144,7 +144,7 @@ def laplace(
     e: Expression, X: NDArray[np.float64], columns: Sequence[str], likelihood: Likelihood, sums: Sums | None = None
 ) -> Laplace | None:
     """The approximation around the constants that ``e`` has, which must be fitted ones; None where ``e`` is undefined on
-    some row of ``X`` (n_var, n_row) or its gradient is not finite.
+    some row of ``X`` (n_var, n_row), or its gradient is not finite or nothing in the range of numbers.
 
     ``sums`` are those of ``e`` where they are known already.
     """
@@ -170,7 +170,10 @@ def laplace(
     if not dof > 0:
         return Laplace(theta, np.full((k, k), math.inf), slot, dof, math.inf, scale, -math.inf)
     information = information + np.diag(variance * 2.0 / (scale**2 + theta**2))
-    inverse, root, log_det = _inverted(information)
+    solved = _inverted(information)
+    if solved is None:
+        return None
+    inverse, root, log_det = solved
     covariance = inverse * variance / np.outer(root, root)
     if known:
         fit = -likelihood.misfit(rss) + 0.5 * k * math.log(2.0 * math.pi)
@@ -186,7 +189,7 @@ def _of_rows(
     slot: NDArray[np.int64],
     likelihood: Likelihood,
     sums: Sums,
-) -> Laplace:
+) -> Laplace | None:
     """:func:`laplace` for likelihoods that are not Gaussian."""
     k = len(theta)
     scale = _natural_size(theta, np.diag(information), sums.size)
@@ -199,7 +202,10 @@ def _of_rows(
         left = information - np.outer(shared, shared) / sums.scale_information
         # Away from the minimum it need not be positive.
         information = left if np.all(np.linalg.eigvalsh(left) > 0) else information
-    inverse, root, log_det = _inverted(information)
+    solved = _inverted(information)
+    if solved is None:
+        return None
+    inverse, root, log_det = solved
     wider = 1.0 + k / dof
     fit = -likelihood.misfit(sums.rss) + 0.5 * k * math.log(2.0 * math.pi)
     if rows:
@@ -209,10 +215,15 @@ def _of_rows(
     return Laplace(theta, covariance, slot, dof, sigma, scale, fit - 0.5 * log_det + _log_prior(theta, scale))
 
 
-def _inverted(information: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-    """The inverse of ``information`` with its diagonal scaled to 1, the roots of that diagonal, and log|information|."""
+def _inverted(information: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], float] | None:
+    """The inverse of ``information`` with its diagonal scaled to 1, the roots of that diagonal, and log|information|; None
+    where numbers overflow."""
     root = np.sqrt(np.diag(information))
-    values, vectors = np.linalg.eigh(information / np.outer(root, root))
+    with np.errstate(all="ignore"):
+        scaled = information / np.outer(root, root)
+    if not np.all(np.isfinite(scaled)):
+        return None
+    values, vectors = np.linalg.eigh(scaled)
     values = np.maximum(values, SINGULAR)
     return (vectors / values) @ vectors.T, root, float(np.sum(np.log(values)) + 2.0 * np.sum(np.log(root)))
 

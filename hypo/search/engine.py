@@ -14,17 +14,18 @@ import numpy as np
 
 from hypo.expression.expr import Expression
 from hypo.scoring.posterior import Met
-from hypo.scoring.score import NATIVE, Hypothesis
+from hypo.scoring.score import Hypothesis
 from hypo.search.archive import Archive
 from hypo.search.atoms import Atoms
 from hypo.search.beam import Beam
 from hypo.search.chain import budget, explore
 from hypo.search.context import Context
+from hypo.search.cuda import Cuda, devices
 from hypo.search.evolve import Evolution
 from hypo.search.executor import Executor, opened
 from hypo.search.guesses import Guesses
 from hypo.search.ladder import for_proposers
-from hypo.search.problem import PYSR, Problem, Settings
+from hypo.search.problem import ALL, CUDA, PYSR, Problem, Settings
 from hypo.search.proposer import BETTER, Proposer, Schedule, installed, origin
 from hypo.search.pysr import PySR
 from hypo.search.reduction import Reduction
@@ -93,8 +94,8 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
     Deadline and interruption (KeyboardInterrupt) end the search with the best so far; nothing is raised for them. The clock
     starts once the workers are there, the kernels compiled and, where PySR takes part, Julia runs.
 
-    Raises MissingExtraError or InputError when the settings want a cluster or PySR and something of it is missing, HypoError
-    when PySR alone searches and fails.
+    Raises MissingExtraError or InputError when the settings want a cluster, a GPU or PySR and something of it is missing,
+    HypoError when PySR alone searches and fails.
     """
 
     def prepare(stage: str) -> None:
@@ -104,11 +105,14 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
     with ExitStack() as stack:
         pysr: PySR | None = None
         own = settings
-        if settings.backend != NATIVE:
+        if settings.backend in (PYSR, ALL):
             prepare("starting Julia")
             pysr = stack.enter_context(PySR(problem.working, settings))
             own = replace(settings, workers=max(1, settings.workers - pysr.threads))
+        gpus = devices() if settings.backend == CUDA else ()
         local, executor = opened(own, stack)
+        if gpus:
+            executor = Cuda(executor, gpus, settings.shard[1] if settings.shard else 1)
         warm(prepare)
         if problem.knowledge.rules:
             # Loads what checks of rules need.

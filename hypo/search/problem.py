@@ -28,9 +28,9 @@ from hypo.search.reach import Reach
 from hypo.search.structure import Sight
 from hypo.units import DIMENSIONLESS, Dimension, coherent_scales
 
-# Who searches: hypo's own proposers (NATIVE), PySR, or both at the same time.
-PYSR, ALL = "pysr", "all"
-BACKENDS = (NATIVE, PYSR, ALL)
+# Who searches: hypo's own proposers (NATIVE, or with scans on GPUs CUDA), PySR, or both at the same time.
+CUDA, PYSR, ALL = "cuda", "pysr", "all"
+BACKENDS = (NATIVE, CUDA, PYSR, ALL)
 # How the intervals of constants are made.
 LAPLACE, PROFILE = "laplace", "profile"
 # Operators a formula may use, and those of them that the library enumerates, unless the user names operators.

@@ -17,7 +17,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +51,21 @@ class Clock:
     def expired(self) -> bool:
         """Whether the deadline has passed."""
         return time.monotonic() > self.deadline
+
+
+@runtime_checkable
+class Device(Protocol):
+    """An executor that scans by itself what is worth it: None leaves a scan to the processor."""
+
+    def scan_sums(self, targets: Rows, F: Rows, G: Rows | None, *, keep: int, clock: Clock) -> list[Best] | None:
+        """As the function of this name."""
+        ...
+
+    def scan_products(
+        self, targets: Rows, F: Rows, G: Rows | None, basis: Rows, *, keep: int, clock: Clock
+    ) -> list[Best] | None:
+        """As the function of this name."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -171,6 +186,8 @@ def scan_sums(
 ) -> list[Best]:
     """Best pairs (f, g) of t ≈ b·f + c·g for each unit target (n_target, n); ``G`` None scans pairs within ``F``. Only scores
     above ``beyond`` (n_target,) are wanted."""
+    if isinstance(executor, Device) and (best := executor.scan_sums(targets, F, G, keep=keep, clock=clock)) is not None:
+        return best
     rf = targets @ F.T
     rg = None if G is None else targets @ G.T
     floor = _lowest(targets, beyond)
@@ -239,6 +256,9 @@ def scan_products(
 ) -> list[Best]:
     """Best pairs of t ≈ b·f·g + span(basis) for unit targets orthogonal to the orthonormal basis; F, G any rows. Only scores
     above ``beyond`` (n_target,) are wanted."""
+    given = targets, F, G, basis
+    if isinstance(executor, Device) and (best := executor.scan_products(*given, keep=keep, clock=clock)) is not None:
+        return best
     left, right = scaled(F), None if G is None else scaled(G)
     second, other = (F, left) if G is None or right is None else (G, right)
     n, floor, late = F.shape[1], _lowest(targets, beyond), Deadline(clock.deadline)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +16,10 @@ from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
 from hypo.kernels import opcodes as oc
 from hypo.search.context import Context
+from hypo.search.cuda import devices
 from hypo.search.groups import monomials
 from hypo.search.library import Library, Seed
-from hypo.search.problem import TRANSCENDENTAL, Problem, Settings
+from hypo.search.problem import CUDA, TRANSCENDENTAL, Problem, Settings
 from hypo.units import Dimension
 
 # Groups of cost 1 (the others cost 2), and the most differences of variables among the leaves.
@@ -95,7 +97,12 @@ def leads(ctx: Context, lines: Sequence[int], dimension: Dimension) -> list[Expr
 
 
 def _library(seeds: list[Seed], p: Problem, settings: Settings) -> Library:
-    return Library(
+    kind: Callable[..., Library] = Library
+    if settings.backend == CUDA:
+        from hypo.search.cuda_library import CudaLibrary
+
+        kind = partial(CudaLibrary, devices()[0])
+    return kind(
         seeds,
         p.enumerated,
         p.columns,

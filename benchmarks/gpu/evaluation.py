@@ -1,0 +1,108 @@
+"""Random trees on the GPU: values, gradients and fits of thousands of expressions; used by run.py."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+from hypo.kernels import opcodes as oc
+
+COLUMNS, NODES = 10, 64
+OPERATORS = (oc.ADD, oc.SUB, oc.MUL, oc.DIV)
+FUNCTIONS = (oc.EXP, oc.SIN, oc.SQRT, oc.SQUARE)
+
+
+def random_trees(count: int, seed: int = 0) -> tuple[list[int], list[int], list[int], list[float], list[int]]:
+    """``count`` trees of 1 to 64 nodes: op, arg, start, const, const_start; up to 8 constants each, free ones all."""
+    rng = np.random.default_rng(seed)
+    op: list[int] = []
+    arg: list[int] = []
+    start, const, const_start = [0], [], []
+
+    def grow(n: int) -> None:
+        if n <= 1:
+            if rng.random() < 0.3 and len(const) - const_start[-1] < 8:
+                op.append(oc.CONST)
+                arg.append(len(const) - const_start[-1])
+                const.append(float(rng.uniform(0.5, 2.0)))
+            else:
+                op.append(oc.VAR)
+                arg.append(int(rng.integers(COLUMNS)))
+            return
+        if n == 2 or rng.random() < 0.3:
+            grow(n - 1)
+            op.append(int(rng.choice(FUNCTIONS)))
+        else:
+            left = int(rng.integers(1, n - 1))
+            grow(left)
+            grow(n - 1 - left)
+            op.append(int(rng.choice(OPERATORS)))
+        arg.append(0)
+
+    for _ in range(count):
+        const_start.append(len(const))
+        grow(int(rng.integers(1, NODES + 1)))
+        start.append(len(op))
+    return op, arg, start, const, const_start
+
+
+def evaluation(count: int, n_row: int) -> dict[str, Any]:
+    """Node-rows a second of losses and of normal equations, and fits a second; checked against the processor first."""
+    from numba import cuda
+
+    from hypo.kernels import cuda_evaluate, cuda_fit
+    from hypo.kernels.evaluate import evaluate
+
+    op, arg, start, const, const_start = (np.array(a) for a in random_trees(count))
+    free = np.diff([*const_start, len(const)])
+    rng = np.random.default_rng(1)
+    wide = rng.uniform(0.5, 2.0, (COLUMNS, n_row))
+    out: dict[str, Any] = {"trees": count, "nodes": len(op), "rows": n_row}
+    few = min(count, 50)
+    part = (op[: start[few]].astype(np.int32), arg[: start[few]].astype(np.int32), start[: few + 1], const, const_start[:few])
+    X0 = np.ascontiguousarray(wide[:, :64])
+    want = np.empty((few, X0.shape[1]))
+    with np.errstate(all="ignore"):
+        evaluate(*part, X0, want)
+    found = cuda_evaluate.values(cuda_evaluate.programs(*part), cuda.to_device(X0))
+    found = found.copy_to_host() if hasattr(found, "copy_to_host") else np.asarray(found)
+    both = np.isfinite(want) & np.isfinite(found)
+    assert both.mean() > 0.5 * np.isfinite(want).mean() and np.isclose(found[both], want[both], rtol=1e-6).mean() > 0.99
+    for name, dtype in (("float32", np.float32), ("float64", np.float64)):
+        X = cuda.to_device(wide.astype(dtype))
+        y, root = cuda.to_device(rng.normal(size=n_row).astype(dtype)), cuda.to_device(np.ones(n_row, dtype))
+        p = cuda_evaluate.programs(op, arg, start, const, const_start, free)
+
+        def rate(work: Any, nodes: int, n_row: int = n_row) -> float:
+            work()
+            cuda.synchronize()
+            times = []
+            for _ in range(5):
+                begin = time.perf_counter()
+                work()
+                cuda.synchronize()
+                times.append(time.perf_counter() - begin)
+            return nodes * n_row / float(np.median(times))
+
+        for what, work, nodes in (
+            ("values", lambda p=p, X=X, y=y, root=root: cuda_evaluate.losses(p, X, y, root), len(op)),
+            ("gradients", lambda p=p, X=X, y=y, root=root: cuda_fit.normal_equations(p, X, y, root, 8), len(op)),
+        ):
+            try:
+                out[f"{name}, {what}"] = rate(work, nodes)
+            except Exception as error:
+                out[f"{name}, {what}"] = f"failed: {type(error).__name__}: {error}"
+    rows = cuda.to_device(np.ascontiguousarray(wide[:, : min(n_row, 256)]))
+    y = np.random.default_rng(2).normal(size=min(n_row, 256))
+    p = cuda_evaluate.programs(op, arg, start, const, const_start, free)
+    one = np.ones(len(y))
+    cuda_fit.fit(p, rows, y, one, 8, 2)
+    cuda.synchronize()
+    p = cuda_evaluate.programs(op, arg, start, const, const_start, free)
+    begin = time.perf_counter()
+    cuda_fit.fit(p, rows, y, one, 8, 10)
+    cuda.synchronize()
+    out["fits of 10 evaluations on 256 rows, per second"] = count / (time.perf_counter() - begin)
+    return out
