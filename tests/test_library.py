@@ -377,7 +377,8 @@ class Case:
         if self.nesting:
             knowledge["grammar"] = {"nesting": {k: list(v) for k, v in self.nesting.items()}}
         options = Settings(**{"operators": self.operators, "fit_constants": False, "proposers": ("library",),
-                              "max_complexity": self.size,
+                              # What is looked at for a posterior holds numbers that the grammar does not.
+                              "posterior": False, "max_complexity": self.size,
                               "library_sizes": (250, 20000), **kwargs})  # type: ignore[arg-type]
         data = from_arrays(X, self.y, names=list(self.columns), sigma=self.sigma)
         return search(make_problem(data, Knowledge.from_dict(knowledge), options), options)
