@@ -43,12 +43,14 @@ demo: $(VENV)/core
 test: $(VENV)/dev
 	@$(BIN)/python -m pytest $(PYTEST_FLAGS)
 
-$(VENV)/gpu: pyproject.toml | $(VENV)/dev
-	@echo "installing PyTorch and Triton, which run the GPU kernels on the processor"
-	@$(PIP) install --editable '.[gpu-test]'
-	@touch $@
+$(VENV)/gpu: pyproject.toml | $(VENV)/created
+	@echo "installing hypo with its test tools, PyTorch and Triton, which run the GPU kernels on the processor"
+	@$(PIP) install --editable '.[dev,gpu-test]'
+	@touch $@ $(VENV)/dev $(VENV)/core
 
-test-gpu: $(VENV)/gpu test
+# The order matters: one installation is enough.
+test-gpu: $(VENV)/gpu
+	@$(MAKE) --no-print-directory test
 
 lint: $(VENV)/dev
 	@$(BIN)/ruff check .
