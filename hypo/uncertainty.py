@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from numbers import Integral, Real
@@ -52,7 +53,14 @@ def bounded(result: Result, event: str, data: Any, delta: float, prior: float | 
     n = result._trials(data, trials, X.shape[1])
     rows = np.ascontiguousarray(X * factors)
     found = bound(structures, level, regions, rows, needed, str(asked), known, result.family, n)
+    missing = int(np.count_nonzero(np.isnan(found.upper)))
     remarks = bound_remarks(inside, len(structures), level, reaches(structures, level), complete_to)
+    if missing:
+        nowhere = (
+            f"There is no bound in {missing} of {len(found.upper)} rows: the event or likely formulas are undefined there, or "
+            "a cell is missing."
+        )
+        remarks = (*remarks, nowhere)
     return replace(found, remarks=remarks)
 
 
@@ -65,6 +73,11 @@ def suggested(result: Result, domain: Mapping[str, Sequence[float]] | None, n: i
     share = sum(s.weight for s in posterior.structures[:RIVALS])
     structures = posterior.top(max(AVERAGED, share - 1e-12))
     _distribution(result, "suggestions")
+    if not math.isfinite(float(result.family.variance(1.0))):
+        raise InputError(
+            "targets of Student's t with 2 degrees of freedom or fewer have no variance to hold disagreement against, so there "
+            "are no suggestions; fit with a larger dof"
+        )
     box = domain_of(domain, result.features, result.settings.get("ranges", {}))
     used = tuple(name for name in result.features if any(name in s.expression.variables for s in structures))
     if not used:

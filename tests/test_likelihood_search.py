@@ -231,6 +231,28 @@ def test_a_likelihood_that_is_none_is_damage(folder: Path, tmp_path: Path) -> No
         Result.load(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda c: c["posterior"][0].update(weight=math.nan), "an entry has the wrong form"),
+        (lambda c: c["posterior"][0].update(weight=-3.0), "an entry has the wrong form"),
+        (lambda c: c["posterior"][0].update(covariance=[[1.0, 2.0]]), "an entry has the wrong form"),
+        (lambda c: c["manifest"].update(prior={}), 'the entry "prior" has the wrong form'),
+        (lambda c: c["manifest"].update(prior="a"), 'the entry "prior" is not a table'),
+        (lambda c: c["manifest"]["settings"]["ranges"].update(x0=["a", 1]), 'a member of the entry "ranges" is not a number'),
+        (lambda c: c["manifest"]["settings"]["ranges"].update(x0=3), 'a member of the entry "ranges" is not a pair'),
+    ],
+)
+def test_what_intervals_and_bounds_need_is_checked(
+    folder: Path, tmp_path: Path, damage: Callable[[dict[str, Any]], None], message: str
+) -> None:
+    content = json.loads((folder / "found" / "result.json").read_text())
+    damage(content)
+    (tmp_path / "result.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match=message):
+        Result.load(tmp_path)
+
+
 def test_predict_on_the_command_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "new.csv").write_text("x,shots\n1.0,12\n3.0,12\n")
     arguments = ["predict", str(folder / "found"), str(folder / "new.csv"), "--interval", "0.9", "--trials", "shots"]
@@ -305,6 +327,20 @@ def test_a_users_own_likelihood_and_its_result(tmp_path: Path) -> None:
 
 # --- bad input ----------------------------------------------------------------------------------------------------
 
+
+def test_a_users_own_likelihood_that_fails_late() -> None:
+    calls = []
+
+    def fails(y: np.ndarray, f: np.ndarray) -> np.ndarray:
+        calls.append(0)
+        if len(calls) > 50:
+            raise ZeroDivisionError("too late")
+        return -((y - f) ** 2)
+
+    with pytest.raises(InputError, match=r"log_likelihood\(y, f\) raises ZeroDivisionError during the search: too late"):
+        hypo.fit((X[:, None], 3 * X), log_likelihood=fails, operators="+,*", time_limit=1)
+
+
 COUNTS = np.array([0.0, 2.0, 5.0, 1.0])
 ROWS = np.array([[1.0], [2.0], [3.0], [4.0]])
 WRONG: list[tuple[dict[str, Any], np.ndarray, str]] = [
@@ -328,6 +364,9 @@ WRONG: list[tuple[dict[str, Any], np.ndarray, str]] = [
     ({"x_sigma": "x0", "sigma": 1.0}, COUNTS, 'x_sigma must be written COLUMN=NUMBER or COLUMN=COLUMN, such as x=0.1'),
     ({"x_sigma": {"x0": [0.1, 0.1, -1.0, 0.1]}, "sigma": 1.0}, COUNTS, "x_sigma of x0 must be 0 or more, got -1"),
     ({"x_sigma": {"x0": 0.1}, "sigma": 1.0, "censored": [0, 0, 1, 0]}, COUNTS, "cannot be used with censored targets"),
+    ({"x_sigma": 0.1, "sigma": 1.0}, COUNTS, 'x_sigma must name columns, such as {"x": 0.1}, got 0.1'),
+    ({"likelihood": "poisson", "sigma": 2.0}, COUNTS, "it is for gaussian, student_t or lognormal"),
+    ({"log_likelihood": lambda y, f: 0j * f}, COUNTS, "must give real numbers, got complex ones"),
     ({"log_likelihood": lambda y, f: 0.0}, COUNTS, "must give one number for each row, shape (4,), got shape ()"),
 ]  # fmt: skip
 
