@@ -261,6 +261,8 @@ def test_predict_on_the_command_line(folder: Path, capsys: pytest.CaptureFixture
     assert header == "x,shots,hits_mean,hits_std,hits_lower,hits_upper"
     ends = [[float(v) for v in line.split(",")] for line in lines]
     assert all(0 <= row[4] <= row[2] <= row[5] <= 12 for row in ends)
+    assert main(arguments[:-2]) == 0
+    assert "note: every row was taken as one trial" in capsys.readouterr().err
     assert main([*arguments[:-1], "0.5"]) == 2
     assert "trials must be whole numbers, 1 or more" in capsys.readouterr().err
 
@@ -299,6 +301,18 @@ def test_limits_and_errors_in_x_on_the_command_line(tmp_path: Path, capsys: pyte
     noise = ["--sigma", "0.5", "--x-sigma", "x=dx"]
     assert main(["score", "a*x", str(tmp_path / "c.csv"), "--target", "y", "--features", "x", *noise, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["misfit"] > 0
+
+
+def test_predictions_with_errors_in_x_say_whose_noise_they_have(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    y = 2 * X + 0.5 * RNG.standard_normal(N)
+    folder, new = tmp_path / "found", tmp_path / "new.csv"
+    result = hypo.fit((X[:, None], y), sigma=0.5, x_sigma={"x0": 0.1}, operators="+,*", time_limit=1, out=folder)
+    new.write_text("x0\n1\n")
+    assert main(["predict", str(folder), str(new), "--interval", "0.9"]) == 0
+    assert "note: the noise of every row was taken as the mean" in capsys.readouterr().err
+    assert result.bound("y > 3", new).remarks[-1].startswith("The noise of every row was taken as the mean")
 
 
 def test_the_estimator(tmp_path: Path) -> None:
