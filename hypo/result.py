@@ -212,8 +212,10 @@ class Result:
         n = np.broadcast_to(numbers("trials", trials), (n_row,)) if np.ndim(trials) == 0 else numbers("trials", trials)
         if n.shape != (n_row,):
             raise DataError(f"trials has shape {n.shape}, but there are {n_row} rows; expected one number for each")
-        if not np.all((n >= 1) & (n == np.round(n))):
+        if not np.all((n >= 1) & (n == np.round(n)) & np.isfinite(n)):
             raise DataError("trials must be whole numbers, 1 or more")
+        if np.any(n > 1e12):
+            raise DataError(f"trials must be at most 1e12, got {np.max(n):g}")
         return np.asarray(n, np.float64)
 
     def _predictive(self, data: Any, index: int | None, level: float, trials: Any = None) -> Prediction:

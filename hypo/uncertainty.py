@@ -112,7 +112,7 @@ def cautions(result: Result, trials: Any = None, noise: bool = True) -> list[str
     their noise counts."""
     out = []
     if result.settings.get("trials") and trials is None:
-        out.append("every row was taken as one trial, although the table of the fit had numbers of trials; give trials for more")
+        out.append("every row was taken as one trial, although the table of the fit had numbers of trials; give trials")
     if noise and result.settings.get("x_sigma"):
         out.append(
             "the noise of every row was taken as the mean of the fit's rows, with what errors in x brought there, whatever the "

@@ -23,7 +23,7 @@ from hypo.scoring.laplace import student_quantile
 from hypo.scoring.likelihoods import Binomial, Poisson, RowLikelihood, StudentT
 from hypo.scoring.limits import Limits, LogNormal
 from hypo.scoring.posterior import make_posterior
-from hypo.scoring.predictive import predictive
+from hypo.scoring.predictive import family_quantile, predictive
 from hypo.scoring.score import Scorer
 from hypo.search.constants import fit
 from hypo.search.engine import Outcome, search
@@ -301,6 +301,12 @@ def test_limits_and_errors_in_x_on_the_command_line(tmp_path: Path, capsys: pyte
     noise = ["--sigma", "0.5", "--x-sigma", "x=dx"]
     assert main(["score", "a*x", str(tmp_path / "c.csv"), "--target", "y", "--features", "x", *noise, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["misfit"] > 0
+
+
+def test_quantiles_of_large_counts() -> None:
+    one = np.ones((1, 1))
+    for rate in (1e10, 1e12, 1e18):
+        assert family_quantile(0.5, Family("poisson"), rate * one, one, one[0], one) == pytest.approx(rate, rel=1e-6)
 
 
 def test_predictions_with_errors_in_x_say_whose_noise_they_have(
