@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -211,8 +212,10 @@ class Result:
         n = np.broadcast_to(numbers("trials", trials), (n_row,)) if np.ndim(trials) == 0 else numbers("trials", trials)
         if n.shape != (n_row,):
             raise DataError(f"trials has shape {n.shape}, but there are {n_row} rows; expected one number for each")
-        if not np.all((n >= 1) & (n == np.round(n))):
+        if not np.all((n >= 1) & (n == np.round(n)) & np.isfinite(n)):
             raise DataError("trials must be whole numbers, 1 or more")
+        if np.any(n > 1e12):
+            raise DataError(f"trials must be at most 1e12, got {np.max(n):g}")
         return np.asarray(n, np.float64)
 
     def _predictive(self, data: Any, index: int | None, level: float, trials: Any = None) -> Prediction:
@@ -222,7 +225,7 @@ class Result:
         self._found()
         if index is not None:
             raise InputError("intervals average over all structures of the posterior: leave out the index")
-        if not 0.0 < level < 1.0:
+        if isinstance(level, bool) or not isinstance(level, Real) or not 0.0 < level < 1.0:
             raise InputError(f"the probability of an interval must be between 0 and 1, got {level!r}")
         structures = self._weighed("intervals").top(AVERAGED)
         needed = tuple(dict.fromkeys(name for s in structures for name in s.expression.variables))
@@ -282,7 +285,9 @@ class Result:
     def _weighed(self, what: str) -> Posterior:
         """The posterior; raises InputError where there is none."""
         if self.posterior is None:
-            raise InputError(f"this result has no posterior (too few rows, or an older version): there are no {what}")
+            raise InputError(
+                f"this result has no posterior (left out, too few rows, or an older version): there are no {what}"
+            )
         return self.posterior
 
     def _columns(self, data: Any, needed: Sequence[str]) -> NDArray[np.float64]:

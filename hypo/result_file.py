@@ -103,6 +103,7 @@ def from_dict(content: Mapping[str, Any]) -> Result:
     for key, kind in (("units", str), ("scales", float), ("constants", float)):
         _all(_entry(settings, key, dict).values(), kind, key)
     _likelihood(settings)
+    _prior(manifest, settings)
     front = tuple(_hypothesis(row, settings["features"], settings["constants"]) for row in rows)
     if chosen is not None and chosen not in rows:
         raise Damaged('the entry "best" is not in the entry "front"')
@@ -131,6 +132,22 @@ def _likelihood(settings: Mapping[str, Any]) -> None:
             Family.read(_entry(settings, "likelihood", dict))
         except (KeyError, TypeError, ValueError) as error:
             raise Damaged('the entry "likelihood" names none') from error
+
+
+def _prior(manifest: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+    """Raises Damaged unless the prior and the ranges of the data can be read, where a result has them."""
+    from hypo.scoring.prior import Prior
+
+    if manifest.get("prior") is not None:
+        content = _entry(manifest, "prior", dict)
+        try:
+            Prior.read(content)
+        except (KeyError, TypeError, ValueError) as error:
+            raise Damaged('the entry "prior" has the wrong form') from error
+    for ends in _entry({"ranges": {}, **settings}, "ranges", dict).values():
+        if not isinstance(ends, list) or len(ends) != 2:
+            raise Damaged('a member of the entry "ranges" is not a pair')
+        _all(ends, float, "ranges")
 
 
 def _posterior(content: Mapping[str, Any], settings: Mapping[str, Any]) -> Posterior | None:

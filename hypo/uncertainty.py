@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from numbers import Integral, Real
@@ -52,7 +53,15 @@ def bounded(result: Result, event: str, data: Any, delta: float, prior: float | 
     n = result._trials(data, trials, X.shape[1])
     rows = np.ascontiguousarray(X * factors)
     found = bound(structures, level, regions, rows, needed, str(asked), known, result.family, n)
+    missing = int(np.count_nonzero(np.isnan(found.upper)))
     remarks = bound_remarks(inside, len(structures), level, reaches(structures, level), complete_to)
+    remarks = (*remarks, *(f"{text[0].upper()}{text[1:]}." for text in cautions(result, trials)))
+    if missing:
+        nowhere = (
+            f"There is no bound in {missing} of {len(found.upper)} rows: the event or likely formulas are undefined there, or "
+            "a cell is missing."
+        )
+        remarks = (*remarks, nowhere)
     return replace(found, remarks=remarks)
 
 
@@ -65,6 +74,11 @@ def suggested(result: Result, domain: Mapping[str, Sequence[float]] | None, n: i
     share = sum(s.weight for s in posterior.structures[:RIVALS])
     structures = posterior.top(max(AVERAGED, share - 1e-12))
     _distribution(result, "suggestions")
+    if not math.isfinite(float(result.family.variance(1.0))):
+        raise InputError(
+            "targets of Student's t with 2 degrees of freedom or fewer have no variance to hold disagreement against, so there "
+            "are no suggestions; fit with a larger dof"
+        )
     box = domain_of(domain, result.features, result.settings.get("ranges", {}))
     used = tuple(name for name in result.features if any(name in s.expression.variables for s in structures))
     if not used:
@@ -91,6 +105,20 @@ def suggested(result: Result, domain: Mapping[str, Sequence[float]] | None, n: i
         domain=box,
         remarks=suggestion_remarks(found.information, unused, structures[0].weight > AVERAGED),
     )
+
+
+def cautions(result: Result, trials: Any = None, noise: bool = True) -> list[str]:
+    """What new targets were taken to be where the table of the fit had more to say, without full stops; ``noise`` says that
+    their noise counts."""
+    out = []
+    if result.settings.get("trials") and trials is None:
+        out.append("every row was taken as one trial, although the table of the fit had numbers of trials; give trials")
+    if noise and result.settings.get("x_sigma"):
+        out.append(
+            "the noise of every row was taken as the mean of the fit's rows, with what errors in x brought there, whatever the "
+            "slope is in the new row"
+        )
+    return out
 
 
 def _distribution(result: Result, what: str) -> None:

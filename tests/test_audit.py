@@ -138,6 +138,24 @@ def test_messages(options: dict[str, Any], message: str) -> None:
         hypo.audit(DATA, "y", **{"time_limit": 1.0, **options})
 
 
+@pytest.mark.parametrize(
+    ("given", "target"),
+    [
+        ({"likelihood": "poisson"}, np.round(10.0 * XS)),
+        ({"likelihood": "binomial", "trials": 40}, np.round(40.0 / (1.0 + np.exp(2.0 - XS)))),
+        ({"censored": XS > 2.5}, 2.5 * np.minimum(XS, 2.5) + 0.1 * RNG.standard_normal(30)),
+        ({"x_sigma": {"x0": 0.01}, "sigma": 0.1}, DATA["y"]),
+    ],
+)
+def test_other_likelihoods(given: dict[str, Any], target: np.ndarray) -> None:
+    options = {key: value for key, value in FAST.items() if key != "operators"}
+    found = hypo.audit(XS[:, None], target, seeds=1, bootstrap=1, workers=1, **options, **given)
+    assert len(found.runs) == 2 and all(r.expression is not None for r in found.runs)
+    if "likelihood" in given:
+        with pytest.raises(hypo.InputError, match="x_sigma cannot be used with the likelihood"):
+            hypo.audit(XS[:, None], target, **given, x_sigma={"x0": 0.1})
+
+
 def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(tmp_path)
     Path("d.csv").write_text("x,y\n" + "".join(f"{a},{b}\n" for a, b in zip(*DATA.values(), strict=True)))
@@ -146,5 +164,7 @@ def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     out, err = capsys.readouterr()
     assert out.startswith("Audit of y (30 rows): 1 seeds, 1 resamples\n") and "2 of 2 fits in" in err
     assert json.loads(Path("a.json").read_text())["done"] == {"seeds": 1, "resamples": 1}
+    assert main(["audit", "d.csv", "--target", "y", *fast, "--likelihood", "student_t"]) == 0
+    capsys.readouterr()
     assert main(["audit", "d.csv", "--target", "q", *fast]) == 2
     assert capsys.readouterr().err.startswith("error: d.csv")

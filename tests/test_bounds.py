@@ -273,9 +273,9 @@ def test_command_line(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     rows = list(csv.reader(io.StringIO(out)))
     assert rows[0] == ["who", "t", "v", "event_bound", "event_chance", "event_formula"]
     assert float(rows[1][3]) >= float(rows[1][4]) and rows[1][5] and rows[2][3:] == ["", "", ""]
-    assert err.count("note: ") == 4
+    assert err.count("note: ") == 5 and "note: There is no bound in 1 of 2 rows" in err
     assert main(["bound", str(folder), str(new), "--event", "s > 9", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["rows"][1] == {"bound": None, "chance": None, "worst": None} and len(found["remarks"]) == 4
+    assert found["rows"][1] == {"bound": None, "chance": None, "worst": None} and len(found["remarks"]) == 5
     assert main(["bound", str(folder), str(new), "--event", "9 >"]) == 2
     assert capsys.readouterr().err.startswith("error: cannot read the event at line 1, column 4: expected a number")

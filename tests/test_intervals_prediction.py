@@ -182,9 +182,9 @@ def test_constants_have_intervals_in_their_unit(folder: Path) -> None:
 
 def test_wrong_use(folder: Path) -> None:
     result = hypo.Result.load(folder)
-    for level in (0.0, 1.0, -1.0, math.nan):
+    for level in (0.0, 1.0, -1.0, math.nan, "a"):
         with pytest.raises(hypo.InputError, match="must be between 0 and 1"):
-            result.predict({"t": T, "v": V}, interval=level)
+            result.predict({"t": T, "v": V}, interval=level)  # type: ignore[call-overload]
     with pytest.raises(hypo.InputError, match="leave out the index"):
         result.predict({"t": T, "v": V}, 0, interval=0.9)
 

@@ -23,7 +23,7 @@ from hypo.scoring.laplace import student_quantile
 from hypo.scoring.likelihoods import Binomial, Poisson, RowLikelihood, StudentT
 from hypo.scoring.limits import Limits, LogNormal
 from hypo.scoring.posterior import make_posterior
-from hypo.scoring.predictive import predictive
+from hypo.scoring.predictive import family_quantile, predictive
 from hypo.scoring.score import Scorer
 from hypo.search.constants import fit
 from hypo.search.engine import Outcome, search
@@ -231,6 +231,28 @@ def test_a_likelihood_that_is_none_is_damage(folder: Path, tmp_path: Path) -> No
         Result.load(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda c: c["posterior"][0].update(weight=math.nan), "an entry has the wrong form"),
+        (lambda c: c["posterior"][0].update(weight=-3.0), "an entry has the wrong form"),
+        (lambda c: c["posterior"][0].update(covariance=[[1.0, 2.0]]), "an entry has the wrong form"),
+        (lambda c: c["manifest"].update(prior={}), 'the entry "prior" has the wrong form'),
+        (lambda c: c["manifest"].update(prior="a"), 'the entry "prior" is not a table'),
+        (lambda c: c["manifest"]["settings"]["ranges"].update(x0=["a", 1]), 'a member of the entry "ranges" is not a number'),
+        (lambda c: c["manifest"]["settings"]["ranges"].update(x0=3), 'a member of the entry "ranges" is not a pair'),
+    ],
+)
+def test_what_intervals_and_bounds_need_is_checked(
+    folder: Path, tmp_path: Path, damage: Callable[[dict[str, Any]], None], message: str
+) -> None:
+    content = json.loads((folder / "found" / "result.json").read_text())
+    damage(content)
+    (tmp_path / "result.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match=message):
+        Result.load(tmp_path)
+
+
 def test_predict_on_the_command_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "new.csv").write_text("x,shots\n1.0,12\n3.0,12\n")
     arguments = ["predict", str(folder / "found"), str(folder / "new.csv"), "--interval", "0.9", "--trials", "shots"]
@@ -239,6 +261,8 @@ def test_predict_on_the_command_line(folder: Path, capsys: pytest.CaptureFixture
     assert header == "x,shots,hits_mean,hits_std,hits_lower,hits_upper"
     ends = [[float(v) for v in line.split(",")] for line in lines]
     assert all(0 <= row[4] <= row[2] <= row[5] <= 12 for row in ends)
+    assert main(arguments[:-2]) == 0
+    assert "note: every row was taken as one trial" in capsys.readouterr().err
     assert main([*arguments[:-1], "0.5"]) == 2
     assert "trials must be whole numbers, 1 or more" in capsys.readouterr().err
 
@@ -279,6 +303,24 @@ def test_limits_and_errors_in_x_on_the_command_line(tmp_path: Path, capsys: pyte
     assert json.loads(capsys.readouterr().out)["misfit"] > 0
 
 
+def test_quantiles_of_large_counts() -> None:
+    one = np.ones((1, 1))
+    for rate in (1e10, 1e12, 1e18):
+        assert family_quantile(0.5, Family("poisson"), rate * one, one, one[0], one) == pytest.approx(rate, rel=1e-6)
+
+
+def test_predictions_with_errors_in_x_say_whose_noise_they_have(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    y = 2 * X + 0.5 * RNG.standard_normal(N)
+    folder, new = tmp_path / "found", tmp_path / "new.csv"
+    result = hypo.fit((X[:, None], y), sigma=0.5, x_sigma={"x0": 0.1}, operators="+,*", time_limit=1, out=folder)
+    new.write_text("x0\n1\n")
+    assert main(["predict", str(folder), str(new), "--interval", "0.9"]) == 0
+    assert "note: the noise of every row was taken as the mean" in capsys.readouterr().err
+    assert result.bound("y > 3", new).remarks[-1].startswith("The noise of every row was taken as the mean")
+
+
 def test_the_estimator(tmp_path: Path) -> None:
     y = RNG.poisson(3 * X) * 1.0
     model = hypo.SymbolicRegressor("+,*", likelihood="poisson", time_limit=1.0, guesses=["a*x0"])
@@ -305,6 +347,20 @@ def test_a_users_own_likelihood_and_its_result(tmp_path: Path) -> None:
 
 # --- bad input ----------------------------------------------------------------------------------------------------
 
+
+def test_a_users_own_likelihood_that_fails_late() -> None:
+    calls = []
+
+    def fails(y: np.ndarray, f: np.ndarray) -> np.ndarray:
+        calls.append(0)
+        if len(calls) > 50:
+            raise ZeroDivisionError("too late")
+        return -((y - f) ** 2)
+
+    with pytest.raises(InputError, match=r"log_likelihood\(y, f\) raises ZeroDivisionError during the search: too late"):
+        hypo.fit((X[:, None], 3 * X), log_likelihood=fails, operators="+,*", time_limit=1)
+
+
 COUNTS = np.array([0.0, 2.0, 5.0, 1.0])
 ROWS = np.array([[1.0], [2.0], [3.0], [4.0]])
 WRONG: list[tuple[dict[str, Any], np.ndarray, str]] = [
@@ -328,6 +384,9 @@ WRONG: list[tuple[dict[str, Any], np.ndarray, str]] = [
     ({"x_sigma": "x0", "sigma": 1.0}, COUNTS, 'x_sigma must be written COLUMN=NUMBER or COLUMN=COLUMN, such as x=0.1'),
     ({"x_sigma": {"x0": [0.1, 0.1, -1.0, 0.1]}, "sigma": 1.0}, COUNTS, "x_sigma of x0 must be 0 or more, got -1"),
     ({"x_sigma": {"x0": 0.1}, "sigma": 1.0, "censored": [0, 0, 1, 0]}, COUNTS, "cannot be used with censored targets"),
+    ({"x_sigma": 0.1, "sigma": 1.0}, COUNTS, 'x_sigma must name columns, such as {"x": 0.1}, got 0.1'),
+    ({"likelihood": "poisson", "sigma": 2.0}, COUNTS, "it is for gaussian, student_t or lognormal"),
+    ({"log_likelihood": lambda y, f: 0j * f}, COUNTS, "must give real numbers, got complex ones"),
     ({"log_likelihood": lambda y, f: 0.0}, COUNTS, "must give one number for each row, shape (4,), got shape ()"),
 ]  # fmt: skip
 

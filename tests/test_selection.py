@@ -120,6 +120,7 @@ def test_rules_hold_for_what_is_chosen() -> None:
     ("options", "message"),
     [
         ({"model_selection": "best"}, "model_selection must be score, posterior, accuracy or validation, got 'best'"),
+        ({"model_selection": "posterior", "posterior": False}, "needs the posterior: leave out --no-posterior"),
         ({"validation_fraction": 0.2}, 'validation_fraction is of use with model_selection "validation" only'),
         ({"model_selection": "validation", "validation_fraction": 1.5}, "must be a share between 0 and 1, got 1.5"),
         ({"model_selection": "validation", "validation_fraction": 0.01}, "needs at least 2 rows held out"),

@@ -14,6 +14,7 @@ import hypo
 from hypo.cli import main
 from hypo.report.suggestions import domain_of, read_domain, widened
 from hypo.scoring.design import suggest
+from hypo.scoring.family import LOGNORMAL, STUDENT_T, Family
 from hypo.scoring.posterior import Structure
 from hypo.scoring.predictive import Prediction, predictive
 
@@ -107,6 +108,20 @@ def test_undefined_places_are_not_suggested() -> None:
     assert suggest(rivals, ["x"], **box((-3.0, -1.0)), count=1) is None
 
 
+def test_a_face_where_laws_are_undefined_is_not_measured_at() -> None:
+    """Medians that fall to 0 with x are impossible at 0, where a lognormal target has no noise either."""
+    laws = [structure("sqrt(x)", 0.5), structure("x**0.4", 0.5)]
+    found = suggest(laws, ["x"], **box((0.0, 2.0)), count=3, family=Family(LOGNORMAL))
+    assert found is not None and np.all(found.points > 0) and np.all(np.isfinite(found.information))
+
+
+def test_no_variance_no_suggestion(folder: Path) -> None:
+    result = hypo.Result.load(folder)
+    result.settings["likelihood"] = Family(STUDENT_T, 2.0).as_dict()
+    with pytest.raises(hypo.InputError, match="no variance to hold disagreement against"):
+        result.suggest()
+
+
 # --- domains ------------------------------------------------------------------------------------------------------------
 
 
@@ -123,6 +138,7 @@ def test_default_domains() -> None:
         ({"q": (0, 1)}, "the domain names q, but the columns are t, v"),
         ({"t": (1, 1)}, "the domain of t must rise from its lower to its upper end, got 1 to 1"),
         ({"t": (1, math.inf)}, "the domain of t must be a pair of finite numbers"),
+        ([1, 2], "the domain must name columns"),
         ({"t": 3}, r"the domain of t must be a pair \(low, high\), got 3"),
     ],
 )

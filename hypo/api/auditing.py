@@ -22,7 +22,7 @@ from hypo.search.scan import Deadline
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from hypo.api.inputs import KnowledgeLike
+    from hypo.api.inputs import KnowledgeLike, XSigma
     from hypo.search.engine import Progress
     from hypo.search.executor import Executor
     from hypo.search.problem import Problem, Settings
@@ -61,6 +61,13 @@ def audit(
     lam: float | None = None,
     units: Mapping[str, str] | None = None,
     drop_missing: bool = False,
+    likelihood: str | None = None,
+    dof: float | None = None,
+    trials: float | str | ArrayLike | None = None,
+    censored: str | ArrayLike | None = None,
+    lower: str | ArrayLike | None = None,
+    upper: str | ArrayLike | None = None,
+    x_sigma: XSigma = None,
     progress: bool | Callable[[AuditProgress], None] | None = None,
 ) -> Audit:
     """Fit the table again and again: with ``seeds`` seeds, and on ``bootstrap`` resamples of its rows.
@@ -86,6 +93,8 @@ def audit(
     Raises:
         DataError, KnowledgeError, UnitError, InputError, MissingExtraError: as :func:`hypo.fit`.
     """
+    from hypo.search.observed import require
+
     whole_number("seeds", seeds, 0)
     whole_number("bootstrap", bootstrap, 0)
     if not seeds + bootstrap:
@@ -94,7 +103,10 @@ def audit(
         whole_number("turns", turns, 1)
     if total_time is not None and not 0 < total_time < float("inf"):
         raise InputError(f"the total time must be a positive number of seconds, got {total_time}")
-    dataset, _ = as_dataset(data, target, features=features, sigma=sigma, weights=weights, drop_missing=drop_missing)
+    dataset, _ = as_dataset(
+        data, target, features=features, sigma=sigma, weights=weights, drop_missing=drop_missing,
+        trials=trials, censored=censored, lower=lower, upper=upper, x_sigma=x_sigma,
+    )
     background = as_knowledge(knowledge, dataset, units)
     settings = as_settings(
         time_limit=time_limit,
@@ -104,7 +116,10 @@ def audit(
         workers=workers,
         scheduler=scheduler,
         lam=lam,
+        likelihood=likelihood,
+        dof=dof,
     )
+    require(dataset, settings.likelihood)
     settings = replace(settings, turns=turns, guesses=background.guesses)
     from hypo.search.problem import make_problem
     from hypo.search.warm import warm

@@ -97,10 +97,14 @@ def as_dataset(
 
 def as_x_sigma(x_sigma: XSigma) -> dict[str, Any] | None:
     """The noise of columns by name, from a mapping or a text such as ``"x=0.1, v=v_error"``; raises InputError."""
-    if not x_sigma:
+    if x_sigma is None:
         return None
     if isinstance(x_sigma, Mapping):
-        return dict(x_sigma)
+        return dict(x_sigma) or None
+    if not isinstance(x_sigma, str | list | tuple) or not all(isinstance(text, str) for text in x_sigma):
+        raise InputError(f'x_sigma must name columns, such as {{"x": 0.1}}, got {x_sigma!r:.40}')
+    if not x_sigma:
+        return None
     parts = [part for text in ([x_sigma] if isinstance(x_sigma, str) else x_sigma) for part in text.split(",")]
     out: dict[str, Any] = {}
     for part in parts:
@@ -246,11 +250,13 @@ def as_folds(
     dataset: Dataset, by: Any, fraction: float | None, folds: ArrayLike | None, settings: Settings
 ) -> list[NDArray[np.bool_]]:
     """Masks (n_row,) of the rows that each search holds out, none unless ``by`` is validation; raises InputError."""
-    from hypo.search.choosing import CRITERIA, VALIDATION
+    from hypo.search.choosing import CRITERIA, POSTERIOR, VALIDATION
     from hypo.search.validation import folds_of
 
     if by not in CRITERIA:
         raise InputError(f"model_selection must be {', '.join(CRITERIA[:-1])} or {CRITERIA[-1]}, got {by!r}")
+    if by == POSTERIOR and not settings.posterior:
+        raise InputError('model_selection "posterior" needs the posterior: leave out --no-posterior (posterior=False)')
     if by != VALIDATION:
         for name, value in (("validation_fraction", fraction), ("folds", folds)):
             if value is not None:

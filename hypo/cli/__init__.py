@@ -221,6 +221,7 @@ def predict(folder: str, data: str, out: str | None, interval: float | None, tri
     from hypo.data import read_table
     from hypo.report.predictions import predictions_csv
     from hypo.result import Result
+    from hypo.uncertainty import cautions
 
     result = Result.load(folder)
     table = read_table(data)
@@ -232,6 +233,8 @@ def predict(folder: str, data: str, out: str | None, interval: float | None, tri
         values = found.mean
         columns = {f"{result.target}_{name}": getattr(found, name) for name in ("mean", "std", "lower", "upper")}
     write(predictions_csv(table, columns), out)
+    for line in cautions(result, trials, noise=interval is not None):
+        note(line)
     if interval is not None:
         apart = int(np.count_nonzero(found.parts.structure > found.parts.noise))
         if apart:

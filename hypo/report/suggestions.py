@@ -83,6 +83,8 @@ def domain_of(
 ) -> dict[str, tuple[float, float]]:
     """Lower and upper ends for each column: as ``given``, else those of the data, widened. Raises InputError."""
     out = {name: widened(float(ranges[name][0]), float(ranges[name][1])) for name in features if name in ranges}
+    if given is not None and not isinstance(given, Mapping):
+        raise InputError(f'the domain must name columns, such as {{"x": (0, 10)}}, got {given!r}')
     for name, ends in (given or {}).items():
         if name not in features:
             raise InputError(f"the domain names {name}, but the columns are {', '.join(features)}")

@@ -34,7 +34,11 @@ class Custom(RowLikelihood):
 
     def rows(self, p: Values, scale: float) -> Values:
         """Minus what the function says."""
-        return -np.asarray(self.log_likelihood(self.y, p[0]), np.float64)
+        try:
+            return -np.asarray(self.log_likelihood(self.y, p[0]), np.float64)
+        except Exception as error:
+            first = (str(error).splitlines() or [""])[0]
+            raise InputError(f"log_likelihood(y, f) raises {type(error).__name__} during the search: {first}") from error
 
     def derivatives(self, p: Values, scale: float) -> Derivatives:
         """Central differences, and differences of these; where such a one is not positive, the square of the first."""
@@ -93,6 +97,8 @@ def _called(log_likelihood: LogLikelihood, y: Values, f: Values, where: str) -> 
     except Exception as error:
         first = (str(error).splitlines() or [""])[0]
         raise InputError(f"{where} raises {type(error).__name__}: {first}") from error
+    if np.iscomplexobj(out):
+        raise InputError(f"{where} must give real numbers, got complex ones")
     try:
         values = np.asarray(out, np.float64)
     except (TypeError, ValueError):

@@ -83,7 +83,7 @@ class Disagreement:
                 shared = self._spreads.T @ spread
                 among = self._spreads.T @ self._spreads + np.diag(self._noises)
                 left = np.maximum(left - np.sum(shared * np.linalg.solve(among, shared), axis=0), 0.0)
-        noise = np.sum(weight * self._family.variance(at, self._sigma), axis=0)
+            noise = np.sum(weight * self._family.variance(at, self._sigma), axis=0)
         return mean, left, noise, spread
 
     def information(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -130,7 +130,10 @@ def suggest(
         best = information(tried)
         # The first of equals, so that a flat maximum stays where the sequence met it.
         u = tried[int(np.argmax(best > best.max() - 1e-9))]
-        u = np.where(u < EDGE, 0.0, np.where(u > 1.0 - EDGE, 1.0, u))
+        edge = np.where(u < EDGE, 0.0, np.where(u > 1.0 - EDGE, 1.0, u))
+        # Hypotheses may be undefined on the face itself, and then a point measured there would say nothing of the next ones.
+        places = np.array([edge, np.clip(u, EDGE, 1.0 - EDGE), u])
+        u = places[int(np.argmax(np.isfinite(information(places))))]
         x = low + u * span
         rows.append((*known.measure(x), float(best.max())))
         points.append(x)

@@ -159,7 +159,10 @@ class Family:
         if self.kind == POISSON:
             from scipy.special import pdtrik
 
-            return np.ceil(np.nan_to_num(np.maximum(pdtrik(p, np.maximum(f, 1e-300)), 0.0)))
+            # pdtrik fails for large rates, where Cornish and Fisher's expansion is right to less than 1.
+            z, large = ndtri(p), np.maximum(f, 1e-300)
+            exact = np.maximum(pdtrik(p, np.minimum(large, 1e9)), 0.0)
+            return np.ceil(np.nan_to_num(np.where(large < 1e9, exact, large + np.sqrt(large) * z + (z**2 - 1.0) / 6.0)))
         if self.kind == BINOMIAL:
             from scipy.special import expit
             from scipy.stats import binom

@@ -83,6 +83,11 @@ class Structure:
         if len(slot) != len(e.constants):
             raise ValueError("a posterior entry has as many slots as its formula has constants")
         free = tuple(replace(c, free=p >= 0) for c, p in zip(e.constants, slot, strict=True))
+        k = len(row["constants"])
+        if any(p >= k for p in slot) or [len(line) for line in row["covariance"]] != [k] * k:
+            raise ValueError("slots and covariance of a posterior entry do not fit its constants")
+        if not 0.0 <= float(row["weight"]) <= 1.0 + 1e-9:
+            raise ValueError("the weight of a posterior entry is not between 0 and 1")
         return Structure(
             expression=replace(e, constants=free),
             weight=float(row["weight"]),

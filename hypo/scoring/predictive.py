@@ -145,6 +145,9 @@ def family_quantile(
         low, high = low - 2.0, high + 1.0
         while np.any(high - low > 1.0):
             middle = np.floor(0.5 * (low + high))
+            # Beyond 2^53 whole numbers are further apart than 1.
+            if not np.any((middle > low) & (middle < high)):
+                break
             reached = excess(middle) >= -1e-12
             high, low = np.where(reached, middle, high), np.where(reached, low, middle)
         return high

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +37,7 @@ def require(dataset: Dataset, family: Family) -> None:
     for name, there in given.items():
         if there and family.kind not in _USES[name]:
             raise InputError(
-                f"{name} cannot be used with the likelihood {family.kind}; it is for {' and '.join(_USES[name])}"
+                f"{name} cannot be used with the likelihood {family.kind}; it is for {_either(_USES[name])}"
             )
     if dataset.x_sigma and dataset.sigma is None:
         raise InputError("x_sigma needs sigma, the noise of the target, too: only their ratio says whose errors residuals are")
@@ -71,6 +71,11 @@ def _all(dataset: Dataset, good: NDArray[np.bool_], rule: str) -> None:
             f'{dataset.source}, {dataset.rows_in_words([row])}, column "{dataset.target_label or dataset.target}": '
             f"{rule}, got {dataset.y[row]:g}"
         )
+
+
+def _either(names: Sequence[str]) -> str:
+    """``a``, ``a or b``, ``a, b or c``."""
+    return " or ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
 
 
 def likelihood_of(
