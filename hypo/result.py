@@ -7,7 +7,7 @@ import io
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -118,7 +118,13 @@ class Result:
         """The kind of distribution that targets have around the formula's values."""
         from hypo.scoring.family import Family
 
-        return Family.read(self.settings.get("likelihood"))
+        family = Family.read(self.settings.get("likelihood"))
+        errors, scales = self.settings.get("x_sigma"), self.settings["scales"]
+        # Results of older versions name the columns alone.
+        if not errors or not isinstance(errors, Mapping):
+            return family
+        sigma = float(self.settings["y_sigma"]) * float(scales.get(self.target, 1.0))
+        return replace(family, sigma=sigma, x_sigma={n: float(s) * float(scales.get(n, 1.0)) for n, s in errors.items()})
 
     @property
     def features(self) -> tuple[str, ...]:

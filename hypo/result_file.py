@@ -127,6 +127,10 @@ def _likelihood(settings: Mapping[str, Any]) -> None:
     """Raises Damaged unless the settings say which likelihood there was, or nothing."""
     from hypo.scoring.family import Family
 
+    errors = settings.get("x_sigma")
+    if errors and isinstance(errors, Mapping):
+        _all(errors.values(), float, "x_sigma")
+        _entry(settings, "y_sigma", float)
     if settings.get("likelihood") is not None:
         try:
             Family.read(_entry(settings, "likelihood", dict))

@@ -114,10 +114,7 @@ def cautions(result: Result, trials: Any = None, noise: bool = True) -> list[str
     if result.settings.get("trials") and trials is None:
         out.append("every row was taken as one trial, although the table of the fit had numbers of trials; give trials")
     if noise and result.settings.get("x_sigma"):
-        out.append(
-            "the noise of every row was taken as the mean of the fit's rows, with what errors in x brought there, whatever the "
-            "slope is in the new row"
-        )
+        out.append("errors of the columns, and of the target itself, were taken as large as in the fit's rows on average")
     return out
 
 

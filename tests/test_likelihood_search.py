@@ -317,8 +317,23 @@ def test_predictions_with_errors_in_x_say_whose_noise_they_have(
     result = hypo.fit((X[:, None], y), sigma=0.5, x_sigma={"x0": 0.1}, operators="+,*", time_limit=1, out=folder)
     new.write_text("x0\n1\n")
     assert main(["predict", str(folder), str(new), "--interval", "0.9"]) == 0
-    assert "note: the noise of every row was taken as the mean" in capsys.readouterr().err
-    assert result.bound("y > 3", new).remarks[-1].startswith("The noise of every row was taken as the mean")
+    assert "note: errors of the columns, and of the target itself, were taken as large" in capsys.readouterr().err
+    assert result.bound("y > 3", new).remarks[-1].startswith("Errors of the columns")
+
+
+def test_errors_in_x_count_by_the_slope_in_the_new_row(tmp_path: Path) -> None:
+    x = np.linspace(1.0, 3.0, 80)
+    seen, y = x + 0.1 * RNG.standard_normal(80), 2 * x**2 + 0.2 * RNG.standard_normal(80)
+    result = hypo.fit((seen[:, None], y), sigma=0.2, x_sigma={"x0": 0.1}, operators="*", guesses=["a*x0*x0"], time_limit=2,
+                      out=tmp_path / "found")
+    for r in (result, hypo.Result.load(tmp_path / "found")):
+        p = r.predict(np.array([[1.0], [2.5]]), interval=0.9)
+        slope = 2 * p.mean / np.array([1.0, 2.5])
+        np.testing.assert_allclose(p.parts.noise, np.sqrt(0.2**2 + (0.1 * slope) ** 2), rtol=0.02)
+        # At the mean a threshold is passed half the time whatever the noise; one of its widths away by its size.
+        far = p.mean + p.std
+        bounds = [r.bound(f"y > {t}", np.array([[v]])).average[0] for t, v in zip(far, (1.0, 2.5), strict=True)]
+        np.testing.assert_allclose(bounds, 0.1587, atol=0.01)
 
 
 def test_the_estimator(tmp_path: Path) -> None:

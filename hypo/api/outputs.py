@@ -7,6 +7,9 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hypo.report.constants import LEVEL, ConstantRow, shown_constants, unit_text
 from hypo.report.rules import RuleRow
 from hypo.result import Coverage, Efficiency, Result
@@ -81,8 +84,6 @@ def _posterior(outcome: Outcome, problem: Problem, settings: Settings) -> Poster
     return make_posterior(outcome.archive, *rows, met=outcome.met, keeps=book.keeps_hard if book else None)
 def make_prior(posterior: Posterior, problem: Problem, settings: Settings) -> Prior:
     """The prior of the problem's formulas, with the code lengths of the structures of ``posterior``."""
-    import numpy as np
-
     from hypo.expression.ops import BY_NAME
     from hypo.scoring.complexity import code_length, fitted_cost
     from hypo.scoring.prior import NUMBERS, Prior
@@ -179,8 +180,14 @@ def _manifest(
             "weights": dataset.weights is not None,
             "trials": dataset.trials is not None,
             "censored": dataset.lower is not None,
-            "x_sigma": sorted(dataset.x_sigma),
+            # Root mean squares, in the units of the table.
+            "x_sigma": {n: _rms(s) for n, s in sorted(dataset.x_sigma.items())},
+            "y_sigma": _rms(dataset.sigma) if dataset.x_sigma and dataset.sigma is not None else None,
             **{key: value for key, value in settings.as_dict().items() if key not in ("seed", "workers")},
         },
         "packages": {"python": platform.python_version(), **{name: version(name) for name in packages}},
     }
+
+
+def _rms(values: NDArray[np.float64]) -> float:
+    return float(np.sqrt(np.mean(values**2)))

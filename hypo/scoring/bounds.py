@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 from hypo.scoring.events import Regions
 from hypo.scoring.family import Family
 from hypo.scoring.posterior import CAP, WITHIN, Structure
-from hypo.scoring.predictive import BLOCK, _draws, _evaluated
+from hypo.scoring.predictive import BLOCK, _draws, _evaluated, noise_at
 from hypo.scoring.prior import Prior
 
 # Nats by which the truth's code may be longer than that of the likeliest structure, if nothing is said of its prior.
@@ -164,12 +164,16 @@ def event_probability(
     for first in range(0, n, BLOCK):
         rows = slice(first, min(first + BLOCK, n))
         with np.errstate(all="ignore"):
-            centre = _evaluated(s, draws.values, np.ascontiguousarray(X[:, rows]), columns)
+            block = np.ascontiguousarray(X[:, rows])
+            centre = _evaluated(s, draws.values, block, columns)
+            scale = noise_at(s, draws, block, columns, family)
         known = family.possible(centre)
         centre = np.where(known, centre, 1.0)
 
-        def cdf(t: NDArray[np.float64], centre: NDArray[np.float64] = centre, rows: slice = rows) -> NDArray[np.float64]:
-            return family.cdf(t, centre, draws.sigma[:, None], trials[rows])
+        around = centre, scale, trials[rows]
+
+        def cdf(t: NDArray[np.float64], around: tuple[NDArray[np.float64], ...] = around) -> NDArray[np.float64]:
+            return family.cdf(t, *around)
 
         chance = regions.rows(rows).probability(cdf, centre.shape, family.discrete)
         weight = draws.weight[:, None] * known

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from hypo.scoring.family import Family
 from hypo.scoring.posterior import Structure
-from hypo.scoring.predictive import _draws, _evaluated
+from hypo.scoring.predictive import _draws, _evaluated, noise_at
 
 # Points of the Sobol sequence (powers of two), for up to two columns and for more; most columns with all corners tried.
 POINTS, MORE_POINTS, CORNERS = 1024, 4096, 8
@@ -58,7 +58,6 @@ class Disagreement:
         self._structures, self._columns = structures, columns
         self._drawn = [_draws(s, rng) for s in structures]
         self._weight = np.concatenate([d.weight for d in self._drawn])
-        self._sigma = np.concatenate([d.sigma for d in self._drawn])[:, None]
         self._spreads = np.empty((len(self._weight), 0))
         self._noises = np.empty(0)
 
@@ -69,9 +68,12 @@ class Disagreement:
             values = np.concatenate(
                 [_evaluated(s, d.values, X, self._columns) for s, d in zip(self._structures, self._drawn, strict=True)]
             )
+            scale = np.concatenate(
+                [noise_at(s, d, X, self._columns, self._family) for s, d in zip(self._structures, self._drawn, strict=True)]
+            )
             known = self._family.possible(values)
             at = np.where(known, values, 1.0)
-            values = self._family.mean(at, self._sigma)
+            values = self._family.mean(at, scale)
             weight = self._weight[:, None] * known
             total = weight.sum(axis=0)
             weight = np.where(total > 0.5 * self._weight.sum(), weight / total, np.nan)
@@ -83,7 +85,7 @@ class Disagreement:
                 shared = self._spreads.T @ spread
                 among = self._spreads.T @ self._spreads + np.diag(self._noises)
                 left = np.maximum(left - np.sum(shared * np.linalg.solve(among, shared), axis=0), 0.0)
-            noise = np.sum(weight * self._family.variance(at, self._sigma), axis=0)
+            noise = np.sum(weight * self._family.variance(at, scale), axis=0)
         return mean, left, noise, spread
 
     def information(self, X: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -49,11 +49,17 @@ FORMULA_IS = {
 
 @dataclass(frozen=True)
 class Family:
-    """One kind of distribution; ``dof`` is that of Student's t. ``f`` and ``scale`` broadcast in all methods."""
+    """One kind of distribution; ``dof`` is that of Student's t. ``f`` and ``scale`` broadcast in all methods.
+
+    ``x_sigma`` are errors of columns, by name, that Gaussian targets have beside their own noise ``sigma``: root mean squares,
+    in the units of the formulas.
+    """
 
     kind: str = GAUSSIAN
     dof: float = DOF
     log_likelihood: Callable[[Values, Values], Values] | None = field(default=None, compare=False)
+    sigma: float = field(default=math.nan, compare=False)
+    x_sigma: Mapping[str, float] = field(default_factory=dict, compare=False)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for a manifest."""

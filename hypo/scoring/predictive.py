@@ -12,6 +12,7 @@ mixture, by Newton's method within a bracket; the smallest whole number that has
 
 Variance of y = noise E σ_d² + constants E_j Var(f|j) + structure Var_j E(f|j), with the mean of y in the place of f and the
 variance of y at f in that of σ², where these differ. Draws with an impossible f, such as a rate below 0, do not count.
+With errors in x, σ_d² of a row is σ_y² + Σ_j ((f_d(x + σ_j e_j) - f_d(x - σ_j e_j))/2)².
 """
 
 from __future__ import annotations
@@ -204,7 +205,7 @@ def _block(
     """Mean, std, lower, upper and the three parts (7, n_row) of a block of rows."""
     centre = np.concatenate([_evaluated(s, d.values, X, columns) for s, d in zip(structures, draws, strict=True)])
     whose = np.repeat(np.arange(len(draws)), [len(d.weight) for d in draws])
-    sigma = np.concatenate([d.sigma for d in draws])[:, None]
+    sigma = np.concatenate([noise_at(s, d, X, columns, family) for s, d in zip(structures, draws, strict=True)])
     weight = np.concatenate([d.weight for d in draws])[:, None] * family.possible(centre)
     total = weight.sum(axis=0)
     known = total > 0.5
@@ -233,6 +234,27 @@ def _block(
     out = np.stack([mean, np.sqrt(noise + constants + between), lower, upper, *np.sqrt([noise, constants, between])])
     out[:, ~known] = math.nan
     return out
+
+
+def noise_at(
+    s: Structure, draws: _Draws, X: NDArray[np.float64], columns: Sequence[str], family: Family
+) -> NDArray[np.float64]:
+    """Scale of the noise of each draw (n_draw, 1), with errors in x of each row too (n_draw, n_row); there that of the fit's
+    rows where the formula ends nearby."""
+    usual = draws.sigma[:, None]
+    if not family.x_sigma:
+        return usual
+    variance = np.full((len(usual), X.shape[1]), family.sigma**2)
+    for name, size in family.x_sigma.items():
+        if name in s.expression.variables:
+            ends = []
+            for step in (size, -size):
+                moved = X.copy()
+                moved[columns.index(name)] += step
+                ends.append(_evaluated(s, draws.values, moved, columns))
+            with np.errstate(all="ignore"):
+                variance += (0.5 * (ends[0] - ends[1])) ** 2
+    return np.where(np.isfinite(variance), np.sqrt(variance), usual)
 
 
 def _evaluated(
