@@ -70,33 +70,33 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on stand
 
 
 @contextmanager
+def _handled(handler: Any, *numbers: signal.Signals) -> Iterator[None]:
+    """Within, the signals are handled so; outside the main thread, where no handler can be set, as before."""
+    try:
+        before = [(number, signal.signal(number, handler)) for number in numbers]
+    except ValueError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        for number, old in before:
+            signal.signal(number, old)
+
+
+@contextmanager
 def terminating_as_interrupt() -> Iterator[None]:
     """SIGTERM within acts like Ctrl-C, so that a stopped job still leaves its best formula."""
 
     def interrupt(number: int, frame: object) -> NoReturn:
         raise KeyboardInterrupt
 
-    try:
-        before = signal.signal(signal.SIGTERM, interrupt)
-    except ValueError:  # not in the main thread
+    with _handled(interrupt, signal.SIGTERM):
         yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
     """A second Ctrl-C within does not tear the files being written."""
-    try:
-        before = [(number, signal.signal(number, signal.SIG_IGN)) for number in (signal.SIGINT, signal.SIGTERM)]
-    except ValueError:  # not in the main thread
+    with _handled(signal.SIG_IGN, signal.SIGINT, signal.SIGTERM):
         yield
-        return
-    try:
-        yield
-    finally:
-        for number, handler in before:
-            signal.signal(number, handler)
