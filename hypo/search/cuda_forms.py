@@ -50,14 +50,30 @@ def _ordered(rows: Tensor, ordered: bool) -> Tensor:
     return clustered(torch.where(size > 0, rows / size, 0.0).nan_to_num(0.0))
 
 
-class Sums:
+class _Grouped:
+    """Targets ``T`` in groups of ``together`` that share a launch."""
+
+    T: Tensor
+    together: int
+
+    @property
+    def groups(self) -> int:
+        """Number of groups."""
+        return -(-len(self.T) // self.together)
+
+    def group(self, number: int) -> slice:
+        """The targets of a group."""
+        return slice(number * self.together, (number + 1) * self.together)
+
+
+class Sums(_Grouped):
     """t ≈ b·f + c·g for unit ``targets`` (n_target, n) and unit rows F, G (n_f, n), (n_g, n); G None means F.
 
     R² ≥ T where |ρ − uu'| ≥ vv', u = r/√T, v² = 1 − u² (:mod:`hypo.kernels.scan`), ρ on some principal axes and a bound on what
     it lacks there.
     """
 
-    gap = 1
+    gap, together = 1, kernel.SUM_TARGETS
     coarse, shape = "fp16", Shape()
 
     def __init__(self, targets: Rows, F: Rows, G: Rows | None, device: torch.device, ordered: bool = False) -> None:
@@ -85,16 +101,6 @@ class Sums:
                 self._along = tuple((a, (1.0 - (a * a).sum(1)).clamp(min=0.0).sqrt()) for a in on)  # type: ignore[assignment]
         assert self._along is not None
         return self._along
-
-    @property
-    def groups(self) -> int:
-        """Groups of targets that share a launch."""
-        return -(-len(self.T) // kernel.SUM_TARGETS)
-
-    @staticmethod
-    def group(number: int) -> slice:
-        """The targets of a group."""
-        return slice(number * kernel.SUM_TARGETS, (number + 1) * kernel.SUM_TARGETS)
 
     def launcher(self, group: int, floor: Tensor, precision: str) -> Launcher:
         """The filter for the pairs that may reach the ``floor`` (n_target,) of the targets of a group."""
@@ -146,7 +152,7 @@ def _thresholds(r: Tensor, floor: Tensor, n: int) -> tuple[Tensor, Tensor]:
     return _padded(u, n), _padded(v, n)
 
 
-class Products:
+class Products(_Grouped):
     """t ≈ b·f·g + span(basis) for unit ``targets`` orthogonal to an orthonormal ``basis`` of up to one row; any rows F, G.
 
     R² ≥ T where num² + T·shared² ≥ T·den of rows over their largest values, on the probe rows on which the targets are
@@ -155,7 +161,7 @@ class Products:
         num² + T·shared² ≥ C·den,  C = T − (2·√(1 + n_basis) + 1)·δ.
     """
 
-    gap = 0
+    gap, together = 0, kernel.PRODUCT_TARGETS
     coarse, shape = "tf32", Shape()
 
     def __init__(
@@ -181,16 +187,6 @@ class Products:
         if chosen is not None:
             self._short = [rows[:, torch.from_numpy(chosen).to(device)] for rows in self._short]
         self._operands: dict[tuple[int, str], tuple[Operand, Operand, Operand]] = {}
-
-    @property
-    def groups(self) -> int:
-        """Groups of targets that share a launch."""
-        return -(-len(self.T) // kernel.PRODUCT_TARGETS)
-
-    @staticmethod
-    def group(number: int) -> slice:
-        """The targets of a group."""
-        return slice(number * kernel.PRODUCT_TARGETS, (number + 1) * kernel.PRODUCT_TARGETS)
 
     def launcher(self, group: int, floor: Tensor, precision: str) -> Launcher:
         """As of :class:`Sums`. Raises ValueError for halves."""
