@@ -174,6 +174,17 @@ def _kernels(double: bool):
         for i in range(free):
             step[i] *= scale[i]
 
+    @cuda.jit(device=True)
+    def keep(total, N, end, const, at, best, n):
+        """What the next step begins at; whether its numbers are finite."""
+        trace = 0.0
+        for k in range(end):
+            N[k] = total[k]
+        for i in range(n):
+            best[i] = const[at + i]
+            trace += N[i * (i + 1) // 2 + i]
+        return trace < np.inf
+
     @cuda.jit
     def fit(code, left, start, const, const_start, free, X, y, root, longest, height, floor, evaluations, rss):
         space = cuda.shared.array(0, real)
@@ -196,13 +207,7 @@ def _kernels(double: bool):
         lowest, damping = total[end], FIRST_DAMPING
         if t == 0:
             going[0] = 1 if n > 0 and lowest < np.inf and evaluations > 1 and lowest > floor else 0
-            trace = 0.0
-            for k in range(end):
-                N[k] = total[k]
-            for i in range(n):
-                best[i] = const[at + i]
-                trace += N[i * (i + 1) // 2 + i]
-            if not trace < np.inf:
+            if not keep(total, N, end, const, at, best, n):
                 going[0] = 0
         cuda.syncthreads()
         done = 1
@@ -223,13 +228,7 @@ def _kernels(double: bool):
                         going[0] = 0
                     lowest = new
                     damping *= 0.1
-                    trace = 0.0
-                    for k in range(end):
-                        N[k] = total[k]
-                    for i in range(n):
-                        best[i] = const[at + i]
-                        trace += N[i * (i + 1) // 2 + i]
-                    if not trace < np.inf:
+                    if not keep(total, N, end, const, at, best, n):
                         going[0] = 0
                 else:
                     damping *= 10.0
