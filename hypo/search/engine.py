@@ -245,9 +245,8 @@ def _search(
                 refiner.surround()
                 if archive.best is not None and not is_exact(archive.best, problem):
                     mark = time.monotonic()
-                    clock.deadline = mark + budget(settings.time_limit)
                     # Of a search that ended early they may take more; their work has a bound of its own.
-                    clock.deadline = max(clock.deadline, begin + settings.time_limit)
+                    clock.deadline = max(mark + budget(settings.time_limit), begin + settings.time_limit)
                     met = explore(refiner, settings.seed, scanner.complete_to if scanner else 0)
                     timing["chain"] = time.monotonic() - mark
         except KeyboardInterrupt:
