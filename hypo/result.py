@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from numbers import Real
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from hypo.report.suggestions import Suggestions
     from hypo.scoring.bounds import Bound
     from hypo.scoring.family import Family
-    from hypo.scoring.posterior import Posterior
+    from hypo.scoring.posterior import Posterior, Structure
     from hypo.scoring.predictive import Prediction
     from hypo.scoring.score import Hypothesis
 
@@ -233,16 +233,54 @@ class Result:
             raise InputError("intervals average over all structures of the posterior: leave out the index")
         if isinstance(level, bool) or not isinstance(level, Real) or not 0.0 < level < 1.0:
             raise InputError(f"the probability of an interval must be between 0 and 1, got {level!r}")
-        structures = self._weighed("intervals").top(AVERAGED)
-        needed = tuple(dict.fromkeys(name for s in structures for name in s.expression.variables))
-        scales = self.settings["scales"]
-        X = self._columns(data, needed) * np.array([scales.get(name, 1.0) for name in needed])
+        structures, X, columns, n = self._weighed_rows("intervals", data, trials)
+        found = predictive(structures, X, columns, level, family=self.family, trials=n)
+        return found.scaled(1.0 / float(self.settings["scales"].get(self.target, 1.0)))
+
+    def sample(
+        self, data: Any, n: int = 100, *, noise: bool = True, seed: int = 0, trials: Any = None
+    ) -> NDArray[np.float64]:
+        """``n`` draws from the posterior predictive distribution of new rows together: each draw has one structure and one set
+        of constants for all rows, so that sums, differences and extremes over rows can be taken draw by draw.
+
+        Args:
+            data: new rows, as for :meth:`predict`.
+            n: how many draws.
+            noise: with the noise of each row; without it the expected targets of the drawn formula.
+            seed: the same seed gives the same draws.
+            trials: of binomial targets, as for :meth:`predict`.
+
+        Returns:
+            shape (n, n_row), in the target's unit; NaN where the drawn formula is undefined.
+
+        Raises:
+            DataError: a column that the formulas need is missing.
+            InputError: ``n`` or ``seed`` is no whole number in range, or the result has no posterior or a likelihood of the
+                user's own.
+        """
+        from hypo.scoring.predictive import samples
+
+        self._found()
+        for name, value, least in (("n", n, 1), ("seed", seed, 0)):
+            if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+                raise InputError(f"{name} must be a whole number, {least} or more, got {value!r}")
+        structures, X, columns, each = self._weighed_rows("samples", data, trials)
         family = self.family
-        if family.kind == "custom":
-            raise InputError("a likelihood of your own says nothing of new targets: predict without an interval")
-        n = self._trials(data, trials, len(X))
-        found = predictive(structures, np.ascontiguousarray(X.T), needed, level, family=family, trials=n)
-        return found.scaled(1.0 / float(scales.get(self.target, 1.0)))
+        drawn = samples(structures, X, columns, int(n), noise=noise, seed=int(seed), family=family, trials=each)
+        return drawn / float(self.settings["scales"].get(self.target, 1.0))
+
+    def _weighed_rows(
+        self, what: str, data: Any, trials: Any
+    ) -> tuple[tuple[Structure, ...], NDArray[np.float64], tuple[str, ...], NDArray[np.float64]]:
+        """The structures that new rows are averaged over, the rows (n_var, n_row) in the units of the formulas with the names
+        of their columns, and the trials (n_row,)."""
+        structures = self._weighed(what).top(AVERAGED)
+        columns = tuple(dict.fromkeys(name for s in structures for name in s.expression.variables))
+        scales = self.settings["scales"]
+        X = self._columns(data, columns) * np.array([scales.get(name, 1.0) for name in columns])
+        if self.family.kind == "custom":
+            raise InputError(f"a likelihood of your own says nothing of new targets: there are no {what} of them")
+        return structures, np.ascontiguousarray(X.T), columns, self._trials(data, trials, len(X))
 
     def bound(
         self, event: str, data: Any, *, delta: float = 0.05, prior: float | None = None, trials: Any = None

@@ -37,6 +37,9 @@ NAMES = {
 KINDS = (GAUSSIAN, STUDENT_T, POISSON, BINOMIAL, LOGNORMAL)
 # Degrees of freedom of Student's t unless given: those of Lange, Little & Taylor (1989).
 DOF = 4.0
+# Rate from which counts are drawn as normal ones.
+LARGE_RATE = 1e15
+NOTHING_NEW = "a user's own likelihood says nothing of new targets, so there are no intervals or chances of them"
 # What a formula is, where that is not the expected target.
 FORMULA_IS = {
     STUDENT_T: "the formula is the location of the target",
@@ -151,7 +154,31 @@ class Family:
                 below = betainc(np.maximum(n - k, 0.5), np.maximum(k + 1.0, 0.5), expit(-f))
                 below = np.where(k >= n, 1.0, np.where(k < 0, 0.0, below))
                 return np.where(np.isnan(f), math.nan, below)
-        raise InputError("a user's own likelihood says nothing of new targets, so there are no intervals or chances of them")
+        raise InputError(NOTHING_NEW)
+
+    def draw(self, rng: np.random.Generator, f: Values, scale: ArrayLike = 1.0, trials: ArrayLike = 1.0) -> Values:
+        """A target y | f for each f; NaN where f is impossible. Raises InputError for a user's own likelihood."""
+        from scipy.special import expit
+
+        known = self.possible(f)
+        f = np.where(known, f, 1.0)
+        scale = np.broadcast_to(np.asarray(scale, np.float64), f.shape)
+        if self.kind == GAUSSIAN:
+            y = rng.normal(f, scale)
+        elif self.kind == STUDENT_T:
+            y = f + scale * rng.standard_t(self.dof, f.shape)
+        elif self.kind == LOGNORMAL:
+            y = f * np.exp(scale * rng.standard_normal(f.shape))
+        elif self.kind == POISSON:
+            # numpy draws none beyond 9.2e18; long before it a normal one has the same distribution to rounding.
+            counts = np.round(rng.normal(f, np.sqrt(f)))
+            small = f < LARGE_RATE
+            y = np.where(small, rng.poisson(np.where(small, f, 1.0)), counts)
+        elif self.kind == BINOMIAL:
+            y = rng.binomial(np.broadcast_to(np.asarray(trials), f.shape).astype(np.int64), expit(f)).astype(np.float64)
+        else:
+            raise InputError(NOTHING_NEW)
+        return np.where(known, y, math.nan)
 
     def ends(self, p: float, f: Values, scale: ArrayLike = 1.0, trials: ArrayLike = 1.0) -> Values:
         """The ``p`` quantile of y | f, or for whole numbers a number near it that no rounding puts more than one off."""

@@ -94,6 +94,40 @@ def predictive(
     return Prediction(mean, std, lower, upper, Parts(*parts))
 
 
+def samples(
+    structures: Sequence[Structure],
+    X: NDArray[np.float64],
+    columns: Sequence[str],
+    n: int,
+    *,
+    noise: bool = True,
+    seed: int = 0,
+    family: Family | None = None,
+    trials: NDArray[np.float64] | None = None,
+) -> NDArray[np.float64]:
+    """``n`` independent draws (n, n_row) of the targets of all rows ``X`` (n_var, n_row) together: one structure, one set of
+    constants and one scale of the noise for each draw, and noise of its own in each row. Without ``noise`` the expected
+    targets. NaN where the drawn formula is impossible."""
+    family = family or Family()
+    trials = np.ones(X.shape[1]) if trials is None else trials
+    rng = np.random.default_rng(seed)
+    counts = rng.multinomial(n, np.array([s.weight for s in structures]) / sum(s.weight for s in structures))
+    out = np.empty((n, X.shape[1]))
+    first = 0
+    for s, count in zip(structures, counts, strict=True):
+        if count:
+            d = _independent(s, int(count), rng)
+            f = _evaluated(s, d.values, X, columns)
+            scale = np.broadcast_to(noise_at(s, d, X, columns, family), f.shape)
+            if noise:
+                y = family.draw(rng, f, scale, trials)
+            else:
+                y = np.where(family.possible(f), family.mean(f, scale, trials), math.nan)
+            out[first : first + count] = y
+            first += count
+    return rng.permutation(out)
+
+
 def mixture_quantile(
     p: float, centre: NDArray[np.float64], sigma: NDArray[np.float64], weight: NDArray[np.float64]
 ) -> NDArray[np.float64]:
@@ -188,6 +222,19 @@ def _draws(s: Structure, rng: np.random.Generator) -> _Draws:
         size, vectors = np.linalg.eigh(np.array(s.covariance))
         spread = ratio[:, None] * (np.concatenate([z, -z]) @ (vectors * np.sqrt(np.maximum(size, 0.0))).T)
         theta = np.array(s.constants) + spread
+        slot = np.array(s.slot)
+        values[:, slot >= 0] = theta[:, slot[slot >= 0]]
+    return _Draws(np.full(n, s.weight / n), values, s.sigma * ratio)
+
+
+def _independent(s: Structure, n: int, rng: np.random.Generator) -> _Draws:
+    """``n`` random draws of the constants and the noise of one structure."""
+    ratio = np.sqrt(s.dof / rng.chisquare(s.dof, n)) if math.isfinite(s.dof) else np.ones(n)
+    values = np.tile(s.expression.values, (n, 1))
+    if s.constants:
+        size, vectors = np.linalg.eigh(np.array(s.covariance))
+        z = rng.standard_normal((n, len(s.constants)))
+        theta = np.array(s.constants) + ratio[:, None] * (z @ (vectors * np.sqrt(np.maximum(size, 0.0))).T)
         slot = np.array(s.slot)
         values[:, slot >= 0] = theta[:, slot[slot >= 0]]
     return _Draws(np.full(n, s.weight / n), values, s.sigma * ratio)
