@@ -76,7 +76,7 @@ def test_references_of_evidence_agree(bench, number: int, tolerance: float) -> N
     """Cubature and importance sampling are two ways to one number where there is one minimum, and Laplace is near."""
     p = bench.evidence.posed(number, *bench.evidence.rows(number, 40, 0.1))
     log_z, error = bench.evidence.everywhere(p, 20_000)
-    mode = bench.evidence.mode(p)
+    mode, _ = bench.evidence.mode(p)
     assert error < 0.03 and abs(log_z - mode) < 4.0 * error + 0.01
     assert abs(p.shape.log_evidence - mode) < tolerance
 
@@ -88,7 +88,8 @@ def test_reference_of_evidence_on_a_grid(bench) -> None:
     joint = bench.evidence.log_joint(p, at[:, None])
     top = joint.max()
     grid = top + math.log(np.trapezoid(np.exp(joint - top), at))
-    assert bench.evidence.mode(p) == pytest.approx(grid, abs=1e-4)
+    found, error = bench.evidence.mode(p)
+    assert found == pytest.approx(grid, abs=1e-3) and error <= 1e-3
 
 
 def test_counts_of_small_functions(bench) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy import integrate
+from scipy.special import logsumexp
 from scipy.stats import norm, t
 
 import hypo
@@ -15,6 +16,7 @@ from hypo.expression.parser import parse
 from hypo.scoring.complexity import fitted_cost
 from hypo.scoring.laplace import Laplace, laplace, parameter_slots, sampled_sums
 from hypo.scoring.likelihood import Gaussian
+from hypo.scoring.modes import equivalent_modes
 from hypo.search.constants import fit
 
 RNG = np.random.default_rng(11)
@@ -216,3 +218,47 @@ def test_many_rows_are_sampled() -> None:
         assert found is not None
         assert found.std == pytest.approx(whole.std, rel=0.05)
         assert found.log_evidence == pytest.approx(whole.log_evidence, abs=0.1)
+
+
+# --- equivalent values -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "modes"),
+    [
+        ("a*x + b", (1.0, 2.0), 1),
+        ("a**2*x", (1.3,), 2),
+        ("a*sin(b*x)", (1.5, 1.2), 2),
+        ("a + b*sin(c*x)", (1.0, 0.8, 1.4), 2),
+        ("a*cos(b*x)", (1.0, 1.4), 2),
+        ("a*exp(b*x) + c*exp(d*x)", (1.0, -0.5, 2.0, -3.0), 2),
+        ("a*sin(b*x) + c*sin(d*x)", (1.0, 0.7, 2.0, 3.0), 8),
+        ("(a + x)*(b + x)", (1.0, 3.0), 2),
+        ("sin(a*x)*sin(b*x)*sin(c*x)", (0.5, 1.0, 1.7), 24),
+    ],
+)
+def test_equivalent_values_are_counted(text: str, values: tuple[float, ...], modes: int) -> None:
+    e = parse(text, variables=["x"])
+    theta = np.array(values)
+    slot = parameter_slots(e)
+    e = e.with_values([c.value if s < 0 else theta[s] for c, s in zip(e.constants, slot, strict=True)])
+    k = len(theta)
+    assert equivalent_modes(e, theta, slot, 1e-6 * np.eye(k), X, ["x"]) == modes
+    # Peaks that run into each other are one.
+    assert equivalent_modes(e, theta, slot, 1e3 * np.eye(k), X, ["x"]) == 1
+
+
+def test_evidence_of_two_peaks_against_a_grid() -> None:
+    y = 1.5 * np.sin(1.2 * X[0]) + 0.3 * NOISE
+    likelihood = Gaussian(y, np.full(N, 0.3))
+    e = parse("a*sin(b*x)", variables=["x"]).with_values([1.5, 1.2])
+    e = fit(e, X, ["x"], likelihood)
+    found = laplace(e, X, ["x"], likelihood)
+    assert found is not None
+    step = 0.01
+    a, b = np.meshgrid(np.arange(-4, 4, step), np.arange(-2.5, 2.5, step), indexing="ij")
+    s = found.prior_scale
+    log_joint = -np.log(math.pi * s[0] * (1 + (a / s[0]) ** 2)) - np.log(math.pi * s[1] * (1 + (b / s[1]) ** 2))
+    for x, target in zip(X[0], y, strict=True):
+        log_joint += norm.logpdf(target, a * np.sin(b * x), 0.3)
+    assert found.log_evidence == pytest.approx(float(logsumexp(log_joint)) + 2 * math.log(step), abs=0.1)

@@ -6,7 +6,8 @@ A problem is a form of one to three constants, rows and noise of unknown size. T
 Z = ∫ ½ Γ(n/2) (π R(θ))^(-n/2) p(θ) dθ, R the residual sum of squares and p the Cauchy prior of :mod:`hypo.scoring.laplace` with
 its scales as they are at the fitted constants. Two references:
 
-- *mode*: adaptive cubature (scipy) over ``BOX`` standard errors around the fitted constants, in the axes of the covariance;
+- *mode*: adaptive cubature (scipy) over ``BOX`` standard errors around the fitted constants, in the axes of the covariance,
+  times the number of equivalent peaks (:mod:`hypo.scoring.modes`);
 - *all*: importance sampling over all of the prior, from Student's t distributions around all minima found from many starts
   (4 degrees of freedom, twice as wide) and the prior itself, with its standard error.
 
@@ -36,9 +37,9 @@ from scipy.stats import kendalltau
 from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
-from hypo.kernels.evaluate import evaluate
 from hypo.scoring.laplace import Laplace, laplace
 from hypo.scoring.likelihood import Gaussian
+from hypo.scoring.modes import equivalent_modes
 from hypo.scoring.posterior import weighed
 from hypo.scoring.score import Hypothesis, Scorer
 from hypo.search.constants import fit
@@ -123,16 +124,10 @@ def posed(number: int, X: NDArray[np.float64], y: NDArray[np.float64]) -> Proble
 def log_joint(p: Problem, theta: NDArray[np.float64]) -> NDArray[np.float64]:
     """log p(D|θ)p(θ) at ``theta`` (n, k), the noise integrated out; -inf where the formula is undefined."""
     e, shape = p.fitted, p.shape
-    program = Program.of(e, COLUMNS)
-    n, length = len(theta), len(program.op)
-    values = np.tile(e.values, (n, 1))
+    values = np.tile(e.values, (len(theta), 1))
     values[:, shape.slot >= 0] = theta[:, shape.slot[shape.slot >= 0]]
-    f = np.empty((n, p.X.shape[1]))
     with np.errstate(all="ignore"):
-        evaluate(
-            np.tile(program.op, n), np.tile(program.arg, n), np.arange(n + 1) * length, values.ravel(),
-            np.arange(n) * values.shape[1], p.X, f,
-        )  # fmt: skip
+        f = Program.of(e, COLUMNS).batch(p.X, values)
         rss = np.sum((p.likelihood.y - f) ** 2, axis=1)
         m = len(p.likelihood.y)
         fit_ = gammaln(0.5 * m) - math.log(2.0) - 0.5 * m * np.log(math.pi * rss)
@@ -210,6 +205,7 @@ def compared(number: int, n: int, noise: float) -> dict[str, Any] | None:
         return None
     log_z, error = everywhere(p)
     near, rest = mode(p)
+    near += math.log(equivalent_modes(p.fitted, p.shape.theta, p.shape.slot, p.shape.covariance, p.X, COLUMNS))
     own = p.shape.log_evidence
     return {
         "form": FORMS[number][0], "constants": len(p.shape.theta), "n": n, "noise": noise, "laplace": own,

@@ -38,6 +38,17 @@ class Program:
         kernel(self.op, self.arg, start, const, np.zeros(1, np.int64), X, out)
         return out[0]
 
+    def batch(self, X: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Values ``(n_set, n_row)`` with each set of constants ``values`` (n_set, n_constant), in one call."""
+        from hypo.kernels.evaluate import evaluate as kernel
+
+        n, length = len(values), len(self.op)
+        out = np.empty((n, X.shape[1]))
+        start = np.arange(n) * values.shape[1]
+        const = np.ascontiguousarray(values).ravel()
+        kernel(np.tile(self.op, n), np.tile(self.arg, n), np.arange(n + 1) * length, const, start, X, out)
+        return out
+
     def value_and_gradient(
         self, X: NDArray[np.float64], values: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

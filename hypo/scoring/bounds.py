@@ -33,10 +33,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.expression.evaluate import Program
 from hypo.scoring.events import Regions
 from hypo.scoring.family import Family
 from hypo.scoring.posterior import CAP, WITHIN, Structure
-from hypo.scoring.predictive import BLOCK, _draws, _evaluated, noise_at
+from hypo.scoring.predictive import BLOCK, _draws, noise_at
 from hypo.scoring.prior import Prior
 
 # Nats by which the truth's code may be longer than that of the likeliest structure, if nothing is said of its prior.
@@ -165,7 +166,7 @@ def event_probability(
         rows = slice(first, min(first + BLOCK, n))
         with np.errstate(all="ignore"):
             block = np.ascontiguousarray(X[:, rows])
-            centre = _evaluated(s, draws.values, block, columns)
+            centre = Program.of(s.expression, columns).batch(block, draws.values)
             scale = noise_at(s, draws, block, columns, family)
         known = family.possible(centre)
         centre = np.where(known, centre, 1.0)

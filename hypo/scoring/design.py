@@ -23,9 +23,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.expression.evaluate import Program
 from hypo.scoring.family import Family
 from hypo.scoring.posterior import Structure
-from hypo.scoring.predictive import _draws, _evaluated, noise_at
+from hypo.scoring.predictive import _draws, noise_at
 
 # Points of the Sobol sequence (powers of two), for up to two columns and for more; most columns with all corners tried.
 POINTS, MORE_POINTS, CORNERS = 1024, 4096, 8
@@ -65,12 +66,9 @@ class Disagreement:
         """Mean, V given what was measured, N, each (n_point,), and the weighted deviations (n_draw, n_point) at the points
         ``X`` (n_var, n_point); NaN where draws with half the weight or more are undefined."""
         with np.errstate(all="ignore"):
-            values = np.concatenate(
-                [_evaluated(s, d.values, X, self._columns) for s, d in zip(self._structures, self._drawn, strict=True)]
-            )
-            scale = np.concatenate(
-                [noise_at(s, d, X, self._columns, self._family) for s, d in zip(self._structures, self._drawn, strict=True)]
-            )
+            pairs = list(zip(self._structures, self._drawn, strict=True))
+            values = np.concatenate([Program.of(s.expression, self._columns).batch(X, d.values) for s, d in pairs])
+            scale = np.concatenate([noise_at(s, d, X, self._columns, self._family) for s, d in pairs])
             known = self._family.possible(values)
             at = np.where(known, values, 1.0)
             values = self._family.mean(at, scale)

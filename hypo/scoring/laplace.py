@@ -27,6 +27,9 @@ has the prior 1/σ and is a constant like the others, with the information J on 
 A being what is left of the information on θ; J/2 is the number of rows that σ̂ is worth, so ν = J/2 - k, and standard errors
 and σ are larger by sqrt(1 + k/ν), as they are for Gaussian noise, where J/2 = W.
 
+**Equivalent values.** Where m values of the constants give the same law (:mod:`hypo.scoring.modes`), as (a, b) and (-a, -b) in
+a·sin(b·x), each is a peak of the same height, and log m is added.
+
 To A/V (V the noise variance) the prior adds its own precision 2/(s² + θ̂²), which matters where the data say nothing.
 
 **Beside the code length.** A well determined constant costs -log p(θ̂) + ½ log(I/2π) nats of evidence (I its Fisher
@@ -38,7 +41,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -46,6 +49,7 @@ from numpy.typing import NDArray
 
 from hypo.expression.expr import Expression
 from hypo.scoring.likelihood import Gaussian, Likelihood
+from hypo.scoring.modes import equivalent_modes
 from hypo.scoring.sums import Sums
 
 # Constants whose correlation is beyond this are determined together and not apart.
@@ -152,6 +156,15 @@ def laplace(
         sums = Sums.of(e, X, columns, likelihood, gradient=bool(e.free))
     if sums is None or not np.all(np.isfinite(sums.normal)):
         return None
+    shape = _peak(e, likelihood, sums)
+    if shape is None or not math.isfinite(shape.log_evidence):
+        return shape
+    peaks = equivalent_modes(e, shape.theta, shape.slot, shape.covariance, X, columns)
+    return shape if peaks == 1 else replace(shape, log_evidence=shape.log_evidence + math.log(peaks))
+
+
+def _peak(e: Expression, likelihood: Likelihood, sums: Sums) -> Laplace | None:
+    """:func:`laplace` of the peak at the constants of ``e`` alone."""
     slot = parameter_slots(e)
     k = int(slot.max(initial=-1)) + 1
     which = (slot[None, :] == np.arange(k)[:, None]).astype(np.float64)

@@ -117,7 +117,7 @@ def samples(
     for s, count in zip(structures, counts, strict=True):
         if count:
             d = _independent(s, int(count), rng)
-            f = _evaluated(s, d.values, X, columns)
+            f = Program.of(s.expression, columns).batch(X, d.values)
             scale = np.broadcast_to(noise_at(s, d, X, columns, family), f.shape)
             if noise:
                 y = family.draw(rng, f, scale, trials)
@@ -250,9 +250,10 @@ def _block(
     trials: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Mean, std, lower, upper and the three parts (7, n_row) of a block of rows."""
-    centre = np.concatenate([_evaluated(s, d.values, X, columns) for s, d in zip(structures, draws, strict=True)])
+    pairs = list(zip(structures, draws, strict=True))
+    centre = np.concatenate([Program.of(s.expression, columns).batch(X, d.values) for s, d in pairs])
     whose = np.repeat(np.arange(len(draws)), [len(d.weight) for d in draws])
-    sigma = np.concatenate([noise_at(s, d, X, columns, family) for s, d in zip(structures, draws, strict=True)])
+    sigma = np.concatenate([noise_at(s, d, X, columns, family) for s, d in pairs])
     weight = np.concatenate([d.weight for d in draws])[:, None] * family.possible(centre)
     total = weight.sum(axis=0)
     known = total > 0.5
@@ -298,28 +299,7 @@ def noise_at(
             for step in (size, -size):
                 moved = X.copy()
                 moved[columns.index(name)] += step
-                ends.append(_evaluated(s, draws.values, moved, columns))
+                ends.append(Program.of(s.expression, columns).batch(moved, draws.values))
             with np.errstate(all="ignore"):
                 variance += (0.5 * (ends[0] - ends[1])) ** 2
     return np.where(np.isfinite(variance), np.sqrt(variance), usual)
-
-
-def _evaluated(
-    s: Structure, values: NDArray[np.float64], X: NDArray[np.float64], columns: Sequence[str]
-) -> NDArray[np.float64]:
-    """The formula on ``X`` with each set of constants (n_draw, n_constant), shape (n_draw, n_row), in one call."""
-    from hypo.kernels.evaluate import evaluate as kernel
-
-    program = Program.of(s.expression, columns)
-    n, length = len(values), len(program.op)
-    out = np.empty((n, X.shape[1]))
-    kernel(
-        np.tile(program.op, n),
-        np.tile(program.arg, n),
-        np.arange(n + 1) * length,
-        np.ascontiguousarray(values).ravel(),
-        np.arange(n) * values.shape[1],
-        X,
-        out,
-    )
-    return out
