@@ -6,10 +6,18 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from hypo.search.warm import warm
+
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 hypothesis.settings.register_profile("hypo", deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.load_profile("hypo")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile the kernels once, before there are several processes that would each compile them."""
+    if not hasattr(config, "workerinput") and not config.option.collectonly:
+        warm(lambda message: print(message, flush=True))
 
 
 @pytest.fixture(scope="session")
