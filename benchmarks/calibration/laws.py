@@ -5,15 +5,17 @@
 ``prior_case``: the structure has the probability that the product gives it, exp(-code length) over formulas as the simplifier
 writes them. A tree grown with every node uniform over the S symbols has probability S^-nodes; those that the simplifier would
 write otherwise, or that are not in the stated event, are drawn again, so what is left is exact within the event: all columns
-occur, and there are ``LEAST`` to ``MOST`` nodes. Numbers are exact or fitted, each with the chance of its code. A fitted one
-has the Cauchy prior of :mod:`hypo.scoring.laplace`, its natural size taken where all constants are 1 (there are no data yet);
-constants that make the law flat, huge or undefined are drawn again.
+occur, and there are ``LEAST`` to ``MOST`` nodes. So are laws that a formula of fewer nodes meets exactly, as c·x does
+exp(log(x) - 3): the posterior knows them by that one, which is not in the event. Numbers are exact or fitted, each with the
+chance of its code. A fitted one has the Cauchy prior of :mod:`hypo.scoring.laplace`, its natural size taken where all
+constants are 1 (there are no data yet); constants that make the law flat, huge or undefined are drawn again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +28,7 @@ from hypo.scoring.complexity import integer_cost
 from hypo.scoring.laplace import laplace
 from hypo.scoring.likelihood import Gaussian
 from hypo.scoring.posterior import masked
+from hypo.search.constants import fit
 
 ROWS, NOISE, FRESH = (20, 50, 200), (0.01, 0.1, 0.3), 20
 LOW, HIGH, BEYOND = 0.5, 3.0, 0.25
@@ -191,7 +194,32 @@ def prior_law(rng: np.random.Generator) -> tuple[Expression, tuple[str, ...]]:
             y = Program.of(law, columns).value(X)
             good = np.all(np.isfinite(y)) and np.max(np.abs(y)) < LARGEST
             if good and np.std(y) > FLATTEST * np.sqrt(np.mean(y**2)):
+                if any(meets(small, X[:, :60], y[:60], columns, starts=1, steps=50) for small in smaller(columns)):
+                    break
                 return law, columns
+
+
+def meets(
+    e: Expression, X: NDArray[np.float64], y: NDArray[np.float64], columns: Sequence[str], *, starts: int, steps: int
+) -> bool:
+    """Whether ``e``, its free constants fitted anew, meets noise-free rows."""
+    again = fit(e, X, columns, Gaussian(y), starts=starts, rng=np.random.default_rng(0), steps=steps)
+    with np.errstate(all="ignore"):
+        error = Program.of(again, columns).value(X) - y
+        return bool(np.sqrt(np.mean(error**2)) < 1e-6 * np.sqrt(np.mean(y**2)))
+
+
+@lru_cache
+def smaller(columns: tuple[str, ...]) -> tuple[Expression, ...]:
+    """All formulas of fewer than ``LEAST`` nodes, numbers free."""
+    by_size: list[list[Expression]] = [[Expression.constant(1.0, free=True), *map(Expression.variable, columns)]]
+    for size in range(2, LEAST):
+        new = [Expression.apply(o, e) for o in OPERATORS if ops.BY_NAME[o].arity == 1 for e in by_size[size - 2]]
+        for k in range(1, size - 1):
+            pairs = [(a, b) for a in by_size[k - 1] for b in by_size[size - 2 - k]]
+            new += [Expression.apply(o, a, b) for o in OPERATORS if ops.BY_NAME[o].arity == 2 for a, b in pairs]
+        by_size.append(new)
+    return tuple(e for found in by_size for e in found)
 
 
 def _natural(e: Expression, X: NDArray[np.float64], columns: Sequence[str]) -> NDArray[np.float64] | None:

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
-from laws import NOISE, OPERATORS, ROWS, Case, draw_case, in_event, prior_case  # noqa: E402
+from laws import NOISE, OPERATORS, ROWS, Case, draw_case, in_event, meets, prior_case  # noqa: E402
 
 import hypo  # noqa: E402
 from hypo.api.inputs import as_dataset  # noqa: E402
@@ -165,7 +165,7 @@ def is_same(e: Expression, case: Case) -> bool:
         return True
     numbers = sum(c.name is None for c in case.law.constants)
     freed = replace(e, constants=tuple(replace(c, free=True) if c.name is None else c for c in e.constants))
-    return any(len(x.free) <= numbers and meets(x, case) for x in (e, freed))
+    return any(len(x.free) <= numbers and _meets(x, case) for x in (e, freed))
 
 
 def law_nats(case: Case, settings: Settings = SETTINGS) -> float:
@@ -182,15 +182,12 @@ def is_law(e: Expression, case: Case) -> bool:
     """Whether the structure of ``e``, all its numbers fitted anew, meets the law without noise."""
     if structure_key(e) == structure_key(case.law):
         return True
-    return meets(replace(e, constants=tuple(replace(c, free=True) if c.name is None else c for c in e.constants)), case)
+    return _meets(replace(e, constants=tuple(replace(c, free=True) if c.name is None else c for c in e.constants)), case)
 
 
-def meets(e: Expression, case: Case) -> bool:
+def _meets(e: Expression, case: Case) -> bool:
     """Whether ``e``, its free constants fitted anew, meets the law without noise."""
-    clean = Program.of(case.law, case.columns).value(case.X)
-    again = fit(e, case.X, case.columns, Gaussian(clean), starts=5, steps=500)
-    error = Program.of(again, case.columns).value(case.X) - clean
-    return bool(np.sqrt(np.mean(error**2)) < 1e-6 * np.sqrt(np.mean(clean**2)))
+    return meets(e, case.X, Program.of(case.law, case.columns).value(case.X), case.columns, starts=5, steps=500)
 
 
 # --- report -------------------------------------------------------------------------------------------------------

@@ -43,6 +43,8 @@ from hypo.search.warm import warm
 # The search stops when it went on for this many times the cost at which the best formula came, if the residuals look like
 # noise. Where neighbours are too far apart to tell (many variables, few rows) it takes more.
 PATIENCE, PATIENCE_BLIND = 10.0, 60.0
+# The least cost that patience is counted from, about that of the first turn: what comes before it is no measure.
+LEAST = 0.4
 # Seconds after the end for what PySR found last.
 GRACE = 2.0
 # Seconds kept for finishing the best formulas at the end, and the share of the time limit that they may be at most; after it
@@ -193,7 +195,7 @@ def _search(
                 scanner = Scanner(ctx, settings, report)
                 for each in _proposers(ctx, problem, settings, scanner, report):
                     schedule.add(each)
-            bought = 0.0
+            bought = LEAST
             while (proposer := schedule.next()) is not None:
                 before = archive.best
                 mark = time.monotonic()
@@ -223,7 +225,7 @@ def _search(
                     message = "the proposers had the turns they were given"
                     break
                 if gain > BETTER:
-                    bought = schedule.spent
+                    bought = max(schedule.spent, LEAST)
                 elif (schedule.waiting or (pysr and not pysr.answered)) and not _covered(archive.best, scanner):
                     # Somebody has not had a turn yet, and might know better.
                     continue

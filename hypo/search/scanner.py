@@ -36,8 +36,9 @@ from hypo.units import Dimension
 # Seconds that scans of n members take, by kind: c·n^COST_POWER. Logarithms and sweeps go together.
 COST_POWER = 0.95
 COSTS = {"sweep": 7e-4, "terms": 1.5e-3, "links": 2e-3, "peels": 4e-3}
-# Members whose pairs are all scanned; those beyond are streamed, at so many seconds each.
-SCANNED, STREAM_COST = 120_000, 3e-5
+# Members whose pairs are all scanned; those beyond are streamed, at so many seconds each. Libraries of ``WIDE`` members or more
+# are streamed before they are scanned too: a law that nests functions is one large member and no sum of smaller ones.
+SCANNED, STREAM_COST, WIDE = 120_000, 3.5e-5, 12_000
 # Members evaluated at once on the racing rows.
 PURE_BLOCK = 2000
 # Largest sets of rows in scans for many targets, under free dimensions, and of logarithms.
@@ -54,10 +55,13 @@ PEEL_MEMBERS, SWEEP_MEMBERS = 60, 16
 
 def _turns(sizes: Sequence[int]) -> list[tuple[float, int, tuple[str, ...]]]:
     """(Cost, library size, scans) of each turn, the cheap ones first; the smallest library is scanned in one turn."""
+    turns: list[tuple[float, int, tuple[str, ...]]]
     turns = [(COSTS["links"] * sizes[0] ** COST_POWER, sizes[0], ("logs", "sweep", "links"))]
     for size in (n for n in sizes[1:] if n <= SCANNED):
         scale = size**COST_POWER
         turns += [(COSTS[kind] * scale, size, (*(("logs",) if kind == "sweep" else ()), kind)) for kind in COSTS]
+        if size >= WIDE:
+            turns.append((STREAM_COST * size, size, ("stream",)))
     turns.sort(key=lambda t: t[0])
     # What is only streamed comes last: it scans least for what its enumeration takes.
     return turns + [(max(STREAM_COST * n, turns[-1][0]), n, ("stream",)) for n in sizes if n > SCANNED]
@@ -199,7 +203,7 @@ class Scanner:
         if kinds == ("stream",):
             yield from self._stream(size, turn)
             return
-        if self.plain.count < size and not self._exhausted:
+        if not self._exhausted:
             yield from self._grow(size)
         if known or not self.settings.fit_constants or (turn.done and not smallest):
             return
@@ -226,31 +230,31 @@ class Scanner:
         left = self._orbits.library(self.plain, size, X, self._max_cost, self.clock.deadline)
         return View(left, self.ctx.X, left.count, self._max_cost)
 
-    def _grow(self, size: int) -> Iterator[Expression]:
+    def _grow(self, size: int, groups: bool = True) -> Iterator[Expression]:
         """Let the libraries grow; new members are proposed by themselves where they are to be."""
         before, tested = self.plain.count, self.plain.tested
-        self.plain.grow(size, max_cost=self.ctx.problem.max_complexity, deadline=self.clock.deadline)
+        if before < size:
+            self.plain.grow(size, max_cost=self.ctx.problem.max_complexity, deadline=self.clock.deadline)
         self.clock.scored += self.plain.tested - tested
         grown = self.plain.count > before
-        if self.groups is not None:
+        if self.pure and grown:
+            yield from self._pure(before)
+        if groups and self.groups is not None and self.groups.count < size:
             old = self.groups.count
             self.groups.grow(size, max_cost=self.ctx.problem.max_complexity, deadline=self.clock.deadline)
             grown |= self.groups.count > old
-        if not grown:
+        if not grown and self.plain.count < size:
             # Larger libraries would be the same.
             self._exhausted = True
             self._queue = [turn for turn in self._queue if turn[1] <= size]
-        if self.pure:
-            yield from self._pure(before)
 
     def _stream(self, size: int, turn: Turn) -> Iterator[Expression]:
-        """Let the plain library grow on, and scan what is new without all its pairs. The certificate stays as it was."""
-        if turn.done or self._exhausted or not self.settings.fit_constants:
+        """Let the plain library grow on, and scan what is new without all its pairs."""
+        if turn.done or self._exhausted or not self.settings.fit_constants or self._orbits is not None:
             return
-        first, tested = self.plain.count, self.plain.tested
+        first = self.plain.count
         self.report(f"{self.name}, enumeration of {size} members")
-        self.plain.grow(size, max_cost=self._max_cost, deadline=self.clock.deadline)
-        self.clock.scored += self.plain.tested - tested
+        yield from self._grow(size, groups=False)
         self._denoise()
         head = View(self.plain, self.ctx.X, HEAD, self._max_cost)
         self.report(f"{self.name}, {self.plain.count - first} more members")
