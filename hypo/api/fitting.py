@@ -9,8 +9,9 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from hypo.api.inputs import as_dataset, as_folds, as_knowledge, as_settings
+from hypo.api.inputs import as_folds
 from hypo.api.outputs import make_result
+from hypo.api.prepared import prepared
 from hypo.errors import InputError
 from hypo.result import Result, check_folder
 
@@ -125,16 +126,18 @@ def fit(
         InputError: a setting or a guess is wrong, no scheduler answers, or there is no GPU.
         MissingExtraError: PySR, Julia, PyTorch or Dask is wanted and not there; the message says how to get it.
     """
-    from hypo.search.observed import require
-
     if out is not None:
         check_folder(out)
-    dataset, columns = as_dataset(
-        data, target, features=features, sigma=sigma, weights=weights, drop_missing=drop_missing,
-        trials=trials, censored=censored, lower=lower, upper=upper, x_sigma=x_sigma,
-    )
-    background = as_knowledge(knowledge, dataset, units)
-    settings = as_settings(
+    table = {
+        "features": features, "sigma": sigma, "weights": weights, "drop_missing": drop_missing, "trials": trials,
+        "censored": censored, "lower": lower, "upper": upper, "x_sigma": x_sigma,
+    }
+    dataset, columns, background, settings = prepared(
+        data,
+        target,
+        table,
+        knowledge,
+        units,
         time_limit=time_limit,
         seed=seed,
         operators=operators,
@@ -152,7 +155,6 @@ def fit(
         posterior=posterior,
         intervals=intervals,
     )
-    require(dataset, settings.likelihood)
     held_out = as_folds(dataset, model_selection, validation_fraction, folds, settings)
     settings = replace(settings, guesses=(*settings.guesses, *background.guesses))
     from hypo.search.engine import search
