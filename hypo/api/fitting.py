@@ -59,7 +59,7 @@ def fit(
     intervals: str = "laplace",
     model_selection: str = "score",
     validation_fraction: float | None = None,
-    folds: ArrayLike | None = None,
+    folds: str | ArrayLike | None = None,
     progress: ProgressLike = None,
     out: str | os.PathLike[str] | None = None,
 ) -> Result:
@@ -112,8 +112,8 @@ def fit(
             weight), ``"accuracy"`` (the least misfit on the front), or ``"validation"`` (the least loss on rows that are held
             out before the search; then all is fitted to all rows, :mod:`hypo.search.validation`).
         validation_fraction: share of the rows to hold out at random, default 0.2.
-        folds: (n_row,): a mask of the rows to hold out, or the number of each row's fold. Each fold is held out of a search of
-            its own, which has its share of the time limit.
+        folds: a column, which is then no feature, or (n_row,): a mask of the rows to hold out, or whole numbers, that of each
+            row's fold. Each fold is held out of a search of its own, which has its share of the time limit.
         progress: True shows progress on standard error; or a function called with :class:`Progress` reports.
         out: folder for ``result.json`` and ``front.csv``; nothing is written by default.
 
@@ -130,7 +130,7 @@ def fit(
         check_folder(out)
     table = {
         "features": features, "sigma": sigma, "weights": weights, "drop_missing": drop_missing, "trials": trials,
-        "censored": censored, "lower": lower, "upper": upper, "x_sigma": x_sigma,
+        "censored": censored, "lower": lower, "upper": upper, "x_sigma": x_sigma, "folds": folds,
     }
     dataset, columns, background, settings = prepared(
         data,

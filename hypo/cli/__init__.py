@@ -109,6 +109,7 @@ def cli() -> None:
     help="By what the best formula is chosen.",
 )
 @click.option("--validation-fraction", type=float, metavar="P", help="Rows that validation holds out (default 0.2).")
+@click.option("--folds", metavar="COLUMN", help="Number of each row's fold, for validation; no feature.")
 @click.option("--max-memory", metavar="SIZE", help="Memory that the search may take, such as 4GB.")
 @click.option("--scheduler", metavar="ADDRESS", help="Who does the large scans: threads, processes, local or tcp://host:8786.")
 @click.option("--shard", metavar="K/N", help="Do part K of N of the search, for hypo merge.")
