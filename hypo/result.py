@@ -185,7 +185,8 @@ class Result:
         Returns:
             shape (n_row,); with ``return_std`` or ``interval`` a :class:`~hypo.scoring.predictive.Prediction`: the mean over
             structures and constants, standard deviation and interval (noise of one row included), and the parts of the
-            standard deviation that noise, constants and structures have.
+            standard deviation that noise, constants and structures have. With the likelihood ``student_t`` of 2 degrees of
+            freedom or fewer the standard deviation is infinite, and the interval still right.
 
         Raises:
             DataError: a column that the formula needs is missing, or the shape is wrong.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from numbers import Integral, Real
@@ -74,7 +73,7 @@ def suggested(result: Result, domain: Mapping[str, Sequence[float]] | None, n: i
     share = sum(s.weight for s in posterior.structures[:RIVALS])
     structures = posterior.top(max(AVERAGED, share - 1e-12))
     _distribution(result, "suggestions")
-    if not math.isfinite(float(result.family.variance(1.0))):
+    if not result.family.has_variance:
         raise InputError(
             "targets of Student's t with 2 degrees of freedom or fewer have no variance to hold disagreement against, so there "
             "are no suggestions; fit with a larger dof"
@@ -107,10 +106,15 @@ def suggested(result: Result, domain: Mapping[str, Sequence[float]] | None, n: i
     )
 
 
-def cautions(result: Result, trials: Any = None, noise: bool = True) -> list[str]:
+def cautions(result: Result, trials: Any = None, noise: bool = True, std: bool = False) -> list[str]:
     """What new targets were taken to be where the table of the fit had more to say, without full stops; ``noise`` says that
-    their noise counts."""
+    their noise counts, ``std`` that standard deviations are shown."""
     out = []
+    if std and not result.family.has_variance:
+        out.append(
+            f"targets of Student's t with {result.family.dof:g} degrees of freedom, 2 or fewer, have an infinite variance, so "
+            f"{result.target}_std is empty; the intervals hold all the same"
+        )
     if result.settings.get("trials") and trials is None:
         out.append("every row was taken as one trial, although the table of the fit had numbers of trials; give trials")
     if noise and result.settings.get("x_sigma"):

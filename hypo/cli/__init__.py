@@ -234,7 +234,7 @@ def predict(folder: str, data: str, out: str | None, interval: float | None, tri
         values = found.mean
         columns = {f"{result.target}_{name}": getattr(found, name) for name in ("mean", "std", "lower", "upper")}
     write(predictions_csv(table, columns), out)
-    for line in cautions(result, trials, noise=interval is not None):
+    for line in cautions(result, trials, noise=interval is not None, std=interval is not None):
         note(line)
     if interval is not None:
         apart = int(np.count_nonzero(found.parts.structure > found.parts.noise))

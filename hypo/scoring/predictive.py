@@ -46,7 +46,8 @@ class Parts(NamedTuple):
 class Prediction(NamedTuple):
     """Mean, standard deviation and central interval (n_row,) of the target in new rows, noise included, in the target's unit.
 
-    NaN where structures with half the weight or more are undefined; where it is less, the others count alone.
+    NaN where structures with half the weight or more are undefined; where it is less, the others count alone. ``std`` and
+    ``parts.noise`` are infinite for Student's t with 2 degrees of freedom or fewer, whose variance is.
     """
 
     mean: NDArray[np.float64]
