@@ -11,7 +11,7 @@ import numpy as np
 
 from hypo.errors import InputError
 from hypo.report.bounds import bound_remarks, require_coverage
-from hypo.report.suggestions import Suggestions, domain_of, suggestion_remarks
+from hypo.report.suggestions import Suggestions, domain_of, repeats, suggestion_remarks
 from hypo.scoring.bounds import Bound, assumed, bound, plausible, reaches
 from hypo.scoring.design import suggest
 from hypo.scoring.events import parse_event
@@ -102,7 +102,7 @@ def suggested(result: Result, domain: Mapping[str, Sequence[float]] | None, n: i
         information=found.information,
         target=result.target,
         domain=box,
-        remarks=suggestion_remarks(found.information, unused, structures[0].weight > AVERAGED),
+        remarks=suggestion_remarks(found.information, unused, structures[0].weight > AVERAGED, repeats(points, box)),
     )
 
 

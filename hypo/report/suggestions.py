@@ -18,6 +18,8 @@ from hypo.report import tables
 WIDER = 0.25
 # Information below which a measurement tells nothing, in nats.
 NOTHING = 1e-3
+# Rows as close as this share of the domain's width in all columns are the same row again.
+SAME = 1e-4
 
 
 @dataclass(frozen=True)
@@ -124,8 +126,17 @@ def read_domain(texts: Iterable[str]) -> dict[str, tuple[float, float]]:
     return out
 
 
-def suggestion_remarks(information: NDArray[np.float64], unused: Sequence[str], one: bool) -> tuple[str, ...]:
-    """What the figures are and what they leave out, one sentence each."""
+def repeats(points: NDArray[np.float64], domain: Mapping[str, tuple[float, float]]) -> int:
+    """How many of ``points`` (n_point, n_column) lie where an earlier one does, to ``SAME`` of the domain's widths."""
+    width = np.array([high - low for low, high in domain.values()])
+    scaled = points / width
+    return sum(bool(np.any(np.all(np.abs(scaled[:k] - scaled[k]) <= SAME, axis=1))) for k in range(1, len(scaled)))
+
+
+def suggestion_remarks(
+    information: NDArray[np.float64], unused: Sequence[str], one: bool, repeated: int = 0
+) -> tuple[str, ...]:
+    """What the figures are and what they leave out, one sentence each; ``repeated`` is the number of repeated rows."""
     out = [
         "Nats: expected information, ½ log(1 + disagreement²/noise²), of each measurement given those before it; hypotheses "
         "are weighed by the posterior."
@@ -134,6 +145,12 @@ def suggestion_remarks(information: NDArray[np.float64], unused: Sequence[str], 
         out.append("One structure has nearly all the weight, so that the measurements are to determine its constants.")
     if unused:
         out.append(f"No likely formula uses {', '.join(unused)}: any value will do, the middle of the domain is shown.")
+    if repeated and float(np.max(information)) >= NOTHING:
+        these = "1 suggestion is" if repeated == 1 else f"{repeated} suggestions are"
+        out.append(
+            f"{these} of a row that was suggested before: measuring it again, which averages the noise, tells more there than "
+            "any other row does."
+        )
     if float(np.max(information)) < NOTHING:
         out.append("The likely hypotheses agree all over the domain: no measurement there tells them apart.")
     return tuple(out)
