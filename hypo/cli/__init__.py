@@ -28,7 +28,7 @@ from hypo.cli.shared import (
     terminating_as_interrupt,
     uninterrupted,
 )
-from hypo.cli.uncertainty import audit, bound, suggest, write
+from hypo.cli.uncertainty import audit, bound, profile, suggest, write
 from hypo.errors import HypoError
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ def cli() -> None:
     hypo audit DATA.csv --target y             how often the same law comes back
     hypo bound DIR NEW.csv --event "y > 5"     the chance of an event, in the worst case
     hypo suggest DIR --domain x=0:10           what to measure next
+    hypo profile DIR DATA.csv                  profile-likelihood intervals of constants
 
     Exit codes: 0 found, 2 wrong use or input, 3 nothing acceptable found, 130 interrupted.
     """
@@ -325,5 +326,5 @@ def _show(result: Result) -> None:
         say(line)
 
 
-for command in (audit, bound, suggest):
+for command in (audit, bound, profile, suggest):
     cli.add_command(command)
