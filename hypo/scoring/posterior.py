@@ -108,7 +108,8 @@ class Posterior:
     ``variables``, ``operators`` and ``terms`` give the probability that the law holds each, a term being what is added up in
     the law without its coefficient, with ``c`` for every other number (``1`` for a number by itself); the likeliest ``TERMS``
     are listed. ``within`` is the number of structures with odds up to 20, ``covers`` says in a sentence
-    what the weights are shares of. ``chain`` is what :class:`hypo.search.chain.ChainReport` says, None without a chain.
+    what the weights are shares of. ``chain`` is what :class:`hypo.search.chain.ChainReport` says, or
+    :func:`hypo.search.agreement.shards_agree` of merged shards; None without a chain.
     """
 
     structures: tuple[Structure, ...]
