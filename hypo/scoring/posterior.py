@@ -155,7 +155,7 @@ def make_posterior(
     keeps: Callable[[Expression], bool] | None = None,
 ) -> Posterior | None:
     """The posterior over the structures of ``hypotheses``, whose constants must be fitted to the rows ``X`` (n_var, n_row);
-    None where none of them leaves a degree of freedom.
+    None where none of them leaves a degree of freedom, or variances of constants are beyond the range of numbers.
 
     All formulas without fitted constants of up to ``complete_to`` nodes are among those that were scored; ``met`` says more of
     what was looked at. A formula for which ``keeps`` is false breaks a hard rule and has no weight.
@@ -166,6 +166,8 @@ def make_posterior(
     if keeps is not None:
         found = _allowed(found, keeps)
     distinct = _distinct(found, X, columns, likelihood)
+    if not all(np.all(np.isfinite(s.covariance)) for s in distinct if s.nats <= distinct[0].nats + WITHIN):
+        return None
     return weighted(_by_structure(distinct), columns, complete_to, met) if distinct else None
 
 
@@ -263,7 +265,8 @@ def _fitted_costs(e: Expression, shape: Laplace, sums: Sums, likelihood: Likelih
     for p, value in enumerate(shape.theta):
         same = np.flatnonzero(shape.slot == p)
         information = float(sums.normal[np.ix_(same, same)].sum()) / likelihood.noise_variance(sums.rss)
-        total += fitted_cost(float(value), information)
+        # As the score has it.
+        total += fitted_cost(float(value), information if math.isfinite(information) else 0.0)
     return total
 
 

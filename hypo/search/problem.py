@@ -22,7 +22,7 @@ from hypo.scoring.family import Family
 from hypo.scoring.likelihood import Gaussian, Likelihood
 from hypo.scoring.likelihoods import RowLikelihood
 from hypo.scoring.score import NATIVE, Scorer
-from hypo.search.observed import likelihood_of
+from hypo.search.observed import likelihood_of, require_sizes
 from hypo.search.pilot import with_pilot
 from hypo.search.reach import Reach
 from hypo.search.structure import Sight
@@ -336,10 +336,14 @@ def make_problem(dataset: Dataset, knowledge: Knowledge | None, settings: Settin
 def rows_of(
     dataset: Dataset, family: Family, scales: Mapping[str, float]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], Likelihood]:
-    """Columns (n_var, n_row), target (n_row,) and likelihood in the units of the formulas, where ``scales`` lead, by name."""
+    """Columns (n_var, n_row), target (n_row,) and likelihood in the units of the formulas, where ``scales`` lead, by name.
+
+    Raises DataError where sizes of numbers are out of range.
+    """
     if dataset.weights is not None and np.any(dataset.weights == 0):
         # A row of weight 0 is no row: it must not decide where formulas have to be defined.
         dataset = dataset.rows(dataset.weights > 0)
+    require_sizes(dataset, scales)
     X = np.empty(dataset.X.T.shape)
     for line, column, name in zip(X, dataset.X.T, dataset.names, strict=True):
         np.multiply(column, scales[name], out=line)
