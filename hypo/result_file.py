@@ -179,6 +179,8 @@ def _chain(summary: Mapping[str, Any]) -> dict[str, Any] | None:
     _entry(chain, "verdict", str)
     for name in ("chains", "steps", "acceptance", "visited", "weighed", "between_chains", "to_weights"):
         _entry(chain, name, float)
+    if not isinstance(chain.get("mixed"), bool):
+        raise Damaged('the entry "mixed" is not true or false')
     if not all(v is None or isinstance(v, float | int) for v in _entry(chain, "rhat", dict).values()):
         raise Damaged('a member of the entry "rhat" is not a number')
     return dict(chain)

@@ -166,6 +166,7 @@ def _messages(loaded: hypo.Result, data: dict[str, np.ndarray]) -> None:
         ({"data": data, "index": "best"}, "the index of a formula of the front must be a whole number, got 'best'"),
         ({"data": {**data, "y": 2 * data["y"]}}, "this is not the table of the fit, whose numbers were others"),
         ({"data": data, "sigma": 0.1}, "the fit had no sigma: leave it out"),
+        ({"data": {**data, "x": data["x"][:3]}}, "the columns do not make a table: "),
         ({"data": {"x": data["x"]}}, 'there is no column "y" as target'),
         ({"data": data, "log_likelihood": np.subtract}, "that of the fit, and this one is gaussian: leave it out"),
     )

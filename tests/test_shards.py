@@ -186,8 +186,9 @@ def test_merged_results_hold_what_chains_say(folders: list[Path], tmp_path: Path
     assert merged.posterior.chain["chains"] == 12 and merged.posterior.chain["apart"] < 1e-6
     assert "12 chains over structures in 3 shards agree with these weights" in merged.posterior.covers
     assert hypo.Result.load(tmp_path / "all").to_dict() == merged.to_dict()
-    for damage in ("none", {"chains": 4}, {**CHAIN, "steps": "many"}, {**CHAIN, "rhat": {"misfit": "x"}}):
-        bad = edited(folders[0], tmp_path / f"bad{len(str(damage))}", lambda r, d=damage: r["inclusion"].update(chain=d))
+    wrong = {"steps": "many", "rhat": {"misfit": "x"}, "mixed": 1, "verdict": None}
+    for k, damage in enumerate(("none", {"chains": 4}, *({**CHAIN, name: value} for name, value in wrong.items()))):
+        bad = edited(folders[0], tmp_path / f"bad{k}", lambda r, d=damage: r["inclusion"].update(chain=d))
         with pytest.raises(InputError, match="is damaged"):
             hypo.Result.load(bad)
 

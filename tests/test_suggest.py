@@ -157,6 +157,7 @@ def test_default_domains() -> None:
         ({"t": (1, 1)}, "the domain of t must rise from its lower to its upper end, got 1 to 1"),
         ({"t": (1, math.inf)}, "the domain of t must be a pair of finite numbers"),
         ([1, 2], "the domain must name columns"),
+        ({"t": (-1e308, 1e308)}, r"the domain of t must lie between -1e\+50 and 1e\+50, got -1e\+308 to 1e\+308"),
         ({"t": 3}, r"the domain of t must be a pair \(low, high\), got 3"),
     ],
 )

@@ -69,7 +69,11 @@ def as_dataset(
     if isinstance(data, Mapping):
         import pandas
 
-        data = pandas.DataFrame(dict(data))
+        try:
+            data = pandas.DataFrame(dict(data))
+        except ValueError as error:
+            # Columns of different lengths, of two dimensions, or numbers alone.
+            raise DataError(f"the columns do not make a table: {str(error).rstrip('.')}") from None
     named = isinstance(target, str | int) or target is None
     if hasattr(data, "columns") and named:
         _need_target(target, data)

@@ -84,6 +84,8 @@ def domain_of(
     given: Mapping[str, Sequence[float]] | None, features: Sequence[str], ranges: Mapping[str, Sequence[float]]
 ) -> dict[str, tuple[float, float]]:
     """Lower and upper ends for each column: as ``given``, else those of the data, widened. Raises InputError."""
+    from hypo.search.observed import LARGEST
+
     out = {name: widened(float(ranges[name][0]), float(ranges[name][1])) for name in features if name in ranges}
     if given is not None and not isinstance(given, Mapping):
         raise InputError(f'the domain must name columns, such as {{"x": (0, 10)}}, got {given!r}')
@@ -97,6 +99,8 @@ def domain_of(
         for end in (low, high):
             if isinstance(end, bool) or not isinstance(end, Real) or not math.isfinite(end):
                 raise InputError(f"the domain of {name} must be a pair of finite numbers, got {ends!r}")
+        if max(abs(low), abs(high)) > LARGEST:
+            raise InputError(f"the domain of {name} must lie between {-LARGEST:g} and {LARGEST:g}, got {low:g} to {high:g}")
         if not low < high:
             raise InputError(f"the domain of {name} must rise from its lower to its upper end, got {low:g} to {high:g}")
         out[name] = (float(low), float(high))

@@ -179,11 +179,13 @@ def _refined(information: object, start: NDArray[np.float64]) -> NDArray[np.floa
     step = np.where(start > 0.5, -0.02, 0.02)
     simplex = np.vstack([start, start + np.diag(step)])
     options = {"initial_simplex": simplex, "maxiter": STEPS * len(start), "xatol": 1e-6, "fatol": 1e-9}
-    found = minimize(
-        lambda u: -float(information(u[None, :])[0]),
-        start,
-        method="Nelder-Mead",
-        bounds=[(0.0, 1.0)] * len(start),
-        options=options,
-    )
+    # Where the hypotheses are undefined the information is -inf, and differences of such are no numbers.
+    with np.errstate(invalid="ignore"):
+        found = minimize(
+            lambda u: -float(information(u[None, :])[0]),
+            start,
+            method="Nelder-Mead",
+            bounds=[(0.0, 1.0)] * len(start),
+            options=options,
+        )
     return np.asarray(found.x)
