@@ -309,7 +309,9 @@ class Result:
         """Profile-likelihood intervals of the constants of one formula (:mod:`hypo.search.profile`; Bates & Watts 1988, chapter
         6): all values θ of a constant for which, with all others fitted anew, the loss R is
 
-            (R(θ) - R̂)/(R̂/ν) ≤ F(level; 1, ν)  with noise unknown,    R(θ) - R̂ ≤ χ²(level; 1)  with noise known.
+            (R(θ) - R̂)/(R̂/ν) ≤ F(level; 1, ν)  with noise unknown,    R(θ) - R̂ ≤ χ²(level; 1)  with noise known,
+
+        and of other likelihoods with an unknown scale as the module has it.
 
         Args:
             index: which formula of the front; the best one by default.

@@ -13,6 +13,7 @@ from hypo.cli import main
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
 from hypo.scoring.likelihood import Gaussian
+from hypo.scoring.likelihoods import StudentT
 from hypo.search.constants import TIGHT, fit
 from hypo.search.profile import profile_intervals
 
@@ -64,6 +65,32 @@ def test_an_end_is_where_the_refitted_misfit_says() -> None:
     assert inside[0] == pytest.approx(b.lower, abs=2e-3) and inside[-1] == pytest.approx(b.upper, abs=2e-3)
     # Not symmetric, unlike Laplace's.
     assert abs((b.upper - b.value) / (b.value - b.lower) - 1) > 0.02
+
+
+def test_a_scale_that_is_found_with_the_constants() -> None:
+    """The median a*x of lognormal targets has the t interval of log a; Student's t with many degrees of freedom is Gaussian."""
+    x = X[0]
+    y = 1.7 * x * np.exp(0.2 * RNG.standard_normal(30))
+    (a,) = hypo.score("a*x", {"x": x, "y": y}, "y", likelihood="lognormal", intervals="profile").constants
+    logs = np.log(y / x)
+    half = stats.t.ppf(0.975, 29) * logs.std(ddof=1) / np.sqrt(30)
+    assert (a.value, a.lower, a.upper) == pytest.approx(np.exp(logs.mean() + np.array([0.0, -half, half])), rel=1e-6)
+    kinds: tuple[dict[str, Any], ...] = ({"likelihood": "student_t", "dof": 1e7}, {})
+    t, gaussian = (hypo.score("a*x + b", {"x": x, "y": y}, "y", **kind, intervals="profile").constants for kind in kinds)
+    for one, two in zip(t, gaussian, strict=True):
+        assert (one.lower, one.upper) == pytest.approx((two.lower, two.upper), rel=1e-4)
+
+
+def test_student_t_holds_its_level() -> None:
+    """90 % intervals of a slope with 1.5 degrees of freedom, over 120 data sets: within three standard errors."""
+    rng, held = np.random.default_rng(11), 0
+    x = np.linspace(1.0, 3.0, 30)
+    e = parse("a*x", variables=["x"])
+    for _ in range(120):
+        likelihood = StudentT(2.0 * x + 0.3 * rng.standard_t(1.5, 30), None, 1.5)
+        (a,) = profile_intervals(fit(e, x[None], ("x",), likelihood), x[None], ("x",), likelihood, 0.9)
+        held += a.lower is not None and a.upper is not None and a.lower < 2.0 < a.upper
+    assert abs(held / 120 - 0.9) < 3 * np.sqrt(0.09 / 120)
 
 
 def test_puromycin_as_published() -> None:
