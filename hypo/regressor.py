@@ -140,6 +140,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
             ValueError: wrong shapes or settings (InputError, DataError, KnowledgeError, UnitError).
         """
         from hypo.api import fit
+        from hypo.api.inputs import fold_numbers
 
         rows, values = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
         given = {"trials": trials, "censored": censored, "lower": lower, "upper": upper}
@@ -147,19 +148,22 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         for name, v in more.items():
             if len(v) != len(values):
                 raise InputError(f"{name} has {len(v)} values, but there are {len(values)} rows; expected as many")
+        fold = None if folds is None else fold_numbers(folds)
+        if fold is not None and len(fold) != len(values):
+            raise InputError(f"folds has {len(fold)} values, but there are {len(values)} rows; expected as many")
         weights = None
         if sample_weight is not None:
             weights = _check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
             kept = weights > 0
             rows, values, weights = rows[kept], values[kept], weights[kept]
             more = {name: v[kept] for name, v in more.items()}
-            folds = None if folds is None else np.asarray(folds)[kept]
+            fold = None if fold is None else fold[kept]
             if np.all(weights == np.round(weights)) and weights.sum() <= MOST_REPEATED_ROWS:
                 # scikit-learn means counts by whole numbers; hypo's own weights are relative.
                 times = weights.astype(int)
                 rows, values, weights = np.repeat(rows, times, axis=0), np.repeat(values, times), None
                 more = {name: np.repeat(v, times) for name, v in more.items()}
-                folds = None if folds is None else np.repeat(folds, times)
+                fold = None if fold is None else np.repeat(fold, times)
         names = self._names(variable_names)
         others: dict[str, Any] = {**given, **more}
         self.result_: Result = fit(
@@ -187,7 +191,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
             backend=self.backend,
             model_selection=self.model_selection,
             validation_fraction=self.validation_fraction,
-            folds=folds,
+            folds=fold,
             progress=self.progress,
         )
         if self.result_.best is None:

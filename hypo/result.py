@@ -137,6 +137,8 @@ class Result:
         return None if self.best is None else self.best.expression
 
     def _found(self, index: int | None = None) -> Hypothesis:
+        if index is not None and (isinstance(index, bool) or not isinstance(index, Integral)):
+            raise InputError(f"the index of a formula of the front must be a whole number, got {index!r}")
         if index is not None and not -len(self.front) <= index < len(self.front):
             raise InputError(f"the front has {len(self.front)} formulas, so there is no number {index}")
         chosen = self.best if index is None else self.front[index]
@@ -185,7 +187,8 @@ class Result:
         Returns:
             shape (n_row,); with ``return_std`` or ``interval`` a :class:`~hypo.scoring.predictive.Prediction`: the mean over
             structures and constants, standard deviation and interval (noise of one row included), and the parts of the
-            standard deviation that noise, constants and structures have.
+            standard deviation that noise, constants and structures have. With the likelihood ``student_t`` of 2 degrees of
+            freedom or fewer the standard deviation is infinite, and the interval still right.
 
         Raises:
             DataError: a column that the formula needs is missing, or the shape is wrong.
@@ -325,6 +328,54 @@ class Result:
         from hypo.uncertainty import suggested
 
         return suggested(self, domain, n)
+
+    def profile(
+        self,
+        index: int | None = None,
+        level: float = 0.95,
+        *,
+        data: Any = None,
+        sigma: Any = None,
+        weights: Any = None,
+        trials: Any = None,
+        censored: Any = None,
+        lower: Any = None,
+        upper: Any = None,
+        x_sigma: Any = None,
+        log_likelihood: Any = None,
+    ) -> tuple[ConstantRow, ...]:
+        """Profile-likelihood intervals of the constants of one formula (:mod:`hypo.search.profile`; Bates & Watts 1988, chapter
+        6): all values θ of a constant for which, with all others fitted anew, the loss R is
+
+            (R(θ) - R̂)/(R̂/ν) ≤ F(level; 1, ν)  with noise unknown,    R(θ) - R̂ ≤ χ²(level; 1)  with noise known,
+
+        and of other likelihoods with an unknown scale as the module has it.
+
+        Args:
+            index: which formula of the front; the best one by default.
+            level: probability that an interval holds its constant.
+            data: the table of the fit, as it was given there. A result that :func:`hypo.fit` returned has it; one that was
+                loaded has not.
+            sigma, weights, trials, censored, lower, upper, x_sigma: with ``data``, as in :func:`hypo.fit`.
+            log_likelihood: your own likelihood, if the fit had one.
+
+        Returns:
+            the constants as in ``constants``, with the ends of these intervals: None where the data do not bound a constant on
+            that side, and for numbers that were not fitted. In the units of the formula.
+
+        Raises:
+            InputError: the level is no probability, there are no data or others than those of the fit, or they leave no degree
+                of freedom.
+            DataError: the table cannot be read.
+            HypoError: the search found no formula.
+        """
+        from hypo.uncertainty import profiled
+
+        table = {
+            "sigma": sigma, "weights": weights, "trials": trials, "censored": censored, "lower": lower, "upper": upper,
+            "x_sigma": x_sigma,
+        }
+        return profiled(self, index, level, data, table, log_likelihood)
 
     def _weighed(self, what: str) -> Posterior:
         """The posterior; raises InputError where there is none."""

@@ -168,8 +168,22 @@ def _posterior(content: Mapping[str, Any], settings: Mapping[str, Any]) -> Poste
         covers=_entry(summary, "covers", str),
         # Results of older versions have neither.
         terms=dict(summary.get("terms", {})),
-        chain=summary.get("chain"),
+        chain=_chain(summary),
     )
+
+
+def _chain(summary: Mapping[str, Any]) -> dict[str, Any] | None:
+    chain = _entry({"chain": None, **summary}, "chain", dict, optional=True)
+    if chain is None:
+        return None
+    _entry(chain, "verdict", str)
+    for name in ("chains", "steps", "acceptance", "visited", "weighed", "between_chains", "to_weights"):
+        _entry(chain, name, float)
+    if not isinstance(chain.get("mixed"), bool):
+        raise Damaged('the entry "mixed" is not true or false')
+    if not all(v is None or isinstance(v, float | int) for v in _entry(chain, "rhat", dict).values()):
+        raise Damaged('a member of the entry "rhat" is not a number')
+    return dict(chain)
 
 
 def _constant(c: Mapping[str, Any]) -> ConstantRow:

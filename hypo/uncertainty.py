@@ -1,8 +1,8 @@
-"""What is asked of a result's posterior: worst-case bounds, and what to measure next."""
+"""What is asked of a result: worst-case bounds, what to measure next, and profile-likelihood intervals of constants."""
 
 from __future__ import annotations
 
-import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from numbers import Integral, Real
@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hypo.data import Dataset
 from hypo.errors import InputError
 from hypo.report.bounds import bound_remarks, require_coverage
-from hypo.report.suggestions import Suggestions, domain_of, suggestion_remarks
+from hypo.report.constants import ConstantRow, shown_constants
+from hypo.report.suggestions import Suggestions, domain_of, repeats, suggestion_remarks
 from hypo.scoring.bounds import Bound, assumed, bound, plausible, reaches
 from hypo.scoring.design import suggest
 from hypo.scoring.events import parse_event
@@ -74,7 +76,7 @@ def suggested(result: Result, domain: Mapping[str, Sequence[float]] | None, n: i
     share = sum(s.weight for s in posterior.structures[:RIVALS])
     structures = posterior.top(max(AVERAGED, share - 1e-12))
     _distribution(result, "suggestions")
-    if not math.isfinite(float(result.family.variance(1.0))):
+    if not result.family.has_variance:
         raise InputError(
             "targets of Student's t with 2 degrees of freedom or fewer have no variance to hold disagreement against, so there "
             "are no suggestions; fit with a larger dof"
@@ -103,14 +105,84 @@ def suggested(result: Result, domain: Mapping[str, Sequence[float]] | None, n: i
         information=found.information,
         target=result.target,
         domain=box,
-        remarks=suggestion_remarks(found.information, unused, structures[0].weight > AVERAGED),
+        remarks=suggestion_remarks(found.information, unused, structures[0].weight > AVERAGED, repeats(points, box)),
     )
 
 
-def cautions(result: Result, trials: Any = None, noise: bool = True) -> list[str]:
+def profiled(
+    result: Result, index: int | None, level: float, data: Any, table: Mapping[str, Any], log_likelihood: Any
+) -> tuple[ConstantRow, ...]:
+    """:meth:`hypo.Result.profile`; ``table`` has what the data have beside columns and target, by the names of
+    :func:`hypo.fit`."""
+    from hypo.scoring.family import family_of
+    from hypo.search.observed import require
+    from hypo.search.problem import rows_of
+    from hypo.search.profile import profile_intervals
+
+    chosen = result._found(index)
+    if isinstance(level, bool) or not isinstance(level, Real) or not 0.0 < level < 1.0:
+        raise InputError(f"the probability of an interval must be between 0 and 1, got {level!r}")
+    e, shown = chosen.expression, result.constants[result.front.index(chosen)]
+    dataset = _data_of_the_fit(result, data, table)
+    family = result.family
+    if (family.kind == CUSTOM) != (log_likelihood is not None):
+        needs = "needs it again: give log_likelihood" if log_likelihood is None else f"is {family.kind}: leave it out"
+        raise InputError(f"log_likelihood is that of the fit, and this one {needs}")
+    if log_likelihood is not None:
+        family = family_of(None, None, log_likelihood)
+    require(dataset, family)
+    names = (*dataset.names, dataset.target)
+    X, _, likelihood = rows_of(dataset, family, {n: float(result.settings["scales"].get(n, 1.0)) for n in names})
+    found = profile_intervals(e, X, dataset.names, likelihood, float(level))
+    if e.free and not found:
+        raise InputError(
+            f"{e.pretty()} has no intervals: the data leave it no degree of freedom, or it is undefined on some row"
+        )
+    ends = {i.leaf: (i.lower, i.upper) for i in found}
+    rows = shown_constants(e, None, (*names, *result.settings["constants"]), None, ends)
+    return tuple(replace(old, lower=new.lower, upper=new.upper) for old, new in zip(shown, rows, strict=True))
+
+
+def _data_of_the_fit(result: Result, data: Any, table: Mapping[str, Any]) -> Dataset:
+    """The table of the fit: ``data``, or what the result holds. Raises InputError where that is another one, or none."""
+    from hypo.api.inputs import as_dataset
+
+    settings = result.settings
+    given = [name for name, value in table.items() if value is not None]
+    if data is None:
+        if result.data is None:
+            raise InputError("profile intervals need the data of the fit, which a result does not keep in its file: give data")
+        if given:
+            raise InputError(f"{given[0]} goes with data, and without data the table of the fit is taken, as it was")
+        return result.data
+    arrays = not (isinstance(data, str | os.PathLike | Mapping) or hasattr(data, "columns") or isinstance(data, Dataset))
+    features = settings.get("columns") if arrays else None
+    dataset, _ = as_dataset(
+        data, result.target, features=features or result.features, drop_missing=bool(settings.get("n_dropped")), **table
+    )
+    has = {
+        "sigma": dataset.sigma is not None, "weights": dataset.weights is not None, "trials": dataset.trials is not None,
+        "x_sigma": bool(dataset.x_sigma), "censored": dataset.lower is not None,
+    }
+    for name, there in has.items():
+        words = "limits (censored, lower or upper)" if name == "censored" else name
+        if there != bool(settings.get(name)):
+            what = f"the fit had no {words}: leave it out" if there else f"the fit had {words}: give what it was given"
+            raise InputError(what)
+    if dataset.sha256 != result.manifest["data_sha256"]:
+        raise InputError(f"{dataset.source}: this is not the table of the fit, whose numbers were others; give that one")
+    return dataset
+
+
+def cautions(result: Result, trials: Any = None, noise: bool = True, std: bool = False) -> list[str]:
     """What new targets were taken to be where the table of the fit had more to say, without full stops; ``noise`` says that
-    their noise counts."""
+    their noise counts, ``std`` that standard deviations are shown."""
     out = []
+    if std and not result.family.has_variance:
+        out.append(
+            f"targets of Student's t with {result.family.dof:g} degrees of freedom, 2 or fewer, have an infinite variance, so "
+            f"{result.target}_std is empty; the intervals hold all the same"
+        )
     if result.settings.get("trials") and trials is None:
         out.append("every row was taken as one trial, although the table of the fit had numbers of trials; give trials")
     if noise and result.settings.get("x_sigma"):

@@ -59,6 +59,7 @@ def test_help(cli: Cli) -> None:
         "fit",
         "merge",
         "predict",
+        "profile",
         "score",
         "show",
         "suggest",

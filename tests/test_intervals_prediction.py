@@ -221,3 +221,18 @@ def test_command_line(cli: Callable[..., tuple[int, str, str]], folder: Path) ->
     )
     assert "there is a column \"s_std\" already" in cli("t,v,s_std\n2,10,1\n", "--interval", "0.9")[2]
     assert cli("t,v\n2,10\n")[1].startswith("t,v,s_predicted\n2,10,")
+
+
+@pytest.mark.parametrize("dof", [1.0, 2.0, 3.0])
+def test_an_infinite_variance_is_said(folder: Path, tmp_path: Path, dof: float, capsys: pytest.CaptureFixture[str]) -> None:
+    result = hypo.Result.load(folder)
+    result.settings["likelihood"] = {"kind": "student_t", "dof": dof}
+    found = result.predict({"t": [2.0], "v": [10.0]}, interval=0.9)
+    assert isinstance(found, Prediction) and np.isfinite([found.mean, found.lower, found.upper]).all()
+    assert math.isfinite(found.std[0]) == math.isfinite(found.parts.noise[0]) == (dof > 2)
+    (tmp_path / "new.csv").write_text("t,v\n2,10\n")
+    assert main(["predict", str(result.save(tmp_path / "r")), str(tmp_path / "new.csv"), "--interval", "0.9"]) == 0
+    out, err = capsys.readouterr()
+    assert (out.splitlines()[1].split(",")[3] == "") == (dof <= 2)
+    said = f"Student's t with {dof:g} degrees of freedom, 2 or fewer, have an infinite variance, so s_std is empty"
+    assert (said in err) == (dof <= 2)

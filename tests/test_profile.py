@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypo.cli import main
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
 from hypo.scoring.likelihood import Gaussian
+from hypo.scoring.likelihoods import StudentT
 from hypo.search.constants import TIGHT, fit
 from hypo.search.profile import profile_intervals
 
@@ -63,6 +65,32 @@ def test_an_end_is_where_the_refitted_misfit_says() -> None:
     assert inside[0] == pytest.approx(b.lower, abs=2e-3) and inside[-1] == pytest.approx(b.upper, abs=2e-3)
     # Not symmetric, unlike Laplace's.
     assert abs((b.upper - b.value) / (b.value - b.lower) - 1) > 0.02
+
+
+def test_a_scale_that_is_found_with_the_constants() -> None:
+    """The median a*x of lognormal targets has the t interval of log a; Student's t with many degrees of freedom is Gaussian."""
+    x = X[0]
+    y = 1.7 * x * np.exp(0.2 * RNG.standard_normal(30))
+    (a,) = hypo.score("a*x", {"x": x, "y": y}, "y", likelihood="lognormal", intervals="profile").constants
+    logs = np.log(y / x)
+    half = stats.t.ppf(0.975, 29) * logs.std(ddof=1) / np.sqrt(30)
+    assert (a.value, a.lower, a.upper) == pytest.approx(np.exp(logs.mean() + np.array([0.0, -half, half])), rel=1e-6)
+    kinds: tuple[dict[str, Any], ...] = ({"likelihood": "student_t", "dof": 1e7}, {})
+    t, gaussian = (hypo.score("a*x + b", {"x": x, "y": y}, "y", **kind, intervals="profile").constants for kind in kinds)
+    for one, two in zip(t, gaussian, strict=True):
+        assert (one.lower, one.upper) == pytest.approx((two.lower, two.upper), rel=1e-4)
+
+
+def test_student_t_holds_its_level() -> None:
+    """90 % intervals of a slope with 1.5 degrees of freedom, over 120 data sets: within three standard errors."""
+    rng, held = np.random.default_rng(11), 0
+    x = np.linspace(1.0, 3.0, 30)
+    e = parse("a*x", variables=["x"])
+    for _ in range(120):
+        likelihood = StudentT(2.0 * x + 0.3 * rng.standard_t(1.5, 30), None, 1.5)
+        (a,) = profile_intervals(fit(e, x[None], ("x",), likelihood), x[None], ("x",), likelihood, 0.9)
+        held += a.lower is not None and a.upper is not None and a.lower < 2.0 < a.upper
+    assert abs(held / 120 - 0.9) < 3 * np.sqrt(0.09 / 120)
 
 
 def test_puromycin_as_published() -> None:
@@ -147,6 +175,69 @@ def test_through_fit(tmp_path: Path) -> None:
     lines = {r.settings["intervals"]: "\n".join(r.constant_lines()) for r in (one, two)}
     assert " to " in lines["profile"] and " to " not in lines["laplace"]
     assert hypo.Result.load(tmp_path / "profile").constants == two.constants
+    # What is asked for afterwards is the same, with the data at hand or given again.
+    loaded = hypo.Result.load(tmp_path / "laplace")
+    assert one.profile() == two.profile() == loaded.profile(data=data) == rows[1]
+    assert loaded.profile(data=(x, data["y"])) == rows[1] == loaded.profile(loaded.front.index(loaded.best), data=data)
+    narrow, wide = loaded.profile(level=0.5, data=data), loaded.profile(level=0.99, data=data)
+    for a, b in zip(narrow, wide, strict=True):
+        assert b.lower < a.lower < a.value < a.upper < b.upper  # type: ignore[operator]
+    _messages(loaded, data)
+
+
+def _messages(loaded: hypo.Result, data: dict[str, np.ndarray]) -> None:
+    given: tuple[tuple[dict[str, Any], str], ...] = (
+        ({}, "profile intervals need the data of the fit, which a result does not keep in its file: give data"),
+        ({"data": data, "level": 1.0}, "the probability of an interval must be between 0 and 1, got 1.0"),
+        ({"data": data, "index": 99}, "there is no number 99"),
+        ({"data": data, "index": "best"}, "the index of a formula of the front must be a whole number, got 'best'"),
+        ({"data": {**data, "y": 2 * data["y"]}}, "this is not the table of the fit, whose numbers were others"),
+        ({"data": data, "sigma": 0.1}, "the fit had no sigma: leave it out"),
+        ({"data": {**data, "x": data["x"][:3]}}, "the columns do not make a table: "),
+        ({"data": {"x": data["x"]}}, 'there is no column "y" as target'),
+        ({"data": data, "log_likelihood": np.subtract}, "that of the fit, and this one is gaussian: leave it out"),
+    )
+    for options, message in given:
+        with pytest.raises(hypo.InputError, match=message):
+            loaded.profile(**options)
+
+
+X_NOISY = np.linspace(0.3, 3.0, 30)
+NOISY = {"x": X_NOISY, "y": 0.8 * X_NOISY * np.exp(-0.8 * X_NOISY) + 0.02 * np.random.default_rng(9).standard_normal(30)}
+SMALL: dict[str, Any] = {"operators": "*,exp", "time_limit": 2, "workers": 1, "posterior": False}
+
+
+def test_units_and_weights(tmp_path: Path) -> None:
+    """Formulas in SI, data in the user's units; rows of weight 0 do not count. Against the textbook's slope."""
+    t, v = np.random.default_rng(6).uniform(1.0, 4.0, (2, 20))
+    s = 0.1037 * t * v + 0.02 * np.random.default_rng(7).standard_normal(20)
+    w = np.where(np.arange(20) < 5, 0.0, 1.0)
+    data = {"t [min]": t, "v [m/s]": v, "s [km]": s, "w": w}
+    hypo.fit(data, "s", weights="w", **SMALL, max_complexity=5, out=tmp_path / "r")
+    loaded = hypo.Result.load(tmp_path / "r")
+    (slope,) = loaded.profile(data=data, weights="w")
+    f, s = 60 * t[5:] * v[5:], 1000 * s[5:]
+    value = f @ s / (f @ f)
+    half = stats.t.ppf(0.975, 14) * np.sqrt(np.sum((s - value * f) ** 2) / 14 / (f @ f))
+    assert (slope.lower, slope.upper, slope.unit) == (pytest.approx(value - half), pytest.approx(value + half), "1")
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text("x,y,e\n" + "".join(f"{a},{b},0.02\n" for a, b in zip(NOISY["x"], NOISY["y"], strict=True)))
+    result = hypo.fit(table, "y", sigma="e", out=tmp_path / "r", **SMALL)
+    start = ["profile", str(tmp_path / "r"), str(table)]
+    assert main([*start, "--sigma", "e", "--json", "--formula", "0", "--level", "0.9"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["level"] == 0.9 and shown["constants"] == [row.as_dict() for row in result.profile(0, 0.9)]
+    assert main([*start, "--sigma", "e", "--level", "0.9"]) == 0
+    assert "90 % interval" in capsys.readouterr().out
+    assert main(start) == 2
+    assert capsys.readouterr().err == "error: the fit had sigma: give what it was given\n"
+    with pytest.raises(hypo.InputError, match="sigma goes with data, and without data the table of the fit is taken"):
+        result.profile(sigma=0.1)
+    assert main([*start, "--sigma", "0.03"]) == 2
+    assert "this is not the table of the fit" in capsys.readouterr().err
 
 
 def test_kinds_of_intervals_are_two() -> None:

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 import hypo
+from hypo.api.inputs import as_dataset, as_folds, fold_numbers
 from hypo.cli import main
 from hypo.data import from_arrays
 from hypo.expression.evaluate import evaluate
 from hypo.scoring.posterior import structure_key
 from hypo.search.choosing import choose
+from hypo.search.problem import Settings
 from hypo.search.validation import folds_of
 
 FAST: dict[str, Any] = {"operators": "+,-,*,/", "time_limit": 30.0, "max_complexity": 5, "workers": 1}
@@ -99,6 +101,32 @@ def test_several_folds() -> None:
     assert "in 2 folds" in " ".join(found.remarks())
 
 
+def test_whole_numbers_may_be_floats() -> None:
+    """As pandas makes of a column with gaps; a row with a gap may be left out as one with any other missing value."""
+    data = from_arrays(XS[:, None], YS)
+    numbers = np.arange(40) % 3
+    for same in (numbers.astype(float), list(map(float, numbers)), [np.int64(k) for k in numbers], numbers[:, None] + 0.0):
+        masks = folds_of(data, None, fold_numbers(same), 0)
+        assert [np.array_equal(m, numbers == k) for k, m in enumerate(masks)] == [True] * 3
+    truth = [bool(k) for k in numbers]
+    assert np.array_equal(folds_of(data, None, fold_numbers(np.array(truth, object)), 0)[0], truth)
+    gap = numbers.astype(float)
+    gap[3] = np.nan
+    short = from_arrays(XS[:, None], np.where(np.arange(40) == 3, np.nan, YS), drop_missing=True)
+    assert np.array_equal(folds_of(short, None, fold_numbers(gap), 0)[1], np.delete(numbers == 1, 3))
+
+
+def test_a_column_of_folds() -> None:
+    """It is no feature, and chooses as an array does; a column of truth values is a mask."""
+    numbers = np.arange(40) % 2
+    (plain, _), (named, _) = as_dataset(DATA, "y"), as_dataset({**DATA, "fold": numbers + 1.0}, "y", folds="fold")
+    assert named.names == ("x",) and named.sha256 == plain.sha256
+    by_array, by_column = (as_folds(d, "validation", None, f, Settings()) for d, f in ((plain, numbers), (named, "fold")))
+    np.testing.assert_array_equal(by_column, by_array)
+    held = as_dataset({**DATA, "fold": numbers == 1}, "y", folds="fold")[0].folds
+    assert held is not None and held.dtype == bool and np.array_equal(held, numbers == 1)
+
+
 def test_random_rows_held_out() -> None:
     data = from_arrays(XS[:, None], YS)
     (held,) = folds_of(data, 0.25, None, 5)
@@ -127,6 +155,14 @@ def test_rules_hold_for_what_is_chosen() -> None:
         ({"model_selection": "validation", "folds": [1, 2]}, "for each of the 40 rows, got shape"),
         ({"model_selection": "validation", "folds": np.zeros(40, int)}, "at least two different numbers"),
         ({"model_selection": "validation", "folds": ["a"] * 40}, "one whole number or truth value for each row"),
+        ({"model_selection": "validation", "folds": [[1], [1, 2]]}, "^folds must be one whole number or truth value"),
+        ({"model_selection": "validation", "folds": [1.0, 2.0] * 19 + [1.5, 2]},
+         r"frame, row 38 \(from 0\): the number of the fold must be a whole number, got 1.5"),
+        ({"model_selection": "validation", "folds": [1.0, np.nan] * 20}, r"row 1 \(from 0\): the number of the fold is m"),
+        ({"model_selection": "validation", "folds": [1.0, np.inf] * 20}, "must be a whole number, got inf"),
+        ({"model_selection": "validation", "folds": "fold"}, 'there is no column "fold" as folds'),
+        ({"model_selection": "validation", "folds": "y"}, 'the column "y" cannot be both target and folds'),
+        ({"model_selection": "validation", "folds": "x", "features": "x"}, 'column "x" is the folds and cannot be a feature'),
         ({"model_selection": "validation", "folds": np.arange(40) % 2, "validation_fraction": 0.2}, "not both"),
         ({"model_selection": "validation", "shard": "1/2"}, "a shard of a search cannot choose by validation"),
     ],
@@ -144,6 +180,19 @@ def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     assert main(arguments) == 0
     assert "Chosen for its loss on 12 rows held out" in capsys.readouterr().out
     assert hypo.Result.load("r").settings["model_selection"] == "validation"
+    rows = "".join(f"{a},{b},{k % 2 + 1}.0\n" for k, (a, b) in enumerate(zip(XS, YS, strict=True)))
+    Path("f.csv").write_text(f"x,y,part\n{rows}")
+    arguments = ["fit", "f.csv", "--target", "y", *options, "--folds", "part"]
+    assert main(arguments) == 2
+    assert 'folds is of use with model_selection "validation" only' in capsys.readouterr().err
+    arguments += ["--model-selection", "validation", "--no-posterior", "--max-complexity", "3"]
+    assert main(arguments) == 0
+    assert "Chosen for its loss on 40 rows held out in 2 folds" in capsys.readouterr().out
+    found = hypo.Result.load("r")
+    assert found.features == ("x",) and found.manifest["selection"]["held_out"] == [20, 20]
+    Path("f.csv").write_text(f"x,y,part\n{rows}1.0,2.0,1.5\n")
+    assert main(arguments) == 2
+    assert capsys.readouterr().err == "error: f.csv, line 42: the number of the fold must be a whole number, got 1.5\n"
     assert main(["fit", "d.csv", "--target", "y", *options, "--model-selection", "worst"]) == 2
     assert "error: model_selection must be" in capsys.readouterr().err
 
@@ -154,6 +203,8 @@ def test_estimator() -> None:
     best = model.result_.best
     assert best is not None and model.get_best()["equation"] == str(best.expression)
     np.testing.assert_allclose(model.predict(XS[:3, None]), evaluate(best.expression, XS[:3, None], ["x0"]))
+    with pytest.raises(hypo.InputError, match="folds has 2 values, but there are 40 rows"):
+        model.fit(XS[:, None], YS, np.ones(40), folds=[1, 2])
 
 
 def test_merged_shards_choose_by_the_same_criterion() -> None:

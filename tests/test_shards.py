@@ -12,7 +12,9 @@ from hypo.api.inputs import as_settings
 from hypo.cli import main
 from hypo.data import from_arrays
 from hypo.errors import InputError
+from hypo.scoring.posterior import Met, Posterior, Structure, joined, weighted
 from hypo.search import scan
+from hypo.search.agreement import shards_agree
 from hypo.search.engine import Outcome, search
 from hypo.search.executor import Serial, Share
 from hypo.search.problem import Settings, make_problem
@@ -69,7 +71,7 @@ def test_shards_of_a_search_divide_its_large_scans(small_blocks: None) -> None:
 
     def found(shard: tuple[int, int] | None) -> Outcome:
         settings = Settings(turns=2, time_limit=300, library_sizes=(100, 600), n_probe=50, max_complexity=14, shard=shard,
-                            proposers=("library",))
+                            proposers=("library",), posterior=False)
         return search(make_problem(from_arrays(np.column_stack([x, z]), y), None, settings), settings)
 
     whole, one, two = found(None), found((1, 2)), found((2, 2))
@@ -127,6 +129,68 @@ def test_how_shards_ended_is_said(folders: list[Path], tmp_path: Path) -> None:
     merged = hypo.merge(*ended)
     assert merged.status == "time_limit" and merged.message.endswith("; shards 1 and 3 were cut short by the time limit")
     assert hypo.merge(ended[1]).status == "complete"
+
+
+CHAIN: dict[str, Any] = {
+    "chains": 4, "steps": 500, "acceptance": 0.1, "visited": 10, "weighed": 500, "between_chains": 0.2, "to_weights": 0.1,
+    "rhat": {"code_length": 1.02, "misfit": 1.01}, "mixed": True, "verdict": "4 chains of 500 steps and so on",
+}
+
+
+def posterior(weights: dict[str, float], chain: dict[str, Any] | None) -> Posterior:
+    structures = []
+    for text, w in weights.items():
+        e = hypo.parse(text, variables=["x"])
+        structures.append(Structure(e, w, 1.0, -np.log(w), (-1,) * len(e.constants), (), (), 5.0, 1.0))
+    return weighted(structures, ["x"], met=Met(chain=chain))
+
+
+def test_chains_of_shards_are_held_against_the_joint_weights() -> None:
+    one, two = posterior({"x": 0.9, "x**2": 0.1}, CHAIN), posterior({"x": 0.9, "exp(x)": 0.1}, {**CHAIN, "steps": 200})
+    joint = joined([one, two], ["x"])
+    assert joint is not None and joint.chain is None
+    shares = {str(s.expression): s.weight for s in joint.structures}
+    assert shares == pytest.approx({"x": 0.9 / 1.1, "x**2": 0.1 / 1.1, "exp(x)": 0.1 / 1.1})
+    found = shards_agree({1: one, 3: two}, joint)
+    assert found is not None and found["mixed"] and found["chains"] == 8 and found["steps"] == 200 and found["weighed"] == 1000
+    # Half of |0.9 - 0.9/1.1| + |0.1 - 0.1/1.1| + 0.1/1.1.
+    assert found["apart"] == pytest.approx(0.1 / 1.1) and found["rhat"] == CHAIN["rhat"]
+    assert found["verdict"] == "8 chains over structures in 2 shards agree with these weights"
+    assert found["shards"] == {"1": one.chain, "3": two.chain}
+
+
+def test_chains_of_shards_that_do_not_agree() -> None:
+    one = posterior({"x": 0.5, "x**2": 0.5}, CHAIN)
+    elsewhere = posterior({"sin(x)": 0.5, "exp(x)": 0.5}, CHAIN)
+    joint = joined([one, elsewhere], ["x"])
+    assert joint is not None
+    found = shards_agree({1: one, 2: elsewhere}, joint)
+    assert found is not None and found["apart"] == pytest.approx(0.5) and not found["mixed"]
+    assert "agree in each shard, but shards met different structures" in found["verdict"]
+    stuck = posterior({"x": 0.5, "x**2": 0.5}, {**CHAIN, "mixed": False, "rhat": {"code_length": None, "misfit": 3.0}})
+    found = shards_agree({1: one, 2: stuck}, one)
+    assert found is not None and found["rhat"] == {"code_length": None, "misfit": 3.0} and not found["mixed"]
+    assert "those of shard 2 do not agree yet" in found["verdict"]
+    # A shard without chains says nothing of them, but its weights count.
+    silent = posterior({"sin(x)": 0.5, "exp(x)": 0.5}, None)
+    found = shards_agree({1: one, 2: silent}, joint)
+    assert found is not None and found["chains"] == 4 and found["shards"]["2"] is None and not found["mixed"]
+    assert shards_agree({2: silent}, silent) is None
+
+
+def test_merged_results_hold_what_chains_say(folders: list[Path], tmp_path: Path) -> None:
+    assert hypo.merge(*folders).posterior.chain is None  # type: ignore[union-attr]
+    walked = [edited(f, tmp_path / f.name, lambda r: r["inclusion"].update(chain=CHAIN)) for f in folders]
+    merged = hypo.merge(*walked, out=tmp_path / "all")
+    assert merged.posterior is not None and merged.posterior.chain is not None
+    assert merged.posterior.chain["chains"] == 12 and merged.posterior.chain["apart"] < 1e-6
+    assert "12 chains over structures in 3 shards agree with these weights" in merged.posterior.covers
+    assert hypo.Result.load(tmp_path / "all").to_dict() == merged.to_dict()
+    wrong = {"steps": "many", "rhat": {"misfit": "x"}, "mixed": 1, "verdict": None}
+    for k, damage in enumerate(("none", {"chains": 4}, *({**CHAIN, name: value} for name, value in wrong.items()))):
+        bad = edited(folders[0], tmp_path / f"bad{k}", lambda r, d=damage: r["inclusion"].update(chain=d))
+        with pytest.raises(InputError, match="is damaged"):
+            hypo.Result.load(bad)
 
 
 def test_what_cannot_be_merged(folders: list[Path], tmp_path: Path) -> None:

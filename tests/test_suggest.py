@@ -12,8 +12,8 @@ import pytest
 
 import hypo
 from hypo.cli import main
-from hypo.report.suggestions import domain_of, read_domain, widened
-from hypo.scoring.design import suggest
+from hypo.report.suggestions import domain_of, read_domain, repeats, widened
+from hypo.scoring.design import Disagreement, suggest
 from hypo.scoring.family import LOGNORMAL, STUDENT_T, Family
 from hypo.scoring.posterior import Structure
 from hypo.scoring.predictive import Prediction, predictive
@@ -101,6 +101,24 @@ def test_constants_count_as_hypotheses() -> None:
     assert found.disagreement[1] == pytest.approx(0.3 / math.sqrt(2), rel=1e-6)
 
 
+def test_conditioning_one_point_at_a_time_is_that_on_all_at_once() -> None:
+    """Against C(x, x) - C(x, M) (C(M, M) + N)⁻¹ C(M, x) solved with all points M measured, some of them twice."""
+    laws = [structure("x*z", 0.5), structure("x + z**2", 0.3, sigma=0.1), structure("exp(x)/z", 0.2)]
+    rng = np.random.default_rng(4)
+    measured, new = rng.uniform(0.5, 2.0, (2, 12)), rng.uniform(0.5, 2.0, (2, 50))
+    measured = np.concatenate([measured, measured[:, :4]], axis=1)
+    known, prior = (Disagreement(laws, ["x", "z"]) for _ in range(2))
+    updated = known.looked_at(new)
+    for x in measured.T:
+        known.measure(x)
+        updated = known.after_the_last(updated)
+    m, at = prior.looked_at(measured), prior.looked_at(new)
+    shared = m.spread.T @ at.spread
+    left = at.left - np.sum(shared * np.linalg.solve(m.spread.T @ m.spread + np.diag(m.noise), shared), axis=0)
+    assert known.looked_at(new).left == pytest.approx(left, rel=1e-9)
+    assert updated.left == pytest.approx(left, rel=1e-9)
+
+
 def test_undefined_places_are_not_suggested() -> None:
     rivals = [structure("log(x)", 0.5), structure("log(x) + 1/(2 + x)", 0.5)]
     found = suggest(rivals, ["x"], **box((-3.0, 2.0)), count=3)
@@ -139,6 +157,7 @@ def test_default_domains() -> None:
         ({"t": (1, 1)}, "the domain of t must rise from its lower to its upper end, got 1 to 1"),
         ({"t": (1, math.inf)}, "the domain of t must be a pair of finite numbers"),
         ([1, 2], "the domain must name columns"),
+        ({"t": (-1e308, 1e308)}, r"the domain of t must lie between -1e\+50 and 1e\+50, got -1e\+308 to 1e\+308"),
         ({"t": 3}, r"the domain of t must be a pair \(low, high\), got 3"),
     ],
 )
@@ -195,6 +214,15 @@ def test_result_in_the_users_units(folder: Path) -> None:
     assert result.suggest(n=1).domain["t"] == pytest.approx((max(0.0, 1.25 * low - 0.25 * high), 1.25 * high - 0.25 * low))
     with pytest.raises(hypo.InputError, match="number of suggestions must be a whole number, 1 or more, got 0"):
         result.suggest(n=0)
+
+
+def test_repeated_rows_are_said(folder: Path) -> None:
+    found = hypo.Result.load(folder).suggest({"t": (0.5, 6.0), "v": (2.0, 9.0)}, n=12)
+    distinct = len(np.unique(np.round(found.points, 2), axis=0))
+    assert distinct < 12 and repeats(found.points, found.domain) == 12 - distinct
+    assert any(f"{12 - distinct} suggestions are of a row that was suggested before" in line for line in found.remarks)
+    assert repeats(np.array([[0.0, 1.0], [0.0, 1.1], [0.0, 1.1 + 1e-6]]), {"x": (0.0, 1.0), "z": (0.0, 2.0)}) == 1
+    assert not any("before:" in line for line in hypo.Result.load(folder).suggest(n=1).remarks)
 
 
 def test_command_line(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from hypo.api.inputs import as_dataset, as_knowledge, as_settings, whole_number
+from hypo.api.inputs import whole_number
+from hypo.api.prepared import prepared
 from hypo.errors import InputError
 from hypo.report.audit import Audit, Run
 from hypo.search.scan import Deadline
@@ -93,8 +94,6 @@ def audit(
     Raises:
         DataError, KnowledgeError, UnitError, InputError, MissingExtraError: as :func:`hypo.fit`.
     """
-    from hypo.search.observed import require
-
     whole_number("seeds", seeds, 0)
     whole_number("bootstrap", bootstrap, 0)
     if not seeds + bootstrap:
@@ -103,12 +102,16 @@ def audit(
         whole_number("turns", turns, 1)
     if total_time is not None and not 0 < total_time < float("inf"):
         raise InputError(f"the total time must be a positive number of seconds, got {total_time}")
-    dataset, _ = as_dataset(
-        data, target, features=features, sigma=sigma, weights=weights, drop_missing=drop_missing,
-        trials=trials, censored=censored, lower=lower, upper=upper, x_sigma=x_sigma,
-    )
-    background = as_knowledge(knowledge, dataset, units)
-    settings = as_settings(
+    table = {
+        "features": features, "sigma": sigma, "weights": weights, "drop_missing": drop_missing, "trials": trials,
+        "censored": censored, "lower": lower, "upper": upper, "x_sigma": x_sigma,
+    }
+    dataset, _, background, settings = prepared(
+        data,
+        target,
+        table,
+        knowledge,
+        units,
         time_limit=time_limit,
         seed=seed,
         operators=operators,
@@ -119,7 +122,6 @@ def audit(
         likelihood=likelihood,
         dof=dof,
     )
-    require(dataset, settings.likelihood)
     settings = replace(settings, turns=turns, guesses=background.guesses)
     from hypo.search.problem import make_problem
     from hypo.search.warm import warm

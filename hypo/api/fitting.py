@@ -9,8 +9,9 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from hypo.api.inputs import as_dataset, as_folds, as_knowledge, as_settings
+from hypo.api.inputs import as_folds
 from hypo.api.outputs import make_result
+from hypo.api.prepared import prepared
 from hypo.errors import InputError
 from hypo.result import Result, check_folder
 
@@ -58,7 +59,7 @@ def fit(
     intervals: str = "laplace",
     model_selection: str = "score",
     validation_fraction: float | None = None,
-    folds: ArrayLike | None = None,
+    folds: str | ArrayLike | None = None,
     progress: ProgressLike = None,
     out: str | os.PathLike[str] | None = None,
 ) -> Result:
@@ -111,8 +112,8 @@ def fit(
             weight), ``"accuracy"`` (the least misfit on the front), or ``"validation"`` (the least loss on rows that are held
             out before the search; then all is fitted to all rows, :mod:`hypo.search.validation`).
         validation_fraction: share of the rows to hold out at random, default 0.2.
-        folds: (n_row,): a mask of the rows to hold out, or the number of each row's fold. Each fold is held out of a search of
-            its own, which has its share of the time limit.
+        folds: a column, which is then no feature, or (n_row,): a mask of the rows to hold out, or whole numbers, that of each
+            row's fold. Each fold is held out of a search of its own, which has its share of the time limit.
         progress: True shows progress on standard error; or a function called with :class:`Progress` reports.
         out: folder for ``result.json`` and ``front.csv``; nothing is written by default.
 
@@ -125,16 +126,18 @@ def fit(
         InputError: a setting or a guess is wrong, no scheduler answers, or there is no GPU.
         MissingExtraError: PySR, Julia, PyTorch or Dask is wanted and not there; the message says how to get it.
     """
-    from hypo.search.observed import require
-
     if out is not None:
         check_folder(out)
-    dataset, columns = as_dataset(
-        data, target, features=features, sigma=sigma, weights=weights, drop_missing=drop_missing,
-        trials=trials, censored=censored, lower=lower, upper=upper, x_sigma=x_sigma,
-    )
-    background = as_knowledge(knowledge, dataset, units)
-    settings = as_settings(
+    table = {
+        "features": features, "sigma": sigma, "weights": weights, "drop_missing": drop_missing, "trials": trials,
+        "censored": censored, "lower": lower, "upper": upper, "x_sigma": x_sigma, "folds": folds,
+    }
+    dataset, columns, background, settings = prepared(
+        data,
+        target,
+        table,
+        knowledge,
+        units,
         time_limit=time_limit,
         seed=seed,
         operators=operators,
@@ -152,7 +155,6 @@ def fit(
         posterior=posterior,
         intervals=intervals,
     )
-    require(dataset, settings.likelihood)
     held_out = as_folds(dataset, model_selection, validation_fraction, folds, settings)
     settings = replace(settings, guesses=(*settings.guesses, *background.guesses))
     from hypo.search.engine import search

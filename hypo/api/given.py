@@ -9,8 +9,8 @@ from difflib import get_close_matches
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
-from hypo.api.inputs import as_dataset, as_knowledge, as_settings
 from hypo.api.outputs import constant_rows, in_target_unit
+from hypo.api.prepared import prepared
 from hypo.errors import DataError, InputError
 from hypo.report import tables
 from hypo.report.constants import ConstantRow, undetermined
@@ -67,16 +67,17 @@ def score(
     """
     from hypo.expression.parser import parse, right_hand_side
     from hypo.search.given import score_formula
-    from hypo.search.observed import require
     from hypo.search.problem import make_problem
 
-    dataset, _ = as_dataset(
-        data, target, features=features, sigma=sigma, weights=weights, drop_missing=drop_missing,
-        trials=trials, censored=censored, lower=lower, upper=upper, x_sigma=x_sigma,
+    table = {
+        "features": features, "sigma": sigma, "weights": weights, "drop_missing": drop_missing, "trials": trials,
+        "censored": censored, "lower": lower, "upper": upper, "x_sigma": x_sigma,
+    }
+    dataset, _, background, settings = prepared(
+        data, target, table, knowledge, units,
+        lam=lam, intervals=intervals, likelihood=likelihood, dof=dof, log_likelihood=log_likelihood,
     )
-    settings = as_settings(lam=lam, intervals=intervals, likelihood=likelihood, dof=dof, log_likelihood=log_likelihood)
-    require(dataset, settings.likelihood)
-    problem = make_problem(dataset, as_knowledge(knowledge, dataset, units), settings)
+    problem = make_problem(dataset, background, settings)
     e = formula
     if isinstance(e, str):
         e = parse(right_hand_side(e, dataset.target), variables=dataset.names, constants=problem.constants)

@@ -38,15 +38,18 @@ def as_dataset(
     lower: str | ArrayLike | None = None,
     upper: str | ArrayLike | None = None,
     x_sigma: XSigma = None,
+    folds: str | ArrayLike | None = None,
 ) -> tuple[Dataset, tuple[str, ...]]:
-    """The data set, and the names of all columns given, as prediction expects them of arrays."""
+    """The data set, and the names of all columns given, as prediction expects them of arrays. Of ``folds`` it holds those that
+    are a column of the table."""
     more: dict[str, Any] = {
         "trials": trials, "censored": censored, "lower": lower, "upper": upper, "x_sigma": as_x_sigma(x_sigma)
     }
+    fold_column = folds if isinstance(folds, str) else None
     if isinstance(features, str):
         features = [name.strip() for name in features.split(",")]
     if isinstance(data, Dataset):
-        given = [name for name, value in more.items() if value is not None]
+        given = [name for name, value in {**more, "folds": fold_column}.items() if value is not None]
         if given:
             raise InputError(f"with a Dataset {given[0]} belongs into it: give it where the data are read")
         return data, data.names
@@ -59,18 +62,23 @@ def as_dataset(
             sigma=sigma,
             weights=weights,  # type: ignore[arg-type]
             drop_missing=drop_missing,
+            folds=fold_column,
             **more,
         )
         return dataset, dataset.names
     if isinstance(data, Mapping):
         import pandas
 
-        data = pandas.DataFrame(dict(data))
+        try:
+            data = pandas.DataFrame(dict(data))
+        except ValueError as error:
+            # Columns of different lengths, of two dimensions, or numbers alone.
+            raise DataError(f"the columns do not make a table: {str(error).rstrip('.')}") from None
     named = isinstance(target, str | int) or target is None
     if hasattr(data, "columns") and named:
         _need_target(target, data)
         dataset = from_frame(
-            data, target, features=features, sigma=sigma, weights=weights, drop_missing=drop_missing, **more
+            data, target, features=features, sigma=sigma, weights=weights, drop_missing=drop_missing, folds=fold_column, **more
         )
         return dataset, dataset.names
     if isinstance(data, tuple) and len(data) == 2 and named:
@@ -86,7 +94,7 @@ def as_dataset(
         raise DataError(
             "with arrays sigma and weights must be arrays too, with one number per row, not names of columns"
         )
-    for role, value in (*more.items(), *(more["x_sigma"] or {}).items()):
+    for role, value in (*more.items(), *(more["x_sigma"] or {}).items(), ("folds", fold_column)):
         if isinstance(value, str):
             raise DataError(f"with arrays {role} must be an array too, with one number per row, not the name of a column")
     dataset = from_arrays(
@@ -247,37 +255,51 @@ def as_settings(
 
 
 def as_folds(
-    dataset: Dataset, by: Any, fraction: float | None, folds: ArrayLike | None, settings: Settings
+    dataset: Dataset, by: Any, fraction: float | None, folds: str | ArrayLike | None, settings: Settings
 ) -> list[NDArray[np.bool_]]:
-    """Masks (n_row,) of the rows that each search holds out, none unless ``by`` is validation; raises InputError."""
+    """Masks (n_row,) of the rows that each search holds out, none unless ``by`` is validation; a column of folds is in the
+    data set. Raises InputError."""
     from hypo.search.choosing import CRITERIA, POSTERIOR, VALIDATION
     from hypo.search.validation import folds_of
 
+    given = dataset.folds if folds is None or isinstance(folds, str) else folds
     if by not in CRITERIA:
         raise InputError(f"model_selection must be {', '.join(CRITERIA[:-1])} or {CRITERIA[-1]}, got {by!r}")
     if by == POSTERIOR and not settings.posterior:
         raise InputError('model_selection "posterior" needs the posterior: leave out --no-posterior (posterior=False)')
     if by != VALIDATION:
-        for name, value in (("validation_fraction", fraction), ("folds", folds)):
+        for name, value in (("validation_fraction", fraction), ("folds", given)):
             if value is not None:
                 raise InputError(f'{name} is of use with model_selection "{VALIDATION}" only, but that is "{by}"')
         return []
     if settings.shard is not None:
         raise InputError("a shard of a search cannot choose by validation; choose by score, posterior or accuracy")
-    if fraction is not None and folds is not None:
+    if fraction is not None and given is not None:
         raise InputError("give either validation_fraction or folds, not both")
     if fraction is not None:
         _need("validation_fraction", fraction, Real, "a share between 0 and 1")
         if not 0 < fraction < 1:
             raise InputError(f"validation_fraction must be a share between 0 and 1, got {fraction}")
-    given = None
-    if folds is not None:
-        import numpy as np
+    return folds_of(dataset, fraction, None if given is None else fold_numbers(given), settings.seed)
 
-        given = np.asarray(folds)
-        if given.ndim != 1 or given.dtype.kind not in "biu":
-            raise InputError("folds must be one whole number or truth value for each row")
-    return folds_of(dataset, fraction, given, settings.seed)
+
+def fold_numbers(folds: ArrayLike) -> NDArray[np.float64] | NDArray[np.bool_]:
+    """A mask, or numbers with NaN where there is none; raises InputError for what is neither."""
+    import numpy as np
+
+    from hypo.data.choice import vector
+
+    wrong = "folds must be one whole number or truth value for each row"
+    try:
+        array = np.asarray(folds)
+    except ValueError:
+        raise InputError(wrong) from None
+    if array.ndim == 1 and all(isinstance(v, bool | np.bool_) for v in array):
+        return array.astype(bool)
+    try:
+        return vector("folds", array)
+    except DataError as error:
+        raise InputError(f"{wrong}; {error}") from None
 
 
 def _scheduler(scheduler: Any) -> str | None:

@@ -96,7 +96,8 @@ def _compared(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _merged(shards: Sequence[_Shard]) -> Result:
-    from hypo.scoring.posterior import joined
+    from hypo.scoring.posterior import Met, joined, weighted
+    from hypo.search.agreement import shards_agree
     from hypo.search.archive import pareto
     from hypo.search.choosing import SCORE, choose
 
@@ -107,6 +108,9 @@ def _merged(shards: Sequence[_Shard]) -> Result:
     front = pareto(h for h, _ in found)
     by = results[0].settings.get("model_selection", SCORE)
     posterior = joined([r.posterior for r in results if r.posterior is not None], results[0].features, farthest.complete_to)
+    weighing = {s.number: s.result.posterior for s in shards if s.result.posterior is not None}
+    if posterior is not None and (chain := shards_agree(weighing, posterior)) is not None:
+        posterior = weighted(posterior.structures, results[0].features, met=Met(farthest.complete_to, chain=chain))
     bests = [r.best for r in results if r.best is not None]
     best = choose(by, bests, posterior)
     if best is not None and best not in front:

@@ -28,7 +28,7 @@ from hypo.cli.shared import (
     terminating_as_interrupt,
     uninterrupted,
 )
-from hypo.cli.uncertainty import audit, bound, suggest, write
+from hypo.cli.uncertainty import audit, bound, profile, suggest, write
 from hypo.errors import HypoError
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ def cli() -> None:
     hypo audit DATA.csv --target y             how often the same law comes back
     hypo bound DIR NEW.csv --event "y > 5"     the chance of an event, in the worst case
     hypo suggest DIR --domain x=0:10           what to measure next
+    hypo profile DIR DATA.csv                  profile-likelihood intervals of constants
 
     Exit codes: 0 found, 2 wrong use or input, 3 nothing acceptable found, 130 interrupted.
     """
@@ -109,6 +110,7 @@ def cli() -> None:
     help="By what the best formula is chosen.",
 )
 @click.option("--validation-fraction", type=float, metavar="P", help="Rows that validation holds out (default 0.2).")
+@click.option("--folds", metavar="COLUMN", help="Number of each row's fold, for validation; no feature.")
 @click.option("--max-memory", metavar="SIZE", help="Memory that the search may take, such as 4GB.")
 @click.option("--scheduler", metavar="ADDRESS", help="Who does the large scans: threads, processes, local or tcp://host:8786.")
 @click.option("--shard", metavar="K/N", help="Do part K of N of the search, for hypo merge.")
@@ -233,7 +235,7 @@ def predict(folder: str, data: str, out: str | None, interval: float | None, tri
         values = found.mean
         columns = {f"{result.target}_{name}": getattr(found, name) for name in ("mean", "std", "lower", "upper")}
     write(predictions_csv(table, columns), out)
-    for line in cautions(result, trials, noise=interval is not None):
+    for line in cautions(result, trials, noise=interval is not None, std=interval is not None):
         note(line)
     if interval is not None:
         apart = int(np.count_nonzero(found.parts.structure > found.parts.noise))
@@ -324,5 +326,5 @@ def _show(result: Result) -> None:
         say(line)
 
 
-for command in (audit, bound, suggest):
+for command in (audit, bound, profile, suggest):
     cli.add_command(command)

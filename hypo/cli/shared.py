@@ -42,21 +42,24 @@ def options(*given: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return decorate
 
 
-ABOUT_DATA = options(
-    click.option("--target", metavar="COLUMN", help="Column to explain."),
-    click.option("--features", metavar="A,B,…", help="Columns a formula may use (default: all others)."),
-    click.option("--knowledge", metavar="K.toml", help="Background knowledge: units, constants, grammar."),
+BESIDE_COLUMNS = options(
     click.option("--sigma", metavar="NUMBER|COLUMN", help="Noise of the target (default: estimated)."),
     click.option("--weights", metavar="COLUMN", help="Row weights."),
-    click.option(
-        "--likelihood", metavar="KIND", help="gaussian (default), student_t, poisson, binomial or lognormal."
-    ),
-    click.option("--dof", type=float, metavar="NUMBER", help="Degrees of freedom of student_t (default: 4)."),
     click.option("--trials", metavar="NUMBER|COLUMN", help="Trials of binomial counts (default: 1)."),
     click.option("--censored", metavar="COLUMN", help="0 measured, 1 true value above the target, -1 below."),
     click.option("--lower", metavar="COLUMN", help="Lower limits of the target, empty where there is none."),
     click.option("--upper", metavar="COLUMN", help="Upper limits of the target, empty where there is none."),
     click.option("--x-sigma", multiple=True, metavar="COLUMN=NUMBER|COLUMN", help="Noise of a feature; needs --sigma."),
+)
+ABOUT_DATA = options(
+    click.option("--target", metavar="COLUMN", help="Column to explain."),
+    click.option("--features", metavar="A,B,…", help="Columns a formula may use (default: all others)."),
+    click.option("--knowledge", metavar="K.toml", help="Background knowledge: units, constants, grammar."),
+    click.option(
+        "--likelihood", metavar="KIND", help="gaussian (default), student_t, poisson, binomial or lognormal."
+    ),
+    click.option("--dof", type=float, metavar="NUMBER", help="Degrees of freedom of student_t (default: 4)."),
+    BESIDE_COLUMNS,
     click.option("--lambda", "lam", type=float, metavar="NUMBER", help="Weight of soft violations, in nats (default: 10)."),
     click.option("--drop-missing", is_flag=True, help="Leave out rows with missing cells."),
 )

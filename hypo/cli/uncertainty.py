@@ -1,4 +1,4 @@
-"""Commands on how sure a law is: ``bound``, ``suggest`` and ``audit``."""
+"""Commands on how sure a law is: ``bound``, ``suggest``, ``profile`` and ``audit``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,17 @@ from typing import Any
 
 import click
 
-from hypo.cli.shared import ABOUT_DATA, FOUND, INTERRUPTED, JSON, NOTHING_FOUND, note, terminating_as_interrupt
+from hypo.cli.shared import (
+    ABOUT_DATA,
+    BESIDE_COLUMNS,
+    FOUND,
+    INTERRUPTED,
+    JSON,
+    NOTHING_FOUND,
+    note,
+    say,
+    terminating_as_interrupt,
+)
 from hypo.errors import InputError
 
 
@@ -65,6 +75,38 @@ def suggest(folder: str, domains: tuple[str, ...], count: int, out: str | None, 
     sys.stdout.write(
         json.dumps(found.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n" if as_json else f"{found}\n"
     )
+    return FOUND
+
+
+@click.command()
+@click.argument("folder", metavar="DIR")
+@click.argument("data", metavar="DATA.csv")
+@click.option("--level", type=float, default=0.95, show_default=True, metavar="P", help="Probability of an interval.")
+@click.option("--formula", "index", type=int, metavar="N", help="Number of a formula of the front, from 0 (default: the best).")
+@BESIDE_COLUMNS
+@JSON
+def profile(folder: str, data: str, level: float, index: int | None, as_json: bool, **table: Any) -> int:
+    """Profile-likelihood intervals of the constants of a formula in DIR.
+
+    DATA.csv is the table of the fit; --sigma and the like are given as they were there.
+    """
+    from hypo.report import tables
+    from hypo.result import Result
+
+    result = Result.load(folder)
+    rows = result.profile(index, level, data=data, **{name: value or None for name, value in table.items()})
+    h = result._found(index)
+    if as_json:
+        constants = [row.as_dict() for row in rows]
+        found = {"target": result.target, "expression": str(h.expression), "level": level, "constants": constants}
+        say(json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False))
+        return FOUND
+    tables.show(tables.headline(h, result.target), sys.stdout)
+    if rows:
+        say("")
+        tables.show(tables.constants_table(rows, level), sys.stdout)
+    else:
+        say("The formula has no constants to fit.")
     return FOUND
 
 

@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 
 # What begins the role of a column's noise.
 X_SIGMA = "x_sigma of "
+FOLDS = "folds"
 
 
 @dataclass
 class Choice:
     """Which columns are what. ``sigma`` and ``weights`` are a column, an array, a number or None; ``more`` has the others by
-    role: ``trials``, ``censored``, ``lower``, ``upper``, and ``x_sigma of NAME`` for features."""
+    role: ``trials``, ``censored``, ``lower``, ``upper``, ``folds``, and ``x_sigma of NAME`` for features."""
 
     target: Column
     features: list[Column]
@@ -36,7 +37,8 @@ class Choice:
 
     @staticmethod
     def make(columns: Columns, target: str | int, features: Sequence[str] | None, sigma: Noise,
-             weights: str | ArrayLike | None, more: Mapping[str, Noise | Mapping[str, Noise]] | None = None) -> Choice:
+             weights: str | ArrayLike | None, more: Mapping[str, Noise | Mapping[str, Noise]] | None = None,
+             folds: str | int | None = None) -> Choice:
         aim = columns.find(target, "target")
         noise = _given(columns, "sigma", sigma)
         weighing = weights if weights is None else (
@@ -46,6 +48,8 @@ class Choice:
             found = _given(columns, role, given)
             if found is not None:
                 others[role] = found
+        if folds is not None:
+            others[FOLDS] = columns.find(folds, FOLDS)
         special = {aim.position: "target"}
         for column, role in ((noise, "sigma"), (weighing, "weights"), *((v, k) for k, v in others.items())):
             if isinstance(column, Column):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hypo.data.choice import X_SIGMA, Choice
+from hypo.data.choice import FOLDS, X_SIGMA, Choice
 from hypo.data.columns import Column
 from hypo.errors import DataError
 
@@ -34,7 +34,7 @@ class Dataset:
 
     ``trials`` (n_row,) are those of binomial counts. Where targets are censored, ``lower`` and ``upper`` (n_row,) hold their
     limits: equal to y where it was measured, infinite where there is none; y is then a value between them. ``x_sigma`` is the
-    noise (n_row,) of columns, by name, in their units.
+    noise (n_row,) of columns, by name, in their units. ``folds`` (n_row,) are the numbers of the rows' folds, for validation.
     """
 
     X: NDArray[np.float64]
@@ -56,6 +56,7 @@ class Dataset:
     lower: NDArray[np.float64] | None = None
     upper: NDArray[np.float64] | None = None
     x_sigma: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    folds: NDArray[np.float64] | NDArray[np.bool_] | None = None
 
     @property
     def n_row(self) -> int:
@@ -64,7 +65,7 @@ class Dataset:
 
     def rows(self, chosen: NDArray[np.bool_]) -> Dataset:
         """The data set with the rows of the mask (n_row,) alone; ``sha256`` stays that of all."""
-        by_row = ("sigma", "weights", "trials", "lower", "upper", "row_numbers")
+        by_row = ("sigma", "weights", "trials", "lower", "upper", "row_numbers", "folds")
         given = {name: values for name in by_row if (values := getattr(self, name)) is not None}
         return replace(
             self,
@@ -154,6 +155,7 @@ def make_dataset(source: str, choice: Choice, values: NDArray[np.float64], place
         raise DataError(f"{source}: there {count} of data{left}; a law needs at least two")
     _check_noise(source, choice, sigma, weights, rows, place)
     _check_more(source, choice, more, rows, place)
+    folds = more.pop(FOLDS, None)
     y = np.ascontiguousarray(values[:, len(choice.features)])
     if y.min() == y.max() and limits is None and "trials" not in more:
         raise DataError(f'{source}, column "{choice.target.label}": the target is {y[0]:g} in every row, '
@@ -177,7 +179,7 @@ def make_dataset(source: str, choice: Choice, values: NDArray[np.float64], place
         upper=None if limits is None else limits[1],
         x_sigma={role.removeprefix(X_SIGMA): a for role, a in more.items()
                  if role.startswith(X_SIGMA) and role.removeprefix(X_SIGMA) in names},
-        notes=tuple(notes), target_label=choice.target.label,
+        folds=folds, notes=tuple(notes), target_label=choice.target.label,
         row_numbers=rows if lines is None else lines[rows], row_word="row" if lines is None else "line")
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hypo.data.choice import Choice, numbers, vector
+from hypo.data.choice import FOLDS, Choice, numbers, vector
 from hypo.data.columns import Column, Columns
 from hypo.data.csv_reader import CsvFile, cell_number
 from hypo.data.dataset import Dataset, Place, Table, make_dataset
@@ -25,7 +26,7 @@ _LISTED = 20
 def read_csv(path: str | os.PathLike[str], target: str | int, *, features: Sequence[str] | None = None,
              sigma: Noise = None, weights: str | None = None, drop_missing: bool = False,
              trials: Noise = None, censored: Noise = None, lower: Noise = None, upper: Noise = None,
-             x_sigma: Mapping[str, Noise] | None = None) -> Dataset:
+             x_sigma: Mapping[str, Noise] | None = None, folds: str | int | None = None) -> Dataset:
     """Read a CSV file: separated by comma, semicolon, tab or blanks, header optional, units as ``L [m]``.
 
     ``target``, ``features`` and ``weights`` are column names; ``sigma`` is a number or a column name.
@@ -36,7 +37,7 @@ def read_csv(path: str | os.PathLike[str], target: str | int, *, features: Seque
     ``trials`` are those of binomial counts. ``censored`` is 0 where the target was measured, 1 where the true value is above
     it, -1 where it is below; or ``lower`` and ``upper`` hold limits of the true value, empty or infinite where there is none:
     a row with neither was measured, and one with a limit needs no target. ``x_sigma`` is the noise of features by name, numbers
-    or columns.
+    or columns. ``folds`` is the column with the number of each row's fold.
 
     Raises:
         DataError: one sentence with file, line and column, and what to do.
@@ -44,7 +45,7 @@ def read_csv(path: str | os.PathLike[str], target: str | int, *, features: Seque
     file = CsvFile(path)
     columns = _columns_of(file)
     more = {"trials": trials, "censored": censored, "lower": lower, "upper": upper, "x_sigma": x_sigma}
-    chosen = Choice.make(columns, target, features, sigma, weights, more)
+    chosen = Choice.make(columns, target, features, sigma, weights, more, folds)
     for column in chosen.needed:
         columns.check_unit(column)
     advice = _leave_out_advice(file, chosen) if features is None else {}
@@ -79,7 +80,8 @@ def read_table(path: str | os.PathLike[str]) -> Table:
 def from_frame(frame: Any, target: str | int, *, features: Sequence[str] | None = None,
                sigma: Noise = None, weights: str | ArrayLike | None = None,
                drop_missing: bool = False, trials: Noise = None, censored: Noise = None, lower: Noise = None,
-               upper: Noise = None, x_sigma: Mapping[str, Noise] | None = None) -> Dataset:
+               upper: Noise = None, x_sigma: Mapping[str, Noise] | None = None,
+               folds: str | int | None = None) -> Dataset:
     """A data frame: pandas, or anything with ``columns`` and ``frame[column]``; rules as in :func:`read_csv`.
 
     What is not the target or a feature may also be an array (n_row,). Rows in messages are counted from 0.
@@ -90,7 +92,7 @@ def from_frame(frame: Any, target: str | int, *, features: Sequence[str] | None 
     keys = list(frame.columns)
     columns = Columns([str(key) for key in keys], source=source, place=source)
     more = {"trials": trials, "censored": censored, "lower": lower, "upper": upper, "x_sigma": x_sigma}
-    chosen = Choice.make(columns, target, features, sigma, weights, more)
+    chosen = Choice.make(columns, target, features, sigma, weights, more, folds)
 
     def place(row: int, column: Column) -> str:
         return f'{source}, row {row} (from 0), column "{column.label}"'
@@ -100,8 +102,13 @@ def from_frame(frame: Any, target: str | int, *, features: Sequence[str] | None 
     values = [_frame_column(frame[keys[c.position]], c, place) for c in chosen.needed]
     n_row = len(values[0])
     matrix = np.column_stack(values) if n_row else np.empty((0, len(values)))
-    return make_dataset(source, chosen, matrix, place, drop_missing=drop_missing,
-                        leave_out_empty=features is None)
+    dataset = make_dataset(source, chosen, matrix, place, drop_missing=drop_missing,
+                           leave_out_empty=features is None)
+    if folds is None or dataset.folds is None:
+        return dataset
+    # A mask says which rows are held out, while numbers 0 and 1 are two folds.
+    mask = np.asarray(frame[keys[columns.find(folds, FOLDS).position]]).dtype == bool
+    return replace(dataset, folds=dataset.folds.astype(bool)) if mask else dataset
 
 
 def from_arrays(X: ArrayLike, y: ArrayLike, *, names: Sequence[str] | None = None, target: str = "y",

@@ -18,6 +18,8 @@ from hypo.report import tables
 WIDER = 0.25
 # Information below which a measurement tells nothing, in nats.
 NOTHING = 1e-3
+# Rows as close as this share of the domain's width in all columns are the same row again.
+SAME = 1e-4
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,8 @@ def domain_of(
     given: Mapping[str, Sequence[float]] | None, features: Sequence[str], ranges: Mapping[str, Sequence[float]]
 ) -> dict[str, tuple[float, float]]:
     """Lower and upper ends for each column: as ``given``, else those of the data, widened. Raises InputError."""
+    from hypo.search.observed import LARGEST
+
     out = {name: widened(float(ranges[name][0]), float(ranges[name][1])) for name in features if name in ranges}
     if given is not None and not isinstance(given, Mapping):
         raise InputError(f'the domain must name columns, such as {{"x": (0, 10)}}, got {given!r}')
@@ -95,6 +99,8 @@ def domain_of(
         for end in (low, high):
             if isinstance(end, bool) or not isinstance(end, Real) or not math.isfinite(end):
                 raise InputError(f"the domain of {name} must be a pair of finite numbers, got {ends!r}")
+        if max(abs(low), abs(high)) > LARGEST:
+            raise InputError(f"the domain of {name} must lie between {-LARGEST:g} and {LARGEST:g}, got {low:g} to {high:g}")
         if not low < high:
             raise InputError(f"the domain of {name} must rise from its lower to its upper end, got {low:g} to {high:g}")
         out[name] = (float(low), float(high))
@@ -124,8 +130,17 @@ def read_domain(texts: Iterable[str]) -> dict[str, tuple[float, float]]:
     return out
 
 
-def suggestion_remarks(information: NDArray[np.float64], unused: Sequence[str], one: bool) -> tuple[str, ...]:
-    """What the figures are and what they leave out, one sentence each."""
+def repeats(points: NDArray[np.float64], domain: Mapping[str, tuple[float, float]]) -> int:
+    """How many of ``points`` (n_point, n_column) lie where an earlier one does, to ``SAME`` of the domain's widths."""
+    width = np.array([high - low for low, high in domain.values()])
+    scaled = points / width
+    return sum(bool(np.any(np.all(np.abs(scaled[:k] - scaled[k]) <= SAME, axis=1))) for k in range(1, len(scaled)))
+
+
+def suggestion_remarks(
+    information: NDArray[np.float64], unused: Sequence[str], one: bool, repeated: int = 0
+) -> tuple[str, ...]:
+    """What the figures are and what they leave out, one sentence each; ``repeated`` is the number of repeated rows."""
     out = [
         "Nats: expected information, ½ log(1 + disagreement²/noise²), of each measurement given those before it; hypotheses "
         "are weighed by the posterior."
@@ -134,6 +149,12 @@ def suggestion_remarks(information: NDArray[np.float64], unused: Sequence[str], 
         out.append("One structure has nearly all the weight, so that the measurements are to determine its constants.")
     if unused:
         out.append(f"No likely formula uses {', '.join(unused)}: any value will do, the middle of the domain is shown.")
+    if repeated and float(np.max(information)) >= NOTHING:
+        these = "1 suggestion is" if repeated == 1 else f"{repeated} suggestions are"
+        out.append(
+            f"{these} of a row that was suggested before: measuring it again, which averages the noise, tells more there than "
+            "any other row does."
+        )
     if float(np.max(information)) < NOTHING:
         out.append("The likely hypotheses agree all over the domain: no measurement there tells them apart.")
     return tuple(out)

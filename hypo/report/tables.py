@@ -8,6 +8,8 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import IO, TYPE_CHECKING
 
+from hypo.report.constants import LEVEL
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
@@ -116,16 +118,14 @@ def front_table(front: Sequence[Hypothesis], best: Hypothesis | None, target: st
     return table
 
 
-def constants_table(rows: Sequence[ConstantRow]) -> RenderableType:
-    """Name, value, standard error, interval and unit of constants as a rich table."""
+def constants_table(rows: Sequence[ConstantRow], level: float = LEVEL) -> RenderableType:
+    """Name, value, standard error, interval of probability ``level`` and unit of constants as a rich table."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    from hypo.report.constants import LEVEL
-
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for name in ("constant", "value", "±", f"{100 * LEVEL:.0f} % interval", "unit"):
+    for name in ("constant", "value", "±", f"{100 * level:.6g} % interval", "unit"):
         table.add_column(name, justify="right" if name in ("value", "±") else "left", no_wrap=True)
     for row in rows:
         spread = ("", "")

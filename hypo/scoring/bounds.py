@@ -33,11 +33,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hypo.expression.evaluate import Program
 from hypo.scoring.events import Regions
 from hypo.scoring.family import Family
 from hypo.scoring.posterior import CAP, WITHIN, Structure
-from hypo.scoring.predictive import BLOCK, _draws, noise_at
+from hypo.scoring.predictive import BLOCK, Ensemble, draw
 from hypo.scoring.prior import Prior
 
 # Nats by which the truth's code may be longer than that of the likeliest structure, if nothing is said of its prior.
@@ -158,7 +157,8 @@ def event_probability(
     family = family or Family()
     # Without constants and with known noise all draws are one.
     several = bool(s.constants) or math.isfinite(s.dof)
-    draws = _draws(replace(s, weight=SHARE if several else 1e-9), np.random.default_rng(seed))
+    draws = draw(replace(s, weight=SHARE if several else 1e-9), np.random.default_rng(seed))
+    ensemble = Ensemble([s], [draws], columns, family)
     n = X.shape[1]
     trials = np.ones(n) if trials is None else trials
     out = np.empty(n)
@@ -166,8 +166,7 @@ def event_probability(
         rows = slice(first, min(first + BLOCK, n))
         with np.errstate(all="ignore"):
             block = np.ascontiguousarray(X[:, rows])
-            centre = Program.of(s.expression, columns).batch(block, draws.values)
-            scale = noise_at(s, draws, block, columns, family)
+            centre, scale = ensemble.values(block), ensemble.noise(block)
         known = family.possible(centre)
         centre = np.where(known, centre, 1.0)
 

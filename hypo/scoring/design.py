@@ -19,14 +19,14 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hypo.expression.evaluate import Program
 from hypo.scoring.family import Family
 from hypo.scoring.posterior import Structure
-from hypo.scoring.predictive import _draws, noise_at
+from hypo.scoring.predictive import Ensemble, draw
 
 # Points of the Sobol sequence (powers of two), for up to two columns and for more; most columns with all corners tried.
 POINTS, MORE_POINTS, CORNERS = 1024, 4096, 8
@@ -48,57 +48,71 @@ class Design:
     information: NDArray[np.float64]
 
 
+class Looked(NamedTuple):
+    """What draws of the hypotheses say at some points: the mean prediction, N and V given what was measured, (n_point,) each,
+    and the deviations √ω_d (f_d - f̄), (n_draw, n_point). NaN where draws with half the weight or more are undefined."""
+
+    mean: NDArray[np.float64]
+    noise: NDArray[np.float64]
+    left: NDArray[np.float64]
+    spread: NDArray[np.float64]
+
+    @property
+    def information(self) -> NDArray[np.float64]:
+        """I (n_point,); -inf where it is not defined."""
+        with np.errstate(all="ignore"):
+            value = 0.5 * np.log1p(self.left / self.noise)
+        return np.where(np.isfinite(value), value, -math.inf)
+
+
 class Disagreement:
-    """Draws of the plausible hypotheses; what is known of them after measuring at some points."""
+    """Draws of the plausible hypotheses; what is known of them after measuring at some points.
+
+    With the deviations s(x) of the draws the covariance of two predictions is s(x)·s(x'). A measurement at x_j takes from it
+
+        L_j(x) L_j(x'),    L_j(x) = g_j·s(x),    g_j = (s(x_j) - Σ_{i<j} g_i L_i(x_j)) / √(V_j(x_j) + N(x_j)),
+
+    V_j being the variance before it: Gaussian conditioning one point at a time.
+    """
 
     def __init__(
         self, structures: Sequence[Structure], columns: Sequence[str], seed: int = 0, family: Family | None = None
     ) -> None:
         self._family = family or Family()
         rng = np.random.default_rng(seed)
-        self._structures, self._columns = structures, columns
-        self._drawn = [_draws(s, rng) for s in structures]
-        self._weight = np.concatenate([d.weight for d in self._drawn])
-        self._spreads = np.empty((len(self._weight), 0))
-        self._noises = np.empty(0)
+        draws = [draw(s, rng) for s in structures]
+        self._ensemble = Ensemble(structures, draws, columns, self._family)
+        self._weight = np.concatenate([d.weight for d in draws])
+        self._taken = np.empty((0, len(self._weight)))  # g of each measurement
 
-    def looked_at(self, X: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
-        """Mean, V given what was measured, N, each (n_point,), and the weighted deviations (n_draw, n_point) at the points
-        ``X`` (n_var, n_point); NaN where draws with half the weight or more are undefined."""
+    def looked_at(self, X: NDArray[np.float64]) -> Looked:
+        """The points ``X`` (n_var, n_point)."""
         with np.errstate(all="ignore"):
-            pairs = list(zip(self._structures, self._drawn, strict=True))
-            values = np.concatenate([Program.of(s.expression, self._columns).batch(X, d.values) for s, d in pairs])
-            scale = np.concatenate([noise_at(s, d, X, self._columns, self._family) for s, d in pairs])
+            values, scale = self._ensemble.values(X), self._ensemble.noise(X)
             known = self._family.possible(values)
             at = np.where(known, values, 1.0)
-            values = self._family.mean(at, scale)
+            values = np.where(known, self._family.mean(at, scale), 0.0)
             weight = self._weight[:, None] * known
             total = weight.sum(axis=0)
             weight = np.where(total > 0.5 * self._weight.sum(), weight / total, np.nan)
-            values = np.where(known, values, 0.0)
             mean = np.sum(weight * values, axis=0)
             spread = np.sqrt(weight) * (values - mean)
-            left = np.sum(spread**2, axis=0)
-            if len(self._noises):
-                shared = self._spreads.T @ spread
-                among = self._spreads.T @ self._spreads + np.diag(self._noises)
-                left = np.maximum(left - np.sum(shared * np.linalg.solve(among, shared), axis=0), 0.0)
             noise = np.sum(weight * self._family.variance(at, scale), axis=0)
-        return mean, left, noise, spread
+            left = np.maximum(np.sum(spread**2, axis=0) - np.sum((self._taken @ spread) ** 2, axis=0), 0.0)
+        return Looked(mean, noise, left, spread)
 
-    def information(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
-        """I (n_point,); -inf where it is not defined."""
-        _, left, noise, _ = self.looked_at(X)
+    def measure(self, x: NDArray[np.float64]) -> Looked:
+        """What is said at ``x`` (n_var,), which from now on counts as measured."""
+        there = self.looked_at(np.ascontiguousarray(x[:, None]))
+        spread, variance = there.spread[:, 0], float(there.left[0] + there.noise[0])
+        g = spread - self._taken.T @ (self._taken @ spread)
+        self._taken = np.vstack([self._taken, g / math.sqrt(variance) if variance > 0 else 0.0 * g])
+        return there
+
+    def after_the_last(self, there: Looked) -> Looked:
+        """``there``, which was looked at before the last measurement, given it too."""
         with np.errstate(all="ignore"):
-            value = 0.5 * np.log1p(left / noise)
-        return np.where(np.isfinite(value), value, -math.inf)
-
-    def measure(self, x: NDArray[np.float64]) -> tuple[float, float, float]:
-        """Mean, disagreement and noise at ``x`` (n_var,); from now on it counts as measured."""
-        mean, left, noise, spread = self.looked_at(np.ascontiguousarray(x[:, None]))
-        self._spreads = np.column_stack([self._spreads, spread])
-        self._noises = np.append(self._noises, noise)
-        return float(mean[0]), math.sqrt(left[0]), math.sqrt(noise[0])
+            return there._replace(left=np.maximum(there.left - (self._taken[-1] @ there.spread) ** 2, 0.0))
 
 
 def suggest(
@@ -116,13 +130,17 @@ def suggest(
     unit = _candidates(len(low))
     span = high - low
 
-    def information(u: NDArray[np.float64]) -> NDArray[np.float64]:
-        return known.information(np.ascontiguousarray((low + np.clip(u, 0.0, 1.0) * span).T))
+    def looked_at(u: NDArray[np.float64]) -> Looked:
+        return known.looked_at(np.ascontiguousarray((low + np.clip(u, 0.0, 1.0) * span).T))
 
+    def information(u: NDArray[np.float64]) -> NDArray[np.float64]:
+        return looked_at(u).information
+
+    everywhere = looked_at(unit)
     rows: list[tuple[float, ...]] = []
     points = []
     for _ in range(count):
-        found = information(unit)
+        found = everywhere.information
         if not np.any(np.isfinite(found)):
             return None
         starts = unit[np.argsort(-found, kind="stable")[:STARTS]]
@@ -135,7 +153,9 @@ def suggest(
         places = np.array([edge, np.clip(u, EDGE, 1.0 - EDGE), u])
         u = places[int(np.argmax(np.isfinite(information(places))))]
         x = low + u * span
-        rows.append((*known.measure(x), float(best.max())))
+        there = known.measure(x)
+        everywhere = known.after_the_last(everywhere)
+        rows.append((float(there.mean[0]), math.sqrt(there.left[0]), math.sqrt(there.noise[0]), float(best.max())))
         points.append(x)
     mean, disagreement, noise, gained = np.array(rows).T
     return Design(np.array(points), mean, disagreement, noise, gained)
@@ -159,11 +179,13 @@ def _refined(information: object, start: NDArray[np.float64]) -> NDArray[np.floa
     step = np.where(start > 0.5, -0.02, 0.02)
     simplex = np.vstack([start, start + np.diag(step)])
     options = {"initial_simplex": simplex, "maxiter": STEPS * len(start), "xatol": 1e-6, "fatol": 1e-9}
-    found = minimize(
-        lambda u: -float(information(u[None, :])[0]),
-        start,
-        method="Nelder-Mead",
-        bounds=[(0.0, 1.0)] * len(start),
-        options=options,
-    )
+    # Where the hypotheses are undefined the information is -inf, and differences of such are no numbers.
+    with np.errstate(invalid="ignore"):
+        found = minimize(
+            lambda u: -float(information(u[None, :])[0]),
+            start,
+            method="Nelder-Mead",
+            bounds=[(0.0, 1.0)] * len(start),
+            options=options,
+        )
     return np.asarray(found.x)

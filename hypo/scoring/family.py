@@ -84,6 +84,11 @@ class Family:
         return self.kind in (POISSON, BINOMIAL)
 
     @property
+    def has_variance(self) -> bool:
+        """Whether targets have a finite variance; those of Student's t with 2 degrees of freedom or fewer have none."""
+        return self.kind != STUDENT_T or self.dof > 2.0
+
+    @property
     def words(self) -> str:
         """A sentence on what is not Gaussian; empty if nothing."""
         if self.kind == GAUSSIAN:

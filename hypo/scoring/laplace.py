@@ -182,12 +182,12 @@ def _peak(e: Expression, likelihood: Likelihood, sums: Sums) -> Laplace | None:
     log_prior = _log_prior(theta, scale)
     if not dof > 0:
         return Laplace(theta, np.full((k, k), math.inf), slot, dof, math.inf, scale, -math.inf)
-    information = information + np.diag(variance * 2.0 / (scale**2 + theta**2))
-    solved = _inverted(information)
+    solved = _inverted(information + _prior_information(theta, scale, variance))
     if solved is None:
         return None
     inverse, root, log_det = solved
-    covariance = inverse * variance / np.outer(root, root)
+    with np.errstate(over="ignore"):
+        covariance = inverse * (math.sqrt(variance) / root) * (math.sqrt(variance) / root)[:, None]
     if known:
         fit = -likelihood.misfit(rss) + 0.5 * k * math.log(2.0 * math.pi)
     else:
@@ -210,7 +210,7 @@ def _of_rows(
     dof = rows - k if rows else math.inf
     if not dof > 0:
         return Laplace(theta, np.full((k, k), math.inf), slot, dof, math.inf, scale, -math.inf)
-    information = information + np.diag(2.0 / (scale**2 + theta**2))
+    information = information + _prior_information(theta, scale)
     if shared is not None and rows:
         left = information - np.outer(shared, shared) / sums.scale_information
         # Away from the minimum it need not be positive.
@@ -224,8 +224,15 @@ def _of_rows(
     if rows:
         fit += 0.5 * math.log(math.pi / rows)
     sigma = sums.scale * math.sqrt(wider) if math.isfinite(sums.scale) else 1.0
-    covariance = wider * inverse / np.outer(root, root)
+    with np.errstate(over="ignore"):
+        covariance = wider * inverse / root / root[:, None]
     return Laplace(theta, covariance, slot, dof, sigma, scale, fit - 0.5 * log_det + _log_prior(theta, scale))
+
+
+def _prior_information(theta: NDArray[np.float64], scale: NDArray[np.float64], variance: float = 1.0) -> NDArray[np.float64]:
+    """What the prior adds to the information times ``variance``, 2/(s² + θ²) on the diagonal, without squares of sizes."""
+    with np.errstate(over="ignore"):
+        return np.diag(2.0 * (math.sqrt(variance) / np.hypot(scale, theta)) ** 2)
 
 
 def _inverted(information: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], float] | None:
@@ -233,7 +240,7 @@ def _inverted(information: NDArray[np.float64]) -> tuple[NDArray[np.float64], ND
     where numbers overflow."""
     root = np.sqrt(np.diag(information))
     with np.errstate(all="ignore"):
-        scaled = information / np.outer(root, root)
+        scaled = information / root / root[:, None]
     if not np.all(np.isfinite(scaled)):
         return None
     values, vectors = np.linalg.eigh(scaled)

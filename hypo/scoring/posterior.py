@@ -108,7 +108,8 @@ class Posterior:
     ``variables``, ``operators`` and ``terms`` give the probability that the law holds each, a term being what is added up in
     the law without its coefficient, with ``c`` for every other number (``1`` for a number by itself); the likeliest ``TERMS``
     are listed. ``within`` is the number of structures with odds up to 20, ``covers`` says in a sentence
-    what the weights are shares of. ``chain`` is what :class:`hypo.search.chain.ChainReport` says, None without a chain.
+    what the weights are shares of. ``chain`` is what :class:`hypo.search.chain.ChainReport` says, or
+    :func:`hypo.search.agreement.shards_agree` of merged shards; None without a chain.
     """
 
     structures: tuple[Structure, ...]
@@ -154,7 +155,7 @@ def make_posterior(
     keeps: Callable[[Expression], bool] | None = None,
 ) -> Posterior | None:
     """The posterior over the structures of ``hypotheses``, whose constants must be fitted to the rows ``X`` (n_var, n_row);
-    None where none of them leaves a degree of freedom.
+    None where none of them leaves a degree of freedom, or variances of constants are beyond the range of numbers.
 
     All formulas without fitted constants of up to ``complete_to`` nodes are among those that were scored; ``met`` says more of
     what was looked at. A formula for which ``keeps`` is false breaks a hard rule and has no weight.
@@ -165,6 +166,8 @@ def make_posterior(
     if keeps is not None:
         found = _allowed(found, keeps)
     distinct = _distinct(found, X, columns, likelihood)
+    if not all(np.all(np.isfinite(s.covariance)) for s in distinct if s.nats <= distinct[0].nats + WITHIN):
+        return None
     return weighted(_by_structure(distinct), columns, complete_to, met) if distinct else None
 
 
@@ -262,7 +265,8 @@ def _fitted_costs(e: Expression, shape: Laplace, sums: Sums, likelihood: Likelih
     for p, value in enumerate(shape.theta):
         same = np.flatnonzero(shape.slot == p)
         information = float(sums.normal[np.ix_(same, same)].sum()) / likelihood.noise_variance(sums.rss)
-        total += fitted_cost(float(value), information)
+        # As the score has it.
+        total += fitted_cost(float(value), information if math.isfinite(information) else 0.0)
     return total
 
 

@@ -46,7 +46,8 @@ class Parts(NamedTuple):
 class Prediction(NamedTuple):
     """Mean, standard deviation and central interval (n_row,) of the target in new rows, noise included, in the target's unit.
 
-    NaN where structures with half the weight or more are undefined; where it is less, the others count alone.
+    NaN where structures with half the weight or more are undefined; where it is less, the others count alone. ``std`` and
+    ``parts.noise`` are infinite for Student's t with 2 degrees of freedom or fewer, whose variance is.
     """
 
     mean: NDArray[np.float64]
@@ -62,12 +63,60 @@ class Prediction(NamedTuple):
         return Prediction(mean, std, lower, upper, Parts(*(factor * v for v in self.parts)))
 
 
-class _Draws(NamedTuple):
+class Draws(NamedTuple):
     """Of one structure: weights (n_draw,), constants of all leaves (n_draw, n_constant) and noise (n_draw,)."""
 
     weight: NDArray[np.float64]
     values: NDArray[np.float64]
     sigma: NDArray[np.float64]
+
+
+class Ensemble:
+    """Draws of several structures, evaluated together, with one call of the kernel for all of them."""
+
+    def __init__(
+        self, structures: Sequence[Structure], draws: Sequence[Draws], columns: Sequence[str], family: Family | None = None
+    ) -> None:
+        self._family = family or Family()
+        self._columns = columns
+        self._sigma = np.concatenate([d.sigma for d in draws])[:, None]
+        programs = [Program.of(s.expression, columns) for s in structures]
+        counts = [len(d.weight) for d in draws]
+        self._op = np.concatenate([np.tile(p.op, n) for p, n in zip(programs, counts, strict=True)])
+        self._arg = np.concatenate([np.tile(p.arg, n) for p, n in zip(programs, counts, strict=True)])
+        self._start = np.append(0, np.cumsum(np.repeat([len(p.op) for p in programs], counts)))
+        self._constants = np.concatenate([d.values.ravel() for d in draws])
+        sizes = np.repeat([d.values.shape[1] for d in draws], counts)
+        self._first = np.cumsum(sizes) - sizes
+        self._noisy = {
+            name: size
+            for name, size in self._family.x_sigma.items()
+            if any(name in s.expression.variables for s in structures)
+        }
+
+    def values(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The formulas of all draws on ``X`` (n_var, n_row), shape (n_draw, n_row)."""
+        from hypo.kernels.evaluate import evaluate as kernel
+
+        out = np.empty((len(self._sigma), X.shape[1]))
+        kernel(self._op, self._arg, self._start, self._constants, self._first, X, out)
+        return out
+
+    def noise(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Scale of the noise of each draw (n_draw, 1), with errors in x of each row too (n_draw, n_row); there that of the
+        fit's rows where the formula ends nearby."""
+        if not self._family.x_sigma:
+            return self._sigma
+        variance = np.full((len(self._sigma), X.shape[1]), self._family.sigma**2)
+        for name, size in self._noisy.items():
+            ends = []
+            for step in (size, -size):
+                moved = X.copy()
+                moved[self._columns.index(name)] += step
+                ends.append(self.values(moved))
+            with np.errstate(all="ignore"):
+                variance += (0.5 * (ends[0] - ends[1])) ** 2
+        return np.where(np.isfinite(variance), np.sqrt(variance), self._sigma)
 
 
 def predictive(
@@ -84,12 +133,13 @@ def predictive(
     family = family or Family()
     trials = np.ones(X.shape[1]) if trials is None else trials
     rng = np.random.default_rng(seed)
-    draws = [_draws(s, rng) for s in structures]
+    draws = [draw(s, rng) for s in structures]
+    ensemble = Ensemble(structures, draws, columns, family)
     n = X.shape[1]
     out = np.empty((7, n))
     for first in range(0, n, BLOCK):
         rows = slice(first, min(first + BLOCK, n))
-        out[:, rows] = _block(structures, draws, np.ascontiguousarray(X[:, rows]), columns, level, family, trials[rows])
+        out[:, rows] = _block(ensemble, draws, np.ascontiguousarray(X[:, rows]), level, family, trials[rows])
     mean, std, lower, upper, *parts = out
     return Prediction(mean, std, lower, upper, Parts(*parts))
 
@@ -117,8 +167,9 @@ def samples(
     for s, count in zip(structures, counts, strict=True):
         if count:
             d = _independent(s, int(count), rng)
-            f = Program.of(s.expression, columns).batch(X, d.values)
-            scale = np.broadcast_to(noise_at(s, d, X, columns, family), f.shape)
+            ensemble = Ensemble([s], [d], columns, family)
+            f = ensemble.values(X)
+            scale = np.broadcast_to(ensemble.noise(X), f.shape)
             if noise:
                 y = family.draw(rng, f, scale, trials)
             else:
@@ -204,8 +255,8 @@ def family_quantile(
     return x
 
 
-def _draws(s: Structure, rng: np.random.Generator) -> _Draws:
-    """A share of ``DRAWS`` for one structure."""
+def draw(s: Structure, rng: np.random.Generator) -> Draws:
+    """A share of ``DRAWS`` of one structure's constants and noise."""
     from scipy.special import gammaincinv
 
     n, k = max(LEAST_DRAWS, 2 * round(DRAWS * s.weight / 2)), len(s.constants)
@@ -224,10 +275,10 @@ def _draws(s: Structure, rng: np.random.Generator) -> _Draws:
         theta = np.array(s.constants) + spread
         slot = np.array(s.slot)
         values[:, slot >= 0] = theta[:, slot[slot >= 0]]
-    return _Draws(np.full(n, s.weight / n), values, s.sigma * ratio)
+    return Draws(np.full(n, s.weight / n), values, s.sigma * ratio)
 
 
-def _independent(s: Structure, n: int, rng: np.random.Generator) -> _Draws:
+def _independent(s: Structure, n: int, rng: np.random.Generator) -> Draws:
     """``n`` random draws of the constants and the noise of one structure."""
     ratio = np.sqrt(s.dof / rng.chisquare(s.dof, n)) if math.isfinite(s.dof) else np.ones(n)
     values = np.tile(s.expression.values, (n, 1))
@@ -237,23 +288,20 @@ def _independent(s: Structure, n: int, rng: np.random.Generator) -> _Draws:
         theta = np.array(s.constants) + ratio[:, None] * (z @ (vectors * np.sqrt(np.maximum(size, 0.0))).T)
         slot = np.array(s.slot)
         values[:, slot >= 0] = theta[:, slot[slot >= 0]]
-    return _Draws(np.full(n, s.weight / n), values, s.sigma * ratio)
+    return Draws(np.full(n, s.weight / n), values, s.sigma * ratio)
 
 
 def _block(
-    structures: Sequence[Structure],
-    draws: Sequence[_Draws],
+    ensemble: Ensemble,
+    draws: Sequence[Draws],
     X: NDArray[np.float64],
-    columns: Sequence[str],
     level: float,
     family: Family,
     trials: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Mean, std, lower, upper and the three parts (7, n_row) of a block of rows."""
-    pairs = list(zip(structures, draws, strict=True))
-    centre = np.concatenate([Program.of(s.expression, columns).batch(X, d.values) for s, d in pairs])
+    centre, sigma = ensemble.values(X), ensemble.noise(X)
     whose = np.repeat(np.arange(len(draws)), [len(d.weight) for d in draws])
-    sigma = np.concatenate([noise_at(s, d, X, columns, family) for s, d in pairs])
     weight = np.concatenate([d.weight for d in draws])[:, None] * family.possible(centre)
     total = weight.sum(axis=0)
     known = total > 0.5
@@ -282,24 +330,3 @@ def _block(
     out = np.stack([mean, np.sqrt(noise + constants + between), lower, upper, *np.sqrt([noise, constants, between])])
     out[:, ~known] = math.nan
     return out
-
-
-def noise_at(
-    s: Structure, draws: _Draws, X: NDArray[np.float64], columns: Sequence[str], family: Family
-) -> NDArray[np.float64]:
-    """Scale of the noise of each draw (n_draw, 1), with errors in x of each row too (n_draw, n_row); there that of the fit's
-    rows where the formula ends nearby."""
-    usual = draws.sigma[:, None]
-    if not family.x_sigma:
-        return usual
-    variance = np.full((len(usual), X.shape[1]), family.sigma**2)
-    for name, size in family.x_sigma.items():
-        if name in s.expression.variables:
-            ends = []
-            for step in (size, -size):
-                moved = X.copy()
-                moved[columns.index(name)] += step
-                ends.append(Program.of(s.expression, columns).batch(moved, draws.values))
-            with np.errstate(all="ignore"):
-                variance += (0.5 * (ends[0] - ends[1])) ** 2
-    return np.where(np.isfinite(variance), np.sqrt(variance), usual)

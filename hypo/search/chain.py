@@ -271,7 +271,9 @@ def explore(refiner: Refiner, seed: int, complete_to: int) -> Met:
     def expired() -> bool:
         return nats.left <= 0 or refiner.clock.expired
 
-    rng = np.random.default_rng([seed, 3])
+    shard = refiner.settings.shard
+    # Chains of another shard are others, so that they can be held against these.
+    rng = np.random.default_rng([seed, 3, *([] if shard is None else shard[:1])])
     at = _begin(g, nats, rng)
     for steps in PILOTS:
         at = walk(at, g, nats, steps, rng, expired).at

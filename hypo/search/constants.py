@@ -39,6 +39,8 @@ SCREENED, TRIED, FEW_STEPS = 60, 4, 20
 # the least one; and the last step's gain in nats, ordinarily and where all digits are wanted.
 NEWTON_STEPS, NEWTON_TRIALS, NEWTON_DAMPING, LEAST_DAMPING = 30, 10, 1e-4, 1e-10
 LAST_NATS, TIGHT_NATS = 1e-4, 1e-13
+# A start whose residual is larger than the target by this factor has its linear parameters, which are solved for anyway, at 0.
+FAR = 1e8
 # Rows on which candidates are screened; node values, or else steps, between two looks at the clock.
 SCREEN_ROWS, WORK, LEAST_STEPS = 400, 4_000_000, 6
 
@@ -162,8 +164,9 @@ def fit(
     with np.errstate(all="ignore"):
         given = problem.parameters.start
         best, best_rss = given, problem.rss(given)
-        downhill = (problem.minimise(given, damping, steps, tolerance) for damping in problem.dampings[:descents])
-        for k, theta in enumerate(chain(downhill, problem.elsewhere(starts, rng, steps, tolerance))):
+        start = problem.start(best_rss)
+        downhill = (problem.minimise(start, damping, steps, tolerance) for damping in problem.dampings[:descents])
+        for k, theta in enumerate(chain(downhill, problem.elsewhere(start, starts, rng, steps, tolerance))):
             rss = problem.rss(theta)
             # Mirrored constants can fit as well; those nearest to what was given stay unless others are clearly better.
             margin = (1.0 - CLEARLY) * math.sqrt(best_rss) - ROUNDING * problem.norm if k else math.sqrt(best_rss)
@@ -255,6 +258,14 @@ class _Problem:
         values = self.parameters.values(theta, self.program.values)
         return self.likelihood.rss(self.likelihood.y - self.program.value(self.rows[0], values))
 
+    def start(self, rss: float) -> NDArray[np.float64]:
+        """The given values, whose sum of squares is ``rss``: a target that is small beside what they predict would be lost in
+        rounding."""
+        theta = self.parameters.start
+        if not math.sqrt(rss) <= FAR * self.norm:
+            theta = np.concatenate([np.zeros(self.n_linear), theta[self.n_linear :]])
+        return theta
+
     def minimise(
         self, theta: NDArray[np.float64], damping: float, steps: int, tolerance: float, rows: Rows | None = None
     ) -> NDArray[np.float64]:
@@ -272,15 +283,15 @@ class _Problem:
                 return theta
 
     def elsewhere(
-        self, starts: int, rng: np.random.Generator | None, steps: int, tolerance: float
+        self, start: NDArray[np.float64], starts: int, rng: np.random.Generator | None, steps: int, tolerance: float
     ) -> Iterator[NDArray[np.float64]]:
-        """Minima from up to ``starts - 1`` other starting points: the best of those screened, then tried on few rows."""
+        """Minima from up to ``starts - 1`` other points than ``start``: the best of those screened, then tried on few rows."""
         from hypo.kernels.least_squares import project
 
         if starts < 2 or self.n_linear == len(self.parameters.start):
             return
         few = self._few_rows()
-        thetas = self._draw(SCREENED * starts, rng or np.random.default_rng(0))
+        thetas = self._draw(start, SCREENED * starts, rng or np.random.default_rng(0))
         rss = self._run(project, few, thetas)
         order = np.argsort(rss, kind="stable")
         tried: list[NDArray[np.float64]] = []
@@ -319,13 +330,13 @@ class _Problem:
         stride = -(-X.shape[1] // SCREEN_ROWS)
         return np.ascontiguousarray(X[:, ::stride]), y[::stride].copy(), root[::stride].copy()
 
-    def _draw(self, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
-        """Starting points (n, n_param): a third near the given values, the others of the data's magnitudes.
+    def _draw(self, start: NDArray[np.float64], n: int, rng: np.random.Generator) -> NDArray[np.float64]:
+        """Starting points (n, n_param): a third near ``start``, the others of the data's magnitudes.
 
         A parameter that is not linear is most often a place or length on some column, the inverse of one, or a pure
         number; so its magnitude is that of a cell to the power 1, -1 or 0, times a factor.
         """
-        X, start = self.rows[0], self.parameters.start
+        X = self.rows[0]
         out = np.tile(start, (n, 1))
         m = len(start) - self.n_linear
         free = out[:, self.n_linear :]

@@ -25,6 +25,10 @@ _USES = {
 }
 
 
+# Sizes that the largest number of a column may have: the square of a product of three is in the range of numbers.
+SMALLEST, LARGEST = 1e-50, 1e50
+
+
 def require(dataset: Dataset, family: Family) -> None:
     """Raises DataError naming the first row whose target ``family`` cannot give, and InputError for what does not belong
     together."""
@@ -62,6 +66,33 @@ def require(dataset: Dataset, family: Family) -> None:
         checked(family.log_likelihood, y)
     if dataset.lower is not None and not np.any(dataset.lower == dataset.upper) and dataset.sigma is None:
         raise DataError(f"{dataset.source}: every target is censored, so the noise cannot be estimated; give sigma")
+
+
+def require_sizes(dataset: Dataset, scales: Mapping[str, float]) -> None:
+    """Raises DataError unless the largest number of the target, of each column and of the noise is from ``SMALLEST`` to
+    ``LARGEST`` in size, in the units of the search, where ``scales`` lead. Beyond, squares of products are no numbers."""
+    target, scale = dataset.target_label or dataset.target, scales.get(dataset.target, 1.0)
+    # What stands for a censored target comes from its limits, so these are looked at first.
+    of_target = {"the lower limits of ": dataset.lower, "the upper limits of ": dataset.upper, "": dataset.y}
+    sized = [(f'{what}column "{target}"', v, scale) for what, v in of_target.items() if v is not None]
+    if dataset.sigma is not None:
+        sized.append((f'sigma of column "{target}"', dataset.sigma, scale))
+    if dataset.weights is not None:
+        sized.append(("the weights", dataset.weights, 1.0))
+    for name, label, values in zip(dataset.names, dataset.labels, dataset.X.T, strict=True):
+        sized.append((f'column "{label}"', values, scales.get(name, 1.0)))
+        if name in dataset.x_sigma:
+            sized.append((f'x_sigma of column "{label}"', dataset.x_sigma[name], scales.get(name, 1.0)))
+    for what, values, factor in sized:
+        sizes = np.abs(np.where(np.isfinite(values), values, 0.0))
+        row = int(np.argmax(sizes))
+        if sizes[row] > 0 and not SMALLEST <= sizes[row] * factor <= LARGEST:
+            unit = "" if factor == 1.0 else f" ({values[row] * factor:g} in SI units)"
+            raise DataError(
+                f"{dataset.source}, {dataset.rows_in_words([row])}: the largest number of {what} is {values[row]:g}{unit}, but "
+                f"hypo takes sizes from {SMALLEST:g} to {LARGEST:g}, so that squares of products stay in the range of numbers; "
+                "give it in another unit"
+            )
 
 
 def _all(dataset: Dataset, good: NDArray[np.bool_], rule: str) -> None:

@@ -22,7 +22,7 @@ from hypo.scoring.family import Family
 from hypo.scoring.likelihood import Gaussian, Likelihood
 from hypo.scoring.likelihoods import RowLikelihood
 from hypo.scoring.score import NATIVE, Scorer
-from hypo.search.observed import likelihood_of
+from hypo.search.observed import likelihood_of, require_sizes
 from hypo.search.pilot import with_pilot
 from hypo.search.reach import Reach
 from hypo.search.structure import Sight
@@ -290,21 +290,12 @@ def make_problem(dataset: Dataset, knowledge: Knowledge | None, settings: Settin
             raise DataError(
                 f"{dataset.source}: column {name!r} has the name of a constant in {k.source}; rename one of them"
             )
-    if dataset.weights is not None and np.any(dataset.weights == 0):
-        # A row of weight 0 is no row: it must not decide where formulas have to be defined.
-        dataset = dataset.rows(dataset.weights > 0)
     names = (*dataset.names, dataset.target)
     with_unit = [n for n in names if n in k.units] + list(k.constants)
     units = [k.units[n] if n in k.units else k.constants[n].unit for n in with_unit]
     factors = dict(zip(with_unit, coherent_scales(units), strict=True))
     scales = {n: factors.get(n, 1.0) for n in names}
-    X = np.empty(dataset.X.T.shape)
-    for line, column, name in zip(X, dataset.X.T, dataset.names, strict=True):
-        np.multiply(column, scales[name], out=line)
-    y = dataset.y * scales[dataset.target]
-    # Weights are relative: scaled to mean 1, so that equal ones say nothing.
-    weights = None if dataset.weights is None else dataset.weights / dataset.weights.mean()
-    likelihood = with_pilot(likelihood_of(dataset, settings.likelihood, y, weights, scales), X, dataset.names)
+    X, y, likelihood = rows_of(dataset, settings.likelihood, scales)
     known = [n for n in names if n in k.units]
     dimensions = {n: d for n, d in k.dimensions.items() if n in names or n in k.constants} if known else {}
     listed = k.operators is not None or settings.operators is not None
@@ -342,5 +333,21 @@ def make_problem(dataset: Dataset, knowledge: Knowledge | None, settings: Settin
     )
 
 
-def _rows(values: NDArray[np.float64] | None, rows: NDArray[np.int64]) -> NDArray[np.float64] | None:
-    return None if values is None else values[rows]
+def rows_of(
+    dataset: Dataset, family: Family, scales: Mapping[str, float]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], Likelihood]:
+    """Columns (n_var, n_row), target (n_row,) and likelihood in the units of the formulas, where ``scales`` lead, by name.
+
+    Raises DataError where sizes of numbers are out of range.
+    """
+    if dataset.weights is not None and np.any(dataset.weights == 0):
+        # A row of weight 0 is no row: it must not decide where formulas have to be defined.
+        dataset = dataset.rows(dataset.weights > 0)
+    require_sizes(dataset, scales)
+    X = np.empty(dataset.X.T.shape)
+    for line, column, name in zip(X, dataset.X.T, dataset.names, strict=True):
+        np.multiply(column, scales[name], out=line)
+    y = dataset.y * scales[dataset.target]
+    # Weights are relative: scaled to mean 1, so that equal ones say nothing.
+    weights = None if dataset.weights is None else dataset.weights / dataset.weights.mean()
+    return X, y, with_pilot(likelihood_of(dataset, family, y, weights, scales), X, dataset.names)

@@ -6,9 +6,12 @@ constants and W = Σ w rows, the interval of a level holds all θ_i with
 
     noise unknown   (R(θ_i) - R̂)/(R̂/ν) ≤ F(level; 1, ν),   ν = W - k,
     noise known      R(θ_i) - R̂        ≤ χ²(level; 1),
+    other likelihoods whose scale is unknown, R being twice minus the log likelihood at the most likely scale,
+                     R(θ_i) - R̂        ≤ (ν + k) log(1 + F(level; 1, ν)/ν),   ν + k = half their information on log scale,
 
-which are the t and the Gaussian interval where the formula is linear in its constants (Bates & Watts 1988, chapter 6). Where
-the profile never gets so high the interval is open on that side: the data do not bound the constant.
+the last being the first again for Gaussian noise. The first two are the t and the Gaussian interval where the formula is linear
+in its constants (Bates & Watts 1988, chapter 6). Where the profile never gets so high the interval is open on that side: the
+data do not bound the constant.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from numpy.typing import NDArray
 
 from hypo.expression.expr import Expression
 from hypo.scoring.laplace import laplace, student_quantile
-from hypo.scoring.likelihood import Likelihood
+from hypo.scoring.likelihood import Gaussian, Likelihood
 from hypo.search.constants import TIGHT, Deadline, fit
 
 # Steps of a refit; steps outwards, each longer than the last by this factor; most halvings at a border, and the width, as a
@@ -58,7 +61,7 @@ def profile_intervals(
     out = []
     for p, value in enumerate(shape.theta):
         leaves = np.flatnonzero(shape.slot == p)
-        profile = _Profile(e, leaves.tolist(), (X, columns, likelihood), shape.dof, limit, clock)
+        profile = _Profile(e, leaves.tolist(), (X, columns, likelihood), shape.dof, len(shape.theta), limit, clock)
         step = math.sqrt(limit) * float(shape.std[p])
         if not 0 < step < math.inf:
             step = 0.1 * abs(value) or float(shape.prior_scale[p])
@@ -78,6 +81,7 @@ class _Profile:
         leaves: Sequence[int],
         rows: tuple[NDArray[np.float64], Sequence[str], Likelihood],
         dof: float,
+        n_constant: int,
         limit: float,
         clock: Deadline | None,
     ) -> None:
@@ -85,8 +89,11 @@ class _Profile:
         self._best = replace(e, constants=tuple(held))
         self._leaves, self._rows, self._clock = leaves, rows, clock
         self._least = self._loss(e)
-        floor = rows[2].total_weight * rows[2].floor ** 2
-        self._limit = limit * (1.0 if math.isinf(dof) else max(self._least, floor) / dof)
+        self._limit = limit
+        if math.isfinite(dof) and isinstance(rows[2], Gaussian):
+            self._limit = limit * max(self._least, rows[2].total_weight * rows[2].floor ** 2) / dof
+        elif math.isfinite(dof):
+            self._limit = (dof + n_constant) * math.log1p(limit / dof)
         self._near = self._best
 
     def _loss(self, e: Expression) -> float:

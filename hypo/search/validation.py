@@ -54,10 +54,10 @@ class Loss:
 
 
 def folds_of(
-    dataset: Dataset, fraction: float | None, folds: NDArray[np.int64] | NDArray[np.bool_] | None, seed: int
+    dataset: Dataset, fraction: float | None, folds: NDArray[np.float64] | NDArray[np.bool_] | None, seed: int
 ) -> list[NDArray[np.bool_]]:
-    """Masks (n_row,) of the rows held out, one for each search: those of ``folds`` (a mask, or a number for each row), or a
-    random ``fraction``. Raises InputError."""
+    """Masks (n_row,) of the rows held out, one for each search: those of ``folds`` (a mask, or a whole number for each row), or
+    a random ``fraction``. Raises InputError."""
     n = dataset.n_row
     if folds is None:
         held = np.zeros(n, dtype=bool)
@@ -70,7 +70,7 @@ def folds_of(
             folds = folds[dataset.row_numbers]
         if folds.shape != (n,):
             raise InputError(f"folds must have one number or truth value for each of the {n} rows, got shape {folds.shape}")
-        out = [folds] if folds.dtype == bool else [folds == k for k in np.unique(folds)]
+        out = [folds.astype(bool)] if folds.dtype == bool else _numbered(folds, dataset)
         if len(out) == 1 and folds.dtype != bool:
             raise InputError("folds must have at least two different numbers, or be a mask of the rows to hold out")
     for held in out:
@@ -82,6 +82,14 @@ def folds_of(
         if np.ptp(dataset.y[~held]) == 0:
             raise InputError("without the rows held out the target is the same in every row; choose other folds")
     return out
+
+
+def _numbered(folds: NDArray[Any], dataset: Dataset) -> list[NDArray[np.bool_]]:
+    """A mask for each number; raises InputError naming the row where it is none."""
+    for row in np.flatnonzero(~(np.isfinite(folds) & (folds == np.round(folds))))[:1]:
+        what = "is missing" if np.isnan(folds[row]) else f"must be a whole number, got {folds[row]:g}"
+        raise InputError(f"{dataset.source}, {dataset.rows_in_words([int(row)])}: the number of the fold {what}")
+    return [folds == k for k in np.unique(folds)]
 
 
 def validated(

@@ -1,0 +1,48 @@
+"""Table, knowledge and settings, checked alone and against each other: how ``fit``, ``score`` and ``audit`` begin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from hypo.api.inputs import as_dataset, as_knowledge, as_settings
+
+if TYPE_CHECKING:
+    from hypo.api.inputs import KnowledgeLike
+    from hypo.data import Dataset
+    from hypo.knowledge import Knowledge
+    from hypo.search.problem import Settings
+
+
+class Prepared(NamedTuple):
+    """What a search works on; ``columns`` are the names of all columns given, as prediction expects them of arrays."""
+
+    dataset: Dataset
+    columns: tuple[str, ...]
+    knowledge: Knowledge
+    settings: Settings
+
+
+def prepared(
+    data: Any,
+    target: Any,
+    table: Mapping[str, Any],
+    knowledge: KnowledgeLike = None,
+    units: Mapping[str, str] | None = None,
+    **settings: Any,
+) -> Prepared:
+    """``table`` has the arguments of :func:`~hypo.api.inputs.as_dataset`, ``settings`` are those of
+    :func:`~hypo.api.inputs.as_settings`.
+
+    Errors are named in this order: of the table, of the knowledge, of the settings, of what the likelihood cannot have.
+
+    Raises:
+        DataError, KnowledgeError, UnitError, InputError: the message says where and why.
+    """
+    from hypo.search.observed import require
+
+    dataset, columns = as_dataset(data, target, **table)
+    background = as_knowledge(knowledge, dataset, units)
+    checked = as_settings(**settings)
+    require(dataset, checked.likelihood)
+    return Prepared(dataset, columns, background, checked)
