@@ -52,8 +52,8 @@ def test_the_same_law_as_on_the_processor(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(cuda, "WORTH", 0)
     monkeypatch.setattr("hypo.search.cuda_library.WORTH", 50_000)
     scans = []
-    inner = cuda.Cuda._scan
-    monkeypatch.setattr(cuda.Cuda, "_scan", lambda *given: scans.append(given[1]) or inner(*given))
+    inner = cuda.Cuda.scan
+    monkeypatch.setattr(cuda.Cuda, "scan", lambda *given, **rest: scans.append(given[1]) or inner(*given, **rest))
     X, y = table()
     native = hypo.fit(X, y, time_limit=60, workers=1)
     found = hypo.fit(X, y, time_limit=60, workers=1, backend="cuda")

@@ -15,12 +15,13 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 pytest.importorskip("triton", reason="Triton is not installed")
 
 from hypo.expression.expr import Expression  # noqa: E402
-from hypo.kernels import cuda_operands  # noqa: E402
+from hypo.kernels import cuda_operands, cuda_rescore  # noqa: E402
 from hypo.kernels import cuda_scan as kernel  # noqa: E402
 from hypo.kernels.cuda_operands import PASSES, ROUNDING, error, operand, unit_error  # noqa: E402
 from hypo.kernels.cuda_order import clustered  # noqa: E402
 from hypo.search import cuda_forms, cuda_scan  # noqa: E402
 from hypo.search.cuda import Cuda  # noqa: E402
+from hypo.search.cuda_layout import Piece  # noqa: E402
 from hypo.search.executor import Serial, Share  # noqa: E402
 from hypo.search.library import Library, Seed  # noqa: E402
 from hypo.search.scan import Best, Clock, orthonormal, scan_products, scan_sums, unit_rows  # noqa: E402
@@ -39,6 +40,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cuda_scan, "DENSE", 0)
     monkeypatch.setattr(cuda_scan, "PILOT", 6)
     monkeypatch.setattr(cuda_forms, "WIDTH", 16)
+    monkeypatch.setattr(cuda_rescore, "ELEMENTS", 1 << 17)
     monkeypatch.setattr("hypo.search.cuda.WORTH", 0)
 
 
@@ -104,12 +106,12 @@ def test_every_precision_gives_the_same_list(precision: str, monkeypatch: pytest
 def test_the_filter_passes_few_pairs_and_all_that_count() -> None:
     F, t = problem(2)
     rows, T = unit_rows(F, CONSTANT)[0], unit_rows(t[2:], CONSTANT)[0]
-    form = cuda_forms.Sums(T, rows, None, torch.device("cpu"))
-    scores = form.against(torch.arange(len(rows)))[0]
+    form = cuda_forms.Sums([T], [Piece(0, rows, None)], torch.device("cpu"), [False])
+    scores = form.against(0, torch.arange(len(rows)))[0]
     upper = scores[tuple(torch.triu_indices(*scores.shape, 1))]
     floor = torch.topk(upper, 50).values[-1:]
     work = kernel.runs([(0, 150, 0, 150, 1)], form.shape)
-    launcher = form.launcher(0, floor, "bf16x3")
+    launcher = form.launcher(0, floor[None], "bf16x3")
     (i, j), count = launcher.pairs(kernel.tiles(work, launcher.flagged(work), form.shape), 20_000)
     assert count == len(i) < 0.3 * len(upper)
     assert {(int(a), int(b)) for a, b in zip(i, j, strict=True) if scores[a, b] >= floor} == {
@@ -230,9 +232,9 @@ def test_targets_that_are_nothing_find_nothing() -> None:
 
 def test_halves_are_refused_for_products() -> None:
     F, t = problem()
-    form = cuda_forms.Products(unit_rows(t, NONE)[0], F, None, NONE, torch.device("cpu"))
+    form = cuda_forms.Products([unit_rows(t, NONE)[0]], [Piece(0, F, None)], NONE, torch.device("cpu"), [False])
     with pytest.raises(ValueError, match="halves have too small a range"):
-        form.launcher(0, torch.ones(3, dtype=torch.float64), "fp16")
+        form.launcher(0, torch.ones((1, 3), dtype=torch.float64), "fp16")
 
 
 # --- blocks, shards, deadlines --------------------------------------------------------------------------------------
