@@ -1,16 +1,16 @@
 """Listed pairs in single precision: which of them may reach a score. What is left goes to double precision.
 
-The filter (:mod:`hypo.kernels.cuda_scan`) knows inner products only, so that what two of them leave of each other, den − shared²
-or 1 − ρ², is known to the rounding of 1, and all pairs pass of which little is left: nearly parallel rows, products that are
-nearly constant. Here the elements of a pair are at hand, and it is left itself that is computed,
+The filter (:mod:`hypo.kernels.cuda_scan`) knows inner products only, so that what they leave of each other, den − shared² or
+1 − ρ², is known to the rounding of 1, and all pairs pass of which little is left: nearly parallel rows, products nearly
+constant. Here the elements of a pair are at hand, and what is left is computed itself,
     p = g, q = p − f·⟨f, p⟩ (sum)    or    p = f∘g, q = p − z·⟨z, p⟩ for the basis row z, if any (product).
 A pair reaches the score T of a unit target t where |⟨t, q⟩| ≥ c·‖q‖, with c² = T for products and T less what f alone explains
 for sums. With rounding u = 2⁻²⁴ and sums of n numbers as sums of sums, of h additions on the way of any number, in
 whatever order, first order in u and in units of u·‖p‖
     p is off by 3, ⟨z, p⟩ by 5 + h, q by 11 + h, ⟨t, q⟩ by 13 + 2h, ‖q‖ by 13 + 1.5·h, ‖p‖ by 5 + h/2 in itself,
-so that no pair is lost whose ⟨t, q⟩ and ‖q‖ get ``slack``·‖p‖ of room each, slack = (24 + 3h)·u. What the share of ‖q‖ in ‖p‖ is
-beyond doubt too small for a score (``dependent``) goes too. A pair reads 8n bytes, and most of them from the caches, because
-listed pairs of a tile share their rows; products in double precision by tensors read and write more than ten times as many.
+so that no pair is lost whose ⟨t, q⟩ and ‖q‖ get ``slack``·‖p‖ of room each, slack = (24 + 3h)·u. A pair whose ‖q‖ is beyond
+doubt too small a share of ‖p‖ for a score (``dependent``) goes too. A pair reads 8n bytes, most from the caches, because listed
+pairs of a tile share their rows; scores in double precision by tensors move more than ten times as many.
 """
 
 from __future__ import annotations
@@ -82,7 +82,8 @@ def may_reach(
 
 
 def passing(
-    F: Tensor, G: Tensor, basis: Tensor, targets: Tensor, job: Tensor, reach: Tensor, pairs: Tensor, dependent: float, sums: bool
+    F: Tensor, G: Tensor, basis: Tensor, targets: Tensor, job: Tensor, reach: Tensor, pairs: Tensor, dependent: float,
+    sums: bool,
 ) -> Tensor:
     """Those of the ``pairs`` (2, n_pair) that may reach a score; arguments as of :func:`may_reach`."""
     n_pair, width = pairs.shape[1], F.shape[1]
@@ -90,7 +91,8 @@ def passing(
     block = max(1, ELEMENTS // width)
     if n_pair:
         may_reach[(triton.cdiv(n_pair, block),)](
-            F, G, basis, targets, job, reach, pairs.contiguous(), passes, n_pair, reach.shape[1], slack(width), dependent, SHORTEST,
-            K=width, INNER=inner(width), BLOCK=block, BASIS=len(basis), TARGETS=targets.shape[1], SUM=sums, num_warps=4,
+            F, G, basis, targets, job, reach, pairs.contiguous(), passes, n_pair, reach.shape[1], slack(width), dependent,
+            SHORTEST, K=width, INNER=inner(width), BLOCK=block, BASIS=len(basis), TARGETS=targets.shape[1], SUM=sums,
+            num_warps=4,
         )  # fmt: skip
     return pairs[:, torch.nonzero(passes).view(-1)]

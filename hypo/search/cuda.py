@@ -62,7 +62,7 @@ class Cuda:
     def scan(
         self, kind: Literal["sums", "products"], jobs: Sequence[Job], basis: Rows, *, keep: int, clock: Clock
     ) -> list[list[Best]] | None:
-        """As :func:`hypo.search.scan.scan_jobs`; None where the processor is faster, or the basis has several rows."""
+        """The lists of :func:`hypo.search.scan.scan_jobs`; None where the processor is faster, or for a basis of several."""
         pairs = sum(len(targets) * len(F) * len(F if G is None else G) for targets, F, G in jobs)
         if pairs < WORTH or len(basis) > 1:
             return None

@@ -51,7 +51,7 @@ def _stacked(targets: Sequence[Rows], device: torch.device) -> Tensor:
 
 
 class _Form(Layout):
-    """What both forms have: the layout of their pieces, targets ``T`` (n_job, n_target, n), ``together`` of them in a launch."""
+    """What both forms have: the layout of pieces, targets ``T`` (n_job, n_target, n), ``together`` of them in a launch."""
 
     T: Tensor
     together: int
@@ -91,7 +91,7 @@ class _Form(Layout):
         return torch.stack([(rows * t[jobs]).sum(1) for t in self.T.unbind(1)])
 
     def near(self, group: int, floor: Tensor, pairs: Tensor) -> Tensor:
-        """Those of the ``pairs`` (2, n_pair) of places that may reach the floor of a target of a group, as single precision sees it."""
+        """Those of the ``pairs`` (2, n_pair) of places that may reach the floor of a target of a group, in single precision."""
         if self._near is None:
             left = rescore.padded(self._scaled(self.F))
             self._near = left, left if self.G is self.F else rescore.padded(self._scaled(self.G))
@@ -213,8 +213,8 @@ def _thresholds(r: Tensor, floor: Tensor, filling: Tensor, n: int) -> tuple[Tens
 
 
 class Products(_Form):
-    """t ≈ b·f·g + span(basis) for unit ``targets`` (n_target, n) of each scan, orthogonal to an orthonormal ``basis`` of up to one
-    row; any rows.
+    """t ≈ b·f·g + span(basis) for unit ``targets`` (n_target, n) of each scan, orthogonal to an orthonormal ``basis`` of up to
+    one row; any rows.
 
     R² ≥ T where num² + T·shared² ≥ T·den of rows over their largest values, on the probe rows on which the targets are
     largest (T less what the targets lack there). With δ the rounding of an inner product as a share of the lengths, num and
@@ -276,7 +276,8 @@ class Products(_Form):
                 g, g2 = operand(right, precision, self.shape.g), operand(beyond, precision, self.shape.g)
             else:
                 _, g, g2 = first
-            self._operands[group, precision] = operand(torch.stack([squares, left * z, *across]), precision, self.shape.f), g, g2
+            sides = operand(torch.stack([squares, left * z, *across]), precision, self.shape.f)
+            self._operands[group, precision] = sides, g, g2
         return self._operands[group, precision]
 
     def _scaled(self, rows: Tensor) -> Tensor:

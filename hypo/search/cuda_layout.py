@@ -22,8 +22,8 @@ ANY = -(2**31) + 1
 
 
 class Piece(NamedTuple):
-    """Pairs of scan ``job``: rows ``F``, the first of which is the scan's row ``f0``, with rows ``G``, from ``g0`` on; G None means
-    pairs of rows F."""
+    """Pairs of scan ``job``: rows ``F``, the first of which is the scan's row ``f0``, with rows ``G``, from ``g0`` on; G None
+    means pairs of rows F."""
 
     job: int
     F: Rows
@@ -33,8 +33,8 @@ class Piece(NamedTuple):
 
 
 class Side(NamedTuple):
-    """One side of all pieces: ``rows`` (n, n_column), for each place the piece (``piece``, the first one for what fills up), the row
-    of the scan (``row``, -1 for what fills up), and where each piece begins and ends."""
+    """One side of all pieces: ``rows`` (n, n_column), for each place the ``piece`` (the first one for what fills up) and the
+    ``row`` of the scan (-1 for what fills up), and where each piece begins and ends."""
 
     rows: Tensor
     piece: Tensor

@@ -4,8 +4,8 @@
 2. *Filter*: tensor cores go through all tiles at a coarse precision and flag those with a pair that may reach it, then through
    the flagged ones at a finer precision and list the pairs (:mod:`hypo.kernels.cuda_scan`). Rows of large scans are in an
    order of clusters (:mod:`hypo.kernels.cuda_order`).
-3. *Near*: the listed pairs in single precision, element by element (:mod:`hypo.kernels.cuda_rescore`). Each step knows how much it
-   may be off, so nothing is lost, and all need few bytes of device memory.
+3. *Near*: the listed pairs in single precision, element by element (:mod:`hypo.kernels.cuda_rescore`). Each step knows how
+   much it may be off, so nothing is lost, and all need few bytes of device memory.
 4. *Scores*: what is left in double precision on the device; the floor rises as better pairs come.
 5. The best, and what equals the last of them to ``SAME``, are scored by the compiled code of the processor: the lists agree
    with its lists also where many pairs are exact and rounding decides.
@@ -131,7 +131,8 @@ def _pilot_of_many(form: Form, pieces: list[int], keep: int, floor: Tensor) -> T
     a, piece = rank[chosen][pair], of[chosen][pair]
     # Pairs within the chosen rows come twice, and a row may not go with itself.
     first = (n_f.cumsum(0) - n_f)[piece]
-    again = within[piece] & ((b - a).abs() < form.gap) | within[piece] & (b < a) & is_chosen[torch.where(within[piece], first + b, -1)]
+    twice = (b < a) & is_chosen[torch.where(within[piece], first + b, -1)]
+    again = within[piece] & (twice | ((b - a).abs() < form.gap))
     a, b, piece = a[~again], b[~again], piece[~again]
     i, j = f0[piece] + a, g0[piece] + b
     slots = torch.arange(floor.numel(), device=where).view_as(floor)
@@ -199,7 +200,8 @@ def _pieces(mine: list[tuple[int, int, int]], jobs: Sequence[Job]) -> list[list[
 
 
 def _scan_block(
-    mine: list[tuple[int, int, int]], where: torch.device, kind: str, jobs: Sequence[Job], basis: Rows, keep: int, late: Deadline
+    mine: list[tuple[int, int, int]], where: torch.device, kind: str, jobs: Sequence[Job], basis: Rows, keep: int,
+    late: Deadline,
 ) -> tuple[list[Any], list[int]]:
     n_target = max(len(targets) for targets, _, _ in jobs)
     # What is nothing, or no target at all, is out of reach.
@@ -211,15 +213,10 @@ def _scan_block(
         if late.expired:
             break
         n_pair = [
-            _pairs(p.f0, len(p.F), p.g0, len(p.F if p.G is None else p.G), p.G is None, 1 if kind == "sums" else 0) for p in pieces
+            _pairs(0, len(p.F), 0, len(p.F if p.G is None else p.G), p.G is None, 1 if kind == "sums" else 0) for p in pieces
         ]
-        targets = [job[0] for job in jobs]
-        ordered = [n > DENSE for n in n_pair]
-        form: Form
-        if kind == "sums":
-            form = Sums(targets, pieces, where, ordered)
-        else:
-            form = Products(targets, pieces, basis, where, ordered)
+        every, ordered = [job[0] for job in jobs], [n > DENSE for n in n_pair]
+        form: Form = Sums(every, pieces, where, ordered) if kind == "sums" else Products(every, pieces, basis, where, ordered)
         pilot(form, best, keep)
         (unfused if len(pieces) == 1 and not ordered[0] else fused)(form, best, late)
         if not late.expired:

@@ -15,7 +15,7 @@ pairs the number of columns with which the scan costs least.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -62,7 +62,7 @@ class Device(Protocol):
     def scan(
         self, kind: Literal["sums", "products"], jobs: Sequence[Job], basis: Rows, *, keep: int, clock: Clock
     ) -> list[list[Best]] | None:
-        """As :func:`scan_jobs`."""
+        """The lists of :func:`scan_jobs`."""
         ...
 
 
@@ -179,16 +179,19 @@ def _pairs(f0: int, n_f: int, g0: int, n_g: int, triangle: bool, gap: int) -> in
 
 
 def scan_jobs(
-    kind: Literal["sums", "products"], jobs: Sequence[Job], basis: Rows, *, keep: int, clock: Clock, executor: Executor | None = None
-) -> list[list[Best]]:
-    """The lists of several scans, as :func:`scan_sums` (with no basis) or :func:`scan_products` give them; a device does all at
-    once."""
-    if isinstance(executor, Device) and (best := executor.scan(kind, jobs, basis, keep=keep, clock=clock)) is not None:
-        return best
+    kind: Literal["sums", "products"], jobs: Sequence[Job], basis: Rows, *, keep: int, clock: Clock,
+    executor: Executor | None = None,
+) -> Iterator[list[Best]]:
+    """The lists of each of several scans, as :func:`scan_sums` or, with the basis, :func:`scan_products` give them. A
+    device does all at once, the processor each when it is asked for."""
+    if jobs and isinstance(executor, Device):
+        best = executor.scan(kind, jobs, basis, keep=keep, clock=clock)
+        if best is not None:
+            return iter(best)
     given: dict[str, Any] = {"keep": keep, "clock": clock, "executor": executor}
     if kind == "sums":
-        return [scan_sums(*job, **given) for job in jobs]
-    return [scan_products(*job, basis, **given) for job in jobs]
+        return (scan_sums(*job, **given) for job in jobs)
+    return (scan_products(*job, basis, **given) for job in jobs)
 
 
 def scan_sums(
