@@ -36,6 +36,22 @@ def seconds(work: Callable[[], object], repeats: int = 20) -> float:
     return float(np.median(times))
 
 
+def shares(kind: str, basis: int, n_target: int, precision: str, rate: float, peaks: Results) -> Results:
+    """A rate of pairs as a share of the two limits of :mod:`hypo.kernels.cuda_scan`, whose targets go into several launches."""
+    from hypo.kernels.cuda_scan import PRODUCT_TARGETS, SUM_TARGETS
+
+    together = SUM_TARGETS if kind == "sum" else PRODUCT_TARGETS
+    flop = steps = 0
+    for first in range(0, n_target, together):
+        targets = min(together, n_target - first)
+        flop += 2 * PROBE * (1 if kind == "sum" else 1 + basis + targets)
+        steps += 4 * targets + (0 if kind == "sum" else 2 * basis + 1)
+    return {
+        "share_of_tensor_cores": flop * rate / peaks[precision] if precision in peaks else None,
+        "share_of_epilogue": steps * rate / peaks["epilogue"] if "epilogue" in peaks else None,
+    }
+
+
 def forms(device: str, rows: np.ndarray, X: np.ndarray) -> Iterator[tuple[str, int, Any, Any]]:
     """Name, rows of the basis, form, and the pilot's floor, of sums and products within the rows, with one target."""
     import torch
@@ -64,7 +80,7 @@ def forms(device: str, rows: np.ndarray, X: np.ndarray) -> Iterator[tuple[str, i
 def tiers(device: str, rows: np.ndarray, X: np.ndarray, shape: Any = None) -> list[Results]:
     """What each step leaves to the next, as a share of all pairs, and the time it takes, with the floor of the pilot."""
     from hypo.kernels import cuda_scan as kernel
-    from hypo.search.cuda_scan import CAPACITY, FINE, TILES
+    from hypo.search.cuda_scan import CAPACITY, FINE
 
     out = []
     for name, basis, form, floor in forms(device, rows, X):
@@ -73,14 +89,16 @@ def tiers(device: str, rows: np.ndarray, X: np.ndarray, shape: Any = None) -> li
         work = kernel.runs(form.sets(), form.shape).to(form.F.device)
         coarse, fine = (form.launcher(0, floor, precision) for precision in (form.coarse, FINE))
         flagged = coarse.flagged(work)
-        n = len(form.F[~form.left.filling])
+        n = form.left.end[0]
         every = n * (n + 1 - 2 * form.gap) // 2
         one: Results = {"kind": name, "basis": basis, "rows": n, "pairs": every, "floor": float(floor[0, 0])}
         one["tiles_flagged"] = len(flagged) / int(work[:, 2].sum())
         left = dict.fromkeys(("listed", "near", "reach"), 0)
         took = dict.fromkeys(("listed", "near", "reach"), 0.0)
-        for k in range(0, len(flagged), TILES):
-            table = kernel.tiles(work, flagged[k : k + TILES], form.shape)
+        # So few tiles that their pairs fit the list.
+        step = max(1, capacity // (form.shape.f * form.shape.g))
+        for k in range(0, len(flagged), step):
+            table = kernel.tiles(work, flagged[k : k + step], form.shape)
             pairs, count = fine.pairs(table, capacity)
             i, j = near = form.near(0, floor, pairs)
             left["listed"] += count
@@ -102,27 +120,29 @@ def filters(device: str, rows: np.ndarray, X: np.ndarray, peaks: Results, tiny: 
     """The filter kernels alone: every precision and shape of tile, as shares of both limits."""
     from hypo.kernels import cuda_scan as kernel
 
-    shapes = [kernel.Shape(), kernel.Shape(stages=3), kernel.Shape(128, 128, 32, 8, 2), kernel.Shape(128, 128, 32, 8, 3),
-              kernel.Shape(128, 64, 64, 4, 3), kernel.Shape(64, 64, 64, 4, 3), kernel.Shape(128, 256, 16, 8, 2)]  # fmt: skip
+    # Tiles of products are larger than those of sums: these fit the 227 KB of a block, and the small ones twice.
+    common = [kernel.Shape(), kernel.Shape(stages=3), kernel.Shape(128, 128, 32, 8, 2), kernel.Shape(64, 64, 64, 4, 3),
+              kernel.Shape(128, 64, 64, 4, 2)]  # fmt: skip
+    shapes = {
+        "sum": [*common, kernel.Shape(128, 128, 32, 8, 3), kernel.Shape(128, 256, 16, 8, 2)],
+        "product": [*common, kernel.Shape(64, 64, 64, 4, 2), kernel.Shape(64, 128, 32, 8, 2)],
+    }
     out = []
     precisions = {"sum": ("fp16", "bf16", "tf32", "bf16x3"), "product": ("tf32", "bf16", "bf16x3")}
     for name, basis, form, floor in forms(device, rows, X):
-        flop = 2 * PROBE * (1 if name == "sum" else 2 + basis)
-        steps = 4 if name == "sum" else 5 + 2 * basis
         for precision in precisions[name]:
-            for shape in shapes[:1] if tiny else shapes:
+            # Compiling takes a second or two for each: shapes are compared in the precision that scans use.
+            for shape in shapes[name] if precision == form.coarse and not tiny else common[:1]:
                 one: Results = {"kind": name, "basis": basis, "precision": precision, "shape": list(shape)}
                 try:
                     form.shape, form._operands = shape, {}
                     work = kernel.runs(form.sets(), shape).to(form.F.device)
                     launcher = form.launcher(0, floor, precision)
                     took = seconds(lambda launcher=launcher, work=work: launcher.margins(work), 5)
-                    pairs = len(form.F) * (len(form.F) + 1) / 2
+                    pairs = form.left.end[0] * (form.left.end[0] + 1 - 2 * form.gap) // 2
                     flagged = launcher.flagged(work)
                     one |= {
-                        "pairs_per_second": pairs / took,
-                        "share_of_tensor_cores": flop * pairs / took / peaks[precision],
-                        "share_of_epilogue": steps * pairs / took / peaks["epilogue"],
+                        "pairs_per_second": pairs / took, **shares(name, basis, 1, precision, pairs / took, peaks),
                         "tiles_flagged": len(flagged) / max(1, int(work[:, 2].sum())),
                     }
                 except Exception as error:

@@ -39,8 +39,8 @@ TINY = 1e-34
 class Shape(NamedTuple):
     """Rows of a tile on either side, tiles of a run, warps of a program, and tiles of G read ahead.
 
-    The smaller tile of the default leaves registers and shared memory for a second program beside the first, which
-    multiplies while the other is in its epilogue.
+    The smaller tile of the default leaves sums registers and shared memory for a second program beside the first, which
+    multiplies while the other is in its epilogue; products with a constant take 164 of the 227 KB (tf32, n = 64).
     """
 
     f: int = 128

@@ -40,7 +40,7 @@ DENSE, PILOT, BLOCK = 1 << 24, 128, 1 << 24
 # Rows of either side on the device at once.
 ROWS = 1 << 21
 # Pairs listed in one launch, tiles gone through by one, and the precision at which flagged tiles are looked into.
-CAPACITY, TILES, FINE = 1 << 24, 1 << 16, "bf16x3"
+CAPACITY, TILES, FINE = 1 << 24, 1 << 14, "bf16x3"
 # Runs of tiles between two looks at the clock: some ten milliseconds.
 RUNS = 1 << 14
 
