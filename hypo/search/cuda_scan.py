@@ -168,14 +168,18 @@ def fused(form: Form, best: Lists, late: Deadline) -> None:
                 best.add(form.exact(group, i, j), *form.origin(i, j), form.group(group))
 
 
-def scan_block(item: tuple[list[tuple[int, int, int]], str], *given: Any) -> tuple[list[Any], list[int]]:
+def scan_block(
+    item: tuple[list[tuple[int, int, int]], str], kind: str, basis: Rows, keep: int, late: Deadline, *arrays: Rows | None
+) -> tuple[list[Any], list[int]]:
     """The best pairs (r2, i, j) of each target of each scan with the rows f of an ``item`` (scan, first, end; device), and how
-    many pairs of each scan were scored for each target; as an executor calls it, anywhere that has the device."""
+    many pairs of each scan were scored for each target; as an executor calls it, anywhere that has the device. The ``arrays``
+    of all scans (targets, F, G) come one by one, for that is how executors send them only once."""
     mine, name = item
     device = torch.device(name)
+    jobs: Any = [arrays[k : k + 3] for k in range(0, len(arrays), 3)]
     # Triton launches on the thread's current device.
     with torch.cuda.device(device) if device.type == "cuda" else nullcontext():
-        return _scan_block(mine, device, *given)
+        return _scan_block(mine, device, kind, jobs, basis, keep, late)
 
 
 def _pieces(mine: list[tuple[int, int, int]], jobs: Sequence[Job]) -> list[list[Piece]]:
@@ -243,7 +247,8 @@ def scan(
         items.append((mine, devices[at % len(devices)]))
     n_target = max(len(targets) for targets, _, _ in jobs)
     parts: list[list[Any]] = [[] for _ in range(len(jobs) * n_target)]
-    for found, counted in (executor or Serial()).map(scan_block, items, kind, jobs, basis, keep, late):
+    arrays = [array for job in jobs for array in job]
+    for found, counted in (executor or Serial()).map(scan_block, items, kind, basis, keep, late, *arrays):
         for (targets, _, _), n in zip(jobs, counted, strict=True):
             clock.scored += n * len(targets)
         for slot, one in enumerate(found):
