@@ -154,8 +154,10 @@ def filters(device: str, rows: np.ndarray, X: np.ndarray, peaks: Results, tiny: 
 if __name__ == "__main__":
     from run import library_rows
 
+    from hypo.kernels import cuda_rescore
     from hypo.kernels.cuda_scan import Shape
 
     # The interpreter takes a millisecond for each operation on a tile, so tiles are large.
+    cuda_rescore.ELEMENTS = 1 << 20
     for line in tiers("cpu", *library_rows(12_000), Shape(1024, 1024, 4)):
         print(line)

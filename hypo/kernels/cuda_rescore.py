@@ -93,6 +93,6 @@ def passing(
         may_reach[(triton.cdiv(n_pair, block),)](
             F, G, basis, targets, job, reach, pairs.contiguous(), passes, n_pair, reach.shape[1], slack(width), dependent,
             SHORTEST, K=width, INNER=inner(width), BLOCK=block, BASIS=len(basis), TARGETS=targets.shape[1], SUM=sums,
-            num_warps=4,
+            num_warps=8,
         )  # fmt: skip
     return pairs[:, torch.nonzero(passes).view(-1)]
