@@ -272,7 +272,7 @@ def main() -> None:
 
     parts: dict[str, Callable[[], Any]] = {
         "limits": lambda: limits(device, 8192),
-        "checks": lambda: checks(device, 100 if options.tiny else 20_000),
+        "checks": lambda: checks(device, 100 if options.tiny else 8000),
         "filters": lambda: filters(device, rows, X, peaks(), options.tiny),
         "tiers": lambda: tiers(device, rows, X),
         "scans": lambda: scans(device, rows, X, peaks()),
