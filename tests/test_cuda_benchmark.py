@@ -25,9 +25,12 @@ def test_without_a_gpu(repository: Path) -> None:
 @pytest.mark.skipif(not INSTALLED, reason="PyTorch or Triton is not installed")
 def test_every_part_runs_in_the_interpreter(repository: Path, tmp_path: Path) -> None:
     out = tmp_path / "gpu.json"
-    printed = run(repository, "--tiny", "--only", "checks,scans,whole", "--out", str(out))
+    printed = run(repository, "--tiny", "--only", "limits,checks,tiers,scans,whole", "--out", str(out))
     results = json.loads(out.read_text())
     assert results["device"].startswith("not measured") and "not measured" in printed
     assert results["checks"]["sums"] == results["checks"]["products"] == 1.0
-    assert not any("failed" in part for part in results.values() if isinstance(part, dict))
+    assert "FAILED" not in printed and not any("failed" in part for part in results.values() if isinstance(part, dict))
+    assert results["checks"]["members"] == 1.0
+    for one in results["tiers"]:
+        assert 0 < one["reach"] <= one["near"] <= one["listed"]
     assert results["whole"]["device"]["members"] == results["whole"]["processor"]["members"]

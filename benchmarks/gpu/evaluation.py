@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from hypo.kernels import opcodes as oc
+from hypo.kernels.evaluate import value_and_gradient
 
 COLUMNS, NODES = 10, 64
 OPERATORS = (oc.ADD, oc.SUB, oc.MUL, oc.DIV)
@@ -48,6 +49,29 @@ def random_trees(count: int, seed: int = 0) -> tuple[list[int], list[int], list[
     return op, arg, start, const, const_start
 
 
+def normal_equations(op, arg, start, const, const_start, free, X, y):  # type: ignore[no-untyped-def]
+    """The lower triangle of (J, r)ᵀ(J, r) of each tree, on the processor."""
+    for e in range(len(start) - 1):
+        a, b = start[e], start[e + 1]
+        value, grad = np.empty(X.shape[1]), np.zeros((free[e], X.shape[1]))
+        c = const[const_start[e] : const_start[e] + free[e]]
+        with np.errstate(all="ignore"):
+            value_and_gradient(op[a:b], arg[a:b], c, X, value, grad)
+            both = np.vstack([grad, y - value])
+            yield (both @ both.T)[np.tril_indices(len(both))]
+
+
+def limit() -> float | None:
+    """Node-rows a second of :mod:`hypo.kernels.cuda_evaluate`, in single precision: a word of shared memory each."""
+    from numba import cuda
+
+    try:
+        device = cuda.get_current_device()
+        return 32.0 * device.MULTIPROCESSOR_COUNT * device.CLOCK_RATE * 1e3
+    except Exception:
+        return None
+
+
 def evaluation(count: int, n_row: int) -> dict[str, Any]:
     """Node-rows a second of losses and of normal equations, and fits a second; checked against the processor first."""
     from numba import cuda
@@ -55,21 +79,29 @@ def evaluation(count: int, n_row: int) -> dict[str, Any]:
     from hypo.kernels import cuda_evaluate, cuda_fit
     from hypo.kernels.evaluate import evaluate
 
+    peak = limit()
     op, arg, start, const, const_start = (np.array(a) for a in random_trees(count))
     free = np.diff([*const_start, len(const)])
     rng = np.random.default_rng(1)
     wide = rng.uniform(0.5, 2.0, (COLUMNS, n_row))
-    out: dict[str, Any] = {"trees": count, "nodes": len(op), "rows": n_row}
+    out: dict[str, Any] = {"trees": count, "nodes": len(op), "rows": n_row, "limit_node_rows_per_second": peak}
     few = min(count, 50)
     part = (op[: start[few]].astype(np.int32), arg[: start[few]].astype(np.int32), start[: few + 1], const, const_start[:few])
     X0 = np.ascontiguousarray(wide[:, :64])
     want = np.empty((few, X0.shape[1]))
     with np.errstate(all="ignore"):
         evaluate(*part, X0, want)
-    found = cuda_evaluate.values(cuda_evaluate.programs(*part), cuda.to_device(X0))
-    found = found.copy_to_host() if hasattr(found, "copy_to_host") else np.asarray(found)
+    found = cuda_evaluate.values(cuda_evaluate.programs(*part), cuda.to_device(X0)).copy_to_host()
     both = np.isfinite(want) & np.isfinite(found)
     assert both.mean() > 0.5 * np.isfinite(want).mean() and np.isclose(found[both], want[both], rtol=1e-6).mean() > 0.99
+    y0 = rng.normal(size=X0.shape[1])
+    given = cuda.to_device(X0), cuda.to_device(y0), cuda.to_device(np.ones(len(y0)))
+    found = cuda_fit.normal_equations(cuda_evaluate.programs(*part, free[:few]), *given, 8).copy_to_host()
+    out["normal equations that agree"] = np.mean([
+        np.allclose(found[e, : len(row)], row, rtol=1e-6, atol=1e-9 * np.abs(row).max(), equal_nan=True)
+        for e, row in enumerate(normal_equations(*part, free, X0, y0)) if np.isfinite(row).all()
+    ] or [1.0])  # fmt: skip
+    assert out["normal equations that agree"] > 0.95
     for name, dtype in (("float32", np.float32), ("float64", np.float64)):
         X = cuda.to_device(wide.astype(dtype))
         y, root = cuda.to_device(rng.normal(size=n_row).astype(dtype)), cuda.to_device(np.ones(n_row, dtype))
@@ -91,7 +123,12 @@ def evaluation(count: int, n_row: int) -> dict[str, Any]:
             ("gradients", lambda p=p, X=X, y=y, root=root: cuda_fit.normal_equations(p, X, y, root, 8), len(op)),
         ):
             try:
-                out[f"{name}, {what}"] = rate(work, nodes)
+                found = rate(work, nodes)
+                out[f"{name}, {what}"] = {"node_rows_per_second": found}
+                if peak is not None:
+                    # A number of double precision is two words; a gradient costs about three times the value.
+                    most = peak / (2 if dtype is np.float64 else 1) / (3 if what == "gradients" else 1)
+                    out[f"{name}, {what}"]["share_of_limit"] = found / most
             except Exception as error:
                 out[f"{name}, {what}"] = f"failed: {type(error).__name__}: {error}"
     rows = cuda.to_device(np.ascontiguousarray(wide[:, : min(n_row, 256)]))

@@ -8,15 +8,13 @@ Without a GPU the same kernels run in Triton's interpreter where TRITON_INTERPRE
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.util import find_spec
-from typing import Any, TypeVar
-
-import numpy as np
+from typing import Any, Literal, TypeVar
 
 from hypo.errors import InputError, MissingExtraError
 from hypo.search.executor import Executor
-from hypo.search.scan import Best, Clock, Rows
+from hypo.search.scan import Best, Clock, Job, Rows
 
 R = TypeVar("R")
 
@@ -61,21 +59,13 @@ class Cuda:
         """``function(item, *shared)`` for each item, wherever the executor within does it."""
         return self._executor.map(function, items, *shared)
 
-    def scan_sums(self, targets: Rows, F: Rows, G: Rows | None, *, keep: int, clock: Clock) -> list[Best] | None:
-        """As :func:`hypo.search.scan.scan_sums`; None where the processor is faster."""
-        return self._scan("sums", targets, F, G, np.empty((0, F.shape[1])), keep, clock)
-
-    def scan_products(
-        self, targets: Rows, F: Rows, G: Rows | None, basis: Rows, *, keep: int, clock: Clock
-    ) -> list[Best] | None:
-        """As :func:`hypo.search.scan.scan_products`; None where the processor is faster, or the basis has several rows."""
-        return None if len(basis) > 1 else self._scan("products", targets, F, G, basis, keep, clock)
-
-    def _scan(
-        self, kind: str, targets: Rows, F: Rows, G: Rows | None, basis: Rows, keep: int, clock: Clock
-    ) -> list[Best] | None:
-        if len(F) * len(F if G is None else G) * len(targets) < WORTH:
+    def scan(
+        self, kind: Literal["sums", "products"], jobs: Sequence[Job], basis: Rows, *, keep: int, clock: Clock
+    ) -> list[list[Best]] | None:
+        """The lists of :func:`hypo.search.scan.scan_jobs`; None where the processor is faster, or for a basis of several."""
+        pairs = sum(len(targets) * len(F) * len(F if G is None else G) for targets, F, G in jobs)
+        if pairs < WORTH or len(basis) > 1:
             return None
-        from hypo.search.cuda_scan import scan
+        from hypo.search import cuda_scan
 
-        return scan(kind, targets, F, G, basis, keep, clock, self._executor, self._names, self._blocks)
+        return cuda_scan.scan(kind, jobs, basis, keep, clock, self._executor, self._names, self._blocks)

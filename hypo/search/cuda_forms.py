@@ -1,27 +1,30 @@
-"""Sums and products of library rows on the device: thresholds for its kernels, and scores of single pairs and whole blocks.
+"""Sums and products of library rows on the device: thresholds for its kernels, and scores of pairs and of whole blocks.
 
-Both forms offer the same: ``n_f``, ``n_g``, ``launcher(group, floor, precision)``, the filter for a group of targets
-of ``groups``, ``exact(i, j)``, scores (n_pair, n_target) in double precision, and ``against(rows)``, scores
-(n_target, n_row, n_g) of some rows f with all g, which is also the unfused way to scan. Rows may be in an order
-of their own (:mod:`hypo.kernels.cuda_order`): ``order_f`` and ``order_g`` say where each came from.
+A form holds the rows of some pieces of scans (:mod:`hypo.search.cuda_layout`), the targets of the scans, and offers
+``launcher(group, floor, precision)``, the filter for a group of targets of ``groups``,
+``near(group, floor, pairs)``, those of listed pairs that may reach the floor as single precision sees it,
+``exact(group, i, j)``, their scores (n_pair, n_together) in double precision, and
+``against(piece, rows)``, scores (n_target, n_row, n_g) of some rows f of a piece with all its rows g, which is also the
+unfused way to scan.
+Rows are named by their places, and floors are (n_job, n_target).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from hypo.kernels import cuda_rescore as rescore
 from hypo.kernels import cuda_scan as kernel
 from hypo.kernels.cuda_operands import Operand, error, operand, unit_error
-from hypo.kernels.cuda_order import clustered
 from hypo.kernels.cuda_scan import Launcher, Shape
 from hypo.kernels.scan import COLLINEAR
 from hypo.search.columns import AXES
-from hypo.search.scan import Rows, scaled, seen
+from hypo.search.cuda_layout import Layout, Piece
+from hypo.search.scan import Rows, seen
 
 # Columns that the filter multiplies where there are more: the rest is bounded.
 WIDTH = 64
@@ -29,11 +32,8 @@ WIDTH = 64
 NEVER = 1e15
 # Bytes of one side that pairs are scored with at once in double precision.
 ROOM = 1 << 28
-
-
-def tensor(rows: NDArray[np.float64] | NDArray[np.float32], device: torch.device) -> Tensor:
-    """Rows on the device."""
-    return torch.from_numpy(np.ascontiguousarray(rows)).to(device)
+# Numbers below this share of a row's largest leave single precision in a product of squares.
+LEAST = 1e-19
 
 
 def split(n_pair: int, n: int) -> Iterator[slice]:
@@ -42,50 +42,100 @@ def split(n_pair: int, n: int) -> Iterator[slice]:
     return (slice(k, k + step) for k in range(0, n_pair, step))
 
 
-def _ordered(rows: Tensor, ordered: bool) -> Tensor:
-    """The order of clusters, or the given one."""
-    if not ordered:
-        return torch.arange(len(rows), device=rows.device)
-    size = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
-    return clustered(torch.where(size > 0, rows / size, 0.0).nan_to_num(0.0))
+def _stacked(targets: Sequence[Rows], device: torch.device) -> Tensor:
+    """Targets (n_job, n_target, n) of all scans, those that some lack all zeros."""
+    out = np.zeros((len(targets), max(map(len, targets)), targets[0].shape[1]))
+    for k, rows in enumerate(targets):
+        out[k, : len(rows)] = rows
+    return torch.from_numpy(out).to(device)
 
 
-class _Grouped:
-    """Targets ``T`` in groups of ``together`` that share a launch."""
+class _Form(Layout):
+    """What both forms have: the layout of pieces, targets ``T`` (n_job, n_target, n), ``together`` of them in a launch."""
 
     T: Tensor
     together: int
+    shape: Shape
+
+    def __init__(
+        self, targets: Sequence[Rows], pieces: Sequence[Piece], device: torch.device, ordered: Sequence[bool], gap: int
+    ) -> None:
+        super().__init__(pieces, ordered, gap, max(self.shape.f, self.shape.g), device)
+        self.F, self.G, self.n = self.left.rows, self.right.rows, pieces[0].F.shape[1]
+        self.T = _stacked(targets, device)
+        self.job_f, self.job_g = self.jobs(self.left), self.jobs(self.right)
+        self._near: tuple[Tensor, Tensor] | None = None
+
+    @property
+    def n_target(self) -> int:
+        """Most targets of a scan."""
+        return self.T.shape[1]
 
     @property
     def groups(self) -> int:
-        """Number of groups."""
-        return -(-len(self.T) // self.together)
+        """Number of groups of targets."""
+        return -(-self.n_target // self.together)
 
     def group(self, number: int) -> slice:
         """The targets of a group."""
         return slice(number * self.together, (number + 1) * self.together)
 
+    def of_rows(self, values: Tensor, jobs: Tensor) -> Tensor:
+        """Values (n_job, n_target) of scans for each of their rows, (n_target, n_row)."""
+        return values.T[:, jobs]
 
-class Sums(_Grouped):
-    """t ≈ b·f + c·g for unit ``targets`` (n_target, n) and unit rows F, G (n_f, n), (n_g, n); G None means F.
+    def inner(self, rows: Tensor, jobs: Tensor) -> Tensor:
+        """Inner products (n_target, n_row) with the targets of each row's scan."""
+        if len(self.T) == 1:
+            return self.T[0] @ rows.T
+        return torch.stack([(rows * t[jobs]).sum(1) for t in self.T.unbind(1)])
+
+    def near(self, group: int, floor: Tensor, pairs: Tensor) -> Tensor:
+        """Those of the ``pairs`` (2, n_pair) of places that may reach the floor of a target of a group, in single precision."""
+        if self._near is None:
+            left = rescore.padded(self._scaled(self.F))
+            self._near = left, left if self.G is self.F else rescore.padded(self._scaled(self.G))
+            self._targets = rescore.padded(self.T.flatten(0, 1)).view(*self.T.shape[:2], -1)
+        part = self.group(group)
+        reach = self._reach(floor, part).float().contiguous()
+        targets = self._targets[:, part].contiguous()
+        given = *self._near, self._near_basis(), targets, self.job_f, reach, pairs
+        return rescore.passing(*given, COLLINEAR**0.5, isinstance(self, Sums))
+
+    def exact(self, group: int, i: Tensor, j: Tensor) -> Tensor:
+        """Scores (n_pair, n_together) of pairs of places for a group of targets in double precision."""
+        part = self.group(group)
+        out = [self._exact(part, i[s], j[s]) for s in split(len(i), self.n)]
+        return torch.cat(out) if out else self.F.new_empty((0, len(self.T[0, part])))
+
+    def _scaled(self, rows: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def _near_basis(self) -> Tensor:
+        raise NotImplementedError
+
+    def _reach(self, floor: Tensor, part: slice) -> Tensor:
+        raise NotImplementedError
+
+    def _exact(self, part: slice, i: Tensor, j: Tensor) -> Tensor:
+        raise NotImplementedError
+
+
+class Sums(_Form):
+    """t ≈ b·f + c·g for unit ``targets`` (n_target, n) of each scan and unit rows.
 
     R² ≥ T where |ρ − uu'| ≥ vv', u = r/√T, v² = 1 − u² (:mod:`hypo.kernels.scan`), ρ on some principal axes and a bound on what
     it lacks there.
     """
 
-    gap, together = 1, kernel.SUM_TARGETS
-    coarse, shape = "fp16", Shape()
+    together, coarse, shape = kernel.SUM_TARGETS, "fp16", Shape()
 
-    def __init__(self, targets: Rows, F: Rows, G: Rows | None, device: torch.device, ordered: bool = False) -> None:
-        self.F, self.T = tensor(F, device), tensor(targets, device)
-        self.order_f = self.order_g = _ordered(self.F, ordered)
-        self.F = self.G = self.F[self.order_f]
-        if G is not None:
-            self.G = tensor(G, device)
-            self.order_g = _ordered(self.G, ordered)
-            self.G = self.G[self.order_g]
-        self.n_f, self.n_g, self.n = len(self.F), len(self.G), F.shape[1]
-        self.rf, self.rg = self.T @ self.F.T, self.T @ self.G.T
+    def __init__(
+        self, targets: Sequence[Rows], pieces: Sequence[Piece], device: torch.device, ordered: Sequence[bool]
+    ) -> None:
+        super().__init__(targets, pieces, device, ordered, 1)
+        self.rf = self.inner(self.F, self.job_f)
+        self.rg = self.rf if self.G is self.F else self.inner(self.G, self.job_g)
         self._along: tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None
         self._operands: dict[str, tuple[Operand, Operand]] = {}
 
@@ -103,7 +153,7 @@ class Sums(_Grouped):
         return self._along
 
     def launcher(self, group: int, floor: Tensor, precision: str) -> Launcher:
-        """The filter for the pairs that may reach the ``floor`` (n_target,) of the targets of a group."""
+        """The filter for the pairs that may reach the floor of the targets of a group."""
         (left, beside), (right, beyond) = self._sides()
         if precision not in self._operands:
             self._operands[precision] = (
@@ -113,21 +163,30 @@ class Sums(_Grouped):
         n_f, n_g = a.high.shape[-2], b.high.shape[-2]
         least = -unit_error(precision, min(self.n, WIDTH))
         part = self.group(group)
-        x, y = _thresholds(self.rf[part], floor[part], n_f)
-        u, v = _thresholds(self.rg[part], floor[part], n_g)
+        x, y = _thresholds(self.rf[part], self.of_rows(floor[:, part], self.job_f), self.left.filling, n_f)
+        u, v = _thresholds(self.rg[part], self.of_rows(floor[:, part], self.job_g), self.right.filling, n_g)
         arrays = (*a, *b, x, y, _padded(beside, n_f), u, v, _padded(beyond, n_g))
         kernels = (kernel.sum_margins, kernel.sum_pairs)
         return Launcher(kernels, arrays, (n_f, n_g), least, self.shape, precision, TARGETS=len(x))
 
-    def exact(self, i: Tensor, j: Tensor) -> Tensor:
-        """R² (n_pair, n_target) in double precision."""
-        out = [self._scores((self.F[i[s]] * self.G[j[s]]).sum(1)[:, None], self.rf.T[i[s]], self.rg.T[j[s]])
-               for s in split(len(i), self.n)]
-        return torch.cat(out) if out else self.rf.new_empty((0, len(self.T)))
+    def _scaled(self, rows: Tensor) -> Tensor:
+        return rows
 
-    def against(self, rows: Tensor) -> Tensor:
-        """R² (n_target, n_row, n_g) of some rows f with all g, in the type of the rows."""
-        return self._scores(self.F[rows] @ self.G.T, self.rf[:, rows, None], self.rg[:, None, :])
+    def _near_basis(self) -> Tensor:
+        return self.F.new_empty((0, 1))
+
+    def _reach(self, floor: Tensor, part: slice) -> Tensor:
+        own = self.of_rows(floor[:, part], self.job_f)
+        # A floor above 1 is out of reach.
+        return torch.where(own > 1.0, NEVER, (own - self.rf[part] ** 2).clamp(min=0.0).sqrt())
+
+    def _exact(self, part: slice, i: Tensor, j: Tensor) -> Tensor:
+        return self._scores((self.F[i] * self.G[j]).sum(1)[:, None], self.rf[part].T[i], self.rg[part].T[j])
+
+    def against(self, piece: int, rows: Tensor) -> Tensor:
+        """R² (n_target, n_row, n_g) of some rows f of a piece with all its rows g, in the type of the rows."""
+        b = slice(self.right.begin[piece], self.right.end[piece])
+        return self._scores(self.F[rows] @ self.G[b].T, self.rf[:, rows, None], self.rg[:, None, b])
 
     @staticmethod
     def _scores(rho: Tensor, r: Tensor, q: Tensor) -> Tensor:
@@ -135,25 +194,27 @@ class Sums(_Grouped):
         return torch.where(left > COLLINEAR, ((r * r + q * q - 2.0 * (r * q) * rho) / left).clamp(max=1.0), 0.0)
 
 
-def _padded(values: Tensor, n: int) -> Tensor:
-    out = torch.zeros((*values.shape[:-1], n), dtype=torch.float32, device=values.device)
+def _padded(values: Tensor, n: int, fill: float = 0.0) -> Tensor:
+    out = torch.full((*values.shape[:-1], n), fill, dtype=torch.float32, device=values.device)
     out[..., : values.shape[-1]] = values
     return out
 
 
-def _thresholds(r: Tensor, floor: Tensor, n: int) -> tuple[Tensor, Tensor]:
-    """r/√T and what is left of a length of 1 beside it, padded to n rows; 0 where a row alone reaches T."""
-    u2 = r * r / floor[:, None].clamp(min=1e-300)
+def _thresholds(r: Tensor, floor: Tensor, filling: Tensor, n: int) -> tuple[Tensor, Tensor]:
+    """r/√T and what is left of a length of 1 beside it, for n rows; 0 where a row alone reaches T, and out of reach where a row
+    only fills up."""
+    u2 = r * r / floor.clamp(min=1e-300)
     inside = u2 < 1.0
     u = torch.where(inside, torch.copysign(u2.sqrt(), r), 0.0)
     v = torch.where(inside, (1.0 - u2).clamp(min=0.0).sqrt(), 0.0)
     # A floor above 1 is out of reach.
-    v[floor > 1.0] = NEVER
-    return _padded(u, n), _padded(v, n)
+    v = torch.where((floor > 1.0) | filling, NEVER, v)
+    return _padded(u, n), _padded(v, n, NEVER)
 
 
-class Products(_Grouped):
-    """t ≈ b·f·g + span(basis) for unit ``targets`` orthogonal to an orthonormal ``basis`` of up to one row; any rows F, G.
+class Products(_Form):
+    """t ≈ b·f·g + span(basis) for unit ``targets`` (n_target, n) of each scan, orthogonal to an orthonormal ``basis`` of up to
+    one row; any rows.
 
     R² ≥ T where num² + T·shared² ≥ T·den of rows over their largest values, on the probe rows on which the targets are
     largest (T less what the targets lack there). With δ the rounding of an inner product as a share of the lengths, num and
@@ -161,31 +222,24 @@ class Products(_Grouped):
         num² + T·shared² ≥ C·den,  C = T − (2·√(1 + n_basis) + 1)·δ.
     """
 
-    gap, together = 0, kernel.PRODUCT_TARGETS
-    coarse, shape = "tf32", Shape()
+    together, coarse, shape = kernel.PRODUCT_TARGETS, "tf32", Shape()
 
     def __init__(
-        self, targets: Rows, F: Rows, G: Rows | None, basis: Rows, device: torch.device, ordered: bool = False
+        self, targets: Sequence[Rows], pieces: Sequence[Piece], basis: Rows, device: torch.device, ordered: Sequence[bool]
     ) -> None:
         if len(basis) > 1:
             raise ValueError(f"products on the device take a basis of up to one row, got {len(basis)}")
-        self.F, self.T, self.z = tensor(F, device), tensor(targets, device), tensor(basis, device)
-        short = [tensor(scaled(rows), device) for rows in ([F] if G is None else [F, G])]
-        self.order_f = self.order_g = _ordered(short[0].double(), ordered)
-        self.F = self.G = self.F[self.order_f]
-        if G is not None:
-            self.order_g = _ordered(short[1].double(), ordered)
-            self.G = tensor(G, device)[self.order_g]
-        self.n_f, self.n_g, self.n = len(self.F), len(self.G), F.shape[1]
-        chosen = None
+        super().__init__(targets, pieces, device, ordered, 0)
+        self.z = torch.from_numpy(np.ascontiguousarray(basis)).to(device)
+        every, chosen = np.concatenate(list(targets)), None
         if self.n > WIDTH:
-            chosen = np.sort(np.argsort(-np.sum(targets**2, axis=0), kind="stable")[:WIDTH])
-        view, z, unseen = seen(targets, basis, chosen)
-        self._view, self._basis = tensor(view, device), tensor(z, device)
-        self._unseen = tensor(unseen, device)
-        self._short = [rows[order] for rows, order in zip(short, (self.order_f, self.order_g), strict=False)]
-        if chosen is not None:
-            self._short = [rows[:, torch.from_numpy(chosen).to(device)] for rows in self._short]
+            chosen = np.sort(np.argsort(-np.sum(every**2, axis=0), kind="stable")[:WIDTH])
+        view, z, unseen = seen(every, basis, chosen)
+        cuts = np.cumsum([len(t) for t in targets])[:-1]
+        self._view = _stacked(np.split(view, cuts), device)
+        self._unseen = _stacked([u[:, None] for u in np.split(unseen, cuts)], device)[..., 0]
+        self._basis = torch.from_numpy(np.ascontiguousarray(z)).to(device)
+        self._chosen = slice(None) if chosen is None else torch.from_numpy(chosen).to(device)
         self._operands: dict[tuple[int, str], tuple[Operand, Operand, Operand]] = {}
 
     def launcher(self, group: int, floor: Tensor, precision: str) -> Launcher:
@@ -194,46 +248,66 @@ class Products(_Grouped):
             raise ValueError("halves have too small a range for products of rows; choose tf32, bf16 or bf16x3")
         part = self.group(group)
         sides, b, q = self._sides(group, precision)
-        reach = (floor[part] - self._unseen[part]).clamp(min=0.0)
-        allowed = reach - (2.0 * (1.0 + len(self._basis)) ** 0.5 + 1.0) * error(precision, self._short[0].shape[1])
-        # A floor above 1 is out of reach.
-        reach, allowed = torch.where(floor[part] > 1.0, 0.0, reach), torch.where(floor[part] > 1.0, NEVER, allowed)
-        arrays = (*sides, *b, *q, reach.float(), allowed.float())
+        own = self.of_rows(floor[:, part], self.job_f)
+        reach = (own - self.of_rows(self._unseen[:, part], self.job_f)).clamp(min=0.0)
+        allowed = reach - (2.0 * (1.0 + len(self._basis)) ** 0.5 + 1.0) * error(precision, min(self.n, WIDTH))
+        # A floor above 1 is out of reach, and so are rows that only fill up.
+        never = (own > 1.0) | self.left.filling
+        n_f = sides.high.shape[-2]
+        reach = _padded(torch.where(never, 0.0, reach), n_f)
+        allowed = _padded(torch.where(never, NEVER, allowed), n_f, NEVER)
+        arrays = (*sides, *b, *q, reach, allowed)
         kernels = (kernel.product_margins, kernel.product_pairs)
         constants = {"TARGETS": len(reach), "BASIS": len(self._basis) > 0}
-        return Launcher(kernels, arrays, (sides.high.shape[-2],), -kernel.TINY, self.shape, precision, **constants)
+        return Launcher(kernels, arrays, (n_f,), -kernel.TINY, self.shape, precision, **constants)
 
     def _sides(self, group: int, precision: str) -> tuple[Operand, Operand, Operand]:
-        """F², F∘z and F∘t of a group, below one another; G; G²."""
+        """F², F∘z and F∘t of a group, below one another; G; G². Squares of rows that only fill up are ones, so that no product
+        with them is small."""
         if (group, precision) not in self._operands:
-            part = self.group(group)
-            left, right = self._short[0].double(), self._short[-1].double()
+            left = self._scaled(self.F)[:, self._chosen].double()
             z = self._basis[0] if len(self._basis) else torch.zeros_like(left[0])
-            sides = torch.stack([left * left, left * z, *(left * t for t in self._view[part])])
+            across = [left * t[self.job_f] for t in self._view[:, self.group(group)].unbind(1)]
+            squares = torch.where(self.left.filling[:, None], 1.0, left * left)
             first = self._operands.get((0, precision))
-            self._operands[group, precision] = (
-                operand(sides, precision, self.shape.f),
-                operand(right, precision, self.shape.g) if first is None else first[1],
-                operand(right * right, precision, self.shape.g) if first is None else first[2],
-            )
+            if first is None:
+                right = self._scaled(self.G)[:, self._chosen].double()
+                beyond = torch.where(self.right.filling[:, None], 1.0, right * right)
+                g, g2 = operand(right, precision, self.shape.g), operand(beyond, precision, self.shape.g)
+            else:
+                _, g, g2 = first
+            sides = operand(torch.stack([squares, left * z, *across]), precision, self.shape.f)
+            self._operands[group, precision] = sides, g, g2
         return self._operands[group, precision]
 
-    def exact(self, i: Tensor, j: Tensor) -> Tensor:
-        """R² (n_pair, n_target) in double precision."""
-        out = []
-        for s in split(len(i), self.n):
-            p = self.F[i[s]] * self.G[j[s]]
-            out.append(self._scores((p @ self.T.T), (p * p).sum(1)[:, None], ((p @ self.z.T) ** 2).sum(1)[:, None]))
-        return torch.cat(out) if out else self.T.new_empty((0, len(self.T)))
+    def _scaled(self, rows: Tensor) -> Tensor:
+        """Rows over their largest values in single precision, as :func:`hypo.search.scan.scaled`."""
+        out = (rows / rows.abs().amax(1, keepdim=True).clamp(min=1e-300)).float()
+        return torch.where(out.abs() < LEAST, 0.0, out)
 
-    def against(self, rows: Tensor) -> Tensor:
-        """R² (n_target, n_row, n_g) of some rows f with all g, in the type of the rows."""
-        f = self.F[rows]
+    def _near_basis(self) -> Tensor:
+        return rescore.padded(self.z) if len(self.z) else self.z
+
+    def _reach(self, floor: Tensor, part: slice) -> Tensor:
+        own = self.of_rows(floor[:, part], self.job_f)
+        return torch.where(own > 1.0, NEVER, own.sqrt())
+
+    def _exact(self, part: slice, i: Tensor, j: Tensor) -> Tensor:
+        p = self.F[i] * self.G[j]
+        if len(self.T) == 1:
+            num = p @ self.T[0, part].T
+        else:
+            num = torch.stack([(p * t[self.job_f[i]]).sum(1) for t in self.T[:, part].unbind(1)], 1)
+        return self._scores(num, (p * p).sum(1)[:, None], ((p @ self.z.T) ** 2).sum(1)[:, None])
+
+    def against(self, piece: int, rows: Tensor) -> Tensor:
+        """R² (n_target, n_row, n_g) of some rows f of a piece with all its rows g, in the type of the rows."""
+        f, g = self.F[rows], self.G[self.right.begin[piece] : self.right.end[piece]]
         shared = torch.zeros((1, 1), dtype=f.dtype, device=f.device)
         for z in self.z:
-            shared = shared + ((f * z) @ self.G.T) ** 2
-        den = (f * f) @ (self.G * self.G).T
-        return torch.stack([self._scores((f * t) @ self.G.T, den, shared) for t in self.T])
+            shared = shared + ((f * z) @ g.T) ** 2
+        den = (f * f) @ (g * g).T
+        return torch.stack([self._scores((f * t) @ g.T, den, shared) for t in self.T[self.job[piece]]])
 
     @staticmethod
     def _scores(num: Tensor, den: Tensor, shared: Tensor) -> Tensor:

@@ -1,24 +1,26 @@
-"""Pair scans on a device: the same lists as :func:`hypo.search.scan.scan_sums` and ``scan_products``.
+"""Pair scans on a device: the same lists as :func:`hypo.search.scan.scan_sums` and ``scan_products``, of many scans at once.
 
 1. *Pilot*: some rows with all others, in double precision; the ``keep``-th best is a score that the best pairs reach.
-2. *Filter*: with rows in an order of clusters (:mod:`hypo.kernels.cuda_order`), tensor cores go through all tiles at a coarse
-   precision and flag those with a pair that may reach it, then through the flagged ones at a finer precision and list the
-   pairs (:mod:`hypo.kernels.cuda_scan`). Both know how much they may be off, so nothing is lost, and both need few bytes
-   of device memory.
-3. *Scores*: the listed pairs in double precision on the device; the floor rises as better pairs come.
-4. The best, and what equals the last of them to ``SAME``, are scored by the compiled code of the processor: the lists agree
+2. *Filter*: tensor cores go through all tiles at a coarse precision and flag those with a pair that may reach it, then through
+   the flagged ones at a finer precision and list the pairs (:mod:`hypo.kernels.cuda_scan`). Rows of large scans are in an
+   order of clusters (:mod:`hypo.kernels.cuda_order`).
+3. *Near*: the listed pairs in single precision, element by element (:mod:`hypo.kernels.cuda_rescore`). Each step knows how
+   much it may be off, so nothing is lost, and all need few bytes of device memory.
+4. *Scores*: what is left in double precision on the device; the floor rises as better pairs come.
+5. The best, and what equals the last of them to ``SAME``, are scored by the compiled code of the processor: the lists agree
    with its lists also where many pairs are exact and rounding decides.
 
-Small scans are scored in double precision throughout (``against``). Sets of rows larger than ``ROWS`` are streamed, blocks of f
-with blocks of g. An executor does blocks of f one after the other, a share of them, or elsewhere.
+One small scan is scored in double precision throughout (``against``). The dimension groups of a library are so many scans, and
+go into one launch of each kernel together. Sets of rows larger than ``ROWS`` are streamed, blocks of f with blocks of g. An
+executor does blocks of f one after the other, a share of them, or elsewhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from itertools import pairwise
-from typing import Any, NamedTuple
+from itertools import accumulate
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,120 +30,123 @@ from torch import Tensor
 from hypo.kernels import cuda_scan as kernel
 from hypo.search.columns import spread
 from hypo.search.cuda_forms import Products, Sums
+from hypo.search.cuda_layout import Piece
+from hypo.search.cuda_lists import MOST_EQUAL, Lists, lasts
 from hypo.search.executor import Executor, Serial
-from hypo.search.scan import Best, Clock, Deadline, Rows, _merge, _pairs
+from hypo.search.scan import Best, Clock, Deadline, Job, Rows, _merge, _pairs
 
-# Pairs up to which all are scored in double precision, rows of the pilot, and pairs scored at once.
+# Pairs up to which all of one scan are scored in double precision, rows of the pilot, and pairs scored at once.
 DENSE, PILOT, BLOCK = 1 << 24, 128, 1 << 24
 # Rows of either side on the device at once.
 ROWS = 1 << 21
 # Pairs listed in one launch, tiles gone through by one, and the precision at which flagged tiles are looked into.
-CAPACITY, TILES, FINE = 1 << 24, 1 << 16, "bf16x3"
-# Scores that differ by this share may be equal on another processor; at most so many beyond the list are looked at.
-SAME, MOST_EQUAL = 1e-7, 200_000
-# The least g − f of sets of which all pairs count.
-ANY = -(2**31) + 1
+CAPACITY, TILES, FINE = 1 << 24, 1 << 14, "bf16x3"
 # Runs of tiles between two looks at the clock: some ten milliseconds.
 RUNS = 1 << 14
-
-
-class Found(NamedTuple):
-    """Scores (n,) and pairs (n,), (n,) kept for one target."""
-
-    r2: Tensor
-    i: Tensor
-    j: Tensor
-
-
-class Lists:
-    """The best pairs of each target so far, and the ``floor`` (n_target,) that further ones have to reach."""
-
-    def __init__(self, floor: Tensor, keep: int) -> None:
-        self.floor, self._keep = floor.clone(), keep
-        none = torch.empty(0, dtype=torch.int64, device=floor.device)
-        self.lists = [Found(floor.new_empty(0), none, none) for _ in range(len(floor))]
-
-    def add(self, r2: Tensor, i: Tensor, j: Tensor, targets: slice = slice(None)) -> None:
-        """Take in scores (n_pair, n_target), those of some targets only; no pair may come twice for a target."""
-        for t in range(len(self.lists))[targets]:
-            old = self.lists[t]
-            # With equality, for the floor is the score of some pair that is to be found again.
-            good = torch.nonzero((r2[:, t] >= self.floor[t]) & (r2[:, t] > 0.0)).view(-1)
-            if not len(good):
-                continue
-            both = Found(*(torch.cat([a, b[good]]) for a, b in zip(old, (r2[:, t], i, j), strict=True)))
-            if len(both.r2) > self._keep:
-                last = torch.topk(both.r2, self._keep).values[-1] * (1.0 - SAME)
-                both = Found(*(a[both.r2 >= last] for a in both))
-                if len(both.r2) > self._keep + MOST_EQUAL:
-                    # Of equals the first pairs, in whatever order they were listed.
-                    for key in (2, 1, 0):
-                        order = torch.argsort(both[key], descending=key == 0, stable=True)
-                        both = Found(*(a[order] for a in both))
-                    both = Found(*(a[: self._keep + MOST_EQUAL] for a in both))
-                self.floor[t] = torch.maximum(self.floor[t], last)
-            self.lists[t] = both
-
 
 Form = Sums | Products
 
 
-def unfused(form: Form, triangle: bool, best: Lists, late: Deadline) -> None:
-    """Score all pairs, whole blocks of scores in memory; with ``triangle`` those of two rows once."""
-    columns = torch.arange(form.n_g, device=form.F.device)
-    step = max(1, BLOCK // max(1, form.n_g * len(form.T)))
-    for begin in range(0, form.n_f, step):
+def unfused(form: Form, best: Lists, late: Deadline) -> None:
+    """Score all pairs of the one piece of a form, whole blocks of scores in memory."""
+    columns = torch.arange(form.right.end[0], device=form.F.device)
+    step = max(1, BLOCK // max(1, len(columns) * form.n_target))
+    for begin in range(0, form.left.end[0], step):
         if late.expired:
             return
-        rows = torch.arange(begin, min(begin + step, form.n_f), device=form.F.device)
-        scores = form.against(rows)
-        if triangle:
+        rows = torch.arange(begin, min(begin + step, form.left.end[0]), device=form.F.device)
+        scores = form.against(0, rows)
+        if form.within[0]:
             scores[:, columns[None, :] - rows[:, None] < form.gap] = 0.0
-        enough = (scores >= best.floor[:, None, None]) & (scores > 0.0)
+        enough = (scores >= best.floor[form.job[0], :, None, None]) & (scores > 0.0)
         a, b = torch.nonzero(enough.any(0), as_tuple=True)
-        best.add(scores[:, a, b].T, *_origin(form, triangle, rows[a], b))
+        best.add(scores[:, a, b].T, *form.origin(rows[a], b), slice(None))
 
 
-def _origin(form: Form, triangle: bool, i: Tensor, j: Tensor) -> tuple[Tensor, Tensor]:
-    """Where the rows of pairs came from; with ``triangle`` the lower one first."""
-    i, j = form.order_f[i], form.order_g[j]
-    return (torch.minimum(i, j), torch.maximum(i, j)) if triangle else (i, j)
+def pilot(form: Form, best: Lists, keep: int) -> None:
+    """Raise the floors to scores that the ``keep`` best pairs of each target reach: of some rows f with all g. Large pieces are
+    looked at one by one, all others together."""
+    small = []
+    for k, (f0, f1, g0, g1, _) in enumerate(form.sets()):
+        if (f1 - f0) * (g1 - g0) > DENSE or form.n_piece == 1:
+            best.raise_to(_pilot_of(form, k, keep, best.floor))
+        else:
+            small.append(k)
+    if small:
+        best.raise_to(_pilot_of_many(form, small, keep, best.floor))
 
 
-def pilot(form: Form, triangle: bool, floor: Tensor, keep: int) -> Tensor:
-    """A score (n_target,) that the ``keep`` best pairs of each target reach: of some rows f with all g."""
+def _pilot_of(form: Form, piece: int, keep: int, floor: Tensor) -> Tensor:
+    """Scores (n_slot,) of some rows f of a piece with all its g."""
+    f0, f1, g0, g1, _ = form.sets()[piece]
+    n_f, n_g, where = f1 - f0, g1 - g0, form.F.device
     if isinstance(form, Sums):
         # Nearly all pairs with a row explain at least as much as the row alone.
-        count = min(max(2, PILOT // len(form.T)), form.n_f)
-        rows = torch.unique(torch.topk(form.rf.abs(), count, dim=1).indices)
+        count = min(max(2, PILOT // form.n_target), n_f)
+        rows = torch.unique(torch.topk(form.rf[:, f0:f1].abs(), count, dim=1).indices)
     else:
         # The first rows are the simplest; what goes well with some of them goes well with others.
-        head = torch.arange(min(form.n_f, PILOT // 2))
-        some = torch.unique(torch.cat([head, torch.from_numpy(spread(form.n_f, PILOT // 2))]))
-        rows = torch.argsort(form.order_f)[some.to(form.F.device)]
-    place = torch.full((max(form.n_f, form.n_g),), -1, dtype=torch.int64, device=form.F.device)
-    place[rows] = torch.arange(len(rows), device=rows.device)
+        some = np.unique(np.concatenate([np.arange(min(n_f, PILOT // 2)), spread(n_f, PILOT // 2)]))
+        rows = torch.argsort(form.left.row[f0:f1])[torch.from_numpy(some).to(where)]
+    place = torch.full((max(n_f, n_g),), -1, dtype=torch.int64, device=where)
+    place[rows] = torch.arange(len(rows), device=where)
     tops: list[Tensor] = []
-    step = max(1, BLOCK // max(1, form.n_g * len(form.T)))
+    step = max(1, BLOCK // max(1, n_g * form.n_target))
     for begin in range(0, len(rows), step):
-        some = rows[begin : begin + step]
-        scores = form.against(some)
-        if triangle:
+        few = rows[begin : begin + step]
+        scores = form.against(piece, few + f0)
+        if form.within[piece]:
             # Pairs within the chosen rows come twice, and a row may not go with itself.
-            again = (place[None, : form.n_g] >= 0) & (place[None, : form.n_g] < place[some][:, None] + form.gap)
+            again = (place[None, :n_g] >= 0) & (place[None, :n_g] < place[few][:, None] + form.gap)
             scores[:, again] = 0.0
         flat = scores.flatten(1)
         tops.append(torch.topk(flat, min(keep, flat.shape[1]), dim=1).values)
-    joint = torch.cat(tops, 1)
+    joint, out = torch.cat(tops, 1), torch.zeros_like(floor)
     if joint.shape[1] >= keep:
-        floor = torch.maximum(floor, torch.topk(joint, keep, dim=1).values[:, -1] * (1.0 - SAME))
-    return floor
+        out[form.job[piece]] = torch.topk(joint, keep, dim=1).values[:, -1]
+    return out
 
 
-def fused(form: Form, triangle: bool, best: Lists, late: Deadline) -> None:
-    """Filter all pairs, and score what passes; with ``triangle`` pairs of two rows once."""
-    gap = form.gap if triangle else ANY
-    work = kernel.runs([(0, form.n_f, 0, form.n_g, gap)], form.shape).to(form.F.device)
+def _pilot_of_many(form: Form, pieces: list[int], keep: int, floor: Tensor) -> Tensor:
+    """Scores (n_slot,) of some rows f of each of the pieces with all its g, listed pair by pair."""
+    where = form.F.device
+    sets = torch.tensor(form.sets(), device=where)[pieces]
+    f0, n_f, g0, n_g = sets[:, 0], sets[:, 1] - sets[:, 0], sets[:, 2], sets[:, 3] - sets[:, 2]
+    within = torch.tensor(form.within, device=where)[pieces]
+    wanted = max(4, PILOT // len(pieces))
+    of = torch.repeat_interleave(torch.arange(len(pieces), device=where), n_f)
+    rank = torch.arange(len(of), device=where) - (n_f.cumsum(0) - n_f)[of]
+    row = f0[of] + rank
+    if isinstance(form, Sums):
+        order = torch.argsort(-form.rf[:, row].abs().amax(0), stable=True)
+        order = order[torch.argsort(of[order], stable=True)]
+        chosen = order[rank < wanted]
+    else:
+        chosen = torch.nonzero((rank < wanted // 2) | (rank % (1 + n_f[of] // max(1, wanted // 2)) == 0)).view(-1)
+    is_chosen = torch.zeros(len(of) + 1, dtype=torch.bool, device=where)
+    is_chosen[chosen] = True
+    count = n_g[of[chosen]]
+    pair = torch.repeat_interleave(torch.arange(len(chosen), device=where), count)
+    b = torch.arange(len(pair), device=where) - (count.cumsum(0) - count)[pair]
+    a, piece = rank[chosen][pair], of[chosen][pair]
+    # Pairs within the chosen rows come twice, and a row may not go with itself.
+    first = (n_f.cumsum(0) - n_f)[piece]
+    twice = (b < a) & is_chosen[torch.where(within[piece], first + b, -1)]
+    again = within[piece] & (twice | ((b - a).abs() < form.gap))
+    a, b, piece = a[~again], b[~again], piece[~again]
+    i, j = f0[piece] + a, g0[piece] + b
+    slots = torch.arange(floor.numel(), device=where).view_as(floor)
+    out = torch.zeros(floor.numel(), dtype=torch.float64, device=where)
+    for group in range(form.groups):
+        scores = form.exact(group, i, j)
+        slot = slots[:, form.group(group)][form.job_f[i]]
+        out = torch.maximum(out, lasts(slot.flatten(), scores.flatten(), len(out), keep))
+    return out
+
+
+def fused(form: Form, best: Lists, late: Deadline) -> None:
+    """Filter all pairs of all pieces, and score what passes."""
+    work = kernel.runs(form.sets(), form.shape).to(form.F.device)
     # One tile always fits.
     capacity = max(CAPACITY, form.shape.f * form.shape.g)
     for begin in range(0, len(work), RUNS):
@@ -159,74 +164,105 @@ def fused(form: Form, triangle: bool, best: Lists, late: Deadline) -> None:
                     half = len(table) // 2
                     waiting += [table[half:], table[:half]]
                     continue
-                i, j = pairs
-                best.add(form.exact(i, j), *_origin(form, triangle, i, j), form.group(group))
+                i, j = form.near(group, best.floor, pairs)
+                best.add(form.exact(group, i, j), *form.origin(i, j), form.group(group))
 
 
 def scan_block(
-    item: tuple[int, int, str], *given: Any
-) -> tuple[list[tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]], int]:
-    """The best pairs of the rows f of an ``item`` (first, end, device), and how many were scored for each target; as an
-    executor calls it, anywhere that has the device."""
-    f0, f1, name = item
+    item: tuple[list[tuple[int, int, int]], str], kind: str, basis: Rows, keep: int, late: Deadline, *arrays: Rows | None
+) -> tuple[list[Any], list[int]]:
+    """The best pairs (r2, i, j) of each target of each scan with the rows f of an ``item`` (scan, first, end; device), and how
+    many pairs of each scan were scored for each target; as an executor calls it, anywhere that has the device. The ``arrays``
+    of all scans (targets, F, G) come one by one, for that is how executors send them only once."""
+    mine, name = item
     device = torch.device(name)
+    jobs: Any = [arrays[k : k + 3] for k in range(0, len(arrays), 3)]
     # Triton launches on the thread's current device.
     with torch.cuda.device(device) if device.type == "cuda" else nullcontext():
-        return _scan_block(f0, f1, device, *given)
+        return _scan_block(mine, device, kind, jobs, basis, keep, late)
+
+
+def _pieces(mine: list[tuple[int, int, int]], jobs: Sequence[Job]) -> list[list[Piece]]:
+    """Pieces of work, those together that fit on the device together."""
+    out: list[list[Piece]] = []
+    room = 0
+    for k, f0, f1 in mine:
+        _, F, G = jobs[k]
+        second = F if G is None else G
+        # Pairs within one set: those of the block with itself, and with all that comes after it.
+        own = [Piece(k, F[f0:f1], None, f0, f0)] if G is None else []
+        for g0 in range(0 if G is not None else f1, len(second), ROWS):
+            own.append(Piece(k, F[f0:f1], second[g0 : g0 + ROWS], f0, g0))
+        for piece in own:
+            needed = len(piece.F) + (0 if piece.G is None else len(piece.G))
+            room -= needed
+            if room < 0:
+                out.append([])
+                room = 2 * ROWS - needed
+            out[-1].append(piece)
+    return out
 
 
 def _scan_block(
-    f0: int, f1: int, where: torch.device, kind: str, targets: Rows, F: Rows, G: Rows | None, basis: Rows, keep: int,
+    mine: list[tuple[int, int, int]], where: torch.device, kind: str, jobs: Sequence[Job], basis: Rows, keep: int,
     late: Deadline,
-) -> tuple[list[tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]], int]:
-    second = F if G is None else G
-    floor = torch.where(torch.from_numpy(targets.any(axis=1)), 0.0, 2.0).to(where, torch.float64)
-    best, counted = Lists(floor, keep), 0
-    left = F[f0:f1]
-    # Pairs within one set: those of the block with itself, and with all that comes after it.
-    blocks = [(g, min(g + ROWS, len(second)), False) for g in range(0 if G is not None else f1, len(second), ROWS)]
-    for g0, g1, triangle in [*([(f0, f1, True)] if G is None else []), *blocks]:
+) -> tuple[list[Any], list[int]]:
+    n_target = max(len(targets) for targets, _, _ in jobs)
+    # What is nothing, or no target at all, is out of reach.
+    floor = torch.full((len(jobs), n_target), 2.0, dtype=torch.float64)
+    for k, (targets, _, _) in enumerate(jobs):
+        floor[k, : len(targets)][torch.from_numpy(targets.any(axis=1))] = 0.0
+    best, counted = Lists(floor.to(where), keep), [0] * len(jobs)
+    for pieces in _pieces(mine, jobs):
         if late.expired:
             break
-        right = None if triangle else second[g0:g1]
-        n_pair = _pairs(f0, f1 - f0, g0, g1 - g0, triangle, 1 if kind == "sums" else 0)
-        large = n_pair > DENSE
-        form: Form
-        if kind == "sums":
-            form = Sums(targets, left, right, where, large)
-        else:
-            form = Products(targets, left, right, basis, where, large)
-        inner = Lists(best.floor, keep)
-        if large:
-            inner.floor = pilot(form, triangle, inner.floor, keep)
-        (fused if large else unfused)(form, triangle, inner, late)
-        for t, found in enumerate(inner.lists):
-            best.add(found.r2[:, None].expand(-1, len(targets)), found.i + f0, found.j + g0, slice(t, t + 1))
-        counted += 0 if late.expired else n_pair
-    return [tuple(a.cpu().numpy() for a in found) for found in best.lists], counted  # type: ignore[misc]
+        n_pair = [
+            _pairs(0, len(p.F), 0, len(p.F if p.G is None else p.G), p.G is None, 1 if kind == "sums" else 0) for p in pieces
+        ]
+        every, ordered = [job[0] for job in jobs], [n > DENSE for n in n_pair]
+        form: Form = Sums(every, pieces, where, ordered) if kind == "sums" else Products(every, pieces, basis, where, ordered)
+        pilot(form, best, keep)
+        (unfused if len(pieces) == 1 and not ordered[0] else fused)(form, best, late)
+        if not late.expired:
+            for piece, n in zip(pieces, n_pair, strict=True):
+                counted[piece.job] += n
+    return [tuple(a.cpu().numpy() for a in found) for found in best.slots()], counted
 
 
 def scan(
-    kind: str, targets: Rows, F: Rows, G: Rows | None, basis: Rows, keep: int, clock: Clock, executor: Executor | None,
-    devices: tuple[str, ...], blocks: int = 1,
-) -> list[Best]:
-    """The best pairs of each target, by about so many ``blocks`` of f on the devices in turn."""
+    kind: str, jobs: Sequence[Job], basis: Rows, keep: int, clock: Clock, executor: Executor | None, devices: tuple[str, ...],
+    blocks: int = 1,
+) -> list[list[Best]]:
+    """The best pairs of each target of each scan (targets, F, G), by about so many ``blocks`` of f on the devices in turn."""
     late = Deadline(clock.deadline)
-    step = max(1, min(ROWS, -(-len(F) // blocks)))
-    first = [*range(0, len(F), step), len(F)]
-    items = [(a, b, devices[k % len(devices)]) for k, (a, b) in enumerate(pairwise(first))]
-    parts: list[list[Any]] = [[] for _ in targets]
-    for found, counted in (executor or Serial()).map(scan_block, items, kind, targets, F, G, basis, keep, late):
-        clock.scored += counted * len(targets)
-        for t, one in enumerate(found):
-            parts[t].append(one)
-    score = _scorer(kind, targets, F, F if G is None else G, basis)
+    ends = list(accumulate(len(F) for _, F, _ in jobs))
+    step = max(1, min(ROWS, -(-ends[-1] // blocks)))
+    items = []
+    for at, first in enumerate(range(0, ends[-1], step)):
+        mine = []
+        for k, ((_, F, _), end) in enumerate(zip(jobs, ends, strict=True)):
+            f0, f1 = max(first - end + len(F), 0), min(first + step - end + len(F), len(F))
+            if f0 < f1:
+                mine.append((k, f0, f1))
+        items.append((mine, devices[at % len(devices)]))
+    n_target = max(len(targets) for targets, _, _ in jobs)
+    parts: list[list[Any]] = [[] for _ in range(len(jobs) * n_target)]
+    arrays = [array for job in jobs for array in job]
+    for found, counted in (executor or Serial()).map(scan_block, items, kind, basis, keep, late, *arrays):
+        for (targets, _, _), n in zip(jobs, counted, strict=True):
+            clock.scored += n * len(targets)
+        for slot, one in enumerate(found):
+            parts[slot].append(one)
     out = []
-    for t, lists in enumerate(parts):
-        best = _merge(lists, keep + MOST_EQUAL)
-        r2 = score(t, best.i, best.j)
-        good = r2 > 0.0
-        out.append(_merge([(r2[good], best.i[good], best.j[good])], keep))
+    for k, (targets, F, G) in enumerate(jobs):
+        score = _scorer(kind, targets, F, F if G is None else G, basis)
+        lists = []
+        for t in range(len(targets)):
+            best = _merge(parts[k * n_target + t], keep + MOST_EQUAL)
+            r2 = score(t, best.i, best.j)
+            good = r2 > 0.0
+            lists.append(_merge([(r2[good], best.i[good], best.j[good])], keep))
+        out.append(lists)
     return out
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hypo.search.context import Context, View
 from hypo.search.race import PRODUCT, RATIONAL, SUM, Basis, Hit, RowSet, race
-from hypo.search.scan import Best, distinct_rows, extend, orthonormal, scan_products, scan_sums, scan_triples, unit_rows
+from hypo.search.scan import Best, distinct_rows, extend, orthonormal, scan_jobs, scan_sums, scan_triples, unit_rows
 from hypo.search.targets import Target
 
 # Hits kept per target and scan, for the data's own target and for peeled ones.
@@ -54,6 +54,7 @@ def sums(
     """Sums of one to four rows of each target's dimension, with a constant for pure numbers unless ``intercept`` is off."""
     hits: list[Hit] = []
     y, w = ctx.y, ctx.root
+    ready = []
     for dimension, group in by_dimension(targets):
         chosen = view.of_dimension(dimension, limit)
         constant = intercept and dimension in (None, 0)
@@ -63,11 +64,13 @@ def sums(
         index = chosen[kept]
         if len(index) == 0:
             continue
-        T = unit_targets(ctx, group, q, False)
+        ready.append((group, basis, index, ctx.n_probe - len(q), unit_targets(ctx, group, q, False), F))
+    jobs = [(T, F, None) for _, _, _, n_free, T, F in ready if n_free > 4]
+    scans = scan_jobs("sums", jobs, np.empty((0, ctx.n_probe)), keep=keep, clock=ctx.clock, executor=ctx.executor)
+    for group, basis, index, n_free, T, F in ready:
         single = (T @ F.T) ** 2
         ctx.clock.scored += single.size
-        n_free = ctx.n_probe - len(q)
-        pairs = scan_sums(T, F, None, keep=keep, clock=ctx.clock, executor=ctx.executor) if n_free > 4 else None
+        pairs = next(scans) if n_free > 4 else None
         three = None
         if triples and n_free > 12 and len(F) > 2:
             first = FIRST if len(targets) < MANY else 0
@@ -137,23 +140,18 @@ def products(
                 for d, a in where.items()
                 if dimension - d in where and d <= dimension - d
             ]
+        # With weights the two sides differ: one carries them.
+        weighted = not np.all(ctx.root == ctx.root[0])
+        jobs = []
+        for a, b in blocks:
+            other = unit[a if b is None else b] if weighted or b is not None else None
+            jobs.append((T, ctx.whiten(unit[a]) if weighted else unit[a], other))
+        scans = scan_jobs("products", jobs, q, keep=keep, clock=ctx.clock, executor=ctx.executor)
         for a, b in blocks:
             if ctx.clock.expired:
                 return hits
-            # With weights the two sides differ: one carries them.
-            weighted = not np.all(ctx.root == ctx.root[0])
-            other = unit[a] if b is None else unit[b]
-            found = scan_products(
-                T,
-                ctx.whiten(unit[a]) if weighted else unit[a],
-                other if weighted or b is not None else None,
-                q,
-                keep=keep,
-                clock=ctx.clock,
-                executor=ctx.executor,
-            )
             second = a if b is None else b
-            for target, best in zip(group, found, strict=True):
+            for target, best in zip(group, next(scans), strict=True):
                 terms = np.column_stack([kept[a[best.i]], kept[second[best.j]]])
                 hits += race(target, PRODUCT, view.rows, terms, basis, y, w)
     return hits

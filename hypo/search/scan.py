@@ -15,9 +15,9 @@ pairs the number of columns with which the scan costs least.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,8 @@ from hypo.search import columns
 from hypo.search.columns import Heaps, Rows, Short, along
 from hypo.search.executor import Executor, Serial
 
+# Unit targets, rows F and rows G of a scan; G None stands for pairs within F.
+Job = tuple[Rows, Rows, Rows | None]
 # Rows of a block, on the other side of a tile, and targets of products looked at in one go: tiles stay in the second cache.
 TILE_F, TILE_G, TARGETS = 512, 256, 2
 # Extensions kept of each tuple, and inner products held at once while looking for them.
@@ -57,14 +59,10 @@ class Clock:
 class Device(Protocol):
     """An executor that scans by itself what is worth it: None leaves a scan to the processor."""
 
-    def scan_sums(self, targets: Rows, F: Rows, G: Rows | None, *, keep: int, clock: Clock) -> list[Best] | None:
-        """As the function of this name."""
-        ...
-
-    def scan_products(
-        self, targets: Rows, F: Rows, G: Rows | None, basis: Rows, *, keep: int, clock: Clock
-    ) -> list[Best] | None:
-        """As the function of this name."""
+    def scan(
+        self, kind: Literal["sums", "products"], jobs: Sequence[Job], basis: Rows, *, keep: int, clock: Clock
+    ) -> list[list[Best]] | None:
+        """The lists of :func:`scan_jobs`."""
         ...
 
 
@@ -180,14 +178,32 @@ def _pairs(f0: int, n_f: int, g0: int, n_g: int, triangle: bool, gap: int) -> in
     return low * n_g + (high - low) * (n_g - shift) - (high * (high - 1) - low * (low - 1)) // 2
 
 
+def scan_jobs(
+    kind: Literal["sums", "products"], jobs: Sequence[Job], basis: Rows, *, keep: int, clock: Clock,
+    executor: Executor | None = None,
+) -> Iterator[list[Best]]:
+    """The lists of each of several scans, as :func:`scan_sums` or, with the basis, :func:`scan_products` give them. A
+    device does all at once, the processor each when it is asked for."""
+    if jobs and isinstance(executor, Device):
+        best = executor.scan(kind, jobs, basis, keep=keep, clock=clock)
+        if best is not None:
+            return iter(best)
+    given: dict[str, Any] = {"keep": keep, "clock": clock, "executor": executor}
+    if kind == "sums":
+        return (scan_sums(*job, **given) for job in jobs)
+    return (scan_products(*job, basis, **given) for job in jobs)
+
+
 def scan_sums(
     targets: Rows, F: Rows, G: Rows | None, *, keep: int, clock: Clock, executor: Executor | None = None,
     beyond: NDArray[np.float64] | None = None,
 ) -> list[Best]:
     """Best pairs (f, g) of t ≈ b·f + c·g for each unit target (n_target, n); ``G`` None scans pairs within ``F``. Only scores
     above ``beyond`` (n_target,) are wanted."""
-    if isinstance(executor, Device) and (best := executor.scan_sums(targets, F, G, keep=keep, clock=clock)) is not None:
-        return best
+    if isinstance(executor, Device):
+        job = targets, F, G
+        if (best := executor.scan("sums", [job], F[:0], keep=keep, clock=clock)) is not None:
+            return best[0]
     rf = targets @ F.T
     rg = None if G is None else targets @ G.T
     floor = _lowest(targets, beyond)
@@ -256,9 +272,10 @@ def scan_products(
 ) -> list[Best]:
     """Best pairs of t ≈ b·f·g + span(basis) for unit targets orthogonal to the orthonormal basis; F, G any rows. Only scores
     above ``beyond`` (n_target,) are wanted."""
-    given = targets, F, G, basis
-    if isinstance(executor, Device) and (best := executor.scan_products(*given, keep=keep, clock=clock)) is not None:
-        return best
+    if isinstance(executor, Device):
+        job = targets, F, G
+        if (best := executor.scan("products", [job], basis, keep=keep, clock=clock)) is not None:
+            return best[0]
     left, right = scaled(F), None if G is None else scaled(G)
     second, other = (F, left) if G is None or right is None else (G, right)
     n, floor, late = F.shape[1], _lowest(targets, beyond), Deadline(clock.deadline)
