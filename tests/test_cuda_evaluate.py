@@ -5,6 +5,7 @@ The simulator starts a Python thread for each thread of a block, so blocks have 
 
 import itertools
 import os
+import sys
 from collections.abc import Iterator
 
 import numba
@@ -29,7 +30,11 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(cuda_evaluate, "THREADS", 4)
     monkeypatch.setattr(cuda_evaluate, "SPAN", 2)
     monkeypatch.setattr(cuda_fit, "THREADS", (4, 4))
+    # Else a thread that watches the others holds the interpreter most of the time.
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(5e-5)
     yield
+    sys.setswitchinterval(interval)
     for module in (cuda_evaluate, cuda_fit):
         module._kernels.cache_clear()
 
@@ -222,11 +227,11 @@ def test_levenberg_marquardt_as_on_the_processor() -> None:
     np.testing.assert_array_equal(value[5][value[5] != 0.0], [1.0, 100.0])
 
 
-@pytest.mark.parametrize("evaluations", [1, 4])
+@pytest.mark.parametrize("evaluations", [1, 2, 6])
 def test_sums_of_terms_as_on_the_processor(evaluations: int) -> None:
     rng = np.random.default_rng(7)
     programs = []
-    for _ in range(14):
+    for _ in range(24):
         op, arg, const = random_program(rng, int(rng.integers(1, 7)), 2)
         for _ in range(int(rng.integers(0, 4))):
             more = random_program(rng, int(rng.integers(1, 7)), 2)
@@ -235,16 +240,16 @@ def test_sums_of_terms_as_on_the_processor(evaluations: int) -> None:
             one, two = ((op, arg), (more[0], numbered))[:: rng.choice([1, -1])]
             op, arg, const = [*one[0], *two[0], oc.ADD], [*one[1], *two[1], 0], const + more[2]
         programs.append((op, arg, const))
-    X = np.random.default_rng(5).uniform(0.5, 2, (N_VAR, 11))
-    y = 2.0 + 1.7 * np.sin(1.4 * X[0]) * X[2] - 0.6 * np.sqrt(X[1]) + 0.1 * rng.normal(size=11)
+    X = np.random.default_rng(5).uniform(0.5, 2, (N_VAR, 21))
+    y = 2.0 + 1.7 * np.sin(1.4 * X[0]) * X[2] - 0.6 * np.sqrt(X[1]) + 0.1 * rng.normal(size=21)
     root = rng.uniform(0.5, 2, len(y))
     (value, rss, coef), (values, want, coefs) = both(Batch(programs).padded(), (X, y, root), True, evaluations)
-    assert 8 < np.isfinite(want).sum()
+    assert np.isfinite(want).sum() > 12
     np.testing.assert_array_equal(np.isfinite(rss), np.isfinite(want))
     np.testing.assert_allclose(rss, want, rtol=1e-7)
     # Coefficients of columns that are nearly dependent are rounding, the formula with them is not.
     near = np.abs(coefs).max(axis=1) < 1e3
-    assert near.sum() > 6
+    assert near.sum() > 10
     np.testing.assert_allclose(coef[near], coefs[near], rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(value[near], values[near], rtol=1e-5, atol=1e-6)
 
@@ -264,7 +269,7 @@ def test_exact_sums_are_exact() -> None:
 
 def test_a_program_above_its_limit_is_given_up_where_the_processor_gives_it_up() -> None:
     batch, X, y = laws()
-    for limit in (1e-3,):
+    for limit in (0.0, 1e-3):
         (value, rss, _), (values, want, _) = both(batch.padded(), (X, y, np.ones(len(y))), False, 40, limit)
         np.testing.assert_allclose(rss, want, rtol=1e-6, atol=1e-20)
         np.testing.assert_allclose(value, values, rtol=1e-6, atol=1e-8)

@@ -48,15 +48,27 @@ def random_trees(count: int, seed: int = 0) -> tuple[list[int], list[int], list[
     return op, arg, start, const, const_start
 
 
+def batch(op: Any, arg: Any, start: Any, const: Any, const_start: Any) -> tuple[np.ndarray, ...]:
+    """The trees as fits take them: op, arg, value (n, 64), and length; all constants free."""
+    n = len(start) - 1
+    wide = np.zeros((n, NODES), np.int32), np.zeros((n, NODES), np.int32), np.zeros((n, NODES))
+    for e in range(n):
+        a, b = start[e], start[e + 1]
+        wide[0][e, : b - a], wide[1][e, : b - a] = op[a:b], arg[a:b]
+        for k in np.flatnonzero(op[a:b] == oc.CONST):
+            wide[2][e, k], wide[1][e, k] = const[const_start[e] + arg[a + k]], -1
+    return *wide, np.diff(start).astype(np.int64)
+
+
 def evaluation(count: int, n_row: int) -> dict[str, Any]:
     """Node-rows a second of losses and of normal equations, and fits a second; checked against the processor first."""
     from numba import cuda
 
-    from hypo.kernels import cuda_evaluate, cuda_fit
+    from hypo.kernels import cuda_batch, cuda_evaluate, cuda_fit
     from hypo.kernels.evaluate import evaluate
 
     op, arg, start, const, const_start = (np.array(a) for a in random_trees(count))
-    free = np.diff([*const_start, len(const)])
+    padded = batch(op, arg, start, const, const_start)
     rng = np.random.default_rng(1)
     wide = rng.uniform(0.5, 2.0, (COLUMNS, n_row))
     out: dict[str, Any] = {"trees": count, "nodes": len(op), "rows": n_row}
@@ -73,7 +85,8 @@ def evaluation(count: int, n_row: int) -> dict[str, Any]:
     for name, dtype in (("float32", np.float32), ("float64", np.float64)):
         X = cuda.to_device(wide.astype(dtype))
         y, root = cuda.to_device(rng.normal(size=n_row).astype(dtype)), cuda.to_device(np.ones(n_row, dtype))
-        p = cuda_evaluate.programs(op, arg, start, const, const_start, free)
+        p = cuda_evaluate.programs(op, arg, start, const, const_start)
+        free = cuda_batch.packed(padded, False, np.inf)
 
         def rate(work: Any, nodes: int, n_row: int = n_row) -> float:
             work()
@@ -88,21 +101,21 @@ def evaluation(count: int, n_row: int) -> dict[str, Any]:
 
         for what, work, nodes in (
             ("values", lambda p=p, X=X, y=y, root=root: cuda_evaluate.losses(p, X, y, root), len(op)),
-            ("gradients", lambda p=p, X=X, y=y, root=root: cuda_fit.normal_equations(p, X, y, root, 8), len(op)),
+            ("gradients", lambda p=free, X=X, y=y, root=root: cuda_fit.normal_equations(p, X, y, root), len(op)),
         ):
             try:
                 out[f"{name}, {what}"] = rate(work, nodes)
             except Exception as error:
                 out[f"{name}, {what}"] = f"failed: {type(error).__name__}: {error}"
-    rows = cuda.to_device(np.ascontiguousarray(wide[:, : min(n_row, 256)]))
     y = np.random.default_rng(2).normal(size=min(n_row, 256))
-    p = cuda_evaluate.programs(op, arg, start, const, const_start, free)
-    one = np.ones(len(y))
-    cuda_fit.fit(p, rows, y, one, 8, 2)
-    cuda.synchronize()
-    p = cuda_evaluate.programs(op, arg, start, const, const_start, free)
-    begin = time.perf_counter()
-    cuda_fit.fit(p, rows, y, one, 8, 10)
-    cuda.synchronize()
-    out["fits of 10 evaluations on 256 rows, per second"] = count / (time.perf_counter() - begin)
+    rows = tuple(cuda.to_device(a) for a in (np.ascontiguousarray(wide[:, : len(y)]), y, np.ones(len(y))))
+    for name, linear in (("fits", False), ("fits of sums of terms", True)):
+        p = cuda_batch.packed(padded, linear, np.inf)
+        cuda_fit.fit(p, 0, count, rows, 0.0, 2)
+        cuda.synchronize()
+        p = cuda_batch.packed(padded, linear, np.inf)
+        begin = time.perf_counter()
+        cuda_fit.fit(p, 0, count, rows, 0.0, 10)
+        cuda.synchronize()
+        out[f"{name} of 10 evaluations on 256 rows, per second"] = count / (time.perf_counter() - begin)
     return out

@@ -1,13 +1,13 @@
-"""Batches of programs to fit, packed for a GPU: one array of integers and one of numbers, so that a launch takes two copies there
-and one back.
+"""Batches of programs to fit, packed for a GPU: one array of integers and one of numbers, so that a launch takes two copies
+there and one back.
 
     ints    start (n + 1) | free (n) | n_term (n) | term (n · MAX_TERMS) | code (n_node) | left (n_node)
     floats  limit (n) | rss (n) | coef (n · (MAX_TERMS + 1)) | const (n_node)
 
-A word of code is an opcode, ``LIVE`` where a free constant lies below (of the sums that join terms, nowhere), and the argument of
-a leaf; ``left`` are positions within the program, and so are the terms, the last one first. The constants of program e begin at
-``start[e]``, its ``free`` ones before the others. ``n_term`` is 0 for a program that is no sum of terms, and ``REFUSED`` for one
-that has too many terms or constants, or no nodes.
+A word of code is an opcode, ``LIVE`` where a free constant lies below (of the sums that join terms, nowhere), and the
+argument of a leaf; ``left`` are positions within the program, and so are the terms, the last one first. The constants of
+program e begin at ``start[e]``, its ``free`` ones before the others. ``n_term`` is 0 for a program that is no sum of terms,
+and ``REFUSED`` for one that has too many terms or constants, or no nodes.
 """
 
 from typing import Any, NamedTuple

@@ -34,8 +34,8 @@ OP_BITS, ARG_SHIFT = 31, 6
 
 
 class Programs(NamedTuple):
-    """Programs ready for kernels: ``code`` (n_node,) words, ``start`` (n_expr + 1,), ``const`` and where those of a program begin,
-    and the largest height of a stack."""
+    """Programs ready for kernels: ``code`` (n_node,) words, ``start`` (n_expr + 1,), ``const`` and where those of a program
+    begin, and the largest height of a stack."""
 
     code: Any
     start: Any
@@ -73,7 +73,8 @@ def programs(op, arg, start, const, const_start) -> Programs:
     # A device has no arrays without elements.
     const = np.zeros(1) if len(const) == 0 else np.asarray(const, np.float64)
     arrays = (code, np.asarray(start, np.int64), const, np.asarray(const_start, np.int64))
-    return Programs(*(cuda.to_device(a) for a in arrays), int(height))
+    code, first, const, const_start = (cuda.to_device(a) for a in arrays)
+    return Programs(code, first, const, const_start, int(height))
 
 
 @cache

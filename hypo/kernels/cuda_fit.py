@@ -182,8 +182,8 @@ def _kernels(double: bool):
 
     @cuda.jit(device=True)
     def solve(N, n, steady, damping, right, factor, scale, x):
-        """Normal equations of n columns, all but the ``steady`` first damped, by a Cholesky factor scaled to ones on the diagonal;
-        the right side is in N from ``right`` on. 0 for a dependent column."""
+        """Normal equations of n columns, all but the ``steady`` first damped, by a Cholesky factor scaled to ones on the
+        diagonal; the right side is in N from ``right`` on. 0 for a dependent column."""
         for i in range(n):
             d = N[i * (i + 1) // 2 + i] * (1.0 + damping if i >= steady else 1.0)
             scale[i] = 1.0 / d**0.5 if d > 0.0 else 0.0
@@ -336,7 +336,7 @@ def _launch(batch: Batch, double: bool):
 
 def normal_equations(batch: Batch, X, y, root):
     """(n_expr, n_element): the lower triangles of (J, r)ᵀ(J, r) row by row, r = root·(y − f), J = root·∂f/∂c of the free
-    constants; with p of them the first p(p + 1)/2 elements are JᵀJ, then Jᵀr, then rᵀr. Of programs that are no sums of terms."""
+    constants; with p of them the first p(p + 1)/2 elements are JᵀJ, then Jᵀr, then rᵀr. For programs that are no sums."""
     double = X.dtype == np.float64
     threads, shared = _launch(batch, double)
     out = cuda.device_array((batch.n_expr, batch.columns * (batch.columns + 1) // 2), np.float64)

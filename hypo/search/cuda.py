@@ -1,13 +1,16 @@
-"""The backend ``cuda``: the same search, with large scans on NVIDIA GPUs.
+"""The backend ``cuda``: the same search, with large scans and batches on NVIDIA GPUs.
 
 :class:`Cuda` is an executor: what is mapped over goes where it went before, and scans go to the devices, in blocks that the
-executor within hands out: to threads for several GPUs, to other machines that have one, or a shard's share of them.
+executor within hands out: to threads for several GPUs, to other machines that have one, or a shard's share of them. Batches of
+programs go to the first device of this process (:mod:`hypo.search.cuda_batches`). What a device fails at is done again by the
+processor, and so is everything after it.
 
 Without a GPU the same kernels run in Triton's interpreter where TRITON_INTERPRET=1 is set, slowly: for tests.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from importlib.util import find_spec
 from typing import Any, TypeVar
@@ -15,7 +18,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from hypo.errors import InputError, MissingExtraError
-from hypo.search.executor import Executor
+from hypo.search.batches import Batches
+from hypo.search.executor import Executor, whole
 from hypo.search.scan import Best, Clock, Rows
 
 R = TypeVar("R")
@@ -49,13 +53,62 @@ def devices() -> tuple[str, ...]:
     return tuple(f"cuda:{k}" for k in range(torch.cuda.device_count()))
 
 
+class Attempts:
+    """Work on devices, until some of it fails."""
+
+    def __init__(self) -> None:
+        self.failed = False
+
+    def made(self, work: Callable[[], R]) -> R | None:
+        """What the work returns; None once a device has failed, of which one RuntimeWarning says how."""
+        if self.failed:
+            return None
+        try:
+            return work()
+        # PyTorch, Triton and numba have errors of their own for memory, drivers and compilers, with nothing in common.
+        except Exception as error:
+            self.failed = True
+            said = str(error).strip().partition("\n")[0].rstrip(".")
+            warnings.warn(
+                f"the GPU failed ({type(error).__name__}{': ' if said else ''}{said}); the search goes on without it",
+                RuntimeWarning, stacklevel=2,
+            )  # fmt: skip
+            return None
+
+
+def opened(
+    executor: Executor, processor: Batches, names: tuple[str, ...], shards: int, report: Callable[[str], None]
+) -> tuple[Executor, Batches]:
+    """The executor with scans on devices, and batches on the first of them, compiled; ``report`` is told what takes time."""
+    attempts = Attempts()
+    scanning = Cuda(executor, names, shards, attempts)
+    from hypo.kernels.cuda_operators import SIMULATED
+
+    if names == ("cpu",) and not SIMULATED:
+        # Triton's interpreter without numba's simulator.
+        return scanning, processor
+    from hypo.search.cuda_batches import CudaBatches
+
+    report("compiling for the GPU")
+    batches = CudaBatches(processor, attempts)
+    batches.prepare()
+    return scanning, batches
+
+
 class Cuda:
     """An executor with scans on devices; ``shards`` is how many shares the search is split into."""
 
-    def __init__(self, executor: Executor, names: tuple[str, ...], shards: int = 1) -> None:
-        self._executor, self._names = executor, names
+    def __init__(
+        self, executor: Executor, names: tuple[str, ...], shards: int = 1, attempts: Attempts | None = None
+    ) -> None:
+        self._executor, self._names, self._attempts = executor, names, attempts or Attempts()
         parts = max(len(names), shards)
         self._blocks = 1 if parts == 1 else SHARES * parts
+
+    @property
+    def whole(self) -> Executor:
+        """The executor for work that is not shared."""
+        return whole(self._executor)
 
     def map(self, function: Callable[..., R], items: Iterable[Any], *shared: Any) -> Iterator[R]:
         """``function(item, *shared)`` for each item, wherever the executor within does it."""
@@ -74,8 +127,14 @@ class Cuda:
     def _scan(
         self, kind: str, targets: Rows, F: Rows, G: Rows | None, basis: Rows, keep: int, clock: Clock
     ) -> list[Best] | None:
-        if len(F) * len(F if G is None else G) * len(targets) < WORTH:
+        if len(F) * len(F if G is None else G) * len(targets) < WORTH or self._attempts.failed:
             return None
         from hypo.search.cuda_scan import scan
 
-        return scan(kind, targets, F, G, basis, keep, clock, self._executor, self._names, self._blocks)
+        before = clock.scored
+        found = self._attempts.made(
+            lambda: scan(kind, targets, F, G, basis, keep, clock, self._executor, self._names, self._blocks)
+        )
+        if found is None:
+            clock.scored = before
+        return found
