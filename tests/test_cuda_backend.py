@@ -51,6 +51,8 @@ def test_the_same_law_as_on_the_processor(monkeypatch: pytest.MonkeyPatch) -> No
     torch.set_num_threads(1)
     monkeypatch.setattr(cuda, "WORTH", 0)
     monkeypatch.setattr("hypo.search.cuda_library.WORTH", 50_000)
+    # In numba's simulator, where other tests turned it on, fits would take minutes.
+    monkeypatch.setattr("hypo.search.cuda_batches.WORTH", 10**18)
     scans = []
     inner = cuda.Cuda._scan
     monkeypatch.setattr(cuda.Cuda, "_scan", lambda *given: scans.append(given[1]) or inner(*given))

@@ -22,7 +22,7 @@ from hypo.search.cuda import Attempts, Cuda, opened  # noqa: E402
 from hypo.search.cuda_batches import CudaBatches  # noqa: E402
 from hypo.search.engine import Outcome, search  # noqa: E402
 from hypo.search.evolve import Evolution  # noqa: E402
-from hypo.search.executor import Executor, Serial, Share, Threads, whole  # noqa: E402
+from hypo.search.executor import Executor, Serial, Share, Threads, WorkersLost, whole  # noqa: E402
 from hypo.search.island import Island, live, live_together  # noqa: E402
 from hypo.search.problem import Settings, make_problem  # noqa: E402
 from hypo.search.programs import Programs  # noqa: E402
@@ -92,7 +92,7 @@ def test_children_are_fitted_as_on_the_processor(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(cuda_batches, "WORTH", 0)
     children, e, _ = bred()
     mine, theirs = copied(children), fit_programs(copied(children), e.rows, e.linear, 4)
-    CudaBatches(Processor(Serial()), Attempts()).fit(mine, e.rows, e.linear, 4, np.full(12, np.inf), NEVER)
+    CudaBatches(Processor(Serial())).fit(mine, e.rows, e.linear, 4, np.full(12, np.inf), NEVER)
     assert np.isfinite(theirs.rss).sum() > 4
     np.testing.assert_allclose(mine.rss, theirs.rss, rtol=1e-6, atol=1e-20 * e.total)
     np.testing.assert_array_equal(mine.op, theirs.op)
@@ -106,7 +106,7 @@ def test_small_batches_stay_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cuda_fit, "fit", lambda *given: launches.append(given) or inner(*given))
     for worth, expected in ((work + 1, 0), (work, 1)):
         monkeypatch.setattr(cuda_batches, "WORTH", worth)
-        batches = CudaBatches(Processor(Serial()), Attempts())
+        batches = CudaBatches(Processor(Serial()))
         assert batches.takes(work) == bool(expected) and not Processor(Serial()).takes(work)
         batches.fit(copied(children), e.rows, e.linear, 4, np.full(12, np.inf), NEVER)
         assert len(launches) == expected
@@ -116,7 +116,7 @@ def test_rows_go_to_the_device_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cuda_batches, "WORTH", 0)
     monkeypatch.setattr(cuda_batches, "RESIDENT", 2)
     e = evolution()
-    batches = CudaBatches(Processor(Serial()), Attempts())
+    batches = CudaBatches(Processor(Serial()))
     there = batches._rows(e.rows)[0]
     assert batches._rows(tuple(e.rows))[0][0] is there[0]
     others = [(e.rows[0].copy(), *e.rows[1:]) for _ in range(2)]
@@ -129,24 +129,24 @@ def test_the_deadline_ends_a_batch_between_launches(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(cuda_batches, "WORTH", 0)
     monkeypatch.setattr(cuda_batches, "LAUNCH", 1)
     children, e, _ = bred()
-    CudaBatches(Processor(Serial()), Attempts()).fit(children, e.rows, e.linear, 2, np.full(12, np.inf), Deadline(0.0))
+    CudaBatches(Processor(Serial())).fit(children, e.rows, e.linear, 2, np.full(12, np.inf), Deadline(0.0))
     assert np.isfinite(children.rss[0]) and np.isinf(children.rss[1:]).all()
 
 
 def test_a_device_that_fails_is_left_and_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cuda_batches, "WORTH", 0)
     children, e, _ = bred()
-    attempts, calls = Attempts(), []
+    calls = []
 
     def lost(*given: object) -> None:
         calls.append(given)
         raise MemoryError("out of memory.\non the device")
 
     monkeypatch.setattr(cuda_fit, "fit", lost)
-    batches = CudaBatches(Processor(Serial()), attempts)
+    batches = CudaBatches(Processor(Serial()))
     theirs = fit_programs(copied(children), e.rows, e.linear, 4)
     mine = copied(children)
-    said = r"^the GPU failed \(MemoryError: out of memory\); the search goes on without it$"
+    said = r"^fits on the GPU failed \(MemoryError: out of memory\); the processor does them from now on$"
     with pytest.warns(RuntimeWarning, match=said) as warned:
         batches.fit(mine, e.rows, e.linear, 4, np.full(12, np.inf), NEVER)
         again = copied(children)
@@ -158,8 +158,7 @@ def test_a_device_that_fails_is_left_and_nothing_is_lost(monkeypatch: pytest.Mon
 
 
 def test_a_scan_that_fails_is_left_to_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
-    attempts = Attempts()
-    device = Cuda(Serial(), ("cpu",), 1, attempts)
+    device = Cuda(Serial(), ("cpu",))
     monkeypatch.setattr("hypo.search.cuda.WORTH", 0)
     clock, T, F = Clock(), np.ones((1, 8)), np.ones((5, 8))
 
@@ -171,7 +170,17 @@ def test_a_scan_that_fails_is_left_to_the_processor(monkeypatch: pytest.MonkeyPa
     with pytest.warns(RuntimeWarning, match="unspecified launch failure"):
         assert device.scan_sums(T, F, None, keep=3, clock=clock) is None
     assert device.scan_sums(T, F, None, keep=3, clock=clock) is None
-    assert clock.scored == 0 and attempts.failed
+    assert clock.scored == 0
+
+
+def test_what_is_no_failure_of_a_device_is_raised() -> None:
+    def refused() -> None:
+        raise WorkersLost("the workers died")
+
+    attempts = Attempts("scans")
+    with pytest.raises(WorkersLost, match=r"^the workers died$"):
+        attempts.made(refused)
+    assert not attempts.failed and attempts.made(lambda: 3) == 3
 
 
 def test_islands_are_not_shared_out_among_shards() -> None:

@@ -141,7 +141,8 @@ def test_a_level_at_which_the_device_fails_begins_anew(monkeypatch: pytest.Monke
         inner(self, *given)
 
     monkeypatch.setattr(CudaLibrary, "_add", lost)
-    with pytest.warns(RuntimeWarning, match=r"^the GPU failed \(RuntimeError: CUDA error: out of memory\); the search goes on"):
+    said = r"^enumerations on the GPU failed \(RuntimeError: CUDA error: out of memory\); the processor does them from now on$"
+    with pytest.warns(RuntimeWarning, match=said):
         there.grow(3000)
     assert len(calls) == 8 and there.count == here.count and there.tested == here.tested
     same(here, there, here.count)

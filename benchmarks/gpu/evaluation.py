@@ -1,4 +1,5 @@
-"""Random trees on the GPU: values, gradients and fits of thousands of expressions; used by run.py."""
+"""Random trees on the GPU: values, gradients and fits of thousands of expressions, and batches as evolution has them fitted;
+used by run.py."""
 
 from __future__ import annotations
 
@@ -118,4 +119,54 @@ def evaluation(count: int, n_row: int) -> dict[str, Any]:
         cuda_fit.fit(p, 0, count, rows, 0.0, 10)
         cuda.synchronize()
         out[f"{name} of 10 evaluations on 256 rows, per second"] = count / (time.perf_counter() - begin)
+    return out
+
+
+def batches(counts: tuple[int, ...], n_row: int) -> dict[str, Any]:
+    """Seconds of a batch of evolution from arrays to arrays, on the device and on one core, by its size in node-rows with
+    evaluations counted: where the two meet is what ``hypo.search.cuda_batches.WORTH`` should be. With it comes the share of
+    programs whose sums of squares agree. Raises RuntimeError where the device fails."""
+    from hypo.search import cuda_batches
+    from hypo.search.batches import Processor
+    from hypo.search.executor import Serial
+    from hypo.search.island import EVALUATIONS
+    from hypo.search.programs import WIDTH, Programs
+    from hypo.search.scan import Deadline
+
+    X = np.random.default_rng(1).uniform(0.5, 2.0, (COLUMNS, n_row))
+    y = np.sin(X[0] * X[1]) + X[2] / X[3]
+    rows = X, y, np.ones(n_row)
+    processor = Processor(Serial())
+    device = cuda_batches.CudaBatches(processor)
+    worth, cuda_batches.WORTH = cuda_batches.WORTH, 0
+    out: dict[str, Any] = {"worth": worth}
+    try:
+        device.prepare()
+        for count in counts:
+            op, arg, value, length = batch(*(np.array(a) for a in random_trees(4 * count + 40, count)))
+            short = np.flatnonzero(length <= WIDTH)[:count]
+            made = Programs.empty(len(short))
+            made.op[:], made.arg[:], made.value[:], made.length[:] = (
+                a[short, :WIDTH] if a.ndim == 2 else a[short] for a in (op, arg, value, length)
+            )
+            found = {}
+            for name, where in (("device", device), ("processor", processor)):
+                times = []
+                for _ in range(3):
+                    mine = made.take(np.arange(len(made)))
+                    begin = time.perf_counter()
+                    with np.errstate(all="ignore"):
+                        where.fit(mine, rows, True, EVALUATIONS, np.full(len(made), np.inf), Deadline(np.inf))
+                    times.append(time.perf_counter() - begin)
+                found[name] = min(times), mine.rss
+            if not device.takes(1):
+                raise RuntimeError("the device failed, and the processor did its work")
+            a, b = found["device"][1], found["processor"][1]
+            same = np.isclose(a, b, rtol=1e-6) | (a == b)
+            out[f"{len(made)} programs"] = {
+                "node_rows": int(made.length.sum()) * n_row * EVALUATIONS, "device_seconds": found["device"][0],
+                "processor_seconds": found["processor"][0], "agree": float(same.mean()),
+            }  # fmt: skip
+    finally:
+        cuda_batches.WORTH = worth
     return out

@@ -1,4 +1,4 @@
-"""The GPU backend beside its limits: checks first, then scan rates, evaluation, and a whole library; one command.
+"""The GPU backend beside its limits: checks first, then scan rates, evaluation, fits, and a whole library; one command.
 
     python benchmarks/gpu/run.py --out gpu.json
 
@@ -182,7 +182,7 @@ def table(results: Results) -> list[str]:
             f"{one['share_of_tensor_cores']:.0%} of the tensor cores, {one['share_of_epilogue']:.0%} of the epilogue's limit, "
             f"{one['tiles_flagged']:.1%} of tiles flagged, tile {one['shape']}"
         )
-    for part in ("scans", "evaluation", "whole", "checks"):
+    for part in ("scans", "evaluation", "batches", "whole", "checks"):
         found = results.get(part, {})
         lines += [f"{part}: {name}: {value}" for name, value in found.items()]
     return lines
@@ -193,7 +193,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="JSON of all numbers")
     parser.add_argument("--tiny", action="store_true", help="run every part once on little data, also without a GPU")
     parser.add_argument("--rows", type=int, default=100_000, help="rows of the library")
-    parser.add_argument("--only", default="limits,checks,filters,scans,evaluation,whole", help="parts, with commas between")
+    every = "limits,checks,filters,scans,evaluation,batches,whole"
+    parser.add_argument("--only", default=every, help="parts, with commas between")
     options = parser.parse_args()
     try:
         import torch
@@ -223,6 +224,7 @@ def main() -> None:
         "filters": lambda: filters(device, rows, X, results.get("limits") or peaks, options.tiny),
         "scans": lambda: scans(device, rows, X),
         "evaluation": lambda: _evaluation(options.tiny),
+        "batches": lambda: _batches(options.tiny),
         "whole": lambda: whole(device, count),
     }
     for name in wanted:
@@ -241,6 +243,12 @@ def _evaluation(tiny: bool) -> Results:
     from evaluation import evaluation
 
     return evaluation(*((1, 4) if tiny else (4000, 12_800)))
+
+
+def _batches(tiny: bool) -> Results:
+    from evaluation import batches
+
+    return batches(*(((2,), 4) if tiny else ((10, 50, 150, 900, 4000), 256)))
 
 
 def _version(name: str) -> str:

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from hypo.errors import InputError, MissingExtraError
+from hypo.errors import HypoError, InputError, MissingExtraError
 from hypo.search.batches import Batches
 from hypo.search.executor import Executor, whole
 from hypo.search.scan import Best, Clock, Rows
@@ -54,23 +54,26 @@ def devices() -> tuple[str, ...]:
 
 
 class Attempts:
-    """Work on devices, until some of it fails."""
+    """Work of one kind on devices, until some of it fails: then the processor does it, and a RuntimeWarning says why."""
 
-    def __init__(self) -> None:
-        self.failed = False
+    def __init__(self, what: str) -> None:
+        self._what, self.failed = what, False
 
     def made(self, work: Callable[[], R]) -> R | None:
-        """What the work returns; None once a device has failed, of which one RuntimeWarning says how."""
+        """What the work returns; None where a device fails, and from then on."""
         if self.failed:
             return None
         try:
             return work()
+        except HypoError:
+            raise
         # PyTorch, Triton and numba have errors of their own for memory, drivers and compilers, with nothing in common.
         except Exception as error:
             self.failed = True
             said = str(error).strip().partition("\n")[0].rstrip(".")
             warnings.warn(
-                f"the GPU failed ({type(error).__name__}{': ' if said else ''}{said}); the search goes on without it",
+                f"{self._what} on the GPU failed ({type(error).__name__}{': ' if said else ''}{said}); "
+                "the processor does them from now on",
                 RuntimeWarning, stacklevel=2,
             )  # fmt: skip
             return None
@@ -80,8 +83,7 @@ def opened(
     executor: Executor, processor: Batches, names: tuple[str, ...], shards: int, report: Callable[[str], None]
 ) -> tuple[Executor, Batches]:
     """The executor with scans on devices, and batches on the first of them, compiled; ``report`` is told what takes time."""
-    attempts = Attempts()
-    scanning = Cuda(executor, names, shards, attempts)
+    scanning = Cuda(executor, names, shards)
     from hypo.kernels.cuda_operators import SIMULATED
 
     if names == ("cpu",) and not SIMULATED:
@@ -90,7 +92,7 @@ def opened(
     from hypo.search.cuda_batches import CudaBatches
 
     report("compiling for the GPU")
-    batches = CudaBatches(processor, attempts)
+    batches = CudaBatches(processor)
     batches.prepare()
     return scanning, batches
 
@@ -98,10 +100,8 @@ def opened(
 class Cuda:
     """An executor with scans on devices; ``shards`` is how many shares the search is split into."""
 
-    def __init__(
-        self, executor: Executor, names: tuple[str, ...], shards: int = 1, attempts: Attempts | None = None
-    ) -> None:
-        self._executor, self._names, self._attempts = executor, names, attempts or Attempts()
+    def __init__(self, executor: Executor, names: tuple[str, ...], shards: int = 1) -> None:
+        self._executor, self._names, self._attempts = executor, names, Attempts("scans")
         parts = max(len(names), shards)
         self._blocks = 1 if parts == 1 else SHARES * parts
 

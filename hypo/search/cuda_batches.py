@@ -28,8 +28,8 @@ RESIDENT = 8
 class CudaBatches:
     """Large batches by the first GPU of this process, small ones, and all once it failed, as ``processor`` does them."""
 
-    def __init__(self, processor: Batches, attempts: Attempts) -> None:
-        self._processor, self._attempts = processor, attempts
+    def __init__(self, processor: Batches) -> None:
+        self._processor, self._attempts = processor, Attempts("fits")
         # By the identities of the arrays, which are kept so that no others get them.
         self._resident: dict[tuple[int, ...], tuple[Rows, tuple[Any, ...], float]] = {}
 

@@ -51,7 +51,7 @@ class CudaLibrary(Library):
     def __init__(
         self, device: str, seeds: Sequence[Seed], operators: Sequence[str], columns: Sequence[str], **rest: Any
     ) -> None:
-        self._device, self._attempts = torch.device(device), Attempts()
+        self._device, self._attempts = torch.device(device), Attempts("enumerations")
         self._mirrored = 0
         self._rows = torch.empty((0, 0), dtype=torch.float64)
         self._of: dict[str, Tensor] = {}
