@@ -2,14 +2,21 @@
 
 Each adapter gets ``X`` (n_row, n_var), ``y`` (n_row,) and the columns' names. It returns the engine's own final choice,
 translated through :func:`hypo.parse`, so that one judge serves all. The engines are not dependencies of hypo:
-``pip install pyoperon gplearn pysindy``.
+``pip install pyoperon gplearn pysindy psrn``.
 """
 
 from __future__ import annotations
 
+import json
+import re
+import subprocess
+import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +25,8 @@ import hypo
 from hypo.expression.expr import Expression
 
 THREADS = 2
+# Seconds for the process of psrn to load and end in.
+PSRN_START = 60.0
 
 
 def operon(X: NDArray[np.float64], y: NDArray[np.float64], names: Sequence[str], time_limit: float,
@@ -136,6 +145,30 @@ def sindy(X: NDArray[np.float64], y: NDArray[np.float64], names: Sequence[str], 
     return best
 
 
+def psrn(X: NDArray[np.float64], y: NDArray[np.float64], names: Sequence[str], time_limit: float,
+         seed: int) -> Expression:
+    """psrn: parallel symbolic enumeration on the GPU where there is one, else on the processor, which is slow.
+
+    It runs in a process of its own (``psrn_child.py``), whose start counts as time but not towards the limit. Raises
+    ImportError where it is not installed, RuntimeError where it finds nothing.
+    """
+    if find_spec("psrn") is None:
+        raise ImportError("No module named 'psrn'")
+    with tempfile.TemporaryDirectory() as folder:
+        rows = Path(folder) / "rows.npz"
+        np.savez(rows, X=X, y=y)
+        command = [sys.executable, str(Path(__file__).with_name("psrn_child.py")), str(rows), str(time_limit), str(seed)]
+        # The package may leave files where it runs.
+        ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=time_limit + PSRN_START)
+    last = (ended.stdout.strip().splitlines() or [""])[-1]
+    if ended.returncode or not last.startswith("{"):
+        raise RuntimeError((ended.stderr.strip().splitlines() or ["psrn ended without an answer"])[-1])
+    found = json.loads(last)["found"]
+    if found is None:
+        raise RuntimeError("psrn found nothing")
+    return hypo.parse(re.sub(r"\bx(\d+)\b", lambda k: f"({names[int(k[1])]})", found), variables=list(names))
+
+
 ENGINES: dict[str, Callable[[NDArray[np.float64], NDArray[np.float64], Sequence[str], float, int], Expression]] = {
-    "operon": operon, "gplearn": gplearn, "sindy": sindy,
+    "operon": operon, "gplearn": gplearn, "sindy": sindy, "psrn": psrn,
 }

@@ -53,6 +53,8 @@ def test_the_same_law_as_on_the_processor(monkeypatch: pytest.MonkeyPatch) -> No
     # Few and large steps: what takes time here is the interpreter.
     monkeypatch.setattr("hypo.kernels.cuda_rescore.ELEMENTS", 1 << 17)
     monkeypatch.setattr("hypo.search.cuda_library.WORTH", 50_000)
+    # In numba's simulator, where other tests turned it on, fits would take minutes.
+    monkeypatch.setattr("hypo.search.cuda_batches.WORTH", 10**18)
     scans = []
     inner = cuda.Cuda.scan
     monkeypatch.setattr(cuda.Cuda, "scan", lambda *given, **rest: scans.append(given[1]) or inner(*given, **rest))

@@ -127,3 +127,22 @@ def test_packed_dimensions() -> None:
         want = [binary_dimension(code, j, k, bits, n_field) for j, k in zip(d, e, strict=True)]
         found = binary_dimensions(code, torch.from_numpy(d), torch.from_numpy(e), bits, n_field).numpy()
         np.testing.assert_array_equal(found, want)
+
+
+def test_a_level_at_which_the_device_fails_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    here, there = both(("+", "*", "sin", "sqrt"))
+    here.grow(3000)
+    inner, calls = CudaLibrary._add, []
+
+    def lost(self: CudaLibrary, *given: object) -> None:
+        calls.append(given)
+        if len(calls) == 8:
+            raise RuntimeError("CUDA error: out of memory\nmore of it")
+        inner(self, *given)
+
+    monkeypatch.setattr(CudaLibrary, "_add", lost)
+    said = r"^enumerations on the GPU failed \(RuntimeError: CUDA error: out of memory\); the processor does them from now on$"
+    with pytest.warns(RuntimeWarning, match=said):
+        there.grow(3000)
+    assert len(calls) == 8 and there.count == here.count and there.tested == here.tested
+    same(here, there, here.count)

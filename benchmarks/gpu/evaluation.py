@@ -1,4 +1,5 @@
-"""Random trees on the GPU: values, gradients and fits of thousands of expressions; used by run.py."""
+"""Random trees on the GPU: values, gradients and fits of thousands of expressions, and batches as evolution has them fitted;
+used by run.py."""
 
 from __future__ import annotations
 
@@ -72,16 +73,28 @@ def limit() -> float | None:
         return None
 
 
+def batch(op: Any, arg: Any, start: Any, const: Any, const_start: Any) -> tuple[np.ndarray, ...]:
+    """The trees as fits take them: op, arg, value (n, 64), and length; all constants free."""
+    n = len(start) - 1
+    wide = np.zeros((n, NODES), np.int32), np.zeros((n, NODES), np.int32), np.zeros((n, NODES))
+    for e in range(n):
+        a, b = start[e], start[e + 1]
+        wide[0][e, : b - a], wide[1][e, : b - a] = op[a:b], arg[a:b]
+        for k in np.flatnonzero(op[a:b] == oc.CONST):
+            wide[2][e, k], wide[1][e, k] = const[const_start[e] + arg[a + k]], -1
+    return *wide, np.diff(start).astype(np.int64)
+
+
 def evaluation(count: int, n_row: int) -> dict[str, Any]:
     """Node-rows a second of losses and of normal equations, and fits a second; checked against the processor first."""
     from numba import cuda
 
-    from hypo.kernels import cuda_evaluate, cuda_fit
+    from hypo.kernels import cuda_batch, cuda_evaluate, cuda_fit
     from hypo.kernels.evaluate import evaluate
 
     peak = limit()
     op, arg, start, const, const_start = (np.array(a) for a in random_trees(count))
-    free = np.diff([*const_start, len(const)])
+    padded = batch(op, arg, start, const, const_start)
     rng = np.random.default_rng(1)
     wide = rng.uniform(0.5, 2.0, (COLUMNS, n_row))
     out: dict[str, Any] = {"trees": count, "nodes": len(op), "rows": n_row, "limit_node_rows_per_second": peak}
@@ -94,9 +107,10 @@ def evaluation(count: int, n_row: int) -> dict[str, Any]:
     found = cuda_evaluate.values(cuda_evaluate.programs(*part), cuda.to_device(X0)).copy_to_host()
     both = np.isfinite(want) & np.isfinite(found)
     assert both.mean() > 0.5 * np.isfinite(want).mean() and np.isclose(found[both], want[both], rtol=1e-6).mean() > 0.99
-    y0 = rng.normal(size=X0.shape[1])
+    y0, free = rng.normal(size=X0.shape[1]), np.diff([*const_start, len(const)])
     given = cuda.to_device(X0), cuda.to_device(y0), cuda.to_device(np.ones(len(y0)))
-    found = cuda_fit.normal_equations(cuda_evaluate.programs(*part, free[:few]), *given, 8).copy_to_host()
+    some = cuda_batch.packed(tuple(a[:few] for a in padded), False, np.inf)
+    found = cuda_fit.normal_equations(some, *given).copy_to_host()
     out["normal equations that agree"] = np.mean([
         np.allclose(found[e, : len(row)], row, rtol=1e-6, atol=1e-9 * np.abs(row).max(), equal_nan=True)
         for e, row in enumerate(normal_equations(*part, free, X0, y0)) if np.isfinite(row).all()
@@ -105,7 +119,8 @@ def evaluation(count: int, n_row: int) -> dict[str, Any]:
     for name, dtype in (("float32", np.float32), ("float64", np.float64)):
         X = cuda.to_device(wide.astype(dtype))
         y, root = cuda.to_device(rng.normal(size=n_row).astype(dtype)), cuda.to_device(np.ones(n_row, dtype))
-        p = cuda_evaluate.programs(op, arg, start, const, const_start, free)
+        p = cuda_evaluate.programs(op, arg, start, const, const_start)
+        packed = cuda_batch.packed(padded, False, np.inf)
 
         def rate(work: Any, nodes: int, n_row: int = n_row) -> float:
             work()
@@ -120,7 +135,7 @@ def evaluation(count: int, n_row: int) -> dict[str, Any]:
 
         for what, work, nodes in (
             ("values", lambda p=p, X=X, y=y, root=root: cuda_evaluate.losses(p, X, y, root), len(op)),
-            ("gradients", lambda p=p, X=X, y=y, root=root: cuda_fit.normal_equations(p, X, y, root, 8), len(op)),
+            ("gradients", lambda p=packed, X=X, y=y, root=root: cuda_fit.normal_equations(p, X, y, root), len(op)),
         ):
             try:
                 found = rate(work, nodes)
@@ -131,15 +146,65 @@ def evaluation(count: int, n_row: int) -> dict[str, Any]:
                     out[f"{name}, {what}"]["share_of_limit"] = found / most
             except Exception as error:
                 out[f"{name}, {what}"] = f"failed: {type(error).__name__}: {error}"
-    rows = cuda.to_device(np.ascontiguousarray(wide[:, : min(n_row, 256)]))
     y = np.random.default_rng(2).normal(size=min(n_row, 256))
-    p = cuda_evaluate.programs(op, arg, start, const, const_start, free)
-    one = np.ones(len(y))
-    cuda_fit.fit(p, rows, y, one, 8, 2)
-    cuda.synchronize()
-    p = cuda_evaluate.programs(op, arg, start, const, const_start, free)
-    begin = time.perf_counter()
-    cuda_fit.fit(p, rows, y, one, 8, 10)
-    cuda.synchronize()
-    out["fits of 10 evaluations on 256 rows, per second"] = count / (time.perf_counter() - begin)
+    rows = tuple(cuda.to_device(a) for a in (np.ascontiguousarray(wide[:, : len(y)]), y, np.ones(len(y))))
+    for name, linear in (("fits", False), ("fits of sums of terms", True)):
+        p = cuda_batch.packed(padded, linear, np.inf)
+        cuda_fit.fit(p, 0, count, rows, 0.0, 2)
+        cuda.synchronize()
+        p = cuda_batch.packed(padded, linear, np.inf)
+        begin = time.perf_counter()
+        cuda_fit.fit(p, 0, count, rows, 0.0, 10)
+        cuda.synchronize()
+        out[f"{name} of 10 evaluations on 256 rows, per second"] = count / (time.perf_counter() - begin)
+    return out
+
+
+def batches(counts: tuple[int, ...], n_row: int) -> dict[str, Any]:
+    """Seconds of a batch of evolution from arrays to arrays, on the device and on one core, by its size in node-rows with
+    evaluations counted: where the two meet is what ``hypo.search.cuda_batches.WORTH`` should be. With it comes the share of
+    programs whose sums of squares agree. Raises RuntimeError where the device fails."""
+    from hypo.search import cuda_batches
+    from hypo.search.batches import Processor
+    from hypo.search.executor import Serial
+    from hypo.search.island import EVALUATIONS
+    from hypo.search.programs import WIDTH, Programs
+    from hypo.search.scan import Deadline
+
+    X = np.random.default_rng(1).uniform(0.5, 2.0, (COLUMNS, n_row))
+    y = np.sin(X[0] * X[1]) + X[2] / X[3]
+    rows = X, y, np.ones(n_row)
+    processor = Processor(Serial())
+    device = cuda_batches.CudaBatches(processor)
+    worth, cuda_batches.WORTH = cuda_batches.WORTH, 0
+    out: dict[str, Any] = {"worth": worth}
+    try:
+        device.prepare()
+        for count in counts:
+            op, arg, value, length = batch(*(np.array(a) for a in random_trees(4 * count + 40, count)))
+            short = np.flatnonzero(length <= WIDTH)[:count]
+            made = Programs.empty(len(short))
+            made.op[:], made.arg[:], made.value[:], made.length[:] = (
+                a[short, :WIDTH] if a.ndim == 2 else a[short] for a in (op, arg, value, length)
+            )
+            found = {}
+            for name, where in (("device", device), ("processor", processor)):
+                times = []
+                for _ in range(3):
+                    mine = made.take(np.arange(len(made)))
+                    begin = time.perf_counter()
+                    with np.errstate(all="ignore"):
+                        where.fit(mine, rows, True, EVALUATIONS, np.full(len(made), np.inf), Deadline(np.inf))
+                    times.append(time.perf_counter() - begin)
+                found[name] = min(times), mine.rss
+            if not device.takes(1):
+                raise RuntimeError("the device failed, and the processor did its work")
+            a, b = found["device"][1], found["processor"][1]
+            same = np.isclose(a, b, rtol=1e-6) | (a == b)
+            out[f"{len(made)} programs"] = {
+                "node_rows": int(made.length.sum()) * n_row * EVALUATIONS, "device_seconds": found["device"][0],
+                "processor_seconds": found["processor"][0], "agree": float(same.mean()),
+            }  # fmt: skip
+    finally:
+        cuda_batches.WORTH = worth
     return out

@@ -1,4 +1,4 @@
-"""The GPU backend beside its limits: checks first, then scan rates, a whole library, and evaluation; one command.
+"""The GPU backend beside its limits: checks first, then scan rates, a whole library, evaluation and fits; one command.
 
     python benchmarks/gpu/run.py --out gpu.json
 
@@ -232,7 +232,7 @@ def _short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-PARTS = ("limits", "checks", "filters", "tiers", "scans", "whole", "evaluation")
+PARTS = ("limits", "checks", "filters", "tiers", "scans", "whole", "evaluation", "batches")
 
 
 def main() -> None:
@@ -278,6 +278,7 @@ def main() -> None:
         "scans": lambda: scans(device, rows, X, peaks()),
         "whole": lambda: whole(device, count),
         "evaluation": lambda: _evaluation(options.tiny),
+        "batches": lambda: _batches(options.tiny),
     }
     for name in options.only.split(","):
         begin = time.perf_counter()
@@ -299,6 +300,12 @@ def _evaluation(tiny: bool) -> Results:
     from evaluation import evaluation
 
     return evaluation(*((1, 4) if tiny else (4000, 12_800)))
+
+
+def _batches(tiny: bool) -> Results:
+    from evaluation import batches
+
+    return batches(*(((2,), 4) if tiny else ((10, 50, 150, 900, 4000), 256)))
 
 
 def _version(name: str) -> str:

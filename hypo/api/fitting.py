@@ -101,9 +101,9 @@ def fit(
         guesses: formulas to start from, such as ``["a*x/(b + x)"]``. Names that are neither columns nor constants of
             the knowledge are constants to fit. They are fitted from many starts, then varied, and seed the search; a guess
             that breaks a hard rule of the knowledge is refused.
-        backend: ``"native"``, ``"cuda"`` (the same, with large scans on NVIDIA GPUs; needs the extra ``gpu``), ``"pysr"``
-            (PySR's search, in a process of its own; needs the extra ``pysr`` and Julia), or ``"all"`` (native and PySR
-            at the same time, on one front). With PySR equal seeds need not give equal results.
+        backend: ``"native"``, ``"cuda"`` (the same, with large scans and batches on an NVIDIA GPU; needs the extra ``gpu``),
+            ``"pysr"`` (PySR's search, in a process of its own; needs the extra ``pysr`` and Julia), or ``"all"`` (native and
+            PySR at the same time, on one front). With PySR equal seeds need not give equal results.
         posterior: weigh all likely structures at the end: one or two seconds, for which the search leaves up to 15 % of the
             time limit and 3 s at most. Without it there are no intervals of predictions.
         intervals: of the best formula's constants: ``"laplace"``, symmetric, or ``"profile"``, where the likelihood with all

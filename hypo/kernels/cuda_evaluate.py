@@ -18,7 +18,6 @@ from numba import cuda
 
 from hypo.kernels import opcodes as oc
 from hypo.kernels.cuda_operators import operators
-from hypo.kernels.evaluate import link_arguments
 
 THREADS = 128
 # Rows of a thread where the stack leaves room for so many, else one.
@@ -30,24 +29,19 @@ SPAN = 8
 
 _VAR, _CONST, _FIRST_UNARY, _FIRST_BINARY = oc.VAR, oc.CONST, oc.FIRST_UNARY, oc.FIRST_BINARY
 _ADD, _SUB, _MUL, _SQUARE = oc.ADD, oc.SUB, oc.MUL, oc.SQUARE
-# A word of code: the opcode, whether a free constant lies below, and the argument of a leaf.
-OP_BITS, LIVE = 31, 32
-ARG_SHIFT = 6
+# A word of code: the opcode, a bit that is free, and the argument of a leaf.
+OP_BITS, ARG_SHIFT = 31, 6
 
 
 class Programs(NamedTuple):
-    """Programs ready for kernels: ``code`` (n_node,) words, ``left`` (n_node,) positions of left arguments within the program,
-    ``start`` (n_expr + 1,), ``const`` and where those of a program begin, the free ones (``free`` of them) first; the largest
-    height of a stack, and the longest program."""
+    """Programs ready for kernels: ``code`` (n_node,) words, ``start`` (n_expr + 1,), ``const`` and where those of a program
+    begin, and the largest height of a stack."""
 
     code: Any
-    left: Any
     start: Any
     const: Any
     const_start: Any
-    free: Any
     height: int
-    longest: int
 
     @property
     def n_expr(self) -> int:
@@ -56,39 +50,31 @@ class Programs(NamedTuple):
 
 
 @numba.njit(cache=True)
-def _pack(op, arg, start, free, code, left):
-    right = np.empty(op.shape[0], np.int64)
-    live = np.empty(op.shape[0], np.bool_)
+def _pack(op, arg, start, code):
+    """Fills the words of code; returns the largest height of a stack."""
     height = 0
     for e in range(start.shape[0] - 1):
-        a, b = start[e], start[e + 1]
-        link_arguments(op[a:b], left[a:b], right[a:b])
         depth = 0
-        for k in range(a, b):
-            o = op[k]
-            if o < _FIRST_UNARY:
-                live[k] = o == _CONST and arg[k] < free[e]
+        for k in range(start[e], start[e + 1]):
+            if op[k] < _FIRST_UNARY:
                 depth += 1
                 height = max(height, depth)
+                code[k] = op[k] | (arg[k] << ARG_SHIFT)
             else:
-                live[k] = live[a + left[k]] or live[a + right[k]]
-                depth -= 1 if o >= _FIRST_BINARY else 0
-            code[k] = o | (LIVE if live[k] else 0) | (arg[k] << ARG_SHIFT if o < _FIRST_UNARY else 0)
+                depth -= 1 if op[k] >= _FIRST_BINARY else 0
+                code[k] = op[k]
     return height
 
 
-def programs(op, arg, start, const, const_start, free=None) -> Programs:
-    """Programs in the layout of :func:`hypo.kernels.evaluate.evaluate`, on the device; ``free`` (n_expr,) is how many constants
-    of each are free (none by default)."""
-    n_expr = len(start) - 1
-    free = np.zeros(n_expr, np.int64) if free is None else np.asarray(free, np.int64)
-    code, left = np.empty(len(op), np.int32), np.empty(len(op), np.int32)
-    height = _pack(np.asarray(op), np.asarray(arg), np.asarray(start), free, code, left)
+def programs(op, arg, start, const, const_start) -> Programs:
+    """Programs in the layout of :func:`hypo.kernels.evaluate.evaluate`, on the device."""
+    code = np.empty(len(op), np.int32)
+    height = _pack(np.asarray(op), np.asarray(arg), np.asarray(start), code)
     # A device has no arrays without elements.
     const = np.zeros(1) if len(const) == 0 else np.asarray(const, np.float64)
-    arrays = (code, left, np.asarray(start, np.int64), const, np.asarray(const_start, np.int64), free)
-    code, left, first, const, const_start, free = (cuda.to_device(a) for a in arrays)
-    return Programs(code, left, first, const, const_start, free, int(height), int(np.max(np.diff(start))))
+    arrays = (code, np.asarray(start, np.int64), const, np.asarray(const_start, np.int64))
+    code, first, const, const_start = (cuda.to_device(a) for a in arrays)
+    return Programs(code, first, const, const_start, int(height))
 
 
 @cache

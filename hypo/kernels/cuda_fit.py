@@ -1,12 +1,14 @@
-"""Gradients in the constants, normal equations, and Levenberg–Marquardt for thousands of postfix programs on a GPU.
+"""Normal equations and Levenberg–Marquardt for thousands of postfix programs on a GPU, the coefficients of terms projected out.
 
 A block of threads works on one program, one row per thread and pass. The values of all nodes of a row lie in shared memory;
 adjoints run backwards over them (reverse mode, so the cost does not grow with the number of constants), kept on a stack, for
-in reverse postfix order the next node is the right argument and the left ones wait. The lower triangle of (J, r)ᵀ(J, r) is
-added up by all threads, each some rows of one element, in a fixed order. A node costs about three times what its value does.
+in reverse postfix order the next node is the right argument and the left ones wait. The lower triangle of (C, J, r)ᵀ(C, J, r)
+is added up by all threads, each some rows of one element, in a fixed order: C = (1, t1, …, tK)·root of a sum of terms, nothing
+of other programs, J = root·∂f/∂c of the free constants, r the residual. A node costs about three times what its value does.
 
 :func:`fit` does all steps of one program in one launch: factor and step are the work of one thread, between passes over the
-rows. The rules of steps and damping are those of :mod:`hypo.kernels.fit` without coefficients of terms.
+rows. The rules of steps and damping are those of :mod:`hypo.kernels.fit`. Where there are terms a first pass gives their
+coefficients, a second all else; what the refinement of the coefficients changes follows from the triangle of the second.
 """
 
 from functools import cache
@@ -16,15 +18,21 @@ import numpy as np
 from numba import cuda
 
 from hypo.kernels import opcodes as oc
-from hypo.kernels.cuda_evaluate import ARG_SHIFT, LIVE, OP_BITS, SHARED, Programs
+from hypo.kernels.cuda_batch import LIVE, REFUSED, Batch
+from hypo.kernels.cuda_evaluate import ARG_SHIFT, OP_BITS, SHARED
 from hypo.kernels.cuda_operators import operators
-from hypo.kernels.fit import DEPENDENT, FIRST_DAMPING, LAST_GAIN, MAX_FREE, ROUNDING
+from hypo.kernels.fit import DEPENDENT, FIRST_DAMPING, LAST_GAIN, MAX_FREE, MAX_TERMS, PATIENCE
 
 _VAR, _CONST, _FIRST_BINARY = oc.VAR, oc.CONST, oc.FIRST_BINARY
 # Threads of a block in single and double precision: as much shared memory either way.
 THREADS = (64, 32)
-# Elements of the triangle of a program with the most constants, with the residual.
-ELEMENTS = (MAX_FREE + 1) * (MAX_FREE + 2) // 2
+# Most columns of C, of C and J, and with the residual; elements of the triangle of so many.
+COEFFICIENTS = MAX_TERMS + 1
+COLUMNS = COEFFICIENTS + MAX_FREE
+LINES = COLUMNS + 1
+ELEMENTS = LINES * (LINES + 1) // 2
+# Where the arrays of a batch begin, beside so many programs.
+FREE_AT, TERM_COUNT_AT, TERM_AT, CODE_AT = 1, 2, 3, 3 + MAX_TERMS
 
 
 @cache
@@ -40,8 +48,8 @@ def _kernels(double: bool):
     line = width + 1
 
     @cuda.jit(device=True)
-    def row_gradient(code, left, begin, end, const, at, X, row, space, tape_size, jac, jacobian):
-        """Value of a program on one row; its gradient to ``space`` from ``jac`` on, a line per constant, if wanted."""
+    def forward(code, left, begin, end, const, X, row, space):
+        """Values of the nodes of a program on one row."""
         t = cuda.threadIdx.x
         for k in range(begin, end):
             word = code[k]
@@ -50,67 +58,89 @@ def _kernels(double: bool):
             if op == _VAR:
                 w = X[word >> ARG_SHIFT, row]
             elif op == _CONST:
-                w = scalar(const[at + (word >> ARG_SHIFT)])
+                w = scalar(const[begin + (word >> ARG_SHIFT)])
             elif op < _FIRST_BINARY:
                 w = unary(op, space[(k0 - 1) * width + t])
             else:
                 w = binary(op, space[left[k] * width + t], space[(k0 - 1) * width + t])
             space[k0 * width + t] = w
-        value = space[(end - begin - 1) * width + t]
-        if jacobian:
-            g = one
-            depth = 0
-            for k in range(end - 1, begin - 1, -1):
-                word = code[k]
-                # Nodes without a free constant below are passed over; the others come as they were pushed.
-                if word & LIVE:
-                    op = word & OP_BITS
-                    k0 = k - begin
-                    below = depth
-                    if op == _CONST:
-                        space[jac + (word >> ARG_SHIFT) * line + t] += g
-                        depth -= 1
-                    elif op < _FIRST_BINARY:
-                        g = g * slope(op, space[(k0 - 1) * width + t], space[k0 * width + t])
-                    else:
-                        u, v = space[left[k] * width + t], space[(k0 - 1) * width + t]
-                        first, second = code[begin + left[k]] & LIVE, code[k - 1] & LIVE
-                        h = g
-                        if second:
-                            g = h * right_slope(op, u, v, space[k0 * width + t])
-                            if first:
-                                space[tape_size + depth * width + t] = h * left_slope(op, u, v)
-                                depth += 1
-                        else:
-                            g = h * left_slope(op, u, v)
-                    if depth < below and depth >= 0:
-                        g = space[tape_size + depth * width + t]
-        return value
 
     @cuda.jit(device=True)
-    def triangle(code, left, begin, end, const, at, free, X, y, root, space, tape_size, jac, sums, part, total):
-        """Σ over all rows of the lower triangle of (J, r)ᵀ(J, r) into ``total`` (elements,), for the whole block."""
+    def backward(code, left, begin, end, term, first_term, n_term, coef, space, tape, jac):
+        """Adds the slopes in the free constants on one row to the lines from ``jac`` on."""
+        t = cuda.threadIdx.x
+        g = one
+        depth, met = 0, 0
+        for k in range(end - 1, begin - 1, -1):
+            word = code[k]
+            k0 = k - begin
+            if met < n_term and k0 == term[first_term + met]:
+                met += 1
+                g = scalar(coef[met])
+                depth = 0
+            # Nodes without a free constant below are passed over; the others come as they were pushed.
+            if word & LIVE:
+                op = word & OP_BITS
+                below = depth
+                if op == _CONST:
+                    space[jac + (word >> ARG_SHIFT) * line + t] += g
+                    depth -= 1
+                elif op < _FIRST_BINARY:
+                    g = g * slope(op, space[(k0 - 1) * width + t], space[k0 * width + t])
+                else:
+                    u, v = space[left[k] * width + t], space[(k0 - 1) * width + t]
+                    first, second = code[begin + left[k]] & LIVE, code[k - 1] & LIVE
+                    h = g
+                    if second:
+                        g = h * right_slope(op, u, v, space[k0 * width + t])
+                        if first:
+                            space[tape + depth * width + t] = h * left_slope(op, u, v)
+                            depth += 1
+                    else:
+                        g = h * left_slope(op, u, v)
+                if depth < below and depth >= 0:
+                    g = space[tape + depth * width + t]
+
+    @cuda.jit(device=True)
+    def triangle(code, left, begin, end, const, term, first_term, n_term, free, X, y, root, space, tape, jac, coef, sums, part,
+                 total):  # fmt: skip
+        """Σ over all rows of the lower triangle of (C, J, r)ᵀ(C, J, r), row by row, into ``total``, for the whole block; J of
+        the first ``free`` constants, r at the coefficients ``coef``."""
         t = cuda.threadIdx.x
         n_row = X.shape[1]
-        count = (free + 1) * (free + 2) // 2
+        m = n_term + 1 if n_term > 0 else 0
+        last = m + free
+        count = (last + 1) * (last + 2) // 2
         parts = max(1, width // count)
         for s in range(t, parts * count, width):
             sums[s] = 0.0
         for base in range(0, n_row, width):
             row = base + t
-            for c in range(free + 1):
+            for c in range(last + 1):
                 space[jac + c * line + t] = zero
             if row < n_row:
-                value = row_gradient(code, left, begin, end, const, at, X, row, space, tape_size, jac, free > 0)
+                forward(code, left, begin, end, const, X, row, space)
                 w = root[row]
-                for c in range(free):
-                    space[jac + c * line + t] *= w
-                space[jac + free * line + t] = (y[row] - value) * w
+                rest = y[row] * w
+                if m > 0:
+                    space[jac + t] = w
+                    rest -= scalar(coef[0]) * w
+                    for c in range(1, m):
+                        u = space[term[first_term + c - 1] * width + t] * w
+                        space[jac + c * line + t] = u
+                        rest -= scalar(coef[c]) * u
+                else:
+                    rest -= space[(end - begin - 1) * width + t] * w
+                if free > 0:
+                    backward(code, left, begin, end, term, first_term, n_term, coef, space, tape, jac + m * line)
+                    for c in range(m, last):
+                        space[jac + c * line + t] *= w
+                space[jac + last * line + t] = rest
             cuda.syncthreads()
             for s in range(t, parts * count, width):
                 element, first = s % count, s // count
-                a = part[element] // (MAX_FREE + 1)
-                b = part[element] % (MAX_FREE + 1)
+                a = part[element] // LINES
+                b = part[element] % LINES
                 more = 0.0
                 for i in range(first, width, parts):
                     more += space[jac + a * line + i] * space[jac + b * line + i]
@@ -124,155 +154,206 @@ def _kernels(double: bool):
         cuda.syncthreads()
 
     @cuda.jit(device=True)
-    def places(free, part):
+    def places(lines, part):
         """Row and column of each element of the triangle."""
-        for a in range(cuda.threadIdx.x, free + 1, width):
+        for a in range(cuda.threadIdx.x, lines, width):
             for b in range(a + 1):
-                part[a * (a + 1) // 2 + b] = a * (MAX_FREE + 1) + b
+                part[a * (a + 1) // 2 + b] = a * LINES + b
         cuda.syncthreads()
 
     @cuda.jit
-    def normal(code, left, start, const, const_start, free, X, y, root, longest, height, out):
+    def normal(ints, floats, n_expr, n_node, X, y, root, longest, height, out):
         space = cuda.shared.array(0, real)
         sums = cuda.shared.array(slots, numba.float64)
         total = cuda.shared.array(ELEMENTS, numba.float64)
+        coef = cuda.shared.array(COEFFICIENTS, numba.float64)
         part = cuda.shared.array(ELEMENTS, numba.int32)
         e = cuda.blockIdx.x
-        places(free[e], part)
-        tape = longest * width
-        triangle(code, left, start[e], start[e + 1], const, const_start[e], free[e], X, y, root, space, tape,
-                 tape + height * width, sums, part, total)  # fmt: skip
-        for element in range(cuda.threadIdx.x, (free[e] + 1) * (free[e] + 2) // 2, width):
-            out[e, element] = total[element]
+        free = ints[FREE_AT + n_expr + e]
+        term, code = ints[TERM_AT * n_expr + 1 :], ints[CODE_AT * n_expr + 1 :]
+        left, const = code[n_node:], floats[CODE_AT * n_expr :]
+        if ints[TERM_COUNT_AT * n_expr + 1 + e] == 0:
+            places(free + 1, part)
+            tape = longest * width
+            triangle(code, left, ints[e], ints[e + 1], const, term, 0, 0, free, X, y, root, space, tape, tape + height * width,
+                     coef, sums, part, total)  # fmt: skip
+            for element in range(cuda.threadIdx.x, (free + 1) * (free + 2) // 2, width):
+                out[e, element] = total[element]
 
     @cuda.jit(device=True)
-    def solve(N, free, damping, factor, scale, step):
-        """Damped normal equations by a Cholesky factor scaled to ones on the diagonal; 0 for a dependent column."""
-        last = free * (free + 1) // 2
-        for i in range(free):
-            d = N[i * (i + 1) // 2 + i] * (1.0 + damping)
+    def solve(N, n, steady, damping, right, factor, scale, x):
+        """Normal equations of n columns, all but the ``steady`` first damped, by a Cholesky factor scaled to ones on the
+        diagonal; the right side is in N from ``right`` on. 0 for a dependent column."""
+        for i in range(n):
+            d = N[i * (i + 1) // 2 + i] * (1.0 + damping if i >= steady else 1.0)
             scale[i] = 1.0 / d**0.5 if d > 0.0 else 0.0
-        for j in range(free):
-            for i in range(j, free):
-                s = N[i * (i + 1) // 2 + j] * scale[i] * scale[j] * (1.0 + damping if i == j else 1.0)
+        for j in range(n):
+            for i in range(j, n):
+                s = N[i * (i + 1) // 2 + j] * scale[i] * scale[j] * (1.0 + damping if i == j and i >= steady else 1.0)
                 for k in range(j):
                     s -= factor[i, k] * factor[j, k]
                 if i == j:
                     factor[j, j] = s**0.5 if s > DEPENDENT else 0.0
                 else:
                     factor[i, j] = s / factor[j, j] if factor[j, j] > 0.0 else 0.0
-        for i in range(free):
-            s = N[last + i] * scale[i]
+        for i in range(n):
+            s = N[right + i] * scale[i]
             for k in range(i):
-                s -= factor[i, k] * step[k]
-            step[i] = s / factor[i, i] if factor[i, i] > 0.0 else 0.0
-        for i in range(free - 1, -1, -1):
-            s = step[i]
-            for k in range(i + 1, free):
-                s -= factor[k, i] * step[k]
-            step[i] = s / factor[i, i] if factor[i, i] > 0.0 else 0.0
-        for i in range(free):
-            step[i] *= scale[i]
+                s -= factor[i, k] * x[k]
+            x[i] = s / factor[i, i] if factor[i, i] > 0.0 else 0.0
+        for i in range(n - 1, -1, -1):
+            s = x[i]
+            for k in range(i + 1, n):
+                s -= factor[k, i] * x[k]
+            x[i] = s / factor[i, i] if factor[i, i] > 0.0 else 0.0
+        for i in range(n):
+            x[i] *= scale[i]
 
     @cuda.jit(device=True)
-    def keep(total, N, end, const, at, best, n):
-        """What the next step begins at; whether its numbers are finite."""
+    def refine(N, m, q, coef, factor, scale, x):
+        """One step of refinement of the coefficients of the first m columns, of which N was made."""
+        right = q * (q + 1) // 2
+        solve(N, m, m, 0.0, right, factor, scale, x)
+        less = 0.0
+        for i in range(m):
+            coef[i] += x[i]
+            less += 2.0 * x[i] * N[right + i]
+            for j in range(m):
+                less -= x[i] * x[j] * N[max(i, j) * (max(i, j) + 1) // 2 + min(i, j)]
+        for i in range(q):
+            for j in range(m):
+                N[right + i] -= x[j] * N[max(i, j) * (max(i, j) + 1) // 2 + min(i, j)]
+        # What is not a number stays so.
+        N[right + q] = 0.0 if N[right + q] < less else N[right + q] - less
+
+    @cuda.jit(device=True)
+    def finite(N, n):
+        """Whether the squares of all n columns are finite."""
         trace = 0.0
-        for k in range(end):
-            N[k] = total[k]
         for i in range(n):
-            best[i] = const[at + i]
             trace += N[i * (i + 1) // 2 + i]
         return trace < np.inf
 
     @cuda.jit
-    def fit(code, left, start, const, const_start, free, X, y, root, longest, height, floor, evaluations, rss):
+    def fit(ints, floats, first, n_expr, n_node, X, y, root, longest, height, floor, evaluations):
         space = cuda.shared.array(0, real)
         sums = cuda.shared.array(slots, numba.float64)
         total = cuda.shared.array(ELEMENTS, numba.float64)
         N = cuda.shared.array(ELEMENTS, numba.float64)
         part = cuda.shared.array(ELEMENTS, numba.int32)
-        factor = cuda.shared.array((MAX_FREE, MAX_FREE), numba.float64)
-        scale = cuda.shared.array(MAX_FREE, numba.float64)
-        step = cuda.shared.array(MAX_FREE, numba.float64)
+        factor = cuda.shared.array((COLUMNS, COLUMNS), numba.float64)
+        scale = cuda.shared.array(COLUMNS, numba.float64)
+        step = cuda.shared.array(COLUMNS, numba.float64)
         best = cuda.shared.array(MAX_FREE, numba.float64)
+        coef = cuda.shared.array(COEFFICIENTS, numba.float64)
         going = cuda.shared.array(1, numba.int32)
-        e, t = cuda.blockIdx.x, cuda.threadIdx.x
-        n, at = free[e], const_start[e]
-        end = (n + 1) * (n + 2) // 2 - 1
-        places(n, part)
+        valid = cuda.shared.array(1, numba.int32)
+        t = cuda.threadIdx.x
+        e = first + cuda.blockIdx.x
+        begin, end = ints[e], ints[e + 1]
+        n_term, n = ints[TERM_COUNT_AT * n_expr + 1 + e], ints[FREE_AT + n_expr + e]
+        term, code = ints[TERM_AT * n_expr + 1 :], ints[CODE_AT * n_expr + 1 :]
+        left, const, found = code[n_node:], floats[CODE_AT * n_expr :], floats[2 * n_expr + e * COEFFICIENTS :]
+        limit = floats[e]
         tape = longest * width
         jac = tape + height * width
-        triangle(code, left, start[e], start[e + 1], const, at, n, X, y, root, space, tape, jac, sums, part, total)
-        lowest, damping = total[end], FIRST_DAMPING
+        m = n_term + 1 if n_term > 0 else 0
+        q = m + n
+        right = q * (q + 1) // 2
         if t == 0:
-            going[0] = 1 if n > 0 and lowest < np.inf and evaluations > 1 and lowest > floor else 0
-            if not keep(total, N, end, const, at, best, n):
-                going[0] = 0
+            going[0] = 0 if n_term == REFUSED else 1
         cuda.syncthreads()
-        done = 1
+        lowest, damping, done = np.inf, FIRST_DAMPING, 0
+        if going[0] == 1:
+            places(q + 1, part)
+            for i in range(t, n, width):
+                best[i] = const[begin + i]
         while going[0] == 1:
-            if t == 0:
-                solve(N, n, damping, factor, scale, step)
-                for i in range(n):
-                    const[at + i] = best[i] + step[i]
+            for i in range(t, COEFFICIENTS, width):
+                coef[i] = 0.0
             cuda.syncthreads()
-            triangle(code, left, start[e], start[e + 1], const, at, n, X, y, root, space, tape, jac, sums, part, total)
-            done += 1
             if t == 0:
-                new = total[end]
-                if done >= evaluations:
-                    going[0] = 0
+                valid[0] = 1
+            if m > 0:
+                triangle(code, left, begin, end, const, term, e * MAX_TERMS, n_term, 0, X, y, root, space, tape, jac, coef,
+                         sums, part, total)  # fmt: skip
+                if t == 0:
+                    valid[0] = 1 if finite(total, m) else 0
+                    solve(total, m, m, 0.0, m * (m + 1) // 2, factor, scale, step)
+                    for i in range(m):
+                        coef[i] = step[i]
+            cuda.syncthreads()
+            if valid[0] == 1:
+                triangle(code, left, begin, end, const, term, e * MAX_TERMS, n_term, n, X, y, root, space, tape, jac, coef,
+                         sums, part, total)  # fmt: skip
+            if t == 0:
+                new = np.inf
+                if valid[0] == 1:
+                    if m > 0:
+                        refine(total, m, q, coef, factor, scale, step)
+                    new = total[right + q]
+                done += 1
                 if new < lowest:
-                    if lowest - new < LAST_GAIN * lowest or new <= floor:
+                    if done > 1:
+                        damping *= 0.1
+                    if (done > 1 and lowest - new < LAST_GAIN * lowest) or not finite(total, q):
                         going[0] = 0
                     lowest = new
-                    damping *= 0.1
-                    if not keep(total, N, end, const, at, best, n):
-                        going[0] = 0
+                    floats[n_expr + e] = new
+                    for k in range(right + q + 1):
+                        N[k] = total[k]
+                    for i in range(n):
+                        best[i] = const[begin + i]
+                    for i in range(m):
+                        found[i] = coef[i]
                 else:
                     damping *= 10.0
-                    if damping > 1e6:
+                    if done == 1 or damping > 1e6:
                         going[0] = 0
+                if n == 0 or done >= evaluations or lowest <= floor or (done >= PATIENCE and lowest > limit):
+                    going[0] = 0
+                if going[0] == 1:
+                    solve(N, q, m, damping, right, factor, scale, step)
+                    for i in range(n):
+                        const[begin + i] = best[i] + step[m + i]
+                else:
+                    for i in range(n):
+                        const[begin + i] = best[i]
             cuda.syncthreads()
-        if t == 0:
-            for i in range(n):
-                const[at + i] = best[i]
-            rss[e] = lowest if lowest < np.inf else np.inf
 
     return normal, fit
 
 
-def _launch(p: Programs, double: bool, most_free: int):
+def _launch(batch: Batch, double: bool):
     """Threads, and bytes of shared memory; raises ValueError where a program needs more than there is."""
-    if most_free > MAX_FREE:
-        raise ValueError(f"programs may have up to {MAX_FREE} free constants, got {most_free}")
     size, threads = (8 if double else 4), THREADS[double]
-    needed = ((p.longest + p.height) * threads + (most_free + 1) * (threads + 1)) * size
-    fixed = 8 * (max(threads, ELEMENTS) + 2 * ELEMENTS + MAX_FREE * (MAX_FREE + 3)) + 4 * (ELEMENTS + 1) + 256
+    needed = ((batch.longest + batch.height) * threads + batch.columns * (threads + 1)) * size
+    fixed = 8 * (max(threads, ELEMENTS) + 2 * ELEMENTS + (COLUMNS + 2) * COLUMNS + MAX_FREE + MAX_TERMS) + 4 * ELEMENTS + 256
     if needed + fixed > SHARED:
-        raise ValueError(f"a program has {p.longest} nodes, more than a block of threads has room for")
+        raise ValueError(f"a program has {batch.longest} nodes, more than a block of threads has room for")
     return threads, needed
 
 
-def normal_equations(p: Programs, X, y, root, most_free: int):
+def normal_equations(batch: Batch, X, y, root):
     """(n_expr, n_element): the lower triangles of (J, r)ᵀ(J, r) row by row, r = root·(y − f), J = root·∂f/∂c of the free
-    constants (``most_free`` at most); with p of them the first p(p + 1)/2 elements are JᵀJ, then Jᵀr, then rᵀr."""
+    constants; with p of them the first p(p + 1)/2 elements are JᵀJ, then Jᵀr, then rᵀr. For programs that are no sums."""
     double = X.dtype == np.float64
-    threads, shared = _launch(p, double, most_free)
-    out = cuda.device_array((p.n_expr, (most_free + 1) * (most_free + 2) // 2), np.float64)
-    arrays = (p.code, p.left, p.start, p.const, p.const_start, p.free)
-    _kernels(double)[0][p.n_expr, threads, 0, shared](*arrays, X, y, root, p.longest, p.height, out)
+    threads, shared = _launch(batch, double)
+    out = cuda.device_array((batch.n_expr, batch.columns * (batch.columns + 1) // 2), np.float64)
+    sizes = batch.n_expr, batch.n_node
+    _kernels(double)[0][batch.n_expr, threads, 0, shared](
+        batch.ints, batch.floats, *sizes, X, y, root, batch.longest, batch.height, out
+    )
     return out
 
 
-def fit(p: Programs, X, y, root, most_free: int, evaluations: int):
-    """Fits the free constants of all programs in place (``p.const``), by up to so many evaluations of each; returns the sums of
-    squares (n_expr,), infinite where a value is invalid."""
+def fit(batch: Batch, first: int, last: int, rows, floor: float, evaluations: int) -> None:
+    """Fits programs ``first`` to ``last`` - 1 to the ``rows`` (X, y, root) on the device, in place, as
+    :func:`hypo.kernels.fit.fit_batch` does; ``floor``: a sum of squares that is rounding."""
+    X, y, root = rows
     double = X.dtype == np.float64
-    threads, shared = _launch(p, double, most_free)
-    rss = cuda.device_array(p.n_expr, np.float64)
-    floor = float(np.sum((np.asarray(y, np.float64) * np.asarray(root, np.float64)) ** 2)) * ROUNDING
-    arrays = (p.code, p.left, p.start, p.const, p.const_start, p.free)
-    _kernels(double)[1][p.n_expr, threads, 0, shared](*arrays, X, y, root, p.longest, p.height, floor, evaluations, rss)
-    return rss
+    threads, shared = _launch(batch, double)
+    sizes = first, batch.n_expr, batch.n_node
+    _kernels(double)[1][last - first, threads, 0, shared](
+        batch.ints, batch.floats, *sizes, X, y, root, batch.longest, batch.height, floor, evaluations
+    )

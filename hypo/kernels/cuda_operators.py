@@ -14,6 +14,8 @@ from numba import cuda
 
 from hypo.kernels import opcodes as oc
 
+# A grid of few blocks is a small batch and no mistake.
+numba.config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # type: ignore[attr-defined]
 SIMULATED = bool(getattr(numba.config, "ENABLE_CUDASIM", False))
 _functions: Any = np if SIMULATED else math
 _sqrt, _exp, _log, _sin, _cos, _tan = (getattr(_functions, n) for n in ("sqrt", "exp", "log", "sin", "cos", "tan"))

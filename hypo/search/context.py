@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.scoring.score import Scorer
+from hypo.search.batches import Batches, Processor
 from hypo.search.executor import Executor, Serial
 from hypo.search.library import Library
 from hypo.search.problem import Problem, Settings
@@ -25,7 +26,8 @@ SMOOTH_ROWS, NO_NOISE = 5000, 1e-6
 class Context:
     """Racing rows ``X`` (n_var, n_race), ``y``, ``weight`` (n_race,), and the ``probe`` rows among them (n_probe,).
 
-    ``executor`` is for scans and may reach other machines, ``local`` works in this process only.
+    ``executor`` is for scans and may reach other machines, ``local`` works in this process only; ``batches`` are fitted here,
+    where the backend has it done.
     """
 
     problem: Problem
@@ -38,10 +40,12 @@ class Context:
     local: Executor
     executor: Executor
     scorer: Scorer
+    batches: Batches
 
     @staticmethod
     def of(
-        problem: Problem, settings: Settings, clock: Clock, local: Executor | None = None, executor: Executor | None = None
+        problem: Problem, settings: Settings, clock: Clock, local: Executor | None = None, executor: Executor | None = None,
+        batches: Batches | None = None,
     ) -> Context:
         """Racing and probe rows drawn with the settings' seed; without executors the work is done in this thread."""
         local = local or Serial()
@@ -52,7 +56,7 @@ class Context:
         root = np.ones(len(race_rows)) if whitening is None else whitening[race_rows]
         return Context(
             problem, np.ascontiguousarray(problem.X[:, race_rows]), problem.y[race_rows], root**2, root, probe, clock, local,
-            executor or local, problem.scorer(settings),
+            executor or local, problem.scorer(settings), batches or Processor(local),
         )
 
     @cached_property

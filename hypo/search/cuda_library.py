@@ -20,6 +20,7 @@ from torch import Tensor
 from hypo.kernels import enumerate as kernel
 from hypo.kernels import members as rules
 from hypo.kernels import opcodes as oc
+from hypo.search.cuda import Attempts
 from hypo.search.cuda_dimensions import binary_dimensions, unary_dimensions
 from hypo.search.library import Library, Seed
 
@@ -45,12 +46,12 @@ _BINARY: dict[int, Callable[[Tensor, Tensor], Tensor]] = {
 
 
 class CudaLibrary(Library):
-    """A :class:`Library` with large levels enumerated on ``device``."""
+    """A :class:`Library` with large levels enumerated on ``device``; a level at which that fails begins anew here."""
 
     def __init__(
         self, device: str, seeds: Sequence[Seed], operators: Sequence[str], columns: Sequence[str], **rest: Any
     ) -> None:
-        self._device = torch.device(device)
+        self._device, self._attempts = torch.device(device), Attempts("enumerations")
         self._mirrored = 0
         self._rows = torch.empty((0, 0), dtype=torch.float64)
         self._of: dict[str, Tensor] = {}
@@ -58,17 +59,21 @@ class CudaLibrary(Library):
         self._weights = torch.from_numpy(self._weight).to(self._device)
 
     def _level(self, cost: int, size: int, deadline: float) -> bool:
-        if self._candidates(cost) < WORTH:
+        if self._candidates(cost) < WORTH or self._attempts.failed:
             return super()._level(cost, size, deadline)
         for index, seed in enumerate(self.seeds):
             if seed.cost == cost and index >= self._next_seed:
                 self._add_seed(index, seed)
                 self._next_seed = index + 1
+        before = self.count, self.tested
         try:
-            return self._device_level(cost, size, deadline)
+            ended = self._attempts.made(lambda: self._device_level(cost, size, deadline))
+            if ended is None:
+                self.count, self.tested = before
         finally:
             self._head[:] = -1
             rules.rehash(self._members, self._head, self.count)
+        return super()._level(cost, size, deadline) if ended is None else ended
 
     def _candidates(self, cost: int) -> int:
         """About how many candidates a level has."""

@@ -17,10 +17,12 @@ from hypo.scoring.posterior import Met
 from hypo.scoring.score import Hypothesis
 from hypo.search.archive import Archive
 from hypo.search.atoms import Atoms
+from hypo.search.batches import Batches, Processor
 from hypo.search.beam import Beam
 from hypo.search.chain import budget, explore
 from hypo.search.context import Context
-from hypo.search.cuda import Cuda, devices
+from hypo.search.cuda import devices
+from hypo.search.cuda import opened as opened_devices
 from hypo.search.evolve import Evolution
 from hypo.search.executor import Executor, opened
 from hypo.search.guesses import Guesses
@@ -113,13 +115,14 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
             own = replace(settings, workers=max(1, settings.workers - pysr.threads))
         gpus = devices() if settings.backend == CUDA else ()
         local, executor = opened(own, stack)
-        if gpus:
-            executor = Cuda(executor, gpus, settings.shard[1] if settings.shard else 1)
+        batches: Batches = Processor(local)
         warm(prepare)
+        if gpus:
+            executor, batches = opened_devices(executor, batches, gpus, settings.shard[1] if settings.shard else 1, prepare)
         if problem.knowledge.rules:
             # Loads what checks of rules need.
             Rulebook(problem, settings.lam).amounts(Expression.constant(1.0))
-        return _search(problem, settings, local, executor, pysr, progress)
+        return _search(problem, settings, local, executor, batches, pysr, progress)
 
 
 def _search(
@@ -127,6 +130,7 @@ def _search(
     settings: Settings,
     local: Executor,
     executor: Executor,
+    batches: Batches,
     pysr: PySR | None,
     progress: Callable[[Progress], None] | None,
 ) -> Outcome:
@@ -185,13 +189,13 @@ def _search(
             template = problem.template
             if template is not None:
                 if settings.backend != PYSR:
-                    solve = partial(_part, local=local, executor=executor)
+                    solve = partial(_part, local=local, executor=executor, batches=batches)
                     schedule.add(TemplateSearch(problem.working, settings, template, solve))
             else:
                 # Whatever happens next, there is an answer.
                 refiner.baselines()
             if settings.backend != PYSR and template is None:
-                ctx = Context.of(for_proposers(problem, settings.seed), settings, clock, local, executor)
+                ctx = Context.of(for_proposers(problem, settings.seed), settings, clock, local, executor, batches)
                 scanner = Scanner(ctx, settings, report)
                 for each in _proposers(ctx, problem, settings, scanner, report):
                     schedule.add(each)
@@ -280,10 +284,12 @@ def _search(
     )
 
 
-def _part(problem: Problem, settings: Settings, *, local: Executor, executor: Executor) -> tuple[tuple[Hypothesis, ...], int]:
+def _part(
+    problem: Problem, settings: Settings, *, local: Executor, executor: Executor, batches: Batches
+) -> tuple[tuple[Hypothesis, ...], int]:
     """The front of a search for a part of the law, and how many hypotheses it scored. Raises KeyboardInterrupt where the user
     interrupted it."""
-    outcome = _search(problem, replace(settings, posterior=False), local, executor, None, None)
+    outcome = _search(problem, replace(settings, posterior=False), local, executor, batches, None, None)
     if outcome.status == "interrupted":
         raise KeyboardInterrupt
     return outcome.front, outcome.scored

@@ -22,10 +22,11 @@ from hypo.expression import ops
 from hypo.expression.expr import Constant, Expression
 from hypo.kernels import opcodes as oc
 from hypo.kernels.vary import Grammar, tidy
+from hypo.search.batches import Rows
 from hypo.search.context import Context
 from hypo.search.executor import whole
 from hypo.search.guesses import read_guesses
-from hypo.search.island import EVALUATIONS, EXACT, ISLAND, PIECE, Island, Rows, World, fit_programs, live
+from hypo.search.island import EVALUATIONS, EXACT, ISLAND, Island, Stay, World, live, live_together
 from hypo.search.library import Library
 from hypo.search.problem import TRANSCENDENTAL, Settings
 from hypo.search.programs import WIDTH, Programs
@@ -88,7 +89,7 @@ class Evolution:
         while True:
             generations = min(MIGRATION, GENERATIONS - lived)
             stays = [(island, seeds.pop(), generations) for island in self.islands]
-            found = list(whole(self.ctx.executor).map(live, stays, self.world, Deadline(turn.clock.deadline)))
+            found = self._lived(stays, Deadline(turn.clock.deadline))
             self.islands = [island for island, _ in found]
             self._charge()
             turn.clock.scored += sum(fitted for _, fitted in found)
@@ -99,6 +100,15 @@ class Evolution:
                 break
             self._migrate()
         yield from self._best(turn)
+
+    def _lived(self, stays: list[Stay], late: Deadline) -> list[tuple[Island, int]]:
+        """The islands after their stays, with how many programs each had fitted: together where a device takes their children,
+        else each by itself wherever the executor has it done."""
+        # Programs have about half the nodes that they may have.
+        nodes = ISLAND * sum(island.size for island, _, _ in stays) // 2
+        if self.ctx.batches.takes(nodes * len(self.rows[1]) * EVALUATIONS):
+            return live_together(stays, self.world, late, self.ctx.batches, self.ctx.local)
+        return list(whole(self.ctx.executor).map(live, stays, self.world, late))
 
     def _charge(self) -> None:
         """The best of each island pay for the rules they break, until they are looked at next."""
@@ -114,12 +124,9 @@ class Evolution:
             goal.receive(migrants, self.world)
 
     def _fit(self, batch: Programs, rows: Rows, evaluations: int) -> None:
-        """Fits all programs in place, by threads where there are any; the outcome does not depend on them."""
-        for _ in self.ctx.local.map(
-            lambda first: fit_programs(batch.part(first, first + PIECE), rows, self.linear, evaluations),
-            range(0, len(batch), PIECE),
-        ):
-            pass
+        """Fits all programs in place."""
+        late = Deadline(self.ctx.clock.deadline)
+        self.ctx.batches.fit(batch, rows, self.linear, evaluations, np.full(len(batch), np.inf), late)
 
     # --- to and from formulas -----------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, runtime_checkable
 
 from hypo.errors import HypoError
 
@@ -33,6 +33,16 @@ class Executor(Protocol):
 
     def map(self, function: Callable[..., R], items: Iterable[Any], *shared: Any) -> Iterator[R]:
         """``function(item, *shared)`` for each item, in the order of the items."""
+        ...
+
+
+@runtime_checkable
+class Sharing(Protocol):
+    """An executor that may do a share of the items only."""
+
+    @property
+    def whole(self) -> Executor:
+        """The executor for all of them."""
         ...
 
 
@@ -101,6 +111,11 @@ class Share:
     def __init__(self, executor: Executor, number: int, of: int) -> None:
         self._executor, self._number, self._of = executor, number, of
 
+    @property
+    def whole(self) -> Executor:
+        """The executor for all items."""
+        return self._executor
+
     def map(self, function: Callable[..., R], items: Iterable[Any], *shared: Any) -> Iterator[R]:
         """``function(item, *shared)`` for the items that are ours, in their order."""
         listed: Sequence[Any] = list(items)
@@ -111,7 +126,7 @@ class Share:
 
 def whole(executor: Executor) -> Executor:
     """The executor for work that all shares of a search do alike."""
-    return executor._executor if isinstance(executor, Share) else executor
+    return executor.whole if isinstance(executor, Sharing) else executor
 
 
 def opened(settings: Settings, stack: ExitStack) -> tuple[Executor, Executor]:

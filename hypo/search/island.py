@@ -7,19 +7,21 @@ depend on who did.
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hypo.kernels.fit import fit_batch
 from hypo.kernels.vary import Grammar, breed
+from hypo.search.batches import PIECE, Batches, Rows, fit_programs
+from hypo.search.executor import Executor
 from hypo.search.programs import WIDTH, Programs
 from hypo.search.scan import Deadline
 
-# Individuals of an island, and programs fitted at once.
-ISLAND, PIECE = 150, 50
+# Individuals of an island.
+ISLAND = 150
 # Evaluations spent on the constants of a program in one generation.
 EVALUATIONS = 8
 # A child is given up when its sum of squares stays above this multiple of the island's largest.
@@ -30,9 +32,6 @@ WEIGHT, APART = 100.0, 0.003
 STANDSTILL = 25
 # A sum of squares below this share of the target's is as good as none, and only size counts.
 EXACT = 1e-15
-
-# X (n_var, n_row), the target and the roots of the weights of some rows.
-Rows = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
 
 class World(NamedTuple):
@@ -103,6 +102,11 @@ class Island:
         self.individuals.put(slice(0, n), candidates.take(order))
         self.score[:n] = score[order]
 
+    def grow_up(self, children: Programs, world: World) -> None:
+        """Fitted children take their places, if they have earned any."""
+        self.elite.keep_best(children, world.linear)
+        self.settle(children, world)
+
     def receive(self, migrants: Programs, world: World) -> None:
         """Migrants take the places of the last, where it is crowded and nothing has come of it lately."""
         if self.since and self.alive == ISLAND and len(migrants):
@@ -111,38 +115,57 @@ class Island:
             self.score[places] = self.price(migrants, world)
 
 
+# An island, the seed of its random numbers and the number of generations.
+Stay = tuple[Island, int, int]
+
+
 @np.errstate(all="ignore")
-def live(stay: tuple[Island, int, int], world: World, late: Deadline) -> tuple[Island, int]:
+def live(stay: Stay, world: World, late: Deadline) -> tuple[Island, int]:
     """An island after some generations, and how many programs were fitted; the island given stays as it is.
 
-    ``stay`` is the island, the seed of its random numbers and the number of generations. In each the children are fitted, and
-    the better half of parents and children lives on.
+    In each generation the children are fitted, and the better half of parents and children lives on.
     """
     island, seed, generations = copy.deepcopy(stay[0]), stay[1], stay[2]
     state = np.array([seed], np.uint64)
-    grammar = world.grammar._replace(size=min(island.size, world.grammar.size))
     fitted = 0
     for _ in range(generations):
-        children = Programs.empty(ISLAND)
-        crowded = island.alive == ISLAND
-        limit = np.full(ISLAND, HOPE * np.max(island.individuals.rss) if crowded else np.inf)
-        breed(grammar, state, island.individuals.programs, island.score, 0, island.alive, children.programs)
+        children, limit = _children(island, state, world)
         for first in range(0, ISLAND, PIECE):
             last = first + PIECE
             fit_programs(children.part(first, last), world.rows, world.linear, EVALUATIONS, limit[first:last])
         fitted += ISLAND
-        island.elite.keep_best(children, world.linear)
-        island.settle(children, world)
+        island.grow_up(children, world)
         if late.expired:
             break
     return island, fitted
 
 
-def fit_programs(
-    batch: Programs, rows: Rows, linear: bool, evaluations: int, limit: NDArray[np.float64] | None = None
-) -> Programs:
-    """The batch itself, its constants fitted; programs that stay above their ``limit`` (n,) are given up."""
-    if limit is None:
-        limit = np.full(len(batch), np.inf)
-    fit_batch(batch.programs, rows, linear, evaluations, limit, batch.rss, batch.coef)
-    return batch
+@np.errstate(all="ignore")
+def live_together(
+    stays: Sequence[Stay], world: World, late: Deadline, batches: Batches, executor: Executor
+) -> list[tuple[Island, int]]:
+    """As :func:`live` for all islands, the children of all of them fitted as one batch."""
+    islands = [copy.deepcopy(island) for island, _, _ in stays]
+    states = [np.array([seed], np.uint64) for _, seed, _ in stays]
+    fitted = 0
+    for _ in range(stays[0][2]):
+        bred = list(executor.map(lambda k: _children(islands[k], states[k], world), range(len(islands))))
+        all_of_them = Programs.joined([children for children, _ in bred])
+        limit = np.concatenate([limit for _, limit in bred])
+        batches.fit(all_of_them, world.rows, world.linear, EVALUATIONS, limit, late)
+        fitted += ISLAND
+        for k, island in enumerate(islands):
+            island.grow_up(all_of_them.part(k * ISLAND, (k + 1) * ISLAND), world)
+        if late.expired:
+            break
+    return [(island, fitted) for island in islands]
+
+
+def _children(island: Island, state: NDArray[np.uint64], world: World) -> tuple[Programs, NDArray[np.float64]]:
+    """Children of an island, not fitted yet, and the sums of squares above which they are given up."""
+    children = Programs.empty(ISLAND)
+    crowded = island.alive == ISLAND
+    limit = np.full(ISLAND, HOPE * np.max(island.individuals.rss) if crowded else np.inf)
+    grammar = world.grammar._replace(size=min(island.size, world.grammar.size))
+    breed(grammar, state, island.individuals.programs, island.score, 0, island.alive, children.programs)
+    return children, limit
