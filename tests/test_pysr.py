@@ -248,7 +248,7 @@ def test_the_time_limit_ends_pysr_and_keeps_what_it_found(stages: Path) -> None:
 
 def test_patience_ends_pysr_once_it_has_had_its_say(stages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hypo.search.pysr.SAY", 0.5)
-    monkeypatch.setattr("hypo.search.engine.PATIENCE", 2.0)
+    monkeypatch.setattr("hypo.search.stopping.PATIENCE", 2.0)
     write(stages, '3,0.01,"x1 * x2"\n')
     (stages / "stay").touch()
     y = X[:, 0] * X[:, 1] + 0.1 * RNG.normal(size=80)

@@ -28,25 +28,19 @@ from hypo.search.executor import Executor, opened
 from hypo.search.guesses import Guesses
 from hypo.search.ladder import for_proposers
 from hypo.search.problem import ALL, CUDA, PYSR, Problem, Settings
-from hypo.search.proposer import BETTER, Proposer, Schedule, installed, origin
+from hypo.search.proposer import Proposer, Schedule, installed, origin
 from hypo.search.pysr import PySR
 from hypo.search.reduction import Reduction
 from hypo.search.refine import Refiner, is_exact
 from hypo.search.rulebook import Rulebook, RuleReport
 from hypo.search.scan import Clock
 from hypo.search.scanner import Scanner
-from hypo.search.screen import screen
-from hypo.search.screened import MANY_COLUMNS, Screened
+from hypo.search.screened import Screened
 from hypo.search.seeds import plain_library
-from hypo.search.structure import EXPLAINED, LEAST_ROWS, SIGHT, nearest, neighbour_correlation, noise_level
+from hypo.search.stopping import Stopping
 from hypo.search.template import TemplateSearch
 from hypo.search.warm import warm
 
-# The search stops when it went on for this many times the cost at which the best formula came, if the residuals look like
-# noise. Where neighbours are too far apart to tell (many variables, few rows) it takes more.
-PATIENCE, PATIENCE_BLIND = 10.0, 60.0
-# The least cost that patience is counted from, about that of the first turn: what comes before it is no measure.
-LEAST = 0.4
 # Seconds after the end for what PySR found last.
 GRACE = 2.0
 # Seconds kept for finishing the best formulas at the end, and the share of the time limit that they may be at most; after it
@@ -145,7 +139,6 @@ def _search(
     archive = Archive(problem.X, problem.columns)
     timing: dict[str, float] = {}
     rules: tuple[RuleReport, ...] = ()
-    status, message = "complete", "the library was searched to its full size"
     met: Met | None = None
     scanner: Scanner | None = None
     with ExitStack() as stack:
@@ -199,8 +192,9 @@ def _search(
                 scanner = Scanner(ctx, settings, report)
                 for each in _proposers(ctx, problem, settings, scanner, report):
                     schedule.add(each)
-            bought = LEAST
-            while (proposer := schedule.next()) is not None:
+            stopping = Stopping(problem, settings, archive, clock, schedule, scanner, pysr)
+            ended: tuple[str, str] | None = None
+            while ended is None and (proposer := schedule.next()) is not None:
                 before = archive.best
                 mark = time.monotonic()
                 refiner.origin = origin(proposer)
@@ -217,32 +211,8 @@ def _search(
                 schedule.close(proposer, gain)
                 report(proposer.name)
                 archive.trim()
-                if is_exact(archive.best, problem) and (scanner is None or scanner.complete_to):
-                    status, message = "exact", "the formula meets every row to rounding"
-                    if archive.best is not None and len(problem.y) <= len(archive.best.expression):
-                        message += f", but with {len(problem.y)} rows so may others of its size"
-                    break
-                if clock.expired:
-                    status, message = "time_limit", "the time limit was reached"
-                    break
-                if settings.turns is not None and schedule.turns >= settings.turns:
-                    message = "the proposers had the turns they were given"
-                    break
-                if gain > BETTER:
-                    bought = max(schedule.spent, LEAST)
-                elif (schedule.waiting or (pysr and not pysr.answered)) and not _covered(archive.best, scanner):
-                    # Somebody has not had a turn yet, and might know better.
-                    continue
-                elif schedule.spent > bought * PATIENCE and schedule.spent > bought * patience(archive.best, problem, settings):
-                    message = "further search brought nothing better"
-                    if looks_like_noise(archive.best, problem, settings):
-                        message += ", and the residuals look like noise"
-                    break
-            else:
-                if pysr is not None and pysr.cut:
-                    status, message = "time_limit", "the time limit was reached"
-                elif settings.backend == PYSR:
-                    message = "PySR ended its search"
+                ended = stopping.after_turn(gain)
+            status, message = ended or stopping.exhausted()
             last_of_pysr()
             clock.deadline = max(clock.deadline, end)
             refiner.finish(whole=template is not None)
@@ -325,37 +295,3 @@ def _gain(before: Hypothesis | None, after: Hypothesis | None) -> float:
     if after is None:
         return 0.0
     return math.inf if before is None else max(0.0, before.score - after.score)
-
-
-def _covered(h: Hypothesis | None, scanner: Scanner | None) -> bool:
-    """Whether everything smaller was looked at: all pairs of members of up to ``complete_to`` nodes were scanned."""
-    return h is not None and scanner is not None and len(h.expression) <= 2 * scanner.complete_to + 1
-
-
-def patience(h: Hypothesis | None, problem: Problem, settings: Settings) -> float:
-    """How many times the cost of the best hypothesis to search on for a better one, given its residuals."""
-    if h is None:
-        return math.inf
-    X, y = np.ascontiguousarray(problem.X[:, : settings.n_race]), problem.y[: settings.n_race]
-    likelihood = problem.likelihood
-    residuals = likelihood.standardised(likelihood.predicted(h.expression, problem.X, problem.columns))
-    few = residuals[: settings.n_race]
-    if len(X) > MANY_COLUMNS:
-        # Nobody has near neighbours in so many columns.
-        return math.inf if screen(X, few).taken else PATIENCE if screen(X, y).taken else PATIENCE_BLIND
-    neighbours = nearest(X)
-    if neighbours is None:
-        return PATIENCE
-    if neighbour_correlation(few, neighbours) > noise_level(len(y)):
-        return math.inf
-    sight = problem.sight
-    if sight.structured(residuals):
-        return math.inf
-    seen = neighbour_correlation(y, neighbours) > SIGHT or sight.explained(problem.y) > EXPLAINED
-    return PATIENCE if seen else PATIENCE_BLIND
-
-
-def looks_like_noise(h: Hypothesis | None, problem: Problem, settings: Settings) -> bool:
-    """Whether there are rows enough to say that the residuals look like noise, and they do."""
-    enough = len(problem.y) >= LEAST_ROWS and len(np.unique(problem.y)) > 2
-    return enough and h is not None and patience(h, problem, settings) < math.inf

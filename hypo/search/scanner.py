@@ -71,8 +71,9 @@ class Scanner:
     """The proposer that scans libraries; a turn takes one or two kinds of scans and a library size.
 
     With ``start`` and ``lines`` it is the smaller search for a target from which the other variables were divided out.
-    ``pure``: members are proposed by themselves too, for the certificate. ``differences``: π groups may hold them. With
-    ``orbits`` only what these leave of the library is scanned.
+    ``pure``: members are proposed by themselves too, for the certificate, ``complete_to``; of members of up to ``paired_to``
+    nodes all pairs were scanned. ``differences``: π groups may hold them. With ``orbits`` only what these leave of the library
+    is scanned.
     """
 
     def __init__(
@@ -109,6 +110,7 @@ class Scanner:
         self.denoised: Target | None = None
         self.complete_to = 0
         self.distinct = 0
+        self.paired_to = 0
         self._queue = _turns(settings.library_sizes)
         self._exhausted = False
 
@@ -221,6 +223,13 @@ class Scanner:
                 # A first exact form is seldom the simplest: the smallest libraries are searched to the end.
                 if self.clock.expired or (not smallest and turn.done):
                     return
+            if kind == "links":
+                self.paired_to = max(self.paired_to, self._level(size))
+
+    def _level(self, size: int) -> int:
+        """All members of up to so many nodes are among the first ``size``."""
+        lib = self.plain
+        return lib.complete_to if lib.count <= size else min(lib.complete_to, int(lib.cost[size]) - 1)
 
     def _view(self, size: int) -> View:
         """The rows to scan of a library of ``size`` members."""

@@ -1,0 +1,114 @@
+"""When a search ends: its answer is exact, time is up, or many times what the answer cost brought nothing better."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from hypo.scoring.score import Hypothesis
+from hypo.search.archive import Archive
+from hypo.search.problem import PYSR, Problem, Settings
+from hypo.search.proposer import BETTER, Schedule
+from hypo.search.pysr import PySR
+from hypo.search.refine import is_exact
+from hypo.search.scan import Clock
+from hypo.search.scanner import Scanner
+from hypo.search.screen import screen
+from hypo.search.screened import MANY_COLUMNS
+from hypo.search.structure import EXPLAINED, LEAST_ROWS, SIGHT, nearest, neighbour_correlation, noise_level
+
+# The search stops when it went on for this many times the cost at which the best formula came, if the residuals look like
+# noise. Where neighbours are too far apart to tell (many variables, few rows) it takes more.
+PATIENCE, PATIENCE_BLIND = 10.0, 60.0
+# The least cost that patience is counted from, about that of the first turn: what comes before it is no measure.
+LEAST = 0.4
+
+
+class Stopping:
+    """Whether a search ends, asked after each turn; ``scanner`` and ``pysr`` are None where they take no part."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        settings: Settings,
+        archive: Archive,
+        clock: Clock,
+        schedule: Schedule,
+        scanner: Scanner | None,
+        pysr: PySR | None,
+    ) -> None:
+        self._problem, self._settings = problem, settings
+        self._archive, self._clock, self._schedule = archive, clock, schedule
+        self._scanner, self._pysr = scanner, pysr
+        self._bought = LEAST
+
+    def after_turn(self, gain: float) -> tuple[str, str] | None:
+        """Status and message where the search ends with this turn, which lowered the best score by ``gain`` nats."""
+        best, problem, settings, spent = self._archive.best, self._problem, self._settings, self._schedule.spent
+        if is_exact(best, problem) and (self._scanner is None or self._scanner.complete_to):
+            message = "the formula meets every row to rounding"
+            if best is not None and len(problem.y) <= len(best.expression):
+                message += f", but with {len(problem.y)} rows so may others of its size"
+            return "exact", message
+        if self._clock.expired:
+            return "time_limit", "the time limit was reached"
+        if settings.turns is not None and self._schedule.turns >= settings.turns:
+            return "complete", "the proposers had the turns they were given"
+        if gain > BETTER:
+            self._bought = max(spent, LEAST)
+            return None
+        if self._waits and not self._covered(best):
+            # Somebody has not had a turn yet, and might know better.
+            return None
+        if spent > self._bought * PATIENCE and spent > self._bought * patience(best, problem, settings):
+            message = "further search brought nothing better"
+            if looks_like_noise(best, problem, settings):
+                message += ", and the residuals look like noise"
+            return "complete", message
+        return None
+
+    def exhausted(self) -> tuple[str, str]:
+        """Status and message where nobody has anything left to propose."""
+        if self._pysr is not None and self._pysr.cut:
+            return "time_limit", "the time limit was reached"
+        if self._settings.backend == PYSR:
+            return "complete", "PySR ended its search"
+        return "complete", "the library was searched to its full size"
+
+    @property
+    def _waits(self) -> bool:
+        return self._schedule.waiting or (self._pysr is not None and not self._pysr.answered)
+
+    def _covered(self, h: Hypothesis | None) -> bool:
+        """Whether everything smaller was looked at: all pairs of members of up to ``paired_to`` nodes were scanned."""
+        return h is not None and self._scanner is not None and len(h.expression) <= 2 * self._scanner.paired_to + 1
+
+
+def patience(h: Hypothesis | None, problem: Problem, settings: Settings) -> float:
+    """How many times the cost of the best hypothesis to search on for a better one, given its residuals."""
+    if h is None:
+        return math.inf
+    X, y = np.ascontiguousarray(problem.X[:, : settings.n_race]), problem.y[: settings.n_race]
+    likelihood = problem.likelihood
+    residuals = likelihood.standardised(likelihood.predicted(h.expression, problem.X, problem.columns))
+    few = residuals[: settings.n_race]
+    if len(X) > MANY_COLUMNS:
+        # Nobody has near neighbours in so many columns.
+        return math.inf if screen(X, few).taken else PATIENCE if screen(X, y).taken else PATIENCE_BLIND
+    neighbours = nearest(X)
+    if neighbours is None:
+        return PATIENCE
+    if neighbour_correlation(few, neighbours) > noise_level(len(y)):
+        return math.inf
+    sight = problem.sight
+    if sight.structured(residuals):
+        return math.inf
+    seen = neighbour_correlation(y, neighbours) > SIGHT or sight.explained(problem.y) > EXPLAINED
+    return PATIENCE if seen else PATIENCE_BLIND
+
+
+def looks_like_noise(h: Hypothesis | None, problem: Problem, settings: Settings) -> bool:
+    """Whether there are rows enough to say that the residuals look like noise, and they do."""
+    enough = len(problem.y) >= LEAST_ROWS and len(np.unique(problem.y)) > 2
+    return enough and h is not None and patience(h, problem, settings) < math.inf
