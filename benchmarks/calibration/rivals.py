@@ -14,9 +14,10 @@ noise included, in the range of the data and just outside. Each method sees the 
 - *Operon* (pyoperon, ``--seconds``): it gives no intervals, so these are f ± t·s, s² the residual variance with as many degrees
   of freedom as rows less constants, as one would do by hand.
 
-Shares and ± are as in ``run.py``. *Width* is the geometric mean over cases of the mean width of the 90 % interval, over that of
-an oracle that knows the law and the noise, 2·1.645·σ. *Interval score* (Gneiting & Raftery 2007): width + (2/0.1)·(distance to
-the interval where it misses), which width alone or coverage alone cannot win, over its mean for that oracle; geometric mean.
+Shares and ± are as in ``run.py``. *Width* is the mean width of the 90 % interval over that of an oracle that knows the law and
+the noise, 2·1.645·σ; *interval score* (Gneiting & Raftery 2007) is width + (2/0.1)·(distance to the interval where it misses),
+which neither width nor coverage alone can win, over its mean for that oracle: medians over cases, because near a pole either
+may be anything.
 """
 
 from __future__ import annotations
@@ -151,9 +152,9 @@ def report(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
             if own:
                 shown = (share([r["inside"][str(p)] for r in own]) for p in LEVELS)
                 cells = " | ".join(f"{100 * m:.1f} ± {100 * e:.1f}" for m, e in shown)
-                mean = {k: float(np.exp(np.mean([math.log(r[k]) for r in own if k in r]))) for k in ("width", "score")}
+                middle = {k: float(np.median([r.get(k, math.inf) for r in own])) for k in ("width", "score")}
                 silent = 100 * float(np.mean([r["unknown"] for r in own]))
-                yield f"| {part} | {name} | {cells} | {mean['width']:.2f} | {mean['score']:.2f} | {silent:.1f} % |"
+                yield f"| {part} | {name} | {cells} | {middle['width']:.2f} | {middle['score']:.2f} | {silent:.1f} % |"
 
 
 def main() -> None:
