@@ -102,6 +102,8 @@ def from_dict(content: Mapping[str, Any]) -> Result:
     _all(_entry(settings, "features", list), str, "features")
     for key, kind in (("units", str), ("scales", float), ("constants", float)):
         _all(_entry(settings, key, dict).values(), kind, key)
+    for key in ("unit_note", "model_selection"):
+        _entry({key: "", **settings}, key, str)
     _likelihood(settings)
     _prior(manifest, settings)
     front = tuple(_hypothesis(row, settings["features"], settings["constants"]) for row in rows)
@@ -145,9 +147,14 @@ def _prior(manifest: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
     if manifest.get("prior") is not None:
         content = _entry(manifest, "prior", dict)
         try:
-            Prior.read(content)
+            known = Prior.read(content)
         except (KeyError, TypeError, ValueError) as error:
             raise Damaged('the entry "prior" has the wrong form') from error
+        counts = (known.leaves, known.unary, known.binary, known.largest)
+        if known.symbols < 2 or known.leaves <= 0 or not all(0 <= c < math.inf for c in counts):
+            raise Damaged('the entry "prior" has counts that no grammar has')
+        if any(math.isnan(length) for length in known.code_lengths.values()):
+            raise Damaged('a member of the entry "code_lengths" is not a number')
     for ends in _entry({"ranges": {}, **settings}, "ranges", dict).values():
         if not isinstance(ends, list) or len(ends) != 2:
             raise Damaged('a member of the entry "ranges" is not a pair')
