@@ -102,6 +102,12 @@ def from_dict(content: Mapping[str, Any]) -> Result:
     _all(_entry(settings, "features", list), str, "features")
     for key, kind in (("units", str), ("scales", float), ("constants", float)):
         _all(_entry(settings, key, dict).values(), kind, key)
+    for key in ("columns", "notes"):
+        _all(_entry({key: [], **settings}, key, list), str, key)
+    if settings.get("columns") and not set(settings["features"]) <= set(settings["columns"]):
+        raise Damaged('the entry "columns" lacks a feature')
+    if not all(0 < factor < math.inf for factor in settings["scales"].values()):
+        raise Damaged('a member of the entry "scales" is not above 0')
     for key in ("unit_note", "model_selection"):
         _entry({key: "", **settings}, key, str)
     _likelihood(settings)
@@ -167,8 +173,11 @@ def _posterior(content: Mapping[str, Any], settings: Mapping[str, Any]) -> Poste
     rows, summary = content.get("posterior"), content.get("inclusion")
     if not rows or summary is None:
         return None
+    structures = tuple(Structure.read(row, settings["features"], settings["constants"]) for row in rows)
+    if not all(s.dof > 0 and s.sigma >= 0 for s in structures):
+        raise Damaged('a member of the entry "posterior" has a "dof" or "sigma" below 0')
     return Posterior(
-        structures=tuple(Structure.read(row, settings["features"], settings["constants"]) for row in rows),
+        structures=structures,
         variables=dict(summary["variables"]),
         operators=dict(summary["operators"]),
         within=summary["within_odds"]["structures"],
