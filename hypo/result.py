@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from numbers import Integral, Real
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -51,6 +51,8 @@ FRONT_FILE = "front.csv"
 PLOT_FILE = "plot.png"
 # Predictions average over the structures that have this share of the posterior.
 AVERAGED = 0.99
+# Most numbers that are drawn at a time (8 GB).
+MOST_DRAWN = 10**9
 
 
 @dataclass(frozen=True)
@@ -230,12 +232,12 @@ class Result:
     def _predictive(self, data: Any, index: int | None, level: float, trials: Any = None) -> Prediction:
         """:meth:`predict` under the posterior."""
         from hypo.scoring.predictive import predictive
+        from hypo.uncertainty import require_level
 
         self._found()
         if index is not None:
             raise InputError("intervals average over all structures of the posterior: leave out the index")
-        if isinstance(level, bool) or not isinstance(level, Real) or not 0.0 < level < 1.0:
-            raise InputError(f"the probability of an interval must be between 0 and 1, got {level!r}")
+        require_level(level)
         structures, X, columns, n = self._weighed_rows("intervals", data, trials)
         found = predictive(structures, X, columns, level, family=self.family, trials=n)
         return found.scaled(1.0 / float(self.settings["scales"].get(self.target, 1.0)))
@@ -268,6 +270,8 @@ class Result:
             if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
                 raise InputError(f"{name} must be a whole number, {least} or more, got {value!r}")
         structures, X, columns, each = self._weighed_rows("samples", data, trials)
+        if n * X.shape[1] > MOST_DRAWN:
+            raise InputError(f"{n} draws of {X.shape[1]} rows are more than {MOST_DRAWN:.0e} numbers: draw fewer at a time")
         family = self.family
         drawn = samples(structures, X, columns, int(n), noise=noise, seed=int(seed), family=family, trials=each)
         return drawn / float(self.settings["scales"].get(self.target, 1.0))

@@ -102,6 +102,14 @@ def from_dict(content: Mapping[str, Any]) -> Result:
     _all(_entry(settings, "features", list), str, "features")
     for key, kind in (("units", str), ("scales", float), ("constants", float)):
         _all(_entry(settings, key, dict).values(), kind, key)
+    for key in ("columns", "notes"):
+        _all(_entry({key: [], **settings}, key, list), str, key)
+    if settings.get("columns") and not set(settings["features"]) <= set(settings["columns"]):
+        raise Damaged('the entry "columns" lacks a feature')
+    if not all(0 < factor < math.inf for factor in settings["scales"].values()):
+        raise Damaged('a member of the entry "scales" is not above 0')
+    for key in ("unit_note", "model_selection"):
+        _entry({key: "", **settings}, key, str)
     _likelihood(settings)
     _prior(manifest, settings)
     front = tuple(_hypothesis(row, settings["features"], settings["constants"]) for row in rows)
@@ -145,9 +153,14 @@ def _prior(manifest: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
     if manifest.get("prior") is not None:
         content = _entry(manifest, "prior", dict)
         try:
-            Prior.read(content)
+            known = Prior.read(content)
         except (KeyError, TypeError, ValueError) as error:
             raise Damaged('the entry "prior" has the wrong form') from error
+        counts = (known.leaves, known.unary, known.binary, known.largest)
+        if known.symbols < 2 or known.leaves <= 0 or not all(0 <= c < math.inf for c in counts):
+            raise Damaged('the entry "prior" has counts that no grammar has')
+        if any(math.isnan(length) for length in known.code_lengths.values()):
+            raise Damaged('a member of the entry "code_lengths" is not a number')
     for ends in _entry({"ranges": {}, **settings}, "ranges", dict).values():
         if not isinstance(ends, list) or len(ends) != 2:
             raise Damaged('a member of the entry "ranges" is not a pair')
@@ -160,8 +173,11 @@ def _posterior(content: Mapping[str, Any], settings: Mapping[str, Any]) -> Poste
     rows, summary = content.get("posterior"), content.get("inclusion")
     if not rows or summary is None:
         return None
+    structures = tuple(Structure.read(row, settings["features"], settings["constants"]) for row in rows)
+    if not all(s.dof > 0 and s.sigma >= 0 for s in structures):
+        raise Damaged('a member of the entry "posterior" has a "dof" or "sigma" below 0')
     return Posterior(
-        structures=tuple(Structure.read(row, settings["features"], settings["constants"]) for row in rows),
+        structures=structures,
         variables=dict(summary["variables"]),
         operators=dict(summary["operators"]),
         within=summary["within_odds"]["structures"],

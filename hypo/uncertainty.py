@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 # Suggestions average over the structures that have this share of the posterior, and over so many at least: a law that is nearly
 # certain would have no rivals to be held against.
 AVERAGED, RIVALS = 0.99, 5
+# Most suggestions: each takes some hundredths of a second, and they must end.
+MOST = 1000
 
 
 def bounded(result: Result, event: str, data: Any, delta: float, prior: float | None, trials: Any = None) -> Bound:
@@ -72,6 +74,8 @@ def suggested(result: Result, domain: Mapping[str, Sequence[float]] | None, n: i
     result._found()
     if isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
         raise InputError(f"the number of suggestions must be a whole number, 1 or more, got {n!r}")
+    if n > MOST:
+        raise InputError(f"the number of suggestions must be at most {MOST}, got {n}: each is chosen given all before it")
     posterior = result._weighed("suggestions")
     share = sum(s.weight for s in posterior.structures[:RIVALS])
     structures = posterior.top(max(AVERAGED, share - 1e-12))
@@ -120,8 +124,7 @@ def profiled(
     from hypo.search.profile import profile_intervals
 
     chosen = result._found(index)
-    if isinstance(level, bool) or not isinstance(level, Real) or not 0.0 < level < 1.0:
-        raise InputError(f"the probability of an interval must be between 0 and 1, got {level!r}")
+    require_level(level)
     e, shown = chosen.expression, result.constants[result.front.index(chosen)]
     dataset = _data_of_the_fit(result, data, table)
     family = result.family
@@ -172,6 +175,15 @@ def _data_of_the_fit(result: Result, data: Any, table: Mapping[str, Any]) -> Dat
     if dataset.sha256 != result.manifest["data_sha256"]:
         raise InputError(f"{dataset.source}: this is not the table of the fit, whose numbers were others; give that one")
     return dataset
+
+
+def require_level(level: Any) -> None:
+    """Raises InputError where an interval cannot have the probability ``level``."""
+    if isinstance(level, bool) or not isinstance(level, Real) or not 0.0 < float(level) < 1.0:
+        raise InputError(f"the probability of an interval must be between 0 and 1, got {level!r}")
+    # Its ends are quantiles at (1 ± level)/2, and must differ from the median and from infinity after rounding.
+    if not 0.5 < 0.5 + 0.5 * float(level) < 1.0:
+        raise InputError(f"the probability of an interval must differ from 0 and 1 by more than 1e-15, got {level!r}")
 
 
 def cautions(result: Result, trials: Any = None, noise: bool = True, std: bool = False) -> list[str]:

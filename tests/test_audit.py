@@ -166,5 +166,9 @@ def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     assert json.loads(Path("a.json").read_text())["done"] == {"seeds": 1, "resamples": 1}
     assert main(["audit", "d.csv", "--target", "y", *fast, "--likelihood", "student_t"]) == 0
     capsys.readouterr()
+    # Before the first fit.
+    for out, why in ((".", "it is a folder; give the name of a file"), ("none/a.json", "No such file or directory")):
+        assert main(["audit", "d.csv", "--target", "y", "--seeds", "1000000", "--out", out]) == 2
+        assert capsys.readouterr().err == f"error: cannot write to {out}: {why}\n"
     assert main(["audit", "d.csv", "--target", "q", *fast]) == 2
     assert capsys.readouterr().err.startswith("error: d.csv")

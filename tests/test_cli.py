@@ -1,6 +1,7 @@
 """The command line: output, files, exit codes, and one clear sentence for every error."""
 
 import json
+import math
 import re
 import signal
 import subprocess
@@ -347,6 +348,16 @@ def test_damaged_results(cli: Cli) -> None:
         (("best",), {"a": 1}, 'the entry "best" is not in the entry "front"'),
         (("coverage",), [1, 2], 'the entry "coverage" is not a table'),
         (("manifest", "settings", "features"), [1], 'a member of the entry "features" is not a text'),
+        (("posterior", 0, "sigma"), -1, 'a member of the entry "posterior" has a "dof" or "sigma" below 0'),
+        (("manifest", "settings", "columns"), -1, 'the entry "columns" is not a list'),
+        (("manifest", "settings", "columns"), ["q"], 'the entry "columns" lacks a feature'),
+        (("manifest", "settings", "notes"), [1], 'a member of the entry "notes" is not a text'),
+        (("manifest", "settings", "scales"), {"y": 0.0}, 'a member of the entry "scales" is not above 0'),
+        (("manifest", "settings", "unit_note"), 1.5, 'the entry "unit_note" is not a text'),
+        (("manifest", "settings", "model_selection"), ["score"], 'the entry "model_selection" is not a text'),
+        (("manifest", "prior", "symbols"), 1, 'the entry "prior" has counts that no grammar has'),
+        (("manifest", "prior", "leaves"), 0, 'the entry "prior" has counts that no grammar has'),
+        (("manifest", "prior", "code_lengths"), {"x": math.nan}, 'a member of the entry "code_lengths" is not a number'),
     ],
 )
 def test_damaged_entries(cli: Cli, result: str, path: tuple[Any, ...], value: Any, message: str) -> None:

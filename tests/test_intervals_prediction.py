@@ -16,8 +16,8 @@ from hypo.cli import main
 from hypo.expression.evaluate import Program
 from hypo.expression.parser import parse
 from hypo.scoring.likelihood import Gaussian
-from hypo.scoring.posterior import Posterior, make_posterior
-from hypo.scoring.predictive import Prediction, mixture_quantile, predictive
+from hypo.scoring.posterior import Posterior, Structure, make_posterior
+from hypo.scoring.predictive import Prediction, mixture_quantile, predictive, samples
 from hypo.scoring.score import Scorer
 from hypo.search.constants import fit
 
@@ -96,6 +96,31 @@ def test_undefined_draws_are_left_out() -> None:
     p = posterior(["log(x - a)"], x, y)
     found = predicted(p, np.array([3.0, p.structures[0].constants[0] + 1e-4, 0.0, np.nan]), 0.9)
     assert np.isfinite(found.mean[:1]).all() and np.isnan(found.mean[2:]).all() and np.isnan(found.lower[2:]).all()
+
+
+def test_constants_of_far_apart_sizes() -> None:
+    """The draws are those of the same law in other units of the column: constants of 1e-61 and 5 beside each other."""
+    e = hypo.parse("a/x + b*x**2 + c", variables=["x"])
+    found = []
+    for unit, target in ((1.0, 1.0), (1e20, 1e-20)):
+        change = target * np.array([unit, unit**-2, 1.0])
+        size = np.array([[0.04, 0.01, -0.005], [0.01, 0.09, 0.003], [-0.005, 0.003, 0.01]])
+        covariance = size * change * change[:, None]
+        theta = np.array([-1.0, 2.0, 3.0]) * change
+        rows = tuple(tuple(row) for row in covariance.tolist())
+        s = Structure(e.with_values(theta), 1.0, 1.0, 0.0, (0, 1, 2), tuple(theta.tolist()), rows, 20.0, 0.1 * target)
+        p = predictive([s], np.array([[0.5, 1.0, 4.0]]) * unit, ["x"], 0.9)
+        draws = samples([s], np.array([[0.5, 1.0, 4.0]]) * unit, ["x"], 50)
+        found.append(np.vstack([p.mean, p.std, p.lower, p.upper, draws]) / target)
+    assert found[1] == pytest.approx(found[0], rel=1e-9)
+
+
+@pytest.mark.filterwarnings("error")
+def test_rows_whose_squares_overflow() -> None:
+    p = posterior(["a*x", "a*x**2 + b"], *np.random.default_rng(0).uniform(1.0, 2.0, (2, 12)))
+    found = predicted(p, np.array([1.0, 1e160]), 0.9)
+    assert np.all(np.isfinite(found.lower)) and np.all(found.lower < found.upper)
+    assert np.isfinite(found.std).tolist() == [True, False]
 
 
 # --- coverage ---------------------------------------------------------------------------------------------------------
@@ -185,6 +210,9 @@ def test_wrong_use(folder: Path) -> None:
     for level in (0.0, 1.0, -1.0, math.nan, "a"):
         with pytest.raises(hypo.InputError, match="must be between 0 and 1"):
             result.predict({"t": T, "v": V}, interval=level)  # type: ignore[call-overload]
+    for level in (1e-300, math.nextafter(1.0, 0.0)):
+        with pytest.raises(hypo.InputError, match="must differ from 0 and 1 by more than 1e-15"):
+            result.predict({"t": T, "v": V}, interval=level)
     with pytest.raises(hypo.InputError, match="leave out the index"):
         result.predict({"t": T, "v": V}, 0, interval=0.9)
 

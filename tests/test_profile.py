@@ -189,6 +189,7 @@ def _messages(loaded: hypo.Result, data: dict[str, np.ndarray]) -> None:
     given: tuple[tuple[dict[str, Any], str], ...] = (
         ({}, "profile intervals need the data of the fit, which a result does not keep in its file: give data"),
         ({"data": data, "level": 1.0}, "the probability of an interval must be between 0 and 1, got 1.0"),
+        ({"data": data, "level": 1e-300}, "the probability of an interval must differ from 0 and 1 by more than 1e-15"),
         ({"data": data, "index": 99}, "there is no number 99"),
         ({"data": data, "index": "best"}, "the index of a formula of the front must be a whole number, got 'best'"),
         ({"data": {**data, "y": 2 * data["y"]}}, "this is not the table of the fit, whose numbers were others"),

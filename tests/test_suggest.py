@@ -133,6 +133,17 @@ def test_a_face_where_laws_are_undefined_is_not_measured_at() -> None:
     assert found is not None and np.all(found.points > 0) and np.all(np.isfinite(found.information))
 
 
+def test_figures_are_those_of_the_suggested_row() -> None:
+    """Beside a pole on the face of the box, where the law that has it does not count."""
+    rivals = [structure("x", 0.6), structure("x + 0.01/x", 0.3), structure("x + 0.1", 0.1)]
+    found = suggest(rivals, ["x"], **box((0.0, 10.0)), count=3)
+    assert found is not None
+    expected = 0.5 * np.log1p((found.disagreement / found.noise) ** 2)
+    assert found.information == pytest.approx(expected, rel=1e-9)
+    at_the_face = Disagreement(rivals, ["x"]).looked_at(np.zeros((1, 1))).information[0]
+    assert found.information[0] > at_the_face
+
+
 def test_no_variance_no_suggestion(folder: Path) -> None:
     result = hypo.Result.load(folder)
     result.settings["likelihood"] = Family(STUDENT_T, 2.0).as_dict()
@@ -214,6 +225,8 @@ def test_result_in_the_users_units(folder: Path) -> None:
     assert result.suggest(n=1).domain["t"] == pytest.approx((max(0.0, 1.25 * low - 0.25 * high), 1.25 * high - 0.25 * low))
     with pytest.raises(hypo.InputError, match="number of suggestions must be a whole number, 1 or more, got 0"):
         result.suggest(n=0)
+    with pytest.raises(hypo.InputError, match="number of suggestions must be at most 1000, got 100000"):
+        result.suggest(n=100_000)
 
 
 def test_repeated_rows_are_said(folder: Path) -> None:

@@ -136,6 +136,7 @@ def audit(data: str, out: str | None, as_json: bool, quiet: bool, **options: Any
     """
     from hypo import api
 
+    require_file(out)
     with terminating_as_interrupt():
         found = api.audit(data, progress=not quiet, **options)
     if out is not None:
@@ -153,7 +154,18 @@ def write(text: str, out: str | None) -> None:
     if out is None:
         sys.stdout.write(text)
         return
+    require_file(out)
     try:
         write_text(Path(out), text)
     except OSError as error:
         raise InputError(f"cannot write to {out}: {error.strerror or error}") from error
+
+
+def require_file(out: str | None) -> None:
+    """Raises InputError where ``out`` cannot be a file: before work that would be lost."""
+    if out is None:
+        return
+    if Path(out).is_dir():
+        raise InputError(f"cannot write to {out}: it is a folder; give the name of a file")
+    if not Path(out).absolute().parent.is_dir():
+        raise InputError(f"cannot write to {out}: No such file or directory")

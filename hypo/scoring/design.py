@@ -145,17 +145,19 @@ def suggest(
             return None
         starts = unit[np.argsort(-found, kind="stable")[:STARTS]]
         tried = np.array([starts[0], *(_refined(information, u) for u in starts)])
-        best = information(tried)
-        # The first of equals, so that a flat maximum stays where the sequence met it.
-        u = tried[int(np.argmax(best > best.max() - 1e-9))]
-        edge = np.where(u < EDGE, 0.0, np.where(u > 1.0 - EDGE, 1.0, u))
+        edge = np.where(tried < EDGE, 0.0, np.where(tried > 1.0 - EDGE, 1.0, tried))
         # Hypotheses may be undefined on the face itself, and then a point measured there would say nothing of the next ones.
-        places = np.array([edge, np.clip(u, EDGE, 1.0 - EDGE), u])
-        u = places[int(np.argmax(np.isfinite(information(places))))]
+        places = np.array([edge, np.clip(tried, EDGE, 1.0 - EDGE), tried])
+        gains = information(places.reshape(-1, len(low))).reshape(len(places), -1)
+        first = np.argmax(np.isfinite(gains), axis=0), np.arange(len(tried))
+        tried, best = places[first], gains[first]
+        # The first of equals, so that a flat maximum stays where the sequence met it.
+        chosen = int(np.argmax(best > best.max() - 1e-9))
+        u = tried[chosen]
         x = low + u * span
         there = known.measure(x)
         everywhere = known.after_the_last(everywhere)
-        rows.append((float(there.mean[0]), math.sqrt(there.left[0]), math.sqrt(there.noise[0]), float(best.max())))
+        rows.append((float(there.mean[0]), math.sqrt(there.left[0]), math.sqrt(there.noise[0]), float(best[chosen])))
         points.append(x)
     mean, disagreement, noise, gained = np.array(rows).T
     return Design(np.array(points), mean, disagreement, noise, gained)

@@ -139,7 +139,9 @@ def predictive(
     out = np.empty((7, n))
     for first in range(0, n, BLOCK):
         rows = slice(first, min(first + BLOCK, n))
-        out[:, rows] = _block(ensemble, draws, np.ascontiguousarray(X[:, rows]), level, family, trials[rows])
+        # Squares of predictions beyond 1e154 overflow, and their standard deviation with them; the interval still holds.
+        with np.errstate(over="ignore", invalid="ignore"):
+            out[:, rows] = _block(ensemble, draws, np.ascontiguousarray(X[:, rows]), level, family, trials[rows])
     mean, std, lower, upper, *parts = out
     return Prediction(mean, std, lower, upper, Parts(*parts))
 
@@ -193,7 +195,7 @@ def mixture_quantile(
     close = CLOSE * (high - low)
     mean = np.sum(weight * centre, axis=0)
     x = mean + ndtri(p) * np.sqrt(np.sum(weight * ((centre - mean) ** 2 + sigma**2), axis=0))
-    x = np.clip(x, low, high)
+    x = np.clip(np.where(np.isfinite(x), x, mean), low, high)
     for _ in range(STEPS):
         z = (x - centre) / sigma
         excess = np.sum(weight * ndtr(z), axis=0) - p
@@ -270,9 +272,7 @@ def draw(s: Structure, rng: np.random.Generator) -> Draws:
         z = rng.standard_normal((n // 2, k))
         if n // 2 > k:
             z = np.linalg.qr(z)[0] * math.sqrt(n // 2)
-        size, vectors = np.linalg.eigh(np.array(s.covariance))
-        spread = ratio[:, None] * (np.concatenate([z, -z]) @ (vectors * np.sqrt(np.maximum(size, 0.0))).T)
-        theta = np.array(s.constants) + spread
+        theta = np.array(s.constants) + ratio[:, None] * (np.concatenate([z, -z]) @ _factor(s).T)
         slot = np.array(s.slot)
         values[:, slot >= 0] = theta[:, slot[slot >= 0]]
     return Draws(np.full(n, s.weight / n), values, s.sigma * ratio)
@@ -283,12 +283,21 @@ def _independent(s: Structure, n: int, rng: np.random.Generator) -> Draws:
     ratio = np.sqrt(s.dof / rng.chisquare(s.dof, n)) if math.isfinite(s.dof) else np.ones(n)
     values = np.tile(s.expression.values, (n, 1))
     if s.constants:
-        size, vectors = np.linalg.eigh(np.array(s.covariance))
         z = rng.standard_normal((n, len(s.constants)))
-        theta = np.array(s.constants) + ratio[:, None] * (z @ (vectors * np.sqrt(np.maximum(size, 0.0))).T)
+        theta = np.array(s.constants) + ratio[:, None] * (z @ _factor(s).T)
         slot = np.array(s.slot)
         values[:, slot >= 0] = theta[:, slot[slot >= 0]]
     return Draws(np.full(n, s.weight / n), values, s.sigma * ratio)
+
+
+def _factor(s: Structure) -> NDArray[np.float64]:
+    """L (k, k) with L Lᵀ the covariance of the constants."""
+    covariance = np.array(s.covariance)
+    std = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    # By the correlations: eigenvectors are exact to rounding of the largest constant, which may be 10^60 times the least.
+    unit = np.where(std > 0, std, 1.0)
+    size, vectors = np.linalg.eigh(covariance / unit / unit[:, None])
+    return std[:, None] * vectors * np.sqrt(np.maximum(size, 0.0))
 
 
 def _block(
