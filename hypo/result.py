@@ -537,7 +537,7 @@ class Result:
         return [
             tables.sentence(self.message),
             *([tables.sentence(words)] if words else []),
-            *([] if self.posterior is None else [tables.rivals_sentence(self.posterior)]),
+            *([] if self.posterior is None else tables.posterior_sentences(self.posterior)),
             tables.coverage_sentence(asdict(self.coverage), self.target in self.settings["units"]),
             *([tables.STAND_IN] if words or self.settings.get("censored") or self.settings.get("x_sigma") else []),
             *self._chosen(),

@@ -244,7 +244,9 @@ def test_equivalent_values_are_counted(text: str, values: tuple[float, ...], mod
     e = e.with_values([c.value if s < 0 else theta[s] for c, s in zip(e.constants, slot, strict=True)])
     k = len(theta)
     assert equivalent_modes(e, theta, slot, 1e-6 * np.eye(k), X, ["x"]) == modes
-    # Peaks that run into each other are one.
+    # Peaks that run into each other are one, and none are told apart where nothing is known of their widths.
+    for unknown in (math.nan, math.inf, 0.0):
+        assert equivalent_modes(e, theta, slot, np.full((k, k), unknown), X, ["x"]) == 1
     assert equivalent_modes(e, theta, slot, 1e3 * np.eye(k), X, ["x"]) == 1
 
 

@@ -168,6 +168,7 @@ def make_dataset(source: str, choice: Choice, values: NDArray[np.float64], place
         raise DataError(f"{source}: every feature is constant or empty; a law needs at least one that varies")
     X = np.ascontiguousarray(values[:, kept])
     features = [choice.features[k] for k in kept]
+    notes += [f'column "{c.label}" is called {c.name} in formulas' for c in (*features, choice.target) if not c.label.isascii()]
     names = tuple(column.name for column in features)
     stated = {c.name: c.unit for c in (*features, choice.target) if c.unit is not None}
     stated |= {n: text for n, text in (units or {}).items() if n in names or n == choice.target.name}

@@ -205,6 +205,12 @@ def coverage_sentence(coverage: Mapping[str, int], dimensional: bool = False) ->
     return f"All {grouped(distinct)} distinct formulas {kind} fitted constants were scored ({total} in total)."
 
 
+def posterior_sentences(posterior: Posterior) -> list[str]:
+    """How sure the structure is, and where chains over structures do not agree with that."""
+    chain = posterior.chain
+    return [rivals_sentence(posterior), *([sentence(chain["verdict"])] if chain and not chain["mixed"] else [])]
+
+
 def rivals_sentence(posterior: Posterior) -> str:
     """How sure the structure is among those that the search met, in a sentence."""
     from hypo.scoring.posterior import ODDS

@@ -51,7 +51,10 @@ def equivalent_modes(
         if np.count_nonzero(same) < 2:
             return 1
         std = np.sqrt(np.diag(covariance))
-        inverse = np.linalg.pinv(covariance / np.outer(std, std), hermitian=True)
+        correlation = covariance / np.outer(std, std)
+        if not np.all(np.isfinite(correlation)):
+            return 1
+        inverse = np.linalg.pinv(correlation, hermitian=True)
         peaks: list[NDArray[np.float64]] = []
         for other in others[same]:
             steps = [(other - peak) / std for peak in peaks]

@@ -5,18 +5,18 @@ best of the archives, have their constants fitted to the rows that were searched
 
     mean of w_i·(y_i - f(x_i))²/σ_i²    over all rows held out (w and σ 1 where not given),
 
-or of twice minus the log likelihood where the noise is not Gaussian, with the standard error of that mean. The one of least
-loss is chosen; the simplest within one standard error of it is named beside it (Breiman et al. 1984, the one-standard-error
-rule). Then all are fitted to all rows, and the posterior and the front are of these. With several folds a formula found with
-one held out is judged on the others too, which the search that found it has seen: only with one fold are forms judged on
-rows that had no part in finding them.
+or of twice minus the log likelihood where the noise is not Gaussian, with the standard error of that mean. Chosen is the
+simplest that is within one standard error of the least loss (Breiman et al. 1984), that of the mean of the differences row by
+row: the least of many losses is so by luck, most often that of a large formula. Then all are fitted to all rows, and the
+posterior and the front are of these. With several folds a formula found with one held out is judged on the others too, which
+the search that found it has seen: only with one fold are forms judged on rows that had no part in finding them.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -45,12 +45,18 @@ LEAST_HELD = 2
 
 @dataclass(frozen=True)
 class Loss:
-    """One candidate's loss on the rows held out, with the standard error of the mean (infinite where it is undefined)."""
+    """One candidate's mean loss over the rows held out, with its standard error, and the losses of the rows (n_held,)."""
 
     expression: Expression
     complexity: float
     mean: float
     error: float
+    rows: NDArray[np.float64] = field(compare=False, repr=False)
+
+    def near(self, least: Loss) -> bool:
+        """Whether the mean is within one standard error of that of ``least``."""
+        apart = self.rows - least.rows
+        return bool(apart.mean() <= apart.std(ddof=1) / math.sqrt(len(apart)))
 
 
 def folds_of(
@@ -130,7 +136,7 @@ def validated(
     archive = Archive(problem.X, problem.columns)
     best: Hypothesis | None = None
     taken = losses[0]
-    for loss in losses:
+    for loss in _in_order(losses):
         h = again(loss.expression)
         archive.add(h, 0)
         if best is None and h is not None:
@@ -140,32 +146,39 @@ def validated(
     if best is None:
         message = "no formula of the searches is defined on all rows and keeps the knowledge"
         return replace(outcome, best=None, front=(), archive=(), status="nothing_found", message=message), {}
-    simpler = min((v for v in losses if v.mean <= taken.mean + taken.error), key=lambda v: (v.complexity, v.mean))
-    least = archive.best
-    assert least is not None
-    whole = replace(outcome, front=archive.front(), archive=tuple(archive.all()), best=least)
+    lowest = archive.best
+    assert lowest is not None
+    whole = replace(outcome, front=archive.front(), archive=tuple(archive.all()), best=lowest)
     details = {
         "by": "validation",
         "held_out": [int(m.sum()) for m in held[: len(outcomes)]],
         "loss": taken.mean,
         "standard_error": taken.error,
-        "within_one_standard_error": str(simpler.expression),
+        "least": str(losses[0].expression),
         "candidates": [
             {"expression": str(v.expression), "complexity": v.complexity, "loss": v.mean, "standard_error": v.error}
             for v in losses
         ],
-        "note": _note(taken, simpler, held[: len(outcomes)]),
+        "note": _note(taken, losses[0], held[: len(outcomes)]),
     }
     return with_best(whole, best, book), details
 
 
-def _note(taken: Loss, simpler: Loss, held: Sequence[NDArray[np.bool_]]) -> str:
+def _in_order(losses: Sequence[Loss]) -> list[Loss]:
+    """``losses``, of which the first is the least, as they are wanted: those near it by complexity, then the others."""
+    near = [v.near(losses[0]) for v in losses]
+    first = sorted((v for v, kept in zip(losses, near, strict=True) if kept), key=lambda v: (v.complexity, v.mean))
+    return [*first, *(v for v, kept in zip(losses, near, strict=True) if not kept)]
+
+
+def _note(taken: Loss, least: Loss, held: Sequence[NDArray[np.bool_]]) -> str:
     count = sum(int(m.sum()) for m in held)
     many = f"{count} rows held out" if len(held) == 1 else f"{count} rows held out in {len(held)} folds"
-    out = f"chosen for its loss on {many}, {taken.mean:.4g} ± {taken.error:.2g}"
-    if simpler.complexity < taken.complexity:
-        out += f"; {simpler.expression.pretty()} is simpler and within one standard error, with {simpler.mean:.4g}"
-    return out
+    figure = f"{taken.mean:.4g} ± {taken.error:.2g}"
+    if taken is least:
+        return f"chosen for its loss on {many}, {figure}"
+    out = f"chosen for its loss on {many}, {figure}, as the simplest within one standard error of the least"
+    return f"{out}, {least.mean:.4g} of {least.expression.pretty()}"
 
 
 def _together(outcomes: Sequence[Outcome]) -> Outcome:
@@ -219,5 +232,5 @@ def _losses(
         finite = bool(np.all(np.isfinite(each)))
         mean, error = (float(each.mean()), float(each.std(ddof=1) / math.sqrt(len(each)))) if finite else (math.inf, math.inf)
         if finite:
-            out.append(Loss(h.expression, h.complexity, mean, error))
+            out.append(Loss(h.expression, h.complexity, mean, error, each))
     return out
