@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from knowledge_files import problems
 
 from hypo.errors import KnowledgeError
 from hypo.expression.parser import parse
@@ -70,15 +71,6 @@ kind = "bounds"
 min = 0.0
 hard = true
 """
-
-
-def problems(tmp_path: Path, text: str) -> list[str]:
-    """The problems of a file, without its folder."""
-    path = tmp_path / "K.toml"
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(KnowledgeError) as caught:
-        Knowledge.load(path)
-    return [p.replace(f"{path}:", "K:") for p in caught.value.problems]
 
 
 def test_every_section_is_read_and_written_back(tmp_path: Path) -> None:
