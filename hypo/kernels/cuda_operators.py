@@ -22,6 +22,15 @@ _sqrt, _exp, _log, _sin, _cos, _tan = (getattr(_functions, n) for n in ("sqrt", 
 _tanh, _sinh, _cosh, _copysign = (getattr(_functions, n) for n in ("tanh", "sinh", "cosh", "copysign"))
 _asin, _acos, _atan = (np.arcsin, np.arccos, np.arctan) if SIMULATED else (math.asin, math.acos, math.atan)
 _power = np.power if SIMULATED else math.pow
+if SIMULATED:
+    # The simulator swaps the module ``cuda`` of a function while one thread is in it, and back when the first one leaves.
+    _cbrt = np.cbrt
+else:
+
+    @cuda.jit(device=True)
+    def _cbrt(u):
+        return cuda.cbrt(u)
+
 
 _NEG, _INV, _SQUARE, _CUBE, _SQRT, _CBRT = oc.NEG, oc.INV, oc.SQUARE, oc.CUBE, oc.SQRT, oc.CBRT
 _EXP, _LOG, _SIN, _COS, _TAN, _TANH, _SINH, _COSH = oc.EXP, oc.LOG, oc.SIN, oc.COS, oc.TAN, oc.TANH, oc.SINH, oc.COSH
@@ -73,7 +82,7 @@ def operators(double: bool) -> Operators:
         if op == _TAN:
             return real(_tan(u))
         if op == _CBRT:
-            return real(_copysign(cuda.cbrt(abs(u)), u))
+            return real(_copysign(_cbrt(abs(u)), u))
         if op == _SINH:
             return real(_sinh(u))
         if op == _COSH:
