@@ -283,7 +283,8 @@ class Scanner:
         hypotheses."""
         lib = self.plain
         index = self._candidates(first, lib.count)
-        scored: list[tuple[float, int]] = []
+        # The best so far; of equals the first members.
+        least, best = np.empty(0), np.empty(0, np.int64)
         for block in range(0, len(index), PURE_BLOCK):
             if self.clock.expired:
                 return
@@ -292,9 +293,12 @@ class Scanner:
                 r = lib.evaluate(members, self.ctx.X) - self.ctx.y
                 rss = np.einsum("ij,j,ij->i", r, self.ctx.weight, r)
             approximate = self.ctx.scorer.approximate(rss, lib.cost[members].astype(float), len(self.ctx.y))
-            scored += [(float(a), int(m)) for a, m in zip(approximate, members, strict=True) if a < np.inf]
-        for _, member in sorted(scored)[:MOST]:
-            yield lib.expression(member)
+            good = approximate < np.inf
+            least, best = np.append(least, approximate[good]), np.append(best, members[good])
+            order = np.lexsort((best, least))[:MOST]
+            least, best = least[order], best[order]
+        for member in best:
+            yield lib.expression(int(member))
         if not self.clock.expired:
             self.complete_to = lib.complete_to
             self.distinct = lib.distinct(self.identity.dimension)
