@@ -21,7 +21,7 @@ from hypo.kernels import opcodes as oc
 from hypo.kernels.cuda_batch import LIVE, REFUSED, Batch
 from hypo.kernels.cuda_evaluate import ARG_SHIFT, OP_BITS, SHARED
 from hypo.kernels.cuda_operators import operators
-from hypo.kernels.fit import DEPENDENT, FIRST_DAMPING, LAST_GAIN, MAX_FREE, MAX_TERMS, PATIENCE
+from hypo.kernels.fit import DEPENDENT, FIRST_DAMPING, LAST_GAIN, MAX_FREE, MAX_TERMS, PATIENCE, substitute
 
 _VAR, _CONST, _FIRST_BINARY = oc.VAR, oc.CONST, oc.FIRST_BINARY
 # Threads of a block in single and double precision: as much shared memory either way.
@@ -46,6 +46,7 @@ def _kernels(double: bool):
     one, zero = scalar(1.0), scalar(0.0)
     # Rows of the Jacobian are one longer than a block, so that threads that read one column meet different banks.
     line = width + 1
+    back = cuda.jit(device=True)(substitute.py_func)
 
     @cuda.jit(device=True)
     def forward(code, left, begin, end, const, X, row, space):
@@ -196,18 +197,7 @@ def _kernels(double: bool):
                     factor[j, j] = s**0.5 if s > DEPENDENT else 0.0
                 else:
                     factor[i, j] = s / factor[j, j] if factor[j, j] > 0.0 else 0.0
-        for i in range(n):
-            s = N[right + i] * scale[i]
-            for k in range(i):
-                s -= factor[i, k] * x[k]
-            x[i] = s / factor[i, i] if factor[i, i] > 0.0 else 0.0
-        for i in range(n - 1, -1, -1):
-            s = x[i]
-            for k in range(i + 1, n):
-                s -= factor[k, i] * x[k]
-            x[i] = s / factor[i, i] if factor[i, i] > 0.0 else 0.0
-        for i in range(n):
-            x[i] *= scale[i]
+        back(factor, scale, n, N[right:], x)
 
     @cuda.jit(device=True)
     def refine(N, m, q, coef, factor, scale, x):

@@ -61,7 +61,7 @@ def _factor(A, n, factor, scale):
 
 
 @njit(cache=True, error_model="numpy")
-def _solve(factor, scale, n, h, x):
+def substitute(factor, scale, n, h, x):
     """The solution of A x = h for the factor of A; 0 for dependent columns."""
     for i in range(n):
         s = h[i] * scale[i]
@@ -153,7 +153,7 @@ def _residual(node, term, n_term, linear, y, root, n_node, C, coef, r, space):
         for _ in range(2):
             for i in range(m):
                 h[i] = _dot(C[i], r)
-            _solve(factor, scale, m, h, x)
+            substitute(factor, scale, m, h, x)
             for j in range(m):
                 coef[j] += x[j]
                 line, b = C[j], x[j]
@@ -304,7 +304,7 @@ def fit_batch(programs, rows, linear, evaluations, limit, rss, coef):
             for i in range(m, q):
                 damped[i, i] *= 1.0 + damping
             _factor(damped, q, factor, scale)
-            _solve(factor, scale, q, g, step)
+            substitute(factor, scale, q, g, step)
             for j in range(p):
                 trial[free[j]] = v[free[j]] + step[m + j]
             _forward(o, a, trial[:k_n], left, right, X, True, live, node, scratch)
