@@ -263,12 +263,12 @@ class Result:
             InputError: ``n`` or ``seed`` is no whole number in range, or the result has no posterior or a likelihood of the
                 user's own.
         """
+        from hypo.api.inputs import whole_number
         from hypo.scoring.predictive import samples
 
         self._found()
-        for name, value, least in (("n", n, 1), ("seed", seed, 0)):
-            if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-                raise InputError(f"{name} must be a whole number, {least} or more, got {value!r}")
+        whole_number("n", n, 1)
+        whole_number("seed", seed, 0)
         structures, X, columns, each = self._weighed_rows("samples", data, trials)
         if n * X.shape[1] > MOST_DRAWN:
             raise InputError(f"{n} draws of {X.shape[1]} rows are more than {MOST_DRAWN:.0e} numbers: draw fewer at a time")
@@ -281,12 +281,13 @@ class Result:
     ) -> tuple[tuple[Structure, ...], NDArray[np.float64], tuple[str, ...], NDArray[np.float64]]:
         """The structures that new rows are averaged over, the rows (n_var, n_row) in the units of the formulas with the names
         of their columns, and the trials (n_row,)."""
+        from hypo.uncertainty import require_distribution
+
         structures = self._weighed(what).top(AVERAGED)
         columns = tuple(dict.fromkeys(name for s in structures for name in s.expression.variables))
         scales = self.settings["scales"]
         X = self._columns(data, columns) * np.array([scales.get(name, 1.0) for name in columns])
-        if self.family.kind == "custom":
-            raise InputError(f"a likelihood of your own says nothing of new targets: there are no {what} of them")
+        require_distribution(self, what)
         return structures, np.ascontiguousarray(X.T), columns, self._trials(data, trials, len(X))
 
     def bound(

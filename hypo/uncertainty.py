@@ -38,7 +38,7 @@ def bounded(result: Result, event: str, data: Any, delta: float, prior: float | 
         if isinstance(value, bool) or not isinstance(value, Real) or not 0.0 < value <= 1.0:
             raise InputError(f"{name} must be a probability above 0 and at most 1, got {value!r}")
     structures = result._weighed("bounds").structures
-    _distribution(result, "bounds")
+    require_distribution(result, "bounds")
     scales, record = result.settings["scales"], result.manifest.get("prior")
     # Named constants of formulas in other units than the table's would be wrong beside the user's numbers.
     named = {} if any(v != 1.0 for v in scales.values()) else result.settings["constants"]
@@ -79,7 +79,7 @@ def suggested(result: Result, domain: Mapping[str, Sequence[float]] | None, n: i
     posterior = result._weighed("suggestions")
     share = sum(s.weight for s in posterior.structures[:RIVALS])
     structures = posterior.top(max(AVERAGED, share - 1e-12))
-    _distribution(result, "suggestions")
+    require_distribution(result, "suggestions")
     if not result.family.has_variance:
         raise InputError(
             "targets of Student's t with 2 degrees of freedom or fewer have no variance to hold disagreement against, so there "
@@ -205,7 +205,7 @@ def cautions(result: Result, trials: Any = None, noise: bool = True, std: bool =
     return out
 
 
-def _distribution(result: Result, what: str) -> None:
+def require_distribution(result: Result, what: str) -> None:
     """Raises InputError where nothing is known of the distribution of new targets."""
     if result.family.kind == CUSTOM:
         raise InputError(f"a likelihood of your own says nothing of new targets, so there are no {what}")

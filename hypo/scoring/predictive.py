@@ -267,23 +267,23 @@ def draw(s: Structure, rng: np.random.Generator) -> Draws:
         quantiles = (np.arange(n // 2) + 0.5) / (n // 2)
         # One noise for both of a pair, so that means are those of formulas linear in their constants.
         ratio = np.tile(rng.permutation(np.sqrt(0.5 * s.dof / gammaincinv(0.5 * s.dof, quantiles))), 2)
-    values = np.tile(s.expression.values, (n, 1))
-    if k:
-        z = rng.standard_normal((n // 2, k))
-        if n // 2 > k:
-            z = np.linalg.qr(z)[0] * math.sqrt(n // 2)
-        theta = np.array(s.constants) + ratio[:, None] * (np.concatenate([z, -z]) @ _factor(s).T)
-        slot = np.array(s.slot)
-        values[:, slot >= 0] = theta[:, slot[slot >= 0]]
-    return Draws(np.full(n, s.weight / n), values, s.sigma * ratio)
+    z = rng.standard_normal((n // 2, k))
+    if n // 2 > k > 0:
+        z = np.linalg.qr(z)[0] * math.sqrt(n // 2)
+    return _draws_at(s, ratio, np.concatenate([z, -z]))
 
 
 def _independent(s: Structure, n: int, rng: np.random.Generator) -> Draws:
     """``n`` random draws of the constants and the noise of one structure."""
     ratio = np.sqrt(s.dof / rng.chisquare(s.dof, n)) if math.isfinite(s.dof) else np.ones(n)
+    return _draws_at(s, ratio, rng.standard_normal((n, len(s.constants))))
+
+
+def _draws_at(s: Structure, ratio: NDArray[np.float64], z: NDArray[np.float64]) -> Draws:
+    """Draws with σ_d = σ̂·ratio (n,) and θ_d = θ̂ + ratio·L z, with z (n, k)."""
+    n = len(ratio)
     values = np.tile(s.expression.values, (n, 1))
     if s.constants:
-        z = rng.standard_normal((n, len(s.constants)))
         theta = np.array(s.constants) + ratio[:, None] * (z @ _factor(s).T)
         slot = np.array(s.slot)
         values[:, slot >= 0] = theta[:, slot[slot >= 0]]
