@@ -1,4 +1,4 @@
-"""The kernels in numba compile for a device where there is none: the simulator takes much that the compiler refuses."""
+"""The kernels compile for a device where there is none: simulator and interpreter take much that the compilers refuse."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 # In a process of its own, since here the simulator may be on. Calls between device functions ask which device there is.
-COMPILE = """
+NUMBA = """
 from types import SimpleNamespace
 from numba import cuda
 from numba.cuda import dispatcher, types
@@ -36,13 +36,81 @@ for kernel, signature in (
 print("compiled")
 """
 
+# A launch compiles the kernel for its arguments, as Triton would, and says whether it uses tensor cores and what it spills.
+TRITON = """
+import re, subprocess, tempfile
+import numpy as np
+import torch
+import triton
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+from hypo.kernels import cuda_rescore, cuda_scan
+from hypo.search import cuda_forms
+from hypo.search.cuda_layout import Piece
+
+KINDS = {torch.float16: "*fp16", torch.bfloat16: "*bf16", torch.float32: "*fp32", torch.float64: "*fp64", torch.int8: "*i8",
+         torch.int32: "*i32", torch.int64: "*i64"}
+
+class Compiled:
+    def __init__(self, kernel):
+        self.kernel = kernel
+    def __getitem__(self, grid):
+        return self.launch
+    def launch(self, *given, num_warps, num_stages=3, **constants):
+        signature, hints = dict.fromkeys(constants, "constexpr"), {}
+        for k, (name, value) in enumerate(zip(self.kernel.arg_names, given)):
+            is_tensor = isinstance(value, torch.Tensor)
+            signature[name] = KINDS[value.dtype] if is_tensor else "fp32" if isinstance(value, float) else "i32"
+            if is_tensor or isinstance(value, int) and value % 16 == 0:
+                hints[(k,)] = [["tt.divisibility", 16]]
+        source = ASTSource(self.kernel, {name: signature[name] for name in self.kernel.arg_names}, constants, hints)
+        options = {"num_warps": num_warps, "num_stages": num_stages}
+        made = triton.compile(source, target=GPUTarget("cuda", 90, 32), options=options)
+        with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
+            file.write(made.asm["cubin"])
+            file.flush()
+            command = [triton.knobs.nvidia.cuobjdump.path, "-res-usage", file.name]
+            said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        print(self.kernel.__name__, "wgmma" in made.asm["ptx"], re.search("STACK:[0-9]+", said).group())
+
+for name in ("sum_margins", "sum_pairs", "product_margins", "product_pairs"):
+    setattr(cuda_scan, name, Compiled(getattr(cuda_scan, name)))
+cuda_rescore.may_reach = Compiled(cuda_rescore.may_reach)
+rows = np.random.default_rng(0).standard_normal((300, 64))
+rows /= np.linalg.norm(rows, axis=1)[:, None]
+targets, pieces, where, basis = [rows[:5]], [Piece(0, rows, None)], torch.device("cpu"), np.full((1, 64), 0.125)
+for form in (
+    cuda_forms.Sums(targets, pieces, where, [False]), cuda_forms.Products(targets, pieces, basis, where, [False]),
+):
+    work, floor = cuda_scan.runs(form.sets(), form.shape), torch.ones((1, 5), dtype=torch.float64)
+    form.launcher(0, floor, form.coarse).margins(work)
+    form.launcher(0, floor, "bf16x3").pairs(cuda_scan.tiles(work, torch.arange(3), form.shape), 1 << 14)
+    form.near(0, floor, torch.zeros((2, 8), dtype=torch.int64))
+"""
+
+
+def ended(code: str, repository: Path) -> str:
+    """What the code prints in a process of its own, for a device."""
+    given = os.environ | {"NUMBA_ENABLE_CUDASIM": "0", "PYTHONPATH": str(repository)}
+    given.pop("TRITON_INTERPRET", None)
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    found = subprocess.run(command, env=given, capture_output=True, text=True, timeout=300)
+    assert found.returncode == 0, found.stderr
+    return found.stdout
+
+
+@pytest.mark.skipif(find_spec("triton") is None or find_spec("torch") is None, reason="PyTorch or Triton is not installed")
+def test_scans_compile_for_a_device(repository: Path) -> None:
+    # Tensor cores of the H200 for all products, and nothing that registers have no room for.
+    assert ended(TRITON, repository).splitlines() == [
+        "sum_margins True STACK:0", "sum_pairs True STACK:0", "may_reach False STACK:0",
+        "product_margins True STACK:0", "product_pairs True STACK:0", "may_reach False STACK:0",
+    ]  # fmt: skip
+
 
 @pytest.mark.skipif(find_spec("numba_cuda") is None, reason="numba-cuda is not installed")
 def test_kernels_compile_for_a_device(repository: Path) -> None:
-    given = os.environ | {"NUMBA_ENABLE_CUDASIM": "0", "PYTHONPATH": str(repository)}
-    command = [sys.executable, "-W", "ignore", "-c", COMPILE]
-    ended = subprocess.run(command, env=given, capture_output=True, text=True, timeout=300)
-    assert ended.returncode == 0, ended.stderr
-    if ended.stdout.startswith("no compiler"):
-        pytest.skip(f"numba-cuda finds no compiler: {ended.stdout[:200]}")
-    assert ended.stdout.endswith("compiled\n")
+    out = ended(NUMBA, repository)
+    if out.startswith("no compiler"):
+        pytest.skip(f"numba-cuda finds no compiler: {out[:200]}")
+    assert out.endswith("compiled\n")

@@ -80,7 +80,9 @@ def both(scan: Callable[..., list[Best]], keep: int, executor: Cuda | None = Non
 
 
 @pytest.mark.parametrize("second", [False, True], ids=["one set", "two sets"])
-def test_sums(second: bool) -> None:
+@pytest.mark.parametrize("width", [16, N], ids=["some columns", "all columns"])
+def test_sums(second: bool, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cuda_forms, "WIDTH", width)
     F, t = problem()
     rows, T = unit_rows(F, CONSTANT)[0], unit_rows(t, CONSTANT)[0]
     G = rows[100:] if second else None
@@ -92,14 +94,16 @@ def test_sums(second: bool) -> None:
 
 @pytest.mark.parametrize("basis", [NONE, CONSTANT], ids=["alone", "with a constant"])
 @pytest.mark.parametrize("second", [False, True], ids=["one set", "two sets"])
-def test_products(basis: np.ndarray, second: bool) -> None:
+@pytest.mark.parametrize("width", [16, N], ids=["some columns", "all columns"])
+def test_products(basis: np.ndarray, second: bool, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cuda_forms, "WIDTH", width)
     F, t = problem()
     T, G = unit_rows(t, basis)[0], F[60:] if second else None
     found = both(lambda **given: scan_products(T, F, G, basis, **given), 100)
     assert (found[1].i[0], found[1].j[0]) == (3, 149 - 60 * second)
 
 
-@pytest.mark.parametrize("precision", ["tf32", "bf16", "bf16x3", "float32"])
+@pytest.mark.parametrize("precision", ["fp16", "tf32", "bf16", "bf16x3", "float32"])
 def test_every_precision_gives_the_same_list(precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
     F, t = problem(1, 130)
     rows, T = unit_rows(F, CONSTANT)[0], unit_rows(t[:1], CONSTANT)[0]
@@ -236,11 +240,25 @@ def test_targets_that_are_nothing_find_nothing() -> None:
     assert not len(both(lambda **given: scan_products(T, F[:60], None, CONSTANT, **given), 10)[1].r2)
 
 
-def test_halves_are_refused_for_products() -> None:
-    F, t = problem()
-    form = cuda_forms.Products([unit_rows(t, NONE)[0]], [Piece(0, F, None)], NONE, torch.device("cpu"), [False])
-    with pytest.raises(ValueError, match="halves have too small a range"):
-        form.launcher(0, torch.ones((1, 3), dtype=torch.float64), "fp16")
+@pytest.mark.parametrize("basis", [NONE, CONSTANT], ids=["alone", "with a constant"])
+def test_products_of_numbers_below_the_range_of_halves(basis: np.ndarray) -> None:
+    # Rows over four to fourteen powers of ten, of which any two multiply to less than a millionth of the largest.
+    rng = np.random.default_rng(15)
+    peak = np.abs(np.arange(N) - np.repeat(np.arange(4, N, 6), 20)[:, None])
+    F = 10.0 ** (-peak * rng.uniform(0.3, 1.0, (len(peak), 1))) * rng.uniform(0.5, 2, (len(peak), N))
+    T = unit_rows(np.array([F[5] * F[100], F[3] * F[40] + 1e-9]), basis)[0]
+    found = both(lambda **given: scan_products(T, F, None, basis, **given), 100)
+    assert (found[0].i[0], found[0].j[0]) == (5, 100)
+    form = cuda_forms.Products([T], [Piece(0, F, None)], basis, torch.device("cpu"), [False])
+    scores = form.against(0, torch.arange(len(F)))
+    i, j = torch.triu_indices(len(F), len(F))
+    floor = torch.quantile(scores[:, i, j], 0.9, dim=1)
+    work = kernel.runs(form.sets(), form.shape)
+    launcher = form.launcher(0, floor[None], "fp16")
+    listed, count = launcher.pairs(kernel.tiles(work, launcher.flagged(work), form.shape), 1 << 16)
+    enough = (scores >= floor[:, None, None]).any(0)
+    assert {(int(a), int(b)) for a, b in listed.T} >= {(int(a), int(b)) for a, b in torch.nonzero(enough.triu())}
+    assert count < 0.9 * len(i)
 
 
 # --- the steps after the filter -------------------------------------------------------------------------------------

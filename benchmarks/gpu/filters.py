@@ -128,9 +128,8 @@ def filters(device: str, rows: np.ndarray, X: np.ndarray, peaks: Results, tiny: 
         "product": [*common, kernel.Shape(64, 64, 64, 4, 2), kernel.Shape(64, 128, 32, 8, 2)],
     }
     out = []
-    precisions = {"sum": ("fp16", "bf16", "tf32", "bf16x3"), "product": ("tf32", "bf16", "bf16x3")}
     for name, basis, form, floor in forms(device, rows, X):
-        for precision in precisions[name]:
+        for precision in ("fp16", "bf16", "tf32", "bf16x3"):
             # Compiling takes a second or two for each: shapes are compared in the precision that scans use.
             for shape in shapes[name] if precision == form.coarse and not tiny else common[:1]:
                 one: Results = {"kind": name, "basis": basis, "precision": precision, "shape": list(shape)}

@@ -1,7 +1,7 @@
 """Operands of tensor cores: rows rounded to a precision, padded to tiles, and what the rounding can do to an inner product.
 
     precision   operand                  relative rounding   passes
-    fp16        one half                 2⁻¹¹                1         range 6e-8 … 65504: for rows of length 1 only
+    fp16        one half                 2⁻¹¹                1         range 6e-8 … 65504
     bf16        one bfloat16             2⁻⁸                 1
     tf32        float32 cut to 11 bits   2⁻¹¹                2
     bf16x3      high + low bfloat16      2⁻¹⁶                3         high·high + high·low + low·high
@@ -71,8 +71,13 @@ def error(precision: str, n_column: int) -> float:
     return (1.0 + u) ** 2 * (1.0 + 2.0**-23) - 1.0 + dropped + (width(n_column) + 8) * ADDITION
 
 
+def below(precision: str, total: float) -> float:
+    """What is to be added to that for numbers below the range of halves (2⁻¹⁴), which are off by up to ``HALF_STEP``, where
+    Σ |f| + Σ |g| is at most ``total``."""
+    return HALF_STEP * total * (1.0 + 2.0 * ROUNDING["fp16"]) if precision == "fp16" else 0.0
+
+
 def unit_error(precision: str, n_column: int) -> float:
     """Most that an inner product of rows of length up to 1 may be off."""
-    # A half below 2⁻¹⁴ is off by up to HALF_STEP, and Σ|f| ≤ √n for rows of length 1.
-    below = 2.0 * HALF_STEP * n_column**0.5 if precision == "fp16" else 0.0
-    return error(precision, n_column) + below
+    # Σ |f| ≤ √n for rows of length 1.
+    return error(precision, n_column) + below(precision, 2.0 * n_column**0.5)

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from hypo.kernels import cuda_rescore as rescore
 from hypo.kernels import cuda_scan as kernel
-from hypo.kernels.cuda_operands import Operand, error, operand, unit_error
+from hypo.kernels.cuda_operands import Operand, below, error, operand, unit_error
 from hypo.kernels.cuda_scan import Launcher, Shape
 from hypo.kernels.scan import COLLINEAR
 from hypo.search.columns import AXES
@@ -34,6 +34,9 @@ NEVER = 1e15
 ROOM = 1 << 28
 # Numbers below this share of a row's largest leave single precision in a product of squares.
 LEAST = 1e-19
+# The largest number of a row in a product, so that its square and that of a 10⁻⁴th of it are in the range of halves, and κ:
+# with both, numbers below that range let pairs pass only whose products are all below 10⁻⁵ of the largest there could be.
+LARGEST, GIVE = 128.0, 2.0**-13
 
 
 def split(n_pair: int, n: int) -> Iterator[slice]:
@@ -167,7 +170,8 @@ class Sums(_Form):
         u, v = _thresholds(self.rg[part], self.of_rows(floor[:, part], self.job_g), self.right.filling, n_g)
         arrays = (*a, *b, x, y, _padded(beside, n_f), u, v, _padded(beyond, n_g))
         kernels = (kernel.sum_margins, kernel.sum_pairs)
-        return Launcher(kernels, arrays, (n_f, n_g), least, self.shape, precision, TARGETS=len(x))
+        constants = {"TARGETS": len(x), "HIDDEN": self.n > WIDTH}
+        return Launcher(kernels, arrays, (n_f, n_g), least, self.shape, precision, **constants)
 
     def _scaled(self, rows: Tensor) -> Tensor:
         return rows
@@ -220,9 +224,12 @@ class Products(_Form):
     largest (T less what the targets lack there). With δ the rounding of an inner product as a share of the lengths, num and
     shared are off by δ·√den and den by δ·den, so that such a pair still has
         num² + T·shared² ≥ C·den,  C = T − (2·√(1 + n_basis) + 1)·δ.
+    Halves are off by α (num, shared) and β (den) more, whatever the lengths; as κ·x² − 2·√(1 + n_basis)·α·x, with x² = den, is
+    nowhere below −(1 + n_basis)·α²/κ, such a pair has
+        num² + T·shared² ≥ (C − κ)·den − (1 + n_basis)·α²/κ − β.
     """
 
-    together, coarse, shape = kernel.PRODUCT_TARGETS, "tf32", Shape()
+    together, coarse, shape = kernel.PRODUCT_TARGETS, "fp16", Shape()
 
     def __init__(
         self, targets: Sequence[Rows], pieces: Sequence[Piece], basis: Rows, device: torch.device, ordered: Sequence[bool]
@@ -243,14 +250,17 @@ class Products(_Form):
         self._operands: dict[tuple[int, str], tuple[Operand, Operand, Operand]] = {}
 
     def launcher(self, group: int, floor: Tensor, precision: str) -> Launcher:
-        """As of :class:`Sums`. Raises ValueError for halves."""
-        if precision == "fp16":
-            raise ValueError("halves have too small a range for products of rows; choose tf32, bf16 or bf16x3")
+        """As of :class:`Sums`."""
         part = self.group(group)
         sides, b, q = self._sides(group, precision)
         own = self.of_rows(floor[:, part], self.job_f)
         reach = (own - self.of_rows(self._unseen[:, part], self.job_f)).clamp(min=0.0)
-        allowed = reach - (2.0 * (1.0 + len(self._basis)) ** 0.5 + 1.0) * error(precision, min(self.n, WIDTH))
+        n, directions = min(self.n, WIDTH), 1.0 + len(self._basis)
+        allowed = reach - (2.0 * directions**0.5 + 1.0) * error(precision, n)
+        least = -kernel.TINY
+        if precision == "fp16":
+            off, off_den = below(precision, 2.0 * n * LARGEST), below(precision, 2.0 * n * LARGEST**2)
+            allowed, least = allowed - GIVE, -directions * off * off / GIVE - off_den
         # A floor above 1 is out of reach, and so are rows that only fill up.
         never = (own > 1.0) | self.left.filling
         n_f = sides.high.shape[-2]
@@ -259,19 +269,19 @@ class Products(_Form):
         arrays = (*sides, *b, *q, reach, allowed)
         kernels = (kernel.product_margins, kernel.product_pairs)
         constants = {"TARGETS": len(reach), "BASIS": len(self._basis) > 0}
-        return Launcher(kernels, arrays, (n_f,), -kernel.TINY, self.shape, precision, **constants)
+        return Launcher(kernels, arrays, (n_f,), least, self.shape, precision, **constants)
 
     def _sides(self, group: int, precision: str) -> tuple[Operand, Operand, Operand]:
         """F², F∘z and F∘t of a group, below one another; G; G². Squares of rows that only fill up are ones, so that no product
         with them is small."""
         if (group, precision) not in self._operands:
-            left = self._scaled(self.F)[:, self._chosen].double()
+            left = LARGEST * self._scaled(self.F[:, self._chosen]).double()
             z = self._basis[0] if len(self._basis) else torch.zeros_like(left[0])
             across = [left * t[self.job_f] for t in self._view[:, self.group(group)].unbind(1)]
             squares = torch.where(self.left.filling[:, None], 1.0, left * left)
             first = self._operands.get((0, precision))
             if first is None:
-                right = self._scaled(self.G)[:, self._chosen].double()
+                right = LARGEST * self._scaled(self.G[:, self._chosen]).double()
                 beyond = torch.where(self.right.filling[:, None], 1.0, right * right)
                 g, g2 = operand(right, precision, self.shape.g), operand(beyond, precision, self.shape.g)
             else:
