@@ -11,10 +11,12 @@ from hypo.expression.expr import Expression  # noqa: E402
 from hypo.expression.ops import BY_NAME  # noqa: E402
 from hypo.kernels import opcodes as oc  # noqa: E402
 from hypo.kernels.enumerate import binary_dimension, unary_dimension  # noqa: E402
+from hypo.knowledge.shapes import Bounds  # noqa: E402
 from hypo.search import cuda_library  # noqa: E402
 from hypo.search.cuda_dimensions import binary_dimensions, unary_dimensions  # noqa: E402
 from hypo.search.cuda_library import CudaLibrary  # noqa: E402
 from hypo.search.library import Library, Seed  # noqa: E402
+from hypo.search.reach import Reach  # noqa: E402
 
 FIELDS = ("op", "cost", "left", "right", "dims", "mask", "shape", "twin")
 
@@ -67,6 +69,21 @@ def test_finished_levels_hold_the_same_members(units: bool, ruled: bool) -> None
     assert (b.tested, b.distinct(), b.level_sizes()) == (a.tested, a.distinct(), a.level_sizes())
     same(a, b, a.count)
     assert [str(b.expression(k)) for k in range(0, a.count, 97)] == [str(a.expression(k)) for k in range(0, a.count, 97)]
+
+
+def test_stated_ranges_prune_the_same_candidates() -> None:
+    operators, pruned = ("+", "-", "*", "/", "sqrt", "inv", "log"), []
+    libraries = []
+    for kind in (Library, lambda *given, **rest: CudaLibrary("cpu", *given, **rest)):
+        reach = Reach.of(("x0", "x1", "x2"), {"x0": (-1.0, 2.0)}, [Bounds(min=0.0, hard=True)], {})
+        assert reach is not None
+        libraries.append(kind(seeds(), operators, ("x0", "x1", "x2"), reach=reach))
+        libraries[-1].grow(10**5, max_cost=5)
+        pruned.append(int(reach.pruned[0]))
+    a, b = libraries
+    assert b.count == a.count and b.tested == a.tested and pruned[0] == pruned[1] > 100
+    same(a, b, a.count)
+    assert "sqrt(x0)" not in {str(b.expression(k)) for k in range(b.count)}
 
 
 def test_levels_cut_short_go_on_where_they_were(monkeypatch: pytest.MonkeyPatch) -> None:

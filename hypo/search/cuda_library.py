@@ -55,6 +55,7 @@ class CudaLibrary(Library):
         self._mirrored = 0
         self._rows = torch.empty((0, 0), dtype=torch.float64)
         self._of: dict[str, Tensor] = {}
+        self._flawed = torch.empty(0, dtype=torch.int8)
         super().__init__(seeds, operators, columns, **rest)
         self._weights = torch.from_numpy(self._weight).to(self._device)
 
@@ -65,11 +66,12 @@ class CudaLibrary(Library):
             if seed.cost == cost and index >= self._next_seed:
                 self._add_seed(index, seed)
                 self._next_seed = index + 1
-        before = self.count, self.tested
+        self._find_flaws(self._level_start[cost])
+        before = self.count, self.tested, int(self._pruned[0])
         try:
             ended = self._attempts.made(lambda: self._device_level(cost, size, deadline))
             if ended is None:
-                self.count, self.tested = before
+                self.count, self.tested, self._pruned[0] = before
         finally:
             self._head[:] = -1
             rules.rehash(self._members, self._head, self.count)
@@ -84,6 +86,7 @@ class CudaLibrary(Library):
 
     def _device_level(self, cost: int, size: int, deadline: float) -> bool:
         start = self._level_start
+        self._flawed = torch.from_numpy(self._flaws).to(self._device)
         for row in self._unary:
             for begin in range(start[cost - 1], start[cost], CHUNK):
                 if self.count >= size or time.monotonic() > deadline:
@@ -120,6 +123,10 @@ class CudaLibrary(Library):
         else:
             new = binary_dimensions(code, dims[i], dims[j], self._bits, self._fields)
             allowed = (new != kernel.INVALID) & (mask[i] & forbidden == 0) & (mask[j] & forbidden == 0)
+        if self._reach is not None and self._undefined[code]:
+            defined = self._flawed[j] & int(self._undefined[code]) == 0
+            self._pruned[0] += int((allowed & ~defined).sum())
+            allowed &= defined
         kept = torch.nonzero(allowed).view(-1)
         j, new = j[kept], new[kept]
         i = None if i is None else i[kept]
