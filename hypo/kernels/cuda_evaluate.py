@@ -29,6 +29,8 @@ SPAN = 8
 
 _VAR, _CONST, _FIRST_UNARY, _FIRST_BINARY = oc.VAR, oc.CONST, oc.FIRST_UNARY, oc.FIRST_BINARY
 _ADD, _SUB, _MUL, _SQUARE = oc.ADD, oc.SUB, oc.MUL, oc.SQUARE
+# The type of an index: numba asks of each signed one whether it is negative.
+INDEX = np.uint32
 # A word of code: the opcode, a bit that is free, and the argument of a leaf.
 OP_BITS, ARG_SHIFT = 31, 6
 
@@ -97,14 +99,14 @@ def _kernels(double: bool, rows: int):
             if op < _FIRST_UNARY:
                 if depth >= 0:
                     for r in range(rows):
-                        stack[(depth * rows + r) * THREADS + t] = top[r]
+                        stack[INDEX((depth * rows + r) * THREADS + t)] = top[r]
                 depth += 1
                 arg = word >> ARG_SHIFT
                 if op == _VAR:
                     for r in range(rows):
-                        top[r] = X[arg, min(row + r * THREADS, last)]
+                        top[r] = X[INDEX(arg), INDEX(min(row + r * THREADS, last))]
                 else:
-                    c = scalar(const[at + arg])
+                    c = scalar(const[INDEX(at + arg)])
                     for r in range(rows):
                         top[r] = c
             elif op < _FIRST_BINARY:
@@ -118,16 +120,16 @@ def _kernels(double: bool, rows: int):
                 depth -= 1
                 if op == _ADD:
                     for r in range(rows):
-                        top[r] = stack[(depth * rows + r) * THREADS + t] + top[r]
+                        top[r] = stack[INDEX((depth * rows + r) * THREADS + t)] + top[r]
                 elif op == _MUL:
                     for r in range(rows):
-                        top[r] = stack[(depth * rows + r) * THREADS + t] * top[r]
+                        top[r] = stack[INDEX((depth * rows + r) * THREADS + t)] * top[r]
                 elif op == _SUB:
                     for r in range(rows):
-                        top[r] = stack[(depth * rows + r) * THREADS + t] - top[r]
+                        top[r] = stack[INDEX((depth * rows + r) * THREADS + t)] - top[r]
                 else:
                     for r in range(rows):
-                        top[r] = binary(op, stack[(depth * rows + r) * THREADS + t], top[r])
+                        top[r] = binary(op, stack[INDEX((depth * rows + r) * THREADS + t)], top[r])
 
     @cuda.jit
     def values(code, start, const, const_start, X, out):

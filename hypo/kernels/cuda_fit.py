@@ -19,7 +19,7 @@ from numba import cuda
 
 from hypo.kernels import opcodes as oc
 from hypo.kernels.cuda_batch import LIVE, REFUSED, Batch
-from hypo.kernels.cuda_evaluate import ARG_SHIFT, OP_BITS, SHARED
+from hypo.kernels.cuda_evaluate import ARG_SHIFT, INDEX, OP_BITS, SHARED
 from hypo.kernels.cuda_operators import operators
 from hypo.kernels.fit import DEPENDENT, FIRST_DAMPING, LAST_GAIN, MAX_FREE, MAX_TERMS, PATIENCE, substitute
 
@@ -53,18 +53,18 @@ def _kernels(double: bool):
         """Values of the nodes of a program on one row."""
         t = cuda.threadIdx.x
         for k in range(begin, end):
-            word = code[k]
+            word = code[INDEX(k)]
             op = word & OP_BITS
             k0 = k - begin
             if op == _VAR:
-                w = X[word >> ARG_SHIFT, row]
+                w = X[INDEX(word >> ARG_SHIFT), INDEX(row)]
             elif op == _CONST:
-                w = scalar(const[begin + (word >> ARG_SHIFT)])
+                w = scalar(const[INDEX(begin + (word >> ARG_SHIFT))])
             elif op < _FIRST_BINARY:
-                w = unary(op, space[(k0 - 1) * width + t])
+                w = unary(op, space[INDEX((k0 - 1) * width + t)])
             else:
-                w = binary(op, space[left[k] * width + t], space[(k0 - 1) * width + t])
-            space[k0 * width + t] = w
+                w = binary(op, space[INDEX(left[INDEX(k)] * width + t)], space[INDEX((k0 - 1) * width + t)])
+            space[INDEX(k0 * width + t)] = w
 
     @cuda.jit(device=True)
     def backward(code, left, begin, end, term, first_term, n_term, coef, space, tape, jac):
@@ -73,34 +73,34 @@ def _kernels(double: bool):
         g = one
         depth, met = 0, 0
         for k in range(end - 1, begin - 1, -1):
-            word = code[k]
+            word = code[INDEX(k)]
             k0 = k - begin
-            if met < n_term and k0 == term[first_term + met]:
+            if met < n_term and k0 == term[INDEX(first_term + met)]:
                 met += 1
-                g = scalar(coef[met])
+                g = scalar(coef[INDEX(met)])
                 depth = 0
             # Nodes without a free constant below are passed over; the others come as they were pushed.
             if word & LIVE:
                 op = word & OP_BITS
                 below = depth
                 if op == _CONST:
-                    space[jac + (word >> ARG_SHIFT) * line + t] += g
+                    space[INDEX(jac + (word >> ARG_SHIFT) * line + t)] += g
                     depth -= 1
                 elif op < _FIRST_BINARY:
-                    g = g * slope(op, space[(k0 - 1) * width + t], space[k0 * width + t])
+                    g = g * slope(op, space[INDEX((k0 - 1) * width + t)], space[INDEX(k0 * width + t)])
                 else:
-                    u, v = space[left[k] * width + t], space[(k0 - 1) * width + t]
-                    first, second = code[begin + left[k]] & LIVE, code[k - 1] & LIVE
+                    u, v = space[INDEX(left[INDEX(k)] * width + t)], space[INDEX((k0 - 1) * width + t)]
+                    first, second = code[INDEX(begin + left[INDEX(k)])] & LIVE, code[INDEX(k - 1)] & LIVE
                     h = g
                     if second:
-                        g = h * right_slope(op, u, v, space[k0 * width + t])
+                        g = h * right_slope(op, u, v, space[INDEX(k0 * width + t)])
                         if first:
-                            space[tape + depth * width + t] = h * left_slope(op, u, v)
+                            space[INDEX(tape + depth * width + t)] = h * left_slope(op, u, v)
                             depth += 1
                     else:
                         g = h * left_slope(op, u, v)
                 if depth < below and depth >= 0:
-                    g = space[tape + depth * width + t]
+                    g = space[INDEX(tape + depth * width + t)]
 
     @cuda.jit(device=True)
     def triangle(code, left, begin, end, const, term, first_term, n_term, free, X, y, root, space, tape, jac, coef, sums, part,
@@ -114,44 +114,47 @@ def _kernels(double: bool):
         count = (last + 1) * (last + 2) // 2
         parts = max(1, width // count)
         for s in range(t, parts * count, width):
-            sums[s] = 0.0
+            sums[INDEX(s)] = 0.0
         for base in range(0, n_row, width):
             row = base + t
             for c in range(last + 1):
-                space[jac + c * line + t] = zero
+                space[INDEX(jac + c * line + t)] = zero
             if row < n_row:
                 forward(code, left, begin, end, const, X, row, space)
-                w = root[row]
-                rest = y[row] * w
+                w = root[INDEX(row)]
+                rest = y[INDEX(row)] * w
                 if m > 0:
-                    space[jac + t] = w
+                    space[INDEX(jac + t)] = w
                     rest -= scalar(coef[0]) * w
                     for c in range(1, m):
-                        u = space[term[first_term + c - 1] * width + t] * w
-                        space[jac + c * line + t] = u
-                        rest -= scalar(coef[c]) * u
+                        u = space[INDEX(term[INDEX(first_term + c - 1)] * width + t)] * w
+                        space[INDEX(jac + c * line + t)] = u
+                        rest -= scalar(coef[INDEX(c)]) * u
                 else:
-                    rest -= space[(end - begin - 1) * width + t] * w
+                    rest -= space[INDEX((end - begin - 1) * width + t)] * w
                 if free > 0:
                     backward(code, left, begin, end, term, first_term, n_term, coef, space, tape, jac + m * line)
                     for c in range(m, last):
-                        space[jac + c * line + t] *= w
-                space[jac + last * line + t] = rest
+                        space[INDEX(jac + c * line + t)] *= w
+                space[INDEX(jac + last * line + t)] = rest
             cuda.syncthreads()
             for s in range(t, parts * count, width):
                 element, first = s % count, s // count
-                a = part[element] // LINES
-                b = part[element] % LINES
+                a = jac + part[INDEX(element)] // LINES * line + first
+                b = jac + part[INDEX(element)] % LINES * line + first
                 more = 0.0
-                for i in range(first, width, parts):
-                    more += space[jac + a * line + i] * space[jac + b * line + i]
-                sums[s] += more
+                # A counted loop is unrolled.
+                for _ in range((width - first + parts - 1) // parts):
+                    more += space[INDEX(a)] * space[INDEX(b)]
+                    a += parts
+                    b += parts
+                sums[INDEX(s)] += more
             cuda.syncthreads()
         for element in range(t, count, width):
             more = 0.0
             for first in range(parts):
-                more += sums[first * count + element]
-            total[element] = more
+                more += sums[INDEX(first * count + element)]
+            total[INDEX(element)] = more
         cuda.syncthreads()
 
     @cuda.jit(device=True)
@@ -186,17 +189,19 @@ def _kernels(double: bool):
         """Normal equations of n columns, all but the ``steady`` first damped, by a Cholesky factor scaled to ones on the
         diagonal; the right side is in N from ``right`` on. 0 for a dependent column."""
         for i in range(n):
-            d = N[i * (i + 1) // 2 + i] * (1.0 + damping if i >= steady else 1.0)
-            scale[i] = 1.0 / d**0.5 if d > 0.0 else 0.0
+            d = N[INDEX(i * (i + 1) // 2 + i)] * (1.0 + damping if i >= steady else 1.0)
+            scale[INDEX(i)] = 1.0 / d**0.5 if d > 0.0 else 0.0
         for j in range(n):
             for i in range(j, n):
-                s = N[i * (i + 1) // 2 + j] * scale[i] * scale[j] * (1.0 + damping if i == j and i >= steady else 1.0)
+                s = N[INDEX(i * (i + 1) // 2 + j)] * scale[INDEX(i)] * scale[INDEX(j)]
+                s *= 1.0 + damping if i == j and i >= steady else 1.0
                 for k in range(j):
-                    s -= factor[i, k] * factor[j, k]
+                    s -= factor[INDEX(i), INDEX(k)] * factor[INDEX(j), INDEX(k)]
                 if i == j:
-                    factor[j, j] = s**0.5 if s > DEPENDENT else 0.0
+                    factor[INDEX(j), INDEX(j)] = s**0.5 if s > DEPENDENT else 0.0
                 else:
-                    factor[i, j] = s / factor[j, j] if factor[j, j] > 0.0 else 0.0
+                    pivot = factor[INDEX(j), INDEX(j)]
+                    factor[INDEX(i), INDEX(j)] = s / pivot if pivot > 0.0 else 0.0
         back(factor, scale, n, N[right:], x)
 
     @cuda.jit(device=True)
