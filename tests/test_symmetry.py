@@ -131,6 +131,17 @@ NONE: dict[str, tuple[Law, int]] = {
 }
 
 
+def test_an_invariant_is_followed_as_closely_as_its_variables() -> None:
+    """Planck's a/(exp(a/b) − 1), a and b products of two: a stand-in in a/b must reach the error of one in both, 1e-7."""
+    h, w, k, t = np.random.default_rng(3).uniform(1.0, 5.0, (4, 5000))
+    X = np.array([h * w, k * t])
+    y = X[0] / np.expm1(X[0] / (2 * np.pi * X[1]))
+    s = fit_surrogate(X, y, np.ones(5000))
+    assert s is not None and s.error < 1e-6 * np.std(y)
+    found = find_symmetry(s, X, y, np.ones(5000))
+    assert found is not None and rows(found) == [[1, 1, 1]]
+
+
 @pytest.mark.parametrize("share", [0.0, 0.05])
 @pytest.mark.parametrize("name", NONE)
 def test_no_scaling_where_there_is_none(name: str, share: float) -> None:

@@ -8,7 +8,8 @@ is close enough to be found; the fit that follows takes c to where it belongs.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +18,9 @@ from numpy.typing import NDArray
 from hypo.expression import ops
 from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
+from hypo.kernels import opcodes as oc
 from hypo.scoring.likelihood import Gaussian
+from hypo.scoring.posterior import masked
 from hypo.search import forms
 from hypo.search.constants import fit
 from hypo.search.context import Context, View
@@ -25,24 +28,31 @@ from hypo.search.library import Library, Seed
 from hypo.search.problem import Settings
 from hypo.search.proposer import Turn
 from hypo.search.race import Hit, build
-from hypo.search.targets import Target, links
+from hypo.search.targets import Target, links, peels
 
 # Grids, for u of spread 1: rates of exp, radians that sin runs through and its phases, steepness of tanh and of bells,
 # centres of both.
-RATES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
-TURNS, PHASES = tuple(np.arange(1.0, 41.0)), (0.0, math.pi / 4, math.pi / 2, 3 * math.pi / 4)
+RATES = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.7, 8.0, 11.0, 16.0)
+FREQUENCIES, PHASES = tuple(np.arange(1.0, 41.0)), (0.0, math.pi / 4, math.pi / 2, 3 * math.pi / 4)
 SLOPES, WIDTHS, CENTRES = (2.0, 5.0, 12.0), (4.0, 16.0, 64.0), (0.1, 0.3, 0.5, 0.7, 0.9)
 # Distances of a pole from the data, in spreads of u, and powers.
 OFFSETS = (0.03, 0.1, 0.3, 1.0, 3.0)
 POWERS = (-3.0, -2.5, -1.5, -0.75, -0.5, -1 / 3, 0.25, 1 / 3, 2 / 3, 0.75, 1.5, 2.5, 3.0, 4.0)
-# Arguments in each turn, the simplest first; members that atoms are combined with; seconds of a turn by its number.
-ARGUMENTS, MEMBERS, COSTS = (6, 24), (60, 150), (2.0, 8.0)
+# Turns: seconds, arguments (the simplest first), members that atoms are combined with, and what is scanned.
+TURNS = (
+    (1.2, 6, 60, "sums"), (0.8, 6, 60, "products"), (1.2, 6, 60, "peels"),
+    (4.0, 24, 150, "sums"), (1.5, 24, 150, "products"), (3.0, 24, 150, "peels"),
+)  # fmt: skip
 # Members that atoms are multiplied by, to be terms of sums; rows at most.
 FACTORS, MOST_ROWS = 6, 6000
 # Rows in the scan of products, and formulas proposed after each scan.
 PRODUCT_ROWS, BUILT = 1500, 12
+# Arguments that the target is divided and multiplied by, to be a sum of atoms behind a link: u/y = a·exp(c·u) + b.
+PEELED = 3
 # Hits that are fitted on few rows, those rows, and the steps of these fits.
-TRIED, FIT_ROWS, FIT_STEPS = 250, 300, 20
+TRIED, FIT_ROWS, FIT_STEPS = 300, 300, 20
+# Of hits that differ in the grid's values only the best ones; and of each target's hits of so many terms.
+ALIKE, SHORT = 2, {1: 3, 2: 2}
 
 
 class Atoms:
@@ -53,28 +63,35 @@ class Atoms:
     ) -> None:
         self.name = name
         self._ctx, self._settings, self._library, self._report = ctx, settings, library, report
-        self._turn = 0 if settings.fit_constants and {"*", "+"} <= ctx.problem.allowed else len(COSTS)
+        self._turn = 0 if settings.fit_constants and {"*", "+"} <= ctx.problem.allowed else len(TURNS)
 
     @property
     def cost(self) -> float:
-        """Seconds of the next turn: more arguments, more members."""
-        return COSTS[self._turn] if self._turn < len(COSTS) else math.inf
+        """Seconds of the next turn."""
+        return TURNS[self._turn][0] if self._turn < len(TURNS) else math.inf
 
     def propose(self, turn: Turn) -> Iterator[Expression]:
         """Formulas with constants inside functions."""
-        k, self._turn = self._turn, self._turn + 1
+        _, n_argument, n_member, kind = TURNS[self._turn]
+        self._turn += 1
         ctx, problem = self._ctx, self._ctx.problem
         if turn.done:
             return
-        self._report(f"{self.name}: parametric")
-        self._library.grow(4 * MEMBERS[k], max_cost=problem.max_complexity, deadline=turn.clock.deadline)
-        view = View(self._atoms(ARGUMENTS[k], MEMBERS[k]), ctx.X, 10**9, problem.max_complexity - 2)
-        if not len(view.members):
+        self._report(f"{self.name}: parametric {kind}")
+        self._library.grow(4 * n_member, max_cost=problem.max_complexity, deadline=turn.clock.deadline)
+        members, arguments = self._members(n_argument)
+        view = View(self._atoms(members[:n_member], arguments), ctx.X, 10**9, problem.max_complexity - 2)
+        if not len(view.members) or turn.done:
             return
-        for scan in (self._sums, self._products):
-            if turn.done:
-                return
-            yield from self._refined(scan(view), turn)
+        target = self._target()
+        if kind == "products":
+            hits = forms.products(ctx, view, [target], PRODUCT_ROWS)
+        elif kind == "sums":
+            hits = forms.sums(ctx, view, [target, *links(target, problem.allowed)], forms.KEEP_PEELED)
+        else:
+            peeled = [v for t in self._peeled(target, arguments) for v in (t, *links(t, problem.allowed))]
+            hits = forms.sums(ctx, view, peeled, forms.KEEP_PEELED, triples=False)
+        yield from self._refined(hits, turn)
 
     def _refined(self, hits: list[Hit], turn: Turn) -> Iterator[Expression]:
         """The best hits after a quick fit on few rows: on the grid alone a good form can look worse than a poor one."""
@@ -85,7 +102,7 @@ class Atoms:
         rss = np.array([h.rss for h in hits])
         score = ctx.scorer.approximate(rss, np.array([h.size for h in hits]), len(ctx.y))
         found: list[tuple[float, int, Expression]] = []
-        for n, k in enumerate(np.argsort(score, kind="stable")[:TRIED]):
+        for n, k in enumerate(_chosen(hits, np.argsort(score, kind="stable"))):
             if turn.clock.expired:
                 break
             e = build(hits[k], ctx.root, ctx.problem.columns)
@@ -100,29 +117,39 @@ class Atoms:
                 return
             yield e
 
-    def _targets(self) -> list[Target]:
+    def _target(self) -> Target:
         # A constant inside a function may carry units, and then so may its coefficient: dimensions do not prune here.
         smooth = self._ctx.smooth
         plain = Target(self._ctx.y, None, weighted=True)
-        start = plain if smooth is None else replace(plain, values=smooth, noisy=self._ctx.y)
-        return [start, *links(start, self._ctx.problem.allowed)]
+        return plain if smooth is None else replace(plain, values=smooth, noisy=self._ctx.y)
 
-    def _sums(self, view: View) -> list[Hit]:
-        return forms.sums(self._ctx, view, self._targets(), forms.KEEP_PEELED)
+    def _peeled(self, t: Target, arguments: NDArray[np.int64]) -> list[Target]:
+        """The target divided and multiplied by each of the first arguments."""
+        lib = self._library
+        members: list[tuple[Expression, NDArray[np.float64], int]] = []
+        for m in arguments[:PEELED]:
+            u, values, d = lib.expression(int(m)), lib.evaluate(np.array([m]), self._ctx.X)[0], int(lib.dims[m])
+            if not u.variables or not np.all(values != 0):
+                continue
+            for each in ((u, values, d), (1 / u, 1 / values, -d)):
+                if not any(np.allclose(each[1], other) for _, other, _ in members):
+                    members.append(each)
+        return [p for p in peels(t, members, self._ctx.problem.allowed, False) if p.steps[0].op == oc.MUL]
 
-    def _products(self, view: View) -> list[Hit]:
-        return forms.products(self._ctx, view, self._targets()[:1], PRODUCT_ROWS)
-
-    def _atoms(self, n_argument: int, n_member: int) -> Library:
-        """Members and the atoms of the simplest ones, as a library."""
-        lib, p = self._library, self._ctx.problem
-        members = View(lib, self._ctx.X, lib.count, p.max_complexity).members
-        seeds = [lib.member(int(m)) for m in members[:n_member]]
+    def _members(self, n_argument: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Members that may stand in a formula, and the first ones that atoms are made of."""
+        members = View(self._library, self._ctx.X, self._library.count, self._ctx.problem.max_complexity).members
         rational = np.array([self._is_rational(int(m)) for m in members], np.bool_)
+        return members, members[rational][:n_argument]
+
+    def _atoms(self, members: NDArray[np.int64], arguments: NDArray[np.int64]) -> Library:
+        """Members and the atoms of the arguments, as a library."""
+        lib = self._library
+        seeds = [lib.member(int(m)) for m in members]
         atoms: list[Seed] = []
-        for m in members[rational][:n_argument]:
+        for m in arguments:
             u, d = lib.expression(int(m)), int(lib.dims[m])
-            for e, values, power in _of(u, lib.values[m], p.allowed):
+            for e, values, power in _of(u, lib.values[m], self._ctx.problem.allowed):
                 dimension = d * power
                 if np.all(np.isfinite(values)) and dimension == int(dimension):
                     atoms.append(Seed(e, len(e), values, int(dimension)))
@@ -134,6 +161,28 @@ class Atoms:
     def _is_rational(self, member: int) -> bool:
         """Whether a member is made of + − × ÷ and squares: the inside of an atom is no function itself."""
         return all(ops.BY_OPCODE[op].name in _RATIONAL for op, _ in self._library.expression(member).code if op > 1)
+
+
+def _chosen(hits: Sequence[Hit], order: NDArray[np.int64]) -> list[int]:
+    """The hits to fit, ``order`` being the best first. A law of few terms looks poor as long as c is off, and is exact once c
+    is right: the best short hits of each target come first."""
+    alike, short = Counter[tuple[int, tuple[str, ...]]](), Counter[tuple[int, int]]()
+    shapes: dict[int, str] = {}
+    first: list[int] = []
+    rest: list[int] = []
+    for k in map(int, order):
+        hit = hits[k]
+        for m in hit.rows.members[list(hit.terms)]:
+            if int(m) not in shapes:
+                shapes[int(m)] = masked(hit.rows.library.expression(int(m)))
+        shape = id(hit.target), tuple(sorted(shapes[int(m)] for m in hit.rows.members[list(hit.terms)]))
+        alike[shape] += 1
+        if alike[shape] > ALIKE:
+            continue
+        kind = id(hit.target), len(hit.terms)
+        short[kind] += 1
+        (first if short[kind] <= SHORT.get(len(hit.terms), 0) else rest).append(k)
+    return (first + rest)[:TRIED]
 
 
 _RATIONAL = frozenset({"+", "-", "*", "/", "inv", "square", "neg"})
@@ -163,7 +212,7 @@ def _of(
             for c in WIDTHS:
                 yield apply("exp", free(-c / spread**2) * v**2), np.exp(-c * (w / spread) ** 2), 0.0
     if "sin" in allowed:
-        for c in TURNS:
+        for c in FREQUENCIES:
             for phase in PHASES:
                 yield (
                     apply("sin", free(c / spread) * u + free(phase)),

@@ -13,8 +13,10 @@ from math import comb
 import numpy as np
 from numpy.typing import NDArray
 
-# Most terms, also as a share of the rows; highest degree; share of the rows held out while choosing.
-MOST_TERMS, TERMS_SHARE, MOST_DEGREE, HELD_OUT = 350, 0.15, 14, 0.25
+# Most terms, also as a share of the rows; share of the rows held out while choosing; highest degree, and that in one variable,
+# where an invariant ranges as widely as the variables in it together and must be followed as closely.
+MOST_TERMS, TERMS_SHARE, HELD_OUT = 350, 0.15, 0.25
+MOST_DEGREE, MOST_ALONE = 14, 28
 # A higher degree has to lower the held-out error by this factor, and this many without success end the trials.
 BETTER, TRIES = 0.99, 3
 # An error that the last degree lowered by less than this is saturated.
@@ -164,7 +166,7 @@ def fit_surrogate(
     best: tuple[float, bool, int, bool] | None = None
     for log in logs:
         failed, least, last = 0, np.inf, False
-        for degree in range(1, MOST_DEGREE + 1):
+        for degree in range(1, (MOST_ALONE if n_var == 1 else MOST_DEGREE) + 1):
             if comb(n_var + degree, degree) > min(MOST_TERMS, TERMS_SHARE * n):
                 break
             A = design(z, multi_indices(n_var, degree))
