@@ -125,16 +125,16 @@ class Atoms:
 
     def _peeled(self, t: Target, arguments: NDArray[np.int64]) -> list[Target]:
         """The target divided and multiplied by each of the first arguments."""
-        lib = self._library
+        lib, allowed = self._library, self._ctx.problem.allowed
         members: list[tuple[Expression, NDArray[np.float64], int]] = []
         for m in arguments[:PEELED]:
             u, values, d = lib.expression(int(m)), lib.evaluate(np.array([m]), self._ctx.X)[0], int(lib.dims[m])
             if not u.variables or not np.all(values != 0):
                 continue
-            for each in ((u, values, d), (1 / u, 1 / values, -d)):
+            for each in ((u, values, d), *([(1 / u, 1 / values, -d)] if "/" in allowed else [])):
                 if not any(np.allclose(each[1], other) for _, other, _ in members):
                     members.append(each)
-        return [p for p in peels(t, members, self._ctx.problem.allowed, False) if p.steps[0].op == oc.MUL]
+        return [p for p in peels(t, members, allowed, False) if p.steps[0].op == oc.MUL]
 
     def _members(self, n_argument: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Members that may stand in a formula, and the first ones that atoms are made of."""
