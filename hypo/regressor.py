@@ -243,7 +243,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         """Position in the front of the chosen formula."""
         if index is not None:
             return index
-        return self.result_.front.index(self.result_._found())
+        return self.result_.front.index(self.result_.found())
 
     # --- settings -----------------------------------------------------------------------------------
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -15,23 +13,18 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from hypo.data import Table
-from hypo.data.choice import numbers
-from hypo.errors import DataError, HypoError, InputError
-from hypo.report import tables
-from hypo.report.constants import ConstantRow, undetermined
-from hypo.report.predictions import new_columns
-from hypo.report.rules import RuleRow, over_tight, pruned_note, rules_table
+from hypo.errors import HypoError, InputError
+from hypo.report import remarks, tables
+from hypo.report.constants import ConstantRow
+from hypo.report.rules import RuleRow, rules_table
 from hypo.result_file import (
-    FIGURES,
     RESULT_FILE,
-    SCHEMA,
     Damaged,
     check_folder,
     from_dict,
-    hypothesis_row,
-    jsonable,
+    front_csv,
     read,
+    to_dict,
     write_text,
 )
 
@@ -43,16 +36,12 @@ if TYPE_CHECKING:
     from hypo.report.suggestions import Suggestions
     from hypo.scoring.bounds import Bound
     from hypo.scoring.family import Family
-    from hypo.scoring.posterior import Posterior, Structure
+    from hypo.scoring.posterior import Posterior
     from hypo.scoring.predictive import Prediction
     from hypo.scoring.score import Hypothesis
 
 FRONT_FILE = "front.csv"
 PLOT_FILE = "plot.png"
-# Predictions average over the structures that have this share of the posterior.
-AVERAGED = 0.99
-# Most numbers that are drawn at a time (8 GB).
-MOST_DRAWN = 10**9
 
 
 @dataclass(frozen=True)
@@ -138,7 +127,13 @@ class Result:
         """The best formula, None when nothing was found."""
         return None if self.best is None else self.best.expression
 
-    def _found(self, index: int | None = None) -> Hypothesis:
+    def found(self, index: int | None = None) -> Hypothesis:
+        """Formula number ``index`` of the front, the best one by default.
+
+        Raises:
+            InputError: the front has no such formula.
+            HypoError: the search found none.
+        """
         if index is not None and (isinstance(index, bool) or not isinstance(index, Integral)):
             raise InputError(f"the index of a formula of the front must be a whole number, got {index!r}")
         if index is not None and not -len(self.front) <= index < len(self.front):
@@ -152,11 +147,11 @@ class Result:
 
     def sympy(self, index: int | None = None) -> Any:
         """The best formula, or number ``index`` of the front, as a sympy expression."""
-        return self._found(index).expression.sympy()
+        return self.found(index).expression.sympy()
 
     def latex(self, index: int | None = None) -> str:
         """LaTeX source of the best formula, or of number ``index`` of the front."""
-        return self._found(index).expression.latex()
+        return self.found(index).expression.latex()
 
     @overload
     def predict(
@@ -198,49 +193,11 @@ class Result:
             InputError: an interval is wanted of one formula of the front, of a result without a posterior, or with a
                 likelihood of the user's own, which says nothing of new targets.
         """
+        from hypo.prediction import distribution, predicted
+
         if return_std or interval is not None:
-            return self._predictive(data, index, 0.9 if interval is None else interval, trials)
-        from hypo.expression.evaluate import evaluate
-
-        chosen = self._found(index).expression
-        X = self._columns(data, chosen.variables)
-        scales = self.settings["scales"]
-        factors = np.array([scales.get(name, 1.0) for name in chosen.variables])
-        values = evaluate(chosen, X * factors, chosen.variables) / float(scales.get(self.target, 1.0))
-        return self.family.centre(values, self._trials(data, trials, len(values)))
-
-    def _trials(self, data: Any, trials: Any, n_row: int) -> NDArray[np.float64]:
-        """Numbers of trials (n_row,)."""
-        if trials is None:
-            return np.ones(n_row)
-        if self.family.kind != "binomial":
-            raise InputError(f"trials are for the likelihood binomial only, and this result is of {self.family.kind}")
-        if isinstance(trials, str):
-            try:
-                trials = float(trials)
-            except ValueError:
-                trials = new_columns(data, [trials], {})[:, 0]
-        n = np.broadcast_to(numbers("trials", trials), (n_row,)) if np.ndim(trials) == 0 else numbers("trials", trials)
-        if n.shape != (n_row,):
-            raise DataError(f"trials has shape {n.shape}, but there are {n_row} rows; expected one number for each")
-        if not np.all((n >= 1) & (n == np.round(n)) & np.isfinite(n)):
-            raise DataError("trials must be whole numbers, 1 or more")
-        if np.any(n > 1e12):
-            raise DataError(f"trials must be at most 1e12, got {np.max(n):g}")
-        return np.asarray(n, np.float64)
-
-    def _predictive(self, data: Any, index: int | None, level: float, trials: Any = None) -> Prediction:
-        """:meth:`predict` under the posterior."""
-        from hypo.scoring.predictive import predictive
-        from hypo.uncertainty import require_level
-
-        self._found()
-        if index is not None:
-            raise InputError("intervals average over all structures of the posterior: leave out the index")
-        require_level(level)
-        structures, X, columns, n = self._weighed_rows("intervals", data, trials)
-        found = predictive(structures, X, columns, level, family=self.family, trials=n)
-        return found.scaled(1.0 / float(self.settings["scales"].get(self.target, 1.0)))
+            return distribution(self, data, index, 0.9 if interval is None else interval, trials)
+        return predicted(self, data, index, trials)
 
     def sample(
         self, data: Any, n: int = 100, *, noise: bool = True, seed: int = 0, trials: Any = None
@@ -263,32 +220,9 @@ class Result:
             InputError: ``n`` or ``seed`` is no whole number in range, or the result has no posterior or a likelihood of the
                 user's own.
         """
-        from hypo.api.inputs import whole_number
-        from hypo.scoring.predictive import samples
+        from hypo.prediction import sampled
 
-        self._found()
-        whole_number("n", n, 1)
-        whole_number("seed", seed, 0)
-        structures, X, columns, each = self._weighed_rows("samples", data, trials)
-        if n * X.shape[1] > MOST_DRAWN:
-            raise InputError(f"{n} draws of {X.shape[1]} rows are more than {MOST_DRAWN:.0e} numbers: draw fewer at a time")
-        family = self.family
-        drawn = samples(structures, X, columns, int(n), noise=noise, seed=int(seed), family=family, trials=each)
-        return drawn / float(self.settings["scales"].get(self.target, 1.0))
-
-    def _weighed_rows(
-        self, what: str, data: Any, trials: Any
-    ) -> tuple[tuple[Structure, ...], NDArray[np.float64], tuple[str, ...], NDArray[np.float64]]:
-        """The structures that new rows are averaged over, the rows (n_var, n_row) in the units of the formulas with the names
-        of their columns, and the trials (n_row,)."""
-        from hypo.uncertainty import require_distribution
-
-        structures = self._weighed(what).top(AVERAGED)
-        columns = tuple(dict.fromkeys(name for s in structures for name in s.expression.variables))
-        scales = self.settings["scales"]
-        X = self._columns(data, columns) * np.array([scales.get(name, 1.0) for name in columns])
-        require_distribution(self, what)
-        return structures, np.ascontiguousarray(X.T), columns, self._trials(data, trials, len(X))
+        return sampled(self, data, n, noise, seed, trials)
 
     def bound(
         self, event: str, data: Any, *, delta: float = 0.05, prior: float | None = None, trials: Any = None
@@ -382,29 +316,6 @@ class Result:
         }
         return profiled(self, index, level, data, table, log_likelihood)
 
-    def _weighed(self, what: str) -> Posterior:
-        """The posterior; raises InputError where there is none."""
-        if self.posterior is None:
-            raise InputError(
-                f"this result has no posterior (left out, too few rows, or an older version): there are no {what}"
-            )
-        return self.posterior
-
-    def _columns(self, data: Any, needed: Sequence[str]) -> NDArray[np.float64]:
-        """The columns ``needed`` of ``data``, shape (n_row, len(needed))."""
-        if isinstance(data, str | os.PathLike | Mapping | Table) or hasattr(data, "columns"):
-            return new_columns(data, needed, self.settings["units"])
-        X = numbers("X", data)
-        order = self.settings.get("columns") or self.features
-        if X.ndim == 1 and len(order) == 1:
-            X = X[:, None]
-        if X.ndim != 2 or X.shape[1] != len(order):
-            raise DataError(
-                f"expected an array of shape (n_row, {len(order)}) with the columns {', '.join(order)}, "
-                f"got shape {X.shape}"
-            )
-        return X[:, [order.index(name) for name in needed]]
-
     def plot(self, path: str | os.PathLike[str] | None = None, data: Dataset | None = None) -> Figure:
         """A figure with the law over the data and the front; also written to ``path`` when given.
 
@@ -412,7 +323,7 @@ class Result:
         """
         from hypo.report.plot import Observed, draw
 
-        best = self._found()
+        best = self.found()
         rows = data or self.data
         observed = None
         if rows is not None:
@@ -432,25 +343,7 @@ class Result:
 
     def to_dict(self) -> dict[str, Any]:
         """The content of ``result.json``; None stands for NaN and infinities."""
-        rows = [
-            {**hypothesis_row(h, c), "origin": h.origin} for h, c in zip(self.front, self.constants, strict=True)
-        ]
-        best = None if self.best is None else rows[self.front.index(self.best)]
-        return jsonable(
-            {
-                "schema": SCHEMA,
-                "status": {"code": self.status, "message": self.message},
-                "best": best,
-                "front": rows,
-                "coverage": asdict(self.coverage),
-                "efficiency": asdict(self.efficiency),
-                "rules": [row.as_dict() for row in self.rules],
-                "posterior": [] if self.posterior is None else [s.as_dict() for s in self.posterior.structures],
-                "inclusion": None if self.posterior is None else self.posterior.summary(),
-                "timing": self.timing,
-                "manifest": self.manifest,
-            }
-        )
+        return to_dict(self)
 
     def to_json(self) -> str:
         """The text of ``result.json``."""
@@ -458,22 +351,7 @@ class Result:
 
     def front_csv(self) -> str:
         """The text of ``front.csv``: one line per formula, numbers in full precision."""
-        stream = io.StringIO()
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(("best", "complexity", *FIGURES, "expression", "pretty", "origin"))
-        for h in self.front:
-            figures = [repr(float(getattr(h, name))) for name in FIGURES]
-            writer.writerow(
-                (
-                    int(h == self.best),
-                    tables.number(h.complexity),
-                    *figures,
-                    str(h.expression),
-                    h.expression.pretty(),
-                    h.origin,
-                )
-            )
-        return stream.getvalue()
+        return front_csv(self)
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write ``result.json`` and ``front.csv``; raises InputError as :func:`check_folder` does."""
@@ -489,6 +367,8 @@ class Result:
     @staticmethod
     def load(folder: str | os.PathLike[str]) -> Result:
         """The result saved in ``folder``, or in a ``result.json``; raises InputError when there is none."""
+        if not isinstance(folder, str | os.PathLike):
+            raise InputError(f"the folder of a result must be a path, got {folder!r}")
         path = Path(folder)
         if path.is_dir():
             path = path / RESULT_FILE
@@ -504,49 +384,11 @@ class Result:
 
     def constant_lines(self) -> list[str]:
         """The fitted constants of the best formula that have a known unit or a standard error, one line each."""
-        if self.best is None:
-            return []
-        rows, named = self.constants[self.front.index(self.best)], self.settings["constants"]
-        return tables.constant_lines(rows, named, intervals=self.settings.get("intervals") == "profile")
-
-    def _doubts(self) -> list[str]:
-        """Sentences on constants of the best formula that the data determine together only."""
-        from hypo.scoring.laplace import correlated
-
-        own = next((s for s in self.posterior.structures if s.expression == self.expression), None) if self.posterior else None
-        if own is None or self.best is None or not own.constants:
-            return []
-        names = [c.name for c in self.constants[self.front.index(self.best)] if c.std is not None]
-        covariance = np.array(own.covariance)
-        return undetermined(names, covariance, correlated(covariance)) if len(names) == len(covariance) else []
-
-    def _chosen(self) -> list[str]:
-        """How the formula was chosen where it was not by its score, in a sentence."""
-        by = self.settings.get("model_selection", "score")
-        if self.best is None or by == "score":
-            return []
-        least = min(self.front, key=lambda h: h.score)
-        note = self.manifest.get("selection", {}).get("note")
-        other = "" if least == self.best else f"; the score prefers {least.expression.pretty()}"
-        words = {"posterior": "the likeliest structure", "accuracy": "the least misfit on the front"}
-        return [tables.sentence((note or f"chosen as {words.get(by, by)}") + other)]
+        return remarks.constant_lines(self)
 
     def remarks(self) -> list[str]:
         """How the search ended, what it covered, and notes on data and units, one sentence each."""
-        notes = [self.settings.get("unit_note", ""), *self.settings.get("notes", ())]
-        words = self.family.words
-        return [
-            tables.sentence(self.message),
-            *([tables.sentence(words)] if words else []),
-            *([] if self.posterior is None else tables.posterior_sentences(self.posterior)),
-            tables.coverage_sentence(asdict(self.coverage), self.target in self.settings["units"]),
-            *([tables.STAND_IN] if words or self.settings.get("censored") or self.settings.get("x_sigma") else []),
-            *self._chosen(),
-            *self._doubts(),
-            *filter(None, [pruned_note(self.rules)]),
-            *over_tight(self.rules, self.target),
-            *(tables.sentence(note) for note in notes if note),
-        ]
+        return remarks.remarks(self)
 
     def __str__(self) -> str:
         if self.best is None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hypo.errors import InputError
+from hypo.report import tables
 from hypo.report.constants import ConstantRow
 from hypo.report.rules import RuleRow
 
@@ -40,6 +43,41 @@ def hypothesis_row(h: Hypothesis, constants: Sequence[ConstantRow]) -> dict[str,
         "constants": [c.as_dict() for c in constants],
         **{name: getattr(h, name) for name in FIGURES},
     }
+
+
+def to_dict(result: Result) -> dict[str, Any]:
+    """:meth:`hypo.Result.to_dict`."""
+    rows = [
+        {**hypothesis_row(h, c), "origin": h.origin} for h, c in zip(result.front, result.constants, strict=True)
+    ]
+    posterior = result.posterior
+    content = {
+        "schema": SCHEMA,
+        "status": {"code": result.status, "message": result.message},
+        "best": None if result.best is None else rows[result.front.index(result.best)],
+        "front": rows,
+        "coverage": asdict(result.coverage),
+        "efficiency": asdict(result.efficiency),
+        "rules": [row.as_dict() for row in result.rules],
+        "posterior": [] if posterior is None else [s.as_dict() for s in posterior.structures],
+        "inclusion": None if posterior is None else posterior.summary(),
+        "timing": result.timing,
+        "manifest": result.manifest,
+    }
+    found: dict[str, Any] = jsonable(content)
+    return found
+
+
+def front_csv(result: Result) -> str:
+    """:meth:`hypo.Result.front_csv`."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(("best", "complexity", *FIGURES, "expression", "pretty", "origin"))
+    for h in result.front:
+        figures = [repr(float(getattr(h, name))) for name in FIGURES]
+        own = (int(h == result.best), tables.number(h.complexity))
+        writer.writerow((*own, *figures, str(h.expression), h.expression.pretty(), h.origin))
+    return stream.getvalue()
 
 
 def jsonable(value: Any) -> Any:

@@ -12,6 +12,7 @@ import numpy as np
 
 from hypo.data import Dataset
 from hypo.errors import InputError
+from hypo.prediction import AVERAGED, columns_of, posterior_of, require_distribution, trials_of
 from hypo.report.bounds import bound_remarks, require_coverage
 from hypo.report.constants import ConstantRow, shown_constants
 from hypo.report.suggestions import Suggestions, domain_of, repeats, suggestion_remarks
@@ -24,20 +25,19 @@ from hypo.scoring.prior import Prior
 if TYPE_CHECKING:
     from hypo.result import Result
 
-# Suggestions average over the structures that have this share of the posterior, and over so many at least: a law that is nearly
-# certain would have no rivals to be held against.
-AVERAGED, RIVALS = 0.99, 5
+# Suggestions average over so many structures at least: a law that is nearly certain would have no rivals to be held against.
+RIVALS = 5
 # Most suggestions: each takes some hundredths of a second, and they must end.
 MOST = 1000
 
 
 def bounded(result: Result, event: str, data: Any, delta: float, prior: float | None, trials: Any = None) -> Bound:
     """:meth:`hypo.Result.bound`."""
-    result._found()
+    result.found()
     for name, value in (("delta", delta), ("prior", 1.0 if prior is None else prior)):
         if isinstance(value, bool) or not isinstance(value, Real) or not 0.0 < value <= 1.0:
             raise InputError(f"{name} must be a probability above 0 and at most 1, got {value!r}")
-    structures = result._weighed("bounds").structures
+    structures = posterior_of(result, "bounds").structures
     require_distribution(result, "bounds")
     scales, record = result.settings["scales"], result.manifest.get("prior")
     # Named constants of formulas in other units than the table's would be wrong beside the user's numbers.
@@ -51,10 +51,10 @@ def bounded(result: Result, event: str, data: Any, delta: float, prior: float | 
     complete_to = result.coverage.complete_to
     require_coverage(inside, complete_to, exact=result.status == "exact")
     needed = tuple(dict.fromkeys((*(n for s in structures for n in s.expression.variables), *asked.variables)))
-    X = np.ascontiguousarray(result._columns(data, needed).T)
+    X = np.ascontiguousarray(columns_of(result, data, needed).T)
     factors = np.array([scales.get(name, 1.0) for name in needed])[:, None]
     regions = asked.regions(X, needed, float(scales.get(result.target, 1.0)))
-    n = result._trials(data, trials, X.shape[1])
+    n = trials_of(result, data, trials, X.shape[1])
     rows = np.ascontiguousarray(X * factors)
     found = bound(structures, level, regions, rows, needed, str(asked), known, result.family, n)
     missing = int(np.count_nonzero(np.isnan(found.upper)))
@@ -71,12 +71,12 @@ def bounded(result: Result, event: str, data: Any, delta: float, prior: float | 
 
 def suggested(result: Result, domain: Mapping[str, Sequence[float]] | None, n: int) -> Suggestions:
     """:meth:`hypo.Result.suggest`."""
-    result._found()
+    result.found()
     if isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
         raise InputError(f"the number of suggestions must be a whole number, 1 or more, got {n!r}")
     if n > MOST:
         raise InputError(f"the number of suggestions must be at most {MOST}, got {n}: each is chosen given all before it")
-    posterior = result._weighed("suggestions")
+    posterior = posterior_of(result, "suggestions")
     share = sum(s.weight for s in posterior.structures[:RIVALS])
     structures = posterior.top(max(AVERAGED, share - 1e-12))
     require_distribution(result, "suggestions")
@@ -123,7 +123,7 @@ def profiled(
     from hypo.search.problem import rows_of
     from hypo.search.profile import profile_intervals
 
-    chosen = result._found(index)
+    chosen = result.found(index)
     require_level(level)
     e, shown = chosen.expression, result.constants[result.front.index(chosen)]
     dataset = _data_of_the_fit(result, data, table)
@@ -203,9 +203,3 @@ def cautions(result: Result, trials: Any = None, noise: bool = True, std: bool =
     if noise and result.status == "exact" and result.expression is not None and 0 < n <= len(result.expression):
         out.append(f"the {n} rows of the fit are met exactly, so no noise was seen, but so may other formulas of this size do")
     return out
-
-
-def require_distribution(result: Result, what: str) -> None:
-    """Raises InputError where nothing is known of the distribution of new targets."""
-    if result.family.kind == CUSTOM:
-        raise InputError(f"a likelihood of your own says nothing of new targets, so there are no {what}")

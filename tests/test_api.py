@@ -15,7 +15,7 @@ from hypo.api.inputs import as_settings, operator_names
 from hypo.report import tables
 from hypo.report.constants import ConstantRow, shown_constants, unit_text
 from hypo.report.progress import PlainProgress, panel, plain_line, rate_text
-from hypo.result import check_folder, jsonable
+from hypo.result_file import check_folder, jsonable
 from hypo.search.engine import Progress
 from hypo.units import Unit, parse_unit
 
@@ -191,6 +191,12 @@ def test_saved_and_loaded_results_are_equal(law: hypo.Result, tmp_path: Path) ->
 def test_fit_saves_where_told(tmp_path: Path) -> None:
     hypo.fit((T, S), out=tmp_path / "r", **FAST)
     assert hypo.Result.load(tmp_path / "r").status == "exact"
+
+
+@pytest.mark.parametrize("folder", [None, 3])
+def test_what_is_no_path_is_no_result(folder: object) -> None:
+    with pytest.raises(hypo.InputError, match="must be a path, got"):
+        hypo.Result.load(folder)  # type: ignore[arg-type]
 
 
 def test_sympy_and_latex(law: hypo.Result) -> None:

@@ -20,7 +20,7 @@ from hypo.errors import HypoError, InputError, MissingExtraError
 from hypo.expression.evaluate import evaluate
 from hypo.expression.parser import parse
 from hypo.knowledge import Knowledge
-from hypo.result import from_dict
+from hypo.result_file import from_dict
 from hypo.search.problem import Settings, make_problem
 from hypo.search.pysr_terms import LEAST_SIZE, Task, translate, unit_text, written
 from hypo.units import parse_unit

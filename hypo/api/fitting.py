@@ -13,7 +13,8 @@ from hypo.api.inputs import as_folds
 from hypo.api.outputs import make_result
 from hypo.api.prepared import prepared
 from hypo.errors import InputError
-from hypo.result import Result, check_folder
+from hypo.result import Result
+from hypo.result_file import check_folder
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

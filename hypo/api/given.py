@@ -15,7 +15,7 @@ from hypo.errors import DataError, InputError
 from hypo.report import tables
 from hypo.report.constants import ConstantRow, undetermined
 from hypo.report.rules import CHECKED, RuleRow, rules_table
-from hypo.result import hypothesis_row, jsonable
+from hypo.result_file import hypothesis_row, jsonable
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

@@ -10,7 +10,8 @@ from typing import Any
 
 from hypo.errors import InputError
 from hypo.report.rules import RuleRow
-from hypo.result import Coverage, Result, check_folder, jsonable
+from hypo.result import Coverage, Result
+from hypo.result_file import check_folder, jsonable
 
 _ENDED = {"interrupted": "interrupted by the user", "time_limit": "cut short by the time limit"}
 

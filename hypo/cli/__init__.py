@@ -128,7 +128,8 @@ def fit(data: str, out: str | None, plot: bool, as_json: bool, quiet: bool, **op
     with terminating_as_interrupt():
         from hypo import api
         from hypo.report.progress import display_for
-        from hypo.result import PLOT_FILE, check_folder
+        from hypo.result import PLOT_FILE
+        from hypo.result_file import check_folder
 
         folder = check_folder(out or Path("hypo-out") / (Path(data).stem or "data"))
         display = nullcontext() if as_json or quiet else display_for(sys.stderr, options["target"] or "")
@@ -221,6 +222,7 @@ def predict(folder: str, data: str, out: str | None, interval: float | None, tri
     import numpy as np
 
     from hypo.data import read_table
+    from hypo.prediction import distribution
     from hypo.report.predictions import predictions_csv
     from hypo.result import Result
     from hypo.uncertainty import cautions
@@ -231,7 +233,7 @@ def predict(folder: str, data: str, out: str | None, interval: float | None, tri
         values = result.predict(table, trials=trials)
         columns = {f"{result.target}_predicted": values}
     else:
-        found = result._predictive(table, None, interval, trials)
+        found = distribution(result, table, None, interval, trials)
         values = found.mean
         columns = {f"{result.target}_{name}": getattr(found, name) for name in ("mean", "std", "lower", "upper")}
     write(predictions_csv(table, columns), out)
@@ -246,7 +248,7 @@ def predict(folder: str, data: str, out: str | None, interval: float | None, tri
             )
     undefined = int(np.count_nonzero(np.isnan(values)))
     if undefined:
-        formula = f"{result.target} = {result._found().expression.pretty()} has"
+        formula = f"{result.target} = {result.found().expression.pretty()} has"
         note(
             f"{formula if interval is None else 'likely formulas have'} no value in {undefined} of "
             f"{table.n_row} rows (undefined there, or a cell is missing); these predictions are empty"

@@ -95,7 +95,7 @@ def profile(folder: str, data: str, level: float, index: int | None, as_json: bo
 
     result = Result.load(folder)
     rows = result.profile(index, level, data=data, **{name: value or None for name, value in table.items()})
-    h = result._found(index)
+    h = result.found(index)
     if as_json:
         constants = [row.as_dict() for row in rows]
         found = {"target": result.target, "expression": str(h.expression), "level": level, "constants": constants}

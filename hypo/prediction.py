@@ -1,0 +1,132 @@
+"""What a result says of new rows: the columns its formulas need, predictions, their distribution, and draws from it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hypo.data import Table
+from hypo.data.choice import numbers
+from hypo.errors import DataError, InputError
+from hypo.report.predictions import new_columns
+from hypo.scoring.family import CUSTOM
+
+if TYPE_CHECKING:
+    from hypo.result import Result
+    from hypo.scoring.posterior import Posterior, Structure
+    from hypo.scoring.predictive import Prediction
+
+# Predictions average over the structures that have this share of the posterior.
+AVERAGED = 0.99
+# Most numbers that are drawn at a time (8 GB).
+MOST_DRAWN = 10**9
+
+
+def predicted(result: Result, data: Any, index: int | None, trials: Any) -> NDArray[np.float64]:
+    """:meth:`hypo.Result.predict` of one formula."""
+    from hypo.expression.evaluate import evaluate
+
+    chosen = result.found(index).expression
+    X = columns_of(result, data, chosen.variables)
+    scales = result.settings["scales"]
+    factors = np.array([scales.get(name, 1.0) for name in chosen.variables])
+    values = evaluate(chosen, X * factors, chosen.variables) / float(scales.get(result.target, 1.0))
+    return result.family.centre(values, trials_of(result, data, trials, len(values)))
+
+
+def distribution(result: Result, data: Any, index: int | None, level: float, trials: Any = None) -> Prediction:
+    """:meth:`hypo.Result.predict` under the posterior."""
+    from hypo.scoring.predictive import predictive
+    from hypo.uncertainty import require_level
+
+    result.found()
+    if index is not None:
+        raise InputError("intervals average over all structures of the posterior: leave out the index")
+    require_level(level)
+    structures, X, columns, n = _weighed_rows(result, "intervals", data, trials)
+    found = predictive(structures, X, columns, level, family=result.family, trials=n)
+    return found.scaled(1.0 / float(result.settings["scales"].get(result.target, 1.0)))
+
+
+def sampled(result: Result, data: Any, n: int, noise: bool, seed: int, trials: Any) -> NDArray[np.float64]:
+    """:meth:`hypo.Result.sample`."""
+    from hypo.api.inputs import whole_number
+    from hypo.scoring.predictive import samples
+
+    result.found()
+    whole_number("n", n, 1)
+    whole_number("seed", seed, 0)
+    structures, X, columns, each = _weighed_rows(result, "samples", data, trials)
+    if n * X.shape[1] > MOST_DRAWN:
+        raise InputError(f"{n} draws of {X.shape[1]} rows are more than {MOST_DRAWN:.0e} numbers: draw fewer at a time")
+    drawn = samples(structures, X, columns, int(n), noise=noise, seed=int(seed), family=result.family, trials=each)
+    return drawn / float(result.settings["scales"].get(result.target, 1.0))
+
+
+def posterior_of(result: Result, what: str) -> Posterior:
+    """The posterior; raises InputError where there is none."""
+    if result.posterior is None:
+        raise InputError(
+            f"this result has no posterior (left out, too few rows, or an older version): there are no {what}"
+        )
+    return result.posterior
+
+
+def require_distribution(result: Result, what: str) -> None:
+    """Raises InputError where nothing is known of the distribution of new targets."""
+    if result.family.kind == CUSTOM:
+        raise InputError(f"a likelihood of your own says nothing of new targets, so there are no {what}")
+
+
+def columns_of(result: Result, data: Any, needed: Sequence[str]) -> NDArray[np.float64]:
+    """The columns ``needed`` of ``data``, shape (n_row, len(needed))."""
+    if isinstance(data, str | os.PathLike | Mapping | Table) or hasattr(data, "columns"):
+        return new_columns(data, needed, result.settings["units"])
+    X = numbers("X", data)
+    order = result.settings.get("columns") or result.features
+    if X.ndim == 1 and len(order) == 1:
+        X = X[:, None]
+    if X.ndim != 2 or X.shape[1] != len(order):
+        raise DataError(
+            f"expected an array of shape (n_row, {len(order)}) with the columns {', '.join(order)}, "
+            f"got shape {X.shape}"
+        )
+    return X[:, [order.index(name) for name in needed]]
+
+
+def trials_of(result: Result, data: Any, trials: Any, n_row: int) -> NDArray[np.float64]:
+    """Numbers of trials (n_row,)."""
+    if trials is None:
+        return np.ones(n_row)
+    if result.family.kind != "binomial":
+        raise InputError(f"trials are for the likelihood binomial only, and this result is of {result.family.kind}")
+    if isinstance(trials, str):
+        try:
+            trials = float(trials)
+        except ValueError:
+            trials = new_columns(data, [trials], {})[:, 0]
+    n = np.broadcast_to(numbers("trials", trials), (n_row,)) if np.ndim(trials) == 0 else numbers("trials", trials)
+    if n.shape != (n_row,):
+        raise DataError(f"trials has shape {n.shape}, but there are {n_row} rows; expected one number for each")
+    if not np.all((n >= 1) & (n == np.round(n)) & np.isfinite(n)):
+        raise DataError("trials must be whole numbers, 1 or more")
+    if np.any(n > 1e12):
+        raise DataError(f"trials must be at most 1e12, got {np.max(n):g}")
+    return np.asarray(n, np.float64)
+
+
+def _weighed_rows(
+    result: Result, what: str, data: Any, trials: Any
+) -> tuple[tuple[Structure, ...], NDArray[np.float64], tuple[str, ...], NDArray[np.float64]]:
+    """The structures that new rows are averaged over, the rows (n_var, n_row) in the units of the formulas with the names of
+    their columns, and the trials (n_row,)."""
+    structures = posterior_of(result, what).top(AVERAGED)
+    columns = tuple(dict.fromkeys(name for s in structures for name in s.expression.variables))
+    scales = result.settings["scales"]
+    X = columns_of(result, data, columns) * np.array([scales.get(name, 1.0) for name in columns])
+    require_distribution(result, what)
+    return structures, np.ascontiguousarray(X.T), columns, trials_of(result, data, trials, len(X))
