@@ -14,7 +14,6 @@ import pytest
 from hypo.expression.parser import parse
 from hypo.expression.simplify import simplify
 from hypo.scoring.complexity import integer_cost
-from hypo.scoring.posterior import masked
 from hypo.search.trees import Grammar, Library, key, tree
 
 FOLDER = Path(__file__).resolve().parent.parent / "benchmarks/calibration"
@@ -49,7 +48,7 @@ def test_laws_of_the_prior_are_in_the_event(bench) -> None:
     for number in range(12):
         case = bench.laws.prior_case(number)
         assert bench.laws.in_event(case.law, case.columns)
-        assert masked(simplify(case.law)) == masked(case.law)
+        assert simplify(case.law).masked() == case.law.masked()
         assert case.X.shape == (len(case.columns), bench.laws.ROWS[number % 3]) and np.all(np.isfinite(case.y))
         again = bench.laws.prior_case(number)
         assert str(again.law) == str(case.law) and np.array_equal(again.y, case.y)

@@ -27,7 +27,6 @@ from hypo.expression.simplify import simplify
 from hypo.scoring.complexity import integer_cost
 from hypo.scoring.laplace import laplace
 from hypo.scoring.likelihood import Gaussian
-from hypo.scoring.posterior import masked
 from hypo.search.constants import fit
 
 ROWS, NOISE, FRESH = (20, 50, 200), (0.01, 0.1, 0.3), 20
@@ -182,7 +181,7 @@ def prior_law(rng: np.random.Generator) -> tuple[Expression, tuple[str, ...]]:
     X = rng.uniform(max(1e-3, HIGH - wide), LOW + wide, (len(columns), 400))
     while True:
         e = grown(rng, columns, MOST)
-        if e is None or not in_event(e, columns) or masked(simplify(e)) != masked(e):
+        if e is None or not in_event(e, columns) or simplify(e).masked() != e.masked():
             continue
         scale = _natural(e, X, columns)
         if scale is None:

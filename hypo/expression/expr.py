@@ -221,6 +221,10 @@ class Expression:
         new = tuple(replace(c, value=float(v)) for c, v in zip(self.constants, values, strict=True))
         return Expression(self.code, new, self.variables)
 
+    def masked(self) -> str:
+        """Text with one value in the place of all fitted ones, the same for formulas that differ in these only."""
+        return str(self.with_values([1.2345 if c.free else c.value for c in self.constants]))
+
     def replace_leaf(self, node: int, new: Expression) -> Expression:
         """The expression with the leaf at position ``node`` replaced by ``new``."""
         return self._rebuilt(lambda i, leaf: new if i == node else leaf)

@@ -235,8 +235,7 @@ def aligned(e: Expression, key: str) -> Expression | None:
 
     free = tuple(replace(c, free=True, name=None) if c.free or c.name is None else c for c in e.constants)
     out = simplify(replace(e, constants=free))
-    masked = str(out.with_values([1.2345 if c.free else c.value for c in out.constants]))
-    return out if masked == key else None
+    return out if out.masked() == key else None
 
 
 def _form(e: Expression) -> str:

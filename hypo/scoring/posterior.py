@@ -236,12 +236,7 @@ def joined(posteriors: Iterable[Posterior], columns: Sequence[str], complete_to:
 
 def structure_key(e: Expression) -> str:
     """Text that is one for formulas which differ in numbers only, exact or fitted; named constants stay apart."""
-    return masked(simplify(freed(e)))
-
-
-def masked(e: Expression) -> str:
-    """``e`` as text, with one value in the place of all fitted ones."""
-    return str(e.with_values([1.2345 if c.free else c.value for c in e.constants]))
+    return simplify(freed(e)).masked()
 
 
 def _structure(e: Expression, shape: Laplace, nats: float) -> Structure:
@@ -281,7 +276,7 @@ def _distinct(
     kept: list[tuple[Structure, NDArray[np.float64]]] = []
     seen: set[str] = set()
     for s in sorted(found, key=lambda s: s.nats):
-        key = masked(s.expression)
+        key = s.expression.masked()
         values = Program.of(s.expression, columns).value(rows)
         noise = s.sigma if some is None else some.spread(some.predicted(s.expression, rows, columns))
         tolerance = SAME * noise + 1e-12 * float(np.max(np.abs(values)))

@@ -20,7 +20,6 @@ from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.kernels import opcodes as oc
 from hypo.scoring.likelihood import Gaussian
-from hypo.scoring.posterior import masked
 from hypo.search import forms
 from hypo.search.constants import fit
 from hypo.search.context import Context, View
@@ -174,7 +173,7 @@ def _chosen(hits: Sequence[Hit], order: NDArray[np.int64]) -> list[int]:
         hit = hits[k]
         for m in hit.rows.members[list(hit.terms)]:
             if int(m) not in shapes:
-                shapes[int(m)] = masked(hit.rows.library.expression(int(m)))
+                shapes[int(m)] = hit.rows.library.expression(int(m)).masked()
         shape = id(hit.target), tuple(sorted(shapes[int(m)] for m in hit.rows.members[list(hit.terms)]))
         alike[shape] += 1
         if alike[shape] > ALIKE:

@@ -155,7 +155,7 @@ class Guesses:
         variants: dict[str, Expression] = {}
         for raw in variations(e, self.problem, self.settings.fit_constants):
             v = simplify(raw)
-            shape = str(v.with_values([1.2345 if c.free else c.value for c in v.constants]))
+            shape = v.masked()
             if shape not in self.tried and len(v) <= self.problem.max_complexity and v.variables:
                 variants.setdefault(shape, v)
         chosen = list(variants)

@@ -248,7 +248,7 @@ class PySR:
             e = self._task.read(row.get("Equation") or "")
             if e is None:
                 continue
-            shape = str(e.with_values([1.2345 if c.free else c.value for c in e.constants]))
+            shape = e.masked()
             loss = _number(row.get("Loss"))
             if loss * BETTER_LOSS < self._losses.get(shape, math.inf) or shape not in self._losses:
                 self._losses[shape] = loss

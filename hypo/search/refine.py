@@ -84,7 +84,7 @@ class Refiner:
         if not e.free:
             self._keep(self._fit_and_score(e))
         e = simplify(e)
-        key = self._shape(e)
+        key = e.masked()
         if key in self._seen and not (fitted and e.free):
             return None
         self._seen.add(key)
@@ -150,7 +150,7 @@ class Refiner:
             for e in simpler(h.expression) if first else neighbours(h.expression, allowed, fit_constants):
                 if self.clock.expired:
                     return
-                key = self._shape(e)
+                key = e.masked()
                 if key not in self._seen and len(e) <= 2 * self.problem.max_complexity:
                     self._seen.add(key)
                     self._keep(self._fit_and_score(e))
@@ -187,10 +187,6 @@ class Refiner:
         """The score if snapping removed every fitted constant together with the operation it stands in."""
         size = h.complexity - 2 * len(h.expression.free)
         return h.misfit + size * math.log(self.scorer.symbols)
-
-    def _shape(self, e: Expression) -> str:
-        """Text that is one for formulas which differ in fitted values only."""
-        return str(e.with_values([1.2345 if c.free else c.value for c in e.constants]))
 
     def _refit(self, e: Expression) -> Hypothesis | None:
         e = simplify(e)

@@ -33,18 +33,13 @@ def simpler(e: Expression) -> Iterator[Expression]:
 
 
 def _each_once(e: Expression, found: Iterable[Expression]) -> Iterator[Expression]:
-    seen = {_shape(e)}
+    seen = {e.masked()}
     for raw in found:
         new = simplify(raw)
-        key = _shape(new)
+        key = new.masked()
         if key not in seen:
             seen.add(key)
             yield new
-
-
-def _shape(e: Expression) -> str:
-    """Text that is one for formulas which differ in fitted values only."""
-    return str(e.with_values([1.2345 if c.free else c.value for c in e.constants]))
 
 
 def _freed(e: Expression) -> Iterator[Expression]:

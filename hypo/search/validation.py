@@ -210,7 +210,7 @@ def _losses(
     for outcome in outcomes:
         for h in (*outcome.front, *outcome.archive[:CANDIDATES]):
             e = h.expression
-            key = str(e.with_values([1.2345 if c.free else c.value for c in e.constants]))
+            key = e.masked()
             if key not in candidates or rank(h) < rank(candidates[key]):
                 candidates[key] = h
     counted = np.ones(dataset.n_row, bool) if dataset.weights is None else dataset.weights > 0
