@@ -112,6 +112,11 @@ def test_ends_with_what_is_done() -> None:
     assert "2 of 5 fits were done before the user ended it." in ended.remarks()
 
 
+def test_nothing_done_has_no_table() -> None:
+    a = Audit((), "y", ("x", "z"), 10, (2, 3), 3.0, None, 0, True, "")
+    assert str(a) == "Audit of y (10 rows): 0 seeds, 0 resamples\n\n0 of 5 fits were done before the user ended it."
+
+
 def test_remarks() -> None:
     runs = (run("seed", 0, None, math.nan), run("seed", 1, "x", 1.0, "time_limit"))
     a = Audit(runs, "y", ("x", "z"), 10, (2, 0), 3.0, None, 0, False, "")

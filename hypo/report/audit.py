@@ -162,7 +162,7 @@ class Audit:
 
     def __str__(self) -> str:
         head = f"Audit of {self.target} ({self.n_row} rows): {self.done('seed')} seeds, {self.done('resample')} resamples"
-        lines = [head, "", tables.as_text(self._table())]
+        lines = [head, *(["", tables.as_text(self._table())] if self.groups else [])]
         more = len(self.groups) - SHOWN
         if more > 0:
             rest = sum(g.runs for g in self.groups[SHOWN:])
@@ -174,7 +174,7 @@ class Audit:
                     f"  {s.name} = {s.value:.5g}; mean {s.mean:.5g} ± {s.std:.2g}, 90 % of them {s.lower:.5g} to {s.upper:.5g}"
                     for s in g.numbers
                 ]
-        if len(self.features) > 1:
+        if self.groups and len(self.features) > 1:
             shares = ", ".join(f"{name} {share:.0%}" for name, share in self.variables.items())
             lines += ["", f"Columns in the formulas: {shares}"]
         return "\n".join([*lines, "", *self.remarks()])
