@@ -6,7 +6,8 @@ or less per row: with 132 processors of 32 words a clock at 1.98 GHz at most 8.4
 branching cost about 10 instructions for ``ROWS`` rows. Layouts are those of :mod:`hypo.kernels.evaluate`; sums are added up in
 a fixed order, so results do not depend on the order of threads.
 
-Arrays may lie in memory or on the device; what is returned lies where numba puts device arrays, for the caller to copy.
+Compiled kernels are kept beside the sources, as those of the processor are: the largest takes ten seconds to compile. Arrays
+may lie in memory or on the device; what is returned lies where numba puts device arrays, for the caller to copy.
 """
 
 from functools import cache
@@ -131,7 +132,7 @@ def _kernels(double: bool, rows: int):
                     for r in range(rows):
                         top[r] = binary(op, stack[INDEX((depth * rows + r) * THREADS + t)], top[r])
 
-    @cuda.jit
+    @cuda.jit(cache=True)
     def values(code, start, const, const_start, X, out):
         stack = cuda.shared.array(0, real)
         top = cuda.local.array(rows, real)
@@ -143,7 +144,7 @@ def _kernels(double: bool, rows: int):
                 if row + r * THREADS < X.shape[1]:
                     out[e, row + r * THREADS] = top[r]
 
-    @cuda.jit
+    @cuda.jit(cache=True)
     def losses(code, start, const, const_start, X, y, root, part):
         stack = cuda.shared.array(0, real)
         sums = cuda.shared.array(THREADS, numba.float64)

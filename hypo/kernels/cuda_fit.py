@@ -165,7 +165,7 @@ def _kernels(double: bool):
                 part[a * (a + 1) // 2 + b] = a * LINES + b
         cuda.syncthreads()
 
-    @cuda.jit
+    @cuda.jit(cache=True)
     def normal(ints, floats, n_expr, n_node, X, y, root, longest, height, out):
         space = cuda.shared.array(0, real)
         sums = cuda.shared.array(slots, numba.float64)
@@ -229,7 +229,7 @@ def _kernels(double: bool):
             trace += N[i * (i + 1) // 2 + i]
         return trace < np.inf
 
-    @cuda.jit
+    @cuda.jit(cache=True)
     def fit(ints, floats, first, n_expr, n_node, X, y, root, longest, height, floor, evaluations):
         space = cuda.shared.array(0, real)
         sums = cuda.shared.array(slots, numba.float64)
