@@ -171,16 +171,17 @@ def _chosen(hits: Sequence[Hit], order: NDArray[np.int64]) -> list[int]:
     rest: list[int] = []
     for k in map(int, order):
         hit = hits[k]
-        for m in hit.rows.members[list(hit.terms)]:
-            if int(m) not in shapes:
-                shapes[int(m)] = hit.rows.library.expression(int(m)).masked()
-        shape = id(hit.target), tuple(sorted(shapes[int(m)] for m in hit.rows.members[list(hit.terms)]))
+        members = [int(m) for m in hit.rows.members[list(hit.terms)]]
+        for m in members:
+            if m not in shapes:
+                shapes[m] = hit.rows.library.expression(m).masked()
+        shape = id(hit.target), tuple(sorted(shapes[m] for m in members))
         alike[shape] += 1
         if alike[shape] > ALIKE:
             continue
-        kind = id(hit.target), len(hit.terms)
+        kind = id(hit.target), len(members)
         short[kind] += 1
-        (first if short[kind] <= SHORT.get(len(hit.terms), 0) else rest).append(k)
+        (first if short[kind] <= SHORT.get(len(members), 0) else rest).append(k)
     return (first + rest)[:TRIED]
 
 
