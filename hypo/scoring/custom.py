@@ -90,10 +90,11 @@ def checked(log_likelihood: LogLikelihood, y: Values) -> None:
 
 
 def _called(log_likelihood: LogLikelihood, y: Values, f: Values, where: str) -> Values:
-    before = y.copy(), f.copy()
+    # Copies: what a function changes is not the user's table.
+    given = y.copy(), f.copy()
     try:
         with np.errstate(all="ignore"):
-            out = log_likelihood(y, f)
+            out = log_likelihood(*given)
     except Exception as error:
         first = (str(error).splitlines() or [""])[0]
         raise InputError(f"{where} raises {type(error).__name__}: {first}") from error
@@ -105,7 +106,7 @@ def _called(log_likelihood: LogLikelihood, y: Values, f: Values, where: str) -> 
         raise InputError(f"{where} must give numbers, got {type(out).__name__}") from None
     if values.shape != y.shape:
         raise InputError(f"{where} must give one number for each row, shape ({len(y)},), got shape {values.shape}")
-    if not (np.array_equal(y, before[0]) and np.array_equal(f, before[1])):
+    if not (np.array_equal(y, given[0]) and np.array_equal(f, given[1])):
         raise InputError(f"{where} must not change its arguments")
     if np.any(values == math.inf):
         raise InputError(f"{where} gives +inf for row {int(np.argmax(values == math.inf))}; a log likelihood is finite or -inf")
