@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,7 +42,6 @@ def predicted(result: Result, data: Any, index: int | None, trials: Any) -> NDAr
 def distribution(result: Result, data: Any, index: int | None, level: float, trials: Any = None) -> Prediction:
     """:meth:`hypo.Result.predict` under the posterior."""
     from hypo.scoring.predictive import predictive
-    from hypo.uncertainty import require_level
 
     result.found()
     if index is not None:
@@ -80,6 +80,15 @@ def require_distribution(result: Result, what: str) -> None:
     """Raises InputError where nothing is known of the distribution of new targets."""
     if result.family.kind == CUSTOM:
         raise InputError(f"a likelihood of your own says nothing of new targets, so there are no {what}")
+
+
+def require_level(level: Any) -> None:
+    """Raises InputError where an interval cannot have the probability ``level``."""
+    if isinstance(level, bool) or not isinstance(level, Real) or not 0.0 < float(level) < 1.0:
+        raise InputError(f"the probability of an interval must be between 0 and 1, got {level!r}")
+    # Its ends are quantiles at (1 ± level)/2, and must differ from the median and from infinity after rounding.
+    if not 0.5 < 0.5 + 0.5 * float(level) < 1.0:
+        raise InputError(f"the probability of an interval must differ from 0 and 1 by more than 1e-15, got {level!r}")
 
 
 def columns_of(result: Result, data: Any, needed: Sequence[str]) -> NDArray[np.float64]:

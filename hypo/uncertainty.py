@@ -12,7 +12,7 @@ import numpy as np
 
 from hypo.data import Dataset
 from hypo.errors import InputError
-from hypo.prediction import AVERAGED, columns_of, posterior_of, require_distribution, trials_of
+from hypo.prediction import AVERAGED, columns_of, posterior_of, require_distribution, require_level, trials_of
 from hypo.report.bounds import bound_remarks, require_coverage
 from hypo.report.constants import ConstantRow, shown_constants
 from hypo.report.suggestions import Suggestions, domain_of, repeats, suggestion_remarks
@@ -175,15 +175,6 @@ def _data_of_the_fit(result: Result, data: Any, table: Mapping[str, Any]) -> Dat
     if dataset.sha256 != result.manifest["data_sha256"]:
         raise InputError(f"{dataset.source}: this is not the table of the fit, whose numbers were others; give that one")
     return dataset
-
-
-def require_level(level: Any) -> None:
-    """Raises InputError where an interval cannot have the probability ``level``."""
-    if isinstance(level, bool) or not isinstance(level, Real) or not 0.0 < float(level) < 1.0:
-        raise InputError(f"the probability of an interval must be between 0 and 1, got {level!r}")
-    # Its ends are quantiles at (1 ± level)/2, and must differ from the median and from infinity after rounding.
-    if not 0.5 < 0.5 + 0.5 * float(level) < 1.0:
-        raise InputError(f"the probability of an interval must differ from 0 and 1 by more than 1e-15, got {level!r}")
 
 
 def cautions(result: Result, trials: Any = None, noise: bool = True, std: bool = False) -> list[str]:

@@ -1,4 +1,5 @@
-"""Parametric atoms: functions with a constant inside, on a coarse grid of that constant, scanned like members of a library.
+"""Parametric atoms: functions with a constant inside, on a coarse grid of that constant, scanned like members of a library, for
+the target and for what is left of it by a simple argument.
 
 For an argument u (a column, or a simple formula) these are exp(c·u), exp(c·(u − d)²), sin(c·u + φ), tanh(c·(u − d)),
 log(u + c), 1/(u + c) and u^p. The grid of c follows the spread of u over the data, so that between two values some atom
@@ -11,6 +12,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -138,8 +140,9 @@ class Atoms:
     def _members(self, n_argument: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Members that may stand in a formula, and the first ones that atoms are made of."""
         members = View(self._library, self._ctx.X, self._library.count, self._ctx.problem.max_complexity).members
-        rational = np.array([self._is_rational(int(m)) for m in members], np.bool_)
-        return members, members[rational][:n_argument]
+        # As far as needed: the library may be a scanner's, of a hundred thousand members.
+        rational = islice((m for m in members if self._is_rational(int(m))), n_argument)
+        return members, np.fromiter(rational, np.int64)
 
     def _atoms(self, members: NDArray[np.int64], arguments: NDArray[np.int64]) -> Library:
         """Members and the atoms of the arguments, as a library."""
