@@ -30,6 +30,8 @@ SAME, ZERO = 1e-9, 1e-12
 
 UNARY = {"sqrt": np.sqrt, "exp": np.exp, "inv": lambda u: 1 / u, "square": lambda u: u * u, "neg": lambda u: -u,
          "log": np.log, "sin": np.sin, "abs": np.abs}
+# Of plain numbers they are not taken.
+TRANSCENDENTAL = ("exp", "log", "sin")
 BINARY = {"+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide}
 
 
@@ -75,7 +77,7 @@ class Brute:
 
     def _apply(self, level: list[Tree], op: str, size: int, *args: Tree) -> None:
         used = frozenset().union(*(a.used for a in args))
-        if used & set(self.nesting.get(op, ())):
+        if used & set(self.nesting.get(op, ())) or (op in TRANSCENDENTAL and self._number(args[0])):
             return
         dimension = _dimension(op, *(a.dimension for a in args))
         if dimension is None or any(12 * d != round(12 * d) for d in dimension):
@@ -84,6 +86,10 @@ class Brute:
         if op in "+-" and np.abs(values).max() <= ZERO * max(np.abs(a.values).max() for a in args):
             return
         self._keep(level, Tree(values, size, used | {op}, dimension, f"{op}({', '.join(a.text for a in args)})"))
+
+    def _number(self, tree: Tree) -> bool:
+        """Whether it is a plain number, like 1 + 1, or like x/x where 1 is a leaf, which stands for it."""
+        return "1" in self.leaves and bool(np.ptp(tree.values) <= 1e-15 * np.abs(tree.values).max())
 
     @staticmethod
     def _keep(level: list[Tree], tree: Tree) -> None:

@@ -16,7 +16,7 @@ from hypo.expression.evaluate import evaluate
 from hypo.expression.expr import Expression
 
 BENCHMARKS = Path(__file__).resolve().parent.parent
-SUITES = ("srbench", "second")
+SUITES = ("srbench", "second", "odes")
 MAX_ROWS = 10_000
 # Share of the rows to learn from; the others are held out, as in SRBench.
 TRAIN_SHARE = 0.75
@@ -28,8 +28,9 @@ POLE_LIMIT = 3.0
 class Problem:
     """One problem: ``target = formula`` in the variables ``names``.
 
-    ``ranges`` has one row (low, high) per variable. ``states`` (n, n_var) are given where the data are a simulation;
-    otherwise points are drawn uniformly from the ranges. ``units`` holds unit texts by column, or None.
+    ``ranges`` has one row (low, high) per variable. ``states`` (n, n_var) are given where the system was simulated; they are
+    the rows if ``on_states``, otherwise points are drawn uniformly from the ranges. ``units`` holds unit texts by column,
+    or None.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Problem:
     units: dict[str, str] | None = None
     never_solved: bool = False
     states: NDArray[np.float64] | None = field(default=None, repr=False)
+    on_states: bool = False
 
     @cached_property
     def law(self) -> Expression:
@@ -52,7 +54,7 @@ class Problem:
 
     def rows(self, n: int, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Rows to learn from and rows held out, at most ``n`` in all: (n_train, n_var) and (n_test, n_var)."""
-        X = self.fresh(n, rng) if self.states is None else rng.permutation(self.states)[:n]
+        X = rng.permutation(self.states)[:n] if self.states is not None and self.on_states else self.fresh(n, rng)
         n_train = round(TRAIN_SHARE * len(X))
         return X[:n_train], X[n_train:]
 
@@ -72,7 +74,7 @@ class Problem:
 
     def to_fit(self, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
         """Points (n, n_var) on which a formula's constants are fitted to the law without noise."""
-        return self.fresh(n, rng) if self.states is None else self.states
+        return self.states if self.states is not None and self.on_states else self.fresh(n, rng)
 
 
 @cache
@@ -82,19 +84,29 @@ def load(suite: str) -> tuple[Problem, ...]:
         raise ValueError(f"unknown suite {suite!r}: expected one of {', '.join(SUITES)}")
     if suite == "second":
         return tuple(_tabled(row, row["name"]) for row in _read("second")["problem"])
+    if suite == "odes":
+        content = _read("odes")
+        return tuple(_rate(system, k, f"{system['name']}_{k + 1}", simulate(system, **content["grid"]))
+                     for system in content["system"] for k, text in enumerate(system["rates"])
+                     if text not in system["variables"])
     content = _read("srbench")
     feynman = {row["name"]: row for row in _read("feynman")["problem"]}
     systems = {system["name"]: system for system in content["system"]}
     states = {name: simulate(system, **content["grid"]) for name, system in systems.items()}
     problems = [_tabled(feynman[p["row"]], p["name"], p.get("never_solved", False)) for p in content["feynman"]]
-    for p in content["strogatz"]:
-        X = states[p["system"]]
-        system = systems[p["system"]]
-        problems.append(Problem(
-            name=p["name"], formula=system["rates"][p["rate"]], names=tuple(system["variables"]), target="rate",
-            ranges=np.column_stack([X.min(axis=0), X.max(axis=0)]), never_solved=p.get("never_solved", False), states=X,
-        ))
+    problems += [_rate(systems[p["system"]], p["rate"], p["name"], states[p["system"]], p.get("never_solved", False), True)
+                 for p in content["strogatz"]]
     return tuple(problems)
+
+
+def _rate(system: dict[str, Any], rate: int, name: str, states: NDArray[np.float64], never_solved: bool = False,
+          on_states: bool = False) -> Problem:
+    """One of a system's rates of change."""
+    return Problem(
+        name=name, formula=system["rates"][rate], names=tuple(system["variables"]), target="rate",
+        ranges=np.column_stack([states.min(axis=0), states.max(axis=0)]), never_solved=never_solved, states=states,
+        on_states=on_states,
+    )
 
 
 def simulate(system: dict[str, Any], step: float, points: int) -> NDArray[np.float64]:

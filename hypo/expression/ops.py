@@ -97,6 +97,7 @@ OPERATORS: tuple[Operator, ...] = (
 
 BY_NAME: dict[str, Operator] = {row.name: row for row in OPERATORS}
 BY_OPCODE: dict[int, Operator] = {row.opcode: row for row in OPERATORS}
+TRANSCENDENTAL: tuple[Operator, ...] = tuple(r for r in OPERATORS if r.arity == 1 and r.dimension == "dimensionless")
 
 # Spellings users bring from other tools; the table's own names are listed in OPERATORS.
 ALIASES: dict[str, str] = {

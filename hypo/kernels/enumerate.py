@@ -103,7 +103,7 @@ def grow(
 ):
     """Apply operator ``code`` to all pairs of two ranges of members, or one of one argument to right_lo…right_hi-1 (with a left
     range of length 1); returns (members, candidates tested so far). A last argument whose ``flaws`` are among those with
-    which the operator is ``undefined`` is passed over and counted in ``pruned``."""
+    which the operator is ``undefined`` is passed over, and counted in ``pruned`` unless the sign bit is among those they share."""
     n = values.shape[1]
     unary = code < _FIRST_BINARY
     additive = code == _ADD or code == _SUB
@@ -129,7 +129,7 @@ def grow(
                 if d == INVALID or v.mask & forbid[code] != 0:
                     break
                 if undefined[code] != 0 and flaws[j] & undefined[code] != 0:
-                    pruned[0] += b == 0
+                    pruned[0] += b == 0 and flaws[j] & undefined[code] > 0
                     break
                 new.dims, new.op, new.cost = d, code, cost
                 new.left, new.right = (j, -1) if unary else (i, j)

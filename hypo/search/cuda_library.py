@@ -123,10 +123,10 @@ class CudaLibrary(Library):
         else:
             new = binary_dimensions(code, dims[i], dims[j], self._bits, self._fields)
             allowed = (new != kernel.INVALID) & (mask[i] & forbidden == 0) & (mask[j] & forbidden == 0)
-        if self._reach is not None and self._undefined[code]:
-            defined = self._flawed[j] & int(self._undefined[code]) == 0
-            self._pruned[0] += int((allowed & ~defined).sum())
-            allowed &= defined
+        if self._undefined[code]:
+            flaws = self._flawed[j] & int(self._undefined[code])
+            self._pruned[0] += int((allowed & (flaws > 0)).sum())
+            allowed &= flaws == 0
         kept = torch.nonzero(allowed).view(-1)
         j, new = j[kept], new[kept]
         i = None if i is None else i[kept]

@@ -28,7 +28,7 @@ from hypo.search.executor import whole
 from hypo.search.guesses import read_guesses
 from hypo.search.island import EVALUATIONS, EXACT, ISLAND, Island, Stay, World, live, live_together
 from hypo.search.library import Library
-from hypo.search.problem import TRANSCENDENTAL, Settings
+from hypo.search.problem import Settings
 from hypo.search.programs import WIDTH, Programs
 from hypo.search.proposer import Turn
 from hypo.search.rule_fitness import KNOWN, RuleFitness
@@ -246,7 +246,7 @@ class Evolution:
             for name in inner:
                 hard[ops.BY_NAME[outer].opcode] |= 1 << ops.BY_NAME[name].opcode
         if not self.named_anyhow:
-            functions = [ops.BY_NAME[name].opcode for name in TRANSCENDENTAL]
+            functions = [row.opcode for row in ops.TRANSCENDENTAL]
             shy[functions] = sum(1 << code for code in functions)
         return hard, shy
 

@@ -7,7 +7,9 @@ operators, level by level: level c holds what has cost c = 1 + cost(u) (+ cost(v
 Not in the library: formulas with a subexpression that is not finite on some probe row, or zero on all of them; with
 units, those with a subexpression whose dimension has an exponent that is no multiple of 1/12 (the root of the root of the
 root of a length) or too large to pack (beyond 5 with seven base units, beyond 42 with up to five);
-with stated ranges and hard rules, those with a subexpression that has no value somewhere there (:mod:`hypo.search.reach`).
+with stated ranges and hard rules, those with a subexpression that has no value somewhere there (:mod:`hypo.search.reach`);
+those with a transcendental function of plain numbers only: sin(1) is a number that no law is written with, and short enough to
+be taken for one that is.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from numpy.typing import NDArray
 from hypo.expression import ops
 from hypo.expression.expr import Constant, Expression
 from hypo.kernels import opcodes as oc
-from hypo.search.reach import Reach, flaws_of_operators
+from hypo.search.reach import PLAIN_NUMBER, Reach, flaws_of_operators
 
 # Members whose values over stated ranges are looked at together.
 FLAW_BLOCK = 4096
@@ -71,7 +73,7 @@ class Library:
         self._bits, self._fields = dimension_layout
         self._seed = seed
         self._reach = reach
-        self._undefined = np.zeros(oc.N_OPCODE, np.int8) if reach is None else flaws_of_operators()
+        self._undefined = flaws_of_operators()
         self._pruned = np.zeros(1, np.int64) if reach is None else reach.pruned
         self._flaws = np.zeros(0, np.int8)
         rng = np.random.default_rng(seed)
@@ -167,14 +169,24 @@ class Library:
         return self.count < size
 
     def _find_flaws(self, count: int) -> None:
-        """What is wrong with the first ``count`` members over the stated ranges, as far as it is not known yet."""
-        if self._reach is None:
-            return
+        """What is wrong with the first ``count`` members as arguments, as far as it is not known yet."""
         parts = [self._flaws]
         for first in range(len(self._flaws), count, FLAW_BLOCK):
             members = np.arange(first, min(first + FLAW_BLOCK, count))
-            parts.append(self._reach.flaws(self.evaluate(members, X) for X in self._reach.domains))
+            found = self._plain_numbers(members)
+            parts.append(found if self._reach is None
+                         else found | self._reach.flaws(self.evaluate(members, X) for X in self._reach.domains))
         self._flaws = np.concatenate(parts)
+
+    def _plain_numbers(self, members: NDArray[np.int64]) -> NDArray[np.int8]:
+        """The flaw of members (n,) that hold no variable and no named constant."""
+        out = np.zeros(len(members), np.int8)
+        # A member without a variable is the same on all rows; few are.
+        for k in np.flatnonzero(np.ptp(self.values[members], axis=1) == 0.0):
+            op, arg, _ = self.programs(members[k : k + 1])
+            if np.all(op != oc.VAR) and all(self._pool[a].name is None for a in arg[op == oc.CONST]):
+                out[k] = PLAIN_NUMBER
+        return out
 
     def _add_seed(self, index: int, seed: Seed) -> None:
         from hypo.kernels import members as kernel

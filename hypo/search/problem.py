@@ -67,19 +67,6 @@ LIBRARY_OPERATORS: tuple[str, ...] = (
     "cos",
     "tanh",
 )
-TRANSCENDENTAL: tuple[str, ...] = (
-    "exp",
-    "log",
-    "sin",
-    "cos",
-    "tan",
-    "tanh",
-    "sinh",
-    "cosh",
-    "asin",
-    "acos",
-    "atan",
-)
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,9 @@ from hypo.knowledge.rules import Rule
 
 # Points of a domain; the share of its largest magnitude by which a value must be on the wrong side: rounding is not.
 POINTS, SURE = 128, 1e-3
-# What is wrong with a member, as bits.
-NEGATIVE, CROSSES_ZERO, BEYOND_ONE = 1, 2, 4
+# What is wrong with a member as an argument, as bits. That it is a plain number has nothing to do with ranges and is not
+# counted: the sign bit says so to the kernel.
+NEGATIVE, CROSSES_ZERO, BEYOND_ONE, PLAIN_NUMBER = 1, 2, 4, -128
 FLAWS = {"sqrt": NEGATIVE, "log": NEGATIVE, "inv": CROSSES_ZERO, "/": CROSSES_ZERO, "asin": BEYOND_ONE, "acos": BEYOND_ONE}
 """The flaw of its last argument that makes an operator undefined somewhere."""
 
@@ -34,10 +35,12 @@ Values = NDArray[np.float64]
 
 
 def flaws_of_operators() -> NDArray[np.int8]:
-    """For each opcode the flaws (n_opcode,) of its last argument with which it is undefined somewhere."""
+    """For each opcode the flaws (n_opcode,) of its last argument under which it does not stand."""
     out = np.zeros(oc.N_OPCODE, np.int8)
     for name, flaw in FLAWS.items():
         out[ops.BY_NAME[name].opcode] = flaw
+    for row in ops.TRANSCENDENTAL:
+        out[row.opcode] |= PLAIN_NUMBER
     return out
 
 

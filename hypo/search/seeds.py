@@ -19,7 +19,7 @@ from hypo.search.context import Context
 from hypo.search.cuda import devices
 from hypo.search.groups import monomials
 from hypo.search.library import Library, Seed
-from hypo.search.problem import CUDA, TRANSCENDENTAL, Problem, Settings
+from hypo.search.problem import CUDA, Problem, Settings
 from hypo.units import Dimension
 
 # Groups of cost 1 (the others cost 2), and the most differences of variables among the leaves.
@@ -118,7 +118,8 @@ def _forbidden(p: Problem, settings: Settings) -> NDArray[np.int32]:
     masks = np.zeros(oc.N_OPCODE, np.int32)
     rules: dict[str, Sequence[str]] = {}
     if settings.operators is None and p.knowledge.operators is None:
-        rules.update(dict.fromkeys(TRANSCENDENTAL, TRANSCENDENTAL))
+        names = [row.name for row in ops.TRANSCENDENTAL]
+        rules.update(dict.fromkeys(names, names))
     rules.update(p.knowledge.nesting)
     for outer, inner in rules.items():
         for name in inner:
