@@ -114,6 +114,55 @@ def test_formulas_evaluate_to_the_rows(name: str) -> None:
         np.testing.assert_allclose(evaluate(columns.formulas[n], fresh.T, original), line, rtol=1e-13, atol=1e-13)
 
 
+# Law, number of variables, and the argument that is left, with coefficients that are no simple numbers.
+WEIGHTED: dict[str, tuple[Law, int, Law]] = {
+    "plane": (lambda a, b: np.exp(-(0.3 * a + 0.71 * b)), 2, lambda a, b: 0.3 * a + 0.71 * b),
+    "phase": (lambda a, b: np.sin(0.7 * a - 1.3 * b), 2, lambda a, b: 0.7 * a - 1.3 * b),
+    "ellipse": (lambda a, b: np.exp(-(a**2 + 2.3 * b**2) / 20), 2, lambda a, b: a**2 + 2.3 * b**2),
+    "two resistances": (lambda a, b: np.tanh(1 / (1 / a + 2.3 / b)), 2, lambda a, b: 1 / a + 2.3 / b),
+    "logistic": (
+        lambda a, b, c: 1 / (1 + np.exp(1 - 0.9 * a + 0.4 * b - 0.23 * c)), 3, lambda a, b, c: 0.9 * a - 0.4 * b + 0.23 * c,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WEIGHTED)
+def test_sums_with_coefficients_are_merged(name: str) -> None:
+    law, n_var, wanted = WEIGHTED[name]
+    columns, X, before, after = merged(law, n_var)
+    assert len(columns.names) == 1
+    assert after <= max(1.01 * before, 1e-8)
+    # A function of the argument: its differences are far below what a wrong coefficient of one per mille would make.
+    u = wanted(*X)
+    order = np.argsort(u)
+    ranks = np.argsort(np.argsort(columns.X[0][order]))
+    ranks = ranks if ranks[0] < ranks[-1] else ranks[::-1]
+    assert np.max(np.abs(ranks - np.arange(N))) <= 1
+
+
+def test_the_coefficient_stays_free_and_is_the_one_of_least_squares() -> None:
+    """Within four standard errors of the truth, which Fisher's information for the coefficient alone bounds from below."""
+    estimates = []
+    for seed in range(8):
+        columns, X, _, _ = merged(lambda a, b: np.exp(-(a + 2.3 * b) / 4), 2, 0.02, seed)
+        assert len(columns.names) == 1
+        e = columns.formulas[columns.names[0]]
+        (free,) = [c for c in e.constants if c.free]
+        # u = a + k·b or b + k·a, according to the order of the columns.
+        estimates.append(free.value if evaluate(e, np.array([[1.0, 0.0]]), ("a", "b"))[0] == 1.0 else 1 / free.value)
+    spread = np.std(estimates, ddof=1)
+    assert abs(np.mean(estimates) - 2.3) < 4 * spread / np.sqrt(len(estimates))
+    assert spread < 0.1
+
+
+def test_a_variable_that_does_not_matter_is_left_out() -> None:
+    columns, _, _, after = merged(lambda a, b, c: np.sin(a) * b, 3)
+    assert columns.names == ("a", "b")
+    assert after < 1e-6
+    kept, _, _, _ = merged(lambda a, b, c: np.sin(a) * b + 0.01 * np.cos(a * c), 3)
+    assert "c" in kept.names
+
+
 APART: dict[str, tuple[Law, int]] = {
     "sum of unlike": (lambda a, b: np.exp(a / 2) + np.sin(b), 2),
     "twice in different company": (lambda a, b: a + a * b**2 + 3, 2),

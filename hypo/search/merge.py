@@ -3,6 +3,10 @@
 If y = g(u(a, b), …) then ∂_a y : ∂_b y = ∂_a u : ∂_b u everywhere. A handful of forms u is held against that ratio, taken from
 a smooth surrogate; the best is kept when a surrogate in u instead of a and b predicts held-out rows as well. Repeated,
 with u as a variable like any other, this finds differences, sums of squares, distances, phases, parallel resistors.
+
+Sums are tried with a coefficient too, u = a^p + k·b^q: linear predictors, phases k·x − ω·t, ellipses. k has the least angle
+between the two gradients, then the least squares of the surrogate in u; it is fitted again, with all other constants, in
+whatever formula u is put into. A variable without which a surrogate predicts no worse is left out.
 """
 
 from __future__ import annotations
@@ -16,11 +20,16 @@ from numpy.typing import NDArray
 from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.search.scan import Clock
-from hypo.search.surrogate import Surrogate, fit_surrogate
+from hypo.search.surrogate import Surrogate, design, fit_surrogate, held_out, solve
 from hypo.units import DIMENSIONLESS, Dimension
 
 # Mean square of the sine between the gradients of y and of u above which a form is not tried; forms tried at a time.
 LARGEST_ANGLE, TRIED = 0.05, 3
+# Both terms of a sum with a coefficient take at least this part in it, on a scale from 0 to 1. Steps towards its least squares,
+# as long as the error falls by this factor.
+LEAST_PART, STEPS, FALLING = 0.03, 4, 0.9
+# A coefficient has to lower the held-out error by this, over the number of rows held out, as a share: some nats.
+COEFFICIENT = 5.0
 # Pairs below this angle are merged at once.
 CLEAR = 1e-3
 # A surrogate whose error is more than this share of the spread of y is poor; then a merger has to lower the error by this
@@ -61,13 +70,21 @@ class Columns:
 
 @dataclass(frozen=True)
 class Merger:
-    """A form ``u`` of columns i and j, the power of column i in it, and how far its gradient is from that of y."""
+    """A form u of columns i and j, the power of column i in it, and how far its gradient is from that of y. With a ``term`` u is
+    ``first`` + ``k``·``term``, else it is ``first``."""
 
     angle: float
     i: int
     j: int
-    u: Expression
+    first: Expression
     power: int
+    term: Expression | None = None
+    k: float = 1.0
+
+    @property
+    def u(self) -> Expression:
+        """The form, its coefficient free."""
+        return self.first if self.term is None else self.first + Expression.constant(self.k, free=True) * self.term
 
 
 def merge(
@@ -81,13 +98,15 @@ def merge(
     mergers = _mergers(columns, weight, surrogate)
     disjoint: list[Merger] = []
     for m in mergers:
-        if m.angle < CLEAR and not any({m.i, m.j} & {o.i, o.j} for o in disjoint):
+        if m.angle < CLEAR and m.term is None and not any({m.i, m.j} & {o.i, o.j} for o in disjoint):
             disjoint.append(m)
     least = NO_ERROR * float(np.sqrt(np.mean(y**2)))
     # Several at once where they are clear; else the one of the best few that predicts best.
     trials = [disjoint] if len(disjoint) > 1 else []
     best: tuple[float, Columns, Surrogate] | None = None
-    for chosen in (*trials, *([m] for m in mergers[:TRIED])):
+    n_held = int(held_out(len(y)).sum())
+    likely = [[m for m in mergers if (m.term is None) == exact][:TRIED] for exact in (True, False)]
+    for chosen in (*trials, *([m] for m in (*likely[0], *likely[1]))):
         if clock.expired:
             return None
         trial = columns.merged(chosen)
@@ -98,11 +117,61 @@ def merge(
             continue
         if len(chosen) > 1:
             return trial, s
-        # Of forms that predict alike the simplest.
-        error = max(s.error, least) * (1.0 + 0.001 * len(chosen[0].u))
+        if chosen[0].term is not None:
+            trial, s = _refined(columns, chosen[0], trial, s, y, weight)
+        # Of forms that predict alike the simplest; a coefficient lowers the error a little by itself.
+        error = max(s.error, least) * (1.0 + 0.001 * len(chosen[0].u) + (chosen[0].term is not None) * COEFFICIENT / n_held)
         if best is None or error < best[0]:
             best = (error, trial, s)
     return None if best is None else best[1:]
+
+
+def _refined(
+    columns: Columns, merger: Merger, merged: Columns, surrogate: Surrogate, y: NDArray[np.float64], weight: NDArray[np.float64]
+) -> tuple[Columns, Surrogate]:
+    """The merged columns and their surrogate with the coefficient where the squares are least, by steps of Gauss–Newton: what
+    the polynomial can follow by itself is taken out of the residuals and of their derivative (variable projection)."""
+    assert merger.term is not None
+    term = Program.of(merger.term, columns.names).value(columns.X)
+    for _ in range(STEPS):
+        value = surrogate.value(merged.X)
+        basis = design(surrogate.coordinates.map(merged.X), surrogate.degrees)
+        if surrogate.log:
+            basis *= value
+        both = np.array([y - value, surrogate.gradient(merged.X)[0] * term])
+        both -= solve(basis, both.T, weight).T @ basis
+        step = float(weight @ (both[0] * both[1])) / float(weight @ both[1] ** 2)
+        if not np.isfinite(step):
+            break
+        moved = replace(merger, k=merger.k + step)
+        trial = columns.merged([moved])
+        s = fit_surrogate(trial.X, y, weight, surrogate.log)
+        if s is None or s.error > surrogate.error:
+            break
+        falling = s.error < FALLING * surrogate.error
+        merger, merged, surrogate = moved, trial, s
+        if not falling:
+            break
+    return merged, surrogate
+
+
+def _without_idle(
+    columns: Columns, y: NDArray[np.float64], weight: NDArray[np.float64], surrogate: Surrogate, clock: Clock
+) -> tuple[Columns, Surrogate]:
+    """The columns without those that a surrogate does as well without."""
+    if surrogate.error > POOR * float(np.std(y)):
+        return columns, surrogate
+    least = NO_ERROR * float(np.sqrt(np.mean(y**2)))
+    slope = np.sqrt(np.mean(surrogate.gradient(columns.X) ** 2, axis=1)) * columns.X.std(axis=1)
+    for name in np.array(columns.names)[np.argsort(slope, kind="stable")]:
+        left = [k for k, other in enumerate(columns.names) if other != name]
+        if clock.expired or not left:
+            break
+        s = fit_surrogate(columns.X[left], y, weight, surrogate.log)
+        if s is None or s.error > max(surrogate.error, least):
+            break
+        columns, surrogate = replace(columns, names=tuple(columns.names[k] for k in left), X=columns.X[left]), s
+    return columns, surrogate
 
 
 def _merge_blindly(
@@ -149,11 +218,48 @@ def _mergers(columns: Columns, weight: NDArray[np.float64], surrogate: Surrogate
                     angle = float(np.sum(across) / np.sum(size * (di**2 + dj**2)))
                     if angle < LARGEST_ANGLE:
                         out.append(Merger(angle, i, j, u, power))
+                for left, right, power, (di, dj) in _terms(columns, i, j):
+                    angle, k = _coefficient(g, size, weight, di * spread[i], dj * spread[j])
+                    if angle < LARGEST_ANGLE:
+                        out.append(Merger(angle, i, j, left, power, right, k))
     return sorted(out, key=lambda m: m.angle)
+
+
+def _coefficient(
+    g: NDArray[np.float64], size: NDArray[np.float64], weight: NDArray[np.float64], di: NDArray[np.float64],
+    dj: NDArray[np.float64],
+) -> tuple[float, float]:
+    """The k for which (di, k·dj) is closest to the gradients ``g`` (2, n_row), and the angle that it leaves: with (α, αk) = v
+    this is vᵀAv/vᵀBv, least at an eigenvector. Infinite where one of the two hardly takes part."""
+    p, q = g[1] * di, g[0] * dj
+    A = np.array([[weight @ p**2, -(weight @ (p * q))], [-(weight @ (p * q)), weight @ q**2]])
+    root = np.sqrt([size @ di**2, size @ dj**2])
+    if not (np.all(np.isfinite(A)) and np.all(np.isfinite(root)) and np.all(root > 0)):
+        return np.inf, 1.0
+    angles, vectors = np.linalg.eigh(A / root / root[:, None])
+    v = vectors[:, 0] / root
+    if np.min(np.abs(vectors[:, 0])) < LEAST_PART:
+        return np.inf, 1.0
+    # Of the smaller part: where one of two variables hardly matters, any two gradients are close.
+    return max(0.0, float(angles[0])) / float(np.min(vectors[:, 0] ** 2)), float(v[1] / v[0])
 
 
 def _forms(columns: Columns, i: int, j: int) -> Iterator[tuple[Expression, int, tuple[NDArray, NDArray]]]:
     """Forms u(a, b) of two columns that their dimensions allow, the power of a in them, and their derivatives."""
+    a, b = Expression.variable(columns.names[i]), Expression.variable(columns.names[j])
+    da, db = (columns.dimensions.get(columns.names[k], DIMENSIONLESS) for k in (i, j))
+    for left, right, p, (dx, dz) in _terms(columns, i, j):
+        yield left - right, p, (dx, -dz)
+        yield left + right, p, (dx, dz)
+    if not columns.dimensions or (da.is_dimensionless and db.is_dimensionless):
+        x, z = columns.X[i], columns.X[j]
+        yield a * b, 0, (z, x)
+        if np.all(z != 0):
+            yield a / b, 0, (1 / z, -x / z**2)
+
+
+def _terms(columns: Columns, i: int, j: int) -> Iterator[tuple[Expression, Expression, int, tuple[NDArray, NDArray]]]:
+    """Powers of two columns that their dimensions allow to be added, the power of the first, and their derivatives."""
     a, b = Expression.variable(columns.names[i]), Expression.variable(columns.names[j])
     x, z = columns.X[i], columns.X[j]
     one = np.ones_like(x)
@@ -164,19 +270,15 @@ def _forms(columns: Columns, i: int, j: int) -> Iterator[tuple[Expression, int, 
     for p, (left, _, dx, _) in powers.items():
         for q, (_, right, _, dz) in powers.items():
             if da**p == db**q and (p == q or -1 not in (p, q)):
-                yield left - right, p, (dx, -dz)
-                yield left + right, p, (dx, dz)
-    if not columns.dimensions or (da.is_dimensionless and db.is_dimensionless):
-        yield a * b, 0, (z, x)
-        if np.all(z != 0):
-            yield a / b, 0, (1 / z, -x / z**2)
+                yield left, right, p, (dx, dz)
 
 
 def merge_all(
     columns: Columns, y: NDArray[np.float64], weight: NDArray[np.float64], surrogate: Surrogate, clock: Clock | None = None
 ) -> tuple[Columns, Surrogate]:
-    """Merge as long as a merger holds, and the clock allows."""
+    """Leave out what does not matter and merge as long as a merger holds, and the clock allows."""
     clock = clock or Clock()
+    columns, surrogate = _without_idle(columns, y, weight, surrogate, clock)
     while len(columns.names) > 1 and (found := merge(columns, y, weight, surrogate, clock)) is not None:
         columns, surrogate = found
     return columns, surrogate
