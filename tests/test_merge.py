@@ -144,7 +144,7 @@ def test_the_coefficient_stays_free_and_is_the_one_of_least_squares() -> None:
     """Within four standard errors of the truth, which Fisher's information for the coefficient alone bounds from below."""
     estimates = []
     for seed in range(8):
-        columns, X, _, _ = merged(lambda a, b: np.exp(-(a + 2.3 * b) / 4), 2, 0.02, seed)
+        columns, _, _, _ = merged(lambda a, b: np.exp(-(a + 2.3 * b) / 4), 2, 0.02, seed)
         assert len(columns.names) == 1
         e = columns.formulas[columns.names[0]]
         (free,) = [c for c in e.constants if c.free]

@@ -103,7 +103,7 @@ def grow(
 ):
     """Apply operator ``code`` to all pairs of two ranges of members, or one of one argument to right_lo…right_hi-1 (with a left
     range of length 1); returns (members, candidates tested so far). A last argument whose ``flaws`` are among those with
-    which the operator is ``undefined`` is passed over, and counted in ``pruned`` unless the sign bit is among those they share."""
+    which the operator is ``undefined`` is passed over, and counted in ``pruned`` unless they share the sign bit."""
     n = values.shape[1]
     unary = code < _FIRST_BINARY
     additive = code == _ADD or code == _SUB

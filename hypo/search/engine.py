@@ -37,6 +37,7 @@ from hypo.search.scan import Clock
 from hypo.search.scanner import Scanner
 from hypo.search.screened import Screened
 from hypo.search.seeds import plain_library
+from hypo.search.stepwise import Stepwise
 from hypo.search.stopping import Stopping
 from hypo.search.template import TemplateSearch
 from hypo.search.warm import warm
@@ -285,6 +286,7 @@ def _proposers(
         Reduction(ctx, settings, report, doubt=reduction),
         Beam(ctx, settings, report, scanner, smaller),
         Atoms(ctx, settings, library, report),
+        Stepwise(ctx, settings, library, report),
         *([Evolution(ctx, settings, scanner.plain)] if settings.fit_constants else []),
     ]
     return [*out, *(p for p in others if wanted(p.name)), *installed(problem, settings)]

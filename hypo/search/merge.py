@@ -70,8 +70,8 @@ class Columns:
 
 @dataclass(frozen=True)
 class Merger:
-    """A form u of columns i and j, the power of column i in it, and how far its gradient is from that of y. With a ``term`` u is
-    ``first`` + ``k``·``term``, else it is ``first``."""
+    """A form u of columns i and j, the power of column i in it, and how far its gradient is from that of y: u is ``first``, or
+    with a ``term`` ``first`` + ``k``·``term``."""
 
     angle: float
     i: int

@@ -22,6 +22,7 @@ from hypo.search.merge import Columns, merge_all, reduced_rows
 from hypo.search.problem import Problem, Settings
 from hypo.search.proposer import Proposer, Turn
 from hypo.search.scanner import Scanner
+from hypo.search.stepwise import Stepwise
 from hypo.search.surrogate import fit_surrogate
 from hypo.search.symmetry import Symmetry, find_symmetry, symmetry_of_rules, symmetry_of_units
 from hypo.units import DIMENSIONLESS, Dimension
@@ -185,7 +186,8 @@ class Reduction:
         name = scanner.name
         atoms = Atoms(ctx, self._settings, scanner.plain, self._report, name=f"{name}: atoms")
         evolution = Evolution(ctx, self._settings, scanner.plain)
-        return [Beam(ctx, self._settings, self._report, scanner, smaller, f"{name}: beam"), evolution, atoms]
+        stepwise = Stepwise(ctx, self._settings, scanner.plain, self._report, name=f"{name}: stepwise")
+        return [Beam(ctx, self._settings, self._report, scanner, smaller, f"{name}: beam"), evolution, atoms, stepwise]
 
 
 @dataclass
