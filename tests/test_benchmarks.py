@@ -117,6 +117,21 @@ def test_strogatz_rates_are_the_derivatives_of_the_simulated_states(srbench: dic
             assert np.median(np.abs(errors)) < 1e-3 * np.sqrt(np.mean(np.square(rates))), p.name
 
 
+def test_rates_of_textbook_systems_are_finite_in_the_box_of_the_trajectories(bench: SimpleNamespace) -> None:
+    problems = bench.suites.load("odes")
+    assert len(problems) == 95 and len({p.name for p in problems}) == 95
+    for p in problems:
+        assert str(p.law) not in p.names and set(p.law.variables) <= set(p.names), p.name
+        low, high = p.ranges.T
+        X, _ = p.rows(400, np.random.default_rng(0))
+        # Where a rate grows far beyond what the trajectories meet, points are left out: never most of them.
+        assert 60 <= len(X) <= 300 and np.all((low <= X) & (high >= X)), p.name
+        y = p.value(X)
+        assert np.isfinite(y).all() and np.ptp(y) > 0, p.name
+        largest = np.abs(p.value(p.states)).max()
+        assert np.all(np.abs(y) <= bench.suites.POLE_LIMIT * largest), p.name
+
+
 # --- judges ---------------------------------------------------------------------------------------------------------
 
 

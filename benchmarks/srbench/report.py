@@ -1,4 +1,4 @@
-"""Tables and a plot of results files: python benchmarks/srbench/report.py [--suite srbench|second] [FILE ...]
+"""Tables and a plot of results files: python benchmarks/srbench/report.py [--suite srbench|second|odes] [FILE ...]
 
 Without files all results of the suite are read. A setting is an engine with or without units at one noise level, time
 limit and number of rows; several seeds of a problem count as so many problems.
@@ -162,7 +162,7 @@ def main() -> None:
     """Print the table and the misses, write the plot."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("files", nargs="*", type=Path)
-    parser.add_argument("--suite", choices=("srbench", "second"), default="srbench")
+    parser.add_argument("--suite", choices=("srbench", "second", "odes"), default="srbench")
     parser.add_argument("--plot", type=Path, help="PNG file; default results/solution_rate.png of the suite")
     parser.add_argument("--no-misses", action="store_true")
     args = parser.parse_args()

@@ -1,6 +1,6 @@
 """Runs a suite under SRBench's protocol: one setting for all problems, three quarters of the rows to learn from.
 
-    python benchmarks/srbench/run.py [--suite srbench|second] [--engine hypo|operon|gplearn|sindy] [--noise 0.01]
+    python benchmarks/srbench/run.py [--suite srbench|second|odes] [--engine hypo|operon|gplearn|sindy] [--noise 0.01]
                                      [--units] [--time-limit 60] [--rows 10000] [--never-solved] [--only NAME,...]
                                      [--backend native|pysr|all] [--hardest FILE]
                                      [--workers N] [--scheduler local|tcp://HOST:8786]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import hypo
-from hypo.expression.evaluate import evaluate
+from hypo.expression.evaluate import Program, evaluate
 from hypo.expression.expr import Expression
 
 BENCHMARKS = Path(__file__).resolve().parent.parent
@@ -114,10 +114,10 @@ def simulate(system: dict[str, Any], step: float, points: int) -> NDArray[np.flo
     from scipy.integrate import solve_ivp
 
     names = system["variables"]
-    rates = [hypo.parse(text, variables=names) for text in system["rates"]]
+    rates = [Program.of(hypo.parse(text, variables=names), names) for text in system["rates"]]
 
     def rate(_: float, state: NDArray[np.float64]) -> list[float]:
-        return [float(evaluate(e, state[None, :], names)[0]) for e in rates]
+        return [float(program.value(state[:, None])[0]) for program in rates]
 
     times = step * np.arange(points)
     runs = [solve_ivp(rate, (0.0, times[-1]), start, method="LSODA", t_eval=times, rtol=1e-10, atol=1e-12)
