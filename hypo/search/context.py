@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -86,15 +87,23 @@ class Context:
         out.__dict__.update(surrogate=surrogate, smoothing_rows=rows)
         return out
 
-    def rescaled(self, problem: Problem, X: NDArray[np.float64], scale: NDArray[np.float64]) -> Context:
-        """The context of a problem for y/scale in other variables ``X`` (n_var, n_race); noise and weights scale along."""
+    def rescaled(
+        self, problem: Problem, X: NDArray[np.float64], scale: NDArray[np.float64],
+        rows: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]],
+    ) -> Context:
+        """The context of a problem for y/scale in other variables ``X`` (n_var, n_race); noise and weights scale along.
+        ``rows`` are the smoothing rows in its terms, their weights times scale²."""
         size = np.abs(scale)
         root = self.root * size / np.sqrt(np.mean(size**2))
         out = replace(self, problem=problem, X=X, y=self.y / scale, root=root, weight=root**2, scorer=replace(
             self.scorer, X=problem.X, columns=problem.columns, likelihood=problem.likelihood, extra_cost=None, violation=None
         ))
-        if self.smooth is not None:
-            out.__dict__["smooth"] = self.smooth / scale
+        own, weight = fit_surrogate(*rows), rows[2]
+        out.__dict__.update(surrogate=own, smoothing_rows=(*rows[:2], weight / weight.mean()))
+        error = math.inf if own is None else own.error * math.sqrt(weight.mean() / self.smoothing_rows[2].mean())
+        # In fewer variables a stand-in mostly follows y more closely.
+        if self.surrogate is not None and error > self.surrogate.error:
+            out.__dict__["smooth"] = None if self.smooth is None else self.smooth / scale
         return out
 
     @cached_property

@@ -172,7 +172,10 @@ class Reduction:
             dimensions={},
             target_dimension=None,
         )
-        inner = ctx.rescaled(problem, np.array([at(rows, e) for e in formulas.values()]), raced)
+        smoothed = at(columns.X, lead)
+        _, y_smoothed, weight = ctx.smoothing_rows
+        own = np.array([at(columns.X, e) for e in formulas.values()]), y_smoothed / smoothed, weight * smoothed**2
+        inner = ctx.rescaled(problem, np.array([at(rows, e) for e in formulas.values()]), raced, own)
         scanner = Scanner(inner, self._settings, self._report, name=f"{self.name} to invariants", inner_numbers=True)
         insides = {n: e.substitute(columns.formulas) for n, e in formulas.items()}
         lead = lead.substitute(columns.formulas)

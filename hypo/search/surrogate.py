@@ -21,7 +21,7 @@ MOST_DEGREE, MOST_ALONE = 14, 28
 BETTER, TRIES = 0.99, 3
 # An error that the last degree lowered by less than this is saturated.
 SATURATED = 0.9
-# A logarithm is tried when this share of the targets has one sign.
+# A logarithm is tried when this share of the targets, or of their squares, has one sign.
 ONE_SIGN = 0.8
 
 
@@ -158,11 +158,11 @@ def fit_surrogate(
     z = coordinates.map(X)
     held = held_out(n)
     spread = float(np.std(y))
-    sign = -1.0 if np.median(y) < 0 else 1.0
+    sign = -1.0 if np.sum(y * np.abs(y)) < 0 else 1.0
     if log is not None:
         logs: tuple[bool, ...] = (log,)
     else:
-        logs = (False, True) if np.mean(sign * y > 0) > ONE_SIGN else (False,)
+        logs = (False, True) if max(float(np.mean(sign * y > 0)), _mass(y, sign)) > ONE_SIGN else (False,)
     best: tuple[float, bool, int, bool] | None = None
     for log in logs:
         failed, least, last = 0, np.inf, False
@@ -191,6 +191,11 @@ def fit_surrogate(
     degrees = multi_indices(n_var, degree)
     c = _fit(design(z, degrees), y, weight, log, sign)
     return Surrogate(coordinates, degrees, c, log, sign, error, saturated)
+
+
+def _mass(y: NDArray[np.float64], sign: float) -> float:
+    """Share of the squares that the targets of one sign have: noise as large as most targets changes their signs only."""
+    return float(np.sum(y[sign * y > 0] ** 2)) / (float(np.sum(y**2)) or 1.0)
 
 
 def _fit(

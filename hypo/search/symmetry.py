@@ -8,6 +8,7 @@ rows as well as the full one. Each direction then counts as a base unit, and dim
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,13 +18,16 @@ from numpy.typing import NDArray
 
 from hypo.knowledge.invariances import Homogeneous, ScaleInvariant
 from hypo.knowledge.rules import Rule
-from hypo.search.surrogate import Surrogate, fit_surrogate, held_out
+from hypo.search.scalings import HALF, Reduced, Scalings, estimated, rounded, with_pivots
+from hypo.search.surrogate import Surrogate, held_out
 from hypo.units import Dimension
 
-# Exponents are multiples of 1/2 and not larger than this; how far an estimate may be from one.
-LARGEST, MISS = 8, 0.2
+# Rounding by less than this is beyond doubt.
+CLEAR = 0.02
 # The held-out error may grow by this factor when only the invariants are used.
 WORSE = 1.02
+# Where even the best error is more than this share of the spread of y, all would predict alike.
+POOR = 0.5
 # Errors below this share of the target's RMS are none: rounding and normal equations.
 NO_ERROR = 1e-8
 # Base units of dimensional analysis.
@@ -104,64 +108,35 @@ def find_symmetry(
     size[size == 0] = 1.0
     _, _, directions = np.linalg.svd((M / size[:, None]).T, full_matrices=False)
     positive = np.array(surrogate.coordinates.log)
+    found: list[tuple[float, Scalings]] = []
     for rank in range(min(MOST, len(X)), 0, -1):
-        space = directions[-rank:] / size
-        rounded = _round(space, positive)
-        if rounded is not None and _holds(rounded, surrogate, X, y, weight):
-            return Symmetry(tuple(tuple(column) for column in zip(*rounded[0], strict=True)), tuple(rounded[1]))
-    return None
-
-
-def _round(
-    space: NDArray[np.float64], positive: NDArray[np.bool_]
-) -> tuple[list[list[Fraction]], list[Fraction], list[int]] | None:
-    """The space in reduced form, with pivots on positive variables, rounded: exponents [rank][n_var], target's, pivots."""
-    A = space.copy()
-    n_var = A.shape[1] - 1
-    pivots: list[int] = []
-    for r in range(len(A)):
-        # Full pivoting: dividing by the largest entry keeps the others small and their errors too.
-        usable = [j for j in range(n_var) if positive[j] and j not in pivots]
-        if not usable:
-            return None
-        block = np.abs(A[r:, usable])
-        i, k = divmod(int(np.argmax(block)), block.shape[1])
-        if block[i, k] < 1e-9:
-            return None
-        A[[r, r + i]] = A[[r + i, r]]
-        pivots.append(usable[k])
-        A[r] /= A[r, pivots[r]]
-        for other in range(len(A)):
-            if other != r:
-                A[other] -= A[other, pivots[r]] * A[r]
-    rounded = np.round(2 * A) / 2
-    if np.any(np.abs(rounded - A) > MISS) or np.any(np.abs(rounded) > LARGEST):
+        start = with_pivots(directions[-rank:] / size, positive)
+        if start is None:
+            continue
+        trials = [rounded(start)]
+        if trials[0] is None or np.max(np.abs(trials[0].A - start.A)) > CLEAR:
+            trials.append(estimated(start, surrogate, X, y, weight))
+        for scalings in {t.key: t for t in trials if t is not None}.values():
+            reduced = Reduced.of(scalings, X, y, weight)
+            if reduced is not None:
+                found.append((reduced.error, scalings))
+    # The stand-in in all variables may be poor for want of rows: what the best of all invariants tell is the measure.
+    least = min([surrogate.error, *(error for error, _ in found)])
+    if least > POOR * float(np.std(y)):
         return None
-    exact = [[Fraction(float(v)).limit_denominator(2) for v in row] for row in rounded]
-    return [row[:-1] for row in exact], [row[-1] for row in exact], pivots
+    least = max(least, NO_ERROR * float(np.sqrt(np.mean(y**2))))
+    fitting = [(error, s) for error, s in found if error <= WORSE * least]
+    if not fitting:
+        return None
+    rank = max(len(s.A) for _, s in fitting)
+    alike = [(error, s) for error, s in fitting if len(s.A) == rank]
+    alike += [(reduced.error, other) for _, s in list(alike) for other in s.whole()
+              if (reduced := Reduced.of(other, X, y, weight)) is not None]
+    # Rows that hardly know an exponent do not ask for a half: it has to be worth some nats.
+    n_held = int(held_out(len(y)).sum())
+    return _symmetry(min(alike, key=lambda a: a[0] * math.exp(HALF * a[1].halves / n_held))[1])
 
 
-def _holds(
-    found: tuple[list[list[Fraction]], list[Fraction], list[int]],
-    surrogate: Surrogate,
-    X: NDArray[np.float64],
-    y: NDArray[np.float64],
-    weight: NDArray[np.float64],
-) -> bool:
-    """Whether a surrogate in the invariants predicts as well as the one in all variables."""
-    exponents, target, pivots = found
-    logs = np.log(X[pivots])
-    rest = [j for j in range(len(X)) if j not in pivots]
-    invariants = np.array([X[j] * np.exp(-np.array([float(e[j]) for e in exponents]) @ logs) for j in rest])
-    scale = np.exp(np.array([float(b) for b in target]) @ logs)
-    most = max(WORSE * surrogate.error, NO_ERROR * float(np.sqrt(np.mean(y**2))))
-    # Both errors on the same rows: from other rows even the noise would differ by more than WORSE.
-    held = held_out(len(y))
-    if not rest:
-        lead = np.average((y / scale)[~held], weights=(weight * scale**2)[~held])
-        return float(np.sqrt(np.average((y - lead * scale)[held] ** 2, weights=weight[held]))) <= most
-    reduced = fit_surrogate(invariants, y / scale, weight * scale**2)
-    if reduced is None:
-        return False
-    # The error of the reduced surrogate is weighted by scale², so it is one in y.
-    return reduced.error * float(np.sqrt(np.average(scale[held] ** 2, weights=weight[held]))) <= most
+def _symmetry(s: Scalings) -> Symmetry:
+    exact = [[Fraction(float(v)).limit_denominator(2) for v in row] for row in s.A]
+    return Symmetry(tuple(tuple(c) for c in zip(*(row[:-1] for row in exact), strict=True)), tuple(r[-1] for r in exact))
