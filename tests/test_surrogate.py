@@ -148,6 +148,17 @@ def test_log_link_bears_values_that_scatter_below_zero() -> None:
     assert rms(s.value(x) - truth) < 2.2 * np.sqrt(p / n) * rms(noise)
 
 
+def test_a_logarithm_is_tried_where_noise_drowns_most_rows_but_not_the_large_ones() -> None:
+    rng = np.random.default_rng(3)
+    X = rng.uniform(1.0, 2.0, (3, 3000))
+    law = X[0] ** 8 * X[1] ** 6 / X[2] ** 9
+    y = -law + 0.1 * np.sqrt(np.mean(law**2)) * rng.standard_normal(3000)
+    assert np.mean(y < 0) < 0.8
+    s = fit_surrogate(X, y, np.ones(3000))
+    assert s is not None and s.log and s.sign == -1.0
+    assert np.sqrt(np.mean((s.value(X) + law) ** 2)) < 0.02 * np.sqrt(np.mean(law**2))
+
+
 def test_heavy_rows_count_more() -> None:
     x = MANY[:1]
     truth = 1 + np.log(x[0])

@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 from hypo.expression.evaluate import evaluate
 from hypo.knowledge.invariances import Homogeneous, ScaleInvariant
 from hypo.search.invariants import LARGEST, MOST_SETS, find_invariants, power_product
+from hypo.search.scalings import Scalings, fitted
 from hypo.search.surrogate import fit_surrogate
 from hypo.search.symmetry import Symmetry, find_symmetry, symmetry_of_rules, symmetry_of_units
 from hypo.units import DIMENSIONLESS, Dimension, parse_unit
@@ -97,6 +98,49 @@ def test_scalings_found_under_noise_are_true_ones_even_where_some_are_missed(nam
     for seed in range(5):
         s = found_in(law, n_var, 0.1, seed)
         assert s is None or reduced([*true, *rows(s)]) == reduced(true)
+
+
+# Laws whose derivatives noise hides: ranges of the variables, rows, noise as a share of the RMS, and all scalings.
+HIDDEN: dict[str, tuple[Law, list[tuple[float, float]], int, float, list[list[float]]]] = {
+    "dilated time": (
+        lambda x, c, u, t: (t - u * x / c**2) / np.sqrt(1 - u**2 / c**2), [(5, 10), (3, 20), (1, 2), (1, 5)], 5000, 0.04,
+        [[1, 1, 1, 0, 0], [0, -1, -1, 1, 1]],
+    ),
+    "radiated power": (
+        lambda G, c, m, r: -6.4 * G**4 * m**5 / (c * r) ** 5, [(1, 2), (1, 2), (1, 5), (1, 2)], 5000, 0.1,
+        [[1, 0, 0, 0, 4], [0, 1, 0, 0, -5], [0, 0, 1, 0, 5], [0, 0, 0, 1, -5]],
+    ),
+}
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", HIDDEN)
+def test_exponents_come_from_least_squares_where_noise_hides_derivatives(name: str, seed: int) -> None:
+    law, ranges, n, share, want = HIDDEN[name]
+    rng = np.random.default_rng(seed)
+    X = np.array([rng.uniform(low, high, n) for low, high in ranges])
+    y = law(*X)
+    y = y + share * np.sqrt(np.mean(y**2)) * rng.standard_normal(n)
+    s = fit_surrogate(X, y, np.ones(n))
+    assert s is not None and same_space(find_symmetry(s, X, y, np.ones(n)), want)
+
+
+def test_estimates_scatter_as_their_errors_say() -> None:
+    """Exponents by least squares: unbiased, within four standard errors of the mean."""
+    estimates = []
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        X = rng.uniform(1.0, 3.0, (2, 800))
+        y = X[0] ** 1.5 / X[1]
+        y = y + 0.2 * rng.standard_normal(800)
+        s = fit_surrogate(X, y, np.ones(800))
+        assert s is not None
+        start = Scalings(np.array([[1.0, 0.0, 1.3], [0.0, 1.0, -0.8]]), (0, 1))
+        A, _ = fitted(start, s, X, y, np.ones(800))
+        estimates.append(A.A[:, 2])
+    mean, error = np.mean(estimates, axis=0), np.std(estimates, axis=0, ddof=1) / np.sqrt(12)
+    assert np.all(np.abs(mean - [1.5, -1.0]) < 4 * error)
+    assert np.all(error * np.sqrt(12) < 0.05)
 
 
 def test_weights_that_do_not_vary_and_those_that_do_tell_the_same() -> None:

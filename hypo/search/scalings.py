@@ -133,9 +133,40 @@ class Reduced:
 def estimated(
     s: Scalings, surrogate: Surrogate, X: NDArray[np.float64], y: NDArray[np.float64], weight: NDArray[np.float64]
 ) -> Scalings | None:
-    """The exponents where the squares are least, by Gauss–Newton with the surrogate's coefficients projected out, rounded in
-    view of their errors: the surest first, the others then as they follow from it."""
-    rest = s.rest
+    """The exponents of least squares, rounded in view of their errors: the surest first, the others then as they follow from
+    it. None where the rows do not tell them."""
+    found = fitted(s, surrogate, X, y, weight)
+    if found is None:
+        return None
+    s, covariance = found
+    mean = s.A[:, [*s.rest, -1]].T.ravel()
+    covariance = covariance + SURE**2 * np.eye(len(mean))
+    left = list(range(len(mean)))
+    while left:
+        k = left[int(np.argmin(covariance[left, left]))]
+        error = float(np.sqrt(covariance[k, k]))
+        near = np.round(2 * mean[k]) / 2 + np.array([0.0, 0.5, -0.5])
+        exact = float(near[np.argmin((near - mean[k]) ** 2 / (2 * error**2) + HALF * (near % 1 != 0) + np.abs(near) / 4)])
+        if error > UNSURE or abs(exact - mean[k]) > max(MISS, 3 * error) or abs(exact) > LARGEST:
+            return None
+        follow = covariance[:, k] / covariance[k, k]
+        mean = mean + follow * (exact - mean[k])
+        covariance = covariance - np.outer(follow, covariance[k])
+        covariance[np.diag_indices_from(covariance)] = np.maximum(np.diag(covariance), SURE**2)
+        mean[k] = exact
+        left.remove(k)
+    A = s.A.copy()
+    A[:, [*s.rest, -1]] = mean.reshape(len(s.rest) + 1, len(s.A)).T
+    return Scalings(A, s.pivots)
+
+
+def fitted(
+    s: Scalings, surrogate: Surrogate, X: NDArray[np.float64], y: NDArray[np.float64], weight: NDArray[np.float64]
+) -> tuple[Scalings, NDArray[np.float64]] | None:
+    """The exponents of least squares, by steps of Gauss–Newton with the surrogate's coefficients projected out, and their
+    covariance: exponents of each variable that is no pivot, then of the target, under each scaling. None where surrogates in
+    the invariants predict much worse than ``surrogate``."""
+    columns = [*s.rest, -1]
     for step in range(STEPS):
         reduced = Reduced.of(s, X, y, weight, surrogate.log)
         if reduced is None or (step and reduced.error > FAR * surrogate.error):
@@ -148,27 +179,8 @@ def estimated(
         normal = (both[1:] * weight) @ both[1:].T
         normal[np.diag_indices_from(normal)] += 1e-12 * np.trace(normal)
         covariance = np.linalg.inv(normal)
-        moved = (covariance @ ((both[1:] * weight) @ both[0])).reshape(len(rest) + 1, len(s.A)).T
+        moved = covariance @ ((both[1:] * weight) @ both[0])
         A = s.A.copy()
-        A[:, [*rest, -1]] += np.clip(moved, -1.0, 1.0)
+        A[:, columns] += np.clip(moved, -1.0, 1.0).reshape(len(columns), len(A)).T
         s = Scalings(A, s.pivots)
-    covariance *= float(np.average(both[0] ** 2, weights=weight))
-    covariance[np.diag_indices_from(covariance)] += SURE**2
-    mean = s.A[:, [*rest, -1]].T.ravel()
-    open_ = list(range(len(mean)))
-    while open_:
-        k = open_[int(np.argmin(covariance[open_, open_]))]
-        error = float(np.sqrt(covariance[k, k]))
-        near = np.round(2 * mean[k]) / 2 + np.array([0.0, 0.5, -0.5])
-        exact = float(near[np.argmin((near - mean[k]) ** 2 / (2 * error**2) + HALF * (near % 1 != 0) + np.abs(near) / 4)])
-        if error > UNSURE or abs(exact - mean[k]) > max(MISS, 3 * error) or abs(exact) > LARGEST:
-            return None
-        follow = covariance[:, k] / covariance[k, k]
-        mean = mean + follow * (exact - mean[k])
-        covariance = covariance - np.outer(follow, covariance[k])
-        covariance[np.diag_indices_from(covariance)] = np.maximum(np.diag(covariance), SURE**2)
-        mean[k] = exact
-        open_.remove(k)
-    A = s.A.copy()
-    A[:, [*rest, -1]] = mean.reshape(len(rest) + 1, len(s.A)).T
-    return Scalings(A, s.pivots)
+    return s, np.asarray(covariance * float(np.average(both[0] ** 2, weights=weight)), np.float64)

@@ -24,8 +24,8 @@ from hypo.units import Dimension
 
 # Rounding by less than this is beyond doubt.
 CLEAR = 0.02
-# The held-out error may grow by this factor when only the invariants are used.
-WORSE = 1.02
+# By this share the held-out error may grow when only the invariants are used, and by no more nats.
+WORSE, CHANCE = 0.02, 10.0
 # Where even the best error is more than this share of the spread of y, all would predict alike.
 POOR = 0.5
 # Errors below this share of the target's RMS are none: rounding and normal equations.
@@ -125,7 +125,9 @@ def find_symmetry(
     if least > POOR * float(np.std(y)):
         return None
     least = max(least, NO_ERROR * float(np.sqrt(np.mean(y**2))))
-    fitting = [(error, s) for error, s in found if error <= WORSE * least]
+    n_held = int(held_out(len(y)).sum())
+    worse = 1.0 + min(WORSE, CHANCE / n_held)
+    fitting = [(error, s) for error, s in found if error <= worse * least]
     if not fitting:
         return None
     rank = max(len(s.A) for _, s in fitting)
@@ -133,7 +135,6 @@ def find_symmetry(
     alike += [(reduced.error, other) for _, s in list(alike) for other in s.whole()
               if (reduced := Reduced.of(other, X, y, weight)) is not None]
     # Rows that hardly know an exponent do not ask for a half: it has to be worth some nats.
-    n_held = int(held_out(len(y)).sum())
     return _symmetry(min(alike, key=lambda a: a[0] * math.exp(HALF * a[1].halves / n_held))[1])
 
 
