@@ -29,8 +29,8 @@ from hypo.units import DIMENSIONLESS, Dimension
 
 # Cost of the first turn. With more than ``FEW`` variables a reduction is worth looking for before anything else.
 LOOK, LOOK_LATER, FEW = 0.1, 4.0, 2
-# What searches in invariants may spend before others take part.
-HEAD_START = 2.0
+# What searches in invariants may spend before others take part; with so few invariants their turns count for this share.
+HEAD_START, SMALL, SMALL_SHARE = 2.0, 2, 0.4
 
 
 @dataclass
@@ -42,6 +42,12 @@ class _Part:
     formulas: Mapping[str, Expression]
     lead: Expression | None = None
     spent: float = field(default=0.0)
+    share: float = 1.0
+
+    @property
+    def cost(self) -> float:
+        """What its next turn counts for."""
+        return self.proposer.cost * self.share
 
     def whole(self, e: Expression) -> Expression:
         e = e.substitute(self.formulas)
@@ -72,7 +78,7 @@ class Reduction:
         if self._parts is None:
             return LOOK if self._doubt is None and len(self._ctx.problem.columns) > FEW else LOOK_LATER
         part = self._next()
-        return math.inf if part is None else part.proposer.cost
+        return math.inf if part is None else part.cost
 
     @property
     def merged(self) -> bool:
@@ -86,13 +92,13 @@ class Reduction:
             self._parts = self._start()
         part = self._next()
         if part is not None:
-            part.spent += part.proposer.cost
+            part.spent += part.cost
             for e in part.proposer.propose(turn.inner(part.problem)):
                 yield part.whole(e)
 
     def _next(self) -> _Part | None:
-        live = [p for p in self._parts or () if p.proposer.cost < math.inf]
-        return min(live, key=lambda p: p.spent + p.proposer.cost) if live else None
+        live = [p for p in self._parts or () if p.cost < math.inf]
+        return min(live, key=lambda p: p.spent + p.cost) if live else None
 
     def _start(self) -> list[_Part]:
         ctx, problem = self._ctx, self._ctx.problem
@@ -180,9 +186,10 @@ class Reduction:
         insides = {n: e.substitute(columns.formulas) for n, e in formulas.items()}
         lead = lead.substitute(columns.formulas)
         parts = [_Part(p, problem, insides, lead) for p in (*self._others(inner, scanner), scanner)]
-        # The smallest problem of all comes first.
+        # The smallest problem of all comes first, and every kind of search for it counts as less where it is small indeed.
         for part in parts:
             part.spent = -HEAD_START
+            part.share = SMALL_SHARE if len(names) <= SMALL < len(columns.names) else 1.0
         return parts
 
     def _others(self, ctx: Context, scanner: Scanner, smaller: Scanner | None = None) -> list[Proposer]:
