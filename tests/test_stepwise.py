@@ -13,13 +13,15 @@ import hypo
 from hypo.data import from_arrays
 from hypo.expression.evaluate import evaluate
 from hypo.expression.expr import Expression
+from hypo.expression.ops import BY_OPCODE
+from hypo.kernels.opcodes import FIRST_UNARY, POW
 from hypo.search.archive import Archive
 from hypo.search.context import Context
 from hypo.search.problem import Settings, make_problem
 from hypo.search.proposer import Turn
 from hypo.search.scan import Clock
 from hypo.search.seeds import plain_library
-from hypo.search.stepwise import MOST_MONOMIALS, Stepwise, eliminated, forward
+from hypo.search.stepwise import MOST_MONOMIALS, Stepwise, eliminated, forward, written
 
 
 def squares(A: np.ndarray, t: np.ndarray, kept: list[int]) -> tuple[float, np.ndarray]:
@@ -145,8 +147,39 @@ def test_an_expired_clock_ends_it() -> None:
     assert list(proposed(proposer(X, X[:, 0] ** 2 + X[:, 1], ("a", "b")), deadline=0.0)) == []
 
 
-@pytest.mark.parametrize("lacking", ["+", "*"])
+@pytest.mark.parametrize("operators", ["+-*/", "+*", "-*", "+/", "-/", "+-/", "+-*"])
+@pytest.mark.parametrize("signs", [(1, 1, 1), (-1, 1, -1), (-1, -1, -1)])
+def test_sums_are_written_in_the_operators_there_are(operators: str, signs: tuple[int, ...]) -> None:
+    c = np.array([1.3, 0.7, 2.9]) * signs
+    terms = [Expression.constant(1.0), Expression.variable("x"), Expression.variable("y") - Expression.variable("x")]
+    e = written(c, terms, frozenset(operators))
+    X = np.random.default_rng(1).uniform(1, 2, (20, 2))
+    want = c[0] + c[1] * X[:, 0] + c[2] * (X[:, 1] - X[:, 0])
+    np.testing.assert_allclose(evaluate(e, X, ("x", "y")), want, rtol=1e-12)
+    used = {BY_OPCODE[op].name for op, _ in e.code if op >= FIRST_UNARY}
+    # The minus of the last term is its own.
+    assert used <= {*operators, "-"} and len(e.free) == 3
+    if {"+", "-"} <= set(operators) and max(signs) > 0:
+        assert all(constant.value > 0 for constant in e.constants)
+
+
+@pytest.mark.parametrize("grammar", [{"constants": {"min": 0.0}}, {"forbid": ["+"]}, {"forbid": ["*"]}], ids=str)
+def test_a_sum_is_found_under_a_grammar_that_wants_it_written_otherwise(grammar: dict) -> None:
+    rng = np.random.default_rng(3)
+    x, z, w = rng.uniform([[-2], [1], [0.5]], [[2], [3], [1.5]], (3, 200))
+    y = 1.37 * x**2 - 0.83 * z + 2.61 * z**2 - 4.4 * x + 0.57 * w - 3.3
+    result = hypo.fit({"x": x, "z": z, "w": w, "y": y}, "y", knowledge={"grammar": grammar}, time_limit=15)
+    assert result.best.r2 > 1 - 1e-12
+    used = {BY_OPCODE[op].name for op, _ in result.expression.code if op >= FIRST_UNARY}
+    assert not used & set(grammar.get("forbid", ()))
+    if "constants" in grammar:
+        powers = [k for k, (op, _) in enumerate(result.expression.code) if op == POW]
+        exponents = {result.expression.code[k - 1][1] for k in powers}
+        assert all(c.value >= 0 for k, c in enumerate(result.expression.constants) if k not in exponents)
+
+
+@pytest.mark.parametrize("lacking", ["+-", "*/"])
 def test_it_takes_no_part_without_its_operators(lacking: str) -> None:
-    options = Settings(operators=tuple(o for o in ("+", "-", "*", "/") if o != lacking))
+    options = Settings(operators=tuple(o for o in ("+", "-", "*", "/", "sqrt") if o not in lacking))
     X = np.random.default_rng(0).uniform(1, 2, (100, 2))
     assert proposer(X, X[:, 0], ("a", "b"), options).cost == math.inf

@@ -83,7 +83,7 @@ class Refiner:
         """
         if not e.free:
             self._keep(self._fit_and_score(e))
-        e = simplify(e)
+        e = self._simplified(e)
         key = e.masked()
         if key in self._seen and not (fitted and e.free):
             return None
@@ -100,6 +100,18 @@ class Refiner:
             return self._snapped(h)
         self._unsnapped.append(h)
         return h
+
+    def _simplified(self, e: Expression) -> Expression:
+        """``e`` simplified, or as it is where only that keeps the hard knowledge: x/a - b where × or numbers below 0 are
+        forbidden."""
+        plain = simplify(e)
+        if plain == e or not self._breaks(plain) or self._breaks(e):
+            return plain
+        return e
+
+    def _breaks(self, e: Expression) -> bool:
+        amount, hard = self.problem.violation(e)
+        return hard and amount > 0
 
     def polish(self) -> None:
         """Snap the constants of the formulas since the last call that could become the best by it."""
@@ -157,8 +169,7 @@ class Refiner:
 
     def weighable(self, e: Expression) -> Hypothesis | None:
         """``e`` as it stands, fitted and scored under the rules for the posterior: archived nowhere, counted in no tally."""
-        amount, hard = self.problem.violation(e)
-        if hard and amount > 0:
+        if self._breaks(e):
             return None
         h = self._fit(e)
         return self.rules.charged(h) if h is not None and self.rules else h

@@ -10,7 +10,7 @@ products.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 from math import comb
@@ -18,13 +18,14 @@ from math import comb
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.expression import ops
 from hypo.expression.expr import Expression
+from hypo.kernels import opcodes as oc
 from hypo.search.context import Context, View
 from hypo.search.groups import monomial
 from hypo.search.library import Library
 from hypo.search.problem import Settings
 from hypo.search.proposer import Turn
-from hypo.search.race import free_sum
 from hypo.search.surrogate import multi_indices
 from hypo.search.targets import Target, links
 
@@ -52,6 +53,11 @@ class Dictionary:
         """Some of the terms."""
         return Dictionary(tuple(self.terms[k] for k in kept), self.values[kept])
 
+    def within(self, operators: frozenset[str]) -> Dictionary:
+        """The terms made of these operators."""
+        fits = [all(ops.BY_OPCODE[op].name in operators for op, _ in e.code if op >= oc.FIRST_UNARY) for e in self.terms]
+        return self.of(np.flatnonzero(fits))
+
 
 class Stepwise:
     """The proposer of long sums."""
@@ -61,7 +67,9 @@ class Stepwise:
     ) -> None:
         self.name = name
         self._ctx, self._library, self._report = ctx, library, report
-        self._turn = 0 if settings.fit_constants and {"*", "+"} <= ctx.problem.allowed else len(TURNS)
+        allowed = ctx.problem.allowed
+        able = settings.fit_constants and not allowed.isdisjoint("+-") and not allowed.isdisjoint("*/")
+        self._turn = 0 if able else len(TURNS)
 
     @property
     def cost(self) -> float:
@@ -90,9 +98,10 @@ class Stepwise:
 
     def _dictionaries(self, kind: str, turn: Turn) -> tuple[list[Dictionary], Dictionary | None]:
         """Those that are fitted as a whole, and one that terms are selected from."""
+        allowed = self._ctx.problem.allowed
         if kind == "members":
-            return [self._members(turn, *FEW)], self._members(turn, *MANY)
-        return [d for _, d in self._monomials()], None
+            return [self._members(turn, *FEW).within(allowed)], self._members(turn, *MANY).within(allowed)
+        return [d.within(allowed) for _, d in self._monomials()], None
 
     def _sums(self, t: Target, dictionary: Dictionary, turn: Turn) -> list[tuple[float, Expression]]:
         """(Approximate score, formula) of the best lengths that elimination goes through."""
@@ -118,7 +127,8 @@ class Stepwise:
                 path.append((score, kept, coefficients))
         turn.clock.scored += len(path)
         best = sorted(path, key=lambda p: p[0])[:BEST]
-        return [(s, t.wrap(free_sum(c, [dictionary.terms[k] for k in kept]))) for s, kept, c in best]
+        allowed = ctx.problem.allowed
+        return [(s, t.wrap(written(c, [dictionary.terms[k] for k in kept], allowed))) for s, kept, c in best]
 
     def _monomials(self) -> Iterator[tuple[int, Dictionary]]:
         """By degree, from 2: all monomials up to it, with 1, as long as there are not too many."""
@@ -148,6 +158,23 @@ class Stepwise:
         fine = np.all(np.isfinite(values), axis=1)
         terms = [held.rows.library.expression(int(m)) for m in held.members[fine]]
         return Dictionary((Expression.constant(1.0), *terms), np.vstack([np.ones(len(ctx.y)), values[fine]]))
+
+
+def written(coefficients: NDArray[np.float64], terms: Sequence[Expression], operators: frozenset[str]) -> Expression:
+    """Σ c·u with the coefficients to be fitted, in the operators there are: with − they are positive, as far as one term with a
+    positive one can come first; without × they are divided by."""
+
+    def part(c: float, u: Expression) -> Expression:
+        if u == Expression.constant(1.0):
+            return Expression.constant(c, free=True)
+        return Expression.constant(c, free=True) * u if "*" in operators else u / Expression.constant(1.0 / c, free=True)
+
+    pairs = sorted(zip(coefficients.tolist(), terms, strict=True), key=lambda p: p[0] < 0)
+    total = part(*pairs[0])
+    for c, u in pairs[1:]:
+        subtract = "-" in operators and (c < 0 or "+" not in operators)
+        total = total - part(-c, u) if subtract else total + part(c, u)
+    return total
 
 
 def eliminated(A: NDArray[np.float64], t: NDArray[np.float64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
