@@ -84,6 +84,11 @@ def test_limits_of_exponents() -> None:
     assert broken("x**y", exponents="rational") == {
         "exponents": (1.0, "an exponent is no number, but must be a fraction p/q with q <= 12")
     }
+    # Powers in the disguise of exponentials of logarithms.
+    assert broken("exp(2*log(x) - 3*log(y) + x) + exp(-log(x)) + exp(x)*log(y)", exponents="integer") == {}
+    assert broken("exp(1.25*log(x) - log(y)/2)", exponents="integer") == broken("x**1.25*y**(-0.5)", exponents="integer")
+    assert broken("exp(-(log(x)/2))", exponents=[1, 2]).keys() == {"exponents"}
+    assert broken("exp(x*log(y))", exponents="rational")["exponents"][0] == 1.0
     assert broken("x**2 + y**0.5", exponents=[2, 0.5]) == {}
     assert broken("x**3", exponents=[2, 0.5])["exponents"][1] == "an exponent is 3, but must be one of 2, 0.5"
     assert broken("x**3 + x**(-3)", exponents={"min": -3, "max": 2})["exponents"] == (

@@ -157,7 +157,7 @@ def test_sums_are_written_in_the_operators_there_are(operators: str, signs: tupl
     want = c[0] + c[1] * X[:, 0] + c[2] * (X[:, 1] - X[:, 0])
     np.testing.assert_allclose(evaluate(e, X, ("x", "y")), want, rtol=1e-12)
     used = {BY_OPCODE[op].name for op, _ in e.code if op >= FIRST_UNARY}
-    # The minus of the last term is its own.
+    # One of the terms holds a minus of its own.
     assert used <= {*operators, "-"} and len(e.free) == 3
     if {"+", "-"} <= set(operators) and max(signs) > 0:
         assert all(constant.value > 0 for constant in e.constants)

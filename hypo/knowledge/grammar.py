@@ -246,6 +246,7 @@ class Grammar:
 
     def _number_violations(self, e: Expression) -> Iterator[Violation]:
         exponents, numbers = numbers_of(e)
+        exponents += _disguised(e)
         for rule, limits, values in (("exponents", self.exponents, exponents), ("constants", self.constant_limits, numbers)):
             if limits is None:
                 continue
@@ -285,6 +286,34 @@ def numbers_of(e: Expression) -> tuple[list[float | None], list[float]]:
                 negated = i + 1 < len(e.code) and e.code[i + 1][0] == oc.NEG
                 numbers.append(-constant.value if negated else constant.value)
     return exponents, numbers
+
+
+def _disguised(e: Expression) -> list[float | None]:
+    """The exponents of powers that are written with exp and log: k in exp(k·log u + …), None where k is no number."""
+    out: list[float | None] = []
+
+    def terms(node: int, factor: float) -> None:
+        op, _ = e.code[node]
+        last = node - 1
+        first = e.starts[last] - 1 if last >= 0 else -1
+        if op == oc.LOG:
+            out.append(factor)
+        elif op == oc.NEG:
+            terms(last, -factor)
+        elif op in (oc.ADD, oc.SUB):
+            terms(first, factor)
+            terms(last, factor if op == oc.ADD else -factor)
+        elif op == oc.MUL and (value := _value(e, first)) is not None:
+            terms(last, factor * value)
+        elif op in (oc.MUL, oc.DIV) and (value := _value(e, last)):
+            terms(first, factor * value if op == oc.MUL else factor / value)
+        elif op in (oc.MUL, oc.DIV) and (oc.LOG in (e.code[first][0], e.code[last][0])):
+            out.append(None)
+
+    for node, (op, _) in enumerate(e.code):
+        if op == oc.EXP:
+            terms(node - 1, 1.0)
+    return out
 
 
 def _value(e: Expression, node: int) -> float | None:

@@ -31,7 +31,8 @@ def remarks(result: Result) -> list[str]:
     return [
         tables.sentence(result.message),
         *([tables.sentence(words)] if words else []),
-        *([] if result.posterior is None else tables.posterior_sentences(result.posterior)),
+        # Weights among what was met say nothing where nothing was.
+        *([] if result.posterior is None or not result.coverage.scored else tables.posterior_sentences(result.posterior)),
         tables.coverage_sentence(asdict(result.coverage), result.target in settings["units"]),
         *([tables.STAND_IN] if words or settings.get("censored") or settings.get("x_sigma") else []),
         *_chosen(result),
