@@ -25,7 +25,7 @@ from hypo.units import DIMENSIONLESS, Dimension
 
 # Mean square of the sine between the gradients of y and of u above which a form is not tried; forms tried at a time.
 LARGEST_ANGLE, TRIED = 0.05, 3
-# Both terms of a sum with a coefficient take at least this part in it, on a scale from 0 to 1. Steps towards its least squares,
+# Both terms of a sum with a coefficient take at least this part in it, and in the slope of y. Steps towards its least squares,
 # as long as the error falls by this factor.
 LEAST_PART, STEPS, FALLING = 0.03, 4, 0.9
 # A coefficient has to lower the held-out error by this, over the number of rows held out, as a share: some nats.
@@ -118,7 +118,7 @@ def merge(
         if len(chosen) > 1:
             return trial, s
         if chosen[0].term is not None:
-            trial, s = _refined(columns, chosen[0], trial, s, y, weight)
+            trial, s = _refined(columns, chosen[0], trial, s, y, weight, clock)
         # Of forms that predict alike the simplest; a coefficient lowers the error a little by itself.
         error = max(s.error, least) * (1.0 + 0.001 * len(chosen[0].u) + (chosen[0].term is not None) * COEFFICIENT / n_held)
         if best is None or error < best[0]:
@@ -127,13 +127,21 @@ def merge(
 
 
 def _refined(
-    columns: Columns, merger: Merger, merged: Columns, surrogate: Surrogate, y: NDArray[np.float64], weight: NDArray[np.float64]
+    columns: Columns,
+    merger: Merger,
+    merged: Columns,
+    surrogate: Surrogate,
+    y: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    clock: Clock,
 ) -> tuple[Columns, Surrogate]:
     """The merged columns and their surrogate with the coefficient where the squares are least, by steps of Gauss–Newton: what
     the polynomial can follow by itself is taken out of the residuals and of their derivative (variable projection)."""
     assert merger.term is not None
     term = Program.of(merger.term, columns.names).value(columns.X)
     for _ in range(STEPS):
+        if clock.expired:
+            break
         value = surrogate.value(merged.X)
         basis = design(surrogate.coordinates.map(merged.X), surrogate.degrees)
         if surrogate.log:
@@ -220,7 +228,8 @@ def _mergers(columns: Columns, weight: NDArray[np.float64], surrogate: Surrogate
                         out.append(Merger(angle, i, j, u, power))
                 for left, right, power, (di, dj) in _terms(columns, i, j):
                     angle, k = _coefficient(g, size, weight, di * spread[i], dj * spread[j])
-                    if angle < LARGEST_ANGLE:
+                    sizes = [float(np.std(Program.of(e, columns.names).value(columns.X))) for e in (left, right)]
+                    if angle < LARGEST_ANGLE and LEAST_PART * sizes[0] < abs(k) * sizes[1] < sizes[0] / LEAST_PART:
                         out.append(Merger(angle, i, j, left, power, right, k))
     return sorted(out, key=lambda m: m.angle)
 

@@ -120,7 +120,7 @@ class Reduction:
             return []
         stated = symmetry_of_units([columns.dimensions[n] for n in columns.names], problem.target_dimension) if units else None
         known = symmetry_of_rules(columns.names, problem.knowledge.rules, stated)
-        found = find_symmetry(surrogate, columns.X, y, weight)
+        found = find_symmetry(surrogate, columns.X, y, weight, ctx.clock)
         if found is not None and known is not None and found.rank <= known.rank:
             found = None
         self.columns, self.symmetry = columns, found or known

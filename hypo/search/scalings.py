@@ -11,6 +11,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.search.scan import Clock
 from hypo.search.surrogate import Surrogate, design, fit_surrogate, held_out, solve
 
 # Exponents are multiples of 1/2 and not larger than this; how far an estimate may be from one.
@@ -131,11 +132,12 @@ class Reduced:
 
 
 def estimated(
-    s: Scalings, surrogate: Surrogate, X: NDArray[np.float64], y: NDArray[np.float64], weight: NDArray[np.float64]
+    s: Scalings, surrogate: Surrogate, X: NDArray[np.float64], y: NDArray[np.float64], weight: NDArray[np.float64],
+    clock: Clock | None = None,
 ) -> Scalings | None:
     """The exponents of least squares, rounded in view of their errors: the surest first, the others then as they follow from
-    it. None where the rows do not tell them."""
-    found = fitted(s, surrogate, X, y, weight)
+    it. None where the rows do not tell them, or the ``clock`` expires."""
+    found = fitted(s, surrogate, X, y, weight, clock)
     if found is None:
         return None
     s, covariance = found
@@ -161,13 +163,16 @@ def estimated(
 
 
 def fitted(
-    s: Scalings, surrogate: Surrogate, X: NDArray[np.float64], y: NDArray[np.float64], weight: NDArray[np.float64]
+    s: Scalings, surrogate: Surrogate, X: NDArray[np.float64], y: NDArray[np.float64], weight: NDArray[np.float64],
+    clock: Clock | None = None,
 ) -> tuple[Scalings, NDArray[np.float64]] | None:
     """The exponents of least squares, by steps of Gauss–Newton with the surrogate's coefficients projected out, and their
     covariance: exponents of each variable that is no pivot, then of the target, under each scaling. None where surrogates in
     the invariants predict much worse than ``surrogate``."""
     columns = [*s.rest, -1]
     for step in range(STEPS):
+        if clock is not None and clock.expired:
+            return None
         reduced = Reduced.of(s, X, y, weight, surrogate.log)
         if reduced is None or (step and reduced.error > FAR * surrogate.error):
             return None

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from hypo.knowledge.invariances import Homogeneous, ScaleInvariant
 from hypo.knowledge.rules import Rule
 from hypo.search.scalings import HALF, Reduced, Scalings, estimated, rounded, with_pivots
+from hypo.search.scan import Clock
 from hypo.search.surrogate import Surrogate, held_out
 from hypo.units import Dimension
 
@@ -96,8 +97,11 @@ def find_symmetry(
     X: NDArray[np.float64],
     y: NDArray[np.float64],
     weight: NDArray[np.float64],
+    clock: Clock | None = None,
 ) -> Symmetry | None:
-    """The largest space of scaling symmetries of y over X (n_var, n_row) that the data bear out, or None."""
+    """The largest space of scaling symmetries of y over X (n_var, n_row) that the data bear out, or None; None too when the
+    ``clock`` expires first."""
+    clock = clock or Clock()
     E = X * surrogate.gradient(X)
     f = surrogate.value(X)
     if not (np.all(np.isfinite(E)) and np.all(np.isfinite(f))):
@@ -114,9 +118,13 @@ def find_symmetry(
         if start is None:
             continue
         trials = [rounded(start)]
-        if trials[0] is None or np.max(np.abs(trials[0].A - start.A)) > CLEAR:
-            trials.append(estimated(start, surrogate, X, y, weight))
+        in_doubt = trials[0] is None or np.max(np.abs(trials[0].A - start.A)) > CLEAR
+        # Smaller spaces than one that fits are looked at as a measure only.
+        if in_doubt and all(error > (1.0 + WORSE) * surrogate.error for error, _ in found):
+            trials.append(estimated(start, surrogate, X, y, weight, clock))
         for scalings in {t.key: t for t in trials if t is not None}.values():
+            if clock.expired:
+                return None
             reduced = Reduced.of(scalings, X, y, weight)
             if reduced is not None:
                 found.append((reduced.error, scalings))
@@ -133,7 +141,7 @@ def find_symmetry(
     rank = max(len(s.A) for _, s in fitting)
     alike = [(error, s) for error, s in fitting if len(s.A) == rank]
     alike += [(reduced.error, other) for _, s in list(alike) for other in s.whole()
-              if (reduced := Reduced.of(other, X, y, weight)) is not None]
+              if not clock.expired and (reduced := Reduced.of(other, X, y, weight)) is not None]
     # Rows that hardly know an exponent do not ask for a half: it has to be worth some nats.
     return _symmetry(min(alike, key=lambda a: a[0] * math.exp(HALF * a[1].halves / n_held))[1])
 
