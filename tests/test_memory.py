@@ -51,7 +51,7 @@ import json
 import numpy as np, hypo
 X = np.random.default_rng(0).uniform(1, 3, (1000, 4))
 y = np.sin(X[:, 0]*X[:, 1] + np.exp(np.sin(3*X[:, 2])))*np.cos(5*X[:, 3]) + .3*np.log(X[:, 0] + np.cos(7*X[:, 1]*X[:, 2]))
-result = hypo.fit(X, y, time_limit=25, workers=1, max_memory="950 MB")
+result = hypo.fit(X, y, time_limit=15, workers=1, max_memory="950 MB")
 # Not getrusage: what it calls the peak of a new process includes that of the process which started it.
 peak = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) * 1024
 print(json.dumps([peak, result.settings["library_sizes"], result.coverage.scored]))

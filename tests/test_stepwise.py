@@ -21,7 +21,7 @@ from hypo.search.problem import Settings, make_problem
 from hypo.search.proposer import Turn
 from hypo.search.scan import Clock
 from hypo.search.seeds import plain_library
-from hypo.search.stepwise import MOST_MONOMIALS, Stepwise, eliminated, forward, written
+from hypo.search.stepwise import MOST_TERMS, Stepwise, eliminated, forward, written
 
 
 def squares(A: np.ndarray, t: np.ndarray, kept: list[int]) -> tuple[float, np.ndarray]:
@@ -136,10 +136,17 @@ def test_dictionaries_stay_small(n_var: int) -> None:
     names = tuple(f"x{k}" for k in range(n_var))
     by = proposer(X, X.sum(axis=1), names)
     for degree, dictionary in by._monomials():
-        assert degree >= 2 and len(dictionary.terms) <= min(MOST_MONOMIALS, 100)
+        assert degree >= 2 and len(dictionary.terms) <= min(MOST_TERMS, 100)
         assert dictionary.terms[0] == Expression.constant(1.0)
         for e, line in zip(dictionary.terms[1:], dictionary.values[1:], strict=True):
             np.testing.assert_allclose(evaluate(e, by._ctx.X.T, names), line, rtol=1e-12)
+
+
+@pytest.mark.parametrize("n", [3, 5, 12, 40])
+def test_few_rows_are_given_few_terms(n: int) -> None:
+    X = np.random.default_rng(0).uniform(1, 2, (n, 2))
+    for e in proposed(proposer(X, np.random.default_rng(1).standard_normal(n), ("a", "b"))):
+        assert len(e.free) <= max(1, n // 4)
 
 
 def test_an_expired_clock_ends_it() -> None:

@@ -31,8 +31,8 @@ from hypo.search.targets import Target, links
 
 # Turns: seconds, and what is regressed on what.
 TURNS = ((0.3, "monomials"), (2.0, "monomials behind links"), (3.0, "members"))
-# Monomials in a dictionary, also as a share of the rows, and their highest degree.
-MOST_MONOMIALS, SHARE, MOST_DEGREE = 150, 0.25, 8
+# Terms that are fitted at once, also as a share of the rows; the highest degree of monomials.
+MOST_TERMS, SHARE, MOST_DEGREE = 150, 0.25, 8
 # Members in a dictionary and those of them whose products join: one that is fitted as a whole, and one from which forward
 # selection brings so many terms. Selection goes astray among terms that are alike; elimination does not, but takes few.
 FEW, MANY, FORWARD = (60, 10), (150, 30), 20
@@ -89,18 +89,26 @@ class Stepwise:
         found: list[tuple[float, int, Expression]] = []
         for t in [start] if kind == "monomials" else [start, *links(start, self._ctx.problem.allowed)]:
             root = t.fit_root(self._ctx.root, False)
-            selected = [] if large is None else [large.of(forward(large.values * root, t.fitted * root, FORWARD))]
-            for order, dictionary in enumerate((*whole, *selected)):
+            dictionaries = list(whole)
+            if large is not None:
+                dictionaries.append(large.of(forward(large.values * root, t.fitted * root, min(FORWARD, self._most))))
+            for order, dictionary in enumerate(dictionaries):
                 if turn.done:
                     return
                 found += [(score, order, e) for score, e in self._sums(t, dictionary, turn)]
         yield from (e for _, _, e in sorted(found, key=lambda f: f[:2])[:PROPOSED])
 
+    @property
+    def _most(self) -> int:
+        """Terms that the rows allow to fit at once."""
+        return int(min(MOST_TERMS, SHARE * len(self._ctx.y)))
+
     def _dictionaries(self, kind: str, turn: Turn) -> tuple[list[Dictionary], Dictionary | None]:
         """Those that are fitted as a whole, and one that terms are selected from."""
         allowed = self._ctx.problem.allowed
         if kind == "members":
-            return [self._members(turn, *FEW).within(allowed)], self._members(turn, *MANY).within(allowed)
+            few = self._members(turn, *FEW).within(allowed)
+            return [few.of(np.arange(min(len(few.terms), self._most)))], self._members(turn, *MANY).within(allowed)
         return [d.within(allowed) for _, d in self._monomials()], None
 
     def _sums(self, t: Target, dictionary: Dictionary, turn: Turn) -> list[tuple[float, Expression]]:
@@ -136,7 +144,7 @@ class Stepwise:
         leaves = [Expression.variable(n) for n in columns]
         n_var = len(columns)
         for degree in range(2, MOST_DEGREE + 1):
-            if comb(n_var + degree, degree) > min(MOST_MONOMIALS, SHARE * X.shape[1]):
+            if comb(n_var + degree, degree) > self._most:
                 return
             exponents = multi_indices(n_var, degree)
             terms = [monomial(leaves, e) if any(e) else Expression.constant(1.0) for e in exponents.tolist()]
