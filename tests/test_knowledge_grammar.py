@@ -89,6 +89,8 @@ def test_limits_of_exponents() -> None:
     assert broken("exp(1.25*log(x) - log(y)/2)", exponents="integer") == broken("x**1.25*y**(-0.5)", exponents="integer")
     assert broken("exp(-(log(x)/2))", exponents=[1, 2]).keys() == {"exponents"}
     assert broken("exp(x*log(y))", exponents="rational")["exponents"][0] == 1.0
+    assert broken("exp(log(y)/x)", exponents="rational")["exponents"][0] == 1.0
+    assert broken("exp(x/log(y))", exponents="integer") == {}
     assert broken("x**2 + y**0.5", exponents=[2, 0.5]) == {}
     assert broken("x**3", exponents=[2, 0.5])["exponents"][1] == "an exponent is 3, but must be one of 2, 0.5"
     assert broken("x**3 + x**(-3)", exponents={"min": -3, "max": 2})["exponents"] == (

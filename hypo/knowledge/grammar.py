@@ -246,7 +246,8 @@ class Grammar:
 
     def _number_violations(self, e: Expression) -> Iterator[Violation]:
         exponents, numbers = numbers_of(e)
-        exponents += _disguised(e)
+        if self.exponents is not None:
+            exponents += _disguised(e)
         for rule, limits, values in (("exponents", self.exponents, exponents), ("constants", self.constant_limits, numbers)):
             if limits is None:
                 continue
@@ -307,7 +308,7 @@ def _disguised(e: Expression) -> list[float | None]:
             terms(last, factor * value)
         elif op in (oc.MUL, oc.DIV) and (value := _value(e, last)):
             terms(first, factor * value if op == oc.MUL else factor / value)
-        elif op in (oc.MUL, oc.DIV) and (oc.LOG in (e.code[first][0], e.code[last][0])):
+        elif op in (oc.MUL, oc.DIV) and (e.code[first][0] == oc.LOG or (op == oc.MUL and e.code[last][0] == oc.LOG)):
             out.append(None)
 
     for node, (op, _) in enumerate(e.code):

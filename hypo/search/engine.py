@@ -32,6 +32,7 @@ from hypo.search.proposer import Proposer, Schedule, installed, origin
 from hypo.search.pysr import PySR
 from hypo.search.reduction import Reduction
 from hypo.search.refine import Refiner, is_exact
+from hypo.search.rewrite import loading
 from hypo.search.rulebook import Rulebook, RuleReport
 from hypo.search.scan import Clock
 from hypo.search.scanner import Scanner
@@ -44,9 +45,10 @@ from hypo.search.warm import warm
 
 # Seconds after the end for what PySR found last.
 GRACE = 2.0
-# Seconds kept for finishing the best formulas at the end, and the share of the time limit that they may be at most; after it
-# as long again for what stands around them, which the posterior weighs.
-FINISHING, FINISHING_SHARE = 1.0, 0.05
+# Seconds kept for finishing the best formulas at the end, and the share of the time limit that they may be at most; half of
+# it they get even where the last turn took longer than it should, and as much goes to what stands around the formulas, which
+# the posterior weighs.
+FINISHING, FINISHING_SHARE = 1.0, 0.1
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,7 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
         if problem.knowledge.rules:
             # Loads what checks of rules need.
             Rulebook(problem, settings.lam).amounts(Expression.constant(1.0))
+        stack.enter_context(loading())
         return _search(problem, settings, local, executor, batches, pysr, progress)
 
 
@@ -215,10 +218,10 @@ def _search(
                 ended = stopping.after_turn(gain)
             status, message = ended or stopping.exhausted()
             last_of_pysr()
-            clock.deadline = max(clock.deadline, end)
+            clock.deadline = max(clock.deadline, end, time.monotonic() + kept / 2)
             refiner.finish(whole=template is not None)
             if chains:
-                clock.deadline = max(clock.deadline, time.monotonic() + kept)
+                clock.deadline = max(clock.deadline, time.monotonic() + kept / 2)
                 refiner.surround()
                 if archive.best is not None and not is_exact(archive.best, problem):
                     mark = time.monotonic()

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.search.scan import Clock
-from hypo.search.surrogate import Surrogate, design, fit_surrogate, held_out, solve
+from hypo.search.surrogate import Surrogate, fit_surrogate, held_out, off
 from hypo.units import DIMENSIONLESS, Dimension
 
 # Mean square of the sine between the gradients of y and of u above which a form is not tried; forms tried at a time.
@@ -142,12 +142,8 @@ def _refined(
     for _ in range(STEPS):
         if clock.expired:
             break
-        value = surrogate.value(merged.X)
-        basis = design(surrogate.coordinates.map(merged.X), surrogate.degrees)
-        if surrogate.log:
-            basis *= value
-        both = np.array([y - value, surrogate.gradient(merged.X)[0] * term])
-        both -= solve(basis, both.T, weight).T @ basis
+        both = np.array([y - surrogate.value(merged.X), surrogate.gradient(merged.X)[0] * term])
+        both = off(surrogate.by_coefficients(merged.X), both, weight)
         step = float(weight @ (both[0] * both[1])) / float(weight @ both[1] ** 2)
         if not np.isfinite(step):
             break

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
+from importlib import import_module
+from threading import Timer
 
 from hypo.errors import FormulaError
 from hypo.expression.expr import PI, Expression
@@ -14,6 +17,20 @@ from hypo.kernels import opcodes as oc
 LEAST, MOST = 6, 45
 # Powers p/q of larger p make polynomials of that degree, which take minutes to factor.
 MOST_POWER = 12
+# Seconds after which sympy is loaded in the background: shorter work may not need it.
+PATIENCE = 1.0
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """Load sympy beside longer work, which would wait half a second for it at the end."""
+    timer = Timer(PATIENCE, import_module, ("sympy",))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def spellings(e: Expression) -> Iterator[Expression]:

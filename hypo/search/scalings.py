@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.search.scan import Clock
-from hypo.search.surrogate import Surrogate, design, fit_surrogate, held_out, solve
+from hypo.search.surrogate import Surrogate, fit_surrogate, held_out, off
 
 # Exponents are multiples of 1/2 and not larger than this; how far an estimate may be from one.
 LARGEST, MISS = 8, 0.2
@@ -124,8 +124,7 @@ class Reduced:
             value = self.lead * self.scale
             return value, value * self.logs, self.scale[None, :]
         value = self.surrogate.value(self.invariants) * self.scale
-        basis = design(self.surrogate.coordinates.map(self.invariants), self.surrogate.degrees)
-        basis = basis * (value if self.surrogate.log else self.scale)
+        basis = self.surrogate.by_coefficients(self.invariants) * self.scale
         along = self.surrogate.gradient(self.invariants) * self.invariants * self.scale
         parts = [-line * self.logs for line in along]
         return value, np.vstack([*parts, value * self.logs]), basis
@@ -179,8 +178,7 @@ def fitted(
         value, slopes, basis = reduced.slopes()
         if not (np.all(np.isfinite(slopes)) and np.all(np.isfinite(basis))):
             return None
-        both = np.vstack([y - value, slopes])
-        both -= solve(basis, both.T, weight).T @ basis
+        both = off(basis, np.vstack([y - value, slopes]), weight)
         normal = (both[1:] * weight) @ both[1:].T
         normal[np.diag_indices_from(normal)] += 1e-12 * np.trace(normal)
         covariance = np.linalg.inv(normal)

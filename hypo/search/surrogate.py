@@ -79,6 +79,12 @@ class Surrogate:
         return out * (self.sign * np.exp(f)) if self.log else out
 
 
+    def by_coefficients(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Derivatives (n_term, n_row) of the values by the coefficients."""
+        basis = design(self.coordinates.map(X), self.degrees)
+        return basis * (self.sign * np.exp(self.coefficients @ basis)) if self.log else basis
+
+
 def multi_indices(n_var: int, degree: int) -> NDArray[np.int64]:
     """Exponent vectors (n_term, n_var) of total degree up to ``degree``."""
     # Stars and bars: n_var bars among degree + n_var places.
@@ -113,6 +119,11 @@ def solve(A: NDArray[np.float64], t: NDArray[np.float64], w: NDArray[np.float64]
     normal = W @ A.T
     normal[np.diag_indices_from(normal)] += 1e-12 * np.trace(normal) / len(normal)
     return np.asarray(np.linalg.solve(normal, W @ t), np.float64)
+
+
+def off(basis: NDArray[np.float64], rows: NDArray[np.float64], w: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What is left of ``rows`` (…, n_row) off the span of ``basis`` (n_term, n_row): the projection of variable projection."""
+    return rows - solve(basis, rows.T, w).T @ basis
 
 
 def _solve_log(
