@@ -1,9 +1,11 @@
 """Settings shared by all tests: no display, and the same random examples on every run."""
 
 import os
+import zlib
 from pathlib import Path
 
 import hypothesis
+import numpy as np
 import pytest
 
 from hypo.search.warm import warm
@@ -18,6 +20,14 @@ def pytest_configure(config: pytest.Config) -> None:
     """Compile the kernels once, before there are several processes that would each compile them."""
     if not hasattr(config, "workerinput") and not config.option.collectonly:
         warm(lambda message: print(message, flush=True))
+
+
+@pytest.fixture(autouse=True)
+def own_random_numbers(request: pytest.FixtureRequest) -> None:
+    """A module's ``RNG`` starts anew for each test, with numbers of the test's own, whichever tests came before it."""
+    rng = getattr(getattr(request.node, "module", None), "RNG", None)
+    if rng is not None:
+        rng.bit_generator.state = np.random.default_rng(zlib.crc32(request.node.name.encode())).bit_generator.state
 
 
 @pytest.fixture(scope="session")

@@ -155,7 +155,7 @@ def _outcome(address: str | None, workers: int) -> Any:
     rng = np.random.default_rng(3)
     x, z = rng.uniform(1, 3, (2, 150))
     y = x * np.sin(z) + 1.7 * np.sqrt(x + z) + 0.01 * rng.standard_normal(150)
-    settings = Settings(turns=2, time_limit=300, library_sizes=(100, 600), workers=workers, scheduler=address,
+    settings = Settings(turns=2, time_limit=300, posterior=False, library_sizes=(100, 600), workers=workers, scheduler=address,
                         n_probe=50, n_race=100, max_complexity=14, proposers=("library",))
     problem = make_problem(from_arrays(np.column_stack([x, z]), y), None, settings)
     out = search(problem, settings)
@@ -176,7 +176,7 @@ def _bred(address: str | None, workers: int, **options: Any) -> Any:
     x, z = np.random.default_rng(3).uniform(1, 3, (2, 100))
     y = np.sin(x * z + 0.7) / (1.3 + z) + 0.31 * np.exp(0.2 * x * x)
     settings = Settings(**{"turns": 2, "time_limit": 300, "library_sizes": (100,), "workers": workers, "scheduler": address,
-                           "n_probe": 50, "n_race": 80, "proposers": ("evolution",), **options})
+                           "posterior": False, "n_probe": 50, "n_race": 80, "proposers": ("evolution",), **options})
     out = search(make_problem(from_arrays(np.column_stack([x, z]), y), None, settings), settings)
     return [(str(h.expression), h.score) for h in out.front], out.scored, out.status
 

@@ -42,6 +42,12 @@ def test_compiles_once_and_says_so(calls) -> None:
     assert len(calls) == 2 and len(said) == 1
 
 
+def test_without_a_report_it_is_logged_once(calls, caplog) -> None:
+    warm()
+    warm()
+    assert [r.name for r in caplog.records] == ["hypo"] and "compiling" in caplog.text
+
+
 def test_who_comes_second_waits_and_compiles_nothing(calls) -> None:
     fcntl = pytest.importorskip("fcntl")
     marker = _marker()

@@ -45,9 +45,9 @@ from hypo.search.warm import warm
 
 # Seconds after the end for what PySR found last.
 GRACE = 2.0
-# Seconds kept for finishing the best formulas at the end, and the share of the time limit that they may be at most; half of
-# it they get even where the last turn took longer than it should, and as much goes to what stands around the formulas, which
-# the posterior weighs.
+# Seconds for finishing the best formulas at the end, and the share of the time limit that they may be at most. Half of them
+# are kept, the others come from the time of the chains, if need be; as long as is kept goes to what stands around the formulas,
+# which the posterior weighs.
 FINISHING, FINISHING_SHARE = 1.0, 0.1
 
 
@@ -136,7 +136,7 @@ def _search(
     from threadpoolctl import threadpool_limits
 
     begin = time.monotonic()
-    kept = min(FINISHING, FINISHING_SHARE * settings.time_limit)
+    kept = min(FINISHING, FINISHING_SHARE * settings.time_limit) / 2
     chains = settings.posterior and settings.backend != PYSR and problem.template is None
     end = begin + settings.time_limit - (budget(settings.time_limit) if chains else 0.0)
     clock = Clock(deadline=end - kept)
@@ -218,15 +218,15 @@ def _search(
                 ended = stopping.after_turn(gain)
             status, message = ended or stopping.exhausted()
             last_of_pysr()
-            clock.deadline = max(clock.deadline, end, time.monotonic() + kept / 2)
+            clock.deadline = max(clock.deadline, end, time.monotonic() + 2 * kept)
             refiner.finish(whole=template is not None)
             if chains:
-                clock.deadline = max(clock.deadline, time.monotonic() + kept / 2)
+                clock.deadline = max(clock.deadline, time.monotonic() + kept)
                 refiner.surround()
                 if archive.best is not None and not is_exact(archive.best, problem):
                     mark = time.monotonic()
                     # Of a search that ended early they may take more; their work has a bound of its own.
-                    clock.deadline = max(mark + budget(settings.time_limit), begin + settings.time_limit)
+                    clock.deadline = max(mark + budget(settings.time_limit) / 2, begin + settings.time_limit)
                     met = explore(refiner, settings.seed, scanner.complete_to if scanner else 0)
                     timing["chain"] = time.monotonic() - mark
         except KeyboardInterrupt:

@@ -272,8 +272,12 @@ def _rounded(p: float, error: float) -> Fraction | None:
 
 def free_sum(coefficients: Sequence[float] | NDArray[np.float64], formulas: Sequence[Expression]) -> Expression:
     """Σ c·u with the coefficients to be fitted; a bare constant where u is 1."""
-    one = Expression.constant(1.0)
-    return _sum([_free(c) if u == one else _free(c) * u for c, u in zip(coefficients, formulas, strict=True)])
+    return _sum([free_term(c, u) for c, u in zip(coefficients, formulas, strict=True)])
+
+
+def free_term(c: float, u: Expression) -> Expression:
+    """c·u with the coefficient to be fitted; a bare constant where u is 1."""
+    return _free(c) if u == Expression.constant(1.0) else _free(c) * u
 
 
 def _free(value: float) -> Expression:

@@ -18,13 +18,13 @@ LEAST, MOST = 6, 45
 # Powers p/q of larger p make polynomials of that degree, which take minutes to factor.
 MOST_POWER = 12
 # Seconds after which sympy is loaded in the background: shorter work may not need it.
-PATIENCE = 1.0
+WAIT = 1.0
 
 
 @contextmanager
 def loading() -> Iterator[None]:
     """Load sympy beside longer work, which would wait half a second for it at the end."""
-    timer = Timer(PATIENCE, import_module, ("sympy",))
+    timer = Timer(WAIT, import_module, ("sympy",))
     timer.daemon = True
     timer.start()
     try:

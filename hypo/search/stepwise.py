@@ -26,6 +26,7 @@ from hypo.search.groups import monomial
 from hypo.search.library import Library
 from hypo.search.problem import Settings
 from hypo.search.proposer import Turn
+from hypo.search.race import free_term
 from hypo.search.surrogate import multi_indices
 from hypo.search.targets import Target, links
 
@@ -109,7 +110,7 @@ class Stepwise:
         if kind == "members":
             few = self._members(turn, *FEW).within(allowed)
             return [few.of(np.arange(min(len(few.terms), self._most)))], self._members(turn, *MANY).within(allowed)
-        return [d.within(allowed) for _, d in self._monomials()], None
+        return [d.within(allowed) for d in self._monomials()], None
 
     def _sums(self, t: Target, dictionary: Dictionary, turn: Turn) -> list[tuple[float, Expression]]:
         """(Approximate score, formula) of the best lengths that elimination goes through."""
@@ -138,8 +139,8 @@ class Stepwise:
         allowed = ctx.problem.allowed
         return [(s, t.wrap(written(c, [dictionary.terms[k] for k in kept], allowed))) for s, kept, c in best]
 
-    def _monomials(self) -> Iterator[tuple[int, Dictionary]]:
-        """By degree, from 2: all monomials up to it, with 1, as long as there are not too many."""
+    def _monomials(self) -> Iterator[Dictionary]:
+        """For each degree from 2 on: all monomials up to it, with 1, as long as there are not too many."""
         X, columns = self._ctx.X, self._ctx.problem.columns
         leaves = [Expression.variable(n) for n in columns]
         n_var = len(columns)
@@ -152,7 +153,7 @@ class Stepwise:
                 values = np.array([np.prod(X.T**e, axis=1) for e in exponents])
             if not np.all(np.isfinite(values)):
                 return
-            yield degree, Dictionary(tuple(terms), values)
+            yield Dictionary(tuple(terms), values)
 
     def _members(self, turn: Turn, count: int, paired: int) -> Dictionary:
         """The ``count`` simplest members, products of two of the ``paired`` simplest, and 1."""
@@ -173,9 +174,9 @@ def written(coefficients: NDArray[np.float64], terms: Sequence[Expression], oper
     positive one can come first; without × they are divided by."""
 
     def part(c: float, u: Expression) -> Expression:
-        if u == Expression.constant(1.0):
-            return Expression.constant(c, free=True)
-        return Expression.constant(c, free=True) * u if "*" in operators else u / Expression.constant(1.0 / c, free=True)
+        if "*" in operators or u == Expression.constant(1.0):
+            return free_term(c, u)
+        return u / Expression.constant(1.0 / c, free=True)
 
     pairs = sorted(zip(coefficients.tolist(), terms, strict=True), key=lambda p: p[0] < 0)
     total = part(*pairs[0])

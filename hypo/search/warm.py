@@ -7,6 +7,7 @@ processor and the versions, tells that nothing is left to compile; without it tw
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import subprocess
 import sys
@@ -24,7 +25,10 @@ LONGEST = 600.0
 
 
 def warm(report: Callable[[str], None] | None = None) -> None:
-    """Compile what has not been compiled yet; does nothing on all but the first call after an installation."""
+    """Compile what has not been compiled yet; does nothing on all but the first call after an installation.
+
+    ``report`` hears of it before; without one it is logged, as a warning: nobody expects minutes of silence.
+    """
     if os.environ.get(_INSIDE):
         return
     marker = _marker()
@@ -32,6 +36,8 @@ def warm(report: Callable[[str], None] | None = None) -> None:
         return
     if report is not None:
         report("compiling, once for this installation")
+    else:
+        logging.getLogger("hypo").warning("compiling the kernels, once for this installation; this takes a minute or more")
     with _alone(marker):
         if not marker.exists():
             _compile(marker)
