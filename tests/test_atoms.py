@@ -111,7 +111,7 @@ LAWS: dict[str, tuple[Law, float, float]] = {
 def test_laws_with_constants_inside_are_found(name: str) -> None:
     law, low, high = LAWS[name]
     t = np.random.default_rng(31).uniform(low, high, 500)
-    found = hypo.fit((t[:, None], law(t)), features=["t"], time_limit=20, workers=1)
+    found = hypo.fit((t[:, None], law(t)), features=["t"], time_limit=60, workers=1)
     assert found.status == "exact" and found.best is not None
     fresh = np.linspace(low, high, 101)
     got = evaluate(found.best.expression, fresh[:, None], ("t",))

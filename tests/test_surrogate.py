@@ -5,9 +5,10 @@ from itertools import product
 
 import numpy as np
 import pytest
+from numpy.polynomial import Legendre
 from threadpoolctl import threadpool_limits
 
-from hypo.search.surrogate import BETTER, Coordinates, Surrogate, fit_surrogate, multi_indices
+from hypo.search.surrogate import BETTER, BLOCK, Coordinates, Surrogate, design, fit_surrogate, multi_indices
 
 RNG = np.random.default_rng(20)
 POSITIVE = RNG.uniform(0.5, 3.0, (2, 600))
@@ -38,6 +39,17 @@ def test_multi_indices_are_all_exponents_up_to_the_degree(n_var: int, degree: in
     found = [tuple(row) for row in multi_indices(n_var, degree)]
     assert len(set(found)) == len(found)
     assert set(found) == {p for p in product(range(degree + 1), repeat=n_var) if sum(p) <= degree}
+
+
+@pytest.mark.parametrize(("n_var", "degree"), [(1, 28), (2, 14), (3, 5), (6, 3), (4, 0)])
+def test_basis_functions_are_products_of_legendre_polynomials(n_var: int, degree: int) -> None:
+    # More rows than are worked out together.
+    z = RNG.uniform(-1, 1, (n_var, BLOCK + 7))
+    degrees = multi_indices(n_var, degree)
+    for along in (None, *range(n_var)):
+        for e, line in zip(degrees, design(z, degrees, along), strict=True):
+            factors = [Legendre.basis(d).deriv() if j == along else Legendre.basis(d) for j, d in enumerate(e)]
+            np.testing.assert_allclose(line, np.prod([p(x) for p, x in zip(factors, z, strict=True)], axis=0), atol=1e-9)
 
 
 def test_coordinates_fill_the_box_and_take_logarithms_of_positive_columns() -> None:

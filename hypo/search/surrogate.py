@@ -6,6 +6,7 @@ up to a total degree, which a part of the rows held out of the fit decides; so d
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 from math import comb
@@ -23,6 +24,8 @@ BETTER, TRIES = 0.99, 3
 SATURATED = 0.9
 # A logarithm is tried when this share of the targets, or of their squares, has one sign.
 ONE_SIGN = 0.8
+# Rows whose basis functions are worked out together: those of some hundred terms stay in the cache.
+BLOCK = 2048
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,6 @@ class Surrogate:
             out[j] = slope / X[j] if self.coordinates.log[j] else slope
         return out * (self.sign * np.exp(f)) if self.log else out
 
-
     def by_coefficients(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         """Derivatives (n_term, n_row) of the values by the coefficients."""
         basis = design(self.coordinates.map(X), self.degrees)
@@ -96,29 +98,61 @@ def multi_indices(n_var: int, degree: int) -> NDArray[np.int64]:
 
 
 def design(z: NDArray[np.float64], degrees: NDArray[np.int64], along: int | None = None) -> NDArray[np.float64]:
-    """Basis functions (n_term, n_row) at ``z`` (n_var, n_row), or their derivatives by z_along."""
+    """Basis functions (n_term, n_row) at ``z`` (n_var, n_row), or their derivatives by z_along, for all ``degrees``
+    (n_term, n_var) up to some total one."""
     out = np.ones((len(degrees), z.shape[1]))
-    for j, line in enumerate(z):
-        top = int(degrees[:, j].max(initial=0))
-        if top == 0 and j != along:
-            continue
-        P = np.ones((top + 1, len(line)))
-        D = np.zeros((top + 1, len(line)))
-        if top:
-            P[1], D[1] = line, 1.0
-        for k in range(1, top):
-            P[k + 1] = ((2 * k + 1) * line * P[k] - k * P[k - 1]) / (k + 1)
-            D[k + 1] = D[k - 1] + (2 * k + 1) * P[k]
-        out *= (D if j == along else P)[degrees[:, j]]
+    top = degrees.max(axis=0, initial=0)
+    order = [j for j in range(len(z)) if j != along]
+    alone = np.flatnonzero(np.all(degrees[:, order] == 0, axis=1))
+    products = list(_products(degrees, order))
+    for first in range(0, z.shape[1], BLOCK):
+        block = slice(first, first + BLOCK)
+        if along is not None:
+            out[alone, block] = _slopes(z[along, block], top[along])[degrees[alone, along]]
+        for j, new, less in products:
+            out[new, block] = out[less, block] * _legendre(z[j, block], top[j])[degrees[new, j]]
     return out
+
+
+def _products(degrees: NDArray[np.int64], order: list[int]) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int64]]]:
+    """(Variable, terms, the same terms without it), variable by variable: terms are products with those that came before."""
+    base = (1 + int(degrees.max(initial=0))) ** np.arange(degrees.shape[1])
+    key = degrees @ base
+    sorter = np.argsort(key)
+    for k, j in enumerate(order):
+        new = np.flatnonzero((degrees[:, j] > 0) & np.all(degrees[:, order[k + 1 :]] == 0, axis=1))
+        if len(new):
+            yield j, new, sorter[np.searchsorted(key, key[new] - degrees[new, j] * base[j], sorter=sorter)]
+
+
+def _legendre(line: NDArray[np.float64], top: int) -> NDArray[np.float64]:
+    """Legendre polynomials (top + 1, n_row) up to degree ``top``."""
+    P = np.ones((top + 1, len(line)))
+    if top:
+        P[1] = line
+    for k in range(1, top):
+        P[k + 1] = ((2 * k + 1) * line * P[k] - k * P[k - 1]) / (k + 1)
+    return P
+
+
+def _slopes(line: NDArray[np.float64], top: int) -> NDArray[np.float64]:
+    """Their derivatives (top + 1, n_row)."""
+    P, D = _legendre(line, top), np.zeros((top + 1, len(line)))
+    if top:
+        D[1] = 1.0
+    for k in range(1, top):
+        D[k + 1] = D[k - 1] + (2 * k + 1) * P[k]
+    return D
 
 
 def solve(A: NDArray[np.float64], t: NDArray[np.float64], w: NDArray[np.float64]) -> NDArray[np.float64]:
     """Weighted least squares for rows ``A`` (n_term, n_row) by normal equations with a trace of ridge."""
-    W = A * w
-    normal = W @ A.T
+    root = np.sqrt(w)
+    W = A * root
+    # The same array twice: half the work (syrk).
+    normal = W @ W.T
     normal[np.diag_indices_from(normal)] += 1e-12 * np.trace(normal) / len(normal)
-    return np.asarray(np.linalg.solve(normal, W @ t), np.float64)
+    return np.asarray(np.linalg.solve(normal, W @ (t.T * root).T), np.float64)
 
 
 def off(basis: NDArray[np.float64], rows: NDArray[np.float64], w: NDArray[np.float64]) -> NDArray[np.float64]:
