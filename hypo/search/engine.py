@@ -12,6 +12,7 @@ from itertools import islice
 
 import numpy as np
 
+from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.scoring.posterior import Met
 from hypo.scoring.score import Hypothesis
@@ -114,6 +115,8 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
         local, executor = opened(own, stack)
         batches: Batches = Processor(local)
         warm(prepare)
+        # The first kernel called loads half a second of numba.
+        Program.of(Expression.constant(1.0), ()).value(np.empty((0, 1)))
         if gpus:
             executor, batches = opened_devices(executor, batches, gpus, settings.shard[1] if settings.shard else 1, prepare)
         if problem.knowledge.rules:
