@@ -15,11 +15,16 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-# What each process compiles, by the proposers that call it.
-SHARES = (("library", "reduction", "beam", "atoms"), ("evolution",))
+if TYPE_CHECKING:
+    from hypo.search.problem import Problem, Settings
+
+# What each process compiles, by the proposers that call it. All of them fit formulas; the second process begins with what
+# evolution alone calls, and finds the kernels of fits compiled by the first.
+SHARES = (("library", "reduction"), ("evolution", "beam", "atoms"))
 # Longest wait for the other process, in seconds.
 LONGEST = 600.0
 
@@ -79,10 +84,30 @@ def compile_share(proposers: tuple[str, ...]) -> None:
         # Guesses are fitted by kernels of their own.
         guesses = ("a*exp(-b*x0)",) if "library" in proposers else ()
         settings = Settings(time_limit=LONGEST, library_sizes=(100,), guesses=guesses, proposers=proposers, turns=5)
-        search(make_problem(from_arrays(X, y), None, settings), settings)
+        problem = make_problem(from_arrays(X, y), None, settings)
+        if "evolution" in proposers:
+            _breed(problem, settings)
+        search(problem, settings)
     finally:
         if before is None:
             del os.environ[_INSIDE]
+
+
+def _breed(problem: Problem, settings: Settings) -> None:
+    """Call the kernels of evolution, whose finds are not fitted any further."""
+    from hypo.search.archive import Archive
+    from hypo.search.context import Context
+    from hypo.search.evolve import Evolution
+    from hypo.search.proposer import Turn
+    from hypo.search.scan import Clock
+    from hypo.search.seeds import plain_library
+
+    clock = Clock()
+    with np.errstate(all="ignore"):
+        ctx = Context.of(problem, settings, clock, None)
+        evolution = Evolution(ctx, settings, plain_library(ctx, settings, range(len(problem.columns))))
+        turn = Turn(problem, Archive(problem.X, problem.columns), clock, np.random.default_rng(0), 0)
+        next(iter(evolution.propose(turn)), None)
 
 
 _INSIDE = "HYPO_COMPILING"
