@@ -209,11 +209,20 @@ class Scanner:
             yield from self._grow(size)
         if known or not self.settings.fit_constants or (turn.done and not smallest):
             return
-        if not smallest:
-            self._denoise()
         views = [self._view(size)]
         if self.groups is not None:
             views.append(View(self.groups, self.ctx.X, size, self._max_cost))
+        if smallest:
+            # They do not wait for the stand-in that finds noise, and where there is none they are done.
+            yield from self._scans(kinds, views, turn, size)
+            if turn.done or self.ctx.smooth is None:
+                return
+        self._denoise()
+        yield from self._scans(kinds, views, turn, size)
+
+    def _scans(self, kinds: tuple[str, ...], views: list[View], turn: Turn, size: int) -> Iterator[Expression]:
+        """What scans of each kind find among the first ``size`` members."""
+        smallest = size == self.settings.library_sizes[0]
         for kind in kinds:
             for view, groups in zip(views, (False, True), strict=False):
                 self.report(f"{self.name}, {kind} of {len(view.members)} {'groups' if groups else 'members'}")
