@@ -20,7 +20,7 @@ from hypo.scoring.score import Scorer
 from hypo.scoring.sums import Sums
 from hypo.search.archive import Archive
 from hypo.search.constants import fit
-from hypo.search.ladder import MANY_ROWS, hopeful, refit, rungs
+from hypo.search.ladder import MANY_ROWS, outlook, refit, rungs
 from hypo.search.problem import Problem, Settings, make_problem
 from hypo.search.refine import Refiner
 from hypo.search.scan import Clock
@@ -120,10 +120,10 @@ def test_what_is_clearly_worse_than_its_rival_leaves_the_race():
         assert h is not None
         return h
 
-    assert hopeful(on(scorer, good), on(all_rows, bad), rung, p, last=True)
-    assert not hopeful(on(scorer, bad), on(all_rows, good), rung, p, last=False)
+    assert outlook(on(scorer, good), on(all_rows, bad), rung, p).better
+    assert outlook(on(scorer, bad), on(all_rows, good), rung, p).hopeless
     # A useless constant more: fitted on few rows it may look a little better, never so on the rung below the data.
-    assert not hopeful(on(scorer, good + " + 0.01*x3"), on(all_rows, good), rung, p, last=True)
+    assert not outlook(on(scorer, good + " + 0.01*x3"), on(all_rows, good), rung, p).better
 
 
 def test_only_formulas_valid_on_all_rows_are_archived():

@@ -2,8 +2,9 @@
 
 The rungs are nested samples of the rows, each up to ``STEP`` times as large as the one before; the last is the data. On each
 rung but the last, a formula is held against the rival: the best-scored formula that is no more complex. Both are evaluated on
-the same rows, so what counts is the mean and the scatter of the differences of their squared residuals. What
-reaches the last rung is fitted and scored on all rows, and only that is ever archived.
+the same rows, so what counts is the mean and the scatter of the differences of their squared residuals. What is clearly
+worse leaves; what looks better on the rung below the data is fitted and scored on all rows, and only that is ever archived.
+Of what is in doubt there, the most promising follow (:meth:`hypo.search.refine.Refiner.polish`).
 
 Memory: the samples together are at most half the data, most often a fifth, and sums over all rows are taken block by block
 (:mod:`hypo.scoring.sums`), so a search holds the table, the problem's copy of it, and a part that does not depend on the rows.
@@ -12,7 +13,7 @@ Memory: the samples together are at most half the data, most often a fifth, and 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,7 @@ from hypo.search.scan import Clock
 PROPOSER_ROWS = 20_000
 # Rows from which on there is a ladder; its first rung; how many times larger the next may be.
 MANY_ROWS, FIRST_RUNG, STEP = 3_000, 1_000, 8.0
-# A formula worse than its rival by more than this many standard errors leaves; on the rung below the data it must look better.
+# A formula worse than its rival by more than this many standard errors leaves.
 DOUBT = 2.0
 # A step of the constants that promises less than this many nats is the last; most steps, and shorter ones tried for each.
 LAST_GAIN, MOST_STEPS, SHORTER = 0.02, 6, 3
@@ -65,19 +66,36 @@ def rungs(problem: Problem, seed: int) -> tuple[Problem, ...]:
     return (*(sample(problem, np.sort(order[:size])) for size in sizes), problem)
 
 
-def hopeful(h: Hypothesis, rival: Hypothesis | None, rung: Problem, data: Problem, *, last: bool) -> bool:
-    """Whether ``h``, fitted and scored on ``rung``, may beat ``rival``, scored on ``data``, there.
+@dataclass(frozen=True)
+class Outlook:
+    """By how many nats a formula is estimated to score above its rival on all rows, and the standard error of that."""
+
+    difference: float
+    error: float
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether it is clearly worse."""
+        return self.difference > DOUBT * self.error
+
+    @property
+    def better(self) -> bool:
+        """Whether it looks better."""
+        return self.difference <= 0.0
+
+
+def outlook(h: Hypothesis, rival: Hypothesis | None, rung: Problem, data: Problem) -> Outlook:
+    """What ``h``, fitted and scored on ``rung``, promises against ``rival``, scored on ``data``, there.
 
     With the squared residuals a_i of h and b_i of the rival on the n rows of the rung, the difference of their scores on all
     N rows is estimated by N/n·(misfit_h − misfit_rival) + ½ N/n·k for the k constants fitted to the rung, plus that of their
     costs. Its standard error follows from the scatter of a_i/ā − b_i/b̄ (of a_i − b_i where σ is known).
     """
-    if rival is None:
-        return True
     n, ratio = len(rung.y), data.likelihood.total_weight / rung.likelihood.total_weight
-    mine, its = (_squares(e, rung) for e in (h.expression, rival.expression))
-    if not np.all(np.isfinite(its)):
-        return True
+    its = None if rival is None else _squares(rival.expression, rung)
+    if rival is None or its is None or not np.all(np.isfinite(its)):
+        return Outlook(-math.inf, 0.0)
+    mine = _squares(h.expression, rung)
     a, b = float(mine.sum()), float(its.sum())
     known = rung.likelihood
     if known.known:
@@ -88,9 +106,7 @@ def hopeful(h: Hypothesis, rival: Hypothesis | None, rung: Problem, data: Proble
     fitted = len(Parameters.of(h.expression).start)
     # A constant's code grows by half a nat for each factor e in the rows.
     cost = h.score - h.misfit + 0.5 * fitted * math.log(ratio) - (rival.score - rival.misfit)
-    estimate = ratio * (gain + 0.5 * fitted) + cost
-    error = ratio * float(scatter.std()) * math.sqrt(n)
-    return estimate <= (0.0 if last else DOUBT * error)
+    return Outlook(ratio * (gain + 0.5 * fitted) + cost, ratio * float(scatter.std()) * math.sqrt(n))
 
 
 def _squares(e: Expression, p: Problem) -> NDArray[np.float64]:

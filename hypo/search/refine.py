@@ -18,7 +18,7 @@ from hypo.scoring.sums import Sums
 from hypo.search.archive import Archive, rank
 from hypo.search.constants import fit
 from hypo.search.executor import Executor
-from hypo.search.ladder import hopeful, refit, rungs
+from hypo.search.ladder import outlook, refit, rungs
 from hypo.search.problem import Problem, Settings
 from hypo.search.rewrite import spellings
 from hypo.search.rulebook import WORTH, Rulebook, RuleReport
@@ -32,6 +32,8 @@ SNAP_WITHIN = 2.0
 # Formulas whose constants are snapped at the end of a turn, and those among which these are chosen; formulas with a relative
 # residual below the last figure are snapped at once.
 POLISHED, LOOKED_AT, NEARLY_EXACT = 8, 60, 1e-6
+# Rows on which formulas that were in doubt on fewer of them are fitted at the end of a turn; one formula always is.
+AGAIN = 60_000
 # Formulas a turn whose constants are fitted under rules.
 RULED = 12
 # Formulas that are finished at the end: so many, and no worse than the best by more nats.
@@ -62,6 +64,8 @@ class Refiner:
         self._seen: set[str] = set()
         self._unsnapped: list[Hypothesis] = []
         self._unruled: list[Hypothesis] = []
+        # By their residuals, of which equal ones are of equal formulas: the expected score, and the formula.
+        self._doubtful: dict[str, tuple[float, Expression]] = {}
         self.origin = NATIVE
         self._scale = float(np.sqrt(np.mean(problem.y**2))) or 1.0
 
@@ -90,7 +94,10 @@ class Refiner:
         self._seen.add(key)
         if len(e) > 2 * self.problem.max_complexity:
             return None
-        h = self._under_rules(self._fit(e) or self._within_domain(e))
+        h, dropped = self._raced(e)
+        if h is None and not dropped:
+            h = self._within_domain(e)
+        h = self._under_rules(h)
         if h is None:
             return None
         self._keep(h)
@@ -114,7 +121,9 @@ class Refiner:
         return hard and amount > 0
 
     def polish(self) -> None:
-        """Snap the constants of the formulas since the last call that could become the best by it."""
+        """Snap the constants of the formulas since the last call that could become the best by it, those among them that were
+        in doubt on fewer rows."""
+        self._look_again()
         self._fit_under_rules()
         waiting, self._unsnapped = sorted(self._unsnapped, key=self._hope), []
         promising: list[tuple[float, int]] = []
@@ -126,6 +135,17 @@ class Refiner:
             if self.clock.expired or not self._within_reach(score):
                 return
             self._snapped(waiting[k])
+
+    def _look_again(self) -> None:
+        """Fit the most promising of the formulas in doubt to all rows."""
+        waiting, self._doubtful = sorted(self._doubtful.values(), key=lambda d: d[0]), {}
+        for _, e in waiting[: max(1, AGAIN // len(self.problem.y))]:
+            if self.clock.expired:
+                return
+            h = self._under_rules(self._on_all_rows(e))
+            self._keep(h)
+            if h is not None and h.expression.free:
+                self._unsnapped.append(h)
 
     def _within_reach(self, score: float) -> bool:
         best = self.archive.best
@@ -264,24 +284,35 @@ class Refiner:
     def _fit(self, e: Expression, descents: int = 2) -> Hypothesis | None:
         """``e`` fitted and scored on all rows; with many rows None unless it may belong on the front
         (:mod:`hypo.search.ladder`)."""
+        return self._raced(e, descents)[0]
+
+    def _raced(self, e: Expression, descents: int = 2) -> tuple[Hypothesis | None, bool]:
+        """The same, and whether it is None for its score, rather than for rows outside its domain."""
         p = self._rungs[0]
         with np.errstate(all="ignore"):
             if e.free:
                 e = fit(e, p.X, p.columns, p.likelihood, steps=30, descents=descents, clock=self.clock)
             if len(self._rungs) == 1:
-                return self.scorer.score(e)
+                return self.scorer.score(e), False
             for k, (rung, scorer) in enumerate(zip(self._rungs, self._scorers, strict=False)):
                 refitted = refit(e, rung, self.clock, self._executor) if k else (e, None)
                 if refitted is None:
-                    return None
+                    return None, False
                 e = refitted[0]
                 h = scorer.score(*refitted)
                 if h is None or self.clock.expired:
-                    return None
-                last = k == len(self._rungs) - 2
-                if not hopeful(h, self.archive.rival(h.complexity), rung, self.problem, last=last):
-                    return None
-            return self._on_all_rows(e)
+                    return None, False
+                rival = self.archive.rival(h.complexity)
+                found = outlook(h, rival, rung, self.problem)
+                if found.hopeless:
+                    return None, True
+                if rival is not None and not found.better and k == len(self._rungs) - 2:
+                    expected = rival.score + found.difference
+                    known = self._doubtful.get(f"{h.rmse:.9g}")
+                    if known is None or expected < known[0]:
+                        self._doubtful[f"{h.rmse:.9g}"] = expected, e
+                    return None, True
+            return self._on_all_rows(e), False
 
     def _on_all_rows(self, e: Expression) -> Hypothesis | None:
         with np.errstate(all="ignore"):
