@@ -126,6 +126,24 @@ def test_what_is_clearly_worse_than_its_rival_leaves_the_race():
     assert not outlook(on(scorer, good + " + 0.01*x3"), on(all_rows, good), rung, p).better
 
 
+def test_what_looks_worse_on_few_rows_by_chance_meets_all_of_them_at_the_end_of_a_turn():
+    """Of two laws that are nearly alike the true one leads by some nats on all rows, and lags on a sample now and then."""
+    rival, law = (parse(t, variables=("x0",)) for t in ("2.5*sqrt(x0) + 0.03*x0", "2.5*sqrt(x0) + 0.01*x0*x0"))
+    lagged = 0
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        X = rng.uniform(0.5, 3.0, (8_000, 1))
+        y = Program.of(law, ("x0",)).value(X.T) + 0.3 * rng.standard_normal(len(X))
+        p = make_problem(from_arrays(X, y), None, Settings())
+        refiner = Refiner(p, Settings(), Archive(p.X, p.columns), Clock())
+        refiner.consider(rival)
+        refiner.consider(law)
+        lagged += len(refiner.archive) == 1
+        refiner.polish()
+        assert len(refiner.archive) == 2
+    assert 0 < lagged < 12
+
+
 def test_only_formulas_valid_on_all_rows_are_archived():
     X, y = table(60_000)
     X[31_415, 0] = -1.0

@@ -182,7 +182,7 @@ class Reduction:
         _, y_smoothed, weight = ctx.smoothing_rows
         own = np.array([at(columns.X, e) for e in formulas.values()]), y_smoothed / smoothed, weight * smoothed**2
         inner = ctx.rescaled(problem, np.array([at(rows, e) for e in formulas.values()]), raced, own)
-        scanner = Scanner(inner, self._settings, self._report, name=f"{self.name} to invariants", inner_numbers=True)
+        scanner = Scanner(inner, self._settings, self._report, name=f"{self.name} to invariants", invariants=True)
         insides = {n: e.substitute(columns.formulas) for n, e in formulas.items()}
         lead = lead.substitute(columns.formulas)
         parts = [_Part(p, problem, insides, lead) for p in (*self._others(inner, scanner), scanner)]

@@ -72,8 +72,8 @@ class Scanner:
 
     With ``start`` and ``lines`` it is the smaller search for a target from which the other variables were divided out.
     ``pure``: members are proposed by themselves too, for the certificate, ``complete_to``; of members of up to ``paired_to``
-    nodes all pairs were scanned. ``differences``: π groups may hold them. With ``orbits`` only what these leave of the library
-    is scanned.
+    nodes all pairs were scanned. ``differences``: π groups may hold them. ``invariants``: the columns are what a reduction
+    left, few and worth a closer look. With ``orbits`` only what these leave of the library is scanned.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Scanner:
         name: str = "library",
         pure: bool = True,
         differences: bool = True,
-        inner_numbers: bool = False,
+        invariants: bool = False,
         orbits: Orbits | None = None,
     ) -> None:
         problem = ctx.problem
@@ -99,8 +99,8 @@ class Scanner:
         self.identity = Target(ctx.y, dimension) if start is None else start
         self.lines = tuple(range(len(problem.columns))) if lines is None else tuple(lines)
         self.pure = pure and start is None and orbits is None
-        self._orbits = orbits
-        self.plain = plain_library(ctx, settings, self.lines, inner_numbers)
+        self._orbits, self._invariants = orbits, invariants
+        self.plain = plain_library(ctx, settings, self.lines, inner_numbers=invariants)
         self.groups: Library | None = None
         self.leads: list[Expression] = []
         exact = self._exact_dimension()
@@ -213,9 +213,9 @@ class Scanner:
         if self.groups is not None:
             views.append(View(self.groups, self.ctx.X, size, self._max_cost))
         if smallest:
-            # They do not wait for the stand-in that finds noise, and where there is none they are done.
+            # Scans of the smallest libraries do not wait for the stand-in that finds noise.
             yield from self._scans(kinds, views, turn, size)
-            if turn.done or self.ctx.smooth is None:
+            if not self._invariants or turn.done or self.ctx.smooth is None:
                 return
         self._denoise()
         yield from self._scans(kinds, views, turn, size)
