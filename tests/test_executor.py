@@ -64,6 +64,9 @@ def add(item: int, *shared: Any) -> float:
 def fail(item: int) -> int:
     if item == 3:
         raise ValueError("three")
+    if item == 2:
+        # The next one fails before this is done.
+        time.sleep(0.3)
     return item
 
 

@@ -126,7 +126,7 @@ class Cluster(Remote):
         if not any(f.done() for f in futures):
             with self._client.as_current():
                 wait(futures, return_when="FIRST_COMPLETED")
-        sound = self._sound([f for f in futures if f.done()], _error)
+        sound = self._sound(futures, [f for f in futures if f.done()], _error)
         return list(zip(sound, self._client.gather(sound), strict=True))
 
     def _revive(self) -> None:

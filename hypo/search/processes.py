@@ -67,7 +67,7 @@ class Processes(Remote):
 
     def _fetch(self, futures: list[Any]) -> list[tuple[Any, Any]]:
         done, _ = wait(futures, return_when=FIRST_COMPLETED)
-        sound = self._sound([f for f in futures if f in done], lambda f: f.exception())
+        sound = self._sound(futures, done, lambda f: f.exception())
         return [(f, f.result()) for f in sound]
 
     def _revive(self) -> None:

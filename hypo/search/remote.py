@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable, Generator, Iterable, Iterator, Sized
+from collections.abc import Callable, Container, Generator, Iterable, Iterator, Sized
 from contextlib import closing
 from functools import cache
 from itertools import islice
@@ -76,7 +76,8 @@ class Remote(ABC):
                         redo = []
                     if not tasks:
                         break
-                    results = self._fetch(list(tasks))
+                    # An error waits for the tasks before it.
+                    results = self._fetch(list(tasks)) or self._fetch(list(tasks)[:1])
                 except self.lost as error:
                     losses += 1
                     if losses == MOST_LOSSES:
@@ -111,17 +112,21 @@ class Remote(ABC):
             self._placed.popitem(last=False)
         return reference
 
-    def _sound(self, ready: list[Any], error: Callable[[Any], BaseException | None]) -> list[Any]:
-        """Of futures that are done those with a result, up to the first whose function failed: an error comes in its turn, and
-        what was finished before a worker died counts. If there are none, the first one, to raise its error."""
+    def _sound(self, futures: list[Any], done: Container[Any], error: Callable[[Any], BaseException | None]) -> list[Any]:
+        """Of futures those ``done`` with a result, up to the first whose function failed: an error comes in its turn, and what
+        was finished before a worker died counts. If there are none, the first done, to raise its error: but nothing where a
+        function failed and tasks before it are under way."""
         sound = []
+        ready = [f for f in futures if f in done]
         for future in ready:
             found = error(future)
             if found is None:
                 sound.append(future)
             elif not isinstance(found, self.lost):
                 break
-        return sound or ready[:1]
+        if sound or ready[0] is futures[0] or isinstance(error(ready[0]), self.lost):
+            return sound or ready[:1]
+        return []
 
     @abstractmethod
     def _put(self, array: NDArray) -> Any:
@@ -137,7 +142,7 @@ class Remote(ABC):
 
     @abstractmethod
     def _fetch(self, futures: list[Any]) -> list[tuple[Any, Any]]:
-        """Futures with their results, at least one, for which it waits."""
+        """Futures that are done with their results, for which it waits: those that :meth:`_sound` lets pass."""
 
     @abstractmethod
     def _revive(self) -> None:
