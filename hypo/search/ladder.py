@@ -92,8 +92,7 @@ def outlook(h: Hypothesis, rival: Hypothesis | None, rung: Problem, data: Proble
     costs. Its standard error follows from the scatter of a_i/ā − b_i/b̄ (of a_i − b_i where σ is known).
     """
     n, ratio = len(rung.y), data.likelihood.total_weight / rung.likelihood.total_weight
-    its = None if rival is None else _squares(rival.expression, rung)
-    if rival is None or its is None or not np.all(np.isfinite(its)):
+    if rival is None or not np.all(np.isfinite(its := _squares(rival.expression, rung))):
         return Outlook(-math.inf, 0.0)
     mine = _squares(h.expression, rung)
     a, b = float(mine.sum()), float(its.sum())

@@ -121,8 +121,8 @@ class Refiner:
         return hard and amount > 0
 
     def polish(self) -> None:
-        """Snap the constants of the formulas since the last call that could become the best by it, those among them that were
-        in doubt on fewer rows."""
+        """Of the formulas since the last call, look again at those that were in doubt on fewer rows, and snap the constants of
+        those that could become the best by it."""
         self._look_again()
         self._fit_under_rules()
         waiting, self._unsnapped = sorted(self._unsnapped, key=self._hope), []

@@ -103,11 +103,11 @@ def design(z: NDArray[np.float64], degrees: NDArray[np.int64], along: int | None
     out = np.ones((len(degrees), z.shape[1]))
     top = degrees.max(axis=0, initial=0)
     order = [j for j in range(len(z)) if j != along]
-    alone = np.flatnonzero(np.all(degrees[:, order] == 0, axis=1))
     products = list(_products(degrees, order))
     for first in range(0, z.shape[1], BLOCK):
         block = slice(first, first + BLOCK)
         if along is not None:
+            alone = np.flatnonzero(np.all(degrees[:, order] == 0, axis=1))
             out[alone, block] = _slopes(z[along, block], top[along])[degrees[alone, along]]
         for j, new, less in products:
             out[new, block] = out[less, block] * _legendre(z[j, block], top[j])[degrees[new, j]]
