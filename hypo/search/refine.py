@@ -23,7 +23,7 @@ from hypo.search.problem import Problem, Settings
 from hypo.search.rewrite import spellings
 from hypo.search.rulebook import WORTH, Rulebook, RuleReport
 from hypo.search.scan import Clock
-from hypo.search.simpler import halved, relatives
+from hypo.search.simpler import halved, relatives, rooted
 from hypo.search.snap import promise, rounded, snap
 from hypo.search.surround import neighbours, simpler
 
@@ -162,7 +162,7 @@ class Refiner:
                     break
                 self.origin = h.origin
                 equal = (s for e in (h.expression, *halved(h.expression)) for s in spellings(e))
-                for e in chain(() if whole else relatives(h.expression), equal):
+                for e in chain(() if whole else relatives(h.expression), rooted(h.expression), equal):
                     if self.clock.expired:
                         return
                     self.consider(e)

@@ -20,6 +20,8 @@ from hypo.kernels import opcodes as oc
 CLOSE, SIMPLE = 0.03, 4
 # Longer formulas have too many relatives to fit them all.
 MOST = 60
+# Largest k of powers u^(k/2) that are written with a root.
+MOST_POWER = 12
 
 _Change = Callable[[Term], Iterator[Term]]
 
@@ -33,6 +35,11 @@ def relatives(e: Expression) -> Iterator[Expression]:
 def halved(e: Expression) -> Iterator[Expression]:
     """``e`` with one cosine or sine at a time written for half the angle; equal to ``e``, and seldom shorter as it stands."""
     yield from _changed(e, _halved)
+
+
+def rooted(e: Expression) -> Iterator[Expression]:
+    """``e`` with one power u^(k/2) at a time written as the root of u^k."""
+    yield from _changed(e, _rooted)
 
 
 def _changed(e: Expression, change: _Change) -> Iterator[Expression]:
@@ -129,3 +136,10 @@ def _halved(t: Term) -> Iterator[Term]:
         yield node(oc.MUL, (literal(2), node(oc.MUL, (sine, node(oc.COS, (half,))))))
 
 
+def _rooted(t: Term) -> Iterator[Term]:
+    """u^(k/2) = √(u^k) for odd k."""
+    if t.op != oc.POW or t.value is not None or t.args[1].value is None or t.args[1].free:
+        return
+    base, k = t.args[0], 2.0 * t.args[1].value
+    if k % 2 == 1 and 1 < abs(k) <= MOST_POWER:
+        yield node(oc.SQRT, (node(oc.POW, (base, literal(k))),))

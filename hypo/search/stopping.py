@@ -23,6 +23,8 @@ from hypo.search.structure import EXPLAINED, LEAST_ROWS, SIGHT, nearest, neighbo
 PATIENCE, PATIENCE_BLIND = 10.0, 60.0
 # The least cost that patience is counted from, about that of the first turn: what comes before it is no measure.
 LEAST = 0.4
+# Nats between the misfits of two spellings of one formula, fitted apart.
+REFITTED = 0.05
 
 
 class Stopping:
@@ -41,7 +43,9 @@ class Stopping:
         self._problem, self._settings = problem, settings
         self._archive, self._clock, self._schedule = archive, clock, schedule
         self._scanner, self._pysr = scanner, pysr
+        # What the best formula cost, and the first of its spellings.
         self._bought = LEAST
+        self._answer: Hypothesis | None = None
 
     def after_turn(self, gain: float) -> tuple[str, str] | None:
         """Status and message where the search ends with this turn, which lowered the best score by ``gain`` nats."""
@@ -55,8 +59,8 @@ class Stopping:
             return "time_limit", "the time limit was reached"
         if settings.turns is not None and self._schedule.turns >= settings.turns:
             return "complete", "the proposers had the turns they were given"
-        if gain > BETTER:
-            self._bought = max(spent, LEAST)
+        if gain > BETTER and not _respelled(best, self._answer):
+            self._bought, self._answer = max(spent, LEAST), best
             return None
         if self._waits and not self._covered(best):
             # Somebody has not had a turn yet, and might know better.
@@ -83,6 +87,11 @@ class Stopping:
     def _covered(self, h: Hypothesis | None) -> bool:
         """Whether everything smaller was looked at: all pairs of members of up to ``paired_to`` nodes were scanned."""
         return h is not None and self._scanner is not None and len(h.expression) <= 2 * self._scanner.paired_to + 1
+
+
+def _respelled(h: Hypothesis | None, of: Hypothesis | None) -> bool:
+    """Whether ``h`` is as far from the data as ``of``, and breaks the knowledge as much: a shorter way to say the same."""
+    return h is not None and of is not None and abs(h.misfit - of.misfit) < REFITTED and h.violation == of.violation
 
 
 def patience(h: Hypothesis | None, problem: Problem, settings: Settings) -> float:

@@ -1,7 +1,8 @@
 """A smooth stand-in for the target: a polynomial fit, for denoised values and for derivatives.
 
-Coordinates are log x where a variable is positive, else x, mapped to [−1, 1]; the basis is products of Legendre polynomials
-up to a total degree, which a part of the rows held out of the fit decides; so does whether y or log|y| is fitted.
+Coordinates are log x where a variable is positive and its logarithms are spread about as well as its values, else x, mapped to
+[−1, 1]; the basis is products of Legendre polynomials up to a total degree, which a part of the rows held out of the fit
+decides; so does whether y or log|y| is fitted.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ BETTER, TRIES = 0.99, 3
 SATURATED = 0.9
 # A logarithm is tried when this share of the targets, or of their squares, has one sign.
 ONE_SIGN = 0.8
+# A positive variable whose logarithms have a standard deviation of less than this share of that of its values, both in their
+# ranges, is taken as it is: a few rows near 0 would leave the others a small part of the box.
+SQUEEZED = 0.5
 # Rows whose basis functions are worked out together: those of some hundred terms stay in the cache.
 BLOCK = 2048
 
@@ -39,7 +43,7 @@ class Coordinates:
     @staticmethod
     def of(X: NDArray[np.float64]) -> Coordinates:
         """Coordinates whose box just holds ``X``."""
-        log = tuple(bool(np.all(line > 0)) for line in X)
+        log = tuple(bool(np.all(line > 0)) and _spread(np.log(line)) > SQUEEZED * _spread(line) for line in X)
         raw = np.array([np.log(line) if use else line for line, use in zip(X, log, strict=True)])
         lo, hi = raw.min(axis=1), raw.max(axis=1)
         return Coordinates(log, (lo + hi) / 2, np.where(hi > lo, (hi - lo) / 2, 1.0))
@@ -85,6 +89,11 @@ class Surrogate:
         """Derivatives (n_term, n_row) of the values by the coefficients."""
         basis = design(self.coordinates.map(X), self.degrees)
         return basis * (self.sign * np.exp(self.coefficients @ basis)) if self.log else basis
+
+
+def _spread(line: NDArray[np.float64]) -> float:
+    """Standard deviation as a share of the range; 0 where that is nothing."""
+    return float(np.std(line)) / (float(np.ptp(line)) or 1.0)
 
 
 def multi_indices(n_var: int, degree: int) -> NDArray[np.int64]:

@@ -111,7 +111,7 @@ def find_symmetry(
     size = np.sqrt(np.mean(M**2, axis=1))
     size[size == 0] = 1.0
     _, _, directions = np.linalg.svd((M / size[:, None]).T, full_matrices=False)
-    positive = np.array(surrogate.coordinates.log)
+    positive = np.all(X > 0, axis=1)
     found: list[tuple[float, Scalings]] = []
     for rank in range(min(MOST, len(X)), 0, -1):
         start = with_pivots(directions[-rank:] / size, positive)
