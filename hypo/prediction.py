@@ -71,7 +71,8 @@ def posterior_of(result: Result, what: str) -> Posterior:
     """The posterior; raises InputError where there is none."""
     if result.posterior is None:
         raise InputError(
-            f"this result has no posterior (left out, too few rows, or an older version): there are no {what}"
+            "this result has no posterior (left out, too few rows for its formulas, or an older version): there are no "
+            f"{what}"
         )
     return result.posterior
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 MOST_REPEATED_ROWS = 1_000_000
 LARGEST_SEED = 2**31 - 1
+# Seconds within which a second interrupt means the script, not one fit of it.
+TWICE = 2.0
 
 
 class SymbolicRegressor(RegressorMixin, BaseEstimator):
@@ -126,6 +130,9 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
     ) -> SymbolicRegressor:
         """Search for the law behind ``y``.
 
+        An interrupt (Ctrl-C) ends the search, warns, and keeps the best formula so far; a second one within ``TWICE`` seconds,
+        in the next fit of a loop, is raised as KeyboardInterrupt.
+
         Args:
             X: (n_row, n_col).
             y: (n_row,).
@@ -196,6 +203,8 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         )
         if self.result_.best is None:
             raise InputError(f"{self.result_.message}; allow more time or more operators")
+        if self.result_.status == "interrupted":
+            _interrupted()
         return self
 
     def predict(self, X: ArrayLike, index: int | None = None) -> NDArray[np.float64]:
@@ -301,3 +310,18 @@ def _units(
     if y_units is not None:
         units[_target_name(names)] = y_units
     return units
+
+
+_last_interrupt = -TWICE
+
+
+def _interrupted() -> None:
+    """Warn of a fit that was cut short; raises KeyboardInterrupt where the one before was too, a moment ago."""
+    global _last_interrupt
+    before, _last_interrupt = _last_interrupt, time.monotonic()
+    if _last_interrupt - before < TWICE:
+        raise KeyboardInterrupt
+    warnings.warn(
+        f"the search was interrupted, and the best formula so far is kept; interrupt again within {TWICE:g} seconds to stop",
+        RuntimeWarning, stacklevel=3,
+    )

@@ -2,7 +2,9 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +24,7 @@ from hypo.scoring.posterior import (
     joined,
     make_posterior,
     structure_key,
+    weighed,
     weighted,
 )
 from hypo.scoring.score import Hypothesis, Scorer
@@ -148,6 +151,22 @@ def test_too_few_rows_give_no_posterior() -> None:
     assert h is not None
     assert make_posterior([h], X[:, :2], COLUMNS, likelihood) is None
     assert make_posterior([], X, COLUMNS, LIKELIHOOD) is None
+
+
+def test_one_constant_without_a_variance_does_not_take_the_others_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variances may be beyond the range of numbers where slopes are near its other end."""
+    own = weighed
+
+    def beyond(h: Hypothesis, *rows: Any) -> Structure | None:
+        s = own(h, *rows)
+        wide = tuple(tuple(math.inf for _ in line) for line in s.covariance) if s is not None else ()
+        return replace(s, covariance=wide) if s is not None and len(s.constants) == 2 else s
+
+    monkeypatch.setattr("hypo.scoring.posterior.weighed", beyond)
+    hypotheses = [hypothesis("a*x"), hypothesis("a*x + b")]
+    found = make_posterior(hypotheses, X, COLUMNS, LIKELIHOOD)
+    assert found is not None and [len(s.constants) for s in found.structures] == [1]
+    assert make_posterior(hypotheses[1:], X, COLUMNS, LIKELIHOOD) is None
 
 
 def test_structures_survive_json() -> None:

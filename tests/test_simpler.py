@@ -9,7 +9,7 @@ import hypo
 from hypo.expression.evaluate import evaluate
 from hypo.expression.expr import Expression
 from hypo.expression.simplify import simplify
-from hypo.search.simpler import halved, relatives
+from hypo.search.simpler import halved, relatives, rooted
 
 
 def fitted(text: str) -> Expression:
@@ -62,6 +62,18 @@ def test_half_angles_are_equal() -> None:
     assert len(found) == 2
     for other in found:
         np.testing.assert_allclose(evaluate(other, t, ["t"]), evaluate(e, t, ["t"]), atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("text", "roots"), [("2*x**1.5/y", ["sqrt(x**3)"]), ("x**-1.5", ["sqrt(x**(-3))"]), ("x**1.3 + x**2 + sqrt(x)", [])]
+)
+def test_half_powers_are_written_as_roots_too(text: str, roots: list[str]) -> None:
+    e = hypo.parse(text)
+    found = list(rooted(e))
+    assert len(found) == len(roots) and all(r in str(f).replace(".0", "") for r, f in zip(roots, found, strict=True))
+    x = np.linspace(0.5, 3, 20)[:, None] * np.ones(2)
+    for other in found:
+        np.testing.assert_allclose(evaluate(other, x, ["x", "y"]), evaluate(e, x, ["x", "y"]), rtol=1e-13)
 
 
 def test_the_answer_has_no_part_too_many() -> None:

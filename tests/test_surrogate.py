@@ -33,6 +33,15 @@ def rms(v: np.ndarray) -> float:
     return float(np.sqrt(np.mean(v**2)))
 
 
+def test_a_few_rows_near_zero_do_not_squeeze_the_others() -> None:
+    """Angles from 0 to 2π are taken as they are, whatever the least of them; powers of ten by their logarithms."""
+    angle, size = RNG.uniform(0.0, 2 * np.pi, 3000), 10.0 ** RNG.uniform(-3.0, 3.0, 3000)
+    angle[0] = 1e-5
+    assert Coordinates.of(np.array([angle, size, RNG.uniform(1.0, 5.0, 3000)])).log == (False, True, True)
+    y = np.cos(angle)
+    assert fitted(angle[None], y).error < 1e-6
+
+
 @pytest.mark.parametrize("n_var", [1, 2, 3, 5])
 @pytest.mark.parametrize("degree", [0, 1, 2, 4])
 def test_multi_indices_are_all_exponents_up_to_the_degree(n_var: int, degree: int) -> None:

@@ -278,7 +278,9 @@ def examine(path: Path, number: int, data: Dataset | None, tally: Tally) -> None
         tally.linted += 1
         try:
             findings = lint(path, data)
-            if any(not f.message or f.line is None for f in findings):
+            # What the file does not speak of has no line.
+            spoken = path.read_text(encoding="utf-8", errors="replace")
+            if any(not f.message or (f.line is None and f.message.split()[0] in spoken) for f in findings):
                 tally.failures.append(("finding", number, ""))
         except Exception as error:
             tally.failures.append(("lint", number, f"{type(error).__name__}: {error}"[:300]))
@@ -296,9 +298,11 @@ def fuzz(files: int, seed: int = 0, kept: Path | None = None, watch: Watch | Non
         warm = Tally()
         for text in (*SEEDS, '[units]\nL = "metr"\n', '[[rule]]\nkind = "nothing"\n', "x ="):
             path.write_text(text, encoding="utf-8")
-            examine(path, -1, data, warm)  # modules and unit registry are loaded on first use
-        if warm.failures or warm.loaded < len(SEEDS):
-            raise RuntimeError(f"the valid files are refused: {warm.failures}")
+            examine(path, -1, data, warm)
+        # Modules and the unit registry are loaded on first use, which takes its time.
+        refused = [failure for failure in warm.failures if failure[0] != "slow"]
+        if refused or warm.loaded < len(SEEDS):
+            raise RuntimeError(f"the valid files are refused: {refused}")
         for number in range(files):
             rng = random.Random(f"{seed}/{number}")
             raw = mutated(rng, rng.choice(SEEDS))

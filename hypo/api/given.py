@@ -80,7 +80,8 @@ def score(
     problem = make_problem(dataset, background, settings)
     e = formula
     if isinstance(e, str):
-        e = parse(right_hand_side(e, dataset.target), variables=dataset.names, constants=problem.constants)
+        text = right_hand_side(e, dataset.target)
+        e = parse(text, variables=dataset.names, constants=problem.constants, aliases=problem.aliases)
     used = (*e.variables, *(c.name for c in e.constants if c.free))
     if dataset.target in used and dataset.target not in dataset.names:
         raise DataError(
@@ -116,7 +117,7 @@ def score(
         violations=problem.knowledge.violations(h.expression, dataset.target),
         rules=tuple(RuleRow.checked(r, v, dataset.target) for r, v in zip(problem.knowledge.rules, verdicts, strict=True)),
         unit_note=problem.unit_note,
-        hints=(*_misspelt(e, dataset.names), *doubts),
+        hints=(*_misspelt(e, dataset.names), *doubts, *(tables.sentence(note) for note in dataset.notes)),
         likelihood=settings.likelihood,
     )
 

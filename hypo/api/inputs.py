@@ -174,14 +174,15 @@ def as_knowledge(
             f"knowledge must be a Knowledge, a dictionary or a path, got {type(knowledge).__name__}"
         )
     named = dict(zip(dataset.labels, dataset.names, strict=True)) | {dataset.target_label: dataset.target}
-    stated = {named.get(key, key): text for key, text in (units or {}).items()}
+    # The unit of a column that was left out because it never changes is of no use, and no mistake.
+    stated = {name: text for key, text in (units or {}).items() if (name := named.get(key, key)) not in dataset.constant}
     for key in stated:
         if key not in dataset.names and key != dataset.target:
             raise KnowledgeError(
                 f"units: {key} is not a column; the columns are {', '.join(dataset.names)} and the "
                 f"target is {dataset.target}"
             )
-    loaded.require_names(dataset.names, dataset.target)
+    loaded.require_names(dataset.names, dataset.target, dataset.constant)
     if loaded.rules:
         from hypo.knowledge.names import data_ranges
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.api.doubts import doubts
 from hypo.report.constants import LEVEL, ConstantRow, shown_constants, unit_text
 from hypo.report.rules import RuleRow
 from hypo.result import Coverage, Efficiency, Result
@@ -49,6 +50,7 @@ def make_result(
     if best is not None and best not in front:
         front = tuple(sorted((*front, best), key=lambda h: (h.complexity, -h.score)))
     manifest = _manifest(problem, settings, dataset, columns)
+    manifest["settings"]["notes"] += doubts(outcome, problem, settings, dataset)
     manifest["settings"]["model_selection"] = by
     if details:
         manifest["selection"] = dict(details)
@@ -73,7 +75,7 @@ def make_result(
 
 
 def _posterior(outcome: Outcome, problem: Problem, settings: Settings) -> Posterior | None:
-    """The posterior over the archive, of what keeps the hard rules."""
+    """The posterior over the archive, of what keeps the hard rules; None where it would say nothing."""
     from hypo.scoring.posterior import make_posterior
     from hypo.search.rulebook import Rulebook
 
@@ -81,7 +83,13 @@ def _posterior(outcome: Outcome, problem: Problem, settings: Settings) -> Poster
         return None
     book = Rulebook(problem, settings.lam)
     rows = problem.X, problem.columns, problem.likelihood
-    return make_posterior(outcome.archive, *rows, met=outcome.met, keeps=book.keeps_hard if book else None)
+    found = make_posterior(outcome.archive, *rows, met=outcome.met, keeps=book.keeps_hard if book else None)
+    # Any formula with a node for each row may meet them all: that it does says nothing of others, nor of new rows.
+    if found is not None and outcome.status == "exact" and len(problem.y) <= len(found.structures[0].expression):
+        return None
+    return found
+
+
 def make_prior(posterior: Posterior, problem: Problem, settings: Settings) -> Prior:
     """The prior of the problem's formulas, with the code lengths of the structures of ``posterior``."""
     from hypo.expression.ops import BY_NAME

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -15,6 +16,11 @@ from hypo.errors import DataError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+# A column that varies by less than this share of its size is better shifted.
+FAR = 1e-3
+# Columns that a note names.
+_SHOWN = 6
 
 _DROP = "use --drop-missing (drop_missing=True) to leave such rows out"
 
@@ -35,6 +41,7 @@ class Dataset:
     ``trials`` (n_row,) are those of binomial counts. Where targets are censored, ``lower`` and ``upper`` (n_row,) hold their
     limits: equal to y where it was measured, infinite where there is none; y is then a value between them. ``x_sigma`` is the
     noise (n_row,) of columns, by name, in their units. ``folds`` (n_row,) are the numbers of the rows' folds, for validation.
+    ``constant`` has the value of each column that was left out because it never changes, by its name.
     """
 
     X: NDArray[np.float64]
@@ -57,6 +64,13 @@ class Dataset:
     upper: NDArray[np.float64] | None = None
     x_sigma: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     folds: NDArray[np.float64] | NDArray[np.bool_] | None = None
+    constant: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def aliases(self) -> dict[str, str]:
+        """The headers that formulas have other names for, and these names."""
+        pairs = zip((*self.labels, self.target_label), (*self.names, self.target), strict=True)
+        return {label: name for label, name in pairs if label not in ("", name)}
 
     @property
     def n_row(self) -> int:
@@ -168,7 +182,8 @@ def make_dataset(source: str, choice: Choice, values: NDArray[np.float64], place
         raise DataError(f"{source}: every feature is constant or empty; a law needs at least one that varies")
     X = np.ascontiguousarray(values[:, kept])
     features = [choice.features[k] for k in kept]
-    notes += [f'column "{c.label}" is called {c.name} in formulas' for c in (*features, choice.target) if not c.label.isascii()]
+    notes += _renamed([c for c in (*features, choice.target) if c.label != c.name])
+    notes += [note for column, x in zip(features, X.T, strict=True) if (note := _far_from_zero(column, x))]
     names = tuple(column.name for column in features)
     stated = {c.name: c.unit for c in (*features, choice.target) if c.unit is not None}
     stated |= {n: text for n, text in (units or {}).items() if n in names or n == choice.target.name}
@@ -181,7 +196,31 @@ def make_dataset(source: str, choice: Choice, values: NDArray[np.float64], place
         x_sigma={role.removeprefix(X_SIGMA): a for role, a in more.items()
                  if role.startswith(X_SIGMA) and role.removeprefix(X_SIGMA) in names},
         folds=folds, notes=tuple(notes), target_label=choice.target.label,
+        constant={choice.features[k].name: float(values[0, k]) for k in constant},
         row_numbers=rows if lines is None else lines[rows], row_word="row" if lines is None else "line")
+
+
+def _renamed(columns: Sequence[Column]) -> list[str]:
+    """A sentence on the columns that formulas have other names for, if any."""
+    if not columns:
+        return []
+    shown = [f'"{c.label}" is called {c.name}' for c in columns[:_SHOWN]]
+    more = [f"so are {len(columns) - _SHOWN} more"] if len(columns) > _SHOWN else []
+    *first, last = (*shown, *more)
+    return ["in formulas the column " + (f"{', '.join(first)} and {last}" if first else last)]
+
+
+def _far_from_zero(column: Column, x: NDArray[np.float64]) -> str:
+    """A sentence on a column whose numbers (n_row,) differ by a small share of their size, or nothing."""
+    low, high = float(x.min()), float(x.max())
+    if high - low >= FAR * max(abs(low), abs(high)):
+        return ""
+    unit = 10.0 ** math.ceil(math.log10(high - low))
+    share = (high - low) / max(abs(low), abs(high))
+    return (
+        f'column "{column.label}" varies by only {share:.1g} of its size: laws are hard to find and constants come out '
+        f"falsely sure; take away {math.floor(low / unit) * unit:.15g}, say, from it"
+    )
 
 
 _LIMITS = ("censored", "lower", "upper")

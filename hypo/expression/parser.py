@@ -56,12 +56,13 @@ class _Pending(NamedTuple):
 
 
 def parse(text: str, *, variables: Collection[str] | None = None,
-          constants: Mapping[str, float] | None = None) -> Expression:
+          constants: Mapping[str, float] | None = None, aliases: Mapping[str, str] | None = None) -> Expression:
     """The expression written in ``text``.
 
     ``constants`` maps names to the values of known, fixed constants; ``pi`` is always known. Without ``variables``
     every other name is a variable. With ``variables`` (the names of columns) every other name is a constant to be
-    fitted, starting at 1; a name that occurs twice gives two leaves of that name. Number literals are exact.
+    fitted, starting at 1; a name that occurs twice gives two leaves of that name. Number literals are exact. ``aliases`` are
+    other names of variables; names known otherwise come first.
 
     Raises FormulaError, whose message marks the place and says what was expected; also for text longer than
     ``MAX_LENGTH`` characters or nested deeper than ``MAX_NESTING``.
@@ -70,7 +71,7 @@ def parse(text: str, *, variables: Collection[str] | None = None,
         raise FormulaError(f"a formula must be text, got {type(text).__name__}")
     if len(text) > MAX_LENGTH:
         raise FormulaError(f"the formula has {len(text)} characters; at most {MAX_LENGTH} are allowed")
-    return _Reader(text, variables, constants or {}).read()
+    return _Reader(text, variables, constants or {}, aliases or {}).read()
 
 
 def right_hand_side(text: str, target: str) -> str:
@@ -82,10 +83,13 @@ def right_hand_side(text: str, target: str) -> str:
 class _Reader:
     """One pass over the tokens; ``code`` grows in postfix order, ``pending`` holds what awaits an operand."""
 
-    def __init__(self, text: str, variables: Collection[str] | None, constants: Mapping[str, float]) -> None:
+    def __init__(
+        self, text: str, variables: Collection[str] | None, constants: Mapping[str, float], aliases: Mapping[str, str]
+    ) -> None:
         self.text = text
         self.known = variables
         self.named = constants
+        self.aliases = aliases
         self.tokens = self.split()
         self.code: list[tuple[int, int]] = []
         self.constants: list[Constant] = []
@@ -207,6 +211,8 @@ class _Reader:
             self.constant(Constant(float(self.named[name]), name))
         elif name == "pi":
             self.constant(PI)
+        elif name in self.aliases:
+            self.name(self.aliases[name], at)
         elif self.known is None:
             self.code.append((oc.VAR, self.variables.setdefault(name, len(self.variables))))
         elif name in _FUNCTIONS:

@@ -254,7 +254,9 @@ def _rounded(c: Constant, digits: int) -> str:
 
 
 def _latex_name(name: str) -> str:
-    """``rho_0`` as ``\\rho_{0}``, ``m1`` as ``m_{1}``, ``mass`` upright."""
+    """``rho_0`` as ``\\rho_{0}``, ``m1`` as ``m_{1}``, ``mass`` upright; a column ``pi_`` is not the number."""
+    if name == "pi_":
+        return r"\mathrm{pi}"
     head, *rest = [part for part in name.split("_") if part] or [name]
     if not rest and (match := re.fullmatch(r"([^\W\d]+?)(\d+)", head)):
         head, rest = match[1], [match[2]]

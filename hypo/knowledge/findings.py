@@ -50,7 +50,9 @@ class Findings:
 
     def add(self, level: str, path: Path, message: str) -> None:
         path = self.place(path)
-        self.found.append(Finding(level, self.file, self.lines.of(*path), f"{label(path)}: {one_line(message)}"))
+        # What the file does not speak of, as units that stand in the table's header, has no line.
+        line = self.lines.of(*path) if path[:1] in self.lines.where else None
+        self.found.append(Finding(level, self.file, line, f"{label(path)}: {one_line(message)}"))
 
     def error(self, path: Path, message: str) -> None:
         self.add("error", path, message)

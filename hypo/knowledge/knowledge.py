@@ -156,10 +156,11 @@ class Knowledge:
         report.raise_if_any()
         return replace(self, units={**stated, **self.units})
 
-    def require_names(self, columns: Sequence[str], target: str) -> None:
-        """Raises KnowledgeError when a rule, the template or must_use names what is no column of the table (nor a constant)."""
+    def require_names(self, columns: Sequence[str], target: str, constant: Mapping[str, float] | None = None) -> None:
+        """Raises KnowledgeError when a rule, the template or must_use names what is no column of the table (nor a constant);
+        ``constant`` has the values of columns that were left out because they never change."""
         report = Report(self.source)
-        for path, level, message in foreign_names(self, columns, target):
+        for path, level, message in foreign_names(self, columns, target, constant or {}):
             if level == "error":
                 report.add(path, message)
         report.raise_if_any()

@@ -57,7 +57,7 @@ def _check(fields: Fields, dataset: Dataset | None, out: Findings) -> None:
         return
     if units:
         check_dimensions(fields, units, dataset, out)
-    for path, level, message in foreign_names(fields, dataset.names, dataset.target):
+    for path, level, message in foreign_names(fields, dataset.names, dataset.target, dataset.constant):
         out.add(level, path, message)
     if fields.rules or fields.ranges:
         from hypo.knowledge.lint_rows import check_rows  # SciPy takes a while to load

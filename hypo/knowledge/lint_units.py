@@ -11,6 +11,7 @@ from hypo.errors import UnitError
 from hypo.knowledge.fields import Fields
 from hypo.knowledge.findings import Findings
 from hypo.knowledge.knowledge import contradiction, same_unit
+from hypo.knowledge.names import never_changes
 from hypo.knowledge.words import nearest
 from hypo.units import BASE_UNITS, DIMENSIONLESS, Dimension, Unit, parse_unit
 
@@ -22,7 +23,9 @@ def check_units(fields: Fields, dataset: Dataset, out: Findings) -> dict[str, Un
     """Compares names and units with the table's; returns all units known, those of the header filled in."""
     names = (*dataset.names, dataset.target)
     for name in fields.units:
-        if name not in names:
+        if name in dataset.constant:
+            out.note(("units", name), never_changes(name, dataset.constant))
+        elif name not in names:
             out.warning(("units", name), f"the table has no such column; {_advice(name, names, dataset)}")
     for name in fields.constants:
         if name in names:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hypo.knowledge.rules import Rule
@@ -22,8 +22,14 @@ def data_ranges(dataset: Dataset) -> dict[str, tuple[float, float]]:
     return {name: (float(column.min()), float(column.max())) for name, column in zip(dataset.names, dataset.X.T, strict=True)}
 
 
-def foreign_names(k: Any, columns: Sequence[str], target: str) -> Iterator[Remark]:
-    """Names in the knowledge ``k`` that are no columns, each where it stands.
+def never_changes(name: str, constant: Mapping[str, float]) -> str:
+    """What is said of a column that was left out."""
+    return f"the column {name} is constant ({constant[name]:g}) and was left out"
+
+
+def foreign_names(k: Any, columns: Sequence[str], target: str, constant: Mapping[str, float]) -> Iterator[Remark]:
+    """Names in the knowledge ``k`` that are no columns, each where it stands; ``constant`` are columns that were left out, with
+    their values.
 
     It is an error where nothing could ever hold (a rule about it, an argument of the template, must_use), else a warning: one
     file may serve several tables.
@@ -31,6 +37,8 @@ def foreign_names(k: Any, columns: Sequence[str], target: str) -> Iterator[Remar
     known = (*columns, *k.constants)
 
     def no_column(name: str, among: Sequence[str] = columns) -> str:
+        if name in constant:
+            return never_changes(name, constant)
         near = nearest(name, among)
         return f"the table has no column {name}; " + (
             f"did you mean {near}?" if near else "its columns are " + ", ".join(columns[:20]))

@@ -31,8 +31,7 @@ def remarks(result: Result) -> list[str]:
     return [
         tables.sentence(result.message),
         *([tables.sentence(words)] if words else []),
-        # Weights among what was met say nothing where nothing was.
-        *([] if result.posterior is None or not result.coverage.scored else tables.posterior_sentences(result.posterior)),
+        *_weights(result),
         tables.coverage_sentence(asdict(result.coverage), result.target in settings["units"]),
         *([tables.STAND_IN] if words or settings.get("censored") or settings.get("x_sigma") else []),
         *_chosen(result),
@@ -41,6 +40,19 @@ def remarks(result: Result) -> list[str]:
         *over_tight(result.rules, result.target),
         *(tables.sentence(note) for note in notes if note),
     ]
+
+
+def _weights(result: Result) -> list[str]:
+    """How sure the structure is. Weights among what was met say nothing where nothing was."""
+    if result.expression is None or not result.coverage.scored:
+        return []
+    if not result.expression.variables:
+        return ["Nothing was found that does better than a constant."]
+    if result.posterior is not None:
+        return tables.posterior_sentences(result.posterior)
+    if result.settings.get("posterior") and result.status not in ("exact", "interrupted"):
+        return ["No structure could be weighed, so there are no intervals of predictions."]
+    return []
 
 
 def _doubts(result: Result) -> list[str]:

@@ -69,9 +69,17 @@ class Suggestions:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
         for name in (*self.columns, f"{self.target}", "disagreement", "noise", "nats"):
             table.add_column(name, justify="right", no_wrap=True)
+        digits = [_digits(*self.domain[name]) for name in self.columns]
         for x, *values in zip(self.points, *(getattr(self, name) for name in self.FIGURES), strict=True):
-            table.add_row(*(tables.number(float(v), 5) for v in x), *(tables.number(float(v), 3) for v in values))
+            at = (tables.number(float(v), d) for v, d in zip(x, digits, strict=True))
+            table.add_row(*at, *(tables.number(float(v), 3) for v in values))
         return "\n".join([tables.as_text(table), "", *self.remarks])
+
+
+def _digits(low: float, high: float) -> int:
+    """Significant digits that tell apart values within a range: five, and more where it is far from 0."""
+    size, width = max(abs(low), abs(high)), high - low
+    return 5 + (max(0, math.floor(math.log10(size / width))) if 0.0 < width < size else 0)
 
 
 def widened(low: float, high: float) -> tuple[float, float]:

@@ -155,7 +155,8 @@ def make_posterior(
     keeps: Callable[[Expression], bool] | None = None,
 ) -> Posterior | None:
     """The posterior over the structures of ``hypotheses``, whose constants must be fitted to the rows ``X`` (n_var, n_row);
-    None where none of them leaves a degree of freedom, or variances of constants are beyond the range of numbers.
+    None where none of them leaves a degree of freedom. One whose constants have variances beyond the range of numbers has no
+    weight.
 
     All formulas without fitted constants of up to ``complete_to`` nodes are among those that were scored; ``met`` says more of
     what was looked at. A formula for which ``keeps`` is false breaks a hard rule and has no weight.
@@ -165,9 +166,7 @@ def make_posterior(
     found = sorted((s for h in near if (s := weighed(h, X, columns, likelihood)) is not None), key=lambda s: s.nats)
     if keeps is not None:
         found = _allowed(found, keeps)
-    distinct = _distinct(found, X, columns, likelihood)
-    if not all(np.all(np.isfinite(s.covariance)) for s in distinct if s.nats <= distinct[0].nats + WITHIN):
-        return None
+    distinct = _distinct((s for s in found if _known(s)), X, columns, likelihood)
     return weighted(_by_structure(distinct), columns, complete_to, met) if distinct else None
 
 
@@ -181,6 +180,11 @@ def weighed(h: Hypothesis, X: NDArray[np.float64], columns: Sequence[str], likel
         return None
     nats = h.score - h.misfit - _fitted_costs(h.expression, shape, sums, likelihood) - shape.log_evidence
     return _structure(h.expression, shape, nats)
+
+
+def _known(s: Structure) -> bool:
+    """Whether the variances of its constants are in the range of numbers."""
+    return bool(np.all(np.isfinite(s.covariance)))
 
 
 def _allowed(found: Iterable[Structure], keeps: Callable[[Expression], bool]) -> list[Structure]:

@@ -72,7 +72,8 @@ class Outcome:
     ``complete_to``: all ``distinct`` formulas without fitted constants of up to that many nodes were scored. ``scored``
     counts every hypothesis scored, pairs included. ``outcome_share`` is the share of that work done when the best formula first
     appeared, ``diversity`` the share of enumerated formulas that were distinct. ``archive`` is all that was kept, best first;
-    ``met`` says what of the hypothesis space is among it.
+    ``met`` says what of the hypothesis space is among it. ``guessed`` are the settings' guesses, fitted and scored; None where
+    one has no value.
     """
 
     front: tuple[Hypothesis, ...]
@@ -88,6 +89,7 @@ class Outcome:
     rules: tuple[RuleReport, ...] = ()
     archive: tuple[Hypothesis, ...] = ()
     met: Met = field(default_factory=Met)
+    guessed: tuple[Hypothesis | None, ...] = ()
 
 
 def search(problem: Problem, settings: Settings, progress: Callable[[Progress], None] | None = None) -> Outcome:
@@ -148,6 +150,8 @@ def _search(
     rules: tuple[RuleReport, ...] = ()
     met: Met | None = None
     scanner: Scanner | None = None
+    guesses: Guesses | None = None
+    guessed: tuple[Hypothesis | None, ...] = ()
     with ExitStack() as stack:
         # One BLAS thread: tiles run side by side instead, and the sums come out the same at any number of workers.
         stack.enter_context(threadpool_limits(1))
@@ -197,7 +201,8 @@ def _search(
             if settings.backend != PYSR and template is None:
                 ctx = Context.of(for_proposers(problem, settings.seed), settings, clock, local, executor, batches)
                 scanner = Scanner(ctx, settings, report)
-                for each in _proposers(ctx, problem, settings, scanner, report):
+                guesses = Guesses(problem, settings)
+                for each in (guesses, *_proposers(ctx, problem, settings, scanner, report)):
                     schedule.add(each)
             stopping = Stopping(problem, settings, archive, clock, schedule, scanner, pysr)
             ended: tuple[str, str] | None = None
@@ -238,6 +243,9 @@ def _search(
                 last_of_pysr()
         with suppress(KeyboardInterrupt):
             rules = refiner.settle()
+            if guesses is not None:
+                clock.deadline = max(clock.deadline, time.monotonic() + 2 * kept)
+                guessed = tuple(refiner.scored(e) for e in guesses.fitted)
         if pysr is not None and pysr.failure:
             message += f"; {pysr.failure}"
     best = archive.best
@@ -258,6 +266,7 @@ def _search(
         rules=rules,
         archive=tuple(archive.all()),
         met=met or Met(scanner.complete_to if scanner else 0),
+        guessed=guessed,
     )
 
 
@@ -275,12 +284,12 @@ def _part(
 def _proposers(
     ctx: Context, problem: Problem, settings: Settings, scanner: Scanner, report: Callable[[str], None]
 ) -> list[Proposer]:
-    """Everybody who takes part, in the order of turns where costs are equal."""
+    """Everybody who takes part beside guesses, in the order of turns where costs are equal."""
 
     def wanted(name: str) -> bool:
         return settings.proposers is None or name in settings.proposers
 
-    out: list[Proposer] = [Guesses(problem, settings)]
+    out: list[Proposer] = []
     smaller = scanner.reduced()
     if wanted(scanner.name):
         orbits = scanner.orbits()

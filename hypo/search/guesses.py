@@ -49,7 +49,8 @@ def _read(guess: str | Expression, problem: Problem, settings: Settings) -> Expr
     e = guess
     if isinstance(e, str):
         try:
-            e = parse(right_hand_side(e, problem.target), variables=problem.columns, constants=problem.constants)
+            text, names = right_hand_side(e, problem.target), problem.columns
+            e = parse(text, variables=names, constants=problem.constants, aliases=problem.aliases)
         except FormulaError as error:
             raise InputError(f"the guess {_quoted(guess)} cannot be used: {error}") from error
     used = (*e.variables, *(c.name for c in e.constants if c.free))
@@ -102,6 +103,8 @@ class Guesses:
         self.parents: list[Expression] = []
         self.tried: set[str] = set()
         self.turns = 0
+        # The guesses themselves, once they were fitted.
+        self.fitted: list[Expression] = []
 
     @property
     def cost(self) -> float:
@@ -123,6 +126,7 @@ class Guesses:
                     e = fit(e, p.X, p.columns, p.likelihood, starts=STARTS, rng=turn.rng, clock=turn.clock)
             turn.clock.scored += 1
             self.parents.append(_unnamed(e))
+            self.fitted.append(self.parents[-1])
             yield self.parents[-1]
 
     def _varied(self, turn: Turn) -> Iterator[Expression]:

@@ -127,7 +127,7 @@ class Problem:
     ``X`` (n_var, n_row) and ``y`` are in one coherent system: the user's own numbers where their units are coherent,
     else SI; ``scales[name]`` is the factor that took a column (or the target) there. ``dimensions`` is empty when no units
     are known; columns without a unit then count as pure numbers. ``offset`` is as in :class:`~hypo.scoring.score.Scorer`.
-    ``reach`` is where hard rules want a value, as far as stated.
+    ``reach`` is where hard rules want a value, as far as stated; ``aliases`` are headers that formulas have other names for.
     """
 
     X: NDArray[np.float64]
@@ -146,6 +146,7 @@ class Problem:
     unit_note: str = ""
     offset: float = 0.0
     reach: Reach | None = None
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def has_units(self) -> bool:
@@ -317,6 +318,7 @@ def make_problem(dataset: Dataset, knowledge: Knowledge | None, settings: Settin
         if converted
         else "",
         reach=Reach.of(dataset.names, k.ranges, k.rules, scales),
+        aliases=dataset.aliases,
     )
 
 

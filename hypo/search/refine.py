@@ -194,6 +194,11 @@ class Refiner:
         h = self._fit(e)
         return self.rules.charged(h) if h is not None and self.rules else h
 
+    def scored(self, e: Expression) -> Hypothesis | None:
+        """``e``, its constants near the best ones, fitted to all rows and scored under the rules, whatever else was found."""
+        h = None if self._breaks(e) else self._on_all_rows(e)
+        return self.rules.charged(h) if h is not None and self.rules else h
+
     def keep(self, h: Hypothesis) -> None:
         """Archive ``h``, which was scored on all rows."""
         self._keep(h)

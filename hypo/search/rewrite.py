@@ -17,14 +17,15 @@ from hypo.kernels import opcodes as oc
 LEAST, MOST = 6, 45
 # Powers p/q of larger p make polynomials of that degree, which take minutes to factor.
 MOST_POWER = 12
-# Seconds after which sympy is loaded in the background: shorter work may not need it.
-WAIT = 1.0
+# What is needed at the end only, and the seconds after which it is loaded in the background: shorter work may not need it.
+LATER, WAIT = ("scipy.special", "sympy"), 1.0
 
 
 @contextmanager
 def loading() -> Iterator[None]:
-    """Load sympy beside longer work, which would wait half a second for it at the end."""
-    timer = Timer(WAIT, import_module, ("sympy",))
+    """Load sympy, and the special functions of intervals, beside longer work, which would wait most of a second for them at the
+    end."""
+    timer = Timer(WAIT, lambda: [import_module(name) for name in LATER])
     timer.daemon = True
     timer.start()
     try:

@@ -12,6 +12,7 @@ from itertools import combinations, product
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.expression import ops
 from hypo.expression.evaluate import Program
 from hypo.expression.expr import PI, Expression
 from hypo.kernels import opcodes as oc
@@ -24,6 +25,9 @@ TRIES = 3
 REACH = 4.0
 # Moves tried before a formula is left as it is; constants that move together, two of them where more than FEW are free.
 TRIED, JOINT, FEW = 5, 3, 4
+
+# Functions of angles, or whose values are angles.
+CIRCULAR = frozenset(ops.BY_NAME[name].opcode for name in ("sin", "cos", "tan", "asin", "acos", "atan"))
 
 
 def _number(value: Fraction) -> Expression:
@@ -60,9 +64,9 @@ def _recipe_cost(recipe: tuple[Fraction, int, bool]) -> float:
     return math.log(r.numerator) + 1.5 * math.log(r.denominator) + 1.5 * abs(m) + (2.0 if root else 0.0)
 
 
-def exact_numbers(value: float, error: float) -> Iterator[Expression]:
+def exact_numbers(value: float, error: float, with_pi: bool = True) -> Iterator[Expression]:
     """Exact numbers within ``error`` of ``value``, simplest first: whole numbers, rationals, multiples and powers of π,
-    their square roots."""
+    their square roots; none with π unless ``with_pi``."""
     size = abs(value)
     found: list[tuple[float, Expression]] = []
     whole = round(size)
@@ -70,7 +74,8 @@ def exact_numbers(value: float, error: float) -> Iterator[Expression]:
         found.append((math.log(whole), Expression.constant(whole)))
     values, recipes = _table()
     lo, hi = np.searchsorted(values, [size - error, size + error])
-    nearest = sorted(range(lo, hi), key=lambda k: _recipe_cost(recipes[k]))[: TRIES + 2]
+    near = (k for k in range(lo, hi) if with_pi or not recipes[k][1])
+    nearest = sorted(near, key=lambda k: _recipe_cost(recipes[k]))[: TRIES + 2]
     for k in nearest:
         r, m, root = recipes[k]
         e = _number(r)
@@ -191,6 +196,7 @@ def _options(h: Hypothesis, covariance: NDArray[np.float64], scorer: Scorer) -> 
     """For each free constant the exact numbers near it."""
     e = h.expression
     log_symbols = math.log(scorer.symbols)
+    angles, bare = any(op in CIRCULAR for op, _ in e.code), _bare(e)
     for node, (op, arg) in enumerate(e.code):
         if op != oc.CONST or not e.constants[arg].free or e.constants[arg].name is not None:
             continue
@@ -199,7 +205,7 @@ def _options(h: Hypothesis, covariance: NDArray[np.float64], scorer: Scorer) -> 
         if abs(value) <= error:
             numbers = [Expression.constant(0.0)]
         else:
-            numbers = list(exact_numbers(value, min(error, 0.2 * abs(value))))
+            numbers = list(exact_numbers(value, min(error, 0.2 * abs(value)), with_pi=angles or node not in bare))
         known = fitted_cost(value, 1.0 / variance if variance > 0 else 0.0)
         found = []
         for number in numbers:
@@ -210,6 +216,23 @@ def _options(h: Hypothesis, covariance: NDArray[np.float64], scorer: Scorer) -> 
             cost = size * log_symbols + sum(literal_cost(c) for c in number.constants) - known
             found.append(_Option(node, arg, number, float(_value(number)) - value, cost))
         yield found
+
+
+def _bare(e: Expression) -> set[int]:
+    """Nodes that are a term of a sum, or an exponent. Where no angle is meant, such a number is hardly a multiple of π: an
+    offset of 3.1 is a background."""
+    stack: list[int] = []
+    out: set[int] = set()
+    for node, (op, _) in enumerate(e.code):
+        n = oc.arity(op)
+        if op in (oc.ADD, oc.SUB):
+            out.update(stack[-2:])
+        elif op == oc.POW:
+            out.add(stack[-1])
+        if n:
+            del stack[-n:]
+        stack.append(node)
+    return out
 
 
 def _value(number: Expression) -> float:

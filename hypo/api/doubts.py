@@ -1,0 +1,88 @@
+"""What a fit should say beside its answer: that the residuals and the noise that was given disagree, that another likelihood
+suggests itself, and what became of the user's guesses.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hypo.report import tables
+
+if TYPE_CHECKING:
+    from hypo.data import Dataset
+    from hypo.scoring.score import Hypothesis
+    from hypo.search.engine import Outcome
+    from hypo.search.problem import Problem, Settings
+
+# Rows from which on residuals tell something of the noise; standard errors that no chance explains; the least factor between
+# the noise that was given and the residuals that is worth a word.
+ROWS, SURE, FACTOR = 10, 5.0, 1.5
+# Residuals as large as this share of the predictions or less are no matter of their distribution.
+SMALL = 1e-3
+
+
+def doubts(outcome: Outcome, problem: Problem, settings: Settings, dataset: Dataset) -> list[str]:
+    """Sentences on the answer of ``outcome``, without full stops."""
+    if outcome.best is None:
+        return []
+    return [*_noise(outcome.best, problem), *_likelihood(outcome, problem, dataset), *_guesses(outcome, problem, settings)]
+
+
+def _noise(best: Hypothesis, problem: Problem) -> Iterator[str]:
+    """Residuals that are larger or smaller than the noise that was given: χ²/n is 1 ± √(2/n)."""
+    likelihood, n = problem.likelihood, len(problem.y)
+    if likelihood is not problem.gaussian or not problem.gaussian.known or n < ROWS:
+        return
+    left = n - len(best.expression.free)
+    chi2 = likelihood.loss(likelihood.predicted(best.expression, problem.X, problem.columns)) / max(left, 1)
+    if abs(chi2 - 1.0) < SURE * math.sqrt(2.0 / n) or 1.0 / FACTOR < math.sqrt(chi2) < FACTOR:
+        return
+    times = f"{math.sqrt(chi2):.2g} times the noise that was given (χ² per degree of freedom {chi2:.2g})"
+    yield f"the residuals are {times}: sigma is too " + ("small, or the law was not found" if chi2 > 1.0 else "large")
+
+
+def _likelihood(outcome: Outcome, problem: Problem, dataset: Dataset) -> Iterator[str]:
+    """Targets that are no measurements with one and the same noise."""
+    best, y = outcome.best, dataset.y
+    weighted = dataset.sigma is not None or dataset.weights is not None
+    if best is None or problem.likelihood is not problem.gaussian or weighted or len(y) < ROWS or outcome.status == "exact":
+        return
+    if set(np.unique(y)) == {0.0, 1.0}:
+        yield 'the target is 0 or 1 in every row, so the likelihood "binomial" suits it better'
+        return
+    if y.min() < 0.0:
+        return
+    predicted = problem.likelihood.predicted(best.expression, problem.X, problem.columns)
+    size = np.abs(problem.y - predicted)
+    if not _rises(predicted, size) or np.sqrt(np.mean(size**2)) < SMALL * np.sqrt(np.mean(predicted**2)):
+        return
+    if np.all(y == np.round(y)):
+        yield 'the targets are whole numbers that scatter more where they are larger; for counts choose likelihood "poisson"'
+    elif y.min() > 0.0:
+        yield 'the residuals grow with the prediction; if the noise is a share of it, choose the likelihood "lognormal"'
+
+
+def _rises(x: np.ndarray, y: np.ndarray) -> bool:
+    """Whether y (n,) surely rises with x, by Spearman's rank correlation, whose standard error without any is 1/√(n − 1)."""
+    if np.ptp(x) == 0.0 or np.ptp(y) == 0.0:
+        return False
+    # Equal values get one rank, which is near enough to the mean of theirs.
+    ranks = [np.searchsorted(np.sort(v), v) for v in (x, y)]
+    return float(np.asarray(np.corrcoef(ranks))[0, 1]) * math.sqrt(len(x) - 1) > SURE
+
+
+def _guesses(outcome: Outcome, problem: Problem, settings: Settings) -> Iterator[str]:
+    """The score of each guess, fitted, beside that of the answer."""
+    assert outcome.best is not None
+    scale = problem.scales.get(problem.target, 1.0)
+    for guess, h in zip(settings.guesses, outcome.guessed, strict=False):
+        if h is None:
+            yield f"the guess {guess} has no value on some row, or breaks a hard rule, with all constants that were tried"
+            continue
+        behind = h.score - outcome.best.score
+        where = f"{tables.nats(behind)} nats behind the answer" if behind >= 0.005 else "as low as the answer's"
+        yield f"the guess {guess} scores {tables.nats(h.score)} (RMSE {tables.number(h.rmse / scale)}), {where}"
