@@ -142,6 +142,7 @@ def from_dict(content: Mapping[str, Any]) -> Result:
         _all(_entry(settings, key, dict).values(), kind, key)
     for key in ("columns", "notes"):
         _all(_entry({key: [], **settings}, key, list), str, key)
+    _all(_entry({"doubts": [], **manifest}, "doubts", list), str, "doubts")
     if settings.get("columns") and not set(settings["features"]) <= set(settings["columns"]):
         raise Damaged('the entry "columns" lacks a feature')
     if not all(0 < factor < math.inf for factor in settings["scales"].values()):

@@ -153,3 +153,21 @@ def test_random_state_object_is_a_seed() -> None:
 def test_unfitted() -> None:
     with pytest.raises(ValueError, match="not fitted"):
         SymbolicRegressor().predict(X)
+
+
+def test_an_interrupt_ends_one_fit_and_two_a_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = np.linspace(1.0, 4.0, 30)[:, None]
+    y = 2.5 * x[:, 0] ** 2 + np.sin(40 * x[:, 0])
+
+    def pressed(progress: Any) -> None:
+        if progress.best is not None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("hypo.regressor._last_interrupt", -1e9)
+    model = SymbolicRegressor(time_limit=20, random_state=0, progress=pressed)
+    with pytest.warns(RuntimeWarning, match="interrupt again within 2 seconds to stop"):
+        model.fit(x, y)
+    assert model.result_.status == "interrupted" and np.all(np.isfinite(model.predict(x)))
+    monkeypatch.setattr("hypo.regressor.TWICE", 60.0)
+    with pytest.raises(KeyboardInterrupt):
+        cross_val_score(SymbolicRegressor(time_limit=20, random_state=0, progress=pressed), x, y, cv=3)

@@ -1,6 +1,7 @@
 """Shards of a search and what joins them."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,13 @@ def test_merged_shards_give_the_answer_of_the_whole(folders: list[Path], tmp_pat
 def test_results_merge_as_their_folders_do(folders: list[Path]) -> None:
     loaded = hypo.merge(*(hypo.Result.load(f) for f in folders))
     assert loaded.to_dict() == hypo.merge(*folders).to_dict() == hypo.merge(folders).to_dict()
+
+
+def test_what_a_shard_says_of_its_answer_is_no_setting(folders: list[Path]) -> None:
+    """Guesses, for instance, are behind the answer of each shard by another number of nats."""
+    results = [hypo.Result.load(f) for f in folders]
+    said = [replace(r, manifest={**r.manifest, "doubts": [f"of shard {k}"]}) for k, r in enumerate(results, 1)]
+    assert sum(line.startswith("Of shard") for line in hypo.merge(said).remarks()) == 1
 
 
 def test_a_shard_is_not_overwritten(folders: list[Path]) -> None:

@@ -50,7 +50,7 @@ def make_result(
     if best is not None and best not in front:
         front = tuple(sorted((*front, best), key=lambda h: (h.complexity, -h.score)))
     manifest = _manifest(problem, settings, dataset, columns)
-    manifest["settings"]["notes"] += doubts(outcome, problem, settings, dataset)
+    manifest["doubts"] = doubts(outcome, problem, settings, dataset)
     manifest["settings"]["model_selection"] = by
     if details:
         manifest["selection"] = dict(details)

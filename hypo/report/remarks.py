@@ -26,7 +26,7 @@ def constant_lines(result: Result) -> list[str]:
 def remarks(result: Result) -> list[str]:
     """:meth:`hypo.Result.remarks`."""
     settings = result.settings
-    notes = [settings.get("unit_note", ""), *settings.get("notes", ())]
+    notes = [settings.get("unit_note", ""), *settings.get("notes", ()), *result.manifest.get("doubts", ())]
     words = result.family.words
     return [
         tables.sentence(result.message),

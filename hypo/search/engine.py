@@ -167,7 +167,7 @@ def _search(
             progress(
                 Progress(
                     now - begin,
-                    max(0.0, clock.deadline - now),
+                    max(0.0, begin + settings.time_limit - now),
                     archive.best,
                     clock.scored,
                     clock.scored / max(now - begin, 1e-9),
@@ -227,11 +227,13 @@ def _search(
             status, message = ended or stopping.exhausted()
             last_of_pysr()
             clock.deadline = max(clock.deadline, end, time.monotonic() + 2 * kept)
+            report("finishing")
             refiner.finish(whole=template is not None)
             if chains:
                 clock.deadline = max(clock.deadline, time.monotonic() + kept)
                 refiner.surround()
                 if archive.best is not None and not is_exact(archive.best, problem):
+                    report("posterior")
                     mark = time.monotonic()
                     # Of a search that ended early they may take more; their work has a bound of its own.
                     clock.deadline = max(mark + budget(settings.time_limit) / 2, begin + settings.time_limit)
