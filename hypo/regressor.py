@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 MOST_REPEATED_ROWS = 1_000_000
 LARGEST_SEED = 2**31 - 1
-# Seconds within which a second interrupt means the script, not one fit of it.
+# Seconds after the warning of an interrupted fit within which another interrupt means the script, not one fit of it.
 TWICE = 2.0
 
 
@@ -130,8 +130,8 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
     ) -> SymbolicRegressor:
         """Search for the law behind ``y``.
 
-        An interrupt (Ctrl-C) ends the search, warns, and keeps the best formula so far; a second one within ``TWICE`` seconds,
-        in the next fit of a loop, is raised as KeyboardInterrupt.
+        An interrupt (Ctrl-C) ends the search, warns, and keeps the best formula so far; a second one within two seconds of the
+        warning, in the next fit of a loop, is raised as KeyboardInterrupt.
 
         Args:
             X: (n_row, n_col).
@@ -173,6 +173,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
                 fold = None if fold is None else np.repeat(fold, times)
         names = self._names(variable_names)
         others: dict[str, Any] = {**given, **more}
+        begin = time.monotonic()
         self.result_: Result = fit(
             (rows, values),
             _target_name(names),
@@ -201,10 +202,10 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
             folds=fold,
             progress=self.progress,
         )
+        if self.result_.status == "interrupted":
+            _interrupted(begin + self.result_.timing.get("interrupted", 0.0), self.result_.best is not None)
         if self.result_.best is None:
             raise InputError(f"{self.result_.message}; allow more time or more operators")
-        if self.result_.status == "interrupted":
-            _interrupted()
         return self
 
     def predict(self, X: ArrayLike, index: int | None = None) -> NDArray[np.float64]:
@@ -312,15 +313,16 @@ def _units(
     return units
 
 
-_last_interrupt = -TWICE
+_last_warning = -TWICE
 
 
-def _interrupted() -> None:
-    """Warn of a fit that was cut short; raises KeyboardInterrupt where the one before was too, a moment ago."""
-    global _last_interrupt
-    before, _last_interrupt = _last_interrupt, time.monotonic()
-    if _last_interrupt - before < TWICE:
+def _interrupted(when: float, kept: bool) -> None:
+    """Warn of a fit that was interrupted at the time ``when``. Raises KeyboardInterrupt where that was soon after the last such
+    warning, or no formula is ``kept``."""
+    global _last_warning
+    if not kept or when - _last_warning < TWICE:
         raise KeyboardInterrupt
+    _last_warning = time.monotonic()
     warnings.warn(
         f"the search was interrupted, and the best formula so far is kept; interrupt again within {TWICE:g} seconds to stop",
         RuntimeWarning, stacklevel=3,

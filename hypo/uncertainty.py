@@ -190,4 +190,8 @@ def cautions(result: Result, trials: Any = None, noise: bool = True, std: bool =
         out.append("every row was taken as one trial, although the table of the fit had numbers of trials; give trials")
     if noise and result.settings.get("x_sigma"):
         out.append("errors of the columns, and of the target itself, were taken as large as in the fit's rows on average")
+    # Results of earlier versions have intervals then.
+    n = result.settings.get("n_row", 0)
+    if noise and result.status == "exact" and result.expression is not None and 0 < n <= len(result.expression):
+        out.append(f"the {n} rows of the fit are met exactly, so no noise was seen, but so may other formulas of this size do")
     return out

@@ -9,10 +9,13 @@ import pytest
 
 import hypo
 from hypo.api.inputs import as_dataset
+from hypo.data import from_arrays
 from hypo.data.dataset import FAR
 from hypo.report.suggestions import Suggestions
+from hypo.search.engine import search
+from hypo.search.problem import Settings, make_problem
 from hypo.search.snap import exact_numbers
-from hypo.search.stopping import LEAST, PATIENCE
+from hypo.search.stopping import LEAST, PATIENCE, Stopping
 
 RNG = np.random.default_rng(160)
 X = np.linspace(1.0, 4.0, 60)
@@ -66,14 +69,14 @@ def test_a_constant_is_no_law() -> None:
 
 def test_every_guess_gets_its_score() -> None:
     y = 2.137 * X / (1.517 + X) + 0.001 * NOISE
-    result = hypo.fit({"x": X, "y": y}, "y", guesses=["a*x/(b + x)", "a + b*x"], **FAST)
+    result = hypo.fit({"x": X, "y": y}, "y", guesses=["a*x/(b + x)", "a + b*x", "k*x + k/x"], **FAST)
     lines = [line for line in result.remarks() if line.startswith("The guess")]
-    assert result.best is not None and len(lines) == 2
-    for line, guess in zip(lines, ("a*x/(b + x)", "a + b*x"), strict=True):
+    assert result.best is not None and len(lines) == 3
+    for line, guess in zip(lines, ("a*x/(b + x)", "a + b*x", "k*x + k/x"), strict=True):
         own = hypo.score(guess, {"x": X, "y": y}, "y").hypothesis
-        said = re.fullmatch(r"The guess (.*) scores (.*) \(RMSE (.*)\), (?:(.*) nats behind the answer|as low as .*)\.", line)
-        assert said is not None and said[1] == guess and float(said[3]) == pytest.approx(own.rmse, rel=1e-3)
-        assert float(said[2]) - float(said[4] or 0.0) == pytest.approx(result.best.score, abs=0.011)
+        words = re.fullmatch(r"The guess (.*) scores (.*) \(RMSE (.*)\), (?:(.*) nats behind the answer|as low as .*)\.", line)
+        assert words is not None and words[1] == guess and float(words[3]) == pytest.approx(own.rmse, rel=1e-3)
+        assert float(words[2]) - float(words[4] or 0.0) == pytest.approx(result.best.score, abs=0.011)
 
 
 def test_headers_may_stand_in_formulas() -> None:
@@ -90,7 +93,7 @@ def test_headers_may_stand_in_formulas() -> None:
 
 def test_a_column_called_pi_is_not_the_number_in_latex() -> None:
     e = hypo.parse("pi*pi_")
-    assert e.latex() == r"\pi \cdot \mathrm{pi}" or sorted(e.latex().split(r" \cdot ")) == [r"\mathrm{pi}", r"\pi"]
+    assert sorted(e.latex().split(r" \cdot ")) == [r"\mathrm{pi}", r"\pi"]
 
 
 # --- columns ------------------------------------------------------------------------------------------------------
@@ -119,8 +122,7 @@ def test_rows_far_from_zero_are_suggested_with_digits_that_tell_them_apart() -> 
     ones = np.ones(2)
     domain = {"JD": (2460000.0, 2460050.0)}
     text = str(Suggestions(("JD",), points, ones, ones, ones, ones, "y", domain, ()))
-    assert "2460040.50" in text.replace("2.46", "") or "2460040.5" in text
-    assert "2460012.2" in text
+    assert "2460040.5" in text and "2460012.25" in text
 
 
 # --- numbers and respelled answers --------------------------------------------------------------------------------
@@ -141,8 +143,6 @@ def test_offsets_are_not_taken_for_multiples_of_pi() -> None:
 
 def test_another_spelling_of_the_answer_does_not_prolong_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
     """x**1.5 comes first, √(x³) costs less: patience counts from the first."""
-    from hypo.search.stopping import Stopping
-
     seen: list[tuple[float, float]] = []
     after = Stopping.after_turn
 
@@ -155,10 +155,9 @@ def test_another_spelling_of_the_answer_does_not_prolong_the_search(monkeypatch:
     x = np.random.default_rng(1).uniform(0.5, 4.0, (50, 2))
     y = 2.3 * x[:, 0] ** 1.5 / x[:, 1]
     y += 0.05 * np.std(y) * np.random.default_rng(2).standard_normal(50)
-    result = hypo.fit(x, y, time_limit=60.0, posterior=False)
-    assert result.expression is not None and set(result.expression.variables) == {"x0", "x1"}
-    assert result.status == "complete"
+    settings = Settings(time_limit=600.0, turns=12, posterior=False)
+    found = search(make_problem(from_arrays(x, y), None, settings), settings)
+    assert found.best is not None and set(found.best.expression.variables) == {"x0", "x1"}
     spent, bought = seen[-1]
-    assert spent < 3 * PATIENCE * max(bought, LEAST)
     # Its spellings came later than the law itself, and did not count.
-    assert bought < 1.0
+    assert bought < 1.0 < LEAST * PATIENCE < spent

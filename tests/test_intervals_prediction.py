@@ -20,6 +20,7 @@ from hypo.scoring.posterior import Posterior, Structure, make_posterior
 from hypo.scoring.predictive import Prediction, mixture_quantile, predictive, samples
 from hypo.scoring.score import Scorer
 from hypo.search.constants import fit
+from hypo.uncertainty import cautions
 
 
 def posterior(texts: list[str], x: np.ndarray, y: np.ndarray, sigma: np.ndarray | None = None) -> Posterior:
@@ -274,6 +275,7 @@ def test_few_rows_that_are_met_exactly_are_no_certainty() -> None:
         assert found.status == "exact" and found.expression is not None
         assert (n <= len(found.expression)) == (n == 3) == (found.posterior is None)
         assert ("posterior weight" in str(found)) == (n == 12)
+        assert any("rows of the fit are met exactly" in line for line in cautions(found)) == (n == 3)
         if n == 3:
             assert "with 3 rows so may others of its size" in found.message
             with pytest.raises(hypo.InputError, match="too few rows for its formulas"):

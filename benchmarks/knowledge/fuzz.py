@@ -280,7 +280,7 @@ def examine(path: Path, number: int, data: Dataset | None, tally: Tally) -> None
             findings = lint(path, data)
             # What the file does not speak of has no line.
             spoken = path.read_text(encoding="utf-8", errors="replace")
-            if any(not f.message or (f.line is None and f.message.split()[0] in spoken) for f in findings):
+            if any(not f.message or (f.line is None and f.message.split()[0].strip("[]:") in spoken) for f in findings):
                 tally.failures.append(("finding", number, ""))
         except Exception as error:
             tally.failures.append(("lint", number, f"{type(error).__name__}: {error}"[:300]))

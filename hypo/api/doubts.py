@@ -33,12 +33,17 @@ def doubts(outcome: Outcome, problem: Problem, settings: Settings, dataset: Data
 
 
 def _noise(best: Hypothesis, problem: Problem) -> Iterator[str]:
-    """Residuals that are larger or smaller than the noise that was given: χ²/n is 1 ± √(2/n)."""
-    likelihood, n = problem.likelihood, len(problem.y)
-    if likelihood is not problem.gaussian or not problem.gaussian.known or n < ROWS:
+    """Residuals that are larger or smaller than the noise that was given: χ² per degree of freedom is 1 ± √(2/n), where rows of
+    unequal weights w count as (Σw)²/Σw²."""
+    likelihood = problem.likelihood
+    if likelihood is not problem.gaussian or not problem.gaussian.known:
         return
-    left = n - len(best.expression.free)
-    chi2 = likelihood.loss(likelihood.predicted(best.expression, problem.X, problem.columns)) / max(left, 1)
+    w = np.ones(len(problem.y)) if likelihood.weights is None else likelihood.weights
+    n = float(np.sum(w) ** 2 / np.sum(w**2))
+    if n < ROWS:
+        return
+    left = likelihood.total_weight * (1.0 - min(len(best.expression.free) / n, 0.9))
+    chi2 = likelihood.loss(likelihood.predicted(best.expression, problem.X, problem.columns)) / left
     if abs(chi2 - 1.0) < SURE * math.sqrt(2.0 / n) or 1.0 / FACTOR < math.sqrt(chi2) < FACTOR:
         return
     times = f"{math.sqrt(chi2):.2g} times the noise that was given (χ² per degree of freedom {chi2:.2g})"
@@ -84,5 +89,6 @@ def _guesses(outcome: Outcome, problem: Problem, settings: Settings) -> Iterator
             yield f"the guess {guess} has no value on some row, or breaks a hard rule, with all constants that were tried"
             continue
         behind = h.score - outcome.best.score
-        where = f"{tables.nats(behind)} nats behind the answer" if behind >= 0.005 else "as low as the answer's"
+        where = f"{tables.nats(abs(behind))} nats {'behind' if behind > 0 else 'below'} the answer"
+        where = "as low as the answer's" if abs(behind) < 0.005 else where
         yield f"the guess {guess} scores {tables.nats(h.score)} (RMSE {tables.number(h.rmse / scale)}), {where}"

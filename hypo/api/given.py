@@ -80,7 +80,7 @@ def score(
     problem = make_problem(dataset, background, settings)
     e = formula
     if isinstance(e, str):
-        text = right_hand_side(e, dataset.target)
+        text = right_hand_side(e, dataset.target, dataset.target_label)
         e = parse(text, variables=dataset.names, constants=problem.constants, aliases=problem.aliases)
     used = (*e.variables, *(c.name for c in e.constants if c.free))
     if dataset.target in used and dataset.target not in dataset.names:
@@ -163,8 +163,8 @@ class Scored:
         return jsonable({"schema": SCORE_SCHEMA, "target": self.target, **found})
 
     def remarks(self) -> list[str]:
-        """The violated rules, constants that look like misspelt columns or that the data do not determine, and the note
-        on units, in sentences."""
+        """The violated rules, constants that look like misspelt columns or that the data do not determine, and the notes
+        on the table and on units, in sentences."""
         lines = [f"Violates {v.rule} by {tables.number(v.amount)}: {v.message}." for v in self.violations]
         lines += [
             f'The formula breaks the hard rule "{r.rule}", so hypo fit would not return it.'

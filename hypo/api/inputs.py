@@ -159,6 +159,7 @@ def as_knowledge(
     Raises KnowledgeError where these disagree, and for names that the table does not have, and for hard rules that
     contradict each other on the domain of the data.
     """
+    from hypo.data.columns import identifier
     from hypo.knowledge import Knowledge
 
     if knowledge is None:
@@ -175,7 +176,8 @@ def as_knowledge(
         )
     named = dict(zip(dataset.labels, dataset.names, strict=True)) | {dataset.target_label: dataset.target}
     # The unit of a column that was left out because it never changes is of no use, and no mistake.
-    stated = {name: text for key, text in (units or {}).items() if (name := named.get(key, key)) not in dataset.constant}
+    given = {key: text for key, text in (units or {}).items() if identifier(key, 0) not in dataset.constant}
+    stated = {named.get(key, key): text for key, text in given.items()}
     for key in stated:
         if key not in dataset.names and key != dataset.target:
             raise KnowledgeError(

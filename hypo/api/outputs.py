@@ -85,7 +85,8 @@ def _posterior(outcome: Outcome, problem: Problem, settings: Settings) -> Poster
     rows = problem.X, problem.columns, problem.likelihood
     found = make_posterior(outcome.archive, *rows, met=outcome.met, keeps=book.keeps_hard if book else None)
     # Any formula with a node for each row may meet them all: that it does says nothing of others, nor of new rows.
-    if found is not None and outcome.status == "exact" and len(problem.y) <= len(found.structures[0].expression):
+    best = outcome.best
+    if best is not None and outcome.status == "exact" and len(problem.y) <= len(best.expression):
         return None
     return found
 

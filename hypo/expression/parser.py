@@ -74,10 +74,10 @@ def parse(text: str, *, variables: Collection[str] | None = None,
     return _Reader(text, variables, constants or {}, aliases or {}).read()
 
 
-def right_hand_side(text: str, target: str) -> str:
-    """``text`` without a leading ``target =``; anything else as it is."""
+def right_hand_side(text: str, *target: str) -> str:
+    """``text`` without a leading ``target =``, by any of its names; anything else as it is."""
     left, sign, right = text.partition("=") if isinstance(text, str) else ("", "", "")
-    return right if sign and left.strip() == target else text
+    return right if sign and left.strip() in target else text
 
 
 class _Reader:
@@ -223,7 +223,7 @@ class _Reader:
     def is_call(self, name: str, at: int) -> bool:
         if ops.lookup(name) is not None:
             return True
-        if name == "pi" or name in self.named or (self.known is not None and name in self.known):
+        if name == "pi" or name in self.named or name in self.aliases or (self.known is not None and name in self.known):
             self.fail(at + len(name),
                       f"expected an operator after {name!r}, which is no function; write {name}*(")
         near = difflib.get_close_matches(name, _FUNCTIONS, 1)

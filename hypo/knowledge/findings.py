@@ -51,7 +51,8 @@ class Findings:
     def add(self, level: str, path: Path, message: str) -> None:
         path = self.place(path)
         # What the file does not speak of, as units that stand in the table's header, has no line.
-        line = self.lines.of(*path) if path[:1] in self.lines.where else None
+        spoken = any(path[:end] in self.lines.where for end in range(1, len(path) + 1))
+        line = self.lines.of(*path) if spoken else None
         self.found.append(Finding(level, self.file, line, f"{label(path)}: {one_line(message)}"))
 
     def error(self, path: Path, message: str) -> None:

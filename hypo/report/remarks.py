@@ -35,7 +35,7 @@ def remarks(result: Result) -> list[str]:
         tables.coverage_sentence(asdict(result.coverage), result.target in settings["units"]),
         *([tables.STAND_IN] if words or settings.get("censored") or settings.get("x_sigma") else []),
         *_chosen(result),
-        *_doubts(result),
+        *_undetermined(result),
         *filter(None, [pruned_note(result.rules)]),
         *over_tight(result.rules, result.target),
         *(tables.sentence(note) for note in notes if note),
@@ -46,7 +46,7 @@ def _weights(result: Result) -> list[str]:
     """How sure the structure is. Weights among what was met say nothing where nothing was."""
     if result.expression is None or not result.coverage.scored:
         return []
-    if not result.expression.variables:
+    if not min(result.front, key=lambda h: h.score).expression.variables:
         return ["Nothing was found that does better than a constant."]
     if result.posterior is not None:
         return tables.posterior_sentences(result.posterior)
@@ -55,7 +55,7 @@ def _weights(result: Result) -> list[str]:
     return []
 
 
-def _doubts(result: Result) -> list[str]:
+def _undetermined(result: Result) -> list[str]:
     """Sentences on constants of the best formula that the data determine together only."""
     from hypo.scoring.laplace import correlated
 

@@ -155,8 +155,8 @@ def make_posterior(
     keeps: Callable[[Expression], bool] | None = None,
 ) -> Posterior | None:
     """The posterior over the structures of ``hypotheses``, whose constants must be fitted to the rows ``X`` (n_var, n_row);
-    None where none of them leaves a degree of freedom. One whose constants have variances beyond the range of numbers has no
-    weight.
+    None where none of them leaves a degree of freedom, or the likeliest has constants with variances beyond the range of
+    numbers. Others like that have no weight.
 
     All formulas without fitted constants of up to ``complete_to`` nodes are among those that were scored; ``met`` says more of
     what was looked at. A formula for which ``keeps`` is false breaks a hard rule and has no weight.
@@ -166,8 +166,10 @@ def make_posterior(
     found = sorted((s for h in near if (s := weighed(h, X, columns, likelihood)) is not None), key=lambda s: s.nats)
     if keeps is not None:
         found = _allowed(found, keeps)
+    if not found or not _known(found[0]):
+        return None
     distinct = _distinct((s for s in found if _known(s)), X, columns, likelihood)
-    return weighted(_by_structure(distinct), columns, complete_to, met) if distinct else None
+    return weighted(_by_structure(distinct), columns, complete_to, met)
 
 
 def weighed(h: Hypothesis, X: NDArray[np.float64], columns: Sequence[str], likelihood: Likelihood) -> Structure | None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import islice
+from itertools import islice, takewhile
 
 import numpy as np
 
@@ -72,8 +72,8 @@ class Outcome:
     ``complete_to``: all ``distinct`` formulas without fitted constants of up to that many nodes were scored. ``scored``
     counts every hypothesis scored, pairs included. ``outcome_share`` is the share of that work done when the best formula first
     appeared, ``diversity`` the share of enumerated formulas that were distinct. ``archive`` is all that was kept, best first;
-    ``met`` says what of the hypothesis space is among it. ``guessed`` are the settings' guesses, fitted and scored; None where
-    one has no value.
+    ``met`` says what of the hypothesis space is among it. ``guessed`` are the first of the settings' guesses, as many as there
+    was time for, fitted and scored; None where one has no value.
     """
 
     front: tuple[Hypothesis, ...]
@@ -240,6 +240,7 @@ def _search(
                     met = explore(refiner, settings.seed, scanner.complete_to if scanner else 0)
                     timing["chain"] = time.monotonic() - mark
         except KeyboardInterrupt:
+            timing["interrupted"] = time.monotonic() - begin
             status, message = "interrupted", "interrupted by the user"
             with suppress(KeyboardInterrupt):
                 last_of_pysr()
@@ -247,7 +248,8 @@ def _search(
             rules = refiner.settle()
             if guesses is not None:
                 clock.deadline = max(clock.deadline, time.monotonic() + 2 * kept)
-                guessed = tuple(refiner.scored(e) for e in guesses.fitted)
+                scored = ((refiner.scored(e), clock.expired) for e in guesses.fitted)
+                guessed = tuple(h for h, _ in takewhile(lambda found: not found[1], scored))
         if pysr is not None and pysr.failure:
             message += f"; {pysr.failure}"
     best = archive.best

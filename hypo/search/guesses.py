@@ -49,7 +49,8 @@ def _read(guess: str | Expression, problem: Problem, settings: Settings) -> Expr
     e = guess
     if isinstance(e, str):
         try:
-            text, names = right_hand_side(e, problem.target), problem.columns
+            headers = [label for label, name in problem.aliases.items() if name == problem.target]
+            text, names = right_hand_side(e, problem.target, *headers), problem.columns
             e = parse(text, variables=names, constants=problem.constants, aliases=problem.aliases)
         except FormulaError as error:
             raise InputError(f"the guess {_quoted(guess)} cannot be used: {error}") from error
@@ -103,7 +104,7 @@ class Guesses:
         self.parents: list[Expression] = []
         self.tried: set[str] = set()
         self.turns = 0
-        # The guesses themselves, once they were fitted.
+        # The guesses themselves, once they were fitted; equal names have equal values.
         self.fitted: list[Expression] = []
 
     @property
@@ -125,8 +126,8 @@ class Guesses:
                 with np.errstate(all="ignore"):
                     e = fit(e, p.X, p.columns, p.likelihood, starts=STARTS, rng=turn.rng, clock=turn.clock)
             turn.clock.scored += 1
+            self.fitted.append(e)
             self.parents.append(_unnamed(e))
-            self.fitted.append(self.parents[-1])
             yield self.parents[-1]
 
     def _varied(self, turn: Turn) -> Iterator[Expression]:

@@ -148,7 +148,9 @@ def validated(
         return replace(outcome, best=None, front=(), archive=(), status="nothing_found", message=message), {}
     lowest = archive.best
     assert lowest is not None
-    whole = replace(outcome, front=archive.front(), archive=tuple(archive.all()), best=lowest)
+    # One search fitted its guesses to the rows that it saw.
+    guessed = tuple(None if h is None else again(h.expression) for h in outcome.guessed)
+    whole = replace(outcome, front=archive.front(), archive=tuple(archive.all()), best=lowest, guessed=guessed)
     details = {
         "by": "validation",
         "held_out": [int(m.sum()) for m in held[: len(outcomes)]],
