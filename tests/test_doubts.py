@@ -134,6 +134,9 @@ def test_offsets_are_not_taken_for_multiples_of_pi() -> None:
     noisy = 3.14 + 5.0 * X + 0.05 * NOISE
     answer = hypo.fit({"x": X, "y": noisy}, "y", **FAST).expression
     assert answer is not None and "pi" not in str(answer)
+    # What is known to many digits is no accident.
+    exact = hypo.fit({"x": X, "y": np.pi + 5.0 * X}, "y", **FAST).expression
+    assert exact is not None and "pi" in str(exact)
     # A phase is an angle, and a factor may be anything.
     t = np.linspace(0.0, 6.0, 80)
     wave = np.sin(2.0 * t + np.pi / 4)

@@ -21,8 +21,8 @@ from hypo.scoring.score import Hypothesis, Scorer
 
 # Candidates tried per constant, cheapest first.
 TRIES = 3
-# Half-width, in standard errors, within which an exact number is tried.
-REACH = 4.0
+# Half-width, in standard errors, within which an exact number is tried; as a share of the number, how narrow makes π sure.
+REACH, SHARP = 4.0, 4e-3
 # Moves tried before a formula is left as it is; constants that move together, two of them where more than FEW are free.
 TRIED, JOINT, FEW = 5, 3, 4
 
@@ -205,7 +205,8 @@ def _options(h: Hypothesis, covariance: NDArray[np.float64], scorer: Scorer) -> 
         if abs(value) <= error:
             numbers = [Expression.constant(0.0)]
         else:
-            numbers = list(exact_numbers(value, min(error, 0.2 * abs(value)), with_pi=angles or node not in bare))
+            with_pi = angles or node not in bare or error <= SHARP * abs(value)
+            numbers = list(exact_numbers(value, min(error, 0.2 * abs(value)), with_pi))
         known = fitted_cost(value, 1.0 / variance if variance > 0 else 0.0)
         found = []
         for number in numbers:
@@ -219,8 +220,8 @@ def _options(h: Hypothesis, covariance: NDArray[np.float64], scorer: Scorer) -> 
 
 
 def _bare(e: Expression) -> set[int]:
-    """Nodes that are a term of a sum, or an exponent. Where no angle is meant, such a number is hardly a multiple of π: an
-    offset of 3.1 is a background."""
+    """Nodes that are a term of a sum, or an exponent. Where no angle is meant such a number, unless well known, is hardly a
+    multiple of π: an offset of 3.1 is a background."""
     stack: list[int] = []
     out: set[int] = set()
     for node, (op, _) in enumerate(e.code):
