@@ -144,7 +144,7 @@ def test_result_json(cli: Cli, tmp_path: Path) -> None:
         assert all(list(constant) == ["name", "value", "std", "lower", "upper", "unit"] for constant in row["constants"])
     assert list(content["coverage"]) == ["complete_to", "scored", "distinct"]
     assert list(content["efficiency"]) == ["outcome", "diversity"]
-    assert list(content["manifest"]) == ["version", "seed", "data_sha256", "settings", "packages", "prior"]
+    assert list(content["manifest"]) == ["version", "seed", "data_sha256", "settings", "packages", "doubts", "prior"]
     assert content["manifest"]["settings"]["units"] == {"t": "s", "s": "m"}
     assert "workers" in content["timing"]
     assert "workers" not in content["manifest"]["settings"]
