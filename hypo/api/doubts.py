@@ -5,7 +5,7 @@ suggests itself, and what became of the user's guesses.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,9 +27,11 @@ SMALL = 1e-3
 
 def doubts(outcome: Outcome, problem: Problem, settings: Settings, dataset: Dataset) -> list[str]:
     """Sentences on the answer of ``outcome``, without full stops."""
-    if outcome.best is None:
+    best = outcome.best
+    if best is None:
         return []
-    return [*_noise(outcome.best, problem), *_likelihood(outcome, problem, dataset), *_guesses(outcome, problem, settings)]
+    other = _likelihood(best, problem, dataset) if outcome.status != "exact" else ()
+    return [*_noise(best, problem), *other, *_guesses(best, outcome.guessed, problem, settings)]
 
 
 def _noise(best: Hypothesis, problem: Problem) -> Iterator[str]:
@@ -50,11 +52,10 @@ def _noise(best: Hypothesis, problem: Problem) -> Iterator[str]:
     yield f"the residuals are {times}: sigma is too " + ("small, or the law was not found" if chi2 > 1.0 else "large")
 
 
-def _likelihood(outcome: Outcome, problem: Problem, dataset: Dataset) -> Iterator[str]:
+def _likelihood(best: Hypothesis, problem: Problem, dataset: Dataset) -> Iterator[str]:
     """Targets that are no measurements with one and the same noise."""
-    best, y = outcome.best, dataset.y
-    weighted = dataset.sigma is not None or dataset.weights is not None
-    if best is None or problem.likelihood is not problem.gaussian or weighted or len(y) < ROWS or outcome.status == "exact":
+    y, weighted = dataset.y, dataset.sigma is not None or dataset.weights is not None
+    if problem.likelihood is not problem.gaussian or weighted or len(y) < ROWS:
         return
     if set(np.unique(y)) == {0.0, 1.0}:
         yield 'the target is 0 or 1 in every row, so the likelihood "binomial" suits it better'
@@ -80,15 +81,16 @@ def _rises(x: np.ndarray, y: np.ndarray) -> bool:
     return float(np.asarray(np.corrcoef(ranks))[0, 1]) * math.sqrt(len(x) - 1) > SURE
 
 
-def _guesses(outcome: Outcome, problem: Problem, settings: Settings) -> Iterator[str]:
+def _guesses(
+    best: Hypothesis, guessed: Sequence[Hypothesis | None], problem: Problem, settings: Settings
+) -> Iterator[str]:
     """The score of each guess, fitted, beside that of the answer."""
-    assert outcome.best is not None
     scale = problem.scales.get(problem.target, 1.0)
-    for guess, h in zip(settings.guesses, outcome.guessed, strict=False):
+    for guess, h in zip(settings.guesses, guessed, strict=False):
         if h is None:
             yield f"the guess {guess} has no value on some row, or breaks a hard rule, with all constants that were tried"
             continue
-        behind = h.score - outcome.best.score
+        behind = h.score - best.score
         where = f"{tables.nats(abs(behind))} nats {'behind' if behind > 0 else 'below'} the answer"
         where = "as low as the answer's" if abs(behind) < 0.005 else where
         yield f"the guess {guess} scores {tables.nats(h.score)} (RMSE {tables.number(h.rmse / scale)}), {where}"

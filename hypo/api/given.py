@@ -80,7 +80,7 @@ def score(
     problem = make_problem(dataset, background, settings)
     e = formula
     if isinstance(e, str):
-        text = right_hand_side(e, dataset.target, dataset.target_label)
+        text = right_hand_side(e, dataset.target, problem.aliases)
         e = parse(text, variables=dataset.names, constants=problem.constants, aliases=problem.aliases)
     used = (*e.variables, *(c.name for c in e.constants if c.free))
     if dataset.target in used and dataset.target not in dataset.names:

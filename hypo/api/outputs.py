@@ -81,14 +81,13 @@ def _posterior(outcome: Outcome, problem: Problem, settings: Settings) -> Poster
 
     if not outcome.archive or not settings.posterior:
         return None
-    book = Rulebook(problem, settings.lam)
-    rows = problem.X, problem.columns, problem.likelihood
-    found = make_posterior(outcome.archive, *rows, met=outcome.met, keeps=book.keeps_hard if book else None)
     # Any formula with a node for each row may meet them all: that it does says nothing of others, nor of new rows.
     best = outcome.best
     if best is not None and outcome.status == "exact" and len(problem.y) <= len(best.expression):
         return None
-    return found
+    book = Rulebook(problem, settings.lam)
+    rows = problem.X, problem.columns, problem.likelihood
+    return make_posterior(outcome.archive, *rows, met=outcome.met, keeps=book.keeps_hard if book else None)
 
 
 def make_prior(posterior: Posterior, problem: Problem, settings: Settings) -> Prior:

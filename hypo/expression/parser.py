@@ -74,10 +74,11 @@ def parse(text: str, *, variables: Collection[str] | None = None,
     return _Reader(text, variables, constants or {}, aliases or {}).read()
 
 
-def right_hand_side(text: str, *target: str) -> str:
-    """``text`` without a leading ``target =``, by any of its names; anything else as it is."""
+def right_hand_side(text: str, target: str, aliases: Mapping[str, str]) -> str:
+    """``text`` without a leading ``target =``, by one of its ``aliases`` too; anything else as it is."""
     left, sign, right = text.partition("=") if isinstance(text, str) else ("", "", "")
-    return right if sign and left.strip() in target else text
+    name = left.strip()
+    return right if sign and aliases.get(name, name) == target else text
 
 
 class _Reader:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import islice, takewhile
+from itertools import islice
 
 import numpy as np
 
@@ -151,7 +151,7 @@ def _search(
     met: Met | None = None
     scanner: Scanner | None = None
     guesses: Guesses | None = None
-    guessed: tuple[Hypothesis | None, ...] = ()
+    guessed: list[Hypothesis | None] = []
     with ExitStack() as stack:
         # One BLAS thread: tiles run side by side instead, and the sums come out the same at any number of workers.
         stack.enter_context(threadpool_limits(1))
@@ -248,8 +248,12 @@ def _search(
             rules = refiner.settle()
             if guesses is not None:
                 clock.deadline = max(clock.deadline, time.monotonic() + 2 * kept)
-                scored = ((refiner.scored(e), clock.expired) for e in guesses.fitted)
-                guessed = tuple(h for h, _ in takewhile(lambda found: not found[1], scored))
+                for e in guesses.fitted:
+                    h = refiner.scored(e)
+                    # Cut short, it says nothing of the guess.
+                    if clock.expired:
+                        break
+                    guessed.append(h)
         if pysr is not None and pysr.failure:
             message += f"; {pysr.failure}"
     best = archive.best
@@ -270,7 +274,7 @@ def _search(
         rules=rules,
         archive=tuple(archive.all()),
         met=met or Met(scanner.complete_to if scanner else 0),
-        guessed=guessed,
+        guessed=tuple(guessed),
     )
 
 

@@ -49,9 +49,8 @@ def _read(guess: str | Expression, problem: Problem, settings: Settings) -> Expr
     e = guess
     if isinstance(e, str):
         try:
-            headers = [label for label, name in problem.aliases.items() if name == problem.target]
-            text, names = right_hand_side(e, problem.target, *headers), problem.columns
-            e = parse(text, variables=names, constants=problem.constants, aliases=problem.aliases)
+            text = right_hand_side(e, problem.target, problem.aliases)
+            e = parse(text, variables=problem.columns, constants=problem.constants, aliases=problem.aliases)
         except FormulaError as error:
             raise InputError(f"the guess {_quoted(guess)} cannot be used: {error}") from error
     used = (*e.variables, *(c.name for c in e.constants if c.free))

@@ -189,14 +189,13 @@ class Refiner:
 
     def weighable(self, e: Expression) -> Hypothesis | None:
         """``e`` as it stands, fitted and scored under the rules for the posterior: archived nowhere, counted in no tally."""
-        if self._breaks(e):
-            return None
-        h = self._fit(e)
-        return self.rules.charged(h) if h is not None and self.rules else h
+        return None if self._breaks(e) else self._charged(self._fit(e))
 
     def scored(self, e: Expression) -> Hypothesis | None:
         """``e``, its constants near the best ones, fitted to all rows and scored under the rules, whatever else was found."""
-        h = None if self._breaks(e) else self._on_all_rows(e)
+        return None if self._breaks(e) else self._charged(self._on_all_rows(e))
+
+    def _charged(self, h: Hypothesis | None) -> Hypothesis | None:
         return self.rules.charged(h) if h is not None and self.rules else h
 
     def keep(self, h: Hypothesis) -> None:
