@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -99,14 +100,15 @@ def _compared(manifest: Mapping[str, Any]) -> dict[str, Any]:
 def _merged(shards: Sequence[_Shard]) -> Result:
     from hypo.scoring.posterior import Met, joined, weighted
     from hypo.search.agreement import shards_agree
-    from hypo.search.archive import pareto
+    from hypo.search.archive import front_of
     from hypo.search.choosing import SCORE, choose
 
     results = [s.result for s in shards]
     farthest = max(results, key=lambda r: r.coverage.complete_to).coverage
     found = [(h, c) for r in results for h, c in zip(r.front, r.constants, strict=True)]
     constants = {id(h): c for h, c in found}
-    front = pareto(h for h, _ in found)
+    # Each shard has left out what its rows cannot bear.
+    front = front_of((h for h, _ in found), 0 if any(r.status == "exact" for r in results) else math.inf)
     by = results[0].settings.get("model_selection", SCORE)
     posterior = joined([r.posterior for r in results if r.posterior is not None], results[0].features, farthest.complete_to)
     weighing = {s.number: s.result.posterior for s in shards if s.result.posterior is not None}

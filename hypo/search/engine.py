@@ -16,7 +16,7 @@ from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.scoring.posterior import Met
 from hypo.scoring.score import Hypothesis
-from hypo.search.archive import Archive
+from hypo.search.archive import Archive, pareto
 from hypo.search.atoms import Atoms
 from hypo.search.batches import Batches, Processor
 from hypo.search.beam import Beam
@@ -229,6 +229,7 @@ def _search(
             clock.deadline = max(clock.deadline, end, time.monotonic() + 2 * kept)
             report("finishing")
             refiner.finish(whole=template is not None)
+            refiner.finish_front()
             if chains:
                 clock.deadline = max(clock.deadline, time.monotonic() + kept)
                 refiner.surround()
@@ -261,7 +262,7 @@ def _search(
         status, message = "nothing_found", "no formula is defined on all rows and keeps the knowledge"
     timing["total"] = time.monotonic() - begin
     return Outcome(
-        front=archive.front(),
+        front=archive.front(is_exact(best, problem)),
         best=best,
         complete_to=scanner.complete_to if scanner else 0,
         scored=clock.scored,
@@ -281,12 +282,12 @@ def _search(
 def _part(
     problem: Problem, settings: Settings, *, local: Executor, executor: Executor, batches: Batches
 ) -> tuple[tuple[Hypothesis, ...], int]:
-    """The front of a search for a part of the law, and how many hypotheses it scored. Raises KeyboardInterrupt where the user
-    interrupted it."""
+    """What the score believes of a search for a part of the law, and how many hypotheses it scored. Raises KeyboardInterrupt
+    where the user interrupted it."""
     outcome = _search(problem, replace(settings, posterior=False), local, executor, batches, None, None)
     if outcome.status == "interrupted":
         raise KeyboardInterrupt
-    return outcome.front, outcome.scored
+    return pareto(outcome.front), outcome.scored
 
 
 def _proposers(

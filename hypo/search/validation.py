@@ -34,6 +34,7 @@ from hypo.search.constants import fit
 from hypo.search.engine import Outcome, Progress, search
 from hypo.search.ladder import refit
 from hypo.search.problem import Problem, Settings, make_problem
+from hypo.search.refine import is_exact
 from hypo.search.rulebook import Rulebook
 from hypo.search.scan import Clock
 
@@ -150,7 +151,8 @@ def validated(
     assert lowest is not None
     # One search fitted its guesses to the rows that it saw.
     guessed = tuple(None if h is None else again(h.expression) for h in outcome.guessed)
-    whole = replace(outcome, front=archive.front(), archive=tuple(archive.all()), best=lowest, guessed=guessed)
+    front = archive.front(is_exact(lowest, problem))
+    whole = replace(outcome, front=front, archive=tuple(archive.all()), best=lowest, guessed=guessed)
     details = {
         "by": "validation",
         "held_out": [int(m.sum()) for m in held[: len(outcomes)]],
