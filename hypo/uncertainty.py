@@ -109,7 +109,9 @@ def suggested(result: Result, domain: Mapping[str, Sequence[float]] | None, n: i
         information=found.information,
         target=result.target,
         domain=box,
-        remarks=suggestion_remarks(found.information, unused, structures[0].weight > AVERAGED, repeats(points, box)),
+        remarks=suggestion_remarks(
+            found.information, unused, structures[0].weight > AVERAGED, repeats(points, box), posterior.unearned
+        ),
     )
 
 
@@ -190,6 +192,8 @@ def cautions(result: Result, trials: Any = None, noise: bool = True, std: bool =
         out.append("every row was taken as one trial, although the table of the fit had numbers of trials; give trials")
     if noise and result.settings.get("x_sigma"):
         out.append("errors of the columns, and of the target itself, were taken as large as in the fit's rows on average")
+    if noise and result.posterior is not None and result.posterior.unearned:
+        out.append(f"this averages over the formulas that the search met, and {result.posterior.unearned}")
     # Results of earlier versions have intervals then.
     n = result.settings.get("n_row", 0)
     if noise and result.status == "exact" and result.expression is not None and 0 < n <= len(result.expression):

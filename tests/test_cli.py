@@ -136,7 +136,7 @@ def test_result_json(cli: Cli, tmp_path: Path) -> None:
     assert list(content["status"]) == ["code", "message"]
     assert content["status"]["code"] == "exact"
     keys = ["expression", "pretty", "latex", "complexity", "constants", "misfit", "complexity_cost", "violation"]
-    assert all(list(row) == [*keys, "score", "r2", "rmse", "origin"] for row in (content["best"], *content["front"]))
+    assert all(list(row) == [*keys, "score", "r2", "rmse", "origin", "believed"] for row in (content["best"], *content["front"]))
     assert content["best"] in content["front"]
     assert [row["complexity"] for row in content["front"]] == sorted(row["complexity"] for row in content["front"])
     for row in content["front"]:
@@ -154,7 +154,7 @@ def test_front_csv(cli: Cli, tmp_path: Path) -> None:
     cli("fit", "fall.csv", "--target", "s", "--quiet", "--out", "r", *FAST)
     front = json.loads((tmp_path / "r" / "result.json").read_text())["front"]
     header, *rows = (tmp_path / "r" / "front.csv").read_text().splitlines()
-    assert header == "best,complexity,misfit,complexity_cost,violation,score,r2,rmse,expression,pretty,origin"
+    assert header == "best,complexity,misfit,complexity_cost,violation,score,r2,rmse,expression,pretty,origin,believed"
     assert len(rows) == len(front)
     assert [float(row.split(",")[5]) for row in rows] == [row["score"] for row in front]
     assert [row.split(",")[0] for row in rows].count("1") == 1

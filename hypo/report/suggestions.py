@@ -146,14 +146,17 @@ def repeats(points: NDArray[np.float64], domain: Mapping[str, tuple[float, float
 
 
 def suggestion_remarks(
-    information: NDArray[np.float64], unused: Sequence[str], one: bool, repeated: int = 0
+    information: NDArray[np.float64], unused: Sequence[str], one: bool, repeated: int = 0, unearned: str = ""
 ) -> tuple[str, ...]:
-    """What the figures are and what they leave out, one sentence each; ``repeated`` is the number of repeated rows."""
+    """What the figures are and what they leave out, one sentence each; ``repeated`` is the number of repeated rows,
+    ``unearned`` as in :class:`~hypo.scoring.posterior.Posterior`."""
     out = [
         "Nats: expected information, ½ log(1 + disagreement²/noise²), of each measurement given those before it; hypotheses "
         "are weighed by the posterior."
     ]
-    if one:
+    if unearned:
+        out.append(f"They tell apart what the search met, and {unearned}.")
+    elif one:
         out.append("One structure has nearly all the weight, so that the measurements are to determine its constants.")
     if unused:
         out.append(f"No likely formula uses {', '.join(unused)}: any value will do, the middle of the domain is shown.")

@@ -18,11 +18,14 @@ from numpy.typing import NDArray
 
 from hypo.expression.evaluate import Program
 from hypo.scoring.score import Hypothesis
+from hypo.search.structure import repeated_rows
 
 # Formulas that agree on so many rows predict the same.
 KEY_ROWS = 64
 # Nats by which a longer formula must come closer to be shown: what a constant fitted to nothing but noise gains on average.
 CLOSER = 0.5
+# Beyond the best score, formulas that score worse by more nats are not shown: they buy next to nothing with a lot of code.
+BEYOND = 30.0
 # Beside the best scores of each complexity, so many of the least losses are kept.
 CLOSEST = 3
 
@@ -46,23 +49,28 @@ def pareto(hypotheses: Iterable[Hypothesis]) -> tuple[Hypothesis, ...]:
 def front_of(hypotheses: Iterable[Hypothesis], rows: float = math.inf) -> tuple[Hypothesis, ...]:
     """The front: by rising complexity, what the score believes, and what has a lower loss than all simpler ones by ``CLOSER``.
 
-    Beyond the best score only formulas with fewer nodes and fewer fitted constants than there are ``rows``: a longer one comes
-    as close to any targets.
+    Beyond the best score only formulas within ``BEYOND`` of it with fewer nodes and fewer fitted constants than there are
+    ``rows``: a longer one comes as close to any targets.
     """
     everything = sorted(hypotheses, key=lambda h: (h.complexity, *rank(h)))
     believed = {h.complexity: h for h in pareto(everything)}
     last = max(believed, default=math.inf)
+
+    def borne(h: Hypothesis) -> bool:
+        best = believed[last]
+        return max(len(h.expression), len(h.expression.free)) < rows and h.score <= best.score + BEYOND
+
     out: list[Hypothesis] = []
     least = math.inf
     for complexity, group in groupby(everything, key=lambda h: h.complexity):
         chosen = believed.get(complexity)
         if chosen is None:
-            same = [h for h in group if complexity < last or max(len(h.expression), len(h.expression.free)) < rows]
+            same = [h for h in group if complexity < last or borne(h)]
             closest = min(map(loss, same), default=math.inf)
             if closest >= least - CLOSER:
                 continue
             # Of those that come as close, the one of the shortest code.
-            chosen = min((h for h in same if loss(h) <= closest + CLOSER and loss(h) < least), key=rank)
+            chosen = min((h for h in same if loss(h) <= closest + CLOSER and loss(h) < least - CLOSER), key=rank)
         least = min(least, loss(chosen))
         out.append(chosen)
     # A shorter spelling with a longer code, as 0.707*x is of x/sqrt(2), says the same.
@@ -151,7 +159,7 @@ class Archive:
     @cached_property
     def _different(self) -> float:
         """How many different rows there are; with many of them, more than any formula needs."""
-        count = np.unique(self._rows, axis=1).shape[1] if self._rows.size else self._rows.shape[1]
+        count = repeated_rows(self._rows)[1]
         return count if self.X.shape[1] <= KEY_ROWS or count < KEY_ROWS // 2 else math.inf
 
     def trim(self) -> None:

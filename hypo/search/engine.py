@@ -73,7 +73,8 @@ class Outcome:
     counts every hypothesis scored, pairs included. ``outcome_share`` is the share of that work done when the best formula first
     appeared, ``diversity`` the share of enumerated formulas that were distinct. ``archive`` is all that was kept, best first;
     ``met`` says what of the hypothesis space is among it. ``guessed`` are the first of the settings' guesses, as many as there
-    was time for, fitted and scored; None where one has no value.
+    was time for, fitted and scored; None where one has no value. All formulas without fitted constants of up to ``covered_to``
+    nodes were looked at, by themselves or as pairs of smaller ones.
     """
 
     front: tuple[Hypothesis, ...]
@@ -90,6 +91,7 @@ class Outcome:
     archive: tuple[Hypothesis, ...] = ()
     met: Met = field(default_factory=Met)
     guessed: tuple[Hypothesis | None, ...] = ()
+    covered_to: int = 0
 
 
 def search(problem: Problem, settings: Settings, progress: Callable[[Progress], None] | None = None) -> Outcome:
@@ -276,6 +278,7 @@ def _search(
         archive=tuple(archive.all()),
         met=met or Met(scanner.complete_to if scanner else 0),
         guessed=tuple(guessed),
+        covered_to=scanner.covered_to if scanner else 0,
     )
 
 

@@ -194,6 +194,7 @@ def _together(outcomes: Sequence[Outcome]) -> Outcome:
         best=found[0] if found else None,
         archive=tuple(found),
         complete_to=min(o.complete_to for o in outcomes),
+        covered_to=min(o.covered_to for o in outcomes),
         distinct=min(o.distinct for o in outcomes),
         scored=sum(o.scored for o in outcomes),
         timing={
