@@ -253,7 +253,7 @@ class Result:
 
         return bounded(self, event, data, delta, prior, trials)
 
-    def suggest(self, domain: Mapping[str, Sequence[float]] | None = None, n: int = 5) -> Suggestions:
+    def suggest(self, domain: Mapping[str, Sequence[float]] | None = None, n: int = 5, *, distinct: bool = False) -> Suggestions:
         """``n`` rows to measure next: where the plausible hypotheses disagree most per unit of noise
         (:mod:`hypo.scoring.design`).
 
@@ -261,13 +261,14 @@ class Result:
             domain: lower and upper end of columns by name, ``{"x": (0, 10)}``, in the units of the user's table. By default,
                 and for columns that are left out, the range of the data with a quarter of it on either side, not across 0.
             n: how many; each is chosen given those before it.
+            distinct: no row twice, although measuring one again may tell more than any other does.
 
         Raises:
             InputError: the domain names no column or is empty, there is no posterior, or the hypotheses are undefined there.
         """
         from hypo.uncertainty import suggested
 
-        return suggested(self, domain, n)
+        return suggested(self, domain, n, distinct)
 
     def profile(
         self,

@@ -164,7 +164,7 @@ def suggestion_remarks(
         these = "1 suggestion is" if repeated == 1 else f"{repeated} suggestions are"
         out.append(
             f"{these} of a row that was suggested before: measuring it again, which averages the noise, tells more there than "
-            "any other row does."
+            "any other row does. For different rows give --distinct (in Python distinct=True)."
         )
     if float(np.max(information)) < NOTHING:
         out.append("The likely hypotheses agree all over the domain: no measurement there tells them apart.")

@@ -196,23 +196,25 @@ def grouped(count: int) -> str:
 
 
 def coverage_sentence(coverage: Mapping[str, int], dimensional: bool = False) -> str:
-    """What the search covered for certain, in one sentence; ``coverage`` as in ``result.json``.
+    """What the search covered for certain, in a sentence or two; ``coverage`` as in ``result.json``.
 
     ``dimensional`` says that only formulas with the target's unit were hypotheses.
     """
     complete, distinct, scored = coverage["complete_to"], coverage["distinct"], coverage["scored"]
-    total = f"{grouped(scored)} {'hypothesis' if scored == 1 else 'hypotheses'}"
-    were = "was" if scored == 1 else "were"
+    if not scored:
+        return "The search ended before it scored a formula."
+    total = f"{grouped(scored)} {'hypothesis was' if scored == 1 else 'hypotheses were'} scored"
     if not complete:
-        return f"{total} {were} scored; no complexity was searched completely."
-    size = f"of up to {complete} {'node' if complete == 1 else 'nodes'}"
+        return f"{total}; formulas were not looked through size by size."
+    size = f"of up to {complete} {'node' if complete == 1 else 'nodes'} without fitted constants"
     if not distinct:
-        can = "has the target's unit" if dimensional else "can be the target"
-        return f"Without fitted constants no formula {size} {can} ({total} {were} scored in total)."
-    kind = f"{size} with the target's unit and without" if dimensional else f"{size} without"
+        kind = "has the target's unit, so it takes a fitted constant with a unit" if dimensional else "can be the target"
+        return f"All formulas {size} were looked through: none {kind}. In all, {total}."
+    kind = f"{size} that have the target's unit" if dimensional else size
     if distinct == 1:
-        return f"The only formula {kind} fitted constants was scored ({total} in total)."
-    return f"All {grouped(distinct)} distinct formulas {kind} fitted constants were scored ({total} in total)."
+        one = kind.replace("that have", "that has")
+        return f"The only formula {one} was scored. In all, {total}."
+    return f"All {grouped(distinct)} distinct formulas {kind} were scored. In all, {total}."
 
 
 def sentence(text: str) -> str:

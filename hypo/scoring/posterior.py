@@ -337,7 +337,7 @@ def _covers(count: int, met: Met) -> str:
     if met.complete_to:
         out += f"; all formulas without fitted constants of up to {_nodes(met.complete_to)} were looked at"
     if not met.every_to and not met.complete_to:
-        out += "; no complexity was searched completely"
+        out += "; formulas were not looked through size by size"
     if met.chain is not None:
         out += "; " + str(met.chain["verdict"])
     return out + ". A law that the search did not meet has no weight."

@@ -60,7 +60,7 @@ class Stopping:
         if self._clock.expired:
             return "time_limit", "the time limit was reached"
         if settings.turns is not None and self._schedule.turns >= settings.turns:
-            return "complete", "the proposers had the turns they were given"
+            return "complete", "the search took all the turns it was given"
         if gain > BETTER and not _respelled(best, self._answer):
             self._bought, self._answer = max(spent, LEAST), best
             return None
@@ -80,7 +80,7 @@ class Stopping:
             return "time_limit", "the time limit was reached"
         if self._settings.backend == PYSR:
             return "complete", "PySR ended its search"
-        return "complete", "the library was searched to its full size"
+        return "complete", "nothing was left to try with these operators and sizes"
 
     @property
     def _waits(self) -> bool:
