@@ -253,7 +253,7 @@ class Result:
 
         return bounded(self, event, data, delta, prior, trials)
 
-    def suggest(self, domain: Mapping[str, Sequence[float]] | None = None, n: int = 5, *, distinct: bool = False) -> Suggestions:
+    def suggest(self, domain: Mapping[str, Sequence[float]] | None = None, n: int = 5, distinct: bool = False) -> Suggestions:
         """``n`` rows to measure next: where the plausible hypotheses disagree most per unit of noise
         (:mod:`hypo.scoring.design`).
 
