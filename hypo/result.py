@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from hypo.errors import HypoError, InputError
 from hypo.report import remarks, tables
 from hypo.report.constants import ConstantRow
-from hypo.report.rules import RuleRow, rules_table
+from hypo.report.rules import RuleRow
 from hypo.result_file import (
     RESULT_FILE,
     Damaged,
@@ -69,11 +69,12 @@ class Efficiency:
 class Result:
     """What :func:`hypo.fit` returns, and what ``result.json`` holds.
 
-    ``front`` has rising complexity and falling score; ``best`` is its member of least score, or what another
-    ``model_selection`` chose, None when nothing was found. ``status`` is ``exact``, ``complete``, ``time_limit``,
-    ``interrupted`` or ``nothing_found``, and ``message`` says the same in a sentence. ``manifest["settings"]`` names the
-    target, the columns with their units, and the factors (``scales``) from the user's numbers to the
-    numbers in the formulas. ``rules`` says of each rule of the knowledge how ``best`` fares and what it did to others.
+    ``front`` has rising complexity and falling misfit, also beyond the least score, where the score does not believe formulas
+    any more; ``best`` is its member of least score, or what another ``model_selection`` chose, None when nothing was found.
+    ``status`` is ``exact``, ``complete``, ``time_limit``, ``interrupted`` or ``nothing_found``, and ``message`` says the same
+    in a sentence. ``manifest["settings"]`` names the target, the columns with their units, and the factors (``scales``) from
+    the user's numbers to the numbers in the formulas. ``rules`` says of each rule of the knowledge how ``best`` fares and what
+    it did to others.
     ``posterior`` weighs all structures that the search kept; None where the rows are too few for it, and in results of
     older versions.
     """
@@ -252,7 +253,7 @@ class Result:
 
         return bounded(self, event, data, delta, prior, trials)
 
-    def suggest(self, domain: Mapping[str, Sequence[float]] | None = None, n: int = 5) -> Suggestions:
+    def suggest(self, domain: Mapping[str, Sequence[float]] | None = None, n: int = 5, distinct: bool = False) -> Suggestions:
         """``n`` rows to measure next: where the plausible hypotheses disagree most per unit of noise
         (:mod:`hypo.scoring.design`).
 
@@ -260,13 +261,14 @@ class Result:
             domain: lower and upper end of columns by name, ``{"x": (0, 10)}``, in the units of the user's table. By default,
                 and for columns that are left out, the range of the data with a quarter of it on either side, not across 0.
             n: how many; each is chosen given those before it.
+            distinct: no row twice, although measuring one again may tell more than any other does.
 
         Raises:
             InputError: the domain names no column or is empty, there is no posterior, or the hypotheses are undefined there.
         """
         from hypo.uncertainty import suggested
 
-        return suggested(self, domain, n)
+        return suggested(self, domain, n, distinct)
 
     def profile(
         self,
@@ -395,8 +397,8 @@ class Result:
             return "\n".join(self.remarks())
         front = tables.as_text(tables.front_table(self.front, self.best, self.target))
         law = [tables.equation(self.best, self.target), *self.constant_lines()]
-        rules = [tables.as_text(rules_table(self.rules)), ""] if self.rules else []
-        return "\n".join([*law, "", front, "", *rules, *self.remarks()])
+        others = [line for table in remarks.tables_below(self) for line in (tables.as_text(table), "")]
+        return "\n".join([*law, "", front, "", *others, *self.remarks()])
 
     def _repr_html_(self) -> str:
         return tables.front_html(self.front, self.best, self.target)

@@ -47,8 +47,10 @@ def hypothesis_row(h: Hypothesis, constants: Sequence[ConstantRow]) -> dict[str,
 
 def to_dict(result: Result) -> dict[str, Any]:
     """:meth:`hypo.Result.to_dict`."""
+    believed = tables.believed(result.front)
     rows = [
-        {**hypothesis_row(h, c), "origin": h.origin} for h, c in zip(result.front, result.constants, strict=True)
+        {**hypothesis_row(h, c), "origin": h.origin, "believed": k < believed}
+        for k, (h, c) in enumerate(zip(result.front, result.constants, strict=True))
     ]
     posterior = result.posterior
     content = {
@@ -72,11 +74,12 @@ def front_csv(result: Result) -> str:
     """:meth:`hypo.Result.front_csv`."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(("best", "complexity", *FIGURES, "expression", "pretty", "origin"))
-    for h in result.front:
+    writer.writerow(("best", "complexity", *FIGURES, "expression", "pretty", "origin", "believed"))
+    believed = tables.believed(result.front)
+    for k, h in enumerate(result.front):
         figures = [repr(float(getattr(h, name))) for name in FIGURES]
         own = (int(h == result.best), tables.number(h.complexity))
-        writer.writerow((*own, *figures, str(h.expression), h.expression.pretty(), h.origin))
+        writer.writerow((*own, *figures, str(h.expression), h.expression.pretty(), h.origin, int(k < believed)))
     return stream.getvalue()
 
 
@@ -221,9 +224,10 @@ def _posterior(content: Mapping[str, Any], settings: Mapping[str, Any]) -> Poste
         operators=dict(summary["operators"]),
         within=summary["within_odds"]["structures"],
         covers=_entry(summary, "covers", str),
-        # Results of older versions have neither.
+        # Results of older versions have none of these.
         terms=dict(summary.get("terms", {})),
         chain=_chain(summary),
+        unearned=_entry({"unearned": None, **summary}, "unearned", str, optional=True) or "",
     )
 
 

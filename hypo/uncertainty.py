@@ -69,7 +69,7 @@ def bounded(result: Result, event: str, data: Any, delta: float, prior: float | 
     return replace(found, remarks=remarks)
 
 
-def suggested(result: Result, domain: Mapping[str, Sequence[float]] | None, n: int) -> Suggestions:
+def suggested(result: Result, domain: Mapping[str, Sequence[float]] | None, n: int, distinct: bool = False) -> Suggestions:
     """:meth:`hypo.Result.suggest`."""
     result.found()
     if isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
@@ -92,9 +92,10 @@ def suggested(result: Result, domain: Mapping[str, Sequence[float]] | None, n: i
     scales = result.settings["scales"]
     factors = np.array([scales.get(name, 1.0) for name in used])
     low, high = (np.array([box[name][k] for name in used]) * factors for k in (0, 1))
-    found = suggest(structures, used, low, high, int(n), family=result.family)
+    found = suggest(structures, used, low, high, int(n), family=result.family, distinct=bool(distinct))
     if found is None:
-        raise InputError("the likely formulas are undefined all over the domain; choose another")
+        less = " or has no more different rows where they are defined; ask for fewer, or" if distinct else ";"
+        raise InputError(f"the likely formulas are undefined all over the domain{less} choose another")
     points = np.tile([0.5 * (low + high) for low, high in box.values()], (int(n), 1))
     for name, values in zip(used, (found.points / factors).T, strict=True):
         points[:, result.features.index(name)] = np.clip(values, *box[name])
@@ -109,7 +110,9 @@ def suggested(result: Result, domain: Mapping[str, Sequence[float]] | None, n: i
         information=found.information,
         target=result.target,
         domain=box,
-        remarks=suggestion_remarks(found.information, unused, structures[0].weight > AVERAGED, repeats(points, box)),
+        remarks=suggestion_remarks(
+            found.information, unused, structures[0].weight > AVERAGED, repeats(points, box), posterior.unearned
+        ),
     )
 
 
@@ -190,6 +193,8 @@ def cautions(result: Result, trials: Any = None, noise: bool = True, std: bool =
         out.append("every row was taken as one trial, although the table of the fit had numbers of trials; give trials")
     if noise and result.settings.get("x_sigma"):
         out.append("errors of the columns, and of the target itself, were taken as large as in the fit's rows on average")
+    if noise and result.posterior is not None and result.posterior.unearned:
+        out.append(f"this averages over the formulas that the search met, and {result.posterior.unearned}")
     # Results of earlier versions have intervals then.
     n = result.settings.get("n_row", 0)
     if noise and result.status == "exact" and result.expression is not None and 0 < n <= len(result.expression):

@@ -274,17 +274,20 @@ def test_plain_lines(law: hypo.Result, monkeypatch: pytest.MonkeyPatch) -> None:
         for now[0], best in ((0.5, None), (1.5, None), (2.0, law.best), (2.5, law.best), (8.0, law.best)):
             progress(report_of(best, now[0]))
     score = tables.nats(law.best.score)  # type: ignore[union-attr]
-    rest = "2.5 million hypotheses/s, complete to complexity 7"
+    rest = "2.5 million hypotheses/s, all formulas of up to 7 nodes seen"
     assert stream.getvalue().splitlines() == [
         f"2.0 s, best {tables.equation(law.best, 's')} (score {score}), {rest}, 58 s left",  # type: ignore[arg-type]
         f"8.0 s, best {tables.equation(law.best, 's')} (score {score}), {rest}, 52 s left",  # type: ignore[arg-type]
     ]
     assert plain_line(report_of(None, 1.5), "s") == f"1.5 s, no formula yet (library of 250), {rest}, 58 s left"
+    # What there is nothing to say of yet reads like a failure.
+    nothing = Progress(0.0, 60.0, None, 0, 0.0, 0, "compiling")
+    assert plain_line(nothing, "s") == "0.0 s, no formula yet (compiling), 60 s left"
 
 
 def test_live_panel(law: hypo.Result) -> None:
     text = tables.as_text(panel(report_of(law.best, 3.0), "s"))
-    assert [line.split()[0] for line in text.splitlines()] == ["best", "score", "scored", "complete", "time"]
+    assert [line.split()[0] for line in text.splitlines()] == ["best", "score", "scored", "covered", "time"]
     assert "3.0 s, 57.0 s left (library of 250)" in text
 
 
@@ -311,23 +314,21 @@ def test_determination(r2: float, text: str) -> None:
 
 def test_numbers() -> None:
     assert [tables.number(v) for v in (3.0, 0.012345, 1e20, math.inf)] == ["3", "0.01235", "1e+20", "-"]
-    assert tables.coverage_sentence({"complete_to": 7, "scored": 5200, "distinct": 1300}) == (
-        "All 1 300 distinct formulas of up to 7 nodes without fitted constants were scored "
-        "(5 200 hypotheses in total)."
-    )
-    assert tables.coverage_sentence({"complete_to": 7, "scored": 52, "distinct": 0}, True) == (
-        "Without fitted constants no formula of up to 7 nodes has the target's unit (52 hypotheses were scored in total)."
-    )
-    assert tables.coverage_sentence({"complete_to": 7, "scored": 52, "distinct": 0}) == (
-        "Without fitted constants no formula of up to 7 nodes can be the target (52 hypotheses were scored in total)."
-    )
-    assert tables.coverage_sentence({"complete_to": 1, "scored": 1, "distinct": 1}) == (
-        "The only formula of up to 1 node without fitted constants was scored (1 hypothesis in total)."
-    )
-    assert tables.coverage_sentence({"complete_to": 5, "scored": 9, "distinct": 3}, True) == (
-        "All 3 distinct formulas of up to 5 nodes with the target's unit and without fitted constants were scored "
-        "(9 hypotheses in total)."
-    )
+    none = "All formulas of up to 7 nodes without fitted constants were looked through: none"
+    for coverage, dimensional, words in (
+        ((7, 5200, 1300), False, "All 1 300 distinct formulas of up to 7 nodes without fitted constants were scored. "
+         "In all, 5 200 {}."),
+        ((7, 52, 0), True, none + " has the target's unit, so it takes a fitted constant with a unit. In all, 52 {}."),
+        ((7, 52, 0), False, none + " can be the target. In all, 52 {}."),
+        ((1, 1, 1), False, "The only formula of up to 1 node without fitted constants was scored. "
+         "In all, 1 hypothesis was scored."),
+        ((5, 9, 3), True, "All 3 distinct formulas of up to 5 nodes without fitted constants that have the target's unit were "
+         "scored. In all, 9 {}."),
+        ((0, 375, 0), False, "375 {}; formulas were not looked through size by size."),
+        ((0, 0, 0), False, "The search ended before it scored a formula."),
+    ):  # fmt: skip
+        given = dict(zip(("complete_to", "scored", "distinct"), coverage, strict=True))
+        assert tables.coverage_sentence(given, dimensional) == words.format("hypotheses were scored")
 
 
 def units(*texts: str) -> list[Unit]:

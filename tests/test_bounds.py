@@ -231,9 +231,9 @@ def test_result(folder: Path) -> None:
     assert np.all(found.upper >= found.average - 1e-9) and np.all(found.upper <= 1.0)
     assert found.average == pytest.approx([0.5, 0.0], abs=0.2)
     assert found.alpha == 0.05 * found.prior < 1e-5
-    assert "the true chance is below the bound with probability 95 % over the data" in found.remarks[0]
+    assert "The true chance is below the bound with probability 95 % over the data" in found.remarks[0]
     assert "Assumed: the law is one of the structures that the search kept" in found.remarks[1]
-    assert "says nothing if the law is outside" in found.remarks[3]
+    assert "says nothing of a law that it did not look at" in found.remarks[3]
     # Units of the new table are converted, and those of the event are the fit's.
     again = result.bound("s > 2*t*v - 10", {"t [min]": [2.0 / 60, 4.0 / 60], "v [m/s]": [5.0, 5.0]})
     assert again.upper == pytest.approx(found.upper, abs=1e-9)
@@ -254,7 +254,7 @@ def test_refused_where_nothing_stands_behind_it(folder: Path) -> None:
     (folder.parent / "one" / "result.json").write_text(json.dumps(content))
     lone = hypo.Result.load(folder.parent / "one")
     rows = {"t": [2.0], "v": [5.0]}
-    with pytest.raises(InputError, match=r"there is no bound: the only plausible formula, .*searched no size completely"):
+    with pytest.raises(InputError, match=r"there is no bound: the only plausible formula, .*did not go through them"):
         lone.bound("s > 1", rows)
     content["coverage"]["complete_to"] = 5
     (folder.parent / "one" / "result.json").write_text(json.dumps(content))

@@ -93,8 +93,8 @@ def test_fit_prints_the_law_and_writes_the_result(cli: Cli, tmp_path: Path) -> N
     assert len(marked) == 1
     assert marked[0].endswith(lines[0].removeprefix("s = "))
     assert re.fullmatch(
-        r"Without fitted constants no formula of up to \d+ nodes? has the target's unit \([\d ]+ hypotheses were "
-        r"scored in total\)\.",
+        r"All formulas of up to \d+ nodes? without fitted constants were looked through: none has the target's unit, so it "
+        r"takes a fitted constant with a unit\. In all, [\d ]+ hypotheses were scored\.",
         lines[-2],
     )
     assert lines[-1] == f"Written to {Path('hypo-out/fall')}: result.json, front.csv"
@@ -105,8 +105,8 @@ def test_fit_without_units(cli: Cli) -> None:
     write_csv(Path("plain.csv"), "t,s", X, LAW)
     _, out, _ = cli("fit", "plain.csv", "--target", "s", *FAST)
     assert re.search(
-        r"^(All [\d ]+ distinct formulas|The only formula) of up to \d+ nodes? without fitted constants (were|was) scored "
-        r"\([\d ]+ hypotheses in total\)\.$",
+        r"^(All [\d ]+ distinct formulas|The only formula) of up to \d+ nodes? without fitted constants (were|was) scored\. "
+        r"In all, [\d ]+ hypotheses were scored\.$",
         out,
         re.M,
     )
@@ -136,7 +136,8 @@ def test_result_json(cli: Cli, tmp_path: Path) -> None:
     assert list(content["status"]) == ["code", "message"]
     assert content["status"]["code"] == "exact"
     keys = ["expression", "pretty", "latex", "complexity", "constants", "misfit", "complexity_cost", "violation"]
-    assert all(list(row) == [*keys, "score", "r2", "rmse", "origin"] for row in (content["best"], *content["front"]))
+    keys += ["score", "r2", "rmse", "origin", "believed"]
+    assert all(list(row) == keys for row in (content["best"], *content["front"]))
     assert content["best"] in content["front"]
     assert [row["complexity"] for row in content["front"]] == sorted(row["complexity"] for row in content["front"])
     for row in content["front"]:
@@ -154,7 +155,7 @@ def test_front_csv(cli: Cli, tmp_path: Path) -> None:
     cli("fit", "fall.csv", "--target", "s", "--quiet", "--out", "r", *FAST)
     front = json.loads((tmp_path / "r" / "result.json").read_text())["front"]
     header, *rows = (tmp_path / "r" / "front.csv").read_text().splitlines()
-    assert header == "best,complexity,misfit,complexity_cost,violation,score,r2,rmse,expression,pretty,origin"
+    assert header == "best,complexity,misfit,complexity_cost,violation,score,r2,rmse,expression,pretty,origin,believed"
     assert len(rows) == len(front)
     assert [float(row.split(",")[5]) for row in rows] == [row["score"] for row in front]
     assert [row.split(",")[0] for row in rows].count("1") == 1
@@ -205,7 +206,7 @@ def test_nothing_found(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     assert code == 3
     assert out.splitlines() == [
         "No formula is defined on all rows.",
-        "7 hypotheses were scored; no complexity was searched completely.",
+        "7 hypotheses were scored; formulas were not looked through size by size.",
         "Written to r: result.json, front.csv",
     ]
     content = json.loads(Path("r/result.json").read_text())

@@ -197,7 +197,8 @@ def test_result_keeps_its_posterior(tmp_path: Path) -> None:
     assert hypo.Result.load(tmp_path / "r").posterior == p
     content = json.loads((tmp_path / "r" / "result.json").read_text())
     assert list(content["posterior"][0])[:3] == ["expression", "weight", "odds"]
-    assert list(content["inclusion"]) == ["variables", "operators", "terms", "within_odds", "covers", "chain"]
+    keys = ["variables", "operators", "terms", "within_odds", "covers", "chain", "earned", "unearned"]
+    assert list(content["inclusion"]) == keys and content["inclusion"]["earned"] is True
     assert "of the posterior weight" in str(result)
     # Results of older versions have neither, nor intervals of constants.
     del content["posterior"], content["inclusion"]

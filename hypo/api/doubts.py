@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 # Rows from which on residuals tell something of the noise; standard errors that no chance explains; the least factor between
 # the noise that was given and the residuals that is worth a word.
 ROWS, SURE, FACTOR = 10, 5.0, 1.5
+# Of whole numbers: rows from which on they may be counts; the largest of what may be ranks; the chance below which they scatter
+# too little for counts, or too much; nats by which a constant scatter may fit better.
+COUNT_ROWS, RANKS, UNLIKELY, BETTER = 6, 10, 0.01, 3.0
 # Residuals as large as this share of the predictions or less are no matter of their distribution.
 SMALL = 1e-3
 
@@ -55,21 +58,52 @@ def _noise(best: Hypothesis, problem: Problem) -> Iterator[str]:
 def _likelihood(best: Hypothesis, problem: Problem, dataset: Dataset) -> Iterator[str]:
     """Targets that are no measurements with one and the same noise."""
     y, weighted = dataset.y, dataset.sigma is not None or dataset.weights is not None
-    if problem.likelihood is not problem.gaussian or weighted or len(y) < ROWS:
+    if problem.likelihood is not problem.gaussian or weighted or len(y) < COUNT_ROWS:
         return
     if set(np.unique(y)) == {0.0, 1.0}:
-        yield 'the target is 0 or 1 in every row, so the likelihood "binomial" suits it better'
+        if len(y) >= ROWS:
+            yield 'the target is 0 or 1 in every row, so the likelihood "binomial" suits it better'
         return
     if y.min() < 0.0:
         return
     predicted = problem.likelihood.predicted(best.expression, problem.X, problem.columns)
     size = np.abs(problem.y - predicted)
-    if not _rises(predicted, size) or np.sqrt(np.mean(size**2)) < SMALL * np.sqrt(np.mean(predicted**2)):
-        return
-    if np.all(y == np.round(y)):
-        yield 'the targets are whole numbers that scatter more where they are larger; for counts choose likelihood "poisson"'
-    elif y.min() > 0.0:
+    large = np.sqrt(np.mean(size**2)) >= SMALL * np.sqrt(np.mean(predicted**2))
+    rises = len(y) >= ROWS and large and _rises(predicted, size)
+    whole = bool(np.all(y == np.round(y)))
+    if whole and not _has_unit(problem) and (rises or _like_counts(y, predicted, len(best.expression.free))):
+        yield (
+            'the targets are whole numbers that scatter as counts do, more where they are larger; if they count something, the '
+            'likelihood "poisson" suits them better'
+        )
+    elif rises and y.min() > 0.0:
         yield 'the residuals grow with the prediction; if the noise is a share of it, choose the likelihood "lognormal"'
+
+
+def _has_unit(problem: Problem) -> bool:
+    """Whether the target is a number of something else than events: metres, say."""
+    unit = problem.knowledge.units.get(problem.target)
+    return unit is not None and not unit.dimension.is_dimensionless
+
+
+def _like_counts(y: np.ndarray, predicted: np.ndarray, fitted: int) -> bool:
+    """Whether whole numbers ``y`` (n,) scatter around the predictions f as counts may: with the variance φ·(f + k/n·f̄), the
+    second term what k fitted constants leave, no worse than with a constant one, and with a φ that is 1 but for chance."""
+    from scipy.stats import chi2
+
+    n, left = len(y), len(y) - fitted
+    f = np.maximum(predicted, 0.0)
+    if left < 3 or (y.max() < RANKS and y.min() > 0.0) or f.mean() <= 0.0:
+        return False
+    squares = (y - predicted) ** 2
+    shape = f + max(fitted, 1) / n * f.mean()
+    phi, constant = float(np.mean(squares / shape)), float(np.mean(squares))
+    if phi <= 0.0:
+        return False
+    gain = 0.5 * n * math.log(constant / phi) - 0.5 * float(np.sum(np.log(shape)))
+    low, high = chi2.ppf([UNLIKELY, 1.0 - UNLIKELY], left) / n
+    # A law that is not quite right leaves more than the counts' own scatter.
+    return gain > -BETTER and phi > low and (phi < 2.0 * high or gain > SURE)
 
 
 def _rises(x: np.ndarray, y: np.ndarray) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -99,19 +100,23 @@ def _compared(manifest: Mapping[str, Any]) -> dict[str, Any]:
 def _merged(shards: Sequence[_Shard]) -> Result:
     from hypo.scoring.posterior import Met, joined, weighted
     from hypo.search.agreement import shards_agree
-    from hypo.search.archive import pareto
+    from hypo.search.archive import front_of
     from hypo.search.choosing import SCORE, choose
 
     results = [s.result for s in shards]
+    missing = sorted(set(range(1, shards[0].of + 1)) - {s.number for s in shards})
     farthest = max(results, key=lambda r: r.coverage.complete_to).coverage
     found = [(h, c) for r in results for h, c in zip(r.front, r.constants, strict=True)]
     constants = {id(h): c for h, c in found}
-    front = pareto(h for h, _ in found)
+    # Each shard has left out what its rows cannot bear.
+    front = front_of((h for h, _ in found), 0 if any(r.status == "exact" for r in results) else math.inf)
     by = results[0].settings.get("model_selection", SCORE)
     posterior = joined([r.posterior for r in results if r.posterior is not None], results[0].features, farthest.complete_to)
     weighing = {s.number: s.result.posterior for s in shards if s.result.posterior is not None}
     if posterior is not None and (chain := shards_agree(weighing, posterior)) is not None:
         posterior = weighted(posterior.structures, results[0].features, met=Met(farthest.complete_to, chain=chain))
+    if posterior is not None:
+        posterior = replace(posterior, unearned=_unearned(shards, missing, posterior.chain))
     bests = [r.best for r in results if r.best is not None]
     best = choose(by, bests, posterior)
     if best is not None and best not in front:
@@ -122,7 +127,6 @@ def _merged(shards: Sequence[_Shard]) -> Result:
         lengths = {k: v for r in results for k, v in r.manifest.get("prior", {}).get("code_lengths", {}).items()}
         finder = replace(finder, manifest={**finder.manifest, "prior": {**prior, "code_lengths": lengths}})
     totals = [r.timing.get("total", 0.0) for r in results]
-    missing = sorted(set(range(1, shards[0].of + 1)) - {s.number for s in shards})
     manifest = finder.manifest
     return Result(
         best=best,
@@ -176,6 +180,20 @@ def _message(shards: Sequence[_Shard], missing: Sequence[int], exact: bool) -> s
         if ended:
             parts.append(f"{_named(ended)} {'was' if len(ended) == 1 else 'were'} {words}")
     return "; ".join(parts)
+
+
+def _unearned(shards: Sequence[_Shard], missing: Sequence[int], chain: Mapping[str, Any] | None) -> str:
+    """Why the joint weights are not earned: for a shard that is missing, for what one of the others says, or for what the
+    chains of all say together."""
+    if missing:
+        what = "is" if len(missing) == 1 else "are"
+        return f"the search was too short to weigh rivals: {_named(missing)} {what} missing; merge all of them"
+    each = (s.result.posterior.unearned for s in shards if s.result.posterior is not None)
+    if reason := next(filter(None, each), ""):
+        return reason
+    if chain is not None and not chain["mixed"]:
+        return f"the search was too short to weigh rivals: {chain['verdict']}; more time would help"
+    return ""
 
 
 def _named(numbers: Sequence[int]) -> str:

@@ -41,9 +41,12 @@ def make_result(
     """The engine's outcome with constants, units and manifest; ``best`` is chosen ``by`` a criterion of
     :mod:`hypo.search.choosing`, ``details`` are of a choice that was made already."""
     from hypo.search.choosing import chosen
+    from hypo.search.earned import unearned
     from hypo.search.problem import LAPLACE
 
     posterior = _posterior(outcome, problem, settings)
+    if posterior is not None:
+        posterior = replace(posterior, unearned=unearned(outcome, problem, settings, posterior))
     outcome = chosen(by, outcome, posterior, problem, settings)
     front = tuple(in_target_unit(h, problem) for h in outcome.front)
     best = None if outcome.best is None else in_target_unit(outcome.best, problem)

@@ -312,7 +312,7 @@ def check(knowledge: str, data: str | None, target: str | None, features: str | 
 def _show(result: Result) -> None:
     """The law, the front, the rules, and what the search can vouch for."""
     from hypo.report import tables
-    from hypo.report.rules import rules_table
+    from hypo.report.remarks import tables_below
 
     if result.best is not None:
         tables.show(tables.headline(result.best, result.target), sys.stdout)
@@ -321,9 +321,9 @@ def _show(result: Result) -> None:
         say("")
         tables.show(tables.front_table(result.front, result.best, result.target), sys.stdout)
         say("")
-    if result.rules:
-        tables.show(rules_table(result.rules), sys.stdout)
-        say("")
+        for table in tables_below(result):
+            tables.show(table, sys.stdout)
+            say("")
     for line in result.remarks():
         say(line)
 

@@ -62,14 +62,15 @@ def bound(folder: str, data: str, event: str, out: str | None, as_json: bool, **
     help="Where to measure, in the units of the table (default: the data's range, widened); for each column.",
 )
 @click.option("--count", type=int, default=5, show_default=True, metavar="N", help="How many measurements.")
+@click.option("--distinct", is_flag=True, help="No row twice (default: again where averaging the noise tells most).")
 @click.option("--out", metavar="FILE", help="Also write them there, as a table.")
 @JSON
-def suggest(folder: str, domains: tuple[str, ...], count: int, out: str | None, as_json: bool) -> int:
+def suggest(folder: str, domains: tuple[str, ...], count: int, distinct: bool, out: str | None, as_json: bool) -> int:
     """Suggest what to measure next: where the likely laws of DIR disagree most per unit of noise."""
     from hypo.report.suggestions import read_domain
     from hypo.result import Result
 
-    found = Result.load(folder).suggest(read_domain(domains), count)
+    found = Result.load(folder).suggest(read_domain(domains), count, distinct=distinct)
     if out is not None:
         write(found.csv(), out)
     sys.stdout.write(

@@ -20,9 +20,9 @@ def require_coverage(plausible: Sequence[Structure], complete_to: int, exact: bo
     size = len(plausible[0].expression)
     if exact or len(plausible) > 1 or (complete_to and size <= 2 * complete_to + 1):
         return
-    searched = f"looked through formulas of up to {2 * complete_to + 1} nodes" if complete_to else "searched no size completely"
+    searched = f"looked through those of up to {2 * complete_to + 1}" if complete_to else "did not go through them size by size"
     raise InputError(
-        f"there is no bound: the only plausible formula, {plausible[0].expression.pretty()}, has {size} nodes, but the search "
+        f"there is no bound: the only plausible formula, {plausible[0].expression.pretty()}, has {size} nodes, and the search "
         f"{searched}, so that its rivals may not have been met; search longer"
     )
 
@@ -32,27 +32,22 @@ def bound_remarks(
 ) -> tuple[str, ...]:
     """Guarantee, assumptions and limits of a bound, one sentence each; ``complete`` says that the set lost nothing where the
     search's list of ``kept`` structures ends."""
-    many = f"{len(plausible)} structures are" if len(plausible) != 1 else "1 structure is"
+    one = len(plausible) == 1
     sure = f"{100 * (1 - level.delta):.6g} %"
-    code = f"a code of at most {level.code_length:.1f} nats, so " if math.isfinite(level.code_length) else ""
-    assumption = (
-        f"Assumed: the law is one of the structures that the search kept, and has {code}a prior probability of at least "
-        f"{level.prior:.2g}; its constants are as their prior says. The chance is that of a structure with its constants "
-        "as uncertain as the data leave them."
-    )
+    code = f" (a code of at most {level.code_length:.1f} nats)" if math.isfinite(level.code_length) else ""
+    nodes = "1 node" if complete_to == 1 else f"{complete_to} nodes"
+    searched = f"looked at all formulas of up to {nodes} without fitted constants, and at longer ones as they came"
+    searched = searched if complete_to else "looked at formulas as they came, not size by size"
     ends = "" if complete else (
-        " The set would reach further down than the search's list of structures does: a law below that is left out too."
-    )
-    searched = (
-        f"all formulas without fitted constants of up to {complete_to} node{'s' if complete_to > 1 else ''} were among them"
-        if complete_to
-        else "no size was searched completely"
+        " The search's list of structures ends before the plausible ones do: a law further down is left out too."
     )
     return (
-        f"If what is assumed holds, the true chance is below the bound with probability {sure} over the data, in all rows "
-        "and for every number of data at once.",
-        assumption,
-        f"{many} plausible (of {kept} kept): those with a weight of at least {level.alpha:.2g} of the sum of it and all larger "
-        f"ones.{ends}",
-        f"The bound says nothing if the law is outside of what the search looked at; {searched}.",
+        f"The true chance is below the bound with probability {sure} over the data, in all rows at once and also when more "
+        "data come in, if what is assumed holds.",
+        "Assumed: the law is one of the structures that the search kept, its prior probability is at least "
+        f"{level.prior:.2g}{code}, and its constants are as their prior says. The chance is that of a structure with its "
+        "constants as uncertain as the data leave them.",
+        f"Of {kept} structures that were kept {len(plausible)} {'is' if one else 'are'} plausible: {'its' if one else 'their'} "
+        f"weight is at least {level.alpha:.2g} of the sum of it and all larger ones.{ends}",
+        f"The search {searched}; the bound says nothing of a law that it did not look at.",
     )

@@ -95,7 +95,12 @@ def _against(ax: Axes, target: str, observed: Observed) -> None:
 
 
 def _front(ax: Axes, front: Sequence[Hypothesis], best: Hypothesis) -> None:
-    ax.plot([h.complexity for h in front], [h.score for h in front], "o-", color="C0", drawstyle="steps-post")
+    known = tables.believed(front)
+    ax.plot([h.complexity for h in front[:known]], [h.score for h in front[:known]], "o-", color="C0", drawstyle="steps-post")
+    if beyond := front[known:]:
+        # Closer to the data, but not by as much as they are longer.
+        label = "closer, not believed"
+        ax.plot([h.complexity for h in beyond], [h.score for h in beyond], "o", color="C0", fillstyle="none", label=label)
     ax.plot(
         [best.complexity],
         [best.score],

@@ -72,16 +72,24 @@ class PlainProgress:
 
 
 def plain_line(progress: Progress, target: str) -> str:
-    """One line for logs: time, best formula and score, rate, complexity completed, time left."""
+    """One line for logs: time, best formula and score, rate, what was looked through, time left. What there is nothing to say
+    of yet is left out."""
     parts = [f"{progress.elapsed:.1f} s"]
     if progress.best is None:
         parts.append(f"no formula yet ({progress.stage})")
     else:
         parts.append(f"best {tables.equation(progress.best, target)} (score {tables.nats(progress.best.score)})")
-    parts.append(rate_text(progress.rate))
-    parts.append(f"complete to complexity {progress.complete_to}")
+    if progress.scored and progress.rate >= 1.0:
+        parts.append(rate_text(progress.rate))
+    if progress.complete_to:
+        parts.append(covered_text(progress.complete_to))
     parts.append(f"{max(progress.time_left, 0.0):.0f} s left")
     return ", ".join(parts)
+
+
+def covered_text(complete_to: int) -> str:
+    """Which formulas were all looked at."""
+    return f"all formulas of up to {complete_to} {'node' if complete_to == 1 else 'nodes'} seen"
 
 
 class LiveProgress:
@@ -127,8 +135,10 @@ def panel(progress: Progress, target: str) -> RenderableType:
     else:
         grid.add_row("best", Text(tables.equation(progress.best, target), style="bold"))
         grid.add_row("score", Text(f"{tables.nats(progress.best.score)}   R² {tables.determination(progress.best.r2)}"))
-    grid.add_row("scored", Text(f"{tables.grouped(progress.scored)}, {rate_text(progress.rate)}"))
-    grid.add_row("complete", Text(f"up to complexity {progress.complete_to}"))
+    if progress.scored and progress.rate >= 1.0:
+        grid.add_row("scored", Text(f"{tables.grouped(progress.scored)}, {rate_text(progress.rate)}"))
+    if progress.complete_to:
+        grid.add_row("covered", Text(covered_text(progress.complete_to)))
     grid.add_row(
         "time",
         Text(f"{progress.elapsed:.1f} s, {max(progress.time_left, 0.0):.1f} s left ({progress.stage})"),

@@ -9,9 +9,12 @@ import numpy as np
 
 from hypo.report import tables
 from hypo.report.constants import undetermined
-from hypo.report.rules import over_tight, pruned_note
+from hypo.report.rivals import rivals_sentence, rivals_table
+from hypo.report.rules import over_tight, pruned_note, rules_table
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from hypo.result import Result
 
 
@@ -23,6 +26,12 @@ def constant_lines(result: Result) -> list[str]:
     return tables.constant_lines(rows, named, intervals=result.settings.get("intervals") == "profile")
 
 
+def tables_below(result: Result) -> list[RenderableType]:
+    """What is shown below the front: rivals of the formula where the rows do not settle it, and the rules."""
+    rivals = None if result.posterior is None else rivals_table(result.posterior, result.settings.get("n_row"), result.target)
+    return [*([] if rivals is None else [rivals]), *([rules_table(result.rules)] if result.rules else [])]
+
+
 def remarks(result: Result) -> list[str]:
     """:meth:`hypo.Result.remarks`."""
     settings = result.settings
@@ -30,6 +39,7 @@ def remarks(result: Result) -> list[str]:
     words = result.family.words
     return [
         tables.sentence(result.message),
+        *_beyond(result),
         *([tables.sentence(words)] if words else []),
         *_weights(result),
         tables.coverage_sentence(asdict(result.coverage), result.target in settings["units"]),
@@ -42,6 +52,20 @@ def remarks(result: Result) -> list[str]:
     ]
 
 
+def _beyond(result: Result) -> list[str]:
+    """What the mark of formulas beyond the best score means, where there are any."""
+    known = tables.believed(result.front)
+    beyond = result.front[known:]
+    if not beyond:
+        return []
+    behind = min(h.score for h in beyond) - result.front[known - 1].score
+    least = f"{tables.nats(behind)} nats behind" + (" at least" if len(beyond) > 1 else "")
+    return [
+        "Formulas marked ~ come closer to the rows, but not by as much as they are longer: the score does not believe them "
+        f"({least})."
+    ]
+
+
 def _weights(result: Result) -> list[str]:
     """How sure the structure is. Weights among what was met say nothing where nothing was."""
     if result.expression is None or not result.coverage.scored:
@@ -49,7 +73,7 @@ def _weights(result: Result) -> list[str]:
     if not min(result.front, key=lambda h: h.score).expression.variables:
         return ["Nothing was found that does better than a constant."]
     if result.posterior is not None:
-        return tables.posterior_sentences(result.posterior)
+        return [rivals_sentence(result.posterior, result.settings.get("n_row"))]
     if result.settings.get("posterior") and result.status not in ("exact", "interrupted"):
         return ["No structure could be weighed, so there are no intervals of predictions."]
     return []

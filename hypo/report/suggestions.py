@@ -146,14 +146,17 @@ def repeats(points: NDArray[np.float64], domain: Mapping[str, tuple[float, float
 
 
 def suggestion_remarks(
-    information: NDArray[np.float64], unused: Sequence[str], one: bool, repeated: int = 0
+    information: NDArray[np.float64], unused: Sequence[str], one: bool, repeated: int = 0, unearned: str = ""
 ) -> tuple[str, ...]:
-    """What the figures are and what they leave out, one sentence each; ``repeated`` is the number of repeated rows."""
+    """What the figures are and what they leave out, one sentence each; ``repeated`` is the number of repeated rows,
+    ``unearned`` as in :class:`~hypo.scoring.posterior.Posterior`."""
     out = [
         "Nats: expected information, ½ log(1 + disagreement²/noise²), of each measurement given those before it; hypotheses "
         "are weighed by the posterior."
     ]
-    if one:
+    if unearned:
+        out.append(f"They tell apart what the search met, and {unearned}.")
+    elif one:
         out.append("One structure has nearly all the weight, so that the measurements are to determine its constants.")
     if unused:
         out.append(f"No likely formula uses {', '.join(unused)}: any value will do, the middle of the domain is shown.")
@@ -161,7 +164,7 @@ def suggestion_remarks(
         these = "1 suggestion is" if repeated == 1 else f"{repeated} suggestions are"
         out.append(
             f"{these} of a row that was suggested before: measuring it again, which averages the noise, tells more there than "
-            "any other row does."
+            "any other row does. For different rows give --distinct (in Python distinct=True)."
         )
     if float(np.max(information)) < NOTHING:
         out.append("The likely hypotheses agree all over the domain: no measurement there tells them apart.")

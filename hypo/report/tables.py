@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
     from hypo.report.constants import ConstantRow
-    from hypo.scoring.posterior import Posterior
     from hypo.scoring.score import Hypothesis
 
 COLUMNS = ("complexity", "score", "misfit", "R²", "RMSE")
@@ -89,6 +88,18 @@ def constant_lines(rows: Sequence[ConstantRow], named: Collection[str] = (), *, 
     return lines
 
 
+def believed(front: Sequence[Hypothesis]) -> int:
+    """How many formulas of the front the score believes: up to its least. Those beyond come closer to the data, but not by as
+    much as they are longer."""
+    return 1 + min(range(len(front)), key=lambda k: front[k].score, default=-1)
+
+
+def marks(front: Sequence[Hypothesis], best: Hypothesis | None) -> list[str]:
+    """The mark of each formula of the front: ``*`` the answer, ``~`` what the score does not believe."""
+    known = believed(front)
+    return ["*" if h == best else "~" if k >= known else "" for k, h in enumerate(front)]
+
+
 def shows_origin(front: Sequence[Hypothesis]) -> bool:
     """Whether the table says where formulas come from: when any is not hypo's own."""
     from hypo.scoring.score import NATIVE
@@ -97,7 +108,7 @@ def shows_origin(front: Sequence[Hypothesis]) -> bool:
 
 
 def front_table(front: Sequence[Hypothesis], best: Hypothesis | None, target: str) -> RenderableType:
-    """The front as a rich table, one row per formula, the best marked with ``*``."""
+    """The front as a rich table, one row per formula, marked as by :func:`marks`."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -110,11 +121,10 @@ def front_table(front: Sequence[Hypothesis], best: Hypothesis | None, target: st
     if origin:
         table.add_column("origin", no_wrap=True)
     table.add_column(f"{target} =", overflow="fold")
-    for h in front:
-        marked = h == best
+    for h, mark in zip(front, marks(front, best), strict=True):
         source = [Text(h.origin)] if origin else []
         formula = Text(h.expression.pretty())
-        table.add_row("*" if marked else "", *cells(h), *source, formula, style="bold" if marked else "")
+        table.add_row(mark, *cells(h), *source, formula, style={"*": "bold", "~": "dim"}.get(mark, ""))
     return table
 
 
@@ -172,9 +182,9 @@ def front_html(front: Sequence[Hypothesis], best: Hypothesis | None, target: str
     names = ("", *COLUMNS, *(["origin"] if origin else []), f"{target} =")
     head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
     body = []
-    for h in front:
+    for h, mark in zip(front, marks(front, best), strict=True):
         source = [h.origin] if origin else []
-        texts = ("*" if h == best else "", *cells(h), *source, h.expression.pretty())
+        texts = (mark, *cells(h), *source, h.expression.pretty())
         row = "".join(f"<td>{html.escape(text)}</td>" for text in texts)
         body.append(f"<tr>{row}</tr>")
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
@@ -186,43 +196,25 @@ def grouped(count: int) -> str:
 
 
 def coverage_sentence(coverage: Mapping[str, int], dimensional: bool = False) -> str:
-    """What the search covered for certain, in one sentence; ``coverage`` as in ``result.json``.
+    """What the search covered for certain, in a sentence or two; ``coverage`` as in ``result.json``.
 
     ``dimensional`` says that only formulas with the target's unit were hypotheses.
     """
     complete, distinct, scored = coverage["complete_to"], coverage["distinct"], coverage["scored"]
-    total = f"{grouped(scored)} {'hypothesis' if scored == 1 else 'hypotheses'}"
-    were = "was" if scored == 1 else "were"
+    if not scored:
+        return "The search ended before it scored a formula."
+    total = f"{grouped(scored)} {'hypothesis was' if scored == 1 else 'hypotheses were'} scored"
     if not complete:
-        return f"{total} {were} scored; no complexity was searched completely."
-    size = f"of up to {complete} {'node' if complete == 1 else 'nodes'}"
+        return f"{total}; formulas were not looked through size by size."
+    size = f"of up to {complete} {'node' if complete == 1 else 'nodes'} without fitted constants"
     if not distinct:
-        can = "has the target's unit" if dimensional else "can be the target"
-        return f"Without fitted constants no formula {size} {can} ({total} {were} scored in total)."
-    kind = f"{size} with the target's unit and without" if dimensional else f"{size} without"
+        kind = "has the target's unit, so it takes a fitted constant with a unit" if dimensional else "can be the target"
+        return f"All formulas {size} were looked through: none {kind}. In all, {total}."
+    kind = f"{size} that have the target's unit" if dimensional else size
     if distinct == 1:
-        return f"The only formula {kind} fitted constants was scored ({total} in total)."
-    return f"All {grouped(distinct)} distinct formulas {kind} fitted constants were scored ({total} in total)."
-
-
-def posterior_sentences(posterior: Posterior) -> list[str]:
-    """How sure the structure is, and where chains over structures do not agree with that."""
-    chain = posterior.chain
-    return [rivals_sentence(posterior), *([sentence(chain["verdict"])] if chain and not chain["mixed"] else [])]
-
-
-def rivals_sentence(posterior: Posterior) -> str:
-    """How sure the structure is among those that the search met, in a sentence."""
-    from hypo.scoring.posterior import ODDS
-
-    first = posterior.structures[0]
-    weight = "over 99%" if first.weight > 0.99 else f"{first.weight:.0%}"
-    if posterior.within == 1:
-        return f"Of the structures that the search met the likeliest has {weight} of the posterior weight."
-    return (
-        f"Of the structures that the search met {posterior.within} are within odds of {ODDS:g}; the likeliest, "
-        f"{first.expression.pretty()}, has {weight} of the posterior weight."
-    )
+        one = kind.replace("that have", "that has")
+        return f"The only formula {one} was scored. In all, {total}."
+    return f"All {grouped(distinct)} distinct formulas {kind} were scored. In all, {total}."
 
 
 def sentence(text: str) -> str:

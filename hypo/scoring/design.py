@@ -10,6 +10,8 @@ expected targets for f_d and the variance of the target for σ_d² where targets
 is chosen given those before it: V is the variance that is left after measuring at them (Gaussian conditioning on the draws'
 covariance), so that no two tell the same; greedy choice comes close to the best batch (Krause, Singh & Guestrin 2008).
 
+Where averaging the noise tells most, a point is chosen again, unless all are to be distinct.
+
 The box is searched at points of a Sobol sequence and its corners, and the best ones are refined by Nelder and Mead's method.
 """
 
@@ -32,6 +34,8 @@ from hypo.scoring.predictive import Ensemble, draw
 POINTS, MORE_POINTS, CORNERS = 1024, 4096, 8
 # Starts of the refinement, and steps of each per column.
 STARTS, STEPS = 3, 60
+# Points that are to be different are so far from each other, as a share of the box's width.
+APART = 0.05
 # Points as close to a face of the box, as a share of its width, lie on it.
 EDGE = 1e-5
 
@@ -123,9 +127,11 @@ def suggest(
     count: int,
     seed: int = 0,
     family: Family | None = None,
+    distinct: bool = False,
 ) -> Design | None:
     """``count`` points in the box from ``low`` to ``high`` (n_var,), in the units of the formulas; None where the hypotheses
-    are undefined all over the box."""
+    are undefined all over the box. ``distinct``: any two differ by ``APART`` of the box's width, or what fits ``count`` points,
+    in some variable."""
     known = Disagreement(structures, columns, seed, family)
     unit = _candidates(len(low))
     span = high - low
@@ -133,14 +139,23 @@ def suggest(
     def looked_at(u: NDArray[np.float64]) -> Looked:
         return known.looked_at(np.ascontiguousarray((low + np.clip(u, 0.0, 1.0) * span).T))
 
+    taken = np.empty((0, len(low)))
+    # So many points at this distance of each other fit in a line, and in more dimensions.
+    apart = min(APART, 0.25 / count) if distinct else -1.0
+
+    def free(u: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which of the points ``u`` (n_point, n_var) are none that were chosen before."""
+        near = np.abs(np.clip(u, 0.0, 1.0)[:, None] - taken[None]).max(axis=2, initial=0.0) <= apart
+        return np.asarray(~np.any(near, axis=1))
+
     def information(u: NDArray[np.float64]) -> NDArray[np.float64]:
-        return looked_at(u).information
+        return np.where(free(u), looked_at(u).information, -math.inf)
 
     everywhere = looked_at(unit)
     rows: list[tuple[float, ...]] = []
     points = []
     for _ in range(count):
-        found = everywhere.information
+        found = np.where(free(unit), everywhere.information, -math.inf)
         if not np.any(np.isfinite(found)):
             return None
         starts = unit[np.argsort(-found, kind="stable")[:STARTS]]
@@ -154,6 +169,7 @@ def suggest(
         # The first of equals, so that a flat maximum stays where the sequence met it.
         chosen = int(np.argmax(best > best.max() - 1e-9))
         u = tried[chosen]
+        taken = np.vstack([taken, np.clip(u, 0.0, 1.0)])
         x = low + u * span
         there = known.measure(x)
         everywhere = known.after_the_last(everywhere)

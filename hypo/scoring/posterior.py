@@ -48,7 +48,7 @@ SAME_ROWS, SAME = 64, 1e-5
 
 @dataclass(frozen=True)
 class Structure:
-    """One member of a posterior: its best formula, the probability ``weight`` and what the data say about its constants.
+    """One member of a posterior: its best formula, R², the probability ``weight`` and what the data say about its constants.
 
     ``odds`` is the weight of the best structure over this one's, from 1 on. ``slot``, ``constants`` (k), ``covariance`` (k, k),
     ``dof`` and ``sigma`` are those of :class:`hypo.scoring.laplace.Laplace`, in the units of the formula.
@@ -63,11 +63,13 @@ class Structure:
     covariance: tuple[tuple[float, ...], ...]
     dof: float
     sigma: float
+    r2: float = math.nan
 
     def as_dict(self) -> dict[str, Any]:
-        """The entry of ``posterior`` in ``result.json``; an infinite ``dof`` (noise known) is None."""
+        """The entry of ``posterior`` in ``result.json``; an infinite ``dof`` (noise known) and an undefined R² are None."""
         out = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return {**out, "expression": str(self.expression), "dof": self.dof if math.isfinite(self.dof) else None}
+        finite = {name: value if math.isfinite(value) else None for name, value in (("dof", self.dof), ("r2", self.r2))}
+        return {**out, "expression": str(self.expression), **finite}
 
     @staticmethod
     def read(row: Mapping[str, Any], variables: Sequence[str], named: Mapping[str, float]) -> Structure:
@@ -98,6 +100,8 @@ class Structure:
             covariance=tuple(tuple(float(v) for v in line) for line in row["covariance"]),
             dof=math.inf if row["dof"] is None else float(row["dof"]),
             sigma=float(row["sigma"]),
+            # Results of older versions have none.
+            r2=math.nan if row.get("r2") is None else float(row["r2"]),
         )
 
 
@@ -109,7 +113,9 @@ class Posterior:
     the law without its coefficient, with ``c`` for every other number (``1`` for a number by itself); the likeliest ``TERMS``
     are listed. ``within`` is the number of structures with odds up to 20, ``covers`` says in a sentence
     what the weights are shares of. ``chain`` is what :class:`hypo.search.chain.ChainReport` says, or
-    :func:`hypo.search.agreement.shards_agree` of merged shards; None without a chain.
+    :func:`hypo.search.agreement.shards_agree` of merged shards; None without a chain. ``unearned`` says in a sentence why the
+    weights tell nothing of how likely the structures are, and what would help; empty where they do
+    (:mod:`hypo.search.earned`).
     """
 
     structures: tuple[Structure, ...]
@@ -119,12 +125,16 @@ class Posterior:
     covers: str
     terms: dict[str, float] = field(default_factory=dict)
     chain: dict[str, Any] | None = None
+    unearned: str = ""
 
     def summary(self) -> dict[str, Any]:
         """The entry ``inclusion`` of ``result.json``."""
         odds = {"odds": ODDS, "structures": self.within}
         shares = {"variables": self.variables, "operators": self.operators, "terms": self.terms}
-        return {**shares, "within_odds": odds, "covers": self.covers, "chain": self.chain}
+        return {
+            **shares, "within_odds": odds, "covers": self.covers, "chain": self.chain, "earned": not self.unearned,
+            "unearned": self.unearned or None,
+        }
 
     def top(self, share: float) -> tuple[Structure, ...]:
         """The fewest structures that have at least ``share`` of the weight together, their weights scaled to 1."""
@@ -181,7 +191,7 @@ def weighed(h: Hypothesis, X: NDArray[np.float64], columns: Sequence[str], likel
     if sums is None or shape is None or not math.isfinite(shape.log_evidence):
         return None
     nats = h.score - h.misfit - _fitted_costs(h.expression, shape, sums, likelihood) - shape.log_evidence
-    return _structure(h.expression, shape, nats)
+    return _structure(h, shape, nats)
 
 
 def _known(s: Structure) -> bool:
@@ -245,7 +255,8 @@ def structure_key(e: Expression) -> str:
     return simplify(freed(e)).masked()
 
 
-def _structure(e: Expression, shape: Laplace, nats: float) -> Structure:
+def _structure(h: Hypothesis, shape: Laplace, nats: float) -> Structure:
+    e = h.expression
     unnamed = tuple(replace(c, name=None) if c.free else c for c in e.constants)
     return Structure(
         expression=replace(e, constants=unnamed),
@@ -257,6 +268,7 @@ def _structure(e: Expression, shape: Laplace, nats: float) -> Structure:
         covariance=tuple(tuple(float(v) for v in line) for line in shape.covariance),
         dof=float(shape.dof),
         sigma=float(shape.sigma),
+        r2=float(h.r2),
     )
 
 
@@ -325,7 +337,7 @@ def _covers(count: int, met: Met) -> str:
     if met.complete_to:
         out += f"; all formulas without fitted constants of up to {_nodes(met.complete_to)} were looked at"
     if not met.every_to and not met.complete_to:
-        out += "; no complexity was searched completely"
+        out += "; formulas were not looked through size by size"
     if met.chain is not None:
         out += "; " + str(met.chain["verdict"])
     return out + ". A law that the search did not meet has no weight."

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.expression.expr import Expression
-from hypo.search.archive import Archive
+from hypo.search.archive import CLOSER, Archive
 from hypo.search.context import Context
 from hypo.search.proposer import Turn
 from hypo.search.race import Hit, build
@@ -30,10 +30,11 @@ def built(hits: Sequence[Hit], ctx: Context, turn: Turn, most: int = MOST) -> It
     rss = np.array([h.rss for h in hits])
     sizes = np.array([h.size for h in hits])
     approximate = scorer.approximate(rss, sizes, len(ctx.y))
+    misfit = scorer.approximate(rss, np.zeros_like(sizes), len(ctx.y))
     slack = SLACK * scorer.likelihood.total_weight
     # Scores of a smaller problem do not compare with those known: fewer are built instead.
     most = most if turn.outer is None else min(most, MOST_INNER)
-    for k in _worth_building(rss, sizes, approximate, turn.archive, slack, most):
+    for k in _worth_building(rss, sizes, approximate, misfit, turn.archive, slack, most):
         # The simplest exact hits come first; once one is in the archive the inexact ones cannot beat it.
         if turn.clock.expired or (turn.done and rss[k] > len(ctx.y) * (EXACT_HIT * ctx.scale) ** 2):
             return
@@ -43,21 +44,22 @@ def built(hits: Sequence[Hit], ctx: Context, turn: Turn, most: int = MOST) -> It
 
 
 def _worth_building(
-    rss: NDArray[np.float64], sizes: NDArray[np.float64], score: NDArray[np.float64], archive: Archive, slack: float,
-    most: int,
+    rss: NDArray[np.float64], sizes: NDArray[np.float64], score: NDArray[np.float64], misfit: NDArray[np.float64],
+    archive: Archive, slack: float, most: int,
 ) -> list[int]:
     """The hits of lowest score, ``most`` of them and beyond the first ``SURE`` only within ``slack`` of the best known; then
-    those that would fill the front."""
+    those that would fill the front, beyond the best score too."""
     best = archive.best
     limit = math.inf if best is None else best.score + slack
     order = [int(k) for k in np.argsort(score, kind="stable")[:most]]
     chosen = order[:SURE] + [k for k in order[SURE:] if score[k] < limit]
-    front = archive.front()
+    front = archive.believed()
     least = math.inf
     for k in np.lexsort((rss, sizes)):
         if rss[k] < least:
             least = rss[k]
             known = min((h.score for h in front if h.complexity <= sizes[k]), default=math.inf)
-            if int(k) not in chosen and score[k] < known:
+            closer = misfit[k] < archive.least_loss(float(sizes[k])) - CLOSER
+            if int(k) not in chosen and (score[k] < known or closer):
                 chosen.append(int(k))
     return chosen

@@ -16,7 +16,7 @@ from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.scoring.posterior import Met
 from hypo.scoring.score import Hypothesis
-from hypo.search.archive import Archive
+from hypo.search.archive import Archive, pareto
 from hypo.search.atoms import Atoms
 from hypo.search.batches import Batches, Processor
 from hypo.search.beam import Beam
@@ -73,7 +73,8 @@ class Outcome:
     counts every hypothesis scored, pairs included. ``outcome_share`` is the share of that work done when the best formula first
     appeared, ``diversity`` the share of enumerated formulas that were distinct. ``archive`` is all that was kept, best first;
     ``met`` says what of the hypothesis space is among it. ``guessed`` are the first of the settings' guesses, as many as there
-    was time for, fitted and scored; None where one has no value.
+    was time for, fitted and scored; None where one has no value. All formulas without fitted constants of up to ``covered_to``
+    nodes were looked at, by themselves or as pairs of smaller ones.
     """
 
     front: tuple[Hypothesis, ...]
@@ -90,6 +91,7 @@ class Outcome:
     archive: tuple[Hypothesis, ...] = ()
     met: Met = field(default_factory=Met)
     guessed: tuple[Hypothesis | None, ...] = ()
+    covered_to: int = 0
 
 
 def search(problem: Problem, settings: Settings, progress: Callable[[Progress], None] | None = None) -> Outcome:
@@ -229,6 +231,7 @@ def _search(
             clock.deadline = max(clock.deadline, end, time.monotonic() + 2 * kept)
             report("finishing")
             refiner.finish(whole=template is not None)
+            refiner.finish_front()
             if chains:
                 clock.deadline = max(clock.deadline, time.monotonic() + kept)
                 refiner.surround()
@@ -261,7 +264,7 @@ def _search(
         status, message = "nothing_found", "no formula is defined on all rows and keeps the knowledge"
     timing["total"] = time.monotonic() - begin
     return Outcome(
-        front=archive.front(),
+        front=archive.front(is_exact(best, problem)),
         best=best,
         complete_to=scanner.complete_to if scanner else 0,
         scored=clock.scored,
@@ -275,18 +278,19 @@ def _search(
         archive=tuple(archive.all()),
         met=met or Met(scanner.complete_to if scanner else 0),
         guessed=tuple(guessed),
+        covered_to=scanner.covered_to if scanner else 0,
     )
 
 
 def _part(
     problem: Problem, settings: Settings, *, local: Executor, executor: Executor, batches: Batches
 ) -> tuple[tuple[Hypothesis, ...], int]:
-    """The front of a search for a part of the law, and how many hypotheses it scored. Raises KeyboardInterrupt where the user
-    interrupted it."""
+    """What the score believes of a search for a part of the law, and how many hypotheses it scored. Raises KeyboardInterrupt
+    where the user interrupted it."""
     outcome = _search(problem, replace(settings, posterior=False), local, executor, batches, None, None)
     if outcome.status == "interrupted":
         raise KeyboardInterrupt
-    return outcome.front, outcome.scored
+    return pareto(outcome.front), outcome.scored
 
 
 def _proposers(

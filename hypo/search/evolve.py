@@ -83,7 +83,7 @@ class Evolution:
     def propose(self, turn: Turn) -> Iterator[Expression]:
         """The best new individuals after some generations."""
         seeds = [int(seed) for seed in turn.rng.integers(0, 2**63, len(SIZES) * GENERATIONS)]
-        self._settle([*self.guesses, *(h.expression for h in turn.archive.front())])
+        self._settle([*self.guesses, *(h.expression for h in turn.archive.believed())])
         self.guesses = ()
         lived = exact = 0
         while True:

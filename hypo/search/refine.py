@@ -38,6 +38,8 @@ AGAIN = 60_000
 RULED = 12
 # Formulas that are finished at the end: so many, and no worse than the best by more nats.
 FINISHED, FINISH_WITHIN = 3, 20.0
+# Starts of the last fit of what lies on the front beyond the best score.
+STARTS = 4
 # Formulas whose neighbours are fitted for the posterior: so many, and no worse than the best by more nats.
 SURROUNDED, SURROUND_WITHIN = 8, 12.0
 # A relative residual below this on every row counts as exact: no simpler formula can be told from it by the data.
@@ -169,6 +171,31 @@ class Refiner:
                 self.polish()
             changed = self.archive.best is not best
 
+    def finish_front(self) -> None:
+        """Fit the formulas of the front that lie beyond the best score to the end and snap them: the search did so only with
+        what could win."""
+        best = self.archive.best
+        if best is None or is_exact(best, self.problem):
+            return
+        for h in self.archive.front():
+            if h.complexity <= best.complexity or not h.expression.free:
+                continue
+            if self.clock.expired:
+                return
+            self.origin = h.origin
+            again = self._under_rules(self._to_the_end(h.expression), at_once=True) or h
+            self._keep(again)
+            self._snapped(again)
+
+    def _to_the_end(self, e: Expression) -> Hypothesis | None:
+        """``e`` with its constants at the best minimum that some starts reach."""
+        if len(self._rungs) > 1:
+            return self._on_all_rows(e)
+        p = self.problem
+        rng = np.random.default_rng([self.settings.seed, 4])
+        with np.errstate(all="ignore"):
+            return self.scorer.score(fit(e, p.X, p.columns, p.likelihood, starts=STARTS, rng=rng, clock=self.clock))
+
     def surround(self) -> None:
         """Fit and archive what stands around the best formulas, for the posterior: it may come close without winning."""
         best = self.archive.best
@@ -277,7 +304,7 @@ class Refiner:
                 self.archive.drop(best)
                 continue
             # Proofs take time: only the best formula gets them.
-            for h in self.archive.front():
+            for h in self.archive.front(is_exact(best, self.problem)):
                 if h is not best and h not in seen and not self.rules.keeps_hard(h.expression):
                     self.archive.drop(h)
                     break

@@ -235,6 +235,13 @@ class Scanner:
             if kind == "links":
                 self.paired_to = max(self.paired_to, self._level(size))
 
+    @property
+    def covered_to(self) -> int:
+        """All formulas without fitted constants of up to so many nodes were looked at, as members or as pairs of such."""
+        if self.plain.exhausted and self.complete_to >= self.plain.complete_to:
+            return max(self.complete_to, self.ctx.problem.max_complexity)
+        return max(self.complete_to, 2 * self.paired_to + 1 if self.paired_to else 0)
+
     def _level(self, size: int) -> int:
         """All members of up to so many nodes are among the first ``size``."""
         lib = self.plain

@@ -23,6 +23,8 @@ from hypo.search.structure import EXPLAINED, LEAST_ROWS, SIGHT, nearest, neighbo
 PATIENCE, PATIENCE_BLIND = 10.0, 60.0
 # The least cost that patience is counted from, about that of the first turn: what comes before it is no measure.
 LEAST = 0.4
+# What residuals are.
+STRUCTURE, NOISE, UNSEEN, FEW = "structure", "noise", "unseen", "few"
 # Nats between the misfits of two spellings of one formula, fitted apart.
 REFITTED = 0.05
 
@@ -58,7 +60,7 @@ class Stopping:
         if self._clock.expired:
             return "time_limit", "the time limit was reached"
         if settings.turns is not None and self._schedule.turns >= settings.turns:
-            return "complete", "the proposers had the turns they were given"
+            return "complete", "the search took all the turns it was given"
         if gain > BETTER and not _respelled(best, self._answer):
             self._bought, self._answer = max(spent, LEAST), best
             return None
@@ -78,7 +80,7 @@ class Stopping:
             return "time_limit", "the time limit was reached"
         if self._settings.backend == PYSR:
             return "complete", "PySR ended its search"
-        return "complete", "the library was searched to its full size"
+        return "complete", "nothing was left to try with these operators and sizes"
 
     @property
     def _waits(self) -> bool:
@@ -94,27 +96,34 @@ def _respelled(h: Hypothesis | None, of: Hypothesis | None) -> bool:
     return h is not None and of is not None and abs(h.misfit - of.misfit) < REFITTED and h.violation == of.violation
 
 
-def patience(h: Hypothesis | None, problem: Problem, settings: Settings) -> float:
-    """How many times the cost of the best hypothesis to search on for a better one, given its residuals."""
-    if h is None:
-        return math.inf
+def residuals_say(h: Hypothesis, problem: Problem, settings: Settings) -> str:
+    """What the residuals of ``h`` are as far as anyone can see: ``STRUCTURE``, ``NOISE``, ``UNSEEN`` where nobody would see it,
+    or ``FEW`` with too few rows to look."""
     X, y = np.ascontiguousarray(problem.X[:, : settings.n_race]), problem.y[: settings.n_race]
     likelihood = problem.likelihood
     residuals = likelihood.standardised(likelihood.predicted(h.expression, problem.X, problem.columns))
     few = residuals[: settings.n_race]
     if len(X) > MANY_COLUMNS:
         # Nobody has near neighbours in so many columns.
-        return math.inf if screen(X, few).taken else PATIENCE if screen(X, y).taken else PATIENCE_BLIND
+        return STRUCTURE if screen(X, few).taken else NOISE if screen(X, y).taken else UNSEEN
     neighbours = nearest(X)
     if neighbours is None:
-        return PATIENCE
+        return FEW
     if neighbour_correlation(few, neighbours) > noise_level(len(y)):
-        return math.inf
+        return STRUCTURE
     sight = problem.sight
     if sight.structured(residuals):
-        return math.inf
+        return STRUCTURE
     seen = neighbour_correlation(y, neighbours) > SIGHT or sight.explained(problem.y) > EXPLAINED
-    return PATIENCE if seen else PATIENCE_BLIND
+    return NOISE if seen else UNSEEN
+
+
+def patience(h: Hypothesis | None, problem: Problem, settings: Settings) -> float:
+    """How many times the cost of the best hypothesis to search on for a better one, given its residuals."""
+    if h is None:
+        return math.inf
+    say = residuals_say(h, problem, settings)
+    return math.inf if say == STRUCTURE else PATIENCE_BLIND if say == UNSEEN else PATIENCE
 
 
 def looks_like_noise(h: Hypothesis | None, problem: Problem, settings: Settings) -> bool:

@@ -1,7 +1,8 @@
 """Whether residuals still hold structure: the ground for looking further, or for stopping.
 
-Two tests tell. Nearest neighbours in standardised coordinates: where a smooth function remains, their residuals have one sign.
-And regression on polynomials, which sees in more dimensions what is no more wiggly than they are.
+Three tests tell. Nearest neighbours in standardised coordinates: where a smooth function remains, their residuals have one
+sign. Regression on polynomials, which sees in more dimensions what is no more wiggly than they are. And rows that were measured
+more than once, whose differences are noise for certain.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ THRESHOLD = 2.5
 SIGHT = 0.7
 # Fewer rows than this tell nothing.
 LEAST_ROWS = 20
+# Degrees of freedom within groups of repeated rows from which on they tell the noise.
+REPEATED = 3
 # Polynomials see the target when they explain this share of its variance; rows used, and terms, also as a share of the rows.
 EXPLAINED, POLYNOMIAL_ROWS, POLYNOMIAL_TERMS, POLYNOMIAL_SHARE = 0.8, 5000, 150, 0.1
 
@@ -47,6 +50,36 @@ def noise_level(n_row: int) -> float:
     """What :func:`neighbour_correlation` of noise hardly exceeds: its standard deviation is about sqrt(1.5/n), as half of the
     pairs are mutual."""
     return THRESHOLD * float(np.sqrt(1.5 / n_row))
+
+
+def repeated_rows(X: NDArray[np.float64]) -> tuple[NDArray[np.int64], int]:
+    """For each column of ``X`` (n_var, n_row) the number of the group of equal ones it is in, and how many groups there are."""
+    if not X.size:
+        return np.zeros(X.shape[1], np.int64), min(1, X.shape[1])
+    _, group = np.unique(X, axis=1, return_inverse=True)
+    group = np.asarray(group, np.int64).ravel()
+    return group, int(group.max()) + 1
+
+
+def lack_of_fit(residuals: NDArray[np.float64], X: NDArray[np.float64], fitted: int) -> float | None:
+    """The chance of residuals (n_row,) that differ so much more between the groups of equal rows of ``X`` than within, if they
+    are noise (the F test for lack of fit, ``fitted`` constants); None where too few rows are repeated. Copies of a row, equal
+    in their residuals too, are no repetition."""
+    if len(residuals) > POLYNOMIAL_ROWS:
+        return None
+    _, first = np.unique(np.vstack([X, residuals]), axis=1, return_index=True)
+    residuals, (group, m) = residuals[first], repeated_rows(X[:, first])
+    n = len(residuals)
+    if n - m < REPEATED or m <= fitted:
+        return None
+    from scipy.stats import f
+
+    mean = np.bincount(group, residuals) / np.bincount(group)
+    within = float(np.sum((residuals - mean[group]) ** 2))
+    between = float(np.sum(residuals**2)) - within
+    if within <= 0.0:
+        return None
+    return float(f.sf((between / (m - fitted)) / (within / (n - m)), m - fitted, n - m))
 
 
 class Sight:

@@ -34,6 +34,7 @@ from hypo.search.constants import fit
 from hypo.search.engine import Outcome, Progress, search
 from hypo.search.ladder import refit
 from hypo.search.problem import Problem, Settings, make_problem
+from hypo.search.refine import is_exact
 from hypo.search.rulebook import Rulebook
 from hypo.search.scan import Clock
 
@@ -150,7 +151,8 @@ def validated(
     assert lowest is not None
     # One search fitted its guesses to the rows that it saw.
     guessed = tuple(None if h is None else again(h.expression) for h in outcome.guessed)
-    whole = replace(outcome, front=archive.front(), archive=tuple(archive.all()), best=lowest, guessed=guessed)
+    front = archive.front(is_exact(lowest, problem))
+    whole = replace(outcome, front=front, archive=tuple(archive.all()), best=lowest, guessed=guessed)
     details = {
         "by": "validation",
         "held_out": [int(m.sum()) for m in held[: len(outcomes)]],
@@ -192,6 +194,7 @@ def _together(outcomes: Sequence[Outcome]) -> Outcome:
         best=found[0] if found else None,
         archive=tuple(found),
         complete_to=min(o.complete_to for o in outcomes),
+        covered_to=min(o.covered_to for o in outcomes),
         distinct=min(o.distinct for o in outcomes),
         scored=sum(o.scored for o in outcomes),
         timing={

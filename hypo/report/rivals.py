@@ -1,0 +1,75 @@
+"""Rival structures: how sure the likeliest one is, as far as the search earned to say so, and the runners-up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hypo.report import tables
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from hypo.scoring.posterior import Posterior, Structure
+
+# So few rows, or a largest weight so small, do not settle a law: the runners-up are shown.
+FEW_ROWS, UNSETTLED = 20, 0.9
+# Runners-up are shown until these and the likeliest have so much of the weight together, but at most so many lines.
+SHOWN, LINES = 0.99, 10
+
+
+def rivals_sentence(posterior: Posterior, n_row: int | None = None) -> str:
+    """How sure the structure is among those that the search met, or why that cannot be said, in a sentence."""
+    from hypo.scoring.posterior import ODDS
+
+    if posterior.unearned:
+        return tables.sentence(posterior.unearned)
+    first = posterior.structures[0]
+    weight = "over 99%" if first.weight > 0.99 else f"{first.weight:.0%}"
+    if posterior.within == 1:
+        return f"Of the structures that the search met the likeliest has {weight} of the posterior weight."
+    few = n_row is not None and n_row <= FEW_ROWS and first.weight < UNSETTLED
+    begin = f"{n_row} rows do not settle the law: of" if few else "Of"
+    return (
+        f"{begin} the structures that the search met {posterior.within} are within odds of {ODDS:g}; the likeliest, "
+        f"{first.expression.pretty()}, has {weight} of the posterior weight."
+    ) + (" More rows would tell them apart, and hypo suggest says which." if few else "")
+
+
+def runners_up(posterior: Posterior | None, n_row: int | None) -> tuple[Structure, ...]:
+    """The structures to show by weight, the likeliest first; none where it has no rivals, or many rows settled it."""
+    if posterior is None:
+        return ()
+    settled = posterior.structures[0].weight >= UNSETTLED and not posterior.unearned
+    if settled and (n_row is None or n_row > FEW_ROWS):
+        return ()
+    if posterior.unearned and (n_row is None or n_row > FEW_ROWS):
+        return ()
+    shown = posterior.top(SHOWN)[:LINES]
+    return shown if len(shown) > 1 else ()
+
+
+def rivals_table(posterior: Posterior, n_row: int | None, target: str) -> RenderableType | None:
+    """The runners-up as a rich table by falling weight, with R²; None where none are to be shown. Weights that the search did
+    not earn order the lines, and are not said."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = runners_up(posterior, n_row)
+    if not shown:
+        return None
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for name in ("rival", *(() if posterior.unearned else ("weight",)), "R²"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column(f"{target} =", overflow="fold")
+    weights = {str(s.expression): s.weight for s in posterior.structures}
+    for k, s in enumerate(shown, 1):
+        share = () if posterior.unearned else (share_text(weights[str(s.expression)]),)
+        table.add_row(str(k), *share, tables.determination(s.r2), Text(s.expression.pretty()))
+    return table
+
+
+def share_text(share: float) -> str:
+    """``54 %``, ``0.7 %``, ``< 0.1 %``."""
+    percent = 100.0 * share
+    return "< 0.1 %" if percent < 0.1 else f"{percent:.1f} %" if percent < 9.95 else f"{percent:.0f} %"

@@ -1,0 +1,129 @@
+"""Whether a search earned what its weights say: how much of the space it met, whether it was cut, and what residuals say.
+
+Weights are shares among the formulas that were met. They tell how likely a formula is only where its rivals were looked for
+(all formulas of its size and less, or chains over structures that agree), where the rows can tell it from them, and where the
+residuals are noise: a law that was missed leaves more.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hypo.search.problem import PYSR
+from hypo.search.stopping import FEW, NOISE, STRUCTURE, UNSEEN, residuals_say
+from hypo.search.structure import lack_of_fit, repeated_rows
+
+if TYPE_CHECKING:
+    from hypo.scoring.posterior import Posterior
+    from hypo.scoring.score import Hypothesis
+    from hypo.search.engine import Outcome
+    from hypo.search.problem import Problem, Settings
+
+# Formulas of so many nodes must have been looked through whatever the size of the best one; degrees of freedom that must be
+# left; rows that are looked at for equal ones.
+AT_LEAST, LEFT, COUNTED = 5, 5, 5000
+# Where nobody can see whether residuals are noise: R² below which a law may have been missed, and weights that say too much.
+LOW, MUCH = 0.9, 0.9
+# Residuals larger than the noise that was given by this factor, and by so many standard errors of χ², are no noise.
+FACTOR, SURE = 1.5, 5.0
+
+# The chance below which differences between repeated rows and others count as structure.
+UNLIKELY = 1e-3
+
+NO_WEIGHTS = "how likely this formula is cannot be said"
+
+
+def unearned(outcome: Outcome, problem: Problem, settings: Settings, posterior: Posterior) -> str:
+    """Why the weights of ``posterior`` are not earned, and what would help, in a sentence without its full stop; empty where
+    they are."""
+    best = outcome.best
+    if best is None:
+        return ""
+    if outcome.status == "interrupted":
+        return f"the search was too short to weigh rivals: it was interrupted, so {NO_WEIGHTS}; let it run to its end"
+    reasons = _rows(best, problem)
+    if outcome.status != "exact":
+        reasons = chain(reasons, _reasons(outcome, best, problem, settings, posterior))
+    return next(reasons, "")
+
+
+def _rows(best: Hypothesis, problem: Problem) -> Iterator[str]:
+    """Too few rows for the size of the formula."""
+    rows = repeated_rows(problem.X[:, :COUNTED])[1]
+    size, fitted = len(best.expression), len({c.name or k for k, c in enumerate(best.expression.constants) if c.free})
+    if rows <= size or rows - fitted < LEFT:
+        yield (
+            f"{rows} different {'row is' if rows == 1 else 'rows are'} too few to weigh rivals of a formula with {size} "
+            f"{'node' if size == 1 else 'nodes'}, so {NO_WEIGHTS}; more rows would help"
+        )
+
+
+def _reasons(
+    outcome: Outcome, best: Hypothesis, problem: Problem, settings: Settings, posterior: Posterior
+) -> Iterator[str]:
+    """What else is missing, the plainest first."""
+    size = len(best.expression)
+    if not outcome.complete_to:
+        help_ = "give it more time"
+        if settings.backend == PYSR:
+            help_ = 'the backends "native" and "all" look through all small formulas'
+        elif problem.template is not None:
+            help_ = "a search for the parts of a template never does so"
+        yield f"the search was too short to weigh rivals: it looked through no size of formulas completely; {help_}"
+    needed = min(max(size, AT_LEAST), problem.max_complexity)
+    walked = outcome.met.chain
+    settled = bool(walked and walked["mixed"])
+    said = _residuals(best, problem, settings)
+    if outcome.covered_to < needed and not (settled and said == NOISE):
+        nodes = "1 node" if size == 1 else f"{size} nodes"
+        yield (
+            f"the search was too short to weigh rivals: the formula has {nodes}, and of those with more than "
+            f"{outcome.covered_to} not all were looked at; more time would help, or fewer operators and columns"
+        )
+    if walked and not settled:
+        yield f"the search was too short to weigh rivals: {walked['verdict']}; more time would help"
+    if (times := _above_the_noise(best, problem)) is not None:
+        yield (
+            f"the residuals are {times:.2g} times the noise that was given, so the law was probably not met and {NO_WEIGHTS}; "
+            "more time or more operators would help, or a larger sigma if it is too small"
+        )
+    if said == STRUCTURE:
+        yield (
+            f"the residuals still follow the columns, so the law was probably not met and {NO_WEIGHTS}; more time, more "
+            "operators or a missing column would help"
+        )
+    if said != NOISE and not _noise_known(problem) and best.r2 < LOW and posterior.structures[0].weight > MUCH:
+        yield (
+            f"{len(problem.y)} rows do not tell whether what the formula leaves (R² {best.r2:.2f}) is noise or a law that was "
+            f"missed, so {NO_WEIGHTS}; more rows, rows measured twice, or the noise (sigma) would help"
+        )
+
+
+def _residuals(best: Hypothesis, problem: Problem, settings: Settings) -> str:
+    """As :func:`hypo.search.stopping.residuals_say`; rows that were measured more than once say more."""
+    said = residuals_say(best, problem, settings)
+    residuals = problem.likelihood.standardised(problem.likelihood.predicted(best.expression, problem.X, problem.columns))
+    chance = lack_of_fit(residuals, problem.X, len(best.expression.free))
+    if chance is not None and chance < UNLIKELY:
+        return STRUCTURE
+    return NOISE if chance is not None and said in (FEW, UNSEEN) else said
+
+
+def _noise_known(problem: Problem) -> bool:
+    return problem.likelihood is problem.gaussian and problem.gaussian.known
+
+
+def _above_the_noise(best: Hypothesis, problem: Problem) -> float | None:
+    """How many times the noise that was given the residuals are, where that is no chance; else None."""
+    if not _noise_known(problem):
+        return None
+    likelihood, n = problem.likelihood, len(problem.y)
+    left = likelihood.total_weight * (1.0 - min(len(best.expression.free) / n, 0.9))
+    chi2 = likelihood.loss(likelihood.predicted(best.expression, problem.X, problem.columns)) / left
+    times = math.sqrt(chi2)
+    return times if times > FACTOR and chi2 - 1.0 > SURE * math.sqrt(2.0 / n) and np.isfinite(times) else None
