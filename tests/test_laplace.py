@@ -50,11 +50,10 @@ def test_linear_regression_with_unknown_noise(weights: np.ndarray | None) -> Non
     assert found.dof == pytest.approx(N - 2)
     assert found.sigma == pytest.approx(math.sqrt(s2))
     assert found.theta == pytest.approx(theta, rel=1e-7)
-    # The prior's own precision is of the order 1/n of the data's.
-    assert found.covariance == pytest.approx(s2 * inverse, rel=0.02)
+    assert found.covariance == pytest.approx(s2 * inverse, rel=1e-9)
     lower, upper = found.interval(0.95)
     half = t.ppf(0.975, N - 2) * np.sqrt(s2 * np.diag(inverse))
-    assert (upper - lower) / 2 == pytest.approx(half, rel=0.01)
+    assert (upper - lower) / 2 == pytest.approx(half, rel=1e-9)
     assert (upper + lower) / 2 == pytest.approx(theta, rel=1e-7)
 
 
@@ -64,8 +63,8 @@ def test_linear_regression_with_known_noise() -> None:
     design = np.column_stack([X[0], np.ones(N)]) / SIGMA[:, None]
     inverse = np.linalg.inv(design.T @ design)
     assert math.isinf(found.dof)
-    assert found.covariance == pytest.approx(inverse, rel=0.02)
-    assert found.interval(0.9)[1] - found.theta == pytest.approx(norm.ppf(0.95) * np.sqrt(np.diag(inverse)), rel=0.01)
+    assert found.covariance == pytest.approx(inverse, rel=1e-9)
+    assert found.interval(0.9)[1] - found.theta == pytest.approx(norm.ppf(0.95) * np.sqrt(np.diag(inverse)), rel=1e-9)
     assert found.sigma == pytest.approx(math.sqrt(np.mean(SIGMA**2)))
 
 
@@ -77,7 +76,7 @@ def test_leaves_of_one_name_are_one_constant() -> None:
     assert found.theta.shape == (2,) and found.covariance.shape == (2, 2)
     a, x = found.theta[0], X[0]
     design = np.column_stack([x - x * np.exp(-a * x), np.full(N, 2.0)])
-    assert found.covariance == pytest.approx(found.sigma**2 * np.linalg.inv(design.T @ design), rel=0.02)
+    assert found.covariance == pytest.approx(found.sigma**2 * np.linalg.inv(design.T @ design), rel=1e-9)
 
 
 def test_formula_without_constants() -> None:

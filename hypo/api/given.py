@@ -108,7 +108,8 @@ def score(
     shape = laplace(h.expression, problem.X, problem.columns, problem.likelihood)
     doubts = []
     if shape is not None and math.isfinite(shape.sigma):
-        fitted = [row.name for row in rows if row.std is not None]
+        known = {c.name for c in h.expression.constants if not c.free}
+        fitted = [row.name for row in rows if row.name not in known]
         doubts = undetermined(fitted, shape.covariance, shape.unidentified) if len(fitted) == len(shape.theta) else []
     return Scored(
         hypothesis=in_target_unit(replace(h, expression=with_numbers(h.expression)), problem),

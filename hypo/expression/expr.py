@@ -229,6 +229,19 @@ class Expression:
         """The expression with the leaf at position ``node`` replaced by ``new``."""
         return self._rebuilt(lambda i, leaf: new if i == node else leaf)
 
+    def replace_node(self, node: int, new: Expression) -> Expression:
+        """The expression with the subtree at position ``node`` replaced by ``new``."""
+        stack: list[Expression] = []
+        for k, (op, _) in enumerate(self.code):
+            n = oc.arity(op)
+            args = stack[len(stack) - n :]
+            del stack[len(stack) - n :]
+            if k == node:
+                stack.append(new)
+            else:
+                stack.append(Expression.join(op, args) if n else self.subtree(k))
+        return stack[0]
+
     def substitute(self, formulas: Mapping[str, Expression]) -> Expression:
         """The expression with each variable named in ``formulas`` replaced by its formula."""
         return self._rebuilt(lambda _, leaf: formulas.get(leaf.variables[0], leaf) if leaf.variables else leaf)

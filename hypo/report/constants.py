@@ -79,7 +79,7 @@ def shown_constants(
 def undetermined(
     names: Sequence[str], covariance: NDArray[np.float64], groups: Sequence[Sequence[int]]
 ) -> list[str]:
-    """A sentence for each of ``groups``: constants (i,) that the data do not determine, and pairs (i, j) not apart."""
+    """A sentence for each of ``groups``: constants (i,) that the data do not determine, and several not apart."""
     from hypo.scoring.laplace import correlation
 
     if not groups:
@@ -88,6 +88,9 @@ def undetermined(
     for group in groups:
         if len(group) == 1:
             out.append(f"The data hardly determine {names[group[0]]}.")
+        elif len(group) > 2:
+            *first, last = (names[i] for i in group)
+            out.append(f"The data determine {', '.join(first)} and {last} only together.")
         else:
             i, j = group
             out.append(

@@ -87,9 +87,16 @@ def _undetermined(result: Result) -> list[str]:
     own = next((s for s in structures if s.expression == result.expression), None)
     if own is None or result.best is None or not own.constants:
         return []
-    names = [c.name for c in result.constants[result.front.index(result.best)] if c.std is not None]
+    known = result.settings["constants"]
+    fitted = [c for c in result.constants[result.front.index(result.best)] if c.name not in known]
     covariance = np.array(own.covariance)
-    return undetermined(names, covariance, correlated(covariance)) if len(names) == len(covariance) else []
+    if len(fitted) != len(covariance):
+        return []
+    # Those without a standard error are not determined at all.
+    alone = [i for i, c in enumerate(fitted) if c.std is None]
+    pairs = correlated(covariance)
+    groups = [*pairs, *((i,) for i in alone if not any(i in pair for pair in pairs))]
+    return undetermined([c.name for c in fitted], covariance, groups)
 
 
 def _chosen(result: Result) -> list[str]:

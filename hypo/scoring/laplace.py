@@ -30,7 +30,8 @@ and σ are larger by sqrt(1 + k/ν), as they are for Gaussian noise, where J/2 =
 **Equivalent values.** Where m values of the constants give the same law (:mod:`hypo.scoring.modes`), as (a, b) and (-a, -b) in
 a·sin(b·x), each is a peak of the same height, and log m is added.
 
-To A/V (V the noise variance) the prior adds its own precision 2/(s² + θ̂²), which matters where the data say nothing.
+To A/V (V the noise variance) the prior adds its own precision 2/(s² + θ̂²) in the evidence, which matters where the data say
+nothing. Standard errors, intervals and predictions are those of the data alone (:mod:`hypo.scoring.spread`).
 
 **Beside the code length.** A well determined constant costs -log p(θ̂) + ½ log(I/2π) nats of evidence (I its Fisher
 information), and log(1 + |θ̂| sqrt(I/12)) + log 2 nats of code (:mod:`hypo.scoring.complexity`). With r = |θ̂|/s the first
@@ -40,17 +41,23 @@ is more by 0.77 + log(r + 1/r) nats: 1.5 for a constant of its natural size, 3.1
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.scoring.likelihood import Gaussian, Likelihood
+from hypo.scoring.likelihoods import RowLikelihood
 from hypo.scoring.modes import equivalent_modes
+from hypo.scoring.spread import spread
 from hypo.scoring.sums import Sums
+
+# Derivatives (k, n_row) for the sums over leaves (k, n_constant).
+Lines = Callable[[NDArray[np.float64]], NDArray[np.float64] | None]
 
 # Constants whose correlation is beyond this are determined together and not apart.
 CORRELATED = 0.99
@@ -66,10 +73,11 @@ class Laplace:
 
     ``theta`` (k,) are the fitted values in order of appearance, ``covariance`` (k, k) is the scale matrix of their Student-t
     distribution with ``dof`` degrees of freedom (infinite: Gaussian, and the covariance proper), both in the units of the
-    formula. ``slot`` (n_constant,) leads from the leaves to the constants, -1 for exact numbers. ``sigma`` is the noise of one
-    row of weight 1, in the target's unit: known (the root mean square over rows) or sqrt(R/ν); for other likelihoods their
-    scale, and 1 where they have none. ``prior_scale`` (k,) are the s of the module. ``log_evidence`` in nats, -inf where there
-    are no more rows than constants and the noise is unknown.
+    formula. ``open`` are groups of constants that the data do not determine at all, alone or only together; they have no finite
+    standard error, whatever ``covariance`` says. ``slot`` (n_constant,) leads from the leaves to the constants, -1 for exact
+    numbers. ``sigma`` is the noise of one row of weight 1, in the target's unit: known (the root mean square over rows) or
+    sqrt(R/ν); for other likelihoods their scale, and 1 where they have none. ``prior_scale`` (k,) are the s of the module.
+    ``log_evidence`` in nats, -inf where there are no more rows than constants and the noise is unknown.
     """
 
     theta: NDArray[np.float64]
@@ -79,11 +87,14 @@ class Laplace:
     sigma: float
     prior_scale: NDArray[np.float64]
     log_evidence: float
+    open: tuple[tuple[int, ...], ...] = ()
 
     @cached_property
     def std(self) -> NDArray[np.float64]:
-        """Standard errors (k,), the roots of the diagonal of ``covariance``."""
-        return np.sqrt(np.diag(self.covariance))
+        """Standard errors (k,), the roots of the diagonal of ``covariance``; infinite for ``open`` constants."""
+        out = np.sqrt(np.diag(self.covariance))
+        out[[i for group in self.open for i in group]] = math.inf
+        return out
 
     @cached_property
     def correlation(self) -> NDArray[np.float64]:
@@ -98,10 +109,12 @@ class Laplace:
 
     @cached_property
     def unidentified(self) -> tuple[tuple[int, ...], ...]:
-        """Constants (i,) that the data leave as wide as their prior, and pairs (i, j) correlated by more than
-        ``CORRELATED``."""
-        alone = [i for i in range(len(self.theta)) if not self.std[i] < self.prior_scale[i]]
-        return (*((i,) for i in alone), *correlated(self.covariance))
+        """Groups that are ``open``, constants (i,) that the data leave as wide as their prior, and pairs (i, j) correlated by
+        more than ``CORRELATED``."""
+        open_ones = {i for group in self.open for i in group}
+        alone = [i for i in range(len(self.theta)) if i not in open_ones and not self.std[i] < self.prior_scale[i]]
+        pairs = (pair for pair in correlated(self.covariance) if not any(set(pair) <= set(group) for group in self.open))
+        return (*self.open, *((i,) for i in alone), *pairs)
 
 
 def correlation(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -156,14 +169,22 @@ def laplace(
         sums = Sums.of(e, X, columns, likelihood, gradient=bool(e.free))
     if sums is None or not np.all(np.isfinite(sums.normal)):
         return None
-    shape = _peak(e, likelihood, sums)
-    if shape is None or not math.isfinite(shape.log_evidence):
+    lines = partial(_lines, e, X, columns, likelihood)
+    found = _peak(e, likelihood, sums, lines)
+    if found is None:
+        return None
+    shape, width = found
+    if not math.isfinite(shape.log_evidence):
         return shape
-    peaks = equivalent_modes(e, shape.theta, shape.slot, shape.covariance, X, columns)
+    peaks = equivalent_modes(e, shape.theta, shape.slot, width, X, columns)
     return shape if peaks == 1 else replace(shape, log_evidence=shape.log_evidence + math.log(peaks))
 
 
-def _peak(e: Expression, likelihood: Likelihood, sums: Sums) -> Laplace | None:
+# A shape, and the covariance (k, k) that the prior takes part in: the width of the peak of the evidence.
+Peak = tuple[Laplace, NDArray[np.float64]]
+
+
+def _peak(e: Expression, likelihood: Likelihood, sums: Sums, lines: Lines) -> Peak | None:
     """:func:`laplace` of the peak at the constants of ``e`` alone."""
     slot = parameter_slots(e)
     k = int(slot.max(initial=-1)) + 1
@@ -172,7 +193,7 @@ def _peak(e: Expression, likelihood: Likelihood, sums: Sums) -> Laplace | None:
     information = which @ sums.normal @ which.T
     if not isinstance(likelihood, Gaussian):
         shared = None if sums.shared is None else which @ sums.shared
-        return _of_rows(theta, information, shared, slot, likelihood, sums)
+        return _of_rows(theta, information, shared, slot, likelihood, sums, None if shared is not None else lines)
     w = likelihood.total_weight
     known = likelihood.sigma is not None
     rss = sums.rss if known else max(sums.rss, w * likelihood.floor**2)
@@ -181,18 +202,22 @@ def _peak(e: Expression, likelihood: Likelihood, sums: Sums) -> Laplace | None:
     scale = _natural_size(theta, np.diag(information), likelihood.rss(likelihood.y))
     log_prior = _log_prior(theta, scale)
     if not dof > 0:
-        return Laplace(theta, np.full((k, k), math.inf), slot, dof, math.inf, scale, -math.inf)
-    solved = _inverted(information + _prior_information(theta, scale, variance))
-    if solved is None:
+        nothing = np.full((k, k), math.inf)
+        return Laplace(theta, nothing, slot, dof, math.inf, scale, -math.inf), nothing
+    prior = _prior_information(theta, scale, variance)
+    solved, data = _inverted(information + prior), spread(information, prior, partial(lines, which))
+    if solved is None or data is None:
         return None
     inverse, root, log_det = solved
     with np.errstate(over="ignore"):
-        covariance = inverse * (math.sqrt(variance) / root) * (math.sqrt(variance) / root)[:, None]
+        width = inverse * (math.sqrt(variance) / root) * (math.sqrt(variance) / root)[:, None]
+        covariance = data.covariance * variance
     if known:
         fit = -likelihood.misfit(rss) + 0.5 * k * math.log(2.0 * math.pi)
     else:
         fit = -0.5 * dof * math.log(math.pi * rss) + math.lgamma(0.5 * dof) - math.log(2.0)
-    return Laplace(theta, covariance, slot, dof, _row_noise(likelihood, variance), scale, fit - 0.5 * log_det + log_prior)
+    noise, evidence = _row_noise(likelihood, variance), fit - 0.5 * log_det + log_prior
+    return Laplace(theta, covariance, slot, dof, noise, scale, evidence, data.open), width
 
 
 def _of_rows(
@@ -202,21 +227,27 @@ def _of_rows(
     slot: NDArray[np.int64],
     likelihood: Likelihood,
     sums: Sums,
-) -> Laplace | None:
+    lines: Lines | None,
+) -> Peak | None:
     """:func:`laplace` for likelihoods that are not Gaussian."""
     k = len(theta)
+    which = (slot[None, :] == np.arange(k)[:, None]).astype(np.float64)
     scale = _natural_size(theta, np.diag(information), sums.size)
     rows = 0.5 * sums.scale_information
     dof = rows - k if rows else math.inf
     if not dof > 0:
-        return Laplace(theta, np.full((k, k), math.inf), slot, dof, math.inf, scale, -math.inf)
-    information = information + _prior_information(theta, scale)
+        nothing = np.full((k, k), math.inf)
+        return Laplace(theta, nothing, slot, dof, math.inf, scale, -math.inf), nothing
+    prior = _prior_information(theta, scale)
+    of_data, with_prior = information, information + prior
     if shared is not None and rows:
-        left = information - np.outer(shared, shared) / sums.scale_information
-        # Away from the minimum it need not be positive.
-        information = left if np.all(np.linalg.eigvalsh(left) > 0) else information
-    solved = _inverted(information)
-    if solved is None:
+        taken = np.outer(shared, shared) / sums.scale_information
+        # Away from the minimum what is left need not be positive.
+        if np.all(np.linalg.eigvalsh(with_prior - taken) > 0):
+            of_data, with_prior = of_data - taken, with_prior - taken
+    solved = _inverted(with_prior)
+    data = spread(of_data, prior, None if lines is None else partial(lines, which))
+    if solved is None or data is None:
         return None
     inverse, root, log_det = solved
     wider = 1.0 + k / dof
@@ -225,8 +256,38 @@ def _of_rows(
         fit += 0.5 * math.log(math.pi / rows)
     sigma = sums.scale * math.sqrt(wider) if math.isfinite(sums.scale) else 1.0
     with np.errstate(over="ignore"):
-        covariance = wider * inverse / root / root[:, None]
-    return Laplace(theta, covariance, slot, dof, sigma, scale, fit - 0.5 * log_det + _log_prior(theta, scale))
+        covariance, width = wider * data.covariance, wider * inverse / root / root[:, None]
+    evidence = fit - 0.5 * log_det + _log_prior(theta, scale)
+    return Laplace(theta, covariance, slot, dof, sigma, scale, evidence, data.open), width
+
+
+def _lines(
+    e: Expression,
+    X: NDArray[np.float64],
+    columns: Sequence[str],
+    likelihood: Likelihood,
+    which: NDArray[np.float64],
+) -> NDArray[np.float64] | None:
+    """Derivatives (k, n) of the predictions whose products are the information, of ``SAMPLE`` rows at most as if all were like
+    them; ``which`` (k, n_constant) adds up leaves. None where one is not finite."""
+    n = X.shape[1]
+    ratio = 1.0
+    if n > SAMPLE:
+        rows = np.linspace(0, n - 1, SAMPLE).round().astype(np.int64)
+        X, likelihood, ratio = np.ascontiguousarray(X[:, rows]), likelihood.take(rows), n / SAMPLE
+    with np.errstate(all="ignore"):
+        if isinstance(likelihood, Gaussian):
+            program = Program.of(e, columns)
+            _, g = program.value_and_gradient(X, program.values)
+            found = which @ g
+            found = found if likelihood.root_weights is None else found * likelihood.root_weights
+        elif isinstance(likelihood, RowLikelihood):
+            p, each = likelihood.predicted_with_gradient(e, X, columns)
+            weight = likelihood.weighted(likelihood.derivatives(p, likelihood.scale_of(p)).information)
+            found = np.concatenate([which @ g * np.sqrt(w) for g, w in zip(each, weight, strict=True)], axis=1)
+        else:
+            return None
+    return found * math.sqrt(ratio) if np.all(np.isfinite(found)) else None
 
 
 def _prior_information(theta: NDArray[np.float64], scale: NDArray[np.float64], variance: float = 1.0) -> NDArray[np.float64]:

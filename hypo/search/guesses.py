@@ -243,16 +243,7 @@ def everywhere(e: Expression, name: str, new: Expression) -> Expression:
 
 def replaced(e: Expression, node: int, new: Expression) -> Expression:
     """``e`` with the subtree at ``node`` replaced by ``new``."""
-    stack: list[Expression] = []
-    for k, (op, _) in enumerate(e.code):
-        n = oc.arity(op)
-        args = stack[len(stack) - n :]
-        del stack[len(stack) - n :]
-        if k == node:
-            stack.append(new)
-        else:
-            stack.append(Expression.join(op, args) if n else e.subtree(k))
-    return stack[0]
+    return e.replace_node(node, new)
 
 
 def _unnamed(e: Expression) -> Expression:

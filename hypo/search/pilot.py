@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 
 from hypo.scoring.errors_in_x import ErrorsInX
 from hypo.scoring.likelihood import Gaussian, Likelihood
-from hypo.scoring.likelihoods import RowLikelihood
+from hypo.scoring.likelihoods import RowLikelihood, StudentT
 from hypo.search.surrogate import Coordinates, Surrogate, design, fit_surrogate, multi_indices, solve
 
 # Rounds of estimate and expansion; rows of an estimate; rows that a coefficient of a straight line needs.
 ROUNDS, ROWS, LINE_ROWS = 4, 5000, 4
+# Neighbours of a row whose median shows whether it is an outlier, by how many standard deviations; what it then weighs.
+NEIGHBOURS, OUTLIER, OUTLIER_SIGMA = 7, 4.0, 1e4
 # Standard deviations of the working target are within this factor of their median.
 WIDEST = 1e3
 
@@ -53,6 +55,34 @@ def with_pilot(likelihood: Likelihood, X: NDArray[np.float64], columns: tuple[st
             spread = np.where(usable, np.clip(wide, middle / WIDEST, middle * WIDEST), middle * WIDEST)
         pilot = Gaussian(z, spread, likelihood.weights)
         return replace(likelihood, pilot=pilot, pilot_loss=likelihood.loss(p) - pilot.loss(f))
+
+
+def pilots(likelihood: Likelihood, X: NDArray[np.float64]) -> tuple[Gaussian, ...]:
+    """Gaussian problems whose minima are starts for ``likelihood`` on the rows ``X`` (n_var, n_row): the one around a smooth
+    estimate, the one from the targets alone, and for targets with outliers the one without rows far from their neighbours."""
+    out = [likelihood.gaussian]
+    if isinstance(likelihood, RowLikelihood):
+        first = Gaussian(*likelihood.first(), likelihood.weights)
+        if likelihood.pilot is not None:
+            out.append(first)
+        if isinstance(likelihood, StudentT):
+            out.append(replace(first, sigma=_without_outliers(likelihood.y, X, first.sigma)))
+    return tuple(out)
+
+
+def _without_outliers(
+    y: NDArray[np.float64], X: NDArray[np.float64], sigma: NDArray[np.float64] | None
+) -> NDArray[np.float64]:
+    """Standard deviations (n_row,), those of rows far from the median of their neighbours too large to count."""
+    from scipy.spatial import cKDTree
+
+    spread = np.std(X, axis=1)
+    Z = (X / np.where(spread > 0, spread, 1.0)[:, None]).T
+    _, near = cKDTree(Z).query(Z, k=min(NEIGHBOURS, len(y)))
+    off = np.abs(y - np.median(y[near.reshape(len(y), -1)], axis=1))
+    out = np.ones(len(y)) if sigma is None else sigma.copy()
+    out[off > OUTLIER * 1.4826 * np.median(off)] *= OUTLIER_SIGMA
+    return out
 
 
 def _smooth(X: NDArray[np.float64], z: NDArray[np.float64], weight: NDArray[np.float64]) -> Surrogate:

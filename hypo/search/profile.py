@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from hypo.expression.expr import Expression
 from hypo.scoring.laplace import laplace, student_quantile
 from hypo.scoring.likelihood import Gaussian, Likelihood
-from hypo.search.constants import TIGHT, Deadline, fit
+from hypo.search.constants import TIGHT, Deadline, Parameters, fit
 
 # Steps of a refit; steps outwards, each longer than the last by this factor; most halvings at a border, and the width, as a
 # share of the interval, to which ends are found.
@@ -58,6 +58,7 @@ def profile_intervals(
     if shape is None or not shape.dof > 0:
         return ()
     limit = student_quantile(0.5 + 0.5 * level, shape.dof) ** 2
+    linear = Parameters.of(e).linear
     out = []
     for p, value in enumerate(shape.theta):
         leaves = np.flatnonzero(shape.slot == p)
@@ -65,6 +66,9 @@ def profile_intervals(
         step = math.sqrt(limit) * float(shape.std[p])
         if not 0 < step < math.inf:
             step = 0.1 * abs(value) or float(shape.prior_scale[p])
+        elif not np.all(linear):
+            # Where the data hardly bound a constant the standard error leads beyond what the formula is like here.
+            step = min(step, abs(value) + float(shape.prior_scale[p]))
         lower, upper = (profile.end(float(value), side * step) for side in (-1.0, 1.0))
         if clock is not None and clock.expired:
             break
@@ -88,7 +92,8 @@ class _Profile:
         held = (replace(c, free=False, name=None) if i in leaves else c for i, c in enumerate(e.constants))
         self._best = replace(e, constants=tuple(held))
         self._leaves, self._rows, self._clock = leaves, rows, clock
-        self._least = self._loss(e)
+        self._at_best = self._predicted(e)
+        self._least = rows[2].loss(self._at_best)
         self._limit = limit
         if math.isfinite(dof) and isinstance(rows[2], Gaussian):
             self._limit = limit * max(self._least, rows[2].total_weight * rows[2].floor ** 2) / dof
@@ -96,25 +101,39 @@ class _Profile:
             self._limit = (dof + n_constant) * math.log1p(limit / dof)
         self._near = self._best
 
-    def _loss(self, e: Expression) -> float:
+    def _predicted(self, e: Expression) -> NDArray[np.float64]:
         X, columns, likelihood = self._rows
         with np.errstate(all="ignore"):
-            return likelihood.loss(likelihood.predicted(e, X, columns))
+            return likelihood.predicted(e, X, columns)
+
+    def _rise(self, e: Expression) -> float:
+        """By how much the loss of ``e`` is above the least; infinite where undefined."""
+        likelihood, f = self._rows[2], self._predicted(e)
+        if not isinstance(likelihood, Gaussian):
+            return likelihood.loss(f) - self._least
+        # Both may be large and nearly the same: Σ (r + d)² - Σ r² = Σ d (2r + d).
+        root = 1.0 if likelihood.root_weights is None else likelihood.root_weights
+        with np.errstate(all="ignore"):
+            r, d = root * (likelihood.y - self._at_best), root * (self._at_best - f)
+            rise = float(d @ (2.0 * r + d))
+        return rise if math.isfinite(rise) else math.inf
 
     def height(self, value: float) -> float:
         """How much of what the threshold allows the misfit has grown at ``value``, minus 1; infinite where undefined. The refit
-        begins at the last one."""
+        begins at the last one within the interval: what fits beyond it may be far off."""
         values = self._near.values
         values[list(self._leaves)] = value
         e = self._near.with_values(values)
         if e.free:
             X, columns, likelihood = self._rows
             e = fit(e, X, columns, likelihood, steps=STEPS, tolerance=TIGHT, clock=self._clock)
-        loss = self._loss(e)
-        if not math.isfinite(loss):
+        rise = self._rise(e)
+        if not math.isfinite(rise):
             return math.inf
-        self._near = e
-        return (loss - self._least) / self._limit - 1.0
+        height = rise / self._limit - 1.0
+        if height <= 0:
+            self._near = e
+        return height
 
     def end(self, value: float, step: float) -> float | None:
         """Where the profile crosses the threshold, going from the fitted ``value`` by growing steps; None where it does not."""

@@ -1,0 +1,171 @@
+"""Fits to likelihoods that are not Gaussian: downhill by Gauss–Newton steps, and from many starts.
+
+Least squares finds starts fast. So several Gaussian problems stand for the likelihood (:func:`hypo.search.pilot.pilots`), the
+minima of each on few rows are moved downhill in the likelihood itself for some steps, and the best go on, on all rows and
+until they have converged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hypo.expression.evaluate import Program
+from hypo.expression.expr import Expression
+from hypo.scoring.likelihood import Likelihood
+from hypo.scoring.sums import Sums
+from hypo.search.elsewhere import ends
+from hypo.search.parameters import Parameters
+from hypo.search.pilot import pilots
+from hypo.search.squares import SCREEN_ROWS, Deadline, Squares
+
+Values = NDArray[np.float64]
+
+# Most steps ordinarily, on few rows, and where all digits are wanted; damped ones tried for each; the first damping, a share of
+# the information; the least one; and the last step's gain in nats, ordinarily and where all digits are wanted.
+STEPS, SHORT_STEPS, MANY_STEPS, TRIALS, DAMPING, LEAST_DAMPING = 30, 12, 500, 10, 1e-4, 1e-10
+LAST_NATS, TIGHT_NATS = 1e-4, 1e-13
+# Minima of each Gaussian problem that are tried on few rows, and how many go on to all.
+MINIMA, BEST = 24, 6
+# Shares of a possible prediction that an impossible one is mixed with.
+MIXED = 0.1, 0.3, 0.6, 1.0
+
+
+def nearer(
+    e: Expression, pilot: Expression, X: Values, columns: Sequence[str], likelihood: Likelihood, tight: bool,
+    clock: Deadline | None,
+) -> Expression:  # fmt: skip
+    """The minimum downhill from the better of ``e`` and ``pilot``."""
+    with np.errstate(all="ignore"):
+        losses = [likelihood.loss(likelihood.predicted(x, X, columns)) for x in (e, pilot)]
+        better = e if losses[0] <= losses[1] else pilot
+        steps, last = (MANY_STEPS, TIGHT_NATS) if tight else (STEPS, LAST_NATS)
+        return descended(better, X, columns, likelihood, steps, last, clock)
+
+
+def from_elsewhere(
+    e: Expression, X: Values, columns: Sequence[str], likelihood: Likelihood, starts: int, rng: np.random.Generator,
+    tight: bool, clock: Deadline | None,
+) -> Expression:  # fmt: skip
+    """``e``, or the best of the minima from ``starts`` other starts where that is better."""
+    n = X.shape[1]
+    chosen = np.arange(n) if n <= SCREEN_ROWS else np.sort(rng.permutation(n)[:SCREEN_ROWS])
+    few_X, few = np.ascontiguousarray(X[:, chosen]), likelihood.take(chosen)
+
+    def loss(x: Expression, rows: Values, its: Likelihood) -> float:
+        return its.loss(its.predicted(x, rows, columns))
+
+    with np.errstate(all="ignore"):
+        tried: list[tuple[float, int, Expression]] = []
+        for x in _begun(e, X, columns, likelihood, few_X, few, starts, rng, clock):
+            x = descended(x, few_X, columns, few, SHORT_STEPS, LAST_NATS, clock)
+            tried.append((loss(x, few_X, few), len(tried), x))
+            if clock is not None and clock.expired:
+                break
+        best, least = e, loss(e, X, likelihood)
+        last = TIGHT_NATS if tight else LAST_NATS
+        for _, _, x in sorted(tried)[:BEST]:
+            x = descended(x, X, columns, likelihood, MANY_STEPS, last, clock)
+            its = loss(x, X, likelihood)
+            if its < least - 2.0 * last:
+                best, least = x, its
+            if clock is not None and clock.expired:
+                break
+    return best
+
+
+def _begun(
+    e: Expression, X: Values, columns: Sequence[str], likelihood: Likelihood, few_X: Values, few: Likelihood, starts: int,
+    rng: np.random.Generator, clock: Deadline | None,
+) -> Iterator[Expression]:  # fmt: skip
+    """Minima of the Gaussian problems that stand for the likelihood, possible on few rows where they can be made so."""
+    for pilot in pilots(likelihood, X):
+        problem = Squares(e, X, columns, pilot, clock)
+        for _, theta in islice(ends(problem, problem.parameters.start, starts, rng), MINIMA):
+            x = e.with_values(problem.parameters.values(theta, e.values))
+            if not np.isfinite(few.loss(few.predicted(x, few_X, columns))):
+                x = _possible(x, few_X, columns, few)
+            yield x
+
+
+def _possible(e: Expression, X: Values, columns: Sequence[str], likelihood: Likelihood) -> Expression:
+    """``e`` with its linear constants moved so that the likelihood is defined, as far as coefficients of one sign do it: rates
+    and medians are above 0."""
+    from scipy.optimize import nnls
+
+    parameters = Parameters.of(e)
+    slots = [i for i, p in enumerate(parameters.slot) if p >= 0 and parameters.linear[p]]
+    if not slots:
+        return e
+    program = Program.of(e, columns)
+    f, gradient = program.value_and_gradient(X, program.values)
+    lines = gradient[slots]
+    sign = np.where(np.all(lines >= 0, axis=1), 1.0, np.where(np.all(lines <= 0, axis=1), -1.0, 0.0))
+    pilot = likelihood.gaussian
+    root = 1.0 if pilot.root_weights is None else pilot.root_weights
+    rest = f - program.values[slots] @ lines
+    A, b = (lines * sign[:, None] * root).T, (pilot.y - rest) * root
+    if not (np.all(np.isfinite(A)) and np.all(np.isfinite(b))):
+        return e
+    size = np.sqrt(np.sum(A**2, axis=0))
+    size[size == 0] = 1.0
+    found = sign * nnls(A / size, b)[0] / size
+    for share in MIXED:
+        values = program.values.copy()
+        values[slots] += share * (found - values[slots])
+        x = e.with_values(values)
+        if np.isfinite(likelihood.loss(likelihood.predicted(x, X, columns))):
+            return x
+    return e
+
+
+def descended(
+    e: Expression,
+    X: NDArray[np.float64],
+    columns: Sequence[str],
+    likelihood: Likelihood,
+    steps: int,
+    last: float,
+    clock: Deadline | None,
+) -> Expression:
+    """``e`` with its constants moved downhill to a minimum of the loss, by up to ``steps`` Gauss–Newton steps, damped where
+    they fail, until one gains less than ``last`` nats."""
+    at = Sums.of(e, X, columns, likelihood, clock=clock)
+    if at is None:
+        return e
+    parameters = Parameters.of(e)
+    to = np.zeros((len(parameters.start), len(e.constants)))
+    to[parameters.slot[parameters.slot >= 0], np.flatnonzero(parameters.slot >= 0)] = 1.0
+    theta, damping = parameters.start, DAMPING
+    for _ in range(steps):
+        slope, normal = to @ at.slope, to @ at.normal @ to.T
+        if not (np.all(np.isfinite(normal)) and np.all(np.isfinite(slope))):
+            break
+        scale = np.sqrt(np.maximum(np.diag(normal), 0.0))
+        scale[scale == 0.0] = 1.0
+        scaled, down = normal / np.outer(scale, scale), slope / scale
+        better = None
+        for _ in range(TRIALS):
+            damped = scaled + damping * np.eye(len(theta))
+            step = np.linalg.solve(damped, down) / scale
+            promise = float(slope @ step)
+            if promise <= 0.1 * last or (clock is not None and clock.expired):
+                break
+            new = e.with_values(parameters.values(theta + step, e.values))
+            if likelihood.loss(likelihood.predicted(new, X, columns)) < at.rss:
+                better = Sums.of(new, X, columns, likelihood, clock=clock)
+                break
+            damping = max(10.0 * damping, DAMPING)
+        if better is None:
+            break
+        # Some damping stays: constants that only matter together would leave the matrix without an inverse.
+        gain, damping = 0.5 * (at.rss - better.rss), max(0.1 * damping, LEAST_DAMPING)
+        e, theta, at = new, theta + step, better
+        if gain < last:
+            break
+    return e
+
+
