@@ -66,6 +66,9 @@ ABOUT_DATA = options(
 INTERVALS = click.option(
     "--intervals", metavar="laplace|profile", default="laplace", show_default=True, help="Intervals of constants."
 )
+FORMULA = click.option(
+    "--formula", "index", type=int, metavar="N", help="Number of a formula of the front, from 0 (default: the best)."
+)
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output and nothing else.")
 
 

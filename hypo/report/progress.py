@@ -1,4 +1,4 @@
-"""Progress of a running search: a live panel on a terminal, sparse plain lines elsewhere."""
+"""Progress of a running search: a live panel on a terminal, one line in a notebook, sparse plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, Protocol, Self
 
 from hypo.report import tables
+from hypo.report.notebook import NotebookProgress, in_notebook
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -27,7 +28,9 @@ class ProgressDisplay(Protocol):
 
 
 def display_for(stream: IO[str], target: str) -> ProgressDisplay:
-    """The display that suits ``stream``."""
+    """The display that suits ``stream``; a notebook has its own."""
+    if in_notebook():
+        return NotebookProgress(target)
     return LiveProgress(stream, target) if stream.isatty() else PlainProgress(stream, target)
 
 

@@ -7,12 +7,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hypo.expression.printing import shortened
 from hypo.report import tables
 from hypo.report.constants import undetermined
 from hypo.report.rules import over_tight, pruned_note
 
 if TYPE_CHECKING:
     from hypo.result import Result
+
+
+def brief(result: Result) -> str:
+    """The result in one line: the law, how well it fits, and how the search ended."""
+    if result.best is None:
+        return f"for {result.target}: no formula, {result.status}"
+    h, many = result.best, len(result.front)
+    fits = f"score {tables.nats(h.score)}, R² {tables.determination(h.r2)}"
+    front = f"front of {many} formula{'s' * (many != 1)}"
+    return f"{shortened(tables.equation(h, result.target))}; {fits}; {front}, {result.status}"
 
 
 def constant_lines(result: Result) -> list[str]:
@@ -44,6 +55,8 @@ def remarks(result: Result) -> list[str]:
 
 def _weights(result: Result) -> list[str]:
     """How sure the structure is. Weights among what was met say nothing where nothing was."""
+    if note := too_short(result):
+        return [note]
     if result.expression is None or not result.coverage.scored:
         return []
     if not min(result.front, key=lambda h: h.score).expression.variables:
@@ -53,6 +66,24 @@ def _weights(result: Result) -> list[str]:
     if result.settings.get("posterior") and result.status not in ("exact", "interrupted"):
         return ["No structure could be weighed, so there are no intervals of predictions."]
     return []
+
+
+def too_short(result: Result) -> str:
+    """What to say of a search that its time limit ended before anything better than a constant was found; else empty."""
+    if result.status != "time_limit" or not result.front:
+        return ""
+    if min(result.front, key=lambda h: h.score).expression.variables:
+        return ""
+    return (
+        f"Nothing better than a constant was found within the time limit{_seconds(result)}: allow more time, unless the "
+        "columns say nothing of the target."
+    )
+
+
+def _seconds(result: Result) -> str:
+    """The time limit of the search, as the end of a phrase; a result file may lack it."""
+    limit = result.settings.get("time_limit")
+    return f" of {limit:g} s" if isinstance(limit, int | float) else ""
 
 
 def _undetermined(result: Result) -> list[str]:

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from hypo.expression import ops
 from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
+from hypo.expression.printing import shortened
 from hypo.expression.simplify import simplify
 from hypo.expression.summands import freed, summands
 from hypo.kernels import opcodes as oc
@@ -63,6 +64,9 @@ class Structure:
     covariance: tuple[tuple[float, ...], ...]
     dof: float
     sigma: float
+
+    def __repr__(self) -> str:
+        return f"<Structure {shortened(self.expression.pretty())}; weight {self.weight:.3g}>"
 
     def as_dict(self) -> dict[str, Any]:
         """The entry of ``posterior`` in ``result.json``; an infinite ``dof`` (noise known) is None."""
@@ -119,6 +123,10 @@ class Posterior:
     covers: str
     terms: dict[str, float] = field(default_factory=dict)
     chain: dict[str, Any] | None = None
+
+    def __repr__(self) -> str:
+        many = len(self.structures)
+        return f"<Posterior of {many} structure{'s' * (many != 1)}; the likeliest {self.structures[0]!r}>"
 
     def summary(self) -> dict[str, Any]:
         """The entry ``inclusion`` of ``result.json``."""
