@@ -86,7 +86,7 @@ _NO_SEARCH = _OF_FIT.format("a score is of one formula and searches for nothing"
 IN_SCORE: dict[str, str] = {
     **{name: _NO_SEARCH for advice, names in _GROUPS.items() for name in names if advice in (_TIME, _BY_ITSELF, _PARALLEL)},
     **{name: advice for name, advice in IN_FUNCTIONS.items() if advice not in (_TIME, _BY_ITSELF, _PARALLEL)},
-    **{name: _NO_SEARCH for name in (*_SEARCH, *_ONE_FIT)},
+    **dict.fromkeys((*_SEARCH, *_ONE_FIT), _NO_SEARCH),
 }
 IN_AUDIT: dict[str, str] = {
     **IN_FUNCTIONS,

@@ -38,7 +38,7 @@ class Line:
 
 
 class NotebookProgress:
-    """The line of a search; the last report stays, so that a kept notebook says how the search went."""
+    """The line of a search. It stays, so that a kept notebook says how the search went."""
 
     every = 0.3
 
@@ -46,7 +46,7 @@ class NotebookProgress:
         self._target = target
         self._line = Line()
         self._last = -self.every
-        self._waiting: Progress | None = None
+        self._latest: Progress | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -54,19 +54,19 @@ class NotebookProgress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._waiting is not None:
-            self._show(self._waiting)
+        if self._latest is not None:
+            self._show(self._latest, ended=True)
 
     def __call__(self, progress: Progress) -> None:
-        self._waiting = progress
+        self._latest = progress
         if time.monotonic() - self._last >= self.every:
             self._show(progress)
 
-    def _show(self, progress: Progress) -> None:
+    def _show(self, progress: Progress, ended: bool = False) -> None:
         from hypo.report.progress import plain_line
 
-        self._last, self._waiting = time.monotonic(), None
-        self._line.show(plain_line(progress, self._target))
+        self._last = time.monotonic()
+        self._line.show(plain_line(progress, self._target, ended))
 
 
 def line_printer() -> Callable[[str], None]:

@@ -74,8 +74,8 @@ class PlainProgress:
         print(plain_line(progress, self._target), file=self._stream, flush=True)
 
 
-def plain_line(progress: Progress, target: str) -> str:
-    """One line for logs: time, best formula and score, rate, complexity completed, time left."""
+def plain_line(progress: Progress, target: str, ended: bool = False) -> str:
+    """One line for logs: time, best formula and score, rate, complexity completed, time left unless the search has ended."""
     parts = [f"{progress.elapsed:.1f} s"]
     if progress.best is None:
         parts.append(f"no formula yet ({progress.stage})")
@@ -83,7 +83,7 @@ def plain_line(progress: Progress, target: str) -> str:
         parts.append(f"best {tables.equation(progress.best, target)} (score {tables.nats(progress.best.score)})")
     parts.append(rate_text(progress.rate))
     parts.append(f"complete to complexity {progress.complete_to}")
-    parts.append(f"{max(progress.time_left, 0.0):.0f} s left")
+    parts.append("ended" if ended else f"{max(progress.time_left, 0.0):.0f} s left")
     return ", ".join(parts)
 
 

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from hypo.result import Result
 
 
+# A search that looked through formulas of so many nodes and found nothing was not too short: there may be nothing to find.
+ENOUGH = 9
+
+
 def brief(result: Result) -> str:
     """The result in one line: the law, how well it fits, and how the search ended."""
     if result.best is None:
@@ -69,8 +73,14 @@ def _weights(result: Result) -> list[str]:
 
 
 def too_short(result: Result) -> str:
-    """What to say of a search that its time limit ended before anything better than a constant was found; else empty."""
+    """What to say of a search that its time limit ended before anything better than a constant was found, and before formulas
+    of ``ENOUGH`` nodes were looked through; else empty."""
     if result.status != "time_limit" or not result.front:
+        return ""
+    # All pairs of what was enumerated were tried.
+    looked_through = 2 * result.coverage.complete_to + 1 if result.coverage.complete_to else 0
+    grammar = result.settings.get("knowledge", {}).get("grammar", {})
+    if looked_through >= min(ENOUGH, *(s.get("max_complexity") or ENOUGH for s in (result.settings, grammar))):
         return ""
     if min(result.front, key=lambda h: h.score).expression.variables:
         return ""
