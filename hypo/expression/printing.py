@@ -78,6 +78,10 @@ class Written(str):
     def __call__(self, *args: Any, **kwargs: Any) -> str:
         return self._writes(*args, **kwargs)
 
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        # Copied or kept, it is plain text.
+        return str, (str(self),)
+
 
 def shortened(text: str, most: int = 100) -> str:
     """``text`` with at most ``most`` characters, for the one line that says what an object is."""
