@@ -143,3 +143,19 @@ def test_the_command_line_says_that_the_search_was_too_short(tmp_path: Path, cap
     assert json.loads(shown.out)["status"]["code"] == "time_limit" and sentence in shown.err
     assert main(fit) == 0
     assert sentence in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--niterations", "no such option --niterations: give --time-limit, in seconds"),
+        ("--maxsize", "no such option --maxsize: give --max-complexity, the largest number of nodes"),
+        ("--populations", "no such option --populations: hypo chooses how it searches by itself"),
+        ("--random-state", "no such option --random-state: give --seed"),
+        ("--time-limt", "--time-limit"),
+    ],
+)
+def test_options_of_other_tools(option: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fit", "a.csv", "--target", "y", option, "4"]) == 2
+    shown = capsys.readouterr()
+    assert message in shown.err and shown.out == ""

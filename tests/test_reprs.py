@@ -54,6 +54,14 @@ def test_each_is_short_and_says_what_it_is(objects: dict[str, Any]) -> None:
         assert "\n" not in text and "array(" not in text, (name, text)
 
 
+@pytest.mark.parametrize(("name", "rows"), [("scored", 4), ("suggestions", 3), ("audit", 2)])
+def test_other_results_are_tables_in_notebooks(objects: dict[str, Any], name: str, rows: int) -> None:
+    page = objects[name]._repr_html_()
+    assert page.count("<tr>") >= rows
+    for line in str(objects[name]).splitlines()[-1:]:
+        assert line.split(" ", 1)[0] in page
+
+
 def test_the_line_of_a_result(law: hypo.Result) -> None:
     assert law.best is not None
     assert repr(law).startswith(f"<Result F = {law.best.pretty}; score ")

@@ -26,6 +26,7 @@ from hypo.cli.shared import (
     USAGE,
     complain,
     note,
+    other_name,
     say,
     terminating_as_interrupt,
     uninterrupted,
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         return complain("interrupted before there was a result", INTERRUPTED)
     except click.ClickException as error:
-        message = error.format_message().rstrip(".")
+        message = other_name(error) or error.format_message().rstrip(".")
         return complain(f"{message[:1].lower()}{message[1:]}; see hypo --help", USAGE)
     except HypoError as error:
         return complain(str(error), USAGE)
