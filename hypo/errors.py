@@ -4,24 +4,28 @@
 
     HypoError
     ├── InputError (ValueError)        something the user gave cannot be used
+    │   ├── ArgumentError (TypeError)  a keyword that a function does not have
     │   ├── DataError                  a table: its file, line, column, values or shape
     │   ├── KnowledgeError             a knowledge file or dictionary
     │   ├── FormulaError               the text of a formula
     │   └── UnitError                  the text of a unit
     └── MissingExtraError (ImportError)   an optional dependency is not installed
 
-Each message is one clear sentence: what is wrong, where, and what was expected or what to do.
+Each message is one clear sentence: what is wrong, where, and what was expected or what to do. ``ShortSearchWarning`` is the
+warning of a search that was too short to say anything.
 """
 
 from __future__ import annotations
 
 __all__ = [
+    "ArgumentError",
     "DataError",
     "FormulaError",
     "HypoError",
     "InputError",
     "KnowledgeError",
     "MissingExtraError",
+    "ShortSearchWarning",
     "UnitError",
 ]
 
@@ -32,6 +36,10 @@ class HypoError(Exception):
 
 class InputError(HypoError, ValueError):
     """Something the user gave cannot be used; the message says where and what to do."""
+
+
+class ArgumentError(InputError, TypeError):
+    """A function was given a keyword that it does not have; the message names the nearest one, or what to use instead."""
 
 
 class DataError(InputError):
@@ -52,3 +60,7 @@ class UnitError(InputError):
 
 class MissingExtraError(HypoError, ImportError):
     """An optional dependency is not installed; the message holds the install command."""
+
+
+class ShortSearchWarning(UserWarning):
+    """A search ended before it found anything better than a constant."""

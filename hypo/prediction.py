@@ -45,7 +45,7 @@ def distribution(result: Result, data: Any, index: int | None, level: float, tri
 
     result.found()
     if index is not None:
-        raise InputError("intervals average over all structures of the posterior: leave out the index")
+        raise InputError("intervals average over all structures of the posterior: leave out the index (--formula)")
     require_level(level)
     structures, X, columns, n = _weighed_rows(result, "intervals", data, trials)
     found = predictive(structures, X, columns, level, family=result.family, trials=n)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +14,17 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, check_random_state, validate_data
 
+from hypo.api.other_names import AT_FIT, IN_ESTIMATOR
 from hypo.data.choice import vector
 from hypo.errors import InputError
+from hypo.keywords import known_keywords, refuse
 from hypo.result import Result
 
 if TYPE_CHECKING:
     import pandas
 
     from hypo.knowledge import Knowledge
+    from hypo.scoring.predictive import Prediction
 
 MOST_REPEATED_ROWS = 1_000_000
 LARGEST_SEED = 2**31 - 1
@@ -33,12 +36,15 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
     """Symbolic regression as a scikit-learn estimator: ``fit(X, y)``, ``predict(X)``, ``score(X, y)``.
 
     Parameters:
-        operators: names from the operator table (``["+", "*", "sqrt"]``); default: the engine's own choice.
+        operators: names from the operator table (``["+", "*", "sqrt"]``), or by arity as in PySR; default: the engine's own
+            choice.
         binary_operators, unary_operators: the same in two lists, as in PySR; not with ``operators``.
-        maxsize: largest complexity, in nodes.
+        max_complexity: largest number of nodes. ``maxsize`` is PySR's name for it; both may be given if they are equal.
         time_limit: seconds. ``timeout_in_seconds`` is PySR's name for it, and wins when both are given.
         random_state: seed, or a NumPy RandomState to draw it from.
         knowledge: :class:`hypo.Knowledge`, a dictionary of the file's shape, or the path of a TOML file.
+        units: unit texts by name, ``{"x0": "m", "y": "s"}``; the target may go by the name of a Series, too. :meth:`fit` takes
+            them as well.
         sigma: known noise of y (standard deviation); default: estimated.
         likelihood, dof, log_likelihood: how y scatters, as in :func:`hypo.fit`.
         x_sigma: known noise of columns, numbers by name, as in :func:`hypo.fit`.
@@ -47,12 +53,15 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         workers: threads; default one per core. Does not change the result.
         scheduler: who does the large scans, as in :func:`hypo.fit`.
         max_memory: bytes, or a size such as ``"4 GB"``, that the process may take.
+        shard: ``"3/16"`` does the third of 16 parts of the search; :func:`hypo.merge` joins the ``result_`` of all.
+        posterior: weigh all likely structures at the end, which standard deviations of predictions need.
+        intervals: of the constants: ``"laplace"`` or ``"profile"``, as in :func:`hypo.fit`.
         backend: ``"native"``, ``"cuda"``, ``"pysr"`` or ``"all"``, as in :func:`hypo.fit`.
         model_selection: ``"score"`` predicts by the formula of least score, ``"posterior"`` by the likeliest structure,
             ``"accuracy"`` by that of least misfit, ``"validation"`` by that of least loss on rows held out, as in
             :func:`hypo.fit`.
         validation_fraction: share of the rows that validation holds out, default 0.2; see also ``folds`` of :meth:`fit`.
-        progress: show progress on standard error.
+        progress: show progress on standard error; by default only in a notebook.
 
     Attributes:
         result_: the :class:`hypo.Result`.
@@ -64,17 +73,20 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
     Where the formula is undefined, ``predict`` gives NaN.
     """
 
+    @known_keywords(IN_ESTIMATOR, "SymbolicRegressor")
     def __init__(
         self,
-        operators: Sequence[str] | str | None = None,
+        operators: Sequence[str] | Mapping[int, Sequence[str]] | str | None = None,
         *,
         binary_operators: Sequence[str] | None = None,
         unary_operators: Sequence[str] | None = None,
+        max_complexity: int | None = None,
         maxsize: int | None = None,
         time_limit: float = 60.0,
         timeout_in_seconds: float | None = None,
         random_state: int | np.random.RandomState | None = 0,
         knowledge: Knowledge | Mapping[str, Any] | str | os.PathLike[str] | None = None,
+        units: Mapping[str, str] | None = None,
         sigma: float | None = None,
         likelihood: str | None = None,
         dof: float | None = None,
@@ -84,20 +96,25 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         workers: int | None = None,
         scheduler: str | None = None,
         max_memory: str | float | None = None,
+        shard: str | Sequence[int] | None = None,
         guesses: Sequence[str] | None = None,
         backend: str = "native",
+        posterior: bool = True,
+        intervals: str = "laplace",
         model_selection: str = "score",
         validation_fraction: float | None = None,
-        progress: bool = False,
+        progress: bool | None = None,
     ) -> None:
         self.operators = operators
         self.binary_operators = binary_operators
         self.unary_operators = unary_operators
+        self.max_complexity = max_complexity
         self.maxsize = maxsize
         self.time_limit = time_limit
         self.timeout_in_seconds = timeout_in_seconds
         self.random_state = random_state
         self.knowledge = knowledge
+        self.units = units
         self.sigma = sigma
         self.likelihood = likelihood
         self.dof = dof
@@ -107,12 +124,16 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         self.workers = workers
         self.scheduler = scheduler
         self.max_memory = max_memory
+        self.shard = shard
         self.guesses = guesses
         self.backend = backend
+        self.posterior = posterior
+        self.intervals = intervals
         self.model_selection = model_selection
         self.validation_fraction = validation_fraction
         self.progress = progress
 
+    @known_keywords(AT_FIT, "SymbolicRegressor.fit")
     def fit(
         self,
         X: ArrayLike,
@@ -123,6 +144,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         censored: ArrayLike | None = None,
         lower: ArrayLike | None = None,
         upper: ArrayLike | None = None,
+        units: Mapping[str, str] | None = None,
         X_units: Sequence[str] | Mapping[str, str] | None = None,
         y_units: str | None = None,
         variable_names: Sequence[str] | None = None,
@@ -138,6 +160,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
             y: (n_row,).
             sample_weight: (n_row,), ≥ 0; rows of weight 0 are left out.
             trials, censored, lower, upper: (n_row,), as in :func:`hypo.fit`.
+            units: unit texts by name, as for the estimator; X_units and y_units are PySR's way to give them.
             X_units: unit texts, one per column or by name.
             y_units: unit text of y.
             folds: (n_row,), rows to hold out or the number of each row's fold, for ``model_selection="validation"``.
@@ -172,35 +195,15 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
                 more = {name: np.repeat(v, times) for name, v in more.items()}
                 fold = None if fold is None else np.repeat(fold, times)
         names = self._names(variable_names)
-        others: dict[str, Any] = {**given, **more}
+        target = _target_name(names)
+        called = getattr(y, "name", None)
+        stated = [
+            *_by_name(names, target, called, self.units, units), *_pysr_units(names, target, X_units, y_units)
+        ]
         begin = time.monotonic()
         self.result_: Result = fit(
-            (rows, values),
-            _target_name(names),
-            features=names,
-            units=_units(names, X_units, y_units),
-            operators=self._operators(),
-            max_complexity=self.maxsize,
-            time_limit=self._seconds(),
-            seed=self._seed(),
-            knowledge=self.knowledge,
-            sigma=self.sigma,
-            likelihood=self.likelihood,
-            dof=self.dof,
-            log_likelihood=self.log_likelihood,
-            x_sigma=self.x_sigma,
-            **others,
-            weights=weights,
-            lam=self.lam,
-            workers=self.workers,
-            scheduler=self.scheduler,
-            max_memory=self.max_memory,
-            guesses=self.guesses,
-            backend=self.backend,
-            model_selection=self.model_selection,
-            validation_fraction=self.validation_fraction,
-            folds=fold,
-            progress=self.progress,
+            (rows, values), target, features=names, weights=weights, folds=fold, units=_joined(stated),
+            **{**self._shared(), **given, **more},
         )
         if self.result_.status == "interrupted":
             _interrupted(begin + self.result_.timing.get("interrupted", 0.0), self.result_.best is not None)
@@ -208,20 +211,41 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
             raise InputError(f"{self.result_.message}; allow more time or more operators")
         return self
 
-    def predict(self, X: ArrayLike, index: int | None = None) -> NDArray[np.float64]:
+    @known_keywords(name="SymbolicRegressor.predict")
+    def predict(
+        self, X: ArrayLike, index: int | None = None, *, return_std: bool = False, interval: float | None = None,
+        trials: ArrayLike | None = None,
+    ) -> NDArray[np.float64] | tuple[NDArray[np.float64], NDArray[np.float64]] | Prediction:
         """y for new rows X (n_row, n_col), shape (n_row,); NaN where the formula is undefined.
 
-        ``index`` chooses a row of ``equations_``; the default is the model selected.
+        Args:
+            index: a row of ``equations_``; the default is the model selected.
+            return_std: the mean over all likely structures and their constants instead, and its standard deviation with the
+                noise of one row, ``(mean, std)``, as scikit-learn's estimators have it.
+            interval: the probability that the interval of each row holds y: gives mean, std, lower, upper and parts, as
+                :meth:`hypo.Result.predict` does.
+            trials: of binomial targets, as for :meth:`hypo.Result.predict`.
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)
-        return self.result_.predict(X, self._index(index))
+        if not return_std and interval is None:
+            return self.result_.predict(X, self._index(index), trials=trials)
+        found = self.result_.predict(X, index, return_std=True, interval=interval, trials=trials)
+        return found if interval is not None else (found.mean, found.std)
 
+    def set_params(self, **params: Any) -> SymbolicRegressor:
+        """Change parameters by name, as everywhere in scikit-learn."""
+        refuse("SymbolicRegressor", (name for name in params if "__" not in name), self._get_param_names(), IN_ESTIMATOR)
+        super().set_params(**params)
+        return self
+
+    @known_keywords(name="SymbolicRegressor.sympy")
     def sympy(self, index: int | None = None) -> Any:
         """The selected formula, or row ``index`` of ``equations_``, as a sympy expression."""
         check_is_fitted(self)
         return self.result_.sympy(self._index(index))
 
+    @known_keywords(name="SymbolicRegressor.latex")
     def latex(self, index: int | None = None) -> str:
         """LaTeX source of the selected formula, or of row ``index`` of ``equations_``."""
         check_is_fitted(self)
@@ -257,11 +281,33 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
 
     # --- settings -----------------------------------------------------------------------------------
 
+    def _shared(self) -> dict[str, Any]:
+        """What :func:`hypo.fit` calls by the same name, and the settings that have other names here."""
+        from inspect import signature
+
+        from hypo.api import fit
+
+        theirs = signature(fit).parameters
+        same = {name: value for name, value in self.get_params(deep=False).items() if name in theirs and name != "units"}
+        own = {"operators": self._operators(), "max_complexity": self._size(), "time_limit": self._seconds()}
+        return {**same, **own, "seed": self._seed()}
+
+    def _size(self) -> int | None:
+        """The largest complexity from the two spellings."""
+        sizes = [size for size in (self.max_complexity, self.maxsize) if size is not None]
+        if len(sizes) == 2 and sizes[0] != sizes[1]:
+            raise InputError(
+                f"max_complexity and maxsize are two names of one setting, but they are {sizes[0]} and {sizes[1]}; give one"
+            )
+        return sizes[0] if sizes else None
+
     def _operators(self) -> tuple[str, ...] | str | None:
-        """One list of operators from the two spellings."""
+        """One list of operators from the three spellings."""
         lists = (self.binary_operators, self.unary_operators)
         if all(names is None for names in lists):
             given = self.operators
+            if isinstance(given, Mapping):
+                return tuple(name for names in given.values() for name in names)
             return given if given is None or isinstance(given, str) else tuple(given)
         if self.operators is not None:
             raise InputError("give either operators or binary_operators and unary_operators, not both")
@@ -296,20 +342,36 @@ def _target_name(names: Sequence[str]) -> str:
     return "y" if "y" not in names else "target"
 
 
-def _units(
-    names: Sequence[str], X_units: Sequence[str] | Mapping[str, str] | None, y_units: str | None
-) -> dict[str, str]:
-    """Unit texts by name."""
-    if X_units is None:
-        units = {}
-    elif isinstance(X_units, Mapping):
-        units = dict(X_units)
-    elif len(X_units) == len(names):
-        units = dict(zip(names, X_units, strict=True))
-    else:
-        raise InputError(f"X_units has {len(X_units)} units, but X has {len(names)} columns")
+def _by_name(names: Sequence[str], target: str, called: Any, *given: Any) -> Iterator[tuple[str, str]]:
+    """Names with their units from mappings; the target may go by the name of its Series, ``called``."""
+    for units in given:
+        if units is not None and not isinstance(units, Mapping):
+            raise InputError(f'units must name columns, such as {{"{names[0]}": "m", "{target}": "s"}}, got {units!r:.60}')
+        for name, text in (units or {}).items():
+            yield (target if name == called and name not in names else name), text
+
+
+def _pysr_units(
+    names: Sequence[str], target: str, X_units: Sequence[str] | Mapping[str, str] | None, y_units: str | None
+) -> Iterator[tuple[str, str]]:
+    """Names with their units as PySR has them."""
+    if isinstance(X_units, Mapping):
+        yield from X_units.items()
+    elif X_units is not None and not isinstance(X_units, str) and len(X_units) == len(names):
+        yield from zip(names, X_units, strict=True)
+    elif X_units is not None:
+        count = 1 if isinstance(X_units, str) else len(X_units)
+        raise InputError(f"X_units has {count} units, but X has {len(names)} columns")
     if y_units is not None:
-        units[_target_name(names)] = y_units
+        yield target, y_units
+
+
+def _joined(stated: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Unit texts by name; raises InputError where one name has two."""
+    units: dict[str, str] = {}
+    for name, text in stated:
+        if units.setdefault(name, text) != text:
+            raise InputError(f"{name} is given two units, {units[name]} and {text}; give one")
     return units
 
 

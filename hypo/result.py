@@ -14,8 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.errors import HypoError, InputError
+from hypo.keywords import known_keywords
 from hypo.report import remarks, tables
 from hypo.report.constants import ConstantRow
+from hypo.report.coverage import Coverage, Efficiency
+from hypo.report.remarks import brief
 from hypo.report.rules import RuleRow
 from hypo.result_file import (
     RESULT_FILE,
@@ -40,29 +43,10 @@ if TYPE_CHECKING:
     from hypo.scoring.predictive import Prediction
     from hypo.scoring.score import Hypothesis
 
+__all__ = ["FRONT_FILE", "PLOT_FILE", "Coverage", "Efficiency", "Result"]
+
 FRONT_FILE = "front.csv"
 PLOT_FILE = "plot.png"
-
-
-@dataclass(frozen=True)
-class Coverage:
-    """The certificate: all ``distinct`` formulas without fitted constants of up to ``complete_to`` nodes
-    were among the ``scored`` hypotheses.
-    """
-
-    complete_to: int
-    scored: int
-    distinct: int
-
-
-@dataclass(frozen=True)
-class Efficiency:
-    """``outcome``: share of the work done when the answer first appeared; ``diversity``: share of the
-    enumerated formulas that were distinct.
-    """
-
-    outcome: float
-    diversity: float
 
 
 @dataclass(frozen=True)
@@ -146,10 +130,12 @@ class Result:
             )
         return chosen
 
+    @known_keywords()
     def sympy(self, index: int | None = None) -> Any:
         """The best formula, or number ``index`` of the front, as a sympy expression."""
         return self.found(index).expression.sympy()
 
+    @known_keywords()
     def latex(self, index: int | None = None) -> str:
         """LaTeX source of the best formula, or of number ``index`` of the front."""
         return self.found(index).expression.latex()
@@ -162,10 +148,17 @@ class Result:
 
     @overload
     def predict(
+        self, data: Any, index: int | None = None, *, return_std: Literal[True], interval: float | None = None,
+        trials: Any = None,
+    ) -> Prediction: ...
+
+    @overload
+    def predict(
         self, data: Any, index: int | None = None, *, return_std: bool = False, interval: float | None = None,
         trials: Any = None,
     ) -> NDArray[np.float64] | Prediction: ...
 
+    @known_keywords()
     def predict(
         self, data: Any, index: int | None = None, *, return_std: bool = False, interval: float | None = None,
         trials: Any = None,
@@ -200,6 +193,7 @@ class Result:
             return distribution(self, data, index, 0.9 if interval is None else interval, trials)
         return predicted(self, data, index, trials)
 
+    @known_keywords()
     def sample(
         self, data: Any, n: int = 100, *, noise: bool = True, seed: int = 0, trials: Any = None
     ) -> NDArray[np.float64]:
@@ -225,6 +219,7 @@ class Result:
 
         return sampled(self, data, n, noise, seed, trials)
 
+    @known_keywords()
     def bound(
         self, event: str, data: Any, *, delta: float = 0.05, prior: float | None = None, trials: Any = None
     ) -> Bound:
@@ -253,6 +248,7 @@ class Result:
 
         return bounded(self, event, data, delta, prior, trials)
 
+    @known_keywords()
     def suggest(self, domain: Mapping[str, Sequence[float]] | None = None, n: int = 5, distinct: bool = False) -> Suggestions:
         """``n`` rows to measure next: where the plausible hypotheses disagree most per unit of noise
         (:mod:`hypo.scoring.design`).
@@ -270,6 +266,7 @@ class Result:
 
         return suggested(self, domain, n, distinct)
 
+    @known_keywords()
     def profile(
         self,
         index: int | None = None,
@@ -318,25 +315,15 @@ class Result:
         }
         return profiled(self, index, level, data, table, log_likelihood)
 
+    @known_keywords()
     def plot(self, path: str | os.PathLike[str] | None = None, data: Dataset | None = None) -> Figure:
         """A figure with the law over the data and the front; also written to ``path`` when given.
 
         The data are those of the fit; a loaded result has none, so give ``data`` or get the front alone.
         """
-        from hypo.report.plot import Observed, draw
+        from hypo.report.plot import picture
 
-        best = self.found()
-        rows = data or self.data
-        observed = None
-        if rows is not None:
-            columns = tuple(name for name in rows.names if name in self.features)
-            X = rows.X[:, [rows.names.index(name) for name in columns]]
-
-            def law(points: NDArray[np.float64]) -> NDArray[np.float64]:
-                return self.predict(dict(zip(columns, points.T, strict=True)))
-
-            observed = Observed(X, rows.y, columns, self.settings["units"], law)
-        figure = draw(self.front, best, self.target, observed)
+        figure = picture(self, data or self.data)
         if path is not None:
             figure.savefig(path, dpi=150)
         return figure
@@ -400,8 +387,15 @@ class Result:
         others = [line for table in remarks.tables_below(self) for line in (tables.as_text(table), "")]
         return "\n".join([*law, "", front, "", *others, *self.remarks()])
 
+    def __repr__(self) -> str:
+        return f"<Result {brief(self)}>"
+
     def _repr_html_(self) -> str:
-        return tables.front_html(self.front, self.best, self.target)
+        from hypo.report.html import result_html
+
+        return result_html(self)
 
     def _repr_latex_(self) -> str | None:
-        return None if self.best is None else f"${self.target} = {self.best.expression.latex()}$"
+        from hypo.report.html import mathematics
+
+        return None if self.best is None else mathematics(self.best, self.target)

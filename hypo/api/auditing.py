@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -15,9 +14,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from hypo.api.inputs import whole_number
+from hypo.api.other_names import IN_AUDIT
 from hypo.api.prepared import prepared
 from hypo.errors import InputError
+from hypo.keywords import known_keywords
 from hypo.report.audit import Audit, Run
+from hypo.report.notebook import in_notebook, line_printer
 from hypo.search.scan import Deadline
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ class AuditProgress(NamedTuple):
     last: str | None
 
 
+@known_keywords(IN_AUDIT, "hypo.audit")
 def audit(
     data: Any,
     target: Any = None,
@@ -86,7 +89,8 @@ def audit(
         workers: fits at the same time; default one per core. Does not change the result.
         scheduler: ``"processes"``, ``"local"`` (a Dask cluster of this machine) or a Dask scheduler's address: whole fits are
             spread over them. ``"threads"`` or None: one fit after the other, each with ``workers`` threads.
-        progress: True shows progress on standard error; or a function called with :class:`AuditProgress`.
+        progress: True shows progress on standard error, in a notebook as one line that updates; or a function called with
+            :class:`AuditProgress`. By default it shows in a notebook, and nowhere else.
 
     Returns:
         the runs, groups of structures, and a page of text (``str``). Ctrl-C ends it with the fits that are done.
@@ -247,12 +251,12 @@ def _display(
         return progress
     if progress is not None and not isinstance(progress, bool):
         raise InputError(f"progress must be True, False or a function that takes reports, got {progress!r}")
-    return _lines() if progress else None
+    return _lines() if (in_notebook() if progress is None else progress) else None
 
 
 def _lines() -> Callable[[AuditProgress], None]:
-    """A line on standard error, at most every ``EVERY`` seconds and at the end."""
-    last = -EVERY
+    """A line, at most every ``EVERY`` seconds and at the end."""
+    last, say = -EVERY, line_printer()
 
     def show(p: AuditProgress) -> None:
         nonlocal last
@@ -260,7 +264,7 @@ def _lines() -> Callable[[AuditProgress], None]:
             last = p.elapsed
             left = p.elapsed / p.done * (p.total - p.done)
             formula = p.last or "no formula"
-            print(f"{p.done} of {p.total} fits in {p.elapsed:.0f} s, about {left:.0f} s left; last: {formula}", file=sys.stderr)
+            say(f"{p.done} of {p.total} fits in {p.elapsed:.0f} s, about {left:.0f} s left; last: {formula}")
 
     return show
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hypo.api.inputs import as_folds
+from hypo.api.other_names import IN_FUNCTIONS
 from hypo.api.outputs import make_result
 from hypo.api.prepared import prepared
-from hypo.errors import InputError
+from hypo.errors import InputError, ShortSearchWarning
+from hypo.keywords import known_keywords
+from hypo.report.notebook import in_notebook
+from hypo.report.remarks import too_short
 from hypo.result import Result
 from hypo.result_file import check_folder
 
@@ -27,6 +32,7 @@ if TYPE_CHECKING:
     ProgressLike = bool | Callable[[Progress], None] | None
 
 
+@known_keywords(IN_FUNCTIONS, "hypo.fit")
 def fit(
     data: Any,
     target: Any = None,
@@ -115,12 +121,14 @@ def fit(
         validation_fraction: share of the rows to hold out at random, default 0.2.
         folds: a column, which is then no feature, or (n_row,): a mask of the rows to hold out, or whole numbers, that of each
             row's fold. Each fold is held out of a search of its own, which has its share of the time limit.
-        progress: True shows progress on standard error; or a function called with :class:`Progress` reports.
+        progress: True shows progress on standard error, in a notebook as one line that updates; or a function called with
+            :class:`Progress` reports. By default it shows in a notebook, and nowhere else.
         out: folder for ``result.json`` and ``front.csv``; nothing is written by default.
 
     Returns:
         the result; ``best`` is None when nothing acceptable was found. Ctrl-C ends the search with the best
-        so far.
+        so far. Warns (:class:`~hypo.errors.ShortSearchWarning`) where the time limit came before anything better than a
+        constant.
 
     Raises:
         DataError, KnowledgeError, UnitError: the input cannot be used; the message says where and why.
@@ -178,7 +186,17 @@ def fit(
     result = make_result(outcome, problem, settings, dataset, columns, model_selection, details)
     if out is not None:
         result.save(out)
+    if note := too_short(result):
+        warnings.warn(note, ShortSearchWarning, stacklevel=_outside())
     return result
+
+
+def _outside() -> int:
+    """The ``stacklevel`` at which a warning names the line of the user's program, whichever call of hypo stands there."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] == "hypo":
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def _display(
@@ -189,7 +207,7 @@ def _display(
         return nullcontext(), progress
     if progress is not None and not isinstance(progress, bool):
         raise InputError(f"progress must be True, False or a function that takes reports, got {progress!r}")
-    if not progress:
+    if not (in_notebook() if progress is None else progress):
         return nullcontext(), None
     from hypo.report.progress import display_for
 

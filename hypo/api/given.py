@@ -9,9 +9,12 @@ from difflib import get_close_matches
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
+from hypo.api.other_names import IN_SCORE
 from hypo.api.outputs import constant_rows, in_target_unit
 from hypo.api.prepared import prepared
 from hypo.errors import DataError, InputError
+from hypo.expression.printing import shortened
+from hypo.keywords import known_keywords
 from hypo.report import tables
 from hypo.report.constants import ConstantRow, undetermined
 from hypo.report.rules import CHECKED, RuleRow, rules_table
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 SCORE_SCHEMA = "hypo-score/1"
 
 
+@known_keywords(IN_SCORE, "hypo.score")
 def score(
     formula: str | Expression,
     data: Any,
@@ -176,6 +180,10 @@ class Scored:
         lines += [tables.sentence(words)] if words else []
         return [*lines, *self.hints, *([tables.sentence(self.unit_note)] if self.unit_note else [])]
 
+    def __repr__(self) -> str:
+        h = self.hypothesis
+        return f"<Scored {shortened(tables.equation(h, self.target))}; score {h.score:.2f}, R² {tables.determination(h.r2)}>"
+
     def __str__(self) -> str:
         parts = [tables.as_text(tables.front_table([self.hypothesis], None, self.target))]
         if self.constants:
@@ -183,6 +191,13 @@ class Scored:
         if self.rules:
             parts += ["", tables.as_text(rules_table(self.rules)), ""]
         return "\n".join([*parts, *self.remarks()])
+
+    def _repr_html_(self) -> str:
+        from hypo.report.html import page
+
+        found = [tables.front_table([self.hypothesis], None, self.target)]
+        found += [tables.constants_table(self.constants)] if self.constants else []
+        return page([*found, *([rules_table(self.rules)] if self.rules else [])], self.remarks())
 
 
 def started(e: Expression, start: Mapping[str, float] | str | None) -> Expression:

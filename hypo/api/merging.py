@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from hypo.errors import InputError
+from hypo.keywords import known_keywords
 from hypo.report.rules import RuleRow
 from hypo.result import Coverage, Result
 from hypo.result_file import check_folder, jsonable
@@ -27,6 +28,7 @@ class _Shard:
     source: str
 
 
+@known_keywords(name="hypo.merge")
 def merge(*results: Any, out: str | os.PathLike[str] | None = None) -> Result:
     """Join the results of ``fit(…, shard="1/n")`` to ``fit(…, shard="n/n")``.
 

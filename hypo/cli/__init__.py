@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -16,6 +17,7 @@ import hypo
 from hypo.cli.shared import (
     ABOUT_DATA,
     BUG,
+    FORMULA,
     FOUND,
     INTERRUPTED,
     INTERVALS,
@@ -24,12 +26,13 @@ from hypo.cli.shared import (
     USAGE,
     complain,
     note,
+    other_name,
     say,
     terminating_as_interrupt,
     uninterrupted,
 )
 from hypo.cli.uncertainty import audit, bound, profile, suggest, write
-from hypo.errors import HypoError
+from hypo.errors import HypoError, ShortSearchWarning
 
 if TYPE_CHECKING:
     from hypo.result import Result
@@ -49,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         return complain("interrupted before there was a result", INTERRUPTED)
     except click.ClickException as error:
-        message = error.format_message().rstrip(".")
+        message = other_name(error) or error.format_message().rstrip(".")
         return complain(f"{message[:1].lower()}{message[1:]}; see hypo --help", USAGE)
     except HypoError as error:
         return complain(str(error), USAGE)
@@ -128,17 +131,23 @@ def fit(data: str, out: str | None, plot: bool, as_json: bool, quiet: bool, **op
     with terminating_as_interrupt():
         from hypo import api
         from hypo.report.progress import display_for
+        from hypo.report.remarks import too_short
         from hypo.result import PLOT_FILE
         from hypo.result_file import check_folder
 
         folder = check_folder(out or Path("hypo-out") / (Path(data).stem or "data"))
         display = nullcontext() if as_json or quiet else display_for(sys.stderr, options["target"] or "")
-        with display as progress:
-            result = api.fit(data, progress=progress, **options)
+        with display as progress, warnings.catch_warnings():
+            # Said among the remarks, or below.
+            warnings.simplefilter("ignore", ShortSearchWarning)
+            # Without a display there is to be none, in a notebook's kernel either.
+            result = api.fit(data, progress=progress or False, **options)
         with uninterrupted():
             result.save(folder)
     if plot and result.best is not None:
         result.plot(folder / PLOT_FILE)
+    if (as_json or quiet) and (warning := too_short(result)):
+        note(warning)
     if as_json:
         sys.stdout.write(result.to_json())
     elif quiet:
@@ -212,9 +221,12 @@ def score(formula: str, data: str, as_json: bool, start: tuple[str, ...], **opti
 @click.argument("data", metavar="NEW.csv")
 @click.option("--out", metavar="FILE", help="Write there instead of standard output.")
 @click.option("--interval", type=float, metavar="P", help="Average over all likely laws; intervals of probability P.")
+@FORMULA
 @click.option("--trials", metavar="NUMBER|COLUMN", help="Trials of binomial counts (default: 1).")
-def predict(folder: str, data: str, out: str | None, interval: float | None, trials: str | None) -> int:
-    """Predict the target for the rows of NEW.csv by the best formula in DIR.
+def predict(
+    folder: str, data: str, out: str | None, interval: float | None, index: int | None, trials: str | None
+) -> int:
+    """Predict the target for the rows of NEW.csv by the best formula in DIR, or by number N of the front.
 
     The output has all columns of NEW.csv and TARGET_predicted, in the target's unit; with --interval
     TARGET_mean, TARGET_std, TARGET_lower and TARGET_upper instead, averaged over the posterior.
@@ -230,10 +242,10 @@ def predict(folder: str, data: str, out: str | None, interval: float | None, tri
     result = Result.load(folder)
     table = read_table(data)
     if interval is None:
-        values = result.predict(table, trials=trials)
+        values = result.predict(table, index, trials=trials)
         columns = {f"{result.target}_predicted": values}
     else:
-        found = distribution(result, table, None, interval, trials)
+        found = distribution(result, table, index, interval, trials)
         values = found.mean
         columns = {f"{result.target}_{name}": getattr(found, name) for name in ("mean", "std", "lower", "upper")}
     write(predictions_csv(table, columns), out)
@@ -248,7 +260,7 @@ def predict(folder: str, data: str, out: str | None, interval: float | None, tri
             )
     undefined = int(np.count_nonzero(np.isnan(values)))
     if undefined:
-        formula = f"{result.target} = {result.found().expression.pretty()} has"
+        formula = f"{result.target} = {result.found(index).expression.pretty()} has"
         note(
             f"{formula if interval is None else 'likely formulas have'} no value in {undefined} of "
             f"{table.n_row} rows (undefined there, or a cell is missing); these predictions are empty"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -66,7 +67,22 @@ ABOUT_DATA = options(
 INTERVALS = click.option(
     "--intervals", metavar="laplace|profile", default="laplace", show_default=True, help="Intervals of constants."
 )
+FORMULA = click.option(
+    "--formula", "index", type=int, metavar="N", help="Number of a formula of the front, from 0 (default: the best)."
+)
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output and nothing else.")
+
+
+def other_name(error: click.ClickException) -> str:
+    """What to use for an option that other tools have and hypo has not, as a message; empty where that is not known."""
+    if not isinstance(error, click.NoSuchOption) or error.ctx is None:
+        return ""
+    from hypo.api.other_names import IN_FUNCTIONS
+
+    advice = IN_FUNCTIONS.get(error.option_name.lstrip("-").replace("-", "_"), "")
+    own = {p.name: p.opts[0] for p in error.ctx.command.params if isinstance(p, click.Option)}
+    said = re.sub(r"\bgive (\w+)", lambda found: f"give {own.get(found[1], found[1])}", advice)
+    return f"no such option {error.option_name}: {said}" if advice else ""
 
 
 # --- signals ---------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import click
 from hypo.cli.shared import (
     ABOUT_DATA,
     BESIDE_COLUMNS,
+    FORMULA,
     FOUND,
     INTERRUPTED,
     JSON,
@@ -83,7 +84,7 @@ def suggest(folder: str, domains: tuple[str, ...], count: int, distinct: bool, o
 @click.argument("folder", metavar="DIR")
 @click.argument("data", metavar="DATA.csv")
 @click.option("--level", type=float, default=0.95, show_default=True, metavar="P", help="Probability of an interval.")
-@click.option("--formula", "index", type=int, metavar="N", help="Number of a formula of the front, from 0 (default: the best).")
+@FORMULA
 @BESIDE_COLUMNS
 @JSON
 def profile(folder: str, data: str, level: float, index: int | None, as_json: bool, **table: Any) -> int:

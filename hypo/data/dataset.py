@@ -13,6 +13,7 @@ import numpy as np
 from hypo.data.choice import FOLDS, X_SIGMA, Choice
 from hypo.data.columns import Column
 from hypo.errors import DataError
+from hypo.expression.printing import shortened
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,6 +67,10 @@ class Dataset:
     folds: NDArray[np.float64] | NDArray[np.bool_] | None = None
     constant: dict[str, float] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        count = f"{self.n_row} row{'s' * (self.n_row != 1)}"
+        return f"<Dataset {_shown(self.source, self.names)}; {count}, target {self.target}>"
+
     @property
     def aliases(self) -> dict[str, str]:
         """The headers that formulas have other names for, and these names."""
@@ -115,10 +120,18 @@ class Table:
     source: str = ""
     notes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"<Table {_shown(self.source, self.names)}; {self.n_row} row{'s' * (self.n_row != 1)}>"
+
     @property
     def n_row(self) -> int:
         """Number of rows."""
         return len(next(iter(self.columns.values()), ()))
+
+
+def _shown(source: str, names: Sequence[str]) -> str:
+    """Where a table is from, and its columns."""
+    return f"{shortened(source, 60)}: columns {shortened(', '.join(names))}"
 
 
 def make_dataset(source: str, choice: Choice, values: NDArray[np.float64], place: Place, *,

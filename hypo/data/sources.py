@@ -14,6 +14,7 @@ from hypo.data.columns import Column, Columns
 from hypo.data.csv_reader import CsvFile, cell_number
 from hypo.data.dataset import Dataset, Place, Table, make_dataset
 from hypo.errors import DataError, UnitError
+from hypo.keywords import known_keywords
 from hypo.units import parse_unit
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _LISTED = 20
 
+@known_keywords(name="hypo.read_csv")
 def read_csv(path: str | os.PathLike[str], target: str | int, *, features: Sequence[str] | None = None,
              sigma: Noise = None, weights: str | None = None, drop_missing: bool = False,
              trials: Noise = None, censored: Noise = None, lower: Noise = None, upper: Noise = None,

@@ -277,6 +277,11 @@ class Expression:
 
         return plain(self)
 
+    def __repr__(self) -> str:
+        from hypo.expression.printing import shortened
+
+        return f"Expression({shortened(str(self), 200)!r})"
+
     def pretty(self, digits: int = 4) -> str:
         """Readable text with ``digits`` significant digits."""
         from hypo.expression.printing import pretty

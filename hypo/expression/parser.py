@@ -26,6 +26,7 @@ from hypo.errors import FormulaError
 from hypo.expression import ops
 from hypo.expression.expr import PI, Constant, Expression
 from hypo.kernels import opcodes as oc
+from hypo.keywords import known_keywords
 
 MAX_LENGTH = 10_000
 MAX_NESTING = 200
@@ -55,6 +56,7 @@ class _Pending(NamedTuple):
     commas: int = 0
 
 
+@known_keywords(name="hypo.parse")
 def parse(text: str, *, variables: Collection[str] | None = None,
           constants: Mapping[str, float] | None = None, aliases: Mapping[str, str] | None = None) -> Expression:
     """The expression written in ``text``.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hypo.expression import ops
 from hypo.expression.expr import PI, Constant, Expression
@@ -63,6 +63,29 @@ def numpy_source(e: Expression, name: str = "f") -> str:
         numbers[i] = f"np.float64({numbers[i]})"
     body = _strict(e, numbers, _NUMPY, sugar=False)
     return f"import numpy as np\n\n\ndef {name}({', '.join(e.variables)}):\n    return {body}\n"
+
+
+class Written(str):
+    """A formula as text that ``writes`` made, and that can be called for another number of digits, as ``writes`` can."""
+
+    _writes: Callable[..., str]
+
+    def __new__(cls, writes: Callable[..., str]) -> Written:
+        text = super().__new__(cls, writes())
+        text._writes = writes
+        return text
+
+    def __call__(self, *args: Any, **kwargs: Any) -> str:
+        return self._writes(*args, **kwargs)
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        # Copied or kept, it is plain text.
+        return str, (str(self),)
+
+
+def shortened(text: str, most: int = 100) -> str:
+    """``text`` with at most ``most`` characters, for the one line that says what an object is."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _forms(column: str) -> list[str]:

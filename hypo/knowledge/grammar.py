@@ -72,6 +72,9 @@ class Grammar:
         """The grammar in something that has fields of these names."""
         return cls(**{f.name: getattr(knowledge, f.name) for f in fields(cls)})
 
+    def __repr__(self) -> str:
+        return f"<Grammar: {', '.join(self.as_dict()) or 'nothing is stated'}>"
+
     def as_dict(self) -> dict[str, Any]:
         """The table [grammar] that reads back as this grammar, without the priors, which are a section."""
         out: dict[str, Any] = {}

@@ -12,6 +12,8 @@ from typing import Any
 from hypo.errors import KnowledgeError
 from hypo.expression.dimension import infer
 from hypo.expression.expr import Expression
+from hypo.expression.printing import shortened
+from hypo.keywords import known_fields
 from hypo.knowledge.claims import Verdict
 from hypo.knowledge.contradictions import contradictions
 from hypo.knowledge.fields import NamedConstant, NumberLimits
@@ -29,6 +31,7 @@ from hypo.units import DIMENSIONLESS, Dimension, Unit
 __all__ = ["Knowledge", "NamedConstant", "Violation"]
 
 
+@known_fields
 @dataclass(frozen=True)
 class Knowledge:
     """What is stated of a law: units, named constants, the grammar of admissible formulas, its form, and rules.
@@ -100,6 +103,10 @@ class Knowledge:
         report.raise_if_any()
         for name, value in vars(fields).items():
             object.__setattr__(self, name, value)
+
+    def __repr__(self) -> str:
+        said = [f"[{name}] {len(section)}" for name, section in self.as_dict().items()]
+        return f"<Knowledge {shortened(self.source)}: {', '.join(said) or 'nothing is stated'}>"
 
     # --- loading ----------------------------------------------------------------------------------
 

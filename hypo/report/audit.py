@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hypo.expression.printing import shortened
 from hypo.report import tables
 
 if TYPE_CHECKING:
@@ -65,6 +66,9 @@ class Group:
     seeds: int
     resamples: int
     numbers: tuple[Spread, ...]
+
+    def __repr__(self) -> str:
+        return f"<Group {shortened(self.form)}; {self.seeds} seeds, {self.resamples} resamples>"
 
     @property
     def runs(self) -> int:
@@ -159,6 +163,16 @@ class Audit:
                 "all rows shows in none of them."
             )
         return out
+
+    def __repr__(self) -> str:
+        most = f"; the most frequent {shortened(self.groups[0].form)} in {self.groups[0].runs}" if self.groups else ""
+        count = len(self.groups)
+        return f"<Audit of {self.target}: {_fits(len(self.runs))}, {count} structure{'s' * (count != 1)}{most}>"
+
+    def _repr_html_(self) -> str:
+        from hypo.report.html import page
+
+        return page([self._table()] if self.groups else [], self.remarks())
 
     def __str__(self) -> str:
         head = f"Audit of {self.target} ({self.n_row} rows): {self.done('seed')} seeds, {self.done('resample')} resamples"

@@ -39,9 +39,20 @@ class ConstantRow:
     lower: float | None = None
     upper: float | None = None
 
+    def __repr__(self) -> str:
+        value = value_text(self.value, self.std) or f"{self.value:.6g}"
+        unit = "" if self.unit in (None, "1") else f" [{self.unit}]"
+        ends = "" if self.lower is self.upper is None else f"; {_end(self.lower, '-')} to {_end(self.upper, '')}"
+        return f"<ConstantRow {self.name} = {value}{unit}{ends}>"
+
     def as_dict(self) -> dict[str, Any]:
         """The entry of ``constants`` in ``result.json``."""
         return {name: getattr(self, name) for name in ("name", "value", "std", "lower", "upper", "unit")}
+
+
+def _end(value: float | None, sign: str) -> str:
+    """An end of an interval; one that is open is infinite."""
+    return f"{sign}inf" if value is None else f"{value:.6g}"
 
 
 def shown_constants(

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from hypo.data import Dataset
+    from hypo.result import Result
     from hypo.scoring.score import Hypothesis
 
 N_CURVE = 400  # points of a drawn curve
@@ -40,18 +42,31 @@ class Observed:
         return f"{name} [{unit}]" if unit and unit != "1" else name
 
 
+def picture(result: Result, rows: Dataset | None) -> Figure:
+    """:meth:`hypo.Result.plot`: the law over ``rows``, where there are any, and the front."""
+    best = result.found()
+    observed = None
+    if rows is not None:
+        columns = tuple(name for name in rows.names if name in result.features)
+        X = rows.X[:, [rows.names.index(name) for name in columns]]
+
+        def law(points: NDArray[np.float64]) -> NDArray[np.float64]:
+            return result.predict(dict(zip(columns, points.T, strict=True)))
+
+        observed = Observed(X, rows.y, columns, result.settings["units"], law)
+    return draw(result.front, best, result.target, observed)
+
+
 def draw(front: Sequence[Hypothesis], best: Hypothesis, target: str, observed: Observed | None = None) -> Figure:
     """A figure of the front and, when data are given, of the law over them.
 
     With one variable in the law the curve is drawn over the points, otherwise predicted against observed
     values.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    from hypo.report.figure import Picture
 
     panels = 1 if observed is None else 2
-    figure = Figure(figsize=(5.0 * panels, 4.2), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = Picture(figsize=(5.0 * panels, 4.2), layout="constrained")
     axes = figure.subplots(1, panels, squeeze=False)[0]
     if observed is not None:
         if len(best.expression.variables) == 1:
@@ -118,8 +133,7 @@ def _title(best: Hypothesis, target: str) -> str:
     """The law as mathtext, or as plain text where matplotlib cannot typeset it."""
     from matplotlib.mathtext import MathTextParser
 
-    name = target if len(target) == 1 else rf"\mathrm{{{target}}}".replace("_", r"\_")
-    text = f"${name} = {best.expression.latex()}$"
+    text = f"${tables.equation_latex(best, target)}$"
     try:
         MathTextParser("path").parse(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Progress of a running search: a live panel on a terminal, sparse plain lines elsewhere."""
+"""Progress of a running search: a live panel on a terminal, one line in a notebook, sparse plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, Protocol, Self
 
 from hypo.report import tables
+from hypo.report.notebook import NotebookProgress, in_notebook
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -27,7 +28,9 @@ class ProgressDisplay(Protocol):
 
 
 def display_for(stream: IO[str], target: str) -> ProgressDisplay:
-    """The display that suits ``stream``."""
+    """The display that suits ``stream``; a notebook has its own."""
+    if in_notebook():
+        return NotebookProgress(target)
     return LiveProgress(stream, target) if stream.isatty() else PlainProgress(stream, target)
 
 
@@ -71,9 +74,9 @@ class PlainProgress:
         print(plain_line(progress, self._target), file=self._stream, flush=True)
 
 
-def plain_line(progress: Progress, target: str) -> str:
-    """One line for logs: time, best formula and score, rate, what was looked through, time left. What there is nothing to say
-    of yet is left out."""
+def plain_line(progress: Progress, target: str, ended: bool = False) -> str:
+    """One line for logs: time, best formula and score, rate, what was looked through, time left unless the search has ended.
+    What there is nothing to say of yet is left out."""
     parts = [f"{progress.elapsed:.1f} s"]
     if progress.best is None:
         parts.append(f"no formula yet ({progress.stage})")
@@ -83,7 +86,7 @@ def plain_line(progress: Progress, target: str) -> str:
         parts.append(rate_text(progress.rate))
     if progress.complete_to:
         parts.append(covered_text(progress.complete_to))
-    parts.append(f"{max(progress.time_left, 0.0):.0f} s left")
+    parts.append("ended" if ended else f"{max(progress.time_left, 0.0):.0f} s left")
     return ", ".join(parts)
 
 

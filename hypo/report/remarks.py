@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hypo.expression.printing import shortened
 from hypo.report import tables
 from hypo.report.constants import undetermined
 from hypo.report.rivals import rivals_sentence, rivals_table
@@ -16,6 +17,20 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from hypo.result import Result
+
+
+# A search that looked through formulas of so many nodes and found nothing was not too short: there may be nothing to find.
+ENOUGH = 9
+
+
+def brief(result: Result) -> str:
+    """The result in one line: the law, how well it fits, and how the search ended."""
+    if result.best is None:
+        return f"for {result.target}: no formula, {result.status}"
+    h, many = result.best, len(result.front)
+    fits = f"score {tables.nats(h.score)}, R² {tables.determination(h.r2)}"
+    front = f"front of {many} formula{'s' * (many != 1)}"
+    return f"{shortened(tables.equation(h, result.target))}; {fits}; {front}, {result.status}"
 
 
 def constant_lines(result: Result) -> list[str]:
@@ -68,6 +83,8 @@ def _beyond(result: Result) -> list[str]:
 
 def _weights(result: Result) -> list[str]:
     """How sure the structure is. Weights among what was met say nothing where nothing was."""
+    if note := too_short(result):
+        return [note]
     if result.expression is None or not result.coverage.scored:
         return []
     if not min(result.front, key=lambda h: h.score).expression.variables:
@@ -77,6 +94,30 @@ def _weights(result: Result) -> list[str]:
     if result.settings.get("posterior") and result.status not in ("exact", "interrupted"):
         return ["No structure could be weighed, so there are no intervals of predictions."]
     return []
+
+
+def too_short(result: Result) -> str:
+    """What to say of a search that its time limit ended before anything better than a constant was found, and before formulas
+    of ``ENOUGH`` nodes were looked through; else empty."""
+    if result.status != "time_limit" or not result.front:
+        return ""
+    # All pairs of what was enumerated were tried.
+    looked_through = 2 * result.coverage.complete_to + 1 if result.coverage.complete_to else 0
+    grammar = result.settings.get("knowledge", {}).get("grammar", {})
+    if looked_through >= min(ENOUGH, *(s.get("max_complexity") or ENOUGH for s in (result.settings, grammar))):
+        return ""
+    if min(result.front, key=lambda h: h.score).expression.variables:
+        return ""
+    return (
+        f"Nothing better than a constant was found within the time limit{_seconds(result)}: allow more time, unless the "
+        "columns say nothing of the target."
+    )
+
+
+def _seconds(result: Result) -> str:
+    """The time limit of the search, as the end of a phrase; a result file may lack it."""
+    limit = result.settings.get("time_limit")
+    return f" of {limit:g} s" if isinstance(limit, int | float) else ""
 
 
 def _undetermined(result: Result) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from hypo.expression.printing import shortened
 from hypo.report.tables import grouped, nats, number
 
 if TYPE_CHECKING:
@@ -49,6 +50,9 @@ class RuleRow:
     without: str | None = None
     gain: float | None = None
     pruned: int = 0
+
+    def __repr__(self) -> str:
+        return f"<RuleRow {shortened(self.rule)}; {shortened(self.status)}>"
 
     @staticmethod
     def checked(rule: Rule, v: Verdict | None, target: str) -> RuleRow:

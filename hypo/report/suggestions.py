@@ -6,13 +6,17 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hypo.errors import InputError
+from hypo.expression.printing import shortened
 from hypo.report import tables
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 # By this share of the data's range the default domain is wider on either side; it does not reach across 0.
 WIDER = 0.25
@@ -62,7 +66,19 @@ class Suggestions:
         figures = np.column_stack([self.points, *(getattr(self, name) for name in self.FIGURES)])
         return "\n".join([header, *(",".join(repr(float(v)) for v in row) for row in figures), ""])
 
+    def __repr__(self) -> str:
+        count, columns = len(self.points), shortened(", ".join(self.columns))
+        return f"<Suggestions: {count} row{'s' * (count != 1)} of {columns} to measure {self.target} in>"
+
     def __str__(self) -> str:
+        return "\n".join([tables.as_text(self._table()), "", *self.remarks])
+
+    def _repr_html_(self) -> str:
+        from hypo.report.html import page
+
+        return page([self._table()], self.remarks)
+
+    def _table(self) -> RenderableType:
         from rich import box
         from rich.table import Table
 
@@ -73,7 +89,7 @@ class Suggestions:
         for x, *values in zip(self.points, *(getattr(self, name) for name in self.FIGURES), strict=True):
             at = (tables.number(float(v), d) for v, d in zip(x, digits, strict=True))
             table.add_row(*at, *(tables.number(float(v), 3) for v in values))
-        return "\n".join([tables.as_text(table), "", *self.remarks])
+        return table
 
 
 def _digits(low: float, high: float) -> int:

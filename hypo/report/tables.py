@@ -1,8 +1,7 @@
-"""Tables of formulas for terminals, plain text and notebooks, and the sentences that go with them."""
+"""Tables of formulas for terminals and plain text, and the sentences that go with them."""
 
 from __future__ import annotations
 
-import html
 import io
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -59,6 +58,13 @@ def cells(h: Hypothesis) -> tuple[str, ...]:
 def equation(h: Hypothesis, target: str) -> str:
     """``target = formula`` with four digits."""
     return f"{target} = {h.expression.pretty()}"
+
+
+def equation_latex(h: Hypothesis, target: str) -> str:
+    """The same in LaTeX; the target's name is set as those of the columns are."""
+    from hypo.expression.expr import Expression
+
+    return f"{Expression.variable(target).latex()} = {h.expression.latex()}"
 
 
 def headline(h: Hypothesis, target: str) -> RenderableType:
@@ -153,12 +159,16 @@ def _interval(lower: float | None, upper: float | None) -> str:
 
 
 def console_for(stream: IO[str]) -> Console:
-    """A rich console on ``stream``; off a terminal it has no colours and wraps nothing."""
+    """A rich console on ``stream``; off a terminal it has no colours and wraps nothing. Rich would write to the page of a
+    notebook instead, and as the environment says (FORCE_COLOR)."""
     from rich.console import Console
 
     if stream.isatty():
-        return Console(file=stream, highlight=False, markup=False, emoji=False)
-    return Console(file=stream, highlight=False, markup=False, emoji=False, width=UNLIMITED, no_color=True)
+        return Console(file=stream, highlight=False, markup=False, emoji=False, force_jupyter=False)
+    return Console(
+        file=stream, highlight=False, markup=False, emoji=False, force_jupyter=False, force_terminal=False, color_system=None,
+        width=UNLIMITED,
+    )
 
 
 def as_text(table: RenderableType) -> str:
@@ -174,20 +184,6 @@ def show(table: RenderableType, stream: IO[str]) -> None:
         console_for(stream).print(table)
     else:
         print(as_text(table), file=stream)
-
-
-def front_html(front: Sequence[Hypothesis], best: Hypothesis | None, target: str) -> str:
-    """The front as an HTML table for notebooks; every text is escaped."""
-    origin = shows_origin(front)
-    names = ("", *COLUMNS, *(["origin"] if origin else []), f"{target} =")
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
-    body = []
-    for h, mark in zip(front, marks(front, best), strict=True):
-        source = [h.origin] if origin else []
-        texts = (mark, *cells(h), *source, h.expression.pretty())
-        row = "".join(f"<td>{html.escape(text)}</td>" for text in texts)
-        body.append(f"<tr>{row}</tr>")
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
 
 
 def grouped(count: int) -> str:

@@ -33,10 +33,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.expression.printing import shortened
 from hypo.scoring.events import Regions
 from hypo.scoring.family import Family
 from hypo.scoring.posterior import CAP, WITHIN, Structure
-from hypo.scoring.predictive import BLOCK, Ensemble, draw
+from hypo.scoring.predictive import BLOCK, Ensemble, draw, spanned
 from hypo.scoring.prior import Prior
 
 # Nats by which the truth's code may be longer than that of the likeliest structure, if nothing is said of its prior.
@@ -77,6 +78,11 @@ class Bound:
     prior: float
     alpha: float
     remarks: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        count = len(self.upper)
+        chances = f"upper {spanned(self.upper)}, average {spanned(self.average)}"
+        return f"<Bound on {shortened(self.event)} in {count} row{'s' * (count != 1)}; {chances}, delta {self.delta:g}>"
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values; None stands for NaN."""

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from hypo.expression import ops
 from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
+from hypo.expression.printing import shortened
 from hypo.expression.simplify import simplify
 from hypo.expression.summands import freed, summands
 from hypo.kernels import opcodes as oc
@@ -64,6 +65,9 @@ class Structure:
     dof: float
     sigma: float
     r2: float = math.nan
+
+    def __repr__(self) -> str:
+        return f"<Structure {shortened(self.expression.pretty())}; weight {self.weight:.3g}>"
 
     def as_dict(self) -> dict[str, Any]:
         """The entry of ``posterior`` in ``result.json``; an infinite ``dof`` (noise known) and an undefined R² are None."""
@@ -126,6 +130,10 @@ class Posterior:
     terms: dict[str, float] = field(default_factory=dict)
     chain: dict[str, Any] | None = None
     unearned: str = ""
+
+    def __repr__(self) -> str:
+        many = len(self.structures)
+        return f"<Posterior of {many} structure{'s' * (many != 1)}; the likeliest {self.structures[0]!r}>"
 
     def summary(self) -> dict[str, Any]:
         """The entry ``inclusion`` of ``result.json``."""

@@ -34,6 +34,22 @@ DRAWS, LEAST_DRAWS, BLOCK = 200, 8, 2048
 STEPS, CLOSE = 60, 1e-7
 
 
+def _figures(found: Parts | Prediction) -> str:
+    """The number of rows, and the range of each figure over them."""
+    ranges = (f"{name} {spanned(getattr(found, name))}" for name in found._fields if name != "parts")
+    count = len(found[0])
+    return f"{count} row{'s' * (count != 1)}; {', '.join(ranges)}"
+
+
+def spanned(values: NDArray[np.float64]) -> str:
+    """The range of numbers in words: ``1.5 to 3``; undefined ones do not count."""
+    known = values[~np.isnan(values)]
+    if not known.size:
+        return "undefined"
+    low, high = (f"{v:.4g}" for v in (known.min(), known.max()))
+    return low if low == high else f"{low} to {high}"
+
+
 class Parts(NamedTuple):
     """Standard deviations (n_row,) from the noise, from the constants within structures, and between structures; their
     squares add up to that of the prediction."""
@@ -41,6 +57,9 @@ class Parts(NamedTuple):
     noise: NDArray[np.float64]
     constants: NDArray[np.float64]
     structure: NDArray[np.float64]
+
+    def __repr__(self) -> str:
+        return f"<Parts of {_figures(self)}>"
 
 
 class Prediction(NamedTuple):
@@ -55,6 +74,9 @@ class Prediction(NamedTuple):
     lower: NDArray[np.float64]
     upper: NDArray[np.float64]
     parts: Parts
+
+    def __repr__(self) -> str:
+        return f"<Prediction of {_figures(self)}; and parts>"
 
     def scaled(self, factor: float) -> Prediction:
         """The same in another unit of the target, with all numbers multiplied by ``factor``."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
+from hypo.expression.printing import Written, shortened
 from hypo.scoring.complexity import code_length
 from hypo.scoring.likelihood import Gaussian, Likelihood
 from hypo.scoring.sums import BLOCK_ROWS, Sums
@@ -36,6 +37,20 @@ class Hypothesis:
     r2: float
     rmse: float
     origin: str = NATIVE
+
+    @property
+    def pretty(self) -> Written:
+        """The formula as readable text; ``pretty(6)`` has six digits."""
+        return Written(self.expression.pretty)
+
+    @property
+    def latex(self) -> Written:
+        """The formula in LaTeX; ``latex(6)`` has six digits."""
+        return Written(self.expression.latex)
+
+    def __repr__(self) -> str:
+        fits = f"complexity {self.complexity:g}, score {self.score:.2f}, rmse {self.rmse:.4g}"
+        return f"<Hypothesis {shortened(self.pretty)}; {fits}>"
 
 
 @dataclass(frozen=True)

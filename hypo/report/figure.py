@@ -1,0 +1,24 @@
+"""A figure that a notebook shows as a picture, whether or not the notebook uses pyplot, and once."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+DPI = 100  # of the picture in a notebook
+
+
+class Picture(Figure):
+    """A figure that pyplot does not know of: what it knows of, a notebook shows at the end of the cell by itself, too."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        FigureCanvasAgg(self)
+
+    def _repr_png_(self) -> bytes:
+        stream = io.BytesIO()
+        self.savefig(stream, format="png", dpi=DPI)
+        return stream.getvalue()

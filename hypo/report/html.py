@@ -1,0 +1,88 @@
+"""Results in notebooks: the law in mathematics, its constants, the front, the rules and what the result says of itself.
+
+Jupyter typesets LaTeX between dollar signs. Everything else stands in elements that it leaves alone, since a column may be
+called ``price [$]``; and every text is escaped. Where nobody typesets (some editors), the law is there as plain text, too.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, cast
+
+from hypo.report import remarks, tables
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+    from hypo.result import Result
+    from hypo.scoring.score import Hypothesis
+
+# Left as they are by MathJax 2 and 3.
+PLAIN = "tex2jax_ignore mathjax_ignore"
+STYLE = (
+    "<style>.hypo td, .hypo th { text-align: left; vertical-align: top } .hypo ul { margin: 0.5em 0 } "
+    ".hypo .law { font-size: 115% }</style>"
+)
+
+
+def result_html(result: Result) -> str:
+    """What a notebook shows of a result."""
+    parts = []
+    if result.best is not None:
+        parts += [
+            f'<div class="law">{html.escape(mathematics(result.best, result.target, large=True))}</div>',
+            _plain(f"<code>{html.escape(tables.equation(result.best, result.target))}</code>"),
+            _plain(_lines(result.constant_lines())),
+            _plain(table_html(tables.front_table(result.front, result.best, result.target))),
+        ]
+    parts += [_plain(table_html(table)) for table in remarks.tables_below(result)]
+    parts.append(_plain(_list(result.remarks())))
+    return _page(parts)
+
+
+def page(found: Iterable[RenderableType], sentences: Iterable[str]) -> str:
+    """Tables, and sentences below them."""
+    return _page([*(_plain(table_html(table)) for table in found), _plain(_list(sentences))])
+
+
+def mathematics(h: Hypothesis, target: str, large: bool = False) -> str:
+    """``target = formula`` in LaTeX, between dollar signs; ``large`` as a formula that stands by itself."""
+    style = r"\displaystyle " if large else ""
+    return f"${style}{tables.equation_latex(h, target)}$"
+
+
+def table_html(table: RenderableType) -> str:
+    """A table that terminals show, in HTML: one description of each table serves both."""
+    columns = cast("Table", table).columns
+    head = "".join(f"<th>{_text(c.header)}</th>" for c in columns)
+    cells = [[_cell(_text(cell), c.justify) for cell in c.cells] for c in columns]
+    body = "".join(f"<tr>{''.join(row)}</tr>" for row in zip(*cells, strict=True))
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _cell(text: str, justify: str) -> str:
+    return f'<td style="text-align: right">{text}</td>' if justify == "right" else f"<td>{text}</td>"
+
+
+def _text(cell: Any) -> str:
+    """The escaped text of a cell, which is a text or a rich Text."""
+    return html.escape(str(cell))
+
+
+def _page(parts: Iterable[str]) -> str:
+    return f'{STYLE}<div class="hypo">{"".join(part for part in parts if part)}</div>'
+
+
+def _plain(content: str) -> str:
+    return f'<div class="{PLAIN}">{content}</div>' if content else ""
+
+
+def _lines(texts: Iterable[str]) -> str:
+    return "<br>".join(html.escape(text.strip()) for text in texts)
+
+
+def _list(texts: Iterable[str]) -> str:
+    items = "".join(f"<li>{html.escape(text)}</li>" for text in texts)
+    return f"<ul>{items}</ul>" if items else ""
