@@ -193,6 +193,8 @@ def coverage_sentence(coverage: Mapping[str, int], dimensional: bool = False) ->
     complete, distinct, scored = coverage["complete_to"], coverage["distinct"], coverage["scored"]
     total = f"{grouped(scored)} {'hypothesis' if scored == 1 else 'hypotheses'}"
     were = "was" if scored == 1 else "were"
+    if not scored and not complete:
+        return "The search scored no hypothesis of its own."
     if not complete:
         return f"{total} {were} scored; no complexity was searched completely."
     size = f"of up to {complete} {'node' if complete == 1 else 'nodes'}"
