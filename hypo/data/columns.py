@@ -8,28 +8,36 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from hypo.data.headers import Header, in_words, read_headers
 from hypo.errors import DataError, UnitError
 from hypo.expression import ops
 from hypo.units import parse_unit
 
 _SHOWN = 20
 _RESERVED = frozenset({*keyword.kwlist, *ops.BY_NAME, *ops.ALIASES, "pi"})
-_UNIT_IN_HEADER = re.compile(r"(.*?)\s*\[([^\[\]]*)\]\s*", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column: ``label`` is the header text without its unit, ``name`` an identifier made from it."""
+    """One column: ``label`` is the header text without its unit, ``name`` an identifier made from it. ``read``: the unit
+    stood in round brackets, and could be something else."""
 
     position: int
     name: str
     label: str
     unit: str | None
+    written: str = ""
+    read: bool = False
 
     @property
     def header(self) -> str:
         """The header as it would be written, ``L [m]``."""
         return self.label if self.unit is None else f"{self.label} [{self.unit}]"
+
+    @property
+    def whole_name(self) -> str:
+        """The name with the unit in it, which a column whose brackets were not read would have."""
+        return identifier(self.written, self.position)
 
 
 class Columns:
@@ -49,7 +57,8 @@ class Columns:
         self.has_header = headers is not None
         self.comment_before = comment_before
         self.hint = hint
-        self._all = [_column(k, h) for k, h in enumerate(headers or [f"x{k}" for k in range(count)])]
+        found, self._unread = read_headers(headers or [f"x{k}" for k in range(count)])
+        self._all = [_column(k, h) for k, h in enumerate(found)]
         seen: dict[str, Column] = {}
         for column in self._all:
             other = seen.setdefault(column.name, column)
@@ -80,7 +89,7 @@ class Columns:
         Raises DataError with the nearest name and the list of columns.
         """
         text = str(wanted).strip()
-        for kind in ("label", "header", "name"):
+        for kind in ("label", "header", "name", "written", "whole_name"):
             for column in self._all:
                 if getattr(column, kind) == text:
                     return column
@@ -108,6 +117,12 @@ class Columns:
         """The labels for a message, at most 20 of them."""
         shown = ", ".join(f'"{label}"' for label in self.labels[:_SHOWN])
         return shown if len(self) <= _SHOWN else f"{shown} and {len(self) - _SHOWN} more"
+
+    def notes(self, used: Sequence[Column]) -> list[str]:
+        """What was read from the headers of the columns ``used``, in sentences."""
+        found = [Header(c.written, c.label, c.unit, c.read) for c in used]
+        said = in_words(found, [c.name for c in used])
+        return [note for note in (said, self._unread) if note]
 
     def check_unit(self, column: Column) -> None:
         """Raises DataError when the unit in the header of ``column`` cannot be read."""
@@ -148,8 +163,6 @@ def _spelled(character: str) -> str:
     return "_"
 
 
-def _column(position: int, header: str) -> Column:
-    match = _UNIT_IN_HEADER.fullmatch(header.strip())
-    label, unit = (match[1].strip(), match[2].strip()) if match else (header.strip(), None)
-    name = identifier(label, position)
-    return Column(position, name, label or name, unit)
+def _column(position: int, header: Header) -> Column:
+    name = identifier(header.label, position)
+    return Column(position, name, header.label or name, header.unit, header.written, header.read)

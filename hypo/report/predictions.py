@@ -26,7 +26,7 @@ def predictions_csv(table: Table, columns: Mapping[str, NDArray[np.float64] | Se
     All columns are kept, those with text too; comments and blank lines are not. Undefined values are empty
     cells. Raises DataError when the file has a column of such a name already.
     """
-    file = CsvFile(table.source)
+    file = table.file or CsvFile(table.source)
     header = list(file.header or [f"x{k}" for k in range(file.n_columns)])
     for name in columns:
         if name not in header:
@@ -39,12 +39,12 @@ def predictions_csv(table: Table, columns: Mapping[str, NDArray[np.float64] | Se
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow([*header, *columns])
     wanted, values = next(rows)
-    for at, line in enumerate(file._open(), start=1):
+    for at, line in enumerate(file.lines(), start=1):
         if at != wanted:
             continue
-        cells = file._split(line.rstrip("\n"), at)
-        for k in numeric if file.separator != "," else ():
-            cells[k] = cells[k].replace(",", ".")
+        cells = file.split(line.rstrip("\n"), at)
+        for k in numeric:
+            cells[k] = file.plain(cells[k])
         writer.writerow([*cells, *map(_cell, values)])
         wanted, values = next(rows, (0, values))
     return stream.getvalue()
