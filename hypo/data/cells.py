@@ -32,19 +32,14 @@ class Kind:
     advice: str
     lacking: bool = False
     text: bool = False
+    # What else helps where the target says so.
+    of_target: str = ""
 
 
 SPREADSHEET = Kind("an error of a spreadsheet", f"mend it in the spreadsheet, or {DROP}", lacking=True)
-BELOW = Kind(
-    "a value below a limit of detection",
-    "of a target, empty the cell and give the limit in a column of its own with --upper COLUMN (upper=\"COLUMN\"); or " + DROP,
-    lacking=True,
-)
-ABOVE = Kind(
-    "a value above a limit",
-    "of a target, empty the cell and give the limit in a column of its own with --lower COLUMN (lower=\"COLUMN\"); or " + DROP,
-    lacking=True,
-)
+_LIMIT = 'empty the cell and write the limit into a column of its own, named with --{0} COLUMN ({0}="COLUMN")'
+BELOW = Kind("a value below a limit of detection", DROP, lacking=True, of_target=_LIMIT.format("upper"))
+ABOVE = Kind("a value above a limit", DROP, lacking=True, of_target=_LIMIT.format("lower"))
 UNIT = Kind("one with its unit", "leave the number alone in the cell, and write the unit in the header, as in x [m]")
 ERROR = Kind("one with its error", "write the error in a column of its own, and name that with --sigma or --x-sigma")
 POWER = Kind("a power of ten written out", "write it like 1.5e-3")
@@ -52,15 +47,16 @@ COMMA = Kind("one with a decimal comma", 'write points, or say --thousands . (th
 TRUTH = Kind("a truth value", "write 1 and 0", text=True)
 DATE = Kind("a date", "write the time since a start as a number", text=True)
 CLOCK = Kind("a time of day", "write the time since a start as a number, in one unit", text=True)
+SPAN = Kind("a span of time", "write it as a number, of seconds say", text=True)
+COMPLEX = Kind("a complex one", "write its real part, or its size", text=True)
 
 
 _NUMBER = r"[+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][+-]?\d+)?"
+_SPREADSHEET = r"#(?:div/0!|value!|ref!|name\?|num!|null!|getting_data|spill!|calc!|field!|blocked!|unknown!|error!?)"
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mrz|mai|okt|dez)[a-z]*"
 _CLOCK = r"\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?\s*(?:[ap]\.?m\.?)?"
 _KINDS = tuple((re.compile(pattern, re.IGNORECASE), kind) for pattern, kind in (
-    (r"#(?:div/0!|value!|ref!|name\?|num!|null!|n/a n/a|getting_data|spill!|calc!|field!|blocked!|unknown!|error!?|\*+|#+)",
-     SPREADSHEET),
-    (r"err:\s*\d+", SPREADSHEET),
+    (rf"{_SPREADSHEET}|##+|err:\s*\d+", SPREADSHEET),
     (rf"(?:<|≤|<=)\s*(?:{_NUMBER}.*|l\.?o[dq]\.?|m\.?d\.?l\.?|d\.?l\.?)", BELOW),
     (r"n\.?\s?d\.?|b\.?d\.?l\.?|bl[oq]d?|[<≤]?\s*lo[dq]", BELOW),
     (r"(?:below|under|not)\s+(?:the\s+)?(?:detect|limit|lod|loq|quantif).*", BELOW),
@@ -74,6 +70,14 @@ _KINDS = tuple((re.compile(pattern, re.IGNORECASE), kind) for pattern, kind in (
     (r"[$€£¥]\s*[+-]?\d[\d.,]*|[+-]?\d[\d.,]*\s*[$€£¥]", UNIT),
     (rf"{_NUMBER}\s*(?:[%‰°]|[^\W\d][\w/^*·²³⁻¹° -]*)", UNIT),
 ))
+
+
+_COMMENT = re.compile(rf"\s*(?!#n/a|{_SPREADSHEET}(?:[\s,;]|$)|##+[,;\t])#", re.IGNORECASE)
+
+
+def is_comment(line: str) -> bool:
+    """Whether a line begins with ``#``, and not with a cell such as ``#N/A`` or ``#DIV/0!``."""
+    return _COMMENT.match(line) is not None
 
 
 def plain_number(cell: str) -> float | None:
@@ -94,8 +98,27 @@ def plain_number(cell: str) -> float | None:
 
 def cell_number(cell: object) -> float | None:
     """The number in a cell of any type, NaN for a missing one, None for text."""
+    if isinstance(cell, bool | np.bool_):
+        return float(cell)
     text = str(cell).strip()
     return np.nan if text.lower() in MISSING else plain_number(text)
+
+
+def kind_of_value(value: object) -> Kind | None:
+    """What a value of any type is that is no number; None for what says nothing to us."""
+    if isinstance(value, str):
+        return kind_of(value)
+    if isinstance(value, complex | np.complexfloating):
+        return COMPLEX
+    # pandas' spans of time know their components, its periods when they start.
+    if hasattr(value, "total_seconds") or isinstance(value, np.timedelta64):
+        return SPAN
+    return DATE if hasattr(value, "isoformat") or hasattr(value, "start_time") or isinstance(value, np.datetime64) else None
+
+
+def is_no_number(shown: str, kind: Kind | None) -> str:
+    """What a message says of a cell that is no number."""
+    return f'"{shown}" is not a number' + (f" but {kind.words}" if kind else "")
 
 
 def kind_of(cell: str) -> Kind | None:
@@ -116,6 +139,8 @@ def _ends_in_a_unit(text: str) -> bool:
     found = re.fullmatch(rf"{_NUMBER}\s*([^\W\d].*)", text)
     if found is None:
         return True
+    if re.fullmatch(r"[0-9]+[a-e]", text, re.IGNORECASE):
+        return False
     try:
         parse_unit(found[1])
     except OffsetError:

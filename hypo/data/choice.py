@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hypo.data.cells import cell_number
+from hypo.data.cells import cell_number, is_no_number, kind_of_value
 from hypo.data.columns import Column, Columns
 from hypo.errors import DataError
 
@@ -70,9 +70,13 @@ class Choice:
                                     f"{special[column.position]} and {role}; choose another for one of them")
                 special[column.position] = role
         banned = _excluded(columns, exclude)
+        for column in banned:
+            if column.position in special:
+                raise DataError(f'{columns.place}: the column "{column.label}" is the {special[column.position]} and cannot be '
+                                "excluded; take it out of one of the two")
         if features is None:
             chosen = [c for c in columns if c.position not in special and c not in banned]
-            special |= {c.position: "excluded" for c in banned if c.position not in special}
+            special |= {c.position: "excluded" for c in banned}
             if not chosen:
                 taken = ", ".join(f'"{columns[k].label}" ({role})' for k, role in special.items())
                 raise DataError(
@@ -163,6 +167,8 @@ def numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
         number = cell_number(cell)
         if number is None:
             where = ", ".join(str(i) for i in index)
-            raise DataError(f'{name}[{where}]: "{str(cell)[:40]}" is not a number; correct it')
+            what = kind_of_value(cell)
+            advice = "correct it" if what is None else what.advice
+            raise DataError(f"{name}[{where}]: {is_no_number(str(cell)[:40], what)}; {advice}")
         result[index] = number
     return result

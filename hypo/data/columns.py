@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from hypo.data.headers import Header, in_words, read_headers
+from hypo.data.headers import Header, listed, read_headers
 from hypo.errors import DataError, UnitError
 from hypo.expression import ops
 from hypo.units import parse_unit
@@ -45,19 +45,19 @@ class Columns:
 
     ``source`` begins every message, ``place`` is where the names stand (``data.csv, line 1``). Without
     ``headers`` the columns are named x0, x1, … and are also found by number, counted from 0.
-    ``hint`` ends the messages about a table of one column.
+    ``hint`` ends the messages about a table of one column. ``lenient`` as in :func:`~hypo.data.headers.read_headers`.
 
     Raises DataError for two columns of one name.
     """
 
     def __init__(self, headers: Sequence[str] | None, *, source: str, place: str, count: int = 0,
-                 comment_before: bool = False, hint: str = "") -> None:
+                 comment_before: bool = False, hint: str = "", lenient: bool = False) -> None:
         self.source = source
         self.place = place
         self.has_header = headers is not None
         self.comment_before = comment_before
         self.hint = hint
-        found, self._unread = read_headers(headers or [f"x{k}" for k in range(count)])
+        found, self._unread = read_headers(headers or [f"x{k}" for k in range(count)], lenient)
         self._all = [_column(k, h) for k, h in enumerate(found)]
         seen: dict[str, Column] = {}
         for column in self._all:
@@ -118,11 +118,14 @@ class Columns:
         shown = ", ".join(f'"{label}"' for label in self.labels[:_SHOWN])
         return shown if len(self) <= _SHOWN else f"{shown} and {len(self) - _SHOWN} more"
 
-    def notes(self, used: Sequence[Column]) -> list[str]:
-        """What was read from the headers of the columns ``used``, in sentences."""
-        found = [Header(c.written, c.label, c.unit, c.read) for c in used]
-        said = in_words(found, [c.name for c in used])
-        return [note for note in (said, self._unread) if note]
+    def notes(self, features: Sequence[Column], target: Column, read: bool = False) -> list[str]:
+        """What was read from the headers of columns in use, in sentences; ``read``: units stood elsewhere than in headers."""
+        found = [f"{c.unit} of {c.name}" for c in (*features, target) if c.read]
+        out = [f"round brackets in headers were read as units: {listed(found)}"] if found else []
+        pure = [c.name for c in features if c.unit is None]
+        if pure and (found or read):
+            out.append(f"without a unit {listed(pure)} count{'s as a pure number' if len(pure) == 1 else ' as pure numbers'}")
+        return [*out, *([self._unread] if self._unread else [])]
 
     def check_unit(self, column: Column) -> None:
         """Raises DataError when the unit in the header of ``column`` cannot be read."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hypo.data.cells import DECIMAL_COMMA, MISSING, Kind, kind_of, plain_number
+from hypo.data.cells import DECIMAL_COMMA, MISSING, Kind, is_no_number, kind_of, plain_number
 from hypo.errors import DataError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Text:
     @property
     def is_no_number(self) -> str:
         """What a message says of it."""
-        return f'"{self.cell}" is not a number' + (f" but {self.kind.words}" if self.kind else "")
+        return is_no_number(self.cell, self.kind)
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,13 @@ class BlockParser:
     """Turns blocks of lines into numbers; remembers decimal sign and text columns from block to block."""
 
     def __init__(self, file: CsvFile, wanted: Sequence[int], labels: Sequence[str], *, skip_text: bool,
-                 advice: Mapping[int, str], optional: Collection[int], drop: bool) -> None:
+                 advice: Mapping[int, str], optional: Collection[int], target: int | None, drop: bool) -> None:
         self.file = file
         self.wanted = list(wanted)
         self.labels = labels
         self.skip_text = skip_text
         self.advice = advice
+        self.target = target
         self.drop = drop or skip_text
         self.optional = [position in optional for position in wanted]
         self.text: dict[int, Text] = {}
@@ -198,11 +199,12 @@ class BlockParser:
         return text
 
     def _refuse(self, text: Text, position: int) -> None:
-        own = [] if text.kind is None else [text.kind.advice]
-        other = self.advice.get(self.wanted[position], "")
-        if not own:
-            own = ["correct the cell"]
-        advice = ", or ".join([*own, *([other] if other else [])])
+        kind, j = text.kind, self.wanted[position]
+        own = "correct the cell" if kind is None else kind.advice
+        if text.line == self.file.line_of_texts:
+            own = "delete this line of texts, or begin it with #"
+        limit = kind.of_target if kind is not None and j == self.target else ""
+        advice = ", or ".join(filter(None, [limit, own, self.advice.get(j, "")]))
         raise DataError(f"{self._place(text.line, position)}: {text.is_no_number}; {advice}")
 
     def _place(self, line: int, position: int) -> str:

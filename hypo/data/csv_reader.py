@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hypo.data.cells import DECIMAL_COMMA, MISSING, Thousands, plain_number
+from hypo.data.cells import DECIMAL_COMMA, MISSING, Thousands, is_comment, plain_number
 from hypo.data.csv_blocks import BlockParser, Numbers, readable
 from hypo.data.headers import units_below
 from hypo.data.opening import opened
@@ -52,6 +52,9 @@ class CsvFile:
         self.comment_before = False
         self.notes: list[str] = list(self.opened.notes)
         self.decimal: str | None = None
+        # Whether units were read from the line below the header, and the number of that line where it holds other texts.
+        self.units_below = False
+        self.line_of_texts = 0
         self._skip_to = 0
         self._find_header()
 
@@ -69,7 +72,7 @@ class CsvFile:
         for number, line in enumerate(self.lines(), start=1):
             if line.isspace():
                 continue
-            if _is_comment(line):
+            if is_comment(line):
                 self.comment_before = self.comment_before or not first
                 continue
             declared = re.fullmatch(r'"?sep=([;,\t|])"?\s*', line) if not first else None
@@ -120,13 +123,15 @@ class CsvFile:
     def _find_units(self, line: int, below: list[list[str]]) -> None:
         """Reads the line below the header as units, if it is one."""
         assert self.header is not None
-        place = f"{self.source}, line {line}"
-        found = units_below(self.header, below[0], below[1], place)
+        found = units_below(self.header, below[0], below[1], f"{self.source}, line {line}")
         if found is None:
+            if not any(self.is_number(cell) for cell in below[0]) and any(self.is_number(cell) for cell in below[1]):
+                self.line_of_texts = line
             return
         headers, note = found
+        self.units_below = tuple(headers) != self.header
         self.header, self._skip_to = tuple(headers), line
-        self.notes.append(f"line {line} was read as units: {note}" if note else note)
+        self.notes.append(f"line {line} {note}")
 
     def split(self, line: str, number: int) -> list[str]:
         if self.separator is None:
@@ -158,17 +163,20 @@ class CsvFile:
         return bare.replace(",", ".") if self.decimal == "," or self.separator != "," else bare
 
     def read(self, wanted: Sequence[int], labels: Sequence[str], *, skip_text: bool = False,
-             advice: Mapping[int, str] | None = None, optional: Collection[int] = (), drop: bool = False) -> Numbers:
+             advice: Mapping[int, str] | None = None, optional: Collection[int] = (), target: int | None = None,
+             drop: bool = False) -> Numbers:
         """The numbers of the columns ``wanted`` (positions), in that order.
 
         ``labels`` names all columns in messages. A text cell in column j is an error ending in ``advice[j]``, or, with
         ``skip_text``, makes the column NaN; so does one in an ``optional`` column (positions) with more texts than numbers.
-        Missing cells are NaN, and with ``drop`` or ``skip_text`` those that say that there is no value.
+        ``target`` is the position of the target. Missing cells are NaN, and with ``drop`` or ``skip_text`` those that say that
+        there is no value.
 
         Raises DataError with line and column for a text cell, mixed decimal signs and a row of another
         length.
         """
-        parser = BlockParser(self, wanted, labels, skip_text=skip_text, advice=advice or {}, optional=optional, drop=drop)
+        parser = BlockParser(
+            self, wanted, labels, skip_text=skip_text, advice=advice or {}, optional=optional, target=target, drop=drop)
         values: list[NDArray[np.float64]] = []
         lines: list[NDArray[np.int64]] = []
         for block, numbers in self._blocks():
@@ -185,7 +193,7 @@ class CsvFile:
         numbers: list[int] = []
         room = _BLOCK_CHARACTERS
         for number, line in enumerate(self.lines(), start=1):
-            if number <= self._skip_to or line.isspace() or ("#" in line and _is_comment(line)):
+            if number <= self._skip_to or line.isspace() or ("#" in line and is_comment(line)):
                 continue
             simple = separator is not None and '"' not in line
             count = line.count(separator) + 1 if simple and separator else len(self.split(line, number))
@@ -203,11 +211,6 @@ class CsvFile:
                 block, numbers, room = [], [], _BLOCK_CHARACTERS
         if block:
             yield block, numbers
-
-
-def _is_comment(line: str) -> bool:
-    start = line.lstrip()[:4].upper()
-    return start.startswith("#") and start != "#N/A"
 
 
 def _unquoted(cell: str) -> str:

@@ -112,7 +112,8 @@ class Table:
     """A table to predict for: ``columns[name]`` (n_row,) float64, NaN where a cell is missing.
 
     ``names`` and ``labels`` are as in :class:`Dataset`; ``units`` are those of the headers, by name. Columns
-    with text are left out and named in ``notes``. ``file`` is where it was read.
+    with text are left out and named in ``notes``. ``file`` is where it was read. ``aliases``
+    are other names that formulas may have for columns, by them.
     """
 
     names: tuple[str, ...]
@@ -122,6 +123,7 @@ class Table:
     source: str = ""
     notes: tuple[str, ...] = ()
     file: CsvFile | None = None
+    aliases: dict[str, str] = field(default_factory=dict)
 
     @property
     def n_row(self) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hypo.data.cells import DATE, TRUTH, Kind, Thousands, cell_number, kind_of
+from hypo.data.cells import COMPLEX, DATE, SPAN, Kind, Thousands, cell_number, is_no_number, kind_of_value
 from hypo.data.columns import Column
 from hypo.errors import DataError
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from hypo.data.dataset import Place
 
-_KINDS = {"M": DATE, "m": Kind("a span of time", "write it as a number of seconds, say", text=True),
-          "c": Kind("complex", "choose its real part or its size", text=True)}
+_KINDS = {"M": DATE, "m": SPAN, "c": COMPLEX}
+_CHOOSE = "choose other columns with features=[...] or exclude=[...]"
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class FrameText:
 class FrameReader:
     """Reads columns; ``drop`` takes cells that say that there is no value for missing ones."""
 
-    def __init__(self, place: Place, drop: bool, thousands: str | None) -> None:
-        self._place, self._drop = place, drop
+    def __init__(self, place: Place, drop: bool, thousands: str | None, otherwise: str = _CHOOSE) -> None:
+        self._place, self._drop, self._otherwise = place, drop, otherwise
         self._thousands = Thousands.of(thousands)
         self._lacking: list[tuple[str, int, Column, Kind]] = []
 
@@ -57,7 +57,7 @@ class FrameReader:
             shown = str(cell)[:40]
             if own is not None and shown == "NaT":
                 continue
-            kind = own or _kind(cell)
+            kind = own or kind_of_value(cell)
             if kind is not None and kind.lacking and self._drop:
                 self._lacking.append((shown, row, column, kind))
                 continue
@@ -66,12 +66,11 @@ class FrameReader:
         if first is None:
             return result
         row, shown, kind = first
-        said = f'"{shown}" is not a number' + (f" but {kind.words}" if kind else "")
+        said = is_no_number(shown, kind)
         if optional and texts > np.count_nonzero(~np.isnan(result)):
             return FrameText(f"{said} (row {row} from 0)", kind)
-        advice = f"{kind.advice}, or" if kind else "convert the column to numbers or"
-        raise DataError(f"{self._place(row, column)}: {said}; {advice} choose other columns with features=[...] or "
-                        "exclude=[...]")
+        advice = kind.advice if kind else "convert the column to numbers"
+        raise DataError(f"{self._place(row, column)}: {said}; {advice}, or {self._otherwise}")
 
     def notes(self) -> Iterator[str]:
         """What was taken for missing."""
@@ -82,16 +81,18 @@ class FrameReader:
                    f"count{'s' * (count == 1)} as missing")
 
     def _number(self, cell: Any) -> float | None:
-        if isinstance(cell, bool | np.bool_):
-            return float(cell)
         if self._thousands is not None and isinstance(cell, str):
             cell = self._thousands.without(cell.strip()) or cell
             cell = cell.replace(",", ".") if self._thousands.decimal == "," else cell
         return cell_number(cell)
 
 
-def _kind(cell: Any) -> Kind | None:
-    """What a cell is that is no number."""
-    if isinstance(cell, str):
-        return kind_of(cell)
-    return DATE if hasattr(cell, "isoformat") else TRUTH if isinstance(cell, bool) else None
+def require_numbers(frame: Any, what: str) -> None:
+    """Raises DataError where a column of a data frame holds no numbers; ``what`` the frame is called."""
+
+    def place(row: int, column: Column) -> str:
+        return f'{what}, row {row} (from 0), column "{column.label}"'
+
+    reader = FrameReader(place, drop=False, thousands=None, otherwise="leave the column out")
+    for k, key in enumerate(frame.columns):
+        reader.read(frame.iloc[:, k] if hasattr(frame, "iloc") else frame[key], Column(k, str(key), str(key), None), False)

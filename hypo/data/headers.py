@@ -30,12 +30,12 @@ class Header:
     read: bool = False
 
 
-def read_headers(headers: Sequence[str]) -> tuple[list[Header], str]:
+def read_headers(headers: Sequence[str], lenient: bool = False) -> tuple[list[Header], str]:
     """The headers with their units, and a sentence on units that were left unread, if any.
 
     ``L [m]`` states a unit. ``L (m)`` does where the text is a unit, is not the name of another column (``f (x)``), and leaves
     a label that no other column has without its brackets (``T (min)`` beside ``T (max)``). Where one of these has an offset
-    (°C) none is read: a column without a unit beside others would count as a pure number.
+    (°C) none is read, unless ``lenient``: a column without a unit beside others would count as a pure number.
     """
     plain = [_square(text) for text in headers]
     round_ = [None if h.unit is not None else _ROUND.fullmatch(h.label) for h in plain]
@@ -50,21 +50,13 @@ def read_headers(headers: Sequence[str]) -> tuple[list[Header], str]:
         try:
             if not _is_named_unit(text, bare[k]):
                 continue
-        except OffsetError as error:
-            return plain, (f'in the header "{headers[k].strip()}" {error}; so no unit was read from round brackets, and none '
-                           "prunes formulas")
+        except OffsetError:
+            if lenient:
+                continue
+            return plain, (f'the unit in the header "{headers[k].strip()}" has an offset, so no units were read from round '
+                           "brackets; convert the numbers to kelvin (K), and they are")
         found[k] = Header(headers[k].strip(), bare[k], text, read=True)
     return found, ""
-
-
-def in_words(headers: Sequence[Header], names: Sequence[str]) -> str:
-    """A sentence on what was read from round brackets, if anything; ``names`` are those of formulas."""
-    read = [f"{h.unit} of {name}" for h, name in zip(headers, names, strict=True) if h.read]
-    if not read:
-        return ""
-    without = [name for h, name in zip(headers, names, strict=True) if h.unit is None]
-    pure = f"; {_listed(without)} without a unit count{'s' * (len(without) == 1)} as pure number" if without else ""
-    return f"round brackets in headers were read as units: {_listed(read)}{pure}{'s' * (len(without) > 1)}"
 
 
 def units_below(headers: Sequence[str], line: Sequence[str], after: Sequence[str], place: str) -> tuple[list[str], str] | None:
@@ -79,31 +71,34 @@ def units_below(headers: Sequence[str], line: Sequence[str], after: Sequence[str
     if any(plain_number(text) is not None and text != "1" for text in texts if text.lower() not in MISSING):
         return None
     above = [k for k, cell in enumerate(after) if cell.lower() not in MISSING and _starts_a_number(cell)]
-    named, wrong, offset = [], "", ""
+    own = read_headers(headers, lenient=True)[0]
+    named, offset = [], ""
+    wrong: list[tuple[int, str]] = []
     for k in above:
-        if texts[k].lower() in MISSING or texts[k] == "1":
+        text = texts[k]
+        if text.lower() in MISSING or text == "1":
             continue
         try:
-            named += [k] if _is_named_unit(texts[k], headers[k]) else []
-            wrong = wrong or ("" if k in named else f'column "{headers[k]}": the line holds units, but "{texts[k]}" is none')
-        except OffsetError as error:
-            offset = offset or f"{error}"
+            if not _is_named_unit(text, own[k].label):
+                wrong.append((k, f'the line holds units, but "{text}" is none'))
+                continue
+            named.append(k)
+            if own[k].unit not in (None, text):
+                wrong.append((k, f'the unit here is "{text}", and in the header "{own[k].unit}"'))
+        except OffsetError:
+            offset = text
     if not named:
         return None
     if wrong:
-        raise DataError(f"{place}, {wrong}; correct it, or delete the line")
+        k, why = wrong[0]
+        raise DataError(f'{place}, column "{own[k].label}": {why}; correct it, or delete the line')
     if offset:
-        return list(headers), f"the line of units below the header was left out, and no unit was read: {offset}"
-    out, said = [], []
-    for k, header in enumerate(headers):
-        own = _square(header)
-        pure = k in above and (texts[k] == "1" or (texts[k] != "" and texts[k].lower() in MISSING))
-        unit = texts[k] if k in named else "-" if pure else None
-        out.append(header if own.unit is not None or unit is None else f"{header} [{unit}]")
-        said += [f"{texts[k]} of {own.label}"] if k in named else []
-    pure_ones = [_square(headers[k]).label for k in above if k not in named]
-    rest = f"; {_listed(pure_ones)} without one count{'s' * (len(pure_ones) == 1)} as pure number" if pure_ones else ""
-    return out, f"{_listed(said)}{rest}{'s' * (len(pure_ones) > 1)}"
+        return list(headers), f'holds units, of which none was read, because "{offset}" has an offset; convert to kelvin (K)'
+    pure = [k for k in above if own[k].unit is None and (texts[k] == "1" or texts[k].lower() in MISSING - {""})]
+    units = {k: texts[k] for k in named if own[k].unit is None} | dict.fromkeys(pure, "-")
+    out = [f"{header} [{units[k]}]" if k in units else header for k, header in enumerate(headers)]
+    rest = f", {listed([own[k].label for k in pure])} without" if pure else ""
+    return out, f"was read as units: {listed([f'{texts[k]} of {own[k].label}' for k in named])}{rest}"
 
 
 def _square(text: str) -> Header:
@@ -138,5 +133,6 @@ def _starts_a_number(cell: str) -> bool:
     return re.match(r"[+-]?[.,]?[0-9]", cell.strip().replace("\u2212", "-")) is not None
 
 
-def _listed(words: Sequence[str]) -> str:
+def listed(words: Sequence[str]) -> str:
+    """``a, b and c``."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else ""

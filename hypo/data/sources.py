@@ -53,7 +53,8 @@ def read_csv(path: str | os.PathLike[str], target: str | int, *, features: Seque
     for column in chosen.needed:
         columns.check_unit(column)
     table = file.read([c.position for c in chosen.needed], columns.labels, advice=_leave_out_advice(chosen),
-                      optional=[c.position for c in chosen.optional], drop=drop_missing)
+                      optional=[c.position for c in chosen.optional], target=chosen.target.position,
+                      drop=drop_missing)
     texts = {chosen.needed[k]: text for k, text in sorted(table.text.items())}
     reasons = {c: _left_out(c, f"{text.is_no_number} (line {text.line})", text.kind) for c, text in texts.items()}
     kept = [k for k in range(len(chosen.needed)) if k not in table.text]
@@ -64,7 +65,7 @@ def read_csv(path: str | os.PathLike[str], target: str | int, *, features: Seque
 
     return make_dataset(file.source, chosen, table.values[:, kept], place, drop_missing=drop_missing,
                         leave_out_empty=features is None, lines=table.lines,
-                        notes=[*file.notes, *columns.notes([*chosen.features, chosen.target]), *table.notes])
+                        notes=[*file.notes, *columns.notes(chosen.features, chosen.target, file.units_below), *table.notes])
 
 
 def read_table(path: str | os.PathLike[str], thousands: str | None = None) -> Table:
@@ -73,7 +74,7 @@ def read_table(path: str | os.PathLike[str], thousands: str | None = None) -> Ta
     Raises DataError as :func:`read_csv` does, except for text cells: their columns are left out.
     """
     file = CsvFile(path, thousands)
-    columns = _columns_of(file)
+    columns = _columns_of(file, lenient=True)
     table = file.read(range(len(columns)), columns.labels, skip_text=True)
     kept = [c for c in columns if c.position not in table.text]
     for column in kept:
@@ -83,7 +84,7 @@ def read_table(path: str | os.PathLike[str], thousands: str | None = None) -> Ta
     return Table(
         names=tuple(c.name for c in kept), labels=tuple(c.label for c in kept), units=_stated_units(kept),
         columns={c.name: np.ascontiguousarray(table.values[:, c.position]) for c in kept},
-        source=file.source, notes=notes, file=file)
+        source=file.source, notes=notes, file=file, aliases={c.whole_name: c.name for c in kept})
 
 
 def from_frame(frame: Any, target: str | int, *, features: Sequence[str] | None = None,
@@ -118,7 +119,7 @@ def from_frame(frame: Any, target: str | int, *, features: Sequence[str] | None 
     matrix = np.column_stack(numbers_of) if n_row else np.empty((0, len(numbers_of)))  # type: ignore[arg-type]
     dataset = make_dataset(source, chosen, matrix, place, drop_missing=drop_missing,
                            leave_out_empty=features is None,
-                           notes=[*columns.notes([*chosen.features, chosen.target]), *reader.notes()])
+                           notes=[*columns.notes(chosen.features, chosen.target), *reader.notes()])
     if folds is None or dataset.folds is None:
         return dataset
     # A mask says which rows are held out, while numbers 0 and 1 are two folds.
@@ -175,7 +176,7 @@ def from_arrays(X: ArrayLike, y: ArrayLike, *, names: Sequence[str] | None = Non
         stated[columns.find(key, "key of units").name] = text
     used = [c.position for c in chosen.features]
     return make_dataset(source, chosen, np.column_stack([matrix[:, used], observed]), place, drop_missing=drop_missing,
-                        units=stated, notes=columns.notes([*chosen.features, chosen.target]))
+                        units=stated, notes=columns.notes(chosen.features, chosen.target))
 
 
 def _left_out(column: Column, why: str, kind: Kind | None) -> str:
@@ -191,10 +192,10 @@ def _leave_out_advice(chosen: Choice) -> dict[int, str]:
     return {c.position: f"leave the column out with --exclude {c.name} (exclude=[{c.name!r}])" for c in chosen.optional}
 
 
-def _columns_of(file: CsvFile) -> Columns:
+def _columns_of(file: CsvFile, lenient: bool = False) -> Columns:
     return Columns(file.header, source=file.source, place=f"{file.source}, line {file.first_line}",
                    count=file.n_columns, comment_before=file.comment_before,
-                   hint=" (columns are separated by tab, semicolon, comma or blanks)")
+                   lenient=lenient, hint=" (columns are separated by tab, semicolon, comma or blanks)")
 
 
 def _stated_units(columns: Sequence[Column]) -> dict[str, str]:
