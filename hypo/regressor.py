@@ -16,6 +16,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, chec
 
 from hypo.api.other_names import AT_FIT, IN_ESTIMATOR
 from hypo.data.choice import vector
+from hypo.data.frames import require_numbers
 from hypo.errors import InputError
 from hypo.keywords import known_keywords, refuse
 from hypo.result import Result
@@ -172,6 +173,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         from hypo.api import fit
         from hypo.api.inputs import fold_numbers
 
+        _require_numbers(X, y)
         rows, values = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
         given = {"trials": trials, "censored": censored, "lower": lower, "upper": upper}
         more = {name: vector(name, v) for name, v in given.items() if v is not None and np.ndim(v) > 0}
@@ -227,6 +229,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
             trials: of binomial targets, as for :meth:`hypo.Result.predict`.
         """
         check_is_fitted(self)
+        _require_numbers(X)
         X = validate_data(self, X, dtype=np.float64, reset=False)
         if not return_std and interval is None:
             return self.result_.predict(X, self._index(index), trials=trials)
@@ -336,6 +339,14 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
             return [str(name) for name in variable_names]
         named = getattr(self, "feature_names_in_", None)
         return [f"x{k}" for k in range(self.n_features_in_)] if named is None else [str(name) for name in named]
+
+
+def _require_numbers(X: Any, y: Any = None) -> None:
+    """Raises DataError for columns of a data frame, or a series, of dates and the like, before NumPy does in its words."""
+    if hasattr(X, "columns"):
+        require_numbers(X, "X")
+    if hasattr(y, "dtype") and hasattr(y, "index"):
+        vector("y", y)
 
 
 def _target_name(names: Sequence[str]) -> str:

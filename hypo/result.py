@@ -280,6 +280,7 @@ class Result:
         lower: Any = None,
         upper: Any = None,
         x_sigma: Any = None,
+        thousands: str | None = None,
         log_likelihood: Any = None,
     ) -> tuple[ConstantRow, ...]:
         """Profile-likelihood intervals of the constants of one formula (:mod:`hypo.search.profile`; Bates & Watts 1988, chapter
@@ -294,7 +295,7 @@ class Result:
             level: probability that an interval holds its constant.
             data: the table of the fit, as it was given there. A result that :func:`hypo.fit` returned has it; one that was
                 loaded has not.
-            sigma, weights, trials, censored, lower, upper, x_sigma: with ``data``, as in :func:`hypo.fit`.
+            sigma, weights, trials, censored, lower, upper, x_sigma, thousands: with ``data``, as in :func:`hypo.fit`.
             log_likelihood: your own likelihood, if the fit had one.
 
         Returns:
@@ -311,7 +312,7 @@ class Result:
 
         table = {
             "sigma": sigma, "weights": weights, "trials": trials, "censored": censored, "lower": lower, "upper": upper,
-            "x_sigma": x_sigma,
+            "x_sigma": x_sigma, "thousands": thousands,
         }
         return profiled(self, index, level, data, table, log_likelihood)
 

@@ -17,12 +17,16 @@ from typing import Any, NoReturn
 
 from hypo.errors import UnitError
 
-__all__ = ["BASE_UNITS", "DIMENSIONLESS", "Dimension", "Unit", "coherent_scales", "parse_unit"]
+__all__ = ["BASE_UNITS", "DIMENSIONLESS", "Dimension", "OffsetError", "Unit", "coherent_scales", "parse_unit"]
 
 BASE_UNITS = ("m", "kg", "s", "A", "K", "mol", "cd", "rad")
 """The order of the exponents of a :class:`Dimension`."""
 
 _PRINT_ORDER = (1, 0, 2, 3, 4, 5, 6, 7)
+
+
+class OffsetError(UnitError):
+    """The text is a unit, such as °C, from whose numbers no factor leads to SI."""
 
 
 class Dimension:
@@ -143,7 +147,7 @@ def parse_unit(text: str, strict_angles: bool = False) -> Unit:
     ``strict_angles``, which keeps rad as a dimension of its own.
 
     Raises:
-        UnitError: unknown name (with the nearest known one), units with an offset or on a logarithmic scale
+        UnitError: unknown name (with the nearest known one), units with an offset (OffsetError) or on a logarithmic scale
             (``degC``, ``dB``), a text that does not follow the grammar.
     """
     stripped = text.strip()
@@ -415,7 +419,7 @@ def _lookup(name: str, text: str) -> tuple[tuple[Fraction, ...], float]:
     except pint.PintError:
         zero, base = math.nan, None  # an offset unit with a prefix
     if zero != 0 and "kelvin" in str(base if base is not None else "kelvin"):
-        raise UnitError(
+        raise OffsetError(
             f"the unit {where} has an offset, so no factor leads to SI; "
             "use kelvin (K) and convert the numbers, or delta_degC for differences")
     if zero != 0:

@@ -278,9 +278,10 @@ ERRORS = [
     ((*FIT, "--features", "q"), 'there is no column "q" as feature'),
     ((*FIT, "--operators", "+,expp"), "unknown operator expp; did you mean exp?"),
     ((*FIT, "--operators", ","), "the list of operators is empty"),
-    ((*FIT, "--time-limit", "0"), "the time limit must be a positive number of seconds, got 0.0"),
+    ((*FIT, "--time-limit", "0"), "the time limit must be a positive number of seconds, got 0"),
     ((*FIT, "--time-limit", "nan"), "the time limit must be a positive number of seconds, got nan"),
-    ((*FIT, "--time-limit", "soon"), "invalid value for '--time-limit': 'soon' is not a valid float; see hypo --help"),
+    ((*FIT, "--time-limit", "soon"), "time_limit must be a number of seconds above 0, or a duration such as 90s, 2min or 1h, "
+     "got 'soon'"),
     ((*FIT, "--seed", "-1"), "the seed must be 0 or more, got -1"),
     ((*FIT, "--workers", "0"), "the number of workers must be 1 or more, got 0"),
     ((*FIT, "--max-complexity", "0"), "the largest complexity must be 1 or more, got 0"),

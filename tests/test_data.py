@@ -112,10 +112,11 @@ def test_no_header() -> None:
 def test_columns_go_by_label_header_or_name() -> None:
     text = "drop height [m],λ₀ (nm),exp,fall time [s]\n1,2,3,4\n2,1,4,5\n"
     data = read(text, "fall time", features=["drop_height", "λ₀ (nm)", "exp"])
-    assert data.names == ("drop_height", "lambda0_nm", "exp_")
-    assert data.labels == ("drop height", "λ₀ (nm)", "exp")
+    assert data.names == ("drop_height", "lambda0", "exp_")
+    assert data.labels == ("drop height", "λ₀", "exp")
     assert (data.target, data.target_label) == ("fall_time", "fall time")
-    assert data.units == {"drop_height": "m", "fall_time": "s"}
+    assert data.units == {"drop_height": "m", "lambda0": "nm", "fall_time": "s"}
+    assert read(text, "fall_time", features="lambda0_nm").names == ("lambda0",)
     assert read(text, "fall_time", features="exp_,drop height [m]").names == ("exp_", "drop_height")
 
 
@@ -209,14 +210,12 @@ BAD: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
         "a,b,y\n1,2,3\n4,five,6\n",
         {},
         'd.csv, line 3, column "b": "five" is not a number; correct the cell, or leave the column out with '
-        "--features a (features=['a'])",
+        "--exclude b (exclude=['b'])",
     ),
     "text column": (
         "planet,a,moons,kind,T\nMercury,0.4,0,rock,0.2\n",
         {"target": "T"},
-        'd.csv, line 2, column "planet": "Mercury" is not a number; correct the cell, or leave the '
-        "column out with "
-        "--features a,moons (features=['a', 'moons'])",
+        "d.csv: there is only one row (1 sample) of data; a law needs at least two",
     ),
     "text in the target": (
         "a,b,y\n1,2,3\n4,5,high\n",
@@ -226,12 +225,14 @@ BAD: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
     "text in a chosen feature": (
         "a,b,y\n1,2,3\n4,5 m,6\n",
         {"features": ["b"]},
-        'd.csv, line 3, column "b": "5 m" is not a number; correct the cell',
+        'd.csv, line 3, column "b": "5 m" is not a number but one with its unit; leave the number alone in the cell, '
+        "and write the unit in the header, as in x [m]",
     ),
     "underscore": (
         "a,b,y\n1,1_000,3\n4,5,6\n",
         {"features": ["b"]},
-        'd.csv, line 2, column "b": "1_000" is not a number; correct the cell',
+        'd.csv, line 2, column "b": "1_000" is not a number but one with marks between thousands; '
+        'say --thousands _ (thousands="_")',
     ),
     "two decimal signs": (
         "a;y\n1,5;2\n1.234;3\n",
@@ -378,7 +379,8 @@ BAD: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
     "spreadsheet": (
         b"PK\x03\x04abc",
         {},
-        "d.csv: this is a binary file; expected text, so save the table as CSV",
+        "d.csv: this is a binary file; expected text, so save the table as CSV (a spreadsheet or Parquet file is read if its "
+        "name ends in .xlsx or .ods)",
     ),
     "short row": (
         "a,b,y\n1,2,3\n4,5\n",
@@ -640,14 +642,13 @@ FRAMES = {
         {},
         'the data frame, row 1 (from 0), column "b": "two" is not a number; convert the column to '
         "numbers or choose "
-        "other columns with features=[...]",
+        "other columns with features=[...] or exclude=[...]",
     ),
     "dates": (
         pd.DataFrame({"a": pd.to_datetime(["2020-01-01", "2020-01-02"]), "y": [3, 4]}),
         {},
-        'the data frame, row 0 (from 0), column "a": "2020-01-01T00:00:00" is not a number; convert the '
-        "column to "
-        "numbers or choose other columns with features=[...]",
+        'the data frame: no column is left as a feature: column "a" was left out: "2020-01-01T00:00:00" is not a number '
+        "but a date (row 0 from 0); to use it, write the time since a start as a number",
     ),
     "missing": (
         pd.DataFrame({"a": [1, None], "y": [3, 4]}),

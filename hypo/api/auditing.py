@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from hypo.api.durations import seconds
 from hypo.api.inputs import whole_number
 from hypo.api.other_names import IN_AUDIT
 from hypo.api.prepared import prepared
@@ -25,7 +26,8 @@ from hypo.search.scan import Deadline
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from hypo.api.inputs import KnowledgeLike, XSigma
+    from hypo.api.inputs import KnowledgeLike
+    from hypo.api.tables import XSigma
     from hypo.search.engine import Progress
     from hypo.search.executor import Executor
     from hypo.search.problem import Problem, Settings
@@ -52,9 +54,9 @@ def audit(
     bootstrap: int = 50,
     features: Sequence[str] | str | None = None,
     knowledge: KnowledgeLike = None,
-    time_limit: float = 10.0,
+    time_limit: float | str = 10.0,
     turns: int | None = None,
-    total_time: float | None = None,
+    total_time: float | str | None = None,
     seed: int = 0,
     sigma: float | str | ArrayLike | None = None,
     weights: str | ArrayLike | None = None,
@@ -65,6 +67,8 @@ def audit(
     lam: float | None = None,
     units: Mapping[str, str] | None = None,
     drop_missing: bool = False,
+    exclude: Sequence[str] | str | None = None,
+    thousands: str | None = None,
     likelihood: str | None = None,
     dof: float | None = None,
     trials: float | str | ArrayLike | None = None,
@@ -81,7 +85,8 @@ def audit(
     arguments the others are.
 
     Args:
-        time_limit: seconds for each fit. Where it cuts fits, another audit may come out otherwise.
+        time_limit: seconds for each fit, or a duration such as ``"2min"``. Where it cuts fits, another audit may come out
+            otherwise.
         turns: turns of the proposers in each fit, at most. With a number that the time limit does not cut, the audit is the
             same on every machine.
         total_time: seconds for the whole audit; what is not done by then is left out.
@@ -104,11 +109,11 @@ def audit(
         raise InputError("an audit needs at least one seed or one resample")
     if turns is not None:
         whole_number("turns", turns, 1)
-    if total_time is not None and not 0 < total_time < float("inf"):
-        raise InputError(f"the total time must be a positive number of seconds, got {total_time}")
+    longest = float("inf") if total_time is None else seconds("total_time", total_time)
     table = {
         "features": features, "sigma": sigma, "weights": weights, "drop_missing": drop_missing, "trials": trials,
         "censored": censored, "lower": lower, "upper": upper, "x_sigma": x_sigma,
+        "exclude": exclude, "thousands": thousands,
     }
     dataset, _, background, settings = prepared(
         data,
@@ -133,7 +138,7 @@ def audit(
     problem = make_problem(dataset, background, settings)
     warm(lambda stage: None)
     items = [("seed", seed + k) for k in range(seeds)] + [("resample", k) for k in range(bootstrap)]
-    deadline = Deadline(time.monotonic() + (total_time or float("inf")))
+    deadline = Deadline(time.monotonic() + longest)
     runs, interrupted = _all_runs(items, problem, settings, deadline, _display(progress))
     return Audit(
         runs=tuple(runs),

@@ -24,7 +24,8 @@ from hypo.result_file import check_folder
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from hypo.api.inputs import KnowledgeLike, XSigma
+    from hypo.api.inputs import KnowledgeLike
+    from hypo.api.tables import XSigma
     from hypo.expression.expr import Expression
     from hypo.scoring.custom import LogLikelihood
     from hypo.search.engine import Progress
@@ -39,7 +40,7 @@ def fit(
     *,
     features: Sequence[str] | str | None = None,
     knowledge: KnowledgeLike = None,
-    time_limit: float = 60.0,
+    time_limit: float | str = 60.0,
     seed: int = 0,
     sigma: float | str | ArrayLike | None = None,
     weights: str | ArrayLike | None = None,
@@ -52,6 +53,8 @@ def fit(
     lam: float | None = None,
     units: Mapping[str, str] | None = None,
     drop_missing: bool = False,
+    exclude: Sequence[str] | str | None = None,
+    thousands: str | None = None,
     likelihood: str | None = None,
     dof: float | None = None,
     log_likelihood: LogLikelihood | None = None,
@@ -73,11 +76,12 @@ def fit(
     """Search for the law behind a table: min over h of misfit(h) + complexity(h) + λ·violation(h), in nats.
 
     Args:
-        data: path of a CSV file, DataFrame, :class:`Dataset`, pair ``(X, y)``, or array ``X`` (n_row, n_col).
+        data: path of a CSV, Excel or Parquet file, ``"-"`` for standard input, DataFrame, :class:`Dataset`, pair ``(X, y)``,
+            or array ``X`` (n_row, n_col).
         target: name of the target column; with an array ``X`` the values y (n_row,).
-        features: columns that formulas may use, default all others; with arrays the names of X's columns.
+        features: columns that formulas may use, default all others that hold numbers; with arrays the names of X's columns.
         knowledge: :class:`Knowledge`, a dictionary of the file's shape, or the path of a TOML file.
-        time_limit: seconds; the search stops earlier when the answer is certain.
+        time_limit: seconds, or a duration such as ``"2min"``; the search stops earlier when the answer is certain.
         seed: equal seeds give equal results, unless the time limit cut the search.
         sigma: noise of the target, one standard deviation: a number, a column, or (n_row,); else estimated.
         weights: a column or (n_row,), ≥ 0.
@@ -91,7 +95,10 @@ def fit(
         shard: ``"3/16"`` or ``(3, 16)`` does the third of 16 parts of the search; :func:`merge` joins what they found.
         lam: weight λ of soft violations, in nats per unit of violation.
         units: unit texts by column name, target included; must agree with headers and knowledge.
-        drop_missing: leave out rows with missing or infinite cells instead of refusing them.
+        drop_missing: leave out rows with missing or infinite cells instead of refusing them, and rows with cells that say that
+            there is no value, such as ``#DIV/0!`` or ``<LOD``.
+        exclude: columns that formulas may not use.
+        thousands: the mark between thousands in the table, such as ``","``; with ``"."`` commas are decimal.
         likelihood: how targets scatter: ``"gaussian"`` (default), ``"student_t"`` (outliers), ``"poisson"`` (counts; the
             formula is the rate), ``"binomial"`` (0 or 1, or successes in ``trials``; the formula is the log-odds) or
             ``"lognormal"`` (positive; the formula is the median, ``sigma`` that of log y). A formula with an impossible value
@@ -140,6 +147,7 @@ def fit(
     table = {
         "features": features, "sigma": sigma, "weights": weights, "drop_missing": drop_missing, "trials": trials,
         "censored": censored, "lower": lower, "upper": upper, "x_sigma": x_sigma, "folds": folds,
+        "exclude": exclude, "thousands": thousands,
     }
     dataset, columns, background, settings = prepared(
         data,

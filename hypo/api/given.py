@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypo.api.other_names import IN_SCORE
 from hypo.api.outputs import constant_rows, in_target_unit
-from hypo.api.prepared import prepared
+from hypo.api.prepared import prepared, require_kept
 from hypo.errors import DataError, InputError
 from hypo.expression.printing import shortened
 from hypo.keywords import known_keywords
@@ -23,7 +23,8 @@ from hypo.result_file import hypothesis_row, jsonable
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from hypo.api.inputs import KnowledgeLike, XSigma
+    from hypo.api.inputs import KnowledgeLike
+    from hypo.api.tables import XSigma
     from hypo.expression.expr import Expression
     from hypo.knowledge import Violation
     from hypo.scoring.custom import LogLikelihood
@@ -46,6 +47,8 @@ def score(
     lam: float | None = None,
     units: Mapping[str, str] | None = None,
     drop_missing: bool = False,
+    exclude: Sequence[str] | str | None = None,
+    thousands: str | None = None,
     likelihood: str | None = None,
     dof: float | None = None,
     log_likelihood: LogLikelihood | None = None,
@@ -76,6 +79,7 @@ def score(
     table = {
         "features": features, "sigma": sigma, "weights": weights, "drop_missing": drop_missing, "trials": trials,
         "censored": censored, "lower": lower, "upper": upper, "x_sigma": x_sigma,
+        "exclude": exclude, "thousands": thousands,
     }
     dataset, _, background, settings = prepared(
         data, target, table, knowledge, units,
@@ -87,6 +91,7 @@ def score(
         text = right_hand_side(e, dataset.target, problem.aliases)
         e = parse(text, variables=dataset.names, constants=problem.constants, aliases=problem.aliases)
     used = (*e.variables, *(c.name for c in e.constants if c.free))
+    require_kept([name for name in used if name], dataset, "the formula")
     if dataset.target in used and dataset.target not in dataset.names:
         raise DataError(
             f'{dataset.source}: the formula uses the target "{dataset.target}"; a formula for it can use the '

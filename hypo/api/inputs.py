@@ -1,4 +1,4 @@
-"""What users give, made into what a search needs: data set, knowledge, settings."""
+"""What users give beside a table, made into what a search needs: knowledge, settings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
-from hypo.data import Dataset, from_arrays, from_frame, read_csv
+from hypo.api.durations import seconds
+from hypo.api.tables import as_dataset as as_dataset
+from hypo.data.columns import identifier
 from hypo.errors import DataError, InputError, KnowledgeError
 from hypo.expression import ops
 
@@ -17,138 +19,13 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
+    from hypo.api.tables import XSigma as XSigma
+    from hypo.data import Dataset
     from hypo.expression.expr import Expression
     from hypo.knowledge import Knowledge
     from hypo.search.problem import Settings
 
     KnowledgeLike = Knowledge | Mapping[str, Any] | str | os.PathLike[str] | None
-    XSigma = Mapping[str, Any] | str | Sequence[str] | None
-
-
-def as_dataset(
-    data: Any,
-    target: Any,
-    *,
-    features: Sequence[str] | str | None = None,
-    sigma: float | str | ArrayLike | None = None,
-    weights: str | ArrayLike | None = None,
-    drop_missing: bool = False,
-    trials: float | str | ArrayLike | None = None,
-    censored: str | ArrayLike | None = None,
-    lower: str | ArrayLike | None = None,
-    upper: str | ArrayLike | None = None,
-    x_sigma: XSigma = None,
-    folds: str | ArrayLike | None = None,
-) -> tuple[Dataset, tuple[str, ...]]:
-    """The data set, and the names of all columns given, as prediction expects them of arrays. Of ``folds`` it holds those that
-    are a column of the table."""
-    more: dict[str, Any] = {
-        "trials": trials, "censored": censored, "lower": lower, "upper": upper, "x_sigma": as_x_sigma(x_sigma)
-    }
-    fold_column = folds if isinstance(folds, str) else None
-    if isinstance(features, str):
-        features = [name.strip() for name in features.split(",")]
-    if isinstance(data, Dataset):
-        given = [name for name, value in {**more, "folds": fold_column}.items() if value is not None]
-        if given:
-            raise InputError(f"with a Dataset {given[0]} belongs into it: give it where the data are read")
-        return data, data.names
-    if isinstance(data, str | os.PathLike):
-        _need_target(target, data)
-        dataset = read_csv(
-            data,
-            target,
-            features=features,
-            sigma=sigma,
-            weights=weights,  # type: ignore[arg-type]
-            drop_missing=drop_missing,
-            folds=fold_column,
-            **more,
-        )
-        return dataset, dataset.names
-    if isinstance(data, Mapping):
-        import pandas
-
-        try:
-            data = pandas.DataFrame(dict(data))
-        except ValueError as error:
-            # Columns of different lengths, of two dimensions, or numbers alone.
-            raise DataError(f"the columns do not make a table: {str(error).rstrip('.')}") from None
-    named = isinstance(target, str | int) or target is None
-    if hasattr(data, "columns") and named:
-        _need_target(target, data)
-        dataset = from_frame(
-            data, target, features=features, sigma=sigma, weights=weights, drop_missing=drop_missing, folds=fold_column, **more
-        )
-        return dataset, dataset.names
-    if isinstance(data, tuple) and len(data) == 2 and named:
-        X, y = data
-        name = "y" if target is None else str(target)
-    elif not named:
-        X, y, name = data, target, str(getattr(target, "name", None) or "y")
-    else:
-        raise DataError(
-            "with an array X give the target's values, fit(X, y), or a pair, fit((X, y), target='y')"
-        )
-    if isinstance(sigma, str) or isinstance(weights, str):
-        raise DataError(
-            "with arrays sigma and weights must be arrays too, with one number per row, not names of columns"
-        )
-    for role, value in (*more.items(), *(more["x_sigma"] or {}).items(), ("folds", fold_column)):
-        if isinstance(value, str):
-            raise DataError(f"with arrays {role} must be an array too, with one number per row, not the name of a column")
-    dataset = from_arrays(
-        X, y, names=features, target=name, sigma=sigma, weights=weights, drop_missing=drop_missing, **more
-    )
-    return dataset, _given_names(X, features, dataset)
-
-
-def as_x_sigma(x_sigma: XSigma) -> dict[str, Any] | None:
-    """The noise of columns by name, from a mapping or a text such as ``"x=0.1, v=v_error"``; raises InputError."""
-    if x_sigma is None:
-        return None
-    if isinstance(x_sigma, Mapping):
-        return dict(x_sigma) or None
-    if not isinstance(x_sigma, str | list | tuple) or not all(isinstance(text, str) for text in x_sigma):
-        raise InputError(f'x_sigma must name columns, such as {{"x": 0.1}}, got {x_sigma!r:.40}')
-    if not x_sigma:
-        return None
-    parts = [part for text in ([x_sigma] if isinstance(x_sigma, str) else x_sigma) for part in text.split(",")]
-    out: dict[str, Any] = {}
-    for part in parts:
-        name, sign, value = (piece.strip() for piece in part.partition("="))
-        if not name or not sign or not value:
-            raise InputError(f'x_sigma must be written COLUMN=NUMBER or COLUMN=COLUMN, such as x=0.1, got "{part.strip()}"')
-        if name in out:
-            raise InputError(f"x_sigma gives two values to {name}; give one")
-        out[name] = value
-    return out
-
-
-def _given_names(X: Any, features: Sequence[str] | None, dataset: Dataset) -> tuple[str, ...]:
-    """Names of all columns of ``X``, those left out as constant included."""
-    import numpy as np
-
-    from hypo.data.columns import Columns
-
-    shape = np.shape(X)
-    headers = features or [str(c) for c in getattr(X, "columns", ())]
-    headers = headers or [f"x{k}" for k in range(1 if len(shape) == 1 else shape[1])]
-    return tuple(column.name for column in Columns(headers, source=dataset.source, place=dataset.source))
-
-
-def _need_target(target: Any, data: Any) -> None:
-    """Raises DataError with the columns to choose from when no target is given."""
-    if target is not None and not isinstance(target, str | int):
-        raise DataError(f"the target must be the name of a column, got {type(target).__name__}")
-    if target is None:
-        if isinstance(data, str | os.PathLike):
-            from hypo.data import read_table
-
-            place, names = f"{os.fspath(data)}: ", read_table(data).labels
-        else:
-            place, names = "", tuple(str(name) for name in data.columns)
-        raise DataError(f"{place}no target is given; choose one of the columns {', '.join(names)}")
 
 
 def as_knowledge(
@@ -159,7 +36,6 @@ def as_knowledge(
     Raises KnowledgeError where these disagree, and for names that the table does not have, and for hard rules that
     contradict each other on the domain of the data.
     """
-    from hypo.data.columns import identifier
     from hypo.knowledge import Knowledge
 
     if knowledge is None:
@@ -174,7 +50,8 @@ def as_knowledge(
         raise KnowledgeError(
             f"knowledge must be a Knowledge, a dictionary or a path, got {type(knowledge).__name__}"
         )
-    named = dict(zip(dataset.labels, dataset.names, strict=True)) | {dataset.target_label: dataset.target}
+    named = dict(zip(dataset.labels, dataset.names, strict=True)) | {dataset.target_label: dataset.target} | dataset.written
+    _require_kept(loaded, units or {}, dataset)
     # The unit of a column that was left out because it never changes is of no use, and no mistake.
     given = {key: text for key, text in (units or {}).items() if identifier(key, 0) not in dataset.constant}
     stated = {named.get(key, key): text for key, text in given.items()}
@@ -189,12 +66,29 @@ def as_knowledge(
         from hypo.knowledge.names import data_ranges
 
         loaded.require_agreement(data_ranges(dataset), dataset.target)
-    return loaded.with_units(stated).with_units(dataset.units)
+    loaded = loaded.with_units(stated)
+    # Units in round brackets could be something else, so what is stated wins.
+    sure = {name: text for name, text in dataset.units.items() if name not in dataset.read_units or name not in loaded.units}
+    return loaded.with_units(sure)
+
+
+def _require_kept(knowledge: Knowledge, units: Mapping[str, str], dataset: Dataset) -> None:
+    """Raises KnowledgeError where the knowledge or the units speak of a column that was left out for holding no numbers."""
+    if not dataset.left_out:
+        return
+    sections = knowledge.as_dict()
+    grammar = {key: value for key, value in sections.get("grammar", {}).items() if key != "must_not_use"}
+    rules = [{key: value for key, value in rule.items() if key != "label"} for rule in sections.get("rule", [])]
+    said = set(re.findall(r"\w+", repr({**sections, "grammar": grammar, "rule": rules})))
+    said |= {identifier(key, 0) for key in units}
+    for name, why in dataset.left_out.items():
+        if name in said:
+            raise KnowledgeError(f"the knowledge speaks of {name}, but the {why}")
 
 
 def as_settings(
     *,
-    time_limit: float = 60.0,
+    time_limit: float | str = 60.0,
     seed: int = 0,
     operators: Sequence[str] | str | None = None,
     max_complexity: int | None = None,
@@ -222,15 +116,13 @@ def as_settings(
         raise InputError(f"intervals must be {LAPLACE} or {PROFILE}, got {intervals!r}")
     if not isinstance(posterior, bool):
         raise InputError(f"posterior must be True or False, got {posterior!r}")
-    _need("time_limit", time_limit, Real, "a number of seconds above 0")
+    limit = seconds("time_limit", time_limit)
     _need("seed", seed, Integral, "a whole number, 0 or more")
     for name, value in (("max_complexity", max_complexity), ("workers", workers)):
         if value is not None:
             _need(name, value, Integral, "a whole number, 1 or more")
     if lam is not None:
         _need("lam", lam, Real, "a number, 0 or more")
-    if not 0 < time_limit < float("inf"):
-        raise InputError(f"the time limit must be a positive number of seconds, got {time_limit}")
     if seed < 0:
         raise InputError(f"the seed must be 0 or more, got {seed}")
     if workers is not None and workers < 1:
@@ -241,7 +133,7 @@ def as_settings(
         raise InputError(f"lambda must be a number from 0 on, got {lam}")
     given: dict[str, Any] = {"max_complexity": max_complexity, "lam": lam}
     return Settings(
-        time_limit=float(time_limit),
+        time_limit=limit,
         seed=int(seed),
         workers=workers or available_cores(),
         operators=None if operators is None else operator_names(operators),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hypo.api.inputs import as_dataset, as_knowledge, as_settings
+from hypo.api.inputs import as_knowledge, as_settings
+from hypo.api.tables import as_dataset
+from hypo.errors import InputError
 
 if TYPE_CHECKING:
     from hypo.api.inputs import KnowledgeLike
@@ -31,7 +34,7 @@ def prepared(
     units: Mapping[str, str] | None = None,
     **settings: Any,
 ) -> Prepared:
-    """``table`` has the arguments of :func:`~hypo.api.inputs.as_dataset`, ``settings`` are those of
+    """``table`` has the arguments of :func:`~hypo.api.tables.as_dataset`, ``settings`` are those of
     :func:`~hypo.api.inputs.as_settings`.
 
     Errors are named in this order: of the table, of the knowledge, of the settings, of what the likelihood cannot have.
@@ -44,5 +47,16 @@ def prepared(
     dataset, columns = as_dataset(data, target, **table)
     background = as_knowledge(knowledge, dataset, units)
     checked = as_settings(**settings)
+    for guess in checked.guesses:
+        names = re.findall(r"[^\W\d]\w*", guess) if isinstance(guess, str) else guess.variables
+        require_kept(names, dataset, f'the guess "{guess}"')
     require(dataset, checked.likelihood)
     return Prepared(dataset, columns, background, checked)
+
+
+def require_kept(names: Collection[str], dataset: Dataset, what: str) -> None:
+    """Raises InputError where ``what`` uses a column that was left out because it holds no numbers: its name would be taken for
+    that of a constant."""
+    for name, why in dataset.left_out.items():
+        if name in names:
+            raise InputError(f"{what} uses {name}, but the {why}")

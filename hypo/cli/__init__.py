@@ -17,12 +17,14 @@ import hypo
 from hypo.cli.shared import (
     ABOUT_DATA,
     BUG,
+    EXCLUDE,
     FORMULA,
     FOUND,
     INTERRUPTED,
     INTERVALS,
     JSON,
     NOTHING_FOUND,
+    THOUSANDS,
     USAGE,
     complain,
     note,
@@ -98,7 +100,7 @@ def cli() -> None:
 @cli.command()
 @click.argument("data", metavar="DATA.csv")
 @ABOUT_DATA
-@click.option("--time-limit", type=float, default=60.0, show_default=True, metavar="SECONDS", help="Longest search.")
+@click.option("--time-limit", default="60s", show_default=True, metavar="TIME", help="Longest search: 90, 90s, 2min, 1h.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of all random choices.")
 @click.option("--operators", metavar='"+,-,*,…"', help="Operators a formula may use.")
 @click.option("--max-complexity", type=int, metavar="N", help="Most nodes of a formula.")
@@ -124,18 +126,19 @@ def cli() -> None:
 @JSON
 @click.option("--quiet", is_flag=True, help="Print the best formula and nothing else.")
 def fit(data: str, out: str | None, plot: bool, as_json: bool, quiet: bool, **options: Any) -> int:
-    """Search for the formula behind a column of DATA.csv.
+    """Search for the formula behind a column of DATA.csv, an Excel or Parquet file, or standard input (-).
 
     Writes result.json and front.csv to the folder --out.
     """
     with terminating_as_interrupt():
         from hypo import api
+        from hypo.data.opening import STANDARD_INPUT
         from hypo.report.progress import display_for
         from hypo.report.remarks import too_short
         from hypo.result import PLOT_FILE
         from hypo.result_file import check_folder
 
-        folder = check_folder(out or Path("hypo-out") / (Path(data).stem or "data"))
+        folder = check_folder(out or Path("hypo-out") / ("data" if data == STANDARD_INPUT else Path(data).stem or "data"))
         display = nullcontext() if as_json or quiet else display_for(sys.stderr, options["target"] or "")
         with display as progress, warnings.catch_warnings():
             # Said among the remarks, or below.
@@ -223,10 +226,13 @@ def score(formula: str, data: str, as_json: bool, start: tuple[str, ...], **opti
 @click.option("--interval", type=float, metavar="P", help="Average over all likely laws; intervals of probability P.")
 @FORMULA
 @click.option("--trials", metavar="NUMBER|COLUMN", help="Trials of binomial counts (default: 1).")
+@THOUSANDS
 def predict(
-    folder: str, data: str, out: str | None, interval: float | None, index: int | None, trials: str | None
+    folder: str, data: str, out: str | None, interval: float | None, index: int | None, trials: str | None,
+    thousands: str | None,
 ) -> int:
-    """Predict the target for the rows of NEW.csv by the best formula in DIR, or by number N of the front.
+    """Predict the target for the rows of NEW.csv (or of - for standard input) by the best formula in DIR, or by number N of
+    the front.
 
     The output has all columns of NEW.csv and TARGET_predicted, in the target's unit; with --interval
     TARGET_mean, TARGET_std, TARGET_lower and TARGET_upper instead, averaged over the posterior.
@@ -240,7 +246,7 @@ def predict(
     from hypo.uncertainty import cautions
 
     result = Result.load(folder)
-    table = read_table(data)
+    table = read_table(data, thousands)
     if interval is None:
         values = result.predict(table, index, trials=trials)
         columns = {f"{result.target}_predicted": values}
@@ -272,8 +278,9 @@ def predict(
 @click.argument("folder", metavar="DIR")
 @click.option("--plot", metavar="FILE", help="Write a plot of the front (and of the data, with --data) to FILE.")
 @click.option("--data", metavar="DATA.csv", help="The data of the fit, for --plot.")
+@THOUSANDS
 @JSON
-def show(folder: str, plot: str | None, data: str | None, as_json: bool) -> int:
+def show(folder: str, plot: str | None, data: str | None, thousands: str | None, as_json: bool) -> int:
     """Show the result in DIR again."""
     from hypo.result import Result
 
@@ -281,7 +288,7 @@ def show(folder: str, plot: str | None, data: str | None, as_json: bool) -> int:
     if plot is not None:
         from hypo.data import read_csv
 
-        result.plot(plot, None if data is None else read_csv(data, result.target, drop_missing=True))
+        result.plot(plot, None if data is None else read_csv(data, result.target, drop_missing=True, thousands=thousands))
     code = NOTHING_FOUND if result.best is None else FOUND
     if as_json:
         sys.stdout.write(result.to_json())
@@ -297,19 +304,25 @@ def show(folder: str, plot: str | None, data: str | None, as_json: bool) -> int:
 @click.argument("data", metavar="[DATA.csv]", required=False)
 @click.option("--target", metavar="COLUMN", help="Column to explain (with DATA.csv).")
 @click.option("--features", metavar="A,B,…", help="Columns a formula may use (with DATA.csv).")
-def check(knowledge: str, data: str | None, target: str | None, features: str | None) -> int:
+@EXCLUDE
+@THOUSANDS
+def check(
+    knowledge: str, data: str | None, target: str | None, features: str | None, exclude: str | None, thousands: str | None
+) -> int:
     """Look over a knowledge file, alone or against a table, and name every problem with its line."""
     from hypo.knowledge import lint
 
     dataset = None
     if data is not None:
-        from hypo.api.inputs import as_dataset
+        from hypo.api.tables import as_dataset
         from hypo.data import read_table
 
         if target is None:
-            target = read_table(data).labels[-1]
+            target = read_table(data, thousands).labels[-1]
             note(f"no --target is given, so the last column, {target}, is taken for it")
-        dataset, _ = as_dataset(data, target, features=features, drop_missing=True)
+        dataset, _ = as_dataset(
+            data, target, features=features, drop_missing=True, exclude=exclude, thousands=thousands
+        )
     findings = lint(knowledge, dataset)
     for finding in findings:
         say(str(finding))

@@ -43,6 +43,8 @@ def options(*given: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return decorate
 
 
+THOUSANDS = click.option("--thousands", metavar="MARK", help='What stands between thousands: "," "." " " or "\'".')
+EXCLUDE = click.option("--exclude", metavar="A,B,…", help="Columns a formula may not use.")
 BESIDE_COLUMNS = options(
     click.option("--sigma", metavar="NUMBER|COLUMN", help="Noise of the target (default: estimated)."),
     click.option("--weights", metavar="COLUMN", help="Row weights."),
@@ -54,7 +56,9 @@ BESIDE_COLUMNS = options(
 )
 ABOUT_DATA = options(
     click.option("--target", metavar="COLUMN", help="Column to explain."),
-    click.option("--features", metavar="A,B,…", help="Columns a formula may use (default: all others)."),
+    click.option("--features", metavar="A,B,…", help="Columns a formula may use (default: all others with numbers)."),
+    EXCLUDE,
+    THOUSANDS,
     click.option("--knowledge", metavar="K.toml", help="Background knowledge: units, constants, grammar."),
     click.option(
         "--likelihood", metavar="KIND", help="gaussian (default), student_t, poisson, binomial or lognormal."

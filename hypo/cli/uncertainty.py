@@ -17,6 +17,7 @@ from hypo.cli.shared import (
     INTERRUPTED,
     JSON,
     NOTHING_FOUND,
+    THOUSANDS,
     note,
     say,
     terminating_as_interrupt,
@@ -31,9 +32,12 @@ from hypo.errors import InputError
 @click.option("--delta", type=float, default=0.05, show_default=True, metavar="P", help="Chance that the bound is broken.")
 @click.option("--prior", type=float, metavar="P", help="Least prior probability of the law (default: from code lengths).")
 @click.option("--trials", metavar="NUMBER|COLUMN", help="Trials of binomial counts (default: 1).")
+@THOUSANDS
 @click.option("--out", metavar="FILE", help="Write there instead of standard output.")
 @JSON
-def bound(folder: str, data: str, event: str, out: str | None, as_json: bool, **assumptions: Any) -> int:
+def bound(
+    folder: str, data: str, event: str, thousands: str | None, out: str | None, as_json: bool, **assumptions: Any
+) -> int:
     """Bound the chance of an event for the rows of NEW.csv, in the worst case over all plausible laws.
 
     The output has all columns of NEW.csv, then event_bound, event_chance (averaged over the posterior) and event_formula (the
@@ -44,7 +48,7 @@ def bound(folder: str, data: str, event: str, out: str | None, as_json: bool, **
     from hypo.result import Result
 
     result = Result.load(folder)
-    table = read_table(data)
+    table = read_table(data, thousands)
     found = result.bound(event, table, **assumptions)
     if as_json:
         write(json.dumps(found.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n", out)
@@ -86,6 +90,7 @@ def suggest(folder: str, domains: tuple[str, ...], count: int, distinct: bool, o
 @click.option("--level", type=float, default=0.95, show_default=True, metavar="P", help="Probability of an interval.")
 @FORMULA
 @BESIDE_COLUMNS
+@THOUSANDS
 @JSON
 def profile(folder: str, data: str, level: float, index: int | None, as_json: bool, **table: Any) -> int:
     """Profile-likelihood intervals of the constants of a formula in DIR.
@@ -117,9 +122,9 @@ def profile(folder: str, data: str, level: float, index: int | None, as_json: bo
 @ABOUT_DATA
 @click.option("--seeds", type=int, default=10, show_default=True, metavar="N", help="Fits with different seeds.")
 @click.option("--bootstrap", type=int, default=50, show_default=True, metavar="N", help="Fits to resampled rows.")
-@click.option("--time-limit", type=float, default=10.0, show_default=True, metavar="SECONDS", help="Longest fit.")
+@click.option("--time-limit", default="10s", show_default=True, metavar="TIME", help="Longest fit: 90, 90s, 2min, 1h.")
 @click.option("--turns", type=int, metavar="N", help="Most turns of a fit, for an audit that is the same on every machine.")
-@click.option("--total-time", type=float, metavar="SECONDS", help="End after that with the fits that are done.")
+@click.option("--total-time", metavar="TIME", help="End after that with the fits that are done.")
 @click.option("--seed", type=int, default=0, show_default=True, help="First seed.")
 @click.option("--operators", metavar='"+,-,*,…"', help="Operators a formula may use.")
 @click.option("--max-complexity", type=int, metavar="N", help="Most nodes of a formula.")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hypo.data.cells import cell_number, is_no_number, kind_of_value
 from hypo.data.columns import Column, Columns
-from hypo.data.csv_reader import cell_number
 from hypo.errors import DataError
 
 if TYPE_CHECKING:
@@ -34,11 +34,23 @@ class Choice:
     weights: Column | NDArray[np.float64] | None
     needed: list[Column] = field(default_factory=list)
     more: dict[str, Column | NDArray[np.float64] | float] = field(default_factory=dict)
+    # Features that nobody asked for by name, and those of them that were left out, each with what is said of it.
+    optional: list[Column] = field(default_factory=list)
+    left_out: dict[Column, str] = field(default_factory=dict)
+
+    def without(self, left_out: Mapping[Column, str], place: str) -> Choice:
+        """The choice without features that are left out. Raises DataError where none is left."""
+        if not left_out:
+            return self
+        kept = [c for c in self.features if c not in left_out]
+        if not kept:
+            raise DataError(f"{place}: no column is left as a feature: {'; '.join(left_out.values())}")
+        return replace(self, features=kept, needed=[c for c in self.needed if c not in left_out], left_out=dict(left_out))
 
     @staticmethod
     def make(columns: Columns, target: str | int, features: Sequence[str] | None, sigma: Noise,
              weights: str | ArrayLike | None, more: Mapping[str, Noise | Mapping[str, Noise]] | None = None,
-             folds: str | int | None = None) -> Choice:
+             folds: str | int | None = None, exclude: Sequence[str] | str | None = None) -> Choice:
         aim = columns.find(target, "target")
         noise = _given(columns, "sigma", sigma)
         weighing = weights if weights is None else (
@@ -57,8 +69,14 @@ class Choice:
                     raise DataError(f'{columns.place}: the column "{column.label}" cannot be both '
                                     f"{special[column.position]} and {role}; choose another for one of them")
                 special[column.position] = role
+        banned = _excluded(columns, exclude)
+        for column in banned:
+            if column.position in special:
+                raise DataError(f'{columns.place}: the column "{column.label}" is the {special[column.position]} and cannot be '
+                                "excluded; take it out of one of the two")
         if features is None:
-            chosen = [c for c in columns if c.position not in special]
+            chosen = [c for c in columns if c.position not in special and c not in banned]
+            special |= {c.position: "excluded" for c in banned}
             if not chosen:
                 taken = ", ".join(f'"{columns[k].label}" ({role})' for k, role in special.items())
                 raise DataError(
@@ -71,6 +89,9 @@ class Choice:
                     f"{columns.place}: the list of features is empty; the columns are {columns.listed()}")
             chosen = [columns.find(f, "feature") for f in listed]
         for k, column in enumerate(chosen):
+            if column in banned:
+                raise DataError(f'{columns.place}: the column "{column.label}" is listed as a feature and to be excluded too; '
+                                "leave it out of one of the lists")
             if column.position in special:
                 role = special[column.position]
                 raise DataError(f'{columns.place}: the column "{column.label}" is the {role} and cannot be a '
@@ -84,7 +105,13 @@ class Choice:
                 raise DataError(f'{columns.place}: x_sigma gives an error to "{name}", which is no feature; the features '
                                 f"are {', '.join(c.name for c in chosen)}")
         extra = [c for c in (noise, weighing, *others.values()) if isinstance(c, Column)]
-        return Choice(aim, chosen, noise, weighing, [*chosen, aim, *extra], others)
+        unasked = [c for c in chosen if features is None and X_SIGMA + c.name not in others]
+        return Choice(aim, chosen, noise, weighing, [*chosen, aim, *extra], others, unasked)
+
+
+def _excluded(columns: Columns, exclude: Sequence[str] | str | None) -> list[Column]:
+    listed = exclude.split(",") if isinstance(exclude, str) else list(exclude or ())
+    return [columns.find(name, "column to exclude") for name in listed]
 
 
 def _spread(columns: Columns, more: Mapping[str, Noise | Mapping[str, Noise]]) -> Iterator[tuple[str, Noise]]:
@@ -124,6 +151,9 @@ def numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
     """``values`` as float64 of any shape; None and pandas' NA become NaN. Raises DataError."""
     try:
         array = np.asarray(values)
+    except TypeError:
+        # Dates beside numbers, and whatever else NumPy has no common type for: cell by cell, to name the first.
+        array = np.array(values, dtype=object)
     except ValueError:
         raise DataError(f"{name} must be a rectangular array, but its rows differ in length") from None
     if array.dtype.kind in "biuf":
@@ -137,6 +167,8 @@ def numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
         number = cell_number(cell)
         if number is None:
             where = ", ".join(str(i) for i in index)
-            raise DataError(f'{name}[{where}]: "{str(cell)[:40]}" is not a number; correct it')
+            what = kind_of_value(cell)
+            advice = "correct it" if what is None else what.advice
+            raise DataError(f"{name}[{where}]: {is_no_number(str(cell)[:40], what)}; {advice}")
         result[index] = number
     return result

@@ -8,28 +8,36 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from hypo.data.headers import Header, listed, read_headers
 from hypo.errors import DataError, UnitError
 from hypo.expression import ops
 from hypo.units import parse_unit
 
 _SHOWN = 20
 _RESERVED = frozenset({*keyword.kwlist, *ops.BY_NAME, *ops.ALIASES, "pi"})
-_UNIT_IN_HEADER = re.compile(r"(.*?)\s*\[([^\[\]]*)\]\s*", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column: ``label`` is the header text without its unit, ``name`` an identifier made from it."""
+    """One column: ``label`` is the header text without its unit, ``name`` an identifier made from it. ``read``: the unit
+    stood in round brackets, and could be something else."""
 
     position: int
     name: str
     label: str
     unit: str | None
+    written: str = ""
+    read: bool = False
 
     @property
     def header(self) -> str:
         """The header as it would be written, ``L [m]``."""
         return self.label if self.unit is None else f"{self.label} [{self.unit}]"
+
+    @property
+    def whole_name(self) -> str:
+        """The name with the unit in it, which a column whose brackets were not read would have."""
+        return identifier(self.written, self.position)
 
 
 class Columns:
@@ -37,19 +45,20 @@ class Columns:
 
     ``source`` begins every message, ``place`` is where the names stand (``data.csv, line 1``). Without
     ``headers`` the columns are named x0, x1, … and are also found by number, counted from 0.
-    ``hint`` ends the messages about a table of one column.
+    ``hint`` ends the messages about a table of one column. ``lenient`` as in :func:`~hypo.data.headers.read_headers`.
 
     Raises DataError for two columns of one name.
     """
 
     def __init__(self, headers: Sequence[str] | None, *, source: str, place: str, count: int = 0,
-                 comment_before: bool = False, hint: str = "") -> None:
+                 comment_before: bool = False, hint: str = "", lenient: bool = False) -> None:
         self.source = source
         self.place = place
         self.has_header = headers is not None
         self.comment_before = comment_before
         self.hint = hint
-        self._all = [_column(k, h) for k, h in enumerate(headers or [f"x{k}" for k in range(count)])]
+        found, self._unread = read_headers(headers or [f"x{k}" for k in range(count)], lenient)
+        self._all = [_column(k, h) for k, h in enumerate(found)]
         seen: dict[str, Column] = {}
         for column in self._all:
             other = seen.setdefault(column.name, column)
@@ -80,7 +89,7 @@ class Columns:
         Raises DataError with the nearest name and the list of columns.
         """
         text = str(wanted).strip()
-        for kind in ("label", "header", "name"):
+        for kind in ("label", "header", "name", "written", "whole_name"):
             for column in self._all:
                 if getattr(column, kind) == text:
                     return column
@@ -108,6 +117,15 @@ class Columns:
         """The labels for a message, at most 20 of them."""
         shown = ", ".join(f'"{label}"' for label in self.labels[:_SHOWN])
         return shown if len(self) <= _SHOWN else f"{shown} and {len(self) - _SHOWN} more"
+
+    def notes(self, features: Sequence[Column], target: Column, read: bool = False) -> list[str]:
+        """What was read from the headers of columns in use, in sentences; ``read``: units stood elsewhere than in headers."""
+        found = [f"{c.unit} of {c.name}" for c in (*features, target) if c.read]
+        out = [f"round brackets in headers were read as units: {listed(found)}"] if found else []
+        pure = [c.name for c in features if c.unit is None]
+        if pure and (found or read):
+            out.append(f"without a unit {listed(pure)} count{'s as a pure number' if len(pure) == 1 else ' as pure numbers'}")
+        return [*out, *([self._unread] if self._unread else [])]
 
     def check_unit(self, column: Column) -> None:
         """Raises DataError when the unit in the header of ``column`` cannot be read."""
@@ -148,8 +166,6 @@ def _spelled(character: str) -> str:
     return "_"
 
 
-def _column(position: int, header: str) -> Column:
-    match = _UNIT_IN_HEADER.fullmatch(header.strip())
-    label, unit = (match[1].strip(), match[2].strip()) if match else (header.strip(), None)
-    name = identifier(label, position)
-    return Column(position, name, label or name, unit)
+def _column(position: int, header: Header) -> Column:
+    name = identifier(header.label, position)
+    return Column(position, name, header.label or name, header.unit, header.written, header.read)

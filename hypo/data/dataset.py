@@ -18,6 +18,8 @@ from hypo.expression.printing import shortened
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from hypo.data.csv_reader import CsvFile
+
 # A column that varies by less than this share of its size is better shifted.
 FAR = 1e-3
 # Columns that a note names.
@@ -42,7 +44,9 @@ class Dataset:
     ``trials`` (n_row,) are those of binomial counts. Where targets are censored, ``lower`` and ``upper`` (n_row,) hold their
     limits: equal to y where it was measured, infinite where there is none; y is then a value between them. ``x_sigma`` is the
     noise (n_row,) of columns, by name, in their units. ``folds`` (n_row,) are the numbers of the rows' folds, for validation.
-    ``constant`` has the value of each column that was left out because it never changes, by its name.
+    ``constant`` has the value of each column that was left out because it never changes, by its name; ``left_out`` says of
+    others, by name, why they were. ``read_units`` are the names whose units were read from round brackets, and give way to
+    others. ``written`` are the names of columns by their whole headers.
     """
 
     X: NDArray[np.float64]
@@ -66,6 +70,9 @@ class Dataset:
     x_sigma: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     folds: NDArray[np.float64] | NDArray[np.bool_] | None = None
     constant: dict[str, float] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+    read_units: frozenset[str] = frozenset()
+    written: dict[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         count = f"{self.n_row} row{'s' * (self.n_row != 1)}"
@@ -110,7 +117,8 @@ class Table:
     """A table to predict for: ``columns[name]`` (n_row,) float64, NaN where a cell is missing.
 
     ``names`` and ``labels`` are as in :class:`Dataset`; ``units`` are those of the headers, by name. Columns
-    with text are left out and named in ``notes``.
+    with text are left out and named in ``notes``. ``file`` is where it was read. ``aliases``
+    are other names that formulas may have for columns, by them.
     """
 
     names: tuple[str, ...]
@@ -119,6 +127,8 @@ class Table:
     columns: dict[str, NDArray[np.float64]]
     source: str = ""
     notes: tuple[str, ...] = ()
+    file: CsvFile | None = None
+    aliases: dict[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"<Table {_shown(self.source, self.names)}; {self.n_row} row{'s' * (self.n_row != 1)}>"
@@ -136,16 +146,17 @@ def _shown(source: str, names: Sequence[str]) -> str:
 
 def make_dataset(source: str, choice: Choice, values: NDArray[np.float64], place: Place, *,
                  drop_missing: bool = False, leave_out_empty: bool = False,
-                 units: Mapping[str, str] | None = None, lines: NDArray[np.int64] | None = None) -> Dataset:
+                 units: Mapping[str, str] | None = None, lines: NDArray[np.int64] | None = None,
+                 notes: Sequence[str] = ()) -> Dataset:
     """Check the numbers of the chosen columns and make the Dataset.
 
     ``values`` (n_row, n_needed) has the columns of ``choice.needed``; ``place(row, column)`` says where a
     value stands. ``leave_out_empty`` leaves out features without any value; ``units`` win over those in the
-    headers. ``lines`` (n_row,) are the rows' line numbers in a file.
+    headers. ``lines`` (n_row,) are the rows' line numbers in a file; ``notes`` are what is to be said of how it was read.
 
     Raises DataError.
     """
-    notes: list[str] = []
+    notes = [*notes, *choice.left_out.values()]
     sigma, weights = (_aligned(role, given, choice, values)
                       for role, given in (("sigma", choice.sigma), ("weights", choice.weights)))
     more = {role: array for role, given in choice.more.items()
@@ -210,6 +221,9 @@ def make_dataset(source: str, choice: Choice, values: NDArray[np.float64], place
                  if role.startswith(X_SIGMA) and role.removeprefix(X_SIGMA) in names},
         folds=folds, notes=tuple(notes), target_label=choice.target.label,
         constant={choice.features[k].name: float(values[0, k]) for k in constant},
+        left_out={c.name: why for c, why in choice.left_out.items()},
+        read_units=frozenset(c.name for c in (*features, choice.target) if c.read),
+        written={c.written: c.name for c in (*features, choice.target) if c.written not in ("", c.name)},
         row_numbers=rows if lines is None else lines[rows], row_word="row" if lines is None else "line")
 
 

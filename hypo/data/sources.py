@@ -9,32 +9,36 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hypo.data.cells import Kind
 from hypo.data.choice import FOLDS, Choice, numbers, vector
 from hypo.data.columns import Column, Columns
-from hypo.data.csv_reader import CsvFile, cell_number
-from hypo.data.dataset import Dataset, Place, Table, make_dataset
+from hypo.data.csv_reader import CsvFile
+from hypo.data.dataset import Dataset, Table, make_dataset
+from hypo.data.frames import FrameReader, FrameText
 from hypo.errors import DataError, UnitError
 from hypo.keywords import known_keywords
 from hypo.units import parse_unit
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
     from hypo.data.choice import Noise
 
-_LISTED = 20
 
 @known_keywords(name="hypo.read_csv")
 def read_csv(path: str | os.PathLike[str], target: str | int, *, features: Sequence[str] | None = None,
              sigma: Noise = None, weights: str | None = None, drop_missing: bool = False,
              trials: Noise = None, censored: Noise = None, lower: Noise = None, upper: Noise = None,
-             x_sigma: Mapping[str, Noise] | None = None, folds: str | int | None = None) -> Dataset:
-    """Read a CSV file: separated by comma, semicolon, tab or blanks, header optional, units as ``L [m]``.
+             x_sigma: Mapping[str, Noise] | None = None, folds: str | int | None = None,
+             exclude: Sequence[str] | str | None = None, thousands: str | None = None) -> Dataset:
+    """Read a CSV file: separated by comma, semicolon, tab or blanks, header optional, units as ``L [m]``, ``L (m)`` or in a
+    line below the header; ``-`` is standard input. Spreadsheets and Parquet files, by their ending, are read through pandas.
 
     ``target``, ``features`` and ``weights`` are column names; ``sigma`` is a number or a column name.
-    Without ``features`` every other column is one. Without a header line the columns are named x0, x1, … and
-    also go by number, counted from 0. ``drop_missing`` leaves out rows in which a needed cell is missing or
-    infinite.
+    Without ``features`` every other column is one, but for those in ``exclude``, and those of texts or dates, which are left
+    out with a note. ``thousands`` is the mark between thousands; if that is a point, commas are decimal. Without a header
+    line the columns are named x0, x1, … and also go by number, counted from 0. ``drop_missing`` leaves out rows in which a
+    needed cell is missing or infinite, or says that there is no value.
 
     ``trials`` are those of binomial counts. ``censored`` is 0 where the target was measured, 1 where the true value is above
     it, -1 where it is below; or ``lower`` and ``upper`` hold limits of the true value, empty or infinite where there is none:
@@ -44,46 +48,53 @@ def read_csv(path: str | os.PathLike[str], target: str | int, *, features: Seque
     Raises:
         DataError: one sentence with file, line and column, and what to do.
     """
-    file = CsvFile(path)
+    file = CsvFile(path, thousands)
     columns = _columns_of(file)
     more = {"trials": trials, "censored": censored, "lower": lower, "upper": upper, "x_sigma": x_sigma}
-    chosen = Choice.make(columns, target, features, sigma, weights, more, folds)
+    chosen = Choice.make(columns, target, features, sigma, weights, more, folds, exclude)
     for column in chosen.needed:
         columns.check_unit(column)
-    advice = _leave_out_advice(file, chosen) if features is None else {}
-    table = file.read([c.position for c in chosen.needed], columns.labels, advice=advice)
+    table = file.read([c.position for c in chosen.needed], columns.labels, advice=_leave_out_advice(chosen),
+                      optional=[c.position for c in chosen.optional], target=chosen.target.position,
+                      drop=drop_missing)
+    texts = {chosen.needed[k]: text for k, text in sorted(table.text.items())}
+    reasons = {c: _left_out(c, f"{text.is_no_number} (line {text.line})", text.kind) for c, text in texts.items()}
+    kept = [k for k in range(len(chosen.needed)) if k not in table.text]
+    chosen = chosen.without(reasons, columns.place)
 
     def place(row: int, column: Column) -> str:
         return f'{file.source}, line {table.lines[row]}, column "{column.label}"'
 
-    return make_dataset(file.source, chosen, table.values, place, drop_missing=drop_missing,
-                        leave_out_empty=features is None, lines=table.lines)
+    return make_dataset(file.source, chosen, table.values[:, kept], place, drop_missing=drop_missing,
+                        leave_out_empty=features is None, lines=table.lines,
+                        notes=[*file.notes, *columns.notes(chosen.features, chosen.target, file.units_below), *table.notes])
 
 
-def read_table(path: str | os.PathLike[str]) -> Table:
+def read_table(path: str | os.PathLike[str], thousands: str | None = None) -> Table:
     """Read a CSV file to predict for: like :func:`read_csv`, without a target; missing cells are NaN.
 
     Raises DataError as :func:`read_csv` does, except for text cells: their columns are left out.
     """
-    file = CsvFile(path)
-    columns = _columns_of(file)
+    file = CsvFile(path, thousands)
+    columns = _columns_of(file, lenient=True)
     table = file.read(range(len(columns)), columns.labels, skip_text=True)
     kept = [c for c in columns if c.position not in table.text]
     for column in kept:
         columns.check_unit(column)
-    notes = tuple(f'column "{columns[k].label}" was left out: "{cell}" in line {line} is not a number'
-                  for k, (line, cell) in sorted(table.text.items()))
+    notes = tuple(f'column "{columns[k].label}" was left out: "{text.cell}" in line {text.line} is not a number'
+                  for k, text in sorted(table.text.items()))
     return Table(
         names=tuple(c.name for c in kept), labels=tuple(c.label for c in kept), units=_stated_units(kept),
         columns={c.name: np.ascontiguousarray(table.values[:, c.position]) for c in kept},
-        source=file.source, notes=notes)
+        source=file.source, notes=notes, file=file, aliases={c.whole_name: c.name for c in kept})
 
 
 def from_frame(frame: Any, target: str | int, *, features: Sequence[str] | None = None,
                sigma: Noise = None, weights: str | ArrayLike | None = None,
                drop_missing: bool = False, trials: Noise = None, censored: Noise = None, lower: Noise = None,
                upper: Noise = None, x_sigma: Mapping[str, Noise] | None = None,
-               folds: str | int | None = None) -> Dataset:
+               folds: str | int | None = None, exclude: Sequence[str] | str | None = None,
+               thousands: str | None = None) -> Dataset:
     """A data frame: pandas, or anything with ``columns`` and ``frame[column]``; rules as in :func:`read_csv`.
 
     What is not the target or a feature may also be an array (n_row,). Rows in messages are counted from 0.
@@ -94,18 +105,23 @@ def from_frame(frame: Any, target: str | int, *, features: Sequence[str] | None 
     keys = list(frame.columns)
     columns = Columns([str(key) for key in keys], source=source, place=source)
     more = {"trials": trials, "censored": censored, "lower": lower, "upper": upper, "x_sigma": x_sigma}
-    chosen = Choice.make(columns, target, features, sigma, weights, more, folds)
+    chosen = Choice.make(columns, target, features, sigma, weights, more, folds, exclude)
 
     def place(row: int, column: Column) -> str:
         return f'{source}, row {row} (from 0), column "{column.label}"'
 
     for column in chosen.needed:
         columns.check_unit(column)
-    values = [_frame_column(frame[keys[c.position]], c, place) for c in chosen.needed]
-    n_row = len(values[0])
-    matrix = np.column_stack(values) if n_row else np.empty((0, len(values)))
+    reader = FrameReader(place, drop_missing, thousands)
+    values = {c: reader.read(frame[keys[c.position]], c, c in chosen.optional) for c in chosen.needed}
+    reasons = {c: _left_out(c, text.said, text.kind) for c, text in values.items() if isinstance(text, FrameText)}
+    chosen = chosen.without(reasons, columns.place)
+    numbers_of = [values[c] for c in chosen.needed]
+    n_row = len(numbers_of[0])  # type: ignore[arg-type]
+    matrix = np.column_stack(numbers_of) if n_row else np.empty((0, len(numbers_of)))  # type: ignore[arg-type]
     dataset = make_dataset(source, chosen, matrix, place, drop_missing=drop_missing,
-                           leave_out_empty=features is None)
+                           leave_out_empty=features is None,
+                           notes=[*columns.notes(chosen.features, chosen.target), *reader.notes()])
     if folds is None or dataset.folds is None:
         return dataset
     # A mask says which rows are held out, while numbers 0 and 1 are two folds.
@@ -118,7 +134,7 @@ def from_arrays(X: ArrayLike, y: ArrayLike, *, names: Sequence[str] | None = Non
                 units: Mapping[str, str] | None = None, drop_missing: bool = False,
                 trials: float | ArrayLike | None = None, censored: ArrayLike | None = None,
                 lower: ArrayLike | None = None, upper: ArrayLike | None = None,
-                x_sigma: Mapping[str, Noise] | None = None) -> Dataset:
+                x_sigma: Mapping[str, Noise] | None = None, exclude: Sequence[str] | str | None = None) -> Dataset:
     """Arrays: ``X`` (n_row, n_col) or, for one column, (n_row,); ``y`` (n_row,).
 
     ``names`` (n_col) may hold units, ``L [m]``, like the headers of a file; default x0, x1, …. ``units`` by
@@ -146,7 +162,7 @@ def from_arrays(X: ArrayLike, y: ArrayLike, *, names: Sequence[str] | None = Non
         raise DataError(f'the target and a column of X are both named "{target}"; give another target name')
     columns = Columns([*headers, target], source=source, place="the names of the columns")
     more = {"trials": trials, "censored": censored, "lower": lower, "upper": upper, "x_sigma": x_sigma}
-    chosen = Choice.make(columns, columns[len(headers)].label, None, sigma, weights, more)
+    chosen = Choice.make(columns, columns[len(headers)].label, None, sigma, weights, more, None, exclude)
     for column in chosen.needed:
         columns.check_unit(column)
 
@@ -160,41 +176,28 @@ def from_arrays(X: ArrayLike, y: ArrayLike, *, names: Sequence[str] | None = Non
         except UnitError as error:
             raise DataError(f'the unit of "{key}": {error}') from None
         stated[columns.find(key, "key of units").name] = text
-    return make_dataset(source, chosen, np.column_stack([matrix, observed]), place, drop_missing=drop_missing,
-                        units=stated)
+    used = [c.position for c in chosen.features]
+    return make_dataset(source, chosen, np.column_stack([matrix[:, used], observed]), place, drop_missing=drop_missing,
+                        units=stated, notes=columns.notes(chosen.features, chosen.target))
 
 
-def _frame_column(series: Any, column: Column, place: Place) -> NDArray[np.float64]:
-    array = np.asarray(series)
-    if array.dtype.kind in "biuf":
-        return array.astype(np.float64)
-    result = np.full(array.shape, np.nan)
-    for row, cell in enumerate(array):
-        number = None if array.dtype.kind in "cMm" else cell_number(cell)
-        if number is None:
-            raise DataError(f'{place(row, column)}: "{str(cell)[:40]}" is not a number; convert the column '
-                            "to numbers or choose other columns with features=[...]")
-        result[row] = number
-    return result
+def _left_out(column: Column, why: str, kind: Kind | None) -> str:
+    """What is said of a column that nobody asked for and that holds no numbers."""
+    advice = f"; to use it, {kind.advice}" if kind is not None and kind.text else ""
+    return f'column "{column.label}" was left out: {why}{advice}'
 
 
-def _leave_out_advice(file: CsvFile, chosen: Choice) -> dict[int, str]:
-    """What to do about a text cell, per column: name the features that seem to be numbers."""
-    numeric = [c for c in chosen.features if not file.starts_with_text(c.position)]
-    advice = {}
-    for column in chosen.features:
-        others = [c.name for c in numeric if c is not column] if len(numeric) <= _LISTED else ["..."]
-        if others:
-            advice[column.position] = (
-                f"correct the cell, or leave the column out with --features {','.join(others)} "
-                f"(features={others})")
-    return advice
+def _leave_out_advice(chosen: Choice) -> dict[int, str]:
+    """What to do about a text cell in a column that a fit can do without, per column."""
+    if len(chosen.features) < 2:
+        return {}
+    return {c.position: f"leave the column out with --exclude {c.name} (exclude=[{c.name!r}])" for c in chosen.optional}
 
 
-def _columns_of(file: CsvFile) -> Columns:
+def _columns_of(file: CsvFile, lenient: bool = False) -> Columns:
     return Columns(file.header, source=file.source, place=f"{file.source}, line {file.first_line}",
                    count=file.n_columns, comment_before=file.comment_before,
-                   hint=" (columns are separated by tab, semicolon, comma or blanks)")
+                   lenient=lenient, hint=" (columns are separated by tab, semicolon, comma or blanks)")
 
 
 def _stated_units(columns: Sequence[Column]) -> dict[str, str]:

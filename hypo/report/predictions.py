@@ -26,7 +26,7 @@ def predictions_csv(table: Table, columns: Mapping[str, NDArray[np.float64] | Se
     All columns are kept, those with text too; comments and blank lines are not. Undefined values are empty
     cells. Raises DataError when the file has a column of such a name already.
     """
-    file = CsvFile(table.source)
+    file = table.file or CsvFile(table.source)
     header = list(file.header or [f"x{k}" for k in range(file.n_columns)])
     for name in columns:
         if name not in header:
@@ -39,12 +39,12 @@ def predictions_csv(table: Table, columns: Mapping[str, NDArray[np.float64] | Se
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow([*header, *columns])
     wanted, values = next(rows)
-    for at, line in enumerate(file._open(), start=1):
+    for at, line in enumerate(file.lines(), start=1):
         if at != wanted:
             continue
-        cells = file._split(line.rstrip("\n"), at)
-        for k in numeric if file.separator != "," else ():
-            cells[k] = cells[k].replace(",", ".")
+        cells = file.split(line.rstrip("\n"), at)
+        for k in numeric:
+            cells[k] = file.plain(cells[k])
         writer.writerow([*cells, *map(_cell, values)])
         wanted, values = next(rows, (0, values))
     return stream.getvalue()
@@ -67,19 +67,20 @@ def new_columns(data: Any, needed: Sequence[str], units: Mapping[str, str]) -> N
         data = read_table(data)
     if isinstance(data, Table):
         place = data.source
-        missing = [name for name in needed if name not in data.columns]
+        needed_here = [name if name in data.columns else data.aliases.get(name, name) for name in needed]
+        missing = [name for name in needed_here if name not in data.columns]
         if missing:
             why = "".join(f"; {note}" for note in data.notes)
             raise DataError(
                 f"{place}: the formula needs the column {missing[0]}, but the columns of numbers are "
                 f"{', '.join(data.names) or 'none'}{why}"
             )
-        found = [(data.columns[name], data.units.get(name)) for name in needed]
+        found = [(data.columns[name], data.units.get(name)) for name in needed_here]
         n_row = data.n_row
     else:
         place = "the data"
         keys = list(data.columns if hasattr(data, "columns") else data)
-        columns = Columns([str(key) for key in keys], source=place, place=place)
+        columns = Columns([str(key) for key in keys], source=place, place=place, lenient=True)
         chosen = [columns.find(name, "variable") for name in needed]
         found = [(vector(f'column "{c.label}"', data[keys[c.position]]), c.unit) for c in chosen]
         n_row = len(data) if hasattr(data, "columns") else max((np.size(v) for v in data.values()), default=0)

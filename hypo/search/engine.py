@@ -51,6 +51,9 @@ GRACE = 2.0
 # which the posterior weighs.
 FINISHING, FINISHING_SHARE = 1.0, 0.1
 
+# Why there is no answer where hypotheses were scored.
+NOTHING_KEPT = "no formula is defined on all rows and keeps the knowledge"
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -98,7 +101,7 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
     """Search for the formula with the lowest score until it is certain, time is up, or the user interrupts.
 
     Deadline and interruption (KeyboardInterrupt) end the search with the best so far; nothing is raised for them. The clock
-    starts once the workers are there, the kernels compiled and, where PySR takes part, Julia runs.
+    starts once the workers are there, the kernels and, where PySR takes part, its search compiled.
 
     Raises MissingExtraError or InputError when the settings want a cluster, a GPU or PySR and something of it is missing,
     HypoError when PySR alone searches and fails.
@@ -112,8 +115,7 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
         pysr: PySR | None = None
         own = settings
         if settings.backend in (PYSR, ALL):
-            prepare("starting Julia")
-            pysr = stack.enter_context(PySR(problem.working, settings))
+            pysr = stack.enter_context(PySR(problem.working, settings, prepare))
             own = replace(settings, workers=max(1, settings.workers - pysr.threads))
         gpus = devices() if settings.backend == CUDA else ()
         local, executor = opened(own, stack)
@@ -257,11 +259,12 @@ def _search(
                     if clock.expired:
                         break
                     guessed.append(h)
-        if pysr is not None and pysr.failure:
-            message += f"; {pysr.failure}"
     best = archive.best
     if best is None and status != "interrupted":
-        status, message = "nothing_found", "no formula is defined on all rows and keeps the knowledge"
+        status = "nothing_found"
+        message = NOTHING_KEPT if clock.scored else f"no formula was scored: {message}"
+    if pysr is not None and pysr.remark:
+        message += f"; {pysr.remark}"
     timing["total"] = time.monotonic() - begin
     return Outcome(
         front=archive.front(is_exact(best, problem)),

@@ -7,34 +7,25 @@ writes anew as it goes, so whatever ends the search, what was found so far can s
 from __future__ import annotations
 
 import csv
-import json
 import math
-import os
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from importlib.util import find_spec
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import TracebackType
 
 import numpy as np
 
-from hypo.errors import HypoError, MissingExtraError
+from hypo.errors import HypoError
 from hypo.expression.expr import Expression
 from hypo.search.constants import fit
 from hypo.search.guesses import STARTS, read_guesses
 from hypo.search.problem import PYSR, Problem, Settings
 from hypo.search.proposer import Turn
-from hypo.search.pysr_child import ERROR, READY, ROWS, RUN, TASK
+from hypo.search.pysr_process import PAUSE, PySRProcess
 from hypo.search.pysr_terms import Task, translate
 
-HALL_OF_FAME = f"{RUN}/hall_of_fame.csv"
-# Seconds that a turn costs, and lasts when nobody else has anything to do; and between two looks. Julia's first start after an
-# installation compiles for minutes.
-WAIT, PAUSE, LONGEST_START = 0.5, 0.05, 900.0
+# Seconds that a turn costs, and lasts when nobody else has anything to do.
+WAIT = 0.5
 # PySR has had its say so many seconds after its first hall of fame; no patience ends the search before.
 SAY = 10.0
 # The share of the time limit, and at most how many seconds of it, that are kept for fitting what PySR found last.
@@ -42,26 +33,22 @@ RESERVE, LONGEST_RESERVE = 0.1, 3.0
 # A form is proposed again when PySR found constants for it that divide the loss by this.
 BETTER_LOSS = 1.1
 
-GET_JULIA = (
-    "run `python -c 'import pysr'` once with a network connection, which fetches Julia and PySR's packages, "
-    "or name an installed Julia in PYTHON_JULIAPKG_EXE"
-)
-
 
 class PySR:
-    """PySR's search in another process, from ``with`` to the end of its block; ``threads`` are those of Julia."""
+    """PySR's search in another process, from ``with`` to the end of its block; ``threads`` are those of Julia. ``report`` hears
+    what it does before the search."""
 
     name = origin = PYSR
 
-    def __init__(self, problem: Problem, settings: Settings) -> None:
+    def __init__(self, problem: Problem, settings: Settings, report: Callable[[str], None] | None = None) -> None:
         self.problem, self.settings = problem, settings
         self.threads = settings.workers if settings.backend == PYSR else max(1, settings.workers // 2)
         # Whether the time limit ended PySR, and when it first showed a hall of fame.
         self.cut = False
         self._first_heard = math.inf
+        self._report = report or (lambda stage: None)
         self._task: Task | None = None
-        self._folder: TemporaryDirectory[str] | None = None
-        self._process: subprocess.Popen[str] | None = None
+        self._child: PySRProcess | None = None
         self._stop_at = math.inf
         self._read_out = False
         self._losses: dict[str, float] = {}
@@ -72,20 +59,26 @@ class PySR:
     # --- the process -----------------------------------------------------------------------------------------
 
     def __enter__(self) -> PySR:
-        """Start Julia and wait until it runs. Raises MissingExtraError, saying how to get what is missing."""
-        if find_spec("pysr") is None:
-            raise MissingExtraError("the backend pysr needs PySR, which is not installed: pip install 'hypo[pysr]'")
-        self._folder = TemporaryDirectory(prefix="hypo-pysr-", ignore_cleanup_errors=True)
+        """Start Julia and wait until it has compiled the search.
+
+        Raises MissingExtraError, saying how to get what is missing, and HypoError where PySR alone searches and crashed.
+        """
+        # A hint to Julia's collector, all that it takes of a memory limit. Two backends share that.
+        most = self.settings.max_memory
+        shared = most if most is None or self.settings.backend == PYSR else most / 2
+        self._child = PySRProcess(self.threads, shared)
         try:
-            self._process = self._started(Path(self._folder.name))
-            self._await_start()
+            guesses = read_guesses(self.problem, self.settings)
+            self._child.start(translate(self.problem, self.settings, self.threads, guesses), self._report)
+            if not self._child.running and self.settings.backend == PYSR:
+                raise HypoError(f"PySR ended while it compiled its search ({self._child.reason()})")
         except BaseException:
-            self.close()
+            self._child.close()
             raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
+        self._process.close()
 
     def begin(self, seconds: float) -> None:
         """Let PySR search, for ``seconds`` at most."""
@@ -97,88 +90,14 @@ class PySR:
                 with np.errstate(all="ignore"):
                     e = fit(e, p.X, p.columns, p.likelihood, starts=STARTS, rng=rng)
             guesses.append(e)
-        task = self._task = translate(p, s, self.threads, guesses)
-        place = self._place
-        weights = np.ones(len(task.y)) if task.weights is None else task.weights
-        np.save(place / ROWS, np.column_stack([task.X, task.y, weights]))
-        template = None if task.form is None else task.form.spec
-        whole = {"model": task.model, "fit": task.fit, "weighted": task.weights is not None, "template": template}
-        (place / TASK).write_text(json.dumps(whole), encoding="utf-8")
+        self._task = translate(p, s, self.threads, guesses)
+        self._process.begin(self._task, seconds)
         self._stop_at = time.monotonic() + seconds - min(RESERVE * seconds, LONGEST_RESERVE)
-        process = self._process
-        assert process is not None and process.stdin is not None
-        with suppress(BrokenPipeError):  # a process that died is noticed where its news are read
-            process.stdin.write(f"{seconds!r}\n")
-            process.stdin.close()
-
-    def stop(self) -> None:
-        """End PySR's search; what it wrote stays readable."""
-        if self._process is not None and self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
-
-    def close(self) -> None:
-        """End PySR's search and remove its folder."""
-        self.stop()
-        if self._process is not None and self._process.stdin is not None:
-            with suppress(OSError):
-                self._process.stdin.close()
-        if self._folder is not None:
-            self._folder.cleanup()
 
     @property
-    def _place(self) -> Path:
-        assert self._folder is not None
-        return Path(self._folder.name)
-
-    @property
-    def _running(self) -> subprocess.Popen[str] | None:
-        """The process while it lives."""
-        return self._process if self._process is not None and self._process.poll() is None else None
-
-    def _started(self, place: Path) -> subprocess.Popen[str]:
-        environment = {
-            **os.environ,
-            # Nothing is fetched in the middle of a fit.
-            "PYTHON_JULIAPKG_OFFLINE": "yes",
-            "PYTHON_JULIACALL_THREADS": str(self.threads),
-            "PYTHON_JULIACALL_HANDLE_SIGNALS": "yes",
-            **self._heap(),
-            # The same packages as here, wherever these were found.
-            "PYTHONPATH": os.pathsep.join(os.path.abspath(path) for path in sys.path),
-        }
-        code = f"from hypo.search.pysr_child import main; main({str(place)!r})"
-        return subprocess.Popen(
-            [sys.executable, "-P", "-c", code],
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            # Ctrl-C is ours to answer: it must not tear the file that we are about to read.
-            start_new_session=True,
-        )
-
-    def _heap(self) -> dict[str, str]:
-        """What Julia is told of the memory limit; a hint to its collector, all that Julia takes. Two backends share it."""
-        most = self.settings.max_memory
-        if most is None:
-            return {}
-        return {"PYTHON_JULIACALL_HEAP_SIZE_HINT": f"{int(most / (1 if self.settings.backend == PYSR else 2) // 1e6)}M"}
-
-    def _await_start(self) -> None:
-        late = time.monotonic() + LONGEST_START
-        while not (self._place / READY).exists():
-            if self._running is None or time.monotonic() > late:
-                raise MissingExtraError(f"the backend pysr needs Julia, which did not start ({self._reason()}): {GET_JULIA}")
-            time.sleep(PAUSE)
-
-    def _reason(self) -> str:
-        """Why the process ended, as far as it is known."""
-        with suppress(OSError):
-            return (self._place / ERROR).read_text(encoding="utf-8").rstrip(". ")
-        code = None if self._process is None else self._process.poll()
-        return f"no sign of it in {LONGEST_START:g} s" if code is None else f"its process ended with code {code}"
+    def _process(self) -> PySRProcess:
+        assert self._child is not None
+        return self._child
 
     # --- the proposer ----------------------------------------------------------------------------------------
 
@@ -195,16 +114,16 @@ class PySR:
         """
         late = time.monotonic() + WAIT
         while True:
-            ended = self._running is None
+            ended = not self._process.running
             if not ended and time.monotonic() > self._stop_at:
                 self.cut = ended = True
-                self.stop()
+                self._process.stop()
             self._look()
             if ended or not turn.alone or (self.heard and time.monotonic() > late):
                 break
             time.sleep(PAUSE)
         self._read_out = ended
-        if self.failure and self.settings.backend == PYSR:
+        if ended and self.failure and self.settings.backend == PYSR:
             raise HypoError(self.failure)
         for e in self.rest():
             turn.clock.scored += 1
@@ -229,12 +148,20 @@ class PySR:
     @property
     def failure(self) -> str:
         """Why there is nothing of PySR, when it ended by itself before it had found anything; else empty."""
-        failed = self._read_out and not self.heard and not self.cut
-        return f"PySR ended before it found anything ({self._reason()})" if failed else ""
+        failed = not (self._process.running or self.heard or self.cut)
+        return f"PySR ended before it found anything ({self._process.reason()})" if failed else ""
+
+    @property
+    def remark(self) -> str:
+        """What is said of PySR where it brought nothing, or less than it might have; else empty."""
+        if not self.heard:
+            return self.failure or f"PySR found nothing {'within it' if self.cut else 'until then'}"
+        crashed = self._process.failed and not self.cut
+        return f"PySR ended early ({self._process.reason()}), and what it had found until then counts" if crashed else ""
 
     def _look(self) -> None:
         """Read the hall of fame if it was written since the last look. Half a file, met while it is written, does no harm."""
-        path = self._place / HALL_OF_FAME
+        path = self._process.hall_of_fame
         with suppress(OSError):
             state = path.stat()
             if (state.st_mtime_ns, state.st_size) != self._known:
