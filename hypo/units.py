@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 from hypo.errors import UnitError
 
-__all__ = ["BASE_UNITS", "DIMENSIONLESS", "Dimension", "Unit", "coherent_scales", "parse_unit"]
+__all__ = ["BASE_UNITS", "DIMENSIONLESS", "Dimension", "Unit", "coherent_scales", "parse_unit", "unit_parts"]
 
 BASE_UNITS = ("m", "kg", "s", "A", "K", "mol", "cd", "rad")
 """The order of the exponents of a :class:`Dimension`."""
@@ -155,6 +155,24 @@ def parse_unit(text: str, strict_angles: bool = False) -> Unit:
     return Unit(Dimension(exponents), factor, stripped)
 
 
+def unit_parts(text: str, strict_angles: bool = False) -> dict[str, Fraction]:
+    """The names in a unit text with their powers, ``{"J": 1, "mol": -1}``; empty for pure numbers that are not scaled.
+
+    A text with a number in it is one name by itself. Raises UnitError as :func:`parse_unit` does.
+    """
+    unit = parse_unit(text, strict_angles)
+    if unit.dimension == DIMENSIONLESS and unit.factor == 1.0:
+        return {}
+    reader = _Names(unit.text)
+    powers, factor = reader.read()
+    if factor != 1.0:
+        return {unit.text: Fraction(1)}
+    out: dict[str, Fraction] = {}
+    for name, power in zip(reader.names, powers, strict=True):
+        out[name] = out.get(name, Fraction(0)) + power
+    return {name: p for name, p in out.items() if p}
+
+
 def coherent_scales(units: Sequence[Unit]) -> tuple[float, ...]:
     """The factors by which a problem's numbers are multiplied before the search, one per unit.
 
@@ -227,6 +245,10 @@ class _Reader:
             position = match.end()
         self.position = 0
 
+    def width(self) -> int:
+        """How many exponents a factor has."""
+        return len(BASE_UNITS)
+
     def fail(self, what: str) -> NoReturn:
         raise UnitError(f'cannot read the unit "{self.text}": {what}; {_ADVICE}')
 
@@ -286,7 +308,7 @@ class _Reader:
                 self.fail("a closing bracket is missing")
             self.take()
         elif kind == "number":
-            exponents, factor = [Fraction(0)] * len(BASE_UNITS), float(self.take())
+            exponents, factor = [Fraction(0)] * self.width(), float(self.take())
             if not (factor > 0 and math.isfinite(factor)):
                 self.fail("a factor must be a positive number")
         elif kind == "name":
@@ -349,6 +371,28 @@ class _Reader:
             return [e * int(compact[2]) for e in exponents], factor ** int(compact[2])
         exponents, factor = _lookup(name, self.text)
         return list(exponents), factor
+
+
+class _Names(_Reader):
+    """The same over the names in the text instead of the base units: an exponent for each of ``names``, and the plain number."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.names: list[str] = []
+
+    def width(self) -> int:
+        return sum(kind == "name" for kind, _ in self.tokens)
+
+    def read(self) -> tuple[Powers, float]:
+        powers, factor = super().read()
+        return powers[: len(self.names)], factor
+
+    def name(self, name: str) -> tuple[Powers, float]:
+        compact = None if _known(name) else re.fullmatch(r"(\D+)(\d)", name)
+        self.names.append(compact[1] if compact else name)
+        powers = [Fraction(0)] * self.width()
+        powers[len(self.names) - 1] = Fraction(compact[2] if compact else 1)
+        return powers, 1.0
 
 
 def _shortest(factor: float) -> float:

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
-from hypo.api.outputs import constant_rows, in_target_unit
+from hypo.api.outputs import constant_rows
 from hypo.api.prepared import prepared
 from hypo.errors import DataError, InputError
 from hypo.report import tables
@@ -56,7 +56,7 @@ def score(
     """Score one formula by the score of :func:`fit`, with its free constants fitted.
 
     In a text, which may begin with the target's name and =, every name that is neither a column nor a constant of
-    ``knowledge`` is a constant to fit; numbers stay as they are. ``start`` gives values of constants to begin the fit at,
+    ``knowledge`` is a constant to fit; numbers stay as they are, for the columns' own units. ``start`` gives values of constants to begin the fit at,
     ``{"a": 500, "b": 0.01}`` or ``"a=500, b=0.01"``; the fit tries others too. ``intervals`` and the other arguments are those
     of :func:`fit`. A formula that breaks a rule of the knowledge is scored all the same, and its violations are named.
 
@@ -95,8 +95,10 @@ def score(
         )
     from hypo.scoring.family import GAUSSIAN
     from hypo.scoring.laplace import laplace
+    from hypo.search.border import Border, readings
 
-    found = score_formula(started(e, start), problem, settings)
+    each = [score_formula(one, problem, settings) for one in readings(started(e, start), problem)]
+    found = min((f for f in each if f is not None), key=lambda f: f[0].score, default=None)
     if found is None:
         impossible = "" if settings.likelihood.kind == GAUSSIAN else " or impossible"
         raise DataError(
@@ -111,7 +113,7 @@ def score(
         fitted = [row.name for row in rows if row.std is not None]
         doubts = undetermined(fitted, shape.covariance, shape.unidentified) if len(fitted) == len(shape.theta) else []
     return Scored(
-        hypothesis=in_target_unit(replace(h, expression=with_numbers(h.expression)), problem),
+        hypothesis=Border.out_of(problem).hypothesis(replace(h, expression=with_numbers(h.expression))),
         constants=rows,
         target=dataset.target,
         violations=problem.knowledge.violations(h.expression, dataset.target),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from hypo.knowledge.claims import Verdict
     from hypo.knowledge.rules import Rule
+    from hypo.search.border import Border
     from hypo.search.rulebook import RuleReport
 
 
@@ -63,9 +64,9 @@ class RuleRow:
         )
 
     @staticmethod
-    def of(report: RuleReport, target: str) -> RuleRow:
-        """The row for what a search for ``target`` says of a rule."""
-        without = None if report.without is None else report.without.expression.pretty()
+    def of(report: RuleReport, target: str, border: Border) -> RuleRow:
+        """The row for what a search for ``target`` says of a rule; ``border`` leads to the columns' units."""
+        without = None if report.without is None else border.formula(report.without.expression).pretty()
         row = RuleRow.checked(report.rule, report.verdict, target)
         return replace(row, tried=report.tried, broken=report.broken, without=without, gain=report.gain,
                        pruned=report.pruned)

@@ -1,0 +1,69 @@
+"""Units of constants as a person writes them: in the units of the columns, else with the names that SI has for them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from hypo.units import BASE_UNITS, DIMENSIONLESS, Dimension, parse_unit
+
+if TYPE_CHECKING:
+    from hypo.expression.conversion import Powers
+    from hypo.search.border import UnitNames
+
+# Units of SI with names of their own, and by how much a text with one must be shorter than one in base units.
+NAMED = {"Pa": 1, "J": 2, "N": 2, "W": 2, "V": 2, "ohm": 2, "T": 2, "Wb": 2, "H": 2, "F": 2, "S": 2}
+
+
+def unit_text(unit: Powers | None, dimension: Dimension | None, names: UnitNames) -> str | None:
+    """The text of ``unit`` for a number of this dimension: ``MPa/%``, ``J/mol``; None where they disagree or none is known."""
+    if unit is None or dimension is None or names.dimension(unit) != dimension:
+        return None
+    factor = names.factor(unit)
+    plain = math.isclose(factor, 1.0, rel_tol=1e-12)
+    if dimension == DIMENSIONLESS and plain:
+        return "1"
+    named = _named(dimension, _cost(unit)) if plain else None
+    return named or written(unit)
+
+
+def si_text(dimension: Dimension) -> str:
+    """The unit in SI: ``Pa``, ``J/mol``, ``kg/m^3``."""
+    base = {name: e for name, e in zip(BASE_UNITS, dimension.exponents, strict=True) if e}
+    ordered = {name: base[name] for name in sorted(base, key=lambda name: (name != "kg", BASE_UNITS.index(name)))}
+    return _named(dimension, _cost(ordered)) or written(ordered)
+
+
+def _named(dimension: Dimension, cost: Fraction) -> str | None:
+    """The dimension with one of the names of SI where that is shorter than a text of this cost."""
+    best: tuple[Fraction, str] | None = None
+    for name, gain in NAMED.items():
+        rest = (dimension / parse_unit(name).dimension).exponents
+        powers = {name: Fraction(1), **{b: e for b, e in zip(BASE_UNITS, rest, strict=True) if e}}
+        found = _cost(powers), written(powers)
+        if dimension.exponents[1] and found[0] <= cost - gain and (best is None or found < best):
+            best = found
+    return None if best is None else best[1]
+
+
+def _cost(powers: Powers) -> Fraction:
+    return sum((abs(p) for p in powers.values()), Fraction(0))
+
+
+def written(powers: Mapping[str, Fraction]) -> str:
+    """``kg*m/s^2``; ``1`` for a pure number."""
+    above = [_power(name, p) for name, p in powers.items() if p > 0]
+    below = [_power(name, -p) for name, p in powers.items() if p < 0]
+    return "/".join(["*".join(above) or "1", *below])
+
+
+def _power(name: str, power: Fraction) -> str:
+    base = f"({name})" if any(c in name for c in " */^·") else name
+    if power == 1:
+        return base
+    if power.denominator == 1:
+        return f"{base}^{power}"
+    value = float(power)
+    return f"{base}^{value}" if Fraction(str(value)) == power and len(str(value)) <= 5 else f"{base}^({power})"
