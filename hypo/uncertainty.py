@@ -14,7 +14,7 @@ from hypo.data import Dataset
 from hypo.errors import InputError
 from hypo.prediction import AVERAGED, columns_of, posterior_of, require_distribution, require_level, trials_of
 from hypo.report.bounds import bound_remarks, require_coverage
-from hypo.report.constants import ConstantRow, shown_constants
+from hypo.report.constants import ConstantRow, shown_constants, with_names
 from hypo.report.suggestions import Suggestions, domain_of, repeats, suggestion_remarks
 from hypo.scoring.bounds import Bound, assumed, bound, plausible, reaches
 from hypo.scoring.design import suggest
@@ -118,7 +118,8 @@ def profiled(
 
     chosen = result.found(index)
     require_level(level)
-    e, shown = chosen.expression, result.constants[result.front.index(chosen)]
+    shown = result.constants[result.front.index(chosen)]
+    e = with_names(chosen.expression, shown)
     dataset = _data_of_the_fit(result, data, table)
     family = result.family
     if (family.kind == CUSTOM) != (log_likelihood is not None):

@@ -15,6 +15,7 @@ from hypo.report.constants import LEVEL, ConstantRow, shown_constants, shown_lea
 from hypo.report.rules import RuleRow
 from hypo.report.units import unit_text
 from hypo.result import Coverage, Efficiency, Result
+from hypo.search.answer import in_own_form, own_guess, without_names
 from hypo.search.border import Border, UnitNames, unit_texts
 
 if TYPE_CHECKING:
@@ -52,7 +53,13 @@ def make_result(
     if best is not None and best not in front:
         front = tuple(sorted((*front, best), key=lambda h: (h.complexity, -h.score)))
     manifest = _manifest(problem, settings, dataset, columns)
-    manifest["doubts"] = doubts(outcome, problem, settings, dataset)
+    own = None if best is None else own_guess(best, outcome.guessed, problem)
+    manifest["doubts"] = doubts(outcome, problem, settings, dataset, None if own is None else own[0])
+    if best is not None and own is not None:
+        inside = in_own_form(inside, best, own[1], problem)
+        front = tuple(own[1] if h == best else h for h in front)
+        best = own[1]
+        manifest["guess"] = own[0] + 1
     manifest["settings"]["model_selection"] = by
     if details:
         manifest["selection"] = dict(details)
@@ -61,8 +68,8 @@ def make_result(
         record = make_prior(inside, problem, settings).as_dict()
         manifest["prior"] = border.lengths(record, inside.structures, posterior.structures)
     return Result(
-        best=None if best is None else border.hypothesis(best),
-        front=tuple(border.hypothesis(h) for h in front),
+        best=None if best is None else _shown(best, border),
+        front=tuple(_shown(h, border) for h in front),
         status=outcome.status,
         message=outcome.message,
         coverage=Coverage(outcome.complete_to, outcome.scored, outcome.distinct),
@@ -118,6 +125,12 @@ def make_prior(posterior: Posterior, problem: Problem, settings: Settings) -> Pr
     # π is a leaf of every grammar.
     leaves = len(problem.columns) + len(problem.constants) + 1 + NUMBERS
     return Prior(scorer.symbols, float(leaves), total(1), total(2), problem.max_complexity, lengths)
+
+
+def _shown(h: Hypothesis, border: Border) -> Hypothesis:
+    """``h`` in the units of the columns, and with numbers for the constants that have names."""
+    h = border.hypothesis(h)
+    return replace(h, expression=without_names(h.expression)) if any(c.free and c.name for c in h.expression.constants) else h
 
 
 def constant_rows(e: Expression, problem: Problem, intervals: str = "laplace") -> tuple[ConstantRow, ...]:

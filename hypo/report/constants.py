@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hypo.expression.expr import PI, Expression
@@ -83,6 +83,19 @@ def shown_leaves(e: Expression, taken: Collection[str] = ()) -> tuple[tuple[str,
                 name = f"c{number}"
         found.setdefault(name, i)
     return tuple(found.items())
+
+
+def with_names(e: Expression, rows: Sequence[ConstantRow]) -> Expression:
+    """``e`` with the names of ``rows``, which are its own, on its fitted constants: equal ones of one name are one constant."""
+    left = [row for row in rows if row.name not in {c.name for c in e.constants}]
+    seen: dict[float, str] = {}
+    out = list(e.constants)
+    for i in e.free:
+        value = e.constants[i].value
+        if left and left[0].value == value:
+            seen[value] = left.pop(0).name
+        out[i] = replace(e.constants[i], name=seen.get(value))
+    return replace(e, constants=tuple(out))
 
 
 def undetermined(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from fractions import Fraction
+from itertools import product
 from typing import TYPE_CHECKING
 
 from hypo.units import BASE_UNITS, DIMENSIONLESS, Dimension, parse_unit
@@ -13,8 +14,10 @@ if TYPE_CHECKING:
     from hypo.expression.conversion import Powers
     from hypo.search.border import UnitNames
 
-# Units of SI with names of their own, and by how much a text with one must be shorter than one in base units.
-NAMED = {"Pa": 1, "J": 2, "N": 2, "W": 2, "V": 2, "ohm": 2, "T": 2, "Wb": 2, "H": 2, "F": 2, "S": 2}
+# Units of SI with names of their own, those first that are preferred; beside some a second may stand.
+NAMED = ("N", "J", "W", "Pa", "V", "ohm", "T", "Wb", "H", "F", "S")
+WITH_SECONDS = ("J", "Pa")
+POWERS = tuple(map(Fraction, (1, -1, 2, -2, "1/2", "-1/2")))
 
 
 def unit_text(unit: Powers | None, dimension: Dimension | None, names: UnitNames) -> str | None:
@@ -39,12 +42,17 @@ def si_text(dimension: Dimension) -> str:
 def _named(dimension: Dimension, cost: Fraction) -> str | None:
     """The dimension with one of the names of SI where that is shorter than a text of this cost."""
     best: tuple[Fraction, str] | None = None
-    for name, gain in NAMED.items():
-        rest = (dimension / parse_unit(name).dimension).exponents
-        powers = {name: Fraction(1), **{b: e for b, e in zip(BASE_UNITS, rest, strict=True) if e}}
-        found = _cost(powers), written(powers)
-        if dimension.exponents[1] and found[0] <= cost - gain and (best is None or found < best):
-            best = found
+    for power, name in product(POWERS, NAMED):
+        left = dimension / parse_unit(name).dimension**power
+        rest = {b: e for b, e in zip(BASE_UNITS, left.exponents, strict=True) if e}
+        heat = name == "J" and rest.get("kg") == -1 and ("K" in rest or "mol" in rest)
+        if ("kg" in rest and not heat) or ("s" in rest and (name not in WITH_SECONDS or rest["s"] != power)):
+            continue
+        if abs(power) != 1 and set(rest) - {"m"}:
+            continue
+        powers = {name: power, **rest}
+        if _cost(powers) < min(cost, cost if best is None else best[0]) and (dimension.exponents[1] or heat):
+            best = _cost(powers), written(powers)
     return None if best is None else best[1]
 
 
