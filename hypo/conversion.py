@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -25,14 +25,12 @@ def in_units(result: Result, units: str) -> Result:
 
     What takes or gives rows of a table then wants them in SI too. Raises InputError for other ``units``.
     """
-    if units == COLUMNS:
+    if not wants_si(units):
         return result
-    if units != SI:
-        raise InputError(f'units must be "columns" (those of the table) or "si", got {units!r}')
     texts, named = _texts(result), _named(result)
     values = {n: v * parse_unit(texts[n]).factor for n, v in named.items()}
     border = _border(result, texts, named).back(values)
-    rows = tuple(tuple(_in_si(row) for row in each) for each in result.constants)
+    rows = tuple(rows_in(each, units) for each in result.constants)
     settings = {
         **result.settings,
         "units": {n: si_text(_dimension(result, text)) for n, text in result.settings["units"].items()},
@@ -67,6 +65,18 @@ def _crossed(
     front = tuple(border.hypothesis(h) for h in result.front)
     best = None if result.best is None else front[result.front.index(result.best)]
     return replace(result, best=best, front=front, constants=rows, posterior=posterior, manifest=manifest, data=None)
+
+
+def wants_si(units: str) -> bool:
+    """Whether ``units`` are SI and not those of the columns; raises InputError for other ones."""
+    if units not in (COLUMNS, SI):
+        raise InputError(f'units must be "columns" (those of the table) or "si", got {units!r}')
+    return units == SI
+
+
+def rows_in(rows: Sequence[ConstantRow], units: str) -> tuple[ConstantRow, ...]:
+    """Constants in ``units``."""
+    return tuple(map(_in_si, rows)) if wants_si(units) else tuple(rows)
 
 
 def _in_si(row: ConstantRow) -> ConstantRow:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from hypo.errors import HypoError, InputError
 from hypo.report import remarks, tables
 from hypo.report.constants import ConstantRow
+from hypo.report.layout import sentences
 from hypo.report.rules import RuleRow, rules_table
 from hypo.result_file import (
     RESULT_FILE,
@@ -72,7 +73,8 @@ class Result:
     ``front`` has rising complexity and falling score; ``best`` is its member of least score, or what another
     ``model_selection`` chose, None when nothing was found. ``status`` is ``exact``, ``complete``, ``time_limit``,
     ``interrupted`` or ``nothing_found``, and ``message`` says the same in a sentence. ``manifest["settings"]`` names the
-    target and the columns with their units, which are those of all formulas and constants. ``rules`` says of each rule of the knowledge how ``best`` fares and what it did to others.
+    target and the columns with their units, which are those of all formulas and constants. ``rules`` says of each rule of the
+    knowledge how ``best`` fares and what it did to others.
     ``posterior`` weighs all structures that the search kept; None where the rows are too few for it, and in results of
     older versions.
     """
@@ -144,8 +146,8 @@ class Result:
         return chosen
 
     def in_units(self, units: str) -> Result:
-        """The result with formulas and constants in other units: ``"columns"``, as it is, or ``"si"``. In SI it takes rows in SI
-        too, and has no data. Raises InputError for other ``units``."""
+        """The result with formulas and constants in other units: ``"columns"``, as it is, or ``"si"``. In SI it takes rows in
+        SI too, and has no data. Raises InputError for other ``units``."""
         from hypo.conversion import in_units
 
         return in_units(self, units)
@@ -397,11 +399,11 @@ class Result:
 
     def __str__(self) -> str:
         if self.best is None:
-            return "\n".join(self.remarks())
+            return sentences(self.remarks())
         front = tables.as_text(tables.front_table(self.front, self.best, self.target))
-        law = [tables.equation(self.best, self.target), *self.constant_lines()]
+        law = tables.law_lines(self.best, self.target, self.constant_lines())
         rules = [tables.as_text(rules_table(self.rules)), ""] if self.rules else []
-        return "\n".join([*law, "", front, "", *rules, *self.remarks()])
+        return "\n".join([law, "", front, "", *rules, sentences(self.remarks())])
 
     def _repr_html_(self) -> str:
         return tables.front_html(self.front, self.best, self.target)

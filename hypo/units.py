@@ -374,7 +374,7 @@ class _Reader:
 
 
 class _Names(_Reader):
-    """The same over the names in the text instead of the base units: an exponent for each of ``names``, and the plain number."""
+    """The same over the names in the text instead of the base units: an exponent for each of them, and the plain number."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)

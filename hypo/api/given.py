@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from numbers import Real
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from hypo.api.prepared import prepared
 from hypo.errors import DataError, InputError
 from hypo.report import tables
 from hypo.report.constants import ConstantRow, undetermined
+from hypo.report.layout import sentences
 from hypo.report.rules import CHECKED, RuleRow, rules_table
 from hypo.result_file import hypothesis_row, jsonable
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from hypo.scoring.custom import LogLikelihood
     from hypo.scoring.family import Family
     from hypo.scoring.score import Hypothesis
+    from hypo.search.border import Border
 
 SCORE_SCHEMA = "hypo-score/1"
 
@@ -56,9 +58,9 @@ def score(
     """Score one formula by the score of :func:`fit`, with its free constants fitted.
 
     In a text, which may begin with the target's name and =, every name that is neither a column nor a constant of
-    ``knowledge`` is a constant to fit; numbers stay as they are, for the columns' own units. ``start`` gives values of constants to begin the fit at,
-    ``{"a": 500, "b": 0.01}`` or ``"a=500, b=0.01"``; the fit tries others too. ``intervals`` and the other arguments are those
-    of :func:`fit`. A formula that breaks a rule of the knowledge is scored all the same, and its violations are named.
+    ``knowledge`` is a constant to fit; numbers stay as they are, for the columns' own units. ``start`` gives
+    values of constants to begin the fit at, ``{"a": 500, "b": 0.01}`` or ``"a=500, b=0.01"``; the fit tries others too.
+    ``intervals`` and the other arguments are those of :func:`fit`. A formula that breaks a rule of the knowledge is scored all the same, and its violations are named.
 
     Raises:
         FormulaError: the text cannot be read.
@@ -121,6 +123,7 @@ def score(
         unit_note=problem.unit_note,
         hints=(*_misspelt(e, dataset.names), *doubts, *(tables.sentence(note) for note in dataset.notes)),
         likelihood=settings.likelihood,
+        border=Border.to_si(problem),
     )
 
 
@@ -137,8 +140,8 @@ def _misspelt(e: Expression, columns: Sequence[str]) -> Iterator[str]:
 class Scored:
     """What :func:`score` returns.
 
-    ``hypothesis`` has the fitted values as numbers in its expression, ``constants`` has them by the names
-    of the formula, with units; ``violations`` say what it breaks of grammar and units, ``rules`` how it fares under each rule.
+    All is in the units of the columns. ``hypothesis`` has the fitted values as numbers in its expression, ``constants`` has
+    them by the names of the formula, with units; ``violations`` say what it breaks of grammar and units, ``rules`` how it fares under each rule.
     """
 
     hypothesis: Hypothesis
@@ -149,6 +152,16 @@ class Scored:
     unit_note: str = ""
     hints: tuple[str, ...] = ()
     likelihood: Family | None = None
+    border: Border | None = field(default=None, compare=False, repr=False)
+
+    def in_units(self, units: str) -> Scored:
+        """The same with the formula and its constants in ``"columns"``, as it is, or ``"si"``; raises InputError for others."""
+        from hypo.conversion import SI_NOTE, rows_in, wants_si
+
+        if not wants_si(units) or self.border is None:
+            return self
+        h, rows = self.border.hypothesis(self.hypothesis), rows_in(self.constants, units)
+        return replace(self, hypothesis=h, constants=rows, unit_note=SI_NOTE)
 
     @property
     def expression(self) -> Expression:
@@ -175,7 +188,8 @@ class Scored:
         ]
         words = self.likelihood.words if self.likelihood else ""
         lines += [tables.sentence(words)] if words else []
-        return [*lines, *self.hints, *([tables.sentence(self.unit_note)] if self.unit_note else [])]
+        spread = [tables.STANDARD_ERROR] if any(row.std is not None for row in self.constants) else []
+        return [*spread, *lines, *self.hints, *([tables.sentence(self.unit_note)] if self.unit_note else [])]
 
     def __str__(self) -> str:
         parts = [tables.as_text(tables.front_table([self.hypothesis], None, self.target))]
@@ -183,7 +197,7 @@ class Scored:
             parts += ["", tables.as_text(tables.constants_table(self.constants))]
         if self.rules:
             parts += ["", tables.as_text(rules_table(self.rules)), ""]
-        return "\n".join([*parts, *self.remarks()])
+        return "\n".join([*parts, sentences(self.remarks())])
 
 
 def started(e: Expression, start: Mapping[str, float] | str | None) -> Expression:

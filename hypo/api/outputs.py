@@ -134,8 +134,8 @@ def _shown(h: Hypothesis, border: Border) -> Hypothesis:
 
 
 def constant_rows(e: Expression, problem: Problem, intervals: str = "laplace") -> tuple[ConstantRow, ...]:
-    """The constants of ``e`` with their intervals, of the kind ``intervals``, in the units that they have where ``e`` is in those
-    of the columns; the unit is None where none is known.
+    """The constants of ``e`` with their intervals, of the kind ``intervals``, as they are where ``e`` is in the units of the
+    columns; the unit is None where none is known.
 
     An interrupt leaves the intervals that Laplace's approximation gives.
     """
@@ -166,7 +166,7 @@ def _outward(e: Expression, leaves: Sequence[int], problem: Problem) -> Iterator
     names = UnitNames.of({n: u.text for n, u in units.items()}, problem.knowledge.strict_angles)
     found, dimensions = border.convert(e), problem.constant_units(e)
     for i in leaves:
-        name = e.constants[i].name
+        name = e.constants[i].name or ""
         if name in problem.constants and not e.constants[i].free:
             stated = problem.knowledge.constants[name]
             yield stated.value / problem.constants[name], (stated.unit.text or "1") if problem.dimensions else None

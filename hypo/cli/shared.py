@@ -27,6 +27,13 @@ def say(text: str) -> None:
     print(text, file=sys.stdout)
 
 
+def tell(text: str) -> None:
+    """A sentence in the width of the output."""
+    from hypo.report.layout import sentences
+
+    say(sentences([text], sys.stdout))
+
+
 def note(text: str) -> None:
     print(f"note: {text}", file=sys.stderr)
 
@@ -66,6 +73,7 @@ ABOUT_DATA = options(
 INTERVALS = click.option(
     "--intervals", metavar="laplace|profile", default="laplace", show_default=True, help="Intervals of constants."
 )
+SI = click.option("--si", "units", flag_value="si", default="columns", help="Show formulas and constants in SI units.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output and nothing else.")
 
 

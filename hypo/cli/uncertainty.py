@@ -16,6 +16,7 @@ from hypo.cli.shared import (
     INTERRUPTED,
     JSON,
     NOTHING_FOUND,
+    SI,
     note,
     say,
     terminating_as_interrupt,
@@ -84,27 +85,30 @@ def suggest(folder: str, domains: tuple[str, ...], count: int, out: str | None, 
 @click.option("--level", type=float, default=0.95, show_default=True, metavar="P", help="Probability of an interval.")
 @click.option("--formula", "index", type=int, metavar="N", help="Number of a formula of the front, from 0 (default: the best).")
 @BESIDE_COLUMNS
+@SI
 @JSON
-def profile(folder: str, data: str, level: float, index: int | None, as_json: bool, **table: Any) -> int:
+def profile(folder: str, data: str, level: float, index: int | None, units: str, as_json: bool, **table: Any) -> int:
     """Profile-likelihood intervals of the constants of a formula in DIR.
 
     DATA.csv is the table of the fit; --sigma and the like are given as they were there.
     """
+    from hypo.conversion import rows_in
     from hypo.report import tables
     from hypo.result import Result
 
     result = Result.load(folder)
     rows = result.profile(index, level, data=data, **{name: value or None for name, value in table.items()})
-    h = result.found(index)
+    rows, h = rows_in(rows, units), result.in_units(units).found(index)
     if as_json:
         constants = [row.as_dict() for row in rows]
         found = {"target": result.target, "expression": str(h.expression), "level": level, "constants": constants}
         say(json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False))
         return FOUND
-    tables.show(tables.headline(h, result.target), sys.stdout)
+    tables.show(tables.law_lines(h, result.target, (), sys.stdout), sys.stdout, bold=True)
     if rows:
         say("")
         tables.show(tables.constants_table(rows, level), sys.stdout)
+        tables.show(tables.STANDARD_ERROR, sys.stdout)
     else:
         say("The formula has no constants to fit.")
     return FOUND

@@ -75,7 +75,7 @@ def converted(e: Expression, units: Units, slot: Sequence[int] | None = None) ->
         first = _Conversion(e, units, pinned).done()
         pinned = _torn(e, first, units, slot)
         return _Conversion(e, units, pinned).done() if pinned else first
-    return _Conversion(e, units, {i: PURE for i in e.free}).plainly()
+    return _Conversion(e, units, dict.fromkeys(e.free, PURE)).plainly()
 
 
 def _torn(e: Expression, found: Converted, units: Units, slot: Sequence[int]) -> dict[int, Powers]:

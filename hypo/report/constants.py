@@ -132,10 +132,26 @@ def value_text(value: float, std: float | None) -> str | None:
     ``0.9994 ± 0.0003``, ``-12.31 ± 0.12``, ``(6.674 ± 0.002)e-11``; None where the error is unknown or rounding."""
     if std is None or not SHARP * abs(value) < std < math.inf:
         return None
-    power = math.floor(math.log10(max(abs(value), std)))
+    (shown, error), power = _digits(std, value, std, two=False)
+    text = f"{shown} ± {error}"
+    return f"({text})e{power}" if power else text
+
+
+def by_error(std: float | None, *values: float) -> tuple[str, ...]:
+    """``values`` to two digits of the standard error of the first; with six digits where it is unknown, and twelve where it is
+    rounding."""
+    if std is None or not SHARP * abs(values[0]) < std < math.inf:
+        digits = 6 if std is None or not math.isfinite(std) else 12
+        return tuple(f"{v:.{digits}g}" for v in values)
+    texts, power = _digits(std, *values, two=True)
+    return tuple(f"{text}e{power}" if power else text for text in texts)
+
+
+def _digits(std: float, *values: float, two: bool) -> tuple[tuple[str, ...], int]:
+    """``values`` over a power of ten, and this power, 0 where they are shown as they are; to one digit of ``std``, or to
+    ``two``, as always where it begins with 1."""
+    power = math.floor(math.log10(max(abs(values[0]), std)))
     scaled = power if not -4 <= power < 6 else 0
-    shown, error = value / 10.0**scaled, std / 10.0**scaled
-    first = f"{error:.1e}"
-    digits = max(0, int(first.startswith("1")) - int(first[first.index("e") + 1 :]))
-    text = f"{shown:.{digits}f} ± {error:.{digits}f}"
-    return f"({text})e{scaled}" if scaled else text
+    first = f"{std / 10.0**scaled:.1e}"
+    digits = max(0, int(two or first.startswith("1")) - int(first[first.index("e") + 1 :]))
+    return tuple(f"{v / 10.0**scaled:.{digits}f}" for v in values), scaled

@@ -20,7 +20,8 @@ def constant_lines(result: Result) -> list[str]:
     if result.best is None:
         return []
     rows, named = result.constants[result.front.index(result.best)], result.settings["constants"]
-    return tables.constant_lines(rows, named, intervals=result.settings.get("intervals") == "profile")
+    intervals, names = result.settings.get("intervals") == "profile", "guess" in result.manifest
+    return tables.constant_lines(rows, named, intervals=intervals, names=names)
 
 
 def remarks(result: Result) -> list[str]:
@@ -29,6 +30,7 @@ def remarks(result: Result) -> list[str]:
     notes = [settings.get("unit_note", ""), *settings.get("notes", ()), *result.manifest.get("doubts", ())]
     words = result.family.words
     return [
+        *([tables.STANDARD_ERROR] if any("±" in line for line in constant_lines(result)) else []),
         tables.sentence(result.message),
         *([tables.sentence(words)] if words else []),
         *_weights(result),

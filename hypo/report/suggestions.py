@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from hypo.errors import InputError
 from hypo.report import tables
+from hypo.report.constants import by_error
+from hypo.report.layout import Sheet, sentences
 
 # By this share of the data's range the default domain is wider on either side; it does not reach across 0.
 WIDER = 0.25
@@ -63,17 +65,16 @@ class Suggestions:
         return "\n".join([header, *(",".join(repr(float(v)) for v in row) for row in figures), ""])
 
     def __str__(self) -> str:
-        from rich import box
-        from rich.table import Table
-
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+        table = Sheet()
         for name in (*self.columns, f"{self.target}", "disagreement", "noise", "nats"):
-            table.add_column(name, justify="right", no_wrap=True)
+            table.add_column(name, right=True)
         digits = [_digits(*self.domain[name]) for name in self.columns]
         for x, *values in zip(self.points, *(getattr(self, name) for name in self.FIGURES), strict=True):
             at = (tables.number(float(v), d) for v, d in zip(x, digits, strict=True))
-            table.add_row(*at, *(tables.number(float(v), 3) for v in values))
-        return "\n".join([tables.as_text(table), "", *self.remarks])
+            mean, apart, noise, nats = map(float, values)
+            (target,) = by_error(math.hypot(apart, noise), mean)
+            table.add_row(*at, target, tables.number(apart, 2), tables.number(noise, 2), tables.number(nats, 3))
+        return "\n".join([tables.as_text(table), "", sentences(self.remarks)])
 
 
 def _digits(low: float, high: float) -> int:

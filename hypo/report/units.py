@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # Units of SI with names of their own, those first that are preferred; beside some a second may stand.
 NAMED = ("N", "J", "W", "Pa", "V", "ohm", "T", "Wb", "H", "F", "S")
 WITH_SECONDS = ("J", "Pa")
-POWERS = tuple(map(Fraction, (1, -1, 2, -2, "1/2", "-1/2")))
+POWERS = (Fraction(1), Fraction(-1), Fraction(2), Fraction(-2), Fraction(1, 2), Fraction(-1, 2))
 
 
 def unit_text(unit: Powers | None, dimension: Dimension | None, names: UnitNames) -> str | None:
@@ -28,20 +28,27 @@ def unit_text(unit: Powers | None, dimension: Dimension | None, names: UnitNames
     plain = math.isclose(factor, 1.0, rel_tol=1e-12)
     if dimension == DIMENSIONLESS and plain:
         return "1"
-    named = _named(dimension, _cost(unit)) if plain else None
-    return named or written(unit)
+    if plain:
+        named = _in_names(dimension, _cost(unit))
+        return written(min((unit, _base(dimension)) if named is None else (named,), key=_roots))
+    return written(unit)
 
 
 def si_text(dimension: Dimension) -> str:
-    """The unit in SI: ``Pa``, ``J/mol``, ``kg/m^3``."""
+    """The unit in SI: ``Pa``, ``J/K/mol``, ``kg/m^3``."""
+    base = _base(dimension)
+    return written(_in_names(dimension, _cost(base)) or base)
+
+
+def _base(dimension: Dimension) -> Powers:
+    """In base units, kilograms first."""
     base = {name: e for name, e in zip(BASE_UNITS, dimension.exponents, strict=True) if e}
-    ordered = {name: base[name] for name in sorted(base, key=lambda name: (name != "kg", BASE_UNITS.index(name)))}
-    return _named(dimension, _cost(ordered)) or written(ordered)
+    return {name: base[name] for name in sorted(base, key=lambda name: (name != "kg", BASE_UNITS.index(name)))}
 
 
-def _named(dimension: Dimension, cost: Fraction) -> str | None:
-    """The dimension with one of the names of SI where that is shorter than a text of this cost."""
-    best: tuple[Fraction, str] | None = None
+def _in_names(dimension: Dimension, cost: Fraction) -> Powers | None:
+    """With one of the names of SI, where that is shorter than a text of this cost."""
+    best: Powers | None = None
     for power, name in product(POWERS, NAMED):
         left = dimension / parse_unit(name).dimension**power
         rest = {b: e for b, e in zip(BASE_UNITS, left.exponents, strict=True) if e}
@@ -51,13 +58,18 @@ def _named(dimension: Dimension, cost: Fraction) -> str | None:
         if abs(power) != 1 and set(rest) - {"m"}:
             continue
         powers = {name: power, **rest}
-        if _cost(powers) < min(cost, cost if best is None else best[0]) and (dimension.exponents[1] or heat):
-            best = _cost(powers), written(powers)
-    return None if best is None else best[1]
+        if _cost(powers) < min(cost, cost if best is None else _cost(best)) and (dimension.exponents[1] or heat):
+            best = powers
+    return best
 
 
 def _cost(powers: Powers) -> Fraction:
     return sum((abs(p) for p in powers.values()), Fraction(0))
+
+
+def _roots(powers: Powers) -> int:
+    """How many names have a power that is no whole number."""
+    return sum(p.denominator != 1 for p in powers.values())
 
 
 def written(powers: Mapping[str, Fraction]) -> str:

@@ -81,10 +81,17 @@ class Border:
         return Border.between(texts, problem.target, values, scaled, problem.likelihood.kind, k.strict_angles)
 
     @staticmethod
+    def to_si(problem: Problem) -> Border:
+        """From the units of the columns to SI."""
+        k, texts = problem.knowledge, {n: u.text for n, u in unit_texts(problem).items()}
+        values = {n: c.value * c.unit.factor for n, c in k.constants.items()}
+        return Border.between(texts, problem.target, {}, True, problem.likelihood.kind, k.strict_angles).back(values)
+
+    @staticmethod
     def between(
         texts: Mapping[str, str], target: str, values: Mapping[str, float], scaled: bool, kind: str, strict_angles: bool = False
     ) -> Border:
-        """From SI (or from the same system, unless ``scaled``) to units by name; ``values`` are those of named constants there."""
+        """From SI (from the same system unless ``scaled``) to units by name; ``values`` are those of named constants there."""
         names = UnitNames.of(texts, strict_angles)
         sizes = {name: factor if scaled else 1.0 for name, (_, factor) in names.known.items()}
         leaves = {n: p for n, p in names.powers.items() if n != target}
@@ -159,8 +166,8 @@ def unit_texts(problem: Problem) -> dict[str, Any]:
 
 
 def readings(e: Expression, problem: Problem) -> tuple[Expression, ...]:
-    """What a formula of the user may mean, in the units of the search: with numbers for the columns' own units, as formulas leave
-    hypo, and as a law among quantities, whatever their units. These are one where fitted constants make up for the difference."""
+    """What a formula of the user may mean, in the units of the search: with numbers for the columns' own units, as formulas
+    leave hypo, and as a law among quantities, whatever their units. One where fitted constants make up for the difference."""
     border = Border.out_of(problem)
     if border.same:
         return (e,)

@@ -314,7 +314,7 @@ def make_problem(dataset: Dataset, knowledge: Knowledge | None, settings: Settin
         allowed=frozenset(allowed),
         enumerated=enumerated,
         max_complexity=min(settings.max_complexity, k.max_complexity or settings.max_complexity),
-        unit_note="formulas and constants are in the columns' own units, whichever system these belong to" if converted else "",
+        unit_note='formulas and constants are in the units of the columns (in SI units with --si or units="si")' if converted else "",
         reach=Reach.of(dataset.names, k.ranges, k.rules, scales),
         aliases=dataset.aliases,
     )
