@@ -60,7 +60,8 @@ def score(
     In a text, which may begin with the target's name and =, every name that is neither a column nor a constant of
     ``knowledge`` is a constant to fit; numbers stay as they are, for the columns' own units. ``start`` gives
     values of constants to begin the fit at, ``{"a": 500, "b": 0.01}`` or ``"a=500, b=0.01"``; the fit tries others too.
-    ``intervals`` and the other arguments are those of :func:`fit`. A formula that breaks a rule of the knowledge is scored all the same, and its violations are named.
+    ``intervals`` and the other arguments are those of :func:`fit`. A formula that breaks a rule of the knowledge is scored all
+    the same, and its violations are named.
 
     Raises:
         FormulaError: the text cannot be read.
@@ -141,7 +142,8 @@ class Scored:
     """What :func:`score` returns.
 
     All is in the units of the columns. ``hypothesis`` has the fitted values as numbers in its expression, ``constants`` has
-    them by the names of the formula, with units; ``violations`` say what it breaks of grammar and units, ``rules`` how it fares under each rule.
+    them by the names of the formula, with units; ``violations`` say what it breaks of grammar and units, ``rules`` how it
+    fares under each rule.
     """
 
     hypothesis: Hypothesis
