@@ -262,7 +262,7 @@ def _scaled(e: Expression, factor: float) -> Expression:
     """``factor * e``, in one exact number with what there is in ``e``."""
     if factor == 1.0:
         return e
-    folded = _folded(e, factor)
+    folded = _folded(e, factor, gone=True) or _folded(e, factor, gone=False)
     if folded is not None:
         return folded
     factor, inverse = _neat(factor), _neat(1.0 / factor)
@@ -271,22 +271,26 @@ def _scaled(e: Expression, factor: float) -> Expression:
     return Expression.constant(factor) * e
 
 
-def _folded(e: Expression, factor: float) -> Expression | None:
-    """``factor * e`` where ``e`` has an exact number as a factor, which takes it up; None where it has none."""
+def _folded(e: Expression, factor: float, gone: bool) -> Expression | None:
+    """``factor * e`` where ``e`` has an exact number as a factor, which takes it up; None where it has none. If ``gone`` only
+    where the number becomes 1, and so is not needed any more."""
     op = e.root
     if op == oc.CONST and e.constants[0].is_literal:
-        return Expression.constant(_neat(e.constants[0].value * factor))
+        new = Expression.constant(_neat(e.constants[0].value * factor))
+        return new if not gone or _is_one(new) else None
+    if gone and (power := ops.BY_OPCODE[op].exponent if op in ops.BY_OPCODE else None) is not None:
+        inner = _folded(e.children[0], factor ** float(1 / power), gone)
+        return None if inner is None else Expression.join(op, [inner])
     if op == oc.NEG:
-        inner = _folded(e.children[0], factor)
+        inner = _folded(e.children[0], factor, gone)
         return None if inner is None else -inner
     if op not in (oc.MUL, oc.DIV):
         return None
     a, b = e.children
-    if (new := _folded(a, factor)) is not None:
-        one = op == oc.MUL and _is_one(new)
-        return b if one else Expression.join(op, [new, b])
-    if (new := _folded(b, factor if op == oc.MUL else 1.0 / factor)) is not None:
-        return a if _is_one(new) else Expression.join(op, [a, new])
+    if (one := _folded(a, factor, gone)) is not None:
+        return b if op == oc.MUL and _is_one(one) else Expression.join(op, [one, b])
+    if (one := _folded(b, factor if op == oc.MUL else 1.0 / factor, gone)) is not None:
+        return a if _is_one(one) else Expression.join(op, [a, one])
     return None
 
 
