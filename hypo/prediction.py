@@ -32,10 +32,7 @@ def predicted(result: Result, data: Any, index: int | None, trials: Any) -> NDAr
     from hypo.expression.evaluate import evaluate
 
     chosen = result.found(index).expression
-    X = columns_of(result, data, chosen.variables)
-    scales = result.settings["scales"]
-    factors = np.array([scales.get(name, 1.0) for name in chosen.variables])
-    values = evaluate(chosen, X * factors, chosen.variables) / float(scales.get(result.target, 1.0))
+    values = evaluate(chosen, columns_of(result, data, chosen.variables), chosen.variables)
     return result.family.centre(values, trials_of(result, data, trials, len(values)))
 
 
@@ -48,8 +45,7 @@ def distribution(result: Result, data: Any, index: int | None, level: float, tri
         raise InputError("intervals average over all structures of the posterior: leave out the index (--formula)")
     require_level(level)
     structures, X, columns, n = _weighed_rows(result, "intervals", data, trials)
-    found = predictive(structures, X, columns, level, family=result.family, trials=n)
-    return found.scaled(1.0 / float(result.settings["scales"].get(result.target, 1.0)))
+    return predictive(structures, X, columns, level, family=result.family, trials=n)
 
 
 def sampled(result: Result, data: Any, n: int, noise: bool, seed: int, trials: Any) -> NDArray[np.float64]:
@@ -63,8 +59,7 @@ def sampled(result: Result, data: Any, n: int, noise: bool, seed: int, trials: A
     structures, X, columns, each = _weighed_rows(result, "samples", data, trials)
     if n * X.shape[1] > MOST_DRAWN:
         raise InputError(f"{n} draws of {X.shape[1]} rows are more than {MOST_DRAWN:.0e} numbers: draw fewer at a time")
-    drawn = samples(structures, X, columns, int(n), noise=noise, seed=int(seed), family=result.family, trials=each)
-    return drawn / float(result.settings["scales"].get(result.target, 1.0))
+    return samples(structures, X, columns, int(n), noise=noise, seed=int(seed), family=result.family, trials=each)
 
 
 def posterior_of(result: Result, what: str) -> Posterior:
@@ -132,11 +127,10 @@ def trials_of(result: Result, data: Any, trials: Any, n_row: int) -> NDArray[np.
 def _weighed_rows(
     result: Result, what: str, data: Any, trials: Any
 ) -> tuple[tuple[Structure, ...], NDArray[np.float64], tuple[str, ...], NDArray[np.float64]]:
-    """The structures that new rows are averaged over, the rows (n_var, n_row) in the units of the formulas with the names of
-    their columns, and the trials (n_row,)."""
+    """The structures that new rows are averaged over, the rows (n_var, n_row) with the names of their columns, and the trials
+    (n_row,)."""
     structures = posterior_of(result, what).top(AVERAGED)
     columns = tuple(dict.fromkeys(name for s in structures for name in s.expression.variables))
-    scales = result.settings["scales"]
-    X = columns_of(result, data, columns) * np.array([scales.get(name, 1.0) for name in columns])
+    X = columns_of(result, data, columns)
     require_distribution(result, what)
     return structures, np.ascontiguousarray(X.T), columns, trials_of(result, data, trials, len(X))

@@ -18,6 +18,7 @@ from hypo.keywords import known_keywords
 from hypo.report import remarks, tables
 from hypo.report.constants import ConstantRow
 from hypo.report.coverage import Coverage, Efficiency
+from hypo.report.layout import sentences
 from hypo.report.remarks import brief
 from hypo.report.rules import RuleRow
 from hypo.result_file import (
@@ -56,9 +57,8 @@ class Result:
     ``front`` has rising complexity and falling misfit, also beyond the least score, where the score does not believe formulas
     any more; ``best`` is its member of least score, or what another ``model_selection`` chose, None when nothing was found.
     ``status`` is ``exact``, ``complete``, ``time_limit``, ``interrupted`` or ``nothing_found``, and ``message`` says the same
-    in a sentence. ``manifest["settings"]`` names the target, the columns with their units, and the factors (``scales``) from
-    the user's numbers to the numbers in the formulas. ``rules`` says of each rule of the knowledge how ``best`` fares and what
-    it did to others.
+    in a sentence. ``manifest["settings"]`` names the target and the columns with their units, which are those of all formulas
+    and constants. ``rules`` says of each rule of the knowledge how ``best`` fares and what it did to others.
     ``posterior`` weighs all structures that the search kept; None where the rows are too few for it, and in results of
     older versions.
     """
@@ -95,12 +95,11 @@ class Result:
         from hypo.scoring.family import Family
 
         family = Family.read(self.settings.get("likelihood"))
-        errors, scales = self.settings.get("x_sigma"), self.settings["scales"]
+        errors = self.settings.get("x_sigma")
         # Results of older versions name the columns alone.
         if not errors or not isinstance(errors, Mapping):
             return family
-        sigma = float(self.settings["y_sigma"]) * float(scales.get(self.target, 1.0))
-        return replace(family, sigma=sigma, x_sigma={n: float(s) * float(scales.get(n, 1.0)) for n, s in errors.items()})
+        return replace(family, sigma=float(self.settings["y_sigma"]), x_sigma={n: float(s) for n, s in errors.items()})
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -130,15 +129,22 @@ class Result:
             )
         return chosen
 
-    @known_keywords()
-    def sympy(self, index: int | None = None) -> Any:
-        """The best formula, or number ``index`` of the front, as a sympy expression."""
-        return self.found(index).expression.sympy()
+    def in_units(self, units: str) -> Result:
+        """The result with formulas and constants in other units: ``"columns"``, as it is, or ``"si"``. In SI it takes rows in
+        SI too, and has no data. Raises InputError for other ``units``."""
+        from hypo.conversion import in_units
+
+        return in_units(self, units)
 
     @known_keywords()
-    def latex(self, index: int | None = None) -> str:
-        """LaTeX source of the best formula, or of number ``index`` of the front."""
-        return self.found(index).expression.latex()
+    def sympy(self, index: int | None = None, units: str = "columns") -> Any:
+        """The best formula, or number ``index`` of the front, as a sympy expression; ``units`` as in :meth:`in_units`."""
+        return self.in_units(units).found(index).expression.sympy()
+
+    @known_keywords()
+    def latex(self, index: int | None = None, units: str = "columns") -> str:
+        """LaTeX source of the best formula, or of number ``index`` of the front; ``units`` as in :meth:`in_units`."""
+        return self.in_units(units).found(index).expression.latex()
 
     @overload
     def predict(
@@ -382,11 +388,11 @@ class Result:
 
     def __str__(self) -> str:
         if self.best is None:
-            return "\n".join(self.remarks())
+            return sentences(self.remarks())
         front = tables.as_text(tables.front_table(self.front, self.best, self.target))
-        law = [tables.equation(self.best, self.target), *self.constant_lines()]
+        law = tables.law_lines(self.best, self.target, self.constant_lines())
         others = [line for table in remarks.tables_below(self) for line in (tables.as_text(table), "")]
-        return "\n".join([*law, "", front, "", *others, *self.remarks()])
+        return "\n".join([law, "", front, "", *others, sentences(self.remarks())])
 
     def __repr__(self) -> str:
         return f"<Result {brief(self)}>"

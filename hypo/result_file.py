@@ -157,7 +157,7 @@ def from_dict(content: Mapping[str, Any]) -> Result:
     front = tuple(_hypothesis(row, settings["features"], settings["constants"]) for row in rows)
     if chosen is not None and chosen not in rows:
         raise Damaged('the entry "best" is not in the entry "front"')
-    return Result(
+    result = Result(
         best=None if chosen is None else front[rows.index(chosen)],
         front=front,
         status=code,
@@ -171,6 +171,11 @@ def from_dict(content: Mapping[str, Any]) -> Result:
         rules=tuple(RuleRow.read(row) for row in content.get("rules", [])),
         posterior=_posterior(content, settings),
     )
+    if any(factor != 1.0 for factor in settings["scales"].values()):
+        from hypo.conversion import from_si
+
+        return from_si(result)
+    return result
 
 
 def _likelihood(settings: Mapping[str, Any]) -> None:

@@ -14,7 +14,7 @@ from hypo.data import Dataset
 from hypo.errors import InputError
 from hypo.prediction import AVERAGED, columns_of, posterior_of, require_distribution, require_level, trials_of
 from hypo.report.bounds import bound_remarks, require_coverage
-from hypo.report.constants import ConstantRow, shown_constants
+from hypo.report.constants import ConstantRow, shown_constants, with_names
 from hypo.report.suggestions import Suggestions, domain_of, repeats, suggestion_remarks
 from hypo.scoring.bounds import Bound, assumed, bound, plausible, reaches
 from hypo.scoring.design import suggest
@@ -39,10 +39,8 @@ def bounded(result: Result, event: str, data: Any, delta: float, prior: float | 
             raise InputError(f"{name} must be a probability above 0 and at most 1, got {value!r}")
     structures = posterior_of(result, "bounds").structures
     require_distribution(result, "bounds")
-    scales, record = result.settings["scales"], result.manifest.get("prior")
-    # Named constants of formulas in other units than the table's would be wrong beside the user's numbers.
-    named = {} if any(v != 1.0 for v in scales.values()) else result.settings["constants"]
-    asked = parse_event(event, variables=result.features, target=result.target, constants=named)
+    record = result.manifest.get("prior")
+    asked = parse_event(event, variables=result.features, target=result.target, constants=result.settings["constants"])
     known = None if record is None else Prior.read(record)
     level = assumed(structures, float(delta), known, None if prior is None else float(prior))
     if level is None:
@@ -52,11 +50,9 @@ def bounded(result: Result, event: str, data: Any, delta: float, prior: float | 
     require_coverage(inside, complete_to, exact=result.status == "exact")
     needed = tuple(dict.fromkeys((*(n for s in structures for n in s.expression.variables), *asked.variables)))
     X = np.ascontiguousarray(columns_of(result, data, needed).T)
-    factors = np.array([scales.get(name, 1.0) for name in needed])[:, None]
-    regions = asked.regions(X, needed, float(scales.get(result.target, 1.0)))
+    regions = asked.regions(X, needed)
     n = trials_of(result, data, trials, X.shape[1])
-    rows = np.ascontiguousarray(X * factors)
-    found = bound(structures, level, regions, rows, needed, str(asked), known, result.family, n)
+    found = bound(structures, level, regions, X, needed, str(asked), known, result.family, n)
     missing = int(np.count_nonzero(np.isnan(found.upper)))
     remarks = bound_remarks(inside, len(structures), level, reaches(structures, level), complete_to)
     remarks = (*remarks, *(f"{text[0].upper()}{text[1:]}." for text in cautions(result, trials)))
@@ -89,24 +85,21 @@ def suggested(result: Result, domain: Mapping[str, Sequence[float]] | None, n: i
     used = tuple(name for name in result.features if any(name in s.expression.variables for s in structures))
     if not used:
         raise InputError("the likely formulas use no column, so that no measurement tells them apart; search longer")
-    scales = result.settings["scales"]
-    factors = np.array([scales.get(name, 1.0) for name in used])
-    low, high = (np.array([box[name][k] for name in used]) * factors for k in (0, 1))
+    low, high = (np.array([box[name][k] for name in used]) for k in (0, 1))
     found = suggest(structures, used, low, high, int(n), family=result.family, distinct=bool(distinct))
     if found is None:
         less = " or has no more different rows where they are defined; ask for fewer, or" if distinct else ";"
         raise InputError(f"the likely formulas are undefined all over the domain{less} choose another")
     points = np.tile([0.5 * (low + high) for low, high in box.values()], (int(n), 1))
-    for name, values in zip(used, (found.points / factors).T, strict=True):
+    for name, values in zip(used, found.points.T, strict=True):
         points[:, result.features.index(name)] = np.clip(values, *box[name])
-    unit = float(scales.get(result.target, 1.0))
     unused = [name for name in result.features if name not in used]
     return Suggestions(
         columns=result.features,
         points=points,
-        mean=found.mean / unit,
-        disagreement=found.disagreement / unit,
-        noise=found.noise / unit,
+        mean=found.mean,
+        disagreement=found.disagreement,
+        noise=found.noise,
         information=found.information,
         target=result.target,
         domain=box,
@@ -128,7 +121,8 @@ def profiled(
 
     chosen = result.found(index)
     require_level(level)
-    e, shown = chosen.expression, result.constants[result.front.index(chosen)]
+    shown = result.constants[result.front.index(chosen)]
+    e = with_names(chosen.expression, shown)
     dataset = _data_of_the_fit(result, data, table)
     family = result.family
     if (family.kind == CUSTOM) != (log_likelihood is not None):
@@ -138,7 +132,7 @@ def profiled(
         family = family_of(None, None, log_likelihood)
     require(dataset, family)
     names = (*dataset.names, dataset.target)
-    X, _, likelihood = rows_of(dataset, family, {n: float(result.settings["scales"].get(n, 1.0)) for n in names})
+    X, _, likelihood = rows_of(dataset, family, dict.fromkeys(names, 1.0))
     found = profile_intervals(e, X, dataset.names, likelihood, float(level))
     if e.free and not found:
         raise InputError(

@@ -13,20 +13,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from hypo.errors import UnitError
+from hypo.unit_names import ADVICE, BASE_UNITS, OffsetError, known, lookup, shortest
 
-__all__ = ["BASE_UNITS", "DIMENSIONLESS", "Dimension", "OffsetError", "Unit", "coherent_scales", "parse_unit"]
-
-BASE_UNITS = ("m", "kg", "s", "A", "K", "mol", "cd", "rad")
-"""The order of the exponents of a :class:`Dimension`."""
+__all__ = [
+    "BASE_UNITS", "DIMENSIONLESS", "Dimension", "OffsetError", "Unit", "coherent_scales", "parse_unit", "unit_parts",
+]
 
 _PRINT_ORDER = (1, 0, 2, 3, 4, 5, 6, 7)
-
-
-class OffsetError(UnitError):
-    """The text is a unit, such as °C, from whose numbers no factor leads to SI."""
 
 
 class Dimension:
@@ -159,6 +155,24 @@ def parse_unit(text: str, strict_angles: bool = False) -> Unit:
     return Unit(Dimension(exponents), factor, stripped)
 
 
+def unit_parts(text: str, strict_angles: bool = False) -> dict[str, Fraction]:
+    """The names in a unit text with their powers, ``{"J": 1, "mol": -1}``; empty for pure numbers that are not scaled.
+
+    A text with a number in it is one name by itself. Raises UnitError as :func:`parse_unit` does.
+    """
+    unit = parse_unit(text, strict_angles)
+    if unit.dimension == DIMENSIONLESS and unit.factor == 1.0:
+        return {}
+    reader = _Names(unit.text)
+    powers, factor = reader.read()
+    if factor != 1.0:
+        return {unit.text: Fraction(1)}
+    out: dict[str, Fraction] = {}
+    for name, power in zip(reader.names, powers, strict=True):
+        out[name] = out.get(name, Fraction(0)) + power
+    return {name: p for name, p in out.items() if p}
+
+
 def coherent_scales(units: Sequence[Unit]) -> tuple[float, ...]:
     """The factors by which a problem's numbers are multiplied before the search, one per unit.
 
@@ -207,7 +221,6 @@ _TOKEN = re.compile(
     r"|(?P<open>\()"
     r"|(?P<close>\))"
 )
-_ADVICE = 'write it like "kg*m/s^2" or "J/(mol*K)"'
 
 Powers = list[Fraction]
 
@@ -231,8 +244,12 @@ class _Reader:
             position = match.end()
         self.position = 0
 
+    def width(self) -> int:
+        """How many exponents a factor has."""
+        return len(BASE_UNITS)
+
     def fail(self, what: str) -> NoReturn:
-        raise UnitError(f'cannot read the unit "{self.text}": {what}; {_ADVICE}')
+        raise UnitError(f'cannot read the unit "{self.text}": {what}; {ADVICE}')
 
     def peek(self) -> str:
         return self.tokens[self.position][0] if self.position < len(self.tokens) else "end"
@@ -256,7 +273,7 @@ class _Reader:
             self.fail(f'"{self.take()}" is not expected there')
         if not (math.isfinite(factor) and factor > 0):
             self.fail("its factor to SI is not a positive number")
-        return exponents, _shortest(factor)
+        return exponents, shortest(factor)
 
     def product(self) -> tuple[Powers, float]:
         exponents, factor = self.power()
@@ -290,7 +307,7 @@ class _Reader:
                 self.fail("a closing bracket is missing")
             self.take()
         elif kind == "number":
-            exponents, factor = [Fraction(0)] * len(BASE_UNITS), float(self.take())
+            exponents, factor = [Fraction(0)] * self.width(), float(self.take())
             if not (factor > 0 and math.isfinite(factor)):
                 self.fail("a factor must be a positive number")
         elif kind == "name":
@@ -348,94 +365,30 @@ class _Reader:
 
     def name(self, name: str) -> tuple[Powers, float]:
         compact = re.fullmatch(r"(\D+)(\d)", name)
-        if compact and not _known(name) and _known(compact[1]):  # "m2"
-            exponents, factor = _lookup(compact[1], self.text)
+        if compact and not known(name) and known(compact[1]):  # "m2"
+            exponents, factor = lookup(compact[1], self.text)
             return [e * int(compact[2]) for e in exponents], factor ** int(compact[2])
-        exponents, factor = _lookup(name, self.text)
+        exponents, factor = lookup(name, self.text)
         return list(exponents), factor
 
 
-def _shortest(factor: float) -> float:
-    """1e-6 for 1.0000000000000002e-06: the decimal number meant, where products of floats missed it."""
-    short = float(f"{factor:.12g}")
-    return short if math.isclose(short, factor, rel_tol=2e-15) else factor
+class _Names(_Reader):
+    """The same over the names in the text instead of the base units: an exponent for each of them, and the plain number."""
 
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.names: list[str] = []
 
-# ------------------------------------------------------------------------------------------- names
+    def width(self) -> int:
+        return sum(kind == "name" for kind, _ in self.tokens)
 
-_PINT_NAMES = {"℃": "degC", "℉": "degF", "%": "percent", "‰": "permille", "°": "degree", "º": "degree"}
-# Names that pint knows, but as something else (Boltzmann's constant, picohenry) than their writer means.
-_REFUSED = {"k": 'write "K" for kelvin', "pH": "it is on a logarithmic scale; leave it out"}
-_PINT_BASE = ("meter", "kilogram", "second", "ampere", "kelvin", "mole", "candela", "radian")
-# pint reads AU as an absorbance, G as a gauss of the Gaussian system, and pc with a tangent where IAU 2015
-# Resolution B2 has 648000/π AU. Masses and radii are nominal (Resolution B3), masses with the CODATA 2018 G.
-_DEFINITIONS = (
-    "hypo_astronomical_unit = 149597870700 * meter = AU",
-    "parsec = 3.0856775814913674e16 * meter = pc",
-    "hypo_gauss = 1e-4 * tesla = G = gauss",
-    "solar_mass = 1.988409870698051e30 * kilogram = M_sun = Msun",
-    "solar_radius = 6.957e8 * meter = R_sun = Rsun",
-    "solar_luminosity = 3.828e26 * watt = L_sun = Lsun",
-    "earth_mass = 5.972167867791379e24 * kilogram = M_earth = Mearth",
-    "earth_radius = 6.3781e6 * meter = R_earth = Rearth",
-)
-_COMMON = tuple(
-    prefix + unit
-    for unit in ("m", "g", "s", "A", "K", "mol", "cd", "rad", "N", "J", "W", "Pa", "V", "C", "Hz", "eV", "pc")
-    for prefix in ("", "k", "m", "M", "c", "µ", "n", "G")
-)
+    def read(self) -> tuple[Powers, float]:
+        powers, factor = super().read()
+        return powers[: len(self.names)], factor
 
-
-@lru_cache(maxsize=1)
-def _registry() -> Any:
-    import pint
-
-    registry: Any = pint.UnitRegistry(on_redefinition="ignore")
-    for definition in _DEFINITIONS:
-        registry.define(definition)
-    return registry
-
-
-def _known(name: str) -> bool:
-    return bool(_registry().parse_unit_name(_PINT_NAMES.get(name, name)))
-
-
-@lru_cache(maxsize=1024)
-def _lookup(name: str, text: str) -> tuple[tuple[Fraction, ...], float]:
-    """The exponents and the factor to SI of one name in the unit ``text``."""
-    where = f'"{name}"' if name == text else f'"{name}" in "{text}"'
-    if name in _REFUSED:
-        raise UnitError(f"the unit {where} is not accepted; {_REFUSED[name]}")
-    if not _known(name):
-        guess = _nearest(name)
-        advice = f'did you mean "{guess}"?' if guess else _ADVICE
-        raise UnitError(f"unknown unit {where}; {advice}")
-    import pint
-
-    registry = _registry()
-    try:
-        size, base = registry.get_base_units(_PINT_NAMES.get(name, name))
-        zero = registry.Quantity(0.0, _PINT_NAMES.get(name, name)).to_base_units().magnitude
-    except pint.PintError:
-        zero, base = math.nan, None  # an offset unit with a prefix
-    if zero != 0 and "kelvin" in str(base if base is not None else "kelvin"):
-        raise OffsetError(
-            f"the unit {where} has an offset, so no factor leads to SI; "
-            "use kelvin (K) and convert the numbers, or delta_degC for differences")
-    if zero != 0:
-        raise UnitError(f"the unit {where} is on a logarithmic scale; convert the numbers to a linear unit")
-    exponents = [Fraction(0)] * len(BASE_UNITS)
-    for part, power in dict(base._units).items():
-        if part in _PINT_BASE:
-            exponents[_PINT_BASE.index(part)] += Fraction(power).limit_denominator(1000)
-        elif registry.get_dimensionality(part):
-            raise UnitError(f"the unit {where} cannot be expressed in {', '.join(BASE_UNITS)}; leave it out")
-    return tuple(exponents), _shortest(float(size))
-
-
-def _nearest(name: str) -> str | None:
-    import difflib
-
-    names = [*_COMMON, *(n for n in _registry() if n not in _REFUSED)]
-    same_letters = sorted((n for n in names if n.casefold() == name.casefold()), key=str.isupper)
-    return (same_letters or difflib.get_close_matches(name, names, n=1, cutoff=0.6) or [None])[0]
+    def name(self, name: str) -> tuple[Powers, float]:
+        compact = None if known(name) else re.fullmatch(r"(\D+)(\d)", name)
+        self.names.append(compact[1] if compact else name)
+        powers = [Fraction(0)] * self.width()
+        powers[len(self.names) - 1] = Fraction(compact[2] if compact else 1)
+        return powers, 1.0

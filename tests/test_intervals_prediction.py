@@ -173,7 +173,7 @@ NOISE = np.random.default_rng(7).standard_normal(30)
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A result in units that do not belong together: formulas are in SI, predictions in the user's units."""
+    """A result in units that do not belong together: the search is in SI, the result in the user's units."""
     out = tmp_path_factory.mktemp("fall") / "r"
     data = {"t [min]": T, "v [m/s]": V, "s [km]": LAW + 0.05 * NOISE}
     hypo.fit(data, "s", operators="+,-,*,/", time_limit=3, workers=1, out=out)
@@ -182,7 +182,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_units_of_predictions(folder: Path) -> None:
     result = hypo.Result.load(folder)
-    assert "SI units" in result.settings["unit_note"]
+    assert "in the units of the columns" in result.settings["unit_note"]
     found = result.predict({"t": T, "v": V}, interval=0.9)
     assert isinstance(found, Prediction)
     assert found.mean == pytest.approx(LAW, abs=0.1)
@@ -202,7 +202,7 @@ def test_constants_have_intervals_in_their_unit(folder: Path) -> None:
     fitted = [c for row in content["front"] for c in row["constants"]]
     assert fitted and all(c["lower"] < c["value"] < c["upper"] for c in fitted)
     (factor,) = content["best"]["constants"]
-    assert factor["unit"] == "1" and abs(factor["value"] - 1.73) < 4 * factor["std"]
+    assert factor["unit"] == "km*s/m/min" and abs(factor["value"] - 1.73 * 60 / 1000) < 4 * factor["std"]
     assert factor["upper"] - factor["value"] == pytest.approx(t.ppf(0.975, 29) * factor["std"])
 
 

@@ -202,12 +202,12 @@ def test_result_in_the_users_units(folder: Path) -> None:
     found = result.suggest({"t": (0.5, 6.0), "v": (2.0, 9.0)}, n=3)
     assert found.columns == ("t", "v") and found.points.shape == (3, 2)
     assert np.all((found.points >= [0.5, 2.0]) & (found.points <= [6.0, 9.0]))
-    assert result.posterior is not None and result.settings["scales"] == {"t": 60.0, "v": 1.0, "s": 1.0}
+    assert result.posterior is not None and result.settings["units"] == {"t": "min", "v": "m/s", "s": "m"}
     structures = result.posterior.top(sum(s.weight for s in result.posterior.structures[:5]) - 1e-12)
     assert len(structures) == 5
 
     def predict(points: np.ndarray) -> Prediction:
-        return predictive(structures, np.ascontiguousarray((points * [60.0, 1.0]).T), ["t", "v"], 0.9)
+        return predictive(structures, np.ascontiguousarray(points.T), ["t", "v"], 0.9)
 
     predicted = predict(found.points)
     assert found.mean == pytest.approx(predicted.mean, rel=1e-6)

@@ -37,10 +37,9 @@ def run(folder: Path, units: bool, args: argparse.Namespace) -> dict[str, Any]:
     read = hypo.read_csv(table, target)
     plain = pd.DataFrame(read.X, columns=list(read.names)).assign(**{target: read.y})
     result = hypo.fit(table if units else plain, target, time_limit=args.time_limit, seed=args.seed)
-    # Where the units form no one system, formulas are in SI: so is the law then.
-    scaled = plain * pd.Series({name: result.settings["scales"].get(name, 1.0) for name in plain.columns})
-    law = hypo.score(about["law"]["formula"], scaled, target)
-    X = scaled[list(read.names)].to_numpy()
+    # In the units of the columns, as the answer is.
+    law = hypo.score(about["law"]["formula"], table if units else plain, target)
+    X = plain[list(read.names)].to_numpy()
     problem = suites.Problem(
         name=folder.name, formula=str(law.expression), names=read.names, target=target,
         ranges=np.column_stack([X.min(axis=0), X.max(axis=0)]),
@@ -51,12 +50,11 @@ def run(folder: Path, units: bool, args: argparse.Namespace) -> dict[str, Any]:
         e = replace(e, constants=tuple(replace(c, name=None) if c.name == "pi" else c for c in e.constants))
         return judge.recovered(e, problem, np.random.default_rng(1))
 
-    law_score = hypo.score(about["law"]["formula"], table if units else plain, target).hypothesis.score
     return {
         "name": folder.name, "units": units, "rows": read.n_row, "law": about["law"]["formula"],
         "found": str(result.expression), "recovered": result.expression is not None and is_law(result.expression),
         "on_front": any(is_law(h.expression) for h in result.front),
-        "score": None if result.best is None else result.best.score, "law_score": law_score,
+        "score": None if result.best is None else result.best.score, "law_score": law.hypothesis.score,
         "seconds": round(result.timing["total"], 2), "status": result.status,
     }
 

@@ -162,7 +162,10 @@ def _all_runs(
     report: Callable[[AuditProgress], None] | None,
 ) -> tuple[list[Run], bool]:
     """The runs that were done, and whether the user interrupted the rest."""
+    from hypo.search.border import Border
+
     runs: list[Run] = []
+    border = Border.out_of(problem)
     begin, interrupted = time.monotonic(), False
     with ExitStack() as stack:
         stop = Path(stack.enter_context(TemporaryDirectory(prefix="hypo-audit-"))) / "stop"
@@ -173,6 +176,8 @@ def _all_runs(
                     continue
                 if run.status == "interrupted":
                     raise KeyboardInterrupt
+                if run.expression is not None:
+                    run = replace(run, expression=border.formula(run.expression))
                 runs.append(run)
                 if report is not None:
                     last = None if run.expression is None else run.expression.pretty()

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hypo.expression.parser import right_hand_side
 from hypo.report import tables
+from hypo.search.answer import is_variant
 
 if TYPE_CHECKING:
     from hypo.data import Dataset
@@ -28,13 +30,15 @@ COUNT_ROWS, RANKS, UNLIKELY, BETTER = 6, 10, 0.01, 3.0
 SMALL = 1e-3
 
 
-def doubts(outcome: Outcome, problem: Problem, settings: Settings, dataset: Dataset) -> list[str]:
-    """Sentences on the answer of ``outcome``, without full stops."""
+def doubts(
+    outcome: Outcome, problem: Problem, settings: Settings, dataset: Dataset, own: int | None = None
+) -> list[str]:
+    """Sentences on the answer of ``outcome``, without full stops; ``own`` is the number of the guess that it is."""
     best = outcome.best
     if best is None:
         return []
     other = _likelihood(best, problem, dataset) if outcome.status != "exact" else ()
-    return [*_noise(best, problem), *other, *_guesses(best, outcome.guessed, problem, settings)]
+    return [*_noise(best, problem), *other, *_guesses(best, outcome.guessed, problem, settings, own)]
 
 
 def _noise(best: Hypothesis, problem: Problem) -> Iterator[str]:
@@ -116,11 +120,18 @@ def _rises(x: np.ndarray, y: np.ndarray) -> bool:
 
 
 def _guesses(
-    best: Hypothesis, guessed: Sequence[Hypothesis | None], problem: Problem, settings: Settings
+    best: Hypothesis, guessed: Sequence[Hypothesis | None], problem: Problem, settings: Settings, own: int | None
 ) -> Iterator[str]:
-    """The score of each guess, fitted, beside that of the answer."""
+    """Which guess is the answer; the score of each other, fitted, beside that of the answer."""
     scale = problem.scales.get(problem.target, 1.0)
-    for guess, h in zip(settings.guesses, guessed, strict=False):
+    for number, (guess, h) in enumerate(zip(settings.guesses, guessed, strict=False)):
+        text = str(guess)
+        law = f"{problem.target} = {right_hand_side(text, problem.target, problem.aliases).strip()}"
+        if number == own:
+            yield f"the answer is your guess {number + 1}: {law}"
+            continue
+        if is_variant(best, h):
+            yield f"the answer is a variant of your guess {number + 1}, {law}, with exact numbers for some of its constants"
         if h is None:
             yield f"the guess {guess} has no value on some row, or breaks a hard rule, with all constants that were tried"
             continue

@@ -174,6 +174,7 @@ def fit(
     )
     held_out = as_folds(dataset, model_selection, validation_fraction, folds, settings)
     settings = replace(settings, guesses=(*settings.guesses, *background.guesses))
+    from hypo.search.border import watched
     from hypo.search.engine import search
     from hypo.search.guesses import read_guesses
     from hypo.search.memory import within
@@ -181,6 +182,7 @@ def fit(
 
     shown, report = _display(progress, dataset.target)
     problem = make_problem(dataset, background, settings)
+    report = watched(report, problem)
     settings = within(problem, settings)
     read_guesses(problem, settings)
     details: dict[str, Any] = {}

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from hypo.api.other_names import IN_SCORE
-from hypo.api.outputs import constant_rows, in_target_unit
+from hypo.api.outputs import constant_rows
 from hypo.api.prepared import prepared, require_kept
 from hypo.errors import DataError, InputError
 from hypo.expression.printing import shortened
 from hypo.keywords import known_keywords
 from hypo.report import tables
 from hypo.report.constants import ConstantRow, undetermined
+from hypo.report.layout import sentences
 from hypo.report.rules import CHECKED, RuleRow, rules_table
 from hypo.result_file import hypothesis_row, jsonable
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from hypo.scoring.custom import LogLikelihood
     from hypo.scoring.family import Family
     from hypo.scoring.score import Hypothesis
+    from hypo.search.border import Border
 
 SCORE_SCHEMA = "hypo-score/1"
 
@@ -63,9 +65,10 @@ def score(
     """Score one formula by the score of :func:`fit`, with its free constants fitted.
 
     In a text, which may begin with the target's name and =, every name that is neither a column nor a constant of
-    ``knowledge`` is a constant to fit; numbers stay as they are. ``start`` gives values of constants to begin the fit at,
-    ``{"a": 500, "b": 0.01}`` or ``"a=500, b=0.01"``; the fit tries others too. ``intervals`` and the other arguments are those
-    of :func:`fit`. A formula that breaks a rule of the knowledge is scored all the same, and its violations are named.
+    ``knowledge`` is a constant to fit; numbers stay as they are, for the columns' own units. ``start`` gives
+    values of constants to begin the fit at, ``{"a": 500, "b": 0.01}`` or ``"a=500, b=0.01"``; the fit tries others too.
+    ``intervals`` and the other arguments are those of :func:`fit`. A formula that breaks a rule of the knowledge is scored all
+    the same, and its violations are named.
 
     Raises:
         FormulaError: the text cannot be read.
@@ -104,8 +107,10 @@ def score(
         )
     from hypo.scoring.family import GAUSSIAN
     from hypo.scoring.laplace import laplace
+    from hypo.search.border import Border, readings
 
-    found = score_formula(started(e, start), problem, settings)
+    each = [score_formula(one, problem, settings) for one in readings(started(e, start), problem)]
+    found = min((f for f in each if f is not None), key=lambda f: f[0].score, default=None)
     if found is None:
         impossible = "" if settings.likelihood.kind == GAUSSIAN else " or impossible"
         raise DataError(
@@ -121,7 +126,7 @@ def score(
         fitted = [row.name for row in rows if row.name not in known]
         doubts = undetermined(fitted, shape.covariance, shape.unidentified) if len(fitted) == len(shape.theta) else []
     return Scored(
-        hypothesis=in_target_unit(replace(h, expression=with_numbers(h.expression)), problem),
+        hypothesis=Border.out_of(problem).hypothesis(replace(h, expression=with_numbers(h.expression))),
         constants=rows,
         target=dataset.target,
         violations=problem.knowledge.violations(h.expression, dataset.target),
@@ -129,6 +134,7 @@ def score(
         unit_note=problem.unit_note,
         hints=(*_misspelt(e, dataset.names), *doubts, *(tables.sentence(note) for note in dataset.notes)),
         likelihood=settings.likelihood,
+        border=Border.to_si(problem),
     )
 
 
@@ -145,8 +151,9 @@ def _misspelt(e: Expression, columns: Sequence[str]) -> Iterator[str]:
 class Scored:
     """What :func:`score` returns.
 
-    ``hypothesis`` has the fitted values as numbers in its expression, ``constants`` has them by the names
-    of the formula, with units; ``violations`` say what it breaks of grammar and units, ``rules`` how it fares under each rule.
+    All is in the units of the columns. ``hypothesis`` has the fitted values as numbers in its expression, ``constants`` has
+    them by the names of the formula, with units; ``violations`` say what it breaks of grammar and units, ``rules`` how it
+    fares under each rule.
     """
 
     hypothesis: Hypothesis
@@ -157,6 +164,16 @@ class Scored:
     unit_note: str = ""
     hints: tuple[str, ...] = ()
     likelihood: Family | None = None
+    border: Border | None = field(default=None, compare=False, repr=False)
+
+    def in_units(self, units: str) -> Scored:
+        """The same with the formula and its constants in ``"columns"``, as it is, or ``"si"``; raises InputError for others."""
+        from hypo.conversion import SI_NOTE, rows_in, wants_si
+
+        if not wants_si(units) or self.border is None:
+            return self
+        h, rows = self.border.hypothesis(self.hypothesis), rows_in(self.constants, units)
+        return replace(self, hypothesis=h, constants=rows, unit_note=SI_NOTE)
 
     @property
     def expression(self) -> Expression:
@@ -183,7 +200,8 @@ class Scored:
         ]
         words = self.likelihood.words if self.likelihood else ""
         lines += [tables.sentence(words)] if words else []
-        return [*lines, *self.hints, *([tables.sentence(self.unit_note)] if self.unit_note else [])]
+        spread = [tables.STANDARD_ERROR] if any(row.std is not None for row in self.constants) else []
+        return [*spread, *lines, *self.hints, *([tables.sentence(self.unit_note)] if self.unit_note else [])]
 
     def __repr__(self) -> str:
         h = self.hypothesis
@@ -195,7 +213,7 @@ class Scored:
             parts += ["", tables.as_text(tables.constants_table(self.constants))]
         if self.rules:
             parts += ["", tables.as_text(rules_table(self.rules)), ""]
-        return "\n".join([*parts, *self.remarks()])
+        return "\n".join([*parts, sentences(self.remarks())])
 
     def _repr_html_(self) -> str:
         from hypo.report.html import page

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -11,9 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.api.doubts import doubts
-from hypo.report.constants import LEVEL, ConstantRow, shown_constants, unit_text
+from hypo.report.constants import LEVEL, ConstantRow, shown_constants, shown_leaves
 from hypo.report.rules import RuleRow
+from hypo.report.units import unit_text
 from hypo.result import Coverage, Efficiency, Result
+from hypo.search.answer import in_own_form, own_guess, without_names
+from hypo.search.border import Border, UnitNames, unit_texts
 
 if TYPE_CHECKING:
     from hypo.data import Dataset
@@ -44,24 +47,32 @@ def make_result(
     from hypo.search.earned import unearned
     from hypo.search.problem import LAPLACE
 
-    posterior = _posterior(outcome, problem, settings)
-    if posterior is not None:
-        posterior = replace(posterior, unearned=unearned(outcome, problem, settings, posterior))
-    outcome = chosen(by, outcome, posterior, problem, settings)
-    front = tuple(in_target_unit(h, problem) for h in outcome.front)
-    best = None if outcome.best is None else in_target_unit(outcome.best, problem)
+    border = Border.out_of(problem)
+    inside = _posterior(outcome, problem, settings)
+    if inside is not None:
+        inside = replace(inside, unearned=unearned(outcome, problem, settings, inside))
+    outcome = chosen(by, outcome, inside, problem, settings)
+    front, best = outcome.front, outcome.best
     if best is not None and best not in front:
         front = tuple(sorted((*front, best), key=lambda h: (h.complexity, -h.score)))
     manifest = _manifest(problem, settings, dataset, columns)
-    manifest["doubts"] = doubts(outcome, problem, settings, dataset)
+    own = None if best is None else own_guess(best, outcome.guessed, problem)
+    manifest["doubts"] = doubts(outcome, problem, settings, dataset, None if own is None else own[0])
+    if best is not None and own is not None:
+        inside = in_own_form(inside, best, own[1], problem)
+        front = tuple(own[1] if h == best else h for h in front)
+        best = own[1]
+        manifest["guess"] = own[0] + 1
     manifest["settings"]["model_selection"] = by
     if details:
         manifest["selection"] = dict(details)
-    if posterior is not None:
-        manifest["prior"] = make_prior(posterior, problem, settings).as_dict()
+    posterior = border.posterior(inside)
+    if inside is not None and posterior is not None:
+        record = make_prior(inside, problem, settings).as_dict()
+        manifest["prior"] = border.lengths(record, inside.structures, posterior.structures)
     return Result(
-        best=best,
-        front=front,
+        best=None if best is None else _shown(best, border),
+        front=tuple(_shown(h, border) for h in front),
         status=outcome.status,
         message=outcome.message,
         coverage=Coverage(outcome.complete_to, outcome.scored, outcome.distinct),
@@ -71,7 +82,7 @@ def make_result(
         constants=tuple(
             constant_rows(h.expression, problem, settings.intervals if h == best else LAPLACE) for h in front
         ),
-        rules=tuple(RuleRow.of(report, dataset.target) for report in outcome.rules),
+        rules=tuple(RuleRow.of(report, dataset.target, border) for report in outcome.rules),
         posterior=posterior,
         data=dataset,
     )
@@ -119,27 +130,21 @@ def make_prior(posterior: Posterior, problem: Problem, settings: Settings) -> Pr
     return Prior(scorer.symbols, float(leaves), total(1), total(2), problem.max_complexity, lengths)
 
 
-def in_target_unit(h: Hypothesis, problem: Problem) -> Hypothesis:
-    """``h`` with its rmse in the user's unit of the target."""
-    scale = problem.scales.get(problem.target, 1.0)
-    return h if scale == 1.0 else replace(h, rmse=h.rmse / scale)
+def _shown(h: Hypothesis, border: Border) -> Hypothesis:
+    """``h`` in the units of the columns, and with numbers for the constants that have names."""
+    h = border.hypothesis(h)
+    return replace(h, expression=without_names(h.expression)) if any(c.free and c.name for c in h.expression.constants) else h
 
 
 def constant_rows(e: Expression, problem: Problem, intervals: str = "laplace") -> tuple[ConstantRow, ...]:
-    """The constants of ``e`` with their intervals, of the kind ``intervals``, and units; the unit is None where none is known.
+    """The constants of ``e`` with their intervals, of the kind ``intervals``, as they are where ``e`` is in the units of the
+    columns; the unit is None where none is known.
 
     An interrupt leaves the intervals that Laplace's approximation gives.
     """
     from hypo.scoring.laplace import laplace, sampled_sums
     from hypo.search.problem import PROFILE
 
-    k = problem.knowledge
-    given = [
-        *(k.units[n] for n in (*problem.columns, problem.target) if n in k.units),
-        *(c.unit for c in k.constants.values()),
-    ]
-    converted = bool(problem.unit_note)
-    units = [None if d is None else unit_text(d, given, converted) for d in problem.constant_units(e)]
     approximation = None
     if e.free:
         rows = problem.X, problem.columns, problem.likelihood
@@ -153,7 +158,23 @@ def constant_rows(e: Expression, problem: Problem, intervals: str = "laplace") -
             found = profile_intervals(e, problem.X, problem.columns, problem.likelihood, LEVEL)
             profiled = {i.leaf: (i.lower, i.upper) for i in found}
     taken = (*problem.columns, problem.target, *problem.constants)
-    return shown_constants(e, units, taken, approximation, profiled)
+    rows_inside = shown_constants(e, None, taken, approximation, profiled)
+    leaves = [leaf for _, leaf in shown_leaves(e, taken)]
+    return tuple(row.scaled(*each) for row, each in zip(rows_inside, _outward(e, leaves, problem), strict=True))
+
+
+def _outward(e: Expression, leaves: Sequence[int], problem: Problem) -> Iterator[tuple[float, str | None]]:
+    """For the constants at ``leaves``: the factor to the number in the units of the columns, and its unit."""
+    units, border = unit_texts(problem), Border.out_of(problem)
+    names = UnitNames.of({n: u.text for n, u in units.items()}, problem.knowledge.strict_angles)
+    found, dimensions = border.convert(e), problem.constant_units(e)
+    for i in leaves:
+        name = e.constants[i].name or ""
+        if name in problem.constants and not e.constants[i].free:
+            stated = problem.knowledge.constants[name]
+            yield stated.value / problem.constants[name], (stated.unit.text or "1") if problem.dimensions else None
+        else:
+            yield (1.0 if border.same else found.factor[i]), unit_text(found.units[i], dimensions[i], names)
 
 
 def _manifest(
@@ -179,10 +200,11 @@ def _manifest(
             "features": list(dataset.names),
             "columns": list(columns),
             "units": {n: knowledge.units[n].text for n in names if n in knowledge.units},
-            "scales": {n: float(problem.scales.get(n, 1.0)) for n in names},
+            # Formulas are in the columns' units; in results of older versions in others, to which these factors lead.
+            "scales": dict.fromkeys(names, 1.0),
             "ranges": {n: [float(v.min()), float(v.max())] for n, v in zip(dataset.names, dataset.X.T, strict=True)},
             "unit_note": problem.unit_note,
-            "constants": {n: float(v) for n, v in problem.constants.items()},
+            "constants": {n: float(c.value) for n, c in knowledge.constants.items()},
             "knowledge": knowledge.as_dict(),
             "n_row": dataset.n_row,
             "n_dropped": dataset.n_dropped,

@@ -24,12 +24,14 @@ from hypo.cli.shared import (
     INTERVALS,
     JSON,
     NOTHING_FOUND,
+    SI,
     THOUSANDS,
     USAGE,
     complain,
     note,
     other_name,
     say,
+    tell,
     terminating_as_interrupt,
     uninterrupted,
 )
@@ -123,12 +125,13 @@ def cli() -> None:
 @click.option("--no-posterior", "posterior", flag_value=False, default=True, help="Do not weigh rival structures.")
 @click.option("--out", metavar="DIR", help="Folder for the result (default: hypo-out/NAME of the data).")
 @click.option("--plot", is_flag=True, help="Also write plot.png.")
+@SI
 @JSON
 @click.option("--quiet", is_flag=True, help="Print the best formula and nothing else.")
-def fit(data: str, out: str | None, plot: bool, as_json: bool, quiet: bool, **options: Any) -> int:
+def fit(data: str, out: str | None, plot: bool, units: str, as_json: bool, quiet: bool, **options: Any) -> int:
     """Search for the formula behind a column of DATA.csv, an Excel or Parquet file, or standard input (-).
 
-    Writes result.json and front.csv to the folder --out.
+    Writes result.json and front.csv to the folder --out. Formulas are in the units of the columns.
     """
     with terminating_as_interrupt():
         from hypo import api
@@ -149,15 +152,16 @@ def fit(data: str, out: str | None, plot: bool, as_json: bool, quiet: bool, **op
             result.save(folder)
     if plot and result.best is not None:
         result.plot(folder / PLOT_FILE)
+    shown = result.in_units(units)
     if (as_json or quiet) and (warning := too_short(result)):
         note(warning)
     if as_json:
-        sys.stdout.write(result.to_json())
+        sys.stdout.write(shown.to_json())
     elif quiet:
-        if result.best is not None:
-            say(str(result.expression))
+        if shown.best is not None:
+            say(str(shown.expression))
     else:
-        _show(result)
+        _show(shown)
         written = "result.json, front.csv" + (f", {PLOT_FILE}" if plot and result.best is not None else "")
         say(f"Written to {folder}: {written}")
     return _CODES.get(result.status, FOUND)
@@ -189,8 +193,9 @@ def merge(folders: tuple[str, ...], out: str, as_json: bool) -> int:
 @ABOUT_DATA
 @click.option("--start", multiple=True, metavar="A=NUMBER,…", help="Values of constants to begin the fit at.")
 @INTERVALS
+@SI
 @JSON
-def score(formula: str, data: str, as_json: bool, start: tuple[str, ...], **options: Any) -> int:
+def score(formula: str, data: str, units: str, as_json: bool, start: tuple[str, ...], **options: Any) -> int:
     """Score FORMULA on DATA.csv, with the columns and the score of fit.
 
     Names that are neither columns nor constants of the knowledge file are constants, and are fitted. To
@@ -201,7 +206,7 @@ def score(formula: str, data: str, as_json: bool, start: tuple[str, ...], **opti
     from hypo import api
     from hypo.report import tables
 
-    scored = api.score(formula, data, start=",".join(start), **options)
+    scored = api.score(formula, data, start=",".join(start), **options).in_units(units)
     if as_json:
         print(json.dumps(scored.to_dict(), indent=2, ensure_ascii=False, allow_nan=False))
         return FOUND
@@ -215,7 +220,7 @@ def score(formula: str, data: str, as_json: bool, start: tuple[str, ...], **opti
         say("")
         tables.show(rules_table(scored.rules), sys.stdout)
     for line in scored.remarks():
-        say(line)
+        tell(line)
     return FOUND
 
 
@@ -279,8 +284,9 @@ def predict(
 @click.option("--plot", metavar="FILE", help="Write a plot of the front (and of the data, with --data) to FILE.")
 @click.option("--data", metavar="DATA.csv", help="The data of the fit, for --plot.")
 @THOUSANDS
+@SI
 @JSON
-def show(folder: str, plot: str | None, data: str | None, thousands: str | None, as_json: bool) -> int:
+def show(folder: str, plot: str | None, data: str | None, thousands: str | None, units: str, as_json: bool) -> int:
     """Show the result in DIR again."""
     from hypo.result import Result
 
@@ -289,6 +295,7 @@ def show(folder: str, plot: str | None, data: str | None, thousands: str | None,
         from hypo.data import read_csv
 
         result.plot(plot, None if data is None else read_csv(data, result.target, drop_missing=True, thousands=thousands))
+    result = result.in_units(units)
     code = NOTHING_FOUND if result.best is None else FOUND
     if as_json:
         sys.stdout.write(result.to_json())
@@ -340,9 +347,9 @@ def _show(result: Result) -> None:
     from hypo.report.remarks import tables_below
 
     if result.best is not None:
-        tables.show(tables.headline(result.best, result.target), sys.stdout)
+        tables.show(tables.law_lines(result.best, result.target, (), sys.stdout), sys.stdout, bold=True)
         for line in result.constant_lines():
-            say(line)
+            tell(line)
         say("")
         tables.show(tables.front_table(result.front, result.best, result.target), sys.stdout)
         say("")
@@ -350,7 +357,7 @@ def _show(result: Result) -> None:
             tables.show(table, sys.stdout)
             say("")
     for line in result.remarks():
-        say(line)
+        tell(line)
 
 
 for command in (audit, bound, profile, suggest):

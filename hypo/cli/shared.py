@@ -28,6 +28,13 @@ def say(text: str) -> None:
     print(text, file=sys.stdout)
 
 
+def tell(text: str) -> None:
+    """A sentence in the width of the output."""
+    from hypo.report.layout import sentences
+
+    say(sentences([text], sys.stdout))
+
+
 def note(text: str) -> None:
     print(f"note: {text}", file=sys.stderr)
 
@@ -74,6 +81,7 @@ INTERVALS = click.option(
 FORMULA = click.option(
     "--formula", "index", type=int, metavar="N", help="Number of a formula of the front, from 0 (default: the best)."
 )
+SI = click.option("--si", "units", flag_value="si", default="columns", help="Show formulas and constants in SI units.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output and nothing else.")
 
 

@@ -17,6 +17,7 @@ from hypo.cli.shared import (
     INTERRUPTED,
     JSON,
     NOTHING_FOUND,
+    SI,
     THOUSANDS,
     note,
     say,
@@ -91,27 +92,30 @@ def suggest(folder: str, domains: tuple[str, ...], count: int, distinct: bool, o
 @FORMULA
 @BESIDE_COLUMNS
 @THOUSANDS
+@SI
 @JSON
-def profile(folder: str, data: str, level: float, index: int | None, as_json: bool, **table: Any) -> int:
+def profile(folder: str, data: str, level: float, index: int | None, units: str, as_json: bool, **table: Any) -> int:
     """Profile-likelihood intervals of the constants of a formula in DIR.
 
     DATA.csv is the table of the fit; --sigma and the like are given as they were there.
     """
+    from hypo.conversion import rows_in
     from hypo.report import tables
     from hypo.result import Result
 
     result = Result.load(folder)
     rows = result.profile(index, level, data=data, **{name: value or None for name, value in table.items()})
-    h = result.found(index)
+    rows, h = rows_in(rows, units), result.in_units(units).found(index)
     if as_json:
         constants = [row.as_dict() for row in rows]
         found = {"target": result.target, "expression": str(h.expression), "level": level, "constants": constants}
         say(json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False))
         return FOUND
-    tables.show(tables.headline(h, result.target), sys.stdout)
+    tables.show(tables.law_lines(h, result.target, (), sys.stdout), sys.stdout, bold=True)
     if rows:
         say("")
         tables.show(tables.constants_table(rows, level), sys.stdout)
+        tables.show(tables.STANDARD_ERROR, sys.stdout)
     else:
         say("The formula has no constants to fit.")
     return FOUND

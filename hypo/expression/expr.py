@@ -227,7 +227,7 @@ class Expression:
 
     def replace_leaf(self, node: int, new: Expression) -> Expression:
         """The expression with the leaf at position ``node`` replaced by ``new``."""
-        return self._rebuilt(lambda i, leaf: new if i == node else leaf)
+        return self.rebuilt(lambda i, leaf: new if i == node else leaf)
 
     def replace_node(self, node: int, new: Expression) -> Expression:
         """The expression with the subtree at position ``node`` replaced by ``new``."""
@@ -244,9 +244,9 @@ class Expression:
 
     def substitute(self, formulas: Mapping[str, Expression]) -> Expression:
         """The expression with each variable named in ``formulas`` replaced by its formula."""
-        return self._rebuilt(lambda _, leaf: formulas.get(leaf.variables[0], leaf) if leaf.variables else leaf)
+        return self.rebuilt(lambda _, leaf: formulas.get(leaf.variables[0], leaf) if leaf.variables else leaf)
 
-    def _rebuilt(self, leaf_at: Callable[[int, Expression], Expression]) -> Expression:
+    def rebuilt(self, leaf_at: Callable[[int, Expression], Expression]) -> Expression:
         stack: list[Expression] = []
         for i, (op, arg) in enumerate(self.code):
             if op == oc.VAR:

@@ -14,6 +14,8 @@ import numpy as np
 
 from hypo.expression.printing import shortened
 from hypo.report import tables
+from hypo.report.constants import by_error, value_text
+from hypo.report.layout import Sheet, sentences
 
 if TYPE_CHECKING:
     from hypo.expression.expr import Expression
@@ -184,28 +186,28 @@ class Audit:
         for g in self.groups[:DETAILED]:
             if g.numbers:
                 lines += ["", f"Numbers of {g.form} in {_fits(g.numbers[0].runs)}:"]
-                lines += [
-                    f"  {s.name} = {s.value:.5g}; mean {s.mean:.5g} ± {s.std:.2g}, 90 % of them {s.lower:.5g} to {s.upper:.5g}"
-                    for s in g.numbers
-                ]
+                lines += map(_spread_line, g.numbers)
         if self.groups and len(self.features) > 1:
             shares = ", ".join(f"{name} {share:.0%}" for name, share in self.variables.items())
             lines += ["", f"Columns in the formulas: {shares}"]
-        return "\n".join([*lines, "", *self.remarks()])
+        return "\n".join([*lines, "", sentences(self.remarks())])
 
-    def _table(self) -> Any:
-        from rich import box
-        from rich.table import Table
-        from rich.text import Text
-
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    def _table(self) -> Sheet:
+        table = Sheet()
         for name in ("seeds", "resamples"):
-            table.add_column(name, justify="right", no_wrap=True)
-        table.add_column("structure")
-        table.add_column(f"{self.target} =")
+            table.add_column(name, right=True)
+        for name in ("structure", f"{self.target} ="):
+            table.add_column(name, wraps=True)
         for g in self.groups[:SHOWN]:
-            table.add_row(str(g.seeds), str(g.resamples), Text(g.form), Text(g.expression.pretty()))
+            table.add_row(str(g.seeds), str(g.resamples), g.form, g.expression.pretty())
         return table
+
+
+def _spread_line(s: Spread) -> str:
+    """A number over the runs, with the digits that its spread leaves."""
+    mean, value, lower, upper = by_error(s.std, s.mean, s.value, s.lower, s.upper)
+    spread = value_text(s.mean, s.std) or mean
+    return f"  {s.name} = {value}; mean {spread} (standard deviation), 90 % of them {lower} to {upper}"
 
 
 def grouped(runs: Sequence[Run]) -> tuple[Group, ...]:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from fractions import Fraction
-from itertools import combinations
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hypo.expression.expr import PI, Expression
-from hypo.units import DIMENSIONLESS, Dimension, Unit
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,7 +17,6 @@ if TYPE_CHECKING:
 
 LEVEL = 0.95  # probability that the interval of a constant holds it
 SHARP = 1e-9  # a relative standard error below this is rounding, and is not shown
-MOST_FACTORS = 3  # distinct user units that one composed unit may combine
 
 
 @dataclass(frozen=True)
@@ -44,6 +40,11 @@ class ConstantRow:
         unit = "" if self.unit in (None, "1") else f" [{self.unit}]"
         ends = "" if self.lower is self.upper is None else f"; {_end(self.lower, '-')} to {_end(self.upper, '')}"
         return f"<ConstantRow {self.name} = {value}{unit}{ends}>"
+
+    def scaled(self, factor: float, unit: str | None) -> ConstantRow:
+        """The same number in another unit, ``factor`` times as large a number."""
+        ends = (None if v is None else factor * v for v in (self.std, self.lower, self.upper))
+        return ConstantRow(self.name, factor * self.value, unit, *ends)
 
     def as_dict(self) -> dict[str, Any]:
         """The entry of ``constants`` in ``result.json``."""
@@ -69,8 +70,19 @@ def shown_constants(
     ``ends``, by leaf, where it has them.
     Fitted constants without a name are numbered ``c1``, ``c2``, …, past the names in ``taken`` and those of the formula.
     """
+    rows = []
+    for name, i in shown_leaves(e, taken):
+        std, *interval = _spread(approximation, i)
+        if ends is not None and i in ends:
+            interval = [*ends[i]]
+        rows.append(ConstantRow(name, e.constants[i].value, units[i] if units else None, std, *interval))
+    return tuple(rows)
+
+
+def shown_leaves(e: Expression, taken: Collection[str] = ()) -> tuple[tuple[str, int], ...]:
+    """The names of :func:`shown_constants`, each with the place of the first constant of ``e`` that it stands for."""
     used = {*taken, *e.variables, *(c.name for c in e.constants if c.name)}
-    rows: dict[str, ConstantRow] = {}
+    found: dict[str, int] = {}
     number = 0
     for i, c in enumerate(e.constants):
         if c.is_literal or c == PI:
@@ -80,11 +92,21 @@ def shown_constants(
             number += 1
             if f"c{number}" not in used:
                 name = f"c{number}"
-        std, *interval = _spread(approximation, i)
-        if ends is not None and i in ends:
-            interval = [*ends[i]]
-        rows.setdefault(name, ConstantRow(name, c.value, units[i] if units else None, std, *interval))
-    return tuple(rows.values())
+        found.setdefault(name, i)
+    return tuple(found.items())
+
+
+def with_names(e: Expression, rows: Sequence[ConstantRow]) -> Expression:
+    """``e`` with the names of ``rows``, which are its own, on its fitted constants: equal ones of one name are one constant."""
+    left = [row for row in rows if row.name not in {c.name for c in e.constants}]
+    seen: dict[float, str] = {}
+    out = list(e.constants)
+    for i in e.free:
+        value = e.constants[i].value
+        if left and left[0].value == value:
+            seen[value] = left.pop(0).name
+        out[i] = replace(e.constants[i], name=seen.get(value))
+    return replace(e, constants=tuple(out))
 
 
 def undetermined(
@@ -124,67 +146,26 @@ def value_text(value: float, std: float | None) -> str | None:
     ``0.9994 ± 0.0003``, ``-12.31 ± 0.12``, ``(6.674 ± 0.002)e-11``; None where the error is unknown or rounding."""
     if std is None or not SHARP * abs(value) < std < math.inf:
         return None
-    power = math.floor(math.log10(max(abs(value), std)))
+    (shown, error), power = _digits(std, value, std, two=False)
+    text = f"{shown} ± {error}"
+    return f"({text})e{power}" if power else text
+
+
+def by_error(std: float | None, *values: float) -> tuple[str, ...]:
+    """``values`` to two digits of the standard error of the first; with six digits where it is unknown, and twelve where it is
+    rounding."""
+    if std is None or not SHARP * abs(values[0]) < std < math.inf:
+        digits = 6 if std is None or not math.isfinite(std) else 12
+        return tuple(f"{v:.{digits}g}" for v in values)
+    texts, power = _digits(std, *values, two=True)
+    return tuple(f"{text}e{power}" if power else text for text in texts)
+
+
+def _digits(std: float, *values: float, two: bool) -> tuple[tuple[str, ...], int]:
+    """``values`` over a power of ten, and this power, 0 where they are shown as they are; to one digit of ``std``, or to
+    ``two``, as always where it begins with 1."""
+    power = math.floor(math.log10(max(abs(values[0]), std)))
     scaled = power if not -4 <= power < 6 else 0
-    shown, error = value / 10.0**scaled, std / 10.0**scaled
-    first = f"{error:.1e}"
-    digits = max(0, int(first.startswith("1")) - int(first[first.index("e") + 1 :]))
-    text = f"{shown:.{digits}f} ± {error:.{digits}f}"
-    return f"({text})e{scaled}" if scaled else text
-
-
-def unit_text(dimension: Dimension, units: Sequence[Unit], in_si: bool) -> str | None:
-    """The unit of a number of this dimension, in the system a problem's formulas are written in.
-
-    In SI that is the dimension itself. Otherwise the users' own units are combined, so that with T in yr
-    and a in AU a constant of T/a^1.5 has the unit ``yr/AU^1.5``; None when they do not span the dimension.
-    """
-    if dimension.is_dimensionless:
-        return "1"
-    if in_si or all(u.factor == 1.0 for u in units):
-        return str(dimension)
-    distinct = list({u.text: u for u in units if u.dimension != DIMENSIONLESS}.values())
-    for size in range(1, min(MOST_FACTORS, len(distinct)) + 1):
-        found = []
-        for chosen in combinations(distinct, size):
-            powers = _solve([u.dimension for u in chosen], dimension)
-            if powers is not None and all(powers):
-                found.append((sum(abs(p) for p in powers), [(u.text, p) for u, p in zip(chosen, powers, strict=True)]))
-        if found:
-            return _product(min(found, key=lambda f: f[0])[1])
-    return None
-
-
-def _solve(columns: Sequence[Dimension], wanted: Dimension) -> list[Fraction] | None:
-    """Exponents p with Π columns[i]**p[i] = wanted, by exact elimination; None if there are none or many."""
-    rows = [[c.exponents[k] for c in columns] + [wanted.exponents[k]] for k in range(len(wanted.exponents))]
-    n = len(columns)
-    for j in range(n):
-        pivot = next((row for row in rows[j:] if row[j]), None)
-        if pivot is None:
-            return None
-        rows.remove(pivot)
-        rows.insert(j, pivot)
-        for i, row in enumerate(rows):
-            if i != j and row[j]:
-                ratio = row[j] / pivot[j]
-                rows[i] = [a - ratio * b for a, b in zip(row, pivot, strict=True)]
-    if any(row[n] for row in rows[n:]):
-        return None
-    return [rows[j][n] / rows[j][j] for j in range(n)]
-
-
-def _product(factors: Sequence[tuple[str, Fraction]]) -> str:
-    above = [text if p == 1 and " " not in text else _power(text, p) for text, p in factors if p > 0]
-    below = [_power(text, -p) for text, p in factors if p < 0]
-    return "/".join(["*".join(above) or "1", *below])
-
-
-def _power(text: str, power: Fraction) -> str:
-    base = text if text.isidentifier() else f"({text})"
-    if power == 1:
-        return base
-    if power.denominator == 1:
-        return f"{base}^{power}"
-    value = float(power)
-    return f"{base}^{value}" if Fraction(str(value)) == power and len(str(value)) <= 5 else f"{base}^({power})"
+    first = f"{std / 10.0**scaled:.1e}"
+    digits = max(0, int(two or first.startswith("1")) - int(first[first.index("e") + 1 :]))
+    return tuple(f"{v / 10.0**scaled:.{digits}f}" for v in values), scaled

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from hypo.report import remarks, tables
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-    from rich.table import Table
-
+    from hypo.report.layout import Sheet
     from hypo.result import Result
     from hypo.scoring.score import Hypothesis
 
@@ -42,7 +40,7 @@ def result_html(result: Result) -> str:
     return _page(parts)
 
 
-def page(found: Iterable[RenderableType], sentences: Iterable[str]) -> str:
+def page(found: Iterable[Sheet], sentences: Iterable[str]) -> str:
     """Tables, and sentences below them."""
     return _page([*(_plain(table_html(table)) for table in found), _plain(_list(sentences))])
 
@@ -53,22 +51,17 @@ def mathematics(h: Hypothesis, target: str, large: bool = False) -> str:
     return f"${style}{tables.equation_latex(h, target)}$"
 
 
-def table_html(table: RenderableType) -> str:
+def table_html(table: Sheet) -> str:
     """A table that terminals show, in HTML: one description of each table serves both."""
-    columns = cast("Table", table).columns
-    head = "".join(f"<th>{_text(c.header)}</th>" for c in columns)
-    cells = [[_cell(_text(cell), c.justify) for cell in c.cells] for c in columns]
+    head = "".join(f"<th>{html.escape(name)}</th>" for name, _, _ in table.columns)
+    cells = [[_cell(cell, right) for cell in column] for _, right, column in table.columns]
     body = "".join(f"<tr>{''.join(row)}</tr>" for row in zip(*cells, strict=True))
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _cell(text: str, justify: str) -> str:
-    return f'<td style="text-align: right">{text}</td>' if justify == "right" else f"<td>{text}</td>"
-
-
-def _text(cell: Any) -> str:
-    """The escaped text of a cell, which is a text or a rich Text."""
-    return html.escape(str(cell))
+def _cell(text: str, right: bool) -> str:
+    style = ' style="text-align: right"' if right else ""
+    return f"<td{style}>{html.escape(text)}</td>"
 
 
 def _page(parts: Iterable[str]) -> str:

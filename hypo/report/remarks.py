@@ -14,8 +14,7 @@ from hypo.report.rivals import rivals_sentence, rivals_table
 from hypo.report.rules import over_tight, pruned_note, rules_table
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
+    from hypo.report.layout import Sheet
     from hypo.result import Result
 
 
@@ -38,10 +37,11 @@ def constant_lines(result: Result) -> list[str]:
     if result.best is None:
         return []
     rows, named = result.constants[result.front.index(result.best)], result.settings["constants"]
-    return tables.constant_lines(rows, named, intervals=result.settings.get("intervals") == "profile")
+    intervals, names = result.settings.get("intervals") == "profile", "guess" in result.manifest
+    return tables.constant_lines(rows, named, intervals=intervals, names=names)
 
 
-def tables_below(result: Result) -> list[RenderableType]:
+def tables_below(result: Result) -> list[Sheet]:
     """What is shown below the front: rivals of the formula where the rows do not settle it, and the rules."""
     rivals = None if result.posterior is None else rivals_table(result.posterior, result.settings.get("n_row"), result.target)
     return [*([] if rivals is None else [rivals]), *([rules_table(result.rules)] if result.rules else [])]
@@ -53,6 +53,7 @@ def remarks(result: Result) -> list[str]:
     notes = [settings.get("unit_note", ""), *settings.get("notes", ()), *result.manifest.get("doubts", ())]
     words = result.family.words
     return [
+        *([tables.STANDARD_ERROR] if any("±" in line for line in constant_lines(result)) else []),
         tables.sentence(result.message),
         *_beyond(result),
         *([tables.sentence(words)] if words else []),

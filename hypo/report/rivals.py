@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hypo.report import tables
+from hypo.report.layout import Sheet
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from hypo.scoring.posterior import Posterior, Structure
 
 # So few rows, or a largest weight so small, do not settle a law: the runners-up are shown.
@@ -48,24 +47,20 @@ def runners_up(posterior: Posterior | None, n_row: int | None) -> tuple[Structur
     return shown if len(shown) > 1 else ()
 
 
-def rivals_table(posterior: Posterior, n_row: int | None, target: str) -> RenderableType | None:
-    """The runners-up as a rich table by falling weight, with R²; None where none are to be shown. Weights that the search did
+def rivals_table(posterior: Posterior, n_row: int | None, target: str) -> Sheet | None:
+    """The runners-up as a table by falling weight, with R²; None where none are to be shown. Weights that the search did
     not earn order the lines, and are not said."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
     shown = runners_up(posterior, n_row)
     if not shown:
         return None
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = Sheet()
     for name in ("rival", *(() if posterior.unearned else ("weight",)), "R²"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column(f"{target} =", overflow="fold")
+        table.add_column(name, right=True)
+    table.add_column(f"{target} =", wraps=True)
     weights = {str(s.expression): s.weight for s in posterior.structures}
     for k, s in enumerate(shown, 1):
         share = () if posterior.unearned else (share_text(weights[str(s.expression)]),)
-        table.add_row(str(k), *share, tables.determination(s.r2), Text(s.expression.pretty()))
+        table.add_row(str(k), *share, tables.determination(s.r2), s.expression.pretty())
     return table
 
 

@@ -8,13 +8,13 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hypo.expression.printing import shortened
+from hypo.report.layout import Sheet
 from hypo.report.tables import grouped, nats, number
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from hypo.knowledge.claims import Verdict
     from hypo.knowledge.rules import Rule
+    from hypo.search.border import Border
     from hypo.search.rulebook import RuleReport
 
 
@@ -67,9 +67,9 @@ class RuleRow:
         )
 
     @staticmethod
-    def of(report: RuleReport, target: str) -> RuleRow:
-        """The row for what a search for ``target`` says of a rule."""
-        without = None if report.without is None else report.without.expression.pretty()
+    def of(report: RuleReport, target: str, border: Border) -> RuleRow:
+        """The row for what a search for ``target`` says of a rule; ``border`` leads to the columns' units."""
+        without = None if report.without is None else border.formula(report.without.expression).pretty()
         row = RuleRow.checked(report.rule, report.verdict, target)
         return replace(row, tried=report.tried, broken=report.broken, without=without, gain=report.gain,
                        pruned=report.pruned)
@@ -116,22 +116,18 @@ def _side(value: float | None) -> str:
     return number(value) if math.isfinite(value) else "inf" if value > 0 else "-inf"
 
 
-def rules_table(rows: Sequence[RuleRow]) -> RenderableType:
+def rules_table(rows: Sequence[RuleRow]) -> Sheet:
     """One line per rule."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    table.add_column("rule", overflow="fold")
-    table.add_column("the formula", overflow="fold")
+    table = Sheet()
+    table.add_column("rule", wraps=True)
+    table.add_column("the formula", wraps=True)
     searched = any(row.tried for row in rows)
     if searched:
-        table.add_column("broken by", justify="right", no_wrap=True)
+        table.add_column("broken by", right=True)
     for row in rows:
         kind = " (hard)" if row.hard else f" (weight {number(row.weight)})"
         counts = [f"{grouped(row.broken)} of {grouped(row.tried)}"] if searched else []
-        table.add_row(Text(row.rule + kind), Text(row.status), *counts)
+        table.add_row(row.rule + kind, row.status, *counts)
     return table
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from hypo.errors import InputError
 from hypo.expression.printing import shortened
 from hypo.report import tables
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
+from hypo.report.constants import by_error
+from hypo.report.layout import Sheet, sentences
 
 # By this share of the data's range the default domain is wider on either side; it does not reach across 0.
 WIDER = 0.25
@@ -71,24 +70,23 @@ class Suggestions:
         return f"<Suggestions: {count} row{'s' * (count != 1)} of {columns} to measure {self.target} in>"
 
     def __str__(self) -> str:
-        return "\n".join([tables.as_text(self._table()), "", *self.remarks])
+        return "\n".join([tables.as_text(self._table()), "", sentences(self.remarks)])
 
     def _repr_html_(self) -> str:
         from hypo.report.html import page
 
         return page([self._table()], self.remarks)
 
-    def _table(self) -> RenderableType:
-        from rich import box
-        from rich.table import Table
-
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    def _table(self) -> Sheet:
+        table = Sheet()
         for name in (*self.columns, f"{self.target}", "disagreement", "noise", "nats"):
-            table.add_column(name, justify="right", no_wrap=True)
+            table.add_column(name, right=True)
         digits = [_digits(*self.domain[name]) for name in self.columns]
         for x, *values in zip(self.points, *(getattr(self, name) for name in self.FIGURES), strict=True):
             at = (tables.number(float(v), d) for v, d in zip(x, digits, strict=True))
-            table.add_row(*at, *(tables.number(float(v), 3) for v in values))
+            mean, apart, noise, nats = map(float, values)
+            (target,) = by_error(math.hypot(apart, noise), mean)
+            table.add_row(*at, target, tables.number(apart, 2), tables.number(noise, 2), tables.number(nats, 3))
         return table
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import IO, TYPE_CHECKING
 
 from hypo.report.constants import LEVEL
+from hypo.report.layout import INDENT, Sheet, filled, width_of
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -21,7 +22,8 @@ STAND_IN = (
     "Scans ranked formulas by least squares around a smooth estimate; what they put forward was fitted and scored by the "
     "likelihood itself."
 )
-UNLIMITED = 10_000  # columns of text, so that nothing wraps when the output is not a terminal
+UNLIMITED = 10_000  # columns of text for what is shown without a terminal and is no table of ours
+STANDARD_ERROR = "± is one standard error."
 
 
 def number(value: float, digits: int = 4) -> str:
@@ -67,18 +69,14 @@ def equation_latex(h: Hypothesis, target: str) -> str:
     return f"{Expression.variable(target).latex()} = {h.expression.latex()}"
 
 
-def headline(h: Hypothesis, target: str) -> RenderableType:
-    """The law in one line."""
-    from rich.text import Text
-
-    return Text(equation(h, target), style="bold")
-
-
-def constant_lines(rows: Sequence[ConstantRow], named: Collection[str] = (), *, intervals: bool = False) -> list[str]:
+def constant_lines(
+    rows: Sequence[ConstantRow], named: Collection[str] = (), *, intervals: bool = False, names: bool = False
+) -> list[str]:
     """The fitted constants that have a known unit or a standard error, one line each: ``with 0.9994 ± 0.0003 [yr/AU^1.5]``;
     without an error the digits are those of the formula above.
 
-    ``named`` are the constants that the formula shows by name; they are left out. With ``intervals`` those follow the errors.
+    ``named`` are the constants that the formula shows by name; they are left out. With ``intervals`` those follow the errors;
+    with ``names`` lines begin ``with Vmax = ``.
     """
     from hypo.expression.expr import Expression
     from hypo.report.constants import value_text
@@ -89,8 +87,9 @@ def constant_lines(rows: Sequence[ConstantRow], named: Collection[str] = (), *, 
         if row.name not in named and (text is not None or row.unit is not None):
             unit = "" if row.unit is None else f" [{row.unit}]"
             if intervals and text is not None:
-                text += f" ({_interval(row.lower, row.upper)})"
-            lines.append(f"  with {text or Expression.constant(row.value).pretty()}{unit}")
+                text += f" ({_interval(row)})"
+            name = f"{row.name} = " if names else ""
+            lines.append(f"  with {name}{text or Expression.constant(row.value).pretty()}{unit}")
     return lines
 
 
@@ -113,49 +112,46 @@ def shows_origin(front: Sequence[Hypothesis]) -> bool:
     return any(h.origin != NATIVE for h in front)
 
 
-def front_table(front: Sequence[Hypothesis], best: Hypothesis | None, target: str) -> RenderableType:
-    """The front as a rich table, one row per formula, marked as by :func:`marks`."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+def front_table(front: Sequence[Hypothesis], best: Hypothesis | None, target: str) -> Sheet:
+    """The front as a table, one row per formula, marked as by :func:`marks`."""
+    table = Sheet()
     table.add_column("")
     for name in COLUMNS:
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(name, right=True)
     origin = shows_origin(front)
     if origin:
-        table.add_column("origin", no_wrap=True)
-    table.add_column(f"{target} =", overflow="fold")
+        table.add_column("origin")
+    table.add_column(f"{target} =", wraps=True)
     for h, mark in zip(front, marks(front, best), strict=True):
-        source = [Text(h.origin)] if origin else []
-        formula = Text(h.expression.pretty())
-        table.add_row(mark, *cells(h), *source, formula, style={"*": "bold", "~": "dim"}.get(mark, ""))
+        source = [h.origin] if origin else []
+        table.add_row(mark, *cells(h), *source, h.expression.pretty(), bold=mark == "*")
     return table
 
 
-def constants_table(rows: Sequence[ConstantRow], level: float = LEVEL) -> RenderableType:
-    """Name, value, standard error, interval of probability ``level`` and unit of constants as a rich table."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
+def constants_table(rows: Sequence[ConstantRow], level: float = LEVEL) -> Sheet:
+    """Name, value, standard error, interval of probability ``level`` and unit of constants as a table."""
+    from hypo.report.constants import by_error
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = Sheet()
     for name in ("constant", "value", "±", f"{100 * level:.6g} % interval", "unit"):
-        table.add_column(name, justify="right" if name in ("value", "±") else "left", no_wrap=True)
+        table.add_column(name, right=name in ("value", "±"), wraps=name in ("constant", "unit"))
     for row in rows:
-        spread = ("", "")
-        if row.std is not None:
-            spread = f"{row.std:.2g}", _interval(row.lower, row.upper)
-        table.add_row(Text(row.name), repr(row.value), *spread, Text(row.unit or ""))
+        if row.std is None:
+            table.add_row(row.name, repr(row.value), "", "", row.unit or "")
+            continue
+        value, error = by_error(row.std, row.value, row.std)
+        table.add_row(row.name, value, error, _interval(row), row.unit or "")
     return table
 
 
-def _interval(lower: float | None, upper: float | None) -> str:
+def _interval(row: ConstantRow) -> str:
     """``1.2 to 3.4``; an end that is None is open."""
+    from hypo.report.constants import by_error
+
+    lower, upper = (None if v is None else by_error(row.std, row.value, v)[1] for v in (row.lower, row.upper))
     if lower is None or upper is None:
-        return "open" if lower is upper else f"up to {upper:.6g}" if lower is None else f"from {lower:.6g}"
-    return f"{lower:.6g} to {upper:.6g}"
+        return "open" if lower is upper else f"up to {upper}" if lower is None else f"from {lower}"
+    return f"{lower} to {upper}"
 
 
 def console_for(stream: IO[str]) -> Console:
@@ -171,19 +167,32 @@ def console_for(stream: IO[str]) -> Console:
     )
 
 
-def as_text(table: RenderableType) -> str:
+def as_text(table: RenderableType | Sheet) -> str:
     """The table as plain text without trailing blanks."""
+    if isinstance(table, Sheet):
+        return table.text(width_of())
     stream = io.StringIO()
     console_for(stream).print(table)
     return "\n".join(line.rstrip() for line in stream.getvalue().rstrip().splitlines())
 
 
-def show(table: RenderableType, stream: IO[str]) -> None:
-    """Print the table: in colour on a terminal, as plain text elsewhere."""
-    if stream.isatty():
-        console_for(stream).print(table)
-    else:
-        print(as_text(table), file=stream)
+def show(table: Sheet | str, stream: IO[str], bold: bool = False) -> None:
+    """Print a table, or lines of text: in bold on a terminal, as plain text elsewhere."""
+    lines = table.lines(width_of(stream)) if isinstance(table, Sheet) else [(line, bold) for line in table.split("\n")]
+    if not stream.isatty():
+        print("\n".join(line for line, _ in lines), file=stream)
+        return
+    from rich.text import Text
+
+    console = console_for(stream)
+    for line, strong in lines:
+        console.print(Text(line, style="bold" if strong else ""), no_wrap=True, crop=False, overflow="ignore")
+
+
+def law_lines(h: Hypothesis, target: str, constants: Iterable[str] = (), stream: IO[str] | None = None) -> str:
+    """The law and what is said of its constants, a line or more each, in the width of the reader."""
+    width = width_of(stream)
+    return "\n".join(filled(line, width, INDENT) for line in (equation(h, target), *constants))
 
 
 def grouped(count: int) -> str:

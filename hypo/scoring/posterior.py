@@ -233,16 +233,23 @@ def weighted(
     )
     variables = dict.fromkeys(columns, 0.0)
     operators: dict[str, float] = {}
-    terms: dict[str, float] = {}
     for s in final:
-        for held, names in ((variables, s.expression.variables), (operators, _operators(s.expression)),
-                            (terms, summands(s.expression))):
+        for held, names in ((variables, s.expression.variables), (operators, _operators(s.expression))):
             for name in sorted(set(names)):
                 held[name] = held.get(name, 0.0) + s.weight
-    likeliest = dict(sorted(terms.items(), key=lambda item: (-round(item[1], 9), item[0]))[:TERMS])
     within = sum(s.odds <= ODDS for s in final)
     chain = None if met.chain is None else dict(met.chain)
-    return Posterior(final, variables, dict(sorted(operators.items())), within, _covers(len(final), met), likeliest, chain)
+    covers = _covers(len(final), met)
+    return Posterior(final, variables, dict(sorted(operators.items())), within, covers, likely_terms(final), chain)
+
+
+def likely_terms(structures: Iterable[Structure]) -> dict[str, float]:
+    """The likeliest ``TERMS`` terms with the weight of the structures that hold them."""
+    terms: dict[str, float] = {}
+    for s in structures:
+        for name in sorted(set(summands(s.expression))):
+            terms[name] = terms.get(name, 0.0) + s.weight
+    return dict(sorted(terms.items(), key=lambda item: (-round(item[1], 9), item[0]))[:TERMS])
 
 
 def joined(posteriors: Iterable[Posterior], columns: Sequence[str], complete_to: int = 0) -> Posterior | None:

@@ -20,6 +20,7 @@ from hypo.expression.simplify import simplify
 from hypo.kernels import opcodes as oc
 from hypo.knowledge.breaches import hard_breach
 from hypo.scoring.likelihood import Likelihood
+from hypo.search.border import readings
 from hypo.search.constants import fit
 from hypo.search.problem import Problem, Settings
 from hypo.search.proposer import Turn
@@ -119,15 +120,18 @@ class Guesses:
         yield from self._as_given(turn) if self.turns == 1 else self._varied(turn)
 
     def _as_given(self, turn: Turn) -> Iterator[Expression]:
-        p = self.problem
-        for e in self.guesses:
-            if e.free:
-                with np.errstate(all="ignore"):
-                    e = fit(e, p.X, p.columns, p.likelihood, starts=STARTS, rng=turn.rng, clock=turn.clock)
-            turn.clock.scored += 1
+        for guess in self.guesses:
+            with np.errstate(all="ignore"):
+                each = [self._fitted(e, turn) for e in readings(guess, self.problem)]
+                e = min(each, key=lambda e: _rss(e, self.problem.X, self.problem, self.problem.likelihood))
+            turn.clock.scored += len(each)
             self.fitted.append(e)
             self.parents.append(_unnamed(e))
             yield self.parents[-1]
+
+    def _fitted(self, e: Expression, turn: Turn) -> Expression:
+        p = self.problem
+        return fit(e, p.X, p.columns, p.likelihood, starts=STARTS, rng=turn.rng, clock=turn.clock) if e.free else e
 
     def _varied(self, turn: Turn) -> Iterator[Expression]:
         X, likelihood = self._rows(turn.rng)

@@ -120,6 +120,10 @@ class Settings:
         return out
 
 
+# Said where the search is in other units than the columns.
+UNIT_NOTE = 'formulas and constants are in the units of the columns (in SI units with --si or units="si")'
+
+
 @dataclass(frozen=True)
 class Problem:
     """Data and knowledge ready for the search.
@@ -314,9 +318,7 @@ def make_problem(dataset: Dataset, knowledge: Knowledge | None, settings: Settin
         allowed=frozenset(allowed),
         enumerated=enumerated,
         max_complexity=min(settings.max_complexity, k.max_complexity or settings.max_complexity),
-        unit_note="formulas are in SI units, because the columns' units do not belong to one system"
-        if converted
-        else "",
+        unit_note=UNIT_NOTE if converted else "",
         reach=Reach.of(dataset.names, k.ranges, k.rules, scales),
         aliases=dataset.aliases,
     )

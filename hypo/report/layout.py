@@ -1,0 +1,191 @@
+"""Text that fits the width of its reader: tables, sentences and formulas, broken at blanks and operators and never in names."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from typing import IO
+
+# Columns of text where neither the terminal nor COLUMNS says how many; fewer are taken for these.
+USUAL, FEWEST = 80, 20
+# Least width of a column that wraps; blanks between columns, the most first; blanks before what goes on in the next line.
+LEAST, GAPS, INDENT = 24, (3, 2), 2
+# A name or a number, or one other sign.
+_PIECE = re.compile(r"[^\W\d]\w*|\d+\.?\d*(?:[eE][+-]?\d+)?|\*\*-?|.", re.DOTALL)
+_BEFORE, _AFTER = "*/+-=", "(,"
+
+
+def width_of(stream: IO[str] | None = None) -> int:
+    """Columns of text on ``stream``: those of ``COLUMNS``, else of the terminal, else 80."""
+    return _known_width(stream) or USUAL
+
+
+def _known_width(stream: IO[str] | None) -> int | None:
+    stated = os.environ.get("COLUMNS", "")
+    if stated.isdecimal() and int(stated) > 0:
+        return max(FEWEST, int(stated))
+    if stream is not None and stream.isatty():
+        return max(FEWEST, shutil.get_terminal_size((USUAL, 24)).columns)
+    return None
+
+
+def sentences(lines: Iterable[str], stream: IO[str] | None = None) -> str:
+    """Sentences in the width of the reader; each in one line where that is not known, so that files can be searched."""
+    width = _known_width(stream)
+    return "\n".join(line if width is None else filled(line, width, INDENT) for line in lines)
+
+
+def wrapped(text: str, width: int, indent: int = INDENT, first: int = 0) -> list[str]:
+    """The lines of ``text`` in at most ``width`` columns, the first after ``first`` of them, others after ``indent`` blanks.
+
+    Lines break at blanks, or before operators and after brackets and commas where a formula without blanks is too long. What
+    has none of them, such as a name, stays whole even if it is longer.
+    """
+    lines: list[str] = []
+    line, used = "", first
+    for word in _words(text):
+        gap = " " if line.strip() else ""
+        if used + len(gap) + len(word) <= width:
+            line, used = line + gap + word, used + len(gap) + len(word)
+            continue
+        if line.strip() and indent + len(word) <= width:
+            lines.append(line)
+            line, used = " " * indent + word, indent + len(word)
+            continue
+        for k, part in enumerate(_parts(word)):
+            gap = " " if k == 0 and line.strip() else ""
+            if used + len(gap) + len(part) > width and line.strip():
+                lines.append(line)
+                line, used, gap = " " * indent, indent, ""
+            line, used = line + gap + part, used + len(gap) + len(part)
+    return [*lines, line] if line.strip() or not lines else lines
+
+
+def filled(text: str, width: int, indent: int = 0) -> str:
+    """``text`` in lines of at most ``width`` columns."""
+    begin = len(text) - len(text.lstrip(" "))
+    return "\n".join(" " * begin * (k == 0) + line for k, line in enumerate(wrapped(text, width, indent + begin, begin)))
+
+
+def _words(text: str) -> Iterator[str]:
+    """The words of a text, a sign between blanks with the one after it."""
+    sign = ""
+    for word in text.split():
+        if word in ("+", "-", "=", "±") and not sign:
+            sign = word + " "
+            continue
+        yield sign + word
+        sign = ""
+    if sign:
+        yield sign.strip()
+
+
+def _parts(word: str) -> list[str]:
+    """A word in pieces that lines may begin with."""
+    parts: list[str] = []
+    held = ""
+    for piece in _PIECE.findall(word):
+        if piece in _BEFORE and held and held[-1] not in _BEFORE + _AFTER:
+            parts.append(held)
+            held = ""
+        held += piece
+        if piece in _AFTER:
+            parts.append(held)
+            held = ""
+    return [p for p in (*parts, held) if p]
+
+
+class Sheet:
+    """A table that fits the width it is shown in. Columns that wrap make room; where that is not enough each row becomes a few
+    lines of its own, with the names of the columns before the figures."""
+
+    def __init__(self) -> None:
+        self._names: list[str] = []
+        self._right: list[bool] = []
+        self._wraps: list[bool] = []
+        self._rows: list[tuple[tuple[str, ...], bool]] = []
+
+    def add_column(self, name: str, *, right: bool = False, wraps: bool = False) -> None:
+        """One more column: its cells to the right, or such as wrap."""
+        self._names.append(name)
+        self._right.append(right)
+        self._wraps.append(wraps)
+
+    def add_row(self, *cells: str, bold: bool = False) -> None:
+        """One more row, with a cell for each column."""
+        self._rows.append((cells, bold))
+
+    @property
+    def columns(self) -> list[tuple[str, bool, list[str]]]:
+        """Of each column its name, whether its cells stand to the right, and the cells."""
+        cells = [[cells[k] for cells, _ in self._rows] for k in range(len(self._names))]
+        return list(zip(self._names, self._right, cells, strict=True))
+
+    def lines(self, width: int) -> list[tuple[str, bool]]:
+        """The lines in at most ``width`` columns of text, each with whether it is bold."""
+        natural = [max(map(len, column)) for column in zip(self._names, *(cells for cells, _ in self._rows), strict=True)]
+        for gap in GAPS:
+            widths = self._fitting(natural, width - gap * (len(natural) - 1))
+            if widths is not None:
+                return self._grid(widths, gap)
+        return self._records(width)
+
+    def text(self, width: int) -> str:
+        """The lines as plain text."""
+        return "\n".join(line for line, _ in self.lines(width))
+
+    def _fitting(self, natural: Sequence[int], room: int) -> list[int] | None:
+        """Widths of the columns that add up to ``room`` at most; None where there are none."""
+        widths = list(natural)
+        flexible = [k for k, wraps in enumerate(self._wraps) if wraps]
+        while sum(widths) > room:
+            widest = max((k for k in flexible if widths[k] > self._least(k)), key=lambda k: widths[k], default=None)
+            if widest is None:
+                return None
+            others = [widths[k] for k in flexible if k != widest and widths[k] < widths[widest]]
+            down = max([self._least(widest), *others, widths[widest] - (sum(widths) - room)])
+            widths[widest] = down if down < widths[widest] else widths[widest] - 1
+        return widths
+
+    def _least(self, k: int) -> int:
+        cells = [self._names[k], *(cells[k] for cells, _ in self._rows)]
+        longest = max((len(part) + INDENT for cell in cells for word in _words(cell) for part in _parts(word)), default=0)
+        return max(LEAST, longest)
+
+    def _grid(self, widths: Sequence[int], gap: int) -> list[tuple[str, bool]]:
+        out = [*self._row(self._names, widths, gap, True), ("─" * (sum(widths) + gap * (len(widths) - 1)), False)]
+        for cells, bold in self._rows:
+            out += self._row(cells, widths, gap, bold)
+        return out
+
+    def _row(self, cells: Sequence[str], widths: Sequence[int], gap: int, bold: bool) -> list[tuple[str, bool]]:
+        each = [
+            wrapped(cell, w) if wraps and len(cell) > w else [cell]
+            for cell, w, wraps in zip(cells, widths, self._wraps, strict=True)
+        ]
+        out = []
+        for k in range(max(map(len, each))):
+            texts = [lines[k] if k < len(lines) else "" for lines in each]
+            fitted = [t.rjust(w) if r else t.ljust(w) for t, w, r in zip(texts, widths, self._right, strict=True)]
+            out.append(((" " * gap).join(fitted).rstrip(), bold))
+        return out
+
+    def _records(self, width: int) -> list[tuple[str, bool]]:
+        out: list[tuple[str, bool]] = []
+        for cells, bold in self._rows:
+            pairs = list(zip(self._names, cells, self._wraps, strict=True))
+            mark = "".join(cell for name, cell, _ in pairs if not name)
+            figures = [f"{name} {cell}" for name, cell, wraps in pairs if name and cell and not wraps]
+            long = [f"{name} {cell}" for name, cell, wraps in pairs if name and cell and wraps]
+            lines = [mark] if mark else []
+            for figure in figures:
+                if lines and len(lines[-1]) + 2 + len(figure) <= width:
+                    lines[-1] += ("  " if lines[-1] != mark else " ") + figure
+                else:
+                    lines += wrapped(figure, width, INDENT)
+            for text in long:
+                lines += filled(" " * INDENT + text, width, INDENT).split("\n")
+            out += [(line, bold) for line in lines]
+        return out

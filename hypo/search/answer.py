@@ -1,0 +1,70 @@
+"""Whether the answer of a search is one of the user's guesses, so that it can be shown in their form and with their names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hypo.expression.evaluate import Program
+from hypo.scoring.laplace import parameter_slots
+from hypo.scoring.posterior import structure_key, weighed
+from hypo.search.constants import TIGHT, fit
+
+if TYPE_CHECKING:
+    from hypo.expression.expr import Expression
+    from hypo.scoring.posterior import Posterior
+    from hypo.scoring.score import Hypothesis
+    from hypo.search.problem import Problem
+
+# Predictions nearer than these shares of the noise, and of the largest of them, are the same.
+OF_NOISE, OF_SIZE = 1e-3, 1e-9
+
+
+def own_guess(best: Hypothesis, guessed: Sequence[Hypothesis | None], problem: Problem) -> tuple[int, Hypothesis] | None:
+    """The number of the guess that ``best`` is, with the guess in its place: the user's form, and constants by their names.
+
+    It is one if both have as many fitted constants and predict the same on all rows. None where it is no guess.
+    """
+    count = len(set(parameter_slots(best.expression)) - {-1})
+    target = Program.of(best.expression, problem.columns).value(problem.X)
+    near = OF_NOISE * best.rmse + OF_SIZE * float(np.max(np.abs(target)))
+    for number, h in enumerate(guessed):
+        if h is None or len(set(parameter_slots(h.expression)) - {-1}) != count or h.misfit > best.misfit + 1.0:
+            continue
+        e = h.expression
+        with np.errstate(all="ignore"):
+            if e.free:
+                e = fit(e, problem.X, problem.columns, problem.likelihood, tolerance=TIGHT)
+            values = Program.of(e, problem.columns).value(problem.X)
+        if np.all(np.abs(values - target) <= near):
+            return number, replace(best, expression=e)
+    return None
+
+
+def is_variant(best: Hypothesis, guess: Hypothesis | None) -> bool:
+    """Whether ``best`` has the structure of a guess whose fitted constants it does not have, some being exact."""
+    return guess is not None and structure_key(best.expression) == structure_key(without_names(guess.expression))
+
+
+def without_names(e: Expression) -> Expression:
+    """``e`` with its named fitted constants as plain numbers."""
+    return replace(e, constants=tuple(replace(c, name=None) if c.free else c for c in e.constants))
+
+
+def in_own_form(posterior: Posterior | None, old: Hypothesis, new: Hypothesis, problem: Problem) -> Posterior | None:
+    """The posterior with the structure of ``old`` in the form of ``new``, which is the same law; its weight stays."""
+    if posterior is None:
+        return None
+    shape = weighed(new, problem.X, problem.columns, problem.likelihood)
+    if shape is None:
+        return posterior
+    return replace(
+        posterior,
+        structures=tuple(
+            replace(shape, weight=s.weight, odds=s.odds, nats=s.nats) if s.expression == old.expression else s
+            for s in posterior.structures
+        ),
+    )
