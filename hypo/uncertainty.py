@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 # Suggestions average over so many structures at least: a law that is nearly certain would have no rivals to be held against.
 RIVALS = 5
+# Beyond these only structures that are no less likely than the best one by more than this factor.
+UNLIKELY = 100.0
 # Most suggestions: each takes some hundredths of a second, and they must end.
 MOST = 1000
 
@@ -75,6 +77,8 @@ def suggested(result: Result, domain: Mapping[str, Sequence[float]] | None, n: i
     posterior = posterior_of(result, "suggestions")
     share = sum(s.weight for s in posterior.structures[:RIVALS])
     structures = posterior.top(max(AVERAGED, share - 1e-12))
+    # An unlikely law with a pole somewhere would ask for a row there, and nothing but that.
+    structures = tuple(s for k, s in enumerate(structures) if k < RIVALS or s.odds <= UNLIKELY)
     require_distribution(result, "suggestions")
     if not result.family.has_variance:
         raise InputError(

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 import hypo
+from hypo.api.doubts import _like_counts
 from hypo.api.inputs import as_dataset
 from hypo.data import from_arrays
 from hypo.data.dataset import FAR
@@ -55,6 +56,33 @@ def test_other_likelihoods_are_suggested_where_residuals_ask_for_them() -> None:
     assert not said(np.round(5.0 * x + 3.0 * noise), "likelihood", x)
     # Who gives weights or the noise of each row knows that it changes.
     assert not said(5.0 * x * np.exp(0.3 * noise), "likelihood", x, sigma=1.5 * x)
+
+
+@pytest.mark.parametrize(("size", "rows"), [(1000.0, 10), (30.0, 15), (1e5, 8), (1e7, 12)])
+def test_counts_of_few_rows_or_of_any_size_get_the_hint(size: float, rows: int) -> None:
+    """Decay counts scatter by their roots; nine samples of ten are recognised, measurements in whole numbers are not."""
+    rng = np.random.default_rng(11)
+    t = np.linspace(0.0, 3.0, rows)
+    law = size * np.exp(-t)
+    counts = [_like_counts(rng.poisson(law).astype(float), law, 2) for _ in range(200)]
+    rounded = [_like_counts(np.round(law + 0.01 * size * rng.standard_normal(rows)), law, 2) for _ in range(200)]
+    assert np.mean(counts) > 0.9
+    # Noise of a hundredth is less than the root of 1000 and more than that of 10⁷.
+    assert 30.0 < size < 1e5 or np.mean(rounded) < 0.1
+
+
+def test_ranks_and_lengths_are_no_counts() -> None:
+    rng = np.random.default_rng(12)
+    x = np.linspace(-1.0, 1.0, 40)
+    ranks = np.clip(np.round(3.0 + x + rng.standard_normal(40)), 1.0, 5.0)
+    assert not _like_counts(ranks, 3.0 + x, 2)
+    t = np.linspace(0.0, 3.0, 10)
+    y = np.random.default_rng(3).poisson(1000.0 * np.exp(-t)).astype(float)
+    few = {**FAST, "operators": "+,*,exp", "time_limit": 3.0}
+    table = {"t": t, "y": y}
+    assert any('"poisson"' in line for line in hypo.fit(table, "y", guesses=["a*exp(b*t)"], **few).remarks())
+    with_unit = hypo.fit(table, "y", guesses=["a*exp(b*t)"], units={"y": "m", "t": "s"}, **few)
+    assert not any('"poisson"' in line for line in with_unit.remarks())
 
 
 def test_a_constant_is_no_law() -> None:

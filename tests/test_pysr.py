@@ -4,6 +4,7 @@ Most tests let a stand-in for PySR write the hall of fame. The contract tests ru
 juliacall, so that PySR itself judges our arguments; the last test needs Julia.
 """
 
+import csv
 import json
 import math
 import time
@@ -194,8 +195,8 @@ def test_the_hall_of_fame_is_fitted_scored_and_marked(stages: Path, tmp_path: Pa
 
 def re_read(folder: Path) -> list[str]:
     rows = json.loads((folder / "result.json").read_text())["front"]
-    table = (folder / "front.csv").read_text().splitlines()
-    assert [line.rsplit(",", 1)[1] for line in table[1:]] == [row["origin"] for row in rows]
+    with (folder / "front.csv").open(encoding="utf-8") as table:
+        assert [line["origin"] for line in csv.DictReader(table)] == [row["origin"] for row in rows]
     return [row["origin"] for row in rows]
 
 

@@ -249,3 +249,31 @@ def test_command_line(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert set(json.loads(capsys.readouterr().out)["suggestions"][0]["at"]) == {"t", "v"}
     assert main(["suggest", str(folder), "--domain", "t=5"]) == 2
     assert capsys.readouterr().err == 'error: a domain must be written NAME=LOW:HIGH, such as x=0:10, got "t=5"\n'
+
+
+# --- different rows -----------------------------------------------------------------------------------------------------
+
+
+def test_different_rows_on_request() -> None:
+    """One linear law is learnt best at one end, again and again; on request at different rows, each the best that is left."""
+    e = hypo.parse("c*x", variables=["x"]).with_values([2.0])
+    lone = Structure(e, 1.0, 1.0, 0.0, (0,), (2.0,), ((0.01,),), math.inf, 0.3)
+    again = suggest([lone], ["x"], **box((-1.0, 3.0)), count=6)
+    apart = suggest([lone], ["x"], **box((-1.0, 3.0)), count=6, distinct=True)
+    assert again is not None and apart is not None
+    assert again.points[:, 0].tolist() == [3.0] * 6
+    rows = apart.points[:, 0]
+    assert rows[0] == 3.0 and np.min(np.diff(np.sort(rows))) > 0.04 * 4.0
+    assert np.all(np.diff(rows) < 0) and repeats(apart.points, {"x": (-1.0, 3.0)}) == 0
+    assert again.information.sum() >= apart.information.sum()
+    many = suggest([lone], ["x"], **box((-1.0, 3.0)), count=40, distinct=True)
+    assert many is not None and repeats(many.points, {"x": (-1.0, 3.0)}) == 0
+
+
+def test_different_rows_by_command(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result = hypo.Result.load(folder)
+    assert repeats(result.suggest(n=12).points, result.suggest(n=1).domain) > 0
+    assert main(["suggest", str(folder), "--count", "12", "--distinct", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    rows = {tuple(row["at"].values()) for row in found["suggestions"]}
+    assert len(rows) == 12 and not any("suggested before" in line for line in found["remarks"])

@@ -123,8 +123,9 @@ def fit(
         intervals: of the best formula's constants: ``"laplace"``, symmetric, or ``"profile"``, where the likelihood with all
             others refitted has fallen so far; in both cases of 95 %.
         model_selection: which formula is ``best``: ``"score"``, ``"posterior"`` (the structure with the largest posterior
-            weight), ``"accuracy"`` (the least misfit on the front), or ``"validation"`` (the least loss on rows that are held
-            out before the search; then all is fitted to all rows, :mod:`hypo.search.validation`).
+            weight), ``"accuracy"`` (the least misfit on the front, also where the score does not believe it), or
+            ``"validation"`` (the least loss on rows that are held out before the search; then all is fitted to all rows,
+            :mod:`hypo.search.validation`).
         validation_fraction: share of the rows to hold out at random, default 0.2.
         folds: a column, which is then no feature, or (n_row,): a mask of the rows to hold out, or whole numbers, that of each
             row's fold. Each fold is held out of a search of its own, which has its share of the time limit.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hypo.search.ladder import some_rows
 from hypo.search.problem import PYSR
 from hypo.search.stopping import FEW, NOISE, STRUCTURE, UNSEEN, residuals_say
 from hypo.search.structure import lack_of_fit, repeated_rows
@@ -106,6 +107,7 @@ def _reasons(
 
 def _residuals(best: Hypothesis, problem: Problem, settings: Settings) -> str:
     """As :func:`hypo.search.stopping.residuals_say`; rows that were measured more than once say more."""
+    problem = some_rows(problem, settings.seed)
     said = residuals_say(best, problem, settings)
     residuals = problem.likelihood.standardised(problem.likelihood.predicted(best.expression, problem.X, problem.columns))
     chance = lack_of_fit(residuals, problem.X, len(best.expression.free))

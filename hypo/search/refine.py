@@ -15,7 +15,7 @@ from hypo.expression.simplify import simplify
 from hypo.scoring.likelihood import Gaussian
 from hypo.scoring.score import NATIVE, Hypothesis
 from hypo.scoring.sums import Sums
-from hypo.search.archive import Archive, rank
+from hypo.search.archive import BEYOND, CLOSER, Archive, loss, rank
 from hypo.search.constants import fit
 from hypo.search.executor import Executor
 from hypo.search.ladder import outlook, refit, rungs
@@ -172,13 +172,14 @@ class Refiner:
             changed = self.archive.best is not best
 
     def finish_front(self) -> None:
-        """Fit the formulas of the front that lie beyond the best score to the end and snap them: the search did so only with
+        """Fit the formulas of the front that the score does not believe to the end and snap them: the search did so only with
         what could win."""
         best = self.archive.best
         if best is None or is_exact(best, self.problem):
             return
+        believed = self.archive.believed()
         for h in self.archive.front():
-            if h.complexity <= best.complexity or not h.expression.free:
+            if h in believed or not h.expression.free:
                 continue
             if self.clock.expired:
                 return
@@ -264,7 +265,8 @@ class Refiner:
         ``at_once``, or at the end of the turn."""
         if h is None or not self.rules:
             return h
-        if h.score > self.archive.least_score(h.complexity) + WORTH:
+        behind = h.score - self.archive.least_score(h.complexity)
+        if behind > WORTH and (behind > BEYOND or loss(h) > self.archive.least_loss(h.complexity) - CLOSER):
             # Rules only add to a score, and this one is far from the front without them.
             return None
         found = self.rules.applied(h)

@@ -80,7 +80,7 @@ class Stopping:
             return "time_limit", "the time limit was reached"
         if self._settings.backend == PYSR:
             return "complete", "PySR ended its search"
-        return "complete", "nothing was left to try with these operators and sizes"
+        return "complete", "the search went through all that it had planned"
 
     @property
     def _waits(self) -> bool:
