@@ -12,6 +12,8 @@ from typing import IO
 USUAL, FEWEST = 80, 20
 # Least width of a column that wraps; blanks between columns, the most first; blanks before what goes on in the next line.
 LEAST, GAPS, INDENT = 24, (3, 2), 2
+# A blank in a cell where no line ends; it is shown as any other.
+BOUND = "\u00a0"
 # A name or a number, or one other sign.
 _PIECE = re.compile(r"[^\W\d]\w*|\d+\.?\d*(?:[eE][+-]?\d+)?|\*\*-?|.", re.DOTALL)
 _BEFORE, _AFTER = "*/+-=", "(,"
@@ -72,7 +74,7 @@ def filled(text: str, width: int, indent: int = 0) -> str:
 def _words(text: str) -> Iterator[str]:
     """The words of a text, a sign between blanks with the one after it."""
     sign = ""
-    for word in text.split():
+    for word in re.split(r"[ \t\n]+", text.strip()):
         if word in ("+", "-", "=", "±") and not sign:
             sign = word + " "
             continue
@@ -98,6 +100,10 @@ def _parts(word: str, room: int = 0, before: str = _BEFORE) -> list[str]:
     if room and before == _BEFORE:
         return [q for p in found for q in (_parts(p, room, "*") if len(p) > room else [p])]
     return found
+
+
+def _unbound(lines: Iterable[tuple[str, bool]]) -> list[tuple[str, bool]]:
+    return [(line.replace(BOUND, " "), bold) for line, bold in lines]
 
 
 class Sheet:
@@ -126,8 +132,8 @@ class Sheet:
         for gap in GAPS:
             widths = self._fitting(natural, width - gap * (len(natural) - 1))
             if widths is not None:
-                return self._grid(widths, gap)
-        return self._records(width)
+                return _unbound(self._grid(widths, gap))
+        return _unbound(self._records(width))
 
     def text(self, width: int) -> str:
         """The lines as plain text."""
