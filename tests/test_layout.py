@@ -72,7 +72,7 @@ def test_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
         assert width_of() == 80
     monkeypatch.setenv("COLUMNS", "3")
     assert width_of() == FEWEST
-    assert filled("  with 0.5 [a very long unit of words]", 20) == "  with 0.5 [a very\n  long unit of words]"
+    assert filled("  with 0.5 [a very long unit of it]", 20) == "  with 0.5 [a very\n  long unit of it]"
 
 
 def hypotheses(rng: np.random.Generator) -> list[Hypothesis]:

@@ -130,6 +130,9 @@ class Sheet:
         """The lines in at most ``width`` columns of text, each with whether it is bold."""
         natural = [max(map(len, column)) for column in zip(self._names, *(cells for cells, _ in self._rows), strict=True)]
         for gap in GAPS:
+            if sum(natural) + gap * (len(natural) - 1) <= width:
+                return _unbound(self._grid(natural, gap))
+        for gap in GAPS:
             widths = self._fitting(natural, width - gap * (len(natural) - 1))
             if widths is not None:
                 return _unbound(self._grid(widths, gap))
