@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -23,6 +24,7 @@ from hypo.scoring.family import CUSTOM
 from hypo.scoring.prior import Prior
 
 if TYPE_CHECKING:
+    from hypo.expression.expr import Expression
     from hypo.result import Result
 
 # Suggestions average over so many structures at least: a law that is nearly certain would have no rivals to be held against.
@@ -49,7 +51,8 @@ def bounded(result: Result, event: str, data: Any, delta: float, prior: float | 
         raise InputError("this result does not say how likely structures are beforehand (an older version): give a prior")
     inside = plausible(structures, level, known)
     complete_to = result.coverage.complete_to
-    require_coverage(inside, complete_to, exact=result.status == "exact")
+    size = nodes(result, inside[0].expression)
+    require_coverage(inside, complete_to, size, exact=result.status == "exact")
     needed = tuple(dict.fromkeys((*(n for s in structures for n in s.expression.variables), *asked.variables)))
     X = np.ascontiguousarray(columns_of(result, data, needed).T)
     regions = asked.regions(X, needed)
@@ -178,6 +181,12 @@ def _data_of_the_fit(result: Result, data: Any, table: Mapping[str, Any]) -> Dat
     return dataset
 
 
+def nodes(result: Result, e: Expression) -> float:
+    """The nodes that a formula had in the search: factors between units are no part of it."""
+    own = next((h.complexity for h in result.front if h.expression == e), math.inf)
+    return min(own, len(e))
+
+
 def cautions(result: Result, trials: Any = None, noise: bool = True, std: bool = False) -> list[str]:
     """What new targets were taken to be where the table of the fit had more to say, without full stops; ``noise`` says that
     their noise counts, ``std`` that standard deviations are shown."""
@@ -195,6 +204,6 @@ def cautions(result: Result, trials: Any = None, noise: bool = True, std: bool =
         out.append(f"this averages over the formulas that the search met, and {result.posterior.unearned}")
     # Results of earlier versions have intervals then.
     n = result.settings.get("n_row", 0)
-    if noise and result.status == "exact" and result.expression is not None and 0 < n <= len(result.expression):
+    if noise and result.status == "exact" and result.best is not None and 0 < n <= nodes(result, result.best.expression):
         out.append(f"the {n} rows of the fit are met exactly, so no noise was seen, but so may other formulas of this size do")
     return out

@@ -16,7 +16,7 @@ STRAIN = np.linspace(0.05, 2.0, 25)
 STRESS = 420.0 * (1 - np.exp(-STRAIN / 0.6)) + np.random.default_rng(1).normal(0, 1, 25)
 TABLE = {"strain [%]": STRAIN, "stress [MPa]": STRESS}
 GUESS = "stress = S*(1 - exp(-strain/E))"
-QUICK = {"time_limit": 20.0, "workers": 1, "operators": "+,-,*,/,exp", "max_complexity": 9}
+QUICK = {"time_limit": 4.0, "workers": 1, "operators": "+,-,*,/,exp", "max_complexity": 9}
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +34,7 @@ def test_exports_hold_for_the_numbers_of_the_columns(result: hypo.Result) -> Non
     in_si = float(result.sympy(units="si").subs(x, 0.01))
     assert in_si == pytest.approx(1e6 * float(result.predict({"strain": [1.0]})[0]), rel=1e-9)
     assert result.latex() != result.latex(units="si")
-    source: dict[str, object] = {}
-    assert result.expression is not None and "strain" in result.expression.numpy_source()
-    assert str(parse(str(result.expression), variables=["strain"])) == str(result.expression) and not source
+    assert str(parse(str(result.expression), variables=["strain"])) == str(result.expression)
     with pytest.raises(hypo.InputError, match=r'units must be "columns" .* or "si", got'):
         result.latex(units="imperial")
 
@@ -70,8 +68,7 @@ def test_files_and_old_files(result: hypo.Result, tmp_path: Path) -> None:
     si = result.in_units("si")
     content = si.to_dict()
     settings = content["manifest"]["settings"]
-    settings |= {"scales": {"strain": 0.01, "stress": 1e6}}
-    settings |= {name: result.settings[name] for name in ("units", "ranges")}
+    settings |= {"scales": {"strain": 0.01, "stress": 1e6}, **{key: result.settings[key] for key in ("units", "ranges")}}
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / "result.json").write_text(json.dumps(content))
     old = hypo.Result.load(tmp_path / "old")
@@ -101,8 +98,8 @@ def test_a_winning_guess_keeps_its_form_and_names(result: hypo.Result) -> None:
 def test_one_name_is_one_constant() -> None:
     x = np.linspace(0.5, 4.0, 30)
     y = 0.813 * x + 0.813**2 * np.cos(3 * x) + 0.01 * np.random.default_rng(1).standard_normal(30)
-    found = hypo.fit({"x": x, "y": y}, "y", guesses=["k*x + k**2*cos(3*x)"],
-                     **QUICK | {"operators": "+,*,cos,square", "max_complexity": 12})
+    more = QUICK | {"operators": "+,*,cos,square", "max_complexity": 12}
+    found = hypo.fit({"x": x, "y": y}, "y", guesses=["k*x + k**2*cos(3*x)"], **more)
     if "guess" in found.manifest:  # the rows may know it by two constants
         assert [r.name for r in found.profile()] == ["k"]
     scored = hypo.score("k*x + k**2*cos(3*x)", {"x": x, "y": y}, "y")
@@ -153,7 +150,7 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     power = 3.2 * np.sin(np.deg2rad(angle)) ** 2 + np.random.default_rng(2).normal(0, 0.01, 25)
     table = tmp_path / "m.csv"
     table.write_text("theta [deg],I [mW]\n" + "".join(f"{a},{b}\n" for a, b in zip(angle, power, strict=True)))
-    asked = ["fit", str(table), "--target", "I", "--time-limit", "20", "--workers", "1", "--max-complexity", "5"]
+    asked = ["fit", str(table), "--target", "I", "--time-limit", "2", "--workers", "1", "--max-complexity", "5"]
     asked += ["--operators", "*,sin,square", "--out", str(tmp_path / "r")]
     assert main([*asked, "--quiet"]) == 0
     e = parse(capsys.readouterr().out.strip(), variables=["theta"])

@@ -13,16 +13,15 @@ if TYPE_CHECKING:
     from hypo.scoring.posterior import Structure
 
 
-def require_coverage(plausible: Sequence[Structure], complete_to: int, exact: bool = False) -> None:
-    """Raises InputError where a bound would say nothing: the plausible set is one formula, and formulas of its size were not
+def require_coverage(plausible: Sequence[Structure], complete_to: int, size: float, exact: bool = False) -> None:
+    """Raises InputError where a bound would say nothing: the plausible set is one formula, and formulas of its ``size`` were not
     looked through. With libraries complete up to c nodes, formulas of up to 2c + 1 were, as pairs of their members. A formula
     that meets every row to rounding (``exact``) needs no rivals."""
-    size = len(plausible[0].expression)
     if exact or len(plausible) > 1 or (complete_to and size <= 2 * complete_to + 1):
         return
     searched = f"looked through those of up to {2 * complete_to + 1}" if complete_to else "did not go through them size by size"
     raise InputError(
-        f"there is no bound: the only plausible formula, {plausible[0].expression.pretty()}, has {size} nodes, and the search "
+        f"there is no bound: the only plausible formula, {plausible[0].expression.pretty()}, has {size:g} nodes, and the search "
         f"{searched}, so that its rivals may not have been met; search longer"
     )
 

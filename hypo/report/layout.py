@@ -12,6 +12,8 @@ from typing import IO
 USUAL, FEWEST = 80, 20
 # Least width of a column that wraps; blanks between columns, the most first; blanks before what goes on in the next line.
 LEAST, GAPS, INDENT = 24, (3, 2), 2
+# A blank in a cell where no line ends; it is shown as any other.
+BOUND = "\u00a0"
 # A name or a number, or one other sign.
 _PIECE = re.compile(r"[^\W\d]\w*|\d+\.?\d*(?:[eE][+-]?\d+)?|\*\*-?|.", re.DOTALL)
 _BEFORE, _AFTER = "*/+-=", "(,"
@@ -54,7 +56,7 @@ def wrapped(text: str, width: int, indent: int = INDENT, first: int = 0) -> list
             lines.append(line)
             line, used = " " * indent + word, indent + len(word)
             continue
-        for k, part in enumerate(_parts(word)):
+        for k, part in enumerate(_parts(word, width - indent)):
             gap = " " if k == 0 and line.strip() else ""
             if used + len(gap) + len(part) > width and line.strip():
                 lines.append(line)
@@ -72,7 +74,7 @@ def filled(text: str, width: int, indent: int = 0) -> str:
 def _words(text: str) -> Iterator[str]:
     """The words of a text, a sign between blanks with the one after it."""
     sign = ""
-    for word in text.split():
+    for word in re.split(r"[ \t\n]+", text.strip()):
         if word in ("+", "-", "=", "±") and not sign:
             sign = word + " "
             continue
@@ -82,19 +84,26 @@ def _words(text: str) -> Iterator[str]:
         yield sign.strip()
 
 
-def _parts(word: str) -> list[str]:
-    """A word in pieces that lines may begin with."""
+def _parts(word: str, room: int = 0, before: str = _BEFORE) -> list[str]:
+    """A word in pieces that lines may begin with; those longer than ``room`` may break before powers too."""
     parts: list[str] = []
     held = ""
     for piece in _PIECE.findall(word):
-        if piece in _BEFORE and held and held[-1] not in _BEFORE + _AFTER:
+        if piece[0] in before and (piece != "**" or before != _BEFORE) and held and held[-1] not in _BEFORE + _AFTER:
             parts.append(held)
             held = ""
         held += piece
         if piece in _AFTER:
             parts.append(held)
             held = ""
-    return [p for p in (*parts, held) if p]
+    found = [p for p in (*parts, held) if p]
+    if room and before == _BEFORE:
+        return [q for p in found for q in (_parts(p, room, "*") if len(p) > room else [p])]
+    return found
+
+
+def _unbound(lines: Iterable[tuple[str, bool]]) -> list[tuple[str, bool]]:
+    return [(line.replace(BOUND, " "), bold) for line, bold in lines]
 
 
 class Sheet:
@@ -127,10 +136,13 @@ class Sheet:
         """The lines in at most ``width`` columns of text, each with whether it is bold."""
         natural = [max(map(len, column)) for column in zip(self._names, *(cells for cells, _ in self._rows), strict=True)]
         for gap in GAPS:
+            if sum(natural) + gap * (len(natural) - 1) <= width:
+                return _unbound(self._grid(natural, gap))
+        for gap in GAPS:
             widths = self._fitting(natural, width - gap * (len(natural) - 1))
             if widths is not None:
-                return self._grid(widths, gap)
-        return self._records(width)
+                return _unbound(self._grid(widths, gap))
+        return _unbound(self._records(width))
 
     def text(self, width: int) -> str:
         """The lines as plain text."""
@@ -177,15 +189,16 @@ class Sheet:
         for cells, bold in self._rows:
             pairs = list(zip(self._names, cells, self._wraps, strict=True))
             mark = "".join(cell for name, cell, _ in pairs if not name)
-            figures = [f"{name} {cell}" for name, cell, wraps in pairs if name and cell and not wraps]
-            long = [f"{name} {cell}" for name, cell, wraps in pairs if name and cell and wraps]
             lines = [mark] if mark else []
-            for figure in figures:
-                if lines and len(lines[-1]) + 2 + len(figure) <= width:
-                    lines[-1] += ("  " if lines[-1] != mark else " ") + figure
+            apart = False  # whether the next figure begins a line
+            for text, wraps in [(f"{name} {cell}", wraps) for name, cell, wraps in pairs if name and cell]:
+                if wraps:
+                    begin = " " * INDENT if lines else ""
+                    lines += filled(begin + text, width, INDENT).split("\n")
+                elif lines and not apart and len(lines[-1]) + 2 + len(text) <= width:
+                    lines[-1] += ("  " if lines[-1] != mark else " ") + text
                 else:
-                    lines += wrapped(figure, width, INDENT)
-            for text in long:
-                lines += filled(" " * INDENT + text, width, INDENT).split("\n")
+                    lines += wrapped(text, width, INDENT)
+                apart = wraps
             out += [(line, bold) for line in lines]
         return out

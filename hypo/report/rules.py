@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hypo.expression.printing import shortened
-from hypo.report.layout import Sheet
+from hypo.report.layout import BOUND, Sheet
 from hypo.report.tables import grouped, nats, number
 
 if TYPE_CHECKING:
@@ -127,7 +127,8 @@ def rules_table(rows: Sequence[RuleRow]) -> Sheet:
     for row in rows:
         kind = " (hard)" if row.hard else f" (weight {number(row.weight)})"
         counts = [f"{grouped(row.broken)} of {grouped(row.tried)}"] if searched else []
-        table.add_row(row.rule + kind, row.status, *counts)
+        status = row.status.replace(" = ", f"{BOUND}={BOUND}").replace(" is false", f"{BOUND}is{BOUND}false")
+        table.add_row(row.rule + kind, status, *counts)
     return table
 
 

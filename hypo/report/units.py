@@ -28,6 +28,8 @@ def unit_text(unit: Powers | None, dimension: Dimension | None, names: UnitNames
     plain = math.isclose(factor, 1.0, rel_tol=1e-12)
     if dimension == DIMENSIONLESS and plain:
         return "1"
+    if plain and not any(e for name, e in zip(BASE_UNITS, dimension.exponents, strict=True) if name not in ("m", "s", "rad")):
+        return written(_base(dimension))  # m/s^2 rather than N/kg
     if plain:
         named = _in_names(dimension, _cost(unit))
         return written(min((unit, _base(dimension)) if named is None else (named,), key=_roots))
