@@ -37,7 +37,8 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         operators: names from the operator table (``["+", "*", "sqrt"]``); default: the engine's own choice.
         binary_operators, unary_operators: the same in two lists, as in PySR; not with ``operators``.
         maxsize: largest complexity, in nodes.
-        time_limit: seconds. ``timeout_in_seconds`` is PySR's name for it, and wins when both are given.
+        time_limit: seconds, or a duration such as ``"2min"``. ``timeout_in_seconds`` is PySR's name for it, and wins when both
+            are given.
         random_state: seed, or a NumPy RandomState to draw it from.
         knowledge: :class:`hypo.Knowledge`, a dictionary of the file's shape, or the path of a TOML file.
         sigma: known noise of y (standard deviation); default: estimated.
@@ -72,8 +73,8 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         binary_operators: Sequence[str] | None = None,
         unary_operators: Sequence[str] | None = None,
         maxsize: int | None = None,
-        time_limit: float = 60.0,
-        timeout_in_seconds: float | None = None,
+        time_limit: float | str = 60.0,
+        timeout_in_seconds: float | str | None = None,
         random_state: int | np.random.RandomState | None = 0,
         knowledge: Knowledge | Mapping[str, Any] | str | os.PathLike[str] | None = None,
         sigma: float | None = None,
@@ -275,7 +276,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         chosen = [default if names is None else names for names, default in zip(lists, defaults, strict=True)]
         return (*chosen[0], *chosen[1])
 
-    def _seconds(self) -> float:
+    def _seconds(self) -> float | str:
         return self.time_limit if self.timeout_in_seconds is None else self.timeout_in_seconds
 
     def _seed(self) -> int:

@@ -77,6 +77,8 @@ def test_stated_units_win_over_round_brackets() -> None:
     frame = pd.DataFrame({"a (t)": [1.0, 2.0, 3.0, 4.0], "y (m)": [2.0, 4.0, 6.0, 8.0]})
     result = hypo.fit(frame, "y", units={"a (t)": "s", "y": "m"}, operators="+,*", time_limit=2, posterior=False)
     assert result.settings["units"] == {"a": "s", "y": "m"}
+    with pytest.raises(KnowledgeError, match="contradicts the unit"):  # of the same dimension
+        hypo.fit(frame, "y", units={"y (m)": "cm"})
     with pytest.raises(KnowledgeError, match="contradicts the unit"):
         hypo.fit(frame.rename(columns={"a (t)": "a [m]"}), "y", units={"a": "s"})
 
