@@ -152,6 +152,14 @@ def test_a_line_of_units_that_cannot_be_used() -> None:
         'd.csv, line 2, column "y": "speed" is not a number; delete this line of texts, or begin it with #')
 
 
+def test_a_title_above_the_names() -> None:
+    data = read("Experiment 3,,\nL,T,y\nm,s,\n1,2,3\n4,5,7\n")
+    assert (data.names, data.units) == (("L", "T"), {"L": "m", "T": "s"})
+    assert data.notes[:2] == ('line 1, "Experiment 3", was taken for a title', "line 3 was read as units: m of L and s of T")
+    assert read(",a,y\n0,1,2\n1,3,4\n").names == ("x0", "a")
+    assert read("a,,y\n1,,3\n2,,5\n").names == ("a",)
+
+
 # --- thousands -------------------------------------------------------------------------------------------------
 
 
