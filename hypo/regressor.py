@@ -41,7 +41,8 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
             choice.
         binary_operators, unary_operators: the same in two lists, as in PySR; not with ``operators``.
         max_complexity: largest number of nodes. ``maxsize`` is PySR's name for it; both may be given if they are equal.
-        time_limit: seconds. ``timeout_in_seconds`` is PySR's name for it, and wins when both are given.
+        time_limit: seconds, or a duration such as ``"2min"``. ``timeout_in_seconds`` is PySR's name for it, and wins when both
+            are given.
         random_state: seed, or a NumPy RandomState to draw it from.
         knowledge: :class:`hypo.Knowledge`, a dictionary of the file's shape, or the path of a TOML file.
         units: unit texts by name, ``{"x0": "m", "y": "s"}``; the target may go by the name of a Series, too. :meth:`fit` takes
@@ -83,8 +84,8 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         unary_operators: Sequence[str] | None = None,
         max_complexity: int | None = None,
         maxsize: int | None = None,
-        time_limit: float = 60.0,
-        timeout_in_seconds: float | None = None,
+        time_limit: float | str = 60.0,
+        timeout_in_seconds: float | str | None = None,
         random_state: int | np.random.RandomState | None = 0,
         knowledge: Knowledge | Mapping[str, Any] | str | os.PathLike[str] | None = None,
         units: Mapping[str, str] | None = None,
@@ -321,7 +322,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         chosen = [default if names is None else names for names, default in zip(lists, defaults, strict=True)]
         return (*chosen[0], *chosen[1])
 
-    def _seconds(self) -> float:
+    def _seconds(self) -> float | str:
         return self.time_limit if self.timeout_in_seconds is None else self.timeout_in_seconds
 
     def _seed(self) -> int:

@@ -641,7 +641,7 @@ FRAMES = {
         pd.DataFrame({"a": [1, 2], "b": ["1", "two"], "y": [3, 4]}),
         {},
         'the data frame, row 1 (from 0), column "b": "two" is not a number; convert the column to '
-        "numbers or choose "
+        "numbers, or choose "
         "other columns with features=[...] or exclude=[...]",
     ),
     "dates": (

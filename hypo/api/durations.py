@@ -10,7 +10,7 @@ from hypo.errors import InputError
 
 _UNITS = {
     1e-3: ("ms", "millisecond", "milliseconds"),
-    1.0: ("", "s", "sec", "secs", "second", "seconds"),
+    1.0: ("s", "sec", "secs", "second", "seconds"),
     60.0: ("m", "min", "mins", "minute", "minutes"),
     3600.0: ("h", "hr", "hrs", "hour", "hours"),
     86400.0: ("d", "day", "days"),

@@ -67,9 +67,7 @@ def as_knowledge(
 
         loaded.require_agreement(data_ranges(dataset), dataset.target)
     loaded = loaded.with_units(stated)
-    # Units in round brackets could be something else, so what is stated wins.
-    sure = {name: text for name, text in dataset.units.items() if name not in dataset.read_units or name not in loaded.units}
-    return loaded.with_units(sure)
+    return loaded.with_units(dataset.units_beside(loaded.units))
 
 
 def _require_kept(knowledge: Knowledge, units: Mapping[str, str], dataset: Dataset) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hypo.api.inputs import as_knowledge, as_settings
@@ -46,6 +48,13 @@ def prepared(
 
     dataset, columns = as_dataset(data, target, **table)
     background = as_knowledge(knowledge, dataset, units)
+    if background.rules:
+        from hypo.knowledge.logic_order import misordered_rules
+
+        traps = [f"[[rule]] {i + 1}: {trap}" for i, trap in misordered_rules(background, dataset.names, dataset.target)]
+        for trap in traps:
+            logging.getLogger("hypo").warning(trap)
+        dataset = replace(dataset, notes=(*dataset.notes, *traps))
     checked = as_settings(**settings)
     for guess in checked.guesses:
         names = re.findall(r"[^\W\d]\w*", guess) if isinstance(guess, str) else guess.variables

@@ -260,6 +260,8 @@ def predict(
         values = found.mean
         columns = {f"{result.target}_{name}": getattr(found, name) for name in ("mean", "std", "lower", "upper")}
     write(predictions_csv(table, columns), out)
+    for line in table.said:
+        note(line)
     for line in cautions(result, trials, noise=interval is not None, std=interval is not None):
         note(line)
     if interval is not None:
@@ -330,6 +332,8 @@ def check(
         dataset, _ = as_dataset(
             data, target, features=features, drop_missing=True, exclude=exclude, thousands=thousands
         )
+        for line in dataset.notes:
+            note(line)
     findings = lint(knowledge, dataset)
     for finding in findings:
         say(str(finding))

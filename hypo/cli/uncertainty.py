@@ -56,7 +56,7 @@ def bound(
         return FOUND
     columns: dict[str, Any] = {"event_bound": found.upper, "event_chance": found.average, "event_formula": found.formulas()}
     write(predictions_csv(table, columns), out)
-    for line in found.remarks:
+    for line in (*table.said, *found.remarks):
         note(line)
     return FOUND
 

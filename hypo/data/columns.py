@@ -118,12 +118,13 @@ class Columns:
         shown = ", ".join(f'"{label}"' for label in self.labels[:_SHOWN])
         return shown if len(self) <= _SHOWN else f"{shown} and {len(self) - _SHOWN} more"
 
-    def notes(self, features: Sequence[Column], target: Column, read: bool = False) -> list[str]:
-        """What was read from the headers of columns in use, in sentences; ``read``: units stood elsewhere than in headers."""
-        found = [f"{c.unit} of {c.name}" for c in (*features, target) if c.read]
+    def notes(self, features: Sequence[Column], target: Column | None, read: bool = False) -> list[str]:
+        """What was read from the headers of columns in use, in sentences; ``read``: units stood elsewhere than in headers.
+        Without a target nothing is said of columns without a unit."""
+        found = [f"{c.unit} of {c.name}" for c in (*features, *([target] if target else [])) if c.read]
         out = [f"round brackets in headers were read as units: {listed(found)}"] if found else []
         pure = [c.name for c in features if c.unit is None]
-        if pure and (found or read):
+        if pure and target and (found or read):
             out.append(f"without a unit {listed(pure)} count{'s as a pure number' if len(pure) == 1 else ' as pure numbers'}")
         return [*out, *([self._unread] if self._unread else [])]
 

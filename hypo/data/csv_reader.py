@@ -67,10 +67,11 @@ class CsvFile:
         """All lines, those that are no rows too."""
         return self.opened.lines()
 
-    def _find_header(self) -> None:
+    def _find_header(self, after: int = 0) -> None:
+        """Reads the separator and what stands before the rows, from the line ``after`` on."""
         first: list[tuple[int, str]] = []
         for number, line in enumerate(self.lines(), start=1):
-            if line.isspace():
+            if line.isspace() or number <= after:
                 continue
             if is_comment(line):
                 self.comment_before = self.comment_before or not first
@@ -96,6 +97,10 @@ class CsvFile:
         below = [self.split(text, number) for number, text in first[1:]]
         if self.separator is None and below and len(below[-1]) != len(cells):
             cells = self._joined(line, len(below[-1])) or cells
+        if not after and below and self._is_title(cells, below[0]):
+            self.notes.append(f'line {self.first_line}, "{next(filter(None, cells))[:60]}", was taken for a title')
+            self._find_header(after=self.first_line)
+            return
         self._n_columns = len(cells)
         is_number = [self.is_number(cell) for cell in cells]
         second = below[0] if below else []
@@ -105,6 +110,12 @@ class CsvFile:
             self._skip_to = self.first_line
             if len(below) == 2 and not any(is_number):
                 self._find_units(first[1][0], below)
+
+    def _is_title(self, cells: list[str], below: list[str]) -> bool:
+        """Whether a line is one text in a table of several columns, above a line of names."""
+        texts = [cell for cell in cells if cell]
+        return (len(texts) == 1 and len(cells) > 1 and not self.is_number(texts[0])
+                and sum(cell != "" for cell in below) > 1 and all(not cell or plain_number(cell) is None for cell in below))
 
     def _choose_decimal(self) -> None:
         self.decimal = "." if self.separator == "," else None

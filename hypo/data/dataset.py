@@ -14,6 +14,7 @@ from hypo.data.choice import FOLDS, X_SIGMA, Choice
 from hypo.data.columns import Column
 from hypo.errors import DataError
 from hypo.expression.printing import shortened
+from hypo.units import Unit, parse_unit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -84,6 +85,11 @@ class Dataset:
         pairs = zip((*self.labels, self.target_label), (*self.names, self.target), strict=True)
         return {label: name for label, name in pairs if label not in ("", name)}
 
+    def units_beside(self, stated: Mapping[str, Unit]) -> dict[str, str]:
+        """``units`` but for those read from round brackets where another dimension is ``stated``: they were something else."""
+        return {name: text for name, text in self.units.items() if name not in self.read_units or name not in stated
+                or parse_unit(text).dimension == stated[name].dimension}
+
     @property
     def n_row(self) -> int:
         """Number of observations."""
@@ -117,7 +123,7 @@ class Table:
     """A table to predict for: ``columns[name]`` (n_row,) float64, NaN where a cell is missing.
 
     ``names`` and ``labels`` are as in :class:`Dataset`; ``units`` are those of the headers, by name. Columns
-    with text are left out and named in ``notes``. ``file`` is where it was read. ``aliases``
+    with text are left out and named in ``notes``; ``said`` is what was read as what. ``file`` is where it was read. ``aliases``
     are other names that formulas may have for columns, by them.
     """
 
@@ -127,6 +133,7 @@ class Table:
     columns: dict[str, NDArray[np.float64]]
     source: str = ""
     notes: tuple[str, ...] = ()
+    said: tuple[str, ...] = ()
     file: CsvFile | None = None
     aliases: dict[str, str] = field(default_factory=dict)
 

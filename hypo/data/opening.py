@@ -6,6 +6,7 @@ import csv
 import io
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -111,7 +112,7 @@ def _sheet(name: str, engine: str) -> Opened:
 
     with _explained(name, "spreadsheets of this kind", engine), pandas.ExcelFile(name) as book:
         sheets = [str(sheet) for sheet in book.sheet_names]
-        frame = book.parse(0, header=None, dtype=object, keep_default_na=False)
+        frame = pandas.read_excel(book, header=None, dtype=object, keep_default_na=False)
     notes: tuple[str, ...] = ()
     if len(sheets) > 1:
         others = ", ".join(f'"{sheet}"' for sheet in sheets[1:6]) + (" and more" if len(sheets) > 6 else "")
@@ -132,7 +133,9 @@ def _columns(name: str, suffix: str, engine: str) -> Opened:
 def _explained(name: str, files: str, engine: str) -> Iterator[None]:
     """Within, what pandas lacks or cannot read becomes one sentence."""
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of styles and charts that are not kept
+            yield
     except ImportError:
         raise MissingExtraError(
             f"{name}: {files} are read with the package {engine}, which is not installed: pip install {engine}"

@@ -86,7 +86,8 @@ def read_table(path: str | os.PathLike[str], thousands: str | None = None) -> Ta
     return Table(
         names=tuple(c.name for c in kept), labels=tuple(c.label for c in kept), units=_stated_units(kept),
         columns={c.name: np.ascontiguousarray(table.values[:, c.position]) for c in kept},
-        source=file.source, notes=notes, file=file, aliases={c.whole_name: c.name for c in kept})
+        source=file.source, notes=notes, said=(*file.notes, *columns.notes(kept, None)),
+        file=file, aliases={c.whole_name: c.name for c in kept})
 
 
 def from_frame(frame: Any, target: str | int, *, features: Sequence[str] | None = None,

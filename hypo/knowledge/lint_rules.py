@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import fields as parts_of
-from dataclasses import is_dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hypo.errors import FormulaError
 from hypo.knowledge.contradictions import constraints, contradictions, possible_contradictions
 from hypo.knowledge.fields import Fields
 from hypo.knowledge.findings import Findings
 from hypo.knowledge.logic import parse_logic, read_logic
+from hypo.knowledge.logic_order import misordered_rules, parts_of
 from hypo.knowledge.logic_syntax import Call, Derivative, Integral, Quantified, Term
 from hypo.knowledge.names import data_ranges
 from hypo.knowledge.reading_rules import contradiction
@@ -28,6 +26,9 @@ def check_rules(fields: Fields, dataset: Dataset | None, out: Findings) -> None:
             out.warning(("rule", i, "weight"), "this rule counts for nothing; give it a weight above 0, or remove it")
         if isinstance(rule, Logic) and _says_nothing(rule, fields, dataset):
             out.warning(("rule", i, "formula"), "this never mentions the law, so it is true or false of every formula alike")
+    if dataset is not None:
+        for i, trap in misordered_rules(fields, dataset.names, dataset.target):
+            out.warning(("rule", i, "formula"), trap)
     if not out.spoiled("ranges"):
         _check_pairs(fields, dataset, out)
 
@@ -64,7 +65,7 @@ def _says_nothing(rule: Logic, fields: Fields, dataset: Dataset | None) -> bool:
             rule.formula, variables=dataset.names, target=dataset.target, constants=constants)
     except FormulaError:
         return False
-    found = list(_inside(sentence.statement))
+    found = list(parts_of(sentence.statement))
     if any(isinstance(part, Call | Derivative) for part in found):
         return False
     if dataset is not None:
@@ -74,10 +75,3 @@ def _says_nothing(rule: Logic, fields: Fields, dataset: Dataset | None) -> bool:
     names = {name for part in found if isinstance(part, Term) for name in part.expression.variables if not name.startswith("#")}
     return names <= bound | constants.keys() | {"pi"}
 
-
-def _inside(part: Any) -> Iterator[Any]:
-    """A part of a sentence and all that it is made of."""
-    yield part
-    own = [getattr(part, f.name) for f in parts_of(part)] if is_dataclass(part) else ()
-    for child in part if isinstance(part, tuple) else own:
-        yield from _inside(child)

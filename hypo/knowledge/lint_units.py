@@ -31,7 +31,7 @@ def check_units(fields: Fields, dataset: Dataset, out: Findings) -> dict[str, Un
         if name in names:
             out.add("error", ("constants", name), "the table has a column of this name; rename one of them")
     units = dict(fields.units)
-    for name, text in dataset.units.items():
+    for name, text in dataset.units_beside(fields.units).items():
         try:
             header = parse_unit(text, strict_angles=fields.strict_angles)
         except UnitError as error:

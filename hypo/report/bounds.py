@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 def require_coverage(plausible: Sequence[Structure], complete_to: int, size: float, exact: bool = False) -> None:
-    """Raises InputError where a bound would say nothing: the plausible set is one formula, and formulas of its ``size`` were not
-    looked through. With libraries complete up to c nodes, formulas of up to 2c + 1 were, as pairs of their members. A formula
+    """Raises InputError where a bound would say nothing: the plausible set is one formula, and formulas of its ``size`` were
+    not looked through. With libraries complete up to c nodes, formulas of up to 2c + 1 were, as pairs of their members. A formula
     that meets every row to rounding (``exact``) needs no rivals."""
     if exact or len(plausible) > 1 or (complete_to and size <= 2 * complete_to + 1):
         return
