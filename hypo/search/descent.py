@@ -7,15 +7,15 @@ until they have converged.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
-from hypo.scoring.likelihood import Likelihood
+from hypo.scoring.likelihood import Gaussian, Likelihood
+from hypo.scoring.likelihoods import RowLikelihood
 from hypo.scoring.sums import Sums
 from hypo.search.elsewhere import ends
 from hypo.search.parameters import Parameters
@@ -24,12 +24,14 @@ from hypo.search.squares import SCREEN_ROWS, Deadline, Squares
 
 Values = NDArray[np.float64]
 
-# Most steps ordinarily, on few rows, and where all digits are wanted; damped ones tried for each; the first damping, a share of
+# Most steps ordinarily, on few rows, on all rows, and at the end; damped ones tried for each; the first damping, a share of
 # the information; the least one; and the last step's gain in nats, ordinarily and where all digits are wanted.
-STEPS, SHORT_STEPS, MANY_STEPS, TRIALS, DAMPING, LEAST_DAMPING = 30, 12, 500, 10, 1e-4, 1e-10
+STEPS, SHORT_STEPS, LONG_STEPS, MANY_STEPS = 30, 12, 60, 500
+TRIALS, DAMPING, LEAST_DAMPING = 10, 1e-4, 1e-10
 LAST_NATS, TIGHT_NATS = 1e-4, 1e-13
-# Minima of each Gaussian problem that are tried on few rows, and how many go on to all.
-MINIMA, BEST = 24, 6
+# Minima of Gaussian problems that are tried on few rows, and how many go on to all; the first ones of each problem are made
+# possible.
+MINIMA, BEST, FIRST = 32, 6, 12
 # Shares of a possible prediction that an impossible one is mixed with.
 MIXED = 0.1, 0.3, 0.6, 1.0
 
@@ -51,6 +53,18 @@ def from_elsewhere(
     tight: bool, clock: Deadline | None,
 ) -> Expression:  # fmt: skip
     """``e``, or the best of the minima from ``starts`` other starts where that is better."""
+    with np.errstate(all="ignore"):
+        e = _better(e, X, columns, likelihood, pilots(likelihood, X), starts, rng, clock)
+        # Once more with weights that the first answer tells better.
+        e = _better(e, X, columns, likelihood, _around(e, X, columns, likelihood), starts, rng, clock)
+        return descended(e, X, columns, likelihood, MANY_STEPS, TIGHT_NATS if tight else LAST_NATS, clock)
+
+
+def _better(
+    e: Expression, X: Values, columns: Sequence[str], likelihood: Likelihood, known: Sequence[Gaussian], starts: int,
+    rng: np.random.Generator, clock: Deadline | None,
+) -> Expression:  # fmt: skip
+    """``e``, or the best of the minima downhill from those of the Gaussian problems ``known`` where that is better."""
     n = X.shape[1]
     chosen = np.arange(n) if n <= SCREEN_ROWS else np.sort(rng.permutation(n)[:SCREEN_ROWS])
     few_X, few = np.ascontiguousarray(X[:, chosen]), likelihood.take(chosen)
@@ -58,37 +72,41 @@ def from_elsewhere(
     def loss(x: Expression, rows: Values, its: Likelihood) -> float:
         return its.loss(its.predicted(x, rows, columns))
 
-    with np.errstate(all="ignore"):
-        tried: list[tuple[float, int, Expression]] = []
-        for x in _begun(e, X, columns, likelihood, few_X, few, starts, rng, clock):
-            x = descended(x, few_X, columns, few, SHORT_STEPS, LAST_NATS, clock)
-            tried.append((loss(x, few_X, few), len(tried), x))
-            if clock is not None and clock.expired:
-                break
-        best, least = e, loss(e, X, likelihood)
-        last = TIGHT_NATS if tight else LAST_NATS
-        for _, _, x in sorted(tried)[:BEST]:
-            x = descended(x, X, columns, likelihood, MANY_STEPS, last, clock)
-            its = loss(x, X, likelihood)
-            if its < least - 2.0 * last:
-                best, least = x, its
-            if clock is not None and clock.expired:
-                break
+    begun: list[tuple[float, int, Expression]] = []
+    for pilot in known:
+        problem = Squares(e, X, columns, pilot, clock)
+        for k, (_, theta) in enumerate(ends(problem, problem.parameters.start, starts, rng)):
+            x = e.with_values(problem.parameters.values(theta, e.values))
+            its = loss(x, few_X, few)
+            if not its < np.inf and k < FIRST:
+                x = _possible(x, few_X, columns, few)
+                its = loss(x, few_X, few)
+            begun.append((its, len(begun), x))
+    tried: list[tuple[float, int, Expression]] = []
+    for _, k, x in sorted(begun)[:MINIMA]:
+        x = descended(x, few_X, columns, few, SHORT_STEPS, LAST_NATS, clock)
+        tried.append((loss(x, few_X, few), k, x))
+        if clock is not None and clock.expired:
+            break
+    best, least = e, loss(e, X, likelihood)
+    for _, _, x in sorted(tried)[:BEST]:
+        x = descended(x, X, columns, likelihood, LONG_STEPS, LAST_NATS, clock)
+        its = loss(x, X, likelihood)
+        if its < least - 2.0 * LAST_NATS:
+            best, least = x, its
+        if clock is not None and clock.expired:
+            break
     return best
 
 
-def _begun(
-    e: Expression, X: Values, columns: Sequence[str], likelihood: Likelihood, few_X: Values, few: Likelihood, starts: int,
-    rng: np.random.Generator, clock: Deadline | None,
-) -> Iterator[Expression]:  # fmt: skip
-    """Minima of the Gaussian problems that stand for the likelihood, possible on few rows where they can be made so."""
-    for pilot in pilots(likelihood, X):
-        problem = Squares(e, X, columns, pilot, clock)
-        for _, theta in islice(ends(problem, problem.parameters.start, starts, rng), MINIMA):
-            x = e.with_values(problem.parameters.values(theta, e.values))
-            if not np.isfinite(few.loss(few.predicted(x, few_X, columns))):
-                x = _possible(x, few_X, columns, few)
-            yield x
+def _around(e: Expression, X: Values, columns: Sequence[str], likelihood: Likelihood) -> tuple[Gaussian, ...]:
+    """The Gaussian problem that agrees to second order with the likelihood at the predictions of ``e``; none where these are
+    impossible."""
+    if not isinstance(likelihood, RowLikelihood):
+        return ()
+    target, sigma = likelihood.working(likelihood.predicted(e, X, columns))
+    usable = np.all(np.isfinite(target)) and np.all(np.isfinite(sigma)) and np.all(sigma > 0)
+    return (Gaussian(target, sigma, likelihood.weights),) if usable else ()
 
 
 def _possible(e: Expression, X: Values, columns: Sequence[str], likelihood: Likelihood) -> Expression:

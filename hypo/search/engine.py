@@ -43,6 +43,7 @@ from hypo.search.stepwise import Stepwise
 from hypo.search.stopping import Stopping
 from hypo.search.template import TemplateSearch
 from hypo.search.warm import warm
+from hypo.search.wide import widen
 
 # Seconds after the end for what PySR found last.
 GRACE = 2.0
@@ -232,6 +233,7 @@ def _search(
             last_of_pysr()
             clock.deadline = max(clock.deadline, end, time.monotonic() + 2 * kept)
             report("finishing")
+            widen(refiner)
             refiner.finish(whole=template is not None)
             refiner.finish_front()
             if chains:

@@ -19,8 +19,9 @@ from hypo.search.surrogate import Coordinates, Surrogate, design, fit_surrogate,
 
 # Rounds of estimate and expansion; rows of an estimate; rows that a coefficient of a straight line needs.
 ROUNDS, ROWS, LINE_ROWS = 4, 5000, 4
-# Neighbours of a row whose median shows whether it is an outlier, by how many standard deviations; what it then weighs.
-NEIGHBOURS, OUTLIER, OUTLIER_SIGMA = 7, 4.0, 1e4
+# Neighbours of a row whose median shows whether it is an outlier, by how many standard deviations beyond a
+# share of that of all rows; by what factor its own is then larger.
+NEIGHBOURS, OUTLIER, SLACK, OUTLIER_SIGMA = 7, 6.0, 0.3, 1e4
 # Standard deviations of the working target are within this factor of their median.
 WIDEST = 1e3
 
@@ -81,7 +82,8 @@ def _without_outliers(
     _, near = cKDTree(Z).query(Z, k=min(NEIGHBOURS, len(y)))
     off = np.abs(y - np.median(y[near.reshape(len(y), -1)], axis=1))
     out = np.ones(len(y)) if sigma is None else sigma.copy()
-    out[off > OUTLIER * 1.4826 * np.median(off)] *= OUTLIER_SIGMA
+    usual = 1.4826 * float(np.median(np.abs(y - np.median(y))))
+    out[off > OUTLIER * 1.4826 * np.median(off) + SLACK * usual] *= OUTLIER_SIGMA
     return out
 
 

@@ -153,7 +153,9 @@ def _through(back: Sequence[Callable[[Values], Values]], ladder: Ladder) -> Ladd
     def drawn(share: Values, rng: np.random.Generator) -> Values:
         v = ladder(share, rng)
         for function in reversed(back):
-            v = function(v)
+            # Squares and exponentials are never below 0.
+            at = function(v)
+            v = np.where(np.isfinite(at), at, function(np.abs(v)))
         return v
 
     return drawn
