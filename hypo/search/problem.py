@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from hypo.data import Dataset
 from hypo.errors import DataError
+from hypo.expression import ops
 from hypo.expression.dimension import infer
 from hypo.expression.expr import Expression
 from hypo.knowledge import Knowledge
@@ -73,13 +74,12 @@ LIBRARY_OPERATORS: tuple[str, ...] = (
 class Settings:
     """Everything the search depends on besides data and knowledge.
 
-    ``operators`` None means the defaults, which also keep transcendental functions out of each other in the library;
-    operators named by the user are enumerated without that rule. ``time_limit`` is in seconds. ``guesses`` are formulas that
-    take part in the search. ``proposers`` names those that take turns, None all of them;
-    ``turns`` is how many they take at most. ``backend`` is one of ``BACKENDS``. ``scheduler`` says where scans are done: None
-    or ``"threads"``, ``"processes"``, ``"local"`` (a Dask cluster on this machine) or the address of a Dask scheduler.
-    ``shard`` (number from 1, of how many) is the part of the search to do. ``max_memory`` is in bytes
-    (:mod:`hypo.search.memory`). Without ``posterior`` nothing is looked at for its sake (:mod:`hypo.search.surround`,
+    ``operators`` None means the defaults; which ones there are changes nothing in how they nest (:attr:`Problem.nesting`).
+    ``time_limit`` is in seconds. ``guesses`` are formulas that take part in the search. ``proposers`` names those that take
+    turns, None all of them; ``turns`` is how many they take at most. ``backend`` is one of ``BACKENDS``. ``scheduler`` says
+    where scans are done: None or ``"threads"``, ``"processes"``, ``"local"`` (a Dask cluster on this machine) or the address
+    of a Dask scheduler. ``shard`` (number from 1, of how many) is the part of the search to do. ``max_memory`` is in
+    bytes (:mod:`hypo.search.memory`). Without ``posterior`` nothing is looked at for its sake (:mod:`hypo.search.surround`,
     :mod:`hypo.search.chain`). ``intervals`` of constants are by ``LAPLACE`` or ``PROFILE`` (:mod:`hypo.search.profile`).
     ``likelihood`` is the family of the target's distribution.
     """
@@ -156,6 +156,13 @@ class Problem:
     def allows(self, *names: str) -> bool:
         """Whether all these operators may appear in a formula."""
         return all(n in self.allowed for n in names)
+
+    @cached_property
+    def nesting(self) -> Mapping[str, tuple[str, ...]]:
+        """What the library puts into no argument of each operator: the knowledge's own list for those it has a list for, and
+        for other transcendental functions all of these."""
+        names = tuple(row.name for row in ops.TRANSCENDENTAL)
+        return {**dict.fromkeys(names, names), **self.knowledge.nesting}
 
     def scorer(self, settings: Settings) -> Scorer:
         """The score for this problem."""
