@@ -26,6 +26,7 @@ from hypo.scoring.score import NATIVE, Scorer
 from hypo.search.observed import likelihood_of, require_sizes
 from hypo.search.pilot import with_pilot
 from hypo.search.reach import Reach
+from hypo.search.spacing import Spacing
 from hypo.search.structure import Sight
 from hypo.units import DIMENSIONLESS, Dimension, coherent_scales
 
@@ -147,6 +148,7 @@ class Problem:
     offset: float = 0.0
     reach: Reach | None = None
     aliases: Mapping[str, str] = field(default_factory=dict)
+    spacings: dict[tuple[str, ...], Spacing] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def has_units(self) -> bool:
@@ -175,7 +177,7 @@ class Problem:
             lam=settings.lam,
             violation=self.violation,
             max_complexity=self.max_complexity,
-            extra_cost=self.extra_cost if self.dimensions or self.knowledge.priors else None,
+            extra_cost=self.extra_cost,
             offset=self.offset,
         )
 
@@ -203,8 +205,18 @@ class Problem:
         return amount, hard
 
     def extra_cost(self, e: Expression) -> float:
-        """Nats for the units of fitted constants and for operators that are less likely beforehand (negative for likelier)."""
-        return self.knowledge.prior_cost(e) + (self.unit_cost(e) if self.dimensions and e.free else 0.0)
+        """Nats for the units of fitted constants, for operators that are less likely beforehand (negative for likelier), and
+        for waves that are too short for the rows."""
+        units = self.unit_cost(e) if self.dimensions and e.free else 0.0
+        return self.knowledge.prior_cost(e) + units + self.spacing.cost(e)
+
+    @property
+    def spacing(self) -> Spacing:
+        """Neighbours among the rows; a sample of the rows has those of all of them."""
+        known = self.spacings.get(self.columns)
+        if known is None:
+            known = self.spacings[self.columns] = Spacing(self.X, self.columns)
+        return known
 
     def unit_cost(self, e: Expression) -> float:
         """Code length of the units of the fitted constants of ``e``."""
