@@ -132,8 +132,8 @@ def _hinted(
     noise: float,
     waves: bool,
 ) -> NDArray[np.bool_]:
-    """For each gap, with the least and greatest values inside, whether these stay near the values ``f`` on the rows beside (with
-    ``waves`` on any row), or rows on one side grow towards them, to one end of a pole that leads to both."""
+    """For each gap, with the least and greatest values inside, whether these stay near the values ``f`` on the rows beside
+    (with ``waves`` on any row), or rows on one side grow towards them, to one end of a pole that leads to both."""
     spread = float(np.ptp(f))
     good, hinted = np.ones(len(gaps), np.bool_), np.zeros(len(gaps), np.bool_)
     last = len(f) - 1
