@@ -30,16 +30,16 @@ ASIDE = 0.4142135
 # and those beside it.
 HOLE, HOLE_MEDIAN, HOLE_BESIDE = 0.2, 8.0, 4.0
 # Intervals that may hold a point where a formula is undefined are divided into so many, so many times, so many at most.
-PARTS, LEVELS, INTERVALS = 8, 5, 1000
+PARTS, LEVELS, INTERVALS = 8, 14, 400
 # A formula goes astray where it leaves the values on the rows beside by more than this share of their range on all rows, and by
 # so many times what its residuals are.
 ASTRAY, NOISE = 0.5, 3.0
-# Values grow towards a peak where a step is this share of their range, or so many times the step before.
-STEP, STEEPER = 0.2, 4.0
+# Values grow towards a peak where a step is so many times the step before, or not quite as many and this share of their range.
+STEEPER, STEEP, STEP = 4.0, 1.5, 0.2
 # Points on each segment between rows, and the share of segments that may be undefined somewhere.
 ON_SEGMENT, UNDEFINED_SHARE = 7, 0.03
 # Halvings that lead to a pole, and the distances from it, as shares of the segment, that show that it is one.
-HALVINGS, NEAR, NEARER, GROWS = 40, 1e-4, 1e-6, 10.0
+HALVINGS, NEAR, NEARER, GROWS = 44, 1e-8, 1e-10, 10.0
 
 LIMITED = frozenset({oc.DIV, oc.INV, oc.SQRT, oc.LOG, oc.POW, oc.TAN, oc.ASIN, oc.ACOS})
 HARMLESS = frozenset({oc.VAR, oc.CONST, oc.ADD, oc.SUB, oc.MUL, oc.NEG})
@@ -145,7 +145,8 @@ def _hinted(
             next_, after = np.clip(at + step, 0, last), np.clip(at + 2 * step, 0, last)
             towards, before = g[at] - g[next_], np.abs(g[next_] - g[after])
             steeper = (towards > STEEPER * before) & (after != next_)
-            hinted |= astray & (towards > NOISE * noise) & (towards > 0) & ((towards > STEP * spread) | steeper)
+            steep = (towards > STEEP * before) & (towards > STEP * spread)
+            hinted |= astray & (towards > NOISE * noise) & (towards > 0) & (steep | steeper)
         good &= ~astray
     return good | hinted
 
@@ -187,7 +188,7 @@ def _sound_on_segments(e: Expression, names: list[str], spacing: Spacing, noise:
         growth = close / far
         pole = np.isfinite(growth) & (growth > GROWS)
         if np.any(pole):
-            nearest = np.maximum(np.minimum(low, 1.0 - low)[pole], NEAR)
+            nearest = np.maximum(np.minimum(low, 1.0 - low)[pole], 1e-3)
             order = np.log(growth[pole]) / np.log(NEAR / NEARER)
             # What the pole alone would add to the nearer row.
             shown.append(float(np.median(close[pole] * (NEARER / nearest) ** order)))
