@@ -110,9 +110,10 @@ def test_a_given_frequency_pays_for_the_slower_ones_that_the_rows_do_not_see() -
 def test_a_sample_of_the_rows_pays_as_all_of_them() -> None:
     from hypo.search.ladder import sample
 
-    problem = make_problem(from_arrays(np.linspace(0.0, 30.0, 400)[:, None], RNG.normal(size=400), names=["x"]), None, Settings())
+    x = np.linspace(0.0, 30.0, 400)[:, None]
+    problem = make_problem(from_arrays(x, RNG.normal(size=400), names=["x"]), None, Settings())
     e = hypo.parse("sin(3*x)")
-    assert problem.extra_cost(e) == 0.0 and sample(problem, np.arange(0, 400, 40)).extra_cost(e) == 0.0
+    assert sample(problem, np.arange(0, 400, 40)).extra_cost(e) == 0.0 and problem.extra_cost(e) == 0.0
 
 
 @pytest.mark.parametrize("step", [25.0, 2 * math.pi, 44.1])

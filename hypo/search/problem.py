@@ -338,6 +338,7 @@ def make_problem(dataset: Dataset, knowledge: Knowledge | None, settings: Settin
         else "",
         reach=Reach.of(dataset.names, k.ranges, k.rules, scales),
         aliases=dataset.aliases,
+        spacings={dataset.names: Spacing(X, dataset.names)},
     )
 
 
