@@ -400,7 +400,8 @@ ROWS = np.random.default_rng(31).uniform(0.4, 3.0, (3, 60))
 SIGNED = ROWS[1] - 1.5
 ENGINE_CASES = {
     "a": Case({"x": ROWS[0], "z": ROWS[1]}, ("+", "-", "*", "/", "sqrt"), 7, lambda x, z: np.sqrt(x + z / x) - z, 0.05),
-    "b": Case({"x": ROWS[0] / 3}, ("+", "*", "inv", "exp"), 7, lambda x: np.exp(x * x) + 1 / x, 0.02),
+    "b": Case({"x": ROWS[0] / 3}, ("+", "*", "inv", "exp"), 7, lambda x: np.exp(x * x) + 1 / x, 0.02,
+              nesting={"exp": ()}),
     "c": Case({"x": ROWS[0], "z": SIGNED, "w": ROWS[2]}, ("+", "-", "*", "square"), 6,
               lambda x, z, w: (x - z) ** 2 - 0.8 * w * x, 0.2),
     "nesting": Case({"x": ROWS[0], "z": SIGNED}, ("+", "*", "square"), 7, lambda x, z: (x + z * z) ** 2, 0.1,

@@ -2,8 +2,9 @@
 the target and for what is left of it by a simple argument.
 
 For an argument u (a column, or a simple formula) these are exp(c·u), exp(c·(u − d)²), sin(c·u + φ), tanh(c·(u − d)),
-log(u + c), 1/(u + c) and u^p. The grid of c follows the spread of u over the data, so that between two values some atom
-is close enough to be found; the fit that follows takes c to where it belongs.
+log(u + c), 1/(u + c) and u^p, and where they are named min(u, d), max(u, d) and |u − d|. The grid of c follows the spread of u
+over the data, so that between two values some atom is close enough to be found; the fit that follows takes c to where it
+belongs.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ from hypo.search.targets import Target, links, peels
 RATES = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.7, 8.0, 11.0, 16.0)
 FREQUENCIES, PHASES = tuple(np.arange(1.0, 41.0)), (0.0, math.pi / 4, math.pi / 2, 3 * math.pi / 4)
 SLOPES, WIDTHS, CENTRES = (2.0, 5.0, 12.0), (4.0, 16.0, 64.0), (0.1, 0.3, 0.5, 0.7, 0.9)
+# Where min, max and |u − d| have their corner.
+CORNERS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 # Distances of a pole from the data, in spreads of u, and powers.
 OFFSETS = (0.03, 0.1, 0.3, 1.0, 3.0)
 POWERS = (-3.0, -2.5, -1.5, -0.75, -0.5, -1 / 3, 0.25, 1 / 3, 2 / 3, 0.75, 1.5, 2.5, 3.0, 4.0)
@@ -227,6 +230,7 @@ def _of(
             v, w = shifted(low + d * spread)
             for c in SLOPES:
                 yield apply("tanh", free(c / spread) * v), np.tanh(c / spread * w), 0.0
+    yield from _with_corners(u, values, allowed)
     for r in OFFSETS:
         for d in (low - r * spread, high + r * spread):
             v, w = shifted(d)
@@ -237,3 +241,18 @@ def _of(
     if low > 0 and "**" in allowed:
         for p in POWERS:
             yield u ** free(p), values**p, p
+
+
+def _with_corners(
+    u: Expression, values: NDArray[np.float64], allowed: frozenset[str]
+) -> Iterator[tuple[Expression, NDArray[np.float64], float]]:
+    """The atoms of one argument that have a corner at d, as :func:`_of` gives them: laws that change there, or saturate."""
+    low, spread = float(values.min()), float(np.ptp(values))
+    for d in (low + share * spread for share in CORNERS):
+        number = Expression.constant(d, free=True)
+        if "min" in allowed:
+            yield Expression.apply("min", u, number), np.minimum(values, d), 1.0
+        if "max" in allowed:
+            yield Expression.apply("max", u, number), np.maximum(values, d), 1.0
+        if "abs" in allowed:
+            yield Expression.apply("abs", u - number), np.abs(values - d), 1.0

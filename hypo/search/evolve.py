@@ -33,6 +33,7 @@ from hypo.search.programs import WIDTH, Programs
 from hypo.search.proposer import Turn
 from hypo.search.rule_fitness import KNOWN, RuleFitness
 from hypo.search.scan import Deadline
+from hypo.search.seeds import nesting_masks
 
 # Rows that generations are fitted on.
 ROWS = 256
@@ -49,7 +50,8 @@ FINALISTS, FINAL_EVALUATIONS, YIELDED = 100, 12, 8
 BLOCKS = 400
 # How often operators are drawn, relative to each other; others count OTHERS.
 FREQUENCY = {"+": 4.0, "-": 2.0, "*": 4.0, "/": 2.0, "**": 0.15, "square": 1.0, "exp": 1.0, "log": 1.0, "sin": 1.0,
-             "cos": 1.0, "sqrt": 0.7, "neg": 0.1, "inv": 0.7, "asin": 0.1, "acos": 0.1}
+             "cos": 1.0, "sqrt": 0.7, "neg": 0.1, "inv": 0.7, "asin": 0.1, "acos": 0.1,
+             "min": 1.0, "max": 1.0, "abs": 1.0}
 OTHERS = 0.4
 
 class Evolution:
@@ -64,7 +66,6 @@ class Evolution:
         self.rules = RuleFitness(p, settings.lam)
         self.free = settings.fit_constants
         self.linear = self.free and p.allows("+", "*")
-        self.named_anyhow = settings.operators is not None or p.knowledge.operators is not None
         rows = np.sort(np.random.default_rng(settings.seed).permutation(len(ctx.y))[:ROWS])
         self.rows = (np.ascontiguousarray(ctx.X[:, rows]), ctx.y[rows], ctx.root[rows])
         self.total = float(np.sum((self.rows[1] * self.rows[2]) ** 2)) or 1.0
@@ -241,14 +242,9 @@ class Evolution:
     @cached_property
     def _rules(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Masks of opcodes that must not, and seldom, stand below each opcode."""
-        hard, shy = np.zeros(oc.N_OPCODE, np.int32), np.zeros(oc.N_OPCODE, np.int32)
-        for outer, inner in self.ctx.problem.knowledge.nesting.items():
-            for name in inner:
-                hard[ops.BY_NAME[outer].opcode] |= 1 << ops.BY_NAME[name].opcode
-        if not self.named_anyhow:
-            functions = [row.opcode for row in ops.TRANSCENDENTAL]
-            shy[functions] = sum(1 << code for code in functions)
-        return hard, shy
+        own = self.ctx.problem.knowledge.nesting
+        seldom = {outer: inner for outer, inner in self.ctx.problem.nesting.items() if outer not in own}
+        return nesting_masks(own), nesting_masks(seldom)
 
     def _grammar(self) -> Grammar:
         """What may be bred, with the library's members of now as building blocks."""

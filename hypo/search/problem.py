@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from hypo.data import Dataset
 from hypo.errors import DataError
+from hypo.expression import ops
 from hypo.expression.dimension import infer
 from hypo.expression.expr import Expression
 from hypo.knowledge import Knowledge
@@ -25,6 +26,7 @@ from hypo.scoring.score import NATIVE, Scorer
 from hypo.search.observed import likelihood_of, require_sizes
 from hypo.search.pilot import with_pilot
 from hypo.search.reach import Reach
+from hypo.search.spacing import Spacing
 from hypo.search.structure import Sight
 from hypo.units import DIMENSIONLESS, Dimension, coherent_scales
 
@@ -73,13 +75,12 @@ LIBRARY_OPERATORS: tuple[str, ...] = (
 class Settings:
     """Everything the search depends on besides data and knowledge.
 
-    ``operators`` None means the defaults, which also keep transcendental functions out of each other in the library;
-    operators named by the user are enumerated without that rule. ``time_limit`` is in seconds. ``guesses`` are formulas that
-    take part in the search. ``proposers`` names those that take turns, None all of them;
-    ``turns`` is how many they take at most. ``backend`` is one of ``BACKENDS``. ``scheduler`` says where scans are done: None
-    or ``"threads"``, ``"processes"``, ``"local"`` (a Dask cluster on this machine) or the address of a Dask scheduler.
-    ``shard`` (number from 1, of how many) is the part of the search to do. ``max_memory`` is in bytes
-    (:mod:`hypo.search.memory`). Without ``posterior`` nothing is looked at for its sake (:mod:`hypo.search.surround`,
+    ``operators`` None means the defaults; which ones there are changes nothing in how they nest (:attr:`Problem.nesting`).
+    ``time_limit`` is in seconds. ``guesses`` are formulas that take part in the search. ``proposers`` names those that take
+    turns, None all of them; ``turns`` is how many they take at most. ``backend`` is one of ``BACKENDS``. ``scheduler`` says
+    where scans are done: None or ``"threads"``, ``"processes"``, ``"local"`` (a Dask cluster on this machine) or the address
+    of a Dask scheduler. ``shard`` (number from 1, of how many) is the part of the search to do. ``max_memory`` is in
+    bytes (:mod:`hypo.search.memory`). Without ``posterior`` nothing is looked at for its sake (:mod:`hypo.search.surround`,
     :mod:`hypo.search.chain`). ``intervals`` of constants are by ``LAPLACE`` or ``PROFILE`` (:mod:`hypo.search.profile`).
     ``likelihood`` is the family of the target's distribution.
     """
@@ -151,6 +152,7 @@ class Problem:
     offset: float = 0.0
     reach: Reach | None = None
     aliases: Mapping[str, str] = field(default_factory=dict)
+    spacings: dict[tuple[str, ...], Spacing] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def has_units(self) -> bool:
@@ -160,6 +162,13 @@ class Problem:
     def allows(self, *names: str) -> bool:
         """Whether all these operators may appear in a formula."""
         return all(n in self.allowed for n in names)
+
+    @cached_property
+    def nesting(self) -> Mapping[str, tuple[str, ...]]:
+        """What the library puts into no argument of each operator: the knowledge's own list for those it has a list for, and
+        for other transcendental functions all of these."""
+        names = tuple(row.name for row in ops.TRANSCENDENTAL)
+        return {**dict.fromkeys(names, names), **self.knowledge.nesting}
 
     def scorer(self, settings: Settings) -> Scorer:
         """The score for this problem."""
@@ -172,7 +181,7 @@ class Problem:
             lam=settings.lam,
             violation=self.violation,
             max_complexity=self.max_complexity,
-            extra_cost=self.extra_cost if self.dimensions or self.knowledge.priors else None,
+            extra_cost=self.extra_cost,
             offset=self.offset,
         )
 
@@ -200,8 +209,18 @@ class Problem:
         return amount, hard
 
     def extra_cost(self, e: Expression) -> float:
-        """Nats for the units of fitted constants and for operators that are less likely beforehand (negative for likelier)."""
-        return self.knowledge.prior_cost(e) + (self.unit_cost(e) if self.dimensions and e.free else 0.0)
+        """Nats for the units of fitted constants, for operators that are less likely beforehand (negative for likelier), and
+        for waves that are too short for the rows."""
+        units = self.unit_cost(e) if self.dimensions and e.free else 0.0
+        return self.knowledge.prior_cost(e) + units + self.spacing.cost(e)
+
+    @property
+    def spacing(self) -> Spacing:
+        """Neighbours among the rows; a sample of the rows has those of all of them."""
+        known = self.spacings.get(self.columns)
+        if known is None:
+            known = self.spacings[self.columns] = Spacing(self.X, self.columns)
+        return known
 
     def unit_cost(self, e: Expression) -> float:
         """Code length of the units of the fitted constants of ``e``."""
@@ -321,6 +340,7 @@ def make_problem(dataset: Dataset, knowledge: Knowledge | None, settings: Settin
         unit_note=UNIT_NOTE if converted else "",
         reach=Reach.of(dataset.names, k.ranges, k.rules, scales),
         aliases=dataset.aliases,
+        spacings={dataset.names: Spacing(X, dataset.names)},
     )
 
 

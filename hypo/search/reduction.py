@@ -126,7 +126,8 @@ class Reduction:
         self.columns, self.symmetry = columns, found or known
         if found is None and known != stated:
             found = known
-        smaller = replace(problem, columns=columns.names, X=reduced_rows(columns, problem.columns, problem.X))
+        rows = reduced_rows(columns, problem.columns, problem.X)
+        smaller = replace(problem, columns=columns.names, X=rows, spacings={})
         rows = reduced_rows(columns, problem.columns, ctx.X)
         if not (np.all(np.isfinite(rows)) and np.all(np.isfinite(smaller.X))):
             return []

@@ -15,7 +15,9 @@ from hypo.expression.simplify import simplify
 from hypo.scoring.likelihood import Gaussian
 from hypo.scoring.score import NATIVE, Hypothesis
 from hypo.scoring.sums import Sums
+from hypo.search.aliases import told_apart
 from hypo.search.archive import BEYOND, CLOSER, Archive, loss, rank
+from hypo.search.between import sound
 from hypo.search.constants import fit
 from hypo.search.executor import Executor
 from hypo.search.ladder import outlook, refit, rungs
@@ -40,6 +42,8 @@ RULED = 12
 FINISHED, FINISH_WITHIN = 3, 20.0
 # Starts of the last fit of what lies on the front beyond the best score.
 STARTS = 4
+# Formulas that are worse than the front by more nats than the posterior weighs are not looked at between the rows.
+SOUND_WITHIN = 10.0
 # Formulas whose neighbours are fitted for the posterior: so many, and no worse than the best by more nats.
 SURROUNDED, SURROUND_WITHIN = 8, 12.0
 # A relative residual below this on every row counts as exact: no simpler formula can be told from it by the data.
@@ -97,6 +101,7 @@ class Refiner:
         if len(e) > 2 * self.problem.max_complexity:
             return None
         h, dropped = self._raced(e)
+        h = self._sound(h)
         if h is None and not dropped:
             h = self._within_domain(e)
         h = self._under_rules(h)
@@ -144,7 +149,7 @@ class Refiner:
         for _, e in waiting[: max(1, AGAIN // len(self.problem.y))]:
             if self.clock.expired:
                 return
-            h = self._under_rules(self._on_all_rows(e))
+            h = self._under_rules(self._sound(self._on_all_rows(e)))
             self._keep(h)
             if h is not None and h.expression.free:
                 self._unsnapped.append(h)
@@ -230,6 +235,22 @@ class Refiner:
         """Archive ``h``, which was scored on all rows."""
         self._keep(h)
 
+    def _sound(self, h: Hypothesis | None) -> Hypothesis | None:
+        """``h`` unless it goes astray between the rows, or has waves there that they do not tell from slower ones. Not asked of
+        those that are too far from the front to matter; an exact law is believed, but for its waves."""
+        if h is None or h.score > self.archive.least_score(h.complexity) + SURROUND_WITHIN + SOUND_WITHIN:
+            return h
+        e, spacing = h.expression, self.problem.spacing
+        exact = is_exact(h, self.problem) and len(e) < len(self.problem.y)
+        if not (exact or sound(e, spacing, h.rmse)) or not told_apart(e, spacing, h.misfit, self._fitted_misfit):
+            return None
+        return h
+
+    def _fitted_misfit(self, e: Expression) -> float:
+        """The misfit that ``e`` has on all rows with its constants fitted."""
+        h = self._raced(e, 1)[0]
+        return math.inf if h is None else h.misfit
+
     def _within_domain(self, e: Expression) -> Hypothesis | None:
         """The best of ``e`` with exact numbers near its constants: noise in fitted ones can put rows outside a domain."""
         if not 0 < len(e.free) <= FEW_CONSTANTS or self.clock.expired:
@@ -254,7 +275,8 @@ class Refiner:
     def _refit(self, e: Expression) -> Hypothesis | None:
         e = simplify(e)
         # The constants that are left are nearly right for all rows.
-        return self._under_rules(self._fit(e, 1) if len(self._rungs) == 1 else self._on_all_rows(e), at_once=True)
+        h = self._fit(e, 1) if len(self._rungs) == 1 else self._sound(self._on_all_rows(e))
+        return self._under_rules(h, at_once=True)
 
     def _fit_and_score(self, e: Expression) -> Hypothesis | None:
         """``e`` fitted and scored on all rows, under the rules; with many rows None unless it may belong on the front."""
@@ -316,8 +338,8 @@ class Refiner:
 
     def _fit(self, e: Expression, descents: int = 2) -> Hypothesis | None:
         """``e`` fitted and scored on all rows; with many rows None unless it may belong on the front
-        (:mod:`hypo.search.ladder`)."""
-        return self._raced(e, descents)[0]
+        (:mod:`hypo.search.ladder`), or it goes astray between them."""
+        return self._sound(self._raced(e, descents)[0])
 
     def _raced(self, e: Expression, descents: int = 2) -> tuple[Hypothesis | None, bool]:
         """The same, and whether it is None for its score, rather than for rows outside its domain."""

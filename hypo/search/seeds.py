@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -106,22 +106,17 @@ def _library(seeds: list[Seed], p: Problem, settings: Settings) -> Library:
         seeds,
         p.enumerated,
         p.columns,
-        forbid=_forbidden(p, settings),
+        forbid=nesting_masks(p.nesting),
         dimension_layout=p.dimension_layout,
         seed=settings.seed,
         reach=p.reach if p.reach is not None and p.reach.columns == p.columns else None,
     )
 
 
-def _forbidden(p: Problem, settings: Settings) -> NDArray[np.int32]:
+def nesting_masks(nesting: Mapping[str, Sequence[str]]) -> NDArray[np.int32]:
     """For each opcode the mask of opcodes that may not occur below it."""
     masks = np.zeros(oc.N_OPCODE, np.int32)
-    rules: dict[str, Sequence[str]] = {}
-    if settings.operators is None and p.knowledge.operators is None:
-        names = [row.name for row in ops.TRANSCENDENTAL]
-        rules.update(dict.fromkeys(names, names))
-    rules.update(p.knowledge.nesting)
-    for outer, inner in rules.items():
+    for outer, inner in nesting.items():
         for name in inner:
             masks[ops.BY_NAME[outer].opcode] |= 1 << ops.BY_NAME[name].opcode
     return masks

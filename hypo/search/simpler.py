@@ -1,4 +1,4 @@
-"""Simpler relatives of one formula: a part left out, coefficients tied. The score says which is better.
+"""Simpler relatives of one formula: a part left out, coefficients tied, factors moved. The score says which is better.
 
 Scans leave traces in what they find: a rational form (a + b·f)/(1 + c·g) where b·f/g would do, coefficients 3.9997 and 2.0003
 where one constant times (2·f + g) is meant. These relatives are not equal to the formula; their constants are fitted anew.
@@ -15,6 +15,7 @@ from hypo.expression.forms import Split, addends, split, total
 from hypo.expression.simplify import simplify
 from hypo.expression.terms import Term, from_expression, literal, node, parameter, to_expression
 from hypo.kernels import opcodes as oc
+from hypo.search.extremes import HOLDERS, moved
 
 # Coefficients are tied where their ratio is within this share of a fraction with at most this numerator and denominator.
 CLOSE, SIMPLE = 0.03, 4
@@ -29,6 +30,8 @@ _Change = Callable[[Term], Iterator[Term]]
 def relatives(e: Expression) -> Iterator[Expression]:
     """Relatives of ``e``, ties first, constants near where they should be."""
     yield from _changed(e, _tied)
+    if any(op in HOLDERS for op, _ in e.code):
+        yield from _changed(e, moved)
     yield from _changed(e, _without)
 
 
