@@ -10,10 +10,10 @@ like any other, but not a distinct hypothesis.
 """
 
 import numpy as np
-from numba import njit
 
 from hypo.kernels import opcodes as oc
 from hypo.kernels.blocks import binary_block, unary_block
+from hypo.kernels.compiled import kernel
 from hypo.kernels.members import insert_batch
 
 # A sum below this share of its terms is rounding error, that is, zero.
@@ -21,6 +21,8 @@ CANCEL = 1e-12
 
 _SQRT, _CBRT, _INV, _SQUARE, _CUBE, _NEG, _ABS = oc.SQRT, oc.CBRT, oc.INV, oc.SQUARE, oc.CUBE, oc.NEG, oc.ABS
 _ADD, _SUB, _MUL, _DIV, _MIN, _MAX = oc.ADD, oc.SUB, oc.MUL, oc.DIV, oc.MIN, oc.MAX
+_EXP, _LOG, _SIN, _COS, _TAN, _TANH, _SINH, _COSH = oc.EXP, oc.LOG, oc.SIN, oc.COS, oc.TAN, oc.TANH, oc.SINH, oc.COSH
+_ASIN, _ACOS, _ATAN, _POW = oc.ASIN, oc.ACOS, oc.ATAN, oc.POW
 _FIRST_UNARY, _FIRST_BINARY = oc.FIRST_UNARY, oc.FIRST_BINARY
 
 # Exponents of base units are kept in twelfths, packed into one integer as signed digits of base 2**bits. Digits stay below
@@ -32,7 +34,7 @@ INVALID = np.int64(np.iinfo(np.int64).max)
 BATCH = 16
 
 
-@njit(cache=True)
+@kernel()
 def _digits_ok(d, bits, n_field, divisor, limit):
     """Whether all signed digits of ``d`` are multiples of ``divisor`` and at most ``limit`` in size."""
     half = np.int64(1) << (bits - 1)
@@ -47,7 +49,7 @@ def _digits_ok(d, bits, n_field, divisor, limit):
     return True
 
 
-@njit(cache=True)
+@kernel()
 def unary_dimension(op, d, bits, n_field):
     """Packed dimension of ``op(u)`` for dimension ``d``, or INVALID."""
     if op == _NEG or op == _ABS:
@@ -63,10 +65,14 @@ def unary_dimension(op, d, bits, n_field):
         return d // 2 if _digits_ok(d, bits, n_field, 2, limit) else INVALID
     if op == _CBRT:
         return d // 3 if _digits_ok(d, bits, n_field, 3, limit) else INVALID
-    return np.int64(0) if d == 0 else INVALID
+    if d != 0:
+        return INVALID
+    if op == _EXP or op == _LOG or op == _SIN or op == _COS or op == _TAN or op == _TANH or op == _SINH or op == _COSH:
+        return np.int64(0)
+    return np.int64(0) if op == _ASIN or op == _ACOS or op == _ATAN else INVALID
 
 
-@njit(cache=True)
+@kernel()
 def binary_dimension(op, d, e, bits, n_field):
     """Packed dimension of ``op(u, v)`` for dimensions ``d`` and ``e``, or INVALID."""
     if op == _ADD or op == _SUB or op == _MIN or op == _MAX:
@@ -75,10 +81,10 @@ def binary_dimension(op, d, e, bits, n_field):
         r = d + e if op == _MUL else d - e
         limit = (np.int64(1) << (bits - 2)) - 1
         return r if (r == 0 or _digits_ok(r, bits, n_field, 1, limit)) else INVALID
-    return np.int64(0) if d == 0 and e == 0 else INVALID
+    return np.int64(0) if op == _POW and d == 0 and e == 0 else INVALID
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def grow(
     code,
     commutative,
@@ -152,7 +158,7 @@ def grow(
     return count, tested
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def flatten(which, members, seed_op, seed_arg, seed_start, out_op, out_arg, out_start):
     """Postfix programs of library members; ``left`` of a leaf names its seed program. Returns the nodes written.
 

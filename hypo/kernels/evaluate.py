@@ -12,7 +12,6 @@ that is not their argument, or compilers would see a dependence and give up vect
 """
 
 import numpy as np
-from numba import njit
 
 from hypo.kernels import opcodes as oc
 from hypo.kernels.blocks import (
@@ -24,6 +23,7 @@ from hypo.kernels.blocks import (
     unary_adjoint,
     unary_block,
 )
+from hypo.kernels.compiled import kernel
 from hypo.kernels.fast import like
 
 # Wide enough that the interpreter's share is small; the two or three rows of most programs still fit the first cache level.
@@ -36,7 +36,7 @@ _VAR, _CONST, _FIRST_UNARY, _FIRST_BINARY = oc.VAR, oc.CONST, oc.FIRST_UNARY, oc
 LEFT, RIGHT, PLACE, NUMBER = 0, 1, 2, 3
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def link_arguments(op, left, right):
     """Positions of each node's arguments within one program (``left = right`` for unary nodes, -1 for leaves)."""
     stack = np.empty(op.shape[0], np.int64)
@@ -56,7 +56,7 @@ def link_arguments(op, left, right):
         stack[top] = k
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _plan(op, arg, const, keep, plan):
     """Fills ``plan`` (4, n_node) of one program; returns how many rows of scratch it needs.
 
@@ -102,13 +102,13 @@ def _plan(op, arg, const, keep, plan):
     return used
 
 
-@njit(cache=True)
+@kernel()
 def _fill(out, c):
     for i in range(out.shape[0]):
         out[i] = c
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _forward(op, arg, plan, const, X, row, scratch, result):
     """Values of one program on the rows from ``row`` on into ``result`` (n,), those of inner nodes into ``scratch``."""
     n = result.shape[0]
@@ -139,7 +139,7 @@ def _forward(op, arg, plan, const, X, row, scratch, result):
             binary_block(o, u, v, w, n)
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def evaluate(op, arg, start, const, const_start, X, out):
     """Values of all programs on all rows into ``out`` (n_expr, n_row)."""
     n_expr = start.shape[0] - 1
@@ -157,7 +157,7 @@ def evaluate(op, arg, start, const, const_start, X, out):
             _forward(op[a:b], arg[a:b], plan[:, a:b], const[const_start[e] :], X, row, scratch, out[e, row : row + n])
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def value_and_gradient(op, arg, const, X, out, grad):
     """Value ``out`` (n_row,) of one program and its gradient ``grad`` (n_const, n_row) in its constants.
 

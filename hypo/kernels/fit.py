@@ -12,10 +12,10 @@ themselves: enough to choose by, to be refitted where it counts.
 """
 
 import numpy as np
-from numba import njit
 
 from hypo.kernels import opcodes as oc
 from hypo.kernels.blocks import binary_block, left_adjoint, right_adjoint, unary_adjoint, unary_block
+from hypo.kernels.compiled import kernel
 from hypo.kernels.evaluate import link_arguments
 from hypo.kernels.fast import exp_row, log_row, positive
 
@@ -36,7 +36,7 @@ _VAR, _CONST, _FIRST_UNARY, _FIRST_BINARY = oc.VAR, oc.CONST, oc.FIRST_UNARY, oc
 _ADD, _POW = oc.ADD, oc.POW
 
 
-@njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract"})
+@kernel(error_model="numpy", fastmath={"reassoc", "contract"})
 def _dot(a, b):
     total = 0.0
     for i in range(a.shape[0]):
@@ -44,7 +44,7 @@ def _dot(a, b):
     return total
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _factor(A, n, factor, scale):
     """Cholesky factor of A scaled to ones on the diagonal; a dependent column gets a zero pivot."""
     for i in range(n):
@@ -60,7 +60,7 @@ def _factor(A, n, factor, scale):
                 factor[i, j] = s / factor[j, j] if factor[j, j] > 0.0 else 0.0
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def substitute(factor, scale, n, h, x):
     """The solution of A x = h for the factor of A; 0 for dependent columns."""
     for i in range(n):
@@ -77,7 +77,7 @@ def substitute(factor, scale, n, h, x):
         x[i] *= scale[i]
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def split_terms(op, left, right, n_node, term):
     """Nodes of the terms of a sum at the root, last term first, into ``term``; how many, or 0 when there are too many."""
     stack = np.empty(n_node, np.int64)
@@ -98,7 +98,7 @@ def split_terms(op, left, right, n_node, term):
     return count
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _binary(o, u, v, out, space):
     """``out = o(u, v)``, a power of positive numbers by exp and log."""
     if o == _POW and positive(u):
@@ -110,7 +110,7 @@ def _binary(o, u, v, out, space):
         binary_block(o, u, v, out, u.shape[0])
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _forward(op, arg, value, left, right, X, only_live, live, node, space):
     """Values of all nodes, or of those above a free constant."""
     for k in range(left.shape[0]):
@@ -127,7 +127,7 @@ def _forward(op, arg, value, left, right, X, only_live, live, node, space):
             _binary(o, node[left[k]], node[right[k]], node[k], space)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _residual(node, term, n_term, linear, y, root, n_node, C, coef, r, space):
     """Residual at the best coefficients, into r; returns its sum of squares, infinite where a value is invalid."""
     A, factor, scale, h, x = space
@@ -167,7 +167,7 @@ def _residual(node, term, n_term, linear, y, root, n_node, C, coef, r, space):
     return rss if rss < np.inf else np.inf
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _gradient(op, left, right, live, top, node, adjoint):
     """Adjoints of all live nodes from those of the terms."""
     n_row = node.shape[1]
@@ -194,7 +194,7 @@ def _gradient(op, left, right, live, top, node, adjoint):
             right_adjoint(o, u, v, w, g, adjoint[j], n_row)
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def fit_batch(programs, rows, linear, evaluations, limit, rss, coef):
     """Fits the free constants of all ``programs`` (op, arg, value, length) to ``rows`` (X, y, root), in place, by up to
     ``evaluations`` evaluations of each.

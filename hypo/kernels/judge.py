@@ -6,8 +6,8 @@ multiply-add for each pair; they stay in the cache while targets come and go. A 
 """
 
 import numpy as np
-from numba import njit
 
+from hypo.kernels.compiled import kernel
 from hypo.kernels.scan import COLLINEAR, SLACK
 
 # Rows closer than this to the span of a sum do not extend it; sums that leave less than this share are done.
@@ -16,7 +16,7 @@ _ONE, _ZERO = np.float32(1.0), np.float32(0.0)
 
 
 # A count is what LLVM makes vector code of.
-@njit(cache=True, error_model="numpy", nogil=True, fastmath={"nsz", "reassoc", "contract"})
+@kernel(error_model="numpy", nogil=True, fastmath={"nsz", "reassoc", "contract"})
 def _promising(rho, y, x, threshold):
     """How many pairs reach x² + y² − 2·x·y·ρ ≥ threshold·(1 − ρ²), in single precision and up to its rounding."""
     xx = x * x + SLACK
@@ -27,7 +27,7 @@ def _promising(rho, y, x, threshold):
     return count
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def best_pair(gram, short, r):
     """The pair (i, j) of unit rows with the largest R² for one target, from ``gram`` (n, n), the same in single precision, and
     the inner products ``r`` (n,) with the unit target; (-1, -1) when all rows are collinear."""
@@ -63,7 +63,7 @@ def best_pair(gram, short, r):
     return first, last
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def _left(F, terms, count, target, weight, q, rest):
     """Σ (weight·(t − fit))² of the least squares fit of a unit target by the rows ``terms[:count]``, and its Σ (t − fit)²."""
     n = target.shape[0]
@@ -97,7 +97,7 @@ def _left(F, terms, count, target, weight, q, rest):
     return total, plain
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def judge(F, gram, short, R, T, W, terms, rss):
     """Sums of unit rows for many unit targets.
 

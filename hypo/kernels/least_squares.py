@@ -11,8 +11,8 @@ residual at the best linear parameters, and what they leave of the other lines i
 """
 
 import numpy as np
-from numba import njit
 
+from hypo.kernels.compiled import kernel
 from hypo.kernels.evaluate import value_and_gradient
 
 # A line that earlier ones explain to this share of its length counts as dependent.
@@ -29,7 +29,7 @@ MOST_UNSEEN = 40
 RUNNING, CONVERGED, FAILED = 0, 1, 2
 
 
-@njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract"})
+@kernel(error_model="numpy", fastmath={"reassoc", "contract"})
 def _dot(a, b, first):
     total = 0.0
     for i in range(first, a.shape[0]):
@@ -37,7 +37,7 @@ def _dot(a, b, first):
     return total
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _reflect(J, r, first, last, rank, pivot, diagonal):
     """Triangularise lines ``first``…``last - 1`` of J, from position ``rank`` on; returns the new rank.
 
@@ -71,7 +71,7 @@ def _reflect(J, r, first, last, rank, pivot, diagonal):
     return rank
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _evaluate(op, arg, slot, const, X, y, root, theta, f, grad, J, r):
     """Residual and Jacobian at ``theta``; False when one is not finite."""
     n = y.shape[0]
@@ -98,7 +98,7 @@ def _evaluate(op, arg, slot, const, X, y, root, theta, f, grad, J, r):
     return np.isfinite(total)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _project(theta, n_linear, J, r, pivot, diagonal):
     """Moves the linear parameters to their optimum; returns (residual sum of squares, rank, largest relative move)."""
     rank = _reflect(J, r, 0, n_linear, 0, pivot, diagonal)
@@ -118,7 +118,7 @@ def _project(theta, n_linear, J, r, pivot, diagonal):
     return _dot(r, r, rank), rank, moved
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _at(op, arg, slot, const, X, y, root, n_linear, theta, limit, f, grad, J, r, pivot, diagonal):
     """Evaluates and projects at ``theta``, whose linear parameters move; returns (residual sum of squares, rank).
 
@@ -135,7 +135,7 @@ def _at(op, arg, slot, const, X, y, root, n_linear, theta, limit, f, grad, J, r,
     return rss, rank
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _damped_step(triangle, s, n_linear, damping, scale, step):
     """The step for a damping of the parameters that are not linear; returns the reduction it promises."""
     p = s.shape[0]
@@ -172,7 +172,7 @@ def _damped_step(triangle, s, n_linear, damping, scale, step):
     return promise
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def project(op, arg, slot, const, X, y, root, n_linear, thetas):
     """Residual sums of squares (n,) of parameters ``thetas`` (n, n_param) with the linear ones moved to their optimum;
     infinite where a value is invalid."""
@@ -189,7 +189,7 @@ def project(op, arg, slot, const, X, y, root, n_linear, thetas):
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _finish(J, r, n_linear, rank, pivot, diagonal, triangle, s):
     """The triangle (n_param, n_param) and right side of the Gauss–Newton step, once the linear lines are reflected."""
     p = J.shape[0]
@@ -204,7 +204,7 @@ def _finish(J, r, n_linear, rank, pivot, diagonal, triangle, s):
                 triangle[j, k] = J[k, pivot[j]]
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def minimise(op, arg, slot, const, X, y, root, n_linear, theta, damping, steps, tolerance):
     """Up to ``steps`` steps downhill from ``theta``, in place; returns (status, residual sum of squares, damping).
 

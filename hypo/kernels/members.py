@@ -14,7 +14,8 @@ three cache lines of the table. Candidates come in batches, whose reads wait tog
 """
 
 import numpy as np
-from numba import njit
+
+from hypo.kernels.compiled import kernel
 
 TOLERANCE = 1e-9
 # Rows this small beside the largest may be what rounding left of a cancellation.
@@ -53,7 +54,7 @@ MEMBER = np.dtype(
 
 def _kernel(**options):
     """Compiled without counting references to arrays: a count at each call costs more than what is called."""
-    return njit(cache=True, _nrt=False, **options)
+    return kernel(_nrt=False, **options)
 
 
 @_kernel(error_model="numpy", fastmath={"reassoc", "contract"})

@@ -5,8 +5,8 @@ worst of the best ones is computed in double precision. Flops per triple: about 
 """
 
 import numpy as np
-from numba import njit
 
+from hypo.kernels.compiled import kernel
 from hypo.kernels.scan import COLLINEAR, SLACK, push
 
 # Rows closer than this to the span of a tuple do not extend it.
@@ -15,7 +15,7 @@ _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 
 
 # A count, for LLVM makes vector code of it, and does not of a maximum.
-@njit(cache=True, error_model="numpy", nogil=True, fastmath={"nsz", "reassoc", "contract"})
+@kernel(error_model="numpy", nogil=True, fastmath={"nsz", "reassoc", "contract"})
 def _promising(row, along, factor, size, size_i, rest, x, threshold):
     """How many j reach x² + y² − 2·x·y·c ≥ threshold·(1 − c²), c = (row_j − factor·along_j)·size_i·size_j and y = rest_j, in
     single precision and up to its rounding."""
@@ -29,7 +29,7 @@ def _promising(row, along, factor, size, size_i, rest, x, threshold):
     return count
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def triples(gram, short, r, heap_score, heap_i, heap_j):
     """Score t ≈ a·f + b·g + c·h for all triples of unit rows from their inner products alone.
 
@@ -74,7 +74,7 @@ def triples(gram, short, r, heap_score, heap_i, heap_j):
                 push(best, k * n + i, at, heap_score, heap_i, heap_j)
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def extend_tuples(terms, place, gram, r, out_index, out_r2):
     """For each tuple of unit rows the further rows that explain most of a unit target together with it.
 

@@ -9,16 +9,16 @@ Random numbers are SplitMix64 (G. Steele, D. Lea and C. Flood, OOPSLA 2014) on a
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from hypo.kernels import opcodes as oc
 from hypo.kernels.blocks import binary_block, unary_block
+from hypo.kernels.compiled import kernel
 from hypo.kernels.enumerate import INVALID, binary_dimension, unary_dimension
 from hypo.kernels.fit import MAX_FREE, MAX_TERMS
 
 _VAR, _CONST, _FIRST_UNARY, _FIRST_BINARY = oc.VAR, oc.CONST, oc.FIRST_UNARY, oc.FIRST_BINARY
-_NEG, _ADD, _SUB, _MUL, _DIV, _POW, _N_OPCODE = oc.NEG, oc.ADD, oc.SUB, oc.MUL, oc.DIV, oc.POW, oc.N_OPCODE
+_NEG, _ADD, _SUB, _MUL, _DIV, _POW, _MIN, _MAX = oc.NEG, oc.ADD, oc.SUB, oc.MUL, oc.DIV, oc.POW, oc.MIN, oc.MAX
 
 # Tries at a child before a random program takes its place.
 TRIES = 6
@@ -64,7 +64,7 @@ class Grammar(NamedTuple):
     block_start: NDArray
 
 
-@njit(cache=True)
+@kernel()
 def _next(state):
     state[0] += np.uint64(0x9E3779B97F4A7C15)
     z = state[0]
@@ -73,22 +73,22 @@ def _next(state):
     return z ^ (z >> np.uint64(31))
 
 
-@njit(cache=True)
+@kernel()
 def _uniform(state):
     return np.float64(_next(state) >> np.uint64(11)) * 1.1102230246251565e-16
 
 
-@njit(cache=True)
+@kernel()
 def _below(state, n):
     return min(np.int64(_uniform(state) * n), n - 1)
 
 
-@njit(cache=True)
+@kernel()
 def _normal(state):
     return np.sqrt(-2.0 * np.log(1.0 - _uniform(state))) * np.cos(2.0 * np.pi * _uniform(state))
 
 
-@njit(cache=True)
+@kernel()
 def _draw(state, codes, chance):
     u = _uniform(state)
     for i in range(codes.shape[0]):
@@ -97,7 +97,7 @@ def _draw(state, codes, chance):
     return codes[codes.shape[0] - 1]
 
 
-@njit(cache=True)
+@kernel()
 def _start(op, k):
     """Where the subtree of node k begins."""
     need = 1
@@ -111,7 +111,7 @@ def _start(op, k):
         k -= 1
 
 
-@njit(cache=True)
+@kernel()
 def _put(p, n, o, a, v):
     """Appends a node to a program of n nodes; returns the new length, or one above the width when it is full."""
     if n >= p[0].shape[0]:
@@ -122,7 +122,7 @@ def _put(p, n, o, a, v):
     return n + 1
 
 
-@njit(cache=True)
+@kernel()
 def _copy(p, n, q, first, last):
     """Appends nodes first…last - 1 of q."""
     for k in range(first, last):
@@ -130,13 +130,13 @@ def _copy(p, n, q, first, last):
     return n
 
 
-@njit(cache=True)
+@kernel()
 def _number(state):
     size = np.exp(_normal(state))
     return -size if _uniform(state) < 0.3 else size
 
 
-@njit(cache=True)
+@kernel()
 def _leaf(g, state, p, n):
     """Appends a variable, a variable times a free constant, a constant, or a building block."""
     u = _uniform(state)
@@ -157,7 +157,7 @@ def _leaf(g, state, p, n):
     return n
 
 
-@njit(cache=True)
+@kernel()
 def _random(g, state, p, n, spare):
     """Appends a random program of a few nodes."""
     m = _leaf(g, state, spare, 0)
@@ -170,7 +170,7 @@ def _random(g, state, p, n, spare):
     return _copy(p, n, spare, 0, min(m, spare[0].shape[0]))
 
 
-@njit(cache=True)
+@kernel()
 def _mutate(g, state, kind, p, n, other, n_other, q, spare):
     """Writes a variant of program p (n nodes) to q; returns its length. The root of a sum counts like any node."""
     width = q[0].shape[0]
@@ -256,7 +256,7 @@ def _mutate(g, state, kind, p, n, other, n_other, q, spare):
     return m if m <= width else width + 1
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _fold(p, n, q):
     """Writes p to q with each subtree of free constants as one of them; returns its length, 0 when that is invalid."""
     starts = np.empty(n, np.int64)
@@ -294,7 +294,7 @@ def _fold(p, n, q):
     return m
 
 
-@njit(cache=True)
+@kernel()
 def _bare_terms(p, n, q):
     """Writes the terms of the sum p to q, without signs and constant factors, and then the + that join them; returns the
     length, 0 when there is none or there are too many."""
@@ -333,7 +333,7 @@ def _bare_terms(p, n, q):
     return m if count <= MAX_TERMS else 0
 
 
-@njit(cache=True)
+@kernel()
 def _allowed(g, p, n, mind_shy):
     """Whether a tidied program keeps size, nesting, the number of constants and, with units, dimensions."""
     count, terms, k = 0, 1, n - 1
@@ -396,6 +396,8 @@ def _allowed(g, p, n, mind_shy):
                 is_open[top - 1] |= is_open[top]
                 if not is_open[top - 1]:
                     dims[top - 1] = binary_dimension(o, dims[top - 1], dims[top], g.bits, g.fields)
+            elif o != _ADD and o != _SUB and o != _MIN and o != _MAX:
+                return False
             elif is_open[top - 1]:
                 is_open[top - 1] = is_open[top]
                 dims[top - 1] = dims[top]
@@ -409,7 +411,7 @@ def _allowed(g, p, n, mind_shy):
     return variables > 0 and count <= MAX_FREE
 
 
-@njit(cache=True)
+@kernel()
 def _tournament(state, score, first, last):
     best = first + _below(state, last - first)
     for _ in range(TOURNAMENT - 1):
@@ -419,7 +421,7 @@ def _tournament(state, score, first, last):
     return best
 
 
-@njit(cache=True)
+@kernel()
 def _tidy(g, p, n, q, mind_shy):
     """Tidies p by way of q; returns its new length in p, or 0 when it may not stay."""
     width = p[0].shape[0]
@@ -437,7 +439,7 @@ def _tidy(g, p, n, q, mind_shy):
     return n if _allowed(g, p, n, mind_shy) else 0
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def tidy(g, programs):
     """Tidies all programs (op, arg, value, length) in place; length 0 marks those that break a rule."""
     op, arg, value, length = programs
@@ -447,7 +449,7 @@ def tidy(g, programs):
         length[i] = _tidy(g, (op[i], arg[i], value[i]), length[i], q, False)
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def breed(g, state, parents, score, first, last, children):
     """Fills ``children`` (op, arg, value, length) with those of the programs ``first``…``last - 1`` of ``parents``, or with
     random programs when there are none.
