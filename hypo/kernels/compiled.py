@@ -22,12 +22,13 @@ from typing import Any
 import llvmlite.binding
 import numba
 import numpy as np
-from numba.core import caching, config
+from numba.core import caching
 from numba.misc.appdirs import AppDirs
 
 from hypo.kernels import turns
 
 HERE = Path(__file__).parent
+SETTINGS: Any = numba.config
 PREFIX = "compiled-"
 # A folder of other versions or of another processor may be in use from elsewhere; after so many seconds it is not.
 UNUSED = 30 * 86400.0
@@ -64,7 +65,7 @@ def sources() -> str:
 def _surroundings() -> str:
     """A digest of all else that machine code depends on."""
     features = llvmlite.binding.get_host_cpu_features().flatten()
-    processor = (llvmlite.binding.get_host_cpu_name(), features, config.CPU_NAME, config.CPU_FEATURES, config.OPT)
+    processor = (llvmlite.binding.get_host_cpu_name(), features, SETTINGS.CPU_NAME, SETTINGS.CPU_FEATURES, SETTINGS.OPT)
     versions = (sys.version, numba.__version__, llvmlite.__version__, np.__version__)
     return hashlib.sha256(repr((processor, versions)).encode()).hexdigest()[:8]
 
@@ -72,8 +73,8 @@ def _surroundings() -> str:
 def _parents() -> Iterator[Path]:
     """Where folders may lie, the best first: where the user wants them, beside the sources, in the user's cache."""
     own = f"kernels-{hashlib.sha256(str(HERE.resolve()).encode()).hexdigest()[:16]}"
-    if config.CACHE_DIR:
-        yield Path(config.CACHE_DIR) / own
+    if SETTINGS.CACHE_DIR:
+        yield Path(SETTINGS.CACHE_DIR) / own
     yield HERE / "__pycache__"
     yield Path(AppDirs(appname="hypo", appauthor=False).user_cache_dir) / own
 
@@ -192,9 +193,10 @@ def _kind(numbas: Any) -> type:
 
         def __init__(self, function: Callable[..., Any]) -> None:
             super().__init__(function)
-            file = type(self._cache_file)
-            folder, base, stamp = str(self._cache_path), self._impl.filename_base, self._impl.locator.get_source_stamp()
-            self._cache_file = _OneEach(lambda key: file(folder, f"{base}-{key}", stamp))
+            plain: Any = self._cache_file
+            file, folder, base = type(plain), str(self._cache_path), self._impl.filename_base
+            stamp = self._impl.locator.get_source_stamp()
+            self._cache_file: Any = _OneEach(lambda key: file(folder, f"{base}-{key}", stamp))
 
         def save_overload(self, sig: Any, data: Any) -> None:
             # Without room on the disk, or once the folder is gone, code is not kept.

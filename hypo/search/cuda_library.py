@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hypo.expression import ops
 from hypo.kernels import enumerate as kernel
 from hypo.kernels import members as rules
 from hypo.kernels import opcodes as oc
@@ -31,18 +32,18 @@ FIELDS = ("projection", "norm", "dims", "mask", "shape")
 # What tells runs of different norms and dimensions apart, in the number that is sorted by.
 NORM_SHARE, DIMENSION_STEP, DIMENSIONS = 0.37, 617.3, 8191
 
-_UNARY: dict[int, Callable[[Tensor], Tensor]] = {
+_UNARY: ops.ByOpcode[Callable[[Tensor], Tensor]] = ops.ByOpcode("enumeration on a GPU (cuda_library.py)", {
     oc.NEG: torch.neg, oc.SQUARE: torch.square, oc.CUBE: lambda u: u * u * u, oc.SQRT: torch.sqrt, oc.EXP: torch.exp,
     oc.SIN: torch.sin, oc.COS: torch.cos, oc.TAN: torch.tan, oc.TANH: torch.tanh, oc.SINH: torch.sinh, oc.COSH: torch.cosh,
     oc.ASIN: torch.asin, oc.ACOS: torch.acos, oc.ATAN: torch.atan, oc.ABS: torch.abs,
     oc.CBRT: lambda u: torch.copysign(u.abs().pow(1.0 / 3.0), u),
     oc.LOG: lambda u: torch.where(u > 0, u, torch.nan).log(),
     oc.INV: lambda u: torch.where(u != 0, u, torch.nan).reciprocal(),
-}  # fmt: skip
-_BINARY: dict[int, Callable[[Tensor, Tensor], Tensor]] = {
+})  # fmt: skip
+_BINARY: ops.ByOpcode[Callable[[Tensor, Tensor], Tensor]] = ops.ByOpcode("enumeration on a GPU (cuda_library.py)", {
     oc.ADD: torch.add, oc.SUB: torch.sub, oc.MUL: torch.mul, oc.MIN: torch.minimum, oc.MAX: torch.maximum, oc.POW: torch.pow,
     oc.DIV: lambda u, v: u / torch.where(v != 0, v, torch.nan),
-}  # fmt: skip
+})  # fmt: skip
 
 
 class CudaLibrary(Library):
