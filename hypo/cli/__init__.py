@@ -309,6 +309,31 @@ def check(knowledge: str, data: str | None, target: str | None, features: str | 
     return FOUND
 
 
+@cli.command()
+def warmup() -> int:
+    """Compile all kernels now, once for this installation; else the first search does it."""
+    import time
+
+    from hypo.search.warm import warm
+
+    begin, shown = time.monotonic(), ""
+
+    def report(status: str) -> None:
+        nonlocal shown
+        if status != shown:
+            shown = status
+            print(f"\r{status}" if sys.stderr.isatty() else status, end="" if sys.stderr.isatty() else "\n", file=sys.stderr)
+            sys.stderr.flush()
+
+    ready = warm(report)
+    if shown and sys.stderr.isatty():
+        print(file=sys.stderr)
+    if not ready:
+        return complain("not all kernels could be compiled in processes of their own; searches compile what they need", BUG)
+    say(f"compiled in {time.monotonic() - begin:.0f} s" if shown else "all kernels are compiled")
+    return FOUND
+
+
 def _show(result: Result) -> None:
     """The law, the front, the rules, and what the search can vouch for."""
     from hypo.report import tables

@@ -33,6 +33,9 @@ PREFIX = "compiled-"
 # A folder of other versions or of another processor may be in use from elsewhere; after so many seconds it is not.
 UNUSED = 30 * 86400.0
 
+NAMES: set[str] = set()
+"""How the files of the processor's kernels begin, as far as they have been imported."""
+
 
 def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     """Decorator: a function compiled by numba with these options, and kept."""
@@ -205,6 +208,10 @@ def _kind(numbas: Any) -> type:
 
     class InTurn(Kept):
         """One that other processes wait for."""
+
+        def __init__(self, function: Callable[..., Any]) -> None:
+            super().__init__(function)
+            NAMES.add(self._impl.filename_base)
 
         def load_overload(self, sig: Any, context: Any) -> Any:
             found = super().load_overload(sig, context)

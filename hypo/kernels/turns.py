@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -45,15 +45,11 @@ class _Watch(event.Listener):
         self._ours.append(ours)
         if ours:
             self.begin()
-            _tell()
+            tell()
 
     def on_end(self, event: Any) -> None:
         if self._ours.pop():
             self.end()
-        if event.is_failed and self.depth == 0:
-            # Nothing will be kept, and nobody else gives them back.
-            for lock in tuple(_held):
-                give_back(lock)
 
 
 _watch = _Watch()
@@ -67,23 +63,45 @@ def waited() -> float:
 
 
 @contextmanager
-def telling(tell: Callable[[], None]) -> Iterator[None]:
-    """Call ``tell`` again and again while this process waits for kernels or compiles them."""
-    _told.append(tell)
+def telling(told: Callable[[], None]) -> Iterator[None]:
+    """Call ``told`` again and again while this process waits for kernels or compiles them."""
+    _told.append(told)
     try:
         yield
     finally:
-        _told.remove(tell)
+        _told.remove(told)
 
 
-def _tell() -> None:
-    for tell in tuple(_told):
-        tell()
+def tell() -> None:
+    """Call what wants to be told."""
+    for told in tuple(_told):
+        told()
+
+
+@contextmanager
+def claimed(folder: Path | None, name: str) -> Iterator[bool]:
+    """Whether nobody else has claimed ``name`` in a folder; then it is claimed meanwhile. Where there are no locks all have."""
+    with ExitStack() as stack:
+        mine = True
+        with suppress(ImportError, OSError):
+            import fcntl
+
+            if folder is not None:
+                file = stack.enter_context((folder / f"{name}.claim").open("w"))
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    mine = False
+        yield mine
 
 
 def take(lock: Path) -> None:
     """Hold ``lock``, a path where no file needs to be, as soon as nobody else does. Where there are no locks, or one is not
     given back for ``LONGEST`` seconds, go on without."""
+    if _watch.depth == 0:
+        # Where compiling failed nobody has given them back.
+        for left in tuple(_held):
+            give_back(left)
     with suppress(ImportError, OSError):
         import fcntl
 
@@ -96,7 +114,7 @@ def take(lock: Path) -> None:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     _held[lock] = file
                 except BlockingIOError:
-                    _tell()
+                    tell()
                     time.sleep(PAUSE)
         finally:
             _watch.end()

@@ -9,7 +9,6 @@ candidate meets every member that could be its equal, in their order, as on the 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,6 +20,7 @@ from hypo.expression import ops
 from hypo.kernels import enumerate as kernel
 from hypo.kernels import members as rules
 from hypo.kernels import opcodes as oc
+from hypo.search.clock import now
 from hypo.search.cuda import Attempts
 from hypo.search.cuda_dimensions import binary_dimensions, unary_dimensions
 from hypo.search.library import Library, Seed
@@ -90,7 +90,7 @@ class CudaLibrary(Library):
         self._flawed = torch.from_numpy(self._flaws).to(self._device)
         for row in self._unary:
             for begin in range(start[cost - 1], start[cost], CHUNK):
-                if self.count >= size or time.monotonic() > deadline:
+                if self.count >= size or now() > deadline:
                     return False
                 self._add(row.opcode, cost, None, torch.arange(begin, min(begin + CHUNK, start[cost]), device=self._device))
         for row in self._binary:
@@ -101,7 +101,7 @@ class CudaLibrary(Library):
                 right = torch.arange(start[right_cost], start[right_cost + 1], device=self._device)
                 step = max(1, CHUNK // max(1, len(right)))
                 for first in range(start[left_cost], start[left_cost + 1], step):
-                    if self.count >= size or time.monotonic() > deadline:
+                    if self.count >= size or now() > deadline:
                         return False
                     left = torch.arange(first, min(first + step, start[left_cost + 1]), device=self._device)
                     i, j = (a.flatten() for a in torch.meshgrid(left, right, indexing="ij"))
