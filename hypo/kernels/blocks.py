@@ -8,7 +8,7 @@ case here is NaN everywhere.
 import numpy as np
 
 from hypo.kernels import opcodes as oc
-from hypo.kernels.compiled import kernel
+from hypo.kernels.compiled import inner
 from hypo.kernels.fast import exp_row, like, log_one, log_row, sin_row, tanh_row
 
 _NEG, _INV, _SQUARE, _CUBE, _SQRT, _CBRT = oc.NEG, oc.INV, oc.SQUARE, oc.CUBE, oc.SQRT, oc.CBRT
@@ -17,13 +17,13 @@ _ASIN, _ACOS, _ATAN, _ABS = oc.ASIN, oc.ACOS, oc.ATAN, oc.ABS
 _ADD, _SUB, _MUL, _DIV, _POW, _MIN, _MAX = oc.ADD, oc.SUB, oc.MUL, oc.DIV, oc.POW, oc.MIN, oc.MAX
 
 
-@kernel()
+@inner()
 def _invalid(out, n):
     for i in range(n):
         out[i] = like(np.nan, out)
 
 
-@kernel(error_model="numpy")
+@inner(error_model="numpy")
 def unary_block(op, u, out, n):
     """``out[:n] = op(u[:n])``; ``out`` may be ``u``, at some loss of speed."""
     if op == _NEG:
@@ -77,7 +77,7 @@ def unary_block(op, u, out, n):
         _invalid(out, n)
 
 
-@kernel(error_model="numpy")
+@inner(error_model="numpy")
 def binary_block(op, u, v, out, n):
     """``out[:n] = op(u[:n], v[:n])``; ``out`` may be ``u`` or ``v``, at some loss of speed."""
     if op == _ADD:
@@ -109,7 +109,7 @@ def binary_block(op, u, v, out, n):
         _invalid(out, n)
 
 
-@kernel(error_model="numpy")
+@inner(error_model="numpy")
 def takes_number(op, left, c):
     """Whether ``number_block`` can do the operator with the number ``c`` on the ``left``, or else on the right."""
     if op == _POW:
@@ -117,7 +117,7 @@ def takes_number(op, left, c):
     return op == _ADD or op == _SUB or op == _MUL or op == _DIV
 
 
-@kernel(error_model="numpy")
+@inner(error_model="numpy")
 def number_block(op, u, c, left, out, n):
     """``out[:n] = op(u[:n], c)``, or op(c, u[:n]) with ``left``, where ``takes_number``; ``out`` is not ``u``."""
     if op == _ADD:
@@ -158,7 +158,7 @@ def number_block(op, u, c, left, out, n):
         _invalid(out, n)
 
 
-@kernel(error_model="numpy")
+@inner(error_model="numpy")
 def unary_adjoint(op, u, w, g, gu, n):
     """``gu[:n] = g * d op(u)/du``, with ``w = op(u)``; ``gu`` is none of the others."""
     if op == _NEG:
@@ -216,7 +216,7 @@ def unary_adjoint(op, u, w, g, gu, n):
         _invalid(gu, n)
 
 
-@kernel(error_model="numpy")
+@inner(error_model="numpy")
 def left_adjoint(op, u, v, w, g, gu, n):
     """``gu[:n] = g * dw/du`` for ``w = op(u, v)``; ``gu`` is none of the others."""
     if op == _ADD or op == _SUB:
@@ -238,7 +238,7 @@ def left_adjoint(op, u, v, w, g, gu, n):
         _invalid(gu, n)
 
 
-@kernel(error_model="numpy")
+@inner(error_model="numpy")
 def right_adjoint(op, u, v, w, g, gv, n):
     """``gv[:n] = g * dw/dv`` for ``w = op(u, v)``; ``gv`` is none of the others."""
     if op == _ADD:

@@ -32,6 +32,8 @@ SETTINGS: Any = numba.config
 PREFIX = "compiled-"
 # A folder of other versions or of another processor may be in use from elsewhere; after so many seconds it is not.
 UNUSED = 30 * 86400.0
+# The file in a folder that tells that all is compiled.
+COMPLETE = "complete"
 
 NAMES: set[str] = set()
 """How the files of the processor's kernels begin, as far as they have been imported."""
@@ -44,6 +46,12 @@ def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
         return kept(numba.njit(**options)(function), caching.FunctionCache)
 
     return compiled
+
+
+def inner(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Decorator: a kernel that allocates nothing, compiled without counting references to arrays: a count at each call costs
+    more than many of them do, and half as long again to compile."""
+    return kernel(_nrt=False, **options)
 
 
 def kept(dispatcher: Any, numbas: type) -> Any:
@@ -92,6 +100,9 @@ def place() -> Path | None:
             # Whether it can be written is seen by writing.
             (folder / "used").touch()
             return folder
+        # What an administrator has compiled is good for all.
+        if (folder / COMPLETE).exists():
+            return folder
     return None
 
 
@@ -110,6 +121,10 @@ def remove_old(folder: Path) -> None:
 
     A process that still runs on old sources goes on with what it has loaded, and compiles the rest for itself.
     """
+    # numba's own files, from before kernels had folders.
+    for loose in folder.parent.glob("*.nb[ci]"):
+        with suppress(OSError):
+            loose.unlink()
     mine = folder.name.rpartition("-")[0]
     for other in folder.parent.glob(f"{PREFIX}*"):
         if other == folder:
@@ -216,18 +231,19 @@ def _kind(numbas: Any) -> type:
         def load_overload(self, sig: Any, context: Any) -> Any:
             found = super().load_overload(sig, context)
             if found is None:
-                turns.take(self._lock(sig))
+                turns.take(self.lock(sig))
                 # Another process may have compiled it meanwhile.
                 found = super().load_overload(sig, context)
                 if found is not None:
-                    turns.give_back(self._lock(sig))
+                    turns.give_back(self.lock(sig))
             return found
 
         def save_overload(self, sig: Any, data: Any) -> None:
             super().save_overload(sig, data)
-            turns.give_back(self._lock(sig))
+            turns.give_back(self.lock(sig))
 
-        def _lock(self, sig: Any) -> Path:
+        def lock(self, sig: Any) -> Path:
+            """What is held by who compiles for a signature."""
             return self._cache_path / f"{self._impl.filename_base}-{_short(sig)}.lock"
 
     return InTurn if numbas is caching.FunctionCache else Kept

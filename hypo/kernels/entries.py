@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import typeof
 
+from hypo.kernels import turns
 from hypo.kernels.blocks import left_adjoint, right_adjoint, unary_adjoint
 from hypo.kernels.enumerate import flatten, grow
 from hypo.kernels.evaluate import evaluate, value_and_gradient
@@ -18,9 +19,11 @@ from hypo.kernels.fit import fit_batch
 from hypo.kernels.judge import judge
 from hypo.kernels.least_squares import minimise, project
 from hypo.kernels.members import MEMBER, insert_batch, rehash
+from hypo.kernels.nodes import Grammar
 from hypo.kernels.pursuit import extend_tuples, triples
 from hypo.kernels.scan import apply_steps, product_tile, refit, sum_tile
-from hypo.kernels.vary import Grammar, breed, tidy
+from hypo.kernels.tidy import tidy
+from hypo.kernels.vary import breed
 
 
 class Entry(NamedTuple):
@@ -28,6 +31,12 @@ class Entry(NamedTuple):
 
     kernel: Any
     types: tuple[Any, ...]
+
+    @property
+    def busy(self) -> bool:
+        """Whether somebody is compiling it now."""
+        lock = getattr(self.kernel._cache, "lock", None)
+        return lock is not None and turns.is_held(lock(self.types))
 
     def compile(self) -> None:
         """Compile it, or load what was compiled."""
@@ -57,6 +66,7 @@ def entries() -> Iterator[Entry]:
     yield _entry(unary_adjoint, np.int32(0), f, f, f, f, 0)
     yield _entry(left_adjoint, np.int32(0), f, f, f, f, f, 0)
     yield _entry(right_adjoint, np.int32(0), f, f, f, f, f, 0)
+    yield _entry(value_and_gradient, i, i, f, F, f, F)
     yield _entry(insert_batch, 0, F, f, f, f, f, members, np.int32(0), F, members, n, 0, 0)
     yield _entry(minimise, i, i, n, f, F, f, f, 0, f, 1.0, 0, 1.0)
     yield _entry(rehash, members, n, 0)
@@ -68,7 +78,6 @@ def entries() -> Iterator[Entry]:
     yield _entry(extend_tuples, N, n, F, f, N, F)
     yield _entry(triples, F, S, f, f, n, n)
     yield _entry(product_tile, short, short, S, f, F, F, F, F, 0, 0, True, F, N, N)
-    yield _entry(value_and_gradient, i, i, f, F, f, F)
     yield _entry(judge, F, F, S, F, F, F, terms, F)
     yield _entry(fit_batch, programs, (F, f, f), True, 0, f, f, F)
     yield _entry(breed, grammar, state, programs, f, 0, 0, programs)

@@ -23,14 +23,18 @@ from hypo.kernels.blocks import (
     unary_adjoint,
     unary_block,
 )
-from hypo.kernels.compiled import kernel
+from hypo.kernels.compiled import inner, kernel
 from hypo.kernels.fast import like
+from hypo.kernels.rows import fill
 
 # Wide enough that the interpreter's share is small; the two or three rows of most programs still fit the first cache level.
 BLOCK = 1024
 
 _ADD, _SUB = oc.ADD, oc.SUB
 _VAR, _CONST, _FIRST_UNARY, _FIRST_BINARY = oc.VAR, oc.CONST, oc.FIRST_UNARY, oc.FIRST_BINARY
+
+# Whether nodes keep rows of their own. Typed, or numba would compile a variant for either.
+_KEEP, _SHARE = np.bool_(True), np.bool_(False)
 
 # Rows of a program's plan.
 LEFT, RIGHT, PLACE, NUMBER = 0, 1, 2, 3
@@ -102,13 +106,7 @@ def _plan(op, arg, const, keep, plan):
     return used
 
 
-@kernel()
-def _fill(out, c):
-    for i in range(out.shape[0]):
-        out[i] = c
-
-
-@kernel(error_model="numpy")
+@inner(error_model="numpy")
 def _forward(op, arg, plan, const, X, row, scratch, result):
     """Values of one program on the rows from ``row`` on into ``result`` (n,), those of inner nodes into ``scratch``."""
     n = result.shape[0]
@@ -117,7 +115,7 @@ def _forward(op, arg, plan, const, X, row, scratch, result):
         for t in range(n):
             result[t] = X[arg[last], row + t]
     elif op[last] == _CONST:
-        _fill(result, const[arg[last]])
+        fill(result, const[arg[last]])
     for k in range(last + 1):
         o = op[k]
         if o < _FIRST_UNARY:
@@ -126,7 +124,7 @@ def _forward(op, arg, plan, const, X, row, scratch, result):
         w = scratch[plan[PLACE, k]] if k < last else result
         first = j if number == i else i
         if op[first] == _CONST:
-            _fill(scratch[plan[PLACE, first]], const[arg[first]])
+            fill(scratch[plan[PLACE, first]], const[arg[first]])
         u = X[arg[first], row : row + n] if op[first] == _VAR else scratch[plan[PLACE, first]]
         if o < _FIRST_BINARY:
             unary_block(o, u, w, n)
@@ -134,7 +132,7 @@ def _forward(op, arg, plan, const, X, row, scratch, result):
             number_block(o, u, const[arg[number]], number == i, w, n)
         else:
             if op[j] == _CONST:
-                _fill(scratch[plan[PLACE, j]], const[arg[j]])
+                fill(scratch[plan[PLACE, j]], const[arg[j]])
             v = X[arg[j], row : row + n] if op[j] == _VAR else scratch[plan[PLACE, j]]
             binary_block(o, u, v, w, n)
 
@@ -148,7 +146,7 @@ def evaluate(op, arg, start, const, const_start, X, out):
     height = 0
     for e in range(n_expr):
         a, b = start[e], start[e + 1]
-        height = max(height, _plan(op[a:b], arg[a:b], const[const_start[e] :], False, plan[:, a:b]))
+        height = max(height, _plan(op[a:b], arg[a:b], const[const_start[e] :], _SHARE, plan[:, a:b]))
     scratch = np.empty((height, min(BLOCK, n_row)), X.dtype)
     for row in range(0, n_row, BLOCK):
         n = min(BLOCK, n_row - row)
@@ -168,7 +166,7 @@ def value_and_gradient(op, arg, const, X, out, grad):
     n_row = X.shape[1]
     plan = np.empty((4, n_node), np.int64)[:, :n_node]
     width = min(BLOCK, n_row)
-    value = np.empty((_plan(op, arg, const, True, plan), width), X.dtype)
+    value = np.empty((_plan(op, arg, const, _KEEP, plan), width), X.dtype)
     # A node needs an adjoint only if a constant lies below it. The last leaf of each constant has its adjoint written straight
     # to the gradient, before the others add theirs; the terms of a sum share the adjoint of the sum.
     live, seen = np.zeros(n_node, np.bool_), np.zeros(grad.shape[0], np.bool_)
@@ -184,7 +182,7 @@ def value_and_gradient(op, arg, const, X, out, grad):
             seen[arg[k]] = True
             direct[k] = direct[k] and first[k]
             if plan[PLACE, k] >= 0:
-                _fill(value[plan[PLACE, k]], const[arg[k]])
+                fill(value[plan[PLACE, k]], const[arg[k]])
         elif op[k] >= _FIRST_UNARY:
             i, j = plan[LEFT, k], plan[RIGHT, k]
             for a in (i, j):
@@ -194,14 +192,14 @@ def value_and_gradient(op, arg, const, X, out, grad):
                     home[a] = n_adjoint
                     n_adjoint += 1
     adjoint = np.empty((n_adjoint, width), X.dtype)
-    _fill(adjoint[0], like(1.0, X))
+    fill(adjoint[0], like(1.0, X))
     for row in range(0, n_row, BLOCK):
         n = min(BLOCK, n_row - row)
         result = out[row : row + n]
         _forward(op, arg, plan, const, X, row, value, result)
         for c in range(seen.shape[0]):
             if not seen[c]:
-                _fill(grad[c, row : row + n], like(0.0, X))
+                fill(grad[c, row : row + n], like(0.0, X))
         for k in range(n_node - 1, -1, -1):
             if not live[k]:
                 continue

@@ -122,6 +122,19 @@ def take(lock: Path) -> None:
                 file.close()
 
 
+def is_held(lock: Path) -> bool:
+    """Whether another process holds ``lock`` now."""
+    with suppress(ImportError, OSError):
+        import fcntl
+
+        with lock.open("r") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+    return False
+
+
 def give_back(lock: Path) -> None:
     """Let others have ``lock``, if it is held."""
     file = _held.pop(lock, None)

@@ -77,8 +77,13 @@ class Refiner:
             self.consider(Expression.variable(name))
         report("baselines")
         if self.settings.fit_constants:
+            constant = Expression.constant(float(np.mean(p.y)), free=True)
+            if self.archive.best is None:
+                # There is something to show before the first fit, whose kernels may have to be compiled.
+                self._keep(self._under_rules(self.scorer.score(constant)))
+                report("baselines")
             # Not snapped: a formula without variables is a yardstick, and 0 would be a poor one.
-            self._keep(self._under_rules(self._fit(Expression.constant(float(np.mean(p.y)), free=True)), at_once=True))
+            self._keep(self._under_rules(self._fit(constant), at_once=True))
             report("baselines")
 
     def consider(self, e: Expression, fitted: bool = False) -> Hypothesis | None:

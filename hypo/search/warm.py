@@ -22,8 +22,6 @@ from hypo.kernels import compiled, turns
 
 # Processes that compile; more would mostly wait for each other.
 PROCESSES = 2
-# The file that tells that all is compiled.
-COMPLETE = "complete"
 # Seconds between two looks at how far it is, and two lines of a log about it.
 LOOK, SAY = 0.25, 10.0
 _INSIDE = "HYPO_COMPILING"
@@ -34,7 +32,7 @@ _others: list[subprocess.Popen[bytes]] = []
 def is_complete() -> bool:
     """Whether nothing is left to compile, or nothing would be kept."""
     folder = compiled.place()
-    return folder is None or (folder / COMPLETE).exists()
+    return folder is None or (folder / compiled.COMPLETE).exists()
 
 
 def begin() -> bool:
@@ -88,14 +86,14 @@ def compile_all() -> None:
     listed = list(entries())
     for k, entry in enumerate(listed):
         with turns.claimed(compiled.place(), f"entry-{k}") as mine:
-            if mine:
+            if mine and not entry.busy:
                 entry.compile()
     for entry in listed:
         entry.compile()
     folder = compiled.place()
     if folder is not None:
         with suppress(OSError):
-            (folder / COMPLETE).touch()
+            (folder / compiled.COMPLETE).touch()
 
 
 _looked: tuple[float, str] = (0.0, "")
