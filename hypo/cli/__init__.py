@@ -320,10 +320,10 @@ def warmup() -> int:
 
     def report(status: str) -> None:
         nonlocal shown
-        if status != shown:
-            shown = status
-            print(f"\r{status}" if sys.stderr.isatty() else status, end="" if sys.stderr.isatty() else "\n", file=sys.stderr)
-            sys.stderr.flush()
+        shown = status
+        # On a terminal in place.
+        before, after = ("\r", "") if sys.stderr.isatty() else ("", "\n")
+        print(before + status, end=after, file=sys.stderr, flush=True)
 
     ready = warm(report)
     if shown and sys.stderr.isatty():

@@ -135,13 +135,29 @@ def logged() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _reported(report: Callable[[str], None]) -> Iterator[None]:
+    """Report how far compiling is whenever that changes."""
+    last = ""
+
+    def say() -> None:
+        nonlocal last
+        if (text := status()) and text != last:
+            last = text
+            report(text)
+
+    with turns.telling(say):
+        yield
+
+
 def warm(report: Callable[[str], None] | None = None) -> bool:
     """Compile what has not been compiled yet and wait for it; whether all is compiled in the end.
 
-    ``report`` hears how far it is, now and then; without one that is logged.
+    ``report`` hears how far it is; without one that is logged.
     """
-    with logged() if report is None else turns.telling(lambda: report(status())):
+    with logged() if report is None else _reported(report):
         if begin():
+            turns.tell()
             while not is_complete() and any(other.poll() is None for other in _others):
                 turns.tell()
                 time.sleep(LOOK)
