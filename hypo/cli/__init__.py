@@ -87,6 +87,7 @@ def cli() -> None:
     hypo bound DIR NEW.csv --event "y > 5"     the chance of an event, in the worst case
     hypo suggest DIR --domain x=0:10           what to measure next
     hypo profile DIR DATA.csv                  profile-likelihood intervals of constants
+    hypo warmup                                compile the kernels, once per installation
 
     Exit codes: 0 found, 2 wrong use or input, 3 nothing acceptable found, 130 interrupted.
     """

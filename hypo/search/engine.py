@@ -99,7 +99,7 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
     """Search for the formula with the lowest score until it is certain, time is up, or the user interrupts.
 
     Deadline and interruption (KeyboardInterrupt) end the search with the best so far; nothing is raised for them. The clock
-    starts once the workers are there, the kernels compiled and, where PySR takes part, Julia runs.
+    starts once the workers are there and, where PySR takes part, Julia runs; it stands still while kernels are compiled.
 
     Raises MissingExtraError or InputError when the settings want a cluster, a GPU or PySR and something of it is missing,
     HypoError when PySR alone searches and fails.
