@@ -14,6 +14,8 @@ from pkgutil import iter_modules
 import numpy as np
 
 RNG = np.random.default_rng(0)
+# Modules of kernels for the processor that only searches on GPUs call.
+BESIDE = ("rescore", "cuda_batch", "cuda_evaluate")
 
 
 def variants() -> set[tuple[str, str]]:
@@ -39,10 +41,19 @@ def variants() -> set[tuple[str, str]]:
 
 def as_warmed() -> None:
     """What is compiled after an installation."""
-    from hypo.search.warm import SHARES, compile_share
+    from hypo.search.warm import compile_all
 
-    for share in SHARES:
-        compile_share(share)
+    compile_all()
+
+
+def never_compiled() -> list[str]:
+    """Kernels of which nothing is kept."""
+    from hypo.kernels import compiled, entries  # noqa: F401
+
+    place = compiled.place()
+    assert place is not None
+    counted = {name for name in compiled.NAMES if name.partition(".")[0] not in BESIDE}
+    return sorted(counted - {path.name.rpartition("-")[0] for path in place.glob("*.nbi")})
 
 
 def _fit(X, y, **arguments):
@@ -141,4 +152,4 @@ if __name__ == "__main__":
     known = variants()
     for name in sys.argv[1:] or FITS:
         FITS[name]()
-    print(json.dumps([len(known), sorted(variants() - known)]))
+    print(json.dumps([len(known), sorted(variants() - known), never_compiled()]))

@@ -9,7 +9,7 @@ from hypo.data import from_arrays
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
 from hypo.kernels import opcodes as oc
-from hypo.kernels.vary import Grammar
+from hypo.kernels.nodes import Grammar
 from hypo.knowledge import Knowledge
 from hypo.search.island import Island, World
 from hypo.search.problem import Problem, Settings, make_problem

@@ -21,6 +21,7 @@ from hypo.errors import InputError
 from hypo.keywords import known_keywords
 from hypo.report.audit import Audit, Run
 from hypo.report.notebook import in_notebook, line_printer
+from hypo.search.clock import now
 from hypo.search.scan import Deadline
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def audit(
     problem = make_problem(dataset, background, settings)
     warm(lambda stage: None)
     items = [("seed", seed + k) for k in range(seeds)] + [("resample", k) for k in range(bootstrap)]
-    deadline = Deadline(time.monotonic() + longest)
+    deadline = Deadline(now() + longest)
     runs, interrupted = _all_runs(items, problem, settings, deadline, _display(progress))
     return Audit(
         runs=tuple(runs),
@@ -217,7 +218,7 @@ def one_run(item: tuple[str, int], problem: Problem, settings: Settings, deadlin
             raise KeyboardInterrupt
 
     kind, number = item
-    limit = max(1e-3, min(settings.time_limit, deadline.at - time.monotonic()))
+    limit = max(1e-3, min(settings.time_limit, deadline.at - now()))
     own = replace(settings, time_limit=limit)
     if kind == "seed":
         own = replace(own, seed=number)

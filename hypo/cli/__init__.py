@@ -94,6 +94,7 @@ def cli() -> None:
     hypo bound DIR NEW.csv --event "y > 5"     the chance of an event, in the worst case
     hypo suggest DIR --domain x=0:10           what to measure next
     hypo profile DIR DATA.csv                  profile-likelihood intervals of constants
+    hypo warmup                                compile the kernels, once per installation
 
     Exit codes: 0 found, 2 wrong use or input, 3 nothing acceptable found, 130 interrupted.
     """
@@ -342,6 +343,31 @@ def check(
         return complain(f"{knowledge} cannot be used: {errors} problem{'s' if errors > 1 else ''}", USAGE)
     if not findings:
         say(f"{knowledge}: no problems found")
+    return FOUND
+
+
+@cli.command()
+def warmup() -> int:
+    """Compile all kernels now, once for this installation; else the first search does it."""
+    import time
+
+    from hypo.search.warm import warm
+
+    begin, shown = time.monotonic(), ""
+
+    def report(status: str) -> None:
+        nonlocal shown
+        shown = status
+        # On a terminal in place.
+        before, after = ("\r", "") if sys.stderr.isatty() else ("", "\n")
+        print(before + status, end=after, file=sys.stderr, flush=True)
+
+    ready = warm(report)
+    if shown and sys.stderr.isatty():
+        print(file=sys.stderr)
+    if not ready:
+        return complain("not all kernels could be compiled in processes of their own; searches compile what they need", BUG)
+    say(f"compiled in {time.monotonic() - begin:.0f} s" if shown else "all kernels are compiled")
     return FOUND
 
 

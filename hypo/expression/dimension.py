@@ -18,8 +18,8 @@ from hypo.expression.expr import PI, Expression
 from hypo.kernels import opcodes as oc
 from hypo.units import DIMENSIONLESS, Dimension
 
-_RULES = [ops.BY_OPCODE[code].dimension if code in ops.BY_OPCODE else "" for code in range(oc.N_OPCODE)]
-_EXPONENTS = [ops.BY_OPCODE[code].exponent if code in ops.BY_OPCODE else None for code in range(oc.N_OPCODE)]
+_RULES = ops.ByOpcode("the table of dimension rules", {row.opcode: row.dimension for row in ops.OPERATORS})
+_EXPONENTS = {row.opcode: row.exponent for row in ops.OPERATORS}
 _NONE: Mapping[int, Fraction] = {}
 _MAX_DENOMINATOR = 12
 
@@ -160,6 +160,8 @@ class _Inference:
             exponent = _EXPONENTS[op]
             assert exponent is not None
             return self.power(u, exponent)._replace(value=value)
+        if rule != "dimensionless":
+            raise ops.unknown(op, f"the dimension rule {rule!r} of functions (dimension.py)")
         self.require(u, _PURE, "pure")
         return _PURE
 
@@ -175,6 +177,8 @@ class _Inference:
         if rule == "same":
             self.require(u, v, "same")
             return _Affine(u.known, u.unknown) if len(u.unknown) <= len(v.unknown) else _Affine(v.known, v.unknown)
+        if rule != "power":
+            raise ops.unknown(op, f"the dimension rule {rule!r} of two arguments (dimension.py)")
         return self.raised(u, v)
 
     def raised(self, u: _Affine, v: _Affine) -> _Affine:

@@ -95,8 +95,9 @@ class _Expansion:
             if v.keys() == {()} and abs(v[()]) <= _MAX_POWER:
                 return self._power(u, v[()])
             return _atom(f"({_text(u)})**({_text(v)})")
-        first, second = sorted((_text(u), _text(v)))
-        return _atom(f"{ops.BY_OPCODE[op].name}({first}, {second})")
+        row, texts = ops.BY_OPCODE[op], (_text(u), _text(v))
+        first, second = sorted(texts) if row.commutative else texts
+        return _atom(f"{row.name}({first}, {second})")
 
     def _power(self, u: _Sum, exponent: Fraction) -> _Sum:
         if exponent == 0 or not u:

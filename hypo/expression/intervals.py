@@ -66,7 +66,10 @@ def enclose(e: Expression, boxes: Mapping[str, Bounds]) -> Enclosure:
 
 
 def _applied(op: int, args: list[Enclosure]) -> Enclosure:
-    out = _BY_NAME[ops.BY_OPCODE[op].interval](*((a.lo, a.hi) for a in args))
+    enclosure = _BY_NAME.get(ops.BY_OPCODE[op].interval)
+    if enclosure is None:
+        raise ops.unknown(op, "interval arithmetic (intervals.py)")
+    out = enclosure(*((a.lo, a.hi) for a in args))
     empty = np.zeros((), dtype=bool)
     defined = out.defined
     for a in args:

@@ -15,8 +15,10 @@ Dimension rules (applied to the dimensions of the arguments u, v):
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TypeVar
 
 from hypo.kernels import opcodes as oc
 
@@ -96,7 +98,31 @@ OPERATORS: tuple[Operator, ...] = (
 )
 
 BY_NAME: dict[str, Operator] = {row.name: row for row in OPERATORS}
-BY_OPCODE: dict[int, Operator] = {row.opcode: row for row in OPERATORS}
+
+T = TypeVar("T")
+
+
+class ByOpcode(dict[int, T]):
+    """What is known of operators, by opcode. Asked for one that is missing it names it: there are no silent defaults."""
+
+    def __init__(self, what: str, known: Mapping[int, T]) -> None:
+        super().__init__(known)
+        self.what = what
+
+    def __missing__(self, opcode: int) -> T:
+        raise unknown(opcode, self.what)
+
+
+def unknown(opcode: int, what: str) -> NotImplementedError:
+    """The error that ``what`` has no case for an operator."""
+    row = BY_OPCODE.get(opcode)
+    return NotImplementedError(
+        f"{what} has no case for the operator {row.name!r}; add it there"
+        if row else f"{what} has no case for the opcode {opcode}, which is none of the operator table"
+    )
+
+
+BY_OPCODE: ByOpcode[Operator] = ByOpcode("the operator table", {row.opcode: row for row in OPERATORS})
 TRANSCENDENTAL: tuple[Operator, ...] = tuple(r for r in OPERATORS if r.arity == 1 and r.dimension == "dimensionless")
 
 # Spellings users bring from other tools; the table's own names are listed in OPERATORS.

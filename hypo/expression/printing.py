@@ -39,6 +39,14 @@ _LEAST: dict[int, tuple[int, ...]] = {
 }
 
 
+def _least(op: int) -> tuple[int, ...]:
+    """The same for any operator: a call has brackets of its own."""
+    least = _LEAST.get(op)
+    if least is None and ops.BY_OPCODE[op].precedence != P_ATOM:
+        raise ops.unknown(op, "the rules of brackets (printing.py)")
+    return least or ()
+
+
 def plain(e: Expression) -> str:
     """The formula as text that :func:`hypo.parse` reads back to an equal expression; Python and sympy read it too.
 
@@ -112,7 +120,7 @@ def _strict(e: Expression, numbers: list[str], forms: list[str], *, sugar: bool)
         args = [p.text for p in pieces]
         if sugar:
             _keep_general(op, args)
-        for i, need in enumerate(_LEAST.get(op, ())):
+        for i, need in enumerate(_least(op)):
             # Bracketed too: a sign inside a formula, and a number that would swallow the minus sign before it.
             number = op == oc.NEG and pieces[i].level == P_ATOM and args[i][0] in _DIGITS
             if pieces[i].level < need or number or (i and args[i][0] == "-"):
@@ -244,6 +252,8 @@ class _Relaxed:
         if op == oc.POW:
             exponent = self.show(right, P_SUM if self.fractions else P_POWER)
             return _Signed(self.form(op, self.show(left, P_ATOM), exponent), P_POWER)
+        if ops.BY_OPCODE[op].precedence != P_ATOM:
+            raise ops.unknown(op, "pretty printing (printing.py)")
         return _Signed(self.form(op, *(self.show(a, P_SUM) for a in args)), P_ATOM)
 
     def sum(self, left: _Signed, right: _Signed, minus: bool) -> _Signed:

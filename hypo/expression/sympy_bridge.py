@@ -61,7 +61,7 @@ def _number(c: Constant) -> Any:
 
 
 @cache
-def _builders() -> dict[int, Any]:
+def _builders() -> ops.ByOpcode[Any]:
     import sympy
 
     def cbrt(u: Any) -> Any:
@@ -75,7 +75,8 @@ def _builders() -> dict[int, Any]:
         "**": lambda u, v: u**v, "min": sympy.Min, "max": sympy.Max,
         **{name: getattr(sympy, name) for name in _SAME_NAME},
     }
-    return {row.opcode: by_name[row.name] for row in ops.OPERATORS}
+    known = {row.opcode: by_name[row.name] for row in ops.OPERATORS if row.name in by_name}
+    return ops.ByOpcode("the conversion to sympy (sympy_bridge.py)", known)
 
 
 def from_sympy(expr: Any, constants: Mapping[str, float] | None = None) -> Expression:

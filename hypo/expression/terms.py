@@ -19,7 +19,7 @@ Rational = int | Fraction
 """An exact coefficient; whole ones are ints."""
 
 _fresh = count(1)
-_SPELLING = [ops.BY_OPCODE[code].name if code in ops.BY_OPCODE else "" for code in range(oc.N_OPCODE)]
+_SPELLING = ops.ByOpcode("the table of names", {row.opcode: row.name for row in ops.OPERATORS})
 MAX_DENOMINATOR = 10**6
 _MAX_NUMERATOR = 10**12
 
@@ -195,14 +195,14 @@ def exact_value(t: Term) -> Rational | None:
     return None
 
 
-_FUNCTIONS: dict[int, Callable[..., float]] = {
+_FUNCTIONS: ops.ByOpcode[Callable[..., float]] = ops.ByOpcode("evaluation on numbers (terms.py)", {
     oc.NEG: lambda u: -u, oc.INV: lambda u: 1 / u, oc.SQUARE: lambda u: u * u, oc.CUBE: lambda u: u * u * u,
     oc.SQRT: math.sqrt, oc.CBRT: math.cbrt, oc.EXP: math.exp, oc.LOG: math.log, oc.SIN: math.sin, oc.COS: math.cos,
     oc.TAN: math.tan, oc.TANH: math.tanh, oc.SINH: math.sinh, oc.COSH: math.cosh, oc.ASIN: math.asin,
     oc.ACOS: math.acos, oc.ATAN: math.atan, oc.ABS: abs,
     oc.ADD: lambda u, v: u + v, oc.SUB: lambda u, v: u - v, oc.MUL: lambda u, v: u * v, oc.DIV: lambda u, v: u / v,
     oc.POW: math.pow, oc.MIN: min, oc.MAX: max,
-}
+})
 
 
 def evaluate(op: int, *args: float) -> float | None:

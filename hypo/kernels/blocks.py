@@ -1,22 +1,29 @@
 """Operators on blocks of rows: values and adjoints, in single or double precision.
 
 Points outside an operator's domain (log of a negative number, division by zero …) come out as NaN and propagate. Poles too:
-an infinity there would let exp(-1/x) or 1/(1/x) return to a number at x = 0. Overflow is infinity as IEEE 754 says.
+an infinity there would let exp(-1/x) or 1/(1/x) return to a number at x = 0. Overflow is infinity as IEEE 754 says. What has no
+case here is NaN everywhere.
 """
 
 import numpy as np
-from numba import njit
 
 from hypo.kernels import opcodes as oc
+from hypo.kernels.compiled import inner
 from hypo.kernels.fast import exp_row, like, log_one, log_row, sin_row, tanh_row
 
 _NEG, _INV, _SQUARE, _CUBE, _SQRT, _CBRT = oc.NEG, oc.INV, oc.SQUARE, oc.CUBE, oc.SQRT, oc.CBRT
 _EXP, _LOG, _SIN, _COS, _TAN, _TANH, _SINH, _COSH = oc.EXP, oc.LOG, oc.SIN, oc.COS, oc.TAN, oc.TANH, oc.SINH, oc.COSH
-_ASIN, _ACOS, _ATAN = oc.ASIN, oc.ACOS, oc.ATAN
-_ADD, _SUB, _MUL, _DIV, _POW, _MIN = oc.ADD, oc.SUB, oc.MUL, oc.DIV, oc.POW, oc.MIN
+_ASIN, _ACOS, _ATAN, _ABS = oc.ASIN, oc.ACOS, oc.ATAN, oc.ABS
+_ADD, _SUB, _MUL, _DIV, _POW, _MIN, _MAX = oc.ADD, oc.SUB, oc.MUL, oc.DIV, oc.POW, oc.MIN, oc.MAX
 
 
-@njit(cache=True, error_model="numpy")
+@inner()
+def _invalid(out, n):
+    for i in range(n):
+        out[i] = like(np.nan, out)
+
+
+@inner(error_model="numpy")
 def unary_block(op, u, out, n):
     """``out[:n] = op(u[:n])``; ``out`` may be ``u``, at some loss of speed."""
     if op == _NEG:
@@ -63,12 +70,14 @@ def unary_block(op, u, out, n):
     elif op == _ATAN:
         for i in range(n):
             out[i] = np.arctan(u[i])
-    else:
+    elif op == _ABS:
         for i in range(n):
             out[i] = abs(u[i])
+    else:
+        _invalid(out, n)
 
 
-@njit(cache=True, error_model="numpy")
+@inner(error_model="numpy")
 def binary_block(op, u, v, out, n):
     """``out[:n] = op(u[:n], v[:n])``; ``out`` may be ``u`` or ``v``, at some loss of speed."""
     if op == _ADD:
@@ -93,12 +102,14 @@ def binary_block(op, u, v, out, n):
     elif op == _MIN:
         for i in range(n):
             out[i] = u[i] if (u[i] < v[i] or u[i] != u[i]) else v[i]
-    else:
+    elif op == _MAX:
         for i in range(n):
             out[i] = u[i] if (u[i] > v[i] or u[i] != u[i]) else v[i]
+    else:
+        _invalid(out, n)
 
 
-@njit(cache=True, error_model="numpy")
+@inner(error_model="numpy")
 def takes_number(op, left, c):
     """Whether ``number_block`` can do the operator with the number ``c`` on the ``left``, or else on the right."""
     if op == _POW:
@@ -106,7 +117,7 @@ def takes_number(op, left, c):
     return op == _ADD or op == _SUB or op == _MUL or op == _DIV
 
 
-@njit(cache=True, error_model="numpy")
+@inner(error_model="numpy")
 def number_block(op, u, c, left, out, n):
     """``out[:n] = op(u[:n], c)``, or op(c, u[:n]) with ``left``, where ``takes_number``; ``out`` is not ``u``."""
     if op == _ADD:
@@ -129,7 +140,7 @@ def number_block(op, u, c, left, out, n):
             d = c if c != 0.0 else like(np.nan, u)
             for i in range(n):
                 out[i] = u[i] / d
-    else:
+    elif op == _POW and not left:
         size = abs(c)
         whole = int(size)
         one = like(1.0, u)
@@ -143,9 +154,11 @@ def number_block(op, u, c, left, out, n):
             p = one / p if c < 0.0 else p
             # NaN and, with exponents below 0, zero are invalid.
             out[i] = p if (a == a and (a != 0.0 or c >= 0.0)) else like(np.nan, u)
+    else:
+        _invalid(out, n)
 
 
-@njit(cache=True, error_model="numpy")
+@inner(error_model="numpy")
 def unary_adjoint(op, u, w, g, gu, n):
     """``gu[:n] = g * d op(u)/du``, with ``w = op(u)``; ``gu`` is none of the others."""
     if op == _NEG:
@@ -196,12 +209,14 @@ def unary_adjoint(op, u, w, g, gu, n):
     elif op == _ATAN:
         for i in range(n):
             gu[i] = g[i] / (like(1.0, u) + u[i] * u[i])
-    else:
+    elif op == _ABS:
         for i in range(n):
             gu[i] = g[i] * np.sign(u[i])
+    else:
+        _invalid(gu, n)
 
 
-@njit(cache=True, error_model="numpy")
+@inner(error_model="numpy")
 def left_adjoint(op, u, v, w, g, gu, n):
     """``gu[:n] = g * dw/du`` for ``w = op(u, v)``; ``gu`` is none of the others."""
     if op == _ADD or op == _SUB:
@@ -216,12 +231,14 @@ def left_adjoint(op, u, v, w, g, gu, n):
     elif op == _POW:
         for i in range(n):
             gu[i] = g[i] * v[i] * u[i] ** (v[i] - like(1.0, g))
-    else:
+    elif op == _MIN or op == _MAX:
         for i in range(n):
             gu[i] = g[i] if (u[i] < v[i] if op == _MIN else u[i] > v[i]) else like(0.0, g)
+    else:
+        _invalid(gu, n)
 
 
-@njit(cache=True, error_model="numpy")
+@inner(error_model="numpy")
 def right_adjoint(op, u, v, w, g, gv, n):
     """``gv[:n] = g * dw/dv`` for ``w = op(u, v)``; ``gv`` is none of the others."""
     if op == _ADD:
@@ -240,6 +257,8 @@ def right_adjoint(op, u, v, w, g, gv, n):
         for i in range(n):
             # u**v*log(u) -> 0 as u -> 0+ for v > 0.
             gv[i] = like(0.0, g) if (u[i] == 0.0 and v[i] > 0.0) else g[i] * w[i] * log_one(u[i])
-    else:
+    elif op == _MIN or op == _MAX:
         for i in range(n):
             gv[i] = like(0.0, g) if (u[i] < v[i] if op == _MIN else u[i] > v[i]) else g[i]
+    else:
+        _invalid(gv, n)

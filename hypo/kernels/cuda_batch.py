@@ -13,9 +13,10 @@ and ``REFUSED`` for one that has too many terms or constants, or no nodes.
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import cuda, njit
+from numba import cuda
 
 from hypo.kernels import opcodes as oc
+from hypo.kernels.compiled import kernel
 from hypo.kernels.cuda_evaluate import ARG_SHIFT
 from hypo.kernels.evaluate import link_arguments
 from hypo.kernels.fit import MAX_FREE, MAX_TERMS, split_terms
@@ -40,7 +41,7 @@ class Batch(NamedTuple):
     columns: int
 
 
-@njit(cache=True)
+@kernel()
 def _pack(op, arg, value, length, linear, start, free, n_term, term, code, left, const):
     """Fills the arrays; returns the largest height of a stack and the most columns."""
     n, width = op.shape
@@ -105,7 +106,7 @@ def _pack(op, arg, value, length, linear, start, free, n_term, term, code, left,
     return height, columns
 
 
-@njit(cache=True)
+@kernel()
 def _unpack(op, arg, length, const, value):
     at = 0
     for e in range(length.shape[0]):

@@ -18,7 +18,8 @@ import numpy as np
 from numba import cuda
 
 from hypo.kernels import opcodes as oc
-from hypo.kernels.cuda_operators import operators
+from hypo.kernels.compiled import kernel
+from hypo.kernels.cuda_operators import kept_kernel, operators
 
 THREADS = 128
 # Rows of a thread where the stack leaves room for so many, else one.
@@ -52,7 +53,7 @@ class Programs(NamedTuple):
         return self.start.shape[0] - 1
 
 
-@numba.njit(cache=True)
+@kernel()
 def _pack(op, arg, start, code):
     """Fills the words of code; returns the largest height of a stack."""
     height = 0
@@ -132,7 +133,7 @@ def _kernels(double: bool, rows: int):
                     for r in range(rows):
                         top[r] = binary(op, stack[INDEX((depth * rows + r) * THREADS + t)], top[r])
 
-    @cuda.jit(cache=True)
+    @kept_kernel
     def values(code, start, const, const_start, X, out):
         stack = cuda.shared.array(0, real)
         top = cuda.local.array(rows, real)
@@ -144,7 +145,7 @@ def _kernels(double: bool, rows: int):
                 if row + r * THREADS < X.shape[1]:
                     out[e, row + r * THREADS] = top[r]
 
-    @cuda.jit(cache=True)
+    @kept_kernel
     def losses(code, start, const, const_start, X, y, root, part):
         stack = cuda.shared.array(0, real)
         sums = cuda.shared.array(THREADS, numba.float64)

@@ -20,7 +20,7 @@ from numba import cuda
 from hypo.kernels import opcodes as oc
 from hypo.kernels.cuda_batch import LIVE, REFUSED, Batch
 from hypo.kernels.cuda_evaluate import ARG_SHIFT, INDEX, OP_BITS, SHARED
-from hypo.kernels.cuda_operators import operators
+from hypo.kernels.cuda_operators import kept_kernel, operators
 from hypo.kernels.fit import DEPENDENT, FIRST_DAMPING, LAST_GAIN, MAX_FREE, MAX_TERMS, PATIENCE, substitute
 
 _VAR, _CONST, _FIRST_BINARY = oc.VAR, oc.CONST, oc.FIRST_BINARY
@@ -165,7 +165,7 @@ def _kernels(double: bool):
                 part[a * (a + 1) // 2 + b] = a * LINES + b
         cuda.syncthreads()
 
-    @cuda.jit(cache=True)
+    @kept_kernel
     def normal(ints, floats, n_expr, n_node, X, y, root, longest, height, out):
         space = cuda.shared.array(0, real)
         sums = cuda.shared.array(slots, numba.float64)
@@ -229,7 +229,7 @@ def _kernels(double: bool):
             trace += N[i * (i + 1) // 2 + i]
         return trace < np.inf
 
-    @cuda.jit(cache=True)
+    @kept_kernel
     def fit(ints, floats, first, n_expr, n_node, X, y, root, longest, height, floor, evaluations):
         space = cuda.shared.array(0, real)
         sums = cuda.shared.array(slots, numba.float64)

@@ -1,4 +1,5 @@
-"""Operators on single numbers for GPU kernels: values and slopes, with the domain of :mod:`hypo.kernels.blocks`.
+"""Operators on single numbers for GPU kernels: values and slopes, with the domain of :mod:`hypo.kernels.blocks`; NaN where one
+has no case.
 
 On a GPU the functions of ``math`` compile to those of CUDA. In numba's simulator, which runs kernels as Python
 (NUMBA_ENABLE_CUDASIM=1), those of NumPy stand in: ``math`` raises where IEEE 754 returns NaN or infinity.
@@ -13,6 +14,7 @@ import numpy as np
 from numba import cuda
 
 from hypo.kernels import opcodes as oc
+from hypo.kernels.compiled import kept
 
 # A grid of few blocks is a small batch and no mistake.
 numba.config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # type: ignore[attr-defined]
@@ -35,7 +37,17 @@ else:
 _NEG, _INV, _SQUARE, _CUBE, _SQRT, _CBRT = oc.NEG, oc.INV, oc.SQUARE, oc.CUBE, oc.SQRT, oc.CBRT
 _EXP, _LOG, _SIN, _COS, _TAN, _TANH, _SINH, _COSH = oc.EXP, oc.LOG, oc.SIN, oc.COS, oc.TAN, oc.TANH, oc.SINH, oc.COSH
 _ASIN, _ACOS, _ATAN, _ABS = oc.ASIN, oc.ACOS, oc.ATAN, oc.ABS
-_ADD, _SUB, _MUL, _DIV, _POW, _MIN = oc.ADD, oc.SUB, oc.MUL, oc.DIV, oc.POW, oc.MIN
+_ADD, _SUB, _MUL, _DIV, _POW, _MIN, _MAX = oc.ADD, oc.SUB, oc.MUL, oc.DIV, oc.POW, oc.MIN, oc.MAX
+
+
+def kept_kernel(function: Any) -> Any:
+    """Decorator: a kernel compiled for the GPU, and kept beside those of the processor."""
+    compiled = cuda.jit(function)
+    if SIMULATED:
+        return compiled
+    from numba.cuda.dispatcher import CUDACache
+
+    return kept(compiled, CUDACache)
 
 
 class Operators(NamedTuple):
@@ -91,7 +103,9 @@ def operators(double: bool) -> Operators:
             return real(_asin(u))
         if op == _ACOS:
             return real(_acos(u))
-        return real(_atan(u))
+        if op == _ATAN:
+            return real(_atan(u))
+        return nan
 
     @cuda.jit(device=True)
     def power(u, v):
@@ -112,7 +126,9 @@ def operators(double: bool) -> Operators:
             return power(u, v)
         if op == _MIN:
             return u if u < v or u != u else v
-        return u if u > v or u != u else v
+        if op == _MAX:
+            return u if u > v or u != u else v
+        return nan
 
     @cuda.jit(device=True)
     def slope(op, u, w):
@@ -150,7 +166,9 @@ def operators(double: bool) -> Operators:
             return one / real(_sqrt(one - u * u))
         if op == _ACOS:
             return -one / real(_sqrt(one - u * u))
-        return one / (one + u * u)
+        if op == _ATAN:
+            return one / (one + u * u)
+        return nan
 
     @cuda.jit(device=True)
     def left(op, u, v):
@@ -162,7 +180,11 @@ def operators(double: bool) -> Operators:
             return one / v
         if op == _POW:
             return v * real(_power(u, v - one))
-        return one if (u < v if op == _MIN else u > v) else zero
+        if op == _MIN:
+            return one if u < v else zero
+        if op == _MAX:
+            return one if u > v else zero
+        return nan
 
     @cuda.jit(device=True)
     def right(op, u, v, w):
@@ -177,6 +199,10 @@ def operators(double: bool) -> Operators:
         if op == _POW:
             # u**v*log(u) -> 0 as u -> 0+ for v > 0.
             return zero if u == zero and v > zero else w * (real(_log(u)) if u > zero else nan)
-        return zero if (u < v if op == _MIN else u > v) else one
+        if op == _MIN:
+            return zero if u < v else one
+        if op == _MAX:
+            return zero if u > v else one
+        return nan
 
     return Operators(unary, binary, slope, left, right)

@@ -10,10 +10,10 @@ like any other, but not a distinct hypothesis.
 """
 
 import numpy as np
-from numba import njit
 
 from hypo.kernels import opcodes as oc
 from hypo.kernels.blocks import binary_block, unary_block
+from hypo.kernels.compiled import inner, kernel
 from hypo.kernels.members import insert_batch
 
 # A sum below this share of its terms is rounding error, that is, zero.
@@ -21,18 +21,22 @@ CANCEL = 1e-12
 
 _SQRT, _CBRT, _INV, _SQUARE, _CUBE, _NEG, _ABS = oc.SQRT, oc.CBRT, oc.INV, oc.SQUARE, oc.CUBE, oc.NEG, oc.ABS
 _ADD, _SUB, _MUL, _DIV, _MIN, _MAX = oc.ADD, oc.SUB, oc.MUL, oc.DIV, oc.MIN, oc.MAX
+_EXP, _LOG, _SIN, _COS, _TAN, _TANH, _SINH, _COSH = oc.EXP, oc.LOG, oc.SIN, oc.COS, oc.TAN, oc.TANH, oc.SINH, oc.COSH
+_ASIN, _ACOS, _ATAN, _POW = oc.ASIN, oc.ACOS, oc.ATAN, oc.POW
 _FIRST_UNARY, _FIRST_BINARY = oc.FIRST_UNARY, oc.FIRST_BINARY
 
 # Exponents of base units are kept in twelfths, packed into one integer as signed digits of base 2**bits. Digits stay below
 # a quarter of the base, so that two of them add up without reaching a neighbour.
 DIMENSION_SCALE = 12
 INVALID = np.int64(np.iinfo(np.int64).max)
+# Typed numbers: numba compiles a variant of a function for each literal that it is called with.
+_BY_ONE, _BY_TWO, _BY_THREE = np.int64(1), np.int64(2), np.int64(3)
 
 # Candidates made at a time: their rows and those of their arguments stay in the first cache level.
 BATCH = 16
 
 
-@njit(cache=True)
+@inner()
 def _digits_ok(d, bits, n_field, divisor, limit):
     """Whether all signed digits of ``d`` are multiples of ``divisor`` and at most ``limit`` in size."""
     half = np.int64(1) << (bits - 1)
@@ -47,7 +51,7 @@ def _digits_ok(d, bits, n_field, divisor, limit):
     return True
 
 
-@njit(cache=True)
+@inner()
 def unary_dimension(op, d, bits, n_field):
     """Packed dimension of ``op(u)`` for dimension ``d``, or INVALID."""
     if op == _NEG or op == _ABS:
@@ -56,17 +60,21 @@ def unary_dimension(op, d, bits, n_field):
         return -d
     limit = (np.int64(1) << (bits - 2)) - 1
     if op == _SQUARE:
-        return 2 * d if _digits_ok(d, bits, n_field, 1, limit // 2) else INVALID
+        return 2 * d if _digits_ok(d, bits, n_field, _BY_ONE, limit // 2) else INVALID
     if op == _CUBE:
-        return 3 * d if _digits_ok(d, bits, n_field, 1, limit // 3) else INVALID
+        return 3 * d if _digits_ok(d, bits, n_field, _BY_ONE, limit // 3) else INVALID
     if op == _SQRT:
-        return d // 2 if _digits_ok(d, bits, n_field, 2, limit) else INVALID
+        return d // 2 if _digits_ok(d, bits, n_field, _BY_TWO, limit) else INVALID
     if op == _CBRT:
-        return d // 3 if _digits_ok(d, bits, n_field, 3, limit) else INVALID
-    return np.int64(0) if d == 0 else INVALID
+        return d // 3 if _digits_ok(d, bits, n_field, _BY_THREE, limit) else INVALID
+    if d != 0:
+        return INVALID
+    if op == _EXP or op == _LOG or op == _SIN or op == _COS or op == _TAN or op == _TANH or op == _SINH or op == _COSH:
+        return np.int64(0)
+    return np.int64(0) if op == _ASIN or op == _ACOS or op == _ATAN else INVALID
 
 
-@njit(cache=True)
+@inner()
 def binary_dimension(op, d, e, bits, n_field):
     """Packed dimension of ``op(u, v)`` for dimensions ``d`` and ``e``, or INVALID."""
     if op == _ADD or op == _SUB or op == _MIN or op == _MAX:
@@ -74,11 +82,11 @@ def binary_dimension(op, d, e, bits, n_field):
     if op == _MUL or op == _DIV:
         r = d + e if op == _MUL else d - e
         limit = (np.int64(1) << (bits - 2)) - 1
-        return r if (r == 0 or _digits_ok(r, bits, n_field, 1, limit)) else INVALID
-    return np.int64(0) if d == 0 and e == 0 else INVALID
+        return r if (r == 0 or _digits_ok(r, bits, n_field, _BY_ONE, limit)) else INVALID
+    return np.int64(0) if op == _POW and d == 0 and e == 0 else INVALID
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def grow(
     code,
     commutative,
@@ -105,6 +113,8 @@ def grow(
     range of length 1); returns (members, candidates tested so far). A last argument whose ``flaws`` are among those with
     which the operator is ``undefined`` is passed over, and counted in ``pruned`` unless they share the sign bit."""
     n = values.shape[1]
+    # As programs have them.
+    op = np.int32(code)
     unary = code < _FIRST_BINARY
     additive = code == _ADD or code == _SUB
     rows, left, draft = np.empty((BATCH, n)), np.empty((BATCH, n)), np.empty(BATCH, members.dtype)
@@ -122,10 +132,7 @@ def grow(
             first, b = j, 0
             while j < right_hi and b < BATCH:
                 u, v, new = members[i], members[j], draft[b]
-                if unary:
-                    d = unary_dimension(code, v.dims, bits, n_field)
-                else:
-                    d = binary_dimension(code, u.dims, v.dims, bits, n_field)
+                d = unary_dimension(op, v.dims, bits, n_field) if unary else binary_dimension(op, u.dims, v.dims, bits, n_field)
                 if d == INVALID or v.mask & forbid[code] != 0:
                     break
                 if undefined[code] != 0 and flaws[j] & undefined[code] != 0:
@@ -141,9 +148,9 @@ def grow(
                 j += 1
                 continue
             if unary:
-                unary_block(code, flat[first * n : j * n], flat_rows, b * n)
+                unary_block(op, flat[first * n : j * n], flat_rows, b * n)
             else:
-                binary_block(code, flat_left, flat[first * n : j * n], flat_rows, b * n)
+                binary_block(op, flat_left, flat[first * n : j * n], flat_rows, b * n)
             count, tested = insert_batch(
                 b, rows, weight, norm, projection, floor, draft, ruled, values, members, head, count, tested
             )
@@ -152,7 +159,7 @@ def grow(
     return count, tested
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def flatten(which, members, seed_op, seed_arg, seed_start, out_op, out_arg, out_start):
     """Postfix programs of library members; ``left`` of a leaf names its seed program. Returns the nodes written.
 

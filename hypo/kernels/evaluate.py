@@ -12,7 +12,6 @@ that is not their argument, or compilers would see a dependence and give up vect
 """
 
 import numpy as np
-from numba import njit
 
 from hypo.kernels import opcodes as oc
 from hypo.kernels.blocks import (
@@ -24,7 +23,9 @@ from hypo.kernels.blocks import (
     unary_adjoint,
     unary_block,
 )
+from hypo.kernels.compiled import inner, kernel
 from hypo.kernels.fast import like
+from hypo.kernels.rows import fill
 
 # Wide enough that the interpreter's share is small; the two or three rows of most programs still fit the first cache level.
 BLOCK = 1024
@@ -32,11 +33,14 @@ BLOCK = 1024
 _ADD, _SUB = oc.ADD, oc.SUB
 _VAR, _CONST, _FIRST_UNARY, _FIRST_BINARY = oc.VAR, oc.CONST, oc.FIRST_UNARY, oc.FIRST_BINARY
 
+# Whether nodes keep rows of their own. Typed, or numba would compile a variant for either.
+_KEEP, _SHARE = np.bool_(True), np.bool_(False)
+
 # Rows of a program's plan.
 LEFT, RIGHT, PLACE, NUMBER = 0, 1, 2, 3
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def link_arguments(op, left, right):
     """Positions of each node's arguments within one program (``left = right`` for unary nodes, -1 for leaves)."""
     stack = np.empty(op.shape[0], np.int64)
@@ -56,7 +60,7 @@ def link_arguments(op, left, right):
         stack[top] = k
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _plan(op, arg, const, keep, plan):
     """Fills ``plan`` (4, n_node) of one program; returns how many rows of scratch it needs.
 
@@ -102,13 +106,7 @@ def _plan(op, arg, const, keep, plan):
     return used
 
 
-@njit(cache=True)
-def _fill(out, c):
-    for i in range(out.shape[0]):
-        out[i] = c
-
-
-@njit(cache=True, error_model="numpy")
+@inner(error_model="numpy")
 def _forward(op, arg, plan, const, X, row, scratch, result):
     """Values of one program on the rows from ``row`` on into ``result`` (n,), those of inner nodes into ``scratch``."""
     n = result.shape[0]
@@ -117,7 +115,7 @@ def _forward(op, arg, plan, const, X, row, scratch, result):
         for t in range(n):
             result[t] = X[arg[last], row + t]
     elif op[last] == _CONST:
-        _fill(result, const[arg[last]])
+        fill(result, const[arg[last]])
     for k in range(last + 1):
         o = op[k]
         if o < _FIRST_UNARY:
@@ -126,7 +124,7 @@ def _forward(op, arg, plan, const, X, row, scratch, result):
         w = scratch[plan[PLACE, k]] if k < last else result
         first = j if number == i else i
         if op[first] == _CONST:
-            _fill(scratch[plan[PLACE, first]], const[arg[first]])
+            fill(scratch[plan[PLACE, first]], const[arg[first]])
         u = X[arg[first], row : row + n] if op[first] == _VAR else scratch[plan[PLACE, first]]
         if o < _FIRST_BINARY:
             unary_block(o, u, w, n)
@@ -134,12 +132,12 @@ def _forward(op, arg, plan, const, X, row, scratch, result):
             number_block(o, u, const[arg[number]], number == i, w, n)
         else:
             if op[j] == _CONST:
-                _fill(scratch[plan[PLACE, j]], const[arg[j]])
+                fill(scratch[plan[PLACE, j]], const[arg[j]])
             v = X[arg[j], row : row + n] if op[j] == _VAR else scratch[plan[PLACE, j]]
             binary_block(o, u, v, w, n)
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def evaluate(op, arg, start, const, const_start, X, out):
     """Values of all programs on all rows into ``out`` (n_expr, n_row)."""
     n_expr = start.shape[0] - 1
@@ -148,7 +146,7 @@ def evaluate(op, arg, start, const, const_start, X, out):
     height = 0
     for e in range(n_expr):
         a, b = start[e], start[e + 1]
-        height = max(height, _plan(op[a:b], arg[a:b], const[const_start[e] :], False, plan[:, a:b]))
+        height = max(height, _plan(op[a:b], arg[a:b], const[const_start[e] :], _SHARE, plan[:, a:b]))
     scratch = np.empty((height, min(BLOCK, n_row)), X.dtype)
     for row in range(0, n_row, BLOCK):
         n = min(BLOCK, n_row - row)
@@ -157,7 +155,7 @@ def evaluate(op, arg, start, const, const_start, X, out):
             _forward(op[a:b], arg[a:b], plan[:, a:b], const[const_start[e] :], X, row, scratch, out[e, row : row + n])
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def value_and_gradient(op, arg, const, X, out, grad):
     """Value ``out`` (n_row,) of one program and its gradient ``grad`` (n_const, n_row) in its constants.
 
@@ -168,7 +166,7 @@ def value_and_gradient(op, arg, const, X, out, grad):
     n_row = X.shape[1]
     plan = np.empty((4, n_node), np.int64)[:, :n_node]
     width = min(BLOCK, n_row)
-    value = np.empty((_plan(op, arg, const, True, plan), width), X.dtype)
+    value = np.empty((_plan(op, arg, const, _KEEP, plan), width), X.dtype)
     # A node needs an adjoint only if a constant lies below it. The last leaf of each constant has its adjoint written straight
     # to the gradient, before the others add theirs; the terms of a sum share the adjoint of the sum.
     live, seen = np.zeros(n_node, np.bool_), np.zeros(grad.shape[0], np.bool_)
@@ -184,7 +182,7 @@ def value_and_gradient(op, arg, const, X, out, grad):
             seen[arg[k]] = True
             direct[k] = direct[k] and first[k]
             if plan[PLACE, k] >= 0:
-                _fill(value[plan[PLACE, k]], const[arg[k]])
+                fill(value[plan[PLACE, k]], const[arg[k]])
         elif op[k] >= _FIRST_UNARY:
             i, j = plan[LEFT, k], plan[RIGHT, k]
             for a in (i, j):
@@ -194,14 +192,14 @@ def value_and_gradient(op, arg, const, X, out, grad):
                     home[a] = n_adjoint
                     n_adjoint += 1
     adjoint = np.empty((n_adjoint, width), X.dtype)
-    _fill(adjoint[0], like(1.0, X))
+    fill(adjoint[0], like(1.0, X))
     for row in range(0, n_row, BLOCK):
         n = min(BLOCK, n_row - row)
         result = out[row : row + n]
         _forward(op, arg, plan, const, X, row, value, result)
         for c in range(seen.shape[0]):
             if not seen[c]:
-                _fill(grad[c, row : row + n], like(0.0, X))
+                fill(grad[c, row : row + n], like(0.0, X))
         for k in range(n_node - 1, -1, -1):
             if not live[k]:
                 continue

@@ -11,8 +11,10 @@ infinity in a row cost nothing; only angles beyond 2²² go to the C library, on
 import math
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import overload
+
+from hypo.kernels.compiled import inner
 
 _LOG2E = 1.0 / math.log(2.0)
 # ln 2 and π in parts: all but the last short enough for exact products with the integers of the reduction.
@@ -98,7 +100,7 @@ def _split_typed(x):
     return single if x == types.float32 else double
 
 
-@njit(cache=True, error_model="numpy", fastmath={"contract"})
+@inner(error_model="numpy", fastmath={"contract"})
 def _reduced_exp(x):
     """(k, q) with exp(x) = 2ᵏ (1 + q) and |q| < 1/2; x clamped to where the result is 0 or infinity."""
     if _double(x):
@@ -125,7 +127,7 @@ def _reduced_exp(x):
     return k, p * r * r + r
 
 
-@njit(cache=True, error_model="numpy", fastmath={"contract"})
+@inner(error_model="numpy", fastmath={"contract"})
 def _exp(x):
     k, q = _reduced_exp(x)
     # In two steps, for results near the ends of the exponent's range.
@@ -133,7 +135,7 @@ def _exp(x):
     return (like(1.0, x) + q) * _power_of_two(half) * _power_of_two(k - half)
 
 
-@njit(cache=True, error_model="numpy", fastmath={"contract"})
+@inner(error_model="numpy", fastmath={"contract"})
 def _expm1(x):
     """exp(x) - 1 where that is no overflow."""
     k, q = _reduced_exp(x)
@@ -141,7 +143,7 @@ def _expm1(x):
     return scale * q + (scale - like(1.0, x))
 
 
-@njit(cache=True, error_model="numpy", fastmath={"contract"})
+@inner(error_model="numpy", fastmath={"contract"})
 def log_one(x):
     """log(x), NaN unless x > 0."""
     if _double(x):
@@ -173,7 +175,7 @@ def log_one(x):
     return y if x < like(np.inf, x) else x
 
 
-@njit(cache=True, error_model="numpy", fastmath={"contract"})
+@inner(error_model="numpy", fastmath={"contract"})
 def _sin(x, shift):
     """sin(x), or cos(x) with ``shift`` 1/2."""
     # Angles are reduced in double precision. cos(x) = sin(x + π/2): half a turn less a half is counted off instead.
@@ -200,20 +202,20 @@ def _sin(x, shift):
     return r - r * s * p
 
 
-@njit(cache=True, error_model="numpy")
+@inner(error_model="numpy")
 def _sign(n):
     """(-1)ⁿ for a whole number n."""
     return np.int64((np.float64(n + _MAGIC).view(np.int64) << 63) | _ONE).view(np.float64)
 
 
-@njit(cache=True, error_model="numpy", fastmath={"contract"})
+@inner(error_model="numpy", fastmath={"contract"})
 def _tanh(x):
     a = abs(x)
     e = _expm1(like(44.0, x) if a > like(22.0, x) else a + a)
     return math.copysign(e / (e + like(2.0, x)), x)
 
 
-@njit(cache=True, error_model="numpy")
+@inner(error_model="numpy")
 def positive(u):
     """Whether all values are positive and finite."""
     count = 0
@@ -222,7 +224,7 @@ def positive(u):
     return count == 0
 
 
-@njit(cache=True, error_model="numpy")
+@inner(error_model="numpy")
 def _any_far(u):
     count = 0
     for i in range(u.shape[0]):
@@ -231,35 +233,37 @@ def _any_far(u):
     return count > 0
 
 
-@njit(cache=True, error_model="numpy")
+@inner(error_model="numpy")
 def exp_row(u, out):
     """``out = exp(u)``."""
     for i in range(u.shape[0]):
         out[i] = _exp(u[i])
 
 
-@njit(cache=True, error_model="numpy")
+@inner(error_model="numpy")
 def log_row(u, out):
     """``out = log(u)``, NaN unless u > 0."""
     for i in range(u.shape[0]):
         out[i] = log_one(u[i])
 
 
-@njit(cache=True, error_model="numpy")
+@inner(error_model="numpy")
 def sin_row(u, out, quarter):
     """``out = sin(u)``, or cos(u) with ``quarter`` 1."""
-    far = _any_far(u)
-    angle = u.copy() if far else u
     shift = 0.5 * quarter
-    for i in range(u.shape[0]):
-        out[i] = _sin(u[i], shift)
-    if far:
+    if not _any_far(u):
         for i in range(u.shape[0]):
-            if abs(angle[i]) > _FAR:
-                out[i] = np.cos(angle[i]) if quarter else np.sin(angle[i])
+            out[i] = _sin(u[i], shift)
+        return
+    for i in range(u.shape[0]):
+        a = u[i]
+        if abs(a) > _FAR:
+            out[i] = np.cos(a) if quarter else np.sin(a)
+        else:
+            out[i] = _sin(a, shift)
 
 
-@njit(cache=True, error_model="numpy")
+@inner(error_model="numpy")
 def tanh_row(u, out):
     """``out = tanh(u)``."""
     for i in range(u.shape[0]):

@@ -12,12 +12,13 @@ themselves: enough to choose by, to be refitted where it counts.
 """
 
 import numpy as np
-from numba import njit
 
 from hypo.kernels import opcodes as oc
 from hypo.kernels.blocks import binary_block, left_adjoint, right_adjoint, unary_adjoint, unary_block
+from hypo.kernels.compiled import inner, kernel
 from hypo.kernels.evaluate import link_arguments
 from hypo.kernels.fast import exp_row, log_row, positive
+from hypo.kernels.rows import assign, fill
 
 MAX_TERMS = 6
 MAX_FREE = 12
@@ -34,9 +35,11 @@ PATIENCE = 3
 
 _VAR, _CONST, _FIRST_UNARY, _FIRST_BINARY = oc.VAR, oc.CONST, oc.FIRST_UNARY, oc.FIRST_BINARY
 _ADD, _POW = oc.ADD, oc.POW
+# Typed, or numba would compile a variant for either.
+_LIVE, _ALL = np.bool_(True), np.bool_(False)
 
 
-@njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract"})
+@inner(error_model="numpy", fastmath={"reassoc", "contract"})
 def _dot(a, b):
     total = 0.0
     for i in range(a.shape[0]):
@@ -44,7 +47,7 @@ def _dot(a, b):
     return total
 
 
-@njit(cache=True, error_model="numpy")
+@inner(error_model="numpy")
 def _factor(A, n, factor, scale):
     """Cholesky factor of A scaled to ones on the diagonal; a dependent column gets a zero pivot."""
     for i in range(n):
@@ -60,7 +63,7 @@ def _factor(A, n, factor, scale):
                 factor[i, j] = s / factor[j, j] if factor[j, j] > 0.0 else 0.0
 
 
-@njit(cache=True, error_model="numpy")
+@inner(error_model="numpy")
 def substitute(factor, scale, n, h, x):
     """The solution of A x = h for the factor of A; 0 for dependent columns."""
     for i in range(n):
@@ -77,7 +80,7 @@ def substitute(factor, scale, n, h, x):
         x[i] *= scale[i]
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def split_terms(op, left, right, n_node, term):
     """Nodes of the terms of a sum at the root, last term first, into ``term``; how many, or 0 when there are too many."""
     stack = np.empty(n_node, np.int64)
@@ -98,7 +101,7 @@ def split_terms(op, left, right, n_node, term):
     return count
 
 
-@njit(cache=True, error_model="numpy")
+@inner(error_model="numpy")
 def _binary(o, u, v, out, space):
     """``out = o(u, v)``, a power of positive numbers by exp and log."""
     if o == _POW and positive(u):
@@ -110,7 +113,7 @@ def _binary(o, u, v, out, space):
         binary_block(o, u, v, out, u.shape[0])
 
 
-@njit(cache=True, error_model="numpy")
+@inner(error_model="numpy")
 def _forward(op, arg, value, left, right, X, only_live, live, node, space):
     """Values of all nodes, or of those above a free constant."""
     for k in range(left.shape[0]):
@@ -118,16 +121,16 @@ def _forward(op, arg, value, left, right, X, only_live, live, node, space):
             continue
         o = op[k]
         if o == _VAR:
-            node[k] = X[arg[k]]
+            assign(node[k], X[arg[k]])
         elif o == _CONST:
-            node[k] = value[k]
+            fill(node[k], value[k])
         elif o < _FIRST_BINARY:
             unary_block(o, node[left[k]], node[k], node.shape[1])
         else:
             _binary(o, node[left[k]], node[right[k]], node[k], space)
 
 
-@njit(cache=True, error_model="numpy")
+@inner(error_model="numpy")
 def _residual(node, term, n_term, linear, y, root, n_node, C, coef, r, space):
     """Residual at the best coefficients, into r; returns its sum of squares, infinite where a value is invalid."""
     A, factor, scale, h, x = space
@@ -135,7 +138,7 @@ def _residual(node, term, n_term, linear, y, root, n_node, C, coef, r, space):
     m = 0
     if linear:
         m = n_term + 1
-        C[0] = root
+        assign(C[0], root)
         for t in range(n_term):
             line, u = C[t + 1], node[term[t]]
             for i in range(n_row):
@@ -147,7 +150,7 @@ def _residual(node, term, n_term, linear, y, root, n_node, C, coef, r, space):
             if not A[i, i] < np.inf:
                 return np.inf
         _factor(A, m, factor, scale)
-        coef[:m] = 0.0
+        fill(coef[:m], 0.0)
         for i in range(n_row):
             r[i] = y[i] * root[i]
         for _ in range(2):
@@ -167,7 +170,7 @@ def _residual(node, term, n_term, linear, y, root, n_node, C, coef, r, space):
     return rss if rss < np.inf else np.inf
 
 
-@njit(cache=True, error_model="numpy")
+@inner(error_model="numpy")
 def _gradient(op, left, right, live, top, node, adjoint):
     """Adjoints of all live nodes from those of the terms."""
     n_row = node.shape[1]
@@ -194,7 +197,7 @@ def _gradient(op, left, right, live, top, node, adjoint):
             right_adjoint(o, u, v, w, g, adjoint[j], n_row)
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def fit_batch(programs, rows, linear, evaluations, limit, rss, coef):
     """Fits the free constants of all ``programs`` (op, arg, value, length) to ``rows`` (X, y, root), in place, by up to
     ``evaluations`` evaluations of each.
@@ -267,7 +270,7 @@ def fit_batch(programs, rows, linear, evaluations, limit, rss, coef):
                     elif o[k] >= _FIRST_BINARY:
                         need += 1
                     k -= 1
-        _forward(o, a, v, left, right, X, False, live, node, scratch)
+        _forward(o, a, v, left, right, X, _ALL, live, node, scratch)
         best = _residual(node, term, n_term, linear, y, root, k_n, C, coef[e], r, space)
         rss[e] = best
         if p == 0 or not best < np.inf:
@@ -276,8 +279,8 @@ def fit_batch(programs, rows, linear, evaluations, limit, rss, coef):
         q = m + p
         damping = FIRST_DAMPING
         fresh = True
-        trial[:k_n] = v
-        b[:] = coef[e]
+        assign(trial[:k_n], v)
+        assign(b, coef[e])
         for done in range(1, evaluations):
             if best <= floor or (done >= PATIENCE and best > limit[e]):
                 break
@@ -307,14 +310,14 @@ def fit_batch(programs, rows, linear, evaluations, limit, rss, coef):
             substitute(factor, scale, q, g, step)
             for j in range(p):
                 trial[free[j]] = v[free[j]] + step[m + j]
-            _forward(o, a, trial[:k_n], left, right, X, True, live, node, scratch)
+            _forward(o, a, trial[:k_n], left, right, X, _LIVE, live, node, scratch)
             new = _residual(node, term, n_term, linear, y, root, k_n, C, b, r, space)
             if new < best:
                 gain = (best - new) / best
                 best = new
                 for j in range(p):
                     v[free[j]] = trial[free[j]]
-                coef[e] = b
+                assign(coef[e], b)
                 rss[e] = best
                 damping *= 0.1
                 fresh = True

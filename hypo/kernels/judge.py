@@ -6,17 +6,20 @@ multiply-add for each pair; they stay in the cache while targets come and go. A 
 """
 
 import numpy as np
-from numba import njit
 
+from hypo.kernels.compiled import inner, kernel
+from hypo.kernels.rows import assign, fill
 from hypo.kernels.scan import COLLINEAR, SLACK
 
 # Rows closer than this to the span of a sum do not extend it; sums that leave less than this share are done.
 LEAST_FREE, NOTHING_LEFT = 1e-9, 1e-22
 _ONE, _ZERO = np.float32(1.0), np.float32(0.0)
+# Typed numbers: numba compiles a variant of a function for each literal that it is called with.
+_ONE_ROW, _TWO_ROWS = np.int64(1), np.int64(2)
 
 
 # A count is what LLVM makes vector code of.
-@njit(cache=True, error_model="numpy", nogil=True, fastmath={"nsz", "reassoc", "contract"})
+@inner(error_model="numpy", nogil=True, fastmath={"nsz", "reassoc", "contract"})
 def _promising(rho, y, x, threshold):
     """How many pairs reach x² + y² − 2·x·y·ρ ≥ threshold·(1 − ρ²), in single precision and up to its rounding."""
     xx = x * x + SLACK
@@ -27,7 +30,7 @@ def _promising(rho, y, x, threshold):
     return count
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def best_pair(gram, short, r):
     """The pair (i, j) of unit rows with the largest R² for one target, from ``gram`` (n, n), the same in single precision, and
     the inner products ``r`` (n,) with the unit target; (-1, -1) when all rows are collinear."""
@@ -63,13 +66,13 @@ def best_pair(gram, short, r):
     return first, last
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@inner(error_model="numpy", nogil=True)
 def _left(F, terms, count, target, weight, q, rest):
     """Σ (weight·(t − fit))² of the least squares fit of a unit target by the rows ``terms[:count]``, and its Σ (t − fit)²."""
     n = target.shape[0]
-    rest[:] = target
+    assign(rest, target)
     for c in range(count):
-        q[c, :] = F[terms[c]]
+        assign(q[c], F[terms[c]])
         # Twice is enough: one pass of Gram–Schmidt leaves rounding that a second removes.
         for _ in range(2):
             for b in range(c):
@@ -97,7 +100,7 @@ def _left(F, terms, count, target, weight, q, rest):
     return total, plain
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def judge(F, gram, short, R, T, W, terms, rss):
     """Sums of unit rows for many unit targets.
 
@@ -116,14 +119,15 @@ def judge(F, gram, short, R, T, W, terms, rss):
     along = np.empty(n)
     for t in range(n_target):
         r = R[t]
-        terms[t] = -1
-        rss[t] = np.inf
+        for m in range(most):
+            fill(terms[t, m], -1)
+        fill(rss[t], np.inf)
         one = 0
         for f in range(1, n):
             if abs(r[f]) > abs(r[one]):
                 one = f
         terms[t, 0, 0] = one
-        rss[t, 0], plain = _left(F, terms[t, 0], 1, T[t], W[t], q, rest)
+        rss[t, 0], plain = _left(F, terms[t, 0], _ONE_ROW, T[t], W[t], q, rest)
         if most < 2 or plain < NOTHING_LEFT:
             continue
         i, j = best_pair(gram, short, r)
@@ -131,15 +135,15 @@ def judge(F, gram, short, R, T, W, terms, rss):
             continue
         terms[t, 1, 0] = i
         terms[t, 1, 1] = j
-        rss[t, 1], plain = _left(F, terms[t, 1], 2, T[t], W[t], q, rest)
+        rss[t, 1], plain = _left(F, terms[t, 1], _TWO_ROWS, T[t], W[t], q, rest)
         if most < 3 or plain < NOTHING_LEFT:
             continue
-        free[:] = 1.0
-        along[:] = r
+        fill(free, 1.0)
+        assign(along, r)
         for m in range(most - 1):
             # w[m] holds the inner products of the m-th orthonormal direction with all rows.
             at = terms[t, max(m, 1), m]
-            w[m] = gram[at]
+            assign(w[m], gram[at])
             for b in range(m):
                 c = w[b, at]
                 for f in range(n):
@@ -163,7 +167,7 @@ def judge(F, gram, short, R, T, W, terms, rss):
                     found = f
             if found < 0:
                 break
-            terms[t, m + 1, : m + 1] = terms[t, m, : m + 1]
+            assign(terms[t, m + 1, : m + 1], terms[t, m, : m + 1])
             terms[t, m + 1, m + 1] = found
             rss[t, m + 1], plain = _left(F, terms[t, m + 1], m + 2, T[t], W[t], q, rest)
             if plain < NOTHING_LEFT:

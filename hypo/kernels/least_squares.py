@@ -11,9 +11,10 @@ residual at the best linear parameters, and what they leave of the other lines i
 """
 
 import numpy as np
-from numba import njit
 
+from hypo.kernels.compiled import inner, kernel
 from hypo.kernels.evaluate import value_and_gradient
+from hypo.kernels.rows import assign, fill
 
 # A line that earlier ones explain to this share of its length counts as dependent.
 DEPENDENT = 1e-14
@@ -29,7 +30,7 @@ MOST_UNSEEN = 40
 RUNNING, CONVERGED, FAILED = 0, 1, 2
 
 
-@njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract"})
+@inner(error_model="numpy", fastmath={"reassoc", "contract"})
 def _dot(a, b, first):
     total = 0.0
     for i in range(first, a.shape[0]):
@@ -37,7 +38,7 @@ def _dot(a, b, first):
     return total
 
 
-@njit(cache=True, error_model="numpy")
+@inner(error_model="numpy")
 def _reflect(J, r, first, last, rank, pivot, diagonal):
     """Triangularise lines ``first``…``last - 1`` of J, from position ``rank`` on; returns the new rank.
 
@@ -71,34 +72,7 @@ def _reflect(J, r, first, last, rank, pivot, diagonal):
     return rank
 
 
-@njit(cache=True, error_model="numpy")
-def _evaluate(op, arg, slot, const, X, y, root, theta, f, grad, J, r):
-    """Residual and Jacobian at ``theta``; False when one is not finite."""
-    n = y.shape[0]
-    for i in range(slot.shape[0]):
-        if slot[i] >= 0:
-            const[i] = theta[slot[i]]
-    value_and_gradient(op, arg, const, X, f, grad)
-    J[:] = 0.0
-    weighted = root.shape[0] > 0
-    for i in range(slot.shape[0]):
-        if slot[i] >= 0:
-            line, g = J[slot[i]], grad[i]
-            if weighted:
-                for k in range(n):
-                    line[k] += g[k] * root[k]
-            else:
-                for k in range(n):
-                    line[k] += g[k]
-    for k in range(n):
-        r[k] = (y[k] - f[k]) * root[k] if weighted else y[k] - f[k]
-    total = _dot(r, r, 0)
-    for j in range(J.shape[0]):
-        total += _dot(J[j], J[j], 0)
-    return np.isfinite(total)
-
-
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _project(theta, n_linear, J, r, pivot, diagonal):
     """Moves the linear parameters to their optimum; returns (residual sum of squares, rank, largest relative move)."""
     rank = _reflect(J, r, 0, n_linear, 0, pivot, diagonal)
@@ -114,28 +88,52 @@ def _project(theta, n_linear, J, r, pivot, diagonal):
         theta[j] += step[j]
         if step[j] != 0.0:
             moved = max(moved, abs(step[j]) / abs(theta[j]) if theta[j] != 0.0 else np.inf)
-    r[:rank] = 0.0
+    fill(r[:rank], 0.0)
     return _dot(r, r, rank), rank, moved
 
 
-@njit(cache=True, error_model="numpy")
+# One function, and not one for what is done twice: each that holds the gradient takes seconds to compile.
+@kernel(error_model="numpy")
 def _at(op, arg, slot, const, X, y, root, n_linear, theta, limit, f, grad, J, r, pivot, diagonal):
-    """Evaluates and projects at ``theta``, whose linear parameters move; returns (residual sum of squares, rank).
+    """Residual and Jacobian at ``theta``, whose linear parameters move to their optimum; returns (residual sum of squares,
+    rank), infinite where one is not finite.
 
     The derivatives are those before that move. Where it was large and the sum of squares is below ``limit``, they are
     taken again; the sum is then that of the values met, not of those foreseen.
     """
-    if not _evaluate(op, arg, slot, const, X, y, root, theta, f, grad, J, r):
-        return np.inf, 0
-    rss, rank, moved = _project(theta, n_linear, J, r, pivot, diagonal)
-    if moved > SETTLED and rss < limit:
-        if not _evaluate(op, arg, slot, const, X, y, root, theta, f, grad, J, r):
+    n = y.shape[0]
+    weighted = root.shape[0] > 0
+    rss, rank, moved = np.inf, 0, 0.0
+    for again in range(2):
+        if again == 1 and not (moved > SETTLED and rss < limit):
+            break
+        for i in range(slot.shape[0]):
+            if slot[i] >= 0:
+                const[i] = theta[slot[i]]
+        value_and_gradient(op, arg, const, X, f, grad)
+        for j in range(J.shape[0]):
+            fill(J[j], 0.0)
+        for i in range(slot.shape[0]):
+            if slot[i] >= 0:
+                line, g = J[slot[i]], grad[i]
+                if weighted:
+                    for k in range(n):
+                        line[k] += g[k] * root[k]
+                else:
+                    for k in range(n):
+                        line[k] += g[k]
+        for k in range(n):
+            r[k] = (y[k] - f[k]) * root[k] if weighted else y[k] - f[k]
+        total = _dot(r, r, 0)
+        for j in range(J.shape[0]):
+            total += _dot(J[j], J[j], 0)
+        if not np.isfinite(total):
             return np.inf, 0
         rss, rank, moved = _project(theta, n_linear, J, r, pivot, diagonal)
     return rss, rank
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _damped_step(triangle, s, n_linear, damping, scale, step):
     """The step for a damping of the parameters that are not linear; returns the reduction it promises."""
     p = s.shape[0]
@@ -150,7 +148,7 @@ def _damped_step(triangle, s, n_linear, damping, scale, step):
     pivot = np.empty(m, np.int64)
     diagonal = np.empty(m)
     _reflect(stacked, right, 0, m, 0, pivot, diagonal)
-    step[:] = 0.0
+    fill(step, 0.0)
     for j in range(m - 1, -1, -1):
         if pivot[j] >= 0:
             rest = right[pivot[j]]
@@ -172,7 +170,7 @@ def _damped_step(triangle, s, n_linear, damping, scale, step):
     return promise
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def project(op, arg, slot, const, X, y, root, n_linear, thetas):
     """Residual sums of squares (n,) of parameters ``thetas`` (n, n_param) with the linear ones moved to their optimum;
     infinite where a value is invalid."""
@@ -182,21 +180,21 @@ def project(op, arg, slot, const, X, y, root, n_linear, thetas):
     grad, J = np.empty((slot.shape[0], n_row)), np.empty((p, n_row))
     const = const.copy()
     pivot, diagonal = np.empty(p, np.int64), np.empty(p)
-    out = np.full(n, np.inf)
+    out = np.empty(n)
     for i in range(n):
-        if _evaluate(op, arg, slot, const, X, y, root, thetas[i], f, grad, J, r):
-            out[i] = _project(thetas[i], n_linear, J, r, pivot, diagonal)[0]
+        found = _at(op, arg, slot, const, X, y, root, n_linear, thetas[i], -np.inf, f, grad, J, r, pivot, diagonal)
+        out[i] = found[0]
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@inner(error_model="numpy")
 def _finish(J, r, n_linear, rank, pivot, diagonal, triangle, s):
     """The triangle (n_param, n_param) and right side of the Gauss–Newton step, once the linear lines are reflected."""
     p = J.shape[0]
     _reflect(J, r, n_linear, p, rank, pivot, diagonal)
-    triangle[:] = 0.0
-    s[:] = 0.0
+    fill(s, 0.0)
     for j in range(p):
+        fill(triangle[j], 0.0)
         if pivot[j] >= 0:
             s[j] = r[pivot[j]]
             triangle[j, j] = diagonal[j]
@@ -204,7 +202,7 @@ def _finish(J, r, n_linear, rank, pivot, diagonal, triangle, s):
                 triangle[j, k] = J[k, pivot[j]]
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def minimise(op, arg, slot, const, X, y, root, n_linear, theta, damping, steps, tolerance):
     """Up to ``steps`` steps downhill from ``theta``, in place; returns (status, residual sum of squares, damping).
 
@@ -223,11 +221,13 @@ def minimise(op, arg, slot, const, X, y, root, n_linear, theta, damping, steps, 
     rss, rank = _at(op, arg, slot, const, X, y, root, n_linear, trial, np.inf, f, grad, J, r, pivot, diagonal)
     if rss == np.inf:
         return FAILED, rss, damping
-    floor = ROUNDING * _dot(y, y, 0) if root.shape[0] == 0 else ROUNDING * _dot(y * root, y * root, 0)
+    for i in range(n_row):
+        f[i] = y[i] * root[i] if root.shape[0] > 0 else y[i]
+    floor = ROUNDING * _dot(f, f, 0)
     polish = tolerance < UNSEEN
     unseen, last_promise = 0, np.inf
     growth = 2.0
-    theta[:] = trial
+    assign(theta, trial)
     for _ in range(steps):
         if n_linear == p or rss <= floor:
             return CONVERGED, rss, damping
@@ -245,7 +245,8 @@ def minimise(op, arg, slot, const, X, y, root, n_linear, theta, damping, steps, 
                 if not promise < 0.9 * last_promise or unseen > MOST_UNSEEN or promise <= tolerance * rss:
                     return CONVERGED, rss, damping
                 last_promise = promise
-            trial[:] = theta + step
+            for j in range(p):
+                trial[j] = theta[j] + step[j]
             limit = rss * (1.0 + UNSEEN) if blind and polish else rss
             new, rank = _at(op, arg, slot, const, X, y, root, n_linear, trial, limit, f, grad, J, r, pivot, diagonal)
             accepted = new < limit
@@ -260,7 +261,7 @@ def minimise(op, arg, slot, const, X, y, root, n_linear, theta, damping, steps, 
         damping = max(damping * max(0.1, 1.0 - (2.0 * quality - 1.0) ** 3), 1e-15)
         growth = 2.0
         rss = new
-        theta[:] = trial
+        assign(theta, trial)
         if not polish and (blind or gain < tolerance * rss):
             return CONVERGED, rss, damping
     return RUNNING, rss, damping

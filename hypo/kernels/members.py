@@ -14,7 +14,8 @@ three cache lines of the table. Candidates come in batches, whose reads wait tog
 """
 
 import numpy as np
-from numba import njit
+
+from hypo.kernels.compiled import inner
 
 TOLERANCE = 1e-9
 # Rows this small beside the largest may be what rounding left of a cancellation.
@@ -51,12 +52,7 @@ MEMBER = np.dtype(
 )
 
 
-def _kernel(**options):
-    """Compiled without counting references to arrays: a count at each call costs more than what is called."""
-    return njit(cache=True, _nrt=False, **options)
-
-
-@_kernel(error_model="numpy", fastmath={"reassoc", "contract"})
+@inner(error_model="numpy", fastmath={"reassoc", "contract"})
 def measure(rows, weight, n_row, norm, projection):
     """Largest magnitude and scale-free projection of the first ``n_row`` rows; the magnitude is -1 if one is not finite."""
     bits, norm_bits = rows.view(np.int64), norm.view(np.int64)
@@ -73,7 +69,7 @@ def measure(rows, weight, n_row, norm, projection):
             norm[b] = -1.0
 
 
-@_kernel()
+@inner()
 def _hash(a, b, c):
     h = np.uint64(a) * np.uint64(0x9E3779B97F4A7C15)
     h = (np.uint64(b) + (h ^ (h >> np.uint64(32)))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -81,18 +77,18 @@ def _hash(a, b, c):
     return np.int64(h >> np.uint64(1)) ^ np.int64(h >> np.uint64(40))
 
 
-@_kernel()
+@inner()
 def _cell(p):
     return np.int64(np.floor(p / CELL))
 
 
-@_kernel()
+@inner()
 def _norm_cell(m):
     """Magnitudes by about a millionth: the exponent and the first twenty bits after the point, never 0."""
     return (np.float64(m).view(np.int64) >> 32) + 1
 
 
-@_kernel(forceinline=True)
+@inner(forceinline=True)
 def _enter(head, k, shape, projection, norm, dimension):
     """Enter member ``k`` into the hash table, by its shape when it is the first of that and by its values otherwise; returns
     the entry that was there."""
@@ -104,7 +100,7 @@ def _enter(head, k, shape, projection, norm, dimension):
     return last
 
 
-@_kernel(error_model="numpy")
+@inner(error_model="numpy")
 def _same_shape(rows, r, values, k, a, b):
     """Whether a candidate and a member agree after scaling by ``a`` and ``b``."""
     # Most that are not differ soon.
@@ -117,7 +113,7 @@ def _same_shape(rows, r, values, k, a, b):
     return count == 0
 
 
-@_kernel(error_model="numpy")
+@inner(error_model="numpy")
 def _equal(rows, r, new, values, k, old, reach):
     """Whether a candidate ``new`` and the member ``old`` are equal and of one shape."""
     m = new.norm
@@ -135,13 +131,13 @@ def _equal(rows, r, new, values, k, old, reach):
     return count == 0
 
 
-@_kernel(error_model="numpy")
+@inner(error_model="numpy")
 def _near(old, new, reach):
     """Whether a member's dimension and projection are those of the candidate's shape."""
     return abs(abs(old.projection) - abs(new.projection)) <= reach and old.dims == new.dims
 
 
-@_kernel(forceinline=True, error_model="numpy")
+@inner(forceinline=True, error_model="numpy")
 def _find_equal(rows, r, new, ruled, values, members, head):
     """(KNOWN, TWIN or NEW, whether some member may have the candidate's shape)."""
     reach = REACH * rows.shape[1]
@@ -177,7 +173,7 @@ def _find_equal(rows, r, new, ruled, values, members, head):
     return status, near
 
 
-@_kernel(error_model="numpy")
+@inner(error_model="numpy")
 def _find_shape(rows, r, new, values, members, head):
     """The first member of the candidate's shape, or -1."""
     reach = REACH * rows.shape[1]
@@ -200,7 +196,7 @@ def _find_shape(rows, r, new, values, members, head):
     return found
 
 
-@_kernel(forceinline=True, error_model="numpy")
+@inner(forceinline=True, error_model="numpy")
 def insert(rows, r, draft, ruled, values, members, head, count):
     """Add candidate ``r``, its values in ``rows`` and all else in ``draft``, unless an equal member can stand for it; returns
     KNOWN, NEW or TWIN.
@@ -225,7 +221,7 @@ def insert(rows, r, draft, ruled, values, members, head, count):
     return status
 
 
-@_kernel(error_model="numpy")
+@inner(error_model="numpy")
 def _read_ahead(n_row, draft, values, members, head):
     """Read what the look-ups of a batch will read, so that they wait for memory together and not one by one. The sum returned
     is to be kept, or the compiler drops the reads."""
@@ -244,7 +240,7 @@ def _read_ahead(n_row, draft, values, members, head):
     return total
 
 
-@_kernel(error_model="numpy")
+@inner(error_model="numpy")
 def insert_batch(n_row, rows, weight, norm, projection, floor, draft, ruled, values, members, head, count, tested):
     """Measure and insert the first ``n_row`` candidates, but for those no larger than their ``floor``, until ``values`` is
     full; returns (members, candidates tested so far). ``norm`` and ``projection`` are scratch."""
@@ -264,7 +260,7 @@ def insert_batch(n_row, rows, weight, norm, projection, floor, draft, ruled, val
     return count, tested
 
 
-@_kernel(nogil=True)
+@inner(nogil=True)
 def rehash(members, head, count):
     """Fill the hash table ``head`` anew for members 0…count-1."""
     for k in range(count):

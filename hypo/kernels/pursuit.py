@@ -5,17 +5,19 @@ worst of the best ones is computed in double precision. Flops per triple: about 
 """
 
 import numpy as np
-from numba import njit
 
+from hypo.kernels.compiled import inner, kernel
+from hypo.kernels.rows import assign, fill
 from hypo.kernels.scan import COLLINEAR, SLACK, push
 
 # Rows closer than this to the span of a tuple do not extend it.
 LEAST_FREE = 1e-9
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
+_NOWHERE = np.int64(-1)
 
 
 # A count, for LLVM makes vector code of it, and does not of a maximum.
-@njit(cache=True, error_model="numpy", nogil=True, fastmath={"nsz", "reassoc", "contract"})
+@inner(error_model="numpy", nogil=True, fastmath={"nsz", "reassoc", "contract"})
 def _promising(row, along, factor, size, size_i, rest, x, threshold):
     """How many j reach x² + y² − 2·x·y·c ≥ threshold·(1 − c²), c = (row_j − factor·along_j)·size_i·size_j and y = rest_j, in
     single precision and up to its rounding."""
@@ -29,7 +31,7 @@ def _promising(row, along, factor, size, size_i, rest, x, threshold):
     return count
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def triples(gram, short, r, heap_score, heap_i, heap_j):
     """Score t ≈ a·f + b·g + c·h for all triples of unit rows from their inner products alone.
 
@@ -60,7 +62,7 @@ def triples(gram, short, r, heap_score, heap_i, heap_j):
                 continue
             x = rest[i]
             best = -1.0
-            at = -1
+            at = _NOWHERE
             for j in range(i + 1, n):
                 c = (gram[i, j] - gram[k, i] * gram[k, j]) * size[i] * size[j]
                 d = 1.0 - c * c
@@ -74,7 +76,7 @@ def triples(gram, short, r, heap_score, heap_i, heap_j):
                 push(best, k * n + i, at, heap_score, heap_i, heap_j)
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def extend_tuples(terms, place, gram, r, out_index, out_r2):
     """For each tuple of unit rows the further rows that explain most of a unit target together with it.
 
@@ -91,13 +93,13 @@ def extend_tuples(terms, place, gram, r, out_index, out_r2):
     z = np.empty(k)
     for m in range(n_tuple):
         inside = 0.0
-        free[:] = 1.0
-        rest[:] = r
+        fill(free, 1.0)
+        assign(rest, r)
         for a in range(k):
             # Gram–Schmidt on the inner products: w_a holds those of the a-th orthonormal direction with all rows.
             row = gram[place[terms[m, a]]]
             at = terms[m, a]
-            w[a] = row
+            assign(w[a], row)
             for b in range(a):
                 c = w[b, at]
                 for f in range(n):
@@ -111,8 +113,8 @@ def extend_tuples(terms, place, gram, r, out_index, out_r2):
                 w[a, f] = v
                 free[f] -= v * v
                 rest[f] -= z[a] * v
-        out_index[m] = -1
-        out_r2[m] = 0.0
+        fill(out_index[m], -1)
+        fill(out_r2[m], 0.0)
         for a in range(k):
             free[terms[m, a]] = 0.0
         worst = 0.0

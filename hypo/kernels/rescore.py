@@ -1,12 +1,12 @@
 """Scores of listed pairs in double precision, as scans give them."""
 
 import numpy as np
-from numba import njit
 
+from hypo.kernels.compiled import kernel
 from hypo.kernels.scan import _product_r2, _sum_r2
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def sum_scores(F, G, rf, rg, i, j, r2):
     """R² of t ≈ b·f + c·g into ``r2`` (n_pair,) for rows ``F`` (n_f, n), ``G`` (n_g, n) and their inner products ``rf``,
     ``rg`` with the target."""
@@ -14,7 +14,7 @@ def sum_scores(F, G, rf, rg, i, j, r2):
         r2[k] = _sum_r2(F, G, i[k], j[k], rf[i[k]], rg[j[k]])
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def product_scores(F, G, target, basis, i, j, r2):
     """R² of t ≈ b·f·g + span(basis) into ``r2`` (n_pair,); overflow and 0/0 count as 0."""
     for k in range(i.shape[0]):

@@ -10,9 +10,10 @@ that the list does not depend on the order of visits.
 """
 
 import numpy as np
-from numba import njit
 
 from hypo.kernels.blocks import binary_block, unary_block
+from hypo.kernels.compiled import inner, kernel
+from hypo.kernels.rows import assign
 
 # Pairs whose second vector adds less than this share of new direction are not told apart from a single row.
 COLLINEAR = 1e-10
@@ -26,7 +27,7 @@ ROUNDING = 2.0**-24
 UNDEFINED = 0.02
 
 
-@njit(cache=True)
+@inner()
 def _less(s, i, j, t, k, m):
     """Whether entry (s, i, j) ranks below (t, k, m)."""
     if s != t:
@@ -36,7 +37,7 @@ def _less(s, i, j, t, k, m):
     return j > m
 
 
-@njit(cache=True)
+@inner()
 def push(score, i, j, heap_score, heap_i, heap_j):
     """Replace the worst entry of a full heap by (score, i, j) if that ranks higher."""
     if not _less(heap_score[0], heap_i[0], heap_j[0], score, i, j):
@@ -57,7 +58,7 @@ def push(score, i, j, heap_score, heap_i, heap_j):
 
 
 # The filters count, in single precision as all else, for LLVM makes vector code of a count, not of a maximum or an early exit.
-@njit(cache=True, error_model="numpy", nogil=True, fastmath={"nsz", "reassoc", "contract"})
+@inner(error_model="numpy", nogil=True, fastmath={"nsz", "reassoc", "contract"})
 def _sum_promising(rho, along, across, hidden, x, y, z, slack):
     """How many pairs reach |ρ − x·along| + z·hidden ≥ y·across, up to rounding."""
     count = _ZERO
@@ -66,14 +67,14 @@ def _sum_promising(rho, along, across, hidden, x, y, z, slack):
     return count
 
 
-@njit(cache=True, error_model="numpy", nogil=True, fastmath={"nsz", "reassoc", "contract"})
+@inner(error_model="numpy", nogil=True, fastmath={"nsz", "reassoc", "contract"})
 def _sum_marks(rho, along, across, hidden, x, y, z, slack, marks):
     """Which pairs these are."""
     for b in range(rho.shape[0]):
         marks[b] = abs(rho[b] - x * along[b]) + z * hidden[b] + slack >= y * across[b]
 
 
-@njit(cache=True, error_model="numpy", nogil=True, fastmath={"nsz", "reassoc", "contract"})
+@inner(error_model="numpy", nogil=True, fastmath={"nsz", "reassoc", "contract"})
 def _product_promising(num, shared, den, threshold):
     """How many pairs reach num² ≥ threshold·(den − shared), up to rounding; what is too small for single precision passes."""
     count = _ZERO
@@ -83,7 +84,7 @@ def _product_promising(num, shared, den, threshold):
     return count
 
 
-@njit(cache=True, error_model="numpy", nogil=True, fastmath={"nsz", "reassoc", "contract"})
+@inner(error_model="numpy", nogil=True, fastmath={"nsz", "reassoc", "contract"})
 def _product_marks(num, shared, den, threshold, marks):
     """Which pairs these are."""
     most = threshold - SLACK
@@ -91,7 +92,7 @@ def _product_marks(num, shared, den, threshold, marks):
         marks[b] = num[b] * num[b] + threshold * shared[b] + _TINY >= most * den[b]
 
 
-@njit(cache=True, nogil=True)
+@inner(nogil=True)
 def _places(marks, places):
     """Where the marks are set; returns their number."""
     count = 0
@@ -106,7 +107,7 @@ def _places(marks, places):
     return count
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@inner(error_model="numpy", nogil=True)
 def _split(r, threshold, along, across):
     """r/√threshold and what is left of a length of 1 beside it; 0 where a row alone reaches the threshold."""
     for k in range(r.shape[0]):
@@ -118,7 +119,7 @@ def _split(r, threshold, along, across):
             along[k] = across[k] = _ZERO
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def sum_tile(rho, hidden_f, hidden_g, F, G, rf, rg, f0, g0, triangle, heap_score, heap_i, heap_j):
     """Score t ≈ b·f + c·g for a tile: R² = (r_f² + r_g² − 2 r_f r_g ρ)/(1 − ρ²); returns how many pairs were computed.
 
@@ -160,7 +161,7 @@ def sum_tile(rho, hidden_f, hidden_g, F, G, rf, rg, f0, g0, triangle, heap_score
     return computed
 
 
-@njit(cache=True, error_model="numpy", nogil=True, fastmath={"reassoc", "contract"})
+@inner(error_model="numpy", nogil=True, fastmath={"reassoc", "contract"})
 def _sum_r2(F, G, a, b, r, q):
     """R² of one pair in double precision; it is the same with the rows the other way round."""
     d = 0.0
@@ -170,7 +171,7 @@ def _sum_r2(F, G, a, b, r, q):
     return min((r * r + q * q - 2.0 * (r * q) * d) / d2, 1.0) if d2 > COLLINEAR else 0.0
 
 
-@njit(cache=True, error_model="numpy", nogil=True, fastmath={"reassoc", "contract"})
+@inner(error_model="numpy", nogil=True, fastmath={"reassoc", "contract"})
 def _product_r2(F, G, a, b, target, basis):
     """num²/(den − Σ basis²) of one pair in double precision."""
     num = 0.0
@@ -188,7 +189,7 @@ def _product_r2(F, G, a, b, target, basis):
     return min(num * num / rest, 1.0) if rest > COLLINEAR * den else 0.0
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def product_tile(num, shared, den, unseen, F, G, targets, basis, f0, g0, triangle, heap_score, heap_i, heap_j):
     """Score t ≈ b·f·g (+ span of a basis): num²/(den − Σ basis²); returns how many pairs were computed.
 
@@ -233,7 +234,7 @@ def product_tile(num, shared, den, unseen, F, G, targets, basis, f0, g0, triangl
     return computed
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def apply_steps(p, step_op, step_side, step_rows, n):
     """Run ``p[:n]`` through the steps that lead from a peeled target back to the data's target.
 
@@ -241,14 +242,14 @@ def apply_steps(p, step_op, step_side, step_rows, n):
     """
     for s in range(step_op.shape[0]):
         if step_side[s] == 0:
-            unary_block(step_op[s], p, p, n)
+            unary_block(np.int32(step_op[s]), p, p, n)
         elif step_side[s] > 0:
-            binary_block(step_op[s], p, step_rows[s], p, n)
+            binary_block(np.int32(step_op[s]), p, step_rows[s], p, n)
         else:
-            binary_block(step_op[s], step_rows[s], p, p, n)
+            binary_block(np.int32(step_op[s]), step_rows[s], p, p, n)
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def refit(product, terms, F, basis, target, fit_root, step_op, step_side, step_rows, y, root, rss):
     """Least squares of each tuple of rows on all given rows, judged in the units of ``y``.
 
@@ -262,7 +263,9 @@ def refit(product, terms, F, basis, target, fit_root, step_op, step_side, step_r
     nz = basis.shape[0]
     n_term = terms.shape[1]
     n_column = 1 if product else n_term
-    rest = target * fit_root
+    rest = np.empty(n)
+    for i in range(n):
+        rest[i] = target[i] * fit_root[i]
     for z in range(nz):
         c = 0.0
         for i in range(n):
@@ -273,9 +276,9 @@ def refit(product, terms, F, basis, target, fit_root, step_op, step_side, step_r
     r = np.empty(n)
     q = np.empty((n_column, n))
     for k in range(terms.shape[0]):
-        r[:] = rest
+        assign(r, rest)
         for c in range(n_column):
-            q[c, :] = F[terms[k, c]]
+            assign(q[c], F[terms[k, c]])
         if product:
             for c in range(1, n_term):
                 for i in range(n):

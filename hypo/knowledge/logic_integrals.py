@@ -34,7 +34,11 @@ _FEW = 1024  # so many panels are halved at any rate
 # What the last halving may change, relative to the integral of the size; more is a pole or the like.
 _UNREST, _COARSE_UNREST = 1e-3, 0.03
 _MAX_NODES = 400
-_CORNERED = frozenset({oc.ABS, oc.MIN, oc.MAX, oc.CBRT, oc.ASIN, oc.ACOS})
+# Operators without corners or branch points wherever they are defined.
+_ANALYTIC = frozenset({
+    oc.VAR, oc.CONST, oc.NEG, oc.INV, oc.SQUARE, oc.CUBE, oc.EXP, oc.LOG, oc.SIN, oc.COS, oc.TAN, oc.TANH, oc.SINH, oc.COSH,
+    oc.ATAN, oc.ADD, oc.SUB, oc.MUL, oc.DIV,
+})  # fmt: skip
 _BOUNDED = 32  # a power of two: panels then end at exact fractions
 
 
@@ -271,12 +275,12 @@ def _fourth_derivative(e: Expression, by: str) -> Expression | None:
 def _is_analytic(e: Expression, boxes: Boxes) -> bool:
     """Whether ``e`` has neither corners nor branch points in any of the boxes, wherever it is defined."""
     for i, (op, _) in enumerate(e.code):
-        if op in _CORNERED:
-            return False
         if op in (oc.SQRT, oc.POW):
             base = e.subtree(i).children[0]
             if not np.all(enclose(base, boxes).lo > 0):
                 return False
+        elif op not in _ANALYTIC:
+            return False
     return True
 
 

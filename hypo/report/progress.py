@@ -53,6 +53,7 @@ class PlainProgress:
         self._target = target
         self._last_line = time.monotonic()
         self._last_best = ""
+        self._compiling = False
 
     def __enter__(self) -> Self:
         return self
@@ -64,6 +65,10 @@ class PlainProgress:
 
     def __call__(self, progress: Progress) -> None:
         quiet_for = time.monotonic() - self._last_line
+        if progress.compiling and not self._compiling:
+            # Nobody expects to wait now: say at once what for.
+            quiet_for = self.every
+        self._compiling = bool(progress.compiling)
         # The first report comes before anything is found and says what is waited for.
         if quiet_for < self.pause and progress.best is not None:
             return
@@ -87,6 +92,8 @@ def plain_line(progress: Progress, target: str, ended: bool = False) -> str:
     if progress.complete_to:
         parts.append(covered_text(progress.complete_to))
     parts.append("ended" if ended else f"{max(progress.time_left, 0.0):.0f} s left")
+    if progress.compiling and not ended:
+        parts.append(progress.compiling)
     return ", ".join(parts)
 
 
@@ -146,4 +153,6 @@ def panel(progress: Progress, target: str) -> RenderableType:
         "time",
         Text(f"{progress.elapsed:.1f} s, {max(progress.time_left, 0.0):.1f} s left ({progress.stage})"),
     )
+    if progress.compiling:
+        grid.add_row("", Text(progress.compiling))
     return grid

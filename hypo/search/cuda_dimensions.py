@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from hypo.expression import ops
 from hypo.kernels import enumerate as kernel
 from hypo.kernels import opcodes as oc
 
@@ -36,6 +37,8 @@ def unary_dimensions(op: int, d: Tensor, bits: int, n_field: int) -> Tensor:
         root = 2 if op == oc.SQRT else 3
         whole = torch.div(d, root, rounding_mode="floor")
         return torch.where(_digits_ok(d, bits, n_field, root, limit), whole, INVALID)
+    if ops.BY_OPCODE[op].dimension != "dimensionless":
+        raise ops.unknown(op, "the table of dimensions on a GPU (cuda_dimensions.py)")
     return torch.where(d == 0, 0, INVALID)
 
 
@@ -46,4 +49,6 @@ def binary_dimensions(op: int, d: Tensor, e: Tensor, bits: int, n_field: int) ->
     if op in (oc.MUL, oc.DIV):
         r = d + e if op == oc.MUL else d - e
         return torch.where((r == 0) | _digits_ok(r, bits, n_field, 1, (1 << (bits - 2)) - 1), r, INVALID)
+    if op != oc.POW:
+        raise ops.unknown(op, "the table of dimensions on a GPU (cuda_dimensions.py)")
     return torch.where((d == 0) & (e == 0), 0, INVALID)

@@ -9,7 +9,6 @@ candidate meets every member that could be its equal, in their order, as on the 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,9 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hypo.expression import ops
 from hypo.kernels import enumerate as kernel
 from hypo.kernels import members as rules
 from hypo.kernels import opcodes as oc
+from hypo.search.clock import now
 from hypo.search.cuda import Attempts
 from hypo.search.cuda_dimensions import binary_dimensions, unary_dimensions
 from hypo.search.library import Library, Seed
@@ -31,18 +32,18 @@ FIELDS = ("projection", "norm", "dims", "mask", "shape")
 # What tells runs of different norms and dimensions apart, in the number that is sorted by.
 NORM_SHARE, DIMENSION_STEP, DIMENSIONS = 0.37, 617.3, 8191
 
-_UNARY: dict[int, Callable[[Tensor], Tensor]] = {
+_UNARY: ops.ByOpcode[Callable[[Tensor], Tensor]] = ops.ByOpcode("enumeration on a GPU (cuda_library.py)", {
     oc.NEG: torch.neg, oc.SQUARE: torch.square, oc.CUBE: lambda u: u * u * u, oc.SQRT: torch.sqrt, oc.EXP: torch.exp,
     oc.SIN: torch.sin, oc.COS: torch.cos, oc.TAN: torch.tan, oc.TANH: torch.tanh, oc.SINH: torch.sinh, oc.COSH: torch.cosh,
     oc.ASIN: torch.asin, oc.ACOS: torch.acos, oc.ATAN: torch.atan, oc.ABS: torch.abs,
     oc.CBRT: lambda u: torch.copysign(u.abs().pow(1.0 / 3.0), u),
     oc.LOG: lambda u: torch.where(u > 0, u, torch.nan).log(),
     oc.INV: lambda u: torch.where(u != 0, u, torch.nan).reciprocal(),
-}  # fmt: skip
-_BINARY: dict[int, Callable[[Tensor, Tensor], Tensor]] = {
+})  # fmt: skip
+_BINARY: ops.ByOpcode[Callable[[Tensor, Tensor], Tensor]] = ops.ByOpcode("enumeration on a GPU (cuda_library.py)", {
     oc.ADD: torch.add, oc.SUB: torch.sub, oc.MUL: torch.mul, oc.MIN: torch.minimum, oc.MAX: torch.maximum, oc.POW: torch.pow,
     oc.DIV: lambda u, v: u / torch.where(v != 0, v, torch.nan),
-}  # fmt: skip
+})  # fmt: skip
 
 
 class CudaLibrary(Library):
@@ -89,7 +90,7 @@ class CudaLibrary(Library):
         self._flawed = torch.from_numpy(self._flaws).to(self._device)
         for row in self._unary:
             for begin in range(start[cost - 1], start[cost], CHUNK):
-                if self.count >= size or time.monotonic() > deadline:
+                if self.count >= size or now() > deadline:
                     return False
                 self._add(row.opcode, cost, None, torch.arange(begin, min(begin + CHUNK, start[cost]), device=self._device))
         for row in self._binary:
@@ -100,7 +101,7 @@ class CudaLibrary(Library):
                 right = torch.arange(start[right_cost], start[right_cost + 1], device=self._device)
                 step = max(1, CHUNK // max(1, len(right)))
                 for first in range(start[left_cost], start[left_cost + 1], step):
-                    if self.count >= size or time.monotonic() > deadline:
+                    if self.count >= size or now() > deadline:
                         return False
                     left = torch.arange(first, min(first + step, start[left_cost + 1]), device=self._device)
                     i, j = (a.flatten() for a in torch.meshgrid(left, right, indexing="ij"))

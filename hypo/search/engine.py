@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
@@ -14,13 +13,16 @@ import numpy as np
 
 from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
+from hypo.kernels import turns
 from hypo.scoring.posterior import Met
 from hypo.scoring.score import Hypothesis
+from hypo.search import warm
 from hypo.search.archive import Archive, pareto
 from hypo.search.atoms import Atoms
 from hypo.search.batches import Batches, Processor
 from hypo.search.beam import Beam
 from hypo.search.chain import budget, explore
+from hypo.search.clock import now
 from hypo.search.context import Context
 from hypo.search.cuda import devices
 from hypo.search.cuda import opened as opened_devices
@@ -42,7 +44,6 @@ from hypo.search.seeds import plain_library
 from hypo.search.stepwise import Stepwise
 from hypo.search.stopping import Stopping
 from hypo.search.template import TemplateSearch
-from hypo.search.warm import warm
 from hypo.search.wide import widen
 
 # Seconds after the end for what PySR found last.
@@ -58,7 +59,8 @@ NOTHING_KEPT = "no formula is defined on all rows and keeps the knowledge"
 
 @dataclass(frozen=True)
 class Progress:
-    """What a user wants to know while the search runs; times in seconds, ``rate`` in hypotheses per second."""
+    """What a user wants to know while the search runs; times in seconds, ``rate`` in hypotheses per second. ``compiling`` says
+    how far the kernels are, as long as not all are compiled: the time does not pass while the search waits for one."""
 
     elapsed: float
     time_left: float
@@ -67,6 +69,7 @@ class Progress:
     rate: float
     complete_to: int
     stage: str
+    compiling: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,8 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
     """Search for the formula with the lowest score until it is certain, time is up, or the user interrupts.
 
     Deadline and interruption (KeyboardInterrupt) end the search with the best so far; nothing is raised for them. The clock
-    starts once the workers are there, the kernels and, where PySR takes part, its search compiled.
+    starts once the workers are there and, where PySR takes part, its search is compiled; it stands still while kernels are
+    compiled.
 
     Raises MissingExtraError or InputError when the settings want a cluster, a GPU or PySR and something of it is missing,
     HypoError when PySR alone searches and fails.
@@ -110,7 +114,7 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
 
     def prepare(stage: str) -> None:
         if progress is not None:
-            progress(Progress(0.0, settings.time_limit, None, 0, 0.0, 0, stage))
+            progress(Progress(0.0, settings.time_limit, None, 0, 0.0, 0, stage, warm.status()))
 
     with ExitStack() as stack:
         pysr: PySR | None = None
@@ -121,9 +125,13 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
         gpus = devices() if settings.backend == CUDA else ()
         local, executor = opened(own, stack)
         batches: Batches = Processor(local)
-        warm(prepare)
-        # The first kernel called loads half a second of numba.
-        Program.of(Expression.constant(1.0), ()).value(np.empty((0, 1)))
+        if progress is None:
+            stack.enter_context(warm.logged())
+        elif warm.begin():
+            prepare("compiling")
+        with turns.telling(partial(prepare, "compiling")):
+            # The first kernel called loads half a second of numba, or waits until it is compiled.
+            Program.of(Expression.constant(1.0), ()).value(np.empty((0, 1)))
         if gpus:
             executor, batches = opened_devices(executor, batches, gpus, settings.shard[1] if settings.shard else 1, prepare)
         if problem.knowledge.rules:
@@ -145,7 +153,7 @@ def _search(
     """The search itself, with everything ready for it."""
     from threadpoolctl import threadpool_limits
 
-    begin = time.monotonic()
+    begin = now()
     kept = min(FINISHING, FINISHING_SHARE * settings.time_limit) / 2
     chains = settings.posterior and settings.backend != PYSR and problem.template is None
     end = begin + settings.time_limit - (budget(settings.time_limit) if chains else 0.0)
@@ -157,34 +165,39 @@ def _search(
     scanner: Scanner | None = None
     guesses: Guesses | None = None
     guessed: list[Hypothesis | None] = []
+    stage = ["starting"]
     with ExitStack() as stack:
         # One BLAS thread: tiles run side by side instead, and the sums come out the same at any number of workers.
         stack.enter_context(threadpool_limits(1))
+        if progress is not None:
+            stack.enter_context(turns.telling(lambda: report(stage[0])))
         # Overflow and invalid values are met and masked everywhere below; they are results, not surprises.
         stack.enter_context(np.errstate(all="ignore"))
         refiner = Refiner(problem, settings, archive, clock, local)
         schedule = Schedule(settings.seed, share=settings.shard[0] if settings.shard else 1)
 
-        def report(stage: str) -> None:
+        def report(doing: str) -> None:
+            stage[0] = doing
             if progress is None:
                 return
-            now = time.monotonic()
+            moment = now()
             progress(
                 Progress(
-                    now - begin,
-                    max(0.0, begin + settings.time_limit - now),
+                    moment - begin,
+                    max(0.0, begin + settings.time_limit - moment),
                     archive.best,
                     clock.scored,
-                    clock.scored / max(now - begin, 1e-9),
+                    clock.scored / max(moment - begin, 1e-9),
                     scanner.complete_to if scanner else 0,
-                    stage,
+                    doing,
+                    warm.status(),
                 )
             )
 
         def last_of_pysr() -> None:
             if pysr is None:
                 return
-            clock.deadline = max(clock.deadline, time.monotonic() + GRACE)
+            clock.deadline = max(clock.deadline, now() + GRACE)
             refiner.origin = pysr.origin
             for e in pysr.rest():
                 clock.scored += 1
@@ -202,7 +215,7 @@ def _search(
                     schedule.add(TemplateSearch(problem.working, settings, template, solve))
             else:
                 # Whatever happens next, there is an answer.
-                refiner.baselines()
+                refiner.baselines(report)
             if settings.backend != PYSR and template is None:
                 ctx = Context.of(for_proposers(problem, settings.seed), settings, clock, local, executor, batches)
                 scanner = Scanner(ctx, settings, report)
@@ -213,7 +226,7 @@ def _search(
             ended: tuple[str, str] | None = None
             while ended is None and (proposer := schedule.next()) is not None:
                 before = archive.best
-                mark = time.monotonic()
+                mark = now()
                 refiner.origin = origin(proposer)
                 turn = schedule.turn(proposer, problem, archive, clock)
                 # Numbers beyond the largest, or a matrix without an inverse, end a turn and not the search.
@@ -223,7 +236,7 @@ def _search(
                         if clock.expired:
                             break
                 refiner.polish()
-                timing[proposer.name] = timing.get(proposer.name, 0.0) + time.monotonic() - mark
+                timing[proposer.name] = timing.get(proposer.name, 0.0) + now() - mark
                 gain = _gain(before, archive.best)
                 schedule.close(proposer, gain)
                 report(proposer.name)
@@ -231,30 +244,30 @@ def _search(
                 ended = stopping.after_turn(gain)
             status, message = ended or stopping.exhausted()
             last_of_pysr()
-            clock.deadline = max(clock.deadline, end, time.monotonic() + 2 * kept)
+            clock.deadline = max(clock.deadline, end, now() + 2 * kept)
             report("finishing")
             widen(refiner)
             refiner.finish(whole=template is not None)
             refiner.finish_front()
             if chains:
-                clock.deadline = max(clock.deadline, time.monotonic() + kept)
+                clock.deadline = max(clock.deadline, now() + kept)
                 refiner.surround()
                 if archive.best is not None and not is_exact(archive.best, problem):
                     report("posterior")
-                    mark = time.monotonic()
+                    mark = now()
                     # Of a search that ended early they may take more; their work has a bound of its own.
                     clock.deadline = max(mark + budget(settings.time_limit) / 2, begin + settings.time_limit)
                     met = explore(refiner, settings.seed, scanner.complete_to if scanner else 0)
-                    timing["chain"] = time.monotonic() - mark
+                    timing["chain"] = now() - mark
         except KeyboardInterrupt:
-            timing["interrupted"] = time.monotonic() - begin
+            timing["interrupted"] = now() - begin
             status, message = "interrupted", "interrupted by the user"
             with suppress(KeyboardInterrupt):
                 last_of_pysr()
         with suppress(KeyboardInterrupt):
             rules = refiner.settle()
             if guesses is not None:
-                clock.deadline = max(clock.deadline, time.monotonic() + 2 * kept)
+                clock.deadline = max(clock.deadline, now() + 2 * kept)
                 for e in guesses.fitted:
                     h = refiner.scored(e)
                     # Cut short, it says nothing of the guess.
@@ -267,7 +280,7 @@ def _search(
         message = NOTHING_KEPT if clock.scored else f"no formula was scored: {message}"
     if pysr is not None and pysr.remark:
         message += f"; {pysr.remark}"
-    timing["total"] = time.monotonic() - begin
+    timing["total"] = now() - begin
     return Outcome(
         front=archive.front(is_exact(best, problem)),
         best=best,

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from hypo.expression import ops
 from hypo.expression.expr import Constant, Expression
 from hypo.kernels import opcodes as oc
-from hypo.kernels.vary import Grammar, tidy
+from hypo.kernels.nodes import Grammar
+from hypo.kernels.tidy import tidy
 from hypo.search.batches import Rows
 from hypo.search.context import Context
 from hypo.search.executor import whole

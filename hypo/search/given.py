@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from hypo.expression.expr import Expression
 from hypo.knowledge.claims import Verdict
 from hypo.scoring.score import Hypothesis
+from hypo.search.clock import now
 from hypo.search.constants import TIGHT, Parameters, fit
 from hypo.search.problem import Problem, Settings
 from hypo.search.rulebook import Rulebook
@@ -39,7 +39,7 @@ def score_formula(
             rng=np.random.default_rng(settings.seed),
             steps=STEPS,
             tolerance=TIGHT,
-            clock=Clock(deadline=time.monotonic() + settings.time_limit),
+            clock=Clock(deadline=now() + settings.time_limit),
         )
     scorer = problem.scorer(settings)
     # A formula given by the user is shown with its violations, not removed for them.

@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hypo.kernels.vary import Grammar, breed
+from hypo.kernels.nodes import Grammar
+from hypo.kernels.vary import breed
 from hypo.search.batches import PIECE, Batches, Rows, fit_programs
 from hypo.search.executor import Executor
 from hypo.search.programs import WIDTH, Programs

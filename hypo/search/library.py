@@ -14,7 +14,6 @@ be taken for one that is.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 from hypo.expression import ops
 from hypo.expression.expr import Constant, Expression
 from hypo.kernels import opcodes as oc
+from hypo.search.clock import now
 from hypo.search.reach import PLAIN_NUMBER, Reach, flaws_of_operators
 
 # Members whose values over stated ranges are looked at together.
@@ -108,7 +108,7 @@ class Library:
     # --- growth -------------------------------------------------------------------------------------------------
 
     def grow(self, size: int, *, max_cost: int = 10**6, deadline: float = float("inf")) -> None:
-        """Enumerate until ``size`` members, cost ``max_cost`` or the ``deadline`` (time.monotonic) is reached.
+        """Enumerate until ``size`` members, cost ``max_cost`` or the ``deadline`` (hypo.search.clock) is reached.
 
         A level that was cut short is gone through again on the next call; what it had found is recognised as known.
         """
@@ -139,7 +139,7 @@ class Library:
         table = (self._weight, self.values, self._members, self._head)
         if cost >= 2:
             for row in self._unary:
-                if self.count >= size or time.monotonic() > deadline:
+                if self.count >= size or now() > deadline:
                     return False
                 self.count, self.tested = kernel.grow(
                     row.opcode, False, 0, 1, start[cost - 1], start[cost], *rules, *table, self.count, self.tested
@@ -153,7 +153,7 @@ class Library:
                 right = (start[right_cost], start[right_cost + 1])
                 step = max(1, CHUNK // max(1, right[1] - right[0]))
                 for i in range(lo, hi, step):
-                    if self.count >= size or time.monotonic() > deadline:
+                    if self.count >= size or now() > deadline:
                         return False
                     self.count, self.tested = kernel.grow(
                         row.opcode,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import chain, product
 
@@ -75,14 +76,21 @@ class Refiner:
         self.origin = NATIVE
         self._scale = float(np.sqrt(np.mean(problem.y**2))) or 1.0
 
-    def baselines(self) -> None:
-        """The constant, and every variable alone: the simplest members of the front."""
+    def baselines(self, report: Callable[[str], None] = lambda stage: None) -> None:
+        """Every variable alone, and the constant: the simplest members of the front."""
         p = self.problem
-        if self.settings.fit_constants:
-            # Not snapped: a formula without variables is a yardstick, and 0 would be a poor one.
-            self._keep(self._under_rules(self._fit(Expression.constant(float(np.mean(p.y)), free=True)), at_once=True))
         for name in p.columns:
             self.consider(Expression.variable(name))
+        report("baselines")
+        if self.settings.fit_constants:
+            constant = Expression.constant(float(np.mean(p.y)), free=True)
+            if self.archive.best is None:
+                # There is something to show before the first fit, whose kernels may have to be compiled.
+                self._keep(self._under_rules(self.scorer.score(constant)))
+                report("baselines")
+            # Not snapped: a formula without variables is a yardstick, and 0 would be a poor one.
+            self._keep(self._under_rules(self._fit(constant), at_once=True))
+            report("baselines")
 
     def consider(self, e: Expression, fitted: bool = False) -> Hypothesis | None:
         """Simplify, fit, score, snap where promising, archive; returns the best form found or None.

@@ -14,7 +14,6 @@ pairs the number of columns with which the scan costs least.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -23,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.search import columns
+from hypo.search.clock import now
 from hypo.search.columns import Heaps, Rows, Short, along
 from hypo.search.executor import Executor, Serial
 
@@ -52,7 +52,7 @@ class Clock:
     @property
     def expired(self) -> bool:
         """Whether the deadline has passed."""
-        return time.monotonic() > self.deadline
+        return now() > self.deadline
 
 
 @runtime_checkable
@@ -68,7 +68,7 @@ class Device(Protocol):
 
 @dataclass(frozen=True)
 class Deadline:
-    """The moment ``at`` (time.monotonic) after which no tile is begun. It is pickled as the seconds left, because every
+    """The moment ``at`` (hypo.search.clock) after which no tile is begun. It is pickled as the seconds left, because every
     machine has a clock of its own."""
 
     at: float
@@ -76,14 +76,14 @@ class Deadline:
     @property
     def expired(self) -> bool:
         """Whether it has passed."""
-        return time.monotonic() > self.at
+        return now() > self.at
 
     def __reduce__(self) -> tuple[Callable[[float], Deadline], tuple[float]]:
-        return _after, (self.at - time.monotonic(),)
+        return _after, (self.at - now(),)
 
 
 def _after(seconds: float) -> Deadline:
-    return Deadline(time.monotonic() + seconds)
+    return Deadline(now() + seconds)
 
 
 def orthonormal(rows: Sequence[NDArray[np.float64]], n: int) -> Rows:

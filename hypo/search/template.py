@@ -9,7 +9,6 @@ law of its own, of its working target; what the searches find is put together, a
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice, product
@@ -24,6 +23,7 @@ from hypo.knowledge import Knowledge
 from hypo.knowledge.template import BoundTemplate
 from hypo.scoring.likelihood import Gaussian
 from hypo.scoring.score import Hypothesis
+from hypo.search.clock import now
 from hypo.search.constants import fit
 from hypo.search.problem import Problem, Settings
 from hypo.search.proposer import Turn
@@ -183,7 +183,7 @@ class TemplateSearch:
             target_dimension=None,
             knowledge=_grammar_only(self._problem.knowledge),
         )
-        left = turn.clock.deadline - time.monotonic()
+        left = turn.clock.deadline - now()
         share = min(self.cost / len(self._unknowns), left / 2)
         if share <= 0:
             return

@@ -1,143 +1,164 @@
-"""Compiling the kernels before the clock starts: once per installation, in two processes side by side.
+"""Compiling the kernels, once per installation: in processes of their own, beside the first search.
 
-numba keeps what it compiled beside the sources (or where NUMBA_CACHE_DIR says). A marker there, named after the sources, the
-processor and the versions, tells that nothing is left to compile; without it two tiny searches call every kernel.
+Whoever needs a kernel that is being compiled waits for it, most of them not for long: the processes begin with what is needed
+first. The clock of a search stands still meanwhile. The processes end with the one that started them; what they
+have compiled is kept, and the next search goes on from there.
 """
 
 from __future__ import annotations
 
-import hashlib
+import atexit
 import logging
 import os
 import subprocess
 import sys
-import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import numpy as np
+from hypo.kernels import compiled, turns
 
-if TYPE_CHECKING:
-    from hypo.search.problem import Problem, Settings
-
-# What each process compiles, by the proposers that call it. All of them fit formulas; the second process begins with what
-# evolution alone calls, and finds the kernels of fits compiled by the first.
-SHARES = (("library", "reduction"), ("evolution", "beam", "atoms"))
-# Longest wait for the other process, in seconds.
-LONGEST = 600.0
-
-
-def warm(report: Callable[[str], None] | None = None) -> None:
-    """Compile what has not been compiled yet; does nothing on all but the first call after an installation.
-
-    ``report`` hears of it before; without one it is logged, as a warning: nobody expects minutes of silence.
-    """
-    if os.environ.get(_INSIDE):
-        return
-    marker = _marker()
-    if marker is None or marker.exists():
-        return
-    if report is not None:
-        report("compiling, once for this installation")
-    else:
-        logging.getLogger("hypo").warning("compiling the kernels, once for this installation; this takes a minute or more")
-    with _alone(marker):
-        if not marker.exists():
-            _compile(marker)
-
-
-def _compile(marker: Path) -> None:
-    """Both shares, each in a process of its own; leaves the marker where they end well."""
-    environment = {**os.environ, _INSIDE: "1"}
-    others: list[subprocess.Popen[bytes]] = []
-    try:
-        # Compiling takes more memory than most searches, and not of this process. Where no process can be started the kernels
-        # are compiled as they are called first.
-        with suppress(OSError, subprocess.TimeoutExpired):
-            for share in SHARES:
-                command = [sys.executable, "-c", f"from hypo.search.warm import compile_share; compile_share({share!r})"]
-                others.append(
-                    subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-                )
-            if all(other.wait(timeout=LONGEST) == 0 for other in others):
-                marker.touch()
-    finally:
-        for other in others:
-            if other.poll() is None:
-                other.kill()
-
-
-def compile_share(proposers: tuple[str, ...]) -> None:
-    """Call the kernels that some proposers need, on a tiny problem."""
-    from hypo.data import from_arrays
-    from hypo.search.engine import search
-    from hypo.search.problem import Settings, make_problem
-
-    before = os.environ.get(_INSIDE)
-    os.environ[_INSIDE] = "1"
-    try:
-        rng = np.random.default_rng(0)
-        X = rng.uniform(1.0, 3.0, (80, 3))
-        y = X[:, 0] * np.exp(-X[:, 1]) + X[:, 2] + 0.01 * rng.standard_normal(80)
-        # Guesses are fitted by kernels of their own.
-        guesses = ("a*exp(-b*x0)",) if "library" in proposers else ()
-        settings = Settings(time_limit=LONGEST, library_sizes=(100,), guesses=guesses, proposers=proposers, turns=5)
-        problem = make_problem(from_arrays(X, y), None, settings)
-        if "evolution" in proposers:
-            _breed(problem, settings)
-        search(problem, settings)
-    finally:
-        if before is None:
-            del os.environ[_INSIDE]
-
-
-def _breed(problem: Problem, settings: Settings) -> None:
-    """Call the kernels of evolution, whose finds are not fitted any further."""
-    from hypo.search.archive import Archive
-    from hypo.search.context import Context
-    from hypo.search.evolve import Evolution
-    from hypo.search.proposer import Turn
-    from hypo.search.scan import Clock
-    from hypo.search.seeds import plain_library
-
-    clock = Clock()
-    with np.errstate(all="ignore"):
-        ctx = Context.of(problem, settings, clock, None)
-        evolution = Evolution(ctx, settings, plain_library(ctx, settings, range(len(problem.columns))))
-        turn = Turn(problem, Archive(problem.X, problem.columns), clock, np.random.default_rng(0), 0)
-        next(iter(evolution.propose(turn)), None)
-
-
+# Processes that compile; more would mostly wait for each other.
+PROCESSES = 2
+# Seconds between two looks at how far it is, and two lines of a log about it.
+LOOK, SAY = 0.25, 10.0
 _INSIDE = "HYPO_COMPILING"
+
+_others: list[subprocess.Popen[bytes]] = []
+
+
+def is_complete() -> bool:
+    """Whether nothing is left to compile, or nothing would be kept."""
+    folder = compiled.place()
+    return folder is None or (folder / compiled.COMPLETE).exists()
+
+
+def begin() -> bool:
+    """Begin to compile what is missing, in other processes; whether anything is. Where no process can be started kernels are
+    compiled as they are called first."""
+    if os.environ.get(_INSIDE) or is_complete():
+        return False
+    if all(other.poll() is not None for other in _others):
+        _others.clear()
+        home = str(Path(__file__).parents[2])
+        script = f"import sys; sys.path.append({home!r}); from hypo.search.warm import compile_beside; compile_beside()"
+        with suppress(OSError):
+            for _ in range(max(1, min(PROCESSES, os.cpu_count() or 1))):
+                _others.append(
+                    subprocess.Popen(
+                        [sys.executable, "-c", script], env={**os.environ, _INSIDE: "1"},
+                        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                    )
+                )  # fmt: skip
+    return True
+
+
+@atexit.register
+def end() -> None:
+    """End the processes that compile."""
+    for other in _others:
+        other.kill()
+        with suppress(OSError):
+            if other.stdin is not None:
+                other.stdin.close()
+        other.wait()
+    _others.clear()
+
+
+def compile_beside() -> None:
+    """What such a process does: compile all there is, and end when the process that started it does."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    compile_all()
+
+
+def _end_with_parent() -> None:
+    # The other end of this pipe closes with the process that holds it, however that ends.
+    sys.stdin.buffer.read()
+    os._exit(1)
+
+
+def compile_all() -> None:
+    """Compile every kernel, first those that nobody else is at."""
+    from hypo.kernels.entries import entries
+
+    listed = list(entries())
+    for k, entry in enumerate(listed):
+        with turns.claimed(compiled.place(), f"entry-{k}") as mine:
+            if mine and not entry.busy:
+                entry.compile()
+    for entry in listed:
+        entry.compile()
+    folder = compiled.place()
+    if folder is not None:
+        with suppress(OSError):
+            (folder / compiled.COMPLETE).touch()
+
+
+_looked: tuple[float, str] = (0.0, "")
+
+
+def status() -> str:
+    """How far compiling is, or nothing where all is compiled."""
+    global _looked
+    if time.monotonic() - _looked[0] > LOOK:
+        text = "" if is_complete() else "compiling, once for this installation: {} of {} kernels".format(*_count())
+        _looked = (time.monotonic(), text)
+    return _looked[1]
+
+
+def _count() -> tuple[int, int]:
+    """Kernels compiled in at least one variant, and all."""
+    from hypo.kernels import entries  # noqa: F401  (all kernels of the processor are known once they are imported)
+
+    folder = compiled.place()
+    kept = {path.name.rpartition("-")[0] for path in folder.glob("*.nbi")} if folder is not None else set()
+    return len(kept & compiled.NAMES), len(compiled.NAMES)
 
 
 @contextmanager
-def _alone(marker: Path) -> Iterator[None]:
-    """Holds a lock while kernels are compiled: who comes second finds them compiled. Where there are no locks all compile."""
-    with ExitStack() as stack:
-        with suppress(ImportError, OSError):
-            import fcntl
+def logged() -> Iterator[None]:
+    """Log, as a warning, that this process waits for kernels, and now and then how far compiling is: nobody expects a minute of
+    silence."""
+    last = -SAY
 
-            lock = stack.enter_context(marker.with_suffix(".lock").open("w"))
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    def say() -> None:
+        nonlocal last
+        if time.monotonic() - last >= SAY and (text := status()):
+            last = time.monotonic()
+            logging.getLogger("hypo").warning(text)
+
+    with turns.telling(say):
+        if begin():
+            say()
         yield
 
 
-def _marker() -> Path | None:
-    """The marker's path, or None where it cannot be written and so nothing would be kept."""
-    import numba
+@contextmanager
+def _reported(report: Callable[[str], None]) -> Iterator[None]:
+    """Report how far compiling is whenever that changes."""
+    last = ""
 
-    kernels = Path(__file__).parent.parent / "kernels"
-    digest = hashlib.sha256(f"{numba.__version__} {np.__version__} {sys.version}".encode())
-    for path in sorted(kernels.glob("*.py")):
-        digest.update(path.read_bytes())
-    folder = Path(os.environ.get("NUMBA_CACHE_DIR") or kernels / "__pycache__")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError:
-        return None
-    return folder / f"compiled-{digest.hexdigest()[:16]}"
+    def say() -> None:
+        nonlocal last
+        if (text := status()) and text != last:
+            last = text
+            report(text)
+
+    with turns.telling(say):
+        yield
+
+
+def warm(report: Callable[[str], None] | None = None) -> bool:
+    """Compile what has not been compiled yet and wait for it; whether all is compiled in the end.
+
+    ``report`` hears how far it is; without one that is logged.
+    """
+    with logged() if report is None else _reported(report):
+        if begin():
+            turns.tell()
+            while not is_complete() and any(other.poll() is None for other in _others):
+                turns.tell()
+                time.sleep(LOOK)
+    return is_complete()

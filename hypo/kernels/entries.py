@@ -1,0 +1,85 @@
+"""The kernels that the rest of hypo calls, with the types it calls them with: what is compiled after an installation.
+
+The first are those without which nothing can be scored, then those of fits, of enumeration and scans, and of evolution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import typeof
+
+from hypo.kernels import turns
+from hypo.kernels.blocks import left_adjoint, right_adjoint, unary_adjoint
+from hypo.kernels.enumerate import flatten, grow
+from hypo.kernels.evaluate import evaluate, value_and_gradient
+from hypo.kernels.fit import fit_batch
+from hypo.kernels.judge import judge
+from hypo.kernels.least_squares import minimise, project
+from hypo.kernels.members import MEMBER, insert_batch, rehash
+from hypo.kernels.nodes import Grammar
+from hypo.kernels.pursuit import extend_tuples, triples
+from hypo.kernels.scan import apply_steps, product_tile, refit, sum_tile
+from hypo.kernels.tidy import tidy
+from hypo.kernels.vary import breed
+
+
+class Entry(NamedTuple):
+    """A kernel and the types of its arguments."""
+
+    kernel: Any
+    types: tuple[Any, ...]
+
+    @property
+    def busy(self) -> bool:
+        """Whether somebody is compiling it now."""
+        lock = getattr(self.kernel._cache, "lock", None)
+        return lock is not None and turns.is_held(lock(self.types))
+
+    def compile(self) -> None:
+        """Compile it, or load what was compiled."""
+        self.kernel.compile(self.types)
+
+
+def _entry(kernel: Any, *examples: Any) -> Entry:
+    return Entry(kernel, tuple(map(typeof, examples)))
+
+
+def _zeros(kind: type) -> tuple[Any, Any, Any]:
+    """Arrays of one to three dimensions."""
+    return np.zeros(1, kind), np.zeros((1, 1), kind), np.zeros((1, 1, 1), kind)
+
+
+def entries() -> Iterator[Entry]:
+    """All of them, the most needed first."""
+    f, F, _ = _zeros(np.float64)
+    s, S, short = _zeros(np.float32)
+    i, codes, _ = _zeros(np.int32)
+    n, N, terms = _zeros(np.int64)
+    flaws, members, state = np.zeros(1, np.int8), np.zeros(1, MEMBER), np.zeros(1, np.uint64)
+    programs = (codes, codes, F, n)
+    grammar = Grammar(n, f, n, f, i, i, 0, 0, True, True, f, n, n, True, 0, 0, 0, f, i, i, f, n)
+    yield _entry(evaluate, i, i, n, f, n, F, F)
+    # Parts of many: who begins with them need not wait for each other.
+    yield _entry(unary_adjoint, np.int32(0), f, f, f, f, 0)
+    yield _entry(left_adjoint, np.int32(0), f, f, f, f, f, 0)
+    yield _entry(right_adjoint, np.int32(0), f, f, f, f, f, 0)
+    yield _entry(value_and_gradient, i, i, f, F, f, F)
+    yield _entry(insert_batch, 0, F, f, f, f, f, members, np.int32(0), F, members, n, 0, 0)
+    yield _entry(minimise, i, i, n, f, F, f, f, 0, f, 1.0, 0, 1.0)
+    yield _entry(rehash, members, n, 0)
+    yield _entry(flatten, n, members, i, i, n, i, i, n)
+    yield _entry(grow, 0, True, 0, 0, 0, 0, 0, i, np.int32(0), 0, 0, flaws, flaws, n, f, F, members, n, 0, 0)
+    yield _entry(sum_tile, S, s, s, F, F, F, F, 0, 0, True, F, N, N)
+    yield _entry(refit, True, N, F, F, f, f, n, n, F, f, f, f)
+    yield _entry(apply_steps, f, n, n, F, 0)
+    yield _entry(extend_tuples, N, n, F, f, N, F)
+    yield _entry(triples, F, S, f, f, n, n)
+    yield _entry(product_tile, short, short, S, f, F, F, F, F, 0, 0, True, F, N, N)
+    yield _entry(judge, F, F, S, F, F, F, terms, F)
+    yield _entry(fit_batch, programs, (F, f, f), True, 0, f, f, F)
+    yield _entry(breed, grammar, state, programs, f, 0, 0, programs)
+    yield _entry(tidy, grammar, programs)
+    yield _entry(project, i, i, n, f, F, f, f, 0, F)
