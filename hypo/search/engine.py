@@ -9,13 +9,16 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
+from typing import TypeVar
 
 import numpy as np
 
 from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
+from hypo.failures import Failure, Failures
 from hypo.scoring.posterior import Met
 from hypo.scoring.score import Hypothesis
+from hypo.search.alarm import Alarm
 from hypo.search.archive import Archive
 from hypo.search.atoms import Atoms
 from hypo.search.batches import Batches, Processor
@@ -29,23 +32,28 @@ from hypo.search.executor import Executor, opened
 from hypo.search.guesses import Guesses
 from hypo.search.ladder import for_proposers
 from hypo.search.problem import ALL, CUDA, PYSR, Problem, Settings
-from hypo.search.proposer import Proposer, Schedule, installed, origin
+from hypo.search.proposer import Proposer, Schedule, Turn, installed, origin
 from hypo.search.pysr import PySR
 from hypo.search.reduction import Reduction
 from hypo.search.refine import Refiner, is_exact
-from hypo.search.rewrite import loading
+from hypo.search.rewrite import load_for, loading
 from hypo.search.rulebook import Rulebook, RuleReport
 from hypo.search.scan import Clock
 from hypo.search.scanner import Scanner
-from hypo.search.screened import Screened
+from hypo.search.screened import MANY_COLUMNS, Screened
 from hypo.search.seeds import plain_library
 from hypo.search.stepwise import Stepwise
 from hypo.search.stopping import Stopping
 from hypo.search.template import TemplateSearch
 from hypo.search.warm import warm
 
+P = TypeVar("P")
+
 # Seconds after the end for what PySR found last.
 GRACE = 2.0
+# Alarms end what does not look at the clock. Seconds after its deadline that a stage may take; seconds after the time limit at
+# which finishing and weighing, then the check of rules, then the guesses end at the latest, and the result is to be made.
+SLACK, WEIGHED_BY, SETTLED_BY, GUESSED_BY, MADE_BY = 0.1, 0.3, 0.5, 0.55, 0.7
 # Seconds for finishing the best formulas at the end, and the share of the time limit that they may be at most. Half of them
 # are kept, the others come from the time of the chains, if need be; as long as is kept goes to what stands around the formulas,
 # which the posterior weighs.
@@ -73,7 +81,8 @@ class Outcome:
     counts every hypothesis scored, pairs included. ``outcome_share`` is the share of that work done when the best formula first
     appeared, ``diversity`` the share of enumerated formulas that were distinct. ``archive`` is all that was kept, best first;
     ``met`` says what of the hypothesis space is among it. ``guessed`` are the first of the settings' guesses, as many as there
-    was time for, fitted and scored; None where one has no value.
+    was time for, fitted and scored; None where one has no value. ``failures`` are the unexpected errors of parts that were left
+    out; ``deadline`` (time.monotonic) is when the result is to be made.
     """
 
     front: tuple[Hypothesis, ...]
@@ -90,21 +99,26 @@ class Outcome:
     archive: tuple[Hypothesis, ...] = ()
     met: Met = field(default_factory=Met)
     guessed: tuple[Hypothesis | None, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    deadline: float = math.inf
 
 
 def search(problem: Problem, settings: Settings, progress: Callable[[Progress], None] | None = None) -> Outcome:
     """Search for the formula with the lowest score until it is certain, time is up, or the user interrupts.
 
     Deadline and interruption (KeyboardInterrupt) end the search with the best so far; nothing is raised for them. The clock
-    starts once the workers are there, the kernels compiled and, where PySR takes part, Julia runs.
+    starts once the workers are there, the kernels compiled and, where PySR takes part, Julia runs. A part with an unexpected
+    error is left out, and told of in the outcome.
 
     Raises MissingExtraError or InputError when the settings want a cluster, a GPU or PySR and something of it is missing,
     HypoError when PySR alone searches and fails.
     """
 
+    failures = Failures()
+    tell = _Teller(progress, failures)
+
     def prepare(stage: str) -> None:
-        if progress is not None:
-            progress(Progress(0.0, settings.time_limit, None, 0, 0.0, 0, stage))
+        tell(Progress(0.0, settings.time_limit, None, 0, 0.0, 0, stage))
 
     with ExitStack() as stack:
         pysr: PySR | None = None
@@ -124,8 +138,24 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
         if problem.knowledge.rules:
             # Loads what checks of rules need.
             Rulebook(problem, settings.lam).amounts(Expression.constant(1.0))
+        load_for(len(problem.columns) > MANY_COLUMNS)
         stack.enter_context(loading())
-        return _search(problem, settings, local, executor, batches, pysr, progress)
+        return _search(problem, settings, local, executor, batches, pysr, tell, failures)
+
+
+class _Teller:
+    """Passes reports on to who wants them, until that fails."""
+
+    def __init__(self, progress: Callable[[Progress], None] | None, failures: Failures) -> None:
+        self._progress, self._failures = progress, failures
+
+    def __call__(self, report: Progress) -> None:
+        if self._progress is None:
+            return
+        with self._failures.guarded("the display of progress") as guard:
+            self._progress(report)
+        if guard.failed:
+            self._progress = None
 
 
 def _search(
@@ -135,15 +165,17 @@ def _search(
     executor: Executor,
     batches: Batches,
     pysr: PySR | None,
-    progress: Callable[[Progress], None] | None,
+    tell: Callable[[Progress], None],
+    failures: Failures,
 ) -> Outcome:
     """The search itself, with everything ready for it."""
     from threadpoolctl import threadpool_limits
 
     begin = time.monotonic()
+    late = begin + settings.time_limit
     kept = min(FINISHING, FINISHING_SHARE * settings.time_limit) / 2
     chains = settings.posterior and settings.backend != PYSR and problem.template is None
-    end = begin + settings.time_limit - (budget(settings.time_limit) if chains else 0.0)
+    end = late - (budget(settings.time_limit) if chains else 0.0)
     clock = Clock(deadline=end - kept)
     archive = Archive(problem.X, problem.columns)
     timing: dict[str, float] = {}
@@ -158,86 +190,88 @@ def _search(
         # Overflow and invalid values are met and masked everywhere below; they are results, not surprises.
         stack.enter_context(np.errstate(all="ignore"))
         refiner = Refiner(problem, settings, archive, clock, local)
-        schedule = Schedule(settings.seed, share=settings.shard[0] if settings.shard else 1)
+        schedule = Schedule(settings.seed, share=settings.shard[0] if settings.shard else 1, failures=failures)
 
         def report(stage: str) -> None:
-            if progress is None:
-                return
             now = time.monotonic()
-            progress(
-                Progress(
-                    now - begin,
-                    max(0.0, begin + settings.time_limit - now),
-                    archive.best,
-                    clock.scored,
-                    clock.scored / max(now - begin, 1e-9),
-                    scanner.complete_to if scanner else 0,
-                    stage,
-                )
-            )
+            took, complete_to = now - begin, scanner.complete_to if scanner else 0
+            rate = clock.scored / max(took, 1e-9)
+            tell(Progress(took, max(0.0, late - now), archive.best, clock.scored, rate, complete_to, stage))
 
         def last_of_pysr() -> None:
             if pysr is None:
                 return
             clock.deadline = max(clock.deadline, time.monotonic() + GRACE)
             refiner.origin = pysr.origin
-            for e in pysr.rest():
-                clock.scored += 1
-                refiner.consider(e, fitted=True)
-            refiner.polish()
+            with failures.guarded("the last formulas of PySR"):
+                for e in pysr.rest():
+                    clock.scored += 1
+                    refiner.consider(e, fitted=True)
+                refiner.polish()
+
+        def until(moment: float) -> Alarm:
+            """Lets the clock run to a moment, though not far beyond the time limit, and an alarm ring soon after it."""
+            clock.deadline = min(max(clock.deadline, moment), late + WEIGHED_BY)
+            return Alarm(clock.deadline + SLACK)
 
         try:
-            if pysr is not None:
-                pysr.begin(settings.time_limit)
-                schedule.add(pysr)
-            template = problem.template
-            if template is not None:
-                if settings.backend != PYSR:
-                    solve = partial(_part, local=local, executor=executor, batches=batches)
-                    schedule.add(TemplateSearch(problem.working, settings, template, solve))
-            else:
-                # Whatever happens next, there is an answer.
-                refiner.baselines()
-            if settings.backend != PYSR and template is None:
-                ctx = Context.of(for_proposers(problem, settings.seed), settings, clock, local, executor, batches)
-                scanner = Scanner(ctx, settings, report)
-                guesses = Guesses(problem, settings)
-                for each in (guesses, *_proposers(ctx, problem, settings, scanner, report)):
-                    schedule.add(each)
-            stopping = Stopping(problem, settings, archive, clock, schedule, scanner, pysr)
             ended: tuple[str, str] | None = None
-            while ended is None and (proposer := schedule.next()) is not None:
-                before = archive.best
-                mark = time.monotonic()
-                refiner.origin = origin(proposer)
-                turn = schedule.turn(proposer, problem, archive, clock)
-                # Numbers beyond the largest, or a matrix without an inverse, end a turn and not the search.
-                with suppress(ArithmeticError, np.linalg.LinAlgError):
-                    for e in islice(proposer.propose(turn), turn.budget):
-                        refiner.consider(e, fitted=proposer is pysr)
-                        if clock.expired:
-                            break
-                refiner.polish()
-                timing[proposer.name] = timing.get(proposer.name, 0.0) + time.monotonic() - mark
-                gain = _gain(before, archive.best)
-                schedule.close(proposer, gain)
-                report(proposer.name)
-                archive.trim()
-                ended = stopping.after_turn(gain)
+            with Alarm(end + SLACK) as alarm:
+                if pysr is not None:
+                    pysr.begin(settings.time_limit)
+                    schedule.add(pysr)
+                template = problem.template
+                if template is not None:
+                    if settings.backend != PYSR:
+                        solve = partial(_part, local=local, executor=executor, batches=batches, failures=failures)
+                        schedule.add(TemplateSearch(problem.working, settings, template, solve))
+                else:
+                    # Whatever happens next, there is an answer.
+                    with failures.guarded("the first formulas"):
+                        refiner.baselines()
+                if settings.backend != PYSR and template is None:
+                    # Guesses that cannot be used, and proposers that cannot be started, are for the user to mend.
+                    guesses = Guesses(problem, settings)
+                    schedule.add(guesses)
+                    foreign = installed(problem, settings)
+                    with failures.guarded("the start of the search"):
+                        ctx = Context.of(for_proposers(problem, settings.seed), settings, clock, local, executor, batches)
+                        scanner = Scanner(ctx, settings, report)
+                        for each in _proposers(ctx, settings, scanner, report, failures):
+                            schedule.add(each)
+                    for each in foreign:
+                        schedule.add(each)
+                stopping = Stopping(problem, settings, archive, clock, schedule, scanner, pysr)
+                while ended is None and (proposer := schedule.next()) is not None:
+                    before = archive.best
+                    mark = time.monotonic()
+                    refiner.origin = origin(proposer)
+                    turn = schedule.turn(proposer, problem, archive, clock)
+                    if not _taken(proposer, turn, refiner, fitted=proposer is pysr):
+                        schedule.drop(proposer)
+                    timing[proposer.name] = timing.get(proposer.name, 0.0) + time.monotonic() - mark
+                    gain = _gain(before, archive.best)
+                    schedule.close(proposer, gain)
+                    report(proposer.name)
+                    archive.trim()
+                    with failures.guarded("the decision when to end"):
+                        ended = stopping.after_turn(gain)
+            if alarm.rang:
+                ended = "time_limit", "the time limit was reached"
             status, message = ended or stopping.exhausted()
             last_of_pysr()
-            clock.deadline = max(clock.deadline, end, time.monotonic() + 2 * kept)
             report("finishing")
-            refiner.finish(whole=template is not None)
+            with failures.guarded("finishing"), until(max(end, time.monotonic() + 2 * kept)):
+                refiner.finish(whole=problem.template is not None)
             if chains:
-                clock.deadline = max(clock.deadline, time.monotonic() + kept)
-                refiner.surround()
+                with failures.guarded("finishing"), until(time.monotonic() + kept):
+                    refiner.surround()
                 if archive.best is not None and not is_exact(archive.best, problem):
                     report("posterior")
                     mark = time.monotonic()
                     # Of a search that ended early they may take more; their work has a bound of its own.
-                    clock.deadline = max(mark + budget(settings.time_limit) / 2, begin + settings.time_limit)
-                    met = explore(refiner, settings.seed, scanner.complete_to if scanner else 0)
+                    with failures.guarded("the posterior"), until(max(mark + budget(settings.time_limit) / 2, late)):
+                        met = explore(refiner, settings.seed, scanner.complete_to if scanner else 0)
                     timing["chain"] = time.monotonic() - mark
         except KeyboardInterrupt:
             timing["interrupted"] = time.monotonic() - begin
@@ -245,15 +279,20 @@ def _search(
             with suppress(KeyboardInterrupt):
                 last_of_pysr()
         with suppress(KeyboardInterrupt):
-            rules = refiner.settle()
+            with failures.guarded("the check of rules"), Alarm(late + SETTLED_BY):
+                rules = refiner.settle()
+            if refiner.rules and not rules:
+                rules = refiner.unsettled()
+                message += "; there was no time to check the rules with care"
             if guesses is not None:
                 clock.deadline = max(clock.deadline, time.monotonic() + 2 * kept)
-                for e in guesses.fitted:
-                    h = refiner.scored(e)
-                    # Cut short, it says nothing of the guess.
-                    if clock.expired:
-                        break
-                    guessed.append(h)
+                with failures.guarded("the score of guesses"), Alarm(late + GUESSED_BY):
+                    for e in guesses.fitted:
+                        h = refiner.scored(e)
+                        # Cut short, it says nothing of the guess.
+                        if clock.expired:
+                            break
+                        guessed.append(h)
         if pysr is not None and pysr.failure:
             message += f"; {pysr.failure}"
     best = archive.best
@@ -275,44 +314,68 @@ def _search(
         archive=tuple(archive.all()),
         met=met or Met(scanner.complete_to if scanner else 0),
         guessed=tuple(guessed),
+        failures=tuple(failures.found),
+        deadline=late + MADE_BY,
     )
 
 
+def _taken(proposer: Proposer, turn: Turn, refiner: Refiner, fitted: bool) -> bool:
+    """Whether a proposer took its turn without an unexpected error."""
+    guarded = turn.failures.guarded
+    # Numbers beyond the largest, or a matrix without an inverse, end a turn and not the search.
+    with guarded(f"the proposer {proposer.name}") as guard, suppress(ArithmeticError, np.linalg.LinAlgError):
+        for e in islice(proposer.propose(turn), turn.budget):
+            with guarded("the fit of formulas"):
+                refiner.consider(e, fitted=fitted)
+            if turn.clock.expired:
+                break
+    with guarded("the fit of formulas"), suppress(ArithmeticError, np.linalg.LinAlgError):
+        refiner.polish()
+    return not guard.failed
+
+
 def _part(
-    problem: Problem, settings: Settings, *, local: Executor, executor: Executor, batches: Batches
+    problem: Problem, settings: Settings, *, local: Executor, executor: Executor, batches: Batches, failures: Failures
 ) -> tuple[tuple[Hypothesis, ...], int]:
     """The front of a search for a part of the law, and how many hypotheses it scored. Raises KeyboardInterrupt where the user
     interrupted it."""
-    outcome = _search(problem, replace(settings, posterior=False), local, executor, batches, None, None)
+    alone = replace(settings, posterior=False)
+    outcome = _search(problem, alone, local, executor, batches, None, _Teller(None, failures), failures)
     if outcome.status == "interrupted":
         raise KeyboardInterrupt
     return outcome.front, outcome.scored
 
 
 def _proposers(
-    ctx: Context, problem: Problem, settings: Settings, scanner: Scanner, report: Callable[[str], None]
+    ctx: Context, settings: Settings, scanner: Scanner, report: Callable[[str], None], failures: Failures
 ) -> list[Proposer]:
-    """Everybody who takes part beside guesses, in the order of turns where costs are equal."""
+    """Everybody of hypo's own who takes part beside guesses, in the order of turns where costs are equal; without those that
+    cannot be started."""
+
+    def started(name: str, make: Callable[[], P]) -> P | None:
+        with failures.guarded(f"the start of the proposer {name}"):
+            return make()
+        return None
 
     def wanted(name: str) -> bool:
         return settings.proposers is None or name in settings.proposers
 
-    out: list[Proposer] = []
-    smaller = scanner.reduced()
+    out: list[Proposer | None] = []
+    smaller = started("library", scanner.reduced)
     if wanted(scanner.name):
-        orbits = scanner.orbits()
-        out += [*([orbits] if orbits else []), *([smaller] if smaller else []), Screened(ctx, settings, report), scanner]
-    reduction = Reduction(ctx, settings, report)
-    library = plain_library(ctx, settings, range(len(problem.columns)))
-    others: list[Proposer] = [
+        orbits = started("library", scanner.orbits)
+        out += [orbits, smaller, started("screened", lambda: Screened(ctx, settings, report)), scanner]
+    reduction = started("reduction", lambda: Reduction(ctx, settings, report))
+    library = plain_library(ctx, settings, range(len(ctx.problem.columns)))
+    others: list[Proposer | None] = [
         reduction,
-        Reduction(ctx, settings, report, doubt=reduction),
-        Beam(ctx, settings, report, scanner, smaller),
-        Atoms(ctx, settings, library, report),
-        Stepwise(ctx, settings, library, report),
-        *([Evolution(ctx, settings, scanner.plain)] if settings.fit_constants else []),
+        started("scaling", lambda: Reduction(ctx, settings, report, doubt=reduction)) if reduction else None,
+        started("beam", lambda: Beam(ctx, settings, report, scanner, smaller)),
+        started("atoms", lambda: Atoms(ctx, settings, library, report)),
+        started("stepwise", lambda: Stepwise(ctx, settings, library, report)),
+        started("evolution", lambda: Evolution(ctx, settings, scanner.plain)) if settings.fit_constants else None,
     ]
-    return [*out, *(p for p in others if wanted(p.name)), *installed(problem, settings)]
+    return [p for p in (*out, *(p for p in others if p is not None and wanted(p.name))) if p is not None]
 
 
 def _gain(before: Hypothesis | None, after: Hypothesis | None) -> float:

@@ -20,7 +20,7 @@ from hypo.search.constants import fit
 from hypo.search.executor import Executor
 from hypo.search.ladder import outlook, refit, rungs
 from hypo.search.problem import Problem, Settings
-from hypo.search.rewrite import spellings
+from hypo.search.rewrite import ready, spellings
 from hypo.search.rulebook import WORTH, Rulebook, RuleReport
 from hypo.search.scan import Clock
 from hypo.search.simpler import halved, relatives, rooted
@@ -161,7 +161,8 @@ class Refiner:
                 if not self._within_reach(h.score - FINISH_WITHIN):
                     break
                 self.origin = h.origin
-                equal = (s for e in (h.expression, *halved(h.expression)) for s in spellings(e))
+                either = (h.expression, *halved(h.expression)) if ready(self.clock.left) else ()
+                equal = (s for e in either for s in spellings(e))
                 for e in chain(() if whole else relatives(h.expression), rooted(h.expression), equal):
                     if self.clock.expired:
                         return
@@ -284,6 +285,10 @@ class Refiner:
                 seen.add(h)
             else:
                 return self.rules.reports(best, verdicts)
+
+    def unsettled(self) -> tuple[RuleReport, ...]:
+        """Reports on each rule without a check of the answer, where there was no time for :meth:`settle`."""
+        return self.rules.reports(self.archive.best, ())
 
     def _fit(self, e: Expression, descents: int = 2) -> Hypothesis | None:
         """``e`` fitted and scored on all rows; with many rows None unless it may belong on the front

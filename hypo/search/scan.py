@@ -54,6 +54,11 @@ class Clock:
         """Whether the deadline has passed."""
         return time.monotonic() > self.deadline
 
+    @property
+    def left(self) -> float:
+        """Seconds to the deadline."""
+        return self.deadline - time.monotonic()
+
 
 @runtime_checkable
 class Device(Protocol):

@@ -78,6 +78,8 @@ class Stopping:
             return "time_limit", "the time limit was reached"
         if self._settings.backend == PYSR:
             return "complete", "PySR ended its search"
+        if self._schedule.failed:
+            return "complete", "what was left of the search came to its end"
         return "complete", "the library was searched to its full size"
 
     @property
