@@ -45,10 +45,10 @@ class Failure:
 
 
 class Failures:
-    """Collects failures; the parts of one piece of work share it."""
+    """Collects failures, after those that are known ``before``; the parts of one piece of work share it."""
 
-    def __init__(self) -> None:
-        self.found: list[Failure] = []
+    def __init__(self, before: Iterable[Failure] = ()) -> None:
+        self.found: list[Failure] = list(before)
 
     def add(self, part: str, error: BaseException) -> None:
         """Keep what failed, once for each part and place."""
@@ -64,7 +64,8 @@ class Failures:
         guard = Guard()
         try:
             yield guard
-        except HypoError:
+        except (HypoError, BrokenPipeError):
+            # The second says that nobody reads what is printed.
             raise
         except Exception as error:  # whatever it is, the rest of the work is worth more than stopping here
             guard.failed = True

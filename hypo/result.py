@@ -20,12 +20,10 @@ from hypo.report.rules import RuleRow, rules_table
 from hypo.result_file import (
     RESULT_FILE,
     Damaged,
-    check_folder,
     from_dict,
     front_csv,
     read,
     to_dict,
-    write_text,
 )
 
 if TYPE_CHECKING:
@@ -33,15 +31,13 @@ if TYPE_CHECKING:
 
     from hypo.data import Dataset
     from hypo.expression.expr import Expression
+    from hypo.failures import Failure
     from hypo.report.suggestions import Suggestions
     from hypo.scoring.bounds import Bound
     from hypo.scoring.family import Family
     from hypo.scoring.posterior import Posterior
     from hypo.scoring.predictive import Prediction
     from hypo.scoring.score import Hypothesis
-
-FRONT_FILE = "front.csv"
-PLOT_FILE = "plot.png"
 
 
 @dataclass(frozen=True)
@@ -75,7 +71,8 @@ class Result:
     target, the columns with their units, and the factors (``scales``) from the user's numbers to the
     numbers in the formulas. ``rules`` says of each rule of the knowledge how ``best`` fares and what it did to others.
     ``posterior`` weighs all structures that the search kept; None where the rows are too few for it, and in results of
-    older versions.
+    older versions. ``failures`` are unexpected errors of parts that were left out, with their tracebacks, which ``save`` writes
+    to ``failures.txt``; the manifest names them.
     """
 
     best: Hypothesis | None
@@ -90,6 +87,7 @@ class Result:
     rules: tuple[RuleRow, ...] = ()
     posterior: Posterior | None = None
     data: Dataset | None = field(default=None, compare=False, repr=False)
+    failures: tuple[Failure, ...] = field(default=(), compare=False, repr=False)
 
     # --- the formula -------------------------------------------------------------------------------------
 
@@ -336,7 +334,10 @@ class Result:
             observed = Observed(X, rows.y, columns, self.settings["units"], law)
         figure = draw(self.front, best, self.target, observed)
         if path is not None:
-            figure.savefig(path, dpi=150)
+            try:
+                figure.savefig(path, dpi=150)
+            except (OSError, ValueError) as error:
+                raise InputError(f"cannot write the plot to {os.fspath(path)}: {error}; choose another file") from error
         return figure
 
     # --- in and out --------------------------------------------------------------------------------------
@@ -353,16 +354,15 @@ class Result:
         """The text of ``front.csv``: one line per formula, numbers in full precision."""
         return front_csv(self)
 
-    def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Write ``result.json`` and ``front.csv``; raises InputError as :func:`check_folder` does."""
-        folder = check_folder(folder)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            write_text(folder / FRONT_FILE, self.front_csv())
-            write_text(folder / RESULT_FILE, self.to_json())
-        except OSError as error:
-            raise InputError(f"cannot write to {folder}: {error.strerror or error}") from error
-        return folder
+    def save(self, folder: str | os.PathLike[str], overwrite: bool = False) -> Path:
+        """Write ``result.json`` and ``front.csv``, and ``failures.txt`` where something failed.
+
+        Raises InputError where the folder cannot be written, holds other files, or the result of other data that is not to be
+        lost (``overwrite``).
+        """
+        from hypo.folders import save
+
+        return save(self, folder, overwrite)
 
     @staticmethod
     def load(folder: str | os.PathLike[str]) -> Result:

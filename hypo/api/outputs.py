@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.api.doubts import doubts
+from hypo.failures import Failures
 from hypo.report.constants import LEVEL, ConstantRow, shown_constants, unit_text
 from hypo.report.rules import RuleRow
 from hypo.result import Coverage, Efficiency, Result
+from hypo.search.alarm import Alarm
 
 if TYPE_CHECKING:
     from hypo.data import Dataset
@@ -21,12 +23,15 @@ if TYPE_CHECKING:
     from hypo.scoring.posterior import Posterior
     from hypo.scoring.prior import Prior
     from hypo.scoring.score import Hypothesis
+    from hypo.search.constants import Deadline
     from hypo.search.engine import Outcome
     from hypo.search.problem import Problem, Settings
 
 PACKAGES = ("numba", "numpy", "scipy", "sympy")  # whose versions a result may depend on
 PYSR_PACKAGES = ("juliacall", "pysr")  # and those it may where PySR took part
 CUDA_PACKAGES = ("torch", "triton")
+# Seconds after its deadline at which an alarm ends what does not look at the clock.
+OVERTIME = 0.1
 
 
 def make_result(
@@ -39,23 +44,35 @@ def make_result(
     details: Mapping[str, Any] | None = None,
 ) -> Result:
     """The engine's outcome with constants, units and manifest; ``best`` is chosen ``by`` a criterion of
-    :mod:`hypo.search.choosing`, ``details`` are of a choice that was made already."""
+    :mod:`hypo.search.choosing`, ``details`` are of a choice that was made already. What fails, or takes longer than there is
+    time, is left out."""
     from hypo.search.choosing import chosen
     from hypo.search.problem import LAPLACE
 
-    posterior = _posterior(outcome, problem, settings)
-    outcome = chosen(by, outcome, posterior, problem, settings)
+    failures = Failures(outcome.failures)
+    posterior = _posterior(outcome, problem, settings, failures)
+    with failures.guarded("the choice of the answer"):
+        outcome = chosen(by, outcome, posterior, problem, settings)
     front = tuple(in_target_unit(h, problem) for h in outcome.front)
     best = None if outcome.best is None else in_target_unit(outcome.best, problem)
     if best is not None and best not in front:
         front = tuple(sorted((*front, best), key=lambda h: (h.complexity, -h.score)))
     manifest = _manifest(problem, settings, dataset, columns)
-    manifest["doubts"] = doubts(outcome, problem, settings, dataset)
+    manifest["doubts"] = []
+    with failures.guarded("the doubts about the answer"):
+        manifest["doubts"] = doubts(outcome, problem, settings, dataset)
     manifest["settings"]["model_selection"] = by
     if details:
         manifest["selection"] = dict(details)
     if posterior is not None:
-        manifest["prior"] = make_prior(posterior, problem, settings).as_dict()
+        with failures.guarded("the prior"):
+            manifest["prior"] = make_prior(posterior, problem, settings).as_dict()
+    constants = tuple(
+        _guarded_rows(h.expression, problem, settings.intervals if h == best else LAPLACE, outcome.deadline, failures)
+        for h in front
+    )
+    if failures.found:
+        manifest["failures"] = [f.as_dict() for f in failures.found]
     return Result(
         best=best,
         front=front,
@@ -65,19 +82,33 @@ def make_result(
         efficiency=Efficiency(outcome.outcome_share, outcome.diversity),
         timing={**outcome.timing, "workers": settings.workers},
         manifest=manifest,
-        constants=tuple(
-            constant_rows(h.expression, problem, settings.intervals if h == best else LAPLACE) for h in front
-        ),
+        constants=constants,
         rules=tuple(RuleRow.of(report, dataset.target) for report in outcome.rules),
         posterior=posterior,
         data=dataset,
+        failures=tuple(failures.found),
     )
 
 
-def _posterior(outcome: Outcome, problem: Problem, settings: Settings) -> Posterior | None:
-    """The posterior over the archive, of what keeps the hard rules; None where it would say nothing."""
+def _guarded_rows(
+    e: Expression, problem: Problem, intervals: str, deadline: float, failures: Failures
+) -> tuple[ConstantRow, ...]:
+    """:func:`constant_rows`, by the deadline; the numbers alone where these fail."""
+    from hypo.search.problem import PROFILE
+    from hypo.search.scan import Deadline
+
+    with failures.guarded("the intervals of constants"):
+        with Alarm(deadline + OVERTIME) if intervals == PROFILE else nullcontext():
+            return constant_rows(e, problem, intervals, Deadline(deadline))
+        return constant_rows(e, problem)
+    return shown_constants(e, None, (*problem.columns, problem.target, *problem.constants))
+
+
+def _posterior(outcome: Outcome, problem: Problem, settings: Settings, failures: Failures) -> Posterior | None:
+    """The posterior over the archive, of what keeps the hard rules; None where it would say nothing, or fails."""
     from hypo.scoring.posterior import make_posterior
     from hypo.search.rulebook import Rulebook
+    from hypo.search.scan import Deadline
 
     if not outcome.archive or not settings.posterior:
         return None
@@ -87,7 +118,10 @@ def _posterior(outcome: Outcome, problem: Problem, settings: Settings) -> Poster
         return None
     book = Rulebook(problem, settings.lam)
     rows = problem.X, problem.columns, problem.likelihood
-    return make_posterior(outcome.archive, *rows, met=outcome.met, keeps=book.keeps_hard if book else None)
+    late, keeps = Deadline(outcome.deadline), book.keeps_hard if book else None
+    with failures.guarded("the posterior"), Alarm(outcome.deadline + OVERTIME):
+        return make_posterior(outcome.archive, *rows, met=outcome.met, keeps=keeps, expired=lambda: late.expired)
+    return None
 
 
 def make_prior(posterior: Posterior, problem: Problem, settings: Settings) -> Prior:
@@ -122,10 +156,12 @@ def in_target_unit(h: Hypothesis, problem: Problem) -> Hypothesis:
     return h if scale == 1.0 else replace(h, rmse=h.rmse / scale)
 
 
-def constant_rows(e: Expression, problem: Problem, intervals: str = "laplace") -> tuple[ConstantRow, ...]:
+def constant_rows(
+    e: Expression, problem: Problem, intervals: str = "laplace", clock: Deadline | None = None
+) -> tuple[ConstantRow, ...]:
     """The constants of ``e`` with their intervals, of the kind ``intervals``, and units; the unit is None where none is known.
 
-    An interrupt leaves the intervals that Laplace's approximation gives.
+    An interrupt, or a ``clock`` that expires, leaves the intervals that Laplace's approximation gives.
     """
     from hypo.scoring.laplace import laplace, sampled_sums
     from hypo.search.problem import PROFILE
@@ -147,7 +183,7 @@ def constant_rows(e: Expression, problem: Problem, intervals: str = "laplace") -
         from hypo.search.profile import profile_intervals
 
         with suppress(KeyboardInterrupt):
-            found = profile_intervals(e, problem.X, problem.columns, problem.likelihood, LEVEL)
+            found = profile_intervals(e, problem.X, problem.columns, problem.likelihood, LEVEL, clock)
             profiled = {i.leaf: (i.lower, i.upper) for i in found}
     taken = (*problem.columns, problem.target, *problem.constants)
     return shown_constants(e, units, taken, approximation, profiled)

@@ -15,6 +15,7 @@ FOUND = 0
 BUG = 1
 USAGE = 2
 NOTHING_FOUND = 3
+ELSEWHERE = 4
 INTERRUPTED = 130
 
 
@@ -66,6 +67,7 @@ ABOUT_DATA = options(
 INTERVALS = click.option(
     "--intervals", metavar="laplace|profile", default="laplace", show_default=True, help="Intervals of constants."
 )
+OVERWRITE = click.option("--overwrite", is_flag=True, help="Overwrite the result of other data in the folder.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output and nothing else.")
 
 
@@ -89,17 +91,24 @@ def _handled(handler: Any, *numbers: signal.Signals) -> Iterator[None]:
 
 @contextmanager
 def terminating_as_interrupt() -> Iterator[None]:
-    """SIGTERM within acts like Ctrl-C, so that a stopped job still leaves its best formula."""
+    """SIGTERM and SIGHUP within act like Ctrl-C, so that a stopped job, or one whose terminal is closed, still leaves its best
+    formula."""
 
     def interrupt(number: int, frame: object) -> NoReturn:
         raise KeyboardInterrupt
 
-    with _handled(interrupt, signal.SIGTERM):
+    with _handled(interrupt, signal.SIGTERM, *_hangup()):
         yield
 
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
     """A second Ctrl-C within does not tear the files being written."""
-    with _handled(signal.SIG_IGN, signal.SIGINT, signal.SIGTERM):
+    with _handled(signal.SIG_IGN, signal.SIGINT, signal.SIGTERM, *_hangup()):
         yield
+
+
+def _hangup() -> tuple[signal.Signals, ...]:
+    """SIGHUP where there is one and it is not ignored, as ``nohup`` has it."""
+    number = getattr(signal, "SIGHUP", None)
+    return () if number is None or signal.getsignal(number) == signal.SIG_IGN else (number,)

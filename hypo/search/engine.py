@@ -153,7 +153,11 @@ class _Teller:
         if self._progress is None:
             return
         with self._failures.guarded("the display of progress") as guard:
-            self._progress(report)
+            try:
+                self._progress(report)
+            except OSError:
+                # Nobody looks any more: the terminal is gone.
+                self._progress = None
         if guard.failed:
             self._progress = None
 
