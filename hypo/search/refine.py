@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain, product
 
@@ -19,6 +20,7 @@ from hypo.search.archive import Archive, rank
 from hypo.search.constants import fit
 from hypo.search.executor import Executor
 from hypo.search.ladder import outlook, refit, rungs
+from hypo.search.level import levelled
 from hypo.search.problem import Problem, Settings
 from hypo.search.rewrite import ready, spellings
 from hypo.search.rulebook import WORTH, Rulebook, RuleReport
@@ -32,6 +34,8 @@ SNAP_WITHIN = 2.0
 # Formulas whose constants are snapped at the end of a turn, and those among which these are chosen; formulas with a relative
 # residual below the last figure are snapped at once.
 POLISHED, LOOKED_AT, NEARLY_EXACT = 8, 60, 1e-6
+# Variables that are looked at alone before the search: it looks at all of them, and a thousand take a second.
+ALONE = 100
 # Rows on which formulas that were in doubt on fewer of them are fitted at the end of a turn; one formula always is.
 AGAIN = 60_000
 # Formulas a turn whose constants are fitted under rules.
@@ -70,12 +74,14 @@ class Refiner:
         self._scale = float(np.sqrt(np.mean(problem.y**2))) or 1.0
 
     def baselines(self) -> None:
-        """The constant, and every variable alone: the simplest members of the front."""
+        """The constant, and variables alone: the simplest members of the front."""
         p = self.problem
         if self.settings.fit_constants:
             # Not snapped: a formula without variables is a yardstick, and 0 would be a poor one.
             self._keep(self._under_rules(self._fit(Expression.constant(float(np.mean(p.y)), free=True)), at_once=True))
-        for name in p.columns:
+        for name in likeliest(p.columns, p.X, p.y):
+            if self.clock.expired:
+                return
             self.consider(Expression.variable(name))
 
     def consider(self, e: Expression, fitted: bool = False) -> Hypothesis | None:
@@ -152,8 +158,8 @@ class Refiner:
         return best is None or score <= best.score + SNAP_WITHIN
 
     def finish(self, whole: bool = False) -> None:
-        """Try simpler relatives (not where formulas are to stay ``whole``) and other spellings of the best formulas, as long as
-        the best one changes."""
+        """Try the best formulas without parts that do nothing, simpler relatives (neither where they are to stay ``whole``) and
+        other spellings, as long as the best one changes."""
         changed = True
         while changed:
             best = self.archive.best
@@ -163,12 +169,18 @@ class Refiner:
                 self.origin = h.origin
                 either = (h.expression, *halved(h.expression)) if ready(self.clock.left) else ()
                 equal = (s for e in either for s in spellings(e))
-                for e in chain(() if whole else relatives(h.expression), rooted(h.expression), equal):
+                part = () if whole else chain(self._levelled(h.expression), relatives(h.expression))
+                for e in chain(part, rooted(h.expression), equal):
                     if self.clock.expired:
                         return
                     self.consider(e)
                 self.polish()
             changed = self.archive.best is not best
+
+    def _levelled(self, e: Expression) -> Iterator[Expression]:
+        # With many rows a sample shows which parts are level.
+        p = self._rungs[0]
+        return levelled(e, p.X, p.columns, self.settings.fit_constants)
 
     def surround(self) -> None:
         """Fit and archive what stands around the best formulas, for the posterior: it may come close without winning."""
@@ -355,6 +367,15 @@ class Refiner:
         inverse = np.linalg.pinv(normal, rcond=1e-14, hermitian=True) * variance / scale / scale[:, None]
         out[np.ix_(e.free, e.free)] = np.where(np.isfinite(inverse), inverse, 0.0)
         return out
+
+
+def likeliest(columns: tuple[str, ...], X: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[str, ...]:
+    """All ``columns``, or where there are very many the nearest to y (n_row,) by themselves, in their order."""
+    if len(columns) <= ALONE:
+        return columns
+    with np.errstate(all="ignore"):
+        apart = np.sum((X - y) ** 2, axis=1)
+    return tuple(columns[k] for k in np.sort(np.argsort(apart, kind="stable")[:ALONE]))
 
 
 def is_exact(h: Hypothesis | None, problem: Problem) -> bool:
