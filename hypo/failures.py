@@ -90,7 +90,7 @@ def report_text(failures: Iterable[Failure], version: str) -> str:
 def _place(error: BaseException) -> str:
     """File and line of the last frame that is hypo's own, or of the last one."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if "hypo" in Path(f.filename).parts]
+    own = [f for f in frames if "hypo" in Path(f.filename).parts and f.filename != __file__]
     if not frames:
         return ""
     last = (own or frames)[-1]

@@ -240,7 +240,7 @@ WAITING = textwrap.dedent("""
 """)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminate"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=["ctrl-c", "terminate", "hang up"])
 def test_an_interrupted_search_leaves_the_best_so_far(tmp_path: Path, number: signal.Signals) -> None:
     data = write_csv(tmp_path / "fall.csv", "t,s", X, LAW + np.sin(9 * X))
     out = tmp_path / "r"

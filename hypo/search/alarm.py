@@ -7,18 +7,23 @@ up between two instructions of the thread, here one that only its own ``with`` s
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import sys
 import threading
 import time
+import weakref
+from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 # Seconds between two rings, for an exception that comes up in a destructor is lost; and between two looks at a thread that
 # must not be disturbed.
 AGAIN, SOON = 0.2, 0.002
 # Files that must not be disturbed wherever they stand on the stack: an import that was cut short may not be possible again.
 _UNTOUCHED = (__file__, "<frozen importlib._bootstrap>")
+# Those that must not be disturbed on top of it, and destructors: an exception is lost there.
+_BRIEF = (weakref.__file__, contextlib.__file__)
 
 
 class TimeIsUp(BaseException):
@@ -36,6 +41,7 @@ class Alarm:
         self._kind: type[TimeIsUp] = type("TimeIsUp", (TimeIsUp,), {})
         self._off, self._lock = threading.Event(), threading.Lock()
         self._thread = threading.get_ident()
+        self._hook: Callable[[Any], None] | None = None
 
     def __enter__(self) -> Self:
         if self._at < time.monotonic() + threading.TIMEOUT_MAX:
@@ -47,6 +53,8 @@ class Alarm:
         with self._lock:
             # Whoever was about to ring has rung; that one may still be on its way.
             _raise_in(self._thread, None)
+            if self._hook is not None:
+                sys.unraisablehook, self._hook = self._hook, None
         self.rang = kind is self._kind
         return self.rang
 
@@ -58,12 +66,27 @@ class Alarm:
                     return
                 now = _may_be_disturbed(self._thread)
                 if now:
+                    self._mute()
                     _raise_in(self._thread, self._kind)
             wait = AGAIN if now else SOON
 
 
+    def _mute(self) -> None:
+        """Nobody is to hear of a ring that is lost in a destructor: there is another one."""
+        if self._hook is None:
+            before = self._hook = sys.unraisablehook
+
+            def hook(lost: Any) -> None:
+                if not issubclass(lost.exc_type, TimeIsUp):
+                    before(lost)
+
+            sys.unraisablehook = hook
+
+
 def _may_be_disturbed(thread: int) -> bool:
     frame = sys._current_frames().get(thread)
+    if frame is not None and (frame.f_code.co_filename in _BRIEF or frame.f_code.co_name == "__del__"):
+        return False
     while frame is not None:
         if frame.f_code.co_filename in _UNTOUCHED:
             return False

@@ -53,7 +53,7 @@ P = TypeVar("P")
 GRACE = 2.0
 # Alarms end what does not look at the clock. Seconds after its deadline that a stage may take; seconds after the time limit at
 # which finishing and weighing, then the check of rules, then the guesses end at the latest, and the result is to be made.
-SLACK, WEIGHED_BY, SETTLED_BY, GUESSED_BY, MADE_BY = 0.1, 0.3, 0.5, 0.55, 0.7
+SLACK, WEIGHED_BY, SETTLED_BY, GUESSED_BY, MADE_BY = 0.1, 0.1, 0.4, 0.45, 0.5
 # Seconds for finishing the best formulas at the end, and the share of the time limit that they may be at most. Half of them
 # are kept, the others come from the time of the chains, if need be; as long as is kept goes to what stands around the formulas,
 # which the posterior weighs.
@@ -238,13 +238,14 @@ def _search(
                     guesses = Guesses(problem, settings)
                     schedule.add(guesses)
                     foreign = installed(problem, settings)
+                    own: list[Proposer] = []
                     with failures.guarded("the start of the search"):
                         ctx = Context.of(for_proposers(problem, settings.seed), settings, clock, local, executor, batches)
                         scanner = Scanner(ctx, settings, report)
-                        for each in _proposers(ctx, settings, scanner, report, failures):
+                        own = _proposers(ctx, settings, scanner, report, failures)
+                    for each in (*own, *foreign):
+                        with failures.guarded("the start of a proposer"):
                             schedule.add(each)
-                    for each in foreign:
-                        schedule.add(each)
                 stopping = Stopping(problem, settings, archive, clock, schedule, scanner, pysr)
                 while ended is None and (proposer := schedule.next()) is not None:
                     before = archive.best
