@@ -2,8 +2,9 @@
 
     python benchmarks/deadline/run.py --fits 300 --seconds 3 --busy 2
 
-A fit should end within its limit + 1 s + 2 %. Reported: how many did not, the worst, with --where what late ones do. Timed is
-the whole of ``hypo.fit`` after a first fit that loads and compiles: reading, search, posterior, intervals and the result.
+A fit should end within its limit + 1 s + 2 %. Reported: how many did not, by the clock of the search (``own``) and by the whole
+call of ``hypo.fit`` (``took``: reading, loading, search, posterior, intervals and the result), after a first fit that loads and
+compiles; the worst; with --where what late ones do.
 """
 
 from __future__ import annotations
@@ -142,8 +143,7 @@ def main() -> int:
     problems = [p for p in PROBLEMS if not options.only or p.__name__ in options.only]
     X, y, more = damped(np.random.default_rng(0))
     hypo.fit(X, y, time_limit=1.0, **more)
-    late: list[dict[str, Any]] = []
-    worst = 0.0
+    rows: list[dict[str, Any]] = []
     allowed = options.seconds * 1.02 + 1.0
     with busy(options.busy):
         for k in range(options.first, options.first + options.fits):
@@ -155,16 +155,17 @@ def main() -> int:
             result = hypo.fit(X, y, time_limit=options.seconds, seed=k, **more)
             took = time.monotonic() - begin
             faulthandler.cancel_dump_traceback_later()
-            worst = max(worst, took - options.seconds)
-            row = {"fit": k, "problem": make.__name__, "took": round(took, 3), "total": round(result.timing["total"], 3),
+            row = {"fit": k, "problem": make.__name__, "own": round(result.timing["total"], 3), "took": round(took, 3),
                    "status": result.status}
-            if took > allowed:
-                late.append(row)
+            rows.append(row)
             print(json.dumps(row), flush=True)
-    print(f"{len(late)} of {options.fits} fits took more than their {options.seconds:g} s + 1 s + 2 %; "
-          f"the worst was {worst:+.2f} s over its limit")
-    for row in late:
-        print("late:", json.dumps(row))
+    for clock in ("own", "took"):
+        late = [row for row in rows if row[clock] > allowed]
+        worst = max(row[clock] for row in rows) - options.seconds
+        print(f"by {clock}: {len(late)} of {len(rows)} fits took more than {options.seconds:g} s + 1 s + 2 %; "
+              f"the worst was {worst:+.2f} s over its limit")
+        for row in late:
+            print("late:", json.dumps(row))
     return 0
 
 
