@@ -24,12 +24,10 @@ from hypo.report.rules import RuleRow
 from hypo.result_file import (
     RESULT_FILE,
     Damaged,
-    check_folder,
     from_dict,
     front_csv,
     read,
     to_dict,
-    write_text,
 )
 
 if TYPE_CHECKING:
@@ -37,6 +35,7 @@ if TYPE_CHECKING:
 
     from hypo.data import Dataset
     from hypo.expression.expr import Expression
+    from hypo.failures import Failure
     from hypo.report.suggestions import Suggestions
     from hypo.scoring.bounds import Bound
     from hypo.scoring.family import Family
@@ -44,10 +43,7 @@ if TYPE_CHECKING:
     from hypo.scoring.predictive import Prediction
     from hypo.scoring.score import Hypothesis
 
-__all__ = ["FRONT_FILE", "PLOT_FILE", "Coverage", "Efficiency", "Result"]
-
-FRONT_FILE = "front.csv"
-PLOT_FILE = "plot.png"
+__all__ = ["Coverage", "Efficiency", "Result"]
 
 
 @dataclass(frozen=True)
@@ -60,7 +56,8 @@ class Result:
     in a sentence. ``manifest["settings"]`` names the target and the columns with their units, which are those of all formulas
     and constants. ``rules`` says of each rule of the knowledge how ``best`` fares and what it did to others.
     ``posterior`` weighs all structures that the search kept; None where the rows are too few for it, and in results of
-    older versions.
+    older versions. ``failures`` are unexpected errors of parts that were left out, with their tracebacks, which ``save`` writes
+    to ``failures.txt``; the manifest names them.
     """
 
     best: Hypothesis | None
@@ -75,6 +72,7 @@ class Result:
     rules: tuple[RuleRow, ...] = ()
     posterior: Posterior | None = None
     data: Dataset | None = field(default=None, compare=False, repr=False)
+    failures: tuple[Failure, ...] = field(default=(), compare=False, repr=False)
 
     # --- the formula -------------------------------------------------------------------------------------
 
@@ -332,7 +330,10 @@ class Result:
 
         figure = picture(self, data or self.data)
         if path is not None:
-            figure.savefig(path, dpi=150)
+            try:
+                figure.savefig(path, dpi=150)
+            except (OSError, ValueError) as error:
+                raise InputError(f"cannot write the plot to {os.fspath(path)}: {error}; choose another file") from error
         return figure
 
     # --- in and out --------------------------------------------------------------------------------------
@@ -349,16 +350,15 @@ class Result:
         """The text of ``front.csv``: one line per formula, numbers in full precision."""
         return front_csv(self)
 
-    def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Write ``result.json`` and ``front.csv``; raises InputError as :func:`check_folder` does."""
-        folder = check_folder(folder)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            write_text(folder / FRONT_FILE, self.front_csv())
-            write_text(folder / RESULT_FILE, self.to_json())
-        except OSError as error:
-            raise InputError(f"cannot write to {folder}: {error.strerror or error}") from error
-        return folder
+    def save(self, folder: str | os.PathLike[str], overwrite: bool = False) -> Path:
+        """Write ``result.json`` and ``front.csv``, and ``failures.txt`` where something failed.
+
+        Raises InputError where the folder cannot be written, holds other files, or the result of other data that is not to be
+        lost (``overwrite``).
+        """
+        from hypo.folders import save
+
+        return save(self, folder, overwrite)
 
     @staticmethod
     def load(folder: str | os.PathLike[str]) -> Result:

@@ -1,4 +1,4 @@
-"""``result.json``: its rows, and how a result is read back from it and checked; folders that results may be written to."""
+"""``result.json``: its rows, and how a result is read back from it and checked."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import math
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -146,6 +145,11 @@ def from_dict(content: Mapping[str, Any]) -> Result:
     for key in ("columns", "notes"):
         _all(_entry({key: [], **settings}, key, list), str, key)
     _all(_entry({"doubts": [], **manifest}, "doubts", list), str, "doubts")
+    for failure in _entry({"failures": [], **manifest}, "failures", list):
+        if not isinstance(failure, Mapping):
+            raise Damaged('a member of the entry "failures" is not a table')
+        for key in ("part", "error", "where"):
+            _entry(failure, key, str)
     if settings.get("columns") and not set(settings["features"]) <= set(settings["columns"]):
         raise Damaged('the entry "columns" lacks a feature')
     if not all(0 < factor < math.inf for factor in settings["scales"].values()):
@@ -298,25 +302,3 @@ def read(path: Path) -> dict[str, Any]:
     if schema != SCHEMA:
         raise InputError(f"{path} has schema {schema!r}, but this version of hypo reads {SCHEMA!r}")
     return dict(content)
-
-
-def check_folder(folder: str | os.PathLike[str]) -> Path:
-    """``folder`` as a path, if results may be written there: it is new, empty, or holds an earlier result.
-
-    Raises InputError otherwise, so that nobody's files get mixed with ours.
-    """
-    path = Path(folder)
-    if path.exists() and not path.is_dir():
-        raise InputError(f"{path} is a file, so results cannot be written there: choose another folder")
-    if path.is_dir() and not (path / RESULT_FILE).is_file() and any(path.iterdir()):
-        raise InputError(f"{path} holds files but no result of hypo: choose a new or empty folder")
-    if (path / RESULT_FILE).is_file():
-        read(path / RESULT_FILE)
-    return path
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file in one step, so that a crash leaves the old content or the new one."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(draft, path)

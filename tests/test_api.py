@@ -12,10 +12,11 @@ import pytest
 
 import hypo
 from hypo.api.inputs import as_settings, operator_names
+from hypo.folders import check_folder
 from hypo.report import tables
 from hypo.report.constants import ConstantRow, shown_constants
 from hypo.report.progress import PlainProgress, panel, plain_line, rate_text
-from hypo.result_file import check_folder, jsonable
+from hypo.result_file import jsonable
 from hypo.search.engine import Progress
 
 T = np.linspace(1.0, 4.0, 12)

@@ -52,7 +52,7 @@ def test_help(cli: Cli) -> None:
     code, out, err = cli("--help")
     assert (code, err) == (0, "")
     assert "hypo fit DATA.csv --target y               search for the law\n" in out
-    assert "Exit codes: 0 found, 2 wrong use or input, 3 nothing acceptable found, 130" in out
+    assert "Exit codes: 0 found, 2 wrong use or input, 3 nothing acceptable found, 4 found but saved" in out
     assert re.findall(r"^  (\w+) {2,}\S", out[out.index("Commands:") :], re.M) == [
         "audit",
         "bound",
@@ -241,7 +241,7 @@ WAITING = textwrap.dedent("""
 """)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminate"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=["ctrl-c", "terminate", "hang up"])
 def test_an_interrupted_search_leaves_the_best_so_far(tmp_path: Path, number: signal.Signals) -> None:
     data = write_csv(tmp_path / "fall.csv", "t,s", X, LAW + np.sin(9 * X))
     out = tmp_path / "r"

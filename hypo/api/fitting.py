@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hypo.api.inputs import as_folds
@@ -15,11 +16,11 @@ from hypo.api.other_names import IN_FUNCTIONS
 from hypo.api.outputs import make_result
 from hypo.api.prepared import prepared
 from hypo.errors import InputError, ShortSearchWarning
+from hypo.folders import Destination
 from hypo.keywords import known_keywords
 from hypo.report.notebook import in_notebook
 from hypo.report.remarks import too_short
 from hypo.result import Result
-from hypo.result_file import check_folder
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -71,7 +72,8 @@ def fit(
     validation_fraction: float | None = None,
     folds: str | ArrayLike | None = None,
     progress: ProgressLike = None,
-    out: str | os.PathLike[str] | None = None,
+    out: str | os.PathLike[str] | Destination | None = None,
+    overwrite: bool = False,
 ) -> Result:
     """Search for the law behind a table: min over h of misfit(h) + complexity(h) + λ·violation(h), in nats.
 
@@ -131,7 +133,8 @@ def fit(
             row's fold. Each fold is held out of a search of its own, which has its share of the time limit.
         progress: True shows progress on standard error, in a notebook as one line that updates; or a function called with
             :class:`Progress` reports. By default it shows in a notebook, and nowhere else.
-        out: folder for ``result.json`` and ``front.csv``; nothing is written by default.
+        out: folder for ``result.json`` and ``front.csv``, which is tried before the search; nothing is written by default.
+        overwrite: whether ``out`` may hold the result of other data, which is lost then.
 
     Returns:
         the result; ``best`` is None when nothing acceptable was found. Ctrl-C ends the search with the best
@@ -143,8 +146,9 @@ def fit(
         InputError: a setting or a guess is wrong, no scheduler answers, or there is no GPU.
         MissingExtraError: PySR, Julia, PyTorch or Dask is wanted and not there; the message says how to get it.
     """
-    if out is not None:
-        check_folder(out)
+    place = out if isinstance(out, Destination) or out is None else Destination(Path(out), overwrite=overwrite)
+    if place is not None:
+        place.check()
     table = {
         "features": features, "sigma": sigma, "weights": weights, "drop_missing": drop_missing, "trials": trials,
         "censored": censored, "lower": lower, "upper": upper, "x_sigma": x_sigma, "folds": folds,
@@ -173,6 +177,8 @@ def fit(
         posterior=posterior,
         intervals=intervals,
     )
+    if place is not None:
+        place.settle(dataset.sha256)
     held_out = as_folds(dataset, model_selection, validation_fraction, folds, settings)
     settings = replace(settings, guesses=(*settings.guesses, *background.guesses))
     from hypo.search.border import watched
@@ -195,8 +201,11 @@ def fit(
         else:
             outcome = search(problem, settings, report)
     result = make_result(outcome, problem, settings, dataset, columns, model_selection, details)
-    if out is not None:
-        result.save(out)
+    # Who gave a destination writes to it.
+    if place is not None and place is not out:
+        place.write(result)
+        for text in place.notes:
+            warnings.warn(text, RuntimeWarning, stacklevel=_outside())
     if note := too_short(result):
         warnings.warn(note, ShortSearchWarning, stacklevel=_outside())
     return result

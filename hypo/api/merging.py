@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from hypo.errors import InputError
+from hypo.folders import Destination
 from hypo.keywords import known_keywords
 from hypo.report.rules import RuleRow
 from hypo.result import Coverage, Result
-from hypo.result_file import check_folder, jsonable
+from hypo.result_file import jsonable
 
 _ENDED = {"interrupted": "interrupted by the user", "time_limit": "cut short by the time limit"}
 
@@ -29,7 +32,9 @@ class _Shard:
 
 
 @known_keywords(name="hypo.merge")
-def merge(*results: Any, out: str | os.PathLike[str] | None = None) -> Result:
+def merge(
+    *results: Any, out: str | os.PathLike[str] | Destination | None = None, overwrite: bool = False
+) -> Result:
     """Join the results of ``fit(…, shard="1/n")`` to ``fit(…, shard="n/n")``.
 
     The front is the Pareto front of all their formulas. What every shard did by itself is vouched for by the one that got
@@ -39,6 +44,7 @@ def merge(*results: Any, out: str | os.PathLike[str] | None = None) -> Result:
     Args:
         results: results, or folders that hold one; also as one list.
         out: folder for ``result.json`` and ``front.csv``; nothing is written by default.
+        overwrite: whether ``out`` may hold the result of other data, which is lost then.
 
     Raises:
         InputError: there is no result in a folder, it is of no shard, a shard is there twice, or the results are of
@@ -46,13 +52,14 @@ def merge(*results: Any, out: str | os.PathLike[str] | None = None) -> Result:
     """
     if len(results) == 1 and isinstance(results[0], list | tuple):
         results = tuple(results[0])
+    place = out if isinstance(out, Destination) or out is None else Destination(Path(out), overwrite=overwrite)
     for k, given in enumerate(results, 1):
         if not isinstance(given, Result | str | os.PathLike):
             raise InputError(f"number {k} of what is to be merged is neither a result nor a folder: {given!r}")
-        if out is not None and not isinstance(given, Result) and os.path.abspath(given) == os.path.abspath(out):
-            raise InputError(f"{os.fspath(out)} holds one of the shards; write the merged result to another folder")
-    if out is not None:
-        check_folder(out)
+        if place is not None and not isinstance(given, Result) and os.path.abspath(given) == os.path.abspath(place.folder):
+            raise InputError(f"{place.folder} holds one of the shards; write the merged result to another folder")
+    if place is not None:
+        place.check()
     if not results:
         raise InputError("there is nothing to merge: give the results of the shards")
     shards = sorted((_shard(r, f"result {k}") for k, r in enumerate(results, 1)), key=lambda s: s.number)
@@ -61,9 +68,14 @@ def merge(*results: Any, out: str | os.PathLike[str] | None = None) -> Result:
     for one, two in pairwise(shards):
         if one.number == two.number:
             raise InputError(f"shard {one.number} of {one.of} is there twice, in {one.source} and {two.source}")
+    if place is not None:
+        place.settle(shards[0].result.manifest["data_sha256"])
     merged = _merged(shards)
-    if out is not None:
-        merged.save(out)
+    # Who gave a destination writes to it.
+    if place is not None and place is not out:
+        place.write(merged)
+        for text in place.notes:
+            warnings.warn(text, RuntimeWarning, stacklevel=2)
     return merged
 
 
@@ -138,12 +150,21 @@ def _merged(shards: Sequence[_Shard]) -> Result:
         coverage=Coverage(farthest.complete_to, sum(r.coverage.scored for r in results), farthest.distinct),
         efficiency=finder.efficiency,
         timing={"total": max(totals), "sum": sum(totals), "shards": {str(s.number): s.result.timing for s in shards}},
-        manifest={**manifest, "settings": {**manifest["settings"], "shard": None, "shards": _shards(shards, missing)}},
+        manifest={
+            **manifest, **_failures(results),
+            "settings": {**manifest["settings"], "shard": None, "shards": _shards(shards, missing)},
+        },
         constants=tuple(constants[id(h)] for h in front),
         rules=_rules([r.rules for r in results], finder.rules),
         posterior=posterior,
         data=finder.data,
     )
+
+
+def _failures(results: Sequence[Result]) -> dict[str, Any]:
+    """The entry of the manifest on what failed in any of the shards, where something did."""
+    found = [f for r in results for f in r.manifest.get("failures", ())]
+    return {"failures": [f for k, f in enumerate(found) if f not in found[:k]]} if found else {}
 
 
 def _rules(each: Sequence[Sequence[RuleRow]], finders: Sequence[RuleRow]) -> tuple[RuleRow, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.api.doubts import doubts
+from hypo.failures import Failures
 from hypo.report.constants import LEVEL, ConstantRow, shown_constants, shown_leaves
 from hypo.report.rules import RuleRow
 from hypo.report.units import unit_text
 from hypo.result import Coverage, Efficiency, Result
+from hypo.search.alarm import Alarm
 from hypo.search.answer import in_own_form, own_guess, without_names
 from hypo.search.border import Border, UnitNames, unit_texts
 
@@ -24,12 +26,15 @@ if TYPE_CHECKING:
     from hypo.scoring.posterior import Posterior
     from hypo.scoring.prior import Prior
     from hypo.scoring.score import Hypothesis
+    from hypo.search.constants import Deadline
     from hypo.search.engine import Outcome
     from hypo.search.problem import Problem, Settings
 
 PACKAGES = ("numba", "numpy", "scipy", "sympy")  # whose versions a result may depend on
 PYSR_PACKAGES = ("juliacall", "pysr")  # and those it may where PySR took part
 CUDA_PACKAGES = ("torch", "triton")
+# Seconds after its deadline at which an alarm ends what does not look at the clock.
+OVERTIME = 0.1
 
 
 def make_result(
@@ -42,22 +47,31 @@ def make_result(
     details: Mapping[str, Any] | None = None,
 ) -> Result:
     """The engine's outcome with constants, units and manifest; ``best`` is chosen ``by`` a criterion of
-    :mod:`hypo.search.choosing`, ``details`` are of a choice that was made already."""
+    :mod:`hypo.search.choosing`, ``details`` are of a choice that was made already. What fails, or takes longer than there is
+    time, is left out."""
     from hypo.search.choosing import chosen
     from hypo.search.earned import unearned
     from hypo.search.problem import LAPLACE
 
     border = Border.out_of(problem)
-    inside = _posterior(outcome, problem, settings)
+    failures = Failures(outcome.failures)
+    inside = _posterior(outcome, problem, settings, failures)
     if inside is not None:
-        inside = replace(inside, unearned=unearned(outcome, problem, settings, inside))
-    outcome = chosen(by, outcome, inside, problem, settings)
+        with failures.guarded("the weights"):
+            inside = replace(inside, unearned=unearned(outcome, problem, settings, inside))
+    with failures.guarded("the choice of the answer"):
+        outcome = chosen(by, outcome, inside, problem, settings)
     front, best = outcome.front, outcome.best
     if best is not None and best not in front:
         front = tuple(sorted((*front, best), key=lambda h: (h.complexity, -h.score)))
     manifest = _manifest(problem, settings, dataset, columns)
-    own = None if best is None else own_guess(best, outcome.guessed, problem)
-    manifest["doubts"] = doubts(outcome, problem, settings, dataset, None if own is None else own[0])
+    own = None
+    if best is not None:
+        with failures.guarded("the comparison with guesses"):
+            own = own_guess(best, outcome.guessed, problem)
+    manifest["doubts"] = []
+    with failures.guarded("the doubts about the answer"):
+        manifest["doubts"] = doubts(outcome, problem, settings, dataset, None if own is None else own[0])
     if best is not None and own is not None:
         inside = in_own_form(inside, best, own[1], problem)
         front = tuple(own[1] if h == best else h for h in front)
@@ -66,10 +80,19 @@ def make_result(
     manifest["settings"]["model_selection"] = by
     if details:
         manifest["selection"] = dict(details)
-    posterior = border.posterior(inside)
+    posterior = None
+    with failures.guarded("the posterior in the units of the columns"):
+        posterior = border.posterior(inside)
     if inside is not None and posterior is not None:
-        record = make_prior(inside, problem, settings).as_dict()
-        manifest["prior"] = border.lengths(record, inside.structures, posterior.structures)
+        with failures.guarded("the prior"):
+            record = make_prior(inside, problem, settings).as_dict()
+            manifest["prior"] = border.lengths(record, inside.structures, posterior.structures)
+    constants = tuple(
+        _guarded_rows(h.expression, problem, settings.intervals if h == best else LAPLACE, outcome.deadline, failures)
+        for h in front
+    )
+    if failures.found:
+        manifest["failures"] = [f.as_dict() for f in failures.found]
     return Result(
         best=None if best is None else _shown(best, border),
         front=tuple(_shown(h, border) for h in front),
@@ -79,19 +102,33 @@ def make_result(
         efficiency=Efficiency(outcome.outcome_share, outcome.diversity),
         timing={**outcome.timing, "workers": settings.workers},
         manifest=manifest,
-        constants=tuple(
-            constant_rows(h.expression, problem, settings.intervals if h == best else LAPLACE) for h in front
-        ),
+        constants=constants,
         rules=tuple(RuleRow.of(report, dataset.target, border) for report in outcome.rules),
         posterior=posterior,
         data=dataset,
+        failures=tuple(failures.found),
     )
 
 
-def _posterior(outcome: Outcome, problem: Problem, settings: Settings) -> Posterior | None:
-    """The posterior over the archive, of what keeps the hard rules; None where it would say nothing."""
+def _guarded_rows(
+    e: Expression, problem: Problem, intervals: str, deadline: float, failures: Failures
+) -> tuple[ConstantRow, ...]:
+    """:func:`constant_rows`, by the deadline; the numbers alone where these fail."""
+    from hypo.search.problem import PROFILE
+    from hypo.search.scan import Deadline
+
+    with failures.guarded("the intervals of constants"):
+        with Alarm(deadline + OVERTIME) if intervals == PROFILE else nullcontext():
+            return constant_rows(e, problem, intervals, Deadline(deadline))
+        return constant_rows(e, problem)
+    return shown_constants(e, None, (*problem.columns, problem.target, *problem.constants))
+
+
+def _posterior(outcome: Outcome, problem: Problem, settings: Settings, failures: Failures) -> Posterior | None:
+    """The posterior over the archive, of what keeps the hard rules; None where it would say nothing, or fails."""
     from hypo.scoring.posterior import make_posterior
     from hypo.search.rulebook import Rulebook
+    from hypo.search.scan import Deadline
 
     if not outcome.archive or not settings.posterior:
         return None
@@ -101,7 +138,10 @@ def _posterior(outcome: Outcome, problem: Problem, settings: Settings) -> Poster
         return None
     book = Rulebook(problem, settings.lam)
     rows = problem.X, problem.columns, problem.likelihood
-    return make_posterior(outcome.archive, *rows, met=outcome.met, keeps=book.keeps_hard if book else None)
+    late, keeps = Deadline(outcome.deadline), book.keeps_hard if book else None
+    with failures.guarded("the posterior"), Alarm(outcome.deadline + OVERTIME):
+        return make_posterior(outcome.archive, *rows, met=outcome.met, keeps=keeps, expired=lambda: late.expired)
+    return None
 
 
 def make_prior(posterior: Posterior, problem: Problem, settings: Settings) -> Prior:
@@ -136,11 +176,13 @@ def _shown(h: Hypothesis, border: Border) -> Hypothesis:
     return replace(h, expression=without_names(h.expression)) if any(c.free and c.name for c in h.expression.constants) else h
 
 
-def constant_rows(e: Expression, problem: Problem, intervals: str = "laplace") -> tuple[ConstantRow, ...]:
+def constant_rows(
+    e: Expression, problem: Problem, intervals: str = "laplace", clock: Deadline | None = None
+) -> tuple[ConstantRow, ...]:
     """The constants of ``e`` with their intervals, of the kind ``intervals``, as they are where ``e`` is in the units of the
     columns; the unit is None where none is known.
 
-    An interrupt leaves the intervals that Laplace's approximation gives.
+    An interrupt, or a ``clock`` that expires, leaves the intervals that Laplace's approximation gives.
     """
     from hypo.scoring.laplace import laplace, sampled_sums
     from hypo.search.problem import PROFILE
@@ -155,7 +197,7 @@ def constant_rows(e: Expression, problem: Problem, intervals: str = "laplace") -
         from hypo.search.profile import profile_intervals
 
         with suppress(KeyboardInterrupt):
-            found = profile_intervals(e, problem.X, problem.columns, problem.likelihood, LEVEL)
+            found = profile_intervals(e, problem.X, problem.columns, problem.likelihood, LEVEL, clock)
             profiled = {i.leaf: (i.lower, i.upper) for i in found}
     taken = (*problem.columns, problem.target, *problem.constants)
     rows_inside = shown_constants(e, None, taken, approximation, profiled)

@@ -7,7 +7,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ import hypo
 from hypo.cli.shared import (
     ABOUT_DATA,
     BUG,
+    ELSEWHERE,
     EXCLUDE,
     FORMULA,
     FOUND,
@@ -24,6 +25,7 @@ from hypo.cli.shared import (
     INTERVALS,
     JSON,
     NOTHING_FOUND,
+    OVERWRITE,
     SI,
     THOUSANDS,
     USAGE,
@@ -37,10 +39,13 @@ from hypo.cli.shared import (
 )
 from hypo.cli.uncertainty import audit, bound, profile, suggest, write
 from hypo.errors import HypoError, ShortSearchWarning
+from hypo.failures import DEBUG, FAILURES_FILE, Failures
 
 if TYPE_CHECKING:
+    from hypo.folders import Destination
     from hypo.result import Result
 
+PLOT_FILE = "plot.png"
 _CODES = {"nothing_found": NOTHING_FOUND, "interrupted": INTERRUPTED}
 
 
@@ -65,11 +70,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FOUND
     except Exception as error:
-        if os.environ.get("HYPO_DEBUG"):
+        if os.environ.get(DEBUG):
             traceback.print_exc()
         return complain(
             f"this is a bug in hypo ({type(error).__name__}: {_first_line(error)}); "
-            "set HYPO_DEBUG=1 to see where, and please report it",
+            f"set {DEBUG}=1 to see where, and please report it",
             BUG,
         )
 
@@ -96,7 +101,8 @@ def cli() -> None:
     hypo profile DIR DATA.csv                  profile-likelihood intervals of constants
     hypo warmup                                compile the kernels, once per installation
 
-    Exit codes: 0 found, 2 wrong use or input, 3 nothing acceptable found, 130 interrupted.
+    Exit codes: 0 found, 2 wrong use or input, 3 nothing acceptable found, 4 found but saved elsewhere,
+    130 interrupted.
     """
 
 
@@ -125,34 +131,40 @@ def cli() -> None:
 @INTERVALS
 @click.option("--no-posterior", "posterior", flag_value=False, default=True, help="Do not weigh rival structures.")
 @click.option("--out", metavar="DIR", help="Folder for the result (default: hypo-out/NAME of the data).")
+@OVERWRITE
 @click.option("--plot", is_flag=True, help="Also write plot.png.")
 @SI
 @JSON
 @click.option("--quiet", is_flag=True, help="Print the best formula and nothing else.")
-def fit(data: str, out: str | None, plot: bool, units: str, as_json: bool, quiet: bool, **options: Any) -> int:
+def fit(
+    data: str, out: str | None, overwrite: bool, plot: bool, units: str, as_json: bool, quiet: bool, **options: Any
+) -> int:
     """Search for the formula behind a column of DATA.csv, an Excel or Parquet file, or standard input (-).
 
-    Writes result.json and front.csv to the folder --out. Formulas are in the units of the columns.
+    Writes result.json and front.csv to the folder --out. Without --out a result of other data is kept, and this
+    one goes to hypo-out/NAME-2. Formulas are in the units of the columns.
     """
     with terminating_as_interrupt():
         from hypo import api
         from hypo.data.opening import STANDARD_INPUT
+        from hypo.folders import Destination
         from hypo.report.progress import display_for
         from hypo.report.remarks import too_short
-        from hypo.result import PLOT_FILE
-        from hypo.result_file import check_folder
 
-        folder = check_folder(out or Path("hypo-out") / ("data" if data == STANDARD_INPUT else Path(data).stem or "data"))
+        default = Path("hypo-out") / ("data" if data == STANDARD_INPUT else Path(data).stem or "data")
+        place = Destination(Path(out) if out else default, named=out is not None, overwrite=overwrite)
         display = nullcontext() if as_json or quiet else display_for(sys.stderr, options["target"] or "")
-        with display as progress, warnings.catch_warnings():
+        # A terminal that was closed cannot show the end of the progress either.
+        with suppress(OSError), display as progress, warnings.catch_warnings():
             # Said among the remarks, or below.
             warnings.simplefilter("ignore", ShortSearchWarning)
             # Without a display there is to be none, in a notebook's kernel either.
-            result = api.fit(data, progress=progress or False, **options)
-        with uninterrupted():
-            result.save(folder)
-    if plot and result.best is not None:
-        result.plot(folder / PLOT_FILE)
+            result = api.fit(data, out=place, progress=progress or False, **options)
+            with uninterrupted():
+                place.write(result)
+    written = ["result.json", "front.csv", *([FAILURES_FILE] if result.failures else [])]
+    if plot and result.best is not None and _plotted(result, place.folder):
+        written.append(PLOT_FILE)
     shown = result.in_units(units)
     if (as_json or quiet) and (warning := too_short(result)):
         note(warning)
@@ -163,29 +175,64 @@ def fit(data: str, out: str | None, plot: bool, units: str, as_json: bool, quiet
             say(str(shown.expression))
     else:
         _show(shown)
-        written = "result.json, front.csv" + (f", {PLOT_FILE}" if plot and result.best is not None else "")
-        say(f"Written to {folder}: {written}")
-    return _CODES.get(result.status, FOUND)
+    return _placed(place, _CODES.get(result.status, FOUND), None if as_json or quiet else written)
+
+
+def _plotted(result: Result, folder: Path) -> bool:
+    """Whether the plot could be written; what was found does not depend on it."""
+    failures = Failures()
+    with failures.guarded("the plot") as guard:
+        try:
+            result.plot(folder / PLOT_FILE)
+        except (OSError, HypoError) as error:
+            note(f"the plot was not written: {error}")
+            return False
+    _tell(failures)
+    return not guard.failed
+
+
+def _placed(place: Destination, code: int, written: Sequence[str] | None) -> int:
+    """Say where the result is (``written``: its files, or None to say less); the exit code."""
+    if written is not None and not place.failed:
+        say(f"Written to {place.folder}: {', '.join(written)}")
+    if not place.failed:
+        for text in place.notes:
+            note(text)
+        return code
+    return complain("; ".join(place.notes), code if code in (INTERRUPTED, NOTHING_FOUND) else ELSEWHERE)
+
+
+def _tell(failures: Failures) -> None:
+    """What was not shown because of an unexpected error."""
+    for f in failures.found:
+        note(
+            f"{f.part} failed ({f.error}, in {f.where}); that is a bug in hypo {hypo.__version__}: set {DEBUG}=1 to see "
+            "where, and please report it"
+        )
 
 
 @cli.command()
 @click.argument("folders", metavar="DIR…", nargs=-1, required=True)
 @click.option("--out", required=True, metavar="DIR", help="Folder for the joint result.")
+@OVERWRITE
 @JSON
-def merge(folders: tuple[str, ...], out: str, as_json: bool) -> int:
+def merge(folders: tuple[str, ...], out: str, overwrite: bool, as_json: bool) -> int:
     """Join the results of hypo fit --shard 1/N … N/N, written to the folders DIR, into one.
 
     Shards that are missing are named; what the others found counts.
     """
     from hypo import api
+    from hypo.folders import Destination
 
-    result = api.merge(*folders, out=out)
+    place = Destination(Path(out), overwrite=overwrite)
+    result = api.merge(*folders, out=place)
+    with uninterrupted():
+        place.write(result)
     if as_json:
         sys.stdout.write(result.to_json())
     else:
         _show(result)
-        say(f"Written to {out}: result.json, front.csv")
-    return _CODES.get(result.status, FOUND)
+    return _placed(place, _CODES.get(result.status, FOUND), None if as_json else ["result.json", "front.csv"])
 
 
 @cli.command()
@@ -246,11 +293,13 @@ def predict(
     import numpy as np
 
     from hypo.data import read_table
+    from hypo.folders import check_file
     from hypo.prediction import distribution
     from hypo.report.predictions import predictions_csv
     from hypo.result import Result
     from hypo.uncertainty import cautions
 
+    check_file(out)
     result = Result.load(folder)
     table = read_table(data, thousands)
     if interval is None:
@@ -291,8 +340,10 @@ def predict(
 @JSON
 def show(folder: str, plot: str | None, data: str | None, thousands: str | None, units: str, as_json: bool) -> int:
     """Show the result in DIR again."""
+    from hypo.folders import check_file
     from hypo.result import Result
 
+    check_file(plot)
     result = Result.load(folder)
     if plot is not None:
         from hypo.data import read_csv
@@ -376,18 +427,27 @@ def _show(result: Result) -> None:
     from hypo.report import tables
     from hypo.report.remarks import tables_below
 
+    failures = Failures()
     if result.best is not None:
-        tables.show(tables.law_lines(result.best, result.target, (), sys.stdout), sys.stdout, bold=True)
-        for line in result.constant_lines():
+        with failures.guarded("the headline"):
+            tables.show(tables.law_lines(result.best, result.target, (), sys.stdout), sys.stdout, bold=True)
+        with failures.guarded("the list of constants"):
+            for line in result.constant_lines():
+                tell(line)
+        say("")
+        with failures.guarded("the table of the front"):
+            tables.show(tables.front_table(result.front, result.best, result.target), sys.stdout)
+        say("")
+        with failures.guarded("the tables below it"):
+            for table in tables_below(result):
+                tables.show(table, sys.stdout)
+                say("")
+    with failures.guarded("the remarks"):
+        for line in result.remarks():
             tell(line)
-        say("")
-        tables.show(tables.front_table(result.front, result.best, result.target), sys.stdout)
-        say("")
-        for table in tables_below(result):
-            tables.show(table, sys.stdout)
-            say("")
-    for line in result.remarks():
-        tell(line)
+    if any(f.part == "the headline" for f in failures.found):
+        say(f"{result.target} = {result.expression}")
+    _tell(failures)
 
 
 for command in (audit, bound, profile, suggest):

@@ -16,6 +16,7 @@ FOUND = 0
 BUG = 1
 USAGE = 2
 NOTHING_FOUND = 3
+ELSEWHERE = 4
 INTERRUPTED = 130
 
 
@@ -82,6 +83,7 @@ FORMULA = click.option(
     "--formula", "index", type=int, metavar="N", help="Number of a formula of the front, from 0 (default: the best)."
 )
 SI = click.option("--si", "units", flag_value="si", default="columns", help="Show formulas and constants in SI units.")
+OVERWRITE = click.option("--overwrite", is_flag=True, help="Overwrite the result of other data in the folder.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output and nothing else.")
 
 
@@ -117,17 +119,24 @@ def _handled(handler: Any, *numbers: signal.Signals) -> Iterator[None]:
 
 @contextmanager
 def terminating_as_interrupt() -> Iterator[None]:
-    """SIGTERM within acts like Ctrl-C, so that a stopped job still leaves its best formula."""
+    """SIGTERM and SIGHUP within act like Ctrl-C, so that a stopped job, or one whose terminal is closed, still leaves its best
+    formula."""
 
     def interrupt(number: int, frame: object) -> NoReturn:
         raise KeyboardInterrupt
 
-    with _handled(interrupt, signal.SIGTERM):
+    with _handled(interrupt, signal.SIGTERM, *_hangup()):
         yield
 
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
     """A second Ctrl-C within does not tear the files being written."""
-    with _handled(signal.SIG_IGN, signal.SIGINT, signal.SIGTERM):
+    with _handled(signal.SIG_IGN, signal.SIGINT, signal.SIGTERM, *_hangup()):
         yield
+
+
+def _hangup() -> tuple[signal.Signals, ...]:
+    """SIGHUP where there is one and it is not ignored, as ``nohup`` has it."""
+    number = getattr(signal, "SIGHUP", None)
+    return () if number is None or signal.getsignal(number) == signal.SIG_IGN else (number,)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
@@ -22,8 +21,8 @@ from hypo.cli.shared import (
     note,
     say,
     terminating_as_interrupt,
+    uninterrupted,
 )
-from hypo.errors import InputError
 
 
 @click.command()
@@ -45,9 +44,11 @@ def bound(
     law that attains the bound); what is guaranteed and assumed is said on standard error.
     """
     from hypo.data import read_table
+    from hypo.folders import check_file
     from hypo.report.predictions import predictions_csv
     from hypo.result import Result
 
+    check_file(out)
     result = Result.load(folder)
     table = read_table(data, thousands)
     found = result.bound(event, table, **assumptions)
@@ -73,15 +74,17 @@ def bound(
 @JSON
 def suggest(folder: str, domains: tuple[str, ...], count: int, distinct: bool, out: str | None, as_json: bool) -> int:
     """Suggest what to measure next: where the likely laws of DIR disagree most per unit of noise."""
+    from hypo.folders import check_file
     from hypo.report.suggestions import read_domain
     from hypo.result import Result
 
+    check_file(out)
     found = Result.load(folder).suggest(read_domain(domains), count, distinct=distinct)
-    if out is not None:
-        write(found.csv(), out)
     sys.stdout.write(
         json.dumps(found.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n" if as_json else f"{found}\n"
     )
+    if out is not None:
+        write(found.csv(), out)
     return FOUND
 
 
@@ -146,37 +149,26 @@ def audit(data: str, out: str | None, as_json: bool, quiet: bool, **options: Any
     Ctrl-C or --total-time end it with the fits that are done.
     """
     from hypo import api
+    from hypo.folders import check_file
 
-    require_file(out)
+    check_file(out)
     with terminating_as_interrupt():
         found = api.audit(data, progress=not quiet, **options)
-    if out is not None:
-        write(found.to_json(), out)
     sys.stdout.write(found.to_json() if as_json else f"{found}\n")
+    if out is not None:
+        with uninterrupted():
+            write(found.to_json(), out)
     if found.interrupted:
         return INTERRUPTED
     return FOUND if found.groups else NOTHING_FOUND
 
 
 def write(text: str, out: str | None) -> None:
-    """To the file ``out``, or to standard output; raises InputError where the file cannot be written."""
-    from hypo.result_file import write_text
+    """To the file ``out``, or to standard output; raises InputError where the file cannot be written, which then stands among
+    the system's temporary files."""
+    from hypo.folders import write_file
 
     if out is None:
         sys.stdout.write(text)
-        return
-    require_file(out)
-    try:
-        write_text(Path(out), text)
-    except OSError as error:
-        raise InputError(f"cannot write to {out}: {error.strerror or error}") from error
-
-
-def require_file(out: str | None) -> None:
-    """Raises InputError where ``out`` cannot be a file: before work that would be lost."""
-    if out is None:
-        return
-    if Path(out).is_dir():
-        raise InputError(f"cannot write to {out}: it is a folder; give the name of a file")
-    if not Path(out).absolute().parent.is_dir():
-        raise InputError(f"cannot write to {out}: No such file or directory")
+    else:
+        write_file(out, text)

@@ -88,7 +88,8 @@ class Choice:
                 raise DataError(
                     f"{columns.place}: the list of features is empty; the columns are {columns.listed()}")
             chosen = [columns.find(f, "feature") for f in listed]
-        for k, column in enumerate(chosen):
+        seen: set[int] = set()
+        for column in chosen:
             if column in banned:
                 raise DataError(f'{columns.place}: the column "{column.label}" is listed as a feature and to be excluded too; '
                                 "leave it out of one of the lists")
@@ -96,9 +97,10 @@ class Choice:
                 role = special[column.position]
                 raise DataError(f'{columns.place}: the column "{column.label}" is the {role} and cannot be a '
                                 "feature too; take it out of the features")
-            if column in chosen[:k]:
+            if column.position in seen:
                 raise DataError(
                     f'{columns.place}: the feature "{column.label}" is listed twice; list it once')
+            seen.add(column.position)
         for role in others:
             name = role.removeprefix(X_SIGMA)
             if name != role and name not in [c.name for c in chosen]:

@@ -59,6 +59,11 @@ class Columns:
         self.hint = hint
         found, self._unread = read_headers(headers or [f"x{k}" for k in range(count)], lenient)
         self._all = [_column(k, h) for k, h in enumerate(found)]
+        # By what they may be called: labels win over headers, these over names, and earlier columns over later ones.
+        self._called: dict[str, Column] = {}
+        for kind in ("label", "header", "name", "written", "whole_name"):
+            for column in self._all:
+                self._called.setdefault(getattr(column, kind), column)
         seen: dict[str, Column] = {}
         for column in self._all:
             other = seen.setdefault(column.name, column)
@@ -89,10 +94,8 @@ class Columns:
         Raises DataError with the nearest name and the list of columns.
         """
         text = str(wanted).strip()
-        for kind in ("label", "header", "name", "written", "whole_name"):
-            for column in self._all:
-                if getattr(column, kind) == text:
-                    return column
+        if text in self._called:
+            return self._called[text]
         if not self.has_header:
             if text.isascii() and text.isdigit() and int(text) < len(self):
                 return self._all[int(text)]

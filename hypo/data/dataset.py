@@ -171,8 +171,9 @@ def make_dataset(source: str, choice: Choice, values: NDArray[np.float64], place
     limits = _limits(source, choice, more, values, place)
     kept = list(range(len(choice.features)))
     if leave_out_empty and len(values):
-        empty = [k for k in kept if np.isnan(values[:, k]).all()]
-        kept = [k for k in kept if k not in empty]
+        missing = np.all(np.isnan(values), axis=0).tolist()
+        empty = [k for k in kept if missing[k]]
+        kept = [k for k in kept if not missing[k]]
         notes += [f'column "{choice.features[k].label}" is empty and was left out' for k in empty]
     used = [*kept, *range(len(choice.features), len(choice.needed))]
     if limits is not None:
@@ -205,10 +206,11 @@ def make_dataset(source: str, choice: Choice, values: NDArray[np.float64], place
     if y.min() == y.max() and limits is None and "trials" not in more:
         raise DataError(f'{source}, column "{choice.target.label}": the target is {y[0]:g} in every row, '
                         "so there is no law to find; choose another target")
-    constant = [k for k in kept if values[:, k].min() == values[:, k].max()]
+    same = values.min(axis=0) == values.max(axis=0)
+    constant = [k for k in kept if same[k]]
     notes += [f'column "{choice.features[k].label}" is constant ({values[0, k]:g}) and was left out'
               for k in constant]
-    kept = [k for k in kept if k not in constant]
+    kept = [k for k in kept if not same[k]]
     if not kept:
         raise DataError(f"{source}: every feature is constant or empty; a law needs at least one that varies")
     X = np.ascontiguousarray(values[:, kept])
@@ -217,7 +219,8 @@ def make_dataset(source: str, choice: Choice, values: NDArray[np.float64], place
     notes += [note for column, x in zip(features, X.T, strict=True) if (note := _far_from_zero(column, x))]
     names = tuple(column.name for column in features)
     stated = {c.name: c.unit for c in (*features, choice.target) if c.unit is not None}
-    stated |= {n: text for n, text in (units or {}).items() if n in names or n == choice.target.name}
+    known = {*names, choice.target.name}
+    stated |= {n: text for n, text in (units or {}).items() if n in known}
     return Dataset(
         X=X, y=y, names=names, target=choice.target.name, labels=tuple(column.label for column in features),
         units=stated, sigma=sigma, weights=weights, source=source,

@@ -264,7 +264,7 @@ class Expression:
 
     def arrays(self, columns: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Postfix arrays ``(op, arg)`` with variables numbered by their place in ``columns``; KeyError when one is missing."""
-        where = {name: i for i, name in enumerate(columns)}
+        where = _places(columns)
         index = [where[v] for v in self.variables]
         op = np.array([o for o, _ in self.code], dtype=np.int32)
         arg = np.array([index[a] if o == oc.VAR else a for o, a in self.code], dtype=np.int32)
@@ -305,6 +305,21 @@ class Expression:
         from hypo.expression.sympy_bridge import to_sympy
 
         return to_sympy(self)
+
+
+# The columns of the last call, and their places: they are mostly the same, and may be thousands.
+_last: tuple[Sequence[str], dict[str, int]] = ((), {})
+
+
+def _places(columns: Sequence[str]) -> dict[str, int]:
+    """The place of each of ``columns``; of a tuple, which cannot change, they are remembered."""
+    global _last
+    known, where = _last
+    if known is not columns:
+        where = {name: i for i, name in enumerate(columns)}
+        if isinstance(columns, tuple):
+            _last = columns, where
+    return where
 
 
 def _lift(value: Expression | float) -> Expression:

@@ -15,6 +15,7 @@ the order of operands are not rules: :mod:`hypo.expression.simplify` collects su
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -54,6 +55,10 @@ RULES: tuple[Rule, ...] = (
     Rule("(u**k)**2", "u**(2*k)"),
     Rule("(u**k)**3", "u**(3*k)"),
     Rule("(u**k)**c", "u**(k*c)", "k is not whole"),
+    Rule("c**(d*u)", "(c**d)**u", "c**d is a number"),
+    Rule("c**(k*u)", "(c**k)**u", "c**k is a number"),
+    Rule("(c**u)**v", "c**(u*v)", "c > 0"),
+    Rule("(k**u)**v", "k**(u*v)", "k > 0"),
     Rule("sqrt(u)**c", "u**(c/2)"),
     Rule("sqrt(u)**k", "u**(k/2)"),
     Rule("sqrt(u**c)", "u**(c/2)", "c is not whole"),
@@ -82,6 +87,7 @@ RULES: tuple[Rule, ...] = (
     Rule("log(u**k)", "k*log(u)", "k is not whole"),
     Rule("exp(u)**c", "exp(c*u)"),
     Rule("exp(u)**k", "exp(k*u)"),
+    Rule("exp(u)**v", "exp(u*v)"),
     Rule("exp(u)*exp(v)", "exp(u + v)"),
     Rule("exp(u)/exp(v)", "exp(u - v)"),
     Rule("1/exp(u)", "exp(-u)"),
@@ -131,6 +137,9 @@ CONDITIONS: Mapping[str, Callable[[Mapping[str, Term]], bool]] = {
     # Beyond that it is infinite or 0, and the factors would come together again.
     "exp(c) is a number": lambda b: abs(_number(b["c"])) < 700,
     "c is not whole": lambda b: not _number(b["c"]).is_integer(),
+    "c**d is a number": lambda b: _can_be_raised(_number(b["c"]), _number(b["d"])),
+    "c**k is a number": lambda b: _can_be_raised(_number(b["c"]), _number(b["k"])),
+    "k > 0": lambda b: _number(b["k"]) > 0,
     "k < 0": lambda b: _number(b["k"]) < 0,
     "k is not whole": lambda b: not _number(b["k"]).is_integer(),
     "sqrt(k) is exact": lambda b: _number(b["k"]) > 0 and _is_power(_number(b["k"]), 2),
@@ -143,6 +152,11 @@ CONDITIONS: Mapping[str, Callable[[Mapping[str, Term]], bool]] = {
 def _number(t: Term) -> float:
     assert t.value is not None
     return t.value
+
+
+def _can_be_raised(base: float, exponent: float) -> bool:
+    """Whether a positive base to the exponent is a number neither 0 nor infinite, and not 1 for another base."""
+    return base > 0 and 1e-8 < abs(math.log(base) * exponent) < 700
 
 
 def _is_power(x: float, n: int) -> bool:

@@ -24,7 +24,7 @@ def to_sympy(e: Expression) -> sympy.Expr:
 
     Whole numbers and fractions like 0.5 become exact rationals, other numbers floats, ``pi`` sympy's pi, other named
     constants symbols. ``cbrt(u)`` is the real root ``sign(u)*Abs(u)**(1/3)``. sympy simplifies on the way as it always does.
-    Raises FormulaError where it cannot represent a part that has no real value.
+    Raises FormulaError where it cannot represent a part that has no real value, and of formulas nested too deeply for it.
     """
     import sympy
 
@@ -43,6 +43,10 @@ def to_sympy(e: Expression) -> sympy.Expr:
                 stack.append(builders[op](*args))
             except ValueError as error:  # min and max of numbers that are not real
                 raise FormulaError(f"sympy cannot hold {e.pretty()}, as a part of it is not real: {error}") from error
+            except RecursionError:
+                raise FormulaError(
+                    f"sympy cannot hold a formula of {len(e)} nodes that is nested so deeply: take a part of it"
+                ) from None
     return stack[0]
 
 

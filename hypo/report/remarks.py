@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hypo.expression.printing import shortened
+from hypo.failures import DEBUG, FAILURES_FILE
 from hypo.report import tables
 from hypo.report.constants import undetermined
 from hypo.report.rivals import rivals_sentence, rivals_table
@@ -65,6 +66,20 @@ def remarks(result: Result) -> list[str]:
         *filter(None, [pruned_note(result.rules)]),
         *over_tight(result.rules, result.target),
         *(tables.sentence(note) for note in notes if note),
+        *_failed(result),
+    ]
+
+
+def _failed(result: Result) -> list[str]:
+    """What was left out because of an unexpected error, and how to have it mended."""
+    failures = result.manifest.get("failures", ())
+    if not failures:
+        return []
+    where = (f"{f['part']} ({f['error']}{', in ' + f['where'] if f['where'] else ''})" for f in failures)
+    return [
+        f"An unexpected error ended {'; '.join(where)}; all else went on without it.",
+        f"That is a bug in hypo {result.manifest.get('version', '')}: please report it, with the file {FAILURES_FILE} beside "
+        f"the result, or with what {DEBUG}=1 shows.",
     ]
 
 

@@ -171,19 +171,27 @@ def make_posterior(
     *,
     met: Met | None = None,
     keeps: Callable[[Expression], bool] | None = None,
+    expired: Callable[[], bool] = lambda: False,
 ) -> Posterior | None:
     """The posterior over the structures of ``hypotheses``, whose constants must be fitted to the rows ``X`` (n_var, n_row);
     None where none of them leaves a degree of freedom, or the likeliest has constants with variances beyond the range of
     numbers. Others like that have no weight.
 
     All formulas without fitted constants of up to ``complete_to`` nodes are among those that were scored; ``met`` says more of
-    what was looked at. A formula for which ``keeps`` is false breaks a hard rule and has no weight.
+    what was looked at. A formula for which ``keeps`` is false breaks a hard rule and has no weight. What comes after time has
+    ``expired`` has none either, but for the best one.
     """
     ordered = sorted(hypotheses, key=lambda h: h.score)
-    near = [h for h in ordered if h.score <= ordered[0].score + WITHIN + SLACK]
-    found = sorted((s for h in near if (s := weighed(h, X, columns, likelihood)) is not None), key=lambda s: s.nats)
+    near = (h for h in ordered if h.score <= ordered[0].score + WITHIN + SLACK)
+    found: list[Structure] = []
+    for h in near:
+        if found and expired():
+            break
+        if (s := weighed(h, X, columns, likelihood)) is not None:
+            found.append(s)
+    found.sort(key=lambda s: s.nats)
     if keeps is not None:
-        found = _allowed(found, keeps)
+        found = _allowed(found, keeps, expired)
     if not found or not _known(found[0]):
         return None
     distinct = _distinct((s for s in found if _known(s)), X, columns, likelihood)
@@ -207,11 +215,13 @@ def _known(s: Structure) -> bool:
     return bool(np.all(np.isfinite(s.covariance)))
 
 
-def _allowed(found: Iterable[Structure], keeps: Callable[[Expression], bool]) -> list[Structure]:
-    """Those of ``found``, the best first, that keep the hard rules, as far as they can have a weight."""
+def _allowed(
+    found: Iterable[Structure], keeps: Callable[[Expression], bool], expired: Callable[[], bool]
+) -> list[Structure]:
+    """Those of ``found``, the best first, that keep the hard rules, as far as they can have a weight and there is time."""
     kept: list[Structure] = []
     for s in found:
-        if kept and s.nats > kept[0].nats + WITHIN:
+        if kept and (s.nats > kept[0].nats + WITHIN or expired()):
             break
         if keeps(s.expression):
             kept.append(s)

@@ -51,11 +51,15 @@ class Processor:
     def fit(
         self, batch: Programs, rows: Rows, linear: bool, evaluations: int, limit: NDArray[np.float64], late: Deadline
     ) -> None:
-        """As :meth:`Batches.fit`, to the end: pieces are short."""
-        for _ in self._executor.map(
-            lambda k: fit_programs(batch.part(k, k + PIECE), rows, linear, evaluations, limit[k : k + PIECE]),
-            range(0, len(batch), PIECE),
-        ):
+        """As :meth:`Batches.fit`; pieces that come after time is up are not fitted, and have no value."""
+
+        def piece(k: int) -> None:
+            if late.expired:
+                batch.rss[k : k + PIECE] = np.inf
+            else:
+                fit_programs(batch.part(k, k + PIECE), rows, linear, evaluations, limit[k : k + PIECE])
+
+        for _ in self._executor.map(piece, range(0, len(batch), PIECE)):
             pass
 
 

@@ -26,6 +26,7 @@ from hypo.search.proposer import Turn
 from hypo.search.race import SUM, Basis, Hit, RowSet, race
 from hypo.search.scan import Clock, extend, orthonormal, scan_triples, unit_rows
 from hypo.search.scanner import Scanner
+from hypo.search.screen import screen
 from hypo.search.structure import Sight, nearest, neighbour_correlation, noise_level
 from hypo.search.targets import Target
 
@@ -58,6 +59,8 @@ ROUNDS = (
     Round(5.0, 60, 300, (80_000, 40_000), 1200, 400),
     Round(15.0, 60, 400, (250_000, 100_000, 50_000), 2000, 800),
 )
+# Variables that members are made of.
+MOST_COLUMNS = 60
 # Nanoseconds for a pair of rows, the fewest rows, and the most for a second of the turn's cost and in all.
 PAIR_TIME, LEAST_ROWS, ROWS_A_SECOND, MOST_ROWS = 1.0, 100, 1200, 2400
 
@@ -127,7 +130,7 @@ class Beam:
 
     def _hits(self, plan: Round) -> list[Hit]:
         ctx, p = self._ctx, self._ctx.problem
-        start, lines = self._start, self._scanner.lines
+        start, lines = self._start, self._lines
         free = start.dimension is None
         counts = _counts(plan)
         share = 0.4 * plan.cost / len(counts)
@@ -164,6 +167,15 @@ class Beam:
             judges.tripled(level, _beam(level, score, {}, plan.tripled), best)
             level = level.take(_beam(level, score, peeling.steps, following))
         return self._raced(peeling, start, best)
+
+    @cached_property
+    def _lines(self) -> Sequence[int]:
+        """The variables, of very many those that matter most: sums of all pairs take time and memory with their square."""
+        lines = self._scanner.lines
+        if len(lines) <= MOST_COLUMNS:
+            return lines
+        found = screen(self._ctx.X[list(lines)], self._ctx.y, self._ctx.weight)
+        return sorted(lines[k] for k in found.order[:MOST_COLUMNS])
 
     def _batches(self, peeling: Peeling, level: Chains, seen: set[int]) -> Iterator[Chains]:
         """Chains one step further that are new, some thousands at a time."""

@@ -99,16 +99,16 @@ class _Maker:
                 yield from (replace(d, rank=rank) for d in free._power(leaves, exponents))
             total += 1
 
-    def _power(self, leaves: Sequence[Draft], exponents: Sequence[int]) -> Iterator[Draft]:
+    def _power(self, leaves: Sequence[Draft], exponents: Sequence[tuple[int, int]]) -> Iterator[Draft]:
         top: Draft | None = None
         bottom: Draft | None = None
-        for leaf, q in zip(leaves, exponents, strict=True):
-            for one in self._single(leaf, abs(q)) if q else ():
+        for k, q in exponents:
+            for one in self._single(leaves[k], abs(q)):
                 if q > 0:
                     top = one if top is None else next(self.join("*", top, one), None)
                 else:
                     bottom = one if bottom is None else next(self.join("*", bottom, one), None)
-        total = sum(abs(q) for q in exponents)
+        total = sum(abs(q) for _, q in exponents)
         found = [d for d in (top, bottom) if d is not None]
         if sum(d.rank for d in found) != total:
             return
@@ -171,16 +171,17 @@ def _choices(n: int, total: int) -> int:
     return sum(math.comb(n, j) * math.comb(total - 1, j - 1) * 2**j for j in range(1, min(n, total) + 1))
 
 
-def _exponents(n: int, total: int) -> Iterator[tuple[int, ...]]:
-    """Whole exponents (n,) whose sizes add up to ``total``."""
-    if n == 1:
-        yield from [(total,), (-total,)] if total else [(0,)]
+def _exponents(n: int, total: int, first: int = 0) -> Iterator[tuple[tuple[int, int], ...]]:
+    """Whole exponents of ``n`` variables whose sizes add up to ``total``, as pairs of the number of a variable, from ``first``
+    on, and its exponent, which is not 0."""
+    if not total:
+        yield ()
         return
-    for q in range(total, -1, -1):
-        for rest in _exponents(n - 1, total - q):
-            yield (q, *rest)
-            if q:
-                yield (-q, *rest)
+    for k in range(first, n):
+        for q in range(total, 0, -1):
+            for rest in _exponents(n, total - q, k + 1):
+                yield ((k, q), *rest)
+                yield ((k, -q), *rest)
 
 
 def _number(value: float, ones: NDArray[np.float64]) -> Draft:

@@ -8,15 +8,18 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
+from typing import TypeVar
 
 import numpy as np
 
 from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
+from hypo.failures import Failure, Failures
 from hypo.kernels import turns
 from hypo.scoring.posterior import Met
 from hypo.scoring.score import Hypothesis
 from hypo.search import warm
+from hypo.search.alarm import Alarm
 from hypo.search.archive import Archive, pareto
 from hypo.search.atoms import Atoms
 from hypo.search.batches import Batches, Processor
@@ -31,23 +34,28 @@ from hypo.search.executor import Executor, opened
 from hypo.search.guesses import Guesses
 from hypo.search.ladder import for_proposers
 from hypo.search.problem import ALL, CUDA, PYSR, Problem, Settings
-from hypo.search.proposer import Proposer, Schedule, installed, origin
+from hypo.search.proposer import Proposer, Schedule, Turn, installed, origin
 from hypo.search.pysr import PySR
 from hypo.search.reduction import Reduction
 from hypo.search.refine import Refiner, is_exact
-from hypo.search.rewrite import loading
+from hypo.search.rewrite import load_for, loading
 from hypo.search.rulebook import Rulebook, RuleReport
 from hypo.search.scan import Clock
 from hypo.search.scanner import Scanner
-from hypo.search.screened import Screened
+from hypo.search.screened import MANY_COLUMNS, Screened
 from hypo.search.seeds import plain_library
 from hypo.search.stepwise import Stepwise
 from hypo.search.stopping import Stopping
 from hypo.search.template import TemplateSearch
 from hypo.search.wide import widen
 
+P = TypeVar("P")
+
 # Seconds after the end for what PySR found last.
 GRACE = 2.0
+# Alarms end what does not look at the clock. Seconds after its deadline that a stage may take; seconds after the time limit at
+# which finishing and weighing, then the check of rules, then the guesses end at the latest, and the result is to be made.
+SLACK, WEIGHED_BY, SETTLED_BY, GUESSED_BY, MADE_BY = 0.1, 0.1, 0.4, 0.45, 0.5
 # Seconds for finishing the best formulas at the end, and the share of the time limit that they may be at most. Half of them
 # are kept, the others come from the time of the chains, if need be; as long as is kept goes to what stands around the formulas,
 # which the posterior weighs.
@@ -81,7 +89,8 @@ class Outcome:
     appeared, ``diversity`` the share of enumerated formulas that were distinct. ``archive`` is all that was kept, best first;
     ``met`` says what of the hypothesis space is among it. ``guessed`` are the first of the settings' guesses, as many as there
     was time for, fitted and scored; None where one has no value. All formulas without fitted constants of up to ``covered_to``
-    nodes were looked at, by themselves or as pairs of smaller ones.
+    nodes were looked at, by themselves or as pairs of smaller ones. ``failures`` are the unexpected errors of parts that were
+    left out; ``deadline`` (:func:`hypo.search.clock.now`) is when the result is to be made.
     """
 
     front: tuple[Hypothesis, ...]
@@ -99,6 +108,8 @@ class Outcome:
     met: Met = field(default_factory=Met)
     guessed: tuple[Hypothesis | None, ...] = ()
     covered_to: int = 0
+    failures: tuple[Failure, ...] = ()
+    deadline: float = math.inf
 
 
 def search(problem: Problem, settings: Settings, progress: Callable[[Progress], None] | None = None) -> Outcome:
@@ -106,15 +117,17 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
 
     Deadline and interruption (KeyboardInterrupt) end the search with the best so far; nothing is raised for them. The clock
     starts once the workers are there and, where PySR takes part, its search is compiled; it stands still while kernels are
-    compiled.
+    compiled. A part with an unexpected error is left out, and told of in the outcome.
 
     Raises MissingExtraError or InputError when the settings want a cluster, a GPU or PySR and something of it is missing,
     HypoError when PySR alone searches and fails.
     """
 
+    failures = Failures()
+    tell = _Teller(progress, failures)
+
     def prepare(stage: str) -> None:
-        if progress is not None:
-            progress(Progress(0.0, settings.time_limit, None, 0, 0.0, 0, stage, warm.status()))
+        tell(Progress(0.0, settings.time_limit, None, 0, 0.0, 0, stage, warm.status()))
 
     with ExitStack() as stack:
         pysr: PySR | None = None
@@ -137,8 +150,33 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
         if problem.knowledge.rules:
             # Loads what checks of rules need.
             Rulebook(problem, settings.lam).amounts(Expression.constant(1.0))
+        load_for(len(problem.columns) > MANY_COLUMNS)
         stack.enter_context(loading())
-        return _search(problem, settings, local, executor, batches, pysr, progress)
+        return _search(problem, settings, local, executor, batches, pysr, tell, failures)
+
+
+class _Teller:
+    """Passes reports on to who wants them, until that fails."""
+
+    def __init__(self, progress: Callable[[Progress], None] | None, failures: Failures) -> None:
+        self._progress, self._failures = progress, failures
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody still listens."""
+        return self._progress is not None
+
+    def __call__(self, report: Progress) -> None:
+        if self._progress is None:
+            return
+        with self._failures.guarded("the display of progress") as guard:
+            try:
+                self._progress(report)
+            except OSError:
+                # Nobody looks any more: the terminal is gone.
+                self._progress = None
+        if guard.failed:
+            self._progress = None
 
 
 def _search(
@@ -148,15 +186,17 @@ def _search(
     executor: Executor,
     batches: Batches,
     pysr: PySR | None,
-    progress: Callable[[Progress], None] | None,
+    tell: _Teller,
+    failures: Failures,
 ) -> Outcome:
     """The search itself, with everything ready for it."""
     from threadpoolctl import threadpool_limits
 
     begin = now()
+    late = begin + settings.time_limit
     kept = min(FINISHING, FINISHING_SHARE * settings.time_limit) / 2
     chains = settings.posterior and settings.backend != PYSR and problem.template is None
-    end = begin + settings.time_limit - (budget(settings.time_limit) if chains else 0.0)
+    end = late - (budget(settings.time_limit) if chains else 0.0)
     clock = Clock(deadline=end - kept)
     archive = Archive(problem.X, problem.columns)
     timing: dict[str, float] = {}
@@ -169,95 +209,98 @@ def _search(
     with ExitStack() as stack:
         # One BLAS thread: tiles run side by side instead, and the sums come out the same at any number of workers.
         stack.enter_context(threadpool_limits(1))
-        if progress is not None:
+        if tell.wanted:
             stack.enter_context(turns.telling(lambda: report(stage[0])))
         # Overflow and invalid values are met and masked everywhere below; they are results, not surprises.
         stack.enter_context(np.errstate(all="ignore"))
         refiner = Refiner(problem, settings, archive, clock, local)
-        schedule = Schedule(settings.seed, share=settings.shard[0] if settings.shard else 1)
+        schedule = Schedule(settings.seed, share=settings.shard[0] if settings.shard else 1, failures=failures)
 
         def report(doing: str) -> None:
             stage[0] = doing
-            if progress is None:
-                return
             moment = now()
-            progress(
-                Progress(
-                    moment - begin,
-                    max(0.0, begin + settings.time_limit - moment),
-                    archive.best,
-                    clock.scored,
-                    clock.scored / max(moment - begin, 1e-9),
-                    scanner.complete_to if scanner else 0,
-                    doing,
-                    warm.status(),
-                )
-            )
+            took, complete_to = moment - begin, scanner.complete_to if scanner else 0
+            rate = clock.scored / max(took, 1e-9)
+            left = max(0.0, late - moment)
+            tell(Progress(took, left, archive.best, clock.scored, rate, complete_to, doing, warm.status()))
 
         def last_of_pysr() -> None:
             if pysr is None:
                 return
             clock.deadline = max(clock.deadline, now() + GRACE)
             refiner.origin = pysr.origin
-            for e in pysr.rest():
-                clock.scored += 1
-                refiner.consider(e, fitted=True)
-            refiner.polish()
+            with failures.guarded("the last formulas of PySR"):
+                for e in pysr.rest():
+                    clock.scored += 1
+                    refiner.consider(e, fitted=True)
+                refiner.polish()
+
+        def until(moment: float) -> Alarm:
+            """Lets the clock run to a moment, though not far beyond the time limit, and an alarm ring soon after it."""
+            clock.deadline = min(max(clock.deadline, moment), late + WEIGHED_BY)
+            return Alarm(clock.deadline + SLACK)
 
         try:
-            if pysr is not None:
-                pysr.begin(settings.time_limit)
-                schedule.add(pysr)
-            template = problem.template
-            if template is not None:
-                if settings.backend != PYSR:
-                    solve = partial(_part, local=local, executor=executor, batches=batches)
-                    schedule.add(TemplateSearch(problem.working, settings, template, solve))
-            else:
-                # Whatever happens next, there is an answer.
-                refiner.baselines(report)
-            if settings.backend != PYSR and template is None:
-                ctx = Context.of(for_proposers(problem, settings.seed), settings, clock, local, executor, batches)
-                scanner = Scanner(ctx, settings, report)
-                guesses = Guesses(problem, settings)
-                for each in (guesses, *_proposers(ctx, problem, settings, scanner, report)):
-                    schedule.add(each)
-            stopping = Stopping(problem, settings, archive, clock, schedule, scanner, pysr)
             ended: tuple[str, str] | None = None
-            while ended is None and (proposer := schedule.next()) is not None:
-                before = archive.best
-                mark = now()
-                refiner.origin = origin(proposer)
-                turn = schedule.turn(proposer, problem, archive, clock)
-                # Numbers beyond the largest, or a matrix without an inverse, end a turn and not the search.
-                with suppress(ArithmeticError, np.linalg.LinAlgError):
-                    for e in islice(proposer.propose(turn), turn.budget):
-                        refiner.consider(e, fitted=proposer is pysr)
-                        if clock.expired:
-                            break
-                refiner.polish()
-                timing[proposer.name] = timing.get(proposer.name, 0.0) + now() - mark
-                gain = _gain(before, archive.best)
-                schedule.close(proposer, gain)
-                report(proposer.name)
-                archive.trim()
-                ended = stopping.after_turn(gain)
+            with Alarm(end + SLACK) as alarm:
+                if pysr is not None:
+                    pysr.begin(settings.time_limit)
+                    schedule.add(pysr)
+                template = problem.template
+                if template is not None:
+                    if settings.backend != PYSR:
+                        solve = partial(_part, local=local, executor=executor, batches=batches, failures=failures)
+                        schedule.add(TemplateSearch(problem.working, settings, template, solve))
+                else:
+                    # Whatever happens next, there is an answer.
+                    with failures.guarded("the first formulas"):
+                        refiner.baselines(report)
+                if settings.backend != PYSR and template is None:
+                    # Guesses that cannot be used, and proposers that cannot be started, are for the user to mend.
+                    guesses = Guesses(problem, settings)
+                    schedule.add(guesses)
+                    foreign = installed(problem, settings)
+                    own: list[Proposer] = []
+                    with failures.guarded("the start of the search"):
+                        ctx = Context.of(for_proposers(problem, settings.seed), settings, clock, local, executor, batches)
+                        scanner = Scanner(ctx, settings, report)
+                        own = _proposers(ctx, settings, scanner, report, failures)
+                    for each in (*own, *foreign):
+                        with failures.guarded("the start of a proposer"):
+                            schedule.add(each)
+                stopping = Stopping(problem, settings, archive, clock, schedule, scanner, pysr)
+                while ended is None and (proposer := schedule.next()) is not None:
+                    before = archive.best
+                    mark = now()
+                    refiner.origin = origin(proposer)
+                    turn = schedule.turn(proposer, problem, archive, clock)
+                    if not _taken(proposer, turn, refiner, fitted=proposer is pysr):
+                        schedule.drop(proposer)
+                    timing[proposer.name] = timing.get(proposer.name, 0.0) + now() - mark
+                    gain = _gain(before, archive.best)
+                    schedule.close(proposer, gain)
+                    report(proposer.name)
+                    archive.trim()
+                    with failures.guarded("the decision when to end"):
+                        ended = stopping.after_turn(gain)
+            if alarm.rang:
+                ended = "time_limit", "the time limit was reached"
             status, message = ended or stopping.exhausted()
             last_of_pysr()
-            clock.deadline = max(clock.deadline, end, now() + 2 * kept)
             report("finishing")
-            widen(refiner)
-            refiner.finish(whole=template is not None)
-            refiner.finish_front()
+            with failures.guarded("finishing"), until(max(end, now() + 2 * kept)):
+                widen(refiner)
+                refiner.finish(whole=problem.template is not None)
+                refiner.finish_front()
             if chains:
-                clock.deadline = max(clock.deadline, now() + kept)
-                refiner.surround()
+                with failures.guarded("finishing"), until(now() + kept):
+                    refiner.surround()
                 if archive.best is not None and not is_exact(archive.best, problem):
                     report("posterior")
                     mark = now()
                     # Of a search that ended early they may take more; their work has a bound of its own.
-                    clock.deadline = max(mark + budget(settings.time_limit) / 2, begin + settings.time_limit)
-                    met = explore(refiner, settings.seed, scanner.complete_to if scanner else 0)
+                    with failures.guarded("the posterior"), until(max(mark + budget(settings.time_limit) / 2, late)):
+                        met = explore(refiner, settings.seed, scanner.complete_to if scanner else 0)
                     timing["chain"] = now() - mark
         except KeyboardInterrupt:
             timing["interrupted"] = now() - begin
@@ -265,15 +308,20 @@ def _search(
             with suppress(KeyboardInterrupt):
                 last_of_pysr()
         with suppress(KeyboardInterrupt):
-            rules = refiner.settle()
+            with failures.guarded("the check of rules"), Alarm(late + SETTLED_BY):
+                rules = refiner.settle()
+            if refiner.rules and not rules:
+                rules = refiner.unsettled()
+                message += "; there was no time to check the rules with care"
             if guesses is not None:
                 clock.deadline = max(clock.deadline, now() + 2 * kept)
-                for e in guesses.fitted:
-                    h = refiner.scored(e)
-                    # Cut short, it says nothing of the guess.
-                    if clock.expired:
-                        break
-                    guessed.append(h)
+                with failures.guarded("the score of guesses"), Alarm(late + GUESSED_BY):
+                    for e in guesses.fitted:
+                        h = refiner.scored(e)
+                        # Cut short, it says nothing of the guess.
+                        if clock.expired:
+                            break
+                        guessed.append(h)
     best = archive.best
     if best is None and status != "interrupted":
         status = "nothing_found"
@@ -297,44 +345,68 @@ def _search(
         met=met or Met(scanner.complete_to if scanner else 0),
         guessed=tuple(guessed),
         covered_to=scanner.covered_to if scanner else 0,
+        failures=tuple(failures.found),
+        deadline=late + MADE_BY,
     )
 
 
+def _taken(proposer: Proposer, turn: Turn, refiner: Refiner, fitted: bool) -> bool:
+    """Whether a proposer took its turn without an unexpected error."""
+    guarded = turn.failures.guarded
+    # Numbers beyond the largest, or a matrix without an inverse, end a turn and not the search.
+    with guarded(f"the proposer {proposer.name}") as guard, suppress(ArithmeticError, np.linalg.LinAlgError):
+        for e in islice(proposer.propose(turn), turn.budget):
+            with guarded("the fit of formulas"):
+                refiner.consider(e, fitted=fitted)
+            if turn.clock.expired:
+                break
+    with guarded("the fit of formulas"), suppress(ArithmeticError, np.linalg.LinAlgError):
+        refiner.polish()
+    return not guard.failed
+
+
 def _part(
-    problem: Problem, settings: Settings, *, local: Executor, executor: Executor, batches: Batches
+    problem: Problem, settings: Settings, *, local: Executor, executor: Executor, batches: Batches, failures: Failures
 ) -> tuple[tuple[Hypothesis, ...], int]:
     """What the score believes of a search for a part of the law, and how many hypotheses it scored. Raises KeyboardInterrupt
     where the user interrupted it."""
-    outcome = _search(problem, replace(settings, posterior=False), local, executor, batches, None, None)
+    alone = replace(settings, posterior=False)
+    outcome = _search(problem, alone, local, executor, batches, None, _Teller(None, failures), failures)
     if outcome.status == "interrupted":
         raise KeyboardInterrupt
     return pareto(outcome.front), outcome.scored
 
 
 def _proposers(
-    ctx: Context, problem: Problem, settings: Settings, scanner: Scanner, report: Callable[[str], None]
+    ctx: Context, settings: Settings, scanner: Scanner, report: Callable[[str], None], failures: Failures
 ) -> list[Proposer]:
-    """Everybody who takes part beside guesses, in the order of turns where costs are equal."""
+    """Everybody of hypo's own who takes part beside guesses, in the order of turns where costs are equal; without those that
+    cannot be started."""
+
+    def started(name: str, make: Callable[[], P]) -> P | None:
+        with failures.guarded(f"the start of the proposer {name}"):
+            return make()
+        return None
 
     def wanted(name: str) -> bool:
         return settings.proposers is None or name in settings.proposers
 
-    out: list[Proposer] = []
-    smaller = scanner.reduced()
+    out: list[Proposer | None] = []
+    smaller = started("library", scanner.reduced)
     if wanted(scanner.name):
-        orbits = scanner.orbits()
-        out += [*([orbits] if orbits else []), *([smaller] if smaller else []), Screened(ctx, settings, report), scanner]
-    reduction = Reduction(ctx, settings, report)
-    library = plain_library(ctx, settings, range(len(problem.columns)))
-    others: list[Proposer] = [
+        orbits = started("library", scanner.orbits)
+        out += [orbits, smaller, started("screened", lambda: Screened(ctx, settings, report)), scanner]
+    reduction = started("reduction", lambda: Reduction(ctx, settings, report))
+    library = plain_library(ctx, settings, range(len(ctx.problem.columns)))
+    others: list[Proposer | None] = [
         reduction,
-        Reduction(ctx, settings, report, doubt=reduction),
-        Beam(ctx, settings, report, scanner, smaller),
-        Atoms(ctx, settings, library, report),
-        Stepwise(ctx, settings, library, report),
-        *([Evolution(ctx, settings, scanner.plain)] if settings.fit_constants else []),
+        started("scaling", lambda: Reduction(ctx, settings, report, doubt=reduction)) if reduction else None,
+        started("beam", lambda: Beam(ctx, settings, report, scanner, smaller)),
+        started("atoms", lambda: Atoms(ctx, settings, library, report)),
+        started("stepwise", lambda: Stepwise(ctx, settings, library, report)),
+        started("evolution", lambda: Evolution(ctx, settings, scanner.plain)) if settings.fit_constants else None,
     ]
-    return [*out, *(p for p in others if wanted(p.name)), *installed(problem, settings)]
+    return [p for p in (*out, *(p for p in others if p is not None and wanted(p.name))) if p is not None]
 
 
 def _gain(before: Hypothesis | None, after: Hypothesis | None) -> float:

@@ -212,7 +212,11 @@ class Evolution:
         pool = pool.take(np.array(list(finalists.values()), np.int64))
         if not len(pool):
             return
+        fewer = pool.rss.copy()
         self._fit(pool, (self.ctx.X, self.ctx.y, self.ctx.root), FINAL_EVALUATIONS)
+        if turn.clock.expired:
+            # What there was no time for is taken as it fits the rows of the islands.
+            pool.rss[:] = np.where(np.isfinite(pool.rss), pool.rss, fewer * len(self.ctx.y) / len(self.rows[1]))
         score = self.scorer.approximate(pool.rss, pool.sizes(self.linear).astype(float), len(self.ctx.y))
         seen: set[float] = set()
         given = 0

@@ -132,6 +132,9 @@ def live(stay: Stay, world: World, late: Deadline) -> tuple[Island, int]:
     for _ in range(generations):
         children, limit = _children(island, state, world)
         for first in range(0, ISLAND, PIECE):
+            if late.expired:
+                # Children that are not all fitted do not count.
+                return island, fitted
             last = first + PIECE
             fit_programs(children.part(first, last), world.rows, world.linear, EVALUATIONS, limit[first:last])
         fitted += ISLAND

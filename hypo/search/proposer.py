@@ -18,6 +18,7 @@ import numpy as np
 
 from hypo.errors import InputError
 from hypo.expression.expr import Expression
+from hypo.failures import Failures
 from hypo.scoring.score import NATIVE
 from hypo.search.archive import Archive
 from hypo.search.problem import Problem, Settings
@@ -37,7 +38,7 @@ BETTER = 0.1
 class Turn:
     """What a proposer is given: the problem, the archive to read, a clock to watch, at most ``budget`` formulas to yield, and
     an ``rng`` that depends on the seed, the proposer's name and the turn's ``number`` only. ``alone``: nobody else has
-    anything left to propose."""
+    anything left to propose. ``failures`` collects unexpected errors of what can be left out."""
 
     problem: Problem
     archive: Archive
@@ -47,6 +48,7 @@ class Turn:
     budget: int = BUDGET
     alone: bool = False
     outer: Turn | None = None
+    failures: Failures = field(default_factory=Failures)
 
     @property
     def done(self) -> bool:
@@ -87,23 +89,34 @@ class _Account:
     spent: float = 0.0
     credit: float = 0.0
     turns: int = 0
+    dropped: bool = False
 
 
 @dataclass
 class Schedule:
     """Turns go to the proposer with the most credit for its cost: (1 + credit)/(spent + cost of the next turn), credit being
     Σ 2^−k over its turns that found something better, k turns ago. Without gains all get equal shares, the cheap ones
-    first."""
+    first. Whoever fails takes part no longer."""
 
     seed: int
     share: int = 1
     _accounts: list[_Account] = field(default_factory=list)
     spent: float = 0.0
+    failures: Failures = field(default_factory=Failures)
 
     def add(self, proposer: Proposer) -> None:
         """Let a proposer take part. Raises InputError when it is none."""
         checked(proposer)
         self._accounts.append(_Account(proposer))
+
+    def drop(self, proposer: Proposer) -> None:
+        """A proposer that failed gets no more turns."""
+        self._account(proposer).dropped = True
+
+    @property
+    def failed(self) -> bool:
+        """Whether somebody was dropped."""
+        return any(a.dropped for a in self._accounts)
 
     @property
     def turns(self) -> int:
@@ -113,14 +126,28 @@ class Schedule:
     @property
     def waiting(self) -> bool:
         """Whether somebody with something to propose has not had a turn."""
-        return any(a.turns == 0 and a.proposer.cost < math.inf for a in self._accounts)
+        return any(a.turns == 0 for a, _ in self._live())
 
     def next(self) -> Proposer | None:
         """Whose turn it is; None when nobody has anything left."""
-        live = [a for a in self._accounts if a.proposer.cost < math.inf]
+        live = self._live()
         if not live:
             return None
-        return max(live, key=lambda a: (1.0 + a.credit) / (a.spent + max(a.proposer.cost, 1e-6))).proposer
+        return max(live, key=lambda x: (1.0 + x[0].credit) / (x[0].spent + max(x[1], 1e-6)))[0].proposer
+
+    def _live(self) -> list[tuple[_Account, float]]:
+        """Who has something left, and the costs of their next turns."""
+        out = []
+        for account in self._accounts:
+            if account.dropped:
+                continue
+            cost = math.inf
+            with self.failures.guarded(f"the proposer {account.proposer.name}") as guard:
+                cost = account.proposer.cost
+            account.dropped = guard.failed
+            if cost < math.inf:
+                out.append((account, cost))
+        return out
 
     def turn(self, proposer: Proposer, problem: Problem, archive: Archive, clock: Clock) -> Turn:
         """Open a turn: its cost is charged."""
@@ -128,8 +155,8 @@ class Schedule:
         # Shares of one search draw differently, the first as the whole would.
         own = [self.share] if self.share > 1 else []
         rng = np.random.default_rng([self.seed, zlib.crc32(proposer.name.encode()), account.turns, *own])
-        alone = sum(a.proposer.cost < math.inf for a in self._accounts) <= 1
-        turn = Turn(problem, archive, clock, rng, account.turns, alone=alone)
+        alone = len(self._live()) <= 1
+        turn = Turn(problem, archive, clock, rng, account.turns, alone=alone, failures=self.failures)
         account.spent += proposer.cost
         account.turns += 1
         self.spent += proposer.cost

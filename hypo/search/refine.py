@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import chain, product
 
@@ -22,8 +22,9 @@ from hypo.search.between import sound
 from hypo.search.constants import fit
 from hypo.search.executor import Executor
 from hypo.search.ladder import outlook, refit, rungs
+from hypo.search.level import levelled
 from hypo.search.problem import Problem, Settings
-from hypo.search.rewrite import spellings
+from hypo.search.rewrite import ready, spellings
 from hypo.search.rulebook import WORTH, Rulebook, RuleReport
 from hypo.search.scan import Clock
 from hypo.search.simpler import halved, relatives, rooted
@@ -35,6 +36,8 @@ SNAP_WITHIN = 2.0
 # Formulas whose constants are snapped at the end of a turn, and those among which these are chosen; formulas with a relative
 # residual below the last figure are snapped at once.
 POLISHED, LOOKED_AT, NEARLY_EXACT = 8, 60, 1e-6
+# Variables that are looked at alone before the search: it looks at all of them, and a thousand take a second.
+ALONE = 100
 # Rows on which formulas that were in doubt on fewer of them are fitted at the end of a turn; one formula always is.
 AGAIN = 60_000
 # Formulas a turn whose constants are fitted under rules.
@@ -77,9 +80,11 @@ class Refiner:
         self._scale = float(np.sqrt(np.mean(problem.y**2))) or 1.0
 
     def baselines(self, report: Callable[[str], None] = lambda stage: None) -> None:
-        """Every variable alone, and the constant: the simplest members of the front."""
+        """Variables alone, and the constant: the simplest members of the front."""
         p = self.problem
-        for name in p.columns:
+        for name in likeliest(p.columns, p.X, p.y):
+            if self.clock.expired:
+                break
             self.consider(Expression.variable(name))
         report("baselines")
         if self.settings.fit_constants:
@@ -167,8 +172,8 @@ class Refiner:
         return best is None or score <= best.score + SNAP_WITHIN
 
     def finish(self, whole: bool = False) -> None:
-        """Try simpler relatives (not where formulas are to stay ``whole``) and other spellings of the best formulas, as long as
-        the best one changes."""
+        """Try the best formulas without parts that do nothing, simpler relatives (neither where they are to stay ``whole``) and
+        other spellings, as long as the best one changes."""
         changed = True
         while changed:
             best = self.archive.best
@@ -176,8 +181,10 @@ class Refiner:
                 if not self._within_reach(h.score - FINISH_WITHIN):
                     break
                 self.origin = h.origin
-                equal = (s for e in (h.expression, *halved(h.expression)) for s in spellings(e))
-                for e in chain(() if whole else relatives(h.expression), rooted(h.expression), equal):
+                either = (h.expression, *halved(h.expression)) if ready(self.clock.left) else ()
+                equal = (s for e in either for s in spellings(e))
+                part = () if whole else chain(self._levelled(h.expression), relatives(h.expression))
+                for e in chain(part, rooted(h.expression), equal):
                     if self.clock.expired:
                         return
                     self.consider(e)
@@ -209,6 +216,10 @@ class Refiner:
         rng = np.random.default_rng([self.settings.seed, 4])
         with np.errstate(all="ignore"):
             return self.scorer.score(fit(e, p.X, p.columns, p.likelihood, starts=STARTS, rng=rng, clock=self.clock))
+    def _levelled(self, e: Expression) -> Iterator[Expression]:
+        # With many rows a sample shows which parts are level.
+        p = self._rungs[0]
+        return levelled(e, p.X, p.columns, self.settings.fit_constants)
 
     def surround(self) -> None:
         """Fit and archive what stands around the best formulas, for the posterior: it may come close without winning."""
@@ -344,6 +355,10 @@ class Refiner:
             else:
                 return self.rules.reports(best, verdicts)
 
+    def unsettled(self) -> tuple[RuleReport, ...]:
+        """Reports on each rule without a check of the answer, where there was no time for :meth:`settle`."""
+        return self.rules.reports(self.archive.best, ())
+
     def _fit(self, e: Expression, descents: int = 2) -> Hypothesis | None:
         """``e`` fitted and scored on all rows; with many rows None unless it may belong on the front
         (:mod:`hypo.search.ladder`), or it goes astray between them."""
@@ -409,6 +424,15 @@ class Refiner:
         inverse = np.linalg.pinv(normal, rcond=1e-14, hermitian=True) * variance / scale / scale[:, None]
         out[np.ix_(e.free, e.free)] = np.where(np.isfinite(inverse), inverse, 0.0)
         return out
+
+
+def likeliest(columns: tuple[str, ...], X: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[str, ...]:
+    """All ``columns``, or where there are very many the nearest to y (n_row,) by themselves, in their order."""
+    if len(columns) <= ALONE:
+        return columns
+    with np.errstate(all="ignore"):
+        apart = np.sum((X - y) ** 2, axis=1)
+    return tuple(columns[k] for k in np.sort(np.argsort(apart, kind="stable")[:ALONE]))
 
 
 def is_exact(h: Hypothesis | None, problem: Problem) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -17,8 +18,17 @@ from hypo.kernels import opcodes as oc
 LEAST, MOST = 6, 45
 # Powers p/q of larger p make polynomials of that degree, which take minutes to factor.
 MOST_POWER = 12
-# What is needed at the end only, and the seconds after which it is loaded in the background: shorter work may not need it.
-LATER, WAIT = ("scipy.special", "sympy"), 1.0
+# What is needed at the end only, and the seconds after which it is loaded in the background: shorter work may not need it. On a
+# busy machine that takes some seconds: with less than that left nothing waits for it.
+LATER, WAIT, PATIENCE = ("scipy.special", "sympy"), 1.0, 4.0
+# What every search needs, and those of many columns.
+ALWAYS, WIDE = ("scipy.spatial",), ("scipy.stats",)
+
+
+def load_for(wide: bool) -> None:
+    """Load what a search needs before its clock starts: imports take most of a second, and seconds on a busy machine."""
+    for name in (*ALWAYS, *(WIDE if wide else ())):
+        import_module(name)
 
 
 @contextmanager
@@ -32,6 +42,13 @@ def loading() -> Iterator[None]:
         yield
     finally:
         timer.cancel()
+
+
+def ready(seconds: float) -> bool:
+    """Whether there are spellings to be had within so many seconds: sympy is loaded, or there is time for it."""
+    module = sys.modules.get("sympy")
+    loaded = module is not None and not getattr(module.__spec__, "_initializing", False)
+    return loaded or seconds > PATIENCE
 
 
 def spellings(e: Expression) -> Iterator[Expression]:

@@ -54,6 +54,11 @@ class Clock:
         """Whether the deadline has passed."""
         return now() > self.deadline
 
+    @property
+    def left(self) -> float:
+        """Seconds to the deadline."""
+        return self.deadline - now()
+
 
 @runtime_checkable
 class Device(Protocol):

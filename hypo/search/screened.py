@@ -63,7 +63,10 @@ class Screened:
             return
         inner = self._schedule.turn(proposer, turn.problem, turn.archive, turn.clock)
         self._last = (proposer, turn.archive.best)
-        yield from proposer.propose(inner)
+        with turn.failures.guarded(f"the proposer {proposer.name}") as guard:
+            yield from proposer.propose(inner)
+        if guard.failed:
+            self._schedule.drop(proposer)
 
     def _start(self) -> None:
         ctx = self._ctx

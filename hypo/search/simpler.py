@@ -6,6 +6,7 @@ where one constant times (2·f + g) is meant. These relatives are not equal to t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from itertools import combinations
@@ -41,8 +42,10 @@ def halved(e: Expression) -> Iterator[Expression]:
 
 
 def rooted(e: Expression) -> Iterator[Expression]:
-    """``e`` with one power u^(k/2) at a time written as the root of u^k."""
+    """``e`` with one power u^(k/2) at a time written as the root of u^k, or one c^u with a fitted c as exp(log(c)·u), where the
+    number may turn out to be -1."""
     yield from _changed(e, _rooted)
+    yield from _changed(e, _exponential)
 
 
 def _changed(e: Expression, change: _Change) -> Iterator[Expression]:
@@ -146,3 +149,9 @@ def _rooted(t: Term) -> Iterator[Term]:
     base, k = t.args[0], 2.0 * t.args[1].value
     if k % 2 == 1 and 1 < abs(k) <= MOST_POWER:
         yield node(oc.SQRT, (node(oc.POW, (base, literal(k))),))
+
+
+def _exponential(t: Term) -> Iterator[Term]:
+    """c^u = exp(log(c)·u) for a fitted c > 0."""
+    if t.op == oc.POW and t.args[0].free and t.args[0].value is not None and t.args[0].value > 0 and t.args[1].value is None:
+        yield node(oc.EXP, (node(oc.MUL, (parameter(math.log(t.args[0].value)), t.args[1])),))

@@ -80,6 +80,8 @@ class Stopping:
             return "time_limit", "the time limit was reached"
         if self._settings.backend == PYSR:
             return "complete", "PySR ended its search"
+        if self._schedule.failed:
+            return "complete", "what was left of the search came to its end"
         return "complete", "the search went through all that it had planned"
 
     @property

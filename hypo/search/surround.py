@@ -59,7 +59,7 @@ def _narrowed(e: Expression) -> Iterator[Expression]:
     for node, (op, _) in enumerate(e.code):
         if op not in (oc.VAR, oc.CONST):
             for part in e.subtree(node).children:
-                yield _replaced(e, node, part)
+                yield replaced(e, node, part)
 
 
 def _rounded(e: Expression) -> Iterator[Expression]:
@@ -75,9 +75,9 @@ def _widened(e: Expression, allowed: Collection[str]) -> Iterator[Expression]:
             continue
         part = e.subtree(node)
         if "*" in allowed:
-            yield _replaced(e, node, Expression.constant(1.0, free=True) * part)
+            yield replaced(e, node, Expression.constant(1.0, free=True) * part)
         if "+" in allowed:
-            yield _replaced(e, node, part + Expression.constant(0.0, free=True))
+            yield replaced(e, node, part + Expression.constant(0.0, free=True))
 
 
 def _exchanged(e: Expression, allowed: Collection[str]) -> Iterator[Expression]:
@@ -89,10 +89,10 @@ def _exchanged(e: Expression, allowed: Collection[str]) -> Iterator[Expression]:
             row = ops.BY_NAME[name]
             # A power with a fitted exponent is a family of its own; it comes by freeing one.
             if row.opcode != op and row.arity == len(parts) and name != "**":
-                yield _replaced(e, node, Expression.join(row.opcode, parts))
+                yield replaced(e, node, Expression.join(row.opcode, parts))
 
 
-def _replaced(e: Expression, node: int, new: Expression) -> Expression:
+def replaced(e: Expression, node: int, new: Expression) -> Expression:
     """``e`` with ``new`` in the place of the subexpression that ends at ``node``."""
     if node == len(e.code) - 1:
         return new
@@ -100,7 +100,7 @@ def _replaced(e: Expression, node: int, new: Expression) -> Expression:
     for k in reversed(range(len(parts))):
         size = len(parts[k])
         if last - size < node <= last:
-            parts[k] = _replaced(parts[k], node - (last - size + 1), new)
+            parts[k] = replaced(parts[k], node - (last - size + 1), new)
             return Expression.join(e.root, parts)
         last -= size
     raise IndexError(f"there is no node {node} in a formula of {len(e.code)}")

@@ -40,6 +40,8 @@ from hypo.search.scan import Clock
 
 # Beside the fronts: candidates of each search, and formulas refitted to all rows for the posterior.
 CANDIDATES, REFITTED = 20, 150
+# Seconds, and the share of the time limit, that are left for the losses and the fits to all rows.
+LAST_FITS, LAST_SHARE = 1.0, 0.1
 # Rows held out, least number.
 LEAST_HELD = 2
 
@@ -109,7 +111,9 @@ def validated(
     """The outcome of a search with each of the masks ``held`` (n_row,) kept away, chosen by loss there and fitted to all rows,
     and what is to be recorded of the choice. The time limit is shared by the searches."""
     problem = make_problem(dataset, background, settings)
-    each = replace(settings, time_limit=settings.time_limit / len(held))
+    # Some is left for the fits to all rows.
+    left = min(LAST_FITS, LAST_SHARE * settings.time_limit)
+    each = replace(settings, time_limit=(settings.time_limit - left) / len(held))
     outcomes: list[Outcome] = []
     trained: list[Problem] = []
     for mask in held:
@@ -117,12 +121,15 @@ def validated(
         outcomes.append(search(trained[-1], each, progress))
         if outcomes[-1].status == "interrupted":
             break
-    losses = sorted(_losses(dataset, problem, trained, outcomes, held), key=lambda v: (v.mean, v.complexity))
     outcome = _together(outcomes)
+    outcome = replace(outcome, deadline=outcome.deadline + left)
+    clock = Clock(outcome.deadline - left / 2)
+    losses = sorted(_losses(dataset, problem, trained, outcomes, held, clock), key=lambda v: (v.mean, v.complexity))
+    clock = Clock(outcome.deadline)
     if not losses:
         return outcome, {}
     book = Rulebook(problem, settings.lam)
-    scorer, clock = problem.scorer(settings), Clock()
+    scorer = problem.scorer(settings)
 
     def again(e: Expression) -> Hypothesis | None:
         """``e`` fitted to all rows, under the rules."""
@@ -138,11 +145,15 @@ def validated(
     best: Hypothesis | None = None
     taken = losses[0]
     for loss in _in_order(losses):
+        if best is not None and clock.expired:
+            break
         h = again(loss.expression)
         archive.add(h, 0)
         if best is None and h is not None:
             best, taken = h, loss
     for other in outcome.archive[:REFITTED]:
+        if clock.expired:
+            break
         archive.add(again(other.expression), 0)
     if best is None:
         message = "no formula of the searches is defined on all rows and keeps the knowledge"
@@ -197,6 +208,8 @@ def _together(outcomes: Sequence[Outcome]) -> Outcome:
         covered_to=min(o.covered_to for o in outcomes),
         distinct=min(o.distinct for o in outcomes),
         scored=sum(o.scored for o in outcomes),
+        failures=tuple(dict.fromkeys(f for o in outcomes for f in o.failures)),
+        deadline=outcomes[-1].deadline,
         timing={
             name: sum(o.timing.get(name, 0.0) for o in outcomes) for name in sorted({n for o in outcomes for n in o.timing})
         },
@@ -209,8 +222,10 @@ def _losses(
     trained: Sequence[Problem],
     outcomes: Sequence[Outcome],
     held: Sequence[NDArray[np.bool_]],
+    clock: Clock,
 ) -> list[Loss]:
-    """The loss of each candidate over all rows held out, its constants fitted to the others."""
+    """The loss of each candidate over all rows held out, its constants fitted to the others, as far as there is time: the best
+    come first."""
     candidates: dict[str, Hypothesis] = {}
     for outcome in outcomes:
         for h in (*outcome.front, *outcome.archive[:CANDIDATES]):
@@ -222,8 +237,10 @@ def _losses(
     y = problem.likelihood
     # Squares are shown in the table's unit; the logarithm of a likelihood has none.
     unit = problem.scales[problem.target] ** 2 if isinstance(y, Gaussian) and not y.known else 1.0
-    out = []
-    for h in candidates.values():
+    out: list[Loss] = []
+    for h in sorted(candidates.values(), key=rank):
+        if out and clock.expired:
+            break
         rows: list[NDArray[np.float64]] = []
         for mask, part in zip(held, trained, strict=False):
             e = h.expression
