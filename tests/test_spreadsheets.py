@@ -417,3 +417,9 @@ def test_predictions_of_a_table_with_thousands(capsys: pytest.CaptureFixture[str
     assert main(["predict", "o", "d.csv", "--thousands", "."]) == 0
     rows = [f"{k}000.5,{k}000.5,{k}000.5" for k in range(1, 6)]
     assert capsys.readouterr().out.splitlines() == ["a", "a,y,y_predicted", *rows]
+
+
+def test_an_audit_says_what_was_read() -> None:
+    Path("d.csv").write_text(WHO.replace("1a,1,3", "1a,1,3.5"))
+    audit = hypo.audit("d.csv", "y", seeds=1, bootstrap=0, turns=1, operators="+", scheduler="threads", max_complexity=3)
+    assert 'Column "who" was left out: "ann" is not a number (line 2).' in str(audit)
