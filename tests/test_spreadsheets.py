@@ -305,6 +305,13 @@ def test_a_column_left_out_that_something_speaks_of(given: dict[str, Any]) -> No
         hypo.fit("d.csv", "y", time_limit=1, **given)
 
 
+def test_a_column_left_out_that_is_called_like_a_word_of_the_knowledge() -> None:
+    Path("d.csv").write_text(WHO.replace("who", "kind").replace("day", "sign").replace("on,", "min,"))
+    rules = [{"kind": "bounds", "min": 0.0, "label": "of a kind"}, {"kind": "sign", "sign": "positive"}]
+    result = hypo.fit("d.csv", "y", knowledge={"rule": rules}, time_limit=1, operators="+", posterior=False)
+    assert result.features == ("a",)
+
+
 def test_a_formula_to_score_with_a_column_left_out() -> None:
     Path("d.csv").write_text(WHO)
     with pytest.raises(InputError, match='the formula uses who, but the column "who" was left out'):
