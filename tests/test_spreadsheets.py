@@ -305,6 +305,13 @@ def test_a_column_left_out_that_something_speaks_of(given: dict[str, Any]) -> No
         hypo.fit("d.csv", "y", time_limit=1, **given)
 
 
+def test_a_column_left_out_that_is_called_like_a_word_of_the_knowledge() -> None:
+    Path("d.csv").write_text(WHO.replace("who", "kind").replace("day", "sign").replace("on,", "min,"))
+    rules = [{"kind": "bounds", "min": 0.0, "label": "of a kind"}, {"kind": "sign", "sign": "positive"}]
+    result = hypo.fit("d.csv", "y", knowledge={"rule": rules}, time_limit=1, operators="+", posterior=False)
+    assert result.features == ("a",)
+
+
 def test_a_formula_to_score_with_a_column_left_out() -> None:
     Path("d.csv").write_text(WHO)
     with pytest.raises(InputError, match='the formula uses who, but the column "who" was left out'):
@@ -417,3 +424,9 @@ def test_predictions_of_a_table_with_thousands(capsys: pytest.CaptureFixture[str
     assert main(["predict", "o", "d.csv", "--thousands", "."]) == 0
     rows = [f"{k}000.5,{k}000.5,{k}000.5" for k in range(1, 6)]
     assert capsys.readouterr().out.splitlines() == ["a", "a,y,y_predicted", *rows]
+
+
+def test_an_audit_says_what_was_read() -> None:
+    Path("d.csv").write_text(WHO.replace("1a,1,3", "1a,1,3.5"))
+    audit = hypo.audit("d.csv", "y", seeds=1, bootstrap=0, turns=1, operators="+", scheduler="threads", max_complexity=3)
+    assert 'Column "who" was left out: "ann" is not a number (line 2).' in str(audit)

@@ -152,6 +152,7 @@ def audit(
         seed=settings.seed,
         interrupted=interrupted,
         data_sha256=dataset.sha256,
+        notes=dataset.notes,
     )
 
 

@@ -74,11 +74,16 @@ def _require_kept(knowledge: Knowledge, units: Mapping[str, str], dataset: Datas
     """Raises KnowledgeError where the knowledge or the units speak of a column that was left out for holding no numbers."""
     if not dataset.left_out:
         return
-    sections = knowledge.as_dict()
-    grammar = {key: value for key, value in sections.get("grammar", {}).items() if key != "must_not_use"}
-    rules = [{key: value for key, value in rule.items() if key != "label"} for rule in sections.get("rule", [])]
-    said = set(re.findall(r"\w+", repr({**sections, "grammar": grammar, "rule": rules})))
-    said |= {identifier(key, 0) for key in units}
+    columns, constants = dataset.names, {name: c.value for name, c in knowledge.constants.items()}
+    said = {*knowledge.units, *(identifier(key, 0) for key in units), *knowledge.must_use}
+    if knowledge.template is not None:
+        said |= {*knowledge.template.names, *(a for given in knowledge.template.unknowns.values() for a in given)}
+    for rule in knowledge.rules:
+        # A rule that would be fine with these columns speaks of one of them.
+        alone, beside = (list(rule.misfits(c, dataset.target, constants)) for c in (columns, (*columns, *dataset.left_out)))
+        if len(beside) < len(alone):
+            values = [value for key, value in rule.as_dict().items() if key not in ("kind", "label")]
+            said |= set(re.findall(r"\w+", repr(values)))
     for name, why in dataset.left_out.items():
         if name in said:
             raise KnowledgeError(f"the knowledge speaks of {name}, but the {why}")

@@ -56,7 +56,7 @@ def prepared(
             logging.getLogger("hypo").warning(trap)
         dataset = replace(dataset, notes=(*dataset.notes, *traps))
     checked = as_settings(**settings)
-    for guess in checked.guesses:
+    for guess in (*checked.guesses, *background.guesses):
         names = re.findall(r"[^\W\d]\w*", guess) if isinstance(guess, str) else guess.variables
         require_kept(names, dataset, f'the guess "{guess}"')
     require(dataset, checked.likelihood)

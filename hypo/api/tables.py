@@ -90,6 +90,8 @@ def as_dataset(
         raise DataError(
             "with arrays sigma and weights must be arrays too, with one number per row, not names of columns"
         )
+    if thousands is not None:
+        raise InputError("thousands is for tables of text; arrays must hold numbers")
     for role, value in (*more.items(), *(more["x_sigma"] or {}).items(), ("folds", fold_column)):
         if isinstance(value, str):
             raise DataError(f"with arrays {role} must be an array too, with one number per row, not the name of a column")

@@ -86,7 +86,8 @@ class Group:
 
 @dataclass(frozen=True)
 class Audit:
-    """What :func:`hypo.audit` returns. ``runs`` are those that were done of the ``asked`` numbers of seeds and resamples."""
+    """What :func:`hypo.audit` returns. ``runs`` are those that were done of the ``asked`` numbers of seeds and resamples;
+    ``notes`` are those on how the table was read."""
 
     runs: tuple[Run, ...]
     target: str
@@ -98,6 +99,7 @@ class Audit:
     seed: int
     interrupted: bool
     data_sha256: str
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def groups(self) -> tuple[Group, ...]:
@@ -190,7 +192,7 @@ class Audit:
         if self.groups and len(self.features) > 1:
             shares = ", ".join(f"{name} {share:.0%}" for name, share in self.variables.items())
             lines += ["", f"Columns in the formulas: {shares}"]
-        return "\n".join([*lines, "", sentences(self.remarks())])
+        return "\n".join([*lines, "", sentences([*self.remarks(), *map(tables.sentence, self.notes)])])
 
     def _table(self) -> Sheet:
         table = Sheet()

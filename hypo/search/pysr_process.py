@@ -196,8 +196,9 @@ def _advice() -> str:
     variable, path = named
     project = os.environ.get(PROJECT)
     folder = shlex.quote(project) if project else '"$HOME/julia-pysr"'
+    without = "" if variable == NAMED[0] else f" and {variable} not"
     return (
         f"{variable} names {path}, whose project must hold PySR's packages; prepare it once with a network connection by "
-        f"`export {variable}={shlex.quote(path)} {PROJECT}={folder}` and `{IMPORT}`, and fit with the same variables set "
-        "(JULIA_DEPOT_PATH too, if it is)"
+        f"`export {NAMED[0]}={shlex.quote(path)} {PROJECT}={folder}` and `{IMPORT}`, and fit with the same variables "
+        f"set{without} (JULIA_DEPOT_PATH too, if it is)"
     )
