@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 
 def require_coverage(plausible: Sequence[Structure], complete_to: int, size: float, exact: bool = False) -> None:
-    """Raises InputError where a bound would say nothing: the plausible set is one formula, and formulas of its ``size`` were not
-    looked through. With libraries complete up to c nodes, formulas of up to 2c + 1 were, as pairs of their members. A formula
-    that meets every row to rounding (``exact``) needs no rivals."""
+    """Raises InputError where a bound would say nothing: the plausible set is one formula, and formulas of its ``size`` were
+    not looked through. With libraries complete up to c nodes, formulas of up to 2c + 1 were, as pairs of their members. A
+    formula that meets every row to rounding (``exact``) needs no rivals."""
     if exact or len(plausible) > 1 or (complete_to and size <= 2 * complete_to + 1):
         return
     searched = f"looked through formulas of up to {2 * complete_to + 1} nodes" if complete_to else "searched no size completely"
     raise InputError(
-        f"there is no bound: the only plausible formula, {plausible[0].expression.pretty()}, has {size:g} nodes, but the search "
-        f"{searched}, so that its rivals may not have been met; search longer"
+        f"there is no bound: the only plausible formula, {plausible[0].expression.pretty()}, has {size:g} nodes, but the "
+        f"search {searched}, so that its rivals may not have been met; search longer"
     )
 
 

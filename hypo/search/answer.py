@@ -28,11 +28,11 @@ def own_guess(best: Hypothesis, guessed: Sequence[Hypothesis | None], problem: P
 
     It is one if both have as many fitted constants and predict the same on all rows. None where it is no guess.
     """
-    count = len(set(parameter_slots(best.expression)) - {-1})
+    count = _fitted(best.expression)
     target = Program.of(best.expression, problem.columns).value(problem.X)
     near = OF_NOISE * best.rmse + OF_SIZE * float(np.max(np.abs(target)))
     for number, h in enumerate(guessed):
-        if h is None or len(set(parameter_slots(h.expression)) - {-1}) != count or h.misfit > best.misfit + 1.0:
+        if h is None or _fitted(h.expression) != count or h.misfit > best.misfit + 1.0:
             continue
         e = h.expression
         with np.errstate(all="ignore"):
@@ -46,7 +46,14 @@ def own_guess(best: Hypothesis, guessed: Sequence[Hypothesis | None], problem: P
 
 def is_variant(best: Hypothesis, guess: Hypothesis | None) -> bool:
     """Whether ``best`` has the structure of a guess whose fitted constants it does not have, some being exact."""
-    return guess is not None and structure_key(best.expression) == structure_key(without_names(guess.expression))
+    if guess is None or _fitted(best.expression) >= _fitted(guess.expression):
+        return False
+    return structure_key(best.expression) == structure_key(without_names(guess.expression))
+
+
+def _fitted(e: Expression) -> int:
+    """How many numbers are fitted; those of one name are one."""
+    return len(set(parameter_slots(e)) - {-1})
 
 
 def without_names(e: Expression) -> Expression:
