@@ -146,7 +146,7 @@ class Sheet:
         return "\n".join(line for line, _ in self.lines(width))
 
     def _fitting(self, natural: Sequence[int], room: int, least: int) -> list[int] | None:
-        """Widths of the columns that add up to ``room`` at most, ``least`` or more of those that wrap; None if there are none."""
+        """Widths of the columns that add up to ``room`` at most, ``least`` or more of those that wrap; None if none do."""
         leasts = [self._least(k, least) for k in range(len(natural))]
         widths = list(natural)
         flexible = [k for k, wraps in enumerate(self._wraps) if wraps]
