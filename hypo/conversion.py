@@ -31,15 +31,21 @@ def in_units(result: Result, units: str) -> Result:
     values = {n: v * parse_unit(texts[n]).factor for n, v in named.items()}
     border = _border(result, texts, named).back(values)
     rows = tuple(rows_in(each, units) for each in result.constants)
+    old = result.settings
+
+    def factor(name: str) -> float:
+        return parse_unit(texts.get(name, "1")).factor
+
     settings = {
-        **result.settings,
-        "units": {n: si_text(_dimension(result, text)) for n, text in result.settings["units"].items()},
+        **old,
+        "units": {n: si_text(_dimension(result, text)) for n, text in old["units"].items()},
         "constants": values,
-        "ranges": {
-            n: [v * parse_unit(texts.get(n, "1")).factor for v in ends] for n, ends in result.settings.get("ranges", {}).items()
-        },
+        "ranges": {n: [v * factor(n) for v in ends] for n, ends in old.get("ranges", {}).items()},
         "unit_note": SI_NOTE,
     }
+    if isinstance(old.get("x_sigma"), Mapping):
+        settings["x_sigma"] = {n: v * factor(n) for n, v in old["x_sigma"].items()}
+        settings["y_sigma"] = None if old.get("y_sigma") is None else old["y_sigma"] * factor(result.target)
     return _crossed(result, border, rows, settings)
 
 

@@ -427,7 +427,7 @@ def test_counts_keep_their_unit() -> None:
 
 
 def test_units_of_censored_targets() -> None:
-    """Targets and limits in another unit give the same law in SI."""
+    """Targets and limits in another unit give the same law, in that unit."""
     y = 2 * X + 0.5 * RNG.standard_normal(N)
     upper = np.where(y > 8, np.inf, np.nan)
     one, two = (
@@ -437,6 +437,7 @@ def test_units_of_censored_targets() -> None:
         )
         for k, unit in ((1.0, "m"), (1000.0, "km"))
     )  # fmt: skip
-    assert one.constants[0].value == pytest.approx(two.constants[0].value, rel=1e-6)
-    assert one.constants[0].std == pytest.approx(two.constants[0].std, rel=1e-6)
+    assert one.constants[0].value == pytest.approx(1000 * two.constants[0].value, rel=1e-6)
+    assert one.constants[0].std == pytest.approx(1000 * (two.constants[0].std or 0), rel=1e-6)
+    assert (one.constants[0].unit, two.constants[0].unit) == ("1", "km/m")
     assert abs(one.constants[0].value - 2) < 4 * (one.constants[0].std or 0)

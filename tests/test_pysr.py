@@ -200,7 +200,8 @@ def re_read(folder: Path) -> list[str]:
     return [row["origin"] for row in rows]
 
 
-def test_the_table_says_where_formulas_come_from(stages: Path) -> None:
+def test_the_table_says_where_formulas_come_from(stages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "140")
     write(stages, LAW)
     result = fit(backend="pysr")
     head, _, *rows = str(result).split("\n\n")[1].splitlines()

@@ -130,7 +130,7 @@ def _guesses(
         if number == own:
             yield f"the answer is your guess {number + 1}: {law}"
             continue
-        if is_variant(best, h):
+        if is_variant(best, h, problem):
             yield f"the answer is a variant of your guess {number + 1}, {law}, with exact numbers for some of its constants"
         if h is None:
             yield f"the guess {guess} has no value on some row, or breaks a hard rule, with all constants that were tried"

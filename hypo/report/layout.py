@@ -6,12 +6,15 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import product
 from typing import IO
 
 # Columns of text where neither the terminal nor COLUMNS says how many; fewer are taken for these.
 USUAL, FEWEST = 80, 20
-# Least width of a column that wraps; blanks between columns, the most first; blanks before what goes on in the next line.
-LEAST, GAPS, INDENT = 24, (3, 2), 2
+# Blanks between columns, the most first, and before what goes on in the next line.
+GAPS, INDENT = (3, 2), 2
+# Least widths of columns that wrap, with the most lines of a cell for each.
+LEAST = ((24, 1000), (14, 5))
 # A blank in a cell where no line ends; it is shown as any other.
 BOUND = "\u00a0"
 # A name or a number, or one other sign.
@@ -138,33 +141,39 @@ class Sheet:
         for gap in GAPS:
             if sum(natural) + gap * (len(natural) - 1) <= width:
                 return _unbound(self._grid(natural, gap))
-        for gap in GAPS:
-            widths = self._fitting(natural, width - gap * (len(natural) - 1))
-            if widths is not None:
+        for (least, most), gap in product(LEAST, GAPS):
+            widths = self._fitting(natural, width - gap * (len(natural) - 1), least)
+            if widths is not None and self._tallest(widths) <= most:
                 return _unbound(self._grid(widths, gap))
-        return _unbound(self._records(width))
+        return _unbound(self._stacked(natural, width) or self._records(width))
 
     def text(self, width: int) -> str:
         """The lines as plain text."""
         return "\n".join(line for line, _ in self.lines(width))
 
-    def _fitting(self, natural: Sequence[int], room: int) -> list[int] | None:
-        """Widths of the columns that add up to ``room`` at most; None where there are none."""
+    def _fitting(self, natural: Sequence[int], room: int, least: int) -> list[int] | None:
+        """Widths of the columns that add up to ``room`` at most, ``least`` or more of those that wrap; None if none do."""
+        leasts = [self._least(k, least) for k in range(len(natural))]
         widths = list(natural)
         flexible = [k for k, wraps in enumerate(self._wraps) if wraps]
         while sum(widths) > room:
-            widest = max((k for k in flexible if widths[k] > self._least(k)), key=lambda k: widths[k], default=None)
+            widest = max((k for k in flexible if widths[k] > leasts[k]), key=lambda k: widths[k], default=None)
             if widest is None:
                 return None
             others = [widths[k] for k in flexible if k != widest and widths[k] < widths[widest]]
-            down = max([self._least(widest), *others, widths[widest] - (sum(widths) - room)])
+            down = max([leasts[widest], *others, widths[widest] - (sum(widths) - room)])
             widths[widest] = down if down < widths[widest] else widths[widest] - 1
         return widths
 
-    def _least(self, k: int) -> int:
+    def _tallest(self, widths: Sequence[int]) -> int:
+        """The most lines that a cell takes."""
+        wraps = [k for k, wraps in enumerate(self._wraps) if wraps]
+        return max((len(wrapped(cells[k], widths[k])) for cells, _ in self._rows for k in wraps), default=1)
+
+    def _least(self, k: int, least: int) -> int:
         cells = [self._names[k], *(cells[k] for cells, _ in self._rows)]
         longest = max((len(part) + INDENT for cell in cells for word in _words(cell) for part in _parts(word)), default=0)
-        return max(LEAST, longest)
+        return max(least, longest)
 
     def _grid(self, widths: Sequence[int], gap: int) -> list[tuple[str, bool]]:
         out = [*self._row(self._names, widths, gap, True), ("─" * (sum(widths) + gap * (len(widths) - 1)), False)]
@@ -182,6 +191,25 @@ class Sheet:
             texts = [lines[k] if k < len(lines) else "" for lines in each]
             fitted = [t.rjust(w) if r else t.ljust(w) for t, w, r in zip(texts, widths, self._right, strict=True)]
             out.append(((" " * gap).join(fitted).rstrip(), bold))
+        return out
+
+    def _stacked(self, natural: Sequence[int], width: int) -> list[tuple[str, bool]] | None:
+        """Figures in columns, and below each row what wraps; None where the figures are too wide."""
+        kept = [k for k, wraps in enumerate(self._wraps) if not wraps]
+        widths = [natural[k] for k in kept]
+        gap = next((g for g in GAPS if sum(widths) + g * (len(kept) - 1) <= width), None)
+        if gap is None or sum(map(bool, (self._names[k] for k in kept))) < 2:
+            return None
+        figures = Sheet()
+        for k in kept:
+            figures.add_column(self._names[k], right=self._right[k])
+        out = figures._grid(widths, gap)
+        for cells, bold in self._rows:
+            out += figures._row([cells[k] for k in kept], widths, gap, bold)
+            for k, wraps in enumerate(self._wraps):
+                if wraps and cells[k]:
+                    text = filled(" " * 2 * INDENT + f"{self._names[k]} {cells[k]}", width, INDENT)
+                    out += [(line, bold) for line in text.split("\n")]
         return out
 
     def _records(self, width: int) -> list[tuple[str, bool]]:

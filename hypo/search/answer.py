@@ -10,7 +10,8 @@ import numpy as np
 
 from hypo.expression.evaluate import Program
 from hypo.scoring.laplace import parameter_slots
-from hypo.scoring.posterior import structure_key, weighed
+from hypo.scoring.likelihood import Gaussian
+from hypo.scoring.posterior import weighed
 from hypo.search.constants import TIGHT, fit
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from hypo.scoring.score import Hypothesis
     from hypo.search.problem import Problem
 
-# Predictions nearer than these shares of the noise, and of the largest of them, are the same.
-OF_NOISE, OF_SIZE = 1e-3, 1e-9
+# Predictions nearer than these shares of the noise, and of the largest of them, are the same; the last is for fits to them.
+OF_NOISE, OF_SIZE, VARIANT = 1e-3, 1e-9, 1e-7
 
 
 def own_guess(best: Hypothesis, guessed: Sequence[Hypothesis | None], problem: Problem) -> tuple[int, Hypothesis] | None:
@@ -28,11 +29,11 @@ def own_guess(best: Hypothesis, guessed: Sequence[Hypothesis | None], problem: P
 
     It is one if both have as many fitted constants and predict the same on all rows. None where it is no guess.
     """
-    count = len(set(parameter_slots(best.expression)) - {-1})
+    count = _fitted(best.expression)
     target = Program.of(best.expression, problem.columns).value(problem.X)
     near = OF_NOISE * best.rmse + OF_SIZE * float(np.max(np.abs(target)))
     for number, h in enumerate(guessed):
-        if h is None or len(set(parameter_slots(h.expression)) - {-1}) != count or h.misfit > best.misfit + 1.0:
+        if h is None or _fitted(h.expression) != count or h.misfit > best.misfit + 1.0:
             continue
         e = h.expression
         with np.errstate(all="ignore"):
@@ -44,9 +45,21 @@ def own_guess(best: Hypothesis, guessed: Sequence[Hypothesis | None], problem: P
     return None
 
 
-def is_variant(best: Hypothesis, guess: Hypothesis | None) -> bool:
-    """Whether ``best`` has the structure of a guess whose fitted constants it does not have, some being exact."""
-    return guess is not None and structure_key(best.expression) == structure_key(without_names(guess.expression))
+def is_variant(best: Hypothesis, guess: Hypothesis | None, problem: Problem) -> bool:
+    """Whether ``best`` is what a guess is with exact numbers for some of its constants: fitted to the predictions of ``best``
+    the guess meets them."""
+    if guess is None or not _fitted(best.expression) < _fitted(guess.expression):
+        return False
+    with np.errstate(all="ignore"):
+        target = Program.of(best.expression, problem.columns).value(problem.X)
+        e = fit(guess.expression, problem.X, problem.columns, Gaussian(target), tolerance=TIGHT)
+        gap = np.abs(Program.of(e, problem.columns).value(problem.X) - target)
+    return bool(np.all(gap <= VARIANT * np.max(np.abs(target))))
+
+
+def _fitted(e: Expression) -> int:
+    """How many numbers are fitted; those of one name are one."""
+    return len(set(parameter_slots(e)) - {-1})
 
 
 def without_names(e: Expression) -> Expression:
