@@ -74,6 +74,15 @@ def test_a_search_that_was_too_short_says_so_instead(
     assert any(reason in remark for remark in result.suggest(n=1).remarks)
 
 
+def test_few_rows_take_chains() -> None:
+    """Where nobody sees whether residuals are noise, all small formulas are not enough."""
+    x = X[::3]
+    found = outcome_of(2.3 * x + 0.3 * NOISE[::3], x)
+    assert CLAIM in str(told(found))
+    result = told(found, met=replace(found[0].met, chain=None))
+    assert CLAIM not in str(result) and any("no time left to look around the formula" in line for line in result.remarks())
+
+
 def test_chains_that_do_not_agree_earn_nothing(line: tuple[Outcome, Problem, Settings, Any]) -> None:
     outcome = line[0]
     chain = {**dict(outcome.met.chain or {}), "mixed": False, "verdict": "4 chains do not agree yet"}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hypo.search.ladder import some_rows
+from hypo.search.ladder import MANY_ROWS, some_rows
 from hypo.search.problem import PYSR
 from hypo.search.stopping import FEW, NOISE, STRUCTURE, UNSEEN, residuals_say
 from hypo.search.structure import lack_of_fit, repeated_rows
@@ -85,6 +85,11 @@ def _reasons(
         yield (
             f"the search was too short to weigh rivals: the formula has {nodes}, and of those with more than "
             f"{outcome.covered_to} not all were looked at; more time would help, or fewer operators and columns"
+        )
+    if not walked and said != NOISE and len(problem.y) <= MANY_ROWS:
+        yield (
+            f"the search was too short to weigh rivals: it had no time left to look around the formula, so {NO_WEIGHTS}; "
+            "give it more"
         )
     if walked and not settled:
         yield f"the search was too short to weigh rivals: {walked['verdict']}; more time would help"
