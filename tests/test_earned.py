@@ -186,5 +186,8 @@ def test_runners_up_where_rows_do_not_settle_it() -> None:
     # Few rows show candidates, whatever the search earned; many do not.
     assert runners_up(posterior(0.5, 0.5, unearned="no"), 8) and not runners_up(posterior(0.5, 0.5, unearned="no"), 50)
     assert rivals_sentence(open_, 8).startswith("8 rows do not settle the law: of")
+    short = replace(open_, unearned="the search was too short to weigh rivals")
+    assert rivals_sentence(short, 8) == "8 rows do not settle the law, and the search was too short to weigh rivals."
+    assert rivals_sentence(short, 100) == "The search was too short to weigh rivals."
     assert rivals_sentence(open_, 100).startswith("Of the structures")
     assert [share_text(s) for s in (0.546, 0.0596, 0.0996, 0.0004)] == ["55 %", "6.0 %", "10 %", "< 0.1 %"]

@@ -86,7 +86,8 @@ def _reasons(
             f"the search was too short to weigh rivals: the formula has {nodes}, and of those with more than "
             f"{outcome.covered_to} not all were looked at; more time would help, or fewer operators and columns"
         )
-    if not walked and said != NOISE and len(problem.y) <= MANY_ROWS:
+    much = posterior.structures[0].weight > MUCH
+    if not walked and said != NOISE and much and len(problem.y) <= MANY_ROWS:
         yield (
             f"the search was too short to weigh rivals: it had no time left to look around the formula, so {NO_WEIGHTS}; "
             "give it more"
@@ -103,7 +104,7 @@ def _reasons(
             f"the residuals still follow the columns, so the law was probably not met and {NO_WEIGHTS}; more time, more "
             "operators or a missing column would help"
         )
-    if said != NOISE and not _noise_known(problem) and best.r2 < LOW and posterior.structures[0].weight > MUCH:
+    if said != NOISE and not _noise_known(problem) and best.r2 < LOW and much:
         yield (
             f"{len(problem.y)} rows do not tell whether what the formula leaves (R² {best.r2:.2f}) is noise or a law that was "
             f"missed, so {NO_WEIGHTS}; more rows, rows measured twice, or the noise (sigma) would help"

@@ -242,6 +242,8 @@ def _search(
                     clock.deadline = max(mark + budget(settings.time_limit) / 2, begin + settings.time_limit)
                     met = explore(refiner, settings.seed, scanner.complete_to if scanner else 0)
                     timing["chain"] = time.monotonic() - mark
+                    # Chains bring formulas for the front too.
+                    refiner.finish_front()
         except KeyboardInterrupt:
             timing["interrupted"] = time.monotonic() - begin
             status, message = "interrupted", "interrupted by the user"
