@@ -274,7 +274,7 @@ def test_plain_lines(law: hypo.Result, monkeypatch: pytest.MonkeyPatch) -> None:
         for now[0], best in ((0.5, None), (1.5, None), (2.0, law.best), (2.5, law.best), (8.0, law.best)):
             progress(report_of(best, now[0]))
     score = tables.nats(law.best.score)  # type: ignore[union-attr]
-    rest = "2.5 million hypotheses/s, all formulas of up to 7 nodes seen"
+    rest = "2.5 million hypotheses/s, all formulas of up to 7 nodes without fitted constants seen"
     assert stream.getvalue().splitlines() == [
         f"2.0 s, best {tables.equation(law.best, 's')} (score {score}), {rest}, 58 s left",  # type: ignore[arg-type]
         f"8.0 s, best {tables.equation(law.best, 's')} (score {score}), {rest}, 52 s left",  # type: ignore[arg-type]

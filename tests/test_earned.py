@@ -74,6 +74,15 @@ def test_a_search_that_was_too_short_says_so_instead(
     assert any(reason in remark for remark in result.suggest(n=1).remarks)
 
 
+def test_few_rows_take_chains() -> None:
+    """Where nobody sees whether residuals are noise, all small formulas are not enough."""
+    x = X[::3]
+    found = outcome_of(2.3 * x + 0.3 * NOISE[::3], x)
+    assert CLAIM in str(told(found))
+    result = told(found, met=replace(found[0].met, chain=None))
+    assert CLAIM not in str(result) and any("no time left to look around the formula" in line for line in result.remarks())
+
+
 def test_chains_that_do_not_agree_earn_nothing(line: tuple[Outcome, Problem, Settings, Any]) -> None:
     outcome = line[0]
     chain = {**dict(outcome.met.chain or {}), "mixed": False, "verdict": "4 chains do not agree yet"}
@@ -177,5 +186,8 @@ def test_runners_up_where_rows_do_not_settle_it() -> None:
     # Few rows show candidates, whatever the search earned; many do not.
     assert runners_up(posterior(0.5, 0.5, unearned="no"), 8) and not runners_up(posterior(0.5, 0.5, unearned="no"), 50)
     assert rivals_sentence(open_, 8).startswith("8 rows do not settle the law: of")
+    short = replace(open_, unearned="the search was too short to weigh rivals")
+    assert rivals_sentence(short, 8) == "8 rows do not settle the law, and the search was too short to weigh rivals."
+    assert rivals_sentence(short, 100) == "The search was too short to weigh rivals."
     assert rivals_sentence(open_, 100).startswith("Of the structures")
     assert [share_text(s) for s in (0.546, 0.0596, 0.0996, 0.0004)] == ["55 %", "6.0 %", "10 %", "< 0.1 %"]

@@ -188,7 +188,7 @@ def test_order_does_not_depend_on_the_order_of_discovery() -> None:
 
 def test_result_keeps_its_posterior(tmp_path: Path) -> None:
     data = {"x": X[0], "z": X[1], "y": Y}
-    result = hypo.fit(data, "y", operators="+,*,/", time_limit=5, workers=1, out=tmp_path / "r")
+    result = hypo.fit(data, "y", operators="+,*,/", max_complexity=7, time_limit=30, workers=1, out=tmp_path / "r")
     p = result.posterior
     assert p is not None
     assert sum(s.weight for s in p.structures) == pytest.approx(1.0)

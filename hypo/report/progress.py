@@ -99,7 +99,7 @@ def plain_line(progress: Progress, target: str, ended: bool = False) -> str:
 
 def covered_text(complete_to: int) -> str:
     """Which formulas were all looked at."""
-    return f"all formulas of up to {complete_to} {'node' if complete_to == 1 else 'nodes'} seen"
+    return f"all formulas of up to {complete_to} {'node' if complete_to == 1 else 'nodes'} without fitted constants seen"
 
 
 class LiveProgress:

@@ -20,13 +20,15 @@ def rivals_sentence(posterior: Posterior, n_row: int | None = None) -> str:
     """How sure the structure is among those that the search met, or why that cannot be said, in a sentence."""
     from hypo.scoring.posterior import ODDS
 
-    if posterior.unearned:
-        return tables.sentence(posterior.unearned)
     first = posterior.structures[0]
+    few = n_row is not None and n_row <= FEW_ROWS and first.weight < UNSETTLED
+    if posterior.unearned:
+        # What the search lacked is not all: more of it would not settle what the rows leave open.
+        open_ = f"{n_row} rows do not settle the law, and " if few and posterior.unearned.startswith("the search") else ""
+        return tables.sentence(open_ + posterior.unearned)
     weight = "over 99%" if first.weight > 0.99 else f"{first.weight:.0%}"
     if posterior.within == 1:
         return f"Of the structures that the search met the likeliest has {weight} of the posterior weight."
-    few = n_row is not None and n_row <= FEW_ROWS and first.weight < UNSETTLED
     begin = f"{n_row} rows do not settle the law: of" if few else "Of"
     return (
         f"{begin} the structures that the search met {posterior.within} are within odds of {ODDS:g}; the likeliest, "

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hypo.search.ladder import some_rows
+from hypo.search.ladder import MANY_ROWS, some_rows
 from hypo.search.problem import PYSR
 from hypo.search.stopping import FEW, NOISE, STRUCTURE, UNSEEN, residuals_say
 from hypo.search.structure import lack_of_fit, repeated_rows
@@ -86,6 +86,12 @@ def _reasons(
             f"the search was too short to weigh rivals: the formula has {nodes}, and of those with more than "
             f"{outcome.covered_to} not all were looked at; more time would help, or fewer operators and columns"
         )
+    much = posterior.structures[0].weight > MUCH
+    if not walked and said != NOISE and much and len(problem.y) <= MANY_ROWS:
+        yield (
+            f"the search was too short to weigh rivals: it had no time left to look around the formula, so {NO_WEIGHTS}; "
+            "give it more"
+        )
     if walked and not settled:
         yield f"the search was too short to weigh rivals: {walked['verdict']}; more time would help"
     if (times := _above_the_noise(best, problem)) is not None:
@@ -98,7 +104,7 @@ def _reasons(
             f"the residuals still follow the columns, so the law was probably not met and {NO_WEIGHTS}; more time, more "
             "operators or a missing column would help"
         )
-    if said != NOISE and not _noise_known(problem) and best.r2 < LOW and posterior.structures[0].weight > MUCH:
+    if said != NOISE and problem.likelihood.exact and best.r2 < LOW and much:
         yield (
             f"{len(problem.y)} rows do not tell whether what the formula leaves (R² {best.r2:.2f}) is noise or a law that was "
             f"missed, so {NO_WEIGHTS}; more rows, rows measured twice, or the noise (sigma) would help"
@@ -116,13 +122,9 @@ def _residuals(best: Hypothesis, problem: Problem, settings: Settings) -> str:
     return NOISE if chance is not None and said in (FEW, UNSEEN) else said
 
 
-def _noise_known(problem: Problem) -> bool:
-    return problem.likelihood is problem.gaussian and problem.gaussian.known
-
-
 def _above_the_noise(best: Hypothesis, problem: Problem) -> float | None:
     """How many times the noise that was given the residuals are, where that is no chance; else None."""
-    if not _noise_known(problem):
+    if problem.likelihood is not problem.gaussian or not problem.gaussian.known:
         return None
     likelihood, n = problem.likelihood, len(problem.y)
     left = likelihood.total_weight * (1.0 - min(len(best.expression.free) / n, 0.9))

@@ -301,6 +301,8 @@ def _search(
                     # Of a search that ended early they may take more; their work has a bound of its own.
                     with failures.guarded("the posterior"), until(max(mark + budget(settings.time_limit) / 2, late)):
                         met = explore(refiner, settings.seed, scanner.complete_to if scanner else 0)
+                        # Chains bring formulas for the front too.
+                        refiner.finish_front()
                     timing["chain"] = now() - mark
         except KeyboardInterrupt:
             timing["interrupted"] = now() - begin
