@@ -33,6 +33,7 @@ from hypo.search.proposer import Proposer, Schedule, installed, origin
 from hypo.search.pysr import PySR
 from hypo.search.reduction import Reduction
 from hypo.search.refine import Refiner, is_exact
+from hypo.search.rescaled import Rescaled, Sizes
 from hypo.search.rewrite import loading
 from hypo.search.rulebook import Rulebook, RuleReport
 from hypo.search.scan import Clock
@@ -304,6 +305,9 @@ def _proposers(
         out += [*([orbits] if orbits else []), *([smaller] if smaller else []), Screened(ctx, settings, report), scanner]
     reduction = Reduction(ctx, settings, report)
     library = plain_library(ctx, settings, range(len(problem.columns)))
+    sizes = Sizes.of(ctx.problem) if settings.fit_constants else None
+    if sizes is not None:
+        out += [Rescaled(sizes, ctx, settings, make) for name, make in _makers(settings, report).items() if wanted(name)]
     others: list[Proposer] = [
         reduction,
         Reduction(ctx, settings, report, doubt=reduction),
@@ -313,6 +317,22 @@ def _proposers(
         *([Evolution(ctx, settings, scanner.plain)] if settings.fit_constants else []),
     ]
     return [*out, *(p for p in others if wanted(p.name)), *installed(problem, settings)]
+
+
+def _makers(settings: Settings, report: Callable[[str], None]) -> dict[str, Callable[[Context], Proposer]]:
+    """By name who searches in other sizes, too."""
+
+    def with_library(kind: type[Atoms] | type[Stepwise]) -> Callable[[Context], Proposer]:
+        return lambda ctx: kind(ctx, settings, plain_library(ctx, settings, range(len(ctx.problem.columns))), report)
+
+    return {
+        "library": lambda ctx: Scanner(ctx, settings, report),
+        "atoms": with_library(Atoms),
+        "stepwise": with_library(Stepwise),
+        "evolution": lambda ctx: Evolution(
+            ctx, settings, plain_library(ctx, settings, range(len(ctx.problem.columns)))
+        ),
+    }
 
 
 def _gain(before: Hypothesis | None, after: Hypothesis | None) -> float:
