@@ -19,8 +19,8 @@ KEY_ROWS = 64
 
 
 def rank(h: Hypothesis) -> tuple[float, float, int, str, int, tuple[float, ...]]:
-    """Sort key: score, then complexity, then minus signs, text and numbers below 0, so that ties never depend on the order of discovery, nor the
-    spelling on the last digits of a fit or the units of the data."""
+    """Sort key: score, then complexity, then minus signs, text and numbers below 0, so that ties never depend on the order of
+    discovery, nor the spelling on the last digits of a fit or the units of the data."""
     e = h.expression
     minus = sum(op in (oc.SUB, oc.NEG) for op, _ in e.code)
     values = tuple(float(v) for v in e.values)

@@ -162,7 +162,9 @@ def _phased(t: Term) -> Iterator[Term]:
     if turned:
         phase, rates = -phase, [_scaled(s, -1) for s in rates]
     rest = total(rates)
-    for step in (math.pi / 2, math.pi) if rest is not None else ():
+    if rest is None:
+        return
+    for step in (math.pi / 2, math.pi):
         quarters = round(phase / step) * round(2 * step / math.pi)
         argument = node(oc.ADD, (rest, parameter(phase - quarters * math.pi / 2)))
         # Of sin, cos, -sin and -cos each is the one before, a quarter of a turn on.
