@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.expression.evaluate import Program
+from hypo.kernels import opcodes as oc
 from hypo.scoring.score import Hypothesis
 from hypo.search.structure import repeated_rows
 
@@ -30,9 +31,13 @@ BEYOND = 30.0
 CLOSEST = 3
 
 
-def rank(h: Hypothesis) -> tuple[float, float, str]:
-    """Sort key: score, then complexity, then text, so that ties never depend on the order of discovery."""
-    return (round(h.score, 9), h.complexity, str(h.expression))
+def rank(h: Hypothesis) -> tuple[float, float, int, str, int, tuple[float, ...]]:
+    """Sort key: score, then complexity, then minus signs, text and numbers below 0, so that ties never depend on the order of
+    discovery, nor the spelling on the last digits of a fit or the units of the data."""
+    e = h.expression
+    minus = sum(op in (oc.SUB, oc.NEG) for op, _ in e.code)
+    values = tuple(float(v) for v in e.values)
+    return (round(h.score, 6), h.complexity, minus, e.masked(), sum(v < 0 for v in values), values)
 
 
 def pareto(hypotheses: Iterable[Hypothesis]) -> tuple[Hypothesis, ...]:

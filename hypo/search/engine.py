@@ -38,6 +38,7 @@ from hypo.search.proposer import Proposer, Schedule, Turn, installed, origin
 from hypo.search.pysr import PySR
 from hypo.search.reduction import Reduction
 from hypo.search.refine import Refiner, is_exact
+from hypo.search.rescaled import Rescaled, Sizes
 from hypo.search.rewrite import load_for, loading
 from hypo.search.rulebook import Rulebook, RuleReport
 from hypo.search.scan import Clock
@@ -400,6 +401,9 @@ def _proposers(
         out += [orbits, smaller, started("screened", lambda: Screened(ctx, settings, report)), scanner]
     reduction = started("reduction", lambda: Reduction(ctx, settings, report))
     library = plain_library(ctx, settings, range(len(ctx.problem.columns)))
+    sizes = started("rescaled", lambda: Sizes.of(ctx.problem)) if settings.fit_constants else None
+    if sizes is not None:
+        out += [Rescaled(sizes, ctx, settings, make) for name, make in _makers(settings, report).items() if wanted(name)]
     others: list[Proposer | None] = [
         reduction,
         started("scaling", lambda: Reduction(ctx, settings, report, doubt=reduction)) if reduction else None,
@@ -409,6 +413,22 @@ def _proposers(
         started("evolution", lambda: Evolution(ctx, settings, scanner.plain)) if settings.fit_constants else None,
     ]
     return [p for p in (*out, *(p for p in others if p is not None and wanted(p.name))) if p is not None]
+
+
+def _makers(settings: Settings, report: Callable[[str], None]) -> dict[str, Callable[[Context], Proposer]]:
+    """By name who searches in other sizes, too."""
+
+    def with_library(kind: type[Atoms] | type[Stepwise]) -> Callable[[Context], Proposer]:
+        return lambda ctx: kind(ctx, settings, plain_library(ctx, settings, range(len(ctx.problem.columns))), report)
+
+    return {
+        "library": lambda ctx: Scanner(ctx, settings, report),
+        "atoms": with_library(Atoms),
+        "stepwise": with_library(Stepwise),
+        "evolution": lambda ctx: Evolution(
+            ctx, settings, plain_library(ctx, settings, range(len(ctx.problem.columns)))
+        ),
+    }
 
 
 def _gain(before: Hypothesis | None, after: Hypothesis | None) -> float:

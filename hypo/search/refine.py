@@ -27,7 +27,7 @@ from hypo.search.problem import Problem, Settings
 from hypo.search.rewrite import ready, spellings
 from hypo.search.rulebook import WORTH, Rulebook, RuleReport
 from hypo.search.scan import Clock
-from hypo.search.simpler import halved, relatives, rooted
+from hypo.search.simpler import halved, phased, relatives, rooted
 from hypo.search.snap import promise, rounded, snap
 from hypo.search.surround import neighbours, simpler
 
@@ -188,6 +188,8 @@ class Refiner:
                     if self.clock.expired:
                         return
                     self.consider(e)
+                for e in phased(h.expression):
+                    self.consider(e, fitted=True)
                 self.polish()
             changed = self.archive.best is not best
 

@@ -41,6 +41,12 @@ def halved(e: Expression) -> Iterator[Expression]:
     yield from _changed(e, _halved)
 
 
+def phased(e: Expression) -> Iterator[Expression]:
+    """``e`` with the fitted phase of one sine or cosine at a time as small as it can be: a turn less is the same, and half or a
+    quarter of one says so in the sign or the function."""
+    yield from _changed(e, _phased)
+
+
 def rooted(e: Expression) -> Iterator[Expression]:
     """``e`` with one power u^(k/2) at a time written as the root of u^k, or one c^u with a fitted c as exp(log(c)·u), where the
     number may turn out to be -1."""
@@ -140,6 +146,49 @@ def _halved(t: Term) -> Iterator[Term]:
         yield node(oc.SUB, (literal(1), node(oc.MUL, (literal(2), node(oc.SQUARE, (sine,))))))
     else:
         yield node(oc.MUL, (literal(2), node(oc.MUL, (sine, node(oc.COS, (half,))))))
+
+
+def _phased(t: Term) -> Iterator[Term]:
+    """sin(u + φ) = -sin(u + φ - π) = cos(u + φ - π/2), and so on."""
+    if t.op not in (oc.COS, oc.SIN) or t.value is not None:
+        return
+    summands = _spread(t.args[0])
+    fitted = [k for k, (_, u) in enumerate(summands) if u.free]
+    if len(summands) < 2 or len(fitted) != 1:
+        return
+    sign, number = summands.pop(fitted[0])
+    phase = sign * float(number.value or 0.0)
+    rates = [_scaled(split(u), sign) for sign, u in summands]
+    # The first frequency is written above 0: sin(-u) = -sin(u).
+    turned = float(rates[0].coefficient) * (1.0 if rates[0].number is None else rates[0].number.value or 1.0) < 0
+    if turned:
+        phase, rates = -phase, [_scaled(s, -1) for s in rates]
+    rest = total(rates)
+    if rest is None:
+        return
+    for step in (math.pi / 2, math.pi):
+        quarters = round(phase / step) * round(2 * step / math.pi)
+        argument = node(oc.ADD, (rest, parameter(phase - quarters * math.pi / 2)))
+        # Of sin, cos, -sin and -cos each is the one before, a quarter of a turn on.
+        place = (quarters + (t.op == oc.COS) + 2 * (turned and t.op == oc.SIN)) % 4
+        wave = node((oc.SIN, oc.COS)[place % 2], (argument,))
+        yield wave if place < 2 else node(oc.NEG, (wave,))
+
+
+def _scaled(s: Split, sign: int) -> Split:
+    """``s`` with a sign, which goes into its fitted number if there is one."""
+    if s.number is None or s.number.value is None or sign > 0:
+        return Split(sign * s.coefficient, s.number, s.rest)
+    return Split(s.coefficient, parameter(-s.number.value), s.rest)
+
+
+def _spread(t: Term) -> list[tuple[int, Term]]:
+    """The summands of ``t``, and of a product of a number and a sum."""
+    if t.op == oc.MUL and t.args[0].free and t.args[0].value is not None:
+        factor = t.args[0].value
+        return [(sign, parameter(factor * u.value) if u.free and u.value is not None else node(oc.MUL, (t.args[0], u)))
+                for sign, u in addends(t.args[1])]
+    return addends(t)
 
 
 def _rooted(t: Term) -> Iterator[Term]:
