@@ -64,6 +64,7 @@ def test_help(cli: Cli) -> None:
         "score",
         "show",
         "suggest",
+        "warmup",
     ]
     assert cli() == (0, out, "")
 
@@ -159,6 +160,10 @@ def test_front_csv(cli: Cli, tmp_path: Path) -> None:
     assert len(rows) == len(front)
     assert [float(row.split(",")[5]) for row in rows] == [row["score"] for row in front]
     assert [row.split(",")[0] for row in rows].count("1") == 1
+
+
+def test_warmup_says_when_there_is_nothing_to_do(cli: Cli) -> None:
+    assert cli("warmup") == (0, "all kernels are compiled\n", "")
 
 
 def test_quiet_prints_the_formula_alone(cli: Cli) -> None:
