@@ -115,3 +115,10 @@ def test_processes_that_need_the_same_kernel_compile_it_once(package: Path) -> N
     answers = [other.communicate(timeout=300)[0].split() for other in both]
     assert sorted(misses for *_, misses in answers) == ["0", "1"]
     assert not list((package / "kept").rglob("*.lock"))
+
+
+def test_there_is_one_way_to_compile() -> None:
+    for path in compiled.HERE.glob("*.py"):
+        if path != Path(compiled.__file__):
+            text = path.read_text()
+            assert "njit" not in text and "cache=True" not in text, f"{path.name}: use kernel or inner of compiled.py"

@@ -137,7 +137,7 @@ def audit(
     from hypo.search.warm import warm
 
     problem = make_problem(dataset, background, settings)
-    warm(lambda stage: None)
+    warm()
     items = [("seed", seed + k) for k in range(seeds)] + [("resample", k) for k in range(bootstrap)]
     deadline = Deadline(now() + longest)
     runs, interrupted = _all_runs(items, problem, settings, deadline, _display(progress))

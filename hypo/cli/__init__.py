@@ -402,8 +402,15 @@ def warmup() -> int:
     """Compile all kernels now, once for this installation; else the first search does it."""
     import time
 
+    from hypo.kernels.compiled import place
     from hypo.search.warm import warm
 
+    if place() is None:
+        return complain(
+            "compiled kernels cannot be kept: neither the folder of hypo nor the user's cache folder can be written; "
+            "set NUMBA_CACHE_DIR to a folder that can",
+            USAGE,
+        )
     begin, shown = time.monotonic(), ""
 
     def report(status: str) -> None:

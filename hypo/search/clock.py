@@ -1,13 +1,31 @@
-"""The time that a search has had: what went into compiling kernels, or waiting for them, is not counted."""
+"""The time that a search has had: of the first one, what went into compiling kernels, or waiting for them, is not counted."""
 
 from __future__ import annotations
 
-import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+# For each search at work whose kernels are not all compiled, how long this process had waited before.
+_before: list[float] = []
 
 
 def now() -> float:
-    """Seconds on a clock that stands still while kernels are compiled that this process needs."""
-    # numba takes long to load, and as long as it is not loaded nothing has been compiled.
-    turns = sys.modules.get("hypo.kernels.turns")
-    return time.monotonic() - (turns.waited() if turns is not None else 0.0)
+    """Seconds on a clock that stands still while such a search waits for kernels; else that of ``time.monotonic``."""
+    if not _before:
+        return time.monotonic()
+    from hypo.kernels.turns import waited
+
+    return time.monotonic() - (waited() - _before[0])
+
+
+@contextmanager
+def standing_still() -> Iterator[None]:
+    """Do not count, meanwhile, the time for which this process waits for kernels."""
+    from hypo.kernels.turns import waited
+
+    _before.append(waited())
+    try:
+        yield
+    finally:
+        _before.pop()

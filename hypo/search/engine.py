@@ -25,7 +25,7 @@ from hypo.search.atoms import Atoms
 from hypo.search.batches import Batches, Processor
 from hypo.search.beam import Beam
 from hypo.search.chain import budget, explore
-from hypo.search.clock import now
+from hypo.search.clock import now, standing_still
 from hypo.search.context import Context
 from hypo.search.cuda import devices
 from hypo.search.cuda import opened as opened_devices
@@ -139,6 +139,9 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
         gpus = devices() if settings.backend == CUDA else ()
         local, executor = opened(own, stack)
         batches: Batches = Processor(local)
+        stack.enter_context(warm.interruptible())
+        if not warm.is_complete():
+            stack.enter_context(standing_still())
         if progress is None:
             stack.enter_context(warm.logged())
         elif warm.begin():

@@ -7,6 +7,7 @@ have compiled is kept, and the next search goes on from there.
 
 from __future__ import annotations
 
+import _thread
 import atexit
 import logging
 import os
@@ -24,6 +25,8 @@ from hypo.kernels import compiled, turns
 PROCESSES = 2
 # Seconds between two looks at how far it is, and two lines of a log about it.
 LOOK, SAY = 0.25, 10.0
+# Seconds after which a lost interrupt comes again.
+AGAIN = 0.1
 _INSIDE = "HYPO_COMPILING"
 
 _others: list[subprocess.Popen[bytes]] = []
@@ -94,6 +97,26 @@ def compile_all() -> None:
     if folder is not None:
         with suppress(OSError):
             (folder / compiled.COMPLETE).touch()
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """An interrupt that comes in a callback of the compiler, where Python drops it, comes again until it is heard."""
+    before = sys.unraisablehook
+
+    def again(dropped: sys.UnraisableHookArgs) -> None:
+        if dropped.exc_type is not KeyboardInterrupt:
+            before(dropped)
+            return
+        later = threading.Timer(AGAIN, _thread.interrupt_main)
+        later.daemon = True
+        later.start()
+
+    sys.unraisablehook = again
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 _looked: tuple[float, str] = (0.0, "")
