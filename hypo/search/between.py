@@ -22,13 +22,10 @@ from hypo.expression.intervals import enclose
 from hypo.kernels import opcodes as oc
 from hypo.search.spacing import WAVES, Spacing
 
-# Points between neighbouring values of a column: all of them, and least and most in one gap; gaps looked at.
-POINTS, FEWEST, MOST, GAPS = 2048, 3, 24, 700
+# Points between neighbouring values of a column: all of them, and least and most in one gap.
+POINTS, FEWEST, MOST = 2048, 3, 24
 # Where the first of evenly spaced points stands, as a share of their distance.
 ASIDE = 0.4142135
-# A gap is a hole where nothing was to be measured if it is that share of the range, and so many times as wide as the median one
-# and those beside it.
-HOLE, HOLE_MEDIAN, HOLE_BESIDE = 0.2, 8.0, 4.0
 # Intervals that may hold a point where a formula is undefined are divided into so many, so many times, so many at most.
 PARTS, LEVELS, INTERVALS = 8, 14, 400
 # A formula goes astray where it leaves the values on the rows beside by more than this share of their range on all rows, and by
@@ -53,7 +50,7 @@ def sound(e: Expression, spacing: Spacing, noise: float) -> bool:
     names = [n for n in spacing.columns if n in e.variables]
     with np.errstate(all="ignore"):
         if len(names) == 1:
-            return _sound_on_a_line(e, names[0], spacing.line(names[0]), noise)
+            return _sound_on_a_line(e, names[0], spacing, noise)
         if len(names) > 1 and any(op in LIMITED for op, _ in e.code):
             return _sound_on_segments(e, names, spacing, noise)
     return True
@@ -62,16 +59,16 @@ def sound(e: Expression, spacing: Spacing, noise: float) -> bool:
 # --- one column -----------------------------------------------------------------------------------------------------
 
 
-def _sound_on_a_line(e: Expression, name: str, line: NDArray[np.float64], noise: float) -> bool:
-    if len(line) < 3:
-        return True
-    gaps = _gaps(line)
-    if not len(gaps):
+def _sound_on_a_line(e: Expression, name: str, spacing: Spacing, noise: float) -> bool:
+    line, gaps = spacing.line(name), spacing.gaps(name)
+    if len(line) < 3 or not len(gaps):
         return True
     program = Program.of(e, (name,))
-    at_rows = program.value(line[None])
+    # Only the values beside the gaps are needed.
+    at_rows, needed = np.full(len(line), np.nan), np.unique(np.clip(gaps[:, None] + np.arange(-2, 4), 0, len(line) - 1))
+    at_rows[needed] = program.value(line[None, needed])
     many = int(np.clip(POINTS // len(gaps), FEWEST, MOST))
-    inner = line[gaps, None] + np.diff(line)[gaps, None] * _shares(many)
+    inner = line[gaps, None] + (line[gaps + 1] - line[gaps])[:, None] * _shares(many)
     values = program.value(inner.reshape(1, -1)).reshape(inner.shape)
     if not np.all(np.isfinite(values)):
         return False
@@ -92,18 +89,6 @@ def _shares(many: int) -> NDArray[np.float64]:
     """Places (many,) between 0 and 1, about even. They are no simple fractions, where poles like to be: a pole is no point
     where a formula is undefined."""
     return (np.arange(many) + ASIDE) / many
-
-
-def _gaps(line: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The gaps between neighbouring values to look at: all, or the widest and others evenly; no holes."""
-    width = np.diff(line)
-    beside = np.maximum(np.concatenate([[np.inf], width[:-1]]), np.concatenate([width[1:], [np.inf]]))
-    hole = (width > HOLE * (line[-1] - line[0])) & (width > HOLE_MEDIAN * np.median(width)) & (width > HOLE_BESIDE * beside)
-    gaps = np.flatnonzero(~hole)
-    if len(gaps) <= GAPS:
-        return gaps
-    widest = gaps[np.argsort(-width[gaps], kind="stable")[: GAPS // 2]]
-    return np.unique(np.concatenate([widest, gaps[:: -(-len(gaps) // (GAPS // 2))]]))
 
 
 def _closer(
@@ -134,12 +119,12 @@ def _hinted(
 ) -> NDArray[np.bool_]:
     """For each gap, with the least and greatest values inside, whether these stay near the values ``f`` on the rows beside
     (with ``waves`` on any row), or rows on one side grow towards them, to one end of a pole that leads to both."""
-    spread = float(np.ptp(f))
+    spread = float(np.nanmax(f) - np.nanmin(f))
     good, hinted = np.ones(len(gaps), np.bool_), np.zeros(len(gaps), np.bool_)
     last = len(f) - 1
     for sign, beyond in ((1.0, high), (-1.0, -low)):
         g = sign * f
-        away = beyond - (np.max(g) if waves else np.maximum(g[gaps], g[gaps + 1]))
+        away = beyond - (np.nanmax(g) if waves else np.maximum(g[gaps], g[gaps + 1]))
         astray = (away > ASTRAY * spread) & (away > NOISE * noise)
         for at, step in ((gaps, -1), (gaps + 1, 1)):
             next_, after = np.clip(at + step, 0, last), np.clip(at + 2 * step, 0, last)

@@ -21,6 +21,9 @@ from hypo.kernels import opcodes as oc
 WAVES = frozenset({oc.SIN, oc.COS, oc.TAN})
 # Values of one column that differ by less than this share of its range are one.
 SAME = 1e-9
+# Gaps between neighbouring values that are looked at; a gap is a hole where nothing was to be measured if it is that share of
+# the range, and so many times as wide as the median one and those beside it.
+GAPS, HOLE, HOLE_MEDIAN, HOLE_BESIDE = 700, 0.2, 8.0, 4.0
 # Rows that neighbours are sought for, and those among which they are.
 ASKED, AMONG = 300, 20_000
 # Beside the nearest neighbour each row has one along each column: the others count this many times.
@@ -37,6 +40,7 @@ class Spacing:
     def __init__(self, X: NDArray[np.float64], columns: Sequence[str]) -> None:
         self.X, self.columns = X, tuple(columns)
         self._lines: dict[str, NDArray[np.float64]] = {}
+        self._gaps: dict[str, NDArray[np.int64]] = {}
         self._pairs: dict[tuple[str, ...], tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
 
     def line(self, name: str) -> NDArray[np.float64]:
@@ -46,6 +50,21 @@ class Spacing:
             apart = np.diff(values) > SAME * float(values[-1] - values[0])
             self._lines[name] = values[np.concatenate([[True], apart])]
         return self._lines[name]
+
+    def gaps(self, name: str) -> NDArray[np.int64]:
+        """Which gaps between neighbouring values of a column to look at: all, or the widest and others evenly; no holes."""
+        if name not in self._gaps:
+            line = self.line(name)
+            width = np.diff(line)
+            beside = np.maximum(np.concatenate([[np.inf], width[:-1]]), np.concatenate([width[1:], [np.inf]]))
+            wide = width > HOLE_BESIDE * beside
+            wide &= width > max(HOLE * float(line[-1] - line[0]), HOLE_MEDIAN * float(np.median(width)) if len(width) else 0.0)
+            gaps = np.flatnonzero(~wide)
+            if len(gaps) > GAPS:
+                widest = gaps[np.argsort(-width[gaps], kind="stable")[: GAPS // 2]]
+                gaps = np.unique(np.concatenate([widest, gaps[:: -(-len(gaps) // (GAPS // 2))]]))
+            self._gaps[name] = gaps
+        return self._gaps[name]
 
     def pairs(self, names: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Two rows of each pair (n,) of neighbours in the columns ``names``: the nearest ones, and those along each column."""
