@@ -28,8 +28,9 @@ MAX_STEPS = 60
 TIGHT = 1e-26
 # The residual of a better minimum is smaller by this share, and by this share of the target.
 CLEARLY, ROUNDING = 1e-9, 1e-14
-# Minima found on few rows that go on to all: these first ones, and those with a sum of squares up to so many times the least.
-SURELY, HOPEFUL = 3, 2.0
+# Minima found on few rows that go on to all: these first ones, and those with a sum of squares up to so many times the least,
+# so many at most.
+SURELY, HOPEFUL, GOING_ON = 3, 2.0, 16
 
 
 def fit(
@@ -97,7 +98,7 @@ def _elsewhere(
     least = math.inf
     for done, (level, theta) in enumerate(ends(problem, start, starts, rng or np.random.default_rng(0))):
         least = min(least, level)
-        all_rows = problem.few_are_all
-        if done >= starts - 1 or problem.expired or not (all_rows or done < SURELY or level <= HOPEFUL * least):
+        hopeful = done < SURELY or (done < GOING_ON and level <= HOPEFUL * least)
+        if done >= starts - 1 or problem.expired or not (problem.few_are_all or hopeful):
             return
         yield problem.minimise(theta, DAMPINGS[0], steps, tolerance)

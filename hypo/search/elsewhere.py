@@ -38,8 +38,9 @@ TOLERANCE = 1e-12
 SOLVED, SPECTRA = 400, 8
 # Rows that spectra are taken of, at most.
 MANY = 20_000
-# Terms in turns: rounds for so many starts, sweeps over the terms, draws for a term, those followed and the steps.
-ROUND, SWEEPS, DRAWN, FOLLOWED, TERM_STEPS = 6, 2, 150, 3, 8
+# Terms in turns: a round for so many starts, most rounds, sweeps over the terms, draws for a term, those followed, their
+# steps.
+ROUND, ROUNDS, SWEEPS, DRAWN, FOLLOWED, TERM_STEPS = 6, 20, 2, 150, 3, 8
 
 
 def ends(problem: Squares, start: Values, starts: int, rng: np.random.Generator) -> Iterator[tuple[float, Values]]:
@@ -94,7 +95,7 @@ class Elsewhere:
             yield problem.minimise(theta, DAMPINGS[0], FEW_STEPS, TOLERANCE, self.few)
         terms = blocks(problem.formula, self._parameters)
         if len(terms) > 1:
-            for _ in range(max(2, self._n // ROUND)):
+            for _ in range(min(max(2, self._n // ROUND), ROUNDS)):
                 if problem.expired:
                     return
                 yield self._by_terms(terms)
