@@ -161,8 +161,6 @@ def fit(
         posterior=posterior,
         intervals=intervals,
     )
-    if place is not None:
-        place.settle(dataset.sha256)
     held_out = as_folds(dataset, model_selection, validation_fraction, folds, settings)
     settings = replace(settings, guesses=(*settings.guesses, *background.guesses))
     from hypo.search.engine import search
@@ -174,6 +172,8 @@ def fit(
     problem = make_problem(dataset, background, settings)
     settings = within(problem, settings)
     read_guesses(problem, settings)
+    if place is not None:
+        place.settle(dataset.sha256)
     details: dict[str, Any] = {}
     with shown:
         if held_out:
