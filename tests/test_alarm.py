@@ -4,6 +4,7 @@ import math
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -100,6 +101,32 @@ def test_a_ring_that_a_destructor_swallows_comes_again():
                 pass
     assert alarm.rang
     assert sys.unraisablehook is hook
+
+
+def test_threads_may_be_started_while_it_rings():
+    # CPython takes a thread that is being started for the one that starts it: rings that went there left this one waiting.
+    started = []
+    for _ in range(20):
+        with Alarm(time.monotonic() + 0.002) as alarm:
+            while True:
+                thread = threading.Thread(target=started.append, args=(1,))
+                thread.start()
+                thread.join()
+                end = time.monotonic() + 0.02
+                while time.monotonic() < end:
+                    pass
+        assert alarm.rang
+    assert started
+
+
+def test_pools_may_work_while_it_rings():
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(20):
+            with Alarm(time.monotonic() + 0.002) as alarm:
+                while True:
+                    assert sum(pool.map(abs, range(20))) == 190
+            assert alarm.rang
+        assert list(pool.map(abs, [-1, -2])) == [1, 2]
 
 
 def test_an_alarm_rings_in_the_thread_that_set_it():

@@ -177,8 +177,6 @@ def fit(
         posterior=posterior,
         intervals=intervals,
     )
-    if place is not None:
-        place.settle(dataset.sha256)
     held_out = as_folds(dataset, model_selection, validation_fraction, folds, settings)
     settings = replace(settings, guesses=(*settings.guesses, *background.guesses))
     from hypo.search.border import watched
@@ -192,6 +190,8 @@ def fit(
     report = watched(report, problem)
     settings = within(problem, settings)
     read_guesses(problem, settings)
+    if place is not None:
+        place.settle(dataset.sha256)
     details: dict[str, Any] = {}
     with shown:
         if held_out:

@@ -21,10 +21,12 @@ from hypo.search.clock import now
 # Seconds between two rings, for an exception that comes up in a destructor is lost; and between two looks at a thread that
 # must not be disturbed.
 AGAIN, SOON = 0.2, 0.002
-# Files that must not be disturbed wherever they stand on the stack: an import that was cut short may not be possible again.
-_UNTOUCHED = (__file__, "<frozen importlib._bootstrap>")
-# Those that must not be disturbed on top of it, and destructors: an exception is lost there.
-_BRIEF = (weakref.__file__, contextlib.__file__)
+# What must not be disturbed wherever it stands on the stack: an import that was cut short may not be possible again, and while
+# a thread is started CPython takes the new one for the one that starts it.
+_UNTOUCHED_FILES, _STARTING = (__file__, "<frozen importlib._bootstrap>"), (threading.__file__, "start")
+# And on top of it: exceptions are lost in what a weak reference calls, and in destructors; a lock that was just taken would
+# stay so, and a context that was not entered yet is not left.
+_BRIEF_FILES, _BRIEF_NAMES = (contextlib.__file__, weakref.__file__), ("__del__", "__enter__", "__exit__")
 
 
 class TimeIsUp(BaseException):
@@ -87,11 +89,12 @@ class Alarm:
 
 
 def _may_be_disturbed(thread: int) -> bool:
-    frame = sys._current_frames().get(thread)
-    if frame is not None and (frame.f_code.co_filename in _BRIEF or frame.f_code.co_name == "__del__"):
+    frame = top = sys._current_frames().get(thread)
+    if top is None or top.f_code.co_filename in _BRIEF_FILES or top.f_code.co_name in _BRIEF_NAMES:
         return False
     while frame is not None:
-        if frame.f_code.co_filename in _UNTOUCHED:
+        file, name = frame.f_code.co_filename, frame.f_code.co_name
+        if file in _UNTOUCHED_FILES or (file, name) == _STARTING:
             return False
         frame = frame.f_back
     return True
