@@ -1,31 +1,27 @@
-"""The command line: ``hypo fit``, ``merge``, ``score``, ``predict``, ``show``, ``check``, and :mod:`hypo.cli.uncertainty`."""
+"""The command line: ``hypo score``, ``predict``, ``check`` and ``warmup``, and the commands of :mod:`hypo.cli.searching`,
+:mod:`hypo.cli.showing` and :mod:`hypo.cli.uncertainty`."""
 
 from __future__ import annotations
 
 import os
 import sys
 import traceback
-import warnings
 from collections.abc import Sequence
-from contextlib import nullcontext, suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 import hypo
+from hypo.cli.searching import fit, merge
 from hypo.cli.shared import (
     ABOUT_DATA,
     BUG,
-    ELSEWHERE,
     EXCLUDE,
     FORMULA,
     FOUND,
     INTERRUPTED,
     INTERVALS,
     JSON,
-    NOTHING_FOUND,
-    OVERWRITE,
     SI,
     THOUSANDS,
     USAGE,
@@ -34,19 +30,11 @@ from hypo.cli.shared import (
     other_name,
     say,
     tell,
-    terminating_as_interrupt,
-    uninterrupted,
 )
+from hypo.cli.showing import show
 from hypo.cli.uncertainty import audit, bound, profile, suggest, write
-from hypo.errors import HypoError, ShortSearchWarning
-from hypo.failures import DEBUG, FAILURES_FILE, Failures
-
-if TYPE_CHECKING:
-    from hypo.folders import Destination
-    from hypo.result import Result
-
-PLOT_FILE = "plot.png"
-_CODES = {"nothing_found": NOTHING_FOUND, "interrupted": INTERRUPTED}
+from hypo.errors import HypoError
+from hypo.failures import DEBUG
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -104,135 +92,6 @@ def cli() -> None:
     Exit codes: 0 found, 2 wrong use or input, 3 nothing acceptable found, 4 found but saved elsewhere,
     130 interrupted.
     """
-
-
-@cli.command()
-@click.argument("data", metavar="DATA.csv")
-@ABOUT_DATA
-@click.option("--time-limit", default="60s", show_default=True, metavar="TIME", help="Longest search: 90, 90s, 2min, 1h.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of all random choices.")
-@click.option("--operators", metavar='"+,-,*,…"', help="Operators a formula may use.")
-@click.option("--max-complexity", type=int, metavar="N", help="Most nodes of a formula.")
-@click.option("--guess", "guesses", multiple=True, metavar="FORMULA", help="Formula to start from; may be repeated.")
-@click.option("--workers", type=int, metavar="N", help="Threads or processes (default: one per core).")
-@click.option(
-    "--backend", metavar="native|cuda|pysr|all", default="native", show_default=True,
-    help="Who searches; cuda needs a GPU, pysr Julia.",
-)
-@click.option(
-    "--model-selection", metavar="score|posterior|accuracy|validation", default="score", show_default=True,
-    help="By what the best formula is chosen.",
-)
-@click.option("--validation-fraction", type=float, metavar="P", help="Rows that validation holds out (default 0.2).")
-@click.option("--folds", metavar="COLUMN", help="Number of each row's fold, for validation; no feature.")
-@click.option("--max-memory", metavar="SIZE", help="Memory that the search may take, such as 4GB.")
-@click.option("--scheduler", metavar="ADDRESS", help="Who does the large scans: threads, processes, local or tcp://host:8786.")
-@click.option("--shard", metavar="K/N", help="Do part K of N of the search, for hypo merge.")
-@INTERVALS
-@click.option("--no-posterior", "posterior", flag_value=False, default=True, help="Do not weigh rival structures.")
-@click.option("--out", metavar="DIR", help="Folder for the result (default: hypo-out/NAME of the data).")
-@OVERWRITE
-@click.option("--plot", is_flag=True, help="Also write plot.png.")
-@SI
-@JSON
-@click.option("--quiet", is_flag=True, help="Print the best formula and nothing else.")
-def fit(
-    data: str, out: str | None, overwrite: bool, plot: bool, units: str, as_json: bool, quiet: bool, **options: Any
-) -> int:
-    """Search for the formula behind a column of DATA.csv, an Excel or Parquet file, or standard input (-).
-
-    Writes result.json and front.csv to the folder --out. Without --out a result of other data is kept, and this
-    one goes to hypo-out/NAME-2. Formulas are in the units of the columns.
-    """
-    with terminating_as_interrupt():
-        from hypo import api
-        from hypo.data.opening import STANDARD_INPUT
-        from hypo.folders import Destination
-        from hypo.report.progress import display_for
-        from hypo.report.remarks import too_short
-
-        default = Path("hypo-out") / ("data" if data == STANDARD_INPUT else Path(data).stem or "data")
-        place = Destination(Path(out) if out else default, named=out is not None, overwrite=overwrite)
-        display = nullcontext() if as_json or quiet else display_for(sys.stderr, options["target"] or "")
-        # A terminal that was closed cannot show the end of the progress either.
-        with suppress(OSError), display as progress, warnings.catch_warnings():
-            # Said among the remarks, or below.
-            warnings.simplefilter("ignore", ShortSearchWarning)
-            # Without a display there is to be none, in a notebook's kernel either.
-            result = api.fit(data, out=place, progress=progress or False, **options)
-            with uninterrupted():
-                place.write(result)
-    written = ["result.json", "front.csv", *([FAILURES_FILE] if result.failures else [])]
-    if plot and result.best is not None and _plotted(result, place.folder):
-        written.append(PLOT_FILE)
-    shown = result.in_units(units)
-    if (as_json or quiet) and (warning := too_short(result)):
-        note(warning)
-    if as_json:
-        sys.stdout.write(shown.to_json())
-    elif quiet:
-        if shown.best is not None:
-            say(str(shown.expression))
-    else:
-        _show(shown)
-    return _placed(place, _CODES.get(result.status, FOUND), None if as_json or quiet else written)
-
-
-def _plotted(result: Result, folder: Path) -> bool:
-    """Whether the plot could be written; what was found does not depend on it."""
-    failures = Failures()
-    with failures.guarded("the plot") as guard:
-        try:
-            result.plot(folder / PLOT_FILE)
-        except (OSError, HypoError) as error:
-            note(f"the plot was not written: {error}")
-            return False
-    _tell(failures)
-    return not guard.failed
-
-
-def _placed(place: Destination, code: int, written: Sequence[str] | None) -> int:
-    """Say where the result is (``written``: its files, or None to say less); the exit code."""
-    if written is not None and not place.failed:
-        say(f"Written to {place.folder}: {', '.join(written)}")
-    if not place.failed:
-        for text in place.notes:
-            note(text)
-        return code
-    return complain("; ".join(place.notes), code if code in (INTERRUPTED, NOTHING_FOUND) else ELSEWHERE)
-
-
-def _tell(failures: Failures) -> None:
-    """What was not shown because of an unexpected error."""
-    for f in failures.found:
-        note(
-            f"{f.part} failed ({f.error}, in {f.where}); that is a bug in hypo {hypo.__version__}: set {DEBUG}=1 to see "
-            "where, and please report it"
-        )
-
-
-@cli.command()
-@click.argument("folders", metavar="DIR…", nargs=-1, required=True)
-@click.option("--out", required=True, metavar="DIR", help="Folder for the joint result.")
-@OVERWRITE
-@JSON
-def merge(folders: tuple[str, ...], out: str, overwrite: bool, as_json: bool) -> int:
-    """Join the results of hypo fit --shard 1/N … N/N, written to the folders DIR, into one.
-
-    Shards that are missing are named; what the others found counts.
-    """
-    from hypo import api
-    from hypo.folders import Destination
-
-    place = Destination(Path(out), overwrite=overwrite)
-    result = api.merge(*folders, out=place)
-    with uninterrupted():
-        place.write(result)
-    if as_json:
-        sys.stdout.write(result.to_json())
-    else:
-        _show(result)
-    return _placed(place, _CODES.get(result.status, FOUND), None if as_json else ["result.json", "front.csv"])
 
 
 @cli.command()
@@ -332,35 +191,6 @@ def predict(
 
 
 @cli.command()
-@click.argument("folder", metavar="DIR")
-@click.option("--plot", metavar="FILE", help="Write a plot of the front (and of the data, with --data) to FILE.")
-@click.option("--data", metavar="DATA.csv", help="The data of the fit, for --plot.")
-@THOUSANDS
-@SI
-@JSON
-def show(folder: str, plot: str | None, data: str | None, thousands: str | None, units: str, as_json: bool) -> int:
-    """Show the result in DIR again."""
-    from hypo.folders import check_file
-    from hypo.result import Result
-
-    check_file(plot)
-    result = Result.load(folder)
-    if plot is not None:
-        from hypo.data import read_csv
-
-        result.plot(plot, None if data is None else read_csv(data, result.target, drop_missing=True, thousands=thousands))
-    result = result.in_units(units)
-    code = NOTHING_FOUND if result.best is None else FOUND
-    if as_json:
-        sys.stdout.write(result.to_json())
-        return code
-    _show(result)
-    if plot is not None:
-        say(f"Plot written to {plot}")
-    return code
-
-
-@cli.command()
 @click.argument("knowledge", metavar="K.toml")
 @click.argument("data", metavar="[DATA.csv]", required=False)
 @click.option("--target", metavar="COLUMN", help="Column to explain (with DATA.csv).")
@@ -429,33 +259,6 @@ def warmup() -> int:
     return FOUND
 
 
-def _show(result: Result) -> None:
-    """The law, the front, the rules, and what the search can vouch for."""
-    from hypo.report import tables
-    from hypo.report.remarks import tables_below
 
-    failures = Failures()
-    if result.best is not None:
-        with failures.guarded("the headline"):
-            tables.show(tables.law_lines(result.best, result.target, (), sys.stdout), sys.stdout, bold=True)
-        with failures.guarded("the list of constants"):
-            for line in result.constant_lines():
-                tell(line)
-        say("")
-        with failures.guarded("the table of the front"):
-            tables.show(tables.front_table(result.front, result.best, result.target), sys.stdout)
-        say("")
-        with failures.guarded("the tables below it"):
-            for table in tables_below(result):
-                tables.show(table, sys.stdout)
-                say("")
-    with failures.guarded("the remarks"):
-        for line in result.remarks():
-            tell(line)
-    if any(f.part == "the headline" for f in failures.found):
-        say(f"{result.target} = {result.expression}")
-    _tell(failures)
-
-
-for command in (audit, bound, profile, suggest):
+for command in (fit, merge, show, audit, bound, profile, suggest):
     cli.add_command(command)

@@ -1,0 +1,112 @@
+"""Results on the terminal: ``hypo show``, and what ``fit`` and ``merge`` print at their end."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+import hypo
+from hypo.cli.shared import ELSEWHERE, FOUND, INTERRUPTED, JSON, NOTHING_FOUND, SI, THOUSANDS, complain, note, say, tell
+from hypo.errors import HypoError
+from hypo.failures import DEBUG, Failures
+
+if TYPE_CHECKING:
+    from hypo.folders import Destination
+    from hypo.result import Result
+
+PLOT_FILE = "plot.png"
+
+
+@click.command()
+@click.argument("folder", metavar="DIR")
+@click.option("--plot", metavar="FILE", help="Write a plot of the front (and of the data, with --data) to FILE.")
+@click.option("--data", metavar="DATA.csv", help="The data of the fit, for --plot.")
+@THOUSANDS
+@SI
+@JSON
+def show(folder: str, plot: str | None, data: str | None, thousands: str | None, units: str, as_json: bool) -> int:
+    """Show the result in DIR again."""
+    from hypo.folders import check_file
+    from hypo.result import Result
+
+    check_file(plot)
+    result = Result.load(folder)
+    if plot is not None:
+        from hypo.data import read_csv
+
+        result.plot(plot, None if data is None else read_csv(data, result.target, drop_missing=True, thousands=thousands))
+    result = result.in_units(units)
+    code = NOTHING_FOUND if result.best is None else FOUND
+    if as_json:
+        sys.stdout.write(result.to_json())
+        return code
+    show_result(result)
+    if plot is not None:
+        say(f"Plot written to {plot}")
+    return code
+
+
+def show_result(result: Result) -> None:
+    """The law, the front, the rules, and what the search can vouch for."""
+    from hypo.report import tables
+    from hypo.report.remarks import tables_below
+
+    failures = Failures()
+    if result.best is not None:
+        with failures.guarded("the headline"):
+            tables.show(tables.law_lines(result.best, result.target, (), sys.stdout), sys.stdout, bold=True)
+        with failures.guarded("the list of constants"):
+            for line in result.constant_lines():
+                tell(line)
+        say("")
+        with failures.guarded("the table of the front"):
+            tables.show(tables.front_table(result.front, result.best, result.target), sys.stdout)
+        say("")
+        with failures.guarded("the tables below it"):
+            for table in tables_below(result):
+                tables.show(table, sys.stdout)
+                say("")
+    with failures.guarded("the remarks"):
+        for line in result.remarks():
+            tell(line)
+    if any(f.part == "the headline" for f in failures.found):
+        say(f"{result.target} = {result.expression}")
+    tell_failures(failures)
+
+
+
+def plotted(result: Result, folder: Path) -> bool:
+    """Whether the plot could be written; what was found does not depend on it."""
+    failures = Failures()
+    with failures.guarded("the plot") as guard:
+        try:
+            result.plot(folder / PLOT_FILE)
+        except (OSError, HypoError) as error:
+            note(f"the plot was not written: {error}")
+            return False
+    tell_failures(failures)
+    return not guard.failed
+
+
+def placed(place: Destination, code: int, written: Sequence[str] | None) -> int:
+    """Say where the result is (``written``: its files, or None to say less); the exit code."""
+    if written is not None and not place.failed:
+        say(f"Written to {place.folder}: {', '.join(written)}")
+    if not place.failed:
+        for text in place.notes:
+            note(text)
+        return code
+    return complain("; ".join(place.notes), code if code in (INTERRUPTED, NOTHING_FOUND) else ELSEWHERE)
+
+
+def tell_failures(failures: Failures) -> None:
+    """What was not shown because of an unexpected error."""
+    for f in failures.found:
+        note(
+            f"{f.part} failed ({f.error}, in {f.where}); that is a bug in hypo {hypo.__version__}: set {DEBUG}=1 to see "
+            "where, and please report it"
+        )
