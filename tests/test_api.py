@@ -17,7 +17,7 @@ from hypo.report import tables
 from hypo.report.constants import ConstantRow, shown_constants
 from hypo.report.progress import PlainProgress, panel, plain_line, rate_text
 from hypo.result_file import jsonable
-from hypo.search.engine import Progress
+from hypo.search.outcome import Progress
 
 T = np.linspace(1.0, 4.0, 12)
 S = 2.5 * T**2

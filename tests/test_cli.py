@@ -202,7 +202,7 @@ def test_an_earlier_result_is_replaced_but_nothing_else(cli: Cli) -> None:
 
 
 def test_nothing_found(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hypo.search.engine import Outcome
+    from hypo.search.outcome import Outcome
 
     def search(*_: Any) -> Outcome:
         return Outcome((), None, 0, 7, 0, 0.0, 0.0, "nothing_found", "no formula is defined on all rows", {})

@@ -20,10 +20,11 @@ from hypo.search.batches import Processor, fit_programs  # noqa: E402
 from hypo.search.context import Context  # noqa: E402
 from hypo.search.cuda import Attempts, Cuda, opened  # noqa: E402
 from hypo.search.cuda_batches import CudaBatches  # noqa: E402
-from hypo.search.engine import Outcome, search  # noqa: E402
+from hypo.search.engine import search  # noqa: E402
 from hypo.search.evolve import Evolution  # noqa: E402
 from hypo.search.executor import Executor, Serial, Share, Threads, WorkersLost, whole  # noqa: E402
 from hypo.search.island import Island, live, live_together  # noqa: E402
+from hypo.search.outcome import Outcome  # noqa: E402
 from hypo.search.problem import Settings, make_problem  # noqa: E402
 from hypo.search.programs import Programs  # noqa: E402
 from hypo.search.scan import Clock, Deadline  # noqa: E402

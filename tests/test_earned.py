@@ -12,7 +12,8 @@ from hypo.api.inputs import as_dataset
 from hypo.api.outputs import make_result
 from hypo.report.rivals import rivals_sentence, runners_up, share_text
 from hypo.scoring.posterior import Posterior, Structure
-from hypo.search.engine import Outcome, search
+from hypo.search.engine import search
+from hypo.search.outcome import Outcome
 from hypo.search.problem import Problem, Settings, make_problem
 from hypo.search.structure import lack_of_fit, repeated_rows
 from hypo.uncertainty import cautions

@@ -17,13 +17,14 @@ from hypo.search import evolve
 from hypo.search.archive import Archive
 from hypo.search.context import Context
 from hypo.search.evolve import Evolution
+from hypo.search.exact import is_exact
 from hypo.search.executor import Serial, Share, Threads, whole
 from hypo.search.island import ISLAND, STANDSTILL, Island, live
 from hypo.search.problem import Settings, make_problem
 from hypo.search.processes import Processes
 from hypo.search.programs import Programs
 from hypo.search.proposer import Proposer, Turn
-from hypo.search.refine import Refiner, is_exact
+from hypo.search.refine import Refiner
 from hypo.search.scan import Clock, Deadline
 from hypo.search.seeds import plain_library
 

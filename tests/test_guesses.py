@@ -14,10 +14,11 @@ from hypo.errors import InputError
 from hypo.expression.parser import parse
 from hypo.search import engine
 from hypo.search.archive import Archive
+from hypo.search.exact import is_exact
 from hypo.search.guesses import TURNS, Guesses, everywhere, read_guesses, replaced, variations
 from hypo.search.problem import Settings, make_problem
 from hypo.search.proposer import Proposer, Turn
-from hypo.search.refine import Refiner, is_exact
+from hypo.search.refine import Refiner
 from hypo.search.scan import Clock
 
 RNG = np.random.default_rng(0)

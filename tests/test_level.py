@@ -8,9 +8,10 @@ from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
 from hypo.expression.simplify import simplify
 from hypo.search.archive import Archive
+from hypo.search.exact import is_exact
 from hypo.search.level import levelled
 from hypo.search.problem import Settings, make_problem
-from hypo.search.refine import Refiner, is_exact
+from hypo.search.refine import Refiner
 from hypo.search.scan import Clock
 
 NAMES = ("A", "g", "w", "t")

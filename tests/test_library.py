@@ -17,8 +17,9 @@ from hypo.expression.ops import BY_NAME
 from hypo.kernels.opcodes import N_OPCODE
 from hypo.knowledge import Knowledge
 from hypo.search.context import View
-from hypo.search.engine import Outcome, search
+from hypo.search.engine import search
 from hypo.search.library import Library, Seed
+from hypo.search.outcome import Outcome
 from hypo.search.problem import Settings, make_problem
 
 # --- brute force ------------------------------------------------------------------------------------------------

@@ -26,10 +26,11 @@ from hypo.scoring.posterior import make_posterior
 from hypo.scoring.predictive import family_quantile, predictive
 from hypo.scoring.score import Scorer
 from hypo.search.constants import fit
-from hypo.search.engine import Outcome, search
+from hypo.search.engine import search
+from hypo.search.exact import is_exact
 from hypo.search.observed import require
+from hypo.search.outcome import Outcome
 from hypo.search.problem import make_problem
-from hypo.search.refine import is_exact
 
 N = 200
 RNG = np.random.default_rng(8)

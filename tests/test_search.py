@@ -18,8 +18,9 @@ from hypo.expression.parser import parse
 from hypo.kernels.opcodes import FIRST_UNARY, POW
 from hypo.knowledge import Knowledge
 from hypo.search.archive import Archive
-from hypo.search.engine import Outcome, Progress, search
+from hypo.search.engine import search
 from hypo.search.given import score_formula
+from hypo.search.outcome import Outcome, Progress
 from hypo.search.problem import Problem, Settings, make_problem
 from hypo.search.refine import Refiner
 from hypo.search.scan import Clock

@@ -16,8 +16,9 @@ from hypo.errors import InputError
 from hypo.scoring.posterior import Met, Posterior, Structure, joined, weighted
 from hypo.search import scan
 from hypo.search.agreement import shards_agree
-from hypo.search.engine import Outcome, search
+from hypo.search.engine import search
 from hypo.search.executor import Serial, Share
+from hypo.search.outcome import Outcome
 from hypo.search.problem import Settings, make_problem
 
 RNG = np.random.default_rng(5)

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from hypo.api.inputs import KnowledgeLike
     from hypo.api.tables import XSigma
-    from hypo.search.engine import Progress
     from hypo.search.executor import Executor
+    from hypo.search.outcome import Progress
     from hypo.search.problem import Problem, Settings
 
 # Longest wait without a line of progress, in seconds.

@@ -17,7 +17,7 @@ from hypo.search.answer import is_variant
 if TYPE_CHECKING:
     from hypo.data import Dataset
     from hypo.scoring.score import Hypothesis
-    from hypo.search.engine import Outcome
+    from hypo.search.outcome import Outcome
     from hypo.search.problem import Problem, Settings
 
 # Rows from which on residuals tell something of the noise; standard errors that no chance explains; the least factor between

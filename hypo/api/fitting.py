@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from hypo.api.tables import XSigma
     from hypo.expression.expr import Expression
     from hypo.scoring.custom import LogLikelihood
-    from hypo.search.engine import Progress
+    from hypo.search.outcome import Progress
 
     ProgressLike = bool | Callable[[Progress], None] | None
 

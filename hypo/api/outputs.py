@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from hypo.scoring.prior import Prior
     from hypo.scoring.score import Hypothesis
     from hypo.search.constants import Deadline
-    from hypo.search.engine import Outcome
+    from hypo.search.outcome import Outcome
     from hypo.search.problem import Problem, Settings
 
 PACKAGES = ("numba", "numpy", "scipy", "sympy")  # whose versions a result may depend on

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hypo.search.engine import Progress
+    from hypo.search.outcome import Progress
 
 
 def in_notebook() -> bool:

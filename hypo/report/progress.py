@@ -12,7 +12,7 @@ from hypo.report.notebook import NotebookProgress, in_notebook
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from hypo.search.engine import Progress
+    from hypo.search.outcome import Progress
 
 
 class ProgressDisplay(Protocol):

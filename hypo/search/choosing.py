@@ -13,7 +13,7 @@ from hypo.expression.expr import Expression
 from hypo.scoring.posterior import Posterior, structure_key
 from hypo.scoring.score import Hypothesis
 from hypo.search.archive import rank
-from hypo.search.engine import Outcome
+from hypo.search.outcome import Outcome
 from hypo.search.problem import Problem, Settings
 from hypo.search.rulebook import Rulebook, RuleReport
 

@@ -22,7 +22,7 @@ from hypo.search.structure import lack_of_fit, repeated_rows
 if TYPE_CHECKING:
     from hypo.scoring.posterior import Posterior
     from hypo.scoring.score import Hypothesis
-    from hypo.search.engine import Outcome
+    from hypo.search.outcome import Outcome
     from hypo.search.problem import Problem, Settings
 
 # Formulas of so many nodes must have been looked through whatever the size of the best one; degrees of freedom that must be

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import TypeVar
@@ -14,7 +14,7 @@ import numpy as np
 
 from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
-from hypo.failures import Failure, Failures
+from hypo.failures import Failures
 from hypo.kernels import turns
 from hypo.scoring.posterior import Met
 from hypo.scoring.score import Hypothesis
@@ -30,14 +30,16 @@ from hypo.search.context import Context
 from hypo.search.cuda import devices
 from hypo.search.cuda import opened as opened_devices
 from hypo.search.evolve import Evolution
+from hypo.search.exact import is_exact
 from hypo.search.executor import Executor, opened
 from hypo.search.guesses import Guesses
 from hypo.search.ladder import for_proposers
+from hypo.search.outcome import Outcome, Progress, Teller
 from hypo.search.problem import ALL, CUDA, PYSR, Problem, Settings
 from hypo.search.proposer import Proposer, Schedule, Turn, installed, origin
 from hypo.search.pysr import PySR
 from hypo.search.reduction import Reduction
-from hypo.search.refine import Refiner, is_exact
+from hypo.search.refine import Refiner
 from hypo.search.rescaled import Rescaled, Sizes
 from hypo.search.rewrite import load_for, loading
 from hypo.search.rulebook import Rulebook, RuleReport
@@ -66,53 +68,6 @@ FINISHING, FINISHING_SHARE = 1.0, 0.1
 NOTHING_KEPT = "no formula is defined on all rows and keeps the knowledge"
 
 
-@dataclass(frozen=True)
-class Progress:
-    """What a user wants to know while the search runs; times in seconds, ``rate`` in hypotheses per second. ``compiling`` says
-    how far the kernels are, as long as not all are compiled: the time does not pass while the search waits for one."""
-
-    elapsed: float
-    time_left: float
-    best: Hypothesis | None
-    scored: int
-    rate: float
-    complete_to: int
-    stage: str
-    compiling: str = ""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The result of a search.
-
-    ``complete_to``: all ``distinct`` formulas without fitted constants of up to that many nodes were scored. ``scored``
-    counts every hypothesis scored, pairs included. ``outcome_share`` is the share of that work done when the best formula first
-    appeared, ``diversity`` the share of enumerated formulas that were distinct. ``archive`` is all that was kept, best first;
-    ``met`` says what of the hypothesis space is among it. ``guessed`` are the first of the settings' guesses, as many as there
-    was time for, fitted and scored; None where one has no value. All formulas without fitted constants of up to ``covered_to``
-    nodes were looked at, by themselves or as pairs of smaller ones. ``failures`` are the unexpected errors of parts that were
-    left out; ``deadline`` (:func:`hypo.search.clock.now`) is when the result is to be made.
-    """
-
-    front: tuple[Hypothesis, ...]
-    best: Hypothesis | None
-    complete_to: int
-    scored: int
-    distinct: int
-    outcome_share: float
-    diversity: float
-    status: str
-    message: str
-    timing: dict[str, float] = field(default_factory=dict)
-    rules: tuple[RuleReport, ...] = ()
-    archive: tuple[Hypothesis, ...] = ()
-    met: Met = field(default_factory=Met)
-    guessed: tuple[Hypothesis | None, ...] = ()
-    covered_to: int = 0
-    failures: tuple[Failure, ...] = ()
-    deadline: float = math.inf
-
-
 def search(problem: Problem, settings: Settings, progress: Callable[[Progress], None] | None = None) -> Outcome:
     """Search for the formula with the lowest score until it is certain, time is up, or the user interrupts.
 
@@ -125,7 +80,7 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
     """
 
     failures = Failures()
-    tell = _Teller(progress, failures)
+    tell = Teller(progress, failures)
 
     def prepare(stage: str) -> None:
         tell(Progress(0.0, settings.time_limit, None, 0, 0.0, 0, stage, warm.status()))
@@ -159,30 +114,6 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
         return _search(problem, settings, local, executor, batches, pysr, tell, failures)
 
 
-class _Teller:
-    """Passes reports on to who wants them, until that fails."""
-
-    def __init__(self, progress: Callable[[Progress], None] | None, failures: Failures) -> None:
-        self._progress, self._failures = progress, failures
-
-    @property
-    def wanted(self) -> bool:
-        """Whether anybody still listens."""
-        return self._progress is not None
-
-    def __call__(self, report: Progress) -> None:
-        if self._progress is None:
-            return
-        with self._failures.guarded("the display of progress") as guard:
-            try:
-                self._progress(report)
-            except OSError:
-                # Nobody looks any more: the terminal is gone.
-                self._progress = None
-        if guard.failed:
-            self._progress = None
-
-
 def _search(
     problem: Problem,
     settings: Settings,
@@ -190,7 +121,7 @@ def _search(
     executor: Executor,
     batches: Batches,
     pysr: PySR | None,
-    tell: _Teller,
+    tell: Teller,
     failures: Failures,
 ) -> Outcome:
     """The search itself, with everything ready for it."""
@@ -377,7 +308,7 @@ def _part(
     """What the score believes of a search for a part of the law, and how many hypotheses it scored. Raises KeyboardInterrupt
     where the user interrupted it."""
     alone = replace(settings, posterior=False)
-    outcome = _search(problem, alone, local, executor, batches, None, _Teller(None, failures), failures)
+    outcome = _search(problem, alone, local, executor, batches, None, Teller(None, failures), failures)
     if outcome.status == "interrupted":
         raise KeyboardInterrupt
     return pareto(outcome.front), outcome.scored

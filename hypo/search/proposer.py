@@ -21,8 +21,8 @@ from hypo.expression.expr import Expression
 from hypo.failures import Failures
 from hypo.scoring.score import NATIVE
 from hypo.search.archive import Archive
+from hypo.search.exact import is_exact
 from hypo.search.problem import Problem, Settings
-from hypo.search.refine import is_exact
 from hypo.search.scan import Clock
 
 ENTRY_POINTS = "hypo.proposers"

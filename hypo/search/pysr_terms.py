@@ -19,9 +19,9 @@ from hypo.expression import ops
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
 from hypo.kernels import opcodes as oc
+from hypo.search.exact import EXACT
 from hypo.search.problem import Problem, Settings
 from hypo.search.pysr_template import Form
-from hypo.search.refine import EXACT
 from hypo.units import BASE_UNITS, DIMENSIONLESS, Dimension
 
 # PySR accepts no smaller limit on the size of formulas.

@@ -10,16 +10,15 @@ from itertools import chain, product
 import numpy as np
 from numpy.typing import NDArray
 
-from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.expression.simplify import simplify
-from hypo.scoring.likelihood import Gaussian
 from hypo.scoring.score import NATIVE, Hypothesis
-from hypo.scoring.sums import Sums
 from hypo.search.aliases import told_apart
 from hypo.search.archive import BEYOND, CLOSER, Archive, loss, rank
 from hypo.search.between import sound
 from hypo.search.constants import fit
+from hypo.search.covariance import covariance
+from hypo.search.exact import FEW_CONSTANTS, is_exact
 from hypo.search.executor import Executor
 from hypo.search.ladder import outlook, refit, rungs
 from hypo.search.level import levelled
@@ -50,10 +49,6 @@ STARTS = 4
 SOUND_WITHIN = 10.0
 # Formulas whose neighbours are fitted for the posterior: so many, and no worse than the best by more nats.
 SURROUNDED, SURROUND_WITHIN = 8, 12.0
-# A relative residual below this on every row counts as exact: no simpler formula can be told from it by the data.
-EXACT = 1e-10
-# With more fitted constants than a few, series come that close too.
-FEW_CONSTANTS, EXACT_FITTED = 2, 1e-13
 
 
 class Refiner:
@@ -259,7 +254,7 @@ class Refiner:
     def _sound(self, h: Hypothesis | None) -> Hypothesis | None:
         """``h`` unless it goes astray between the rows, or has waves there that they do not tell from slower ones. Not asked of
         those that are too far from the front to matter; an exact law is believed, but for its waves."""
-        if h is None or h.score > self.archive.least_score(h.complexity) + SURROUND_WITHIN + SOUND_WITHIN:
+        if h is None or h.score > self.archive.least_score(h.complexity) + max(SURROUND_WITHIN + SOUND_WITHIN, BEYOND):
             return h
         e, spacing = h.expression, self.problem.spacing
         exact = is_exact(h, self.problem) and len(e) < len(self.problem.y)
@@ -400,32 +395,9 @@ class Refiner:
             return None if refitted is None else self.scorer.score(*refitted)
 
     def covariance(self, e: Expression) -> NDArray[np.float64]:
-        """Covariance (n_constant, n_constant) of the free constants, the inverse Gauss–Newton matrix; 0 for others."""
+        """Covariance (n_constant, n_constant) of the free constants; 0 for others."""
         # With many rows that of the highest rung below, as if it had as many.
-        p = self._rungs[max(0, len(self._rungs) - 2)]
-        out = np.zeros((len(e.constants), len(e.constants)))
-        if isinstance(p.likelihood, Gaussian):
-            program = Program.of(e, p.columns)
-            with np.errstate(all="ignore"):
-                f, gradient = program.value_and_gradient(p.X, program.values)
-            root = p.likelihood.root_weights
-            J = gradient[list(e.free)] * (1.0 if root is None else root)
-            variance = p.likelihood.noise_variance(p.likelihood.rss(p.y - f))
-            variance *= len(p.y) / len(self.problem.y)
-            scale = np.sqrt(np.sum(J**2, axis=1))
-            if not np.all(np.isfinite(scale)) or not np.all(scale > 0):
-                return out
-            normal = (J / scale[:, None]) @ (J / scale[:, None]).T
-        else:
-            sums = Sums.of(e, p.X, p.columns, p.likelihood)
-            information = np.zeros((1, 1)) if sums is None else sums.normal[np.ix_(e.free, e.free)]
-            scale, variance = np.sqrt(np.maximum(np.diag(information), 0.0)), len(p.y) / len(self.problem.y)
-            if not np.all(np.isfinite(information)) or not np.all(scale > 0):
-                return out
-            normal = information / np.outer(scale, scale)
-        inverse = np.linalg.pinv(normal, rcond=1e-14, hermitian=True) * variance / scale / scale[:, None]
-        out[np.ix_(e.free, e.free)] = np.where(np.isfinite(inverse), inverse, 0.0)
-        return out
+        return covariance(e, self._rungs[max(0, len(self._rungs) - 2)], len(self.problem.y))
 
 
 def likeliest(columns: tuple[str, ...], X: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[str, ...]:
@@ -435,11 +407,3 @@ def likeliest(columns: tuple[str, ...], X: NDArray[np.float64], y: NDArray[np.fl
     with np.errstate(all="ignore"):
         apart = np.sum((X - y) ** 2, axis=1)
     return tuple(columns[k] for k in np.sort(np.argsort(apart, kind="stable")[:ALONE]))
-
-
-def is_exact(h: Hypothesis | None, problem: Problem) -> bool:
-    """Whether residuals are rounding errors of the target: with many fitted constants, of the last digits of it."""
-    if h is None or not problem.likelihood.exact:
-        return False
-    limit = EXACT if len(h.expression.free) <= FEW_CONSTANTS else EXACT_FITTED
-    return h.rmse <= limit * float(np.sqrt(np.mean(problem.y**2)))

@@ -8,10 +8,10 @@ import numpy as np
 
 from hypo.scoring.score import Hypothesis
 from hypo.search.archive import Archive
+from hypo.search.exact import is_exact
 from hypo.search.problem import PYSR, Problem, Settings
 from hypo.search.proposer import BETTER, Schedule
 from hypo.search.pysr import PySR
-from hypo.search.refine import is_exact
 from hypo.search.scan import Clock
 from hypo.search.scanner import Scanner
 from hypo.search.screen import screen

@@ -31,10 +31,11 @@ from hypo.scoring.score import Hypothesis
 from hypo.search.archive import Archive, rank
 from hypo.search.choosing import with_best
 from hypo.search.constants import fit
-from hypo.search.engine import Outcome, Progress, search
+from hypo.search.engine import search
+from hypo.search.exact import is_exact
 from hypo.search.ladder import refit
+from hypo.search.outcome import Outcome, Progress
 from hypo.search.problem import Problem, Settings, make_problem
-from hypo.search.refine import is_exact
 from hypo.search.rulebook import Rulebook
 from hypo.search.scan import Clock
 

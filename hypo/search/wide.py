@@ -9,8 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from hypo.search.constants import Parameters, fit
+from hypo.search.exact import is_exact
 from hypo.search.ladder import rungs
-from hypo.search.refine import FINISH_WITHIN, Refiner, is_exact
+from hypo.search.refine import FINISH_WITHIN, Refiner
 
 # Formulas that are looked at, starts for each constant that enters non-linearly, most of these constants, and steps.
 FORMULAS, STARTS, CONSTANTS, STEPS = 5, 3, 6, 200
