@@ -65,7 +65,7 @@ def fit(
         if starts < 2:
             return found
         rng = rng or np.random.default_rng(0)
-        return descent.from_elsewhere(found, X, columns, likelihood, starts, rng, tolerance <= TIGHT, clock)
+        return descent.from_elsewhere(found, e, X, columns, likelihood, starts, rng, tolerance <= TIGHT, clock)
     problem = Squares(e, X, columns, likelihood, clock)
     with np.errstate(all="ignore"):
         given = problem.parameters.start

@@ -49,20 +49,20 @@ def nearer(
 
 
 def from_elsewhere(
-    e: Expression, X: Values, columns: Sequence[str], likelihood: Likelihood, starts: int, rng: np.random.Generator,
-    tight: bool, clock: Deadline | None,
+    e: Expression, given: Expression, X: Values, columns: Sequence[str], likelihood: Likelihood, starts: int,
+    rng: np.random.Generator, tight: bool, clock: Deadline | None,
 ) -> Expression:  # fmt: skip
-    """``e``, or the best of the minima from ``starts`` other starts where that is better."""
+    """``e``, or the best of the minima from ``starts`` starts around the constants of ``given``, and elsewhere."""
     with np.errstate(all="ignore"):
-        e = _better(e, X, columns, likelihood, pilots(likelihood, X), starts, rng, clock)
+        e = _better(e, given, X, columns, likelihood, pilots(likelihood, X), starts, rng, clock)
         # Once more with weights that the first answer tells better.
-        e = _better(e, X, columns, likelihood, _around(e, X, columns, likelihood), starts, rng, clock)
+        e = _better(e, given, X, columns, likelihood, _around(e, X, columns, likelihood), starts, rng, clock)
         return descended(e, X, columns, likelihood, MANY_STEPS, TIGHT_NATS if tight else LAST_NATS, clock)
 
 
 def _better(
-    e: Expression, X: Values, columns: Sequence[str], likelihood: Likelihood, known: Sequence[Gaussian], starts: int,
-    rng: np.random.Generator, clock: Deadline | None,
+    e: Expression, given: Expression, X: Values, columns: Sequence[str], likelihood: Likelihood,
+    known: Sequence[Gaussian], starts: int, rng: np.random.Generator, clock: Deadline | None,
 ) -> Expression:  # fmt: skip
     """``e``, or the best of the minima downhill from those of the Gaussian problems ``known`` where that is better."""
     n = X.shape[1]
@@ -74,7 +74,7 @@ def _better(
 
     begun: list[tuple[float, int, Expression]] = []
     for pilot in known:
-        problem = Squares(e, X, columns, pilot, clock)
+        problem = Squares(given, X, columns, pilot, clock)
         for k, (_, theta) in enumerate(ends(problem, problem.parameters.start, starts, rng)):
             x = e.with_values(problem.parameters.values(theta, e.values))
             its = loss(x, few_X, few)

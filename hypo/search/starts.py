@@ -31,6 +31,8 @@ BELOW, ABOVE = -3.0, 2.0
 EXPONENTS = ((0.55, 3.0), (0.85, 10.0), (1.0, 30.0))
 # A place may lie outside of the rows by this share of their range.
 OUTSIDE = 0.2
+# Draws of the other constants that the size of what goes with one is taken for, beside the given values.
+OTHERS = 4
 ANGLES = (oc.SIN, oc.COS, oc.TAN)
 # What undoes a function of one argument.
 INVERSE: dict[int, Callable[[Values], Values]] = {
@@ -62,20 +64,30 @@ class Starts:
 
     def __init__(self, e: Expression, parameters: Parameters, X: Values, columns: Sequence[str]) -> None:
         self._tree, self._X, self._columns = Tree(e), X, columns
-        self._values = parameters.values(parameters.start, e.values)
+        self._parameters, self._values = parameters, parameters.values(parameters.start, e.values)
         self.free = np.flatnonzero(~parameters.linear)
-        self._ladders: dict[int, list[Ladder]] = {int(p): [] for p in self.free}
         with np.errstate(all="ignore"):
-            for node, (op, slot) in enumerate(e.code):
-                if op == oc.CONST and int(parameters.slot[slot]) in self._ladders:
-                    self._ladders[int(parameters.slot[slot])].append(self._ladder(node))
+            self._sets = [self._ladders()]
+            # What goes with a constant may hold others, as the place in (x - m)²: they are drawn too.
+            others = self.draw(OTHERS, parameters.start, np.random.default_rng(0)) if len(self.free) > 1 else ()
+            for theta in (np.where(parameters.linear, parameters.start, 1.0), *others):
+                self._values = parameters.values(theta, e.values)
+                self._sets.append(self._ladders())
+
+    def _ladders(self) -> dict[int, list[Ladder]]:
+        """Of each parameter, given the values that the others have now."""
+        out: dict[int, list[Ladder]] = {int(p): [] for p in self.free}
+        for node, (op, slot) in enumerate(self._tree.e.code):
+            if op == oc.CONST and int(self._parameters.slot[slot]) in out:
+                out[int(self._parameters.slot[slot])].append(self._ladder(node))
+        return out
 
     def draw(self, n: int, start: Values, rng: np.random.Generator, which: Sequence[int] | None = None) -> Values:
         """``n`` points (n, n_param): ``start``, with the parameters ``which`` (default: all that are not linear) drawn."""
         out = np.tile(start, (n, 1))
         with np.errstate(all="ignore"):
             for p in self.free if which is None else which:
-                ladders = self._ladders[int(p)]
+                ladders = [ladder for each in self._sets for ladder in each[int(p)]]
                 share = (rng.permutation(n) + rng.uniform(size=n)) / n
                 whose = rng.integers(len(ladders), size=n)
                 for k, ladder in enumerate(ladders):
