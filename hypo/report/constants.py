@@ -155,8 +155,10 @@ def by_error(std: float | None, *values: float) -> tuple[str, ...]:
     """``values`` to two digits of the standard error of the first; with six digits where it is unknown, and twelve where it is
     rounding."""
     if std is None or not SHARP * abs(values[0]) < std < math.inf:
-        digits = 6 if std is None or not math.isfinite(std) else 12
-        return tuple(f"{v:.{digits}g}" for v in values)
+        if std is None or not math.isfinite(std):
+            return tuple(f"{v:.6g}" for v in values)
+        # An error of rounding: its size tells, not its digits.
+        return tuple(f"{v:.1g}" if v == std else f"{v:.12g}" for v in values)
     texts, power = _digits(std, *values, two=True)
     return tuple(f"{text}e{power}" if power else text for text in texts)
 
@@ -168,4 +170,4 @@ def _digits(std: float, *values: float, two: bool) -> tuple[tuple[str, ...], int
     scaled = power if not -4 <= power < 6 else 0
     first = f"{std / 10.0**scaled:.1e}"
     digits = max(0, int(two or first.startswith("1")) - int(first[first.index("e") + 1 :]))
-    return tuple(f"{v / 10.0**scaled:.{digits}f}" for v in values), scaled
+    return tuple(f"{v / 10.0**scaled:z.{digits}f}" for v in values), scaled
