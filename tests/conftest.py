@@ -11,6 +11,8 @@ import pytest
 from hypo.search.warm import warm
 
 os.environ.setdefault("MPLBACKEND", "Agg")
+# Sentences go on in the next line where this says how wide the page is, as pytest-xdist does.
+os.environ.pop("COLUMNS", None)
 
 hypothesis.settings.register_profile("hypo", deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.load_profile("hypo")

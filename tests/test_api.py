@@ -325,7 +325,7 @@ def test_numbers() -> None:
         ((5, 9, 3), True, "All 3 distinct formulas of up to 5 nodes without fitted constants that have the target's unit were "
          "scored. In all, 9 {}."),
         ((0, 375, 0), False, "375 {}; formulas were not looked through size by size."),
-        ((0, 0, 0), False, "The search ended before it scored a formula."),
+        ((0, 0, 0), False, "The search ended before it scored a formula of its own."),
     ):  # fmt: skip
         given = dict(zip(("complete_to", "scored", "distinct"), coverage, strict=True))
         assert tables.coverage_sentence(given, dimensional) == words.format("hypotheses were scored")

@@ -294,7 +294,7 @@ def test_a_plot_that_fails_leaves_the_result(table, monkeypatch, capsys):
     assert "please report it" in err
 
 
-@pytest.mark.parametrize("name", ["headline", "front_table"])
+@pytest.mark.parametrize("name", ["law_lines", "front_table"])
 def test_a_table_that_fails_leaves_the_law_on_the_screen(table, monkeypatch, capsys, name):
     monkeypatch.setattr(f"hypo.report.tables.{name}", fail)
     assert main(["fit", table, "--out", "r", *FAST]) == 0

@@ -65,7 +65,7 @@ def test_nothing_in_time_is_said(stages: Path) -> None:
     assert result.status == "time_limit"
     assert result.message == "the time limit was reached; PySR found nothing within it"
     assert "0 hypotheses" not in str(result)
-    assert "The search scored no hypothesis of its own." in str(result)
+    assert "The search ended before it scored a formula of its own." in str(result)
 
 
 def test_nothing_in_time_for_a_template_is_said(stages: Path) -> None:

@@ -106,6 +106,9 @@ IN_ESTIMATOR: dict[str, str] = {
     "timeout": "give time_limit, in seconds",
     "out": "save the result after the fit, model.result_.save(folder)",
     "drop_missing": "leave out rows with missing cells before the fit, or use hypo.fit(…, drop_missing=True)",
+    "overwrite": "say so where the result is saved, model.result_.save(folder, overwrite=True)",
+    "exclude": "leave the columns out of X",
+    "thousands": "read the table before, with hypo.read_csv(…, thousands=…)",
     **{name: f"give it to fit(X, y, {name}=…)" for name in (
         "sample_weight", "trials", "censored", "lower", "upper", "X_units", "y_units", "variable_names", "folds")},
 }

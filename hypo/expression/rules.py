@@ -15,7 +15,6 @@ the order of operands are not rules: :mod:`hypo.expression.simplify` collects su
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -55,8 +54,6 @@ RULES: tuple[Rule, ...] = (
     Rule("(u**k)**2", "u**(2*k)"),
     Rule("(u**k)**3", "u**(3*k)"),
     Rule("(u**k)**c", "u**(k*c)", "k is not whole"),
-    Rule("c**(d*u)", "(c**d)**u", "c**d is a number"),
-    Rule("c**(k*u)", "(c**k)**u", "c**k is a number"),
     Rule("(c**u)**v", "c**(u*v)", "c > 0"),
     Rule("(k**u)**v", "k**(u*v)", "k > 0"),
     Rule("sqrt(u)**c", "u**(c/2)"),
@@ -137,8 +134,6 @@ CONDITIONS: Mapping[str, Callable[[Mapping[str, Term]], bool]] = {
     # Beyond that it is infinite or 0, and the factors would come together again.
     "exp(c) is a number": lambda b: abs(_number(b["c"])) < 700,
     "c is not whole": lambda b: not _number(b["c"]).is_integer(),
-    "c**d is a number": lambda b: _can_be_raised(_number(b["c"]), _number(b["d"])),
-    "c**k is a number": lambda b: _can_be_raised(_number(b["c"]), _number(b["k"])),
     "k > 0": lambda b: _number(b["k"]) > 0,
     "k < 0": lambda b: _number(b["k"]) < 0,
     "k is not whole": lambda b: not _number(b["k"]).is_integer(),
@@ -152,11 +147,6 @@ CONDITIONS: Mapping[str, Callable[[Mapping[str, Term]], bool]] = {
 def _number(t: Term) -> float:
     assert t.value is not None
     return t.value
-
-
-def _can_be_raised(base: float, exponent: float) -> bool:
-    """Whether a positive base to the exponent is a number neither 0 nor infinite, and not 1 for another base."""
-    return base > 0 and 1e-8 < abs(math.log(base) * exponent) < 700
 
 
 def _is_power(x: float, n: int) -> bool:

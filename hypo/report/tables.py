@@ -207,7 +207,7 @@ def coverage_sentence(coverage: Mapping[str, int], dimensional: bool = False) ->
     """
     complete, distinct, scored = coverage["complete_to"], coverage["distinct"], coverage["scored"]
     if not scored:
-        return "The search ended before it scored a formula."
+        return "The search ended before it scored a formula of its own."
     total = f"{grouped(scored)} {'hypothesis was' if scored == 1 else 'hypotheses were'} scored"
     if not complete:
         return f"{total}; formulas were not looked through size by size."

@@ -177,19 +177,18 @@ def _search(
 
         try:
             ended: tuple[str, str] | None = None
+            if problem.template is None:
+                # Whatever happens next, there is an answer.
+                with failures.guarded("the first formulas"):
+                    refiner.baselines(report)
             with Alarm(end + SLACK) as alarm:
                 if pysr is not None:
                     pysr.begin(settings.time_limit)
                     schedule.add(pysr)
                 template = problem.template
-                if template is not None:
-                    if settings.backend != PYSR:
-                        solve = partial(_part, local=local, executor=executor, batches=batches, failures=failures)
-                        schedule.add(TemplateSearch(problem.working, settings, template, solve))
-                else:
-                    # Whatever happens next, there is an answer.
-                    with failures.guarded("the first formulas"):
-                        refiner.baselines(report)
+                if template is not None and settings.backend != PYSR:
+                    solve = partial(_part, local=local, executor=executor, batches=batches, failures=failures)
+                    schedule.add(TemplateSearch(problem.working, settings, template, solve))
                 if settings.backend != PYSR and template is None:
                     # Guesses that cannot be used, and proposers that cannot be started, are for the user to mend.
                     guesses = Guesses(problem, settings)

@@ -78,7 +78,7 @@ class Refiner:
         """Variables alone, and the constant: the simplest members of the front."""
         p = self.problem
         for name in likeliest(p.columns, p.X, p.y):
-            if self.clock.expired:
+            if self.clock.expired and self.archive.best is not None:
                 break
             self.consider(Expression.variable(name))
         report("baselines")
