@@ -81,7 +81,8 @@ IN_FUNCTIONS: dict[str, str] = {
 # What :func:`hypo.fit` has for its search, and what a score and an audit do without.
 _SEARCH = ("time_limit", "seed", "operators", "max_complexity", "workers", "scheduler", "guesses")
 _ONE_FIT = (
-    "max_memory", "shard", "backend", "posterior", "model_selection", "validation_fraction", "folds", "progress", "out", "overwrite",
+    "max_memory", "shard", "backend", "posterior", "model_selection", "validation_fraction", "folds", "progress", "out",
+    "overwrite",
 )  # fmt: skip
 _OF_FIT = "that is of hypo.fit; {}, so leave it out"
 _NO_SEARCH = _OF_FIT.format("a score is of one formula and searches for nothing")
