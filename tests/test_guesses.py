@@ -12,6 +12,8 @@ from hypo.cli import main
 from hypo.data import from_arrays
 from hypo.errors import InputError
 from hypo.expression.parser import parse
+from hypo.expression.simplify import simplify
+from hypo.knowledge import Knowledge
 from hypo.search import engine
 from hypo.search.archive import Archive
 from hypo.search.exact import is_exact
@@ -153,6 +155,20 @@ def test_a_guess_that_breaks_a_hard_rule_is_refused():
         hypo.fit((X, S), features=["S", "T"], guesses="exp(a*S)", knowledge=rules, time_limit=5)
     with pytest.raises(InputError, match=r'the guess "a\*S \+ b\*T" has complexity 7, above the maximum of 5'):
         hypo.fit((X, S), features=["S", "T"], guesses=["a*S + b*T"], max_complexity=5, time_limit=5)
+
+
+@pytest.mark.parametrize(
+    ("guess", "only"), [("a*abs(S)**2", "abs"), ("a*square(square(S))", "square"), ("a*exp(2*log(S))", "log")]
+)
+def test_a_guess_whose_simpler_form_breaks_the_knowledge_stays_as_it_is(guess, only):
+    """abs(S)**2 is S**2, where S stands in no abs any more."""
+    knowledge = Knowledge.from_dict({"grammar": {"only": {"S": [only]}}})
+    e = parse(guess, variables=["S", "T"]).with_values([2.5])
+    problem = make_problem(from_arrays(X, 2.5 * S**2, names=["S", "T"]), knowledge, Settings())
+    assert problem.breaks(simplify(e)) and not problem.breaks(problem.simplified(e))
+    refiner = Refiner(problem, Settings(), Archive(problem.X, problem.columns), Clock())
+    kept = refiner.consider(e)
+    assert kept is not None and not problem.breaks(kept.expression)
 
 
 def test_a_guess_that_breaks_a_hard_statement_is_refused():

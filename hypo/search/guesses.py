@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from hypo.errors import FormulaError, InputError
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse, right_hand_side
-from hypo.expression.simplify import simplify
 from hypo.kernels import opcodes as oc
 from hypo.knowledge.breaches import hard_breach
 from hypo.scoring.likelihood import Likelihood
@@ -126,7 +125,7 @@ class Guesses:
                 e = min(each, key=lambda e: _rss(e, self.problem.X, self.problem, self.problem.likelihood))
             turn.clock.scored += len(each)
             self.fitted.append(e)
-            self.parents.append(_unnamed(e))
+            self.parents.append(self.problem.simplified(_unnamed(e)))
             yield self.parents[-1]
 
     def _fitted(self, e: Expression, turn: Turn) -> Expression:
@@ -162,7 +161,7 @@ class Guesses:
         """Up to ``VARIANTS`` variants of ``e`` that were not tried before."""
         variants: dict[str, Expression] = {}
         for raw in variations(e, self.problem, self.settings.fit_constants):
-            v = simplify(raw)
+            v = self.problem.simplified(raw)
             shape = v.masked()
             if shape not in self.tried and len(v) <= self.problem.max_complexity and v.variables:
                 variants.setdefault(shape, v)
@@ -251,8 +250,8 @@ def replaced(e: Expression, node: int, new: Expression) -> Expression:
 
 
 def _unnamed(e: Expression) -> Expression:
-    """``e`` with its named free constants as plain numbers, simplified."""
-    return simplify(replace(e, constants=tuple(replace(c, name=None) if c.free else c for c in e.constants)))
+    """``e`` with its named free constants as plain numbers."""
+    return replace(e, constants=tuple(replace(c, name=None) if c.free else c for c in e.constants))
 
 
 def _rss(e: Expression, X: NDArray[np.float64], problem: Problem, likelihood: Likelihood) -> float:

@@ -16,6 +16,7 @@ from hypo.errors import DataError
 from hypo.expression import ops
 from hypo.expression.dimension import infer
 from hypo.expression.expr import Expression
+from hypo.expression.simplify import simplify
 from hypo.knowledge import Knowledge
 from hypo.knowledge.template import BoundTemplate
 from hypo.scoring.complexity import named_unit_costs, spelled_unit_cost
@@ -207,6 +208,17 @@ class Problem:
             amount += v.amount
             hard |= v.hard
         return amount, hard
+
+    def breaks(self, e: Expression) -> bool:
+        """Whether ``e`` breaks hard knowledge about the form of formulas."""
+        amount, hard = self.violation(e)
+        return hard and amount > 0
+
+    def simplified(self, e: Expression) -> Expression:
+        """``e`` simplified, or as it is where only that keeps the hard knowledge: x/a - b where × or numbers below 0 are
+        forbidden, abs(x)**2 where x stands in abs only."""
+        plain = simplify(e)
+        return e if plain != e and self.breaks(plain) and not self.breaks(e) else plain
 
     def extra_cost(self, e: Expression) -> float:
         """Nats for the units of fitted constants, for operators that are less likely beforehand (negative for likelier), and

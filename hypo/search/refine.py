@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.expression.expr import Expression
-from hypo.expression.simplify import simplify
 from hypo.scoring.score import NATIVE, Hypothesis
 from hypo.search.aliases import told_apart
 from hypo.search.archive import BEYOND, CLOSER, Archive, loss, rank
@@ -101,7 +100,7 @@ class Refiner:
         """
         if not e.free:
             self._keep(self._fit_and_score(e))
-        e = self._simplified(e)
+        e = self.problem.simplified(e)
         key = e.masked()
         if key in self._seen and not (fitted and e.free):
             return None
@@ -122,18 +121,6 @@ class Refiner:
             return self._snapped(h)
         self._unsnapped.append(h)
         return h
-
-    def _simplified(self, e: Expression) -> Expression:
-        """``e`` simplified, or as it is where only that keeps the hard knowledge: x/a - b where × or numbers below 0 are
-        forbidden."""
-        plain = simplify(e)
-        if plain == e or not self._breaks(plain) or self._breaks(e):
-            return plain
-        return e
-
-    def _breaks(self, e: Expression) -> bool:
-        amount, hard = self.problem.violation(e)
-        return hard and amount > 0
 
     def polish(self) -> None:
         """Of the formulas since the last call, look again at those that were in doubt on fewer rows, and snap the constants of
@@ -238,11 +225,11 @@ class Refiner:
 
     def weighable(self, e: Expression) -> Hypothesis | None:
         """``e`` as it stands, fitted and scored under the rules for the posterior: archived nowhere, counted in no tally."""
-        return None if self._breaks(e) else self._charged(self._fit(e))
+        return None if self.problem.breaks(e) else self._charged(self._fit(e))
 
     def scored(self, e: Expression) -> Hypothesis | None:
         """``e``, its constants near the best ones, fitted to all rows and scored under the rules, whatever else was found."""
-        return None if self._breaks(e) else self._charged(self._on_all_rows(e))
+        return None if self.problem.breaks(e) else self._charged(self._on_all_rows(e))
 
     def _charged(self, h: Hypothesis | None) -> Hypothesis | None:
         return self.rules.charged(h) if h is not None and self.rules else h
@@ -271,7 +258,7 @@ class Refiner:
         """The best of ``e`` with exact numbers near its constants: noise in fitted ones can put rows outside a domain."""
         if not 0 < len(e.free) <= FEW_CONSTANTS or self.clock.expired:
             return None
-        found = [h for h in (self._fit(simplify(x)) for x in rounded(e)) if h is not None]
+        found = [h for h in (self._fit(self.problem.simplified(x)) for x in rounded(e)) if h is not None]
         return min(found, key=rank, default=None)
 
     def _keep(self, h: Hypothesis | None) -> None:
@@ -289,7 +276,7 @@ class Refiner:
         return h.misfit + size * math.log(self.scorer.symbols)
 
     def _refit(self, e: Expression) -> Hypothesis | None:
-        e = simplify(e)
+        e = self.problem.simplified(e)
         # The constants that are left are nearly right for all rows.
         h = self._fit(e, 1) if len(self._rungs) == 1 else self._sound(self._on_all_rows(e))
         return self._under_rules(h, at_once=True)
