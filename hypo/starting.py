@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import functools
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from importlib import import_module
 from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -67,6 +69,17 @@ def taken() -> float | None:
         return None
     _mark.set(None)
     return mark[0] + _waited() - mark[1]
+
+
+def loaded_beside(*modules: str) -> None:
+    """Load modules in the background; where that fails, who needs them will hear of it."""
+
+    def load() -> None:
+        with suppress(Exception):
+            for name in modules:
+                import_module(name)
+
+    threading.Thread(target=load, name="loading", daemon=True).start()
 
 
 def _waited() -> float:

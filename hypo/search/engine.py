@@ -75,9 +75,9 @@ NOTHING_KEPT = "no formula is defined on all rows and keeps the knowledge"
 def search(problem: Problem, settings: Settings, progress: Callable[[Progress], None] | None = None) -> Outcome:
     """Search for the formula with the lowest score until it is certain, time is up, or the user interrupts.
 
-    Deadline and interruption (KeyboardInterrupt) end the search with the best so far; nothing is raised for them. The time limit
-    counts from the start of the call (:mod:`hypo.starting`) or, where PySR takes part, from when its search is compiled; the
-    clock stands still while kernels are compiled. A part with an unexpected error is left out, and told of in the outcome.
+    Deadline and interruption (KeyboardInterrupt) end the search with the best so far; nothing is raised for them. The time
+    limit counts from the start of the call (:mod:`hypo.starting`) or, where PySR takes part, from when its search is compiled;
+    the clock stands still while kernels are compiled. A part with an unexpected error is left out, and told of in the outcome.
 
     Raises MissingExtraError or InputError when the settings want a cluster, a GPU or PySR and something of it is missing,
     HypoError when PySR alone searches and fails.
