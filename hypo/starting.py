@@ -43,7 +43,7 @@ def begun(kept: float = 0.0) -> Iterator[None]:
         since, until = _loaded.pop()
         if moment - until < AT_ONCE:
             moment = since
-    token = _mark.set((moment - kept, _waited()))
+    token = _mark.set((moment - kept, waited()))
     try:
         yield
     finally:
@@ -68,7 +68,7 @@ def taken() -> float | None:
     if mark is None:
         return None
     _mark.set(None)
-    return mark[0] + _waited() - mark[1]
+    return mark[0] + waited() - mark[1]
 
 
 def loaded_beside(*modules: str) -> None:
@@ -82,7 +82,8 @@ def loaded_beside(*modules: str) -> None:
     threading.Thread(target=load, name="loading", daemon=True).start()
 
 
-def _waited() -> float:
+def waited() -> float:
+    """Seconds for which this process has waited for kernels so far."""
     turns = sys.modules.get("hypo.kernels.turns")
-    waited: Callable[[], float] | None = getattr(turns, "waited", None)
-    return 0.0 if waited is None else waited()
+    found: Callable[[], float] | None = getattr(turns, "waited", None)
+    return 0.0 if found is None else found()

@@ -97,3 +97,10 @@ def test_intervals_that_take_too_long_are_cut_and_the_numbers_stay(monkeypatch):
     rows = [row for each in result.constants for row in each]
     assert rows
     assert all(row.std is None for row in rows)
+
+
+def test_folds_make_up_for_each_other():
+    with begun(kept=5.0):
+        result = hypo.fit(X, Y, time_limit=6.0, model_selection="validation", folds=np.arange(60) % 3)
+    assert result.best is not None
+    assert result.timing["total"] < 3.6
