@@ -10,6 +10,7 @@ Names are imported on first use, so that ``import hypo`` costs next to nothing.
 from __future__ import annotations
 
 from importlib import import_module
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from hypo.errors import (
@@ -21,6 +22,7 @@ from hypo.errors import (
     MissingExtraError,
     UnitError,
 )
+from hypo.starting import loaded
 
 if TYPE_CHECKING:
     from hypo.api import audit, fit, merge, score
@@ -73,8 +75,10 @@ _HOME = {
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'hypo' has no attribute {name!r}")
+    since = monotonic()
     value = getattr(import_module(_HOME[name]), name)
     globals()[name] = value
+    loaded(since)
     return value
 
 

@@ -21,6 +21,7 @@ from hypo.keywords import known_keywords
 from hypo.report.notebook import in_notebook
 from hypo.report.remarks import too_short
 from hypo.result import Result
+from hypo.starting import counted
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 
 @known_keywords(IN_FUNCTIONS, "hypo.fit")
+@counted
 def fit(
     data: Any,
     target: Any = None,
@@ -83,7 +85,8 @@ def fit(
         target: name of the target column; with an array ``X`` the values y (n_row,).
         features: columns that formulas may use, default all others that hold numbers; with arrays the names of X's columns.
         knowledge: :class:`Knowledge`, a dictionary of the file's shape, or the path of a TOML file.
-        time_limit: seconds, or a duration such as ``"2min"``; the search stops earlier when the answer is certain.
+        time_limit: seconds from the call on, or a duration such as ``"2min"``; the search stops earlier when the answer is
+            certain.
         seed: equal seeds give equal results, unless the time limit cut the search.
         sigma: noise of the target, one standard deviation: a number, a column, or (n_row,); else estimated.
         weights: a column or (n_row,), ≥ 0.

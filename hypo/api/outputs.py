@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from hypo.result import Coverage, Efficiency, Result
 from hypo.search.alarm import Alarm
 from hypo.search.answer import in_own_form, own_guess, without_names
 from hypo.search.border import Border, UnitNames, unit_texts
+from hypo.search.clock import now
 
 if TYPE_CHECKING:
     from hypo.data import Dataset
@@ -50,15 +51,18 @@ def make_result(
     :mod:`hypo.search.choosing`, ``details`` are of a choice that was made already. What fails, or takes longer than there is
     time, is left out."""
     from hypo.search.choosing import chosen
-    from hypo.search.earned import unearned
+    from hypo.search.earned import NO_WEIGHTS, unearned
     from hypo.search.problem import LAPLACE
 
+    over = outcome.deadline + OVERTIME
     border = Border.out_of(problem)
     failures = Failures(outcome.failures)
     inside = _posterior(outcome, problem, settings, failures)
     if inside is not None:
-        with failures.guarded("the weights"):
+        with failures.guarded("the weights"), Alarm(over) as alarm:
             inside = replace(inside, unearned=unearned(outcome, problem, settings, inside))
+        if alarm.rang:
+            inside = replace(inside, unearned=f"there was no time to judge the residuals, so {NO_WEIGHTS}; give it more")
     with failures.guarded("the choice of the answer"):
         outcome = chosen(by, outcome, inside, problem, settings)
     front, best = outcome.front, outcome.best
@@ -67,10 +71,10 @@ def make_result(
     manifest = _manifest(problem, settings, dataset, columns)
     own = None
     if best is not None:
-        with failures.guarded("the comparison with guesses"):
+        with failures.guarded("the comparison with guesses"), Alarm(max(over, now() + OVERTIME)):
             own = own_guess(best, outcome.guessed, problem)
     manifest["doubts"] = []
-    with failures.guarded("the doubts about the answer"):
+    with failures.guarded("the doubts about the answer"), Alarm(over):
         manifest["doubts"] = doubts(outcome, problem, settings, dataset, None if own is None else own[0])
     if best is not None and own is not None:
         inside = in_own_form(inside, best, own[1], problem)
@@ -87,8 +91,11 @@ def make_result(
         with failures.guarded("the prior"):
             record = make_prior(inside, problem, settings).as_dict()
             manifest["prior"] = border.lengths(record, inside.structures, posterior.structures)
+    # The answer's come first; those of others where there is time.
+    own_rows = None if best is None else _guarded_rows(best.expression, problem, settings.intervals, over, failures)
+    until = max(over, now() + OVERTIME)
     constants = tuple(
-        _guarded_rows(h.expression, problem, settings.intervals if h == best else LAPLACE, outcome.deadline, failures)
+        own_rows if own_rows is not None and h == best else _guarded_rows(h.expression, problem, LAPLACE, until, failures)
         for h in front
     )
     if failures.found:
@@ -111,16 +118,21 @@ def make_result(
 
 
 def _guarded_rows(
-    e: Expression, problem: Problem, intervals: str, deadline: float, failures: Failures
+    e: Expression, problem: Problem, intervals: str, until: float, failures: Failures
 ) -> tuple[ConstantRow, ...]:
-    """:func:`constant_rows`, by the deadline; the numbers alone where these fail."""
-    from hypo.search.problem import PROFILE
+    """:func:`constant_rows`, by the moment ``until``; Laplace's intervals where there is no time for others, and the numbers
+    alone where there is none for these, or they fail."""
+    from hypo.search.problem import LAPLACE, PROFILE
     from hypo.search.scan import Deadline
 
     with failures.guarded("the intervals of constants"):
-        with Alarm(deadline + OVERTIME) if intervals == PROFILE else nullcontext():
-            return constant_rows(e, problem, intervals, Deadline(deadline))
-        return constant_rows(e, problem)
+        if intervals == PROFILE:
+            with Alarm(until):
+                return constant_rows(e, problem, PROFILE, Deadline(until - OVERTIME))
+            until = max(until, now() + OVERTIME)
+        with Alarm(until):
+            return constant_rows(e, problem, LAPLACE)
+        return constant_rows(e, problem, None)
     return shown_constants(e, None, (*problem.columns, problem.target, *problem.constants))
 
 
@@ -177,10 +189,10 @@ def _shown(h: Hypothesis, border: Border) -> Hypothesis:
 
 
 def constant_rows(
-    e: Expression, problem: Problem, intervals: str = "laplace", clock: Deadline | None = None
+    e: Expression, problem: Problem, intervals: str | None = "laplace", clock: Deadline | None = None
 ) -> tuple[ConstantRow, ...]:
-    """The constants of ``e`` with their intervals, of the kind ``intervals``, as they are where ``e`` is in the units of the
-    columns; the unit is None where none is known.
+    """The constants of ``e`` with their intervals, of the kind ``intervals`` (None: without), as they are where ``e`` is in
+    the units of the columns; the unit is None where none is known.
 
     An interrupt, or a ``clock`` that expires, leaves the intervals that Laplace's approximation gives.
     """
@@ -188,7 +200,7 @@ def constant_rows(
     from hypo.search.problem import PROFILE
 
     approximation = None
-    if e.free:
+    if e.free and intervals is not None:
         rows = problem.X, problem.columns, problem.likelihood
         sums = sampled_sums(e, *rows)
         approximation = None if sums is None else laplace(e, *rows, sums)

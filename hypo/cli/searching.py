@@ -27,7 +27,10 @@ from hypo.cli.shared import (
 from hypo.cli.showing import PLOT_FILE, placed, plotted, show_result
 from hypo.errors import ShortSearchWarning
 from hypo.failures import FAILURES_FILE
+from hypo.starting import begun, loaded_beside
 
+# Seconds for drawing.
+PLOTTING = 0.4
 # What a result's status says to the shell.
 CODES = {"nothing_found": NOTHING_FOUND, "interrupted": INTERRUPTED}
 
@@ -70,7 +73,10 @@ def fit(
     Writes result.json and front.csv to the folder --out. Without --out a result of other data is kept, and this
     one goes to hypo-out/NAME-2. Formulas are in the units of the columns.
     """
-    with terminating_as_interrupt():
+    # The plot is drawn after the search, in time that is kept, with what is loaded meanwhile.
+    with terminating_as_interrupt(), begun(PLOTTING if plot else 0.0):
+        if plot:
+            loaded_beside("matplotlib.figure", "matplotlib.backends.backend_agg")
         from hypo import api
         from hypo.data.opening import STANDARD_INPUT
         from hypo.folders import Destination

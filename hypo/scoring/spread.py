@@ -49,7 +49,8 @@ def spread(information: Values, prior: Values, lines: Callable[[], Values | None
     if values.min(initial=1.0) < BLURRED:
         rows = None if lines is None else lines()
         if rows is not None and np.all(np.isfinite(rows)):
-            vectors, size, _ = np.linalg.svd(rows / unit[:, None], full_matrices=True)
+            # The other side of it is as large as the square of the rows, and not needed.
+            vectors, size, _ = np.linalg.svd(rows / unit[:, None], full_matrices=rows.shape[1] < k)
             size = np.append(size, np.zeros(k - len(size)))
             values, known = size**2, size > k * ROUNDING
     found = (vectors[:, known] / values[known]) @ vectors[:, known].T

@@ -55,7 +55,8 @@ class Alarm:
         self._off.set()
         with self._lock:
             # Whoever was about to ring has rung; that one may still be on its way.
-            _raise_in(self._thread, None)
+            if self._hook is not None:
+                self._received()
             if self._hook is not None:
                 sys.unraisablehook, self._hook = self._hook, None
         self.rang = kind is self._kind
@@ -75,6 +76,14 @@ class Alarm:
                     self._mute()
                     _raise_in(self._thread, self._kind)
             wait = AGAIN if free else SOON
+
+    def _received(self) -> None:
+        """Take a ring that is on its way. Only raising it ends the interpreter's look-out for one, which would go on for ever
+        and stop every profiler and debugger."""
+        with contextlib.suppress(self._kind):
+            _raise_in(self._thread, self._kind)
+            for _ in range(1000):
+                pass
 
     def _mute(self) -> None:
         """Nobody is to hear of a ring that is lost in a destructor: there is another one."""
@@ -100,6 +109,6 @@ def _may_be_disturbed(thread: int) -> bool:
     return True
 
 
-def _raise_in(thread: int, kind: type[BaseException] | None) -> None:
-    """Raise ``kind`` in a thread, or take back what was not raised yet."""
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), None if kind is None else ctypes.py_object(kind))
+def _raise_in(thread: int, kind: type[BaseException]) -> None:
+    """Raise ``kind`` in a thread, in the place of what was not raised yet."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(kind))

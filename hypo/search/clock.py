@@ -19,6 +19,11 @@ def now() -> float:
     return time.monotonic() - (waited() - _before[0])
 
 
+def on_the_wall(moment: float) -> float:
+    """A moment to come of :func:`now` on the clock of ``time.monotonic``, as it is where no search is at work."""
+    return moment - now() + time.monotonic()
+
+
 @contextmanager
 def standing_still() -> Iterator[None]:
     """Do not count, meanwhile, the time for which this process waits for kernels."""

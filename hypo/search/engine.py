@@ -25,7 +25,7 @@ from hypo.search.atoms import Atoms
 from hypo.search.batches import Batches, Processor
 from hypo.search.beam import Beam
 from hypo.search.chain import budget, explore
-from hypo.search.clock import now, standing_still
+from hypo.search.clock import now, on_the_wall, standing_still
 from hypo.search.context import Context
 from hypo.search.cuda import devices
 from hypo.search.cuda import opened as opened_devices
@@ -51,6 +51,7 @@ from hypo.search.stepwise import Stepwise
 from hypo.search.stopping import Stopping
 from hypo.search.template import TemplateSearch
 from hypo.search.wide import widen
+from hypo.starting import taken
 
 P = TypeVar("P")
 
@@ -64,6 +65,9 @@ SLACK, WEIGHED_BY, SETTLED_BY, GUESSED_BY, MADE_BY = 0.1, 0.1, 0.4, 0.45, 0.5
 # which the posterior weighs.
 FINISHING, FINISHING_SHARE = 1.0, 0.1
 
+# What loading and reading leave of the time limit at least: this share of it, and so many seconds at most.
+LEFT_SHARE, LEFT = 0.5, 0.5
+
 # Why there is no answer where hypotheses were scored.
 NOTHING_KEPT = "no formula is defined on all rows and keeps the knowledge"
 
@@ -71,15 +75,16 @@ NOTHING_KEPT = "no formula is defined on all rows and keeps the knowledge"
 def search(problem: Problem, settings: Settings, progress: Callable[[Progress], None] | None = None) -> Outcome:
     """Search for the formula with the lowest score until it is certain, time is up, or the user interrupts.
 
-    Deadline and interruption (KeyboardInterrupt) end the search with the best so far; nothing is raised for them. The clock
-    starts once the workers are there and, where PySR takes part, its search is compiled; it stands still while kernels are
-    compiled. A part with an unexpected error is left out, and told of in the outcome.
+    Deadline and interruption (KeyboardInterrupt) end the search with the best so far; nothing is raised for them. The time
+    limit counts from the start of the call (:mod:`hypo.starting`) or, where PySR takes part, from when its search is compiled;
+    the clock stands still while kernels are compiled. A part with an unexpected error is left out, and told of in the outcome.
 
     Raises MissingExtraError or InputError when the settings want a cluster, a GPU or PySR and something of it is missing,
     HypoError when PySR alone searches and fails.
     """
 
     failures = Failures()
+    since = taken()
     tell = Teller(progress, failures)
 
     def prepare(stage: str) -> None:
@@ -90,6 +95,7 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
         own = settings
         if settings.backend in (PYSR, ALL):
             pysr = stack.enter_context(PySR(problem.working, settings, prepare))
+            since = None
             own = replace(settings, workers=max(1, settings.workers - pysr.threads))
         gpus = devices() if settings.backend == CUDA else ()
         local, executor = opened(own, stack)
@@ -111,7 +117,7 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
             Rulebook(problem, settings.lam).amounts(Expression.constant(1.0))
         load_for(len(problem.columns) > MANY_COLUMNS)
         stack.enter_context(loading())
-        return _search(problem, settings, local, executor, batches, pysr, tell, failures)
+        return _search(problem, settings, local, executor, batches, pysr, tell, failures, since)
 
 
 def _search(
@@ -123,12 +129,15 @@ def _search(
     pysr: PySR | None,
     tell: Teller,
     failures: Failures,
+    since: float | None = None,
 ) -> Outcome:
-    """The search itself, with everything ready for it."""
+    """The search itself, with everything ready for it; its time limit counts from ``since``."""
     from threadpoolctl import threadpool_limits
 
     begin = now()
     late = begin + settings.time_limit
+    if since is not None:
+        late = max(since + settings.time_limit, begin + min(LEFT_SHARE * settings.time_limit, LEFT))
     kept = min(FINISHING, FINISHING_SHARE * settings.time_limit) / 2
     chains = settings.posterior and settings.backend != PYSR and problem.template is None
     end = late - (budget(settings.time_limit) if chains else 0.0)
@@ -282,7 +291,7 @@ def _search(
         guessed=tuple(guessed),
         covered_to=scanner.covered_to if scanner else 0,
         failures=tuple(failures.found),
-        deadline=late + MADE_BY,
+        deadline=on_the_wall(late + MADE_BY),
     )
 
 

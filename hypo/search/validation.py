@@ -15,6 +15,7 @@ the search that found it has seen: only with one fold are forms judged on rows t
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -38,6 +39,8 @@ from hypo.search.outcome import Outcome, Progress
 from hypo.search.problem import Problem, Settings, make_problem
 from hypo.search.rulebook import Rulebook
 from hypo.search.scan import Clock
+from hypo.starting import begun, waited
+from hypo.starting import taken as began
 
 # Beside the fronts: candidates of each search, and formulas refitted to all rows for the posterior.
 CANDIDATES, REFITTED = 20, 150
@@ -117,9 +120,15 @@ def validated(
     each = replace(settings, time_limit=(settings.time_limit - left) / len(held))
     outcomes: list[Outcome] = []
     trained: list[Problem] = []
+    since = began()
+    over = 0.0 if since is None else time.monotonic() - since
     for mask in held:
-        trained.append(make_problem(dataset.rows(~mask), background, each))
-        outcomes.append(search(trained[-1], each, progress))
+        # What came before, and what one of them took too long, is missing to the next.
+        begin = time.monotonic() - waited()
+        with begun(kept=over):
+            trained.append(make_problem(dataset.rows(~mask), background, each))
+            outcomes.append(search(trained[-1], each, progress))
+        over = max(0.0, over + time.monotonic() - waited() - begin - each.time_limit)
         if outcomes[-1].status == "interrupted":
             break
     outcome = _together(outcomes)
