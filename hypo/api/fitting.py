@@ -138,9 +138,9 @@ def fit(
         overwrite: whether ``out`` may hold the result of other data, which is lost then.
 
     Returns:
-        the result; ``best`` is None when nothing acceptable was found. Ctrl-C ends the search with the best
-        so far, a second one cuts its finishing short. Warns (:class:`~hypo.errors.ShortSearchWarning`) where the time limit came before anything better than a
-        constant.
+        the result; ``best`` is None when nothing acceptable was found. Ctrl-C ends the search with the best so far, a second
+        one cuts its finishing short. Warns (:class:`~hypo.errors.ShortSearchWarning`) where the time limit came before anything
+        better than a constant.
 
     Raises:
         DataError, KnowledgeError, UnitError: the input cannot be used; the message says where and why.

@@ -94,7 +94,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _short(error: OSError) -> str:
     """What the computer has too little of."""
     try:
-        sys.stdout.flush()
+        # What was printed before may be lost, so that only more of it tells.
+        print(flush=error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
     except OSError:
         silenced()
         return f"cannot write to standard output: {error.strerror}; send it elsewhere"

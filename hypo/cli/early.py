@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -17,6 +18,8 @@ def begin() -> None:
     name = os.path.basename(sys.argv[0]) if sys.argv else ""
     module = name == "-m" and "hypo" in sys.orig_argv
     if name in ("hypo", "hypo.exe") or module:
+        # The last of all: then Python takes handlers away.
+        atexit.register(_ignore)
         _set("error: interrupted before there was a result\n")
 
 
@@ -30,6 +33,11 @@ def end() -> None:
     """All was said: what comes now ends what is left of the process."""
     if _before:
         _set("")
+
+
+def _ignore() -> None:
+    for number in _before:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _set(said: str) -> None:
