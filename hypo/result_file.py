@@ -156,8 +156,7 @@ def from_dict(content: Mapping[str, Any]) -> Result:
         raise Damaged('a member of the entry "scales" is not above 0')
     for key in ("n_row", "n_dropped", "max_complexity", "time_limit", "lam"):
         _entry({key: None, **settings}, key, float, optional=True)
-    known = _entry({"knowledge": None, **settings}, "knowledge", dict, optional=True)
-    _entry({"grammar": None, **(known or {})}, "grammar", dict, optional=True)
+    _entry({"grammar": {}, **_entry({"knowledge": {}, **settings}, "knowledge", dict)}, "grammar", dict)
     for key in ("unit_note", "model_selection"):
         _entry({key: "", **settings}, key, str)
     _likelihood(settings)
@@ -231,6 +230,8 @@ def _posterior(content: Mapping[str, Any], settings: Mapping[str, Any]) -> Poste
     structures = tuple(Structure.read(row, settings["features"], settings["constants"]) for row in rows)
     if not all(s.dof > 0 and s.sigma >= 0 for s in structures):
         raise Damaged('a member of the entry "posterior" has a "dof" or "sigma" below 0')
+    if any(line[k] < 0 for s in structures for k, line in enumerate(s.covariance)):
+        raise Damaged('a member of the entry "posterior" has a variance below 0')
     return Posterior(
         structures=structures,
         variables=dict(summary["variables"]),
@@ -317,6 +318,8 @@ def read(path: Path) -> dict[str, Any]:
             raise InputError(f"{path} is no ordinary file: give the folder that hypo fit wrote")
         text = path.read_text(encoding="utf-8")
         content = json.loads(text, parse_float=_number, parse_int=_whole)
+    except InputError:
+        raise
     except FileNotFoundError:
         raise InputError(f"there is no result at {path}: give the folder that hypo fit wrote") from None
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
