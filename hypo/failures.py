@@ -6,29 +6,37 @@ What hypo raises on purpose (:class:`hypo.errors.HypoError`), an interrupt and t
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from types import CodeType
+from typing import Any
 
 from hypo.errors import HypoError
 
 # The file of a result that holds the tracebacks, and the variable that has them printed at once.
 FAILURES_FILE, DEBUG = "failures.txt", "HYPO_DEBUG"
+# Whose the code was, where it was not hypo's.
+USERS = "user"
 # Different failures that are kept of one piece of work, and characters of a message.
 MOST, LONGEST = 20, 200
 
 
 @dataclass(frozen=True)
 class Failure:
-    """The ``part`` that failed, its ``error``, in one line, the place in the code where it came up, and the whole traceback."""
+    """The ``part`` that failed, its ``error``, in one line, the place in the code where it came up, the whole traceback, and
+    whether the code is the user's."""
 
     part: str
     error: str
     where: str
     trace: str = field(default="", compare=False, repr=False)
+    theirs: bool = False
 
     @staticmethod
     def of(part: str, error: BaseException) -> Failure:
@@ -41,7 +49,7 @@ class Failure:
 
     def as_dict(self) -> dict[str, str]:
         """The entry of ``failures`` in the manifest: no traceback, which names paths of one machine."""
-        return {"part": self.part, "error": self.error, "where": self.where}
+        return {"part": self.part, "error": self.error, "where": self.where, **({"whose": USERS} if self.theirs else {})}
 
 
 class Failures:
@@ -50,17 +58,19 @@ class Failures:
     def __init__(self, before: Iterable[Failure] = ()) -> None:
         self.found: list[Failure] = list(before)
 
-    def add(self, part: str, error: BaseException) -> None:
-        """Keep what failed, once for each part and place."""
+    def add(self, part: str, error: BaseException, place: str = "") -> None:
+        """Keep what failed, once for each part and place; ``place``: where, in a function of the user's."""
         failure = Failure.of(part, error)
+        if place:
+            failure = replace(failure, where=place, theirs=True)
         if os.environ.get(DEBUG):
             print(f"{failure.part}:\n{failure.trace}", file=sys.stderr)
         if len(self.found) < MOST and failure not in self.found:
             self.found.append(failure)
 
     @contextmanager
-    def guarded(self, part: str) -> Iterator[Guard]:
-        """An unexpected error within ends what stands within, and no more."""
+    def guarded(self, part: str, *meant: type[Exception]) -> Iterator[Guard]:
+        """An unexpected error within ends what stands within, and no more; those that are ``meant`` pass."""
         guard = Guard()
         try:
             yield guard
@@ -68,6 +78,8 @@ class Failures:
             # The second says that nobody reads what is printed.
             raise
         except Exception as error:  # whatever it is, the rest of the work is worth more than stopping here
+            if isinstance(error, meant) or from_a_signal(error):
+                raise
             guard.failed = True
             self.add(part, error)
 
@@ -85,6 +97,33 @@ def report_text(failures: Iterable[Failure], version: str) -> str:
 
     head = f"hypo {version}, Python {platform.python_version()}, {platform.system()} {platform.machine()}\n"
     return head + "".join(f"\n{f.part}: {f.error}\n\n{f.trace}" for f in failures)
+
+
+def from_a_signal(error: BaseException) -> bool:
+    """Whether ``error`` comes from a function that handles a signal now, such as the user's own time limit: it only came up
+    here."""
+    codes = {code for number in signal.valid_signals() if (code := _code(signal.getsignal(number))) is not None}
+    return any(frame.f_code in codes for frame, _ in traceback.walk_tb(error.__traceback__))
+
+
+def _code(handler: Any) -> CodeType | None:
+    while isinstance(handler, partial):
+        handler = handler.func
+    if not hasattr(handler, "__code__") and not hasattr(handler, "__func__"):
+        handler = getattr(handler, "__call__", None)  # noqa: B004
+    handler = getattr(handler, "__func__", handler)
+    code = getattr(handler, "__code__", None)
+    return code if isinstance(code, CodeType) else None
+
+
+def outside(error: BaseException, caller: str) -> str:
+    """File and line at which a function of the user's failed that the package ``caller`` called; empty where none did."""
+    frames = [(f.f_code.co_filename, n, f.f_globals.get("__name__", "")) for f, n in traceback.walk_tb(error.__traceback__)]
+    own = [k for k, (*_, name) in enumerate(frames) if name.split(".")[0] == "hypo"]
+    if not own or own[-1] + 1 == len(frames) or not frames[own[-1]][2].startswith(caller):
+        return ""
+    file, line, _ = frames[own[-1] + 1]
+    return f"{Path(file).name}, line {line}"
 
 
 def _place(error: BaseException) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +32,10 @@ def check_folder(folder: str | os.PathLike[str]) -> Path:
     """
     path = Path(folder)
     with _refused(path):
+        for link in (path, *path.absolute().parents):
+            if link.is_symlink() and not link.exists():
+                where = os.readlink(link)
+                raise InputError(f"{link} is a link to {where}, which is not there: make that folder, or choose another")
         if path.exists() and not path.is_dir():
             raise InputError(f"{path} is a file, so results cannot be written there: choose another folder")
         if path.is_dir() and not (path / RESULT_FILE).is_file() and any(path.iterdir()):
@@ -77,13 +81,45 @@ def save(result: Result, folder: str | os.PathLike[str], overwrite: bool = False
     check_same_data(folder, result.manifest["data_sha256"], overwrite)
     with _refused(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        write_text(folder / FRONT_FILE, result.front_csv())
-        write_text(folder / RESULT_FILE, result.to_json())
+        texts = {RESULT_FILE: result.to_json(), FRONT_FILE: result.front_csv()}
         if result.failures:
-            write_text(folder / FAILURES_FILE, report_text(result.failures, hypo.__version__))
-        else:
+            texts[FAILURES_FILE] = report_text(result.failures, hypo.__version__)
+        with _drafts(folder, texts) as drafts:
+            if not _placed_first(drafts[RESULT_FILE], folder / RESULT_FILE):
+                # Another fit was faster.
+                check_same_data(folder, result.manifest["data_sha256"], overwrite)
+            for name, draft in drafts.items():
+                if draft.exists():
+                    os.replace(draft, folder / name)
+        if not result.failures:
             (folder / FAILURES_FILE).unlink(missing_ok=True)
     return folder
+
+
+@contextmanager
+def _drafts(folder: Path, texts: Mapping[str, str]) -> Iterator[dict[str, Path]]:
+    """Files with these texts, to be renamed within; none of them stays."""
+    drafts = {name: folder / f".{name}.{os.getpid()}.new" for name in texts}
+    try:
+        for name, draft in drafts.items():
+            write_text(draft, texts[name])
+        yield drafts
+    finally:
+        for draft in drafts.values():
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
+
+
+def _placed_first(draft: Path, path: Path) -> bool:
+    """Whether ``draft`` is now at ``path``, where nothing was, or what is there may be looked at."""
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without links
+        return not path.exists()
+    draft.unlink()
+    return True
 
 
 def check_same_data(folder: Path, sha256: str, overwrite: bool = False) -> None:
@@ -134,17 +170,36 @@ class Destination:
             self.notes.append(f"{asked} holds the result of other data, so this one goes to {self.folder}")
 
     def write(self, result: Result) -> None:
-        """Save ``result``; where that fails among the system's temporary files, and a note says so. Raises nothing."""
+        """Save ``result``; where that fails, or another fit of other data has come first, among the system's temporary files,
+        and a note says so. Raises nothing."""
         try:
-            save(result, self.folder, overwrite=True)
+            save(result, self.folder, self.overwrite)
             return
         except Exception as error:  # the answer is worth more than its file, whatever is wrong there
             self.failed, reason = True, str(error) or type(error).__name__
         try:
-            self.folder = save(result, tempfile.mkdtemp(prefix="hypo-"))
+            with _temporary() as folder:
+                self.folder = save(result, folder)
             self.notes.append(f"{reason}; the result was saved to {self.folder} instead")
         except Exception:  # as above
             self.notes.append(f"{reason}; nor could it be saved to {tempfile.gettempdir()}")
+
+
+    @property
+    def whereabouts(self) -> str:
+        """Where the result is, in words."""
+        return "; ".join(self.notes) if self.failed else f"the result is in {self.folder}"
+
+
+@contextmanager
+def _temporary() -> Iterator[Path]:
+    """A new folder among the system's temporary files; where what stands within fails, nothing is left of it."""
+    folder = Path(tempfile.mkdtemp(prefix="hypo-"))
+    try:
+        yield folder
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def write_file(out: str | os.PathLike[str], text: str) -> None:
@@ -156,8 +211,9 @@ def write_file(out: str | os.PathLike[str], text: str) -> None:
             write_text(path, text)
     except InputError as error:
         with suppress(OSError):
-            other = Path(tempfile.mkdtemp(prefix="hypo-")) / path.name
-            write_text(other, text)
+            with _temporary() as folder:
+                other = folder / path.name
+                write_text(other, text)
             raise InputError(f"{error}; it was saved as {other} instead") from error
         raise
 

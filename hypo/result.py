@@ -23,7 +23,7 @@ from hypo.report.remarks import brief
 from hypo.report.rules import RuleRow
 from hypo.result_file import (
     RESULT_FILE,
-    Damaged,
+    damaged,
     from_dict,
     front_csv,
     read,
@@ -371,10 +371,8 @@ class Result:
         content = read(path)
         try:
             return from_dict(content)
-        except Damaged as error:
-            raise InputError(f"{path} is damaged ({error}); run hypo fit again") from error
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise InputError(f"{path} is damaged (an entry has the wrong form); run hypo fit again") from error
+        except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, RecursionError) as error:
+            raise damaged(path, error) from error
 
     # --- for people --------------------------------------------------------------------------------------
 

@@ -154,6 +154,9 @@ def from_dict(content: Mapping[str, Any]) -> Result:
         raise Damaged('the entry "columns" lacks a feature')
     if not all(0 < factor < math.inf for factor in settings["scales"].values()):
         raise Damaged('a member of the entry "scales" is not above 0')
+    for key in ("n_row", "n_dropped", "max_complexity", "time_limit", "lam"):
+        _entry({key: None, **settings}, key, float, optional=True)
+    _entry({"grammar": {}, **_entry({"knowledge": {}, **settings}, "knowledge", dict)}, "grammar", dict)
     for key in ("unit_note", "model_selection"):
         _entry({key: "", **settings}, key, str)
     _likelihood(settings)
@@ -227,6 +230,8 @@ def _posterior(content: Mapping[str, Any], settings: Mapping[str, Any]) -> Poste
     structures = tuple(Structure.read(row, settings["features"], settings["constants"]) for row in rows)
     if not all(s.dof > 0 and s.sigma >= 0 for s in structures):
         raise Damaged('a member of the entry "posterior" has a "dof" or "sigma" below 0')
+    if any(line[k] < 0 for s in structures for k, line in enumerate(s.covariance)):
+        raise Damaged('a member of the entry "posterior" has a variance below 0')
     return Posterior(
         structures=structures,
         variables=dict(summary["variables"]),
@@ -289,13 +294,40 @@ def _hypothesis(row: Mapping[str, Any], features: Sequence[str], named: Mapping[
     )
 
 
+def damaged(path: Path, error: Exception) -> InputError:
+    """The file at ``path`` was once a result, but ``error`` came up."""
+    what = str(error) if isinstance(error, Damaged) else "an entry has the wrong form"
+    return InputError(f"{path} is damaged ({what}); run hypo fit again")
+
+
+def _number(text: str) -> float:
+    if not math.isfinite(value := float(text)):
+        raise Damaged(f"{text[:12]} is no number of a result")
+    return value
+
+
+def _whole(text: str) -> int:
+    _number(text)
+    return int(text)
+
+
 def read(path: Path) -> dict[str, Any]:
+    """The content of a result file. Raises InputError where there is none."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path} is no ordinary file: give the folder that hypo fit wrote")
+        text = path.read_text(encoding="utf-8")
+        content = json.loads(text, parse_float=_number, parse_int=_whole)
+    except InputError:
+        raise
     except FileNotFoundError:
         raise InputError(f"there is no result at {path}: give the folder that hypo fit wrote") from None
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise InputError(f"cannot read {path}: {error}") from error
+    except RecursionError as error:
+        raise damaged(path, Damaged("lists stand too deep within each other")) from error
+    except ValueError as error:
+        raise damaged(path, error) from error
     schema = content.get("schema") if isinstance(content, dict) else None
     if not isinstance(schema, str):
         raise InputError(f'{path} is no result of hypo (no entry "schema"): give the folder that hypo fit wrote')

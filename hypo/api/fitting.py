@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hypo import interrupts
 from hypo.api.inputs import as_folds
 from hypo.api.other_names import IN_FUNCTIONS
 from hypo.api.outputs import make_result
@@ -140,9 +141,9 @@ def fit(
         overwrite: whether ``out`` may hold the result of other data, which is lost then.
 
     Returns:
-        the result; ``best`` is None when nothing acceptable was found. Ctrl-C ends the search with the best
-        so far. Warns (:class:`~hypo.errors.ShortSearchWarning`) where the time limit came before anything better than a
-        constant.
+        the result; ``best`` is None when nothing acceptable was found. Ctrl-C ends the search with the best so far, a second
+        one cuts its finishing short. Warns (:class:`~hypo.errors.ShortSearchWarning`) where the time limit came before anything
+        better than a constant.
 
     Raises:
         DataError, KnowledgeError, UnitError: the input cannot be used; the message says where and why.
@@ -196,17 +197,22 @@ def fit(
     if place is not None:
         place.settle(dataset.sha256)
     details: dict[str, Any] = {}
-    with shown:
-        if held_out:
-            from hypo.search.validation import validated
+    # An answer is not lost to a second interrupt while the result is made and written.
+    with interrupts.during_a_fit():
+        with shown:
+            if held_out:
+                from hypo.search.validation import validated
 
-            outcome, details = validated(dataset, background, settings, held_out, report)
-        else:
-            outcome = search(problem, settings, report)
-    result = make_result(outcome, problem, settings, dataset, columns, model_selection, details)
-    # Who gave a destination writes to it.
+                outcome, details = validated(dataset, background, settings, held_out, report)
+            else:
+                outcome = search(problem, settings, report)
+        result = make_result(outcome, problem, settings, dataset, columns, model_selection, details)
+        if interrupts.came() and result.status != "interrupted":
+            result = replace(result, status="interrupted", message="interrupted by the user")
+        # Who gave a destination writes to it.
+        if place is not None and place is not out:
+            place.write(result)
     if place is not None and place is not out:
-        place.write(result)
         for text in place.notes:
             warnings.warn(text, RuntimeWarning, stacklevel=_outside())
     if note := too_short(result):
@@ -232,7 +238,7 @@ def _display(
         raise InputError(f"progress must be True, False or a function that takes reports, got {progress!r}")
     if not (in_notebook() if progress is None else progress):
         return nullcontext(), None
-    from hypo.report.progress import display_for
+    from hypo.report.progress import display_for, kept_up
 
     display = display_for(sys.stderr, target)
-    return display, display
+    return kept_up(display), display

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo import interrupts
 from hypo.api.doubts import doubts
 from hypo.failures import Failures
 from hypo.report.constants import LEVEL, ConstantRow, shown_constants, shown_leaves
@@ -209,8 +210,10 @@ def constant_rows(
         from hypo.search.profile import profile_intervals
 
         with suppress(KeyboardInterrupt):
+            interrupts.release()
             found = profile_intervals(e, problem.X, problem.columns, problem.likelihood, LEVEL, clock)
             profiled = {i.leaf: (i.lower, i.upper) for i in found}
+            interrupts.hold()
     taken = (*problem.columns, problem.target, *problem.constants)
     rows_inside = shown_constants(e, None, taken, approximation, profiled)
     leaves = [leaf for _, leaf in shown_leaves(e, taken)]

@@ -3,6 +3,12 @@
 
 from __future__ import annotations
 
+from hypo.cli import early
+
+early.begin()
+
+# ruff: noqa: E402
+import errno
 import os
 import sys
 import traceback
@@ -29,12 +35,24 @@ from hypo.cli.shared import (
     note,
     other_name,
     say,
+    silenced,
     tell,
 )
 from hypo.cli.showing import show
 from hypo.cli.uncertainty import audit, bound, profile, suggest, write
 from hypo.errors import HypoError
 from hypo.failures import DEBUG
+
+# What to do where the system has nothing left to give.
+SHORT = {
+    errno.EMFILE: "allow more open files (ulimit -n)",
+    errno.ENFILE: "close other programs",
+    errno.ENOSPC: "make room on the disk",
+    errno.EDQUOT: "make room on the disk",
+    errno.EFBIG: "allow larger files (ulimit -f)",
+    errno.ENOMEM: "close other programs, or use fewer workers",
+    errno.EAGAIN: "use fewer workers, or allow more processes (ulimit -u)",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,9 +62,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        early.over()
         code = cli.main(args=given or ["--help"], prog_name="hypo", standalone_mode=False)
+        sys.stdout.flush()
+        early.end()
         return code if isinstance(code, int) else FOUND
     except (click.Abort, KeyboardInterrupt):
+        early.end()
         return complain("interrupted before there was a result", INTERRUPTED)
     except click.ClickException as error:
         message = other_name(error) or error.format_message().rstrip(".")
@@ -54,17 +76,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except HypoError as error:
         return complain(str(error), USAGE)
     except BrokenPipeError:
-        # The reader of our output left; Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader of our output left.
+        silenced()
         return FOUND
     except Exception as error:
         if os.environ.get(DEBUG):
             traceback.print_exc()
+        if isinstance(error, OSError) and error.errno in SHORT:
+            return complain(_short(error), USAGE)
         return complain(
             f"this is a bug in hypo ({type(error).__name__}: {_first_line(error)}); "
             f"set {DEBUG}=1 to see where, and please report it",
             BUG,
         )
+
+
+def _short(error: OSError) -> str:
+    """What the computer has too little of."""
+    try:
+        # What was printed before may be lost, so that only more of it tells.
+        print(flush=error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+    except OSError:
+        silenced()
+        return f"cannot write to standard output: {error.strerror}; send it elsewhere"
+    return f"the computer has no more of what this takes ({error.strerror}): {SHORT[error.errno or 0]}"
 
 
 def _first_line(error: BaseException) -> str:

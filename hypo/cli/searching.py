@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sys
 import warnings
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from hypo.cli.shared import (
     ABOUT_DATA,
+    ELSEWHERE,
     FOUND,
     INTERRUPTED,
     INTERVALS,
@@ -19,15 +20,24 @@ from hypo.cli.shared import (
     NOTHING_FOUND,
     OVERWRITE,
     SI,
+    USAGE,
+    complain,
     note,
     say,
+    silenced,
     terminating_as_interrupt,
     uninterrupted,
 )
 from hypo.cli.showing import PLOT_FILE, placed, plotted, show_result
 from hypo.errors import ShortSearchWarning
 from hypo.failures import FAILURES_FILE
+from hypo.interrupts import came
 from hypo.starting import begun, loaded_beside
+
+if TYPE_CHECKING:
+    from hypo.folders import Destination
+    from hypo.result import Result
+
 
 # Seconds for drawing.
 PLOTTING = 0.4
@@ -80,20 +90,36 @@ def fit(
         from hypo import api
         from hypo.data.opening import STANDARD_INPUT
         from hypo.folders import Destination
-        from hypo.report.progress import display_for
-        from hypo.report.remarks import too_short
+        from hypo.report.progress import display_for, kept_up
 
         default = Path("hypo-out") / ("data" if data == STANDARD_INPUT else Path(data).stem or "data")
         place = Destination(Path(out) if out else default, named=out is not None, overwrite=overwrite)
-        display = nullcontext() if as_json or quiet else display_for(sys.stderr, options["target"] or "")
-        # A terminal that was closed cannot show the end of the progress either.
-        with suppress(OSError), display as progress, warnings.catch_warnings():
+        display = nullcontext() if as_json or quiet else kept_up(display_for(sys.stderr, options["target"] or ""))
+        with display as progress, warnings.catch_warnings():
             # Said among the remarks, or below.
             warnings.simplefilter("ignore", ShortSearchWarning)
             # Without a display there is to be none, in a notebook's kernel either.
             result = api.fit(data, out=place, progress=progress or False, **options)
             with uninterrupted():
                 place.write(result)
+        try:
+            code = _told(result, place, plot, units, as_json, quiet)
+            sys.stdout.flush()
+        except KeyboardInterrupt:
+            return complain(f"interrupted; {place.whereabouts}", INTERRUPTED)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            silenced()
+            said = f"cannot write to standard output: {error.strerror or error}; {place.whereabouts}"
+            return complain(said, ELSEWHERE if place.failed else USAGE)
+        return INTERRUPTED if came() else code
+
+
+def _told(result: Result, place: Destination, plot: bool, units: str, as_json: bool, quiet: bool) -> int:
+    """Print what was found and where it was written; the exit code."""
+    from hypo.report.remarks import too_short
+
     written = ["result.json", "front.csv", *([FAILURES_FILE] if result.failures else [])]
     if plot and result.best is not None and plotted(result, place.folder):
         written.append(PLOT_FILE)

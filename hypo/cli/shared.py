@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import Any
 
 import click
+
+from hypo.interrupts import Interrupts
 
 # Exit codes.
 FOUND = 0
@@ -38,6 +41,11 @@ def tell(text: str) -> None:
 
 def note(text: str) -> None:
     print(f"note: {text}", file=sys.stderr)
+
+
+def silenced() -> None:
+    """Nothing more is written to standard output, where that is not possible; Python would try again, and complain, at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def options(*given: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -117,16 +125,12 @@ def _handled(handler: Any, *numbers: signal.Signals) -> Iterator[None]:
             signal.signal(number, old)
 
 
-@contextmanager
-def terminating_as_interrupt() -> Iterator[None]:
+def terminating_as_interrupt() -> Interrupts:
     """SIGTERM and SIGHUP within act like Ctrl-C, so that a stopped job, or one whose terminal is closed, still leaves its best
-    formula."""
-
-    def interrupt(number: int, frame: object) -> NoReturn:
-        raise KeyboardInterrupt
-
-    with _handled(interrupt, signal.SIGTERM, *_hangup()):
-        yield
+    formula; none of them loses one that was found."""
+    # A shell starts what runs in the background deaf to Ctrl-C.
+    deaf = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    return Interrupts(signal.SIGTERM, *_hangup(), *(() if deaf else (signal.SIGINT,)))
 
 
 @contextmanager

@@ -57,20 +57,20 @@ def show_result(result: Result) -> None:
 
     failures = Failures()
     if result.best is not None:
-        with failures.guarded("the headline"):
+        with failures.guarded("the headline", OSError):
             tables.show(tables.law_lines(result.best, result.target, (), sys.stdout), sys.stdout, bold=True)
-        with failures.guarded("the list of constants"):
+        with failures.guarded("the list of constants", OSError):
             for line in result.constant_lines():
                 tell(line)
         say("")
-        with failures.guarded("the table of the front"):
+        with failures.guarded("the table of the front", OSError):
             tables.show(tables.front_table(result.front, result.best, result.target), sys.stdout)
         say("")
-        with failures.guarded("the tables below it"):
+        with failures.guarded("the tables below it", OSError):
             for table in tables_below(result):
                 tables.show(table, sys.stdout)
                 say("")
-    with failures.guarded("the remarks"):
+    with failures.guarded("the remarks", OSError):
         for line in result.remarks():
             tell(line)
     if any(f.part == "the headline" for f in failures.found):

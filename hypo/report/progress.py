@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Protocol, Self
 
@@ -32,6 +35,21 @@ def display_for(stream: IO[str], target: str) -> ProgressDisplay:
     if in_notebook():
         return NotebookProgress(target)
     return LiveProgress(stream, target) if stream.isatty() else PlainProgress(stream, target)
+
+
+@contextmanager
+def kept_up(display: ProgressDisplay) -> Iterator[ProgressDisplay | None]:
+    """``display`` while it can be shown: a terminal that was closed, or a full disk, ends it and nothing else."""
+    try:
+        shown: ProgressDisplay | None = display.__enter__()
+    except OSError:
+        shown = None
+    try:
+        yield shown
+    finally:
+        if shown is not None:
+            with suppress(OSError):
+                display.__exit__(*sys.exc_info())
 
 
 def rate_text(rate: float) -> str:

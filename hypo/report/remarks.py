@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hypo.expression.printing import shortened
-from hypo.failures import DEBUG, FAILURES_FILE
+from hypo.failures import DEBUG, FAILURES_FILE, USERS
 from hypo.report import tables
 from hypo.report.constants import undetermined
 from hypo.report.rivals import rivals_sentence, rivals_table
@@ -73,14 +74,25 @@ def remarks(result: Result) -> list[str]:
 def _failed(result: Result) -> list[str]:
     """What was left out because of an unexpected error, and how to have it mended."""
     failures = result.manifest.get("failures", ())
-    if not failures:
-        return []
-    where = (f"{f['part']} ({f['error']}{', in ' + f['where'] if f['where'] else ''})" for f in failures)
+    theirs = [f for f in failures if f.get("whose") == USERS]
+    own = [f for f in failures if f not in theirs]
+    said = [
+        f"Your function for {f['part']} failed ({_failure(f)}) and was not called again; all else went on without it."
+        for f in theirs
+    ]
+    if not own:
+        return said
+    where = (f"{f['part']} ({_failure(f)})" for f in own)
     return [
+        *said,
         f"An unexpected error ended {'; '.join(where)}; all else went on without it.",
         f"That is a bug in hypo {result.manifest.get('version', '')}: please report it, with the file {FAILURES_FILE} beside "
         f"the result, or with what {DEBUG}=1 shows.",
     ]
+
+
+def _failure(f: Mapping[str, str]) -> str:
+    return f"{f['error']}{', in ' + f['where'] if f['where'] else ''}"
 
 
 def _beyond(result: Result) -> list[str]:

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from hypo import interrupts
 from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.failures import Failures
@@ -185,6 +186,7 @@ def _search(
             return Alarm(clock.deadline + SLACK)
 
         try:
+            interrupts.release()
             ended: tuple[str, str] | None = None
             if problem.template is None:
                 # Whatever happens next, there is an answer.
@@ -247,17 +249,25 @@ def _search(
                         # Chains bring formulas for the front too.
                         refiner.finish_front()
                     timing["chain"] = now() - mark
+            interrupts.hold()
         except KeyboardInterrupt:
+            interrupts.hold()
             timing["interrupted"] = now() - begin
             status, message = "interrupted", "interrupted by the user"
             with suppress(KeyboardInterrupt):
+                interrupts.release()
                 last_of_pysr()
+                interrupts.hold()
         with suppress(KeyboardInterrupt):
+            interrupts.release()
             with failures.guarded("the check of rules"), Alarm(late + SETTLED_BY):
                 rules = refiner.settle()
-            if refiner.rules and not rules:
-                rules = refiner.unsettled()
-                message += "; there was no time to check the rules with care"
+            interrupts.hold()
+        if refiner.rules and not rules:
+            rules = refiner.unsettled()
+            message += "; there was no time to check the rules with care"
+        with suppress(KeyboardInterrupt):
+            interrupts.release()
             if guesses is not None:
                 clock.deadline = max(clock.deadline, now() + 2 * kept)
                 with failures.guarded("the score of guesses"), Alarm(late + GUESSED_BY):
@@ -267,6 +277,7 @@ def _search(
                         if clock.expired:
                             break
                         guessed.append(h)
+            interrupts.hold()
     best = archive.best
     if best is None and status != "interrupted":
         status = "nothing_found"
@@ -319,6 +330,7 @@ def _part(
     outcome = _search(problem, alone, local, executor, batches, None, Teller(None, failures), failures)
     if outcome.status == "interrupted":
         raise KeyboardInterrupt
+    interrupts.release()
     return pareto(outcome.front), outcome.scored
 
 

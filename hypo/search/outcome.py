@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from hypo.failures import Failure, Failures
+from hypo.errors import HypoError
+from hypo.failures import Failure, Failures, from_a_signal, outside
 from hypo.scoring.posterior import Met
 from hypo.scoring.score import Hypothesis
 from hypo.search.rulebook import RuleReport
@@ -76,8 +77,15 @@ class Teller:
         with self._failures.guarded("the display of progress") as guard:
             try:
                 self._progress(report)
-            except OSError:
-                # Nobody looks any more: the terminal is gone.
+            except HypoError:
+                raise
+            except Exception as error:
+                # A terminal that is gone is no failure: nobody looks any more.
+                place = outside(error, __package__)
+                if from_a_signal(error) or not (place or isinstance(error, OSError)):
+                    raise
+                if place:
+                    self._failures.add("the display of progress", error, place)
                 self._progress = None
         if guard.failed:
             self._progress = None

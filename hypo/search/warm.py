@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from hypo import interrupts
 from hypo.kernels import compiled, turns
 
 # Processes that compile; more would mostly wait for each other.
@@ -108,6 +109,7 @@ def interruptible() -> Iterator[None]:
         if dropped.exc_type is not KeyboardInterrupt:
             before(dropped)
             return
+        interrupts.lost()
         later = threading.Timer(AGAIN, _thread.interrupt_main)
         later.daemon = True
         later.start()
