@@ -57,7 +57,7 @@ def test_another_spelling_is_no_rival_and_no_evidence() -> None:
         rss = likelihood.rss(likelihood.y - likelihood.predicted(e, X, ("x",)))
         misfit = likelihood.misfit(rss)
         return Hypothesis(
-            expression=e, complexity=8.0, misfit=misfit, complexity_cost=cost, violation=0.0, score=misfit + cost, r2=0.9, rmse=0.05
+            expression=e, complexity=8.0, r2=0.9, rmse=0.05, misfit=misfit, complexity_cost=cost, violation=0.0, score=misfit + cost
         )
 
     texts = ("5.1*exp(-0.31*x)", "5.1/exp(0.31*x)", "5.1*sqrt(exp(-0.61*x))", "5.1 - 0.91*x")
