@@ -55,9 +55,9 @@ def test_another_spelling_is_no_rival_and_no_evidence() -> None:
         e = fit(free(text), X, ("x",), likelihood)
         e = replace(e, constants=tuple(replace(c, value=c.value * away) if c.free else c for c in e.constants))
         rss = likelihood.rss(likelihood.y - likelihood.predicted(e, X, ("x",)))
-        misfit = likelihood.misfit(rss)
+        misfit, r2, rmse = likelihood.misfit(rss), 0.9, 0.05
         return Hypothesis(
-            expression=e, complexity=8.0, r2=0.9, rmse=0.05, misfit=misfit, complexity_cost=cost, violation=0.0, score=misfit + cost
+            e, complexity=8.0, misfit=misfit, complexity_cost=cost, violation=0.0, score=misfit + cost, r2=r2, rmse=rmse
         )
 
     texts = ("5.1*exp(-0.31*x)", "5.1/exp(0.31*x)", "5.1*sqrt(exp(-0.61*x))", "5.1 - 0.91*x")
