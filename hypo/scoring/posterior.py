@@ -5,8 +5,9 @@ P(h) = exp(-(code length without that of fitted constants) - λ·violation), sin
 itself. Its negative logarithm is given in ``nats``.
 
 Merged are, in this order: hypotheses that differ in the values of fitted constants only, or that have as many of them and
-predict the same (other spellings, other minima): the best one counts; then those that differ in numbers only, exact or fitted,
-as 2*x and c*x do: disjoint hypotheses of one structure, whose weights add up while the best one stands for it.
+predict the same, or could (other minima, other spellings: :mod:`hypo.scoring.spelling`): the best one counts; then those that
+differ in numbers only, exact or fitted, as 2*x and c*x do: disjoint hypotheses of one structure, whose weights add up while the
+best one stands for it.
 
 The normaliser is the sum over the structures that were met. Where a chain over structures (:mod:`hypo.search.chain`) and all
 small structures were among them, ``covers`` says so.
@@ -33,6 +34,7 @@ from hypo.scoring.complexity import fitted_cost
 from hypo.scoring.laplace import Laplace, laplace, sampled_sums
 from hypo.scoring.likelihood import Gaussian, Likelihood
 from hypo.scoring.score import Hypothesis
+from hypo.scoring.spelling import Spelling, around
 from hypo.scoring.sums import Sums
 
 # Structures with a weight less than exp(-WITHIN) of the best's are left out, and all after the first CAP. So far down
@@ -310,34 +312,51 @@ def _fitted_costs(e: Expression, shape: Laplace, sums: Sums, likelihood: Likelih
 
 def _distinct(
     found: Iterable[Structure], X: NDArray[np.float64], columns: Sequence[str], likelihood: Likelihood
-) -> list[Structure]:
-    """The best of those that differ in fitted values only, or that predict the same with as many fitted constants."""
+) -> list[tuple[Structure, str]]:
+    """The best of those that differ in fitted values only, or that are the same law with as many fitted constants; each with
+    the key of the structure it is one of: of that whose spelling came first."""
     n = X.shape[1]
     chosen = np.unique(np.linspace(0, n - 1, min(n, SAME_ROWS)).round().astype(np.int64))
     rows = np.ascontiguousarray(X[:, chosen])
+    points = around(rows)
     some = None if isinstance(likelihood, Gaussian) else likelihood.take(chosen)
-    kept: list[tuple[Structure, NDArray[np.float64]]] = []
+    kept: list[tuple[Structure, Spelling]] = []
     seen: set[str] = set()
+    # The structure that another one is spelled as.
+    spelled: dict[str, str] = {}
     for s in sorted(found, key=lambda s: s.nats):
-        key = s.expression.masked()
-        values = Program.of(s.expression, columns).value(rows)
+        masked = s.expression.masked()
+        if masked in seen:
+            continue
+        seen.add(masked)
+        this = Spelling(Program.of(s.expression, columns), s.slot, s.constants, points, len(chosen))
         noise = s.sigma if some is None else some.spread(some.predicted(s.expression, rows, columns))
-        tolerance = SAME * noise + 1e-12 * float(np.max(np.abs(values)))
-        alike = (
-            len(other.constants) == len(s.constants) and float(np.max(np.abs(values - theirs))) <= tolerance
-            for other, theirs in kept
-        )
-        if key not in seen and not any(alike):
-            kept.append((s, values))
-        seen.add(key)
-    return [s for s, _ in kept]
+        tolerance = SAME * noise + 1e-12 * this.size
+        alike = next((t for t, other in kept if _alike(this, other, tolerance)), None)
+        key = structure_key(s.expression)
+        if alike is None:
+            kept.append((s, this))
+        elif s.constants:
+            theirs = structure_key(alike.expression)
+            if key not in spelled and spelled.get(theirs, theirs) != key:
+                spelled[key] = spelled.get(theirs, theirs)
+    keyed = ((s, structure_key(s.expression)) for s, _ in kept)
+    return [(s, spelled.get(key, key)) for s, key in keyed]
 
 
-def _by_structure(distinct: Iterable[Structure]) -> list[Structure]:
-    """One for each structure: the best, with the weights of all."""
+def _alike(this: Spelling, other: Spelling, tolerance: float) -> bool:
+    """Whether two laws with as many constants predict the same on the rows, or would if both were fitted to the end."""
+    if len(this.theta) != len(other.theta):
+        return False
+    apart = this.values[: this.rows] - other.values[: this.rows]
+    return float(np.max(np.abs(apart))) <= tolerance or other.says(this)
+
+
+def _by_structure(distinct: Iterable[tuple[Structure, str]]) -> list[Structure]:
+    """One for each structure, given with its key: the best, with the weights of all."""
     groups: dict[str, list[Structure]] = {}
-    for s in distinct:
-        groups.setdefault(structure_key(s.expression), []).append(s)
+    for s, key in distinct:
+        groups.setdefault(key, []).append(s)
     out = []
     for same in groups.values():
         best = min(same, key=lambda s: s.nats)

@@ -2,7 +2,8 @@
 
 At rows x₀ + nΔ the wave sin(b·x + c) has the values of sin((b - 2πk/Δ)·x + c') for every whole k. A wave that advances by more
 than half a turn from row to row has a slower one among these, and nothing says that it is the fast one that is meant. Rows that
-are not quite even, or a wave of something curved, are asked: the slower one is fitted, and what it leaves is compared.
+are not quite even, or a wave of something curved, are asked: the slower one is fitted, and what it leaves is compared. Where
+there is none, as of cos(x**4) or on uneven rows, a wave that turns so fast needs many rows for each fitted constant.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from hypo.search.spacing import HALF_TURN, WAVES, Spacing
 EVEN, ABOUT = 0.8, 0.3
 # A slower wave fits as well if its misfit is above by no more nats.
 AS_WELL = 4.0
+# So many rows for each fitted constant tell a wave that has no slower alias, as cos(x**4) or one on uneven rows.
+ROWS_EACH = 10
 
 
 def slower(e: Expression, spacing: Spacing) -> list[Expression]:
@@ -44,6 +47,21 @@ def told_apart(e: Expression, spacing: Spacing, misfit: float, fitted_misfit: Ca
     if not any(op in WAVES for op, _ in e.code):
         return True
     return all(fitted_misfit(other) > misfit + AS_WELL for other in slower(e, spacing))
+
+
+def blind(e: Expression, spacing: Spacing) -> bool:
+    """Whether ``e`` has a wave that turns by more than half a turn between most neighbouring rows, has no slower alias to be
+    compared with, and fitted constants that are many for the rows: one such wave meets nearly any few rows."""
+    for node, (op, _) in enumerate(e.code):
+        if op not in WAVES:
+            continue
+        u = e.subtree(node - 1)
+        if spacing.X.shape[1] >= ROWS_EACH * len(e.free) or not spacing.advance(u) > HALF_TURN:
+            continue
+        steps = ((n, *_even(spacing, n)) for n in u.variables)
+        if not any(step and _turns(u, n, step, spacing) for n, step, _ in steps):
+            return True
+    return False
 
 
 def _even(spacing: Spacing, name: str) -> tuple[float, float]:

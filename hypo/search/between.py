@@ -2,7 +2,8 @@
 
 A formula of one column is looked at between neighbouring values of it, on points and, where its operators have limits to their
 domain, in intervals (:mod:`hypo.expression.intervals`) that are divided where it may be undefined. A pole, or a peak far beyond
-the values on the rows, is believed where those on the nearest rows already grow towards it: 1/x with rows on both sides of 0.
+the values on the rows, is believed where those on the nearest rows already grow towards it, of a pole on both sides
+(:mod:`hypo.search.poles`): 1/x with rows on both sides of 0.
 
 A formula of several columns is looked at on the segments between neighbouring rows: the box around the data is not the data.
 There it may be undefined on few, since the rows of a law with a curved domain have neighbours across a corner of it; and a pole
@@ -20,6 +21,8 @@ from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.expression.intervals import enclose
 from hypo.kernels import opcodes as oc
+from hypo.search.aliases import blind
+from hypo.search.poles import HALVINGS, guards, supported
 from hypo.search.spacing import WAVES, Spacing
 
 # Points between neighbouring values of a column: all of them, and least and most in one gap.
@@ -35,8 +38,8 @@ ASTRAY, NOISE = 0.5, 3.0
 STEEPER, STEEP, STEP = 4.0, 1.5, 0.2
 # Points on each segment between rows, and the share of segments that may be undefined somewhere.
 ON_SEGMENT, UNDEFINED_SHARE = 7, 0.03
-# Halvings that lead to a pole, and the distances from it, as shares of the segment, that show that it is one.
-HALVINGS, NEAR, NEARER, GROWS = 44, 1e-8, 1e-10, 10.0
+# Distances from a pole, as shares of the segment, and the growth between them that show that it is one.
+NEAR, NEARER, GROWS = 1e-8, 1e-10, 10.0
 
 LIMITED = frozenset({oc.DIV, oc.INV, oc.SQRT, oc.LOG, oc.POW, oc.TAN, oc.ASIN, oc.ACOS})
 HARMLESS = frozenset({oc.VAR, oc.CONST, oc.ADD, oc.SUB, oc.MUL, oc.NEG})
@@ -47,6 +50,8 @@ def sound(e: Expression, spacing: Spacing, noise: float) -> bool:
     hints at."""
     if all(op in HARMLESS for op, _ in e.code):
         return True
+    if blind(e, spacing):
+        return False
     names = [n for n in spacing.columns if n in e.variables]
     with np.errstate(all="ignore"):
         if len(names) == 1:
@@ -81,6 +86,8 @@ def _sound_on_a_line(e: Expression, name: str, spacing: Spacing, noise: float) -
                 return False
             np.minimum.at(low, gap, found.min(axis=1))
             np.maximum.at(high, gap, found.max(axis=1))
+    if not supported(e, name, spacing, noise):
+        return False
     waves = any(op in WAVES for op, _ in e.code)
     return bool(np.all(_hinted(at_rows, gaps, low, high, noise, waves)))
 
@@ -157,7 +164,7 @@ def _sound_on_segments(e: Expression, names: list[str], spacing: Spacing, noise:
     if float(np.mean(undefined)) > UNDEFINED_SHARE:
         return False
     shown = []
-    for guard in _guards(e):
+    for guard in guards(e):
         denominator = Program.of(guard, names)
         ends = at(denominator, np.array([[0.0, 1.0]]), every)
         crossed = np.flatnonzero((np.sign(ends[:, 0]) * np.sign(ends[:, 1]) < 0) & ~undefined)
@@ -178,37 +185,3 @@ def _sound_on_segments(e: Expression, names: list[str], spacing: Spacing, noise:
             # What the pole alone would add to the nearer row.
             shown.append(float(np.median(close[pole] * (NEARER / nearest) ** order)))
     return all(size > NOISE * noise for size in shown)
-
-
-def _guards(e: Expression) -> Iterator[Expression]:
-    """Parts of ``e`` at whose zeros it has poles."""
-    seen: set[str] = set()
-    for node, (op, _) in enumerate(e.code):
-        if op in (oc.DIV, oc.INV):
-            found = list(_factors(e, node - 1))
-        elif op == oc.TAN:
-            found = [Expression.apply("cos", e.subtree(node - 1))]
-        elif op == oc.POW and e.code[node - 1][0] == oc.CONST and e.constants[e.code[node - 1][1]].value < 0:
-            found = list(_factors(e, node - 2))
-        else:
-            continue
-        for guard in found:
-            if guard.variables and str(guard) not in seen:
-                seen.add(str(guard))
-                yield guard
-
-
-def _factors(e: Expression, node: int) -> Iterator[Expression]:
-    """What the subtree at ``node`` is a product of: it is 0 where one of these is."""
-    op, _ = e.code[node]
-    if op == oc.MUL:
-        yield from _factors(e, node - 1)
-        yield from _factors(e, e.starts[node - 1] - 1)
-    elif op == oc.DIV:
-        yield from _factors(e, e.starts[node - 1] - 1)
-    elif op in (oc.SQUARE, oc.CUBE, oc.SQRT, oc.NEG, oc.ABS):
-        yield from _factors(e, node - 1)
-    elif op == oc.POW and e.code[node - 1][0] == oc.CONST:
-        yield from _factors(e, node - 2)
-    else:
-        yield e.subtree(node)

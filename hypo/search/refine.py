@@ -188,7 +188,7 @@ class Refiner:
             if self.clock.expired:
                 return
             self.origin = h.origin
-            again = self._under_rules(self._to_the_end(h.expression), at_once=True) or h
+            again = self._under_rules(self._sound(self._to_the_end(h.expression)), at_once=True) or h
             self._keep(again)
             self._snapped(again)
 

@@ -108,11 +108,11 @@ class Spacing:
         total = 0.0
         for node, (op, _) in enumerate(e.code):
             if op in WAVES and not _paid(e, node):
-                step = self._advance(e.subtree(node - 1))
+                step = self.advance(e.subtree(node - 1))
                 total += max(0.0, math.log(step / math.pi)) if HALF_TURN < step < math.inf else 0.0
         return total
 
-    def _advance(self, u: Expression) -> float:
+    def advance(self, u: Expression) -> float:
         """By how much ``u`` differs between neighbouring rows, the median; 0 without any."""
         names = [n for n in self.columns if n in u.variables]
         if not names:
