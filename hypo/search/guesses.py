@@ -126,8 +126,10 @@ class Guesses:
                 e = min(each, key=lambda e: _rss(e, self.problem.X, self.problem, self.problem.likelihood))
             turn.clock.scored += len(each)
             self.fitted.append(e)
-            self.parents.append(_unnamed(e))
-            yield self.parents[-1]
+            e = _unnamed(e)
+            self.parents.append(simplify(e))
+            # Simplified where that keeps the knowledge: (x/k)**n has units that x**n lacks.
+            yield e
 
     def _fitted(self, e: Expression, turn: Turn) -> Expression:
         p = self.problem
@@ -251,8 +253,8 @@ def replaced(e: Expression, node: int, new: Expression) -> Expression:
 
 
 def _unnamed(e: Expression) -> Expression:
-    """``e`` with its named free constants as plain numbers, simplified."""
-    return simplify(replace(e, constants=tuple(replace(c, name=None) if c.free else c for c in e.constants)))
+    """``e`` with its named free constants as plain numbers."""
+    return replace(e, constants=tuple(replace(c, name=None) if c.free else c for c in e.constants))
 
 
 def _rss(e: Expression, X: NDArray[np.float64], problem: Problem, likelihood: Likelihood) -> float:
