@@ -8,7 +8,8 @@ for all frequencies at once follow from two Fourier sums (N. Lomb, Astrophys. Sp
     Σ w g r e^{i(ωu + ρ)},     Σ w g² e^{2i(ωu + ρ)},
 
 which are taken with rows moved to the nearest point of a fine grid of u. Frequencies go up to the one that the distance of rows
-can tell apart: half a turn from row to row, of uneven rows between those that are close. An angle ω₁·u₁ + ω₂·u₂ with several frequencies has a grid in as many directions.
+can tell apart: half a turn from row to row, of uneven rows between those that are close. An angle ω₁·u₁ + ω₂·u₂ with several
+frequencies has a grid in as many directions.
 A phase among the constants follows from the two amplitudes. Constants that divide, as periods do, are one over a frequency.
 """
 
