@@ -5,11 +5,12 @@ suggests itself, and what became of the user's guesses.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hypo.api.refusals import fine, freely, refusal
 from hypo.expression.parser import right_hand_side
 from hypo.report import tables
 from hypo.search.answer import is_variant
@@ -38,7 +39,7 @@ def doubts(
     if best is None:
         return []
     other = _likelihood(best, problem, dataset) if outcome.status != "exact" else ()
-    return [*_noise(best, problem), *other, *_guesses(best, outcome.guessed, problem, settings, own)]
+    return [*_noise(best, problem), *other, *_guesses(best, outcome, problem, settings, own)]
 
 
 def _noise(best: Hypothesis, problem: Problem) -> Iterator[str]:
@@ -120,11 +121,11 @@ def _rises(x: np.ndarray, y: np.ndarray) -> bool:
 
 
 def _guesses(
-    best: Hypothesis, guessed: Sequence[Hypothesis | None], problem: Problem, settings: Settings, own: int | None
+    best: Hypothesis, outcome: Outcome, problem: Problem, settings: Settings, own: int | None
 ) -> Iterator[str]:
     """Which guess is the answer; the score of each other, fitted, beside that of the answer."""
     scale = problem.scales.get(problem.target, 1.0)
-    for number, (guess, h) in enumerate(zip(settings.guesses, guessed, strict=False)):
+    for number, (guess, h) in enumerate(zip(settings.guesses, outcome.guessed, strict=False)):
         text = str(guess)
         law = f"{problem.target} = {right_hand_side(text, problem.target, problem.aliases).strip()}"
         if number == own:
@@ -133,9 +134,20 @@ def _guesses(
         if is_variant(best, h, problem):
             yield f"the answer is a variant of your guess {number + 1}, {law}, with exact numbers for some of its constants"
         if h is None:
-            yield f"the guess {guess} has no value on some row, or breaks a hard rule, with all constants that were tried"
+            e = outcome.fitted[number] if number < len(outcome.fitted) else None
+            why = "has no value on some row, or breaks the knowledge" if e is None else refusal(e, problem, settings)
+            yield f"the guess {guess} {why}"
+            if e is None or (h := freely(e, problem, settings)) is None:
+                continue
+            yield f"without that the guess would score {_beside(h, best, scale)}"
             continue
-        behind = h.score - best.score
-        where = f"{tables.nats(abs(behind))} nats {'behind' if behind > 0 else 'below'} the answer"
-        where = "as low as the answer's" if abs(behind) < 0.005 else where
-        yield f"the guess {guess} scores {tables.nats(h.score)} (RMSE {tables.number(h.rmse / scale)}), {where}"
+        fined = f"; {fine(h, problem, settings)}" if h.violation > 0.0 else ""
+        yield f"the guess {guess} scores {_beside(h, best, scale)}{fined}"
+
+
+def _beside(h: Hypothesis, best: Hypothesis, scale: float) -> str:
+    """The score of ``h``, and how far from that of the answer it is."""
+    behind = h.score - best.score
+    where = f"{tables.nats(abs(behind))} nats {'behind' if behind > 0 else 'below'} the answer"
+    where = "as low as the answer's" if abs(behind) < 0.005 else where
+    return f"{tables.nats(h.score)} (RMSE {tables.number(h.rmse / scale)}), {where}"

@@ -65,11 +65,21 @@ class DimensionReport:
     @cached_property
     def messages(self) -> tuple[str, ...]:
         """One sentence for each inconsistency: the subformula, what it has, and what it would need."""
-        return tuple(
-            f"in {self.expression.subtree(f.node).pretty()}, {_WORDS[f.kind].format(*f.found)}"
-            if f.kind != "target" else _WORDS[f.kind].format(*f.found)
-            for f in self.faults
-        )
+        return tuple(map(self._sentence, self.faults))
+
+    def _sentence(self, f: _Fault) -> str:
+        what = _WORDS[f.kind].format(*f.found)
+        if f.kind == "target":
+            return what
+        part = self.expression.subtree(f.node)
+        if f.kind == "base":
+            base, exponent = part.children
+            what += "; divide it by a constant of its unit first"
+            # With a name that is not taken.
+            name = f"{base.variables[0]}0" if base.root == oc.VAR else ""
+            if name and name not in self.expression.variables and len(exponent) == 1:
+                what += f", as in ({base.pretty()}/{name})**{exponent.pretty()}"
+        return f"in {part.pretty()}, {what}"
 
     @property
     def message(self) -> str:

@@ -300,6 +300,7 @@ def _search(
         archive=tuple(archive.all()),
         met=met or Met(scanner.complete_to if scanner else 0),
         guessed=tuple(guessed),
+        fitted=() if guesses is None else tuple(guesses.fitted[: len(guessed)]),
         covered_to=scanner.covered_to if scanner else 0,
         failures=tuple(failures.found),
         deadline=on_the_wall(late + MADE_BY),

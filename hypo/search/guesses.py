@@ -125,8 +125,10 @@ class Guesses:
                 e = min(each, key=lambda e: _rss(e, self.problem.X, self.problem, self.problem.likelihood))
             turn.clock.scored += len(each)
             self.fitted.append(e)
-            self.parents.append(self.problem.simplified(_unnamed(e)))
-            yield self.parents[-1]
+            e = _unnamed(e)
+            # Simplified where that keeps the knowledge: (x/k)**n has units that x**n lacks.
+            self.parents.append(self.problem.simplified(e))
+            yield e
 
     def _fitted(self, e: Expression, turn: Turn) -> Expression:
         p = self.problem

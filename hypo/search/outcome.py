@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from hypo.errors import HypoError
+from hypo.expression.expr import Expression
 from hypo.failures import Failure, Failures, from_a_signal, outside
 from hypo.scoring.posterior import Met
 from hypo.scoring.score import Hypothesis
@@ -32,13 +33,14 @@ class Progress:
 class Outcome:
     """The result of a search.
 
-    ``complete_to``: all ``distinct`` formulas without fitted constants of up to that many nodes were scored. ``scored``
-    counts every hypothesis scored, pairs included. ``outcome_share`` is the share of that work done when the best formula first
+    ``complete_to``: all ``distinct`` formulas without fitted constants of up to that many nodes were scored. ``scored`` counts
+    every hypothesis scored, pairs included. ``outcome_share`` is the share of that work done when the best formula first
     appeared, ``diversity`` the share of enumerated formulas that were distinct. ``archive`` is all that was kept, best first;
     ``met`` says what of the hypothesis space is among it. ``guessed`` are the first of the settings' guesses, as many as there
-    was time for, fitted and scored; None where one has no value. All formulas without fitted constants of up to ``covered_to``
-    nodes were looked at, by themselves or as pairs of smaller ones. ``failures`` are the unexpected errors of parts that were
-    left out; ``deadline`` (:func:`hypo.search.clock.now`) is when the result is to be made.
+    was time for, fitted and scored, None where one has no value or breaks the knowledge; ``fitted`` are their formulas. All
+    formulas without fitted constants of up to ``covered_to`` nodes were looked at, by themselves or as pairs of smaller ones.
+    ``failures`` are the unexpected errors of parts that were left out; ``deadline`` (:func:`hypo.search.clock.now`) is when the
+    result is to be made.
     """
 
     front: tuple[Hypothesis, ...]
@@ -55,6 +57,7 @@ class Outcome:
     archive: tuple[Hypothesis, ...] = ()
     met: Met = field(default_factory=Met)
     guessed: tuple[Hypothesis | None, ...] = ()
+    fitted: tuple[Expression, ...] = ()
     covered_to: int = 0
     failures: tuple[Failure, ...] = ()
     deadline: float = math.inf

@@ -8,7 +8,8 @@ for all frequencies at once follow from two Fourier sums (N. Lomb, Astrophys. Sp
     Σ w g r e^{i(ωu + ρ)},     Σ w g² e^{2i(ωu + ρ)},
 
 which are taken with rows moved to the nearest point of a fine grid of u. Frequencies go up to the one that the distance of rows
-can tell apart: half a turn from row to row. An angle ω₁·u₁ + ω₂·u₂ with several frequencies has a grid in as many directions.
+can tell apart: half a turn from row to row, of uneven rows between those that are close. An angle ω₁·u₁ + ω₂·u₂ with several
+frequencies has a grid in as many directions.
 A phase among the constants follows from the two amplitudes. Constants that divide, as periods do, are one over a frequency.
 """
 
@@ -30,6 +31,9 @@ Values = NDArray[np.float64]
 
 # Points of the grid for each half turn between rows, padding with zeros, and most points in all.
 FINE, PADDED, MOST = 4, 4, 2**20
+# Rows are close that are no farther apart than this share of all pairs of neighbours. Frequencies beyond those of even rows are
+# so many times as high at most, less with few rows, which any fast wave would meet: so many for each time; steps of that grid.
+CLOSE, FASTER, ROWS_FOR_EACH, FAST_STEPS = 0.1, 8.0, 8, 2**13
 # Peaks of a spectrum that are tried; most directions.
 PEAKS, DIRECTIONS = 12, 3
 # A derivative that differs by less over two values of a constant is that of a straight line.
@@ -242,8 +246,21 @@ def _grid(u: Values, directions: int) -> tuple[float, int, float]:
     values = np.unique(u)
     low, span = float(values[0]), float(values[-1] - values[0])
     most = int(MOST ** (1.0 / directions)) // PADDED
-    steps = min(max(len(values) - 1, 4), most // FINE)
+    steps = max(len(values) - 1, 4)
+    if directions == 1:
+        steps = max(steps, min(int(faster(values) * steps), FAST_STEPS))
+    steps = min(steps, most // FINE)
     return low, FINE * steps + 1, FINE * steps / span
+
+
+def faster(values: Values) -> float:
+    """How many times as high a frequency the rising ``values`` (n,) of rows tell apart as as many even ones would."""
+    gaps = np.diff(values)
+    if not len(gaps):
+        return 1.0
+    close = float(np.quantile(gaps, CLOSE, method="inverted_cdf"))
+    most = max(1.0, min(FASTER, len(values) / ROWS_FOR_EACH))
+    return min(most, max(1.0, float(np.mean(gaps)) / close)) if close > 0.0 else most
 
 
 def _maxima(power: Values) -> list[tuple[int, ...]]:

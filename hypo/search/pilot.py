@@ -7,6 +7,7 @@ and a standard deviation for each row. What they put forward is fitted, scored a
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -34,13 +35,18 @@ def with_pilot(likelihood: Likelihood, X: NDArray[np.float64], columns: tuple[st
     z, spread = likelihood.first()
     chosen = np.sort(np.random.default_rng(0).permutation(len(z))[:ROWS])
     with np.errstate(all="ignore"):
+        others = () if isinstance(likelihood, ErrorsInX) else tuple(_powers(X, z, z / spread))
         for _ in range(ROUNDS):
             weight = 1.0 / spread[chosen] ** 2
             if likelihood.weights is not None:
                 weight = weight * likelihood.weights[chosen]
-            estimate = _smooth(np.ascontiguousarray(X[:, chosen]), z[chosen], weight / weight.mean())
+            rows = np.ascontiguousarray(X[:, chosen]), z[chosen], weight / weight.mean()
+            found = fit_surrogate(*rows)
+            estimate = _plane(*rows) if found is None else found
             f = estimate.value(X)
             f = likelihood.inside(np.where(np.isfinite(f), f, np.median(z)))
+            if found is None:
+                f = min((f, *map(likelihood.inside, others)), key=lambda f: _loss(likelihood, f))
             p = f[None]
             if isinstance(likelihood, ErrorsInX):
                 slopes = estimate.gradient(X)
@@ -87,12 +93,26 @@ def _without_outliers(
     return out
 
 
-def _smooth(X: NDArray[np.float64], z: NDArray[np.float64], weight: NDArray[np.float64]) -> Surrogate:
-    """A polynomial through ``z``; where that says no more than noise would, a plane, or with few rows the mean."""
-    found = fit_surrogate(X, z, weight)
-    if found is not None:
-        return found
+def _plane(X: NDArray[np.float64], z: NDArray[np.float64], weight: NDArray[np.float64]) -> Surrogate:
+    """A plane through ``z``, or with few rows the mean: for where a polynomial says no more than noise would."""
     coordinates = Coordinates.of(X)
     degrees = multi_indices(len(X), 1 if len(z) >= LINE_ROWS * (len(X) + 1) else 0)
     A = design(coordinates.map(X), degrees)
     return Surrogate(coordinates, degrees, solve(A, z, weight), False, 1.0, float(np.std(z)), False)
+
+
+def _powers(X: NDArray[np.float64], z: NDArray[np.float64], root: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
+    """Exponentials and products of powers of the columns through positive targets ``z`` (n_row,), whose logarithms have the
+    roots of weights ``root``: a plane through targets of several decades would be far from all of them."""
+    if not (np.all(z > 0.0) and np.all(np.isfinite(root))) or len(z) < LINE_ROWS * (len(X) + 1):
+        return
+    for lines in (X, np.log(X)) if np.all(X > 0.0) else (X,):
+        size = np.std(lines, axis=1, keepdims=True)
+        A = np.vstack([np.ones(len(z)), (lines - lines.mean(axis=1, keepdims=True)) / np.where(size > 0.0, size, 1.0)]).T
+        if np.all(np.isfinite(A)):
+            yield np.exp(A @ np.linalg.lstsq(A * root[:, None], np.log(z) * root, rcond=1e-10)[0])
+
+
+def _loss(likelihood: RowLikelihood, f: NDArray[np.float64]) -> float:
+    loss = likelihood.loss(f[None])
+    return loss if np.isfinite(loss) else np.inf

@@ -1,0 +1,49 @@
+"""Why a guess of the user cannot be the answer, or pays: rows where it has no value, or what it breaks once it is fitted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hypo.expression.evaluate import Program
+from hypo.knowledge.breaches import hard_breach
+from hypo.report import tables
+from hypo.search.rulebook import Rulebook
+
+if TYPE_CHECKING:
+    from hypo.expression.expr import Expression
+    from hypo.scoring.score import Hypothesis
+    from hypo.search.problem import Problem, Settings
+
+
+def refusal(e: Expression, problem: Problem, settings: Settings) -> str:
+    """What rules out the fitted guess ``e``, as a predicate: "breaks units: in c**b, …"."""
+    for v in problem.knowledge.violations(e, problem.target):
+        if v.hard:
+            return f"with its constants fitted breaks {v.rule}: {v.message}"
+    if freely(e, problem, settings) is None:
+        with np.errstate(all="ignore"):
+            values = Program.of(e, problem.columns).value(problem.X)
+        bad = int(np.count_nonzero(~np.isfinite(values)))
+        rows = f" on {bad} of {values.size} rows" if bad else " that the likelihood allows on all rows"
+        return f"has no value{rows}, with all constants that were tried"
+    book = Rulebook(problem, settings.lam)
+    law = book.law(e)
+    found = (hard_breach(i, rule, law) for i, rule in enumerate(book.rules))
+    broken = next((b for b in found if b is not None), "breaks a hard rule")
+    return f"with its constants fitted {broken}"
+
+
+def freely(e: Expression, problem: Problem, settings: Settings) -> Hypothesis | None:
+    """The fitted guess ``e`` scored without knowledge; None where it has no value on some row."""
+    with np.errstate(all="ignore"):
+        return replace(problem.scorer(settings), violation=None, max_complexity=float("inf")).score(e)
+
+
+def fine(h: Hypothesis, problem: Problem, settings: Settings) -> str:
+    """What ``h`` pays for, and how much."""
+    soft = [f"{v.rule}: {v.message}" for v in problem.knowledge.violations(h.expression, problem.target)]
+    what = f" ({'; '.join(soft)})" if soft else " of the knowledge"
+    return f"{tables.nats(settings.lam * h.violation)} nats of that are for what it breaks{what}"
