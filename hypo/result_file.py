@@ -154,7 +154,7 @@ def from_dict(content: Mapping[str, Any]) -> Result:
         raise Damaged('the entry "columns" lacks a feature')
     if not all(0 < factor < math.inf for factor in settings["scales"].values()):
         raise Damaged('a member of the entry "scales" is not above 0')
-    for key in ("unit_note", "model_selection"):
+    for key in ("unit_note", "model_selection", "thousands"):
         _entry({key: "", **settings}, key, str)
     _likelihood(settings)
     _prior(manifest, settings)
