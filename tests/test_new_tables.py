@@ -57,3 +57,22 @@ def test_a_temperature_is_not_taken_for_a_difference() -> None:
             new_columns({header: [300.0]}, ["T"], {"T": unit})
     assert np.allclose(new_columns({"T [delta_degF]": [9.0]}, ["T"], {"T": "delta_degC"}), 5.0)
     assert np.allclose(new_columns({"k [W/K]": [9.0]}, ["k"], {"k": "W/delta_degC"}), 9.0)
+
+
+def test_a_target_without_a_unit_beside_columns_with_one_is_said_once() -> None:
+    from hypo.api.prepared import prepared
+
+    said = "the target y has no unit, while t has one"
+    for units, count in (({"t": "s"}, 1), ({"t": "s", "y": "1"}, 0), ({"t": "deg"}, 0), ({}, 0)):
+        notes = prepared((np.arange(6.0)[:, None], np.arange(6.0) ** 2), "y", {"features": ["t"]}, None, units).dataset.notes
+        assert sum(said in note for note in notes) == count
+
+
+def test_a_unit_of_two_meanings_in_round_brackets_is_said(tmp_path: Path) -> None:
+    from hypo.data import read_csv
+
+    path = tmp_path / "d.csv"
+    path.write_text("conc (mg/L),abs (AU)\n1,2\n2,4\n3,6\n")
+    assert any("AU as astronomical units, and not as absorbance" in note for note in read_csv(str(path), "abs").notes)
+    path.write_text("conc (mg/L),abs [AU]\n1,2\n2,4\n3,6\n")
+    assert not any("absorbance" in note for note in read_csv(str(path), "abs").notes)

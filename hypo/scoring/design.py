@@ -8,8 +8,8 @@ to bring
 the information for a Gaussian prediction and Gaussian noise (MacKay 1992, Neural Computation 4, 590), and an approximation with
 expected targets for f_d and the variance of the target for σ_d² where targets have another distribution. A structure that
 is far off counts with the information that its weight w allows: whether it is the law, at most H(w) ≤ w (1 - log w) nats, and
-what it says of its constants, w times the information within it. So the deviations of structure j from the weighted median m of the
-structures' means are scaled down, in order of weight, till
+what it says of its constants, w times the information within it. So the deviations of structure j from the weighted median m of
+the structures' means are scaled down, in order of weight, till
 
     Σ_{d in j} ω_d (f_d - m)² ≤ (N + the same of the structures before) (exp(2 h_j) - 1),    h_j = w (1 - log w + I_j),
 
