@@ -87,10 +87,16 @@ def require_level(level: Any) -> None:
         raise InputError(f"the probability of an interval must differ from 0 and 1 by more than 1e-15, got {level!r}")
 
 
+def thousands_of(result: Result, given: str | None = None) -> str | None:
+    """The mark between thousands in new tables: as ``given``, else as the fit was told."""
+    remembered: str | None = result.settings.get("thousands")
+    return remembered if given is None else given
+
+
 def columns_of(result: Result, data: Any, needed: Sequence[str]) -> NDArray[np.float64]:
     """The columns ``needed`` of ``data``, shape (n_row, len(needed))."""
     if isinstance(data, str | os.PathLike | Mapping | Table) or hasattr(data, "columns"):
-        return new_columns(data, needed, result.settings["units"])
+        return new_columns(data, needed, result.settings["units"], thousands_of(result))
     X = numbers("X", data)
     order = result.settings.get("columns") or result.features
     if X.ndim == 1 and len(order) == 1:
@@ -113,7 +119,7 @@ def trials_of(result: Result, data: Any, trials: Any, n_row: int) -> NDArray[np.
         try:
             trials = float(trials)
         except ValueError:
-            trials = new_columns(data, [trials], {})[:, 0]
+            trials = new_columns(data, [trials], {}, thousands_of(result))[:, 0]
     n = np.broadcast_to(numbers("trials", trials), (n_row,)) if np.ndim(trials) == 0 else numbers("trials", trials)
     if n.shape != (n_row,):
         raise DataError(f"trials has shape {n.shape}, but there are {n_row} rows; expected one number for each")

@@ -157,7 +157,7 @@ def from_dict(content: Mapping[str, Any]) -> Result:
     for key in ("n_row", "n_dropped", "max_complexity", "time_limit", "lam"):
         _entry({key: None, **settings}, key, float, optional=True)
     _entry({"grammar": {}, **_entry({"knowledge": {}, **settings}, "knowledge", dict)}, "grammar", dict)
-    for key in ("unit_note", "model_selection"):
+    for key in ("unit_note", "model_selection", "thousands"):
         _entry({key: "", **settings}, key, str)
     _likelihood(settings)
     _prior(manifest, settings)

@@ -13,7 +13,15 @@ import numpy as np
 
 from hypo.data import Dataset
 from hypo.errors import InputError
-from hypo.prediction import AVERAGED, columns_of, posterior_of, require_distribution, require_level, trials_of
+from hypo.prediction import (
+    AVERAGED,
+    columns_of,
+    posterior_of,
+    require_distribution,
+    require_level,
+    thousands_of,
+    trials_of,
+)
 from hypo.report.bounds import bound_remarks, require_coverage
 from hypo.report.constants import ConstantRow, shown_constants, with_names
 from hypo.report.suggestions import Suggestions, domain_of, repeats, suggestion_remarks
@@ -162,6 +170,8 @@ def _data_of_the_fit(result: Result, data: Any, table: Mapping[str, Any]) -> Dat
         if given:
             raise InputError(f"{given[0]} goes with data, and without data the table of the fit is taken, as it was")
         return result.data
+    if isinstance(data, str | os.PathLike):
+        table = {**table, "thousands": thousands_of(result, table.get("thousands"))}
     arrays = not (isinstance(data, str | os.PathLike | Mapping) or hasattr(data, "columns") or isinstance(data, Dataset))
     features = settings.get("columns") if arrays else None
     dataset, _ = as_dataset(

@@ -178,7 +178,7 @@ def test_sha256_is_of_names_and_values() -> None:
 
 OFFSET = (
     "has an offset, so no factor leads to SI; use kelvin (K) and convert the numbers, "
-    "or delta_degC for differences"
+    "or delta_degC for differences; without a unit the numbers are fitted as they are"
 )
 BAD: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
     "missing cell": (

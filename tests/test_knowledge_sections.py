@@ -234,12 +234,12 @@ REFUSED = [
     (
         '[units]\nT = "degC"',
         'K:2: [units] T: the unit "degC" has an offset, so no factor leads to SI; use kelvin (K) and convert the numbers, '
-        "or delta_degC for differences",
+        "or delta_degC for differences; without a unit the numbers are fitted as they are",
     ),
     (
         '[units]\nT = "°F"',
         'K:2: [units] T: the unit "°F" has an offset, so no factor leads to SI; use kelvin (K) and convert the numbers, or '
-        "delta_degC for differences",
+        "delta_degC for differences; without a unit the numbers are fitted as they are",
     ),
     (
         '[constants]\nT0 = { value = 20, unit = "J/°C" }',

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -199,12 +200,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_result_in_the_users_units(folder: Path) -> None:
     result = hypo.Result.load(folder)
+    assert result.posterior is not None
+    # Two laws of much the same weight, so that none counts for less than its distance.
+    law = [s for s in result.posterior.structures if set(s.expression.variables) == {"t", "v"}][:2]
+    two = tuple(replace(s, weight=w, odds=0.6 / w) for s, w in zip(law, (0.6, 0.4), strict=True))
+    result = replace(result, posterior=replace(result.posterior, structures=two))
     found = result.suggest({"t": (0.5, 6.0), "v": (2.0, 9.0)}, n=3)
     assert found.columns == ("t", "v") and found.points.shape == (3, 2)
     assert np.all((found.points >= [0.5, 2.0]) & (found.points <= [6.0, 9.0]))
     assert result.posterior is not None and result.settings["units"] == {"t": "min", "v": "m/s", "s": "m"}
-    structures = result.posterior.top(sum(s.weight for s in result.posterior.structures[:5]) - 1e-12)
-    assert len(structures) == 5
+    structures = result.posterior.top(1.0 - 1e-12)
+    assert len(structures) == 2
 
     def predict(points: np.ndarray) -> Prediction:
         return predictive(structures, np.ascontiguousarray(points.T), ["t", "v"], 0.9)
@@ -227,6 +233,28 @@ def test_result_in_the_users_units(folder: Path) -> None:
         result.suggest(n=0)
     with pytest.raises(hypo.InputError, match="number of suggestions must be at most 1000, got 100000"):
         result.suggest(n=100_000)
+
+
+def test_an_unlikely_law_counts_for_no_more_than_its_weight_allows() -> None:
+    """Whether a law of weight w holds is worth at most its entropy, however far off it is; the mean is not dragged along."""
+    for w in (1e-6, 1e-3, 0.03):
+        entropy = -w * math.log(w) - (1 - w) * math.log1p(-w)
+        for odd in ("x + 1e6", "x + 1/(x - 0.7)**2", "0*x"):
+            found = suggest([structure("x", 1 - w), structure(odd, w)], ["x"], **box((0.0, 100.0)), count=2)
+            assert found is not None and found.information.max() <= 1.1 * entropy
+            assert np.abs(found.mean - found.points[:, 0]) == pytest.approx(0.0, abs=0.1)
+
+
+def test_a_batch_far_off_tells_as_much_as_the_weights_have_to_tell() -> None:
+    found = suggest([structure("x", 0.95), structure("0*x", 0.05)], ["x"], **box((0.0, 1.0)), count=1)
+    assert found is not None and found.points[0, 0] == 1.0  # where it is no farther than the weight allows, it counts in full
+    apart = math.sqrt(0.05 * 0.95)
+    assert found.disagreement[0] == pytest.approx(apart, rel=1e-6)
+
+
+def test_numbers_near_0_that_differ_are_no_repeats() -> None:
+    rows = np.array([[1.1459e-13], [1.6292e-13], [1.6292e-13], [5e-10], [5.0001e-10]])
+    assert repeats(rows, {"d": (0.0, 1e-9)}) == 2
 
 
 def test_repeated_rows_are_said(folder: Path) -> None:

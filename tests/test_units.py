@@ -106,13 +106,14 @@ def test_strict_angles_keep_rad() -> None:
 
 OFFSET = ("has an offset, so no factor leads to SI; "
           "use kelvin (K) and convert the numbers, or delta_degC for differences")
+AS_THEY_ARE = "; without a unit the numbers are fitted as they are"
 ADVICE = 'write it like "kg*m/s^2" or "J/(mol*K)"'
 BAD = [
-    ("degC", f'the unit "degC" {OFFSET}'),
-    ("degF", f'the unit "degF" {OFFSET}'),
-    ("°C", f'the unit "°C" {OFFSET}'),
+    ("degC", f'the unit "degC" {OFFSET}{AS_THEY_ARE}'),
+    ("degF", f'the unit "degF" {OFFSET}{AS_THEY_ARE}'),
+    ("°C", f'the unit "°C" {OFFSET}{AS_THEY_ARE}'),
     ("W/degC", f'the unit "degC" in "W/degC" {OFFSET}'),
-    ("mdegC", f'the unit "mdegC" {OFFSET}'),
+    ("mdegC", f'the unit "mdegC" {OFFSET}{AS_THEY_ARE}'),
     ("dB", 'the unit "dB" is on a logarithmic scale; convert the numbers to a linear unit'),
     ("pH", 'the unit "pH" is not accepted; it is on a logarithmic scale; leave it out'),
     ("k", 'the unit "k" is not accepted; write "K" for kelvin'),

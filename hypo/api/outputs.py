@@ -266,6 +266,7 @@ def _manifest(
             "n_row": dataset.n_row,
             "n_dropped": dataset.n_dropped,
             "notes": list(dataset.notes),
+            **({} if dataset.thousands is None else {"thousands": dataset.thousands}),
             "sigma": dataset.sigma is not None,
             "weights": dataset.weights is not None,
             "trials": dataset.trials is not None,

@@ -188,14 +188,14 @@ def predict(
 
     from hypo.data import read_table
     from hypo.folders import check_file
-    from hypo.prediction import distribution
+    from hypo.prediction import distribution, thousands_of
     from hypo.report.predictions import predictions_csv
     from hypo.result import Result
     from hypo.uncertainty import cautions
 
     check_file(out)
     result = Result.load(folder)
-    table = read_table(data, thousands)
+    table = read_table(data, thousands_of(result, thousands))
     if interval is None:
         values = result.predict(table, index, trials=trials)
         columns = {f"{result.target}_predicted": values}

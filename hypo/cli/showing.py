@@ -37,7 +37,9 @@ def show(folder: str, plot: str | None, data: str | None, thousands: str | None,
     result = Result.load(folder)
     if plot is not None:
         from hypo.data import read_csv
+        from hypo.prediction import thousands_of
 
+        thousands = thousands_of(result, thousands)
         result.plot(plot, None if data is None else read_csv(data, result.target, drop_missing=True, thousands=thousands))
     result = result.in_units(units)
     code = NOTHING_FOUND if result.best is None else FOUND

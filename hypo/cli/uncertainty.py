@@ -45,12 +45,13 @@ def bound(
     """
     from hypo.data import read_table
     from hypo.folders import check_file
+    from hypo.prediction import thousands_of
     from hypo.report.predictions import predictions_csv
     from hypo.result import Result
 
     check_file(out)
     result = Result.load(folder)
-    table = read_table(data, thousands)
+    table = read_table(data, thousands_of(result, thousands))
     found = result.bound(event, table, **assumptions)
     if as_json:
         write(json.dumps(found.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n", out)

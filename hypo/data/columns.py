@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from hypo.data.headers import Header, listed, read_headers
+from hypo.data.headers import OTHERS, Header, listed, read_headers
 from hypo.errors import DataError, UnitError
 from hypo.expression import ops
 from hypo.units import parse_unit
@@ -125,7 +125,8 @@ class Columns:
         """What was read from the headers of columns in use, in sentences; ``read``: units stood elsewhere than in headers.
         Without a target nothing is said of columns without a unit."""
         found = [f"{c.unit} of {c.name}" for c in (*features, *([target] if target else [])) if c.read]
-        out = [f"round brackets in headers were read as units: {listed(found)}"] if found else []
+        doubtful = [OTHERS[u] for u in dict.fromkeys(c.unit for c in (*features, target) if c and c.read) if u in OTHERS]
+        out = ["; ".join([f"round brackets in headers were read as units: {listed(found)}", *doubtful])] if found else []
         pure = [c.name for c in features if c.unit is None]
         if pure and target and (found or read):
             out.append(f"without a unit {listed(pure)} count{'s as a pure number' if len(pure) == 1 else ' as pure numbers'}")

@@ -47,7 +47,7 @@ class Dataset:
     noise (n_row,) of columns, by name, in their units. ``folds`` (n_row,) are the numbers of the rows' folds, for validation.
     ``constant`` has the value of each column that was left out because it never changes, by its name; ``left_out`` says of
     others, by name, why they were. ``read_units`` are the names whose units were read from round brackets, and give way to
-    others. ``written`` are the names of columns by their whole headers.
+    others. ``written`` are the names of columns by their whole headers; ``thousands`` is the mark that the user named.
     """
 
     X: NDArray[np.float64]
@@ -74,6 +74,7 @@ class Dataset:
     left_out: dict[str, str] = field(default_factory=dict)
     read_units: frozenset[str] = frozenset()
     written: dict[str, str] = field(default_factory=dict)
+    thousands: str | None = None
 
     def __repr__(self) -> str:
         count = f"{self.n_row} row{'s' * (self.n_row != 1)}"

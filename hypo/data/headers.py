@@ -15,6 +15,12 @@ _ROUND = re.compile(r"(.*\S)\s*\(([^()]*(?:\([^()]*\)[^()]*)*)\)\s*", re.DOTALL)
 _BRACKETS = re.compile(r"\[(.*)\]|\((.*)\)", re.DOTALL)
 # Names of units that in round brackets are more likely those of something else.
 _NO_UNITS = frozenset({"c", "e", "R"})
+# What other units of such names stand for where they were taken for those of the table of units.
+OTHERS = {
+    "AU": "AU as astronomical units, and not as absorbance, a pure number: write [1] for that",
+    "G": "G as gauss, and not as giga or gravity: write [-] for none, or the unit",
+    "M": "M as mol/L, and not as millions: write [-] for none",
+}
 # Where C and F mean degrees.
 _TEMPERATURE = re.compile(r"(?:.*[^a-z])?(?:t|temp|temperatur\w*)(?:[^a-z].*)?|.*temp.*", re.IGNORECASE | re.DOTALL)
 

@@ -65,9 +65,10 @@ def read_csv(path: str | os.PathLike[str], target: str | int, *, features: Seque
     def place(row: int, column: Column) -> str:
         return f'{file.source}, line {table.lines[row]}, column "{column.label}"'
 
-    return make_dataset(file.source, chosen, table.values[:, kept], place, drop_missing=drop_missing,
-                        leave_out_empty=features is None, lines=table.lines,
-                        notes=[*file.notes, *columns.notes(chosen.features, chosen.target, file.units_below), *table.notes])
+    dataset = make_dataset(file.source, chosen, table.values[:, kept], place, drop_missing=drop_missing,
+                           leave_out_empty=features is None, lines=table.lines,
+                           notes=[*file.notes, *columns.notes(chosen.features, chosen.target, file.units_below), *table.notes])
+    return replace(dataset, thousands=thousands)
 
 
 def read_table(path: str | os.PathLike[str], thousands: str | None = None) -> Table:
@@ -86,7 +87,7 @@ def read_table(path: str | os.PathLike[str], thousands: str | None = None) -> Ta
     return Table(
         names=tuple(c.name for c in kept), labels=tuple(c.label for c in kept), units=_stated_units(kept),
         columns={c.name: np.ascontiguousarray(table.values[:, c.position]) for c in kept},
-        source=file.source, notes=notes, said=(*file.notes, *columns.notes(kept, None)),
+        source=file.source, notes=notes, said=(*file.notes, *columns.notes(kept, None), *table.notes),
         file=file, aliases={c.whole_name: c.name for c in kept})
 
 

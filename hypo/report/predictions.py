@@ -19,6 +19,8 @@ from hypo.data.csv_reader import CsvFile
 from hypo.errors import DataError, UnitError
 from hypo.units import parse_unit
 
+_KELVIN = parse_unit("K").dimension
+
 
 def predictions_csv(table: Table, columns: Mapping[str, NDArray[np.float64] | Sequence[str]]) -> str:
     """The file behind ``table`` as comma-separated text with ``columns`` of values or texts (n_row,) added, by name.
@@ -56,15 +58,18 @@ def _cell(value: float | str) -> str:
     return repr(float(value)) if math.isfinite(value) else ""
 
 
-def new_columns(data: Any, needed: Sequence[str], units: Mapping[str, str]) -> NDArray[np.float64]:
+def new_columns(
+    data: Any, needed: Sequence[str], units: Mapping[str, str], thousands: str | None = None
+) -> NDArray[np.float64]:
     """Columns ``needed`` of a data frame, mapping, or CSV file (by path) in ``units``, shape (n_row,
     len(needed)).
 
-    A header with another unit of the same dimension (``L [cm]`` where the law was found in m) is converted.
+    ``thousands`` is the mark between thousands in a file. A header with another unit of the same dimension (``L [cm]`` where
+    the law was found in m) is converted.
     Raises DataError when a column is missing, holds text, or has a unit of another dimension.
     """
     if isinstance(data, str | os.PathLike):
-        data = read_table(data)
+        data = read_table(data, thousands)
     if isinstance(data, Table):
         place = data.source
         needed_here = [name if name in data.columns else data.aliases.get(name, name) for name in needed]
@@ -105,4 +110,14 @@ def _conversion(place: str, name: str, given: str | None, wanted: str | None) ->
             f"{place}: the column {name} is in {given}, but the law was found with {wanted}; "
             "convert it or correct the header"
         )
+    if _is_difference(given) != _is_difference(wanted) and a.dimension == _KELVIN:
+        raise DataError(
+            f"{place}: the column {name} is in {given}, but the law was found with {wanted}, and a temperature and a "
+            f"difference of two have different zeros; give what the fit had, and write [{wanted}]"
+        )
     return a.factor / b.factor
+
+
+def _is_difference(unit: str) -> bool:
+    """Whether a unit of temperature is one of differences."""
+    return "delta_" in unit

@@ -23,6 +23,8 @@ WIDER = 0.25
 NOTHING = 1e-3
 # Rows as close as this share of the domain's width in all columns are the same row again.
 SAME = 1e-4
+# Near 0 numbers differ that are much closer than that: by this share of themselves at least.
+SAME_NUMBER = 1e-3
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,9 @@ class Suggestions:
         for x, *values in zip(self.points, *(getattr(self, name) for name in self.FIGURES), strict=True):
             at = (tables.number(float(v), d) for v, d in zip(x, digits, strict=True))
             mean, apart, noise, nats = map(float, values)
-            (target,) = by_error(math.hypot(apart, noise), mean)
+            error = math.hypot(apart, noise)
+            # Two digits of an error beyond the number itself would leave nothing of it.
+            target = by_error(error, mean)[0] if error < 10.0 * abs(mean) or mean == 0.0 else tables.number(mean, 2)
             table.add_row(*at, target, tables.number(apart, 2), tables.number(noise, 2), tables.number(nats, 3))
         return table
 
@@ -153,10 +157,16 @@ def read_domain(texts: Iterable[str]) -> dict[str, tuple[float, float]]:
 
 
 def repeats(points: NDArray[np.float64], domain: Mapping[str, tuple[float, float]]) -> int:
-    """How many of ``points`` (n_point, n_column) lie where an earlier one does, to ``SAME`` of the domain's widths."""
+    """How many of ``points`` (n_point, n_column) lie where an earlier one does, to ``SAME`` of the domain's widths and, near 0,
+    to ``SAME_NUMBER`` of the numbers themselves."""
     width = np.array([high - low for low, high in domain.values()])
-    scaled = points / width
-    return sum(bool(np.any(np.all(np.abs(scaled[:k] - scaled[k]) <= SAME, axis=1))) for k in range(1, len(scaled)))
+
+    def again(k: int) -> bool:
+        size = np.maximum(np.abs(points[:k]), np.abs(points[k]))
+        near = np.maximum(np.minimum(SAME * width, SAME_NUMBER * size), SAME**2 * width)
+        return bool(np.any(np.all(np.abs(points[:k] - points[k]) <= near, axis=1)))
+
+    return sum(again(k) for k in range(1, len(points)))
 
 
 def suggestion_remarks(

@@ -6,7 +6,14 @@ to bring
     I(x) = ½ log(1 + V(x)/N(x)) nats,    V = Σ ω_d (f_d - f̄)²,    N = Σ ω_d σ_d²:
 
 the information for a Gaussian prediction and Gaussian noise (MacKay 1992, Neural Computation 4, 590), and an approximation with
-expected targets for f_d and the variance of the target for σ_d² where targets have another distribution. In a batch each point
+expected targets for f_d and the variance of the target for σ_d² where targets have another distribution. A structure that
+is far off counts with the information that its weight w allows: whether it is the law, at most H(w) ≤ w (1 - log w) nats, and
+what it says of its constants, w times the information within it. So the deviations of structure j from the weighted median m of
+the structures' means are scaled down, in order of weight, till
+
+    Σ_{d in j} ω_d (f_d - m)² ≤ (N + the same of the structures before) (exp(2 h_j) - 1),    h_j = w (1 - log w + I_j),
+
+unless w is above ½; a pole of an unlikely law would decide otherwise. In a batch each point
 is chosen given those before it: V is the variance that is left after measuring at them (Gaussian conditioning on the draws'
 covariance), so that no two tell the same; greedy choice comes close to the best batch (Krause, Singh & Guestrin 2008).
 
@@ -87,6 +94,7 @@ class Disagreement:
         draws = [draw(s, rng) for s in structures]
         self._ensemble = Ensemble(structures, draws, columns, self._family)
         self._weight = np.concatenate([d.weight for d in draws])
+        self._first = np.append(0, np.cumsum([len(d.weight) for d in draws]))
         self._taken = np.empty((0, len(self._weight)))  # g of each measurement
 
     def looked_at(self, X: NDArray[np.float64]) -> Looked:
@@ -99,9 +107,10 @@ class Disagreement:
             weight = self._weight[:, None] * known
             total = weight.sum(axis=0)
             weight = np.where(total > 0.5 * self._weight.sum(), weight / total, np.nan)
+            noise = np.sum(weight * self._family.variance(at, scale), axis=0)
+            values = _allowed(values, weight, noise, self._first)
             mean = np.sum(weight * values, axis=0)
             spread = np.sqrt(weight) * (values - mean)
-            noise = np.sum(weight * self._family.variance(at, scale), axis=0)
             left = np.maximum(np.sum(spread**2, axis=0) - np.sum((self._taken @ spread) ** 2, axis=0), 0.0)
         return Looked(mean, noise, left, spread)
 
@@ -117,6 +126,33 @@ class Disagreement:
         """``there``, which was looked at before the last measurement, given it too."""
         with np.errstate(all="ignore"):
             return there._replace(left=np.maximum(there.left - (self._taken[-1] @ there.spread) ** 2, 0.0))
+
+
+def _allowed(
+    values: NDArray[np.float64], weight: NDArray[np.float64], noise: NDArray[np.float64], first: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """``values`` (n_draw, n_point) with the deviations of structures scaled down to what their weights allow; those of
+    structure j are from ``first[j]`` on."""
+    owner = np.repeat(np.arange(len(first) - 1), np.diff(first))
+
+    def summed(terms: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(np.add.reduceat(terms, first[:-1], axis=0))
+
+    w = summed(weight)
+    centre = np.where(w > 0, summed(weight * values) / w, 0.0)
+    order = np.argsort(centre, axis=0)
+    half = np.argmax(np.cumsum(np.take_along_axis(w, order, 0), axis=0) >= 0.5 - 1e-9, axis=0)
+    median = np.take_along_axis(centre, np.take_along_axis(order, half[None], 0), 0)
+    within = 0.5 * np.log1p(summed(weight * (values - centre[owner]) ** 2) / w / noise)
+    share = np.expm1(2.0 * w * (1.0 - np.log(w) + within))
+    away = summed(weight * (values - median) ** 2)
+    factor, before = np.ones_like(w), noise.copy()
+    for j in np.argsort(-w.max(axis=1), kind="stable"):
+        most = np.where(w[j] < 0.5 - 1e-9, before * share[j], math.inf)
+        far = away[j] > most
+        factor[j, far] = np.sqrt(most[far] / away[j, far])
+        before += np.where(far, most, np.where(w[j] > 0, away[j], 0.0))
+    return np.asarray(np.where(factor[owner] < 1.0, median + factor[owner] * (values - median), values))
 
 
 def suggest(
