@@ -5,6 +5,10 @@ from typing import Any
 import numpy as np
 
 import hypo
+from hypo.api.inputs import as_dataset, as_settings
+from hypo.api.refusals import passed_over
+from hypo.expression.parser import parse
+from hypo.search.problem import make_problem
 
 C = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]
 CURRENT = [3.108e4, 6.018e4, 1.239e5, 1.878e5, 3.325e5, 6.795e5, 1.292e6, 2.139e6, 4.748e6, 6.717e6]
@@ -46,6 +50,18 @@ def test_a_hard_rule() -> None:
     result = hypo.fit({"x": x, "y": 2 * x - 1}, "y", knowledge=rule, guesses=["a*x + b"],
                       time_limit=0.7, posterior=False, progress=False)  # fmt: skip
     assert any("with its constants fitted breaks the hard rule 1 (y > 0 on 0 <= x <= 1)" in d for d in said(result))
+
+
+def test_a_better_guess_that_was_passed_over() -> None:
+    x = np.arange(30.0)
+    dataset, _ = as_dataset({"x": x, "y": np.sin(5.5 * x)}, "y")
+    settings = as_settings()
+    problem = make_problem(dataset, None, settings)
+    for text, why in (("sin(5.5*x)", "slower waves"), ("0.001/(x - 3.5)**3", "between the rows"), ("sin(0.7*x)", "")):
+        h = problem.scorer(settings).score(parse(text, variables=["x"]))
+        assert h is not None
+        said = passed_over(h, problem)
+        assert (why in said) if why else not said
 
 
 def test_a_fine_is_named() -> None:

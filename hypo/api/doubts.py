@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hypo.api.refusals import fine, freely, refusal
+from hypo.api.refusals import fine, freely, passed_over, refusal
 from hypo.expression.parser import right_hand_side
 from hypo.report import tables
 from hypo.search.answer import is_variant
@@ -142,7 +142,8 @@ def _guesses(
             yield f"without that the guess would score {_beside(h, best, scale)}"
             continue
         fined = f"; {fine(h, problem, settings)}" if h.violation > 0.0 else ""
-        yield f"the guess {guess} scores {_beside(h, best, scale)}{fined}"
+        passed = passed_over(h, problem) if h.score < best.score else ""
+        yield f"the guess {guess} scores {_beside(h, best, scale)}{passed}{fined}"
 
 
 def _beside(h: Hypothesis, best: Hypothesis, scale: float) -> str:

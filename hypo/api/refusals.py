@@ -10,6 +10,8 @@ import numpy as np
 from hypo.expression.evaluate import Program
 from hypo.knowledge.breaches import hard_breach
 from hypo.report import tables
+from hypo.search.aliases import slower
+from hypo.search.between import sound
 from hypo.search.rulebook import Rulebook
 
 if TYPE_CHECKING:
@@ -40,6 +42,16 @@ def freely(e: Expression, problem: Problem, settings: Settings) -> Hypothesis | 
     """The fitted guess ``e`` scored without knowledge; None where it has no value on some row."""
     with np.errstate(all="ignore"):
         return replace(problem.scorer(settings), violation=None, max_complexity=float("inf")).score(e)
+
+
+def passed_over(h: Hypothesis, problem: Problem) -> str:
+    """Why the guess ``h`` is no answer although its score is lower, as the end of a sentence; empty where nothing says so."""
+    with np.errstate(all="ignore"):
+        if not sound(h.expression, problem.spacing, h.rmse):
+            return ", but between the rows it goes far from them, so it was not taken"
+        if slower(h.expression, problem.spacing):
+            return ", but slower waves have the same values on these rows, so it was not taken"
+    return ""
 
 
 def fine(h: Hypothesis, problem: Problem, settings: Settings) -> str:

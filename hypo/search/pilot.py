@@ -113,6 +113,6 @@ def _powers(X: NDArray[np.float64], z: NDArray[np.float64], root: NDArray[np.flo
             yield np.exp(A @ np.linalg.lstsq(A * root[:, None], np.log(z) * root, rcond=1e-10)[0])
 
 
-def _loss(likelihood: RowLikelihood, f: NDArray[np.float64]) -> float:
+def _loss(likelihood: Likelihood, f: NDArray[np.float64]) -> float:
     loss = likelihood.loss(f[None])
     return loss if np.isfinite(loss) else np.inf
