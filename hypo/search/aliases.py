@@ -24,7 +24,7 @@ EVEN, ABOUT = 0.8, 0.3
 AS_WELL = 4.0
 # So many rows for each fitted constant tell a wave that has no slower alias, as cos(x**4) or one on uneven rows; fewer do where
 # it makes less than half a turn between this share of neighbouring rows.
-ROWS_EACH, SLOW = 10, 0.75
+ROWS_EACH, SLOW = 6, 0.75
 
 
 def slower(e: Expression, spacing: Spacing) -> list[Expression]:
