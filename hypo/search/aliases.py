@@ -22,8 +22,9 @@ from hypo.search.spacing import HALF_TURN, WAVES, Spacing
 EVEN, ABOUT = 0.8, 0.3
 # A slower wave fits as well if its misfit is above by no more nats.
 AS_WELL = 4.0
-# So many rows for each fitted constant tell a wave that has no slower alias, as cos(x**4) or one on uneven rows.
-ROWS_EACH = 10
+# So many rows for each fitted constant tell a wave that has no slower alias, as cos(x**4) or one on uneven rows; fewer do where
+# it makes less than half a turn between this share of neighbouring rows.
+ROWS_EACH, SLOW = 6, 0.75
 
 
 def slower(e: Expression, spacing: Spacing) -> list[Expression]:
@@ -50,13 +51,13 @@ def told_apart(e: Expression, spacing: Spacing, misfit: float, fitted_misfit: Ca
 
 
 def blind(e: Expression, spacing: Spacing) -> bool:
-    """Whether ``e`` has a wave that turns by more than half a turn between most neighbouring rows, has no slower alias to be
+    """Whether ``e`` has a wave that makes more than half a turn between many neighbouring rows, has no slower alias to be
     compared with, and fitted constants that are many for the rows: one such wave meets nearly any few rows."""
     for node, (op, _) in enumerate(e.code):
         if op not in WAVES:
             continue
         u = e.subtree(node - 1)
-        if spacing.X.shape[1] >= ROWS_EACH * len(e.free) or not spacing.advance(u) > HALF_TURN:
+        if spacing.X.shape[1] >= ROWS_EACH * len(e.free) or not spacing.advance(u, SLOW) > HALF_TURN:
             continue
         steps = ((n, *_even(spacing, n)) for n in u.variables)
         if not any(step and _turns(u, n, step, spacing) for n, step, _ in steps):

@@ -112,8 +112,8 @@ class Spacing:
                 total += max(0.0, math.log(step / math.pi)) if HALF_TURN < step < math.inf else 0.0
         return total
 
-    def advance(self, u: Expression) -> float:
-        """By how much ``u`` differs between neighbouring rows, the median; 0 without any."""
+    def advance(self, u: Expression, share: float = 0.5) -> float:
+        """By how much ``u`` differs between neighbouring rows, at most, on this share of them; 0 without any."""
         names = [n for n in self.columns if n in u.variables]
         if not names:
             return 0.0
@@ -130,7 +130,7 @@ class Spacing:
             return 0.0
         with np.errstate(all="ignore"):
             ends = [program.value(np.ascontiguousarray(rows)) for rows in (low, high)]
-            return float(np.median(np.abs(ends[1] - ends[0])))
+            return float(np.quantile(np.abs(ends[1] - ends[0]), share))
 
 
 def _paid(e: Expression, node: int) -> bool:
