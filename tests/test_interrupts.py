@@ -4,6 +4,8 @@ import errno
 import json
 import os
 import signal
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -190,9 +192,6 @@ def test_a_display_that_breaks_loses_no_answer_and_hides_no_error(monkeypatch, c
 
 
 def test_output_that_is_full_says_where_the_result_is(tmp_path):
-    import subprocess
-    import sys
-
     if not Path("/dev/full").exists():
         pytest.skip("no /dev/full")
     hypo.fit((XS, YS), out="r", **QUICK)
@@ -307,3 +306,18 @@ def test_in_other_threads_nothing_is_handled():
     thread.start()
     thread.join()
     assert found == [signal.default_int_handler]
+
+
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("first", [True, False])
+def test_signals_before_and_after_the_command_end_it_without_a_traceback(number, first):
+    kill = f"os.kill(os.getpid(), signal.{number})"
+    lines = [
+        "import os, signal, sys",
+        "signal.signal(signal.SIGINT, signal.default_int_handler)",
+        "sys.argv = ['hypo', '--version']",
+        "from hypo.cli import main", kill if first else "main()", kill,
+    ]
+    run = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=False)
+    said = "error: interrupted before there was a result\n" if first else ""
+    assert (run.returncode, run.stderr) == (130, said)
