@@ -12,6 +12,7 @@ import pytest
 import hypo
 from hypo.scoring.spread import spread
 from hypo.search.clock import now, on_the_wall
+from hypo.search.screen import ranks
 from hypo.starting import begun, counted, taken
 
 X = np.random.default_rng(0).uniform(1, 3, (60, 2))
@@ -104,3 +105,24 @@ def test_folds_make_up_for_each_other():
         result = hypo.fit(X, Y, time_limit=6.0, model_selection="validation", folds=np.arange(60) % 3)
     assert result.best is not None
     assert result.timing["total"] < 3.6
+
+
+def test_ranks_are_those_of_scipy():
+    from scipy.stats import rankdata
+
+    lines = np.random.default_rng(0).integers(0, 9, (5, 40)).astype(float)
+    lines[0] = np.arange(40)[::-1]
+    lines[1] = 3.0
+    assert np.array_equal(ranks(lines), rankdata(lines, axis=1))
+    assert ranks(np.ones((2, 1))).tolist() == [[1.0], [1.0]]
+
+
+def test_a_search_does_not_load_scipys_statistics():
+    code = (
+        "import sys, numpy as np, hypo\n"
+        "X = np.random.default_rng(0).uniform(1, 3, (40, 120))\n"
+        "hypo.fit(X, np.round(9 * X[:, 0] * X[:, 5]), time_limit=0.5, operators='+,*')\n"
+        "print('scipy.stats' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], timeout=120, capture_output=True, check=True)
+    assert done.stdout.strip() == b"False"

@@ -94,7 +94,7 @@ def _has_unit(problem: Problem) -> bool:
 def _like_counts(y: np.ndarray, predicted: np.ndarray, fitted: int) -> bool:
     """Whether whole numbers ``y`` (n,) scatter around the predictions f as counts may: with the variance φ·(f + k/n·f̄), the
     second term what k fitted constants leave, no worse than with a constant one, and with a φ that is 1 but for chance."""
-    from scipy.stats import chi2
+    from scipy.special import gammaincinv
 
     n, left = len(y), len(y) - fitted
     f = np.maximum(predicted, 0.0)
@@ -106,7 +106,7 @@ def _like_counts(y: np.ndarray, predicted: np.ndarray, fitted: int) -> bool:
     if phi <= 0.0:
         return False
     gain = 0.5 * n * math.log(constant / phi) - 0.5 * float(np.sum(np.log(shape)))
-    low, high = chi2.ppf([UNLIKELY, 1.0 - UNLIKELY], left) / n
+    low, high = 2.0 * gammaincinv(0.5 * left, [UNLIKELY, 1.0 - UNLIKELY]) / n
     # A law that is not quite right leaves more than the counts' own scatter.
     return gain > -BETTER and phi > low and (phi < 2.0 * high or gain > SURE)
 

@@ -42,11 +42,11 @@ from hypo.search.pysr import PySR
 from hypo.search.reduction import Reduction
 from hypo.search.refine import Refiner
 from hypo.search.rescaled import Rescaled, Sizes
-from hypo.search.rewrite import load_for, loading
+from hypo.search.rewrite import load, loading
 from hypo.search.rulebook import Rulebook, RuleReport
 from hypo.search.scan import Clock
 from hypo.search.scanner import Scanner
-from hypo.search.screened import MANY_COLUMNS, Screened
+from hypo.search.screened import Screened
 from hypo.search.seeds import plain_library
 from hypo.search.stepwise import Stepwise
 from hypo.search.stopping import Stopping
@@ -116,7 +116,7 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
         if problem.knowledge.rules:
             # Loads what checks of rules need.
             Rulebook(problem, settings.lam).amounts(Expression.constant(1.0))
-        load_for(len(problem.columns) > MANY_COLUMNS)
+        load()
         stack.enter_context(loading())
         return _search(problem, settings, local, executor, batches, pysr, tell, failures, since)
 

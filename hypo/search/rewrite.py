@@ -21,13 +21,13 @@ MOST_POWER = 12
 # What is needed at the end only, and the seconds after which it is loaded in the background: shorter work may not need it. On a
 # busy machine that takes some seconds: with less than that left nothing waits for it.
 LATER, WAIT, PATIENCE = ("scipy.special", "sympy"), 1.0, 4.0
-# What every search needs, and those of many columns.
-ALWAYS, WIDE = ("scipy.spatial",), ("scipy.stats",)
+# What every search needs.
+ALWAYS = ("scipy.spatial", "scipy.special")
 
 
-def load_for(wide: bool) -> None:
-    """Load what a search needs before its clock starts: imports take most of a second, and seconds on a busy machine."""
-    for name in (*ALWAYS, *(WIDE if wide else ())):
+def load() -> None:
+    """Load what a search needs before it starts: imports take most of a second, and seconds on a busy machine."""
+    for name in ALWAYS:
         import_module(name)
 
 

@@ -80,11 +80,24 @@ def screen(X: NDArray[np.float64], y: NDArray[np.float64], weight: NDArray[np.fl
     return Screening(tuple(taken), tuple(order))
 
 
+def ranks(X: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The ranks of each line's values (n_line, n), from 1; equal values have the mean of theirs. scipy.stats, which has them,
+    too, takes half a second to load."""
+    order = np.argsort(X, axis=1, kind="stable")
+    ordered = np.take_along_axis(X, order, axis=1)
+    at = np.arange(X.shape[1])
+    edge = np.ones((len(X), X.shape[1] + 1), dtype=bool)
+    edge[:, 1:-1] = ordered[:, 1:] != ordered[:, :-1]
+    first = np.maximum.accumulate(np.where(edge[:, :-1], at, 0), axis=1)
+    last = np.minimum.accumulate(np.where(edge[:, 1:], at, X.shape[1])[:, ::-1], axis=1)[:, ::-1]
+    out = np.empty(X.shape)
+    np.put_along_axis(out, order, 0.5 * (first + last) + 1.0, axis=1)
+    return out
+
+
 def cosines(X: NDArray[np.float64], count: int) -> NDArray[np.float64]:
     """√2·cos(kπu) of the ranks (n_var, count, n_row), of means 0 and mean squares 1 (0 where a column has few values)."""
-    from scipy.stats import rankdata
-
-    u = (rankdata(X, axis=1) - 0.5) / X.shape[1]
+    u = (ranks(X) - 0.5) / X.shape[1]
     out = np.array([np.cos(k * math.pi * u) for k in range(1, count + 1)]).transpose(1, 0, 2)
     out -= out.mean(axis=2, keepdims=True)
     size = np.sqrt(np.mean(out**2, axis=2, keepdims=True))
@@ -130,10 +143,10 @@ def _off(t: NDArray[np.float64], span: NDArray[np.float64]) -> NDArray[np.float6
 
 def _surprise(statistic: NDArray[np.float64] | float, freedom: int) -> NDArray[np.float64]:
     """−log of the chance that χ² with so many degrees of freedom exceeds the statistic (Wilson and Hilferty's cube root)."""
-    from scipy.stats import norm
+    from scipy.special import log_ndtr
 
     z = (np.cbrt(np.asarray(statistic) / freedom) - (1 - 2 / (9 * freedom))) / math.sqrt(2 / (9 * freedom))
-    return -np.asarray(norm.logsf(z))
+    return -np.asarray(log_ndtr(-z))
 
 
 def _cut(y: NDArray[np.float64]) -> NDArray[np.float64]:

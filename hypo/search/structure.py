@@ -72,14 +72,14 @@ def lack_of_fit(residuals: NDArray[np.float64], X: NDArray[np.float64], fitted: 
     n = len(residuals)
     if n - m < REPEATED or m <= fitted:
         return None
-    from scipy.stats import f
+    from scipy.special import fdtrc
 
     mean = np.bincount(group, residuals) / np.bincount(group)
     within = float(np.sum((residuals - mean[group]) ** 2))
     between = float(np.sum(residuals**2)) - within
     if within <= 0.0:
         return None
-    return float(f.sf((between / (m - fitted)) / (within / (n - m)), m - fitted, n - m))
+    return float(fdtrc(m - fitted, n - m, (between / (m - fitted)) / (within / (n - m))))
 
 
 class Sight:
