@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hypo
 from hypo.errors import InputError
@@ -24,13 +24,20 @@ FRONT_FILE = "front.csv"
 ROOM = 2_000_000
 
 
+def folder_path(folder: Any) -> Path:
+    """``folder`` as a path; raises InputError for what is none."""
+    if not isinstance(folder, str | os.PathLike):
+        raise InputError(f"a folder must be a path, such as results/first, got {folder!r:.40}")
+    return Path(folder)
+
+
 def check_folder(folder: str | os.PathLike[str]) -> Path:
     """``folder`` as a path, if results may be written there: it is new, empty, or holds an earlier result, and a file can be
     made in it. Nothing is left behind.
 
     Raises InputError otherwise, so that nobody's files get mixed with ours and no work is lost.
     """
-    path = Path(folder)
+    path = folder_path(folder)
     with _refused(path):
         for link in (path, *path.absolute().parents):
             if link.is_symlink() and not link.exists():

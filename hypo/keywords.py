@@ -32,11 +32,15 @@ def known_keywords(elsewhere: Mapping[str, str] | None = None, name: str | None 
         parameters = inspect.signature(function).parameters.values()
         own = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
         known = frozenset(own)
+        placed = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        most, open_ended = len(placed), any(p.kind is p.VAR_POSITIONAL for p in parameters)
 
         @functools.wraps(function)
         def checked(*args: Any, **kwargs: Any) -> Any:
             if not kwargs.keys() <= known:
                 refuse(name or function.__qualname__, kwargs, own, elsewhere or {})
+            if len(args) > most and not open_ended:
+                raise ArgumentError(_too_many(name or function.__qualname__, own, placed, len(args)))
             return function(*args, **kwargs)
 
         return checked  # type: ignore[return-value]
@@ -51,12 +55,32 @@ def known_fields(cls: C) -> C:
     return cls
 
 
+def known_methods(cls: C) -> C:
+    """The same for all public methods of a class, and for making one: a decorator of the class."""
+    for name, member in list(vars(cls).items()):
+        function = getattr(member, "__func__", member)
+        if (name.startswith("_") and name != "__init__") or not inspect.isfunction(function):
+            continue
+        checked: Any = known_keywords(name=cls.__name__ if name == "__init__" else None)(function)
+        setattr(cls, name, checked if function is member else type(member)(checked))
+    return cls
+
+
 def refuse(name: str, given: Iterable[str], own: Iterable[str], elsewhere: Mapping[str, str]) -> None:
     """Raises ArgumentError for the first of ``given`` that is not among ``own``; nothing where all are."""
     shown = [word for word in own if word != "self"]
     for word in given:
         if word not in shown:
             raise ArgumentError(f"{name} has no keyword {word}{_instead(word, shown, elsewhere)}")
+
+
+def _too_many(name: str, own: list[str], placed: list[str], count: int) -> str:
+    """Says which arguments go by place."""
+    bound = "self" in placed
+    shown, count = [word for word in placed if word != "self"], count - bound
+    others = [word for word in own if word not in placed]
+    first = f"{name} takes {' and '.join(shown) or 'nothing'} by place, and got {count} arguments there"
+    return f"{first}; give the others by name, as in {others[0]}=…" if others else first
 
 
 def _instead(word: str, own: list[str], elsewhere: Mapping[str, str]) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.errors import HypoError, InputError
-from hypo.keywords import known_keywords
+from hypo.keywords import known_methods
 from hypo.report import remarks, tables
 from hypo.report.constants import ConstantRow
 from hypo.report.coverage import Coverage, Efficiency
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 __all__ = ["Coverage", "Efficiency", "Result"]
 
 
+@known_methods
 @dataclass(frozen=True)
 class Result:
     """What :func:`hypo.fit` returns, and what ``result.json`` holds.
@@ -134,12 +135,10 @@ class Result:
 
         return in_units(self, units)
 
-    @known_keywords()
     def sympy(self, index: int | None = None, units: str = "columns") -> Any:
         """The best formula, or number ``index`` of the front, as a sympy expression; ``units`` as in :meth:`in_units`."""
         return self.in_units(units).found(index).expression.sympy()
 
-    @known_keywords()
     def latex(self, index: int | None = None, units: str = "columns") -> str:
         """LaTeX source of the best formula, or of number ``index`` of the front; ``units`` as in :meth:`in_units`."""
         return self.in_units(units).found(index).expression.latex()
@@ -162,7 +161,6 @@ class Result:
         trials: Any = None,
     ) -> NDArray[np.float64] | Prediction: ...
 
-    @known_keywords()
     def predict(
         self, data: Any, index: int | None = None, *, return_std: bool = False, interval: float | None = None,
         trials: Any = None,
@@ -197,7 +195,6 @@ class Result:
             return distribution(self, data, index, 0.9 if interval is None else interval, trials)
         return predicted(self, data, index, trials)
 
-    @known_keywords()
     def sample(
         self, data: Any, n: int = 100, *, noise: bool = True, seed: int = 0, trials: Any = None
     ) -> NDArray[np.float64]:
@@ -223,7 +220,6 @@ class Result:
 
         return sampled(self, data, n, noise, seed, trials)
 
-    @known_keywords()
     def bound(
         self, event: str, data: Any, *, delta: float = 0.05, prior: float | None = None, trials: Any = None
     ) -> Bound:
@@ -252,7 +248,6 @@ class Result:
 
         return bounded(self, event, data, delta, prior, trials)
 
-    @known_keywords()
     def suggest(self, domain: Mapping[str, Sequence[float]] | None = None, n: int = 5, distinct: bool = False) -> Suggestions:
         """``n`` rows to measure next: where the plausible hypotheses disagree most per unit of noise
         (:mod:`hypo.scoring.design`).
@@ -270,7 +265,6 @@ class Result:
 
         return suggested(self, domain, n, distinct)
 
-    @known_keywords()
     def profile(
         self,
         index: int | None = None,
@@ -320,7 +314,6 @@ class Result:
         }
         return profiled(self, index, level, data, table, log_likelihood)
 
-    @known_keywords()
     def plot(self, path: str | os.PathLike[str] | None = None, data: Dataset | None = None) -> Figure:
         """A figure with the law over the data and the front; also written to ``path`` when given.
 

@@ -351,3 +351,11 @@ def test_exact_numbers_lie_within_the_error(value: float, log_error: float) -> N
 
 def _number(e: Expression) -> float:
     return float(evaluate(e, np.zeros((1, 1)), ("x",))[0])
+
+
+def test_digits_that_an_error_leaves_open_are_not_shown() -> None:
+    from hypo.report.constants import value_text
+
+    assert value_text(216476.0, 10184.0) == "(2.16 ± 0.10)e5"
+    assert value_text(7512.3, 123.0) == "(7.51 ± 0.12)e3"
+    assert value_text(7512.3, 23.0) == "7512 ± 23"

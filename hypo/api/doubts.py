@@ -120,6 +120,14 @@ def _rises(x: np.ndarray, y: np.ndarray) -> bool:
     return float(np.asarray(np.corrcoef(ranks))[0, 1]) * math.sqrt(len(x) - 1) > SURE
 
 
+def _as_written(best: Hypothesis, guess: Hypothesis | None) -> list[str]:
+    """The numbers of a guess in its own form, where those of the answer are of a shorter one."""
+    if guess is None or (abs(guess.score - best.score) < 0.005 and guess.complexity == best.complexity):
+        return []
+    return [f"as you write it its complexity is {guess.complexity:g} and its score {tables.nats(guess.score)}, while the "
+            f"table has those of its shortest form, {best.complexity:g} and {tables.nats(best.score)}"]
+
+
 def _guesses(
     best: Hypothesis, outcome: Outcome, problem: Problem, settings: Settings, own: int | None
 ) -> Iterator[str]:
@@ -130,6 +138,7 @@ def _guesses(
         law = f"{problem.target} = {right_hand_side(text, problem.target, problem.aliases).strip()}"
         if number == own:
             yield f"the answer is your guess {number + 1}: {law}"
+            yield from _as_written(best, h)
             continue
         if is_variant(best, h, problem):
             yield f"the answer is a variant of your guess {number + 1}, {law}, with exact numbers for some of its constants"

@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hypo import interrupts
@@ -17,7 +16,7 @@ from hypo.api.other_names import IN_FUNCTIONS
 from hypo.api.outputs import make_result
 from hypo.api.prepared import prepared
 from hypo.errors import InputError, ShortSearchWarning
-from hypo.folders import Destination
+from hypo.folders import Destination, folder_path
 from hypo.keywords import known_keywords
 from hypo.report.notebook import in_notebook
 from hypo.report.remarks import too_short
@@ -150,7 +149,7 @@ def fit(
         InputError: a setting or a guess is wrong, no scheduler answers, or there is no GPU.
         MissingExtraError: PySR, Julia, PyTorch or Dask is wanted and not there; the message says how to get it.
     """
-    place = out if isinstance(out, Destination) or out is None else Destination(Path(out), overwrite=overwrite)
+    place = out if isinstance(out, Destination) or out is None else Destination(folder_path(out), overwrite=overwrite)
     if place is not None:
         place.check()
     table = {

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hypo.api.other_names import IN_SCORE
 from hypo.api.outputs import constant_rows
 from hypo.api.prepared import prepared, require_kept
-from hypo.errors import DataError, InputError
+from hypo.errors import DataError, FormulaError, InputError
 from hypo.expression.printing import shortened
 from hypo.keywords import known_keywords
 from hypo.report import tables
@@ -89,7 +89,11 @@ def score(
         lam=lam, intervals=intervals, likelihood=likelihood, dof=dof, log_likelihood=log_likelihood,
     )
     problem = make_problem(dataset, background, settings)
+    from hypo.expression.expr import Expression
+
     e = formula
+    if not isinstance(e, str | Expression):
+        raise FormulaError(f'the formula must be text, such as "a*x + b", or an Expression, got {type(e).__name__}')
     if isinstance(e, str):
         text = right_hand_side(e, dataset.target, problem.aliases)
         e = parse(text, variables=dataset.names, constants=problem.constants, aliases=problem.aliases)

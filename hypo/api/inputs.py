@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,8 @@ def as_knowledge(
     """
     from hypo.knowledge import Knowledge
 
+    if units is not None and not (isinstance(units, Mapping) and all(isinstance(key, str) for key in units)):
+        raise InputError(f'units must name columns, such as {{"x": "m", "y": "m/s"}}, got {units!r:.40}')
     if knowledge is None:
         loaded = Knowledge()
     elif isinstance(knowledge, Knowledge):
@@ -249,7 +251,7 @@ def _formulas(guesses: Sequence[str | Expression] | str | Expression | None) -> 
 
     if guesses is None:
         return ()
-    listed = [guesses] if isinstance(guesses, str | Expression) else list(guesses)
+    listed = [guesses] if isinstance(guesses, str | Expression) or not isinstance(guesses, Iterable) else list(guesses)
     for guess in listed:
         if not isinstance(guess, str | Expression):
             raise InputError(f'guesses must be formulas, such as ["a*x/(b + x)"], got {guess!r}')
@@ -271,6 +273,8 @@ def whole_number(name: str, value: Any, least: int) -> None:
 
 def operator_names(operators: Sequence[str] | str) -> tuple[str, ...]:
     """Names of the operator table for what a user wrote, such as ``"+, ^, ln"``; raises InputError."""
+    if not isinstance(operators, Iterable):
+        raise InputError(f'operators must be names of operators, such as ["+", "*", "exp"], got {operators!r:.40}')
     listed = operators.replace(",", " ").split() if isinstance(operators, str) else list(operators)
     if not listed:
         raise InputError("the list of operators is empty; give some, such as +,-,*,/,sqrt")

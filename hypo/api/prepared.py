@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from hypo.api.inputs import as_knowledge, as_settings
 from hypo.api.tables import as_dataset
 from hypo.errors import InputError
+from hypo.expression.printing import shortened
 from hypo.units import DIMENSIONLESS
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def prepared(
     checked = as_settings(**settings)
     for guess in (*checked.guesses, *background.guesses):
         names = re.findall(r"[^\W\d]\w*", guess) if isinstance(guess, str) else guess.variables
-        require_kept(names, dataset, f'the guess "{guess}"')
+        require_kept(names, dataset, f'the guess "{shortened(str(guess))}"')
     require(dataset, checked.likelihood)
     return Prepared(dataset, columns, background, checked)
 
@@ -71,8 +72,8 @@ def _target_without_unit(dataset: Dataset, background: Knowledge) -> list[str]:
     with_unit = [name for name in dataset.names if name in units and units[name].dimension != DIMENSIONLESS]
     if not with_unit or dataset.target in units:
         return []
-    return [f"the target {dataset.target} has no unit, while {with_unit[0]} has one, so formulas of any unit are taken: give it one, "
-            f"as in {dataset.target} [{units[with_unit[0]].text}], or [1] for a pure number"]
+    return [f"the target {dataset.target} has no unit, while {with_unit[0]} has one, so formulas of any unit are taken: "
+            f"give it one, as in {dataset.target} [{units[with_unit[0]].text}], or [1] for a pure number"]
 
 
 def require_kept(names: Collection[str], dataset: Dataset, what: str) -> None:

@@ -38,6 +38,7 @@ def as_dataset(
         "trials": trials, "censored": censored, "lower": lower, "upper": upper, "x_sigma": as_x_sigma(x_sigma)
     }
     fold_column = folds if isinstance(folds, str) else None
+    features, exclude = _names("features", features), _names("exclude", exclude)
     if isinstance(features, str):
         features = [name.strip() for name in features.split(",")]
     if isinstance(data, Dataset):
@@ -90,6 +91,7 @@ def as_dataset(
         raise DataError(
             "with arrays sigma and weights must be arrays too, with one number per row, not names of columns"
         )
+    _names("features", features, str)
     if thousands is not None:
         raise InputError("thousands is for tables of text; arrays must hold numbers")
     for role, value in (*more.items(), *(more["x_sigma"] or {}).items(), ("folds", fold_column)):
@@ -99,6 +101,20 @@ def as_dataset(
         X, y, names=features, target=name, sigma=sigma, weights=weights, drop_missing=drop_missing, exclude=exclude, **more
     )
     return dataset, _given_names(X, features, dataset)
+
+
+def _names(role: str, given: Any, kind: Any = str | int) -> Any:
+    """What names columns, as it is, or as a list; raises InputError for what names none."""
+    if given is None or isinstance(given, str):
+        return given
+    wrong = InputError(f'{role} must be names of columns, such as ["x", "v"], got {given!r:.40}')
+    try:
+        listed = list(given)
+    except TypeError:
+        raise wrong from None
+    if any(isinstance(name, bool) or not isinstance(name, kind) for name in listed):
+        raise wrong
+    return listed
 
 
 def as_x_sigma(x_sigma: XSigma) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -134,8 +135,12 @@ def _given(columns: Columns, role: str, given: Noise) -> Column | NDArray[np.flo
         number = cell_number(given)
         known = any(given in (c.label, c.name) for c in columns)
         return columns.find(given, role) if known or number is None or number != number else number
-    if given is None or np.ndim(given) == 0:
-        return None if given is None else float(given)  # type: ignore[arg-type]
+    if given is None:
+        return None
+    if isinstance(given, Mapping | bool) or (np.ndim(given) == 0 and not isinstance(given, Real | np.ndarray)):
+        raise DataError(f"{role} must be a number, a column or one number for each row, got {given!r:.40}")
+    if np.ndim(given) == 0:
+        return float(given)  # type: ignore[arg-type]
     return vector(role, given)
 
 

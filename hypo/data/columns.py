@@ -139,7 +139,8 @@ class Columns:
         try:
             parse_unit(column.unit)
         except UnitError as error:
-            raise DataError(f'{self.place}, column "{column.label}": {error}') from None
+            other = "; where the brackets hold no unit, rename the column" if " " in column.unit else ""
+            raise DataError(f'{self.place}, column "{column.label}": {error}{other}') from None
 
 
 def identifier(label: str, position: int) -> str:

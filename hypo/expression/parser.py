@@ -64,7 +64,7 @@ def parse(text: str, *, variables: Collection[str] | None = None,
     ``constants`` maps names to the values of known, fixed constants; ``pi`` is always known. Without ``variables``
     every other name is a variable. With ``variables`` (the names of columns) every other name is a constant to be
     fitted, starting at 1; a name that occurs twice gives two leaves of that name. Number literals are exact. ``aliases`` are
-    other names of variables; names known otherwise come first.
+    other names of variables; those that are numbers too are refused.
 
     Raises FormulaError, whose message marks the place and says what was expected; also for text longer than
     ``MAX_LENGTH`` characters or nested deeper than ``MAX_NESTING``.
@@ -73,6 +73,8 @@ def parse(text: str, *, variables: Collection[str] | None = None,
         raise FormulaError(f"a formula must be text, got {type(text).__name__}")
     if len(text) > MAX_LENGTH:
         raise FormulaError(f"the formula has {len(text)} characters; at most {MAX_LENGTH} are allowed")
+    if variables is not None and not (isinstance(variables, Collection) and all(isinstance(n, str) for n in variables)):
+        raise FormulaError(f'variables must be names, such as ["x", "v"], got {variables!r:.40}')
     return _Reader(text, variables, constants or {}, aliases or {}).read()
 
 
@@ -210,8 +212,12 @@ class _Reader:
     def name(self, name: str, at: int) -> None:
         if self.known is not None and name in self.known:
             self.code.append((oc.VAR, self.variables.setdefault(name, len(self.variables))))
-        elif name in self.named:
+        elif name in self.named and name not in self.aliases:
             self.constant(Constant(float(self.named[name]), name))
+        elif name in self.aliases and (name == "pi" or name in self.named):
+            number = self.named.get(name, PI.value)
+            self.fail(at, f"{name} is both a number and a column; write {self.aliases[name]} for the column, or {number!r} "
+                          "for the number")
         elif name == "pi":
             self.constant(PI)
         elif name in self.aliases:

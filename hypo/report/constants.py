@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 LEVEL = 0.95  # probability that the interval of a constant holds it
 SHARP = 1e-9  # a relative standard error below this is rounding, and is not shown
+# A standard error from which on a value is shown over a power of ten: 216476 ± 10184 as (2.16 ± 0.10)e5.
+COARSE = 100.0
 
 
 @dataclass(frozen=True)
@@ -164,10 +166,11 @@ def by_error(std: float | None, *values: float) -> tuple[str, ...]:
 
 
 def _digits(std: float, *values: float, two: bool) -> tuple[tuple[str, ...], int]:
-    """``values`` over a power of ten, and this power, 0 where they are shown as they are; to one digit of ``std``, or to
+    """``values`` over a power of ten, and this power, 0 where they are shown as they are, as beside a ``std`` that leaves their
+    last two digits open they are not; to one digit of ``std``, or to
     ``two``, as always where it begins with 1."""
     power = math.floor(math.log10(max(abs(values[0]), std)))
-    scaled = power if not -4 <= power < 6 else 0
+    scaled = power if not -4 <= power < 6 or (not two and std >= COARSE) else 0
     first = f"{std / 10.0**scaled:.1e}"
     digits = max(0, int(two or first.startswith("1")) - int(first[first.index("e") + 1 :]))
     return tuple(f"{v / 10.0**scaled:z.{digits}f}" for v in values), scaled

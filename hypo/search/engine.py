@@ -66,8 +66,9 @@ SLACK, WEIGHED_BY, SETTLED_BY, GUESSED_BY, MADE_BY = 0.1, 0.1, 0.4, 0.45, 0.5
 # which the posterior weighs.
 FINISHING, FINISHING_SHARE = 1.0, 0.1
 
-# What loading and reading leave of the time limit at least: this share of it, and so many seconds at most.
-LEFT_SHARE, LEFT = 0.5, 0.5
+# What loading and reading leave of the time limit at least: this share of it, and so many seconds at most; seconds of them that
+# are not counted, so that a limit of a second is not spent before the search begins.
+LEFT_SHARE, LEFT, UNCOUNTED = 0.5, 0.5, 0.3
 
 # Why there is no answer where hypotheses were scored.
 NOTHING_KEPT = "no formula is defined on all rows and keeps the knowledge"
@@ -138,7 +139,7 @@ def _search(
     begin = now()
     late = begin + settings.time_limit
     if since is not None:
-        late = max(since + settings.time_limit, begin + min(LEFT_SHARE * settings.time_limit, LEFT))
+        late = max(min(since + UNCOUNTED, begin) + settings.time_limit, begin + min(LEFT_SHARE * settings.time_limit, LEFT))
     kept = min(FINISHING, FINISHING_SHARE * settings.time_limit) / 2
     chains = settings.posterior and settings.backend != PYSR and problem.template is None
     end = late - (budget(settings.time_limit) if chains else 0.0)

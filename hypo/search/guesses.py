@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from hypo.errors import FormulaError, InputError
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse, right_hand_side
+from hypo.expression.printing import shortened
 from hypo.kernels import opcodes as oc
 from hypo.knowledge.breaches import hard_breach
 from hypo.scoring.likelihood import Likelihood
@@ -88,7 +89,7 @@ def _require_rules(guess: str | Expression, e: Expression, problem: Problem, set
 
 
 def _quoted(guess: str | Expression) -> str:
-    return f'"{guess}"'
+    return f'"{shortened(str(guess))}"'
 
 
 class Guesses:

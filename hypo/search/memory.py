@@ -47,5 +47,5 @@ def within(problem: Problem, settings: Settings) -> Settings:
 
 
 def in_megabytes(size: float) -> str:
-    """A number of bytes as a text such as ``513 MB``, rounded up."""
-    return f"{-int(-size // 1e6)} MB"
+    """A number of bytes as a text such as ``513 MB``, rounded up from a million on."""
+    return f"{size:.0f} bytes" if size < 1e6 else f"{-int(-size // 1e6)} MB"
