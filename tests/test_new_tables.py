@@ -76,3 +76,11 @@ def test_a_unit_of_two_meanings_in_round_brackets_is_said(tmp_path: Path) -> Non
     assert any("AU as astronomical units, and not as absorbance" in note for note in read_csv(str(path), "abs").notes)
     path.write_text("conc (mg/L),abs [AU]\n1,2\n2,4\n3,6\n")
     assert not any("absorbance" in note for note in read_csv(str(path), "abs").notes)
+
+
+def test_units_of_products_are_those_of_the_columns() -> None:
+    F, d = np.array([1.0, 2.0, 1.0, 3.0, 2.0]), np.array([2.0, 3.0, 3.0, 2.0, 2.0])
+    y = 2.0 * F * d**2 + 0.01 * np.cos(F + d)
+    units = {"F": "N", "d": "m", "y": "1"}
+    scored = hypo.score("F*d**2/k", np.column_stack([F, d]), y, features=["F", "d"], units=units)
+    assert [row.unit for row in scored.constants] == ["N*m^2"]

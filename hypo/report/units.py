@@ -30,6 +30,8 @@ def unit_text(unit: Powers | None, dimension: Dimension | None, names: UnitNames
         return "1"
     if plain and not any(e for name, e in zip(BASE_UNITS, dimension.exponents, strict=True) if name not in ("m", "s", "rad")):
         return written(_base(dimension))  # m/s^2 rather than N/kg
+    if plain and any(name in NAMED for name in unit) and all(p > 0 and p.denominator == 1 for p in unit.values()):
+        return written(unit)  # N*m^2 of columns in N and m rather than J*m
     if plain:
         named = _in_names(dimension, _cost(unit))
         return written(min((unit, _base(dimension)) if named is None else (named,), key=_roots))
