@@ -45,7 +45,7 @@ def with_pilot(likelihood: Likelihood, X: NDArray[np.float64], columns: tuple[st
             estimate = _plane(*rows) if found is None else found
             f = estimate.value(X)
             f = likelihood.inside(np.where(np.isfinite(f), f, np.median(z)))
-            if found is None:
+            if found is None and others:
                 f = min((f, *map(likelihood.inside, others)), key=lambda f: _loss(likelihood, f))
             p = f[None]
             if isinstance(likelihood, ErrorsInX):
