@@ -130,7 +130,7 @@ def score(
         fitted = [row.name for row in rows if row.name not in known]
         doubts = undetermined(fitted, shape.covariance, shape.unidentified) if len(fitted) == len(shape.theta) else []
     return Scored(
-        hypothesis=Border.out_of(problem).hypothesis(replace(h, expression=with_numbers(h.expression))),
+        hypothesis=Border.out_of(problem).hypothesis(replace(h, expression=h.expression.without_names())),
         constants=rows,
         target=dataset.target,
         violations=problem.knowledge.violations(h.expression, dataset.target),
@@ -263,9 +263,3 @@ def _pairs(text: str) -> Iterator[tuple[str, float]]:
         except ValueError:
             raise InputError(f'the start of {name} must be a finite number, got "{number}"') from None
         yield name, value
-
-
-def with_numbers(e: Expression) -> Expression:
-    """``e`` with its named free constants as plain numbers."""
-    constants = tuple(replace(c, name=None) if c.free else c for c in e.constants)
-    return replace(e, constants=constants)

@@ -18,7 +18,7 @@ from hypo.report.rules import RuleRow
 from hypo.report.units import unit_text
 from hypo.result import Coverage, Efficiency, Result
 from hypo.search.alarm import Alarm
-from hypo.search.answer import in_own_form, own_guess, without_names
+from hypo.search.answer import in_own_form, own_guess
 from hypo.search.border import Border, UnitNames, unit_texts
 from hypo.search.clock import now
 
@@ -186,7 +186,7 @@ def make_prior(posterior: Posterior, problem: Problem, settings: Settings) -> Pr
 def _shown(h: Hypothesis, border: Border) -> Hypothesis:
     """``h`` in the units of the columns, and with numbers for the constants that have names."""
     h = border.hypothesis(h)
-    return replace(h, expression=without_names(h.expression)) if any(c.free and c.name for c in h.expression.constants) else h
+    return replace(h, expression=h.expression.without_names())
 
 
 def constant_rows(

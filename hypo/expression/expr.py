@@ -221,6 +221,10 @@ class Expression:
         new = tuple(replace(c, value=float(v)) for c, v in zip(self.constants, values, strict=True))
         return Expression(self.code, new, self.variables)
 
+    def without_names(self) -> Expression:
+        """The same formula with plain numbers for its named fitted constants."""
+        return Expression(self.code, tuple(replace(c, name=None) if c.free else c for c in self.constants), self.variables)
+
     def masked(self) -> str:
         """Text with one value in the place of all fitted ones, the same for formulas that differ in these only."""
         return str(self.with_values([1.2345 if c.free else c.value for c in self.constants]))

@@ -247,5 +247,3 @@ def _kind(numbas: Any) -> type:
             return self._cache_path / f"{self._impl.filename_base}-{_short(sig)}.lock"
 
     return InTurn if numbas is caching.FunctionCache else Kept
-
-    return Kept

@@ -284,9 +284,8 @@ def structure_key(e: Expression) -> str:
 
 def _structure(h: Hypothesis, shape: Laplace, nats: float) -> Structure:
     e = h.expression
-    unnamed = tuple(replace(c, name=None) if c.free else c for c in e.constants)
     return Structure(
-        expression=replace(e, constants=unnamed),
+        expression=e.without_names(),
         weight=math.nan,
         odds=math.nan,
         nats=float(nats),

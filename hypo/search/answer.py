@@ -62,11 +62,6 @@ def _fitted(e: Expression) -> int:
     return len(set(parameter_slots(e)) - {-1})
 
 
-def without_names(e: Expression) -> Expression:
-    """``e`` with its named fitted constants as plain numbers."""
-    return replace(e, constants=tuple(replace(c, name=None) if c.free else c for c in e.constants))
-
-
 def in_own_form(posterior: Posterior | None, old: Hypothesis, new: Hypothesis, problem: Problem) -> Posterior | None:
     """The posterior with the structure of ``old`` in the form of ``new``, which is the same law; its weight stays."""
     if posterior is None:

@@ -41,14 +41,10 @@ def choose(
 
 def _of_structure(e: Expression, everything: Iterable[Hypothesis], front: Iterable[Hypothesis]) -> Hypothesis | None:
     """The hypothesis that stands for the structure, or the best on the front that has its form."""
-    same = (h for h in everything if _unnamed(h.expression) == e)
+    # Posteriors show fitted constants without names.
+    same = (h for h in everything if h.expression.without_names() == e)
     key = structure_key(e)
     return next(same, None) or min((h for h in front if structure_key(h.expression) == key), key=rank, default=None)
-
-
-def _unnamed(e: Expression) -> Expression:
-    """``e`` as posteriors show it: fitted constants have no names."""
-    return replace(e, constants=tuple(replace(c, name=None) if c.free else c for c in e.constants))
 
 
 def chosen(by: str, outcome: Outcome, posterior: Posterior | None, problem: Problem, settings: Settings) -> Outcome:

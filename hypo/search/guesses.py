@@ -126,7 +126,7 @@ class Guesses:
                 e = min(each, key=lambda e: _rss(e, self.problem.X, self.problem, self.problem.likelihood))
             turn.clock.scored += len(each)
             self.fitted.append(e)
-            e = _unnamed(e)
+            e = e.without_names()
             # Simplified where that keeps the knowledge: (x/k)**n has units that x**n lacks.
             self.parents.append(self.problem.simplified(e))
             yield e
@@ -250,11 +250,6 @@ def everywhere(e: Expression, name: str, new: Expression) -> Expression:
 def replaced(e: Expression, node: int, new: Expression) -> Expression:
     """``e`` with the subtree at ``node`` replaced by ``new``."""
     return e.replace_node(node, new)
-
-
-def _unnamed(e: Expression) -> Expression:
-    """``e`` with its named free constants as plain numbers."""
-    return replace(e, constants=tuple(replace(c, name=None) if c.free else c for c in e.constants))
 
 
 def _rss(e: Expression, X: NDArray[np.float64], problem: Problem, likelihood: Likelihood) -> float:
