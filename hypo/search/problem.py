@@ -80,8 +80,8 @@ class Settings:
     ``time_limit`` is in seconds. ``guesses`` are formulas that take part in the search. ``proposers`` names those that take
     turns, None all of them; ``turns`` is how many they take at most, ``work`` what these may cost in all (seconds on an
     ordinary core, by the proposers' own estimates and not by a clock). ``backend`` is one of ``BACKENDS``. ``scheduler``
-    says where scans are done: None or ``"threads"``, ``"processes"``, ``"local"`` (a Dask cluster on this machine) or the address
-    of a Dask scheduler. ``shard`` (number from 1, of how many) is the part of the search to do. ``max_memory`` is in
+    says where scans are done: None or ``"threads"``, ``"processes"``, ``"local"`` (a Dask cluster on this machine) or the
+    address of a Dask scheduler. ``shard`` (number from 1, of how many) is the part of the search to do. ``max_memory`` is in
     bytes (:mod:`hypo.search.memory`). Without ``posterior`` nothing is looked at for its sake (:mod:`hypo.search.surround`,
     :mod:`hypo.search.chain`). ``intervals`` of constants are by ``LAPLACE`` or ``PROFILE`` (:mod:`hypo.search.profile`).
     ``likelihood`` is the family of the target's distribution.
