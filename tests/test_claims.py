@@ -11,7 +11,9 @@ from reference import evaluate, random_tree
 
 from hypo.expression import Expression
 from hypo.expression.parser import parse
-from hypo.knowledge.claims import And, Claim, Comparison, Implies, Not, Or, Sides, violation
+from hypo.knowledge.claims import Claim, Sides, violation
+from hypo.knowledge.combinations import And, Implies, Not, Or
+from hypo.knowledge.comparison import Comparison
 
 NAN, INF = math.nan, math.inf
 RELATIONS = (">=", ">", "<=", "<", "==", "!=")

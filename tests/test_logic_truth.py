@@ -16,9 +16,9 @@ from hypo.expression.evaluate import Program
 from hypo.expression.parser import parse
 from hypo.knowledge import logic_syntax as syntax
 from hypo.knowledge.claims import PROVED, REFUTED, UNREFUTED, Verdict
+from hypo.knowledge.law import Law
 from hypo.knowledge.logic import Sentence, parse_logic
 from hypo.knowledge.logic_integrals import Quadrature, Quantity
-from hypo.knowledge.rules import Law
 
 
 def law_of(text: str, target: str = "T", **ranges: tuple[float, float]) -> Law:

@@ -15,7 +15,9 @@ from reference import random_tree
 from hypo.expression import Expression
 from hypo.expression.derivative import derivative
 from hypo.expression.parser import parse
-from hypo.knowledge.claims import PROVED, REFUTED, SLACK, UNREFUTED, And, Claim, Comparison, Implies, Not, Or, violation
+from hypo.knowledge.claims import PROVED, REFUTED, UNREFUTED, Claim, violation
+from hypo.knowledge.combinations import And, Implies, Not, Or
+from hypo.knowledge.comparison import SLACK, Comparison
 from hypo.knowledge.domain import Domain, middle
 from hypo.knowledge.proofs import settle
 

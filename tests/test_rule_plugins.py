@@ -13,8 +13,9 @@ import pytest
 from hypo.errors import KnowledgeError
 from hypo.expression.parser import parse
 from hypo.knowledge.claims import PROVED, REFUTED
-from hypo.knowledge.plugins import broken_plugins, built_in_kinds, known_kinds, read_rule
-from hypo.knowledge.rules import Law
+from hypo.knowledge.law import Law
+from hypo.knowledge.plugins import broken_plugins, known_kinds, read_rule
+from hypo.knowledge.rules import built_in_kinds
 
 EXAMPLE = Path(__file__).parent / "rule_plugin"
 

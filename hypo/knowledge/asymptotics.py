@@ -16,19 +16,21 @@ from hypo.knowledge.claims import (
     PROVED,
     REFUTED,
     UNREFUTED,
-    Comparison,
     Points,
     Sides,
     Values,
     Verdict,
     Witness,
+    combine_verdicts,
     violation,
 )
+from hypo.knowledge.comparison import Comparison
 from hypo.knowledge.domain import Domain
 from hypo.knowledge.ladders import Ladder, along, enclosed, ladders, last, settled, trusted
+from hypo.knowledge.law import Law
 from hypo.knowledge.parameters import EXTENDED, NUMBER, VARIABLE, Choice, parameter
 from hypo.knowledge.proofs import settle
-from hypo.knowledge.rules import Law, Rule, together
+from hypo.knowledge.rules import Rule
 from hypo.knowledge.shapes import ZERO, Claims, constant
 from hypo.knowledge.values import scale_of
 
@@ -71,7 +73,7 @@ class _Asymptotic(Rule):
         others = domain.of(frozenset(law.expression.variables) - {self.variable}).sample(_OTHERS)
         size = self.size(law)
         verdicts = [self._followed(law, ladder, others, size) for ladder in self._ladders(law)]
-        verdict = together(verdicts)
+        verdict = combine_verdicts(verdicts)
         if not proof or verdict.level == REFUTED:
             return verdict
         parts = self.proofs(law)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from hypo.knowledge.claims import REFUTED, Witness
-from hypo.knowledge.rules import Law, Rule
+from hypo.knowledge.law import Law
+from hypo.knowledge.rules import Rule
 from hypo.knowledge.words import join
 
 POINTS = 2048

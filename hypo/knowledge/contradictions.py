@@ -13,20 +13,12 @@ from itertools import combinations
 from typing import NamedTuple
 
 from hypo.knowledge.asymptotics import Growth, Limit
-from hypo.knowledge.invariances import (
-    Antisymmetric,
-    Even,
-    Homogeneous,
-    NotDepends,
-    Odd,
-    Periodic,
-    ScaleInvariant,
-    Symmetric,
-)
+from hypo.knowledge.dependence import Depends, NotDepends
+from hypo.knowledge.invariances import Antisymmetric, Even, Homogeneous, Odd, Periodic, ScaleInvariant, Symmetric
 from hypo.knowledge.parameters import Interval
 from hypo.knowledge.rules import Rule
 from hypo.knowledge.shapes import Bounds, Concave, Convex, Monotone, Sign
-from hypo.knowledge.values import Depends, Value, Zeros
+from hypo.knowledge.values import Value, Zeros
 from hypo.knowledge.words import join
 
 _EVERYTHING = (-math.inf, math.inf)

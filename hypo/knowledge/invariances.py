@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 from hypo.expression.derivative import derivative
 from hypo.expression.expr import Expression
-from hypo.knowledge.claims import Claim, Comparison
+from hypo.knowledge.claims import Claim
+from hypo.knowledge.comparison import Comparison
+from hypo.knowledge.law import Law
 from hypo.knowledge.parameters import FORMULA, NUMBER, PAIR, POSITIVE, VARIABLE, VARIABLES, parameter
-from hypo.knowledge.rules import Law, Rule
-from hypo.knowledge.shapes import Claims, partner, with_partners
+from hypo.knowledge.rules import Rule
+from hypo.knowledge.shapes import Claims
 from hypo.knowledge.words import join
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ FACTOR, SHIFT = "λ", "δ"
 FACTORS = (0.25, 4.0)
 
 
-class _Identity(Rule):
+class Identity(Rule):
     """``f(moved x) == image(f(x))`` at the points of the domain, to within ``tolerance`` (1e-6) of the size of f."""
 
     total = True
@@ -48,7 +50,7 @@ class _Identity(Rule):
         return [(claim, self.extended(law))]
 
 
-class _Reflected(_Identity):
+class _Reflected(Identity):
     variable: str = parameter(VARIABLE, words="the variable")
 
     def moved(self, law: Law) -> Mapping[str, Expression]:
@@ -73,7 +75,7 @@ class Odd(_Reflected):
         return -f
 
 
-class Periodic(_Identity):
+class Periodic(Identity):
     """``f(x + period) = f(x)``."""
 
     kind = "periodic"
@@ -87,7 +89,7 @@ class Periodic(_Identity):
         return f"{target} repeats every {self.period:g} of {self.variable}"
 
 
-class _Swapped(_Identity):
+class _Swapped(Identity):
     swap: tuple[str, str] = parameter(PAIR, words="the two variables to swap")
 
     def moved(self, law: Law) -> Mapping[str, Expression]:
@@ -113,7 +115,7 @@ class Antisymmetric(_Swapped):
         return -f
 
 
-class _Scaled(_Identity):
+class _Scaled(Identity):
     """``f(λx, λy) = λ^k·f(x, y)`` for all λ > 0, tried from 1/4 to 4."""
 
     variables: tuple[str, ...] = parameter(VARIABLES, words="the variables to scale together")
@@ -148,7 +150,7 @@ class ScaleInvariant(_Scaled):
         return f"{target} does not change when {join(self.variables)} {_are(self.variables)} scaled alike"
 
 
-class TranslationInvariant(_Identity):
+class TranslationInvariant(Identity):
     """``f(x + δ, y + δ) = f(x, y)``, tried with shifts up to the least width of the ranges."""
 
     kind = "translation_invariant"
@@ -189,23 +191,5 @@ class Conserved(Rule):
         return f"{target} depends on {join(self.quantity.variables)} only through {self.quantity}"
 
 
-class NotDepends(_Identity):
-    """``f(x') = f(x)``: the variable has no influence."""
-
-    kind = "not_depends"
-    variable: str = parameter(VARIABLE, words="the variable")
-
-    def moved(self, law: Law) -> Mapping[str, Expression]:
-        return {self.variable: Expression.variable(partner(self.variable))}
-
-    def extended(self, law: Law) -> Domain:
-        return with_partners(self, law, [self.variable])
-
-    def sentence(self, target: str) -> str:
-        return f"{target} does not depend on {self.variable}"
-
-
 def _are(names: Sequence[str]) -> str:
     return "is" if len(names) == 1 else "are"
-
-

@@ -18,12 +18,13 @@ from hypo.knowledge.claims import Verdict
 from hypo.knowledge.contradictions import contradictions
 from hypo.knowledge.fields import NamedConstant, NumberLimits
 from hypo.knowledge.grammar import SOURCES, Grammar, Violation
+from hypo.knowledge.law import Law
 from hypo.knowledge.names import foreign_names
 from hypo.knowledge.reading import read_file, read_sections
 from hypo.knowledge.reading_rules import contradiction as contradicted
 from hypo.knowledge.reading_units import UNIT_SETTINGS
 from hypo.knowledge.report import Report
-from hypo.knowledge.rules import Law, Rule
+from hypo.knowledge.rules import Rule
 from hypo.knowledge.template import Template
 from hypo.knowledge.words import kind
 from hypo.units import DIMENSIONLESS, Dimension, Unit

@@ -14,8 +14,9 @@ from hypo.knowledge.breaches import hard_breach
 from hypo.knowledge.fields import Fields
 from hypo.knowledge.findings import Findings
 from hypo.knowledge.grammar import Grammar
+from hypo.knowledge.law import Law
 from hypo.knowledge.names import data_ranges
-from hypo.knowledge.rules import Law, Rule
+from hypo.knowledge.rules import Rule
 from hypo.knowledge.template import BoundTemplate, Template
 from hypo.knowledge.words import join
 from hypo.units import DIMENSIONLESS, Unit

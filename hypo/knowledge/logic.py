@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from hypo.errors import FormulaError
 from hypo.knowledge.claims import Verdict
 from hypo.knowledge.domain import Domain
+from hypo.knowledge.law import Law
 from hypo.knowledge.logic_claims import depth, meaning, universal
 from hypo.knowledge.logic_games import QUICK_WORK, settle_game
 from hypo.knowledge.logic_names import Names
 from hypo.knowledge.logic_parser import read
 from hypo.knowledge.logic_syntax import Statement
 from hypo.knowledge.proofs import settle
-from hypo.knowledge.rules import Law
 
 MAX_BLOCKS = 3
 _PROOF_WORK, _LEAST_POINTS = 400_000, 8

@@ -18,12 +18,13 @@ from hypo.expression.derivative import derivative
 from hypo.expression.expr import Constant, Expression
 from hypo.expression.intervals import Enclosure
 from hypo.kernels import opcodes as oc
-from hypo.knowledge import claims
 from hypo.knowledge import logic_syntax as syntax
 from hypo.knowledge.claims import Boxes, Claim, Points, Qualified, Values
+from hypo.knowledge.combinations import And, Implies, Not, Or
+from hypo.knowledge.comparison import Comparison
+from hypo.knowledge.law import Law
 from hypo.knowledge.logic_integrals import IntegralComparison, Quadrature, Quantity
 from hypo.knowledge.logic_syntax import Statement, Term
-from hypo.knowledge.rules import Law
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def names(node: Node) -> frozenset[str]:
 def negated(node: Node) -> Node:
     """The negation, with ``not`` only at the claims."""
     if isinstance(node, Claim):
-        return claims.Not(node)
+        return Not(node)
     if isinstance(node, Block):
         return Block(not node.universal, node.ranges, negated(node.body))
     return Joint(not node.every, tuple(map(negated, node.parts)))
@@ -110,7 +111,7 @@ def universal(node: Node) -> tuple[dict[str, tuple[float, float]], Claim] | None
     if len(found) < len(parts):
         return None
     ranges = {name: ends for own, _ in found for name, ends in own.items()}
-    return ranges, (claims.And if node.every else claims.Or)(tuple(claim for _, claim in found))
+    return ranges, (And if node.every else Or)(tuple(claim for _, claim in found))
 
 
 def depth(s: Statement, positive: bool = True) -> int:
@@ -154,7 +155,7 @@ class _Instance:
             return self.node(s.body, not positive, env)
         if not _has_quantifier(s):
             claim = self.plain(s, env)
-            return claim if positive else claims.Not(claim)
+            return claim if positive else Not(claim)
         if isinstance(s, syntax.Equivalence):
             s = syntax.Conjunction((syntax.Implication(s.left, s.right), syntax.Implication(s.right, s.left)))
         if isinstance(s, syntax.Implication):
@@ -194,14 +195,14 @@ class _Instance:
                         for left, (relation, _), right in zip(terms, s.links, terms[1:], strict=False))
         parts = [self.plain(part, env) for part in syntax.operands(s)]
         if isinstance(s, syntax.Negation):
-            return claims.Not(parts[0])
+            return Not(parts[0])
         if isinstance(s, syntax.Conjunction):
             return _all(parts)
         if isinstance(s, syntax.Disjunction):
             return _any(parts)
         if isinstance(s, syntax.Implication):
-            return claims.Implies(*parts)
-        return _all([claims.Implies(*parts), claims.Implies(*reversed(parts))])
+            return Implies(*parts)
+        return _all([Implies(*parts), Implies(*reversed(parts))])
 
     # --- numbers --------------------------------------------------------------------------------------------------
 
@@ -242,19 +243,19 @@ class _Instance:
 
 
 def _comparison(left: Quantity, relation: str, right: Quantity) -> Claim:
-    comparison = claims.Comparison(left.expression, "==" if relation == "=" else relation, right.expression)
+    comparison = Comparison(left.expression, "==" if relation == "=" else relation, right.expression)
     integrals = tuple(dict.fromkeys(left.integrals + right.integrals))
     return IntegralComparison(comparison, integrals) if integrals else comparison
 
 
 def _all(parts: Iterable[Claim]) -> Claim:
     parts = tuple(parts)
-    return parts[0] if len(parts) == 1 else claims.And(parts)
+    return parts[0] if len(parts) == 1 else And(parts)
 
 
 def _any(parts: Iterable[Claim]) -> Claim:
     parts = tuple(parts)
-    return parts[0] if len(parts) == 1 else claims.Or(parts)
+    return parts[0] if len(parts) == 1 else Or(parts)
 
 
 def _opened(node: Node, name: str, ends: tuple[float, ...], universal: bool) -> Node:

@@ -22,7 +22,8 @@ from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.expression.intervals import FUNCTIONS, Bounds, Enclosure, enclose
 from hypo.kernels import opcodes as oc
-from hypo.knowledge.claims import Boxes, Claim, Comparison, Points, Sides, Values
+from hypo.knowledge.claims import Boxes, Claim, Points, Sides, Values
+from hypo.knowledge.comparison import Comparison
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(8)
 _CONVERGED, _COARSE_CONVERGED = 1e-11, 1e-8

@@ -19,7 +19,8 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hypo.knowledge.claims import Boxes, Claim, Comparison, Points, Values
+from hypo.knowledge.claims import Boxes, Claim, Points, Values
+from hypo.knowledge.comparison import Comparison
 from hypo.knowledge.domain import Domain, middle, spread
 from hypo.knowledge.logic_claims import Block, Node
 from hypo.knowledge.logic_integrals import IntegralComparison

@@ -9,44 +9,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
-from functools import cache, lru_cache
+from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
-from types import MappingProxyType
 from typing import Any
 
 from hypo.errors import KnowledgeError
 from hypo.knowledge.parameters import Problem
-from hypo.knowledge.rules import Rule
+from hypo.knowledge.rules import Rule, built_in_kinds
 from hypo.knowledge.words import join, show, suggestion
 
 GROUP = "hypo.rules"
-
-
-@cache
-def built_in_kinds() -> Mapping[str, type[Rule]]:
-    """The kinds that hypo itself offers, by name."""
-    from hypo.knowledge.asymptotics import Growth, Limit
-    from hypo.knowledge.invariances import (
-        Antisymmetric,
-        Conserved,
-        Even,
-        Homogeneous,
-        NotDepends,
-        Odd,
-        Periodic,
-        ScaleInvariant,
-        Symmetric,
-        TranslationInvariant,
-    )
-    from hypo.knowledge.shapes import Bounds, Concave, Convex, Lipschitz, Monotone, Sign
-    from hypo.knowledge.statements import Logic
-    from hypo.knowledge.values import Depends, Value, Zeros
-
-    classes: tuple[type[Rule], ...] = (
-        Bounds, Sign, Monotone, Convex, Concave, Lipschitz, Even, Odd, Periodic, Symmetric, Antisymmetric, Homogeneous,
-        ScaleInvariant, TranslationInvariant, Conserved, Value, Zeros, Limit, Growth, Depends, NotDepends, Logic,
-    )
-    return MappingProxyType({c.kind: c for c in classes})
 
 
 class _Kinds(Mapping[str, type[Rule]]):

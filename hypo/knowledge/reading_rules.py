@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import hypo.knowledge.built_in_rules  # noqa: F401  (makes the built-in kinds known)
 from hypo.errors import FormulaError
 from hypo.expression.parser import parse
 from hypo.knowledge.contradictions import contradictions

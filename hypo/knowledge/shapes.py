@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 
 from hypo.expression.expr import Expression
 from hypo.knowledge.claim_forms import AlmostEverywhere, Defined, Roughly
-from hypo.knowledge.claims import REFUTED, Claim, Comparison, Or, Sides, Verdict, Witness
+from hypo.knowledge.claims import REFUTED, Claim, Sides, Verdict, Witness
+from hypo.knowledge.combinations import Or
+from hypo.knowledge.comparison import Comparison
+from hypo.knowledge.law import Law
 from hypo.knowledge.parameters import FLAG, NUMBER, VARIABLE, VARIABLES, Choice, Number, parameter
-from hypo.knowledge.rules import Law, Rule
+from hypo.knowledge.rules import Rule
 from hypo.knowledge.words import join
 from hypo.knowledge.zeros import never_zero
 
@@ -59,6 +62,34 @@ class Bounds(Rule):
         low = "" if self.min is None else f"{self.min:g} {sign} "
         high = "" if self.max is None else f" {sign} {self.max:g}"
         return low + target + high
+
+
+class Sign(Rule):
+    """``f`` is positive, negative, nonnegative or nonpositive."""
+
+    kind = "sign"
+    tolerant = False
+    total = True
+    sign: str = parameter(Choice(("positive", "negative", "nonnegative", "nonpositive", "nonzero")),
+                          words="a sign, such as positive")
+
+    def claims(self, law: Law) -> Claims:
+        return [(Comparison(law.expression, SIGNS[self.sign], ZERO), self.domain(law))]
+
+    @property
+    def settled_by_claims(self) -> bool:
+        return self.sign != "nonzero"
+
+    def check(self, law: Law, *, points: int = 256, proof: bool = False) -> Verdict:
+        if self.sign != "nonzero":
+            return super().check(law, points=points, proof=proof)
+        return never_zero(law, self.domain(law), points=points, proof=proof)
+
+    def sentence(self, target: str) -> str:
+        return f"{target} {SIGNS[self.sign]} 0"
+
+
+SIGNS = {"positive": ">", "negative": "<", "nonnegative": ">=", "nonpositive": "<=", "nonzero": "!="}
 
 
 class Monotone(Rule):
@@ -110,34 +141,6 @@ class Monotone(Rule):
 
     def sentence(self, target: str) -> str:
         return f"{target} is {'strictly ' * self.strict}{self.direction} in {self.variable}"
-
-
-class Sign(Rule):
-    """``f`` is positive, negative, nonnegative or nonpositive."""
-
-    kind = "sign"
-    tolerant = False
-    total = True
-    sign: str = parameter(Choice(("positive", "negative", "nonnegative", "nonpositive", "nonzero")),
-                          words="a sign, such as positive")
-
-    def claims(self, law: Law) -> Claims:
-        return [(Comparison(law.expression, SIGNS[self.sign], ZERO), self.domain(law))]
-
-    @property
-    def settled_by_claims(self) -> bool:
-        return self.sign != "nonzero"
-
-    def check(self, law: Law, *, points: int = 256, proof: bool = False) -> Verdict:
-        if self.sign != "nonzero":
-            return super().check(law, points=points, proof=proof)
-        return never_zero(law, self.domain(law), points=points, proof=proof)
-
-    def sentence(self, target: str) -> str:
-        return f"{target} {SIGNS[self.sign]} 0"
-
-
-SIGNS = {"positive": ">", "negative": "<", "nonnegative": ">=", "nonpositive": "<=", "nonzero": "!="}
 
 
 class _Curved(Rule):

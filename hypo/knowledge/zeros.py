@@ -8,10 +8,11 @@ import numpy as np
 
 from hypo.expression.expr import Expression
 from hypo.knowledge.claim_forms import size_of, values_at
-from hypo.knowledge.claims import PROVED, REFUTED, Comparison, Points, Sides, Values, Verdict, Witness
+from hypo.knowledge.claims import PROVED, REFUTED, Points, Sides, Values, Verdict, Witness
+from hypo.knowledge.comparison import Comparison
 from hypo.knowledge.domain import Domain
+from hypo.knowledge.law import Law
 from hypo.knowledge.proofs import settle
-from hypo.knowledge.rules import Law
 
 _ZERO = Expression.constant(0.0)
 

@@ -19,8 +19,9 @@ from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.kernels import opcodes as oc
 from hypo.knowledge.claims import Claim, Points, Values, Verdict, violation
+from hypo.knowledge.law import Law
 from hypo.knowledge.proofs import without_doubtful
-from hypo.knowledge.rules import Law, Rule
+from hypo.knowledge.rules import Rule
 from hypo.scoring.score import Hypothesis
 from hypo.search.archive import rank
 from hypo.search.constants import Deadline, Parameters
