@@ -92,6 +92,12 @@ def test_without_the_package():
     assert problems[0][1].startswith('unknown kind "saturates"; ')
 
 
+def test_built_in_kinds_in_the_order_of_messages():
+    assert " ".join(built_in_kinds()) == (
+        "bounds sign monotone convex concave lipschitz even odd periodic symmetric antisymmetric homogeneous scale_invariant "
+        "translation_invariant conserved value zeros limit growth depends not_depends logic")
+
+
 def test_a_kind_nearly_named(example):
     assert read({"kind": "saturate"}) == (None, [(("kind",), 'unknown kind "saturate"; did you mean saturates?')])
 

@@ -28,8 +28,8 @@ from hypo.knowledge.comparison import Comparison
 from hypo.knowledge.domain import Domain
 from hypo.knowledge.ladders import Ladder, along, enclosed, ladders, last, settled, trusted
 from hypo.knowledge.law import Law
-from hypo.knowledge.parameters import EXTENDED, NUMBER, VARIABLE, Choice, parameter
-from hypo.knowledge.proofs import settle
+from hypo.knowledge.parameters import EXTENDED, NUMBER, VARIABLE, OneOf, parameter
+from hypo.knowledge.proofs import check_claim
 from hypo.knowledge.rules import Rule
 from hypo.knowledge.shapes import ZERO, Claims, constant
 from hypo.knowledge.values import scale_of
@@ -54,7 +54,7 @@ class _Asymptotic(Rule):
 
     variable: str = parameter(VARIABLE, words="the variable")
     to: float = parameter(EXTENDED, words="where the variable goes, a number or infinity")
-    side: str | None = parameter(Choice(("above", "below")), default=None)
+    side: str | None = parameter(OneOf(("above", "below")), default=None)
 
     def inconsistencies(self) -> Iterator[tuple[str, str]]:
         if self.side is not None and math.isinf(self.to):
@@ -77,7 +77,7 @@ class _Asymptotic(Rule):
         if not proof or verdict.level == REFUTED:
             return verdict
         parts = self.proofs(law)
-        proved = parts and all(settle(claim, where, deadline=law.deadline).level == PROVED for claim, where in parts)
+        proved = parts and all(check_claim(claim, where, deadline=law.deadline).level == PROVED for claim, where in parts)
         return Verdict(PROVED, 0.0, verdict.points) if proved else verdict
 
     def _ladders(self, law: Law) -> list[Ladder]:

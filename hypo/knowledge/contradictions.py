@@ -15,20 +15,20 @@ from typing import NamedTuple
 from hypo.knowledge.asymptotics import Growth, Limit
 from hypo.knowledge.dependence import Depends, NotDepends
 from hypo.knowledge.invariances import Antisymmetric, Even, Homogeneous, Odd, Periodic, ScaleInvariant, Symmetric
-from hypo.knowledge.parameters import Interval
+from hypo.knowledge.parameters import Range
 from hypo.knowledge.rules import Rule
 from hypo.knowledge.shapes import Bounds, Concave, Convex, Monotone, Sign
 from hypo.knowledge.values import Value, Zeros
 from hypo.knowledge.words import join
 
 _EVERYTHING = (-math.inf, math.inf)
-Box = Mapping[str, Interval]
+Box = Mapping[str, Range]
 """The values of variables; those of a variable that is not named are unknown, but not none."""
 
-Found = tuple[int, int, str]
+Conflict = tuple[int, int, str]
 
 
-def contradictions(rules: Sequence[Rule], ranges: Box | None = None, target: str = "f") -> Iterator[Found]:
+def contradictions(rules: Sequence[Rule], ranges: Box | None = None, target: str = "f") -> Iterator[Conflict]:
     """(i, j, why rules i < j do not go together) for each such pair; rules that only f = 0 keeps count as one.
 
     ``ranges`` are the domains of variables where a rule's ``where`` is silent. What is found holds whatever the domains of the
@@ -37,7 +37,7 @@ def contradictions(rules: Sequence[Rule], ranges: Box | None = None, target: str
     yield from _pairs(rules, ranges or {}, target, _CHECKS, "do not go together")
 
 
-def possible_contradictions(rules: Sequence[Rule], ranges: Box | None = None, target: str = "f") -> Iterator[Found]:
+def possible_contradictions(rules: Sequence[Rule], ranges: Box | None = None, target: str = "f") -> Iterator[Conflict]:
     """The pairs that would contradict each other if variables without a domain had all numbers, but do not for any domain."""
     known = dict(ranges or {})
     everywhere = {name: _EVERYTHING for rule in rules for name in rule.names()} | known
@@ -45,7 +45,7 @@ def possible_contradictions(rules: Sequence[Rule], ranges: Box | None = None, ta
     yield from (found for found in contradictions(rules, everywhere, target) if found[:2] not in certain)
 
 
-def constraints(rules: Sequence[Rule], ranges: Box | None = None, target: str = "f") -> Iterator[Found]:
+def constraints(rules: Sequence[Rule], ranges: Box | None = None, target: str = "f") -> Iterator[Conflict]:
     """The pairs that only laws of a narrow kind keep: constant or linear in a variable."""
     yield from _pairs(rules, ranges or {}, target, (_flat, _straight), "together leave little")
 
@@ -53,7 +53,7 @@ def constraints(rules: Sequence[Rule], ranges: Box | None = None, target: str = 
 Check = Callable[[Rule, Rule, Box, str], str | None]
 
 
-def _pairs(rules: Sequence[Rule], known: Box, target: str, checks: Sequence[Check], verb: str) -> Iterator[Found]:
+def _pairs(rules: Sequence[Rule], known: Box, target: str, checks: Sequence[Check], verb: str) -> Iterator[Conflict]:
     for (i, a), (j, b) in combinations(enumerate(rules), 2):
         for check in checks:
             why = check(a, b, known, target) or check(b, a, known, target)
@@ -93,7 +93,7 @@ def _without(box: Box, name: str) -> Box:
     return {x: ends for x, ends in box.items() if x != name}
 
 
-def _mirror(ends: Interval) -> Interval:
+def _mirror(ends: Range) -> Range:
     return -ends[1], -ends[0]
 
 
@@ -136,7 +136,7 @@ def _points(at: Mapping[str, float]) -> Box:
     return {name: (value, value) for name, value in at.items()}
 
 
-def _near(rule: Rule, value: float) -> Interval:
+def _near(rule: Rule, value: float) -> Range:
     relative = 1e-4 if isinstance(rule, Limit) else 1e-6
     slack = rule.tolerance or (relative * abs(value) if math.isfinite(value) else 0.0)
     return value - slack, value + slack
@@ -172,7 +172,7 @@ def _on_the_way(a: Limit | Growth, own: Box, b: Rule, box: Box) -> Box | None:
     return None if others is None else {**others, x: (to, to)}
 
 
-def _sides(a: Limit | Growth, ends: Interval | None) -> set[str] | None:
+def _sides(a: Limit | Growth, ends: Range | None) -> set[str] | None:
     """The sides from which ``a`` goes to a number; None if that is unknown."""
     if a.side is not None:
         return {a.side}
@@ -181,7 +181,7 @@ def _sides(a: Limit | Growth, ends: Interval | None) -> set[str] | None:
     return {side for side, there in (("above", a.to < ends[1]), ("below", a.to > ends[0])) if there} or {"above", "below"}
 
 
-def _same_sides(a: Limit | Growth, a_ends: Interval | None, b: Limit | Growth, b_ends: Interval | None) -> bool:
+def _same_sides(a: Limit | Growth, a_ends: Range | None, b: Limit | Growth, b_ends: Range | None) -> bool:
     """Whether there is a way that both go: 1/x goes to infinity at one side of 0, to -infinity at the other."""
     if math.isinf(a.to) or (a.side is None and b.side is None and a_ends is None and b_ends is None):
         return True
@@ -189,7 +189,7 @@ def _same_sides(a: Limit | Growth, a_ends: Interval | None, b: Limit | Growth, b
     return first is not None and second is not None and not first.isdisjoint(second)
 
 
-def _covers(ends: Interval, a: Limit | Growth, own: Interval | None) -> bool:
+def _covers(ends: Range, a: Limit | Growth, own: Range | None) -> bool:
     """Whether an interval reaches to the end of a way that ``a`` goes."""
     low, high = ends
     if math.isinf(a.to):

@@ -21,8 +21,8 @@ from hypo.knowledge.grammar import SOURCES, Grammar, Violation
 from hypo.knowledge.law import Law
 from hypo.knowledge.names import foreign_names
 from hypo.knowledge.reading import read_file, read_sections
-from hypo.knowledge.reading_rules import contradiction as contradicted
-from hypo.knowledge.reading_units import UNIT_SETTINGS
+from hypo.knowledge.reading_rules import describe_rule_conflict
+from hypo.knowledge.reading_units import UNIT_SETTINGS, describe_unit_conflict, is_same_unit
 from hypo.knowledge.report import Report
 from hypo.knowledge.rules import Rule
 from hypo.knowledge.template import Template
@@ -157,8 +157,8 @@ class Knowledge:
         report = Report(self.source)
         for name, unit in stated.items():
             mine = self.units.get(name)
-            if mine is not None and not same_unit(mine, unit):
-                report.add(("units", name), contradiction(mine, unit))
+            if mine is not None and not is_same_unit(mine, unit):
+                report.add(("units", name), describe_unit_conflict(mine, unit))
             if name in self.constants:
                 report.add(("constants", name), "the table has a column of this name; rename one of them")
         report.raise_if_any()
@@ -178,7 +178,7 @@ class Knowledge:
         report = Report(self.source)
         for i, j, why in contradictions(self.rules, {**domain, **self.ranges}, target):
             if self.rules[i].hard and self.rules[j].hard:
-                report.add(("rule", j), contradicted(i, why, None))
+                report.add(("rule", j), describe_rule_conflict(i, why, None))
         report.raise_if_any()
 
     # --- the grammar ------------------------------------------------------------------------------
@@ -258,14 +258,3 @@ class Knowledge:
             if found.inconsistent > 1:
                 message += f"; {found.inconsistent} such places in all"
             yield Violation("units", float(found.inconsistent), message, hard=not self.soft)
-
-
-def same_unit(a: Unit, b: Unit) -> bool:
-    """Whether two units mean the same, however written."""
-    return a.dimension == b.dimension and math.isclose(a.factor, b.factor, rel_tol=1e-9)
-
-
-def contradiction(stated: Unit, header: Unit) -> str:
-    """Why the unit of the knowledge file and that of the table's header cannot both be right."""
-    return (f'"{stated.text}" contradicts the unit [{header.text}] in the table\'s header; '
-            "correct one of them, or leave it out here")

@@ -6,7 +6,8 @@ from dataclasses import replace
 from os import PathLike
 from typing import TYPE_CHECKING
 
-from hypo.knowledge.fields import Fields, NamedConstant
+from hypo.knowledge.contents import FileContent
+from hypo.knowledge.fields import NamedConstant
 from hypo.knowledge.findings import LEVELS, Finding, Findings
 from hypo.knowledge.lint_grammar import check_grammar
 from hypo.knowledge.lint_rules import check_rules
@@ -40,7 +41,7 @@ def lint(path: str | PathLike[str], dataset: Dataset | None = None) -> list[Find
     return sorted(findings, key=lambda f: (f.line or 0, LEVELS.index(f.level)))
 
 
-def _check(fields: Fields, dataset: Dataset | None, out: Findings) -> None:
+def _check(fields: FileContent, dataset: Dataset | None, out: Findings) -> None:
     """All remarks; what follows from an error alone is left unsaid."""
     fields = _whole(fields, out)
     check_grammar(fields, dataset, out)
@@ -65,7 +66,7 @@ def _check(fields: Fields, dataset: Dataset | None, out: Findings) -> None:
         check_rows(() if out.spoiled("ranges") else fields.rules, fields.ranges, dataset, out)
 
 
-def _whole(fields: Fields, out: Findings) -> Fields:
+def _whole(fields: FileContent, out: Findings) -> FileContent:
     """The fields, with a stand-in for what could not be read, so that its absence gives rise to no remarks."""
     constants = {str(path[1]): NamedConstant(1.0, parse_unit("1")) for path in out.spoiled("constants") if len(path) > 1}
     operators = None if out.spoiled("grammar", "operators") else fields.operators

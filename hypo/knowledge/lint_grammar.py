@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from hypo.expression import ops
-from hypo.knowledge.fields import Fields
+from hypo.knowledge.contents import FileContent
 from hypo.knowledge.findings import Findings
 from hypo.knowledge.grammar import permitted
 from hypo.knowledge.words import join
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hypo.data import Dataset
 
 
-def check_grammar(fields: Fields, dataset: Dataset | None, out: Findings) -> None:
+def check_grammar(fields: FileContent, dataset: Dataset | None, out: Findings) -> None:
     """Remarks on [grammar]."""
     _check_operators(fields, out)
     _check_places(fields, out)
@@ -23,7 +23,7 @@ def check_grammar(fields: Fields, dataset: Dataset | None, out: Findings) -> Non
     _check_priors(fields, out)
 
 
-def _check_operators(fields: Fields, out: Findings) -> None:
+def _check_operators(fields: FileContent, out: Findings) -> None:
     allowed = permitted(fields.operators, fields.forbid)
     for name in fields.forbid:
         if fields.operators is not None and name in fields.operators:
@@ -45,7 +45,7 @@ def _check_operators(fields: Fields, out: Findings) -> None:
         out.note(("grammar", "exponents"), "no operator allowed has an exponent, so this never applies")
 
 
-def _check_places(fields: Fields, out: Findings) -> None:
+def _check_places(fields: FileContent, out: Findings) -> None:
     """``only`` and ``never_inside``: can the name still occur, and does the limit ever apply?"""
     allowed = permitted(fields.operators, fields.forbid)
     for name, homes in fields.only.items():
@@ -74,7 +74,7 @@ def _check_places(fields: Fields, out: Findings) -> None:
             out.note(("grammar", key, name), f"{name} must not be used anyway")
 
 
-def _check_size(fields: Fields, dataset: Dataset | None, out: Findings) -> None:
+def _check_size(fields: FileContent, dataset: Dataset | None, out: Findings) -> None:
     needed = len(fields.must_use)
     # n different leaves need n - 1 operators of two arguments, and a tree of ceil(log2 n) levels above them.
     if needed and fields.max_complexity is not None and fields.max_complexity < 2 * needed - 1:
@@ -98,7 +98,7 @@ def _check_size(fields: Fields, dataset: Dataset | None, out: Findings) -> None:
             out.warning(("grammar", "max_depth"), "1 leaves only single variables and constants")
 
 
-def _check_priors(fields: Fields, out: Findings) -> None:
+def _check_priors(fields: FileContent, out: Findings) -> None:
     allowed = permitted(fields.operators, fields.forbid)
     for name, weight in fields.priors.items():
         if name not in allowed:

@@ -16,11 +16,11 @@ from hypo.knowledge.claims import Verdict
 from hypo.knowledge.domain import Domain
 from hypo.knowledge.law import Law
 from hypo.knowledge.logic_claims import depth, meaning, universal
-from hypo.knowledge.logic_games import QUICK_WORK, settle_game
+from hypo.knowledge.logic_games import QUICK_WORK, check_quantifiers
 from hypo.knowledge.logic_names import Names
 from hypo.knowledge.logic_parser import read
 from hypo.knowledge.logic_syntax import Statement
-from hypo.knowledge.proofs import settle
+from hypo.knowledge.proofs import check_claim
 
 MAX_BLOCKS = 3
 _PROOF_WORK, _LEAST_POINTS = 400_000, 8
@@ -57,10 +57,10 @@ class Sentence:
         plain = universal(node)
         if plain is None:
             node = meaning(sentence.statement, law, coarse=True)
-            return settle_game(node, points=points, proof=proof, seed=seed, deadline=deadline)
+            return check_quantifiers(node, points=points, proof=proof, seed=seed, deadline=deadline)
         ranges, claim = plain
         points = min(points, max(_LEAST_POINTS, (_PROOF_WORK if proof else QUICK_WORK) // claim.work))
-        return settle(claim, Domain(ranges), points=points, proof=proof, seed=seed, deadline=deadline)
+        return check_claim(claim, Domain(ranges), points=points, proof=proof, seed=seed, deadline=deadline)
 
 
 def parse_logic(text: str, *, variables: Sequence[str], target: str, constants: Mapping[str, float] | None = None) -> Sentence:

@@ -12,13 +12,13 @@ from hypo.expression.expr import PI, Constant
 from hypo.knowledge import logic_syntax as syntax
 from hypo.knowledge import words
 from hypo.knowledge.logic_names import FUNCTIONS, KEYWORDS, MAX_ORDER, Names, denominators, numerator
-from hypo.knowledge.logic_syntax import Draft, Term
+from hypo.knowledge.logic_syntax import Draft, LogicTerm
 from hypo.knowledge.logic_tokens import Token, Tokens
 
 MAX_INTEGRALS = 2
 
 
-class Atoms(Tokens, ABC):
+class AtomReader(Tokens, ABC):
     """Reads atoms; what stands between their brackets is read by :meth:`summed`."""
 
     def __init__(self, text: str, names: Names | None) -> None:
@@ -32,8 +32,8 @@ class Atoms(Tokens, ABC):
     def summed(self) -> Draft:
         """Reads a number, up to what cannot belong to it."""
 
-    def term(self) -> Term:
-        return Term.of(self.summed())
+    def term(self) -> LogicTerm:
+        return LogicTerm.of(self.summed())
 
     @abstractmethod
     def check_new(self, name: str, at: int, local: list[str]) -> None:

@@ -24,7 +24,7 @@ from hypo.knowledge.combinations import And, Implies, Not, Or
 from hypo.knowledge.comparison import Comparison
 from hypo.knowledge.law import Law
 from hypo.knowledge.logic_integrals import IntegralComparison, Quadrature, Quantity
-from hypo.knowledge.logic_syntax import Statement, Term
+from hypo.knowledge.logic_syntax import LogicTerm, Statement
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,7 @@ class _Instance:
 
     # --- numbers --------------------------------------------------------------------------------------------------
 
-    def quantity(self, term: Term, env: _Environment) -> Quantity:
+    def quantity(self, term: LogicTerm, env: _Environment) -> Quantity:
         """The number that ``term`` is."""
         formulas: dict[str, Expression] = {}
         integrals: list[Quadrature] = []

@@ -10,11 +10,23 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from hypo.knowledge.claims import PROVED, REFUTED, UNREFUTED, Claim, Points, Sides, Values, Verdict, Witness, violation
+from hypo.knowledge.claims import (
+    PROVED,
+    REFUTED,
+    UNREFUTED,
+    Claim,
+    Flags,
+    Points,
+    Sides,
+    Values,
+    Verdict,
+    Witness,
+    violation,
+)
 from hypo.knowledge.domain import Domain, spread
 from hypo.knowledge.logic_claims import Block, Joint, Node, negated
 from hypo.knowledge.logic_proofs import Prover
@@ -31,7 +43,7 @@ _NARROWEST = 1e-15
 _SCALE_POINTS = 512
 
 
-def settle_game(node: Node, *, points: int, proof: bool, seed: int = 0, deadline: float | None = None) -> Verdict:
+def check_quantifiers(node: Node, *, points: int, proof: bool, seed: int = 0, deadline: float | None = None) -> Verdict:
     """The verdict on a statement with existential quantifiers and without free variables.
 
     Its amount is that of the margins over an outermost universal block, else of the one margin. A point for which no partner
@@ -63,6 +75,18 @@ def settle_game(node: Node, *, points: int, proof: bool, seed: int = 0, deadline
     return Verdict(level, amount, game.evaluated, witness)
 
 
+class BestPoints(NamedTuple):
+    """The best points found so far, one of a block's variables for each point around it.
+
+    ``margins`` (n,) are those there, ``cube`` says where they lie in the unit cube of the block, ``variables`` are all their
+    coordinates, those around the block too.
+    """
+
+    margins: Values
+    cube: dict[str, Values]
+    variables: dict[str, Values]
+
+
 @dataclass
 class Game:
     """Margins of statements with at most ``blocks`` blocks within each other, each tried at ``points`` points at first.
@@ -90,21 +114,20 @@ class Game:
             return joined(node.every, [margins for margins, _ in found]), chosen
         m = self.points
         cube = {name: np.tile(u, n) for name, u in unit_points(node, m, self.seed).items()}
-        best, at, chosen = self.best(node, outer, cube, n, m)
+        best = self.choose_best(node, outer, cube, n, m)
         step = 2.0 / m ** (1 / len(cube))
         for _ in range(_ROUNDS[self.blocks] * min(len(cube), 2)):
-            todo = best >= 0 if node.universal else ~(best >= 0)
+            todo = best.margins >= 0 if node.universal else ~(best.margins >= 0)
             if not todo.any() or step < _NARROWEST or self.called >= self.calls or (
                     self.until is not None and time.monotonic() > self.until):
                 break
             for name in cube:
-                self.search_near(node, outer, name, step, todo, best, at, chosen)
+                self.search_near(node, outer, name, step, todo, best)
             step /= 4 if len(cube) == 1 else 2
-        return best, chosen
+        return best.margins, best.variables
 
-    def best(self, node: Block, outer: Points, cube: Mapping[str, Values], n: int,
-             m: int) -> tuple[Values, dict[str, Values], dict[str, Values]]:
-        """The best (worst if universal) of ``m`` points for each of ``n``: margins, places in the unit cube, all variables."""
+    def choose_best(self, node: Block, outer: Points, cube: Mapping[str, Values], n: int, m: int) -> BestPoints:
+        """The best (worst if universal) of ``m`` points for each of ``n``."""
         inner = {name: spread(u, *node.ranges[name]) for name, u in cube.items()}
         repeated = {name: np.repeat(values, m) for name, values in outer.items()}
         margins, chosen = self.value(node.body, {**repeated, **inner}, n * m)
@@ -112,21 +135,21 @@ class Game:
         wanted = np.where(np.isnan(margins), np.finfo(float).tiny, -margins) if node.universal else \
             np.where(np.isnan(margins), -np.inf, margins)
         pick = wanted.reshape(n, m).argmax(axis=1) + m * np.arange(n)
-        return margins[pick], {name: u[pick] for name, u in cube.items()}, {name: v[pick] for name, v in chosen.items()}
+        places, variables = ({name: v[pick] for name, v in all_.items()} for all_ in (cube, chosen))
+        return BestPoints(margins[pick], places, variables)
 
-    def search_near(self, node: Block, outer: Points, name: str, step: float, todo: NDArray[np.bool_], best: Values,
-                    at: dict[str, Values], chosen: dict[str, Values]) -> None:
-        """Moves the points ``todo`` along one variable where that betters their margins; in place."""
+    def search_near(self, node: Block, outer: Points, name: str, step: float, todo: Flags, best: BestPoints) -> None:
+        """Moves the points ``todo`` of ``best`` along one variable where that betters their margins; in place."""
         m, count = len(_STEPS), int(todo.sum())
-        cube = {other: np.repeat(u[todo], m) for other, u in at.items()}
+        cube = {other: np.repeat(u[todo], m) for other, u in best.cube.items()}
         cube[name] = np.clip(cube[name] + np.tile(step * _STEPS, count), 0, 1)
-        found, places, variables = self.best(node, {k: v[todo] for k, v in outer.items()}, cube, count, m)
-        now = best[todo]
+        found = self.choose_best(node, {k: v[todo] for k, v in outer.items()}, cube, count, m)
+        now, then = best.margins[todo], found.margins
         with np.errstate(invalid="ignore"):
-            better = found < now if node.universal else (found > now) | (np.isnan(now) & ~np.isnan(found))
+            better = then < now if node.universal else (then > now) | (np.isnan(now) & ~np.isnan(then))
         where = np.flatnonzero(todo)[better]
-        best[where] = found[better]
-        for target, source in ((at, places), (chosen, variables)):
+        best.margins[where] = then[better]
+        for target, source in ((best.cube, found.cube), (best.variables, found.variables)):
             for key, values in source.items():
                 # Outer variables are as they were, and not ours to write.
                 if key not in outer:

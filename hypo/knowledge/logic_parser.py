@@ -30,9 +30,9 @@ from hypo.expression.expr import Constant
 from hypo.kernels import opcodes as oc
 from hypo.knowledge import logic_syntax as syntax
 from hypo.knowledge import words
-from hypo.knowledge.logic_atoms import Atoms
+from hypo.knowledge.logic_atoms import AtomReader
 from hypo.knowledge.logic_names import KEYWORDS, Names
-from hypo.knowledge.logic_syntax import Draft, Statement, Term
+from hypo.knowledge.logic_syntax import Draft, LogicTerm, Statement
 from hypo.knowledge.logic_tokens import Token
 
 MAX_LENGTH = 10_000
@@ -59,10 +59,10 @@ def read(text: str, names: Names | None) -> Statement:
         raise FormulaError(f"a rule must be text, got {type(text).__name__}")
     if len(text) > MAX_LENGTH:
         raise FormulaError(f"the rule has {len(text)} characters; at most {MAX_LENGTH} are allowed")
-    return Reader(text, names).read()
+    return StatementReader(text, names).read()
 
 
-class Reader(Atoms):
+class StatementReader(AtomReader):
     """Reads the tokens from left to right, by precedence climbing; ``depth`` is that of the recursion."""
 
     def __init__(self, text: str, names: Names | None) -> None:
@@ -146,7 +146,7 @@ class Reader(Atoms):
         return (syntax.Conjunction if word == "and" else syntax.Disjunction)(tuple(parts))
 
     def compared(self, left: Draft) -> Statement:
-        first = Term.of(left)
+        first = LogicTerm.of(left)
         links = []
         while self.token.text in _RELATIONS:
             relation = self.token.text
@@ -215,7 +215,7 @@ class Reader(Atoms):
     # --- quantifiers ----------------------------------------------------------------------------------------------
 
     def quantified(self, word: str) -> Statement:
-        over: list[tuple[str, syntax.Interval | None]] = []
+        over: list[tuple[str, syntax.QuantifierInterval | None]] = []
         outside = len(self.local)
         more = True
         while more:
@@ -247,7 +247,7 @@ class Reader(Atoms):
         if problem:
             self.fail(at, f"cannot use {name} as a variable: {problem}")
 
-    def interval(self, group: list[str]) -> syntax.Interval | None:
+    def interval(self, group: list[str]) -> syntax.QuantifierInterval | None:
         at = self.token.at
         if self.token.text == "domain":
             for name in group:
@@ -268,11 +268,11 @@ class Reader(Atoms):
         if closing not in ("]", ")"):
             self.expected("']' or ')' to close the interval")
         self.position += 1
-        interval = syntax.Interval(low, high, (opening == "[", closing == "]"))
+        interval = syntax.QuantifierInterval(low, high, (opening == "[", closing == "]"))
         self.check_interval(interval, at)
         return interval
 
-    def check_interval(self, interval: syntax.Interval, at: int) -> None:
+    def check_interval(self, interval: syntax.QuantifierInterval, at: int) -> None:
         low, high = interval.low.value, interval.high.value
         unknown = any(math.isnan(c.value) for t in (interval.low, interval.high) for c in t.expression.constants)
         if self.names is None and unknown:

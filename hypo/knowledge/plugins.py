@@ -14,7 +14,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from hypo.errors import KnowledgeError
-from hypo.knowledge.parameters import Problem
+from hypo.knowledge.parameters import ReportProblem
 from hypo.knowledge.rules import Rule, built_in_kinds
 from hypo.knowledge.words import join, show, suggestion
 
@@ -64,7 +64,7 @@ def broken_plugins() -> list[str]:
     return found
 
 
-def read_rule(table: Any, problem: Problem) -> Rule | None:
+def read_rule(table: Any, problem: ReportProblem) -> Rule | None:
     """The rule that a table of a knowledge file states, or None after all its problems went to ``problem``; never raises.
 
     ``problem`` is given the path of the key within the table and a sentence.

@@ -45,7 +45,7 @@ _BATCH = 1024
 _NARROW, _NARROW_BELOW = 2.0**-36, 2.0**-12
 
 
-def settle(claim: Claim, domain: Domain, *, points: int = 1024, proof: bool = True, budget: int = 20_000,
+def check_claim(claim: Claim, domain: Domain, *, points: int = 1024, proof: bool = True, budget: int = 20_000,
            deadline: float | None = 0.2, seed: int = 0) -> Verdict:
     """Whether ``claim`` holds on ``domain``: at ``points`` points and, with ``proof``, on the whole of it.
 

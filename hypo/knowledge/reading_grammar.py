@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hypo.expression import ops
-from hypo.knowledge.fields import Fields
+from hypo.knowledge.contents import FileContent
 from hypo.knowledge.grammar import permitted
 from hypo.knowledge.reading_numbers import read_limits
 from hypo.knowledge.report import Report, is_array, is_table, read_number
@@ -18,7 +18,7 @@ GRAMMAR_KEYS = ("operators", "forbid", "max_complexity", "max_depth", "nesting",
                 "never_together", "only", "never_inside", "constants", "exponents")
 
 
-def read_grammar(table: Any, report: Report, out: Fields, sections: Sequence[str]) -> None:
+def read_grammar(table: Any, report: Report, out: FileContent, sections: Sequence[str]) -> None:
     """[grammar]; ``sections`` are the names that are sections of their own."""
     if not is_table(table, ("grammar",), report, 'write lines such as operators = ["+", "*", "sin"]'):
         return
@@ -50,7 +50,7 @@ def read_grammar(table: Any, report: Report, out: Fields, sections: Sequence[str
     _check_names(report, out)
 
 
-def read_priors(table: Any, report: Report, out: Fields) -> None:
+def read_priors(table: Any, report: Report, out: FileContent) -> None:
     """[priors]: ``operator = weight``."""
     if not is_table(table, ("priors",), report, 'write lines such as sin = 0.1 or "**" = 0.5'):
         return
@@ -134,7 +134,7 @@ def _read_places(table: Any, key: str, report: Report) -> dict[str, tuple[str, .
     return found
 
 
-def _check_names(report: Report, out: Fields) -> None:
+def _check_names(report: Report, out: FileContent) -> None:
     """What is said of one name must leave room for it."""
     for name in out.must_use:
         if name in out.must_not_use:
@@ -187,7 +187,7 @@ def _read_operator(name: Any, path: Path, report: Report) -> str | None:
     return row.name
 
 
-def _read_nesting(table: Any, report: Report, out: Fields) -> None:
+def _read_nesting(table: Any, report: Report, out: FileContent) -> None:
     if not is_table(table, ("grammar", "nesting"), report, 'write lines such as sin = ["sin", "exp"]'):
         return
     for outer, inner in table.items():

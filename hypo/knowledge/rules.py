@@ -14,8 +14,8 @@ from hypo.errors import KnowledgeError
 from hypo.knowledge.claims import REFUTED, Claim, Verdict, combine_verdicts
 from hypo.knowledge.domain import Domain
 from hypo.knowledge.law import Law
-from hypo.knowledge.parameters import FLAG, INTERVALS, POSITIVE, TEXT, WEIGHT, Problem, parameter
-from hypo.knowledge.proofs import settle
+from hypo.knowledge.parameters import FLAG, INTERVALS, POSITIVE, TEXT, WEIGHT, ReportProblem, parameter
+from hypo.knowledge.proofs import check_claim
 from hypo.knowledge.words import bare, join, show, suggestion
 
 NOWHERE: Mapping[str, tuple[float, float]] = MappingProxyType({})
@@ -119,13 +119,13 @@ class Rule(ABC):
 
     def check(self, law: Law, *, points: int = 256, proof: bool = False) -> Verdict:
         """How ``law`` fares: at ``points`` points and, with ``proof``, by interval arithmetic over the whole domain."""
-        verdict = combine_verdicts(settle(c, d, points=points, proof=False) for c, d in self.claims(law))
+        verdict = combine_verdicts(check_claim(c, d, points=points, proof=False) for c, d in self.claims(law))
         if not proof or verdict.level == REFUTED:
             return verdict
         parts = self.proofs(replace(law, simplified=True))
         if not parts:
             return verdict
-        return combine_verdicts(settle(c, d, points=points, proof=True, deadline=law.deadline) for c, d in parts)
+        return combine_verdicts(check_claim(c, d, points=points, proof=True, deadline=law.deadline) for c, d in parts)
 
     def domain(self, law: Law, more: Mapping[str, tuple[float, float]] = NOWHERE) -> Domain:
         """Where the rule must hold: ``law.ranges``, but those of ``where`` and ``more`` for the variables named there."""
@@ -163,7 +163,7 @@ class Rule(ABC):
         return self.describe()
 
     @classmethod
-    def read(cls, table: Mapping[str, Any], problem: Problem) -> Self | None:
+    def read(cls, table: Mapping[str, Any], problem: ReportProblem) -> Self | None:
         """The rule that a table of a knowledge file states, or None after all its problems went to ``problem``.
 
         ``problem`` is given the path of the key within the table and a sentence. ``kind`` itself is not looked at.
@@ -188,7 +188,7 @@ class Rule(ABC):
             return None
         return rule
 
-    def _settle(self, problem: Problem, complete: bool = True) -> bool:
+    def _settle(self, problem: ReportProblem, complete: bool = True) -> bool:
         """Puts checked values in place of those given; whether all are right."""
         good = True
         for f in (*_own_keys(type(self)), *fields(Rule)):

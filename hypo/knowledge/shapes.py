@@ -13,7 +13,7 @@ from hypo.knowledge.claims import REFUTED, Claim, Sides, Verdict, Witness
 from hypo.knowledge.combinations import Or
 from hypo.knowledge.comparison import Comparison
 from hypo.knowledge.law import Law
-from hypo.knowledge.parameters import FLAG, NUMBER, VARIABLE, VARIABLES, Choice, Number, parameter
+from hypo.knowledge.parameters import FLAG, NUMBER, VARIABLE, VARIABLES, Number, OneOf, parameter
 from hypo.knowledge.rules import Rule
 from hypo.knowledge.words import join
 from hypo.knowledge.zeros import never_zero
@@ -70,7 +70,7 @@ class Sign(Rule):
     kind = "sign"
     tolerant = False
     total = True
-    sign: str = parameter(Choice(("positive", "negative", "nonnegative", "nonpositive", "nonzero")),
+    sign: str = parameter(OneOf(("positive", "negative", "nonnegative", "nonpositive", "nonzero")),
                           words="a sign, such as positive")
 
     def claims(self, law: Law) -> Claims:
@@ -103,7 +103,7 @@ class Monotone(Rule):
     tolerant = False
     total = True
     variable: str = parameter(VARIABLE, words="the variable")
-    direction: str = parameter(Choice(("increasing", "decreasing")), words="a direction, increasing or decreasing")
+    direction: str = parameter(OneOf(("increasing", "decreasing")), words="a direction, increasing or decreasing")
     strict: bool = parameter(FLAG, default=False)
 
     @property

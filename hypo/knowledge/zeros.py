@@ -12,7 +12,7 @@ from hypo.knowledge.claims import PROVED, REFUTED, Points, Sides, Values, Verdic
 from hypo.knowledge.comparison import Comparison
 from hypo.knowledge.domain import Domain
 from hypo.knowledge.law import Law
-from hypo.knowledge.proofs import settle
+from hypo.knowledge.proofs import check_claim
 
 _ZERO = Expression.constant(0.0)
 
@@ -24,12 +24,12 @@ def never_zero(law: Law, domain: Domain, *, points: int, proof: bool) -> Verdict
     gets small there.
     """
     f = law.expression
-    signs = [settle(Comparison(f, sign, _ZERO), domain, points=points, proof=proof, deadline=law.deadline)
+    signs = [check_claim(Comparison(f, sign, _ZERO), domain, points=points, proof=proof, deadline=law.deadline)
              for sign in (">", "<")]
     kept = min(signs, key=lambda v: (v.amount, v.level != PROVED))
     if kept.level != REFUTED:
         return kept
-    verdict = settle(Comparison(f, "!=", _ZERO, tolerance=0.0), domain, points=points, proof=False)
+    verdict = check_claim(Comparison(f, "!=", _ZERO, tolerance=0.0), domain, points=points, proof=False)
     if verdict.level == REFUTED:
         return replace(verdict, amount=max(verdict.amount, kept.amount))
     sample = domain.of(frozenset(f.variables)).sample(points)
