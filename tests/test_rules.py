@@ -38,7 +38,7 @@ from hypo.knowledge.parameters import (
     VARIABLE,
     VARIABLES,
     WEIGHT,
-    Choice,
+    OneOf,
     parameter,
 )
 from hypo.knowledge.plugins import read_rule
@@ -334,7 +334,7 @@ def rules(draw):
     values = {}
     for field in fields(cls):
         name, sort = field.name, field.metadata["sort"]
-        values[name] = draw(st.sampled_from(sort.options) if isinstance(sort, Choice) else SORTS[id(sort)])
+        values[name] = draw(st.sampled_from(sort.options) if isinstance(sort, OneOf) else SORTS[id(sort)])
         if (field.default is None and draw(st.booleans())) or (name == "tolerance" and not cls.tolerant):
             values[name] = None
     try:

@@ -42,8 +42,10 @@ _GROWING = 1.02
 """The factor by which numbers grow from rung to rung on the way to infinity; log x has 1.08 from 1e12 to 1e13."""
 _LONG = 6
 """So many steps upwards make a way to infinity."""
-_CLOSE, _FAR = 1e-12, 1e256
-"""How near the limit point the box of a proof lies, relative to the range; and where it begins on the way to infinity."""
+_CLOSE = 1e-12
+"""How near the limit point the box of a proof lies, relative to the range."""
+_FAR = 1e256
+"""Where the box of a proof begins on the way to infinity."""
 
 
 class _Asymptotic(Rule):

@@ -8,6 +8,7 @@ from hypo.knowledge.rules import Rule
 from hypo.knowledge.words import join
 
 POINTS = 2048
+"""Points at which a formula is held against a hard rule: more than in a search, for it is done once."""
 
 
 def hard_breach(i: int, rule: Rule, law: Law) -> str | None:

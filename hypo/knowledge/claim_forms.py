@@ -12,6 +12,7 @@ from hypo.expression.intervals import Enclosure, enclose
 from hypo.knowledge.claims import Boxes, Claim, Points, Qualified, Sides, Values
 
 _ROUGH = 1e-6
+"""The part of its scale by which a claim about two points may fall short."""
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ import numpy as np
 
 from hypo.knowledge.claims import Boxes, Points, Values
 
-# A range of positive numbers that spans more than this factor is sampled by orders of magnitude too.
 WIDE = 100.0
-# Of an unbounded range, points lie up to this many times the size of its finite end (1 for an end at 0, or none) away.
+"""A range of positive numbers that spans more than this factor is sampled by orders of magnitude too."""
 FAR = 1e4
+"""Of an unbounded range, points lie up to this many times the size of its finite end (1 for an end at 0, or none) away."""
 
 
 @dataclass(frozen=True)

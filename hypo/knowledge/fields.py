@@ -13,6 +13,7 @@ MAX_DENOMINATOR = 12
 """The largest denominator of a number that counts as rational, as in dimensional analysis."""
 
 _ROUNDING = 1e-9
+"""Numbers nearer than this to an allowed one, relative to their size, are it."""
 
 
 @dataclass(frozen=True)

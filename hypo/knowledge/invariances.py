@@ -21,9 +21,12 @@ from hypo.knowledge.words import join
 if TYPE_CHECKING:
     from hypo.knowledge.domain import Domain
 
-FACTOR, SHIFT = "λ", "δ"
-"""Names of the factor and the shift that a law is tried with; columns have ASCII names."""
+FACTOR = "λ"
+"""The name of the factor that a law is tried with; columns have ASCII names."""
+SHIFT = "δ"
+"""The name of the shift that a law is tried with."""
 FACTORS = (0.25, 4.0)
+"""The range of the factor: wide enough to tell powers apart, narrow enough to stay near the data."""
 
 
 class Identity(Rule):

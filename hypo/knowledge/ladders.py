@@ -20,9 +20,13 @@ from hypo.knowledge.claim_forms import values_at
 from hypo.knowledge.claims import Points, Values
 
 _DECADES = 10.0 ** np.arange(1, 13)
+"""The first rungs, as factors: most laws show where they go within twelve decades."""
 _SQUARES = 10.0 ** np.array([16.0, 32.0, 64.0, 128.0, 256.0])
+"""The rungs after them, each the square of the one before."""
 _EPS = float(np.finfo(np.float64).eps)
+"""The relative distance between neighbouring floats."""
 _LARGE = 1e300
+"""No rung lies further out, so that sums of two do not overflow."""
 _PACE = 0.9
 """Steps that shrink by at least this factor converge; Aitken's formula is used for these alone."""
 

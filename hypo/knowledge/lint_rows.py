@@ -352,6 +352,7 @@ def _next_period(check: RowCheck, rule: Mapping[str, Any], X: Values) -> Values:
 
 
 _SCALE = 1.25
+"""The factor by which rows are moved to see whether a rule of scaling holds."""
 _STEP = 0.25
 """Of the width of a column: how far to the sides curvature is looked for."""
 

@@ -23,7 +23,11 @@ from hypo.knowledge.logic_syntax import Statement
 from hypo.knowledge.proofs import check_claim
 
 MAX_BLOCKS = 3
-_PROOF_WORK, _LEAST_POINTS = 400_000, 8
+"""So many blocks of alternating quantifiers may stand within each other: points multiply with each."""
+_PROOF_WORK = 400_000
+"""Evaluations of the law at the points of a check with proof, at most."""
+_LEAST_POINTS = 8
+"""So many points are tried however much work each is."""
 
 
 @dataclass(frozen=True)

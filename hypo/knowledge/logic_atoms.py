@@ -16,6 +16,7 @@ from hypo.knowledge.logic_syntax import Draft, LogicTerm
 from hypo.knowledge.logic_tokens import Token, Tokens
 
 MAX_INTEGRALS = 2
+"""So many integrals may stand within each other: the nodes of quadrature multiply with each."""
 
 
 class AtomReader(Tokens, ABC):

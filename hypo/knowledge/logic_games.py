@@ -32,15 +32,24 @@ from hypo.knowledge.logic_claims import Block, Joint, Node, negated
 from hypo.knowledge.logic_proofs import Prover
 from hypo.knowledge.proofs import with_note
 
-_OUTER = 128  # points of an outermost universal block
-_POINTS = {1: 64, 2: 64, 3: 16, 4: 8}  # of another block, by the number of blocks within each other
-QUICK_WORK = 24_000  # evaluations of the law in a check without proof, before the search near the best points
+_OUTER = 128
+"""Points of an outermost universal block."""
+_POINTS = {1: 64, 2: 64, 3: 16, 4: 8}
+"""Points of another block, by the number of blocks within each other: they multiply."""
+QUICK_WORK = 24_000
+"""Evaluations of the law in a check without proof, before the search near the best points."""
 _FEWEST = 4
-_CALLS = ((1, 40), (500, 8), (math.inf, 1))  # of claims in such a check, by their work: few points take time too
-_ROUNDS = {1: 22, 2: 22, 3: 4, 4: 2}  # of the search near the best of them
+"""Points of a block, however much work each is."""
+_CALLS = ((1, 40), (500, 8), (math.inf, 1))
+"""(most work of a claim, calls of claims) in a check without proof: few points take time too."""
+_ROUNDS = {1: 22, 2: 22, 3: 4, 4: 2}
+"""Rounds of the search near the best points, by the number of blocks within each other."""
 _STEPS = np.array([-1, -0.75, -0.5, -0.25, 0.25, 0.5, 0.75, 1])
+"""Places tried around the best one in a round, as parts of its step."""
 _NARROWEST = 1e-15
+"""Steps in the unit cube below this are no more than rounding."""
 _SCALE_POINTS = 512
+"""Points from which comparisons take their scales."""
 
 
 def check_quantifiers(node: Node, *, points: int, proof: bool, seed: int = 0, deadline: float | None = None) -> Verdict:

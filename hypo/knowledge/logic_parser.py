@@ -36,8 +36,11 @@ from hypo.knowledge.logic_syntax import Draft, LogicTerm, Statement
 from hypo.knowledge.logic_tokens import Token
 
 MAX_LENGTH = 10_000
+"""Characters of a rule, at most."""
 MAX_NESTING = 60
+"""Levels of brackets and operators, at most: far below the limit of Python's recursion."""
 MAX_QUANTIFIED = 16
+"""Quantified variables of a rule, at most."""
 
 _IFF, _IMPLIES, _OR, _AND, _NOT, _COMPARISON, _SUM = range(7)
 _PRODUCT, _UNARY, _POWER = (_SUM + p - ops.P_SUM for p in (ops.P_PRODUCT, ops.P_UNARY, ops.P_POWER))

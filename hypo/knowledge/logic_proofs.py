@@ -17,18 +17,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from hypo.knowledge.claims import Boxes, Claim, Points, Values
+from hypo.knowledge.claims import Boxes, Claim, Flags, Points, Values
 from hypo.knowledge.comparison import Comparison
 from hypo.knowledge.domain import Domain, middle, spread
 from hypo.knowledge.logic_claims import Block, Node
 from hypo.knowledge.logic_integrals import IntegralComparison
 
-_MAX_BOXES, _BATCH = 4096, 128
+_MAX_BOXES = 4096
+"""Boxes of a universal block after which a proof is given up."""
+_BATCH = 128
+"""Boxes that are looked at together."""
 _SIGN_POINTS = 32
+"""Points of an existential block among which a change of sign is sought."""
 
-Flags = NDArray[np.bool_]
 Value = Callable[[Node, Points, int], tuple[Values, Points]]
 
 

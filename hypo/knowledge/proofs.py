@@ -32,17 +32,24 @@ from hypo.knowledge.claims import (
 from hypo.knowledge.domain import Domain, middle
 from hypo.knowledge.kleene import TINY
 
-# Margins nearer to 0 than this may be rounding, and are looked at again by interval arithmetic.
 _DOUBTFUL = 1e-6
-# The part of themselves by which margins made of rounding errors change from one float to the next.
+"""Margins nearer to 0 than this may be rounding, and are looked at again by interval arithmetic."""
 _UNSTABLE = 0.05
+"""The part of themselves by which margins made of rounding errors change from one float to the next."""
 _EPS = float(np.finfo(np.float64).eps)
-# Worst points from which a search for a worse one starts, trials around each, and rounds, each half as wide as the one before.
-_STARTS, _TRIALS, _ROUNDS = 6, 16, 12
+"""The relative distance between neighbouring floats."""
+_STARTS = 6
+"""Worst points from which a search for a worse one starts."""
+_TRIALS = 16
+"""Trials around each of them in a round."""
+_ROUNDS = 12
+"""Rounds of that search, each half as wide as the one before."""
 _BATCH = 1024
-# Parts of the domain narrower than this, relative to their numbers (or to the part _NARROW_BELOW of the domain, if the numbers
-# are smaller), are not divided.
-_NARROW, _NARROW_BELOW = 2.0**-36, 2.0**-12
+"""Boxes that are looked at together."""
+_NARROW = 2.0**-36
+"""Boxes narrower than this, relative to their numbers, are not divided."""
+_NARROW_BELOW = 2.0**-12
+"""Numbers below this part of the domain count as that large for ``_NARROW``."""
 
 
 def check_claim(claim: Claim, domain: Domain, *, points: int = 1024, proof: bool = True, budget: int = 20_000,

@@ -16,6 +16,7 @@ from hypo.knowledge.words import join
 from hypo.knowledge.zeros import never_zero
 
 _SIZED_AT = 64
+"""Points from which the size of f is taken."""
 _NEAR = 1e-3
 """Beside a zero, f is known to be small: so much of the range is not looked at."""
 

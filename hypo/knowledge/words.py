@@ -19,7 +19,9 @@ _TYPE_NAMES: dict[type, str] = {
 
 
 _LONGEST = 600
+"""Characters of a message, at most."""
 _INNER_TABLES = (["nesting"], ["only"], ["never_inside"])
+"""Keys of [grammar] that are tables themselves."""
 
 
 def name_problem(name: str) -> str | None:
