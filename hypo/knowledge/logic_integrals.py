@@ -31,8 +31,8 @@ class Effort(NamedTuple):
     """How much quadrature may do for an integral.
 
     It begins with ``panels``, halves up to ``halvings`` times, and goes on with at most ``most`` panels for each integral (or
-    ``least_most`` in all). Panels whose sums agree to ``converged`` of the integral of the size are done. ``unrest`` is the part
-    of it that the last halving may change; more is a pole or the like.
+    ``least_most`` in all). Panels whose sums agree to ``converged`` of the integral of the size are done. ``unrest`` is what
+    part of it the last halving may change; more is a pole or the like.
     """
 
     panels: int
