@@ -50,14 +50,14 @@ def test_bad_ranges(ends: object, message: str) -> None:
 
 def test_narrower_domains() -> None:
     domain = Domain({"x": (0, 10), "y": (-INF, INF)})
-    assert domain.narrowed({"x": (5, 20)}).ranges == {"x": (5, 10), "y": (-INF, INF)}
-    assert domain.replaced({"x": (5, 20), "z": (0, 1)}).ranges == {"x": (5, 20), "y": (-INF, INF), "z": (0, 1)}
+    assert domain.narrow({"x": (5, 20)}).ranges == {"x": (5, 10), "y": (-INF, INF)}
+    assert domain.replace_ranges({"x": (5, 20), "z": (0, 1)}).ranges == {"x": (5, 20), "y": (-INF, INF), "z": (0, 1)}
     assert domain.of(frozenset("y")).ranges == {"y": (-INF, INF)}
     assert {n: [float(b[0]) for b in ends] for n, ends in domain.box().items()} == {"x": [0, 10], "y": [-INF, INF]}
     with pytest.raises(ValueError, match=r"^nothing is left of x: 11 to 12 does not overlap 0 to 10$"):
-        domain.narrowed({"x": (11, 12)})
+        domain.narrow({"x": (11, 12)})
     with pytest.raises(ValueError, match=r"^no range is known for a, z; ranges are known for: x, y$"):
-        domain.narrowed({"z": (11, 12), "a": (0, 1)})
+        domain.narrow({"z": (11, 12), "a": (0, 1)})
     with pytest.raises(ValueError, match=r"^expected at least one point, got 0$"):
         domain.sample(0)
 
@@ -230,7 +230,7 @@ class Vague(Comparison):
         from hypo.expression.intervals import Enclosure
         return Enclosure(np.array([-INF]), np.array([INF]), np.array([False]))
 
-    def scaled(self, points: object) -> Vague:
+    def fix_scale(self, points: object) -> Vague:
         return self
 
 
@@ -308,7 +308,7 @@ def test_random_claims_are_settled_truly() -> None:
         v = check_claim(c, domain, points=256, budget=2000, deadline=0.1)
         counts[v.level] += 1
         sample = domain.of(c.names).sample(256)
-        scaled = c.scaled(sample)
+        scaled = c.fix_scale(sample)
         if v.level == REFUTED:
             assert 0 < v.amount <= 1
             assert truly_fails(c, dict(v.witness.at), scaled.scale), (c, v)

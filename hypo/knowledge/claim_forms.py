@@ -39,7 +39,7 @@ class Defined(Claim):
         zero = np.where(nothing, np.nan, 0.0)
         return Enclosure(zero, zero, np.broadcast_to(found.defined, shape) & ~nothing)
 
-    def scaled(self, points: Points) -> Defined:
+    def fix_scale(self, points: Points) -> Defined:
         return self
 
 
@@ -73,7 +73,7 @@ class Roughly(Qualified):
 class Measured(Qualified):
     """``claim`` with a scale of its own, kept whatever the points: at one point, 0 tells nothing of the size of a law."""
 
-    def scaled(self, points: Points) -> Measured:
+    def fix_scale(self, points: Points) -> Measured:
         return self
 
 

@@ -114,7 +114,7 @@ class Claim(ABC):
         """Bounds on a number with the sign of the margin over each box (its scale may differ), and whether it is defined."""
 
     @abstractmethod
-    def scaled(self, points: Points) -> Claim:
+    def fix_scale(self, points: Points) -> Claim:
         """The claim with the scales of its comparisons taken from their sides at ``points``."""
 
     @property
@@ -147,5 +147,5 @@ class Qualified(Claim):
     def enclose(self, boxes: Boxes) -> Enclosure:
         return self.claim.enclose(boxes)
 
-    def scaled(self, points: Points) -> Claim:
-        return replace(self, claim=self.claim.scaled(points))
+    def fix_scale(self, points: Points) -> Claim:
+        return replace(self, claim=self.claim.fix_scale(points))

@@ -14,7 +14,7 @@ from functools import cached_property
 from hypo.expression.intervals import Enclosure
 from hypo.knowledge.claims import Boxes, Claim, Points, Qualified, Sides, Values
 from hypo.knowledge.comparison import OPPOSITE, Comparison
-from hypo.knowledge.kleene import conjunction, enclosed_conjunction, opposite, turned
+from hypo.knowledge.kleene import conjoin_enclosures, conjoin_margins, negate_enclosure, negate_margins
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class _Combination(Claim):
     def work(self) -> int:
         return max(c.work for c in self.claims)
 
-    def scaled(self, points: Points) -> Claim:
-        return type(self)(tuple(c.scaled(points) for c in self.claims))
+    def fix_scale(self, points: Points) -> Claim:
+        return type(self)(tuple(c.fix_scale(points) for c in self.claims))
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,13 @@ class And(_Combination):
     """All ``claims`` hold: the margin is the least, and NaN where one is undefined and none is false."""
 
     def margin(self, points: Points) -> Values:
-        return conjunction([c.margin(points) for c in self.claims])
+        return conjoin_margins([c.margin(points) for c in self.claims])
 
     def sides(self, points: Points, index: int) -> Sides:
-        return _deciding(self.claims, points, index, 1).sides(points, index)
+        return _find_deciding(self.claims, points, index, 1).sides(points, index)
 
     def enclose(self, boxes: Boxes) -> Enclosure:
-        return enclosed_conjunction([c.enclose(boxes) for c in self.claims])
+        return conjoin_enclosures([c.enclose(boxes) for c in self.claims])
 
 
 @dataclass(frozen=True)
@@ -59,13 +59,13 @@ class Or(_Combination):
     """At least one of ``claims`` holds: the margin is the greatest, and NaN where one is undefined and none holds."""
 
     def margin(self, points: Points) -> Values:
-        return -conjunction([opposite(c.margin(points)) for c in self.claims])
+        return -conjoin_margins([negate_margins(c.margin(points)) for c in self.claims])
 
     def sides(self, points: Points, index: int) -> Sides:
-        return _deciding(self.claims, points, index, -1).sides(points, index)
+        return _find_deciding(self.claims, points, index, -1).sides(points, index)
 
     def enclose(self, boxes: Boxes) -> Enclosure:
-        return turned(enclosed_conjunction([turned(c.enclose(boxes)) for c in self.claims]))
+        return negate_enclosure(conjoin_enclosures([negate_enclosure(c.enclose(boxes)) for c in self.claims]))
 
 
 @dataclass(frozen=True)
@@ -73,11 +73,11 @@ class Not(Qualified):
     """``claim`` is false. Undefined where it is undefined."""
 
     @cached_property
-    def _pushed(self) -> Claim | None:
+    def _inner_form(self) -> Claim | None:
         """The same with ``not`` inside: its margins and sides tell more. None for kinds of claims that have no such form."""
         c = self.claim
         if isinstance(c, Comparison):
-            return c.negated()
+            return c.negate()
         if isinstance(c, Not):
             return c.claim
         if isinstance(c, Implies):
@@ -87,16 +87,16 @@ class Not(Qualified):
         return None
 
     def margin(self, points: Points) -> Values:
-        return self._pushed.margin(points) if self._pushed else opposite(self.claim.margin(points))
+        return self._inner_form.margin(points) if self._inner_form else negate_margins(self.claim.margin(points))
 
     def sides(self, points: Points, index: int) -> Sides:
-        if self._pushed:
-            return self._pushed.sides(points, index)
+        if self._inner_form:
+            return self._inner_form.sides(points, index)
         s = self.claim.sides(points, index)
         return Sides(s.left, OPPOSITE.get(s.relation, s.relation), s.right)
 
     def enclose(self, boxes: Boxes) -> Enclosure:
-        return self._pushed.enclose(boxes) if self._pushed else turned(self.claim.enclose(boxes))
+        return self._inner_form.enclose(boxes) if self._inner_form else negate_enclosure(self.claim.enclose(boxes))
 
 
 @dataclass(frozen=True)
@@ -128,11 +128,11 @@ class Implies(Claim):
     def enclose(self, boxes: Boxes) -> Enclosure:
         return self._either.enclose(boxes)
 
-    def scaled(self, points: Points) -> Claim:
-        return Implies(self.premise.scaled(points), self.conclusion.scaled(points))
+    def fix_scale(self, points: Points) -> Claim:
+        return Implies(self.premise.fix_scale(points), self.conclusion.fix_scale(points))
 
 
-def _deciding(claims: tuple[Claim, ...], points: Points, index: int, sign: int) -> Claim:
+def _find_deciding(claims: tuple[Claim, ...], points: Points, index: int, sign: int) -> Claim:
     """The claim with the least (``sign`` 1) or greatest (-1) margin at one point; an undefined one counts as 0."""
     margins = [sign * float(c.margin(points)[index]) for c in claims]
     return claims[min(range(len(claims)), key=lambda i: 0.0 if math.isnan(margins[i]) else margins[i])]

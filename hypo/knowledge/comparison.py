@@ -83,10 +83,10 @@ class Comparison(Claim):
         left, right = self._values({name: np.atleast_1d(points[name])[index : index + 1] for name in self.names})
         return Sides(float(left[0]), self.relation, float(right[0]))
 
-    def scaled(self, points: Points) -> Comparison:
+    def fix_scale(self, points: Points) -> Comparison:
         return replace(self, scale=_scale(*self._values(points)))
 
-    def negated(self) -> Comparison:
+    def negate(self) -> Comparison:
         """The comparison that holds just where this one is false."""
         return replace(self, relation=OPPOSITE[self.relation])
 
@@ -100,9 +100,9 @@ class Comparison(Claim):
             lo, hi, defined, empty = map(np.array, np.broadcast_arrays(
                 np.where(np.isnan(plain.lo), -np.inf, plain.lo), np.where(np.isnan(plain.hi), np.inf, plain.hi),
                 left.defined & right.defined, np.isnan(left.lo) | np.isnan(right.lo)))
-            least, most = self._signed(lo, hi)
+            least, most = self._bound_margin(lo, hi)
             self._refine(boxes, lo, hi, defined, ~empty & (least < 0) & (most >= 0))
-            least, most = self._signed(lo, hi)
+            least, most = self._bound_margin(lo, hi)
             return Enclosure(np.where(empty, np.nan, least), np.where(empty, np.nan, most), defined & ~empty)
 
     def _refine(self, boxes: Boxes, lo: Values, hi: Values, defined: Flags, unsettled: Flags) -> None:
@@ -118,14 +118,14 @@ class Comparison(Claim):
         if simple != self.left:
             found = enclose(simple, {name: (a[unsettled], b[unsettled]) for name, (a, b) in ends.items()})
             lo[unsettled], hi[unsettled] = np.fmax(lo[unsettled], found.lo), np.fmin(hi[unsettled], found.hi)
-            least, most = self._signed(lo, hi)
+            least, most = self._bound_margin(lo, hi)
             unsettled = unsettled & (least < 0) & (most >= 0)
         unsettled = unsettled & defined
         if unsettled.any() and simple.variables:
             low, high = enclose_centred(simple, {name: (a[unsettled], b[unsettled]) for name, (a, b) in ends.items()})
             lo[unsettled], hi[unsettled] = np.fmax(lo[unsettled], low), np.fmin(hi[unsettled], high)
 
-    def _signed(self, lo: Values, hi: Values) -> tuple[Values, Values]:
+    def _bound_margin(self, lo: Values, hi: Values) -> tuple[Values, Values]:
         """From bounds on left - right to bounds on a number that is >= 0 just where the claim holds."""
         if self.relation in ("<=", "<"):
             lo, hi = -hi, -lo
@@ -147,7 +147,7 @@ class Comparison(Claim):
 
     def _values(self, points: Points) -> tuple[Values, Values]:
         n = _count(points)
-        left, right = (_evaluated(p, e, points, n) for p, e in zip(self._programs, (self.left, self.right), strict=True))
+        left, right = (_evaluate(p, e, points, n) for p, e in zip(self._programs, (self.left, self.right), strict=True))
         return left, right
 
 
@@ -155,7 +155,7 @@ def _count(points: Points) -> int:
     return max((np.size(values) for values in points.values()), default=1)
 
 
-def _evaluated(program: Program, e: Expression, points: Points, n: int) -> Values:
+def _evaluate(program: Program, e: Expression, points: Points, n: int) -> Values:
     if len(e) == 1 and e.constants:
         return np.full(n, e.constants[0].value)
     columns = np.empty((len(e.variables), n))

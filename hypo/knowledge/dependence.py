@@ -56,10 +56,10 @@ class NotDepends(Identity):
     kind = "not_depends"
     variable: str = parameter(VARIABLE, words="the variable")
 
-    def moved(self, law: Law) -> Mapping[str, Expression]:
+    def move_variables(self, law: Law) -> Mapping[str, Expression]:
         return {self.variable: Expression.variable(partner(self.variable))}
 
-    def extended(self, law: Law) -> Domain:
+    def extend_domain(self, law: Law) -> Domain:
         return with_partners(self, law, [self.variable])
 
     def sentence(self, target: str) -> str:

@@ -35,28 +35,28 @@ class Identity(Rule):
     total = True
 
     @abstractmethod
-    def moved(self, law: Law) -> Mapping[str, Expression]:
+    def move_variables(self, law: Law) -> Mapping[str, Expression]:
         """What stands in the place of each variable."""
 
     def image(self, f: Expression) -> Expression:
         """What f becomes by the move."""
         return f
 
-    def extended(self, law: Law) -> Domain:
-        """The domain, of further variables too where :meth:`moved` has any."""
+    def extend_domain(self, law: Law) -> Domain:
+        """The domain, of further variables too where :meth:`move_variables` has any."""
         return self.domain(law)
 
     def claims(self, law: Law) -> Claims:
         f = law.expression
-        moved = f.substitute(dict(self.moved(law)))
+        moved = f.substitute(dict(self.move_variables(law)))
         claim: Claim = Comparison(moved, "==", self.image(f), tolerance=self.tolerance or 1e-6)
-        return [(claim, self.extended(law))]
+        return [(claim, self.extend_domain(law))]
 
 
 class _Reflected(Identity):
     variable: str = parameter(VARIABLE, words="the variable")
 
-    def moved(self, law: Law) -> Mapping[str, Expression]:
+    def move_variables(self, law: Law) -> Mapping[str, Expression]:
         return {self.variable: -Expression.variable(self.variable)}
 
     def sentence(self, target: str) -> str:
@@ -85,7 +85,7 @@ class Periodic(Identity):
     variable: str = parameter(VARIABLE, words="the variable")
     period: float = parameter(POSITIVE, words="the period")
 
-    def moved(self, law: Law) -> Mapping[str, Expression]:
+    def move_variables(self, law: Law) -> Mapping[str, Expression]:
         return {self.variable: Expression.variable(self.variable) + self.period}
 
     def sentence(self, target: str) -> str:
@@ -95,7 +95,7 @@ class Periodic(Identity):
 class _Swapped(Identity):
     swap: tuple[str, str] = parameter(PAIR, words="the two variables to swap")
 
-    def moved(self, law: Law) -> Mapping[str, Expression]:
+    def move_variables(self, law: Law) -> Mapping[str, Expression]:
         a, b = self.swap
         return {a: Expression.variable(b), b: Expression.variable(a)}
 
@@ -123,11 +123,11 @@ class _Scaled(Identity):
 
     variables: tuple[str, ...] = parameter(VARIABLES, words="the variables to scale together")
 
-    def moved(self, law: Law) -> Mapping[str, Expression]:
+    def move_variables(self, law: Law) -> Mapping[str, Expression]:
         factor = Expression.variable(FACTOR)
         return {x: factor * Expression.variable(x) for x in self.variables}
 
-    def extended(self, law: Law) -> Domain:
+    def extend_domain(self, law: Law) -> Domain:
         return self.domain(law, {FACTOR: FACTORS})
 
 
@@ -159,11 +159,11 @@ class TranslationInvariant(Identity):
     kind = "translation_invariant"
     variables: tuple[str, ...] = parameter(VARIABLES, words="the variables to shift together")
 
-    def moved(self, law: Law) -> Mapping[str, Expression]:
+    def move_variables(self, law: Law) -> Mapping[str, Expression]:
         shift = Expression.variable(SHIFT)
         return {x: Expression.variable(x) + shift for x in self.variables}
 
-    def extended(self, law: Law) -> Domain:
+    def extend_domain(self, law: Law) -> Domain:
         ranges = {**law.ranges, **self.where}
         widths = [high - low for low, high in (ranges.get(x, (0.0, 1.0)) for x in self.variables)]
         width = min([w for w in widths if 0 < w < math.inf], default=1.0)

@@ -29,7 +29,7 @@ def check_rules(fields: FileContent, dataset: Dataset | None, out: Findings) -> 
     if dataset is not None:
         for i, trap in misordered_rules(fields, dataset.names, dataset.target):
             out.warning(("rule", i, "formula"), trap)
-    if not out.spoiled("ranges"):
+    if not out.list_spoiled("ranges"):
         _check_pairs(fields, dataset, out)
 
 

@@ -89,7 +89,7 @@ def check_guesses(fields: FileContent, dataset: Dataset | None, out: Findings) -
         e: Expression = parse(right if sign else text, constants=constants)
         for v in dataclasses.replace(Grammar.of(fields), constant_limits=None, exponents=None).violations(e):
             out.warning(("guesses", "forms", i), f"it breaks [grammar] {v.rule}: {v.message}")
-        if dataset is not None and not out.spoiled("constants") and set(e.variables) <= set(dataset.names):
+        if dataset is not None and not out.list_spoiled("constants") and set(e.variables) <= set(dataset.names):
             law = Law(e, dataset.target, dataset.names, {**data_ranges(dataset), **fields.ranges}, constants)
             for broken in _broken(fields.rules, law):
                 out.warning(("guesses", "forms", i), f"it {broken}; such a guess is refused")

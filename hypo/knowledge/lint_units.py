@@ -40,7 +40,7 @@ def check_units(fields: FileContent, dataset: Dataset, out: Findings) -> dict[st
         if name in units and not is_same_unit(units[name], header):
             out.add("error", ("units", name), describe_unit_conflict(units[name], header))
         units.setdefault(name, header)
-    unread = {path[1] for path in out.spoiled("units") if len(path) > 1}
+    unread = {path[1] for path in out.list_spoiled("units") if len(path) > 1}
     if units:
         for name in names:
             if name not in units and name not in unread:

@@ -89,13 +89,13 @@ def names(node: Node) -> frozenset[str]:
     return frozenset().union(*map(names, node.parts))
 
 
-def negated(node: Node) -> Node:
+def negate(node: Node) -> Node:
     """The negation, with ``not`` only at the claims."""
     if isinstance(node, Claim):
         return Not(node)
     if isinstance(node, Block):
-        return Block(not node.universal, node.ranges, negated(node.body))
-    return Joint(not node.every, tuple(map(negated, node.parts)))
+        return Block(not node.universal, node.ranges, negate(node.body))
+    return Joint(not node.every, tuple(map(negate, node.parts)))
 
 
 def universal(node: Node) -> tuple[dict[str, tuple[float, float]], Claim] | None:
@@ -150,7 +150,7 @@ class _Instance:
     def node(self, s: Statement, positive: bool, env: _Environment) -> Node:
         """``s``, or its negation unless ``positive``."""
         if isinstance(s, syntax.Quantified):
-            return self.quantified(s, positive, env)
+            return self.quantify(s, positive, env)
         if isinstance(s, syntax.Negation):
             return self.node(s.body, not positive, env)
         if not _has_quantifier(s):
@@ -164,7 +164,7 @@ class _Instance:
         every = isinstance(s, syntax.Conjunction) == positive
         return Joint(every, tuple(self.node(part, positive, env) for part in s.parts))
 
-    def quantified(self, s: syntax.Quantified, positive: bool, env: _Environment) -> Node:
+    def quantify(self, s: syntax.Quantified, positive: bool, env: _Environment) -> Node:
         universal = s.universal == positive
         ranges: dict[str, tuple[float, float]] = {}
         without: list[tuple[str, tuple[float, ...]]] = []
@@ -177,7 +177,7 @@ class _Instance:
                 without.append((variable, tuple(e for e, closed in zip(ends, interval.closed, strict=True) if not closed)))
         body = self.node(s.body, positive, env)
         for variable, missing in without:
-            body = _opened(body, variable, missing, universal)
+            body = _exclude_ends(body, variable, missing, universal)
         return _block(universal, ranges, body)
 
     def fresh(self, name: str) -> str:
@@ -215,12 +215,12 @@ class _Instance:
                 formulas[name] = Expression.variable(env.get(name, name))
                 continue
             part = term.parts[int(name[1:])]
-            found = self.integral(part, env) if isinstance(part, syntax.Integral) else self.applied(part, env)
+            found = self.integral(part, env) if isinstance(part, syntax.Integral) else self.apply_law(part, env)
             formulas[name] = found.expression
             integrals += found.integrals
-        return Quantity(_substituted(term.expression, formulas), tuple(integrals))
+        return Quantity(_substitute(term.expression, formulas), tuple(integrals))
 
-    def applied(self, part: syntax.Call | syntax.Derivative, env: _Environment) -> Quantity:
+    def apply_law(self, part: syntax.Call | syntax.Derivative, env: _Environment) -> Quantity:
         """The law or its derivative at the arguments; a column without one keeps its variable."""
         e = self.law.expression
         for column in part.by if isinstance(part, syntax.Derivative) else ():
@@ -229,7 +229,7 @@ class _Instance:
         given = {a.name or columns[k]: self.quantity(a.value, env) for k, a in enumerate(part.arguments)}
         formulas = {c: given[c].expression if c in given else Expression.variable(env.get(c, c)) for c in columns}
         used = [given[c] for c in e.variables if c in given]
-        return Quantity(_substituted(e, formulas), tuple(q for g in used for q in g.integrals))
+        return Quantity(_substitute(e, formulas), tuple(q for g in used for q in g.integrals))
 
     def integral(self, part: syntax.Integral, env: _Environment) -> Quantity:
         name = f"∫{next(self.integrals)}"
@@ -258,13 +258,13 @@ def _any(parts: Iterable[Claim]) -> Claim:
     return parts[0] if len(parts) == 1 else Or(parts)
 
 
-def _opened(node: Node, name: str, ends: tuple[float, ...], universal: bool) -> Node:
+def _exclude_ends(node: Node, name: str, ends: tuple[float, ...], universal: bool) -> Node:
     """``node`` where the variable may not be at the ``ends``."""
     if isinstance(node, Claim):
         return Open(node, name, ends, universal) if name in node.names else node
     if isinstance(node, Block):
-        return replace(node, body=_opened(node.body, name, ends, universal))
-    return replace(node, parts=tuple(_opened(part, name, ends, universal) for part in node.parts))
+        return replace(node, body=_exclude_ends(node.body, name, ends, universal))
+    return replace(node, parts=tuple(_exclude_ends(part, name, ends, universal) for part in node.parts))
 
 
 def _has_quantifier(s: Statement) -> bool:
@@ -274,7 +274,7 @@ def _has_quantifier(s: Statement) -> bool:
 _derivative = lru_cache(maxsize=512)(derivative)
 
 
-def _substituted(e: Expression, formulas: Mapping[str, Expression]) -> Expression:
+def _substitute(e: Expression, formulas: Mapping[str, Expression]) -> Expression:
     """``e`` with its variables replaced, in one pass whatever its length."""
     op: list[int] = []
     arg: list[int] = []

@@ -28,7 +28,7 @@ from hypo.knowledge.claims import (
     violation,
 )
 from hypo.knowledge.domain import Domain, spread
-from hypo.knowledge.logic_claims import Block, Joint, Node, negated
+from hypo.knowledge.logic_claims import Block, Joint, Node, negate
 from hypo.knowledge.logic_proofs import Prover
 from hypo.knowledge.proofs import with_note
 
@@ -65,7 +65,7 @@ def check_quantifiers(node: Node, *, points: int, proof: bool, seed: int = 0, de
         inner = max(blocks - (isinstance(node, Block) and node.universal), 1)
         while work * n * m**inner > QUICK_WORK and max(n, m) > _FEWEST:
             n, m = (n // 2, m) if n > m else (n, m // 2)
-    node = _scaled(node, Domain(_ranges(node)).sample(max(min(_SCALE_POINTS, QUICK_WORK // work), _FEWEST), seed))
+    node = _fix_scales(node, Domain(_ranges(node)).sample(max(min(_SCALE_POINTS, QUICK_WORK // work), _FEWEST), seed))
     calls = math.inf if proof else next(calls for most, calls in _CALLS if work <= most)
     game = Game(blocks, seed, m, calls, until)
     if isinstance(node, Block) and node.universal:
@@ -77,9 +77,9 @@ def check_quantifiers(node: Node, *, points: int, proof: bool, seed: int = 0, de
     if amount:
         worst = int(np.argmin(np.where(np.isnan(margins), -np.inf, margins)))
         at = {name: values[worst : worst + 1] for name, values in chosen.items()}
-        witness = Witness({name: float(values[0]) for name, values in at.items()}, _deciding(node, at))
+        witness = Witness({name: float(values[0]) for name, values in at.items()}, _find_deciding(node, at))
     level = UNREFUTED
-    if proof and Prover(game.value, until).proves(negated(node) if amount else node):
+    if proof and Prover(game.value, until).proves(negate(node) if amount else node):
         level = REFUTED if amount else PROVED
     return Verdict(level, amount, game.evaluated, witness)
 
@@ -120,7 +120,7 @@ class Game:
         if isinstance(node, Joint):
             found = [self.value(part, outer, n) for part in node.parts]
             chosen = {name: values for _, variables in found for name, values in variables.items()}
-            return joined(node.every, [margins for margins, _ in found]), chosen
+            return join_margins(node.every, [margins for margins, _ in found]), chosen
         m = self.points
         cube = {name: np.tile(u, n) for name, u in unit_points(node, m, self.seed).items()}
         best = self.choose_best(node, outer, cube, n, m)
@@ -165,7 +165,7 @@ class Game:
                     target[key][where] = values[better]
 
 
-def joined(every: bool, margins: list[Values]) -> Values:
+def join_margins(every: bool, margins: list[Values]) -> Values:
     """Kleene's ``and`` (``or`` unless ``every``) of margins."""
     sign = 1 if every else -1
     least = np.fmin.reduce([sign * m for m in margins])
@@ -201,15 +201,15 @@ def _ranges(node: Node) -> dict[str, tuple[float, float]]:
     return {name: ends for part in node.parts for name, ends in _ranges(part).items()}
 
 
-def _scaled(node: Node, points: Points) -> Node:
+def _fix_scales(node: Node, points: Points) -> Node:
     if isinstance(node, Claim):
-        return node.scaled(points)
+        return node.fix_scale(points)
     if isinstance(node, Block):
-        return Block(node.universal, node.ranges, _scaled(node.body, points))
-    return Joint(node.every, tuple(_scaled(part, points) for part in node.parts))
+        return Block(node.universal, node.ranges, _fix_scales(node.body, points))
+    return Joint(node.every, tuple(_fix_scales(part, points) for part in node.parts))
 
 
-def _deciding(node: Node, at: Points) -> Sides:
+def _find_deciding(node: Node, at: Points) -> Sides:
     """The comparison that decides at one point of all variables."""
     while not isinstance(node, Claim):
         if isinstance(node, Block):
@@ -226,4 +226,4 @@ def _margin(node: Node, at: Points) -> float:
         return float(np.ravel(node.margin(at))[0])
     if isinstance(node, Block):
         return _margin(node.body, at)
-    return float(joined(node.every, [np.array([_margin(part, at)]) for part in node.parts])[0])
+    return float(join_margins(node.every, [np.array([_margin(part, at)]) for part in node.parts])[0])

@@ -124,7 +124,7 @@ class Quadrature:
         if wanted not in self._known:
             if len(self._known) >= _KEPT:
                 self._known.clear()
-            self._known[wanted] = self._found(points, n)
+            self._known[wanted] = self._integrate(points, n)
         return self._known[wanted].copy()
 
     @cached_property
@@ -132,7 +132,7 @@ class Quadrature:
         """Values at the points last asked for: margins, their scale and a witness are taken from the same ones."""
         return {}
 
-    def _found(self, points: Points, n: int) -> Values:
+    def _integrate(self, points: Points, n: int) -> Values:
         a, b = self.low.at(points, n), self.high.at(points, n)
         outer = {name: points[name] for name in self.integrand.names - {self.variable}}
         panels, halvings, most, least_most, converged, unrestful = self.effort
@@ -258,8 +258,8 @@ class IntegralComparison(Claim):
         found = self.comparison.enclose(known)
         return Enclosure(found.lo, found.hi, found.defined & defined)
 
-    def scaled(self, points: Points) -> Claim:
-        scaled = self.comparison.scaled(self._with(points))
+    def fix_scale(self, points: Points) -> Claim:
+        scaled = self.comparison.fix_scale(self._with(points))
         assert isinstance(scaled, Comparison)
         return replace(self, comparison=scaled)
 

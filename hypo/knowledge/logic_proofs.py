@@ -43,22 +43,22 @@ class Prover:
 
     def proves(self, node: Node) -> bool:
         """Whether a statement without free variables is proved."""
-        return self._given(_exact(node, False), {})
+        return self._is_proved_at(_exact(node, False), {})
 
-    def _given(self, node: Node, fixed: Points) -> bool:
+    def _is_proved_at(self, node: Node, fixed: Points) -> bool:
         """Whether ``node`` is proved at one point of the variables around it."""
         if isinstance(node, Claim):
             return bool(self._holds(node, {name: (v, v) for name, v in fixed.items()}, 1)[0])
         if not isinstance(node, Block):
-            return (all if node.every else any)(self._given(part, fixed) for part in node.parts)
+            return (all if node.every else any)(self._is_proved_at(part, fixed) for part in node.parts)
         if node.universal:
-            return self._covered(node, fixed)
+            return self._can_cover(node, fixed)
         _, chosen = self.value(node, fixed, 1)
-        if self._given(node.body, {**fixed, **{name: chosen[name] for name in node.ranges}}):
+        if self._is_proved_at(node.body, {**fixed, **{name: chosen[name] for name in node.ranges}}):
             return True
         return bool(self._changes_sign(node, {name: (v, v) for name, v in fixed.items()}, 1)[0])
 
-    def _covered(self, node: Block, fixed: Points) -> bool:
+    def _can_cover(self, node: Block, fixed: Points) -> bool:
         """Whether boxes that cover a universal block can be found, each proved."""
         names = list(node.ranges)
         whole = np.array(list(node.ranges.values()))
@@ -74,7 +74,7 @@ class Prover:
                 return False
             boxes = {name: (low[:, k], high[:, k]) for k, name in enumerate(names)}
             boxes |= {name: (np.repeat(v, n), np.repeat(v, n)) for name, v in fixed.items()}
-            done = self._over(node.body, boxes, n)
+            done = self._are_proved_over(node.body, boxes, n)
             centre = middle(low, high)
             with np.errstate(invalid="ignore"):
                 relative = np.where(np.isinf(high - low), np.inf, np.where(high > low, (high - low) / size, 0.0))
@@ -88,18 +88,18 @@ class Prover:
                 waiting += [(low[i], below), (above, high[i])]
         return True
 
-    def _over(self, node: Node, boxes: Boxes, n: int) -> Flags:
+    def _are_proved_over(self, node: Node, boxes: Boxes, n: int) -> Flags:
         """For each of ``n`` boxes, whether ``node`` is proved at all of its points."""
         if isinstance(node, Claim):
             return self._holds(node, boxes, n)
         if not isinstance(node, Block):
-            found = [self._over(part, boxes, n) for part in node.parts]
+            found = [self._are_proved_over(part, boxes, n) for part in node.parts]
             return np.logical_and.reduce(found) if node.every else np.logical_or.reduce(found)
         if node.universal:
             inner = {name: (np.full(n, low), np.full(n, high)) for name, (low, high) in node.ranges.items()}
-            return self._over(node.body, {**boxes, **inner}, n)
+            return self._are_proved_over(node.body, {**boxes, **inner}, n)
         _, chosen = self.value(node, {name: middle(*ends) for name, ends in boxes.items()}, n)
-        done = self._over(node.body, {**boxes, **{name: (chosen[name], chosen[name]) for name in node.ranges}}, n)
+        done = self._are_proved_over(node.body, {**boxes, **{name: (chosen[name], chosen[name]) for name in node.ranges}}, n)
         return done if done.all() else done | self._changes_sign(node, boxes, n)
 
     def _holds(self, claim: Claim, boxes: Boxes, n: int) -> Flags:

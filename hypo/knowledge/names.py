@@ -72,7 +72,7 @@ def foreign_names(k: Any, columns: Sequence[str], target: str, constant: Mapping
         for problem in k.template.problems(columns, constants, target):
             yield path, "error", problem
         arguments = {a for listed in k.template.unknowns.values() for a in listed}
-        yield from _fitted(path, [name for name in k.template.names if name not in arguments], known)
+        yield from _warn_of_fitted(path, [name for name in k.template.names if name not in arguments], known)
     for i, text in enumerate(k.guesses):
         yield from _guess_names(("guesses", "forms", i), text, target, known)
 
@@ -86,10 +86,10 @@ def _guess_names(path: Path, text: str, target: str, known: Sequence[str]) -> It
     names = parse(right if sign else text).variables
     if target in names:
         yield path, "error", f"the target {target} stands on the right side"
-    yield from _fitted(path, [name for name in names if name != target], known)
+    yield from _warn_of_fitted(path, [name for name in names if name != target], known)
 
 
-def _fitted(path: Path, names: Sequence[str], known: Sequence[str]) -> Iterator[Remark]:
+def _warn_of_fitted(path: Path, names: Sequence[str], known: Sequence[str]) -> Iterator[Remark]:
     """Names that become constants to fit although they look like misspelt columns."""
     for name in names:
         near = None if name in known or name == "pi" else nearest(name, known)

@@ -73,7 +73,7 @@ class Number(Sort):
             problem(path, f'expected a number, "inf" or "-inf", got {show(value)}')
             return None
         if not isinstance(value, numbers.Real) or isinstance(value, bool):
-            problem(path, f"expected {self._expected()}, got {show(value)}")
+            problem(path, f"expected {self._describe_expected()}, got {show(value)}")
             return None
         try:
             number = float(value)
@@ -84,11 +84,11 @@ class Number(Sort):
                     else f'expected a number, "inf" or "-inf", got {show(value)}')
             return None
         if not self.least <= number <= self.most or (number <= self.above and self.above > -math.inf):
-            problem(path, f"expected {self._expected()}, got {show(value)}")
+            problem(path, f"expected {self._describe_expected()}, got {show(value)}")
             return None
         return number
 
-    def _expected(self) -> str:
+    def _describe_expected(self) -> str:
         if self.most < math.inf:
             return f"a number from {self.least:g} to {self.most:g}"
         if self.above > -math.inf:
@@ -98,13 +98,13 @@ class Number(Sort):
         return 'a number, "inf" or "-inf"' if self.infinite else "a number"
 
     def write(self, value: Any) -> Any:
-        return _written(value)
+        return _write_number(value)
 
 
 _INFINITE = {"inf": math.inf, "+inf": math.inf, "-inf": -math.inf}
 
 
-def _written(value: float | None) -> Any:
+def _write_number(value: float | None) -> Any:
     """JSON has no infinite numbers, so they are written as text."""
     return value if value is None or math.isfinite(value) else "inf" if value > 0 else "-inf"
 
@@ -316,7 +316,7 @@ class Intervals(_Table):
 
     def entry(self, value: Any, path: Path, problem: ReportProblem) -> Range | None:
         if not isinstance(value, Sequence) or isinstance(value, str | bytes) or len(value) != 2:
-            problem(path, f"expected a range such as [0.0, 1.0], got {_shown_list(value)}")
+            problem(path, f"expected a range such as [0.0, 1.0], got {_show_list(value)}")
             return None
         low, high = (EXTENDED.read(end, (*path, i), problem) for i, end in enumerate(value))
         if low is None or high is None:
@@ -330,10 +330,10 @@ class Intervals(_Table):
         return low, high
 
     def write(self, value: Any) -> Any:
-        return {name: [_written(low), _written(high)] for name, (low, high) in value.items()}
+        return {name: [_write_number(low), _write_number(high)] for name, (low, high) in value.items()}
 
 
-def _shown_list(value: Any) -> str:
+def _show_list(value: Any) -> str:
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         return f"an array of {len(value)}"
     return show(value) if not isinstance(value, Mapping) else kind(value)

@@ -67,7 +67,7 @@ class Rule(ABC):
             raise TypeError(f"the rule kind {cls.kind!r} ({cls.__name__}) must define claims or check")
         for name in ("check", "claims", "proofs"):
             if name in cls.__dict__ and not _is_own(cls):
-                setattr(cls, name, _guarded(cls.__dict__[name]))
+                setattr(cls, name, _guard(cls.__dict__[name]))
         dataclass(frozen=True, kw_only=True)(cls)
         if "kind" in cls.__dict__ and _is_own(cls):
             _register(cls)
@@ -111,7 +111,7 @@ class Rule(ABC):
         return iter(())
 
     @property
-    def settled_by_claims(self) -> bool:
+    def is_settled_by_claims(self) -> bool:
         """Whether :meth:`check` says what its claims do, and nothing else."""
         return type(self).check is Rule.check
 
@@ -241,7 +241,7 @@ def _class_name(cls: type) -> str:
     return f"{cls.__module__}.{cls.__qualname__}"
 
 
-def _guarded(method: Callable[..., Any]) -> Callable[..., Any]:
+def _guard(method: Callable[..., Any]) -> Callable[..., Any]:
     """A method of a kind that is not ours: whatever it raises, or returns by mistake, becomes a KnowledgeError."""
     name = method.__name__
 

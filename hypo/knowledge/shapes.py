@@ -77,7 +77,7 @@ class Sign(Rule):
         return [(Comparison(law.expression, SIGNS[self.sign], ZERO), self.domain(law))]
 
     @property
-    def settled_by_claims(self) -> bool:
+    def is_settled_by_claims(self) -> bool:
         return self.sign != "nonzero"
 
     def check(self, law: Law, *, points: int = 256, proof: bool = False) -> Verdict:
@@ -107,7 +107,7 @@ class Monotone(Rule):
     strict: bool = parameter(FLAG, default=False)
 
     @property
-    def settled_by_claims(self) -> bool:
+    def is_settled_by_claims(self) -> bool:
         return not self.strict
 
     def check(self, law: Law, *, points: int = 256, proof: bool = False) -> Verdict:

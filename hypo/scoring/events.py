@@ -154,9 +154,9 @@ def parse_event(text: str, *, variables: Sequence[str], target: str, constants: 
 class _EventReader(StatementReader):
     """The reader of rules, without what an event cannot hold."""
 
-    def compared(self, left: syntax.Draft) -> Statement:
+    def read_comparison(self, left: syntax.Draft) -> Statement:
         at = self.token.at
-        chain = super().compared(left)
+        chain = super().read_comparison(left)
         assert isinstance(chain, Chain) and self.names is not None
         name = self.names.target
         for a, b in _pairs(chain):
@@ -167,18 +167,18 @@ class _EventReader(StatementReader):
                 self.fail(at, f"expected {name} alone on one side of the comparison and columns or numbers on the other")
         return chain
 
-    def law(self, name: str, at: int) -> syntax.Draft:
+    def read_law(self, name: str, at: int) -> syntax.Draft:
         if self.ahead().text == "(":
             self.fail(at + len(name), f"an event is about {name} in the row itself, so {name} has no arguments")
-        return super().law(name, at)
+        return super().read_law(name, at)
 
-    def quantified(self, word: str) -> NoReturn:
+    def read_quantified(self, word: str) -> NoReturn:
         self.fail(self.tokens[self.position - 1].at, f"an event has no quantifiers, but found {word!r}")
 
-    def integral(self, at: int) -> NoReturn:
+    def read_integral(self, at: int) -> NoReturn:
         self.fail(at, "an event has no integrals")
 
-    def derivative(self, name: str, at: int) -> NoReturn:
+    def read_derivative(self, name: str, at: int) -> NoReturn:
         self.fail(at, "an event has no derivatives")
 
 

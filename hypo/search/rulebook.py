@@ -90,7 +90,7 @@ class _Form:
 
     def _claims(self, rule: Rule, law: Law) -> list[tuple[Claim, Points]] | None:
         """The claims of a rule and the points they are tried at; None where it has a way of its own to check."""
-        if not rule.settled_by_claims:
+        if not rule.is_settled_by_claims:
             return None
         own = {_parameter(slot) for slot in self._slots}
         try:
@@ -119,7 +119,8 @@ class _Form:
         breach also where a claim's own scale grows along."""
         out = copy(self)
         out._parts = [
-            None if parts is None else [(c.scaled(self._with_constants(at, e)), at) for c, at in parts] for parts in self._parts
+            None if parts is None else [(c.fix_scale(self._with_constants(at, e)), at) for c, at in parts]
+            for parts in self._parts
         ]
         return out
 
