@@ -57,7 +57,7 @@ _FAR = 1e256
 
 
 class _Asymptotic(Rule):
-    """What f does as a variable runs ``to`` a number or infinity, from a ``side`` (above or below) of it.
+    """The behaviour of f as a variable runs ``to`` a number or infinity, from a ``side`` (above or below) of it.
 
     Without a side: from within the range when the number lies at its end, else from both.
     """

@@ -12,7 +12,7 @@ POINTS = 2048
 
 
 def hard_breach(i: int, rule: Rule, law: Law) -> str | None:
-    """What is said of ``law``, without free constants, if it breaks the rule number ``i`` (from 0) and that is hard."""
+    """The message about ``law``, without free constants, if it breaks the rule number ``i`` (from 0) and that is hard."""
     verdict = rule.check(law, points=POINTS) if rule.hard else None
     if verdict is None or verdict.level != REFUTED:
         return None

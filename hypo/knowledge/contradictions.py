@@ -70,7 +70,7 @@ def _domain(rule: Rule, known: Box) -> Box:
 
 
 def _meet(a: Box, b: Box) -> Box | None:
-    """What surely lies in both boxes; None where that may be nothing."""
+    """The box that surely lies in both; None where that may be nothing."""
     whole = {}
     for name in dict.fromkeys((*a, *b)):
         if name not in a or name not in b:
@@ -110,7 +110,7 @@ class _Allowed(NamedTuple):
     box: Box
 
     def excludes(self, end: float) -> bool:
-        """Whether ``end``, a number between the ends or one of them, is none of those that f may have."""
+        """True if ``end``, a number between the ends or one of them, is none of those that f may have."""
         return (self.open and end in (self.low, self.high)) or (self.off_zero and end == 0)
 
 
@@ -182,7 +182,7 @@ def _sides(a: Limit | Growth, ends: Range | None) -> set[str] | None:
 
 
 def _same_sides(a: Limit | Growth, a_ends: Range | None, b: Limit | Growth, b_ends: Range | None) -> bool:
-    """Whether there is a way that both go: 1/x goes to infinity at one side of 0, to -infinity at the other."""
+    """True if there is a way that both go: 1/x goes to infinity at one side of 0, to -infinity at the other."""
     if math.isinf(a.to) or (a.side is None and b.side is None and a_ends is None and b_ends is None):
         return True
     first, second = _sides(a, a_ends), _sides(b, b_ends)
@@ -190,7 +190,7 @@ def _same_sides(a: Limit | Growth, a_ends: Range | None, b: Limit | Growth, b_en
 
 
 def _covers(ends: Range, a: Limit | Growth, own: Range | None) -> bool:
-    """Whether an interval reaches to the end of a way that ``a`` goes."""
+    """True if an interval reaches to the end of a way that ``a`` goes."""
     low, high = ends
     if math.isinf(a.to):
         return low < high and a.to in ends
@@ -260,7 +260,7 @@ def _flat(a: Rule, b: Rule, known: Box, f: str) -> str | None:
 
 
 def _stretch(a: Monotone, b: Rule, known: Box) -> bool:
-    """Whether ``b`` makes f the same, or opposite in direction, at both ends of a stretch on which ``a`` holds."""
+    """True if ``b`` makes f the same, or opposite in direction, at both ends of a stretch on which ``a`` holds."""
     x = a.variable
     box = _common(a, b, known)
     if box is None or getattr(b, "variable", None) != x:
@@ -280,7 +280,7 @@ def _stretch(a: Monotone, b: Rule, known: Box) -> bool:
 
 
 def _wide(box: Box | None, x: str) -> bool:
-    """Whether ``x`` has more than one value; unknown values are several."""
+    """True if ``x`` has more than one value; unknown values are several."""
     return box is not None and (x not in box or box[x][0] < box[x][1])
 
 

@@ -154,7 +154,7 @@ class Grammar:
     # --- violations -------------------------------------------------------------------------------------------
 
     def violations(self, e: Expression, weights: Mapping[str, float] | None = None) -> Iterator[Violation]:
-        """What ``e`` breaks, cheapest to find first; amounts as in :meth:`Knowledge.violations`."""
+        """All that ``e`` breaks, cheapest to find first; amounts as in :meth:`Knowledge.violations`."""
         limit = self.max_complexity
         if limit is not None:
             size = e.complexity(weights)
@@ -187,7 +187,7 @@ class Grammar:
                 yield Violation(rule, float(sum(counts.values())), f"{names} {verb} {reason}")
 
     def _writes_permitted(self, e: Expression, node: int) -> bool:
-        """Whether the node only writes what is permitted: a negative number, a whole power, a root."""
+        """True if the node only writes what is permitted: a negative number, a whole power, a root."""
         name, before = ops.BY_OPCODE[e.code[node][0]].name, e.code[node - 1]
         if before[0] != oc.CONST or name in self.forbid:
             return False

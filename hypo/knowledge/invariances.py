@@ -36,10 +36,10 @@ class Identity(Rule):
 
     @abstractmethod
     def move_variables(self, law: Law) -> Mapping[str, Expression]:
-        """What stands in the place of each variable."""
+        """The formula that takes the place of each variable."""
 
     def image(self, f: Expression) -> Expression:
-        """What f becomes by the move."""
+        """The formula that f becomes by the move."""
         return f
 
     def extend_domain(self, law: Law) -> Domain:

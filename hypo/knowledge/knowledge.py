@@ -35,7 +35,7 @@ __all__ = ["Knowledge", "NamedConstant", "Violation"]
 @known_fields
 @dataclass(frozen=True)
 class Knowledge:
-    """What is stated of a law: units, named constants, the grammar of admissible formulas, its form, and rules.
+    """All that is stated of a law: units, named constants, the grammar of admissible formulas, its form, and rules.
 
     ``units`` maps the target's and the columns' names to units (texts such as ``"m/s^2"`` are read),
     ``constants`` maps names to :class:`NamedConstant`. ``operators`` None means every operator. Names of
@@ -197,7 +197,7 @@ class Knowledge:
 
     @property
     def prior_costs(self) -> Mapping[str, float]:
-        """What each use of an operator costs, -log(weight) in nats; operators not listed cost nothing."""
+        """The cost of each use of an operator, -log(weight) in nats; operators not listed cost nothing."""
         return self.grammar.costs
 
     def prior_cost(self, e: Expression) -> float:
@@ -217,7 +217,7 @@ class Knowledge:
 
     def violations(self, e: Expression, target: str,
                    weights: Mapping[str, float] | None = None) -> tuple[Violation, ...]:
-        """What ``e``, as a formula for ``target``, breaks of grammar and units; empty when it keeps all.
+        """All that ``e``, as a formula for ``target``, breaks of grammar and units; empty when it keeps all.
 
         Amounts: ``operators`` and ``forbid`` count the nodes with an operator not listed, or forbidden;
         ``max_complexity`` and ``max_depth`` are the relative excess (c - max)/max, with the complexity weighted
@@ -236,7 +236,7 @@ class Knowledge:
         return math.fsum(v.amount for v in self._each(e, target, None))
 
     def is_hard_violated(self, e: Expression, target: str) -> bool:
-        """Whether ``e`` breaks something that excludes it; stops at the first."""
+        """True if ``e`` breaks something that excludes it; stops at the first."""
         return any(v.hard for v in self._each(e, target, None, soft_too=False))
 
     def verdicts(self, law: Law, *, points: int = 256, proof: bool = False) -> tuple[tuple[Rule, Verdict], ...]:

@@ -58,7 +58,7 @@ def _check_pairs(fields: FileContent, dataset: Dataset | None, out: Findings) ->
 
 
 def _says_nothing(rule: Logic, fields: FileContent, dataset: Dataset | None) -> bool:
-    """Whether the law does not occur in a sentence; without a table any free name may be the law's."""
+    """True if the law does not occur in a sentence; without a table any free name may be the law's."""
     constants = {name: c.value for name, c in fields.constants.items()}
     try:
         sentence = read_logic(rule.formula) if dataset is None else parse_logic(

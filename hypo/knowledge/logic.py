@@ -47,7 +47,7 @@ class Sentence:
         return self if names == self.names else _sentence(self.text, names)
 
     def check(self, law: Law, *, points: int, proof: bool, seed: int = 0, deadline: float | None = 0.2) -> Verdict:
-        """Whether the law does as the sentence says.
+        """The verdict on a law, by what the sentence says of it.
 
         Sentences without ``exists`` (after negations are drawn in) are settled as any claim over a domain. With ``exists``, a
         sentence that no point found satisfies has an amount > 0; its level is REFUTED only if its negation is proved, so

@@ -73,7 +73,7 @@ _Environment = Mapping[str, str]  # what the names in a statement are called in 
 
 
 def meaning(statement: Statement, law: Law, coarse: bool = False) -> Node:
-    """What ``statement`` says of ``law``; all integrals ``coarse``, or those alone that stand within each other."""
+    """The claims that ``statement`` makes of ``law``; all integrals ``coarse``, or those alone that stand within each other."""
     free = [name for name in law.variables if name in names(_Instance(law, law.variables).node(statement, True, {}))]
     # Now that the free columns are known, a quantified variable keeps its name unless one of them has it.
     node = _Instance(law, free, coarse).node(statement, True, {})

@@ -296,7 +296,7 @@ def _fourth_derivative(e: Expression, by: str) -> Expression | None:
 
 
 def _is_analytic(e: Expression, boxes: Boxes) -> bool:
-    """Whether ``e`` has neither corners nor branch points in any of the boxes, wherever it is defined."""
+    """True if ``e`` has neither corners nor branch points in any of the boxes, wherever it is defined."""
     for i, (op, _) in enumerate(e.code):
         if op in (oc.SQRT, oc.POW):
             base = e.subtree(i).children[0]

@@ -42,11 +42,11 @@ class Prover:
     until: float | None
 
     def proves(self, node: Node) -> bool:
-        """Whether a statement without free variables is proved."""
+        """True if a statement without free variables is proved."""
         return self._is_proved_at(_exact(node, False), {})
 
     def _is_proved_at(self, node: Node, fixed: Points) -> bool:
-        """Whether ``node`` is proved at one point of the variables around it."""
+        """True if ``node`` is proved at one point of the variables around it."""
         if isinstance(node, Claim):
             return bool(self._holds(node, {name: (v, v) for name, v in fixed.items()}, 1)[0])
         if not isinstance(node, Block):
@@ -59,7 +59,7 @@ class Prover:
         return bool(self._changes_sign(node, {name: (v, v) for name, v in fixed.items()}, 1)[0])
 
     def _can_cover(self, node: Block, fixed: Points) -> bool:
-        """Whether boxes that cover a universal block can be found, each proved."""
+        """True if boxes that cover a universal block can be found, each proved."""
         names = list(node.ranges)
         whole = np.array(list(node.ranges.values()))
         size = whole[:, 1] - whole[:, 0]
@@ -89,7 +89,7 @@ class Prover:
         return True
 
     def _are_proved_over(self, node: Node, boxes: Boxes, n: int) -> Flags:
-        """For each of ``n`` boxes, whether ``node`` is proved at all of its points."""
+        """True for each of ``n`` boxes where ``node`` is proved at all of its points."""
         if isinstance(node, Claim):
             return self._holds(node, boxes, n)
         if not isinstance(node, Block):
@@ -107,7 +107,7 @@ class Prover:
         return np.broadcast_to(found.defined & (found.lo >= 0), n).copy()
 
     def _changes_sign(self, node: Block, boxes: Boxes, n: int) -> Flags:
-        """Whether at all points of a box, left - right of a bare equation is zero somewhere in an existential block."""
+        """True where, at all points of a box, left - right of a bare equation is zero somewhere in an existential block."""
         above, below = (_one_sided(node.body, relation) for relation in (">", "<"))
         if above is None or below is None:
             return np.zeros(n, dtype=bool)

@@ -1,4 +1,4 @@
-"""What a first-order rule is made of, and how it is written back.
+"""The parts of a first-order rule, and how it is written back.
 
 Numbers are formulas of the table's operators (:class:`LogicTerm`) whose leaves may also be the law at other arguments, its
 derivatives, and integrals; statements compare numbers, combine statements, and quantify over intervals. ``str`` of each gives

@@ -23,7 +23,7 @@ def data_ranges(dataset: Dataset) -> dict[str, tuple[float, float]]:
 
 
 def never_changes(name: str, constant: Mapping[str, float]) -> str:
-    """What is said of a column that was left out."""
+    """The message about a column that was left out."""
     return f"the column {name} is constant ({constant[name]:g}) and was left out"
 
 

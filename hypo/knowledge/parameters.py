@@ -1,4 +1,4 @@
-"""What the keys of a rule's table hold: each sort of value reads itself from TOML, writes itself back, names its variables."""
+"""The values that the keys of a rule's table hold; each sort reads itself from TOML, writes itself back, names its variables."""
 
 from __future__ import annotations
 

@@ -53,8 +53,8 @@ _NARROW_BELOW = 2.0**-12
 
 
 def check_claim(claim: Claim, domain: Domain, *, points: int = 1024, proof: bool = True, budget: int = 20_000,
-           deadline: float | None = 0.2, seed: int = 0) -> Verdict:
-    """Whether ``claim`` holds on ``domain``: at ``points`` points and, with ``proof``, on the whole of it.
+                deadline: float | None = 0.2, seed: int = 0) -> Verdict:
+    """The verdict on ``claim`` over ``domain``: at ``points`` points and, with ``proof``, on the whole of it.
 
     A point refutes the claim when its margin is negative or a side is undefined there; what could be rounding or overflow
     counts only if interval arithmetic confirms it. A side that neither floats nor intervals can tell (an integral that
@@ -135,7 +135,7 @@ def without_doubtful(claim: Claim, points: Points, margins: Values) -> tuple[Val
 
 
 def _is_noise(claim: Claim, points: Points, margins: Values) -> bool:
-    """Whether the worst margins are made of rounding errors: they change as a whole when points move by a few units in the
+    """True if the worst margins are made of rounding errors: they change as a whole when points move by a few units in the
     last place. Where both sides vanish but for rounding, their scale is rounding too."""
     worst = np.argsort(_rank(margins), kind="stable")[:_TRIALS]
     worst = worst[margins[worst] < -_DOUBTFUL]

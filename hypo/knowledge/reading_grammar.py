@@ -135,7 +135,7 @@ def _read_places(table: Any, key: str, report: Report) -> dict[str, tuple[str, .
 
 
 def _check_names(report: Report, out: FileContent) -> None:
-    """What is said of one name must leave room for it."""
+    """Statements about one name must leave room for it."""
     for name in out.must_use:
         if name in out.must_not_use:
             report.add(("grammar", "must_not_use"), f"{name} also stands in must_use; no formula can do both")

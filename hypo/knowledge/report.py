@@ -60,7 +60,7 @@ class Report:
 
 
 def is_table(value: Any, path: Path, report: Report, hint: str) -> bool:
-    """Whether ``value`` is a table with text keys; if not, that is a problem at ``path``."""
+    """True if ``value`` is a table with text keys; if not, that is a problem at ``path``."""
     if not isinstance(value, Mapping):
         report.add(path, f"expected a table, got {kind(value)}; {hint}")
         return False
@@ -71,17 +71,17 @@ def is_table(value: Any, path: Path, report: Report, hint: str) -> bool:
 
 
 def is_array(value: Any) -> bool:
-    """Whether ``value`` is a sequence other than text."""
+    """True if ``value`` is a sequence other than text."""
     return isinstance(value, Sequence) and not isinstance(value, str | bytes)
 
 
 def is_number(value: Any) -> bool:
-    """Whether ``value`` is a real number; a truth value is none."""
+    """True if ``value`` is a real number; a truth value is none."""
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 def is_finite(value: Any) -> bool:
-    """Whether the number ``value`` is a finite float."""
+    """True if the number ``value`` is a finite float."""
     try:
         return math.isfinite(float(value))
     except OverflowError:

@@ -24,7 +24,7 @@ NOWHERE: Mapping[str, tuple[float, float]] = MappingProxyType({})
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(parameter,))
 @dataclass(frozen=True, kw_only=True)
 class Rule(ABC):
-    """What is known of a law. Subclasses are kinds; third parties add theirs through the entry point group ``hypo.rules``.
+    """Knowledge about a law. Subclasses are kinds; third parties add theirs through the entry point group ``hypo.rules``.
 
     ``weight`` multiplies the violation, ``hard`` excludes formulas that break the rule, ``where`` gives variables another
     domain than ``law.ranges`` (ends may be infinite), ``label`` is the rule's name in reports, and ``tolerance`` says how far
@@ -93,7 +93,7 @@ class Rule(ABC):
     # --- what a kind defines ----------------------------------------------------------------------
 
     def claims(self, law: Law) -> Sequence[tuple[Claim, Domain]]:
-        """What the rule states of ``law``: all of these claims, each over its domain."""
+        """The statements of the rule about ``law``: all of these claims, each over its domain."""
         raise NotImplementedError
 
     def proofs(self, law: Law) -> Sequence[tuple[Claim, Domain]]:
@@ -112,7 +112,7 @@ class Rule(ABC):
 
     @property
     def is_settled_by_claims(self) -> bool:
-        """Whether :meth:`check` says what its claims do, and nothing else."""
+        """True if :meth:`check` says what its claims do, and nothing else."""
         return type(self).check is Rule.check
 
     # --- what it is used by -----------------------------------------------------------------------
@@ -136,7 +136,7 @@ class Rule(ABC):
         return frozenset(name for f in fields(self) for name in f.metadata["sort"].names(getattr(self, f.name)))
 
     def misfits(self, variables: Sequence[str], target: str, constants: Mapping[str, float]) -> Iterator[str]:
-        """What of the rule does not fit a table with these columns: names that are none of them."""
+        """Those parts of the rule that do not fit a table with these columns: names that are none of them."""
         for name in sorted(self.names().difference(variables)):
             if name == target:
                 yield f"{name} is the target; a rule is about the variables"
@@ -265,7 +265,7 @@ def _guard(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _wrong_result(name: str, found: Any) -> str:
-    """What was expected instead, if the result of the method is not that."""
+    """The result expected instead, if the result of the method is not that."""
     if name == "check":
         return "" if isinstance(found, Verdict) else f"a Verdict, got {show(found)},"
     if not isinstance(found, list):

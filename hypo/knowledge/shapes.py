@@ -16,7 +16,7 @@ from hypo.knowledge.law import Law
 from hypo.knowledge.parameters import FLAG, NUMBER, VARIABLE, VARIABLES, Number, OneOf, parameter
 from hypo.knowledge.rules import Rule
 from hypo.knowledge.words import join
-from hypo.knowledge.zeros import never_zero
+from hypo.knowledge.zeros import check_never_zero
 
 if TYPE_CHECKING:
     from hypo.knowledge.domain import Domain
@@ -83,7 +83,7 @@ class Sign(Rule):
     def check(self, law: Law, *, points: int = 256, proof: bool = False) -> Verdict:
         if self.sign != "nonzero":
             return super().check(law, points=points, proof=proof)
-        return never_zero(law, self.domain(law), points=points, proof=proof)
+        return check_never_zero(law, self.domain(law), points=points, proof=proof)
 
     def sentence(self, target: str) -> str:
         return f"{target} {SIGNS[self.sign]} 0"

@@ -13,7 +13,7 @@ from hypo.knowledge.parameters import FLAG, NUMBER, NUMBERS, POINT, VARIABLE, pa
 from hypo.knowledge.rules import Rule
 from hypo.knowledge.shapes import Claims, constant
 from hypo.knowledge.words import join
-from hypo.knowledge.zeros import never_zero
+from hypo.knowledge.zeros import check_never_zero
 
 _SIZED_AT = 64
 """Points from which the size of f is taken."""
@@ -80,7 +80,7 @@ class Zeros(Rule):
         verdict = super().check(law, points=points, proof=proof)
         if not self.only:
             return verdict
-        gaps = (never_zero(law, self.domain(law, {self.variable: gap}), points=points, proof=proof)
+        gaps = (check_never_zero(law, self.domain(law, {self.variable: gap}), points=points, proof=proof)
                 for gap in self._gaps(*self.domain(law).ranges[self.variable]))
         return combine_verdicts([verdict, *gaps])
 

@@ -65,7 +65,7 @@ def suggestion(word: Any, known: Sequence[str], otherwise: str) -> str:
 
 
 def kind(value: Any) -> str:
-    """What sort of value this is, in TOML's words."""
+    """The sort of value this is, in TOML's words."""
     return _TYPE_NAMES.get(type(value), f"a {type(value).__name__}")
 
 

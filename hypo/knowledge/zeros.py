@@ -1,4 +1,4 @@
-"""Whether a law vanishes somewhere: points rarely hit a zero, so it is looked for between points of different sign."""
+"""Zeros of a law: points rarely hit a zero, so it is looked for between points of different sign."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from hypo.knowledge.proofs import check_claim
 _ZERO = Expression.constant(0.0)
 
 
-def never_zero(law: Law, domain: Domain, *, points: int, proof: bool) -> Verdict:
-    """Whether ``f != 0`` over the domain: f keeps its sign, or changes it only across poles.
+def check_never_zero(law: Law, domain: Domain, *, points: int, proof: bool) -> Verdict:
+    """The verdict on ``f != 0`` over the domain: f keeps its sign, or changes it only across poles.
 
     Where f has both signs, it is followed from a positive point to a negative one; what is met between them is a zero when f
     gets small there.
