@@ -1,4 +1,4 @@
-"""The values that the keys of a rule's table hold; each sort reads itself from TOML, writes itself back, names its variables."""
+"""The values that the keys of a rule's table hold: each sort reads itself from TOML, writes itself back, names variables."""
 
 from __future__ import annotations
 
