@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Any
 
-from hypo.knowledge.fields import NamedConstant, NumberLimits
+from hypo.knowledge.fields import NamedConstant
+from hypo.knowledge.grammar import Grammar
 from hypo.knowledge.rules import Rule
 from hypo.knowledge.template import Template
 from hypo.units import Unit
@@ -16,22 +18,15 @@ class FileContent:
 
     units: dict[str, Unit] = field(default_factory=dict)
     constants: dict[str, NamedConstant] = field(default_factory=dict)
-    operators: tuple[str, ...] | None = None
-    forbid: tuple[str, ...] = ()
-    max_complexity: int | None = None
-    nesting: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    grammar: Grammar = field(default_factory=Grammar)
     strict_angles: bool = False
     soft: bool = False
-    max_depth: int | None = None
-    must_use: tuple[str, ...] = ()
-    must_not_use: tuple[str, ...] = ()
-    never_together: tuple[tuple[str, ...], ...] = ()
-    only: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    never_inside: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    constant_limits: NumberLimits | None = None
-    exponents: NumberLimits | None = None
-    priors: dict[str, float] = field(default_factory=dict)
     ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
     template: Template | None = None
     guesses: tuple[str, ...] = ()
+
+    def as_keywords(self) -> dict[str, Any]:
+        """The keywords of :class:`~hypo.knowledge.Knowledge`, which states its grammar key by key."""
+        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "grammar"}
+        return own | self.grammar.keys()

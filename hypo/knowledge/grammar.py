@@ -72,6 +72,10 @@ class Grammar:
         """The grammar in something that has fields of these names."""
         return cls(**{f.name: getattr(knowledge, f.name) for f in fields(cls)})
 
+    def keys(self) -> dict[str, Any]:
+        """What is stated, by the names of the fields."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
     def __repr__(self) -> str:
         return f"<Grammar: {', '.join(self.as_dict()) or 'nothing is stated'}>"
 

@@ -97,12 +97,12 @@ class Knowledge:
                     report.add(("units", key), "this name is a setting of [units]; rename the column")
             units = {**units, "strict_angles": self.strict_angles, "hard": not self.soft}
         grammar = {"constants" if name == "constant_limits" else name: value
-                   for name, value in vars(Grammar.of(self)).items() if name != "priors"}
+                   for name, value in Grammar.of(self).keys().items() if name != "priors"}
         fields = read_sections({"units": units, "constants": self.constants, "grammar": grammar, "priors": self.priors,
                                 "ranges": self.ranges, "template": self.template, "guesses": self.guesses,
                                 "rule": self.rules}, report)
         report.raise_if_any()
-        for name, value in vars(fields).items():
+        for name, value in fields.as_keywords().items():
             object.__setattr__(self, name, value)
 
     def __repr__(self) -> str:
@@ -122,7 +122,7 @@ class Knowledge:
             raise KnowledgeError(f"expected the path of a knowledge file, got {kind(path)}; {advice}")
         fields, report = read_file(path, target)
         report.raise_if_any()
-        return cls(**vars(fields), source=str(path))
+        return cls(**fields.as_keywords(), source=str(path))
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], source: str = "knowledge", target: str = "f") -> Knowledge:
@@ -130,7 +130,7 @@ class Knowledge:
         report = Report(source, target=target)
         fields = read_sections(data, report)
         report.raise_if_any()
-        return cls(**vars(fields), source=source)
+        return cls(**fields.as_keywords(), source=source)
 
     def as_dict(self) -> dict[str, Any]:
         """The dictionary (of JSON and TOML values) that :meth:`from_dict` reads back."""

@@ -13,7 +13,6 @@ from hypo.expression.parser import parse
 from hypo.knowledge.breaches import hard_breach
 from hypo.knowledge.contents import FileContent
 from hypo.knowledge.findings import Findings
-from hypo.knowledge.grammar import Grammar
 from hypo.knowledge.law import Law
 from hypo.knowledge.names import data_ranges
 from hypo.knowledge.rules import Rule
@@ -49,14 +48,14 @@ def check_template(fields: FileContent, units: Mapping[str, Unit], dataset: Data
 
 def _check_grammar(bound: BoundTemplate, fields: FileContent, out: Findings) -> None:
     """Every part known already must keep the grammar: it stays, whatever the unknown functions are."""
-    grammar = dataclasses.replace(Grammar.of(fields), constant_limits=None)
+    grammar = dataclasses.replace(fields.grammar, constant_limits=None)
     for v in grammar.violations(bound.expression):
         if v.rule in _DECIDED:
             out.error(_PATH, f"no formula of this form keeps [grammar] {v.rule}: {v.message}")
 
 
 def _check_names(template: Template, fields: FileContent, columns: list[str], out: Findings) -> None:
-    absent = [name for name in fields.must_use if name in columns and name not in template.names]
+    absent = [name for name in fields.grammar.must_use if name in columns and name not in template.names]
     if absent:
         out.error(_PATH, f"must_use demands {join(absent)}, but {'it' if len(absent) == 1 else 'they'} can stand neither in "
                          "the known part nor in the unknown functions")
@@ -64,7 +63,7 @@ def _check_names(template: Template, fields: FileContent, columns: list[str], ou
     if unused:
         out.note(_PATH, f"no formula of this form uses {join(unused)}")
     for name, arguments in template.unknowns.items():
-        useless = [a for a in arguments if a in fields.must_not_use]
+        useless = [a for a in arguments if a in fields.grammar.must_not_use]
         if len(useless) == len(arguments):
             out.error(_PATH, f"{name} is a function of {join(useless)} only, which must not be used")
 
@@ -87,7 +86,7 @@ def check_guesses(fields: FileContent, dataset: Dataset | None, out: Findings) -
     for i, text in enumerate(fields.guesses):
         _, sign, right = text.partition("=")
         e: Expression = parse(right if sign else text, constants=constants)
-        for v in dataclasses.replace(Grammar.of(fields), constant_limits=None, exponents=None).violations(e):
+        for v in dataclasses.replace(fields.grammar, constant_limits=None, exponents=None).violations(e):
             out.warning(("guesses", "forms", i), f"it breaks [grammar] {v.rule}: {v.message}")
         if dataset is not None and not out.list_spoiled("constants") and set(e.variables) <= set(dataset.names):
             law = Law(e, dataset.target, dataset.names, {**data_ranges(dataset), **fields.ranges}, constants)

@@ -50,13 +50,13 @@ def foreign_names(k: Any, columns: Sequence[str], target: str, constant: Mapping
         elif name not in columns:
             yield ("ranges", name), "warning", no_column(name)
     for key, level in (("must_use", "error"), ("must_not_use", "warning"), ("only", "warning"), ("never_inside", "warning")):
-        for name in getattr(k, key):
+        for name in getattr(k.grammar, key):
             path: Path = ("grammar", key, name) if key in ("only", "never_inside") else ("grammar", key)
             if name == target:
                 yield path, level, f"{name} is the target, which stands in no formula"
             elif name not in known:
                 yield path, level, no_column(name, known)
-    for i, group in enumerate(k.never_together):
+    for i, group in enumerate(k.grammar.never_together):
         for name in group:
             if name not in known:
                 yield ("grammar", "never_together", i), "warning", no_column(name, known)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path as FilePath
 from typing import Any
@@ -67,8 +68,8 @@ def read_sections(data: Any, report: Report) -> FileContent:
     read_units(data.get("units", {}), report, out)
     read_constants(data.get("constants", {}), data.get("units", {}), report, out)
     read_ranges(data.get("ranges", {}), report, out)
-    read_grammar(data.get("grammar", {}), report, out, SECTIONS)
-    read_priors(data.get("priors", {}), report, out)
+    grammar = read_grammar(data.get("grammar", {}), report, SECTIONS)
+    out.grammar = replace(grammar, priors=read_priors(data.get("priors", {}), report))
     read_template(data.get("template"), report, out)
     read_guesses(data.get("guesses", ()), report, out)
     read_rules(data.get("rule", ()), report, out)
