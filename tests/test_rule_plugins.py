@@ -98,6 +98,13 @@ def test_built_in_kinds_in_the_order_of_messages():
         "translation_invariant conserved value zeros limit growth depends not_depends logic")
 
 
+def test_a_built_in_kind_has_one_class():
+    bounds = built_in_kinds()["bounds"]
+    with pytest.raises(TypeError, match=r"the rule kind 'bounds' has two classes: .*\.Bounds and .*\.Again"):
+        type("Again", (bounds,), {"__module__": bounds.__module__, "kind": "bounds"})
+    assert built_in_kinds()["bounds"] is bounds
+
+
 def test_a_kind_nearly_named(example):
     assert read({"kind": "saturate"}) == (None, [(("kind",), 'unknown kind "saturate"; did you mean saturates?')])
 
