@@ -60,9 +60,9 @@ def check_claim(claim: Claim, domain: Domain, *, points: int = 1024, proof: bool
     counts only if interval arithmetic confirms it. A side that neither floats nor intervals can tell (an integral that
     quadrature does not find) counts as violated, but leaves the claim unrefuted. The amount is
     :func:`~hypo.knowledge.claims.violation` of the margins at the points, its maximum taken over what a proof or a
-    search for a worse witness found as well. Without ``proof`` the witness is the worst of the points; with it, witnesses are confirmed
-    where intervals can do so. A proof gives up after ``budget`` boxes or ``deadline`` seconds (None: no limit); the verdict is
-    then that of the points.
+    search for a worse witness found as well. Without ``proof`` the witness is the worst of the points; with it,
+    witnesses are confirmed where intervals can do so. A proof gives up after ``budget`` boxes or ``deadline`` seconds
+    (None: no limit); the verdict is then that of the points.
 
     Raises ValueError when a variable of the claim has no range.
     """
