@@ -27,7 +27,6 @@ from hypo.search.clock import now
 from hypo.search.constants import fit
 from hypo.search.problem import Problem, Settings
 from hypo.search.proposer import Turn
-from hypo.search.pysr_template import nameless
 from hypo.search.surrogate import fit_surrogate
 
 Values = NDArray[np.float64]
@@ -54,7 +53,7 @@ class TemplateSearch:
     ) -> None:
         self.name = "template"
         self.cost = FIRST
-        template = nameless(template)
+        template = template.without_single_names()
         self._problem, self._settings, self._template, self._solve = problem, settings, template, solve
         self._unknowns = tuple(template.unknowns)
         self._X = {name: problem.X[k] for k, name in enumerate(problem.columns)}
