@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.checks import require_whole_number
 from hypo.data import Table
 from hypo.data.choice import numbers
 from hypo.errors import DataError, InputError
@@ -50,12 +51,11 @@ def distribution(result: Result, data: Any, index: int | None, level: float, tri
 
 def sampled(result: Result, data: Any, n: int, noise: bool, seed: int, trials: Any) -> NDArray[np.float64]:
     """:meth:`hypo.Result.sample`."""
-    from hypo.api.inputs import whole_number
     from hypo.scoring.predictive import samples
 
     result.found()
-    whole_number("n", n, 1)
-    whole_number("seed", seed, 0)
+    require_whole_number("n", n, 1)
+    require_whole_number("seed", seed, 0)
     structures, X, columns, each = _weighed_rows(result, "samples", data, trials)
     if n * X.shape[1] > MOST_DRAWN:
         raise InputError(f"{n} draws of {X.shape[1]} rows are more than {MOST_DRAWN:.0e} numbers: draw fewer at a time")

@@ -160,7 +160,7 @@ def profiled(
 
 def _data_of_the_fit(result: Result, data: Any, table: Mapping[str, Any]) -> Dataset:
     """The table of the fit: ``data``, or what the result holds. Raises InputError where that is another one, or none."""
-    from hypo.api.tables import as_dataset
+    from hypo.data import as_dataset
 
     settings = result.settings
     given = [name for name, value in table.items() if value is not None]

@@ -12,8 +12,8 @@ from scipy.stats import binomtest
 
 import hypo
 from hypo.api.auditing import AuditProgress, resampled
-from hypo.api.inputs import as_dataset
 from hypo.cli import main
+from hypo.data import as_dataset
 from hypo.report.audit import Audit, Run, grouped, share_interval
 from hypo.scoring.likelihood import Gaussian
 from hypo.search.problem import Settings, make_problem

@@ -9,8 +9,7 @@ import pytest
 
 import hypo
 from hypo.api.doubts import _like_counts
-from hypo.api.inputs import as_dataset
-from hypo.data import from_arrays
+from hypo.data import as_dataset, from_arrays
 from hypo.data.dataset import FAR
 from hypo.report.suggestions import Suggestions
 from hypo.search.engine import search

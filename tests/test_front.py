@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import hypo
-from hypo.api.inputs import as_dataset
 from hypo.api.outputs import make_result
+from hypo.data import as_dataset
 from hypo.expression.expr import Expression
 from hypo.knowledge import Knowledge
 from hypo.report import tables

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 
 import hypo
-from hypo.api.inputs import as_dataset, as_settings
+from hypo.api.inputs import as_settings
 from hypo.api.refusals import passed_over
+from hypo.data import as_dataset
 from hypo.expression.parser import parse
 from hypo.search.problem import make_problem
 

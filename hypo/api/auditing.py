@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from hypo.api.durations import seconds
-from hypo.api.inputs import whole_number
 from hypo.api.other_names import IN_AUDIT
 from hypo.api.prepared import prepared
+from hypo.checks import require_whole_number
 from hypo.errors import InputError
 from hypo.keywords import known_keywords
 from hypo.report.audit import Audit, Run
-from hypo.report.notebook import in_notebook, line_printer
+from hypo.report.notebook import is_in_notebook, line_printer
 from hypo.search.clock import now
 from hypo.search.scan import Deadline
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from hypo.api.inputs import KnowledgeLike
-    from hypo.api.tables import XSigma
+    from hypo.data.tables import XSigma
     from hypo.search.executor import Executor
     from hypo.search.outcome import Progress
     from hypo.search.problem import Problem, Settings
@@ -104,12 +104,12 @@ def audit(
     Raises:
         DataError, KnowledgeError, UnitError, InputError, MissingExtraError: as :func:`hypo.fit`.
     """
-    whole_number("seeds", seeds, 0)
-    whole_number("bootstrap", bootstrap, 0)
+    require_whole_number("seeds", seeds, 0)
+    require_whole_number("bootstrap", bootstrap, 0)
     if not seeds + bootstrap:
         raise InputError("an audit needs at least one seed or one resample")
     if turns is not None:
-        whole_number("turns", turns, 1)
+        require_whole_number("turns", turns, 1)
     longest = float("inf") if total_time is None else seconds("total_time", total_time)
     table = {
         "features": features, "sigma": sigma, "weights": weights, "drop_missing": drop_missing, "trials": trials,
@@ -263,7 +263,7 @@ def _display(
         return progress
     if progress is not None and not isinstance(progress, bool):
         raise InputError(f"progress must be True, False or a function that takes reports, got {progress!r}")
-    return _lines() if (in_notebook() if progress is None else progress) else None
+    return _lines() if (is_in_notebook() if progress is None else progress) else None
 
 
 def _lines() -> Callable[[AuditProgress], None]:

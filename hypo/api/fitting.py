@@ -18,7 +18,7 @@ from hypo.api.prepared import prepared
 from hypo.errors import InputError, ShortSearchWarning
 from hypo.folders import Destination, folder_path
 from hypo.keywords import known_keywords
-from hypo.report.notebook import in_notebook
+from hypo.report.notebook import is_in_notebook
 from hypo.report.remarks import too_short
 from hypo.result import Result
 from hypo.starting import counted
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from hypo.api.inputs import KnowledgeLike
-    from hypo.api.tables import XSigma
+    from hypo.data.tables import XSigma
     from hypo.expression.expr import Expression
     from hypo.scoring.custom import LogLikelihood
     from hypo.search.outcome import Progress
@@ -235,7 +235,7 @@ def _display(
         return nullcontext(), progress
     if progress is not None and not isinstance(progress, bool):
         raise InputError(f"progress must be True, False or a function that takes reports, got {progress!r}")
-    if not (in_notebook() if progress is None else progress):
+    if not (is_in_notebook() if progress is None else progress):
         return nullcontext(), None
     from hypo.report.progress import display_for, kept_up
 

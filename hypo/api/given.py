@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from hypo.api.inputs import KnowledgeLike
-    from hypo.api.tables import XSigma
+    from hypo.data.tables import XSigma
     from hypo.expression.expr import Expression
     from hypo.knowledge import Violation
     from hypo.scoring.custom import LogLikelihood

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hypo.api.inputs import as_knowledge, as_settings
-from hypo.api.tables import as_dataset
+from hypo.data import as_dataset
 from hypo.errors import InputError
 from hypo.expression.printing import shortened
 from hypo.units import DIMENSIONLESS
@@ -38,7 +38,7 @@ def prepared(
     units: Mapping[str, str] | None = None,
     **settings: Any,
 ) -> Prepared:
-    """``table`` has the arguments of :func:`~hypo.api.tables.as_dataset`, ``settings`` are those of
+    """``table`` has the arguments of :func:`~hypo.data.as_dataset`, ``settings`` are those of
     :func:`~hypo.api.inputs.as_settings`.
 
     Errors are named in this order: of the table, of the knowledge, of the settings, of what the likelihood cannot have.

@@ -240,8 +240,7 @@ def check(
 
     dataset = None
     if data is not None:
-        from hypo.api.tables import as_dataset
-        from hypo.data import read_table
+        from hypo.data import as_dataset, read_table
 
         if target is None:
             target = read_table(data, thousands).labels[-1]

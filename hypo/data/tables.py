@@ -6,7 +6,11 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from hypo.data import Dataset, from_arrays, from_frame, read_csv
+import numpy as np
+
+from hypo.data.columns import Columns
+from hypo.data.dataset import Dataset
+from hypo.data.sources import from_arrays, from_frame, read_csv, read_table
 from hypo.errors import DataError, InputError
 
 if TYPE_CHECKING:
@@ -141,10 +145,6 @@ def as_x_sigma(x_sigma: XSigma) -> dict[str, Any] | None:
 
 def _given_names(X: Any, features: Sequence[str] | None, dataset: Dataset) -> tuple[str, ...]:
     """Names of all columns of ``X``, those left out as constant included."""
-    import numpy as np
-
-    from hypo.data.columns import Columns
-
     shape = np.shape(X)
     headers = features or [str(c) for c in getattr(X, "columns", ())]
     headers = headers or [f"x{k}" for k in range(1 if len(shape) == 1 else shape[1])]
@@ -157,8 +157,6 @@ def _need_target(target: Any, data: Any, thousands: str | None = None) -> None:
         raise DataError(f"the target must be the name of a column, got {type(target).__name__}")
     if target is None:
         if isinstance(data, str | os.PathLike):
-            from hypo.data import read_table
-
             table = read_table(data, thousands)
             place, names = f"{table.source}: ", table.labels
         else:
