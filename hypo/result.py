@@ -21,14 +21,7 @@ from hypo.report.coverage import Coverage, Efficiency
 from hypo.report.layout import sentences
 from hypo.report.remarks import brief
 from hypo.report.rules import RuleRow
-from hypo.result_file import (
-    RESULT_FILE,
-    damaged,
-    from_dict,
-    front_csv,
-    read,
-    to_dict,
-)
+from hypo.result_file import RESULT_FILE, damaged, front_csv, read, read_fields, to_dict
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,8 +35,6 @@ if TYPE_CHECKING:
     from hypo.scoring.posterior import Posterior
     from hypo.scoring.predictive import Prediction
     from hypo.scoring.score import Hypothesis
-
-__all__ = ["Coverage", "Efficiency", "Result"]
 
 
 @known_methods
@@ -335,6 +326,15 @@ class Result:
         """The content of ``result.json``; None stands for NaN and infinities."""
         return to_dict(self)
 
+    @staticmethod
+    def from_dict(content: Mapping[str, Any]) -> Result:
+        """The result whose :meth:`to_dict` is ``content``; raises ValueError, or LookupError, if there is none."""
+        from hypo.conversion import from_si
+
+        result = Result(**read_fields(content))
+        is_in_si = any(factor != 1.0 for factor in result.settings["scales"].values())
+        return from_si(result) if is_in_si else result
+
     def to_json(self) -> str:
         """The text of ``result.json``."""
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
@@ -363,7 +363,7 @@ class Result:
             path = path / RESULT_FILE
         content = read(path)
         try:
-            return from_dict(content)
+            return Result.from_dict(content)
         except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, RecursionError) as error:
             raise damaged(path, error) from error
 

@@ -16,6 +16,7 @@ import numpy as np
 from hypo.errors import InputError
 from hypo.report import tables
 from hypo.report.constants import ConstantRow
+from hypo.report.coverage import Coverage, Efficiency
 from hypo.report.rules import RuleRow
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ SCHEMA = "hypo-result/1"
 RESULT_FILE = "result.json"
 
 FIGURES = ("misfit", "complexity_cost", "violation", "score", "r2", "rmse")
-
 
 
 def hypothesis_row(h: Hypothesis, constants: Sequence[ConstantRow]) -> dict[str, Any]:
@@ -126,10 +126,8 @@ def _all(values: Iterable[Any], kind: type, key: str) -> None:
         raise Damaged(f'a member of the entry "{key}" is not {name}')
 
 
-def from_dict(content: Mapping[str, Any]) -> Result:
-    """The result whose :meth:`Result.to_dict` is ``content``; raises ValueError if there is none."""
-    from hypo.result import Coverage, Efficiency, Result
-
+def read_fields(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of the result whose :meth:`Result.to_dict` is ``content``; raises ValueError if there is none."""
     status = _entry(content, "status", dict)
     code, message = (_entry(status, key, str) for key in ("code", "message"))
     chosen = _entry(content, "best", dict, optional=True)
@@ -164,25 +162,20 @@ def from_dict(content: Mapping[str, Any]) -> Result:
     front = tuple(_hypothesis(row, settings["features"], settings["constants"]) for row in rows)
     if chosen is not None and chosen not in rows:
         raise Damaged('the entry "best" is not in the entry "front"')
-    result = Result(
-        best=None if chosen is None else front[rows.index(chosen)],
-        front=front,
-        status=code,
-        message=message,
-        coverage=Coverage(*(_entry(coverage, f.name, float) for f in fields(Coverage))),
-        efficiency=Efficiency(*(_entry(efficiency, f.name, float) for f in fields(Efficiency))),
-        timing=dict(timing),
-        manifest=dict(manifest),
-        constants=tuple(tuple(_constant(c) for c in row["constants"]) for row in rows),
+    return {
+        "best": None if chosen is None else front[rows.index(chosen)],
+        "front": front,
+        "status": code,
+        "message": message,
+        "coverage": Coverage(*(_entry(coverage, f.name, float) for f in fields(Coverage))),
+        "efficiency": Efficiency(*(_entry(efficiency, f.name, float) for f in fields(Efficiency))),
+        "timing": dict(timing),
+        "manifest": dict(manifest),
+        "constants": tuple(tuple(_constant(c) for c in row["constants"]) for row in rows),
         # Results of older versions have no rules and no posterior.
-        rules=tuple(RuleRow.read(row) for row in content.get("rules", [])),
-        posterior=_posterior(content, settings),
-    )
-    if any(factor != 1.0 for factor in settings["scales"].values()):
-        from hypo.conversion import from_si
-
-        return from_si(result)
-    return result
+        "rules": tuple(RuleRow.read(row) for row in content.get("rules", [])),
+        "posterior": _posterior(content, settings),
+    }
 
 
 def _likelihood(settings: Mapping[str, Any]) -> None:

@@ -14,8 +14,9 @@ from typing import Any
 from hypo.errors import InputError
 from hypo.folders import Destination
 from hypo.keywords import known_keywords
+from hypo.report.coverage import Coverage
 from hypo.report.rules import RuleRow
-from hypo.result import Coverage, Result
+from hypo.result import Result
 from hypo.result_file import jsonable
 
 _ENDED = {"interrupted": "interrupted by the user", "time_limit": "cut short by the time limit"}

@@ -14,9 +14,10 @@ from hypo import interrupts
 from hypo.api.doubts import doubts
 from hypo.failures import Failures
 from hypo.report.constants import LEVEL, ConstantRow, shown_constants, shown_leaves
+from hypo.report.coverage import Coverage, Efficiency
 from hypo.report.rules import RuleRow
 from hypo.report.units import unit_text
-from hypo.result import Coverage, Efficiency, Result
+from hypo.result import Result
 from hypo.search.alarm import Alarm
 from hypo.search.answer import in_own_form, own_guess
 from hypo.search.border import Border, UnitNames, unit_texts
