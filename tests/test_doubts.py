@@ -10,7 +10,7 @@ import pytest
 import hypo
 from hypo.api.doubts import _like_counts
 from hypo.data import as_dataset, from_arrays
-from hypo.data.dataset import FAR
+from hypo.data.make_dataset import FAR
 from hypo.report.suggestions import Suggestions
 from hypo.search.engine import search
 from hypo.search.problem import Settings, make_problem

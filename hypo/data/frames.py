@@ -15,7 +15,7 @@ from hypo.errors import DataError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from hypo.data.dataset import Place
+    from hypo.data.make_dataset import Place
 
 _KINDS = {"M": DATE, "m": SPAN, "c": COMPLEX}
 _CHOOSE = "choose other columns with features=[...] or exclude=[...]"

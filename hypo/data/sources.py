@@ -13,8 +13,9 @@ from hypo.data.cells import Kind
 from hypo.data.choice import FOLDS, Choice, numbers, vector
 from hypo.data.columns import Column, Columns
 from hypo.data.csv_reader import CsvFile
-from hypo.data.dataset import Dataset, Table, make_dataset
+from hypo.data.dataset import Dataset, Table
 from hypo.data.frames import FrameReader, FrameText
+from hypo.data.make_dataset import Origin, make_dataset
 from hypo.errors import DataError, UnitError
 from hypo.keywords import known_keywords
 from hypo.units import parse_unit
@@ -65,9 +66,9 @@ def read_csv(path: str | os.PathLike[str], target: str | int, *, features: Seque
     def place(row: int, column: Column) -> str:
         return f'{file.source}, line {table.lines[row]}, column "{column.label}"'
 
-    dataset = make_dataset(file.source, chosen, table.values[:, kept], place, drop_missing=drop_missing,
-                           leave_out_empty=features is None, lines=table.lines,
-                           notes=[*file.notes, *columns.notes(chosen.features, chosen.target, file.units_below), *table.notes])
+    notes = [*file.notes, *columns.notes(chosen.features, chosen.target, file.units_below), *table.notes]
+    dataset = make_dataset(Origin(file.source, place, table.lines, notes), chosen, table.values[:, kept],
+                           drop_missing=drop_missing, leave_out_empty=features is None)
     return replace(dataset, thousands=thousands)
 
 
@@ -121,9 +122,9 @@ def from_frame(frame: Any, target: str | int, *, features: Sequence[str] | None 
     numbers_of = [values[c] for c in chosen.needed]
     n_row = len(numbers_of[0])  # type: ignore[arg-type]
     matrix = np.column_stack(numbers_of) if n_row else np.empty((0, len(numbers_of)))  # type: ignore[arg-type]
-    dataset = make_dataset(source, chosen, matrix, place, drop_missing=drop_missing,
-                           leave_out_empty=features is None,
-                           notes=[*columns.notes(chosen.features, chosen.target), *reader.notes()])
+    notes = [*columns.notes(chosen.features, chosen.target), *reader.notes()]
+    dataset = make_dataset(Origin(source, place, notes=notes), chosen, matrix, drop_missing=drop_missing,
+                           leave_out_empty=features is None)
     if folds is None or dataset.folds is None:
         return dataset
     # A mask says which rows are held out, while numbers 0 and 1 are two folds.
@@ -179,8 +180,8 @@ def from_arrays(X: ArrayLike, y: ArrayLike, *, names: Sequence[str] | None = Non
             raise DataError(f'the unit of "{key}": {error}') from None
         stated[columns.find(key, "key of units").name] = text
     used = [c.position for c in chosen.features]
-    return make_dataset(source, chosen, np.column_stack([matrix[:, used], observed]), place, drop_missing=drop_missing,
-                        units=stated, notes=columns.notes(chosen.features, chosen.target))
+    origin = Origin(source, place, notes=columns.notes(chosen.features, chosen.target))
+    return make_dataset(origin, chosen, np.column_stack([matrix[:, used], observed]), drop_missing=drop_missing, units=stated)
 
 
 def _left_out(column: Column, why: str, kind: Kind | None) -> str:
