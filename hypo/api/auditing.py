@@ -15,7 +15,7 @@ import numpy as np
 
 from hypo.api.durations import seconds
 from hypo.api.other_names import IN_AUDIT
-from hypo.api.prepared import prepared
+from hypo.api.prepared import validate_inputs
 from hypo.checks import require_whole_number
 from hypo.errors import InputError
 from hypo.keywords import known_keywords
@@ -116,21 +116,10 @@ def audit(
         "censored": censored, "lower": lower, "upper": upper, "x_sigma": x_sigma,
         "exclude": exclude, "thousands": thousands,
     }
-    dataset, _, background, settings = prepared(
-        data,
-        target,
-        table,
-        knowledge,
-        units,
-        time_limit=time_limit,
-        seed=seed,
-        operators=operators,
-        max_complexity=max_complexity,
-        workers=workers,
-        scheduler=scheduler,
-        lam=lam,
-        likelihood=likelihood,
-        dof=dof,
+    dataset, _, background, settings = validate_inputs(
+        data, target, table, knowledge, units,
+        time_limit=time_limit, seed=seed, operators=operators, max_complexity=max_complexity, workers=workers,
+        scheduler=scheduler, lam=lam, likelihood=likelihood, dof=dof,
     )
     settings = replace(settings, turns=turns, guesses=background.guesses)
     from hypo.search.problem import make_problem

@@ -31,7 +31,7 @@ COUNT_ROWS, RANKS, UNLIKELY, BETTER = 6, 10, 0.01, 3.0
 SMALL = 1e-3
 
 
-def doubts(
+def model_diagnostics(
     outcome: Outcome, problem: Problem, settings: Settings, dataset: Dataset, own: int | None = None
 ) -> list[str]:
     """Sentences on the answer of ``outcome``, without full stops; ``own`` is the number of the guess that it is."""

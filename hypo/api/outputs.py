@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo import interrupts
-from hypo.api.doubts import doubts
+from hypo.api.doubts import model_diagnostics
 from hypo.failures import Failures
 from hypo.report.constants import LEVEL, ConstantRow, shown_constants, shown_leaves
 from hypo.report.coverage import Coverage, Efficiency
@@ -77,7 +77,7 @@ def make_result(
             own = own_guess(best, outcome.guessed, problem)
     manifest["doubts"] = []
     with failures.guarded("the doubts about the answer"), Alarm(over):
-        manifest["doubts"] = doubts(outcome, problem, settings, dataset, None if own is None else own[0])
+        manifest["doubts"] = model_diagnostics(outcome, problem, settings, dataset, None if own is None else own[0])
     if best is not None and own is not None:
         inside = in_own_form(inside, best, own[1], problem)
         front = tuple(own[1] if h == best else h for h in front)
