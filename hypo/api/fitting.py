@@ -19,7 +19,7 @@ from hypo.errors import InputError, ShortSearchWarning
 from hypo.folders import Destination, folder_path
 from hypo.keywords import known_keywords
 from hypo.report.notebook import is_in_notebook
-from hypo.report.remarks import too_short
+from hypo.report.remarks import explain_short_search
 from hypo.result import Result
 from hypo.starting import counted
 
@@ -170,9 +170,9 @@ def fit(
     result = _find_law(inputs, held_out, model_selection, progress, place, own)
     if own is not None:
         for text in own.notes:
-            warnings.warn(text, RuntimeWarning, stacklevel=_outside())
-    if note := too_short(result):
-        warnings.warn(note, ShortSearchWarning, stacklevel=_outside())
+            warnings.warn(text, RuntimeWarning, stacklevel=_find_stacklevel())
+    if note := explain_short_search(result):
+        warnings.warn(note, ShortSearchWarning, stacklevel=_find_stacklevel())
     return result
 
 
@@ -194,7 +194,7 @@ def _find_law(
 
     dataset, columns, background, settings = inputs
     settings = replace(settings, guesses=(*settings.guesses, *background.guesses))
-    shown, report = _display(progress, dataset.target)
+    shown, report = _open_display(progress, dataset.target)
     problem = make_problem(dataset, background, settings)
     report = watched(report, problem)
     settings = within(problem, settings)
@@ -219,7 +219,7 @@ def _find_law(
     return result
 
 
-def _outside() -> int:
+def _find_stacklevel() -> int:
     """The ``stacklevel`` at which a warning names the line of the user's program, whichever call of hypo stands there."""
     frame, level = sys._getframe(1), 1
     while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] == "hypo":
@@ -227,7 +227,7 @@ def _outside() -> int:
     return level
 
 
-def _display(
+def _open_display(
     progress: ProgressLike, target: str
 ) -> tuple[AbstractContextManager[Any], Callable[[Progress], None] | None]:
     """A context that shows progress, and the function that feeds it."""
@@ -237,7 +237,7 @@ def _display(
         raise InputError(f"progress must be True, False or a function that takes reports, got {progress!r}")
     if not (is_in_notebook() if progress is None else progress):
         return nullcontext(), None
-    from hypo.report.progress import display_for, kept_up
+    from hypo.report.progress import display_for, keep_up
 
     display = display_for(sys.stderr, target)
-    return kept_up(display), display
+    return keep_up(display), display

@@ -10,13 +10,13 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from hypo.api.other_names import IN_SCORE
-from hypo.api.outputs import constant_rows
+from hypo.api.outputs import make_constant_rows
 from hypo.api.prepared import require_kept, validate_inputs
 from hypo.errors import DataError, FormulaError, InputError
 from hypo.expression.printing import shortened
 from hypo.keywords import known_keywords
 from hypo.report import tables
-from hypo.report.constants import ConstantRow, undetermined
+from hypo.report.constants import ConstantRow, find_undetermined
 from hypo.report.layout import sentences
 from hypo.report.rules import CHECKED, RuleRow, rules_table
 from hypo.result_file import hypothesis_row, jsonable
@@ -102,8 +102,8 @@ def score(
             "correct the formula, leave out that row, or give a start"
         )
     h, verdicts = found
-    rows = constant_rows(h.expression, problem, intervals)
-    loose = _undetermined(h.expression, problem, rows)
+    rows = make_constant_rows(h.expression, problem, intervals)
+    loose = _find_undetermined(h.expression, problem, rows)
     return Scored(
         hypothesis=Border.out_of(problem).hypothesis(replace(h, expression=h.expression.without_names())),
         constants=rows,
@@ -111,7 +111,7 @@ def score(
         violations=problem.knowledge.violations(h.expression, dataset.target),
         rules=tuple(RuleRow.checked(r, v, dataset.target) for r, v in zip(problem.knowledge.rules, verdicts, strict=True)),
         unit_note=problem.unit_note,
-        hints=(*_misspelt(e, dataset.names), *loose, *(tables.sentence(note) for note in dataset.notes)),
+        hints=(*_find_misspelt(e, dataset.names), *loose, *(tables.sentence(note) for note in dataset.notes)),
         likelihood=settings.likelihood,
         border=Border.to_si(problem),
     )
@@ -145,7 +145,7 @@ def _read_formula(formula: Any, dataset: Dataset, problem: Problem) -> Expressio
     return e
 
 
-def _undetermined(e: Expression, problem: Problem, rows: Sequence[ConstantRow]) -> list[str]:
+def _find_undetermined(e: Expression, problem: Problem, rows: Sequence[ConstantRow]) -> list[str]:
     """Sentences on constants of the fitted ``e`` that the data do not determine; ``rows`` are all its constants."""
     from hypo.scoring.laplace import laplace
 
@@ -154,10 +154,10 @@ def _undetermined(e: Expression, problem: Problem, rows: Sequence[ConstantRow]) 
         return []
     known = {c.name for c in e.constants if not c.free}
     fitted = [row.name for row in rows if row.name not in known]
-    return undetermined(fitted, shape.covariance, shape.unidentified) if len(fitted) == len(shape.theta) else []
+    return find_undetermined(fitted, shape.covariance, shape.unidentified) if len(fitted) == len(shape.theta) else []
 
 
-def _misspelt(e: Expression, columns: Sequence[str]) -> Iterator[str]:
+def _find_misspelt(e: Expression, columns: Sequence[str]) -> Iterator[str]:
     """A sentence for each fitted constant whose name is much like that of a column that the formula does not use."""
     unused = [name for name in columns if name not in e.variables]
     lower = {column.lower(): column for column in reversed(unused)}
@@ -187,11 +187,11 @@ class Scored:
 
     def in_units(self, units: str) -> Scored:
         """The same with the formula and its constants in ``"columns"``, as it is, or ``"si"``; raises InputError for others."""
-        from hypo.conversion import SI_NOTE, rows_in, wants_si
+        from hypo.conversion import SI_NOTE, convert_rows, wants_si
 
         if not wants_si(units) or self.border is None:
             return self
-        h, rows = self.border.hypothesis(self.hypothesis), rows_in(self.constants, units)
+        h, rows = self.border.hypothesis(self.hypothesis), convert_rows(self.constants, units)
         return replace(self, hypothesis=h, constants=rows, unit_note=SI_NOTE)
 
     @property

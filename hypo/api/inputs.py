@@ -141,11 +141,11 @@ def as_settings(
         seed=int(seed),
         workers=workers or available_cores(),
         operators=None if operators is None else operator_names(operators),
-        guesses=_formulas(guesses),
+        guesses=_check_formulas(guesses),
         backend=backend,
-        scheduler=_scheduler(scheduler),
-        max_memory=_bytes(max_memory),
-        shard=_shard(shard),
+        scheduler=_check_scheduler(scheduler),
+        max_memory=_read_bytes(max_memory),
+        shard=_read_shard(shard),
         likelihood=family_of(likelihood, dof, log_likelihood),
         posterior=posterior,
         intervals=intervals,
@@ -201,7 +201,7 @@ def fold_numbers(folds: ArrayLike) -> NDArray[np.float64] | NDArray[np.bool_]:
         raise InputError(f"{wrong}; {error}") from None
 
 
-def _scheduler(scheduler: Any) -> str | None:
+def _check_scheduler(scheduler: Any) -> str | None:
     """``scheduler`` if it is one of ours or looks like an address; raises InputError."""
     from hypo.search.executor import LOCAL, PROCESSES, THREADS
 
@@ -214,7 +214,7 @@ def _scheduler(scheduler: Any) -> str | None:
     )
 
 
-def _bytes(max_memory: str | float | None) -> float | None:
+def _read_bytes(max_memory: str | float | None) -> float | None:
     """Bytes for a number, or a text such as ``"4 GB"`` or ``"512M"``; raises InputError."""
     if max_memory is None:
         return None
@@ -230,7 +230,7 @@ def _bytes(max_memory: str | float | None) -> float | None:
     return float(max_memory)
 
 
-def _shard(shard: str | Sequence[int] | None) -> tuple[int, int] | None:
+def _read_shard(shard: str | Sequence[int] | None) -> tuple[int, int] | None:
     """(Number, of how many) for ``"3/16"`` or ``(3, 16)``; raises InputError."""
     if shard is None:
         return None
@@ -244,7 +244,7 @@ def _shard(shard: str | Sequence[int] | None) -> tuple[int, int] | None:
     return number, of
 
 
-def _formulas(guesses: Sequence[str | Expression] | str | Expression | None) -> tuple[str | Expression, ...]:
+def _check_formulas(guesses: Sequence[str | Expression] | str | Expression | None) -> tuple[str | Expression, ...]:
     """Guesses as a tuple; raises InputError for what is neither text nor Expression."""
     from hypo.expression.expr import Expression
 

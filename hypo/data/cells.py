@@ -125,7 +125,7 @@ def kind_of(cell: str) -> Kind | None:
     """What a cell is that is no number; None for a text that says nothing to us."""
     text = cell.strip().translate(_SAME)
     for mark in THOUSANDS:
-        if grouped(mark).fullmatch(text):
+        if make_grouped_pattern(mark).fullmatch(text):
             say = f'"{mark}"' if mark in " '" else mark
             return Kind("one with marks between thousands", f'say --thousands {say} (thousands="{mark}")')
     if DECIMAL_COMMA.fullmatch(text):
@@ -150,7 +150,7 @@ def _ends_in_a_unit(text: str) -> bool:
     return True
 
 
-def grouped(mark: str) -> re.Pattern[str]:
+def make_grouped_pattern(mark: str) -> re.Pattern[str]:
     """Numbers with ``mark`` between their thousands, at least once."""
     decimal = "," if mark == "." else "[.]" if mark == "," else "[.,]"
     m = re.escape(mark)
@@ -163,7 +163,7 @@ class Thousands:
     def __init__(self, mark: str) -> None:
         self.mark = mark
         self.decimal = {".": ",", ",": "."}.get(mark)
-        self._pattern = grouped(mark)
+        self._pattern = make_grouped_pattern(mark)
 
     @staticmethod
     def of(given: str | None) -> Thousands | None:

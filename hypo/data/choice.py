@@ -53,12 +53,12 @@ class Choice:
              weights: str | ArrayLike | None, more: Mapping[str, Noise | Mapping[str, Noise]] | None = None,
              folds: str | int | None = None, exclude: Sequence[str] | str | None = None) -> Choice:
         aim = columns.find(target, "target")
-        noise = _given(columns, "sigma", sigma)
+        noise = _find_given(columns, "sigma", sigma)
         weighing = weights if weights is None else (
             columns.find(weights, "weights") if isinstance(weights, str) else vector("weights", weights))
         others: dict[str, Column | NDArray[np.float64] | float] = {}
-        for role, given in _spread(columns, more or {}):
-            found = _given(columns, role, given)
+        for role, given in _spread_roles(columns, more or {}):
+            found = _find_given(columns, role, given)
             if found is not None:
                 others[role] = found
         if folds is not None:
@@ -70,7 +70,7 @@ class Choice:
                     raise DataError(f'{columns.place}: the column "{column.label}" cannot be both '
                                     f"{special[column.position]} and {role}; choose another for one of them")
                 special[column.position] = role
-        banned = _excluded(columns, exclude)
+        banned = _find_excluded(columns, exclude)
         for column in banned:
             if column.position in special:
                 raise DataError(f'{columns.place}: the column "{column.label}" is the {special[column.position]} and cannot be '
@@ -112,12 +112,12 @@ class Choice:
         return Choice(aim, chosen, noise, weighing, [*chosen, aim, *extra], others, unasked)
 
 
-def _excluded(columns: Columns, exclude: Sequence[str] | str | None) -> list[Column]:
+def _find_excluded(columns: Columns, exclude: Sequence[str] | str | None) -> list[Column]:
     listed = exclude.split(",") if isinstance(exclude, str) else list(exclude or ())
     return [columns.find(name, "column to exclude") for name in listed]
 
 
-def _spread(columns: Columns, more: Mapping[str, Noise | Mapping[str, Noise]]) -> Iterator[tuple[str, Noise]]:
+def _spread_roles(columns: Columns, more: Mapping[str, Noise | Mapping[str, Noise]]) -> Iterator[tuple[str, Noise]]:
     """Roles and what is given for them, one for each column of ``x_sigma``."""
     for role, given in more.items():
         if role != "x_sigma":
@@ -129,7 +129,7 @@ def _spread(columns: Columns, more: Mapping[str, Noise | Mapping[str, Noise]]) -
                 yield X_SIGMA + columns.find(name, "x_sigma").name, value
 
 
-def _given(columns: Columns, role: str, given: Noise) -> Column | NDArray[np.float64] | float | None:
+def _find_given(columns: Columns, role: str, given: Noise) -> Column | NDArray[np.float64] | float | None:
     """A number, a column or an array."""
     if isinstance(given, str):
         number = cell_number(given)

@@ -17,7 +17,7 @@ import numpy as np
 from hypo.data.cells import DECIMAL_COMMA, MISSING, Thousands, is_comment, plain_number
 from hypo.data.csv_blocks import BlockParser, Numbers, readable
 from hypo.data.headers import units_below
-from hypo.data.opening import opened
+from hypo.data.opening import open_table
 from hypo.errors import DataError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class CsvFile:
     """
 
     def __init__(self, path: str | os.PathLike[str], thousands: str | None = None) -> None:
-        self.opened = opened(path)
+        self.opened = open_table(path)
         self.thousands = Thousands.of(thousands)
         self.source = self.opened.name
         self.separator: str | None = None
@@ -147,7 +147,7 @@ class CsvFile:
     def split(self, line: str, number: int) -> list[str]:
         if self.separator is None:
             plain = "[" not in line and '"' not in line
-            cells: list[str] = line.split() if plain else [_unquoted(c) for c in _BLANK_SEPARATED.findall(line)]
+            cells: list[str] = line.split() if plain else [_unquote(c) for c in _BLANK_SEPARATED.findall(line)]
         elif '"' in line:
             if line.count('"') % 2:
                 raise DataError(
@@ -224,7 +224,7 @@ class CsvFile:
             yield block, numbers
 
 
-def _unquoted(cell: str) -> str:
+def _unquote(cell: str) -> str:
     """``"a b" [m]`` without its quotation marks, for tables separated by blanks."""
     match = re.fullmatch(r'"((?:[^"]|"")*)"(.*)', cell, re.DOTALL)
     return match[1].replace('""', '"') + match[2] if match else cell

@@ -64,7 +64,7 @@ class Dataset:
 
     def __repr__(self) -> str:
         count = f"{self.n_row} row{'s' * (self.n_row != 1)}"
-        return f"<Dataset {_shown(self.source, self.names)}; {count}, target {self.target}>"
+        return f"<Dataset {_describe(self.source, self.names)}; {count}, target {self.target}>"
 
     @property
     def aliases(self) -> dict[str, str]:
@@ -125,7 +125,7 @@ class Table:
     aliases: dict[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        return f"<Table {_shown(self.source, self.names)}; {self.n_row} row{'s' * (self.n_row != 1)}>"
+        return f"<Table {_describe(self.source, self.names)}; {self.n_row} row{'s' * (self.n_row != 1)}>"
 
     @property
     def n_row(self) -> int:
@@ -133,6 +133,6 @@ class Table:
         return len(next(iter(self.columns.values()), ()))
 
 
-def _shown(source: str, names: Sequence[str]) -> str:
+def _describe(source: str, names: Sequence[str]) -> str:
     """Where a table is from, and its columns."""
     return f"{shortened(source, 60)}: columns {shortened(', '.join(names))}"

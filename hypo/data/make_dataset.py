@@ -110,8 +110,8 @@ def make_dataset(origin: Origin, choice: Choice, values: NDArray[np.float64], *,
         raise DataError(f"{origin.source}: every feature is constant or empty; a law needs at least one that varies")
     X = np.ascontiguousarray(rows.values[:, kept])
     features = [choice.features[k] for k in kept]
-    notes += _renamed([c for c in (*features, choice.target) if c.label != c.name])
-    notes += [note for column, x in zip(features, X.T, strict=True) if (note := _far_from_zero(column, x))]
+    notes += _note_renamed([c for c in (*features, choice.target) if c.label != c.name])
+    notes += [note for column, x in zip(features, X.T, strict=True) if (note := _note_far_from_zero(column, x))]
     names = tuple(column.name for column in features)
     lower, upper = (None, None) if rows.limits is None else rows.limits[:2]
     arrays = [X, y, rows.sigma, rows.weights, *rows.more.values()]
@@ -173,7 +173,7 @@ def _x_sigma(more: Mapping[str, NDArray[np.float64]], names: Sequence[str]) -> d
     return {name: array for name, array in noise.items() if name in names}
 
 
-def _renamed(columns: Sequence[Column]) -> list[str]:
+def _note_renamed(columns: Sequence[Column]) -> list[str]:
     """A sentence on the columns that formulas have other names for, if any."""
     if not columns:
         return []
@@ -183,7 +183,7 @@ def _renamed(columns: Sequence[Column]) -> list[str]:
     return ["in formulas the column " + (f"{', '.join(first)} and {last}" if first else last)]
 
 
-def _far_from_zero(column: Column, x: NDArray[np.float64]) -> str:
+def _note_far_from_zero(column: Column, x: NDArray[np.float64]) -> str:
     """A sentence on a column whose numbers (n_row,) differ by a small share of their size, or nothing."""
     low, high = float(x.min()), float(x.max())
     if high - low >= FAR * max(abs(low), abs(high)):

@@ -59,7 +59,7 @@ def read_csv(path: str | os.PathLike[str], target: str | int, *, features: Seque
                       optional=[c.position for c in chosen.optional], target=chosen.target.position,
                       drop=drop_missing)
     texts = {chosen.needed[k]: text for k, text in sorted(table.text.items())}
-    reasons = {c: _left_out(c, f"{text.is_no_number} (line {text.line})", text.kind) for c, text in texts.items()}
+    reasons = {c: _left_out_note(c, f"{text.is_no_number} (line {text.line})", text.kind) for c, text in texts.items()}
     kept = [k for k in range(len(chosen.needed)) if k not in table.text]
     chosen = chosen.without(reasons, columns.place)
 
@@ -117,7 +117,7 @@ def from_frame(frame: Any, target: str | int, *, features: Sequence[str] | None 
         columns.check_unit(column)
     reader = FrameReader(place, drop_missing, thousands)
     values = {c: reader.read(frame[keys[c.position]], c, c in chosen.optional) for c in chosen.needed}
-    reasons = {c: _left_out(c, text.said, text.kind) for c, text in values.items() if isinstance(text, FrameText)}
+    reasons = {c: _left_out_note(c, text.said, text.kind) for c, text in values.items() if isinstance(text, FrameText)}
     chosen = chosen.without(reasons, columns.place)
     numbers_of = [values[c] for c in chosen.needed]
     n_row = len(numbers_of[0])  # type: ignore[arg-type]
@@ -184,7 +184,7 @@ def from_arrays(X: ArrayLike, y: ArrayLike, *, names: Sequence[str] | None = Non
     return make_dataset(origin, chosen, np.column_stack([matrix[:, used], observed]), drop_missing=drop_missing, units=stated)
 
 
-def _left_out(column: Column, why: str, kind: Kind | None) -> str:
+def _left_out_note(column: Column, why: str, kind: Kind | None) -> str:
     """What is said of a column that nobody asked for and that holds no numbers."""
     advice = f"; to use it, {kind.advice}" if kind is not None and kind.text else ""
     return f'column "{column.label}" was left out: {why}{advice}'

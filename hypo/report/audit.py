@@ -104,7 +104,7 @@ class Audit:
     @cached_property
     def groups(self) -> tuple[Group, ...]:
         """The structures, the most frequent first."""
-        return grouped(self.runs)
+        return group_runs(self.runs)
 
     def done(self, kind: str) -> int:
         """How many runs of a kind were done."""
@@ -212,7 +212,7 @@ def _spread_line(s: Spread) -> str:
     return f"  {s.name} = {value}; mean {spread} (standard deviation), 90 % of them {lower} to {upper}"
 
 
-def grouped(runs: Sequence[Run]) -> tuple[Group, ...]:
+def group_runs(runs: Sequence[Run]) -> tuple[Group, ...]:
     """Runs by structure, the most frequent first; ties by score."""
     from hypo.scoring.posterior import structure_key
 
@@ -229,10 +229,10 @@ def _group(key: str, found: Sequence[Run]) -> Group:
     best = min((r for r in found if r.kind == "seed"), key=lambda r: r.score, default=None)
     shown = (best or min(found, key=lambda r: r.score)).expression
     assert shown is not None
-    own = aligned(shown, key)
+    own = align(shown, key)
     resamples = [r for r in found if r.kind == "resample"]
     over = resamples if len(resamples) > 1 else found
-    values = [v for r in over if r.expression is not None and (v := aligned(r.expression, key)) is not None]
+    values = [v for r in over if r.expression is not None and (v := align(r.expression, key)) is not None]
     spreads: tuple[Spread, ...] = ()
     form = shown.pretty()
     if own is not None:
@@ -246,7 +246,7 @@ def _group(key: str, found: Sequence[Run]) -> Group:
     return Group(form, shown, sum(r.kind == "seed" for r in found), len(resamples), spreads)
 
 
-def aligned(e: Expression, key: str) -> Expression | None:
+def align(e: Expression, key: str) -> Expression | None:
     """``e`` with all its numbers free, spelled as the structure ``key`` is, so that numbers of formulas of one structure can be
     compared one by one; None where its own numbers make it simpler than its structure."""
     from hypo.expression.simplify import simplify

@@ -38,7 +38,7 @@ def display_for(stream: IO[str], target: str) -> ProgressDisplay:
 
 
 @contextmanager
-def kept_up(display: ProgressDisplay) -> Iterator[ProgressDisplay | None]:
+def keep_up(display: ProgressDisplay) -> Iterator[ProgressDisplay | None]:
     """``display`` while it can be shown: a terminal that was closed, or a full disk, ends it and nothing else."""
     try:
         shown: ProgressDisplay | None = display.__enter__()
@@ -108,14 +108,14 @@ def plain_line(progress: Progress, target: str, ended: bool = False) -> str:
     if progress.scored and progress.rate >= 1.0:
         parts.append(rate_text(progress.rate))
     if progress.complete_to:
-        parts.append(covered_text(progress.complete_to))
+        parts.append(coverage_text(progress.complete_to))
     parts.append("ended" if ended else f"{max(progress.time_left, 0.0):.0f} s left")
     if progress.compiling and not ended:
         parts.append(progress.compiling)
     return ", ".join(parts)
 
 
-def covered_text(complete_to: int) -> str:
+def coverage_text(complete_to: int) -> str:
     """Which formulas were all looked at."""
     return f"all formulas of up to {complete_to} {'node' if complete_to == 1 else 'nodes'} without fitted constants seen"
 
@@ -194,9 +194,9 @@ def panel(progress: Progress, target: str) -> RenderableType:
         grid.add_row("best", Text(tables.equation(progress.best, target), style="bold"))
         grid.add_row("score", Text(f"{tables.nats(progress.best.score)}   R² {tables.determination(progress.best.r2)}"))
     if progress.scored and progress.rate >= 1.0:
-        grid.add_row("scored", Text(f"{tables.grouped(progress.scored)}, {rate_text(progress.rate)}"))
+        grid.add_row("scored", Text(f"{tables.group_digits(progress.scored)}, {rate_text(progress.rate)}"))
     if progress.complete_to:
-        grid.add_row("covered", Text(covered_text(progress.complete_to)))
+        grid.add_row("covered", Text(coverage_text(progress.complete_to)))
     grid.add_row(
         "time",
         Text(f"{progress.elapsed:.1f} s, {max(progress.time_left, 0.0):.1f} s left ({progress.stage})"),

@@ -11,9 +11,9 @@ import numpy as np
 from hypo.expression.printing import shortened
 from hypo.failures import DEBUG, FAILURES_FILE, USERS
 from hypo.report import tables
-from hypo.report.constants import undetermined
+from hypo.report.constants import find_undetermined
 from hypo.report.rivals import rivals_sentence, rivals_table
-from hypo.report.rules import over_tight, pruned_note, rules_table
+from hypo.report.rules import explain_tight_rules, pruned_note, rules_table
 
 if TYPE_CHECKING:
     from hypo.report.layout import Sheet
@@ -65,7 +65,7 @@ def remarks(result: Result) -> list[str]:
         *_chosen(result),
         *_undetermined(result),
         *filter(None, [pruned_note(result.rules)]),
-        *over_tight(result.rules, result.target),
+        *explain_tight_rules(result.rules, result.target),
         *(tables.sentence(note) for note in notes if note),
         *_failed(result),
     ]
@@ -97,7 +97,7 @@ def _failure(f: Mapping[str, str]) -> str:
 
 def _beyond(result: Result) -> list[str]:
     """What the mark of formulas beyond the best score means, where there are any."""
-    known = tables.believed(result.front)
+    known = tables.count_believed(result.front)
     beyond = result.front[known:]
     if not beyond:
         return []
@@ -111,7 +111,7 @@ def _beyond(result: Result) -> list[str]:
 
 def _weights(result: Result) -> list[str]:
     """How sure the structure is. Weights among what was met say nothing where nothing was."""
-    if note := too_short(result):
+    if note := explain_short_search(result):
         return [note]
     if result.expression is None or not result.coverage.scored:
         return []
@@ -124,7 +124,7 @@ def _weights(result: Result) -> list[str]:
     return []
 
 
-def too_short(result: Result) -> str:
+def explain_short_search(result: Result) -> str:
     """What to say of a search that its time limit ended before anything better than a constant was found, and before formulas
     of ``ENOUGH`` nodes were looked through; else empty."""
     if result.status != "time_limit" or not result.front:
@@ -165,7 +165,7 @@ def _undetermined(result: Result) -> list[str]:
     alone = [i for i, c in enumerate(fitted) if c.std is None]
     pairs = correlated(covariance)
     groups = [*pairs, *((i,) for i in alone if not any(i in pair for pair in pairs))]
-    return undetermined([c.name for c in fitted], covariance, groups)
+    return find_undetermined([c.name for c in fitted], covariance, groups)
 
 
 def _chosen(result: Result) -> list[str]:
