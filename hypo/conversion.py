@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from hypo.expression.expr import Expression
     from hypo.result import Result
 
-COLUMNS, SI = "columns", "si"
+# Formulas and constants in the units of the table's columns.
+COLUMNS = "columns"
+# Formulas and constants in SI units.
+SI = "si"
 SI_NOTE = "formulas and constants are in SI units, whatever the units of the columns"
 
 
@@ -74,7 +77,7 @@ def _cross_border(
 
 
 def wants_si(units: str) -> bool:
-    """Whether ``units`` are SI and not those of the columns; raises InputError for other ones."""
+    """True where ``units`` are SI and not those of the columns; raises InputError for other ones."""
     if units not in (COLUMNS, SI):
         raise InputError(f'units must be "columns" (those of the table) or "si", got {units!r}')
     return units == SI

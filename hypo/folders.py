@@ -118,7 +118,7 @@ def _write_drafts(folder: Path, texts: Mapping[str, str]) -> Iterator[dict[str, 
 
 
 def _has_placed_first(draft: Path, path: Path) -> bool:
-    """Whether ``draft`` is now at ``path``, where nothing was, or what is there may be looked at."""
+    """True where ``draft`` is now at ``path``, where nothing was, or what is there may be looked at."""
     try:
         os.link(draft, path)
     except FileExistsError:
@@ -247,7 +247,7 @@ def _try_writing(folder: Path) -> None:
 
 @contextmanager
 def _translate_refusals(path: Path) -> Iterator[None]:
-    """What the system refuses within, as an InputError."""
+    """Raises InputError where the system refuses something within."""
     try:
         yield
     except OSError as error:

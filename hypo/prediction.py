@@ -1,4 +1,4 @@
-"""What a result says of new rows: the columns its formulas need, predictions, their distribution, and draws from it."""
+"""New rows under a result: the columns its formulas need, predictions, their distribution, and draws from it."""
 
 from __future__ import annotations
 

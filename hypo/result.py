@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 @known_methods
 @dataclass(frozen=True)
 class Result:
-    """What :func:`hypo.fit` returns, and what ``result.json`` holds.
+    """The result that :func:`hypo.fit` returns and ``result.json`` holds.
 
     ``front`` has rising complexity and falling misfit, also beyond the least score, where the score does not believe formulas
     any more; ``best`` is its member of least score, or what another ``model_selection`` chose, None when nothing was found.

@@ -1,4 +1,4 @@
-"""What is asked of a result: worst-case bounds, what to measure next, and profile-likelihood intervals of constants."""
+"""Questions to a result: worst-case bounds, what to measure next, and profile-likelihood intervals of constants."""
 
 from __future__ import annotations
 
@@ -198,8 +198,8 @@ def count_nodes(result: Result, e: Expression) -> float:
 
 
 def cautions(result: Result, trials: Any = None, noise: bool = True, std: bool = False) -> list[str]:
-    """What new targets were taken to be where the table of the fit had more to say, without full stops; ``noise`` says that
-    their noise counts, ``std`` that standard deviations are shown."""
+    """Sentences on what new targets were taken to be where the table of the fit had more to say, without full stops;
+    ``noise`` says that their noise counts, ``std`` that standard deviations are shown."""
     out = []
     if std and not result.family.has_variance:
         out.append(

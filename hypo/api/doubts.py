@@ -1,4 +1,4 @@
-"""What a fit should say beside its answer: that the residuals and the noise that was given disagree, that another likelihood
+"""Doubts that a fit states beside its answer: that the residuals and the noise that was given disagree, that another likelihood
 suggests itself, and what became of the user's guesses.
 """
 
@@ -21,12 +21,20 @@ if TYPE_CHECKING:
     from hypo.search.outcome import Outcome
     from hypo.search.problem import Problem, Settings
 
-# Rows from which on residuals tell something of the noise; standard errors that no chance explains; the least factor between
-# the noise that was given and the residuals that is worth a word.
-ROWS, SURE, FACTOR = 10, 5.0, 1.5
-# Of whole numbers: rows from which on they may be counts; the largest of what may be ranks; the chance below which they scatter
-# too little for counts, or too much; nats by which a constant scatter may fit better.
-COUNT_ROWS, RANKS, UNLIKELY, BETTER = 6, 10, 0.01, 3.0
+# Rows from which on residuals tell something of the noise.
+ROWS = 10
+# Standard errors that no chance explains.
+SURE = 5.0
+# The least factor between the noise that was given and the residuals that is worth a word.
+FACTOR = 1.5
+# Rows from which on whole numbers may be counts.
+COUNT_ROWS = 6
+# Whole numbers from 1 on that are all below this one may be ranks instead.
+RANKS = 10
+# The chance below which whole numbers scatter too little for counts, or too much.
+UNLIKELY = 0.01
+# Nats by which a constant scatter may fit whole numbers better and leave them counts.
+BETTER = 3.0
 # Residuals as large as this share of the predictions or less are no matter of their distribution.
 SMALL = 1e-3
 
@@ -86,13 +94,13 @@ def _judge_likelihood(best: Hypothesis, problem: Problem, dataset: Dataset) -> I
 
 
 def _has_unit(problem: Problem) -> bool:
-    """Whether the target is a number of something else than events: metres, say."""
+    """True where the target is a number of something else than events: metres, say."""
     unit = problem.knowledge.units.get(problem.target)
     return unit is not None and not unit.dimension.is_dimensionless
 
 
 def _are_like_counts(y: np.ndarray, predicted: np.ndarray, fitted: int) -> bool:
-    """Whether whole numbers ``y`` (n,) scatter around the predictions f as counts may: with the variance φ·(f + k/n·f̄), the
+    """True where whole numbers ``y`` (n,) scatter around the predictions f as counts may: with the variance φ·(f + k/n·f̄), the
     second term what k fitted constants leave, no worse than with a constant one, and with a φ that is 1 but for chance."""
     from scipy.special import gammaincinv
 
@@ -112,7 +120,7 @@ def _are_like_counts(y: np.ndarray, predicted: np.ndarray, fitted: int) -> bool:
 
 
 def _is_rising(x: np.ndarray, y: np.ndarray) -> bool:
-    """Whether y (n,) surely rises with x, by Spearman's rank correlation, whose standard error without any is 1/√(n − 1)."""
+    """True where y (n,) surely rises with x, by Spearman's rank correlation, whose standard error without any is 1/√(n − 1)."""
     if np.ptp(x) == 0.0 or np.ptp(y) == 0.0:
         return False
     # Equal values get one rank, which is near enough to the mean of theirs.

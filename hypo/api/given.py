@@ -168,7 +168,7 @@ def _find_misspelt(e: Expression, columns: Sequence[str]) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Scored:
-    """What :func:`score` returns.
+    """A scored formula, as :func:`score` returns it.
 
     All is in the units of the columns. ``hypothesis`` has the fitted values as numbers in its expression, ``constants`` has
     them by the names of the formula, with units; ``violations`` say what it breaks of grammar and units, ``rules`` how it

@@ -1,4 +1,4 @@
-"""What users give beside a table, made into what a search needs: knowledge, settings."""
+"""Knowledge and settings of a search, from all that users give beside a table."""
 
 from __future__ import annotations
 

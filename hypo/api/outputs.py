@@ -1,4 +1,4 @@
-"""What a search found, made into a result: constants with units, rmse in the target's unit, the manifest."""
+"""The outcome of a search, made into a result: constants with units, rmse in the target's unit, the manifest."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def explain_refusal(e: Expression, problem: Problem, settings: Settings) -> str:
-    """What rules out the fitted guess ``e``, as a predicate: "breaks units: in c**b, …"."""
+    """The reason that rules out the fitted guess ``e``, as a predicate: "breaks units: in c**b, …"."""
     for v in problem.knowledge.violations(e, problem.target):
         if v.hard:
             return f"with its constants fitted breaks {v.rule}: {v.message}"
@@ -55,7 +55,7 @@ def explain_passing_over(h: Hypothesis, problem: Problem) -> str:
 
 
 def describe_fine(h: Hypothesis, problem: Problem, settings: Settings) -> str:
-    """What ``h`` pays for, and how much."""
+    """The breaches that ``h`` pays for, and how much it pays."""
     soft = [f"{v.rule}: {v.message}" for v in problem.knowledge.violations(h.expression, problem.target)]
     what = f" ({'; '.join(soft)})" if soft else " of the knowledge"
     return f"{tables.nats(settings.lam * h.violation)} nats of that are for what it breaks{what}"

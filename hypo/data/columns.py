@@ -13,6 +13,7 @@ from hypo.errors import DataError, UnitError
 from hypo.expression import ops
 from hypo.units import parse_unit
 
+# Columns that a message names at most.
 _SHOWN = 20
 _RESERVED = frozenset({*keyword.kwlist, *ops.BY_NAME, *ops.ALIASES, "pi"})
 
@@ -122,7 +123,7 @@ class Columns:
         return shown if len(self) <= _SHOWN else f"{shown} and {len(self) - _SHOWN} more"
 
     def notes(self, features: Sequence[Column], target: Column | None, read: bool = False) -> list[str]:
-        """What was read from the headers of columns in use, in sentences; ``read``: units stood elsewhere than in headers.
+        """Sentences on what was read from the headers of columns in use; ``read``: units stood elsewhere than in headers.
         Without a target nothing is said of columns without a unit."""
         found = [f"{c.unit} of {c.name}" for c in (*features, *([target] if target else [])) if c.read]
         doubtful = [OTHERS[u] for u in dict.fromkeys(c.unit for c in (*features, target) if c and c.read) if u in OTHERS]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # A comma that does not stand before three digits is a decimal comma.
 _SURELY_DECIMAL = re.compile(r"[0-9]{4},|[0-9],(?![0-9]{3}(?![0-9]))|(?<![0-9]),[0-9]|(?<![0-9])0,")
 _GROUPED = re.compile(r"[0-9],[0-9]{3}(?![0-9])")
+# Characters of a cell that a message shows at most.
 _LONGEST = 40
 
 
@@ -33,7 +34,7 @@ class Text:
 
     @property
     def is_no_number(self) -> str:
-        """What a message says of it."""
+        """The words of a message for it."""
         return is_no_number(self.cell, self.kind)
 
 
@@ -82,7 +83,7 @@ class BlockParser:
         return values, np.asarray(numbers, dtype=np.int64)
 
     def notes(self) -> Iterator[str]:
-        """What was taken for what, in sentences, once all blocks are read."""
+        """Sentences on what was taken for what, once all blocks are read."""
         if self._lacking is not None and not self.skip_text:
             count, first = self._lacking
             assert first.kind is not None

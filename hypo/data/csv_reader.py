@@ -23,7 +23,9 @@ from hypo.errors import DataError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# Lines that are parsed at a time.
 _BLOCK_LINES = 20_000
+# Characters that are parsed at a time, where lines are long.
 _BLOCK_CHARACTERS = 8_000_000
 _SEPARATORS = {"\t": "tab", ";": "semicolon", ",": "comma", None: "blanks"}
 _BLANK_SEPARATED = re.compile(r'"(?:[^"]|"")*"(?:\s*\[[^\]]*\])?|[^\s"\[]+(?:\s*\[[^\]]*\])?|\[[^\]]*\]|\S+')
@@ -112,7 +114,7 @@ class CsvFile:
                 self._find_units(first[1][0], below)
 
     def _is_title(self, cells: list[str], below: list[str]) -> bool:
-        """Whether a line is one text in a table of several columns, above a line of names."""
+        """True where a line is one text in a table of several columns, above a line of names."""
         texts = [cell for cell in cells if cell]
         return (len(texts) == 1 and len(cells) > 1 and not self.is_number(texts[0])
                 and sum(cell != "" for cell in below) > 1 and all(not cell or plain_number(cell) is None for cell in below))
@@ -161,7 +163,7 @@ class CsvFile:
         return [cell.strip() for cell in cells]
 
     def is_number(self, cell: str) -> bool:
-        """Whether a cell holds a number, or says that there is none."""
+        """True where a cell holds a number, or says that there is none."""
         if self.thousands is not None:
             cell = self.thousands.without(cell) or cell
         comma = self.decimal == "," or self.separator != ","

@@ -73,7 +73,7 @@ class FrameReader:
         raise DataError(f"{self._place(row, column)}: {said}; {advice}, or {self._otherwise}")
 
     def notes(self) -> Iterator[str]:
-        """What was taken for missing."""
+        """Sentences on what was taken for missing."""
         if self._lacking:
             shown, row, column, kind = self._lacking[0]
             count = len(self._lacking)

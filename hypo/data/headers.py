@@ -119,7 +119,7 @@ def _unbracket(cell: str) -> str:
 
 
 def _is_named_unit(text: str, label: str) -> bool:
-    """Whether a text is a unit, or ``-``; raises OffsetError for one with an offset."""
+    """True where a text is a unit, or ``-``; raises OffsetError for one with an offset."""
     if text in ("-", "–", "—"):
         return True
     if text in _NO_UNITS or not re.search(r"[^\W\d]|[%‰°]", text):

@@ -185,13 +185,13 @@ def from_arrays(X: ArrayLike, y: ArrayLike, *, names: Sequence[str] | None = Non
 
 
 def _left_out_note(column: Column, why: str, kind: Kind | None) -> str:
-    """What is said of a column that nobody asked for and that holds no numbers."""
+    """A sentence on a column that nobody asked for and that holds no numbers."""
     advice = f"; to use it, {kind.advice}" if kind is not None and kind.text else ""
     return f'column "{column.label}" was left out: {why}{advice}'
 
 
 def _leave_out_advice(chosen: Choice) -> dict[int, str]:
-    """What to do about a text cell in a column that a fit can do without, per column."""
+    """Advice on a text cell in a column that a fit can do without, per column."""
     if len(chosen.features) < 2:
         return {}
     return {c.position: f"leave the column out with --exclude {c.name} (exclude=[{c.name!r}])" for c in chosen.optional}

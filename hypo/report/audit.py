@@ -21,10 +21,14 @@ if TYPE_CHECKING:
     from hypo.expression.expr import Expression
 
 AUDIT_SCHEMA = "hypo-audit/1"
-# Structures on the page, and structures whose numbers are listed.
-SHOWN, DETAILED = 12, 2
-# The central share of runs that a range of numbers covers, and the confidence of the interval for a share.
-LEVEL, Z = 0.9, 1.959964
+# Structures on the page.
+SHOWN = 12
+# Structures whose numbers are listed.
+DETAILED = 2
+# The central share of runs that a range of numbers covers.
+LEVEL = 0.9
+# Standard errors on either side of the interval for a share: the normal quantile at 0.975, for a confidence of 95 %.
+Z = 1.959964
 
 
 @dataclass(frozen=True)
@@ -86,8 +90,8 @@ class Group:
 
 @dataclass(frozen=True)
 class Audit:
-    """What :func:`hypo.audit` returns. ``runs`` are those that were done of the ``asked`` numbers of seeds and resamples;
-    ``notes`` are those on how the table was read."""
+    """The audit that :func:`hypo.audit` returns. ``runs`` are those that were done of the ``asked`` numbers of seeds and
+    resamples; ``notes`` are those on how the table was read."""
 
     runs: tuple[Run, ...]
     target: str
@@ -141,7 +145,7 @@ class Audit:
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     def remarks(self) -> list[str]:
-        """What the audit says, and what it does not, one sentence each."""
+        """The findings of the audit and their limits, one sentence each."""
         out = []
         if self.groups:
             first = self.groups[0]

@@ -9,17 +9,24 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 from typing import IO
 
-# Columns of text where neither the terminal nor COLUMNS says how many; fewer are taken for these.
-USUAL, FEWEST = 80, 20
-# Blanks between columns, the most first, and before what goes on in the next line.
-GAPS, INDENT = (3, 2), 2
+# Columns of text where neither the terminal nor COLUMNS says how many.
+USUAL = 80
+# Fewer columns of text than these are taken for these.
+FEWEST = 20
+# Blanks between columns; the second is tried where the table is too wide with the first.
+GAPS = (3, 2)
+# Blanks before what goes on in the next line.
+INDENT = 2
 # Least widths of columns that wrap, with the most lines of a cell for each.
 LEAST = ((24, 1000), (14, 5))
 # A blank in a cell where no line ends; it is shown as any other.
 BOUND = "\u00a0"
 # A name or a number, or one other sign.
 _PIECE = re.compile(r"[^\W\d]\w*|\d+\.?\d*(?:[eE][+-]?\d+)?|\*\*-?|.", re.DOTALL)
-_BEFORE, _AFTER = "*/+-=", "(,"
+# A line may end before these signs.
+_BEFORE = "*/+-="
+# A line may end after these signs.
+_AFTER = "(,"
 
 
 def width_of(stream: IO[str] | None = None) -> int:

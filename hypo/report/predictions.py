@@ -119,5 +119,5 @@ def _conversion(place: str, name: str, given: str | None, wanted: str | None) ->
 
 
 def _is_difference(unit: str) -> bool:
-    """Whether a unit of temperature is one of differences."""
+    """True where a unit of temperature is one of differences."""
     return "delta_" in unit

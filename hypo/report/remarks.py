@@ -1,4 +1,4 @@
-"""What a result says of itself in words: its constants, how the search ended, what it covered, and doubts."""
+"""A result in words: its constants, how the search ended, what it covered, and doubts."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def constant_lines(result: Result) -> list[str]:
 
 
 def tables_below(result: Result) -> list[Sheet]:
-    """What is shown below the front: rivals of the formula where the rows do not settle it, and the rules."""
+    """The tables below the front: rivals of the formula where the rows do not settle it, and the rules."""
     rivals = None if result.posterior is None else rivals_table(result.posterior, result.settings.get("n_row"), result.target)
     return [*([] if rivals is None else [rivals]), *([rules_table(result.rules)] if result.rules else [])]
 
@@ -72,7 +72,7 @@ def remarks(result: Result) -> list[str]:
 
 
 def _failed(result: Result) -> list[str]:
-    """What was left out because of an unexpected error, and how to have it mended."""
+    """Sentences on parts that were left out because of an unexpected error, and how to have it mended."""
     failures = result.manifest.get("failures", ())
     theirs = [f for f in failures if f.get("whose") == USERS]
     own = [f for f in failures if f not in theirs]
@@ -96,7 +96,7 @@ def _failure(f: Mapping[str, str]) -> str:
 
 
 def _beyond(result: Result) -> list[str]:
-    """What the mark of formulas beyond the best score means, where there are any."""
+    """The meaning of the mark of formulas beyond the best score, where there are any."""
     known = tables.count_believed(result.front)
     beyond = result.front[known:]
     if not beyond:
@@ -125,7 +125,7 @@ def _weights(result: Result) -> list[str]:
 
 
 def explain_short_search(result: Result) -> str:
-    """What to say of a search that its time limit ended before anything better than a constant was found, and before formulas
+    """A sentence on a search that its time limit ended before anything better than a constant was found, and before formulas
     of ``ENOUGH`` nodes were looked through; else empty."""
     if result.status != "time_limit" or not result.front:
         return ""

@@ -1,4 +1,4 @@
-"""What became of each rule of the knowledge, as reports and ``result.json`` show it."""
+"""The fate of each rule of the knowledge, as reports and ``result.json`` show it."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def rules_table(rows: Sequence[RuleRow]) -> Sheet:
 
 
 def pruned_note(rows: Iterable[RuleRow]) -> str:
-    """What hard rules and stated ranges kept from being enumerated, in a sentence; empty where they kept nothing."""
+    """A sentence on the subexpressions that hard rules and stated ranges kept from being enumerated; empty without any."""
     most = max((row.pruned for row in rows), default=0)
     if not most:
         return ""

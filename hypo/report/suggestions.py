@@ -172,7 +172,7 @@ def count_repeats(points: NDArray[np.float64], domain: Mapping[str, tuple[float,
 def suggestion_remarks(
     information: NDArray[np.float64], unused: Sequence[str], one: bool, repeated: int = 0, unearned: str = ""
 ) -> tuple[str, ...]:
-    """What the figures are and what they leave out, one sentence each; ``repeated`` is the number of repeated rows,
+    """The meaning of the figures and their limits, one sentence each; ``repeated`` is the number of repeated rows,
     ``unearned`` as in :class:`~hypo.scoring.posterior.Posterior`."""
     out = [
         "Nats: expected information, ½ log(1 + disagreement²/noise²), of each measurement given those before it; hypotheses "

@@ -106,7 +106,7 @@ def marks(front: Sequence[Hypothesis], best: Hypothesis | None) -> list[str]:
 
 
 def shows_origin(front: Sequence[Hypothesis]) -> bool:
-    """Whether the table says where formulas come from: when any is not hypo's own."""
+    """True where the table says where formulas come from: when any is not hypo's own."""
     from hypo.scoring.score import NATIVE
 
     return any(h.origin != NATIVE for h in front)
@@ -201,7 +201,7 @@ def group_digits(count: int) -> str:
 
 
 def coverage_sentence(coverage: Mapping[str, int], dimensional: bool = False) -> str:
-    """What the search covered for certain, in a sentence or two; ``coverage`` as in ``result.json``.
+    """The formulas that the search covered for certain, in a sentence or two; ``coverage`` as in ``result.json``.
 
     ``dimensional`` says that only formulas with the target's unit were hypotheses.
     """
