@@ -92,7 +92,7 @@ def save(result: Result, folder: str | os.PathLike[str], overwrite: bool = False
         if result.failures:
             texts[FAILURES_FILE] = report_text(result.failures, hypo.__version__)
         with _write_drafts(folder, texts) as drafts:
-            if not _has_placed_first(drafts[RESULT_FILE], folder / RESULT_FILE):
+            if not _try_placing_first(drafts[RESULT_FILE], folder / RESULT_FILE):
                 # Another fit was faster.
                 check_same_data(folder, result.manifest["data_sha256"], overwrite)
             for name, draft in drafts.items():
@@ -117,7 +117,7 @@ def _write_drafts(folder: Path, texts: Mapping[str, str]) -> Iterator[dict[str, 
                 draft.unlink(missing_ok=True)
 
 
-def _has_placed_first(draft: Path, path: Path) -> bool:
+def _try_placing_first(draft: Path, path: Path) -> bool:
     """True where ``draft`` is now at ``path``, where nothing was, or what is there may be looked at."""
     try:
         os.link(draft, path)

@@ -121,7 +121,7 @@ def kind_of_value(value: object) -> Kind | None:
     return DATE if hasattr(value, "isoformat") or hasattr(value, "start_time") or isinstance(value, np.datetime64) else None
 
 
-def is_no_number(shown: str, kind: Kind | None) -> str:
+def no_number_text(shown: str, kind: Kind | None) -> str:
     """The words of a message for a cell that is no number."""
     return f'"{shown}" is not a number' + (f" but {kind.words}" if kind else "")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hypo.data.cells import cell_number, is_no_number, kind_of_value
+from hypo.data.cells import cell_number, kind_of_value, no_number_text
 from hypo.data.columns import Column, Columns
 from hypo.errors import DataError
 
@@ -176,6 +176,6 @@ def numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
             where = ", ".join(str(i) for i in index)
             what = kind_of_value(cell)
             advice = "correct it" if what is None else what.advice
-            raise DataError(f"{name}[{where}]: {is_no_number(str(cell)[:40], what)}; {advice}")
+            raise DataError(f"{name}[{where}]: {no_number_text(str(cell)[:40], what)}; {advice}")
         result[index] = number
     return result

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hypo.data.cells import DECIMAL_COMMA, MISSING, Kind, is_no_number, kind_of, plain_number
+from hypo.data.cells import DECIMAL_COMMA, MISSING, Kind, kind_of, no_number_text, plain_number
 from hypo.errors import DataError
 
 if TYPE_CHECKING:
@@ -33,9 +33,9 @@ class Text:
     kind: Kind | None
 
     @property
-    def is_no_number(self) -> str:
+    def no_number_text(self) -> str:
         """The words of a message for it."""
-        return is_no_number(self.cell, self.kind)
+        return no_number_text(self.cell, self.kind)
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,7 @@ class BlockParser:
             own = "delete this line of texts, or begin it with #"
         limit = kind.of_target if kind is not None and j == self.target else ""
         advice = ", or ".join(filter(None, [limit, own, self.advice.get(j, "")]))
-        raise DataError(f"{self._place(text.line, position)}: {text.is_no_number}; {advice}")
+        raise DataError(f"{self._place(text.line, position)}: {text.no_number_text}; {advice}")
 
     def _place(self, line: int, position: int) -> str:
         return f'{self.file.source}, line {line}, column "{self.labels[self.wanted[position]]}"'

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hypo.data.cells import COMPLEX, DATE, SPAN, Kind, Thousands, cell_number, is_no_number, kind_of_value
+from hypo.data.cells import COMPLEX, DATE, SPAN, Kind, Thousands, cell_number, kind_of_value, no_number_text
 from hypo.data.columns import Column
 from hypo.errors import DataError
 
@@ -66,7 +66,7 @@ class FrameReader:
         if first is None:
             return result
         row, shown, kind = first
-        said = is_no_number(shown, kind)
+        said = no_number_text(shown, kind)
         if optional and texts > np.count_nonzero(~np.isnan(result)):
             return FrameText(f"{said} (row {row} from 0)", kind)
         advice = kind.advice if kind else "convert the column to numbers"

@@ -59,7 +59,7 @@ def read_csv(path: str | os.PathLike[str], target: str | int, *, features: Seque
                       optional=[c.position for c in chosen.optional], target=chosen.target.position,
                       drop=drop_missing)
     texts = {chosen.needed[k]: text for k, text in sorted(table.text.items())}
-    reasons = {c: _left_out_note(c, f"{text.is_no_number} (line {text.line})", text.kind) for c, text in texts.items()}
+    reasons = {c: _left_out_note(c, f"{text.no_number_text} (line {text.line})", text.kind) for c, text in texts.items()}
     kept = [k for k in range(len(chosen.needed)) if k not in table.text]
     chosen = chosen.without(reasons, columns.place)
 
