@@ -41,7 +41,7 @@ class Column:
         return identifier(self.written, self.position)
 
 
-class Columns:
+class TableColumns:
     """All columns of one table, named and found by name.
 
     ``source`` begins every message, ``place`` is where the names stand (``data.csv, line 1``). Without

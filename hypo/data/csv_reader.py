@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hypo.data.cells import DECIMAL_COMMA, MISSING, Thousands, is_comment, plain_number
-from hypo.data.csv_blocks import BlockParser, Numbers, readable
+from hypo.data.csv_blocks import BlockParser, ParsedBlock, readable
 from hypo.data.headers import units_below
 from hypo.data.opening import open_table
 from hypo.errors import DataError
@@ -177,7 +177,7 @@ class CsvFile:
 
     def read(self, wanted: Sequence[int], labels: Sequence[str], *, skip_text: bool = False,
              advice: Mapping[int, str] | None = None, optional: Collection[int] = (), target: int | None = None,
-             drop: bool = False) -> Numbers:
+             drop: bool = False) -> ParsedBlock:
         """The numbers of the columns ``wanted`` (positions), in that order.
 
         ``labels`` names all columns in messages. A text cell in column j is an error ending in ``advice[j]``, or, with
@@ -198,7 +198,7 @@ class CsvFile:
             lines.append(kept)
         if not values:
             raise DataError(f"{self.source}: there is a header but no row of data; add the measurements")
-        return Numbers(np.concatenate(values), np.concatenate(lines), parser.text, tuple(parser.notes()))
+        return ParsedBlock(np.concatenate(values), np.concatenate(lines), parser.text, tuple(parser.notes()))
 
     def _blocks(self) -> Iterator[tuple[list[str], list[int]]]:
         separator, expected = self.separator, self._n_columns

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hypo.data.choice import FOLDS, X_SIGMA, Choice
+from hypo.data.choice import FOLDS, X_SIGMA, ColumnRoles
 from hypo.data.columns import Column
 from hypo.data.dataset import Dataset
 from hypo.errors import DataError
@@ -71,23 +71,23 @@ class _Rows:
             self.limits = lower[rows], upper[rows], middle[rows]
 
 
-def make_dataset(origin: Origin, choice: Choice, values: NDArray[np.float64], *, drop_missing: bool = False,
+def make_dataset(origin: Origin, roles: ColumnRoles, values: NDArray[np.float64], *, drop_missing: bool = False,
                  leave_out_empty: bool = False, units: Mapping[str, str] | None = None) -> Dataset:
     """Check the numbers of the chosen columns and make the Dataset.
 
-    ``values`` (n_row, n_needed) has the columns of ``choice.needed``. ``leave_out_empty`` leaves out features without any
+    ``values`` (n_row, n_needed) has the columns of ``roles.needed``. ``leave_out_empty`` leaves out features without any
     value; ``units`` win over those in the headers.
 
     Raises DataError.
     """
-    notes = [*origin.notes, *choice.left_out.values()]
-    rows = _gather(origin, choice, values)
-    kept = list(range(len(choice.features)))
+    notes = [*origin.notes, *roles.left_out.values()]
+    rows = _gather(origin, roles, values)
+    kept = list(range(len(roles.features)))
     if leave_out_empty and len(values):
         is_empty = np.all(np.isnan(values), axis=0).tolist()
-        notes += [f'column "{choice.features[k].label}" is empty and was left out' for k in kept if is_empty[k]]
+        notes += [f'column "{roles.features[k].label}" is empty and was left out' for k in kept if is_empty[k]]
         kept = [k for k in kept if not is_empty[k]]
-    numbers = _drop_incomplete(origin, choice, rows, kept, drop_missing)
+    numbers = _drop_incomplete(origin, roles, rows, kept, drop_missing)
     if n_dropped := len(values) - len(numbers):
         notes.append(f"{n_dropped} rows with a missing or infinite value were left out" if n_dropped > 1 else
                      "1 row with a missing or infinite value was left out")
@@ -95,58 +95,59 @@ def make_dataset(origin: Origin, choice: Choice, values: NDArray[np.float64], *,
         left = f" left after {notes[-1]}" if n_dropped else ""
         count = "is only one row (1 sample)" if len(numbers) else "is no row"
         raise DataError(f"{origin.source}: there {count} of data{left}; a law needs at least two")
-    _check_noise(origin, choice, rows, numbers)
-    _check_more(origin, choice, rows.more, numbers)
+    _check_noise(origin, roles, rows, numbers)
+    _check_more(origin, roles, rows.more, numbers)
     folds = rows.more.pop(FOLDS, None)
-    y = np.ascontiguousarray(rows.values[:, len(choice.features)])
+    y = np.ascontiguousarray(rows.values[:, len(roles.features)])
     if y.min() == y.max() and rows.limits is None and "trials" not in rows.more:
-        raise DataError(f'{origin.source}, column "{choice.target.label}": the target is {y[0]:g} in every row, '
+        raise DataError(f'{origin.source}, column "{roles.target.label}": the target is {y[0]:g} in every row, '
                         "so there is no law to find; choose another target")
     is_constant = rows.values.min(axis=0) == rows.values.max(axis=0)
-    constant = {choice.features[k]: float(rows.values[0, k]) for k in kept if is_constant[k]}
+    constant = {roles.features[k]: float(rows.values[0, k]) for k in kept if is_constant[k]}
     notes += [f'column "{c.label}" is constant ({value:g}) and was left out' for c, value in constant.items()]
     kept = [k for k in kept if not is_constant[k]]
     if not kept:
         raise DataError(f"{origin.source}: every feature is constant or empty; a law needs at least one that varies")
     X = np.ascontiguousarray(rows.values[:, kept])
-    features = [choice.features[k] for k in kept]
-    notes += _note_renamed([c for c in (*features, choice.target) if c.label != c.name])
+    features = [roles.features[k] for k in kept]
+    notes += _note_renamed([c for c in (*features, roles.target) if c.label != c.name])
     notes += [note for column, x in zip(features, X.T, strict=True) if (note := _note_far_from_zero(column, x))]
     names = tuple(column.name for column in features)
     lower, upper = (None, None) if rows.limits is None else rows.limits[:2]
     arrays = [X, y, rows.sigma, rows.weights, *rows.more.values()]
     return Dataset(
-        X=X, y=y, names=names, target=choice.target.name, labels=tuple(column.label for column in features),
-        units=_units(features, choice.target, units), sigma=rows.sigma, weights=rows.weights, source=origin.source,
-        sha256=_fingerprint([*names, choice.target.name], arrays), n_dropped=n_dropped,
+        X=X, y=y, names=names, target=roles.target.name, labels=tuple(column.label for column in features),
+        units=_units(features, roles.target, units), sigma=rows.sigma, weights=rows.weights, source=origin.source,
+        sha256=_fingerprint([*names, roles.target.name], arrays), n_dropped=n_dropped,
         trials=rows.more.get("trials"), lower=lower, upper=upper, x_sigma=_x_sigma(rows.more, names),
-        folds=folds, notes=tuple(notes), target_label=choice.target.label,
+        folds=folds, notes=tuple(notes), target_label=roles.target.label,
         constant={c.name: value for c, value in constant.items()},
-        left_out={c.name: why for c, why in choice.left_out.items()},
-        read_units=frozenset(c.name for c in (*features, choice.target) if c.read),
-        written={c.written: c.name for c in (*features, choice.target) if c.written not in ("", c.name)},
+        left_out={c.name: why for c, why in roles.left_out.items()},
+        read_units=frozenset(c.name for c in (*features, roles.target) if c.read),
+        written={c.written: c.name for c in (*features, roles.target) if c.written not in ("", c.name)},
         row_numbers=numbers if origin.lines is None else origin.lines[numbers],
         row_word="row" if origin.lines is None else "line")
 
 
-def _gather(origin: Origin, choice: Choice, values: NDArray[np.float64]) -> _Rows:
+def _gather(origin: Origin, roles: ColumnRoles, values: NDArray[np.float64]) -> _Rows:
     """All that there is for each row, wherever it comes from; a censored target has the value that stands for it."""
-    sigma, weights = (_align(role, given, choice, values)
-                      for role, given in (("sigma", choice.sigma), ("weights", choice.weights)))
-    more = {role: array for role, given in choice.more.items() if (array := _align(role, given, choice, values)) is not None}
-    limits = _limits(origin, choice, more, values)
+    sigma, weights = (_align(role, given, roles, values)
+                      for role, given in (("sigma", roles.sigma), ("weights", roles.weights)))
+    more = {role: array for role, given in roles.more.items() if (array := _align(role, given, roles, values)) is not None}
+    limits = _limits(origin, roles, more, values)
     if limits is not None:
-        values[:, len(choice.features)] = limits[2]
+        values[:, len(roles.features)] = limits[2]
     return _Rows(values, sigma, weights, more, limits)
 
 
-def _drop_incomplete(origin: Origin, choice: Choice, rows: _Rows, kept: Sequence[int], drop_missing: bool) -> NDArray[np.intp]:
+def _drop_incomplete(origin: Origin, roles: ColumnRoles, rows: _Rows, kept: Sequence[int], drop_missing: bool
+                     ) -> NDArray[np.intp]:
     """Leave out rows with a missing or infinite value among the features ``kept`` and all else that is needed. Gives the
     numbers of the rows that stay; raises DataError where none may be left out."""
-    used = [*kept, *range(len(choice.features), len(choice.needed))]
+    used = [*kept, *range(len(roles.features), len(roles.needed))]
     if rows.limits is not None:
         # Where there is no limit the cell is empty.
-        open_ended = [choice.needed.index(c) for r, c in choice.more.items() if r in _LIMITS and isinstance(c, Column)]
+        open_ended = [roles.needed.index(c) for r, c in roles.more.items() if r in _LIMITS and isinstance(c, Column)]
         used = [k for k in used if k not in open_ended]
     complete: NDArray[np.bool_] = np.all(np.isfinite(rows.values[:, used]), axis=1)
     for array in (rows.sigma, rows.weights, *(a for role, a in rows.more.items() if role not in _LIMITS)):
@@ -155,7 +156,7 @@ def _drop_incomplete(origin: Origin, choice: Choice, rows: _Rows, kept: Sequence
     numbers = np.flatnonzero(complete)
     if len(numbers) < len(rows.values):
         if not drop_missing:
-            _refuse_missing(origin, choice, rows.values, used, complete)
+            _refuse_missing(origin, roles, rows.values, used, complete)
         rows.keep(numbers)
     return numbers
 
@@ -196,18 +197,18 @@ def _note_far_from_zero(column: Column, x: NDArray[np.float64]) -> str:
     )
 
 
-def _limits(origin: Origin, choice: Choice, more: Mapping[str, NDArray[np.float64]], values: NDArray[np.float64]
+def _limits(origin: Origin, roles: ColumnRoles, more: Mapping[str, NDArray[np.float64]], values: NDArray[np.float64]
             ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]] | None:
     """Lower and upper limits of the target and a value that stands for it, (n_row,) each; None where it is not censored."""
     given = [role for role in _LIMITS if role in more]
     if not given:
         return None
-    y = values[:, len(choice.features)].copy()
+    y = values[:, len(roles.features)].copy()
 
     def refuse(bad: NDArray[np.bool_], role: str, what: str) -> None:
         if bad.any():
             row = int(np.flatnonzero(bad)[0])
-            raise DataError(f"{origin.where(row, choice.more.get(role))}: {what.format(more[role][row])}")
+            raise DataError(f"{origin.where(row, roles.more.get(role))}: {what.format(more[role][row])}")
 
     if "censored" in given:
         if len(given) > 1:
@@ -227,7 +228,7 @@ def _limits(origin: Origin, choice: Choice, more: Mapping[str, NDArray[np.float6
     return lower, upper, np.where(measured, y, middle)
 
 
-def _check_more(origin: Origin, choice: Choice, more: Mapping[str, NDArray[np.float64]], rows: NDArray[np.intp]) -> None:
+def _check_more(origin: Origin, roles: ColumnRoles, more: Mapping[str, NDArray[np.float64]], rows: NDArray[np.intp]) -> None:
     """Raises DataError for errors of columns below 0 and numbers of trials that are none; ``rows`` (n_kept,) as in
     :func:`_check_noise`."""
     for role, array in more.items():
@@ -239,16 +240,16 @@ def _check_more(origin: Origin, choice: Choice, more: Mapping[str, NDArray[np.fl
             continue
         if bad.any():
             first = int(np.flatnonzero(bad)[0])
-            raise DataError(f"{origin.where(int(rows[first]), choice.more[role])}: {role} {rule}, got {array[first]:g}")
+            raise DataError(f"{origin.where(int(rows[first]), roles.more[role])}: {role} {rule}, got {array[first]:g}")
 
 
-def _align(role: str, given: Column | NDArray[np.float64] | float | None, choice: Choice,
+def _align(role: str, given: Column | NDArray[np.float64] | float | None, roles: ColumnRoles,
            values: NDArray[np.float64]) -> NDArray[np.float64] | None:
     """sigma, weights or another role as an array (n_row,), wherever they come from."""
     if given is None:
         return None
     if isinstance(given, Column):
-        return np.ascontiguousarray(values[:, choice.needed.index(given)])
+        return np.ascontiguousarray(values[:, roles.needed.index(given)])
     if isinstance(given, float):
         if not (given > 0 and np.isfinite(given)):
             raise DataError(f"{role} must be a positive number, got {given:g}")
@@ -260,29 +261,29 @@ def _align(role: str, given: Column | NDArray[np.float64] | float | None, choice
     return given
 
 
-def _refuse_missing(origin: Origin, choice: Choice, values: NDArray[np.float64], used: Sequence[int],
+def _refuse_missing(origin: Origin, roles: ColumnRoles, values: NDArray[np.float64], used: Sequence[int],
                     complete: NDArray[np.bool_]) -> None:
     """Raises DataError for the first row that is not ``complete`` (n_row,), with the first column that is missing there."""
     row = int(np.flatnonzero(~complete)[0])
-    faulty = [choice.needed[k] for k in used if not np.isfinite(values[row, k])]
+    faulty = [roles.needed[k] for k in used if not np.isfinite(values[row, k])]
     count = int((~complete).sum()) - 1
     also = "" if not count else f" (also in {count} more row{'s' if count > 1 else ''})"
     if not faulty:
         raise DataError(f"{origin.source}, row {row} (from 0): sigma or the weight is missing or infinite{also}; "
                         f"correct it, or {_DROP}")
     column = min(faulty, key=lambda c: c.position)
-    infinite = np.isinf(values[row, choice.needed.index(column)])
+    infinite = np.isinf(values[row, roles.needed.index(column)])
     what = f"is infinite{also}; correct it" if infinite else f"is missing{also}; fill it in"
     raise DataError(f"{origin.place(row, column)}: the value {what}, or {_DROP}")
 
 
-def _check_noise(origin: Origin, choice: Choice, kept: _Rows, rows: NDArray[np.intp]) -> None:
+def _check_noise(origin: Origin, roles: ColumnRoles, kept: _Rows, rows: NDArray[np.intp]) -> None:
     """Raises DataError for noise that is not above 0 and weights below 0; ``rows`` (n_kept,) are the numbers that the rows kept
     had before."""
     sigma, weights = kept.sigma, kept.weights
     for role, array, given, bad, rule in (
-        ("sigma", sigma, choice.sigma, None if sigma is None else sigma <= 0, "must be a positive number"),
-        ("a weight", weights, choice.weights, None if weights is None else weights < 0, "must be 0 or more"),
+        ("sigma", sigma, roles.sigma, None if sigma is None else sigma <= 0, "must be a positive number"),
+        ("a weight", weights, roles.weights, None if weights is None else weights < 0, "must be 0 or more"),
     ):
         if array is not None and bad is not None and bad.any():
             first = int(np.flatnonzero(bad)[0])

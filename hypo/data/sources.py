@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hypo.data.cells import Kind
-from hypo.data.choice import FOLDS, Choice, numbers, vector
-from hypo.data.columns import Column, Columns
+from hypo.data.choice import FOLDS, ColumnRoles, numbers, vector
+from hypo.data.columns import Column, TableColumns
 from hypo.data.csv_reader import CsvFile
 from hypo.data.dataset import Dataset, Table
 from hypo.data.frames import FrameReader, FrameText
@@ -52,7 +52,7 @@ def read_csv(path: str | os.PathLike[str], target: str | int, *, features: Seque
     file = CsvFile(path, thousands)
     columns = _columns_of(file)
     more = {"trials": trials, "censored": censored, "lower": lower, "upper": upper, "x_sigma": x_sigma}
-    chosen = Choice.make(columns, target, features, sigma, weights, more, folds, exclude)
+    chosen = ColumnRoles.make(columns, target, features, sigma, weights, more, folds, exclude)
     for column in chosen.needed:
         columns.check_unit(column)
     table = file.read([c.position for c in chosen.needed], columns.labels, advice=_leave_out_advice(chosen),
@@ -106,9 +106,9 @@ def from_frame(frame: Any, target: str | int, *, features: Sequence[str] | None 
     """
     source = "the data frame"
     keys = list(frame.columns)
-    columns = Columns([str(key) for key in keys], source=source, place=source)
+    columns = TableColumns([str(key) for key in keys], source=source, place=source)
     more = {"trials": trials, "censored": censored, "lower": lower, "upper": upper, "x_sigma": x_sigma}
-    chosen = Choice.make(columns, target, features, sigma, weights, more, folds, exclude)
+    chosen = ColumnRoles.make(columns, target, features, sigma, weights, more, folds, exclude)
 
     def place(row: int, column: Column) -> str:
         return f'{source}, row {row} (from 0), column "{column.label}"'
@@ -163,9 +163,9 @@ def from_arrays(X: ArrayLike, y: ArrayLike, *, names: Sequence[str] | None = Non
     headers = list(names) if names is not None else [f"x{k}" for k in range(matrix.shape[1])]
     if target in headers:
         raise DataError(f'the target and a column of X are both named "{target}"; give another target name')
-    columns = Columns([*headers, target], source=source, place="the names of the columns")
+    columns = TableColumns([*headers, target], source=source, place="the names of the columns")
     more = {"trials": trials, "censored": censored, "lower": lower, "upper": upper, "x_sigma": x_sigma}
-    chosen = Choice.make(columns, columns[len(headers)].label, None, sigma, weights, more, None, exclude)
+    chosen = ColumnRoles.make(columns, columns[len(headers)].label, None, sigma, weights, more, None, exclude)
     for column in chosen.needed:
         columns.check_unit(column)
 
@@ -190,15 +190,15 @@ def _left_out_note(column: Column, why: str, kind: Kind | None) -> str:
     return f'column "{column.label}" was left out: {why}{advice}'
 
 
-def _leave_out_advice(chosen: Choice) -> dict[int, str]:
+def _leave_out_advice(chosen: ColumnRoles) -> dict[int, str]:
     """Advice on a text cell in a column that a fit can do without, per column."""
     if len(chosen.features) < 2:
         return {}
     return {c.position: f"leave the column out with --exclude {c.name} (exclude=[{c.name!r}])" for c in chosen.optional}
 
 
-def _columns_of(file: CsvFile, lenient: bool = False) -> Columns:
-    return Columns(file.header, source=file.source, place=f"{file.source}, line {file.first_line}",
+def _columns_of(file: CsvFile, lenient: bool = False) -> TableColumns:
+    return TableColumns(file.header, source=file.source, place=f"{file.source}, line {file.first_line}",
                    count=file.n_columns, comment_before=file.comment_before,
                    lenient=lenient, hint=" (columns are separated by tab, semicolon, comma or blanks)")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hypo.data.columns import Columns
+from hypo.data.columns import TableColumns
 from hypo.data.dataset import Dataset
 from hypo.data.sources import from_arrays, from_frame, read_csv, read_table
 from hypo.errors import DataError, InputError
@@ -142,7 +142,7 @@ def _all_names(X: Any, features: Sequence[str] | None, dataset: Dataset) -> tupl
     shape = np.shape(X)
     headers = features or [str(c) for c in getattr(X, "columns", ())]
     headers = headers or [f"x{k}" for k in range(1 if len(shape) == 1 else shape[1])]
-    return tuple(column.name for column in Columns(headers, source=dataset.source, place=dataset.source))
+    return tuple(column.name for column in TableColumns(headers, source=dataset.source, place=dataset.source))
 
 
 def _require_target(target: Any, data: Any, thousands: str | None = None) -> None:

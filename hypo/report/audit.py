@@ -49,7 +49,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Spread:
+class ConstantRange:
     """A number of a structure over the runs that found it: the value in the formula shown, mean, standard deviation, and the
     ends of the central 90 %; over resamples, or seeds where there are no two resamples."""
 
@@ -71,7 +71,7 @@ class Group:
     expression: Expression
     seeds: int
     resamples: int
-    numbers: tuple[Spread, ...]
+    numbers: tuple[ConstantRange, ...]
 
     def __repr__(self) -> str:
         return f"<Group {shortened(self.form)}; {self.seeds} seeds, {self.resamples} resamples>"
@@ -209,7 +209,7 @@ class Audit:
         return table
 
 
-def _spread_line(s: Spread) -> str:
+def _spread_line(s: ConstantRange) -> str:
     """A number over the runs, with the digits that its spread leaves."""
     mean, value, lower, upper = by_error(s.std, s.mean, s.value, s.lower, s.upper)
     spread = value_text(s.mean, s.std) or mean
@@ -237,7 +237,7 @@ def _group(key: str, found: Sequence[Run]) -> Group:
     resamples = [r for r in found if r.kind == "resample"]
     over = resamples if len(resamples) > 1 else found
     values = [v for r in over if r.expression is not None and (v := align(r.expression, key)) is not None]
-    spreads: tuple[Spread, ...] = ()
+    spreads: tuple[ConstantRange, ...] = ()
     form = shown.pretty()
     if own is not None:
         form = _form(own)
@@ -266,9 +266,9 @@ def _form(e: Expression) -> str:
     return replace(e, constants=tuple(replace(c, name=f"c{next(names)}") if c.free else c for c in e.constants)).pretty()
 
 
-def _spread(name: str, value: float, found: Any) -> Spread:
+def _spread(name: str, value: float, found: Any) -> ConstantRange:
     lower, upper = np.quantile(found, [0.5 - 0.5 * LEVEL, 0.5 + 0.5 * LEVEL])
-    return Spread(name, value, float(found.mean()), float(found.std(ddof=1)), float(lower), float(upper), len(found))
+    return ConstantRange(name, value, float(found.mean()), float(found.std(ddof=1)), float(lower), float(upper), len(found))
 
 
 def share_interval(hits: int, n: int) -> tuple[float, float]:
