@@ -32,7 +32,7 @@ import peers  # noqa: E402
 import suites  # noqa: E402
 
 import hypo  # noqa: E402
-from hypo.api.inputs import as_dataset  # noqa: E402
+from hypo.data import as_dataset  # noqa: E402
 from hypo.errors import KnowledgeError  # noqa: E402
 from hypo.expression.evaluate import evaluate  # noqa: E402
 from hypo.knowledge import Knowledge, lint  # noqa: E402
