@@ -8,6 +8,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 import hypo
+from hypo.clock import Clock
 from hypo.data import from_arrays
 from hypo.expression.evaluate import evaluate
 from hypo.expression.expr import Expression
@@ -19,7 +20,6 @@ from hypo.search.context import Context, View
 from hypo.search.problem import DEFAULT_OPERATORS, Settings, make_problem
 from hypo.search.proposer import Schedule
 from hypo.search.quotient import quotients
-from hypo.search.scan import Clock
 from hypo.search.seeds import plain_library
 from hypo.search.targets import Step, Target, first_order, links, peels
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from hypo.clock import Clock
 from hypo.data import from_arrays
 from hypo.expression.evaluate import Program
 from hypo.expression.parser import parse
@@ -21,7 +22,6 @@ from hypo.search.context import Context, View
 from hypo.search.engine import search
 from hypo.search.problem import Settings, make_problem
 from hypo.search.proposer import Turn
-from hypo.search.scan import Clock
 from hypo.search.scanner import Scanner
 from hypo.search.targets import LINKS, Target, links
 

@@ -13,6 +13,7 @@ import pytest
 os.environ["NUMBA_ENABLE_CUDASIM"] = os.environ["TRITON_INTERPRET"] = "1"
 numba.config.ENABLE_CUDASIM = 1  # before anything imports numba.cuda
 
+from hypo.clock import Clock, Deadline  # noqa: E402
 from hypo.data import from_arrays  # noqa: E402
 from hypo.kernels import cuda_fit  # noqa: E402
 from hypo.search import cuda_batches, evolve, island  # noqa: E402
@@ -27,7 +28,6 @@ from hypo.search.island import Island, live, live_together  # noqa: E402
 from hypo.search.outcome import Outcome  # noqa: E402
 from hypo.search.problem import Settings, make_problem  # noqa: E402
 from hypo.search.programs import Programs  # noqa: E402
-from hypo.search.scan import Clock, Deadline  # noqa: E402
 from hypo.search.seeds import plain_library  # noqa: E402
 
 # The simulator computes with NumPy's numbers, which warn where the kernels' results are NaN or infinite.

@@ -14,6 +14,7 @@ os.environ["TRITON_INTERPRET"] = "1"  # before anything imports Triton
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 pytest.importorskip("triton", reason="Triton is not installed")
 
+from hypo.clock import Clock  # noqa: E402
 from hypo.data import from_arrays  # noqa: E402
 from hypo.expression.expr import Expression  # noqa: E402
 from hypo.kernels import cuda_operands, cuda_rescore  # noqa: E402
@@ -28,7 +29,7 @@ from hypo.search.cuda_layout import Piece  # noqa: E402
 from hypo.search.executor import Serial, Share  # noqa: E402
 from hypo.search.library import Library, Seed  # noqa: E402
 from hypo.search.problem import Settings, make_problem  # noqa: E402
-from hypo.search.scan import Best, Clock, orthonormal, scan_jobs, scan_products, scan_sums, unit_rows  # noqa: E402
+from hypo.search.scan import Best, orthonormal, scan_jobs, scan_products, scan_sums, unit_rows  # noqa: E402
 from hypo.search.seeds import plain_library  # noqa: E402
 from hypo.search.targets import Target, links  # noqa: E402
 

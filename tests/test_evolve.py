@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import least_squares
 
 from hypo import Knowledge
+from hypo.clock import Clock, Deadline
 from hypo.data import from_arrays
 from hypo.expression.parser import parse
 from hypo.kernels import opcodes as oc
@@ -25,7 +26,6 @@ from hypo.search.processes import Processes
 from hypo.search.programs import Programs
 from hypo.search.proposer import Proposer, Turn
 from hypo.search.refine import Refiner
-from hypo.search.scan import Clock, Deadline
 from hypo.search.seeds import plain_library
 
 RNG = np.random.default_rng(0)

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
+from hypo.clock import Clock
 from hypo.expression.dimension import infer
 from hypo.expression.evaluate import evaluate
 from hypo.expression.expr import Expression
 from hypo.search.merge import BLIND_GAIN, POOR, Columns, Merger, merge_all, reduced_rows
-from hypo.search.scan import Clock
 from hypo.search.surrogate import fit_surrogate
 from hypo.units import DIMENSIONLESS, Dimension, parse_unit
 

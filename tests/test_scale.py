@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import hypo
+from hypo.clock import Clock
 from hypo.data import from_arrays
 from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
@@ -23,7 +24,6 @@ from hypo.search.constants import fit
 from hypo.search.ladder import MANY_ROWS, outlook, refit, rungs
 from hypo.search.problem import Problem, Settings, make_problem
 from hypo.search.refine import Refiner
-from hypo.search.scan import Clock
 from hypo.search.screen import screen
 
 COLUMNS = ("x0", "x1", "x2", "x3", "x4")

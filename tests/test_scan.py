@@ -10,21 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
+from hypo.clock import Clock
 from hypo.kernels.opcodes import DIV, EXP, MUL, SQRT, SUB
 from hypo.kernels.scan import push, refit
 from hypo.search import columns, scan
 from hypo.search.executor import Threads
-from hypo.search.scan import (
-    Best,
-    Clock,
-    distinct_rows,
-    extend,
-    orthonormal,
-    scan_products,
-    scan_sums,
-    scan_triples,
-    unit_rows,
-)
+from hypo.search.scan import Best, distinct_rows, extend, orthonormal, scan_products, scan_sums, scan_triples, unit_rows
 
 N = 30  # rows of data
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from hypo.clock import Clock
 from hypo.data import from_arrays
 from hypo.expression.dimension import infer
 from hypo.expression.evaluate import evaluate
@@ -23,7 +24,6 @@ from hypo.search.given import score_formula
 from hypo.search.outcome import Outcome, Progress
 from hypo.search.problem import Problem, Settings, make_problem
 from hypo.search.refine import Refiner
-from hypo.search.scan import Clock
 from hypo.search.snap import promise, snap
 from hypo.units import parse_unit
 

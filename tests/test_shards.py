@@ -11,6 +11,7 @@ import pytest
 import hypo
 from hypo.api.inputs import as_settings
 from hypo.cli import main
+from hypo.clock import Clock
 from hypo.data import from_arrays
 from hypo.errors import InputError
 from hypo.scoring.posterior import Met, Posterior, Structure, joined, weighted
@@ -57,7 +58,7 @@ def test_shards_of_a_scan_together_find_what_the_whole_finds(small_blocks: None)
         lambda c, e: scan.scan_sums(F[:2], F, None, keep=50, clock=c, executor=e),
         lambda c, e: scan.scan_products(F[:2], F, F[:300], np.empty((0, 30)), keep=50, clock=c, executor=e),
     ):
-        clock, parts = scan.Clock(), scan.Clock()
+        clock, parts = Clock(), Clock()
         whole = run(clock, Serial())
         found = [run(parts, Share(Serial(), k, 4)) for k in range(1, 5)]
         assert parts.scored == clock.scored

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hypo import Knowledge
+from hypo.clock import Clock
 from hypo.data import from_arrays
 from hypo.expression.parser import parse
 from hypo.search import scanner, stream
@@ -13,7 +14,6 @@ from hypo.search.context import Context, View
 from hypo.search.engine import search
 from hypo.search.problem import Settings, make_problem
 from hypo.search.race import PRODUCT, SUM
-from hypo.search.scan import Clock
 from hypo.search.seeds import plain_library
 from hypo.search.targets import Target
 

@@ -84,8 +84,8 @@ def streamed(n: int) -> dict[str, Any]:
     """A library of n members enumerated and streamed in this process."""
     from threadpoolctl import threadpool_limits
 
+    from hypo.clock import Clock
     from hypo.data import from_arrays
-    from hypo.search import scan
     from hypo.search.context import Context, View
     from hypo.search.problem import Settings, make_problem
     from hypo.search.seeds import plain_library
@@ -98,7 +98,7 @@ def streamed(n: int) -> dict[str, Any]:
     settings = Settings(n_probe=PROBE)
     with threadpool_limits(1), np.errstate(all="ignore"):
         problem = make_problem(from_arrays(X, y, names=["a", "b", "c"], target="y"), None, settings)
-        ctx = Context.of(problem, settings, scan.Clock())
+        ctx = Context.of(problem, settings, Clock())
         small = plain_library(ctx, settings, range(3))
         small.grow(2_000)
         stream(ctx, small, 1_000, 2_000, View(small, ctx.X, HEAD, 60), [Target(ctx.y, None)], 300)
@@ -135,6 +135,7 @@ def library() -> list[dict[str, Any]]:
     from threadpoolctl import threadpool_limits
 
     from hypo.api.inputs import as_dataset
+    from hypo.clock import Clock
     from hypo.search import scan
     from hypo.search.context import Context
     from hypo.search.problem import Settings, make_problem
@@ -148,14 +149,14 @@ def library() -> list[dict[str, Any]]:
     found = []
     with threadpool_limits(1), np.errstate(all="ignore"):
         for n in MEMBERS:
-            ctx = Context.of(make_problem(dataset, None, settings), settings, scan.Clock())
+            ctx = Context.of(make_problem(dataset, None, settings), settings, Clock())
             members = plain_library(ctx, settings, range(3))
             begin = time.perf_counter()
             members.grow(n)
             enumerated = time.perf_counter() - begin
             F, _ = scan.unit_rows(members.values[: members.count], np.empty((0, PROBE)))
             T, _ = scan.unit_rows(ctx.y[ctx.probe][None, :], np.empty((0, PROBE)))
-            clock = scan.Clock()
+            clock = Clock()
             begin = time.perf_counter()
             scan.scan_sums(T, F, None, keep=300, clock=clock)
             scanned = time.perf_counter() - begin

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hypo import interrupts
 from hypo.api.doubts import doubts
+from hypo.clock import Deadline, now
 from hypo.failures import Failures
 from hypo.report.constants import LEVEL, ConstantRow, shown_constants, shown_leaves
 from hypo.report.rules import RuleRow
@@ -20,15 +21,14 @@ from hypo.result import Coverage, Efficiency, Result
 from hypo.search.alarm import Alarm
 from hypo.search.answer import in_own_form, own_guess
 from hypo.search.border import Border, UnitNames, unit_texts
-from hypo.search.clock import now
 
 if TYPE_CHECKING:
+    from hypo.clock import Expiring
     from hypo.data import Dataset
     from hypo.expression.expr import Expression
     from hypo.scoring.posterior import Posterior
     from hypo.scoring.prior import Prior
     from hypo.scoring.score import Hypothesis
-    from hypo.search.constants import Deadline
     from hypo.search.outcome import Outcome
     from hypo.search.problem import Problem, Settings
 
@@ -124,7 +124,6 @@ def _guarded_rows(
     """:func:`constant_rows`, by the moment ``until``; Laplace's intervals where there is no time for others, and the numbers
     alone where there is none for these, or they fail."""
     from hypo.search.problem import LAPLACE, PROFILE
-    from hypo.search.scan import Deadline
 
     with failures.guarded("the intervals of constants"):
         if intervals == PROFILE:
@@ -141,7 +140,6 @@ def _posterior(outcome: Outcome, problem: Problem, settings: Settings, failures:
     """The posterior over the archive, of what keeps the hard rules; None where it would say nothing, or fails."""
     from hypo.scoring.posterior import make_posterior
     from hypo.search.rulebook import Rulebook
-    from hypo.search.scan import Deadline
 
     if not outcome.archive or not settings.posterior:
         return None
@@ -190,7 +188,7 @@ def _shown(h: Hypothesis, border: Border) -> Hypothesis:
 
 
 def constant_rows(
-    e: Expression, problem: Problem, intervals: str | None = "laplace", clock: Deadline | None = None
+    e: Expression, problem: Problem, intervals: str | None = "laplace", clock: Expiring | None = None
 ) -> tuple[ConstantRow, ...]:
     """The constants of ``e`` with their intervals, of the kind ``intervals`` (None: without), as they are where ``e`` is in
     the units of the columns; the unit is None where none is known.

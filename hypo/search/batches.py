@@ -11,10 +11,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.clock import Deadline
 from hypo.kernels.fit import fit_batch
 from hypo.search.executor import Executor
 from hypo.search.programs import Programs
-from hypo.search.scan import Deadline
 
 # Programs fitted at once by one thread.
 PIECE = 50

@@ -15,6 +15,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.clock import Clock
 from hypo.expression.expr import Expression
 from hypo.search import forms
 from hypo.search.building import built
@@ -24,7 +25,7 @@ from hypo.search.context import Context, View
 from hypo.search.problem import Settings
 from hypo.search.proposer import Turn
 from hypo.search.race import SUM, Basis, Hit, RowSet, race
-from hypo.search.scan import Clock, extend, orthonormal, scan_triples, unit_rows
+from hypo.search.scan import extend, orthonormal, scan_triples, unit_rows
 from hypo.search.scanner import Scanner
 from hypo.search.screen import screen
 from hypo.search.structure import Sight, nearest, neighbour_correlation, noise_level

@@ -9,13 +9,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.clock import Clock
 from hypo.scoring.score import Scorer
 from hypo.search.batches import Batches, Processor
 from hypo.search.executor import Executor, Serial
 from hypo.search.library import Library
 from hypo.search.problem import Problem, Settings
 from hypo.search.race import RowSet
-from hypo.search.scan import Clock
 from hypo.search.surrogate import Surrogate, fit_surrogate
 from hypo.search.targets import first_order
 

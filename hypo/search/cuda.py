@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from typing import Any, Literal, TypeVar
 
+from hypo.clock import Clock
 from hypo.errors import HypoError, InputError, MissingExtraError
 from hypo.search.batches import Batches
 from hypo.search.executor import Executor, whole
-from hypo.search.scan import Best, Clock, Job, Rows
+from hypo.search.scan import Best, Job, Rows
 
 R = TypeVar("R")
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.clock import Deadline
 from hypo.kernels.fit import ROUNDING
 from hypo.search.batches import Batches, Rows
 from hypo.search.cuda import Attempts
 from hypo.search.programs import Programs
-from hypo.search.scan import Deadline
 
 # Nodes times rows times evaluations from which on a batch is worth the way to the device and back: about two milliseconds of
 # one core. Not measured on a device.

@@ -27,13 +27,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hypo.clock import Clock, Deadline
 from hypo.kernels import cuda_scan as kernel
 from hypo.search.columns import spread
 from hypo.search.cuda_forms import Products, Sums
 from hypo.search.cuda_layout import Piece
 from hypo.search.cuda_lists import MOST_EQUAL, Lists, lasts
 from hypo.search.executor import Executor, Serial
-from hypo.search.scan import Best, Clock, Deadline, Job, Rows, _merge, _pairs
+from hypo.search.scan import Best, Job, Rows, _merge, _pairs
 
 # Pairs up to which all of one scan are scored in double precision, rows of the pilot, and pairs scored at once.
 DENSE, PILOT, BLOCK = 1 << 24, 128, 1 << 24

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.clock import Expiring
 from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.scoring.likelihood import Gaussian, Likelihood
@@ -20,7 +21,7 @@ from hypo.scoring.sums import Sums
 from hypo.search.elsewhere import ends
 from hypo.search.parameters import Parameters
 from hypo.search.pilot import pilots
-from hypo.search.squares import SCREEN_ROWS, Deadline, Squares
+from hypo.search.squares import SCREEN_ROWS, Squares
 
 Values = NDArray[np.float64]
 
@@ -38,7 +39,7 @@ MIXED = 0.1, 0.3, 0.6, 1.0
 
 def nearer(
     e: Expression, pilot: Expression, X: Values, columns: Sequence[str], likelihood: Likelihood, tight: bool,
-    clock: Deadline | None,
+    clock: Expiring | None,
 ) -> Expression:  # fmt: skip
     """The minimum downhill from the better of ``e`` and ``pilot``."""
     with np.errstate(all="ignore"):
@@ -50,7 +51,7 @@ def nearer(
 
 def from_elsewhere(
     e: Expression, given: Expression, X: Values, columns: Sequence[str], likelihood: Likelihood, starts: int,
-    rng: np.random.Generator, tight: bool, clock: Deadline | None,
+    rng: np.random.Generator, tight: bool, clock: Expiring | None,
 ) -> Expression:  # fmt: skip
     """``e``, or the best of the minima from ``starts`` starts around the constants of ``given``, and elsewhere."""
     with np.errstate(all="ignore"):
@@ -62,7 +63,7 @@ def from_elsewhere(
 
 def _better(
     e: Expression, given: Expression, X: Values, columns: Sequence[str], likelihood: Likelihood,
-    known: Sequence[Gaussian], starts: int, rng: np.random.Generator, clock: Deadline | None,
+    known: Sequence[Gaussian], starts: int, rng: np.random.Generator, clock: Expiring | None,
 ) -> Expression:  # fmt: skip
     """``e``, or the best of the minima downhill from those of the Gaussian problems ``known`` where that is better."""
     n = X.shape[1]
@@ -147,7 +148,7 @@ def descended(
     likelihood: Likelihood,
     steps: int,
     last: float,
-    clock: Deadline | None,
+    clock: Expiring | None,
 ) -> Expression:
     """``e`` with its constants moved downhill to a minimum of the loss, by up to ``steps`` Gauss–Newton steps, damped where
     they fail, until one gains less than ``last`` nats."""

@@ -13,6 +13,7 @@ from typing import TypeVar
 import numpy as np
 
 from hypo import interrupts
+from hypo.clock import Clock, now, on_the_wall, standing_still
 from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.failures import Failures
@@ -26,7 +27,6 @@ from hypo.search.atoms import Atoms
 from hypo.search.batches import Batches, Processor
 from hypo.search.beam import Beam
 from hypo.search.chain import budget, explore
-from hypo.search.clock import now, on_the_wall, standing_still
 from hypo.search.context import Context
 from hypo.search.cuda import devices
 from hypo.search.cuda import opened as opened_devices
@@ -44,7 +44,6 @@ from hypo.search.refine import Refiner
 from hypo.search.rescaled import Rescaled, Sizes
 from hypo.search.rewrite import load, loading
 from hypo.search.rulebook import Rulebook, RuleReport
-from hypo.search.scan import Clock
 from hypo.search.scanner import Scanner
 from hypo.search.screened import Screened
 from hypo.search.seeds import plain_library

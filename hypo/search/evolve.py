@@ -18,6 +18,7 @@ from functools import cached_property, partial
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.clock import Deadline
 from hypo.expression import ops
 from hypo.expression.expr import Constant, Expression
 from hypo.kernels import opcodes as oc
@@ -33,7 +34,6 @@ from hypo.search.problem import Settings
 from hypo.search.programs import WIDTH, Programs
 from hypo.search.proposer import Turn
 from hypo.search.rule_fitness import KNOWN, RuleFitness
-from hypo.search.scan import Deadline
 from hypo.search.seeds import nesting_masks
 
 # Rows that generations are fitted on.

@@ -14,12 +14,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.clock import Deadline
 from hypo.kernels.nodes import Grammar
 from hypo.kernels.vary import breed
 from hypo.search.batches import PIECE, Batches, Rows, fit_programs
 from hypo.search.executor import Executor
 from hypo.search.programs import WIDTH, Programs
-from hypo.search.scan import Deadline
 
 # Individuals of an island.
 ISLAND = 150

@@ -18,13 +18,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.clock import Clock
 from hypo.expression.expr import Expression
 from hypo.scoring.score import Hypothesis
 from hypo.scoring.sums import Sums
 from hypo.search.constants import Parameters
 from hypo.search.executor import Executor
 from hypo.search.problem import Problem
-from hypo.search.scan import Clock
 
 # Rows that proposers see at most.
 PROPOSER_ROWS = 20_000

@@ -20,10 +20,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.clock import now
 from hypo.expression import ops
 from hypo.expression.expr import Constant, Expression
 from hypo.kernels import opcodes as oc
-from hypo.search.clock import now
 from hypo.search.reach import PLAIN_NUMBER, Reach, flaws_of_operators
 
 # Members whose values over stated ranges are looked at together.
@@ -108,7 +108,7 @@ class Library:
     # --- growth -------------------------------------------------------------------------------------------------
 
     def grow(self, size: int, *, max_cost: int = 10**6, deadline: float = float("inf")) -> None:
-        """Enumerate until ``size`` members, cost ``max_cost`` or the ``deadline`` (hypo.search.clock) is reached.
+        """Enumerate until ``size`` members, cost ``max_cost`` or the ``deadline`` (hypo.clock) is reached.
 
         A level that was cut short is gone through again on the next call; what it had found is recognised as known.
         """

@@ -17,9 +17,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.clock import Clock
 from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
-from hypo.search.scan import Clock
 from hypo.search.surrogate import Surrogate, fit_surrogate, held_out, off
 from hypo.units import DIMENSIONLESS, Dimension
 

@@ -39,7 +39,7 @@ class Outcome:
     ``met`` says what of the hypothesis space is among it. ``guessed`` are the first of the settings' guesses, as many as there
     was time for, fitted and scored, None where one has no value or breaks the knowledge; ``fitted`` are their formulas. All
     formulas without fitted constants of up to ``covered_to`` nodes were looked at, by themselves or as pairs of smaller ones.
-    ``failures`` are the unexpected errors of parts that were left out; ``deadline`` (:func:`hypo.search.clock.now`) is when the
+    ``failures`` are the unexpected errors of parts that were left out; ``deadline`` (:func:`hypo.clock.now`) is when the
     result is to be made.
     """
 

@@ -16,6 +16,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from hypo.clock import Clock
 from hypo.errors import InputError
 from hypo.expression.expr import Expression
 from hypo.failures import Failures
@@ -23,7 +24,6 @@ from hypo.scoring.score import NATIVE
 from hypo.search.archive import Archive
 from hypo.search.exact import is_exact
 from hypo.search.problem import Problem, Settings
-from hypo.search.scan import Clock
 
 ENTRY_POINTS = "hypo.proposers"
 # Formulas the engine takes from a proposer in one turn.

@@ -10,6 +10,7 @@ from itertools import chain, product
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.clock import Clock
 from hypo.expression.expr import Expression
 from hypo.scoring.score import NATIVE, Hypothesis
 from hypo.search.aliases import told_apart
@@ -24,7 +25,6 @@ from hypo.search.level import levelled
 from hypo.search.problem import Problem, Settings
 from hypo.search.rewrite import ready, spellings
 from hypo.search.rulebook import WORTH, Rulebook, RuleReport
-from hypo.search.scan import Clock
 from hypo.search.simpler import halved, phased, relatives, rooted
 from hypo.search.snap import promise, rounded, snap
 from hypo.search.surround import neighbours, simpler

@@ -15,6 +15,7 @@ from functools import cached_property
 
 import numpy as np
 
+from hypo.clock import Expiring
 from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.kernels import opcodes as oc
@@ -23,7 +24,7 @@ from hypo.knowledge.proofs import without_doubtful
 from hypo.knowledge.rules import Law, Rule
 from hypo.scoring.score import Hypothesis
 from hypo.search.archive import rank
-from hypo.search.constants import Deadline, Parameters
+from hypo.search.constants import Parameters
 from hypo.search.ladder import some_rows
 from hypo.search.problem import Problem
 
@@ -248,7 +249,7 @@ class Rulebook:
     # --- constants under the rules ----------------------------------------------------------------------
 
     def fitted(
-        self, h: Hypothesis, score: Callable[[Expression], Hypothesis | None], clock: Deadline | None = None
+        self, h: Hypothesis, score: Callable[[Expression], Hypothesis | None], clock: Expiring | None = None
     ) -> Hypothesis | None:
         """``h`` with its constants fitted anew where they touch the rules: least score subject to the hard rules; None where
         none were found. ``score`` gives a formula's hypothesis without the rules.

@@ -21,8 +21,8 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.clock import Clock, Deadline
 from hypo.search import columns
-from hypo.search.clock import now
 from hypo.search.columns import Heaps, Rows, Short, along
 from hypo.search.executor import Executor, Serial
 
@@ -42,24 +42,6 @@ class Best:
     j: NDArray[np.int64]
 
 
-@dataclass
-class Clock:
-    """A deadline that is looked at between tiles, and the count of hypotheses scored so far."""
-
-    deadline: float = float("inf")
-    scored: int = 0
-
-    @property
-    def expired(self) -> bool:
-        """Whether the deadline has passed."""
-        return now() > self.deadline
-
-    @property
-    def left(self) -> float:
-        """Seconds to the deadline."""
-        return self.deadline - now()
-
-
 @runtime_checkable
 class Device(Protocol):
     """An executor that scans by itself what is worth it: None leaves a scan to the processor."""
@@ -69,26 +51,6 @@ class Device(Protocol):
     ) -> list[list[Best]] | None:
         """The lists of :func:`scan_jobs`."""
         ...
-
-
-@dataclass(frozen=True)
-class Deadline:
-    """The moment ``at`` (hypo.search.clock) after which no tile is begun. It is pickled as the seconds left, because every
-    machine has a clock of its own."""
-
-    at: float
-
-    @property
-    def expired(self) -> bool:
-        """Whether it has passed."""
-        return now() > self.at
-
-    def __reduce__(self) -> tuple[Callable[[float], Deadline], tuple[float]]:
-        return _after, (self.at - now(),)
-
-
-def _after(seconds: float) -> Deadline:
-    return Deadline(now() + seconds)
 
 
 def orthonormal(rows: Sequence[NDArray[np.float64]], n: int) -> Rows:

@@ -6,13 +6,13 @@ import math
 
 import numpy as np
 
+from hypo.clock import Clock
 from hypo.scoring.score import Hypothesis
 from hypo.search.archive import Archive
 from hypo.search.exact import is_exact
 from hypo.search.problem import PYSR, Problem, Settings
 from hypo.search.proposer import BETTER, Schedule
 from hypo.search.pysr import PySR
-from hypo.search.scan import Clock
 from hypo.search.scanner import Scanner
 from hypo.search.screen import screen
 from hypo.search.screened import MANY_COLUMNS

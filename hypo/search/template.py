@@ -16,6 +16,7 @@ from itertools import islice, product
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.clock import now
 from hypo.expression.derivative import derivative
 from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
@@ -23,7 +24,6 @@ from hypo.knowledge import Knowledge
 from hypo.knowledge.template import BoundTemplate
 from hypo.scoring.likelihood import Gaussian
 from hypo.scoring.score import Hypothesis
-from hypo.search.clock import now
 from hypo.search.constants import fit
 from hypo.search.problem import Problem, Settings
 from hypo.search.proposer import Turn

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.clock import Clock
 from hypo.data import Dataset
 from hypo.errors import InputError
 from hypo.expression.expr import Expression
@@ -38,7 +39,6 @@ from hypo.search.ladder import refit
 from hypo.search.outcome import Outcome, Progress
 from hypo.search.problem import Problem, Settings, make_problem
 from hypo.search.rulebook import Rulebook
-from hypo.search.scan import Clock
 from hypo.starting import begun, waited
 from hypo.starting import taken as began
 
