@@ -23,7 +23,7 @@ from hypo.kernels.cuda_operands import PASSES, ROUNDING, error, operand, unit_er
 from hypo.kernels.cuda_order import clustered  # noqa: E402
 from hypo.knowledge import Knowledge  # noqa: E402
 from hypo.search import cuda_forms, cuda_scan, forms  # noqa: E402
-from hypo.search.context import Context, View  # noqa: E402
+from hypo.search.context import Context, View, Workers  # noqa: E402
 from hypo.search.cuda import Cuda  # noqa: E402
 from hypo.search.cuda_layout import Piece  # noqa: E402
 from hypo.search.executor import Serial, Share  # noqa: E402
@@ -363,7 +363,7 @@ def test_dimension_groups_of_a_library_in_one_launch(monkeypatch: pytest.MonkeyP
     problem = make_problem(data, knowledge, settings)
     counted, hits = launches(monkeypatch), []
     for executor in (Serial(), Cuda(Serial(), ("cpu",))):
-        ctx = Context.of(problem, settings, Clock(), None, executor)
+        ctx = Context.of(problem, settings, Clock(), Workers.of(None, executor))
         library = plain_library(ctx, settings, range(3))
         library.grow(300)
         view = View(library, ctx.X, 300, 60)

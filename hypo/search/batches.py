@@ -6,7 +6,7 @@ process owns its device.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from hypo.clock import Deadline
 from hypo.kernels.fit import fit_batch
 from hypo.search.executor import Executor
-from hypo.search.programs import Programs
+
+if TYPE_CHECKING:
+    from hypo.search.programs import Programs
 
 # Programs fitted at once by one thread.
 PIECE = 50

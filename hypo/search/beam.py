@@ -260,7 +260,7 @@ class Judges:
             T, W = self._units(judge, some, own)
             short = replace(judge, F=judge.F[:most])
             items = [(T[k : k + 1], W[k]) for k in range(len(own)) if np.all(np.isfinite(T[k]))]
-            found = ctx.local.map(_triples, items, short, ctx.clock)
+            found = ctx.workers.local.map(_triples, items, short, ctx.clock)
             for k, (terms, rss) in zip(np.flatnonzero(np.all(np.isfinite(T), axis=1)), found, strict=True):
                 for four, left in zip(terms, rss, strict=True):
                     nodes = self._nodes(judge, four) + int(some.size[own[k]])
@@ -321,7 +321,7 @@ class Judges:
         live = np.flatnonzero(np.all(np.isfinite(T), axis=1))
         if len(live):
             pieces = [live[k : k + PIECE] for k in range(0, len(live), PIECE)]
-            found = ctx.local.map(_piece, [(T[k], W[k]) for k in pieces], judge, most)
+            found = ctx.workers.local.map(_piece, [(T[k], W[k]) for k in pieces], judge, most)
             for k, (part, left) in zip(pieces, found, strict=True):
                 terms[k], rss[k] = part, left
             ctx.clock.scored += len(live) * len(judge.F) * (len(judge.F) - 1) // 2

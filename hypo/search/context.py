@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -24,12 +25,26 @@ SMOOTH_ROWS, NO_NOISE = 5000, 1e-6
 
 
 @dataclass(frozen=True)
-class Context:
-    """Racing rows ``X`` (n_var, n_race), ``y``, ``weight`` (n_race,), and the ``probe`` rows among them (n_probe,).
+class Workers:
+    """Who does the work of a search: ``executor`` is for scans and may reach other machines, ``local`` works in this process
+    only; ``batches`` are fitted, and libraries made by ``make_library``, where the backend has it done."""
 
-    ``executor`` is for scans and may reach other machines, ``local`` works in this process only; ``batches`` are fitted here,
-    where the backend has it done.
-    """
+    local: Executor
+    executor: Executor
+    batches: Batches
+    make_library: Callable[..., Library] = Library
+
+    @staticmethod
+    def of(local: Executor | None = None, executor: Executor | None = None) -> Workers:
+        """The processor, by way of these executors; without any the work is done in this thread."""
+        local = local or Serial()
+        return Workers(local, executor or local, Processor(local))
+
+
+@dataclass(frozen=True)
+class Context:
+    """Racing rows ``X`` (n_var, n_race), ``y``, ``weight`` (n_race,), and the ``probe`` rows among them (n_probe,); the work is
+    done by ``workers``."""
 
     problem: Problem
     X: NDArray[np.float64]
@@ -38,26 +53,20 @@ class Context:
     root: NDArray[np.float64]
     probe: NDArray[np.int64]
     clock: Clock
-    local: Executor
-    executor: Executor
+    workers: Workers
     scorer: Scorer
-    batches: Batches
 
     @staticmethod
-    def of(
-        problem: Problem, settings: Settings, clock: Clock, local: Executor | None = None, executor: Executor | None = None,
-        batches: Batches | None = None,
-    ) -> Context:
-        """Racing and probe rows drawn with the settings' seed; without executors the work is done in this thread."""
-        local = local or Serial()
+    def of(problem: Problem, settings: Settings, clock: Clock, workers: Workers | None = None) -> Context:
+        """Racing and probe rows drawn with the settings' seed; without ``workers`` the work is done in this thread."""
         rng = np.random.default_rng(settings.seed)
         race_rows = np.sort(rng.permutation(len(problem.y))[: settings.n_race])
         probe = np.sort(rng.permutation(len(race_rows))[: settings.n_probe])
         whitening = problem.gaussian.root_weights
         root = np.ones(len(race_rows)) if whitening is None else whitening[race_rows]
         return Context(
-            problem, np.ascontiguousarray(problem.X[:, race_rows]), problem.y[race_rows], root**2, root, probe, clock, local,
-            executor or local, problem.scorer(settings), batches or Processor(local),
+            problem, np.ascontiguousarray(problem.X[:, race_rows]), problem.y[race_rows], root**2, root, probe, clock,
+            workers or Workers.of(), problem.scorer(settings),
         )
 
     @cached_property

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hypo.clock import Deadline
 from hypo.kernels.fit import ROUNDING
 from hypo.search.batches import Batches, Rows
-from hypo.search.cuda import Attempts
+from hypo.search.cuda_devices import Attempts
 from hypo.search.programs import Programs
 
 # Nodes times rows times evaluations from which on a batch is worth the way to the device and back: about two milliseconds of

@@ -24,17 +24,16 @@ from hypo.search import warm
 from hypo.search.alarm import Alarm
 from hypo.search.archive import Archive, pareto
 from hypo.search.atoms import Atoms
-from hypo.search.batches import Batches, Processor
 from hypo.search.beam import Beam
 from hypo.search.chain import budget, explore
-from hypo.search.context import Context
-from hypo.search.cuda import devices
-from hypo.search.cuda import opened as opened_devices
+from hypo.search.context import Context, Workers
+from hypo.search.cuda_devices import devices
 from hypo.search.evolve import Evolution
 from hypo.search.exact import is_exact
-from hypo.search.executor import Executor, opened
 from hypo.search.guesses import Guesses
 from hypo.search.ladder import for_proposers
+from hypo.search.open_devices import open_devices
+from hypo.search.open_executor import open_executor
 from hypo.search.outcome import Outcome, Progress, Teller
 from hypo.search.problem import ALL, CUDA, PYSR, Problem, Settings
 from hypo.search.proposer import Proposer, Schedule, Turn, installed, origin
@@ -99,8 +98,8 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
             since = None
             own = replace(settings, workers=max(1, settings.workers - pysr.threads))
         gpus = devices() if settings.backend == CUDA else ()
-        local, executor = opened(own, stack)
-        batches: Batches = Processor(local)
+        local, executor = open_executor(own, stack)
+        workers = Workers.of(local, executor)
         stack.enter_context(warm.interruptible())
         if not warm.is_complete():
             stack.enter_context(standing_still())
@@ -112,21 +111,19 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
             # The first kernel called loads half a second of numba, or waits until it is compiled.
             Program.of(Expression.constant(1.0), ()).value(np.empty((0, 1)))
         if gpus:
-            executor, batches = opened_devices(executor, batches, gpus, settings.shard[1] if settings.shard else 1, prepare)
+            workers = open_devices(workers, gpus, settings.shard[1] if settings.shard else 1, prepare)
         if problem.knowledge.rules:
             # Loads what checks of rules need.
             Rulebook(problem, settings.lam).amounts(Expression.constant(1.0))
         load()
         stack.enter_context(loading())
-        return _search(problem, settings, local, executor, batches, pysr, tell, failures, since)
+        return _search(problem, settings, workers, pysr, tell, failures, since)
 
 
 def _search(
     problem: Problem,
     settings: Settings,
-    local: Executor,
-    executor: Executor,
-    batches: Batches,
+    workers: Workers,
     pysr: PySR | None,
     tell: Teller,
     failures: Failures,
@@ -158,7 +155,7 @@ def _search(
             stack.enter_context(turns.telling(lambda: report(stage[0])))
         # Overflow and invalid values are met and masked everywhere below; they are results, not surprises.
         stack.enter_context(np.errstate(all="ignore"))
-        refiner = Refiner(problem, settings, archive, clock, local)
+        refiner = Refiner(problem, settings, archive, clock, workers.local)
         schedule = Schedule(settings.seed, share=settings.shard[0] if settings.shard else 1, failures=failures)
 
         def report(doing: str) -> None:
@@ -198,7 +195,7 @@ def _search(
                     schedule.add(pysr)
                 template = problem.template
                 if template is not None and settings.backend != PYSR:
-                    solve = partial(_part, local=local, executor=executor, batches=batches, failures=failures)
+                    solve = partial(_part, workers=workers, failures=failures)
                     schedule.add(TemplateSearch(problem.working, settings, template, solve))
                 if settings.backend != PYSR and template is None:
                     # Guesses that cannot be used, and proposers that cannot be started, are for the user to mend.
@@ -207,7 +204,7 @@ def _search(
                     foreign = installed(problem, settings)
                     own: list[Proposer] = []
                     with failures.guarded("the start of the search"):
-                        ctx = Context.of(for_proposers(problem, settings.seed), settings, clock, local, executor, batches)
+                        ctx = Context.of(for_proposers(problem, settings.seed), settings, clock, workers)
                         scanner = Scanner(ctx, settings, report)
                         own = _proposers(ctx, settings, scanner, report, failures)
                     for each in (*own, *foreign):
@@ -322,13 +319,11 @@ def _taken(proposer: Proposer, turn: Turn, refiner: Refiner, fitted: bool) -> bo
     return not guard.failed
 
 
-def _part(
-    problem: Problem, settings: Settings, *, local: Executor, executor: Executor, batches: Batches, failures: Failures
-) -> tuple[tuple[Hypothesis, ...], int]:
+def _part(problem: Problem, settings: Settings, *, workers: Workers, failures: Failures) -> tuple[tuple[Hypothesis, ...], int]:
     """What the score believes of a search for a part of the law, and how many hypotheses it scored. Raises KeyboardInterrupt
     where the user interrupted it."""
     alone = replace(settings, posterior=False)
-    outcome = _search(problem, alone, local, executor, batches, None, Teller(None, failures), failures)
+    outcome = _search(problem, alone, workers, None, Teller(None, failures), failures)
     if outcome.status == "interrupted":
         raise KeyboardInterrupt
     interrupts.release()

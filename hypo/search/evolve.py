@@ -108,9 +108,9 @@ class Evolution:
         else each by itself wherever the executor has it done."""
         # Programs have about half the nodes that they may have.
         nodes = ISLAND * sum(island.size for island, _, _ in stays) // 2
-        if self.ctx.batches.takes(nodes * len(self.rows[1]) * EVALUATIONS):
-            return live_together(stays, self.world, late, self.ctx.batches, self.ctx.local)
-        return list(whole(self.ctx.executor).map(live, stays, self.world, late))
+        if self.ctx.workers.batches.takes(nodes * len(self.rows[1]) * EVALUATIONS):
+            return live_together(stays, self.world, late, self.ctx.workers.batches, self.ctx.workers.local)
+        return list(whole(self.ctx.workers.executor).map(live, stays, self.world, late))
 
     def _charge(self) -> None:
         """The best of each island pay for the rules they break, until they are looked at next."""
@@ -128,7 +128,7 @@ class Evolution:
     def _fit(self, batch: Programs, rows: Rows, evaluations: int) -> None:
         """Fits all programs in place."""
         late = Deadline(self.ctx.clock.deadline)
-        self.ctx.batches.fit(batch, rows, self.linear, evaluations, np.full(len(batch), np.inf), late)
+        self.ctx.workers.batches.fit(batch, rows, self.linear, evaluations, np.full(len(batch), np.inf), late)
 
     # --- to and from formulas -----------------------------------------------------------------------------------
 

@@ -66,7 +66,7 @@ def sums(
             continue
         ready.append((group, basis, index, ctx.n_probe - len(q), unit_targets(ctx, group, q, False), F))
     jobs = [(T, F, None) for _, _, _, n_free, T, F in ready if n_free > 4]
-    scans = scan_jobs("sums", jobs, np.empty((0, ctx.n_probe)), keep=keep, clock=ctx.clock, executor=ctx.executor)
+    scans = scan_jobs("sums", jobs, np.empty((0, ctx.n_probe)), keep=keep, clock=ctx.clock, executor=ctx.workers.executor)
     for group, basis, index, n_free, T, F in ready:
         single = (T @ F.T) ** 2
         ctx.clock.scored += single.size
@@ -146,7 +146,7 @@ def products(
         for a, b in blocks:
             other = unit[a if b is None else b] if weighted or b is not None else None
             jobs.append((T, ctx.whiten(unit[a]) if weighted else unit[a], other))
-        scans = scan_jobs("products", jobs, q, keep=keep, clock=ctx.clock, executor=ctx.executor)
+        scans = scan_jobs("products", jobs, q, keep=keep, clock=ctx.clock, executor=ctx.workers.executor)
         for a, b in blocks:
             if ctx.clock.expired:
                 return hits
@@ -172,7 +172,7 @@ def rationals(ctx: Context, view: View, target: Target) -> list[Hit]:
     if not len(F) or not len(G):
         return []
     T = unit_targets(ctx, [target], q, False)
-    best = scan_sums(T, F, G, keep=KEEP, clock=ctx.clock, executor=ctx.executor)[0]
+    best = scan_sums(T, F, G, keep=KEEP, clock=ctx.clock, executor=ctx.workers.executor)[0]
     terms = np.column_stack([f_index[kept_f[best.i]], g_index[kept_g[best.j]]])
     return race(target, RATIONAL, view.rows, terms, basis, y, w)
 
@@ -212,7 +212,7 @@ def log_sums(
     y, w = ctx.y, ctx.root
     hits: list[Hit] = []
     T = unit_targets(ctx, targets, q, True)
-    pairs = scan_sums(T, L, None, keep=KEEP_PEELED * 2, clock=ctx.clock, executor=ctx.executor) if len(L) > 1 else None
+    pairs = scan_sums(T, L, None, keep=KEEP_PEELED * 2, clock=ctx.clock, executor=ctx.workers.executor) if len(L) > 1 else None
     for t, target in enumerate(targets):
         if ctx.clock.expired:
             return hits

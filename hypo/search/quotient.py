@@ -38,7 +38,7 @@ def quotients(ctx: Context, view: View, target: Target) -> Iterator[Expression]:
     unit, _ = unit_rows(ctx.whiten(probe[None, :]), q, least=1e-12)
     if len(unit) == 0 or len(rows) < 3:
         return
-    best = scan_sums(unit, rows, None, keep=BEAM * 4, clock=ctx.clock, executor=ctx.executor)[0]
+    best = scan_sums(unit, rows, None, keep=BEAM * 4, clock=ctx.clock, executor=ctx.workers.executor)[0]
     terms = np.column_stack([best.i, best.j])
     while len(terms) and terms.shape[1] < LONGEST:
         terms, r2 = extend(unit[0], rows, terms[:BEAM], keep=BEAM, clock=ctx.clock)

@@ -93,7 +93,7 @@ def _sums(
         good = good[np.argsort(-line[good], kind="stable")[: best._keep]]
         best.add(t, line[good], np.full(len(good), -1), members[good])
     if len(F) and ctx.n_probe - len(q) > 4:
-        found = scan_sums(T, F, G, keep=best._keep, clock=ctx.clock, executor=ctx.executor, beyond=best.floor)
+        found = scan_sums(T, F, G, keep=best._keep, clock=ctx.clock, executor=ctx.workers.executor, beyond=best.floor)
         for t, b in enumerate(found):
             best.add(t, b.r2, simple[b.i], members[b.j])
 
@@ -110,7 +110,7 @@ def _products(
         G, right = unit_rows(library.values[fitting], np.empty((0, ctx.n_probe)))
         if not len(F) or not len(G):
             continue
-        found = scan_products(T, F, G, q, keep=best._keep, clock=ctx.clock, executor=ctx.executor, beyond=best.floor)
+        found = scan_products(T, F, G, q, keep=best._keep, clock=ctx.clock, executor=ctx.workers.executor, beyond=best.floor)
         for t, b in enumerate(found):
             best.add(t, b.r2, head.members[own[left[b.i]]], fitting[right[b.j]])
 
