@@ -18,7 +18,7 @@ from hypo.search.archive import Archive
 from hypo.search.beam import Beam
 from hypo.search.chains import LINK, SUM, Peeling
 from hypo.search.compact import compact_library
-from hypo.search.context import Context, View
+from hypo.search.context import Context, LibraryView
 from hypo.search.engine import search
 from hypo.search.problem import Settings, make_problem
 from hypo.search.proposer import Turn
@@ -130,7 +130,7 @@ def test_only_allowed_operators():
 
 def two_steps(ctx, start, free=True):
     library, rank, _ = compact_library(ctx, range(len(ctx.problem.columns)), 60)
-    view = View(library, ctx.X, library.count, 50)
+    view = LibraryView(library, ctx.X, library.count, 50)
     order = np.argsort(rank[view.members], kind="stable")
     factors = order[np.all(view.values[order] != 0, axis=1)]
     peeling = Peeling(view, order[:10], factors[:12], ctx.problem.allowed, free)

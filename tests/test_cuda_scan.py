@@ -23,7 +23,7 @@ from hypo.kernels.cuda_operands import PASSES, ROUNDING, error, operand, unit_er
 from hypo.kernels.cuda_order import clustered  # noqa: E402
 from hypo.knowledge import Knowledge  # noqa: E402
 from hypo.search import cuda_forms, cuda_scan, forms  # noqa: E402
-from hypo.search.context import Context, View, Workers  # noqa: E402
+from hypo.search.context import Context, LibraryView, Workers  # noqa: E402
 from hypo.search.cuda import Cuda  # noqa: E402
 from hypo.search.cuda_layout import Piece  # noqa: E402
 from hypo.search.executor import Serial, Share  # noqa: E402
@@ -366,7 +366,7 @@ def test_dimension_groups_of_a_library_in_one_launch(monkeypatch: pytest.MonkeyP
         ctx = Context.of(problem, settings, Clock(), Workers.of(None, executor))
         library = plain_library(ctx, settings, range(3))
         library.grow(300)
-        view = View(library, ctx.X, 300, 60)
+        view = LibraryView(library, ctx.X, 300, 60)
         target = Target(ctx.y, problem.pack(problem.target_dimension))
         targets = [target, *links(target, problem.allowed)]
         assert len({t.dimension for t in targets}) > 2

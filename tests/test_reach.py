@@ -14,7 +14,7 @@ from hypo.expression.intervals import enclose
 from hypo.knowledge import Knowledge
 from hypo.knowledge.shapes import Bounds
 from hypo.search.library import Library, Seed
-from hypo.search.reach import Reach
+from hypo.search.reach import ValueRanges
 
 NAMES = ("x", "y")
 ROWS = np.random.default_rng(0).uniform(0.1, 1.0, (2, 40))
@@ -23,7 +23,7 @@ SIZE = 5
 RULE = Bounds(min=0.0, hard=True)
 
 
-def library(reach: Reach | None) -> Library:
+def library(reach: ValueRanges | None) -> Library:
     seeds = [Seed(Expression.variable(n), 1, v) for n, v in zip(NAMES, ROWS, strict=True)]
     out = Library([*seeds, Seed(Expression.constant(1.0), 1, np.ones(ROWS.shape[1]))], OPERATORS, NAMES, reach=reach)
     out.grow(10**5, max_cost=SIZE)
@@ -59,7 +59,7 @@ RANGES = [
 def test_nothing_is_lost_but_what_has_no_value(ranges: dict[str, tuple[float, float]]) -> None:
     """Against the library without pruning: every member of it that is missing has a part without a value, and every formula
     that a member stood for is there if one of its spellings has a value all over the ranges."""
-    reach = Reach.of(NAMES, ranges, [RULE], {})
+    reach = ValueRanges.of(NAMES, ranges, [RULE], {})
     assert reach is not None
     whole, pruned = library(None), library(reach)
     assert pruned.complete_to == whole.complete_to == SIZE
@@ -79,7 +79,7 @@ def test_nothing_is_lost_but_what_has_no_value(ranges: dict[str, tuple[float, fl
 
 @pytest.mark.parametrize("ranges", RANGES[:2])
 def test_what_intervals_prove_defined_is_never_pruned(ranges: dict[str, tuple[float, float]]) -> None:
-    reach = Reach.of(NAMES, ranges, [RULE], {})
+    reach = ValueRanges.of(NAMES, ranges, [RULE], {})
     kept = library(reach)
     rows = kept.values[: kept.count]
     proved = 0
@@ -93,14 +93,14 @@ def test_what_intervals_prove_defined_is_never_pruned(ranges: dict[str, tuple[fl
 
 
 def test_ranges_without_hard_rules_prune_nothing() -> None:
-    assert Reach.of(NAMES, {"x": (-1.0, 1.0)}, [Bounds(min=0.0)], {}) is None
-    assert Reach.of(NAMES, {}, [RULE], {}) is None
-    assert Reach.of(NAMES, {}, [Bounds(min=0.0, hard=True, where={"x": (-1.0, 1.0)})], {}) is not None
+    assert ValueRanges.of(NAMES, {"x": (-1.0, 1.0)}, [Bounds(min=0.0)], {}) is None
+    assert ValueRanges.of(NAMES, {}, [RULE], {}) is None
+    assert ValueRanges.of(NAMES, {}, [Bounds(min=0.0, hard=True, where={"x": (-1.0, 1.0)})], {}) is not None
 
 
 def test_rounding_is_no_negative_value() -> None:
     """(x - y)² spelled out is rounding on the diagonal, of either sign: its root stays."""
-    reach = Reach.of(NAMES, {"x": (-1.0, 1.0), "y": (-1.0, 1.0)}, [RULE], {})
+    reach = ValueRanges.of(NAMES, {"x": (-1.0, 1.0), "y": (-1.0, 1.0)}, [RULE], {})
     assert reach is not None
     x, y = reach.domains[0]
     spelled = (x * x - 2 * x * y + y * y)[None] / 8

@@ -21,8 +21,8 @@ from hypo.scoring.score import Scorer
 from hypo.scoring.sums import Sums
 from hypo.search.archive import Archive
 from hypo.search.constants import fit
-from hypo.search.ladder import MANY_ROWS, outlook, refit, rungs
-from hypo.search.problem import Problem, Settings, make_problem
+from hypo.search.ladder import outlook, refit, rungs
+from hypo.search.problem import MANY_ROWS, Problem, Settings, make_problem
 from hypo.search.refine import Refiner
 from hypo.search.screen import screen
 

@@ -14,7 +14,7 @@ from hypo.cli import main
 from hypo.clock import Clock
 from hypo.data import from_arrays
 from hypo.errors import InputError
-from hypo.scoring.posterior import Met, Posterior, Structure, joined, weighted
+from hypo.scoring.posterior import ExploredSpace, Posterior, Structure, joined, weighted
 from hypo.search import scan
 from hypo.search.agreement import shards_agree
 from hypo.search.engine import search
@@ -152,7 +152,7 @@ def posterior(weights: dict[str, float], chain: dict[str, Any] | None) -> Poster
     for text, w in weights.items():
         e = hypo.parse(text, variables=["x"])
         structures.append(Structure(e, w, 1.0, -np.log(w), (-1,) * len(e.constants), (), (), 5.0, 1.0))
-    return weighted(structures, ["x"], met=Met(chain=chain))
+    return weighted(structures, ["x"], met=ExploredSpace(chain=chain))
 
 
 def test_chains_of_shards_are_held_against_the_joint_weights() -> None:

@@ -86,7 +86,7 @@ def streamed(n: int) -> dict[str, Any]:
 
     from hypo.clock import Clock
     from hypo.data import from_arrays
-    from hypo.search.context import Context, View
+    from hypo.search.context import Context, LibraryView
     from hypo.search.problem import Settings, make_problem
     from hypo.search.seeds import plain_library
     from hypo.search.stream import HEAD, stream
@@ -101,13 +101,13 @@ def streamed(n: int) -> dict[str, Any]:
         ctx = Context.of(problem, settings, Clock())
         small = plain_library(ctx, settings, range(3))
         small.grow(2_000)
-        stream(ctx, small, 1_000, 2_000, View(small, ctx.X, HEAD, 60), [Target(ctx.y, None)], 300)
+        stream(ctx, small, 1_000, 2_000, LibraryView(small, ctx.X, HEAD, 60), [Target(ctx.y, None)], 300)
         before, ctx.clock.scored = peak(), 0
         members = plain_library(ctx, settings, range(3))
         begin = time.perf_counter()
         members.grow(n)
         enumerated = time.perf_counter() - begin
-        head = View(members, ctx.X, HEAD, 60)
+        head = LibraryView(members, ctx.X, HEAD, 60)
         begin = time.perf_counter()
         stream(ctx, members, HEAD, members.count, head, [Target(ctx.y, None)], 300)
         scanned = time.perf_counter() - begin

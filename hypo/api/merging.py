@@ -112,7 +112,7 @@ def _compared(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _merged(shards: Sequence[_Shard]) -> Result:
-    from hypo.scoring.posterior import Met, joined, weighted
+    from hypo.scoring.posterior import ExploredSpace, joined, weighted
     from hypo.search.agreement import shards_agree
     from hypo.search.archive import front_of
     from hypo.search.choosing import SCORE, choose
@@ -128,7 +128,7 @@ def _merged(shards: Sequence[_Shard]) -> Result:
     posterior = joined([r.posterior for r in results if r.posterior is not None], results[0].features, farthest.complete_to)
     weighing = {s.number: s.result.posterior for s in shards if s.result.posterior is not None}
     if posterior is not None and (chain := shards_agree(weighing, posterior)) is not None:
-        posterior = weighted(posterior.structures, results[0].features, met=Met(farthest.complete_to, chain=chain))
+        posterior = weighted(posterior.structures, results[0].features, met=ExploredSpace(farthest.complete_to, chain=chain))
     if posterior is not None:
         posterior = replace(posterior, unearned=_unearned(shards, missing, posterior.chain))
     bests = [r.best for r in results if r.best is not None]

@@ -154,7 +154,7 @@ class Posterior:
 
 
 @dataclass(frozen=True)
-class Met:
+class ExploredSpace:
     """What a search met beside its archive: all formulas without fitted constants of up to ``complete_to`` nodes, all
     ``weighed`` structures of up to ``every_to`` nodes, numbers fitted; ``chain`` as in :class:`Posterior`."""
 
@@ -171,7 +171,7 @@ def make_posterior(
     likelihood: Likelihood,
     complete_to: int = 0,
     *,
-    met: Met | None = None,
+    met: ExploredSpace | None = None,
     keeps: Callable[[Expression], bool] | None = None,
     expired: Callable[[], bool] = lambda: False,
 ) -> Posterior | None:
@@ -231,10 +231,10 @@ def _allowed(
 
 
 def weighted(
-    structures: Iterable[Structure], columns: Sequence[str], complete_to: int = 0, met: Met | None = None
+    structures: Iterable[Structure], columns: Sequence[str], complete_to: int = 0, met: ExploredSpace | None = None
 ) -> Posterior:
     """A posterior over ``structures``, all different, by their ``nats``; at least one."""
-    met = met or Met(complete_to)
+    met = met or ExploredSpace(complete_to)
     ordered = sorted(structures, key=lambda s: (round(s.nats, 9), str(s.expression)))
     least = ordered[0].nats
     kept = [s for s in ordered if s.nats <= least + WITHIN][:CAP]
@@ -368,7 +368,7 @@ def _operators(e: Expression) -> set[str]:
     return {ops.BY_OPCODE[op].name for op, _ in e.code if op not in (oc.VAR, oc.CONST)}
 
 
-def _covers(count: int, met: Met) -> str:
+def _covers(count: int, met: ExploredSpace) -> str:
     one = count == 1
     shares = "is the only structure" if one else f"are shares among the {count} structures"
     out = f"The {'best one' if one else 'weights'} {shares} that the search met within {WITHIN:g} nats of the best"

@@ -21,14 +21,15 @@ from hypo.search import forms
 from hypo.search.building import built
 from hypo.search.chains import Chains, Peeling, join
 from hypo.search.compact import compact_library
-from hypo.search.context import Context, View
+from hypo.search.context import Context, LibraryView
+from hypo.search.library import LibraryRows
 from hypo.search.problem import Settings
 from hypo.search.proposer import Turn
-from hypo.search.race import SUM, Basis, Hit, RowSet, race
+from hypo.search.race import SUM, Basis, ScanHit, race
 from hypo.search.scan import extend, orthonormal, scan_triples, unit_rows
 from hypo.search.scanner import Scanner
 from hypo.search.screen import screen
-from hypo.search.structure import Sight, nearest, neighbour_correlation, noise_level
+from hypo.search.structure import StructureTest, nearest, neighbour_correlation, noise_level
 from hypo.search.targets import Target
 
 # Chains judged in one go, and by one worker; terms of a sum; of the sums of two those grown further.
@@ -42,7 +43,7 @@ RACED, BUILT = 60, 8
 
 
 @dataclass(frozen=True)
-class Round:
+class TurnPlan:
     """What one turn does: its cost in seconds, members taken away, members divided by, how many targets are peeled at each
     level, the rows of which all triples are looked at for the target itself, and for how many of each level they are."""
 
@@ -55,10 +56,10 @@ class Round:
 
 
 ROUNDS = (
-    Round(0.5, 20, 100, (), 200, 20),
-    Round(1.0, 40, 200, (25_000,), 700, 150),
-    Round(5.0, 60, 300, (80_000, 40_000), 1200, 400),
-    Round(15.0, 60, 400, (250_000, 100_000, 50_000), 2000, 800),
+    TurnPlan(0.5, 20, 100, (), 200, 20),
+    TurnPlan(1.0, 40, 200, (25_000,), 700, 150),
+    TurnPlan(5.0, 60, 300, (80_000, 40_000), 1200, 400),
+    TurnPlan(15.0, 60, 400, (250_000, 100_000, 50_000), 2000, 800),
 )
 # Variables that members are made of.
 MOST_COLUMNS = 60
@@ -74,14 +75,14 @@ class Judge:
     F: NDArray[np.float64]
     q: NDArray[np.float64]
     index: NDArray[np.int64]
-    rows: RowSet
+    rows: LibraryRows
     basis: Basis
     log: bool
     gram: NDArray[np.float64]
     short: NDArray[np.float32]
 
     @staticmethod
-    def of(F: NDArray[np.float64], q: NDArray, index: NDArray[np.int64], rows: RowSet, basis: Basis, log: bool) -> Judge:
+    def of(F: NDArray[np.float64], q: NDArray, index: NDArray[np.int64], rows: LibraryRows, basis: Basis, log: bool) -> Judge:
         gram = F @ F.T
         return Judge(F, q, index, rows, basis, log, gram, gram.astype(np.float32))
 
@@ -127,9 +128,9 @@ class Beam:
         residual = starts[1].values - starts[0].values
         neighbours = nearest(X)
         seen = neighbours is not None and neighbour_correlation(residual, neighbours) > noise_level(len(residual))
-        return starts[1] if seen or Sight(X).structured(residual) else starts[0]
+        return starts[1] if seen or StructureTest(X).structured(residual) else starts[0]
 
-    def _hits(self, plan: Round) -> list[Hit]:
+    def _hits(self, plan: TurnPlan) -> list[ScanHit]:
         ctx, p = self._ctx, self._ctx.problem
         start, lines = self._start, self._lines
         free = start.dimension is None
@@ -138,7 +139,7 @@ class Beam:
         most = min(MOST_ROWS, int(ROWS_A_SECOND * plan.cost))
         rows = [int(np.clip(math.sqrt(share / (n * PAIR_TIME * 1e-9)), LEAST_ROWS, most)) for n in counts]
         library, rank, monomial = compact_library(ctx, lines, max(rows))
-        view = View(library, ctx.X, library.count, p.max_complexity - 2)
+        view = LibraryView(library, ctx.X, library.count, p.max_complexity - 2)
         if len(view.members) < 2:
             return []
         order = np.argsort(rank[view.members], kind="stable")
@@ -200,9 +201,9 @@ class Beam:
         if waiting:
             yield join(waiting)
 
-    def _raced(self, peeling: Peeling, start: Target, best: list[Entry]) -> list[Hit]:
+    def _raced(self, peeling: Peeling, start: Target, best: list[Entry]) -> list[ScanHit]:
         ctx = self._ctx
-        hits: list[Hit] = []
+        hits: list[ScanHit] = []
         raced = 0
         known: set[float] = set()
         for score, _, chains, k, judge, terms in sorted(best, key=lambda b: b[:2]):
@@ -222,7 +223,7 @@ class Beam:
 class Judges:
     """The rows against which chains are judged, by dimension and for logarithms."""
 
-    def __init__(self, ctx: Context, view: View, chosen: NDArray[np.int64], lines: Sequence[int], free: bool) -> None:
+    def __init__(self, ctx: Context, view: LibraryView, chosen: NDArray[np.int64], lines: Sequence[int], free: bool) -> None:
         self._ctx, self._view, self._free, self._chosen = ctx, view, free, chosen
         self._sums: dict[int, Judge | None] = {}
         self._log: Judge | None = None
@@ -368,7 +369,7 @@ def _triples(
     return terms, rss
 
 
-def _counts(plan: Round) -> list[int]:
+def _counts(plan: TurnPlan) -> list[int]:
     """About how many targets the levels of a turn have."""
     return [1, plan.addends + plan.factors, *plan.widths]
 

@@ -32,9 +32,9 @@ from hypo.expression import ops
 from hypo.expression.evaluate import Program
 from hypo.expression.expr import Constant
 from hypo.kernels import opcodes as oc
-from hypo.scoring.posterior import WITHIN, Met, Structure, weighed
+from hypo.scoring.posterior import WITHIN, ExploredSpace, Structure, weighed
 from hypo.scoring.score import Hypothesis
-from hypo.search.ladder import MANY_ROWS
+from hypo.search.problem import MANY_ROWS
 from hypo.search.trees import MOVES, Grammar, Library, Tree, admissible, every, formula, key, shuffled, tree
 
 if TYPE_CHECKING:
@@ -255,7 +255,7 @@ def budget(time_limit: float) -> float:
     return min(MOST_SECONDS, SHARE * time_limit)
 
 
-def explore(refiner: Refiner, seed: int, complete_to: int) -> Met:
+def explore(refiner: Refiner, seed: int, complete_to: int) -> ExploredSpace:
     """Let chains walk, and weigh all small structures on the way; what is likely is archived. Ends where the refiner's clock
     does.
 
@@ -263,7 +263,7 @@ def explore(refiner: Refiner, seed: int, complete_to: int) -> Met:
     """
     p = refiner.problem
     if len(p.y) > MANY_ROWS:
-        return Met(complete_to)
+        return ExploredSpace(complete_to)
     donors = [h.expression for h in refiner.archive.all()[:DONORS]]
     g = grammar(refiner, [tree(e) for e in donors])
     nats = Weigher(refiner)
@@ -288,7 +288,7 @@ def explore(refiner: Refiner, seed: int, complete_to: int) -> Met:
             break
     for k in nats.within(WITHIN):
         refiner.keep(nats.found[k])
-    return Met(complete_to, every_to, count, None if found is None else found.as_dict())
+    return ExploredSpace(complete_to, every_to, count, None if found is None else found.as_dict())
 
 
 def _likely(nats: Weigher) -> Library:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hypo.expression import ops
 from hypo.kernels import opcodes as oc
-from hypo.search.context import View
+from hypo.search.context import LibraryView
 from hypo.search.targets import LINKS, ONE, Step, Target, behind
 
 # Kinds of the last step.
@@ -65,7 +65,7 @@ class Peeling:
     """The steps that are tried: members ``addends`` (and the number 1) and ``factors`` of ``view`` and all links, as far as
     operators allow; ``free``: dimensions do not matter."""
 
-    view: View
+    view: LibraryView
     addends: NDArray[np.int64]
     factors: NDArray[np.int64]
     allowed: frozenset[str]

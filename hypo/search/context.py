@@ -14,11 +14,9 @@ from hypo.clock import Clock
 from hypo.scoring.score import Scorer
 from hypo.search.batches import Batches, Processor
 from hypo.search.executor import Executor, Serial
-from hypo.search.library import Library
+from hypo.search.library import Library, LibraryRows
 from hypo.search.problem import Problem, Settings
-from hypo.search.race import RowSet
 from hypo.search.surrogate import Surrogate, fit_surrogate
-from hypo.search.targets import first_order
 
 # Rows that the smooth stand-in is fitted to; an error below this share of the target's RMS is no noise.
 SMOOTH_ROWS, NO_NOISE = 5000, 1e-6
@@ -148,7 +146,7 @@ class Context:
         return {"*", "/"} <= self.problem.allowed and self.n_probe >= n_line + 5
 
 
-class View:
+class LibraryView:
     """Rows of a library that take part in scans: one per shape, not constant, of cost up to ``max_cost``, within the first
     ``limit`` members."""
 
@@ -164,9 +162,16 @@ class View:
         self.members = index[(library.shape[:n] == index) & varies & fits]
         self.values = library.values[self.members]
         self.dims = library.dims[self.members]
-        self.rows = RowSet(library, self.members, np.zeros(len(self.members), np.bool_), X)
+        self.rows = LibraryRows(library, self.members, np.zeros(len(self.members), np.bool_), X)
 
     def of_dimension(self, dimension: int | None, limit: int | None = None) -> NDArray[np.int64]:
         """Indices of rows of one dimension (None: all), the simplest first."""
         found = np.arange(len(self.members)) if dimension is None else np.flatnonzero(self.dims == dimension)
         return found if limit is None else found[:limit]
+
+
+def first_order(slope: NDArray[np.float64]) -> NDArray[np.float64]:
+    """|dy/dt| as roots of weights: relative to its largest value, and not so small that a row would be lost."""
+    slope = np.where(np.isfinite(slope), slope, 0.0)
+    top = float(slope.max(initial=0.0))
+    return np.maximum(slope / top, 1e-4) if top > 0 else np.ones_like(slope)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hypo.search.ladder import MANY_ROWS, some_rows
-from hypo.search.problem import PYSR
+from hypo.search.ladder import some_rows
+from hypo.search.problem import MANY_ROWS, PYSR
 from hypo.search.stopping import FEW, NOISE, STRUCTURE, UNSEEN, residuals_say
 from hypo.search.structure import lack_of_fit, repeated_rows
 

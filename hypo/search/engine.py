@@ -18,7 +18,7 @@ from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.failures import Failures
 from hypo.kernels import turns
-from hypo.scoring.posterior import Met
+from hypo.scoring.posterior import ExploredSpace
 from hypo.scoring.score import Hypothesis
 from hypo.search import warm
 from hypo.search.alarm import Alarm
@@ -143,7 +143,7 @@ def _search(
     archive = Archive(problem.X, problem.columns)
     timing: dict[str, float] = {}
     rules: tuple[RuleReport, ...] = ()
-    met: Met | None = None
+    met: ExploredSpace | None = None
     scanner: Scanner | None = None
     guesses: Guesses | None = None
     guessed: list[Hypothesis | None] = []
@@ -295,7 +295,7 @@ def _search(
         timing=timing,
         rules=rules,
         archive=tuple(archive.all()),
-        met=met or Met(scanner.complete_to if scanner else 0),
+        met=met or ExploredSpace(scanner.complete_to if scanner else 0),
         guessed=tuple(guessed),
         fitted=() if guesses is None else tuple(guesses.fitted[: len(guessed)]),
         covered_to=scanner.covered_to if scanner else 0,

@@ -24,12 +24,12 @@ from hypo.scoring.score import Hypothesis
 from hypo.scoring.sums import Sums
 from hypo.search.constants import Parameters
 from hypo.search.executor import Executor
-from hypo.search.problem import Problem
+from hypo.search.problem import MANY_ROWS, Problem
 
 # Rows that proposers see at most.
 PROPOSER_ROWS = 20_000
-# Rows from which on there is a ladder; its first rung; how many times larger the next may be.
-MANY_ROWS, FIRST_RUNG, STEP = 3_000, 1_000, 8.0
+# The first rung of the ladder that there is from MANY_ROWS rows on; how many times larger the next may be.
+FIRST_RUNG, STEP = 1_000, 8.0
 # A formula worse than its rival by more than this many standard errors leaves.
 DOUBT = 2.0
 # A step of the constants that promises less than this many nats is the last; most steps, and shorter ones tried for each.
@@ -67,7 +67,7 @@ def rungs(problem: Problem, seed: int) -> tuple[Problem, ...]:
 
 
 @dataclass(frozen=True)
-class Outlook:
+class SubsetVerdict:
     """By how many nats a formula is estimated to score above its rival on all rows, and the standard error of that."""
 
     difference: float
@@ -84,7 +84,7 @@ class Outlook:
         return self.difference <= 0.0
 
 
-def outlook(h: Hypothesis, rival: Hypothesis | None, rung: Problem, data: Problem) -> Outlook:
+def outlook(h: Hypothesis, rival: Hypothesis | None, rung: Problem, data: Problem) -> SubsetVerdict:
     """What ``h``, fitted and scored on ``rung``, promises against ``rival``, scored on ``data``, there.
 
     With the squared residuals a_i of h and b_i of the rival on the n rows of the rung, the difference of their scores on all
@@ -93,7 +93,7 @@ def outlook(h: Hypothesis, rival: Hypothesis | None, rung: Problem, data: Proble
     """
     n, ratio = len(rung.y), data.likelihood.total_weight / rung.likelihood.total_weight
     if rival is None or not np.all(np.isfinite(its := _squares(rival.expression, rung))):
-        return Outlook(-math.inf, 0.0)
+        return SubsetVerdict(-math.inf, 0.0)
     mine = _squares(h.expression, rung)
     a, b = float(mine.sum()), float(its.sum())
     known = rung.likelihood
@@ -105,7 +105,7 @@ def outlook(h: Hypothesis, rival: Hypothesis | None, rung: Problem, data: Proble
     fitted = len(Parameters.of(h.expression).start)
     # A constant's code grows by half a nat for each factor e in the rows.
     cost = h.score - h.misfit + 0.5 * fitted * math.log(ratio) - (rival.score - rival.misfit)
-    return Outlook(ratio * (gain + 0.5 * fitted) + cost, ratio * float(scatter.std()) * math.sqrt(n))
+    return SubsetVerdict(ratio * (gain + 0.5 * fitted) + cost, ratio * float(scatter.std()) * math.sqrt(n))
 
 
 def _squares(e: Expression, p: Problem) -> NDArray[np.float64]:

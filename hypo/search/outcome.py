@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from hypo.errors import HypoError
 from hypo.expression.expr import Expression
 from hypo.failures import Failure, Failures, from_a_signal, outside
-from hypo.scoring.posterior import Met
+from hypo.scoring.posterior import ExploredSpace
 from hypo.scoring.score import Hypothesis
 from hypo.search.rulebook import RuleReport
 
@@ -55,7 +55,7 @@ class Outcome:
     timing: dict[str, float] = field(default_factory=dict)
     rules: tuple[RuleReport, ...] = ()
     archive: tuple[Hypothesis, ...] = ()
-    met: Met = field(default_factory=Met)
+    met: ExploredSpace = field(default_factory=ExploredSpace)
     guessed: tuple[Hypothesis | None, ...] = ()
     fitted: tuple[Expression, ...] = ()
     covered_to: int = 0

@@ -26,14 +26,16 @@ from hypo.scoring.likelihoods import RowLikelihood
 from hypo.scoring.score import NATIVE, Scorer
 from hypo.search.observed import likelihood_of, require_sizes
 from hypo.search.pilot import with_pilot
-from hypo.search.reach import Reach
+from hypo.search.reach import ValueRanges
 from hypo.search.spacing import Spacing
-from hypo.search.structure import Sight
+from hypo.search.structure import StructureTest
 from hypo.units import DIMENSIONLESS, Dimension, coherent_scales
 
 # Who searches: hypo's own proposers (NATIVE, or with scans on GPUs CUDA), PySR, or both at the same time.
 CUDA, PYSR, ALL = "cuda", "pysr", "all"
 BACKENDS = (NATIVE, CUDA, PYSR, ALL)
+# Rows from which on few are looked at before all, and evidences take too long.
+MANY_ROWS = 3_000
 # How the intervals of constants are made.
 LAPLACE, PROFILE = "laplace", "profile"
 # Operators a formula may use, and those of them that the library enumerates, unless the user names operators.
@@ -151,7 +153,7 @@ class Problem:
     max_complexity: int
     unit_note: str = ""
     offset: float = 0.0
-    reach: Reach | None = None
+    reach: ValueRanges | None = None
     aliases: Mapping[str, str] = field(default_factory=dict)
     spacings: dict[tuple[str, ...], Spacing] = field(default_factory=dict, compare=False, repr=False)
 
@@ -250,9 +252,9 @@ class Problem:
         return None if form is None else form.bound(self.columns, self.constants)
 
     @cached_property
-    def sight(self) -> Sight:
+    def sight(self) -> StructureTest:
         """What polynomials in the columns say about values on the rows; made once, for it is asked after many turns."""
-        return Sight(self.X)
+        return StructureTest(self.X)
 
     @cached_property
     def _named_unit_costs(self) -> dict[Dimension, float]:
@@ -350,7 +352,7 @@ def make_problem(dataset: Dataset, knowledge: Knowledge | None, settings: Settin
         enumerated=enumerated,
         max_complexity=min(settings.max_complexity, k.max_complexity or settings.max_complexity),
         unit_note=UNIT_NOTE if converted else "",
-        reach=Reach.of(dataset.names, k.ranges, k.rules, scales),
+        reach=ValueRanges.of(dataset.names, k.ranges, k.rules, scales),
         aliases=dataset.aliases,
         spacings={dataset.names: Spacing(X, dataset.names)},
     )

@@ -45,7 +45,7 @@ def flaws_of_operators() -> NDArray[np.int8]:
 
 
 @dataclass(frozen=True)
-class Reach:
+class ValueRanges:
     """Points (n_var, n_point) of each of the ``domains`` where the law must have a value, in the problem's units, NaN for
     variables without stated values. ``pruned`` counts the candidates that were not enumerated for it."""
 
@@ -56,12 +56,12 @@ class Reach:
     @staticmethod
     def of(
         columns: Sequence[str], ranges: Mapping[str, tuple[float, float]], rules: Iterable[Rule], scales: Mapping[str, float]
-    ) -> Reach | None:
+    ) -> ValueRanges | None:
         """What the stated ``ranges`` and those of hard rules say; None where they say nothing."""
         boxes = {tuple(sorted({**ranges, **r.where}.items())) for r in rules if r.hard and r.total}
         found = [_points(columns, dict(box), scales) for box in sorted(boxes)]
         domains = tuple(X for X in found if not np.all(np.isnan(X)))
-        return Reach(tuple(columns), domains) if domains else None
+        return ValueRanges(tuple(columns), domains) if domains else None
 
     def flaws(self, values: Iterable[Values]) -> NDArray[np.int8]:
         """Flaws (n,) of formulas with the given ``values`` (n, n_point) on each domain."""

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from hypo.search.context import Context, View
+from hypo.search.context import Context, LibraryView
 from hypo.search.forms import by_dimension, unit_targets
-from hypo.search.library import Library
-from hypo.search.race import PRODUCT, SUM, Basis, Hit, RowSet, race
+from hypo.search.library import Library, LibraryRows
+from hypo.search.race import PRODUCT, SUM, Basis, ScanHit, race
 from hypo.search.scan import orthonormal, scan_products, scan_sums, unit_rows
 from hypo.search.targets import Target
 
@@ -45,10 +45,10 @@ class _Best:
 
 
 def stream(
-    ctx: Context, library: Library, first: int, last: int, head: View, targets: Sequence[Target], keep: int
-) -> list[Hit]:
+    ctx: Context, library: Library, first: int, last: int, head: LibraryView, targets: Sequence[Target], keep: int
+) -> list[ScanHit]:
     """Hits for members ``first``…``last`` - 1: sums and products with a constant, alone and with the first rows of ``head``."""
-    hits: list[Hit] = []
+    hits: list[ScanHit] = []
     for dimension, group in by_dimension(targets):
         constant = dimension in (None, 0)
         basis = Basis(np.ones((1, len(ctx.y))) if constant else np.empty((0, len(ctx.y))), constant)
@@ -70,7 +70,7 @@ def stream(
     return hits
 
 
-def _blocks(library: Library, first: int, last: int, head: View) -> Iterator[Index]:
+def _blocks(library: Library, first: int, last: int, head: LibraryView) -> Iterator[Index]:
     """The members that may take part: one of each shape, no constant, not too large."""
     for begin in range(first, last, BLOCK):
         index = np.arange(begin, min(begin + BLOCK, last))
@@ -99,7 +99,7 @@ def _sums(
 
 
 def _products(
-    ctx: Context, T: NDArray[np.float64], head: View, library: Library, members: Index, dimension: int | None,
+    ctx: Context, T: NDArray[np.float64], head: LibraryView, library: Library, members: Index, dimension: int | None,
     q: NDArray[np.float64], best: _Best,
 ) -> None:
     """Products with the simplest members of the dimension that a product needs."""
@@ -115,9 +115,9 @@ def _products(
             best.add(t, b.r2, head.members[own[left[b.i]]], fitting[right[b.j]])
 
 
-def _raced(ctx: Context, target: Target, form: str, library: Library, pairs: Index, basis: Basis) -> list[Hit]:
+def _raced(ctx: Context, target: Target, form: str, library: Library, pairs: Index, basis: Basis) -> list[ScanHit]:
     members = np.unique(pairs[pairs >= 0])
-    rows = RowSet(library, members, np.zeros(len(members), np.bool_), ctx.X)
+    rows = LibraryRows(library, members, np.zeros(len(members), np.bool_), ctx.X)
     alone = pairs[:, 0] < 0
     at = np.searchsorted(members, pairs)
     hits = race(target, form, rows, at[alone][:, 1:], basis, ctx.y, ctx.root)

@@ -82,7 +82,7 @@ def lack_of_fit(residuals: NDArray[np.float64], X: NDArray[np.float64], fitted: 
     return float(fdtrc(m - fitted, n - m, (between / (m - fitted)) / (within / (n - m))))
 
 
-class Sight:
+class StructureTest:
     """What polynomials of degree two or more in the variables say about values on the rows of ``X`` (n_var, n_row)."""
 
     def __init__(self, X: NDArray[np.float64]) -> None:

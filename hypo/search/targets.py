@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from hypo.expression import ops
 from hypo.expression.expr import Expression
 from hypo.kernels import opcodes as oc
+from hypo.search.context import first_order
 
 
 @dataclass(frozen=True)
@@ -90,13 +91,6 @@ class Target:
             if s.rows is not None:
                 operands[k] = s.rows
         return op, side, operands
-
-
-def first_order(slope: NDArray[np.float64]) -> NDArray[np.float64]:
-    """|dy/dt| as roots of weights: relative to its largest value, and not so small that a row would be lost."""
-    slope = np.where(np.isfinite(slope), slope, 0.0)
-    top = float(slope.max(initial=0.0))
-    return np.maximum(slope / top, 1e-4) if top > 0 else np.ones_like(slope)
 
 
 ONE = Expression.constant(1.0)
