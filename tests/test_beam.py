@@ -136,9 +136,9 @@ def two_steps(ctx, start, free=True):
     peeling = Peeling(view, order[:10], factors[:12], ctx.problem.allowed, free)
     found = []
     level = peeling.start(start, ctx.probe)
-    for chains in peeling.expand(level):
-        found += [(peeling, chains, k) for k in range(len(chains))]
-        for deeper in peeling.expand(chains.take(np.arange(0, len(chains), 5))):
+    for peels in peeling.expand(level):
+        found += [(peeling, peels, k) for k in range(len(peels))]
+        for deeper in peeling.expand(peels.take(np.arange(0, len(peels), 5))):
             found += [(peeling, deeper, k) for k in range(0, len(deeper), 17)]
     return found
 
@@ -147,12 +147,12 @@ def test_chains_on_probe_and_racing_rows_agree_and_lead_back():
     ctx = context("0.2 + 0.1*a*b", ("a", "b"))
     start = Target(ctx.y, None)
     checked, kinds = 0, set()
-    for peeling, chains, k in two_steps(ctx, start):
-        t = peeling.target(chains, k, start)
+    for peeling, peels, k in two_steps(ctx, start):
+        t = peeling.target(peels, k, start)
         if t is None:
             continue
-        assert_allclose(chains.values[k], t.values[ctx.probe], rtol=1e-9, atol=1e-9 * np.max(np.abs(t.values)))
-        assert chains.size[k] == sum(1 + (0 if s.operand is None else len(s.operand)) for s in t.steps)
+        assert_allclose(peels.values[k], t.values[ctx.probe], rtol=1e-9, atol=1e-9 * np.max(np.abs(t.values)))
+        assert peels.size[k] == sum(1 + (0 if s.operand is None else len(s.operand)) for s in t.steps)
         e = t.wrap(parse("t", variables=("t",)))
         X = np.vstack([ctx.X, t.values])
         assert_allclose(Program.of(e, ("a", "b", "t")).value(X), ctx.y, rtol=1e-6)
@@ -163,9 +163,9 @@ def test_chains_on_probe_and_racing_rows_agree_and_lead_back():
             rate = np.abs(up - down) / (2 * h)
         good = np.isfinite(rate) & (h * rate > 1e-9)
         probe = ctx.probe[good[ctx.probe]]
-        assert_allclose(chains.slope[k][good[ctx.probe]], rate[probe], rtol=1e-3)
+        assert_allclose(peels.slope[k][good[ctx.probe]], rate[probe], rtol=1e-3)
         checked += 1
-        kinds.add(int(chains.kind[k]))
+        kinds.add(int(peels.kind[k]))
     assert checked > 60 and len(kinds) == 3
 
 
@@ -188,16 +188,16 @@ def test_units_are_kept():
     p = ctx.problem
     start = Target(ctx.y, p.pack(p.target_dimension))
     seen = 0
-    for peeling, chains, k in two_steps(ctx, start, free=False):
-        t = peeling.target(chains, k, start)
-        assert t is None or t.dimension == chains.dimension[k]
-        if chains.before is None or chains.before.before is not None:
+    for peeling, peels, k in two_steps(ctx, start, free=False):
+        t = peeling.target(peels, k, start)
+        assert t is None or t.dimension == peels.dimension[k]
+        if peels.before is None or peels.before.before is not None:
             continue
         seen += 1
-        step = int(chains.step[k])
-        if chains.kind[k] == SUM and step // 2 < len(peeling.view.members):
+        step = int(peels.step[k])
+        if peels.kind[k] == SUM and step // 2 < len(peeling.view.members):
             assert peeling.view.dims[step // 2] == start.dimension
-        if chains.kind[k] == LINK:
+        if peels.kind[k] == LINK:
             assert LINKS[step].power is not None
     assert seen
     for e in proposer(ctx).propose(turn(ctx)):

@@ -45,7 +45,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     for form in (cuda_forms.Sums, cuda_forms.Products):
         monkeypatch.setattr(form, "shape", kernel.Shape(128, 64, 2))
     monkeypatch.setattr(cuda_scan, "DENSE", 0)
-    monkeypatch.setattr(cuda_scan, "PILOT", 6)
+    monkeypatch.setattr(cuda_scan, "FIRST_ROWS", 6)
     monkeypatch.setattr(cuda_forms, "WIDTH", 16)
     monkeypatch.setattr(cuda_rescore, "ELEMENTS", 1 << 17)
     monkeypatch.setattr("hypo.search.cuda.WORTH", 0)

@@ -41,8 +41,8 @@ def tiles(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tu
 
 def narrow(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     """Scans of any size begin with a pilot and multiply so many columns, whatever that costs."""
-    monkeypatch.setattr(columns, "PILOT_PAIRS", 0)
-    monkeypatch.setattr(columns, "PILOT", 6)
+    monkeypatch.setattr(columns, "PREPARED_FROM", 0)
+    monkeypatch.setattr(columns, "FIRST_ROWS", 6)
     monkeypatch.setattr(columns, "WIDTHS", (count,))
     monkeypatch.setattr(columns, "COMPUTED", 0)
 

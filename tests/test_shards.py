@@ -152,7 +152,7 @@ def posterior(weights: dict[str, float], chain: dict[str, Any] | None) -> Poster
     for text, w in weights.items():
         e = hypo.parse(text, variables=["x"])
         structures.append(Structure(e, w, 1.0, -np.log(w), (-1,) * len(e.constants), (), (), 5.0, 1.0))
-    return weighted(structures, ["x"], met=ExploredSpace(chain=chain))
+    return weighted(structures, ["x"], explored=ExploredSpace(chain=chain))
 
 
 def test_chains_of_shards_are_held_against_the_joint_weights() -> None:

@@ -51,7 +51,7 @@ def make_result(
     """The engine's outcome with constants, units and manifest; ``best`` is chosen ``by`` a criterion of
     :mod:`hypo.search.choosing`, ``details`` are of a choice that was made already. What fails, or takes longer than there is
     time, is left out."""
-    from hypo.search.choosing import chosen
+    from hypo.search.choosing import apply_selection
     from hypo.search.earned import NO_WEIGHTS, unearned
     from hypo.search.problem import LAPLACE
 
@@ -65,7 +65,7 @@ def make_result(
         if alarm.rang:
             inside = replace(inside, unearned=f"there was no time to judge the residuals, so {NO_WEIGHTS}; give it more")
     with failures.guarded("the choice of the answer"):
-        outcome = chosen(by, outcome, inside, problem, settings)
+        outcome = apply_selection(by, outcome, inside, problem, settings)
     front, best = outcome.front, outcome.best
     if best is not None and best not in front:
         front = tuple(sorted((*front, best), key=lambda h: (h.complexity, -h.score)))
@@ -151,7 +151,7 @@ def _posterior(outcome: Outcome, problem: Problem, settings: Settings, failures:
     rows = problem.X, problem.columns, problem.likelihood
     late, keeps = Deadline(outcome.deadline), book.keeps_hard if book else None
     with failures.guarded("the posterior"), Alarm(outcome.deadline + OVERTIME):
-        return make_posterior(outcome.archive, *rows, met=outcome.met, keeps=keeps, expired=lambda: late.expired)
+        return make_posterior(outcome.archive, *rows, explored=outcome.explored, keeps=keeps, expired=lambda: late.expired)
     return None
 
 

@@ -22,7 +22,7 @@ SURE, SLACK = 6, 0.15
 EXACT_HIT = 1e-9
 
 
-def built(hits: Sequence[ScanHit], ctx: Context, turn: Turn, most: int = MOST) -> Iterator[Expression]:
+def build_formulas(hits: Sequence[ScanHit], ctx: Context, turn: Turn, most: int = MOST) -> Iterator[Expression]:
     """The best hits by approximate score, built; the proposer sees what became of one before it builds the next."""
     if not hits:
         return

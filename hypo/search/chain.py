@@ -8,11 +8,11 @@ different numbers of constants needs no Jacobian: from T to T' it is accepted wi
 ``nats`` being those of :mod:`hypo.scoring.posterior`, computed once for each formula. Several chains start apart from each
 other. What they visit joins what the posterior weighs by evidence; how often it was visited is compared with these weights.
 
-First the chains walk ``PILOTS`` times some steps that count for nothing but what they meet: after each of them jumps are
+First the chains walk ``TUNING`` times some steps that count for nothing but what they meet: after each of them jumps are
 proposed to the likely formulas known by then, with chances between equal ones and their weights. Then they walk ``STEPS``,
 up to ``ROUNDS`` times, until they agree. The last walk is reported.
 
-Budget: ``CHAINS``·(Σ ``PILOTS`` + ``ROUNDS``·``STEPS``) moves, and formulas weighed so that their rows add up to ``WORK``:
+Budget: ``CHAINS``·(Σ ``TUNING`` + ``ROUNDS``·``STEPS``) moves, and formulas weighed so that their rows add up to ``WORK``:
 one or two seconds on an ordinary core, the same on every machine. The search leaves it the seconds that :func:`budget` gives,
 and those that it did not need itself.
 """
@@ -40,7 +40,7 @@ from hypo.search.trees import MOVES, Grammar, Library, Tree, admissible, every, 
 if TYPE_CHECKING:
     from hypo.search.refine import Refiner
 
-CHAINS, PILOTS, STEPS, ROUNDS = 4, (200, 150, 150), 500, 4
+CHAINS, TUNING, STEPS, ROUNDS = 4, (200, 150, 150), 500, 4
 # Seconds that the search leaves at most, and as a share of the time limit.
 MOST_SECONDS, SHARE = 3.0, 0.15
 # Formulas weighed, times rows; but at least the second figure, and at most the third.
@@ -255,7 +255,7 @@ def budget(time_limit: float) -> float:
     return min(MOST_SECONDS, SHARE * time_limit)
 
 
-def explore(refiner: Refiner, seed: int, complete_to: int) -> ExploredSpace:
+def run_structure_mcmc(refiner: Refiner, seed: int, complete_to: int) -> ExploredSpace:
     """Let chains walk, and weigh all small structures on the way; what is likely is archived. Ends where the refiner's clock
     does.
 
@@ -275,7 +275,7 @@ def explore(refiner: Refiner, seed: int, complete_to: int) -> ExploredSpace:
     # Chains of another shard are others, so that they can be held against these.
     rng = np.random.default_rng([seed, 3, *([] if shard is None else shard[:1])])
     at = _begin(g, nats, rng)
-    for steps in PILOTS:
+    for steps in TUNING:
         at = walk(at, g, nats, steps, rng, expired).at
         g = replace(g, whole=_likely(nats))
     every_to, count = _small(g, nats, refiner.settings.fit_constants, expired)
@@ -292,7 +292,7 @@ def explore(refiner: Refiner, seed: int, complete_to: int) -> ExploredSpace:
 
 
 def _likely(nats: Weigher) -> Library:
-    """What the pilot found to be likely, with chances between equal ones and the weights."""
+    """What was found to be likely, with chances between equal ones and the weights."""
     keys = nats.within(WITHIN)
     levels = np.array([nats.nats[k] for k in keys])
     trees = {k: tree(nats.found[k].expression) for k in keys}

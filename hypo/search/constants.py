@@ -59,10 +59,10 @@ def fit(
     if not e.free:
         return e
     if not isinstance(likelihood, Gaussian):
-        pilot = fit(
+        working = fit(
             e, X, columns, likelihood.gaussian, steps=steps, tolerance=tolerance, descents=descents, clock=clock
         )
-        found = descent.nearer(e, pilot, X, columns, likelihood, tolerance <= TIGHT, clock)
+        found = descent.nearer(e, working, X, columns, likelihood, tolerance <= TIGHT, clock)
         if starts < 2:
             return found
         rng = rng or np.random.default_rng(0)

@@ -77,7 +77,7 @@ def _reasons(
             help_ = "a search for the parts of a template never does so"
         yield f"the search was too short to weigh rivals: it looked through no size of formulas completely; {help_}"
     needed = min(max(size, AT_LEAST), problem.max_complexity)
-    walked = outcome.met.chain
+    walked = outcome.explored.chain
     settled = bool(walked and walked["mixed"])
     said = _residuals(best, problem, settings)
     if outcome.covered_to < needed and not (settled and said == NOISE):

@@ -25,7 +25,7 @@ from hypo.search.alarm import Alarm
 from hypo.search.archive import Archive, pareto
 from hypo.search.atoms import Atoms
 from hypo.search.beam import Beam
-from hypo.search.chain import budget, explore
+from hypo.search.chain import budget, run_structure_mcmc
 from hypo.search.context import Context, Workers
 from hypo.search.cuda_devices import devices
 from hypo.search.evolve import Evolution
@@ -137,13 +137,13 @@ def _search(
     if since is not None:
         late = max(min(since + UNCOUNTED, begin) + settings.time_limit, begin + min(LEFT_SHARE * settings.time_limit, LEFT))
     kept = min(FINISHING, FINISHING_SHARE * settings.time_limit) / 2
-    chains = settings.posterior and settings.backend != PYSR and problem.template is None
-    end = late - (budget(settings.time_limit) if chains else 0.0)
+    walks = settings.posterior and settings.backend != PYSR and problem.template is None
+    end = late - (budget(settings.time_limit) if walks else 0.0)
     clock = Clock(deadline=end - kept)
     archive = Archive(problem.X, problem.columns)
     timing: dict[str, float] = {}
     rules: tuple[RuleReport, ...] = ()
-    met: ExploredSpace | None = None
+    explored: ExploredSpace | None = None
     scanner: Scanner | None = None
     guesses: Guesses | None = None
     guessed: list[Hypothesis | None] = []
@@ -175,7 +175,7 @@ def _search(
                 for e in pysr.rest():
                     clock.scored += 1
                     refiner.consider(e, fitted=True)
-                refiner.polish()
+                refiner.snap_pending()
 
         def until(moment: float) -> Alarm:
             """Lets the clock run to a moment, though not far beyond the time limit, and an alarm ring soon after it."""
@@ -234,15 +234,15 @@ def _search(
                 widen(refiner)
                 refiner.finish(whole=problem.template is not None)
                 refiner.finish_front()
-            if chains:
+            if walks:
                 with failures.guarded("finishing"), until(now() + kept):
-                    refiner.surround()
+                    refiner.add_neighbours()
                 if archive.best is not None and not is_exact(archive.best, problem):
                     report("posterior")
                     mark = now()
                     # Of a search that ended early they may take more; their work has a bound of its own.
                     with failures.guarded("the posterior"), until(max(mark + budget(settings.time_limit) / 2, late)):
-                        met = explore(refiner, settings.seed, scanner.complete_to if scanner else 0)
+                        explored = run_structure_mcmc(refiner, settings.seed, scanner.complete_to if scanner else 0)
                         # Chains bring formulas for the front too.
                         refiner.finish_front()
                     timing["chain"] = now() - mark
@@ -258,7 +258,7 @@ def _search(
         with suppress(KeyboardInterrupt):
             interrupts.release()
             with failures.guarded("the check of rules"), Alarm(late + SETTLED_BY):
-                rules = refiner.settle()
+                rules = refiner.final_rule_check()
             interrupts.hold()
         if refiner.rules and not rules:
             rules = refiner.unsettled()
@@ -295,7 +295,7 @@ def _search(
         timing=timing,
         rules=rules,
         archive=tuple(archive.all()),
-        met=met or ExploredSpace(scanner.complete_to if scanner else 0),
+        explored=explored or ExploredSpace(scanner.complete_to if scanner else 0),
         guessed=tuple(guessed),
         fitted=() if guesses is None else tuple(guesses.fitted[: len(guessed)]),
         covered_to=scanner.covered_to if scanner else 0,
@@ -315,7 +315,7 @@ def _taken(proposer: Proposer, turn: Turn, refiner: Refiner, fitted: bool) -> bo
             if turn.clock.expired:
                 break
     with guarded("the fit of formulas"), suppress(ArithmeticError, np.linalg.LinAlgError):
-        refiner.polish()
+        refiner.snap_pending()
     return not guard.failed
 
 

@@ -4,7 +4,7 @@ The rungs are nested samples of the rows, each up to ``STEP`` times as large as 
 rung but the last, a formula is held against the rival: the best-scored formula that is no more complex. Both are evaluated on
 the same rows, so what counts is the mean and the scatter of the differences of their squared residuals. What is clearly
 worse leaves; what looks better on the rung below the data is fitted and scored on all rows, and only that is ever archived.
-Of what is in doubt there, the most promising follow (:meth:`hypo.search.refine.Refiner.polish`).
+Of what is in doubt there, the most promising follow (:meth:`hypo.search.refine.Refiner.snap_pending`).
 
 Memory: the samples together are at most half the data, most often a fifth, and sums over all rows are taken block by block
 (:mod:`hypo.scoring.sums`), so a search holds the table, the problem's copy of it, and a part that does not depend on the rows.
@@ -84,7 +84,7 @@ class SubsetVerdict:
         return self.difference <= 0.0
 
 
-def outlook(h: Hypothesis, rival: Hypothesis | None, rung: Problem, data: Problem) -> SubsetVerdict:
+def judge_on_subset(h: Hypothesis, rival: Hypothesis | None, rung: Problem, data: Problem) -> SubsetVerdict:
     """What ``h``, fitted and scored on ``rung``, promises against ``rival``, scored on ``data``, there.
 
     With the squared residuals a_i of h and b_i of the rival on the n rows of the rung, the difference of their scores on all

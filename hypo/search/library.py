@@ -60,7 +60,7 @@ class Library:
         forbid: NDArray[np.int32] | None = None,
         dimension_layout: tuple[int, int] = (32, 1),
         seed: int = 0,
-        reach: ValueRanges | None = None,
+        value_ranges: ValueRanges | None = None,
     ) -> None:
         self.seeds = tuple(sorted(seeds, key=lambda s: s.cost))
         self.columns = tuple(columns)
@@ -72,9 +72,9 @@ class Library:
         self._ruled = np.int32(np.bitwise_or.reduce(self._forbid[[r.opcode for r in rows]], initial=0))
         self._bits, self._fields = dimension_layout
         self._seed = seed
-        self._reach = reach
+        self._value_ranges = value_ranges
         self._undefined = flaws_of_operators()
-        self._pruned = np.zeros(1, np.int64) if reach is None else reach.pruned
+        self._pruned = np.zeros(1, np.int64) if value_ranges is None else value_ranges.pruned
         self._flaws = np.zeros(0, np.int8)
         rng = np.random.default_rng(seed)
         self._weight = rng.uniform(0.5, 1.5, self.n_probe) * rng.choice([-1.0, 1.0], self.n_probe)
@@ -98,7 +98,7 @@ class Library:
         own = [r.name for r in (*self._unary, *self._binary)] if operators is None else operators
         return Library(
             seeds, own, self.columns, forbid=self._forbid, dimension_layout=(self._bits, self._fields), seed=self._seed,
-            reach=self._reach,
+            value_ranges=self._value_ranges,
         )
 
     def member(self, k: int) -> Seed:
@@ -174,8 +174,8 @@ class Library:
         for first in range(len(self._flaws), count, FLAW_BLOCK):
             members = np.arange(first, min(first + FLAW_BLOCK, count))
             found = self._plain_numbers(members)
-            parts.append(found if self._reach is None
-                         else found | self._reach.flaws(self.evaluate(members, X) for X in self._reach.domains))
+            parts.append(found if self._value_ranges is None
+                         else found | self._value_ranges.flaws(self.evaluate(members, X) for X in self._value_ranges.domains))
         self._flaws = np.concatenate(parts)
 
     def _plain_numbers(self, members: NDArray[np.int64]) -> NDArray[np.int8]:

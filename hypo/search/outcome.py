@@ -36,10 +36,10 @@ class Outcome:
     ``complete_to``: all ``distinct`` formulas without fitted constants of up to that many nodes were scored. ``scored`` counts
     every hypothesis scored, pairs included. ``outcome_share`` is the share of that work done when the best formula first
     appeared, ``diversity`` the share of enumerated formulas that were distinct. ``archive`` is all that was kept, best first;
-    ``met`` says what of the hypothesis space is among it. ``guessed`` are the first of the settings' guesses, as many as there
-    was time for, fitted and scored, None where one has no value or breaks the knowledge; ``fitted`` are their formulas. All
-    formulas without fitted constants of up to ``covered_to`` nodes were looked at, by themselves or as pairs of smaller ones.
-    ``failures`` are the unexpected errors of parts that were left out; ``deadline`` (:func:`hypo.clock.now`) is when the
+    ``explored`` says what of the hypothesis space is among it. ``guessed`` are the first of the settings' guesses, as many as
+    there was time for, fitted and scored, None where one has no value or breaks the knowledge; ``fitted`` are their formulas.
+    All formulas without fitted constants of up to ``covered_to`` nodes were looked at, by themselves or as pairs of smaller
+    ones. ``failures`` are the unexpected errors of parts that were left out; ``deadline`` (:func:`hypo.clock.now`) is when the
     result is to be made.
     """
 
@@ -55,7 +55,7 @@ class Outcome:
     timing: dict[str, float] = field(default_factory=dict)
     rules: tuple[RuleReport, ...] = ()
     archive: tuple[Hypothesis, ...] = ()
-    met: ExploredSpace = field(default_factory=ExploredSpace)
+    explored: ExploredSpace = field(default_factory=ExploredSpace)
     guessed: tuple[Hypothesis | None, ...] = ()
     fitted: tuple[Expression, ...] = ()
     covered_to: int = 0

@@ -25,7 +25,7 @@ from hypo.scoring.likelihood import Gaussian, Likelihood
 from hypo.scoring.likelihoods import RowLikelihood
 from hypo.scoring.score import NATIVE, Scorer
 from hypo.search.observed import likelihood_of, require_sizes
-from hypo.search.pilot import with_pilot
+from hypo.search.pilot import with_working_response
 from hypo.search.reach import ValueRanges
 from hypo.search.spacing import Spacing
 from hypo.search.structure import StructureTest
@@ -135,7 +135,8 @@ class Problem:
     ``X`` (n_var, n_row) and ``y`` are in one coherent system: the user's own numbers where their units are coherent,
     else SI; ``scales[name]`` is the factor that took a column (or the target) there. ``dimensions`` is empty when no units
     are known; columns without a unit then count as pure numbers. ``offset`` is as in :class:`~hypo.scoring.score.Scorer`.
-    ``reach`` is where hard rules want a value, as far as stated; ``aliases`` are headers that formulas have other names for.
+    ``value_ranges`` are where hard rules want a value, as far as stated; ``aliases`` are headers that formulas have other
+    names for.
     """
 
     X: NDArray[np.float64]
@@ -153,7 +154,7 @@ class Problem:
     max_complexity: int
     unit_note: str = ""
     offset: float = 0.0
-    reach: ValueRanges | None = None
+    value_ranges: ValueRanges | None = None
     aliases: Mapping[str, str] = field(default_factory=dict)
     spacings: dict[tuple[str, ...], Spacing] = field(default_factory=dict, compare=False, repr=False)
 
@@ -199,9 +200,9 @@ class Problem:
         known = self.likelihood
         if isinstance(known, Gaussian):
             return self
-        pilot = known.gaussian
-        loss = known.pilot_loss if isinstance(known, RowLikelihood) else math.nan
-        return replace(self, y=pilot.y, likelihood=pilot, offset=0.5 * loss if math.isfinite(loss) else 0.0)
+        working = known.gaussian
+        loss = known.working_loss if isinstance(known, RowLikelihood) else math.nan
+        return replace(self, y=working.y, likelihood=working, offset=0.5 * loss if math.isfinite(loss) else 0.0)
 
     def violation(self, e: Expression) -> tuple[float, bool]:
         """Summed violation of the knowledge and whether a hard rule is broken."""
@@ -252,7 +253,7 @@ class Problem:
         return None if form is None else form.bound(self.columns, self.constants)
 
     @cached_property
-    def sight(self) -> StructureTest:
+    def structure_test(self) -> StructureTest:
         """What polynomials in the columns say about values on the rows; made once, for it is asked after many turns."""
         return StructureTest(self.X)
 
@@ -352,7 +353,7 @@ def make_problem(dataset: Dataset, knowledge: Knowledge | None, settings: Settin
         enumerated=enumerated,
         max_complexity=min(settings.max_complexity, k.max_complexity or settings.max_complexity),
         unit_note=UNIT_NOTE if converted else "",
-        reach=ValueRanges.of(dataset.names, k.ranges, k.rules, scales),
+        value_ranges=ValueRanges.of(dataset.names, k.ranges, k.rules, scales),
         aliases=dataset.aliases,
         spacings={dataset.names: Spacing(X, dataset.names)},
     )
@@ -375,4 +376,4 @@ def rows_of(
     y = dataset.y * scales[dataset.target]
     # Weights are relative: scaled to mean 1, so that equal ones say nothing.
     weights = None if dataset.weights is None else dataset.weights / dataset.weights.mean()
-    return X, y, with_pilot(likelihood_of(dataset, family, y, weights, scales), X, dataset.names)
+    return X, y, with_working_response(likelihood_of(dataset, family, y, weights, scales), X, dataset.names)

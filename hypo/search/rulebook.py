@@ -343,8 +343,8 @@ class Rulebook:
                 # The answer itself may break a soft rule: it is the answer all the same.
                 rival = rival if gain > 0 and not self._same(best.expression, rival.expression) else None
             verdict = verdicts[k] if verdicts else None
-            reach = self._problem.reach
-            pruned = int(reach.pruned[0]) if reach is not None and rule.hard and rule.total else 0
+            value_ranges = self._problem.value_ranges
+            pruned = int(value_ranges.pruned[0]) if value_ranges is not None and rule.hard and rule.total else 0
             gain = gain if rival is not None else None
             out.append(RuleReport(rule, verdict, tally.tried, tally.broken, rival, gain, pruned))
         return tuple(out)

@@ -16,7 +16,7 @@ from hypo.expression.expr import Expression
 from hypo.expression.simplify import simplify
 from hypo.kernels import opcodes as oc
 from hypo.search import forms
-from hypo.search.building import MOST, built
+from hypo.search.building import MOST, build_formulas
 from hypo.search.context import Context, LibraryView
 from hypo.search.forms import KEEP, KEEP_PEELED
 from hypo.search.groups import product
@@ -226,7 +226,7 @@ class Scanner:
         for kind in kinds:
             for view, groups in zip(views, (False, True), strict=False):
                 self.report(f"{self.name}, {kind} of {len(view.members)} {'groups' if groups else 'members'}")
-                yield from built(getattr(self, f"_{kind}")(view, groups), self.ctx, turn)
+                yield from build_formulas(getattr(self, f"_{kind}")(view, groups), self.ctx, turn)
                 if kind == "links":
                     yield from self._quotients(view, groups)
                 # A first exact form is seldom the simplest: the smallest libraries are searched to the end.
@@ -283,7 +283,8 @@ class Scanner:
         self._denoise()
         head = LibraryView(self.plain, self.ctx.X, HEAD, self._max_cost)
         self.report(f"{self.name}, {self.plain.count - first} more members")
-        yield from built(stream(self.ctx, self.plain, first, self.plain.count, head, self._starts, KEEP), self.ctx, turn)
+        hits = stream(self.ctx, self.plain, first, self.plain.count, head, self._starts, KEEP)
+        yield from build_formulas(hits, self.ctx, turn)
 
     def _quotients(self, view: LibraryView, groups: bool) -> Iterator[Expression]:
         for start in [t for t in self._led() if not t.dimension][:3] if groups else self._starts[:1]:

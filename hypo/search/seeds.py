@@ -103,7 +103,7 @@ def _library(ctx: Context, seeds: list[Seed], settings: Settings) -> Library:
         forbid=nesting_masks(p.nesting),
         dimension_layout=p.dimension_layout,
         seed=settings.seed,
-        reach=p.reach if p.reach is not None and p.reach.columns == p.columns else None,
+        value_ranges=p.value_ranges if p.value_ranges is not None and p.value_ranges.columns == p.columns else None,
     )
 
 

@@ -113,10 +113,10 @@ def residuals_say(h: Hypothesis, problem: Problem, settings: Settings) -> str:
         return FEW
     if neighbour_correlation(few, neighbours) > noise_level(len(y)):
         return STRUCTURE
-    sight = problem.sight
-    if sight.structured(residuals):
+    test = problem.structure_test
+    if test.structured(residuals):
         return STRUCTURE
-    seen = neighbour_correlation(y, neighbours) > SIGHT or sight.explained(problem.y) > EXPLAINED
+    seen = neighbour_correlation(y, neighbours) > SIGHT or test.explained(problem.y) > EXPLAINED
     return NOISE if seen else UNSEEN
 
 
