@@ -12,10 +12,11 @@ from hypo.api.inputs import as_dataset
 from hypo.api.outputs import make_result
 from hypo.report.rivals import rivals_sentence, runners_up, share_text
 from hypo.scoring.posterior import Posterior, Structure
+from hypo.scoring.repeated_rows import repeated_rows
 from hypo.search.engine import search
 from hypo.search.outcome import Outcome
 from hypo.search.problem import Problem, Settings, make_problem
-from hypo.search.structure import lack_of_fit, repeated_rows
+from hypo.search.structure import lack_of_fit
 from hypo.uncertainty import cautions
 
 RNG = np.random.default_rng(17)

@@ -278,26 +278,26 @@ class Expression:
     # --- printed forms ------------------------------------------------------------------------------------------
 
     def __str__(self) -> str:
-        return _written.by.plain(self)
+        return _introduced.writer.plain(self)
 
     def __repr__(self) -> str:
-        return f"Expression({_written.by.shortened(str(self), 200)!r})"
+        return f"Expression({_introduced.writer.shortened(str(self), 200)!r})"
 
     def pretty(self, digits: int = 4) -> str:
         """Readable text with ``digits`` significant digits."""
-        return _written.by.pretty(self, digits)
+        return _introduced.writer.pretty(self, digits)
 
     def latex(self, digits: int = 4) -> str:
         """LaTeX source."""
-        return _written.by.latex(self, digits)
+        return _introduced.writer.latex(self, digits)
 
     def numpy_source(self, name: str = "f") -> str:
         """Source of a NumPy function of this formula."""
-        return _written.by.numpy_source(self, name)
+        return _introduced.writer.numpy_source(self, name)
 
     def sympy(self):  # type: ignore[no-untyped-def]
         """The formula as a sympy expression with real symbols."""
-        return _written.to_sympy(self)
+        return _introduced.to_sympy(self)
 
 
 class Writer(Protocol):
@@ -324,19 +324,19 @@ class Writer(Protocol):
         ...
 
 
-class _Written:
+class _Introduced:
     """Who writes expressions. Printers know of expressions, and not the other way round: the package introduces them."""
 
-    by: Writer
+    writer: Writer
     to_sympy: Callable[[Expression], Any]
 
 
-_written = _Written()
+_introduced = _Introduced()
 
 
 def write_by(writer: Writer, to_sympy: Callable[[Expression], Any]) -> None:
     """Let expressions be printed by ``writer``, and turned into those of sympy by ``to_sympy``."""
-    _written.by, _written.to_sympy = writer, to_sympy
+    _introduced.writer, _introduced.to_sympy = writer, to_sympy
 
 
 # The columns of the last call, and their places: they are mostly the same, and may be thousands.

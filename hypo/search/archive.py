@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from hypo.expression.evaluate import Program
 from hypo.kernels import opcodes as oc
+from hypo.scoring.repeated_rows import repeated_rows
 from hypo.scoring.score import Hypothesis
-from hypo.search.structure import repeated_rows
 
 # Formulas that agree on so many rows predict the same.
 KEY_ROWS = 64

@@ -34,7 +34,6 @@ from hypo.expression.expr import Constant
 from hypo.kernels import opcodes as oc
 from hypo.scoring.posterior import WITHIN, ExploredSpace, Structure, weighed
 from hypo.scoring.score import Hypothesis
-from hypo.search.problem import MANY_ROWS
 from hypo.search.trees import MOVES, Grammar, Library, Tree, admissible, every, formula, key, shuffled, tree
 
 if TYPE_CHECKING:
@@ -259,10 +258,10 @@ def run_structure_mcmc(refiner: Refiner, seed: int, complete_to: int) -> Explore
     """Let chains walk, and weigh all small structures on the way; what is likely is archived. Ends where the refiner's clock
     does.
 
-    Nothing is done with more than ``MANY_ROWS`` rows, where evidences take too long.
+    Nothing is done with many rows, where evidences take too long.
     """
     p = refiner.problem
-    if len(p.y) > MANY_ROWS:
+    if p.has_many_rows:
         return ExploredSpace(complete_to)
     donors = [h.expression for h in refiner.archive.all()[:DONORS]]
     g = grammar(refiner, [tree(e) for e in donors])

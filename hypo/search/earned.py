@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hypo.scoring.repeated_rows import repeated_rows
 from hypo.search.ladder import some_rows
-from hypo.search.problem import MANY_ROWS, PYSR
+from hypo.search.problem import PYSR
 from hypo.search.stopping import FEW, NOISE, STRUCTURE, UNSEEN, residuals_say
-from hypo.search.structure import lack_of_fit, repeated_rows
+from hypo.search.structure import lack_of_fit
 
 if TYPE_CHECKING:
     from hypo.scoring.posterior import Posterior
@@ -87,7 +88,7 @@ def _reasons(
             f"{outcome.covered_to} not all were looked at; more time would help, or fewer operators and columns"
         )
     much = posterior.structures[0].weight > MUCH
-    if not walked and said != NOISE and much and len(problem.y) <= MANY_ROWS:
+    if not walked and said != NOISE and much and not problem.has_many_rows:
         yield (
             f"the search was too short to weigh rivals: it had no time left to look around the formula, so {NO_WEIGHTS}; "
             "give it more"

@@ -24,7 +24,7 @@ from hypo.scoring.score import Hypothesis
 from hypo.scoring.sums import Sums
 from hypo.search.constants import Parameters
 from hypo.search.executor import Executor
-from hypo.search.problem import MANY_ROWS, Problem
+from hypo.search.problem import Problem
 
 # Rows that proposers see at most.
 PROPOSER_ROWS = 20_000
@@ -58,7 +58,7 @@ def some_rows(problem: Problem, seed: int) -> Problem:
 def rungs(problem: Problem, seed: int) -> tuple[Problem, ...]:
     """The problem on growing samples of its rows, and on all of them last; with up to ``MANY_ROWS`` rows itself alone."""
     n = len(problem.y)
-    if n <= MANY_ROWS:
+    if not problem.has_many_rows:
         return (problem,)
     count = math.ceil(math.log(n / FIRST_RUNG) / math.log(STEP))
     sizes = [round(FIRST_RUNG * (n / FIRST_RUNG) ** (k / count)) for k in range(count)]

@@ -252,6 +252,11 @@ class Problem:
         form = self.knowledge.template
         return None if form is None else form.bound(self.columns, self.constants)
 
+    @property
+    def has_many_rows(self) -> bool:
+        """True where evidences take too long, and few rows are looked at before all."""
+        return len(self.y) > MANY_ROWS
+
     @cached_property
     def structure_test(self) -> StructureTest:
         """What polynomials in the columns say about values on the rows; made once, for it is asked after many turns."""

@@ -12,6 +12,7 @@ from math import comb
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.scoring.repeated_rows import repeated_rows
 from hypo.search.surrogate import Coordinates, design, multi_indices, solve
 
 # Neighbours' residuals correlated beyond this many standard errors count as structure.
@@ -50,15 +51,6 @@ def noise_level(n_row: int) -> float:
     """What :func:`neighbour_correlation` of noise hardly exceeds: its standard deviation is about sqrt(1.5/n), as half of the
     pairs are mutual."""
     return THRESHOLD * float(np.sqrt(1.5 / n_row))
-
-
-def repeated_rows(X: NDArray[np.float64]) -> tuple[NDArray[np.int64], int]:
-    """For each column of ``X`` (n_var, n_row) the number of the group of equal ones it is in, and how many groups there are."""
-    if not X.size:
-        return np.zeros(X.shape[1], np.int64), min(1, X.shape[1])
-    _, group = np.unique(X, axis=1, return_inverse=True)
-    group = np.asarray(group, np.int64).ravel()
-    return group, int(group.max()) + 1
 
 
 def lack_of_fit(residuals: NDArray[np.float64], X: NDArray[np.float64], fitted: int) -> float | None:
