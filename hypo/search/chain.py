@@ -34,7 +34,7 @@ from hypo.expression.expr import Constant
 from hypo.kernels import opcodes as oc
 from hypo.scoring.posterior import WITHIN, ExploredSpace, Structure, weighed
 from hypo.scoring.score import Hypothesis
-from hypo.search.trees import MOVES, Grammar, Library, Tree, admissible, every, formula, key, shuffled, tree
+from hypo.search.trees import MOVES, Tree, TreeGrammar, TreeLibrary, admissible, every, formula, key, shuffled, tree
 
 if TYPE_CHECKING:
     from hypo.search.refine import Refiner
@@ -73,7 +73,7 @@ class Walk:
 
 def walk(
     begin: Sequence[Tree],
-    g: Grammar,
+    g: TreeGrammar,
     nats: Nats,
     steps: int,
     rng: np.random.Generator,
@@ -290,15 +290,15 @@ def run_structure_mcmc(refiner: Refiner, seed: int, complete_to: int) -> Explore
     return ExploredSpace(complete_to, every_to, count, None if found is None else found.as_dict())
 
 
-def _likely(nats: Weigher) -> Library:
+def _likely(nats: Weigher) -> TreeLibrary:
     """What was found to be likely, with chances between equal ones and the weights."""
     keys = nats.within(WITHIN)
     levels = np.array([nats.nats[k] for k in keys])
     trees = {k: tree(nats.found[k].expression) for k in keys}
-    return Library(trees, np.exp(FLATTENED * (levels.min() - levels)).tolist() if keys else None)
+    return TreeLibrary(trees, np.exp(FLATTENED * (levels.min() - levels)).tolist() if keys else None)
 
 
-def grammar(refiner: Refiner, donors: Sequence[Tree]) -> Grammar:
+def grammar(refiner: Refiner, donors: Sequence[Tree]) -> TreeGrammar:
     """The symbols of the problem and of ``donors``, whose parts are the library."""
     p = refiner.problem
     most = min(p.max_complexity, max((len(t) for t in donors[:1]), default=1) + ROOM)
@@ -323,13 +323,13 @@ def grammar(refiner: Refiner, donors: Sequence[Tree]) -> Grammar:
     allowed = [ops.BY_NAME[name].opcode for name in sorted(p.allowed)]
     used = sorted({op for t in donors for op, _ in t if oc.arity(op)} - set(allowed))
     arity = {n: tuple(op for op in (*allowed, *used) if oc.arity(op) == n) for n in (1, 2)}
-    return Grammar(arity[1], arity[2], tuple(leaves.values()), most, Library(library), Library(whole))
+    return TreeGrammar(arity[1], arity[2], tuple(leaves.values()), most, TreeLibrary(library), TreeLibrary(whole))
 
 
-def _small(g: Grammar, nats: Nats, fit_constants: bool, expired: Callable[[], bool]) -> tuple[int, int]:
+def _small(g: TreeGrammar, nats: Nats, fit_constants: bool, expired: Callable[[], bool]) -> tuple[int, int]:
     """Weigh all structures up to some size, numbers fitted; the size, and how many."""
     own = tuple(node for node in g.leaves if not isinstance(node[1], Constant) or node[1].free or node[1].name)
-    small = Grammar(g.unary, g.binary, own if fit_constants else g.leaves, g.most, Library({}), Library({}))
+    small = TreeGrammar(g.unary, g.binary, own if fit_constants else g.leaves, g.most, TreeLibrary({}), TreeLibrary({}))
     size = count = 0
     for trees in every(small, EVERY):
         for t in trees:
@@ -340,7 +340,7 @@ def _small(g: Grammar, nats: Nats, fit_constants: bool, expired: Callable[[], bo
     return size, count
 
 
-def _begin(g: Grammar, nats: Nats, rng: np.random.Generator) -> list[Tree]:
+def _begin(g: TreeGrammar, nats: Nats, rng: np.random.Generator) -> list[Tree]:
     """Where chains start: the best formulas of the archive, and one drawn from the prior."""
     good = [t for t in g.whole.members if math.isfinite(nats(t))]
     out = good[:1]

@@ -35,7 +35,7 @@ STEPS, OUTWARDS, FACTOR, HALVED, DIGITS = 200, 60, 1.5, 40, 1e-8
 
 
 @dataclass(frozen=True)
-class Interval:
+class ProfileInterval:
     """Ends of the profile interval of a fitted constant, None where it is open; ``leaf`` is the constant's first leaf."""
 
     leaf: int
@@ -51,7 +51,7 @@ def profile_intervals(
     likelihood: Likelihood,
     level: float = 0.95,
     clock: Expiring | None = None,
-) -> tuple[Interval, ...]:
+) -> tuple[ProfileInterval, ...]:
     """The profile intervals of the free constants of ``e``, which must be fitted to the rows ``X`` (n_var, n_row), in order of
     appearance; those that share a name are one. Empty where no degree of freedom is left, or the formula is undefined on some
     row; shorter where the time was up."""
@@ -73,7 +73,7 @@ def profile_intervals(
         lower, upper = (profile.end(float(value), side * step) for side in (-1.0, 1.0))
         if clock is not None and clock.expired:
             break
-        out.append(Interval(int(leaves[0]), float(value), lower, upper))
+        out.append(ProfileInterval(int(leaves[0]), float(value), lower, upper))
     return tuple(out)
 
 

@@ -30,7 +30,7 @@ _SPELLED = {
 
 
 @dataclass(frozen=True)
-class Form:
+class PySRTemplate:
     """A template over the ``columns`` of a table. They go by ``x1``, ``x2``, … and the unknowns by ``f1``, ``f2``, …"""
 
     template: BoundTemplate

@@ -18,7 +18,7 @@ from hypo.search.conserved import with_conserved
 from hypo.search.context import Context
 from hypo.search.evolve import Evolution
 from hypo.search.invariants import find_invariants, power_product
-from hypo.search.merge import Columns, merge_all, reduced_rows
+from hypo.search.merge import ReducedColumns, merge_all, reduced_rows
 from hypo.search.problem import Problem, Settings
 from hypo.search.proposer import Proposer, Turn
 from hypo.search.scanner import Scanner
@@ -69,7 +69,7 @@ class Reduction:
         self._doubt = doubt
         self._ctx, self._settings, self._report = ctx, settings, report
         self._parts: list[_Part] | None = None if settings.fit_constants else []
-        self.columns: Columns | None = None
+        self.columns: ReducedColumns | None = None
         self.symmetry: Symmetry | None = None
 
     @property
@@ -107,7 +107,7 @@ class Reduction:
         X, y, weight = ctx.smoothing_rows
         own = {n: Expression.variable(n) for n in problem.columns}
         units = {n: problem.dimensions.get(n, DIMENSIONLESS) for n in problem.columns} if problem.has_units else {}
-        columns, surrogate = Columns(problem.columns, X, own, units), ctx.surrogate
+        columns, surrogate = ReducedColumns(problem.columns, X, own, units), ctx.surrogate
         columns = with_conserved(columns, problem.knowledge.rules, problem.scales)
         if columns.names != problem.columns:
             fitted = fit_surrogate(columns.X, y, weight)

@@ -65,7 +65,7 @@ class RuleReport:
     pruned: int = 0
 
 
-class _TimeIsUp(Exception):
+class _FitEnded(Exception):
     """Ends a fit."""
 
 
@@ -76,7 +76,7 @@ class _Tally:
     rival: Hypothesis | None = None
 
 
-class _Form:
+class _FormClaims:
     """What rules claim of one form: its fitted constants stand as variables, so claims are made once for all their values."""
 
     def __init__(self, book: Rulebook, e: Expression) -> None:
@@ -114,7 +114,7 @@ class _Form:
                     out[k] = max(out[k], violation(margins))
         return out
 
-    def scaled(self, e: Expression) -> _Form:
+    def scaled(self, e: Expression) -> _FormClaims:
         """The form with the scales of all claims fixed at what they are for the constants of ``e``: margins that grow with the
         breach also where a claim's own scale grows along."""
         out = copy(self)
@@ -151,7 +151,7 @@ class Rulebook:
         self._lam = lam
         self.rules: tuple[Rule, ...] = tuple(problem.knowledge.rules)
         self._tallies = [_Tally() for _ in self.rules]
-        self._forms: dict[tuple[object, ...], _Form] = {}
+        self._forms: dict[tuple[object, ...], _FormClaims] = {}
 
     def __bool__(self) -> bool:
         return bool(self.rules)
@@ -187,13 +187,13 @@ class Rulebook:
         """Violations (n_rule,) at ``QUICK`` points."""
         return self._form(e).amounts(e)
 
-    def _form(self, e: Expression) -> _Form:
+    def _form(self, e: Expression) -> _FormClaims:
         """What the rules claim of formulas that differ from ``e`` in fitted constants only."""
         key = (e.code, e.variables, tuple(None if c.free else c for c in e.constants))
         if key not in self._forms:
             if len(self._forms) >= REMEMBERED:
                 self._forms.clear()
-            self._forms[key] = _Form(self, e)
+            self._forms[key] = _FormClaims(self, e)
         return self._forms[key]
 
     def keeps_hard(self, e: Expression) -> bool:
@@ -278,7 +278,7 @@ class Rulebook:
             key = u.tobytes()
             if key not in known:
                 if clock is not None and clock.expired:
-                    raise _TimeIsUp
+                    raise _FitEnded
                 e = formula(u)
                 misfit = self._misfit(e)
                 known[key] = (misfit, form.least_margins(e)) if misfit < FAR else (FAR, np.full(len(hard), UNDEFINED))
@@ -295,7 +295,7 @@ class Rulebook:
             if hard.any() and not self._within_reach(u0, lambda u: figures(u)[1][hard]):
                 return None
             found = minimize(objective, u0, method="SLSQP", constraints=constraints, options={"maxiter": STEPS, "ftol": 1e-4})
-        except _TimeIsUp:
+        except _FitEnded:
             return None
         if not np.all(np.isfinite(found.x)):
             return None

@@ -24,7 +24,7 @@ BLOCK, HEAD = 16_384, 400
 Index = NDArray[np.int64]
 
 
-class _Best:
+class _BestPairs:
     """The ``keep`` best pairs of members for each target; the first of a pair is -1 where the second stands alone."""
 
     def __init__(self, n_target: int, keep: int) -> None:
@@ -54,7 +54,7 @@ def stream(
         basis = Basis(np.ones((1, len(ctx.y))) if constant else np.empty((0, len(ctx.y))), constant)
         q = orthonormal(list(ctx.whiten(basis.values[:, ctx.probe])), ctx.n_probe)
         T = unit_targets(ctx, group, q, False)
-        sums, products = _Best(len(group), keep), _Best(len(group), keep)
+        sums, products = _BestPairs(len(group), keep), _BestPairs(len(group), keep)
         own = head.of_dimension(dimension, HEAD)
         F, kept = unit_rows(ctx.whiten(head.values[own]), q)
         simple = head.members[own[kept]]
@@ -80,7 +80,7 @@ def _blocks(library: Library, first: int, last: int, head: LibraryView) -> Itera
 
 def _sums(
     ctx: Context, T: NDArray[np.float64], F: NDArray[np.float64], simple: Index, library: Library, members: Index,
-    q: NDArray[np.float64], best: _Best,
+    q: NDArray[np.float64], best: _BestPairs,
 ) -> None:
     G, kept = unit_rows(ctx.whiten(library.values[members]), q)
     members = members[kept]
@@ -100,7 +100,7 @@ def _sums(
 
 def _products(
     ctx: Context, T: NDArray[np.float64], head: LibraryView, library: Library, members: Index, dimension: int | None,
-    q: NDArray[np.float64], best: _Best,
+    q: NDArray[np.float64], best: _BestPairs,
 ) -> None:
     """Products with the simplest members of the dimension that a product needs."""
     for d in [None] if dimension is None else np.unique(head.dims[:HEAD]):
