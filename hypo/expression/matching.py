@@ -84,7 +84,7 @@ def rewrite(t: Term, make: Make) -> Term | None:
 
 
 def may_join(t: Term) -> bool:
-    """Whether ``t`` can be the first operand of a rule on two terms of a sum or factors of a product."""
+    """True if ``t`` can be the first operand of a rule on two terms of a sum or factors of a product."""
     return t.op in _index().joining
 
 

@@ -150,6 +150,6 @@ def _number(t: Term) -> float:
 
 
 def _is_power(x: float, n: int) -> bool:
-    """Whether x is a whole number's n-th power, or the reciprocal of one, other than 1."""
+    """True if x is a whole number's n-th power, or the reciprocal of one, other than 1."""
     x = 1 / x if 0 < x < 1 else x
     return 1 < x < 2.0**53 and x.is_integer() and round(x ** (1 / n)) ** n == x

@@ -80,12 +80,12 @@ class Family:
 
     @property
     def discrete(self) -> bool:
-        """Whether targets are whole numbers."""
+        """True if targets are whole numbers."""
         return self.kind in (POISSON, BINOMIAL)
 
     @property
     def has_variance(self) -> bool:
-        """Whether targets have a finite variance; those of Student's t with 2 degrees of freedom or fewer have none."""
+        """True if targets have a finite variance; those of Student's t with 2 degrees of freedom or fewer have none."""
         return self.kind != STUDENT_T or self.dof > 2.0
 
     @property

@@ -37,13 +37,13 @@ class Likelihood(ABC):
     @property
     @abstractmethod
     def known(self) -> bool:
-        """Whether the misfit is half the loss but for a constant: there is no scale of the noise to find, or the loss is a
+        """True if the misfit is half the loss but for a constant: there is no scale of the noise to find, or the loss is a
         likelihood in which that is found already."""
 
     @property
     @abstractmethod
     def exact(self) -> bool:
-        """Whether residuals of rounding size can be an answer: the scale of the noise is unknown, and may be 0."""
+        """True if residuals of rounding size can be an answer: the scale of the noise is unknown, and may be 0."""
 
     @property
     @abstractmethod
@@ -127,12 +127,12 @@ class Gaussian(Likelihood):
 
     @property
     def known(self) -> bool:
-        """Whether σ is known."""
+        """True if σ is known."""
         return self.sigma is not None
 
     @property
     def exact(self) -> bool:
-        """Whether σ is unknown."""
+        """True if σ is unknown."""
         return self.sigma is None
 
     @property

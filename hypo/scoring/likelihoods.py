@@ -114,7 +114,7 @@ class RowLikelihood(Likelihood):
 
     @property
     def exact(self) -> bool:
-        """Whether residuals can be of rounding size."""
+        """True if residuals can be of rounding size."""
         return False
 
     @property
@@ -242,7 +242,7 @@ class StudentT(RowLikelihood):
 
     @property
     def exact(self) -> bool:
-        """Whether the scale is unknown."""
+        """True if the scale is unknown."""
         return self.sigma is None
 
     @cached_property

@@ -39,7 +39,7 @@ class Limits(RowLikelihood):
 
     @property
     def exact(self) -> bool:
-        """Whether σ is unknown and every row measured."""
+        """True if σ is unknown and every row measured."""
         return self.sigma is None and bool(np.all(self.measured))
 
     @cached_property

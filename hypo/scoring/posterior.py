@@ -213,7 +213,7 @@ def weighed(h: Hypothesis, X: NDArray[np.float64], columns: Sequence[str], likel
 
 
 def _known(s: Structure) -> bool:
-    """Whether the variances of its constants are in the range of numbers."""
+    """True if the variances of its constants are in the range of numbers."""
     return bool(np.all(np.isfinite(s.covariance)))
 
 
@@ -344,7 +344,7 @@ def _distinct(
 
 
 def _alike(this: Spelling, other: Spelling, tolerance: float) -> bool:
-    """Whether two laws with as many constants predict the same on the rows, or would if both were fitted to the end."""
+    """True if two laws with as many constants predict the same on the rows, or would if both were fitted to the end."""
     if len(this.theta) != len(other.theta):
         return False
     apart = this.values[: this.rows] - other.values[: this.rows]

@@ -164,7 +164,7 @@ class Atoms:
         return lib.holding(seeds, deadline=self._ctx.clock.deadline)
 
     def _is_rational(self, member: int) -> bool:
-        """Whether a member is made of + − × ÷ and squares: the inside of an atom is no function itself."""
+        """True if a member is made of + − × ÷ and squares: the inside of an atom is no function itself."""
         return all(ops.BY_OPCODE[op].name in _RATIONAL for op, _ in self._library.expression(member).code if op > 1)
 
 

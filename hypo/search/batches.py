@@ -29,7 +29,7 @@ class Batches(Protocol):
     """Something that fits batches."""
 
     def takes(self, node_rows: int) -> bool:
-        """Whether a device is to do a batch of so many nodes times rows times evaluations: then it had better come whole."""
+        """True if a device is to do a batch of so many nodes times rows times evaluations: then it had better come whole."""
         ...
 
     def fit(

@@ -46,7 +46,7 @@ HARMLESS = frozenset({oc.VAR, oc.CONST, oc.ADD, oc.SUB, oc.MUL, oc.NEG})
 
 
 def sound(e: Expression, spacing: Spacing, noise: float) -> bool:
-    """Whether ``e``, with residuals of the size ``noise``, is defined between the rows and does nothing there that no row
+    """True if ``e``, with residuals of the size ``noise``, is defined between the rows and does nothing there that no row
     hints at."""
     if all(op in HARMLESS for op, _ in e.code):
         return True

@@ -109,7 +109,7 @@ class Border:
 
     @property
     def same(self) -> bool:
-        """Whether all numbers stay."""
+        """True if all numbers stay."""
         return self.units.same
 
     def convert(self, e: Expression) -> Converted:

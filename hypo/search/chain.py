@@ -127,7 +127,7 @@ class ChainReport:
 
     @property
     def mixed(self) -> bool:
-        """Whether the chains agree with each other and with the weights."""
+        """True if the chains agree with each other and with the weights."""
         return max(self.rhat.values()) < RHAT and self.to_weights < APART
 
     @property
@@ -237,7 +237,7 @@ class Weigher:
         return s.nats
 
     def _met(self, h: Hypothesis, s: Structure) -> bool:
-        """Whether the formula was met in another spelling; remembers it if not."""
+        """True if the formula was met in another spelling; remembers it if not."""
         values = Program.of(h.expression, self._refiner.problem.columns).value(self._rows)
         tolerance = ALIKE * s.sigma + 1e-12 * float(np.max(np.abs(values)))
         # Equal predictions have equal misfits, in this class of width 0.01 or one beside it.

@@ -142,7 +142,7 @@ class Context:
         return len(self.probe)
 
     def can_fit_logs(self, n_line: int) -> bool:
-        """Whether products of powers are allowed and there are rows enough to fit ``n_line`` exponents and more."""
+        """True if products of powers are allowed and there are rows enough to fit ``n_line`` exponents and more."""
         return {"*", "/"} <= self.problem.allowed and self.n_probe >= n_line + 5
 
 

@@ -34,7 +34,7 @@ class CudaBatches:
         self._resident: dict[tuple[int, ...], tuple[Rows, tuple[Any, ...], float]] = {}
 
     def takes(self, node_rows: int) -> bool:
-        """Whether the batch is large enough and the device works."""
+        """True if the batch is large enough and the device works."""
         return node_rows >= WORTH and not self._attempts.failed
 
     def fit(

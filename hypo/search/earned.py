@@ -1,4 +1,4 @@
-"""Whether a search earned what its weights say: how much of the space it met, whether it was cut, and what residuals say.
+"""Checks that a search earned what its weights say: how much of the space it met, whether it was cut, and what residuals say.
 
 Weights are shares among the formulas that were met. They tell how likely a formula is only where its rivals were looked for
 (all formulas of its size and less, or chains over structures that agree), where the rows can tell it from them, and where the

@@ -305,7 +305,7 @@ def _search(
 
 
 def _taken(proposer: Proposer, turn: Turn, refiner: Refiner, fitted: bool) -> bool:
-    """Whether a proposer took its turn without an unexpected error."""
+    """True if a proposer took its turn without an unexpected error."""
     guarded = turn.failures.guarded
     # Numbers beyond the largest, or a matrix without an inverse, end a turn and not the search.
     with guarded(f"the proposer {proposer.name}") as guard, suppress(ArithmeticError, np.linalg.LinAlgError):

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +24,10 @@ from hypo.expression.expr import Expression
 from hypo.scoring.score import Hypothesis
 from hypo.scoring.sums import Sums
 from hypo.search.constants import Parameters
-from hypo.search.executor import Executor
 from hypo.search.problem import Problem
+
+if TYPE_CHECKING:
+    from hypo.search.executor import Executor
 
 # Rows that proposers see at most.
 PROPOSER_ROWS = 20_000
@@ -75,12 +78,12 @@ class SubsetVerdict:
 
     @property
     def hopeless(self) -> bool:
-        """Whether it is clearly worse."""
+        """True if it is clearly worse."""
         return self.difference > DOUBT * self.error
 
     @property
     def better(self) -> bool:
-        """Whether it looks better."""
+        """True if it looks better."""
         return self.difference <= 0.0
 
 

@@ -71,7 +71,7 @@ class Teller:
 
     @property
     def wanted(self) -> bool:
-        """Whether anybody still listens."""
+        """True if anybody still listens."""
         return self._progress is not None
 
     def __call__(self, report: Progress) -> None:

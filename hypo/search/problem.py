@@ -160,11 +160,11 @@ class Problem:
 
     @property
     def has_units(self) -> bool:
-        """Whether dimensions prune the search."""
+        """True if dimensions prune the search."""
         return bool(self.dimensions) and not self.knowledge.soft
 
     def allows(self, *names: str) -> bool:
-        """Whether all these operators may appear in a formula."""
+        """True if all these operators may appear in a formula."""
         return all(n in self.allowed for n in names)
 
     @cached_property
@@ -213,7 +213,7 @@ class Problem:
         return amount, hard
 
     def breaks(self, e: Expression) -> bool:
-        """Whether ``e`` breaks hard knowledge about the form of formulas."""
+        """True if ``e`` breaks hard knowledge about the form of formulas."""
         amount, hard = self.violation(e)
         return hard and amount > 0
 

@@ -52,7 +52,7 @@ class Turn:
 
     @property
     def done(self) -> bool:
-        """Whether there is nothing left to find: an exact formula is known, or time is up."""
+        """True if there is nothing left to find: an exact formula is known, or time is up."""
         whole = self.outer or self
         return self.clock.expired or is_exact(whole.archive.best, whole.problem)
 
@@ -115,7 +115,7 @@ class Schedule:
 
     @property
     def failed(self) -> bool:
-        """Whether somebody was dropped."""
+        """True if somebody was dropped."""
         return any(a.dropped for a in self._accounts)
 
     @property
@@ -125,7 +125,7 @@ class Schedule:
 
     @property
     def waiting(self) -> bool:
-        """Whether somebody with something to propose has not had a turn."""
+        """True if somebody with something to propose has not had a turn."""
         return any(a.turns == 0 for a, _ in self._live())
 
     def next(self) -> Proposer | None:

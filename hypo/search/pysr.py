@@ -137,12 +137,12 @@ class PySR:
 
     @property
     def heard(self) -> bool:
-        """Whether there was a hall of fame with formulas."""
+        """True if there was a hall of fame with formulas."""
         return self._first_heard < math.inf
 
     @property
     def answered(self) -> bool:
-        """Whether PySR has had its say: it had ``SAY`` seconds since its first hall of fame, or has ended."""
+        """True if PySR has had its say: it had ``SAY`` seconds since its first hall of fame, or has ended."""
         return self._read_out or time.monotonic() > self._first_heard + SAY
 
     @property

@@ -82,7 +82,7 @@ class Reduction:
 
     @property
     def merged(self) -> bool:
-        """Whether variables were merged."""
+        """True if variables were merged."""
         return self.columns is not None and self.columns.names != self._ctx.problem.columns
 
     def propose(self, turn: Turn) -> Iterator[Expression]:

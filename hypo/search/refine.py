@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import chain, product
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,6 @@ from hypo.search.between import sound
 from hypo.search.constants import fit
 from hypo.search.covariance import covariance
 from hypo.search.exact import FEW_CONSTANTS, is_exact
-from hypo.search.executor import Executor
 from hypo.search.ladder import judge_on_subset, refit, rungs
 from hypo.search.level import levelled
 from hypo.search.problem import Problem, Settings
@@ -28,6 +28,9 @@ from hypo.search.rulebook import WORTH, Rulebook, RuleReport
 from hypo.search.simpler import halved, phased, relatives, rooted
 from hypo.search.snap import expected_snap_score, rounded, snap
 from hypo.search.surround import neighbours, simpler
+
+if TYPE_CHECKING:
+    from hypo.search.executor import Executor
 
 # Hypotheses that snapping could not bring closer to the best than this many nats are archived as they are.
 SNAP_WITHIN = 2.0
@@ -304,7 +307,7 @@ class Refiner:
         return found
 
     def _worth(self, h: Hypothesis) -> bool:
-        """Whether ``h``, scored without the rules, may be the best under them: they only add to a score."""
+        """True if ``h``, scored without the rules, may be the best under them: they only add to a score."""
         best = self.archive.best
         return not self.clock.expired and (best is None or h.score < best.score)
 

@@ -197,12 +197,12 @@ class Rulebook:
         return self._forms[key]
 
     def keeps_hard(self, e: Expression) -> bool:
-        """Whether ``e`` keeps all hard rules at ``FULL`` points."""
+        """True if ``e`` keeps all hard rules at ``FULL`` points."""
         law = self.law(e)
         return not any(r.hard and r.check(law, points=FULL, proof=False).amount > 0 for r in self.rules)
 
     def hard_kept(self, verdicts: Sequence[Verdict]) -> bool:
-        """Whether no hard rule is broken by these verdicts."""
+        """True if no hard rule is broken by these verdicts."""
         return not any(rule.hard and v.amount > 0 for rule, v in zip(self.rules, verdicts, strict=True))
 
     def verdicts(self, e: Expression) -> tuple[Verdict, ...]:
@@ -310,7 +310,7 @@ class Rulebook:
 
     @staticmethod
     def _within_reach(u0: Values, margins: Callable[[Values], Values]) -> bool:
-        """Whether other constants may make all margins >= 0: to first order these change with them."""
+        """True if other constants may make all margins >= 0: to first order these change with them."""
         here = margins(u0)
         change = np.zeros_like(here)
         for k in range(len(u0)):
@@ -326,7 +326,7 @@ class Rulebook:
         return p.likelihood.misfit(rss) * (len(self._problem.y) / len(p.y)) if math.isfinite(rss) else FAR
 
     def _same(self, a: Expression, b: Expression) -> bool:
-        """Whether two formulas predict the same on the first rows, to the digits that are shown."""
+        """True if two formulas predict the same on the first rows, to the digits that are shown."""
         X = np.ascontiguousarray(self._problem.X[:, :SHOWN_ROWS])
         one, two = (Program.of(e, self._problem.columns).value(X) for e in (a, b))
         return bool(np.allclose(one, two, rtol=1e-3, atol=1e-3 * float(np.std(one))))

@@ -59,7 +59,7 @@ class Squares:
 
     @property
     def few_are_all(self) -> bool:
-        """Whether the rows on which candidates are screened are all rows."""
+        """True if the rows on which candidates are screened are all rows."""
         return len(self.likelihood.y) <= SCREEN_ROWS
 
     def rss(self, theta: NDArray[np.float64]) -> float:

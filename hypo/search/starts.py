@@ -145,7 +145,7 @@ class Starts:
         return _places(-u if op == oc.ADD else u)
 
     def _angle(self, node: int) -> bool:
-        """Whether the value of ``node`` is a term of an angle, or a factor of one."""
+        """True if the value of ``node`` is a term of an angle, or a factor of one."""
         parent, _, _ = self._tree.links
         while node >= 0:
             op = self._tree.e.code[node][0]

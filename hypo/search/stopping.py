@@ -30,7 +30,7 @@ REFITTED = 0.05
 
 
 class Stopping:
-    """Whether a search ends, asked after each turn; ``scanner`` and ``pysr`` are None where they take no part."""
+    """The rules by which a search ends, asked after each turn; ``scanner`` and ``pysr`` are None where they take no part."""
 
     def __init__(
         self,
@@ -89,12 +89,12 @@ class Stopping:
         return self._schedule.waiting or (self._pysr is not None and not self._pysr.answered)
 
     def _covered(self, h: Hypothesis | None) -> bool:
-        """Whether everything smaller was looked at: all pairs of members of up to ``paired_to`` nodes were scanned."""
+        """True if everything smaller was looked at: all pairs of members of up to ``paired_to`` nodes were scanned."""
         return h is not None and self._scanner is not None and len(h.expression) <= 2 * self._scanner.paired_to + 1
 
 
 def _respelled(h: Hypothesis | None, of: Hypothesis | None) -> bool:
-    """Whether ``h`` is as far from the data as ``of``, and breaks the knowledge as much: a shorter way to say the same."""
+    """True if ``h`` is as far from the data as ``of``, and breaks the knowledge as much: a shorter way to say the same."""
     return h is not None and of is not None and abs(h.misfit - of.misfit) < REFITTED and h.violation == of.violation
 
 
@@ -129,6 +129,6 @@ def patience(h: Hypothesis | None, problem: Problem, settings: Settings) -> floa
 
 
 def looks_like_noise(h: Hypothesis | None, problem: Problem, settings: Settings) -> bool:
-    """Whether there are rows enough to say that the residuals look like noise, and they do."""
+    """True if there are rows enough to say that the residuals look like noise, and they do."""
     enough = len(problem.y) >= LEAST_ROWS and len(np.unique(problem.y)) > 2
     return enough and h is not None and patience(h, problem, settings) < math.inf

@@ -1,4 +1,4 @@
-"""Whether residuals still hold structure: the ground for looking further, or for stopping.
+"""Structure that residuals still hold: the ground for looking further, or for stopping.
 
 Three tests tell. Nearest neighbours in standardised coordinates: where a smooth function remains, their residuals have one
 sign. Regression on polynomials, which sees in more dimensions what is no more wiggly than they are. And rows that were measured
@@ -93,7 +93,7 @@ class StructureTest:
         return self._shares(values)[0]
 
     def structured(self, values: NDArray[np.float64]) -> bool | None:
-        """Whether they explain more than noise of equal variance allows, by an F test; None where they cannot tell."""
+        """True if they explain more than noise of equal variance allows, by an F test; None where they cannot tell."""
         if self._basis is None:
             return None
         return self._shares(values)[1] > THRESHOLD

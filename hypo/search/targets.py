@@ -111,7 +111,7 @@ class Link:
     minus_one: bool = False
 
     def allowed(self, operators: frozenset[str]) -> bool:
-        """Whether formulas may hold its steps."""
+        """True if formulas may hold its steps."""
         names = {ops.BY_OPCODE[c].name for c in self.codes}
         if self.minus_one:
             quotient = oc.INV in self.codes
@@ -127,7 +127,7 @@ class Link:
         return int(d * self.power)
 
     def fits(self, d: int | None) -> bool:
-        """Whether a target of dimension ``d`` (None: any) can be behind it."""
+        """True if a target of dimension ``d`` (None: any) can be behind it."""
         if self.power is None:
             return d is None or d == 0
         return d is None or d * self.power == int(d * self.power)

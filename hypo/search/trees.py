@@ -80,7 +80,7 @@ def _leaf_key(leaf: str | Constant | None) -> str:
 
 
 def admissible(t: Tree) -> bool:
-    """Whether the simplifier would write the formula so, up to the order of operands."""
+    """True if the simplifier would write the formula so, up to the order of operands."""
     return key(tree(simplify(formula(t))))[0] == key(t)[0]
 
 

@@ -61,7 +61,7 @@ class Loss:
     rows: NDArray[np.float64] = field(compare=False, repr=False)
 
     def near(self, least: Loss) -> bool:
-        """Whether the mean is within one standard error of that of ``least``."""
+        """True if the mean is within one standard error of that of ``least``."""
         apart = self.rows - least.rows
         return bool(apart.mean() <= apart.std(ddof=1) / math.sqrt(len(apart)))
 

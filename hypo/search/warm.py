@@ -34,7 +34,7 @@ _others: list[subprocess.Popen[bytes]] = []
 
 
 def is_complete() -> bool:
-    """Whether nothing is left to compile, or nothing would be kept."""
+    """True if nothing is left to compile, or nothing would be kept."""
     folder = compiled.place()
     return folder is None or (folder / compiled.COMPLETE).exists()
 
