@@ -112,7 +112,7 @@ class Family:
         return np.asarray(f)
 
     def centre(self, f: Values, trials: ArrayLike = 1.0) -> Values:
-        """What is shown as the prediction of a formula: the chance of success for binomial targets, else f itself."""
+        """The shown prediction of a formula: the chance of success for binomial targets, else f itself."""
         return self.mean(f, 0.0, trials) if self.kind == BINOMIAL else f
 
     def variance(self, f: Values, scale: ArrayLike = 1.0, trials: ArrayLike = 1.0) -> Values:

@@ -1,4 +1,4 @@
-"""What a likelihood can be asked, and the Gaussian one: minus log likelihood at the fitted constants.
+"""The interface of likelihoods, and the Gaussian one: minus log likelihood at the fitted constants.
 
 The *loss* of predictions is what a fit makes small. It is the residual sum of squares where the noise is Gaussian, and twice
 minus the log likelihood for all others (:mod:`hypo.scoring.likelihoods`), so that a loss has one meaning wherever the noise is
@@ -60,11 +60,12 @@ class Likelihood(ABC):
 
     @abstractmethod
     def predicted(self, e: Expression, X: NDArray[np.float64], columns: Sequence[str]) -> NDArray[np.float64]:
-        """What the formula says of the rows ``X`` (n_var, n_row): its values (n_row,), and more where they do not suffice."""
+        """The prediction of the formula for the rows ``X`` (n_var, n_row): its values (n_row,), and more where they do not
+        suffice."""
 
     @abstractmethod
     def losses(self, predicted: NDArray[np.float64]) -> NDArray[np.float64]:
-        """What each row (n_row,) adds to the loss."""
+        """The share of each row (n_row,) in the loss."""
 
     @abstractmethod
     def loss(self, predicted: NDArray[np.float64]) -> float:

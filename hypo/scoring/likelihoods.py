@@ -102,7 +102,7 @@ class RowLikelihood(Likelihood):
 
     @property
     def size(self) -> Values:
-        """What a formula's value for each row (n_row,) is as large as, for the prior of constants."""
+        """The size of a formula's value for each row (n_row,), for the prior of constants."""
         return self.y
 
     # --- the interface ---------------------------------------------------------------------------------------

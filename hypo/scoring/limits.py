@@ -145,7 +145,7 @@ class Limits(RowLikelihood):
         return float(np.sum(self.weighted(np.where(self.measured, 2.0 * a**2, q - third + q**2))))
 
     def residual(self, predicted: Values) -> Values:
-        """What the nearest possible target has more than f."""
+        """The difference of the nearest possible target from f."""
         return np.clip(predicted[0], self.lower, self.upper) - predicted[0]
 
     def first(self) -> tuple[Values, Values]:

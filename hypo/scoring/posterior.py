@@ -155,8 +155,8 @@ class Posterior:
 
 @dataclass(frozen=True)
 class ExploredSpace:
-    """What a search met beside its archive: all formulas without fitted constants of up to ``complete_to`` nodes, all
-    ``weighed`` structures of up to ``every_to`` nodes, numbers fitted; ``chain`` as in :class:`Posterior`."""
+    """The space that a search explored beside its archive: all formulas without fitted constants of up to ``complete_to``
+    nodes, all ``weighed`` structures of up to ``every_to`` nodes, numbers fitted; ``chain`` as in :class:`Posterior`."""
 
     complete_to: int = 0
     every_to: int = 0
@@ -299,7 +299,7 @@ def _structure(h: Hypothesis, shape: Laplace, nats: float) -> Structure:
 
 
 def _fitted_costs(e: Expression, shape: Laplace, sums: Sums, likelihood: Likelihood) -> float:
-    """What the code length holds for fitted constants (:func:`hypo.scoring.complexity.code_length`)."""
+    """The part of the code length for fitted constants (:func:`hypo.scoring.complexity.code_length`)."""
     total = 0.0
     for p, value in enumerate(shape.theta):
         same = np.flatnonzero(shape.slot == p)

@@ -44,7 +44,7 @@ RACED, BUILT = 60, 8
 
 @dataclass(frozen=True)
 class TurnPlan:
-    """What one turn does: its cost in seconds, members taken away, members divided by, how many targets are peeled at each
+    """The plan of one turn: its cost in seconds, members taken away, members divided by, how many targets are peeled at each
     level, the rows of which all triples are looked at for the target itself, and for how many of each level they are."""
 
     cost: float
@@ -342,7 +342,7 @@ class Judges:
 def _piece(
     item: tuple[NDArray[np.float64], NDArray[np.float64]], judge: Judge, most: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """What the kernel finds for some unit targets and the weights of their residuals."""
+    """The pairs that the kernel finds for some unit targets and the weights of their residuals."""
     from hypo.kernels.judge import judge as kernel
 
     T, W = item

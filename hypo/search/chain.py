@@ -146,7 +146,8 @@ class ChainReport:
 
 
 def report(w: Walk, nats: Mapping[str, float], figures: Mapping[str, Mapping[str, float]]) -> ChainReport | None:
-    """What ``w`` says; ``nats`` of every structure and ``figures`` whose R̂ is wanted, by name. None with hardly a step."""
+    """The report on ``w``, with ``nats`` of every structure and ``figures`` whose R̂ is wanted, by name. None with hardly a
+    step."""
     steps = min(map(len, w.states), default=0)
     if steps < 10:
         return None
@@ -218,7 +219,7 @@ class Weigher:
         return [k for k in self.found if self.nats[k] <= least + limit]
 
     def figures(self) -> dict[str, dict[str, float]]:
-        """What R̂ is wanted of."""
+        """Figures whose R̂ is wanted."""
         return {
             "code_length": {k: h.complexity_cost for k, h in self.found.items()},
             "misfit": {k: h.misfit for k, h in self.found.items()},
@@ -291,7 +292,7 @@ def run_structure_mcmc(refiner: Refiner, seed: int, complete_to: int) -> Explore
 
 
 def _likely(nats: Weigher) -> TreeLibrary:
-    """What was found to be likely, with chances between equal ones and the weights."""
+    """The likely structures found, with chances between equal ones and the weights."""
     keys = nats.within(WITHIN)
     levels = np.array([nats.nats[k] for k in keys])
     trees = {k: tree(nats.found[k].expression) for k in keys}

@@ -1,4 +1,4 @@
-"""What every scan of one search shares: rows, weights, clock; and the library rows that take part."""
+"""The common ground of all scans of one search: rows, weights, clock; and the library rows that take part."""
 
 from __future__ import annotations
 

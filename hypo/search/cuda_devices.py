@@ -42,7 +42,7 @@ class Attempts:
         self._what, self.failed = what, False
 
     def made(self, work: Callable[[], R]) -> R | None:
-        """What the work returns; None where a device fails, and from then on."""
+        """The result of the work; None where a device fails, and from then on."""
         if self.failed:
             return None
         try:

@@ -68,7 +68,7 @@ def _rows(best: Hypothesis, problem: Problem) -> Iterator[str]:
 def _reasons(
     outcome: Outcome, best: Hypothesis, problem: Problem, settings: Settings, posterior: Posterior
 ) -> Iterator[str]:
-    """What else is missing, the plainest first."""
+    """Other things that are missing, the plainest first."""
     size = len(best.expression)
     if not outcome.complete_to:
         help_ = "give it more time"

@@ -320,8 +320,8 @@ def _taken(proposer: Proposer, turn: Turn, refiner: Refiner, fitted: bool) -> bo
 
 
 def _part(problem: Problem, settings: Settings, *, workers: Workers, failures: Failures) -> tuple[tuple[Hypothesis, ...], int]:
-    """What the score believes of a search for a part of the law, and how many hypotheses it scored. Raises KeyboardInterrupt
-    where the user interrupted it."""
+    """The formulas that the score believes of a search for a part of the law, and how many hypotheses it scored. Raises
+    KeyboardInterrupt where the user interrupted it."""
     alone = replace(settings, posterior=False)
     outcome = _search(problem, alone, workers, None, Teller(None, failures), failures)
     if outcome.status == "interrupted":

@@ -252,7 +252,7 @@ class Evolution:
         return nesting_masks(own), nesting_masks(seldom)
 
     def _grammar(self) -> Grammar:
-        """What may be bred, with the library's members of now as building blocks."""
+        """The symbols that may be bred, with the library's members of now as building blocks."""
         p = self.ctx.problem
         unary, unary_chance = self._chances(1)
         binary, binary_chance = self._chances(2)

@@ -36,8 +36,8 @@ EXACT = 1e-15
 
 
 class World(NamedTuple):
-    """What all islands share: what may be bred, the rows it is fitted to and their sum of squares ``total``, whether programs
-    are ``linear`` in their terms, and nats of a ``symbol``."""
+    """The common world of all islands: what may be bred, the rows it is fitted to and their sum of squares ``total``, whether
+    programs are ``linear`` in their terms, and nats of a ``symbol``."""
 
     grammar: Grammar
     rows: Rows

@@ -88,7 +88,7 @@ class SubsetVerdict:
 
 
 def judge_on_subset(h: Hypothesis, rival: Hypothesis | None, rung: Problem, data: Problem) -> SubsetVerdict:
-    """What ``h``, fitted and scored on ``rung``, promises against ``rival``, scored on ``data``, there.
+    """The prospects of ``h``, fitted and scored on ``rung``, against ``rival``, scored on ``data``, there.
 
     With the squared residuals a_i of h and b_i of the rival on the n rows of the rung, the difference of their scores on all
     N rows is estimated by N/n·(misfit_h − misfit_rival) + ½ N/n·k for the k constants fitted to the rung, plus that of their
@@ -112,7 +112,7 @@ def judge_on_subset(h: Hypothesis, rival: Hypothesis | None, rung: Problem, data
 
 
 def _squares(e: Expression, p: Problem) -> NDArray[np.float64]:
-    """What each row (n_row,) adds to the loss: squared whitened residuals, where the noise is Gaussian."""
+    """The share of each row (n_row,) in the loss: squared whitened residuals, where the noise is Gaussian."""
     with np.errstate(all="ignore"):
         return p.likelihood.losses(p.likelihood.predicted(e, p.X, p.columns))
 

@@ -169,7 +169,7 @@ class Library:
         return self.count < size
 
     def _find_flaws(self, count: int) -> None:
-        """What is wrong with the first ``count`` members as arguments, as far as it is not known yet."""
+        """Find the flaws of the first ``count`` members as arguments, as far as it is not known yet."""
         parts = [self._flaws]
         for first in range(len(self._flaws), count, FLAW_BLOCK):
             members = np.arange(first, min(first + FLAW_BLOCK, count))

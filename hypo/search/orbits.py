@@ -78,7 +78,8 @@ class Orbits:
         return Orbits(tuple(columns), moves) if moves else None
 
     def library(self, whole: Library, limit: int, X: Values, max_cost: int, deadline: float) -> Library:
-        """What remains of the first ``limit`` members of ``whole``; ``X`` (n_var, n_probe) are the rows of their values."""
+        """The library that remains of the first ``limit`` members of ``whole``; ``X`` (n_var, n_probe) are the rows of their
+        values."""
         n = min(limit, whole.count)
         out: list[Seed] = []
         known: set[int] = set()
@@ -139,6 +140,6 @@ class Orbits:
 
 
 def _keys(projections: Values) -> NDArray[np.int64]:
-    """What is the same for equal values, but for neighbours of a border: nine digits of a projection."""
+    """Keys that are the same for equal values, but for neighbours of a border: nine digits of a projection."""
     mantissa, exponent = np.frexp(np.where(np.isfinite(projections), projections, 0.0))
     return np.round(mantissa * 2**29).astype(np.int64) * 4096 + exponent

@@ -1,4 +1,4 @@
-"""What a search says while it runs and when it ends."""
+"""The reports of a search while it runs and when it ends."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hypo.search.rulebook import RuleReport
 
 @dataclass(frozen=True)
 class Progress:
-    """What a user wants to know while the search runs; times in seconds, ``rate`` in hypotheses per second. ``compiling`` says
+    """The news for a user while the search runs; times in seconds, ``rate`` in hypotheses per second. ``compiling`` says
     how far the kernels are, as long as not all are compiled: the time does not pass while the search waits for one."""
 
     elapsed: float

@@ -100,7 +100,7 @@ class Waves:
         return angle, out
 
     def _wave(self, node: int, theta: Values, X: Values) -> Wave | None:
-        """What the constants of the angle are; None where it has no frequency to find."""
+        """The constants of the angle; None where it has no frequency to find."""
         _, slopes = self._angle(node, theta, X)
         frequencies: list[int] = []
         inverse: list[bool] = []

@@ -100,7 +100,7 @@ def guards(e: Expression) -> Iterator[Expression]:
 
 
 def _factors(e: Expression, node: int) -> Iterator[Expression]:
-    """What the subtree at ``node`` is a product of: it is 0 where one of these is."""
+    """The factors of the subtree at ``node``: it is 0 where one of these is."""
     op, _ = e.code[node]
     if op == oc.MUL:
         yield from _factors(e, node - 1)

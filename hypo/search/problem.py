@@ -169,8 +169,8 @@ class Problem:
 
     @cached_property
     def nesting(self) -> Mapping[str, tuple[str, ...]]:
-        """What the library puts into no argument of each operator: the knowledge's own list for those it has a list for, and
-        for other transcendental functions all of these."""
+        """Operators that the library puts into no argument of each operator: the knowledge's own list for those it has a list
+        for, and for other transcendental functions all of these."""
         names = tuple(row.name for row in ops.TRANSCENDENTAL)
         return {**dict.fromkeys(names, names), **self.knowledge.nesting}
 
@@ -259,7 +259,7 @@ class Problem:
 
     @cached_property
     def structure_test(self) -> StructureTest:
-        """What polynomials in the columns say about values on the rows; made once, for it is asked after many turns."""
+        """The test of values on the rows by polynomials in the columns; made once, for it is asked after many turns."""
         return StructureTest(self.X)
 
     @cached_property

@@ -36,8 +36,8 @@ BETTER = 0.1
 
 @dataclass(frozen=True)
 class Turn:
-    """What a proposer is given: the problem, the archive to read, a clock to watch, at most ``budget`` formulas to yield, and
-    an ``rng`` that depends on the seed, the proposer's name and the turn's ``number`` only. ``alone``: nobody else has
+    """All that a proposer is given: the problem, the archive to read, a clock to watch, at most ``budget`` formulas to yield,
+    and an ``rng`` that depends on the seed, the proposer's name and the turn's ``number`` only. ``alone``: nobody else has
     anything left to propose. ``failures`` collects unexpected errors of what can be left out."""
 
     problem: Problem

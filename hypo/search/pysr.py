@@ -107,7 +107,7 @@ class PySR:
         return math.inf if self._read_out else WAIT
 
     def propose(self, turn: Turn) -> Iterator[Expression]:
-        """What is new in the hall of fame, the simplest first.
+        """New formulas of the hall of fame, the simplest first.
 
         Alone it takes its time, before the first hall of fame as much as that needs; beside others it looks and goes. Raises
         HypoError when PySR is the only backend and failed before there was anything.
@@ -130,7 +130,7 @@ class PySR:
             yield e
 
     def rest(self) -> Iterator[Expression]:
-        """What is in the hall of fame and was not proposed yet, however PySR ended."""
+        """Formulas of the hall of fame that were not proposed yet, however PySR ended."""
         self._look()
         while self._waiting:
             yield self._waiting.pop(0)
@@ -153,7 +153,7 @@ class PySR:
 
     @property
     def remark(self) -> str:
-        """What is said of PySR where it brought nothing, or less than it might have; else empty."""
+        """The remark on PySR where it brought nothing, or less than it might have; else empty."""
         if not self.heard:
             return self.failure or f"PySR found nothing {'within it' if self.cut else 'until then'}"
         crashed = self._process.failed and not self.cut

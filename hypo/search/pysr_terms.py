@@ -1,4 +1,4 @@
-"""What PySR is asked, in its own terms, and its answers in ours: data, operators, rules, units, seeds; formulas back.
+"""The questions to PySR, in its own terms, and its answers in ours: data, operators, rules, units, seeds; formulas back.
 
 Columns go by neutral names (x1, x2, …), because PySR refuses names such as ``S`` or ``beta``. A named constant of the
 knowledge is a column that does not vary, and under a template (:mod:`hypo.search.pysr_template`) a number. What PySR has no
@@ -122,7 +122,8 @@ def translate(problem: Problem, settings: Settings, threads: int, guesses: Colle
 
 
 def _operators(problem: Problem) -> tuple[str, ...]:
-    """What the library enumerates, and powers where they are allowed; the other short forms PySR can build itself."""
+    """The operators that the library enumerates, and powers where they are allowed; the other short forms PySR can build
+    itself."""
     wanted = {*problem.enumerated, "**"} & problem.allowed
     return tuple(n for n in ops.BY_NAME if n in wanted)
 

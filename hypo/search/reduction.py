@@ -46,7 +46,7 @@ class _Part:
 
     @property
     def cost(self) -> float:
-        """What its next turn counts for."""
+        """The cost that its next turn counts for."""
         return self.proposer.cost * self.share
 
     def whole(self, e: Expression) -> Expression:

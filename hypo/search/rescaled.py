@@ -97,7 +97,7 @@ class Rescaled:
         return self._inner.cost
 
     def propose(self, turn: Turn) -> Iterator[Expression]:
-        """What is found, for the user's columns and target."""
+        """Formulas found, for the user's columns and target."""
         for e in self._inner.propose(turn.inner(self._ctx.problem)):
             yield self._sizes.undone(e)
 

@@ -49,7 +49,7 @@ BEYOND = (0.0, 1e-9, 1e-6, 1e-4, 1e-2)
 
 @dataclass(frozen=True)
 class RuleReport:
-    """What became of one rule: how the best formula fares, and what the rule did to others.
+    """The fate of one rule: how the best formula fares, and what the rule did to others.
 
     Of ``tried`` formulas it pruned (if hard) or penalised ``broken``. ``without`` is the best formula that this rule alone kept
     from being the answer, by ``gain`` nats (None where there is no answer); None when the rule did not change the answer.
@@ -77,7 +77,8 @@ class _Tally:
 
 
 class _FormClaims:
-    """What rules claim of one form: its fitted constants stand as variables, so claims are made once for all their values."""
+    """The claims of rules on one form: its fitted constants stand as variables, so claims are made once for all their
+    values."""
 
     def __init__(self, book: Rulebook, e: Expression) -> None:
         self._book = book
@@ -188,7 +189,7 @@ class Rulebook:
         return self._form(e).amounts(e)
 
     def _form(self, e: Expression) -> _FormClaims:
-        """What the rules claim of formulas that differ from ``e`` in fitted constants only."""
+        """The claims of the rules on formulas that differ from ``e`` in fitted constants only."""
         key = (e.code, e.variables, tuple(None if c.free else c for c in e.constants))
         if key not in self._forms:
             if len(self._forms) >= REMEMBERED:
@@ -334,7 +335,7 @@ class Rulebook:
     # --- the end ------------------------------------------------------------------------------------------
 
     def reports(self, best: Hypothesis | None, verdicts: Sequence[Verdict]) -> tuple[RuleReport, ...]:
-        """What became of each rule."""
+        """The fate of each rule."""
         out = []
         for k, (rule, tally) in enumerate(zip(self.rules, self._tallies, strict=True)):
             rival, gain = tally.rival, None

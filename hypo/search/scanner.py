@@ -221,7 +221,7 @@ class Scanner:
         yield from self._scans(kinds, views, turn, size)
 
     def _scans(self, kinds: tuple[str, ...], views: list[LibraryView], turn: Turn, size: int) -> Iterator[Expression]:
-        """What scans of each kind find among the first ``size`` members."""
+        """Formulas that scans of each kind find among the first ``size`` members."""
         smallest = size == self.settings.library_sizes[0]
         for kind in kinds:
             for view, groups in zip(views, (False, True), strict=False):

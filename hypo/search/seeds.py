@@ -1,4 +1,4 @@
-"""What libraries are grown from: variables and named constants, or dimensionless groups of them."""
+"""The seeds of libraries: variables and named constants, or dimensionless groups of them."""
 
 from __future__ import annotations
 

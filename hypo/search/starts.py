@@ -43,7 +43,7 @@ INVERSE: dict[int, Callable[[Values], Values]] = {
 
 
 def undone(op: int, value: Values, other: Values | float, first: bool) -> Values:
-    """What the argument of the binary ``op`` must be for the result ``value``, with ``other`` the other argument; ``first``
+    """The argument of the binary ``op`` that is needed for the result ``value``, with ``other`` the other argument; ``first``
     says that it is the first one that is asked for. NaN where there is none."""
     if op == oc.ADD:
         return np.asarray(value - other)
@@ -97,7 +97,7 @@ class Starts:
         return out
 
     def _ladder(self, leaf: int) -> Ladder:
-        """What the constant at ``leaf`` may be."""
+        """Values that the constant at ``leaf`` may have."""
         parent, left, right = self._tree.links
         back: list[Callable[[Values], Values]] = []
         node = leaf

@@ -99,8 +99,8 @@ def _respelled(h: Hypothesis | None, of: Hypothesis | None) -> bool:
 
 
 def residuals_say(h: Hypothesis, problem: Problem, settings: Settings) -> str:
-    """What the residuals of ``h`` are as far as anyone can see: ``STRUCTURE``, ``NOISE``, ``UNSEEN`` where nobody would see it,
-    or ``FEW`` with too few rows to look."""
+    """The kind of the residuals of ``h``, as far as anyone can see: ``STRUCTURE``, ``NOISE``, ``UNSEEN`` where nobody would
+    see it, or ``FEW`` with too few rows to look."""
     X, y = np.ascontiguousarray(problem.X[:, : settings.n_race]), problem.y[: settings.n_race]
     likelihood = problem.likelihood
     residuals = likelihood.standardised(likelihood.predicted(h.expression, problem.X, problem.columns))

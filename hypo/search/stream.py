@@ -40,7 +40,7 @@ class _BestPairs:
 
     @property
     def floor(self) -> NDArray[np.float64]:
-        """What a pair has to exceed (n_target,)."""
+        """Scores (n_target,) that a pair has to exceed."""
         return np.array([r[-1] if len(r) == self._keep else 0.0 for r in self.r2])
 
 

@@ -48,8 +48,8 @@ def neighbour_correlation(values: NDArray[np.float64], neighbours: NDArray[np.in
 
 
 def noise_level(n_row: int) -> float:
-    """What :func:`neighbour_correlation` of noise hardly exceeds: its standard deviation is about sqrt(1.5/n), as half of the
-    pairs are mutual."""
+    """A value that :func:`neighbour_correlation` of noise hardly exceeds: its standard deviation is about sqrt(1.5/n), as half
+    of the pairs are mutual."""
     return THRESHOLD * float(np.sqrt(1.5 / n_row))
 
 
@@ -75,7 +75,7 @@ def lack_of_fit(residuals: NDArray[np.float64], X: NDArray[np.float64], fitted: 
 
 
 class StructureTest:
-    """What polynomials of degree two or more in the variables say about values on the rows of ``X`` (n_var, n_row)."""
+    """A test by polynomials of degree two or more in the variables of values on the rows of ``X`` (n_var, n_row)."""
 
     def __init__(self, X: NDArray[np.float64]) -> None:
         self.rows = np.unique(np.linspace(0, X.shape[1] - 1, min(X.shape[1], POLYNOMIAL_ROWS)).round().astype(np.int64))

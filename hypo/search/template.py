@@ -79,7 +79,7 @@ class TemplateSearch:
 
     @property
     def _names(self) -> tuple[str, ...]:
-        """What a form is evaluated on: the columns and the unknowns."""
+        """The rows that a form is evaluated on: the columns and the unknowns."""
         return (*self._problem.columns, *self._unknowns)
 
     def _values(self) -> Values:
@@ -224,5 +224,5 @@ class TemplateSearch:
 
 
 def _grammar_only(k: Knowledge) -> Knowledge:
-    """What holds for a part of the law: operators and nesting, not units, size or shape."""
+    """The knowledge that holds for a part of the law: operators and nesting, not units, size or shape."""
     return Knowledge(operators=k.operators, forbid=k.forbid, nesting=k.nesting)

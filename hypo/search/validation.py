@@ -207,7 +207,7 @@ def _note(taken: Loss, least: Loss, held: Sequence[NDArray[np.bool_]]) -> str:
 
 
 def _together(outcomes: Sequence[Outcome]) -> Outcome:
-    """What the searches did in all, with the archives of all."""
+    """The work of the searches in all, with the archives of all."""
     first = next((o for o in outcomes if o.status == "interrupted"), outcomes[-1])
     found = sorted((h for o in outcomes for h in o.archive), key=rank)
     return replace(

@@ -72,7 +72,7 @@ def end() -> None:
 
 
 def compile_beside() -> None:
-    """What such a process does: compile all there is, and end when the process that started it does."""
+    """The work of such a process: compile all there is, and end when the process that started it does."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     compile_all()
 
