@@ -1,4 +1,4 @@
-"""The beginning of large scans: the score that a pair has to reach, and a few columns that decide for nearly all pairs.
+"""The preparation of large scans: the score that a pair has to reach, and a few columns that decide for nearly all pairs.
 
 The columns are those of the rows on principal axes for sums, and those of the probe rows on which the targets are largest for
 products. What they bound is in :mod:`hypo.kernels.scan`.
