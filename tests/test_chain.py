@@ -13,7 +13,7 @@ from hypo.expression.parser import parse
 from hypo.kernels import opcodes as oc
 from hypo.scoring.posterior import structure_key
 from hypo.search.chain import budget, distance, report, split_rhat, walk
-from hypo.search.trees import MOVES, Grammar, Library, Tree, admissible, every, formula, key, shuffled, tree
+from hypo.search.trees import MOVES, Tree, TreeGrammar, TreeLibrary, admissible, every, formula, key, shuffled, tree
 
 NAMES = ("x", "z")
 
@@ -22,17 +22,17 @@ def as_tree(text: str) -> Tree:
     return tree(parse(text, variables=NAMES))
 
 
-def grammar(unary: str, binary: str, most: int, *texts: str) -> Grammar:
+def grammar(unary: str, binary: str, most: int, *texts: str) -> TreeGrammar:
     def codes(names: str) -> tuple[int, ...]:
         return tuple(ops.BY_NAME[name].opcode for name in names.split())
 
     leaves = ((oc.VAR, "x"), (oc.VAR, "z"), (oc.CONST, Constant(1.0, free=True)))
     members = {key(t)[0]: t for t in map(as_tree, texts)}
-    parts = Library({k: t for k, t in members.items() if len(t) > 1})
-    return Grammar(codes(unary), codes(binary), leaves, most, parts, Library(members))
+    parts = TreeLibrary({k: t for k, t in members.items() if len(t) > 1})
+    return TreeGrammar(codes(unary), codes(binary), leaves, most, parts, TreeLibrary(members))
 
 
-def spelled(g: Grammar) -> list[Tree]:
+def spelled(g: TreeGrammar) -> list[Tree]:
     """All ordered trees of up to ``g.most`` nodes."""
     by_size: list[list[Tree]] = [[(leaf,) for leaf in g.leaves]]
     for n in range(2, g.most + 1):

@@ -24,7 +24,7 @@ def table() -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cuda, "find_spec", lambda name: None)
+    monkeypatch.setattr("hypo.search.cuda_devices.find_spec", lambda name: None)
     with pytest.raises(hypo.MissingExtraError, match=r"Triton, which are not installed: pip install 'hypo\[gpu\]'$"):
         hypo.fit(*table(), backend="cuda", time_limit=5)
 

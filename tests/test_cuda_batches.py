@@ -13,21 +13,23 @@ import pytest
 os.environ["NUMBA_ENABLE_CUDASIM"] = os.environ["TRITON_INTERPRET"] = "1"
 numba.config.ENABLE_CUDASIM = 1  # before anything imports numba.cuda
 
+from hypo.clock import Clock, Deadline  # noqa: E402
 from hypo.data import from_arrays  # noqa: E402
 from hypo.kernels import cuda_fit  # noqa: E402
 from hypo.search import cuda_batches, evolve, island  # noqa: E402
 from hypo.search.batches import Processor, fit_programs  # noqa: E402
-from hypo.search.context import Context  # noqa: E402
-from hypo.search.cuda import Attempts, Cuda, opened  # noqa: E402
+from hypo.search.context import Context, Workers  # noqa: E402
+from hypo.search.cuda import Cuda  # noqa: E402
 from hypo.search.cuda_batches import CudaBatches  # noqa: E402
+from hypo.search.cuda_devices import Attempts  # noqa: E402
 from hypo.search.engine import search  # noqa: E402
 from hypo.search.evolve import Evolution  # noqa: E402
-from hypo.search.executor import Executor, Serial, Share, Threads, WorkersLost, whole  # noqa: E402
+from hypo.search.executor import Serial, Share, Threads, WorkersLost, whole  # noqa: E402
 from hypo.search.island import Island, live, live_together  # noqa: E402
+from hypo.search.open_devices import open_devices  # noqa: E402
 from hypo.search.outcome import Outcome  # noqa: E402
 from hypo.search.problem import Settings, make_problem  # noqa: E402
 from hypo.search.programs import Programs  # noqa: E402
-from hypo.search.scan import Clock, Deadline  # noqa: E402
 from hypo.search.seeds import plain_library  # noqa: E402
 
 # The simulator computes with NumPy's numbers, which warn where the kernels' results are NaN or infinite.
@@ -217,10 +219,9 @@ def test_a_whole_search_finds_on_the_device_what_it_finds_without(monkeypatch: p
 
 
 def test_the_backend_chooses_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    near: Executor = Serial()
-    processor = Processor(near)
+    workers = Workers.of(Serial())
     said: list[str] = []
-    _, batches = opened(near, processor, ("cuda:0",), 1, said.append)
-    assert isinstance(batches, CudaBatches) and said == ["compiling for the GPU"]
+    opened = open_devices(workers, ("cuda:0",), 1, said.append)
+    assert isinstance(opened.batches, CudaBatches) and said == ["compiling for the GPU"]
     monkeypatch.setattr("hypo.kernels.cuda_operators.SIMULATED", False)
-    assert opened(near, processor, ("cpu",), 1, said.append)[1] is processor
+    assert open_devices(workers, ("cpu",), 1, said.append).batches is workers.batches

@@ -16,7 +16,7 @@ from hypo.search import cuda_library  # noqa: E402
 from hypo.search.cuda_dimensions import binary_dimensions, unary_dimensions  # noqa: E402
 from hypo.search.cuda_library import CudaLibrary  # noqa: E402
 from hypo.search.library import Library, Seed  # noqa: E402
-from hypo.search.reach import Reach  # noqa: E402
+from hypo.search.reach import ValueRanges  # noqa: E402
 
 FIELDS = ("op", "cost", "left", "right", "dims", "mask", "shape", "twin")
 
@@ -75,11 +75,11 @@ def test_stated_ranges_prune_the_same_candidates() -> None:
     operators, pruned = ("+", "-", "*", "/", "sqrt", "inv", "log"), []
     libraries = []
     for kind in (Library, lambda *given, **rest: CudaLibrary("cpu", *given, **rest)):
-        reach = Reach.of(("x0", "x1", "x2"), {"x0": (-1.0, 2.0)}, [Bounds(min=0.0, hard=True)], {})
-        assert reach is not None
-        libraries.append(kind(seeds(), operators, ("x0", "x1", "x2"), reach=reach))
+        value_ranges = ValueRanges.of(("x0", "x1", "x2"), {"x0": (-1.0, 2.0)}, [Bounds(min=0.0, hard=True)], {})
+        assert value_ranges is not None
+        libraries.append(kind(seeds(), operators, ("x0", "x1", "x2"), value_ranges=value_ranges))
         libraries[-1].grow(10**5, max_cost=5)
-        pruned.append(int(reach.pruned[0]))
+        pruned.append(int(value_ranges.pruned[0]))
     a, b = libraries
     assert b.count == a.count and b.tested == a.tested and pruned[0] == pruned[1] > 100
     same(a, b, a.count)

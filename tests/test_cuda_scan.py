@@ -14,6 +14,7 @@ os.environ["TRITON_INTERPRET"] = "1"  # before anything imports Triton
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 pytest.importorskip("triton", reason="Triton is not installed")
 
+from hypo.clock import Clock  # noqa: E402
 from hypo.data import from_arrays  # noqa: E402
 from hypo.expression.expr import Expression  # noqa: E402
 from hypo.kernels import cuda_operands, cuda_rescore  # noqa: E402
@@ -22,13 +23,13 @@ from hypo.kernels.cuda_operands import PASSES, ROUNDING, error, operand, unit_er
 from hypo.kernels.cuda_order import clustered  # noqa: E402
 from hypo.knowledge import Knowledge  # noqa: E402
 from hypo.search import cuda_forms, cuda_scan, forms  # noqa: E402
-from hypo.search.context import Context, View  # noqa: E402
+from hypo.search.context import Context, LibraryView, Workers  # noqa: E402
 from hypo.search.cuda import Cuda  # noqa: E402
 from hypo.search.cuda_layout import Piece  # noqa: E402
 from hypo.search.executor import Serial, Share  # noqa: E402
 from hypo.search.library import Library, Seed  # noqa: E402
 from hypo.search.problem import Settings, make_problem  # noqa: E402
-from hypo.search.scan import Best, Clock, orthonormal, scan_jobs, scan_products, scan_sums, unit_rows  # noqa: E402
+from hypo.search.scan import Best, orthonormal, scan_jobs, scan_products, scan_sums, unit_rows  # noqa: E402
 from hypo.search.seeds import plain_library  # noqa: E402
 from hypo.search.targets import Target, links  # noqa: E402
 
@@ -44,7 +45,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     for form in (cuda_forms.Sums, cuda_forms.Products):
         monkeypatch.setattr(form, "shape", kernel.Shape(128, 64, 2))
     monkeypatch.setattr(cuda_scan, "DENSE", 0)
-    monkeypatch.setattr(cuda_scan, "PILOT", 6)
+    monkeypatch.setattr(cuda_scan, "FIRST_ROWS", 6)
     monkeypatch.setattr(cuda_forms, "WIDTH", 16)
     monkeypatch.setattr(cuda_rescore, "ELEMENTS", 1 << 17)
     monkeypatch.setattr("hypo.search.cuda.WORTH", 0)
@@ -362,10 +363,10 @@ def test_dimension_groups_of_a_library_in_one_launch(monkeypatch: pytest.MonkeyP
     problem = make_problem(data, knowledge, settings)
     counted, hits = launches(monkeypatch), []
     for executor in (Serial(), Cuda(Serial(), ("cpu",))):
-        ctx = Context.of(problem, settings, Clock(), None, executor)
+        ctx = Context.of(problem, settings, Clock(), Workers.of(None, executor))
         library = plain_library(ctx, settings, range(3))
         library.grow(300)
-        view = View(library, ctx.X, 300, 60)
+        view = LibraryView(library, ctx.X, 300, 60)
         target = Target(ctx.y, problem.pack(problem.target_dimension))
         targets = [target, *links(target, problem.allowed)]
         assert len({t.dimension for t in targets}) > 2

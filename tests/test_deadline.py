@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import hypo
+from hypo.clock import now, on_the_wall
 from hypo.scoring.spread import spread
-from hypo.search.clock import now, on_the_wall
 from hypo.search.screen import ranks
 from hypo.starting import begun, counted, taken
 

@@ -12,10 +12,11 @@ from hypo.api.outputs import make_result
 from hypo.data import as_dataset
 from hypo.report.rivals import rivals_sentence, runners_up, share_text
 from hypo.scoring.posterior import Posterior, Structure
+from hypo.scoring.repeated_rows import repeated_rows
 from hypo.search.engine import search
 from hypo.search.outcome import Outcome
 from hypo.search.problem import Problem, Settings, make_problem
-from hypo.search.structure import lack_of_fit, repeated_rows
+from hypo.search.structure import lack_of_fit
 from hypo.uncertainty import cautions
 
 RNG = np.random.default_rng(17)
@@ -59,14 +60,14 @@ def test_a_search_that_earned_its_weights_says_them(line: tuple[Outcome, Problem
     [
         ({"status": "interrupted"}, "it was interrupted", "let it run to its end"),
         ({"complete_to": 0, "covered_to": 0}, "no size of formulas completely", "give it more time"),
-        ({"covered_to": 2, "met": None}, "of those with more than 2 not all were looked at", "more time would help"),
+        ({"covered_to": 2, "explored": None}, "of those with more than 2 not all were looked at", "more time would help"),
     ],
 )
 def test_a_search_that_was_too_short_says_so_instead(
     line: tuple[Outcome, Problem, Settings, Any], changes: dict[str, Any], reason: str, helps: str
 ) -> None:
     outcome = line[0]
-    given = {**changes, **({"met": replace(outcome.met, chain=None)} if "met" in changes else {})}
+    given = {**changes, **({"explored": replace(outcome.explored, chain=None)} if "explored" in changes else {})}
     result = told(line, **given)
     said = [sentence for sentence in result.remarks() if "too short to weigh rivals" in sentence]
     assert len(said) == 1 and reason in said[0] and helps in said[0]
@@ -80,14 +81,14 @@ def test_few_rows_take_chains() -> None:
     x = X[::3]
     found = outcome_of(2.3 * x + 0.3 * NOISE[::3], x)
     assert CLAIM in str(told(found))
-    result = told(found, met=replace(found[0].met, chain=None))
+    result = told(found, explored=replace(found[0].explored, chain=None))
     assert CLAIM not in str(result) and any("no time left to look around the formula" in line for line in result.remarks())
 
 
 def test_chains_that_do_not_agree_earn_nothing(line: tuple[Outcome, Problem, Settings, Any]) -> None:
     outcome = line[0]
-    chain = {**dict(outcome.met.chain or {}), "mixed": False, "verdict": "4 chains do not agree yet"}
-    result = told(line, met=replace(outcome.met, chain=chain))
+    chain = {**dict(outcome.explored.chain or {}), "mixed": False, "verdict": "4 chains do not agree yet"}
+    result = told(line, explored=replace(outcome.explored, chain=chain))
     assert CLAIM not in str(result) and any("4 chains do not agree yet" in line for line in result.remarks())
 
 

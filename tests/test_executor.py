@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import hypo
+from hypo.clock import Clock, Deadline
 from hypo.data import from_arrays
 from hypo.errors import InputError, MissingExtraError
 from hypo.search import evolve, executor, remote, scan
@@ -108,7 +109,7 @@ def count_calls(item: int, folder: str) -> int:
     return item
 
 
-def seconds_left(item: int, deadline: scan.Deadline) -> float:
+def seconds_left(item: int, deadline: Deadline) -> float:
     return deadline.at - time.monotonic()
 
 
@@ -143,7 +144,7 @@ def test_scans_are_the_same_bit_for_bit(form: str, far: Any) -> None:
     second = G if "two" in form else None
     found = []
     for where in (Serial(), Threads(2), far):
-        clock = scan.Clock()
+        clock = Clock()
         if "sums" in form:
             best = scan.scan_sums(T, F, second, keep=200, clock=clock, executor=where)
         else:
@@ -242,18 +243,18 @@ def test_small_work_stays_here(far: Any) -> None:
 
 
 def test_a_deadline_travels_as_seconds_left(far: Any) -> None:
-    there = pickle.loads(pickle.dumps(scan.Deadline(time.monotonic() + 5)))  # noqa: S301
+    there = pickle.loads(pickle.dumps(Deadline(time.monotonic() + 5)))  # noqa: S301
     assert there.at - time.monotonic() == pytest.approx(5, abs=0.5)
     assert not there.expired
-    assert all(0 < left <= 60 for left in far.map(seconds_left, range(3), scan.Deadline(time.monotonic() + 60)))
-    late = scan.Deadline(time.monotonic() - 1)
+    assert all(0 < left <= 60 for left in far.map(seconds_left, range(3), Deadline(time.monotonic() + 60)))
+    late = Deadline(time.monotonic() - 1)
     assert pickle.loads(pickle.dumps(late)).expired  # noqa: S301
     assert all(left < 0 for left in far.map(seconds_left, range(1000), late))
 
 
 def test_an_expired_clock_ends_a_scan_at_once(far: Any) -> None:
     F, _ = scan.unit_rows(ROWS, np.empty((0, N)))
-    clock = scan.Clock(deadline=time.monotonic() - 1)
+    clock = Clock(deadline=time.monotonic() - 1)
     assert all(len(b.r2) == 0 for b in scan.scan_sums(F[:2], F, None, keep=9, clock=clock, executor=far))
     assert clock.scored == 0
 

@@ -114,7 +114,7 @@ def test_the_traceback_is_shown_at_once_where_it_is_wanted(monkeypatch, capsys):
         (Evolution, "propose", "the proposer evolution"),
         (Evolution, "cost", "the start of a proposer"),
         (Refiner, "baselines", "the first formulas"),
-        (Refiner, "polish", "the fit of formulas"),
+        (Refiner, "snap_pending", "the fit of formulas"),
         (Refiner, "finish", "finishing"),
         (Stopping, "after_turn", "the decision when to end"),
     ],
@@ -145,7 +145,7 @@ def test_a_formula_that_fails_is_left_out_and_its_proposer_goes_on(monkeypatch):
 
 
 def test_the_posterior_may_fail(monkeypatch):
-    monkeypatch.setattr("hypo.search.engine.explore", fail)
+    monkeypatch.setattr("hypo.search.engine.run_structure_mcmc", fail)
     out = found(settings(posterior=True))
     assert [f.part for f in out.failures] == ["the posterior"]
     assert is_law(out.best.expression)
@@ -204,7 +204,7 @@ def test_a_schedule_leaves_out_who_was_dropped():
 
 
 def test_a_check_of_rules_that_fails_says_so(monkeypatch):
-    monkeypatch.setattr(Refiner, "settle", fail)
+    monkeypatch.setattr(Refiner, "final_rule_check", fail)
     own = settings()
     knowledge = hypo.Knowledge.from_dict({"rule": [{"kind": "bounds", "min": 0.0, "hard": True}]})
     out = search(make_problem(from_arrays(X, Y, names=NAMES), knowledge, own), own)
@@ -236,7 +236,7 @@ def fit(**more):
         ("hypo.api.outputs.model_diagnostics", "the doubts about the answer"),
         ("hypo.api.outputs.make_prior", "the prior"),
         ("hypo.api.outputs.make_constant_rows", "the intervals of constants"),
-        ("hypo.search.choosing.chosen", "the choice of the answer"),
+        ("hypo.search.choosing.apply_selection", "the choice of the answer"),
     ],
 )
 def test_a_result_is_made_without_what_fails(monkeypatch, tmp_path, target, part):

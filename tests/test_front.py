@@ -17,7 +17,7 @@ from hypo.knowledge import Knowledge
 from hypo.report import tables
 from hypo.scoring.score import Hypothesis
 from hypo.search.archive import BEYOND, CLOSER, CLOSEST, Archive, front_of, loss, pareto
-from hypo.search.choosing import choose
+from hypo.search.choosing import select_best
 from hypo.search.engine import search
 from hypo.search.problem import Settings, make_problem
 from hypo.search.validation import validated
@@ -159,7 +159,7 @@ def test_runners_up_are_shown_by_weight(eight: hypo.Result) -> None:
 
 
 def test_every_criterion_works_on_the_whole_front(eight: hypo.Result) -> None:
-    assert choose("score", eight.front, eight.posterior) == eight.best
+    assert select_best("score", eight.front, eight.posterior) == eight.best
     closest = answer("accuracy")
     assert closest.front == eight.front and closest.best == min(eight.front, key=lambda h: h.misfit) != eight.best
     assert any("the score prefers b" in line for line in closest.remarks())

@@ -9,6 +9,7 @@ import pytest
 
 import hypo
 from hypo.cli import main
+from hypo.clock import Clock
 from hypo.data import from_arrays
 from hypo.errors import InputError
 from hypo.expression.parser import parse
@@ -21,7 +22,6 @@ from hypo.search.guesses import TURNS, Guesses, everywhere, read_guesses, replac
 from hypo.search.problem import Settings, make_problem
 from hypo.search.proposer import Proposer, Turn
 from hypo.search.refine import Refiner
-from hypo.search.scan import Clock
 
 RNG = np.random.default_rng(0)
 X = RNG.uniform(0.2, 5.0, (120, 2))

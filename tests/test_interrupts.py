@@ -71,13 +71,13 @@ def test_a_dropped_interrupt_comes_up_again():
 
 
 def test_two_quick_interrupts_keep_the_best_so_far(monkeypatch):
-    settled = engine.Refiner.settle
+    settled = engine.Refiner.final_rule_check
 
     def settle(self):
         interrupt()
         return settled(self)
 
-    monkeypatch.setattr(engine.Refiner, "settle", settle)
+    monkeypatch.setattr(engine.Refiner, "final_rule_check", settle)
     result = hypo.fit((XS, YS), progress=lambda p: interrupt() if p.best is not None else None, **QUICK)
     assert result.status == "interrupted" and result.best is not None
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from hypo.clock import Clock
 from hypo.data import from_arrays
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
@@ -12,7 +13,6 @@ from hypo.search.exact import is_exact
 from hypo.search.level import levelled
 from hypo.search.problem import Settings, make_problem
 from hypo.search.refine import Refiner
-from hypo.search.scan import Clock
 
 NAMES = ("A", "g", "w", "t")
 X = np.random.default_rng(0).uniform([[1.0], [0.1], [1.0], [0.1]], [[3.0], [1.0], [5.0], [4.0]], (4, 200))

@@ -16,7 +16,7 @@ from hypo.expression.expr import Expression
 from hypo.expression.ops import BY_NAME
 from hypo.kernels.opcodes import N_OPCODE
 from hypo.knowledge import Knowledge
-from hypo.search.context import View
+from hypo.search.context import LibraryView
 from hypo.search.engine import search
 from hypo.search.library import Library, Seed
 from hypo.search.outcome import Outcome
@@ -298,7 +298,7 @@ def test_a_deadline_lowers_the_completed_level() -> None:
 def test_a_library_without_seeds_has_no_rows_to_scan() -> None:
     library = Library((), ("+",), ("x",))
     library.grow(10)
-    assert library.count == 0 and len(View(library, np.ones((1, 5)), 10, 5).members) == 0
+    assert library.count == 0 and len(LibraryView(library, np.ones((1, 5)), 10, 5).members) == 0
 
 
 def test_an_exhausted_grammar_stops_growing() -> None:

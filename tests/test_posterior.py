@@ -18,7 +18,7 @@ from hypo.scoring.likelihood import Gaussian
 from hypo.scoring.posterior import (
     ODDS,
     WITHIN,
-    Met,
+    ExploredSpace,
     Posterior,
     Structure,
     joined,
@@ -249,8 +249,8 @@ def test_what_breaks_a_hard_rule_has_no_weight() -> None:
 
 def test_covers_says_what_was_weighed() -> None:
     found = [hypothesis(t) for t in ("a*x", "a*x + b")]
-    met = Met(complete_to=4, every_to=3, weighed=17, chain={"verdict": "four chains agree"})
-    p = make_posterior(found, X, COLUMNS, LIKELIHOOD, met=met)
+    explored = ExploredSpace(complete_to=4, every_to=3, weighed=17, chain={"verdict": "four chains agree"})
+    p = make_posterior(found, X, COLUMNS, LIKELIHOOD, explored=explored)
     assert p is not None
     assert "all 17 structures of up to 3 nodes" in p.covers and "four chains agree" in p.covers
     assert p.chain == {"verdict": "four chains agree"}

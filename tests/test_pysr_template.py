@@ -16,7 +16,7 @@ from hypo.expression.parser import parse
 from hypo.knowledge import Knowledge
 from hypo.knowledge.template import Template
 from hypo.search.problem import Settings, make_problem
-from hypo.search.pysr_template import Form
+from hypo.search.pysr_template import PySRTemplate
 from hypo.search.pysr_terms import LEAST_SIZE, Task, translate
 
 COLUMNS = ("x", "u", "v")
@@ -30,8 +30,8 @@ Y = evaluate(parse(LAW), X, list(COLUMNS))
 FOUND = "f1 = (#1 * #1) + 1.1; f2 = #1 * exp(#2); p = [2.9]"
 
 
-def form_of(text: str = FORM, constants: dict[str, float] | None = None) -> Form:
-    return Form(Template(text).bound(COLUMNS, {"c": 2.0} if constants is None else constants), COLUMNS)
+def form_of(text: str = FORM, constants: dict[str, float] | None = None) -> PySRTemplate:
+    return PySRTemplate(Template(text).bound(COLUMNS, {"c": 2.0} if constants is None else constants), COLUMNS)
 
 
 def task_of(settings: Settings | None = None, guesses=(), **knowledge) -> Task:

@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from hypo.clock import Clock
 from hypo.data import from_arrays
 from hypo.expression.dimension import infer
 from hypo.expression.evaluate import evaluate
@@ -23,8 +24,7 @@ from hypo.search.given import score_formula
 from hypo.search.outcome import Outcome, Progress
 from hypo.search.problem import Problem, Settings, make_problem
 from hypo.search.refine import Refiner
-from hypo.search.scan import Clock
-from hypo.search.snap import promise, snap
+from hypo.search.snap import expected_snap_score, snap
 from hypo.units import parse_unit
 
 NAMES = ("x", "z", "w")
@@ -366,7 +366,7 @@ def test_constants_that_move_together_are_snapped_together() -> None:
     assert h is not None and len(h.expression.free) == 2
     out = snap(h, refiner.covariance, refiner._refit, refiner.scorer)
     assert out.score < h.score - 3.0 and not out.expression.free
-    assert promise(h, refiner.covariance(h.expression), refiner.scorer) < h.score - 3.0
+    assert expected_snap_score(h, refiner.covariance(h.expression), refiner.scorer) < h.score - 3.0
 
 
 def test_exact_numbers_replace_fitted_ones_outside_a_domain() -> None:

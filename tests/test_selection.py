@@ -14,7 +14,7 @@ from hypo.data import as_dataset, from_arrays
 from hypo.expression.evaluate import evaluate
 from hypo.knowledge import Knowledge
 from hypo.scoring.posterior import structure_key
-from hypo.search.choosing import choose
+from hypo.search.choosing import select_best
 from hypo.search.problem import Settings
 from hypo.search.validation import folds_of
 from hypo.search.validation import validated as choose_by_loss
@@ -39,15 +39,15 @@ def validated() -> hypo.Result:
 def test_criteria_against_their_definitions(plain: hypo.Result) -> None:
     front, posterior = plain.front, plain.posterior
     assert posterior is not None and len(front) > 1
-    assert choose("score", front, posterior) == min(front, key=lambda h: h.score)
-    assert choose("accuracy", front, posterior) == min(front, key=lambda h: h.misfit)
+    assert select_best("score", front, posterior) == min(front, key=lambda h: h.score)
+    assert select_best("accuracy", front, posterior) == min(front, key=lambda h: h.misfit)
     weights = {structure_key(s.expression): s.weight for s in posterior.structures}
-    likeliest = choose("posterior", front, posterior)
+    likeliest = select_best("posterior", front, posterior)
     assert likeliest is not None
     on_front = [weights.get(structure_key(h.expression), 0.0) for h in front]
     assert weights[structure_key(likeliest.expression)] == max(on_front)
-    assert choose("posterior", front, None) == choose("score", front, posterior)
-    assert choose("score", (), None) is None
+    assert select_best("posterior", front, None) == select_best("score", front, posterior)
+    assert select_best("score", (), None) is None
 
 
 def test_the_likeliest_structure_is_the_answer() -> None:

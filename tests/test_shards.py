@@ -11,9 +11,10 @@ import pytest
 import hypo
 from hypo.api.inputs import as_settings
 from hypo.cli import main
+from hypo.clock import Clock
 from hypo.data import from_arrays
 from hypo.errors import InputError
-from hypo.scoring.posterior import Met, Posterior, Structure, joined, weighted
+from hypo.scoring.posterior import ExploredSpace, Posterior, Structure, joined, weighted
 from hypo.search import scan
 from hypo.search.agreement import shards_agree
 from hypo.search.engine import search
@@ -57,7 +58,7 @@ def test_shards_of_a_scan_together_find_what_the_whole_finds(small_blocks: None)
         lambda c, e: scan.scan_sums(F[:2], F, None, keep=50, clock=c, executor=e),
         lambda c, e: scan.scan_products(F[:2], F, F[:300], np.empty((0, 30)), keep=50, clock=c, executor=e),
     ):
-        clock, parts = scan.Clock(), scan.Clock()
+        clock, parts = Clock(), Clock()
         whole = run(clock, Serial())
         found = [run(parts, Share(Serial(), k, 4)) for k in range(1, 5)]
         assert parts.scored == clock.scored
@@ -151,7 +152,7 @@ def posterior(weights: dict[str, float], chain: dict[str, Any] | None) -> Poster
     for text, w in weights.items():
         e = hypo.parse(text, variables=["x"])
         structures.append(Structure(e, w, 1.0, -np.log(w), (-1,) * len(e.constants), (), (), 5.0, 1.0))
-    return weighted(structures, ["x"], met=Met(chain=chain))
+    return weighted(structures, ["x"], explored=ExploredSpace(chain=chain))
 
 
 def test_chains_of_shards_are_held_against_the_joint_weights() -> None:

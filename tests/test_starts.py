@@ -12,7 +12,7 @@ from hypo.search.beneath import Beneath
 from hypo.search.constants import fit
 from hypo.search.elsewhere import blocks
 from hypo.search.parameters import Parameters, Tree
-from hypo.search.pilot import pilots
+from hypo.search.pilot import working_responses
 from hypo.search.starts import Starts
 
 # Viscosity over temperature.
@@ -178,7 +178,7 @@ def test_outliers_do_not_count_in_one_of_the_pilots() -> None:
     x = np.linspace(0, 10, 80)
     y = np.sin(x) + 0.02 * rng.standard_normal(80)
     y[[7, 40, 66]] += 25.0
-    last = pilots(StudentT(y), x[None])[-1]
+    last = working_responses(StudentT(y), x[None])[-1]
     assert last.sigma is not None
     far = last.sigma > 100 * np.median(last.sigma)
     assert far[[7, 40, 66]].all() and far.sum() < 10

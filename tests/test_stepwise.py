@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
 import hypo
+from hypo.clock import Clock
 from hypo.data import from_arrays
 from hypo.expression.evaluate import evaluate
 from hypo.expression.expr import Expression
@@ -19,7 +20,6 @@ from hypo.search.archive import Archive
 from hypo.search.context import Context
 from hypo.search.problem import Settings, make_problem
 from hypo.search.proposer import Turn
-from hypo.search.scan import Clock
 from hypo.search.seeds import plain_library
 from hypo.search.stepwise import MOST_TERMS, Stepwise, eliminated, forward, written
 

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from hypo import Knowledge
+from hypo.clock import Clock
 from hypo.data import from_arrays
 from hypo.expression.parser import parse
 from hypo.search import scanner, stream
-from hypo.search.context import Context, View
+from hypo.search.context import Context, LibraryView
 from hypo.search.engine import search
 from hypo.search.problem import Settings, make_problem
 from hypo.search.race import PRODUCT, SUM
-from hypo.search.scan import Clock
 from hypo.search.seeds import plain_library
 from hypo.search.targets import Target
 
@@ -29,7 +29,7 @@ def setting(y, size, knowledge=None, seconds=60.0):
     library = plain_library(ctx, settings, range(3))
     library.grow(size)
     dimension = problem.pack(problem.target_dimension) if problem.has_units else None
-    return ctx, library, View(library, ctx.X, 40, 60), Target(ctx.y, dimension)
+    return ctx, library, LibraryView(library, ctx.X, 40, 60), Target(ctx.y, dimension)
 
 
 def members(hits):

@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 
 import hypo
+from hypo.clock import Clock
 from hypo.knowledge import Knowledge
 from hypo.search.engine import _part
 from hypo.search.executor import Serial
 from hypo.search.problem import Settings, make_problem
-from hypo.search.scan import Clock
 from hypo.search.template import TemplateSearch
 
 CASES = {

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from hypo.clock import now, standing_still
 from hypo.kernels import compiled, turns
 from hypo.search import warm as module
-from hypo.search.clock import now, standing_still
 from hypo.search.warm import begin, end, is_complete, status, warm
 
 

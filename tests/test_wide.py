@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
+from hypo.clock import Clock
 from hypo.data import as_dataset
 from hypo.expression.parser import parse
 from hypo.scoring.family import POISSON, Family
 from hypo.search.archive import Archive
 from hypo.search.problem import Settings, make_problem
 from hypo.search.refine import Refiner
-from hypo.search.scan import Clock
 from hypo.search.wide import widen
 
 

@@ -164,12 +164,12 @@ def batches(counts: tuple[int, ...], n_row: int) -> dict[str, Any]:
     """Seconds of a batch of evolution from arrays to arrays, on the device and on one core, by its size in node-rows with
     evaluations counted: where the two meet is what ``hypo.search.cuda_batches.WORTH`` should be. With it comes the share of
     programs whose sums of squares agree. Raises RuntimeError where the device fails."""
+    from hypo.clock import Deadline
     from hypo.search import cuda_batches
     from hypo.search.batches import Processor
     from hypo.search.executor import Serial
     from hypo.search.island import EVALUATIONS
     from hypo.search.programs import WIDTH, Programs
-    from hypo.search.scan import Deadline
 
     X = np.random.default_rng(1).uniform(0.5, 2.0, (COLUMNS, n_row))
     y = np.sin(X[0] * X[1]) + X[2] / X[3]

@@ -53,13 +53,13 @@ def shares(kind: str, basis: int, n_target: int, precision: str, rate: float, pe
 
 
 def forms(device: str, rows: np.ndarray, X: np.ndarray) -> Iterator[tuple[str, int, Any, Any]]:
-    """Name, rows of the basis, form, and the pilot's floor, of sums and products within the rows, with one target."""
+    """Name, rows of the basis, form, and the first floor, of sums and products within the rows, with one target."""
     import torch
 
     from hypo.search.cuda_forms import Products, Sums
     from hypo.search.cuda_layout import Piece
     from hypo.search.cuda_lists import Lists
-    from hypo.search.cuda_scan import pilot
+    from hypo.search.cuda_scan import raise_floors
     from hypo.search.scan import orthonormal, unit_rows
 
     q, where = orthonormal([np.ones(PROBE)], PROBE), torch.device(device)
@@ -73,12 +73,12 @@ def forms(device: str, rows: np.ndarray, X: np.ndarray) -> Iterator[tuple[str, i
         else:
             form = Products([T], [Piece(0, raw, None)], q[:basis], where, [True])
         best = Lists(torch.zeros((1, 1), dtype=torch.float64, device=where), KEEP)
-        pilot(form, best, KEEP)
+        raise_floors(form, best, KEEP)
         yield name, basis, form, best.floor
 
 
 def tiers(device: str, rows: np.ndarray, X: np.ndarray, shape: Any = None) -> list[Results]:
-    """What each step leaves to the next, as a share of all pairs, and the time it takes, with the floor of the pilot."""
+    """What each step leaves to the next, as a share of all pairs, and the time it takes, with the first floor."""
     from hypo.kernels import cuda_scan as kernel
     from hypo.search.cuda_scan import CAPACITY, FINE
 

@@ -75,8 +75,9 @@ OPERATORS = ("+", "-", "*", "/", "sqrt", "square", "exp", "log", "sin", "cos")
 
 def checks(device: str, size: int) -> Results:
     """The device's lists and members against the processor's: raises AssertionError where they differ."""
+    from hypo.clock import Clock
     from hypo.search import cuda_library, cuda_scan
-    from hypo.search.scan import Clock, orthonormal, scan_products, scan_sums, unit_rows
+    from hypo.search.scan import orthonormal, scan_products, scan_sums, unit_rows
 
     values, X = library_rows(size)
     y = np.array([3 + 2 * X[0] * X[1] - np.sqrt(X[2]), np.exp(X[0]) * X[2] / X[1], np.sin(3 * X[0] * X[1]) + X[2] ** 3])
@@ -116,10 +117,11 @@ def scans(device: str, rows: np.ndarray, X: np.ndarray, peaks: Results) -> Resul
     those of the processor on fewer rows."""
     import torch
 
+    from hypo.clock import Clock
     from hypo.search import cuda_scan
     from hypo.search.cuda_forms import Products, Sums
     from hypo.search.cuda_layout import Piece
-    from hypo.search.scan import Clock, orthonormal, scan_jobs, unit_rows
+    from hypo.search.scan import orthonormal, scan_jobs, unit_rows
 
     q = orthonormal([np.ones(PROBE)], PROBE)
     unit, raw = unit_rows(rows, q)[0], unit_rows(rows, np.empty((0, PROBE)))[0]
@@ -168,8 +170,9 @@ def scans(device: str, rows: np.ndarray, X: np.ndarray, peaks: Results) -> Resul
 def whole(device: str, count: int) -> Results:
     """A library built, deduplicated and scanned under links, and the best formula refined: on the device for the first time
     (which compiles), again, and the building alone on the processor."""
+    from hypo.clock import Clock
     from hypo.search import cuda_scan
-    from hypo.search.scan import Clock, orthonormal, unit_rows
+    from hypo.search.scan import orthonormal, unit_rows
 
     X = np.random.default_rng(0).uniform(0.5, 2.5, (3, PROBE))
     y = np.sqrt(1.5 + 2.2 * X[0] * np.exp(X[1] / X[2]) - 0.7 * np.sin(X[0]) * X[2])

@@ -244,10 +244,10 @@ def evaluation_rates(functions: tuple[int, ...], seconds: float) -> dict[str, Ra
 
 def real_library(members: int, n_probe: int) -> tuple[Array, Array]:
     """Rows of a library of four columns, and m·(ω² + ω₀²)·x²/4 (Feynman I.24.6) on the probe rows."""
+    from hypo.clock import Clock
     from hypo.data import from_arrays
     from hypo.search.context import Context
     from hypo.search.problem import Settings, make_problem
-    from hypo.search.scan import Clock
     from hypo.search.seeds import plain_library
 
     X = np.random.default_rng(3).uniform(1.0, 3.0, (1000, 4))
@@ -285,7 +285,8 @@ def scan_rates(seconds: float, members: int = 8192, n_probe: int = 64) -> dict[s
     Random rows are the hardest case, for nothing explains the target; a real library knows the products of its target
     exactly, the sums in part.
     """
-    from hypo.search.scan import Clock, orthonormal, scan_products, scan_sums, unit_rows
+    from hypo.clock import Clock
+    from hypo.search.scan import orthonormal, scan_products, scan_sums, unit_rows
 
     rng = np.random.default_rng(2)
     basis = orthonormal([np.ones(n_probe)], n_probe)
@@ -321,10 +322,10 @@ def scan_rates(seconds: float, members: int = 8192, n_probe: int = 64) -> dict[s
 def enumeration_rate(seconds: float, size: int = 20_000) -> Rates:
     """Candidates tested per second while a library of five columns grows, beside the limit of evaluating them; the shortest
     of as many repeats as ``seconds`` hold."""
+    from hypo.clock import Clock
     from hypo.data import from_arrays
     from hypo.search.context import Context
     from hypo.search.problem import Settings, make_problem
-    from hypo.search.scan import Clock
     from hypo.search.seeds import plain_library
 
     rng = np.random.default_rng(3)

@@ -17,12 +17,11 @@ from hypo.api.durations import seconds
 from hypo.api.other_names import IN_AUDIT
 from hypo.api.prepared import validate_inputs
 from hypo.checks import require_whole_number
+from hypo.clock import Deadline, now
 from hypo.errors import InputError
 from hypo.keywords import known_keywords
 from hypo.report.audit import Audit, Run
 from hypo.report.notebook import is_in_notebook, line_printer
-from hypo.search.clock import now
-from hypo.search.scan import Deadline
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

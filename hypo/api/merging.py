@@ -113,10 +113,10 @@ def _shared_settings(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _merge_results(shards: Sequence[_Shard]) -> Result:
-    from hypo.scoring.posterior import Met, joined, weighted
+    from hypo.scoring.posterior import ExploredSpace, joined, weighted
     from hypo.search.agreement import shards_agree
     from hypo.search.archive import front_of
-    from hypo.search.choosing import SCORE, choose
+    from hypo.search.choosing import SCORE, select_best
 
     results = [s.result for s in shards]
     missing = sorted(set(range(1, shards[0].of + 1)) - {s.number for s in shards})
@@ -129,11 +129,12 @@ def _merge_results(shards: Sequence[_Shard]) -> Result:
     posterior = joined([r.posterior for r in results if r.posterior is not None], results[0].features, farthest.complete_to)
     weighing = {s.number: s.result.posterior for s in shards if s.result.posterior is not None}
     if posterior is not None and (chain := shards_agree(weighing, posterior)) is not None:
-        posterior = weighted(posterior.structures, results[0].features, met=Met(farthest.complete_to, chain=chain))
+        explored = ExploredSpace(farthest.complete_to, chain=chain)
+        posterior = weighted(posterior.structures, results[0].features, explored=explored)
     if posterior is not None:
         posterior = replace(posterior, unearned=_explain_unearned(shards, missing, posterior.chain))
     bests = [r.best for r in results if r.best is not None]
-    best = choose(by, bests, posterior)
+    best = select_best(by, bests, posterior)
     if best is not None and best not in front:
         front = tuple(sorted((*front, best), key=lambda h: (h.complexity, -h.score)))
     finder = next((r for r in results if best is not None and r.best is best), results[0])

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hypo import interrupts
 from hypo.api.doubts import model_diagnostics
+from hypo.clock import Deadline, now
 from hypo.failures import Failures
 from hypo.report.constants import LEVEL, ConstantRow, shown_constants, shown_leaves
 from hypo.report.coverage import Coverage, Efficiency
@@ -21,15 +22,14 @@ from hypo.result import Result
 from hypo.search.alarm import Alarm
 from hypo.search.answer import in_own_form, own_guess
 from hypo.search.border import Border, UnitNames, unit_texts
-from hypo.search.clock import now
 
 if TYPE_CHECKING:
+    from hypo.clock import Expiring
     from hypo.data import Dataset
     from hypo.expression.expr import Expression
     from hypo.scoring.posterior import Posterior
     from hypo.scoring.prior import Prior
     from hypo.scoring.score import Hypothesis
-    from hypo.search.constants import Deadline
     from hypo.search.outcome import Outcome
     from hypo.search.problem import Problem, Settings
 
@@ -52,7 +52,7 @@ def make_result(
     """The engine's outcome with constants, units and manifest; ``best`` is chosen ``by`` a criterion of
     :mod:`hypo.search.choosing`, ``details`` are of a choice that was made already. What fails, or takes longer than there is
     time, is left out."""
-    from hypo.search.choosing import chosen
+    from hypo.search.choosing import apply_selection
     from hypo.search.earned import NO_WEIGHTS, unearned
     from hypo.search.problem import LAPLACE
 
@@ -66,7 +66,7 @@ def make_result(
         if alarm.rang:
             inside = replace(inside, unearned=f"there was no time to judge the residuals, so {NO_WEIGHTS}; give it more")
     with failures.guarded("the choice of the answer"):
-        outcome = chosen(by, outcome, inside, problem, settings)
+        outcome = apply_selection(by, outcome, inside, problem, settings)
     front, best = outcome.front, outcome.best
     if best is not None and best not in front:
         front = tuple(sorted((*front, best), key=lambda h: (h.complexity, -h.score)))
@@ -125,7 +125,6 @@ def _make_rows_in_time(
     """:func:`make_constant_rows`, by the moment ``until``; Laplace's intervals where there is no time for others, and the
     numbers alone where there is none for these, or they fail."""
     from hypo.search.problem import LAPLACE, PROFILE
-    from hypo.search.scan import Deadline
 
     with failures.guarded("the intervals of constants"):
         if intervals == PROFILE:
@@ -142,7 +141,6 @@ def _weigh_structures(outcome: Outcome, problem: Problem, settings: Settings, fa
     """The posterior over the archive, of what keeps the hard rules; None where it would say nothing, or fails."""
     from hypo.scoring.posterior import make_posterior
     from hypo.search.rulebook import Rulebook
-    from hypo.search.scan import Deadline
 
     if not outcome.archive or not settings.posterior:
         return None
@@ -154,7 +152,7 @@ def _weigh_structures(outcome: Outcome, problem: Problem, settings: Settings, fa
     rows = problem.X, problem.columns, problem.likelihood
     late, keeps = Deadline(outcome.deadline), book.keeps_hard if book else None
     with failures.guarded("the posterior"), Alarm(outcome.deadline + OVERTIME):
-        return make_posterior(outcome.archive, *rows, met=outcome.met, keeps=keeps, expired=lambda: late.expired)
+        return make_posterior(outcome.archive, *rows, explored=outcome.explored, keeps=keeps, expired=lambda: late.expired)
     return None
 
 
@@ -191,7 +189,7 @@ def _to_columns(h: Hypothesis, border: Border) -> Hypothesis:
 
 
 def make_constant_rows(
-    e: Expression, problem: Problem, intervals: str | None = "laplace", clock: Deadline | None = None
+    e: Expression, problem: Problem, intervals: str | None = "laplace", clock: Expiring | None = None
 ) -> tuple[ConstantRow, ...]:
     """The constants of ``e`` with their intervals, of the kind ``intervals`` (None: without), as they are where ``e`` is in
     the units of the columns; the unit is None where none is known.

@@ -46,7 +46,7 @@ class Units:
 
     @property
     def same(self) -> bool:
-        """Whether no number changes."""
+        """True if no number changes."""
         used = {name for unit in (*self.leaves.values(), self.target) for name in unit}
         return all(self.sizes[name] == 1.0 for name in used)
 

@@ -50,7 +50,7 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class DimensionReport:
-    """What :func:`infer` found.
+    """The findings of :func:`infer`.
 
     ``dimension`` is that of the whole, None where constants leave it open; ``inconsistent`` counts the nodes whose rule
     cannot be met, and the target if missed; ``constant_dimensions`` goes with ``expression.constants``, None where open.

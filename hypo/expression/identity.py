@@ -1,4 +1,4 @@
-"""Whether two formulas are the same function, shown by expanding both, exactly.
+"""Proofs that two formulas are the same function, made by expanding both, exactly.
 
 Formulas become sums of products of powers (Laurent polynomials with rational exponents and coefficients) of atoms: variables,
 named constants, functions of expanded arguments, and sums that stand in a denominator or under a root. Even and odd functions

@@ -101,7 +101,7 @@ def _outward(lo: Any, hi: Any, ulps: float, least: float = -np.inf, most: float 
 
 
 def _is_short(x: Any) -> Any:
-    """Whether ``x`` has at most 24 significant bits: products of two such numbers are exact."""
+    """True if ``x`` has at most 24 significant bits: products of two such numbers are exact."""
     return x.astype(np.float32) == x
 
 
@@ -203,7 +203,7 @@ def log(u: Bounds) -> Enclosure:
 
 
 def _contains(u: Bounds, offset: float, period: float) -> Any:
-    """Whether a point ``offset + n·period`` lies in ``u``, or too near to its ends to tell."""
+    """True if a point ``offset + n·period`` lies in ``u``, or too near to its ends to tell."""
     lo, hi = (u[0] - offset) / period, (u[1] - offset) / period
     slack = 8 * _EPS * (1 + np.maximum(np.abs(lo), np.abs(hi)))
     unknown = ~(np.maximum(np.abs(u[0]), np.abs(u[1])) < _LARGE)
@@ -265,7 +265,7 @@ def add(u: Bounds, v: Bounds) -> Enclosure:
 
 
 def _is_exact_sum(a: Any, b: Any, total: Any) -> Any:
-    """Whether a + b was not rounded: Knuth's two-sum has no remainder."""
+    """True if a + b was not rounded: Knuth's two-sum has no remainder."""
     part = total - a
     return (a - (total - part)) + (b - part) == 0
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from hypo.expression import forms, terms
 from hypo.expression.parser import parse
-from hypo.expression.rules import CONDITIONS, RULES, Rule
+from hypo.expression.rules import CONDITIONS, RULES, RewriteRule
 from hypo.expression.terms import Term
 from hypo.kernels import opcodes as oc
 
@@ -38,7 +38,7 @@ class _Index(NamedTuple):
     joining: frozenset[int]
 
 
-def compile_rule(rule: Rule) -> Compiled:
+def compile_rule(rule: RewriteRule) -> Compiled:
     """A rule read from its formulas."""
     pattern, replacement = (terms.from_expression(parse(text)) for text in (rule.pattern, rule.replacement))
     return Compiled(pattern, replacement, CONDITIONS[rule.when] if rule.when else None)
@@ -84,7 +84,7 @@ def rewrite(t: Term, make: Make) -> Term | None:
 
 
 def may_join(t: Term) -> bool:
-    """Whether ``t`` can be the first operand of a rule on two terms of a sum or factors of a product."""
+    """True if ``t`` can be the first operand of a rule on two terms of a sum or factors of a product."""
     return t.op in _index().joining
 
 

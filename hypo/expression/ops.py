@@ -103,7 +103,7 @@ T = TypeVar("T")
 
 
 class ByOpcode(dict[int, T]):
-    """What is known of operators, by opcode. Asked for one that is missing it names it: there are no silent defaults."""
+    """A table of operators, by opcode. Asked for one that is missing it names it: there are no silent defaults."""
 
     def __init__(self, what: str, known: Mapping[int, T]) -> None:
         super().__init__(known)

@@ -164,7 +164,7 @@ def as_float(r: Rational) -> float | None:
 
 
 def is_writable(r: Rational) -> bool:
-    """Whether ``r`` is exactly a float or a quotient of two modest whole numbers."""
+    """True if ``r`` is exactly a float or a quotient of two modest whole numbers."""
     return as_float(r) is not None or (r.denominator <= MAX_DENOMINATOR and abs(r.numerator) <= _MAX_NUMERATOR)
 
 
@@ -180,7 +180,7 @@ def rational(r: Rational) -> Term:
 
 
 def is_literal(t: Term) -> bool:
-    """Whether ``t`` is an exact, unnamed number."""
+    """True if ``t`` is an exact, unnamed number."""
     return t.op == oc.CONST and t.leaf.is_literal  # type: ignore[union-attr]
 
 

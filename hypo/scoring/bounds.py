@@ -144,7 +144,7 @@ def plausible(structures: Sequence[Structure], level: Assumed, record: Prior | N
 
 
 def reaches(structures: Sequence[Structure], level: Assumed) -> bool:
-    """Whether the posterior was kept as far down as M_α goes: it ends ``WITHIN`` nats below the likeliest structure, or at the
+    """True if the posterior was kept as far down as M_α goes: it ends ``WITHIN`` nats below the likeliest structure, or at the
     first ``CAP``."""
     least = structures[-1].weight if len(structures) >= CAP else structures[0].weight * math.exp(-WITHIN)
     return level.alpha >= least

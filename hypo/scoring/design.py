@@ -60,8 +60,9 @@ class Design:
 
 
 class Looked(NamedTuple):
-    """What draws of the hypotheses say at some points: the mean prediction, N and V given what was measured, (n_point,) each,
-    and the deviations √ω_d (f_d - f̄), (n_draw, n_point). NaN where draws with half the weight or more are undefined."""
+    """The predictions by draws of the hypotheses at some points: the mean prediction, N and V given what was measured,
+    (n_point,) each, and the deviations √ω_d (f_d - f̄), (n_draw, n_point). NaN where draws with half the weight or more are
+    undefined."""
 
     mean: NDArray[np.float64]
     noise: NDArray[np.float64]
@@ -115,7 +116,7 @@ class Disagreement:
         return Looked(mean, noise, left, spread)
 
     def measure(self, x: NDArray[np.float64]) -> Looked:
-        """What is said at ``x`` (n_var,), which from now on counts as measured."""
+        """The prediction at ``x`` (n_var,), which from now on counts as measured."""
         there = self.looked_at(np.ascontiguousarray(x[:, None]))
         spread, variance = there.spread[:, 0], float(there.left[0] + there.noise[0])
         g = spread - self._taken.T @ (self._taken @ spread)

@@ -80,12 +80,12 @@ class Family:
 
     @property
     def discrete(self) -> bool:
-        """Whether targets are whole numbers."""
+        """True if targets are whole numbers."""
         return self.kind in (POISSON, BINOMIAL)
 
     @property
     def has_variance(self) -> bool:
-        """Whether targets have a finite variance; those of Student's t with 2 degrees of freedom or fewer have none."""
+        """True if targets have a finite variance; those of Student's t with 2 degrees of freedom or fewer have none."""
         return self.kind != STUDENT_T or self.dof > 2.0
 
     @property
@@ -112,7 +112,7 @@ class Family:
         return np.asarray(f)
 
     def centre(self, f: Values, trials: ArrayLike = 1.0) -> Values:
-        """What is shown as the prediction of a formula: the chance of success for binomial targets, else f itself."""
+        """The shown prediction of a formula: the chance of success for binomial targets, else f itself."""
         return self.mean(f, 0.0, trials) if self.kind == BINOMIAL else f
 
     def variance(self, f: Values, scale: ArrayLike = 1.0, trials: ArrayLike = 1.0) -> Values:

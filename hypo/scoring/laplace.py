@@ -69,7 +69,7 @@ SAMPLE = 20_000
 
 @dataclass(frozen=True)
 class Laplace:
-    """What the data say about the k free constants of one hypothesis, and the hypothesis' evidence.
+    """The k free constants of one hypothesis as the data have them, and the hypothesis' evidence.
 
     ``theta`` (k,) are the fitted values in order of appearance, ``covariance`` (k, k) is the scale matrix of their Student-t
     distribution with ``dof`` degrees of freedom (infinite: Gaussian, and the covariance proper), both in the units of the
@@ -291,7 +291,7 @@ def _lines(
 
 
 def _prior_information(theta: NDArray[np.float64], scale: NDArray[np.float64], variance: float = 1.0) -> NDArray[np.float64]:
-    """What the prior adds to the information times ``variance``, 2/(s² + θ²) on the diagonal, without squares of sizes."""
+    """The prior's share of the information times ``variance``, 2/(s² + θ²) on the diagonal, without squares of sizes."""
     with np.errstate(over="ignore"):
         return np.diag(2.0 * (math.sqrt(variance) / np.hypot(scale, theta)) ** 2)
 

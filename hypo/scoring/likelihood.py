@@ -1,4 +1,4 @@
-"""What a likelihood can be asked, and the Gaussian one: minus log likelihood at the fitted constants.
+"""The interface of likelihoods, and the Gaussian one: minus log likelihood at the fitted constants.
 
 The *loss* of predictions is what a fit makes small. It is the residual sum of squares where the noise is Gaussian, and twice
 minus the log likelihood for all others (:mod:`hypo.scoring.likelihoods`), so that a loss has one meaning wherever the noise is
@@ -37,13 +37,13 @@ class Likelihood(ABC):
     @property
     @abstractmethod
     def known(self) -> bool:
-        """Whether the misfit is half the loss but for a constant: there is no scale of the noise to find, or the loss is a
+        """True if the misfit is half the loss but for a constant: there is no scale of the noise to find, or the loss is a
         likelihood in which that is found already."""
 
     @property
     @abstractmethod
     def exact(self) -> bool:
-        """Whether residuals of rounding size can be an answer: the scale of the noise is unknown, and may be 0."""
+        """True if residuals of rounding size can be an answer: the scale of the noise is unknown, and may be 0."""
 
     @property
     @abstractmethod
@@ -60,11 +60,12 @@ class Likelihood(ABC):
 
     @abstractmethod
     def predicted(self, e: Expression, X: NDArray[np.float64], columns: Sequence[str]) -> NDArray[np.float64]:
-        """What the formula says of the rows ``X`` (n_var, n_row): its values (n_row,), and more where they do not suffice."""
+        """The prediction of the formula for the rows ``X`` (n_var, n_row): its values (n_row,), and more where they do not
+        suffice."""
 
     @abstractmethod
     def losses(self, predicted: NDArray[np.float64]) -> NDArray[np.float64]:
-        """What each row (n_row,) adds to the loss."""
+        """The share of each row (n_row,) in the loss."""
 
     @abstractmethod
     def loss(self, predicted: NDArray[np.float64]) -> float:
@@ -127,12 +128,12 @@ class Gaussian(Likelihood):
 
     @property
     def known(self) -> bool:
-        """Whether σ is known."""
+        """True if σ is known."""
         return self.sigma is not None
 
     @property
     def exact(self) -> bool:
-        """Whether σ is unknown."""
+        """True if σ is unknown."""
         return self.sigma is None
 
     @property

@@ -55,15 +55,16 @@ class Derivatives(NamedTuple):
 class RowLikelihood(Likelihood):
     """Base of all that are not Gaussian. Predictions are (n_part, n_row), most often the formula's values alone.
 
-    ``pilot`` is a Gaussian problem near this one: its likelihood expanded to second order around a first estimate of what the
-    formula will predict. Least squares solves that fast; what is found there is fitted to the likelihood itself.
+    ``working_response`` is a Gaussian problem near this one: its likelihood expanded to second order around a first
+    estimate of what the formula will predict. Least squares solves that fast; what is found there is fitted to the likelihood
+    itself.
     """
 
     y: Values
     weights: Values | None = field(default=None, kw_only=True)
-    pilot: Gaussian | None = field(default=None, kw_only=True)
-    # The loss at that estimate beyond the sum of squares of the pilot there.
-    pilot_loss: float = field(default=math.nan, kw_only=True)
+    working_response: Gaussian | None = field(default=None, kw_only=True)
+    # The loss at that estimate beyond the sum of squares of the working response there.
+    working_loss: float = field(default=math.nan, kw_only=True)
 
     # --- what each kind knows --------------------------------------------------------------------------------
 
@@ -101,7 +102,7 @@ class RowLikelihood(Likelihood):
 
     @property
     def size(self) -> Values:
-        """What a formula's value for each row (n_row,) is as large as, for the prior of constants."""
+        """The size of a formula's value for each row (n_row,), for the prior of constants."""
         return self.y
 
     # --- the interface ---------------------------------------------------------------------------------------
@@ -113,16 +114,16 @@ class RowLikelihood(Likelihood):
 
     @property
     def exact(self) -> bool:
-        """Whether residuals can be of rounding size."""
+        """True if residuals can be of rounding size."""
         return False
 
     @property
     def gaussian(self) -> Gaussian:
-        """The pilot."""
-        return self.pilot or self._first_pilot
+        """The working response."""
+        return self.working_response or self._first_working_response
 
     @cached_property
-    def _first_pilot(self) -> Gaussian:
+    def _first_working_response(self) -> Gaussian:
         return Gaussian(*self.first(), self.weights)
 
     def take(self, rows: NDArray[np.int64]) -> Self:
@@ -241,7 +242,7 @@ class StudentT(RowLikelihood):
 
     @property
     def exact(self) -> bool:
-        """Whether the scale is unknown."""
+        """True if the scale is unknown."""
         return self.sigma is None
 
     @cached_property

@@ -39,7 +39,7 @@ class Limits(RowLikelihood):
 
     @property
     def exact(self) -> bool:
-        """Whether σ is unknown and every row measured."""
+        """True if σ is unknown and every row measured."""
         return self.sigma is None and bool(np.all(self.measured))
 
     @cached_property
@@ -145,7 +145,7 @@ class Limits(RowLikelihood):
         return float(np.sum(self.weighted(np.where(self.measured, 2.0 * a**2, q - third + q**2))))
 
     def residual(self, predicted: Values) -> Values:
-        """What the nearest possible target has more than f."""
+        """The difference of the nearest possible target from f."""
         return np.clip(predicted[0], self.lower, self.upper) - predicted[0]
 
     def first(self) -> tuple[Values, Values]:

@@ -154,9 +154,9 @@ class Posterior:
 
 
 @dataclass(frozen=True)
-class Met:
-    """What a search met beside its archive: all formulas without fitted constants of up to ``complete_to`` nodes, all
-    ``weighed`` structures of up to ``every_to`` nodes, numbers fitted; ``chain`` as in :class:`Posterior`."""
+class ExploredSpace:
+    """The space that a search explored beside its archive: all formulas without fitted constants of up to ``complete_to``
+    nodes, all ``weighed`` structures of up to ``every_to`` nodes, numbers fitted; ``chain`` as in :class:`Posterior`."""
 
     complete_to: int = 0
     every_to: int = 0
@@ -171,7 +171,7 @@ def make_posterior(
     likelihood: Likelihood,
     complete_to: int = 0,
     *,
-    met: Met | None = None,
+    explored: ExploredSpace | None = None,
     keeps: Callable[[Expression], bool] | None = None,
     expired: Callable[[], bool] = lambda: False,
 ) -> Posterior | None:
@@ -179,9 +179,9 @@ def make_posterior(
     None where none of them leaves a degree of freedom, or the likeliest has constants with variances beyond the range of
     numbers. Others like that have no weight.
 
-    All formulas without fitted constants of up to ``complete_to`` nodes are among those that were scored; ``met`` says more of
-    what was looked at. A formula for which ``keeps`` is false breaks a hard rule and has no weight. What comes after time has
-    ``expired`` has none either, but for the best one.
+    All formulas without fitted constants of up to ``complete_to`` nodes are among those that were scored; ``explored`` says
+    more of what was looked at. A formula for which ``keeps`` is false breaks a hard rule and has no weight. What comes after
+    time has ``expired`` has none either, but for the best one.
     """
     ordered = sorted(hypotheses, key=lambda h: h.score)
     near = (h for h in ordered if h.score <= ordered[0].score + WITHIN + SLACK)
@@ -197,7 +197,7 @@ def make_posterior(
     if not found or not _known(found[0]):
         return None
     distinct = _distinct((s for s in found if _known(s)), X, columns, likelihood)
-    return weighted(_by_structure(distinct), columns, complete_to, met)
+    return weighted(_by_structure(distinct), columns, complete_to, explored)
 
 
 def weighed(h: Hypothesis, X: NDArray[np.float64], columns: Sequence[str], likelihood: Likelihood) -> Structure | None:
@@ -213,7 +213,7 @@ def weighed(h: Hypothesis, X: NDArray[np.float64], columns: Sequence[str], likel
 
 
 def _known(s: Structure) -> bool:
-    """Whether the variances of its constants are in the range of numbers."""
+    """True if the variances of its constants are in the range of numbers."""
     return bool(np.all(np.isfinite(s.covariance)))
 
 
@@ -231,10 +231,10 @@ def _allowed(
 
 
 def weighted(
-    structures: Iterable[Structure], columns: Sequence[str], complete_to: int = 0, met: Met | None = None
+    structures: Iterable[Structure], columns: Sequence[str], complete_to: int = 0, explored: ExploredSpace | None = None
 ) -> Posterior:
     """A posterior over ``structures``, all different, by their ``nats``; at least one."""
-    met = met or Met(complete_to)
+    explored = explored or ExploredSpace(complete_to)
     ordered = sorted(structures, key=lambda s: (round(s.nats, 9), str(s.expression)))
     least = ordered[0].nats
     kept = [s for s in ordered if s.nats <= least + WITHIN][:CAP]
@@ -250,8 +250,8 @@ def weighted(
             for name in sorted(set(names)):
                 held[name] = held.get(name, 0.0) + s.weight
     within = sum(s.odds <= ODDS for s in final)
-    chain = None if met.chain is None else dict(met.chain)
-    covers = _covers(len(final), met)
+    chain = None if explored.chain is None else dict(explored.chain)
+    covers = _covers(len(final), explored)
     return Posterior(final, variables, dict(sorted(operators.items())), within, covers, likely_terms(final), chain)
 
 
@@ -299,7 +299,7 @@ def _structure(h: Hypothesis, shape: Laplace, nats: float) -> Structure:
 
 
 def _fitted_costs(e: Expression, shape: Laplace, sums: Sums, likelihood: Likelihood) -> float:
-    """What the code length holds for fitted constants (:func:`hypo.scoring.complexity.code_length`)."""
+    """The part of the code length for fitted constants (:func:`hypo.scoring.complexity.code_length`)."""
     total = 0.0
     for p, value in enumerate(shape.theta):
         same = np.flatnonzero(shape.slot == p)
@@ -344,7 +344,7 @@ def _distinct(
 
 
 def _alike(this: Spelling, other: Spelling, tolerance: float) -> bool:
-    """Whether two laws with as many constants predict the same on the rows, or would if both were fitted to the end."""
+    """True if two laws with as many constants predict the same on the rows, or would if both were fitted to the end."""
     if len(this.theta) != len(other.theta):
         return False
     apart = this.values[: this.rows] - other.values[: this.rows]
@@ -368,21 +368,21 @@ def _operators(e: Expression) -> set[str]:
     return {ops.BY_OPCODE[op].name for op, _ in e.code if op not in (oc.VAR, oc.CONST)}
 
 
-def _covers(count: int, met: Met) -> str:
+def _covers(count: int, explored: ExploredSpace) -> str:
     one = count == 1
     shares = "is the only structure" if one else f"are shares among the {count} structures"
     out = f"The {'best one' if one else 'weights'} {shares} that the search met within {WITHIN:g} nats of the best"
-    if met.every_to:
+    if explored.every_to:
         out += (
-            f"; all {met.weighed} structures of up to {_nodes(met.every_to)}, every number fitted, were weighed: among "
-            "them the normaliser is exact"
+            f"; all {explored.weighed} structures of up to {_nodes(explored.every_to)}, every number fitted, were weighed: "
+            "among them the normaliser is exact"
         )
-    if met.complete_to:
-        out += f"; all formulas without fitted constants of up to {_nodes(met.complete_to)} were looked at"
-    if not met.every_to and not met.complete_to:
+    if explored.complete_to:
+        out += f"; all formulas without fitted constants of up to {_nodes(explored.complete_to)} were looked at"
+    if not explored.every_to and not explored.complete_to:
         out += "; formulas were not looked through size by size"
-    if met.chain is not None:
-        out += "; " + str(met.chain["verdict"])
+    if explored.chain is not None:
+        out += "; " + str(explored.chain["verdict"])
     return out + ". A law that the search did not meet has no weight."
 
 

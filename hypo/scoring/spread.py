@@ -1,4 +1,4 @@
-"""What the data alone say of fitted constants: the inverse of their information, and which ones they leave open.
+"""The covariance of fitted constants by the data alone: the inverse of their information, and which ones they leave open.
 
 With A the information of the rows on the constants (Fisher's, or JᵀWJ of least squares), the covariance is A⁻¹: for formulas
 linear in their constants and known noise that of weighted least squares. The prior of constants takes no part in it. Where A

@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.clock import Expiring
 from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.scoring.likelihood import Gaussian, Likelihood
@@ -19,14 +20,6 @@ from hypo.scoring.likelihoods import RowLikelihood
 BLOCK_ROWS = 16_384
 
 R = TypeVar("R")
-
-
-class Deadline(Protocol):
-    """Something that knows when time is up."""
-
-    @property
-    def expired(self) -> bool:
-        """Whether it is."""
 
 
 class Mapper(Protocol):
@@ -63,7 +56,7 @@ class Sums:
         likelihood: Likelihood,
         *,
         gradient: bool = True,
-        clock: Deadline | None = None,
+        clock: Expiring | None = None,
         executor: Mapper | None = None,
     ) -> Sums | None:
         """Sums for ``e`` on ``X`` (n_var, n_row); None where a value is not finite on some row, or time was up.
@@ -120,7 +113,7 @@ def _of_rows(
     columns: Sequence[str],
     likelihood: RowLikelihood,
     gradient: bool,
-    clock: Deadline | None,
+    clock: Expiring | None,
     executor: Mapper | None,
 ) -> Sums | None:
     """:meth:`Sums.of` for likelihoods that are not Gaussian: the predictions of all rows first, since an unknown scale depends

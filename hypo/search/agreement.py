@@ -1,4 +1,4 @@
-"""What the chains of the shards of one search say together.
+"""The agreement of the chains of all shards of one search.
 
 Each shard's chains walk by themselves, with random numbers of their own, and only their reports are kept, not their visits. So
 what is said of all of them is the worst of what is said of each, and how far apart the shards' posteriors are: with P_k that of

@@ -44,14 +44,14 @@ def slower(e: Expression, spacing: Spacing) -> list[Expression]:
 
 
 def told_apart(e: Expression, spacing: Spacing, misfit: float, fitted_misfit: Callable[[Expression], float]) -> bool:
-    """Whether the rows tell the waves of ``e``, whose misfit is given, from slower ones; ``fitted_misfit`` fits a formula."""
+    """True if the rows tell the waves of ``e``, whose misfit is given, from slower ones; ``fitted_misfit`` fits a formula."""
     if not any(op in WAVES for op, _ in e.code):
         return True
     return all(fitted_misfit(other) > misfit + AS_WELL for other in slower(e, spacing))
 
 
 def blind(e: Expression, spacing: Spacing) -> bool:
-    """Whether ``e`` has a wave that makes more than half a turn between many neighbouring rows, has no slower alias to be
+    """True if ``e`` has a wave that makes more than half a turn between many neighbouring rows, has no slower alias to be
     compared with, and fitted constants that are many for the rows: one such wave meets nearly any few rows."""
     for node, (op, _) in enumerate(e.code):
         if op not in WAVES:

@@ -1,4 +1,4 @@
-"""Whether the answer of a search is one of the user's guesses, so that it can be shown in their form and with their names."""
+"""Tells if the answer of a search is one of the user's guesses, so that it can be shown in their form and with their names."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def own_guess(best: Hypothesis, guessed: Sequence[Hypothesis | None], problem: P
 
 
 def is_variant(best: Hypothesis, guess: Hypothesis | None, problem: Problem) -> bool:
-    """Whether ``best`` is what a guess is with exact numbers for some of its constants: fitted to the predictions of ``best``
+    """True if ``best`` is what a guess is with exact numbers for some of its constants: fitted to the predictions of ``best``
     the guess meets them."""
     if guess is None or not _fitted(best.expression) < _fitted(guess.expression):
         return False

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from hypo.expression.evaluate import Program
 from hypo.kernels import opcodes as oc
+from hypo.scoring.repeated_rows import repeated_rows
 from hypo.scoring.score import Hypothesis
-from hypo.search.structure import repeated_rows
 
 # Formulas that agree on so many rows predict the same.
 KEY_ROWS = 64
@@ -41,7 +41,7 @@ def rank(h: Hypothesis) -> tuple[float, float, int, str, int, tuple[float, ...]]
 
 
 def pareto(hypotheses: Iterable[Hypothesis]) -> tuple[Hypothesis, ...]:
-    """What the score believes: by rising complexity, each with a lower score than all simpler ones."""
+    """The formulas that the score believes: by rising complexity, each with a lower score than all simpler ones."""
     out: list[Hypothesis] = []
     for h in sorted(hypotheses, key=lambda h: (h.complexity, *rank(h))):
         if not out or h.score < out[-1].score - 1e-9:
@@ -149,7 +149,7 @@ class Archive:
         return sorted(self._by_prediction.values(), key=rank)
 
     def believed(self) -> tuple[Hypothesis, ...]:
-        """What the score believes: by rising complexity, each with a lower score than all simpler ones."""
+        """The formulas that the score believes: by rising complexity, each with a lower score than all simpler ones."""
         return pareto(self._by_prediction.values())
 
     def front(self, exact: bool = False) -> tuple[Hypothesis, ...]:

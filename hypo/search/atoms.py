@@ -25,11 +25,11 @@ from hypo.kernels import opcodes as oc
 from hypo.scoring.likelihood import Gaussian
 from hypo.search import forms
 from hypo.search.constants import fit
-from hypo.search.context import Context, View
+from hypo.search.context import Context, LibraryView
 from hypo.search.library import Library, Seed
 from hypo.search.problem import Settings
 from hypo.search.proposer import Turn
-from hypo.search.race import Hit, build
+from hypo.search.race import ScanHit, build
 from hypo.search.targets import Target, links, peels
 
 # Grids, for u of spread 1: rates of exp, radians that sin runs through and its phases, steepness of tanh and of bells,
@@ -84,7 +84,7 @@ class Atoms:
         self._report(f"{self.name}: parametric {kind}")
         self._library.grow(4 * n_member, max_cost=problem.max_complexity, deadline=turn.clock.deadline)
         members, arguments = self._members(n_argument)
-        view = View(self._atoms(members[:n_member], arguments), ctx.X, 10**9, problem.max_complexity - 2)
+        view = LibraryView(self._atoms(members[:n_member], arguments), ctx.X, 10**9, problem.max_complexity - 2)
         if not len(view.members) or turn.done:
             return
         target = self._target()
@@ -97,7 +97,7 @@ class Atoms:
             hits = forms.sums(ctx, view, peeled, forms.KEEP_PEELED, triples=False)
         yield from self._refined(hits, turn)
 
-    def _refined(self, hits: list[Hit], turn: Turn) -> Iterator[Expression]:
+    def _refined(self, hits: list[ScanHit], turn: Turn) -> Iterator[Expression]:
         """The best hits after a quick fit on few rows: on the grid alone a good form can look worse than a poor one."""
         ctx = self._ctx
         stride = max(1, len(ctx.y) // FIT_ROWS)
@@ -142,7 +142,7 @@ class Atoms:
 
     def _members(self, n_argument: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Members that may stand in a formula, and the first ones that atoms are made of."""
-        members = View(self._library, self._ctx.X, self._library.count, self._ctx.problem.max_complexity).members
+        members = LibraryView(self._library, self._ctx.X, self._library.count, self._ctx.problem.max_complexity).members
         # As far as needed: the library may be a scanner's, of a hundred thousand members.
         rational = islice((m for m in members if self._is_rational(int(m))), n_argument)
         return members, np.fromiter(rational, np.int64)
@@ -164,11 +164,11 @@ class Atoms:
         return lib.holding(seeds, deadline=self._ctx.clock.deadline)
 
     def _is_rational(self, member: int) -> bool:
-        """Whether a member is made of + − × ÷ and squares: the inside of an atom is no function itself."""
+        """True if a member is made of + − × ÷ and squares: the inside of an atom is no function itself."""
         return all(ops.BY_OPCODE[op].name in _RATIONAL for op, _ in self._library.expression(member).code if op > 1)
 
 
-def _chosen(hits: Sequence[Hit], order: NDArray[np.int64]) -> list[int]:
+def _chosen(hits: Sequence[ScanHit], order: NDArray[np.int64]) -> list[int]:
     """The hits to fit, ``order`` being the best first. A law of few terms looks poor as long as c is off, and is exact once c
     is right: the best short hits of each target come first."""
     alike, short = Counter[tuple[int, tuple[str, ...]]](), Counter[tuple[int, int]]()

@@ -6,15 +6,17 @@ process owns its device.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.clock import Deadline
 from hypo.kernels.fit import fit_batch
 from hypo.search.executor import Executor
-from hypo.search.programs import Programs
-from hypo.search.scan import Deadline
+
+if TYPE_CHECKING:
+    from hypo.search.programs import Programs
 
 # Programs fitted at once by one thread.
 PIECE = 50
@@ -27,7 +29,7 @@ class Batches(Protocol):
     """Something that fits batches."""
 
     def takes(self, node_rows: int) -> bool:
-        """Whether a device is to do a batch of so many nodes times rows times evaluations: then it had better come whole."""
+        """True if a device is to do a batch of so many nodes times rows times evaluations: then it had better come whole."""
         ...
 
     def fit(

@@ -15,19 +15,21 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.clock import Clock
 from hypo.expression.expr import Expression
 from hypo.search import forms
-from hypo.search.building import built
-from hypo.search.chains import Chains, Peeling, join
+from hypo.search.building import build_formulas
+from hypo.search.chains import Peeling, Peels, join
 from hypo.search.compact import compact_library
-from hypo.search.context import Context, View
+from hypo.search.context import Context, LibraryView
+from hypo.search.library import LibraryRows
 from hypo.search.problem import Settings
 from hypo.search.proposer import Turn
-from hypo.search.race import SUM, Basis, Hit, RowSet, race
-from hypo.search.scan import Clock, extend, orthonormal, scan_triples, unit_rows
+from hypo.search.race import SUM, Basis, ScanHit, race
+from hypo.search.scan import extend, orthonormal, scan_triples, unit_rows
 from hypo.search.scanner import Scanner
 from hypo.search.screen import screen
-from hypo.search.structure import Sight, nearest, neighbour_correlation, noise_level
+from hypo.search.structure import StructureTest, nearest, neighbour_correlation, noise_level
 from hypo.search.targets import Target
 
 # Chains judged in one go, and by one worker; terms of a sum; of the sums of two those grown further.
@@ -41,8 +43,8 @@ RACED, BUILT = 60, 8
 
 
 @dataclass(frozen=True)
-class Round:
-    """What one turn does: its cost in seconds, members taken away, members divided by, how many targets are peeled at each
+class TurnPlan:
+    """The plan of one turn: its cost in seconds, members taken away, members divided by, how many targets are peeled at each
     level, the rows of which all triples are looked at for the target itself, and for how many of each level they are."""
 
     cost: float
@@ -54,10 +56,10 @@ class Round:
 
 
 ROUNDS = (
-    Round(0.5, 20, 100, (), 200, 20),
-    Round(1.0, 40, 200, (25_000,), 700, 150),
-    Round(5.0, 60, 300, (80_000, 40_000), 1200, 400),
-    Round(15.0, 60, 400, (250_000, 100_000, 50_000), 2000, 800),
+    TurnPlan(0.5, 20, 100, (), 200, 20),
+    TurnPlan(1.0, 40, 200, (25_000,), 700, 150),
+    TurnPlan(5.0, 60, 300, (80_000, 40_000), 1200, 400),
+    TurnPlan(15.0, 60, 400, (250_000, 100_000, 50_000), 2000, 800),
 )
 # Variables that members are made of.
 MOST_COLUMNS = 60
@@ -73,20 +75,20 @@ class Judge:
     F: NDArray[np.float64]
     q: NDArray[np.float64]
     index: NDArray[np.int64]
-    rows: RowSet
+    rows: LibraryRows
     basis: Basis
     log: bool
     gram: NDArray[np.float64]
     short: NDArray[np.float32]
 
     @staticmethod
-    def of(F: NDArray[np.float64], q: NDArray, index: NDArray[np.int64], rows: RowSet, basis: Basis, log: bool) -> Judge:
+    def of(F: NDArray[np.float64], q: NDArray, index: NDArray[np.int64], rows: LibraryRows, basis: Basis, log: bool) -> Judge:
         gram = F @ F.T
         return Judge(F, q, index, rows, basis, log, gram, gram.astype(np.float32))
 
 
 # Score, number, chains and which of them, judge, and rows of a sum.
-Entry = tuple[float, int, Chains, int, Judge, NDArray[np.int64]]
+Entry = tuple[float, int, Peels, int, Judge, NDArray[np.int64]]
 
 
 class Beam:
@@ -114,7 +116,7 @@ class Beam:
         if turn.done:
             return
         self._report(f"{self.name}: {len(plan.widths) + 1} levels")
-        yield from built(self._hits(plan), self._ctx, turn, BUILT)
+        yield from build_formulas(self._hits(plan), self._ctx, turn, BUILT)
 
     @cached_property
     def _start(self) -> Target:
@@ -126,9 +128,9 @@ class Beam:
         residual = starts[1].values - starts[0].values
         neighbours = nearest(X)
         seen = neighbours is not None and neighbour_correlation(residual, neighbours) > noise_level(len(residual))
-        return starts[1] if seen or Sight(X).structured(residual) else starts[0]
+        return starts[1] if seen or StructureTest(X).structured(residual) else starts[0]
 
-    def _hits(self, plan: Round) -> list[Hit]:
+    def _hits(self, plan: TurnPlan) -> list[ScanHit]:
         ctx, p = self._ctx, self._ctx.problem
         start, lines = self._start, self._lines
         free = start.dimension is None
@@ -137,7 +139,7 @@ class Beam:
         most = min(MOST_ROWS, int(ROWS_A_SECOND * plan.cost))
         rows = [int(np.clip(math.sqrt(share / (n * PAIR_TIME * 1e-9)), LEAST_ROWS, most)) for n in counts]
         library, rank, monomial = compact_library(ctx, lines, max(rows))
-        view = View(library, ctx.X, library.count, p.max_complexity - 2)
+        view = LibraryView(library, ctx.X, library.count, p.max_complexity - 2)
         if len(view.members) < 2:
             return []
         order = np.argsort(rank[view.members], kind="stable")
@@ -155,11 +157,11 @@ class Beam:
         for size, following in zip(rows[1:], (*plan.widths, 0), strict=True):
             judges = Judges(ctx, view, order[:size], lines, free)
             parts, scores = [], []
-            for chains in self._batches(peeling, level, seen):
+            for peels in self._batches(peeling, level, seen):
                 if ctx.clock.expired:
                     break
-                parts.append(chains)
-                scores.append(judges.best(chains, best))
+                parts.append(peels)
+                scores.append(judges.best(peels, best))
             if not parts or ctx.clock.expired:
                 break
             level, score = join(parts), np.concatenate(scores)
@@ -177,21 +179,21 @@ class Beam:
         found = screen(self._ctx.X[list(lines)], self._ctx.y, self._ctx.weight)
         return sorted(lines[k] for k in found.order[:MOST_COLUMNS])
 
-    def _batches(self, peeling: Peeling, level: Chains, seen: set[int]) -> Iterator[Chains]:
+    def _batches(self, peeling: Peeling, level: Peels, seen: set[int]) -> Iterator[Peels]:
         """Chains one step further that are new, some thousands at a time."""
         weight = np.random.default_rng(0).standard_normal(self._ctx.n_probe)
-        waiting: list[Chains] = []
+        waiting: list[Peels] = []
         count = 0
-        for chains in peeling.expand(level):
-            size = np.linalg.norm(chains.values, axis=1)
-            keys = np.round(np.abs(chains.values @ weight) / size * 1e10).astype(np.int64)
+        for peels in peeling.expand(level):
+            size = np.linalg.norm(peels.values, axis=1)
+            keys = np.round(np.abs(peels.values @ weight) / size * 1e10).astype(np.int64)
             fresh = []
             for k, key in enumerate(keys.tolist()):
                 if key not in seen:
                     seen.add(key)
                     fresh.append(k)
             if fresh:
-                waiting.append(chains.take(np.array(fresh)))
+                waiting.append(peels.take(np.array(fresh)))
                 count += len(fresh)
             if count >= BATCH:
                 yield join(waiting)
@@ -199,18 +201,18 @@ class Beam:
         if waiting:
             yield join(waiting)
 
-    def _raced(self, peeling: Peeling, start: Target, best: list[Entry]) -> list[Hit]:
+    def _raced(self, peeling: Peeling, start: Target, best: list[Entry]) -> list[ScanHit]:
         ctx = self._ctx
-        hits: list[Hit] = []
+        hits: list[ScanHit] = []
         raced = 0
         known: set[float] = set()
-        for score, _, chains, k, judge, terms in sorted(best, key=lambda b: b[:2]):
+        for score, _, peels, k, judge, terms in sorted(best, key=lambda b: b[:2]):
             if raced >= RACED or ctx.clock.expired:
                 break
             if round(score, 3) in known:
                 continue
             known.add(round(score, 3))
-            target = peeling.target(chains, k, start)
+            target = peeling.target(peels, k, start)
             if target is None or (judge.log and not np.all(target.values != 0)):
                 continue
             hits += race(target, SUM, judge.rows, judge.index[terms][None, :], judge.basis, ctx.y, ctx.root, log=judge.log)
@@ -221,7 +223,7 @@ class Beam:
 class Judges:
     """The rows against which chains are judged, by dimension and for logarithms."""
 
-    def __init__(self, ctx: Context, view: View, chosen: NDArray[np.int64], lines: Sequence[int], free: bool) -> None:
+    def __init__(self, ctx: Context, view: LibraryView, chosen: NDArray[np.int64], lines: Sequence[int], free: bool) -> None:
         self._ctx, self._view, self._free, self._chosen = ctx, view, free, chosen
         self._sums: dict[int, Judge | None] = {}
         self._log: Judge | None = None
@@ -243,23 +245,23 @@ class Judges:
             )
         return self._sums[dimension]
 
-    def best(self, chains: Chains, best: list[Entry]) -> NDArray[np.float64]:
+    def best(self, peels: Peels, best: list[Entry]) -> NDArray[np.float64]:
         """The best approximate score of each chain with up to two terms; good ones are noted in ``best``."""
-        out = np.full(len(chains), np.inf)
-        for judge, index in self._groups(chains):
-            score = self._judged(judge, chains, index, 2, best)
+        out = np.full(len(peels), np.inf)
+        for judge, index in self._groups(peels):
+            score = self._judged(judge, peels, index, 2, best)
             out[index] = np.minimum(out[index], score)
         return out
 
-    def tripled(self, chains: Chains, index: NDArray[np.int64], best: list[Entry], most: int = TRIPLE_ROWS) -> None:
+    def tripled(self, peels: Peels, index: NDArray[np.int64], best: list[Entry], most: int = TRIPLE_ROWS) -> None:
         """The best sums of three of the first ``most`` rows for some chains, and what grows from them by one row."""
         ctx = self._ctx
-        some = chains.take(index)
+        some = peels.take(index)
         for judge, own in self._groups(some):
             T, W = self._units(judge, some, own)
             short = replace(judge, F=judge.F[:most])
             items = [(T[k : k + 1], W[k]) for k in range(len(own)) if np.all(np.isfinite(T[k]))]
-            found = ctx.local.map(_triples, items, short, ctx.clock)
+            found = ctx.workers.local.map(_triples, items, short, ctx.clock)
             for k, (terms, rss) in zip(np.flatnonzero(np.all(np.isfinite(T), axis=1)), found, strict=True):
                 for four, left in zip(terms, rss, strict=True):
                     nodes = self._nodes(judge, four) + int(some.size[own[k]])
@@ -272,30 +274,30 @@ class Judges:
         bare = 2 * len(judge.basis.log_of) if judge.log else 2 * judge.basis.constant - 1
         return int(np.sum(judge.rows.cost(judge.index[terms]) + 3)) + bare
 
-    def grow(self, chains: Chains, index: NDArray[np.int64], best: list[Entry]) -> None:
+    def grow(self, peels: Peels, index: NDArray[np.int64], best: list[Entry]) -> None:
         """Sums of more terms for some chains."""
-        some = chains.take(index)
+        some = peels.take(index)
         for judge, own in self._groups(some):
             if not self._ctx.clock.expired:
                 self._judged(judge, some, own, TERMS, best)
 
-    def _groups(self, chains: Chains) -> Iterator[tuple[Judge, NDArray[np.int64]]]:
-        for d in [0] if self._free else np.unique(chains.dimension):
-            index = np.arange(len(chains)) if self._free else np.flatnonzero(chains.dimension == d)
+    def _groups(self, peels: Peels) -> Iterator[tuple[Judge, NDArray[np.int64]]]:
+        for d in [0] if self._free else np.unique(peels.dimension):
+            index = np.arange(len(peels)) if self._free else np.flatnonzero(peels.dimension == d)
             judge = self._sum(int(d))
             if judge is not None:
                 yield judge, index
         if self._log is not None:
-            index = np.flatnonzero(np.all(chains.values != 0, axis=1))
+            index = np.flatnonzero(np.all(peels.values != 0, axis=1))
             if len(index):
                 yield self._log, index
 
     def _units(
-        self, judge: Judge, chains: Chains, index: NDArray[np.int64]
+        self, judge: Judge, peels: Peels, index: NDArray[np.int64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Unit targets (n, n_probe) off the basis, NaN within its span, and what their residuals weigh in y."""
         ctx = self._ctx
-        values, slope = chains.values[index], chains.slope[index]
+        values, slope = peels.values[index], peels.slope[index]
         root = ctx.root[ctx.probe]
         with np.errstate(all="ignore"):
             if judge.log:
@@ -311,28 +313,28 @@ class Judges:
             return T / size[:, None], W * size[:, None]
 
     def _judged(
-        self, judge: Judge, chains: Chains, index: NDArray[np.int64], most: int, best: list[Entry]
+        self, judge: Judge, peels: Peels, index: NDArray[np.int64], most: int, best: list[Entry]
     ) -> NDArray[np.float64]:
         ctx = self._ctx
-        T, W = self._units(judge, chains, index)
+        T, W = self._units(judge, peels, index)
         terms = np.full((len(index), most, most), -1)
         rss = np.full((len(index), most), np.inf)
         live = np.flatnonzero(np.all(np.isfinite(T), axis=1))
         if len(live):
             pieces = [live[k : k + PIECE] for k in range(0, len(live), PIECE)]
-            found = ctx.local.map(_piece, [(T[k], W[k]) for k in pieces], judge, most)
+            found = ctx.workers.local.map(_piece, [(T[k], W[k]) for k in pieces], judge, most)
             for k, (part, left) in zip(pieces, found, strict=True):
                 terms[k], rss[k] = part, left
             ctx.clock.scored += len(live) * len(judge.F) * (len(judge.F) - 1) // 2
         cost = judge.rows.cost(judge.index)
-        nodes = np.where(terms >= 0, cost[terms] + 3, 0).sum(axis=2) + chains.size[index][:, None]
+        nodes = np.where(terms >= 0, cost[terms] + 3, 0).sum(axis=2) + peels.size[index][:, None]
         nodes = nodes + self._nodes(judge, np.empty(0, np.int64))
         score = ctx.scorer.approximate(rss, nodes.astype(float), ctx.n_probe)
         score = np.where(np.isfinite(score), score, np.inf)
         for m in range(most):
             for t in np.argsort(score[:, m], kind="stable")[:RACED]:
                 if score[t, m] < np.inf:
-                    best.append((float(score[t, m]), len(best), chains, int(index[t]), judge, terms[t, m, : m + 1].copy()))
+                    best.append((float(score[t, m]), len(best), peels, int(index[t]), judge, terms[t, m, : m + 1].copy()))
         return np.asarray(score.min(axis=1))
 
 
@@ -340,7 +342,7 @@ class Judges:
 def _piece(
     item: tuple[NDArray[np.float64], NDArray[np.float64]], judge: Judge, most: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """What the kernel finds for some unit targets and the weights of their residuals."""
+    """The pairs that the kernel finds for some unit targets and the weights of their residuals."""
     from hypo.kernels.judge import judge as kernel
 
     T, W = item
@@ -367,12 +369,12 @@ def _triples(
     return terms, rss
 
 
-def _counts(plan: Round) -> list[int]:
+def _counts(plan: TurnPlan) -> list[int]:
     """About how many targets the levels of a turn have."""
     return [1, plan.addends + plan.factors, *plan.widths]
 
 
-def _beam(level: Chains, score: NDArray[np.float64], steps: Mapping[int, int], most: int) -> NDArray[np.int64]:
+def _beam(level: Peels, score: NDArray[np.float64], steps: Mapping[int, int], most: int) -> NDArray[np.int64]:
     """The best chains of each kind of last step, as many that all kinds get about equal shares of ``most`` targets further on:
     a chain has ``steps`` (default 1) of them."""
     order = np.argsort(score, kind="stable")

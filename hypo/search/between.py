@@ -1,4 +1,4 @@
-"""What a formula does between the rows: it has to be defined there, and may go astray only where rows give a hint of it.
+"""Checks of a formula between the rows: it has to be defined there, and may go astray only where rows give a hint of it.
 
 A formula of one column is looked at between neighbouring values of it, on points and, where its operators have limits to their
 domain, in intervals (:mod:`hypo.expression.intervals`) that are divided where it may be undefined. A pole, or a peak far beyond
@@ -46,7 +46,7 @@ HARMLESS = frozenset({oc.VAR, oc.CONST, oc.ADD, oc.SUB, oc.MUL, oc.NEG})
 
 
 def sound(e: Expression, spacing: Spacing, noise: float) -> bool:
-    """Whether ``e``, with residuals of the size ``noise``, is defined between the rows and does nothing there that no row
+    """True if ``e``, with residuals of the size ``noise``, is defined between the rows and does nothing there that no row
     hints at."""
     if all(op in HARMLESS for op, _ in e.code):
         return True

@@ -109,7 +109,7 @@ class Border:
 
     @property
     def same(self) -> bool:
-        """Whether all numbers stay."""
+        """True if all numbers stay."""
         return self.units.same
 
     def convert(self, e: Expression) -> Converted:
@@ -166,7 +166,7 @@ def unit_texts(problem: Problem) -> dict[str, Any]:
 
 
 def readings(e: Expression, problem: Problem) -> tuple[Expression, ...]:
-    """What a formula of the user may mean, in the units of the search: with numbers for the columns' own units, as formulas
+    """Readings of a formula of the user, in the units of the search: with numbers for the columns' own units, as formulas
     leave hypo, and as a law among quantities, whatever their units. One where fitted constants make up for the difference."""
     border = Border.out_of(problem)
     if border.same:

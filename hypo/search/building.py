@@ -12,7 +12,7 @@ from hypo.expression.expr import Expression
 from hypo.search.archive import CLOSER, Archive
 from hypo.search.context import Context
 from hypo.search.proposer import Turn
-from hypo.search.race import Hit, build
+from hypo.search.race import ScanHit, build
 
 # Hits that become formulas after each group of scans.
 MOST, MOST_INNER = 30, 12
@@ -22,7 +22,7 @@ SURE, SLACK = 6, 0.15
 EXACT_HIT = 1e-9
 
 
-def built(hits: Sequence[Hit], ctx: Context, turn: Turn, most: int = MOST) -> Iterator[Expression]:
+def build_formulas(hits: Sequence[ScanHit], ctx: Context, turn: Turn, most: int = MOST) -> Iterator[Expression]:
     """The best hits by approximate score, built; the proposer sees what became of one before it builds the next."""
     if not hits:
         return

@@ -8,11 +8,11 @@ different numbers of constants needs no Jacobian: from T to T' it is accepted wi
 ``nats`` being those of :mod:`hypo.scoring.posterior`, computed once for each formula. Several chains start apart from each
 other. What they visit joins what the posterior weighs by evidence; how often it was visited is compared with these weights.
 
-First the chains walk ``PILOTS`` times some steps that count for nothing but what they meet: after each of them jumps are
+First the chains walk ``TUNING`` times some steps that count for nothing but what they meet: after each of them jumps are
 proposed to the likely formulas known by then, with chances between equal ones and their weights. Then they walk ``STEPS``,
 up to ``ROUNDS`` times, until they agree. The last walk is reported.
 
-Budget: ``CHAINS``·(Σ ``PILOTS`` + ``ROUNDS``·``STEPS``) moves, and formulas weighed so that their rows add up to ``WORK``:
+Budget: ``CHAINS``·(Σ ``TUNING`` + ``ROUNDS``·``STEPS``) moves, and formulas weighed so that their rows add up to ``WORK``:
 one or two seconds on an ordinary core, the same on every machine. The search leaves it the seconds that :func:`budget` gives,
 and those that it did not need itself.
 """
@@ -32,15 +32,14 @@ from hypo.expression import ops
 from hypo.expression.evaluate import Program
 from hypo.expression.expr import Constant
 from hypo.kernels import opcodes as oc
-from hypo.scoring.posterior import WITHIN, Met, Structure, weighed
+from hypo.scoring.posterior import WITHIN, ExploredSpace, Structure, weighed
 from hypo.scoring.score import Hypothesis
-from hypo.search.ladder import MANY_ROWS
-from hypo.search.trees import MOVES, Grammar, Library, Tree, admissible, every, formula, key, shuffled, tree
+from hypo.search.trees import MOVES, Tree, TreeGrammar, TreeLibrary, admissible, every, formula, key, shuffled, tree
 
 if TYPE_CHECKING:
     from hypo.search.refine import Refiner
 
-CHAINS, PILOTS, STEPS, ROUNDS = 4, (200, 150, 150), 500, 4
+CHAINS, TUNING, STEPS, ROUNDS = 4, (200, 150, 150), 500, 4
 # Seconds that the search leaves at most, and as a share of the time limit.
 MOST_SECONDS, SHARE = 3.0, 0.15
 # Formulas weighed, times rows; but at least the second figure, and at most the third.
@@ -74,7 +73,7 @@ class Walk:
 
 def walk(
     begin: Sequence[Tree],
-    g: Grammar,
+    g: TreeGrammar,
     nats: Nats,
     steps: int,
     rng: np.random.Generator,
@@ -128,7 +127,7 @@ class ChainReport:
 
     @property
     def mixed(self) -> bool:
-        """Whether the chains agree with each other and with the weights."""
+        """True if the chains agree with each other and with the weights."""
         return max(self.rhat.values()) < RHAT and self.to_weights < APART
 
     @property
@@ -147,7 +146,8 @@ class ChainReport:
 
 
 def report(w: Walk, nats: Mapping[str, float], figures: Mapping[str, Mapping[str, float]]) -> ChainReport | None:
-    """What ``w`` says; ``nats`` of every structure and ``figures`` whose R̂ is wanted, by name. None with hardly a step."""
+    """The report on ``w``, with ``nats`` of every structure and ``figures`` whose R̂ is wanted, by name. None with hardly a
+    step."""
     steps = min(map(len, w.states), default=0)
     if steps < 10:
         return None
@@ -219,7 +219,7 @@ class Weigher:
         return [k for k in self.found if self.nats[k] <= least + limit]
 
     def figures(self) -> dict[str, dict[str, float]]:
-        """What R̂ is wanted of."""
+        """Figures whose R̂ is wanted."""
         return {
             "code_length": {k: h.complexity_cost for k, h in self.found.items()},
             "misfit": {k: h.misfit for k, h in self.found.items()},
@@ -238,7 +238,7 @@ class Weigher:
         return s.nats
 
     def _met(self, h: Hypothesis, s: Structure) -> bool:
-        """Whether the formula was met in another spelling; remembers it if not."""
+        """True if the formula was met in another spelling; remembers it if not."""
         values = Program.of(h.expression, self._refiner.problem.columns).value(self._rows)
         tolerance = ALIKE * s.sigma + 1e-12 * float(np.max(np.abs(values)))
         # Equal predictions have equal misfits, in this class of width 0.01 or one beside it.
@@ -255,15 +255,15 @@ def budget(time_limit: float) -> float:
     return min(MOST_SECONDS, SHARE * time_limit)
 
 
-def explore(refiner: Refiner, seed: int, complete_to: int) -> Met:
+def run_structure_mcmc(refiner: Refiner, seed: int, complete_to: int) -> ExploredSpace:
     """Let chains walk, and weigh all small structures on the way; what is likely is archived. Ends where the refiner's clock
     does.
 
-    Nothing is done with more than ``MANY_ROWS`` rows, where evidences take too long.
+    Nothing is done with many rows, where evidences take too long.
     """
     p = refiner.problem
-    if len(p.y) > MANY_ROWS:
-        return Met(complete_to)
+    if p.has_many_rows:
+        return ExploredSpace(complete_to)
     donors = [h.expression for h in refiner.archive.all()[:DONORS]]
     g = grammar(refiner, [tree(e) for e in donors])
     nats = Weigher(refiner)
@@ -275,7 +275,7 @@ def explore(refiner: Refiner, seed: int, complete_to: int) -> Met:
     # Chains of another shard are others, so that they can be held against these.
     rng = np.random.default_rng([seed, 3, *([] if shard is None else shard[:1])])
     at = _begin(g, nats, rng)
-    for steps in PILOTS:
+    for steps in TUNING:
         at = walk(at, g, nats, steps, rng, expired).at
         g = replace(g, whole=_likely(nats))
     every_to, count = _small(g, nats, refiner.settings.fit_constants, expired)
@@ -288,18 +288,18 @@ def explore(refiner: Refiner, seed: int, complete_to: int) -> Met:
             break
     for k in nats.within(WITHIN):
         refiner.keep(nats.found[k])
-    return Met(complete_to, every_to, count, None if found is None else found.as_dict())
+    return ExploredSpace(complete_to, every_to, count, None if found is None else found.as_dict())
 
 
-def _likely(nats: Weigher) -> Library:
-    """What the pilot found to be likely, with chances between equal ones and the weights."""
+def _likely(nats: Weigher) -> TreeLibrary:
+    """The likely structures found, with chances between equal ones and the weights."""
     keys = nats.within(WITHIN)
     levels = np.array([nats.nats[k] for k in keys])
     trees = {k: tree(nats.found[k].expression) for k in keys}
-    return Library(trees, np.exp(FLATTENED * (levels.min() - levels)).tolist() if keys else None)
+    return TreeLibrary(trees, np.exp(FLATTENED * (levels.min() - levels)).tolist() if keys else None)
 
 
-def grammar(refiner: Refiner, donors: Sequence[Tree]) -> Grammar:
+def grammar(refiner: Refiner, donors: Sequence[Tree]) -> TreeGrammar:
     """The symbols of the problem and of ``donors``, whose parts are the library."""
     p = refiner.problem
     most = min(p.max_complexity, max((len(t) for t in donors[:1]), default=1) + ROOM)
@@ -324,13 +324,13 @@ def grammar(refiner: Refiner, donors: Sequence[Tree]) -> Grammar:
     allowed = [ops.BY_NAME[name].opcode for name in sorted(p.allowed)]
     used = sorted({op for t in donors for op, _ in t if oc.arity(op)} - set(allowed))
     arity = {n: tuple(op for op in (*allowed, *used) if oc.arity(op) == n) for n in (1, 2)}
-    return Grammar(arity[1], arity[2], tuple(leaves.values()), most, Library(library), Library(whole))
+    return TreeGrammar(arity[1], arity[2], tuple(leaves.values()), most, TreeLibrary(library), TreeLibrary(whole))
 
 
-def _small(g: Grammar, nats: Nats, fit_constants: bool, expired: Callable[[], bool]) -> tuple[int, int]:
+def _small(g: TreeGrammar, nats: Nats, fit_constants: bool, expired: Callable[[], bool]) -> tuple[int, int]:
     """Weigh all structures up to some size, numbers fitted; the size, and how many."""
     own = tuple(node for node in g.leaves if not isinstance(node[1], Constant) or node[1].free or node[1].name)
-    small = Grammar(g.unary, g.binary, own if fit_constants else g.leaves, g.most, Library({}), Library({}))
+    small = TreeGrammar(g.unary, g.binary, own if fit_constants else g.leaves, g.most, TreeLibrary({}), TreeLibrary({}))
     size = count = 0
     for trees in every(small, EVERY):
         for t in trees:
@@ -341,7 +341,7 @@ def _small(g: Grammar, nats: Nats, fit_constants: bool, expired: Callable[[], bo
     return size, count
 
 
-def _begin(g: Grammar, nats: Nats, rng: np.random.Generator) -> list[Tree]:
+def _begin(g: TreeGrammar, nats: Nats, rng: np.random.Generator) -> list[Tree]:
     """Where chains start: the best formulas of the archive, and one drawn from the prior."""
     good = [t for t in g.whole.members if math.isfinite(nats(t))]
     out = good[:1]

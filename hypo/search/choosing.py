@@ -21,7 +21,7 @@ SCORE, POSTERIOR, ACCURACY, VALIDATION = "score", "posterior", "accuracy", "vali
 CRITERIA = (SCORE, POSTERIOR, ACCURACY, VALIDATION)
 
 
-def choose(
+def select_best(
     by: str, front: Sequence[Hypothesis], posterior: Posterior | None, others: Iterable[Hypothesis] = ()
 ) -> Hypothesis | None:
     """The formula that the criterion ``by`` (not ``validation``) prefers; None without any.
@@ -47,14 +47,14 @@ def _of_structure(e: Expression, everything: Iterable[Hypothesis], front: Iterab
     return next(same, None) or min((h for h in front if structure_key(h.expression) == key), key=rank, default=None)
 
 
-def chosen(by: str, outcome: Outcome, posterior: Posterior | None, problem: Problem, settings: Settings) -> Outcome:
+def apply_selection(by: str, outcome: Outcome, posterior: Posterior | None, problem: Problem, settings: Settings) -> Outcome:
     """``outcome`` with ``best`` by the criterion, and the reports on rules for it. A formula that breaks a hard rule is not
     chosen."""
     if by in (SCORE, VALIDATION) or outcome.best is None:
         return outcome
     book = Rulebook(problem, settings.lam)
     allowed = [h for h in outcome.archive if not book.rules or book.keeps_hard(h.expression)] if by == POSTERIOR else []
-    return with_best(outcome, choose(by, outcome.front, posterior, allowed) or outcome.best, book)
+    return with_best(outcome, select_best(by, outcome.front, posterior, allowed) or outcome.best, book)
 
 
 def with_best(outcome: Outcome, best: Hypothesis, book: Rulebook) -> Outcome:

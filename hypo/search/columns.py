@@ -1,4 +1,4 @@
-"""What large scans begin with: the score that a pair has to reach, and a few columns that decide for nearly all pairs.
+"""The preparation of large scans: the score that a pair has to reach, and a few columns that decide for nearly all pairs.
 
 The columns are those of the rows on principal axes for sums, and those of the probe rows on which the targets are largest for
 products. What they bound is in :mod:`hypo.kernels.scan`.
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 # Pairs from which on a scan is worth preparing, rows that are paired with all others first, and rows of the sample.
-PILOT_PAIRS, PILOT, SAMPLE, AXES = 10_000_000, 32, (32, 1024), 2048
+PREPARED_FROM, FIRST_ROWS, SAMPLE, AXES = 10_000_000, 32, (32, 1024), 2048
 # Columns tried, and how many columns of a matrix product cost as much as a pair computed in double precision.
 WIDTHS, COMPUTED = (16, 24, 32, 48), 4000
 
@@ -22,7 +22,7 @@ Short = NDArray[np.float32]
 Heaps = tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]
 
 
-def floor(heaps: Heaps, some: NDArray[np.int64], triangle: bool, keep: int) -> NDArray[np.float64]:
+def score_threshold(heaps: Heaps, some: NDArray[np.int64], triangle: bool, keep: int) -> NDArray[np.float64]:
     """A score (n_target,) just below the ``keep``-th best in lists of pairs of the rows ``some`` with all rows."""
     floor = np.zeros(len(heaps[0]))
     for t, (score, i, j) in enumerate(zip(*heaps, strict=True)):
@@ -43,10 +43,10 @@ def partners(heaps: Heaps) -> NDArray[np.int64]:
     found = np.flatnonzero(j >= 0)
     rows = j[found[np.argsort(-score[found], kind="stable")]]
     _, first = np.unique(rows, return_index=True)
-    return rows[np.sort(first)[:PILOT]]
+    return rows[np.sort(first)[:FIRST_ROWS]]
 
 
-def width(n: int, computed: Callable[[int], float]) -> int:
+def n_prefilter(n: int, computed: Callable[[int], float]) -> int:
     """The number of columns, of ``n``, with which a scan costs least; ``computed(k)`` is how many pairs of a sample remain."""
     best, least = n, float(n)
     for k in reversed([k for k in WIDTHS if k < n]):
@@ -62,7 +62,7 @@ def spread(n: int, count: int) -> NDArray[np.int64]:
     return np.arange(0, n, max(1, n // count))
 
 
-def along(rows: Rows, axes: Rows | None) -> tuple[Short, Short]:
+def project(rows: Rows, axes: Rows | None) -> tuple[Short, Short]:
     """Unit rows on orthonormal ``axes`` (n, k) in single precision, and the lengths of what they have beside them."""
     if axes is None:
         return rows.astype(np.float32), np.zeros(len(rows), np.float32)

@@ -11,10 +11,10 @@ from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.knowledge.invariances import Conserved
 from hypo.knowledge.rules import Rule
-from hypo.search.merge import Columns
+from hypo.search.merge import ReducedColumns
 
 
-def with_conserved(columns: Columns, rules: Iterable[Rule], scales: Mapping[str, float]) -> Columns:
+def with_conserved(columns: ReducedColumns, rules: Iterable[Rule], scales: Mapping[str, float]) -> ReducedColumns:
     """``columns`` with each hard rule's quantity in place of its variables, as far as these are still there, the quantity is
     finite on all rows and, with units, its terms have one. Rules speak of columns divided by their ``scales``."""
     for rule in rules:
@@ -34,7 +34,7 @@ def with_conserved(columns: Columns, rules: Iterable[Rule], scales: Mapping[str,
         dimensions = dict(columns.dimensions)
         if found is not None and found.dimension is not None:
             dimensions[name] = found.dimension
-        columns = Columns(
+        columns = ReducedColumns(
             (name, *(columns.names[k] for k in rest)), np.vstack([values, columns.X[rest]]),
             {**columns.formulas, name: whole}, dimensions,
         )

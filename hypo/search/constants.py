@@ -14,14 +14,15 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.clock import Expiring
 from hypo.expression.expr import Expression
 from hypo.scoring.likelihood import Gaussian, Likelihood
 from hypo.search import descent
 from hypo.search.elsewhere import TOLERANCE, ends
 from hypo.search.parameters import Parameters
-from hypo.search.squares import DAMPINGS, Deadline, Squares
+from hypo.search.squares import DAMPINGS, Squares
 
-__all__ = ["MAX_STEPS", "TIGHT", "TOLERANCE", "Deadline", "Parameters", "fit"]
+__all__ = ["MAX_STEPS", "TIGHT", "TOLERANCE", "Parameters", "fit"]
 
 MAX_STEPS = 60
 # A step that gains less than this share of the sum of squares is the last: this asks for all digits there are.
@@ -44,7 +45,7 @@ def fit(
     steps: int = MAX_STEPS,
     tolerance: float = TOLERANCE,
     descents: int = len(DAMPINGS),
-    clock: Deadline | None = None,
+    clock: Expiring | None = None,
 ) -> Expression:
     """``e`` with its free constants at a minimum of the weighted residual sum of squares.
 
@@ -58,10 +59,10 @@ def fit(
     if not e.free:
         return e
     if not isinstance(likelihood, Gaussian):
-        pilot = fit(
+        working = fit(
             e, X, columns, likelihood.gaussian, steps=steps, tolerance=tolerance, descents=descents, clock=clock
         )
-        found = descent.nearer(e, pilot, X, columns, likelihood, tolerance <= TIGHT, clock)
+        found = descent.nearer(e, working, X, columns, likelihood, tolerance <= TIGHT, clock)
         if starts < 2:
             return found
         rng = rng or np.random.default_rng(0)

@@ -1,35 +1,48 @@
-"""What every scan of one search shares: rows, weights, clock; and the library rows that take part."""
+"""The common ground of all scans of one search: rows, weights, clock; and the library rows that take part."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.clock import Clock
 from hypo.scoring.score import Scorer
 from hypo.search.batches import Batches, Processor
 from hypo.search.executor import Executor, Serial
-from hypo.search.library import Library
+from hypo.search.library import Library, LibraryRows
 from hypo.search.problem import Problem, Settings
-from hypo.search.race import RowSet
-from hypo.search.scan import Clock
 from hypo.search.surrogate import Surrogate, fit_surrogate
-from hypo.search.targets import first_order
 
 # Rows that the smooth stand-in is fitted to; an error below this share of the target's RMS is no noise.
 SMOOTH_ROWS, NO_NOISE = 5000, 1e-6
 
 
 @dataclass(frozen=True)
-class Context:
-    """Racing rows ``X`` (n_var, n_race), ``y``, ``weight`` (n_race,), and the ``probe`` rows among them (n_probe,).
+class Workers:
+    """Who does the work of a search: ``executor`` is for scans and may reach other machines, ``local`` works in this process
+    only; ``batches`` are fitted, and libraries made by ``make_library``, where the backend has it done."""
 
-    ``executor`` is for scans and may reach other machines, ``local`` works in this process only; ``batches`` are fitted here,
-    where the backend has it done.
-    """
+    local: Executor
+    executor: Executor
+    batches: Batches
+    make_library: Callable[..., Library] = Library
+
+    @staticmethod
+    def of(local: Executor | None = None, executor: Executor | None = None) -> Workers:
+        """The processor, by way of these executors; without any the work is done in this thread."""
+        local = local or Serial()
+        return Workers(local, executor or local, Processor(local))
+
+
+@dataclass(frozen=True)
+class Context:
+    """Racing rows ``X`` (n_var, n_race), ``y``, ``weight`` (n_race,), and the ``probe`` rows among them (n_probe,); the work is
+    done by ``workers``."""
 
     problem: Problem
     X: NDArray[np.float64]
@@ -38,26 +51,20 @@ class Context:
     root: NDArray[np.float64]
     probe: NDArray[np.int64]
     clock: Clock
-    local: Executor
-    executor: Executor
+    workers: Workers
     scorer: Scorer
-    batches: Batches
 
     @staticmethod
-    def of(
-        problem: Problem, settings: Settings, clock: Clock, local: Executor | None = None, executor: Executor | None = None,
-        batches: Batches | None = None,
-    ) -> Context:
-        """Racing and probe rows drawn with the settings' seed; without executors the work is done in this thread."""
-        local = local or Serial()
+    def of(problem: Problem, settings: Settings, clock: Clock, workers: Workers | None = None) -> Context:
+        """Racing and probe rows drawn with the settings' seed; without ``workers`` the work is done in this thread."""
         rng = np.random.default_rng(settings.seed)
         race_rows = np.sort(rng.permutation(len(problem.y))[: settings.n_race])
         probe = np.sort(rng.permutation(len(race_rows))[: settings.n_probe])
         whitening = problem.gaussian.root_weights
         root = np.ones(len(race_rows)) if whitening is None else whitening[race_rows]
         return Context(
-            problem, np.ascontiguousarray(problem.X[:, race_rows]), problem.y[race_rows], root**2, root, probe, clock, local,
-            executor or local, problem.scorer(settings), batches or Processor(local),
+            problem, np.ascontiguousarray(problem.X[:, race_rows]), problem.y[race_rows], root**2, root, probe, clock,
+            workers or Workers.of(), problem.scorer(settings),
         )
 
     @cached_property
@@ -135,11 +142,11 @@ class Context:
         return len(self.probe)
 
     def can_fit_logs(self, n_line: int) -> bool:
-        """Whether products of powers are allowed and there are rows enough to fit ``n_line`` exponents and more."""
+        """True if products of powers are allowed and there are rows enough to fit ``n_line`` exponents and more."""
         return {"*", "/"} <= self.problem.allowed and self.n_probe >= n_line + 5
 
 
-class View:
+class LibraryView:
     """Rows of a library that take part in scans: one per shape, not constant, of cost up to ``max_cost``, within the first
     ``limit`` members."""
 
@@ -155,9 +162,16 @@ class View:
         self.members = index[(library.shape[:n] == index) & varies & fits]
         self.values = library.values[self.members]
         self.dims = library.dims[self.members]
-        self.rows = RowSet(library, self.members, np.zeros(len(self.members), np.bool_), X)
+        self.rows = LibraryRows(library, self.members, np.zeros(len(self.members), np.bool_), X)
 
     def of_dimension(self, dimension: int | None, limit: int | None = None) -> NDArray[np.int64]:
         """Indices of rows of one dimension (None: all), the simplest first."""
         found = np.arange(len(self.members)) if dimension is None else np.flatnonzero(self.dims == dimension)
         return found if limit is None else found[:limit]
+
+
+def first_order(slope: NDArray[np.float64]) -> NDArray[np.float64]:
+    """|dy/dt| as roots of weights: relative to its largest value, and not so small that a row would be lost."""
+    slope = np.where(np.isfinite(slope), slope, 0.0)
+    top = float(slope.max(initial=0.0))
+    return np.maximum(slope / top, 1e-4) if top > 0 else np.ones_like(slope)

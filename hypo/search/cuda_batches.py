@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.clock import Deadline
 from hypo.kernels.fit import ROUNDING
 from hypo.search.batches import Batches, Rows
-from hypo.search.cuda import Attempts
+from hypo.search.cuda_devices import Attempts
 from hypo.search.programs import Programs
-from hypo.search.scan import Deadline
 
 # Nodes times rows times evaluations from which on a batch is worth the way to the device and back: about two milliseconds of
 # one core. Not measured on a device.
@@ -34,7 +34,7 @@ class CudaBatches:
         self._resident: dict[tuple[int, ...], tuple[Rows, tuple[Any, ...], float]] = {}
 
     def takes(self, node_rows: int) -> bool:
-        """Whether the batch is large enough and the device works."""
+        """True if the batch is large enough and the device works."""
         return node_rows >= WORTH and not self._attempts.failed
 
     def fit(

@@ -54,7 +54,8 @@ def _stacked(targets: Sequence[Rows], device: torch.device) -> Tensor:
 
 
 class _Form(Layout):
-    """What both forms have: the layout of pieces, targets ``T`` (n_job, n_target, n), ``together`` of them in a launch."""
+    """The common part of both forms: the layout of pieces, targets ``T`` (n_job, n_target, n), ``together`` of them in a
+    launch."""
 
     T: Tensor
     together: int

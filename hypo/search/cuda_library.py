@@ -16,12 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hypo.clock import now
 from hypo.expression import ops
 from hypo.kernels import enumerate as kernel
 from hypo.kernels import members as rules
 from hypo.kernels import opcodes as oc
-from hypo.search.clock import now
-from hypo.search.cuda import Attempts
+from hypo.search.cuda_devices import Attempts
 from hypo.search.cuda_dimensions import binary_dimensions, unary_dimensions
 from hypo.search.library import Library, Seed
 

@@ -27,16 +27,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hypo.clock import Clock, Deadline
 from hypo.kernels import cuda_scan as kernel
 from hypo.search.columns import spread
 from hypo.search.cuda_forms import Products, Sums
 from hypo.search.cuda_layout import Piece
 from hypo.search.cuda_lists import MOST_EQUAL, Lists, lasts
 from hypo.search.executor import Executor, Serial
-from hypo.search.scan import Best, Clock, Deadline, Job, Rows, _merge, _pairs
+from hypo.search.scan import Best, Job, Rows, _merge, _pairs
 
-# Pairs up to which all of one scan are scored in double precision, rows of the pilot, and pairs scored at once.
-DENSE, PILOT, BLOCK = 1 << 24, 128, 1 << 24
+# Pairs up to which all of one scan are scored in double precision, rows that are paired with all others first, and pairs
+# scored at once.
+DENSE, FIRST_ROWS, BLOCK = 1 << 24, 128, 1 << 24
 # Rows of either side on the device at once.
 ROWS = 1 << 21
 # Pairs listed in one launch, tiles gone through by one, and the precision at which flagged tiles are looked into.
@@ -63,30 +65,30 @@ def unfused(form: Form, best: Lists, late: Deadline) -> None:
         best.add(scores[:, a, b].T, *form.origin(rows[a], b), slice(None))
 
 
-def pilot(form: Form, best: Lists, keep: int) -> None:
+def raise_floors(form: Form, best: Lists, keep: int) -> None:
     """Raise the floors to scores that the ``keep`` best pairs of each target reach: of some rows f with all g. Large pieces are
     looked at one by one, all others together."""
     small = []
     for k, (f0, f1, g0, g1, _) in enumerate(form.sets()):
         if (f1 - f0) * (g1 - g0) > DENSE or form.n_piece == 1:
-            best.raise_to(_pilot_of(form, k, keep, best.floor))
+            best.raise_to(_score_first_rows(form, k, keep, best.floor))
         else:
             small.append(k)
     if small:
-        best.raise_to(_pilot_of_many(form, small, keep, best.floor))
+        best.raise_to(_score_first_rows_of_many(form, small, keep, best.floor))
 
 
-def _pilot_of(form: Form, piece: int, keep: int, floor: Tensor) -> Tensor:
+def _score_first_rows(form: Form, piece: int, keep: int, floor: Tensor) -> Tensor:
     """Scores (n_slot,) of some rows f of a piece with all its g."""
     f0, f1, g0, g1, _ = form.sets()[piece]
     n_f, n_g, where = f1 - f0, g1 - g0, form.F.device
     if isinstance(form, Sums):
         # Nearly all pairs with a row explain at least as much as the row alone.
-        count = min(max(2, PILOT // form.n_target), n_f)
+        count = min(max(2, FIRST_ROWS // form.n_target), n_f)
         rows = torch.unique(torch.topk(form.rf[:, f0:f1].abs(), count, dim=1).indices)
     else:
         # The first rows are the simplest; what goes well with some of them goes well with others.
-        some = np.unique(np.concatenate([np.arange(min(n_f, PILOT // 2)), spread(n_f, PILOT // 2)]))
+        some = np.unique(np.concatenate([np.arange(min(n_f, FIRST_ROWS // 2)), spread(n_f, FIRST_ROWS // 2)]))
         rows = torch.argsort(form.left.row[f0:f1])[torch.from_numpy(some).to(where)]
     place = torch.full((max(n_f, n_g),), -1, dtype=torch.int64, device=where)
     place[rows] = torch.arange(len(rows), device=where)
@@ -107,13 +109,13 @@ def _pilot_of(form: Form, piece: int, keep: int, floor: Tensor) -> Tensor:
     return out
 
 
-def _pilot_of_many(form: Form, pieces: list[int], keep: int, floor: Tensor) -> Tensor:
+def _score_first_rows_of_many(form: Form, pieces: list[int], keep: int, floor: Tensor) -> Tensor:
     """Scores (n_slot,) of some rows f of each of the pieces with all its g, listed pair by pair."""
     where = form.F.device
     sets = torch.tensor(form.sets(), device=where)[pieces]
     f0, n_f, g0, n_g = sets[:, 0], sets[:, 1] - sets[:, 0], sets[:, 2], sets[:, 3] - sets[:, 2]
     within = torch.tensor(form.within, device=where)[pieces]
-    wanted = max(4, PILOT // len(pieces))
+    wanted = max(4, FIRST_ROWS // len(pieces))
     of = torch.repeat_interleave(torch.arange(len(pieces), device=where), n_f)
     rank = torch.arange(len(of), device=where) - (n_f.cumsum(0) - n_f)[of]
     row = f0[of] + rank
@@ -221,7 +223,7 @@ def _scan_block(
         ]
         every, ordered = [job[0] for job in jobs], [n > DENSE for n in n_pair]
         form: Form = Sums(every, pieces, where, ordered) if kind == "sums" else Products(every, pieces, basis, where, ordered)
-        pilot(form, best, keep)
+        raise_floors(form, best, keep)
         (unfused if len(pieces) == 1 and not ordered[0] else fused)(form, best, late)
         if not late.expired:
             for piece, n in zip(pieces, n_pair, strict=True):

@@ -1,8 +1,8 @@
 """Fits to likelihoods that are not Gaussian: downhill by Gauss–Newton steps, and from many starts.
 
-Least squares finds starts fast. So several Gaussian problems stand for the likelihood (:func:`hypo.search.pilot.pilots`), the
-minima of each on few rows are moved downhill in the likelihood itself for some steps, and the best go on, on all rows and
-until they have converged.
+Least squares finds starts fast. So several Gaussian problems stand for the likelihood
+(:func:`hypo.search.pilot.working_responses`), the minima of each on few rows are moved downhill in the likelihood itself for
+some steps, and the best go on, on all rows and until they have converged.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.clock import Expiring
 from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.scoring.likelihood import Gaussian, Likelihood
@@ -19,8 +20,8 @@ from hypo.scoring.likelihoods import RowLikelihood
 from hypo.scoring.sums import Sums
 from hypo.search.elsewhere import ends
 from hypo.search.parameters import Parameters
-from hypo.search.pilot import pilots
-from hypo.search.squares import SCREEN_ROWS, Deadline, Squares
+from hypo.search.pilot import working_responses
+from hypo.search.squares import SCREEN_ROWS, Squares
 
 Values = NDArray[np.float64]
 
@@ -37,24 +38,24 @@ MIXED = 0.1, 0.3, 0.6, 1.0
 
 
 def nearer(
-    e: Expression, pilot: Expression, X: Values, columns: Sequence[str], likelihood: Likelihood, tight: bool,
-    clock: Deadline | None,
+    e: Expression, working: Expression, X: Values, columns: Sequence[str], likelihood: Likelihood, tight: bool,
+    clock: Expiring | None,
 ) -> Expression:  # fmt: skip
-    """The minimum downhill from the better of ``e`` and ``pilot``."""
+    """The minimum downhill from the better of ``e`` and ``working``, the one that fits the working response."""
     with np.errstate(all="ignore"):
-        losses = [likelihood.loss(likelihood.predicted(x, X, columns)) for x in (e, pilot)]
-        better = e if losses[0] <= losses[1] else pilot
+        losses = [likelihood.loss(likelihood.predicted(x, X, columns)) for x in (e, working)]
+        better = e if losses[0] <= losses[1] else working
         steps, last = (MANY_STEPS, TIGHT_NATS) if tight else (STEPS, LAST_NATS)
         return descended(better, X, columns, likelihood, steps, last, clock)
 
 
 def from_elsewhere(
     e: Expression, given: Expression, X: Values, columns: Sequence[str], likelihood: Likelihood, starts: int,
-    rng: np.random.Generator, tight: bool, clock: Deadline | None,
+    rng: np.random.Generator, tight: bool, clock: Expiring | None,
 ) -> Expression:  # fmt: skip
     """``e``, or the best of the minima from ``starts`` starts around the constants of ``given``, and elsewhere."""
     with np.errstate(all="ignore"):
-        e = _better(e, given, X, columns, likelihood, pilots(likelihood, X), starts, rng, clock)
+        e = _better(e, given, X, columns, likelihood, working_responses(likelihood, X), starts, rng, clock)
         # Once more with weights that the first answer tells better.
         e = _better(e, given, X, columns, likelihood, _around(e, X, columns, likelihood), starts, rng, clock)
         return descended(e, X, columns, likelihood, MANY_STEPS, TIGHT_NATS if tight else LAST_NATS, clock)
@@ -62,7 +63,7 @@ def from_elsewhere(
 
 def _better(
     e: Expression, given: Expression, X: Values, columns: Sequence[str], likelihood: Likelihood,
-    known: Sequence[Gaussian], starts: int, rng: np.random.Generator, clock: Deadline | None,
+    known: Sequence[Gaussian], starts: int, rng: np.random.Generator, clock: Expiring | None,
 ) -> Expression:  # fmt: skip
     """``e``, or the best of the minima downhill from those of the Gaussian problems ``known`` where that is better."""
     n = X.shape[1]
@@ -73,8 +74,8 @@ def _better(
         return its.loss(its.predicted(x, rows, columns))
 
     begun: list[tuple[float, int, Expression]] = []
-    for pilot in known:
-        problem = Squares(given, X, columns, pilot, clock)
+    for working in known:
+        problem = Squares(given, X, columns, working, clock)
         for k, (_, theta) in enumerate(ends(problem, problem.parameters.start, starts, rng)):
             x = e.with_values(problem.parameters.values(theta, e.values))
             its = loss(x, few_X, few)
@@ -122,10 +123,10 @@ def _possible(e: Expression, X: Values, columns: Sequence[str], likelihood: Like
     f, gradient = program.value_and_gradient(X, program.values)
     lines = gradient[slots]
     sign = np.where(np.all(lines >= 0, axis=1), 1.0, np.where(np.all(lines <= 0, axis=1), -1.0, 0.0))
-    pilot = likelihood.gaussian
-    root = 1.0 if pilot.root_weights is None else pilot.root_weights
+    working = likelihood.gaussian
+    root = 1.0 if working.root_weights is None else working.root_weights
     rest = f - program.values[slots] @ lines
-    A, b = (lines * sign[:, None] * root).T, (pilot.y - rest) * root
+    A, b = (lines * sign[:, None] * root).T, (working.y - rest) * root
     if not (np.all(np.isfinite(A)) and np.all(np.isfinite(b))):
         return e
     size = np.sqrt(np.sum(A**2, axis=0))
@@ -147,7 +148,7 @@ def descended(
     likelihood: Likelihood,
     steps: int,
     last: float,
-    clock: Deadline | None,
+    clock: Expiring | None,
 ) -> Expression:
     """``e`` with its constants moved downhill to a minimum of the loss, by up to ``steps`` Gauss–Newton steps, damped where
     they fail, until one gains less than ``last`` nats."""

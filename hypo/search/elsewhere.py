@@ -63,7 +63,7 @@ def ends(problem: Squares, start: Values, starts: int, rng: np.random.Generator)
 
 
 def _oddity(theta: Values) -> tuple[float, int]:
-    """What orders the images of one minimum: small constants come before large ones, positive before negative."""
+    """A key that orders the images of one minimum: small constants come before large ones, positive before negative."""
     return float(f"{np.abs(theta).sum():.5g}"), int(np.count_nonzero(theta < 0))
 
 

@@ -18,6 +18,7 @@ from functools import cached_property, partial
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.clock import Deadline
 from hypo.expression import ops
 from hypo.expression.expr import Constant, Expression
 from hypo.kernels import opcodes as oc
@@ -33,7 +34,6 @@ from hypo.search.problem import Settings
 from hypo.search.programs import WIDTH, Programs
 from hypo.search.proposer import Turn
 from hypo.search.rule_fitness import KNOWN, RuleFitness
-from hypo.search.scan import Deadline
 from hypo.search.seeds import nesting_masks
 
 # Rows that generations are fitted on.
@@ -108,9 +108,9 @@ class Evolution:
         else each by itself wherever the executor has it done."""
         # Programs have about half the nodes that they may have.
         nodes = ISLAND * sum(island.size for island, _, _ in stays) // 2
-        if self.ctx.batches.takes(nodes * len(self.rows[1]) * EVALUATIONS):
-            return live_together(stays, self.world, late, self.ctx.batches, self.ctx.local)
-        return list(whole(self.ctx.executor).map(live, stays, self.world, late))
+        if self.ctx.workers.batches.takes(nodes * len(self.rows[1]) * EVALUATIONS):
+            return live_together(stays, self.world, late, self.ctx.workers.batches, self.ctx.workers.local)
+        return list(whole(self.ctx.workers.executor).map(live, stays, self.world, late))
 
     def _charge(self) -> None:
         """The best of each island pay for the rules they break, until they are looked at next."""
@@ -128,7 +128,7 @@ class Evolution:
     def _fit(self, batch: Programs, rows: Rows, evaluations: int) -> None:
         """Fits all programs in place."""
         late = Deadline(self.ctx.clock.deadline)
-        self.ctx.batches.fit(batch, rows, self.linear, evaluations, np.full(len(batch), np.inf), late)
+        self.ctx.workers.batches.fit(batch, rows, self.linear, evaluations, np.full(len(batch), np.inf), late)
 
     # --- to and from formulas -----------------------------------------------------------------------------------
 
@@ -252,7 +252,7 @@ class Evolution:
         return nesting_masks(own), nesting_masks(seldom)
 
     def _grammar(self) -> Grammar:
-        """What may be bred, with the library's members of now as building blocks."""
+        """The symbols that may be bred, with the library's members of now as building blocks."""
         p = self.ctx.problem
         unary, unary_chance = self._chances(1)
         binary, binary_chance = self._chances(2)

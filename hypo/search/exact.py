@@ -14,7 +14,7 @@ FEW_CONSTANTS, EXACT_FITTED = 2, 1e-13
 
 
 def is_exact(h: Hypothesis | None, problem: Problem) -> bool:
-    """Whether residuals are rounding errors of the target: with many fitted constants, of the last digits of it."""
+    """True if residuals are rounding errors of the target: with many fitted constants, of the last digits of it."""
     if h is None or not problem.likelihood.exact:
         return False
     limit = EXACT if len(h.expression.free) <= FEW_CONSTANTS else EXACT_FITTED

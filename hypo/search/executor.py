@@ -10,14 +10,10 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, runtime_checkable
+from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 
 from hypo.errors import HypoError
-
-if TYPE_CHECKING:
-    from hypo.search.problem import Settings
 
 R = TypeVar("R")
 
@@ -127,23 +123,3 @@ class Share:
 def whole(executor: Executor) -> Executor:
     """The executor for work that all shares of a search do alike."""
     return executor.whole if isinstance(executor, Sharing) else executor
-
-
-def opened(settings: Settings, stack: ExitStack) -> tuple[Executor, Executor]:
-    """The executor of this process and the one for scans, as the settings want them; ``stack`` closes them.
-
-    Raises:
-        MissingExtraError: a cluster is wanted, and Dask is not installed.
-        InputError: no scheduler answers, or its workers have another version of hypo.
-    """
-    near: Executor = stack.enter_context(Threads(settings.workers)) if settings.workers > 1 else Serial()
-    executor = near
-    if settings.scheduler == PROCESSES:
-        from hypo.search.processes import Processes
-
-        executor = Offload(near, stack.enter_context(Processes(settings.workers)))
-    elif settings.scheduler not in (None, THREADS):
-        from hypo.search.cluster import Cluster
-
-        executor = Offload(near, stack.enter_context(Cluster(settings.scheduler, settings.workers)))
-    return near, executor if settings.shard is None else Share(executor, *settings.shard)

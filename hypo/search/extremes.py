@@ -21,7 +21,7 @@ HOLDERS = frozenset((*EXTREMES, oc.ABS))
 
 
 def moved(t: Term) -> Iterator[Term]:
-    """What ``t`` may be with factors or summands at other places: around min, max or abs as arguments of ``t``, or ``t``
+    """Forms of ``t`` with factors or summands at other places: around min, max or abs as arguments of ``t``, or ``t``
     itself."""
     if t.value is not None:
         return

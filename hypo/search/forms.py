@@ -12,8 +12,9 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from hypo.search.context import Context, View
-from hypo.search.race import PRODUCT, RATIONAL, SUM, Basis, Hit, RowSet, race
+from hypo.search.context import Context, LibraryView
+from hypo.search.library import LibraryRows
+from hypo.search.race import PRODUCT, RATIONAL, SUM, Basis, ScanHit, race
 from hypo.search.scan import Best, distinct_rows, extend, orthonormal, scan_jobs, scan_sums, scan_triples, unit_rows
 from hypo.search.targets import Target
 
@@ -43,16 +44,16 @@ def unit_targets(ctx: Context, targets: Sequence[Target], q: NDArray[np.float64]
 
 def sums(
     ctx: Context,
-    view: View,
+    view: LibraryView,
     targets: Sequence[Target],
     keep: int,
     limit: int | None = None,
     beam: int = BEAM,
     intercept: bool = True,
     triples: bool = True,
-) -> list[Hit]:
+) -> list[ScanHit]:
     """Sums of one to four rows of each target's dimension, with a constant for pure numbers unless ``intercept`` is off."""
-    hits: list[Hit] = []
+    hits: list[ScanHit] = []
     y, w = ctx.y, ctx.root
     ready = []
     for dimension, group in by_dimension(targets):
@@ -66,7 +67,7 @@ def sums(
             continue
         ready.append((group, basis, index, ctx.n_probe - len(q), unit_targets(ctx, group, q, False), F))
     jobs = [(T, F, None) for _, _, _, n_free, T, F in ready if n_free > 4]
-    scans = scan_jobs("sums", jobs, np.empty((0, ctx.n_probe)), keep=keep, clock=ctx.clock, executor=ctx.executor)
+    scans = scan_jobs("sums", jobs, np.empty((0, ctx.n_probe)), keep=keep, clock=ctx.clock, executor=ctx.workers.executor)
     for group, basis, index, n_free, T, F in ready:
         single = (T @ F.T) ** 2
         ctx.clock.scored += single.size
@@ -116,10 +117,10 @@ def longer(
 
 
 def products(
-    ctx: Context, view: View, targets: Sequence[Target], limit: int | None = None, keep: int = KEEP
-) -> list[Hit]:
+    ctx: Context, view: LibraryView, targets: Sequence[Target], limit: int | None = None, keep: int = KEEP
+) -> list[ScanHit]:
     """Products of two rows, with a constant for pure numbers."""
-    hits: list[Hit] = []
+    hits: list[ScanHit] = []
     y, w = ctx.y, ctx.root
     unit, kept = unit_rows(view.values, np.empty((0, ctx.n_probe)))
     if limit is not None:
@@ -146,7 +147,7 @@ def products(
         for a, b in blocks:
             other = unit[a if b is None else b] if weighted or b is not None else None
             jobs.append((T, ctx.whiten(unit[a]) if weighted else unit[a], other))
-        scans = scan_jobs("products", jobs, q, keep=keep, clock=ctx.clock, executor=ctx.executor)
+        scans = scan_jobs("products", jobs, q, keep=keep, clock=ctx.clock, executor=ctx.workers.executor)
         for a, b in blocks:
             if ctx.clock.expired:
                 return hits
@@ -157,7 +158,7 @@ def products(
     return hits
 
 
-def rationals(ctx: Context, view: View, target: Target) -> list[Hit]:
+def rationals(ctx: Context, view: LibraryView, target: Target) -> list[ScanHit]:
     """Rational forms (a + b·f)/(1 + c·g) for one target."""
     y, w = ctx.y, ctx.root
     constant = target.dimension in (None, 0)
@@ -172,14 +173,14 @@ def rationals(ctx: Context, view: View, target: Target) -> list[Hit]:
     if not len(F) or not len(G):
         return []
     T = unit_targets(ctx, [target], q, False)
-    best = scan_sums(T, F, G, keep=KEEP, clock=ctx.clock, executor=ctx.executor)[0]
+    best = scan_sums(T, F, G, keep=KEEP, clock=ctx.clock, executor=ctx.workers.executor)[0]
     terms = np.column_stack([f_index[kept_f[best.i]], g_index[kept_g[best.j]]])
     return race(target, RATIONAL, view.rows, terms, basis, y, w)
 
 
 def log_rows(
-    ctx: Context, view: View, lines: Sequence[int], limit: int, among: NDArray[np.int64] | None = None
-) -> tuple[NDArray[np.float64], RowSet, Basis, NDArray[np.float64]]:
+    ctx: Context, view: LibraryView, lines: Sequence[int], limit: int, among: NDArray[np.int64] | None = None
+) -> tuple[NDArray[np.float64], LibraryRows, Basis, NDArray[np.float64]]:
     """Rows log|u|, and u for an exponential factor, modulo products of powers of the variables; of all members
     or those ``among`` them."""
     usable = [k for k in lines if np.all(ctx.X[k] != 0)]
@@ -200,19 +201,19 @@ def log_rows(
     unit, kept = unit_rows(values[order] * root, q)
     first = distinct_rows(unit)[:limit]
     chosen = order[kept[first]]
-    rows = RowSet(view.rows.library, view.members[members[chosen]], is_log[chosen], ctx.X)
+    rows = LibraryRows(view.rows.library, view.members[members[chosen]], is_log[chosen], ctx.X)
     return unit[first], rows, basis, q
 
 
 def log_sums(
-    ctx: Context, targets: Sequence[Target], view: View, lines: Sequence[int], limit: int, beam: int
-) -> list[Hit]:
+    ctx: Context, targets: Sequence[Target], view: LibraryView, lines: Sequence[int], limit: int, beam: int
+) -> list[ScanHit]:
     """Products of free powers of up to four rows, or exp of them, and of the variables in ``lines``."""
     L, rows, basis, q = log_rows(ctx, view, lines, limit)
     y, w = ctx.y, ctx.root
-    hits: list[Hit] = []
+    hits: list[ScanHit] = []
     T = unit_targets(ctx, targets, q, True)
-    pairs = scan_sums(T, L, None, keep=KEEP_PEELED * 2, clock=ctx.clock, executor=ctx.executor) if len(L) > 1 else None
+    pairs = scan_sums(T, L, None, keep=KEEP_PEELED * 2, clock=ctx.clock, executor=ctx.workers.executor) if len(L) > 1 else None
     for t, target in enumerate(targets):
         if ctx.clock.expired:
             return hits

@@ -7,14 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from hypo.clock import Clock, now
 from hypo.expression.expr import Expression
 from hypo.knowledge.claims import Verdict
 from hypo.scoring.score import Hypothesis
-from hypo.search.clock import now
 from hypo.search.constants import TIGHT, Parameters, fit
 from hypo.search.problem import Problem, Settings
 from hypo.search.rulebook import Rulebook
-from hypo.search.scan import Clock
 
 # Starts for each constant that enters non-linearly, and the most steps from each.
 STARTS, STEPS = 20, 2000

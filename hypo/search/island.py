@@ -14,12 +14,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.clock import Deadline
 from hypo.kernels.nodes import Grammar
 from hypo.kernels.vary import breed
 from hypo.search.batches import PIECE, Batches, Rows, fit_programs
 from hypo.search.executor import Executor
 from hypo.search.programs import WIDTH, Programs
-from hypo.search.scan import Deadline
 
 # Individuals of an island.
 ISLAND = 150
@@ -36,8 +36,8 @@ EXACT = 1e-15
 
 
 class World(NamedTuple):
-    """What all islands share: what may be bred, the rows it is fitted to and their sum of squares ``total``, whether programs
-    are ``linear`` in their terms, and nats of a ``symbol``."""
+    """The common world of all islands: what may be bred, the rows it is fitted to and their sum of squares ``total``, whether
+    programs are ``linear`` in their terms, and nats of a ``symbol``."""
 
     grammar: Grammar
     rows: Rows

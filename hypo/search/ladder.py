@@ -4,7 +4,7 @@ The rungs are nested samples of the rows, each up to ``STEP`` times as large as 
 rung but the last, a formula is held against the rival: the best-scored formula that is no more complex. Both are evaluated on
 the same rows, so what counts is the mean and the scatter of the differences of their squared residuals. What is clearly
 worse leaves; what looks better on the rung below the data is fitted and scored on all rows, and only that is ever archived.
-Of what is in doubt there, the most promising follow (:meth:`hypo.search.refine.Refiner.polish`).
+Of what is in doubt there, the most promising follow (:meth:`hypo.search.refine.Refiner.snap_pending`).
 
 Memory: the samples together are at most half the data, most often a fifth, and sums over all rows are taken block by block
 (:mod:`hypo.scoring.sums`), so a search holds the table, the problem's copy of it, and a part that does not depend on the rows.
@@ -14,22 +14,25 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.clock import Clock
 from hypo.expression.expr import Expression
 from hypo.scoring.score import Hypothesis
 from hypo.scoring.sums import Sums
 from hypo.search.constants import Parameters
-from hypo.search.executor import Executor
 from hypo.search.problem import Problem
-from hypo.search.scan import Clock
+
+if TYPE_CHECKING:
+    from hypo.search.executor import Executor
 
 # Rows that proposers see at most.
 PROPOSER_ROWS = 20_000
-# Rows from which on there is a ladder; its first rung; how many times larger the next may be.
-MANY_ROWS, FIRST_RUNG, STEP = 3_000, 1_000, 8.0
+# The first rung of the ladder that there is from MANY_ROWS rows on; how many times larger the next may be.
+FIRST_RUNG, STEP = 1_000, 8.0
 # A formula worse than its rival by more than this many standard errors leaves.
 DOUBT = 2.0
 # A step of the constants that promises less than this many nats is the last; most steps, and shorter ones tried for each.
@@ -58,7 +61,7 @@ def some_rows(problem: Problem, seed: int) -> Problem:
 def rungs(problem: Problem, seed: int) -> tuple[Problem, ...]:
     """The problem on growing samples of its rows, and on all of them last; with up to ``MANY_ROWS`` rows itself alone."""
     n = len(problem.y)
-    if n <= MANY_ROWS:
+    if not problem.has_many_rows:
         return (problem,)
     count = math.ceil(math.log(n / FIRST_RUNG) / math.log(STEP))
     sizes = [round(FIRST_RUNG * (n / FIRST_RUNG) ** (k / count)) for k in range(count)]
@@ -67,7 +70,7 @@ def rungs(problem: Problem, seed: int) -> tuple[Problem, ...]:
 
 
 @dataclass(frozen=True)
-class Outlook:
+class SubsetVerdict:
     """By how many nats a formula is estimated to score above its rival on all rows, and the standard error of that."""
 
     difference: float
@@ -75,17 +78,17 @@ class Outlook:
 
     @property
     def hopeless(self) -> bool:
-        """Whether it is clearly worse."""
+        """True if it is clearly worse."""
         return self.difference > DOUBT * self.error
 
     @property
     def better(self) -> bool:
-        """Whether it looks better."""
+        """True if it looks better."""
         return self.difference <= 0.0
 
 
-def outlook(h: Hypothesis, rival: Hypothesis | None, rung: Problem, data: Problem) -> Outlook:
-    """What ``h``, fitted and scored on ``rung``, promises against ``rival``, scored on ``data``, there.
+def judge_on_subset(h: Hypothesis, rival: Hypothesis | None, rung: Problem, data: Problem) -> SubsetVerdict:
+    """The prospects of ``h``, fitted and scored on ``rung``, against ``rival``, scored on ``data``, there.
 
     With the squared residuals a_i of h and b_i of the rival on the n rows of the rung, the difference of their scores on all
     N rows is estimated by N/n·(misfit_h − misfit_rival) + ½ N/n·k for the k constants fitted to the rung, plus that of their
@@ -93,7 +96,7 @@ def outlook(h: Hypothesis, rival: Hypothesis | None, rung: Problem, data: Proble
     """
     n, ratio = len(rung.y), data.likelihood.total_weight / rung.likelihood.total_weight
     if rival is None or not np.all(np.isfinite(its := _squares(rival.expression, rung))):
-        return Outlook(-math.inf, 0.0)
+        return SubsetVerdict(-math.inf, 0.0)
     mine = _squares(h.expression, rung)
     a, b = float(mine.sum()), float(its.sum())
     known = rung.likelihood
@@ -105,11 +108,11 @@ def outlook(h: Hypothesis, rival: Hypothesis | None, rung: Problem, data: Proble
     fitted = len(Parameters.of(h.expression).start)
     # A constant's code grows by half a nat for each factor e in the rows.
     cost = h.score - h.misfit + 0.5 * fitted * math.log(ratio) - (rival.score - rival.misfit)
-    return Outlook(ratio * (gain + 0.5 * fitted) + cost, ratio * float(scatter.std()) * math.sqrt(n))
+    return SubsetVerdict(ratio * (gain + 0.5 * fitted) + cost, ratio * float(scatter.std()) * math.sqrt(n))
 
 
 def _squares(e: Expression, p: Problem) -> NDArray[np.float64]:
-    """What each row (n_row,) adds to the loss: squared whitened residuals, where the noise is Gaussian."""
+    """The share of each row (n_row,) in the loss: squared whitened residuals, where the noise is Gaussian."""
     with np.errstate(all="ignore"):
         return p.likelihood.losses(p.likelihood.predicted(e, p.X, p.columns))
 

@@ -62,7 +62,7 @@ def _level_parts(e: Expression, X: NDArray[np.float64], columns: Sequence[str]) 
 
 
 def _numbers(value: float, fit_constants: bool) -> Iterator[Expression]:
-    """What may stand for a part of this mean value, the shortest first."""
+    """Numbers that may stand for a part of this mean value, the shortest first."""
     whole = round(value)
     if whole and abs(value - whole) <= LEVEL * abs(whole):
         yield Expression.constant(float(whole))

@@ -15,16 +15,16 @@ be taken for one that is.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.clock import now
 from hypo.expression import ops
 from hypo.expression.expr import Constant, Expression
 from hypo.kernels import opcodes as oc
-from hypo.search.clock import now
-from hypo.search.reach import PLAIN_NUMBER, Reach, flaws_of_operators
+from hypo.search.reach import PLAIN_NUMBER, ValueRanges, flaws_of_operators
 
 # Members whose values over stated ranges are looked at together.
 FLAW_BLOCK = 4096
@@ -60,7 +60,7 @@ class Library:
         forbid: NDArray[np.int32] | None = None,
         dimension_layout: tuple[int, int] = (32, 1),
         seed: int = 0,
-        reach: Reach | None = None,
+        value_ranges: ValueRanges | None = None,
     ) -> None:
         self.seeds = tuple(sorted(seeds, key=lambda s: s.cost))
         self.columns = tuple(columns)
@@ -72,9 +72,9 @@ class Library:
         self._ruled = np.int32(np.bitwise_or.reduce(self._forbid[[r.opcode for r in rows]], initial=0))
         self._bits, self._fields = dimension_layout
         self._seed = seed
-        self._reach = reach
+        self._value_ranges = value_ranges
         self._undefined = flaws_of_operators()
-        self._pruned = np.zeros(1, np.int64) if reach is None else reach.pruned
+        self._pruned = np.zeros(1, np.int64) if value_ranges is None else value_ranges.pruned
         self._flaws = np.zeros(0, np.int8)
         rng = np.random.default_rng(seed)
         self._weight = rng.uniform(0.5, 1.5, self.n_probe) * rng.choice([-1.0, 1.0], self.n_probe)
@@ -98,7 +98,7 @@ class Library:
         own = [r.name for r in (*self._unary, *self._binary)] if operators is None else operators
         return Library(
             seeds, own, self.columns, forbid=self._forbid, dimension_layout=(self._bits, self._fields), seed=self._seed,
-            reach=self._reach,
+            value_ranges=self._value_ranges,
         )
 
     def member(self, k: int) -> Seed:
@@ -108,7 +108,7 @@ class Library:
     # --- growth -------------------------------------------------------------------------------------------------
 
     def grow(self, size: int, *, max_cost: int = 10**6, deadline: float = float("inf")) -> None:
-        """Enumerate until ``size`` members, cost ``max_cost`` or the ``deadline`` (hypo.search.clock) is reached.
+        """Enumerate until ``size`` members, cost ``max_cost`` or the ``deadline`` (hypo.clock) is reached.
 
         A level that was cut short is gone through again on the next call; what it had found is recognised as known.
         """
@@ -169,13 +169,13 @@ class Library:
         return self.count < size
 
     def _find_flaws(self, count: int) -> None:
-        """What is wrong with the first ``count`` members as arguments, as far as it is not known yet."""
+        """Find the flaws of the first ``count`` members as arguments, as far as it is not known yet."""
         parts = [self._flaws]
         for first in range(len(self._flaws), count, FLAW_BLOCK):
             members = np.arange(first, min(first + FLAW_BLOCK, count))
             found = self._plain_numbers(members)
-            parts.append(found if self._reach is None
-                         else found | self._reach.flaws(self.evaluate(members, X) for X in self._reach.domains))
+            parts.append(found if self._value_ranges is None
+                         else found | self._value_ranges.flaws(self.evaluate(members, X) for X in self._value_ranges.domains))
         self._flaws = np.concatenate(parts)
 
     def _plain_numbers(self, members: NDArray[np.int64]) -> NDArray[np.int8]:
@@ -195,7 +195,7 @@ class Library:
         for code, _ in seed.expression.code:
             have |= np.int32(1 << code if code >= oc.FIRST_UNARY else 0)
         draft = np.zeros(1, kernel.MEMBER)
-        for field, value in (
+        for part, value in (
             ("dims", seed.dimension),
             ("mask", have),
             ("op", oc.VAR),
@@ -203,7 +203,7 @@ class Library:
             ("left", index),
             ("right", -1),
         ):
-            draft[field] = value
+            draft[part] = value
         rows, norm, projection, floor = seed.values[None].copy(), np.empty(1), np.empty(1), np.zeros(1)
         table = (self._ruled, self.values, self._members, self._head, self.count, 0)
         self.count, _ = kernel.insert_batch(1, rows, self._weight, norm, projection, floor, draft, *table)
@@ -332,3 +332,29 @@ class Library:
         """The member as an expression."""
         op, arg, _ = self.programs(np.array([member]))
         return Expression.from_arrays(op, arg, self.columns, self._pool)
+
+
+@dataclass
+class LibraryRows:
+    """Library members as scan rows: ``members`` (n,), and ``logs`` (n,) saying which rows are log|u| instead of u."""
+
+    library: Library
+    members: NDArray[np.int64]
+    logs: NDArray[np.bool_]
+    X: NDArray[np.float64]
+    _cache: dict[tuple[int, bool], NDArray[np.float64]] = field(default_factory=dict)
+
+    def values(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Values (n_row_index, n_data) on the racing rows of the rows numbered ``rows``."""
+        keys = [(int(self.members[r]), bool(self.logs[r])) for r in rows]
+        missing = sorted({k for k in keys if k not in self._cache})
+        if missing:
+            with np.errstate(all="ignore"):
+                fresh = self.library.evaluate(np.array([m for m, _ in missing]), self.X)
+                for key, line in zip(missing, fresh, strict=True):
+                    self._cache[key] = np.log(np.abs(line)) if key[1] else line
+        return np.array([self._cache[k] for k in keys])
+
+    def cost(self, rows: NDArray[np.int64]) -> NDArray[np.int32]:
+        """Number of nodes of the rows' members."""
+        return self.library.cost[self.members[rows]]

@@ -17,9 +17,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.clock import Clock
 from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
-from hypo.search.scan import Clock
 from hypo.search.surrogate import Surrogate, fit_surrogate, held_out, off
 from hypo.units import DIMENSIONLESS, Dimension
 
@@ -42,7 +42,7 @@ WORSE, NO_ERROR = 1.01, 1e-8
 
 
 @dataclass(frozen=True)
-class Columns:
+class ReducedColumns:
     """Variables of a reduced problem: names, rows ``X`` (n_var, n_row), formulas in the data's columns, and dimensions."""
 
     names: tuple[str, ...]
@@ -50,7 +50,7 @@ class Columns:
     formulas: Mapping[str, Expression]
     dimensions: Mapping[str, Dimension]
 
-    def merged(self, mergers: Sequence[Merger]) -> Columns:
+    def merged(self, mergers: Sequence[Merger]) -> ReducedColumns:
         """The columns with a new one in place of each pair of ``mergers``."""
         gone = {k for m in mergers for k in (m.i, m.j)}
         left = [k for k in range(len(self.names)) if k not in gone]
@@ -63,7 +63,7 @@ class Columns:
             formulas[name] = whole
             if self.names[m.i] in dimensions:
                 dimensions[name] = dimensions[self.names[m.i]] ** m.power
-        return Columns(
+        return ReducedColumns(
             (*names, *(self.names[k] for k in left)), np.vstack([*rows, self.X[left]]), formulas, dimensions
         )
 
@@ -88,8 +88,8 @@ class Merger:
 
 
 def merge(
-    columns: Columns, y: NDArray[np.float64], weight: NDArray[np.float64], surrogate: Surrogate, clock: Clock
-) -> tuple[Columns, Surrogate] | None:
+    columns: ReducedColumns, y: NDArray[np.float64], weight: NDArray[np.float64], surrogate: Surrogate, clock: Clock
+) -> tuple[ReducedColumns, Surrogate] | None:
     """The columns with pairs of them merged, and the surrogate in these; None when no merger holds."""
     if surrogate.error > POOR * float(np.std(y)):
         if len(columns.names) > MOST_BLIND:
@@ -103,7 +103,7 @@ def merge(
     least = NO_ERROR * float(np.sqrt(np.mean(y**2)))
     # Several at once where they are clear; else the one of the best few that predicts best.
     trials = [disjoint] if len(disjoint) > 1 else []
-    best: tuple[float, Columns, Surrogate] | None = None
+    best: tuple[float, ReducedColumns, Surrogate] | None = None
     n_held = int(held_out(len(y)).sum())
     likely = [[m for m in mergers if (m.term is None) == exact][:TRIED] for exact in (True, False)]
     for chosen in (*trials, *([m] for m in (*likely[0], *likely[1]))):
@@ -127,14 +127,14 @@ def merge(
 
 
 def _refined(
-    columns: Columns,
+    columns: ReducedColumns,
     merger: Merger,
-    merged: Columns,
+    merged: ReducedColumns,
     surrogate: Surrogate,
     y: NDArray[np.float64],
     weight: NDArray[np.float64],
     clock: Clock,
-) -> tuple[Columns, Surrogate]:
+) -> tuple[ReducedColumns, Surrogate]:
     """The merged columns and their surrogate with the coefficient where the squares are least, by steps of Gauss–Newton: what
     the polynomial can follow by itself is taken out of the residuals and of their derivative (variable projection)."""
     assert merger.term is not None
@@ -160,8 +160,8 @@ def _refined(
 
 
 def _without_idle(
-    columns: Columns, y: NDArray[np.float64], weight: NDArray[np.float64], surrogate: Surrogate, clock: Clock
-) -> tuple[Columns, Surrogate]:
+    columns: ReducedColumns, y: NDArray[np.float64], weight: NDArray[np.float64], surrogate: Surrogate, clock: Clock
+) -> tuple[ReducedColumns, Surrogate]:
     """The columns without those that a surrogate does as well without."""
     if surrogate.error > POOR * float(np.std(y)):
         return columns, surrogate
@@ -179,8 +179,8 @@ def _without_idle(
 
 
 def _merge_blindly(
-    columns: Columns, y: NDArray[np.float64], weight: NDArray[np.float64], surrogate: Surrogate, clock: Clock
-) -> tuple[Columns, Surrogate] | None:
+    columns: ReducedColumns, y: NDArray[np.float64], weight: NDArray[np.float64], surrogate: Surrogate, clock: Clock
+) -> tuple[ReducedColumns, Surrogate] | None:
     """The merger that lowers the error most, where the surrogate is too poor for derivatives: y oscillates, for instance."""
     few = slice(0, BLIND_ROWS)
     rows = replace(columns, X=np.ascontiguousarray(columns.X[:, few]))
@@ -204,7 +204,7 @@ def _merge_blindly(
     return None if s is None or s.error > BLIND_GAIN * surrogate.error else (merged, s)
 
 
-def _mergers(columns: Columns, weight: NDArray[np.float64], surrogate: Surrogate) -> list[Merger]:
+def _mergers(columns: ReducedColumns, weight: NDArray[np.float64], surrogate: Surrogate) -> list[Merger]:
     """Mergers whose gradients come close to that of the surrogate, the closest first."""
     # In units of the columns' spreads, so that no column counts for its unit.
     spread = columns.X.std(axis=1)
@@ -249,7 +249,7 @@ def _coefficient(
     return max(0.0, float(angles[0])) / float(np.min(vectors[:, 0] ** 2)), float(v[1] / v[0])
 
 
-def _forms(columns: Columns, i: int, j: int) -> Iterator[tuple[Expression, int, tuple[NDArray, NDArray]]]:
+def _forms(columns: ReducedColumns, i: int, j: int) -> Iterator[tuple[Expression, int, tuple[NDArray, NDArray]]]:
     """Forms u(a, b) of two columns that their dimensions allow, the power of a in them, and their derivatives."""
     a, b = Expression.variable(columns.names[i]), Expression.variable(columns.names[j])
     da, db = (columns.dimensions.get(columns.names[k], DIMENSIONLESS) for k in (i, j))
@@ -263,7 +263,7 @@ def _forms(columns: Columns, i: int, j: int) -> Iterator[tuple[Expression, int, 
             yield a / b, 0, (1 / z, -x / z**2)
 
 
-def _terms(columns: Columns, i: int, j: int) -> Iterator[tuple[Expression, Expression, int, tuple[NDArray, NDArray]]]:
+def _terms(columns: ReducedColumns, i: int, j: int) -> Iterator[tuple[Expression, Expression, int, tuple[NDArray, NDArray]]]:
     """Powers of two columns that their dimensions allow to be added, the power of the first, and their derivatives."""
     a, b = Expression.variable(columns.names[i]), Expression.variable(columns.names[j])
     x, z = columns.X[i], columns.X[j]
@@ -279,8 +279,9 @@ def _terms(columns: Columns, i: int, j: int) -> Iterator[tuple[Expression, Expre
 
 
 def merge_all(
-    columns: Columns, y: NDArray[np.float64], weight: NDArray[np.float64], surrogate: Surrogate, clock: Clock | None = None
-) -> tuple[Columns, Surrogate]:
+    columns: ReducedColumns, y: NDArray[np.float64], weight: NDArray[np.float64], surrogate: Surrogate,
+    clock: Clock | None = None,
+) -> tuple[ReducedColumns, Surrogate]:
     """Leave out what does not matter and merge as long as a merger holds, and the clock allows."""
     clock = clock or Clock()
     columns, surrogate = _without_idle(columns, y, weight, surrogate, clock)
@@ -289,7 +290,7 @@ def merge_all(
     return columns, surrogate
 
 
-def reduced_rows(columns: Columns, original: tuple[str, ...], X: NDArray[np.float64]) -> NDArray[np.float64]:
+def reduced_rows(columns: ReducedColumns, original: tuple[str, ...], X: NDArray[np.float64]) -> NDArray[np.float64]:
     """The columns' values (n_var, n_row) for rows ``X`` of the data's own columns."""
     with np.errstate(all="ignore"):
         return np.array([Program.of(columns.formulas[n], original).value(X) for n in columns.names])

@@ -32,7 +32,7 @@ SAME = 1e-9
 
 
 @dataclass(frozen=True)
-class Move:
+class SignedPermutation:
     """A permutation: column k takes the values of column ``order[k]``; f changes by the factor ``sign``."""
 
     order: tuple[int, ...]
@@ -44,14 +44,14 @@ class Orbits:
     """The moves of hard swaps among ``columns``, the one that moves nothing left out."""
 
     columns: tuple[str, ...]
-    moves: tuple[Move, ...]
+    moves: tuple[SignedPermutation, ...]
 
     @staticmethod
     def of(columns: Sequence[str], rules: Iterable[Rule], dimensions: Mapping[str, int]) -> Orbits | None:
         """The group of the hard swaps; None without any, where they contradict each other, where what they swap differs in
         its packed ``dimensions``, or where the group is too large."""
         nothing = tuple(range(len(columns)))
-        swaps: list[Move] = []
+        swaps: list[SignedPermutation] = []
         for rule in rules:
             if rule.hard and isinstance(rule, Symmetric | Antisymmetric) and set(rule.swap) <= set(columns):
                 i, j = (columns.index(name) for name in rule.swap)
@@ -59,7 +59,7 @@ class Orbits:
                     return None
                 order = list(nothing)
                 order[i], order[j] = j, i
-                swaps.append(Move(tuple(order), -1 if isinstance(rule, Antisymmetric) else 1))
+                swaps.append(SignedPermutation(tuple(order), -1 if isinstance(rule, Antisymmetric) else 1))
         group = {nothing: 1}
         new = [nothing]
         while new:
@@ -74,11 +74,12 @@ class Orbits:
                         return None
             if len(group) > MOST_ELEMENTS:
                 return None
-        moves = tuple(Move(order, sign) for order, sign in group.items() if order != nothing)
+        moves = tuple(SignedPermutation(order, sign) for order, sign in group.items() if order != nothing)
         return Orbits(tuple(columns), moves) if moves else None
 
     def library(self, whole: Library, limit: int, X: Values, max_cost: int, deadline: float) -> Library:
-        """What remains of the first ``limit`` members of ``whole``; ``X`` (n_var, n_probe) are the rows of their values."""
+        """The library that remains of the first ``limit`` members of ``whole``; ``X`` (n_var, n_probe) are the rows of their
+        values."""
         n = min(limit, whole.count)
         out: list[Seed] = []
         known: set[int] = set()
@@ -139,6 +140,6 @@ class Orbits:
 
 
 def _keys(projections: Values) -> NDArray[np.int64]:
-    """What is the same for equal values, but for neighbours of a border: nine digits of a projection."""
+    """Keys that are the same for equal values, but for neighbours of a border: nine digits of a projection."""
     mantissa, exponent = np.frexp(np.where(np.isfinite(projections), projections, 0.0))
     return np.round(mantissa * 2**29).astype(np.int64) * 4096 + exponent

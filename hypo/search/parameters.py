@@ -114,7 +114,7 @@ class Tree:
                 yield op, arg
 
     def varies(self, node: int) -> bool:
-        """Whether a column stands below ``node``."""
+        """True if a column stands below ``node``."""
         return any(op == oc.VAR for op, _ in self.leaves(node))
 
     def slots(self, node: int) -> list[int]:

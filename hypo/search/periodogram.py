@@ -61,7 +61,7 @@ class Waves:
         self._nodes = [k for k, (op, _) in enumerate(e.code) if op in (oc.SIN, oc.COS)]
 
     def __bool__(self) -> bool:
-        """Whether there may be any."""
+        """True if there may be any."""
         nonlinear = (self._parameters.slot[i] >= 0 for k in self._nodes for i in self._tree.slots(k))
         return any(nonlinear)
 
@@ -100,7 +100,7 @@ class Waves:
         return angle, out
 
     def _wave(self, node: int, theta: Values, X: Values) -> Wave | None:
-        """What the constants of the angle are; None where it has no frequency to find."""
+        """The constants of the angle; None where it has no frequency to find."""
         _, slopes = self._angle(node, theta, X)
         frequencies: list[int] = []
         inverse: list[bool] = []

@@ -27,7 +27,7 @@ NEIGHBOURS, OUTLIER, SLACK, OUTLIER_SIGMA = 7, 6.0, 0.3, 1e4
 WIDEST = 1e3
 
 
-def with_pilot(likelihood: Likelihood, X: NDArray[np.float64], columns: tuple[str, ...]) -> Likelihood:
+def with_working_response(likelihood: Likelihood, X: NDArray[np.float64], columns: tuple[str, ...]) -> Likelihood:
     """``likelihood`` with the Gaussian problem around a smooth estimate from the rows ``X`` (n_var, n_row); a Gaussian one as
     it is."""
     if not isinstance(likelihood, RowLikelihood):
@@ -60,17 +60,17 @@ def with_pilot(likelihood: Likelihood, X: NDArray[np.float64], columns: tuple[st
             middle = float(np.median(wide[usable]))
             z = np.where(usable, new, f)
             spread = np.where(usable, np.clip(wide, middle / WIDEST, middle * WIDEST), middle * WIDEST)
-        pilot = Gaussian(z, spread, likelihood.weights)
-        return replace(likelihood, pilot=pilot, pilot_loss=likelihood.loss(p) - pilot.loss(f))
+        working = Gaussian(z, spread, likelihood.weights)
+        return replace(likelihood, working_response=working, working_loss=likelihood.loss(p) - working.loss(f))
 
 
-def pilots(likelihood: Likelihood, X: NDArray[np.float64]) -> tuple[Gaussian, ...]:
+def working_responses(likelihood: Likelihood, X: NDArray[np.float64]) -> tuple[Gaussian, ...]:
     """Gaussian problems whose minima are starts for ``likelihood`` on the rows ``X`` (n_var, n_row): the one around a smooth
     estimate, the one from the targets alone, and for targets with outliers the one without rows far from their neighbours."""
     out = [likelihood.gaussian]
     if isinstance(likelihood, RowLikelihood):
         first = Gaussian(*likelihood.first(), likelihood.weights)
-        if likelihood.pilot is not None:
+        if likelihood.working_response is not None:
             out.append(first)
         if isinstance(likelihood, StudentT):
             out.append(replace(first, sigma=_without_outliers(likelihood.y, X, first.sigma)))

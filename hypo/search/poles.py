@@ -32,7 +32,7 @@ SHARE = 0.6
 
 
 def supported(e: Expression, name: str, spacing: Spacing, noise: float) -> bool:
-    """Whether the poles of ``e``, a formula of the column ``name`` with residuals of the size ``noise``, between neighbouring
+    """True if the poles of ``e``, a formula of the column ``name`` with residuals of the size ``noise``, between neighbouring
     rows show in those on both sides."""
     line, gaps = spacing.line(name), spacing.gaps(name)
     program = Program.of(e, (name,))
@@ -60,7 +60,7 @@ def _sign(values: Values) -> NDArray[np.int64]:
 
 
 def _shown(program: Program, line: Values, at: NDArray[np.int64], place: Values, noise: float) -> NDArray[np.bool_]:
-    """Whether what stands at ``place`` (n,), between the values ``at`` (n,) of ``line`` and those after, is no pole or shows in
+    """True if what stands at ``place`` (n,), between the values ``at`` (n,) of ``line`` and those after, is no pole or shows in
     the rows on both sides."""
     close = np.maximum(CLOSE * (line[at + 1] - line[at]), ROUNDINGS * np.spacing(np.abs(place)))
     good, strong, grows = np.ones(len(at), np.bool_), np.ones(len(at), np.bool_), np.ones(len(at), np.bool_)
@@ -100,7 +100,7 @@ def guards(e: Expression) -> Iterator[Expression]:
 
 
 def _factors(e: Expression, node: int) -> Iterator[Expression]:
-    """What the subtree at ``node`` is a product of: it is 0 where one of these is."""
+    """The factors of the subtree at ``node``: it is 0 where one of these is."""
     op, _ = e.code[node]
     if op == oc.MUL:
         yield from _factors(e, node - 1)

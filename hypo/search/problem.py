@@ -25,15 +25,17 @@ from hypo.scoring.likelihood import Gaussian, Likelihood
 from hypo.scoring.likelihoods import RowLikelihood
 from hypo.scoring.score import NATIVE, Scorer
 from hypo.search.observed import likelihood_of, require_sizes
-from hypo.search.pilot import with_pilot
-from hypo.search.reach import Reach
+from hypo.search.pilot import with_working_response
+from hypo.search.reach import ValueRanges
 from hypo.search.spacing import Spacing
-from hypo.search.structure import Sight
+from hypo.search.structure import StructureTest
 from hypo.units import DIMENSIONLESS, Dimension, coherent_scales
 
 # Who searches: hypo's own proposers (NATIVE, or with scans on GPUs CUDA), PySR, or both at the same time.
 CUDA, PYSR, ALL = "cuda", "pysr", "all"
 BACKENDS = (NATIVE, CUDA, PYSR, ALL)
+# Rows from which on few are looked at before all, and evidences take too long.
+MANY_ROWS = 3_000
 # How the intervals of constants are made.
 LAPLACE, PROFILE = "laplace", "profile"
 # Operators a formula may use, and those of them that the library enumerates, unless the user names operators.
@@ -136,7 +138,8 @@ class Problem:
     ``X`` (n_var, n_row) and ``y`` are in one coherent system: the user's own numbers where their units are coherent,
     else SI; ``scales[name]`` is the factor that took a column (or the target) there. ``dimensions`` is empty when no units
     are known; columns without a unit then count as pure numbers. ``offset`` is as in :class:`~hypo.scoring.score.Scorer`.
-    ``reach`` is where hard rules want a value, as far as stated; ``aliases`` are headers that formulas have other names for.
+    ``value_ranges`` are where hard rules want a value, as far as stated; ``aliases`` are headers that formulas have other
+    names for.
     """
 
     X: NDArray[np.float64]
@@ -154,23 +157,23 @@ class Problem:
     max_complexity: int
     unit_note: str = ""
     offset: float = 0.0
-    reach: Reach | None = None
+    value_ranges: ValueRanges | None = None
     aliases: Mapping[str, str] = field(default_factory=dict)
     spacings: dict[tuple[str, ...], Spacing] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def has_units(self) -> bool:
-        """Whether dimensions prune the search."""
+        """True if dimensions prune the search."""
         return bool(self.dimensions) and not self.knowledge.soft
 
     def allows(self, *names: str) -> bool:
-        """Whether all these operators may appear in a formula."""
+        """True if all these operators may appear in a formula."""
         return all(n in self.allowed for n in names)
 
     @cached_property
     def nesting(self) -> Mapping[str, tuple[str, ...]]:
-        """What the library puts into no argument of each operator: the knowledge's own list for those it has a list for, and
-        for other transcendental functions all of these."""
+        """Operators that the library puts into no argument of each operator: the knowledge's own list for those it has a list
+        for, and for other transcendental functions all of these."""
         names = tuple(row.name for row in ops.TRANSCENDENTAL)
         return {**dict.fromkeys(names, names), **self.knowledge.nesting}
 
@@ -200,9 +203,9 @@ class Problem:
         known = self.likelihood
         if isinstance(known, Gaussian):
             return self
-        pilot = known.gaussian
-        loss = known.pilot_loss if isinstance(known, RowLikelihood) else math.nan
-        return replace(self, y=pilot.y, likelihood=pilot, offset=0.5 * loss if math.isfinite(loss) else 0.0)
+        working = known.gaussian
+        loss = known.working_loss if isinstance(known, RowLikelihood) else math.nan
+        return replace(self, y=working.y, likelihood=working, offset=0.5 * loss if math.isfinite(loss) else 0.0)
 
     def violation(self, e: Expression) -> tuple[float, bool]:
         """Summed violation of the knowledge and whether a hard rule is broken."""
@@ -213,7 +216,7 @@ class Problem:
         return amount, hard
 
     def breaks(self, e: Expression) -> bool:
-        """Whether ``e`` breaks hard knowledge about the form of formulas."""
+        """True if ``e`` breaks hard knowledge about the form of formulas."""
         amount, hard = self.violation(e)
         return hard and amount > 0
 
@@ -252,10 +255,15 @@ class Problem:
         form = self.knowledge.template
         return None if form is None else form.bound(self.columns, self.constants)
 
+    @property
+    def has_many_rows(self) -> bool:
+        """True where evidences take too long, and few rows are looked at before all."""
+        return len(self.y) > MANY_ROWS
+
     @cached_property
-    def sight(self) -> Sight:
-        """What polynomials in the columns say about values on the rows; made once, for it is asked after many turns."""
-        return Sight(self.X)
+    def structure_test(self) -> StructureTest:
+        """The test of values on the rows by polynomials in the columns; made once, for it is asked after many turns."""
+        return StructureTest(self.X)
 
     @cached_property
     def _named_unit_costs(self) -> dict[Dimension, float]:
@@ -353,7 +361,7 @@ def make_problem(dataset: Dataset, knowledge: Knowledge | None, settings: Settin
         enumerated=enumerated,
         max_complexity=min(settings.max_complexity, k.max_complexity or settings.max_complexity),
         unit_note=UNIT_NOTE if converted else "",
-        reach=Reach.of(dataset.names, k.ranges, k.rules, scales),
+        value_ranges=ValueRanges.of(dataset.names, k.ranges, k.rules, scales),
         aliases=dataset.aliases,
         spacings={dataset.names: Spacing(X, dataset.names)},
     )
@@ -376,4 +384,4 @@ def rows_of(
     y = dataset.y * scales[dataset.target]
     # Weights are relative: scaled to mean 1, so that equal ones say nothing.
     weights = None if dataset.weights is None else dataset.weights / dataset.weights.mean()
-    return X, y, with_pilot(likelihood_of(dataset, family, y, weights, scales), X, dataset.names)
+    return X, y, with_working_response(likelihood_of(dataset, family, y, weights, scales), X, dataset.names)

@@ -23,10 +23,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.clock import Expiring
 from hypo.expression.expr import Expression
 from hypo.scoring.laplace import laplace, student_quantile
 from hypo.scoring.likelihood import Gaussian, Likelihood
-from hypo.search.constants import TIGHT, Deadline, Parameters, fit
+from hypo.search.constants import TIGHT, Parameters, fit
 
 # Steps of a refit; steps outwards, each longer than the last by this factor; most halvings at a border, and the width, as a
 # share of the interval, to which ends are found.
@@ -34,7 +35,7 @@ STEPS, OUTWARDS, FACTOR, HALVED, DIGITS = 200, 60, 1.5, 40, 1e-8
 
 
 @dataclass(frozen=True)
-class Interval:
+class ProfileInterval:
     """Ends of the profile interval of a fitted constant, None where it is open; ``leaf`` is the constant's first leaf."""
 
     leaf: int
@@ -49,8 +50,8 @@ def profile_intervals(
     columns: Sequence[str],
     likelihood: Likelihood,
     level: float = 0.95,
-    clock: Deadline | None = None,
-) -> tuple[Interval, ...]:
+    clock: Expiring | None = None,
+) -> tuple[ProfileInterval, ...]:
     """The profile intervals of the free constants of ``e``, which must be fitted to the rows ``X`` (n_var, n_row), in order of
     appearance; those that share a name are one. Empty where no degree of freedom is left, or the formula is undefined on some
     row; shorter where the time was up."""
@@ -72,7 +73,7 @@ def profile_intervals(
         lower, upper = (profile.end(float(value), side * step) for side in (-1.0, 1.0))
         if clock is not None and clock.expired:
             break
-        out.append(Interval(int(leaves[0]), float(value), lower, upper))
+        out.append(ProfileInterval(int(leaves[0]), float(value), lower, upper))
     return tuple(out)
 
 
@@ -87,7 +88,7 @@ class _Profile:
         dof: float,
         n_constant: int,
         limit: float,
-        clock: Deadline | None,
+        clock: Expiring | None,
     ) -> None:
         held = (replace(c, free=False, name=None) if i in leaves else c for i, c in enumerate(e.constants))
         self._best = replace(e, constants=tuple(held))

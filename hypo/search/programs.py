@@ -64,12 +64,12 @@ class Programs:
         return Programs(*(np.concatenate(a) for a in zip(*(p.arrays for p in parts), strict=True)))
 
     def key(self, k: int) -> bytes:
-        """What is one for programs that differ in fitted values only."""
+        """A key that is equal for programs that differ in fitted values only."""
         n = self.length[k]
         return self.op[k, :n].tobytes() + self.arg[k, :n].tobytes()
 
     def name(self, k: int) -> bytes:
-        """What is one for programs that hardly differ in their fitted values either."""
+        """A key that is equal for programs that hardly differ in their fitted values either."""
         return self.key(k) + f"{self.rss[k]:.3g}".encode()
 
     def terms(self) -> NDArray[np.int64]:

@@ -16,6 +16,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from hypo.clock import Clock
 from hypo.errors import InputError
 from hypo.expression.expr import Expression
 from hypo.failures import Failures
@@ -23,7 +24,6 @@ from hypo.scoring.score import NATIVE
 from hypo.search.archive import Archive
 from hypo.search.exact import is_exact
 from hypo.search.problem import Problem, Settings
-from hypo.search.scan import Clock
 
 ENTRY_POINTS = "hypo.proposers"
 # Formulas the engine takes from a proposer in one turn.
@@ -36,8 +36,8 @@ BETTER = 0.1
 
 @dataclass(frozen=True)
 class Turn:
-    """What a proposer is given: the problem, the archive to read, a clock to watch, at most ``budget`` formulas to yield, and
-    an ``rng`` that depends on the seed, the proposer's name and the turn's ``number`` only. ``alone``: nobody else has
+    """All that a proposer is given: the problem, the archive to read, a clock to watch, at most ``budget`` formulas to yield,
+    and an ``rng`` that depends on the seed, the proposer's name and the turn's ``number`` only. ``alone``: nobody else has
     anything left to propose. ``failures`` collects unexpected errors of what can be left out."""
 
     problem: Problem
@@ -52,7 +52,7 @@ class Turn:
 
     @property
     def done(self) -> bool:
-        """Whether there is nothing left to find: an exact formula is known, or time is up."""
+        """True if there is nothing left to find: an exact formula is known, or time is up."""
         whole = self.outer or self
         return self.clock.expired or is_exact(whole.archive.best, whole.problem)
 
@@ -115,7 +115,7 @@ class Schedule:
 
     @property
     def failed(self) -> bool:
-        """Whether somebody was dropped."""
+        """True if somebody was dropped."""
         return any(a.dropped for a in self._accounts)
 
     @property
@@ -125,7 +125,7 @@ class Schedule:
 
     @property
     def waiting(self) -> bool:
-        """Whether somebody with something to propose has not had a turn."""
+        """True if somebody with something to propose has not had a turn."""
         return any(a.turns == 0 for a, _ in self._live())
 
     def next(self) -> Proposer | None:

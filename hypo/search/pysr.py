@@ -107,7 +107,7 @@ class PySR:
         return math.inf if self._read_out else WAIT
 
     def propose(self, turn: Turn) -> Iterator[Expression]:
-        """What is new in the hall of fame, the simplest first.
+        """New formulas of the hall of fame, the simplest first.
 
         Alone it takes its time, before the first hall of fame as much as that needs; beside others it looks and goes. Raises
         HypoError when PySR is the only backend and failed before there was anything.
@@ -130,19 +130,19 @@ class PySR:
             yield e
 
     def rest(self) -> Iterator[Expression]:
-        """What is in the hall of fame and was not proposed yet, however PySR ended."""
+        """Formulas of the hall of fame that were not proposed yet, however PySR ended."""
         self._look()
         while self._waiting:
             yield self._waiting.pop(0)
 
     @property
     def heard(self) -> bool:
-        """Whether there was a hall of fame with formulas."""
+        """True if there was a hall of fame with formulas."""
         return self._first_heard < math.inf
 
     @property
     def answered(self) -> bool:
-        """Whether PySR has had its say: it had ``SAY`` seconds since its first hall of fame, or has ended."""
+        """True if PySR has had its say: it had ``SAY`` seconds since its first hall of fame, or has ended."""
         return self._read_out or time.monotonic() > self._first_heard + SAY
 
     @property
@@ -153,7 +153,7 @@ class PySR:
 
     @property
     def remark(self) -> str:
-        """What is said of PySR where it brought nothing, or less than it might have; else empty."""
+        """The remark on PySR where it brought nothing, or less than it might have; else empty."""
         if not self.heard:
             return self.failure or f"PySR found nothing {'within it' if self.cut else 'until then'}"
         crashed = self._process.failed and not self.cut

@@ -86,12 +86,12 @@ class PySRProcess:
 
     @property
     def running(self) -> bool:
-        """Whether the process lives."""
+        """True if the process lives."""
         return self._process is not None and self._process.poll() is None
 
     @property
     def failed(self) -> bool:
-        """Whether the process ended by itself, and not well."""
+        """True if the process ended by itself, and not well."""
         code = None if self._process is None else self._process.poll()
         return code is not None and code != 0
 

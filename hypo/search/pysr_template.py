@@ -30,7 +30,7 @@ _SPELLED = {
 
 
 @dataclass(frozen=True)
-class Form:
+class PySRTemplate:
     """A template over the ``columns`` of a table. They go by ``x1``, ``x2``, … and the unknowns by ``f1``, ``f2``, …"""
 
     template: BoundTemplate
@@ -75,7 +75,8 @@ class Form:
         return self._with(dict(zip(self.constants, values, strict=True))).fill(parts)
 
     def guess(self, e: Expression, written: Callable[[Expression], str | None]) -> dict[str, Any] | None:
-        """What PySR is to start from so that it starts from ``e``, whose parts are ``written``; None if ``e`` has another form.
+        """The formulas that PySR is to start from so that it starts from ``e``, whose parts are ``written``; None if ``e`` has
+        another form.
 
         The same formula written differently counts as another form, but for the order of sums and products.
         """
@@ -164,7 +165,8 @@ def _constant(name: str) -> str:
 def _matched(
     form: Expression, e: Expression, unknowns: Mapping[str, Sequence[str]], found: Mapping[str, Expression]
 ) -> dict[str, Expression] | None:
-    """What stands in ``e`` for the unknowns and constants of ``form``, with what was ``found``; None if it is no such law."""
+    """The parts of ``e`` that stand for the unknowns and constants of ``form``, with what was ``found``; None if it is no such
+    law."""
 
     def bound(key: str) -> dict[str, Expression] | None:
         return {**found, key: e} if str(found.get(key, e)) == str(e) else None

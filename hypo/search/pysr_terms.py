@@ -1,4 +1,4 @@
-"""What PySR is asked, in its own terms, and its answers in ours: data, operators, rules, units, seeds; formulas back.
+"""The questions to PySR, in its own terms, and its answers in ours: data, operators, rules, units, seeds; formulas back.
 
 Columns go by neutral names (x1, x2, …), because PySR refuses names such as ``S`` or ``beta``. A named constant of the
 knowledge is a column that does not vary, and under a template (:mod:`hypo.search.pysr_template`) a number. What PySR has no
@@ -21,7 +21,7 @@ from hypo.expression.parser import parse
 from hypo.kernels import opcodes as oc
 from hypo.search.exact import EXACT
 from hypo.search.problem import Problem, Settings
-from hypo.search.pysr_template import Form
+from hypo.search.pysr_template import PySRTemplate
 from hypo.units import BASE_UNITS, DIMENSIONLESS, Dimension
 
 # PySR accepts no smaller limit on the size of formulas.
@@ -47,7 +47,7 @@ class Task:
     weights: NDArray[np.float64] | None
     leaves: Mapping[str, Expression]
     fit_constants: bool
-    form: Form | None = None
+    form: PySRTemplate | None = None
 
     def read(self, text: str) -> Expression | None:
         """A formula of PySR's hall of fame, its numbers free; None when it cannot be read, as half a line cannot."""
@@ -72,7 +72,7 @@ def translate(problem: Problem, settings: Settings, threads: int, guesses: Colle
 
     With one thread PySR is asked to be deterministic.
     """
-    form = None if problem.template is None else Form(problem.template, problem.columns)
+    form = None if problem.template is None else PySRTemplate(problem.template, problem.columns)
     named = problem.constants if form is None else {}
     values = [*problem.X, *(np.full(len(problem.y), v) for v in named.values())]
     own = [Expression.variable(n) for n in problem.columns]
@@ -122,7 +122,8 @@ def translate(problem: Problem, settings: Settings, threads: int, guesses: Colle
 
 
 def _operators(problem: Problem) -> tuple[str, ...]:
-    """What the library enumerates, and powers where they are allowed; the other short forms PySR can build itself."""
+    """The operators that the library enumerates, and powers where they are allowed; the other short forms PySR can build
+    itself."""
     wanted = {*problem.enumerated, "**"} & problem.allowed
     return tuple(n for n in ops.BY_NAME if n in wanted)
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.expression.expr import Expression
-from hypo.search.context import Context, View
+from hypo.search.context import Context, LibraryView
 from hypo.search.race import free_sum
 from hypo.search.scan import extend, orthonormal, scan_sums, unit_rows
 from hypo.search.targets import Target
@@ -23,7 +23,7 @@ from hypo.search.targets import Target
 MEMBERS, BEAM, LONGEST, BEST = 250, 60, 5, 4
 
 
-def quotients(ctx: Context, view: View, target: Target) -> Iterator[Expression]:
+def quotients(ctx: Context, view: LibraryView, target: Target) -> Iterator[Expression]:
     """Formulas for y from quotients for ``target``, the shorter ones first, with constants to be refined."""
     constant = target.dimension in (None, 0)
     n = ctx.n_probe
@@ -38,7 +38,7 @@ def quotients(ctx: Context, view: View, target: Target) -> Iterator[Expression]:
     unit, _ = unit_rows(ctx.whiten(probe[None, :]), q, least=1e-12)
     if len(unit) == 0 or len(rows) < 3:
         return
-    best = scan_sums(unit, rows, None, keep=BEAM * 4, clock=ctx.clock, executor=ctx.executor)[0]
+    best = scan_sums(unit, rows, None, keep=BEAM * 4, clock=ctx.clock, executor=ctx.workers.executor)[0]
     terms = np.column_stack([best.i, best.j])
     while len(terms) and terms.shape[1] < LONGEST:
         terms, r2 = extend(unit[0], rows, terms[:BEAM], keep=BEAM, clock=ctx.clock)
@@ -53,7 +53,7 @@ def quotients(ctx: Context, view: View, target: Target) -> Iterator[Expression]:
 
 def _built(
     ctx: Context,
-    view: View,
+    view: LibraryView,
     target: Target,
     chosen: NDArray[np.int64],
     above: NDArray[np.int64],

@@ -1,6 +1,6 @@
 """Racing: pairs found on the probe rows are refitted on many more rows and become formulas.
 
-A :class:`Hit` is a pair with its target and form; ``race`` orders hits by an approximate score on the racing rows,
+A :class:`ScanHit` is a pair with its target and form; ``race`` orders hits by an approximate score on the racing rows,
 ``build`` turns one into a formula with fitted constants.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -18,37 +18,11 @@ from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.kernels import opcodes as oc
 from hypo.search.groups import product
-from hypo.search.library import Library
+from hypo.search.library import LibraryRows
 from hypo.search.scan import orthonormal
 from hypo.search.targets import Target
 
 SUM, PRODUCT, RATIONAL = "sum", "product", "rational"
-
-
-@dataclass
-class RowSet:
-    """Library members as scan rows: ``members`` (n,), and ``logs`` (n,) saying which rows are log|u| instead of u."""
-
-    library: Library
-    members: NDArray[np.int64]
-    logs: NDArray[np.bool_]
-    X: NDArray[np.float64]
-    _cache: dict[tuple[int, bool], NDArray[np.float64]] = field(default_factory=dict)
-
-    def values(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Values (n_row_index, n_data) on the racing rows of the rows numbered ``rows``."""
-        keys = [(int(self.members[r]), bool(self.logs[r])) for r in rows]
-        missing = sorted({k for k in keys if k not in self._cache})
-        if missing:
-            with np.errstate(all="ignore"):
-                fresh = self.library.evaluate(np.array([m for m, _ in missing]), self.X)
-                for key, line in zip(missing, fresh, strict=True):
-                    self._cache[key] = np.log(np.abs(line)) if key[1] else line
-        return np.array([self._cache[k] for k in keys])
-
-    def cost(self, rows: NDArray[np.int64]) -> NDArray[np.int32]:
-        """Number of nodes of the rows' members."""
-        return self.library.cost[self.members[rows]]
 
 
 @dataclass(frozen=True)
@@ -61,7 +35,7 @@ class Basis:
 
 
 @dataclass(frozen=True)
-class Hit:
+class ScanHit:
     """Rows that together explain a target in one of the forms; ``rss`` in y's units on the racing rows.
 
     With ``log`` the fit is one of log|t| and its terms become factors.
@@ -69,7 +43,7 @@ class Hit:
 
     target: Target
     form: str
-    rows: RowSet
+    rows: LibraryRows
     terms: tuple[int, ...]
     basis: Basis
     log: bool
@@ -80,14 +54,14 @@ class Hit:
 def race(
     target: Target,
     form: str,
-    rows: RowSet,
+    rows: LibraryRows,
     terms: NDArray[np.int64],
     basis: Basis,
     y: NDArray[np.float64],
     root: NDArray[np.float64],
     *,
     log: bool = False,
-) -> list[Hit]:
+) -> list[ScanHit]:
     """Refit tuples of rows ``terms`` (n_hit, n_term) on the racing rows, where ``y`` and the ``root`` of the weights
     are given, and return hits with their residual sum of squares."""
     from hypo.kernels.scan import refit
@@ -115,7 +89,7 @@ def race(
         rss = _rational_rss(rss, target, F, at, basis, y, root, own)
     size = rows.cost(terms.ravel()).reshape(terms.shape).sum(axis=1) + float(_frame(target, form, terms.shape[1], basis))
     return [
-        Hit(target, form, rows, tuple(int(a) for a in term), basis, log, float(r), float(s))
+        ScanHit(target, form, rows, tuple(int(a) for a in term), basis, log, float(r), float(s))
         for term, r, s in zip(terms, rss, size, strict=True)
         if r < math.inf
     ]
@@ -154,7 +128,7 @@ def _rational_rss(
     return out
 
 
-def build(hit: Hit, root: NDArray[np.float64], columns: Sequence[str]) -> Expression | None:
+def build(hit: ScanHit, root: NDArray[np.float64], columns: Sequence[str]) -> Expression | None:
     """The formula of a hit with its constants fitted to the target on all racing rows (``root``: of their weights), free to
     be refined."""
     t = hit.target.fitted

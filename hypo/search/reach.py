@@ -1,4 +1,4 @@
-"""What values subexpressions take over the stated ranges, and which operators they therefore cannot stand under.
+"""The values that subexpressions take over the stated ranges, and which operators they therefore cannot stand under.
 
 A hard rule wants the law to have a value all over its domain, and a formula has one only where all its parts do. So where
 [ranges] (or a rule's ``where``) gives a variable its values, sqrt(u) is never enumerated if u is negative somewhere, nor
@@ -45,7 +45,7 @@ def flaws_of_operators() -> NDArray[np.int8]:
 
 
 @dataclass(frozen=True)
-class Reach:
+class ValueRanges:
     """Points (n_var, n_point) of each of the ``domains`` where the law must have a value, in the problem's units, NaN for
     variables without stated values. ``pruned`` counts the candidates that were not enumerated for it."""
 
@@ -56,12 +56,12 @@ class Reach:
     @staticmethod
     def of(
         columns: Sequence[str], ranges: Mapping[str, tuple[float, float]], rules: Iterable[Rule], scales: Mapping[str, float]
-    ) -> Reach | None:
-        """What the stated ``ranges`` and those of hard rules say; None where they say nothing."""
+    ) -> ValueRanges | None:
+        """The domains that the stated ``ranges`` and those of hard rules give; None where they say nothing."""
         boxes = {tuple(sorted({**ranges, **r.where}.items())) for r in rules if r.hard and r.total}
         found = [_points(columns, dict(box), scales) for box in sorted(boxes)]
         domains = tuple(X for X in found if not np.all(np.isnan(X)))
-        return Reach(tuple(columns), domains) if domains else None
+        return ValueRanges(tuple(columns), domains) if domains else None
 
     def flaws(self, values: Iterable[Values]) -> NDArray[np.int8]:
         """Flaws (n,) of formulas with the given ``values`` (n, n_point) on each domain."""

@@ -18,7 +18,7 @@ from hypo.search.conserved import with_conserved
 from hypo.search.context import Context
 from hypo.search.evolve import Evolution
 from hypo.search.invariants import find_invariants, power_product
-from hypo.search.merge import Columns, merge_all, reduced_rows
+from hypo.search.merge import ReducedColumns, merge_all, reduced_rows
 from hypo.search.problem import Problem, Settings
 from hypo.search.proposer import Proposer, Turn
 from hypo.search.scanner import Scanner
@@ -46,7 +46,7 @@ class _Part:
 
     @property
     def cost(self) -> float:
-        """What its next turn counts for."""
+        """The cost that its next turn counts for."""
         return self.proposer.cost * self.share
 
     def whole(self, e: Expression) -> Expression:
@@ -69,7 +69,7 @@ class Reduction:
         self._doubt = doubt
         self._ctx, self._settings, self._report = ctx, settings, report
         self._parts: list[_Part] | None = None if settings.fit_constants else []
-        self.columns: Columns | None = None
+        self.columns: ReducedColumns | None = None
         self.symmetry: Symmetry | None = None
 
     @property
@@ -82,7 +82,7 @@ class Reduction:
 
     @property
     def merged(self) -> bool:
-        """Whether variables were merged."""
+        """True if variables were merged."""
         return self.columns is not None and self.columns.names != self._ctx.problem.columns
 
     def propose(self, turn: Turn) -> Iterator[Expression]:
@@ -107,7 +107,7 @@ class Reduction:
         X, y, weight = ctx.smoothing_rows
         own = {n: Expression.variable(n) for n in problem.columns}
         units = {n: problem.dimensions.get(n, DIMENSIONLESS) for n in problem.columns} if problem.has_units else {}
-        columns, surrogate = Columns(problem.columns, X, own, units), ctx.surrogate
+        columns, surrogate = ReducedColumns(problem.columns, X, own, units), ctx.surrogate
         columns = with_conserved(columns, problem.knowledge.rules, problem.scales)
         if columns.names != problem.columns:
             fitted = fit_surrogate(columns.X, y, weight)

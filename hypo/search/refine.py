@@ -6,10 +6,12 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import chain, product
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.clock import Clock
 from hypo.expression.expr import Expression
 from hypo.scoring.score import NATIVE, Hypothesis
 from hypo.search.aliases import told_apart
@@ -18,16 +20,17 @@ from hypo.search.between import sound
 from hypo.search.constants import fit
 from hypo.search.covariance import covariance
 from hypo.search.exact import FEW_CONSTANTS, is_exact
-from hypo.search.executor import Executor
-from hypo.search.ladder import outlook, refit, rungs
+from hypo.search.ladder import judge_on_subset, refit, rungs
 from hypo.search.level import levelled
 from hypo.search.problem import Problem, Settings
 from hypo.search.rewrite import ready, spellings
 from hypo.search.rulebook import WORTH, Rulebook, RuleReport
-from hypo.search.scan import Clock
 from hypo.search.simpler import halved, phased, relatives, rooted
-from hypo.search.snap import promise, rounded, snap
+from hypo.search.snap import expected_snap_score, rounded, snap
 from hypo.search.surround import neighbours, simpler
+
+if TYPE_CHECKING:
+    from hypo.search.executor import Executor
 
 # Hypotheses that snapping could not bring closer to the best than this many nats are archived as they are.
 SNAP_WITHIN = 2.0
@@ -122,17 +125,17 @@ class Refiner:
         self._unsnapped.append(h)
         return h
 
-    def polish(self) -> None:
+    def snap_pending(self) -> None:
         """Of the formulas since the last call, look again at those that were in doubt on fewer rows, and snap the constants of
         those that could become the best by it."""
         self._look_again()
         self._fit_under_rules()
-        waiting, self._unsnapped = sorted(self._unsnapped, key=self._hope), []
+        waiting, self._unsnapped = sorted(self._unsnapped, key=self._optimistic_score), []
         promising: list[tuple[float, int]] = []
         for k, h in enumerate(waiting[:LOOKED_AT]):
-            if self.clock.expired or not self._within_reach(self._hope(h)):
+            if self.clock.expired or not self._within_reach(self._optimistic_score(h)):
                 break
-            promising.append((promise(h, self.covariance(h.expression), self.scorer), k))
+            promising.append((expected_snap_score(h, self.covariance(h.expression), self.scorer), k))
         for score, k in sorted(promising)[:POLISHED]:
             if self.clock.expired or not self._within_reach(score):
                 return
@@ -172,7 +175,7 @@ class Refiner:
                     self.consider(e)
                 for e in phased(h.expression):
                     self.consider(e, fitted=True)
-                self.polish()
+                self.snap_pending()
             changed = self.archive.best is not best
 
     def finish_front(self) -> None:
@@ -205,7 +208,7 @@ class Refiner:
         p = self._rungs[0]
         return levelled(e, p.X, p.columns, self.settings.fit_constants)
 
-    def surround(self) -> None:
+    def add_neighbours(self) -> None:
         """Fit and archive what stands around the best formulas, for the posterior: it may come close without winning."""
         best = self.archive.best
         if best is None or is_exact(best, self.problem):
@@ -270,7 +273,7 @@ class Refiner:
             self._keep(out)
         return out
 
-    def _hope(self, h: Hypothesis) -> float:
+    def _optimistic_score(self, h: Hypothesis) -> float:
         """The score if snapping removed every fitted constant together with the operation it stands in."""
         size = h.complexity - 2 * len(h.expression.free)
         return h.misfit + size * math.log(self.scorer.symbols)
@@ -304,7 +307,7 @@ class Refiner:
         return found
 
     def _worth(self, h: Hypothesis) -> bool:
-        """Whether ``h``, scored without the rules, may be the best under them: they only add to a score."""
+        """True if ``h``, scored without the rules, may be the best under them: they only add to a score."""
         best = self.archive.best
         return not self.clock.expired and (best is None or h.score < best.score)
 
@@ -319,7 +322,7 @@ class Refiner:
             if found is not None:
                 self._unsnapped.append(found)
 
-    def settle(self) -> tuple[RuleReport, ...]:
+    def final_rule_check(self) -> tuple[RuleReport, ...]:
         """Check the front with care: formulas that break a hard rule after all leave. Reports on each rule."""
         if not self.rules:
             return ()
@@ -340,7 +343,7 @@ class Refiner:
                 return self.rules.reports(best, verdicts)
 
     def unsettled(self) -> tuple[RuleReport, ...]:
-        """Reports on each rule without a check of the answer, where there was no time for :meth:`settle`."""
+        """Reports on each rule without a check of the answer, where there was no time for :meth:`final_rule_check`."""
         return self.rules.reports(self.archive.best, ())
 
     def _fit(self, e: Expression, descents: int = 2) -> Hypothesis | None:
@@ -365,7 +368,7 @@ class Refiner:
                 if h is None or self.clock.expired:
                     return None, False
                 rival = self.archive.rival(h.complexity)
-                found = outlook(h, rival, rung, self.problem)
+                found = judge_on_subset(h, rival, rung, self.problem)
                 if found.hopeless:
                     return None, True
                 if rival is not None and not found.better and k == len(self._rungs) - 2:

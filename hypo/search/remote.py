@@ -1,4 +1,4 @@
-"""What processes and clusters have in common: few tasks under way at a time, large arrays sent once, lost work done again."""
+"""The common part of processes and clusters: few tasks under way at a time, large arrays sent once, lost work done again."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ class Remote(ABC):
 
 
 def _content(array: NDArray) -> bytes:
-    """What is one for arrays of the same content and layout."""
+    """A key that is equal for arrays of the same content and layout."""
     whole = np.ascontiguousarray(array)
     digest = hashlib.blake2b(whole.view(np.uint8).reshape(-1).data, digest_size=16)
     digest.update(repr((array.shape, array.dtype.str, array.strides)).encode())

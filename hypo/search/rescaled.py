@@ -57,7 +57,7 @@ class Sizes:
         sigma = None if known.sigma is None else known.sigma * 10.0**self.target
         k = problem.knowledge
         return replace(
-            problem, X=X, y=y, likelihood=Gaussian(y, sigma, known.weights), reach=None, offset=0.0,
+            problem, X=X, y=y, likelihood=Gaussian(y, sigma, known.weights), value_ranges=None, offset=0.0,
             knowledge=Knowledge(operators=k.operators, forbid=k.forbid, nesting=k.nesting),
             spacings={problem.columns: Spacing(X, problem.columns)},
         )  # fmt: skip
@@ -97,7 +97,7 @@ class Rescaled:
         return self._inner.cost
 
     def propose(self, turn: Turn) -> Iterator[Expression]:
-        """What is found, for the user's columns and target."""
+        """Formulas found, for the user's columns and target."""
         for e in self._inner.propose(turn.inner(self._ctx.problem)):
             yield self._sizes.undone(e)
 

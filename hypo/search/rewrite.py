@@ -45,7 +45,7 @@ def loading() -> Iterator[None]:
 
 
 def ready(seconds: float) -> bool:
-    """Whether there are spellings to be had within so many seconds: sympy is loaded, or there is time for it."""
+    """True if there are spellings to be had within so many seconds: sympy is loaded, or there is time for it."""
     module = sys.modules.get("sympy")
     loaded = module is not None and not getattr(module.__spec__, "_initializing", False)
     return loaded or seconds > PATIENCE

@@ -30,7 +30,7 @@ class RuleFitness:
         self._known: dict[bytes, float] = {}
 
     def costs(self, names: Sequence[bytes], formula: Callable[[int], Expression]) -> dict[bytes, float]:
-        """What is known of the individuals ``names``, the best first, after a look at some that are not known yet."""
+        """The known verdicts on the individuals ``names``, the best first, after a look at some that are not known yet."""
         if self._book is None:
             return {}
         if len(self._known) > REMEMBERED:

@@ -15,6 +15,7 @@ from functools import cached_property
 
 import numpy as np
 
+from hypo.clock import Expiring
 from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.kernels import opcodes as oc
@@ -24,7 +25,7 @@ from hypo.knowledge.proofs import without_doubtful
 from hypo.knowledge.rules import Rule
 from hypo.scoring.score import Hypothesis
 from hypo.search.archive import rank
-from hypo.search.constants import Deadline, Parameters
+from hypo.search.constants import Parameters
 from hypo.search.ladder import some_rows
 from hypo.search.problem import Problem
 
@@ -49,7 +50,7 @@ BEYOND = (0.0, 1e-9, 1e-6, 1e-4, 1e-2)
 
 @dataclass(frozen=True)
 class RuleReport:
-    """What became of one rule: how the best formula fares, and what the rule did to others.
+    """The fate of one rule: how the best formula fares, and what the rule did to others.
 
     Of ``tried`` formulas it pruned (if hard) or penalised ``broken``. ``without`` is the best formula that this rule alone kept
     from being the answer, by ``gain`` nats (None where there is no answer); None when the rule did not change the answer.
@@ -65,7 +66,7 @@ class RuleReport:
     pruned: int = 0
 
 
-class _TimeIsUp(Exception):
+class _FitEnded(Exception):
     """Ends a fit."""
 
 
@@ -76,8 +77,9 @@ class _Tally:
     rival: Hypothesis | None = None
 
 
-class _Form:
-    """What rules claim of one form: its fitted constants stand as variables, so claims are made once for all their values."""
+class _FormClaims:
+    """The claims of rules on one form: its fitted constants stand as variables, so claims are made once for all their
+    values."""
 
     def __init__(self, book: Rulebook, e: Expression) -> None:
         self._book = book
@@ -114,7 +116,7 @@ class _Form:
                     out[k] = max(out[k], violation(margins))
         return out
 
-    def scaled(self, e: Expression) -> _Form:
+    def scaled(self, e: Expression) -> _FormClaims:
         """The form with the scales of all claims fixed at what they are for the constants of ``e``: margins that grow with the
         breach also where a claim's own scale grows along."""
         out = copy(self)
@@ -152,7 +154,7 @@ class Rulebook:
         self._lam = lam
         self.rules: tuple[Rule, ...] = tuple(problem.knowledge.rules)
         self._tallies = [_Tally() for _ in self.rules]
-        self._forms: dict[tuple[object, ...], _Form] = {}
+        self._forms: dict[tuple[object, ...], _FormClaims] = {}
 
     def __bool__(self) -> bool:
         return bool(self.rules)
@@ -188,22 +190,22 @@ class Rulebook:
         """Violations (n_rule,) at ``QUICK`` points."""
         return self._form(e).amounts(e)
 
-    def _form(self, e: Expression) -> _Form:
-        """What the rules claim of formulas that differ from ``e`` in fitted constants only."""
+    def _form(self, e: Expression) -> _FormClaims:
+        """The claims of the rules on formulas that differ from ``e`` in fitted constants only."""
         key = (e.code, e.variables, tuple(None if c.free else c for c in e.constants))
         if key not in self._forms:
             if len(self._forms) >= REMEMBERED:
                 self._forms.clear()
-            self._forms[key] = _Form(self, e)
+            self._forms[key] = _FormClaims(self, e)
         return self._forms[key]
 
     def keeps_hard(self, e: Expression) -> bool:
-        """Whether ``e`` keeps all hard rules at ``FULL`` points."""
+        """True if ``e`` keeps all hard rules at ``FULL`` points."""
         law = self.law(e)
         return not any(r.hard and r.check(law, points=FULL, proof=False).amount > 0 for r in self.rules)
 
     def hard_kept(self, verdicts: Sequence[Verdict]) -> bool:
-        """Whether no hard rule is broken by these verdicts."""
+        """True if no hard rule is broken by these verdicts."""
         return not any(rule.hard and v.amount > 0 for rule, v in zip(self.rules, verdicts, strict=True))
 
     def verdicts(self, e: Expression) -> tuple[Verdict, ...]:
@@ -250,7 +252,7 @@ class Rulebook:
     # --- constants under the rules ----------------------------------------------------------------------
 
     def fitted(
-        self, h: Hypothesis, score: Callable[[Expression], Hypothesis | None], clock: Deadline | None = None
+        self, h: Hypothesis, score: Callable[[Expression], Hypothesis | None], clock: Expiring | None = None
     ) -> Hypothesis | None:
         """``h`` with its constants fitted anew where they touch the rules: least score subject to the hard rules; None where
         none were found. ``score`` gives a formula's hypothesis without the rules.
@@ -279,7 +281,7 @@ class Rulebook:
             key = u.tobytes()
             if key not in known:
                 if clock is not None and clock.expired:
-                    raise _TimeIsUp
+                    raise _FitEnded
                 e = formula(u)
                 misfit = self._misfit(e)
                 known[key] = (misfit, form.least_margins(e)) if misfit < FAR else (FAR, np.full(len(hard), UNDEFINED))
@@ -296,7 +298,7 @@ class Rulebook:
             if hard.any() and not self._within_reach(u0, lambda u: figures(u)[1][hard]):
                 return None
             found = minimize(objective, u0, method="SLSQP", constraints=constraints, options={"maxiter": STEPS, "ftol": 1e-4})
-        except _TimeIsUp:
+        except _FitEnded:
             return None
         if not np.all(np.isfinite(found.x)):
             return None
@@ -311,7 +313,7 @@ class Rulebook:
 
     @staticmethod
     def _within_reach(u0: Values, margins: Callable[[Values], Values]) -> bool:
-        """Whether other constants may make all margins >= 0: to first order these change with them."""
+        """True if other constants may make all margins >= 0: to first order these change with them."""
         here = margins(u0)
         change = np.zeros_like(here)
         for k in range(len(u0)):
@@ -327,7 +329,7 @@ class Rulebook:
         return p.likelihood.misfit(rss) * (len(self._problem.y) / len(p.y)) if math.isfinite(rss) else FAR
 
     def _same(self, a: Expression, b: Expression) -> bool:
-        """Whether two formulas predict the same on the first rows, to the digits that are shown."""
+        """True if two formulas predict the same on the first rows, to the digits that are shown."""
         X = np.ascontiguousarray(self._problem.X[:, :SHOWN_ROWS])
         one, two = (Program.of(e, self._problem.columns).value(X) for e in (a, b))
         return bool(np.allclose(one, two, rtol=1e-3, atol=1e-3 * float(np.std(one))))
@@ -335,7 +337,7 @@ class Rulebook:
     # --- the end ------------------------------------------------------------------------------------------
 
     def reports(self, best: Hypothesis | None, verdicts: Sequence[Verdict]) -> tuple[RuleReport, ...]:
-        """What became of each rule."""
+        """The fate of each rule."""
         out = []
         for k, (rule, tally) in enumerate(zip(self.rules, self._tallies, strict=True)):
             rival, gain = tally.rival, None
@@ -344,8 +346,8 @@ class Rulebook:
                 # The answer itself may break a soft rule: it is the answer all the same.
                 rival = rival if gain > 0 and not self._same(best.expression, rival.expression) else None
             verdict = verdicts[k] if verdicts else None
-            reach = self._problem.reach
-            pruned = int(reach.pruned[0]) if reach is not None and rule.hard and rule.total else 0
+            value_ranges = self._problem.value_ranges
+            pruned = int(value_ranges.pruned[0]) if value_ranges is not None and rule.hard and rule.total else 0
             gain = gain if rival is not None else None
             out.append(RuleReport(rule, verdict, tally.tried, tally.broken, rival, gain, pruned))
         return tuple(out)

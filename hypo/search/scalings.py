@@ -11,7 +11,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from hypo.search.scan import Clock
+from hypo.clock import Clock
 from hypo.search.surrogate import Surrogate, fit_surrogate, held_out, off
 
 # Exponents are multiples of 1/2 and not larger than this; how far an estimate may be from one.

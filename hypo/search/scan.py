@@ -21,9 +21,9 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.clock import Clock, Deadline
 from hypo.search import columns
-from hypo.search.clock import now
-from hypo.search.columns import Heaps, Rows, Short, along
+from hypo.search.columns import Heaps, Rows, Short, project
 from hypo.search.executor import Executor, Serial
 
 # Unit targets, rows F and rows G of a scan; G None stands for pairs within F.
@@ -42,24 +42,6 @@ class Best:
     j: NDArray[np.int64]
 
 
-@dataclass
-class Clock:
-    """A deadline that is looked at between tiles, and the count of hypotheses scored so far."""
-
-    deadline: float = float("inf")
-    scored: int = 0
-
-    @property
-    def expired(self) -> bool:
-        """Whether the deadline has passed."""
-        return now() > self.deadline
-
-    @property
-    def left(self) -> float:
-        """Seconds to the deadline."""
-        return self.deadline - now()
-
-
 @runtime_checkable
 class Device(Protocol):
     """An executor that scans by itself what is worth it: None leaves a scan to the processor."""
@@ -69,26 +51,6 @@ class Device(Protocol):
     ) -> list[list[Best]] | None:
         """The lists of :func:`scan_jobs`."""
         ...
-
-
-@dataclass(frozen=True)
-class Deadline:
-    """The moment ``at`` (hypo.search.clock) after which no tile is begun. It is pickled as the seconds left, because every
-    machine has a clock of its own."""
-
-    at: float
-
-    @property
-    def expired(self) -> bool:
-        """Whether it has passed."""
-        return now() > self.at
-
-    def __reduce__(self) -> tuple[Callable[[float], Deadline], tuple[float]]:
-        return _after, (self.at - now(),)
-
-
-def _after(seconds: float) -> Deadline:
-    return Deadline(now() + seconds)
 
 
 def orthonormal(rows: Sequence[NDArray[np.float64]], n: int) -> Rows:
@@ -213,17 +175,17 @@ def scan_sums(
     rg = None if G is None else targets @ G.T
     floor = _lowest(targets, beyond)
     n = F.shape[1]
-    left, right = along(F, None), None if G is None else along(G, None)
+    left, right = project(F, None), None if G is None else project(G, None)
     second, rs, other = (F, rf, left) if G is None or rg is None or right is None else (G, rg, right)
     late = Deadline(clock.deadline)
-    if len(F) * len(second) >= columns.PILOT_PAIRS and not late.expired:
-        count = min(max(2, columns.PILOT // len(targets)), len(F) - 1)
+    if len(F) * len(second) >= columns.PREPARED_FROM and not late.expired:
+        count = min(max(2, columns.FIRST_ROWS // len(targets)), len(F) - 1)
         some = np.unique(np.argpartition(-np.abs(rf), count, axis=1)[:, :count])
         # Nearly all pairs with a row explain at least as much as the row alone; too few of them leave the floor where it was.
         hoped = np.maximum(floor, (1.0 - 1e-9) * np.max(rf**2, axis=1))
         first = left[0][some], left[1][some]
         heaps, _, _ = sum_block(0, F[some], second, *first, *other, rf[:, some], rs, hoped, 2 * keep, late)
-        floor = np.maximum(floor, columns.floor(heaps, some, G is None, keep))
+        floor = np.maximum(floor, columns.score_threshold(heaps, some, G is None, keep))
         a, b = columns.spread(len(F), columns.SAMPLE[0]), columns.spread(len(second), columns.SAMPLE[1])
         few = second[b]
         # Axes of the sample's own rows would promise too much.
@@ -231,12 +193,12 @@ def scan_sums(
         axes = np.linalg.eigh(sum(rows.T @ rows for rows in apart))[1][:, ::-1]
 
         def computed(k: int) -> float:
-            sides = *along(F[a], axes[:, :k]), *along(few, axes[:, :k])
+            sides = *project(F[a], axes[:, :k]), *project(few, axes[:, :k])
             return sum_block(0, F[a], few, *sides, rf[:, a], rs[:, b], floor, 1, late)[2]
 
-        k = columns.width(n, computed)
+        k = columns.n_prefilter(n, computed)
         if k < n:
-            left, right = along(F, axes[:, :k]), None if G is None else along(G, axes[:, :k])
+            left, right = project(F, axes[:, :k]), None if G is None else project(G, axes[:, :k])
     return _run(sum_block, len(F), len(targets), keep, clock, executor, F, G, *left, *(right or (None, None)), rf, rg, floor)
 
 
@@ -248,9 +210,9 @@ def sum_block(
     """The best pairs of the rows f from ``f0`` on, how many pairs were scored for each target, and how many of all these were
     computed in double precision.
 
-    ``short_*`` and ``hidden_*`` are the rows :func:`along` some axes, ``rf`` (n_target, n_f), ``rg`` (n_target, n_g) the inner
-    products with the unit targets, ``floor`` (n_target,) a score that all of the best exceed; with ``G`` None pairs are of rows
-    of ``F``.
+    ``short_*`` and ``hidden_*`` are the rows :func:`project` makes of axes, ``rf`` (n_target, n_f), ``rg`` (n_target, n_g) the
+    inner products with the unit targets, ``floor`` (n_target,) a score that all of the best exceed; with ``G`` None pairs are
+    of rows of ``F``.
     """
     from hypo.kernels.scan import sum_tile
 
@@ -285,16 +247,16 @@ def scan_products(
     second, other = (F, left) if G is None or right is None else (G, right)
     n, floor, late = F.shape[1], _lowest(targets, beyond), Deadline(clock.deadline)
     view = seen(targets, basis, None)
-    if len(F) * len(second) >= columns.PILOT_PAIRS and not late.expired:
+    if len(F) * len(second) >= columns.PREPARED_FROM and not late.expired:
         # The first rows are the simplest; what goes well with some of them goes well with others.
-        half = columns.PILOT // 2
+        half = columns.FIRST_ROWS // 2
         some = np.unique(np.concatenate([np.arange(min(len(F), half)), columns.spread(len(F), half)]))
         heaps, _, _ = product_block(0, targets, F[some], second, left[some], other, basis, *view, floor, 2 * keep, late)
-        floor = np.maximum(floor, columns.floor(heaps, some, G is None, keep))
+        floor = np.maximum(floor, columns.score_threshold(heaps, some, G is None, keep))
         some = columns.partners(heaps)
         if len(some):
             heaps, _, _ = product_block(0, targets, second[some], F, other[some], left, basis, *view, floor, 2 * keep, late)
-            floor = np.maximum(floor, columns.floor(heaps, some, G is None, keep))
+            floor = np.maximum(floor, columns.score_threshold(heaps, some, G is None, keep))
         largest = np.argsort(-np.sum(targets**2, axis=0), kind="stable")
         a, b = columns.spread(len(F), columns.SAMPLE[0]), columns.spread(len(second), columns.SAMPLE[1])
 
@@ -303,7 +265,7 @@ def scan_products(
             sides = F[a], second[b], left[a][:, c], other[b][:, c]
             return product_block(0, targets, *sides, basis, *seen(targets, basis, c), floor, 1, late)[2]
 
-        k = columns.width(n, computed)
+        k = columns.n_prefilter(n, computed)
         if k < n:
             c = np.sort(largest[:k])
             view = seen(targets, basis, c)

@@ -16,8 +16,8 @@ from hypo.expression.expr import Expression
 from hypo.expression.simplify import simplify
 from hypo.kernels import opcodes as oc
 from hypo.search import forms
-from hypo.search.building import MOST, built
-from hypo.search.context import Context, View
+from hypo.search.building import MOST, build_formulas
+from hypo.search.context import Context, LibraryView
 from hypo.search.forms import KEEP, KEEP_PEELED
 from hypo.search.groups import product
 from hypo.search.library import Library
@@ -25,7 +25,7 @@ from hypo.search.orbits import Orbits
 from hypo.search.problem import Settings
 from hypo.search.proposer import Turn
 from hypo.search.quotient import quotients
-from hypo.search.race import SUM, Hit, race
+from hypo.search.race import SUM, ScanHit, race
 from hypo.search.seeds import group_library, leads, plain_library
 from hypo.search.separate import separate
 from hypo.search.stream import HEAD, stream
@@ -211,7 +211,7 @@ class Scanner:
             return
         views = [self._view(size)]
         if self.groups is not None:
-            views.append(View(self.groups, self.ctx.X, size, self._max_cost))
+            views.append(LibraryView(self.groups, self.ctx.X, size, self._max_cost))
         if smallest:
             # Scans of the smallest libraries do not wait for the stand-in that finds noise.
             yield from self._scans(kinds, views, turn, size)
@@ -220,13 +220,13 @@ class Scanner:
         self._denoise()
         yield from self._scans(kinds, views, turn, size)
 
-    def _scans(self, kinds: tuple[str, ...], views: list[View], turn: Turn, size: int) -> Iterator[Expression]:
-        """What scans of each kind find among the first ``size`` members."""
+    def _scans(self, kinds: tuple[str, ...], views: list[LibraryView], turn: Turn, size: int) -> Iterator[Expression]:
+        """Formulas that scans of each kind find among the first ``size`` members."""
         smallest = size == self.settings.library_sizes[0]
         for kind in kinds:
             for view, groups in zip(views, (False, True), strict=False):
                 self.report(f"{self.name}, {kind} of {len(view.members)} {'groups' if groups else 'members'}")
-                yield from built(getattr(self, f"_{kind}")(view, groups), self.ctx, turn)
+                yield from build_formulas(getattr(self, f"_{kind}")(view, groups), self.ctx, turn)
                 if kind == "links":
                     yield from self._quotients(view, groups)
                 # A first exact form is seldom the simplest: the smallest libraries are searched to the end.
@@ -247,13 +247,13 @@ class Scanner:
         lib = self.plain
         return lib.complete_to if lib.count <= size else min(lib.complete_to, int(lib.cost[size]) - 1)
 
-    def _view(self, size: int) -> View:
+    def _view(self, size: int) -> LibraryView:
         """The rows to scan of a library of ``size`` members."""
         if self._orbits is None:
-            return View(self.plain, self.ctx.X, size, self._max_cost)
+            return LibraryView(self.plain, self.ctx.X, size, self._max_cost)
         X = self.ctx.X[:, self.ctx.probe]
         left = self._orbits.library(self.plain, size, X, self._max_cost, self.clock.deadline)
-        return View(left, self.ctx.X, left.count, self._max_cost)
+        return LibraryView(left, self.ctx.X, left.count, self._max_cost)
 
     def _grow(self, size: int, groups: bool = True) -> Iterator[Expression]:
         """Let the libraries grow; new members are proposed by themselves where they are to be."""
@@ -281,11 +281,12 @@ class Scanner:
         self.report(f"{self.name}, enumeration of {size} members")
         yield from self._grow(size, groups=False)
         self._denoise()
-        head = View(self.plain, self.ctx.X, HEAD, self._max_cost)
+        head = LibraryView(self.plain, self.ctx.X, HEAD, self._max_cost)
         self.report(f"{self.name}, {self.plain.count - first} more members")
-        yield from built(stream(self.ctx, self.plain, first, self.plain.count, head, self._starts, KEEP), self.ctx, turn)
+        hits = stream(self.ctx, self.plain, first, self.plain.count, head, self._starts, KEEP)
+        yield from build_formulas(hits, self.ctx, turn)
 
-    def _quotients(self, view: View, groups: bool) -> Iterator[Expression]:
+    def _quotients(self, view: LibraryView, groups: bool) -> Iterator[Expression]:
         for start in [t for t in self._led() if not t.dimension][:3] if groups else self._starts[:1]:
             yield from quotients(self.ctx, view, start)
 
@@ -325,7 +326,7 @@ class Scanner:
         target = self.identity.dimension
         return index if target is None else index[self.plain.dims[first:last] == target]
 
-    def _links(self, view: View, groups: bool) -> list[Hit]:
+    def _links(self, view: LibraryView, groups: bool) -> list[ScanHit]:
         """Sums, products and rational forms for the target behind every link."""
         p = self.ctx.problem
         starts = self._starts
@@ -348,9 +349,9 @@ class Scanner:
             hits += forms.products(self.ctx, view, loose[:1], FREE_ROWS)
         return hits
 
-    def _terms(self, view: View, groups: bool) -> list[Hit]:
+    def _terms(self, view: LibraryView, groups: bool) -> list[ScanHit]:
         """Sums of products of two members: terms that enumeration would reach only much later."""
-        products = View(self._products(view), self.ctx.X, 10**9, self._max_cost)
+        products = LibraryView(self._products(view), self.ctx.X, 10**9, self._max_cost)
         if not len(products.members):
             return []
         starts = self._starts
@@ -360,7 +361,7 @@ class Scanner:
         limit = TERM_ROWS * len(view.members)
         return forms.sums(self.ctx, products, targets, KEEP_PEELED, limit, beam=forms.BEAM // 2, triples=False)
 
-    def _products(self, view: View) -> Library:
+    def _products(self, view: LibraryView) -> Library:
         """The library of single members and products of two, of a view's simplest ones."""
         lib = view.rows.library
         count = min(len(view.members), int(math.sqrt(2 * TERM_ROWS * len(view.members))))
@@ -381,7 +382,7 @@ class Scanner:
         led = [t for t in peels(start, members, frozenset({"*"}), False) if t.steps[0].op == oc.MUL]
         return [start, *led] if start.dimension == 0 else led
 
-    def _logs(self, view: View, groups: bool) -> list[Hit]:
+    def _logs(self, view: LibraryView, groups: bool) -> list[ScanHit]:
         """Products of free powers: log|t| = c + Σ p log x + α log u + β log v (or + α u), for y and its shifts."""
         if not self.ctx.can_fit_logs(len(self.lines)):
             return []
@@ -394,7 +395,7 @@ class Scanner:
         start = self._starts[0]
         return [*self._starts, *(self._by_one(start) if start.dimension in (None, 0) else [])]
 
-    def _peels(self, view: View, groups: bool) -> list[Hit]:
+    def _peels(self, view: LibraryView, groups: bool) -> list[ScanHit]:
         """Sums and log sums for targets from which a simple member was subtracted or divided out."""
         p = self.ctx.problem
         if groups:
@@ -407,13 +408,13 @@ class Scanner:
         shifted = [t for t in peeled if t.steps[0].op != oc.MUL and np.all(t.values != 0)]
         return hits + forms.log_sums(self.ctx, shifted, view, self.lines, PEEL_ROWS, 0) if shifted else hits
 
-    def _peeled(self, view: View, count: int) -> list[Target]:
+    def _peeled(self, view: LibraryView, count: int) -> list[Target]:
         index = np.arange(min(len(view.members), count))
         values = view.rows.values(index)
         members = [(view.rows.library.expression(int(view.members[k])), values[k], int(view.dims[k])) for k in index]
         return list(peels(self._starts[0], members, self.ctx.problem.allowed, False))
 
-    def _sweep(self, view: View, groups: bool) -> list[Hit]:
+    def _sweep(self, view: LibraryView, groups: bool) -> list[ScanHit]:
         """Products of powers with at most one further factor, behind many chains peel → link → shift by one."""
         if not self.ctx.can_fit_logs(len(self.lines)):
             return []
@@ -439,7 +440,7 @@ class Scanner:
         T /= np.linalg.norm(T, axis=1, keepdims=True)
         rest = T - (T @ q.T) @ q
         bare = np.sum(rest**2, axis=1)
-        hits: list[Hit] = []
+        hits: list[ScanHit] = []
         for k in np.argsort(bare, kind="stable")[:KEEP_PEELED]:
             hits += race(chains[k], SUM, rows, np.empty((1, 0), np.int64), basis, self.ctx.y, self.ctx.root, log=True)
         if len(L):

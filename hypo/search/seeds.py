@@ -1,11 +1,10 @@
-"""What libraries are grown from: variables and named constants, or dimensionless groups of them."""
+"""The seeds of libraries: variables and named constants, or dimensionless groups of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +15,9 @@ from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
 from hypo.kernels import opcodes as oc
 from hypo.search.context import Context
-from hypo.search.cuda import devices
 from hypo.search.groups import monomials
 from hypo.search.library import Library, Seed
-from hypo.search.problem import CUDA, Problem, Settings
+from hypo.search.problem import Settings
 from hypo.units import Dimension
 
 # Groups of cost 1 (the others cost 2), and the most differences of variables among the leaves.
@@ -51,7 +49,7 @@ def plain_library(ctx: Context, settings: Settings, lines: Sequence[int], inner_
         seeds.append(Seed(Expression.constant(1.0), 1, ones))
     if inner_numbers:
         seeds += _with_inner_numbers(seeds[: min(len(lines), CHEAP_GROUPS)])
-    return _library(seeds, p, settings)
+    return _library(ctx, seeds, settings)
 
 
 def group_library(ctx: Context, settings: Settings, lines: Sequence[int], differences: bool = True) -> Library | None:
@@ -68,7 +66,7 @@ def group_library(ctx: Context, settings: Settings, lines: Sequence[int], differ
     if len(seeds) < 2:
         return None
     seeds += _with_inner_numbers(seeds[1 : CHEAP_GROUPS + 1])
-    return _library(seeds, ctx.problem, settings)
+    return _library(ctx, seeds, settings)
 
 
 def _with_inner_numbers(seeds: Sequence[Seed]) -> list[Seed]:
@@ -96,20 +94,16 @@ def leads(ctx: Context, lines: Sequence[int], dimension: Dimension) -> list[Expr
     return [Expression.apply("sqrt", e) for _, e in squares]
 
 
-def _library(seeds: list[Seed], p: Problem, settings: Settings) -> Library:
-    kind: Callable[..., Library] = Library
-    if settings.backend == CUDA:
-        from hypo.search.cuda_library import CudaLibrary
-
-        kind = partial(CudaLibrary, devices()[0])
-    return kind(
+def _library(ctx: Context, seeds: list[Seed], settings: Settings) -> Library:
+    p = ctx.problem
+    return ctx.workers.make_library(
         seeds,
         p.enumerated,
         p.columns,
         forbid=nesting_masks(p.nesting),
         dimension_layout=p.dimension_layout,
         seed=settings.seed,
-        reach=p.reach if p.reach is not None and p.reach.columns == p.columns else None,
+        value_ranges=p.value_ranges if p.value_ranges is not None and p.value_ranges.columns == p.columns else None,
     )
 
 

@@ -135,7 +135,7 @@ def snap(
     return best
 
 
-def promise(h: Hypothesis, covariance: NDArray[np.float64], scorer: Scorer) -> float:
+def expected_snap_score(h: Hypothesis, covariance: NDArray[np.float64], scorer: Scorer) -> float:
     """The score that snapping could reach: predicted, nothing is fitted."""
     moves = _moves(h, covariance, scorer)
     alone: dict[int, float] = {}

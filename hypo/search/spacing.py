@@ -134,7 +134,7 @@ class Spacing:
 
 
 def _paid(e: Expression, node: int) -> bool:
-    """Whether the frequency of the wave at ``node`` is a fitted one, which pays for its digits itself."""
+    """True if the frequency of the wave at ``node`` is a fitted one, which pays for its digits itself."""
     first = e.starts[node]
     for i in range(first, node):
         if e.code[i][0] in (oc.MUL, oc.DIV, oc.POW):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.clock import Expiring
 from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.scoring.likelihood import Gaussian
@@ -25,14 +26,6 @@ SCREEN_ROWS, WORK, LEAST_STEPS = 400, 4_000_000, 6
 Rows = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
 
-class Deadline(Protocol):
-    """Something that knows when time is up."""
-
-    @property
-    def expired(self) -> bool:
-        """Whether it is."""
-
-
 class Squares:
     """The least squares problem of one expression; parameters are ordered with the linear ones first."""
 
@@ -42,7 +35,7 @@ class Squares:
         X: NDArray[np.float64],
         columns: Sequence[str],
         likelihood: Gaussian,
-        clock: Deadline | None = None,
+        clock: Expiring | None = None,
     ) -> None:
         self.formula, self.columns = e, columns
         self.program = Program.of(e, columns)
@@ -66,7 +59,7 @@ class Squares:
 
     @property
     def few_are_all(self) -> bool:
-        """Whether the rows on which candidates are screened are all rows."""
+        """True if the rows on which candidates are screened are all rows."""
         return len(self.likelihood.y) <= SCREEN_ROWS
 
     def rss(self, theta: NDArray[np.float64]) -> float:

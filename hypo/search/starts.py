@@ -43,7 +43,7 @@ INVERSE: dict[int, Callable[[Values], Values]] = {
 
 
 def undone(op: int, value: Values, other: Values | float, first: bool) -> Values:
-    """What the argument of the binary ``op`` must be for the result ``value``, with ``other`` the other argument; ``first``
+    """The argument of the binary ``op`` that is needed for the result ``value``, with ``other`` the other argument; ``first``
     says that it is the first one that is asked for. NaN where there is none."""
     if op == oc.ADD:
         return np.asarray(value - other)
@@ -97,7 +97,7 @@ class Starts:
         return out
 
     def _ladder(self, leaf: int) -> Ladder:
-        """What the constant at ``leaf`` may be."""
+        """Values that the constant at ``leaf`` may have."""
         parent, left, right = self._tree.links
         back: list[Callable[[Values], Values]] = []
         node = leaf
@@ -145,7 +145,7 @@ class Starts:
         return _places(-u if op == oc.ADD else u)
 
     def _angle(self, node: int) -> bool:
-        """Whether the value of ``node`` is a term of an angle, or a factor of one."""
+        """True if the value of ``node`` is a term of an angle, or a factor of one."""
         parent, _, _ = self._tree.links
         while node >= 0:
             op = self._tree.e.code[node][0]

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from hypo.expression import ops
 from hypo.expression.expr import Expression
 from hypo.kernels import opcodes as oc
-from hypo.search.context import Context, View
+from hypo.search.context import Context, LibraryView
 from hypo.search.groups import monomial
 from hypo.search.library import Library
 from hypo.search.problem import Settings
@@ -159,10 +159,10 @@ class Stepwise:
         """The ``count`` simplest members, products of two of the ``paired`` simplest, and 1."""
         ctx = self._ctx
         self._library.grow(2 * count, max_cost=ctx.problem.max_complexity, deadline=turn.clock.deadline)
-        view = View(self._library, ctx.X, self._library.count, ctx.problem.max_complexity - 2)
+        view = LibraryView(self._library, ctx.X, self._library.count, ctx.problem.max_complexity - 2)
         seeds = [self._library.member(int(m)) for m in view.members[:count]]
         seeds += [f * g for f, g in combinations_with_replacement(seeds[:paired], 2)]
-        held = View(self._library.holding(seeds, deadline=turn.clock.deadline), ctx.X, 10**9, ctx.problem.max_complexity)
+        held = LibraryView(self._library.holding(seeds, deadline=turn.clock.deadline), ctx.X, 10**9, ctx.problem.max_complexity)
         values = held.rows.values(np.arange(len(held.members)))
         fine = np.all(np.isfinite(values), axis=1)
         terms = [held.rows.library.expression(int(m)) for m in held.members[fine]]

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from hypo.search.context import Context, View
+from hypo.search.context import Context, LibraryView
 from hypo.search.forms import by_dimension, unit_targets
-from hypo.search.library import Library
-from hypo.search.race import PRODUCT, SUM, Basis, Hit, RowSet, race
+from hypo.search.library import Library, LibraryRows
+from hypo.search.race import PRODUCT, SUM, Basis, ScanHit, race
 from hypo.search.scan import orthonormal, scan_products, scan_sums, unit_rows
 from hypo.search.targets import Target
 
@@ -24,7 +24,7 @@ BLOCK, HEAD = 16_384, 400
 Index = NDArray[np.int64]
 
 
-class _Best:
+class _BestPairs:
     """The ``keep`` best pairs of members for each target; the first of a pair is -1 where the second stands alone."""
 
     def __init__(self, n_target: int, keep: int) -> None:
@@ -40,21 +40,21 @@ class _Best:
 
     @property
     def floor(self) -> NDArray[np.float64]:
-        """What a pair has to exceed (n_target,)."""
+        """Scores (n_target,) that a pair has to exceed."""
         return np.array([r[-1] if len(r) == self._keep else 0.0 for r in self.r2])
 
 
 def stream(
-    ctx: Context, library: Library, first: int, last: int, head: View, targets: Sequence[Target], keep: int
-) -> list[Hit]:
+    ctx: Context, library: Library, first: int, last: int, head: LibraryView, targets: Sequence[Target], keep: int
+) -> list[ScanHit]:
     """Hits for members ``first``…``last`` - 1: sums and products with a constant, alone and with the first rows of ``head``."""
-    hits: list[Hit] = []
+    hits: list[ScanHit] = []
     for dimension, group in by_dimension(targets):
         constant = dimension in (None, 0)
         basis = Basis(np.ones((1, len(ctx.y))) if constant else np.empty((0, len(ctx.y))), constant)
         q = orthonormal(list(ctx.whiten(basis.values[:, ctx.probe])), ctx.n_probe)
         T = unit_targets(ctx, group, q, False)
-        sums, products = _Best(len(group), keep), _Best(len(group), keep)
+        sums, products = _BestPairs(len(group), keep), _BestPairs(len(group), keep)
         own = head.of_dimension(dimension, HEAD)
         F, kept = unit_rows(ctx.whiten(head.values[own]), q)
         simple = head.members[own[kept]]
@@ -70,7 +70,7 @@ def stream(
     return hits
 
 
-def _blocks(library: Library, first: int, last: int, head: View) -> Iterator[Index]:
+def _blocks(library: Library, first: int, last: int, head: LibraryView) -> Iterator[Index]:
     """The members that may take part: one of each shape, no constant, not too large."""
     for begin in range(first, last, BLOCK):
         index = np.arange(begin, min(begin + BLOCK, last))
@@ -80,7 +80,7 @@ def _blocks(library: Library, first: int, last: int, head: View) -> Iterator[Ind
 
 def _sums(
     ctx: Context, T: NDArray[np.float64], F: NDArray[np.float64], simple: Index, library: Library, members: Index,
-    q: NDArray[np.float64], best: _Best,
+    q: NDArray[np.float64], best: _BestPairs,
 ) -> None:
     G, kept = unit_rows(ctx.whiten(library.values[members]), q)
     members = members[kept]
@@ -93,14 +93,14 @@ def _sums(
         good = good[np.argsort(-line[good], kind="stable")[: best._keep]]
         best.add(t, line[good], np.full(len(good), -1), members[good])
     if len(F) and ctx.n_probe - len(q) > 4:
-        found = scan_sums(T, F, G, keep=best._keep, clock=ctx.clock, executor=ctx.executor, beyond=best.floor)
+        found = scan_sums(T, F, G, keep=best._keep, clock=ctx.clock, executor=ctx.workers.executor, beyond=best.floor)
         for t, b in enumerate(found):
             best.add(t, b.r2, simple[b.i], members[b.j])
 
 
 def _products(
-    ctx: Context, T: NDArray[np.float64], head: View, library: Library, members: Index, dimension: int | None,
-    q: NDArray[np.float64], best: _Best,
+    ctx: Context, T: NDArray[np.float64], head: LibraryView, library: Library, members: Index, dimension: int | None,
+    q: NDArray[np.float64], best: _BestPairs,
 ) -> None:
     """Products with the simplest members of the dimension that a product needs."""
     for d in [None] if dimension is None else np.unique(head.dims[:HEAD]):
@@ -110,14 +110,14 @@ def _products(
         G, right = unit_rows(library.values[fitting], np.empty((0, ctx.n_probe)))
         if not len(F) or not len(G):
             continue
-        found = scan_products(T, F, G, q, keep=best._keep, clock=ctx.clock, executor=ctx.executor, beyond=best.floor)
+        found = scan_products(T, F, G, q, keep=best._keep, clock=ctx.clock, executor=ctx.workers.executor, beyond=best.floor)
         for t, b in enumerate(found):
             best.add(t, b.r2, head.members[own[left[b.i]]], fitting[right[b.j]])
 
 
-def _raced(ctx: Context, target: Target, form: str, library: Library, pairs: Index, basis: Basis) -> list[Hit]:
+def _raced(ctx: Context, target: Target, form: str, library: Library, pairs: Index, basis: Basis) -> list[ScanHit]:
     members = np.unique(pairs[pairs >= 0])
-    rows = RowSet(library, members, np.zeros(len(members), np.bool_), ctx.X)
+    rows = LibraryRows(library, members, np.zeros(len(members), np.bool_), ctx.X)
     alone = pairs[:, 0] < 0
     at = np.searchsorted(members, pairs)
     hits = race(target, form, rows, at[alone][:, 1:], basis, ctx.y, ctx.root)

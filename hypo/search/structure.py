@@ -1,4 +1,4 @@
-"""Whether residuals still hold structure: the ground for looking further, or for stopping.
+"""Structure that residuals still hold: the ground for looking further, or for stopping.
 
 Three tests tell. Nearest neighbours in standardised coordinates: where a smooth function remains, their residuals have one
 sign. Regression on polynomials, which sees in more dimensions what is no more wiggly than they are. And rows that were measured
@@ -12,6 +12,7 @@ from math import comb
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.scoring.repeated_rows import repeated_rows
 from hypo.search.surrogate import Coordinates, design, multi_indices, solve
 
 # Neighbours' residuals correlated beyond this many standard errors count as structure.
@@ -47,18 +48,9 @@ def neighbour_correlation(values: NDArray[np.float64], neighbours: NDArray[np.in
 
 
 def noise_level(n_row: int) -> float:
-    """What :func:`neighbour_correlation` of noise hardly exceeds: its standard deviation is about sqrt(1.5/n), as half of the
-    pairs are mutual."""
+    """A value that :func:`neighbour_correlation` of noise hardly exceeds: its standard deviation is about sqrt(1.5/n), as half
+    of the pairs are mutual."""
     return THRESHOLD * float(np.sqrt(1.5 / n_row))
-
-
-def repeated_rows(X: NDArray[np.float64]) -> tuple[NDArray[np.int64], int]:
-    """For each column of ``X`` (n_var, n_row) the number of the group of equal ones it is in, and how many groups there are."""
-    if not X.size:
-        return np.zeros(X.shape[1], np.int64), min(1, X.shape[1])
-    _, group = np.unique(X, axis=1, return_inverse=True)
-    group = np.asarray(group, np.int64).ravel()
-    return group, int(group.max()) + 1
 
 
 def lack_of_fit(residuals: NDArray[np.float64], X: NDArray[np.float64], fitted: int) -> float | None:
@@ -82,8 +74,8 @@ def lack_of_fit(residuals: NDArray[np.float64], X: NDArray[np.float64], fitted: 
     return float(fdtrc(m - fitted, n - m, (between / (m - fitted)) / (within / (n - m))))
 
 
-class Sight:
-    """What polynomials of degree two or more in the variables say about values on the rows of ``X`` (n_var, n_row)."""
+class StructureTest:
+    """A test by polynomials of degree two or more in the variables of values on the rows of ``X`` (n_var, n_row)."""
 
     def __init__(self, X: NDArray[np.float64]) -> None:
         self.rows = np.unique(np.linspace(0, X.shape[1] - 1, min(X.shape[1], POLYNOMIAL_ROWS)).round().astype(np.int64))
@@ -101,7 +93,7 @@ class Sight:
         return self._shares(values)[0]
 
     def structured(self, values: NDArray[np.float64]) -> bool | None:
-        """Whether they explain more than noise of equal variance allows, by an F test; None where they cannot tell."""
+        """True if they explain more than noise of equal variance allows, by an F test; None where they cannot tell."""
         if self._basis is None:
             return None
         return self._shares(values)[1] > THRESHOLD

@@ -165,7 +165,7 @@ def solve(A: NDArray[np.float64], t: NDArray[np.float64], w: NDArray[np.float64]
 
 
 def off(basis: NDArray[np.float64], rows: NDArray[np.float64], w: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What is left of ``rows`` (…, n_row) off the span of ``basis`` (n_term, n_row): the projection of variable projection."""
+    """The part of ``rows`` (…, n_row) off the span of ``basis`` (n_term, n_row): the projection of variable projection."""
     return rows - solve(basis, rows.T, w).T @ basis
 
 

@@ -1,4 +1,4 @@
-"""What stands around a good formula: the hypotheses that a posterior must weigh beside it.
+"""The neighbourhood of a good formula: the hypotheses that a posterior must weigh beside it.
 
 A search keeps what wins; a posterior needs what comes close as well: the same form with an exact number fitted after all,
 with one constant more, with one part less, or with another function in one place.

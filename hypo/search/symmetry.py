@@ -16,10 +16,10 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.clock import Clock
 from hypo.knowledge.invariances import Homogeneous, ScaleInvariant
 from hypo.knowledge.rules import Rule
 from hypo.search.scalings import HALF, Reduced, Scalings, estimated, rounded, with_pivots
-from hypo.search.scan import Clock
 from hypo.search.surrogate import Surrogate, held_out
 from hypo.units import Dimension
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from hypo.expression import ops
 from hypo.expression.expr import Expression
 from hypo.kernels import opcodes as oc
+from hypo.search.context import first_order
 
 
 @dataclass(frozen=True)
@@ -92,13 +93,6 @@ class Target:
         return op, side, operands
 
 
-def first_order(slope: NDArray[np.float64]) -> NDArray[np.float64]:
-    """|dy/dt| as roots of weights: relative to its largest value, and not so small that a row would be lost."""
-    slope = np.where(np.isfinite(slope), slope, 0.0)
-    top = float(slope.max(initial=0.0))
-    return np.maximum(slope / top, 1e-4) if top > 0 else np.ones_like(slope)
-
-
 ONE = Expression.constant(1.0)
 Rows = NDArray[np.float64]
 
@@ -117,7 +111,7 @@ class Link:
     minus_one: bool = False
 
     def allowed(self, operators: frozenset[str]) -> bool:
-        """Whether formulas may hold its steps."""
+        """True if formulas may hold its steps."""
         names = {ops.BY_OPCODE[c].name for c in self.codes}
         if self.minus_one:
             quotient = oc.INV in self.codes
@@ -133,7 +127,7 @@ class Link:
         return int(d * self.power)
 
     def fits(self, d: int | None) -> bool:
-        """Whether a target of dimension ``d`` (None: any) can be behind it."""
+        """True if a target of dimension ``d`` (None: any) can be behind it."""
         if self.power is None:
             return d is None or d == 0
         return d is None or d * self.power == int(d * self.power)

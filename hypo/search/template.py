@@ -16,6 +16,7 @@ from itertools import islice, product
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.clock import now
 from hypo.expression.derivative import derivative
 from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
@@ -23,7 +24,6 @@ from hypo.knowledge import Knowledge
 from hypo.knowledge.template import BoundTemplate
 from hypo.scoring.likelihood import Gaussian
 from hypo.scoring.score import Hypothesis
-from hypo.search.clock import now
 from hypo.search.constants import fit
 from hypo.search.problem import Problem, Settings
 from hypo.search.proposer import Turn
@@ -78,7 +78,7 @@ class TemplateSearch:
 
     @property
     def _names(self) -> tuple[str, ...]:
-        """What a form is evaluated on: the columns and the unknowns."""
+        """The rows that a form is evaluated on: the columns and the unknowns."""
         return (*self._problem.columns, *self._unknowns)
 
     def _values(self) -> Values:
@@ -225,5 +225,5 @@ class TemplateSearch:
 
 
 def _grammar_only(k: Knowledge) -> Knowledge:
-    """What holds for a part of the law: operators and nesting, not units, size or shape."""
+    """The knowledge that holds for a part of the law: operators and nesting, not units, size or shape."""
     return Knowledge(operators=k.operators, forbid=k.forbid, nesting=k.nesting)

@@ -80,7 +80,7 @@ def _leaf_key(leaf: str | Constant | None) -> str:
 
 
 def admissible(t: Tree) -> bool:
-    """Whether the simplifier would write the formula so, up to the order of operands."""
+    """True if the simplifier would write the formula so, up to the order of operands."""
     return key(tree(simplify(formula(t))))[0] == key(t)[0]
 
 
@@ -98,7 +98,7 @@ def starts(t: Tree) -> list[int]:
     return out
 
 
-class Library:
+class TreeLibrary:
     """Trees by their keys, each with a chance to be drawn, in proportion to ``chances`` (default: equal ones)."""
 
     def __init__(self, members: Mapping[str, Tree], chances: Sequence[float] | None = None) -> None:
@@ -119,7 +119,7 @@ class Library:
 
 
 @dataclass(frozen=True)
-class Grammar:
+class TreeGrammar:
     """Symbols of trees of up to ``most`` nodes: opcodes, ``leaves`` of one node each; new subtrees may be of ``library``, new
     trees of ``whole``."""
 
@@ -127,8 +127,8 @@ class Grammar:
     binary: tuple[int, ...]
     leaves: tuple[Node, ...]
     most: int
-    library: Library
-    whole: Library
+    library: TreeLibrary
+    whole: TreeLibrary
 
     @cached_property
     def leaf_keys(self) -> tuple[str, ...]:
@@ -168,11 +168,11 @@ class Grammar:
                 zip(self.chances, (self.leaves, self.unary, self.binary), strict=True)]
         return sum(each[oc.arity(op)] for op, _ in t)
 
-    def drawn(self, rng: np.random.Generator, library: Library) -> Tree | None:
+    def drawn(self, rng: np.random.Generator, library: TreeLibrary) -> Tree | None:
         """A new subtree: a member of ``library`` or one grown anew."""
         return library.drawn(rng) if library.members and rng.uniform() < FROM_LIBRARY else self.grown(rng)
 
-    def log_drawn(self, t: Tree, library: Library) -> float:
+    def log_drawn(self, t: Tree, library: TreeLibrary) -> float:
         """Log probability that ``drawn`` gives ``t``."""
         grown = self.log_grown(t)
         if not library.members:
@@ -199,7 +199,7 @@ def shuffled(t: Tree, rng: np.random.Generator) -> Tree:
 # --- moves --------------------------------------------------------------------------------------------------------
 
 
-def change_operator(t: Tree, g: Grammar, rng: np.random.Generator) -> Moved | None:
+def change_operator(t: Tree, g: TreeGrammar, rng: np.random.Generator) -> Moved | None:
     """Another operator of the same arity in one place; symmetric."""
     inner = [i for i, (op, _) in enumerate(t) if oc.arity(op)]
     if not inner:
@@ -211,7 +211,7 @@ def change_operator(t: Tree, g: Grammar, rng: np.random.Generator) -> Moved | No
     return (*t[:i], (others[int(rng.integers(len(others)))], None), *t[i + 1 :]), 0.0
 
 
-def swap_leaf(t: Tree, g: Grammar, rng: np.random.Generator) -> Moved | None:
+def swap_leaf(t: Tree, g: TreeGrammar, rng: np.random.Generator) -> Moved | None:
     """Another leaf in one place; symmetric."""
     leaves = [i for i, (op, _) in enumerate(t) if not oc.arity(op)]
     i = leaves[int(rng.integers(len(leaves)))]
@@ -222,7 +222,7 @@ def swap_leaf(t: Tree, g: Grammar, rng: np.random.Generator) -> Moved | None:
     return (*t[:i], others[int(rng.integers(len(others)))], *t[i + 1 :]), 0.0
 
 
-def unary(t: Tree, g: Grammar, rng: np.random.Generator) -> Moved | None:
+def unary(t: Tree, g: TreeGrammar, rng: np.random.Generator) -> Moved | None:
     """A unary operator put around a node, or taken away: q = 1/(n·|U|) and 1/(unary nodes)."""
     if not g.unary:
         return None
@@ -237,7 +237,7 @@ def unary(t: Tree, g: Grammar, rng: np.random.Generator) -> Moved | None:
     return (*t[:i], *t[i + 1 :]), math.log(len(own) / ((len(t) - 1) * len(g.unary)))
 
 
-def leaf(t: Tree, g: Grammar, rng: np.random.Generator) -> Moved | None:
+def leaf(t: Tree, g: TreeGrammar, rng: np.random.Generator) -> Moved | None:
     """A binary operator with a leaf on one side put in at a node, or taken away: q = 1/(n·|B|·2·|L|) and
     1/(leaves below binary nodes)."""
     if not g.binary:
@@ -274,7 +274,7 @@ def _prunable(t: Tree) -> list[tuple[int, bool]]:
     return out
 
 
-def subtree(t: Tree, g: Grammar, rng: np.random.Generator) -> Moved | None:
+def subtree(t: Tree, g: TreeGrammar, rng: np.random.Generator) -> Moved | None:
     """Another subtree at one node, from the library or grown anew: q = D(new)/n and D(old)/n'."""
     i = int(rng.integers(len(t)))
     begin = starts(t)[i]
@@ -286,14 +286,14 @@ def subtree(t: Tree, g: Grammar, rng: np.random.Generator) -> Moved | None:
     return out, g.log_drawn(old, g.library) - g.log_drawn(new, g.library) + math.log(len(t) / len(out))
 
 
-def jump(t: Tree, g: Grammar, rng: np.random.Generator) -> Moved | None:
+def jump(t: Tree, g: TreeGrammar, rng: np.random.Generator) -> Moved | None:
     """Another tree altogether."""
     new = g.drawn(rng, g.whole)
     return None if new is None else (new, g.log_drawn(t, g.whole) - g.log_drawn(new, g.whole))
 
 
 # With equal chances; jumps, which lead from mode to mode, come twice.
-MOVES: tuple[Callable[[Tree, Grammar, np.random.Generator], Moved | None], ...] = (
+MOVES: tuple[Callable[[Tree, TreeGrammar, np.random.Generator], Moved | None], ...] = (
     change_operator,
     swap_leaf,
     unary,
@@ -307,7 +307,7 @@ MOVES: tuple[Callable[[Tree, Grammar, np.random.Generator], Moved | None], ...] 
 # --- all the small ones -------------------------------------------------------------------------------------------
 
 
-def every(g: Grammar, most_tried: int) -> Iterator[list[Tree]]:
+def every(g: TreeGrammar, most_tried: int) -> Iterator[list[Tree]]:
     """All admissible trees of 1 node, of 2 nodes, …, each formula once; ends before a size of which more than ``most_tried``
     spellings would have to be looked at."""
     by_size: list[list[Tree]] = [[(leaf,) for leaf in g.leaves]]
@@ -328,7 +328,7 @@ def every(g: Grammar, most_tried: int) -> Iterator[list[Tree]]:
         yield by_size[-1]
 
 
-def _spelled(g: Grammar, by_size: Sequence[Sequence[Tree]], n: int) -> Iterator[Tree]:
+def _spelled(g: TreeGrammar, by_size: Sequence[Sequence[Tree]], n: int) -> Iterator[Tree]:
     """Trees of ``n`` nodes over smaller admissible ones."""
     for op in g.unary:
         for t in by_size[n - 2]:

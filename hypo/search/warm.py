@@ -34,7 +34,7 @@ _others: list[subprocess.Popen[bytes]] = []
 
 
 def is_complete() -> bool:
-    """Whether nothing is left to compile, or nothing would be kept."""
+    """True if nothing is left to compile, or nothing would be kept."""
     folder = compiled.place()
     return folder is None or (folder / compiled.COMPLETE).exists()
 
@@ -72,7 +72,7 @@ def end() -> None:
 
 
 def compile_beside() -> None:
-    """What such a process does: compile all there is, and end when the process that started it does."""
+    """The work of such a process: compile all there is, and end when the process that started it does."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     compile_all()
 

@@ -39,4 +39,4 @@ def widen(refiner: Refiner) -> None:
         if losses[0] < losses[1]:
             refiner.origin = h.origin
             refiner.consider(e, fitted=True)
-    refiner.polish()
+    refiner.snap_pending()
