@@ -7,11 +7,11 @@ import random
 
 import numpy as np
 import pytest
-from reference import evaluate, random_tree
 
 from hypo.expression import Expression
 from hypo.expression.parser import parse
 from hypo.knowledge.claims import And, Claim, Comparison, Implies, Not, Or, Sides, violation
+from tests.oracles.reference import evaluate, random_tree
 
 NAN, INF = math.nan, math.inf
 RELATIONS = (">=", ">", "<=", "<", "==", "!=")

@@ -9,8 +9,6 @@ import time
 import mpmath
 import numpy as np
 import pytest
-from precise import exact, long
-from reference import random_tree
 
 from hypo.expression import Expression
 from hypo.expression.derivative import derivative
@@ -18,6 +16,8 @@ from hypo.expression.parser import parse
 from hypo.knowledge.claims import PROVED, REFUTED, SLACK, UNREFUTED, And, Claim, Comparison, Implies, Not, Or, violation
 from hypo.knowledge.domain import Domain, middle
 from hypo.knowledge.proofs import settle
+from tests.oracles.precise import exact, long
+from tests.oracles.reference import random_tree
 
 INF = math.inf
 ZERO = Expression.constant(0)
