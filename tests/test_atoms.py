@@ -36,7 +36,7 @@ def one_thread() -> Iterator[None]:
 
 def context(X: np.ndarray, y: np.ndarray, names: tuple[str, ...]) -> tuple[Context, Settings]:
     """The context of a search; X is (n_row, n_var)."""
-    settings = Settings(time_limit=60.0, posterior=False)
+    settings = Settings(posterior=False)
     problem = make_problem(from_arrays(X, y, names=list(names)), None, settings)
     return Context.of(problem, settings, Clock(), None), settings
 

@@ -25,7 +25,7 @@ from hypo.search.proposer import Turn
 from hypo.search.scanner import Scanner
 from hypo.search.targets import LINKS, Target, links
 
-SETTINGS = Settings(time_limit=60.0, posterior=False)
+SETTINGS = Settings(posterior=False)
 
 
 def data(law, columns, n=400, seed=0):

@@ -25,15 +25,16 @@ from hypo.scoring.bounds import Assumed, assumed, bound, event_probability, plau
 from hypo.scoring.events import parse_event
 from hypo.scoring.posterior import Structure
 from hypo.scoring.prior import Prior
+from tests.oracles.places import BENCHMARKS
 
-BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks" / "calibration"
+CALIBRATION = BENCHMARKS / "calibration"
 X = np.array([[1.0, 2.0, 3.0, 2.0], [0.0, -1.0, 2.0, 4.0]])
 
 
 @pytest.fixture(scope="module")
 def bench() -> Iterator[ModuleType]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
+        patch.setattr(sys, "path", [str(CALIBRATION), *sys.path])
         patch.delitem(sys.modules, "bound", raising=False)
         yield importlib.import_module("bound")
         sys.modules.pop("bound", None)

@@ -5,7 +5,6 @@ import math
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,8 +14,9 @@ from hypo.expression.parser import parse
 from hypo.expression.simplify import simplify
 from hypo.scoring.complexity import integer_cost
 from hypo.search.trees import TreeGrammar, TreeLibrary, key, tree
+from tests.oracles.places import BENCHMARKS
 
-FOLDER = Path(__file__).resolve().parent.parent / "benchmarks/calibration"
+FOLDER = BENCHMARKS / "calibration"
 MODULES = ("laws", "evidence", "count", "run")
 
 

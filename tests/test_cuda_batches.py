@@ -10,6 +10,8 @@ import numba
 import numpy as np
 import pytest
 
+from tests.oracles.no_limit import NO_LIMIT
+
 os.environ["NUMBA_ENABLE_CUDASIM"] = os.environ["TRITON_INTERPRET"] = "1"
 numba.config.ENABLE_CUDASIM = 1  # before anything imports numba.cuda
 
@@ -195,7 +197,7 @@ def test_islands_are_not_shared_out_among_shards() -> None:
 def short(backend: str) -> Outcome:
     X = np.random.default_rng(1).uniform(0.5, 2.5, (10, 1))
     y = 2 + 3 * np.sin(1.3 * X[:, 0])
-    settings = Settings(backend=backend, proposers=("evolution",), turns=2, time_limit=120, posterior=False)
+    settings = Settings(backend=backend, proposers=("evolution",), turns=2, time_limit=NO_LIMIT, posterior=False)
     return search(make_problem(from_arrays(X, y), None, settings), settings)
 
 

@@ -18,11 +18,12 @@ from hypo.search.outcome import Outcome
 from hypo.search.problem import Problem, Settings, make_problem
 from hypo.search.structure import lack_of_fit
 from hypo.uncertainty import cautions
+from tests.oracles.no_limit import NO_LIMIT
 
 RNG = np.random.default_rng(17)
 X = np.linspace(1.0, 5.0, 30)
 NOISE = RNG.standard_normal(30)
-QUICK: dict[str, Any] = {"operators": ("+", "-", "*"), "workers": 1, "library_sizes": (100,), "time_limit": 600.0}
+QUICK: dict[str, Any] = {"operators": ("+", "-", "*"), "workers": 1, "library_sizes": (100,), "time_limit": NO_LIMIT}
 CLAIM = "of the posterior weight"
 
 

@@ -24,6 +24,7 @@ from hypo.search.engine import search
 from hypo.search.executor import Offload, Serial, Share, Threads
 from hypo.search.problem import Settings, make_problem
 from hypo.search.processes import Processes
+from tests.oracles.no_limit import NO_LIMIT
 
 N = 40  # probe rows
 ROWS = np.random.default_rng(0).standard_normal((1500, N))
@@ -159,8 +160,8 @@ def _outcome(address: str | None, workers: int) -> Any:
     rng = np.random.default_rng(3)
     x, z = rng.uniform(1, 3, (2, 150))
     y = x * np.sin(z) + 1.7 * np.sqrt(x + z) + 0.01 * rng.standard_normal(150)
-    settings = Settings(turns=2, time_limit=300, posterior=False, library_sizes=(100, 600), workers=workers, scheduler=address,
-                        n_probe=50, n_race=100, max_complexity=14, proposers=("library",))
+    settings = Settings(turns=2, time_limit=NO_LIMIT, posterior=False, library_sizes=(100, 600), workers=workers,
+                        scheduler=address, n_probe=50, n_race=100, max_complexity=14, proposers=("library",))
     problem = make_problem(from_arrays(np.column_stack([x, z]), y), None, settings)
     out = search(problem, settings)
     return [(str(h.expression), h.score, h.misfit) for h in out.front], out.scored, out.complete_to, out.distinct, out.message
@@ -179,8 +180,9 @@ def _bred(address: str | None, workers: int, **options: Any) -> Any:
     """What evolution makes of something hard in two turns."""
     x, z = np.random.default_rng(3).uniform(1, 3, (2, 100))
     y = np.sin(x * z + 0.7) / (1.3 + z) + 0.31 * np.exp(0.2 * x * x)
-    settings = Settings(**{"turns": 2, "time_limit": 300, "library_sizes": (100,), "workers": workers, "scheduler": address,
-                           "posterior": False, "n_probe": 50, "n_race": 80, "proposers": ("evolution",), **options})
+    settings = Settings(**{"turns": 2, "time_limit": NO_LIMIT, "library_sizes": (100,), "workers": workers,
+                           "scheduler": address, "posterior": False, "n_probe": 50, "n_race": 80,
+                           "proposers": ("evolution",), **options})
     out = search(make_problem(from_arrays(np.column_stack([x, z]), y), None, settings), settings)
     return [(str(h.expression), h.score) for h in out.front], out.scored, out.status
 

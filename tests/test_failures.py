@@ -19,6 +19,7 @@ from hypo.search.proposer import Schedule
 from hypo.search.refine import Refiner
 from hypo.search.scanner import Scanner
 from hypo.search.stopping import Stopping
+from tests.oracles.no_limit import NO_LIMIT
 
 RNG = np.random.default_rng(0)
 X = np.random.default_rng(1).uniform(1.0, 3.0, (60, 2))
@@ -31,7 +32,7 @@ def fail(*_, **__):
 
 
 def settings(**more):
-    return Settings(**{"time_limit": 60.0, "turns": 3, "library_sizes": (60,), "proposers": ("library", "evolution"),
+    return Settings(**{"time_limit": NO_LIMIT, "turns": 3, "library_sizes": (60,), "proposers": ("library", "evolution"),
                        "posterior": False, **more})
 
 

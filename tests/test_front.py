@@ -21,13 +21,14 @@ from hypo.search.choosing import select_best
 from hypo.search.engine import search
 from hypo.search.problem import Settings, make_problem
 from hypo.search.validation import validated
+from tests.oracles.no_limit import NO_LIMIT
 
 # Eight rows of about 0.2·a·b, from a public question: too few for a score to prefer the product to b alone.
 ROWS = np.array(
     [[5, 5, 5], [5, 10, 10], [5, 15, 16], [5, 20, 24], [10, 5, 9], [10, 10, 10], [15, 20, 70], [20, 5, 19]], dtype=float
 )
 TABLE = {"a": ROWS[:, 0], "b": ROWS[:, 1], "out": ROWS[:, 2]}
-SETTINGS = Settings(time_limit=600.0, turns=3, workers=1, library_sizes=(100,), proposers=("library",))
+SETTINGS = Settings(time_limit=NO_LIMIT, turns=3, workers=1, library_sizes=(100,), proposers=("library",))
 
 
 def hypothesis(complexity: float, misfit: float, cost: float, text: str = "x") -> Hypothesis:

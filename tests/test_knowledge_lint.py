@@ -7,13 +7,13 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from knowledge_files import EXAMPLE, pendulum, problems, write
 
 from hypo.data import Dataset
 from hypo.errors import KnowledgeError
 from hypo.knowledge import Finding, Knowledge, lint
 from hypo.knowledge.lint import analyse
 from hypo.units import DIMENSIONLESS, Dimension
+from tests.oracles.knowledge_files import EXAMPLE, pendulum, problems, write
 
 # --- lint ---------------------------------------------------------------------------------------------------
 

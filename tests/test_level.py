@@ -71,7 +71,7 @@ LAW = X[0] * np.exp(-X[1] * X[3]) * np.cos(X[2] * X[3])
     ],
 )
 def test_finishing_leaves_no_part_that_does_nothing(text):
-    settings = Settings(time_limit=60.0)
+    settings = Settings()
     problem = make_problem(from_arrays(X.T, LAW, names=NAMES), None, settings)
     archive = Archive(problem.X, problem.columns)
     refiner = Refiner(problem, settings, archive, Clock())

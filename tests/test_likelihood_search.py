@@ -32,6 +32,7 @@ from hypo.search.exact import is_exact
 from hypo.search.observed import require
 from hypo.search.outcome import Outcome
 from hypo.search.problem import make_problem
+from tests.oracles.no_limit import NO_LIMIT
 
 N = 200
 RNG = np.random.default_rng(8)
@@ -42,7 +43,8 @@ def searched(y: np.ndarray, x: np.ndarray = X, turns: int = 1, **given: Any) -> 
     """A short search of fixed effort."""
     kind = {k: given.pop(k) for k in ("likelihood", "dof", "log_likelihood") if k in given}
     dataset, _ = as_dataset((np.column_stack([x, Z]), y), "y", features=["x", "z"], **given)
-    settings = replace(as_settings(time_limit=60, operators="+,-,*,/,square,sqrt", **kind), turns=turns, library_sizes=(250,))
+    settings = as_settings(time_limit=NO_LIMIT, operators="+,-,*,/,square,sqrt", **kind)
+    settings = replace(settings, turns=turns, library_sizes=(250,))
     require(dataset, settings.likelihood)
     return search(make_problem(dataset, None, settings), settings)
 

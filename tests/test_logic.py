@@ -9,7 +9,6 @@ import time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference import random_tree
 
 from hypo.errors import FormulaError
 from hypo.expression import Expression
@@ -29,6 +28,7 @@ from hypo.knowledge.logic_syntax import (
     Quantified,
     QuantifierInterval,
 )
+from tests.oracles.reference import random_tree
 
 X, Y, ONE = Expression.variable("x"), Expression.variable("y"), Expression.constant(1)
 

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference import evaluate
 
 from hypo.expression.evaluate import Program
 from hypo.expression.parser import parse
@@ -19,6 +18,7 @@ from hypo.knowledge.claims import PROVED, REFUTED, UNREFUTED, Verdict
 from hypo.knowledge.law import Law
 from hypo.knowledge.logic import Sentence, parse_logic
 from hypo.knowledge.logic_integrals import Quadrature, Quantity
+from tests.oracles.reference import evaluate
 
 
 def law_of(text: str, target: str = "T", **ranges: tuple[float, float]) -> Law:

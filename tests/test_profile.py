@@ -16,8 +16,8 @@ from hypo.scoring.likelihood import Gaussian
 from hypo.scoring.likelihoods import StudentT
 from hypo.search.constants import TIGHT, fit
 from hypo.search.profile import profile_intervals
+from tests.oracles.places import NIST
 
-NIST = Path(__file__).resolve().parent.parent / "datasets/nist"
 RNG = np.random.default_rng(2)
 X = RNG.uniform(0.5, 3.0, (2, 30))
 COLUMNS = ("x", "z")

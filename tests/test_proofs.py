@@ -9,8 +9,6 @@ import time
 import mpmath
 import numpy as np
 import pytest
-from precise import exact, long
-from reference import random_tree
 
 from hypo.expression import Expression
 from hypo.expression.derivative import derivative
@@ -20,6 +18,8 @@ from hypo.knowledge.combinations import And, Implies, Not, Or
 from hypo.knowledge.comparison import SLACK, Comparison
 from hypo.knowledge.domain import Domain, middle
 from hypo.knowledge.proofs import check_claim
+from tests.oracles.precise import exact, long
+from tests.oracles.reference import random_tree
 
 INF = math.inf
 ZERO = Expression.constant(0)

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_pysr import HEADER, STANDINS, left_behind, needs_pysr, write
 
 import hypo
 from hypo.data import from_arrays
@@ -18,6 +17,8 @@ from hypo.knowledge.template import Template
 from hypo.search.problem import Settings, make_problem
 from hypo.search.pysr_template import PySRTemplate
 from hypo.search.pysr_terms import LEAST_SIZE, Task, translate
+from tests.oracles.places import STANDINS
+from tests.oracles.pysr_case import HEADER, left_behind, needs_pysr, write
 
 COLUMNS = ("x", "u", "v")
 RNG = np.random.default_rng(0)

@@ -6,7 +6,6 @@ import configparser
 import subprocess
 import sys
 import tomllib
-from pathlib import Path
 
 import pytest
 
@@ -16,8 +15,7 @@ from hypo.knowledge.claims import PROVED, REFUTED
 from hypo.knowledge.law import Law
 from hypo.knowledge.plugins import broken_plugins, known_kinds, read_rule
 from hypo.knowledge.rules import built_in_kinds
-
-EXAMPLE = Path(__file__).parent / "rule_plugin"
+from tests.oracles.places import RULE_PLUGIN
 
 
 def install(folder, name, version, points):
@@ -45,9 +43,9 @@ def packages(tmp_path, monkeypatch):
 @pytest.fixture
 def example(packages, monkeypatch):
     """The example package as if installed."""
-    project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((RULE_PLUGIN / "pyproject.toml").read_text())["project"]
     install(packages, project["name"], project["version"], project["entry-points"]["hypo.rules"])
-    monkeypatch.syspath_prepend(str(EXAMPLE / "src"))
+    monkeypatch.syspath_prepend(str(RULE_PLUGIN / "src"))
     return packages
 
 

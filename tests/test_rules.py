@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference import evaluate, random_tree
 
 from hypo.errors import KnowledgeError
 from hypo.expression.expr import Expression
@@ -44,6 +43,7 @@ from hypo.knowledge.parameters import (
 from hypo.knowledge.plugins import read_rule
 from hypo.knowledge.rules import Rule, built_in_kinds
 from hypo.knowledge.shapes import _SLOPE
+from tests.oracles.reference import evaluate, random_tree
 
 RANGES = {"x": (0.5, 2.0), "y": (0.5, 3.0), "z": (-1.0, 1.0)}
 

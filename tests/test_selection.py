@@ -18,6 +18,7 @@ from hypo.search.choosing import select_best
 from hypo.search.problem import Settings
 from hypo.search.validation import folds_of
 from hypo.search.validation import validated as choose_by_loss
+from tests.oracles.no_limit import NO_LIMIT
 
 FAST: dict[str, Any] = {"operators": "+,-,*,/", "time_limit": 30.0, "max_complexity": 5, "workers": 1}
 RNG = np.random.default_rng(3)
@@ -90,7 +91,7 @@ def test_validation_against_a_slow_reference(validated: hypo.Result) -> None:
 def test_large_formulas_do_not_win_by_luck() -> None:
     """A straight line with noise: the least loss is always that of a larger formula, and hardly ever chosen."""
     sizes, least = [], []
-    settings = Settings(operators=("+", "-", "*", "/"), time_limit=60.0, workers=1, turns=2, posterior=False)
+    settings = Settings(operators=("+", "-", "*", "/"), time_limit=NO_LIMIT, workers=1, turns=2, posterior=False)
     for seed in range(4):
         rng = np.random.default_rng(seed)
         x = rng.uniform(0.0, 5.0, 60)

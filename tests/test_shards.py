@@ -21,6 +21,7 @@ from hypo.search.engine import search
 from hypo.search.executor import Serial, Share
 from hypo.search.outcome import Outcome
 from hypo.search.problem import Settings, make_problem
+from tests.oracles.no_limit import NO_LIMIT
 
 RNG = np.random.default_rng(5)
 X = RNG.uniform(1, 3, (60, 2))
@@ -73,7 +74,7 @@ def test_shards_of_a_search_divide_its_large_scans(small_blocks: None) -> None:
     y = x * np.sin(z) + 1.7 * np.sqrt(x + z) + 0.01 * rng.standard_normal(80)
 
     def found(shard: tuple[int, int] | None) -> Outcome:
-        settings = Settings(turns=2, time_limit=300, library_sizes=(100, 600), n_probe=50, max_complexity=14, shard=shard,
+        settings = Settings(turns=2, time_limit=NO_LIMIT, library_sizes=(100, 600), n_probe=50, max_complexity=14, shard=shard,
                             proposers=("library",), posterior=False)
         return search(make_problem(from_arrays(np.column_stack([x, z]), y), None, settings), settings)
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from reference import evaluate, random_tree
 
 from hypo.expression import PI, Constant, Expression
 from hypo.expression.parser import parse
@@ -16,6 +15,7 @@ from hypo.expression.rules import CONDITIONS, RULES, RewriteRule
 from hypo.expression.simplify import MAX_NODES, simplify
 from hypo.expression.terms import literal, parameter, variable
 from hypo.kernels import opcodes as oc
+from tests.oracles.reference import evaluate, random_tree
 
 E = Expression
 NUMBERS = [-3.0, -2.0, -1.0, -0.5, 0.5, 1 / 3, 0.25, 1.5, 2.0, 3.0, 4.0, 8.0, 9.0, 27.0]

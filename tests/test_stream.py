@@ -16,6 +16,7 @@ from hypo.search.problem import Settings, make_problem
 from hypo.search.race import PRODUCT, SUM
 from hypo.search.seeds import plain_library
 from hypo.search.targets import Target
+from tests.oracles.no_limit import NO_LIMIT
 
 RNG = np.random.default_rng(0)
 X = RNG.uniform(0.5, 3.0, (150, 3))
@@ -84,8 +85,8 @@ def test_a_law_that_only_streamed_members_hold_is_found(monkeypatch: pytest.Monk
     monkeypatch.setattr(scanner, "SCANNED", 50)
     law = parse("3*exp(-a*b)/(c + b) + 2")
     y = 3 * np.exp(-X[:, 0] * X[:, 1]) / (X[:, 2] + X[:, 1]) + 2
-    settings = Settings(library_sizes=(20, 3000), n_probe=60, time_limit=30, proposers=("library",))
+    settings = Settings(library_sizes=(20, 3000), n_probe=60, time_limit=NO_LIMIT, proposers=("library",))
     out = search(make_problem(from_arrays(X, y, names=list(NAMES), target="y"), None, settings), settings)
     assert out.best is not None and out.best.rmse < 1e-9, law
-    few = Settings(library_sizes=(20,), n_probe=60, time_limit=3, proposers=("library",))
+    few = Settings(library_sizes=(20,), n_probe=60, time_limit=NO_LIMIT, turns=3, posterior=False, proposers=("library",))
     assert search(make_problem(from_arrays(X, y, names=list(NAMES), target="y"), None, few), few).best.rmse > 1e-3

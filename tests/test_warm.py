@@ -14,6 +14,7 @@ from hypo.clock import now, standing_still
 from hypo.kernels import compiled, turns
 from hypo.search import warm as module
 from hypo.search.warm import begin, end, is_complete, status, warm
+from tests.oracles.places import ROOT
 
 
 class Other:
@@ -181,7 +182,7 @@ def _runs(pid: int) -> bool:
 def test_warming_leaves_nothing_to_compile() -> None:
     """A variant that is compiled in the middle of a search takes seconds of it, and memory that no limit counts."""
     kinds = ["weights", "units", "rules", "template", "guesses", "columns", "few", "operators", "scoring"]
-    script = Path(__file__).parent / "compiled.py"
+    script = ROOT / "tests" / "oracles" / "compiled.py"
     done = subprocess.run([sys.executable, str(script), *kinds], capture_output=True, text=True, timeout=600, check=True)
     known, missed, never = json.loads(done.stdout.splitlines()[-1])
     assert known >= 15
