@@ -129,7 +129,7 @@ def draw_posterior() -> None:
     rng = np.random.default_rng(4)
     x = np.sort(rng.uniform(0.2, 5.0, 24))
     y = 2.0 * x / (1.0 + x) + rng.normal(0.0, 0.12, 24)
-    result = hypo.fit(x[:, None], y, features=["x"], operators="+,-,*,/,exp,sqrt", max_complexity=9, time_limit=40)
+    result = hypo.fit(x[:, None], y, features=["x"], operators="+,-,*,/,exp,sqrt", max_complexity=9, time_limit=90)
     assert result.posterior is not None
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained", width_ratios=(3, 2))
     grid = np.linspace(0.2, 12.0, 120)
