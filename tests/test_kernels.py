@@ -1,6 +1,7 @@
 """The evaluation kernels: every operator against mpmath, whole formulas against a tree walker on the math module."""
 
 import math
+import random
 from collections.abc import Callable
 
 import mpmath
@@ -13,8 +14,9 @@ from hypo.expression.ops import OPERATORS, Operator
 from hypo.expression.parser import parse
 from hypo.kernels.evaluate import BLOCK, evaluate, value_and_gradient
 from hypo.kernels.opcodes import ADD, CONST, EXP, FIRST_UNARY, LOG, MUL, N_OPCODE, POW, VAR, arity
-from tests.oracles.operators import BINARY, BY_NAME, EDGES, UNARY
+from tests.oracles.operators import BY_NAME, EDGES
 from tests.oracles.reference import evaluate as walk
+from tests.oracles.reference import random_tree
 
 mpmath.mp.prec = 120
 
@@ -130,26 +132,15 @@ def test_overflow_is_infinite_and_shown_as_nan() -> None:
 
 # --- random formulas --------------------------------------------------------------------------------------------
 
-Tree = tuple  # ("x", name) | ("c", value) | (operator name, subtree, ...)
-
 NAMES = ("x", "y", "z")
 
 
-def random_tree(rng: np.random.Generator, depth: int) -> Tree:
-    kind = rng.random()
-    if depth == 0 or kind < 0.12:
-        return ("x", NAMES[rng.integers(3)]) if rng.random() < 0.65 else ("c", float(np.round(rng.uniform(-4, 4), 3)))
-    if kind < 0.45:
-        return (UNARY[rng.integers(len(UNARY))], random_tree(rng, depth - 1))
-    return (BINARY[rng.integers(len(BINARY))], random_tree(rng, depth - 1), random_tree(rng, depth - 1))
-
-
-def build(tree: Tree, *, free: bool = False) -> Expression:
-    if tree[0] == "x":
-        return Expression.variable(tree[1])
-    if tree[0] == "c":
-        return Expression.constant(tree[1], free=free)
-    return Expression.apply(tree[0], *(build(t, free=free) for t in tree[1:]))
+def random_formulas(seed: int, count: int, largest: int, *, free: bool = False) -> list[Expression]:
+    """Formulas of up to ``largest`` nodes, with constants of both signs, no two alike."""
+    rng = random.Random(seed)
+    leaves = [*map(Expression.variable, NAMES * 2), *[Expression.constant(1.0, free=free)] * 3]
+    trees = (random_tree(rng, rng.randint(1, largest), leaves, Expression.apply) for _ in range(count))
+    return [e.with_values([round(rng.uniform(-4, 4), 3) for _ in e.constants]) for e in trees]
 
 
 def test_agrees_with_a_tree_walker_on_2000_formulas() -> None:
@@ -157,9 +148,7 @@ def test_agrees_with_a_tree_walker_on_2000_formulas() -> None:
     rows = [dict(zip(NAMES, rng.uniform(-3, 3, 3), strict=True)) for _ in range(12)]
     X = np.array([[r[n] for n in NAMES] for r in rows])
     compared = invalid = 0
-    for _ in range(2000):
-        tree = random_tree(rng, int(rng.integers(1, 6)))
-        e = build(tree)
+    for e in random_formulas(20, 2000, 24):
         got = evaluate_expression(e, X, NAMES)
         for g, r in zip(got, rows, strict=True):
             seen: list[float] = []
@@ -169,10 +158,10 @@ def test_agrees_with_a_tree_walker_on_2000_formulas() -> None:
                 continue
             if math.isnan(want):
                 invalid += 1
-                assert math.isnan(g), (tree, r, g)
+                assert math.isnan(g), (str(e), r, g)
             else:
                 compared += 1
-                assert g == pytest.approx(want, rel=1e-12, abs=1e-12), (tree, r)
+                assert g == pytest.approx(want, rel=1e-12, abs=1e-12), (str(e), r)
     assert compared > 10_000 and invalid > 1000
 
 
@@ -182,9 +171,8 @@ def test_agrees_with_a_tree_walker_on_2000_formulas() -> None:
 @pytest.mark.parametrize("n_row", [1, 2, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, 1000])
 def test_rows_are_independent_of_block_borders(n_row: int) -> None:
     rng = np.random.default_rng(n_row)
-    tree = ("+", ("sin", ("*", ("x", "x"), ("c", 1.7))), ("/", ("x", "y"), ("cosh", ("x", "z"))))
     X = rng.uniform(-2, 2, (n_row, 3))
-    e = build(tree, free=True)
+    e = parse("sin(x*c) + y/cosh(z)", variables=NAMES).with_values([1.7])
     got = evaluate_expression(e, X, NAMES)
     want = np.sin(X[:, 0] * 1.7) + X[:, 1] / np.cosh(X[:, 2])
     np.testing.assert_allclose(got, want, rtol=1e-13, atol=1e-14)
@@ -206,7 +194,7 @@ def test_no_rows_and_no_programs() -> None:
 @pytest.mark.parametrize("n_row", [1, BLOCK, BLOCK + 1])
 def test_a_batch_gives_what_its_programs_give_one_by_one(n_row: int) -> None:
     rng = np.random.default_rng(3)
-    expressions = [build(random_tree(rng, int(rng.integers(0, 7))), free=True) for _ in range(150)]
+    expressions = random_formulas(3, 150, 40, free=True)
     X = np.ascontiguousarray(rng.uniform(-3, 3, (3, n_row)))
     arrays = [e.arrays(NAMES) for e in expressions]
     start = np.cumsum([0, *(len(op) for op, _ in arrays)])
@@ -275,8 +263,7 @@ def test_gradients_of_random_formulas_against_central_differences() -> None:
     rng = np.random.default_rng(8)
     X = np.ascontiguousarray(rng.uniform(0.3, 2.5, (3, 5)))
     checked = 0
-    for _ in range(700):
-        e = build(random_tree(rng, int(rng.integers(1, 5))), free=True)
+    for e in random_formulas(8, 700, 14, free=True):
         if not e.constants:
             continue
         op, arg = e.arrays(NAMES)
