@@ -8,7 +8,7 @@ import hypothesis
 import numpy as np
 import pytest
 
-from hypo.search.warm import warm
+from hypo.search.compile import warm
 from tests.oracles.places import STANDINS
 
 os.environ.setdefault("MPLBACKEND", "Agg")

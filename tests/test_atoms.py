@@ -10,18 +10,18 @@ from threadpoolctl import threadpool_limits
 import hypo
 from hypo.clock import Clock
 from hypo.data import from_arrays
-from hypo.expression.evaluate import evaluate
 from hypo.expression.expr import Expression
+from hypo.expression.program import evaluate
+from hypo.fitting.archive import Archive
 from hypo.kernels import opcodes as oc
-from hypo.search import atoms as module
-from hypo.search.archive import Archive
-from hypo.search.atoms import BUILT, Atoms, _of
-from hypo.search.context import Context, LibraryView, first_order
-from hypo.search.problem import DEFAULT_OPERATORS, Settings, make_problem
-from hypo.search.proposer import Schedule
-from hypo.search.quotient import quotients
-from hypo.search.seeds import plain_library
-from hypo.search.targets import Step, Target, links, peels
+from hypo.problem.problem import DEFAULT_OPERATORS, Settings, make_problem
+from hypo.search.library.context import Context, LibraryView, first_order
+from hypo.search.library.seeds import plain_library
+from hypo.search.proposers import atoms as module
+from hypo.search.proposers.atoms import BUILT, Atoms, _of
+from hypo.search.proposers.base import Schedule
+from hypo.search.scan.quotients import quotients
+from hypo.search.scan.targets import Step, Target, links, peels
 
 Law = Callable[..., np.ndarray]
 RNG = np.random.default_rng(30)

@@ -11,12 +11,12 @@ import pytest
 from scipy.stats import binomtest
 
 import hypo
-from hypo.api.auditing import AuditProgress, resample
-from hypo.cli import main
+from hypo.api.audit import AuditProgress, resample
+from hypo.cli.main import main
 from hypo.data import as_dataset
-from hypo.report.audit import Audit, Run, group_runs, share_interval
-from hypo.scoring.likelihood import Gaussian
-from hypo.search.problem import Settings, make_problem
+from hypo.likelihood.base import Gaussian
+from hypo.problem.problem import Settings, make_problem
+from hypo.report.questions.audit import Audit, Run, group_runs, share_interval
 from tests.oracles.no_limit import NO_LIMIT
 
 RNG = np.random.default_rng(5)

@@ -9,21 +9,21 @@ from numpy.testing import assert_allclose
 
 from hypo.clock import Clock
 from hypo.data import from_arrays
-from hypo.expression.evaluate import Program
+from hypo.expression.edits import spellings as rewrite
 from hypo.expression.parser import parse
-from hypo.kernels.judge import best_pair, judge
+from hypo.expression.program import Program
+from hypo.fitting.archive import Archive
+from hypo.kernels.cpu.many_targets import best_pair, judge
 from hypo.knowledge import Knowledge
-from hypo.search import rewrite
-from hypo.search.archive import Archive
-from hypo.search.beam import Beam
-from hypo.search.chains import LINK, SUM, Peeling
-from hypo.search.compact import compact_library
-from hypo.search.context import Context, LibraryView
+from hypo.problem.problem import Settings, make_problem
 from hypo.search.engine import search
-from hypo.search.problem import Settings, make_problem
-from hypo.search.proposer import Turn
-from hypo.search.scanner import Scanner
-from hypo.search.targets import LINKS, Target, links
+from hypo.search.library.compact import compact_library
+from hypo.search.library.context import Context, LibraryView
+from hypo.search.proposers.base import Turn
+from hypo.search.proposers.beam import Beam
+from hypo.search.proposers.library_scan import Scanner
+from hypo.search.scan.peels import LINK, SUM, Peeling
+from hypo.search.scan.targets import LINKS, Target, links
 
 SETTINGS = Settings(posterior=False)
 
@@ -177,7 +177,7 @@ def test_links_of_the_table_are_the_links_of_a_target():
 
 
 def parse_all():
-    from hypo.expression.ops import OPERATORS
+    from hypo.expression.operators import OPERATORS
 
     return [row.name for row in OPERATORS]
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import hypo
-from hypo.expression.dimension import infer
+from hypo.expression.analysis.dimension import infer
 from hypo.expression.expr import Expression
 from hypo.kernels import opcodes as oc
 from hypo.units import parse_unit

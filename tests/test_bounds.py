@@ -19,11 +19,11 @@ from scipy.special import ndtr
 from scipy.stats import poisson
 
 import hypo
-from hypo.cli import main
+from hypo.cli.main import main
 from hypo.errors import FormulaError, InputError
-from hypo.scoring.bounds import Assumed, assumed, bound, event_probability, plausible, plausible_set
-from hypo.scoring.events import parse_event
-from hypo.scoring.posterior import Structure
+from hypo.posterior.bounds import Assumed, assumed, bound, event_probability, plausible, plausible_set
+from hypo.posterior.events import parse_event
+from hypo.posterior.posterior import Structure
 from hypo.scoring.prior import Prior
 from tests.oracles.places import BENCHMARKS
 

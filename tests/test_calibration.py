@@ -10,10 +10,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from hypo.expression.algebra.simplify import simplify
+from hypo.expression.edits.tree_moves import TreeGrammar, TreeLibrary, key, tree
 from hypo.expression.parser import parse
-from hypo.expression.simplify import simplify
-from hypo.scoring.complexity import integer_cost
-from hypo.search.trees import TreeGrammar, TreeLibrary, key, tree
+from hypo.scoring.code_length import integer_cost
 from tests.oracles.places import BENCHMARKS
 
 FOLDER = BENCHMARKS / "calibration"

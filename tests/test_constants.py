@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from scipy.optimize import least_squares
 
 from hypo.clock import Clock
-from hypo.expression.evaluate import Program, evaluate
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
-from hypo.scoring.likelihood import Gaussian
-from hypo.search.constants import TIGHT, Parameters, fit
-from hypo.search.snap import exact_numbers
+from hypo.expression.program import Program, evaluate
+from hypo.fitting.constants.fit import TIGHT, Parameters, fit
+from hypo.likelihood.base import Gaussian
+from hypo.scoring.snap import exact_numbers
 
 COLUMNS = ("x", "z")
 

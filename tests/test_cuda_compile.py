@@ -20,7 +20,8 @@ try:
 except Exception as error:
     print("no compiler:", error)
     raise SystemExit
-from hypo.kernels import cuda_evaluate, cuda_fit
+from hypo.kernels.gpu import evaluate as cuda_evaluate
+from hypo.kernels.gpu import fit_batch as cuda_fit
 def array(kind, n):
     return types.Array(kind, n, "C")
 n, i, f, r = types.int64, types.int32, types.float64, types.float64
@@ -45,9 +46,10 @@ import torch
 import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
-from hypo.kernels import cuda_rescore, cuda_scan
-from hypo.search import cuda_forms
-from hypo.search.cuda_layout import Piece
+from hypo.kernels.gpu import pair_scores as cuda_rescore
+from hypo.kernels.gpu import pair_scan as cuda_scan
+from hypo.search.gpu import forms as cuda_forms
+from hypo.search.gpu.layout import Piece
 
 KINDS = {torch.float16: "*fp16", torch.bfloat16: "*bf16", torch.float32: "*fp32", torch.float64: "*fp64", torch.int8: "*i8",
          torch.int32: "*i32", torch.int64: "*i64"}

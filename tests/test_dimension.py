@@ -10,7 +10,7 @@ from fractions import Fraction
 import pytest
 
 from hypo.expression import Expression
-from hypo.expression.dimension import DimensionReport, infer
+from hypo.expression.analysis.dimension import DimensionReport, infer
 from hypo.expression.parser import parse
 from hypo.units import DIMENSIONLESS, Dimension
 from tests.oracles.reference import evaluate, random_tree

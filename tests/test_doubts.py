@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 
 import hypo
-from hypo.api.doubts import _are_like_counts
+from hypo.api.diagnostics import _are_like_counts
 from hypo.data import as_dataset, from_arrays
 from hypo.data.make_dataset import FAR
-from hypo.report.suggestions import Suggestions
+from hypo.problem.problem import Settings, make_problem
+from hypo.report.questions.suggestions import Suggestions
+from hypo.scoring.snap import exact_numbers
 from hypo.search.engine import search
-from hypo.search.problem import Settings, make_problem
-from hypo.search.snap import exact_numbers
 from hypo.search.stopping import LEAST, PATIENCE, Stopping
 from tests.oracles.no_limit import NO_LIMIT
 

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 import hypo
-from hypo.api.outputs import make_result
+from hypo.api.make_result import make_result
 from hypo.data import as_dataset
+from hypo.posterior.posterior import Posterior, Structure
+from hypo.problem.problem import Problem, Settings, make_problem
+from hypo.problem.repeated_rows import repeated_rows
+from hypo.problem.residual_structure import lack_of_fit
 from hypo.report.rivals import rivals_sentence, runners_up, share_text
-from hypo.scoring.posterior import Posterior, Structure
-from hypo.scoring.repeated_rows import repeated_rows
+from hypo.result.uncertainty import cautions
 from hypo.search.engine import search
 from hypo.search.outcome import Outcome
-from hypo.search.problem import Problem, Settings, make_problem
-from hypo.search.structure import lack_of_fit
-from hypo.uncertainty import cautions
 from tests.oracles.no_limit import NO_LIMIT
 
 RNG = np.random.default_rng(17)

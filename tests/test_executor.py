@@ -18,12 +18,14 @@ import hypo
 from hypo.clock import Clock, Deadline
 from hypo.data import from_arrays
 from hypo.errors import InputError, MissingExtraError
-from hypo.search import evolve, executor, remote, scan
-from hypo.search.cluster import Cluster
+from hypo.parallel import executor, remote
+from hypo.parallel.dask import Cluster
+from hypo.parallel.executor import Offload, Serial, Share, Threads
+from hypo.parallel.processes import Processes
+from hypo.problem.problem import Settings, make_problem
 from hypo.search.engine import search
-from hypo.search.executor import Offload, Serial, Share, Threads
-from hypo.search.problem import Settings, make_problem
-from hypo.search.processes import Processes
+from hypo.search.proposers import evolution as evolve
+from hypo.search.scan import pair_scan as scan
 from tests.oracles.no_limit import NO_LIMIT
 
 N = 40  # probe rows

@@ -12,7 +12,7 @@ import sympy
 
 from hypo.errors import FormulaError
 from hypo.expression import PI, Constant, Expression
-from hypo.expression.derivative import derivative
+from hypo.expression.analysis.derivative import derivative
 from hypo.expression.parser import parse
 from hypo.expression.sympy_bridge import from_sympy, to_sympy
 from hypo.kernels import opcodes as oc

@@ -8,9 +8,9 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from hypo.kernels import opcodes as oc
-from hypo.kernels.blocks import unary_block
-from hypo.kernels.evaluate import evaluate, value_and_gradient
-from hypo.kernels.fast import exp_row, log_row, sin_row, tanh_row
+from hypo.kernels.cpu.elementary import exp_row, log_row, sin_row, tanh_row
+from hypo.kernels.cpu.evaluate import evaluate, value_and_gradient
+from hypo.kernels.cpu.operators import unary_block
 from tests.oracles.operators import BY_NAME, BY_OPCODE, EDGES
 
 ULP = 4  # largest error, in units in the last place of the result

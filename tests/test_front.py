@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 
 import hypo
-from hypo.api.outputs import make_result
+from hypo.api.make_result import make_result
 from hypo.data import as_dataset
 from hypo.expression.expr import Expression
+from hypo.fitting.archive import BEYOND, CLOSER, CLOSEST, Archive, front_of, loss, pareto
 from hypo.knowledge import Knowledge
+from hypo.problem.problem import Settings, make_problem
 from hypo.report import tables
 from hypo.scoring.score import Hypothesis
-from hypo.search.archive import BEYOND, CLOSER, CLOSEST, Archive, front_of, loss, pareto
-from hypo.search.choosing import select_best
 from hypo.search.engine import search
-from hypo.search.problem import Settings, make_problem
+from hypo.search.model_selection import select_best
 from hypo.search.validation import validated
 from tests.oracles.no_limit import NO_LIMIT
 

@@ -8,7 +8,7 @@ import mpmath
 import pytest
 
 from hypo.expression import Expression
-from hypo.expression.identity import is_identity
+from hypo.expression.analysis.identity import is_identity
 from hypo.expression.parser import parse
 from tests.oracles.precise import exact
 from tests.oracles.reference import random_tree

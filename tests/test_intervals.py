@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from hypo.expression import Expression
-from hypo.expression.centred import enclose_centred
-from hypo.expression.intervals import FUNCTIONS, Enclosure, enclose
-from hypo.expression.ops import OPERATORS
+from hypo.expression.algebra.simplify import simplify
+from hypo.expression.analysis.intervals import FUNCTIONS, Enclosure, enclose
+from hypo.expression.analysis.mean_value import enclose_centred
+from hypo.expression.operators import OPERATORS
 from hypo.expression.parser import parse
-from hypo.expression.simplify import simplify
 from tests.oracles.operators import EDGES
 from tests.oracles.precise import exact, lies_within, long
 from tests.oracles.reference import evaluate, random_tree

@@ -8,11 +8,11 @@ import mpmath
 import numpy as np
 import pytest
 
-from hypo.expression.evaluate import evaluate as evaluate_expression
 from hypo.expression.expr import Expression
-from hypo.expression.ops import OPERATORS, Operator
+from hypo.expression.operators import OPERATORS, Operator
 from hypo.expression.parser import parse
-from hypo.kernels.evaluate import BLOCK, evaluate, value_and_gradient
+from hypo.expression.program import evaluate as evaluate_expression
+from hypo.kernels.cpu.evaluate import BLOCK, evaluate, value_and_gradient
 from hypo.kernels.opcodes import ADD, CONST, EXP, FIRST_UNARY, LOG, MUL, N_OPCODE, POW, VAR, arity
 from tests.oracles.operators import BY_NAME, EDGES
 from tests.oracles.reference import evaluate as walk

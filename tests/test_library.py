@@ -11,16 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hypo.data import from_arrays
-from hypo.expression.evaluate import evaluate
 from hypo.expression.expr import Expression
-from hypo.expression.ops import BY_NAME
+from hypo.expression.operators import BY_NAME
+from hypo.expression.program import evaluate
 from hypo.kernels.opcodes import N_OPCODE
 from hypo.knowledge import Knowledge
-from hypo.search.context import LibraryView
+from hypo.problem.problem import Settings, make_problem
 from hypo.search.engine import search
-from hypo.search.library import Library, Seed
+from hypo.search.library.context import LibraryView
+from hypo.search.library.library import Library, Seed
 from hypo.search.outcome import Outcome
-from hypo.search.problem import Settings, make_problem
 
 # --- brute force ------------------------------------------------------------------------------------------------
 # Every tree of the grammar is built, valid or not, in extended precision; nothing is pruned on the way but invalid parts.

@@ -13,17 +13,17 @@ from scipy import integrate, optimize, stats
 from hypo.errors import InputError
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
-from hypo.scoring.custom import Custom, checked
-from hypo.scoring.errors_in_x import ErrorsInX
-from hypo.scoring.family import KINDS, Family, family_of
-from hypo.scoring.laplace import laplace, sampled_sums
-from hypo.scoring.likelihood import Gaussian, Likelihood
-from hypo.scoring.likelihoods import Binomial, Poisson, RowLikelihood, StudentT
-from hypo.scoring.limits import Limits, LogNormal
-from hypo.scoring.predictive import family_quantile
-from hypo.scoring.sums import BLOCK_ROWS, Sums
-from hypo.search.constants import TIGHT, fit
-from hypo.search.pilot import with_working_response
+from hypo.fitting.constants.fit import TIGHT, fit
+from hypo.likelihood.base import Gaussian, Likelihood
+from hypo.likelihood.censored import Limits, LogNormal
+from hypo.likelihood.custom import Custom, checked
+from hypo.likelihood.errors_in_x import ErrorsInX
+from hypo.likelihood.families import Binomial, Poisson, RowLikelihood, StudentT
+from hypo.likelihood.family import KINDS, Family, family_of
+from hypo.likelihood.row_sums import BLOCK_ROWS, Sums
+from hypo.posterior.laplace import laplace, sampled_sums
+from hypo.posterior.predictive import family_quantile
+from hypo.problem.working_response import with_working_response
 
 RNG = np.random.default_rng(5)
 N = 40

@@ -14,10 +14,10 @@ from hypo.errors import FormulaError
 from hypo.expression import Expression
 from hypo.expression.parser import parse
 from hypo.expression.printing import plain
-from hypo.knowledge import logic_syntax as syntax
-from hypo.knowledge.logic import Sentence, parse_logic, read_logic
-from hypo.knowledge.logic_parser import MAX_LENGTH, MAX_NESTING
-from hypo.knowledge.logic_syntax import (
+from hypo.knowledge.logic import syntax
+from hypo.knowledge.logic.parser import MAX_LENGTH, MAX_NESTING
+from hypo.knowledge.logic.sentence import Sentence, parse_logic, read_logic
+from hypo.knowledge.logic.syntax import (
     Argument,
     Call,
     Chain,

@@ -7,11 +7,11 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from hypo.clock import Clock
-from hypo.expression.dimension import infer
-from hypo.expression.evaluate import evaluate
+from hypo.expression.analysis.dimension import infer
 from hypo.expression.expr import Expression
-from hypo.search.merge import BLIND_GAIN, POOR, Merger, ReducedColumns, merge_all, reduced_rows
-from hypo.search.surrogate import fit_surrogate
+from hypo.expression.program import evaluate
+from hypo.problem.surrogate import fit_surrogate
+from hypo.search.reductions.merge import BLIND_GAIN, POOR, Merger, ReducedColumns, merge_all, reduced_rows
 from hypo.units import DIMENSIONLESS, Dimension, parse_unit
 
 Law = Callable[..., np.ndarray]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import hypo
-from hypo.cli import main
+from hypo.cli.main import main
 from tests.oracles.places import NIST
 
 FOLDERS = sorted(NIST.iterdir())

@@ -11,10 +11,11 @@ import random
 import mpmath
 import pytest
 
-from hypo.expression import Expression, ops
-from hypo.expression.derivative import derivative
-from hypo.expression.dimension import infer
-from hypo.expression.intervals import FUNCTIONS
+from hypo.expression import Expression
+from hypo.expression import operators as ops
+from hypo.expression.analysis.derivative import derivative
+from hypo.expression.analysis.dimension import infer
+from hypo.expression.analysis.intervals import FUNCTIONS
 from hypo.expression.parser import parse
 from hypo.expression.sympy_bridge import from_sympy, to_sympy
 from hypo.kernels import opcodes as oc

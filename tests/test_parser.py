@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hypo.errors import FormulaError
-from hypo.expression import PI, Constant, Expression, ops
+from hypo.expression import PI, Constant, Expression
+from hypo.expression import operators as ops
 from hypo.expression.parser import MAX_LENGTH, MAX_NESTING, parse
 from hypo.expression.printing import plain
 from tests.oracles.reference import BINARY, UNARY, evaluate, random_tree

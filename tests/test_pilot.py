@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from hypo.scoring.likelihoods import Poisson
-from hypo.scoring.limits import LogNormal
-from hypo.search.pilot import with_working_response
+from hypo.likelihood.censored import LogNormal
+from hypo.likelihood.families import Poisson
+from hypo.problem.working_response import with_working_response
 
 T = np.linspace(290.0, 360.0, 8)
 C = np.geomspace(1.0, 1000.0, 10)

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import sympy
 
-from hypo.expression import PI, Constant, Expression, ops
+from hypo.expression import PI, Constant, Expression
+from hypo.expression import operators as ops
 from hypo.expression.parser import parse
 from hypo.expression.printing import latex, numpy_source, plain, pretty
 from tests.oracles.reference import BINARY, evaluate, random_tree

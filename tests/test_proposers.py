@@ -11,10 +11,10 @@ from hypo.clock import Clock
 from hypo.data import from_arrays
 from hypo.errors import InputError
 from hypo.expression.parser import parse
-from hypo.search import proposer as module
-from hypo.search.archive import Archive
-from hypo.search.problem import Settings, make_problem
-from hypo.search.proposer import ENTRY_POINTS, MEMORY, Proposer, Schedule, installed
+from hypo.fitting.archive import Archive
+from hypo.problem.problem import Settings, make_problem
+from hypo.search.proposers import base as module
+from hypo.search.proposers.base import ENTRY_POINTS, MEMORY, Proposer, Schedule, installed
 
 RNG = np.random.default_rng(0)
 X = RNG.uniform(0.5, 3.0, (60, 2))

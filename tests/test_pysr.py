@@ -14,15 +14,15 @@ import numpy as np
 import pytest
 
 import hypo
-from hypo.cli import main
+from hypo.cli.main import main
 from hypo.data import from_arrays
 from hypo.errors import HypoError, InputError, MissingExtraError
-from hypo.expression.evaluate import evaluate
 from hypo.expression.parser import parse
+from hypo.expression.program import evaluate
 from hypo.knowledge import Knowledge
-from hypo.result import Result
-from hypo.search.problem import Settings, make_problem
-from hypo.search.pysr_terms import LEAST_SIZE, Task, translate, unit_text, written
+from hypo.problem.problem import Settings, make_problem
+from hypo.result.result import Result
+from hypo.search.pysr.translate import LEAST_SIZE, Task, translate, unit_text, written
 from hypo.units import parse_unit
 from tests.oracles.places import STANDINS
 from tests.oracles.pysr_case import HEADER, LAW, NAMES, X, Y, fit, left_behind, needs_pysr, write
@@ -226,7 +226,7 @@ def test_the_time_limit_ends_pysr_and_keeps_what_it_found(stages: Path) -> None:
 
 
 def test_patience_ends_pysr_once_it_has_had_its_say(stages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hypo.search.pysr.SAY", 0.5)
+    monkeypatch.setattr("hypo.search.pysr.proposer.SAY", 0.5)
     monkeypatch.setattr("hypo.search.stopping.PATIENCE", 2.0)
     write(stages, '3,0.01,"x1 * x2"\n')
     (stages / "stay").touch()
@@ -298,7 +298,7 @@ def test_an_unknown_backend() -> None:
 
 
 def test_without_pysr(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hypo.search.pysr_process.find_spec", lambda name: None)
+    monkeypatch.setattr("hypo.search.pysr.process.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"PySR, which is not installed: pip install 'hypo\[pysr\]'$"):
         fit(backend="pysr")
 

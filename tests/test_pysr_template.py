@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 import hypo
 from hypo.data import from_arrays
-from hypo.expression.evaluate import evaluate
 from hypo.expression.parser import parse
+from hypo.expression.program import evaluate
 from hypo.knowledge import Knowledge
 from hypo.knowledge.template import Template
-from hypo.search.problem import Settings, make_problem
-from hypo.search.pysr_template import PySRTemplate
-from hypo.search.pysr_terms import LEAST_SIZE, Task, translate
+from hypo.problem.problem import Settings, make_problem
+from hypo.search.pysr.template import PySRTemplate
+from hypo.search.pysr.translate import LEAST_SIZE, Task, translate
 from tests.oracles.places import STANDINS
 from tests.oracles.pysr_case import HEADER, left_behind, needs_pysr, write
 

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 import hypo
-from hypo.expression import ops
-from hypo.expression.evaluate import evaluate
+from hypo.expression import operators as ops
+from hypo.expression.analysis.intervals import enclose
 from hypo.expression.expr import Expression
-from hypo.expression.intervals import enclose
+from hypo.expression.program import evaluate
 from hypo.knowledge import Knowledge
-from hypo.knowledge.shapes import Bounds
-from hypo.search.library import Library, Seed
-from hypo.search.reach import ValueRanges
+from hypo.knowledge.rules.shape import Bounds
+from hypo.problem.value_ranges import ValueRanges
+from hypo.search.library.library import Library, Seed
 
 NAMES = ("x", "y")
 ROWS = np.random.default_rng(0).uniform(0.1, 1.0, (2, 40))

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import hypo
-from hypo.expression.evaluate import evaluate
 from hypo.expression.expr import Expression
+from hypo.expression.program import evaluate
 
 Law = Callable[..., np.ndarray]
 
@@ -64,8 +64,8 @@ def test_more_time_gives_no_worse_score() -> None:
 
 def test_a_conserved_quantity_takes_the_place_of_its_variables() -> None:
     from hypo.knowledge import Knowledge
-    from hypo.search.conserved import with_conserved
-    from hypo.search.merge import ReducedColumns
+    from hypo.search.reductions.conserved import with_conserved
+    from hypo.search.reductions.merge import ReducedColumns
 
     rng = np.random.default_rng(0)
     X = rng.uniform(0.5, 2.0, (4, 60))
@@ -86,8 +86,8 @@ def test_a_conserved_quantity_takes_the_place_of_its_variables() -> None:
 
 def test_a_quantity_whose_terms_have_no_one_unit_stays_apart() -> None:
     from hypo.knowledge import Knowledge
-    from hypo.search.conserved import with_conserved
-    from hypo.search.merge import ReducedColumns
+    from hypo.search.reductions.conserved import with_conserved
+    from hypo.search.reductions.merge import ReducedColumns
     from hypo.units import parse_unit
 
     metre, second = (parse_unit(t).dimension for t in ("m", "s"))

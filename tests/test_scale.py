@@ -11,20 +11,20 @@ import pytest
 import hypo
 from hypo.clock import Clock
 from hypo.data import from_arrays
-from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
+from hypo.expression.program import Program
+from hypo.fitting.archive import Archive
+from hypo.fitting.constants.fit import fit
+from hypo.fitting.refiner import Refiner
+from hypo.fitting.row_racing import judge_on_subset, refit, rungs
+from hypo.likelihood import row_sums as sums_module
+from hypo.likelihood.base import Gaussian
+from hypo.likelihood.row_sums import Sums
+from hypo.problem.problem import MANY_ROWS, Problem, Settings, make_problem
 from hypo.scoring import score as score_module
-from hypo.scoring import sums as sums_module
-from hypo.scoring.likelihood import Gaussian
 from hypo.scoring.score import Scorer
-from hypo.scoring.sums import Sums
-from hypo.search.archive import Archive
-from hypo.search.constants import fit
-from hypo.search.ladder import judge_on_subset, refit, rungs
-from hypo.search.problem import MANY_ROWS, Problem, Settings, make_problem
-from hypo.search.refine import Refiner
-from hypo.search.screen import screen
+from hypo.search.reductions.screening import screen
 
 COLUMNS = ("x0", "x1", "x2", "x3", "x4")
 

@@ -11,11 +11,21 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
 from hypo.clock import Clock
+from hypo.kernels.cpu.pair_scan import push, refit
 from hypo.kernels.opcodes import DIV, EXP, MUL, SQRT, SUB
-from hypo.kernels.scan import push, refit
-from hypo.search import columns, scan
-from hypo.search.executor import Threads
-from hypo.search.scan import Best, distinct_rows, extend, orthonormal, scan_products, scan_sums, scan_triples, unit_rows
+from hypo.parallel.executor import Threads
+from hypo.search.scan import pair_scan as scan
+from hypo.search.scan import prefilter as columns
+from hypo.search.scan.pair_scan import (
+    Best,
+    distinct_rows,
+    extend,
+    orthonormal,
+    scan_products,
+    scan_sums,
+    scan_triples,
+    unit_rows,
+)
 
 N = 30  # rows of data
 

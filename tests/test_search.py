@@ -11,21 +11,21 @@ import pytest
 
 from hypo.clock import Clock
 from hypo.data import from_arrays
-from hypo.expression.dimension import infer
-from hypo.expression.evaluate import evaluate
+from hypo.expression.analysis.dimension import infer
 from hypo.expression.expr import Expression
-from hypo.expression.ops import BY_OPCODE
+from hypo.expression.operators import BY_OPCODE
 from hypo.expression.parser import parse
+from hypo.expression.program import evaluate
+from hypo.fitting.archive import Archive
+from hypo.fitting.refiner import Refiner
+from hypo.fitting.score_formula import score_formula
 from hypo.kernels.opcodes import FIRST_UNARY, POW
 from hypo.knowledge import Knowledge
-from hypo.search import chain
-from hypo.search.archive import Archive
+from hypo.posterior import structure_mcmc as chain
+from hypo.problem.problem import Problem, Settings, make_problem
+from hypo.scoring.snap import expected_snap_score, snap
 from hypo.search.engine import search
-from hypo.search.given import score_formula
 from hypo.search.outcome import Outcome, Progress
-from hypo.search.problem import Problem, Settings, make_problem
-from hypo.search.refine import Refiner
-from hypo.search.snap import expected_snap_score, snap
 from hypo.units import parse_unit
 from tests.oracles.no_limit import NO_LIMIT
 

@@ -9,13 +9,13 @@ import pytest
 
 import hypo
 from hypo.api.inputs import as_folds, fold_numbers
-from hypo.cli import main
+from hypo.cli.main import main
 from hypo.data import as_dataset, from_arrays
-from hypo.expression.evaluate import evaluate
+from hypo.expression.program import evaluate
 from hypo.knowledge import Knowledge
-from hypo.scoring.posterior import structure_key
-from hypo.search.choosing import select_best
-from hypo.search.problem import Settings
+from hypo.posterior.posterior import structure_key
+from hypo.problem.problem import Settings
+from hypo.search.model_selection import select_best
 from hypo.search.validation import folds_of
 from hypo.search.validation import validated as choose_by_loss
 from tests.oracles.no_limit import NO_LIMIT

@@ -10,17 +10,17 @@ import pytest
 
 import hypo
 from hypo.api.inputs import as_settings
-from hypo.cli import main
+from hypo.cli.main import main
 from hypo.clock import Clock
 from hypo.data import from_arrays
 from hypo.errors import InputError
-from hypo.scoring.posterior import ExploredSpace, Posterior, Structure, joined, weighted
-from hypo.search import scan
-from hypo.search.agreement import shards_agree
+from hypo.parallel.executor import Serial, Share
+from hypo.posterior.posterior import ExploredSpace, Posterior, Structure, joined, weighted
+from hypo.posterior.shards import shards_agree
+from hypo.problem.problem import Settings, make_problem
 from hypo.search.engine import search
-from hypo.search.executor import Serial, Share
 from hypo.search.outcome import Outcome
-from hypo.search.problem import Settings, make_problem
+from hypo.search.scan import pair_scan as scan
 from tests.oracles.no_limit import NO_LIMIT
 
 RNG = np.random.default_rng(5)

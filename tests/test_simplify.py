@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from hypo.expression import PI, Constant, Expression
+from hypo.expression.algebra.rewrite_rules import CONDITIONS, RULES, RewriteRule
+from hypo.expression.algebra.simplify import MAX_NODES, simplify
+from hypo.expression.algebra.term import literal, parameter, variable
 from hypo.expression.parser import parse
-from hypo.expression.rules import CONDITIONS, RULES, RewriteRule
-from hypo.expression.simplify import MAX_NODES, simplify
-from hypo.expression.terms import literal, parameter, variable
 from hypo.kernels import opcodes as oc
 from tests.oracles.reference import evaluate, random_tree
 

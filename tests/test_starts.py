@@ -7,13 +7,13 @@ import pytest
 
 import hypo
 from hypo.expression.parser import parse
-from hypo.scoring.likelihoods import Poisson, StudentT
-from hypo.search.beneath import Beneath
-from hypo.search.constants import fit
-from hypo.search.elsewhere import blocks
-from hypo.search.parameters import Parameters, Tree
-from hypo.search.pilot import working_responses
-from hypo.search.starts import Starts
+from hypo.fitting.constants.fit import fit
+from hypo.fitting.constants.inner_linear import Beneath
+from hypo.fitting.constants.other_minima import blocks
+from hypo.fitting.constants.parameters import Parameters, Tree
+from hypo.fitting.constants.start_values import Starts
+from hypo.likelihood.families import Poisson, StudentT
+from hypo.problem.working_response import working_responses
 
 # Viscosity over temperature.
 T = np.arange(273.0, 594.0, 10.0)

@@ -9,13 +9,14 @@ from hypo import Knowledge
 from hypo.clock import Clock
 from hypo.data import from_arrays
 from hypo.expression.parser import parse
-from hypo.search import scanner, stream
-from hypo.search.context import Context, LibraryView
+from hypo.problem.problem import Settings, make_problem
 from hypo.search.engine import search
-from hypo.search.problem import Settings, make_problem
-from hypo.search.race import PRODUCT, SUM
-from hypo.search.seeds import plain_library
-from hypo.search.targets import Target
+from hypo.search.library.context import Context, LibraryView
+from hypo.search.library.seeds import plain_library
+from hypo.search.proposers import library_scan as scanner
+from hypo.search.scan import stream
+from hypo.search.scan.race import PRODUCT, SUM
+from hypo.search.scan.targets import Target
 from tests.oracles.no_limit import NO_LIMIT
 
 RNG = np.random.default_rng(0)

@@ -8,13 +8,13 @@ import pytest
 
 import hypo
 from hypo.data import from_arrays
-from hypo.expression.evaluate import evaluate
+from hypo.expression.algebra.simplify import simplify
+from hypo.expression.edits.relatives import phased
 from hypo.expression.expr import Expression
-from hypo.expression.simplify import simplify
+from hypo.expression.program import evaluate
+from hypo.problem.problem import Settings, make_problem
 from hypo.search.engine import search
-from hypo.search.problem import Settings, make_problem
-from hypo.search.rescaled import Sizes
-from hypo.search.simpler import phased
+from hypo.search.proposers.rescaled import Sizes
 from tests.oracles.no_limit import NO_LIMIT
 
 RNG = np.random.default_rng(21)

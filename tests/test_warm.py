@@ -12,8 +12,8 @@ import pytest
 
 from hypo.clock import now, standing_still
 from hypo.kernels import compiled, turns
-from hypo.search import warm as module
-from hypo.search.warm import begin, end, is_complete, status, warm
+from hypo.search import compile as module
+from hypo.search.compile import begin, end, is_complete, status, warm
 from tests.oracles.places import ROOT
 
 
@@ -141,7 +141,7 @@ def test_a_claim_is_one_process_s(tmp_path) -> None:
 
 PARENT = """
 import os, subprocess, sys, time
-from hypo.search import warm
+from hypo.search import compile as warm
 started = []
 real = subprocess.Popen
 def start(*given, **more):
@@ -192,7 +192,7 @@ def test_warming_leaves_nothing_to_compile() -> None:
 
 
 def test_an_interrupt_that_a_callback_of_the_compiler_drops_comes_again() -> None:
-    from hypo.search.warm import interruptible
+    from hypo.search.compile import interruptible
 
     class Dropping:
         def __del__(self) -> None:

@@ -86,11 +86,11 @@ def streamed(n: int) -> dict[str, Any]:
 
     from hypo.clock import Clock
     from hypo.data import from_arrays
-    from hypo.search.context import Context, LibraryView
-    from hypo.search.problem import Settings, make_problem
-    from hypo.search.seeds import plain_library
-    from hypo.search.stream import HEAD, stream
-    from hypo.search.targets import Target
+    from hypo.problem.problem import Settings, make_problem
+    from hypo.search.library.context import Context, LibraryView
+    from hypo.search.library.seeds import plain_library
+    from hypo.search.scan.stream import HEAD, stream
+    from hypo.search.scan.targets import Target
 
     rng = np.random.default_rng(0)
     X = rng.uniform(0.5, 3.0, (400, 3))
@@ -136,10 +136,10 @@ def library() -> list[dict[str, Any]]:
 
     from hypo.clock import Clock
     from hypo.data import as_dataset
-    from hypo.search import scan
-    from hypo.search.context import Context
-    from hypo.search.problem import Settings, make_problem
-    from hypo.search.seeds import plain_library
+    from hypo.problem.problem import Settings, make_problem
+    from hypo.search.library.context import Context
+    from hypo.search.library.seeds import plain_library
+    from hypo.search.scan import pair_scan as scan
 
     rng = np.random.default_rng(0)
     X = rng.uniform(0.5, 3.0, (400, 3))

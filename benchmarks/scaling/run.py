@@ -21,10 +21,10 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from hypo.clock import Clock
-from hypo.search import scan
-from hypo.search.cluster import Cluster
-from hypo.search.executor import Executor, Serial, Threads
-from hypo.search.processes import Processes
+from hypo.parallel.dask import Cluster
+from hypo.parallel.executor import Executor, Serial, Threads
+from hypo.parallel.processes import Processes
+from hypo.search.scan import pair_scan as scan
 
 # Tasks without work, after some that start the workers; of so many measurements the shortest counts.
 EMPTY, WARM, REPEATS = 200, 16, 3

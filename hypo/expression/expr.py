@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from hypo.expression import ops
+from hypo.expression import operators as ops
 from hypo.kernels import opcodes as oc
 
 

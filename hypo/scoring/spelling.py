@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from hypo.expression.evaluate import Program
+from hypo.expression.program import Program
 
 Values = NDArray[np.float64]
 

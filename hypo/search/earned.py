@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hypo.scoring.repeated_rows import repeated_rows
-from hypo.search.ladder import some_rows
-from hypo.search.problem import PYSR
+from hypo.fitting.row_racing import some_rows
+from hypo.problem.problem import PYSR
+from hypo.problem.repeated_rows import repeated_rows
+from hypo.problem.residual_structure import lack_of_fit
 from hypo.search.stopping import FEW, NOISE, STRUCTURE, UNSEEN, residuals_say
-from hypo.search.structure import lack_of_fit
 
 if TYPE_CHECKING:
-    from hypo.scoring.posterior import Posterior
+    from hypo.posterior.posterior import Posterior
+    from hypo.problem.problem import Problem, Settings
     from hypo.scoring.score import Hypothesis
     from hypo.search.outcome import Outcome
-    from hypo.search.problem import Problem, Settings
 
 # Formulas of so many nodes must have been looked through whatever the size of the best one; degrees of freedom that must be
 # left; rows that are looked at for equal ones.

@@ -14,42 +14,42 @@ import numpy as np
 
 from hypo import interrupts
 from hypo.clock import Clock, now, on_the_wall, standing_still
-from hypo.expression.evaluate import Program
+from hypo.expression.edits.spellings import load, loading
 from hypo.expression.expr import Expression
+from hypo.expression.program import Program
 from hypo.failures import Failures
+from hypo.fitting.archive import Archive, pareto
+from hypo.fitting.from_many_starts import widen
+from hypo.fitting.refiner import Refiner
+from hypo.fitting.row_racing import for_proposers
+from hypo.fitting.rule_checks import Rulebook, RuleReport
 from hypo.kernels import turns
-from hypo.scoring.posterior import ExploredSpace
+from hypo.parallel.open_executor import open_executor
+from hypo.posterior.posterior import ExploredSpace
+from hypo.posterior.structure_mcmc import budget, run_structure_mcmc
+from hypo.problem.exact import is_exact
+from hypo.problem.problem import ALL, CUDA, PYSR, Problem, Settings
 from hypo.scoring.score import Hypothesis
-from hypo.search import warm
+from hypo.search import compile as warm
 from hypo.search.alarm import Alarm
-from hypo.search.archive import Archive, pareto
-from hypo.search.atoms import Atoms
-from hypo.search.beam import Beam
-from hypo.search.chain import budget, run_structure_mcmc
-from hypo.search.context import Context, Workers
-from hypo.search.cuda_devices import devices
-from hypo.search.evolve import Evolution
-from hypo.search.exact import is_exact
-from hypo.search.guesses import Guesses
-from hypo.search.ladder import for_proposers
-from hypo.search.open_devices import open_devices
-from hypo.search.open_executor import open_executor
+from hypo.search.gpu.devices import devices
+from hypo.search.gpu.open_devices import open_devices
+from hypo.search.library.context import Context, Workers
+from hypo.search.library.seeds import plain_library
 from hypo.search.outcome import Outcome, Progress, Teller
-from hypo.search.problem import ALL, CUDA, PYSR, Problem, Settings
-from hypo.search.proposer import Proposer, Schedule, Turn, installed, origin
-from hypo.search.pysr import PySR
-from hypo.search.reduction import Reduction
-from hypo.search.refine import Refiner
-from hypo.search.rescaled import Rescaled, Sizes
-from hypo.search.rewrite import load, loading
-from hypo.search.rulebook import Rulebook, RuleReport
-from hypo.search.scanner import Scanner
-from hypo.search.screened import Screened
-from hypo.search.seeds import plain_library
-from hypo.search.stepwise import Stepwise
+from hypo.search.proposers.atoms import Atoms
+from hypo.search.proposers.base import Proposer, Schedule, Turn, installed, origin
+from hypo.search.proposers.beam import Beam
+from hypo.search.proposers.evolution import Evolution
+from hypo.search.proposers.guesses import Guesses
+from hypo.search.proposers.library_scan import Scanner
+from hypo.search.proposers.reduction import Reduction
+from hypo.search.proposers.rescaled import Rescaled, Sizes
+from hypo.search.proposers.screened import Screened
+from hypo.search.proposers.stepwise import Stepwise
+from hypo.search.proposers.template import TemplateSearch
+from hypo.search.pysr.proposer import PySR
 from hypo.search.stopping import Stopping
-from hypo.search.template import TemplateSearch
-from hypo.search.wide import widen
 from hypo.starting import taken
 
 P = TypeVar("P")

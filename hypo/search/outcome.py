@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from hypo.errors import HypoError
 from hypo.expression.expr import Expression
 from hypo.failures import Failure, Failures, from_a_signal, outside
-from hypo.scoring.posterior import ExploredSpace
+from hypo.fitting.rule_checks import RuleReport
+from hypo.posterior.posterior import ExploredSpace
 from hypo.scoring.score import Hypothesis
-from hypo.search.rulebook import RuleReport
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,16 @@ import math
 import numpy as np
 
 from hypo.clock import Clock
+from hypo.fitting.archive import Archive
+from hypo.problem.exact import is_exact
+from hypo.problem.problem import PYSR, Problem, Settings
+from hypo.problem.residual_structure import EXPLAINED, LEAST_ROWS, SIGHT, nearest, neighbour_correlation, noise_level
 from hypo.scoring.score import Hypothesis
-from hypo.search.archive import Archive
-from hypo.search.exact import is_exact
-from hypo.search.problem import PYSR, Problem, Settings
-from hypo.search.proposer import BETTER, Schedule
-from hypo.search.pysr import PySR
-from hypo.search.scanner import Scanner
-from hypo.search.screen import screen
-from hypo.search.screened import MANY_COLUMNS
-from hypo.search.structure import EXPLAINED, LEAST_ROWS, SIGHT, nearest, neighbour_correlation, noise_level
+from hypo.search.proposers.base import BETTER, Schedule
+from hypo.search.proposers.library_scan import Scanner
+from hypo.search.proposers.screened import MANY_COLUMNS
+from hypo.search.pysr.proposer import PySR
+from hypo.search.reductions.screening import screen
 
 # The search stops when it went on for this many times the cost at which the best formula came, if the residuals look like
 # noise. Where neighbours are too far apart to tell (many variables, few rows) it takes more.

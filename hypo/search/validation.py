@@ -27,18 +27,18 @@ from hypo.clock import Clock
 from hypo.data import Dataset
 from hypo.errors import InputError
 from hypo.expression.expr import Expression
+from hypo.fitting.archive import Archive, rank
+from hypo.fitting.constants.fit import fit
+from hypo.fitting.row_racing import refit
+from hypo.fitting.rule_checks import Rulebook
 from hypo.knowledge import Knowledge
-from hypo.scoring.likelihood import Gaussian
+from hypo.likelihood.base import Gaussian
+from hypo.problem.exact import is_exact
+from hypo.problem.problem import Problem, Settings, make_problem
 from hypo.scoring.score import Hypothesis
-from hypo.search.archive import Archive, rank
-from hypo.search.choosing import with_best
-from hypo.search.constants import fit
 from hypo.search.engine import search
-from hypo.search.exact import is_exact
-from hypo.search.ladder import refit
+from hypo.search.model_selection import with_best
 from hypo.search.outcome import Outcome, Progress
-from hypo.search.problem import Problem, Settings, make_problem
-from hypo.search.rulebook import Rulebook
 from hypo.starting import begun, waited
 from hypo.starting import taken as began
 

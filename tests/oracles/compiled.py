@@ -41,14 +41,14 @@ def variants() -> set[tuple[str, str]]:
 
 def as_warmed() -> None:
     """What is compiled after an installation."""
-    from hypo.search.warm import compile_all
+    from hypo.search.compile import compile_all
 
     compile_all()
 
 
 def never_compiled() -> list[str]:
     """Kernels of which nothing is kept."""
-    from hypo.kernels import compiled, entries  # noqa: F401
+    from hypo.kernels import compiled, entries
 
     place = compiled.place()
     assert place is not None
