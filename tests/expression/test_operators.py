@@ -1,6 +1,6 @@
 """Every row of the operator table: derivative, interval, dimension rule and domain against independent calculation.
 
-The kernels' values and gradients are tested against the same table in test_kernels.py.
+The kernels' values and gradients are tested against the same table in kernels/cpu/test_evaluate.py.
 """
 
 from __future__ import annotations
