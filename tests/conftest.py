@@ -8,7 +8,9 @@ import hypothesis
 import numpy as np
 import pytest
 
+import hypo
 from hypo.search.compile import warm
+from tests.oracles.falling import FAST, S, T
 from tests.oracles.places import STANDINS
 
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -49,3 +51,9 @@ def stages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.setenv("HYPO_TEST_STAGES", str(folder))
     return folder
+
+
+@pytest.fixture(scope="module")
+def law() -> hypo.Result:
+    """s = 2.5*t**2 with units."""
+    return hypo.fit({"t [s]": T, "s [m]": S}, "s", **FAST)

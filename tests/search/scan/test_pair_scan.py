@@ -1,4 +1,4 @@
-"""Pair scans against slow loops over np.linalg.lstsq, and the vectors they work on."""
+"""Pair scans against slow loops over np.linalg.lstsq; threads and deadlines."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -6,28 +6,20 @@ from itertools import combinations, combinations_with_replacement, product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
 from hypo.clock import Clock
-from hypo.kernels.cpu.pair_scan import push, refit
-from hypo.kernels.opcodes import DIV, EXP, MUL, SQRT, SUB
 from hypo.parallel.executor import Threads
 from hypo.search.scan import pair_scan as scan
-from hypo.search.scan import prefilter as columns
 from hypo.search.scan.pair_scan import (
     Best,
-    distinct_rows,
     extend,
     orthonormal,
     scan_products,
     scan_sums,
-    scan_triples,
     unit_rows,
 )
-
-N = 30  # rows of data
+from tests.oracles.least_squares import BASES, N, basis_of, narrow, share, vectors
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -49,22 +41,6 @@ def tiles(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tu
     return n_f, n_g
 
 
-def narrow(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
-    """Scans of any size begin with a pilot and multiply so many columns, whatever that costs."""
-    monkeypatch.setattr(columns, "PREPARED_FROM", 0)
-    monkeypatch.setattr(columns, "FIRST_ROWS", 6)
-    monkeypatch.setattr(columns, "WIDTHS", (count,))
-    monkeypatch.setattr(columns, "COMPUTED", 0)
-
-
-def share(t: np.ndarray, columns: list[np.ndarray], basis: np.ndarray) -> float:
-    """Explained share of t's part off the basis, by least squares on all columns together."""
-    A = np.column_stack([*basis, *columns])
-    rest = t - (basis.T @ np.linalg.lstsq(basis.T, t, rcond=None)[0] if len(basis) else 0)
-    r = t - A @ np.linalg.lstsq(A, t, rcond=1e-13)[0]
-    return 1 - float(r @ r) / float(rest @ rest)
-
-
 def check(best: Best, slow: dict[tuple[int, int], float], keep: int) -> None:
     """The list holds the ``keep`` best pairs in order, with their R²."""
     want = sorted(slow.items(), key=lambda item: -item[1])[:keep]
@@ -75,19 +51,6 @@ def check(best: Best, slow: dict[tuple[int, int], float], keep: int) -> None:
     assert set(got) == {pair for pair, _ in want}
     for pair, r2 in got.items():
         assert r2 == pytest.approx(slow[pair], abs=1e-9)
-
-
-def vectors(seed: int, *shape: int) -> np.ndarray:
-    return np.random.default_rng(seed).uniform(0.2, 2.0, shape)
-
-
-def basis_of(kind: str) -> np.ndarray:
-    if kind == "none":
-        return np.empty((0, N))
-    return np.ones((1, N)) if kind == "constant" else np.array([np.ones(N), np.log(vectors(9, N)), np.log(vectors(10, N))])
-
-
-BASES = pytest.mark.parametrize("kind", ["none", "constant", "three"])
 
 
 # --- sums -------------------------------------------------------------------------------------------------------
@@ -175,139 +138,6 @@ def test_a_product_within_the_basis_explains_nothing() -> None:
     assert sorted(zip(best.i.tolist(), best.j.tolist(), strict=True)) == [(0, 0), (1, 1)]
 
 
-# --- a few columns ----------------------------------------------------------------------------------------------
-
-
-def library(kind: str) -> np.ndarray:
-    """Rows as they come: smooth ones, spikes, the same again, nearly the same, and sums of others."""
-    rng = np.random.default_rng(5)
-    x, z = rng.uniform(0.2, 2.0, (2, N))
-    smooth = np.array([f(u) for u in (x, z, x * z, x + z, x / z)
-                       for f in (np.sqrt, np.square, np.log, np.exp, np.sin, lambda v: 1 / (1 + v), lambda v: 1 / (v - 1.03))])
-    if kind == "smooth":
-        return smooth
-    if kind == "repeated":
-        return np.vstack([smooth[:12], smooth[:12], -2 * smooth[:6]])
-    size = {"near": 1e-3, "nearer": 3e-5}[kind]
-    return np.vstack([smooth[:15], smooth[:15] + size * rng.standard_normal((15, N))])
-
-
-def slow_sum(t: np.ndarray, f: np.ndarray, g: np.ndarray) -> float:
-    """R² of t ≈ b·f + c·g from the angle between f and what f leaves of g."""
-    if 1 - (f @ g) ** 2 <= 1e-10:
-        return 0.0
-    h = g - (f @ g) * f
-    h -= (f @ h) * f
-    return float((t @ f) ** 2 + (t @ h) ** 2 / (h @ h))
-
-
-def slow_product(t: np.ndarray, p: np.ndarray, q: np.ndarray) -> float:
-    h = p - (p @ q.T) @ q
-    return float((t @ h) ** 2 / (h @ h)) if h @ h > 1e-10 * (p @ p) else 0.0
-
-
-KINDS = pytest.mark.parametrize("kind", ["smooth", "repeated", "near", "nearer"])
-NOISE = pytest.mark.parametrize("noise", [0.0, 1e-6, 0.1, None], ids=["exact", "1e-6", "0.1", "noise alone"])
-
-
-def check_scores(best: Best, slow: dict[tuple[int, int], float], keep: int, error: float) -> None:
-    """As :func:`check` where scores may be equal: the scores are the best ones, and those of their pairs."""
-    want = np.sort([r for r in slow.values() if r > 0])[::-1][:keep]
-    np.testing.assert_allclose(best.r2, want, rtol=0, atol=error)
-    pairs = list(zip(best.i.tolist(), best.j.tolist(), strict=True))
-    assert len(set(pairs)) == len(pairs)
-    np.testing.assert_allclose(best.r2, [slow[pair] for pair in pairs], rtol=0, atol=error)
-
-
-def noisy(t: np.ndarray, noise: float | None) -> np.ndarray:
-    e = np.random.default_rng(8).standard_normal(N)
-    return e if noise is None else t + noise * np.std(t) * e
-
-
-@KINDS
-@NOISE
-@pytest.mark.parametrize("count", [1, 4, 16])
-def test_sums_of_a_few_columns_against_slow_loops(
-    kind: str, noise: float | None, count: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    narrow(monkeypatch, count)
-    F, q = library(kind), orthonormal([np.ones(N)], N)
-    t = np.array([noisy(3 + F[3] - 2 * F[9], noise), noisy(F[2] + 1e-4 * F[20], noise), np.ones(N)])
-    rows, _ = unit_rows(F, q)
-    targets = np.array([*unit_rows(t[:2], q)[0], np.zeros(N)])
-    # Rounding of R² by the closed form, where rows are nearly the same.
-    error = 1e-12 if kind in ("smooth", "repeated") else 1e-14 / {"near": 1e-6, "nearer": 1e-9}[kind]
-    for second in (None, rows[::-1].copy()):
-        G = rows if second is None else second
-        for keep in (1, 20, 10_000):
-            for target, best in zip(targets, scan_sums(targets, rows, second, keep=keep, clock=Clock()), strict=True):
-                pairs = combinations(range(len(F)), 2) if second is None else product(range(len(F)), repeat=2)
-                check_scores(best, {(i, j): slow_sum(target, rows[i], G[j]) for i, j in pairs} if target.any() else {}, keep,
-                             error)
-
-
-@KINDS
-@NOISE
-@pytest.mark.parametrize("count", [3, 8, 20])
-def test_products_of_a_few_columns_against_slow_loops(
-    kind: str, noise: float | None, count: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    narrow(monkeypatch, count)
-    F, q = library(kind), orthonormal([np.ones(N)], N)
-    targets = unit_rows(np.array([noisy(3 + F[3] * F[9], noise), noisy(F[2] * F[8], noise)]), q)[0]
-    targets = np.array([*targets, np.zeros(N)])
-    for second in (None, F[::-1].copy()):
-        G = F if second is None else second
-        for keep in (1, 20, 10_000):
-            for target, best in zip(targets, scan_products(targets, F, second, q, keep=keep, clock=Clock()), strict=True):
-                some = combinations_with_replacement(range(len(F)), 2) if second is None else product(range(len(F)), repeat=2)
-                pairs = {(i, j): slow_product(target, F[i] * G[j], q) for i, j in some} if target.any() else {}
-                check_scores(best, pairs, keep, 1e-9)
-
-
-@pytest.mark.parametrize("count", [2, 8, 16])
-def test_an_exact_sum_is_found_whatever_the_columns_show(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    narrow(monkeypatch, count)
-    F, q = library("smooth"), orthonormal([np.ones(N)], N)
-    rows, _ = unit_rows(F, q)
-    for i, j in combinations(range(0, len(F), 3), 2):
-        # Two rows that nearly cancel: neither shows in the target. Logs of x, z, xz and x/z make several exact sums.
-        sign = -np.sign(rows[i] @ rows[j])
-        targets, _ = unit_rows((rows[i] + sign * rows[j])[None], q)
-        best = scan_sums(targets, rows, None, keep=10, clock=Clock())[0]
-        assert best.r2[0] == pytest.approx(1, abs=1e-12)
-        assert (i, j) in set(zip(best.i.tolist(), best.j.tolist(), strict=True))
-
-
-@pytest.mark.parametrize("form", ["sums", "products"])
-@pytest.mark.parametrize("count", [4, 12])
-def test_a_few_columns_give_the_same_lists_as_all(form: str, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    q = orthonormal([np.ones(N)], N)
-    rng = np.random.default_rng(0)
-    # Some rows are far larger in a few places than elsewhere.
-    F, _ = unit_rows(rng.standard_normal((400, 6)) @ rng.standard_normal((6, N)) + 0.1 * rng.standard_cauchy((400, N)), q)
-    T, _ = unit_rows(np.array([F[7] + F[90], F[7] * F[90], *rng.standard_normal((2, N))]), q)
-
-    def lists() -> list[Best]:
-        if form == "sums":
-            return scan_sums(T, F, None, keep=60, clock=Clock())
-        return scan_products(T, F, None, q, keep=60, clock=Clock())
-
-    whole = lists()
-    narrow(monkeypatch, count)
-    for one, two in zip(whole, lists(), strict=True):
-        np.testing.assert_array_equal(one.r2, two.r2)
-        np.testing.assert_array_equal(one.i, two.i)
-        np.testing.assert_array_equal(one.j, two.j)
-
-
-@given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 60), st.integers(0, 60), st.integers(0, 1))
-def test_pairs_of_a_tile_are_counted(n_f: int, n_g: int, f0: int, g0: int, gap: int) -> None:
-    want = sum(g0 + b >= f0 + a + gap for a in range(n_f) for b in range(n_g))
-    assert scan._pairs(f0, n_f, g0, n_g, True, gap) == want
-    assert scan._pairs(f0, n_f, g0, n_g, False, gap) == n_f * n_g
-
-
 # --- threads and time -------------------------------------------------------------------------------------------
 
 
@@ -352,195 +182,7 @@ def test_a_deadline_inside_a_scan_gives_what_was_found() -> None:
     assert 0 < len(best[0].r2) <= 50
 
 
-# --- longer sums ------------------------------------------------------------------------------------------------
-
-
-@BASES
-def test_extend_finds_the_best_further_row(kind: str) -> None:
-    F, t, z = vectors(1, 25, N), vectors(2, N), basis_of(kind)
-    q = orthonormal(list(z), N)
-    rows, target = unit_rows(F, q)[0], unit_rows(t[None], q)[0][0]
-    terms, r2 = extend(target, rows, np.array([[3, 17], [0, 1]]), keep=6, clock=Clock())
-    slow = {}
-    for start in ((3, 17), (0, 1)):
-        for k in set(range(25)) - set(start):
-            key = tuple(sorted((*start, k)))
-            slow[key] = share(t, [F[i] for i in key], z)
-    want = sorted(slow.items(), key=lambda item: -item[1])[:6]
-    assert [tuple(k) for k in terms.tolist()] == [k for k, _ in want]
-    np.testing.assert_allclose(r2, [r for _, r in want], atol=1e-9)
-
-
-def test_extend_leaves_out_rows_within_the_tuple() -> None:
-    F, _ = unit_rows(vectors(1, 6, N), np.empty((0, N)))
-    F[5] = (F[0] + F[1]) / np.linalg.norm(F[0] + F[1])
-    terms, r2 = extend(F[2], F, np.array([[0, 1]]), keep=1, clock=Clock())
-    assert terms.tolist() == [[0, 1, 2]] and r2[0] == pytest.approx(1)
-
-
-@BASES
-def test_triples_against_slow_loops(kind: str) -> None:
-    F, t, z = vectors(1, 14, N), vectors(2, 2, N), basis_of(kind)
-    q = orthonormal(list(z), N)
-    clock = Clock()
-    found = scan_triples(unit_rows(t, q)[0], unit_rows(F, q)[0], keep=20, clock=clock)
-    assert clock.scored == 2 * 14 * 13 * 12 // 6
-    for k in range(2):
-        slow = {c: share(t[k], [F[i] for i in c], z) for c in combinations(range(14), 3)}
-        # Of the triples that share their first two rows the best is kept.
-        best = [max((c for c in slow if c[:2] == pair), key=lambda c: slow[c]) for pair in {c[:2] for c in slow}]
-        want = sorted(best, key=lambda c: -slow[c])[:20]
-        assert [tuple(c) for c in found[k].tolist()] == want
-
-
-# --- the refit kernel -------------------------------------------------------------------------------------------
-
-STEPS: dict[str, list[tuple[int, int, Callable[[np.ndarray, np.ndarray], np.ndarray]]]] = {
-    "none": [],
-    "exp": [(EXP, 0, lambda p, u: np.exp(p))],
-    "exp, minus": [(EXP, 0, lambda p, u: np.exp(p)), (SUB, 1, lambda p, u: p - u)],
-    "u minus": [(SUB, -1, lambda p, u: u - p)],
-    "u divided by, times, root": [
-        (DIV, -1, lambda p, u: u / p), (MUL, 1, lambda p, u: p * u), (SQRT, 0, lambda p, u: np.sqrt(p)),
-    ],
-}
-
-
-@pytest.mark.parametrize("steps", STEPS.values(), ids=STEPS.keys())
-@pytest.mark.parametrize("product_form", [False, True])
-@pytest.mark.parametrize("n_term", [1, 2, 3, 4])
-@BASES
-def test_refit_against_lstsq(kind: str, n_term: int, product_form: bool, steps: list) -> None:
-    F, target, y, root = vectors(1, 9, N), vectors(2, N), vectors(5, N), np.abs(vectors(6, N)) + 0.1
-    z = basis_of(kind)
-    rng = np.random.default_rng(n_term)
-    terms = np.array([rng.permutation(9)[:n_term] for _ in range(12)])
-    operand = vectors(7, len(steps), N)
-    rss = np.empty(12)
-    refit(product_form, terms, F, orthonormal(list(z * root), N), target, root, np.array([s[0] for s in steps], np.int64),
-          np.array([s[1] for s in steps], np.int64), operand, y, root, rss)
-    for k, chosen in enumerate(terms):
-        columns = [np.prod(F[chosen], axis=0)] if product_form else list(F[chosen])
-        A = np.column_stack([*z, *columns])
-        p = A @ np.linalg.lstsq(A * root[:, None], target * root, rcond=None)[0]
-        with np.errstate(all="ignore"):
-            for (_, _, apply), u in zip(steps, operand, strict=True):
-                p = apply(p, u)
-        want = float(np.sum((root * (y - p)) ** 2))
-        assert rss[k] == (pytest.approx(want, rel=1e-9) if np.isfinite(want) else np.inf)
-
-
-def test_refit_of_the_basis_alone() -> None:
-    target, z = vectors(2, N), basis_of("three")
-    none = np.empty(0, np.int64)
-    rss = np.empty(1)
-    refit(False, np.empty((1, 0), np.int64), np.empty((0, N)), orthonormal(list(z), N), target, np.ones(N), none, none,
-          np.empty((0, N)), target, np.ones(N), rss)
-    r = target - z.T @ np.linalg.lstsq(z.T, target, rcond=None)[0]
-    assert rss[0] == pytest.approx(float(r @ r), rel=1e-10)
-
-
-def test_refit_of_dependent_rows_is_that_of_the_independent_ones() -> None:
-    F, target = vectors(1, 3, N), vectors(2, N)
-    F[2] = F[0] - 2 * F[1]
-    none = np.empty(0, np.int64)
-    rss = np.empty(2)
-    terms = np.array([[0, 1, 2], [0, 2, 1]])
-    refit(False, terms, F, np.empty((0, N)), target, np.ones(N), none, none, np.empty((0, N)), target,
-          np.ones(N), rss)
-    A = F[:2].T
-    r = target - A @ np.linalg.lstsq(A, target, rcond=None)[0]
-    np.testing.assert_allclose(rss, float(r @ r), rtol=1e-9)
-
-
-# --- the top list -----------------------------------------------------------------------------------------------
-
-
-@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=60, unique=True),
-       st.integers(1, 8), st.randoms(use_true_random=False))
-@settings(max_examples=100)
-def test_the_top_list_does_not_depend_on_the_order_of_visits(entries: list, keep: int, random: object) -> None:
-    def top(order: list) -> list:
-        score, i, j = np.zeros(keep), np.full(keep, 10**6), np.full(keep, 10**6)
-        for s, a, b in order:
-            push(s / 8, a, b, score, i, j)
-        return sorted(zip(score.tolist(), i.tolist(), j.tolist(), strict=True))
-
-    want = sorted(((s / 8, a, b) for s, a, b in entries), key=lambda e: (-e[0], e[1], e[2]))[:keep]
-    shuffled = list(entries)
-    random.shuffle(shuffled)  # type: ignore[attr-defined]
-    got = [e for e in top(shuffled) if e[1] < 10**6]
-    assert sorted(got, key=lambda e: (-e[0], e[1], e[2])) == want
-    assert top(entries) == top(shuffled)
-
-
 # --- vectors ----------------------------------------------------------------------------------------------------
-
-
-@st.composite
-def matrices(draw: st.DrawFn) -> np.ndarray:
-    """Rows of many sizes, with dependent, repeated, zero and invalid ones among them."""
-    seed, n_row, n = draw(st.integers(0, 2**32 - 1)), draw(st.integers(1, 8)), draw(st.integers(8, 20))
-    rng = np.random.default_rng(seed)
-    rows = rng.standard_normal((n_row, n)) * 10.0 ** rng.integers(-8, 9, (n_row, 1))
-    for kind in draw(st.lists(st.sampled_from(["zero", "nan", "inf", "repeat", "negative", "mix"]), max_size=4)):
-        new = {"zero": np.zeros(n), "nan": np.full(n, np.nan), "inf": np.full(n, np.inf), "repeat": rows[0] * 3,
-               "negative": -rows[0], "mix": rows[: max(1, n_row // 2)].sum(axis=0)}[kind]
-        rows = np.vstack([rows, new])
-    return rows
-
-
-def rank_of(rows: np.ndarray) -> int:
-    good = rows[np.isfinite(rows).all(axis=1) & (np.abs(rows).max(axis=1) > 0)]
-    return int(np.linalg.matrix_rank(good / np.linalg.norm(good, axis=1)[:, None], tol=1e-7)) if len(good) else 0
-
-
-@given(matrices())
-@settings(max_examples=150)
-def test_orthonormal_spans_the_rows(rows: np.ndarray) -> None:
-    q = orthonormal(list(rows), rows.shape[1])
-    np.testing.assert_allclose(q @ q.T, np.eye(len(q)), atol=1e-12)
-    good = rows[np.isfinite(rows).all(axis=1) & (np.abs(rows).max(axis=1) > 0)]
-    good = good / np.linalg.norm(good, axis=1)[:, None]
-    np.testing.assert_allclose(good @ q.T @ q, good, atol=1e-7)
-    assert len(q) == rank_of(rows)
-
-
-@given(matrices(), st.integers(0, 2))
-@settings(max_examples=150)
-def test_unit_rows_are_unit_and_off_the_basis(rows: np.ndarray, n_basis: int) -> None:
-    n = rows.shape[1]
-    q = orthonormal([np.ones(n), np.arange(n)][:n_basis], n)
-    units, kept = unit_rows(rows, q)
-    assert list(kept) == sorted(set(kept.tolist())) and len(units) == len(kept)
-    np.testing.assert_allclose(np.linalg.norm(units, axis=1), 1, atol=1e-12)
-    np.testing.assert_allclose(units @ q.T, 0, atol=1e-8)
-    left = set(range(len(rows))) - set(kept.tolist())
-    assert all(not np.isfinite(rows[k]).all() or not rows[k].any() for k in left)
-    for unit, k in zip(units, kept, strict=True):
-        off = rows[k] - rows[k] @ q.T @ q
-        np.testing.assert_allclose(unit, off / np.linalg.norm(off), atol=1e-7)
-
-
-def test_unit_rows_drops_what_lies_in_the_basis() -> None:
-    q = orthonormal([np.ones(N), vectors(1, N)], N)
-    rows = np.array([np.full(N, 5.0), 3 - 2 * vectors(1, N), vectors(2, N)])
-    assert unit_rows(rows, q)[1].tolist() == [2]
-
-
-@given(matrices())
-@settings(max_examples=150)
-def test_distinct_rows_keeps_the_first_of_each_up_to_sign(rows: np.ndarray) -> None:
-    units, _ = unit_rows(rows, np.empty((0, rows.shape[1])))
-    kept = distinct_rows(units)
-
-    def apart(u: np.ndarray, v: np.ndarray) -> float:
-        return min(np.abs(u - v).max(), np.abs(u + v).max())
-
-    want = [k for k in range(len(units)) if all(apart(units[k], units[j]) > 1e-12 for j in range(k))]
-    # Rows a billionth apart may count either way.
-    clear = {k for k in want if all(apart(units[k], units[j]) > 1e-7 for j in range(k))}
-    assert clear <= set(kept.tolist()) <= set(want)
 
 
 @pytest.fixture(autouse=True)
