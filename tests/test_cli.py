@@ -269,7 +269,7 @@ def test_interrupted_before_the_search(cli: Cli, monkeypatch: pytest.MonkeyPatch
     def interrupt(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("hypo.api.fit", interrupt)
+    monkeypatch.setattr("hypo.fit", interrupt)
     code, _, err = cli("fit", "fall.csv", "--target", "s")
     assert (code, err.strip()) == (130, "error: interrupted before there was a result")
 
@@ -387,7 +387,7 @@ def test_a_bug_is_called_one(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any, **__: Any) -> None:
         raise RuntimeError("sign flipped\nin line two")
 
-    monkeypatch.setattr("hypo.api.fit", fail)
+    monkeypatch.setattr("hypo.fit", fail)
     code, out, err = cli("fit", "fall.csv", "--target", "s")
     assert (code, out) == (1, "")
     assert err == (

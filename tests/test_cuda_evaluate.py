@@ -15,12 +15,12 @@ import pytest
 os.environ["NUMBA_ENABLE_CUDASIM"] = "1"
 numba.config.ENABLE_CUDASIM = 1  # before anything imports numba.cuda
 
-from hypo.kernels import opcodes as oc
-from hypo.kernels.cpu.evaluate import evaluate, value_and_gradient
-from hypo.kernels.cpu.fit_batch import MAX_FREE, MAX_TERMS, ROUNDING, fit_batch
-from hypo.kernels.gpu import evaluate as cuda_evaluate
-from hypo.kernels.gpu import fit_batch as cuda_fit
-from hypo.kernels.gpu import packing as cuda_batch
+from hypo.kernels import opcodes as oc  # noqa: E402
+from hypo.kernels.cpu.evaluate import evaluate, value_and_gradient  # noqa: E402
+from hypo.kernels.cpu.fit_batch import MAX_FREE, MAX_TERMS, ROUNDING, fit_batch  # noqa: E402
+from hypo.kernels.gpu import evaluate as cuda_evaluate  # noqa: E402
+from hypo.kernels.gpu import fit_batch as cuda_fit  # noqa: E402
+from hypo.kernels.gpu import packing as cuda_batch  # noqa: E402
 
 # The simulator computes with NumPy's numbers, which warn where the kernels' results are NaN or infinite.
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")

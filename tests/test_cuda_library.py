@@ -7,16 +7,16 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
-from hypo.expression.expr import Expression
-from hypo.expression.operators import BY_NAME
-from hypo.kernels import opcodes as oc
-from hypo.kernels.cpu.enumerate import binary_dimension, unary_dimension
-from hypo.knowledge.rules.shape import Bounds
-from hypo.problem.value_ranges import ValueRanges
-from hypo.search.gpu import library as cuda_library
-from hypo.search.gpu.dimensions import binary_dimensions, unary_dimensions
-from hypo.search.gpu.library import CudaLibrary
-from hypo.search.library.library import Library, Seed
+from hypo.expression.expr import Expression  # noqa: E402
+from hypo.expression.operators import BY_NAME  # noqa: E402
+from hypo.kernels import opcodes as oc  # noqa: E402
+from hypo.kernels.cpu.enumerate import binary_dimension, unary_dimension  # noqa: E402
+from hypo.knowledge.rules.shape import Bounds  # noqa: E402
+from hypo.problem.value_ranges import ValueRanges  # noqa: E402
+from hypo.search.gpu import library as cuda_library  # noqa: E402
+from hypo.search.gpu.dimensions import binary_dimensions, unary_dimensions  # noqa: E402
+from hypo.search.gpu.library import CudaLibrary  # noqa: E402
+from hypo.search.library.library import Library, Seed  # noqa: E402
 
 FIELDS = ("op", "cost", "left", "right", "dims", "mask", "shape", "twin")
 

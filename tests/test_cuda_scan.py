@@ -14,27 +14,27 @@ os.environ["TRITON_INTERPRET"] = "1"  # before anything imports Triton
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 pytest.importorskip("triton", reason="Triton is not installed")
 
-from hypo.clock import Clock
-from hypo.data import from_arrays
-from hypo.expression.expr import Expression
-from hypo.kernels.gpu import operands as cuda_operands
-from hypo.kernels.gpu import pair_scan as kernel
-from hypo.kernels.gpu import pair_scores as cuda_rescore
-from hypo.kernels.gpu.operands import PASSES, ROUNDING, error, operand, unit_error
-from hypo.kernels.gpu.row_order import clustered
-from hypo.knowledge import Knowledge
-from hypo.parallel.executor import Serial, Share
-from hypo.problem.problem import Settings, make_problem
-from hypo.search.gpu import forms as cuda_forms
-from hypo.search.gpu import scan as cuda_scan
-from hypo.search.gpu.backend import Cuda
-from hypo.search.gpu.layout import Piece
-from hypo.search.library.context import Context, LibraryView, Workers
-from hypo.search.library.library import Library, Seed
-from hypo.search.library.seeds import plain_library
-from hypo.search.scan import forms
-from hypo.search.scan.pair_scan import Best, orthonormal, scan_jobs, scan_products, scan_sums, unit_rows
-from hypo.search.scan.targets import Target, links
+from hypo.clock import Clock  # noqa: E402
+from hypo.data import from_arrays  # noqa: E402
+from hypo.expression.expr import Expression  # noqa: E402
+from hypo.kernels.gpu import operands as cuda_operands  # noqa: E402
+from hypo.kernels.gpu import pair_scan as kernel  # noqa: E402
+from hypo.kernels.gpu import pair_scores as cuda_rescore  # noqa: E402
+from hypo.kernels.gpu.operands import PASSES, ROUNDING, error, operand, unit_error  # noqa: E402
+from hypo.kernels.gpu.row_order import clustered  # noqa: E402
+from hypo.knowledge import Knowledge  # noqa: E402
+from hypo.parallel.executor import Serial, Share  # noqa: E402
+from hypo.problem.problem import Settings, make_problem  # noqa: E402
+from hypo.search.gpu import forms as cuda_forms  # noqa: E402
+from hypo.search.gpu import scan as cuda_scan  # noqa: E402
+from hypo.search.gpu.backend import Cuda  # noqa: E402
+from hypo.search.gpu.layout import Piece  # noqa: E402
+from hypo.search.library.context import Context, LibraryView, Workers  # noqa: E402
+from hypo.search.library.library import Library, Seed  # noqa: E402
+from hypo.search.library.seeds import plain_library  # noqa: E402
+from hypo.search.scan import forms  # noqa: E402
+from hypo.search.scan.pair_scan import Best, orthonormal, scan_jobs, scan_products, scan_sums, unit_rows  # noqa: E402
+from hypo.search.scan.targets import Target, links  # noqa: E402
 
 N = 40
 NONE = np.empty((0, N))

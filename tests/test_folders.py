@@ -109,7 +109,7 @@ def test_trying_leaves_nothing_behind(here):
 )
 @pytest.mark.parametrize(("out", "why"), [("closed/f", "Permission denied"), (".", "it is a folder"), ("no/f", "No such file")])
 def test_files_of_other_commands_are_tried_before(capsys, monkeypatch, closed, command, out, why):
-    monkeypatch.setattr("hypo.api.audit", lambda *_, **__: pytest.fail("it was begun"))
+    monkeypatch.setattr("hypo.audit", lambda *_, **__: pytest.fail("it was begun"))
     monkeypatch.setattr("hypo.Result.load", lambda *_: pytest.fail("it was begun"))
     code, _, err = run(capsys, *command, "--out", out)
     assert code == 2

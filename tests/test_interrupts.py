@@ -84,7 +84,7 @@ def test_two_quick_interrupts_keep_the_best_so_far(monkeypatch):
 
 
 def test_an_interrupt_while_the_result_is_made_is_heard_and_loses_nothing(monkeypatch, capsys):
-    from hypo.api import fit as fitting
+    import hypo.api.fit as fitting
 
     made = fitting.make_result
 
@@ -102,7 +102,7 @@ def test_an_interrupt_while_the_result_is_made_is_heard_and_loses_nothing(monkey
 
 
 def test_an_interrupt_while_the_answer_is_printed_loses_nothing(monkeypatch, capsys):
-    from hypo.cli.main import searching
+    from hypo.cli import searching
 
     shown = searching.show_result
     monkeypatch.setattr(searching, "show_result", lambda result: (interrupt(), shown(result)))
@@ -185,7 +185,7 @@ def test_a_display_that_breaks_loses_no_answer_and_hides_no_error(monkeypatch, c
     assert main(command) == 0
     monkeypatch.setattr(PlainProgress, "__enter__", broken)
     assert main(command) == 0
-    monkeypatch.setattr("hypo.api.fit", out_of_files)
+    monkeypatch.setattr("hypo.fit", out_of_files)
     capsys.readouterr()
     assert main(command) == 2
     assert "(Too many open files): allow more open files (ulimit -n)" in capsys.readouterr().err

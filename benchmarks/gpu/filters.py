@@ -37,7 +37,8 @@ def seconds(work: Callable[[], object], repeats: int = 20) -> float:
 
 
 def shares(kind: str, basis: int, n_target: int, precision: str, rate: float, peaks: Results) -> Results:
-    """A rate of pairs as a share of the two limits of :mod:`hypo.kernels.gpu.pair_scan`, whose targets go into several launches."""
+    """A rate of pairs as a share of the two limits of :mod:`hypo.kernels.gpu.pair_scan`, whose targets go into
+    several launches."""
     from hypo.kernels.gpu.pair_scan import PRODUCT_TARGETS, SUM_TARGETS
 
     together = SUM_TARGETS if kind == "sum" else PRODUCT_TARGETS

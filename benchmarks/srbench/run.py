@@ -39,10 +39,10 @@ import peers  # noqa: E402
 import suites  # noqa: E402
 
 import hypo  # noqa: E402
-from hypo.expression.algebra.simplify import simplify
-from hypo.expression.expr import Expression
-from hypo.expression.program import evaluate
-from hypo.scoring.score import Hypothesis
+from hypo.expression.algebra.simplify import simplify  # noqa: E402
+from hypo.expression.expr import Expression  # noqa: E402
+from hypo.expression.program import evaluate  # noqa: E402
+from hypo.scoring.score import Hypothesis  # noqa: E402
 
 # Threads of a search; one where several problems are worked on at a time.
 THREADS = 2

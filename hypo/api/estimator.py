@@ -173,7 +173,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         Raises:
             ValueError: wrong shapes or settings (InputError, DataError, KnowledgeError, UnitError).
         """
-        from hypo.api import fit
+        from hypo.api.fit import fit
         from hypo.api.inputs import fold_numbers
 
         _require_numbers(X, y)
@@ -281,7 +281,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         """The settings that :func:`hypo.fit` calls by the same name, and those that have other names here."""
         from inspect import signature
 
-        from hypo.api import fit
+        from hypo.api.fit import fit
 
         theirs = signature(fit).parameters
         same = {name: value for name, value in self.get_params(deep=False).items() if name in theirs and name != "units"}

@@ -50,8 +50,8 @@ def make_result(
     details: Mapping[str, Any] | None = None,
 ) -> Result:
     """The engine's outcome with constants, units and manifest; ``best`` is chosen ``by`` a criterion of
-    :mod:`hypo.search.model_selection`, ``details`` are of a choice that was made already. What fails, or takes longer than there is
-    time, is left out."""
+    :mod:`hypo.search.model_selection`, ``details`` are of a choice that was made already. What fails, or takes longer
+    than there is time, is left out."""
     from hypo.problem.problem import LAPLACE
     from hypo.search.earned import NO_WEIGHTS, unearned
     from hypo.search.model_selection import apply_selection

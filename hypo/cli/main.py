@@ -1,9 +1,9 @@
-"""The command line: ``hypo score``, ``predict``, ``check`` and ``warmup``, and the commands of :mod:`hypo.cli.main.searching`,
-:mod:`hypo.cli.main.showing` and :mod:`hypo.cli.main.uncertainty`."""
+"""The command line: ``hypo score``, ``predict``, ``check`` and ``warmup``, and the commands of :mod:`hypo.cli.searching`,
+:mod:`hypo.cli.showing` and :mod:`hypo.cli.uncertainty`."""
 
 from __future__ import annotations
 
-from hypo.cli.main import early
+from hypo.cli import early
 
 early.begin()
 
@@ -145,10 +145,10 @@ def score(formula: str, data: str, units: str, as_json: bool, start: tuple[str, 
     """
     import json
 
-    from hypo import api
+    import hypo
     from hypo.report import tables
 
-    scored = api.score(formula, data, start=",".join(start), **options).in_units(units)
+    scored = hypo.score(formula, data, start=",".join(start), **options).in_units(units)
     if as_json:
         print(json.dumps(scored.to_dict(), indent=2, ensure_ascii=False, allow_nan=False))
         return FOUND

@@ -87,7 +87,7 @@ def fit(
     with terminating_as_interrupt(), begun(PLOTTING if plot else 0.0):
         if plot:
             loaded_beside("matplotlib.figure", "matplotlib.backends.backend_agg")
-        from hypo import api
+        import hypo
         from hypo.data.opening import STANDARD_INPUT
         from hypo.report.display.progress import display_for, keep_up
         from hypo.result.folders import Destination
@@ -99,7 +99,7 @@ def fit(
             # Said among the remarks, or below.
             warnings.simplefilter("ignore", ShortSearchWarning)
             # Without a display there is to be none, in a notebook's kernel either.
-            result = api.fit(data, out=place, progress=progress or False, **options)
+            result = hypo.fit(data, out=place, progress=progress or False, **options)
             with uninterrupted():
                 place.write(result)
         try:
@@ -146,11 +146,11 @@ def merge(folders: tuple[str, ...], out: str, overwrite: bool, as_json: bool) ->
 
     Shards that are missing are named; what the others found counts.
     """
-    from hypo import api
+    import hypo
     from hypo.result.folders import Destination
 
     place = Destination(Path(out), overwrite=overwrite)
-    result = api.merge(*folders, out=place)
+    result = hypo.merge(*folders, out=place)
     with uninterrupted():
         place.write(result)
     if as_json:

@@ -149,12 +149,12 @@ def audit(data: str, out: str | None, as_json: bool, quiet: bool, **options: Any
 
     Ctrl-C or --total-time end it with the fits that are done.
     """
-    from hypo import api
+    import hypo
     from hypo.result.folders import check_file
 
     check_file(out)
     with terminating_as_interrupt():
-        found = api.audit(data, progress=not quiet, **options)
+        found = hypo.audit(data, progress=not quiet, **options)
     sys.stdout.write(found.to_json() if as_json else f"{found}\n")
     if out is not None:
         with uninterrupted():

@@ -7,7 +7,8 @@ worse leaves; what looks better on the rung below the data is fitted and scored 
 Of what is in doubt there, the most promising follow (:meth:`hypo.fitting.refiner.Refiner.snap_pending`).
 
 Memory: the samples together are at most half the data, most often a fifth, and sums over all rows are taken block by block
-(:mod:`hypo.likelihood.row_sums`), so a search holds the table, the problem's copy of it, and a part that does not depend on the rows.
+(:mod:`hypo.likelihood.row_sums`), so a search holds the table, the problem's copy of it, and a part that does not
+depend on the rows.
 """
 
 from __future__ import annotations

@@ -27,8 +27,8 @@ has the prior 1/σ and is a constant like the others, with the information J on 
 A being what is left of the information on θ; J/2 is the number of rows that σ̂ is worth, so ν = J/2 - k, and standard errors
 and σ are larger by sqrt(1 + k/ν), as they are for Gaussian noise, where J/2 = W.
 
-**Equivalent values.** Where m values of the constants give the same law (:mod:`hypo.posterior.modes`), as (a, b) and (-a, -b) in
-a·sin(b·x), each is a peak of the same height, and log m is added.
+**Equivalent values.** Where m values of the constants give the same law (:mod:`hypo.posterior.modes`), as (a, b) and
+(-a, -b) in a·sin(b·x), each is a peak of the same height, and log m is added.
 
 To A/V (V the noise variance) the prior adds its own precision 2/(s² + θ̂²) in the evidence, which matters where the data say
 nothing. Standard errors, intervals and predictions are those of the data alone (:mod:`hypo.posterior.information`).

@@ -1,8 +1,9 @@
 """How far apart the rows are: neighbours in one column and in several, and what waves that are too short for them cost.
 
 A wave that runs through more than half a period between neighbouring rows meets them as slower ones do, its aliases: of evenly
-spaced rows exactly (:mod:`hypo.fitting.between_rows.aliases`), of others the better the fewer rows there are. A fitted frequency pays for its
-digits. One that stands there for nothing, as in sin(x), pays log N nats for the N slower ones that the rows do not see either.
+spaced rows exactly (:mod:`hypo.fitting.between_rows.aliases`), of others the better the fewer rows there are. A fitted
+frequency pays for its digits. One that stands there for nothing, as in sin(x), pays log N nats for the N slower ones
+that the rows do not see either.
 """
 
 from __future__ import annotations

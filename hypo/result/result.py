@@ -272,8 +272,8 @@ class Result:
         thousands: str | None = None,
         log_likelihood: Any = None,
     ) -> tuple[ConstantRow, ...]:
-        """Profile-likelihood intervals of the constants of one formula (:mod:`hypo.fitting.profile`; Bates & Watts 1988, chapter
-        6): all values θ of a constant for which, with all others fitted anew, the loss R is
+        """Profile-likelihood intervals of the constants of one formula (:mod:`hypo.fitting.profile`; Bates & Watts
+        1988, chapter 6): all values θ of a constant for which, with all others fitted anew, the loss R is
 
             (R(θ) - R̂)/(R̂/ν) ≤ F(level; 1, ν)  with noise unknown,    R(θ) - R̂ ≤ χ²(level; 1)  with noise known,
 

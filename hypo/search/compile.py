@@ -135,7 +135,7 @@ def status() -> str:
 
 def _count() -> tuple[int, int]:
     """Kernels compiled in at least one variant, and all."""
-    from hypo.kernels import entries
+    from hypo.kernels import entries  # noqa: F401  (all kernels of the processor are known once they are imported)
 
     folder = compiled.place()
     kept = {path.name.rpartition("-")[0] for path in folder.glob("*.nbi")} if folder is not None else set()

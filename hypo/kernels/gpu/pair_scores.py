@@ -1,8 +1,8 @@
 """Listed pairs in single precision: which of them may reach a score. What is left goes to double precision.
 
-The filter (:mod:`hypo.kernels.gpu.pair_scan`) knows inner products only, so that what they leave of each other, den − shared² or
-1 − ρ², is known to the rounding of 1, and all pairs pass of which little is left: nearly parallel rows, products nearly
-constant. Here the elements of a pair are at hand, and what is left is computed itself,
+The filter (:mod:`hypo.kernels.gpu.pair_scan`) knows inner products only, so that what they leave of each other, den −
+shared² or 1 − ρ², is known to the rounding of 1, and all pairs pass of which little is left: nearly parallel rows,
+products nearly constant. Here the elements of a pair are at hand, and what is left is computed itself,
     p = g, q = p − f·⟨f, p⟩ (sum)    or    p = f∘g, q = p − z·⟨z, p⟩ for the basis row z, if any (product).
 A pair reaches the score T of a unit target t where |⟨t, q⟩| ≥ c·‖q‖, with c² = T for products and T less what f alone explains
 for sums. With rounding u = 2⁻²⁴ and sums of n numbers as sums of sums, of h additions on the way of any number, in

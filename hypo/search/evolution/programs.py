@@ -17,7 +17,8 @@ WIDTH = 48
 
 @dataclass
 class Programs:
-    """A batch of programs as in :mod:`hypo.kernels.cpu.fit_batch`, with their sums of squares ``rss`` and coefficients ``coef``."""
+    """A batch of programs as in :mod:`hypo.kernels.cpu.fit_batch`, with their sums of squares ``rss`` and
+    coefficients ``coef``."""
 
     op: NDArray[np.int32]
     arg: NDArray[np.int32]

@@ -128,8 +128,8 @@ class _Form(Layout):
 class Sums(_Form):
     """t ≈ b·f + c·g for unit ``targets`` (n_target, n) of each scan and unit rows.
 
-    R² ≥ T where |ρ − uu'| ≥ vv', u = r/√T, v² = 1 − u² (:mod:`hypo.kernels.cpu.pair_scan`), ρ on some principal axes and a bound on what
-    it lacks there.
+    R² ≥ T where |ρ − uu'| ≥ vv', u = r/√T, v² = 1 − u² (:mod:`hypo.kernels.cpu.pair_scan`), ρ on some principal axes
+    and a bound on what it lacks there.
     """
 
     together, coarse, shape = kernel.SUM_TARGETS, "fp16", Shape()

@@ -1,10 +1,11 @@
 """Large levels of a library on the device: candidates are made, measured and deduplicated there, members come back.
 
-The rules are those of :mod:`hypo.kernels.cpu.enumerate` and :mod:`hypo.kernels.cpu.member_table`. Instead of a hash table there are *runs*:
-candidates and members sorted by a number that equal ones have in common (projection, logarithm of the norm, dimension), cut
-where neighbours are farther apart than equal ones can be. In each run the earliest candidate or member is compared, row by
-row, with all later ones; those it stands for go, the earliest of the others is the next, until nobody is left. So every
-candidate meets every member that could be its equal, in their order, as on the processor.
+The rules are those of :mod:`hypo.kernels.cpu.enumerate` and :mod:`hypo.kernels.cpu.member_table`. Instead of a hash
+table there are *runs*: candidates and members sorted by a number that equal ones have in common (projection, logarithm
+of the norm, dimension), cut where neighbours are farther apart than equal ones can be. In each run the earliest
+candidate or member is compared, row by row, with all later ones; those it stands for go, the earliest of the others is
+the next, until nobody is left. So every candidate meets every member that could be its equal, in their order, as on the
+processor.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Pair scans on a device: the same lists as :func:`hypo.search.scan.pair_scan.scan_sums` and ``scan_products``, of many scans at once.
+"""Pair scans on a device: the same lists as :func:`hypo.search.scan.pair_scan.scan_sums` and ``scan_products``, of many
+scans at once.
 
 1. *Pilot*: some rows with all others, in double precision; the ``keep``-th best is a score that the best pairs reach.
 2. *Filter*: tensor cores go through all tiles at a coarse precision and flag those with a pair that may reach it, then through

@@ -7,9 +7,9 @@ operators, level by level: level c holds what has cost c = 1 + cost(u) (+ cost(v
 Not in the library: formulas with a subexpression that is not finite on some probe row, or zero on all of them; with
 units, those with a subexpression whose dimension has an exponent that is no multiple of 1/12 (the root of the root of the
 root of a length) or too large to pack (beyond 5 with seven base units, beyond 42 with up to five);
-with stated ranges and hard rules, those with a subexpression that has no value somewhere there (:mod:`hypo.problem.value_ranges`);
-those with a transcendental function of plain numbers only: sin(1) is a number that no law is written with, and short enough to
-be taken for one that is.
+with stated ranges and hard rules, those with a subexpression that has no value somewhere there
+(:mod:`hypo.problem.value_ranges`); those with a transcendental function of plain numbers only: sin(1) is a number that
+no law is written with, and short enough to be taken for one that is.
 """
 
 from __future__ import annotations

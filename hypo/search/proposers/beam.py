@@ -1,8 +1,9 @@
 """A beam over peels: several outer operations are undone one after the other, and every target met on the way is judged.
 
-All targets share one small library (:mod:`hypo.search.library.compact`), so that the products of its rows are made once and a target
-costs some tens of microseconds: the best pair of rows for t and for log|t| with the powers of the variables projected out
-(:mod:`hypo.kernels.cpu.many_targets`). Misfits are compared in y's units to first order. The best targets of a level are peeled again.
+All targets share one small library (:mod:`hypo.search.library.compact`), so that the products of its rows are made once
+and a target costs some tens of microseconds: the best pair of rows for t and for log|t| with the powers of the
+variables projected out (:mod:`hypo.kernels.cpu.many_targets`). Misfits are compared in y's units to first order. The
+best targets of a level are peeled again.
 """
 
 from __future__ import annotations

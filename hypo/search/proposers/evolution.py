@@ -4,8 +4,8 @@ An individual is a postfix program that stands for a + b1·t1 + … + bK·tK, t1
 coefficients are always at their optimum and the other constants a few damped steps nearer to theirs than those of the
 parents (:mod:`hypo.kernels.cpu.fit_batch`). Members of the library, guesses and the archive are the building blocks. Islands
 differ in the size they allow, since without noise any size pays; one that stands still begins anew, and the best individual
-ever seen of each size is kept aside. They live some generations at a time by themselves (:mod:`hypo.search.evolution.island`), wherever
-the executor has it done.
+ever seen of each size is kept aside. They live some generations at a time by themselves
+(:mod:`hypo.search.evolution.island`), wherever the executor has it done.
 """
 
 from __future__ import annotations

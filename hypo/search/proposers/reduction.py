@@ -55,9 +55,10 @@ class _Part:
 
 
 class Reduction:
-    """Searches of the problem that is left when variables that enter only together are merged (:mod:`hypo.search.reductions.merge`) and
-    the scalings found in the data count as units (:mod:`hypo.search.reductions.symmetry`): scans under these units, and every kind of
-    search on y = L·F(π) in its invariants (:mod:`hypo.search.reductions.invariants`).
+    """Searches of the problem that is left when variables that enter only together are merged
+    (:mod:`hypo.search.reductions.merge`) and the scalings found in the data count as units
+    (:mod:`hypo.search.reductions.symmetry`): scans under these units, and every kind of search on y = L·F(π) in its
+    invariants (:mod:`hypo.search.reductions.invariants`).
 
     Each independent scaling x_j → λ^{a_j} x_j, y → λ^b y is a base unit. Those of the user's units stay, with those that hard
     rules state, unless the data show more; a quantity that a hard rule calls conserved takes the place of its variables. With

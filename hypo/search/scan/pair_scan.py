@@ -8,8 +8,8 @@ come from one product of two matrices per tile (two for the product form). ρ is
 
 Large scans multiply fewer columns than there are probe rows: those of the principal axes for sums, the probe rows on which the
 targets are largest for products. The lists stay exact, because R² is bounded by what a few columns tell of it
-(:mod:`hypo.kernels.cpu.pair_scan`). The best of a few rows with all others give the score that a pair has to reach, and a sample of
-pairs the number of columns with which the scan costs least.
+(:mod:`hypo.kernels.cpu.pair_scan`). The best of a few rows with all others give the score that a pair has to reach, and
+a sample of pairs the number of columns with which the scan costs least.
 """
 
 from __future__ import annotations
