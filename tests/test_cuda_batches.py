@@ -203,11 +203,19 @@ def short(backend: str) -> Outcome:
     return search(make_problem(from_arrays(X, y), None, settings), settings)
 
 
-@pytest.mark.skipif(find_spec("torch") is None or find_spec("triton") is None, reason="PyTorch or Triton is not installed")
+@pytest.mark.skipif(
+    find_spec("torch") is None or find_spec("triton") is None, reason="PyTorch or Triton is not installed"
+)
 def test_a_whole_search_finds_on_the_device_what_it_finds_without(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(island, "ISLAND", 5)
     monkeypatch.setattr(evolve, "ISLAND", 5)
-    for name, value in (("SIZES", (12,)), ("GENERATIONS", 3), ("MIGRATION", 2), ("FINALISTS", 4), ("FINAL_EVALUATIONS", 4)):
+    for name, value in (
+        ("SIZES", (12,)),
+        ("GENERATIONS", 3),
+        ("MIGRATION", 2),
+        ("FINALISTS", 4),
+        ("FINAL_EVALUATIONS", 4),
+    ):
         monkeypatch.setattr(evolve, name, value)
     native = short("native")
     fitted = []

@@ -37,7 +37,9 @@ def seeds(n: int = 40, units: bool = False) -> list[Seed]:
     return [*out, Seed(Expression.constant(1.0), 1, np.ones(n)), named]
 
 
-def both(operators: tuple[str, ...], forbid: np.ndarray | None = None, units: bool = False) -> tuple[Library, CudaLibrary]:
+def both(
+    operators: tuple[str, ...], forbid: np.ndarray | None = None, units: bool = False
+) -> tuple[Library, CudaLibrary]:
     given = {"columns": ("x0", "x1", "x2"), "forbid": forbid, "dimension_layout": (20, 1)}
     return Library(seeds(units=units), operators, **given), CudaLibrary("cpu", seeds(units=units), operators, **given)
 
@@ -68,7 +70,9 @@ def test_finished_levels_hold_the_same_members(units: bool, ruled: bool) -> None
     assert b.complete_to == a.complete_to and b.count == a.count > 1000
     assert (b.tested, b.distinct(), b.level_sizes()) == (a.tested, a.distinct(), a.level_sizes())
     same(a, b, a.count)
-    assert [str(b.expression(k)) for k in range(0, a.count, 97)] == [str(a.expression(k)) for k in range(0, a.count, 97)]
+    assert [str(b.expression(k)) for k in range(0, a.count, 97)] == [
+        str(a.expression(k)) for k in range(0, a.count, 97)
+    ]
 
 
 def test_stated_ranges_prune_the_same_candidates() -> None:

@@ -186,7 +186,9 @@ def test_rounding_is_within_its_bound(precision: str) -> None:
     back = high.double() + (low.double() if precision == "bf16x3" else 0.0)
     off = np.abs(back[:300, :64].numpy() - rows)
     limit = ROUNDING[precision] * (1 + 1e-6) * np.abs(rows) + (cuda_operands.HALF_STEP if precision == "fp16" else 0)
-    assert (off <= limit + 2.0**-24 * np.abs(rows)).all() and off.max() > 0.2 * ROUNDING[precision] * np.abs(rows).max() / 4
+    assert (off <= limit + 2.0**-24 * np.abs(rows)).all() and off.max() > 0.2 * ROUNDING[precision] * np.abs(
+        rows
+    ).max() / 4
     assert not back[300:].any()
     # Inner products of the rounded rows as tensor cores form them.
     wide = high.float()[:300]
@@ -202,7 +204,9 @@ def test_rounding_is_within_its_bound(precision: str) -> None:
 def test_noise_free_problems_down_to_the_last_bit() -> None:
     # Many pairs explain the target to rounding: 1 − R² between 0 and 1e-16, and exactly 1 − 1e-28 for a slightly wrong one.
     x, y = np.random.default_rng(5).uniform(0.5, 2, (2, N))
-    F = np.array([x, y, x + y, x - y, 2 * x + y, x + 1e-14 * y, *(x + k * y for k in range(2, 30)), x * y, x / y, x**2, y**2])
+    F = np.array(
+        [x, y, x + y, x - y, 2 * x + y, x + 1e-14 * y, *(x + k * y for k in range(2, 30)), x * y, x / y, x**2, y**2]
+    )
     rows, T = unit_rows(F, CONSTANT)[0], unit_rows(np.array([x + 3.5 * y, x**2 * y]), CONSTANT)[0]
     found = both(lambda **given: scan_sums(T, rows, None, **given), 100)
     assert np.sum(1 - found[0].r2 < 1e-13) == 100
@@ -373,7 +377,10 @@ def test_dimension_groups_of_a_library_in_one_launch(monkeypatch: pytest.MonkeyP
         target = Target(ctx.y, problem.pack(problem.target_dimension))
         targets = [target, *links(target, problem.allowed)]
         assert len({t.dimension for t in targets}) > 2
-        found = [forms.sums(ctx, view, targets, 20, triples=False, beam=0), forms.products(ctx, view, [target], keep=20)]
+        found = [
+            forms.sums(ctx, view, targets, 20, triples=False, beam=0),
+            forms.products(ctx, view, [target], keep=20),
+        ]
         hits.append([(h.terms, h.rss, len(h.target.steps)) for group in found for h in group])
         assert len(np.unique(view.dims)) > 10
     assert hits[0] == hits[1] and min(h[1] for h in hits[0]) < 1e-20

@@ -198,10 +198,15 @@ def test_output_that_is_full_says_where_the_result_is(tmp_path):
     for more in ([], ["--json"]):
         with open("/dev/full", "w") as full:
             run = subprocess.run(
-                [sys.executable, "-m", "hypo", "show", "r", *more], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+                [sys.executable, "-m", "hypo", "show", "r", *more],
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                check=False,
             )
         assert (run.returncode, run.stderr) == (
-            2, "error: cannot write to standard output: No space left on device; send it elsewhere\n"
+            2,
+            "error: cannot write to standard output: No space left on device; send it elsewhere\n",
         )
 
 
@@ -316,7 +321,9 @@ def test_signals_before_and_after_the_command_end_it_without_a_traceback(number,
         "import os, signal, sys",
         "signal.signal(signal.SIGINT, signal.default_int_handler)",
         "sys.argv = ['hypo', '--version']",
-        "from hypo.cli.main import main", kill if first else "main()", kill,
+        "from hypo.cli.main import main",
+        kill if first else "main()",
+        kill,
     ]
     run = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=False)
     said = "error: interrupted before there was a result\n" if first else ""

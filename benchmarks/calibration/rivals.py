@@ -92,7 +92,13 @@ def by_boosting(case: Case, seconds: float) -> Ends:
     from sklearn.ensemble import GradientBoostingRegressor
 
     def model(q: float) -> Any:
-        settings = {"n_estimators": 200, "max_depth": 2, "learning_rate": 0.05, "min_samples_leaf": 9, "min_samples_split": 9}
+        settings = {
+            "n_estimators": 200,
+            "max_depth": 2,
+            "learning_rate": 0.05,
+            "min_samples_leaf": 9,
+            "min_samples_split": 9,
+        }
         return GradientBoostingRegressor(loss="quantile", alpha=q, random_state=0, **settings).fit(case.X.T, case.y)
 
     models = {p: (model(0.5 - 0.5 * p), model(0.5 + 0.5 * p)) for p in LEVELS}

@@ -142,7 +142,8 @@ def filters(device: str, rows: np.ndarray, X: np.ndarray, peaks: Results, tiny: 
                     pairs = form.left.end[0] * (form.left.end[0] + 1 - 2 * form.gap) // 2
                     flagged = launcher.flagged(work)
                     one |= {
-                        "pairs_per_second": pairs / took, **shares(name, basis, 1, precision, pairs / took, peaks),
+                        "pairs_per_second": pairs / took,
+                        **shares(name, basis, 1, precision, pairs / took, peaks),
                         "tiles_flagged": len(flagged) / max(1, int(work[:, 2].sum())),
                     }
                 except Exception as error:

@@ -142,7 +142,11 @@ class Posterior:
         odds = {"odds": ODDS, "structures": self.within}
         shares = {"variables": self.variables, "operators": self.operators, "terms": self.terms}
         return {
-            **shares, "within_odds": odds, "covers": self.covers, "chain": self.chain, "earned": not self.unearned,
+            **shares,
+            "within_odds": odds,
+            "covers": self.covers,
+            "chain": self.chain,
+            "earned": not self.unearned,
             "unearned": self.unearned or None,
         }
 

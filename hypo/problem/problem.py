@@ -58,20 +58,7 @@ DEFAULT_OPERATORS: tuple[str, ...] = (
     "asin",
     "acos",
 )
-LIBRARY_OPERATORS: tuple[str, ...] = (
-    "+",
-    "-",
-    "*",
-    "/",
-    "inv",
-    "square",
-    "sqrt",
-    "exp",
-    "log",
-    "sin",
-    "cos",
-    "tanh",
-)
+LIBRARY_OPERATORS: tuple[str, ...] = ("+", "-", "*", "/", "inv", "square", "sqrt", "exp", "log", "sin", "cos", "tanh")
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,9 @@ class Spacing:
             width = np.diff(line)
             beside = np.maximum(np.concatenate([[np.inf], width[:-1]]), np.concatenate([width[1:], [np.inf]]))
             wide = width > HOLE_BESIDE * beside
-            wide &= width > max(HOLE * float(line[-1] - line[0]), HOLE_MEDIAN * float(np.median(width)) if len(width) else 0.0)
+            wide &= width > max(
+                HOLE * float(line[-1] - line[0]), HOLE_MEDIAN * float(np.median(width)) if len(width) else 0.0
+            )
             gaps = np.flatnonzero(~wide)
             if len(gaps) > GAPS:
                 widest = gaps[np.argsort(-width[gaps], kind="stable")[: GAPS // 2]]

@@ -47,7 +47,9 @@ def begin() -> bool:
     if all(other.poll() is not None for other in _others):
         _others.clear()
         home = str(Path(__file__).parents[2])
-        script = f"import sys; sys.path.append({home!r}); from hypo.search.compile import compile_beside; compile_beside()"
+        script = (
+            f"import sys; sys.path.append({home!r}); from hypo.search.compile import compile_beside; compile_beside()"
+        )
         with suppress(OSError):
             for _ in range(max(1, min(PROCESSES, os.cpu_count() or 1))):
                 _others.append(

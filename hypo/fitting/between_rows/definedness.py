@@ -176,7 +176,9 @@ def _sound_on_segments(e: Expression, names: list[str], spacing: Spacing, noise:
             middle = 0.5 * (low + high)
             same = np.sign(at(denominator, middle[:, None], crossed)[:, 0]) == below
             low, high = np.where(same, middle, low), np.where(same, high, middle)
-        far, close = (np.max(np.abs(at(program, low[:, None] + np.array([[-d, d]]), crossed)), axis=1) for d in (NEAR, NEARER))
+        far, close = (
+            np.max(np.abs(at(program, low[:, None] + np.array([[-d, d]]), crossed)), axis=1) for d in (NEAR, NEARER)
+        )
         growth = close / far
         pole = np.isfinite(growth) & (growth > GROWS)
         if np.any(pole):

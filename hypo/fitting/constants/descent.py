@@ -186,5 +186,3 @@ def descended(
         if gain < last:
             break
     return e
-
-

@@ -133,7 +133,11 @@ def grow(
             first, b = j, 0
             while j < right_hi and b < BATCH:
                 u, v, new = members[i], members[j], draft[b]
-                d = unary_dimension(op, v.dims, bits, n_field) if unary else binary_dimension(op, u.dims, v.dims, bits, n_field)
+                d = (
+                    unary_dimension(op, v.dims, bits, n_field)
+                    if unary
+                    else binary_dimension(op, u.dims, v.dims, bits, n_field)
+                )
                 if d == INVALID or v.mask & forbid[code] != 0:
                     break
                 if undefined[code] != 0 and flaws[j] & undefined[code] != 0:
@@ -201,5 +205,3 @@ def flatten(which, members, seed_op, seed_arg, seed_start, out_op, out_arg, out_
     if write:
         out_start[which.shape[0]] = at
     return at
-
-

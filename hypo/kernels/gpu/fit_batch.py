@@ -324,7 +324,11 @@ def _launch(batch: Batch, double: bool):
     """Threads, and bytes of shared memory; raises ValueError where a program needs more than there is."""
     size, threads = (8 if double else 4), THREADS[double]
     needed = ((batch.longest + batch.height) * threads + batch.columns * (threads + 1)) * size
-    fixed = 8 * (max(threads, ELEMENTS) + 2 * ELEMENTS + (COLUMNS + 2) * COLUMNS + MAX_FREE + MAX_TERMS) + 4 * ELEMENTS + 256
+    fixed = (
+        8 * (max(threads, ELEMENTS) + 2 * ELEMENTS + (COLUMNS + 2) * COLUMNS + MAX_FREE + MAX_TERMS)
+        + 4 * ELEMENTS
+        + 256
+    )
     if needed + fixed > SHARED:
         raise ValueError(f"a program has {batch.longest} nodes, more than a block of threads has room for")
     return threads, needed

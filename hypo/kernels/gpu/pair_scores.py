@@ -52,8 +52,25 @@ def _total(x, BLOCK: tl.constexpr, K: tl.constexpr, INNER: tl.constexpr):
 
 @triton.jit
 def may_reach(
-    F, G, basis, targets, job, reach, pairs, passes, n_pair, n_f, slack, dependent, shortest,
-    K: tl.constexpr, INNER: tl.constexpr, BLOCK: tl.constexpr, BASIS: tl.constexpr, TARGETS: tl.constexpr, SUM: tl.constexpr,
+    F,
+    G,
+    basis,
+    targets,
+    job,
+    reach,
+    pairs,
+    passes,
+    n_pair,
+    n_f,
+    slack,
+    dependent,
+    shortest,
+    K: tl.constexpr,
+    INNER: tl.constexpr,
+    BLOCK: tl.constexpr,
+    BASIS: tl.constexpr,
+    TARGETS: tl.constexpr,
+    SUM: tl.constexpr,
 ):
     """Some ``pairs`` (2, n_pair) of rows F (n_f, K), G (n_g, K): ``passes`` (n_pair,) gets 1 where one may reach c, ``reach``
     (TARGETS, n_f), of a target of the row's ``job`` (n_f,), ``targets`` (n_job, TARGETS, K); ``basis`` (BASIS, K)."""
@@ -82,7 +99,14 @@ def may_reach(
 
 
 def passing(
-    F: Tensor, G: Tensor, basis: Tensor, targets: Tensor, job: Tensor, reach: Tensor, pairs: Tensor, dependent: float,
+    F: Tensor,
+    G: Tensor,
+    basis: Tensor,
+    targets: Tensor,
+    job: Tensor,
+    reach: Tensor,
+    pairs: Tensor,
+    dependent: float,
     sums: bool,
 ) -> Tensor:
     """Those of the ``pairs`` (2, n_pair) that may reach a score; arguments as of :func:`may_reach`."""

@@ -161,7 +161,8 @@ class Sums(_Form):
         (left, beside), (right, beyond) = self._sides()
         if precision not in self._operands:
             self._operands[precision] = (
-                operand(left, precision, self.shape.f), operand(right, precision, self.shape.g)
+                operand(left, precision, self.shape.f),
+                operand(right, precision, self.shape.g),
             )
         a, b = self._operands[precision]
         n_f, n_g = a.high.shape[-2], b.high.shape[-2]
@@ -233,7 +234,12 @@ class Products(_Form):
     together, coarse, shape = kernel.PRODUCT_TARGETS, "fp16", Shape()
 
     def __init__(
-        self, targets: Sequence[Rows], pieces: Sequence[Piece], basis: Rows, device: torch.device, ordered: Sequence[bool]
+        self,
+        targets: Sequence[Rows],
+        pieces: Sequence[Piece],
+        basis: Rows,
+        device: torch.device,
+        ordered: Sequence[bool],
     ) -> None:
         if len(basis) > 1:
             raise ValueError(f"products on the device take a basis of up to one row, got {len(basis)}")

@@ -93,7 +93,9 @@ class CudaLibrary(Library):
             for begin in range(start[cost - 1], start[cost], CHUNK):
                 if self.count >= size or now() > deadline:
                     return False
-                self._add(row.opcode, cost, None, torch.arange(begin, min(begin + CHUNK, start[cost]), device=self._device))
+                self._add(
+                    row.opcode, cost, None, torch.arange(begin, min(begin + CHUNK, start[cost]), device=self._device)
+                )
         for row in self._binary:
             for left_cost in range(1, cost - 1):
                 right_cost = cost - 1 - left_cost
@@ -233,7 +235,10 @@ class CudaLibrary(Library):
         """Bring members that came otherwise to the device."""
         capacity = len(self.values)
         if len(self._rows) < capacity:
-            old, self._rows = self._rows, torch.empty((capacity, self.n_probe), dtype=torch.float64, device=self._device)
+            old, self._rows = (
+                self._rows,
+                torch.empty((capacity, self.n_probe), dtype=torch.float64, device=self._device),
+            )
             if self._mirrored:
                 self._rows[: self._mirrored] = old[: self._mirrored]
             fields = {name: torch.from_numpy(self._members[name][:1].copy()).dtype for name in FIELDS}
@@ -279,7 +284,9 @@ def _meet(key: Tensor, reach: float, first: int, gone: Callable[[Tensor, Tensor]
     while True:
         # Runs without a candidate, and those with nobody else, are settled.
         n_run = int(run.max()) + 1 if len(run) else 0
-        size = torch.zeros(n_run, dtype=torch.int64, device=key.device).index_add_(0, run[waiting], torch.ones_like(waiting))
+        size = torch.zeros(n_run, dtype=torch.int64, device=key.device).index_add_(
+            0, run[waiting], torch.ones_like(waiting)
+        )
         last = torch.full_like(size, -1).scatter_reduce(0, run[waiting], waiting, "amax")
         waiting = waiting[((size > 1) & (last >= first))[run[waiting]]]
         if not len(waiting):

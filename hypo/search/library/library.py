@@ -43,7 +43,9 @@ class Seed:
 
     def __mul__(self, other: Seed) -> Seed:
         return Seed(
-            self.expression * other.expression, self.cost + other.cost + 1, self.values * other.values,
+            self.expression * other.expression,
+            self.cost + other.cost + 1,
+            self.values * other.values,
             self.dimension + other.dimension,
         )
 
@@ -97,7 +99,12 @@ class Library:
         """An empty library like this one over other seeds, with the same rules, and its operators unless told otherwise."""
         own = [r.name for r in (*self._unary, *self._binary)] if operators is None else operators
         return Library(
-            seeds, own, self.columns, forbid=self._forbid, dimension_layout=(self._bits, self._fields), seed=self._seed,
+            seeds,
+            own,
+            self.columns,
+            forbid=self._forbid,
+            dimension_layout=(self._bits, self._fields),
+            seed=self._seed,
             value_ranges=self._value_ranges,
         )
 
@@ -174,8 +181,11 @@ class Library:
         for first in range(len(self._flaws), count, FLAW_BLOCK):
             members = np.arange(first, min(first + FLAW_BLOCK, count))
             found = self._plain_numbers(members)
-            parts.append(found if self._value_ranges is None
-                         else found | self._value_ranges.flaws(self.evaluate(members, X) for X in self._value_ranges.domains))
+            parts.append(
+                found
+                if self._value_ranges is None
+                else found | self._value_ranges.flaws(self.evaluate(members, X) for X in self._value_ranges.domains)
+            )
         self._flaws = np.concatenate(parts)
 
     def _plain_numbers(self, members: NDArray[np.int64]) -> NDArray[np.int8]:

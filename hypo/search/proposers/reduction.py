@@ -65,7 +65,9 @@ class Reduction:
     ``doubt`` it is the same without the mergers of that reduction.
     """
 
-    def __init__(self, ctx: Context, settings: Settings, report: Callable[[str], None], doubt: Reduction | None = None) -> None:
+    def __init__(
+        self, ctx: Context, settings: Settings, report: Callable[[str], None], doubt: Reduction | None = None
+    ) -> None:
         self.name = "reduction" if doubt is None else "scaling"
         self._doubt = doubt
         self._ctx, self._settings, self._report = ctx, settings, report
@@ -119,7 +121,11 @@ class Reduction:
             columns, surrogate = merge_all(columns, y, weight, surrogate, ctx.clock)
         if ctx.clock.expired:
             return []
-        stated = symmetry_of_units([columns.dimensions[n] for n in columns.names], problem.target_dimension) if units else None
+        stated = (
+            symmetry_of_units([columns.dimensions[n] for n in columns.names], problem.target_dimension)
+            if units
+            else None
+        )
         known = symmetry_of_rules(columns.names, problem.knowledge.rules, stated)
         found = find_symmetry(surrogate, columns.X, y, weight, ctx.clock)
         if found is not None and known is not None and found.rank <= known.rank:
