@@ -22,8 +22,13 @@ KEPLER = Path(__file__).resolve().parents[2] / "datasets" / "kepler" / "data.csv
 BLUE, ORANGE, GREY, GREEN = "#1f6fb4", "#e8710a", "#8a8a8a", "#2e8b57"
 # Colours that can be read on white and on black pages; the page itself is the background.
 STYLE = {
-    "svg.fonttype": "none", "svg.hashsalt": "hypo", "font.size": 10, "font.family": "sans-serif",
-    "axes.spines.top": False, "axes.spines.right": False, "savefig.facecolor": "white",
+    "svg.fonttype": "none",
+    "svg.hashsalt": "hypo",
+    "font.size": 10,
+    "font.family": "sans-serif",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "savefig.facecolor": "white",
 }
 
 
@@ -81,13 +86,24 @@ def draw_search() -> None:
     figure, axes = plt.subplots(figsize=(8.5, 3.9), layout="constrained")
     axes.set(xlim=(0, 100), ylim=(0, 46))
     axes.axis("off")
-    proposers = ["library and scans", "beam of peels", "reductions", "atoms", "stepwise regression", "evolution", "your guesses"]
+    proposers = [
+        "library and scans",
+        "beam of peels",
+        "reductions",
+        "atoms",
+        "stepwise regression",
+        "evolution",
+        "your guesses",
+    ]
     for number, name in enumerate(proposers):
         y = 43 - 6 * number
         box(axes, 14, y, name, BLUE)
         arrow(axes, (25, y), (34, 25))
-    for x, name in zip((42, 59, 75.5, 92), ("simplify,\ncheck units", "fit the\nconstants", "round to exact\nnumbers, score", "front"),
-                       strict=True):
+    for x, name in zip(
+        (42, 59, 75.5, 92),
+        ("simplify,\ncheck units", "fit the\nconstants", "round to exact\nnumbers, score", "front"),
+        strict=True,
+    ):
         box(axes, x, 25, name, GREEN if name == "front" else GREY)
     for start, end in ((49.5, 53), (65, 66.5), (84.5, 88.5)):
         arrow(axes, (start, 25), (end, 25))
@@ -98,8 +114,15 @@ def draw_search() -> None:
 
 
 def box(axes: Axes, x: float, y: float, text: str, colour: str) -> None:
-    axes.text(x, y, text, ha="center", va="center", fontsize=9,
-              bbox={"boxstyle": "round,pad=0.4", "facecolor": "white", "edgecolor": colour, "linewidth": 1.5})
+    axes.text(
+        x,
+        y,
+        text,
+        ha="center",
+        va="center",
+        fontsize=9,
+        bbox={"boxstyle": "round,pad=0.4", "facecolor": "white", "edgecolor": colour, "linewidth": 1.5},
+    )
 
 
 def arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
@@ -117,8 +140,13 @@ def draw_certificate() -> None:
             seen = hypo.fit(X, target, max_complexity=size, time_limit=8, posterior=False).coverage
             if seen.complete_to == size:
                 counts[size] = seen.distinct
-        axes.semilogy(list(counts), list(counts.values()), "o-", color=colour,
-                      label=f"{columns} column{'s' if columns > 1 else ''}: {max(counts.values())} of {max(counts)} nodes")
+        axes.semilogy(
+            list(counts),
+            list(counts.values()),
+            "o-",
+            color=colour,
+            label=f"{columns} column{'s' if columns > 1 else ''}: {max(counts.values())} of {max(counts)} nodes",
+        )
     axes.set(xlabel="largest size [nodes]", ylabel="distinct formulas", xticks=range(1, 7))
     axes.legend(frameon=False)
     save(figure, "certificate")

@@ -149,7 +149,9 @@ def operators() -> str:
 
 def names() -> str:
     """The public names of Python, which mkdocstrings describes."""
-    shown = sorted((name for name in hypo.__all__ if not name.startswith("_")), key=lambda name: (_rank(name), name.lower()))
+    shown = sorted(
+        (name for name in hypo.__all__ if not name.startswith("_")), key=lambda name: (_rank(name), name.lower())
+    )
     return page(
         "Python interface",
         "The public names, all of them in `hypo` itself. They are imported on first use.",

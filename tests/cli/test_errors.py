@@ -19,8 +19,10 @@ ERRORS = [
     ((*FIT, "--operators", ","), "the list of operators is empty"),
     ((*FIT, "--time-limit", "0"), "the time limit must be a positive number of seconds, got 0"),
     ((*FIT, "--time-limit", "nan"), "the time limit must be a positive number of seconds, got nan"),
-    ((*FIT, "--time-limit", "soon"), "time_limit must be a number of seconds above 0, or a duration such as 90s, 2min or 1h, "
-     "got 'soon'"),
+    (
+        (*FIT, "--time-limit", "soon"),
+        "time_limit must be a number of seconds above 0, or a duration such as 90s, 2min or 1h, got 'soon'",
+    ),
     ((*FIT, "--seed", "-1"), "the seed must be 0 or more, got -1"),
     ((*FIT, "--workers", "0"), "the number of workers must be 1 or more, got 0"),
     ((*FIT, "--max-complexity", "0"), "the largest complexity must be 1 or more, got 0"),
@@ -61,11 +63,7 @@ def test_damaged_results(cli: Cli) -> None:
         "error: r/result.json has schema 'hypo-result/9', but this version of hypo reads 'hypo-result/1'\n",
     )
     Path("r/result.json").write_text('{"schema": "hypo-result/1"}')
-    assert cli("show", "r") == (
-        2,
-        "",
-        'error: r/result.json is damaged (no entry "status"); run hypo fit again\n',
-    )
+    assert cli("show", "r") == (2, "", 'error: r/result.json is damaged (no entry "status"); run hypo fit again\n')
     Path("r/result.json").write_text('{"schema": {"a": 1}}')
     assert cli("show", "r") == (
         2,
@@ -98,7 +96,11 @@ def test_damaged_results(cli: Cli) -> None:
         (("manifest", "settings", "model_selection"), ["score"], 'the entry "model_selection" is not a text'),
         (("manifest", "prior", "symbols"), 1, 'the entry "prior" has counts that no grammar has'),
         (("manifest", "prior", "leaves"), 0, 'the entry "prior" has counts that no grammar has'),
-        (("manifest", "prior", "code_lengths"), {"x": math.nan}, 'a member of the entry "code_lengths" is not a number'),
+        (
+            ("manifest", "prior", "code_lengths"),
+            {"x": math.nan},
+            'a member of the entry "code_lengths" is not a number',
+        ),
     ],
 )
 def test_damaged_entries(cli: Cli, result: str, path: tuple[Any, ...], value: Any, message: str) -> None:
@@ -120,7 +122,7 @@ def test_a_bug_is_called_one(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any, **__: Any) -> None:
         raise RuntimeError("sign flipped\nin line two")
 
-    monkeypatch.setattr("hypo.api.fit", fail)
+    monkeypatch.setattr("hypo.fit", fail)
     code, out, err = cli("fit", "fall.csv", "--target", "s")
     assert (code, out) == (1, "")
     assert err == (

@@ -76,7 +76,9 @@ def test_result_json(cli: Cli, tmp_path: Path) -> None:
     assert [row["complexity"] for row in content["front"]] == sorted(row["complexity"] for row in content["front"])
     for row in content["front"]:
         assert row["score"] == pytest.approx(row["misfit"] + row["complexity_cost"] + row["violation"], rel=1e-12)
-        assert all(list(constant) == ["name", "value", "std", "lower", "upper", "unit"] for constant in row["constants"])
+        assert all(
+            list(constant) == ["name", "value", "std", "lower", "upper", "unit"] for constant in row["constants"]
+        )
     assert list(content["coverage"]) == ["complete_to", "scored", "distinct"]
     assert list(content["efficiency"]) == ["outcome", "diversity"]
     assert list(content["manifest"]) == ["version", "seed", "data_sha256", "settings", "packages", "doubts", "prior"]
@@ -127,10 +129,7 @@ def test_an_earlier_result_is_replaced_but_nothing_else(cli: Cli) -> None:
     assert (code, out) == (2, "")
     assert err == "error: mine holds files but no result of hypo: choose a new or empty folder\n"
     code, _, err = cli("fit", "fall.csv", "--target", "s", "--out", "fall.csv", *FAST)
-    assert (code, err) == (
-        2,
-        "error: fall.csv is a file, so results cannot be written there: choose another folder\n",
-    )
+    assert (code, err) == (2, "error: fall.csv is a file, so results cannot be written there: choose another folder\n")
 
 
 def test_nothing_found(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,7 +178,9 @@ WAITING = textwrap.dedent("""
 """)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=["ctrl-c", "terminate", "hang up"])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=["ctrl-c", "terminate", "hang up"]
+)
 def test_an_interrupted_search_leaves_the_best_so_far(tmp_path: Path, number: signal.Signals) -> None:
     data = write_csv(tmp_path / "fall.csv", "t,s", X, LAW + np.sin(9 * X))
     out = tmp_path / "r"
@@ -201,6 +202,6 @@ def test_interrupted_before_the_search(cli: Cli, monkeypatch: pytest.MonkeyPatch
     def interrupt(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("hypo.api.fit", interrupt)
+    monkeypatch.setattr("hypo.fit", interrupt)
     code, _, err = cli("fit", "fall.csv", "--target", "s")
     assert (code, err.strip()) == (130, "error: interrupted before there was a result")

@@ -13,7 +13,10 @@ def test_help(cli: Cli) -> None:
     assert (code, err) == (0, "")
     assert "hypo fit DATA.csv --target y               search for the law\n" in out
     words = " ".join(out.split())
-    assert "Exit codes: 0 found, 2 wrong use or input, 3 nothing acceptable found, 4 found but saved elsewhere, 130" in words
+    assert (
+        "Exit codes: 0 found, 2 wrong use or input, 3 nothing acceptable found, 4 found but saved elsewhere, 130"
+        in words
+    )
     assert re.findall(r"^  (\w+) {2,}\S", out[out.index("Commands:") :], re.M) == [
         "audit",
         "bound",

@@ -28,7 +28,13 @@ def message(text: str | bytes, target: str | int = "y", **options: Any) -> str:
 
 
 def mixed_frame() -> pd.DataFrame:
-    return pd.DataFrame({
-        "Length (m)": [0.1, 2.25, 3e-7, 4.0], "Time (s)": [1, 2, 4, 3], "day": pd.date_range("2020-01-01", periods=4),
-        "on": [True, False, True, True], "# who": ["#1", "two\nlines", "c,d", None], "y": [1.5, 2.0, 1 / 3, 4.0],
-    })
+    return pd.DataFrame(
+        {
+            "Length (m)": [0.1, 2.25, 3e-7, 4.0],
+            "Time (s)": [1, 2, 4, 3],
+            "day": pd.date_range("2020-01-01", periods=4),
+            "on": [True, False, True, True],
+            "# who": ["#1", "two\nlines", "c,d", None],
+            "y": [1.5, 2.0, 1 / 3, 4.0],
+        }
+    )

@@ -101,14 +101,9 @@ BAD: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
     "duplicated as identifiers": (
         "#\na b,y,a-b\n1,2,3\n4,5,6\n",
         {},
-        'd.csv, line 2: the columns "a b" and "a-b" (columns 1 and 3) would both be named "a_b"; rename '
-        "one of them",
+        'd.csv, line 2: the columns "a b" and "a-b" (columns 1 and 3) would both be named "a_b"; rename one of them',
     ),
-    "one row": (
-        "a,b,y\n1,2,3\n",
-        {},
-        "d.csv: there is only one row (1 sample) of data; a law needs at least two",
-    ),
+    "one row": ("a,b,y\n1,2,3\n", {}, "d.csv: there is only one row (1 sample) of data; a law needs at least two"),
     "one row left": (
         "a,y\n1,2\n,2\n3,\n",
         {"drop_missing": True},
@@ -145,8 +140,7 @@ BAD: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
     "wrong target": (
         "length,time\n1,2\n3,4\n",
         {"target": "tiem"},
-        'd.csv, line 1: there is no column "tiem" as target (did you mean "time"?); the columns are '
-        '"length", "time"',
+        'd.csv, line 1: there is no column "tiem" as target (did you mean "time"?); the columns are "length", "time"',
     ),
     "wrong case": (
         GOOD,
@@ -173,14 +167,12 @@ BAD: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
     "one column": (
         "y\n1\n2\n",
         {},
-        f'd.csv, line 1: no column is left as a feature beside "y" (target); a law needs at least one '
-        f"{SEPARATED}",
+        f'd.csv, line 1: no column is left as a feature beside "y" (target); a law needs at least one {SEPARATED}',
     ),
     "only target and sigma": (
         "s,y\n1,2\n2,3\n",
         {"sigma": "s"},
-        'd.csv, line 1: no column is left as a feature beside "y" (target), "s" (sigma); a law needs at '
-        "least one",
+        'd.csv, line 1: no column is left as a feature beside "y" (target), "s" (sigma); a law needs at least one',
     ),
     "unknown feature": (
         GOOD,
@@ -190,14 +182,9 @@ BAD: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
     "target among features": (
         GOOD,
         {"features": ["a", "y"]},
-        'd.csv, line 1: the column "y" is the target and cannot be a feature too; take it out of the '
-        "features",
+        'd.csv, line 1: the column "y" is the target and cannot be a feature too; take it out of the features',
     ),
-    "feature twice": (
-        GOOD,
-        {"features": ["a", "a"]},
-        'd.csv, line 1: the feature "a" is listed twice; list it once',
-    ),
+    "feature twice": (GOOD, {"features": ["a", "a"]}, 'd.csv, line 1: the feature "a" is listed twice; list it once'),
     "no features": (
         GOOD,
         {"features": []},
@@ -295,8 +282,7 @@ BAD: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
     "weights are a feature": (
         GOOD,
         {"weights": "b", "features": ["b"]},
-        'd.csv, line 1: the column "b" is the weights and cannot be a feature too; take it out of the '
-        "features",
+        'd.csv, line 1: the column "b" is the weights and cannot be a feature too; take it out of the features',
     ),
 }
 
@@ -323,9 +309,7 @@ def test_text_in_columns_not_needed_is_ignored() -> None:
 def test_a_late_fault_is_found_in_a_long_file() -> None:
     lines = ["a,b,y", *(f"{k},{k % 7},{k % 5}" for k in range(50_000))]
     lines[45_000] = "1,,1"
-    assert message("\n".join(lines)) == (
-        f'd.csv, line 45001, column "b": the value is missing; fill it in, or {DROP}'
-    )
+    assert message("\n".join(lines)) == (f'd.csv, line 45001, column "b": the value is missing; fill it in, or {DROP}')
     lines[45_000] = "1,?x,1"
     assert message("\n".join(lines)).startswith('d.csv, line 45001, column "b": "?x" is not a number; ')
     lines[45_000] = "1,1"

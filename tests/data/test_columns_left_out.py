@@ -25,15 +25,19 @@ def test_columns_of_texts_and_dates_are_left_out_and_said() -> None:
 
 
 def test_a_column_of_numbers_with_a_slip_is_not_left_out() -> None:
-    assert 'line 3, column "a": "five" is not a number; correct the cell, or leave the column out with --exclude a' in message(
-        "a,b,y\n1,2,3\nfive,3,4\n3,4,5\n")
+    assert (
+        'line 3, column "a": "five" is not a number; correct the cell, or leave the column out with --exclude a'
+        in message("a,b,y\n1,2,3\nfive,3,4\n3,4,5\n")
+    )
     long = "a,b,y\n" + "1,2,3\n" * 30_000
     assert 'line 30002, column "a": "x"' in message(long + "x,2,4\ny,2,4\n")
     assert read("a,b,y\n" + "x,2,3\n" * 25_000 + "1,3,4\n" * 9_000).names == ("b",)
 
 
 def test_columns_asked_for_keep_the_error() -> None:
-    assert message(MIXED, features=["who", "a"]) == 'd.csv, line 2, column "who": "ann" is not a number; correct the cell'
+    assert (
+        message(MIXED, features=["who", "a"]) == 'd.csv, line 2, column "who": "ann" is not a number; correct the cell'
+    )
     assert '"who": "ann" is not a number' in message(MIXED, target="who")
     assert '"who": "ann" is not a number' in message(MIXED, weights="who")
     assert "no column is left as a feature: " in message("who,y\nann,1\nbob,2\ncy,3\n")

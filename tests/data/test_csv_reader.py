@@ -59,11 +59,7 @@ def test_units_in_the_header() -> None:
     data = read("L [m],g[ m/s^2 ],n [1],T [s]\n1,9.8,3,2\n2,9.7,4,3\n", "T")
     assert data.names == data.labels == ("L", "g", "n")
     assert data.units == {"L": "m", "g": "m/s^2", "n": "1", "T": "s"}
-    assert read("L [m]  g [m / s^2] T [s]\n1 9.8 2\n2 9.7 3\n", "T").units == {
-        "L": "m",
-        "g": "m / s^2",
-        "T": "s",
-    }
+    assert read("L [m]  g [m / s^2] T [s]\n1 9.8 2\n2 9.7 3\n", "T").units == {"L": "m", "g": "m / s^2", "T": "s"}
     assert read('"drop height" [m] t [s]\n1 9.8\n2 9.7\n', "t").labels == ("drop height",)
     assert read("L [m],T [s]\n1,2\n2,3\n", "T [s]").target == "T"
     # a bracket that is no unit does not matter in a column that is not needed
@@ -95,10 +91,7 @@ def test_columns_go_by_label_header_or_name() -> None:
 def test_constant_and_empty_columns_are_left_out_with_a_note() -> None:
     data = read("a,b,c,y\n1,7,,3\n4,7,,6\n")
     assert data.names == ("a",)
-    assert data.notes == (
-        'column "c" is empty and was left out',
-        'column "b" is constant (7) and was left out',
-    )
+    assert data.notes == ('column "c" is empty and was left out', 'column "b" is constant (7) and was left out')
     assert read("a,y,\n1,2,\n2,3,\n").notes == ('column "x2" is empty and was left out',)
 
 

@@ -15,9 +15,7 @@ from tests.data.reading import DROP
 
 
 def test_frames() -> None:
-    frame = pd.DataFrame(
-        {"L [m]": [1, 2, 3], "on": [True, False, True], "T [s]": [2.0, 2.8, 3.5], "who": list("abc")}
-    )
+    frame = pd.DataFrame({"L [m]": [1, 2, 3], "on": [True, False, True], "T [s]": [2.0, 2.8, 3.5], "who": list("abc")})
     data = from_frame(frame, "T", features=["L", "on"], sigma=np.array([1, 2, 3]), weights=[1, 1, 2])
     assert_array_equal(data.X, [[1, 1], [2, 0], [3, 1]])
     assert data.names == ("L", "on") and data.units == {"L": "m", "T": "s"}
@@ -105,12 +103,7 @@ def test_arrays() -> None:
 
 
 ARRAYS: dict[str, tuple[Any, Any, dict[str, Any], str]] = {
-    "lengths": (
-        [[1, 2], [3, 4], [5, 6]],
-        [1, 2, 3, 4],
-        {},
-        "X has 3 rows but y has 4 values; expected as many",
-    ),
+    "lengths": ([[1, 2], [3, 4], [5, 6]], [1, 2, 3, 4], {}, "X has 3 rows but y has 4 values; expected as many"),
     "transposed": (
         [[1, 2, 3], [3, 4, 5]],
         [1, 2, 3],
@@ -132,18 +125,8 @@ ARRAYS: dict[str, tuple[Any, Any, dict[str, Any], str]] = {
     "ragged": ([[1, 2], [3]], [1, 2], {}, "X must be a rectangular array, but its rows differ in length"),
     "text": ([[1, "b"], [3, 4]], [1, 2], {}, 'X[0, 1]: "b" is not a number; correct it'),
     "complex": ([[1j], [2]], [1, 2], {}, "X holds complex numbers; convert them to real numbers"),
-    "dates": (
-        [1, 2],
-        np.array(["2020", "2021"], dtype="M8[Y]"),
-        {},
-        "y holds dates; convert them to real numbers",
-    ),
-    "names": (
-        [[1, 2], [3, 4]],
-        [1, 2],
-        {"names": ["a"]},
-        "names has 1 entries but X has 2 columns; expected as many",
-    ),
+    "dates": ([1, 2], np.array(["2020", "2021"], dtype="M8[Y]"), {}, "y holds dates; convert them to real numbers"),
+    "names": ([[1, 2], [3, 4]], [1, 2], {"names": ["a"]}, "names has 1 entries but X has 2 columns; expected as many"),
     "equal names": (
         [[1, 2], [3, 4]],
         [1, 2],
@@ -202,16 +185,14 @@ ARRAYS: dict[str, tuple[Any, Any, dict[str, Any], str]] = {
         np.ones((2, 0)),
         [1, 2],
         {},
-        'the names of the columns: no column is left as a feature beside "y" (target); '
-        "a law needs at least one",
+        'the names of the columns: no column is left as a feature beside "y" (target); a law needs at least one',
     ),
     "no rows": (np.ones((0, 2)), [], {}, "the arrays: there is no row of data; a law needs at least two"),
     "constant": (
         [[1], [2]],
         [5, 5],
         {},
-        'the arrays, column "y": the target is 5 in every row, '
-        "so there is no law to find; choose another target",
+        'the arrays, column "y": the target is 5 in every row, so there is no law to find; choose another target',
     ),
 }
 

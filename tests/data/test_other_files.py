@@ -44,8 +44,11 @@ def test_check_reads_standard_input_once(piped: None, capsys: pytest.CaptureFixt
 
 @pytest.mark.parametrize("name", ["t.xlsx", "t.parquet", "t.feather"])
 def test_files_that_pandas_reads(name: str) -> None:
-    {"xlsx": lambda f: f.to_excel(name, index=False), "parquet": lambda f: f.to_parquet(name),
-     "feather": lambda f: f.to_feather(name)}[name.split(".")[1]](mixed_frame())
+    {
+        "xlsx": lambda f: f.to_excel(name, index=False),
+        "parquet": lambda f: f.to_parquet(name),
+        "feather": lambda f: f.to_feather(name),
+    }[name.split(".")[1]](mixed_frame())
     data = read_csv(name, "y")
     assert data.names == ("Length", "Time", "on")
     assert data.units == {"Length": "m", "Time": "s"}
@@ -58,17 +61,30 @@ def test_files_that_pandas_reads(name: str) -> None:
 
 
 def test_a_spreadsheet_with_units_below_the_header_blank_rows_and_sheets(capsys: pytest.CaptureFixture[str]) -> None:
-    rows = [[None] * 4, ["L", "T", None, "y"], ["m", "s", None, "m/s"], [1, 2, None, 0.5], [None] * 4, [3, 2, None, 1.5],
-            [2, 4, None, 0.5], [5, 2, None, 2.5]]
+    rows = [
+        [None] * 4,
+        ["L", "T", None, "y"],
+        ["m", "s", None, "m/s"],
+        [1, 2, None, 0.5],
+        [None] * 4,
+        [3, 2, None, 1.5],
+        [2, 4, None, 0.5],
+        [5, 2, None, 2.5],
+    ]
     with pd.ExcelWriter("t.xlsx") as book:
         pd.DataFrame(rows).to_excel(book, sheet_name="Data", index=False, header=False)
         pd.DataFrame(rows).to_excel(book, sheet_name="Old", index=False, header=False)
     data = read_csv("t.xlsx", "y")
     assert (data.names, data.units) == (("L", "T"), {"L": "m", "T": "s", "y": "m/s"})
     assert list(data.row_numbers) == [4, 6, 7, 8]  # as the spreadsheet counts
-    assert data.notes[:2] == ('the first sheet, "Data", was read, and not "Old"',
-                              "line 3 was read as units: m of L, s of T and m/s of y")
-    assert main(["fit", "t.xlsx", "--target", "y", "--operators", "*,/", "--quiet", "--out", "o", "--time-limit", "5s"]) == 0
+    assert data.notes[:2] == (
+        'the first sheet, "Data", was read, and not "Old"',
+        "line 3 was read as units: m of L, s of T and m/s of y",
+    )
+    assert (
+        main(["fit", "t.xlsx", "--target", "y", "--operators", "*,/", "--quiet", "--out", "o", "--time-limit", "5s"])
+        == 0
+    )
     assert main(["predict", "o", "t.xlsx"]) == 0
     assert capsys.readouterr().out.splitlines()[:3] == ["L/T", "L [m],T [s],y [m/s],y_predicted", "1,2,0.5,0.5"]
 
@@ -80,10 +96,14 @@ def test_what_pandas_lacks_or_cannot_read(monkeypatch: pytest.MonkeyPatch) -> No
     mixed_frame().to_excel("t.xlsx", index=False)
     mixed_frame().to_parquet("t.parquet")
     monkeypatch.setitem(sys.modules, "openpyxl", None)
-    with pytest.raises(MissingExtraError, match=r"with the package openpyxl, which is not installed: pip install openpyxl$"):
+    with pytest.raises(
+        MissingExtraError, match=r"with the package openpyxl, which is not installed: pip install openpyxl$"
+    ):
         read_csv("t.xlsx", "y")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(MissingExtraError, match=r"with the package pyarrow, which is not installed: pip install pyarrow$"):
+    with pytest.raises(
+        MissingExtraError, match=r"with the package pyarrow, which is not installed: pip install pyarrow$"
+    ):
         read_csv("t.parquet", "y")
     with pytest.raises(DataError, match="there is no such file"):
         read_csv("none.xlsx", "y")
@@ -99,5 +119,7 @@ def test_predictions_of_a_table_with_thousands(capsys: pytest.CaptureFixture[str
 
 def test_an_audit_says_what_was_read() -> None:
     Path("d.csv").write_text(MIXED.replace("1a,1,3", "1a,1,3.5"))
-    audit = hypo.audit("d.csv", "y", seeds=1, bootstrap=0, turns=1, operators="+", scheduler="threads", max_complexity=3)
+    audit = hypo.audit(
+        "d.csv", "y", seeds=1, bootstrap=0, turns=1, operators="+", scheduler="threads", max_complexity=3
+    )
     assert 'Column "who" was left out: "ann" is not a number (line 2).' in str(audit)

@@ -17,9 +17,7 @@ tables = hnp.arrays(
     st.tuples(st.integers(2, 8), st.integers(2, 5)),
     elements=st.floats(allow_nan=False, allow_infinity=False),
 )
-SEPARATORS = st.sampled_from(
-    [(",", "."), (";", "."), (";", ","), ("\t", "."), ("\t", ","), (" ", "."), (" ", ",")]
-)
+SEPARATORS = st.sampled_from([(",", "."), (";", "."), (";", ","), ("\t", "."), ("\t", ","), (" ", "."), (" ", ",")])
 
 
 @given(tables, SEPARATORS, st.booleans(), st.sampled_from(["\n", "\r\n"]), st.integers(0, 3))
@@ -62,11 +60,7 @@ def test_file_frame_and_arrays_agree(table: np.ndarray) -> None:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
 def test_any_file_is_read_or_refused(content: bytes) -> None:
     Path("t.csv").write_bytes(content)
-    for attempt in (
-        lambda: read_table("t.csv"),
-        lambda: read_csv("t.csv", "0"),
-        lambda: read_csv("t.csv", "a"),
-    ):
+    for attempt in (lambda: read_table("t.csv"), lambda: read_csv("t.csv", "0"), lambda: read_csv("t.csv", "a")):
         try:
             attempt()
         except InputError as error:

@@ -1,6 +1,5 @@
 """Numbers as spreadsheets leave them: thousands, cells that say why they are empty."""
 
-
 import numpy as np
 import pytest
 
@@ -35,16 +34,21 @@ def test_thousands(text: str, mark: str) -> None:
 def test_thousands_are_checked_and_suggested() -> None:
     assert message("a;y\n1.5;2\n2.000;3\n", thousands=".") == (
         'd.csv, line 2, column "a": in "1.5" "." is said to stand between thousands, but does not stand before three digits '
-        "here; correct the cell")
-    assert 'one with marks between thousands; say --thousands , (thousands=",")' in message('a,y\n"1,234.5",2\n"2,000",3\n')
+        "here; correct the cell"
+    )
+    assert 'one with marks between thousands; say --thousands , (thousands=",")' in message(
+        'a,y\n"1,234.5",2\n"2,000",3\n'
+    )
     with pytest.raises(InputError, match="thousands must be the mark"):
         read("a,y\n1,2\n2,3\n", thousands="x")
     assert "so they cannot stand between thousands too" in message("a y\n1 2\n2 3\n", thousands=" ")
 
 
 def test_commas_that_could_stand_between_thousands_are_said() -> None:
-    said = ('commas were read as decimal signs (1,234 as 1.234); if they stand between thousands, say --thousands , '
-            '(thousands=",")')
+    said = (
+        "commas were read as decimal signs (1,234 as 1.234); if they stand between thousands, say --thousands , "
+        '(thousands=",")'
+    )
     assert read("a;y\n1,234;2\n2,500;3\n").notes == (said,)
     assert read("a;b;y\n1,234;1;2\n2,500;1;3\n;2;4\n", drop_missing=True).notes[0] == said
     for text in ("a;y\n1,234;2\n2,5;3\n", "a;y\n0,234;2\n2,500;3\n", "a;y\n1234,500;2\n2,500;3\n", "a;y\n12;2\n13;3\n"):
@@ -59,19 +63,23 @@ def test_errors_of_spreadsheets(cell: str) -> None:
     for text in (f"a,b,y\n1,2,3\n2,{cell},6\n3,7,5\n", f"b,a,y\n2,1,3\n{cell},2,6\n7,3,5\n"):
         assert message(text) == (
             f'd.csv, line 3, column "b": "{cell}" is not a number but an error of a spreadsheet; mend it in the spreadsheet, '
-            f"or {DROP}, or leave the column out with --exclude b (exclude=['b'])")
+            f"or {DROP}, or leave the column out with --exclude b (exclude=['b'])"
+        )
         data = read(text, drop_missing=True)
         assert (data.n_row, data.n_dropped) == (2, 1)
         assert data.notes[0] == f'1 cell such as "{cell}" in line 3 (an error of a spreadsheet) counts as missing'
         assert np.isnan(read_table("d.csv").columns["b"][1])
 
 
-@pytest.mark.parametrize("cell", ["<LOD", "<0.5", "< 0.5 mg", "LOD", "BDL", "n.d.", "ND", "<LOQ", "below detection limit"])
+@pytest.mark.parametrize(
+    "cell", ["<LOD", "<0.5", "< 0.5 mg", "LOD", "BDL", "n.d.", "ND", "<LOQ", "below detection limit"]
+)
 def test_values_below_a_limit_of_detection(cell: str) -> None:
     text = f"a,b,y\n1,2,3\n2,4,{cell}\n3,7,5\n"
     assert message(text) == (
         f'd.csv, line 3, column "y": "{cell}" is not a number but a value below a limit of detection; empty the cell and write '
-        f'the limit into a column of its own, named with --upper COLUMN (upper="COLUMN"), or {DROP}')
+        f'the limit into a column of its own, named with --upper COLUMN (upper="COLUMN"), or {DROP}'
+    )
     assert read(text, drop_missing=True).n_dropped == 1
     assert f"below a limit of detection; {DROP}" in message(f"a,b,y\n1,2,3\n{cell},4,4\n3,7,5\n")
 
@@ -79,11 +87,17 @@ def test_values_below_a_limit_of_detection(cell: str) -> None:
 @pytest.mark.parametrize(
     ("cell", "what"),
     [
-        (">100", "a value above a limit; empty the cell and write the limit into a column of its own, named with --lower"),
+        (
+            ">100",
+            "a value above a limit; empty the cell and write the limit into a column of its own, named with --lower",
+        ),
         ("5 kg", "one with its unit; leave the number alone in the cell, and write the unit in the header"),
         ("12%", "one with its unit"),
         ("$12.50", "one with its unit"),
-        ("1.2±0.1", "one with its error; write the error in a column of its own, and name that with --sigma or --x-sigma"),
+        (
+            "1.2±0.1",
+            "one with its error; write the error in a column of its own, and name that with --sigma or --x-sigma",
+        ),
         ("1.2 +/- 0.1", "one with its error"),
         ("1x10^3", "a power of ten written out; write it like 1.5e-3"),
         ("2020-01-31", "a date; write the time since a start as a number"),

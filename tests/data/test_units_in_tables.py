@@ -70,7 +70,9 @@ def test_predictions_convert_round_brackets() -> None:
     Path("new.csv").write_text("L (cm),t (°C)\n300,20\n")
     assert result.predict("new.csv") == pytest.approx([6.0])
     # Of a table whose units were not read the names hold them.
-    unread = hypo.fit(frame.assign(**{"T (°C)": [1.0, 2.0, 2.0, 1.0]}), "y_m", operators="+", time_limit=2, posterior=False)
+    unread = hypo.fit(
+        frame.assign(**{"T (°C)": [1.0, 2.0, 2.0, 1.0]}), "y_m", operators="+", time_limit=2, posterior=False
+    )
     assert unread.target == "y_m"
     Path("new.csv").write_text("L (m)\n3\n")
     assert unread.predict("new.csv") == pytest.approx([6.0])
@@ -122,19 +124,25 @@ def test_no_row_of_data_is_taken_for_units(text: str) -> None:
 
 def test_a_line_of_units_that_cannot_be_used() -> None:
     assert message(f"L,T,y\nm,widgets,s{ROWS}") == (
-        'd.csv, line 2, column "T": the line holds units, but "widgets" is none; correct it, or delete the line')
+        'd.csv, line 2, column "T": the line holds units, but "widgets" is none; correct it, or delete the line'
+    )
     assert message(f"L (m),T,y\nmm,s,{ROWS}") == (
-        'd.csv, line 2, column "L": the unit here is "mm", and in the header "m"; correct it, or delete the line')
+        'd.csv, line 2, column "L": the unit here is "mm", and in the header "m"; correct it, or delete the line'
+    )
     data = read(f"L,T,y\nm,°C,s{ROWS}")
     assert (data.units, data.n_row) == ({}, 2)
     assert data.notes[0].startswith('line 2 holds units, of which none was read, because "°C" has an offset')
     assert message(f"L,T,y\nlength,period,speed{ROWS}") == (
-        'd.csv, line 2, column "y": "speed" is not a number; delete this line of texts, or begin it with #')
+        'd.csv, line 2, column "y": "speed" is not a number; delete this line of texts, or begin it with #'
+    )
 
 
 def test_a_title_above_the_names() -> None:
     data = read("Experiment 3,,\nL,T,y\nm,s,\n1,2,3\n4,5,7\n")
     assert (data.names, data.units) == (("L", "T"), {"L": "m", "T": "s"})
-    assert data.notes[:2] == ('line 1, "Experiment 3", was taken for a title', "line 3 was read as units: m of L and s of T")
+    assert data.notes[:2] == (
+        'line 1, "Experiment 3", was taken for a title',
+        "line 3 was read as units: m of L and s of T",
+    )
     assert read(",a,y\n0,1,2\n1,3,4\n").names == ("x0", "a")
     assert read("a,,y\n1,,3\n2,,5\n").names == ("a",)

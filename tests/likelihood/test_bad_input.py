@@ -19,7 +19,9 @@ def test_a_users_own_likelihood_that_fails_late() -> None:
             raise ZeroDivisionError("too late")
         return -((y - f) ** 2)
 
-    with pytest.raises(InputError, match=r"log_likelihood\(y, f\) raises ZeroDivisionError during the search: too late"):
+    with pytest.raises(
+        InputError, match=r"log_likelihood\(y, f\) raises ZeroDivisionError during the search: too late"
+    ):
         hypo.fit((X[:, None], 3 * X), log_likelihood=fails, operators="+,*", time_limit=1)
 
 

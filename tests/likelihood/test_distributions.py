@@ -72,7 +72,10 @@ def test_of_a_users_own_likelihood_there_is_no_distribution() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("poison",), "unknown likelihood 'poison'; did you mean poisson? The likelihoods are gaussian, student_t, poisson"),
+        (
+            ("poison",),
+            "unknown likelihood 'poison'; did you mean poisson? The likelihoods are gaussian, student_t, poisson",
+        ),
         (("poisson", 4), "dof is for the likelihood student_t only"),
         (("student_t", 0), "dof must be a number above 0, got 0"),
         (("poisson", None, len), "give either a likelihood or log_likelihood, not both; got 'poisson' too"),

@@ -19,7 +19,9 @@ from tests.likelihood.cases import CASES, POSITIVE, SIGMA, N, X, Y, values_of
 # --- evidence -----------------------------------------------------------------------------------------------------
 
 
-def log_evidence(likelihood: RowLikelihood, predict: object, scale: float, prior: float, start: float, std: float) -> float:
+def log_evidence(
+    likelihood: RowLikelihood, predict: object, scale: float, prior: float, start: float, std: float
+) -> float:
     """log of the integral of the likelihood times Cauchy prior over one constant, and 1/σ over an unknown scale."""
 
     def minus(theta: float, tau: float) -> float:
@@ -106,7 +108,9 @@ def test_errors_in_x_of_a_straight_line() -> None:
     e = parse("a*x + b", variables=["x"]).with_values([2.1, 0.9])
 
     def minus(theta: np.ndarray) -> float:
-        return -float(np.sum(stats.norm.logpdf(Y, theta[0] * X[0] + theta[1], np.sqrt(SIGMA**2 + (theta[0] * noise) ** 2))))
+        return -float(
+            np.sum(stats.norm.logpdf(Y, theta[0] * X[0] + theta[1], np.sqrt(SIGMA**2 + (theta[0] * noise) ** 2)))
+        )
 
     p = likelihood.predicted(e, X, ["x"])
     assert 0.5 * likelihood.loss(p) == pytest.approx(minus(np.array([2.1, 0.9])))

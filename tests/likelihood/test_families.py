@@ -35,7 +35,9 @@ def density(name: str, likelihood: RowLikelihood, f: np.ndarray, scale: float) -
         if likelihood.log:
             with np.errstate(divide="ignore"):
                 known = stats.lognorm.logpdf(np.where(measured, y, 1.0), s, scale=f)
-                between = stats.lognorm.cdf(likelihood.upper, s, scale=f) - stats.lognorm.cdf(likelihood.lower, s, scale=f)
+                between = stats.lognorm.cdf(likelihood.upper, s, scale=f) - stats.lognorm.cdf(
+                    likelihood.lower, s, scale=f
+                )
         else:
             known = stats.norm.logpdf(y, f, s)
             between = stats.norm.cdf(likelihood.upper, f, s) - stats.norm.cdf(likelihood.lower, f, s)

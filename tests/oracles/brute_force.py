@@ -13,8 +13,16 @@ Wide = np.longdouble
 FLOAT_MAX = Wide(np.finfo(np.float64).max)
 SAME, ZERO = 1e-9, 1e-12
 
-UNARY = {"sqrt": np.sqrt, "exp": np.exp, "inv": lambda u: 1 / u, "square": lambda u: u * u, "neg": lambda u: -u,
-         "log": np.log, "sin": np.sin, "abs": np.abs}
+UNARY = {
+    "sqrt": np.sqrt,
+    "exp": np.exp,
+    "inv": lambda u: 1 / u,
+    "square": lambda u: u * u,
+    "neg": lambda u: -u,
+    "log": np.log,
+    "sin": np.sin,
+    "abs": np.abs,
+}
 # Of plain numbers they are not taken.
 TRANSCENDENTAL = ("exp", "log", "sin")
 BINARY = {"+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide}
@@ -45,7 +53,9 @@ class Brute:
         none = ()
         self.trees: list[list[Tree]] = [[], []]
         for name, values in self.leaves.items():
-            self._keep(self.trees[1], Tree(np.asarray(values, Wide), 1, frozenset(), self.dimensions.get(name, none), name))
+            self._keep(
+                self.trees[1], Tree(np.asarray(values, Wide), 1, frozenset(), self.dimensions.get(name, none), name)
+            )
         with np.errstate(all="ignore"):
             for size in range(2, self.size + 1):
                 level: list[Tree] = []

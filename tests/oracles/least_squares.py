@@ -31,7 +31,9 @@ def vectors(seed: int, *shape: int) -> np.ndarray:
 def basis_of(kind: str) -> np.ndarray:
     if kind == "none":
         return np.empty((0, N))
-    return np.ones((1, N)) if kind == "constant" else np.array([np.ones(N), np.log(vectors(9, N)), np.log(vectors(10, N))])
+    return (
+        np.ones((1, N)) if kind == "constant" else np.array([np.ones(N), np.log(vectors(9, N)), np.log(vectors(10, N))])
+    )
 
 
 BASES = pytest.mark.parametrize("kind", ["none", "constant", "three"])

@@ -40,10 +40,18 @@ class Case:
         knowledge: dict = {"units": dict(self.units)} if self.units else {}
         if self.nesting:
             knowledge["grammar"] = {"nesting": {k: list(v) for k, v in self.nesting.items()}}
-        options = Settings(**{"operators": self.operators, "fit_constants": False, "proposers": ("library",),
-                              # What is looked at for a posterior holds numbers that the grammar does not.
-                              "posterior": False, "max_complexity": self.size,
-                              "library_sizes": (250, 20000), **kwargs})  # type: ignore[arg-type]
+        options = Settings(
+            **{
+                "operators": self.operators,
+                "fit_constants": False,
+                "proposers": ("library",),
+                # What is looked at for a posterior holds numbers that the grammar does not.
+                "posterior": False,
+                "max_complexity": self.size,
+                "library_sizes": (250, 20000),
+                **kwargs,
+            }
+        )  # type: ignore[arg-type]
         data = from_arrays(X, self.y, names=list(self.columns), sigma=self.sigma)
         return search(make_problem(data, Knowledge.from_dict(knowledge), options), options)
 
@@ -58,24 +66,57 @@ ROWS = np.random.default_rng(31).uniform(0.4, 3.0, (3, 60))
 SIGNED = ROWS[1] - 1.5
 ENGINE_CASES = {
     "a": Case({"x": ROWS[0], "z": ROWS[1]}, ("+", "-", "*", "/", "sqrt"), 7, lambda x, z: np.sqrt(x + z / x) - z, 0.05),
-    "b": Case({"x": ROWS[0] / 3}, ("+", "*", "inv", "exp"), 7, lambda x: np.exp(x * x) + 1 / x, 0.02,
-              nesting={"exp": ()}),
-    "c": Case({"x": ROWS[0], "z": SIGNED, "w": ROWS[2]}, ("+", "-", "*", "square"), 6,
-              lambda x, z, w: (x - z) ** 2 - 0.8 * w * x, 0.2),
-    "nesting": Case({"x": ROWS[0], "z": SIGNED}, ("+", "*", "square"), 7, lambda x, z: (x + z * z) ** 2, 0.1,
-                    nesting={"square": ("square",)}),
-    "nesting, the fourth power": Case({"x": ROWS[0], "z": SIGNED}, ("+", "*", "square"), 5, lambda x, z: x**4 + 0 * z, 0.1,
-                                      nesting={"square": ("square",)}),
-    "units": Case({"x": ROWS[0], "z": ROWS[1], "w": ROWS[2]}, ("+", "-", "*", "/", "sqrt"), 6,
-                  lambda x, z, w: np.sqrt(x * x + z * z) / w, 0.05,
-                  units={"x": "m", "z": "m", "w": "s", "y": "m/s"},
-                  dimensions={"x": (1, 0), "z": (1, 0), "w": (0, 1), "y": (1, -1)}),
+    "b": Case(
+        {"x": ROWS[0] / 3}, ("+", "*", "inv", "exp"), 7, lambda x: np.exp(x * x) + 1 / x, 0.02, nesting={"exp": ()}
+    ),
+    "c": Case(
+        {"x": ROWS[0], "z": SIGNED, "w": ROWS[2]},
+        ("+", "-", "*", "square"),
+        6,
+        lambda x, z, w: (x - z) ** 2 - 0.8 * w * x,
+        0.2,
+    ),
+    "nesting": Case(
+        {"x": ROWS[0], "z": SIGNED},
+        ("+", "*", "square"),
+        7,
+        lambda x, z: (x + z * z) ** 2,
+        0.1,
+        nesting={"square": ("square",)},
+    ),
+    "nesting, the fourth power": Case(
+        {"x": ROWS[0], "z": SIGNED},
+        ("+", "*", "square"),
+        5,
+        lambda x, z: x**4 + 0 * z,
+        0.1,
+        nesting={"square": ("square",)},
+    ),
+    "units": Case(
+        {"x": ROWS[0], "z": ROWS[1], "w": ROWS[2]},
+        ("+", "-", "*", "/", "sqrt"),
+        6,
+        lambda x, z, w: np.sqrt(x * x + z * z) / w,
+        0.05,
+        units={"x": "m", "z": "m", "w": "s", "y": "m/s"},
+        dimensions={"x": (1, 0), "z": (1, 0), "w": (0, 1), "y": (1, -1)},
+    ),
     "units and nesting": Case(
-        {"x": ROWS[0], "z": ROWS[1]}, ("+", "*", "/", "sqrt", "square"), 6, lambda x, z: np.sqrt(x) * z, 0.1,
-        units={"x": "m", "z": "m", "y": "m"}, dimensions={"x": (1, 0), "z": (1, 0), "y": (1, 0)},
-        nesting={"sqrt": ("sqrt", "square"), "square": ("sqrt", "square")}),
-    "known noise": Case({"x": ROWS[0], "z": ROWS[1]}, ("+", "-", "*", "/", "sqrt"), 6, lambda x, z: x * z + x, 0.1, sigma=0.4),
-    "the doubled variable": Case({"x": ROWS[0], "z": ROWS[1]}, ("+", "-", "*", "/", "sqrt"), 5, lambda x, z: x + x, 0.01),
+        {"x": ROWS[0], "z": ROWS[1]},
+        ("+", "*", "/", "sqrt", "square"),
+        6,
+        lambda x, z: np.sqrt(x) * z,
+        0.1,
+        units={"x": "m", "z": "m", "y": "m"},
+        dimensions={"x": (1, 0), "z": (1, 0), "y": (1, 0)},
+        nesting={"sqrt": ("sqrt", "square"), "square": ("sqrt", "square")},
+    ),
+    "known noise": Case(
+        {"x": ROWS[0], "z": ROWS[1]}, ("+", "-", "*", "/", "sqrt"), 6, lambda x, z: x * z + x, 0.1, sigma=0.4
+    ),
+    "the doubled variable": Case(
+        {"x": ROWS[0], "z": ROWS[1]}, ("+", "-", "*", "/", "sqrt"), 5, lambda x, z: x + x, 0.01
+    ),
 }
 ENGINE = pytest.mark.parametrize("case", [pytest.param(c, id=n) for n, c in ENGINE_CASES.items()])
 

@@ -32,8 +32,7 @@ def test_lint_reports_errors_as_loading_does(tmp_path: Path) -> None:
     assert [f"{f.file}:{f.line}: {f.message}" for f in errors] == list(caught.value.problems)
     assert str(Finding("note", "K.toml", 3, "text")) == "K.toml:3: note: text"
     assert found(tmp_path, "[units") == [
-        "K:1: error: not valid TOML at column 7, the end of the file: expected ']' at "
-        "the end of a table declaration"
+        "K:1: error: not valid TOML at column 7, the end of the file: expected ']' at the end of a table declaration"
     ]
     assert str(lint(tmp_path / "no")[0]).endswith(
         "no: error: cannot read the knowledge file: No such file or directory"
@@ -92,9 +91,7 @@ def test_lint_of_a_file_alone(tmp_path: Path, text: str, expected: list[str]) ->
 
 
 def test_lint_of_names_against_the_table(tmp_path: Path) -> None:
-    text = (
-        '[units]\nT = "s"\nl = "m"\nG = "m/s^2"\nzzz = "m"\n[constants]\ntheta = { value = 1, unit = "1" }\n'
-    )
+    text = '[units]\nT = "s"\nl = "m"\nG = "m/s^2"\nzzz = "m"\n[constants]\ntheta = { value = 1, unit = "1" }\n'
     lines = found(tmp_path, text, pendulum())
     assert "K:3: warning: [units] l: the table has no such column; did you mean L?" in lines
     assert "K:4: warning: [units] G: the table has no such column; did you mean g?" in lines
@@ -108,7 +105,7 @@ def test_lint_of_units_against_the_header(tmp_path: Path) -> None:
     data = pendulum(units={"T": "s", "L": "cm", "g": "m/s^2", "theta": "rad"})
     assert found(tmp_path, '[units]\nL = "m"', data) == [
         'K:2: error: [units] L: "m" contradicts the unit [cm] in the table\'s header; correct one of them, '
-        'or leave it '
+        "or leave it "
         "out here"
     ]
     assert found(tmp_path, '[units]\nL = "centimeter"', data) == []
@@ -117,8 +114,7 @@ def test_lint_of_units_against_the_header(tmp_path: Path) -> None:
 
 def test_lint_of_complexity_against_the_table(tmp_path: Path) -> None:
     assert found(tmp_path, "[grammar]\nmax_complexity = 4", pendulum()) == [
-        "K:2: note: [grammar] max_complexity: 4 leaves no formula with all 3 columns, which has at least 5 "
-        "nodes"
+        "K:2: note: [grammar] max_complexity: 4 leaves no formula with all 3 columns, which has at least 5 nodes"
     ]
 
 
@@ -151,9 +147,7 @@ def test_lint_finds_columns_that_cannot_take_part(tmp_path: Path) -> None:
     ]
     text = '[units]\nT = "1"\nL = "m"\ng = "s"\ntheta = "kg"\n'
     (line,) = found(tmp_path, text, pendulum())
-    assert line.startswith(
-        "K:2: warning: [units] T: the target is dimensionless and no product of powers of L [m],"
-    )
+    assert line.startswith("K:2: warning: [units] T: the target is dimensionless and no product of powers of L [m],")
 
 
 def test_analysis_finds_the_powers_of_a_product() -> None:

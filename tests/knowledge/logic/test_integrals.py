@@ -18,11 +18,22 @@ from tests.oracles.reference import evaluate
 # --- tests ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("integrand", "antiderivative"), [
-    ("sin(3*x)", "-cos(3*x)/3"), ("x**4 - x", "x**5/5 - x**2/2"), ("1/(1 + x**2)", "atan(x)"), ("abs(x - 0.3)", None),
-    ("exp(-x)*p", "-exp(-x)*p"), ("max(x, p)", None), ("sqrt(x + 3)", "2/3*(x + 3)**1.5"), ("cbrt(x)", "0.75*x*cbrt(x)"),
-    ("abs(x)", "x*abs(x)/2"), ("sqrt(x**2)", "x*abs(x)/2"), ("(x**2)**0.5", "x*abs(x)/2"),
-])
+@pytest.mark.parametrize(
+    ("integrand", "antiderivative"),
+    [
+        ("sin(3*x)", "-cos(3*x)/3"),
+        ("x**4 - x", "x**5/5 - x**2/2"),
+        ("1/(1 + x**2)", "atan(x)"),
+        ("abs(x - 0.3)", None),
+        ("exp(-x)*p", "-exp(-x)*p"),
+        ("max(x, p)", None),
+        ("sqrt(x + 3)", "2/3*(x + 3)**1.5"),
+        ("cbrt(x)", "0.75*x*cbrt(x)"),
+        ("abs(x)", "x*abs(x)/2"),
+        ("sqrt(x**2)", "x*abs(x)/2"),
+        ("(x**2)**0.5", "x*abs(x)/2"),
+    ],
+)
 def test_integrals_lie_within_their_bounds(integrand: str, antiderivative: str | None) -> None:
     rng = np.random.default_rng(0)
     n = 40
@@ -35,8 +46,11 @@ def test_integrals_lie_within_their_bounds(integrand: str, antiderivative: str |
         at = {name: lo + rng.random(n) * (hi - lo) for name, (lo, hi) in boxes.items()}
         value = integral.at(at, n)
         if antiderivative is not None:
-            exact = [evaluate(parse(antiderivative), {"p": at["p"][i], "x": at["b"][i] + at["p"][i]})
-                     - evaluate(parse(antiderivative), {"p": at["p"][i], "x": at["a"][i]}) for i in range(n)]
+            exact = [
+                evaluate(parse(antiderivative), {"p": at["p"][i], "x": at["b"][i] + at["p"][i]})
+                - evaluate(parse(antiderivative), {"p": at["p"][i], "x": at["a"][i]})
+                for i in range(n)
+            ]
             np.testing.assert_allclose(value, exact, rtol=1e-6, atol=1e-6)
             value = np.array(exact)
         slack = 1e-12 if antiderivative else 1e-6  # rounding; quadrature
@@ -44,7 +58,9 @@ def test_integrals_lie_within_their_bounds(integrand: str, antiderivative: str |
 
 
 def test_smooth_integrals_have_tight_bounds() -> None:
-    integral = Quadrature("q", Quantity(parse("exp(x)*sin(x)")), "x", Quantity(parse("0*a")), Quantity(parse("2 + 0*a")))
+    integral = Quadrature(
+        "q", Quantity(parse("exp(x)*sin(x)")), "x", Quantity(parse("0*a")), Quantity(parse("2 + 0*a"))
+    )
     found = integral.enclose({"a": (np.ones(1), np.ones(1))}, 1)
     assert 0 < found.hi[0] - found.lo[0] < 1e-6
 
@@ -60,10 +76,20 @@ def checked(text, formula, **how):
 
 
 @pytest.mark.parametrize("proof", [False, True])
-@pytest.mark.parametrize(("formula", "level"), [
-    ("sqrt(-x)", REFUTED), ("log(x - y)", REFUTED), ("1/(x - x)", UNREFUTED), ("1/(x - 1)", UNREFUTED),
-    ("1/(x - y)", UNREFUTED),
-    ("1/(x - 1)**2", UNREFUTED), ("1/(x - 0.7123)**3", UNREFUTED), ("tan(x)", UNREFUTED), ("1/abs(x - 1)", UNREFUTED)])
+@pytest.mark.parametrize(
+    ("formula", "level"),
+    [
+        ("sqrt(-x)", REFUTED),
+        ("log(x - y)", REFUTED),
+        ("1/(x - x)", UNREFUTED),
+        ("1/(x - 1)", UNREFUTED),
+        ("1/(x - y)", UNREFUTED),
+        ("1/(x - 1)**2", UNREFUTED),
+        ("1/(x - 0.7123)**3", UNREFUTED),
+        ("tan(x)", UNREFUTED),
+        ("1/abs(x - 1)", UNREFUTED),
+    ],
+)
 def test_an_integral_that_is_not_found_is_violated(formula, level, proof):
     for text in ("int(f(x, 1), x, 0.2, 2) = 77", "int(f(x, 1), x, 0.2, 2) > -77", "int(f(x, 1), x, 0.2, 2) < 1e30"):
         found = checked(text, formula, proof=proof)
@@ -84,9 +110,15 @@ def test_many_waves_are_integrated(proof):
     assert found.witness.sides.left == pytest.approx((1 - math.cos(1000)) / 1000, rel=1e-6)
 
 
-@pytest.mark.parametrize(("text", "formula"), [
-    ("int(f(x, 1), x, 0, 1) = 2", "1/sqrt(x)"), ("int(f(x, 1), x, 0, 1) = -1", "log(x)"),
-    ("int(f(x, 1), x, 0, 1) = 0.29", "abs(x - 0.3)"), ("int(f(x, 1), x, 0, 1) = 2/3", "sqrt(x)")])
+@pytest.mark.parametrize(
+    ("text", "formula"),
+    [
+        ("int(f(x, 1), x, 0, 1) = 2", "1/sqrt(x)"),
+        ("int(f(x, 1), x, 0, 1) = -1", "log(x)"),
+        ("int(f(x, 1), x, 0, 1) = 0.29", "abs(x - 0.3)"),
+        ("int(f(x, 1), x, 0, 1) = 2/3", "sqrt(x)"),
+    ],
+)
 def test_singular_and_cornered_integrals_are_found(text, formula):
     found = checked(text, formula)
     assert found.amount < 1e-4
@@ -99,11 +131,17 @@ def test_integrals_within_each_other_are_found():
         assert checked(f"{both} > {value + 0.01}", formula).level == REFUTED
 
 
-@pytest.mark.parametrize("text", [
-    "int(int(f(u, v), u, 0, 1), v, 0, 1) < 5", "int(int(f(u*x, v*y), u, 0, 1), v, 0, 1) < 5",
-    "exists a in [0, 1]: f(a, x) > 100",
-    "exists a in [0, 1], b in [0, 1]: f(a, b) > 100", "exists a in [0, 1]: int(f(w, a*x), w, 0, 1) > 100",
-    "exists a in [0, 1]: int(int(f(u*a, v), u, 0, 1), v, 0, 1) > 100"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "int(int(f(u, v), u, 0, 1), v, 0, 1) < 5",
+        "int(int(f(u*x, v*y), u, 0, 1), v, 0, 1) < 5",
+        "exists a in [0, 1]: f(a, x) > 100",
+        "exists a in [0, 1], b in [0, 1]: f(a, b) > 100",
+        "exists a in [0, 1]: int(f(w, a*x), w, 0, 1) > 100",
+        "exists a in [0, 1]: int(int(f(u*a, v), u, 0, 1), v, 0, 1) > 100",
+    ],
+)
 def test_quick_checks_try_few_points(text, monkeypatch):
     """The work is counted, as time depends on the machine."""
     counted = []

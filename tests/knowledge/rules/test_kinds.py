@@ -19,8 +19,9 @@ def test_each_kind_is_tried():
 
 
 def each(place):
-    return pytest.mark.parametrize(("text", "formula"), [(case[0],
-                                                          formula) for case in CASES.values() for formula in case[place]])
+    return pytest.mark.parametrize(
+        ("text", "formula"), [(case[0], formula) for case in CASES.values() for formula in case[place]]
+    )
 
 
 @each(1)
@@ -49,8 +50,15 @@ def test_broken(text, formula, proof):
             assert low_high[name][0] <= value <= low_high[name][1]
 
 
-HOLDS = {">=": lambda a, b: a >= b, ">": lambda a, b: a > b, "<=": lambda a, b: a <= b, "<": lambda a, b: a < b,
-         "==": lambda a, b: a == b, "!=": lambda a, b: abs(a - b) > 1e-6, "->": lambda a, b: a == b}
+HOLDS = {
+    ">=": lambda a, b: a >= b,
+    ">": lambda a, b: a > b,
+    "<=": lambda a, b: a <= b,
+    "<": lambda a, b: a < b,
+    "==": lambda a, b: a == b,
+    "!=": lambda a, b: abs(a - b) > 1e-6,
+    "->": lambda a, b: a == b,
+}
 
 
 @each(3)
@@ -81,8 +89,10 @@ GRADED = [
     ('kind = "bounds", min = 0.0', ["x - 0.51", "x - 0.6", "x - 1", "x - 2", "-x"]),
     ('kind = "sign", sign = "positive"', ["2*x - 1.1", "x - 1", "x - 1.8", "-x"]),
     ('kind = "sign", sign = "nonzero"', ["x - 0.6", "x - 0.8", "x - 1.2"]),
-    ('kind = "monotone", variable = "x", direction = "increasing"', ["(x - 0.6)**2", "(x - 0.9)**2", "(x - 1.3)**2",
-                                                                     "(x - 2)**2"]),
+    (
+        'kind = "monotone", variable = "x", direction = "increasing"',
+        ["(x - 0.6)**2", "(x - 0.9)**2", "(x - 1.3)**2", "(x - 2)**2"],
+    ),
     ('kind = "convex", variable = "x"', ["x**3 - 1.6*x**2", "x**3 - 3*x**2", "x**3 - 5*x**2"]),
     ('kind = "convex", variables = ["x", "y"]', ["x**2 + y**2 - 2.1*x*y", "x**2 + y**2 - 3*x*y", "-x**2 - y**2"]),
     ('kind = "lipschitz", variable = "x", constant = 1.0', ["1.01*x", "1.1*x", "2*x", "10*x"]),
@@ -91,7 +101,10 @@ GRADED = [
     ('kind = "periodic", variable = "x", period = 1.5', ["y + 0.001*x", "y + 0.01*x", "y + 0.1*x", "y + x"]),
     ('kind = "symmetric", swap = ["x", "y"]', ["x + 1.001*y", "x + 1.01*y", "x + 1.1*y", "x + 2*y"]),
     ('kind = "antisymmetric", swap = ["x", "y"]', ["x - 1.001*y", "x - 1.01*y", "x - 1.1*y", "x + y"]),
-    ('kind = "homogeneous", variables = ["x", "y"], degree = 2.0', ["x*y + 0.001", "x*y + 0.01", "x*y + 0.1", "x*y + 1"]),
+    (
+        'kind = "homogeneous", variables = ["x", "y"], degree = 2.0',
+        ["x*y + 0.001", "x*y + 0.01", "x*y + 0.1", "x*y + 1"],
+    ),
     ('kind = "scale_invariant", variables = ["x", "y"]', ["x/y + 0.001*x", "x/y + 0.01*x", "x/y + 0.1*x"]),
     ('kind = "translation_invariant", variables = ["x", "y"]', ["x - 1.001*y", "x - 1.01*y", "x - 1.1*y", "x - 2*y"]),
     ('kind = "value", at = { x = 1.0 }, equals = 0.0', ["x - 0.999", "x - 0.99", "x - 0.9", "x"]),
@@ -113,28 +126,52 @@ def test_a_nearer_miss_has_a_smaller_amount(text, formulas):
     assert all(a < b for a, b in pairwise(amounts)), amounts
 
 
-@pytest.mark.parametrize(("text", "other", "formula"), [
-    ('kind = "bounds", min = 1.0', 'kind = "bounds", min = 1e6', "x - y"),
-    ('kind = "sign", sign = "positive"', None, "x - y"),
-    ('kind = "monotone", variable = "x", direction = "increasing"', None, "sin(3*x) + y"),
-    ('kind = "convex", variable = "x"', None, "sin(3*x) + y"),
-    ('kind = "convex", variables = ["x", "y"]', None, "sin(3*x)*y"),
-    ('kind = "lipschitz", variable = "x", constant = 2.0', 'kind = "lipschitz", variable = "x", constant = 2e9', "x**2*y"),
-    ('kind = "even", variable = "x"', None, "exp(x)"),
-    ('kind = "periodic", variable = "x", period = 2.0', 'kind = "periodic", variable = "x", period = 2e-3', "exp(x)"),
-    ('kind = "homogeneous", variables = ["x"], degree = 2.0', None, "x**2 + x"),
-    ('kind = "translation_invariant", variables = ["x"]', None, "x**2 + y"),
-    ('kind = "value", at = { x = 1.0 }, equals = 3.0, tolerance = 0.1',
-     'kind = "value", at = { x = 1e-3 }, equals = 3e6, tolerance = 1e5', "x + y"),
-    ('kind = "value", at = { x = 1.0 }, equals = 0.0', 'kind = "value", at = { x = 1e-3 }, equals = 0.0', "x - 0.9 + y"),
-    ('kind = "zeros", variable = "x", at = 1.0', 'kind = "zeros", variable = "x", at = 1e-3', "x - 0.9"),
-    ('kind = "limit", variable = "x", to = "inf", equals = 1.0', 'kind = "limit", variable = "x", to = "inf", equals = 1e6',
-     "2 - 1/x"),
-    ('kind = "limit", variable = "x", to = 0.0, equals = 1.0', 'kind = "limit", variable = "x", to = 0.0, equals = 1e6',
-     "2 - x"),
-    ('kind = "growth", variable = "x", to = "inf", exponent = 1.0', None, "x**2 + x"),
-    ('kind = "not_depends", variable = "x"', None, "x + 3*y"),
-])
+@pytest.mark.parametrize(
+    ("text", "other", "formula"),
+    [
+        ('kind = "bounds", min = 1.0', 'kind = "bounds", min = 1e6', "x - y"),
+        ('kind = "sign", sign = "positive"', None, "x - y"),
+        ('kind = "monotone", variable = "x", direction = "increasing"', None, "sin(3*x) + y"),
+        ('kind = "convex", variable = "x"', None, "sin(3*x) + y"),
+        ('kind = "convex", variables = ["x", "y"]', None, "sin(3*x)*y"),
+        (
+            'kind = "lipschitz", variable = "x", constant = 2.0',
+            'kind = "lipschitz", variable = "x", constant = 2e9',
+            "x**2*y",
+        ),
+        ('kind = "even", variable = "x"', None, "exp(x)"),
+        (
+            'kind = "periodic", variable = "x", period = 2.0',
+            'kind = "periodic", variable = "x", period = 2e-3',
+            "exp(x)",
+        ),
+        ('kind = "homogeneous", variables = ["x"], degree = 2.0', None, "x**2 + x"),
+        ('kind = "translation_invariant", variables = ["x"]', None, "x**2 + y"),
+        (
+            'kind = "value", at = { x = 1.0 }, equals = 3.0, tolerance = 0.1',
+            'kind = "value", at = { x = 1e-3 }, equals = 3e6, tolerance = 1e5',
+            "x + y",
+        ),
+        (
+            'kind = "value", at = { x = 1.0 }, equals = 0.0',
+            'kind = "value", at = { x = 1e-3 }, equals = 0.0',
+            "x - 0.9 + y",
+        ),
+        ('kind = "zeros", variable = "x", at = 1.0', 'kind = "zeros", variable = "x", at = 1e-3', "x - 0.9"),
+        (
+            'kind = "limit", variable = "x", to = "inf", equals = 1.0',
+            'kind = "limit", variable = "x", to = "inf", equals = 1e6',
+            "2 - 1/x",
+        ),
+        (
+            'kind = "limit", variable = "x", to = 0.0, equals = 1.0',
+            'kind = "limit", variable = "x", to = 0.0, equals = 1e6',
+            "2 - x",
+        ),
+        ('kind = "growth", variable = "x", to = "inf", exponent = 1.0', None, "x**2 + x"),
+        ('kind = "not_depends", variable = "x"', None, "x + 3*y"),
+    ],
+)
 def test_amounts_do_not_depend_on_units(text, other, formula):
     here = rule(text).check(law(formula)).amount
     milli = {"x": parse("1000*x")}
@@ -153,6 +190,12 @@ def test_the_domain_can_be_narrowed_and_widened():
 
 
 def test_a_side_says_from_where():
-    assert rule('kind = "limit", variable = "x", to = 1.0, equals = "inf", side = "above"').check(law("1/(x - 1)")).amount == 0
+    assert (
+        rule('kind = "limit", variable = "x", to = 1.0, equals = "inf", side = "above"').check(law("1/(x - 1)")).amount
+        == 0
+    )
     assert rule('kind = "limit", variable = "x", to = 1.0, equals = "inf"').check(law("1/(x - 1)")).level == REFUTED
-    assert rule('kind = "limit", variable = "x", to = 1.0, equals = "-inf", side = "below"').check(law("1/(x - 1)")).amount == 0
+    assert (
+        rule('kind = "limit", variable = "x", to = 1.0, equals = "-inf", side = "below"').check(law("1/(x - 1)")).amount
+        == 0
+    )

@@ -12,11 +12,7 @@ from hypo.expression.expr import Expression
 from hypo.knowledge.claims.claim import PROVED, REFUTED
 from hypo.knowledge.claims.comparison import Comparison
 from hypo.knowledge.rules.base import Rule
-from hypo.knowledge.rules.parameters import (
-    POSITIVE,
-    VARIABLE,
-    parameter,
-)
+from hypo.knowledge.rules.parameters import POSITIVE, VARIABLE, parameter
 from tests.knowledge.rules.cases import law, rule_class
 
 
@@ -61,14 +57,20 @@ def _raises(self, law):
     raise ZeroDivisionError("no\nslope")
 
 
-@pytest.mark.parametrize(("body", "message"), [
-    ({"claims": _raises}, "failed in claims: ZeroDivisionError: no slope"),
-    ({"check": lambda self, law, **how: 1 / 0}, "failed in check: ZeroDivisionError: division by zero"),
-    ({"check": lambda self, law, **how: None}, "must return a Verdict, got a NoneType, from check"),
-    ({"claims": lambda self, law: 5}, "must return a list of pairs (claim, domain), got 5, from claims"),
-    ({"claims": lambda self, law: [5]}, "must return a list of pairs (claim, domain), got one with 5, from claims"),
-    ({"claims": lambda self, law: []}, "must return at least one pair (claim, domain), got an empty list, from claims"),
-])
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"claims": _raises}, "failed in claims: ZeroDivisionError: no slope"),
+        ({"check": lambda self, law, **how: 1 / 0}, "failed in check: ZeroDivisionError: division by zero"),
+        ({"check": lambda self, law, **how: None}, "must return a Verdict, got a NoneType, from check"),
+        ({"claims": lambda self, law: 5}, "must return a list of pairs (claim, domain), got 5, from claims"),
+        ({"claims": lambda self, law: [5]}, "must return a list of pairs (claim, domain), got one with 5, from claims"),
+        (
+            {"claims": lambda self, law: []},
+            "must return at least one pair (claim, domain), got an empty list, from claims",
+        ),
+    ],
+)
 def test_a_kind_that_fails(body, message):
     for f in body.values():
         f.__name__ = next(iter(body))
@@ -82,18 +84,23 @@ def test_a_kind_needs_a_name_of_its_own():
     body = {"__annotations__": {}, "__module__": "mine", "claims": lambda self, law: []}
     with pytest.raises(KnowledgeError, match=r'^the rule class mine.Nameless has no kind; write kind = "its_name"'):
         type("Nameless", (Rule,), body)()
-    with pytest.raises(KnowledgeError, match=r"^the rule class mine.Bounds has the kind bounds, which is built in; choose"):
+    with pytest.raises(
+        KnowledgeError, match=r"^the rule class mine.Bounds has the kind bounds, which is built in; choose"
+    ):
         type("Bounds", (Rule,), {"kind": "bounds", **body})()
 
 
 def test_numbers_have_limits():
     with pytest.raises(KnowledgeError, match=r"rule bounds weight: expected a number from 0 to 1e\+06, got 1e\+300"):
         rule_class("bounds")(min=0.0, weight=1e300)
-    with pytest.raises(KnowledgeError, match=r"rule lipschitz constant: expected a number from 0 to 1e\+150, got 1e\+308"):
+    with pytest.raises(
+        KnowledgeError, match=r"rule lipschitz constant: expected a number from 0 to 1e\+150, got 1e\+308"
+    ):
         rule_class("lipschitz")(variable="x", constant=1e308)
 
 
 def test_a_kind_must_say_something():
     with pytest.raises(TypeError, match="must define claims or check"):
+
         class Silent(Rule):
             kind = "silent"

@@ -11,7 +11,9 @@ from tests.knowledge.rules.cases import law, rule, rule_class
 
 
 @pytest.mark.parametrize("ends", [(0.1, 10.0), (1e-9, 1e-6), (1e6, 1e9)])
-@pytest.mark.parametrize("text", ["x*(2.5 + 3.7/x)", "x*(1.1 + 0.3/x)", "(x**2 + x)/x", "sqrt(x**2)", "exp(log(x))", "1/(1/x)"])
+@pytest.mark.parametrize(
+    "text", ["x*(2.5 + 3.7/x)", "x*(1.1 + 0.3/x)", "(x**2 + x)/x", "sqrt(x**2)", "exp(log(x))", "1/(1/x)"]
+)
 def test_rounding_is_no_curvature(text, ends):
     for kind in ("convex", "concave"):
         for hard in (False, True):
@@ -21,8 +23,11 @@ def test_rounding_is_no_curvature(text, ends):
 
 def test_rounding_breaks_no_identity():
     nothing = law("(x + y)**2 - (x - y)**2 - 4*x*y")
-    for text in ('kind = "zeros", variable = "x", at = 1', 'kind = "even", variable = "x"',
-                 'kind = "monotone", variable = "x", direction = "decreasing"'):
+    for text in (
+        'kind = "zeros", variable = "x", at = 1',
+        'kind = "even", variable = "x"',
+        'kind = "monotone", variable = "x", direction = "decreasing"',
+    ):
         assert rule(text).check(nothing).amount == 0.0
 
 
@@ -31,10 +36,19 @@ def test_small_curvature_is_no_rounding(text):
     assert rule_class("convex")(variable="x").check(law(text)).level == REFUTED
 
 
-@pytest.mark.parametrize(("text", "to", "false", "true"), [
-    ("(exp(x) - 1)/x", 0, 0, 1), ("(1 - cos(x))/x**2", 0, 0, 0.5), ("(x - sin(x))/x**3", 0, 0, 1 / 6),
-    ("x*log(1 + 1/x)", math.inf, 0, 1), ("sqrt(x**2 + x) - x", math.inf, 0, 0.5), ("sin(3*x)*y", math.inf, math.inf, None),
-    ("-x*y", math.inf, math.inf, -math.inf), ("log(x)*y", math.inf, 3, math.inf)])
+@pytest.mark.parametrize(
+    ("text", "to", "false", "true"),
+    [
+        ("(exp(x) - 1)/x", 0, 0, 1),
+        ("(1 - cos(x))/x**2", 0, 0, 0.5),
+        ("(x - sin(x))/x**3", 0, 0, 1 / 6),
+        ("x*log(1 + 1/x)", math.inf, 0, 1),
+        ("sqrt(x**2 + x) - x", math.inf, 0, 0.5),
+        ("sin(3*x)*y", math.inf, math.inf, None),
+        ("-x*y", math.inf, math.inf, -math.inf),
+        ("log(x)*y", math.inf, 3, math.inf),
+    ],
+)
 def test_cancellation_is_no_limit(text, to, false, true):
     limit = rule_class("limit")
     found = limit(variable="x", to=to, equals=false).check(law(text))

@@ -37,8 +37,10 @@ class Grammar:
         return Brute(leaves, self.operators, self.size, self.dimensions, self.nesting)
 
     def library(self) -> Library:
-        seeds = [Seed(Expression.variable(n), 1, v, self.packed(self.dimensions.get(n, (0, 0)))) for n, v in
-                 self.columns.items()]
+        seeds = [
+            Seed(Expression.variable(n), 1, v, self.packed(self.dimensions.get(n, (0, 0))))
+            for n, v in self.columns.items()
+        ]
         if self.one:
             seeds.append(Seed(Expression.constant(1.0), 1, np.ones(N_ROW)))
         forbid = np.zeros(N_OPCODE, np.int32)
@@ -57,17 +59,27 @@ GRAMMARS = {
     "arithmetic and sqrt, mixed signs": Grammar({"x": X, "z": Z}, ("+", "-", "*", "/", "sqrt"), 7),
     "one variable with 1": Grammar({"x": 0.4 + 0.3 * X}, ("+", "*", "inv", "exp"), 7, one=True),
     "three variables with units": Grammar(
-        {"x": X, "y": Y, "z": Z}, ("+", "-", "*", "square"), 7, dimensions={"x": (1, 0), "y": (1, 0), "z": (0, -1)}),
+        {"x": X, "y": Y, "z": Z}, ("+", "-", "*", "square"), 7, dimensions={"x": (1, 0), "y": (1, 0), "z": (0, -1)}
+    ),
     "units, roots and quotients": Grammar(
-        {"x": X, "y": Y, "z": np.abs(Z)}, ("+", "*", "/", "sqrt"), 6,
-        dimensions={"x": (2, -1), "y": (0, 1), "z": (0, 0)}),
+        {"x": X, "y": Y, "z": np.abs(Z)},
+        ("+", "*", "/", "sqrt"),
+        6,
+        dimensions={"x": (2, -1), "y": (0, 1), "z": (0, 0)},
+    ),
     "no square in square": Grammar(
-        {"x": X, "y": Y, "z": Z}, ("+", "-", "*", "square"), 6, nesting={"square": ("square",)}),
+        {"x": X, "y": Y, "z": Z}, ("+", "-", "*", "square"), 6, nesting={"square": ("square",)}
+    ),
     "no product in square, no square in exp": Grammar(
-        {"x": X, "z": Z}, ("+", "*", "square", "exp"), 6, nesting={"square": ("*", "exp"), "exp": ("square", "exp")}),
+        {"x": X, "z": Z}, ("+", "*", "square", "exp"), 6, nesting={"square": ("*", "exp"), "exp": ("square", "exp")}
+    ),
     "units and no root in root": Grammar(
-        {"x": X, "y": Y}, ("+", "*", "/", "sqrt", "square"), 6, dimensions={"x": (1, 0), "y": (2, 0)},
-        nesting={"sqrt": ("sqrt", "square"), "square": ("sqrt", "square")}),
+        {"x": X, "y": Y},
+        ("+", "*", "/", "sqrt", "square"),
+        6,
+        dimensions={"x": (1, 0), "y": (2, 0)},
+        nesting={"sqrt": ("sqrt", "square"), "square": ("sqrt", "square")},
+    ),
     "functions of mixed signs": Grammar({"z": Z}, ("-", "*", "neg", "abs", "log", "sin"), 7),
 }
 CASES = pytest.mark.parametrize("grammar", GRAMMARS.values(), ids=GRAMMARS.keys())
@@ -93,8 +105,12 @@ def test_levels_equal_brute_force(grammar: Grammar) -> None:
             want = tree.values.astype(float)
             largest = np.abs(want).max()
             near = np.flatnonzero(np.abs(top - largest) <= 1e-8 * largest)
-            found = [k for k in near if np.abs(library.values[k] - want).max() <= 1e-9 * largest
-                     and library.dims[k] == grammar.packed(tree.dimension)]
+            found = [
+                k
+                for k in near
+                if np.abs(library.values[k] - want).max() <= 1e-9 * largest
+                and library.dims[k] == grammar.packed(tree.dimension)
+            ]
             assert found and library.cost[found].min() == tree.size, tree.text
 
 
@@ -179,8 +195,15 @@ def test_an_exhausted_grammar_stops_growing() -> None:
 
 
 def test_equal_columns_and_invalid_columns_are_no_members() -> None:
-    seeds = [Seed(Expression.variable(n), 1, v) for n, v in
-             {"x": X, "same": X.copy(), "zero": np.zeros(N_ROW), "bad": np.where(np.arange(N_ROW) == 3, np.nan, X)}.items()]
+    seeds = [
+        Seed(Expression.variable(n), 1, v)
+        for n, v in {
+            "x": X,
+            "same": X.copy(),
+            "zero": np.zeros(N_ROW),
+            "bad": np.where(np.arange(N_ROW) == 3, np.nan, X),
+        }.items()
+    ]
     library = Library(seeds, ("+",), ("x", "same", "zero", "bad"))
     library.grow(100, max_cost=3)
     assert library.level_sizes() == (1, 0, 1)

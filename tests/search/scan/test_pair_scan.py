@@ -11,14 +11,7 @@ from threadpoolctl import threadpool_limits
 from hypo.clock import Clock
 from hypo.parallel.executor import Threads
 from hypo.search.scan import pair_scan as scan
-from hypo.search.scan.pair_scan import (
-    Best,
-    extend,
-    orthonormal,
-    scan_products,
-    scan_sums,
-    unit_rows,
-)
+from hypo.search.scan.pair_scan import Best, extend, orthonormal, scan_products, scan_sums, unit_rows
 from tests.oracles.least_squares import BASES, N, basis_of, narrow, share, vectors
 
 
@@ -29,8 +22,10 @@ def one_thread() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(params=[(256, 1024, None), (7, 16, None), (16, 7, None), (1, 1, None), (256, 1024, 12), (7, 16, 3)],
-                ids=lambda t: f"tiles {t[0]}x{t[1]}, {t[2] or 'all'} columns")
+@pytest.fixture(
+    params=[(256, 1024, None), (7, 16, None), (16, 7, None), (1, 1, None), (256, 1024, 12), (7, 16, 3)],
+    ids=lambda t: f"tiles {t[0]}x{t[1]}, {t[2] or 'all'} columns",
+)
 def tiles(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
     """Tiles larger than the sets, and small ones whose borders cut them; scans of all columns, and of a few with a pilot."""
     n_f, n_g, count = request.param
@@ -166,8 +161,10 @@ def test_an_expired_clock_ends_a_scan_at_once(threads: int) -> None:
     with Threads(2) as pool:
         executor = pool if threads == 2 else None
         begin = time.monotonic()
-        for best in (*scan_sums(F[:4], F, None, keep=300, clock=late, executor=executor),
-                     *scan_products(F[:4], F, None, np.empty((0, N)), keep=300, clock=late, executor=executor)):
+        for best in (
+            *scan_sums(F[:4], F, None, keep=300, clock=late, executor=executor),
+            *scan_products(F[:4], F, None, np.empty((0, N)), keep=300, clock=late, executor=executor),
+        ):
             assert len(best.r2) == len(best.i) == len(best.j) == 0
         terms, r2 = extend(F[0], F, np.array([[1, 2]]), keep=5, clock=late)
         assert terms.shape == (0, 3) and len(r2) == 0

@@ -11,13 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from hypo.clock import Clock
 from hypo.search.scan import pair_scan as scan
-from hypo.search.scan.pair_scan import (
-    Best,
-    orthonormal,
-    scan_products,
-    scan_sums,
-    unit_rows,
-)
+from hypo.search.scan.pair_scan import Best, orthonormal, scan_products, scan_sums, unit_rows
 from tests.oracles.least_squares import N, narrow
 
 
@@ -35,8 +29,13 @@ def library(kind: str) -> np.ndarray:
     """Rows as they come: smooth ones, spikes, the same again, nearly the same, and sums of others."""
     rng = np.random.default_rng(5)
     x, z = rng.uniform(0.2, 2.0, (2, N))
-    smooth = np.array([f(u) for u in (x, z, x * z, x + z, x / z)
-                       for f in (np.sqrt, np.square, np.log, np.exp, np.sin, lambda v: 1 / (1 + v), lambda v: 1 / (v - 1.03))])
+    smooth = np.array(
+        [
+            f(u)
+            for u in (x, z, x * z, x + z, x / z)
+            for f in (np.sqrt, np.square, np.log, np.exp, np.sin, lambda v: 1 / (1 + v), lambda v: 1 / (v - 1.03))
+        ]
+    )
     if kind == "smooth":
         return smooth
     if kind == "repeated":
@@ -95,8 +94,12 @@ def test_sums_of_a_few_columns_against_slow_loops(
         for keep in (1, 20, 10_000):
             for target, best in zip(targets, scan_sums(targets, rows, second, keep=keep, clock=Clock()), strict=True):
                 pairs = combinations(range(len(F)), 2) if second is None else product(range(len(F)), repeat=2)
-                check_scores(best, {(i, j): slow_sum(target, rows[i], G[j]) for i, j in pairs} if target.any() else {}, keep,
-                             error)
+                check_scores(
+                    best,
+                    {(i, j): slow_sum(target, rows[i], G[j]) for i, j in pairs} if target.any() else {},
+                    keep,
+                    error,
+                )
 
 
 @KINDS
@@ -112,8 +115,14 @@ def test_products_of_a_few_columns_against_slow_loops(
     for second in (None, F[::-1].copy()):
         G = F if second is None else second
         for keep in (1, 20, 10_000):
-            for target, best in zip(targets, scan_products(targets, F, second, q, keep=keep, clock=Clock()), strict=True):
-                some = combinations_with_replacement(range(len(F)), 2) if second is None else product(range(len(F)), repeat=2)
+            for target, best in zip(
+                targets, scan_products(targets, F, second, q, keep=keep, clock=Clock()), strict=True
+            ):
+                some = (
+                    combinations_with_replacement(range(len(F)), 2)
+                    if second is None
+                    else product(range(len(F)), repeat=2)
+                )
                 pairs = {(i, j): slow_product(target, F[i] * G[j], q) for i, j in some} if target.any() else {}
                 check_scores(best, pairs, keep, 1e-9)
 
@@ -138,7 +147,9 @@ def test_a_few_columns_give_the_same_lists_as_all(form: str, count: int, monkeyp
     q = orthonormal([np.ones(N)], N)
     rng = np.random.default_rng(0)
     # Some rows are far larger in a few places than elsewhere.
-    F, _ = unit_rows(rng.standard_normal((400, 6)) @ rng.standard_normal((6, N)) + 0.1 * rng.standard_cauchy((400, N)), q)
+    F, _ = unit_rows(
+        rng.standard_normal((400, 6)) @ rng.standard_normal((6, N)) + 0.1 * rng.standard_cauchy((400, N)), q
+    )
     T, _ = unit_rows(np.array([F[7] + F[90], F[7] * F[90], *rng.standard_normal((2, N))]), q)
 
     def lists() -> list[Best]:

@@ -12,12 +12,7 @@ from threadpoolctl import threadpool_limits
 from hypo.clock import Clock
 from hypo.kernels.cpu.pair_scan import push, refit
 from hypo.kernels.opcodes import DIV, EXP, MUL, SQRT, SUB
-from hypo.search.scan.pair_scan import (
-    extend,
-    orthonormal,
-    scan_triples,
-    unit_rows,
-)
+from hypo.search.scan.pair_scan import extend, orthonormal, scan_triples, unit_rows
 from tests.oracles.least_squares import BASES, N, basis_of, share, vectors
 
 
@@ -77,7 +72,9 @@ STEPS: dict[str, list[tuple[int, int, Callable[[np.ndarray, np.ndarray], np.ndar
     "exp, minus": [(EXP, 0, lambda p, u: np.exp(p)), (SUB, 1, lambda p, u: p - u)],
     "u minus": [(SUB, -1, lambda p, u: u - p)],
     "u divided by, times, root": [
-        (DIV, -1, lambda p, u: u / p), (MUL, 1, lambda p, u: p * u), (SQRT, 0, lambda p, u: np.sqrt(p)),
+        (DIV, -1, lambda p, u: u / p),
+        (MUL, 1, lambda p, u: p * u),
+        (SQRT, 0, lambda p, u: np.sqrt(p)),
     ],
 }
 
@@ -93,8 +90,20 @@ def test_refit_against_lstsq(kind: str, n_term: int, product_form: bool, steps: 
     terms = np.array([rng.permutation(9)[:n_term] for _ in range(12)])
     operand = vectors(7, len(steps), N)
     rss = np.empty(12)
-    refit(product_form, terms, F, orthonormal(list(z * root), N), target, root, np.array([s[0] for s in steps], np.int64),
-          np.array([s[1] for s in steps], np.int64), operand, y, root, rss)
+    refit(
+        product_form,
+        terms,
+        F,
+        orthonormal(list(z * root), N),
+        target,
+        root,
+        np.array([s[0] for s in steps], np.int64),
+        np.array([s[1] for s in steps], np.int64),
+        operand,
+        y,
+        root,
+        rss,
+    )
     for k, chosen in enumerate(terms):
         columns = [np.prod(F[chosen], axis=0)] if product_form else list(F[chosen])
         A = np.column_stack([*z, *columns])
@@ -110,8 +119,20 @@ def test_refit_of_the_basis_alone() -> None:
     target, z = vectors(2, N), basis_of("three")
     none = np.empty(0, np.int64)
     rss = np.empty(1)
-    refit(False, np.empty((1, 0), np.int64), np.empty((0, N)), orthonormal(list(z), N), target, np.ones(N), none, none,
-          np.empty((0, N)), target, np.ones(N), rss)
+    refit(
+        False,
+        np.empty((1, 0), np.int64),
+        np.empty((0, N)),
+        orthonormal(list(z), N),
+        target,
+        np.ones(N),
+        none,
+        none,
+        np.empty((0, N)),
+        target,
+        np.ones(N),
+        rss,
+    )
     r = target - z.T @ np.linalg.lstsq(z.T, target, rcond=None)[0]
     assert rss[0] == pytest.approx(float(r @ r), rel=1e-10)
 
@@ -122,8 +143,7 @@ def test_refit_of_dependent_rows_is_that_of_the_independent_ones() -> None:
     none = np.empty(0, np.int64)
     rss = np.empty(2)
     terms = np.array([[0, 1, 2], [0, 2, 1]])
-    refit(False, terms, F, np.empty((0, N)), target, np.ones(N), none, none, np.empty((0, N)), target,
-          np.ones(N), rss)
+    refit(False, terms, F, np.empty((0, N)), target, np.ones(N), none, none, np.empty((0, N)), target, np.ones(N), rss)
     A = F[:2].T
     r = target - A @ np.linalg.lstsq(A, target, rcond=None)[0]
     np.testing.assert_allclose(rss, float(r @ r), rtol=1e-9)
@@ -132,8 +152,11 @@ def test_refit_of_dependent_rows_is_that_of_the_independent_ones() -> None:
 # --- the top list -----------------------------------------------------------------------------------------------
 
 
-@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=60, unique=True),
-       st.integers(1, 8), st.randoms(use_true_random=False))
+@given(
+    st.lists(st.tuples(st.integers(0, 6), st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=60, unique=True),
+    st.integers(1, 8),
+    st.randoms(use_true_random=False),
+)
 @settings(max_examples=100)
 def test_the_top_list_does_not_depend_on_the_order_of_visits(entries: list, keep: int, random: object) -> None:
     def top(order: list) -> list:

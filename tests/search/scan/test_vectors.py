@@ -8,11 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
-from hypo.search.scan.pair_scan import (
-    distinct_rows,
-    orthonormal,
-    unit_rows,
-)
+from hypo.search.scan.pair_scan import distinct_rows, orthonormal, unit_rows
 from tests.oracles.least_squares import N, vectors
 
 
@@ -30,8 +26,14 @@ def matrices(draw: st.DrawFn) -> np.ndarray:
     rng = np.random.default_rng(seed)
     rows = rng.standard_normal((n_row, n)) * 10.0 ** rng.integers(-8, 9, (n_row, 1))
     for kind in draw(st.lists(st.sampled_from(["zero", "nan", "inf", "repeat", "negative", "mix"]), max_size=4)):
-        new = {"zero": np.zeros(n), "nan": np.full(n, np.nan), "inf": np.full(n, np.inf), "repeat": rows[0] * 3,
-               "negative": -rows[0], "mix": rows[: max(1, n_row // 2)].sum(axis=0)}[kind]
+        new = {
+            "zero": np.zeros(n),
+            "nan": np.full(n, np.nan),
+            "inf": np.full(n, np.inf),
+            "repeat": rows[0] * 3,
+            "negative": -rows[0],
+            "mix": rows[: max(1, n_row // 2)].sum(axis=0),
+        }[kind]
         rows = np.vstack([rows, new])
     return rows
 
