@@ -1,100 +1,23 @@
-"""The engine as a whole: laws found, fronts, deadlines, interruption, workers, units and grammar."""
+"""The engine as a whole: laws found, fronts, deadlines, interruption, workers."""
 
 import math
 import time
-from collections.abc import Callable
-from functools import cache
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from hypo.clock import Clock
 from hypo.data import from_arrays
-from hypo.expression.analysis.dimension import infer
-from hypo.expression.expr import Expression
-from hypo.expression.operators import BY_OPCODE
 from hypo.expression.parser import parse
 from hypo.expression.program import evaluate
-from hypo.fitting.archive import Archive
-from hypo.fitting.refiner import Refiner
 from hypo.fitting.score_formula import score_formula
-from hypo.kernels.opcodes import FIRST_UNARY, POW
-from hypo.knowledge import Knowledge
-from hypo.posterior import structure_mcmc as chain
-from hypo.problem.problem import Problem, Settings, make_problem
-from hypo.scoring.snap import expected_snap_score, snap
+from hypo.problem.problem import Settings, make_problem
 from hypo.search.engine import search
 from hypo.search.outcome import Outcome, Progress
-from hypo.units import parse_unit
 from tests.oracles.no_limit import NO_LIMIT
-
-NAMES = ("x", "z", "w")
-ROWS = np.random.default_rng(0).uniform(0.5, 3.0, (60, 3))
-# Two stages; no clock decides what comes out.
-TWO_STAGES = {"time_limit": NO_LIMIT, "posterior": False, "library_sizes": (250, 1000), "proposers": ("library",)}
-
-
-def problem_of(
-    y: np.ndarray,
-    knowledge: dict | None = None,
-    X: np.ndarray = ROWS,
-    names: tuple[str, ...] = NAMES,
-    settings: Settings | None = None,
-) -> Problem:
-    return make_problem(
-        from_arrays(X, y, names=list(names)), Knowledge.from_dict(knowledge or {}), settings or Settings()
-    )
-
-
-def find(
-    y: np.ndarray,
-    knowledge: dict | None = None,
-    *,
-    X: np.ndarray = ROWS,
-    names: tuple[str, ...] = NAMES,
-    progress: Callable[[Progress], None] | None = None,
-    **options: object,
-) -> Outcome:
-    settings = Settings(**{**TWO_STAGES, **options})  # type: ignore[arg-type]
-    return search(problem_of(y, knowledge, X, names, settings), settings, progress)
-
-
-def noisy(y: np.ndarray, share: float = 0.01, seed: int = 1) -> np.ndarray:
-    return y + share * np.std(y) * np.random.default_rng(seed).standard_normal(len(y))
-
-
-def agrees(e: Expression, law: Callable[..., np.ndarray], names: tuple[str, ...] = NAMES, rel: float = 1e-8) -> bool:
-    """Equal to the law on fresh points, some of them outside the range of the data."""
-    X = np.random.default_rng(99).uniform(0.3, 4.0, (200, len(names)))
-    with np.errstate(all="ignore"):
-        want = law(*X.T)
-    return bool(np.allclose(evaluate(e, X, names), want, rtol=rel, atol=rel * np.abs(want).max()))
-
+from tests.oracles.searches import LAWS, NAMES, ROWS, TWO_STAGES, agrees, exact, find, noisy, problem_of
 
 # --- laws -------------------------------------------------------------------------------------------------------
-
-LAWS: dict[str, Callable[..., np.ndarray]] = {
-    "product": lambda x, z, w: x * z / w,
-    "sum": lambda x, z, w: 3.7 * x - 1.9 * z + 0.4,
-    "sum of three": lambda x, z, w: x * z - 2 * w + np.sqrt(x),
-    "rational": lambda x, z, w: (2 * x + 1) / (1 + 3 * w),
-    "reciprocal link": lambda x, z, w: 1 / (1 / x + 2 / z),
-    "root link": lambda x, z, w: np.sqrt(x**2 + 3 * z),
-    "exponential link": lambda x, z, w: 2 * np.exp(-0.5 * x * z),
-    "sine of a product": lambda x, z, w: w * np.sin(x * z),
-    "free exponents": lambda x, z, w: 1.3 * x**1.37 * z**-0.61,
-    "a half": lambda x, z, w: 0.5 * x * z**2,
-    "2*pi": lambda x, z, w: 2 * np.pi * np.sqrt(x / z),
-    "sqrt(2)": lambda x, z, w: math.sqrt(2) * x * z,
-    "Planck's form": lambda x, z, w: x**3 / (np.exp(z) - 1),
-}
-
-
-@cache
-def exact(name: str) -> Outcome:
-    """What is found for a law without noise."""
-    return find(LAWS[name](*ROWS.T))
 
 
 @pytest.mark.parametrize("name", LAWS)
@@ -272,69 +195,6 @@ def test_settings_for_a_manifest_leave_the_workers_out() -> None:
 
 # --- knowledge --------------------------------------------------------------------------------------------------
 
-FREE_FALL = {"units": {"h": "m", "g": "m/s^2", "d": "m", "t": "s"}}
-FALL = np.random.default_rng(6).uniform(0.5, 3.0, (60, 3))
-
-
-def fall(**options: object) -> Outcome:
-    data = from_arrays(FALL, noisy(np.sqrt(2 * FALL[:, 0] / FALL[:, 1]), 0.02), names=["h", "g", "d"], target="t")
-    settings = Settings(**{**TWO_STAGES, **options})  # type: ignore[arg-type]
-    return search(make_problem(data, Knowledge.from_dict(FREE_FALL), settings), settings)
-
-
-def test_units_prune_what_is_inconsistent() -> None:
-    outcome = fall(library_sizes=(100,))
-    assert outcome.best is not None
-    assert agrees(outcome.best.expression, lambda h, g, d: np.sqrt(2 * h / g), ("h", "g", "d"), rel=0.02)
-    known = {n: parse_unit(u).dimension for n, u in FREE_FALL["units"].items()}
-    for h in outcome.front:
-        assert h.violation == 0
-        report = infer(h.expression, {n: known[n] for n in "hgd"}, {}, known["t"])
-        assert report.inconsistent == 0, str(h.expression)
-    without = fall(fit_constants=False, library_sizes=(20000,), max_complexity=5)
-    # sqrt(h/g), sqrt(d/g) and what doubles them: few hypotheses carry seconds.
-    assert 0 < without.distinct < 40
-
-
-def operators_of(outcome: Outcome) -> set[str]:
-    return {BY_OPCODE[o].name for h in outcome.front for o, _ in h.expression.code if o >= FIRST_UNARY}
-
-
-def test_forbidden_operators_never_appear() -> None:
-    y = noisy(LAWS["exponential link"](*ROWS.T), 0.01)
-    assert "exp" in operators_of(exact("exponential link"))
-    outcome = find(y, {"grammar": {"forbid": ["exp", "tanh", "sin", "asin"]}}, library_sizes=(100,))
-    assert outcome.best is not None and len(outcome.front) > 2
-    assert not operators_of(outcome) & {"exp", "tanh", "sin", "asin"}
-
-
-@pytest.mark.parametrize("operators", [("+", "*"), ("*", "/", "sqrt"), ("+", "*", "sin")])
-def test_only_named_operators_appear(operators: tuple[str, ...]) -> None:
-    spellings = {"*": {"square", "cube", "**"}, "/": {"inv", "**"}, "-": {"neg"}, "sqrt": {"**"}}
-    outcome = find(noisy(LAWS["rational"](*ROWS.T), 0.02), operators=operators, library_sizes=(100,))
-    allowed = set(operators).union(*(spellings.get(o, set()) for o in operators))
-    assert outcome.best is not None and operators_of(outcome) <= allowed
-
-
-def test_size_and_nesting_limits_are_kept() -> None:
-    y = noisy(np.exp(np.sin(ROWS[:, 0])) * ROWS[:, 1], 0.02)
-    outcome = find(
-        y, {"grammar": {"max_complexity": 9, "nesting": {"exp": ["sin", "cos", "exp"]}}}, library_sizes=(100,)
-    )
-    assert outcome.best is not None
-    assert all(h.complexity <= 9 for h in outcome.front)
-    for h in outcome.front:
-        for part in h.expression.walk():
-            if BY_OPCODE.get(part.root) and BY_OPCODE[part.root].name == "exp":
-                inside = {BY_OPCODE[o].name for o, _ in part.code[:-1] if o >= FIRST_UNARY}
-                assert not inside & {"sin", "cos", "exp"}
-
-
-def test_impossible_units_find_nothing() -> None:
-    y = noisy(ROWS[:, 0] * ROWS[:, 1])
-    outcome = find(y, {"units": {"x": "m", "z": "m", "w": "m", "y": "kg"}}, fit_constants=False, library_sizes=(250,))
-    assert outcome.status == "nothing_found" and outcome.best is None and outcome.front == ()
-
 
 @pytest.mark.parametrize("n", [2, 3, 5, 12])
 def test_few_rows(n: int) -> None:
@@ -351,21 +211,6 @@ def test_numbers_of_any_size(scale: float) -> None:
     assert agrees(outcome.best.expression, lambda x, z, w: scale * x * z**2 / w)
 
 
-def test_operators_of_a_call_are_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Chains obey them too; a few hundred formulas of theirs show it.
-    monkeypatch.setattr(chain, "MOST", 200)
-    x = np.linspace(1.0, 3.0, 40)
-    settings = Settings(operators=("+", "-", "*", "/"), time_limit=NO_LIMIT, turns=2)
-    outcome = search(make_problem(from_arrays(x[:, None], x**2.5, names=["x"]), None, settings), settings)
-    assert outcome.front
-    for h in outcome.front:
-        for node, (code, _) in enumerate(h.expression.code):
-            if code >= FIRST_UNARY:
-                assert BY_OPCODE[code].name in {"+", "-", "*", "/", "neg", "inv", "square", "cube", "**"}
-            if code == POW:
-                assert float(h.expression.subtree(node - 1).values[0]).is_integer()
-
-
 def test_equal_weights_do_not_change_the_answer() -> None:
     x = np.linspace(0.5, 4.0, 60)
     y = noisy(1 + 2.5 * np.sqrt(x), 0.02)
@@ -376,29 +221,3 @@ def test_equal_weights_do_not_change_the_answer() -> None:
     ]
     assert found[0] is not None and found[1] is not None
     assert str(found[0].expression) == str(found[1].expression)
-
-
-def refiner_of(problem: Problem) -> Refiner:
-    return Refiner(problem, Settings(), Archive(problem.X, problem.columns), Clock())
-
-
-def test_constants_that_move_together_are_snapped_together() -> None:
-    """Their errors are correlated: either exact number alone costs many nats, both together next to nothing."""
-    x = np.random.default_rng(3).uniform(9.0, 11.0, (2000, 1))
-    y = np.sqrt(2 * x[:, 0] ** 2 - 3 * x[:, 0]) + 0.05 * np.random.default_rng(4).standard_normal(len(x))
-    refiner = refiner_of(problem_of(y, X=x, names=("x",)))
-    u, a, b = Expression.variable("x"), *(Expression.constant(v, free=True) for v in (2.0, 3.0))
-    h = refiner._fit_and_score(Expression.apply("sqrt", a * u**2 - b * u))
-    assert h is not None and len(h.expression.free) == 2
-    out = snap(h, refiner.covariance, refiner._refit, refiner.scorer)
-    assert out.score < h.score - 3.0 and not out.expression.free
-    assert expected_snap_score(h, refiner.covariance(h.expression), refiner.scorer) < h.score - 3.0
-
-
-def test_exact_numbers_replace_fitted_ones_outside_a_domain() -> None:
-    x = np.linspace(1.0, 4.0, 300)
-    y = np.sqrt(x - 1.0) + 0.02 * np.random.default_rng(0).standard_normal(len(x))
-    refiner = refiner_of(problem_of(y, X=x[:, None], names=("x",)))
-    # Undefined at x = 1, and no fit can begin there.
-    found = refiner.consider(Expression.apply("sqrt", Expression.variable("x") - Expression.constant(1.02, free=True)))
-    assert found is not None and str(found.expression) == "sqrt(x - 1)"
