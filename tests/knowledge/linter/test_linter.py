@@ -10,10 +10,10 @@ import pytest
 
 from hypo.errors import KnowledgeError
 from hypo.knowledge import Finding, Knowledge
-from hypo.knowledge.lint import check as lint
-from hypo.knowledge.lint.check import analyse
+from hypo.knowledge.linter import check as lint
+from hypo.knowledge.linter.check import analyse
 from hypo.units import DIMENSIONLESS, Dimension
-from tests.knowledge.lint.linting import found
+from tests.knowledge.linter.linting import found
 from tests.oracles.knowledge_files import EXAMPLE, pendulum, write
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hypo.knowledge import Knowledge
-from tests.knowledge.lint.linting import found
+from tests.knowledge.linter.linting import found
 from tests.oracles.knowledge_files import pendulum, problems, write
 
 GRAMMAR = [
