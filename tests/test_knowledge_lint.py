@@ -10,8 +10,7 @@ import pytest
 
 from hypo.data import Dataset
 from hypo.errors import KnowledgeError
-from hypo.knowledge import Finding, Knowledge
-from hypo.knowledge.linter import check as lint
+from hypo.knowledge import Finding, Knowledge, lint
 from hypo.knowledge.linter.check import analyse
 from hypo.units import DIMENSIONLESS, Dimension
 from tests.oracles.knowledge_files import EXAMPLE, pendulum, problems, write
