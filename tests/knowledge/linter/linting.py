@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hypo.data import Dataset
-from hypo.knowledge.linter import check as lint
+from hypo.knowledge import lint
 from tests.oracles.knowledge_files import write
 
 

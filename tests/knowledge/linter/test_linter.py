@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from hypo.errors import KnowledgeError
-from hypo.knowledge import Finding, Knowledge
-from hypo.knowledge.linter import check as lint
+from hypo.knowledge import Finding, Knowledge, lint
 from hypo.knowledge.linter.check import analyse
 from hypo.units import DIMENSIONLESS, Dimension
 from tests.knowledge.linter.linting import found

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hypo.data import Dataset, from_arrays, read_csv
-from hypo.knowledge.linter import check as lint
+from hypo.knowledge import lint
 from hypo.knowledge.linter.local_regression import Neighbours, beyond_chance
 
 HEADER = '[units]\ny = "1"\na = "1"\nb = "1"\nx = "1"\n'
