@@ -2,11 +2,13 @@
 
 import os
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 import hypo
 from hypo.search.compile import warm
@@ -57,3 +59,17 @@ def stages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def law() -> hypo.Result:
     """s = 2.5*t**2 with units."""
     return hypo.fit({"t [s]": T, "s [m]": S}, "s", **FAST)
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """As in the engine: threads of BLAS cost small systems more than they give."""
+    with threadpool_limits(1):
+        yield
+
+
+@pytest.fixture(scope="module")
+def no_numpy_noise() -> Iterator[None]:
+    """For tests in which invalid rows are part of the matter."""
+    with np.errstate(all="ignore"):
+        yield

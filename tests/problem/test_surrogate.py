@@ -1,26 +1,21 @@
 """The smooth stand-in: its basis, derivatives, exactness, and what it says of noise."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import product
 
 import numpy as np
 import pytest
 from numpy.polynomial import Legendre
-from threadpoolctl import threadpool_limits
 
 from hypo.problem.surrogate import BETTER, BLOCK, Coordinates, Surrogate, design, fit_surrogate, multi_indices
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 RNG = np.random.default_rng(20)
 POSITIVE = RNG.uniform(0.5, 3.0, (2, 600))
 ANY_SIGN = RNG.uniform(-2.0, 2.0, (3, 800))
 ROUNDING = 1e-10
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """As in the engine; threads cost these small systems more than they give."""
-    with threadpool_limits(1):
-        yield
 
 
 def fitted(X: np.ndarray, y: np.ndarray, log: bool | None = None) -> Surrogate:

@@ -1,11 +1,10 @@
 """Functions with a constant inside, peeled targets and their weights, quotients of sums."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import islice, product
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_limits
 
 import hypo
 from hypo.clock import Clock
@@ -23,15 +22,11 @@ from hypo.search.proposers.base import Schedule
 from hypo.search.scan.quotients import quotients
 from hypo.search.scan.targets import Step, Target, links, peels
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
 Law = Callable[..., np.ndarray]
 RNG = np.random.default_rng(30)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """As in the engine; threads cost these small systems more than they give."""
-    with threadpool_limits(1):
-        yield
 
 
 def context(X: np.ndarray, y: np.ndarray, names: tuple[str, ...]) -> tuple[Context, Settings]:

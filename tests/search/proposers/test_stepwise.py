@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from threadpoolctl import threadpool_limits
 
 import hypo
 from hypo.clock import Clock
@@ -22,6 +21,8 @@ from hypo.search.library.context import Context
 from hypo.search.library.seeds import plain_library
 from hypo.search.proposers.base import Turn
 from hypo.search.proposers.stepwise import MOST_TERMS, Stepwise, eliminated, forward, written
+
+pytestmark = pytest.mark.usefixtures("one_thread", "no_numpy_noise")
 
 
 def squares(A: np.ndarray, t: np.ndarray, kept: list[int]) -> tuple[float, np.ndarray]:
@@ -74,13 +75,6 @@ def test_terms_that_say_the_same_and_terms_without_value() -> None:
     assert set(first) == {0, 4}
     np.testing.assert_allclose(coefficients, [3.0, -1.0], rtol=1e-10)
     assert set(forward(A, t, 9)) in ({0, 4}, {1, 4})
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """As in the engine, which also takes overflow for a result."""
-    with threadpool_limits(1), np.errstate(all="ignore"):
-        yield
 
 
 def proposer(X: np.ndarray, y: np.ndarray, names: tuple[str, ...], options: Settings | None = None) -> Stepwise:

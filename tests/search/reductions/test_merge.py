@@ -1,10 +1,9 @@
 """Variables that enter only together are merged, others stay apart."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_limits
 
 from hypo.clock import Clock
 from hypo.expression.analysis.dimension import infer
@@ -14,15 +13,11 @@ from hypo.problem.surrogate import fit_surrogate
 from hypo.search.reductions.merge import BLIND_GAIN, POOR, Merger, ReducedColumns, merge_all, reduced_rows
 from hypo.units import DIMENSIONLESS, Dimension, parse_unit
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
 Law = Callable[..., np.ndarray]
 N = 1000
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """As in the engine; threads cost these small systems more than they give."""
-    with threadpool_limits(1):
-        yield
 
 
 def columns_of(X: np.ndarray, dimensions: Mapping[str, Dimension] | None = None) -> ReducedColumns:

@@ -1,6 +1,6 @@
 """Scaling symmetries of data and of units, and the invariants they leave: λ^a in, λ^b out."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from itertools import combinations
 
@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from threadpoolctl import threadpool_limits
 
 from hypo.expression.program import evaluate
 from hypo.knowledge.rules.invariance import Homogeneous, ScaleInvariant
@@ -18,14 +17,10 @@ from hypo.search.reductions.scalings import Scalings, fitted
 from hypo.search.reductions.symmetry import Symmetry, find_symmetry, symmetry_of_rules, symmetry_of_units
 from hypo.units import DIMENSIONLESS, Dimension, parse_unit
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
 Law = Callable[..., np.ndarray]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """As in the engine; threads cost these small systems more than they give."""
-    with threadpool_limits(1):
-        yield
 
 
 def found_in(law: Law, n_var: int, share: float, seed: int = 0, n: int = 1000, low: float = 1.0) -> Symmetry | None:

@@ -1,12 +1,11 @@
 """Pair scans against slow loops over np.linalg.lstsq; threads and deadlines."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import combinations, combinations_with_replacement, product
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_limits
 
 from hypo.clock import Clock
 from hypo.parallel.executor import Threads
@@ -14,12 +13,7 @@ from hypo.search.scan import pair_scan as scan
 from hypo.search.scan.pair_scan import Best, extend, orthonormal, scan_products, scan_sums, unit_rows
 from tests.oracles.least_squares import BASES, N, basis_of, narrow, share, vectors
 
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """As in the engine; threads of BLAS that wait for each other would be timed too."""
-    with threadpool_limits(1):
-        yield
+pytestmark = pytest.mark.usefixtures("one_thread", "no_numpy_noise")
 
 
 @pytest.fixture(
@@ -180,10 +174,3 @@ def test_a_deadline_inside_a_scan_gives_what_was_found() -> None:
 
 
 # --- vectors ----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(autouse=True)
-def no_numpy_noise() -> Iterator[None]:
-    """Invalid rows are part of the matter here."""
-    with np.errstate(all="ignore"):
-        yield

@@ -1,25 +1,18 @@
 """A few columns decide which pairs are looked at, and the pairs of a tile: against slow loops over np.linalg.lstsq."""
 
-from collections.abc import Iterator
 from itertools import combinations, combinations_with_replacement, product
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from threadpoolctl import threadpool_limits
 
 from hypo.clock import Clock
 from hypo.search.scan import pair_scan as scan
 from hypo.search.scan.pair_scan import Best, orthonormal, scan_products, scan_sums, unit_rows
 from tests.oracles.least_squares import N, narrow
 
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """As in the engine; threads of BLAS that wait for each other would be timed too."""
-    with threadpool_limits(1):
-        yield
+pytestmark = pytest.mark.usefixtures("one_thread", "no_numpy_noise")
 
 
 # --- a few columns ----------------------------------------------------------------------------------------------
@@ -173,10 +166,3 @@ def test_pairs_of_a_tile_are_counted(n_f: int, n_g: int, f0: int, g0: int, gap: 
 
 
 # --- vectors ----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(autouse=True)
-def no_numpy_noise() -> Iterator[None]:
-    """Invalid rows are part of the matter here."""
-    with np.errstate(all="ignore"):
-        yield

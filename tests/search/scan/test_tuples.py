@@ -1,13 +1,12 @@
 """Longer sums, the refit kernel and the list of the best, against slow loops over np.linalg.lstsq."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import combinations
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from threadpoolctl import threadpool_limits
 
 from hypo.clock import Clock
 from hypo.kernels.cpu.pair_scan import push, refit
@@ -15,12 +14,7 @@ from hypo.kernels.opcodes import DIV, EXP, MUL, SQRT, SUB
 from hypo.search.scan.pair_scan import extend, orthonormal, scan_triples, unit_rows
 from tests.oracles.least_squares import BASES, N, basis_of, share, vectors
 
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """As in the engine; threads of BLAS that wait for each other would be timed too."""
-    with threadpool_limits(1):
-        yield
+pytestmark = pytest.mark.usefixtures("one_thread", "no_numpy_noise")
 
 
 # --- longer sums ------------------------------------------------------------------------------------------------
@@ -174,10 +168,3 @@ def test_the_top_list_does_not_depend_on_the_order_of_visits(entries: list, keep
 
 
 # --- vectors ----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(autouse=True)
-def no_numpy_noise() -> Iterator[None]:
-    """Invalid rows are part of the matter here."""
-    with np.errstate(all="ignore"):
-        yield

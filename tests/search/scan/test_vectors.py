@@ -1,22 +1,14 @@
 """Vectors of scans: orthonormal bases, unit rows, distinct rows."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from threadpoolctl import threadpool_limits
 
 from hypo.search.scan.pair_scan import distinct_rows, orthonormal, unit_rows
 from tests.oracles.least_squares import N, vectors
 
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """As in the engine; threads of BLAS that wait for each other would be timed too."""
-    with threadpool_limits(1):
-        yield
+pytestmark = pytest.mark.usefixtures("one_thread", "no_numpy_noise")
 
 
 @st.composite
@@ -89,10 +81,3 @@ def test_distinct_rows_keeps_the_first_of_each_up_to_sign(rows: np.ndarray) -> N
     # Rows a billionth apart may count either way.
     clear = {k for k in want if all(apart(units[k], units[j]) > 1e-7 for j in range(k))}
     assert clear <= set(kept.tolist()) <= set(want)
-
-
-@pytest.fixture(autouse=True)
-def no_numpy_noise() -> Iterator[None]:
-    """Invalid rows are part of the matter here."""
-    with np.errstate(all="ignore"):
-        yield
