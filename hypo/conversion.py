@@ -16,21 +16,24 @@ if TYPE_CHECKING:
     from hypo.expression.expr import Expression
     from hypo.result import Result
 
-COLUMNS, SI = "columns", "si"
+# Formulas and constants in the units of the table's columns.
+COLUMNS = "columns"
+# Formulas and constants in SI units.
+SI = "si"
 SI_NOTE = "formulas and constants are in SI units, whatever the units of the columns"
 
 
-def in_units(result: Result, units: str) -> Result:
+def convert_result(result: Result, units: str) -> Result:
     """``result`` as it is for ``"columns"``; for ``"si"`` with formulas, constants and posterior for numbers in SI.
 
     What takes or gives rows of a table then wants them in SI too. Raises InputError for other ``units``.
     """
     if not wants_si(units):
         return result
-    texts, named = _texts(result), _named(result)
+    texts, named = _unit_texts(result), _named_constants(result)
     values = {n: v * parse_unit(texts[n]).factor for n, v in named.items()}
     border = _border(result, texts, named).back(values)
-    rows = tuple(rows_in(each, units) for each in result.constants)
+    rows = tuple(convert_rows(each, units) for each in result.constants)
     old = result.settings
 
     def factor(name: str) -> float:
@@ -46,21 +49,21 @@ def in_units(result: Result, units: str) -> Result:
     if isinstance(old.get("x_sigma"), Mapping):
         settings["x_sigma"] = {n: v * factor(n) for n, v in old["x_sigma"].items()}
         settings["y_sigma"] = None if old.get("y_sigma") is None else old["y_sigma"] * factor(result.target)
-    return _crossed(result, border, rows, settings)
+    return _cross_border(result, border, rows, settings)
 
 
-def from_si(result: Result) -> Result:
+def convert_from_si(result: Result) -> Result:
     """A result that an older version wrote in SI, in the units of the columns."""
-    settings, named = result.settings, _named(result)
-    border = _border(result, _texts(result), named)
+    settings, named = result.settings, _named_constants(result)
+    border = _border(result, _unit_texts(result), named)
     rows = tuple(
         _in_columns(h.expression, each, result, border) for h, each in zip(result.front, result.constants, strict=True)
     )
     changed = {"scales": dict.fromkeys(settings["scales"], 1.0), "constants": named, "unit_note": ""}
-    return _crossed(result, border, rows, {**settings, **changed})
+    return _cross_border(result, border, rows, {**settings, **changed})
 
 
-def _crossed(
+def _cross_border(
     result: Result, border: Border, rows: tuple[tuple[ConstantRow, ...], ...], settings: Mapping[str, Any]
 ) -> Result:
     """Formulas and posterior beyond the border; ``rows`` are the constants there."""
@@ -74,13 +77,13 @@ def _crossed(
 
 
 def wants_si(units: str) -> bool:
-    """Whether ``units`` are SI and not those of the columns; raises InputError for other ones."""
+    """True where ``units`` are SI and not those of the columns; raises InputError for other ones."""
     if units not in (COLUMNS, SI):
         raise InputError(f'units must be "columns" (those of the table) or "si", got {units!r}')
     return units == SI
 
 
-def rows_in(rows: Sequence[ConstantRow], units: str) -> tuple[ConstantRow, ...]:
+def convert_rows(rows: Sequence[ConstantRow], units: str) -> tuple[ConstantRow, ...]:
     """Constants in ``units``."""
     return tuple(map(_in_si, rows)) if wants_si(units) else tuple(rows)
 
@@ -96,15 +99,15 @@ def _in_columns(
     e: Expression, rows: tuple[ConstantRow, ...], result: Result, border: Border
 ) -> tuple[ConstantRow, ...]:
     """The constants ``rows`` of a formula in SI in the units of the columns."""
-    found, named = border.convert(e), _named(result)
+    found, named = border.convert(e), _named_constants(result)
     leaves = [i for _, i in shown_leaves(e)]
     if len(leaves) != len(rows):
         return rows
-    names = UnitNames.of(_texts(result), _strict(result))
+    names = UnitNames.of(_unit_texts(result), _strict(result))
     out = []
     for row, i in zip(rows, leaves, strict=True):
         if e.constants[i].name in named:
-            text = _texts(result)[str(e.constants[i].name)]
+            text = _unit_texts(result)[str(e.constants[i].name)]
             out.append(replace(row, value=named[str(e.constants[i].name)], unit=text))
         else:
             known = None if row.unit is None else _dimension(result, row.unit)
@@ -121,13 +124,13 @@ def _knowledge(result: Result) -> Mapping[str, Any]:
     return known
 
 
-def _texts(result: Result) -> dict[str, str]:
+def _unit_texts(result: Result) -> dict[str, str]:
     """Unit texts of columns, target and named constants."""
     stated = _knowledge(result).get("constants", {})
     return {**result.settings["units"], **{n: stated[n]["unit"] if n in stated else "1" for n in result.settings["constants"]}}
 
 
-def _named(result: Result) -> dict[str, float]:
+def _named_constants(result: Result) -> dict[str, float]:
     """The named constants in the units they were stated in."""
     stated = _knowledge(result).get("constants", {})
     return {n: float(stated[n]["value"]) if n in stated else v for n, v in result.settings["constants"].items()}

@@ -19,12 +19,16 @@ from typing import Any
 
 from hypo.errors import HypoError
 
-# The file of a result that holds the tracebacks, and the variable that has them printed at once.
-FAILURES_FILE, DEBUG = "failures.txt", "HYPO_DEBUG"
+# The file of a result that holds the tracebacks.
+FAILURES_FILE = "failures.txt"
+# The environment variable that has them printed at once.
+DEBUG = "HYPO_DEBUG"
 # Whose the code was, where it was not hypo's.
 USERS = "user"
-# Different failures that are kept of one piece of work, and characters of a message.
-MOST, LONGEST = 20, 200
+# The most different failures that are kept of one piece of work.
+MOST = 20
+# The most characters of a message.
+LONGEST = 200
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class Failure:
 
     @staticmethod
     def of(part: str, error: BaseException) -> Failure:
-        """What there is to say of ``error``."""
+        """The failure that ``error`` is."""
         lines = str(error).splitlines() or [""]
         text = f"{type(error).__name__}: {lines[0]}" if lines[0] else type(error).__name__
         # A recursion has a thousand frames; the last lines say where it was.
@@ -86,7 +90,7 @@ class Failures:
 
 @dataclass
 class Guard:
-    """Whether what was guarded failed."""
+    """``failed`` says that something within the guard did."""
 
     failed: bool = False
 
@@ -100,7 +104,7 @@ def report_text(failures: Iterable[Failure], version: str) -> str:
 
 
 def from_a_signal(error: BaseException) -> bool:
-    """Whether ``error`` comes from a function that handles a signal now, such as the user's own time limit: it only came up
+    """True where ``error`` comes from a function that handles a signal now, such as the user's own time limit: it only came up
     here."""
     codes = {code for number in signal.valid_signals() if (code := _code(signal.getsignal(number))) is not None}
     return any(frame.f_code in codes for frame, _ in traceback.walk_tb(error.__traceback__))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import hypo
 from hypo.errors import InputError
 from hypo.failures import FAILURES_FILE, report_text
-from hypo.result_file import RESULT_FILE, read
+from hypo.result_file import RESULT_FILE, read_content
 
 if TYPE_CHECKING:
     from hypo.result import Result
@@ -38,7 +38,7 @@ def check_folder(folder: str | os.PathLike[str]) -> Path:
     Raises InputError otherwise, so that nobody's files get mixed with ours and no work is lost.
     """
     path = folder_path(folder)
-    with _refused(path):
+    with _translate_refusals(path):
         for link in (path, *path.absolute().parents):
             if link.is_symlink() and not link.exists():
                 where = os.readlink(link)
@@ -55,10 +55,10 @@ def check_folder(folder: str | os.PathLike[str]) -> Path:
     return path
 
 
-def data_of(folder: Path) -> str | None:
+def read_checksum(folder: Path) -> str | None:
     """The checksum of the data of the result in ``folder``; None where it cannot be read."""
     try:
-        manifest = read(folder / RESULT_FILE).get("manifest")
+        manifest = read_content(folder / RESULT_FILE).get("manifest")
     except InputError:
         return None
     found = manifest.get("data_sha256") if isinstance(manifest, dict) else None
@@ -72,7 +72,7 @@ def check_file(out: str | os.PathLike[str] | None) -> None:
     path = Path(out)
     if path.is_dir():
         raise InputError(f"cannot write to {out}: it is a folder; give the name of a file")
-    with _refused(path):
+    with _translate_refusals(path):
         if not path.absolute().parent.is_dir():
             raise InputError(f"cannot write to {out}: No such file or directory")
         _try_writing(path.absolute().parent)
@@ -86,13 +86,13 @@ def save(result: Result, folder: str | os.PathLike[str], overwrite: bool = False
     """
     folder = check_folder(folder)
     check_same_data(folder, result.manifest["data_sha256"], overwrite)
-    with _refused(folder):
+    with _translate_refusals(folder):
         folder.mkdir(parents=True, exist_ok=True)
         texts = {RESULT_FILE: result.to_json(), FRONT_FILE: result.front_csv()}
         if result.failures:
             texts[FAILURES_FILE] = report_text(result.failures, hypo.__version__)
-        with _drafts(folder, texts) as drafts:
-            if not _placed_first(drafts[RESULT_FILE], folder / RESULT_FILE):
+        with _write_drafts(folder, texts) as drafts:
+            if not _try_placing_first(drafts[RESULT_FILE], folder / RESULT_FILE):
                 # Another fit was faster.
                 check_same_data(folder, result.manifest["data_sha256"], overwrite)
             for name, draft in drafts.items():
@@ -104,7 +104,7 @@ def save(result: Result, folder: str | os.PathLike[str], overwrite: bool = False
 
 
 @contextmanager
-def _drafts(folder: Path, texts: Mapping[str, str]) -> Iterator[dict[str, Path]]:
+def _write_drafts(folder: Path, texts: Mapping[str, str]) -> Iterator[dict[str, Path]]:
     """Files with these texts, to be renamed within; none of them stays."""
     drafts = {name: folder / f".{name}.{os.getpid()}.new" for name in texts}
     try:
@@ -117,8 +117,8 @@ def _drafts(folder: Path, texts: Mapping[str, str]) -> Iterator[dict[str, Path]]
                 draft.unlink(missing_ok=True)
 
 
-def _placed_first(draft: Path, path: Path) -> bool:
-    """Whether ``draft`` is now at ``path``, where nothing was, or what is there may be looked at."""
+def _try_placing_first(draft: Path, path: Path) -> bool:
+    """True where ``draft`` is now at ``path``, where nothing was, or what is there may be looked at."""
     try:
         os.link(draft, path)
     except FileExistsError:
@@ -134,7 +134,7 @@ def check_same_data(folder: Path, sha256: str, overwrite: bool = False) -> None:
     cannot be read, unless it may be overwritten."""
     if overwrite or not (folder / RESULT_FILE).is_file():
         return
-    known = data_of(folder)
+    known = read_checksum(folder)
     if known is None:
         what = f"{folder / RESULT_FILE} cannot be read as a result of hypo"
     elif known != sha256:
@@ -169,7 +169,7 @@ class Destination:
             check_same_data(self.folder, sha256, self.overwrite)
             return
         number, asked = 1, self.folder
-        while (self.folder / RESULT_FILE).is_file() and data_of(self.folder) != sha256:
+        while (self.folder / RESULT_FILE).is_file() and read_checksum(self.folder) != sha256:
             number += 1
             self.folder = asked.with_name(f"{asked.name}-{number}")
         if self.folder != asked:
@@ -185,7 +185,7 @@ class Destination:
         except Exception as error:  # the answer is worth more than its file, whatever is wrong there
             self.failed, reason = True, str(error) or type(error).__name__
         try:
-            with _temporary() as folder:
+            with _make_temporary_folder() as folder:
                 self.folder = save(result, folder)
             self.notes.append(f"{reason}; the result was saved to {self.folder} instead")
         except Exception:  # as above
@@ -199,7 +199,7 @@ class Destination:
 
 
 @contextmanager
-def _temporary() -> Iterator[Path]:
+def _make_temporary_folder() -> Iterator[Path]:
     """A new folder among the system's temporary files; where what stands within fails, nothing is left of it."""
     folder = Path(tempfile.mkdtemp(prefix="hypo-"))
     try:
@@ -214,11 +214,11 @@ def write_file(out: str | os.PathLike[str], text: str) -> None:
     path = Path(out)
     try:
         check_file(out)
-        with _refused(path):
+        with _translate_refusals(path):
             write_text(path, text)
     except InputError as error:
         with suppress(OSError):
-            with _temporary() as folder:
+            with _make_temporary_folder() as folder:
                 other = folder / path.name
                 write_text(other, text)
             raise InputError(f"{error}; it was saved as {other} instead") from error
@@ -246,8 +246,8 @@ def _try_writing(folder: Path) -> None:
 
 
 @contextmanager
-def _refused(path: Path) -> Iterator[None]:
-    """What the system refuses within, as an InputError."""
+def _translate_refusals(path: Path) -> Iterator[None]:
+    """Raises InputError where the system refuses something within."""
     try:
         yield
     except OSError as error:

@@ -59,7 +59,7 @@ def _here() -> Interrupts | None:
 
 
 def during_a_fit() -> Interrupts:
-    """What stands around a fit: of Ctrl-C where nobody else handles it, or within what the command line has set."""
+    """The context around a fit: that of Ctrl-C where nobody else handles it, or within what the command line has set."""
     if _here() is not None:
         return Interrupts()
     free = signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -67,7 +67,7 @@ def during_a_fit() -> Interrupts:
 
 
 def came() -> bool:
-    """Whether there was a signal."""
+    """True where there was a signal."""
     here = _current
     while here is not None:
         if here.count:

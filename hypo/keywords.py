@@ -84,7 +84,7 @@ def _too_many(name: str, own: list[str], placed: list[str], count: int) -> str:
 
 
 def _instead(word: str, own: list[str], elsewhere: Mapping[str, str]) -> str:
-    """What to use in the place of ``word``, as the end of a sentence."""
+    """Advice on the name to use in the place of ``word``, as the end of a sentence."""
     if word in elsewhere:
         return f": {elsewhere[word]}"
     plain = {other.lower().replace("_", ""): other for other in reversed([*own, *elsewhere])}

@@ -1,4 +1,4 @@
-"""What a result says of new rows: the columns its formulas need, predictions, their distribution, and draws from it."""
+"""New rows under a result: the columns its formulas need, predictions, their distribution, and draws from it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.checks import require_whole_number
 from hypo.data import Table
 from hypo.data.choice import numbers
 from hypo.errors import DataError, InputError
@@ -27,16 +28,16 @@ AVERAGED = 0.99
 MOST_DRAWN = 10**9
 
 
-def predicted(result: Result, data: Any, index: int | None, trials: Any) -> NDArray[np.float64]:
+def predict_formula(result: Result, data: Any, index: int | None, trials: Any) -> NDArray[np.float64]:
     """:meth:`hypo.Result.predict` of one formula."""
     from hypo.expression.evaluate import evaluate
 
     chosen = result.found(index).expression
-    values = evaluate(chosen, columns_of(result, data, chosen.variables), chosen.variables)
-    return result.family.centre(values, trials_of(result, data, trials, len(values)))
+    values = evaluate(chosen, read_columns(result, data, chosen.variables), chosen.variables)
+    return result.family.centre(values, read_trials(result, data, trials, len(values)))
 
 
-def distribution(result: Result, data: Any, index: int | None, level: float, trials: Any = None) -> Prediction:
+def predict_distribution(result: Result, data: Any, index: int | None, level: float, trials: Any = None) -> Prediction:
     """:meth:`hypo.Result.predict` under the posterior."""
     from hypo.scoring.predictive import predictive
 
@@ -44,25 +45,24 @@ def distribution(result: Result, data: Any, index: int | None, level: float, tri
     if index is not None:
         raise InputError("intervals average over all structures of the posterior: leave out the index (--formula)")
     require_level(level)
-    structures, X, columns, n = _weighed_rows(result, "intervals", data, trials)
+    structures, X, columns, n = _prepare_rows(result, "intervals", data, trials)
     return predictive(structures, X, columns, level, family=result.family, trials=n)
 
 
-def sampled(result: Result, data: Any, n: int, noise: bool, seed: int, trials: Any) -> NDArray[np.float64]:
+def draw_samples(result: Result, data: Any, n: int, noise: bool, seed: int, trials: Any) -> NDArray[np.float64]:
     """:meth:`hypo.Result.sample`."""
-    from hypo.api.inputs import whole_number
     from hypo.scoring.predictive import samples
 
     result.found()
-    whole_number("n", n, 1)
-    whole_number("seed", seed, 0)
-    structures, X, columns, each = _weighed_rows(result, "samples", data, trials)
+    require_whole_number("n", n, 1)
+    require_whole_number("seed", seed, 0)
+    structures, X, columns, each = _prepare_rows(result, "samples", data, trials)
     if n * X.shape[1] > MOST_DRAWN:
         raise InputError(f"{n} draws of {X.shape[1]} rows are more than {MOST_DRAWN:.0e} numbers: draw fewer at a time")
     return samples(structures, X, columns, int(n), noise=noise, seed=int(seed), family=result.family, trials=each)
 
 
-def posterior_of(result: Result, what: str) -> Posterior:
+def require_posterior(result: Result, what: str) -> Posterior:
     """The posterior; raises InputError where there is none."""
     if result.posterior is None:
         raise InputError(
@@ -93,7 +93,7 @@ def thousands_of(result: Result, given: str | None = None) -> str | None:
     return remembered if given is None else given
 
 
-def columns_of(result: Result, data: Any, needed: Sequence[str]) -> NDArray[np.float64]:
+def read_columns(result: Result, data: Any, needed: Sequence[str]) -> NDArray[np.float64]:
     """The columns ``needed`` of ``data``, shape (n_row, len(needed))."""
     if isinstance(data, str | os.PathLike | Mapping | Table) or hasattr(data, "columns"):
         return new_columns(data, needed, result.settings["units"], thousands_of(result))
@@ -109,7 +109,7 @@ def columns_of(result: Result, data: Any, needed: Sequence[str]) -> NDArray[np.f
     return X[:, [order.index(name) for name in needed]]
 
 
-def trials_of(result: Result, data: Any, trials: Any, n_row: int) -> NDArray[np.float64]:
+def read_trials(result: Result, data: Any, trials: Any, n_row: int) -> NDArray[np.float64]:
     """Numbers of trials (n_row,)."""
     if trials is None:
         return np.ones(n_row)
@@ -130,13 +130,13 @@ def trials_of(result: Result, data: Any, trials: Any, n_row: int) -> NDArray[np.
     return np.asarray(n, np.float64)
 
 
-def _weighed_rows(
+def _prepare_rows(
     result: Result, what: str, data: Any, trials: Any
 ) -> tuple[tuple[Structure, ...], NDArray[np.float64], tuple[str, ...], NDArray[np.float64]]:
     """The structures that new rows are averaged over, the rows (n_var, n_row) with the names of their columns, and the trials
     (n_row,)."""
-    structures = posterior_of(result, what).top(AVERAGED)
+    structures = require_posterior(result, what).top(AVERAGED)
     columns = tuple(dict.fromkeys(name for s in structures for name in s.expression.variables))
-    X = columns_of(result, data, columns)
+    X = read_columns(result, data, columns)
     require_distribution(result, what)
-    return structures, np.ascontiguousarray(X.T), columns, trials_of(result, data, trials, len(X))
+    return structures, np.ascontiguousarray(X.T), columns, read_trials(result, data, trials, len(X))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, check_random_state, validate_data
 
-from hypo.api.other_names import AT_FIT, IN_ESTIMATOR
+from hypo.api.other_names import AT_FIT, IN_ESTIMATOR, join_units, pysr_units, units_by_name
 from hypo.data.choice import vector
 from hypo.data.frames import require_numbers
 from hypo.errors import InputError
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from hypo.knowledge import Knowledge
     from hypo.scoring.predictive import Prediction
 
+# Rows that whole-number weights may become by repetition; with more they stay weights (memory).
 MOST_REPEATED_ROWS = 1_000_000
+# The largest seed that is drawn from a RandomState: the largest 32-bit integer, as in scikit-learn.
 LARGEST_SEED = 2**31 - 1
 # Seconds after the warning of an interrupted fit within which another interrupt means the script, not one fit of it.
 TWICE = 2.0
@@ -177,39 +179,29 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         _require_numbers(X, y)
         rows, values = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
         given = {"trials": trials, "censored": censored, "lower": lower, "upper": upper}
-        more = {name: vector(name, v) for name, v in given.items() if v is not None and np.ndim(v) > 0}
-        for name, v in more.items():
-            if len(v) != len(values):
-                raise InputError(f"{name} has {len(v)} values, but there are {len(values)} rows; expected as many")
-        fold = None if folds is None else fold_numbers(folds)
-        if fold is not None and len(fold) != len(values):
-            raise InputError(f"folds has {len(fold)} values, but there are {len(values)} rows; expected as many")
+        arrays: dict[str, NDArray[Any]] = {
+            name: vector(name, v) for name, v in given.items() if v is not None and np.ndim(v) > 0
+        }
+        _require_rows(arrays, len(values))
+        if folds is not None:
+            arrays["folds"] = fold_numbers(folds)
+            _require_rows(arrays, len(values))
+        arrays |= {"X": rows, "y": values}
         weights = None
         if sample_weight is not None:
             weights = _check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
-            kept = weights > 0
-            rows, values, weights = rows[kept], values[kept], weights[kept]
-            more = {name: v[kept] for name, v in more.items()}
-            fold = None if fold is None else fold[kept]
-            if np.all(weights == np.round(weights)) and weights.sum() <= MOST_REPEATED_ROWS:
-                # scikit-learn means counts by whole numbers; hypo's own weights are relative.
-                times = weights.astype(int)
-                rows, values, weights = np.repeat(rows, times, axis=0), np.repeat(values, times), None
-                more = {name: np.repeat(v, times) for name, v in more.items()}
-                fold = None if fold is None else np.repeat(fold, times)
+            arrays, weights = _weigh_rows(arrays, weights)
         names = self._names(variable_names)
         target = _target_name(names)
         called = getattr(y, "name", None)
-        stated = [
-            *_by_name(names, target, called, self.units, units), *_pysr_units(names, target, X_units, y_units)
-        ]
+        stated = *units_by_name(names, target, called, self.units, units), *pysr_units(names, target, X_units, y_units)
         begin = time.monotonic()
         self.result_: Result = fit(
-            (rows, values), target, features=names, weights=weights, folds=fold, units=_joined(stated),
-            **{**self._shared(), **given, **more},
+            (arrays.pop("X"), arrays.pop("y")), target, features=names, weights=weights, units=join_units(stated),
+            **{**self._shared_settings(), **given, **arrays},
         )
         if self.result_.status == "interrupted":
-            _interrupted(begin + self.result_.timing.get("interrupted", 0.0), self.result_.best is not None)
+            _warn_interrupted(begin + self.result_.timing.get("interrupted", 0.0), self.result_.best is not None)
         if self.result_.best is None:
             raise InputError(f"{self.result_.message}; allow more time or more operators")
         return self
@@ -285,8 +277,8 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
 
     # --- settings -----------------------------------------------------------------------------------
 
-    def _shared(self) -> dict[str, Any]:
-        """What :func:`hypo.fit` calls by the same name, and the settings that have other names here."""
+    def _shared_settings(self) -> dict[str, Any]:
+        """The settings that :func:`hypo.fit` calls by the same name, and those that have other names here."""
         from inspect import signature
 
         from hypo.api import fit
@@ -350,47 +342,34 @@ def _require_numbers(X: Any, y: Any = None) -> None:
         vector("y", y)
 
 
+def _require_rows(arrays: Mapping[str, NDArray[Any]], n_row: int) -> None:
+    """Raises InputError for an array that has not one value for each row."""
+    for name, values in arrays.items():
+        if len(values) != n_row:
+            raise InputError(f"{name} has {len(values)} values, but there are {n_row} rows; expected as many")
+
+
+def _weigh_rows(
+    arrays: Mapping[str, NDArray[Any]], weights: NDArray[np.float64]
+) -> tuple[dict[str, NDArray[Any]], NDArray[np.float64] | None]:
+    """Arrays and weights, one value for each row, without the rows of weight 0. Weights that are counts become repeated rows:
+    scikit-learn means counts by whole numbers, while hypo's own weights are relative."""
+    kept = weights > 0
+    weights = weights[kept]
+    if np.all(weights == np.round(weights)) and weights.sum() <= MOST_REPEATED_ROWS:
+        times = weights.astype(int)
+        return {name: np.repeat(values[kept], times, axis=0) for name, values in arrays.items()}, None
+    return {name: values[kept] for name, values in arrays.items()}, weights
+
+
 def _target_name(names: Sequence[str]) -> str:
     return "y" if "y" not in names else "target"
-
-
-def _by_name(names: Sequence[str], target: str, called: Any, *given: Any) -> Iterator[tuple[str, str]]:
-    """Names with their units from mappings; the target may go by the name of its Series, ``called``."""
-    for units in given:
-        if units is not None and not isinstance(units, Mapping):
-            raise InputError(f'units must name columns, such as {{"{names[0]}": "m", "{target}": "s"}}, got {units!r:.60}')
-        for name, text in (units or {}).items():
-            yield (target if name == called and name not in names else name), text
-
-
-def _pysr_units(
-    names: Sequence[str], target: str, X_units: Sequence[str] | Mapping[str, str] | None, y_units: str | None
-) -> Iterator[tuple[str, str]]:
-    """Names with their units as PySR has them."""
-    if isinstance(X_units, Mapping):
-        yield from X_units.items()
-    elif X_units is not None and not isinstance(X_units, str) and len(X_units) == len(names):
-        yield from zip(names, X_units, strict=True)
-    elif X_units is not None:
-        count = 1 if isinstance(X_units, str) else len(X_units)
-        raise InputError(f"X_units has {count} units, but X has {len(names)} columns")
-    if y_units is not None:
-        yield target, y_units
-
-
-def _joined(stated: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Unit texts by name; raises InputError where one name has two."""
-    units: dict[str, str] = {}
-    for name, text in stated:
-        if units.setdefault(name, text) != text:
-            raise InputError(f"{name} is given two units, {units[name]} and {text}; give one")
-    return units
 
 
 _last_warning = -TWICE
 
 
-def _interrupted(when: float, kept: bool) -> None:
+def _warn_interrupted(when: float, kept: bool) -> None:
     """Warn of a fit that was interrupted at the time ``when``. Raises KeyboardInterrupt where that was soon after the last such
     warning, or no formula is ``kept``."""
     global _last_warning

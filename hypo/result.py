@@ -21,14 +21,7 @@ from hypo.report.coverage import Coverage, Efficiency
 from hypo.report.layout import sentences
 from hypo.report.remarks import brief
 from hypo.report.rules import RuleRow
-from hypo.result_file import (
-    RESULT_FILE,
-    damaged,
-    from_dict,
-    front_csv,
-    read,
-    to_dict,
-)
+from hypo.result_file import RESULT_FILE, damage_error, front_csv, read_content, read_fields, to_dict
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,13 +36,11 @@ if TYPE_CHECKING:
     from hypo.scoring.predictive import Prediction
     from hypo.scoring.score import Hypothesis
 
-__all__ = ["Coverage", "Efficiency", "Result"]
-
 
 @known_methods
 @dataclass(frozen=True)
 class Result:
-    """What :func:`hypo.fit` returns, and what ``result.json`` holds.
+    """The result that :func:`hypo.fit` returns and ``result.json`` holds.
 
     ``front`` has rising complexity and falling misfit, also beyond the least score, where the score does not believe formulas
     any more; ``best`` is its member of least score, or what another ``model_selection`` chose, None when nothing was found.
@@ -131,9 +122,9 @@ class Result:
     def in_units(self, units: str) -> Result:
         """The result with formulas and constants in other units: ``"columns"``, as it is, or ``"si"``. In SI it takes rows in
         SI too, and has no data. Raises InputError for other ``units``."""
-        from hypo.conversion import in_units
+        from hypo.conversion import convert_result
 
-        return in_units(self, units)
+        return convert_result(self, units)
 
     def sympy(self, index: int | None = None, units: str = "columns") -> Any:
         """The best formula, or number ``index`` of the front, as a sympy expression; ``units`` as in :meth:`in_units`."""
@@ -189,11 +180,11 @@ class Result:
             InputError: an interval is wanted of one formula of the front, of a result without a posterior, or with a
                 likelihood of the user's own, which says nothing of new targets.
         """
-        from hypo.prediction import distribution, predicted
+        from hypo.prediction import predict_distribution, predict_formula
 
         if return_std or interval is not None:
-            return distribution(self, data, index, 0.9 if interval is None else interval, trials)
-        return predicted(self, data, index, trials)
+            return predict_distribution(self, data, index, 0.9 if interval is None else interval, trials)
+        return predict_formula(self, data, index, trials)
 
     def sample(
         self, data: Any, n: int = 100, *, noise: bool = True, seed: int = 0, trials: Any = None
@@ -216,9 +207,9 @@ class Result:
             InputError: ``n`` or ``seed`` is no whole number in range, or the result has no posterior or a likelihood of the
                 user's own.
         """
-        from hypo.prediction import sampled
+        from hypo.prediction import draw_samples
 
-        return sampled(self, data, n, noise, seed, trials)
+        return draw_samples(self, data, n, noise, seed, trials)
 
     def bound(
         self, event: str, data: Any, *, delta: float = 0.05, prior: float | None = None, trials: Any = None
@@ -244,9 +235,9 @@ class Result:
                 say nothing.
             DataError: a column is missing.
         """
-        from hypo.uncertainty import bounded
+        from hypo.uncertainty import compute_bound
 
-        return bounded(self, event, data, delta, prior, trials)
+        return compute_bound(self, event, data, delta, prior, trials)
 
     def suggest(self, domain: Mapping[str, Sequence[float]] | None = None, n: int = 5, distinct: bool = False) -> Suggestions:
         """``n`` rows to measure next: where the plausible hypotheses disagree most per unit of noise
@@ -261,9 +252,9 @@ class Result:
         Raises:
             InputError: the domain names no column or is empty, there is no posterior, or the hypotheses are undefined there.
         """
-        from hypo.uncertainty import suggested
+        from hypo.uncertainty import suggest_rows
 
-        return suggested(self, domain, n, distinct)
+        return suggest_rows(self, domain, n, distinct)
 
     def profile(
         self,
@@ -306,13 +297,13 @@ class Result:
             DataError: the table cannot be read.
             HypoError: the search found no formula.
         """
-        from hypo.uncertainty import profiled
+        from hypo.uncertainty import compute_profile
 
         table = {
             "sigma": sigma, "weights": weights, "trials": trials, "censored": censored, "lower": lower, "upper": upper,
             "x_sigma": x_sigma, "thousands": thousands,
         }
-        return profiled(self, index, level, data, table, log_likelihood)
+        return compute_profile(self, index, level, data, table, log_likelihood)
 
     def plot(self, path: str | os.PathLike[str] | None = None, data: Dataset | None = None) -> Figure:
         """A figure with the law over the data and the front; also written to ``path`` when given.
@@ -334,6 +325,15 @@ class Result:
     def to_dict(self) -> dict[str, Any]:
         """The content of ``result.json``; None stands for NaN and infinities."""
         return to_dict(self)
+
+    @staticmethod
+    def from_dict(content: Mapping[str, Any]) -> Result:
+        """The result whose :meth:`to_dict` is ``content``; raises ValueError, or LookupError, if there is none."""
+        from hypo.conversion import convert_from_si
+
+        result = Result(**read_fields(content))
+        is_in_si = any(factor != 1.0 for factor in result.settings["scales"].values())
+        return convert_from_si(result) if is_in_si else result
 
     def to_json(self) -> str:
         """The text of ``result.json``."""
@@ -361,11 +361,11 @@ class Result:
         path = Path(folder)
         if path.is_dir():
             path = path / RESULT_FILE
-        content = read(path)
+        content = read_content(path)
         try:
-            return from_dict(content)
+            return Result.from_dict(content)
         except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, RecursionError) as error:
-            raise damaged(path, error) from error
+            raise damage_error(path, error) from error
 
     # --- for people --------------------------------------------------------------------------------------
 

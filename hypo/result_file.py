@@ -16,6 +16,7 @@ import numpy as np
 from hypo.errors import InputError
 from hypo.report import tables
 from hypo.report.constants import ConstantRow
+from hypo.report.coverage import Coverage, Efficiency
 from hypo.report.rules import RuleRow
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ SCHEMA = "hypo-result/1"
 RESULT_FILE = "result.json"
 
 FIGURES = ("misfit", "complexity_cost", "violation", "score", "r2", "rmse")
-
 
 
 def hypothesis_row(h: Hypothesis, constants: Sequence[ConstantRow]) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def hypothesis_row(h: Hypothesis, constants: Sequence[ConstantRow]) -> dict[str,
 
 def to_dict(result: Result) -> dict[str, Any]:
     """:meth:`hypo.Result.to_dict`."""
-    believed = tables.believed(result.front)
+    believed = tables.count_believed(result.front)
     rows = [
         {**hypothesis_row(h, c), "origin": h.origin, "believed": k < believed}
         for k, (h, c) in enumerate(zip(result.front, result.constants, strict=True))
@@ -74,7 +74,7 @@ def front_csv(result: Result) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(("best", "complexity", *FIGURES, "expression", "pretty", "origin", "believed"))
-    believed = tables.believed(result.front)
+    believed = tables.count_believed(result.front)
     for k, h in enumerate(result.front):
         figures = [repr(float(getattr(h, name))) for name in FIGURES]
         own = (int(h == result.best), tables.number(h.complexity))
@@ -109,7 +109,7 @@ _KINDS: dict[type, tuple[type | tuple[type, ...], str]] = {
 }
 
 
-def _entry(table: Mapping[str, Any], key: str, kind: type, optional: bool = False) -> Any:
+def _require_entry(table: Mapping[str, Any], key: str, kind: type, optional: bool = False) -> Any:
     """``table[key]``, which must be of ``kind``, or None when ``optional``; raises Damaged otherwise."""
     if key not in table:
         raise Damaged(f'no entry "{key}"')
@@ -120,92 +120,85 @@ def _entry(table: Mapping[str, Any], key: str, kind: type, optional: bool = Fals
     return value
 
 
-def _all(values: Iterable[Any], kind: type, key: str) -> None:
+def _require_all(values: Iterable[Any], kind: type, key: str) -> None:
     types, name = _KINDS[kind]
     if not all(isinstance(value, types) for value in values):
         raise Damaged(f'a member of the entry "{key}" is not {name}')
 
 
-def from_dict(content: Mapping[str, Any]) -> Result:
-    """The result whose :meth:`Result.to_dict` is ``content``; raises ValueError if there is none."""
-    from hypo.result import Coverage, Efficiency, Result
-
-    status = _entry(content, "status", dict)
-    code, message = (_entry(status, key, str) for key in ("code", "message"))
-    chosen = _entry(content, "best", dict, optional=True)
-    rows = _entry(content, "front", list)
-    _all(rows, dict, "front")
-    coverage, efficiency, timing = (_entry(content, key, dict) for key in ("coverage", "efficiency", "timing"))
-    manifest = _entry(content, "manifest", dict)
-    settings = _entry(manifest, "settings", dict)
-    _entry(settings, "target", str)
-    _all(_entry(settings, "features", list), str, "features")
+def read_fields(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of the result whose :meth:`Result.to_dict` is ``content``; raises ValueError if there is none."""
+    status = _require_entry(content, "status", dict)
+    code, message = (_require_entry(status, key, str) for key in ("code", "message"))
+    chosen = _require_entry(content, "best", dict, optional=True)
+    rows = _require_entry(content, "front", list)
+    _require_all(rows, dict, "front")
+    coverage, efficiency, timing = (_require_entry(content, key, dict) for key in ("coverage", "efficiency", "timing"))
+    manifest = _require_entry(content, "manifest", dict)
+    settings = _require_entry(manifest, "settings", dict)
+    _require_entry(settings, "target", str)
+    _require_all(_require_entry(settings, "features", list), str, "features")
     for key, kind in (("units", str), ("scales", float), ("constants", float)):
-        _all(_entry(settings, key, dict).values(), kind, key)
+        _require_all(_require_entry(settings, key, dict).values(), kind, key)
     for key in ("columns", "notes"):
-        _all(_entry({key: [], **settings}, key, list), str, key)
-    _all(_entry({"doubts": [], **manifest}, "doubts", list), str, "doubts")
-    for failure in _entry({"failures": [], **manifest}, "failures", list):
+        _require_all(_require_entry({key: [], **settings}, key, list), str, key)
+    _require_all(_require_entry({"doubts": [], **manifest}, "doubts", list), str, "doubts")
+    for failure in _require_entry({"failures": [], **manifest}, "failures", list):
         if not isinstance(failure, Mapping):
             raise Damaged('a member of the entry "failures" is not a table')
         for key in ("part", "error", "where"):
-            _entry(failure, key, str)
+            _require_entry(failure, key, str)
     if settings.get("columns") and not set(settings["features"]) <= set(settings["columns"]):
         raise Damaged('the entry "columns" lacks a feature')
     if not all(0 < factor < math.inf for factor in settings["scales"].values()):
         raise Damaged('a member of the entry "scales" is not above 0')
     for key in ("n_row", "n_dropped", "max_complexity", "time_limit", "lam"):
-        _entry({key: None, **settings}, key, float, optional=True)
-    _entry({"grammar": {}, **_entry({"knowledge": {}, **settings}, "knowledge", dict)}, "grammar", dict)
+        _require_entry({key: None, **settings}, key, float, optional=True)
+    _require_entry({"grammar": {}, **_require_entry({"knowledge": {}, **settings}, "knowledge", dict)}, "grammar", dict)
     for key in ("unit_note", "model_selection", "thousands"):
-        _entry({key: "", **settings}, key, str)
-    _likelihood(settings)
-    _prior(manifest, settings)
-    front = tuple(_hypothesis(row, settings["features"], settings["constants"]) for row in rows)
+        _require_entry({key: "", **settings}, key, str)
+    _check_likelihood(settings)
+    _check_prior(manifest, settings)
+    front = tuple(_read_hypothesis(row, settings["features"], settings["constants"]) for row in rows)
     if chosen is not None and chosen not in rows:
         raise Damaged('the entry "best" is not in the entry "front"')
-    result = Result(
-        best=None if chosen is None else front[rows.index(chosen)],
-        front=front,
-        status=code,
-        message=message,
-        coverage=Coverage(*(_entry(coverage, f.name, float) for f in fields(Coverage))),
-        efficiency=Efficiency(*(_entry(efficiency, f.name, float) for f in fields(Efficiency))),
-        timing=dict(timing),
-        manifest=dict(manifest),
-        constants=tuple(tuple(_constant(c) for c in row["constants"]) for row in rows),
+    return {
+        "best": None if chosen is None else front[rows.index(chosen)],
+        "front": front,
+        "status": code,
+        "message": message,
+        "coverage": Coverage(*(_require_entry(coverage, f.name, float) for f in fields(Coverage))),
+        "efficiency": Efficiency(*(_require_entry(efficiency, f.name, float) for f in fields(Efficiency))),
+        "timing": dict(timing),
+        "manifest": dict(manifest),
+        "constants": tuple(tuple(_read_constant(c) for c in row["constants"]) for row in rows),
         # Results of older versions have no rules and no posterior.
-        rules=tuple(RuleRow.read(row) for row in content.get("rules", [])),
-        posterior=_posterior(content, settings),
-    )
-    if any(factor != 1.0 for factor in settings["scales"].values()):
-        from hypo.conversion import from_si
-
-        return from_si(result)
-    return result
+        "rules": tuple(RuleRow.read(row) for row in content.get("rules", [])),
+        "posterior": _read_posterior(content, settings),
+    }
 
 
-def _likelihood(settings: Mapping[str, Any]) -> None:
+def _check_likelihood(settings: Mapping[str, Any]) -> None:
     """Raises Damaged unless the settings say which likelihood there was, or nothing."""
     from hypo.scoring.family import Family
 
     errors = settings.get("x_sigma")
     if errors and isinstance(errors, Mapping):
-        _all(errors.values(), float, "x_sigma")
-        _entry(settings, "y_sigma", float)
+        _require_all(errors.values(), float, "x_sigma")
+        _require_entry(settings, "y_sigma", float)
     if settings.get("likelihood") is not None:
         try:
-            Family.read(_entry(settings, "likelihood", dict))
+            Family.read(_require_entry(settings, "likelihood", dict))
         except (KeyError, TypeError, ValueError) as error:
             raise Damaged('the entry "likelihood" names none') from error
 
 
-def _prior(manifest: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+def _check_prior(manifest: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
     """Raises Damaged unless the prior and the ranges of the data can be read, where a result has them."""
     from hypo.scoring.prior import Prior
 
     if manifest.get("prior") is not None:
-        content = _entry(manifest, "prior", dict)
+        content = _require_entry(manifest, "prior", dict)
         try:
             known = Prior.read(content)
         except (KeyError, TypeError, ValueError) as error:
@@ -215,13 +208,13 @@ def _prior(manifest: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
             raise Damaged('the entry "prior" has counts that no grammar has')
         if any(math.isnan(length) for length in known.code_lengths.values()):
             raise Damaged('a member of the entry "code_lengths" is not a number')
-    for ends in _entry({"ranges": {}, **settings}, "ranges", dict).values():
+    for ends in _require_entry({"ranges": {}, **settings}, "ranges", dict).values():
         if not isinstance(ends, list) or len(ends) != 2:
             raise Damaged('a member of the entry "ranges" is not a pair')
-        _all(ends, float, "ranges")
+        _require_all(ends, float, "ranges")
 
 
-def _posterior(content: Mapping[str, Any], settings: Mapping[str, Any]) -> Posterior | None:
+def _read_posterior(content: Mapping[str, Any], settings: Mapping[str, Any]) -> Posterior | None:
     from hypo.scoring.posterior import Posterior, Structure
 
     rows, summary = content.get("posterior"), content.get("inclusion")
@@ -237,37 +230,38 @@ def _posterior(content: Mapping[str, Any], settings: Mapping[str, Any]) -> Poste
         variables=dict(summary["variables"]),
         operators=dict(summary["operators"]),
         within=summary["within_odds"]["structures"],
-        covers=_entry(summary, "covers", str),
+        covers=_require_entry(summary, "covers", str),
         # Results of older versions have none of these.
         terms=dict(summary.get("terms", {})),
-        chain=_chain(summary),
-        unearned=_entry({"unearned": None, **summary}, "unearned", str, optional=True) or "",
+        chain=_read_chain(summary),
+        unearned=_require_entry({"unearned": None, **summary}, "unearned", str, optional=True) or "",
     )
 
 
-def _chain(summary: Mapping[str, Any]) -> dict[str, Any] | None:
-    chain = _entry({"chain": None, **summary}, "chain", dict, optional=True)
+def _read_chain(summary: Mapping[str, Any]) -> dict[str, Any] | None:
+    chain = _require_entry({"chain": None, **summary}, "chain", dict, optional=True)
     if chain is None:
         return None
-    _entry(chain, "verdict", str)
+    _require_entry(chain, "verdict", str)
     for name in ("chains", "steps", "acceptance", "visited", "weighed", "between_chains", "to_weights"):
-        _entry(chain, name, float)
+        _require_entry(chain, name, float)
     if not isinstance(chain.get("mixed"), bool):
         raise Damaged('the entry "mixed" is not true or false')
-    if not all(v is None or isinstance(v, float | int) for v in _entry(chain, "rhat", dict).values()):
+    if not all(v is None or isinstance(v, float | int) for v in _require_entry(chain, "rhat", dict).values()):
         raise Damaged('a member of the entry "rhat" is not a number')
     return dict(chain)
 
 
-def _constant(c: Mapping[str, Any]) -> ConstantRow:
+def _read_constant(c: Mapping[str, Any]) -> ConstantRow:
     # Results of older versions have no intervals.
-    spread = (_entry({name: None, **c}, name, float, optional=True) for name in ("std", "lower", "upper"))
+    spread = (_require_entry({name: None, **c}, name, float, optional=True) for name in ("std", "lower", "upper"))
     return ConstantRow(
-        _entry(c, "name", str), _entry(c, "value", float), _entry(c, "unit", str, optional=True), *spread
+        _require_entry(c, "name", str), _require_entry(c, "value", float), _require_entry(c, "unit", str, optional=True),
+        *spread,
     )
 
 
-def _hypothesis(row: Mapping[str, Any], features: Sequence[str], named: Mapping[str, float]) -> Hypothesis:
+def _read_hypothesis(row: Mapping[str, Any], features: Sequence[str], named: Mapping[str, float]) -> Hypothesis:
     from dataclasses import replace
 
     from hypo.errors import FormulaError
@@ -275,49 +269,49 @@ def _hypothesis(row: Mapping[str, Any], features: Sequence[str], named: Mapping[
     from hypo.expression.parser import parse
     from hypo.scoring.score import Hypothesis
 
-    text = _entry(row, "expression", str)
+    text = _require_entry(row, "expression", str)
     try:
         e = parse(text, variables=features, constants=named)
     except FormulaError as error:
         raise Damaged(f'the formula "{text}" cannot be read') from error
     if e.free:
         raise Damaged(f'the formula "{text}" holds an unknown name, {e.constants[e.free[0]].name}')
-    _all(_entry(row, "constants", list), dict, "constants")
-    fitted = {_constant(c).value for c in row["constants"]}
+    _require_all(_require_entry(row, "constants", list), dict, "constants")
+    fitted = {_read_constant(c).value for c in row["constants"]}
     constants = tuple(replace(c, free=c.name is None and c.value in fitted) for c in e.constants)
-    figures = {name: _entry(row, name, float, optional=True) for name in FIGURES}
+    figures = {name: _require_entry(row, name, float, optional=True) for name in FIGURES}
     return Hypothesis(
         expression=Expression(e.code, constants, e.variables),
-        complexity=_entry(row, "complexity", float),
-        origin=_entry({"origin": Hypothesis.origin, **row}, "origin", str),  # results of older versions have none
+        complexity=_require_entry(row, "complexity", float),
+        origin=_require_entry({"origin": Hypothesis.origin, **row}, "origin", str),  # results of older versions have none
         **{name: math.nan if value is None else value for name, value in figures.items()},
     )
 
 
-def damaged(path: Path, error: Exception) -> InputError:
+def damage_error(path: Path, error: Exception) -> InputError:
     """The file at ``path`` was once a result, but ``error`` came up."""
     what = str(error) if isinstance(error, Damaged) else "an entry has the wrong form"
     return InputError(f"{path} is damaged ({what}); run hypo fit again")
 
 
-def _number(text: str) -> float:
+def _parse_number(text: str) -> float:
     if not math.isfinite(value := float(text)):
         raise Damaged(f"{text[:12]} is no number of a result")
     return value
 
 
-def _whole(text: str) -> int:
-    _number(text)
+def _parse_whole(text: str) -> int:
+    _parse_number(text)
     return int(text)
 
 
-def read(path: Path) -> dict[str, Any]:
+def read_content(path: Path) -> dict[str, Any]:
     """The content of a result file. Raises InputError where there is none."""
     try:
         if path.exists() and not path.is_file():
             raise InputError(f"{path} is no ordinary file: give the folder that hypo fit wrote")
         text = path.read_text(encoding="utf-8")
-        content = json.loads(text, parse_float=_number, parse_int=_whole)
+        content = json.loads(text, parse_float=_parse_number, parse_int=_parse_whole)
     except InputError:
         raise
     except FileNotFoundError:
@@ -325,9 +319,9 @@ def read(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise InputError(f"cannot read {path}: {error}") from error
     except RecursionError as error:
-        raise damaged(path, Damaged("lists stand too deep within each other")) from error
+        raise damage_error(path, Damaged("lists stand too deep within each other")) from error
     except ValueError as error:
-        raise damaged(path, error) from error
+        raise damage_error(path, error) from error
     schema = content.get("schema") if isinstance(content, dict) else None
     if not isinstance(schema, str):
         raise InputError(f'{path} is no result of hypo (no entry "schema"): give the folder that hypo fit wrote')

@@ -23,6 +23,7 @@ R = TypeVar("R")
 _mark: ContextVar[tuple[float, float] | None] = ContextVar("began", default=None)
 # When loading of the public functions began and ended; a call that comes at once belongs to it.
 _loaded: list[tuple[float, float]] = []
+# Seconds between loading and a call that count as at once.
 AT_ONCE = 0.01
 
 
@@ -33,8 +34,8 @@ def loaded(since: float) -> None:
 
 @contextmanager
 def begun(kept: float = 0.0) -> Iterator[None]:
-    """What stands within began now, unless it stands in something that has begun already; ``kept`` seconds are for what comes
-    after it."""
+    """A context: all within began now, unless it stands in something that has begun already; ``kept`` seconds are for what
+    comes after it."""
     if _mark.get() is not None:
         yield
         return

@@ -1,4 +1,4 @@
-"""What is asked of a result: worst-case bounds, what to measure next, and profile-likelihood intervals of constants."""
+"""Questions to a result: worst-case bounds, what to measure next, and profile-likelihood intervals of constants."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from hypo.data import Dataset
 from hypo.errors import InputError
 from hypo.prediction import (
     AVERAGED,
-    columns_of,
-    posterior_of,
+    read_columns,
+    read_trials,
     require_distribution,
     require_level,
+    require_posterior,
     thousands_of,
-    trials_of,
 )
 from hypo.report.bounds import bound_remarks, require_coverage
 from hypo.report.constants import ConstantRow, shown_constants, with_names
-from hypo.report.suggestions import Suggestions, domain_of, repeats, suggestion_remarks
+from hypo.report.suggestions import Suggestions, count_repeats, domain_of, suggestion_remarks
 from hypo.scoring.bounds import Bound, assumed, bound, plausible, reaches
 from hypo.scoring.design import suggest
 from hypo.scoring.events import parse_event
@@ -43,13 +43,13 @@ UNLIKELY = 100.0
 MOST = 1000
 
 
-def bounded(result: Result, event: str, data: Any, delta: float, prior: float | None, trials: Any = None) -> Bound:
+def compute_bound(result: Result, event: str, data: Any, delta: float, prior: float | None, trials: Any = None) -> Bound:
     """:meth:`hypo.Result.bound`."""
     result.found()
     for name, value in (("delta", delta), ("prior", 1.0 if prior is None else prior)):
         if isinstance(value, bool) or not isinstance(value, Real) or not 0.0 < value <= 1.0:
             raise InputError(f"{name} must be a probability above 0 and at most 1, got {value!r}")
-    structures = posterior_of(result, "bounds").structures
+    structures = require_posterior(result, "bounds").structures
     require_distribution(result, "bounds")
     record = result.manifest.get("prior")
     asked = parse_event(event, variables=result.features, target=result.target, constants=result.settings["constants"])
@@ -59,12 +59,12 @@ def bounded(result: Result, event: str, data: Any, delta: float, prior: float | 
         raise InputError("this result does not say how likely structures are beforehand (an older version): give a prior")
     inside = plausible(structures, level, known)
     complete_to = result.coverage.complete_to
-    size = nodes(result, inside[0].expression)
+    size = count_nodes(result, inside[0].expression)
     require_coverage(inside, complete_to, size, exact=result.status == "exact")
     needed = tuple(dict.fromkeys((*(n for s in structures for n in s.expression.variables), *asked.variables)))
-    X = np.ascontiguousarray(columns_of(result, data, needed).T)
+    X = np.ascontiguousarray(read_columns(result, data, needed).T)
     regions = asked.regions(X, needed)
-    n = trials_of(result, data, trials, X.shape[1])
+    n = read_trials(result, data, trials, X.shape[1])
     found = bound(structures, level, regions, X, needed, str(asked), known, result.family, n)
     missing = int(np.count_nonzero(np.isnan(found.upper)))
     remarks = bound_remarks(inside, len(structures), level, reaches(structures, level), complete_to)
@@ -78,14 +78,14 @@ def bounded(result: Result, event: str, data: Any, delta: float, prior: float | 
     return replace(found, remarks=remarks)
 
 
-def suggested(result: Result, domain: Mapping[str, Sequence[float]] | None, n: int, distinct: bool = False) -> Suggestions:
+def suggest_rows(result: Result, domain: Mapping[str, Sequence[float]] | None, n: int, distinct: bool = False) -> Suggestions:
     """:meth:`hypo.Result.suggest`."""
     result.found()
     if isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
         raise InputError(f"the number of suggestions must be a whole number, 1 or more, got {n!r}")
     if n > MOST:
         raise InputError(f"the number of suggestions must be at most {MOST}, got {n}: each is chosen given all before it")
-    posterior = posterior_of(result, "suggestions")
+    posterior = require_posterior(result, "suggestions")
     share = sum(s.weight for s in posterior.structures[:RIVALS])
     structures = posterior.top(max(AVERAGED, share - 1e-12))
     # An unlikely law with a pole somewhere would ask for a row there, and nothing but that.
@@ -119,12 +119,12 @@ def suggested(result: Result, domain: Mapping[str, Sequence[float]] | None, n: i
         target=result.target,
         domain=box,
         remarks=suggestion_remarks(
-            found.information, unused, structures[0].weight > AVERAGED, repeats(points, box), posterior.unearned
+            found.information, unused, structures[0].weight > AVERAGED, count_repeats(points, box), posterior.unearned
         ),
     )
 
 
-def profiled(
+def compute_profile(
     result: Result, index: int | None, level: float, data: Any, table: Mapping[str, Any], log_likelihood: Any
 ) -> tuple[ConstantRow, ...]:
     """:meth:`hypo.Result.profile`; ``table`` has what the data have beside columns and target, by the names of
@@ -138,7 +138,7 @@ def profiled(
     require_level(level)
     shown = result.constants[result.front.index(chosen)]
     e = with_names(chosen.expression, shown)
-    dataset = _data_of_the_fit(result, data, table)
+    dataset = _require_data_of_fit(result, data, table)
     family = result.family
     if (family.kind == CUSTOM) != (log_likelihood is not None):
         needs = "needs it again: give log_likelihood" if log_likelihood is None else f"is {family.kind}: leave it out"
@@ -158,9 +158,9 @@ def profiled(
     return tuple(replace(old, lower=new.lower, upper=new.upper) for old, new in zip(shown, rows, strict=True))
 
 
-def _data_of_the_fit(result: Result, data: Any, table: Mapping[str, Any]) -> Dataset:
+def _require_data_of_fit(result: Result, data: Any, table: Mapping[str, Any]) -> Dataset:
     """The table of the fit: ``data``, or what the result holds. Raises InputError where that is another one, or none."""
-    from hypo.api.tables import as_dataset
+    from hypo.data import as_dataset
 
     settings = result.settings
     given = [name for name, value in table.items() if value is not None]
@@ -191,15 +191,15 @@ def _data_of_the_fit(result: Result, data: Any, table: Mapping[str, Any]) -> Dat
     return dataset
 
 
-def nodes(result: Result, e: Expression) -> float:
+def count_nodes(result: Result, e: Expression) -> float:
     """The nodes that a formula had in the search: factors between units are no part of it."""
     own = next((h.complexity for h in result.front if h.expression == e), math.inf)
     return min(own, len(e))
 
 
 def cautions(result: Result, trials: Any = None, noise: bool = True, std: bool = False) -> list[str]:
-    """What new targets were taken to be where the table of the fit had more to say, without full stops; ``noise`` says that
-    their noise counts, ``std`` that standard deviations are shown."""
+    """Sentences on what new targets were taken to be where the table of the fit had more to say, without full stops;
+    ``noise`` says that their noise counts, ``std`` that standard deviations are shown."""
     out = []
     if std and not result.family.has_variance:
         out.append(
@@ -214,6 +214,6 @@ def cautions(result: Result, trials: Any = None, noise: bool = True, std: bool =
         out.append(f"this averages over the formulas that the search met, and {result.posterior.unearned}")
     # Results of earlier versions have intervals then.
     n = result.settings.get("n_row", 0)
-    if noise and result.status == "exact" and result.best is not None and 0 < n <= nodes(result, result.best.expression):
+    if noise and result.status == "exact" and result.best is not None and 0 < n <= count_nodes(result, result.best.expression):
         out.append(f"the {n} rows of the fit are met exactly, so no noise was seen, but so may other formulas of this size do")
     return out

@@ -1,4 +1,4 @@
-"""What one name of a unit, such as ``"Mpc"``, means: pint's answer, with hypo's corrections."""
+"""The meaning of one name of a unit, such as ``"Mpc"``: pint's answer, with hypo's corrections."""
 
 from __future__ import annotations
 

@@ -207,7 +207,9 @@ def coherent_scales(units: Sequence[Unit]) -> tuple[float, ...]:
 # ------------------------------------------------------------------------------------------- grammar
 
 _DIMENSIONLESS_TEXTS = frozenset({"", "1", "-", "–", "—"})
+# Characters of a unit: longer texts are no units.
 _MAX_LENGTH = 200
+# The largest exponent of a unit, above and below 0.
 _MAX_EXPONENT = 100
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
 _TOKEN = re.compile(

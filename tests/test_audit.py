@@ -11,10 +11,10 @@ import pytest
 from scipy.stats import binomtest
 
 import hypo
-from hypo.api.auditing import AuditProgress, resampled
-from hypo.api.inputs import as_dataset
+from hypo.api.auditing import AuditProgress, resample
 from hypo.cli import main
-from hypo.report.audit import Audit, Run, grouped, share_interval
+from hypo.data import as_dataset
+from hypo.report.audit import Audit, Run, group_runs, share_interval
 from hypo.scoring.likelihood import Gaussian
 from hypo.search.problem import Settings, make_problem
 
@@ -38,7 +38,7 @@ def test_grouped_by_structure_and_not_by_numbers() -> None:
         run("resample", 2, "2*x*z"),
         run("resample", 3, None),
     ]
-    groups = grouped(runs)
+    groups = group_runs(runs)
     assert [(g.seeds, g.resamples) for g in groups] == [(1, 2), (0, 1), (1, 0)]
     first = groups[0]
     assert str(first.expression) == "2*x + 1" and first.form == "c1*x + c2"
@@ -60,7 +60,7 @@ def test_resamples_count_rows() -> None:
     """Fits and evidence are those of the table with its rows written out as often as they were drawn."""
     data, _ = as_dataset({**DATA, "w": np.linspace(1.0, 2.0, 30)}, "y", features=["x"], weights="w")
     problem = make_problem(data, None, Settings())
-    few = resampled(problem, np.random.default_rng(3))
+    few = resample(problem, np.random.default_rng(3))
     counts = np.bincount(np.random.default_rng(3).integers(0, 30, 30), minlength=30)
     rows = np.repeat(np.arange(30), counts)
     assert problem.likelihood.weights is not None

@@ -184,7 +184,8 @@ def test_exact_answers_wait_for_no_chain(noisy) -> None:
 
 
 def test_structures_of_the_posterior_keep_hard_rules(noisy) -> None:
-    from hypo.api.inputs import as_dataset, as_knowledge
+    from hypo.api.inputs import as_knowledge
+    from hypo.data import as_dataset
     from hypo.search.problem import Settings, make_problem
     from hypo.search.rulebook import Rulebook
 

@@ -8,10 +8,9 @@ import pandas as pd
 import pytest
 
 import hypo
-from hypo.api.doubts import _like_counts
-from hypo.api.inputs import as_dataset
-from hypo.data import from_arrays
-from hypo.data.dataset import FAR
+from hypo.api.doubts import _are_like_counts
+from hypo.data import as_dataset, from_arrays
+from hypo.data.make_dataset import FAR
 from hypo.report.suggestions import Suggestions
 from hypo.search.engine import search
 from hypo.search.problem import Settings, make_problem
@@ -64,8 +63,8 @@ def test_counts_of_few_rows_or_of_any_size_get_the_hint(size: float, rows: int) 
     rng = np.random.default_rng(11)
     t = np.linspace(0.0, 3.0, rows)
     law = size * np.exp(-t)
-    counts = [_like_counts(rng.poisson(law).astype(float), law, 2) for _ in range(200)]
-    rounded = [_like_counts(np.round(law + 0.01 * size * rng.standard_normal(rows)), law, 2) for _ in range(200)]
+    counts = [_are_like_counts(rng.poisson(law).astype(float), law, 2) for _ in range(200)]
+    rounded = [_are_like_counts(np.round(law + 0.01 * size * rng.standard_normal(rows)), law, 2) for _ in range(200)]
     assert np.mean(counts) > 0.9
     # Noise of a hundredth is less than the root of 1000 and more than that of 10⁷.
     assert 30.0 < size < 1e5 or np.mean(rounded) < 0.1
@@ -75,7 +74,7 @@ def test_ranks_and_lengths_are_no_counts() -> None:
     rng = np.random.default_rng(12)
     x = np.linspace(-1.0, 1.0, 40)
     ranks = np.clip(np.round(3.0 + x + rng.standard_normal(40)), 1.0, 5.0)
-    assert not _like_counts(ranks, 3.0 + x, 2)
+    assert not _are_like_counts(ranks, 3.0 + x, 2)
     t = np.linspace(0.0, 3.0, 10)
     y = np.random.default_rng(3).poisson(1000.0 * np.exp(-t)).astype(float)
     few = {**FAST, "operators": "+,*,exp", "time_limit": 3.0}

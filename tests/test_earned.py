@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import hypo
-from hypo.api.inputs import as_dataset
 from hypo.api.outputs import make_result
+from hypo.data import as_dataset
 from hypo.report.rivals import rivals_sentence, runners_up, share_text
 from hypo.scoring.posterior import Posterior, Structure
 from hypo.search.engine import search

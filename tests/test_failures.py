@@ -233,9 +233,9 @@ def fit(**more):
     ("target", "part"),
     [
         ("hypo.scoring.posterior.make_posterior", "the posterior"),
-        ("hypo.api.outputs.doubts", "the doubts about the answer"),
+        ("hypo.api.outputs.model_diagnostics", "the doubts about the answer"),
         ("hypo.api.outputs.make_prior", "the prior"),
-        ("hypo.api.outputs.constant_rows", "the intervals of constants"),
+        ("hypo.api.outputs.make_constant_rows", "the intervals of constants"),
         ("hypo.search.choosing.chosen", "the choice of the answer"),
     ],
 )

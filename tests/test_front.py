@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import hypo
-from hypo.api.inputs import as_dataset
 from hypo.api.outputs import make_result
+from hypo.data import as_dataset
 from hypo.expression.expr import Expression
 from hypo.knowledge import Knowledge
 from hypo.report import tables
@@ -78,7 +78,7 @@ def test_what_the_score_believes_is_part_of_the_front() -> None:
     for seed in range(20):
         everything = random_hypotheses(np.random.default_rng(seed))
         front = front_of(everything)
-        assert tables.believed(front) == 1 + front.index(min(everything, key=lambda h: h.score))
+        assert tables.count_believed(front) == 1 + front.index(min(everything, key=lambda h: h.score))
         left_out = [h for h in pareto(everything) if h not in front]
         # Only what a longer formula with a shorter code says as well.
         assert all(any(abs(loss(o) - loss(h)) <= CLOSER and o.score < h.score for o in front) for h in left_out)

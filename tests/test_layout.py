@@ -10,7 +10,7 @@ from hypo.cli import main
 from hypo.expression.expr import Expression
 from hypo.report import tables
 from hypo.report.constants import ConstantRow
-from hypo.report.layout import FEWEST, Sheet, filled, sentences, width_of, wrapped
+from hypo.report.layout import FEWEST, Sheet, fill, sentences, width_of, wrap
 from hypo.scoring.score import Hypothesis
 
 WIDTHS = (20, 30, 40, 60, 79, 80, 120, 200)
@@ -41,7 +41,7 @@ def test_formulas_wrap_at_operators(width: int) -> None:
     rng = np.random.default_rng(width)
     for _ in range(100):
         text = f"y = {formula(rng, int(rng.integers(1, 9))).pretty()}"
-        lines = wrapped(text, width)
+        lines = wrap(text, width)
         # A name with its brackets may be longer than a narrow page.
         assert all(len(line) <= max(width, 34) for line in lines)
         assert squeezed("".join(lines)) == squeezed(text)
@@ -54,9 +54,9 @@ def test_formulas_wrap_at_operators(width: int) -> None:
 
 def test_names_that_are_too_long_stay_whole() -> None:
     name = "a_name_that_is_longer_than_the_width_of_the_page"
-    lines = wrapped(f"y = 2*{name} + 1", 30)
+    lines = wrap(f"y = 2*{name} + 1", 30)
     assert any(line.strip() in (name, f"*{name}") for line in lines) and "".join("".join(lines).split()) == f"y=2*{name}+1"
-    assert wrapped("", 20) == [""] and wrapped("   ", 20) == [""]
+    assert wrap("", 20) == [""] and wrap("   ", 20) == [""]
 
 
 def test_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +72,7 @@ def test_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
         assert width_of() == 80
     monkeypatch.setenv("COLUMNS", "3")
     assert width_of() == FEWEST
-    assert filled("  with 0.5 [a very long unit of it]", 20) == "  with 0.5 [a very\n  long unit of it]"
+    assert fill("  with 0.5 [a very long unit of it]", 20) == "  with 0.5 [a very\n  long unit of it]"
 
 
 def hypotheses(rng: np.random.Generator) -> list[Hypothesis]:

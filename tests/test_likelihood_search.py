@@ -12,8 +12,9 @@ import pytest
 from scipy.special import expit
 
 import hypo
-from hypo.api.inputs import as_dataset, as_settings
+from hypo.api.inputs import as_settings
 from hypo.cli import main
+from hypo.data import as_dataset
 from hypo.errors import InputError
 from hypo.expression.evaluate import evaluate
 from hypo.expression.parser import parse

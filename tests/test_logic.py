@@ -25,9 +25,9 @@ from hypo.knowledge.logic_syntax import (
     Conjunction,
     Derivative,
     Integral,
-    Interval,
+    LogicTerm,
     Quantified,
-    Term,
+    QuantifierInterval,
 )
 
 X, Y, ONE = Expression.variable("x"), Expression.variable("y"), Expression.constant(1)
@@ -37,7 +37,7 @@ def sentence(text: str, variables: tuple[str, ...] = ("x", "y"), target: str = "
     return parse_logic(text, variables=variables, target=target, constants={"c": 3.0, **constants})
 
 
-def term(text: str) -> Term:
+def term(text: str) -> LogicTerm:
     """The left side of ``text > 1``."""
     statement = sentence(f"{text} > 1").statement
     assert isinstance(statement, Chain)
@@ -72,13 +72,15 @@ def test_precedence(text: str, bracketed: str) -> None:
 def test_a_sentence_as_a_tree() -> None:
     found = \
         sentence("forall x in (0, 2*pi]: 0 <= int(T(y=z), z, 0, 1) < 1 and d2f/dxdy(x, 1) = 1")
-    zero, one = Term(Expression.constant(0)), Term(ONE)
-    integral = Integral(Term(Expression.variable("#0"), (Call("T", (Argument("y", Term(Expression.variable("z"))),)),)),
-                        "z", zero, one)
-    derivative = Derivative("d2f/dxdy", ("x", "y"), (Argument(None, Term(X)), Argument(None, one)))
-    assert found.statement == Quantified(True, (("x", Interval(zero, Term(parse("2*pi")), (False, True))),), Conjunction((
-        Chain(zero, (("<=", Term(Expression.variable("#0"), (integral,))), ("<", one))),
-        Chain(Term(Expression.variable("#0"), (derivative,)), (("=", one),)),
+    zero, one = LogicTerm(Expression.constant(0)), LogicTerm(ONE)
+    part = Expression.variable("#0")
+    call = Call("T", (Argument("y", LogicTerm(Expression.variable("z"))),))
+    integral = Integral(LogicTerm(part, (call,)), "z", zero, one)
+    derivative = Derivative("d2f/dxdy", ("x", "y"), (Argument(None, LogicTerm(X)), Argument(None, one)))
+    interval = QuantifierInterval(zero, LogicTerm(parse("2*pi")), (False, True))
+    assert found.statement == Quantified(True, (("x", interval),), Conjunction((
+        Chain(zero, (("<=", LogicTerm(part, (integral,))), ("<", one))),
+        Chain(LogicTerm(part, (derivative,)), (("=", one),)),
     )))
 
 
@@ -107,11 +109,11 @@ def test_a_column_wins_over_f_and_constants_and_the_target_always_works() -> Non
     columns = ("f", "d", "e", "df")
     found = sentence("T(1, 2, 3, 4) > f + d*e", columns, e=2.0, c=1.0)
     assert isinstance(found.statement, Chain)
-    assert found.statement.links[0][1] == Term(parse("f + d*e"))
-    arguments = tuple(Argument(None, Term(Expression.constant(k))) for k in (1, 2, 3, 4))
+    assert found.statement.links[0][1] == LogicTerm(parse("f + d*e"))
+    arguments = tuple(Argument(None, LogicTerm(Expression.constant(k))) for k in (1, 2, 3, 4))
     assert found.statement.first.parts == (Call("T", arguments),)
     quotient = sentence("df/d > 1", columns).statement
-    assert isinstance(quotient, Chain) and quotient.first == Term(parse("df/d"))
+    assert isinstance(quotient, Chain) and quotient.first == LogicTerm(parse("df/d"))
     assert term("T").parts == (Call("T"),) and term("f").parts == (Call("f"),)
     derivative = sentence("dT/df > d2T/df2", ("f", "d")).statement
     assert isinstance(derivative, Chain)
@@ -122,7 +124,7 @@ def test_a_named_constant_wins_over_f_and_loses_to_a_column() -> None:
     found = sentence("f > x", ("x",), f=2.5).statement
     assert isinstance(found, Chain) and found.first.expression.values == [2.5]
     found = sentence("c > x", ("x", "c")).statement
-    assert isinstance(found, Chain) and found.first == Term(Expression.variable("c"))
+    assert isinstance(found, Chain) and found.first == LogicTerm(Expression.variable("c"))
 
 
 def test_a_quantified_variable_may_be_a_column_or_new() -> None:

@@ -16,9 +16,9 @@ from hypo.expression.evaluate import Program
 from hypo.expression.parser import parse
 from hypo.knowledge import logic_syntax as syntax
 from hypo.knowledge.claims import PROVED, REFUTED, UNREFUTED, Verdict
+from hypo.knowledge.law import Law
 from hypo.knowledge.logic import Sentence, parse_logic
 from hypo.knowledge.logic_integrals import Quadrature, Quantity
-from hypo.knowledge.rules import Law
 
 
 def law_of(text: str, target: str = "T", **ranges: tuple[float, float]) -> Law:
@@ -134,7 +134,7 @@ GRID, TOLERANCE, H = 9, 2e-4, 1e-3
 Point = Mapping[str, float]
 
 
-def number(t: syntax.Term, law: Law, at: Point) -> float:
+def number(t: syntax.LogicTerm, law: Law, at: Point) -> float:
     values = dict(at)
     for k, part in enumerate(t.parts):
         values[f"#{k}"] = part_value(part, law, at)
@@ -198,7 +198,7 @@ def holds(s: syntax.Statement, law: Law, at: Point) -> bool | None:
     return every(values) if s.universal else opposite(every(values))
 
 
-def grid(name: str, interval: syntax.Interval | None, law: Law) -> list[float]:
+def grid(name: str, interval: syntax.QuantifierInterval | None, law: Law) -> list[float]:
     low, high = law.ranges[name] if interval is None else (interval.low.value, interval.high.value)
     points = [low + k * (high - low) / (GRID - 1) for k in range(GRID)]
     closed = (True, True) if interval is None else interval.closed

@@ -60,11 +60,12 @@ def test_a_temperature_is_not_taken_for_a_difference() -> None:
 
 
 def test_a_target_without_a_unit_beside_columns_with_one_is_said_once() -> None:
-    from hypo.api.prepared import prepared
+    from hypo.api.prepared import validate_inputs
 
     said = "the target y has no unit, while t has one"
     for units, count in (({"t": "s"}, 1), ({"t": "s", "y": "1"}, 0), ({"t": "deg"}, 0), ({}, 0)):
-        notes = prepared((np.arange(6.0)[:, None], np.arange(6.0) ** 2), "y", {"features": ["t"]}, None, units).dataset.notes
+        data = np.arange(6.0)[:, None], np.arange(6.0) ** 2
+        notes = validate_inputs(data, "y", {"features": ["t"]}, None, units).dataset.notes
         assert sum(said in note for note in notes) == count
 
 

@@ -15,9 +15,11 @@ from reference import random_tree
 from hypo.expression import Expression
 from hypo.expression.derivative import derivative
 from hypo.expression.parser import parse
-from hypo.knowledge.claims import PROVED, REFUTED, SLACK, UNREFUTED, And, Claim, Comparison, Implies, Not, Or, violation
+from hypo.knowledge.claims import PROVED, REFUTED, UNREFUTED, Claim, violation
+from hypo.knowledge.combinations import And, Implies, Not, Or
+from hypo.knowledge.comparison import SLACK, Comparison
 from hypo.knowledge.domain import Domain, middle
-from hypo.knowledge.proofs import settle
+from hypo.knowledge.proofs import check_claim
 
 INF = math.inf
 ZERO = Expression.constant(0)
@@ -48,14 +50,14 @@ def test_bad_ranges(ends: object, message: str) -> None:
 
 def test_narrower_domains() -> None:
     domain = Domain({"x": (0, 10), "y": (-INF, INF)})
-    assert domain.narrowed({"x": (5, 20)}).ranges == {"x": (5, 10), "y": (-INF, INF)}
-    assert domain.replaced({"x": (5, 20), "z": (0, 1)}).ranges == {"x": (5, 20), "y": (-INF, INF), "z": (0, 1)}
+    assert domain.narrow({"x": (5, 20)}).ranges == {"x": (5, 10), "y": (-INF, INF)}
+    assert domain.replace_ranges({"x": (5, 20), "z": (0, 1)}).ranges == {"x": (5, 20), "y": (-INF, INF), "z": (0, 1)}
     assert domain.of(frozenset("y")).ranges == {"y": (-INF, INF)}
     assert {n: [float(b[0]) for b in ends] for n, ends in domain.box().items()} == {"x": [0, 10], "y": [-INF, INF]}
     with pytest.raises(ValueError, match=r"^nothing is left of x: 11 to 12 does not overlap 0 to 10$"):
-        domain.narrowed({"x": (11, 12)})
+        domain.narrow({"x": (11, 12)})
     with pytest.raises(ValueError, match=r"^no range is known for a, z; ranges are known for: x, y$"):
-        domain.narrowed({"z": (11, 12), "a": (0, 1)})
+        domain.narrow({"z": (11, 12), "a": (0, 1)})
     with pytest.raises(ValueError, match=r"^expected at least one point, got 0$"):
         domain.sample(0)
 
@@ -145,47 +147,47 @@ UNIT, SIDE, LINE = {"x": (0.0, 1.0)}, {"x": (-1.0, 2.0)}, {"x": (-INF, INF)}
     ("2 >= 1", {}, PROVED), ("1 >= 2", {}, REFUTED), ("log(-1) >= 2", {}, REFUTED), ("1 >= 1", UNIT, PROVED),
 ])
 def test_verdicts(text: str, ranges: dict, level: str) -> None:
-    v = settle(claim(text), Domain({"other": (0, 1), **ranges}), deadline=5.0)
+    v = check_claim(claim(text), Domain({"other": (0, 1), **ranges}), deadline=5.0)
     assert v.level == level
     assert v.points == (1024 if claim(text).names else 1)
     assert (v.amount > 0) == (level == REFUTED) == (v.witness is not None)
     if v.witness is not None:
         assert v.witness.at.keys() == claim(text).names
-    quick = settle(claim(text), Domain(ranges), points=256, proof=False)
+    quick = check_claim(claim(text), Domain(ranges), points=256, proof=False)
     assert quick.level == (REFUTED if level == REFUTED else UNREFUTED)
 
 
 def test_combined_claims() -> None:
     domain = Domain({"x": (0, 1), "y": (0, 1)})
     increasing = Implies(claim("x > y"), claim("x**3 + x >= y**3 + y"))
-    assert settle(increasing, domain, deadline=5.0).level in (PROVED, UNREFUTED)
-    wrong = settle(Implies(claim("x > y"), claim("sin(3*x) >= sin(3*y)")), domain)
+    assert check_claim(increasing, domain, deadline=5.0).level in (PROVED, UNREFUTED)
+    wrong = check_claim(Implies(claim("x > y"), claim("sin(3*x) >= sin(3*y)")), domain)
     assert wrong.level == REFUTED
     at = wrong.witness.at
     assert at["x"] > at["y"]
     assert math.sin(3 * at["x"]) < math.sin(3 * at["y"])
     assert wrong.witness.sides.relation == ">="
-    assert settle(Or((claim("x >= 0.3"), claim("x <= 0.6"))), domain).level == PROVED
-    assert settle(And((claim("x >= 0"), claim("y <= 1"))), domain).level == PROVED
-    assert settle(Not(claim("x > 1")), domain).level == PROVED
-    assert settle(Implies(claim("x > 2"), claim("log(-x) > 0")), domain).level == PROVED
+    assert check_claim(Or((claim("x >= 0.3"), claim("x <= 0.6"))), domain).level == PROVED
+    assert check_claim(And((claim("x >= 0"), claim("y <= 1"))), domain).level == PROVED
+    assert check_claim(Not(claim("x > 1")), domain).level == PROVED
+    assert check_claim(Implies(claim("x > 2"), claim("log(-x) > 0")), domain).level == PROVED
 
 
 def test_rounding_in_the_evaluation_is_no_breach_to_a_proof() -> None:
     c, domain = claim("(x + 1e16) - 1e16 > x - 1e-3"), Domain(UNIT)
-    assert settle(c, domain).level == PROVED
-    assert settle(c, domain, proof=False).level == REFUTED  # numbers are all that is looked at
+    assert check_claim(c, domain).level == PROVED
+    assert check_claim(c, domain, proof=False).level == REFUTED  # numbers are all that is looked at
 
 
 def test_a_narrow_breach_is_found_by_the_proof() -> None:
-    v = settle(claim("(x - 0.123456789)**2 + 1e-7 > 2e-7"), Domain({"x": (0, 1)}), points=8)
+    v = check_claim(claim("(x - 0.123456789)**2 + 1e-7 > 2e-7"), Domain({"x": (0, 1)}), points=8)
     assert v.level == REFUTED
     assert v.witness.at["x"] == pytest.approx(0.123456789, abs=4e-4)
     assert 0 < v.amount < 1e-3
 
 
 def test_the_witness_is_searched_for() -> None:
-    v = settle(claim("(x - 1/3)**2 + (y - 0.7)**2 >= 0.5"), Domain({"x": (0, 1), "y": (0, 1)}))
+    v = check_claim(claim("(x - 1/3)**2 + (y - 0.7)**2 >= 0.5"), Domain({"x": (0, 1), "y": (0, 1)}))
     assert v.witness.at == pytest.approx({"x": 1 / 3, "y": 0.7}, abs=1e-2)
     assert v.witness.sides.left == pytest.approx(0, abs=1e-4)
     assert v.witness.sides.right == 0.5
@@ -193,7 +195,7 @@ def test_the_witness_is_searched_for() -> None:
 
 def test_the_amount_is_that_of_the_points_and_the_worst_found() -> None:
     c, domain = claim("x >= 0.25"), Domain({"x": (0, 1)})
-    quick, full = (settle(c, domain, proof=p) for p in (False, True))
+    quick, full = (check_claim(c, domain, proof=p) for p in (False, True))
     margins = c.margin(domain.sample(1024))
     assert quick.amount == violation(margins)
     assert full.amount == pytest.approx(quick.amount)  # the worst is at the end, which is among the points
@@ -201,7 +203,7 @@ def test_the_amount_is_that_of_the_points_and_the_worst_found() -> None:
 
 def test_what_the_points_miss_is_refuted_by_the_proof_alone() -> None:
     c = claim("abs(x - 0.3141) + abs(y - 0.2718) >= 1e-4")
-    v = settle(c, Domain({"x": (0, 1), "y": (0, 1)}), points=64, deadline=5.0)
+    v = check_claim(c, Domain({"x": (0, 1), "y": (0, 1)}), points=64, deadline=5.0)
     assert v.level == REFUTED
     assert (c.margin({k: np.array([a]) for k, a in v.witness.at.items()}) < 0).all()
 
@@ -209,16 +211,16 @@ def test_what_the_points_miss_is_refuted_by_the_proof_alone() -> None:
 def test_limits_are_kept() -> None:
     hopeless = claim("x + y >= 2*sqrt(x*y)")
     domain = Domain({"x": (0.1, 3), "y": (0.1, 3)})
-    settle(hopeless, domain, deadline=0.0)
+    check_claim(hopeless, domain, deadline=0.0)
     start = time.perf_counter()
-    assert settle(hopeless, domain, budget=10**9, deadline=0.05).level == UNREFUTED
+    assert check_claim(hopeless, domain, budget=10**9, deadline=0.05).level == UNREFUTED
     assert time.perf_counter() - start < 1.0
-    assert settle(hopeless, domain, budget=1, deadline=None).level == UNREFUTED
+    assert check_claim(hopeless, domain, budget=1, deadline=None).level == UNREFUTED
 
 
 def test_names_without_a_range() -> None:
     with pytest.raises(ValueError, match=r"^no range is known for y; ranges are known for: x$"):
-        settle(claim("x > y"), Domain(UNIT))
+        check_claim(claim("x > y"), Domain(UNIT))
 
 
 class Vague(Comparison):
@@ -228,14 +230,14 @@ class Vague(Comparison):
         from hypo.expression.intervals import Enclosure
         return Enclosure(np.array([-INF]), np.array([INF]), np.array([False]))
 
-    def scaled(self, points: object) -> Vague:
+    def fix_scale(self, points: object) -> Vague:
         return self
 
 
 def test_claims_without_enclosures_are_refuted_by_numbers() -> None:
     c = Vague(parse("x"), ">=", parse("0.5"), scale=1.0)
-    assert settle(c, Domain(UNIT)).level == REFUTED
-    assert settle(Vague(parse("x"), ">=", parse("0"), scale=1.0), Domain(UNIT)).level == UNREFUTED
+    assert check_claim(c, Domain(UNIT)).level == REFUTED
+    assert check_claim(Vague(parse("x"), ">=", parse("0"), scale=1.0), Domain(UNIT)).level == UNREFUTED
 
 
 @pytest.mark.parametrize(("formula", "by", "relation"), [
@@ -249,11 +251,11 @@ def test_monotone_laws_are_proved(formula: str, by: str, relation: str | None) -
     domain = Domain({n: special.get(n, (1, 3)) for n in e.variables})
     slope = derivative(e, by)
     if relation is None:
-        v = settle(Comparison(slope, ">=", ZERO), domain)
+        v = check_claim(Comparison(slope, ">=", ZERO), domain)
         assert v.level == REFUTED
         assert v.witness.sides.left < 0
         return
-    assert settle(Comparison(slope, relation, ZERO), domain, deadline=5.0).level == PROVED
+    assert check_claim(Comparison(slope, relation, ZERO), domain, deadline=5.0).level == PROVED
 
 
 # --- at scale ---------------------------------------------------------------------------------------------------------
@@ -303,10 +305,10 @@ def test_random_claims_are_settled_truly() -> None:
                        tolerance=trees.choice([1e-6, 0.5]))
         ends = [trees.choice([0.0, 1.0, -1.0, trees.uniform(-3, 3), trees.uniform(-3, 3), 10.0, 1e-3]) for _ in range(4)]
         domain = Domain({"x": tuple(sorted(ends[:2])), "y": tuple(sorted(ends[2:]))})
-        v = settle(c, domain, points=256, budget=2000, deadline=0.1)
+        v = check_claim(c, domain, points=256, budget=2000, deadline=0.1)
         counts[v.level] += 1
         sample = domain.of(c.names).sample(256)
-        scaled = c.scaled(sample)
+        scaled = c.fix_scale(sample)
         if v.level == REFUTED:
             assert 0 < v.amount <= 1
             assert truly_fails(c, dict(v.witness.at), scaled.scale), (c, v)
@@ -328,6 +330,6 @@ def test_settling_at_points_is_quick() -> None:
     for _ in range(50):
         c = Comparison(e, ">=", ZERO)
         start = time.perf_counter()
-        settle(c, domain, points=256, proof=False)
+        check_claim(c, domain, points=256, proof=False)
         spent.append(time.perf_counter() - start)
     assert min(spent) < 1e-3

@@ -21,7 +21,7 @@ from hypo.errors import HypoError, InputError, MissingExtraError
 from hypo.expression.evaluate import evaluate
 from hypo.expression.parser import parse
 from hypo.knowledge import Knowledge
-from hypo.result_file import from_dict
+from hypo.result import Result
 from hypo.search.problem import Settings, make_problem
 from hypo.search.pysr_terms import LEAST_SIZE, Task, translate, unit_text, written
 from hypo.units import parse_unit
@@ -215,7 +215,7 @@ def test_results_of_before_there_were_origins_can_be_read(stages: Path) -> None:
     content = json.loads(fit(backend="pysr").to_json())
     for row in (content["best"], *content["front"]):
         del row["origin"]
-    assert {h.origin for h in from_dict(content).front} == {"native"}
+    assert {h.origin for h in Result.from_dict(content).front} == {"native"}
 
 
 def test_both_backends_share_one_front(stages: Path) -> None:

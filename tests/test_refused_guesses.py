@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 
 import hypo
-from hypo.api.inputs import as_dataset, as_settings
-from hypo.api.refusals import passed_over
+from hypo.api.inputs import as_settings
+from hypo.api.refusals import explain_passing_over
+from hypo.data import as_dataset
 from hypo.expression.parser import parse
 from hypo.search.problem import make_problem
 
@@ -60,7 +61,7 @@ def test_a_better_guess_that_was_passed_over() -> None:
     for text, why in (("sin(5.5*x)", "slower waves"), ("0.001/(x - 3.5)**3", "between the rows"), ("sin(0.7*x)", "")):
         h = problem.scorer(settings).score(parse(text, variables=["x"]))
         assert h is not None
-        said = passed_over(h, problem)
+        said = explain_passing_over(h, problem)
         assert (why in said) if why else not said
 
 

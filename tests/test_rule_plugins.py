@@ -13,8 +13,9 @@ import pytest
 from hypo.errors import KnowledgeError
 from hypo.expression.parser import parse
 from hypo.knowledge.claims import PROVED, REFUTED
-from hypo.knowledge.plugins import broken_plugins, built_in_kinds, known_kinds, read_rule
-from hypo.knowledge.rules import Law
+from hypo.knowledge.law import Law
+from hypo.knowledge.plugins import broken_plugins, known_kinds, read_rule
+from hypo.knowledge.rules import built_in_kinds
 
 EXAMPLE = Path(__file__).parent / "rule_plugin"
 
@@ -89,6 +90,19 @@ def test_without_the_package():
     assert rule is None
     assert problems[0][0] == ("kind",)
     assert problems[0][1].startswith('unknown kind "saturates"; ')
+
+
+def test_built_in_kinds_in_the_order_of_messages():
+    assert " ".join(built_in_kinds()) == (
+        "bounds sign monotone convex concave lipschitz even odd periodic symmetric antisymmetric homogeneous scale_invariant "
+        "translation_invariant conserved value zeros limit growth depends not_depends logic")
+
+
+def test_a_built_in_kind_has_one_class():
+    bounds = built_in_kinds()["bounds"]
+    with pytest.raises(TypeError, match=r"the rule kind 'bounds' has two classes: .*\.Bounds and .*\.Again"):
+        type("Again", (bounds,), {"__module__": bounds.__module__, "kind": "bounds"})
+    assert built_in_kinds()["bounds"] is bounds
 
 
 def test_a_kind_nearly_named(example):
@@ -168,6 +182,6 @@ def test_a_kind_whose_reading_fails(packages):
 
 def test_reading_built_in_kinds_looks_for_no_packages():
     """Listing what is installed takes time, so it is done only for a kind that is not built in."""
-    code = ("from hypo.knowledge import plugins; plugins._installed = None; "
+    code = ("from hypo.knowledge import plugins; plugins._find_installed = None; "
             "assert plugins.read_rule({'kind': 'bounds', 'min': 0.0}, print) is not None")
     subprocess.run([sys.executable, "-c", code], check=True)

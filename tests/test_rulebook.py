@@ -10,8 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 import hypo
-from hypo.api.inputs import as_dataset, as_knowledge
+from hypo.api.inputs import as_knowledge
 from hypo.cli import cli
+from hypo.data import as_dataset
 from hypo.expression.expr import Expression
 from hypo.knowledge import Knowledge
 from hypo.search.problem import Problem, Settings, make_problem

@@ -20,8 +20,10 @@ from reference import evaluate, random_tree
 from hypo.errors import KnowledgeError
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
-from hypo.knowledge.claims import PROVED, REFUTED, UNREFUTED, Comparison
+from hypo.knowledge.claims import PROVED, REFUTED, UNREFUTED
+from hypo.knowledge.comparison import Comparison
 from hypo.knowledge.contradictions import constraints, contradictions, possible_contradictions
+from hypo.knowledge.law import Law
 from hypo.knowledge.parameters import (
     EXTENDED,
     FLAG,
@@ -36,11 +38,11 @@ from hypo.knowledge.parameters import (
     VARIABLE,
     VARIABLES,
     WEIGHT,
-    Choice,
+    OneOf,
     parameter,
 )
-from hypo.knowledge.plugins import built_in_kinds, read_rule
-from hypo.knowledge.rules import Law, Rule
+from hypo.knowledge.plugins import read_rule
+from hypo.knowledge.rules import Rule, built_in_kinds
 from hypo.knowledge.shapes import _SLOPE
 
 RANGES = {"x": (0.5, 2.0), "y": (0.5, 3.0), "z": (-1.0, 1.0)}
@@ -332,7 +334,7 @@ def rules(draw):
     values = {}
     for field in fields(cls):
         name, sort = field.name, field.metadata["sort"]
-        values[name] = draw(st.sampled_from(sort.options) if isinstance(sort, Choice) else SORTS[id(sort)])
+        values[name] = draw(st.sampled_from(sort.options) if isinstance(sort, OneOf) else SORTS[id(sort)])
         if (field.default is None and draw(st.booleans())) or (name == "tolerance" and not cls.tolerant):
             values[name] = None
     try:

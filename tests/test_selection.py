@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import hypo
-from hypo.api.inputs import as_dataset, as_folds, fold_numbers
+from hypo.api.inputs import as_folds, fold_numbers
 from hypo.cli import main
-from hypo.data import from_arrays
+from hypo.data import as_dataset, from_arrays
 from hypo.expression.evaluate import evaluate
 from hypo.knowledge import Knowledge
 from hypo.scoring.posterior import structure_key

@@ -13,7 +13,7 @@ import pytest
 
 import hypo
 from hypo.cli import main
-from hypo.report.suggestions import domain_of, read_domain, repeats, widened
+from hypo.report.suggestions import count_repeats, domain_of, read_domain, widen
 from hypo.scoring.design import Disagreement, suggest
 from hypo.scoring.family import LOGNORMAL, STUDENT_T, Family
 from hypo.scoring.posterior import Structure
@@ -156,8 +156,8 @@ def test_no_variance_no_suggestion(folder: Path) -> None:
 
 
 def test_default_domains() -> None:
-    assert widened(2.0, 6.0) == (1.0, 7.0) and widened(0.5, 4.5) == (0.0, 5.5)
-    assert widened(-4.0, -1.0) == (-4.75, -0.25) and widened(-4.0, -0.1) == (-4.975, 0.0) and widened(-2.0, 2.0) == (-3.0, 3.0)
+    assert widen(2.0, 6.0) == (1.0, 7.0) and widen(0.5, 4.5) == (0.0, 5.5)
+    assert widen(-4.0, -1.0) == (-4.75, -0.25) and widen(-4.0, -0.1) == (-4.975, 0.0) and widen(-2.0, 2.0) == (-3.0, 3.0)
     assert domain_of({"z": (1, 2)}, ("x", "z"), {"x": [2.0, 6.0], "z": [0.0, 9.0]}) == {"x": (1.0, 7.0), "z": (1.0, 2.0)}
     assert read_domain(["x = 0:10", "z=-1e3:2"]) == {"x": (0.0, 10.0), "z": (-1000.0, 2.0)}
 
@@ -254,15 +254,15 @@ def test_a_batch_far_off_tells_as_much_as_the_weights_have_to_tell() -> None:
 
 def test_numbers_near_0_that_differ_are_no_repeats() -> None:
     rows = np.array([[1.1459e-13], [1.6292e-13], [1.6292e-13], [5e-10], [5.0001e-10]])
-    assert repeats(rows, {"d": (0.0, 1e-9)}) == 2
+    assert count_repeats(rows, {"d": (0.0, 1e-9)}) == 2
 
 
 def test_repeated_rows_are_said(folder: Path) -> None:
     found = hypo.Result.load(folder).suggest({"t": (0.5, 6.0), "v": (2.0, 9.0)}, n=12)
     distinct = len(np.unique(np.round(found.points, 2), axis=0))
-    assert distinct < 12 and repeats(found.points, found.domain) == 12 - distinct
+    assert distinct < 12 and count_repeats(found.points, found.domain) == 12 - distinct
     assert any(f"{12 - distinct} suggestions are of a row that was suggested before" in line for line in found.remarks)
-    assert repeats(np.array([[0.0, 1.0], [0.0, 1.1], [0.0, 1.1 + 1e-6]]), {"x": (0.0, 1.0), "z": (0.0, 2.0)}) == 1
+    assert count_repeats(np.array([[0.0, 1.0], [0.0, 1.1], [0.0, 1.1 + 1e-6]]), {"x": (0.0, 1.0), "z": (0.0, 2.0)}) == 1
     assert not any("before:" in line for line in hypo.Result.load(folder).suggest(n=1).remarks)
 
 
@@ -292,15 +292,15 @@ def test_different_rows_on_request() -> None:
     assert again.points[:, 0].tolist() == [3.0] * 6
     rows = apart.points[:, 0]
     assert rows[0] == 3.0 and np.min(np.diff(np.sort(rows))) > 0.04 * 4.0
-    assert np.all(np.diff(rows) < 0) and repeats(apart.points, {"x": (-1.0, 3.0)}) == 0
+    assert np.all(np.diff(rows) < 0) and count_repeats(apart.points, {"x": (-1.0, 3.0)}) == 0
     assert again.information.sum() >= apart.information.sum()
     many = suggest([lone], ["x"], **box((-1.0, 3.0)), count=40, distinct=True)
-    assert many is not None and repeats(many.points, {"x": (-1.0, 3.0)}) == 0
+    assert many is not None and count_repeats(many.points, {"x": (-1.0, 3.0)}) == 0
 
 
 def test_different_rows_by_command(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     result = hypo.Result.load(folder)
-    assert repeats(result.suggest(n=12).points, result.suggest(n=1).domain) > 0
+    assert count_repeats(result.suggest(n=12).points, result.suggest(n=1).domain) > 0
     assert main(["suggest", str(folder), "--count", "12", "--distinct", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     rows = {tuple(row["at"].values()) for row in found["suggestions"]}

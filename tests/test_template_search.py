@@ -45,7 +45,7 @@ def test_one_unknown_function_is_found() -> None:
 def test_backfitting_separates_two_unknown_functions(form: str) -> None:
     law, names = CASES[form]
     known = Knowledge.from_dict({"template": {"form": form}})
-    from hypo.api.inputs import as_dataset
+    from hypo.data import as_dataset
 
     dataset, _ = as_dataset(table(law, names), "T")
     problem = make_problem(dataset, known, Settings())

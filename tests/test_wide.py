@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hypo.api.inputs import as_dataset
+from hypo.data import as_dataset
 from hypo.expression.parser import parse
 from hypo.scoring.family import POISSON, Family
 from hypo.search.archive import Archive

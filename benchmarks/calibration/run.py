@@ -33,7 +33,7 @@ sys.path.insert(0, str(HERE))
 from laws import NOISE, OPERATORS, ROWS, Case, draw_case, in_event, meets, prior_case  # noqa: E402
 
 import hypo  # noqa: E402
-from hypo.api.inputs import as_dataset  # noqa: E402
+from hypo.data import as_dataset  # noqa: E402
 from hypo.expression.evaluate import Program  # noqa: E402
 from hypo.expression.expr import Expression  # noqa: E402
 from hypo.expression.simplify import simplify  # noqa: E402

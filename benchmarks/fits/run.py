@@ -23,8 +23,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hypo.api.inputs import as_dataset
-from hypo.data import Dataset
+from hypo.data import Dataset, as_dataset
 from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse

@@ -28,7 +28,8 @@ import suites  # noqa: E402
 from hypo.knowledge.asymptotics import Limit  # noqa: E402
 from hypo.knowledge.claims import PROVED  # noqa: E402
 from hypo.knowledge.invariances import Homogeneous, Symmetric  # noqa: E402
-from hypo.knowledge.rules import Law, Rule  # noqa: E402
+from hypo.knowledge.law import Law  # noqa: E402
+from hypo.knowledge.rules import Rule  # noqa: E402
 from hypo.knowledge.shapes import Concave, Convex, Monotone, Sign  # noqa: E402
 
 OUT = BENCHMARKS / "knowledge" / "rules.toml"

@@ -134,7 +134,7 @@ def library() -> list[dict[str, Any]]:
     import pandas as pd
     from threadpoolctl import threadpool_limits
 
-    from hypo.api.inputs import as_dataset
+    from hypo.data import as_dataset
     from hypo.search import scan
     from hypo.search.context import Context
     from hypo.search.problem import Settings, make_problem

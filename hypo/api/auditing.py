@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from hypo.api.durations import seconds
-from hypo.api.inputs import whole_number
 from hypo.api.other_names import IN_AUDIT
-from hypo.api.prepared import prepared
+from hypo.api.prepared import validate_inputs
+from hypo.checks import require_whole_number
 from hypo.errors import InputError
 from hypo.keywords import known_keywords
 from hypo.report.audit import Audit, Run
-from hypo.report.notebook import in_notebook, line_printer
+from hypo.report.notebook import is_in_notebook, line_printer
 from hypo.search.clock import now
 from hypo.search.scan import Deadline
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from hypo.api.inputs import KnowledgeLike
-    from hypo.api.tables import XSigma
+    from hypo.data.tables import XSigma
     from hypo.search.executor import Executor
     from hypo.search.outcome import Progress
     from hypo.search.problem import Problem, Settings
@@ -104,33 +104,22 @@ def audit(
     Raises:
         DataError, KnowledgeError, UnitError, InputError, MissingExtraError: as :func:`hypo.fit`.
     """
-    whole_number("seeds", seeds, 0)
-    whole_number("bootstrap", bootstrap, 0)
+    require_whole_number("seeds", seeds, 0)
+    require_whole_number("bootstrap", bootstrap, 0)
     if not seeds + bootstrap:
         raise InputError("an audit needs at least one seed or one resample")
     if turns is not None:
-        whole_number("turns", turns, 1)
+        require_whole_number("turns", turns, 1)
     longest = float("inf") if total_time is None else seconds("total_time", total_time)
     table = {
         "features": features, "sigma": sigma, "weights": weights, "drop_missing": drop_missing, "trials": trials,
         "censored": censored, "lower": lower, "upper": upper, "x_sigma": x_sigma,
         "exclude": exclude, "thousands": thousands,
     }
-    dataset, _, background, settings = prepared(
-        data,
-        target,
-        table,
-        knowledge,
-        units,
-        time_limit=time_limit,
-        seed=seed,
-        operators=operators,
-        max_complexity=max_complexity,
-        workers=workers,
-        scheduler=scheduler,
-        lam=lam,
-        likelihood=likelihood,
-        dof=dof,
+    dataset, _, background, settings = validate_inputs(
+        data, target, table, knowledge, units,
+        time_limit=time_limit, seed=seed, operators=operators, max_complexity=max_complexity, workers=workers,
+        scheduler=scheduler, lam=lam, likelihood=likelihood, dof=dof,
     )
     settings = replace(settings, turns=turns, guesses=background.guesses)
     from hypo.search.problem import make_problem
@@ -140,7 +129,7 @@ def audit(
     warm()
     items = [("seed", seed + k) for k in range(seeds)] + [("resample", k) for k in range(bootstrap)]
     deadline = Deadline(now() + longest)
-    runs, interrupted = _all_runs(items, problem, settings, deadline, _display(progress))
+    runs, interrupted = _run_all(items, problem, settings, deadline, _choose_listener(progress))
     return Audit(
         runs=tuple(runs),
         target=dataset.target,
@@ -156,7 +145,7 @@ def audit(
     )
 
 
-def _all_runs(
+def _run_all(
     items: Sequence[tuple[str, int]],
     problem: Problem,
     settings: Settings,
@@ -172,8 +161,8 @@ def _all_runs(
     with ExitStack() as stack:
         stop = Path(stack.enter_context(TemporaryDirectory(prefix="hypo-audit-"))) / "stop"
         try:
-            executor, each = _spread(settings, stack)
-            for run in executor.map(one_run, items, problem, each, deadline, str(stop)):
+            executor, each = _choose_executor(settings, stack)
+            for run in executor.map(run_one, items, problem, each, deadline, str(stop)):
                 if run is None:
                     continue
                 if run.status == "interrupted":
@@ -191,7 +180,7 @@ def _all_runs(
     return runs, interrupted
 
 
-def _spread(settings: Settings, stack: ExitStack) -> tuple[Executor, Settings]:
+def _choose_executor(settings: Settings, stack: ExitStack) -> tuple[Executor, Settings]:
     """Who does the fits, and the settings of each."""
     from hypo.search.executor import PROCESSES, THREADS, Serial
 
@@ -207,7 +196,7 @@ def _spread(settings: Settings, stack: ExitStack) -> tuple[Executor, Settings]:
     return stack.enter_context(Cluster(str(settings.scheduler), settings.workers)), alone
 
 
-def one_run(item: tuple[str, int], problem: Problem, settings: Settings, deadline: Deadline, stop: str) -> Run | None:
+def run_one(item: tuple[str, int], problem: Problem, settings: Settings, deadline: Deadline, stop: str) -> Run | None:
     """One fit; None where the deadline passed before or during it. It ends as interrupted when the file ``stop`` appears."""
     from hypo.search.engine import search
 
@@ -224,7 +213,7 @@ def one_run(item: tuple[str, int], problem: Problem, settings: Settings, deadlin
     if kind == "seed":
         own = replace(own, seed=number)
     else:
-        problem = resampled(problem, np.random.default_rng([settings.seed, number, 8]))
+        problem = resample(problem, np.random.default_rng([settings.seed, number, 8]))
     outcome = search(problem, own, watch)
     if outcome.status == "time_limit" and limit < settings.time_limit:
         return None
@@ -238,7 +227,7 @@ def one_run(item: tuple[str, int], problem: Problem, settings: Settings, deadlin
     )
 
 
-def resampled(problem: Problem, rng: np.random.Generator) -> Problem:
+def resample(problem: Problem, rng: np.random.Generator) -> Problem:
     """As many rows as the problem has, drawn with replacement: each is there once, with the number of times as weight. It is
     drawn again while the target would be the same in every row."""
     from hypo.search.ladder import sample
@@ -256,17 +245,17 @@ def resampled(problem: Problem, rng: np.random.Generator) -> Problem:
     return replace(few, likelihood=few.likelihood.reweighted(weights.astype(np.float64)))
 
 
-def _display(
+def _choose_listener(
     progress: bool | Callable[[AuditProgress], None] | None,
 ) -> Callable[[AuditProgress], None] | None:
     if callable(progress):
         return progress
     if progress is not None and not isinstance(progress, bool):
         raise InputError(f"progress must be True, False or a function that takes reports, got {progress!r}")
-    return _lines() if (in_notebook() if progress is None else progress) else None
+    return _make_printer() if (is_in_notebook() if progress is None else progress) else None
 
 
-def _lines() -> Callable[[AuditProgress], None]:
+def _make_printer() -> Callable[[AuditProgress], None]:
     """A line, at most every ``EVERY`` seconds and at the end."""
     last, say = -EVERY, line_printer()
 

@@ -14,20 +14,21 @@ from hypo import interrupts
 from hypo.api.inputs import as_folds
 from hypo.api.other_names import IN_FUNCTIONS
 from hypo.api.outputs import make_result
-from hypo.api.prepared import prepared
+from hypo.api.prepared import Inputs, validate_inputs
 from hypo.errors import InputError, ShortSearchWarning
 from hypo.folders import Destination, folder_path
 from hypo.keywords import known_keywords
-from hypo.report.notebook import in_notebook
-from hypo.report.remarks import too_short
+from hypo.report.notebook import is_in_notebook
+from hypo.report.remarks import explain_short_search
 from hypo.result import Result
 from hypo.starting import counted
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
 
     from hypo.api.inputs import KnowledgeLike
-    from hypo.api.tables import XSigma
+    from hypo.data.tables import XSigma
     from hypo.expression.expr import Expression
     from hypo.scoring.custom import LogLikelihood
     from hypo.search.outcome import Progress
@@ -157,38 +158,43 @@ def fit(
         "censored": censored, "lower": lower, "upper": upper, "x_sigma": x_sigma, "folds": folds,
         "exclude": exclude, "thousands": thousands,
     }
-    dataset, columns, background, settings = prepared(
-        data,
-        target,
-        table,
-        knowledge,
-        units,
-        time_limit=time_limit,
-        seed=seed,
-        operators=operators,
-        max_complexity=max_complexity,
-        workers=workers,
-        scheduler=scheduler,
-        max_memory=max_memory,
-        shard=shard,
-        lam=lam,
-        guesses=guesses,
-        backend=backend,
-        likelihood=likelihood,
-        dof=dof,
-        log_likelihood=log_likelihood,
-        posterior=posterior,
-        intervals=intervals,
+    inputs = validate_inputs(
+        data, target, table, knowledge, units,
+        time_limit=time_limit, seed=seed, operators=operators, max_complexity=max_complexity, workers=workers,
+        scheduler=scheduler, max_memory=max_memory, shard=shard, lam=lam, guesses=guesses, backend=backend,
+        likelihood=likelihood, dof=dof, log_likelihood=log_likelihood, posterior=posterior, intervals=intervals,
     )
-    held_out = as_folds(dataset, model_selection, validation_fraction, folds, settings)
-    settings = replace(settings, guesses=(*settings.guesses, *background.guesses))
+    held_out = as_folds(inputs.dataset, model_selection, validation_fraction, folds, inputs.settings)
+    # Who gave a destination writes to it.
+    own = None if place is out else place
+    result = _find_law(inputs, held_out, model_selection, progress, place, own)
+    if own is not None:
+        for text in own.notes:
+            warnings.warn(text, RuntimeWarning, stacklevel=_find_stacklevel())
+    if note := explain_short_search(result):
+        warnings.warn(note, ShortSearchWarning, stacklevel=_find_stacklevel())
+    return result
+
+
+def _find_law(
+    inputs: Inputs,
+    held_out: Sequence[NDArray[np.bool_]],
+    model_selection: str,
+    progress: ProgressLike,
+    place: Destination | None,
+    own: Destination | None,
+) -> Result:
+    """The result of the search, or of several where rows are ``held_out``. ``place`` is where it goes, ``own`` the same where
+    it is to be written here."""
     from hypo.search.border import watched
     from hypo.search.engine import search
     from hypo.search.guesses import read_guesses
     from hypo.search.memory import within
     from hypo.search.problem import make_problem
 
-    shown, report = _display(progress, dataset.target)
+    dataset, columns, background, settings = inputs
+    settings = replace(settings, guesses=(*settings.guesses, *background.guesses))
+    shown, report = _open_display(progress, dataset.target)
     problem = make_problem(dataset, background, settings)
     report = watched(report, problem)
     settings = within(problem, settings)
@@ -208,18 +214,12 @@ def fit(
         result = make_result(outcome, problem, settings, dataset, columns, model_selection, details)
         if interrupts.came() and result.status != "interrupted":
             result = replace(result, status="interrupted", message="interrupted by the user")
-        # Who gave a destination writes to it.
-        if place is not None and place is not out:
-            place.write(result)
-    if place is not None and place is not out:
-        for text in place.notes:
-            warnings.warn(text, RuntimeWarning, stacklevel=_outside())
-    if note := too_short(result):
-        warnings.warn(note, ShortSearchWarning, stacklevel=_outside())
+        if own is not None:
+            own.write(result)
     return result
 
 
-def _outside() -> int:
+def _find_stacklevel() -> int:
     """The ``stacklevel`` at which a warning names the line of the user's program, whichever call of hypo stands there."""
     frame, level = sys._getframe(1), 1
     while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] == "hypo":
@@ -227,7 +227,7 @@ def _outside() -> int:
     return level
 
 
-def _display(
+def _open_display(
     progress: ProgressLike, target: str
 ) -> tuple[AbstractContextManager[Any], Callable[[Progress], None] | None]:
     """A context that shows progress, and the function that feeds it."""
@@ -235,9 +235,9 @@ def _display(
         return nullcontext(), progress
     if progress is not None and not isinstance(progress, bool):
         raise InputError(f"progress must be True, False or a function that takes reports, got {progress!r}")
-    if not (in_notebook() if progress is None else progress):
+    if not (is_in_notebook() if progress is None else progress):
         return nullcontext(), None
-    from hypo.report.progress import display_for, kept_up
+    from hypo.report.progress import display_for, keep_up
 
     display = display_for(sys.stderr, target)
-    return kept_up(display), display
+    return keep_up(display), display

@@ -10,13 +10,13 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from hypo.api.other_names import IN_SCORE
-from hypo.api.outputs import constant_rows
-from hypo.api.prepared import prepared, require_kept
+from hypo.api.outputs import make_constant_rows
+from hypo.api.prepared import require_kept, validate_inputs
 from hypo.errors import DataError, FormulaError, InputError
 from hypo.expression.printing import shortened
 from hypo.keywords import known_keywords
 from hypo.report import tables
-from hypo.report.constants import ConstantRow, undetermined
+from hypo.report.constants import ConstantRow, find_undetermined
 from hypo.report.layout import sentences
 from hypo.report.rules import CHECKED, RuleRow, rules_table
 from hypo.result_file import hypothesis_row, jsonable
@@ -25,13 +25,15 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from hypo.api.inputs import KnowledgeLike
-    from hypo.api.tables import XSigma
+    from hypo.data import Dataset
+    from hypo.data.tables import XSigma
     from hypo.expression.expr import Expression
     from hypo.knowledge import Violation
     from hypo.scoring.custom import LogLikelihood
     from hypo.scoring.family import Family
     from hypo.scoring.score import Hypothesis
     from hypo.search.border import Border
+    from hypo.search.problem import Problem
 
 SCORE_SCHEMA = "hypo-score/1"
 
@@ -75,7 +77,8 @@ def score(
         InputError: ``start`` is no number, or names what is no constant to fit.
         DataError: the formula uses the target or a column that is not there, or is undefined on some row.
     """
-    from hypo.expression.parser import parse, right_hand_side
+    from hypo.scoring.family import GAUSSIAN
+    from hypo.search.border import Border, readings
     from hypo.search.given import score_formula
     from hypo.search.problem import make_problem
 
@@ -84,19 +87,49 @@ def score(
         "censored": censored, "lower": lower, "upper": upper, "x_sigma": x_sigma,
         "exclude": exclude, "thousands": thousands,
     }
-    dataset, _, background, settings = prepared(
+    dataset, _, background, settings = validate_inputs(
         data, target, table, knowledge, units,
         lam=lam, intervals=intervals, likelihood=likelihood, dof=dof, log_likelihood=log_likelihood,
     )
     problem = make_problem(dataset, background, settings)
-    from hypo.expression.expr import Expression
+    e = _read_formula(formula, dataset, problem)
+    each = [score_formula(one, problem, settings) for one in readings(apply_start(e, start), problem)]
+    found = min((f for f in each if f is not None), key=lambda f: f[0].score, default=None)
+    if found is None:
+        impossible = "" if settings.likelihood.kind == GAUSSIAN else " or impossible"
+        raise DataError(
+            f"{dataset.source}: {e.pretty()} is undefined{impossible} on some row, with all constants that were tried; "
+            "correct the formula, leave out that row, or give a start"
+        )
+    h, verdicts = found
+    rows = make_constant_rows(h.expression, problem, intervals)
+    loose = _find_undetermined(h.expression, problem, rows)
+    return Scored(
+        hypothesis=Border.out_of(problem).hypothesis(replace(h, expression=h.expression.without_names())),
+        constants=rows,
+        target=dataset.target,
+        violations=problem.knowledge.violations(h.expression, dataset.target),
+        rules=tuple(RuleRow.checked(r, v, dataset.target) for r, v in zip(problem.knowledge.rules, verdicts, strict=True)),
+        unit_note=problem.unit_note,
+        hints=(*_find_misspelt(e, dataset.names), *loose, *(tables.sentence(note) for note in dataset.notes)),
+        likelihood=settings.likelihood,
+        border=Border.to_si(problem),
+    )
 
-    e = formula
-    if not isinstance(e, str | Expression):
-        raise FormulaError(f'the formula must be text, such as "a*x + b", or an Expression, got {type(e).__name__}')
-    if isinstance(e, str):
-        text = right_hand_side(e, dataset.target, problem.aliases)
+
+def _read_formula(formula: Any, dataset: Dataset, problem: Problem) -> Expression:
+    """The user's formula for the columns of ``dataset``. Raises FormulaError where it cannot be read, DataError where it uses
+    what is not there."""
+    from hypo.expression.expr import Expression
+    from hypo.expression.parser import parse, right_hand_side
+
+    if isinstance(formula, Expression):
+        e = formula
+    elif isinstance(formula, str):
+        text = right_hand_side(formula, dataset.target, problem.aliases)
         e = parse(text, variables=dataset.names, constants=problem.constants, aliases=problem.aliases)
+    else:
+        raise FormulaError(f'the formula must be text, such as "a*x + b", or an Expression, got {type(formula).__name__}')
     used = (*e.variables, *(c.name for c in e.constants if c.free))
     require_kept([name for name in used if name], dataset, "the formula")
     if dataset.target in used and dataset.target not in dataset.names:
@@ -109,40 +142,22 @@ def score(
         raise DataError(
             f"{dataset.source}: the formula uses {unknown[0]}, but the columns are {', '.join(dataset.names)}"
         )
-    from hypo.scoring.family import GAUSSIAN
+    return e
+
+
+def _find_undetermined(e: Expression, problem: Problem, rows: Sequence[ConstantRow]) -> list[str]:
+    """Sentences on constants of the fitted ``e`` that the data do not determine; ``rows`` are all its constants."""
     from hypo.scoring.laplace import laplace
-    from hypo.search.border import Border, readings
 
-    each = [score_formula(one, problem, settings) for one in readings(started(e, start), problem)]
-    found = min((f for f in each if f is not None), key=lambda f: f[0].score, default=None)
-    if found is None:
-        impossible = "" if settings.likelihood.kind == GAUSSIAN else " or impossible"
-        raise DataError(
-            f"{dataset.source}: {e.pretty()} is undefined{impossible} on some row, with all constants that were tried; "
-            "correct the formula, leave out that row, or give a start"
-        )
-    h, verdicts = found
-    rows = constant_rows(h.expression, problem, intervals)
-    shape = laplace(h.expression, problem.X, problem.columns, problem.likelihood)
-    doubts = []
-    if shape is not None and math.isfinite(shape.sigma):
-        known = {c.name for c in h.expression.constants if not c.free}
-        fitted = [row.name for row in rows if row.name not in known]
-        doubts = undetermined(fitted, shape.covariance, shape.unidentified) if len(fitted) == len(shape.theta) else []
-    return Scored(
-        hypothesis=Border.out_of(problem).hypothesis(replace(h, expression=h.expression.without_names())),
-        constants=rows,
-        target=dataset.target,
-        violations=problem.knowledge.violations(h.expression, dataset.target),
-        rules=tuple(RuleRow.checked(r, v, dataset.target) for r, v in zip(problem.knowledge.rules, verdicts, strict=True)),
-        unit_note=problem.unit_note,
-        hints=(*_misspelt(e, dataset.names), *doubts, *(tables.sentence(note) for note in dataset.notes)),
-        likelihood=settings.likelihood,
-        border=Border.to_si(problem),
-    )
+    shape = laplace(e, problem.X, problem.columns, problem.likelihood)
+    if shape is None or not math.isfinite(shape.sigma):
+        return []
+    known = {c.name for c in e.constants if not c.free}
+    fitted = [row.name for row in rows if row.name not in known]
+    return find_undetermined(fitted, shape.covariance, shape.unidentified) if len(fitted) == len(shape.theta) else []
 
 
-def _misspelt(e: Expression, columns: Sequence[str]) -> Iterator[str]:
+def _find_misspelt(e: Expression, columns: Sequence[str]) -> Iterator[str]:
     """A sentence for each fitted constant whose name is much like that of a column that the formula does not use."""
     unused = [name for name in columns if name not in e.variables]
     lower = {column.lower(): column for column in reversed(unused)}
@@ -153,7 +168,7 @@ def _misspelt(e: Expression, columns: Sequence[str]) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Scored:
-    """What :func:`score` returns.
+    """A scored formula, as :func:`score` returns it.
 
     All is in the units of the columns. ``hypothesis`` has the fitted values as numbers in its expression, ``constants`` has
     them by the names of the formula, with units; ``violations`` say what it breaks of grammar and units, ``rules`` how it
@@ -172,11 +187,11 @@ class Scored:
 
     def in_units(self, units: str) -> Scored:
         """The same with the formula and its constants in ``"columns"``, as it is, or ``"si"``; raises InputError for others."""
-        from hypo.conversion import SI_NOTE, rows_in, wants_si
+        from hypo.conversion import SI_NOTE, convert_rows, wants_si
 
         if not wants_si(units) or self.border is None:
             return self
-        h, rows = self.border.hypothesis(self.hypothesis), rows_in(self.constants, units)
+        h, rows = self.border.hypothesis(self.hypothesis), convert_rows(self.constants, units)
         return replace(self, hypothesis=h, constants=rows, unit_note=SI_NOTE)
 
     @property
@@ -227,14 +242,14 @@ class Scored:
         return page([*found, *([rules_table(self.rules)] if self.rules else [])], self.remarks())
 
 
-def started(e: Expression, start: Mapping[str, float] | str | None) -> Expression:
+def apply_start(e: Expression, start: Mapping[str, float] | str | None) -> Expression:
     """``e`` with its free constants at the values of ``start``, as far as it names them.
 
     Raises InputError for a name that is no free constant of ``e`` and for a value that is no finite number.
     """
     if not start:
         return e
-    values = dict(_pairs(start) if isinstance(start, str) else start)
+    values = dict(_read_start(start) if isinstance(start, str) else start)
     free = list(dict.fromkeys(c.name for c in e.constants if c.free and c.name is not None))
     for name, value in values.items():
         if name not in free:
@@ -248,7 +263,7 @@ def started(e: Expression, start: Mapping[str, float] | str | None) -> Expressio
     return replace(e, constants=constants)
 
 
-def _pairs(text: str) -> Iterator[tuple[str, float]]:
+def _read_start(text: str) -> Iterator[tuple[str, float]]:
     """Names and numbers in a text like ``a=500, b=0.01``."""
     seen = set()
     for part in text.split(","):

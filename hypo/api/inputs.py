@@ -1,4 +1,4 @@
-"""What users give beside a table, made into what a search needs: knowledge, settings."""
+"""Knowledge and settings of a search, from all that users give beside a table."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 from hypo.api.durations import seconds
-from hypo.api.tables import as_dataset as as_dataset
+from hypo.checks import require_number
 from hypo.data.columns import identifier
 from hypo.errors import DataError, InputError, KnowledgeError
 from hypo.expression import ops
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
-    from hypo.api.tables import XSigma as XSigma
     from hypo.data import Dataset
     from hypo.expression.expr import Expression
     from hypo.knowledge import Knowledge
@@ -122,12 +121,12 @@ def as_settings(
     if not isinstance(posterior, bool):
         raise InputError(f"posterior must be True or False, got {posterior!r}")
     limit = seconds("time_limit", time_limit)
-    _need("seed", seed, Integral, "a whole number, 0 or more")
+    require_number("seed", seed, Integral, "a whole number, 0 or more")
     for name, value in (("max_complexity", max_complexity), ("workers", workers)):
         if value is not None:
-            _need(name, value, Integral, "a whole number, 1 or more")
+            require_number(name, value, Integral, "a whole number, 1 or more")
     if lam is not None:
-        _need("lam", lam, Real, "a number, 0 or more")
+        require_number("lam", lam, Real, "a number, 0 or more")
     if seed < 0:
         raise InputError(f"the seed must be 0 or more, got {seed}")
     if workers is not None and workers < 1:
@@ -142,11 +141,11 @@ def as_settings(
         seed=int(seed),
         workers=workers or available_cores(),
         operators=None if operators is None else operator_names(operators),
-        guesses=_formulas(guesses),
+        guesses=_check_formulas(guesses),
         backend=backend,
-        scheduler=_scheduler(scheduler),
-        max_memory=_bytes(max_memory),
-        shard=_shard(shard),
+        scheduler=_check_scheduler(scheduler),
+        max_memory=_read_bytes(max_memory),
+        shard=_read_shard(shard),
         likelihood=family_of(likelihood, dof, log_likelihood),
         posterior=posterior,
         intervals=intervals,
@@ -177,7 +176,7 @@ def as_folds(
     if fraction is not None and given is not None:
         raise InputError("give either validation_fraction or folds, not both")
     if fraction is not None:
-        _need("validation_fraction", fraction, Real, "a share between 0 and 1")
+        require_number("validation_fraction", fraction, Real, "a share between 0 and 1")
         if not 0 < fraction < 1:
             raise InputError(f"validation_fraction must be a share between 0 and 1, got {fraction}")
     return folds_of(dataset, fraction, None if given is None else fold_numbers(given), settings.seed)
@@ -202,7 +201,7 @@ def fold_numbers(folds: ArrayLike) -> NDArray[np.float64] | NDArray[np.bool_]:
         raise InputError(f"{wrong}; {error}") from None
 
 
-def _scheduler(scheduler: Any) -> str | None:
+def _check_scheduler(scheduler: Any) -> str | None:
     """``scheduler`` if it is one of ours or looks like an address; raises InputError."""
     from hypo.search.executor import LOCAL, PROCESSES, THREADS
 
@@ -215,7 +214,7 @@ def _scheduler(scheduler: Any) -> str | None:
     )
 
 
-def _bytes(max_memory: str | float | None) -> float | None:
+def _read_bytes(max_memory: str | float | None) -> float | None:
     """Bytes for a number, or a text such as ``"4 GB"`` or ``"512M"``; raises InputError."""
     if max_memory is None:
         return None
@@ -231,7 +230,7 @@ def _bytes(max_memory: str | float | None) -> float | None:
     return float(max_memory)
 
 
-def _shard(shard: str | Sequence[int] | None) -> tuple[int, int] | None:
+def _read_shard(shard: str | Sequence[int] | None) -> tuple[int, int] | None:
     """(Number, of how many) for ``"3/16"`` or ``(3, 16)``; raises InputError."""
     if shard is None:
         return None
@@ -245,7 +244,7 @@ def _shard(shard: str | Sequence[int] | None) -> tuple[int, int] | None:
     return number, of
 
 
-def _formulas(guesses: Sequence[str | Expression] | str | Expression | None) -> tuple[str | Expression, ...]:
+def _check_formulas(guesses: Sequence[str | Expression] | str | Expression | None) -> tuple[str | Expression, ...]:
     """Guesses as a tuple; raises InputError for what is neither text nor Expression."""
     from hypo.expression.expr import Expression
 
@@ -256,19 +255,6 @@ def _formulas(guesses: Sequence[str | Expression] | str | Expression | None) -> 
         if not isinstance(guess, str | Expression):
             raise InputError(f'guesses must be formulas, such as ["a*x/(b + x)"], got {guess!r}')
     return tuple(listed)
-
-
-def _need(name: str, value: Any, kind: type, words: str) -> None:
-    """Raises InputError unless ``value`` is a number of ``kind``; NumPy's numbers are, True and False are not."""
-    if isinstance(value, bool) or not isinstance(value, kind):
-        raise InputError(f"{name} must be {words}, got {value!r}")
-
-
-def whole_number(name: str, value: Any, least: int) -> None:
-    """Raises InputError unless ``value`` is a whole number, ``least`` or more."""
-    _need(name, value, Integral, f"a whole number, {least} or more")
-    if value < least:
-        raise InputError(f"{name} must be a whole number, {least} or more, got {value}")
 
 
 def operator_names(operators: Sequence[str] | str) -> tuple[str, ...]:

@@ -14,8 +14,9 @@ from typing import Any
 from hypo.errors import InputError
 from hypo.folders import Destination
 from hypo.keywords import known_keywords
+from hypo.report.coverage import Coverage
 from hypo.report.rules import RuleRow
-from hypo.result import Coverage, Result
+from hypo.result import Result
 from hypo.result_file import jsonable
 
 _ENDED = {"interrupted": "interrupted by the user", "time_limit": "cut short by the time limit"}
@@ -62,7 +63,7 @@ def merge(
         place.check()
     if not results:
         raise InputError("there is nothing to merge: give the results of the shards")
-    shards = sorted((_shard(r, f"result {k}") for k, r in enumerate(results, 1)), key=lambda s: s.number)
+    shards = sorted((_read_shard(r, f"result {k}") for k, r in enumerate(results, 1)), key=lambda s: s.number)
     for shard in shards[1:]:
         _check_same(shards[0], shard)
     for one, two in pairwise(shards):
@@ -70,7 +71,7 @@ def merge(
             raise InputError(f"shard {one.number} of {one.of} is there twice, in {one.source} and {two.source}")
     if place is not None:
         place.settle(shards[0].result.manifest["data_sha256"])
-    merged = _merged(shards)
+    merged = _merge_results(shards)
     # Who gave a destination writes to it.
     if place is not None and place is not out:
         place.write(merged)
@@ -79,7 +80,7 @@ def merge(
     return merged
 
 
-def _shard(given: Result | str | os.PathLike[str], name: str) -> _Shard:
+def _read_shard(given: Result | str | os.PathLike[str], name: str) -> _Shard:
     result = given if isinstance(given, Result) else Result.load(given)
     source = name if isinstance(given, Result) else os.fspath(given)
     match result.settings.get("shard"):
@@ -98,20 +99,20 @@ def _check_same(one: _Shard, two: _Shard) -> None:
         raise InputError(f"{both} are of different splits, into {one.of} and {two.of} shards; merge shards of one fit")
     if first["version"] != second["version"]:
         raise InputError(f"{both} are of different versions of hypo, {first['version']} and {second['version']}")
-    differs = [key for key, value in _compared(first).items() if _compared(second).get(key) != value]
+    differs = [key for key, value in _shared_settings(first).items() if _shared_settings(second).get(key) != value]
     if differs:
         key = differs[0]
         raise InputError(
-            f"{both} differ in the setting {key} ({_compared(first)[key]!r} and {_compared(second).get(key)!r}); "
+            f"{both} differ in the setting {key} ({_shared_settings(first)[key]!r} and {_shared_settings(second).get(key)!r}); "
             "merge shards of one fit"
         )
 
 
-def _compared(manifest: Mapping[str, Any]) -> dict[str, Any]:
+def _shared_settings(manifest: Mapping[str, Any]) -> dict[str, Any]:
     return dict(jsonable({"seed": manifest["seed"], **{k: v for k, v in manifest["settings"].items() if k != "shard"}}))
 
 
-def _merged(shards: Sequence[_Shard]) -> Result:
+def _merge_results(shards: Sequence[_Shard]) -> Result:
     from hypo.scoring.posterior import Met, joined, weighted
     from hypo.search.agreement import shards_agree
     from hypo.search.archive import front_of
@@ -130,7 +131,7 @@ def _merged(shards: Sequence[_Shard]) -> Result:
     if posterior is not None and (chain := shards_agree(weighing, posterior)) is not None:
         posterior = weighted(posterior.structures, results[0].features, met=Met(farthest.complete_to, chain=chain))
     if posterior is not None:
-        posterior = replace(posterior, unearned=_unearned(shards, missing, posterior.chain))
+        posterior = replace(posterior, unearned=_explain_unearned(shards, missing, posterior.chain))
     bests = [r.best for r in results if r.best is not None]
     best = choose(by, bests, posterior)
     if best is not None and best not in front:
@@ -195,22 +196,22 @@ def _message(shards: Sequence[_Shard], missing: Sequence[int], exact: bool) -> s
     of = shards[0].of
     parts = [f"merged from {len(shards)} of {of} shards"]
     if missing:
-        parts.append(f"{_named(missing)} of {of} {'is' if len(missing) == 1 else 'are'} missing")
+        parts.append(f"{_name_shards(missing)} of {of} {'is' if len(missing) == 1 else 'are'} missing")
     if exact:
         parts.append("the formula meets every row to rounding")
     for status, words in _ENDED.items():
         ended = [s.number for s in shards if s.result.status == status]
         if ended:
-            parts.append(f"{_named(ended)} {'was' if len(ended) == 1 else 'were'} {words}")
+            parts.append(f"{_name_shards(ended)} {'was' if len(ended) == 1 else 'were'} {words}")
     return "; ".join(parts)
 
 
-def _unearned(shards: Sequence[_Shard], missing: Sequence[int], chain: Mapping[str, Any] | None) -> str:
+def _explain_unearned(shards: Sequence[_Shard], missing: Sequence[int], chain: Mapping[str, Any] | None) -> str:
     """Why the joint weights are not earned: for a shard that is missing, for what one of the others says, or for what the
     chains of all say together."""
     if missing:
         what = "is" if len(missing) == 1 else "are"
-        return f"the search was too short to weigh rivals: {_named(missing)} {what} missing; merge all of them"
+        return f"the search was too short to weigh rivals: {_name_shards(missing)} {what} missing; merge all of them"
     each = (s.result.posterior.unearned for s in shards if s.result.posterior is not None)
     if reason := next(filter(None, each), ""):
         return reason
@@ -219,7 +220,7 @@ def _unearned(shards: Sequence[_Shard], missing: Sequence[int], chain: Mapping[s
     return ""
 
 
-def _named(numbers: Sequence[int]) -> str:
+def _name_shards(numbers: Sequence[int]) -> str:
     """``shard 2``, ``shards 2 and 5``, ``shards 2, 5 and 7``."""
     if len(numbers) == 1:
         return f"shard {numbers[0]}"

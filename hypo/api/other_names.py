@@ -1,6 +1,11 @@
-"""What users of PySR, scikit-learn and other tools call things, and what to give hypo instead."""
+"""Names from PySR, scikit-learn and other tools: what to give hypo instead of each, and units as these tools give them."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from hypo.errors import InputError
 
 _BY_ITSELF = "hypo chooses how it searches by itself, so leave it out; time_limit and operators are what you may set"
 _TIME = "give time_limit, in seconds; the search ends earlier when nothing better comes"
@@ -128,3 +133,36 @@ AT_FIT: dict[str, str] = {
         "max_memory", "shard", "guesses", "backend", "posterior", "intervals", "model_selection", "validation_fraction",
         "progress")},
 }
+
+
+def units_by_name(names: Sequence[str], target: str, called: Any, *given: Any) -> Iterator[tuple[str, str]]:
+    """Names with their units from mappings; the target may go by the name of its Series, ``called``. Raises InputError."""
+    for units in given:
+        if units is not None and not isinstance(units, Mapping):
+            raise InputError(f'units must name columns, such as {{"{names[0]}": "m", "{target}": "s"}}, got {units!r:.60}')
+        for name, text in (units or {}).items():
+            yield (target if name == called and name not in names else name), text
+
+
+def pysr_units(
+    names: Sequence[str], target: str, X_units: Sequence[str] | Mapping[str, str] | None, y_units: str | None
+) -> Iterator[tuple[str, str]]:
+    """Names with their units as PySR has them; raises InputError where there are not as many as columns."""
+    if isinstance(X_units, Mapping):
+        yield from X_units.items()
+    elif X_units is not None and not isinstance(X_units, str) and len(X_units) == len(names):
+        yield from zip(names, X_units, strict=True)
+    elif X_units is not None:
+        count = 1 if isinstance(X_units, str) else len(X_units)
+        raise InputError(f"X_units has {count} units, but X has {len(names)} columns")
+    if y_units is not None:
+        yield target, y_units
+
+
+def join_units(stated: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Unit texts by name; raises InputError where one name has two."""
+    units: dict[str, str] = {}
+    for name, text in stated:
+        if units.setdefault(name, text) != text:
+            raise InputError(f"{name} is given two units, {units[name]} and {text}; give one")
+    return units

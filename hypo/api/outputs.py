@@ -1,4 +1,4 @@
-"""What a search found, made into a result: constants with units, rmse in the target's unit, the manifest."""
+"""The outcome of a search, made into a result: constants with units, rmse in the target's unit, the manifest."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo import interrupts
-from hypo.api.doubts import doubts
+from hypo.api.doubts import model_diagnostics
 from hypo.failures import Failures
 from hypo.report.constants import LEVEL, ConstantRow, shown_constants, shown_leaves
+from hypo.report.coverage import Coverage, Efficiency
 from hypo.report.rules import RuleRow
 from hypo.report.units import unit_text
-from hypo.result import Coverage, Efficiency, Result
+from hypo.result import Result
 from hypo.search.alarm import Alarm
 from hypo.search.answer import in_own_form, own_guess
 from hypo.search.border import Border, UnitNames, unit_texts
@@ -58,7 +59,7 @@ def make_result(
     over = outcome.deadline + OVERTIME
     border = Border.out_of(problem)
     failures = Failures(outcome.failures)
-    inside = _posterior(outcome, problem, settings, failures)
+    inside = _weigh_structures(outcome, problem, settings, failures)
     if inside is not None:
         with failures.guarded("the weights"), Alarm(over) as alarm:
             inside = replace(inside, unearned=unearned(outcome, problem, settings, inside))
@@ -69,14 +70,14 @@ def make_result(
     front, best = outcome.front, outcome.best
     if best is not None and best not in front:
         front = tuple(sorted((*front, best), key=lambda h: (h.complexity, -h.score)))
-    manifest = _manifest(problem, settings, dataset, columns)
+    manifest = _make_manifest(problem, settings, dataset, columns)
     own = None
     if best is not None:
         with failures.guarded("the comparison with guesses"), Alarm(max(over, now() + OVERTIME)):
             own = own_guess(best, outcome.guessed, problem)
     manifest["doubts"] = []
     with failures.guarded("the doubts about the answer"), Alarm(over):
-        manifest["doubts"] = doubts(outcome, problem, settings, dataset, None if own is None else own[0])
+        manifest["doubts"] = model_diagnostics(outcome, problem, settings, dataset, None if own is None else own[0])
     if best is not None and own is not None:
         inside = in_own_form(inside, best, own[1], problem)
         front = tuple(own[1] if h == best else h for h in front)
@@ -93,17 +94,17 @@ def make_result(
             record = make_prior(inside, problem, settings).as_dict()
             manifest["prior"] = border.lengths(record, inside.structures, posterior.structures)
     # The answer's come first; those of others where there is time.
-    own_rows = None if best is None else _guarded_rows(best.expression, problem, settings.intervals, over, failures)
+    own_rows = None if best is None else _make_rows_in_time(best.expression, problem, settings.intervals, over, failures)
     until = max(over, now() + OVERTIME)
     constants = tuple(
-        own_rows if own_rows is not None and h == best else _guarded_rows(h.expression, problem, LAPLACE, until, failures)
+        own_rows if own_rows is not None and h == best else _make_rows_in_time(h.expression, problem, LAPLACE, until, failures)
         for h in front
     )
     if failures.found:
         manifest["failures"] = [f.as_dict() for f in failures.found]
     return Result(
-        best=None if best is None else _shown(best, border),
-        front=tuple(_shown(h, border) for h in front),
+        best=None if best is None else _to_columns(best, border),
+        front=tuple(_to_columns(h, border) for h in front),
         status=outcome.status,
         message=outcome.message,
         coverage=Coverage(outcome.complete_to, outcome.scored, outcome.distinct),
@@ -118,26 +119,26 @@ def make_result(
     )
 
 
-def _guarded_rows(
+def _make_rows_in_time(
     e: Expression, problem: Problem, intervals: str, until: float, failures: Failures
 ) -> tuple[ConstantRow, ...]:
-    """:func:`constant_rows`, by the moment ``until``; Laplace's intervals where there is no time for others, and the numbers
-    alone where there is none for these, or they fail."""
+    """:func:`make_constant_rows`, by the moment ``until``; Laplace's intervals where there is no time for others, and the
+    numbers alone where there is none for these, or they fail."""
     from hypo.search.problem import LAPLACE, PROFILE
     from hypo.search.scan import Deadline
 
     with failures.guarded("the intervals of constants"):
         if intervals == PROFILE:
             with Alarm(until):
-                return constant_rows(e, problem, PROFILE, Deadline(until - OVERTIME))
+                return make_constant_rows(e, problem, PROFILE, Deadline(until - OVERTIME))
             until = max(until, now() + OVERTIME)
         with Alarm(until):
-            return constant_rows(e, problem, LAPLACE)
-        return constant_rows(e, problem, None)
+            return make_constant_rows(e, problem, LAPLACE)
+        return make_constant_rows(e, problem, None)
     return shown_constants(e, None, (*problem.columns, problem.target, *problem.constants))
 
 
-def _posterior(outcome: Outcome, problem: Problem, settings: Settings, failures: Failures) -> Posterior | None:
+def _weigh_structures(outcome: Outcome, problem: Problem, settings: Settings, failures: Failures) -> Posterior | None:
     """The posterior over the archive, of what keeps the hard rules; None where it would say nothing, or fails."""
     from hypo.scoring.posterior import make_posterior
     from hypo.search.rulebook import Rulebook
@@ -183,13 +184,13 @@ def make_prior(posterior: Posterior, problem: Problem, settings: Settings) -> Pr
     return Prior(scorer.symbols, float(leaves), total(1), total(2), problem.max_complexity, lengths)
 
 
-def _shown(h: Hypothesis, border: Border) -> Hypothesis:
+def _to_columns(h: Hypothesis, border: Border) -> Hypothesis:
     """``h`` in the units of the columns, and with numbers for the constants that have names."""
     h = border.hypothesis(h)
     return replace(h, expression=h.expression.without_names())
 
 
-def constant_rows(
+def make_constant_rows(
     e: Expression, problem: Problem, intervals: str | None = "laplace", clock: Deadline | None = None
 ) -> tuple[ConstantRow, ...]:
     """The constants of ``e`` with their intervals, of the kind ``intervals`` (None: without), as they are where ``e`` is in
@@ -217,10 +218,10 @@ def constant_rows(
     taken = (*problem.columns, problem.target, *problem.constants)
     rows_inside = shown_constants(e, None, taken, approximation, profiled)
     leaves = [leaf for _, leaf in shown_leaves(e, taken)]
-    return tuple(row.scaled(*each) for row, each in zip(rows_inside, _outward(e, leaves, problem), strict=True))
+    return tuple(row.scaled(*each) for row, each in zip(rows_inside, _outward_factors(e, leaves, problem), strict=True))
 
 
-def _outward(e: Expression, leaves: Sequence[int], problem: Problem) -> Iterator[tuple[float, str | None]]:
+def _outward_factors(e: Expression, leaves: Sequence[int], problem: Problem) -> Iterator[tuple[float, str | None]]:
     """For the constants at ``leaves``: the factor to the number in the units of the columns, and its unit."""
     units, border = unit_texts(problem), Border.out_of(problem)
     names = UnitNames.of({n: u.text for n, u in units.items()}, problem.knowledge.strict_angles)
@@ -234,7 +235,7 @@ def _outward(e: Expression, leaves: Sequence[int], problem: Problem) -> Iterator
             yield (1.0 if border.same else found.factor[i]), unit_text(found.units[i], dimensions[i], names)
 
 
-def _manifest(
+def _make_manifest(
     problem: Problem, settings: Settings, dataset: Dataset, columns: Sequence[str]
 ) -> dict[str, Any]:
     """Everything needed to run the search again, and nothing that depends on when or where it ran."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hypo.api.inputs import as_knowledge, as_settings
-from hypo.api.tables import as_dataset
+from hypo.data import as_dataset
 from hypo.errors import InputError
 from hypo.expression.printing import shortened
 from hypo.units import DIMENSIONLESS
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from hypo.search.problem import Settings
 
 
-class Prepared(NamedTuple):
-    """What a search works on; ``columns`` are the names of all columns given, as prediction expects them of arrays."""
+class Inputs(NamedTuple):
+    """Checked inputs of a search; ``columns`` are the names of all columns given, as prediction expects them of arrays."""
 
     dataset: Dataset
     columns: tuple[str, ...]
@@ -30,16 +30,16 @@ class Prepared(NamedTuple):
     settings: Settings
 
 
-def prepared(
+def validate_inputs(
     data: Any,
     target: Any,
     table: Mapping[str, Any],
     knowledge: KnowledgeLike = None,
     units: Mapping[str, str] | None = None,
     **settings: Any,
-) -> Prepared:
-    """``table`` has the arguments of :func:`~hypo.api.tables.as_dataset`, ``settings`` are those of
-    :func:`~hypo.api.inputs.as_settings`.
+) -> Inputs:
+    """Table, knowledge and settings, checked: ``table`` has the arguments of :func:`~hypo.data.as_dataset`, ``settings`` are
+    those of :func:`~hypo.api.inputs.as_settings`.
 
     Errors are named in this order: of the table, of the knowledge, of the settings, of what the likelihood cannot have.
 
@@ -63,7 +63,7 @@ def prepared(
         names = re.findall(r"[^\W\d]\w*", guess) if isinstance(guess, str) else guess.variables
         require_kept(names, dataset, f'the guess "{shortened(str(guess))}"')
     require(dataset, checked.likelihood)
-    return Prepared(dataset, columns, background, checked)
+    return Inputs(dataset, columns, background, checked)
 
 
 def _target_without_unit(dataset: Dataset, background: Knowledge) -> list[str]:

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from hypo.search.problem import Problem, Settings
 
 
-def refusal(e: Expression, problem: Problem, settings: Settings) -> str:
-    """What rules out the fitted guess ``e``, as a predicate: "breaks units: in c**b, …"."""
+def explain_refusal(e: Expression, problem: Problem, settings: Settings) -> str:
+    """The reason that rules out the fitted guess ``e``, as a predicate: "breaks units: in c**b, …"."""
     for v in problem.knowledge.violations(e, problem.target):
         if v.hard:
             return f"with its constants fitted breaks {v.rule}: {v.message}"
-    if freely(e, problem, settings) is None:
+    if score_freely(e, problem, settings) is None:
         with np.errstate(all="ignore"):
             values = Program.of(e, problem.columns).value(problem.X)
         bad = int(np.count_nonzero(~np.isfinite(values)))
@@ -38,13 +38,13 @@ def refusal(e: Expression, problem: Problem, settings: Settings) -> str:
     return f"with its constants fitted {broken}"
 
 
-def freely(e: Expression, problem: Problem, settings: Settings) -> Hypothesis | None:
+def score_freely(e: Expression, problem: Problem, settings: Settings) -> Hypothesis | None:
     """The fitted guess ``e`` scored without knowledge; None where it has no value on some row."""
     with np.errstate(all="ignore"):
         return replace(problem.scorer(settings), violation=None, max_complexity=float("inf")).score(e)
 
 
-def passed_over(h: Hypothesis, problem: Problem) -> str:
+def explain_passing_over(h: Hypothesis, problem: Problem) -> str:
     """Why the guess ``h`` is no answer although its score is lower, as the end of a sentence; empty where nothing says so."""
     with np.errstate(all="ignore"):
         if not sound(h.expression, problem.spacing, h.rmse):
@@ -54,8 +54,8 @@ def passed_over(h: Hypothesis, problem: Problem) -> str:
     return ""
 
 
-def fine(h: Hypothesis, problem: Problem, settings: Settings) -> str:
-    """What ``h`` pays for, and how much."""
+def describe_fine(h: Hypothesis, problem: Problem, settings: Settings) -> str:
+    """The breaches that ``h`` pays for, and how much it pays."""
     soft = [f"{v.rule}: {v.message}" for v in problem.knowledge.violations(h.expression, problem.target)]
     what = f" ({'; '.join(soft)})" if soft else " of the knowledge"
     return f"{tables.nats(settings.lam * h.violation)} nats of that are for what it breaks{what}"

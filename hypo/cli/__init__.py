@@ -188,7 +188,7 @@ def predict(
 
     from hypo.data import read_table
     from hypo.folders import check_file
-    from hypo.prediction import distribution, thousands_of
+    from hypo.prediction import predict_distribution, thousands_of
     from hypo.report.predictions import predictions_csv
     from hypo.result import Result
     from hypo.uncertainty import cautions
@@ -200,7 +200,7 @@ def predict(
         values = result.predict(table, index, trials=trials)
         columns = {f"{result.target}_predicted": values}
     else:
-        found = distribution(result, table, index, interval, trials)
+        found = predict_distribution(result, table, index, interval, trials)
         values = found.mean
         columns = {f"{result.target}_{name}": getattr(found, name) for name in ("mean", "std", "lower", "upper")}
     write(predictions_csv(table, columns), out)
@@ -240,8 +240,7 @@ def check(
 
     dataset = None
     if data is not None:
-        from hypo.api.tables import as_dataset
-        from hypo.data import read_table
+        from hypo.data import as_dataset, read_table
 
         if target is None:
             target = read_table(data, thousands).labels[-1]

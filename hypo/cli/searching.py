@@ -90,11 +90,11 @@ def fit(
         from hypo import api
         from hypo.data.opening import STANDARD_INPUT
         from hypo.folders import Destination
-        from hypo.report.progress import display_for, kept_up
+        from hypo.report.progress import display_for, keep_up
 
         default = Path("hypo-out") / ("data" if data == STANDARD_INPUT else Path(data).stem or "data")
         place = Destination(Path(out) if out else default, named=out is not None, overwrite=overwrite)
-        display = nullcontext() if as_json or quiet else kept_up(display_for(sys.stderr, options["target"] or ""))
+        display = nullcontext() if as_json or quiet else keep_up(display_for(sys.stderr, options["target"] or ""))
         with display as progress, warnings.catch_warnings():
             # Said among the remarks, or below.
             warnings.simplefilter("ignore", ShortSearchWarning)
@@ -118,13 +118,13 @@ def fit(
 
 def _told(result: Result, place: Destination, plot: bool, units: str, as_json: bool, quiet: bool) -> int:
     """Print what was found and where it was written; the exit code."""
-    from hypo.report.remarks import too_short
+    from hypo.report.remarks import explain_short_search
 
     written = ["result.json", "front.csv", *([FAILURES_FILE] if result.failures else [])]
     if plot and result.best is not None and plotted(result, place.folder):
         written.append(PLOT_FILE)
     shown = result.in_units(units)
-    if (as_json or quiet) and (warning := too_short(result)):
+    if (as_json or quiet) and (warning := explain_short_search(result)):
         note(warning)
     if as_json:
         sys.stdout.write(shown.to_json())

@@ -103,13 +103,13 @@ def profile(folder: str, data: str, level: float, index: int | None, units: str,
 
     DATA.csv is the table of the fit; --sigma and the like are given as they were there.
     """
-    from hypo.conversion import rows_in
+    from hypo.conversion import convert_rows
     from hypo.report import tables
     from hypo.result import Result
 
     result = Result.load(folder)
     rows = result.profile(index, level, data=data, **{name: value or None for name, value in table.items()})
-    rows, h = rows_in(rows, units), result.in_units(units).found(index)
+    rows, h = convert_rows(rows, units), result.in_units(units).found(index)
     if as_json:
         constants = [row.as_dict() for row in rows]
         found = {"target": result.target, "expression": str(h.expression), "level": level, "constants": constants}

@@ -2,5 +2,6 @@
 
 from hypo.data.dataset import Dataset, Table
 from hypo.data.sources import from_arrays, from_frame, read_csv, read_table
+from hypo.data.tables import as_dataset
 
-__all__ = ["Dataset", "Table", "from_arrays", "from_frame", "read_csv", "read_table"]
+__all__ = ["Dataset", "Table", "as_dataset", "from_arrays", "from_frame", "read_csv", "read_table"]

@@ -1,4 +1,4 @@
-"""What stands in one cell: a number, nothing, or something else that can be named, with what helps."""
+"""The content of one cell: a number, nothing, or something else that can be named, with what helps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,12 @@ DECIMAL_COMMA = re.compile(r"[+-]?(?:[0-9]+,[0-9]*|,[0-9]+)(?:[eE][+-]?[0-9]+)?"
 # What stands between thousands in one country or another; blanks come in several widths.
 THOUSANDS = (",", ".", " ", "'", "_")
 _SPELLED = {"comma": ",", "point": ".", "dot": ".", "blank": " ", "space": " ", "apostrophe": "'", "underscore": "_"}
-_BLANKS, _APOSTROPHES, _MINUS = "\u00a0\u2009\u202f", "\u2019\u02bc", "\u2212"
+# Blanks that do not break, thin ones among them.
+_BLANKS = "\u00a0\u2009\u202f"
+# Typographic apostrophes.
+_APOSTROPHES = "\u2019\u02bc"
+# The minus sign of typesetting.
+_MINUS = "\u2212"
 _SAME = str.maketrans({**dict.fromkeys(_BLANKS, " "), **dict.fromkeys(_APOSTROPHES, "'"), _MINUS: "-"})
 
 DROP = "leave such rows out with --drop-missing (drop_missing=True)"
@@ -25,8 +30,8 @@ DROP = "leave such rows out with --drop-missing (drop_missing=True)"
 
 @dataclass(frozen=True)
 class Kind:
-    """What a cell is that is no number: ``words`` complete "is not a number but …", ``advice`` says what helps. ``lacking``:
-    it says that there is no value; ``text``: nobody would take it for a measured number."""
+    """The kind of a cell that is no number: ``words`` complete "is not a number but …", ``advice`` says what helps.
+    ``lacking``: it says that there is no value; ``text``: nobody would take it for a measured number."""
 
     words: str
     advice: str
@@ -76,7 +81,7 @@ _COMMENT = re.compile(rf"\s*(?!#n/a|{_SPREADSHEET}(?:[\s,;]|$)|##+[,;\t])#", re.
 
 
 def is_comment(line: str) -> bool:
-    """Whether a line begins with ``#``, and not with a cell such as ``#N/A`` or ``#DIV/0!``."""
+    """True where a line begins with ``#``, and not with a cell such as ``#N/A`` or ``#DIV/0!``."""
     return _COMMENT.match(line) is not None
 
 
@@ -105,7 +110,7 @@ def cell_number(cell: object) -> float | None:
 
 
 def kind_of_value(value: object) -> Kind | None:
-    """What a value of any type is that is no number; None for what says nothing to us."""
+    """The kind of a value of any type that is no number; None for what says nothing to us."""
     if isinstance(value, str):
         return kind_of(value)
     if isinstance(value, complex | np.complexfloating):
@@ -116,16 +121,16 @@ def kind_of_value(value: object) -> Kind | None:
     return DATE if hasattr(value, "isoformat") or hasattr(value, "start_time") or isinstance(value, np.datetime64) else None
 
 
-def is_no_number(shown: str, kind: Kind | None) -> str:
-    """What a message says of a cell that is no number."""
+def no_number_text(shown: str, kind: Kind | None) -> str:
+    """The words of a message for a cell that is no number."""
     return f'"{shown}" is not a number' + (f" but {kind.words}" if kind else "")
 
 
 def kind_of(cell: str) -> Kind | None:
-    """What a cell is that is no number; None for a text that says nothing to us."""
+    """The kind of a cell that is no number; None for a text that says nothing to us."""
     text = cell.strip().translate(_SAME)
     for mark in THOUSANDS:
-        if grouped(mark).fullmatch(text):
+        if make_grouped_pattern(mark).fullmatch(text):
             say = f'"{mark}"' if mark in " '" else mark
             return Kind("one with marks between thousands", f'say --thousands {say} (thousands="{mark}")')
     if DECIMAL_COMMA.fullmatch(text):
@@ -135,7 +140,7 @@ def kind_of(cell: str) -> Kind | None:
 
 
 def _ends_in_a_unit(text: str) -> bool:
-    """Whether what follows the number is a unit, as it is not in the labels ``1b`` or ``2nd``."""
+    """True where what follows the number is a unit, as it is not in the labels ``1b`` or ``2nd``."""
     found = re.fullmatch(rf"{_NUMBER}\s*([^\W\d].*)", text)
     if found is None:
         return True
@@ -150,7 +155,7 @@ def _ends_in_a_unit(text: str) -> bool:
     return True
 
 
-def grouped(mark: str) -> re.Pattern[str]:
+def make_grouped_pattern(mark: str) -> re.Pattern[str]:
     """Numbers with ``mark`` between their thousands, at least once."""
     decimal = "," if mark == "." else "[.]" if mark == "," else "[.,]"
     m = re.escape(mark)
@@ -163,7 +168,7 @@ class Thousands:
     def __init__(self, mark: str) -> None:
         self.mark = mark
         self.decimal = {".": ",", ",": "."}.get(mark)
-        self._pattern = grouped(mark)
+        self._pattern = make_grouped_pattern(mark)
 
     @staticmethod
     def of(given: str | None) -> Thousands | None:
@@ -184,7 +189,7 @@ class Thousands:
         return text.replace(self.mark, "") if self._pattern.fullmatch(text) else None
 
     def misplaced(self, cell: str) -> str:
-        """What is wrong with a cell that holds the mark where no thousands end, and what helps; empty for other cells."""
+        """The fault of a cell that holds the mark where no thousands end, and what helps; empty for other cells."""
         bare = cell.translate(_SAME).replace(self.mark, "")
         if self.without(cell) is not None or plain_number(bare.replace(",", ".")) is None:
             return ""

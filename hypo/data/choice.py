@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hypo.data.cells import cell_number, is_no_number, kind_of_value
-from hypo.data.columns import Column, Columns
+from hypo.data.cells import cell_number, kind_of_value, no_number_text
+from hypo.data.columns import Column, TableColumns
 from hypo.errors import DataError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ FOLDS = "folds"
 
 
 @dataclass
-class Choice:
+class ColumnRoles:
     """Which columns are what. ``sigma`` and ``weights`` are a column, an array, a number or None; ``more`` has the others by
     role: ``trials``, ``censored``, ``lower``, ``upper``, ``folds``, and ``x_sigma of NAME`` for features."""
 
@@ -39,7 +39,7 @@ class Choice:
     optional: list[Column] = field(default_factory=list)
     left_out: dict[Column, str] = field(default_factory=dict)
 
-    def without(self, left_out: Mapping[Column, str], place: str) -> Choice:
+    def without(self, left_out: Mapping[Column, str], place: str) -> ColumnRoles:
         """The choice without features that are left out. Raises DataError where none is left."""
         if not left_out:
             return self
@@ -49,16 +49,16 @@ class Choice:
         return replace(self, features=kept, needed=[c for c in self.needed if c not in left_out], left_out=dict(left_out))
 
     @staticmethod
-    def make(columns: Columns, target: str | int, features: Sequence[str] | None, sigma: Noise,
+    def make(columns: TableColumns, target: str | int, features: Sequence[str] | None, sigma: Noise,
              weights: str | ArrayLike | None, more: Mapping[str, Noise | Mapping[str, Noise]] | None = None,
-             folds: str | int | None = None, exclude: Sequence[str] | str | None = None) -> Choice:
+             folds: str | int | None = None, exclude: Sequence[str] | str | None = None) -> ColumnRoles:
         aim = columns.find(target, "target")
-        noise = _given(columns, "sigma", sigma)
+        noise = _find_given(columns, "sigma", sigma)
         weighing = weights if weights is None else (
             columns.find(weights, "weights") if isinstance(weights, str) else vector("weights", weights))
         others: dict[str, Column | NDArray[np.float64] | float] = {}
-        for role, given in _spread(columns, more or {}):
-            found = _given(columns, role, given)
+        for role, given in _spread_roles(columns, more or {}):
+            found = _find_given(columns, role, given)
             if found is not None:
                 others[role] = found
         if folds is not None:
@@ -70,7 +70,7 @@ class Choice:
                     raise DataError(f'{columns.place}: the column "{column.label}" cannot be both '
                                     f"{special[column.position]} and {role}; choose another for one of them")
                 special[column.position] = role
-        banned = _excluded(columns, exclude)
+        banned = _find_excluded(columns, exclude)
         for column in banned:
             if column.position in special:
                 raise DataError(f'{columns.place}: the column "{column.label}" is the {special[column.position]} and cannot be '
@@ -109,15 +109,15 @@ class Choice:
                                 f"are {', '.join(c.name for c in chosen)}")
         extra = [c for c in (noise, weighing, *others.values()) if isinstance(c, Column)]
         unasked = [c for c in chosen if features is None and X_SIGMA + c.name not in others]
-        return Choice(aim, chosen, noise, weighing, [*chosen, aim, *extra], others, unasked)
+        return ColumnRoles(aim, chosen, noise, weighing, [*chosen, aim, *extra], others, unasked)
 
 
-def _excluded(columns: Columns, exclude: Sequence[str] | str | None) -> list[Column]:
+def _find_excluded(columns: TableColumns, exclude: Sequence[str] | str | None) -> list[Column]:
     listed = exclude.split(",") if isinstance(exclude, str) else list(exclude or ())
     return [columns.find(name, "column to exclude") for name in listed]
 
 
-def _spread(columns: Columns, more: Mapping[str, Noise | Mapping[str, Noise]]) -> Iterator[tuple[str, Noise]]:
+def _spread_roles(columns: TableColumns, more: Mapping[str, Noise | Mapping[str, Noise]]) -> Iterator[tuple[str, Noise]]:
     """Roles and what is given for them, one for each column of ``x_sigma``."""
     for role, given in more.items():
         if role != "x_sigma":
@@ -129,7 +129,7 @@ def _spread(columns: Columns, more: Mapping[str, Noise | Mapping[str, Noise]]) -
                 yield X_SIGMA + columns.find(name, "x_sigma").name, value
 
 
-def _given(columns: Columns, role: str, given: Noise) -> Column | NDArray[np.float64] | float | None:
+def _find_given(columns: TableColumns, role: str, given: Noise) -> Column | NDArray[np.float64] | float | None:
     """A number, a column or an array."""
     if isinstance(given, str):
         number = cell_number(given)
@@ -176,6 +176,6 @@ def numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
             where = ", ".join(str(i) for i in index)
             what = kind_of_value(cell)
             advice = "correct it" if what is None else what.advice
-            raise DataError(f"{name}[{where}]: {is_no_number(str(cell)[:40], what)}; {advice}")
+            raise DataError(f"{name}[{where}]: {no_number_text(str(cell)[:40], what)}; {advice}")
         result[index] = number
     return result

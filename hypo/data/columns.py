@@ -8,11 +8,12 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from hypo.data.headers import OTHERS, Header, listed, read_headers
+from hypo.data.headers import OTHERS, Header, join_words, read_headers
 from hypo.errors import DataError, UnitError
 from hypo.expression import ops
 from hypo.units import parse_unit
 
+# Columns that a message names at most.
 _SHOWN = 20
 _RESERVED = frozenset({*keyword.kwlist, *ops.BY_NAME, *ops.ALIASES, "pi"})
 
@@ -40,7 +41,7 @@ class Column:
         return identifier(self.written, self.position)
 
 
-class Columns:
+class TableColumns:
     """All columns of one table, named and found by name.
 
     ``source`` begins every message, ``place`` is where the names stand (``data.csv, line 1``). Without
@@ -122,14 +123,15 @@ class Columns:
         return shown if len(self) <= _SHOWN else f"{shown} and {len(self) - _SHOWN} more"
 
     def notes(self, features: Sequence[Column], target: Column | None, read: bool = False) -> list[str]:
-        """What was read from the headers of columns in use, in sentences; ``read``: units stood elsewhere than in headers.
+        """Sentences on what was read from the headers of columns in use; ``read``: units stood elsewhere than in headers.
         Without a target nothing is said of columns without a unit."""
         found = [f"{c.unit} of {c.name}" for c in (*features, *([target] if target else [])) if c.read]
         doubtful = [OTHERS[u] for u in dict.fromkeys(c.unit for c in (*features, target) if c and c.read) if u in OTHERS]
-        out = ["; ".join([f"round brackets in headers were read as units: {listed(found)}", *doubtful])] if found else []
+        out = ["; ".join([f"round brackets in headers were read as units: {join_words(found)}", *doubtful])] if found else []
         pure = [c.name for c in features if c.unit is None]
         if pure and target and (found or read):
-            out.append(f"without a unit {listed(pure)} count{'s as a pure number' if len(pure) == 1 else ' as pure numbers'}")
+            counts = "counts as a pure number" if len(pure) == 1 else "count as pure numbers"
+            out.append(f"without a unit {join_words(pure)} {counts}")
         return [*out, *([self._unread] if self._unread else [])]
 
     def check_unit(self, column: Column) -> None:
@@ -151,7 +153,7 @@ def identifier(label: str, position: int) -> str:
     """
     name = label
     if not (label.isascii() and label.isidentifier()):
-        plain = "".join(_spelled(c) for c in unicodedata.normalize("NFKD", label))
+        plain = "".join(_spell(c) for c in unicodedata.normalize("NFKD", label))
         name = re.sub(r"[^A-Za-z0-9]+", "_", plain).strip("_")
         if not name:
             return f"x{position}"
@@ -160,7 +162,7 @@ def identifier(label: str, position: int) -> str:
     return f"{name}_" if name in _RESERVED else name
 
 
-def _spelled(character: str) -> str:
+def _spell(character: str) -> str:
     if character.isascii():
         return character
     if unicodedata.combining(character):

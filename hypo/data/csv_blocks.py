@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hypo.data.cells import DECIMAL_COMMA, MISSING, Kind, is_no_number, kind_of, plain_number
+from hypo.data.cells import DECIMAL_COMMA, MISSING, Kind, kind_of, no_number_text, plain_number
 from hypo.errors import DataError
 
 if TYPE_CHECKING:
@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 # A comma that does not stand before three digits is a decimal comma.
 _SURELY_DECIMAL = re.compile(r"[0-9]{4},|[0-9],(?![0-9]{3}(?![0-9]))|(?<![0-9]),[0-9]|(?<![0-9])0,")
 _GROUPED = re.compile(r"[0-9],[0-9]{3}(?![0-9])")
+# Characters of a cell that a message shows at most.
 _LONGEST = 40
 
 
 @dataclass(frozen=True)
-class Text:
+class TextCell:
     """A text cell: its line, what it holds, and what that is, if it says anything to us."""
 
     line: int
@@ -32,13 +33,13 @@ class Text:
     kind: Kind | None
 
     @property
-    def is_no_number(self) -> str:
-        """What a message says of it."""
-        return is_no_number(self.cell, self.kind)
+    def no_number_text(self) -> str:
+        """The words of a message for it."""
+        return no_number_text(self.cell, self.kind)
 
 
 @dataclass(frozen=True)
-class Numbers:
+class ParsedBlock:
     """The cells read: ``values`` (n_row, n_wanted), NaN where missing; ``lines`` (n_row,), counted from 1.
 
     ``text`` holds, per position in ``wanted``, the first text cell of a column left unread; ``notes`` say what was taken for
@@ -47,7 +48,7 @@ class Numbers:
 
     values: NDArray[np.float64]
     lines: NDArray[np.int64]
-    text: Mapping[int, Text]
+    text: Mapping[int, TextCell]
     notes: tuple[str, ...] = ()
 
 
@@ -64,13 +65,13 @@ class BlockParser:
         self.target = target
         self.drop = drop or skip_text
         self.optional = [position in optional for position in wanted]
-        self.text: dict[int, Text] = {}
+        self.text: dict[int, TextCell] = {}
         self.decimal = file.decimal
         self.all_columns = len(set(wanted)) == file.n_columns
         self.seen = 0
         # How many cells said that there is no value, and the first of them; whether a comma was met that could stand between
         # thousands, and one that could not.
-        self._lacking: tuple[int, Text] | None = None
+        self._lacking: tuple[int, TextCell] | None = None
         self._could_group, self._decides = "", False
 
     def parse(self, block: list[str], numbers: list[int]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -82,7 +83,7 @@ class BlockParser:
         return values, np.asarray(numbers, dtype=np.int64)
 
     def notes(self) -> Iterator[str]:
-        """What was taken for what, in sentences, once all blocks are read."""
+        """Sentences on what was taken for what, once all blocks are read."""
         if self._lacking is not None and not self.skip_text:
             count, first = self._lacking
             assert first.kind is not None
@@ -135,7 +136,7 @@ class BlockParser:
     def _slow(self, block: list[str], numbers: list[int]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         rows: list[list[float]] = []
         lines: list[int] = []
-        first: dict[int, Text] = {}
+        first: dict[int, TextCell] = {}
         texts = [0] * len(self.wanted)
         for line, number in zip(block, numbers, strict=True):
             cells = self.file.split(line, number)
@@ -144,7 +145,7 @@ class BlockParser:
             row = []
             for k, j in enumerate(self.wanted):
                 value = np.nan if k in self.text else self._cell(cells[j], k, number)
-                if isinstance(value, Text):
+                if isinstance(value, TextCell):
                     first.setdefault(k, value)
                     texts[k] += value.kind is None or value.kind.text
                     value = np.nan
@@ -160,7 +161,7 @@ class BlockParser:
         self.seen += len(rows)
         return values, np.asarray(lines, dtype=np.int64)
 
-    def _cell(self, cell: str, position: int, line: int) -> float | Text:
+    def _cell(self, cell: str, position: int, line: int) -> float | TextCell:
         """The number in a cell, NaN for a missing one, and the text of a column that can do without. Raises DataError."""
         grouping = self.file.thousands
         bare = cell if grouping is None else grouping.without(cell)
@@ -188,9 +189,9 @@ class BlockParser:
             self.decimal = sign
         return value
 
-    def _no_number(self, cell: str, position: int, line: int) -> float | Text:
+    def _no_number(self, cell: str, position: int, line: int) -> float | TextCell:
         """NaN for a cell that says that there is no value, where that is no error; else its text, where that is none."""
-        text = Text(line, _short(cell), kind_of(cell))
+        text = TextCell(line, _short(cell), kind_of(cell))
         if text.kind is not None and text.kind.lacking and self.drop:
             self._lacking = (1, text) if self._lacking is None else (self._lacking[0] + 1, self._lacking[1])
             return np.nan
@@ -198,14 +199,14 @@ class BlockParser:
             self._refuse(text, position)
         return text
 
-    def _refuse(self, text: Text, position: int) -> None:
+    def _refuse(self, text: TextCell, position: int) -> None:
         kind, j = text.kind, self.wanted[position]
         own = "correct the cell" if kind is None else kind.advice
         if text.line == self.file.line_of_texts:
             own = "delete this line of texts, or begin it with #"
         limit = kind.of_target if kind is not None and j == self.target else ""
         advice = ", or ".join(filter(None, [limit, own, self.advice.get(j, "")]))
-        raise DataError(f"{self._place(text.line, position)}: {text.is_no_number}; {advice}")
+        raise DataError(f"{self._place(text.line, position)}: {text.no_number_text}; {advice}")
 
     def _place(self, line: int, position: int) -> str:
         return f'{self.file.source}, line {line}, column "{self.labels[self.wanted[position]]}"'

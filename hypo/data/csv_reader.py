@@ -15,15 +15,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hypo.data.cells import DECIMAL_COMMA, MISSING, Thousands, is_comment, plain_number
-from hypo.data.csv_blocks import BlockParser, Numbers, readable
+from hypo.data.csv_blocks import BlockParser, ParsedBlock, readable
 from hypo.data.headers import units_below
-from hypo.data.opening import opened
+from hypo.data.opening import open_table
 from hypo.errors import DataError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# Lines that are parsed at a time.
 _BLOCK_LINES = 20_000
+# Characters that are parsed at a time, where lines are long.
 _BLOCK_CHARACTERS = 8_000_000
 _SEPARATORS = {"\t": "tab", ";": "semicolon", ",": "comma", None: "blanks"}
 _BLANK_SEPARATED = re.compile(r'"(?:[^"]|"")*"(?:\s*\[[^\]]*\])?|[^\s"\[]+(?:\s*\[[^\]]*\])?|\[[^\]]*\]|\S+')
@@ -43,7 +45,7 @@ class CsvFile:
     """
 
     def __init__(self, path: str | os.PathLike[str], thousands: str | None = None) -> None:
-        self.opened = opened(path)
+        self.opened = open_table(path)
         self.thousands = Thousands.of(thousands)
         self.source = self.opened.name
         self.separator: str | None = None
@@ -112,7 +114,7 @@ class CsvFile:
                 self._find_units(first[1][0], below)
 
     def _is_title(self, cells: list[str], below: list[str]) -> bool:
-        """Whether a line is one text in a table of several columns, above a line of names."""
+        """True where a line is one text in a table of several columns, above a line of names."""
         texts = [cell for cell in cells if cell]
         return (len(texts) == 1 and len(cells) > 1 and not self.is_number(texts[0])
                 and sum(cell != "" for cell in below) > 1 and all(not cell or plain_number(cell) is None for cell in below))
@@ -147,7 +149,7 @@ class CsvFile:
     def split(self, line: str, number: int) -> list[str]:
         if self.separator is None:
             plain = "[" not in line and '"' not in line
-            cells: list[str] = line.split() if plain else [_unquoted(c) for c in _BLANK_SEPARATED.findall(line)]
+            cells: list[str] = line.split() if plain else [_unquote(c) for c in _BLANK_SEPARATED.findall(line)]
         elif '"' in line:
             if line.count('"') % 2:
                 raise DataError(
@@ -161,7 +163,7 @@ class CsvFile:
         return [cell.strip() for cell in cells]
 
     def is_number(self, cell: str) -> bool:
-        """Whether a cell holds a number, or says that there is none."""
+        """True where a cell holds a number, or says that there is none."""
         if self.thousands is not None:
             cell = self.thousands.without(cell) or cell
         comma = self.decimal == "," or self.separator != ","
@@ -175,7 +177,7 @@ class CsvFile:
 
     def read(self, wanted: Sequence[int], labels: Sequence[str], *, skip_text: bool = False,
              advice: Mapping[int, str] | None = None, optional: Collection[int] = (), target: int | None = None,
-             drop: bool = False) -> Numbers:
+             drop: bool = False) -> ParsedBlock:
         """The numbers of the columns ``wanted`` (positions), in that order.
 
         ``labels`` names all columns in messages. A text cell in column j is an error ending in ``advice[j]``, or, with
@@ -196,7 +198,7 @@ class CsvFile:
             lines.append(kept)
         if not values:
             raise DataError(f"{self.source}: there is a header but no row of data; add the measurements")
-        return Numbers(np.concatenate(values), np.concatenate(lines), parser.text, tuple(parser.notes()))
+        return ParsedBlock(np.concatenate(values), np.concatenate(lines), parser.text, tuple(parser.notes()))
 
     def _blocks(self) -> Iterator[tuple[list[str], list[int]]]:
         separator, expected = self.separator, self._n_columns
@@ -224,7 +226,7 @@ class CsvFile:
             yield block, numbers
 
 
-def _unquoted(cell: str) -> str:
+def _unquote(cell: str) -> str:
     """``"a b" [m]`` without its quotation marks, for tables separated by blanks."""
     match = re.fullmatch(r'"((?:[^"]|"")*)"(.*)', cell, re.DOTALL)
     return match[1].replace('""', '"') + match[2] if match else cell

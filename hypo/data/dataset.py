@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hypo.data.choice import FOLDS, X_SIGMA, Choice
-from hypo.data.columns import Column
-from hypo.errors import DataError
 from hypo.expression.printing import shortened
 from hypo.units import Unit, parse_unit
 
@@ -20,15 +15,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hypo.data.csv_reader import CsvFile
-
-# A column that varies by less than this share of its size is better shifted.
-FAR = 1e-3
-# Columns that a note names.
-_SHOWN = 6
-
-_DROP = "use --drop-missing (drop_missing=True) to leave such rows out"
-
-Place = Callable[[int, Column], str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +64,7 @@ class Dataset:
 
     def __repr__(self) -> str:
         count = f"{self.n_row} row{'s' * (self.n_row != 1)}"
-        return f"<Dataset {_shown(self.source, self.names)}; {count}, target {self.target}>"
+        return f"<Dataset {_describe(self.source, self.names)}; {count}, target {self.target}>"
 
     @property
     def aliases(self) -> dict[str, str]:
@@ -139,7 +125,7 @@ class Table:
     aliases: dict[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        return f"<Table {_shown(self.source, self.names)}; {self.n_row} row{'s' * (self.n_row != 1)}>"
+        return f"<Table {_describe(self.source, self.names)}; {self.n_row} row{'s' * (self.n_row != 1)}>"
 
     @property
     def n_row(self) -> int:
@@ -147,223 +133,6 @@ class Table:
         return len(next(iter(self.columns.values()), ()))
 
 
-def _shown(source: str, names: Sequence[str]) -> str:
+def _describe(source: str, names: Sequence[str]) -> str:
     """Where a table is from, and its columns."""
     return f"{shortened(source, 60)}: columns {shortened(', '.join(names))}"
-
-
-def make_dataset(source: str, choice: Choice, values: NDArray[np.float64], place: Place, *,
-                 drop_missing: bool = False, leave_out_empty: bool = False,
-                 units: Mapping[str, str] | None = None, lines: NDArray[np.int64] | None = None,
-                 notes: Sequence[str] = ()) -> Dataset:
-    """Check the numbers of the chosen columns and make the Dataset.
-
-    ``values`` (n_row, n_needed) has the columns of ``choice.needed``; ``place(row, column)`` says where a
-    value stands. ``leave_out_empty`` leaves out features without any value; ``units`` win over those in the
-    headers. ``lines`` (n_row,) are the rows' line numbers in a file; ``notes`` are what is to be said of how it was read.
-
-    Raises DataError.
-    """
-    notes = [*notes, *choice.left_out.values()]
-    sigma, weights = (_aligned(role, given, choice, values)
-                      for role, given in (("sigma", choice.sigma), ("weights", choice.weights)))
-    more = {role: array for role, given in choice.more.items()
-            if (array := _aligned(role, given, choice, values)) is not None}
-    limits = _limits(source, choice, more, values, place)
-    kept = list(range(len(choice.features)))
-    if leave_out_empty and len(values):
-        missing = np.all(np.isnan(values), axis=0).tolist()
-        empty = [k for k in kept if missing[k]]
-        kept = [k for k in kept if not missing[k]]
-        notes += [f'column "{choice.features[k].label}" is empty and was left out' for k in empty]
-    used = [*kept, *range(len(choice.features), len(choice.needed))]
-    if limits is not None:
-        values[:, len(choice.features)] = limits[2]
-        open_ended = [choice.needed.index(c) for r, c in choice.more.items() if r in _LIMITS and isinstance(c, Column)]
-        used = [k for k in used if k not in open_ended]
-    complete: NDArray[np.bool_] = np.all(np.isfinite(values[:, used]), axis=1)
-    for array in (sigma, weights, *(a for role, a in more.items() if role not in _LIMITS)):
-        if array is not None:
-            complete &= np.isfinite(array)
-    rows = np.flatnonzero(complete)
-    n_dropped = len(values) - len(rows)
-    if n_dropped:
-        if not drop_missing:
-            _refuse_missing(source, choice, values, used, complete, place)
-        values = values[rows]
-        sigma, weights = (None if a is None else a[rows] for a in (sigma, weights))
-        more = {role: array[rows] for role, array in more.items()}
-        limits = None if limits is None else (limits[0][rows], limits[1][rows], limits[2][rows])
-        notes.append(f"{n_dropped} rows with a missing or infinite value were left out" if n_dropped > 1 else
-                     "1 row with a missing or infinite value was left out")
-    if len(values) < 2:
-        left = f" left after {notes[-1]}" if n_dropped else ""
-        count = "is only one row (1 sample)" if len(values) else "is no row"
-        raise DataError(f"{source}: there {count} of data{left}; a law needs at least two")
-    _check_noise(source, choice, sigma, weights, rows, place)
-    _check_more(source, choice, more, rows, place)
-    folds = more.pop(FOLDS, None)
-    y = np.ascontiguousarray(values[:, len(choice.features)])
-    if y.min() == y.max() and limits is None and "trials" not in more:
-        raise DataError(f'{source}, column "{choice.target.label}": the target is {y[0]:g} in every row, '
-                        "so there is no law to find; choose another target")
-    same = values.min(axis=0) == values.max(axis=0)
-    constant = [k for k in kept if same[k]]
-    notes += [f'column "{choice.features[k].label}" is constant ({values[0, k]:g}) and was left out'
-              for k in constant]
-    kept = [k for k in kept if not same[k]]
-    if not kept:
-        raise DataError(f"{source}: every feature is constant or empty; a law needs at least one that varies")
-    X = np.ascontiguousarray(values[:, kept])
-    features = [choice.features[k] for k in kept]
-    notes += _renamed([c for c in (*features, choice.target) if c.label != c.name])
-    notes += [note for column, x in zip(features, X.T, strict=True) if (note := _far_from_zero(column, x))]
-    names = tuple(column.name for column in features)
-    stated = {c.name: c.unit for c in (*features, choice.target) if c.unit is not None}
-    known = {*names, choice.target.name}
-    stated |= {n: text for n, text in (units or {}).items() if n in known}
-    return Dataset(
-        X=X, y=y, names=names, target=choice.target.name, labels=tuple(column.label for column in features),
-        units=stated, sigma=sigma, weights=weights, source=source,
-        sha256=_fingerprint([*names, choice.target.name], [X, y, sigma, weights, *more.values()]), n_dropped=n_dropped,
-        trials=more.get("trials"), lower=None if limits is None else limits[0],
-        upper=None if limits is None else limits[1],
-        x_sigma={role.removeprefix(X_SIGMA): a for role, a in more.items()
-                 if role.startswith(X_SIGMA) and role.removeprefix(X_SIGMA) in names},
-        folds=folds, notes=tuple(notes), target_label=choice.target.label,
-        constant={choice.features[k].name: float(values[0, k]) for k in constant},
-        left_out={c.name: why for c, why in choice.left_out.items()},
-        read_units=frozenset(c.name for c in (*features, choice.target) if c.read),
-        written={c.written: c.name for c in (*features, choice.target) if c.written not in ("", c.name)},
-        row_numbers=rows if lines is None else lines[rows], row_word="row" if lines is None else "line")
-
-
-def _renamed(columns: Sequence[Column]) -> list[str]:
-    """A sentence on the columns that formulas have other names for, if any."""
-    if not columns:
-        return []
-    shown = [f'"{c.label}" is called {c.name}' for c in columns[:_SHOWN]]
-    more = [f"so are {len(columns) - _SHOWN} more"] if len(columns) > _SHOWN else []
-    *first, last = (*shown, *more)
-    return ["in formulas the column " + (f"{', '.join(first)} and {last}" if first else last)]
-
-
-def _far_from_zero(column: Column, x: NDArray[np.float64]) -> str:
-    """A sentence on a column whose numbers (n_row,) differ by a small share of their size, or nothing."""
-    low, high = float(x.min()), float(x.max())
-    if high - low >= FAR * max(abs(low), abs(high)):
-        return ""
-    unit = 10.0 ** math.ceil(math.log10(high - low))
-    share = (high - low) / max(abs(low), abs(high))
-    return (
-        f'column "{column.label}" varies by only {share:.1g} of its size: laws are hard to find and constants come out '
-        f"falsely sure; take away {math.floor(low / unit) * unit:.15g}, say, from it"
-    )
-
-
-_LIMITS = ("censored", "lower", "upper")
-
-
-def _limits(source: str, choice: Choice, more: Mapping[str, NDArray[np.float64]], values: NDArray[np.float64],
-            place: Place) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]] | None:
-    """Lower and upper limits of the target and a value that stands for it, (n_row,) each; None where it is not censored."""
-    given = [role for role in _LIMITS if role in more]
-    if not given:
-        return None
-    y = values[:, len(choice.features)].copy()
-
-    def refuse(bad: NDArray[np.bool_], role: str, what: str) -> None:
-        if bad.any():
-            row, column = int(np.flatnonzero(bad)[0]), choice.more.get(role)
-            where = place(row, column) if isinstance(column, Column) else f"{source}, row {row} (from 0)"
-            raise DataError(f"{where}: {what.format(more[role][row])}")
-
-    if "censored" in given:
-        if len(given) > 1:
-            raise DataError(f"{source}: give either censored, or lower and upper; not both")
-        code = more["censored"]
-        refuse(~np.isin(code, (-1.0, 0.0, 1.0)), "censored", "censored must be 0 (measured), 1 (the true value is above "
-               "the target) or -1 (it is below), got {:g}")
-        return np.where(code < 0, -np.inf, y), np.where(code > 0, np.inf, y), y
-    lower = np.nan_to_num(more.get("lower", np.full(len(y), np.nan)), nan=-np.inf, posinf=np.inf, neginf=-np.inf)
-    upper = np.nan_to_num(more.get("upper", np.full(len(y), np.nan)), nan=np.inf, posinf=np.inf, neginf=-np.inf)
-    refuse(lower > upper, given[0], given[0] + " is {:g}, but the upper limit must not be below the lower one")
-    refuse((lower == np.inf) | (upper == -np.inf), given[0], given[0] + " is {:g}, which leaves no value for the target")
-    measured = np.isinf(lower) & np.isinf(upper)
-    lower, upper = np.where(measured, y, lower), np.where(measured, y, upper)
-    with np.errstate(invalid="ignore"):
-        middle = np.where(np.isinf(lower), upper, np.where(np.isinf(upper), lower, 0.5 * (lower + upper)))
-    return lower, upper, np.where(measured, y, middle)
-
-
-def _check_more(source: str, choice: Choice, more: Mapping[str, NDArray[np.float64]], rows: NDArray[np.intp],
-                place: Place) -> None:
-    for role, array in more.items():
-        if role.startswith(X_SIGMA):
-            bad, rule = array < 0, "must be 0 or more"
-        elif role == "trials":
-            bad, rule = (array < 1) | (array != np.round(array)), "must be a whole number, 1 or more"
-        else:
-            continue
-        if bad.any():
-            first, column = int(np.flatnonzero(bad)[0]), choice.more[role]
-            row = int(rows[first])
-            where = place(row, column) if isinstance(column, Column) else f"{source}, row {row} (from 0)"
-            raise DataError(f"{where}: {role} {rule}, got {array[first]:g}")
-
-
-def _aligned(role: str, given: Column | NDArray[np.float64] | float | None, choice: Choice,
-             values: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    """sigma, weights or another role as an array (n_row,), wherever they come from."""
-    if given is None:
-        return None
-    if isinstance(given, Column):
-        return np.ascontiguousarray(values[:, choice.needed.index(given)])
-    if isinstance(given, float):
-        if not (given > 0 and np.isfinite(given)):
-            raise DataError(f"{role} must be a positive number, got {given:g}")
-        if role in _LIMITS:
-            raise DataError(f"{role} must be a column, or an array with one value per row, got {given:g}")
-        return np.full(len(values), given)
-    if len(given) != len(values):
-        raise DataError(f"{role} has {len(given)} values but there are {len(values)} rows; expected as many")
-    return given
-
-
-def _refuse_missing(source: str, choice: Choice, values: NDArray[np.float64], used: list[int],
-                    complete: NDArray[np.bool_], place: Place) -> None:
-    row = int(np.flatnonzero(~complete)[0])
-    faulty = [choice.needed[k] for k in used if not np.isfinite(values[row, k])]
-    count = int((~complete).sum()) - 1
-    also = "" if not count else f" (also in {count} more row{'s' if count > 1 else ''})"
-    if not faulty:
-        raise DataError(f"{source}, row {row} (from 0): sigma or the weight is missing or infinite{also}; "
-                        f"correct it, or {_DROP}")
-    column = min(faulty, key=lambda c: c.position)
-    infinite = np.isinf(values[row, choice.needed.index(column)])
-    what = f"is infinite{also}; correct it" if infinite else f"is missing{also}; fill it in"
-    raise DataError(f"{place(row, column)}: the value {what}, or {_DROP}")
-
-
-def _check_noise(source: str, choice: Choice, sigma: NDArray[np.float64] | None,
-                 weights: NDArray[np.float64] | None, rows: NDArray[np.intp], place: Place) -> None:
-    """``rows`` (n_kept,) are the numbers that the rows kept had before."""
-    for role, array, given, bad, rule in (
-        ("sigma", sigma, choice.sigma, None if sigma is None else sigma <= 0, "must be a positive number"),
-        ("a weight", weights, choice.weights, None if weights is None else weights < 0, "must be 0 or more"),
-    ):
-        if array is not None and bad is not None and bad.any():
-            first = int(np.flatnonzero(bad)[0])
-            row = int(rows[first])
-            where = place(row, given) if isinstance(given, Column) else f"{source}, row {row} (from 0)"
-            raise DataError(f"{where}: {role} {rule}, got {array[first]:g}")
-    if weights is not None and not weights.any():
-        raise DataError(f"{source}: every weight is 0; at least one row must count")
-
-
-def _fingerprint(names: list[str], arrays: list[NDArray[np.float64] | None]) -> str:
-    digest = hashlib.sha256("\n".join(names).encode())
-    for array in arrays:
-        if array is not None:
-            digest.update(np.ascontiguousarray(array, dtype="<f8").data)
-    return digest.hexdigest()

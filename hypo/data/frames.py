@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hypo.data.cells import COMPLEX, DATE, SPAN, Kind, Thousands, cell_number, is_no_number, kind_of_value
+from hypo.data.cells import COMPLEX, DATE, SPAN, Kind, Thousands, cell_number, kind_of_value, no_number_text
 from hypo.data.columns import Column
 from hypo.errors import DataError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from hypo.data.dataset import Place
+    from hypo.data.make_dataset import Place
 
 _KINDS = {"M": DATE, "m": SPAN, "c": COMPLEX}
 _CHOOSE = "choose other columns with features=[...] or exclude=[...]"
@@ -66,14 +66,14 @@ class FrameReader:
         if first is None:
             return result
         row, shown, kind = first
-        said = is_no_number(shown, kind)
+        said = no_number_text(shown, kind)
         if optional and texts > np.count_nonzero(~np.isnan(result)):
             return FrameText(f"{said} (row {row} from 0)", kind)
         advice = kind.advice if kind else "convert the column to numbers"
         raise DataError(f"{self._place(row, column)}: {said}; {advice}, or {self._otherwise}")
 
     def notes(self) -> Iterator[str]:
-        """What was taken for missing."""
+        """Sentences on what was taken for missing."""
         if self._lacking:
             shown, row, column, kind = self._lacking[0]
             count = len(self._lacking)

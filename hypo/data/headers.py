@@ -73,7 +73,7 @@ def units_below(headers: Sequence[str], line: Sequence[str], after: Sequence[str
     """
     if not len(headers) == len(line) == len(after):
         return None
-    texts = [_unbracketed(cell) for cell in line]
+    texts = [_unbracket(cell) for cell in line]
     if any(plain_number(text) is not None and text != "1" for text in texts if text.lower() not in MISSING):
         return None
     above = [k for k, cell in enumerate(after) if cell.lower() not in MISSING and _starts_a_number(cell)]
@@ -103,8 +103,8 @@ def units_below(headers: Sequence[str], line: Sequence[str], after: Sequence[str
     pure = [k for k in above if own[k].unit is None and (texts[k] == "1" or texts[k].lower() in MISSING - {""})]
     units = {k: texts[k] for k in named if own[k].unit is None} | dict.fromkeys(pure, "-")
     out = [f"{header} [{units[k]}]" if k in units else header for k, header in enumerate(headers)]
-    rest = f", {listed([own[k].label for k in pure])} without" if pure else ""
-    return out, f"was read as units: {listed([f'{texts[k]} of {own[k].label}' for k in named])}{rest}"
+    rest = f", {join_words([own[k].label for k in pure])} without" if pure else ""
+    return out, f"was read as units: {join_words([f'{texts[k]} of {own[k].label}' for k in named])}{rest}"
 
 
 def _square(text: str) -> Header:
@@ -113,13 +113,13 @@ def _square(text: str) -> Header:
     return Header(text, match[1].strip(), match[2].strip()) if match else Header(text, text, None)
 
 
-def _unbracketed(cell: str) -> str:
+def _unbracket(cell: str) -> str:
     match = _BRACKETS.fullmatch(cell.strip())
     return (match[1] or match[2] or "").strip() if match else cell.strip()
 
 
 def _is_named_unit(text: str, label: str) -> bool:
-    """Whether a text is a unit, or ``-``; raises OffsetError for one with an offset."""
+    """True where a text is a unit, or ``-``; raises OffsetError for one with an offset."""
     if text in ("-", "–", "—"):
         return True
     if text in _NO_UNITS or not re.search(r"[^\W\d]|[%‰°]", text):
@@ -139,6 +139,6 @@ def _starts_a_number(cell: str) -> bool:
     return re.match(r"[+-]?[.,]?[0-9]", cell.strip().replace("\u2212", "-")) is not None
 
 
-def listed(words: Sequence[str]) -> str:
+def join_words(words: Sequence[str]) -> str:
     """``a, b and c``."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else ""

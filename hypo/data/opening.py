@@ -47,7 +47,7 @@ class Opened:
             yield from file
 
 
-def opened(path: str | os.PathLike[str]) -> Opened:
+def open_table(path: str | os.PathLike[str]) -> Opened:
     """The table at ``path``, or on standard input for ``-``.
 
     Raises DataError for a file that cannot be opened or is binary, MissingExtraError where pandas lacks what reads it.
@@ -110,7 +110,7 @@ def _sheet(name: str, engine: str) -> Opened:
     """The first sheet of a spreadsheet, one line for each row."""
     import pandas
 
-    with _explained(name, "spreadsheets of this kind", engine), pandas.ExcelFile(name) as book:
+    with _translate_errors(name, "spreadsheets of this kind", engine), pandas.ExcelFile(name) as book:
         sheets = [str(sheet) for sheet in book.sheet_names]
         frame = pandas.read_excel(book, header=None, dtype=object, keep_default_na=False)
     notes: tuple[str, ...] = ()
@@ -124,13 +124,13 @@ def _columns(name: str, suffix: str, engine: str) -> Opened:
     """A file that pandas reads as a data frame, with a line of headers before its rows."""
     import pandas
 
-    with _explained(name, f"{suffix.lstrip('.').capitalize()} files", engine):
+    with _translate_errors(name, f"{suffix.lstrip('.').capitalize()} files", engine):
         frame = pandas.read_feather(name) if suffix == ".feather" else pandas.read_parquet(name)
     return _as_text(name, [[str(column) for column in frame.columns]], frame, True, ())
 
 
 @contextmanager
-def _explained(name: str, files: str, engine: str) -> Iterator[None]:
+def _translate_errors(name: str, files: str, engine: str) -> Iterator[None]:
     """Within, what pandas lacks or cannot read becomes one sentence."""
     try:
         with warnings.catch_warnings():
@@ -147,7 +147,7 @@ def _explained(name: str, files: str, engine: str) -> Iterator[None]:
 
 def _as_text(name: str, above: list[list[str]], frame: Any, header: bool | None, notes: tuple[str, ...]) -> Opened:
     """The rows ``above`` and those of a frame as text with commas; columns without any cell are left out, empty rows blank."""
-    columns = [[_written(value) for value in frame.iloc[:, k]] for k in range(frame.shape[1])]
+    columns = [[_write_cell(value) for value in frame.iloc[:, k]] for k in range(frame.shape[1])]
     kept = [k for k, cells in enumerate(columns) if above or any(cell != "" for cell in cells)]
     rows = [[row[k] for k in kept] for row in above] + [list(row) for row in zip(*(columns[k] for k in kept), strict=True)]
     stream = io.StringIO()
@@ -163,7 +163,7 @@ def _as_text(name: str, above: list[list[str]], frame: Any, header: bool | None,
     return Opened(name, "utf-8", stream.getvalue(), ",", header, notes)
 
 
-def _written(value: Any) -> Any:
+def _write_cell(value: Any) -> Any:
     """A cell as it is written: numbers as they are, truth values as 1 and 0, nothing where missing, else text on one line."""
     import numpy as np
     import pandas

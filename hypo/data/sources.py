@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hypo.data.cells import Kind
-from hypo.data.choice import FOLDS, Choice, numbers, vector
-from hypo.data.columns import Column, Columns
+from hypo.data.choice import FOLDS, ColumnRoles, numbers, vector
+from hypo.data.columns import Column, TableColumns
 from hypo.data.csv_reader import CsvFile
-from hypo.data.dataset import Dataset, Table, make_dataset
+from hypo.data.dataset import Dataset, Table
 from hypo.data.frames import FrameReader, FrameText
+from hypo.data.make_dataset import Origin, make_dataset
 from hypo.errors import DataError, UnitError
 from hypo.keywords import known_keywords
 from hypo.units import parse_unit
@@ -51,23 +52,23 @@ def read_csv(path: str | os.PathLike[str], target: str | int, *, features: Seque
     file = CsvFile(path, thousands)
     columns = _columns_of(file)
     more = {"trials": trials, "censored": censored, "lower": lower, "upper": upper, "x_sigma": x_sigma}
-    chosen = Choice.make(columns, target, features, sigma, weights, more, folds, exclude)
+    chosen = ColumnRoles.make(columns, target, features, sigma, weights, more, folds, exclude)
     for column in chosen.needed:
         columns.check_unit(column)
     table = file.read([c.position for c in chosen.needed], columns.labels, advice=_leave_out_advice(chosen),
                       optional=[c.position for c in chosen.optional], target=chosen.target.position,
                       drop=drop_missing)
     texts = {chosen.needed[k]: text for k, text in sorted(table.text.items())}
-    reasons = {c: _left_out(c, f"{text.is_no_number} (line {text.line})", text.kind) for c, text in texts.items()}
+    reasons = {c: _left_out_note(c, f"{text.no_number_text} (line {text.line})", text.kind) for c, text in texts.items()}
     kept = [k for k in range(len(chosen.needed)) if k not in table.text]
     chosen = chosen.without(reasons, columns.place)
 
     def place(row: int, column: Column) -> str:
         return f'{file.source}, line {table.lines[row]}, column "{column.label}"'
 
-    dataset = make_dataset(file.source, chosen, table.values[:, kept], place, drop_missing=drop_missing,
-                           leave_out_empty=features is None, lines=table.lines,
-                           notes=[*file.notes, *columns.notes(chosen.features, chosen.target, file.units_below), *table.notes])
+    notes = [*file.notes, *columns.notes(chosen.features, chosen.target, file.units_below), *table.notes]
+    dataset = make_dataset(Origin(file.source, place, table.lines, notes), chosen, table.values[:, kept],
+                           drop_missing=drop_missing, leave_out_empty=features is None)
     return replace(dataset, thousands=thousands)
 
 
@@ -105,9 +106,9 @@ def from_frame(frame: Any, target: str | int, *, features: Sequence[str] | None 
     """
     source = "the data frame"
     keys = list(frame.columns)
-    columns = Columns([str(key) for key in keys], source=source, place=source)
+    columns = TableColumns([str(key) for key in keys], source=source, place=source)
     more = {"trials": trials, "censored": censored, "lower": lower, "upper": upper, "x_sigma": x_sigma}
-    chosen = Choice.make(columns, target, features, sigma, weights, more, folds, exclude)
+    chosen = ColumnRoles.make(columns, target, features, sigma, weights, more, folds, exclude)
 
     def place(row: int, column: Column) -> str:
         return f'{source}, row {row} (from 0), column "{column.label}"'
@@ -116,14 +117,14 @@ def from_frame(frame: Any, target: str | int, *, features: Sequence[str] | None 
         columns.check_unit(column)
     reader = FrameReader(place, drop_missing, thousands)
     values = {c: reader.read(frame[keys[c.position]], c, c in chosen.optional) for c in chosen.needed}
-    reasons = {c: _left_out(c, text.said, text.kind) for c, text in values.items() if isinstance(text, FrameText)}
+    reasons = {c: _left_out_note(c, text.said, text.kind) for c, text in values.items() if isinstance(text, FrameText)}
     chosen = chosen.without(reasons, columns.place)
     numbers_of = [values[c] for c in chosen.needed]
     n_row = len(numbers_of[0])  # type: ignore[arg-type]
     matrix = np.column_stack(numbers_of) if n_row else np.empty((0, len(numbers_of)))  # type: ignore[arg-type]
-    dataset = make_dataset(source, chosen, matrix, place, drop_missing=drop_missing,
-                           leave_out_empty=features is None,
-                           notes=[*columns.notes(chosen.features, chosen.target), *reader.notes()])
+    notes = [*columns.notes(chosen.features, chosen.target), *reader.notes()]
+    dataset = make_dataset(Origin(source, place, notes=notes), chosen, matrix, drop_missing=drop_missing,
+                           leave_out_empty=features is None)
     if folds is None or dataset.folds is None:
         return dataset
     # A mask says which rows are held out, while numbers 0 and 1 are two folds.
@@ -162,9 +163,9 @@ def from_arrays(X: ArrayLike, y: ArrayLike, *, names: Sequence[str] | None = Non
     headers = list(names) if names is not None else [f"x{k}" for k in range(matrix.shape[1])]
     if target in headers:
         raise DataError(f'the target and a column of X are both named "{target}"; give another target name')
-    columns = Columns([*headers, target], source=source, place="the names of the columns")
+    columns = TableColumns([*headers, target], source=source, place="the names of the columns")
     more = {"trials": trials, "censored": censored, "lower": lower, "upper": upper, "x_sigma": x_sigma}
-    chosen = Choice.make(columns, columns[len(headers)].label, None, sigma, weights, more, None, exclude)
+    chosen = ColumnRoles.make(columns, columns[len(headers)].label, None, sigma, weights, more, None, exclude)
     for column in chosen.needed:
         columns.check_unit(column)
 
@@ -179,25 +180,25 @@ def from_arrays(X: ArrayLike, y: ArrayLike, *, names: Sequence[str] | None = Non
             raise DataError(f'the unit of "{key}": {error}') from None
         stated[columns.find(key, "key of units").name] = text
     used = [c.position for c in chosen.features]
-    return make_dataset(source, chosen, np.column_stack([matrix[:, used], observed]), place, drop_missing=drop_missing,
-                        units=stated, notes=columns.notes(chosen.features, chosen.target))
+    origin = Origin(source, place, notes=columns.notes(chosen.features, chosen.target))
+    return make_dataset(origin, chosen, np.column_stack([matrix[:, used], observed]), drop_missing=drop_missing, units=stated)
 
 
-def _left_out(column: Column, why: str, kind: Kind | None) -> str:
-    """What is said of a column that nobody asked for and that holds no numbers."""
+def _left_out_note(column: Column, why: str, kind: Kind | None) -> str:
+    """A sentence on a column that nobody asked for and that holds no numbers."""
     advice = f"; to use it, {kind.advice}" if kind is not None and kind.text else ""
     return f'column "{column.label}" was left out: {why}{advice}'
 
 
-def _leave_out_advice(chosen: Choice) -> dict[int, str]:
-    """What to do about a text cell in a column that a fit can do without, per column."""
+def _leave_out_advice(chosen: ColumnRoles) -> dict[int, str]:
+    """Advice on a text cell in a column that a fit can do without, per column."""
     if len(chosen.features) < 2:
         return {}
     return {c.position: f"leave the column out with --exclude {c.name} (exclude=[{c.name!r}])" for c in chosen.optional}
 
 
-def _columns_of(file: CsvFile, lenient: bool = False) -> Columns:
-    return Columns(file.header, source=file.source, place=f"{file.source}, line {file.first_line}",
+def _columns_of(file: CsvFile, lenient: bool = False) -> TableColumns:
+    return TableColumns(file.header, source=file.source, place=f"{file.source}, line {file.first_line}",
                    count=file.n_columns, comment_before=file.comment_before,
                    lenient=lenient, hint=" (columns are separated by tab, semicolon, comma or blanks)")
 

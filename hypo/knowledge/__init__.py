@@ -3,8 +3,9 @@
 from hypo.knowledge.fields import NamedConstant, NumberLimits
 from hypo.knowledge.grammar import Violation
 from hypo.knowledge.knowledge import Knowledge
+from hypo.knowledge.law import Law
 from hypo.knowledge.lint import Finding, lint
-from hypo.knowledge.rules import Law, Rule
+from hypo.knowledge.rules import Rule
 from hypo.knowledge.template import BoundTemplate, Template
 
 __all__ = ["BoundTemplate", "Finding", "Knowledge", "Law", "NamedConstant", "NumberLimits", "Rule", "Template", "Violation",

@@ -16,19 +16,29 @@ from hypo.knowledge.claims import (
     PROVED,
     REFUTED,
     UNREFUTED,
-    Comparison,
     Points,
     Sides,
     Values,
     Verdict,
     Witness,
+    combine_verdicts,
     violation,
 )
+from hypo.knowledge.comparison import Comparison
 from hypo.knowledge.domain import Domain
-from hypo.knowledge.ladders import Ladder, along, enclosed, ladders, last, settled, trusted
-from hypo.knowledge.parameters import EXTENDED, NUMBER, VARIABLE, Choice, parameter
-from hypo.knowledge.proofs import settle
-from hypo.knowledge.rules import Law, Rule, together
+from hypo.knowledge.ladders import (
+    Ladder,
+    drop_untrusted,
+    enclose_along,
+    evaluate_along,
+    ladders,
+    measure_shortfall,
+    take_last,
+)
+from hypo.knowledge.law import Law
+from hypo.knowledge.parameters import EXTENDED, NUMBER, VARIABLE, OneOf, parameter
+from hypo.knowledge.proofs import check_claim
+from hypo.knowledge.rules import Rule
 from hypo.knowledge.shapes import ZERO, Claims, constant
 from hypo.knowledge.values import scale_of
 
@@ -40,19 +50,21 @@ _GROWING = 1.02
 """The factor by which numbers grow from rung to rung on the way to infinity; log x has 1.08 from 1e12 to 1e13."""
 _LONG = 6
 """So many steps upwards make a way to infinity."""
-_CLOSE, _FAR = 1e-12, 1e256
-"""How near the limit point the box of a proof lies, relative to the range; and where it begins on the way to infinity."""
+_CLOSE = 1e-12
+"""How near the limit point the box of a proof lies, relative to the range."""
+_FAR = 1e256
+"""Where the box of a proof begins on the way to infinity."""
 
 
 class _Asymptotic(Rule):
-    """What f does as a variable runs ``to`` a number or infinity, from a ``side`` (above or below) of it.
+    """The behaviour of f as a variable runs ``to`` a number or infinity, from a ``side`` (above or below) of it.
 
     Without a side: from within the range when the number lies at its end, else from both.
     """
 
     variable: str = parameter(VARIABLE, words="the variable")
     to: float = parameter(EXTENDED, words="where the variable goes, a number or infinity")
-    side: str | None = parameter(Choice(("above", "below")), default=None)
+    side: str | None = parameter(OneOf(("above", "below")), default=None)
 
     def inconsistencies(self) -> Iterator[tuple[str, str]]:
         if self.side is not None and math.isinf(self.to):
@@ -70,19 +82,19 @@ class _Asymptotic(Rule):
         domain = self.domain(law)
         others = domain.of(frozenset(law.expression.variables) - {self.variable}).sample(_OTHERS)
         size = self.size(law)
-        verdicts = [self._followed(law, ladder, others, size) for ladder in self._ladders(law)]
-        verdict = together(verdicts)
+        verdicts = [self._follow(law, ladder, others, size) for ladder in self._ladders(law)]
+        verdict = combine_verdicts(verdicts)
         if not proof or verdict.level == REFUTED:
             return verdict
         parts = self.proofs(law)
-        proved = parts and all(settle(claim, where, deadline=law.deadline).level == PROVED for claim, where in parts)
+        proved = parts and all(check_claim(claim, where, deadline=law.deadline).level == PROVED for claim, where in parts)
         return Verdict(PROVED, 0.0, verdict.points) if proved else verdict
 
     def _ladders(self, law: Law) -> list[Ladder]:
         low, high = self.domain(law).ranges.get(self.variable, (-math.inf, math.inf))
         return ladders(self.to, self.side, low, high)
 
-    def _followed(self, law: Law, ladder: Ladder, others: Points, size: float) -> Verdict:
+    def _follow(self, law: Law, ladder: Ladder, others: Points, size: float) -> Verdict:
         margins, rungs, sides = self.margins(law, ladder, others, size)
         n = len(margins) * len(ladder.rungs)
         if (margins >= 0).all():
@@ -123,11 +135,11 @@ class Limit(_Asymptotic):
 
     def margins(self, law: Law, ladder: Ladder, others: Points, size: float) -> tuple[Values, Rungs, list[Sides]]:
         f = law.expression
-        values = along(f, self.variable, ladder, others)
+        values = evaluate_along(f, self.variable, ladder, others)
         if math.isinf(self.equals):
-            margins, rungs = self._unbounded(f, values, ladder, others)
+            margins, rungs = self._approach_infinity(f, values, ladder, others)
         else:
-            margins, rungs = self._bounded(f, values, ladder, others, size)
+            margins, rungs = self._approach_number(f, values, ladder, others, size)
         sides = [Sides(value, "->", self.equals, self._note(value))
                  for value in (float(row[int(k)]) for row, k in zip(values, rungs, strict=True))]
         return margins, rungs, sides
@@ -139,22 +151,23 @@ class Limit(_Asymptotic):
             return f"{value:.4g} and not growing towards {_number(self.equals)}"
         return f"{value:.4g} on the way, expected {self.equals:g}"
 
-    def _bounded(self, f: Expression, values: Values, ladder: Ladder, others: Points, size: float) -> tuple[Values, Rungs]:
+    def _approach_number(self, f: Expression, values: Values, ladder: Ladder, others: Points,
+                         size: float) -> tuple[Values, Rungs]:
         tolerance = self._tolerance(size)
         wanted = self.equals
         with np.errstate(all="ignore"):
-            short, rungs = settled(values, lambda v: np.abs(v - wanted) / size)
+            short, rungs = measure_shortfall(values, lambda v: np.abs(v - wanted) / size)
             if (short <= tolerance).any():
                 # Where numerators cancel to 0, any law goes to 0.
-                values = trusted(values, enclosed(f, self.variable, ladder, others), tolerance * size)
-                short, rungs = settled(values, lambda v: np.abs(v - wanted) / size)
-            ends, columns = last(values, 3)
+                values = drop_untrusted(values, enclose_along(f, self.variable, ladder, others), tolerance * size)
+                short, rungs = measure_shortfall(values, lambda v: np.abs(v - wanted) / size)
+            ends, columns = take_last(values, 3)
             away = np.abs(ends - wanted) / size
             # The far end runs away from a limit that earlier rungs came near to: rounding, or not the limit at all?
             runaway = (short <= tolerance) & (away[:, 2] > 10 * tolerance) & (
                 (away[:, 2] > _GROWING * away[:, 1]) | (away[:, 2] == np.inf)) & (away[:, 1] > away[:, 0])
         if runaway.any():
-            bounds = enclosed(f, self.variable, ladder, others)
+            bounds = enclose_along(f, self.variable, ladder, others)
             for i in np.flatnonzero(runaway):
                 k = columns[i]
                 clear = (bounds.lo[i, k] > wanted + tolerance * size) | (bounds.hi[i, k] < wanted - tolerance * size)
@@ -165,7 +178,7 @@ class Limit(_Asymptotic):
         return margins, rungs
 
     @staticmethod
-    def _grown(ends: Values) -> Values:
+    def _measure_growth(ends: Values) -> Values:
         """The least factor (m,) by which one of the last numbers (m, k) exceeds the one before; those that are NaN tell
         nothing, but for the last two."""
         with np.errstate(all="ignore"):
@@ -174,12 +187,12 @@ class Limit(_Asymptotic):
             factors[(ends[:, :-1] <= 0) & (ends[:, 1:] > 0)] = np.inf
         return factors.min(axis=1)
 
-    def _unbounded(self, f: Expression, values: Values, ladder: Ladder, others: Points) -> tuple[Values, Rungs]:
+    def _approach_infinity(self, f: Expression, values: Values, ladder: Ladder, others: Points) -> tuple[Values, Rungs]:
         sign = math.copysign(1.0, self.equals)
-        bounds = enclosed(f, self.variable, ladder, others)
-        heights = sign * trusted(values, bounds, np.abs(values) / 100)
-        ends, columns = last(heights, 4)
-        grown = self._grown(ends)
+        bounds = enclose_along(f, self.variable, ladder, others)
+        heights = sign * drop_untrusted(values, bounds, np.abs(values) / 100)
+        ends, columns = take_last(heights, 4)
+        grown = self._measure_growth(ends)
         # Numbers that stand still are short by 1.
         margins = np.clip((grown - _GROWING) / (_GROWING - 1), -2.0, 1.0)
         margins[~(ends[:, -1] > 0)] = -3.0
@@ -253,23 +266,23 @@ class Growth(_Asymptotic):
             off = np.maximum(np.maximum(low - p, p - high), 0.0)
             return off / (1 + min(abs(low), abs(high)))
 
-        values = along(f, self.variable, ladder, others)
+        values = evaluate_along(f, self.variable, ladder, others)
         with np.errstate(all="ignore"):
             heights = np.log(np.abs(values))
             heights[np.isinf(heights)] = np.nan
             steps = np.diff(np.log(ladder.distance))
             slopes = np.diff(heights) / steps
-            found, rungs = settled(slopes, short)
+            found, rungs = measure_shortfall(slopes, short)
             # Waves cancel over a long way.
             half = len(steps) // 2
-            (end,), (column,) = (part.T for part in last(heights, 1))
+            (end,), (column,) = (part.T for part in take_last(heights, 1))
             whole = (end - heights[:, half]) / np.log(ladder.distance[column] / ladder.distance[half])
             found = np.where((column > half) & ~np.isnan(whole), np.fmin(found, short(whole)), found)
-            ends, columns = last(slopes, 2)
+            ends, columns = take_last(slopes, 2)
             far = short(ends)
             astray = (found <= tolerance) & (far > tolerance).all(axis=1) & (np.abs(ends[:, 1] - ends[:, 0]) < 0.05)
         if astray.any():
-            bounds = enclosed(f, self.variable, ladder, others)
+            bounds = enclose_along(f, self.variable, ladder, others)
             for i in np.flatnonzero(astray):
                 k = [*columns[i], columns[i, 1] + 1]
                 # Numbers with a sure sign and size have a sure slope.

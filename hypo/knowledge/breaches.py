@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from hypo.knowledge.claims import REFUTED, Witness
-from hypo.knowledge.rules import Law, Rule
+from hypo.knowledge.law import Law
+from hypo.knowledge.rules import Rule
 from hypo.knowledge.words import join
 
 POINTS = 2048
+"""Points at which a formula is held against a hard rule: more than in a search, for it is done once."""
 
 
 def hard_breach(i: int, rule: Rule, law: Law) -> str | None:
-    """What is said of ``law``, without free constants, if it breaks the rule number ``i`` (from 0) and that is hard."""
+    """The message about ``law``, without free constants, if it breaks the rule number ``i`` (from 0) and that is hard."""
     verdict = rule.check(law, points=POINTS) if rule.hard else None
     if verdict is None or verdict.level != REFUTED:
         return None

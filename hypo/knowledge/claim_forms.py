@@ -12,6 +12,7 @@ from hypo.expression.intervals import Enclosure, enclose
 from hypo.knowledge.claims import Boxes, Claim, Points, Qualified, Sides, Values
 
 _ROUGH = 1e-6
+"""The part of its scale by which a claim about two points may fall short."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Defined(Claim):
         zero = np.where(nothing, np.nan, 0.0)
         return Enclosure(zero, zero, np.broadcast_to(found.defined, shape) & ~nothing)
 
-    def scaled(self, points: Points) -> Defined:
+    def fix_scale(self, points: Points) -> Defined:
         return self
 
 
@@ -72,7 +73,7 @@ class Roughly(Qualified):
 class Measured(Qualified):
     """``claim`` with a scale of its own, kept whatever the points: at one point, 0 tells nothing of the size of a law."""
 
-    def scaled(self, points: Points) -> Measured:
+    def fix_scale(self, points: Points) -> Measured:
         return self
 
 

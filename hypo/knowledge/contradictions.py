@@ -13,30 +13,22 @@ from itertools import combinations
 from typing import NamedTuple
 
 from hypo.knowledge.asymptotics import Growth, Limit
-from hypo.knowledge.invariances import (
-    Antisymmetric,
-    Even,
-    Homogeneous,
-    NotDepends,
-    Odd,
-    Periodic,
-    ScaleInvariant,
-    Symmetric,
-)
-from hypo.knowledge.parameters import Interval
+from hypo.knowledge.dependence import Depends, NotDepends
+from hypo.knowledge.invariances import Antisymmetric, Even, Homogeneous, Odd, Periodic, ScaleInvariant, Symmetric
+from hypo.knowledge.parameters import Range
 from hypo.knowledge.rules import Rule
 from hypo.knowledge.shapes import Bounds, Concave, Convex, Monotone, Sign
-from hypo.knowledge.values import Depends, Value, Zeros
+from hypo.knowledge.values import Value, Zeros
 from hypo.knowledge.words import join
 
 _EVERYTHING = (-math.inf, math.inf)
-Box = Mapping[str, Interval]
+Box = Mapping[str, Range]
 """The values of variables; those of a variable that is not named are unknown, but not none."""
 
-Found = tuple[int, int, str]
+Conflict = tuple[int, int, str]
 
 
-def contradictions(rules: Sequence[Rule], ranges: Box | None = None, target: str = "f") -> Iterator[Found]:
+def contradictions(rules: Sequence[Rule], ranges: Box | None = None, target: str = "f") -> Iterator[Conflict]:
     """(i, j, why rules i < j do not go together) for each such pair; rules that only f = 0 keeps count as one.
 
     ``ranges`` are the domains of variables where a rule's ``where`` is silent. What is found holds whatever the domains of the
@@ -45,7 +37,7 @@ def contradictions(rules: Sequence[Rule], ranges: Box | None = None, target: str
     yield from _pairs(rules, ranges or {}, target, _CHECKS, "do not go together")
 
 
-def possible_contradictions(rules: Sequence[Rule], ranges: Box | None = None, target: str = "f") -> Iterator[Found]:
+def possible_contradictions(rules: Sequence[Rule], ranges: Box | None = None, target: str = "f") -> Iterator[Conflict]:
     """The pairs that would contradict each other if variables without a domain had all numbers, but do not for any domain."""
     known = dict(ranges or {})
     everywhere = {name: _EVERYTHING for rule in rules for name in rule.names()} | known
@@ -53,7 +45,7 @@ def possible_contradictions(rules: Sequence[Rule], ranges: Box | None = None, ta
     yield from (found for found in contradictions(rules, everywhere, target) if found[:2] not in certain)
 
 
-def constraints(rules: Sequence[Rule], ranges: Box | None = None, target: str = "f") -> Iterator[Found]:
+def constraints(rules: Sequence[Rule], ranges: Box | None = None, target: str = "f") -> Iterator[Conflict]:
     """The pairs that only laws of a narrow kind keep: constant or linear in a variable."""
     yield from _pairs(rules, ranges or {}, target, (_flat, _straight), "together leave little")
 
@@ -61,7 +53,7 @@ def constraints(rules: Sequence[Rule], ranges: Box | None = None, target: str = 
 Check = Callable[[Rule, Rule, Box, str], str | None]
 
 
-def _pairs(rules: Sequence[Rule], known: Box, target: str, checks: Sequence[Check], verb: str) -> Iterator[Found]:
+def _pairs(rules: Sequence[Rule], known: Box, target: str, checks: Sequence[Check], verb: str) -> Iterator[Conflict]:
     for (i, a), (j, b) in combinations(enumerate(rules), 2):
         for check in checks:
             why = check(a, b, known, target) or check(b, a, known, target)
@@ -78,7 +70,7 @@ def _domain(rule: Rule, known: Box) -> Box:
 
 
 def _meet(a: Box, b: Box) -> Box | None:
-    """What surely lies in both boxes; None where that may be nothing."""
+    """The box that surely lies in both; None where that may be nothing."""
     whole = {}
     for name in dict.fromkeys((*a, *b)):
         if name not in a or name not in b:
@@ -101,7 +93,7 @@ def _without(box: Box, name: str) -> Box:
     return {x: ends for x, ends in box.items() if x != name}
 
 
-def _mirror(ends: Interval) -> Interval:
+def _mirror(ends: Range) -> Range:
     return -ends[1], -ends[0]
 
 
@@ -118,7 +110,7 @@ class _Allowed(NamedTuple):
     box: Box
 
     def excludes(self, end: float) -> bool:
-        """Whether ``end``, a number between the ends or one of them, is none of those that f may have."""
+        """True if ``end``, a number between the ends or one of them, is none of those that f may have."""
         return (self.open and end in (self.low, self.high)) or (self.off_zero and end == 0)
 
 
@@ -144,7 +136,7 @@ def _points(at: Mapping[str, float]) -> Box:
     return {name: (value, value) for name, value in at.items()}
 
 
-def _near(rule: Rule, value: float) -> Interval:
+def _near(rule: Rule, value: float) -> Range:
     relative = 1e-4 if isinstance(rule, Limit) else 1e-6
     slack = rule.tolerance or (relative * abs(value) if math.isfinite(value) else 0.0)
     return value - slack, value + slack
@@ -180,7 +172,7 @@ def _on_the_way(a: Limit | Growth, own: Box, b: Rule, box: Box) -> Box | None:
     return None if others is None else {**others, x: (to, to)}
 
 
-def _sides(a: Limit | Growth, ends: Interval | None) -> set[str] | None:
+def _sides(a: Limit | Growth, ends: Range | None) -> set[str] | None:
     """The sides from which ``a`` goes to a number; None if that is unknown."""
     if a.side is not None:
         return {a.side}
@@ -189,16 +181,16 @@ def _sides(a: Limit | Growth, ends: Interval | None) -> set[str] | None:
     return {side for side, there in (("above", a.to < ends[1]), ("below", a.to > ends[0])) if there} or {"above", "below"}
 
 
-def _same_sides(a: Limit | Growth, a_ends: Interval | None, b: Limit | Growth, b_ends: Interval | None) -> bool:
-    """Whether there is a way that both go: 1/x goes to infinity at one side of 0, to -infinity at the other."""
+def _same_sides(a: Limit | Growth, a_ends: Range | None, b: Limit | Growth, b_ends: Range | None) -> bool:
+    """True if there is a way that both go: 1/x goes to infinity at one side of 0, to -infinity at the other."""
     if math.isinf(a.to) or (a.side is None and b.side is None and a_ends is None and b_ends is None):
         return True
     first, second = _sides(a, a_ends), _sides(b, b_ends)
     return first is not None and second is not None and not first.isdisjoint(second)
 
 
-def _covers(ends: Interval, a: Limit | Growth, own: Interval | None) -> bool:
-    """Whether an interval reaches to the end of a way that ``a`` goes."""
+def _covers(ends: Range, a: Limit | Growth, own: Range | None) -> bool:
+    """True if an interval reaches to the end of a way that ``a`` goes."""
     low, high = ends
     if math.isinf(a.to):
         return low < high and a.to in ends
@@ -268,7 +260,7 @@ def _flat(a: Rule, b: Rule, known: Box, f: str) -> str | None:
 
 
 def _stretch(a: Monotone, b: Rule, known: Box) -> bool:
-    """Whether ``b`` makes f the same, or opposite in direction, at both ends of a stretch on which ``a`` holds."""
+    """True if ``b`` makes f the same, or opposite in direction, at both ends of a stretch on which ``a`` holds."""
     x = a.variable
     box = _common(a, b, known)
     if box is None or getattr(b, "variable", None) != x:
@@ -288,7 +280,7 @@ def _stretch(a: Monotone, b: Rule, known: Box) -> bool:
 
 
 def _wide(box: Box | None, x: str) -> bool:
-    """Whether ``x`` has more than one value; unknown values are several."""
+    """True if ``x`` has more than one value; unknown values are several."""
     return box is not None and (x not in box or box[x][0] < box[x][1])
 
 

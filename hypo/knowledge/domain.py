@@ -13,10 +13,10 @@ import numpy as np
 
 from hypo.knowledge.claims import Boxes, Points, Values
 
-# A range of positive numbers that spans more than this factor is sampled by orders of magnitude too.
 WIDE = 100.0
-# Of an unbounded range, points lie up to this many times the size of its finite end (1 for an end at 0, or none) away.
+"""A range of positive numbers that spans more than this factor is sampled by orders of magnitude too."""
 FAR = 1e4
+"""Of an unbounded range, points lie up to this many times the size of its finite end (1 for an end at 0, or none) away."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Domain:
     ranges: Mapping[str, tuple[float, float]]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "ranges", {name: _checked(name, ends) for name, ends in self.ranges.items()})
+        object.__setattr__(self, "ranges", {name: _check_ends(name, ends) for name, ends in self.ranges.items()})
 
     def __hash__(self) -> int:
         return hash(tuple(self.ranges.items()))
@@ -42,18 +42,18 @@ class Domain:
             raise ValueError(f"no range is known for {', '.join(missing)}; ranges are known for: {known}")
         return Domain({name: ends for name, ends in self.ranges.items() if name in names})
 
-    def narrowed(self, where: Mapping[str, tuple[float, float]]) -> Domain:
+    def narrow(self, where: Mapping[str, tuple[float, float]]) -> Domain:
         """The part of the domain within ``where``; ValueError for an unknown name and when nothing is left."""
         self.of(frozenset(where))
         ranges = dict(self.ranges)
         for name, ends in where.items():
-            (a, b), (lo, hi) = ranges[name], _checked(name, ends)
+            (a, b), (lo, hi) = ranges[name], _check_ends(name, ends)
             ranges[name] = (max(a, lo), min(b, hi))
             if ranges[name][0] > ranges[name][1]:
                 raise ValueError(f"nothing is left of {name}: {lo:g} to {hi:g} does not overlap {a:g} to {b:g}")
         return Domain(ranges)
 
-    def replaced(self, where: Mapping[str, tuple[float, float]]) -> Domain:
+    def replace_ranges(self, where: Mapping[str, tuple[float, float]]) -> Domain:
         """The domain with the ranges of ``where`` in place of its own, or added."""
         return Domain({**self.ranges, **where})
 
@@ -72,7 +72,7 @@ class Domain:
         return _sample(tuple(self.ranges.items()), n, seed)
 
 
-def _checked(name: str, ends: tuple[float, float]) -> tuple[float, float]:
+def _check_ends(name: str, ends: tuple[float, float]) -> tuple[float, float]:
     try:
         lo, hi = (float(end) for end in ends)
     except (TypeError, ValueError, OverflowError):

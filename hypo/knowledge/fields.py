@@ -1,20 +1,19 @@
-"""What a knowledge file states, once checked: plain values that :class:`~hypo.knowledge.Knowledge` is made of."""
+"""Named constants, and limits of the numbers in a formula."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from hypo.knowledge.rules import Rule
-from hypo.knowledge.template import Template
 from hypo.units import Unit
 
 MAX_DENOMINATOR = 12
 """The largest denominator of a number that counts as rational, as in dimensional analysis."""
 
 _ROUNDING = 1e-9
+"""Numbers nearer than this to an allowed one, relative to their size, are it."""
 
 
 @dataclass(frozen=True)
@@ -84,30 +83,3 @@ class NumberLimits:
         if self.values is not None:
             out["values"] = list(self.values)
         return out
-
-
-@dataclass
-class Fields:
-    """The checked content of a knowledge file; the names are those of :class:`~hypo.knowledge.Knowledge`."""
-
-    units: dict[str, Unit] = field(default_factory=dict)
-    constants: dict[str, NamedConstant] = field(default_factory=dict)
-    operators: tuple[str, ...] | None = None
-    forbid: tuple[str, ...] = ()
-    max_complexity: int | None = None
-    nesting: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    strict_angles: bool = False
-    soft: bool = False
-    max_depth: int | None = None
-    must_use: tuple[str, ...] = ()
-    must_not_use: tuple[str, ...] = ()
-    never_together: tuple[tuple[str, ...], ...] = ()
-    only: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    never_inside: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    constant_limits: NumberLimits | None = None
-    exponents: NumberLimits | None = None
-    priors: dict[str, float] = field(default_factory=dict)
-    ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
-    rules: tuple[Rule, ...] = ()
-    template: Template | None = None
-    guesses: tuple[str, ...] = ()

@@ -36,7 +36,7 @@ class Findings:
         self.problems = report.problems
         self.found: list[Finding] = []
 
-    def spoiled(self, *prefix: str) -> list[Path]:
+    def list_spoiled(self, *prefix: str) -> list[Path]:
         """The keys below ``prefix`` that could not be read."""
         return [p.path for p in self.problems if p.path[: len(prefix)] == prefix]
 

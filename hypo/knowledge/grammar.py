@@ -72,6 +72,10 @@ class Grammar:
         """The grammar in something that has fields of these names."""
         return cls(**{f.name: getattr(knowledge, f.name) for f in fields(cls)})
 
+    def keys(self) -> dict[str, Any]:
+        """What is stated, by the names of the fields."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
     def __repr__(self) -> str:
         return f"<Grammar: {', '.join(self.as_dict()) or 'nothing is stated'}>"
 
@@ -108,7 +112,7 @@ class Grammar:
         """For an outer opcode the opcodes banned below it; a short form is treated as its sources."""
         banned: dict[str, frozenset[str]] = {}
         for outer, inner in self.nesting.items():
-            banned[outer] = frozenset(inner) | _implied(inner)
+            banned[outer] = frozenset(inner) | _find_implied(inner)
         for short, sources in SOURCES.items():
             shared = frozenset.intersection(*(banned.get(s, frozenset()) for s in sources))
             if shared and short != "cbrt":
@@ -124,7 +128,7 @@ class Grammar:
     @cached_property
     def _barred(self) -> dict[str, frozenset[int]]:
         """For a name the opcodes it must not stand in."""
-        return {name: _opcodes({*listed, *_implied(listed)}) for name, listed in self.never_inside.items()}
+        return {name: _opcodes({*listed, *_find_implied(listed)}) for name, listed in self.never_inside.items()}
 
     @cached_property
     def costs(self) -> dict[str, float]:
@@ -154,7 +158,7 @@ class Grammar:
     # --- violations -------------------------------------------------------------------------------------------
 
     def violations(self, e: Expression, weights: Mapping[str, float] | None = None) -> Iterator[Violation]:
-        """What ``e`` breaks, cheapest to find first; amounts as in :meth:`Knowledge.violations`."""
+        """All that ``e`` breaks, cheapest to find first; amounts as in :meth:`Knowledge.violations`."""
         limit = self.max_complexity
         if limit is not None:
             size = e.complexity(weights)
@@ -187,7 +191,7 @@ class Grammar:
                 yield Violation(rule, float(sum(counts.values())), f"{names} {verb} {reason}")
 
     def _writes_permitted(self, e: Expression, node: int) -> bool:
-        """Whether the node only writes what is permitted: a negative number, a whole power, a root."""
+        """True if the node only writes what is permitted: a negative number, a whole power, a root."""
         name, before = ops.BY_OPCODE[e.code[node][0]].name, e.code[node - 1]
         if before[0] != oc.CONST or name in self.forbid:
             return False
@@ -250,7 +254,7 @@ class Grammar:
     def _number_violations(self, e: Expression) -> Iterator[Violation]:
         exponents, numbers = numbers_of(e)
         if self.exponents is not None:
-            exponents += _disguised(e)
+            exponents += _find_disguised(e)
         for rule, limits, values in (("exponents", self.exponents, exponents), ("constants", self.constant_limits, numbers)):
             if limits is None:
                 continue
@@ -292,7 +296,7 @@ def numbers_of(e: Expression) -> tuple[list[float | None], list[float]]:
     return exponents, numbers
 
 
-def _disguised(e: Expression) -> list[float | None]:
+def _find_disguised(e: Expression) -> list[float | None]:
     """The exponents of powers that are written with exp and log: k in exp(k·log u + …), None where k is no number."""
     out: list[float | None] = []
 
@@ -334,7 +338,7 @@ def _value(e: Expression, node: int) -> float | None:
     return float(bounds.lo + bounds.hi) / 2
 
 
-def _implied(listed: Iterable[str]) -> set[str]:
+def _find_implied(listed: Iterable[str]) -> set[str]:
     """The short forms all of whose sources are listed."""
     return {s for s, sources in SOURCES.items() if s != "cbrt" and set(sources) <= set(listed)}
 

@@ -10,48 +10,53 @@ from typing import TYPE_CHECKING
 
 from hypo.expression.derivative import derivative
 from hypo.expression.expr import Expression
-from hypo.knowledge.claims import Claim, Comparison
+from hypo.knowledge.claims import Claim
+from hypo.knowledge.comparison import Comparison
+from hypo.knowledge.law import Law
 from hypo.knowledge.parameters import FORMULA, NUMBER, PAIR, POSITIVE, VARIABLE, VARIABLES, parameter
-from hypo.knowledge.rules import Law, Rule
-from hypo.knowledge.shapes import Claims, partner, with_partners
+from hypo.knowledge.rules import Rule
+from hypo.knowledge.shapes import Claims
 from hypo.knowledge.words import join
 
 if TYPE_CHECKING:
     from hypo.knowledge.domain import Domain
 
-FACTOR, SHIFT = "λ", "δ"
-"""Names of the factor and the shift that a law is tried with; columns have ASCII names."""
+FACTOR = "λ"
+"""The name of the factor that a law is tried with; columns have ASCII names."""
+SHIFT = "δ"
+"""The name of the shift that a law is tried with."""
 FACTORS = (0.25, 4.0)
+"""The range of the factor: wide enough to tell powers apart, narrow enough to stay near the data."""
 
 
-class _Identity(Rule):
+class Identity(Rule):
     """``f(moved x) == image(f(x))`` at the points of the domain, to within ``tolerance`` (1e-6) of the size of f."""
 
     total = True
 
     @abstractmethod
-    def moved(self, law: Law) -> Mapping[str, Expression]:
-        """What stands in the place of each variable."""
+    def move_variables(self, law: Law) -> Mapping[str, Expression]:
+        """The formula that takes the place of each variable."""
 
     def image(self, f: Expression) -> Expression:
-        """What f becomes by the move."""
+        """The formula that f becomes by the move."""
         return f
 
-    def extended(self, law: Law) -> Domain:
-        """The domain, of further variables too where :meth:`moved` has any."""
+    def extend_domain(self, law: Law) -> Domain:
+        """The domain, of further variables too where :meth:`move_variables` has any."""
         return self.domain(law)
 
     def claims(self, law: Law) -> Claims:
         f = law.expression
-        moved = f.substitute(dict(self.moved(law)))
+        moved = f.substitute(dict(self.move_variables(law)))
         claim: Claim = Comparison(moved, "==", self.image(f), tolerance=self.tolerance or 1e-6)
-        return [(claim, self.extended(law))]
+        return [(claim, self.extend_domain(law))]
 
 
-class _Reflected(_Identity):
+class _Reflected(Identity):
     variable: str = parameter(VARIABLE, words="the variable")
 
-    def moved(self, law: Law) -> Mapping[str, Expression]:
+    def move_variables(self, law: Law) -> Mapping[str, Expression]:
         return {self.variable: -Expression.variable(self.variable)}
 
     def sentence(self, target: str) -> str:
@@ -73,24 +78,24 @@ class Odd(_Reflected):
         return -f
 
 
-class Periodic(_Identity):
+class Periodic(Identity):
     """``f(x + period) = f(x)``."""
 
     kind = "periodic"
     variable: str = parameter(VARIABLE, words="the variable")
     period: float = parameter(POSITIVE, words="the period")
 
-    def moved(self, law: Law) -> Mapping[str, Expression]:
+    def move_variables(self, law: Law) -> Mapping[str, Expression]:
         return {self.variable: Expression.variable(self.variable) + self.period}
 
     def sentence(self, target: str) -> str:
         return f"{target} repeats every {self.period:g} of {self.variable}"
 
 
-class _Swapped(_Identity):
+class _Swapped(Identity):
     swap: tuple[str, str] = parameter(PAIR, words="the two variables to swap")
 
-    def moved(self, law: Law) -> Mapping[str, Expression]:
+    def move_variables(self, law: Law) -> Mapping[str, Expression]:
         a, b = self.swap
         return {a: Expression.variable(b), b: Expression.variable(a)}
 
@@ -113,16 +118,16 @@ class Antisymmetric(_Swapped):
         return -f
 
 
-class _Scaled(_Identity):
+class _Scaled(Identity):
     """``f(λx, λy) = λ^k·f(x, y)`` for all λ > 0, tried from 1/4 to 4."""
 
     variables: tuple[str, ...] = parameter(VARIABLES, words="the variables to scale together")
 
-    def moved(self, law: Law) -> Mapping[str, Expression]:
+    def move_variables(self, law: Law) -> Mapping[str, Expression]:
         factor = Expression.variable(FACTOR)
         return {x: factor * Expression.variable(x) for x in self.variables}
 
-    def extended(self, law: Law) -> Domain:
+    def extend_domain(self, law: Law) -> Domain:
         return self.domain(law, {FACTOR: FACTORS})
 
 
@@ -148,17 +153,17 @@ class ScaleInvariant(_Scaled):
         return f"{target} does not change when {join(self.variables)} {_are(self.variables)} scaled alike"
 
 
-class TranslationInvariant(_Identity):
+class TranslationInvariant(Identity):
     """``f(x + δ, y + δ) = f(x, y)``, tried with shifts up to the least width of the ranges."""
 
     kind = "translation_invariant"
     variables: tuple[str, ...] = parameter(VARIABLES, words="the variables to shift together")
 
-    def moved(self, law: Law) -> Mapping[str, Expression]:
+    def move_variables(self, law: Law) -> Mapping[str, Expression]:
         shift = Expression.variable(SHIFT)
         return {x: Expression.variable(x) + shift for x in self.variables}
 
-    def extended(self, law: Law) -> Domain:
+    def extend_domain(self, law: Law) -> Domain:
         ranges = {**law.ranges, **self.where}
         widths = [high - low for low, high in (ranges.get(x, (0.0, 1.0)) for x in self.variables)]
         width = min([w for w in widths if 0 < w < math.inf], default=1.0)
@@ -189,23 +194,5 @@ class Conserved(Rule):
         return f"{target} depends on {join(self.quantity.variables)} only through {self.quantity}"
 
 
-class NotDepends(_Identity):
-    """``f(x') = f(x)``: the variable has no influence."""
-
-    kind = "not_depends"
-    variable: str = parameter(VARIABLE, words="the variable")
-
-    def moved(self, law: Law) -> Mapping[str, Expression]:
-        return {self.variable: Expression.variable(partner(self.variable))}
-
-    def extended(self, law: Law) -> Domain:
-        return with_partners(self, law, [self.variable])
-
-    def sentence(self, target: str) -> str:
-        return f"{target} does not depend on {self.variable}"
-
-
 def _are(names: Sequence[str]) -> str:
     return "is" if len(names) == 1 else "are"
-
-

@@ -16,25 +16,25 @@ TINY = 5e-324
 """The least positive number: 0 is true, so its negation lies just below."""
 
 
-def opposite(margins: NDArray[np.float64]) -> NDArray[np.float64]:
+def negate_margins(margins: NDArray[np.float64]) -> NDArray[np.float64]:
     """Margins of the negation; 0 holds, so it turns into a number just below."""
     return np.where(margins == 0, -TINY, -margins)
 
 
-def turned(e: Enclosure) -> Enclosure:
+def negate_enclosure(e: Enclosure) -> Enclosure:
     """The enclosure of the negation, which is false at 0."""
     lo, hi = -np.asarray(e.hi), -np.asarray(e.lo)
     return Enclosure(np.where(lo == 0, -TINY, lo), np.where(hi == 0, -TINY, hi), e.defined)
 
 
-def conjunction(margins: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+def conjoin_margins(margins: list[NDArray[np.float64]]) -> NDArray[np.float64]:
     """The least margin; NaN where one is undefined and none is false."""
     least = reduce(np.fmin, margins)
     undefined = reduce(np.logical_or, map(np.isnan, margins))
     return np.where(undefined & ~(least < 0), np.nan, least)
 
 
-def enclosed_conjunction(parts: list[Enclosure]) -> Enclosure:
+def conjoin_enclosures(parts: list[Enclosure]) -> Enclosure:
     """Kleene's "and" over boxes: a part that is not defined throughout may be absent at some points."""
     shape = np.broadcast_shapes(*(np.shape(b) for e in parts for b in e))
     lows, highs, whole = (np.stack([np.broadcast_to(b, shape) for b in column]) for column in zip(*parts, strict=True))

@@ -18,12 +18,13 @@ from hypo.knowledge.claims import Verdict
 from hypo.knowledge.contradictions import contradictions
 from hypo.knowledge.fields import NamedConstant, NumberLimits
 from hypo.knowledge.grammar import SOURCES, Grammar, Violation
+from hypo.knowledge.law import Law
 from hypo.knowledge.names import foreign_names
 from hypo.knowledge.reading import read_file, read_sections
-from hypo.knowledge.reading_rules import contradiction as contradicted
-from hypo.knowledge.reading_units import UNIT_SETTINGS
+from hypo.knowledge.reading_rules import describe_rule_conflict
+from hypo.knowledge.reading_units import UNIT_SETTINGS, describe_unit_conflict, is_same_unit
 from hypo.knowledge.report import Report
-from hypo.knowledge.rules import Law, Rule
+from hypo.knowledge.rules import Rule
 from hypo.knowledge.template import Template
 from hypo.knowledge.words import kind
 from hypo.units import DIMENSIONLESS, Dimension, Unit
@@ -34,7 +35,7 @@ __all__ = ["Knowledge", "NamedConstant", "Violation"]
 @known_fields
 @dataclass(frozen=True)
 class Knowledge:
-    """What is stated of a law: units, named constants, the grammar of admissible formulas, its form, and rules.
+    """All that is stated of a law: units, named constants, the grammar of admissible formulas, its form, and rules.
 
     ``units`` maps the target's and the columns' names to units (texts such as ``"m/s^2"`` are read),
     ``constants`` maps names to :class:`NamedConstant`. ``operators`` None means every operator. Names of
@@ -96,12 +97,12 @@ class Knowledge:
                     report.add(("units", key), "this name is a setting of [units]; rename the column")
             units = {**units, "strict_angles": self.strict_angles, "hard": not self.soft}
         grammar = {"constants" if name == "constant_limits" else name: value
-                   for name, value in vars(Grammar.of(self)).items() if name != "priors"}
+                   for name, value in Grammar.of(self).keys().items() if name != "priors"}
         fields = read_sections({"units": units, "constants": self.constants, "grammar": grammar, "priors": self.priors,
                                 "ranges": self.ranges, "template": self.template, "guesses": self.guesses,
                                 "rule": self.rules}, report)
         report.raise_if_any()
-        for name, value in vars(fields).items():
+        for name, value in fields.as_keywords().items():
             object.__setattr__(self, name, value)
 
     def __repr__(self) -> str:
@@ -121,7 +122,7 @@ class Knowledge:
             raise KnowledgeError(f"expected the path of a knowledge file, got {kind(path)}; {advice}")
         fields, report = read_file(path, target)
         report.raise_if_any()
-        return cls(**vars(fields), source=str(path))
+        return cls(**fields.as_keywords(), source=str(path))
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], source: str = "knowledge", target: str = "f") -> Knowledge:
@@ -129,7 +130,7 @@ class Knowledge:
         report = Report(source, target=target)
         fields = read_sections(data, report)
         report.raise_if_any()
-        return cls(**vars(fields), source=source)
+        return cls(**fields.as_keywords(), source=source)
 
     def as_dict(self) -> dict[str, Any]:
         """The dictionary (of JSON and TOML values) that :meth:`from_dict` reads back."""
@@ -156,8 +157,8 @@ class Knowledge:
         report = Report(self.source)
         for name, unit in stated.items():
             mine = self.units.get(name)
-            if mine is not None and not same_unit(mine, unit):
-                report.add(("units", name), contradiction(mine, unit))
+            if mine is not None and not is_same_unit(mine, unit):
+                report.add(("units", name), describe_unit_conflict(mine, unit))
             if name in self.constants:
                 report.add(("constants", name), "the table has a column of this name; rename one of them")
         report.raise_if_any()
@@ -177,7 +178,7 @@ class Knowledge:
         report = Report(self.source)
         for i, j, why in contradictions(self.rules, {**domain, **self.ranges}, target):
             if self.rules[i].hard and self.rules[j].hard:
-                report.add(("rule", j), contradicted(i, why, None))
+                report.add(("rule", j), describe_rule_conflict(i, why, None))
         report.raise_if_any()
 
     # --- the grammar ------------------------------------------------------------------------------
@@ -196,7 +197,7 @@ class Knowledge:
 
     @property
     def prior_costs(self) -> Mapping[str, float]:
-        """What each use of an operator costs, -log(weight) in nats; operators not listed cost nothing."""
+        """The cost of each use of an operator, -log(weight) in nats; operators not listed cost nothing."""
         return self.grammar.costs
 
     def prior_cost(self, e: Expression) -> float:
@@ -216,7 +217,7 @@ class Knowledge:
 
     def violations(self, e: Expression, target: str,
                    weights: Mapping[str, float] | None = None) -> tuple[Violation, ...]:
-        """What ``e``, as a formula for ``target``, breaks of grammar and units; empty when it keeps all.
+        """All that ``e``, as a formula for ``target``, breaks of grammar and units; empty when it keeps all.
 
         Amounts: ``operators`` and ``forbid`` count the nodes with an operator not listed, or forbidden;
         ``max_complexity`` and ``max_depth`` are the relative excess (c - max)/max, with the complexity weighted
@@ -235,7 +236,7 @@ class Knowledge:
         return math.fsum(v.amount for v in self._each(e, target, None))
 
     def is_hard_violated(self, e: Expression, target: str) -> bool:
-        """Whether ``e`` breaks something that excludes it; stops at the first."""
+        """True if ``e`` breaks something that excludes it; stops at the first."""
         return any(v.hard for v in self._each(e, target, None, soft_too=False))
 
     def verdicts(self, law: Law, *, points: int = 256, proof: bool = False) -> tuple[tuple[Rule, Verdict], ...]:
@@ -257,14 +258,3 @@ class Knowledge:
             if found.inconsistent > 1:
                 message += f"; {found.inconsistent} such places in all"
             yield Violation("units", float(found.inconsistent), message, hard=not self.soft)
-
-
-def same_unit(a: Unit, b: Unit) -> bool:
-    """Whether two units mean the same, however written."""
-    return a.dimension == b.dimension and math.isclose(a.factor, b.factor, rel_tol=1e-9)
-
-
-def contradiction(stated: Unit, header: Unit) -> str:
-    """Why the unit of the knowledge file and that of the table's header cannot both be right."""
-    return (f'"{stated.text}" contradicts the unit [{header.text}] in the table\'s header; '
-            "correct one of them, or leave it out here")

@@ -20,9 +20,13 @@ from hypo.knowledge.claim_forms import values_at
 from hypo.knowledge.claims import Points, Values
 
 _DECADES = 10.0 ** np.arange(1, 13)
+"""The first rungs, as factors: most laws show where they go within twelve decades."""
 _SQUARES = 10.0 ** np.array([16.0, 32.0, 64.0, 128.0, 256.0])
+"""The rungs after them, each the square of the one before."""
 _EPS = float(np.finfo(np.float64).eps)
+"""The relative distance between neighbouring floats."""
 _LARGE = 1e300
+"""No rung lies further out, so that sums of two do not overflow."""
 _PACE = 0.9
 """Steps that shrink by at least this factor converge; Aitken's formula is used for these alone."""
 
@@ -54,7 +58,7 @@ def ladders(to: float, side: str | None, low: float, high: float) -> list[Ladder
     return [Ladder(to, to + s * distance, distance) for s in signs or [1.0, -1.0]]
 
 
-def along(f: Expression, variable: str, ladder: Ladder, others: Points) -> Values:
+def evaluate_along(f: Expression, variable: str, ladder: Ladder, others: Points) -> Values:
     """Values (m, k) of ``f`` at each rung, for each of m points of the other variables."""
     return values_at(f, grid(variable, ladder.rungs, others)).reshape(-1, len(ladder.rungs))
 
@@ -65,7 +69,7 @@ def grid(variable: str, rungs: Values, others: Points) -> Points:
     return {**{name: np.repeat(v, len(rungs)) for name, v in others.items()}, variable: np.tile(rungs, m)}
 
 
-def settled(values: Values, short: Callable[[Values], Values]) -> tuple[Values, NDArray[np.int64]]:
+def measure_shortfall(values: Values, short: Callable[[Values], Values]) -> tuple[Values, NDArray[np.int64]]:
     """How far (m,) sequences ``values`` (m, k) end from where they should, and which rung (m,) tells.
 
     ``short`` gives the distance of a number from what is wanted. Two neighbours that are both near count, or two neighbours of
@@ -89,7 +93,7 @@ def _neighbours(distances: Values) -> Values:
     return np.maximum(distances[:, 1:], distances[:, :-1])
 
 
-def last(values: Values, count: int) -> tuple[Values, NDArray[np.int64]]:
+def take_last(values: Values, count: int) -> tuple[Values, NDArray[np.int64]]:
     """The last ``count`` numbers (m, count) of each row that are no NaN, NaN where there are fewer; and their columns."""
     columns = np.arange(values.shape[1])
     order = np.sort(np.where(np.isnan(values), -1, columns), axis=1)[:, -count:]
@@ -97,7 +101,7 @@ def last(values: Values, count: int) -> tuple[Values, NDArray[np.int64]]:
     return np.where(order < 0, np.nan, values[rows, order]), order
 
 
-def trusted(values: Values, bounds: Enclosure, allowed: float | Values) -> Values:
+def drop_untrusted(values: Values, bounds: Enclosure, allowed: float | Values) -> Values:
     """``values`` (m, k), with NaN where rounding may have changed them by more than ``allowed``.
 
     A row of which fewer than three numbers would be left stays as it is.
@@ -108,8 +112,8 @@ def trusted(values: Values, bounds: Enclosure, allowed: float | Values) -> Value
     return np.where((~np.isnan(kept)).sum(axis=1, keepdims=True) >= 3, kept, values)
 
 
-def enclosed(f: Expression, variable: str, ladder: Ladder, others: Points) -> Enclosure:
-    """Bounds (m, k) on the values of :func:`along`, rounding included."""
+def enclose_along(f: Expression, variable: str, ladder: Ladder, others: Points) -> Enclosure:
+    """Bounds (m, k) on the values of :func:`evaluate_along`, rounding included."""
     points = grid(variable, ladder.rungs, others)
     found = enclose(f, {name: (v, v) for name, v in points.items() if name in f.variables})
     n = max((len(v) for v in points.values()), default=1)

@@ -6,7 +6,8 @@ from dataclasses import replace
 from os import PathLike
 from typing import TYPE_CHECKING
 
-from hypo.knowledge.fields import Fields, NamedConstant
+from hypo.knowledge.contents import FileContent
+from hypo.knowledge.fields import NamedConstant
 from hypo.knowledge.findings import LEVELS, Finding, Findings
 from hypo.knowledge.lint_grammar import check_grammar
 from hypo.knowledge.lint_rules import check_rules
@@ -40,12 +41,12 @@ def lint(path: str | PathLike[str], dataset: Dataset | None = None) -> list[Find
     return sorted(findings, key=lambda f: (f.line or 0, LEVELS.index(f.level)))
 
 
-def _check(fields: Fields, dataset: Dataset | None, out: Findings) -> None:
+def _check(fields: FileContent, dataset: Dataset | None, out: Findings) -> None:
     """All remarks; what follows from an error alone is left unsaid."""
     fields = _whole(fields, out)
     check_grammar(fields, dataset, out)
     units = check_units(fields, dataset, out) if dataset is not None else dict(fields.units)
-    if out.spoiled("units") or out.spoiled("constants"):
+    if out.list_spoiled("units") or out.list_spoiled("constants"):
         units = {}
     for name, constant in fields.constants.items():
         if units and not constant.unit.text:
@@ -62,11 +63,12 @@ def _check(fields: Fields, dataset: Dataset | None, out: Findings) -> None:
     if fields.rules or fields.ranges:
         from hypo.knowledge.lint_rows import check_rows  # SciPy takes a while to load
 
-        check_rows(() if out.spoiled("ranges") else fields.rules, fields.ranges, dataset, out)
+        check_rows(() if out.list_spoiled("ranges") else fields.rules, fields.ranges, dataset, out)
 
 
-def _whole(fields: Fields, out: Findings) -> Fields:
+def _whole(fields: FileContent, out: Findings) -> FileContent:
     """The fields, with a stand-in for what could not be read, so that its absence gives rise to no remarks."""
-    constants = {str(path[1]): NamedConstant(1.0, parse_unit("1")) for path in out.spoiled("constants") if len(path) > 1}
-    operators = None if out.spoiled("grammar", "operators") else fields.operators
-    return replace(fields, operators=operators, constants={**constants, **fields.constants})
+    constants = {str(path[1]): NamedConstant(1.0, parse_unit("1")) for path in out.list_spoiled("constants") if len(path) > 1}
+    operators = None if out.list_spoiled("grammar", "operators") else fields.grammar.operators
+    grammar = replace(fields.grammar, operators=operators)
+    return replace(fields, grammar=grammar, constants={**constants, **fields.constants})

@@ -244,7 +244,7 @@ def _lipschitz(check: RowCheck, rule: Mapping[str, Any], rows: NDArray[np.bool_]
         f"{check.dataset.target} has the slope {slope[i]:.3g} ± {error[i]:.2g} in {rule['variable']}"))
 
 
-def _curved(sign: float) -> Callable[..., Result]:
+def _compare_sides(sign: float) -> Callable[..., Result]:
     """The test of convexity (``sign`` 1) or concavity (-1): local fits on both sides of a row, along each variable, against
     the fit around it."""
 
@@ -305,7 +305,7 @@ def _conserved(check: RowCheck, rule: Mapping[str, Any], rows: NDArray[np.bool_]
     return None
 
 
-def _moved(move: Callable[[RowCheck, Mapping[str, Any], Values], Values],
+def _compare_moved(move: Callable[[RowCheck, Mapping[str, Any], Values], Values],
            factor: Callable[[Mapping[str, Any]], float] = lambda rule: 1.0) -> Callable[..., Result]:
     """The test of f(moved x) = factor·f(x): what the rows around a moved row say, against the row itself."""
 
@@ -335,42 +335,56 @@ def _sure(near: Neighbours, fits: Fits) -> float:
     return max(fits.threshold, 1.5 * near.worst_miss)
 
 
-def _mirrored(check: RowCheck, rule: Mapping[str, Any], X: Values) -> Values:
+def _mirror(check: RowCheck, rule: Mapping[str, Any], X: Values) -> Values:
     X[:, check.index[rule["variable"]]] *= -1
     return X
 
 
-def _swapped(check: RowCheck, rule: Mapping[str, Any], X: Values) -> Values:
+def _swap(check: RowCheck, rule: Mapping[str, Any], X: Values) -> Values:
     a, b = (check.index[name] for name in rule["swap"])
     X[:, [a, b]] = X[:, [b, a]]
     return X
 
 
-def _next_period(check: RowCheck, rule: Mapping[str, Any], X: Values) -> Values:
+def _shift_by_period(check: RowCheck, rule: Mapping[str, Any], X: Values) -> Values:
     X[:, check.index[rule["variable"]]] += rule["period"]
     return X
 
 
 _SCALE = 1.25
+"""The factor by which rows are moved to see whether a rule of scaling holds."""
 _STEP = 0.25
 """Of the width of a column: how far to the sides curvature is looked for."""
 
 
-def _scaled(check: RowCheck, rule: Mapping[str, Any], X: Values) -> Values:
+def _scale_up(check: RowCheck, rule: Mapping[str, Any], X: Values) -> Values:
     X[:, [check.index[name] for name in rule["variables"]]] *= _SCALE
     return X
 
 
-def _shifted(check: RowCheck, rule: Mapping[str, Any], X: Values) -> Values:
+def _shift(check: RowCheck, rule: Mapping[str, Any], X: Values) -> Values:
     columns = [check.index[name] for name in rule["variables"]]
     X[:, columns] += 0.25 * float(np.ptp(check.dataset.X[:, columns], axis=0).min())
     return X
 
 
 TESTS: Mapping[str, Callable[[RowCheck, Mapping[str, Any], NDArray[np.bool_]], Result]] = {
-    "bounds": _bounds, "sign": _sign, "value": _value, "zeros": _zeros, "monotone": _monotone, "not_depends": _not_depends,
-    "lipschitz": _lipschitz, "even": _moved(_mirrored), "odd": _moved(_mirrored, lambda rule: -1.0),
-    "symmetric": _moved(_swapped), "antisymmetric": _moved(_swapped, lambda rule: -1.0), "periodic": _moved(_next_period),
-    "homogeneous": _moved(_scaled, lambda rule: float(np.power(_SCALE, rule["degree"]))), "scale_invariant": _moved(_scaled),
-    "translation_invariant": _moved(_shifted), "convex": _curved(1.0), "concave": _curved(-1.0), "conserved": _conserved,
+    "bounds": _bounds,
+    "sign": _sign,
+    "value": _value,
+    "zeros": _zeros,
+    "monotone": _monotone,
+    "not_depends": _not_depends,
+    "lipschitz": _lipschitz,
+    "even": _compare_moved(_mirror),
+    "odd": _compare_moved(_mirror, lambda rule: -1.0),
+    "symmetric": _compare_moved(_swap),
+    "antisymmetric": _compare_moved(_swap, lambda rule: -1.0),
+    "periodic": _compare_moved(_shift_by_period),
+    "homogeneous": _compare_moved(_scale_up, lambda rule: float(np.power(_SCALE, rule["degree"]))),
+    "scale_invariant": _compare_moved(_scale_up),
+    "translation_invariant": _compare_moved(_shift),
+    "convex": _compare_sides(1.0),
+    "concave": _compare_sides(-1.0),
+    "conserved": _conserved,
 }

@@ -5,21 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hypo.errors import FormulaError
+from hypo.knowledge.contents import FileContent
 from hypo.knowledge.contradictions import constraints, contradictions, possible_contradictions
-from hypo.knowledge.fields import Fields
 from hypo.knowledge.findings import Findings
 from hypo.knowledge.logic import parse_logic, read_logic
 from hypo.knowledge.logic_order import misordered_rules, parts_of
-from hypo.knowledge.logic_syntax import Call, Derivative, Integral, Quantified, Term
+from hypo.knowledge.logic_syntax import Call, Derivative, Integral, LogicTerm, Quantified
 from hypo.knowledge.names import data_ranges
-from hypo.knowledge.reading_rules import contradiction
+from hypo.knowledge.reading_rules import describe_rule_conflict
 from hypo.knowledge.statements import Logic
 
 if TYPE_CHECKING:
     from hypo.data import Dataset
 
 
-def check_rules(fields: Fields, dataset: Dataset | None, out: Findings) -> None:
+def check_rules(fields: FileContent, dataset: Dataset | None, out: Findings) -> None:
     """Remarks on [[rule]] that need no rows."""
     for i, rule in enumerate(fields.rules):
         if rule.weight == 0 and not rule.hard:
@@ -29,18 +29,18 @@ def check_rules(fields: Fields, dataset: Dataset | None, out: Findings) -> None:
     if dataset is not None:
         for i, trap in misordered_rules(fields, dataset.names, dataset.target):
             out.warning(("rule", i, "formula"), trap)
-    if not out.spoiled("ranges"):
+    if not out.list_spoiled("ranges"):
         _check_pairs(fields, dataset, out)
 
 
-def _check_pairs(fields: Fields, dataset: Dataset | None, out: Findings) -> None:
+def _check_pairs(fields: FileContent, dataset: Dataset | None, out: Findings) -> None:
     """Rules that do not go together; variables without a stated domain have that of the table, if there is one."""
     rules = fields.rules
     target = "f" if dataset is None else dataset.target
     known = fields.ranges if dataset is None else {**data_ranges(dataset), **fields.ranges}
 
     def say(level: str, i: int, j: int, why: str, said: str = "it contradicts") -> None:
-        out.add(level, ("rule", j), contradiction(int(out.place(("rule", i))[1]), why, out.lines, said))
+        out.add(level, ("rule", j), describe_rule_conflict(int(out.place(("rule", i))[1]), why, out.lines, said))
 
     refused = {(i, j) for i, j, _ in contradictions(rules, fields.ranges) if rules[i].hard and rules[j].hard}
     for i, j, why in contradictions(rules, known, target):
@@ -57,8 +57,8 @@ def _check_pairs(fields: Fields, dataset: Dataset | None, out: Findings) -> None
 # --- sentences that are not about the law -----------------------------------------------------------------------------
 
 
-def _says_nothing(rule: Logic, fields: Fields, dataset: Dataset | None) -> bool:
-    """Whether the law does not occur in a sentence; without a table any free name may be the law's."""
+def _says_nothing(rule: Logic, fields: FileContent, dataset: Dataset | None) -> bool:
+    """True if the law does not occur in a sentence; without a table any free name may be the law's."""
     constants = {name: c.value for name, c in fields.constants.items()}
     try:
         sentence = read_logic(rule.formula) if dataset is None else parse_logic(
@@ -72,6 +72,7 @@ def _says_nothing(rule: Logic, fields: Fields, dataset: Dataset | None) -> bool:
         return True
     bound = {name for part in found if isinstance(part, Quantified) for name, _ in part.over}
     bound |= {part.variable for part in found if isinstance(part, Integral)}
-    names = {name for part in found if isinstance(part, Term) for name in part.expression.variables if not name.startswith("#")}
+    terms = [part for part in found if isinstance(part, LogicTerm)]
+    names = {name for term in terms for name in term.expression.variables if not name.startswith("#")}
     return names <= bound | constants.keys() | {"pi"}
 

@@ -11,11 +11,11 @@ from hypo.expression.dimension import infer
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
 from hypo.knowledge.breaches import hard_breach
-from hypo.knowledge.fields import Fields
+from hypo.knowledge.contents import FileContent
 from hypo.knowledge.findings import Findings
-from hypo.knowledge.grammar import Grammar
+from hypo.knowledge.law import Law
 from hypo.knowledge.names import data_ranges
-from hypo.knowledge.rules import Law, Rule
+from hypo.knowledge.rules import Rule
 from hypo.knowledge.template import BoundTemplate, Template
 from hypo.knowledge.words import join
 from hypo.units import DIMENSIONLESS, Unit
@@ -29,7 +29,7 @@ _DECIDED = ("operators", "forbid", "nesting", "never_inside", "must_not_use", "n
             "max_complexity", "max_depth")
 
 
-def check_template(fields: Fields, units: Mapping[str, Unit], dataset: Dataset | None, out: Findings) -> None:
+def check_template(fields: FileContent, units: Mapping[str, Unit], dataset: Dataset | None, out: Findings) -> None:
     """Remarks on [template]; names that are no columns are remarked on elsewhere."""
     template = fields.template
     if template is None:
@@ -46,16 +46,16 @@ def check_template(fields: Fields, units: Mapping[str, Unit], dataset: Dataset |
         _check_dimension(bound, fields, units, dataset, out)
 
 
-def _check_grammar(bound: BoundTemplate, fields: Fields, out: Findings) -> None:
+def _check_grammar(bound: BoundTemplate, fields: FileContent, out: Findings) -> None:
     """Every part known already must keep the grammar: it stays, whatever the unknown functions are."""
-    grammar = dataclasses.replace(Grammar.of(fields), constant_limits=None)
+    grammar = dataclasses.replace(fields.grammar, constant_limits=None)
     for v in grammar.violations(bound.expression):
         if v.rule in _DECIDED:
             out.error(_PATH, f"no formula of this form keeps [grammar] {v.rule}: {v.message}")
 
 
-def _check_names(template: Template, fields: Fields, columns: list[str], out: Findings) -> None:
-    absent = [name for name in fields.must_use if name in columns and name not in template.names]
+def _check_names(template: Template, fields: FileContent, columns: list[str], out: Findings) -> None:
+    absent = [name for name in fields.grammar.must_use if name in columns and name not in template.names]
     if absent:
         out.error(_PATH, f"must_use demands {join(absent)}, but {'it' if len(absent) == 1 else 'they'} can stand neither in "
                          "the known part nor in the unknown functions")
@@ -63,12 +63,13 @@ def _check_names(template: Template, fields: Fields, columns: list[str], out: Fi
     if unused:
         out.note(_PATH, f"no formula of this form uses {join(unused)}")
     for name, arguments in template.unknowns.items():
-        useless = [a for a in arguments if a in fields.must_not_use]
+        useless = [a for a in arguments if a in fields.grammar.must_not_use]
         if len(useless) == len(arguments):
             out.error(_PATH, f"{name} is a function of {join(useless)} only, which must not be used")
 
 
-def _check_dimension(bound: BoundTemplate, fields: Fields, units: Mapping[str, Unit], dataset: Dataset, out: Findings) -> None:
+def _check_dimension(bound: BoundTemplate, fields: FileContent, units: Mapping[str, Unit], dataset: Dataset,
+                     out: Findings) -> None:
     dimensions = {name: units[name].dimension if name in units else DIMENSIONLESS for name in dataset.names}
     goal = units[dataset.target].dimension if dataset.target in units else None
     # The unknown functions and the constants to be fitted are left open: any dimension may serve.
@@ -79,15 +80,15 @@ def _check_dimension(bound: BoundTemplate, fields: Fields, units: Mapping[str, U
                  + (f"; {found.inconsistent} such places in all" if found.inconsistent > 1 else ""))
 
 
-def check_guesses(fields: Fields, dataset: Dataset | None, out: Findings) -> None:
+def check_guesses(fields: FileContent, dataset: Dataset | None, out: Findings) -> None:
     """Remarks on [guesses]: those that break the grammar, or a hard rule on the table's domain, as they stand."""
     constants = {name: c.value for name, c in fields.constants.items()}
     for i, text in enumerate(fields.guesses):
         _, sign, right = text.partition("=")
         e: Expression = parse(right if sign else text, constants=constants)
-        for v in dataclasses.replace(Grammar.of(fields), constant_limits=None, exponents=None).violations(e):
+        for v in dataclasses.replace(fields.grammar, constant_limits=None, exponents=None).violations(e):
             out.warning(("guesses", "forms", i), f"it breaks [grammar] {v.rule}: {v.message}")
-        if dataset is not None and not out.spoiled("constants") and set(e.variables) <= set(dataset.names):
+        if dataset is not None and not out.list_spoiled("constants") and set(e.variables) <= set(dataset.names):
             law = Law(e, dataset.target, dataset.names, {**data_ranges(dataset), **fields.ranges}, constants)
             for broken in _broken(fields.rules, law):
                 out.warning(("guesses", "forms", i), f"it {broken}; such a guess is refused")

@@ -8,10 +8,10 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from hypo.errors import UnitError
-from hypo.knowledge.fields import Fields
+from hypo.knowledge.contents import FileContent
 from hypo.knowledge.findings import Findings
-from hypo.knowledge.knowledge import contradiction, same_unit
 from hypo.knowledge.names import never_changes
+from hypo.knowledge.reading_units import describe_unit_conflict, is_same_unit
 from hypo.knowledge.words import nearest
 from hypo.units import BASE_UNITS, DIMENSIONLESS, Dimension, Unit, parse_unit
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hypo.data import Dataset
 
 
-def check_units(fields: Fields, dataset: Dataset, out: Findings) -> dict[str, Unit]:
+def check_units(fields: FileContent, dataset: Dataset, out: Findings) -> dict[str, Unit]:
     """Compares names and units with the table's; returns all units known, those of the header filled in."""
     names = (*dataset.names, dataset.target)
     for name in fields.units:
@@ -37,10 +37,10 @@ def check_units(fields: Fields, dataset: Dataset, out: Findings) -> dict[str, Un
         except UnitError as error:
             out.add("error", ("units", name), f"the unit in the table's header cannot be used: {error}")
             continue
-        if name in units and not same_unit(units[name], header):
-            out.add("error", ("units", name), contradiction(units[name], header))
+        if name in units and not is_same_unit(units[name], header):
+            out.add("error", ("units", name), describe_unit_conflict(units[name], header))
         units.setdefault(name, header)
-    unread = {path[1] for path in out.spoiled("units") if len(path) > 1}
+    unread = {path[1] for path in out.list_spoiled("units") if len(path) > 1}
     if units:
         for name in names:
             if name not in units and name not in unread:
@@ -59,7 +59,7 @@ def _advice(name: str, names: Sequence[str], dataset: Dataset) -> str:
     return f"did you mean {near}?" if near else "its columns are " + ", ".join(names[:20])
 
 
-def check_dimensions(fields: Fields, units: Mapping[str, Unit], dataset: Dataset, out: Findings) -> None:
+def check_dimensions(fields: FileContent, units: Mapping[str, Unit], dataset: Dataset, out: Findings) -> None:
     """Dimensional analysis; a column without a unit counts as a pure number, a target without one may have any."""
     if dataset.target not in units:
         return

@@ -14,16 +14,20 @@ from dataclasses import dataclass, field
 from hypo.errors import FormulaError
 from hypo.knowledge.claims import Verdict
 from hypo.knowledge.domain import Domain
+from hypo.knowledge.law import Law
 from hypo.knowledge.logic_claims import depth, meaning, universal
-from hypo.knowledge.logic_games import QUICK_WORK, settle_game
+from hypo.knowledge.logic_games import QUICK_WORK, check_quantifiers
 from hypo.knowledge.logic_names import Names
 from hypo.knowledge.logic_parser import read
 from hypo.knowledge.logic_syntax import Statement
-from hypo.knowledge.proofs import settle
-from hypo.knowledge.rules import Law
+from hypo.knowledge.proofs import check_claim
 
 MAX_BLOCKS = 3
-_PROOF_WORK, _LEAST_POINTS = 400_000, 8
+"""So many blocks of alternating quantifiers may stand within each other: points multiply with each."""
+_PROOF_WORK = 400_000
+"""Evaluations of the law at the points of a check with proof, at most."""
+_LEAST_POINTS = 8
+"""So many points are tried however much work each is."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ class Sentence:
         return self if names == self.names else _sentence(self.text, names)
 
     def check(self, law: Law, *, points: int, proof: bool, seed: int = 0, deadline: float | None = 0.2) -> Verdict:
-        """Whether the law does as the sentence says.
+        """The verdict on a law, by what the sentence says of it.
 
         Sentences without ``exists`` (after negations are drawn in) are settled as any claim over a domain. With ``exists``, a
         sentence that no point found satisfies has an amount > 0; its level is REFUTED only if its negation is proved, so
@@ -57,10 +61,10 @@ class Sentence:
         plain = universal(node)
         if plain is None:
             node = meaning(sentence.statement, law, coarse=True)
-            return settle_game(node, points=points, proof=proof, seed=seed, deadline=deadline)
+            return check_quantifiers(node, points=points, proof=proof, seed=seed, deadline=deadline)
         ranges, claim = plain
         points = min(points, max(_LEAST_POINTS, (_PROOF_WORK if proof else QUICK_WORK) // claim.work))
-        return settle(claim, Domain(ranges), points=points, proof=proof, seed=seed, deadline=deadline)
+        return check_claim(claim, Domain(ranges), points=points, proof=proof, seed=seed, deadline=deadline)
 
 
 def parse_logic(text: str, *, variables: Sequence[str], target: str, constants: Mapping[str, float] | None = None) -> Sentence:

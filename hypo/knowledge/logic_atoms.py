@@ -12,14 +12,15 @@ from hypo.expression.expr import PI, Constant
 from hypo.knowledge import logic_syntax as syntax
 from hypo.knowledge import words
 from hypo.knowledge.logic_names import FUNCTIONS, KEYWORDS, MAX_ORDER, Names, denominators, numerator
-from hypo.knowledge.logic_syntax import Draft, Term
+from hypo.knowledge.logic_syntax import Draft, LogicTerm
 from hypo.knowledge.logic_tokens import Token, Tokens
 
 MAX_INTEGRALS = 2
+"""So many integrals may stand within each other: the nodes of quadrature multiply with each."""
 
 
-class Atoms(Tokens, ABC):
-    """Reads atoms; what stands between their brackets is read by :meth:`summed`."""
+class AtomReader(Tokens, ABC):
+    """Reads atoms; what stands between their brackets is read by :meth:`read_sum`."""
 
     def __init__(self, text: str, names: Names | None) -> None:
         super().__init__(text)
@@ -29,17 +30,17 @@ class Atoms(Tokens, ABC):
         self.in_end = False  # within the end of an interval
 
     @abstractmethod
-    def summed(self) -> Draft:
+    def read_sum(self) -> Draft:
         """Reads a number, up to what cannot belong to it."""
 
-    def term(self) -> Term:
-        return Term.of(self.summed())
+    def read_term(self) -> LogicTerm:
+        return LogicTerm.of(self.read_sum())
 
     @abstractmethod
     def check_new(self, name: str, at: int, local: list[str]) -> None:
         """Refuses a name for a variable that cannot be one."""
 
-    def literal(self, token: Token) -> Constant:
+    def read_literal(self, token: Token) -> Constant:
         value = float(token.text)
         if math.isinf(value):
             self.fail(token.at, f"the number {token.text} is too large for a float")
@@ -47,63 +48,63 @@ class Atoms(Tokens, ABC):
 
     # --- names ----------------------------------------------------------------------------------------------------
 
-    def named(self, name: str, at: int) -> Draft:
+    def read_name(self, name: str, at: int) -> Draft:
         called = self.ahead().text == "("
         if name in self.local or (self.names is not None and name in self.names.variables):
             what = "variable" if name in self.local else "column"
             if self.in_end:
                 self.fail(at, f"the ends of an interval must be constant, but {name} is a {what}; state the bound as a premise")
-            self.no_call(name, f"a {what}", at, called)
-            return self.leaf(name)
+            self.refuse_call(name, f"a {what}", at, called)
+            return self.read_leaf(name)
         if self.names is not None and name in self.names.constants:
-            self.no_call(name, "a named constant", at, called)
-            return self.leaf(Constant(float(self.names.constants[name]), name))
+            self.refuse_call(name, "a named constant", at, called)
+            return self.read_leaf(Constant(float(self.names.constants[name]), name))
         if self.names is not None and name in self.names.laws:
-            return self.law(name, at)
+            return self.read_law(name, at)
         if name == "pi":
-            self.no_call(name, "a constant", at, called)
-            return self.leaf(PI)
+            self.refuse_call(name, "a constant", at, called)
+            return self.read_leaf(PI)
         if name == "inf":
             if not self.in_end and self.names is None:
-                return self.leaf(name)  # it could be a column
+                return self.read_leaf(name)  # it could be a column
             if not self.in_end:
                 self.fail(at, "inf can only be an end of a quantified variable's interval")
-            return self.leaf(Constant(math.inf))
+            return self.read_leaf(Constant(math.inf))
         if name in FUNCTIONS:
-            return self.function(name)
+            return self.read_function(name)
         if name == "int" and (called or self.names is not None):
-            return self.integral(at)
+            return self.read_integral(at)
         if self.is_derivative(name):
-            return self.derivative(name, at)
-        return self.other(name, at, called)
+            return self.read_derivative(name, at)
+        return self.read_unknown(name, at, called)
 
-    def leaf(self, leaf: str | Constant) -> Draft:
+    def read_leaf(self, leaf: str | Constant) -> Draft:
         self.position += 1
         return [leaf]
 
-    def no_call(self, name: str, what: str, at: int, called: bool) -> None:
+    def refuse_call(self, name: str, what: str, at: int, called: bool) -> None:
         if called:
             law = f"; the law is {self.names.target}" if name == "f" and self.names else ""
             self.fail(at + len(name), f"expected an operator after {name!r}, which is {what}{law}")
 
-    def other(self, name: str, at: int, called: bool) -> Draft:
+    def read_unknown(self, name: str, at: int, called: bool) -> Draft:
         """A name without a meaning: an error once the names are known."""
         if self.names is not None:
             self.fail(at, self.names.unknown_function(name) if called else self.names.unknown(name, self.local))
         if called:
-            return self.law(name, at)
-        return self.leaf(Constant(math.nan, name) if self.in_end else name)
+            return self.read_law(name, at)
+        return self.read_leaf(Constant(math.nan, name) if self.in_end else name)
 
-    def constant_only(self, at: int, what: str) -> None:
+    def refuse_in_end(self, at: int, what: str) -> None:
         if self.in_end:
             self.fail(at, f"the ends of an interval must be constant, but this is {what}")
 
-    def law(self, name: str, at: int) -> Draft:
-        self.constant_only(at, "the law")
+    def read_law(self, name: str, at: int) -> Draft:
+        self.refuse_in_end(at, "the law")
         self.position += 1
-        return [syntax.Call(name, self.arguments(name))]
+        return [syntax.Call(name, self.read_arguments(name))]
 
-    def function(self, name: str) -> Draft:
+    def read_function(self, name: str) -> Draft:
         row = ops.lookup(name)
         assert row is not None
         self.position += 1
@@ -112,19 +113,19 @@ class Atoms(Tokens, ABC):
         count = 0
         while not count or self.token.text == ",":
             self.position += bool(count)
-            draft += self.summed()
+            draft += self.read_sum()
             count += 1
         if self.token.text == ")" and count != row.arity:
             self.fail(self.token.at, f"{name} takes {row.arity} argument{'s' * (row.arity > 1)}, got {count}")
-        self.close(name)
+        self.take_closing(name)
         return [*draft, row.opcode]
 
-    def close(self, name: str) -> None:
+    def take_closing(self, name: str) -> None:
         if self.token.kind in ("number", "name") and self.token.text not in KEYWORDS:
-            self.stray()
+            self.fail_stray()
         self.take(")", f" to close the arguments of {name}")
 
-    def arguments(self, name: str) -> tuple[syntax.Argument, ...]:
+    def read_arguments(self, name: str) -> tuple[syntax.Argument, ...]:
         """The arguments in brackets after the law or a derivative; none if there is no bracket."""
         if self.token.text != "(":
             return ()
@@ -141,14 +142,14 @@ class Atoms(Tokens, ABC):
             if by_name:
                 self.check_argument(name, given, at, [a.name for a in found])
                 self.position += 2
-            found.append(syntax.Argument(given if by_name else None, self.term()))
+            found.append(syntax.Argument(given if by_name else None, self.read_term()))
         count = len(found)
         if self.token.text == ")" and self.names is not None and found[0].name is None and count != len(self.names.variables):
             columns = self.names.variables
             self.fail(self.tokens[start].at, f"{name} takes {len(columns)} argument{'s' * (len(columns) != 1)} "
                       f"({', '.join(columns)}), got {count}; some alone are given by name, as in {name}({columns[0]}=…)"
                       if columns else f"{name} takes no arguments, got {count}")
-        self.close(name)
+        self.take_closing(name)
         return tuple(found)
 
     def check_argument(self, law: str, name: str, at: int, given: list[str | None]) -> None:
@@ -166,8 +167,8 @@ class Atoms(Tokens, ABC):
             return False
         return self.names is None or read[1] in self.names.laws
 
-    def derivative(self, name: str, at: int) -> Draft:
-        self.constant_only(at, "a derivative")
+    def read_derivative(self, name: str, at: int) -> Draft:
+        self.refuse_in_end(at, "a derivative")
         order, _ = numerator(name) or (1, "")
         below, below_at = self.ahead(2).text, self.ahead(2).at
         if order > MAX_ORDER:
@@ -176,13 +177,13 @@ class Atoms(Tokens, ABC):
         if self.names is not None:
             ways = denominators(below, self.names.variables, order)
             if len(ways) != 1:
-                self.not_a_derivative(name, below, below_at, order, bool(ways))
+                self.fail_derivative(name, below, below_at, order, bool(ways))
             by = ways.pop()
         self.position += 3
         written = f"{name}/{below}"
-        return [syntax.Derivative(written, by, self.arguments(written))]
+        return [syntax.Derivative(written, by, self.read_arguments(written))]
 
-    def not_a_derivative(self, above: str, below: str, at: int, order: int, ambiguous: bool) -> NoReturn:
+    def fail_derivative(self, above: str, below: str, at: int, order: int, ambiguous: bool) -> NoReturn:
         assert self.names is not None
         if ambiguous:
             self.fail(at, f"{below} can be read in more than one way; rename a column")
@@ -198,33 +199,33 @@ class Atoms(Tokens, ABC):
         self.fail(at, f"expected 'd' and a column after {above}/, but {name!r} is no column; "
                       + words.suggestion(name, columns, "the columns are "))
 
-    def integral(self, at: int) -> Draft:
-        self.constant_only(at, "an integral")
+    def read_integral(self, at: int) -> Draft:
+        self.refuse_in_end(at, "an integral")
         self.integrals += 1
         if self.integrals > MAX_INTEGRALS:
             self.fail(at, f"integrals are nested too deeply; at most {MAX_INTEGRALS} are allowed within each other")
         self.position += 1
         form = " in int(integrand, variable, from, to)"
         self.take("(", form)
-        variable = self.integrated()
+        variable = self.find_integrated()
         if variable is not None:
             self.local.append(variable)
-        integrand = self.term()
+        integrand = self.read_term()
         self.take(",", form)
         if variable is None or self.token.kind != "name":
-            self.expected(f"the name of a variable{form}")
+            self.fail_expecting(f"the name of a variable{form}")
         self.check_new(variable, self.token.at, self.local[:-1])
         self.local.pop()
         self.position += 1
         self.take(",", form)
-        low = self.term()
+        low = self.read_term()
         self.take(",", form)
-        high = self.term()
-        self.close("int")
+        high = self.read_term()
+        self.take_closing("int")
         self.integrals -= 1
         return [syntax.Integral(integrand, variable, low, high)]
 
-    def integrated(self) -> str | None:
+    def find_integrated(self) -> str | None:
         """The name after the first comma, which the integrand before it may use already."""
         depth = 0
         for k in range(self.position, len(self.tokens)):

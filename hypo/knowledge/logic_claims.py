@@ -18,12 +18,13 @@ from hypo.expression.derivative import derivative
 from hypo.expression.expr import Constant, Expression
 from hypo.expression.intervals import Enclosure
 from hypo.kernels import opcodes as oc
-from hypo.knowledge import claims
 from hypo.knowledge import logic_syntax as syntax
 from hypo.knowledge.claims import Boxes, Claim, Points, Qualified, Values
+from hypo.knowledge.combinations import And, Implies, Not, Or
+from hypo.knowledge.comparison import Comparison
+from hypo.knowledge.law import Law
 from hypo.knowledge.logic_integrals import IntegralComparison, Quadrature, Quantity
-from hypo.knowledge.logic_syntax import Statement, Term
-from hypo.knowledge.rules import Law
+from hypo.knowledge.logic_syntax import LogicTerm, Statement
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ _Environment = Mapping[str, str]  # what the names in a statement are called in 
 
 
 def meaning(statement: Statement, law: Law, coarse: bool = False) -> Node:
-    """What ``statement`` says of ``law``; all integrals ``coarse``, or those alone that stand within each other."""
+    """The claims that ``statement`` makes of ``law``; all integrals ``coarse``, or those alone that stand within each other."""
     free = [name for name in law.variables if name in names(_Instance(law, law.variables).node(statement, True, {}))]
     # Now that the free columns are known, a quantified variable keeps its name unless one of them has it.
     node = _Instance(law, free, coarse).node(statement, True, {})
@@ -88,13 +89,13 @@ def names(node: Node) -> frozenset[str]:
     return frozenset().union(*map(names, node.parts))
 
 
-def negated(node: Node) -> Node:
+def negate(node: Node) -> Node:
     """The negation, with ``not`` only at the claims."""
     if isinstance(node, Claim):
-        return claims.Not(node)
+        return Not(node)
     if isinstance(node, Block):
-        return Block(not node.universal, node.ranges, negated(node.body))
-    return Joint(not node.every, tuple(map(negated, node.parts)))
+        return Block(not node.universal, node.ranges, negate(node.body))
+    return Joint(not node.every, tuple(map(negate, node.parts)))
 
 
 def universal(node: Node) -> tuple[dict[str, tuple[float, float]], Claim] | None:
@@ -110,7 +111,7 @@ def universal(node: Node) -> tuple[dict[str, tuple[float, float]], Claim] | None
     if len(found) < len(parts):
         return None
     ranges = {name: ends for own, _ in found for name, ends in own.items()}
-    return ranges, (claims.And if node.every else claims.Or)(tuple(claim for _, claim in found))
+    return ranges, (And if node.every else Or)(tuple(claim for _, claim in found))
 
 
 def depth(s: Statement, positive: bool = True) -> int:
@@ -149,12 +150,12 @@ class _Instance:
     def node(self, s: Statement, positive: bool, env: _Environment) -> Node:
         """``s``, or its negation unless ``positive``."""
         if isinstance(s, syntax.Quantified):
-            return self.quantified(s, positive, env)
+            return self.quantify(s, positive, env)
         if isinstance(s, syntax.Negation):
             return self.node(s.body, not positive, env)
         if not _has_quantifier(s):
             claim = self.plain(s, env)
-            return claim if positive else claims.Not(claim)
+            return claim if positive else Not(claim)
         if isinstance(s, syntax.Equivalence):
             s = syntax.Conjunction((syntax.Implication(s.left, s.right), syntax.Implication(s.right, s.left)))
         if isinstance(s, syntax.Implication):
@@ -163,7 +164,7 @@ class _Instance:
         every = isinstance(s, syntax.Conjunction) == positive
         return Joint(every, tuple(self.node(part, positive, env) for part in s.parts))
 
-    def quantified(self, s: syntax.Quantified, positive: bool, env: _Environment) -> Node:
+    def quantify(self, s: syntax.Quantified, positive: bool, env: _Environment) -> Node:
         universal = s.universal == positive
         ranges: dict[str, tuple[float, float]] = {}
         without: list[tuple[str, tuple[float, ...]]] = []
@@ -176,7 +177,7 @@ class _Instance:
                 without.append((variable, tuple(e for e, closed in zip(ends, interval.closed, strict=True) if not closed)))
         body = self.node(s.body, positive, env)
         for variable, missing in without:
-            body = _opened(body, variable, missing, universal)
+            body = _exclude_ends(body, variable, missing, universal)
         return _block(universal, ranges, body)
 
     def fresh(self, name: str) -> str:
@@ -194,18 +195,18 @@ class _Instance:
                         for left, (relation, _), right in zip(terms, s.links, terms[1:], strict=False))
         parts = [self.plain(part, env) for part in syntax.operands(s)]
         if isinstance(s, syntax.Negation):
-            return claims.Not(parts[0])
+            return Not(parts[0])
         if isinstance(s, syntax.Conjunction):
             return _all(parts)
         if isinstance(s, syntax.Disjunction):
             return _any(parts)
         if isinstance(s, syntax.Implication):
-            return claims.Implies(*parts)
-        return _all([claims.Implies(*parts), claims.Implies(*reversed(parts))])
+            return Implies(*parts)
+        return _all([Implies(*parts), Implies(*reversed(parts))])
 
     # --- numbers --------------------------------------------------------------------------------------------------
 
-    def quantity(self, term: Term, env: _Environment) -> Quantity:
+    def quantity(self, term: LogicTerm, env: _Environment) -> Quantity:
         """The number that ``term`` is."""
         formulas: dict[str, Expression] = {}
         integrals: list[Quadrature] = []
@@ -214,12 +215,12 @@ class _Instance:
                 formulas[name] = Expression.variable(env.get(name, name))
                 continue
             part = term.parts[int(name[1:])]
-            found = self.integral(part, env) if isinstance(part, syntax.Integral) else self.applied(part, env)
+            found = self.integral(part, env) if isinstance(part, syntax.Integral) else self.apply_law(part, env)
             formulas[name] = found.expression
             integrals += found.integrals
-        return Quantity(_substituted(term.expression, formulas), tuple(integrals))
+        return Quantity(_substitute(term.expression, formulas), tuple(integrals))
 
-    def applied(self, part: syntax.Call | syntax.Derivative, env: _Environment) -> Quantity:
+    def apply_law(self, part: syntax.Call | syntax.Derivative, env: _Environment) -> Quantity:
         """The law or its derivative at the arguments; a column without one keeps its variable."""
         e = self.law.expression
         for column in part.by if isinstance(part, syntax.Derivative) else ():
@@ -228,7 +229,7 @@ class _Instance:
         given = {a.name or columns[k]: self.quantity(a.value, env) for k, a in enumerate(part.arguments)}
         formulas = {c: given[c].expression if c in given else Expression.variable(env.get(c, c)) for c in columns}
         used = [given[c] for c in e.variables if c in given]
-        return Quantity(_substituted(e, formulas), tuple(q for g in used for q in g.integrals))
+        return Quantity(_substitute(e, formulas), tuple(q for g in used for q in g.integrals))
 
     def integral(self, part: syntax.Integral, env: _Environment) -> Quantity:
         name = f"∫{next(self.integrals)}"
@@ -242,28 +243,28 @@ class _Instance:
 
 
 def _comparison(left: Quantity, relation: str, right: Quantity) -> Claim:
-    comparison = claims.Comparison(left.expression, "==" if relation == "=" else relation, right.expression)
+    comparison = Comparison(left.expression, "==" if relation == "=" else relation, right.expression)
     integrals = tuple(dict.fromkeys(left.integrals + right.integrals))
     return IntegralComparison(comparison, integrals) if integrals else comparison
 
 
 def _all(parts: Iterable[Claim]) -> Claim:
     parts = tuple(parts)
-    return parts[0] if len(parts) == 1 else claims.And(parts)
+    return parts[0] if len(parts) == 1 else And(parts)
 
 
 def _any(parts: Iterable[Claim]) -> Claim:
     parts = tuple(parts)
-    return parts[0] if len(parts) == 1 else claims.Or(parts)
+    return parts[0] if len(parts) == 1 else Or(parts)
 
 
-def _opened(node: Node, name: str, ends: tuple[float, ...], universal: bool) -> Node:
+def _exclude_ends(node: Node, name: str, ends: tuple[float, ...], universal: bool) -> Node:
     """``node`` where the variable may not be at the ``ends``."""
     if isinstance(node, Claim):
         return Open(node, name, ends, universal) if name in node.names else node
     if isinstance(node, Block):
-        return replace(node, body=_opened(node.body, name, ends, universal))
-    return replace(node, parts=tuple(_opened(part, name, ends, universal) for part in node.parts))
+        return replace(node, body=_exclude_ends(node.body, name, ends, universal))
+    return replace(node, parts=tuple(_exclude_ends(part, name, ends, universal) for part in node.parts))
 
 
 def _has_quantifier(s: Statement) -> bool:
@@ -273,7 +274,7 @@ def _has_quantifier(s: Statement) -> bool:
 _derivative = lru_cache(maxsize=512)(derivative)
 
 
-def _substituted(e: Expression, formulas: Mapping[str, Expression]) -> Expression:
+def _substitute(e: Expression, formulas: Mapping[str, Expression]) -> Expression:
     """``e`` with its variables replaced, in one pass whatever its length."""
     op: list[int] = []
     arg: list[int] = []

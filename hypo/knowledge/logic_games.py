@@ -10,28 +10,49 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from hypo.knowledge.claims import PROVED, REFUTED, UNREFUTED, Claim, Points, Sides, Values, Verdict, Witness, violation
+from hypo.knowledge.claims import (
+    PROVED,
+    REFUTED,
+    UNREFUTED,
+    Claim,
+    Flags,
+    Points,
+    Sides,
+    Values,
+    Verdict,
+    Witness,
+    violation,
+)
 from hypo.knowledge.domain import Domain, spread
-from hypo.knowledge.logic_claims import Block, Joint, Node, negated
+from hypo.knowledge.logic_claims import Block, Joint, Node, negate
 from hypo.knowledge.logic_proofs import Prover
 from hypo.knowledge.proofs import with_note
 
-_OUTER = 128  # points of an outermost universal block
-_POINTS = {1: 64, 2: 64, 3: 16, 4: 8}  # of another block, by the number of blocks within each other
-QUICK_WORK = 24_000  # evaluations of the law in a check without proof, before the search near the best points
+_OUTER = 128
+"""Points of an outermost universal block."""
+_POINTS = {1: 64, 2: 64, 3: 16, 4: 8}
+"""Points of another block, by the number of blocks within each other: they multiply."""
+QUICK_WORK = 24_000
+"""Evaluations of the law in a check without proof, before the search near the best points."""
 _FEWEST = 4
-_CALLS = ((1, 40), (500, 8), (math.inf, 1))  # of claims in such a check, by their work: few points take time too
-_ROUNDS = {1: 22, 2: 22, 3: 4, 4: 2}  # of the search near the best of them
+"""Points of a block, however much work each is."""
+_CALLS = ((1, 40), (500, 8), (math.inf, 1))
+"""(most work of a claim, calls of claims) in a check without proof: few points take time too."""
+_ROUNDS = {1: 22, 2: 22, 3: 4, 4: 2}
+"""Rounds of the search near the best points, by the number of blocks within each other."""
 _STEPS = np.array([-1, -0.75, -0.5, -0.25, 0.25, 0.5, 0.75, 1])
+"""Places tried around the best one in a round, as parts of its step."""
 _NARROWEST = 1e-15
+"""Steps in the unit cube below this are no more than rounding."""
 _SCALE_POINTS = 512
+"""Points from which comparisons take their scales."""
 
 
-def settle_game(node: Node, *, points: int, proof: bool, seed: int = 0, deadline: float | None = None) -> Verdict:
+def check_quantifiers(node: Node, *, points: int, proof: bool, seed: int = 0, deadline: float | None = None) -> Verdict:
     """The verdict on a statement with existential quantifiers and without free variables.
 
     Its amount is that of the margins over an outermost universal block, else of the one margin. A point for which no partner
@@ -44,7 +65,7 @@ def settle_game(node: Node, *, points: int, proof: bool, seed: int = 0, deadline
         inner = max(blocks - (isinstance(node, Block) and node.universal), 1)
         while work * n * m**inner > QUICK_WORK and max(n, m) > _FEWEST:
             n, m = (n // 2, m) if n > m else (n, m // 2)
-    node = _scaled(node, Domain(_ranges(node)).sample(max(min(_SCALE_POINTS, QUICK_WORK // work), _FEWEST), seed))
+    node = _fix_scales(node, Domain(_ranges(node)).sample(max(min(_SCALE_POINTS, QUICK_WORK // work), _FEWEST), seed))
     calls = math.inf if proof else next(calls for most, calls in _CALLS if work <= most)
     game = Game(blocks, seed, m, calls, until)
     if isinstance(node, Block) and node.universal:
@@ -56,11 +77,23 @@ def settle_game(node: Node, *, points: int, proof: bool, seed: int = 0, deadline
     if amount:
         worst = int(np.argmin(np.where(np.isnan(margins), -np.inf, margins)))
         at = {name: values[worst : worst + 1] for name, values in chosen.items()}
-        witness = Witness({name: float(values[0]) for name, values in at.items()}, _deciding(node, at))
+        witness = Witness({name: float(values[0]) for name, values in at.items()}, _find_deciding(node, at))
     level = UNREFUTED
-    if proof and Prover(game.value, until).proves(negated(node) if amount else node):
+    if proof and Prover(game.value, until).proves(negate(node) if amount else node):
         level = REFUTED if amount else PROVED
     return Verdict(level, amount, game.evaluated, witness)
+
+
+class BestPoints(NamedTuple):
+    """The best points found so far, one of a block's variables for each point around it.
+
+    ``margins`` (n,) are those there, ``cube`` says where they lie in the unit cube of the block, ``variables`` are all their
+    coordinates, those around the block too.
+    """
+
+    margins: Values
+    cube: dict[str, Values]
+    variables: dict[str, Values]
 
 
 @dataclass
@@ -87,24 +120,23 @@ class Game:
         if isinstance(node, Joint):
             found = [self.value(part, outer, n) for part in node.parts]
             chosen = {name: values for _, variables in found for name, values in variables.items()}
-            return joined(node.every, [margins for margins, _ in found]), chosen
+            return join_margins(node.every, [margins for margins, _ in found]), chosen
         m = self.points
         cube = {name: np.tile(u, n) for name, u in unit_points(node, m, self.seed).items()}
-        best, at, chosen = self.best(node, outer, cube, n, m)
+        best = self.choose_best(node, outer, cube, n, m)
         step = 2.0 / m ** (1 / len(cube))
         for _ in range(_ROUNDS[self.blocks] * min(len(cube), 2)):
-            todo = best >= 0 if node.universal else ~(best >= 0)
+            todo = best.margins >= 0 if node.universal else ~(best.margins >= 0)
             if not todo.any() or step < _NARROWEST or self.called >= self.calls or (
                     self.until is not None and time.monotonic() > self.until):
                 break
             for name in cube:
-                self.search_near(node, outer, name, step, todo, best, at, chosen)
+                self.search_near(node, outer, name, step, todo, best)
             step /= 4 if len(cube) == 1 else 2
-        return best, chosen
+        return best.margins, best.variables
 
-    def best(self, node: Block, outer: Points, cube: Mapping[str, Values], n: int,
-             m: int) -> tuple[Values, dict[str, Values], dict[str, Values]]:
-        """The best (worst if universal) of ``m`` points for each of ``n``: margins, places in the unit cube, all variables."""
+    def choose_best(self, node: Block, outer: Points, cube: Mapping[str, Values], n: int, m: int) -> BestPoints:
+        """The best (worst if universal) of ``m`` points for each of ``n``."""
         inner = {name: spread(u, *node.ranges[name]) for name, u in cube.items()}
         repeated = {name: np.repeat(values, m) for name, values in outer.items()}
         margins, chosen = self.value(node.body, {**repeated, **inner}, n * m)
@@ -112,28 +144,28 @@ class Game:
         wanted = np.where(np.isnan(margins), np.finfo(float).tiny, -margins) if node.universal else \
             np.where(np.isnan(margins), -np.inf, margins)
         pick = wanted.reshape(n, m).argmax(axis=1) + m * np.arange(n)
-        return margins[pick], {name: u[pick] for name, u in cube.items()}, {name: v[pick] for name, v in chosen.items()}
+        places, variables = ({name: v[pick] for name, v in all_.items()} for all_ in (cube, chosen))
+        return BestPoints(margins[pick], places, variables)
 
-    def search_near(self, node: Block, outer: Points, name: str, step: float, todo: NDArray[np.bool_], best: Values,
-                    at: dict[str, Values], chosen: dict[str, Values]) -> None:
-        """Moves the points ``todo`` along one variable where that betters their margins; in place."""
+    def search_near(self, node: Block, outer: Points, name: str, step: float, todo: Flags, best: BestPoints) -> None:
+        """Moves the points ``todo`` of ``best`` along one variable where that betters their margins; in place."""
         m, count = len(_STEPS), int(todo.sum())
-        cube = {other: np.repeat(u[todo], m) for other, u in at.items()}
+        cube = {other: np.repeat(u[todo], m) for other, u in best.cube.items()}
         cube[name] = np.clip(cube[name] + np.tile(step * _STEPS, count), 0, 1)
-        found, places, variables = self.best(node, {k: v[todo] for k, v in outer.items()}, cube, count, m)
-        now = best[todo]
+        found = self.choose_best(node, {k: v[todo] for k, v in outer.items()}, cube, count, m)
+        now, then = best.margins[todo], found.margins
         with np.errstate(invalid="ignore"):
-            better = found < now if node.universal else (found > now) | (np.isnan(now) & ~np.isnan(found))
+            better = then < now if node.universal else (then > now) | (np.isnan(now) & ~np.isnan(then))
         where = np.flatnonzero(todo)[better]
-        best[where] = found[better]
-        for target, source in ((at, places), (chosen, variables)):
+        best.margins[where] = then[better]
+        for target, source in ((best.cube, found.cube), (best.variables, found.variables)):
             for key, values in source.items():
                 # Outer variables are as they were, and not ours to write.
                 if key not in outer:
                     target[key][where] = values[better]
 
 
-def joined(every: bool, margins: list[Values]) -> Values:
+def join_margins(every: bool, margins: list[Values]) -> Values:
     """Kleene's ``and`` (``or`` unless ``every``) of margins."""
     sign = 1 if every else -1
     least = np.fmin.reduce([sign * m for m in margins])
@@ -169,15 +201,15 @@ def _ranges(node: Node) -> dict[str, tuple[float, float]]:
     return {name: ends for part in node.parts for name, ends in _ranges(part).items()}
 
 
-def _scaled(node: Node, points: Points) -> Node:
+def _fix_scales(node: Node, points: Points) -> Node:
     if isinstance(node, Claim):
-        return node.scaled(points)
+        return node.fix_scale(points)
     if isinstance(node, Block):
-        return Block(node.universal, node.ranges, _scaled(node.body, points))
-    return Joint(node.every, tuple(_scaled(part, points) for part in node.parts))
+        return Block(node.universal, node.ranges, _fix_scales(node.body, points))
+    return Joint(node.every, tuple(_fix_scales(part, points) for part in node.parts))
 
 
-def _deciding(node: Node, at: Points) -> Sides:
+def _find_deciding(node: Node, at: Points) -> Sides:
     """The comparison that decides at one point of all variables."""
     while not isinstance(node, Claim):
         if isinstance(node, Block):
@@ -194,4 +226,4 @@ def _margin(node: Node, at: Points) -> float:
         return float(np.ravel(node.margin(at))[0])
     if isinstance(node, Block):
         return _margin(node.body, at)
-    return float(joined(node.every, [np.array([_margin(part, at)]) for part in node.parts])[0])
+    return float(join_margins(node.every, [np.array([_margin(part, at)]) for part in node.parts])[0])

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,24 +23,42 @@ from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.expression.intervals import FUNCTIONS, Bounds, Enclosure, enclose
 from hypo.kernels import opcodes as oc
-from hypo.knowledge.claims import Boxes, Claim, Comparison, Points, Sides, Values
+from hypo.knowledge.claims import Boxes, Claim, Points, Sides, Values
+from hypo.knowledge.comparison import Comparison
+
+
+class Effort(NamedTuple):
+    """How much quadrature may do for an integral.
+
+    It begins with ``panels``, halves up to ``halvings`` times, and goes on with at most ``most`` panels for each integral (or
+    ``least_most`` in all). Panels whose sums agree to ``converged`` of the integral of the size are done. ``unrest`` is what
+    part of it the last halving may change; more is a pole or the like.
+    """
+
+    panels: int
+    halvings: int
+    most: int
+    least_most: int
+    converged: float
+    unrest: float
+
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(8)
-_CONVERGED, _COARSE_CONVERGED = 1e-11, 1e-8
-_PANELS = 16  # to begin with: what a corner between the outermost nodes of a panel hides is then below 1e-6
+_FINE = Effort(panels=16, halvings=30, most=64, least_most=1024, converged=1e-11, unrest=1e-3)
+"""With 16 panels, what a corner between the outermost nodes of a panel hides is below 1e-6."""
+_COARSE = Effort(panels=2, halvings=4, most=4, least_most=0, converged=1e-8, unrest=0.03)
+"""For integrals within each other or under ``exists``, which are taken at many points."""
 _KEPT = 4
-_HALVINGS, _MANY = 30, 64  # at most, and panels for each integral
-_COARSE_PANELS, _COARSE_HALVINGS, _COARSE_MANY = 2, 4, 4  # of integrals within each other, or under exists
-_FEW = 1024  # so many panels are halved at any rate
-# What the last halving may change, relative to the integral of the size; more is a pole or the like.
-_UNREST, _COARSE_UNREST = 1e-3, 0.03
+"""Sets of points whose values are kept: those of the margins, their scale and a witness."""
 _MAX_NODES = 400
+"""Integrands with a fourth derivative of more nodes than this are bounded without it."""
 # Operators without corners or branch points wherever they are defined.
 _ANALYTIC = frozenset({
     oc.VAR, oc.CONST, oc.NEG, oc.INV, oc.SQUARE, oc.CUBE, oc.EXP, oc.LOG, oc.SIN, oc.COS, oc.TAN, oc.TANH, oc.SINH, oc.COSH,
     oc.ATAN, oc.ADD, oc.SUB, oc.MUL, oc.DIV,
 })  # fmt: skip
-_BOUNDED = 32  # a power of two: panels then end at exact fractions
+_BOUNDED = 32
+"""Panels of a bound on an integral; a power of two, so that they end at exact fractions."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +110,12 @@ class Quadrature:
         """The integrand's evaluations for a smooth one: each panel and its halves."""
         inner = sum(q.work for q in self.integrand.integrals)
         ends = sum(q.work for q in self.low.integrals + self.high.integrals)
-        return 3 * len(_NODES) * (_COARSE_PANELS if self.coarse else _PANELS) * max(inner, 1) + ends
+        return 3 * len(_NODES) * self.effort.panels * max(inner, 1) + ends
+
+    @property
+    def effort(self) -> Effort:
+        """How much quadrature may do."""
+        return _COARSE if self.coarse else _FINE
 
     def at(self, points: Points, n: int) -> Values:
         """Values (n,), by halving panels until eight nodes in each agree with sixteen; NaN where a node is undefined or the
@@ -100,7 +124,7 @@ class Quadrature:
         if wanted not in self._known:
             if len(self._known) >= _KEPT:
                 self._known.clear()
-            self._known[wanted] = self._found(points, n)
+            self._known[wanted] = self._integrate(points, n)
         return self._known[wanted].copy()
 
     @cached_property
@@ -108,12 +132,11 @@ class Quadrature:
         """Values at the points last asked for: margins, their scale and a witness are taken from the same ones."""
         return {}
 
-    def _found(self, points: Points, n: int) -> Values:
+    def _integrate(self, points: Points, n: int) -> Values:
         a, b = self.low.at(points, n), self.high.at(points, n)
         outer = {name: points[name] for name in self.integrand.names - {self.variable}}
-        panels, halvings, most, converged, unrestful = \
-            (_COARSE_PANELS, _COARSE_HALVINGS, _COARSE_MANY * n, _COARSE_CONVERGED, _COARSE_UNREST) if self.coarse else \
-            (_PANELS, _HALVINGS, max(_MANY * n, _FEW), _CONVERGED, _UNREST)
+        panels, halvings, most, least_most, converged, unrestful = self.effort
+        most = max(most * n, least_most)
         total, unrest = np.zeros(n), np.zeros(n)
         # Panels that are not settled: which integral they are part of, from where to where as parts of it, and their sums.
         edges = np.linspace(0, 1, panels + 1)
@@ -235,8 +258,8 @@ class IntegralComparison(Claim):
         found = self.comparison.enclose(known)
         return Enclosure(found.lo, found.hi, found.defined & defined)
 
-    def scaled(self, points: Points) -> Claim:
-        scaled = self.comparison.scaled(self._with(points))
+    def fix_scale(self, points: Points) -> Claim:
+        scaled = self.comparison.fix_scale(self._with(points))
         assert isinstance(scaled, Comparison)
         return replace(self, comparison=scaled)
 
@@ -273,7 +296,7 @@ def _fourth_derivative(e: Expression, by: str) -> Expression | None:
 
 
 def _is_analytic(e: Expression, boxes: Boxes) -> bool:
-    """Whether ``e`` has neither corners nor branch points in any of the boxes, wherever it is defined."""
+    """True if ``e`` has neither corners nor branch points in any of the boxes, wherever it is defined."""
     for i, (op, _) in enumerate(e.code):
         if op in (oc.SQRT, oc.POW):
             base = e.subtree(i).children[0]

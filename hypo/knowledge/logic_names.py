@@ -1,4 +1,4 @@
-"""What a name in a first-order rule means.
+"""The meaning of names in a first-order rule.
 
 A name means, first found first: a quantified variable around it, a column, a named constant, the law (the target's name,
 or ``f``), ``pi``. So a column named ``f`` or ``e`` stays a column, and the target's name always means the law.
@@ -44,12 +44,12 @@ class Names:
         return f"{name} is a named constant" if name in self.constants else None
 
     def unknown(self, name: str, local: Sequence[str]) -> str:
-        """What a message says of a name that means nothing."""
+        """The message about a name that means nothing."""
         known = list(dict.fromkeys([*local, *self.variables, *self.constants, *self.laws, "pi"]))
         return f"unknown name {name!r}; {words.suggestion(name, known, 'known are ')}"
 
     def unknown_function(self, name: str) -> str:
-        """What a message says of a name before a bracket that is no function."""
+        """The message about a name before a bracket that is no function."""
         near = words.nearest(name, [*self.laws, *FUNCTIONS, "int"])
         plain = [n for n in ops.BY_NAME if n.isalpha()]
         hint = f"did you mean {near}?" if near else f"known are {words.join([*self.laws, *plain, 'int'])}"

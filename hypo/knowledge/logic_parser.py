@@ -30,14 +30,17 @@ from hypo.expression.expr import Constant
 from hypo.kernels import opcodes as oc
 from hypo.knowledge import logic_syntax as syntax
 from hypo.knowledge import words
-from hypo.knowledge.logic_atoms import Atoms
+from hypo.knowledge.logic_atoms import AtomReader
 from hypo.knowledge.logic_names import KEYWORDS, Names
-from hypo.knowledge.logic_syntax import Draft, Statement, Term
+from hypo.knowledge.logic_syntax import Draft, LogicTerm, Statement
 from hypo.knowledge.logic_tokens import Token
 
 MAX_LENGTH = 10_000
+"""Characters of a rule, at most."""
 MAX_NESTING = 60
+"""Levels of brackets and operators, at most: far below the limit of Python's recursion."""
 MAX_QUANTIFIED = 16
+"""Quantified variables of a rule, at most."""
 
 _IFF, _IMPLIES, _OR, _AND, _NOT, _COMPARISON, _SUM = range(7)
 _PRODUCT, _UNARY, _POWER = (_SUM + p - ops.P_SUM for p in (ops.P_PRODUCT, ops.P_UNARY, ops.P_POWER))
@@ -59,10 +62,10 @@ def read(text: str, names: Names | None) -> Statement:
         raise FormulaError(f"a rule must be text, got {type(text).__name__}")
     if len(text) > MAX_LENGTH:
         raise FormulaError(f"the rule has {len(text)} characters; at most {MAX_LENGTH} are allowed")
-    return Reader(text, names).read()
+    return StatementReader(text, names).read()
 
 
-class Reader(Atoms):
+class StatementReader(AtomReader):
     """Reads the tokens from left to right, by precedence climbing; ``depth`` is that of the recursion."""
 
     def __init__(self, text: str, names: Names | None) -> None:
@@ -74,36 +77,36 @@ class Reader(Atoms):
     def read(self) -> Statement:
         if len(self.tokens) == 1:
             self.fail(0, "the rule is empty; expected a statement such as 'f >= 0'")
-        whole = self.statement(_IFF)
+        whole = self.read_statement(_IFF)
         if self.token.kind != "end":
-            self.stray()
-        if _quantified(whole) > MAX_QUANTIFIED:
+            self.fail_stray()
+        if _count_quantified(whole) > MAX_QUANTIFIED:
             self.fail(0, f"at most {MAX_QUANTIFIED} variables can be quantified, counted twice in each part of an 'iff'")
         return whole
 
-    def statement(self, level: int) -> Statement:
+    def read_statement(self, level: int) -> Statement:
         start = self.token.at
         found = self.climb(level)
         if isinstance(found, list):
             end = self.token
             name = "the rule ends" if end.kind == "end" else f"found {end.text!r}"
             if (end.kind in ("number", "name") and end.text not in KEYWORDS) or end.text == "(":
-                self.stray()
+                self.fail_stray()
             if end.text == "in":
                 self.fail(start, "expected 'forall' or 'exists' before a variable and its interval")
             self.fail(end.at, "expected a comparison such as '>= 0' after the number that begins at column "
                               f"{self.column(start)} but {name}")
         return found
 
-    def number(self, level: int) -> Draft:
+    def read_number(self, level: int) -> Draft:
         start = self.token.at
         found = self.climb(level)
         if not isinstance(found, list):
             self.fail(start, "expected a number but found a statement")
         return found
 
-    def summed(self) -> Draft:
-        return self.number(_SUM)
+    def read_sum(self) -> Draft:
+        return self.read_number(_SUM)
 
     # --- operators between operands -------------------------------------------------------------------------------
 
@@ -113,7 +116,7 @@ class Reader(Atoms):
         if self.depth > MAX_NESTING:
             self.fail(self.token.at, f"the rule is nested too deeply; at most {MAX_NESTING} levels are allowed")
         start = self.token.at
-        left = self.operand(level)
+        left = self.read_operand(level)
         while True:
             token = self.token
             binding = _LEVELS.get(token.text, -1) if token.kind != "end" else -1
@@ -121,40 +124,40 @@ class Reader(Atoms):
                 self.depth -= 1
                 return left
             if isinstance(left, list) != (binding >= _COMPARISON):
-                self.wrong_kind(left, start, token)
+                self.fail_kind(left, start, token)
             if isinstance(left, list):
-                left = self.compared(left) if binding == _COMPARISON else self.calculated(left, token)
+                left = self.read_comparison(left) if binding == _COMPARISON else self.read_operation(left, token)
             else:
-                left = self.combined(left, token.text, binding)
+                left = self.read_combination(left, token.text, binding)
 
-    def wrong_kind(self, left: Draft | Statement, start: int, token: Token) -> NoReturn:
+    def fail_kind(self, left: Draft | Statement, start: int, token: Token) -> NoReturn:
         if isinstance(left, list):
             self.fail(token.at, f"expected a comparison such as '>= 0' before {token.text!r}")
         self.fail(token.at, f"{token.text!r} needs numbers, but what begins at column {self.column(start)} is a statement")
 
-    def combined(self, left: Statement, word: str, binding: int) -> Statement:
+    def read_combination(self, left: Statement, word: str, binding: int) -> Statement:
         if word == "implies":
             self.position += 1
-            return syntax.Implication(left, self.statement(_IMPLIES))
+            return syntax.Implication(left, self.read_statement(_IMPLIES))
         if word == "iff":
             self.position += 1
-            return syntax.Equivalence(left, self.statement(_IMPLIES))
+            return syntax.Equivalence(left, self.read_statement(_IMPLIES))
         parts = [left]
         while self.token.text == word:
             self.position += 1
-            parts.append(self.statement(binding + 1))
+            parts.append(self.read_statement(binding + 1))
         return (syntax.Conjunction if word == "and" else syntax.Disjunction)(tuple(parts))
 
-    def compared(self, left: Draft) -> Statement:
-        first = Term.of(left)
+    def read_comparison(self, left: Draft) -> Statement:
+        first = LogicTerm.of(left)
         links = []
         while self.token.text in _RELATIONS:
             relation = self.token.text
             self.position += 1
-            links.append((relation, self.term()))
+            links.append((relation, self.read_term()))
         return syntax.Chain(first, tuple(links))
 
-    def calculated(self, left: Draft, token: Token) -> Draft:
+    def read_operation(self, left: Draft, token: Token) -> Draft:
         row = _ARITHMETIC[token.text]
         before = self.tokens[self.position - 1]
         self.position += 1
@@ -164,9 +167,9 @@ class Reader(Atoms):
                 opcode = _SHORT_POWER[self.token.text]
                 self.position += 1
             else:
-                left += self.number(_UNARY)  # the only operator that associates to the right
+                left += self.read_number(_UNARY)  # the only operator that associates to the right
         else:
-            right = self.number(_LEVELS[token.text] + 1)
+            right = self.read_number(_LEVELS[token.text] + 1)
             if opcode == oc.DIV and before.text == "1" and left == [Constant(1.0)]:
                 opcode = oc.INV
                 left.clear()
@@ -176,46 +179,46 @@ class Reader(Atoms):
 
     # --- operands -------------------------------------------------------------------------------------------------
 
-    def operand(self, level: int) -> Draft | Statement:
+    def read_operand(self, level: int) -> Draft | Statement:
         kind, text, at = self.token
         if kind == "number":
             self.position += 1
-            return [self.literal(self.tokens[self.position - 1])]
+            return [self.read_literal(self.tokens[self.position - 1])]
         if text in ("not", "forall", "exists") and level <= _NOT:
             self.position += 1
-            return self.quantified(text) if text != "not" else syntax.Negation(self.statement(_NOT))
+            return self.read_quantified(text) if text != "not" else syntax.Negation(self.read_statement(_NOT))
         if kind == "name" and text not in KEYWORDS:
-            return [*self.named(text, at)]
+            return [*self.read_name(text, at)]
         if text == "(":
-            return self.bracket()
+            return self.read_bracket()
         if text in ("+", "-") and kind == "mark":
-            return self.signed(text)
+            return self.read_signed(text)
         if text in ("not", "forall", "exists"):
-            self.expected("a number (put a statement in brackets)")
-        self.expected("a number, a name or '('" if level > _NOT else "a statement, a number, a name or '('")
+            self.fail_expecting("a number (put a statement in brackets)")
+        self.fail_expecting("a number, a name or '('" if level > _NOT else "a statement, a number, a name or '('")
 
-    def signed(self, sign: str) -> Draft:
+    def read_signed(self, sign: str) -> Draft:
         self.position += 1
         after = self.token
         if sign == "-" and after.kind == "number" and self.ahead().text != "**":
             self.position += 1
-            return [Constant(-self.literal(after).value)]
-        inner = self.number(_UNARY)
+            return [Constant(-self.read_literal(after).value)]
+        inner = self.read_number(_UNARY)
         return [*inner, oc.NEG] if sign == "-" else inner
 
-    def bracket(self) -> Draft | Statement:
+    def read_bracket(self) -> Draft | Statement:
         at = self.column(self.token.at)
         self.position += 1
         found = self.climb(_IFF)
         if self.token.kind in ("number", "name") and self.token.text not in KEYWORDS:
-            self.stray()
+            self.fail_stray()
         self.take(")", f" to close the '(' at column {at}")
         return found
 
     # --- quantifiers ----------------------------------------------------------------------------------------------
 
-    def quantified(self, word: str) -> Statement:
-        over: list[tuple[str, syntax.Interval | None]] = []
+    def read_quantified(self, word: str) -> Statement:
+        over: list[tuple[str, syntax.QuantifierInterval | None]] = []
         outside = len(self.local)
         more = True
         while more:
@@ -223,18 +226,18 @@ class Reader(Atoms):
             while not group or self.token.text == ",":
                 self.position += bool(group)
                 if self.token.kind != "name" or self.token.text in KEYWORDS:
-                    self.expected(f"a variable after {word!r}" if not group else "a variable")
+                    self.fail_expecting(f"a variable after {word!r}" if not group else "a variable")
                 self.check_new(self.token.text, self.token.at, self.local)
                 group.append(self.token.text)
                 self.local.append(self.token.text)
                 self.position += 1
             self.take("in", " and an interval, as in 'x in [0, 1]'")
-            interval = self.interval(group)
+            interval = self.read_interval(group)
             over += [(name, interval) for name in group]
             more = self.token.text == ","
             self.position += more
         self.take(":", " before the statement")
-        body = self.statement(_IFF)
+        body = self.read_statement(_IFF)
         del self.local[outside:]
         return syntax.Quantified(word == "forall", tuple(over), body)
 
@@ -247,7 +250,7 @@ class Reader(Atoms):
         if problem:
             self.fail(at, f"cannot use {name} as a variable: {problem}")
 
-    def interval(self, group: list[str]) -> syntax.Interval | None:
+    def read_interval(self, group: list[str]) -> syntax.QuantifierInterval | None:
         at = self.token.at
         if self.token.text == "domain":
             for name in group:
@@ -257,22 +260,22 @@ class Reader(Atoms):
             return None
         opening = self.token.text
         if opening not in ("[", "("):
-            self.expected("an interval such as [0, 1], or 'domain',")
+            self.fail_expecting("an interval such as [0, 1], or 'domain',")
         self.position += 1
         self.in_end = True
-        low = self.term()
+        low = self.read_term()
         self.take(",", " between the ends of the interval")
-        high = self.term()
+        high = self.read_term()
         self.in_end = False
         closing = self.token.text
         if closing not in ("]", ")"):
-            self.expected("']' or ')' to close the interval")
+            self.fail_expecting("']' or ')' to close the interval")
         self.position += 1
-        interval = syntax.Interval(low, high, (opening == "[", closing == "]"))
+        interval = syntax.QuantifierInterval(low, high, (opening == "[", closing == "]"))
         self.check_interval(interval, at)
         return interval
 
-    def check_interval(self, interval: syntax.Interval, at: int) -> None:
+    def check_interval(self, interval: syntax.QuantifierInterval, at: int) -> None:
         low, high = interval.low.value, interval.high.value
         unknown = any(math.isnan(c.value) for t in (interval.low, interval.high) for c in t.expression.constants)
         if self.names is None and unknown:
@@ -283,9 +286,9 @@ class Reader(Atoms):
             self.fail(at, f"the interval {interval} is empty")
 
 
-def _quantified(statement: Statement) -> int:
+def _count_quantified(statement: Statement) -> int:
     """How many variables are quantified when each ``iff`` is written as two implications."""
-    count = sum(map(_quantified, syntax.operands(statement)))
+    count = sum(map(_count_quantified, syntax.operands(statement)))
     if isinstance(statement, syntax.Quantified):
         return count + len(statement.over)
     return 2 * count if isinstance(statement, syntax.Equivalence) else count

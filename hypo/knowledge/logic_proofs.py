@@ -17,17 +17,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from hypo.knowledge.claims import Boxes, Claim, Comparison, Points, Values
+from hypo.knowledge.claims import Boxes, Claim, Flags, Points, Values
+from hypo.knowledge.comparison import Comparison
 from hypo.knowledge.domain import Domain, middle, spread
 from hypo.knowledge.logic_claims import Block, Node
 from hypo.knowledge.logic_integrals import IntegralComparison
 
-_MAX_BOXES, _BATCH = 4096, 128
+_MAX_BOXES = 4096
+"""Boxes of a universal block after which a proof is given up."""
+_BATCH = 128
+"""Boxes that are looked at together."""
 _SIGN_POINTS = 32
+"""Points of an existential block among which a change of sign is sought."""
 
-Flags = NDArray[np.bool_]
 Value = Callable[[Node, Points, int], tuple[Values, Points]]
 
 
@@ -39,24 +42,24 @@ class Prover:
     until: float | None
 
     def proves(self, node: Node) -> bool:
-        """Whether a statement without free variables is proved."""
-        return self._given(_exact(node, False), {})
+        """True if a statement without free variables is proved."""
+        return self._is_proved_at(_exact(node, False), {})
 
-    def _given(self, node: Node, fixed: Points) -> bool:
-        """Whether ``node`` is proved at one point of the variables around it."""
+    def _is_proved_at(self, node: Node, fixed: Points) -> bool:
+        """True if ``node`` is proved at one point of the variables around it."""
         if isinstance(node, Claim):
             return bool(self._holds(node, {name: (v, v) for name, v in fixed.items()}, 1)[0])
         if not isinstance(node, Block):
-            return (all if node.every else any)(self._given(part, fixed) for part in node.parts)
+            return (all if node.every else any)(self._is_proved_at(part, fixed) for part in node.parts)
         if node.universal:
-            return self._covered(node, fixed)
+            return self._can_cover(node, fixed)
         _, chosen = self.value(node, fixed, 1)
-        if self._given(node.body, {**fixed, **{name: chosen[name] for name in node.ranges}}):
+        if self._is_proved_at(node.body, {**fixed, **{name: chosen[name] for name in node.ranges}}):
             return True
         return bool(self._changes_sign(node, {name: (v, v) for name, v in fixed.items()}, 1)[0])
 
-    def _covered(self, node: Block, fixed: Points) -> bool:
-        """Whether boxes that cover a universal block can be found, each proved."""
+    def _can_cover(self, node: Block, fixed: Points) -> bool:
+        """True if boxes that cover a universal block can be found, each proved."""
         names = list(node.ranges)
         whole = np.array(list(node.ranges.values()))
         size = whole[:, 1] - whole[:, 0]
@@ -71,7 +74,7 @@ class Prover:
                 return False
             boxes = {name: (low[:, k], high[:, k]) for k, name in enumerate(names)}
             boxes |= {name: (np.repeat(v, n), np.repeat(v, n)) for name, v in fixed.items()}
-            done = self._over(node.body, boxes, n)
+            done = self._are_proved_over(node.body, boxes, n)
             centre = middle(low, high)
             with np.errstate(invalid="ignore"):
                 relative = np.where(np.isinf(high - low), np.inf, np.where(high > low, (high - low) / size, 0.0))
@@ -85,18 +88,18 @@ class Prover:
                 waiting += [(low[i], below), (above, high[i])]
         return True
 
-    def _over(self, node: Node, boxes: Boxes, n: int) -> Flags:
-        """For each of ``n`` boxes, whether ``node`` is proved at all of its points."""
+    def _are_proved_over(self, node: Node, boxes: Boxes, n: int) -> Flags:
+        """True for each of ``n`` boxes where ``node`` is proved at all of its points."""
         if isinstance(node, Claim):
             return self._holds(node, boxes, n)
         if not isinstance(node, Block):
-            found = [self._over(part, boxes, n) for part in node.parts]
+            found = [self._are_proved_over(part, boxes, n) for part in node.parts]
             return np.logical_and.reduce(found) if node.every else np.logical_or.reduce(found)
         if node.universal:
             inner = {name: (np.full(n, low), np.full(n, high)) for name, (low, high) in node.ranges.items()}
-            return self._over(node.body, {**boxes, **inner}, n)
+            return self._are_proved_over(node.body, {**boxes, **inner}, n)
         _, chosen = self.value(node, {name: middle(*ends) for name, ends in boxes.items()}, n)
-        done = self._over(node.body, {**boxes, **{name: (chosen[name], chosen[name]) for name in node.ranges}}, n)
+        done = self._are_proved_over(node.body, {**boxes, **{name: (chosen[name], chosen[name]) for name in node.ranges}}, n)
         return done if done.all() else done | self._changes_sign(node, boxes, n)
 
     def _holds(self, claim: Claim, boxes: Boxes, n: int) -> Flags:
@@ -104,7 +107,7 @@ class Prover:
         return np.broadcast_to(found.defined & (found.lo >= 0), n).copy()
 
     def _changes_sign(self, node: Block, boxes: Boxes, n: int) -> Flags:
-        """Whether at all points of a box, left - right of a bare equation is zero somewhere in an existential block."""
+        """True where, at all points of a box, left - right of a bare equation is zero somewhere in an existential block."""
         above, below = (_one_sided(node.body, relation) for relation in (">", "<"))
         if above is None or below is None:
             return np.zeros(n, dtype=bool)

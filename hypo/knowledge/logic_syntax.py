@@ -1,6 +1,6 @@
-"""What a first-order rule is made of, and how it is written back.
+"""The parts of a first-order rule, and how it is written back.
 
-Numbers are formulas of the table's operators (:class:`Term`) whose leaves may also be the law at other arguments, its
+Numbers are formulas of the table's operators (:class:`LogicTerm`) whose leaves may also be the law at other arguments, its
 derivatives, and integrals; statements compare numbers, combine statements, and quantify over intervals. ``str`` of each gives
 text that :mod:`hypo.knowledge.logic_parser` reads back to an equal one.
 """
@@ -20,14 +20,14 @@ from hypo.kernels import opcodes as oc
 
 
 @dataclass(frozen=True)
-class Term:
+class LogicTerm:
     """A number: ``expression``, in which the variable ``#k`` stands for ``parts[k]``."""
 
     expression: Expression
     parts: tuple[Part, ...] = ()
 
     @staticmethod
-    def of(draft: Draft) -> Term:
+    def of(draft: Draft) -> LogicTerm:
         """The term whose postfix program is ``draft``."""
         parts: list[Part] = []
         names: dict[str, int] = {}
@@ -48,7 +48,7 @@ class Term:
                     parts.append(item)
                 op.append(oc.VAR)
                 arg.append(names.setdefault(name, len(names)))
-        return Term(Expression.from_arrays(op, arg, list(names), constants), tuple(parts))
+        return LogicTerm(Expression.from_arrays(op, arg, list(names), constants), tuple(parts))
 
     @property
     def value(self) -> float:
@@ -64,7 +64,7 @@ class Argument:
     """One argument of the law: ``value``, or ``name=value``."""
 
     name: str | None
-    value: Term
+    value: LogicTerm
 
     def __str__(self) -> str:
         return str(self.value) if self.name is None else f"{self.name}={self.value}"
@@ -97,10 +97,10 @@ class Derivative:
 class Integral:
     """``∫ integrand d(variable)`` from ``low`` to ``high``."""
 
-    integrand: Term
+    integrand: LogicTerm
     variable: str
-    low: Term
-    high: Term
+    low: LogicTerm
+    high: LogicTerm
 
     def __str__(self) -> str:
         return f"int({self.integrand}, {self.variable}, {self.low}, {self.high})"
@@ -122,8 +122,8 @@ def _in_brackets(arguments: tuple[Argument, ...]) -> str:
 class Chain:
     """``first relation term``, and so on: ``0 <= f < 1`` has two links."""
 
-    first: Term
-    links: tuple[tuple[str, Term], ...]
+    first: LogicTerm
+    links: tuple[tuple[str, LogicTerm], ...]
 
     def __str__(self) -> str:
         return str(self.first) + "".join(f" {relation} {term}" for relation, term in self.links)
@@ -182,11 +182,11 @@ class Equivalence:
 
 
 @dataclass(frozen=True)
-class Interval:
+class QuantifierInterval:
     """Where a quantified variable runs: from ``low`` to ``high``, each end ``closed`` or not."""
 
-    low: Term
-    high: Term
+    low: LogicTerm
+    high: LogicTerm
     closed: tuple[bool, bool] = (True, True)
 
     def __str__(self) -> str:
@@ -198,7 +198,7 @@ class Quantified:
     """``forall x in [0, 1], y in [0, 1]: body``, or ``exists``; a variable without an interval runs over its column's range."""
 
     universal: bool
-    over: tuple[tuple[str, Interval | None], ...]
+    over: tuple[tuple[str, QuantifierInterval | None], ...]
     body: Statement
 
     def __str__(self) -> str:

@@ -68,25 +68,25 @@ class Tokens:
     def ahead(self, n: int = 1) -> Token:
         return self.tokens[min(self.position + n, len(self.tokens) - 1)]
 
-    def expected(self, what: str) -> NoReturn:
+    def fail_expecting(self, what: str) -> NoReturn:
         kind, text, at = self.token
         self.fail(at, f"expected {what} but " + ("the rule ends" if kind == "end" else f"found {text!r}"))
 
     def take(self, text: str, why: str = "") -> None:
         if self.token.kind == "end" or self.token.text != text:
-            self.expected(f"{text!r}{why}")
+            self.fail_expecting(f"{text!r}{why}")
         self.position += 1
 
     def column(self, at: int) -> int:
         return at - self.text.rfind("\n", 0, at)
 
-    def stray(self) -> NoReturn:
+    def fail_stray(self) -> NoReturn:
         left, right = self.tokens[self.position - 1], self.token
         if right.text == ")":
             self.fail(right.at, "this ')' has no '(' before it")
         if (right.kind in ("number", "name") and right.text not in KEYWORDS) or right.text == "(":
             if left.text in FUNCTIONS:
-                self.expected(f"'(' after the function {left.text!r}")
+                self.fail_expecting(f"'(' after the function {left.text!r}")
             self.fail(right.at, f"expected an operator between {left.text!r} and {right.text!r}; "
                                 "multiplication is written out with '*'")
-        self.expected("an operator or the end")
+        self.fail_expecting("an operator or the end")

@@ -23,7 +23,7 @@ def data_ranges(dataset: Dataset) -> dict[str, tuple[float, float]]:
 
 
 def never_changes(name: str, constant: Mapping[str, float]) -> str:
-    """What is said of a column that was left out."""
+    """The message about a column that was left out."""
     return f"the column {name} is constant ({constant[name]:g}) and was left out"
 
 
@@ -50,13 +50,13 @@ def foreign_names(k: Any, columns: Sequence[str], target: str, constant: Mapping
         elif name not in columns:
             yield ("ranges", name), "warning", no_column(name)
     for key, level in (("must_use", "error"), ("must_not_use", "warning"), ("only", "warning"), ("never_inside", "warning")):
-        for name in getattr(k, key):
+        for name in getattr(k.grammar, key):
             path: Path = ("grammar", key, name) if key in ("only", "never_inside") else ("grammar", key)
             if name == target:
                 yield path, level, f"{name} is the target, which stands in no formula"
             elif name not in known:
                 yield path, level, no_column(name, known)
-    for i, group in enumerate(k.never_together):
+    for i, group in enumerate(k.grammar.never_together):
         for name in group:
             if name not in known:
                 yield ("grammar", "never_together", i), "warning", no_column(name, known)
@@ -72,7 +72,7 @@ def foreign_names(k: Any, columns: Sequence[str], target: str, constant: Mapping
         for problem in k.template.problems(columns, constants, target):
             yield path, "error", problem
         arguments = {a for listed in k.template.unknowns.values() for a in listed}
-        yield from _fitted(path, [name for name in k.template.names if name not in arguments], known)
+        yield from _warn_of_fitted(path, [name for name in k.template.names if name not in arguments], known)
     for i, text in enumerate(k.guesses):
         yield from _guess_names(("guesses", "forms", i), text, target, known)
 
@@ -86,10 +86,10 @@ def _guess_names(path: Path, text: str, target: str, known: Sequence[str]) -> It
     names = parse(right if sign else text).variables
     if target in names:
         yield path, "error", f"the target {target} stands on the right side"
-    yield from _fitted(path, [name for name in names if name != target], known)
+    yield from _warn_of_fitted(path, [name for name in names if name != target], known)
 
 
-def _fitted(path: Path, names: Sequence[str], known: Sequence[str]) -> Iterator[Remark]:
+def _warn_of_fitted(path: Path, names: Sequence[str], known: Sequence[str]) -> Iterator[Remark]:
     """Names that become constants to fit although they look like misspelt columns."""
     for name in names:
         near = None if name in known or name == "pi" else nearest(name, known)

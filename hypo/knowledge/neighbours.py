@@ -13,7 +13,9 @@ from scipy.special import ndtri, stdtrit
 Values = NDArray[np.float64]
 
 _MOST_ROWS = 5000
+"""Rows that are looked at, drawn from more: the search for neighbours takes time."""
 _MOST_CENTRES = 200
+"""About so many rows serve as centres of fits, spread evenly over those looked at."""
 _FAR = 1e6
 """So many widths of the data away, no row is near."""
 _LARGEST = 1e300
@@ -66,7 +68,7 @@ class Neighbours:
 
     @property
     def enough(self) -> bool:
-        """Whether there are rows enough for any fit, and their differences are numbers."""
+        """True if there are rows enough for any fit, and their differences are numbers."""
         return not self._huge and len(self.y) > self.k + 1
 
     @cached_property

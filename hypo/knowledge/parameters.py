@@ -1,4 +1,4 @@
-"""What the keys of a rule's table hold: each sort of value reads itself from TOML, writes itself back, names its variables."""
+"""The values that the keys of a rule's table hold: each sort reads itself from TOML, writes itself back, names variables."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from hypo.expression.parser import parse
 from hypo.knowledge.toml_lines import Path
 from hypo.knowledge.words import join, kind, name_problem, show, suggestion
 
-Problem = Callable[[Path, str], None]
+ReportProblem = Callable[[Path, str], None]
 """Notes what is wrong at a key of the rule's table; the path is empty for the table as a whole."""
 
-Interval = tuple[float, float]
+Range = tuple[float, float]
 
 
 def parameter(sort: Sort, *, default: Any = MISSING, words: str = "") -> Any:
@@ -42,7 +42,7 @@ class Sort(ABC):
     hashable = True
 
     @abstractmethod
-    def read(self, value: Any, path: Path, problem: Problem) -> Any:
+    def read(self, value: Any, path: Path, problem: ReportProblem) -> Any:
         """The checked value, or None after stating every problem; reads its own results too."""
 
     def write(self, value: Any) -> Any:
@@ -65,7 +65,7 @@ class Number(Sort):
     most: float = math.inf
     example: str = "1.0"
 
-    def read(self, value: Any, path: Path, problem: Problem) -> float | None:
+    def read(self, value: Any, path: Path, problem: ReportProblem) -> float | None:
         if self.infinite and isinstance(value, str):
             text = value.strip().lower()
             if text in _INFINITE:
@@ -73,7 +73,7 @@ class Number(Sort):
             problem(path, f'expected a number, "inf" or "-inf", got {show(value)}')
             return None
         if not isinstance(value, numbers.Real) or isinstance(value, bool):
-            problem(path, f"expected {self._expected()}, got {show(value)}")
+            problem(path, f"expected {self._describe_expected()}, got {show(value)}")
             return None
         try:
             number = float(value)
@@ -84,11 +84,11 @@ class Number(Sort):
                     else f'expected a number, "inf" or "-inf", got {show(value)}')
             return None
         if not self.least <= number <= self.most or (number <= self.above and self.above > -math.inf):
-            problem(path, f"expected {self._expected()}, got {show(value)}")
+            problem(path, f"expected {self._describe_expected()}, got {show(value)}")
             return None
         return number
 
-    def _expected(self) -> str:
+    def _describe_expected(self) -> str:
         if self.most < math.inf:
             return f"a number from {self.least:g} to {self.most:g}"
         if self.above > -math.inf:
@@ -98,13 +98,13 @@ class Number(Sort):
         return 'a number, "inf" or "-inf"' if self.infinite else "a number"
 
     def write(self, value: Any) -> Any:
-        return _written(value)
+        return _write_number(value)
 
 
 _INFINITE = {"inf": math.inf, "+inf": math.inf, "-inf": -math.inf}
 
 
-def _written(value: float | None) -> Any:
+def _write_number(value: float | None) -> Any:
     """JSON has no infinite numbers, so they are written as text."""
     return value if value is None or math.isfinite(value) else "inf" if value > 0 else "-inf"
 
@@ -115,7 +115,7 @@ class Flag(Sort):
 
     example: str = "true"
 
-    def read(self, value: Any, path: Path, problem: Problem) -> bool | None:
+    def read(self, value: Any, path: Path, problem: ReportProblem) -> bool | None:
         if not isinstance(value, bool):
             problem(path, f"expected true or false, got {show(value)}")
             return None
@@ -123,12 +123,12 @@ class Flag(Sort):
 
 
 @dataclass(frozen=True)
-class Text(Sort):
+class FreeText(Sort):
     """Any text but an empty one."""
 
     example: str = '"a name"'
 
-    def read(self, value: Any, path: Path, problem: Problem) -> str | None:
+    def read(self, value: Any, path: Path, problem: ReportProblem) -> str | None:
         if not isinstance(value, str):
             problem(path, f"expected text in quotes, got {show(value)}")
             return None
@@ -139,7 +139,7 @@ class Text(Sort):
 
 
 @dataclass(frozen=True)
-class Choice(Sort):
+class OneOf(Sort):
     """One of a few words."""
 
     options: tuple[str, ...]
@@ -148,7 +148,7 @@ class Choice(Sort):
     def example(self) -> str:  # type: ignore[override]
         return f'"{self.options[0]}"'
 
-    def read(self, value: Any, path: Path, problem: Problem) -> str | None:
+    def read(self, value: Any, path: Path, problem: ReportProblem) -> str | None:
         if isinstance(value, str) and value in self.options:
             return value
         guess = suggestion(value, self.options, "expected ") if isinstance(value, str) else "expected " + join(self.options)
@@ -162,7 +162,7 @@ class Variable(Sort):
 
     example: str = '"x"'
 
-    def read(self, value: Any, path: Path, problem: Problem) -> str | None:
+    def read(self, value: Any, path: Path, problem: ReportProblem) -> str | None:
         if not isinstance(value, str):
             problem(path, f"expected a variable's name in quotes, got {show(value)}")
             return None
@@ -183,7 +183,7 @@ class Variables(Sort):
     count: int | None = None
     example: str = '["x", "y"]'
 
-    def read(self, value: Any, path: Path, problem: Problem) -> tuple[str, ...] | None:
+    def read(self, value: Any, path: Path, problem: ReportProblem) -> tuple[str, ...] | None:
         if isinstance(value, str) and self.count is None:
             value = [value]
         how_many = "variables" if self.count is None else f"{_WORDS[self.count]} variables"
@@ -218,7 +218,7 @@ class Formula(Sort):
 
     example: str = '"x + y"'
 
-    def read(self, value: Any, path: Path, problem: Problem) -> Expression | None:
+    def read(self, value: Any, path: Path, problem: ReportProblem) -> Expression | None:
         if isinstance(value, Expression):
             value = str(value)
         if not isinstance(value, str):
@@ -242,12 +242,12 @@ class Formula(Sort):
 
 
 @dataclass(frozen=True)
-class Numbers(Sort):
+class NumberList(Sort):
     """A list of finite numbers, or one number for a list of one."""
 
     example: str = "[0.0, 1.0]"
 
-    def read(self, value: Any, path: Path, problem: Problem) -> tuple[float, ...] | None:
+    def read(self, value: Any, path: Path, problem: ReportProblem) -> tuple[float, ...] | None:
         if isinstance(value, numbers.Real) and not isinstance(value, bool):
             value = [value]
         if not isinstance(value, Sequence) or isinstance(value, str | bytes):
@@ -271,10 +271,10 @@ class _Table(Sort):
     hashable = False
 
     @abstractmethod
-    def entry(self, value: Any, path: Path, problem: Problem) -> Any:
+    def entry(self, value: Any, path: Path, problem: ReportProblem) -> Any:
         """The checked value of one key."""
 
-    def read(self, value: Any, path: Path, problem: Problem) -> Mapping[str, Any] | None:
+    def read(self, value: Any, path: Path, problem: ReportProblem) -> Mapping[str, Any] | None:
         if not isinstance(value, Mapping):
             problem(path, f"expected a table such as {self.example}, got {show(value)}")
             return None
@@ -301,7 +301,7 @@ class Point(_Table):
 
     example: str = "{ x = 0.0, y = 1.0 }"
 
-    def entry(self, value: Any, path: Path, problem: Problem) -> float | None:
+    def entry(self, value: Any, path: Path, problem: ReportProblem) -> float | None:
         return NUMBER.read(value, path, problem)
 
     def write(self, value: Any) -> Any:
@@ -314,9 +314,9 @@ class Intervals(_Table):
 
     example: str = "{ x = [0.0, 1.0] }"
 
-    def entry(self, value: Any, path: Path, problem: Problem) -> Interval | None:
+    def entry(self, value: Any, path: Path, problem: ReportProblem) -> Range | None:
         if not isinstance(value, Sequence) or isinstance(value, str | bytes) or len(value) != 2:
-            problem(path, f"expected a range such as [0.0, 1.0], got {_shown_list(value)}")
+            problem(path, f"expected a range such as [0.0, 1.0], got {_show_list(value)}")
             return None
         low, high = (EXTENDED.read(end, (*path, i), problem) for i, end in enumerate(value))
         if low is None or high is None:
@@ -330,10 +330,10 @@ class Intervals(_Table):
         return low, high
 
     def write(self, value: Any) -> Any:
-        return {name: [_written(low), _written(high)] for name, (low, high) in value.items()}
+        return {name: [_write_number(low), _write_number(high)] for name, (low, high) in value.items()}
 
 
-def _shown_list(value: Any) -> str:
+def _show_list(value: Any) -> str:
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         return f"an array of {len(value)}"
     return show(value) if not isinstance(value, Mapping) else kind(value)
@@ -345,11 +345,11 @@ POSITIVE = Number(above=0.0)
 NONNEGATIVE = Number(least=0.0)
 WEIGHT = Number(least=0.0, most=1e6)
 FLAG = Flag()
-TEXT = Text()
+TEXT = FreeText()
 VARIABLE = Variable()
 VARIABLES = Variables()
 PAIR = Variables(2)
 FORMULA = Formula()
-NUMBERS = Numbers()
+NUMBERS = NumberList()
 POINT = Point()
 INTERVALS = Intervals()

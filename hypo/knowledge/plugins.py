@@ -9,44 +9,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
-from functools import cache, lru_cache
+from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
-from types import MappingProxyType
 from typing import Any
 
 from hypo.errors import KnowledgeError
-from hypo.knowledge.parameters import Problem
-from hypo.knowledge.rules import Rule
+from hypo.knowledge.parameters import ReportProblem
+from hypo.knowledge.rules import Rule, built_in_kinds
 from hypo.knowledge.words import join, show, suggestion
 
 GROUP = "hypo.rules"
-
-
-@cache
-def built_in_kinds() -> Mapping[str, type[Rule]]:
-    """The kinds that hypo itself offers, by name."""
-    from hypo.knowledge.asymptotics import Growth, Limit
-    from hypo.knowledge.invariances import (
-        Antisymmetric,
-        Conserved,
-        Even,
-        Homogeneous,
-        NotDepends,
-        Odd,
-        Periodic,
-        ScaleInvariant,
-        Symmetric,
-        TranslationInvariant,
-    )
-    from hypo.knowledge.shapes import Bounds, Concave, Convex, Lipschitz, Monotone, Sign
-    from hypo.knowledge.statements import Logic
-    from hypo.knowledge.values import Depends, Value, Zeros
-
-    classes: tuple[type[Rule], ...] = (
-        Bounds, Sign, Monotone, Convex, Concave, Lipschitz, Even, Odd, Periodic, Symmetric, Antisymmetric, Homogeneous,
-        ScaleInvariant, TranslationInvariant, Conserved, Value, Zeros, Limit, Growth, Depends, NotDepends, Logic,
-    )
-    return MappingProxyType({c.kind: c for c in classes})
 
 
 class _Kinds(Mapping[str, type[Rule]]):
@@ -57,14 +29,14 @@ class _Kinds(Mapping[str, type[Rule]]):
 
     def __getitem__(self, name: str) -> type[Rule]:
         found = built_in_kinds().get(name)
-        return _loaded(name, _offers(name)) if found is None else found
+        return _load(name, _offers(name)) if found is None else found
 
     def __contains__(self, name: object) -> bool:
-        return name in built_in_kinds() or name in _installed(tuple(sys.path))
+        return name in built_in_kinds() or name in _find_installed(tuple(sys.path))
 
     def __iter__(self) -> Iterator[str]:
         yield from built_in_kinds()
-        yield from (name for name in _installed(tuple(sys.path)) if name not in built_in_kinds())
+        yield from (name for name in _find_installed(tuple(sys.path)) if name not in built_in_kinds())
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -81,18 +53,18 @@ def known_kinds() -> Mapping[str, type[Rule]]:
 def broken_plugins() -> list[str]:
     """A sentence for each installed plug-in that cannot be used, or would replace a built-in kind. Imports all of them."""
     found = []
-    for name, offers in _installed(tuple(sys.path)).items():
+    for name, offers in _find_installed(tuple(sys.path)).items():
         if name in built_in_kinds():
             found.append(f"the package {join(map(_package, offers))} offers the rule kind {name}, which is built in and stays")
             continue
         try:
-            _loaded(name, offers)
+            _load(name, offers)
         except KnowledgeError as error:
             found.append(str(error))
     return found
 
 
-def read_rule(table: Any, problem: Problem) -> Rule | None:
+def read_rule(table: Any, problem: ReportProblem) -> Rule | None:
     """The rule that a table of a knowledge file states, or None after all its problems went to ``problem``; never raises.
 
     ``problem`` is given the path of the key within the table and a sentence.
@@ -126,7 +98,7 @@ def read_rule(table: Any, problem: Problem) -> Rule | None:
 
 
 @lru_cache(maxsize=4)
-def _installed(_path: tuple[str, ...]) -> Mapping[str, tuple[EntryPoint, ...]]:
+def _find_installed(_path: tuple[str, ...]) -> Mapping[str, tuple[EntryPoint, ...]]:
     """The entry points by the kind they offer; looked for once for each ``sys.path``."""
     found: dict[str, list[EntryPoint]] = {}
     for point in entry_points(group=GROUP):
@@ -135,10 +107,10 @@ def _installed(_path: tuple[str, ...]) -> Mapping[str, tuple[EntryPoint, ...]]:
 
 
 def _offers(name: str) -> tuple[EntryPoint, ...]:
-    return _installed(tuple(sys.path))[name]
+    return _find_installed(tuple(sys.path))[name]
 
 
-def _loaded(name: str, offers: tuple[EntryPoint, ...]) -> type[Rule]:
+def _load(name: str, offers: tuple[EntryPoint, ...]) -> type[Rule]:
     packages = join(map(_package, offers))
     if len({point.value for point in offers}) > 1:
         raise KnowledgeError(f"the packages {packages} both offer the rule kind {name}; uninstall one of them")

@@ -32,30 +32,37 @@ from hypo.knowledge.claims import (
 from hypo.knowledge.domain import Domain, middle
 from hypo.knowledge.kleene import TINY
 
-# Margins nearer to 0 than this may be rounding, and are looked at again by interval arithmetic.
 _DOUBTFUL = 1e-6
-# The part of themselves by which margins made of rounding errors change from one float to the next.
+"""Margins nearer to 0 than this may be rounding, and are looked at again by interval arithmetic."""
 _UNSTABLE = 0.05
+"""The part of themselves by which margins made of rounding errors change from one float to the next."""
 _EPS = float(np.finfo(np.float64).eps)
-# Worst points from which a search for a worse one starts, trials around each, and rounds, each half as wide as the one before.
-_STARTS, _TRIALS, _ROUNDS = 6, 16, 12
+"""The relative distance between neighbouring floats."""
+_STARTS = 6
+"""Worst points from which a search for a worse one starts."""
+_TRIALS = 16
+"""Trials around each of them in a round."""
+_ROUNDS = 12
+"""Rounds of that search, each half as wide as the one before."""
 _BATCH = 1024
-# Parts of the domain narrower than this, relative to their numbers (or to the part _NARROW_BELOW of the domain, if the numbers
-# are smaller), are not divided.
-_NARROW, _NARROW_BELOW = 2.0**-36, 2.0**-12
+"""Boxes that are looked at together."""
+_NARROW = 2.0**-36
+"""Boxes narrower than this, relative to their numbers, are not divided."""
+_NARROW_BELOW = 2.0**-12
+"""Numbers below this part of the domain count as that large for ``_NARROW``."""
 
 
-def settle(claim: Claim, domain: Domain, *, points: int = 1024, proof: bool = True, budget: int = 20_000,
-           deadline: float | None = 0.2, seed: int = 0) -> Verdict:
-    """Whether ``claim`` holds on ``domain``: at ``points`` points and, with ``proof``, on the whole of it.
+def check_claim(claim: Claim, domain: Domain, *, points: int = 1024, proof: bool = True, budget: int = 20_000,
+                deadline: float | None = 0.2, seed: int = 0) -> Verdict:
+    """The verdict on ``claim`` over ``domain``: at ``points`` points and, with ``proof``, on the whole of it.
 
     A point refutes the claim when its margin is negative or a side is undefined there; what could be rounding or overflow
     counts only if interval arithmetic confirms it. A side that neither floats nor intervals can tell (an integral that
     quadrature does not find) counts as violated, but leaves the claim unrefuted. The amount is
-    :func:`~hypo.knowledge.claims.violation` of the margins at the points, its maximum taken over what a proof or a search for a
-    worse witness found as well. Without ``proof`` the witness is the worst of the points; with it, witnesses are confirmed
-    where intervals can do so. A proof gives up after ``budget`` boxes or ``deadline`` seconds (None: no limit); the verdict is
-    then that of the points.
+    :func:`~hypo.knowledge.claims.violation` of the margins at the points, its maximum taken over what a proof or a
+    search for a worse witness found as well. Without ``proof`` the witness is the worst of the points; with it,
+    witnesses are confirmed where intervals can do so. A proof gives up after ``budget`` boxes or ``deadline`` seconds
+    (None: no limit); the verdict is then that of the points.
 
     Raises ValueError when a variable of the claim has no range.
     """
@@ -66,27 +73,27 @@ def settle(claim: Claim, domain: Domain, *, points: int = 1024, proof: bool = Tr
     if not (margins >= 0).all():
         margins, shown = without_doubtful(claim, sample, margins)
     held = bool((margins >= 0).all())
-    measured = Verdict(UNREFUTED, 0.0, len(margins)) if held else _measured(claim, sample, margins, shown)
+    measured = Verdict(UNREFUTED, 0.0, len(margins)) if held else _judge_points(claim, sample, margins, shown)
     if not proof:
         return measured
-    claim = claim.scaled(sample)
+    claim = claim.fix_scale(sample)
     proved, breach = False, None
     if not held:
         breach = _search(claim, domain, sample, margins, seed)
     if breach is None:
         proved, breach = _prove(claim, domain, budget, None if deadline is None else time.monotonic() + deadline)
     if breach is not None:
-        return _refuted(claim, breach, 0, claim.margin(breach), margins)
+        return _refute(claim, breach, 0, claim.margin(breach), margins)
     return Verdict(PROVED, 0.0, len(margins)) if proved else measured
 
 
-def _measured(claim: Claim, points: Points, margins: Values, shown: Flags) -> Verdict:
+def _judge_points(claim: Claim, points: Points, margins: Values, shown: Flags) -> Verdict:
     """The verdict at the points: margins that are no more than undefined refute nothing unless they are ``shown`` to be."""
-    verdict = _refuted(claim, points, int(np.argmin(_ranked(margins))), margins, margins)
+    verdict = _refute(claim, points, int(np.argmin(_rank(margins))), margins, margins)
     return verdict if (shown | (margins < 0)).any() else replace(verdict, level=UNREFUTED)
 
 
-def _refuted(claim: Claim, points: Points, index: int, found: Values, margins: Values) -> Verdict:
+def _refute(claim: Claim, points: Points, index: int, found: Values, margins: Values) -> Verdict:
     """The verdict with the witness ``index`` of ``points``, where margins are ``found``, after ``margins`` at the sample."""
     q, worst = badness(margins), float(badness(found[index : index + 1])[0])
     amount = (max(float(q.mean()), worst / len(q)) + max(float(q.max()), worst)) / 2
@@ -106,7 +113,7 @@ def with_note(sides: Sides, claim: Claim) -> Sides:
 # --- points -----------------------------------------------------------------------------------------------------------
 
 
-def _ranked(margins: Values) -> Values:
+def _rank(margins: Values) -> Values:
     """Margins for choosing a witness: an undefined side says less than two numbers."""
     return np.where(np.isnan(margins), -TINY, margins)
 
@@ -114,13 +121,13 @@ def _ranked(margins: Values) -> Values:
 def without_doubtful(claim: Claim, points: Points, margins: Values) -> tuple[Values, Flags]:
     """``margins`` with 0 where a breach may be rounding, or NaN overflow, and interval arithmetic does not confirm it; and
     where it did."""
-    scaled = claim.scaled(points)
+    scaled = claim.fix_scale(points)
     shown = np.zeros(len(margins), dtype=bool)
     which = np.flatnonzero(~(margins >= 0) & (~(margins < -_DOUBTFUL) | _is_noise(scaled, points, margins)))
     if not len(which):
         return margins, shown
     few = {name: values[which] for name, values in points.items()}
-    sure, unknown = _confirmed(scaled, few, margins[which])
+    sure, unknown = _confirm(scaled, few, margins[which])
     shown[which] = sure
     margins = margins.copy()
     margins[which[~(sure | unknown)]] = 0.0
@@ -128,9 +135,9 @@ def without_doubtful(claim: Claim, points: Points, margins: Values) -> tuple[Val
 
 
 def _is_noise(claim: Claim, points: Points, margins: Values) -> bool:
-    """Whether the worst margins are made of rounding errors: they change as a whole when points move by a few units in the
+    """True if the worst margins are made of rounding errors: they change as a whole when points move by a few units in the
     last place. Where both sides vanish but for rounding, their scale is rounding too."""
-    worst = np.argsort(_ranked(margins), kind="stable")[:_TRIALS]
+    worst = np.argsort(_rank(margins), kind="stable")[:_TRIALS]
     worst = worst[margins[worst] < -_DOUBTFUL]
     if not len(worst) or not points:
         return False
@@ -141,7 +148,7 @@ def _is_noise(claim: Claim, points: Points, margins: Values) -> bool:
     return bool(np.median(change / np.abs(margins[worst])) > _UNSTABLE)
 
 
-def _confirmed(claim: Claim, points: Points, margins: Values) -> tuple[Flags, Flags]:
+def _confirm(claim: Claim, points: Points, margins: Values) -> tuple[Flags, Flags]:
     """At which points interval arithmetic shows that the claim is false or undefined, and at which it is undefined for all that
     floats and intervals tell. Where intervals know nothing at all, margins beyond doubt decide."""
     e = claim.enclose({name: (values, values) for name, values in points.items()})
@@ -156,13 +163,13 @@ def _confirmed(claim: Claim, points: Points, margins: Values) -> tuple[Flags, Fl
 def _search(claim: Claim, domain: Domain, points: Points, margins: Values, seed: int) -> Points | None:
     """A point (arrays of length 1) where the claim is worst, sought from the worst of ``points``; None if none is confirmed."""
     if not points:
-        return points if _confirmed(claim, points, margins)[0].all() else None
+        return points if _confirm(claim, points, margins)[0].all() else None
     rng = np.random.default_rng(seed)
-    starts = np.argsort(_ranked(margins), kind="stable")[:_STARTS]
+    starts = np.argsort(_rank(margins), kind="stable")[:_STARTS]
     starts = starts[~(margins[starts] >= 0)]
     lo, hi = (np.array(ends)[:, None, None] for ends in zip(*domain.ranges.values(), strict=True))
     first = best = np.array([points[name][starts] for name in domain.ranges])
-    least = _ranked(margins[starts])
+    least = _rank(margins[starts])
     step = 0.5
     for _ in range(_ROUNDS):
         # Every other trial steps in proportion to the number itself, to move well over orders of magnitude.
@@ -170,7 +177,7 @@ def _search(claim: Claim, domain: Domain, points: Points, margins: Values, seed:
         widths[:, :, ::2] = np.where(np.isinf(hi - lo), widths[:, :, ::2], hi - lo)
         widths[:, :, 1::2] = np.abs(best[:, :, None])
         trials = np.clip(best[:, :, None] + step * widths * rng.uniform(-1, 1, widths.shape), lo, hi)
-        found = _ranked(claim.margin(_points(domain, trials.reshape(len(trials), -1)))).reshape(trials.shape[1:])
+        found = _rank(claim.margin(_points(domain, trials.reshape(len(trials), -1)))).reshape(trials.shape[1:])
         which = found.argmin(axis=1)
         rows = np.arange(len(which))
         better = found[rows, which] < least
@@ -182,10 +189,10 @@ def _search(claim: Claim, domain: Domain, points: Points, margins: Values, seed:
 
 def _worst_confirmed(claim: Claim, points: Points) -> Points | None:
     margins = claim.margin(points)
-    sure = ~(margins >= 0) & _confirmed(claim, points, margins)[0]
+    sure = ~(margins >= 0) & _confirm(claim, points, margins)[0]
     if not sure.any():
         return None
-    worst = int(np.argmin(np.where(sure, _ranked(margins), np.inf)))
+    worst = int(np.argmin(np.where(sure, _rank(margins), np.inf)))
     return {name: values[worst : worst + 1] for name, values in points.items()}
 
 
@@ -207,7 +214,7 @@ def _prove(claim: Claim, domain: Domain, budget: int, until: float | None) -> tu
         now, later = slice(None, _BATCH), slice(_BATCH, None)
         part_lo, part_hi = lo[:, now], hi[:, now]
         spent += part_lo.shape[1]
-        least, most, defined = _enclosed(claim, domain, part_lo, part_hi)
+        least, most, defined = _enclose(claim, domain, part_lo, part_hi)
         broken = np.isnan(least) | (most < 0)
         if broken.any():
             i = int(np.argmax(broken))
@@ -231,7 +238,7 @@ def _prove(claim: Claim, domain: Domain, budget: int, until: float | None) -> tu
     return True, None
 
 
-def _enclosed(claim: Claim, domain: Domain, lo: Values, hi: Values) -> Enclosure:
+def _enclose(claim: Claim, domain: Domain, lo: Values, hi: Values) -> Enclosure:
     e = claim.enclose(dict(zip(domain.ranges, zip(lo, hi, strict=True), strict=True)))
     return Enclosure(*(np.broadcast_to(b, lo.shape[1:]) for b in e))
 
@@ -247,7 +254,7 @@ def _direction(claim: Claim, domain: Domain, lo: Values, hi: Values, centre: Val
         star[2 * i + 2, i] = np.where(np.isinf(hi[i]), middle(centre[i], hi[i]), hi[i])
     flat = np.moveaxis(star, 1, 0).reshape(d, -1)
     margins = claim.margin(_points(domain, flat))
-    worst = np.argsort(_ranked(margins), kind="stable")[:_STARTS]
+    worst = np.argsort(_rank(margins), kind="stable")[:_STARTS]
     worst = worst[~(margins[worst] >= 0)]
     if len(worst):
         breach = _worst_confirmed(claim, _points(domain, flat[:, worst]))

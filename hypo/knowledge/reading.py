@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import tomllib
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path as FilePath
 from typing import Any
 
-from hypo.knowledge.fields import Fields
+from hypo.knowledge.contents import FileContent
 from hypo.knowledge.reading_grammar import GRAMMAR_KEYS, read_grammar, read_priors
 from hypo.knowledge.reading_rules import read_guesses, read_rules, read_template
 from hypo.knowledge.reading_units import UNIT_SETTINGS, read_constants, read_ranges, read_units
@@ -21,7 +22,7 @@ MAX_BYTES = 1_000_000
 """Larger files are refused unread: nobody writes so much knowledge, and reading must not take long."""
 
 
-def read_file(path: str | PathLike[str], target: str = "f") -> tuple[Fields, Report]:
+def read_file(path: str | PathLike[str], target: str = "f") -> tuple[FileContent, Report]:
     """The content of a knowledge file as far as it can be read, and its problems; never raises.
 
     ``target`` is what the problems call the law.
@@ -32,16 +33,16 @@ def read_file(path: str | PathLike[str], target: str = "f") -> tuple[Fields, Rep
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         report.refuse(None, f"cannot read the knowledge file: {reason}")
-        return Fields(), report
+        return FileContent(), report
     if len(raw) > MAX_BYTES:
         report.refuse(1, f"the file has {len(raw)} bytes; a knowledge file has at most {MAX_BYTES}")
-        return Fields(), report
+        return FileContent(), report
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         report.refuse(line, f"byte 0x{raw[error.start]:02x} is not UTF-8; save the file as UTF-8")
-        return Fields(), report
+        return FileContent(), report
     report.lines = find_lines(text)
     try:
         data = tomllib.loads(text)
@@ -51,12 +52,12 @@ def read_file(path: str | PathLike[str], target: str = "f") -> tuple[Fields, Rep
         report.refuse(*_syntax_problem(text, str(error), report.lines))
     else:
         return read_sections(data, report), report
-    return Fields(), report
+    return FileContent(), report
 
 
-def read_sections(data: Any, report: Report) -> Fields:
+def read_sections(data: Any, report: Report) -> FileContent:
     """Checks ``data``, a table of sections; what is wrong goes to ``report`` and is left out."""
-    out = Fields()
+    out = FileContent()
     if not is_table(data, (), report, f"write the sections {join(map(_header, SECTIONS))}"):
         return out
     for section in data:
@@ -67,8 +68,8 @@ def read_sections(data: Any, report: Report) -> Fields:
     read_units(data.get("units", {}), report, out)
     read_constants(data.get("constants", {}), data.get("units", {}), report, out)
     read_ranges(data.get("ranges", {}), report, out)
-    read_grammar(data.get("grammar", {}), report, out, SECTIONS)
-    read_priors(data.get("priors", {}), report, out)
+    grammar = read_grammar(data.get("grammar", {}), report, SECTIONS)
+    out.grammar = replace(grammar, priors=read_priors(data.get("priors", {}), report))
     read_template(data.get("template"), report, out)
     read_guesses(data.get("guesses", ()), report, out)
     read_rules(data.get("rule", ()), report, out)

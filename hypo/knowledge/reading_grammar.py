@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hypo.expression import ops
-from hypo.knowledge.fields import Fields
-from hypo.knowledge.grammar import permitted
+from hypo.knowledge.grammar import Grammar, permitted
 from hypo.knowledge.reading_numbers import read_limits
 from hypo.knowledge.report import Report, is_array, is_table, read_number
 from hypo.knowledge.toml_lines import Path
@@ -18,10 +17,10 @@ GRAMMAR_KEYS = ("operators", "forbid", "max_complexity", "max_depth", "nesting",
                 "never_together", "only", "never_inside", "constants", "exponents")
 
 
-def read_grammar(table: Any, report: Report, out: Fields, sections: Sequence[str]) -> None:
+def read_grammar(table: Any, report: Report, sections: Sequence[str]) -> Grammar:
     """[grammar]; ``sections`` are the names that are sections of their own."""
     if not is_table(table, ("grammar",), report, 'write lines such as operators = ["+", "*", "sin"]'):
-        return
+        return Grammar()
     for key in table:
         if key not in GRAMMAR_KEYS:
             hint = suggestion(key, GRAMMAR_KEYS, "known keys are ")
@@ -29,31 +28,38 @@ def read_grammar(table: Any, report: Report, out: Fields, sections: Sequence[str
                 hint = f"[{key}] is a section of its own"
             report.add(("grammar", key), f"unknown key; {hint}")
     known = len(report.problems)
+    operators = None
     if table.get("operators") is not None:
-        out.operators = _read_operators(table["operators"], ("grammar", "operators"), report)
-        if not out.operators and len(report.problems) == known:
+        operators = _read_operators(table["operators"], ("grammar", "operators"), report)
+        if not operators and len(report.problems) == known:
             report.add(("grammar", "operators"), "the list is empty; name at least one operator, "
                                                  "or leave the key out to allow all")
-    out.forbid = _read_operators(table.get("forbid", ()), ("grammar", "forbid"), report)
-    if len(report.problems) == known and not permitted(out.operators, out.forbid):
+    forbid = _read_operators(table.get("forbid", ()), ("grammar", "forbid"), report)
+    if len(report.problems) == known and not permitted(operators, forbid):
         report.add(("grammar", "forbid"), "this forbids every operator allowed; leave at least one")
-    out.max_complexity = _read_size(table.get("max_complexity"), "max_complexity", "of nodes", report)
-    out.max_depth = _read_size(table.get("max_depth"), "max_depth", "of levels", report)
-    _read_nesting(table.get("nesting", {}), report, out)
-    out.must_use = _read_names(table.get("must_use", ()), ("grammar", "must_use"), report)
-    out.must_not_use = _read_names(table.get("must_not_use", ()), ("grammar", "must_not_use"), report)
-    out.never_together = _read_groups(table.get("never_together", ()), report)
-    out.only = _read_places(table.get("only", {}), "only", report)
-    out.never_inside = _read_places(table.get("never_inside", {}), "never_inside", report)
-    out.constant_limits = read_limits(table.get("constants"), "constants", report)
-    out.exponents = read_limits(table.get("exponents"), "exponents", report)
-    _check_names(report, out)
+    grammar = Grammar(
+        operators=operators,
+        forbid=forbid,
+        max_complexity=_read_size(table.get("max_complexity"), "max_complexity", "of nodes", report),
+        max_depth=_read_size(table.get("max_depth"), "max_depth", "of levels", report),
+        nesting=_read_nesting(table.get("nesting", {}), report),
+        must_use=_read_names(table.get("must_use", ()), ("grammar", "must_use"), report),
+        must_not_use=_read_names(table.get("must_not_use", ()), ("grammar", "must_not_use"), report),
+        never_together=_read_groups(table.get("never_together", ()), report),
+        only=_read_places(table.get("only", {}), "only", report),
+        never_inside=_read_places(table.get("never_inside", {}), "never_inside", report),
+        constant_limits=read_limits(table.get("constants"), "constants", report),
+        exponents=read_limits(table.get("exponents"), "exponents", report),
+    )
+    _check_names(report, grammar)
+    return grammar
 
 
-def read_priors(table: Any, report: Report, out: Fields) -> None:
+def read_priors(table: Any, report: Report) -> dict[str, float]:
     """[priors]: ``operator = weight``."""
+    found: dict[str, float] = {}
     if not is_table(table, ("priors",), report, 'write lines such as sin = 0.1 or "**" = 0.5'):
-        return
+        return found
     for name, weight in table.items():
         path: Path = ("priors", name)
         row = _read_operator(name, path, report)
@@ -61,10 +67,11 @@ def read_priors(table: Any, report: Report, out: Fields) -> None:
         if value is not None and value <= 0:
             report.add(path, f"expected a weight above 0, got {show(weight)}; 1 leaves the operator as it is, and "
                              "[grammar] forbid excludes it")
-        elif row is not None and row in out.priors:
+        elif row is not None and row in found:
             report.add(path, f"{show(name)} is another spelling of {show(row)}, which stands here too; keep one")
         elif row is not None and value is not None:
-            out.priors[row] = value
+            found[row] = value
+    return found
 
 
 # --- names ----------------------------------------------------------------------------------------------------
@@ -134,14 +141,14 @@ def _read_places(table: Any, key: str, report: Report) -> dict[str, tuple[str, .
     return found
 
 
-def _check_names(report: Report, out: Fields) -> None:
-    """What is said of one name must leave room for it."""
-    for name in out.must_use:
-        if name in out.must_not_use:
+def _check_names(report: Report, grammar: Grammar) -> None:
+    """Statements about one name must leave room for it."""
+    for name in grammar.must_use:
+        if name in grammar.must_not_use:
             report.add(("grammar", "must_not_use"), f"{name} also stands in must_use; no formula can do both")
     path: Path = ("grammar", "never_together")
-    for i, group in zip(report.kept.get(path, ()), out.never_together, strict=True):
-        both = [name for name in group if name in out.must_use]
+    for i, group in zip(report.kept.get(path, ()), grammar.never_together, strict=True):
+        both = [name for name in group if name in grammar.must_use]
         if len(both) > 1:
             report.add((*path, i), f"{join(both)} both stand in must_use; no formula can do both")
 
@@ -187,15 +194,17 @@ def _read_operator(name: Any, path: Path, report: Report) -> str | None:
     return row.name
 
 
-def _read_nesting(table: Any, report: Report, out: Fields) -> None:
+def _read_nesting(table: Any, report: Report) -> dict[str, tuple[str, ...]]:
     if not is_table(table, ("grammar", "nesting"), report, 'write lines such as sin = ["sin", "exp"]'):
-        return
+        return {}
+    found: dict[str, tuple[str, ...]] = {}
     for outer, inner in table.items():
         path: Path = ("grammar", "nesting", outer)
         name = _read_operator(outer, path, report)
         banned = _read_operators(inner, path, report)
-        if name is not None and name in out.nesting:
+        if name is not None and name in found:
             report.add(path, f"{show(outer)} is another spelling of {show(name)}, which stands here too; "
                              "put both into one list")
         elif name is not None:
-            out.nesting[name] = banned
+            found[name] = banned
+    return found

@@ -6,10 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import hypo.knowledge.built_in_rules  # noqa: F401  (makes the built-in kinds known)
 from hypo.errors import FormulaError
 from hypo.expression.parser import parse
+from hypo.knowledge.contents import FileContent
 from hypo.knowledge.contradictions import contradictions
-from hypo.knowledge.fields import Fields
 from hypo.knowledge.plugins import read_rule
 from hypo.knowledge.report import Report, is_array, is_table
 from hypo.knowledge.template import Template
@@ -19,7 +20,7 @@ from hypo.knowledge.words import kind, show
 _LEFT_SIDE = re.compile(r"\s*[^\W\d]\w*\s*=(?!=)")
 
 
-def read_rules(value: Any, report: Report, out: Fields) -> None:
+def read_rules(value: Any, report: Report, out: FileContent) -> None:
     """[[rule]]: one table per rule; its kind reads the rest. Rules that are made already are kept."""
     if isinstance(value, Mapping):
         report.add(("rule",), "expected an array of tables; write [[rule]] in double brackets")
@@ -45,16 +46,16 @@ def read_rules(value: Any, report: Report, out: Fields) -> None:
     out.rules = tuple(rules)
     for i, j, why in contradictions(rules, out.ranges, report.target):
         if rules[i].hard and rules[j].hard:
-            report.add(("rule", kept[j]), contradiction(kept[i], why, report.lines))
+            report.add(("rule", kept[j]), describe_rule_conflict(kept[i], why, report.lines))
 
 
-def contradiction(i: int, why: str, lines: Lines | None, said: str = "it contradicts") -> str:
-    """What is said of a rule that contradicts the rule ``i``, or has to do with it as ``said``."""
+def describe_rule_conflict(i: int, why: str, lines: Lines | None, said: str = "it contradicts") -> str:
+    """The message at a rule that contradicts the rule ``i``, or has to do with it as ``said``."""
     place = "" if lines is None else f" on line {lines.of('rule', i)}"
     return f"{said} rule {i + 1}{place}: {why}"
 
 
-def read_template(table: Any, report: Report, out: Fields) -> None:
+def read_template(table: Any, report: Report, out: FileContent) -> None:
     """[template]: ``form = "sqrt(L/g) * h(theta)"``."""
     if table is None or isinstance(table, Template):
         out.template = table
@@ -85,7 +86,7 @@ def read_template(table: Any, report: Report, out: Fields) -> None:
         out.template = None if found else template
 
 
-def read_guesses(value: Any, report: Report, out: Fields) -> None:
+def read_guesses(value: Any, report: Report, out: FileContent) -> None:
     """[guesses]: ``forms = ["a*x/(b + x)"]``, or the array itself."""
     path: Path = ("guesses",)
     if not is_array(value):

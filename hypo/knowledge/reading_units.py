@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from hypo.errors import UnitError
-from hypo.knowledge.fields import Fields, NamedConstant
+from hypo.knowledge.contents import FileContent
+from hypo.knowledge.fields import NamedConstant
 from hypo.knowledge.report import Report, is_array, is_number, is_table, read_number
 from hypo.knowledge.toml_lines import Path
 from hypo.knowledge.words import bare, name_problem, safe_name, show, suggestion
@@ -15,7 +17,7 @@ from hypo.units import Unit, parse_unit
 UNIT_SETTINGS = ("strict_angles", "hard")
 
 
-def read_units(table: Any, report: Report, out: Fields) -> None:
+def read_units(table: Any, report: Report, out: FileContent) -> None:
     """[units]: ``name = "unit"`` and the settings."""
     if not is_table(table, ("units",), report, 'write lines such as L = "m"'):
         return
@@ -52,7 +54,7 @@ def _read_unit(value: Any, path: Path, report: Report, strict_angles: bool) -> U
         return None
 
 
-def read_constants(table: Any, units: Any, report: Report, out: Fields) -> None:
+def read_constants(table: Any, units: Any, report: Report, out: FileContent) -> None:
     """[constants]: ``name = { value = …, unit = "…" }``."""
     example = 'c = { value = 299792458.0, unit = "m/s" }'
     if not is_table(table, ("constants",), report, f"write lines such as {example}"):
@@ -86,7 +88,7 @@ def read_constants(table: Any, units: Any, report: Report, out: Fields) -> None:
             out.constants[name] = NamedConstant(value, unit)
 
 
-def read_ranges(table: Any, report: Report, out: Fields) -> None:
+def read_ranges(table: Any, report: Report, out: FileContent) -> None:
     """[ranges]: ``name = [least, greatest]``."""
     example = "L = [0.1, 10.0]"
     if not is_table(table, ("ranges",), report, f"write lines such as {example}"):
@@ -128,3 +130,14 @@ def float_or_inf(value: Any) -> float:
         return float(value)
     except OverflowError:
         return float("inf") if value > 0 else float("-inf")
+
+
+def is_same_unit(a: Unit, b: Unit) -> bool:
+    """True if two units mean the same, however written."""
+    return a.dimension == b.dimension and math.isclose(a.factor, b.factor, rel_tol=1e-9)
+
+
+def describe_unit_conflict(stated: Unit, header: Unit) -> str:
+    """Why the unit of the knowledge file and that of the table's header cannot both be right."""
+    return (f'"{stated.text}" contradicts the unit [{header.text}] in the table\'s header; '
+            "correct one of them, or leave it out here")

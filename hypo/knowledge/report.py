@@ -14,7 +14,7 @@ from hypo.knowledge.words import kind, label, one_line, show
 
 
 @dataclass(frozen=True)
-class Problem:
+class FileProblem:
     """One thing wrong, with its line in the file (None when it has no line) and its key."""
 
     line: int | None
@@ -33,20 +33,20 @@ class Report:
     source: str
     lines: Lines | None = None
     target: str = "f"
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[FileProblem] = field(default_factory=list)
     unreadable: bool = False
     kept: dict[Path, list[int]] = field(default_factory=dict)
 
     def refuse(self, line: int | None, message: str) -> None:
         """Notes why nothing of the file can be read."""
         self.unreadable = True
-        self.problems.append(Problem(line, message))
+        self.problems.append(FileProblem(line, message))
 
     def add(self, path: Path, message: str) -> None:
         """Notes a problem at the key ``path``."""
         line = None if self.lines is None else self.lines.of(*path)
         message = one_line(message)
-        self.problems.append(Problem(line, f"{label(path)}: {message}" if path else message, path))
+        self.problems.append(FileProblem(line, f"{label(path)}: {message}" if path else message, path))
 
     def raise_if_any(self) -> None:
         """Raises KnowledgeError with one line per problem, also kept apart in its ``problems``."""
@@ -60,7 +60,7 @@ class Report:
 
 
 def is_table(value: Any, path: Path, report: Report, hint: str) -> bool:
-    """Whether ``value`` is a table with text keys; if not, that is a problem at ``path``."""
+    """True if ``value`` is a table with text keys; if not, that is a problem at ``path``."""
     if not isinstance(value, Mapping):
         report.add(path, f"expected a table, got {kind(value)}; {hint}")
         return False
@@ -71,17 +71,17 @@ def is_table(value: Any, path: Path, report: Report, hint: str) -> bool:
 
 
 def is_array(value: Any) -> bool:
-    """Whether ``value`` is a sequence other than text."""
+    """True if ``value`` is a sequence other than text."""
     return isinstance(value, Sequence) and not isinstance(value, str | bytes)
 
 
 def is_number(value: Any) -> bool:
-    """Whether ``value`` is a real number; a truth value is none."""
+    """True if ``value`` is a real number; a truth value is none."""
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 def is_finite(value: Any) -> bool:
-    """Whether the number ``value`` is a finite float."""
+    """True if the number ``value`` is a finite float."""
     try:
         return math.isfinite(float(value))
     except OverflowError:

@@ -5,58 +5,26 @@ from __future__ import annotations
 import math
 from abc import ABC
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import MISSING, Field, dataclass, field, fields, replace
-from functools import lru_cache, wraps
+from dataclasses import MISSING, Field, dataclass, fields, replace
+from functools import wraps
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Self, dataclass_transform
+from typing import Any, ClassVar, Self, dataclass_transform
 
 from hypo.errors import KnowledgeError
-from hypo.expression.derivative import derivative
-from hypo.expression.expr import Expression
-from hypo.knowledge.claims import PROVED, REFUTED, UNREFUTED, Claim, Verdict
-from hypo.knowledge.parameters import FLAG, INTERVALS, POSITIVE, TEXT, WEIGHT, Problem, parameter
+from hypo.knowledge.claims import REFUTED, Claim, Verdict, combine_verdicts
+from hypo.knowledge.domain import Domain
+from hypo.knowledge.law import Law
+from hypo.knowledge.parameters import FLAG, INTERVALS, POSITIVE, TEXT, WEIGHT, ReportProblem, parameter
+from hypo.knowledge.proofs import check_claim
 from hypo.knowledge.words import bare, join, show, suggestion
 
-if TYPE_CHECKING:
-    from hypo.knowledge.domain import Domain
-
-
 NOWHERE: Mapping[str, tuple[float, float]] = MappingProxyType({})
-
-
-@dataclass(frozen=True)
-class Law:
-    """A formula under test, in the units of the table.
-
-    ``variables`` are all columns, in order (``f(a, b)`` in a first-order rule fills them in this order); ``ranges`` gives each
-    its domain: that of [ranges], else that of the data. ``constants`` are the named ones. ``simplified`` asks for simplified
-    derivatives: slower to make, but their intervals are narrower. ``deadline`` is the time in seconds after which the proof of
-    a claim is given up (None: no limit but that of its boxes).
-    """
-
-    expression: Expression
-    target: str
-    variables: Sequence[str]
-    ranges: Mapping[str, tuple[float, float]]
-    constants: Mapping[str, float] = field(default_factory=dict)
-    simplified: bool = False
-    deadline: float | None = 0.2
-
-    def derivative(self, *by: str) -> Expression:
-        """∂f/∂x, or ∂²f/∂x∂y for two names, and so on."""
-        e = self.expression
-        for name in by:
-            e = _derivative(e, name, self.simplified)
-        return e
-
-
-_derivative = lru_cache(maxsize=1024)(derivative)
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(parameter,))
 @dataclass(frozen=True, kw_only=True)
 class Rule(ABC):
-    """What is known of a law. Subclasses are kinds; third parties add theirs through the entry point group ``hypo.rules``.
+    """Knowledge about a law. Subclasses are kinds; third parties add theirs through the entry point group ``hypo.rules``.
 
     ``weight`` multiplies the violation, ``hard`` excludes formulas that break the rule, ``where`` gives variables another
     domain than ``law.ranges`` (ends may be infinite), ``label`` is the rule's name in reports, and ``tolerance`` says how far
@@ -67,7 +35,7 @@ class Rule(ABC):
 
         from hypo.expression.expr import Expression
         from hypo.knowledge import Rule
-        from hypo.knowledge.claims import Comparison
+        from hypo.knowledge.comparison import Comparison
         from hypo.knowledge.parameters import POSITIVE, VARIABLE, parameter
 
         class Saturates(Rule):
@@ -99,8 +67,10 @@ class Rule(ABC):
             raise TypeError(f"the rule kind {cls.kind!r} ({cls.__name__}) must define claims or check")
         for name in ("check", "claims", "proofs"):
             if name in cls.__dict__ and not _is_own(cls):
-                setattr(cls, name, _guarded(cls.__dict__[name]))
+                setattr(cls, name, _guard(cls.__dict__[name]))
         dataclass(frozen=True, kw_only=True)(cls)
+        if "kind" in cls.__dict__ and _is_own(cls):
+            _register(cls)
 
     def __post_init__(self) -> None:
         self._check_kind()
@@ -113,19 +83,17 @@ class Rule(ABC):
 
     @classmethod
     def _check_kind(cls) -> None:
-        from hypo.knowledge.plugins import built_in_kinds
-
         kind = getattr(cls, "kind", None)
         if not isinstance(kind, str) or not kind:
             raise KnowledgeError(f"the rule class {_class_name(cls)} has no kind; write kind = \"its_name\" in its body")
-        if not _is_own(cls) and kind in built_in_kinds():
+        if not _is_own(cls) and kind in _BUILT_IN:
             raise KnowledgeError(f"the rule class {_class_name(cls)} has the kind {kind}, which is built in; "
                                  "choose another name")
 
     # --- what a kind defines ----------------------------------------------------------------------
 
     def claims(self, law: Law) -> Sequence[tuple[Claim, Domain]]:
-        """What the rule states of ``law``: all of these claims, each over its domain."""
+        """The statements of the rule about ``law``: all of these claims, each over its domain."""
         raise NotImplementedError
 
     def proofs(self, law: Law) -> Sequence[tuple[Claim, Domain]]:
@@ -143,26 +111,24 @@ class Rule(ABC):
         return iter(())
 
     @property
-    def settled_by_claims(self) -> bool:
-        """Whether :meth:`check` says what its claims do, and nothing else."""
+    def is_settled_by_claims(self) -> bool:
+        """True if :meth:`check` says what its claims do, and nothing else."""
         return type(self).check is Rule.check
 
     # --- what it is used by -----------------------------------------------------------------------
 
     def check(self, law: Law, *, points: int = 256, proof: bool = False) -> Verdict:
         """How ``law`` fares: at ``points`` points and, with ``proof``, by interval arithmetic over the whole domain."""
-        from hypo.knowledge.proofs import settle
-
-        verdict = together(settle(c, d, points=points, proof=False) for c, d in self.claims(law))
+        verdict = combine_verdicts(check_claim(c, d, points=points, proof=False) for c, d in self.claims(law))
         if not proof or verdict.level == REFUTED:
             return verdict
         parts = self.proofs(replace(law, simplified=True))
-        return together(settle(c, d, points=points, proof=True, deadline=law.deadline) for c, d in parts) if parts else verdict
+        if not parts:
+            return verdict
+        return combine_verdicts(check_claim(c, d, points=points, proof=True, deadline=law.deadline) for c, d in parts)
 
     def domain(self, law: Law, more: Mapping[str, tuple[float, float]] = NOWHERE) -> Domain:
         """Where the rule must hold: ``law.ranges``, but those of ``where`` and ``more`` for the variables named there."""
-        from hypo.knowledge.domain import Domain
-
         return Domain({**law.ranges, **self.where, **more})
 
     def names(self) -> frozenset[str]:
@@ -170,7 +136,7 @@ class Rule(ABC):
         return frozenset(name for f in fields(self) for name in f.metadata["sort"].names(getattr(self, f.name)))
 
     def misfits(self, variables: Sequence[str], target: str, constants: Mapping[str, float]) -> Iterator[str]:
-        """What of the rule does not fit a table with these columns: names that are none of them."""
+        """Those parts of the rule that do not fit a table with these columns: names that are none of them."""
         for name in sorted(self.names().difference(variables)):
             if name == target:
                 yield f"{name} is the target; a rule is about the variables"
@@ -197,7 +163,7 @@ class Rule(ABC):
         return self.describe()
 
     @classmethod
-    def read(cls, table: Mapping[str, Any], problem: Problem) -> Self | None:
+    def read(cls, table: Mapping[str, Any], problem: ReportProblem) -> Self | None:
         """The rule that a table of a knowledge file states, or None after all its problems went to ``problem``.
 
         ``problem`` is given the path of the key within the table and a sentence. ``kind`` itself is not looked at.
@@ -222,7 +188,7 @@ class Rule(ABC):
             return None
         return rule
 
-    def _settle(self, problem: Problem, complete: bool = True) -> bool:
+    def _settle(self, problem: ReportProblem, complete: bool = True) -> bool:
         """Puts checked values in place of those given; whether all are right."""
         good = True
         for f in (*_own_keys(type(self)), *fields(Rule)):
@@ -242,6 +208,31 @@ class Rule(ABC):
         return good
 
 
+# --- built-in kinds ---------------------------------------------------------------------------------------------------
+
+_BUILT_IN: dict[str, type[Rule]] = {}
+
+
+def built_in_kinds() -> Mapping[str, type[Rule]]:
+    """The kinds that hypo itself offers, by name. :mod:`hypo.knowledge.built_in_rules` imports all of them."""
+    return MappingProxyType(_BUILT_IN)
+
+
+def order_kinds(modules: Sequence[str]) -> None:
+    """Lists the built-in kinds in the order of the ``modules`` that define them, and of the classes within each."""
+    rank = {name: i for i, name in enumerate(modules)}
+    ordered = sorted(_BUILT_IN.items(), key=lambda entry: rank[entry[1].__module__])
+    _BUILT_IN.clear()
+    _BUILT_IN.update(ordered)
+
+
+def _register(cls: type[Rule]) -> None:
+    if cls.kind in _BUILT_IN:
+        first = _class_name(_BUILT_IN[cls.kind])
+        raise TypeError(f"the rule kind {cls.kind!r} has two classes: {first} and {_class_name(cls)}")
+    _BUILT_IN[cls.kind] = cls
+
+
 def _is_own(cls: type) -> bool:
     return cls.__module__.startswith("hypo.knowledge.")
 
@@ -250,7 +241,7 @@ def _class_name(cls: type) -> str:
     return f"{cls.__module__}.{cls.__qualname__}"
 
 
-def _guarded(method: Callable[..., Any]) -> Callable[..., Any]:
+def _guard(method: Callable[..., Any]) -> Callable[..., Any]:
     """A method of a kind that is not ours: whatever it raises, or returns by mistake, becomes a KnowledgeError."""
     name = method.__name__
 
@@ -274,9 +265,7 @@ def _guarded(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _wrong_result(name: str, found: Any) -> str:
-    """What was expected instead, if the result of the method is not that."""
-    from hypo.knowledge.domain import Domain
-
+    """The result expected instead, if the result of the method is not that."""
     if name == "check":
         return "" if isinstance(found, Verdict) else f"a Verdict, got {show(found)},"
     if not isinstance(found, list):
@@ -287,17 +276,6 @@ def _wrong_result(name: str, found: Any) -> str:
         if not (isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], Claim) and isinstance(pair[1], Domain)):
             return f"a list of pairs (claim, domain), got one with {show(pair)},"
     return ""
-
-
-def together(verdicts: Iterable[Verdict]) -> Verdict:
-    """The verdict on all claims of a rule: as violated as the worst of them, refuted if one is and proved if all are."""
-    all_of = list(verdicts)
-    worst = max(all_of, key=lambda v: v.amount)
-    points = max(v.points for v in all_of)
-    if any(v.level == REFUTED for v in all_of):
-        return replace(worst, level=REFUTED, points=points)
-    proved = all(v.level == PROVED for v in all_of)
-    return replace(worst, level=PROVED if proved else UNREFUTED, points=points)
 
 
 def in_words(name: str, low: float, high: float) -> str:

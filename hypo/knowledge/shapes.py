@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 
 from hypo.expression.expr import Expression
 from hypo.knowledge.claim_forms import AlmostEverywhere, Defined, Roughly
-from hypo.knowledge.claims import REFUTED, Claim, Comparison, Or, Sides, Verdict, Witness
-from hypo.knowledge.parameters import FLAG, NUMBER, VARIABLE, VARIABLES, Choice, Number, parameter
-from hypo.knowledge.rules import Law, Rule
+from hypo.knowledge.claims import REFUTED, Claim, Sides, Verdict, Witness
+from hypo.knowledge.combinations import Or
+from hypo.knowledge.comparison import Comparison
+from hypo.knowledge.law import Law
+from hypo.knowledge.parameters import FLAG, NUMBER, VARIABLE, VARIABLES, Number, OneOf, parameter
+from hypo.knowledge.rules import Rule
 from hypo.knowledge.words import join
-from hypo.knowledge.zeros import never_zero
+from hypo.knowledge.zeros import check_never_zero
 
 if TYPE_CHECKING:
     from hypo.knowledge.domain import Domain
@@ -61,6 +64,34 @@ class Bounds(Rule):
         return low + target + high
 
 
+class Sign(Rule):
+    """``f`` is positive, negative, nonnegative or nonpositive."""
+
+    kind = "sign"
+    tolerant = False
+    total = True
+    sign: str = parameter(OneOf(("positive", "negative", "nonnegative", "nonpositive", "nonzero")),
+                          words="a sign, such as positive")
+
+    def claims(self, law: Law) -> Claims:
+        return [(Comparison(law.expression, SIGNS[self.sign], ZERO), self.domain(law))]
+
+    @property
+    def is_settled_by_claims(self) -> bool:
+        return self.sign != "nonzero"
+
+    def check(self, law: Law, *, points: int = 256, proof: bool = False) -> Verdict:
+        if self.sign != "nonzero":
+            return super().check(law, points=points, proof=proof)
+        return check_never_zero(law, self.domain(law), points=points, proof=proof)
+
+    def sentence(self, target: str) -> str:
+        return f"{target} {SIGNS[self.sign]} 0"
+
+
+SIGNS = {"positive": ">", "negative": "<", "nonnegative": ">=", "nonpositive": "<=", "nonzero": "!="}
+
+
 class Monotone(Rule):
     """``f`` rises or falls with a variable: ∂f/∂x >= 0 (or <= 0), and f(x') >= f(x) for x' > x.
 
@@ -72,11 +103,11 @@ class Monotone(Rule):
     tolerant = False
     total = True
     variable: str = parameter(VARIABLE, words="the variable")
-    direction: str = parameter(Choice(("increasing", "decreasing")), words="a direction, increasing or decreasing")
+    direction: str = parameter(OneOf(("increasing", "decreasing")), words="a direction, increasing or decreasing")
     strict: bool = parameter(FLAG, default=False)
 
     @property
-    def settled_by_claims(self) -> bool:
+    def is_settled_by_claims(self) -> bool:
         return not self.strict
 
     def check(self, law: Law, *, points: int = 256, proof: bool = False) -> Verdict:
@@ -110,34 +141,6 @@ class Monotone(Rule):
 
     def sentence(self, target: str) -> str:
         return f"{target} is {'strictly ' * self.strict}{self.direction} in {self.variable}"
-
-
-class Sign(Rule):
-    """``f`` is positive, negative, nonnegative or nonpositive."""
-
-    kind = "sign"
-    tolerant = False
-    total = True
-    sign: str = parameter(Choice(("positive", "negative", "nonnegative", "nonpositive", "nonzero")),
-                          words="a sign, such as positive")
-
-    def claims(self, law: Law) -> Claims:
-        return [(Comparison(law.expression, SIGNS[self.sign], ZERO), self.domain(law))]
-
-    @property
-    def settled_by_claims(self) -> bool:
-        return self.sign != "nonzero"
-
-    def check(self, law: Law, *, points: int = 256, proof: bool = False) -> Verdict:
-        if self.sign != "nonzero":
-            return super().check(law, points=points, proof=proof)
-        return never_zero(law, self.domain(law), points=points, proof=proof)
-
-    def sentence(self, target: str) -> str:
-        return f"{target} {SIGNS[self.sign]} 0"
-
-
-SIGNS = {"positive": ">", "negative": "<", "nonnegative": ">=", "nonpositive": "<=", "nonzero": "!="}
 
 
 class _Curved(Rule):

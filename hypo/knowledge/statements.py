@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from hypo.errors import FormulaError
 from hypo.knowledge.claims import Verdict
+from hypo.knowledge.law import Law
+from hypo.knowledge.logic import Sentence, parse_logic, read_logic
 from hypo.knowledge.parameters import TEXT, parameter
-from hypo.knowledge.rules import Law, Rule
-
-if TYPE_CHECKING:
-    from hypo.knowledge.logic import Sentence
+from hypo.knowledge.rules import Rule
 
 
 class Logic(Rule):
@@ -27,8 +25,6 @@ class Logic(Rule):
     formula: str = parameter(TEXT, words="the formula")
 
     def inconsistencies(self) -> Iterator[tuple[str, str]]:
-        from hypo.knowledge.logic import read_logic
-
         try:
             read_logic(self.formula)
         except FormulaError as error:
@@ -52,6 +48,4 @@ class Logic(Rule):
 
 @lru_cache(maxsize=64)
 def _sentence(formula: str, variables: tuple[str, ...], target: str, constants: tuple[tuple[str, float], ...]) -> Sentence:
-    from hypo.knowledge.logic import parse_logic
-
     return parse_logic(formula, variables=variables, target=target, constants=dict(constants))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hypo.errors import FormulaError, KnowledgeError
 from hypo.expression import ops
@@ -131,6 +131,13 @@ class BoundTemplate:
             if foreign:
                 raise ValueError(f"{name} is a function of {join(arguments)}, got a formula with {join(foreign)}")
         return self.expression.substitute({name: parts[name] for name in self.unknowns})
+
+    def without_single_names(self) -> BoundTemplate:
+        """The template whose constants have names only where they occur twice; a constant without one merges with others."""
+        e = self.expression
+        names = [c.name for c in e.constants]
+        constants = tuple(replace(c, name=None) if c.free and names.count(c.name) == 1 else c for c in e.constants)
+        return replace(self, expression=replace(e, constants=constants))
 
 
 def _calls(form: str, start: int) -> Iterator[tuple[str, int, int, tuple[str, ...]]]:

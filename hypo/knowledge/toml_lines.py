@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 Path = tuple[str | int, ...]
 
 _MAX_DEPTH = 100
+"""Tables and arrays within each other, at most: far below the limit of Python's recursion."""
 
 
 @dataclass

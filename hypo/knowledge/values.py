@@ -1,23 +1,22 @@
-"""Rules about single values of a law f: at a point, where it vanishes, and whether a variable matters to it."""
+"""Rules about single values of a law f: at a point, and where it vanishes."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
 
-import numpy as np
-
-from hypo.expression.expr import Expression
-from hypo.expression.intervals import enclose
 from hypo.knowledge.claim_forms import Measured, size_of, values_at
-from hypo.knowledge.claims import PROVED, REFUTED, UNREFUTED, Claim, Comparison, Sides, Verdict, Witness
+from hypo.knowledge.claims import Claim, Verdict, combine_verdicts
+from hypo.knowledge.comparison import Comparison
+from hypo.knowledge.law import Law
 from hypo.knowledge.parameters import FLAG, NUMBER, NUMBERS, POINT, VARIABLE, parameter
-from hypo.knowledge.rules import Law, Rule, together
-from hypo.knowledge.shapes import Claims, constant, partner, with_partners
+from hypo.knowledge.rules import Rule
+from hypo.knowledge.shapes import Claims, constant
 from hypo.knowledge.words import join
-from hypo.knowledge.zeros import never_zero
+from hypo.knowledge.zeros import check_never_zero
 
 _SIZED_AT = 64
+"""Points from which the size of f is taken."""
 _NEAR = 1e-3
 """Beside a zero, f is known to be small: so much of the range is not looked at."""
 
@@ -81,9 +80,9 @@ class Zeros(Rule):
         verdict = super().check(law, points=points, proof=proof)
         if not self.only:
             return verdict
-        gaps = (never_zero(law, self.domain(law, {self.variable: gap}), points=points, proof=proof)
+        gaps = (check_never_zero(law, self.domain(law, {self.variable: gap}), points=points, proof=proof)
                 for gap in self._gaps(*self.domain(law).ranges[self.variable]))
-        return together([verdict, *gaps])
+        return combine_verdicts([verdict, *gaps])
 
     def _gaps(self, low: float, high: float) -> Iterator[tuple[float, float]]:
         inside = sorted({v for v in self.at if low <= v <= high})
@@ -95,35 +94,3 @@ class Zeros(Rule):
 
     def sentence(self, target: str) -> str:
         return f"{target} is zero at {self.variable} = {join(f'{v:g}' for v in self.at)}{' only' * self.only}"
-
-
-class Depends(Rule):
-    """The variable matters: f varies with it by more than ``tolerance`` (1e-6) of its size."""
-
-    kind = "depends"
-    variable: str = parameter(VARIABLE, words="the variable")
-
-    def check(self, law: Law, *, points: int = 256, proof: bool = False) -> Verdict:
-        f, x = law.expression, self.variable
-        domain = with_partners(self, law, [x]).of(frozenset(f.variables) | {x, partner(x)})
-        sample = domain.sample(points)
-        other = f.substitute({x: Expression.variable(partner(x))})
-        here, there = values_at(f, sample), values_at(other, sample)
-        with np.errstate(all="ignore"):
-            change = np.abs(there - here)
-        change[~np.isfinite(change)] = 0.0
-        most, size = int(np.argmax(change)), size_of(np.concatenate([here, there]))
-        needed = self.tolerance or 1e-6
-        short = 1.0 - (change[most] / size / needed if size else 0.0)
-        at = {name: float(values[most]) for name, values in sample.items()}
-        if short > 0:
-            return Verdict(REFUTED, short / (1 + short), points,
-                           Witness(at, Sides(float(there[most]), "!=", float(here[most]),
-                                             f"the law hardly changes with {x}")))
-        boxes = {name: (np.array([v]), np.array([v])) for name, v in at.items()}
-        a, b = (enclose(e, boxes) for e in (f, other)) if proof else (None, None)
-        apart = a is not None and b is not None and np.all(((a.hi < b.lo) | (b.hi < a.lo)) & a.defined & b.defined)
-        return Verdict(PROVED if apart else UNREFUTED, 0.0, points)
-
-    def sentence(self, target: str) -> str:
-        return f"{target} depends on {self.variable}"

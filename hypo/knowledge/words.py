@@ -19,7 +19,9 @@ _TYPE_NAMES: dict[type, str] = {
 
 
 _LONGEST = 600
+"""Characters of a message, at most."""
 _INNER_TABLES = (["nesting"], ["only"], ["never_inside"])
+"""Keys of [grammar] that are tables themselves."""
 
 
 def name_problem(name: str) -> str | None:
@@ -63,7 +65,7 @@ def suggestion(word: Any, known: Sequence[str], otherwise: str) -> str:
 
 
 def kind(value: Any) -> str:
-    """What sort of value this is, in TOML's words."""
+    """The sort of value this is, in TOML's words."""
     return _TYPE_NAMES.get(type(value), f"a {type(value).__name__}")
 
 

@@ -1,4 +1,4 @@
-"""Whether a law vanishes somewhere: points rarely hit a zero, so it is looked for between points of different sign."""
+"""Zeros of a law: points rarely hit a zero, so it is looked for between points of different sign."""
 
 from __future__ import annotations
 
@@ -8,27 +8,28 @@ import numpy as np
 
 from hypo.expression.expr import Expression
 from hypo.knowledge.claim_forms import size_of, values_at
-from hypo.knowledge.claims import PROVED, REFUTED, Comparison, Points, Sides, Values, Verdict, Witness
+from hypo.knowledge.claims import PROVED, REFUTED, Points, Sides, Values, Verdict, Witness
+from hypo.knowledge.comparison import Comparison
 from hypo.knowledge.domain import Domain
-from hypo.knowledge.proofs import settle
-from hypo.knowledge.rules import Law
+from hypo.knowledge.law import Law
+from hypo.knowledge.proofs import check_claim
 
 _ZERO = Expression.constant(0.0)
 
 
-def never_zero(law: Law, domain: Domain, *, points: int, proof: bool) -> Verdict:
-    """Whether ``f != 0`` over the domain: f keeps its sign, or changes it only across poles.
+def check_never_zero(law: Law, domain: Domain, *, points: int, proof: bool) -> Verdict:
+    """The verdict on ``f != 0`` over the domain: f keeps its sign, or changes it only across poles.
 
     Where f has both signs, it is followed from a positive point to a negative one; what is met between them is a zero when f
     gets small there.
     """
     f = law.expression
-    signs = [settle(Comparison(f, sign, _ZERO), domain, points=points, proof=proof, deadline=law.deadline)
+    signs = [check_claim(Comparison(f, sign, _ZERO), domain, points=points, proof=proof, deadline=law.deadline)
              for sign in (">", "<")]
     kept = min(signs, key=lambda v: (v.amount, v.level != PROVED))
     if kept.level != REFUTED:
         return kept
-    verdict = settle(Comparison(f, "!=", _ZERO, tolerance=0.0), domain, points=points, proof=False)
+    verdict = check_claim(Comparison(f, "!=", _ZERO, tolerance=0.0), domain, points=points, proof=False)
     if verdict.level == REFUTED:
         return replace(verdict, amount=max(verdict.amount, kept.amount))
     sample = domain.of(frozenset(f.variables)).sample(points)

@@ -1,1 +1,1 @@
-"""What people see of a search: tables, live progress, plots. Needs rich or matplotlib only when called."""
+"""A search as people see it: tables, live progress, plots. Needs rich or matplotlib only when called."""

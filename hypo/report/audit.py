@@ -21,10 +21,14 @@ if TYPE_CHECKING:
     from hypo.expression.expr import Expression
 
 AUDIT_SCHEMA = "hypo-audit/1"
-# Structures on the page, and structures whose numbers are listed.
-SHOWN, DETAILED = 12, 2
-# The central share of runs that a range of numbers covers, and the confidence of the interval for a share.
-LEVEL, Z = 0.9, 1.959964
+# Structures on the page.
+SHOWN = 12
+# Structures whose numbers are listed.
+DETAILED = 2
+# The central share of runs that a range of numbers covers.
+LEVEL = 0.9
+# Standard errors on either side of the interval for a share: the normal quantile at 0.975, for a confidence of 95 %.
+Z = 1.959964
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Spread:
+class ConstantRange:
     """A number of a structure over the runs that found it: the value in the formula shown, mean, standard deviation, and the
     ends of the central 90 %; over resamples, or seeds where there are no two resamples."""
 
@@ -67,7 +71,7 @@ class Group:
     expression: Expression
     seeds: int
     resamples: int
-    numbers: tuple[Spread, ...]
+    numbers: tuple[ConstantRange, ...]
 
     def __repr__(self) -> str:
         return f"<Group {shortened(self.form)}; {self.seeds} seeds, {self.resamples} resamples>"
@@ -86,8 +90,8 @@ class Group:
 
 @dataclass(frozen=True)
 class Audit:
-    """What :func:`hypo.audit` returns. ``runs`` are those that were done of the ``asked`` numbers of seeds and resamples;
-    ``notes`` are those on how the table was read."""
+    """The audit that :func:`hypo.audit` returns. ``runs`` are those that were done of the ``asked`` numbers of seeds and
+    resamples; ``notes`` are those on how the table was read."""
 
     runs: tuple[Run, ...]
     target: str
@@ -104,7 +108,7 @@ class Audit:
     @cached_property
     def groups(self) -> tuple[Group, ...]:
         """The structures, the most frequent first."""
-        return grouped(self.runs)
+        return group_runs(self.runs)
 
     def done(self, kind: str) -> int:
         """How many runs of a kind were done."""
@@ -141,7 +145,7 @@ class Audit:
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     def remarks(self) -> list[str]:
-        """What the audit says, and what it does not, one sentence each."""
+        """The findings of the audit and their limits, one sentence each."""
         out = []
         if self.groups:
             first = self.groups[0]
@@ -205,14 +209,14 @@ class Audit:
         return table
 
 
-def _spread_line(s: Spread) -> str:
+def _spread_line(s: ConstantRange) -> str:
     """A number over the runs, with the digits that its spread leaves."""
     mean, value, lower, upper = by_error(s.std, s.mean, s.value, s.lower, s.upper)
     spread = value_text(s.mean, s.std) or mean
     return f"  {s.name} = {value}; mean {spread} (standard deviation), 90 % of them {lower} to {upper}"
 
 
-def grouped(runs: Sequence[Run]) -> tuple[Group, ...]:
+def group_runs(runs: Sequence[Run]) -> tuple[Group, ...]:
     """Runs by structure, the most frequent first; ties by score."""
     from hypo.scoring.posterior import structure_key
 
@@ -229,11 +233,11 @@ def _group(key: str, found: Sequence[Run]) -> Group:
     best = min((r for r in found if r.kind == "seed"), key=lambda r: r.score, default=None)
     shown = (best or min(found, key=lambda r: r.score)).expression
     assert shown is not None
-    own = aligned(shown, key)
+    own = align(shown, key)
     resamples = [r for r in found if r.kind == "resample"]
     over = resamples if len(resamples) > 1 else found
-    values = [v for r in over if r.expression is not None and (v := aligned(r.expression, key)) is not None]
-    spreads: tuple[Spread, ...] = ()
+    values = [v for r in over if r.expression is not None and (v := align(r.expression, key)) is not None]
+    spreads: tuple[ConstantRange, ...] = ()
     form = shown.pretty()
     if own is not None:
         form = _form(own)
@@ -246,7 +250,7 @@ def _group(key: str, found: Sequence[Run]) -> Group:
     return Group(form, shown, sum(r.kind == "seed" for r in found), len(resamples), spreads)
 
 
-def aligned(e: Expression, key: str) -> Expression | None:
+def align(e: Expression, key: str) -> Expression | None:
     """``e`` with all its numbers free, spelled as the structure ``key`` is, so that numbers of formulas of one structure can be
     compared one by one; None where its own numbers make it simpler than its structure."""
     from hypo.expression.simplify import simplify
@@ -262,9 +266,9 @@ def _form(e: Expression) -> str:
     return replace(e, constants=tuple(replace(c, name=f"c{next(names)}") if c.free else c for c in e.constants)).pretty()
 
 
-def _spread(name: str, value: float, found: Any) -> Spread:
+def _spread(name: str, value: float, found: Any) -> ConstantRange:
     lower, upper = np.quantile(found, [0.5 - 0.5 * LEVEL, 0.5 + 0.5 * LEVEL])
-    return Spread(name, value, float(found.mean()), float(found.std(ddof=1)), float(lower), float(upper), len(found))
+    return ConstantRange(name, value, float(found.mean()), float(found.std(ddof=1)), float(lower), float(upper), len(found))
 
 
 def share_interval(hits: int, n: int) -> tuple[float, float]:

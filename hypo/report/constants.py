@@ -111,7 +111,7 @@ def with_names(e: Expression, rows: Sequence[ConstantRow]) -> Expression:
     return replace(e, constants=tuple(out))
 
 
-def undetermined(
+def find_undetermined(
     names: Sequence[str], covariance: NDArray[np.float64], groups: Sequence[Sequence[int]]
 ) -> list[str]:
     """A sentence for each of ``groups``: constants (i,) that the data do not determine, and several not apart."""

@@ -26,7 +26,7 @@ STYLE = (
 
 
 def result_html(result: Result) -> str:
-    """What a notebook shows of a result."""
+    """A result as a notebook shows it."""
     parts = []
     if result.best is not None:
         parts += [

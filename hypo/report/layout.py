@@ -9,17 +9,24 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 from typing import IO
 
-# Columns of text where neither the terminal nor COLUMNS says how many; fewer are taken for these.
-USUAL, FEWEST = 80, 20
-# Blanks between columns, the most first, and before what goes on in the next line.
-GAPS, INDENT = (3, 2), 2
+# Columns of text where neither the terminal nor COLUMNS says how many.
+USUAL = 80
+# Fewer columns of text than these are taken for these.
+FEWEST = 20
+# Blanks between columns; the second is tried where the table is too wide with the first.
+GAPS = (3, 2)
+# Blanks before what goes on in the next line.
+INDENT = 2
 # Least widths of columns that wrap, with the most lines of a cell for each.
 LEAST = ((24, 1000), (14, 5))
 # A blank in a cell where no line ends; it is shown as any other.
 BOUND = "\u00a0"
 # A name or a number, or one other sign.
 _PIECE = re.compile(r"[^\W\d]\w*|\d+\.?\d*(?:[eE][+-]?\d+)?|\*\*-?|.", re.DOTALL)
-_BEFORE, _AFTER = "*/+-=", "(,"
+# A line may end before these signs.
+_BEFORE = "*/+-="
+# A line may end after these signs.
+_AFTER = "(,"
 
 
 def width_of(stream: IO[str] | None = None) -> int:
@@ -39,10 +46,10 @@ def _known_width(stream: IO[str] | None) -> int | None:
 def sentences(lines: Iterable[str], stream: IO[str] | None = None) -> str:
     """Sentences in the width of the reader; each in one line where that is not known, so that files can be searched."""
     width = _known_width(stream)
-    return "\n".join(line if width is None else filled(line, width, INDENT) for line in lines)
+    return "\n".join(line if width is None else fill(line, width, INDENT) for line in lines)
 
 
-def wrapped(text: str, width: int, indent: int = INDENT, first: int = 0) -> list[str]:
+def wrap(text: str, width: int, indent: int = INDENT, first: int = 0) -> list[str]:
     """The lines of ``text`` in at most ``width`` columns, the first after ``first`` of them, others after ``indent`` blanks.
 
     Lines break at blanks, or before operators and after brackets and commas where a formula without blanks is too long. What
@@ -68,10 +75,10 @@ def wrapped(text: str, width: int, indent: int = INDENT, first: int = 0) -> list
     return [*lines, line] if line.strip() or not lines else lines
 
 
-def filled(text: str, width: int, indent: int = 0) -> str:
+def fill(text: str, width: int, indent: int = 0) -> str:
     """``text`` in lines of at most ``width`` columns."""
     begin = len(text) - len(text.lstrip(" "))
-    return "\n".join(" " * begin * (k == 0) + line for k, line in enumerate(wrapped(text, width, indent + begin, begin)))
+    return "\n".join(" " * begin * (k == 0) + line for k, line in enumerate(wrap(text, width, indent + begin, begin)))
 
 
 def _words(text: str) -> Iterator[str]:
@@ -105,7 +112,7 @@ def _parts(word: str, room: int = 0, before: str = _BEFORE) -> list[str]:
     return found
 
 
-def _unbound(lines: Iterable[tuple[str, bool]]) -> list[tuple[str, bool]]:
+def _unbind(lines: Iterable[tuple[str, bool]]) -> list[tuple[str, bool]]:
     return [(line.replace(BOUND, " "), bold) for line, bold in lines]
 
 
@@ -140,12 +147,12 @@ class Sheet:
         natural = [max(map(len, column)) for column in zip(self._names, *(cells for cells, _ in self._rows), strict=True)]
         for gap in GAPS:
             if sum(natural) + gap * (len(natural) - 1) <= width:
-                return _unbound(self._grid(natural, gap))
+                return _unbind(self._grid(natural, gap))
         for (least, most), gap in product(LEAST, GAPS):
             widths = self._fitting(natural, width - gap * (len(natural) - 1), least)
             if widths is not None and self._tallest(widths) <= most:
-                return _unbound(self._grid(widths, gap))
-        return _unbound(self._stacked(natural, width) or self._records(width))
+                return _unbind(self._grid(widths, gap))
+        return _unbind(self._stacked(natural, width) or self._records(width))
 
     def text(self, width: int) -> str:
         """The lines as plain text."""
@@ -168,7 +175,7 @@ class Sheet:
     def _tallest(self, widths: Sequence[int]) -> int:
         """The most lines that a cell takes."""
         wraps = [k for k, wraps in enumerate(self._wraps) if wraps]
-        return max((len(wrapped(cells[k], widths[k])) for cells, _ in self._rows for k in wraps), default=1)
+        return max((len(wrap(cells[k], widths[k])) for cells, _ in self._rows for k in wraps), default=1)
 
     def _least(self, k: int, least: int) -> int:
         cells = [self._names[k], *(cells[k] for cells, _ in self._rows)]
@@ -183,7 +190,7 @@ class Sheet:
 
     def _row(self, cells: Sequence[str], widths: Sequence[int], gap: int, bold: bool) -> list[tuple[str, bool]]:
         each = [
-            wrapped(cell, w) if wraps and len(cell) > w else [cell]
+            wrap(cell, w) if wraps and len(cell) > w else [cell]
             for cell, w, wraps in zip(cells, widths, self._wraps, strict=True)
         ]
         out = []
@@ -208,7 +215,7 @@ class Sheet:
             out += figures._row([cells[k] for k in kept], widths, gap, bold)
             for k, wraps in enumerate(self._wraps):
                 if wraps and cells[k]:
-                    text = filled(" " * 2 * INDENT + f"{self._names[k]} {cells[k]}", width, INDENT)
+                    text = fill(" " * 2 * INDENT + f"{self._names[k]} {cells[k]}", width, INDENT)
                     out += [(line, bold) for line in text.split("\n")]
         return out
 
@@ -222,11 +229,11 @@ class Sheet:
             for text, wraps in [(f"{name} {cell}", wraps) for name, cell, wraps in pairs if name and cell]:
                 if wraps:
                     begin = " " * INDENT if lines else ""
-                    lines += filled(begin + text, width, INDENT).split("\n")
+                    lines += fill(begin + text, width, INDENT).split("\n")
                 elif lines and not apart and len(lines[-1]) + 2 + len(text) <= width:
                     lines[-1] += ("  " if lines[-1] != mark else " ") + text
                 else:
-                    lines += wrapped(text, width, INDENT)
+                    lines += wrap(text, width, INDENT)
                 apart = wraps
             out += [(line, bold) for line in lines]
         return out

@@ -110,7 +110,7 @@ def _against(ax: Axes, target: str, observed: Observed) -> None:
 
 
 def _front(ax: Axes, front: Sequence[Hypothesis], best: Hypothesis) -> None:
-    known = tables.believed(front)
+    known = tables.count_believed(front)
     ax.plot([h.complexity for h in front[:known]], [h.score for h in front[:known]], "o-", color="C0", drawstyle="steps-post")
     if beyond := front[known:]:
         # Closer to the data, but not by as much as they are longer.

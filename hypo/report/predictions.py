@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hypo.data import Table, read_table
 from hypo.data.choice import vector
-from hypo.data.columns import Columns
+from hypo.data.columns import TableColumns
 from hypo.data.csv_reader import CsvFile
 from hypo.errors import DataError, UnitError
 from hypo.units import parse_unit
@@ -85,7 +85,7 @@ def new_columns(
     else:
         place = "the data"
         keys = list(data.columns if hasattr(data, "columns") else data)
-        columns = Columns([str(key) for key in keys], source=place, place=place, lenient=True)
+        columns = TableColumns([str(key) for key in keys], source=place, place=place, lenient=True)
         chosen = [columns.find(name, "variable") for name in needed]
         found = [(vector(f'column "{c.label}"', data[keys[c.position]]), c.unit) for c in chosen]
         n_row = len(data) if hasattr(data, "columns") else max((np.size(v) for v in data.values()), default=0)
@@ -119,5 +119,5 @@ def _conversion(place: str, name: str, given: str | None, wanted: str | None) ->
 
 
 def _is_difference(unit: str) -> bool:
-    """Whether a unit of temperature is one of differences."""
+    """True where a unit of temperature is one of differences."""
     return "delta_" in unit

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, Protocol, Self
 
 from hypo.report import tables
-from hypo.report.notebook import NotebookProgress, in_notebook
+from hypo.report.notebook import NotebookLine, is_in_notebook
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -32,13 +32,13 @@ class ProgressDisplay(Protocol):
 
 def display_for(stream: IO[str], target: str) -> ProgressDisplay:
     """The display that suits ``stream``; a notebook has its own."""
-    if in_notebook():
+    if is_in_notebook():
         return NotebookProgress(target)
     return LiveProgress(stream, target) if stream.isatty() else PlainProgress(stream, target)
 
 
 @contextmanager
-def kept_up(display: ProgressDisplay) -> Iterator[ProgressDisplay | None]:
+def keep_up(display: ProgressDisplay) -> Iterator[ProgressDisplay | None]:
     """``display`` while it can be shown: a terminal that was closed, or a full disk, ends it and nothing else."""
     try:
         shown: ProgressDisplay | None = display.__enter__()
@@ -108,16 +108,46 @@ def plain_line(progress: Progress, target: str, ended: bool = False) -> str:
     if progress.scored and progress.rate >= 1.0:
         parts.append(rate_text(progress.rate))
     if progress.complete_to:
-        parts.append(covered_text(progress.complete_to))
+        parts.append(coverage_text(progress.complete_to))
     parts.append("ended" if ended else f"{max(progress.time_left, 0.0):.0f} s left")
     if progress.compiling and not ended:
         parts.append(progress.compiling)
     return ", ".join(parts)
 
 
-def covered_text(complete_to: int) -> str:
+def coverage_text(complete_to: int) -> str:
     """Which formulas were all looked at."""
     return f"all formulas of up to {complete_to} {'node' if complete_to == 1 else 'nodes'} without fitted constants seen"
+
+
+class NotebookProgress:
+    """The line of a search. It stays, so that a kept notebook says how the search went."""
+
+    every = 0.3
+
+    def __init__(self, target: str) -> None:
+        self._target = target
+        self._line = NotebookLine()
+        self._last = -self.every
+        self._latest: Progress | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._latest is not None:
+            self._show(self._latest, ended=True)
+
+    def __call__(self, progress: Progress) -> None:
+        self._latest = progress
+        if time.monotonic() - self._last >= self.every:
+            self._show(progress)
+
+    def _show(self, progress: Progress, ended: bool = False) -> None:
+        self._last = time.monotonic()
+        self._line.show(plain_line(progress, self._target, ended))
 
 
 class LiveProgress:
@@ -164,9 +194,9 @@ def panel(progress: Progress, target: str) -> RenderableType:
         grid.add_row("best", Text(tables.equation(progress.best, target), style="bold"))
         grid.add_row("score", Text(f"{tables.nats(progress.best.score)}   R² {tables.determination(progress.best.r2)}"))
     if progress.scored and progress.rate >= 1.0:
-        grid.add_row("scored", Text(f"{tables.grouped(progress.scored)}, {rate_text(progress.rate)}"))
+        grid.add_row("scored", Text(f"{tables.group_digits(progress.scored)}, {rate_text(progress.rate)}"))
     if progress.complete_to:
-        grid.add_row("covered", Text(covered_text(progress.complete_to)))
+        grid.add_row("covered", Text(coverage_text(progress.complete_to)))
     grid.add_row(
         "time",
         Text(f"{progress.elapsed:.1f} s, {max(progress.time_left, 0.0):.1f} s left ({progress.stage})"),

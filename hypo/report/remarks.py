@@ -1,4 +1,4 @@
-"""What a result says of itself in words: its constants, how the search ended, what it covered, and doubts."""
+"""A result in words: its constants, how the search ended, what it covered, and doubts."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import numpy as np
 from hypo.expression.printing import shortened
 from hypo.failures import DEBUG, FAILURES_FILE, USERS
 from hypo.report import tables
-from hypo.report.constants import undetermined
+from hypo.report.constants import find_undetermined
 from hypo.report.rivals import rivals_sentence, rivals_table
-from hypo.report.rules import over_tight, pruned_note, rules_table
+from hypo.report.rules import explain_tight_rules, pruned_note, rules_table
 
 if TYPE_CHECKING:
     from hypo.report.layout import Sheet
@@ -44,7 +44,7 @@ def constant_lines(result: Result) -> list[str]:
 
 
 def tables_below(result: Result) -> list[Sheet]:
-    """What is shown below the front: rivals of the formula where the rows do not settle it, and the rules."""
+    """The tables below the front: rivals of the formula where the rows do not settle it, and the rules."""
     rivals = None if result.posterior is None else rivals_table(result.posterior, result.settings.get("n_row"), result.target)
     return [*([] if rivals is None else [rivals]), *([rules_table(result.rules)] if result.rules else [])]
 
@@ -65,14 +65,14 @@ def remarks(result: Result) -> list[str]:
         *_chosen(result),
         *_undetermined(result),
         *filter(None, [pruned_note(result.rules)]),
-        *over_tight(result.rules, result.target),
+        *explain_tight_rules(result.rules, result.target),
         *(tables.sentence(note) for note in notes if note),
         *_failed(result),
     ]
 
 
 def _failed(result: Result) -> list[str]:
-    """What was left out because of an unexpected error, and how to have it mended."""
+    """Sentences on parts that were left out because of an unexpected error, and how to have it mended."""
     failures = result.manifest.get("failures", ())
     theirs = [f for f in failures if f.get("whose") == USERS]
     own = [f for f in failures if f not in theirs]
@@ -96,8 +96,8 @@ def _failure(f: Mapping[str, str]) -> str:
 
 
 def _beyond(result: Result) -> list[str]:
-    """What the mark of formulas beyond the best score means, where there are any."""
-    known = tables.believed(result.front)
+    """The meaning of the mark of formulas beyond the best score, where there are any."""
+    known = tables.count_believed(result.front)
     beyond = result.front[known:]
     if not beyond:
         return []
@@ -111,7 +111,7 @@ def _beyond(result: Result) -> list[str]:
 
 def _weights(result: Result) -> list[str]:
     """How sure the structure is. Weights among what was met say nothing where nothing was."""
-    if note := too_short(result):
+    if note := explain_short_search(result):
         return [note]
     if result.expression is None or not result.coverage.scored:
         return []
@@ -124,8 +124,8 @@ def _weights(result: Result) -> list[str]:
     return []
 
 
-def too_short(result: Result) -> str:
-    """What to say of a search that its time limit ended before anything better than a constant was found, and before formulas
+def explain_short_search(result: Result) -> str:
+    """A sentence on a search that its time limit ended before anything better than a constant was found, and before formulas
     of ``ENOUGH`` nodes were looked through; else empty."""
     if result.status != "time_limit" or not result.front:
         return ""
@@ -165,7 +165,7 @@ def _undetermined(result: Result) -> list[str]:
     alone = [i for i, c in enumerate(fitted) if c.std is None]
     pairs = correlated(covariance)
     groups = [*pairs, *((i,) for i in alone if not any(i in pair for pair in pairs))]
-    return undetermined([c.name for c in fitted], covariance, groups)
+    return find_undetermined([c.name for c in fitted], covariance, groups)
 
 
 def _chosen(result: Result) -> list[str]:

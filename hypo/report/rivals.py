@@ -10,10 +10,14 @@ from hypo.report.layout import Sheet
 if TYPE_CHECKING:
     from hypo.scoring.posterior import Posterior, Structure
 
-# So few rows, or a largest weight so small, do not settle a law: the runners-up are shown.
-FEW_ROWS, UNSETTLED = 20, 0.9
-# Runners-up are shown until these and the likeliest have so much of the weight together, but at most so many lines.
-SHOWN, LINES = 0.99, 10
+# So few rows do not settle a law: the runners-up are shown.
+FEW_ROWS = 20
+# Nor does a posterior weight of the likeliest structure below this.
+UNSETTLED = 0.9
+# Runners-up are shown until these and the likeliest have so much of the weight together.
+SHOWN = 0.99
+# The most lines of runners-up.
+LINES = 10
 
 
 def rivals_sentence(posterior: Posterior, n_row: int | None = None) -> str:

@@ -1,4 +1,4 @@
-"""What became of each rule of the knowledge, as reports and ``result.json`` show it."""
+"""The fate of each rule of the knowledge, as reports and ``result.json`` show it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypo.expression.printing import shortened
 from hypo.report.layout import BOUND, Sheet
-from hypo.report.tables import grouped, nats, number
+from hypo.report.tables import group_digits, nats, number
 
 if TYPE_CHECKING:
     from hypo.knowledge.claims import Verdict
@@ -92,7 +92,7 @@ class RuleRow:
             return f"broken{self._witness}"
         if self.violation > 0:
             return f"not met at the points tried{self._witness}"
-        count = f"{grouped(self.points)} point{'s' * (self.points != 1)}"
+        count = f"{group_digits(self.points)} point{'s' * (self.points != 1)}"
         return self.level if self.level == "proved" else f"holds at {count}"
 
     @property
@@ -126,21 +126,21 @@ def rules_table(rows: Sequence[RuleRow]) -> Sheet:
         table.add_column("broken by", right=True)
     for row in rows:
         kind = " (hard)" if row.hard else f" (weight {number(row.weight)})"
-        counts = [f"{grouped(row.broken)} of {grouped(row.tried)}"] if searched else []
+        counts = [f"{group_digits(row.broken)} of {group_digits(row.tried)}"] if searched else []
         status = row.status.replace(" = ", f"{BOUND}={BOUND}").replace(" is false", f"{BOUND}is{BOUND}false")
         table.add_row(row.rule + kind, status, *counts)
     return table
 
 
 def pruned_note(rows: Iterable[RuleRow]) -> str:
-    """What hard rules and stated ranges kept from being enumerated, in a sentence; empty where they kept nothing."""
+    """A sentence on the subexpressions that hard rules and stated ranges kept from being enumerated; empty without any."""
     most = max((row.pruned for row in rows), default=0)
     if not most:
         return ""
-    return f"{grouped(most)} subexpressions without a value somewhere in the stated ranges were not enumerated."
+    return f"{group_digits(most)} subexpressions without a value somewhere in the stated ranges were not enumerated."
 
 
-def over_tight(rows: Iterable[RuleRow], target: str) -> list[str]:
+def explain_tight_rules(rows: Iterable[RuleRow], target: str) -> list[str]:
     """A sentence for each rule that changed the answer: knowledge that is too tight must be seen."""
     return [
         f'Without the rule "{row.rule}" the answer would be {target} = {row.without}'

@@ -100,7 +100,7 @@ def _digits(low: float, high: float) -> int:
     return 5 + (max(0, math.floor(math.log10(size / width))) if 0.0 < width < size else 0)
 
 
-def widened(low: float, high: float) -> tuple[float, float]:
+def widen(low: float, high: float) -> tuple[float, float]:
     """The range of the data with ``WIDER`` of it on either side, up to 0 at most if they have one sign."""
     more = WIDER * (high - low)
     return (max(0.0, low - more) if low >= 0 else low - more, min(0.0, high + more) if high <= 0 else high + more)
@@ -112,7 +112,7 @@ def domain_of(
     """Lower and upper ends for each column: as ``given``, else those of the data, widened. Raises InputError."""
     from hypo.search.observed import LARGEST
 
-    out = {name: widened(float(ranges[name][0]), float(ranges[name][1])) for name in features if name in ranges}
+    out = {name: widen(float(ranges[name][0]), float(ranges[name][1])) for name in features if name in ranges}
     if given is not None and not isinstance(given, Mapping):
         raise InputError(f'the domain must name columns, such as {{"x": (0, 10)}}, got {given!r}')
     for name, ends in (given or {}).items():
@@ -156,7 +156,7 @@ def read_domain(texts: Iterable[str]) -> dict[str, tuple[float, float]]:
     return out
 
 
-def repeats(points: NDArray[np.float64], domain: Mapping[str, tuple[float, float]]) -> int:
+def count_repeats(points: NDArray[np.float64], domain: Mapping[str, tuple[float, float]]) -> int:
     """How many of ``points`` (n_point, n_column) lie where an earlier one does, to ``SAME`` of the domain's widths and, near 0,
     to ``SAME_NUMBER`` of the numbers themselves."""
     width = np.array([high - low for low, high in domain.values()])
@@ -172,7 +172,7 @@ def repeats(points: NDArray[np.float64], domain: Mapping[str, tuple[float, float
 def suggestion_remarks(
     information: NDArray[np.float64], unused: Sequence[str], one: bool, repeated: int = 0, unearned: str = ""
 ) -> tuple[str, ...]:
-    """What the figures are and what they leave out, one sentence each; ``repeated`` is the number of repeated rows,
+    """The meaning of the figures and their limits, one sentence each; ``repeated`` is the number of repeated rows,
     ``unearned`` as in :class:`~hypo.scoring.posterior.Posterior`."""
     out = [
         "Nats: expected information, ½ log(1 + disagreement²/noise²), of each measurement given those before it; hypotheses "

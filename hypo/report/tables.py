@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import IO, TYPE_CHECKING
 
 from hypo.report.constants import LEVEL
-from hypo.report.layout import INDENT, Sheet, filled, width_of
+from hypo.report.layout import INDENT, Sheet, fill, width_of
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -93,7 +93,7 @@ def constant_lines(
     return lines
 
 
-def believed(front: Sequence[Hypothesis]) -> int:
+def count_believed(front: Sequence[Hypothesis]) -> int:
     """How many formulas of the front the score believes: up to its least. Those beyond come closer to the data, but not by as
     much as they are longer."""
     return 1 + min(range(len(front)), key=lambda k: front[k].score, default=-1)
@@ -101,12 +101,12 @@ def believed(front: Sequence[Hypothesis]) -> int:
 
 def marks(front: Sequence[Hypothesis], best: Hypothesis | None) -> list[str]:
     """The mark of each formula of the front: ``*`` the answer, ``~`` what the score does not believe."""
-    known = believed(front)
+    known = count_believed(front)
     return ["*" if h == best else "~" if k >= known else "" for k, h in enumerate(front)]
 
 
 def shows_origin(front: Sequence[Hypothesis]) -> bool:
-    """Whether the table says where formulas come from: when any is not hypo's own."""
+    """True where the table says where formulas come from: when any is not hypo's own."""
     from hypo.scoring.score import NATIVE
 
     return any(h.origin != NATIVE for h in front)
@@ -192,23 +192,23 @@ def show(table: Sheet | str, stream: IO[str], bold: bool = False) -> None:
 def law_lines(h: Hypothesis, target: str, constants: Iterable[str] = (), stream: IO[str] | None = None) -> str:
     """The law and what is said of its constants, a line or more each, in the width of the reader."""
     width = width_of(stream)
-    return "\n".join(filled(line, width, INDENT) for line in (equation(h, target), *constants))
+    return "\n".join(fill(line, width, INDENT) for line in (equation(h, target), *constants))
 
 
-def grouped(count: int) -> str:
+def group_digits(count: int) -> str:
     """A count with thin groups: ``1 234 567``."""
     return f"{count:,}".replace(",", " ")
 
 
 def coverage_sentence(coverage: Mapping[str, int], dimensional: bool = False) -> str:
-    """What the search covered for certain, in a sentence or two; ``coverage`` as in ``result.json``.
+    """The formulas that the search covered for certain, in a sentence or two; ``coverage`` as in ``result.json``.
 
     ``dimensional`` says that only formulas with the target's unit were hypotheses.
     """
     complete, distinct, scored = coverage["complete_to"], coverage["distinct"], coverage["scored"]
     if not scored:
         return "The search ended before it scored a formula of its own."
-    total = f"{grouped(scored)} {'hypothesis was' if scored == 1 else 'hypotheses were'} scored"
+    total = f"{group_digits(scored)} {'hypothesis was' if scored == 1 else 'hypotheses were'} scored"
     if not complete:
         return f"{total}; formulas were not looked through size by size."
     size = f"of up to {complete} {'node' if complete == 1 else 'nodes'} without fitted constants"
@@ -219,7 +219,7 @@ def coverage_sentence(coverage: Mapping[str, int], dimensional: bool = False) ->
     if distinct == 1:
         one = kind.replace("that have", "that has")
         return f"The only formula {one} was scored. In all, {total}."
-    return f"All {grouped(distinct)} distinct formulas {kind} were scored. In all, {total}."
+    return f"All {group_digits(distinct)} distinct formulas {kind} were scored. In all, {total}."
 
 
 def sentence(text: str) -> str:

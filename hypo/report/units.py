@@ -29,19 +29,19 @@ def unit_text(unit: Powers | None, dimension: Dimension | None, names: UnitNames
     if dimension == DIMENSIONLESS and plain:
         return "1"
     if plain and not any(e for name, e in zip(BASE_UNITS, dimension.exponents, strict=True) if name not in ("m", "s", "rad")):
-        return written(_base(dimension))  # m/s^2 rather than N/kg
+        return write_powers(_base(dimension))  # m/s^2 rather than N/kg
     if plain and any(name in NAMED for name in unit) and all(p > 0 and p.denominator == 1 for p in unit.values()):
-        return written(unit)  # N*m^2 of columns in N and m rather than J*m
+        return write_powers(unit)  # N*m^2 of columns in N and m rather than J*m
     if plain:
         named = _in_names(dimension, _cost(unit))
-        return written(min((unit, _base(dimension)) if named is None else (named,), key=_roots))
-    return written(unit)
+        return write_powers(min((unit, _base(dimension)) if named is None else (named,), key=_roots))
+    return write_powers(unit)
 
 
 def si_text(dimension: Dimension) -> str:
     """The unit in SI: ``Pa``, ``J/K/mol``, ``kg/m^3``."""
     base = _base(dimension)
-    return written(_in_names(dimension, _cost(base)) or base)
+    return write_powers(_in_names(dimension, _cost(base)) or base)
 
 
 def _base(dimension: Dimension) -> Powers:
@@ -76,7 +76,7 @@ def _roots(powers: Powers) -> int:
     return sum(p.denominator != 1 for p in powers.values())
 
 
-def written(powers: Mapping[str, Fraction]) -> str:
+def write_powers(powers: Mapping[str, Fraction]) -> str:
     """``kg*m/s^2``; ``1`` for a pure number."""
     above = [_power(name, p) for name, p in powers.items() if p > 0]
     below = [_power(name, -p) for name, p in powers.items() if p < 0]

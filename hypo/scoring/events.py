@@ -22,8 +22,8 @@ from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.knowledge import logic_syntax as syntax
 from hypo.knowledge.logic_names import Names
-from hypo.knowledge.logic_parser import Reader
-from hypo.knowledge.logic_syntax import Chain, Statement, Term
+from hypo.knowledge.logic_parser import StatementReader
+from hypo.knowledge.logic_syntax import Chain, LogicTerm, Statement
 
 # What a comparison says of y against a threshold below it, at it, and above it.
 _TRUTH = {
@@ -59,7 +59,7 @@ class Event:
         """Where y must lie in each of the rows ``X`` (n_var, n_row), in the units of the event; ``scale`` is the factor from
         there to the unit of y in the formulas."""
         n = X.shape[1]
-        thresholds: dict[Term, int] = {}
+        thresholds: dict[LogicTerm, int] = {}
         for a, b in _pairs(self.statement):
             for one, other in ((a, b), (b, a)):
                 if _is_target(one):
@@ -71,7 +71,7 @@ class Event:
         # Truth on the open intervals 0 … m, then at the points; y is compared with a threshold by where that lies.
         undefined = np.isnan(values).any(axis=0)
 
-        def compared(a: Term, relation: str, b: Term) -> NDArray[np.bool_]:
+        def compared(a: LogicTerm, relation: str, b: LogicTerm) -> NDArray[np.bool_]:
             nonlocal undefined
             if _is_target(b):
                 a, relation, b = b, _MIRRORED[relation], a
@@ -91,7 +91,7 @@ class Event:
         inside[1:m] = np.where(order[1:] == order[:-1], at[:-1], inside[1:m])
         return Regions(order * scale, inside, at, undefined)
 
-    def _links(self) -> list[tuple[str, Term]]:
+    def _links(self) -> list[tuple[str, LogicTerm]]:
         return [("", t) for pair in _pairs(self.statement) for t in pair]
 
     def __str__(self) -> str:
@@ -151,12 +151,12 @@ def parse_event(text: str, *, variables: Sequence[str], target: str, constants: 
     return Event(statement, " ".join(text.split()), target)
 
 
-class _EventReader(Reader):
+class _EventReader(StatementReader):
     """The reader of rules, without what an event cannot hold."""
 
-    def compared(self, left: syntax.Draft) -> Statement:
+    def read_comparison(self, left: syntax.Draft) -> Statement:
         at = self.token.at
-        chain = super().compared(left)
+        chain = super().read_comparison(left)
         assert isinstance(chain, Chain) and self.names is not None
         name = self.names.target
         for a, b in _pairs(chain):
@@ -167,18 +167,18 @@ class _EventReader(Reader):
                 self.fail(at, f"expected {name} alone on one side of the comparison and columns or numbers on the other")
         return chain
 
-    def law(self, name: str, at: int) -> syntax.Draft:
+    def read_law(self, name: str, at: int) -> syntax.Draft:
         if self.ahead().text == "(":
             self.fail(at + len(name), f"an event is about {name} in the row itself, so {name} has no arguments")
-        return super().law(name, at)
+        return super().read_law(name, at)
 
-    def quantified(self, word: str) -> NoReturn:
+    def read_quantified(self, word: str) -> NoReturn:
         self.fail(self.tokens[self.position - 1].at, f"an event has no quantifiers, but found {word!r}")
 
-    def integral(self, at: int) -> NoReturn:
+    def read_integral(self, at: int) -> NoReturn:
         self.fail(at, "an event has no integrals")
 
-    def derivative(self, name: str, at: int) -> NoReturn:
+    def read_derivative(self, name: str, at: int) -> NoReturn:
         self.fail(at, "an event has no derivatives")
 
 
@@ -187,11 +187,11 @@ def _reworded(message: str) -> str:
     return first.replace("the rule", "the event") + newline + rest
 
 
-def _is_target(term: Term) -> bool:
+def _is_target(term: LogicTerm) -> bool:
     return len(term.expression) == 1 and len(term.parts) == 1
 
 
-def _pairs(statement: Statement) -> list[tuple[Term, Term]]:
+def _pairs(statement: Statement) -> list[tuple[LogicTerm, LogicTerm]]:
     """Neighbours in all comparisons."""
     if isinstance(statement, Chain):
         terms = [statement.first, *(t for _, t in statement.links)]
@@ -206,7 +206,7 @@ def _values(e: Expression, X: NDArray[np.float64], columns: Sequence[str]) -> ND
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def _truth(statement: Statement, compared: Callable[[Term, str, Term], NDArray[np.bool_]]) -> NDArray[np.bool_]:
+def _truth(statement: Statement, compared: Callable[[LogicTerm, str, LogicTerm], NDArray[np.bool_]]) -> NDArray[np.bool_]:
     """Truth of ``statement`` everywhere, from that of its comparisons."""
     if isinstance(statement, Chain):
         terms = [statement.first, *(t for _, t in statement.links)]

@@ -8,6 +8,7 @@ different structures, and P_k is then far from P, although each shard's chains a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -51,7 +52,8 @@ def shards_agree(posteriors: Mapping[int, Posterior], joint: Posterior) -> dict[
 def _distance(p: Posterior, joint: Mapping[str, float]) -> float:
     """Total variation distance of a shard's posterior to the weights of all."""
     shares = {structure_key(s.expression): s.weight for s in p.structures}
-    return 0.5 * sum(abs(shares.get(k, 0.0) - joint.get(k, 0.0)) for k in {*shares, *joint})
+    # fsum rounds once: the order of a set differs from process to process.
+    return 0.5 * math.fsum(abs(shares.get(k, 0.0) - joint.get(k, 0.0)) for k in {*shares, *joint})
 
 
 def _verdict(own: Mapping[int, Mapping[str, Any]], chains: int, apart: float) -> str:

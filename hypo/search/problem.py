@@ -78,9 +78,10 @@ class Settings:
 
     ``operators`` None means the defaults; which ones there are changes nothing in how they nest (:attr:`Problem.nesting`).
     ``time_limit`` is in seconds. ``guesses`` are formulas that take part in the search. ``proposers`` names those that take
-    turns, None all of them; ``turns`` is how many they take at most. ``backend`` is one of ``BACKENDS``. ``scheduler`` says
-    where scans are done: None or ``"threads"``, ``"processes"``, ``"local"`` (a Dask cluster on this machine) or the address
-    of a Dask scheduler. ``shard`` (number from 1, of how many) is the part of the search to do. ``max_memory`` is in
+    turns, None all of them; ``turns`` is how many they take at most, ``work`` what these may cost in all (seconds on an
+    ordinary core, by the proposers' own estimates and not by a clock). ``backend`` is one of ``BACKENDS``. ``scheduler``
+    says where scans are done: None or ``"threads"``, ``"processes"``, ``"local"`` (a Dask cluster on this machine) or the
+    address of a Dask scheduler. ``shard`` (number from 1, of how many) is the part of the search to do. ``max_memory`` is in
     bytes (:mod:`hypo.search.memory`). Without ``posterior`` nothing is looked at for its sake (:mod:`hypo.search.surround`,
     :mod:`hypo.search.chain`). ``intervals`` of constants are by ``LAPLACE`` or ``PROFILE`` (:mod:`hypo.search.profile`).
     ``likelihood`` is the family of the target's distribution.
@@ -103,15 +104,17 @@ class Settings:
     guesses: tuple[str | Expression, ...] = ()
     proposers: tuple[str, ...] | None = None
     turns: int | None = None
+    work: float | None = None
     backend: str = NATIVE
     likelihood: Family = field(default_factory=Family)
     posterior: bool = True
     intervals: str = LAPLACE
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for a manifest; ``workers`` and ``scheduler`` are left out, because they do not change the answer."""
+        """Plain values for a manifest; ``workers`` and ``scheduler`` are left out, because they do not change the answer, and
+        ``work``, which only searches within a search have."""
         out = asdict(self)
-        del out["workers"], out["scheduler"]
+        del out["workers"], out["scheduler"], out["work"]
         out["shard"] = None if self.shard is None else list(self.shard)
         out["operators"] = None if self.operators is None else list(self.operators)
         out["complexity_weights"] = dict(self.complexity_weights)

@@ -110,7 +110,7 @@ class Form:
         """The template with values of its constants."""
         e = self.template.expression
         constants = [replace(c, value=values[c.name or ""]) if c.free else c for c in e.constants]
-        return nameless(replace(self.template, expression=replace(e, constants=tuple(constants))))
+        return replace(self.template, expression=replace(e, constants=tuple(constants))).without_single_names()
 
     def _combined(self) -> str:
         """The form in Julia's syntax, a call for each unknown."""
@@ -136,14 +136,6 @@ class Form:
         # One value for all rows: Julia's logarithm or root of a negative number would end the search, that of a row only makes
         # the formula invalid.
         return f"({PARAMETERS}[{self.constants.index(c.name or '') + 1}] + 0.0 * x1)"
-
-
-def nameless(template: BoundTemplate) -> BoundTemplate:
-    """The template whose constants have names only where they occur twice; a constant without one merges with others."""
-    e = template.expression
-    names = [c.name for c in e.constants]
-    constants = tuple(replace(c, name=None) if c.free and names.count(c.name) == 1 else c for c in e.constants)
-    return replace(template, expression=replace(e, constants=constants))
 
 
 def _with_arguments(text: str, arguments: Sequence[str]) -> str | None:

@@ -19,8 +19,9 @@ from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.kernels import opcodes as oc
 from hypo.knowledge.claims import Claim, Points, Values, Verdict, violation
+from hypo.knowledge.law import Law
 from hypo.knowledge.proofs import without_doubtful
-from hypo.knowledge.rules import Law, Rule
+from hypo.knowledge.rules import Rule
 from hypo.scoring.score import Hypothesis
 from hypo.search.archive import rank
 from hypo.search.constants import Deadline, Parameters
@@ -89,7 +90,7 @@ class _Form:
 
     def _claims(self, rule: Rule, law: Law) -> list[tuple[Claim, Points]] | None:
         """The claims of a rule and the points they are tried at; None where it has a way of its own to check."""
-        if not rule.settled_by_claims:
+        if not rule.is_settled_by_claims:
             return None
         own = {_parameter(slot) for slot in self._slots}
         try:
@@ -118,7 +119,8 @@ class _Form:
         breach also where a claim's own scale grows along."""
         out = copy(self)
         out._parts = [
-            None if parts is None else [(c.scaled(self._with_constants(at, e)), at) for c, at in parts] for parts in self._parts
+            None if parts is None else [(c.fix_scale(self._with_constants(at, e)), at) for c, at in parts]
+            for parts in self._parts
         ]
         return out
 

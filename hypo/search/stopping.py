@@ -61,6 +61,8 @@ class Stopping:
             return "time_limit", "the time limit was reached"
         if settings.turns is not None and self._schedule.turns >= settings.turns:
             return "complete", "the search took all the turns it was given"
+        if settings.work is not None and spent >= settings.work:
+            return "complete", "the search did all the work it was given"
         if gain > BETTER and not _respelled(best, self._answer):
             self._bought, self._answer = max(spent, LEAST), best
             return None

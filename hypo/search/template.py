@@ -27,7 +27,6 @@ from hypo.search.clock import now
 from hypo.search.constants import fit
 from hypo.search.problem import Problem, Settings
 from hypo.search.proposer import Turn
-from hypo.search.pysr_template import nameless
 from hypo.search.surrogate import fit_surrogate
 
 Values = NDArray[np.float64]
@@ -36,7 +35,7 @@ Values = NDArray[np.float64]
 ROUNDS, SETTLED = 30, 1e-3
 # Newton steps for a working target, and the relative residual that ends them.
 STEPS, SOLVED = 40, 1e-13
-# Seconds of the first search of an unknown; each next turn takes this many times as long.
+# Work in the first search of an unknown (seconds on an ordinary core); each next turn takes this many times as much.
 FIRST, LONGER = 2.0, 2.0
 # Formulas of each unknown that are put together with those of the others.
 KEPT = 6
@@ -54,7 +53,7 @@ class TemplateSearch:
     ) -> None:
         self.name = "template"
         self.cost = FIRST
-        template = nameless(template)
+        template = template.without_single_names()
         self._problem, self._settings, self._template, self._solve = problem, settings, template, solve
         self._unknowns = tuple(template.unknowns)
         self._X = {name: problem.X[k] for k, name in enumerate(problem.columns)}
@@ -184,10 +183,12 @@ class TemplateSearch:
             knowledge=_grammar_only(self._problem.knowledge),
         )
         left = turn.clock.deadline - now()
-        share = min(self.cost / len(self._unknowns), left / 2)
-        if share <= 0:
+        if left <= 0:
             return
-        front, scored = self._solve(inner, replace(self._settings, time_limit=share, guesses=(), backend="native"))
+        # By work and not by time: equal seeds are to give equal answers.
+        work = self.cost / len(self._unknowns)
+        settings = replace(self._settings, time_limit=left / 2, work=work, turns=None, guesses=(), backend="native")
+        front, scored = self._solve(inner, settings)
         turn.clock.scored += scored
         new = [h.expression for h in sorted(front, key=lambda h: h.score)]
         old = [e for e in self._found[name] if str(e) not in {str(x) for x in new}]

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 from hypo.expression.expr import Expression
-from hypo.knowledge.claims import Claim, Comparison
+from hypo.knowledge.claims import Claim
+from hypo.knowledge.comparison import Comparison
 from hypo.knowledge.domain import Domain
+from hypo.knowledge.law import Law
 from hypo.knowledge.parameters import POSITIVE, VARIABLE, parameter
-from hypo.knowledge.rules import Law, Rule
+from hypo.knowledge.rules import Rule
 
 
 class Saturates(Rule):

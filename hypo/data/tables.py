@@ -6,7 +6,11 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from hypo.data import Dataset, from_arrays, from_frame, read_csv
+import numpy as np
+
+from hypo.data.columns import TableColumns
+from hypo.data.dataset import Dataset
+from hypo.data.sources import from_arrays, from_frame, read_csv, read_table
 from hypo.errors import DataError, InputError
 
 if TYPE_CHECKING:
@@ -34,77 +38,71 @@ def as_dataset(
 ) -> tuple[Dataset, tuple[str, ...]]:
     """The data set, and the names of all columns given, as prediction expects them of arrays. Of ``folds`` it holds those that
     are a column of the table."""
-    more: dict[str, Any] = {
-        "trials": trials, "censored": censored, "lower": lower, "upper": upper, "x_sigma": as_x_sigma(x_sigma)
+    by_row = {
+        "trials": trials, "censored": censored, "lower": lower, "upper": upper, "x_sigma": as_x_sigma(x_sigma),
+        "folds": folds if isinstance(folds, str) else None,
     }
-    fold_column = folds if isinstance(folds, str) else None
-    features, exclude = _names("features", features), _names("exclude", exclude)
+    features, exclude = _check_names("features", features), _check_names("exclude", exclude)
     if isinstance(features, str):
         features = [name.strip() for name in features.split(",")]
+    special = {**by_row, "exclude": exclude, "thousands": thousands}
     if isinstance(data, Dataset):
-        more |= {"folds": fold_column, "exclude": exclude, "thousands": thousands}
-        given = [name for name, value in more.items() if value is not None]
-        if given:
+        if given := [name for name, value in special.items() if value is not None]:
             raise InputError(f"with a Dataset {given[0]} belongs into it: give it where the data are read")
         return data, data.names
+    table: dict[str, Any] = {
+        "features": features, "sigma": sigma, "weights": weights, "drop_missing": drop_missing, **special,
+    }
     if isinstance(data, str | os.PathLike):
-        _need_target(target, data, thousands)
-        dataset = read_csv(
-            data,
-            target,
-            features=features,
-            sigma=sigma,
-            weights=weights,  # type: ignore[arg-type]
-            drop_missing=drop_missing,
-            folds=fold_column,
-            exclude=exclude,
-            thousands=thousands,
-            **more,
-        )
+        _require_target(target, data, thousands)
+        dataset = read_csv(data, target, **table)
         return dataset, dataset.names
     if isinstance(data, Mapping):
-        import pandas
-
-        try:
-            data = pandas.DataFrame(dict(data))
-        except ValueError as error:
-            # Columns of different lengths, of two dimensions, or numbers alone.
-            raise DataError(f"the columns do not make a table: {str(error).rstrip('.')}") from None
-    named = isinstance(target, str | int) or target is None
-    if hasattr(data, "columns") and named:
-        _need_target(target, data)
-        dataset = from_frame(
-            data, target, features=features, sigma=sigma, weights=weights, drop_missing=drop_missing, folds=fold_column,
-            exclude=exclude, thousands=thousands, **more,
-        )
+        data = _make_frame(data)
+    is_name = isinstance(target, str | int) or target is None
+    if hasattr(data, "columns") and is_name:
+        _require_target(target, data)
+        dataset = from_frame(data, target, **table)
         return dataset, dataset.names
-    if isinstance(data, tuple) and len(data) == 2 and named:
+    if isinstance(data, tuple) and len(data) == 2 and is_name:
         X, y = data
-        name = "y" if target is None else str(target)
-    elif not named:
-        X, y, name = data, target, str(getattr(target, "name", None) or "y")
-    else:
-        raise DataError(
-            "with an array X give the target's values, fit(X, y), or a pair, fit((X, y), target='y')"
-        )
-    if isinstance(sigma, str) or isinstance(weights, str):
+        return _read_arrays(X, y, "y" if target is None else str(target), table)
+    if not is_name:
+        return _read_arrays(data, target, str(getattr(target, "name", None) or "y"), table)
+    raise DataError("with an array X give the target's values, fit(X, y), or a pair, fit((X, y), target='y')")
+
+
+def _make_frame(data: Mapping[Any, Any]) -> Any:
+    """The data frame of a mapping from names to columns; raises DataError where there is none."""
+    import pandas
+
+    try:
+        return pandas.DataFrame(dict(data))
+    except ValueError as error:
+        # Columns of different lengths, of two dimensions, or numbers alone.
+        raise DataError(f"the columns do not make a table: {str(error).rstrip('.')}") from None
+
+
+def _read_arrays(X: Any, y: Any, target: str, table: Mapping[str, Any]) -> tuple[Dataset, tuple[str, ...]]:
+    """The data set of arrays, and the names of all columns of ``X``; ``table`` has what else :func:`as_dataset` was given."""
+    if isinstance(table["sigma"], str) or isinstance(table["weights"], str):
         raise DataError(
             "with arrays sigma and weights must be arrays too, with one number per row, not names of columns"
         )
-    _names("features", features, str)
-    if thousands is not None:
+    features = _check_names("features", table["features"], str)
+    if table["thousands"] is not None:
         raise InputError("thousands is for tables of text; arrays must hold numbers")
-    for role, value in (*more.items(), *(more["x_sigma"] or {}).items(), ("folds", fold_column)):
+    roles = [(role, table[role]) for role in ("trials", "censored", "lower", "upper")]
+    for role, value in (*roles, *(table["x_sigma"] or {}).items(), ("folds", table["folds"])):
         if isinstance(value, str):
             raise DataError(f"with arrays {role} must be an array too, with one number per row, not the name of a column")
-    dataset = from_arrays(
-        X, y, names=features, target=name, sigma=sigma, weights=weights, drop_missing=drop_missing, exclude=exclude, **more
-    )
-    return dataset, _given_names(X, features, dataset)
+    beside = {name: value for name, value in table.items() if name not in ("features", "folds", "thousands")}
+    dataset = from_arrays(X, y, names=features, target=target, **beside)
+    return dataset, _all_names(X, features, dataset)
 
 
-def _names(role: str, given: Any, kind: Any = str | int) -> Any:
-    """What names columns, as it is, or as a list; raises InputError for what names none."""
+def _check_names(role: str, given: Any, kind: Any = str | int) -> Any:
+    """Names of columns, as they were given, or as a list; raises InputError for what names none."""
     if given is None or isinstance(given, str):
         return given
     wrong = InputError(f'{role} must be names of columns, such as ["x", "v"], got {given!r:.40}')
@@ -139,26 +137,20 @@ def as_x_sigma(x_sigma: XSigma) -> dict[str, Any] | None:
     return out
 
 
-def _given_names(X: Any, features: Sequence[str] | None, dataset: Dataset) -> tuple[str, ...]:
+def _all_names(X: Any, features: Sequence[str] | None, dataset: Dataset) -> tuple[str, ...]:
     """Names of all columns of ``X``, those left out as constant included."""
-    import numpy as np
-
-    from hypo.data.columns import Columns
-
     shape = np.shape(X)
     headers = features or [str(c) for c in getattr(X, "columns", ())]
     headers = headers or [f"x{k}" for k in range(1 if len(shape) == 1 else shape[1])]
-    return tuple(column.name for column in Columns(headers, source=dataset.source, place=dataset.source))
+    return tuple(column.name for column in TableColumns(headers, source=dataset.source, place=dataset.source))
 
 
-def _need_target(target: Any, data: Any, thousands: str | None = None) -> None:
+def _require_target(target: Any, data: Any, thousands: str | None = None) -> None:
     """Raises DataError with the columns to choose from when no target is given."""
     if target is not None and not isinstance(target, str | int):
         raise DataError(f"the target must be the name of a column, got {type(target).__name__}")
     if target is None:
         if isinstance(data, str | os.PathLike):
-            from hypo.data import read_table
-
             table = read_table(data, thousands)
             place, names = f"{table.source}: ", table.labels
         else:
