@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import inspect
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import MISSING, fields
 from typing import Any
@@ -34,8 +36,14 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     """A Markdown table."""
     lines = [list(head)]
     lines.append(["---"] * len(lines[0]))
-    lines += [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows]
+    lines += [[one_cell(text) for text in row] for row in rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def one_cell(text: str) -> str:
+    """Text that a table can hold: a bar within code would end the cell, and a backslash before it would show."""
+    code = re.compile(r"`([^`]*[|][^`]*)`")
+    return code.sub(lambda found: f"<code>{html.escape(found[1])}</code>", text).replace("|", "&#124;").replace("\n", " ")
 
 
 def page(title: str, intro: str, parts: Iterable[str]) -> str:
@@ -89,7 +97,7 @@ def _call(call: Callable[..., Any]) -> str:
 
 def _meanings(text: str) -> Iterator[tuple[str, str]]:
     """The parameters that a docstring describes; several may share a line."""
-    for section in griffe.Docstring(text).parse("auto"):
+    for section in griffe.parse_google(griffe.Docstring(text), warn_missing_types=False, warn_unknown_params=False):
         if section.kind is griffe.DocstringSectionKind.parameters:
             for parameter in section.value:
                 for name in parameter.name.split(","):
@@ -98,8 +106,6 @@ def _meanings(text: str) -> Iterator[tuple[str, str]]:
 
 def plain(text: str) -> str:
     """Markdown for what a docstring says in Sphinx's terms."""
-    import re
-
     text = re.sub(r":\w+:`~?([^`]+)`", r"`\1`", text)
     return re.sub(r"``([^`]+)``", r"`\1`", text)
 
@@ -120,6 +126,14 @@ def rules() -> str:
     )
 
 
+# What the keys of every rule say; a kind says this of its own keys.
+COMMON_KEYS = {
+    "weight": "multiplies what breaking the rule costs",
+    "hard": "a formula that breaks the rule is no hypothesis",
+    "where": "ranges of variables in which the rule holds, in the place of [ranges] or those of the data; ends may be \"inf\"",
+    "label": "the rule's name in reports",
+    "tolerance": "how far off counts as kept",
+}
 KEY_HEAD = ("key", "default", "example", "meaning")
 
 
@@ -129,7 +143,7 @@ def _key(field: Any) -> tuple[str, str, str, str] | None:
         return None
     value = field.default_factory() if field.default_factory is not MISSING else field.default
     default = "required" if value is MISSING else "none" if value is None or value == {} else f"`{sort.write(value)}`"
-    return f"`{field.name}`", default, f"`{sort.example}`", field.metadata.get("words", "")
+    return f"`{field.name}`", default, f"`{sort.example}`", field.metadata.get("words") or COMMON_KEYS.get(field.name, "")
 
 
 def operators() -> str:
