@@ -58,9 +58,10 @@ lint: $(VENV)/dev
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-# Warnings are errors; nothing is fetched. The variable silences the theme's remark on MkDocs' next version.
+# Warnings are errors (not with --quiet, which would hide them); nothing is fetched. The variable silences the theme's remark on
+# the next version of MkDocs.
 docs: $(VENV)/dev
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --config-file docs/tools/mkdocs.yml
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --config-file docs/tools/mkdocs.yml
 	@echo "open build/docs/index.html"
 
 clean:

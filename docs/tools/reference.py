@@ -87,7 +87,8 @@ def settings() -> str:
 
 def _call(call: Callable[..., Any]) -> str:
     name = f"hypo.{call.__name__}"
-    meanings = dict(_meanings(inspect.getdoc(call) or ""))
+    # A call that says nothing of a setting means by it what hypo.fit does.
+    meanings = dict(_meanings(inspect.getdoc(hypo.fit) or "")) | dict(_meanings(inspect.getdoc(call) or ""))
     rows = []
     for parameter in inspect.signature(call).parameters.values():
         default = "required" if parameter.default is inspect.Parameter.empty else f"`{parameter.default!r}`"
