@@ -13,25 +13,17 @@ from importlib import import_module
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from hypo.errors import (
-    DataError,
-    FormulaError,
-    HypoError,
-    InputError,
-    KnowledgeError,
-    MissingExtraError,
-    UnitError,
-)
+from hypo.errors import DataError, FormulaError, HypoError, InputError, KnowledgeError, MissingExtraError, UnitError
 from hypo.starting import loaded
 
 if TYPE_CHECKING:
     from hypo.api import audit, fit, merge, score
+    from hypo.api.estimator import SymbolicRegressor
     from hypo.data import Dataset, read_csv
     from hypo.expression.expr import Expression
     from hypo.expression.parser import parse
     from hypo.knowledge.knowledge import Knowledge
-    from hypo.regressor import SymbolicRegressor
-    from hypo.result import Result
+    from hypo.result.result import Result
 
 __version__ = "0.1.0"
 
@@ -61,8 +53,8 @@ _HOME = {
     "Dataset": "hypo.data",
     "Expression": "hypo.expression.expr",
     "Knowledge": "hypo.knowledge.knowledge",
-    "Result": "hypo.result",
-    "SymbolicRegressor": "hypo.regressor",
+    "Result": "hypo.result.result",
+    "SymbolicRegressor": "hypo.api.estimator",
     "audit": "hypo.api",
     "fit": "hypo.api",
     "merge": "hypo.api",

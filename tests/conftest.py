@@ -8,7 +8,8 @@ import hypothesis
 import numpy as np
 import pytest
 
-from hypo.search.warm import warm
+from hypo.search.compile import warm
+from tests.oracles.places import STANDINS
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 # Sentences go on in the next line where this says how wide the page is, as pytest-xdist does.
@@ -32,12 +33,6 @@ def own_random_numbers(request: pytest.FixtureRequest) -> None:
         rng.bit_generator.state = np.random.default_rng(zlib.crc32(request.node.name.encode())).bit_generator.state
 
 
-@pytest.fixture(scope="session")
-def repository() -> Path:
-    """The root of the checkout, for tests on the data sets and benchmark tables kept beside the package."""
-    return Path(__file__).resolve().parent.parent
-
-
 @pytest.fixture
 def stages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder in which a test tells the stand-in for PySR what to find."""
@@ -47,7 +42,7 @@ def stages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         info.mkdir(parents=True)
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.0.1\n")
     monkeypatch.syspath_prepend(packages)
-    monkeypatch.syspath_prepend(Path(__file__).parent / "standins" / "pysr")
+    monkeypatch.syspath_prepend(STANDINS / "pysr")
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
     folder = tmp_path / "stages"

@@ -12,11 +12,11 @@ import pytest
 
 import hypo
 from hypo.api.inputs import as_settings, operator_names
-from hypo.folders import check_folder
 from hypo.report import tables
 from hypo.report.constants import ConstantRow, shown_constants
-from hypo.report.progress import PlainProgress, panel, plain_line, rate_text
-from hypo.result_file import jsonable
+from hypo.report.display.progress import PlainProgress, panel, plain_line, rate_text
+from hypo.result.file import jsonable
+from hypo.result.folders import check_folder
 from hypo.search.outcome import Progress
 
 T = np.linspace(1.0, 4.0, 12)
@@ -268,7 +268,7 @@ def report_of(best: Any, elapsed: float) -> Progress:
 
 def test_plain_lines(law: hypo.Result, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr("hypo.report.progress.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("hypo.report.display.progress.time.monotonic", lambda: now[0])
     stream = io.StringIO()
     with PlainProgress(stream, "s") as progress:
         for now[0], best in ((0.5, None), (1.5, None), (2.0, law.best), (2.5, law.best), (8.0, law.best)):

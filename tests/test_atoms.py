@@ -8,20 +8,20 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 import hypo
+from hypo.clock import Clock
 from hypo.data import from_arrays
-from hypo.expression.evaluate import evaluate
 from hypo.expression.expr import Expression
+from hypo.expression.program import evaluate
+from hypo.fitting.archive import Archive
 from hypo.kernels import opcodes as oc
-from hypo.search import atoms as module
-from hypo.search.archive import Archive
-from hypo.search.atoms import BUILT, Atoms, _of
-from hypo.search.context import Context, View
-from hypo.search.problem import DEFAULT_OPERATORS, Settings, make_problem
-from hypo.search.proposer import Schedule
-from hypo.search.quotient import quotients
-from hypo.search.scan import Clock
-from hypo.search.seeds import plain_library
-from hypo.search.targets import Step, Target, first_order, links, peels
+from hypo.problem.problem import DEFAULT_OPERATORS, Settings, make_problem
+from hypo.search.library.context import Context, LibraryView, first_order
+from hypo.search.library.seeds import plain_library
+from hypo.search.proposers import atoms as module
+from hypo.search.proposers.atoms import BUILT, Atoms, _of
+from hypo.search.proposers.base import Schedule
+from hypo.search.scan.quotients import quotients
+from hypo.search.scan.targets import Step, Target, links, peels
 
 Law = Callable[..., np.ndarray]
 RNG = np.random.default_rng(30)
@@ -36,7 +36,7 @@ def one_thread() -> Iterator[None]:
 
 def context(X: np.ndarray, y: np.ndarray, names: tuple[str, ...]) -> tuple[Context, Settings]:
     """The context of a search; X is (n_row, n_var)."""
-    settings = Settings(time_limit=60.0, posterior=False)
+    settings = Settings(posterior=False)
     problem = make_problem(from_arrays(X, y, names=list(names)), None, settings)
     return Context.of(problem, settings, Clock(), None), settings
 
@@ -262,7 +262,7 @@ def test_a_quotient_of_sums_is_among_those_proposed(name: str) -> None:
     library = plain_library(ctx, settings, range(3))
     library.grow(250)
     with np.errstate(all="ignore"):
-        proposed = list(quotients(ctx, View(library, ctx.X, 250, 40), Target(ctx.y, None)))
+        proposed = list(quotients(ctx, LibraryView(library, ctx.X, 250, 40), Target(ctx.y, None)))
     fresh = np.random.default_rng(35).uniform(0.5, 4.0, (100, 3))
     errors = [np.max(np.abs(evaluate(e, fresh, ("x", "z", "w")) - law(*fresh.T))) for e in proposed]
     assert min(errors) < 1e-9
@@ -275,7 +275,7 @@ def test_quotients_need_division() -> None:
     ctx = Context.of(problem, settings, Clock(), None)
     library = plain_library(ctx, settings, [0])
     library.grow(20)
-    assert list(quotients(ctx, View(library, ctx.X, 20, 40), Target(ctx.y, None))) == []
+    assert list(quotients(ctx, LibraryView(library, ctx.X, 20, 40), Target(ctx.y, None))) == []
 
 
 def test_a_quotient_of_sums_is_found_exactly() -> None:

@@ -11,17 +11,18 @@ import pytest
 from scipy.stats import binomtest
 
 import hypo
-from hypo.api.auditing import AuditProgress, resample
-from hypo.cli import main
+from hypo.api.audit import AuditProgress, resample
+from hypo.cli.main import main
 from hypo.data import as_dataset
-from hypo.report.audit import Audit, Run, group_runs, share_interval
-from hypo.scoring.likelihood import Gaussian
-from hypo.search.problem import Settings, make_problem
+from hypo.likelihood.base import Gaussian
+from hypo.problem.problem import Settings, make_problem
+from hypo.report.questions.audit import Audit, Run, group_runs, share_interval
+from tests.oracles.no_limit import NO_LIMIT
 
 RNG = np.random.default_rng(5)
 XS = RNG.uniform(0.5, 3.0, 30)
 DATA = {"x": XS, "y": 2.5 * XS + 0.1 * RNG.standard_normal(30)}
-FAST: dict[str, Any] = {"operators": "+,-,*,/", "time_limit": 20.0, "turns": 2, "max_complexity": 7}
+FAST: dict[str, Any] = {"operators": "+,-,*,/", "time_limit": NO_LIMIT, "turns": 2, "max_complexity": 7}
 
 
 def run(kind: str, number: int, text: str | None, score: float = 0.0, status: str = "complete") -> Run:

@@ -7,25 +7,25 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from hypo.clock import Clock
 from hypo.data import from_arrays
-from hypo.expression.evaluate import Program
+from hypo.expression.edits import spellings as rewrite
 from hypo.expression.parser import parse
-from hypo.kernels.judge import best_pair, judge
+from hypo.expression.program import Program
+from hypo.fitting.archive import Archive
+from hypo.kernels.cpu.many_targets import best_pair, judge
 from hypo.knowledge import Knowledge
-from hypo.search import rewrite
-from hypo.search.archive import Archive
-from hypo.search.beam import Beam
-from hypo.search.chains import LINK, SUM, Peeling
-from hypo.search.compact import compact_library
-from hypo.search.context import Context, View
+from hypo.problem.problem import Settings, make_problem
 from hypo.search.engine import search
-from hypo.search.problem import Settings, make_problem
-from hypo.search.proposer import Turn
-from hypo.search.scan import Clock
-from hypo.search.scanner import Scanner
-from hypo.search.targets import LINKS, Target, links
+from hypo.search.library.compact import compact_library
+from hypo.search.library.context import Context, LibraryView
+from hypo.search.proposers.base import Turn
+from hypo.search.proposers.beam import Beam
+from hypo.search.proposers.library_scan import Scanner
+from hypo.search.scan.peels import LINK, SUM, Peeling
+from hypo.search.scan.targets import LINKS, Target, links
 
-SETTINGS = Settings(time_limit=60.0, posterior=False)
+SETTINGS = Settings(posterior=False)
 
 
 def data(law, columns, n=400, seed=0):
@@ -130,15 +130,15 @@ def test_only_allowed_operators():
 
 def two_steps(ctx, start, free=True):
     library, rank, _ = compact_library(ctx, range(len(ctx.problem.columns)), 60)
-    view = View(library, ctx.X, library.count, 50)
+    view = LibraryView(library, ctx.X, library.count, 50)
     order = np.argsort(rank[view.members], kind="stable")
     factors = order[np.all(view.values[order] != 0, axis=1)]
     peeling = Peeling(view, order[:10], factors[:12], ctx.problem.allowed, free)
     found = []
     level = peeling.start(start, ctx.probe)
-    for chains in peeling.expand(level):
-        found += [(peeling, chains, k) for k in range(len(chains))]
-        for deeper in peeling.expand(chains.take(np.arange(0, len(chains), 5))):
+    for peels in peeling.expand(level):
+        found += [(peeling, peels, k) for k in range(len(peels))]
+        for deeper in peeling.expand(peels.take(np.arange(0, len(peels), 5))):
             found += [(peeling, deeper, k) for k in range(0, len(deeper), 17)]
     return found
 
@@ -147,12 +147,12 @@ def test_chains_on_probe_and_racing_rows_agree_and_lead_back():
     ctx = context("0.2 + 0.1*a*b", ("a", "b"))
     start = Target(ctx.y, None)
     checked, kinds = 0, set()
-    for peeling, chains, k in two_steps(ctx, start):
-        t = peeling.target(chains, k, start)
+    for peeling, peels, k in two_steps(ctx, start):
+        t = peeling.target(peels, k, start)
         if t is None:
             continue
-        assert_allclose(chains.values[k], t.values[ctx.probe], rtol=1e-9, atol=1e-9 * np.max(np.abs(t.values)))
-        assert chains.size[k] == sum(1 + (0 if s.operand is None else len(s.operand)) for s in t.steps)
+        assert_allclose(peels.values[k], t.values[ctx.probe], rtol=1e-9, atol=1e-9 * np.max(np.abs(t.values)))
+        assert peels.size[k] == sum(1 + (0 if s.operand is None else len(s.operand)) for s in t.steps)
         e = t.wrap(parse("t", variables=("t",)))
         X = np.vstack([ctx.X, t.values])
         assert_allclose(Program.of(e, ("a", "b", "t")).value(X), ctx.y, rtol=1e-6)
@@ -163,9 +163,9 @@ def test_chains_on_probe_and_racing_rows_agree_and_lead_back():
             rate = np.abs(up - down) / (2 * h)
         good = np.isfinite(rate) & (h * rate > 1e-9)
         probe = ctx.probe[good[ctx.probe]]
-        assert_allclose(chains.slope[k][good[ctx.probe]], rate[probe], rtol=1e-3)
+        assert_allclose(peels.slope[k][good[ctx.probe]], rate[probe], rtol=1e-3)
         checked += 1
-        kinds.add(int(chains.kind[k]))
+        kinds.add(int(peels.kind[k]))
     assert checked > 60 and len(kinds) == 3
 
 
@@ -177,7 +177,7 @@ def test_links_of_the_table_are_the_links_of_a_target():
 
 
 def parse_all():
-    from hypo.expression.ops import OPERATORS
+    from hypo.expression.operators import OPERATORS
 
     return [row.name for row in OPERATORS]
 
@@ -188,16 +188,16 @@ def test_units_are_kept():
     p = ctx.problem
     start = Target(ctx.y, p.pack(p.target_dimension))
     seen = 0
-    for peeling, chains, k in two_steps(ctx, start, free=False):
-        t = peeling.target(chains, k, start)
-        assert t is None or t.dimension == chains.dimension[k]
-        if chains.before is None or chains.before.before is not None:
+    for peeling, peels, k in two_steps(ctx, start, free=False):
+        t = peeling.target(peels, k, start)
+        assert t is None or t.dimension == peels.dimension[k]
+        if peels.before is None or peels.before.before is not None:
             continue
         seen += 1
-        step = int(chains.step[k])
-        if chains.kind[k] == SUM and step // 2 < len(peeling.view.members):
+        step = int(peels.step[k])
+        if peels.kind[k] == SUM and step // 2 < len(peeling.view.members):
             assert peeling.view.dims[step // 2] == start.dimension
-        if chains.kind[k] == LINK:
+        if peels.kind[k] == LINK:
             assert LINKS[step].power is not None
     assert seen
     for e in proposer(ctx).propose(turn(ctx)):

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 
 import hypo
-from hypo.expression.dimension import infer
+from hypo.expression.analysis.dimension import infer
 from hypo.expression.expr import Expression
 from hypo.kernels import opcodes as oc
 from hypo.units import parse_unit
+from tests.oracles.places import BENCHMARKS
 
-BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 MODULES = ("suites", "judge", "peers", "run", "report")
 
 

@@ -7,12 +7,12 @@ import pytest
 
 import hypo
 from hypo.data import from_arrays
-from hypo.scoring.likelihood import Gaussian
-from hypo.search.aliases import slower
-from hypo.search.between import sound
-from hypo.search.constants import fit
-from hypo.search.problem import Settings, make_problem
-from hypo.search.spacing import Spacing
+from hypo.fitting.between_rows.aliases import slower
+from hypo.fitting.between_rows.definedness import sound
+from hypo.fitting.constants.fit import fit
+from hypo.likelihood.base import Gaussian
+from hypo.problem.problem import Settings, make_problem
+from hypo.problem.spacing import Spacing
 
 RNG = np.random.default_rng(8)
 
@@ -108,7 +108,7 @@ def test_a_given_frequency_pays_for_the_slower_ones_that_the_rows_do_not_see() -
 
 
 def test_a_sample_of_the_rows_pays_as_all_of_them() -> None:
-    from hypo.search.ladder import sample
+    from hypo.fitting.row_racing import sample
 
     x = np.linspace(0.0, 30.0, 400)[:, None]
     problem = make_problem(from_arrays(x, RNG.normal(size=400), names=["x"]), None, Settings())

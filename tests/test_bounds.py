@@ -19,21 +19,22 @@ from scipy.special import ndtr
 from scipy.stats import poisson
 
 import hypo
-from hypo.cli import main
+from hypo.cli.main import main
 from hypo.errors import FormulaError, InputError
-from hypo.scoring.bounds import Assumed, assumed, bound, event_probability, plausible, plausible_set
-from hypo.scoring.events import parse_event
-from hypo.scoring.posterior import Structure
+from hypo.posterior.bounds import Assumed, assumed, bound, event_probability, plausible, plausible_set
+from hypo.posterior.events import parse_event
+from hypo.posterior.posterior import Structure
 from hypo.scoring.prior import Prior
+from tests.oracles.places import BENCHMARKS
 
-BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks" / "calibration"
+CALIBRATION = BENCHMARKS / "calibration"
 X = np.array([[1.0, 2.0, 3.0, 2.0], [0.0, -1.0, 2.0, 4.0]])
 
 
 @pytest.fixture(scope="module")
 def bench() -> Iterator[ModuleType]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
+        patch.setattr(sys, "path", [str(CALIBRATION), *sys.path])
         patch.delitem(sys.modules, "bound", raising=False)
         yield importlib.import_module("bound")
         sys.modules.pop("bound", None)

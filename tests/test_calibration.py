@@ -5,18 +5,18 @@ import math
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from hypo.expression.algebra.simplify import simplify
+from hypo.expression.edits.tree_moves import TreeGrammar, TreeLibrary, key, tree
 from hypo.expression.parser import parse
-from hypo.expression.simplify import simplify
-from hypo.scoring.complexity import integer_cost
-from hypo.search.trees import Grammar, Library, key, tree
+from hypo.scoring.code_length import integer_cost
+from tests.oracles.places import BENCHMARKS
 
-FOLDER = Path(__file__).resolve().parent.parent / "benchmarks/calibration"
+FOLDER = BENCHMARKS / "calibration"
 MODULES = ("laws", "evidence", "count", "run")
 
 
@@ -95,7 +95,7 @@ def test_counts_of_small_functions(bench) -> None:
     """Against all trees, simplified one by one."""
     own = [sorted(found) for found in bench.count.forms(5)]
     leaves = tuple(t[0] for t in bench.count._raw([], 1))
-    g = Grammar((bench.count.INV,), bench.count.BINARY, leaves, 5, Library({}), Library({}))
+    g = TreeGrammar((bench.count.INV,), bench.count.BINARY, leaves, 5, TreeLibrary({}), TreeLibrary({}))
     by_size = [[(leaf,) for leaf in g.leaves]]
     for n in range(2, 6):
         new = [(*t, (bench.count.INV, None)) for t in by_size[n - 2]]

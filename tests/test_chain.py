@@ -7,13 +7,24 @@ import numpy as np
 import pytest
 
 import hypo
-from hypo.expression import ops
+from hypo.expression import operators as ops
+from hypo.expression.edits.tree_moves import (
+    MOVES,
+    Tree,
+    TreeGrammar,
+    TreeLibrary,
+    admissible,
+    every,
+    formula,
+    key,
+    shuffled,
+    tree,
+)
 from hypo.expression.expr import Constant
 from hypo.expression.parser import parse
 from hypo.kernels import opcodes as oc
-from hypo.scoring.posterior import structure_key
-from hypo.search.chain import budget, distance, report, split_rhat, walk
-from hypo.search.trees import MOVES, Grammar, Library, Tree, admissible, every, formula, key, shuffled, tree
+from hypo.posterior.posterior import structure_key
+from hypo.posterior.structure_mcmc import budget, distance, report, split_rhat, walk
 
 NAMES = ("x", "z")
 
@@ -22,17 +33,17 @@ def as_tree(text: str) -> Tree:
     return tree(parse(text, variables=NAMES))
 
 
-def grammar(unary: str, binary: str, most: int, *texts: str) -> Grammar:
+def grammar(unary: str, binary: str, most: int, *texts: str) -> TreeGrammar:
     def codes(names: str) -> tuple[int, ...]:
         return tuple(ops.BY_NAME[name].opcode for name in names.split())
 
     leaves = ((oc.VAR, "x"), (oc.VAR, "z"), (oc.CONST, Constant(1.0, free=True)))
     members = {key(t)[0]: t for t in map(as_tree, texts)}
-    parts = Library({k: t for k, t in members.items() if len(t) > 1})
-    return Grammar(codes(unary), codes(binary), leaves, most, parts, Library(members))
+    parts = TreeLibrary({k: t for k, t in members.items() if len(t) > 1})
+    return TreeGrammar(codes(unary), codes(binary), leaves, most, parts, TreeLibrary(members))
 
 
-def spelled(g: Grammar) -> list[Tree]:
+def spelled(g: TreeGrammar) -> list[Tree]:
     """All ordered trees of up to ``g.most`` nodes."""
     by_size: list[list[Tree]] = [[(leaf,) for leaf in g.leaves]]
     for n in range(2, g.most + 1):
@@ -105,10 +116,10 @@ def test_moves_balance(move) -> None:
 def test_visits_are_as_the_exact_posterior() -> None:
     """A grammar small enough to enumerate, data that several formulas explain: visit frequencies against the shares of
     exp(-nats), within standard errors that allow for the chain's memory."""
-    from hypo.scoring.likelihood import Gaussian
-    from hypo.scoring.posterior import weighed
+    from hypo.fitting.constants.fit import fit
+    from hypo.likelihood.base import Gaussian
+    from hypo.posterior.posterior import weighed
     from hypo.scoring.score import Scorer
-    from hypo.search.constants import fit
 
     rng = np.random.default_rng(3)
     X = rng.uniform(0.5, 2.0, (2, 12))
@@ -186,8 +197,8 @@ def test_exact_answers_wait_for_no_chain(noisy) -> None:
 def test_structures_of_the_posterior_keep_hard_rules(noisy) -> None:
     from hypo.api.inputs import as_knowledge
     from hypo.data import as_dataset
-    from hypo.search.problem import Settings, make_problem
-    from hypo.search.rulebook import Rulebook
+    from hypo.fitting.rule_checks import Rulebook
+    from hypo.problem.problem import Settings, make_problem
 
     known = {"rule": [{"kind": "monotone", "variable": "x", "direction": "decreasing", "hard": True}]}
     result = hypo.fit(noisy, "y", operators="+,*,exp", knowledge=known, time_limit=4, workers=1)

@@ -7,13 +7,13 @@ import random
 
 import numpy as np
 import pytest
-from reference import evaluate, random_tree
 
 from hypo.expression import Expression
 from hypo.expression.parser import parse
-from hypo.knowledge.claims import Claim, Sides, violation
-from hypo.knowledge.combinations import And, Implies, Not, Or
-from hypo.knowledge.comparison import Comparison
+from hypo.knowledge.claims.claim import Claim, Sides, violation
+from hypo.knowledge.claims.combinations import And, Implies, Not, Or
+from hypo.knowledge.claims.comparison import Comparison
+from tests.oracles.reference import evaluate, random_tree
 
 NAN, INF = math.nan, math.inf
 RELATIONS = (">=", ">", "<=", "<", "==", "!=")

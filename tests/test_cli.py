@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import hypo
-from hypo.cli import main
+from hypo.cli.main import main
 
 Cli = Callable[..., tuple[int, str, str]]
 
@@ -231,8 +231,8 @@ def test_nothing_found(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
 # Waits inside the search, where the report of progress is called, until a signal comes.
 WAITING = textwrap.dedent("""
     import signal, sys, time
-    from hypo.cli import main
-    from hypo.report.progress import PlainProgress
+    from hypo.cli.main import main
+    from hypo.report.display.progress import PlainProgress
 
     # A shell starts what runs in the background deaf to it.
     signal.signal(signal.SIGINT, signal.default_int_handler)

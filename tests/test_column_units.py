@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import hypo
-from hypo.cli import main
+from hypo.cli.main import main
 from hypo.expression.parser import parse
 from hypo.report.constants import by_error, value_text
 
@@ -135,7 +135,7 @@ def test_formulas_come_in_as_they_leave(result: hypo.Result) -> None:
 
 
 def hypo_values(e: hypo.Expression, x: np.ndarray) -> np.ndarray:
-    from hypo.expression.evaluate import evaluate
+    from hypo.expression.program import evaluate
 
     return evaluate(e, x[:, None], ["L"])
 
@@ -175,7 +175,7 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def hypo_at(e: hypo.Expression, x: float) -> float:
-    from hypo.expression.evaluate import evaluate
+    from hypo.expression.program import evaluate
 
     return float(evaluate(e, np.array([[x]]), ["theta"])[0])
 

@@ -16,7 +16,8 @@ from hypo.kernels import compiled
 
 SCORE = """
 import numpy as np
-from hypo.kernels import compiled, rescore
+from hypo.kernels.cpu import pair_scores as rescore
+from hypo.kernels import compiled
 F, out = np.array([[0.6, 0.8]]), np.zeros(1)
 r, at = np.array([0.5]), np.zeros(1, np.int64)
 rescore.sum_scores(F, np.array([[1.0, 0.0]]), r, r, at, at, out)
@@ -74,7 +75,7 @@ def test_where_nothing_can_be_written_kernels_are_compiled_and_not_kept(package:
 
 def test_kernels_of_others_stay_where_numba_puts_them(package: Path) -> None:
     (package / "theirs.py").write_text("import numba\n\n@numba.njit(cache=True)\ndef double(x):\n    return 2 * x\n")
-    script = "import hypo.kernels.judge, theirs; print(theirs.double(2), theirs.double.stats.cache_path)"
+    script = "import hypo.kernels.cpu.many_targets, theirs; print(theirs.double(2), theirs.double.stats.cache_path)"
     assert run(package, script) == ["4", str(package / "__pycache__")]
 
 

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import least_squares
 
-from hypo.expression.evaluate import Program, evaluate
+from hypo.clock import Clock
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
-from hypo.scoring.likelihood import Gaussian
-from hypo.search.constants import TIGHT, Parameters, fit
-from hypo.search.scan import Clock
-from hypo.search.snap import exact_numbers
+from hypo.expression.program import Program, evaluate
+from hypo.fitting.constants.fit import TIGHT, Parameters, fit
+from hypo.likelihood.base import Gaussian
+from hypo.scoring.snap import exact_numbers
 
 COLUMNS = ("x", "z")
 

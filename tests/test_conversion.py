@@ -6,12 +6,12 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from hypo.expression.conversion import Units, converted, times
-from hypo.expression.evaluate import evaluate
+from hypo.expression.edits.conversion import Units, converted, times
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
+from hypo.expression.program import evaluate
 from hypo.report.units import si_text, unit_text
-from hypo.search.border import UnitNames
+from hypo.search.table_units import UnitNames
 from hypo.units import parse_unit, unit_parts
 
 ONE = Fraction(1)

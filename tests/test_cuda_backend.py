@@ -10,8 +10,8 @@ import pytest
 os.environ["TRITON_INTERPRET"] = "1"  # before anything imports Triton
 
 import hypo
-from hypo import cli
-from hypo.search import cuda
+from hypo.cli import main as cli
+from hypo.search.gpu import backend as cuda
 
 INSTALLED = find_spec("torch") is not None and find_spec("triton") is not None
 needs_torch = pytest.mark.skipif(not INSTALLED, reason="PyTorch or Triton is not installed")
@@ -24,7 +24,7 @@ def table() -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cuda, "find_spec", lambda name: None)
+    monkeypatch.setattr("hypo.search.gpu.devices.find_spec", lambda name: None)
     with pytest.raises(hypo.MissingExtraError, match=r"Triton, which are not installed: pip install 'hypo\[gpu\]'$"):
         hypo.fit(*table(), backend="cuda", time_limit=5)
 
@@ -33,7 +33,7 @@ def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_a_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import torch
 
-    monkeypatch.setattr("hypo.kernels.cuda_scan.interpreted", lambda: False)
+    monkeypatch.setattr("hypo.kernels.gpu.pair_scan.interpreted", lambda: False)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     data = tmp_path / "data.csv"
     data.write_text("x,y\n" + "".join(f"{k},{k * k}\n" for k in range(1, 20)))
@@ -52,10 +52,10 @@ def test_the_same_law_as_on_the_processor(monkeypatch: pytest.MonkeyPatch) -> No
     torch.set_num_threads(1)
     monkeypatch.setattr(cuda, "WORTH", 0)
     # Few and large steps: what takes time here is the interpreter.
-    monkeypatch.setattr("hypo.kernels.cuda_rescore.ELEMENTS", 1 << 17)
-    monkeypatch.setattr("hypo.search.cuda_library.WORTH", 50_000)
+    monkeypatch.setattr("hypo.kernels.gpu.pair_scores.ELEMENTS", 1 << 17)
+    monkeypatch.setattr("hypo.search.gpu.library.WORTH", 50_000)
     # In numba's simulator, where other tests turned it on, fits would take minutes.
-    monkeypatch.setattr("hypo.search.cuda_batches.WORTH", 10**18)
+    monkeypatch.setattr("hypo.search.gpu.batches.WORTH", 10**18)
     scans = []
     inner = cuda.Cuda.scan
     monkeypatch.setattr(cuda.Cuda, "scan", lambda *given, **rest: scans.append(given[1]) or inner(*given, **rest))

@@ -10,25 +10,31 @@ import numba
 import numpy as np
 import pytest
 
+from tests.oracles.no_limit import NO_LIMIT
+
 os.environ["NUMBA_ENABLE_CUDASIM"] = os.environ["TRITON_INTERPRET"] = "1"
 numba.config.ENABLE_CUDASIM = 1  # before anything imports numba.cuda
 
-from hypo.data import from_arrays  # noqa: E402
-from hypo.kernels import cuda_fit  # noqa: E402
-from hypo.search import cuda_batches, evolve, island  # noqa: E402
-from hypo.search.batches import Processor, fit_programs  # noqa: E402
-from hypo.search.context import Context  # noqa: E402
-from hypo.search.cuda import Attempts, Cuda, opened  # noqa: E402
-from hypo.search.cuda_batches import CudaBatches  # noqa: E402
-from hypo.search.engine import search  # noqa: E402
-from hypo.search.evolve import Evolution  # noqa: E402
-from hypo.search.executor import Executor, Serial, Share, Threads, WorkersLost, whole  # noqa: E402
-from hypo.search.island import Island, live, live_together  # noqa: E402
-from hypo.search.outcome import Outcome  # noqa: E402
-from hypo.search.problem import Settings, make_problem  # noqa: E402
-from hypo.search.programs import Programs  # noqa: E402
-from hypo.search.scan import Clock, Deadline  # noqa: E402
-from hypo.search.seeds import plain_library  # noqa: E402
+from hypo.clock import Clock, Deadline
+from hypo.data import from_arrays
+from hypo.kernels.gpu import fit_batch as cuda_fit
+from hypo.parallel.batches import Processor, fit_programs
+from hypo.parallel.executor import Serial, Share, Threads, WorkersLost, whole
+from hypo.problem.problem import Settings, make_problem
+from hypo.search.engine import search
+from hypo.search.evolution import island
+from hypo.search.evolution.island import Island, live, live_together
+from hypo.search.evolution.programs import Programs
+from hypo.search.gpu import batches as cuda_batches
+from hypo.search.gpu.backend import Cuda
+from hypo.search.gpu.batches import CudaBatches
+from hypo.search.gpu.devices import Attempts
+from hypo.search.gpu.open_devices import open_devices
+from hypo.search.library.context import Context, Workers
+from hypo.search.library.seeds import plain_library
+from hypo.search.outcome import Outcome
+from hypo.search.proposers import evolution as evolve
+from hypo.search.proposers.evolution import Evolution
 
 # The simulator computes with NumPy's numbers, which warn where the kernels' results are NaN or infinite.
 pytestmark = pytest.mark.filterwarnings("ignore:(invalid|divide|overflow|underflow).*:RuntimeWarning")
@@ -160,14 +166,14 @@ def test_a_device_that_fails_is_left_and_nothing_is_lost(monkeypatch: pytest.Mon
 
 def test_a_scan_that_fails_is_left_to_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
     device = Cuda(Serial(), ("cpu",))
-    monkeypatch.setattr("hypo.search.cuda.WORTH", 0)
+    monkeypatch.setattr("hypo.search.gpu.backend.WORTH", 0)
     clock, T, F = Clock(), np.ones((1, 8)), np.ones((5, 8))
 
     def lost(*given: object) -> None:
         clock.scored += 7
         raise RuntimeError("unspecified launch failure")
 
-    monkeypatch.setitem(sys.modules, "hypo.search.cuda_scan", type("Scans", (), {"scan": staticmethod(lost)}))
+    monkeypatch.setitem(sys.modules, "hypo.search.gpu.scan", type("Scans", (), {"scan": staticmethod(lost)}))
     with pytest.warns(RuntimeWarning, match="unspecified launch failure"):
         assert device.scan("sums", [(T, F, None)], F[:0], keep=3, clock=clock) is None
     assert device.scan("sums", [(T, F, None)], F[:0], keep=3, clock=clock) is None
@@ -193,7 +199,7 @@ def test_islands_are_not_shared_out_among_shards() -> None:
 def short(backend: str) -> Outcome:
     X = np.random.default_rng(1).uniform(0.5, 2.5, (10, 1))
     y = 2 + 3 * np.sin(1.3 * X[:, 0])
-    settings = Settings(backend=backend, proposers=("evolution",), turns=2, time_limit=120, posterior=False)
+    settings = Settings(backend=backend, proposers=("evolution",), turns=2, time_limit=NO_LIMIT, posterior=False)
     return search(make_problem(from_arrays(X, y), None, settings), settings)
 
 
@@ -217,10 +223,9 @@ def test_a_whole_search_finds_on_the_device_what_it_finds_without(monkeypatch: p
 
 
 def test_the_backend_chooses_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    near: Executor = Serial()
-    processor = Processor(near)
+    workers = Workers.of(Serial())
     said: list[str] = []
-    _, batches = opened(near, processor, ("cuda:0",), 1, said.append)
-    assert isinstance(batches, CudaBatches) and said == ["compiling for the GPU"]
-    monkeypatch.setattr("hypo.kernels.cuda_operators.SIMULATED", False)
-    assert opened(near, processor, ("cpu",), 1, said.append)[1] is processor
+    opened = open_devices(workers, ("cuda:0",), 1, said.append)
+    assert isinstance(opened.batches, CudaBatches) and said == ["compiling for the GPU"]
+    monkeypatch.setattr("hypo.kernels.gpu.operators.SIMULATED", False)
+    assert open_devices(workers, ("cpu",), 1, said.append).batches is workers.batches

@@ -15,24 +15,25 @@ import numpy as np
 import pytest
 
 import hypo
+from tests.oracles.places import BENCHMARKS, ROOT
 
 INSTALLED = find_spec("torch") is not None and find_spec("triton") is not None
 
 
-def run(repository: Path, *arguments: str) -> str:
-    command = [sys.executable, "-W", "ignore", str(repository / "benchmarks/gpu/run.py"), *arguments]
-    given = os.environ | {"TRITON_INTERPRET": "1", "NUMBA_ENABLE_CUDASIM": "1", "PYTHONPATH": str(repository)}
+def run(*arguments: str) -> str:
+    command = [sys.executable, "-W", "ignore", str(BENCHMARKS / "gpu/run.py"), *arguments]
+    given = os.environ | {"TRITON_INTERPRET": "1", "NUMBA_ENABLE_CUDASIM": "1", "PYTHONPATH": str(ROOT)}
     return subprocess.run(command, env=given, capture_output=True, text=True, check=True, timeout=300).stdout
 
 
-def test_without_a_gpu(repository: Path) -> None:
-    assert run(repository).startswith("not measured: ")
+def test_without_a_gpu() -> None:
+    assert run().startswith("not measured: ")
 
 
 @pytest.mark.skipif(not INSTALLED, reason="PyTorch or Triton is not installed")
-def test_every_part_runs_in_the_interpreter(repository: Path, tmp_path: Path) -> None:
+def test_every_part_runs_in_the_interpreter(tmp_path: Path) -> None:
     out = tmp_path / "gpu.json"
-    printed = run(repository, "--tiny", "--only", "limits,checks,tiers,scans,whole", "--out", str(out))
+    printed = run("--tiny", "--only", "limits,checks,tiers,scans,whole", "--out", str(out))
     results = json.loads(out.read_text())
     assert results["device"].startswith("not measured") and "not measured" in printed
     assert results["checks"]["sums"] == results["checks"]["products"] == 1.0
@@ -52,8 +53,7 @@ def feynman() -> Iterator[Any]:
     """The script as a module; sys.path and sys.modules are put back afterwards."""
     names = ("run", "feynman", "suites", "judge", "peers")
     with pytest.MonkeyPatch.context() as patch:
-        benchmarks = Path(__file__).resolve().parent.parent / "benchmarks"
-        patch.setattr(sys, "path", [str(benchmarks / folder) for folder in ("srbench", "", "gpu")] + sys.path)
+        patch.setattr(sys, "path", [str(BENCHMARKS / folder) for folder in ("srbench", "", "gpu")] + sys.path)
         for name in names:
             patch.delitem(sys.modules, name, raising=False)
         yield importlib.import_module("feynman")

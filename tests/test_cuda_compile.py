@@ -4,9 +4,10 @@ import os
 import subprocess
 import sys
 from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
+
+from tests.oracles.places import ROOT
 
 # In a process of its own, since here the simulator may be on. Calls between device functions ask which device there is.
 NUMBA = """
@@ -19,7 +20,8 @@ try:
 except Exception as error:
     print("no compiler:", error)
     raise SystemExit
-from hypo.kernels import cuda_evaluate, cuda_fit
+from hypo.kernels.gpu import evaluate as cuda_evaluate
+from hypo.kernels.gpu import fit_batch as cuda_fit
 def array(kind, n):
     return types.Array(kind, n, "C")
 n, i, f, r = types.int64, types.int32, types.float64, types.float64
@@ -44,9 +46,10 @@ import torch
 import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
-from hypo.kernels import cuda_rescore, cuda_scan
-from hypo.search import cuda_forms
-from hypo.search.cuda_layout import Piece
+from hypo.kernels.gpu import pair_scores as cuda_rescore
+from hypo.kernels.gpu import pair_scan as cuda_scan
+from hypo.search.gpu import forms as cuda_forms
+from hypo.search.gpu.layout import Piece
 
 KINDS = {torch.float16: "*fp16", torch.bfloat16: "*bf16", torch.float32: "*fp32", torch.float64: "*fp64", torch.int8: "*i8",
          torch.int32: "*i32", torch.int64: "*i64"}
@@ -89,9 +92,9 @@ for form in (
 """
 
 
-def ended(code: str, repository: Path) -> str:
+def ended(code: str) -> str:
     """What the code prints in a process of its own, for a device."""
-    given = os.environ | {"NUMBA_ENABLE_CUDASIM": "0", "PYTHONPATH": str(repository)}
+    given = os.environ | {"NUMBA_ENABLE_CUDASIM": "0", "PYTHONPATH": str(ROOT)}
     given.pop("TRITON_INTERPRET", None)
     command = [sys.executable, "-W", "ignore", "-c", code]
     found = subprocess.run(command, env=given, capture_output=True, text=True, timeout=300)
@@ -100,17 +103,17 @@ def ended(code: str, repository: Path) -> str:
 
 
 @pytest.mark.skipif(find_spec("triton") is None or find_spec("torch") is None, reason="PyTorch or Triton is not installed")
-def test_scans_compile_for_a_device(repository: Path) -> None:
+def test_scans_compile_for_a_device() -> None:
     # Tensor cores of the H200 for all products, and nothing that registers have no room for.
-    assert ended(TRITON, repository).splitlines() == [
+    assert ended(TRITON).splitlines() == [
         "sum_margins True STACK:0", "sum_pairs True STACK:0", "may_reach False STACK:0",
         "product_margins True STACK:0", "product_pairs True STACK:0", "may_reach False STACK:0",
     ]  # fmt: skip
 
 
 @pytest.mark.skipif(find_spec("numba_cuda") is None, reason="numba-cuda is not installed")
-def test_kernels_compile_for_a_device(repository: Path) -> None:
-    out = ended(NUMBA, repository)
+def test_kernels_compile_for_a_device() -> None:
+    out = ended(NUMBA)
     if out.startswith("no compiler"):
         pytest.skip(f"numba-cuda finds no compiler: {out[:200]}")
     assert out.endswith("compiled\n")

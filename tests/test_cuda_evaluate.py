@@ -15,10 +15,12 @@ import pytest
 os.environ["NUMBA_ENABLE_CUDASIM"] = "1"
 numba.config.ENABLE_CUDASIM = 1  # before anything imports numba.cuda
 
-from hypo.kernels import cuda_batch, cuda_evaluate, cuda_fit  # noqa: E402
-from hypo.kernels import opcodes as oc  # noqa: E402
-from hypo.kernels.evaluate import evaluate, value_and_gradient  # noqa: E402
-from hypo.kernels.fit import MAX_FREE, MAX_TERMS, ROUNDING, fit_batch  # noqa: E402
+from hypo.kernels import opcodes as oc
+from hypo.kernels.cpu.evaluate import evaluate, value_and_gradient
+from hypo.kernels.cpu.fit_batch import MAX_FREE, MAX_TERMS, ROUNDING, fit_batch
+from hypo.kernels.gpu import evaluate as cuda_evaluate
+from hypo.kernels.gpu import fit_batch as cuda_fit
+from hypo.kernels.gpu import packing as cuda_batch
 
 # The simulator computes with NumPy's numbers, which warn where the kernels' results are NaN or infinite.
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -54,7 +56,7 @@ class Batch:
         return cuda_evaluate.programs(self.op, self.arg, self.start, self.const, self.const_start)
 
     def padded(self) -> tuple[np.ndarray, ...]:
-        """As :mod:`hypo.kernels.fit` takes them, all constants free."""
+        """As :mod:`hypo.kernels.cpu.fit_batch` takes them, all constants free."""
         n, width = len(self.count), int(np.max(np.diff(self.start)))
         op, arg, value = np.zeros((n, width), np.int32), np.zeros((n, width), np.int32), np.zeros((n, width))
         for e, (a, b) in enumerate(itertools.pairwise(self.start)):

@@ -7,16 +7,16 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
-from hypo.expression.expr import Expression  # noqa: E402
-from hypo.expression.ops import BY_NAME  # noqa: E402
-from hypo.kernels import opcodes as oc  # noqa: E402
-from hypo.kernels.enumerate import binary_dimension, unary_dimension  # noqa: E402
-from hypo.knowledge.shapes import Bounds  # noqa: E402
-from hypo.search import cuda_library  # noqa: E402
-from hypo.search.cuda_dimensions import binary_dimensions, unary_dimensions  # noqa: E402
-from hypo.search.cuda_library import CudaLibrary  # noqa: E402
-from hypo.search.library import Library, Seed  # noqa: E402
-from hypo.search.reach import Reach  # noqa: E402
+from hypo.expression.expr import Expression
+from hypo.expression.operators import BY_NAME
+from hypo.kernels import opcodes as oc
+from hypo.kernels.cpu.enumerate import binary_dimension, unary_dimension
+from hypo.knowledge.rules.shape import Bounds
+from hypo.problem.value_ranges import ValueRanges
+from hypo.search.gpu import library as cuda_library
+from hypo.search.gpu.dimensions import binary_dimensions, unary_dimensions
+from hypo.search.gpu.library import CudaLibrary
+from hypo.search.library.library import Library, Seed
 
 FIELDS = ("op", "cost", "left", "right", "dims", "mask", "shape", "twin")
 
@@ -75,11 +75,11 @@ def test_stated_ranges_prune_the_same_candidates() -> None:
     operators, pruned = ("+", "-", "*", "/", "sqrt", "inv", "log"), []
     libraries = []
     for kind in (Library, lambda *given, **rest: CudaLibrary("cpu", *given, **rest)):
-        reach = Reach.of(("x0", "x1", "x2"), {"x0": (-1.0, 2.0)}, [Bounds(min=0.0, hard=True)], {})
-        assert reach is not None
-        libraries.append(kind(seeds(), operators, ("x0", "x1", "x2"), reach=reach))
+        value_ranges = ValueRanges.of(("x0", "x1", "x2"), {"x0": (-1.0, 2.0)}, [Bounds(min=0.0, hard=True)], {})
+        assert value_ranges is not None
+        libraries.append(kind(seeds(), operators, ("x0", "x1", "x2"), value_ranges=value_ranges))
         libraries[-1].grow(10**5, max_cost=5)
-        pruned.append(int(reach.pruned[0]))
+        pruned.append(int(value_ranges.pruned[0]))
     a, b = libraries
     assert b.count == a.count and b.tested == a.tested and pruned[0] == pruned[1] > 100
     same(a, b, a.count)
@@ -112,7 +112,7 @@ def test_a_deadline_ends_a_level() -> None:
 
 def test_all_operators_have_the_domain_of_the_processor() -> None:
     points = np.array([-2.0, -1, -0.5, 0, 0.5, 1, 2, 30])
-    from hypo.kernels.blocks import binary_block, unary_block
+    from hypo.kernels.cpu.operators import binary_block, unary_block
 
     for code in range(oc.FIRST_UNARY, oc.FIRST_BINARY):
         want = np.empty(len(points))

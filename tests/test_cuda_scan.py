@@ -14,23 +14,27 @@ os.environ["TRITON_INTERPRET"] = "1"  # before anything imports Triton
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 pytest.importorskip("triton", reason="Triton is not installed")
 
-from hypo.data import from_arrays  # noqa: E402
-from hypo.expression.expr import Expression  # noqa: E402
-from hypo.kernels import cuda_operands, cuda_rescore  # noqa: E402
-from hypo.kernels import cuda_scan as kernel  # noqa: E402
-from hypo.kernels.cuda_operands import PASSES, ROUNDING, error, operand, unit_error  # noqa: E402
-from hypo.kernels.cuda_order import clustered  # noqa: E402
-from hypo.knowledge import Knowledge  # noqa: E402
-from hypo.search import cuda_forms, cuda_scan, forms  # noqa: E402
-from hypo.search.context import Context, View  # noqa: E402
-from hypo.search.cuda import Cuda  # noqa: E402
-from hypo.search.cuda_layout import Piece  # noqa: E402
-from hypo.search.executor import Serial, Share  # noqa: E402
-from hypo.search.library import Library, Seed  # noqa: E402
-from hypo.search.problem import Settings, make_problem  # noqa: E402
-from hypo.search.scan import Best, Clock, orthonormal, scan_jobs, scan_products, scan_sums, unit_rows  # noqa: E402
-from hypo.search.seeds import plain_library  # noqa: E402
-from hypo.search.targets import Target, links  # noqa: E402
+from hypo.clock import Clock
+from hypo.data import from_arrays
+from hypo.expression.expr import Expression
+from hypo.kernels.gpu import operands as cuda_operands
+from hypo.kernels.gpu import pair_scan as kernel
+from hypo.kernels.gpu import pair_scores as cuda_rescore
+from hypo.kernels.gpu.operands import PASSES, ROUNDING, error, operand, unit_error
+from hypo.kernels.gpu.row_order import clustered
+from hypo.knowledge import Knowledge
+from hypo.parallel.executor import Serial, Share
+from hypo.problem.problem import Settings, make_problem
+from hypo.search.gpu import forms as cuda_forms
+from hypo.search.gpu import scan as cuda_scan
+from hypo.search.gpu.backend import Cuda
+from hypo.search.gpu.layout import Piece
+from hypo.search.library.context import Context, LibraryView, Workers
+from hypo.search.library.library import Library, Seed
+from hypo.search.library.seeds import plain_library
+from hypo.search.scan import forms
+from hypo.search.scan.pair_scan import Best, orthonormal, scan_jobs, scan_products, scan_sums, unit_rows
+from hypo.search.scan.targets import Target, links
 
 N = 40
 NONE = np.empty((0, N))
@@ -44,10 +48,10 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     for form in (cuda_forms.Sums, cuda_forms.Products):
         monkeypatch.setattr(form, "shape", kernel.Shape(128, 64, 2))
     monkeypatch.setattr(cuda_scan, "DENSE", 0)
-    monkeypatch.setattr(cuda_scan, "PILOT", 6)
+    monkeypatch.setattr(cuda_scan, "FIRST_ROWS", 6)
     monkeypatch.setattr(cuda_forms, "WIDTH", 16)
     monkeypatch.setattr(cuda_rescore, "ELEMENTS", 1 << 17)
-    monkeypatch.setattr("hypo.search.cuda.WORTH", 0)
+    monkeypatch.setattr("hypo.search.gpu.backend.WORTH", 0)
 
 
 def problem(seed: int = 0, n: int = 150) -> tuple[np.ndarray, np.ndarray]:
@@ -362,10 +366,10 @@ def test_dimension_groups_of_a_library_in_one_launch(monkeypatch: pytest.MonkeyP
     problem = make_problem(data, knowledge, settings)
     counted, hits = launches(monkeypatch), []
     for executor in (Serial(), Cuda(Serial(), ("cpu",))):
-        ctx = Context.of(problem, settings, Clock(), None, executor)
+        ctx = Context.of(problem, settings, Clock(), Workers.of(None, executor))
         library = plain_library(ctx, settings, range(3))
         library.grow(300)
-        view = View(library, ctx.X, 300, 60)
+        view = LibraryView(library, ctx.X, 300, 60)
         target = Target(ctx.y, problem.pack(problem.target_dimension))
         targets = [target, *links(target, problem.allowed)]
         assert len({t.dimension for t in targets}) > 2

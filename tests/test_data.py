@@ -19,6 +19,7 @@ from numpy.testing import assert_array_equal
 from hypo.data import Dataset, from_arrays, from_frame, read_csv, read_table
 from hypo.data.columns import identifier
 from hypo.errors import DataError, InputError
+from tests.oracles.places import ROOT
 
 DROP = "use --drop-missing (drop_missing=True) to leave such rows out"
 SEPARATED = "(columns are separated by tab, semicolon, comma or blanks)"
@@ -833,13 +834,13 @@ def test_bad_arrays_are_explained(X: Any, y: Any, options: dict[str, Any], expec
 # --------------------------------------------------------------------------- cost
 
 
-def test_reading_imports_neither_pandas_nor_pint(repository: Path) -> None:
+def test_reading_imports_neither_pandas_nor_pint() -> None:
     Path("d.csv").write_text(GOOD)
     code = (
         "import sys, hypo.data as d; d.read_csv('d.csv', 'y'); "
         "assert not {'pandas', 'pint', 'sympy', 'scipy'} & set(sys.modules)"
     )
-    path = f"import sys; sys.path.insert(0, {str(repository)!r}); "
+    path = f"import sys; sys.path.insert(0, {str(ROOT)!r}); "
     subprocess.run([sys.executable, "-c", path + code], check=True)
 
 

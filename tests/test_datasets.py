@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.oracles.places import ROOT
+
 DATASETS = sorted(path.parent for path in (ROOT / "datasets").glob("*/dataset.toml"))
 PROBLEMS = tomllib.loads((ROOT / "benchmarks/feynman/problems.toml").read_text(encoding="utf-8"))["problem"]
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import hypo
-from hypo.scoring.spread import spread
-from hypo.search.clock import now, on_the_wall
-from hypo.search.screen import ranks
+from hypo.clock import now, on_the_wall
+from hypo.posterior.information import spread
+from hypo.search.reductions.screening import ranks
 from hypo.starting import begun, counted, taken
 
 X = np.random.default_rng(0).uniform(1, 3, (60, 2))
@@ -90,7 +90,7 @@ def test_intervals_that_take_too_long_are_cut_and_the_numbers_stay(monkeypatch):
         while True:
             pass
 
-    monkeypatch.setattr("hypo.scoring.laplace.laplace", endless)
+    monkeypatch.setattr("hypo.posterior.laplace.laplace", endless)
     with begun(kept=20.0):
         result = hypo.fit(X, Y, time_limit=0.5, posterior=False)
     assert result.best is not None

@@ -8,12 +8,12 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
-from reference import evaluate, random_tree
 
 from hypo.expression import Expression
-from hypo.expression.dimension import DimensionReport, infer
+from hypo.expression.analysis.dimension import DimensionReport, infer
 from hypo.expression.parser import parse
 from hypo.units import DIMENSIONLESS, Dimension
+from tests.oracles.reference import evaluate, random_tree
 
 M, KG, S = Dimension([1]), Dimension([0, 1]), Dimension([0, 0, 1])
 DIMS = {"L": M, "g": M / S**2, "T": S, "m": KG, "x": DIMENSIONLESS, "v": M / S}

@@ -8,14 +8,15 @@ import pandas as pd
 import pytest
 
 import hypo
-from hypo.api.doubts import _are_like_counts
+from hypo.api.diagnostics import _are_like_counts
 from hypo.data import as_dataset, from_arrays
 from hypo.data.make_dataset import FAR
-from hypo.report.suggestions import Suggestions
+from hypo.problem.problem import Settings, make_problem
+from hypo.report.questions.suggestions import Suggestions
+from hypo.scoring.snap import exact_numbers
 from hypo.search.engine import search
-from hypo.search.problem import Settings, make_problem
-from hypo.search.snap import exact_numbers
 from hypo.search.stopping import LEAST, PATIENCE, Stopping
+from tests.oracles.no_limit import NO_LIMIT
 
 RNG = np.random.default_rng(160)
 X = np.linspace(1.0, 4.0, 60)
@@ -187,7 +188,7 @@ def test_another_spelling_of_the_answer_does_not_prolong_the_search(monkeypatch:
     x = np.random.default_rng(1).uniform(0.5, 4.0, (50, 2))
     y = 2.3 * x[:, 0] ** 1.5 / x[:, 1]
     y += 0.05 * np.std(y) * np.random.default_rng(2).standard_normal(50)
-    settings = Settings(time_limit=600.0, turns=12, posterior=False)
+    settings = Settings(time_limit=NO_LIMIT, turns=12, posterior=False)
     found = search(make_problem(from_arrays(x, y), None, settings), settings)
     assert found.best is not None and set(found.best.expression.variables) == {"x0", "x1"}
     spent, bought = seen[-1]

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import hypo
-from hypo.api.durations import seconds
 from hypo.api.inputs import as_settings
-from hypo.cli import main
+from hypo.cli.main import main
+from hypo.durations import seconds
 from hypo.errors import InputError
 
 

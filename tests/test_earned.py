@@ -8,20 +8,22 @@ import numpy as np
 import pytest
 
 import hypo
-from hypo.api.outputs import make_result
+from hypo.api.make_result import make_result
 from hypo.data import as_dataset
+from hypo.posterior.posterior import Posterior, Structure
+from hypo.problem.problem import Problem, Settings, make_problem
+from hypo.problem.repeated_rows import repeated_rows
+from hypo.problem.residual_structure import lack_of_fit
 from hypo.report.rivals import rivals_sentence, runners_up, share_text
-from hypo.scoring.posterior import Posterior, Structure
+from hypo.result.uncertainty import cautions
 from hypo.search.engine import search
 from hypo.search.outcome import Outcome
-from hypo.search.problem import Problem, Settings, make_problem
-from hypo.search.structure import lack_of_fit, repeated_rows
-from hypo.uncertainty import cautions
+from tests.oracles.no_limit import NO_LIMIT
 
 RNG = np.random.default_rng(17)
 X = np.linspace(1.0, 5.0, 30)
 NOISE = RNG.standard_normal(30)
-QUICK: dict[str, Any] = {"operators": ("+", "-", "*"), "workers": 1, "library_sizes": (100,), "time_limit": 600.0}
+QUICK: dict[str, Any] = {"operators": ("+", "-", "*"), "workers": 1, "library_sizes": (100,), "time_limit": NO_LIMIT}
 CLAIM = "of the posterior weight"
 
 
@@ -59,14 +61,14 @@ def test_a_search_that_earned_its_weights_says_them(line: tuple[Outcome, Problem
     [
         ({"status": "interrupted"}, "it was interrupted", "let it run to its end"),
         ({"complete_to": 0, "covered_to": 0}, "no size of formulas completely", "give it more time"),
-        ({"covered_to": 2, "met": None}, "of those with more than 2 not all were looked at", "more time would help"),
+        ({"covered_to": 2, "explored": None}, "of those with more than 2 not all were looked at", "more time would help"),
     ],
 )
 def test_a_search_that_was_too_short_says_so_instead(
     line: tuple[Outcome, Problem, Settings, Any], changes: dict[str, Any], reason: str, helps: str
 ) -> None:
     outcome = line[0]
-    given = {**changes, **({"met": replace(outcome.met, chain=None)} if "met" in changes else {})}
+    given = {**changes, **({"explored": replace(outcome.explored, chain=None)} if "explored" in changes else {})}
     result = told(line, **given)
     said = [sentence for sentence in result.remarks() if "too short to weigh rivals" in sentence]
     assert len(said) == 1 and reason in said[0] and helps in said[0]
@@ -80,14 +82,14 @@ def test_few_rows_take_chains() -> None:
     x = X[::3]
     found = outcome_of(2.3 * x + 0.3 * NOISE[::3], x)
     assert CLAIM in str(told(found))
-    result = told(found, met=replace(found[0].met, chain=None))
+    result = told(found, explored=replace(found[0].explored, chain=None))
     assert CLAIM not in str(result) and any("no time left to look around the formula" in line for line in result.remarks())
 
 
 def test_chains_that_do_not_agree_earn_nothing(line: tuple[Outcome, Problem, Settings, Any]) -> None:
     outcome = line[0]
-    chain = {**dict(outcome.met.chain or {}), "mixed": False, "verdict": "4 chains do not agree yet"}
-    result = told(line, met=replace(outcome.met, chain=chain))
+    chain = {**dict(outcome.explored.chain or {}), "mixed": False, "verdict": "4 chains do not agree yet"}
+    result = told(line, explored=replace(outcome.explored, chain=chain))
     assert CLAIM not in str(result) and any("4 chains do not agree yet" in line for line in result.remarks())
 
 

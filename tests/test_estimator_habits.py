@@ -10,7 +10,7 @@ import pytest
 
 import hypo
 from hypo import SymbolicRegressor
-from hypo.cli import main
+from hypo.cli.main import main
 from hypo.errors import ShortSearchWarning
 
 X = np.linspace(1.0, 3.0, 40).reshape(20, 2)

@@ -8,25 +8,25 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import least_squares
 
 from hypo import Knowledge
+from hypo.clock import Clock, Deadline
 from hypo.data import from_arrays
 from hypo.expression.parser import parse
+from hypo.fitting.archive import Archive
+from hypo.fitting.refiner import Refiner
 from hypo.kernels import opcodes as oc
-from hypo.kernels.fit import MAX_TERMS, fit_batch
-from hypo.kernels.vary import breed
-from hypo.search import evolve
-from hypo.search.archive import Archive
-from hypo.search.context import Context
-from hypo.search.evolve import Evolution
-from hypo.search.exact import is_exact
-from hypo.search.executor import Serial, Share, Threads, whole
-from hypo.search.island import ISLAND, STANDSTILL, Island, live
-from hypo.search.problem import Settings, make_problem
-from hypo.search.processes import Processes
-from hypo.search.programs import Programs
-from hypo.search.proposer import Proposer, Turn
-from hypo.search.refine import Refiner
-from hypo.search.scan import Clock, Deadline
-from hypo.search.seeds import plain_library
+from hypo.kernels.cpu.evolution.variation import breed
+from hypo.kernels.cpu.fit_batch import MAX_TERMS, fit_batch
+from hypo.parallel.executor import Serial, Share, Threads, whole
+from hypo.parallel.processes import Processes
+from hypo.problem.exact import is_exact
+from hypo.problem.problem import Settings, make_problem
+from hypo.search.evolution.island import ISLAND, STANDSTILL, Island, live
+from hypo.search.evolution.programs import Programs
+from hypo.search.library.context import Context, Workers
+from hypo.search.library.seeds import plain_library
+from hypo.search.proposers import evolution as evolve
+from hypo.search.proposers.base import Proposer, Turn
+from hypo.search.proposers.evolution import Evolution
 
 RNG = np.random.default_rng(0)
 X = RNG.uniform(0.5, 3.0, (200, 2))
@@ -58,7 +58,7 @@ def setting(y, X=X, knowledge=None, executor=None, seconds=60.0, size=150, names
     dataset = from_arrays(X, y, names=list(names[: X.shape[1]]), target="t")
     problem = make_problem(dataset, knowledge, settings)
     clock = Clock(time.monotonic() + seconds)
-    ctx = Context.of(problem, settings, clock, executor)
+    ctx = Context.of(problem, settings, clock, Workers.of(executor))
     library = plain_library(ctx, settings, range(len(problem.columns)))
     library.grow(size)
     return Evolution(ctx, settings, library), Archive(problem.X, problem.columns), clock

@@ -15,14 +15,18 @@ import numpy as np
 import pytest
 
 import hypo
+from hypo.clock import Clock, Deadline
 from hypo.data import from_arrays
 from hypo.errors import InputError, MissingExtraError
-from hypo.search import evolve, executor, remote, scan
-from hypo.search.cluster import Cluster
+from hypo.parallel import executor, remote
+from hypo.parallel.dask import Cluster
+from hypo.parallel.executor import Offload, Serial, Share, Threads
+from hypo.parallel.processes import Processes
+from hypo.problem.problem import Settings, make_problem
 from hypo.search.engine import search
-from hypo.search.executor import Offload, Serial, Share, Threads
-from hypo.search.problem import Settings, make_problem
-from hypo.search.processes import Processes
+from hypo.search.proposers import evolution as evolve
+from hypo.search.scan import pair_scan as scan
+from tests.oracles.no_limit import NO_LIMIT
 
 N = 40  # probe rows
 ROWS = np.random.default_rng(0).standard_normal((1500, N))
@@ -108,7 +112,7 @@ def count_calls(item: int, folder: str) -> int:
     return item
 
 
-def seconds_left(item: int, deadline: scan.Deadline) -> float:
+def seconds_left(item: int, deadline: Deadline) -> float:
     return deadline.at - time.monotonic()
 
 
@@ -143,7 +147,7 @@ def test_scans_are_the_same_bit_for_bit(form: str, far: Any) -> None:
     second = G if "two" in form else None
     found = []
     for where in (Serial(), Threads(2), far):
-        clock = scan.Clock()
+        clock = Clock()
         if "sums" in form:
             best = scan.scan_sums(T, F, second, keep=200, clock=clock, executor=where)
         else:
@@ -158,8 +162,8 @@ def _outcome(address: str | None, workers: int) -> Any:
     rng = np.random.default_rng(3)
     x, z = rng.uniform(1, 3, (2, 150))
     y = x * np.sin(z) + 1.7 * np.sqrt(x + z) + 0.01 * rng.standard_normal(150)
-    settings = Settings(turns=2, time_limit=300, posterior=False, library_sizes=(100, 600), workers=workers, scheduler=address,
-                        n_probe=50, n_race=100, max_complexity=14, proposers=("library",))
+    settings = Settings(turns=2, time_limit=NO_LIMIT, posterior=False, library_sizes=(100, 600), workers=workers,
+                        scheduler=address, n_probe=50, n_race=100, max_complexity=14, proposers=("library",))
     problem = make_problem(from_arrays(np.column_stack([x, z]), y), None, settings)
     out = search(problem, settings)
     return [(str(h.expression), h.score, h.misfit) for h in out.front], out.scored, out.complete_to, out.distinct, out.message
@@ -178,8 +182,9 @@ def _bred(address: str | None, workers: int, **options: Any) -> Any:
     """What evolution makes of something hard in two turns."""
     x, z = np.random.default_rng(3).uniform(1, 3, (2, 100))
     y = np.sin(x * z + 0.7) / (1.3 + z) + 0.31 * np.exp(0.2 * x * x)
-    settings = Settings(**{"turns": 2, "time_limit": 300, "library_sizes": (100,), "workers": workers, "scheduler": address,
-                           "posterior": False, "n_probe": 50, "n_race": 80, "proposers": ("evolution",), **options})
+    settings = Settings(**{"turns": 2, "time_limit": NO_LIMIT, "library_sizes": (100,), "workers": workers,
+                           "scheduler": address, "posterior": False, "n_probe": 50, "n_race": 80,
+                           "proposers": ("evolution",), **options})
     out = search(make_problem(from_arrays(np.column_stack([x, z]), y), None, settings), settings)
     return [(str(h.expression), h.score) for h in out.front], out.scored, out.status
 
@@ -242,18 +247,18 @@ def test_small_work_stays_here(far: Any) -> None:
 
 
 def test_a_deadline_travels_as_seconds_left(far: Any) -> None:
-    there = pickle.loads(pickle.dumps(scan.Deadline(time.monotonic() + 5)))  # noqa: S301
+    there = pickle.loads(pickle.dumps(Deadline(time.monotonic() + 5)))  # noqa: S301
     assert there.at - time.monotonic() == pytest.approx(5, abs=0.5)
     assert not there.expired
-    assert all(0 < left <= 60 for left in far.map(seconds_left, range(3), scan.Deadline(time.monotonic() + 60)))
-    late = scan.Deadline(time.monotonic() - 1)
+    assert all(0 < left <= 60 for left in far.map(seconds_left, range(3), Deadline(time.monotonic() + 60)))
+    late = Deadline(time.monotonic() - 1)
     assert pickle.loads(pickle.dumps(late)).expired  # noqa: S301
     assert all(left < 0 for left in far.map(seconds_left, range(1000), late))
 
 
 def test_an_expired_clock_ends_a_scan_at_once(far: Any) -> None:
     F, _ = scan.unit_rows(ROWS, np.empty((0, N)))
-    clock = scan.Clock(deadline=time.monotonic() - 1)
+    clock = Clock(deadline=time.monotonic() - 1)
     assert all(len(b.r2) == 0 for b in scan.scan_sums(F[:2], F, None, keep=9, clock=clock, executor=far))
     assert clock.scored == 0
 

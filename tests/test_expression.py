@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 import sympy
-from reference import evaluate, random_tree
 
 from hypo.errors import FormulaError
 from hypo.expression import PI, Constant, Expression
-from hypo.expression.derivative import derivative
+from hypo.expression.analysis.derivative import derivative
 from hypo.expression.parser import parse
 from hypo.expression.sympy_bridge import from_sympy, to_sympy
 from hypo.kernels import opcodes as oc
+from tests.oracles.reference import evaluate, random_tree
 
 V, C, A = Expression.variable, Expression.constant, Expression.apply
 x, y, z = V("x"), V("y"), V("z")

@@ -5,17 +5,17 @@ import pytest
 
 import hypo
 from hypo.data import from_arrays
-from hypo.expression.evaluate import evaluate
-from hypo.expression.simplify import simplify
+from hypo.expression.algebra.simplify import simplify
+from hypo.expression.edits.relatives import relatives
+from hypo.expression.program import evaluate
+from hypo.fitting.constants.fit import fit
 from hypo.kernels import opcodes as oc
 from hypo.knowledge import Knowledge
-from hypo.scoring.likelihood import Gaussian
-from hypo.search.atoms import _with_corners
-from hypo.search.constants import fit
+from hypo.likelihood.base import Gaussian
+from hypo.problem.problem import Settings, make_problem
 from hypo.search.engine import search
-from hypo.search.problem import Settings, make_problem
-from hypo.search.seeds import nesting_masks
-from hypo.search.simpler import relatives
+from hypo.search.library.seeds import nesting_masks
+from hypo.search.proposers.atoms import _with_corners
 
 RNG = np.random.default_rng(5)
 POSITIVE = RNG.uniform(0.2, 90.0, (40, 3))

@@ -8,17 +8,18 @@ import numpy as np
 import pytest
 
 import hypo
-from hypo.cli import main
+from hypo.cli.main import main
 from hypo.data import from_arrays
 from hypo.errors import InputError
 from hypo.failures import MOST, Failures, report_text
+from hypo.fitting.refiner import Refiner
+from hypo.problem.problem import Settings, make_problem
 from hypo.search.engine import search
-from hypo.search.evolve import Evolution
-from hypo.search.problem import Settings, make_problem
-from hypo.search.proposer import Schedule
-from hypo.search.refine import Refiner
-from hypo.search.scanner import Scanner
+from hypo.search.proposers.base import Schedule
+from hypo.search.proposers.evolution import Evolution
+from hypo.search.proposers.library_scan import Scanner
 from hypo.search.stopping import Stopping
+from tests.oracles.no_limit import NO_LIMIT
 
 RNG = np.random.default_rng(0)
 X = np.random.default_rng(1).uniform(1.0, 3.0, (60, 2))
@@ -31,7 +32,7 @@ def fail(*_, **__):
 
 
 def settings(**more):
-    return Settings(**{"time_limit": 60.0, "turns": 3, "library_sizes": (60,), "proposers": ("library", "evolution"),
+    return Settings(**{"time_limit": NO_LIMIT, "turns": 3, "library_sizes": (60,), "proposers": ("library", "evolution"),
                        "posterior": False, **more})
 
 
@@ -114,7 +115,7 @@ def test_the_traceback_is_shown_at_once_where_it_is_wanted(monkeypatch, capsys):
         (Evolution, "propose", "the proposer evolution"),
         (Evolution, "cost", "the start of a proposer"),
         (Refiner, "baselines", "the first formulas"),
-        (Refiner, "polish", "the fit of formulas"),
+        (Refiner, "snap_pending", "the fit of formulas"),
         (Refiner, "finish", "finishing"),
         (Stopping, "after_turn", "the decision when to end"),
     ],
@@ -145,7 +146,7 @@ def test_a_formula_that_fails_is_left_out_and_its_proposer_goes_on(monkeypatch):
 
 
 def test_the_posterior_may_fail(monkeypatch):
-    monkeypatch.setattr("hypo.search.engine.explore", fail)
+    monkeypatch.setattr("hypo.search.engine.run_structure_mcmc", fail)
     out = found(settings(posterior=True))
     assert [f.part for f in out.failures] == ["the posterior"]
     assert is_law(out.best.expression)
@@ -153,8 +154,8 @@ def test_the_posterior_may_fail(monkeypatch):
 
 def test_a_proposer_within_another_fails_alone(monkeypatch):
     wide = np.column_stack([X, np.random.default_rng(3).uniform(1.0, 3.0, (60, 14))])
-    monkeypatch.setattr("hypo.search.screened.Evolution.propose", fail)
-    monkeypatch.setattr("hypo.search.screened.Evolution.cost", 1e-3)
+    monkeypatch.setattr("hypo.search.proposers.screened.Evolution.propose", fail)
+    monkeypatch.setattr("hypo.search.proposers.screened.Evolution.cost", 1e-3)
     out = found(settings(turns=4, proposers=("library",)), wide)
     assert [f.part for f in out.failures] == ["the proposer evolution"]
     assert is_law(out.best.expression)
@@ -204,7 +205,7 @@ def test_a_schedule_leaves_out_who_was_dropped():
 
 
 def test_a_check_of_rules_that_fails_says_so(monkeypatch):
-    monkeypatch.setattr(Refiner, "settle", fail)
+    monkeypatch.setattr(Refiner, "final_rule_check", fail)
     own = settings()
     knowledge = hypo.Knowledge.from_dict({"rule": [{"kind": "bounds", "min": 0.0, "hard": True}]})
     out = search(make_problem(from_arrays(X, Y, names=NAMES), knowledge, own), own)
@@ -232,11 +233,11 @@ def fit(**more):
 @pytest.mark.parametrize(
     ("target", "part"),
     [
-        ("hypo.scoring.posterior.make_posterior", "the posterior"),
-        ("hypo.api.outputs.model_diagnostics", "the doubts about the answer"),
-        ("hypo.api.outputs.make_prior", "the prior"),
-        ("hypo.api.outputs.make_constant_rows", "the intervals of constants"),
-        ("hypo.search.choosing.chosen", "the choice of the answer"),
+        ("hypo.posterior.posterior.make_posterior", "the posterior"),
+        ("hypo.api.make_result.model_diagnostics", "the doubts about the answer"),
+        ("hypo.api.make_result.make_prior", "the prior"),
+        ("hypo.api.make_result.make_constant_rows", "the intervals of constants"),
+        ("hypo.search.model_selection.apply_selection", "the choice of the answer"),
     ],
 )
 def test_a_result_is_made_without_what_fails(monkeypatch, tmp_path, target, part):
@@ -286,7 +287,7 @@ FAST = ("--target", "y", "--operators", "+,-,*", "--time-limit", "1")
 
 
 def test_a_plot_that_fails_leaves_the_result(table, monkeypatch, capsys):
-    monkeypatch.setattr("hypo.report.plot.draw", fail)
+    monkeypatch.setattr("hypo.report.display.plot.draw", fail)
     assert main(["fit", table, "--plot", "--out", "r", *FAST]) == 0
     out, err = capsys.readouterr()
     assert "Written to r: result.json, front.csv\n" in out

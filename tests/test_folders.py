@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 import hypo
-from hypo.cli import main
-from hypo.cli.shared import terminating_as_interrupt, uninterrupted
+from hypo.cli.main import main
+from hypo.cli.options import terminating_as_interrupt, uninterrupted
 from hypo.errors import InputError
-from hypo.folders import Destination, check_file, check_folder, write_file
+from hypo.result.folders import Destination, check_file, check_folder, write_file
 
 FAST = ("--target", "y", "--operators", "+,-,*", "--time-limit", "1", "--no-posterior")
 XS = np.arange(1.0, 13.0)
@@ -58,7 +58,7 @@ def closed(monkeypatch):
             raise PermissionError(13, "Permission denied")
         return real(*given, dir=dir, **more)
 
-    monkeypatch.setattr("hypo.folders.tempfile.TemporaryFile", refuse)
+    monkeypatch.setattr("hypo.result.folders.tempfile.TemporaryFile", refuse)
     return Path("closed")
 
 
@@ -84,7 +84,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_the_search(capsys, se
 
 
 def test_a_full_disk_is_noticed_before(monkeypatch):
-    monkeypatch.setattr("hypo.folders.shutil.disk_usage", lambda path: SimpleNamespace(free=10))
+    monkeypatch.setattr("hypo.result.folders.shutil.disk_usage", lambda path: SimpleNamespace(free=10))
     with pytest.raises(InputError, match=r"cannot write to .*: the disk is full; make room, or choose another folder"):
         check_folder("new")
     with pytest.raises(InputError, match="the disk is full"):
@@ -191,7 +191,7 @@ def test_a_folder_that_was_not_named_gives_way(capsys):
 @pytest.fixture
 def breaking(monkeypatch):
     """From the end of the search on nothing can be written to the folder r."""
-    from hypo import folders
+    from hypo.result import folders
 
     write = folders.write_text
 
@@ -226,7 +226,7 @@ def test_where_nothing_can_be_written_the_answer_is_still_printed(capsys, monkey
     def refuse(path, text):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("hypo.folders.write_text", refuse)
+    monkeypatch.setattr("hypo.result.folders.write_text", refuse)
     code, out, err = run(capsys, "fit", "one.csv", "--out", "r", *FAST)
     assert (code, out.startswith("y = 2.5*x\n")) == (4, True)
     assert "nor could it be saved to" in err
@@ -236,7 +236,7 @@ def test_an_unexpected_error_while_saving_does_not_lose_the_answer(capsys, monke
     def fail(_):
         raise RecursionError("maximum recursion depth exceeded")
 
-    monkeypatch.setattr("hypo.result.to_dict", fail)
+    monkeypatch.setattr("hypo.result.result.to_dict", fail)
     code, out, err = run(capsys, "fit", "one.csv", "--out", "r", *FAST)
     assert (code, out.startswith("y = 2.5*x\n")) == (4, True)
     assert "maximum recursion depth exceeded" in err
@@ -251,7 +251,7 @@ def test_a_text_that_cannot_be_written_is_saved_elsewhere(breaking, here):
 
 
 def test_a_draft_that_could_not_be_finished_is_taken_away(monkeypatch):
-    from hypo import folders
+    from hypo.result import folders
 
     monkeypatch.setattr(folders.os, "replace", lambda *_: (_ for _ in ()).throw(OSError(5, "Input/output error")))
     with pytest.raises(OSError, match="Input/output"):

@@ -10,24 +10,25 @@ import numpy as np
 import pytest
 
 import hypo
-from hypo.api.outputs import make_result
+from hypo.api.make_result import make_result
 from hypo.data import as_dataset
 from hypo.expression.expr import Expression
+from hypo.fitting.archive import BEYOND, CLOSER, CLOSEST, Archive, front_of, loss, pareto
 from hypo.knowledge import Knowledge
+from hypo.problem.problem import Settings, make_problem
 from hypo.report import tables
 from hypo.scoring.score import Hypothesis
-from hypo.search.archive import BEYOND, CLOSER, CLOSEST, Archive, front_of, loss, pareto
-from hypo.search.choosing import choose
 from hypo.search.engine import search
-from hypo.search.problem import Settings, make_problem
+from hypo.search.model_selection import select_best
 from hypo.search.validation import validated
+from tests.oracles.no_limit import NO_LIMIT
 
 # Eight rows of about 0.2·a·b, from a public question: too few for a score to prefer the product to b alone.
 ROWS = np.array(
     [[5, 5, 5], [5, 10, 10], [5, 15, 16], [5, 20, 24], [10, 5, 9], [10, 10, 10], [15, 20, 70], [20, 5, 19]], dtype=float
 )
 TABLE = {"a": ROWS[:, 0], "b": ROWS[:, 1], "out": ROWS[:, 2]}
-SETTINGS = Settings(time_limit=600.0, turns=3, workers=1, library_sizes=(100,), proposers=("library",))
+SETTINGS = Settings(time_limit=NO_LIMIT, turns=3, workers=1, library_sizes=(100,), proposers=("library",))
 
 
 def hypothesis(complexity: float, misfit: float, cost: float, text: str = "x") -> Hypothesis:
@@ -159,7 +160,7 @@ def test_runners_up_are_shown_by_weight(eight: hypo.Result) -> None:
 
 
 def test_every_criterion_works_on_the_whole_front(eight: hypo.Result) -> None:
-    assert choose("score", eight.front, eight.posterior) == eight.best
+    assert select_best("score", eight.front, eight.posterior) == eight.best
     closest = answer("accuracy")
     assert closest.front == eight.front and closest.best == min(eight.front, key=lambda h: h.misfit) != eight.best
     assert any("the score prefers b" in line for line in closest.remarks())

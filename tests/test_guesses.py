@@ -8,20 +8,20 @@ import numpy as np
 import pytest
 
 import hypo
-from hypo.cli import main
+from hypo.cli.main import main
+from hypo.clock import Clock
 from hypo.data import from_arrays
 from hypo.errors import InputError
+from hypo.expression.algebra.simplify import simplify
 from hypo.expression.parser import parse
-from hypo.expression.simplify import simplify
+from hypo.fitting.archive import Archive
+from hypo.fitting.refiner import Refiner
 from hypo.knowledge import Knowledge
+from hypo.problem.exact import is_exact
+from hypo.problem.problem import Settings, make_problem
 from hypo.search import engine
-from hypo.search.archive import Archive
-from hypo.search.exact import is_exact
-from hypo.search.guesses import TURNS, Guesses, everywhere, read_guesses, replaced, variations
-from hypo.search.problem import Settings, make_problem
-from hypo.search.proposer import Proposer, Turn
-from hypo.search.refine import Refiner
-from hypo.search.scan import Clock
+from hypo.search.proposers.base import Proposer, Turn
+from hypo.search.proposers.guesses import TURNS, Guesses, everywhere, read_guesses, replaced, variations
 
 RNG = np.random.default_rng(0)
 X = RNG.uniform(0.2, 5.0, (120, 2))

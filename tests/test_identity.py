@@ -6,12 +6,12 @@ import random
 
 import mpmath
 import pytest
-from precise import exact
-from reference import random_tree
 
 from hypo.expression import Expression
-from hypo.expression.identity import is_identity
+from hypo.expression.analysis.identity import is_identity
 from hypo.expression.parser import parse
+from tests.oracles.precise import exact
+from tests.oracles.reference import random_tree
 
 HOLD = [
     "(x + y)**2 == x**2 + 2*x*y + y**2", "(x + y)*z == x*z + y*z", "1/x + 1/y == (x + y)/(x*y)",

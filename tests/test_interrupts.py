@@ -17,11 +17,11 @@ import pytest
 
 import hypo
 from hypo import interrupts
-from hypo.cli import main
+from hypo.cli.main import main
 from hypo.errors import InputError
 from hypo.failures import Failures, from_a_signal
-from hypo.folders import Destination, check_folder, save
 from hypo.interrupts import Interrupts
+from hypo.result.folders import Destination, check_folder, save
 from hypo.search import engine
 
 XS = np.linspace(1, 5, 40)
@@ -71,20 +71,20 @@ def test_a_dropped_interrupt_comes_up_again():
 
 
 def test_two_quick_interrupts_keep_the_best_so_far(monkeypatch):
-    settled = engine.Refiner.settle
+    settled = engine.Refiner.final_rule_check
 
     def settle(self):
         interrupt()
         return settled(self)
 
-    monkeypatch.setattr(engine.Refiner, "settle", settle)
+    monkeypatch.setattr(engine.Refiner, "final_rule_check", settle)
     result = hypo.fit((XS, YS), progress=lambda p: interrupt() if p.best is not None else None, **QUICK)
     assert result.status == "interrupted" and result.best is not None
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_an_interrupt_while_the_result_is_made_is_heard_and_loses_nothing(monkeypatch, capsys):
-    from hypo.api import fitting
+    from hypo.api import fit as fitting
 
     made = fitting.make_result
 
@@ -102,7 +102,7 @@ def test_an_interrupt_while_the_result_is_made_is_heard_and_loses_nothing(monkey
 
 
 def test_an_interrupt_while_the_answer_is_printed_loses_nothing(monkeypatch, capsys):
-    from hypo.cli import searching
+    from hypo.cli.main import searching
 
     shown = searching.show_result
     monkeypatch.setattr(searching, "show_result", lambda result: (interrupt(), shown(result)))
@@ -172,7 +172,7 @@ def test_a_function_of_progress_that_fails_is_the_users(error):
 
 
 def test_a_display_that_breaks_loses_no_answer_and_hides_no_error(monkeypatch, capsys):
-    from hypo.report.progress import PlainProgress
+    from hypo.report.display.progress import PlainProgress
 
     def broken(*_):
         raise OSError(errno.EIO, "Input/output error")
@@ -232,7 +232,7 @@ def test_where_one_file_cannot_be_written_none_is_changed(monkeypatch):
         return real(self, *given, **more)
 
     monkeypatch.setattr(Path, "write_text", refuse)
-    monkeypatch.setattr("hypo.result_file.front_csv", lambda _: "new")
+    monkeypatch.setattr("hypo.result.file.front_csv", lambda _: "new")
     place = Destination(Path("r"))
     place.write(result)
     assert place.failed
@@ -316,7 +316,7 @@ def test_signals_before_and_after_the_command_end_it_without_a_traceback(number,
         "import os, signal, sys",
         "signal.signal(signal.SIGINT, signal.default_int_handler)",
         "sys.argv = ['hypo', '--version']",
-        "from hypo.cli import main", kill if first else "main()", kill,
+        "from hypo.cli.main import main", kill if first else "main()", kill,
     ]
     run = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=False)
     said = "error: interrupted before there was a result\n" if first else ""

@@ -12,15 +12,15 @@ import pytest
 from scipy.stats import norm, t
 
 import hypo
-from hypo.cli import main
-from hypo.expression.evaluate import Program
+from hypo.cli.main import main
 from hypo.expression.parser import parse
-from hypo.scoring.likelihood import Gaussian
-from hypo.scoring.posterior import Posterior, Structure, make_posterior
-from hypo.scoring.predictive import Prediction, mixture_quantile, predictive, samples
+from hypo.expression.program import Program
+from hypo.fitting.constants.fit import fit
+from hypo.likelihood.base import Gaussian
+from hypo.posterior.posterior import Posterior, Structure, make_posterior
+from hypo.posterior.predictive import Prediction, mixture_quantile, predictive, samples
+from hypo.result.uncertainty import cautions
 from hypo.scoring.score import Scorer
-from hypo.search.constants import fit
-from hypo.uncertainty import cautions
 
 
 def posterior(texts: list[str], x: np.ndarray, y: np.ndarray, sigma: np.ndarray | None = None) -> Posterior:
@@ -137,7 +137,7 @@ LAWS: list[tuple[str, list[float], int]] = [
 @pytest.mark.parametrize(("text", "theta", "n"), LAWS, ids=[law[0] for law in LAWS])
 def test_coverage_of_simulated_laws(text: str, theta: list[float], n: int) -> None:
     """Shares held by 80 % intervals, of constants and of fresh rows in range and outside, within 3 standard errors."""
-    from hypo.scoring.laplace import laplace
+    from hypo.posterior.laplace import laplace
 
     law = parse(text, variables=["x"]).with_values(theta)
     program = Program.of(law, ["x"])

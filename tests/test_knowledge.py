@@ -6,12 +6,12 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from knowledge_files import EXAMPLE, problems, write
 
 from hypo.errors import KnowledgeError
-from hypo.expression.ops import OPERATORS
+from hypo.expression.operators import OPERATORS
 from hypo.knowledge import Knowledge, NamedConstant
 from hypo.units import DIMENSIONLESS, Dimension, parse_unit
+from tests.oracles.knowledge_files import EXAMPLE, problems, write
 
 # --- reading ------------------------------------------------------------------------------------------------
 

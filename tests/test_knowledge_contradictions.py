@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from hypo.expression.parser import parse
-from hypo.knowledge.contradictions import contradictions
-from hypo.knowledge.law import Law
-from hypo.knowledge.plugins import read_rule
-from hypo.knowledge.rules import Rule
+from hypo.knowledge.claims.law import Law
+from hypo.knowledge.rules.base import Rule
+from hypo.knowledge.rules.contradictions import contradictions
+from hypo.knowledge.rules.registry import read_rule
 
 FORMULAS = ("x", "x**2", "-x", "1/x", "x*y", "x - y", "sin(x)", "exp(-x)", "(1 - x)/(1 + x)", "x**2 + y**2", "2", "sqrt(x)",
             "x**2 - 1", "x/y")

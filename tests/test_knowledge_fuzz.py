@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).resolve().parent.parent / "benchmarks" / "knowledge"
+from tests.oracles.places import BENCHMARKS
+
+FOLDER = BENCHMARKS / "knowledge"
 
 
 def test_mutated_files_raise_nothing_but_knowledge_errors(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import random
 import pytest
 
 from hypo.expression import Expression
-from hypo.expression.ops import OPERATORS
+from hypo.expression.operators import OPERATORS
 from hypo.expression.parser import parse
 from hypo.knowledge import Knowledge, NumberLimits
 from hypo.knowledge.grammar import numbers_of

@@ -6,12 +6,12 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from knowledge_files import problems
 
 from hypo.errors import KnowledgeError
 from hypo.expression.parser import parse
 from hypo.knowledge import Knowledge, Law, NumberLimits, Template
-from hypo.knowledge.plugins import known_kinds
+from hypo.knowledge.rules.registry import known_kinds
+from tests.oracles.knowledge_files import problems
 
 EXAMPLE = """\
 [units]

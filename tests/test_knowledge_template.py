@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from hypo.errors import FormulaError, KnowledgeError
-from hypo.expression.evaluate import evaluate
 from hypo.expression.parser import parse
+from hypo.expression.program import evaluate
 from hypo.knowledge import Knowledge, Template
 
 READ = [

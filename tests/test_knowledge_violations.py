@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hypo.expression import Expression
-from hypo.expression.ops import OPERATORS
+from hypo.expression.operators import OPERATORS
 from hypo.expression.parser import parse
 from hypo.knowledge import Knowledge
 

@@ -10,14 +10,14 @@ from scipy.special import logsumexp
 from scipy.stats import norm, t
 
 import hypo
-from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
-from hypo.scoring.complexity import fitted_cost
-from hypo.scoring.laplace import Laplace, laplace, parameter_slots, sampled_sums
-from hypo.scoring.likelihood import Gaussian
-from hypo.scoring.modes import equivalent_modes
-from hypo.search.constants import fit
+from hypo.expression.program import Program
+from hypo.fitting.constants.fit import fit
+from hypo.likelihood.base import Gaussian
+from hypo.posterior.laplace import Laplace, laplace, parameter_slots, sampled_sums
+from hypo.posterior.modes import equivalent_modes
+from hypo.scoring.code_length import fitted_cost
 
 RNG = np.random.default_rng(11)
 N = 25

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import hypo
-from hypo.cli import main
+from hypo.cli.main import main
 from hypo.expression.expr import Expression
 from hypo.report import tables
 from hypo.report.constants import ConstantRow

@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 
+from hypo.clock import Clock
 from hypo.data import from_arrays
+from hypo.expression.algebra.simplify import simplify
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
-from hypo.expression.simplify import simplify
-from hypo.search.archive import Archive
-from hypo.search.exact import is_exact
-from hypo.search.level import levelled
-from hypo.search.problem import Settings, make_problem
-from hypo.search.refine import Refiner
-from hypo.search.scan import Clock
+from hypo.fitting.archive import Archive
+from hypo.fitting.level_parts import levelled
+from hypo.fitting.refiner import Refiner
+from hypo.problem.exact import is_exact
+from hypo.problem.problem import Settings, make_problem
 
 NAMES = ("A", "g", "w", "t")
 X = np.random.default_rng(0).uniform([[1.0], [0.1], [1.0], [0.1]], [[3.0], [1.0], [5.0], [4.0]], (4, 200))
@@ -71,7 +71,7 @@ LAW = X[0] * np.exp(-X[1] * X[3]) * np.cos(X[2] * X[3])
     ],
 )
 def test_finishing_leaves_no_part_that_does_nothing(text):
-    settings = Settings(time_limit=60.0)
+    settings = Settings()
     problem = make_problem(from_arrays(X.T, LAW, names=NAMES), None, settings)
     archive = Archive(problem.X, problem.columns)
     refiner = Refiner(problem, settings, archive, Clock())

@@ -11,16 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hypo.data import from_arrays
-from hypo.expression.evaluate import evaluate
 from hypo.expression.expr import Expression
-from hypo.expression.ops import BY_NAME
+from hypo.expression.operators import BY_NAME
+from hypo.expression.program import evaluate
 from hypo.kernels.opcodes import N_OPCODE
 from hypo.knowledge import Knowledge
-from hypo.search.context import View
+from hypo.problem.problem import Settings, make_problem
 from hypo.search.engine import search
-from hypo.search.library import Library, Seed
+from hypo.search.library.context import LibraryView
+from hypo.search.library.library import Library, Seed
 from hypo.search.outcome import Outcome
-from hypo.search.problem import Settings, make_problem
 
 # --- brute force ------------------------------------------------------------------------------------------------
 # Every tree of the grammar is built, valid or not, in extended precision; nothing is pruned on the way but invalid parts.
@@ -298,7 +298,7 @@ def test_a_deadline_lowers_the_completed_level() -> None:
 def test_a_library_without_seeds_has_no_rows_to_scan() -> None:
     library = Library((), ("+",), ("x",))
     library.grow(10)
-    assert library.count == 0 and len(View(library, np.ones((1, 5)), 10, 5).members) == 0
+    assert library.count == 0 and len(LibraryView(library, np.ones((1, 5)), 10, 5).members) == 0
 
 
 def test_an_exhausted_grammar_stops_growing() -> None:

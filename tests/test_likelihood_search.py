@@ -13,25 +13,26 @@ from scipy.special import expit
 
 import hypo
 from hypo.api.inputs import as_settings
-from hypo.cli import main
+from hypo.cli.main import main
 from hypo.data import as_dataset
 from hypo.errors import InputError
-from hypo.expression.evaluate import evaluate
 from hypo.expression.parser import parse
-from hypo.result import Result
-from hypo.scoring.family import Family
-from hypo.scoring.laplace import student_quantile
-from hypo.scoring.likelihoods import Binomial, Poisson, RowLikelihood, StudentT
-from hypo.scoring.limits import Limits, LogNormal
-from hypo.scoring.posterior import make_posterior
-from hypo.scoring.predictive import family_quantile, predictive
+from hypo.expression.program import evaluate
+from hypo.fitting.constants.fit import fit
+from hypo.likelihood.censored import Limits, LogNormal
+from hypo.likelihood.families import Binomial, Poisson, RowLikelihood, StudentT
+from hypo.likelihood.family import Family
+from hypo.likelihood.from_table import require
+from hypo.posterior.laplace import student_quantile
+from hypo.posterior.posterior import make_posterior
+from hypo.posterior.predictive import family_quantile, predictive
+from hypo.problem.exact import is_exact
+from hypo.problem.problem import make_problem
+from hypo.result.result import Result
 from hypo.scoring.score import Scorer
-from hypo.search.constants import fit
 from hypo.search.engine import search
-from hypo.search.exact import is_exact
-from hypo.search.observed import require
 from hypo.search.outcome import Outcome
-from hypo.search.problem import make_problem
+from tests.oracles.no_limit import NO_LIMIT
 
 N = 200
 RNG = np.random.default_rng(8)
@@ -42,7 +43,8 @@ def searched(y: np.ndarray, x: np.ndarray = X, turns: int = 1, **given: Any) -> 
     """A short search of fixed effort."""
     kind = {k: given.pop(k) for k in ("likelihood", "dof", "log_likelihood") if k in given}
     dataset, _ = as_dataset((np.column_stack([x, Z]), y), "y", features=["x", "z"], **given)
-    settings = replace(as_settings(time_limit=60, operators="+,-,*,/,square,sqrt", **kind), turns=turns, library_sizes=(250,))
+    settings = as_settings(time_limit=NO_LIMIT, operators="+,-,*,/,square,sqrt", **kind)
+    settings = replace(settings, turns=turns, library_sizes=(250,))
     require(dataset, settings.likelihood)
     return search(make_problem(dataset, None, settings), settings)
 

@@ -13,17 +13,17 @@ from scipy import integrate, optimize, stats
 from hypo.errors import InputError
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
-from hypo.scoring.custom import Custom, checked
-from hypo.scoring.errors_in_x import ErrorsInX
-from hypo.scoring.family import KINDS, Family, family_of
-from hypo.scoring.laplace import laplace, sampled_sums
-from hypo.scoring.likelihood import Gaussian, Likelihood
-from hypo.scoring.likelihoods import Binomial, Poisson, RowLikelihood, StudentT
-from hypo.scoring.limits import Limits, LogNormal
-from hypo.scoring.predictive import family_quantile
-from hypo.scoring.sums import BLOCK_ROWS, Sums
-from hypo.search.constants import TIGHT, fit
-from hypo.search.pilot import with_pilot
+from hypo.fitting.constants.fit import TIGHT, fit
+from hypo.likelihood.base import Gaussian, Likelihood
+from hypo.likelihood.censored import Limits, LogNormal
+from hypo.likelihood.custom import Custom, checked
+from hypo.likelihood.errors_in_x import ErrorsInX
+from hypo.likelihood.families import Binomial, Poisson, RowLikelihood, StudentT
+from hypo.likelihood.family import KINDS, Family, family_of
+from hypo.likelihood.row_sums import BLOCK_ROWS, Sums
+from hypo.posterior.laplace import laplace, sampled_sums
+from hypo.posterior.predictive import family_quantile
+from hypo.problem.working_response import with_working_response
 
 RNG = np.random.default_rng(5)
 N = 40
@@ -196,7 +196,7 @@ def test_many_rows_by_blocks_as_few_at_once() -> None:
 
 @pytest.mark.parametrize("name", CASES)
 def test_fits_are_minima(name: str) -> None:
-    likelihood = with_pilot(CASES[name][0], X, ("x",))
+    likelihood = with_working_response(CASES[name][0], X, ("x",))
     e = fit(parse("a*x + b", variables=["x"]), X, ["x"], likelihood, tolerance=TIGHT)
 
     def loss(theta: np.ndarray) -> float:
@@ -212,7 +212,7 @@ def test_many_starts_find_a_law_that_is_not_linear() -> None:
     rng = np.random.default_rng(0)
     x = rng.uniform(0, 4, (1, 300))
     y = rng.poisson(20 * np.exp(-1.3 * x[0]) + 2).astype(float)
-    likelihood = with_pilot(Poisson(y), x, ("x",))
+    likelihood = with_working_response(Poisson(y), x, ("x",))
     e = fit(parse("a*exp(b*x) + c", variables=["x"]), x, ["x"], likelihood, starts=20, rng=rng)
     found = laplace(e, x, ["x"], likelihood)
     assert found is not None
@@ -222,12 +222,12 @@ def test_many_starts_find_a_law_that_is_not_linear() -> None:
 def test_the_pilot_is_the_second_order_of_the_likelihood() -> None:
     rng = np.random.default_rng(0)
     x = rng.uniform(0.5, 4, (1, 500))
-    likelihood = with_pilot(Poisson(rng.poisson(5 * x[0]).astype(float)), x, ("x",))
+    likelihood = with_working_response(Poisson(rng.poisson(5 * x[0]).astype(float)), x, ("x",))
     assert isinstance(likelihood, Poisson)
 
     def gaps(slopes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         true = [likelihood.loss(a * x) for a in slopes]
-        stand_in = [likelihood.gaussian.loss(a * x[0]) + likelihood.pilot_loss for a in slopes]
+        stand_in = [likelihood.gaussian.loss(a * x[0]) + likelihood.working_loss for a in slopes]
         return np.array(true), np.array(stand_in)
 
     true, stand_in = gaps(np.array([4.8, 5.0, 5.2]))

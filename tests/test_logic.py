@@ -9,16 +9,15 @@ import time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference import random_tree
 
 from hypo.errors import FormulaError
 from hypo.expression import Expression
 from hypo.expression.parser import parse
 from hypo.expression.printing import plain
-from hypo.knowledge import logic_syntax as syntax
-from hypo.knowledge.logic import Sentence, parse_logic, read_logic
-from hypo.knowledge.logic_parser import MAX_LENGTH, MAX_NESTING
-from hypo.knowledge.logic_syntax import (
+from hypo.knowledge.logic import syntax
+from hypo.knowledge.logic.parser import MAX_LENGTH, MAX_NESTING
+from hypo.knowledge.logic.sentence import Sentence, parse_logic, read_logic
+from hypo.knowledge.logic.syntax import (
     Argument,
     Call,
     Chain,
@@ -29,6 +28,7 @@ from hypo.knowledge.logic_syntax import (
     Quantified,
     QuantifierInterval,
 )
+from tests.oracles.reference import random_tree
 
 X, Y, ONE = Expression.variable("x"), Expression.variable("y"), Expression.constant(1)
 

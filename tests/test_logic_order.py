@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import hypo
-from hypo.cli import main
-from hypo.knowledge.logic import parse_logic
-from hypo.knowledge.logic_order import misordered
+from hypo.cli.main import main
+from hypo.knowledge.lint.argument_order import misordered
+from hypo.knowledge.logic.sentence import parse_logic
 
 COLUMNS = ("V", "S", "K")
 OVER = "forall S in [1, 2], K in [1, 2], V in [1, 2]: "

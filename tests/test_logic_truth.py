@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference import evaluate
 
-from hypo.expression.evaluate import Program
 from hypo.expression.parser import parse
-from hypo.knowledge import logic_syntax as syntax
-from hypo.knowledge.claims import PROVED, REFUTED, UNREFUTED, Verdict
-from hypo.knowledge.law import Law
-from hypo.knowledge.logic import Sentence, parse_logic
-from hypo.knowledge.logic_integrals import Quadrature, Quantity
+from hypo.expression.program import Program
+from hypo.knowledge.claims.claim import PROVED, REFUTED, UNREFUTED, Verdict
+from hypo.knowledge.claims.law import Law
+from hypo.knowledge.logic import syntax
+from hypo.knowledge.logic.integrals import Quadrature, Quantity
+from hypo.knowledge.logic.sentence import Sentence, parse_logic
+from tests.oracles.reference import evaluate
 
 
 def law_of(text: str, target: str = "T", **ranges: tuple[float, float]) -> Law:

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from hypo.expression.dimension import infer
-from hypo.expression.evaluate import evaluate
+from hypo.clock import Clock
+from hypo.expression.analysis.dimension import infer
 from hypo.expression.expr import Expression
-from hypo.search.merge import BLIND_GAIN, POOR, Columns, Merger, merge_all, reduced_rows
-from hypo.search.scan import Clock
-from hypo.search.surrogate import fit_surrogate
+from hypo.expression.program import evaluate
+from hypo.problem.surrogate import fit_surrogate
+from hypo.search.reductions.merge import BLIND_GAIN, POOR, Merger, ReducedColumns, merge_all, reduced_rows
 from hypo.units import DIMENSIONLESS, Dimension, parse_unit
 
 Law = Callable[..., np.ndarray]
@@ -25,14 +25,14 @@ def one_thread() -> Iterator[None]:
         yield
 
 
-def columns_of(X: np.ndarray, dimensions: Mapping[str, Dimension] | None = None) -> Columns:
+def columns_of(X: np.ndarray, dimensions: Mapping[str, Dimension] | None = None) -> ReducedColumns:
     names = tuple("abcdef"[: len(X)])
-    return Columns(names, X, {n: Expression.variable(n) for n in names}, dimensions or {})
+    return ReducedColumns(names, X, {n: Expression.variable(n) for n in names}, dimensions or {})
 
 
 def merged(
     law: Law, n_var: int, share: float = 0.0, seed: int = 0, dimensions: Mapping[str, Dimension] | None = None
-) -> tuple[Columns, np.ndarray, float, float]:
+) -> tuple[ReducedColumns, np.ndarray, float, float]:
     """The merged columns, the rows they come from, and the errors before and after in y's spread."""
     rng = np.random.default_rng(seed)
     X = rng.uniform(1.0, 4.0, (n_var, N))
@@ -78,7 +78,7 @@ TOGETHER: dict[str, tuple[Law, int, tuple[Law, ...]]] = {
 }
 
 
-def holds_only(columns: Columns, X: np.ndarray, wanted: tuple[Law, ...]) -> bool:
+def holds_only(columns: ReducedColumns, X: np.ndarray, wanted: tuple[Law, ...]) -> bool:
     """Whether the columns are the wanted arguments."""
     lines = [w(*X) for w in wanted]
     return len(columns.names) == len(lines) and all(any(one_to_one(u, w) for u in columns.X) for w in lines)

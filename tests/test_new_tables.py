@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import hypo
-from hypo.cli import main
+from hypo.cli.main import main
 from hypo.errors import DataError
-from hypo.report.predictions import new_columns
-from hypo.result import Result
+from hypo.report.questions.predictions import new_columns
+from hypo.result.result import Result
 
 QUICK: dict[str, Any] = {"max_complexity": 3, "time_limit": 5.0, "posterior": False}
 
@@ -60,7 +60,7 @@ def test_a_temperature_is_not_taken_for_a_difference() -> None:
 
 
 def test_a_target_without_a_unit_beside_columns_with_one_is_said_once() -> None:
-    from hypo.api.prepared import validate_inputs
+    from hypo.api.validate import validate_inputs
 
     said = "the target y has no unit, while t has one"
     for units, count in (({"t": "s"}, 1), ({"t": "s", "y": "1"}, 0), ({"t": "deg"}, 0), ({}, 0)):

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 import hypo
-from hypo.cli import main
+from hypo.cli.main import main
+from tests.oracles.places import NIST
 
-FOLDERS = sorted((Path(__file__).resolve().parent.parent / "datasets/nist").iterdir())
+FOLDERS = sorted(NIST.iterdir())
 DIGITS = 1e-6
 # Generated without noise: its sum of squares is the rounding of the data.
 EXACT = {"Lanczos1"}
@@ -58,7 +59,7 @@ def test_certified_minimum_without_a_start(folder: Path) -> None:
 
 @pytest.mark.parametrize("name", ["Misra1a", "Rat43", "MGH10", "Nelson"])
 def test_command_line(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = FOLDERS[0].parent / name
+    folder = NIST / name
     description = load(folder)
     constants = description["fit"]["constants"]
     first, *others = [f"{name}={c['starts'][0]}" for name, c in constants.items()]
@@ -84,14 +85,14 @@ STARTS = [
 
 @pytest.mark.parametrize(("start", "message"), STARTS)
 def test_bad_starts_are_refused_in_a_sentence(start: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
-    table = str(FOLDERS[0].parent / "Misra1a/data.csv")
+    table = str(NIST / "Misra1a/data.csv")
     assert main(["score", "b1*(1 - exp(-b2*x))", table, "--target", "y", "--start", start]) == 2
     assert capsys.readouterr().err == f"error: {message}\n"
 
 
 @pytest.mark.parametrize("value", ["1", None, True, float("inf"), 1j])
 def test_starts_are_numbers(value: Any) -> None:
-    table = FOLDERS[0].parent / "Misra1a/data.csv"
+    table = NIST / "Misra1a/data.csv"
     with pytest.raises(hypo.InputError, match="the start of a must be a finite number"):
         hypo.score("a*x", table, "y", start={"a": value})
     with pytest.raises(hypo.InputError, match="the formula has no constants to fit"):

@@ -5,16 +5,20 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hypo.expression import Expression, ops, terms
-from hypo.expression.derivative import derivative
-from hypo.expression.dimension import infer
-from hypo.expression.evaluate import Program, evaluate
-from hypo.expression.intervals import enclose
+from hypo.expression import Expression
+from hypo.expression import operators as ops
+from hypo.expression.algebra import term as terms
+from hypo.expression.algebra.simplify import simplify
+from hypo.expression.analysis.derivative import derivative
+from hypo.expression.analysis.dimension import infer
+from hypo.expression.analysis.intervals import enclose
 from hypo.expression.printing import latex, numpy_source, plain, pretty
-from hypo.expression.simplify import simplify
+from hypo.expression.program import Program, evaluate
 from hypo.expression.sympy_bridge import to_sympy
-from hypo.kernels import blocks, enumerate
 from hypo.kernels import opcodes as oc
+from hypo.kernels.cpu import enumerate
+from hypo.kernels.cpu import operators as blocks
+from tests.oracles.operators import BY_NAME
 
 ROWS = pytest.mark.parametrize("row", ops.OPERATORS, ids=lambda row: row.name)
 # Codes of one and of two arguments beyond the table: to kernels the latter is an operator without a case.
@@ -45,9 +49,10 @@ def formula(row: ops.Operator) -> Expression:
 @ROWS
 def test_kernels_have_a_case_for_each_operator(row: ops.Operator) -> None:
     unary = row.arity == 1
-    expected = terms._FUNCTIONS[row.opcode]
     arguments = [U] if unary else [U, V]
-    np.testing.assert_allclose(block(row.opcode, unary), [expected(*a) for a in zip(*arguments, strict=True)], rtol=1e-14)
+    for function in (BY_NAME[row.name].plain, terms._FUNCTIONS[row.opcode]):
+        expected = [function(*a) for a in zip(*arguments, strict=True)]
+        np.testing.assert_allclose(block(row.opcode, unary), expected, rtol=1e-14)
     names, X = "uv"[: row.arity], np.column_stack(arguments)
     for k, found in in_order(slopes(row.opcode, unary)):
         np.testing.assert_allclose(found, evaluate(derivative(formula(row), names[k]), X, names), rtol=1e-12)
@@ -105,7 +110,7 @@ def test_whole_programs_give_nan_for_an_operator_without_a_case() -> None:
 
 @pytest.mark.parametrize("double", [True, False])
 def test_gpu_operators_give_nan_for_what_they_have_no_case_for(double: bool) -> None:
-    from hypo.kernels.cuda_operators import operators
+    from hypo.kernels.gpu.operators import operators
 
     table = operators(double)
     unary, binary, slope, left, right = (getattr(f, "py_func", f) for f in table)
@@ -144,7 +149,8 @@ def test_a_code_beyond_the_table_is_named_too() -> None:
 
 def test_the_tables_of_gpus_know_each_operator() -> None:
     pytest.importorskip("torch")
-    from hypo.search import cuda_dimensions, cuda_library
+    from hypo.search.gpu import dimensions as cuda_dimensions
+    from hypo.search.gpu import library as cuda_library
 
     assert {*cuda_library._UNARY, *cuda_library._BINARY} == {row.opcode for row in ops.OPERATORS}
     import torch

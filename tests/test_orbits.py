@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 import hypo
-from hypo.expression.evaluate import evaluate
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
+from hypo.expression.program import evaluate
 from hypo.knowledge import Knowledge
-from hypo.knowledge.invariances import Antisymmetric, Symmetric
-from hypo.knowledge.rules import Rule
-from hypo.search.library import Library, Seed
-from hypo.search.orbits import Orbits
+from hypo.knowledge.rules.base import Rule
+from hypo.knowledge.rules.invariance import Antisymmetric, Symmetric
+from hypo.search.library.library import Library, Seed
+from hypo.search.library.orbits import Orbits
 
 NAMES = ("x", "u", "z")
 X = np.random.default_rng(0).uniform(0.5, 2.0, (3, 40))

@@ -8,12 +8,13 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reference import BINARY, UNARY, evaluate, random_tree
 
 from hypo.errors import FormulaError
-from hypo.expression import PI, Constant, Expression, ops
+from hypo.expression import PI, Constant, Expression
+from hypo.expression import operators as ops
 from hypo.expression.parser import MAX_LENGTH, MAX_NESTING, parse
 from hypo.expression.printing import plain
+from tests.oracles.reference import BINARY, UNARY, evaluate, random_tree
 
 V, C, A = Expression.variable, Expression.constant, Expression.apply
 x, y, z = V("x"), V("y"), V("z")
@@ -204,8 +205,8 @@ def test_print_and_parse_give_the_same_expression_back() -> None:
 expressions = st.recursive(
     st.sampled_from([x, y, z, Expression(((1, 0),), (PI,), ())])
     | st.floats(allow_nan=False, allow_infinity=False).map(C) | st.integers(-4, 4).map(C),
-    lambda inner: st.builds(A, st.sampled_from(tuple(UNARY.values())), inner)
-    | st.builds(A, st.sampled_from(tuple(BINARY.values())), inner, inner),
+    lambda inner: st.builds(A, st.sampled_from(UNARY), inner)
+    | st.builds(A, st.sampled_from(BINARY), inner, inner),
     max_leaves=12,
 )
 

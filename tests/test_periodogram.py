@@ -7,8 +7,8 @@ import pytest
 
 import hypo
 from hypo.expression.parser import parse
-from hypo.search.parameters import Parameters
-from hypo.search.periodogram import Waves, spectrum
+from hypo.fitting.constants.parameters import Parameters
+from hypo.fitting.constants.periodogram import Waves, spectrum
 
 
 def best(u: np.ndarray, rest: np.ndarray, r: np.ndarray, g: np.ndarray, omega: float) -> tuple[float, np.ndarray]:

@@ -8,10 +8,10 @@ import pytest
 import hypo
 from hypo.data import from_arrays
 from hypo.expression.expr import Expression
-from hypo.search.between import sound
-from hypo.search.poles import supported
-from hypo.search.problem import Settings, make_problem
-from hypo.search.spacing import Spacing
+from hypo.fitting.between_rows.definedness import sound
+from hypo.fitting.between_rows.poles import supported
+from hypo.problem.problem import Settings, make_problem
+from hypo.problem.spacing import Spacing
 
 
 def line(values: np.ndarray) -> Spacing:

@@ -10,15 +10,16 @@ import numpy as np
 import pytest
 
 import hypo
+from hypo.expression.edits.summands import summands
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
-from hypo.expression.summands import summands
-from hypo.scoring.laplace import laplace
-from hypo.scoring.likelihood import Gaussian
-from hypo.scoring.posterior import (
+from hypo.fitting.constants.fit import fit
+from hypo.likelihood.base import Gaussian
+from hypo.posterior.laplace import laplace
+from hypo.posterior.posterior import (
     ODDS,
     WITHIN,
-    Met,
+    ExploredSpace,
     Posterior,
     Structure,
     joined,
@@ -28,7 +29,6 @@ from hypo.scoring.posterior import (
     weighted,
 )
 from hypo.scoring.score import Hypothesis, Scorer
-from hypo.search.constants import fit
 
 RNG = np.random.default_rng(5)
 N = 40
@@ -162,7 +162,7 @@ def test_one_constant_without_a_variance_does_not_take_the_others_weights(monkey
         wide = tuple(tuple(math.inf for _ in line) for line in s.covariance) if s is not None else ()
         return replace(s, covariance=wide) if s is not None and len(s.constants) == 2 else s
 
-    monkeypatch.setattr("hypo.scoring.posterior.weighed", beyond)
+    monkeypatch.setattr("hypo.posterior.posterior.weighed", beyond)
     hypotheses = [hypothesis("a*x"), hypothesis("a*x + b")]
     found = make_posterior(hypotheses, X, COLUMNS, LIKELIHOOD)
     assert found is not None and [len(s.constants) for s in found.structures] == [1]
@@ -249,8 +249,8 @@ def test_what_breaks_a_hard_rule_has_no_weight() -> None:
 
 def test_covers_says_what_was_weighed() -> None:
     found = [hypothesis(t) for t in ("a*x", "a*x + b")]
-    met = Met(complete_to=4, every_to=3, weighed=17, chain={"verdict": "four chains agree"})
-    p = make_posterior(found, X, COLUMNS, LIKELIHOOD, met=met)
+    explored = ExploredSpace(complete_to=4, every_to=3, weighed=17, chain={"verdict": "four chains agree"})
+    p = make_posterior(found, X, COLUMNS, LIKELIHOOD, explored=explored)
     assert p is not None
     assert "all 17 structures of up to 3 nodes" in p.covers and "four chains agree" in p.covers
     assert p.chain == {"verdict": "four chains agree"}

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 import sympy
-from reference import BINARY, evaluate, random_tree
 
-from hypo.expression import PI, Constant, Expression, ops
+from hypo.expression import PI, Constant, Expression
+from hypo.expression import operators as ops
 from hypo.expression.parser import parse
 from hypo.expression.printing import latex, numpy_source, plain, pretty
+from tests.oracles.reference import BINARY, evaluate, random_tree
 
 V, C, A = Expression.variable, Expression.constant, Expression.apply
 x, y, z = V("x"), V("y"), V("z")
@@ -194,7 +195,7 @@ def test_python_reads_random_formulas() -> None:
 def test_pretty_text_and_numpy_source_keep_the_value() -> None:
     rng = random.Random(4)
     leaves = [x, y, z, C(2), C(1), C(3), C(-2), C(0.3), C(-0.75), pi]
-    names = [n for n in BINARY.values() if n != "**"]
+    names = [n for n in BINARY if n != "**"]
     compared = 0
     for _ in range(1500):
         e = random_tree(rng, rng.randint(2, 14), leaves, A, binary=names)

@@ -9,15 +9,15 @@ import pytest
 from scipy import stats
 
 import hypo
-from hypo.cli import main
+from hypo.cli.main import main
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
-from hypo.scoring.likelihood import Gaussian
-from hypo.scoring.likelihoods import StudentT
-from hypo.search.constants import TIGHT, fit
-from hypo.search.profile import profile_intervals
+from hypo.fitting.constants.fit import TIGHT, fit
+from hypo.fitting.profile import profile_intervals
+from hypo.likelihood.base import Gaussian
+from hypo.likelihood.families import StudentT
+from tests.oracles.places import NIST
 
-NIST = Path(__file__).resolve().parent.parent / "datasets/nist"
 RNG = np.random.default_rng(2)
 X = RNG.uniform(0.5, 3.0, (2, 30))
 COLUMNS = ("x", "z")

@@ -9,17 +9,17 @@ import time
 import mpmath
 import numpy as np
 import pytest
-from precise import exact, long
-from reference import random_tree
 
 from hypo.expression import Expression
-from hypo.expression.derivative import derivative
+from hypo.expression.analysis.derivative import derivative
 from hypo.expression.parser import parse
-from hypo.knowledge.claims import PROVED, REFUTED, UNREFUTED, Claim, violation
-from hypo.knowledge.combinations import And, Implies, Not, Or
-from hypo.knowledge.comparison import SLACK, Comparison
-from hypo.knowledge.domain import Domain, middle
-from hypo.knowledge.proofs import check_claim
+from hypo.knowledge.claims.claim import PROVED, REFUTED, UNREFUTED, Claim, violation
+from hypo.knowledge.claims.combinations import And, Implies, Not, Or
+from hypo.knowledge.claims.comparison import SLACK, Comparison
+from hypo.knowledge.claims.domain import Domain, middle
+from hypo.knowledge.claims.proof import check_claim
+from tests.oracles.precise import exact, long
+from tests.oracles.reference import random_tree
 
 INF = math.inf
 ZERO = Expression.constant(0)
@@ -227,7 +227,7 @@ class Vague(Comparison):
     """A claim of which interval arithmetic knows nothing."""
 
     def enclose(self, boxes: object):  # type: ignore[no-untyped-def]
-        from hypo.expression.intervals import Enclosure
+        from hypo.expression.analysis.intervals import Enclosure
         return Enclosure(np.array([-INF]), np.array([INF]), np.array([False]))
 
     def fix_scale(self, points: object) -> Vague:

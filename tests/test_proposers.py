@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 import hypo
+from hypo.clock import Clock
 from hypo.data import from_arrays
 from hypo.errors import InputError
 from hypo.expression.parser import parse
-from hypo.search import proposer as module
-from hypo.search.archive import Archive
-from hypo.search.problem import Settings, make_problem
-from hypo.search.proposer import ENTRY_POINTS, MEMORY, Proposer, Schedule, installed
-from hypo.search.scan import Clock
+from hypo.fitting.archive import Archive
+from hypo.problem.problem import Settings, make_problem
+from hypo.search.proposers import base as module
+from hypo.search.proposers.base import ENTRY_POINTS, MEMORY, Proposer, Schedule, installed
 
 RNG = np.random.default_rng(0)
 X = RNG.uniform(0.5, 3.0, (60, 2))

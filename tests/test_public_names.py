@@ -50,8 +50,8 @@ def test_each_name_resolves(name: str) -> None:
 
 def test_classes_come_from_where_they_live() -> None:
     assert hypo.Expression.__module__ == "hypo.expression.expr"
-    assert hypo.SymbolicRegressor.__module__ == "hypo.regressor"
-    assert hypo.Result.__module__ == "hypo.result"
+    assert hypo.SymbolicRegressor.__module__ == "hypo.api.estimator"
+    assert hypo.Result.__module__ == "hypo.result.result"
 
 
 def test_unknown_name() -> None:
@@ -64,7 +64,7 @@ def test_import_is_cheap() -> None:
 
 
 def test_help_is_cheap() -> None:
-    loaded = modules_after("from hypo.cli import main; main(['--help']); main(['fit', '--help'])")
+    loaded = modules_after("from hypo.cli.main import main; main(['--help']); main(['fit', '--help'])")
     assert loaded.isdisjoint(set(HEAVY) - {"click"})
 
 

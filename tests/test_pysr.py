@@ -8,35 +8,28 @@ import csv
 import json
 import math
 import time
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import hypo
-from hypo.cli import main
+from hypo.cli.main import main
 from hypo.data import from_arrays
 from hypo.errors import HypoError, InputError, MissingExtraError
-from hypo.expression.evaluate import evaluate
 from hypo.expression.parser import parse
+from hypo.expression.program import evaluate
 from hypo.knowledge import Knowledge
-from hypo.result import Result
-from hypo.search.problem import Settings, make_problem
-from hypo.search.pysr_terms import LEAST_SIZE, Task, translate, unit_text, written
+from hypo.problem.problem import Settings, make_problem
+from hypo.result.result import Result
+from hypo.search.pysr.translate import LEAST_SIZE, Task, translate, unit_text, written
 from hypo.units import parse_unit
+from tests.oracles.places import STANDINS
+from tests.oracles.pysr_case import HEADER, LAW, NAMES, X, Y, fit, left_behind, needs_pysr, write
 
-STANDINS = Path(__file__).parent / "standins"
 RNG = np.random.default_rng(0)
-X = RNG.uniform(1.0, 3.0, (80, 2))
-# Beyond what a search of a few seconds finds by itself; S is a name that PySR refuses.
-Y = np.sin(X[:, 0] * X[:, 1] * 1.7) * np.exp(0.31 * X[:, 1]) + X[:, 0] ** 1.3
-NAMES = ["a", "S"]
-HEADER = "Complexity,Loss,Equation\n"
-LAW = '16,1.0e-9,"(sin((x1 * x2) * 1.71) * exp(x2 * 0.3)) + (x1 ^ 1.31)"\n'
 ROUGH = '1,3.5,"x1"\n3,2.5,"x1 * x2"\n5,2.2,"(x1 * -0.7) + 3.1"\n'
 
-needs_pysr = pytest.mark.skipif(find_spec("pysr") is None, reason="PySR is not installed: pip install 'hypo[pysr]'")
 
 
 def problem_of(settings: Settings | None = None, knowledge: Knowledge | None = None, **data):
@@ -157,22 +150,6 @@ def test_what_cannot_be_read_is_passed_over(text: str) -> None:
 # --- the backend, with a stand-in for PySR ---------------------------------------------------------------------
 
 
-def write(stages: Path, *halls: str, go: bool = True) -> None:
-    for number, rows in enumerate(halls, start=1):
-        (stages / f"{number}.csv").write_text(HEADER + rows)
-        if go:
-            (stages / f"go{number}").touch()
-
-
-def fit(**arguments):
-    given = {"features": NAMES, "time_limit": 20, "workers": 1, **arguments}
-    return hypo.fit(X, Y, **given)
-
-
-def left_behind(stages: Path) -> list[Path]:
-    return list(stages.parent.glob("hypo-pysr-*"))
-
-
 def test_the_hall_of_fame_is_fitted_scored_and_marked(stages: Path, tmp_path: Path) -> None:
     write(stages, ROUGH + LAW)
     result = fit(backend="pysr", seed=3, out=tmp_path / "r")
@@ -249,7 +226,7 @@ def test_the_time_limit_ends_pysr_and_keeps_what_it_found(stages: Path) -> None:
 
 
 def test_patience_ends_pysr_once_it_has_had_its_say(stages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hypo.search.pysr.SAY", 0.5)
+    monkeypatch.setattr("hypo.search.pysr.proposer.SAY", 0.5)
     monkeypatch.setattr("hypo.search.stopping.PATIENCE", 2.0)
     write(stages, '3,0.01,"x1 * x2"\n')
     (stages / "stay").touch()
@@ -321,7 +298,7 @@ def test_an_unknown_backend() -> None:
 
 
 def test_without_pysr(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hypo.search.pysr_process.find_spec", lambda name: None)
+    monkeypatch.setattr("hypo.search.pysr.process.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"PySR, which is not installed: pip install 'hypo\[pysr\]'$"):
         fit(backend="pysr")
 

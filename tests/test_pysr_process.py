@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
-from test_pysr import LAW, NAMES, X, fit, left_behind, write
 
 import hypo
 from hypo.errors import HypoError, MissingExtraError
+from tests.oracles.pysr_case import LAW, NAMES, X, fit, left_behind, write
 
 # Better than a constant, and of y's unit.
 BETTER = '9,1.0,"(sin((x1 * x2) * 1.7) * 2.0) + x1"\n'
@@ -124,7 +124,7 @@ def test_an_interrupt_while_julia_starts(stages: Path) -> None:
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="there is no /proc to look up processes in")
 def test_the_child_ends_with_its_parent(stages: Path) -> None:
     (stages / "stay").touch()
-    code = "from test_pysr import fit; fit(backend='pysr', time_limit=60)"
+    code = "from tests.oracles.pysr_case import fit; fit(backend='pysr', time_limit=60)"
     user = subprocess.Popen([sys.executable, "-c", code], env=_environment())
     late = time.monotonic() + 60
     while not (stages / "record.json").exists() and time.monotonic() < late:

@@ -7,17 +7,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_pysr import HEADER, STANDINS, left_behind, needs_pysr, write
 
 import hypo
 from hypo.data import from_arrays
-from hypo.expression.evaluate import evaluate
 from hypo.expression.parser import parse
+from hypo.expression.program import evaluate
 from hypo.knowledge import Knowledge
 from hypo.knowledge.template import Template
-from hypo.search.problem import Settings, make_problem
-from hypo.search.pysr_template import Form
-from hypo.search.pysr_terms import LEAST_SIZE, Task, translate
+from hypo.problem.problem import Settings, make_problem
+from hypo.search.pysr.template import PySRTemplate
+from hypo.search.pysr.translate import LEAST_SIZE, Task, translate
+from tests.oracles.places import STANDINS
+from tests.oracles.pysr_case import HEADER, left_behind, needs_pysr, write
 
 COLUMNS = ("x", "u", "v")
 RNG = np.random.default_rng(0)
@@ -30,8 +31,8 @@ Y = evaluate(parse(LAW), X, list(COLUMNS))
 FOUND = "f1 = (#1 * #1) + 1.1; f2 = #1 * exp(#2); p = [2.9]"
 
 
-def form_of(text: str = FORM, constants: dict[str, float] | None = None) -> Form:
-    return Form(Template(text).bound(COLUMNS, {"c": 2.0} if constants is None else constants), COLUMNS)
+def form_of(text: str = FORM, constants: dict[str, float] | None = None) -> PySRTemplate:
+    return PySRTemplate(Template(text).bound(COLUMNS, {"c": 2.0} if constants is None else constants), COLUMNS)
 
 
 def task_of(settings: Settings | None = None, guesses=(), **knowledge) -> Task:

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 import hypo
-from hypo.expression import ops
-from hypo.expression.evaluate import evaluate
+from hypo.expression import operators as ops
+from hypo.expression.analysis.intervals import enclose
 from hypo.expression.expr import Expression
-from hypo.expression.intervals import enclose
+from hypo.expression.program import evaluate
 from hypo.knowledge import Knowledge
-from hypo.knowledge.shapes import Bounds
-from hypo.search.library import Library, Seed
-from hypo.search.reach import Reach
+from hypo.knowledge.rules.shape import Bounds
+from hypo.problem.value_ranges import ValueRanges
+from hypo.search.library.library import Library, Seed
 
 NAMES = ("x", "y")
 ROWS = np.random.default_rng(0).uniform(0.1, 1.0, (2, 40))
@@ -23,9 +23,10 @@ SIZE = 5
 RULE = Bounds(min=0.0, hard=True)
 
 
-def library(reach: Reach | None) -> Library:
+def library(value_ranges: ValueRanges | None) -> Library:
     seeds = [Seed(Expression.variable(n), 1, v) for n, v in zip(NAMES, ROWS, strict=True)]
-    out = Library([*seeds, Seed(Expression.constant(1.0), 1, np.ones(ROWS.shape[1]))], OPERATORS, NAMES, reach=reach)
+    seeds.append(Seed(Expression.constant(1.0), 1, np.ones(ROWS.shape[1])))
+    out = Library(seeds, OPERATORS, NAMES, value_ranges=value_ranges)
     out.grow(10**5, max_cost=SIZE)
     return out
 
@@ -59,9 +60,9 @@ RANGES = [
 def test_nothing_is_lost_but_what_has_no_value(ranges: dict[str, tuple[float, float]]) -> None:
     """Against the library without pruning: every member of it that is missing has a part without a value, and every formula
     that a member stood for is there if one of its spellings has a value all over the ranges."""
-    reach = Reach.of(NAMES, ranges, [RULE], {})
-    assert reach is not None
-    whole, pruned = library(None), library(reach)
+    value_ranges = ValueRanges.of(NAMES, ranges, [RULE], {})
+    assert value_ranges is not None
+    whole, pruned = library(None), library(value_ranges)
     assert pruned.complete_to == whole.complete_to == SIZE
     kept = pruned.values[: pruned.count]
     lost = 0
@@ -71,7 +72,7 @@ def test_nothing_is_lost_but_what_has_no_value(ranges: dict[str, tuple[float, fl
             lost += 1
             assert undefined(whole.expression(k), ranges), whole.expression(k)
     assert lost > 50
-    assert reach.pruned[0] > 20
+    assert value_ranges.pruned[0] > 20
     # What intervals show to be defined, and what is, may come back with another formula; new ones are not invented.
     for k in range(pruned.count):
         assert np.any(np.all(np.abs(whole.values[: whole.count] - kept[k]) <= 1e-9 * np.abs(kept[k]), axis=1))
@@ -79,8 +80,8 @@ def test_nothing_is_lost_but_what_has_no_value(ranges: dict[str, tuple[float, fl
 
 @pytest.mark.parametrize("ranges", RANGES[:2])
 def test_what_intervals_prove_defined_is_never_pruned(ranges: dict[str, tuple[float, float]]) -> None:
-    reach = Reach.of(NAMES, ranges, [RULE], {})
-    kept = library(reach)
+    value_ranges = ValueRanges.of(NAMES, ranges, [RULE], {})
+    kept = library(value_ranges)
     rows = kept.values[: kept.count]
     proved = 0
     whole = library(None)
@@ -93,19 +94,19 @@ def test_what_intervals_prove_defined_is_never_pruned(ranges: dict[str, tuple[fl
 
 
 def test_ranges_without_hard_rules_prune_nothing() -> None:
-    assert Reach.of(NAMES, {"x": (-1.0, 1.0)}, [Bounds(min=0.0)], {}) is None
-    assert Reach.of(NAMES, {}, [RULE], {}) is None
-    assert Reach.of(NAMES, {}, [Bounds(min=0.0, hard=True, where={"x": (-1.0, 1.0)})], {}) is not None
+    assert ValueRanges.of(NAMES, {"x": (-1.0, 1.0)}, [Bounds(min=0.0)], {}) is None
+    assert ValueRanges.of(NAMES, {}, [RULE], {}) is None
+    assert ValueRanges.of(NAMES, {}, [Bounds(min=0.0, hard=True, where={"x": (-1.0, 1.0)})], {}) is not None
 
 
 def test_rounding_is_no_negative_value() -> None:
     """(x - y)² spelled out is rounding on the diagonal, of either sign: its root stays."""
-    reach = Reach.of(NAMES, {"x": (-1.0, 1.0), "y": (-1.0, 1.0)}, [RULE], {})
-    assert reach is not None
-    x, y = reach.domains[0]
+    value_ranges = ValueRanges.of(NAMES, {"x": (-1.0, 1.0), "y": (-1.0, 1.0)}, [RULE], {})
+    assert value_ranges is not None
+    x, y = value_ranges.domains[0]
     spelled = (x * x - 2 * x * y + y * y)[None] / 8
-    assert reach.flaws([spelled - 1e-16]) == [0]
-    assert reach.flaws([spelled - 0.5]) != [0]
+    assert value_ranges.flaws([spelled - 1e-16]) == [0]
+    assert value_ranges.flaws([spelled - 0.5]) != [0]
 
 
 def test_a_root_of_what_is_negative_somewhere_is_no_answer_and_is_counted() -> None:

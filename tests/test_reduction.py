@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import hypo
-from hypo.expression.evaluate import evaluate
 from hypo.expression.expr import Expression
+from hypo.expression.program import evaluate
 
 Law = Callable[..., np.ndarray]
 
@@ -64,8 +64,8 @@ def test_more_time_gives_no_worse_score() -> None:
 
 def test_a_conserved_quantity_takes_the_place_of_its_variables() -> None:
     from hypo.knowledge import Knowledge
-    from hypo.search.conserved import with_conserved
-    from hypo.search.merge import Columns
+    from hypo.search.reductions.conserved import with_conserved
+    from hypo.search.reductions.merge import ReducedColumns
 
     rng = np.random.default_rng(0)
     X = rng.uniform(0.5, 2.0, (4, 60))
@@ -76,7 +76,7 @@ def test_a_conserved_quantity_takes_the_place_of_its_variables() -> None:
         {"kind": "conserved", "quantity": "c + d", "hard": True},
         {"kind": "conserved", "quantity": "b + d"},
     ]}).rules
-    columns = with_conserved(Columns(names, X, own, {}), rules, {"a": 10.0})
+    columns = with_conserved(ReducedColumns(names, X, own, {}), rules, {"a": 10.0})
     # The second names a column that is no more there, the third is soft.
     assert len(columns.names) == 2 and columns.names[1] == "d"
     np.testing.assert_allclose(columns.X[0], X[0] / 10 + 2 * X[1] - X[2])
@@ -86,8 +86,8 @@ def test_a_conserved_quantity_takes_the_place_of_its_variables() -> None:
 
 def test_a_quantity_whose_terms_have_no_one_unit_stays_apart() -> None:
     from hypo.knowledge import Knowledge
-    from hypo.search.conserved import with_conserved
-    from hypo.search.merge import Columns
+    from hypo.search.reductions.conserved import with_conserved
+    from hypo.search.reductions.merge import ReducedColumns
     from hypo.units import parse_unit
 
     metre, second = (parse_unit(t).dimension for t in ("m", "s"))
@@ -95,6 +95,6 @@ def test_a_quantity_whose_terms_have_no_one_unit_stays_apart() -> None:
     own = {n: Expression.variable(n) for n in ("a", "b")}
     for quantity, count in (("a + b", 2), ("a*b", 1)):
         rules = Knowledge.from_dict({"rule": [{"kind": "conserved", "quantity": quantity, "hard": True}]}).rules
-        columns = with_conserved(Columns(("a", "b"), X, own, {"a": metre, "b": second}), rules, {})
+        columns = with_conserved(ReducedColumns(("a", "b"), X, own, {"a": metre, "b": second}), rules, {})
         assert len(columns.names) == count
     assert columns.dimensions[columns.names[0]] == metre * second

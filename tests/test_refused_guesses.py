@@ -9,7 +9,7 @@ from hypo.api.inputs import as_settings
 from hypo.api.refusals import explain_passing_over
 from hypo.data import as_dataset
 from hypo.expression.parser import parse
-from hypo.search.problem import make_problem
+from hypo.problem.problem import make_problem
 
 C = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]
 CURRENT = [3.108e4, 6.018e4, 1.239e5, 1.878e5, 3.325e5, 6.795e5, 1.292e6, 2.139e6, 4.748e6, 6.717e6]

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import hypo
-from hypo.expression.evaluate import evaluate
+from hypo.expression.edits.spellings import spellings
 from hypo.expression.expr import Expression
-from hypo.search.rewrite import spellings
+from hypo.expression.program import evaluate
 
 
 @pytest.mark.parametrize("text", ["-6/(1 - 17*(1/S + 1)/7)", "e*(a*b*f*exp(-S)/e + 1)/f", "a*(b*S**2/(2*a) + 1)"])

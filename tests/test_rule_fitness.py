@@ -9,12 +9,12 @@ from hypo.data import from_arrays
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
 from hypo.kernels import opcodes as oc
-from hypo.kernels.nodes import Grammar
+from hypo.kernels.cpu.evolution.nodes import Grammar
 from hypo.knowledge import Knowledge
-from hypo.search.island import Island, World
-from hypo.search.problem import Problem, Settings, make_problem
-from hypo.search.programs import Programs
-from hypo.search.rule_fitness import HARD, LOOKS, RuleFitness
+from hypo.problem.problem import Problem, Settings, make_problem
+from hypo.search.evolution.island import Island, World
+from hypo.search.evolution.programs import Programs
+from hypo.search.evolution.rule_fitness import HARD, LOOKS, RuleFitness
 
 FORMULAS = [parse(t) for t in ("a*b", "a - b", "b - a", "a + b", "-a")]
 

@@ -6,18 +6,16 @@ import configparser
 import subprocess
 import sys
 import tomllib
-from pathlib import Path
 
 import pytest
 
 from hypo.errors import KnowledgeError
 from hypo.expression.parser import parse
-from hypo.knowledge.claims import PROVED, REFUTED
-from hypo.knowledge.law import Law
-from hypo.knowledge.plugins import broken_plugins, known_kinds, read_rule
-from hypo.knowledge.rules import built_in_kinds
-
-EXAMPLE = Path(__file__).parent / "rule_plugin"
+from hypo.knowledge.claims.claim import PROVED, REFUTED
+from hypo.knowledge.claims.law import Law
+from hypo.knowledge.rules.base import built_in_kinds
+from hypo.knowledge.rules.registry import broken_plugins, known_kinds, read_rule
+from tests.oracles.places import RULE_PLUGIN
 
 
 def install(folder, name, version, points):
@@ -45,9 +43,9 @@ def packages(tmp_path, monkeypatch):
 @pytest.fixture
 def example(packages, monkeypatch):
     """The example package as if installed."""
-    project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((RULE_PLUGIN / "pyproject.toml").read_text())["project"]
     install(packages, project["name"], project["version"], project["entry-points"]["hypo.rules"])
-    monkeypatch.syspath_prepend(str(EXAMPLE / "src"))
+    monkeypatch.syspath_prepend(str(RULE_PLUGIN / "src"))
     return packages
 
 
@@ -133,7 +131,7 @@ def test_a_package_that_cannot_be_imported(packages, name):
 
 def test_a_package_that_offers_something_else(packages):
     (packages / "plugin_else.py").write_text(
-        "from hypo.knowledge.rules import Rule\n"
+        "from hypo.knowledge.rules.base import Rule\n"
         "class Kind(Rule):\n    kind = 'other'\n    def claims(self, law): return []\n"
         "def function(): pass\n")
     install(packages, "hypo-else", "2", {"named": "plugin_else:Kind", "function": "plugin_else:function"})
@@ -146,7 +144,7 @@ def test_a_package_that_offers_something_else(packages):
 
 def test_a_package_whose_kind_has_no_name(packages):
     (packages / "plugin_nameless.py").write_text(
-        "from hypo.knowledge.rules import Rule\nclass Kind(Rule):\n    def claims(self, law): return []\n")
+        "from hypo.knowledge.rules.base import Rule\nclass Kind(Rule):\n    def claims(self, law): return []\n")
     install(packages, "hypo-nameless", "2", {"nameless": "plugin_nameless:Kind"})
     assert read({"kind": "nameless"})[1] == [
         (("kind",), "the package hypo-nameless 2 offers the rule kind nameless, but plugin_nameless:Kind has no kind; it needs "
@@ -172,7 +170,7 @@ def test_two_packages_with_one_kind(packages):
 
 def test_a_kind_whose_reading_fails(packages):
     (packages / "plugin_fails.py").write_text(
-        "from hypo.knowledge.rules import Rule\n"
+        "from hypo.knowledge.rules.base import Rule\n"
         "class Kind(Rule):\n    kind = 'fails'\n    def claims(self, law): return []\n"
         "    def inconsistencies(self): raise ZeroDivisionError('oops')\n")
     install(packages, "hypo-fails", "1", {"fails": "plugin_fails:Kind"})

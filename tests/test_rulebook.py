@@ -11,12 +11,12 @@ from click.testing import CliRunner
 
 import hypo
 from hypo.api.inputs import as_knowledge
-from hypo.cli import cli
+from hypo.cli.main import cli
 from hypo.data import as_dataset
 from hypo.expression.expr import Expression
+from hypo.fitting.rule_checks import Rulebook
 from hypo.knowledge import Knowledge
-from hypo.search.problem import Problem, Settings, make_problem
-from hypo.search.rulebook import Rulebook
+from hypo.problem.problem import Problem, Settings, make_problem
 
 LIMIT = 6
 

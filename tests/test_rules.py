@@ -15,16 +15,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference import evaluate, random_tree
 
 from hypo.errors import KnowledgeError
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
-from hypo.knowledge.claims import PROVED, REFUTED, UNREFUTED
-from hypo.knowledge.comparison import Comparison
-from hypo.knowledge.contradictions import constraints, contradictions, possible_contradictions
-from hypo.knowledge.law import Law
-from hypo.knowledge.parameters import (
+from hypo.knowledge.claims.claim import PROVED, REFUTED, UNREFUTED
+from hypo.knowledge.claims.comparison import Comparison
+from hypo.knowledge.claims.law import Law
+from hypo.knowledge.rules.base import Rule, built_in_kinds
+from hypo.knowledge.rules.contradictions import constraints, contradictions, possible_contradictions
+from hypo.knowledge.rules.parameters import (
     EXTENDED,
     FLAG,
     FORMULA,
@@ -41,9 +41,9 @@ from hypo.knowledge.parameters import (
     OneOf,
     parameter,
 )
-from hypo.knowledge.plugins import read_rule
-from hypo.knowledge.rules import Rule, built_in_kinds
-from hypo.knowledge.shapes import _SLOPE
+from hypo.knowledge.rules.registry import read_rule
+from hypo.knowledge.rules.shape import _SLOPE
+from tests.oracles.reference import evaluate, random_tree
 
 RANGES = {"x": (0.5, 2.0), "y": (0.5, 3.0), "z": (-1.0, 1.0)}
 

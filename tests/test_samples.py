@@ -11,12 +11,12 @@ from scipy.stats import kstest, t
 import hypo
 from hypo.errors import InputError
 from hypo.expression.parser import parse
-from hypo.scoring.family import Family
-from hypo.scoring.likelihood import Gaussian
-from hypo.scoring.posterior import Structure, make_posterior
-from hypo.scoring.predictive import samples
+from hypo.fitting.constants.fit import fit
+from hypo.likelihood.base import Gaussian
+from hypo.likelihood.family import Family
+from hypo.posterior.posterior import Structure, make_posterior
+from hypo.posterior.predictive import samples
 from hypo.scoring.score import Scorer
-from hypo.search.constants import fit
 
 N = 20_000
 

@@ -9,22 +9,22 @@ import numpy as np
 import pytest
 
 import hypo
+from hypo.clock import Clock
 from hypo.data import from_arrays
-from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
+from hypo.expression.program import Program
+from hypo.fitting.archive import Archive
+from hypo.fitting.constants.fit import fit
+from hypo.fitting.refiner import Refiner
+from hypo.fitting.row_racing import judge_on_subset, refit, rungs
+from hypo.likelihood import row_sums as sums_module
+from hypo.likelihood.base import Gaussian
+from hypo.likelihood.row_sums import Sums
+from hypo.problem.problem import MANY_ROWS, Problem, Settings, make_problem
 from hypo.scoring import score as score_module
-from hypo.scoring import sums as sums_module
-from hypo.scoring.likelihood import Gaussian
 from hypo.scoring.score import Scorer
-from hypo.scoring.sums import Sums
-from hypo.search.archive import Archive
-from hypo.search.constants import fit
-from hypo.search.ladder import MANY_ROWS, outlook, refit, rungs
-from hypo.search.problem import Problem, Settings, make_problem
-from hypo.search.refine import Refiner
-from hypo.search.scan import Clock
-from hypo.search.screen import screen
+from hypo.search.reductions.screening import screen
 
 COLUMNS = ("x0", "x1", "x2", "x3", "x4")
 
@@ -120,10 +120,10 @@ def test_what_is_clearly_worse_than_its_rival_leaves_the_race():
         assert h is not None
         return h
 
-    assert outlook(on(scorer, good), on(all_rows, bad), rung, p).better
-    assert outlook(on(scorer, bad), on(all_rows, good), rung, p).hopeless
+    assert judge_on_subset(on(scorer, good), on(all_rows, bad), rung, p).better
+    assert judge_on_subset(on(scorer, bad), on(all_rows, good), rung, p).hopeless
     # A useless constant more: fitted on few rows it may look a little better, never so on the rung below the data.
-    assert not outlook(on(scorer, good + " + 0.01*x3"), on(all_rows, good), rung, p).better
+    assert not judge_on_subset(on(scorer, good + " + 0.01*x3"), on(all_rows, good), rung, p).better
 
 
 def test_what_looks_worse_on_few_rows_by_chance_meets_all_of_them_at_the_end_of_a_turn():
@@ -139,7 +139,7 @@ def test_what_looks_worse_on_few_rows_by_chance_meets_all_of_them_at_the_end_of_
         refiner.consider(rival)
         refiner.consider(law)
         lagged += len(refiner.archive) == 1
-        refiner.polish()
+        refiner.snap_pending()
         assert len(refiner.archive) == 2
     assert 0 < lagged < 12
 

@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
+from hypo.clock import Clock
+from hypo.kernels.cpu.pair_scan import push, refit
 from hypo.kernels.opcodes import DIV, EXP, MUL, SQRT, SUB
-from hypo.kernels.scan import push, refit
-from hypo.search import columns, scan
-from hypo.search.executor import Threads
-from hypo.search.scan import (
+from hypo.parallel.executor import Threads
+from hypo.search.scan import pair_scan as scan
+from hypo.search.scan import prefilter as columns
+from hypo.search.scan.pair_scan import (
     Best,
-    Clock,
     distinct_rows,
     extend,
     orthonormal,
@@ -50,8 +51,8 @@ def tiles(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tu
 
 def narrow(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     """Scans of any size begin with a pilot and multiply so many columns, whatever that costs."""
-    monkeypatch.setattr(columns, "PILOT_PAIRS", 0)
-    monkeypatch.setattr(columns, "PILOT", 6)
+    monkeypatch.setattr(columns, "PREPARED_FROM", 0)
+    monkeypatch.setattr(columns, "FIRST_ROWS", 6)
     monkeypatch.setattr(columns, "WIDTHS", (count,))
     monkeypatch.setattr(columns, "COMPUTED", 0)
 

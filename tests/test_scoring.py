@@ -12,7 +12,8 @@ from scipy.stats import norm
 
 from hypo.expression.expr import PI, Constant, Expression
 from hypo.expression.parser import parse
-from hypo.scoring.complexity import (
+from hypo.likelihood.base import ROUNDING, Gaussian
+from hypo.scoring.code_length import (
     code_length,
     fitted_cost,
     integer_cost,
@@ -20,7 +21,6 @@ from hypo.scoring.complexity import (
     named_unit_costs,
     spelled_unit_cost,
 )
-from hypo.scoring.likelihood import ROUNDING, Gaussian
 from hypo.scoring.score import Scorer
 from hypo.units import Dimension
 
@@ -180,7 +180,7 @@ def test_units_of_known_quantities_are_named() -> None:
 
 def test_equal_weights_say_nothing() -> None:
     from hypo.data import from_arrays
-    from hypo.search.problem import Settings, make_problem
+    from hypo.problem.problem import Settings, make_problem
 
     columns = np.ascontiguousarray(X.T)
     plain = make_problem(from_arrays(columns, TARGET, names=["x", "z"]), None, Settings())

@@ -9,15 +9,16 @@ import pytest
 
 import hypo
 from hypo.api.inputs import as_folds, fold_numbers
-from hypo.cli import main
+from hypo.cli.main import main
 from hypo.data import as_dataset, from_arrays
-from hypo.expression.evaluate import evaluate
+from hypo.expression.program import evaluate
 from hypo.knowledge import Knowledge
-from hypo.scoring.posterior import structure_key
-from hypo.search.choosing import choose
-from hypo.search.problem import Settings
+from hypo.posterior.posterior import structure_key
+from hypo.problem.problem import Settings
+from hypo.search.model_selection import select_best
 from hypo.search.validation import folds_of
 from hypo.search.validation import validated as choose_by_loss
+from tests.oracles.no_limit import NO_LIMIT
 
 FAST: dict[str, Any] = {"operators": "+,-,*,/", "time_limit": 30.0, "max_complexity": 5, "workers": 1}
 RNG = np.random.default_rng(3)
@@ -39,15 +40,15 @@ def validated() -> hypo.Result:
 def test_criteria_against_their_definitions(plain: hypo.Result) -> None:
     front, posterior = plain.front, plain.posterior
     assert posterior is not None and len(front) > 1
-    assert choose("score", front, posterior) == min(front, key=lambda h: h.score)
-    assert choose("accuracy", front, posterior) == min(front, key=lambda h: h.misfit)
+    assert select_best("score", front, posterior) == min(front, key=lambda h: h.score)
+    assert select_best("accuracy", front, posterior) == min(front, key=lambda h: h.misfit)
     weights = {structure_key(s.expression): s.weight for s in posterior.structures}
-    likeliest = choose("posterior", front, posterior)
+    likeliest = select_best("posterior", front, posterior)
     assert likeliest is not None
     on_front = [weights.get(structure_key(h.expression), 0.0) for h in front]
     assert weights[structure_key(likeliest.expression)] == max(on_front)
-    assert choose("posterior", front, None) == choose("score", front, posterior)
-    assert choose("score", (), None) is None
+    assert select_best("posterior", front, None) == select_best("score", front, posterior)
+    assert select_best("score", (), None) is None
 
 
 def test_the_likeliest_structure_is_the_answer() -> None:
@@ -90,7 +91,7 @@ def test_validation_against_a_slow_reference(validated: hypo.Result) -> None:
 def test_large_formulas_do_not_win_by_luck() -> None:
     """A straight line with noise: the least loss is always that of a larger formula, and hardly ever chosen."""
     sizes, least = [], []
-    settings = Settings(operators=("+", "-", "*", "/"), time_limit=60.0, workers=1, turns=2, posterior=False)
+    settings = Settings(operators=("+", "-", "*", "/"), time_limit=NO_LIMIT, workers=1, turns=2, posterior=False)
     for seed in range(4):
         rng = np.random.default_rng(seed)
         x = rng.uniform(0.0, 5.0, 60)

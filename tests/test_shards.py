@@ -10,16 +10,18 @@ import pytest
 
 import hypo
 from hypo.api.inputs import as_settings
-from hypo.cli import main
+from hypo.cli.main import main
+from hypo.clock import Clock
 from hypo.data import from_arrays
 from hypo.errors import InputError
-from hypo.scoring.posterior import Met, Posterior, Structure, joined, weighted
-from hypo.search import scan
-from hypo.search.agreement import shards_agree
+from hypo.parallel.executor import Serial, Share
+from hypo.posterior.posterior import ExploredSpace, Posterior, Structure, joined, weighted
+from hypo.posterior.shards import shards_agree
+from hypo.problem.problem import Settings, make_problem
 from hypo.search.engine import search
-from hypo.search.executor import Serial, Share
 from hypo.search.outcome import Outcome
-from hypo.search.problem import Settings, make_problem
+from hypo.search.scan import pair_scan as scan
+from tests.oracles.no_limit import NO_LIMIT
 
 RNG = np.random.default_rng(5)
 X = RNG.uniform(1, 3, (60, 2))
@@ -57,7 +59,7 @@ def test_shards_of_a_scan_together_find_what_the_whole_finds(small_blocks: None)
         lambda c, e: scan.scan_sums(F[:2], F, None, keep=50, clock=c, executor=e),
         lambda c, e: scan.scan_products(F[:2], F, F[:300], np.empty((0, 30)), keep=50, clock=c, executor=e),
     ):
-        clock, parts = scan.Clock(), scan.Clock()
+        clock, parts = Clock(), Clock()
         whole = run(clock, Serial())
         found = [run(parts, Share(Serial(), k, 4)) for k in range(1, 5)]
         assert parts.scored == clock.scored
@@ -72,7 +74,7 @@ def test_shards_of_a_search_divide_its_large_scans(small_blocks: None) -> None:
     y = x * np.sin(z) + 1.7 * np.sqrt(x + z) + 0.01 * rng.standard_normal(80)
 
     def found(shard: tuple[int, int] | None) -> Outcome:
-        settings = Settings(turns=2, time_limit=300, library_sizes=(100, 600), n_probe=50, max_complexity=14, shard=shard,
+        settings = Settings(turns=2, time_limit=NO_LIMIT, library_sizes=(100, 600), n_probe=50, max_complexity=14, shard=shard,
                             proposers=("library",), posterior=False)
         return search(make_problem(from_arrays(np.column_stack([x, z]), y), None, settings), settings)
 
@@ -151,7 +153,7 @@ def posterior(weights: dict[str, float], chain: dict[str, Any] | None) -> Poster
     for text, w in weights.items():
         e = hypo.parse(text, variables=["x"])
         structures.append(Structure(e, w, 1.0, -np.log(w), (-1,) * len(e.constants), (), (), 5.0, 1.0))
-    return weighted(structures, ["x"], met=Met(chain=chain))
+    return weighted(structures, ["x"], explored=ExploredSpace(chain=chain))
 
 
 def test_chains_of_shards_are_held_against_the_joint_weights() -> None:

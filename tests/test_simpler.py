@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import hypo
-from hypo.expression.evaluate import evaluate
+from hypo.expression.algebra.simplify import simplify
+from hypo.expression.edits.relatives import halved, relatives, rooted
 from hypo.expression.expr import Expression
-from hypo.expression.simplify import simplify
-from hypo.search.simpler import halved, relatives, rooted
+from hypo.expression.program import evaluate
 
 
 def fitted(text: str) -> Expression:

@@ -8,13 +8,13 @@ import pytest
 import hypo
 from hypo.data import from_arrays
 from hypo.expression.parser import parse
+from hypo.fitting.constants.fit import fit
 from hypo.knowledge import Knowledge
-from hypo.scoring.laplace import laplace
-from hypo.scoring.likelihood import Gaussian
-from hypo.scoring.posterior import make_posterior
+from hypo.likelihood.base import Gaussian
+from hypo.posterior.laplace import laplace
+from hypo.posterior.posterior import make_posterior
+from hypo.problem.problem import Settings, make_problem
 from hypo.scoring.score import Scorer
-from hypo.search.constants import fit
-from hypo.search.problem import Settings, make_problem
 from hypo.units import parse_unit
 
 RNG = np.random.default_rng(8)

@@ -5,15 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
-from hypo.scoring.laplace import parameter_slots
-from hypo.scoring.likelihood import Gaussian
-from hypo.scoring.posterior import make_posterior
+from hypo.expression.program import Program
+from hypo.fitting.constants.fit import fit
+from hypo.likelihood.base import Gaussian
+from hypo.posterior.laplace import parameter_slots
+from hypo.posterior.posterior import make_posterior
 from hypo.scoring.score import Hypothesis
 from hypo.scoring.spelling import Spelling, around
-from hypo.search.constants import fit
 
 X = np.linspace(0.5, 6.0, 12)[None]
 

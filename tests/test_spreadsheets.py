@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import hypo
-from hypo.cli import main
+from hypo.cli.main import main
 from hypo.data import Dataset, from_frame, read_csv, read_table
 from hypo.errors import DataError, InputError, KnowledgeError, MissingExtraError
 

@@ -8,17 +8,17 @@ import pytest
 from scipy.stats import norm
 
 import hypo
-from hypo.api.given import Scored
+from hypo.api.score import Scored
 from hypo.expression.parser import parse
-from hypo.scoring.errors_in_x import ErrorsInX
-from hypo.scoring.laplace import laplace
-from hypo.scoring.likelihood import Gaussian
-from hypo.scoring.limits import Limits
-from hypo.scoring.posterior import make_posterior
-from hypo.scoring.predictive import predictive
+from hypo.fitting.constants.fit import fit
+from hypo.likelihood.base import Gaussian
+from hypo.likelihood.censored import Limits
+from hypo.likelihood.errors_in_x import ErrorsInX
+from hypo.posterior.information import spread
+from hypo.posterior.laplace import laplace
+from hypo.posterior.posterior import make_posterior
+from hypo.posterior.predictive import predictive
 from hypo.scoring.score import Scorer
-from hypo.scoring.spread import spread
-from hypo.search.constants import fit
 
 X5 = {"x": [0.0, 1.0, 2.0, 3.0, 4.0], "y": [1.0, -2.0, 1.0, -2.0, 1.0]}
 S5 = np.array([1.0, 2.0, 1.0, 2.0, 1.0])

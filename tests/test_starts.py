@@ -7,13 +7,13 @@ import pytest
 
 import hypo
 from hypo.expression.parser import parse
-from hypo.scoring.likelihoods import Poisson, StudentT
-from hypo.search.beneath import Beneath
-from hypo.search.constants import fit
-from hypo.search.elsewhere import blocks
-from hypo.search.parameters import Parameters, Tree
-from hypo.search.pilot import pilots
-from hypo.search.starts import Starts
+from hypo.fitting.constants.fit import fit
+from hypo.fitting.constants.inner_linear import Beneath
+from hypo.fitting.constants.other_minima import blocks
+from hypo.fitting.constants.parameters import Parameters, Tree
+from hypo.fitting.constants.start_values import Starts
+from hypo.likelihood.families import Poisson, StudentT
+from hypo.problem.working_response import working_responses
 
 # Viscosity over temperature.
 T = np.arange(273.0, 594.0, 10.0)
@@ -178,7 +178,7 @@ def test_outliers_do_not_count_in_one_of_the_pilots() -> None:
     x = np.linspace(0, 10, 80)
     y = np.sin(x) + 0.02 * rng.standard_normal(80)
     y[[7, 40, 66]] += 25.0
-    last = pilots(StudentT(y), x[None])[-1]
+    last = working_responses(StudentT(y), x[None])[-1]
     assert last.sigma is not None
     far = last.sigma > 100 * np.median(last.sigma)
     assert far[[7, 40, 66]].all() and far.sum() < 10

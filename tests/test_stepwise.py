@@ -10,18 +10,18 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
 import hypo
+from hypo.clock import Clock
 from hypo.data import from_arrays
-from hypo.expression.evaluate import evaluate
 from hypo.expression.expr import Expression
-from hypo.expression.ops import BY_OPCODE
+from hypo.expression.operators import BY_OPCODE
+from hypo.expression.program import evaluate
+from hypo.fitting.archive import Archive
 from hypo.kernels.opcodes import FIRST_UNARY, POW
-from hypo.search.archive import Archive
-from hypo.search.context import Context
-from hypo.search.problem import Settings, make_problem
-from hypo.search.proposer import Turn
-from hypo.search.scan import Clock
-from hypo.search.seeds import plain_library
-from hypo.search.stepwise import MOST_TERMS, Stepwise, eliminated, forward, written
+from hypo.problem.problem import Settings, make_problem
+from hypo.search.library.context import Context
+from hypo.search.library.seeds import plain_library
+from hypo.search.proposers.base import Turn
+from hypo.search.proposers.stepwise import MOST_TERMS, Stepwise, eliminated, forward, written
 
 
 def squares(A: np.ndarray, t: np.ndarray, kept: list[int]) -> tuple[float, np.ndarray]:

@@ -6,16 +6,18 @@ import numpy as np
 import pytest
 
 from hypo import Knowledge
+from hypo.clock import Clock
 from hypo.data import from_arrays
 from hypo.expression.parser import parse
-from hypo.search import scanner, stream
-from hypo.search.context import Context, View
+from hypo.problem.problem import Settings, make_problem
 from hypo.search.engine import search
-from hypo.search.problem import Settings, make_problem
-from hypo.search.race import PRODUCT, SUM
-from hypo.search.scan import Clock
-from hypo.search.seeds import plain_library
-from hypo.search.targets import Target
+from hypo.search.library.context import Context, LibraryView
+from hypo.search.library.seeds import plain_library
+from hypo.search.proposers import library_scan as scanner
+from hypo.search.scan import stream
+from hypo.search.scan.race import PRODUCT, SUM
+from hypo.search.scan.targets import Target
+from tests.oracles.no_limit import NO_LIMIT
 
 RNG = np.random.default_rng(0)
 X = RNG.uniform(0.5, 3.0, (150, 3))
@@ -29,7 +31,7 @@ def setting(y, size, knowledge=None, seconds=60.0):
     library = plain_library(ctx, settings, range(3))
     library.grow(size)
     dimension = problem.pack(problem.target_dimension) if problem.has_units else None
-    return ctx, library, View(library, ctx.X, 40, 60), Target(ctx.y, dimension)
+    return ctx, library, LibraryView(library, ctx.X, 40, 60), Target(ctx.y, dimension)
 
 
 def members(hits):
@@ -84,8 +86,8 @@ def test_a_law_that_only_streamed_members_hold_is_found(monkeypatch: pytest.Monk
     monkeypatch.setattr(scanner, "SCANNED", 50)
     law = parse("3*exp(-a*b)/(c + b) + 2")
     y = 3 * np.exp(-X[:, 0] * X[:, 1]) / (X[:, 2] + X[:, 1]) + 2
-    settings = Settings(library_sizes=(20, 3000), n_probe=60, time_limit=30, proposers=("library",))
+    settings = Settings(library_sizes=(20, 3000), n_probe=60, time_limit=NO_LIMIT, proposers=("library",))
     out = search(make_problem(from_arrays(X, y, names=list(NAMES), target="y"), None, settings), settings)
     assert out.best is not None and out.best.rmse < 1e-9, law
-    few = Settings(library_sizes=(20,), n_probe=60, time_limit=3, proposers=("library",))
+    few = Settings(library_sizes=(20,), n_probe=60, time_limit=NO_LIMIT, turns=3, posterior=False, proposers=("library",))
     assert search(make_problem(from_arrays(X, y, names=list(NAMES), target="y"), None, few), few).best.rmse > 1e-3

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 import hypo
-from hypo.cli import main
-from hypo.report.suggestions import count_repeats, domain_of, read_domain, widen
-from hypo.scoring.design import Disagreement, suggest
-from hypo.scoring.family import LOGNORMAL, STUDENT_T, Family
-from hypo.scoring.posterior import Structure
-from hypo.scoring.predictive import Prediction, predictive
+from hypo.cli.main import main
+from hypo.likelihood.family import LOGNORMAL, STUDENT_T, Family
+from hypo.posterior.design import Disagreement, suggest
+from hypo.posterior.posterior import Structure
+from hypo.posterior.predictive import Prediction, predictive
+from hypo.report.questions.suggestions import count_repeats, domain_of, read_domain, widen
 
 
 def structure(text: str, weight: float, sigma: float = 0.5) -> Structure:
@@ -56,7 +56,7 @@ def test_where_two_laws_part_most(one: str, other: str, ends: tuple[float, float
 
 
 def _value(text: str, x: np.ndarray) -> np.ndarray:
-    from hypo.expression.evaluate import evaluate
+    from hypo.expression.program import evaluate
 
     return evaluate(hypo.parse(text, variables=["x"]), x[:, None], ["x"])
 

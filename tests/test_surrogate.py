@@ -8,7 +8,7 @@ import pytest
 from numpy.polynomial import Legendre
 from threadpoolctl import threadpool_limits
 
-from hypo.search.surrogate import BETTER, BLOCK, Coordinates, Surrogate, design, fit_surrogate, multi_indices
+from hypo.problem.surrogate import BETTER, BLOCK, Coordinates, Surrogate, design, fit_surrogate, multi_indices
 
 RNG = np.random.default_rng(20)
 POSITIVE = RNG.uniform(0.5, 3.0, (2, 600))

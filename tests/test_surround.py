@@ -3,10 +3,10 @@
 import numpy as np
 
 import hypo
+from hypo.expression.algebra.simplify import simplify
+from hypo.expression.edits.neighbours import neighbours, simpler
 from hypo.expression.parser import parse
-from hypo.expression.simplify import simplify
-from hypo.scoring.posterior import structure_key
-from hypo.search.surround import neighbours, simpler
+from hypo.posterior.posterior import structure_key
 
 OPERATORS = ("+", "-", "*", "/", "sin", "exp")
 

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
-from hypo.expression.evaluate import evaluate
-from hypo.knowledge.invariances import Homogeneous, ScaleInvariant
-from hypo.search.invariants import LARGEST, MOST_SETS, find_invariants, power_product
-from hypo.search.scalings import Scalings, fitted
-from hypo.search.surrogate import fit_surrogate
-from hypo.search.symmetry import Symmetry, find_symmetry, symmetry_of_rules, symmetry_of_units
+from hypo.expression.program import evaluate
+from hypo.knowledge.rules.invariance import Homogeneous, ScaleInvariant
+from hypo.problem.surrogate import fit_surrogate
+from hypo.search.reductions.invariants import LARGEST, MOST_SETS, find_invariants, power_product
+from hypo.search.reductions.scalings import Scalings, fitted
+from hypo.search.reductions.symmetry import Symmetry, find_symmetry, symmetry_of_rules, symmetry_of_units
 from hypo.units import DIMENSIONLESS, Dimension, parse_unit
 
 Law = Callable[..., np.ndarray]

@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 
 import hypo
+from hypo.clock import Clock
 from hypo.knowledge import Knowledge
+from hypo.parallel.executor import Serial
+from hypo.problem.problem import Settings, make_problem
 from hypo.search.engine import _part
-from hypo.search.executor import Serial
-from hypo.search.problem import Settings, make_problem
-from hypo.search.scan import Clock
-from hypo.search.template import TemplateSearch
+from hypo.search.proposers.template import TemplateSearch
 
 CASES = {
     "sqrt(L/g)*h(t)": ("sqrt(L/g)*(6 + t**2)", "Lgt"),
@@ -23,7 +23,7 @@ CASES = {
 def table(law: str, names: str, n: int = 300) -> pd.DataFrame:
     rng = np.random.default_rng(0)
     X = rng.uniform(0.5, 3.0, (n, len(names)))
-    y = hypo.expression.evaluate.evaluate(hypo.parse(law), X, list(names))
+    y = hypo.expression.program.evaluate(hypo.parse(law), X, list(names))
     return pd.DataFrame(X, columns=list(names)).assign(T=y + 0.005 * np.std(y) * rng.standard_normal(n))
 
 

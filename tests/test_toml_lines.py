@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import tomllib
 
-from hypo.knowledge.toml_lines import find_lines
+from hypo.knowledge.text.toml_lines import find_lines
 
 # --- lines of keys ------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import hypo
-from hypo.search.periodogram import FASTER, faster
+from hypo.fitting.constants.periodogram import FASTER, faster
 
 SPELLINGS = [
     "A*sin(w*t + p)", "A*sin(w*t + p) + c", "A*cos(w*t - p) + c", "A*sin(w*(t - t0)) + c", "A*sin(2*pi*f*t + p) + c",

@@ -8,18 +8,19 @@ import pytest
 
 import hypo
 from hypo.data import from_arrays
-from hypo.expression.evaluate import evaluate
+from hypo.expression.algebra.simplify import simplify
+from hypo.expression.edits.relatives import phased
 from hypo.expression.expr import Expression
-from hypo.expression.simplify import simplify
+from hypo.expression.program import evaluate
+from hypo.problem.problem import Settings, make_problem
 from hypo.search.engine import search
-from hypo.search.problem import Settings, make_problem
-from hypo.search.rescaled import Sizes
-from hypo.search.simpler import phased
+from hypo.search.proposers.rescaled import Sizes
+from tests.oracles.no_limit import NO_LIMIT
 
 RNG = np.random.default_rng(21)
 X = RNG.uniform(1.0, 5.0, (40, 2))
-SETTINGS = Settings(turns=4, time_limit=60, posterior=False, library_sizes=(120,), workers=1, proposers=("library", "atoms"),
-                    max_complexity=12)
+SETTINGS = Settings(turns=4, time_limit=NO_LIMIT, posterior=False, library_sizes=(120,), workers=1,
+                    proposers=("library", "atoms"), max_complexity=12)
 DECAY_X = np.linspace(1e-6, 5e-5, 40)[:, None]
 DECAY = 3e-5 * np.exp(-1e5 * DECAY_X[:, 0]) - 4e-6 + 2e-7 * np.random.default_rng(1).normal(size=40)
 

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from hypo.clock import now, standing_still
 from hypo.kernels import compiled, turns
-from hypo.search import warm as module
-from hypo.search.clock import now, standing_still
-from hypo.search.warm import begin, end, is_complete, status, warm
+from hypo.search import compile as module
+from hypo.search.compile import begin, end, is_complete, status, warm
+from tests.oracles.places import ROOT
 
 
 class Other:
@@ -140,7 +141,7 @@ def test_a_claim_is_one_process_s(tmp_path) -> None:
 
 PARENT = """
 import os, subprocess, sys, time
-from hypo.search import warm
+from hypo.search import compile as warm
 started = []
 real = subprocess.Popen
 def start(*given, **more):
@@ -181,7 +182,7 @@ def _runs(pid: int) -> bool:
 def test_warming_leaves_nothing_to_compile() -> None:
     """A variant that is compiled in the middle of a search takes seconds of it, and memory that no limit counts."""
     kinds = ["weights", "units", "rules", "template", "guesses", "columns", "few", "operators", "scoring"]
-    script = Path(__file__).parent / "compiled.py"
+    script = ROOT / "tests" / "oracles" / "compiled.py"
     done = subprocess.run([sys.executable, str(script), *kinds], capture_output=True, text=True, timeout=600, check=True)
     known, missed, never = json.loads(done.stdout.splitlines()[-1])
     assert known >= 15
@@ -191,7 +192,7 @@ def test_warming_leaves_nothing_to_compile() -> None:
 
 
 def test_an_interrupt_that_a_callback_of_the_compiler_drops_comes_again() -> None:
-    from hypo.search.warm import interruptible
+    from hypo.search.compile import interruptible
 
     class Dropping:
         def __del__(self) -> None:

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
+from hypo.clock import Clock
 from hypo.data import as_dataset
 from hypo.expression.parser import parse
-from hypo.scoring.family import POISSON, Family
-from hypo.search.archive import Archive
-from hypo.search.problem import Settings, make_problem
-from hypo.search.refine import Refiner
-from hypo.search.scan import Clock
-from hypo.search.wide import widen
+from hypo.fitting.archive import Archive
+from hypo.fitting.from_many_starts import widen
+from hypo.fitting.refiner import Refiner
+from hypo.likelihood.family import POISSON, Family
+from hypo.problem.problem import Settings, make_problem
 
 
 def test_a_frequency_that_the_search_missed() -> None:

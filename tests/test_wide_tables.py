@@ -8,9 +8,9 @@ import pytest
 import hypo
 from hypo.data import from_arrays
 from hypo.expression.expr import Expression
-from hypo.search.compact import _choices, _exponents
-from hypo.search.problem import Settings, make_problem
-from hypo.search.refine import ALONE, likeliest
+from hypo.fitting.refiner import ALONE, likeliest
+from hypo.problem.problem import Settings, make_problem
+from hypo.search.library.compact import _choices, _exponents
 
 
 def plain(n, total):

@@ -77,7 +77,7 @@ def test_a_name_that_is_a_number_and_a_column_is_refused(tmp_path: Path) -> None
 
 def test_a_link_to_nowhere_and_a_header_with_a_remark(tmp_path: Path) -> None:
     from hypo.data import read_csv
-    from hypo.folders import check_folder
+    from hypo.result.folders import check_folder
 
     (tmp_path / "link").symlink_to(tmp_path / "gone")
     with pytest.raises(HypoError, match=r"is a link to .* which is not there"):

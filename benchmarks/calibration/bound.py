@@ -32,16 +32,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
-from hypo.scoring.bounds import Assumed, event_probability, plausible, plausible_set
-from hypo.scoring.complexity import code_length
-from hypo.scoring.events import parse_event
-from hypo.scoring.likelihood import Gaussian
-from hypo.scoring.posterior import Structure, make_posterior, structure_key, weighted
+from hypo.expression.program import Program
+from hypo.fitting.constants.fit import fit
+from hypo.likelihood.base import Gaussian
+from hypo.posterior.bounds import Assumed, event_probability, plausible, plausible_set
+from hypo.posterior.events import parse_event
+from hypo.posterior.posterior import Structure, make_posterior, structure_key, weighted
+from hypo.scoring.code_length import code_length
 from hypo.scoring.score import Scorer
-from hypo.search.constants import fit
 
 HERE = Path(__file__).resolve().parent
 DELTAS = (0.5, 0.2, 0.05)

@@ -49,12 +49,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hypo.expression import ops
-from hypo.expression.evaluate import Program
+from hypo.expression import operators as ops
+from hypo.expression.algebra.simplify import simplify
+from hypo.expression.edits.tree_moves import Tree, formula, key, tree
 from hypo.expression.expr import Constant
-from hypo.expression.simplify import simplify
+from hypo.expression.program import Program
 from hypo.kernels import opcodes as oc
-from hypo.search.trees import Tree, formula, key, tree
 
 HERE = Path(__file__).resolve().parent
 # Trees and unique functions at each level: output under Figure 2 in examples/Paper1_Plots.ipynb of the ESR repository.

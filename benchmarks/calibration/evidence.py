@@ -3,11 +3,11 @@
     python benchmarks/calibration/evidence.py
 
 A problem is a form of one to three constants, rows and noise of unknown size. The evidence with the noise integrated out is
-Z = ∫ ½ Γ(n/2) (π R(θ))^(-n/2) p(θ) dθ, R the residual sum of squares and p the Cauchy prior of :mod:`hypo.scoring.laplace` with
+Z = ∫ ½ Γ(n/2) (π R(θ))^(-n/2) p(θ) dθ, R the residual sum of squares and p the Cauchy prior of :mod:`hypo.posterior.laplace` with
 its scales as they are at the fitted constants. Two references:
 
 - *mode*: adaptive cubature (scipy) over ``BOX`` standard errors around the fitted constants, in the axes of the covariance,
-  times the number of equivalent peaks (:mod:`hypo.scoring.modes`);
+  times the number of equivalent peaks (:mod:`hypo.posterior.modes`);
 - *all*: importance sampling over all of the prior, from Student's t distributions around all minima found from many starts
   (4 degrees of freedom, twice as wide) and the prior itself, with its standard error.
 
@@ -34,15 +34,15 @@ from scipy.integrate import cubature
 from scipy.special import gammaln, logsumexp
 from scipy.stats import kendalltau
 
-from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
-from hypo.scoring.laplace import Laplace, laplace
-from hypo.scoring.likelihood import Gaussian
-from hypo.scoring.modes import equivalent_modes
-from hypo.scoring.posterior import weighed
+from hypo.expression.program import Program
+from hypo.fitting.constants.fit import fit
+from hypo.likelihood.base import Gaussian
+from hypo.posterior.laplace import Laplace, laplace
+from hypo.posterior.modes import equivalent_modes
+from hypo.posterior.posterior import weighed
 from hypo.scoring.score import Hypothesis, Scorer
-from hypo.search.constants import fit
 
 HERE = Path(__file__).resolve().parent
 # Forms with the constants of the law that the rows are drawn from.

@@ -7,7 +7,7 @@ writes them. A tree grown with every node uniform over the S symbols has probabi
 write otherwise, or that are not in the stated event, are drawn again, so what is left is exact within the event: all columns
 occur, and there are ``LEAST`` to ``MOST`` nodes. So are laws that a formula of fewer nodes meets exactly, as c·x does
 exp(log(x) - 3): the posterior knows them by that one, which is not in the event. Numbers are exact or fitted, each with the
-chance of its code. A fitted one has the Cauchy prior of :mod:`hypo.scoring.laplace`, its natural size taken where all
+chance of its code. A fitted one has the Cauchy prior of :mod:`hypo.posterior.laplace`, its natural size taken where all
 constants are 1 (there are no data yet); constants that make the law flat, huge or undefined are drawn again.
 """
 
@@ -20,14 +20,14 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from hypo.expression import ops
-from hypo.expression.evaluate import Program
+from hypo.expression import operators as ops
+from hypo.expression.algebra.simplify import simplify
 from hypo.expression.expr import Expression
-from hypo.expression.simplify import simplify
-from hypo.scoring.complexity import integer_cost
-from hypo.scoring.laplace import laplace
-from hypo.scoring.likelihood import Gaussian
-from hypo.search.constants import fit
+from hypo.expression.program import Program
+from hypo.fitting.constants.fit import fit
+from hypo.likelihood.base import Gaussian
+from hypo.posterior.laplace import laplace
+from hypo.scoring.code_length import integer_cost
 
 ROWS, NOISE, FRESH = (20, 50, 200), (0.01, 0.1, 0.3), 20
 LOW, HIGH, BEYOND = 0.5, 3.0, 0.25

@@ -43,7 +43,7 @@ from laws import Case, draw_case, prior_case  # noqa: E402
 from run import LEVELS, share  # noqa: E402
 
 import hypo  # noqa: E402
-from hypo.expression.evaluate import Program  # noqa: E402
+from hypo.expression.program import Program
 
 Rows = NDArray[np.float64]
 # Lower and upper ends at each level for rows X (n_var, n_row).

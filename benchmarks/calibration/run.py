@@ -33,17 +33,17 @@ sys.path.insert(0, str(HERE))
 from laws import NOISE, OPERATORS, ROWS, Case, draw_case, in_event, meets, prior_case  # noqa: E402
 
 import hypo  # noqa: E402
-from hypo.data import as_dataset  # noqa: E402
-from hypo.expression.evaluate import Program  # noqa: E402
-from hypo.expression.expr import Expression  # noqa: E402
-from hypo.expression.simplify import simplify  # noqa: E402
-from hypo.scoring.laplace import laplace  # noqa: E402
-from hypo.scoring.likelihood import Gaussian  # noqa: E402
-from hypo.scoring.posterior import Structure, make_posterior, structure_key  # noqa: E402
-from hypo.scoring.predictive import predictive  # noqa: E402
-from hypo.scoring.score import Scorer  # noqa: E402
-from hypo.search.constants import fit  # noqa: E402
-from hypo.search.problem import Settings, make_problem  # noqa: E402
+from hypo.data import as_dataset
+from hypo.expression.algebra.simplify import simplify
+from hypo.expression.expr import Expression
+from hypo.expression.program import Program
+from hypo.fitting.constants.fit import fit
+from hypo.likelihood.base import Gaussian
+from hypo.posterior.laplace import laplace
+from hypo.posterior.posterior import Structure, make_posterior, structure_key
+from hypo.posterior.predictive import predictive
+from hypo.problem.problem import Settings, make_problem
+from hypo.scoring.score import Scorer
 
 SETTINGS = Settings()
 LEVELS = (0.5, 0.8, 0.9, 0.95)

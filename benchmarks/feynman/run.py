@@ -75,7 +75,7 @@ def run(problem: dict, args: argparse.Namespace) -> dict:
     rng = np.random.default_rng(args.seed)
     names = list(problem["variables"])
     law = hypo.parse(problem["formula"], variables=names)
-    from hypo.expression.evaluate import evaluate
+    from hypo.expression.program import evaluate
 
     X = sample(problem, args.rows, rng)
     y = evaluate(law, X, names)

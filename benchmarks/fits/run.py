@@ -24,13 +24,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.data import Dataset, as_dataset
-from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
-from hypo.scoring.family import BINOMIAL, GAUSSIAN, LOGNORMAL, POISSON, STUDENT_T, Family
-from hypo.search.constants import TIGHT, fit
-from hypo.search.given import score_formula
-from hypo.search.problem import Settings, make_problem
+from hypo.expression.program import Program
+from hypo.fitting.constants.fit import TIGHT, fit
+from hypo.fitting.score_formula import score_formula
+from hypo.likelihood.family import BINOMIAL, GAUSSIAN, LOGNORMAL, POISSON, STUDENT_T, Family
+from hypo.problem.problem import Settings, make_problem
 
 HERE = Path(__file__).resolve().parent
 KINDS = (GAUSSIAN, LOGNORMAL, POISSON, STUDENT_T, BINOMIAL)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hypo.kernels import opcodes as oc
-from hypo.kernels.evaluate import value_and_gradient
+from hypo.kernels.cpu.evaluate import value_and_gradient
 
 COLUMNS, NODES = 10, 64
 OPERATORS = (oc.ADD, oc.SUB, oc.MUL, oc.DIV)
@@ -63,7 +63,7 @@ def normal_equations(op, arg, start, const, const_start, free, X, y):  # type: i
 
 
 def limit() -> float | None:
-    """Node-rows a second of :mod:`hypo.kernels.cuda_evaluate`, in single precision: a word of shared memory each."""
+    """Node-rows a second of :mod:`hypo.kernels.gpu.evaluate`, in single precision: a word of shared memory each."""
     from numba import cuda
 
     try:
@@ -89,8 +89,10 @@ def evaluation(count: int, n_row: int) -> dict[str, Any]:
     """Node-rows a second of losses and of normal equations, and fits a second; checked against the processor first."""
     from numba import cuda
 
-    from hypo.kernels import cuda_batch, cuda_evaluate, cuda_fit
-    from hypo.kernels.evaluate import evaluate
+    from hypo.kernels.cpu.evaluate import evaluate
+    from hypo.kernels.gpu import evaluate as cuda_evaluate
+    from hypo.kernels.gpu import fit_batch as cuda_fit
+    from hypo.kernels.gpu import packing as cuda_batch
 
     peak = limit()
     op, arg, start, const, const_start = (np.array(a) for a in random_trees(count))
@@ -162,14 +164,14 @@ def evaluation(count: int, n_row: int) -> dict[str, Any]:
 
 def batches(counts: tuple[int, ...], n_row: int) -> dict[str, Any]:
     """Seconds of a batch of evolution from arrays to arrays, on the device and on one core, by its size in node-rows with
-    evaluations counted: where the two meet is what ``hypo.search.cuda_batches.WORTH`` should be. With it comes the share of
+    evaluations counted: where the two meet is what ``hypo.search.gpu.batches.WORTH`` should be. With it comes the share of
     programs whose sums of squares agree. Raises RuntimeError where the device fails."""
-    from hypo.search import cuda_batches
-    from hypo.search.batches import Processor
-    from hypo.search.executor import Serial
-    from hypo.search.island import EVALUATIONS
-    from hypo.search.programs import WIDTH, Programs
-    from hypo.search.scan import Deadline
+    from hypo.clock import Deadline
+    from hypo.parallel.batches import Processor
+    from hypo.parallel.executor import Serial
+    from hypo.search.evolution.island import EVALUATIONS
+    from hypo.search.evolution.programs import WIDTH, Programs
+    from hypo.search.gpu import batches as cuda_batches
 
     X = np.random.default_rng(1).uniform(0.5, 2.0, (COLUMNS, n_row))
     y = np.sin(X[0] * X[1]) + X[2] / X[3]

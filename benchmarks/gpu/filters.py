@@ -37,8 +37,8 @@ def seconds(work: Callable[[], object], repeats: int = 20) -> float:
 
 
 def shares(kind: str, basis: int, n_target: int, precision: str, rate: float, peaks: Results) -> Results:
-    """A rate of pairs as a share of the two limits of :mod:`hypo.kernels.cuda_scan`, whose targets go into several launches."""
-    from hypo.kernels.cuda_scan import PRODUCT_TARGETS, SUM_TARGETS
+    """A rate of pairs as a share of the two limits of :mod:`hypo.kernels.gpu.pair_scan`, whose targets go into several launches."""
+    from hypo.kernels.gpu.pair_scan import PRODUCT_TARGETS, SUM_TARGETS
 
     together = SUM_TARGETS if kind == "sum" else PRODUCT_TARGETS
     flop = steps = 0
@@ -53,14 +53,14 @@ def shares(kind: str, basis: int, n_target: int, precision: str, rate: float, pe
 
 
 def forms(device: str, rows: np.ndarray, X: np.ndarray) -> Iterator[tuple[str, int, Any, Any]]:
-    """Name, rows of the basis, form, and the pilot's floor, of sums and products within the rows, with one target."""
+    """Name, rows of the basis, form, and the first floor, of sums and products within the rows, with one target."""
     import torch
 
-    from hypo.search.cuda_forms import Products, Sums
-    from hypo.search.cuda_layout import Piece
-    from hypo.search.cuda_lists import Lists
-    from hypo.search.cuda_scan import pilot
-    from hypo.search.scan import orthonormal, unit_rows
+    from hypo.search.gpu.forms import Products, Sums
+    from hypo.search.gpu.layout import Piece
+    from hypo.search.gpu.scan import raise_floors
+    from hypo.search.gpu.top_lists import Lists
+    from hypo.search.scan.pair_scan import orthonormal, unit_rows
 
     q, where = orthonormal([np.ones(PROBE)], PROBE), torch.device(device)
     unit, raw = unit_rows(rows, q)[0], unit_rows(rows, np.empty((0, PROBE)))[0]
@@ -73,14 +73,14 @@ def forms(device: str, rows: np.ndarray, X: np.ndarray) -> Iterator[tuple[str, i
         else:
             form = Products([T], [Piece(0, raw, None)], q[:basis], where, [True])
         best = Lists(torch.zeros((1, 1), dtype=torch.float64, device=where), KEEP)
-        pilot(form, best, KEEP)
+        raise_floors(form, best, KEEP)
         yield name, basis, form, best.floor
 
 
 def tiers(device: str, rows: np.ndarray, X: np.ndarray, shape: Any = None) -> list[Results]:
-    """What each step leaves to the next, as a share of all pairs, and the time it takes, with the floor of the pilot."""
-    from hypo.kernels import cuda_scan as kernel
-    from hypo.search.cuda_scan import CAPACITY, FINE
+    """What each step leaves to the next, as a share of all pairs, and the time it takes, with the first floor."""
+    from hypo.kernels.gpu import pair_scan as kernel
+    from hypo.search.gpu.scan import CAPACITY, FINE
 
     out = []
     for name, basis, form, floor in forms(device, rows, X):
@@ -118,7 +118,7 @@ def tiers(device: str, rows: np.ndarray, X: np.ndarray, shape: Any = None) -> li
 
 def filters(device: str, rows: np.ndarray, X: np.ndarray, peaks: Results, tiny: bool) -> list[Results]:
     """The filter kernels alone: every precision and shape of tile, as shares of both limits."""
-    from hypo.kernels import cuda_scan as kernel
+    from hypo.kernels.gpu import pair_scan as kernel
 
     # Tiles of products are larger than those of sums: these fit the 227 KB of a block, and the small ones twice.
     common = [kernel.Shape(), kernel.Shape(stages=3), kernel.Shape(128, 128, 32, 8, 2), kernel.Shape(64, 64, 64, 4, 3),
@@ -153,8 +153,8 @@ def filters(device: str, rows: np.ndarray, X: np.ndarray, peaks: Results, tiny: 
 if __name__ == "__main__":
     from run import library_rows
 
-    from hypo.kernels import cuda_rescore
-    from hypo.kernels.cuda_scan import Shape
+    from hypo.kernels.gpu import pair_scores as cuda_rescore
+    from hypo.kernels.gpu.pair_scan import Shape
 
     # The interpreter takes a millisecond for each operation on a tile, so tiles are large.
     cuda_rescore.ELEMENTS = 1 << 20

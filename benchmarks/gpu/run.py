@@ -49,7 +49,7 @@ def limits(device: str, size: int) -> Results:
 def library(count: int, device: str | None = None) -> Any:
     """A library of three variables on the probe rows, grown on the device or the processor."""
     from hypo.expression.expr import Expression
-    from hypo.search.library import Library, Seed
+    from hypo.search.library.library import Library, Seed
 
     X = np.random.default_rng(0).uniform(0.5, 2.5, (3, PROBE))
     seeds = [Seed(Expression.variable(f"x{k}"), 1, row) for k, row in enumerate(X)]
@@ -57,7 +57,7 @@ def library(count: int, device: str | None = None) -> Any:
     if device is None:
         out = Library(*given)
     else:
-        from hypo.search.cuda_library import CudaLibrary
+        from hypo.search.gpu.library import CudaLibrary
 
         out = CudaLibrary(device, *given)
     out.grow(count)
@@ -75,8 +75,10 @@ OPERATORS = ("+", "-", "*", "/", "sqrt", "square", "exp", "log", "sin", "cos")
 
 def checks(device: str, size: int) -> Results:
     """The device's lists and members against the processor's: raises AssertionError where they differ."""
-    from hypo.search import cuda_library, cuda_scan
-    from hypo.search.scan import Clock, orthonormal, scan_products, scan_sums, unit_rows
+    from hypo.clock import Clock
+    from hypo.search.gpu import library as cuda_library
+    from hypo.search.gpu import scan as cuda_scan
+    from hypo.search.scan.pair_scan import orthonormal, scan_products, scan_sums, unit_rows
 
     values, X = library_rows(size)
     y = np.array([3 + 2 * X[0] * X[1] - np.sqrt(X[2]), np.exp(X[0]) * X[2] / X[1], np.sin(3 * X[0] * X[1]) + X[2] ** 3])
@@ -116,10 +118,11 @@ def scans(device: str, rows: np.ndarray, X: np.ndarray, peaks: Results) -> Resul
     those of the processor on fewer rows."""
     import torch
 
-    from hypo.search import cuda_scan
-    from hypo.search.cuda_forms import Products, Sums
-    from hypo.search.cuda_layout import Piece
-    from hypo.search.scan import Clock, orthonormal, scan_jobs, unit_rows
+    from hypo.clock import Clock
+    from hypo.search.gpu import scan as cuda_scan
+    from hypo.search.gpu.forms import Products, Sums
+    from hypo.search.gpu.layout import Piece
+    from hypo.search.scan.pair_scan import orthonormal, scan_jobs, unit_rows
 
     q = orthonormal([np.ones(PROBE)], PROBE)
     unit, raw = unit_rows(rows, q)[0], unit_rows(rows, np.empty((0, PROBE)))[0]
@@ -168,8 +171,9 @@ def scans(device: str, rows: np.ndarray, X: np.ndarray, peaks: Results) -> Resul
 def whole(device: str, count: int) -> Results:
     """A library built, deduplicated and scanned under links, and the best formula refined: on the device for the first time
     (which compiles), again, and the building alone on the processor."""
-    from hypo.search import cuda_scan
-    from hypo.search.scan import Clock, orthonormal, unit_rows
+    from hypo.clock import Clock
+    from hypo.search.gpu import scan as cuda_scan
+    from hypo.search.scan.pair_scan import orthonormal, unit_rows
 
     X = np.random.default_rng(0).uniform(0.5, 2.5, (3, PROBE))
     y = np.sqrt(1.5 + 2.2 * X[0] * np.exp(X[1] / X[2]) - 0.7 * np.sin(X[0]) * X[2])

@@ -14,10 +14,10 @@ import time
 import numpy as np
 
 import hypo
-from hypo.expression.evaluate import evaluate
 from hypo.expression.parser import parse
+from hypo.expression.program import evaluate
 from hypo.knowledge import Knowledge
-from hypo.search.scanner import Scanner
+from hypo.search.proposers.library_scan import Scanner
 
 LAWS = (
     "x*u/(x + u)", "exp(-(x**2 + u**2)/2)*(1 + x*u)", "sqrt(x**2 + u**2 + x*u)", "(x*exp(-u) + u*exp(-x))/(x + u)",

@@ -32,12 +32,13 @@ import peers  # noqa: E402
 import suites  # noqa: E402
 
 import hypo  # noqa: E402
-from hypo.data import as_dataset  # noqa: E402
-from hypo.errors import KnowledgeError  # noqa: E402
-from hypo.expression.evaluate import evaluate  # noqa: E402
-from hypo.knowledge import Knowledge, lint  # noqa: E402
-from hypo.knowledge.domain import Domain  # noqa: E402
-from hypo.knowledge.law import Law  # noqa: E402
+from hypo.data import as_dataset
+from hypo.errors import KnowledgeError
+from hypo.expression.program import evaluate
+from hypo.knowledge import Knowledge
+from hypo.knowledge.claims.domain import Domain
+from hypo.knowledge.claims.law import Law
+from hypo.knowledge.lint import check as lint
 
 HERE = BENCHMARKS / "knowledge"
 ROWS, NOISE, FRESH, SEED = 100, 0.1, 100_000, 0

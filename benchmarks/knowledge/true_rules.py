@@ -25,12 +25,12 @@ sys.path.insert(0, str(BENCHMARKS / "srbench"))
 
 import suites  # noqa: E402
 
-from hypo.knowledge.asymptotics import Limit  # noqa: E402
-from hypo.knowledge.claims import PROVED  # noqa: E402
-from hypo.knowledge.invariances import Homogeneous, Symmetric  # noqa: E402
-from hypo.knowledge.law import Law  # noqa: E402
-from hypo.knowledge.rules import Rule  # noqa: E402
-from hypo.knowledge.shapes import Concave, Convex, Monotone, Sign  # noqa: E402
+from hypo.knowledge.claims.claim import PROVED
+from hypo.knowledge.claims.law import Law
+from hypo.knowledge.rules.asymptotics import Limit
+from hypo.knowledge.rules.base import Rule
+from hypo.knowledge.rules.invariance import Homogeneous, Symmetric
+from hypo.knowledge.rules.shape import Concave, Convex, Monotone, Sign
 
 OUT = BENCHMARKS / "knowledge" / "rules.toml"
 WANTED = 3

@@ -84,13 +84,13 @@ def streamed(n: int) -> dict[str, Any]:
     """A library of n members enumerated and streamed in this process."""
     from threadpoolctl import threadpool_limits
 
+    from hypo.clock import Clock
     from hypo.data import from_arrays
-    from hypo.search import scan
-    from hypo.search.context import Context, View
-    from hypo.search.problem import Settings, make_problem
-    from hypo.search.seeds import plain_library
-    from hypo.search.stream import HEAD, stream
-    from hypo.search.targets import Target
+    from hypo.problem.problem import Settings, make_problem
+    from hypo.search.library.context import Context, LibraryView
+    from hypo.search.library.seeds import plain_library
+    from hypo.search.scan.stream import HEAD, stream
+    from hypo.search.scan.targets import Target
 
     rng = np.random.default_rng(0)
     X = rng.uniform(0.5, 3.0, (400, 3))
@@ -98,16 +98,16 @@ def streamed(n: int) -> dict[str, Any]:
     settings = Settings(n_probe=PROBE)
     with threadpool_limits(1), np.errstate(all="ignore"):
         problem = make_problem(from_arrays(X, y, names=["a", "b", "c"], target="y"), None, settings)
-        ctx = Context.of(problem, settings, scan.Clock())
+        ctx = Context.of(problem, settings, Clock())
         small = plain_library(ctx, settings, range(3))
         small.grow(2_000)
-        stream(ctx, small, 1_000, 2_000, View(small, ctx.X, HEAD, 60), [Target(ctx.y, None)], 300)
+        stream(ctx, small, 1_000, 2_000, LibraryView(small, ctx.X, HEAD, 60), [Target(ctx.y, None)], 300)
         before, ctx.clock.scored = peak(), 0
         members = plain_library(ctx, settings, range(3))
         begin = time.perf_counter()
         members.grow(n)
         enumerated = time.perf_counter() - begin
-        head = View(members, ctx.X, HEAD, 60)
+        head = LibraryView(members, ctx.X, HEAD, 60)
         begin = time.perf_counter()
         stream(ctx, members, HEAD, members.count, head, [Target(ctx.y, None)], 300)
         scanned = time.perf_counter() - begin
@@ -134,11 +134,12 @@ def library() -> list[dict[str, Any]]:
     import pandas as pd
     from threadpoolctl import threadpool_limits
 
+    from hypo.clock import Clock
     from hypo.data import as_dataset
-    from hypo.search import scan
-    from hypo.search.context import Context
-    from hypo.search.problem import Settings, make_problem
-    from hypo.search.seeds import plain_library
+    from hypo.problem.problem import Settings, make_problem
+    from hypo.search.library.context import Context
+    from hypo.search.library.seeds import plain_library
+    from hypo.search.scan import pair_scan as scan
 
     rng = np.random.default_rng(0)
     X = rng.uniform(0.5, 3.0, (400, 3))
@@ -148,14 +149,14 @@ def library() -> list[dict[str, Any]]:
     found = []
     with threadpool_limits(1), np.errstate(all="ignore"):
         for n in MEMBERS:
-            ctx = Context.of(make_problem(dataset, None, settings), settings, scan.Clock())
+            ctx = Context.of(make_problem(dataset, None, settings), settings, Clock())
             members = plain_library(ctx, settings, range(3))
             begin = time.perf_counter()
             members.grow(n)
             enumerated = time.perf_counter() - begin
             F, _ = scan.unit_rows(members.values[: members.count], np.empty((0, PROBE)))
             T, _ = scan.unit_rows(ctx.y[ctx.probe][None, :], np.empty((0, PROBE)))
-            clock = scan.Clock()
+            clock = Clock()
             begin = time.perf_counter()
             scan.scan_sums(T, F, None, keep=300, clock=clock)
             scanned = time.perf_counter() - begin

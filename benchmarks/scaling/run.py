@@ -20,10 +20,11 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from hypo.search import scan
-from hypo.search.cluster import Cluster
-from hypo.search.executor import Executor, Serial, Threads
-from hypo.search.processes import Processes
+from hypo.clock import Clock
+from hypo.parallel.dask import Cluster
+from hypo.parallel.executor import Executor, Serial, Threads
+from hypo.parallel.processes import Processes
+from hypo.search.scan import pair_scan as scan
 
 # Tasks without work, after some that start the workers; of so many measurements the shortest counts.
 EMPTY, WARM, REPEATS = 200, 16, 3
@@ -64,10 +65,10 @@ def measured(name: str, workers: int, opened: Callable[[], AbstractContextManage
         loads = rng.random((REPEATS, 2_000_000))
         send = min(seconds(lambda load=load: list(where.map(touch, range(2 * workers), load))) for load in loads)
         # Compiled code is loaded by the first scan.
-        scan.scan_sums(T, F[:2000], None, keep=300, clock=scan.Clock(), executor=where)
-        before, clock = getattr(where, "sent", 0), scan.Clock()
+        scan.scan_sums(T, F[:2000], None, keep=300, clock=Clock(), executor=where)
+        before, clock = getattr(where, "sent", 0), Clock()
         took = seconds(lambda: scan.scan_sums(T, F, None, keep=300, clock=clock, executor=where))
-        again = seconds(lambda: scan.scan_sums(T, F, None, keep=300, clock=scan.Clock(), executor=where))
+        again = seconds(lambda: scan.scan_sums(T, F, None, keep=300, clock=Clock(), executor=where))
         sent = getattr(where, "sent", 0) - before
     return {"executor": name, "workers": workers, "start_s": start, "task_ms": 1e3 * task, "task_cpu_ms": 1e3 * busy,
             "send_MB_per_s": loads[0].nbytes / 1e6 / send, "scan_s": took, "again_s": again, "sent_MB": sent / 1e6,

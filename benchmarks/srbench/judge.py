@@ -12,8 +12,8 @@ import numpy as np
 from agreement import agrees
 from numpy.typing import NDArray
 
-from hypo.expression.evaluate import Program, evaluate
 from hypo.expression.expr import Expression
+from hypo.expression.program import Program, evaluate
 from hypo.kernels import opcodes as oc
 
 if TYPE_CHECKING:

@@ -39,10 +39,10 @@ import peers  # noqa: E402
 import suites  # noqa: E402
 
 import hypo  # noqa: E402
-from hypo.expression.evaluate import evaluate  # noqa: E402
-from hypo.expression.expr import Expression  # noqa: E402
-from hypo.expression.simplify import simplify  # noqa: E402
-from hypo.scoring.score import Hypothesis  # noqa: E402
+from hypo.expression.algebra.simplify import simplify
+from hypo.expression.expr import Expression
+from hypo.expression.program import evaluate
+from hypo.scoring.score import Hypothesis
 
 # Threads of a search; one where several problems are worked on at a time.
 THREADS = 2
@@ -117,11 +117,11 @@ def answered(problems: Sequence[suites.Problem], args: argparse.Namespace) -> It
     """The lines of the problems before they are judged, each as soon as it is there."""
     with ExitStack() as stack:
         if args.scheduler:
-            from hypo.search.cluster import Cluster
+            from hypo.parallel.dask import Cluster
 
             yield from stack.enter_context(Cluster(args.scheduler, args.workers)).completed(fitted, problems, args)
         elif args.workers > 1:
-            from hypo.search.processes import Processes
+            from hypo.parallel.processes import Processes
 
             yield from stack.enter_context(Processes(args.workers)).completed(fitted, problems, args)
         else:

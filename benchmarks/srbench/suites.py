@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import hypo
-from hypo.expression.evaluate import Program, evaluate
 from hypo.expression.expr import Expression
+from hypo.expression.program import Program, evaluate
 
 BENCHMARKS = Path(__file__).resolve().parent.parent
 SUITES = ("srbench", "second", "odes")

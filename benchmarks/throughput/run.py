@@ -32,7 +32,7 @@ Rates = dict[str, float]
 
 @dataclass(frozen=True)
 class Batch:
-    """Postfix programs as in :mod:`hypo.kernels.evaluate`."""
+    """Postfix programs as in :mod:`hypo.kernels.cpu.evaluate`."""
 
     op: NDArray[np.int32]
     arg: NDArray[np.int32]
@@ -95,7 +95,7 @@ def shortest(jobs: dict[str, Callable[[], object]], seconds: float) -> Rates:
 
 def hypo_job(batch: Batch, X: Array, out: Array) -> Callable[[], object]:
     """All values by one call."""
-    from hypo.kernels.evaluate import evaluate
+    from hypo.kernels.cpu.evaluate import evaluate
 
     const = batch.const.astype(X.dtype)
     return lambda: evaluate(batch.op, batch.arg, batch.start, const, batch.const_start, X, out)
@@ -103,7 +103,7 @@ def hypo_job(batch: Batch, X: Array, out: Array) -> Callable[[], object]:
 
 def gradient_job(batch: Batch, X: Array) -> Callable[[], object]:
     """Values and gradients in all constants, a call per tree."""
-    from hypo.kernels.evaluate import value_and_gradient
+    from hypo.kernels.cpu.evaluate import value_and_gradient
 
     out = np.empty(X.shape[1], X.dtype)
     work = [(op, arg, c.astype(X.dtype), np.empty((len(c), X.shape[1]), X.dtype)) for op, arg, c in batch.programs]
@@ -193,7 +193,7 @@ def _products(a, b, out, repeats):  # type: ignore[no-untyped-def]
 
 def limits(seconds: float) -> dict[str, Rates]:
     """Billions per second: products of rows within the first cache level, numbers copied through memory."""
-    from hypo.kernels.evaluate import BLOCK
+    from hypo.kernels.cpu.evaluate import BLOCK
 
     found = {}
     for dtype in (np.float64, np.float32):
@@ -244,11 +244,11 @@ def evaluation_rates(functions: tuple[int, ...], seconds: float) -> dict[str, Ra
 
 def real_library(members: int, n_probe: int) -> tuple[Array, Array]:
     """Rows of a library of four columns, and m·(ω² + ω₀²)·x²/4 (Feynman I.24.6) on the probe rows."""
+    from hypo.clock import Clock
     from hypo.data import from_arrays
-    from hypo.search.context import Context
-    from hypo.search.problem import Settings, make_problem
-    from hypo.search.scan import Clock
-    from hypo.search.seeds import plain_library
+    from hypo.problem.problem import Settings, make_problem
+    from hypo.search.library.context import Context
+    from hypo.search.library.seeds import plain_library
 
     X = np.random.default_rng(3).uniform(1.0, 3.0, (1000, 4))
     mass, omega, omega_0, x = X.T
@@ -285,7 +285,8 @@ def scan_rates(seconds: float, members: int = 8192, n_probe: int = 64) -> dict[s
     Random rows are the hardest case, for nothing explains the target; a real library knows the products of its target
     exactly, the sums in part.
     """
-    from hypo.search.scan import Clock, orthonormal, scan_products, scan_sums, unit_rows
+    from hypo.clock import Clock
+    from hypo.search.scan.pair_scan import orthonormal, scan_products, scan_sums, unit_rows
 
     rng = np.random.default_rng(2)
     basis = orthonormal([np.ones(n_probe)], n_probe)
@@ -321,11 +322,11 @@ def scan_rates(seconds: float, members: int = 8192, n_probe: int = 64) -> dict[s
 def enumeration_rate(seconds: float, size: int = 20_000) -> Rates:
     """Candidates tested per second while a library of five columns grows, beside the limit of evaluating them; the shortest
     of as many repeats as ``seconds`` hold."""
+    from hypo.clock import Clock
     from hypo.data import from_arrays
-    from hypo.search.context import Context
-    from hypo.search.problem import Settings, make_problem
-    from hypo.search.scan import Clock
-    from hypo.search.seeds import plain_library
+    from hypo.problem.problem import Settings, make_problem
+    from hypo.search.library.context import Context
+    from hypo.search.library.seeds import plain_library
 
     rng = np.random.default_rng(3)
     X = rng.uniform(0.5, 3.0, (1000, 5))

@@ -1,8 +1,8 @@
-"""The Python interface: data and knowledge in, a :class:`~hypo.result.Result` out."""
+"""The Python interface: data and knowledge in, a :class:`~hypo.result.result.Result` out."""
 
-from hypo.api.auditing import Audit, audit
-from hypo.api.fitting import fit
-from hypo.api.given import Scored, score
-from hypo.api.merging import merge
+from hypo.api.audit import Audit, audit
+from hypo.api.fit import fit
+from hypo.api.merge import merge
+from hypo.api.score import Scored, score
 
 __all__ = ["Audit", "Scored", "audit", "fit", "merge", "score"]

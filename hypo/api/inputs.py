@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
-from hypo.api.durations import seconds
 from hypo.checks import require_number
 from hypo.data.columns import identifier
+from hypo.durations import seconds
 from hypo.errors import DataError, InputError, KnowledgeError
-from hypo.expression import ops
+from hypo.expression import operators as ops
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from hypo.data import Dataset
     from hypo.expression.expr import Expression
     from hypo.knowledge import Knowledge
-    from hypo.search.problem import Settings
+    from hypo.problem.problem import Settings
 
     KnowledgeLike = Knowledge | Mapping[str, Any] | str | os.PathLike[str] | None
 
@@ -64,7 +64,7 @@ def as_knowledge(
             )
     loaded.require_names(dataset.names, dataset.target, dataset.constant)
     if loaded.rules:
-        from hypo.knowledge.names import data_ranges
+        from hypo.knowledge.file.column_names import data_ranges
 
         loaded.require_agreement(data_ranges(dataset), dataset.target)
     loaded = loaded.with_units(stated)
@@ -110,8 +110,8 @@ def as_settings(
     log_likelihood: Callable[..., Any] | None = None,
 ) -> Settings:
     """Checked settings of the engine; raises InputError naming the wrong one."""
-    from hypo.scoring.family import family_of
-    from hypo.search.problem import BACKENDS, LAPLACE, PROFILE, Settings
+    from hypo.likelihood.family import family_of
+    from hypo.problem.problem import BACKENDS, LAPLACE, PROFILE, Settings
 
     if backend not in BACKENDS:
         raise InputError(f"the backend must be {', '.join(BACKENDS[:-1])} or {BACKENDS[-1]}, got {backend!r}")
@@ -158,7 +158,7 @@ def as_folds(
 ) -> list[NDArray[np.bool_]]:
     """Masks (n_row,) of the rows that each search holds out, none unless ``by`` is validation; a column of folds is in the
     data set. Raises InputError."""
-    from hypo.search.choosing import CRITERIA, POSTERIOR, VALIDATION
+    from hypo.search.model_selection import CRITERIA, POSTERIOR, VALIDATION
     from hypo.search.validation import folds_of
 
     given = dataset.folds if folds is None or isinstance(folds, str) else folds
@@ -186,7 +186,7 @@ def fold_numbers(folds: ArrayLike) -> NDArray[np.float64] | NDArray[np.bool_]:
     """A mask, or numbers with NaN where there is none; raises InputError for what is neither."""
     import numpy as np
 
-    from hypo.data.choice import vector
+    from hypo.data.roles import vector
 
     wrong = "folds must be one whole number or truth value for each row"
     try:
@@ -203,7 +203,7 @@ def fold_numbers(folds: ArrayLike) -> NDArray[np.float64] | NDArray[np.bool_]:
 
 def _check_scheduler(scheduler: Any) -> str | None:
     """``scheduler`` if it is one of ours or looks like an address; raises InputError."""
-    from hypo.search.executor import LOCAL, PROCESSES, THREADS
+    from hypo.parallel.executor import LOCAL, PROCESSES, THREADS
 
     ours = (THREADS, PROCESSES, LOCAL)
     if scheduler is None or scheduler in ours or (isinstance(scheduler, str) and "://" in scheduler):

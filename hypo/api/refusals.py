@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hypo.expression.evaluate import Program
-from hypo.knowledge.breaches import hard_breach
+from hypo.expression.program import Program
+from hypo.fitting.between_rows.aliases import slower
+from hypo.fitting.between_rows.definedness import sound
+from hypo.fitting.rule_checks import Rulebook
+from hypo.knowledge.hard_violations import hard_breach
 from hypo.report import tables
-from hypo.search.aliases import slower
-from hypo.search.between import sound
-from hypo.search.rulebook import Rulebook
 
 if TYPE_CHECKING:
     from hypo.expression.expr import Expression
+    from hypo.problem.problem import Problem, Settings
     from hypo.scoring.score import Hypothesis
-    from hypo.search.problem import Problem, Settings
 
 
 def explain_refusal(e: Expression, problem: Problem, settings: Settings) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hypo.cli.shared import (
+from hypo.cli.options import (
     ABOUT_DATA,
     ELSEWHERE,
     FOUND,
@@ -35,8 +35,8 @@ from hypo.interrupts import came
 from hypo.starting import begun, loaded_beside
 
 if TYPE_CHECKING:
-    from hypo.folders import Destination
-    from hypo.result import Result
+    from hypo.result.folders import Destination
+    from hypo.result.result import Result
 
 
 # Seconds for drawing.
@@ -89,8 +89,8 @@ def fit(
             loaded_beside("matplotlib.figure", "matplotlib.backends.backend_agg")
         from hypo import api
         from hypo.data.opening import STANDARD_INPUT
-        from hypo.folders import Destination
-        from hypo.report.progress import display_for, keep_up
+        from hypo.report.display.progress import display_for, keep_up
+        from hypo.result.folders import Destination
 
         default = Path("hypo-out") / ("data" if data == STANDARD_INPUT else Path(data).stem or "data")
         place = Destination(Path(out) if out else default, named=out is not None, overwrite=overwrite)
@@ -147,7 +147,7 @@ def merge(folders: tuple[str, ...], out: str, overwrite: bool, as_json: bool) ->
     Shards that are missing are named; what the others found counts.
     """
     from hypo import api
-    from hypo.folders import Destination
+    from hypo.result.folders import Destination
 
     place = Destination(Path(out), overwrite=overwrite)
     result = api.merge(*folders, out=place)

@@ -10,13 +10,25 @@ from typing import TYPE_CHECKING
 import click
 
 import hypo
-from hypo.cli.shared import ELSEWHERE, FOUND, INTERRUPTED, JSON, NOTHING_FOUND, SI, THOUSANDS, complain, note, say, tell
+from hypo.cli.options import (
+    ELSEWHERE,
+    FOUND,
+    INTERRUPTED,
+    JSON,
+    NOTHING_FOUND,
+    SI,
+    THOUSANDS,
+    complain,
+    note,
+    say,
+    tell,
+)
 from hypo.errors import HypoError
 from hypo.failures import DEBUG, Failures
 
 if TYPE_CHECKING:
-    from hypo.folders import Destination
-    from hypo.result import Result
+    from hypo.result.folders import Destination
+    from hypo.result.result import Result
 
 PLOT_FILE = "plot.png"
 
@@ -30,14 +42,14 @@ PLOT_FILE = "plot.png"
 @JSON
 def show(folder: str, plot: str | None, data: str | None, thousands: str | None, units: str, as_json: bool) -> int:
     """Show the result in DIR again."""
-    from hypo.folders import check_file
-    from hypo.result import Result
+    from hypo.result.folders import check_file
+    from hypo.result.result import Result
 
     check_file(plot)
     result = Result.load(folder)
     if plot is not None:
         from hypo.data import read_csv
-        from hypo.prediction import thousands_of
+        from hypo.result.prediction import thousands_of
 
         thousands = thousands_of(result, thousands)
         result.plot(plot, None if data is None else read_csv(data, result.target, drop_missing=True, thousands=thousands))

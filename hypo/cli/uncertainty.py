@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from hypo.cli.shared import (
+from hypo.cli.options import (
     ABOUT_DATA,
     BESIDE_COLUMNS,
     FORMULA,
@@ -44,10 +44,10 @@ def bound(
     law that attains the bound); what is guaranteed and assumed is said on standard error.
     """
     from hypo.data import read_table
-    from hypo.folders import check_file
-    from hypo.prediction import thousands_of
-    from hypo.report.predictions import predictions_csv
-    from hypo.result import Result
+    from hypo.report.questions.predictions import predictions_csv
+    from hypo.result.folders import check_file
+    from hypo.result.prediction import thousands_of
+    from hypo.result.result import Result
 
     check_file(out)
     result = Result.load(folder)
@@ -75,9 +75,9 @@ def bound(
 @JSON
 def suggest(folder: str, domains: tuple[str, ...], count: int, distinct: bool, out: str | None, as_json: bool) -> int:
     """Suggest what to measure next: where the likely laws of DIR disagree most per unit of noise."""
-    from hypo.folders import check_file
-    from hypo.report.suggestions import read_domain
-    from hypo.result import Result
+    from hypo.report.questions.suggestions import read_domain
+    from hypo.result.folders import check_file
+    from hypo.result.result import Result
 
     check_file(out)
     found = Result.load(folder).suggest(read_domain(domains), count, distinct=distinct)
@@ -103,9 +103,9 @@ def profile(folder: str, data: str, level: float, index: int | None, units: str,
 
     DATA.csv is the table of the fit; --sigma and the like are given as they were there.
     """
-    from hypo.conversion import convert_rows
     from hypo.report import tables
-    from hypo.result import Result
+    from hypo.result.conversion import convert_rows
+    from hypo.result.result import Result
 
     result = Result.load(folder)
     rows = result.profile(index, level, data=data, **{name: value or None for name, value in table.items()})
@@ -150,7 +150,7 @@ def audit(data: str, out: str | None, as_json: bool, quiet: bool, **options: Any
     Ctrl-C or --total-time end it with the fits that are done.
     """
     from hypo import api
-    from hypo.folders import check_file
+    from hypo.result.folders import check_file
 
     check_file(out)
     with terminating_as_interrupt():
@@ -167,7 +167,7 @@ def audit(data: str, out: str | None, as_json: bool, quiet: bool, **options: Any
 def write(text: str, out: str | None) -> None:
     """To the file ``out``, or to standard output; raises InputError where the file cannot be written, which then stands among
     the system's temporary files."""
-    from hypo.folders import write_file
+    from hypo.result.folders import write_file
 
     if out is None:
         sys.stdout.write(text)

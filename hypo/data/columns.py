@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from hypo.data.headers import OTHERS, Header, join_words, read_headers
 from hypo.errors import DataError, UnitError
-from hypo.expression import ops
+from hypo.expression import operators as ops
 from hypo.units import parse_unit
 
 # Columns that a message names at most.

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hypo.data.choice import FOLDS, X_SIGMA, ColumnRoles
 from hypo.data.columns import Column
 from hypo.data.dataset import Dataset
+from hypo.data.roles import FOLDS, X_SIGMA, ColumnRoles
 from hypo.errors import DataError
 
 if TYPE_CHECKING:

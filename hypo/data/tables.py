@@ -10,7 +10,7 @@ import numpy as np
 
 from hypo.data.columns import TableColumns
 from hypo.data.dataset import Dataset
-from hypo.data.sources import from_arrays, from_frame, read_csv, read_table
+from hypo.data.readers import from_arrays, from_frame, read_csv, read_table
 from hypo.errors import DataError, InputError
 
 if TYPE_CHECKING:

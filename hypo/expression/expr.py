@@ -6,11 +6,12 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hypo.expression import ops
+from hypo.expression import operators as ops
 from hypo.kernels import opcodes as oc
 
 
@@ -277,38 +278,65 @@ class Expression:
     # --- printed forms ------------------------------------------------------------------------------------------
 
     def __str__(self) -> str:
-        from hypo.expression.printing import plain
-
-        return plain(self)
+        return _introduced.writer.plain(self)
 
     def __repr__(self) -> str:
-        from hypo.expression.printing import shortened
-
-        return f"Expression({shortened(str(self), 200)!r})"
+        return f"Expression({_introduced.writer.shortened(str(self), 200)!r})"
 
     def pretty(self, digits: int = 4) -> str:
         """Readable text with ``digits`` significant digits."""
-        from hypo.expression.printing import pretty
-
-        return pretty(self, digits)
+        return _introduced.writer.pretty(self, digits)
 
     def latex(self, digits: int = 4) -> str:
         """LaTeX source."""
-        from hypo.expression.printing import latex
-
-        return latex(self, digits)
+        return _introduced.writer.latex(self, digits)
 
     def numpy_source(self, name: str = "f") -> str:
         """Source of a NumPy function of this formula."""
-        from hypo.expression.printing import numpy_source
-
-        return numpy_source(self, name)
+        return _introduced.writer.numpy_source(self, name)
 
     def sympy(self):  # type: ignore[no-untyped-def]
         """The formula as a sympy expression with real symbols."""
-        from hypo.expression.sympy_bridge import to_sympy
+        return _introduced.to_sympy(self)
 
-        return to_sympy(self)
+
+class Writer(Protocol):
+    """Something that writes expressions, as :mod:`hypo.expression.printing` does."""
+
+    def plain(self, e: Expression, /) -> str:
+        """Exact text."""
+        ...
+
+    def pretty(self, e: Expression, digits: int, /) -> str:
+        """Readable text."""
+        ...
+
+    def latex(self, e: Expression, digits: int, /) -> str:
+        """LaTeX source."""
+        ...
+
+    def numpy_source(self, e: Expression, name: str, /) -> str:
+        """Source of a NumPy function."""
+        ...
+
+    def shortened(self, text: str, most: int, /) -> str:
+        """Text of at most ``most`` characters."""
+        ...
+
+
+class _Introduced:
+    """Who writes expressions. Printers know of expressions, and not the other way round: the package introduces them."""
+
+    writer: Writer
+    to_sympy: Callable[[Expression], Any]
+
+
+_introduced = _Introduced()
+
+
+def write_by(writer: Writer, to_sympy: Callable[[Expression], Any]) -> None:
+    """Let expressions be printed by ``writer``, and turned into those of sympy by ``to_sympy``."""
+    _introduced.writer, _introduced.to_sympy = writer, to_sympy
 
 
 # The columns of the last call, and their places: they are mostly the same, and may be thousands.

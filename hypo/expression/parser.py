@@ -23,7 +23,7 @@ from collections.abc import Collection, Mapping
 from typing import NamedTuple, NoReturn
 
 from hypo.errors import FormulaError
-from hypo.expression import ops
+from hypo.expression import operators as ops
 from hypo.expression.expr import PI, Constant, Expression
 from hypo.kernels import opcodes as oc
 from hypo.keywords import known_keywords

@@ -11,9 +11,9 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from hypo.expression import ops
+from hypo.expression import operators as ops
 from hypo.expression.expr import PI, Constant, Expression
-from hypo.expression.ops import P_ATOM, P_POWER, P_PRODUCT, P_SUM, P_UNARY
+from hypo.expression.operators import P_ATOM, P_POWER, P_PRODUCT, P_SUM, P_UNARY
 from hypo.kernels import opcodes as oc
 
 _GREEK = re.compile(

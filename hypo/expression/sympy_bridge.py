@@ -8,7 +8,7 @@ from functools import cache, reduce
 from typing import TYPE_CHECKING, Any
 
 from hypo.errors import FormulaError
-from hypo.expression import ops
+from hypo.expression import operators as ops
 from hypo.expression.expr import PI, Constant, Expression
 from hypo.kernels import opcodes as oc
 

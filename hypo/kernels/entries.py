@@ -12,18 +12,18 @@ import numpy as np
 from numba import typeof
 
 from hypo.kernels import turns
-from hypo.kernels.blocks import left_adjoint, right_adjoint, unary_adjoint
-from hypo.kernels.enumerate import flatten, grow
-from hypo.kernels.evaluate import evaluate, value_and_gradient
-from hypo.kernels.fit import fit_batch
-from hypo.kernels.judge import judge
-from hypo.kernels.least_squares import minimise, project
-from hypo.kernels.members import MEMBER, insert_batch, rehash
-from hypo.kernels.nodes import Grammar
-from hypo.kernels.pursuit import extend_tuples, triples
-from hypo.kernels.scan import apply_steps, product_tile, refit, sum_tile
-from hypo.kernels.tidy import tidy
-from hypo.kernels.vary import breed
+from hypo.kernels.cpu.enumerate import flatten, grow
+from hypo.kernels.cpu.evaluate import evaluate, value_and_gradient
+from hypo.kernels.cpu.evolution.nodes import Grammar
+from hypo.kernels.cpu.evolution.tidy import tidy
+from hypo.kernels.cpu.evolution.variation import breed
+from hypo.kernels.cpu.fit_batch import fit_batch
+from hypo.kernels.cpu.fit_program import minimise, project
+from hypo.kernels.cpu.many_targets import judge
+from hypo.kernels.cpu.member_table import MEMBER, insert_batch, rehash
+from hypo.kernels.cpu.operators import left_adjoint, right_adjoint, unary_adjoint
+from hypo.kernels.cpu.pair_scan import apply_steps, product_tile, refit, sum_tile
+from hypo.kernels.cpu.tuple_scan import extend_tuples, triples
 
 
 class Entry(NamedTuple):

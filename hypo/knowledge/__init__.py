@@ -1,11 +1,11 @@
 """Background knowledge: rules, the file that states them, its linter, and how far a formula violates them."""
 
-from hypo.knowledge.fields import NamedConstant, NumberLimits
+from hypo.knowledge.claims.law import Law
 from hypo.knowledge.grammar import Violation
 from hypo.knowledge.knowledge import Knowledge
-from hypo.knowledge.law import Law
-from hypo.knowledge.lint import Finding, lint
-from hypo.knowledge.rules import Rule
+from hypo.knowledge.limits import NamedConstant, NumberLimits
+from hypo.knowledge.lint.check import Finding, lint
+from hypo.knowledge.rules.base import Rule
 from hypo.knowledge.template import BoundTemplate, Template
 
 __all__ = ["BoundTemplate", "Finding", "Knowledge", "Law", "NamedConstant", "NumberLimits", "Rule", "Template", "Violation",

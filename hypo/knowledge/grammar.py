@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
-from hypo.expression import ops
+from hypo.expression import operators as ops
 from hypo.expression.expr import Expression
 from hypo.kernels import opcodes as oc
-from hypo.knowledge.fields import NumberLimits
-from hypo.knowledge.words import join
+from hypo.knowledge.limits import NumberLimits
+from hypo.knowledge.text.wording import join
 
 # A short form adds nothing that its sources cannot write: -x is 0 - x, 1/x a division, x**2 a product.
 SOURCES: dict[str, tuple[str, ...]] = {
@@ -332,7 +332,7 @@ def _value(e: Expression, node: int) -> float | None:
     part = e.subtree(node)
     if part.variables:
         return None
-    from hypo.expression.intervals import enclose
+    from hypo.expression.analysis.intervals import enclose
 
     bounds = enclose(part, {})
     return float(bounds.lo + bounds.hi) / 2

@@ -10,23 +10,23 @@ from os import PathLike
 from typing import Any
 
 from hypo.errors import KnowledgeError
-from hypo.expression.dimension import infer
+from hypo.expression.analysis.dimension import infer
 from hypo.expression.expr import Expression
 from hypo.expression.printing import shortened
 from hypo.keywords import known_fields
-from hypo.knowledge.claims import Verdict
-from hypo.knowledge.contradictions import contradictions
-from hypo.knowledge.fields import NamedConstant, NumberLimits
+from hypo.knowledge.claims.claim import Verdict
+from hypo.knowledge.claims.law import Law
+from hypo.knowledge.file.column_names import foreign_names
+from hypo.knowledge.file.reader import read_file, read_sections
+from hypo.knowledge.file.rules import describe_rule_conflict
+from hypo.knowledge.file.units import UNIT_SETTINGS, describe_unit_conflict, is_same_unit
 from hypo.knowledge.grammar import SOURCES, Grammar, Violation
-from hypo.knowledge.law import Law
-from hypo.knowledge.names import foreign_names
-from hypo.knowledge.reading import read_file, read_sections
-from hypo.knowledge.reading_rules import describe_rule_conflict
-from hypo.knowledge.reading_units import UNIT_SETTINGS, describe_unit_conflict, is_same_unit
-from hypo.knowledge.report import Report
-from hypo.knowledge.rules import Rule
+from hypo.knowledge.limits import NamedConstant, NumberLimits
+from hypo.knowledge.rules.base import Rule
+from hypo.knowledge.rules.contradictions import contradictions
 from hypo.knowledge.template import Template
-from hypo.knowledge.words import kind
+from hypo.knowledge.text.problems import Report
+from hypo.knowledge.text.wording import kind
 from hypo.units import DIMENSIONLESS, Dimension, Unit
 
 __all__ = ["Knowledge", "NamedConstant", "Violation"]

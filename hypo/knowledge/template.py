@@ -12,10 +12,10 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from hypo.errors import FormulaError, KnowledgeError
-from hypo.expression import ops
+from hypo.expression import operators as ops
 from hypo.expression.expr import Expression
 from hypo.expression.parser import MAX_LENGTH, parse
-from hypo.knowledge.words import join, name_problem, nearest
+from hypo.knowledge.text.wording import join, name_problem, nearest
 
 _NAME = r"[^\W\d]\w*"
 _WORD = re.compile(rf"(?P<number>[0-9.]+(?:[eE][+-]?[0-9]+)?)|(?P<name>{_NAME})(?P<call>\s*\()?")

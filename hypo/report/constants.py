@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from hypo.scoring.laplace import Laplace
+    from hypo.posterior.laplace import Laplace
 
 LEVEL = 0.95  # probability that the interval of a constant holds it
 SHARP = 1e-9  # a relative standard error below this is rounding, and is not shown
@@ -25,9 +25,9 @@ COARSE = 100.0
 class ConstantRow:
     """One constant: its name, its value in the formula, and its unit (None when not known).
 
-    ``std`` is its standard error and ``lower`` to ``upper`` its interval of 95 % (:mod:`hypo.scoring.laplace`), in the unit of
+    ``std`` is its standard error and ``lower`` to ``upper`` its interval of 95 % (:mod:`hypo.posterior.laplace`), in the unit of
     the value; None for constants that were not fitted, where the data leave no degree of freedom, and at an end that is open
-    (:mod:`hypo.search.profile`).
+    (:mod:`hypo.fitting.profile`).
     """
 
     name: str
@@ -115,7 +115,7 @@ def find_undetermined(
     names: Sequence[str], covariance: NDArray[np.float64], groups: Sequence[Sequence[int]]
 ) -> list[str]:
     """A sentence for each of ``groups``: constants (i,) that the data do not determine, and several not apart."""
-    from hypo.scoring.laplace import correlation
+    from hypo.posterior.laplace import correlation
 
     if not groups:
         return []

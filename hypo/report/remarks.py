@@ -17,7 +17,7 @@ from hypo.report.rules import explain_tight_rules, pruned_note, rules_table
 
 if TYPE_CHECKING:
     from hypo.report.layout import Sheet
-    from hypo.result import Result
+    from hypo.result.result import Result
 
 
 # A search that looked through formulas of so many nodes and found nothing was not too short: there may be nothing to find.
@@ -150,7 +150,7 @@ def _seconds(result: Result) -> str:
 
 def _undetermined(result: Result) -> list[str]:
     """Sentences on constants of the best formula that the data determine together only."""
-    from hypo.scoring.laplace import correlated
+    from hypo.posterior.laplace import correlated
 
     structures = () if result.posterior is None else result.posterior.structures
     own = next((s for s in structures if s.expression == result.expression), None)

@@ -8,7 +8,7 @@ from hypo.report import tables
 from hypo.report.layout import Sheet
 
 if TYPE_CHECKING:
-    from hypo.scoring.posterior import Posterior, Structure
+    from hypo.posterior.posterior import Posterior, Structure
 
 # So few rows do not settle a law: the runners-up are shown.
 FEW_ROWS = 20
@@ -22,7 +22,7 @@ LINES = 10
 
 def rivals_sentence(posterior: Posterior, n_row: int | None = None) -> str:
     """How sure the structure is among those that the search met, or why that cannot be said, in a sentence."""
-    from hypo.scoring.posterior import ODDS
+    from hypo.posterior.posterior import ODDS
 
     first = posterior.structures[0]
     few = n_row is not None and n_row <= FEW_ROWS and first.weight < UNSETTLED

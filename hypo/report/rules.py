@@ -12,10 +12,10 @@ from hypo.report.layout import BOUND, Sheet
 from hypo.report.tables import group_digits, nats, number
 
 if TYPE_CHECKING:
-    from hypo.knowledge.claims import Verdict
-    from hypo.knowledge.rules import Rule
-    from hypo.search.border import Border
-    from hypo.search.rulebook import RuleReport
+    from hypo.fitting.rule_checks import RuleReport
+    from hypo.knowledge.claims.claim import Verdict
+    from hypo.knowledge.rules.base import Rule
+    from hypo.search.table_units import Border
 
 
 # The entries of a row that say how one formula fares.

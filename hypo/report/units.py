@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from hypo.units import BASE_UNITS, DIMENSIONLESS, Dimension, parse_unit
 
 if TYPE_CHECKING:
-    from hypo.expression.conversion import Powers
-    from hypo.search.border import UnitNames
+    from hypo.expression.edits.conversion import Powers
+    from hypo.search.table_units import UnitNames
 
 # Units of SI with names of their own, those first that are preferred; beside some a second may stand.
 NAMED = ("N", "J", "W", "Pa", "V", "ohm", "T", "Wb", "H", "F", "S")

@@ -1,7 +1,7 @@
 """Prior probabilities of structures: what code lengths are shares of.
 
 A structure h has P(h) = exp(-L(h)) / Z, with L the code length of the formula without that of its fitted constants
-(:mod:`hypo.scoring.complexity`), the costs of units and operators, and λ·violation. Z makes it a probability. Every node costs
+(:mod:`hypo.scoring.code_length`), the costs of units and operators, and λ·violation. Z makes it a probability. Every node costs
 log S, so with u unary and b binary operators (each counted with its weight in the knowledge) and l leaves
 
     Z ≤ Σ_n T_n,    T_1 = l/S,    T_n = (u·T_{n-1} + b·Σ_{i+j=n-1} T_i·T_j)/S,

@@ -10,12 +10,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from hypo.expression.evaluate import Program
 from hypo.expression.expr import Expression
 from hypo.expression.printing import Written, shortened
-from hypo.scoring.complexity import code_length
-from hypo.scoring.likelihood import Gaussian, Likelihood
-from hypo.scoring.sums import BLOCK_ROWS, Sums
+from hypo.expression.program import Program
+from hypo.likelihood.base import Gaussian, Likelihood
+from hypo.likelihood.row_sums import BLOCK_ROWS, Sums
+from hypo.scoring.code_length import code_length
 
 # The mark of what hypo's own search found.
 NATIVE = "native"

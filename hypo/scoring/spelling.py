@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from hypo.expression.evaluate import Program
+from hypo.expression.program import Program
 
 Values = NDArray[np.float64]
 
@@ -66,7 +66,7 @@ class Spelling:
         return values, change
 
     def says(self, other: Spelling) -> bool:
-        """Whether it predicts, its constants chosen for that, what ``other`` does."""
+        """True if it predicts, its constants chosen for that, what ``other`` does."""
         if len(self.theta) != len(other.theta) or not self.theta:
             return False
         apart = other.values - self.values

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
-from hypo.search.clock import now
+from hypo.clock import now
 
 # Seconds between two rings, for an exception that comes up in a destructor is lost; and between two looks at a thread that
 # must not be disturbed.
@@ -34,7 +34,7 @@ class TimeIsUp(BaseException):
 
 
 class Alarm:
-    """``with Alarm(at) as alarm:`` what stands within ends at the moment ``at`` (:func:`hypo.search.clock.now`) at the latest,
+    """``with Alarm(at) as alarm:`` what stands within ends at the moment ``at`` (:func:`hypo.clock.now`) at the latest,
     and ``alarm.rang`` says whether it was cut short. Alarms may stand within each other."""
 
     def __init__(self, at: float) -> None:

@@ -1,4 +1,4 @@
-"""Whether the answer of a search is one of the user's guesses, so that it can be shown in their form and with their names."""
+"""Tells if the answer of a search is one of the user's guesses, so that it can be shown in their form and with their names."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hypo.expression.evaluate import Program
-from hypo.scoring.laplace import parameter_slots
-from hypo.scoring.likelihood import Gaussian
-from hypo.scoring.posterior import weighed
-from hypo.search.constants import TIGHT, fit
+from hypo.expression.program import Program
+from hypo.fitting.constants.fit import TIGHT, fit
+from hypo.likelihood.base import Gaussian
+from hypo.posterior.laplace import parameter_slots
+from hypo.posterior.posterior import weighed
 
 if TYPE_CHECKING:
     from hypo.expression.expr import Expression
-    from hypo.scoring.posterior import Posterior
+    from hypo.posterior.posterior import Posterior
+    from hypo.problem.problem import Problem
     from hypo.scoring.score import Hypothesis
-    from hypo.search.problem import Problem
 
 # Predictions nearer than these shares of the noise, and of the largest of them, are the same; the last is for fits to them.
 OF_NOISE, OF_SIZE, VARIANT = 1e-3, 1e-9, 1e-7
@@ -46,7 +46,7 @@ def own_guess(best: Hypothesis, guessed: Sequence[Hypothesis | None], problem: P
 
 
 def is_variant(best: Hypothesis, guess: Hypothesis | None, problem: Problem) -> bool:
-    """Whether ``best`` is what a guess is with exact numbers for some of its constants: fitted to the predictions of ``best``
+    """True if ``best`` is what a guess is with exact numbers for some of its constants: fitted to the predictions of ``best``
     the guess meets them."""
     if guess is None or not _fitted(best.expression) < _fitted(guess.expression):
         return False

@@ -1,4 +1,4 @@
-"""Whether a search earned what its weights say: how much of the space it met, whether it was cut, and what residuals say.
+"""Checks that a search earned what its weights say: how much of the space it met, whether it was cut, and what residuals say.
 
 Weights are shares among the formulas that were met. They tell how likely a formula is only where its rivals were looked for
 (all formulas of its size and less, or chains over structures that agree), where the rows can tell it from them, and where the
@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hypo.search.ladder import MANY_ROWS, some_rows
-from hypo.search.problem import PYSR
+from hypo.fitting.row_racing import some_rows
+from hypo.problem.problem import PYSR
+from hypo.problem.repeated_rows import repeated_rows
+from hypo.problem.residual_structure import lack_of_fit
 from hypo.search.stopping import FEW, NOISE, STRUCTURE, UNSEEN, residuals_say
-from hypo.search.structure import lack_of_fit, repeated_rows
 
 if TYPE_CHECKING:
-    from hypo.scoring.posterior import Posterior
+    from hypo.posterior.posterior import Posterior
+    from hypo.problem.problem import Problem, Settings
     from hypo.scoring.score import Hypothesis
     from hypo.search.outcome import Outcome
-    from hypo.search.problem import Problem, Settings
 
 # Formulas of so many nodes must have been looked through whatever the size of the best one; degrees of freedom that must be
 # left; rows that are looked at for equal ones.
@@ -67,7 +68,7 @@ def _rows(best: Hypothesis, problem: Problem) -> Iterator[str]:
 def _reasons(
     outcome: Outcome, best: Hypothesis, problem: Problem, settings: Settings, posterior: Posterior
 ) -> Iterator[str]:
-    """What else is missing, the plainest first."""
+    """Other things that are missing, the plainest first."""
     size = len(best.expression)
     if not outcome.complete_to:
         help_ = "give it more time"
@@ -77,7 +78,7 @@ def _reasons(
             help_ = "a search for the parts of a template never does so"
         yield f"the search was too short to weigh rivals: it looked through no size of formulas completely; {help_}"
     needed = min(max(size, AT_LEAST), problem.max_complexity)
-    walked = outcome.met.chain
+    walked = outcome.explored.chain
     settled = bool(walked and walked["mixed"])
     said = _residuals(best, problem, settings)
     if outcome.covered_to < needed and not (settled and said == NOISE):
@@ -87,7 +88,7 @@ def _reasons(
             f"{outcome.covered_to} not all were looked at; more time would help, or fewer operators and columns"
         )
     much = posterior.structures[0].weight > MUCH
-    if not walked and said != NOISE and much and len(problem.y) <= MANY_ROWS:
+    if not walked and said != NOISE and much and not problem.has_many_rows:
         yield (
             f"the search was too short to weigh rivals: it had no time left to look around the formula, so {NO_WEIGHTS}; "
             "give it more"

@@ -13,45 +13,43 @@ from typing import TypeVar
 import numpy as np
 
 from hypo import interrupts
-from hypo.expression.evaluate import Program
+from hypo.clock import Clock, now, on_the_wall, standing_still
+from hypo.expression.edits.spellings import load, loading
 from hypo.expression.expr import Expression
+from hypo.expression.program import Program
 from hypo.failures import Failures
+from hypo.fitting.archive import Archive, pareto
+from hypo.fitting.from_many_starts import widen
+from hypo.fitting.refiner import Refiner
+from hypo.fitting.row_racing import for_proposers
+from hypo.fitting.rule_checks import Rulebook, RuleReport
 from hypo.kernels import turns
-from hypo.scoring.posterior import Met
+from hypo.parallel.open_executor import open_executor
+from hypo.posterior.posterior import ExploredSpace
+from hypo.posterior.structure_mcmc import budget, run_structure_mcmc
+from hypo.problem.exact import is_exact
+from hypo.problem.problem import ALL, CUDA, PYSR, Problem, Settings
 from hypo.scoring.score import Hypothesis
-from hypo.search import warm
+from hypo.search import compile as warm
 from hypo.search.alarm import Alarm
-from hypo.search.archive import Archive, pareto
-from hypo.search.atoms import Atoms
-from hypo.search.batches import Batches, Processor
-from hypo.search.beam import Beam
-from hypo.search.chain import budget, explore
-from hypo.search.clock import now, on_the_wall, standing_still
-from hypo.search.context import Context
-from hypo.search.cuda import devices
-from hypo.search.cuda import opened as opened_devices
-from hypo.search.evolve import Evolution
-from hypo.search.exact import is_exact
-from hypo.search.executor import Executor, opened
-from hypo.search.guesses import Guesses
-from hypo.search.ladder import for_proposers
+from hypo.search.gpu.devices import devices
+from hypo.search.gpu.open_devices import open_devices
+from hypo.search.library.context import Context, Workers
+from hypo.search.library.seeds import plain_library
 from hypo.search.outcome import Outcome, Progress, Teller
-from hypo.search.problem import ALL, CUDA, PYSR, Problem, Settings
-from hypo.search.proposer import Proposer, Schedule, Turn, installed, origin
-from hypo.search.pysr import PySR
-from hypo.search.reduction import Reduction
-from hypo.search.refine import Refiner
-from hypo.search.rescaled import Rescaled, Sizes
-from hypo.search.rewrite import load, loading
-from hypo.search.rulebook import Rulebook, RuleReport
-from hypo.search.scan import Clock
-from hypo.search.scanner import Scanner
-from hypo.search.screened import Screened
-from hypo.search.seeds import plain_library
-from hypo.search.stepwise import Stepwise
+from hypo.search.proposers.atoms import Atoms
+from hypo.search.proposers.base import Proposer, Schedule, Turn, installed, origin
+from hypo.search.proposers.beam import Beam
+from hypo.search.proposers.evolution import Evolution
+from hypo.search.proposers.guesses import Guesses
+from hypo.search.proposers.library_scan import Scanner
+from hypo.search.proposers.reduction import Reduction
+from hypo.search.proposers.rescaled import Rescaled, Sizes
+from hypo.search.proposers.screened import Screened
+from hypo.search.proposers.stepwise import Stepwise
+from hypo.search.proposers.template import TemplateSearch
+from hypo.search.pysr.proposer import PySR
 from hypo.search.stopping import Stopping
-from hypo.search.template import TemplateSearch
-from hypo.search.wide import widen
 from hypo.starting import taken
 
 P = TypeVar("P")
@@ -100,8 +98,8 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
             since = None
             own = replace(settings, workers=max(1, settings.workers - pysr.threads))
         gpus = devices() if settings.backend == CUDA else ()
-        local, executor = opened(own, stack)
-        batches: Batches = Processor(local)
+        local, executor = open_executor(own, stack)
+        workers = Workers.of(local, executor)
         stack.enter_context(warm.interruptible())
         if not warm.is_complete():
             stack.enter_context(standing_still())
@@ -113,21 +111,19 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
             # The first kernel called loads half a second of numba, or waits until it is compiled.
             Program.of(Expression.constant(1.0), ()).value(np.empty((0, 1)))
         if gpus:
-            executor, batches = opened_devices(executor, batches, gpus, settings.shard[1] if settings.shard else 1, prepare)
+            workers = open_devices(workers, gpus, settings.shard[1] if settings.shard else 1, prepare)
         if problem.knowledge.rules:
             # Loads what checks of rules need.
             Rulebook(problem, settings.lam).amounts(Expression.constant(1.0))
         load()
         stack.enter_context(loading())
-        return _search(problem, settings, local, executor, batches, pysr, tell, failures, since)
+        return _search(problem, settings, workers, pysr, tell, failures, since)
 
 
 def _search(
     problem: Problem,
     settings: Settings,
-    local: Executor,
-    executor: Executor,
-    batches: Batches,
+    workers: Workers,
     pysr: PySR | None,
     tell: Teller,
     failures: Failures,
@@ -141,13 +137,13 @@ def _search(
     if since is not None:
         late = max(min(since + UNCOUNTED, begin) + settings.time_limit, begin + min(LEFT_SHARE * settings.time_limit, LEFT))
     kept = min(FINISHING, FINISHING_SHARE * settings.time_limit) / 2
-    chains = settings.posterior and settings.backend != PYSR and problem.template is None
-    end = late - (budget(settings.time_limit) if chains else 0.0)
+    walks = settings.posterior and settings.backend != PYSR and problem.template is None
+    end = late - (budget(settings.time_limit) if walks else 0.0)
     clock = Clock(deadline=end - kept)
     archive = Archive(problem.X, problem.columns)
     timing: dict[str, float] = {}
     rules: tuple[RuleReport, ...] = ()
-    met: Met | None = None
+    explored: ExploredSpace | None = None
     scanner: Scanner | None = None
     guesses: Guesses | None = None
     guessed: list[Hypothesis | None] = []
@@ -159,7 +155,7 @@ def _search(
             stack.enter_context(turns.telling(lambda: report(stage[0])))
         # Overflow and invalid values are met and masked everywhere below; they are results, not surprises.
         stack.enter_context(np.errstate(all="ignore"))
-        refiner = Refiner(problem, settings, archive, clock, local)
+        refiner = Refiner(problem, settings, archive, clock, workers.local)
         schedule = Schedule(settings.seed, share=settings.shard[0] if settings.shard else 1, failures=failures)
 
         def report(doing: str) -> None:
@@ -179,7 +175,7 @@ def _search(
                 for e in pysr.rest():
                     clock.scored += 1
                     refiner.consider(e, fitted=True)
-                refiner.polish()
+                refiner.snap_pending()
 
         def until(moment: float) -> Alarm:
             """Lets the clock run to a moment, though not far beyond the time limit, and an alarm ring soon after it."""
@@ -199,7 +195,7 @@ def _search(
                     schedule.add(pysr)
                 template = problem.template
                 if template is not None and settings.backend != PYSR:
-                    solve = partial(_part, local=local, executor=executor, batches=batches, failures=failures)
+                    solve = partial(_part, workers=workers, failures=failures)
                     schedule.add(TemplateSearch(problem.working, settings, template, solve))
                 if settings.backend != PYSR and template is None:
                     # Guesses that cannot be used, and proposers that cannot be started, are for the user to mend.
@@ -208,7 +204,7 @@ def _search(
                     foreign = installed(problem, settings)
                     own: list[Proposer] = []
                     with failures.guarded("the start of the search"):
-                        ctx = Context.of(for_proposers(problem, settings.seed), settings, clock, local, executor, batches)
+                        ctx = Context.of(for_proposers(problem, settings.seed), settings, clock, workers)
                         scanner = Scanner(ctx, settings, report)
                         own = _proposers(ctx, settings, scanner, report, failures)
                     for each in (*own, *foreign):
@@ -238,15 +234,15 @@ def _search(
                 widen(refiner)
                 refiner.finish(whole=problem.template is not None)
                 refiner.finish_front()
-            if chains:
+            if walks:
                 with failures.guarded("finishing"), until(now() + kept):
-                    refiner.surround()
+                    refiner.add_neighbours()
                 if archive.best is not None and not is_exact(archive.best, problem):
                     report("posterior")
                     mark = now()
                     # Of a search that ended early they may take more; their work has a bound of its own.
                     with failures.guarded("the posterior"), until(max(mark + budget(settings.time_limit) / 2, late)):
-                        met = explore(refiner, settings.seed, scanner.complete_to if scanner else 0)
+                        explored = run_structure_mcmc(refiner, settings.seed, scanner.complete_to if scanner else 0)
                         # Chains bring formulas for the front too.
                         refiner.finish_front()
                     timing["chain"] = now() - mark
@@ -262,7 +258,7 @@ def _search(
         with suppress(KeyboardInterrupt):
             interrupts.release()
             with failures.guarded("the check of rules"), Alarm(late + SETTLED_BY):
-                rules = refiner.settle()
+                rules = refiner.final_rule_check()
             interrupts.hold()
         if refiner.rules and not rules:
             rules = refiner.unsettled()
@@ -299,7 +295,7 @@ def _search(
         timing=timing,
         rules=rules,
         archive=tuple(archive.all()),
-        met=met or Met(scanner.complete_to if scanner else 0),
+        explored=explored or ExploredSpace(scanner.complete_to if scanner else 0),
         guessed=tuple(guessed),
         fitted=() if guesses is None else tuple(guesses.fitted[: len(guessed)]),
         covered_to=scanner.covered_to if scanner else 0,
@@ -309,7 +305,7 @@ def _search(
 
 
 def _taken(proposer: Proposer, turn: Turn, refiner: Refiner, fitted: bool) -> bool:
-    """Whether a proposer took its turn without an unexpected error."""
+    """True if a proposer took its turn without an unexpected error."""
     guarded = turn.failures.guarded
     # Numbers beyond the largest, or a matrix without an inverse, end a turn and not the search.
     with guarded(f"the proposer {proposer.name}") as guard, suppress(ArithmeticError, np.linalg.LinAlgError):
@@ -319,17 +315,15 @@ def _taken(proposer: Proposer, turn: Turn, refiner: Refiner, fitted: bool) -> bo
             if turn.clock.expired:
                 break
     with guarded("the fit of formulas"), suppress(ArithmeticError, np.linalg.LinAlgError):
-        refiner.polish()
+        refiner.snap_pending()
     return not guard.failed
 
 
-def _part(
-    problem: Problem, settings: Settings, *, local: Executor, executor: Executor, batches: Batches, failures: Failures
-) -> tuple[tuple[Hypothesis, ...], int]:
-    """What the score believes of a search for a part of the law, and how many hypotheses it scored. Raises KeyboardInterrupt
-    where the user interrupted it."""
+def _part(problem: Problem, settings: Settings, *, workers: Workers, failures: Failures) -> tuple[tuple[Hypothesis, ...], int]:
+    """The formulas that the score believes of a search for a part of the law, and how many hypotheses it scored. Raises
+    KeyboardInterrupt where the user interrupted it."""
     alone = replace(settings, posterior=False)
-    outcome = _search(problem, alone, local, executor, batches, None, Teller(None, failures), failures)
+    outcome = _search(problem, alone, workers, None, Teller(None, failures), failures)
     if outcome.status == "interrupted":
         raise KeyboardInterrupt
     interrupts.release()

@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hypo.errors import InputError
-from hypo.search.problem import Problem, Settings
-from hypo.search.scanner import SCANNED
+from hypo.problem.problem import Problem, Settings
+from hypo.search.proposers.library_scan import SCANNED
 
 # Bytes of the process (about half as many where kernels need not be compiled in it), copies of the data, copies of a member's
 # row, and its other bytes.

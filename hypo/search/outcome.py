@@ -1,4 +1,4 @@
-"""What a search says while it runs and when it ends."""
+"""The reports of a search while it runs and when it ends."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from hypo.errors import HypoError
 from hypo.expression.expr import Expression
 from hypo.failures import Failure, Failures, from_a_signal, outside
-from hypo.scoring.posterior import Met
+from hypo.fitting.rule_checks import RuleReport
+from hypo.posterior.posterior import ExploredSpace
 from hypo.scoring.score import Hypothesis
-from hypo.search.rulebook import RuleReport
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What a user wants to know while the search runs; times in seconds, ``rate`` in hypotheses per second. ``compiling`` says
+    """The news for a user while the search runs; times in seconds, ``rate`` in hypotheses per second. ``compiling`` says
     how far the kernels are, as long as not all are compiled: the time does not pass while the search waits for one."""
 
     elapsed: float
@@ -36,10 +36,10 @@ class Outcome:
     ``complete_to``: all ``distinct`` formulas without fitted constants of up to that many nodes were scored. ``scored`` counts
     every hypothesis scored, pairs included. ``outcome_share`` is the share of that work done when the best formula first
     appeared, ``diversity`` the share of enumerated formulas that were distinct. ``archive`` is all that was kept, best first;
-    ``met`` says what of the hypothesis space is among it. ``guessed`` are the first of the settings' guesses, as many as there
-    was time for, fitted and scored, None where one has no value or breaks the knowledge; ``fitted`` are their formulas. All
-    formulas without fitted constants of up to ``covered_to`` nodes were looked at, by themselves or as pairs of smaller ones.
-    ``failures`` are the unexpected errors of parts that were left out; ``deadline`` (:func:`hypo.search.clock.now`) is when the
+    ``explored`` says what of the hypothesis space is among it. ``guessed`` are the first of the settings' guesses, as many as
+    there was time for, fitted and scored, None where one has no value or breaks the knowledge; ``fitted`` are their formulas.
+    All formulas without fitted constants of up to ``covered_to`` nodes were looked at, by themselves or as pairs of smaller
+    ones. ``failures`` are the unexpected errors of parts that were left out; ``deadline`` (:func:`hypo.clock.now`) is when the
     result is to be made.
     """
 
@@ -55,7 +55,7 @@ class Outcome:
     timing: dict[str, float] = field(default_factory=dict)
     rules: tuple[RuleReport, ...] = ()
     archive: tuple[Hypothesis, ...] = ()
-    met: Met = field(default_factory=Met)
+    explored: ExploredSpace = field(default_factory=ExploredSpace)
     guessed: tuple[Hypothesis | None, ...] = ()
     fitted: tuple[Expression, ...] = ()
     covered_to: int = 0
@@ -71,7 +71,7 @@ class Teller:
 
     @property
     def wanted(self) -> bool:
-        """Whether anybody still listens."""
+        """True if anybody still listens."""
         return self._progress is not None
 
     def __call__(self, report: Progress) -> None:

@@ -6,17 +6,17 @@ import math
 
 import numpy as np
 
+from hypo.clock import Clock
+from hypo.fitting.archive import Archive
+from hypo.problem.exact import is_exact
+from hypo.problem.problem import PYSR, Problem, Settings
+from hypo.problem.residual_structure import EXPLAINED, LEAST_ROWS, SIGHT, nearest, neighbour_correlation, noise_level
 from hypo.scoring.score import Hypothesis
-from hypo.search.archive import Archive
-from hypo.search.exact import is_exact
-from hypo.search.problem import PYSR, Problem, Settings
-from hypo.search.proposer import BETTER, Schedule
-from hypo.search.pysr import PySR
-from hypo.search.scan import Clock
-from hypo.search.scanner import Scanner
-from hypo.search.screen import screen
-from hypo.search.screened import MANY_COLUMNS
-from hypo.search.structure import EXPLAINED, LEAST_ROWS, SIGHT, nearest, neighbour_correlation, noise_level
+from hypo.search.proposers.base import BETTER, Schedule
+from hypo.search.proposers.library_scan import Scanner
+from hypo.search.proposers.screened import MANY_COLUMNS
+from hypo.search.pysr.proposer import PySR
+from hypo.search.reductions.screening import screen
 
 # The search stops when it went on for this many times the cost at which the best formula came, if the residuals look like
 # noise. Where neighbours are too far apart to tell (many variables, few rows) it takes more.
@@ -30,7 +30,7 @@ REFITTED = 0.05
 
 
 class Stopping:
-    """Whether a search ends, asked after each turn; ``scanner`` and ``pysr`` are None where they take no part."""
+    """The rules by which a search ends, asked after each turn; ``scanner`` and ``pysr`` are None where they take no part."""
 
     def __init__(
         self,
@@ -91,18 +91,18 @@ class Stopping:
         return self._schedule.waiting or (self._pysr is not None and not self._pysr.answered)
 
     def _covered(self, h: Hypothesis | None) -> bool:
-        """Whether everything smaller was looked at: all pairs of members of up to ``paired_to`` nodes were scanned."""
+        """True if everything smaller was looked at: all pairs of members of up to ``paired_to`` nodes were scanned."""
         return h is not None and self._scanner is not None and len(h.expression) <= 2 * self._scanner.paired_to + 1
 
 
 def _respelled(h: Hypothesis | None, of: Hypothesis | None) -> bool:
-    """Whether ``h`` is as far from the data as ``of``, and breaks the knowledge as much: a shorter way to say the same."""
+    """True if ``h`` is as far from the data as ``of``, and breaks the knowledge as much: a shorter way to say the same."""
     return h is not None and of is not None and abs(h.misfit - of.misfit) < REFITTED and h.violation == of.violation
 
 
 def residuals_say(h: Hypothesis, problem: Problem, settings: Settings) -> str:
-    """What the residuals of ``h`` are as far as anyone can see: ``STRUCTURE``, ``NOISE``, ``UNSEEN`` where nobody would see it,
-    or ``FEW`` with too few rows to look."""
+    """The kind of the residuals of ``h``, as far as anyone can see: ``STRUCTURE``, ``NOISE``, ``UNSEEN`` where nobody would
+    see it, or ``FEW`` with too few rows to look."""
     X, y = np.ascontiguousarray(problem.X[:, : settings.n_race]), problem.y[: settings.n_race]
     likelihood = problem.likelihood
     residuals = likelihood.standardised(likelihood.predicted(h.expression, problem.X, problem.columns))
@@ -115,10 +115,10 @@ def residuals_say(h: Hypothesis, problem: Problem, settings: Settings) -> str:
         return FEW
     if neighbour_correlation(few, neighbours) > noise_level(len(y)):
         return STRUCTURE
-    sight = problem.sight
-    if sight.structured(residuals):
+    test = problem.structure_test
+    if test.structured(residuals):
         return STRUCTURE
-    seen = neighbour_correlation(y, neighbours) > SIGHT or sight.explained(problem.y) > EXPLAINED
+    seen = neighbour_correlation(y, neighbours) > SIGHT or test.explained(problem.y) > EXPLAINED
     return NOISE if seen else UNSEEN
 
 
@@ -131,6 +131,6 @@ def patience(h: Hypothesis | None, problem: Problem, settings: Settings) -> floa
 
 
 def looks_like_noise(h: Hypothesis | None, problem: Problem, settings: Settings) -> bool:
-    """Whether there are rows enough to say that the residuals look like noise, and they do."""
+    """True if there are rows enough to say that the residuals look like noise, and they do."""
     enough = len(problem.y) >= LEAST_ROWS and len(np.unique(problem.y)) > 2
     return enough and h is not None and patience(h, problem, settings) < math.inf

@@ -23,22 +23,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.clock import Clock
 from hypo.data import Dataset
 from hypo.errors import InputError
 from hypo.expression.expr import Expression
+from hypo.fitting.archive import Archive, rank
+from hypo.fitting.constants.fit import fit
+from hypo.fitting.row_racing import refit
+from hypo.fitting.rule_checks import Rulebook
 from hypo.knowledge import Knowledge
-from hypo.scoring.likelihood import Gaussian
+from hypo.likelihood.base import Gaussian
+from hypo.problem.exact import is_exact
+from hypo.problem.problem import Problem, Settings, make_problem
 from hypo.scoring.score import Hypothesis
-from hypo.search.archive import Archive, rank
-from hypo.search.choosing import with_best
-from hypo.search.constants import fit
 from hypo.search.engine import search
-from hypo.search.exact import is_exact
-from hypo.search.ladder import refit
+from hypo.search.model_selection import with_best
 from hypo.search.outcome import Outcome, Progress
-from hypo.search.problem import Problem, Settings, make_problem
-from hypo.search.rulebook import Rulebook
-from hypo.search.scan import Clock
 from hypo.starting import begun, waited
 from hypo.starting import taken as began
 
@@ -61,7 +61,7 @@ class Loss:
     rows: NDArray[np.float64] = field(compare=False, repr=False)
 
     def near(self, least: Loss) -> bool:
-        """Whether the mean is within one standard error of that of ``least``."""
+        """True if the mean is within one standard error of that of ``least``."""
         apart = self.rows - least.rows
         return bool(apart.mean() <= apart.std(ddof=1) / math.sqrt(len(apart)))
 
@@ -207,7 +207,7 @@ def _note(taken: Loss, least: Loss, held: Sequence[NDArray[np.bool_]]) -> str:
 
 
 def _together(outcomes: Sequence[Outcome]) -> Outcome:
-    """What the searches did in all, with the archives of all."""
+    """The work of the searches in all, with the archives of all."""
     first = next((o for o in outcomes if o.status == "interrupted"), outcomes[-1])
     found = sorted((h for o in outcomes for h in o.archive), key=rank)
     return replace(

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from hypo.expression.expr import Expression
-from hypo.knowledge.claims import Claim
-from hypo.knowledge.comparison import Comparison
-from hypo.knowledge.domain import Domain
-from hypo.knowledge.law import Law
-from hypo.knowledge.parameters import POSITIVE, VARIABLE, parameter
-from hypo.knowledge.rules import Rule
+from hypo.knowledge.claims.claim import Claim
+from hypo.knowledge.claims.comparison import Comparison
+from hypo.knowledge.claims.domain import Domain
+from hypo.knowledge.claims.law import Law
+from hypo.knowledge.rules.base import Rule
+from hypo.knowledge.rules.parameters import POSITIVE, VARIABLE, parameter
 
 
 class Saturates(Rule):

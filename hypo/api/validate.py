@@ -1,0 +1,84 @@
+"""Table, knowledge and settings, checked alone and against each other: how ``fit``, ``score`` and ``audit`` begin."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from hypo.api.inputs import as_knowledge, as_settings
+from hypo.data import as_dataset
+from hypo.errors import InputError
+from hypo.expression.printing import shortened
+from hypo.units import DIMENSIONLESS
+
+if TYPE_CHECKING:
+    from hypo.api.inputs import KnowledgeLike
+    from hypo.data import Dataset
+    from hypo.knowledge import Knowledge
+    from hypo.problem.problem import Settings
+
+
+class Inputs(NamedTuple):
+    """Checked inputs of a search; ``columns`` are the names of all columns given, as prediction expects them of arrays."""
+
+    dataset: Dataset
+    columns: tuple[str, ...]
+    knowledge: Knowledge
+    settings: Settings
+
+
+def validate_inputs(
+    data: Any,
+    target: Any,
+    table: Mapping[str, Any],
+    knowledge: KnowledgeLike = None,
+    units: Mapping[str, str] | None = None,
+    **settings: Any,
+) -> Inputs:
+    """Table, knowledge and settings, checked: ``table`` has the arguments of :func:`~hypo.data.as_dataset`, ``settings`` are
+    those of :func:`~hypo.api.inputs.as_settings`.
+
+    Errors are named in this order: of the table, of the knowledge, of the settings, of what the likelihood cannot have.
+
+    Raises:
+        DataError, KnowledgeError, UnitError, InputError: the message says where and why.
+    """
+    from hypo.likelihood.from_table import require
+
+    dataset, columns = as_dataset(data, target, **table)
+    background = as_knowledge(knowledge, dataset, units)
+    if background.rules:
+        from hypo.knowledge.lint.argument_order import misordered_rules
+
+        traps = [f"[[rule]] {i + 1}: {trap}" for i, trap in misordered_rules(background, dataset.names, dataset.target)]
+        for trap in traps:
+            logging.getLogger("hypo").warning(trap)
+        dataset = replace(dataset, notes=(*dataset.notes, *traps))
+    dataset = replace(dataset, notes=(*dataset.notes, *_target_without_unit(dataset, background)))
+    checked = as_settings(**settings)
+    for guess in (*checked.guesses, *background.guesses):
+        names = re.findall(r"[^\W\d]\w*", guess) if isinstance(guess, str) else guess.variables
+        require_kept(names, dataset, f'the guess "{shortened(str(guess))}"')
+    require(dataset, checked.likelihood)
+    return Inputs(dataset, columns, background, checked)
+
+
+def _target_without_unit(dataset: Dataset, background: Knowledge) -> list[str]:
+    """A sentence where columns have units and the target none."""
+    units = background.units
+    with_unit = [name for name in dataset.names if name in units and units[name].dimension != DIMENSIONLESS]
+    if not with_unit or dataset.target in units:
+        return []
+    return [f"the target {dataset.target} has no unit, while {with_unit[0]} has one, so formulas of any unit are taken: "
+            f"give it one, as in {dataset.target} [{units[with_unit[0]].text}], or [1] for a pure number"]
+
+
+def require_kept(names: Collection[str], dataset: Dataset, what: str) -> None:
+    """Raises InputError where ``what`` uses a column that was left out because it holds no numbers: its name would be taken for
+    that of a constant."""
+    for name, why in dataset.left_out.items():
+        if name in names:
+            raise InputError(f"{what} uses {name}, but the {why}")

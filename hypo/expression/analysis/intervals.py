@@ -1,0 +1,362 @@
+"""Interval arithmetic: sound enclosures of formulas over boxes.
+
+Each function is named as in the ``interval`` column of the operator table and takes bounds ``(lo, hi)`` for each argument,
+floats or arrays of equal shape. It returns an :class:`Enclosure`: every real value that the operator takes at points of the
+box where it is defined lies in ``[lo, hi]``, and ``defined`` is True only if it is defined at all of them. Bounds are rounded
+outward. Where the box lies outside the domain altogether, both bounds are NaN. Bounds may be infinite.
+
+Values are real numbers: the float of a constant counts as exact, ``pi`` is the number π (its float lies within the bounds as
+well), and what overflows in floating point is large, not undefined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from hypo.expression import operators as ops
+from hypo.expression.expr import PI, Expression
+from hypo.kernels import opcodes as oc
+
+_EPS = float(np.finfo(np.float64).eps)
+_TINY = 5e-324
+_MAX = float(np.finfo(np.float64).max)
+# Error bounds of one rounding, and of a library function, in units of the last place; NumPy states at most 4 for the latter.
+_ONE, _FEW = 1.0, 5.0
+# Beyond this the position within a period is too uncertain to use.
+_LARGE = 1e8
+
+Bounds = tuple[Any, Any]
+
+
+class Enclosure(NamedTuple):
+    """Bounds on all values taken, and whether there is a value everywhere."""
+
+    lo: Any
+    hi: Any
+    defined: Any
+
+
+def enclose(e: Expression, boxes: Mapping[str, Bounds]) -> Enclosure:
+    """Bounds on ``e`` where each variable runs over its interval; KeyError when one is not in ``boxes``.
+
+    Each occurrence of a variable is treated on its own, so bounds can be wide (``x - x`` over [0, 1] gives [-1, 1]), but they
+    always hold. ``boxes`` maps names to ``(lo, hi)``, floats or arrays of equal shape for many boxes at once.
+    """
+    stack: list[Enclosure] = []
+    with np.errstate(all="ignore"):
+        for op, arg in e.code:
+            if op == oc.VAR:
+                lo, hi = (np.asarray(b, dtype=np.float64) for b in boxes[e.variables[arg]])
+                stack.append(Enclosure(lo, hi, lo <= hi))
+            elif op == oc.CONST:
+                constant = e.constants[arg]
+                value = np.float64(constant.value)
+                # The float lies below π.
+                above = np.nextafter(value, np.inf) if constant == PI else value
+                stack.append(Enclosure(value, above, np.isfinite(value)))
+            else:
+                n = oc.arity(op)
+                args = stack[-n:]
+                del stack[-n:]
+                stack.append(_applied(op, args))
+    return stack[0]
+
+
+def _applied(op: int, args: list[Enclosure]) -> Enclosure:
+    enclosure = _BY_NAME.get(ops.BY_OPCODE[op].interval)
+    if enclosure is None:
+        raise ops.unknown(op, "interval arithmetic (intervals.py)")
+    out = enclosure(*((a.lo, a.hi) for a in args))
+    empty = np.zeros((), dtype=bool)
+    defined = out.defined
+    for a in args:
+        empty = empty | np.isnan(a.lo) | np.isnan(a.hi)
+        defined = defined & a.defined
+    lo, hi = np.where(empty, np.nan, out.lo), np.where(empty, np.nan, out.hi)
+    return Enclosure(lo, hi, defined & ~empty & ~np.isnan(lo))
+
+
+# --- helpers ------------------------------------------------------------------------------------------------------
+
+
+def _outward(lo: Any, hi: Any, ulps: float, least: float = -np.inf, most: float = np.inf) -> Bounds:
+    """Bounds moved outward by ``ulps`` units in the last place, within [least, most]."""
+    if ulps == _ONE:
+        down, up = np.nextafter(lo, -np.inf), np.nextafter(hi, np.inf)
+    else:
+        # Below the normal numbers the relative part vanishes; the unit there is _TINY.
+        down = np.nextafter(lo - (ulps - 1) * (_EPS * np.abs(lo) + _TINY), -np.inf)
+        up = np.nextafter(hi + (ulps - 1) * (_EPS * np.abs(hi) + _TINY), np.inf)
+        # "inf - inf" has made NaN of infinite bounds. One on the inner side is overflow: the value is large, but finite.
+        down = np.where(np.isinf(lo), np.minimum(lo, _MAX), down)
+        up = np.where(np.isinf(hi), np.maximum(hi, -_MAX), up)
+    if least > -np.inf:
+        down, up = np.maximum(down, least), np.maximum(up, least)
+    if most < np.inf:
+        down, up = np.minimum(down, most), np.minimum(up, most)
+    return down, up
+
+
+def _is_short(x: Any) -> Any:
+    """True if ``x`` has at most 24 significant bits: products of two such numbers are exact."""
+    return x.astype(np.float32) == x
+
+
+def _everywhere(u: Bounds) -> Any:
+    return np.ones(np.shape(u[0]), dtype=bool)
+
+
+def _kept(bounds: Bounds, u: Bounds, at: float, value: float) -> Bounds:
+    """``bounds`` with the exact ``value`` where an end of ``u`` is ``at``: there was nothing to round."""
+    return np.where(u[0] == at, value, bounds[0]), np.where(u[1] == at, value, bounds[1])
+
+
+def _rising(f: Callable[..., Any], ulps: float, least: float = -np.inf, most: float = np.inf) -> Callable[..., Enclosure]:
+    """The enclosure function of a rising function that is defined everywhere, and exact at 0."""
+
+    def enclosure(u: Bounds) -> Enclosure:
+        bounds = _outward(f(u[0]), f(u[1]), ulps, least, most)
+        return Enclosure(*_kept(bounds, u, 0.0, float(f(0.0))), _everywhere(u))
+
+    return enclosure
+
+
+def _restricted(u: Bounds, least: float, most: float) -> tuple[Any, Any, Any]:
+    """(lo, hi, whether all of u is inside) of the part of ``u`` within [least, most]; NaN if there is none."""
+    outside = (u[0] > most) | (u[1] < least)
+    lo = np.where(outside, np.nan, np.clip(u[0], least, most))
+    hi = np.where(outside, np.nan, np.clip(u[1], least, most))
+    return lo, hi, (u[0] >= least) & (u[1] <= most)
+
+
+def _corners(values: list[Any]) -> Bounds:
+    return np.minimum.reduce(values), np.maximum.reduce(values)
+
+
+def _extremes(values: Any, exact: Any) -> Bounds:
+    """Least and greatest over the first two axes, rounded outward by one unit but for the ``exact`` ones."""
+    low = np.where(exact, values, np.nextafter(values, -np.inf)).min(axis=(0, 1))
+    high = np.where(exact, values, np.nextafter(values, np.inf)).max(axis=(0, 1))
+    return low, high
+
+
+def _pairs(u: Bounds, v: Bounds) -> tuple[Any, Any]:
+    """The ends of ``u`` along the first axis, those of ``v`` along the second."""
+    extra = max(u[0].ndim, v[0].ndim)
+    a, b = np.stack(u), np.stack(v)
+    return (a.reshape((2, 1, *(1,) * (extra - u[0].ndim), *a.shape[1:])),
+            b.reshape((1, 2, *(1,) * (extra - v[0].ndim), *b.shape[1:])))
+
+
+# --- one argument -------------------------------------------------------------------------------------------------
+
+
+def neg(u: Bounds) -> Enclosure:
+    return Enclosure(-u[1], -u[0], _everywhere(u))
+
+
+def inv(u: Bounds) -> Enclosure:
+    return div((np.ones_like(u[0]), np.ones_like(u[0])), u)
+
+
+def square(u: Bounds) -> Enclosure:
+    a, b = np.abs(u[0]), np.abs(u[1])
+    inside = (u[0] <= 0) & (u[1] >= 0)
+    least = np.where(inside, 0.0, np.minimum(a, b))
+    most = np.maximum(a, b)
+    lo, hi = least * least, most * most
+    down, up = _outward(lo, hi, _ONE, 0.0)
+    return Enclosure(np.where(_is_short(least), lo, down), np.where(_is_short(most), hi, up), _everywhere(u))
+
+
+def cube(u: Bounds) -> Enclosure:
+    squares = [x * x for x in u]
+    lo, hi = u[0] * squares[0], u[1] * squares[1]
+    down, up = _outward(lo, hi, _FEW)
+    exact = [_is_short(x) & _is_short(s) for x, s in zip(u, squares, strict=True)]
+    return Enclosure(np.where(exact[0], lo, down), np.where(exact[1], hi, up), _everywhere(u))
+
+
+def sqrt(u: Bounds) -> Enclosure:
+    least, most, inside = _restricted(u, 0.0, np.inf)
+    lo, hi = np.sqrt(least), np.sqrt(most)
+    down, up = _outward(lo, hi, _ONE, 0.0)
+    down = np.where(_is_short(lo) & (lo * lo == least), lo, down)
+    up = np.where(_is_short(hi) & (hi * hi == most), hi, up)
+    return Enclosure(down, up, inside)
+
+
+cbrt = _rising(np.cbrt, _FEW)
+exp = _rising(np.exp, _FEW, 0.0)
+tanh = _rising(np.tanh, _FEW, -1.0, 1.0)
+sinh = _rising(np.sinh, _FEW)
+atan = _rising(np.arctan, _FEW, -np.nextafter(np.pi / 2, 2), np.nextafter(np.pi / 2, 2))
+
+
+def log(u: Bounds) -> Enclosure:
+    lo, hi, _ = _restricted(u, 0.0, np.inf)
+    lo, hi = np.where(hi == 0, np.nan, lo), np.where(hi == 0, np.nan, hi)
+    return Enclosure(*_kept(_outward(np.log(lo), np.log(hi), _FEW), u, 1.0, 0.0), u[0] > 0)
+
+
+def _contains(u: Bounds, offset: float, period: float) -> Any:
+    """True if a point ``offset + n·period`` lies in ``u``, or too near to its ends to tell."""
+    lo, hi = (u[0] - offset) / period, (u[1] - offset) / period
+    slack = 8 * _EPS * (1 + np.maximum(np.abs(lo), np.abs(hi)))
+    unknown = ~(np.maximum(np.abs(u[0]), np.abs(u[1])) < _LARGE)
+    return (np.ceil(lo - slack) <= hi + slack) | unknown
+
+
+def _wave(f: Callable[..., Any], u: Bounds, top: float) -> Enclosure:
+    ends = [_kept(_outward(f(x), f(x), _FEW, -1.0, 1.0), (x, x), 0.0, float(f(0.0))) for x in u]
+    lo, hi = np.minimum(ends[0][0], ends[1][0]), np.maximum(ends[0][1], ends[1][1])
+    hi = np.where(_contains(u, top, 2 * np.pi), 1.0, hi)
+    lo = np.where(_contains(u, top + np.pi, 2 * np.pi), -1.0, lo)
+    return Enclosure(lo, hi, _everywhere(u))
+
+
+def sin(u: Bounds) -> Enclosure:
+    return _wave(np.sin, u, np.pi / 2)
+
+
+def cos(u: Bounds) -> Enclosure:
+    return _wave(np.cos, u, 0.0)
+
+
+def tan(u: Bounds) -> Enclosure:
+    pole = _contains(u, np.pi / 2, np.pi)
+    lo, hi = _kept(_outward(np.tan(u[0]), np.tan(u[1]), _FEW), u, 0.0, 0.0)
+    return Enclosure(np.where(pole, -np.inf, lo), np.where(pole, np.inf, hi), ~pole)
+
+
+def cosh(u: Bounds) -> Enclosure:
+    size = abs_(u)
+    return Enclosure(*_outward(np.cosh(size.lo), np.cosh(size.hi), _FEW, 1.0), size.defined)
+
+
+def asin(u: Bounds) -> Enclosure:
+    lo, hi, inside = _restricted(u, -1.0, 1.0)
+    return Enclosure(*_kept(_outward(np.arcsin(lo), np.arcsin(hi), _FEW), u, 0.0, 0.0), inside)
+
+
+def acos(u: Bounds) -> Enclosure:
+    lo, hi, inside = _restricted(u, -1.0, 1.0)
+    return Enclosure(*_outward(np.arccos(hi), np.arccos(lo), _FEW, 0.0), inside)
+
+
+def abs_(u: Bounds) -> Enclosure:
+    a, b = np.abs(u[0]), np.abs(u[1])
+    inside = (u[0] <= 0) & (u[1] >= 0)
+    return Enclosure(np.where(inside, 0.0, np.minimum(a, b)), np.maximum(a, b), _everywhere(u))
+
+
+# --- two arguments ------------------------------------------------------------------------------------------------
+
+
+def add(u: Bounds, v: Bounds) -> Enclosure:
+    lo, hi = u[0] + v[0], u[1] + v[1]
+    down, up = _outward(lo, hi, _ONE)
+    down = np.where(_is_exact_sum(u[0], v[0], lo), lo, down)
+    up = np.where(_is_exact_sum(u[1], v[1], hi), hi, up)
+    return Enclosure(down, up, _everywhere((lo, hi)))
+
+
+def _is_exact_sum(a: Any, b: Any, total: Any) -> Any:
+    """True if a + b was not rounded: Knuth's two-sum has no remainder."""
+    part = total - a
+    return (a - (total - part)) + (b - part) == 0
+
+
+def sub(u: Bounds, v: Bounds) -> Enclosure:
+    return add(u, (-v[1], -v[0]))
+
+
+def mul(u: Bounds, v: Bounds) -> Enclosure:
+    a, b = _pairs(u, v)
+    # For bounds 0·∞ is 0.
+    values = np.where((a == 0) | (b == 0), 0.0, a * b)
+    bounds = _extremes(values, (a == 0) | (b == 0) | (_is_short(a) & _is_short(b)))
+    return Enclosure(*bounds, _everywhere(bounds))
+
+
+def div(u: Bounds, v: Bounds) -> Enclosure:
+    low, high = v
+    # 0 as an end of v counts as approached from within. An infinite end makes the quotient approach 0.
+    a, b = _pairs(u, (np.where(low == 0, 0.0, low), np.where(high == 0, -0.0, high)))
+    none = (a == 0) | np.isinf(b)
+    values = np.where(none, 0.0, a / b)
+    exact = none | (_is_short(values) & _is_short(b) & (values * b == a))
+    lo, hi = _extremes(values, exact)
+    straddles = (low < 0) & (high > 0)
+    zero = (low == 0) & (high == 0)
+    lo = np.where(zero, np.nan, np.where(straddles, -np.inf, lo))
+    hi = np.where(zero, np.nan, np.where(straddles, np.inf, hi))
+    return Enclosure(lo, hi, (low > 0) | (high < 0))
+
+
+def pow_(u: Bounds, v: Bounds) -> Enclosure:
+    whole = (v[0] == v[1]) & (np.floor(v[0]) == v[0])
+    integer, real = _whole_power(u, np.where(whole, v[0], 1.0)), _real_power(u, v)
+    lo, hi, defined = (np.where(whole, a, b) for a, b in zip(integer, real, strict=True))
+    return Enclosure(lo, hi, defined)
+
+
+def _whole_power(u: Bounds, n: Any) -> Enclosure:
+    """``u**n`` for whole ``n``, via |u|**|n|."""
+    size = abs_(u)
+    even = np.fmod(n, 2) == 0
+    m = np.abs(n)
+    least, most = _outward(size.lo**m, size.hi**m, _FEW, 0.0)
+    low, high = _kept(_outward(np.sign(u[0]) * np.abs(u[0]) ** m, np.sign(u[1]) * np.abs(u[1]) ** m, _FEW), u, 0.0, 0.0)
+    lo: Any = np.where(even, least, low)
+    hi: Any = np.where(even, most, high)
+    inverse = div((np.ones_like(lo), np.ones_like(lo)), (lo, hi))
+    below = n < 0
+    lo = np.where(below, inverse.lo, lo)
+    hi = np.where(below, inverse.hi, hi)
+    zero = (u[0] <= 0) & (u[1] >= 0)
+    return Enclosure(lo, hi, ~(below & zero))
+
+
+def _real_power(u: Bounds, v: Bounds) -> Enclosure:
+    """``u**v`` for an exponent that is not one whole number; extreme at the corners, where ``v·log(u)`` is."""
+    lo, hi, inside = _restricted(u, 0.0, np.inf)
+    least, most = _outward(*_corners([a**b for a in (lo, hi) for b in v]), _FEW, 0.0)
+    # Negative bases have powers at the whole exponents within v, of either sign.
+    signed = (u[0] < 0) & (np.ceil(v[0]) <= v[1])
+    size = abs_(u)
+    _, bound = _outward(*_corners([a**b for a in (size.lo, size.hi) for b in v]), _FEW, 0.0)
+    defined = inside & ((u[0] > 0) | (v[0] > 0))
+    return Enclosure(np.where(signed, -bound, least), np.where(signed, bound, most), defined)
+
+
+def min_(u: Bounds, v: Bounds) -> Enclosure:
+    lo, hi = np.minimum(u[0], v[0]), np.minimum(u[1], v[1])
+    return Enclosure(lo, hi, _everywhere((lo, hi)))
+
+
+def max_(u: Bounds, v: Bounds) -> Enclosure:
+    lo, hi = np.maximum(u[0], v[0]), np.maximum(u[1], v[1])
+    return Enclosure(lo, hi, _everywhere((lo, hi)))
+
+
+def _on_any_numbers(f: Callable[..., Enclosure]) -> Callable[..., Enclosure]:
+    """``f`` on floats as well as arrays, without NumPy's warnings."""
+
+    def enclosure(*args: Bounds) -> Enclosure:
+        with np.errstate(all="ignore"):
+            return f(*((np.asarray(lo, dtype=np.float64), np.asarray(hi, dtype=np.float64)) for lo, hi in args))
+
+    return enclosure
+
+
+_BY_NAME: Mapping[str, Callable[..., Enclosure]] = {
+    "neg": neg, "inv": inv, "square": square, "cube": cube, "sqrt": sqrt, "cbrt": cbrt, "exp": exp, "log": log,
+    "sin": sin, "cos": cos, "tan": tan, "tanh": tanh, "sinh": sinh, "cosh": cosh, "asin": asin, "acos": acos,
+    "atan": atan, "abs": abs_, "add": add, "sub": sub, "mul": mul, "div": div, "pow": pow_, "min": min_, "max": max_,
+}
+FUNCTIONS: Mapping[str, Callable[..., Enclosure]] = {name: _on_any_numbers(f) for name, f in _BY_NAME.items()}
+"""The enclosure functions by their names in the operator table."""

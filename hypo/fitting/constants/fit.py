@@ -1,0 +1,105 @@
+"""Fitting constants: variable projection for the linear ones, Levenberg–Marquardt for the others, from many starts if asked.
+
+Minimises the loss of a likelihood, which is the weighted residual sum of squares of
+:class:`hypo.likelihood.base.Gaussian`, over the free constants of one expression. Leaves that share a name are one
+parameter. Where many starts come from stands in :mod:`hypo.fitting.constants.other_minima`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import chain
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hypo.clock import Expiring
+from hypo.expression.expr import Expression
+from hypo.fitting.constants import descent
+from hypo.fitting.constants.other_minima import TOLERANCE, ends
+from hypo.fitting.constants.parameters import Parameters
+from hypo.fitting.constants.squares import DAMPINGS, Squares
+from hypo.likelihood.base import Gaussian, Likelihood
+
+__all__ = ["MAX_STEPS", "TIGHT", "TOLERANCE", "Parameters", "fit"]
+
+MAX_STEPS = 60
+# A step that gains less than this share of the sum of squares is the last: this asks for all digits there are.
+TIGHT = 1e-26
+# The residual of a better minimum is smaller by this share, and by this share of the target.
+CLEARLY, ROUNDING = 1e-9, 1e-14
+# Minima found on few rows that go on to all: these first ones, and those with a sum of squares up to so many times the least,
+# so many at most.
+SURELY, HOPEFUL, GOING_ON = 3, 2.0, 16
+
+
+def fit(
+    e: Expression,
+    X: NDArray[np.float64],
+    columns: Sequence[str],
+    likelihood: Likelihood,
+    *,
+    starts: int = 1,
+    rng: np.random.Generator | None = None,
+    steps: int = MAX_STEPS,
+    tolerance: float = TOLERANCE,
+    descents: int = len(DAMPINGS),
+    clock: Expiring | None = None,
+) -> Expression:
+    """``e`` with its free constants at a minimum of the weighted residual sum of squares.
+
+    The given values are the first start; ``starts > 1`` goes on from that many, drawn with ``rng``, for the parameters
+    that enter non-linearly, while linear ones are always solved for. ``descents`` 1 is enough near a minimum. The result is
+    never worse than the given constants. It stops with the best so far when ``clock`` has expired.
+
+    Other likelihoods than the Gaussian one are minimised from the better of the given constants and those that fit the Gaussian
+    problem which stands for them; with many starts from the minima of several such problems (:mod:`hypo.fitting.constants.descent`).
+    """
+    if not e.free:
+        return e
+    if not isinstance(likelihood, Gaussian):
+        working = fit(
+            e, X, columns, likelihood.gaussian, steps=steps, tolerance=tolerance, descents=descents, clock=clock
+        )
+        found = descent.nearer(e, working, X, columns, likelihood, tolerance <= TIGHT, clock)
+        if starts < 2:
+            return found
+        rng = rng or np.random.default_rng(0)
+        return descent.from_elsewhere(found, e, X, columns, likelihood, starts, rng, tolerance <= TIGHT, clock)
+    problem = Squares(e, X, columns, likelihood, clock)
+    with np.errstate(all="ignore"):
+        given = problem.parameters.start
+        best, best_rss = given, problem.rss(given)
+        start = problem.start(best_rss)
+        downhill = (problem.minimise(start, damping, steps, tolerance) for damping in problem.dampings[:descents])
+        others = _elsewhere(problem, start, starts, rng, steps, tolerance)
+        for k, theta in enumerate(chain(downhill, others)):
+            rss = problem.rss(theta)
+            # Mirrored constants can fit as well; those nearest to what was given stay unless others are clearly better.
+            margin = (1.0 - CLEARLY) * math.sqrt(best_rss) - ROUNDING * problem.norm if k else math.sqrt(best_rss)
+            if math.sqrt(rss) < margin:
+                best, best_rss = theta, rss
+            if math.sqrt(best_rss) <= ROUNDING * problem.norm:
+                break
+    return e.with_values(problem.parameters.values(best, e.values))
+
+
+def _elsewhere(
+    problem: Squares,
+    start: NDArray[np.float64],
+    starts: int,
+    rng: np.random.Generator | None,
+    steps: int,
+    tolerance: float,
+) -> Iterator[NDArray[np.float64]]:
+    """Minima from up to ``starts - 1`` other points than ``start``: what is best on few rows goes on to all."""
+    if starts < 2 or problem.n_linear == len(problem.parameters.start):
+        return
+    least = math.inf
+    for done, (level, theta) in enumerate(ends(problem, start, starts, rng or np.random.default_rng(0))):
+        least = min(least, level)
+        hopeful = done < SURELY or (done < GOING_ON and level <= HOPEFUL * least)
+        if done >= starts - 1 or problem.expired or not (problem.few_are_all or hopeful):
+            return
+        yield problem.minimise(theta, DAMPINGS[0], steps, tolerance)

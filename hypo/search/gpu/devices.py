@@ -1,0 +1,61 @@
+"""The GPUs of this process, and work on them until some of it fails."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import TypeVar
+
+from hypo.errors import HypoError, InputError, MissingExtraError
+
+R = TypeVar("R")
+
+
+def devices() -> tuple[str, ...]:
+    """The GPUs of this process, or ``("cpu",)`` where Triton's interpreter stands in for them.
+
+    Raises:
+        MissingExtraError: PyTorch or Triton is not installed.
+        InputError: there is no GPU.
+    """
+    if find_spec("torch") is None or find_spec("triton") is None:
+        raise MissingExtraError("the backend cuda needs PyTorch and Triton, which are not installed: pip install 'hypo[gpu]'")
+    import torch
+
+    from hypo.kernels.gpu.pair_scan import interpreted
+
+    if interpreted():
+        return ("cpu",)
+    if not torch.cuda.is_available():
+        raise InputError(
+            "the backend cuda needs an NVIDIA GPU, and PyTorch finds none here; "
+            "leave out the backend to search on the processor"
+        )
+    return tuple(f"cuda:{k}" for k in range(torch.cuda.device_count()))
+
+
+class Attempts:
+    """Work of one kind on devices, until some of it fails: then the processor does it, and a RuntimeWarning says why."""
+
+    def __init__(self, what: str) -> None:
+        self._what, self.failed = what, False
+
+    def made(self, work: Callable[[], R]) -> R | None:
+        """The result of the work; None where a device fails, and from then on."""
+        if self.failed:
+            return None
+        try:
+            return work()
+        except HypoError:
+            raise
+        # PyTorch, Triton and numba have errors of their own for memory, drivers and compilers, with nothing in common.
+        except Exception as error:
+            self.failed = True
+            said = str(error).strip().partition("\n")[0].rstrip(".")
+            warnings.warn(
+                f"{self._what} on the GPU failed ({type(error).__name__}{': ' if said else ''}{said}); "
+                "the processor does them from now on",
+                RuntimeWarning, stacklevel=2,
+            )  # fmt: skip
+            return None

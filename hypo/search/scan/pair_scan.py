@@ -1,0 +1,400 @@
+"""Pair scans over a library: which pairs of rows explain which targets, by matrix products.
+
+For unit targets t and unit library rows f, g (all orthogonal to a small fixed basis, such as the constant) the best
+    sum       t ≈ b·f + c·g     R² = (r_f² + r_g² − 2 r_f r_g ρ)/(1 − ρ²),   r = ⟨t, ·⟩, ρ = ⟨f, g⟩
+    product   t ≈ b·f·g         R² = ⟨t, f∘g⟩²/‖f∘g‖²
+    rational  t ≈ b·f/(1 + c·g) the sum form with the rows t∘g as second set
+come from one product of two matrices per tile (two for the product form). ρ is shared by all targets.
+
+Large scans multiply fewer columns than there are probe rows: those of the principal axes for sums, the probe rows on which the
+targets are largest for products. The lists stay exact, because R² is bounded by what a few columns tell of it
+(:mod:`hypo.kernels.cpu.pair_scan`). The best of a few rows with all others give the score that a pair has to reach, and a sample of
+pairs the number of columns with which the scan costs least.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hypo.clock import Clock, Deadline
+from hypo.parallel.executor import Executor, Serial
+from hypo.search.scan import prefilter as columns
+from hypo.search.scan.prefilter import Heaps, Rows, Short, project
+
+# Unit targets, rows F and rows G of a scan; G None stands for pairs within F.
+Job = tuple[Rows, Rows, Rows | None]
+# Rows of a block, on the other side of a tile, and targets of products looked at in one go: tiles stay in the second cache.
+TILE_F, TILE_G, TARGETS = 512, 256, 2
+# Extensions kept of each tuple, and inner products held at once while looking for them.
+EXTENSIONS, GRAM_SIZE = 8, 4_000_000
+
+@dataclass(frozen=True)
+class Best:
+    """The best pairs for one target, highest R² first: arrays ``r2``, ``i``, ``j`` (n_kept,)."""
+
+    r2: NDArray[np.float64]
+    i: NDArray[np.int64]
+    j: NDArray[np.int64]
+
+
+@runtime_checkable
+class Device(Protocol):
+    """An executor that scans by itself what is worth it: None leaves a scan to the processor."""
+
+    def scan(
+        self, kind: Literal["sums", "products"], jobs: Sequence[Job], basis: Rows, *, keep: int, clock: Clock
+    ) -> list[list[Best]] | None:
+        """The lists of :func:`scan_jobs`."""
+        ...
+
+
+def orthonormal(rows: Sequence[NDArray[np.float64]], n: int) -> Rows:
+    """An orthonormal basis (n_basis, n) of the span of ``rows``; dependent ones are left out."""
+    out: list[NDArray[np.float64]] = []
+    for row in rows:
+        v = np.array(row, dtype=np.float64)
+        size = np.linalg.norm(v)
+        if not np.isfinite(size) or size == 0.0:
+            continue
+        v /= size
+        for _ in range(2):
+            for q in out:
+                v -= (q @ v) * q
+        size = np.linalg.norm(v)
+        if size > 1e-8:
+            out.append(v / size)
+    return np.array(out) if out else np.empty((0, n))
+
+
+def unit_rows(rows: Rows, basis: Rows, *, least: float = 1e-7) -> tuple[Rows, NDArray[np.int64]]:
+    """Rows projected off the basis and scaled to length 1, and which of them are left (those within the span go)."""
+    size = np.linalg.norm(rows, axis=1)
+    with np.errstate(all="ignore"):
+        out = rows / size[:, None]
+    if len(basis):
+        for _ in range(2):
+            out = out - (out @ basis.T) @ basis
+    rest = np.linalg.norm(out, axis=1)
+    keep = np.flatnonzero(np.isfinite(rest) & (rest > least))
+    return np.ascontiguousarray(out[keep] / rest[keep, None]), keep
+
+
+def distinct_rows(rows: Rows, decimals: int = 9) -> NDArray[np.int64]:
+    """Indices of the first of each set of unit rows that agree up to sign."""
+    if len(rows) == 0:
+        return np.empty(0, np.int64)
+    rng = np.random.default_rng(12345)
+    probe = np.abs(rows @ rng.standard_normal((rows.shape[1], 2)))
+    _, first = np.unique(np.round(probe, decimals), axis=0, return_index=True)
+    return np.sort(first)
+
+
+def _merge(parts: Iterable[tuple[NDArray, NDArray, NDArray]], keep: int) -> Best:
+    lists = list(parts)
+    if not lists:
+        return Best(np.empty(0), np.empty(0, np.int64), np.empty(0, np.int64))
+    s = np.concatenate([p[0] for p in lists])
+    i = np.concatenate([p[1] for p in lists])
+    j = np.concatenate([p[2] for p in lists])
+    order = np.lexsort((j, i, -s))
+    order = order[i[order] >= 0][:keep]
+    return Best(s[order], i[order], j[order])
+
+
+def _run(
+    block: Callable[..., tuple[Heaps, int, int]],
+    n_row: int,
+    n_target: int,
+    keep: int,
+    clock: Clock,
+    executor: Executor | None,
+    *shared: Any,
+) -> list[Best]:
+    """Work on blocks of f rows wherever the executor does, and merge what they found."""
+    found, pairs = [], 0
+    late = Deadline(clock.deadline)
+    for heaps, counted, _ in (executor or Serial()).map(block, range(0, n_row, TILE_F), *shared, keep, late):
+        found.append(heaps)
+        pairs += counted
+    clock.scored += pairs * n_target
+    return [_merge([(s[t], i[t], j[t]) for s, i, j in found], keep) for t in range(n_target)]
+
+
+def _heaps(floor: NDArray[np.float64], keep: int) -> Heaps:
+    """Lists (n_target, keep) without pairs, for scores above the floor (n_target,)."""
+    return np.repeat(floor[:, None], keep, axis=1), np.full((len(floor), keep), -1), np.full((len(floor), keep), -1)
+
+
+def _lowest(targets: Rows, beyond: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    """The score that pairs have to exceed: 0 or ``beyond``, and out of reach where a target is nothing."""
+    return np.where(targets.any(axis=1), 0.0 if beyond is None else beyond, 2.0)
+
+
+def _pairs(f0: int, n_f: int, g0: int, n_g: int, triangle: bool, gap: int) -> int:
+    """Pairs of a tile; with ``triangle`` those whose second index is at least ``gap`` above the first."""
+    if not triangle:
+        return n_f * n_g
+    # Row a begins at column a + shift; some begin beside the tile.
+    shift = f0 + gap - g0
+    low, high = min(max(-shift, 0), n_f), min(max(n_g - shift, 0), n_f)
+    return low * n_g + (high - low) * (n_g - shift) - (high * (high - 1) - low * (low - 1)) // 2
+
+
+def scan_jobs(
+    kind: Literal["sums", "products"], jobs: Sequence[Job], basis: Rows, *, keep: int, clock: Clock,
+    executor: Executor | None = None,
+) -> Iterator[list[Best]]:
+    """The lists of each of several scans, as :func:`scan_sums` or, with the basis, :func:`scan_products` give them. A
+    device does all at once, the processor each when it is asked for."""
+    if jobs and isinstance(executor, Device):
+        best = executor.scan(kind, jobs, basis, keep=keep, clock=clock)
+        if best is not None:
+            return iter(best)
+    given: dict[str, Any] = {"keep": keep, "clock": clock, "executor": executor}
+    if kind == "sums":
+        return (scan_sums(*job, **given) for job in jobs)
+    return (scan_products(*job, basis, **given) for job in jobs)
+
+
+def scan_sums(
+    targets: Rows, F: Rows, G: Rows | None, *, keep: int, clock: Clock, executor: Executor | None = None,
+    beyond: NDArray[np.float64] | None = None,
+) -> list[Best]:
+    """Best pairs (f, g) of t ≈ b·f + c·g for each unit target (n_target, n); ``G`` None scans pairs within ``F``. Only scores
+    above ``beyond`` (n_target,) are wanted."""
+    if isinstance(executor, Device):
+        job = targets, F, G
+        if (best := executor.scan("sums", [job], F[:0], keep=keep, clock=clock)) is not None:
+            return best[0]
+    rf = targets @ F.T
+    rg = None if G is None else targets @ G.T
+    floor = _lowest(targets, beyond)
+    n = F.shape[1]
+    left, right = project(F, None), None if G is None else project(G, None)
+    second, rs, other = (F, rf, left) if G is None or rg is None or right is None else (G, rg, right)
+    late = Deadline(clock.deadline)
+    if len(F) * len(second) >= columns.PREPARED_FROM and not late.expired:
+        count = min(max(2, columns.FIRST_ROWS // len(targets)), len(F) - 1)
+        some = np.unique(np.argpartition(-np.abs(rf), count, axis=1)[:, :count])
+        # Nearly all pairs with a row explain at least as much as the row alone; too few of them leave the floor where it was.
+        hoped = np.maximum(floor, (1.0 - 1e-9) * np.max(rf**2, axis=1))
+        first = left[0][some], left[1][some]
+        heaps, _, _ = sum_block(0, F[some], second, *first, *other, rf[:, some], rs, hoped, 2 * keep, late)
+        floor = np.maximum(floor, columns.score_threshold(heaps, some, G is None, keep))
+        a, b = columns.spread(len(F), columns.SAMPLE[0]), columns.spread(len(second), columns.SAMPLE[1])
+        few = second[b]
+        # Axes of the sample's own rows would promise too much.
+        apart = [rows[1 :: 1 + len(rows) // columns.AXES] for rows in ([F] if G is None else [F, G])]
+        axes = np.linalg.eigh(sum(rows.T @ rows for rows in apart))[1][:, ::-1]
+
+        def computed(k: int) -> float:
+            sides = *project(F[a], axes[:, :k]), *project(few, axes[:, :k])
+            return sum_block(0, F[a], few, *sides, rf[:, a], rs[:, b], floor, 1, late)[2]
+
+        k = columns.n_prefilter(n, computed)
+        if k < n:
+            left, right = project(F, axes[:, :k]), None if G is None else project(G, axes[:, :k])
+    return _run(sum_block, len(F), len(targets), keep, clock, executor, F, G, *left, *(right or (None, None)), rf, rg, floor)
+
+
+@np.errstate(all="ignore")
+def sum_block(
+    f0: int, F: Rows, G: Rows | None, short_f: Short, hidden_f: Short, short_g: Short | None, hidden_g: Short | None, rf: Rows,
+    rg: Rows | None, floor: NDArray[np.float64], keep: int, deadline: Deadline,
+) -> tuple[Heaps, int, int]:
+    """The best pairs of the rows f from ``f0`` on, how many pairs were scored for each target, and how many of all these were
+    computed in double precision.
+
+    ``short_*`` and ``hidden_*`` are the rows :func:`project` makes of axes, ``rf`` (n_target, n_f), ``rg`` (n_target, n_g) the
+    inner products with the unit targets, ``floor`` (n_target,) a score that all of the best exceed; with ``G`` None pairs are
+    of rows of ``F``.
+    """
+    from hypo.kernels.cpu.pair_scan import sum_tile
+
+    triangle = G is None
+    second, rs = F if G is None else G, rf if rg is None else rg
+    right, hidden = short_f if short_g is None else short_g, hidden_f if hidden_g is None else hidden_g
+    heaps, counted, computed = _heaps(floor, keep), 0, 0
+    mine = slice(f0, f0 + TILE_F)
+    rows, r, short, beside = F[mine], rf[:, mine].copy(), short_f[mine], hidden_f[mine]
+    tile = Tile(1, len(rows))
+    for g0 in range(f0 if triangle else 0, len(second), TILE_G):
+        if deadline.expired:
+            break
+        part = slice(g0, g0 + TILE_G)
+        counted += _pairs(f0, len(rows), g0, len(second[part]), triangle, 1)
+        rho = tile.product(short, right[part])[0]
+        computed += sum_tile(rho, beside, hidden[part], rows, second[part], r, rs[:, part].copy(), f0, g0, triangle, *heaps)
+    return heaps, counted, computed
+
+
+def scan_products(
+    targets: Rows, F: Rows, G: Rows | None, basis: Rows, *, keep: int, clock: Clock, executor: Executor | None = None,
+    beyond: NDArray[np.float64] | None = None,
+) -> list[Best]:
+    """Best pairs of t ≈ b·f·g + span(basis) for unit targets orthogonal to the orthonormal basis; F, G any rows. Only scores
+    above ``beyond`` (n_target,) are wanted."""
+    if isinstance(executor, Device):
+        job = targets, F, G
+        if (best := executor.scan("products", [job], basis, keep=keep, clock=clock)) is not None:
+            return best[0]
+    left, right = scaled(F), None if G is None else scaled(G)
+    second, other = (F, left) if G is None or right is None else (G, right)
+    n, floor, late = F.shape[1], _lowest(targets, beyond), Deadline(clock.deadline)
+    view = seen(targets, basis, None)
+    if len(F) * len(second) >= columns.PREPARED_FROM and not late.expired:
+        # The first rows are the simplest; what goes well with some of them goes well with others.
+        half = columns.FIRST_ROWS // 2
+        some = np.unique(np.concatenate([np.arange(min(len(F), half)), columns.spread(len(F), half)]))
+        heaps, _, _ = product_block(0, targets, F[some], second, left[some], other, basis, *view, floor, 2 * keep, late)
+        floor = np.maximum(floor, columns.score_threshold(heaps, some, G is None, keep))
+        some = columns.partners(heaps)
+        if len(some):
+            heaps, _, _ = product_block(0, targets, second[some], F, other[some], left, basis, *view, floor, 2 * keep, late)
+            floor = np.maximum(floor, columns.score_threshold(heaps, some, G is None, keep))
+        largest = np.argsort(-np.sum(targets**2, axis=0), kind="stable")
+        a, b = columns.spread(len(F), columns.SAMPLE[0]), columns.spread(len(second), columns.SAMPLE[1])
+
+        def computed(k: int) -> float:
+            c = largest[:k]
+            sides = F[a], second[b], left[a][:, c], other[b][:, c]
+            return product_block(0, targets, *sides, basis, *seen(targets, basis, c), floor, 1, late)[2]
+
+        k = columns.n_prefilter(n, computed)
+        if k < n:
+            c = np.sort(largest[:k])
+            view = seen(targets, basis, c)
+            left, right = left[:, c], None if right is None else right[:, c]
+    return _run(product_block, len(F), len(targets), keep, clock, executor, targets, F, G, left, right, basis, *view, floor)
+
+
+def seen(targets: Rows, basis: Rows, chosen: NDArray[np.int64] | None) -> tuple[Rows, Rows, NDArray[np.float64]]:
+    """On some probe rows the targets off the basis, an orthonormal basis, and the squares (n_target,) that the targets lack."""
+    if chosen is None:
+        return targets, basis, np.zeros(len(targets))
+    z = orthonormal(list(basis[:, chosen]), len(chosen))
+    t = targets[:, chosen]
+    for _ in range(2):
+        t = t - (t @ z.T) @ z
+    return t, z, np.sum(targets**2, axis=1) - np.sum(t**2, axis=1)
+
+
+@np.errstate(all="ignore")
+def product_block(
+    f0: int, targets: Rows, F: Rows, G: Rows | None, short_f: Short, short_g: Short | None, basis: Rows, seen_targets: Rows,
+    seen_basis: Rows, unseen: NDArray[np.float64], floor: NDArray[np.float64], keep: int, deadline: Deadline,
+) -> tuple[Heaps, int, int]:
+    """As :func:`sum_block` for products; ``short_f`` and ``short_g`` are the :func:`scaled` rows on the probe rows on which
+    ``seen_*`` and ``unseen`` are what is :func:`seen`."""
+    from hypo.kernels.cpu.pair_scan import product_tile
+
+    triangle = G is None
+    second, right = (F if G is None else G), (short_f if short_g is None else short_g)
+    n_target = len(targets)
+    heaps, counted, computed = _heaps(floor, keep), 0, 0
+    rows, short = F[f0 : f0 + TILE_F], short_f[f0 : f0 + TILE_F]
+    # ⟨t, f∘g⟩ for the basis and some targets at once: rows f∘t below one another.
+    n_basis = len(seen_basis)
+    across = np.concatenate([seen_basis, seen_targets]).astype(np.float32)[:, None, :] * short
+    shared_tile, num_tile, den_tile = Tile(n_basis, len(rows)), Tile(TARGETS, len(rows)), Tile(1, len(rows))
+    squares = short**2
+    for g0 in range(f0 if triangle else 0, len(second), TILE_G):
+        if deadline.expired:
+            break
+        part, short_g0 = second[g0 : g0 + TILE_G], right[g0 : g0 + TILE_G]
+        counted += _pairs(f0, len(rows), g0, len(part), triangle, 0)
+        den = den_tile.product(squares, short_g0**2)[0]
+        shared = shared_tile.product(across[:n_basis], short_g0)
+        for t in range(0, n_target, TARGETS):
+            some = slice(t, min(t + TARGETS, n_target))
+            num = num_tile.product(across[n_basis:][some], short_g0)
+            mine = tuple(h[some] for h in heaps)
+            computed += product_tile(num, shared, den, unseen[some], rows, part, targets[some], basis, f0, g0, triangle, *mine)
+    return heaps, counted, computed
+
+
+class Tile:
+    """Room for products (n_side, n_f, n_g) of rows, used again and again: fresh memory costs as much as the products."""
+
+    def __init__(self, n_side: int, n_f: int) -> None:
+        self._room = np.empty(n_side * n_f * TILE_G, np.float32)
+        self._n_f = n_f
+
+    def product(self, left: Short, right: Short) -> Short:
+        """Inner products of the rows ``left`` (n_side, n_f, n) or (n_f, n) with the rows ``right`` (n_g, n)."""
+        left = left.reshape(-1, right.shape[1])
+        out = self._room[: len(left) * len(right)].reshape(len(left), len(right))
+        np.matmul(left, right.T, out=out)
+        return out.reshape(-1, self._n_f, len(right))
+
+
+def scaled(rows: Rows) -> Short:
+    """Rows over their largest values in single precision, without what would leave its range in a product of squares."""
+    size = np.maximum(np.max(rows, axis=1, initial=0.0), -np.min(rows, axis=1, initial=0.0))
+    out = np.empty(rows.shape, np.float32)
+    np.divide(rows, np.maximum(size, 1e-300)[:, None], out=out, casting="same_kind")
+    out[np.abs(out) < 1e-19] = 0.0
+    return out
+
+
+def extend(
+    target: NDArray[np.float64], F: Rows, terms: NDArray[np.int64], *, keep: int, clock: Clock
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Best tuples with one term more (orthogonal matching pursuit with a beam).
+
+    For each tuple in ``terms`` (n_beam, k) of unit rows and every further row f the explained share of the unit ``target``
+    follows from f's part orthogonal to the tuple: R² = R²_tuple + ⟨t⊥, f⟩²/‖f⊥‖². Returns tuples (n_kept, k + 1) with
+    ascending indices, best first, and their R².
+    """
+    from hypo.kernels.cpu.tuple_scan import extend_tuples
+
+    n_tuple, n_term = terms.shape
+    index = np.full((n_tuple, EXTENSIONS), -1)
+    r2 = np.zeros((n_tuple, EXTENSIONS))
+    place = np.zeros(len(F), np.int64)
+    r = F @ target
+    # The inner products of so many rows with all others at once.
+    step = max(1, GRAM_SIZE // (n_term * max(1, len(F))))
+    for first in range(0, n_tuple, step):
+        if clock.expired:
+            break
+        part = slice(first, first + step)
+        used = np.unique(terms[part])
+        place[used] = np.arange(len(used))
+        extend_tuples(terms[part], place, F[used] @ F.T, r, index[part], r2[part])
+        clock.scored += len(F) * len(terms[part])
+    found = np.flatnonzero(index.ravel() >= 0)
+    longer = np.sort(np.column_stack([np.repeat(terms, EXTENSIONS, axis=0), index.reshape(-1, 1)])[found], axis=1)
+    explained = r2.ravel()[found]
+    order = np.lexsort((*longer.T[::-1], -explained))
+    longer, explained = longer[order], explained[order]
+    # The same tuple comes from several of its parts, with other rounding.
+    _, first_of = np.unique(longer, axis=0, return_index=True)
+    chosen = np.sort(first_of)[:keep]
+    return longer[chosen], explained[chosen]
+
+
+def scan_triples(targets: Rows, F: Rows, *, keep: int, clock: Clock) -> list[NDArray[np.int64]]:
+    """Best triples (n_kept, 3) of t ≈ a·f + b·g + c·h for each unit target, best first; memory n², work n³/6."""
+    from hypo.kernels.cpu.tuple_scan import triples
+
+    gram = F @ F.T
+    short = gram.astype(np.float32)
+    out = []
+    for t in targets:
+        if clock.expired:
+            out.append(np.empty((0, 3), np.int64))
+            continue
+        score, first, last = np.zeros(keep), np.full(keep, -1), np.full(keep, -1)
+        triples(gram, short, F @ t, score, first, last)
+        n = len(F)
+        clock.scored += n * (n - 1) * (n - 2) // 6
+        order = np.lexsort((last, first, -score))
+        order = order[score[order] > 0.0]
+        out.append(np.column_stack([first[order] // n, first[order] % n, last[order]]))
+    return out

@@ -1,0 +1,1 @@
+"""What tests compare hypo with, and what several of them share."""
