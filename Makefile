@@ -55,6 +55,7 @@ test-gpu: $(VENV)/gpu
 
 lint: $(VENV)/dev
 	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 

@@ -10,8 +10,12 @@ from numpy.typing import NDArray
 Values = NDArray[np.float64]
 
 
-def agrees(found: Callable[[Values], Values], law: Callable[[Values], Values], points: Callable[[float], Values],
-           tolerance: float) -> bool:
+def agrees(
+    found: Callable[[Values], Values],
+    law: Callable[[Values], Values],
+    points: Callable[[float], Values],
+    tolerance: float,
+) -> bool:
     """Whether ``found`` is within ``tolerance`` of the law's RMS on fresh points (n, n_var) in the ranges, ``points(0)``,
     and, where both are defined, around them, ``points(0.5)``: outside the ranges another branch of an even root or an
     inverse function is not another law."""

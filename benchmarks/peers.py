@@ -29,8 +29,9 @@ THREADS = 2
 PSRN_START = 60.0
 
 
-def operon(X: NDArray[np.float64], y: NDArray[np.float64], names: Sequence[str], time_limit: float,
-           seed: int) -> Expression:
+def operon(
+    X: NDArray[np.float64], y: NDArray[np.float64], names: Sequence[str], time_limit: float, seed: int
+) -> Expression:
     """Operon by pyoperon: genetic programming with Levenberg-Marquardt on all constants.
 
     Error and length are the two objectives. The final model is chosen from the front by the Bayesian information
@@ -40,17 +41,25 @@ def operon(X: NDArray[np.float64], y: NDArray[np.float64], names: Sequence[str],
 
     engine = SymbolicRegressor(
         allowed_symbols="add,sub,mul,div,constant,variable,exp,log,sin,cos,sqrt,square,pow,tanh,asin,acos",
-        objectives=["r2", "length"], optimizer_iterations=10, max_length=50, population_size=1000,
-        generations=1_000_000, max_evaluations=2_000_000_000, max_time=max(1, int(time_limit)), n_threads=THREADS,
-        model_selection_criterion="bayesian_information_criterion", random_state=seed,
+        objectives=["r2", "length"],
+        optimizer_iterations=10,
+        max_length=50,
+        population_size=1000,
+        generations=1_000_000,
+        max_evaluations=2_000_000_000,
+        max_time=max(1, int(time_limit)),
+        n_threads=THREADS,
+        model_selection_criterion="bayesian_information_criterion",
+        random_state=seed,
     )
     engine.fit(X, y)
     # Operon's constants are single precision, printed with a fixed number of decimals: 30 keep small ones.
     return hypo.parse(engine.get_model_string(engine.model_, 30, list(names)), variables=list(names))
 
 
-def gplearn(X: NDArray[np.float64], y: NDArray[np.float64], names: Sequence[str], time_limit: float,
-            seed: int) -> Expression:
+def gplearn(
+    X: NDArray[np.float64], y: NDArray[np.float64], names: Sequence[str], time_limit: float, seed: int
+) -> Expression:
     """gplearn: plain genetic programming, continued generation by generation until the time is up.
 
     Programs are bred for their correlation with the target, and slope and intercept of the best one are fitted at the
@@ -65,12 +74,34 @@ def gplearn(X: NDArray[np.float64], y: NDArray[np.float64], names: Sequence[str]
 
     end = time.monotonic() + time_limit
     engine = SymbolicRegressor(
-        population_size=1000, generations=1, tournament_size=20, init_depth=(2, 6), const_range=(-5.0, 5.0),
+        population_size=1000,
+        generations=1,
+        tournament_size=20,
+        init_depth=(2, 6),
+        const_range=(-5.0, 5.0),
         stopping_criteria=1.0 - 1e-13,
-        function_set=["add", "sub", "mul", "div", "sqrt", "log", "sin", "cos", "neg",
-                      make_function(function=bounded_exp, name="exp", arity=1, wrap=False)],
-        parsimony_coefficient=0.0005, metric="pearson", p_crossover=0.7, p_subtree_mutation=0.1, p_hoist_mutation=0.05,
-        p_point_mutation=0.1, n_jobs=THREADS, low_memory=True, warm_start=True, random_state=seed,
+        function_set=[
+            "add",
+            "sub",
+            "mul",
+            "div",
+            "sqrt",
+            "log",
+            "sin",
+            "cos",
+            "neg",
+            make_function(function=bounded_exp, name="exp", arity=1, wrap=False),
+        ],
+        parsimony_coefficient=0.0005,
+        metric="pearson",
+        p_crossover=0.7,
+        p_subtree_mutation=0.1,
+        p_hoist_mutation=0.05,
+        p_point_mutation=0.1,
+        n_jobs=THREADS,
+        low_memory=True,
+        warm_start=True,
+        random_state=seed,
     )
     best = None
     with joblib.parallel_config(backend="threading"), warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -91,8 +122,16 @@ def gplearn(X: NDArray[np.float64], y: NDArray[np.float64], names: Sequence[str]
 
 # gplearn's own functions are protected; these are their meanings where no protection applies.
 _GPLEARN = {
-    "add": "({} + {})", "sub": "({} - {})", "mul": "({} * {})", "div": "({} / {})", "neg": "(-({}))",
-    "sqrt": "sqrt(abs({}))", "log": "log(abs({}))", "sin": "sin({})", "cos": "cos({})", "exp": "exp({})",
+    "add": "({} + {})",
+    "sub": "({} - {})",
+    "mul": "({} * {})",
+    "div": "({} / {})",
+    "neg": "(-({}))",
+    "sqrt": "sqrt(abs({}))",
+    "log": "log(abs({}))",
+    "sin": "sin({})",
+    "cos": "cos({})",
+    "exp": "exp({})",
 }
 
 
@@ -110,8 +149,9 @@ def _from_gplearn(program: Sequence, names: Sequence[str]) -> Expression:
     return hypo.parse(stack[0], variables=list(names))
 
 
-def sindy(X: NDArray[np.float64], y: NDArray[np.float64], names: Sequence[str], time_limit: float,
-          seed: int) -> Expression:
+def sindy(
+    X: NDArray[np.float64], y: NDArray[np.float64], names: Sequence[str], time_limit: float, seed: int
+) -> Expression:
     """pysindy: sequentially thresholded least squares on a library of terms, for rates of change.
 
     Libraries are polynomials of degree 3 and 5, each alone and with sines and cosines of x and 2x. Of all libraries and
@@ -145,8 +185,9 @@ def sindy(X: NDArray[np.float64], y: NDArray[np.float64], names: Sequence[str], 
     return best
 
 
-def psrn(X: NDArray[np.float64], y: NDArray[np.float64], names: Sequence[str], time_limit: float,
-         seed: int) -> Expression:
+def psrn(
+    X: NDArray[np.float64], y: NDArray[np.float64], names: Sequence[str], time_limit: float, seed: int
+) -> Expression:
     """psrn: parallel symbolic enumeration on the GPU where there is one, else on the processor, which is slow.
 
     It runs in a process of its own (``psrn_child.py``), whose start counts as time but not towards the limit. Raises
@@ -157,7 +198,13 @@ def psrn(X: NDArray[np.float64], y: NDArray[np.float64], names: Sequence[str], t
     with tempfile.TemporaryDirectory() as folder:
         rows = Path(folder) / "rows.npz"
         np.savez(rows, X=X, y=y)
-        command = [sys.executable, str(Path(__file__).with_name("psrn_child.py")), str(rows), str(time_limit), str(seed)]
+        command = [
+            sys.executable,
+            str(Path(__file__).with_name("psrn_child.py")),
+            str(rows),
+            str(time_limit),
+            str(seed),
+        ]
         # The package may leave files where it runs.
         ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=time_limit + PSRN_START)
     last = (ended.stdout.strip().splitlines() or [""])[-1]
@@ -170,5 +217,8 @@ def psrn(X: NDArray[np.float64], y: NDArray[np.float64], names: Sequence[str], t
 
 
 ENGINES: dict[str, Callable[[NDArray[np.float64], NDArray[np.float64], Sequence[str], float, int], Expression]] = {
-    "operon": operon, "gplearn": gplearn, "sindy": sindy, "psrn": psrn,
+    "operon": operon,
+    "gplearn": gplearn,
+    "sindy": sindy,
+    "psrn": psrn,
 }

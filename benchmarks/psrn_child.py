@@ -1,6 +1,6 @@
 """Runs the package psrn in a process of its own: it prints much, and what it holds of a GPU's memory is given back at the end.
 
-    python psrn_child.py ROWS.npz SECONDS SEED        the last line is {"found": formula in x0, x1, …, "seconds": …}
+python psrn_child.py ROWS.npz SECONDS SEED        the last line is {"found": formula in x0, x1, …, "seconds": …}
 """
 
 from __future__ import annotations
@@ -48,7 +48,12 @@ def main() -> None:
         device=torch.device("cuda" if torch.cuda.is_available() else "cpu"),
         token_generator_config={"base": {"has_const": True, "tokens": OPERATORS}},
         stage_config={
-            "default": {"operators": OPERATORS, "time_limit": seconds, "n_psrn_inputs": INPUTS, "n_sample_variables": SAMPLED},
+            "default": {
+                "operators": OPERATORS,
+                "time_limit": seconds,
+                "n_psrn_inputs": INPUTS,
+                "n_sample_variables": SAMPLED,
+            },
             "stages": [{}],
         },
     )
@@ -56,8 +61,15 @@ def main() -> None:
     threading.Thread(target=interrupt, args=(seconds, done), daemon=True).start()
     with suppress(KeyboardInterrupt):
         regressor.fit(
-            X, y[:, None], n_down_sample=DOWN_SAMPLE, use_threshold=True, threshold=EXACT * float(np.mean(y**2)),
-            prun_const=True, prun_ndigit=6, top_k=TOP, real_time_display=False,
+            X,
+            y[:, None],
+            n_down_sample=DOWN_SAMPLE,
+            use_threshold=True,
+            threshold=EXACT * float(np.mean(y**2)),
+            prun_const=True,
+            prun_ndigit=6,
+            top_k=TOP,
+            real_time_display=False,
         )
     done.set()
     took = time.monotonic() - begin

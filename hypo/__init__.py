@@ -17,8 +17,11 @@ from hypo.errors import DataError, FormulaError, HypoError, InputError, Knowledg
 from hypo.starting import loaded
 
 if TYPE_CHECKING:
-    from hypo.api import audit, fit, merge, score
+    from hypo.api.audit import audit
     from hypo.api.estimator import SymbolicRegressor
+    from hypo.api.fit import fit
+    from hypo.api.merge import merge
+    from hypo.api.score import score
     from hypo.data import Dataset, read_csv
     from hypo.expression.expr import Expression
     from hypo.expression.parser import parse
@@ -55,12 +58,12 @@ _HOME = {
     "Knowledge": "hypo.knowledge.knowledge",
     "Result": "hypo.result.result",
     "SymbolicRegressor": "hypo.api.estimator",
-    "audit": "hypo.api",
-    "fit": "hypo.api",
-    "merge": "hypo.api",
+    "audit": "hypo.api.audit",
+    "fit": "hypo.api.fit",
+    "merge": "hypo.api.merge",
     "parse": "hypo.expression.parser",
     "read_csv": "hypo.data",
-    "score": "hypo.api",
+    "score": "hypo.api.score",
 }
 
 

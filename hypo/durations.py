@@ -23,7 +23,9 @@ def seconds(name: str, value: Any) -> float:
     """The seconds of a number or text, above 0; raises InputError, which calls the setting ``name``."""
     found = _read(value) if isinstance(value, str) else value
     if isinstance(found, bool) or not isinstance(found, Real):
-        raise InputError(f"{name} must be a number of seconds above 0, or a duration such as 90s, 2min or 1h, got {value!r}")
+        raise InputError(
+            f"{name} must be a number of seconds above 0, or a duration such as 90s, 2min or 1h, got {value!r}"
+        )
     if not 0 < float(found) < float("inf"):
         raise InputError(f"the {name.replace('_', ' ')} must be a positive number of seconds, got {value}")
     return float(found)

@@ -53,7 +53,12 @@ class Failure:
 
     def as_dict(self) -> dict[str, str]:
         """The entry of ``failures`` in the manifest: no traceback, which names paths of one machine."""
-        return {"part": self.part, "error": self.error, "where": self.where, **({"whose": USERS} if self.theirs else {})}
+        return {
+            "part": self.part,
+            "error": self.error,
+            "where": self.where,
+            **({"whose": USERS} if self.theirs else {}),
+        }
 
 
 class Failures:
@@ -122,7 +127,9 @@ def _code(handler: Any) -> CodeType | None:
 
 def outside(error: BaseException, caller: str) -> str:
     """File and line at which a function of the user's failed that the package ``caller`` called; empty where none did."""
-    frames = [(f.f_code.co_filename, n, f.f_globals.get("__name__", "")) for f, n in traceback.walk_tb(error.__traceback__)]
+    frames = [
+        (f.f_code.co_filename, n, f.f_globals.get("__name__", "")) for f, n in traceback.walk_tb(error.__traceback__)
+    ]
     own = [k for k, (*_, name) in enumerate(frames) if name.split(".")[0] == "hypo"]
     if not own or own[-1] + 1 == len(frames) or not frames[own[-1]][2].startswith(caller):
         return ""

@@ -37,7 +37,9 @@ class Interrupts:
                 self._before.append((number, signal.signal(number, self._come)))
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         global _current
         if threading.current_thread() is threading.main_thread():
             for number, old in self._before:

@@ -75,7 +75,8 @@ def lookup(name: str, text: str) -> tuple[tuple[Fraction, ...], float]:
     if zero != 0 and "kelvin" in str(base if base is not None else "kelvin"):
         raise OffsetError(
             f"the unit {where} has an offset, so no factor leads to SI; use kelvin (K) and convert the numbers, or delta_degC "
-            "for differences" + ("; without a unit the numbers are fitted as they are" if name == text else ""))
+            "for differences" + ("; without a unit the numbers are fitted as they are" if name == text else "")
+        )
     if zero != 0:
         raise UnitError(f"the unit {where} is on a logarithmic scale; convert the numbers to a linear unit")
     exponents = [Fraction(0)] * len(BASE_UNITS)

@@ -19,7 +19,14 @@ from hypo.errors import UnitError
 from hypo.unit_names import ADVICE, BASE_UNITS, OffsetError, known, lookup, shortest
 
 __all__ = [
-    "BASE_UNITS", "DIMENSIONLESS", "Dimension", "OffsetError", "Unit", "coherent_scales", "parse_unit", "unit_parts",
+    "BASE_UNITS",
+    "DIMENSIONLESS",
+    "Dimension",
+    "OffsetError",
+    "Unit",
+    "coherent_scales",
+    "parse_unit",
+    "unit_parts",
 ]
 
 _PRINT_ORDER = (1, 0, 2, 3, 4, 5, 6, 7)
@@ -82,8 +89,7 @@ class Dimension:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Dimension):
             return NotImplemented
-        return self is other or (
-            self._numerators == other._numerators and self._denominator == other._denominator)
+        return self is other or (self._numerators == other._numerators and self._denominator == other._denominator)
 
     def __mul__(self, other: Dimension) -> Dimension:
         return self._combined(other, 1) if isinstance(other, Dimension) else NotImplemented
@@ -191,11 +197,13 @@ def coherent_scales(units: Sequence[Unit]) -> tuple[float, ...]:
                 continue
             ratio = row[0][column] / pivot[0][column]
             if ratio:
-                remaining.append((
-                    [a - ratio * b for a, b in zip(row[0], pivot[0], strict=True)],
-                    row[1] - float(ratio) * pivot[1],
-                    row[2] + abs(float(ratio)) * pivot[2],
-                ))
+                remaining.append(
+                    (
+                        [a - ratio * b for a, b in zip(row[0], pivot[0], strict=True)],
+                        row[1] - float(ratio) * pivot[1],
+                        row[2] + abs(float(ratio)) * pivot[2],
+                    )
+                )
             else:
                 remaining.append(row)
         rows = remaining

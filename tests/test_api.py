@@ -363,10 +363,14 @@ def test_score() -> None:
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"time_limit": "5 apples"}, "time_limit must be a number of seconds above 0, or a duration such as 90s, 2min or 1h, "
-         "got '5 apples'"),
-        ({"time_limit": None}, "time_limit must be a number of seconds above 0, or a duration such as 90s, 2min or 1h, "
-         "got None"),
+        (
+            {"time_limit": "5 apples"},
+            "time_limit must be a number of seconds above 0, or a duration such as 90s, 2min or 1h, got '5 apples'",
+        ),
+        (
+            {"time_limit": None},
+            "time_limit must be a number of seconds above 0, or a duration such as 90s, 2min or 1h, got None",
+        ),
         ({"seed": 1.5}, "seed must be a whole number, 0 or more, got 1.5"),
         ({"max_complexity": "9"}, "max_complexity must be a whole number, 1 or more, got '9'"),
         ({"workers": True}, "workers must be a whole number, 1 or more, got True"),

@@ -95,7 +95,13 @@ def test_grids_are_close_enough_for_a_fit(k: int) -> None:
     unit = values - values.mean(axis=1, keepdims=True)
     unit /= np.linalg.norm(unit, axis=1, keepdims=True)
     c, d = rng.uniform(1.0, 10.0), rng.uniform(0.2, 0.8)
-    for y in (np.exp(-c * x), np.sin(4 * c * x + 6 * d), np.tanh(c * (x - d)), np.exp(-4 * c * (x - d) ** 2), 1 / (x + d)):
+    for y in (
+        np.exp(-c * x),
+        np.sin(4 * c * x + 6 * d),
+        np.tanh(c * (x - d)),
+        np.exp(-4 * c * (x - d) ** 2),
+        1 / (x + d),
+    ):
         v = (y - y.mean()) / np.linalg.norm(y - y.mean())
         assert np.max(np.abs(unit @ v)) ** 2 > 0.6
 
@@ -181,7 +187,16 @@ WEIGHTED = chains(Target(Y, None, weighted=True))
 
 def test_there_are_many_chains() -> None:
     assert len(WEIGHTED) > 40
-    assert {s.op for t in WEIGHTED for s in t.steps} >= {oc.INV, oc.SQRT, oc.EXP, oc.LOG, oc.SIN, oc.ADD, oc.SUB, oc.MUL}
+    assert {s.op for t in WEIGHTED for s in t.steps} >= {
+        oc.INV,
+        oc.SQRT,
+        oc.EXP,
+        oc.LOG,
+        oc.SIN,
+        oc.ADD,
+        oc.SUB,
+        oc.MUL,
+    }
 
 
 def test_steps_lead_back_to_the_target() -> None:
@@ -199,7 +214,9 @@ def test_weights_are_the_slope_of_the_way_back(log: bool) -> None:
         slope = np.abs(f[-2] - 8 * f[-1] + 8 * f[1] - f[2]) / (12 * h) * (np.abs(t.values) if log else 1.0)
         linear = not log and all(s.op in (oc.ADD, oc.SUB) and s.operand is not None for s in t.steps)
         want = root if linear else root * np.maximum(slope / slope.max(), 1e-4)
-        np.testing.assert_allclose(t.fit_root(root, log), want, rtol=1e-5, err_msg=str(t.wrap(Expression.variable("t"))))
+        np.testing.assert_allclose(
+            t.fit_root(root, log), want, rtol=1e-5, err_msg=str(t.wrap(Expression.variable("t")))
+        )
 
 
 def test_without_weights_and_without_steps_roots_stay() -> None:

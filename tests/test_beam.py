@@ -78,7 +78,9 @@ def test_judge_against_slow_fits(seed):
         assert set(terms[t, 1, :2]) == set(pair)
         chosen = list(pair)
         for k in (2, 3):
-            chosen.append(min((f for f in range(25) if f not in chosen), key=lambda f: left(F, T[t], [*chosen, f], one)))
+            chosen.append(
+                min((f for f in range(25) if f not in chosen), key=lambda f: left(F, T[t], [*chosen, f], one))
+            )
             assert set(terms[t, k, : k + 1]) == set(chosen)
         for k in range(4):
             assert np.all(terms[t, k, k + 1 :] == -1)

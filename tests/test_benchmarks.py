@@ -81,10 +81,14 @@ def empirical(law: Expression) -> Expression:
     """``law`` with those numbers free that may carry a unit: not whole, or at least 10, and no exponents."""
     powers = [i for i, (op, _) in enumerate(law.code) if op == oc.POW]
     exponents = {law.code[i - 1][1] for i in powers if law.code[i - 1][0] == oc.CONST}
-    return Expression(law.code, tuple(
-        replace(c, free=c.name is None and i not in exponents and (not c.value.is_integer() or abs(c.value) >= 10))
-        for i, c in enumerate(law.constants)
-    ), law.variables)
+    return Expression(
+        law.code,
+        tuple(
+            replace(c, free=c.name is None and i not in exponents and (not c.value.is_integer() or abs(c.value) >= 10))
+            for i, c in enumerate(law.constants)
+        ),
+        law.variables,
+    )
 
 
 def test_second_suite_is_dimensionally_consistent(second: dict) -> None:
@@ -166,7 +170,9 @@ OTHER = [
 ]
 
 
-@pytest.mark.parametrize(("law", "text", "same"), [(*pair, True) for pair in EQUAL] + [(*pair, False) for pair in OTHER])
+@pytest.mark.parametrize(
+    ("law", "text", "same"), [(*pair, True) for pair in EQUAL] + [(*pair, False) for pair in OTHER]
+)
 def test_judges_accept_equal_forms_and_no_others(bench: SimpleNamespace, law: str, text: str, same: bool) -> None:
     p = problem(bench, law)
     assert bench.judge.solved(found(text), p) is same
@@ -203,9 +209,7 @@ def test_undefined_answers_are_refused(bench: SimpleNamespace) -> None:
 # --- runner, peers, report ------------------------------------------------------------------------------------------
 
 
-def test_finished_problems_are_skipped(
-    bench: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_finished_problems_are_skipped(bench: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
     def answer(p, X, y, args):
@@ -256,8 +260,10 @@ def test_noise_is_on_the_training_targets_only(
 
 
 def test_shards_cover_the_suite_once(bench: SimpleNamespace) -> None:
-    names = [[p.name for p in bench.run.chosen(bench.run.options(["--never-solved", "--shard", f"{k}/3"]))]
-             for k in (1, 2, 3)]
+    names = [
+        [p.name for p in bench.run.chosen(bench.run.options(["--never-solved", "--shard", f"{k}/3"]))]
+        for k in (1, 2, 3)
+    ]
     assert len(set().union(*names)) == sum(map(len, names)) == 43
 
 
@@ -276,15 +282,24 @@ def test_gplearn_programs_are_translated(bench: SimpleNamespace) -> None:
 
 
 def test_report_counts_each_setting(bench: SimpleNamespace, tmp_path: Path) -> None:
-    base = {"engine": "hypo", "units": False, "noise": 0.0, "law": "x", "found": "x", "size": 1, "seed": 0,
-            "time_limit": 60.0, "rows": 1000}
+    base = {
+        "engine": "hypo",
+        "units": False,
+        "noise": 0.0,
+        "law": "x",
+        "found": "x",
+        "size": 1,
+        "seed": 0,
+        "time_limit": 60.0,
+        "rows": 1000,
+    }
     rows = [
         base | {"name": "a", "never_solved": True, "solved": True, "recovered": True, "seconds": 1.0, "r2": 1.0},
         base | {"name": "b", "never_solved": False, "solved": None, "recovered": False, "seconds": 3.0, "r2": None},
     ]
     path = tmp_path / "a.jsonl"
     path.write_text("".join(json.dumps(r) + "\n" for r in rows), encoding="utf-8")
-    (setting, summary), = bench.report.summaries(bench.report.read([path])).items()
+    ((setting, summary),) = bench.report.summaries(bench.report.read([path])).items()
     assert setting == ("hypo", False, 0.0, 60.0, 1000)
     assert (summary.problems, summary.solved, summary.recovered, summary.never_solved) == (2, 0.5, 0.5, 1)
     assert (summary.seconds, summary.accurate) == (2.0, 0.5)
@@ -295,8 +310,20 @@ def test_report_counts_each_setting(bench: SimpleNamespace, tmp_path: Path) -> N
 def test_problems_are_shared_out_and_judged_as_they_come(tmp_path: Path) -> None:
     """The whole script, in processes of its own: the functions that go to workers are found there."""
     out = tmp_path / "r.jsonl"
-    command = [sys.executable, str(BENCHMARKS / "srbench" / "run.py"), "--only", "feynman_I_12_1,feynman_I_12_5",
-               "--rows", "60", "--time-limit", "2", "--workers", "2", "--out", str(out)]
+    command = [
+        sys.executable,
+        str(BENCHMARKS / "srbench" / "run.py"),
+        "--only",
+        "feynman_I_12_1,feynman_I_12_5",
+        "--rows",
+        "60",
+        "--time-limit",
+        "2",
+        "--workers",
+        "2",
+        "--out",
+        str(out),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
     rows = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
     assert {r["name"] for r in rows} == {"feynman_I_12_1", "feynman_I_12_5"}

@@ -100,7 +100,9 @@ def test_rows_that_are_not_even_have_no_aliases() -> None:
 
 def test_a_given_frequency_pays_for_the_slower_ones_that_the_rows_do_not_see() -> None:
     assert EVEN.cost(hypo.parse("2*sin(x)")) == pytest.approx(math.log(25.0 / math.pi))
-    assert EVEN.cost(hypo.parse("sin(2*x) + cos(x)")) == pytest.approx(math.log(50.0 / math.pi) + math.log(25.0 / math.pi))
+    assert EVEN.cost(hypo.parse("sin(2*x) + cos(x)")) == pytest.approx(
+        math.log(50.0 / math.pi) + math.log(25.0 / math.pi)
+    )
     assert EVEN.cost(hypo.parse("sin(x/25)*exp(x)")) == 0.0
     fitted = hypo.Expression.apply("sin", hypo.Expression.constant(1.1, free=True) * hypo.Expression.variable("x"))
     assert EVEN.cost(fitted) == 0.0
@@ -129,5 +131,7 @@ def test_a_decay_on_even_steps_is_answered_without_waves(step: float) -> None:
 
 def test_a_pole_with_rows_on_both_sides_is_found() -> None:
     x = np.linspace(-5.0, 5.0, 30)
-    result = hypo.fit(x[:, None], 1 / x + 0.02 * np.sin(99 * x), operators="+,-,*,/", time_limit=3, workers=1, posterior=False)
+    result = hypo.fit(
+        x[:, None], 1 / x + 0.02 * np.sin(99 * x), operators="+,-,*,/", time_limit=3, workers=1, posterior=False
+    )
     np.testing.assert_allclose(result.predict([[0.01]]), 100.0, rtol=0.02)

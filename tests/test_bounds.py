@@ -57,7 +57,9 @@ def test_events_against_counting(parts: list[str], words: list[str]) -> None:
     text = "y > 0 and (" + " ".join(f"{w} ({p})" for p, w in zip(parts, ["", *words], strict=False))
     values = np.arange(-6, 12) / 2.0
     asked = parse_event(text + ")", variables=["x", "z"], target="y")
-    found = asked.regions(X, ["x", "z"]).probability(lambda t: np.mean(values[:, None] <= t, axis=0), (4,), discrete=True)
+    found = asked.regions(X, ["x", "z"]).probability(
+        lambda t: np.mean(values[:, None] <= t, axis=0), (4,), discrete=True
+    )
 
     def python(y: float, x: float, z: float) -> bool:
         comparisons = [y > 2, 1 <= y < x, y < z, not y <= 1.5, x > 1.5, y == 2, y != z + 2, 2 * x >= y > 0.5]

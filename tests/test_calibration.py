@@ -105,7 +105,9 @@ def test_counts_of_small_functions(bench) -> None:
         by_size.append(new)
     assert [len(trees) for trees in by_size] == bench.count.trees(5)
     for trees, found in zip(by_size, own, strict=True):
-        brute = {key(tree(e))[0] for e in (simplify(bench.count.formula(t)) for t in trees) if np.all(np.isfinite(e.values))}
+        brute = {
+            key(tree(e))[0] for e in (simplify(bench.count.formula(t)) for t in trees) if np.all(np.isfinite(e.values))
+        }
         assert set(found) <= brute
         assert len(brute) - len(found) <= 0.05 * len(brute)
 

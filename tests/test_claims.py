@@ -32,7 +32,7 @@ def fixed(*margins: float) -> Claim:
     total: Expression = Expression.constant(0)
     for i, m in enumerate(margins):
         here = Expression.apply("max", 1 - Expression.apply("abs", x - i), Expression.constant(0))
-        worth = here * m if m == m else Expression.apply("log", 0.5 - here)*0
+        worth = here * m if m == m else Expression.apply("log", 0.5 - here) * 0
         total = total + worth
     return Comparison(total, ">", Expression.constant(0), scale=1.0)
 
@@ -40,13 +40,30 @@ def fixed(*margins: float) -> Claim:
 # --- margins ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("relation", "left", "margin"), [
-    (">=", 3.0, 0.5), (">=", 2.0, 0.0), (">=", 1.0, -0.5), (">=", 2 - 1e-9, 0.0), (">=", 2 - 1e-8, -5e-9),
-    (">", 3.0, 0.5), (">", 2.0, -1e-9), (">", 1.0, -0.5 - 1e-9),
-    ("<=", 1.0, 0.5), ("<=", 3.0, -0.5), ("<", 1.0, 0.5), ("<", 2.0, -1e-9),
-    ("==", 2.0, 1e-6), ("==", 3.0, 1e-6 - 0.5), ("!=", 3.0, 0.5 - 1e-6), ("!=", 2.0, -1e-6),
-    (">=", NAN, NAN), ("==", NAN, NAN), ("!=", NAN, NAN),
-])
+@pytest.mark.parametrize(
+    ("relation", "left", "margin"),
+    [
+        (">=", 3.0, 0.5),
+        (">=", 2.0, 0.0),
+        (">=", 1.0, -0.5),
+        (">=", 2 - 1e-9, 0.0),
+        (">=", 2 - 1e-8, -5e-9),
+        (">", 3.0, 0.5),
+        (">", 2.0, -1e-9),
+        (">", 1.0, -0.5 - 1e-9),
+        ("<=", 1.0, 0.5),
+        ("<=", 3.0, -0.5),
+        ("<", 1.0, 0.5),
+        ("<", 2.0, -1e-9),
+        ("==", 2.0, 1e-6),
+        ("==", 3.0, 1e-6 - 0.5),
+        ("!=", 3.0, 0.5 - 1e-6),
+        ("!=", 2.0, -1e-6),
+        (">=", NAN, NAN),
+        ("==", NAN, NAN),
+        ("!=", NAN, NAN),
+    ],
+)
 def test_margins(relation: str, left: float, margin: float) -> None:
     c = Comparison(Expression.variable("x"), relation, parse("2"), scale=2.0)
     found = c.margin({"x": np.array([left, left])})
@@ -69,7 +86,7 @@ def test_margins_do_not_depend_on_units(factor: float) -> None:
     x = np.linspace(-2, 3, 50)
     for relation in RELATIONS:
         plain = Comparison(parse("x**2"), relation, parse("x + 1")).margin({"x": x})
-        grown = Comparison(parse("x**2")*factor, relation, parse("x + 1")*factor).margin({"x": x})
+        grown = Comparison(parse("x**2") * factor, relation, parse("x + 1") * factor).margin({"x": x})
         np.testing.assert_allclose(grown, plain, rtol=1e-6, atol=1e-12)
 
 
@@ -82,12 +99,15 @@ def test_names_missing_from_a_side_and_claims_without_names() -> None:
     assert claim("x >= 1").margin({"x": 2.0}).shape == (1,)  # type: ignore[dict-item]
 
 
-@pytest.mark.parametrize(("options", "message"), [
-    ({"relation": "=>"}, "unknown relation '=>': expected one of >= > <= < == !="),
-    ({"tolerance": -1.0}, "the tolerance must be >= 0, got -1.0"),
-    ({"scale": 0.0}, "the scale must be a positive number, got 0.0"),
-    ({"scale": NAN}, "the scale must be a positive number, got nan"),
-])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"relation": "=>"}, "unknown relation '=>': expected one of >= > <= < == !="),
+        ({"tolerance": -1.0}, "the tolerance must be >= 0, got -1.0"),
+        ({"scale": 0.0}, "the scale must be a positive number, got 0.0"),
+        ({"scale": NAN}, "the scale must be a positive number, got nan"),
+    ],
+)
 def test_bad_comparisons(options: dict, message: str) -> None:
     with pytest.raises(ValueError) as e:
         Comparison(**{"left": parse("x"), "relation": ">=", "right": parse("1"), **options})
@@ -102,17 +122,28 @@ def test_empty_combinations() -> None:
 # --- amounts ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("margins", "amount"), [
-    ([0.0, 1.0], 0.0), ([-1.0], 0.5), ([-1.0, 0.0, 2.0, 0.0], (0.125 + 0.5) / 2), ([NAN, 1.0], 0.75), ([NAN], 1.0),
-    ([-INF, 0.0], 0.75), ([], 0.0), ([-1e300], 1.0),
-])
+@pytest.mark.parametrize(
+    ("margins", "amount"),
+    [
+        ([0.0, 1.0], 0.0),
+        ([-1.0], 0.5),
+        ([-1.0, 0.0, 2.0, 0.0], (0.125 + 0.5) / 2),
+        ([NAN, 1.0], 0.75),
+        ([NAN], 1.0),
+        ([-INF, 0.0], 0.75),
+        ([], 0.0),
+        ([-1e300], 1.0),
+    ],
+)
 def test_amounts(margins: list[float], amount: float) -> None:
     assert violation(np.array(margins)) == pytest.approx(amount)
 
 
 def test_amounts_grow_with_the_breach() -> None:
     x = np.linspace(0, 1, 101)
-    amounts = [violation(Comparison(parse("x"), ">=", parse(str(a)), scale=1.0).margin({"x": x})) for a in (0, 0.1, 0.5, 1, 9)]
+    amounts = [
+        violation(Comparison(parse("x"), ">=", parse(str(a)), scale=1.0).margin({"x": x})) for a in (0, 0.1, 0.5, 1, 9)
+    ]
     assert amounts[0] == 0
     assert amounts == sorted(amounts)
     assert amounts[-1] < 1
@@ -147,9 +178,14 @@ def test_kleene(a: float, b: float) -> None:
     point = {"x": np.zeros(1)}
     box = {"x": (np.zeros(1), np.zeros(1))}
     for combination, expected in [
-        (And((p, q)), kleene_and(a, b)), (Or((p, q)), either), (Implies(p, q), implied), (Not(p), kleene_not(a)),
-        (Not(And((p, q))), kleene_not(kleene_and(a, b))), (Not(Or((p, q))), kleene_not(either)),
-        (Not(Implies(p, q)), kleene_not(implied)), (Not(Not(p)), a),
+        (And((p, q)), kleene_and(a, b)),
+        (Or((p, q)), either),
+        (Implies(p, q), implied),
+        (Not(p), kleene_not(a)),
+        (Not(And((p, q))), kleene_not(kleene_and(a, b))),
+        (Not(Or((p, q))), kleene_not(either)),
+        (Not(Implies(p, q)), kleene_not(implied)),
+        (Not(Not(p)), a),
     ]:
         np.testing.assert_array_equal(truth(float(combination.margin(point)[0])), expected)
         e = combination.enclose(box)
@@ -216,8 +252,14 @@ def slow_truth(c: Claim, point: dict[str, float]) -> float:
         if a != a or b != b:
             return NONE
         short = abs(a - b) / (c.scale or 1.0)
-        return {">=": a >= b, ">": a > b, "<=": a <= b, "<": a < b, "==": short <= c.tolerance,
-                "!=": short > c.tolerance}[c.relation] * 2.0 - 1.0
+        return {
+            ">=": a >= b,
+            ">": a > b,
+            "<=": a <= b,
+            "<": a < b,
+            "==": short <= c.tolerance,
+            "!=": short > c.tolerance,
+        }[c.relation] * 2.0 - 1.0
     if isinstance(c, Not):
         return -slow_truth(c.claim, point)
     if isinstance(c, Implies):

@@ -53,7 +53,10 @@ def test_help(cli: Cli) -> None:
     assert (code, err) == (0, "")
     assert "hypo fit DATA.csv --target y               search for the law\n" in out
     words = " ".join(out.split())
-    assert "Exit codes: 0 found, 2 wrong use or input, 3 nothing acceptable found, 4 found but saved elsewhere, 130" in words
+    assert (
+        "Exit codes: 0 found, 2 wrong use or input, 3 nothing acceptable found, 4 found but saved elsewhere, 130"
+        in words
+    )
     assert re.findall(r"^  (\w+) {2,}\S", out[out.index("Commands:") :], re.M) == [
         "audit",
         "bound",
@@ -144,7 +147,9 @@ def test_result_json(cli: Cli, tmp_path: Path) -> None:
     assert [row["complexity"] for row in content["front"]] == sorted(row["complexity"] for row in content["front"])
     for row in content["front"]:
         assert row["score"] == pytest.approx(row["misfit"] + row["complexity_cost"] + row["violation"], rel=1e-12)
-        assert all(list(constant) == ["name", "value", "std", "lower", "upper", "unit"] for constant in row["constants"])
+        assert all(
+            list(constant) == ["name", "value", "std", "lower", "upper", "unit"] for constant in row["constants"]
+        )
     assert list(content["coverage"]) == ["complete_to", "scored", "distinct"]
     assert list(content["efficiency"]) == ["outcome", "diversity"]
     assert list(content["manifest"]) == ["version", "seed", "data_sha256", "settings", "packages", "doubts", "prior"]
@@ -195,10 +200,7 @@ def test_an_earlier_result_is_replaced_but_nothing_else(cli: Cli) -> None:
     assert (code, out) == (2, "")
     assert err == "error: mine holds files but no result of hypo: choose a new or empty folder\n"
     code, _, err = cli("fit", "fall.csv", "--target", "s", "--out", "fall.csv", *FAST)
-    assert (code, err) == (
-        2,
-        "error: fall.csv is a file, so results cannot be written there: choose another folder\n",
-    )
+    assert (code, err) == (2, "error: fall.csv is a file, so results cannot be written there: choose another folder\n")
 
 
 def test_nothing_found(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,7 +249,9 @@ WAITING = textwrap.dedent("""
 """)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=["ctrl-c", "terminate", "hang up"])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=["ctrl-c", "terminate", "hang up"]
+)
 def test_an_interrupted_search_leaves_the_best_so_far(tmp_path: Path, number: signal.Signals) -> None:
     data = write_csv(tmp_path / "fall.csv", "t,s", X, LAW + np.sin(9 * X))
     out = tmp_path / "r"
@@ -269,7 +273,7 @@ def test_interrupted_before_the_search(cli: Cli, monkeypatch: pytest.MonkeyPatch
     def interrupt(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("hypo.api.fit", interrupt)
+    monkeypatch.setattr("hypo.fit", interrupt)
     code, _, err = cli("fit", "fall.csv", "--target", "s")
     assert (code, err.strip()) == (130, "error: interrupted before there was a result")
 
@@ -286,8 +290,10 @@ ERRORS = [
     ((*FIT, "--operators", ","), "the list of operators is empty"),
     ((*FIT, "--time-limit", "0"), "the time limit must be a positive number of seconds, got 0"),
     ((*FIT, "--time-limit", "nan"), "the time limit must be a positive number of seconds, got nan"),
-    ((*FIT, "--time-limit", "soon"), "time_limit must be a number of seconds above 0, or a duration such as 90s, 2min or 1h, "
-     "got 'soon'"),
+    (
+        (*FIT, "--time-limit", "soon"),
+        "time_limit must be a number of seconds above 0, or a duration such as 90s, 2min or 1h, got 'soon'",
+    ),
     ((*FIT, "--seed", "-1"), "the seed must be 0 or more, got -1"),
     ((*FIT, "--workers", "0"), "the number of workers must be 1 or more, got 0"),
     ((*FIT, "--max-complexity", "0"), "the largest complexity must be 1 or more, got 0"),
@@ -328,11 +334,7 @@ def test_damaged_results(cli: Cli) -> None:
         "error: r/result.json has schema 'hypo-result/9', but this version of hypo reads 'hypo-result/1'\n",
     )
     Path("r/result.json").write_text('{"schema": "hypo-result/1"}')
-    assert cli("show", "r") == (
-        2,
-        "",
-        'error: r/result.json is damaged (no entry "status"); run hypo fit again\n',
-    )
+    assert cli("show", "r") == (2, "", 'error: r/result.json is damaged (no entry "status"); run hypo fit again\n')
     Path("r/result.json").write_text('{"schema": {"a": 1}}')
     assert cli("show", "r") == (
         2,
@@ -365,7 +367,11 @@ def test_damaged_results(cli: Cli) -> None:
         (("manifest", "settings", "model_selection"), ["score"], 'the entry "model_selection" is not a text'),
         (("manifest", "prior", "symbols"), 1, 'the entry "prior" has counts that no grammar has'),
         (("manifest", "prior", "leaves"), 0, 'the entry "prior" has counts that no grammar has'),
-        (("manifest", "prior", "code_lengths"), {"x": math.nan}, 'a member of the entry "code_lengths" is not a number'),
+        (
+            ("manifest", "prior", "code_lengths"),
+            {"x": math.nan},
+            'a member of the entry "code_lengths" is not a number',
+        ),
     ],
 )
 def test_damaged_entries(cli: Cli, result: str, path: tuple[Any, ...], value: Any, message: str) -> None:
@@ -387,7 +393,7 @@ def test_a_bug_is_called_one(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any, **__: Any) -> None:
         raise RuntimeError("sign flipped\nin line two")
 
-    monkeypatch.setattr("hypo.api.fit", fail)
+    monkeypatch.setattr("hypo.fit", fail)
     code, out, err = cli("fit", "fall.csv", "--target", "s")
     assert (code, out) == (1, "")
     assert err == (

@@ -55,8 +55,10 @@ def test_si_is_the_same_law(result: hypo.Result) -> None:
     for name in ("mean", "std", "lower", "upper"):
         assert getattr(theirs, name) == pytest.approx(1e6 * getattr(mine, name), rel=1e-6)
     for rows, others in zip(result.constants, si.constants, strict=True):
-        assert [o.unit for o in others] == [{"MPa": "Pa", "MPa/%": "Pa", "%": "1", "1/%": "1"}.get(str(r.unit), o.unit)
-                                            for r, o in zip(rows, others, strict=True)]
+        assert [o.unit for o in others] == [
+            {"MPa": "Pa", "MPa/%": "Pa", "%": "1", "1/%": "1"}.get(str(r.unit), o.unit)
+            for r, o in zip(rows, others, strict=True)
+        ]
     assert "SI units" in str(si) and "Written" not in str(si)
 
 
@@ -68,7 +70,10 @@ def test_files_and_old_files(result: hypo.Result, tmp_path: Path) -> None:
     si = result.in_units("si")
     content = si.to_dict()
     settings = content["manifest"]["settings"]
-    settings |= {"scales": {"strain": 0.01, "stress": 1e6}, **{key: result.settings[key] for key in ("units", "ranges")}}
+    settings |= {
+        "scales": {"strain": 0.01, "stress": 1e6},
+        **{key: result.settings[key] for key in ("units", "ranges")},
+    }
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / "result.json").write_text(json.dumps(content))
     old = hypo.Result.load(tmp_path / "old")
@@ -141,8 +146,7 @@ def hypo_values(e: hypo.Expression, x: np.ndarray) -> np.ndarray:
 
 
 def test_rules_speak_of_the_columns() -> None:
-    found = hypo.fit(
-        TABLE, "stress", knowledge={"rule": [{"kind": "bounds", "max": 300.0, "weight": 1e-3}]}, **QUICK)
+    found = hypo.fit(TABLE, "stress", knowledge={"rule": [{"kind": "bounds", "max": 300.0, "weight": 1e-3}]}, **QUICK)
     (row,) = found.rules
     assert row.level == "refuted" and row.left is not None and 300.0 < max(row.left, row.right or 0.0) < 500.0
     assert row.without is None or max(abs(c.value) for c in parse(row.without, variables=["strain"]).constants) < 1e5

@@ -57,11 +57,15 @@ def test_an_edit_of_an_inlined_kernel_reaches_its_callers(package: Path) -> None
 
 def test_the_folder_lies_where_the_user_wants_it_or_else_where_it_can(package: Path) -> None:
     wanted = package / "wanted"
-    place = Path(run(package, "from hypo.kernels.compiled import place; print(place())", NUMBA_CACHE_DIR=str(wanted))[0])
+    place = Path(
+        run(package, "from hypo.kernels.compiled import place; print(place())", NUMBA_CACHE_DIR=str(wanted))[0]
+    )
     assert place.parent.parent == wanted
     blocked = package / "file"
     blocked.write_text("")
-    place = Path(run(package, "from hypo.kernels.compiled import place; print(place())", NUMBA_CACHE_DIR=str(blocked))[0])
+    place = Path(
+        run(package, "from hypo.kernels.compiled import place; print(place())", NUMBA_CACHE_DIR=str(blocked))[0]
+    )
     assert place.parent == package / "hypo" / "kernels" / "__pycache__"
 
 
@@ -96,7 +100,11 @@ def folders(tmp_path: Path):
 
 def test_what_old_sources_left_goes_and_other_versions_stay_while_used(folders, tmp_path: Path) -> None:
     mine, stale = folders("compiled-aa-11", 0), folders("compiled-aa-22", 0)
-    other, forgotten, foreign = folders("compiled-bb-11", 1), folders("compiled-cc-11", 31), folders("somebody-else", 99)
+    other, forgotten, foreign = (
+        folders("compiled-bb-11", 1),
+        folders("compiled-cc-11", 31),
+        folders("somebody-else", 99),
+    )
     compiled.remove_old(mine)
     assert mine.exists() and other.exists() and foreign.exists()
     assert not stale.exists() and not forgotten.exists()

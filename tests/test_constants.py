@@ -23,6 +23,7 @@ COLUMNS = ("x", "z")
 
 def formula(text: str, **values: float) -> Expression:
     """A formula whose names other than the columns and pi are free constants with these starting values."""
+
     def parameters(name: str) -> Expression:
         return Expression.constant(values[name], name=name, free=True)
 
@@ -46,25 +47,49 @@ def columns(seed: int, n: int = 80) -> np.ndarray:
 CASES: list[tuple[str, Callable[..., np.ndarray], dict[str, float], dict[str, float]]] = [
     ("a", lambda x, z, a: a + 0 * x, {"a": 3.7}, {"a": 1}),
     ("a*x + b", lambda x, z, a, b: a * x + b, {"a": -2.5, "b": 1e3}, {"a": 1, "b": 1}),
-    ("a*x/z - b*sqrt(x) + c", lambda x, z, a, b, c: a * x / z - b * np.sqrt(x) + c, {"a": 2, "b": 3, "c": -1},
-     {"a": 1, "b": 1, "c": 1}),
-    ("(a*x + b)/(1 + c*z)", lambda x, z, a, b, c: (a * x + b) / (1 + c * z), {"a": 2, "b": 0.5, "c": 0.8},
-     {"a": 1, "b": 1, "c": 1}),
-    ("a*exp(-b*x) + c", lambda x, z, a, b, c: a * np.exp(-b * x) + c, {"a": 5, "b": 1.3, "c": 0.7},
-     {"a": 1, "b": 1, "c": 0}),
+    (
+        "a*x/z - b*sqrt(x) + c",
+        lambda x, z, a, b, c: a * x / z - b * np.sqrt(x) + c,
+        {"a": 2, "b": 3, "c": -1},
+        {"a": 1, "b": 1, "c": 1},
+    ),
+    (
+        "(a*x + b)/(1 + c*z)",
+        lambda x, z, a, b, c: (a * x + b) / (1 + c * z),
+        {"a": 2, "b": 0.5, "c": 0.8},
+        {"a": 1, "b": 1, "c": 1},
+    ),
+    (
+        "a*exp(-b*x) + c",
+        lambda x, z, a, b, c: a * np.exp(-b * x) + c,
+        {"a": 5, "b": 1.3, "c": 0.7},
+        {"a": 1, "b": 1, "c": 0},
+    ),
     ("a*x**b", lambda x, z, a, b: a * x**b, {"a": 2.2, "b": 1.7}, {"a": 1, "b": 1}),
     ("a*x**b*z**c", lambda x, z, a, b, c: a * x**b * z**c, {"a": 0.3, "b": -1.5, "c": 0.667}, {"a": 1, "b": 1, "c": 1}),
-    ("a*sin(b*x + c)", lambda x, z, a, b, c: a * np.sin(b * x + c), {"a": 2, "b": 2.1, "c": 0.4},
-     {"a": 1, "b": 2, "c": 0}),
+    (
+        "a*sin(b*x + c)",
+        lambda x, z, a, b, c: a * np.sin(b * x + c),
+        {"a": 2, "b": 2.1, "c": 0.4},
+        {"a": 1, "b": 2, "c": 0},
+    ),
     ("a/(b + x)", lambda x, z, a, b: a / (b + x), {"a": 4, "b": 1.9}, {"a": 1, "b": 1}),
     ("a*tanh(b*(x - z))", lambda x, z, a, b: a * np.tanh(b * (x - z)), {"a": 3, "b": 0.6}, {"a": 1, "b": 1}),
     ("log(a + b*x*z)", lambda x, z, a, b: np.log(a + b * x * z), {"a": 2, "b": 5}, {"a": 1, "b": 1}),
     ("sqrt(a*x**2 + b*z)", lambda x, z, a, b: np.sqrt(a * x**2 + b * z), {"a": 2, "b": 0.4}, {"a": 1, "b": 1}),
-    ("a*exp(-(x - b)**2/(2*c**2))", lambda x, z, a, b, c: a * np.exp(-((x - b) ** 2) / (2 * c**2)),
-     {"a": 7, "b": 1.4, "c": 0.5}, {"a": 1, "b": 1, "c": 1}),
+    (
+        "a*exp(-(x - b)**2/(2*c**2))",
+        lambda x, z, a, b, c: a * np.exp(-((x - b) ** 2) / (2 * c**2)),
+        {"a": 7, "b": 1.4, "c": 0.5},
+        {"a": 1, "b": 1, "c": 1},
+    ),
     ("a*x + a**2*z", lambda x, z, a: a * x + a**2 * z, {"a": 1.6}, {"a": 1}),
-    ("(a + b*x)*exp(c*z)", lambda x, z, a, b, c: (a + b * x) * np.exp(c * z), {"a": 1, "b": 2, "c": -0.6},
-     {"a": 1, "b": 1, "c": 0}),
+    (
+        "(a + b*x)*exp(c*z)",
+        lambda x, z, a, b, c: (a + b * x) * np.exp(c * z),
+        {"a": 1, "b": 2, "c": -0.6},
+        {"a": 1, "b": 1, "c": 0},
+    ),
 ]
 TEXTS = [case[0] for case in CASES]
 
@@ -103,10 +128,25 @@ def test_exact_data_give_the_constants_to_rounding(text: str, f: Callable, true:
 # --- linear constants -------------------------------------------------------------------------------------------
 
 LINEAR = [
-    ("a", "a"), ("a + b*x", "ab"), ("-(a - b*x)", "ab"), ("(a*x + b*z)/exp(z) + c", "abc"), ("a*sin(b*x)", "a"),
-    ("sin(b*x)*a", "a"), ("exp(c*x)*(a + b*x)", "ab"), ("(a + b*x)*exp(c*z)", "ab"), ("(a + b*x)*(c + d*z)", "ab"),
-    ("a/(b + x)", "a"), ("(a + b*x)/(c + d*x)", "ab"), ("sqrt(a + b*x)", ""), ("x**b", ""), ("a*b*x", "a"),
-    ("a*x + a*z", ""), ("a*x + exp(a)", ""), ("x/a", ""), ("a*(b*x + c)", "a"), ("2*a*x - 3*b", "ab"),
+    ("a", "a"),
+    ("a + b*x", "ab"),
+    ("-(a - b*x)", "ab"),
+    ("(a*x + b*z)/exp(z) + c", "abc"),
+    ("a*sin(b*x)", "a"),
+    ("sin(b*x)*a", "a"),
+    ("exp(c*x)*(a + b*x)", "ab"),
+    ("(a + b*x)*exp(c*z)", "ab"),
+    ("(a + b*x)*(c + d*z)", "ab"),
+    ("a/(b + x)", "a"),
+    ("(a + b*x)/(c + d*x)", "ab"),
+    ("sqrt(a + b*x)", ""),
+    ("x**b", ""),
+    ("a*b*x", "a"),
+    ("a*x + a*z", ""),
+    ("a*x + exp(a)", ""),
+    ("x/a", ""),
+    ("a*(b*x + c)", "a"),
+    ("2*a*x - 3*b", "ab"),
 ]
 
 
@@ -308,10 +348,24 @@ def test_many_rows_stop_in_time() -> None:
 # --- NIST -------------------------------------------------------------------------------------------------------
 
 # NIST StRD Misra1a (D. Misra 1978, dental research, monomolecular adsorption): pressure, volume.
-MISRA1A = np.array([
-    [77.6, 10.07], [114.9, 14.73], [141.1, 17.94], [190.8, 23.93], [239.9, 29.61], [289.0, 35.18], [332.8, 40.02],
-    [378.4, 44.82], [434.8, 50.76], [477.3, 55.05], [536.8, 61.01], [593.1, 66.40], [689.1, 75.47], [760.0, 81.78],
-]).T
+MISRA1A = np.array(
+    [
+        [77.6, 10.07],
+        [114.9, 14.73],
+        [141.1, 17.94],
+        [190.8, 23.93],
+        [239.9, 29.61],
+        [289.0, 35.18],
+        [332.8, 40.02],
+        [378.4, 44.82],
+        [434.8, 50.76],
+        [477.3, 55.05],
+        [536.8, 61.01],
+        [593.1, 66.40],
+        [689.1, 75.47],
+        [760.0, 81.78],
+    ]
+).T
 
 
 @pytest.mark.parametrize("start", [(500, 0.0001), (250, 0.0005), (1, 0.001)])
@@ -327,12 +381,24 @@ def test_misra1a_reaches_the_certified_values(start: tuple[float, float]) -> Non
 # --- exact numbers ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("value", "text"), [
-    (0.5, "1.0/2"), (2.0, "2"), (-3.0, "-3"), (-0.75, "-(3/4)"), (math.pi, "pi"), (2 * math.pi, "pi*2"),
-    (math.sqrt(2), "sqrt(2)"),
-    (4 * math.pi / 3, "pi*4/3"), (1 / (4 * math.pi), "1.0/(4*pi)"), (math.sqrt(math.pi), "sqrt(pi)"), (1000.0, "1000"),
-    (math.pi**2, "pi**2"), (-math.sqrt(0.5), "-sqrt(1.0/2)"),
-])
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.5, "1.0/2"),
+        (2.0, "2"),
+        (-3.0, "-3"),
+        (-0.75, "-(3/4)"),
+        (math.pi, "pi"),
+        (2 * math.pi, "pi*2"),
+        (math.sqrt(2), "sqrt(2)"),
+        (4 * math.pi / 3, "pi*4/3"),
+        (1 / (4 * math.pi), "1.0/(4*pi)"),
+        (math.sqrt(math.pi), "sqrt(pi)"),
+        (1000.0, "1000"),
+        (math.pi**2, "pi**2"),
+        (-math.sqrt(0.5), "-sqrt(1.0/2)"),
+    ],
+)
 def test_exact_numbers_are_tried(value: float, text: str) -> None:
     found = list(exact_numbers(value * (1 + 1e-10), 1e-6 * abs(value)))
     assert text in [str(e) for e in found]

@@ -16,10 +16,13 @@ from hypo.units import parse_unit, unit_parts
 
 ONE = Fraction(1)
 COLUMNS = ("strain", "T", "theta", "t", "S")
-NAMES = UnitNames.of(
-    {"strain": "%", "T": "K", "theta": "deg", "t": "min", "S": "mM", "y": "MPa", "R": "J/(mol*K)"})
+NAMES = UnitNames.of({"strain": "%", "T": "K", "theta": "deg", "t": "min", "S": "mM", "y": "MPa", "R": "J/(mol*K)"})
 UNITS = Units(
-    {n: NAMES.powers[n] for n in (*COLUMNS, "R")}, NAMES.powers["y"], {n: f for n, (_, f) in NAMES.known.items()}, {"R": 8.314})
+    {n: NAMES.powers[n] for n in (*COLUMNS, "R")},
+    NAMES.powers["y"],
+    {n: f for n, (_, f) in NAMES.known.items()},
+    {"R": 8.314},
+)
 
 
 def read(text: str) -> Expression:
@@ -77,7 +80,9 @@ def test_random_formulas_keep_their_values() -> None:
     met = 0
     for _ in range(400):
         e = random_formula(rng, int(rng.integers(1, 6)))
-        sizes = {n: float(10.0 ** rng.integers(-6, 7)) * float(rng.choice([1.0, 60.0, np.pi / 180])) for n in ("u", "v", "s")}
+        sizes = {
+            n: float(10.0 ** rng.integers(-6, 7)) * float(rng.choice([1.0, 60.0, np.pi / 180])) for n in ("u", "v", "s")
+        }
         powers = [{"u": ONE}, {"v": -ONE, "u": ONE}, {"s": Fraction(1, 2)}]
         units = Units(dict(zip("xzw", powers, strict=True)), {"s": ONE, "v": ONE}, sizes)
         if e.free and rng.random() < 0.5:
@@ -114,7 +119,8 @@ def test_deep_formulas_are_converted_at_their_leaves() -> None:
         e = Expression.apply("sin", e)
     found = converted(e, UNITS)
     assert evaluate(found.expression, np.array([[2.0]]), ["t"])[0] == pytest.approx(
-        evaluate(e, np.array([[120.0]]), ["t"])[0] / 1e6)
+        evaluate(e, np.array([[120.0]]), ["t"])[0] / 1e6
+    )
 
 
 def test_way_back() -> None:
@@ -127,9 +133,21 @@ def test_way_back() -> None:
 @pytest.mark.parametrize(
     ("unit", "text"),
     [
-        ("kg/m/s^2", "Pa"), ("kg*m/s^2", "N"), ("kg*m^2/s^2/mol/K", "J/K/mol"), ("kg/m/s", "Pa*s"), ("m*s^2/kg", "1/Pa"),
-        ("kg/m^3", "kg/m^3"), ("m/s^2", "m/s^2"), ("1/s", "1/s"), ("kg/s^3/K^4", "W/m^2/K^4"), ("m^3/kg/s^2", "m^3/kg/s^2"),
-        ("", "1"), ("%", "1"), ("m^2/s^2", "m^2/s^2"), ("kg*m^2/s^3/A^2", "ohm"), ("m^2/s^2/K", "J/kg/K"),
+        ("kg/m/s^2", "Pa"),
+        ("kg*m/s^2", "N"),
+        ("kg*m^2/s^2/mol/K", "J/K/mol"),
+        ("kg/m/s", "Pa*s"),
+        ("m*s^2/kg", "1/Pa"),
+        ("kg/m^3", "kg/m^3"),
+        ("m/s^2", "m/s^2"),
+        ("1/s", "1/s"),
+        ("kg/s^3/K^4", "W/m^2/K^4"),
+        ("m^3/kg/s^2", "m^3/kg/s^2"),
+        ("", "1"),
+        ("%", "1"),
+        ("m^2/s^2", "m^2/s^2"),
+        ("kg*m^2/s^3/A^2", "ohm"),
+        ("m^2/s^2/K", "J/kg/K"),
     ],
 )
 def test_si_has_names(unit: str, text: str) -> None:

@@ -15,26 +15,26 @@ from tests.oracles.no_limit import NO_LIMIT
 os.environ["NUMBA_ENABLE_CUDASIM"] = os.environ["TRITON_INTERPRET"] = "1"
 numba.config.ENABLE_CUDASIM = 1  # before anything imports numba.cuda
 
-from hypo.clock import Clock, Deadline
-from hypo.data import from_arrays
-from hypo.kernels.gpu import fit_batch as cuda_fit
-from hypo.parallel.batches import Processor, fit_programs
-from hypo.parallel.executor import Serial, Share, Threads, WorkersLost, whole
-from hypo.problem.problem import Settings, make_problem
-from hypo.search.engine import search
-from hypo.search.evolution import island
-from hypo.search.evolution.island import Island, live, live_together
-from hypo.search.evolution.programs import Programs
-from hypo.search.gpu import batches as cuda_batches
-from hypo.search.gpu.backend import Cuda
-from hypo.search.gpu.batches import CudaBatches
-from hypo.search.gpu.devices import Attempts
-from hypo.search.gpu.open_devices import open_devices
-from hypo.search.library.context import Context, Workers
-from hypo.search.library.seeds import plain_library
-from hypo.search.outcome import Outcome
-from hypo.search.proposers import evolution as evolve
-from hypo.search.proposers.evolution import Evolution
+from hypo.clock import Clock, Deadline  # noqa: E402
+from hypo.data import from_arrays  # noqa: E402
+from hypo.kernels.gpu import fit_batch as cuda_fit  # noqa: E402
+from hypo.parallel.batches import Processor, fit_programs  # noqa: E402
+from hypo.parallel.executor import Serial, Share, Threads, WorkersLost, whole  # noqa: E402
+from hypo.problem.problem import Settings, make_problem  # noqa: E402
+from hypo.search.engine import search  # noqa: E402
+from hypo.search.evolution import island  # noqa: E402
+from hypo.search.evolution.island import Island, live, live_together  # noqa: E402
+from hypo.search.evolution.programs import Programs  # noqa: E402
+from hypo.search.gpu import batches as cuda_batches  # noqa: E402
+from hypo.search.gpu.backend import Cuda  # noqa: E402
+from hypo.search.gpu.batches import CudaBatches  # noqa: E402
+from hypo.search.gpu.devices import Attempts  # noqa: E402
+from hypo.search.gpu.open_devices import open_devices  # noqa: E402
+from hypo.search.library.context import Context, Workers  # noqa: E402
+from hypo.search.library.seeds import plain_library  # noqa: E402
+from hypo.search.outcome import Outcome  # noqa: E402
+from hypo.search.proposers import evolution as evolve  # noqa: E402
+from hypo.search.proposers.evolution import Evolution  # noqa: E402
 
 # The simulator computes with NumPy's numbers, which warn where the kernels' results are NaN or infinite.
 pytestmark = pytest.mark.filterwarnings("ignore:(invalid|divide|overflow|underflow).*:RuntimeWarning")
@@ -203,11 +203,19 @@ def short(backend: str) -> Outcome:
     return search(make_problem(from_arrays(X, y), None, settings), settings)
 
 
-@pytest.mark.skipif(find_spec("torch") is None or find_spec("triton") is None, reason="PyTorch or Triton is not installed")
+@pytest.mark.skipif(
+    find_spec("torch") is None or find_spec("triton") is None, reason="PyTorch or Triton is not installed"
+)
 def test_a_whole_search_finds_on_the_device_what_it_finds_without(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(island, "ISLAND", 5)
     monkeypatch.setattr(evolve, "ISLAND", 5)
-    for name, value in (("SIZES", (12,)), ("GENERATIONS", 3), ("MIGRATION", 2), ("FINALISTS", 4), ("FINAL_EVALUATIONS", 4)):
+    for name, value in (
+        ("SIZES", (12,)),
+        ("GENERATIONS", 3),
+        ("MIGRATION", 2),
+        ("FINALISTS", 4),
+        ("FINAL_EVALUATIONS", 4),
+    ):
         monkeypatch.setattr(evolve, name, value)
     native = short("native")
     fitted = []

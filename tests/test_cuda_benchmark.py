@@ -45,7 +45,9 @@ def test_every_part_runs_in_the_interpreter(tmp_path: Path) -> None:
 
 
 def line(name: str, device: str, recovered: bool, seconds: float) -> str:
-    return json.dumps({"name": name, "device": device, "recovered": recovered, "seconds": seconds, "found": "x", "status": ""})
+    return json.dumps(
+        {"name": name, "device": device, "recovered": recovered, "seconds": seconds, "found": "x", "status": ""}
+    )
 
 
 @pytest.fixture(scope="module")

@@ -102,7 +102,9 @@ def ended(code: str) -> str:
     return found.stdout
 
 
-@pytest.mark.skipif(find_spec("triton") is None or find_spec("torch") is None, reason="PyTorch or Triton is not installed")
+@pytest.mark.skipif(
+    find_spec("triton") is None or find_spec("torch") is None, reason="PyTorch or Triton is not installed"
+)
 def test_scans_compile_for_a_device() -> None:
     # Tensor cores of the H200 for all products, and nothing that registers have no room for.
     assert ended(TRITON).splitlines() == [

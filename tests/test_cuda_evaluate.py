@@ -15,12 +15,12 @@ import pytest
 os.environ["NUMBA_ENABLE_CUDASIM"] = "1"
 numba.config.ENABLE_CUDASIM = 1  # before anything imports numba.cuda
 
-from hypo.kernels import opcodes as oc
-from hypo.kernels.cpu.evaluate import evaluate, value_and_gradient
-from hypo.kernels.cpu.fit_batch import MAX_FREE, MAX_TERMS, ROUNDING, fit_batch
-from hypo.kernels.gpu import evaluate as cuda_evaluate
-from hypo.kernels.gpu import fit_batch as cuda_fit
-from hypo.kernels.gpu import packing as cuda_batch
+from hypo.kernels import opcodes as oc  # noqa: E402
+from hypo.kernels.cpu.evaluate import evaluate, value_and_gradient  # noqa: E402
+from hypo.kernels.cpu.fit_batch import MAX_FREE, MAX_TERMS, ROUNDING, fit_batch  # noqa: E402
+from hypo.kernels.gpu import evaluate as cuda_evaluate  # noqa: E402
+from hypo.kernels.gpu import fit_batch as cuda_fit  # noqa: E402
+from hypo.kernels.gpu import packing as cuda_batch  # noqa: E402
 
 # The simulator computes with NumPy's numbers, which warn where the kernels' results are NaN or infinite.
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -115,7 +115,9 @@ def test_every_operator_on_edges_of_its_domain(dtype: type) -> None:
     # NumPy takes a root there, C a power.
     u, v = (a[(u != -np.inf) | (v != 0.5)] for a in (u, v))
     X = np.ascontiguousarray([u, v, u], dtype)
-    batch = Batch([([oc.VAR] * oc.arity(o) + [o], [*range(oc.arity(o)), 0], []) for o in range(oc.FIRST_UNARY, oc.N_OPCODE)])
+    batch = Batch(
+        [([oc.VAR] * oc.arity(o) + [o], [*range(oc.arity(o)), 0], []) for o in range(oc.FIRST_UNARY, oc.N_OPCODE)]
+    )
     found = np.asarray(cuda_evaluate.values(batch.packed(), X))
     assert found.dtype == dtype
     with np.errstate(all="ignore"):
@@ -127,7 +129,9 @@ def test_values_of_random_programs_on_blocks_of_rows() -> None:
     rng = np.random.default_rng(0)
     batch = Batch([random_program(rng, int(rng.integers(1, 25)), 3) for _ in range(30)])
     X = rows(37)
-    np.testing.assert_allclose(np.asarray(cuda_evaluate.values(batch.packed(), X)), batch.values(X), rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(
+        np.asarray(cuda_evaluate.values(batch.packed(), X)), batch.values(X), rtol=1e-9, atol=1e-9
+    )
 
 
 def test_one_row_of_a_thread_where_stacks_are_high(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,7 +204,11 @@ def laws() -> tuple[Batch, np.ndarray, np.ndarray]:
 
 
 def both(
-    programs: tuple[np.ndarray, ...], rows: tuple[np.ndarray, ...], linear: bool, evaluations: int, limit: float = np.inf
+    programs: tuple[np.ndarray, ...],
+    rows: tuple[np.ndarray, ...],
+    linear: bool,
+    evaluations: int,
+    limit: float = np.inf,
 ) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
     """(value, rss, coef) of a fit on the device, and of one on the processor."""
     n, out = len(programs[3]), []

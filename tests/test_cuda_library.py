@@ -7,16 +7,16 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
-from hypo.expression.expr import Expression
-from hypo.expression.operators import BY_NAME
-from hypo.kernels import opcodes as oc
-from hypo.kernels.cpu.enumerate import binary_dimension, unary_dimension
-from hypo.knowledge.rules.shape import Bounds
-from hypo.problem.value_ranges import ValueRanges
-from hypo.search.gpu import library as cuda_library
-from hypo.search.gpu.dimensions import binary_dimensions, unary_dimensions
-from hypo.search.gpu.library import CudaLibrary
-from hypo.search.library.library import Library, Seed
+from hypo.expression.expr import Expression  # noqa: E402
+from hypo.expression.operators import BY_NAME  # noqa: E402
+from hypo.kernels import opcodes as oc  # noqa: E402
+from hypo.kernels.cpu.enumerate import binary_dimension, unary_dimension  # noqa: E402
+from hypo.knowledge.rules.shape import Bounds  # noqa: E402
+from hypo.problem.value_ranges import ValueRanges  # noqa: E402
+from hypo.search.gpu import library as cuda_library  # noqa: E402
+from hypo.search.gpu.dimensions import binary_dimensions, unary_dimensions  # noqa: E402
+from hypo.search.gpu.library import CudaLibrary  # noqa: E402
+from hypo.search.library.library import Library, Seed  # noqa: E402
 
 FIELDS = ("op", "cost", "left", "right", "dims", "mask", "shape", "twin")
 
@@ -37,7 +37,9 @@ def seeds(n: int = 40, units: bool = False) -> list[Seed]:
     return [*out, Seed(Expression.constant(1.0), 1, np.ones(n)), named]
 
 
-def both(operators: tuple[str, ...], forbid: np.ndarray | None = None, units: bool = False) -> tuple[Library, CudaLibrary]:
+def both(
+    operators: tuple[str, ...], forbid: np.ndarray | None = None, units: bool = False
+) -> tuple[Library, CudaLibrary]:
     given = {"columns": ("x0", "x1", "x2"), "forbid": forbid, "dimension_layout": (20, 1)}
     return Library(seeds(units=units), operators, **given), CudaLibrary("cpu", seeds(units=units), operators, **given)
 
@@ -68,7 +70,9 @@ def test_finished_levels_hold_the_same_members(units: bool, ruled: bool) -> None
     assert b.complete_to == a.complete_to and b.count == a.count > 1000
     assert (b.tested, b.distinct(), b.level_sizes()) == (a.tested, a.distinct(), a.level_sizes())
     same(a, b, a.count)
-    assert [str(b.expression(k)) for k in range(0, a.count, 97)] == [str(a.expression(k)) for k in range(0, a.count, 97)]
+    assert [str(b.expression(k)) for k in range(0, a.count, 97)] == [
+        str(a.expression(k)) for k in range(0, a.count, 97)
+    ]
 
 
 def test_stated_ranges_prune_the_same_candidates() -> None:

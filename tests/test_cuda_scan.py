@@ -14,27 +14,27 @@ os.environ["TRITON_INTERPRET"] = "1"  # before anything imports Triton
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 pytest.importorskip("triton", reason="Triton is not installed")
 
-from hypo.clock import Clock
-from hypo.data import from_arrays
-from hypo.expression.expr import Expression
-from hypo.kernels.gpu import operands as cuda_operands
-from hypo.kernels.gpu import pair_scan as kernel
-from hypo.kernels.gpu import pair_scores as cuda_rescore
-from hypo.kernels.gpu.operands import PASSES, ROUNDING, error, operand, unit_error
-from hypo.kernels.gpu.row_order import clustered
-from hypo.knowledge import Knowledge
-from hypo.parallel.executor import Serial, Share
-from hypo.problem.problem import Settings, make_problem
-from hypo.search.gpu import forms as cuda_forms
-from hypo.search.gpu import scan as cuda_scan
-from hypo.search.gpu.backend import Cuda
-from hypo.search.gpu.layout import Piece
-from hypo.search.library.context import Context, LibraryView, Workers
-from hypo.search.library.library import Library, Seed
-from hypo.search.library.seeds import plain_library
-from hypo.search.scan import forms
-from hypo.search.scan.pair_scan import Best, orthonormal, scan_jobs, scan_products, scan_sums, unit_rows
-from hypo.search.scan.targets import Target, links
+from hypo.clock import Clock  # noqa: E402
+from hypo.data import from_arrays  # noqa: E402
+from hypo.expression.expr import Expression  # noqa: E402
+from hypo.kernels.gpu import operands as cuda_operands  # noqa: E402
+from hypo.kernels.gpu import pair_scan as kernel  # noqa: E402
+from hypo.kernels.gpu import pair_scores as cuda_rescore  # noqa: E402
+from hypo.kernels.gpu.operands import PASSES, ROUNDING, error, operand, unit_error  # noqa: E402
+from hypo.kernels.gpu.row_order import clustered  # noqa: E402
+from hypo.knowledge import Knowledge  # noqa: E402
+from hypo.parallel.executor import Serial, Share  # noqa: E402
+from hypo.problem.problem import Settings, make_problem  # noqa: E402
+from hypo.search.gpu import forms as cuda_forms  # noqa: E402
+from hypo.search.gpu import scan as cuda_scan  # noqa: E402
+from hypo.search.gpu.backend import Cuda  # noqa: E402
+from hypo.search.gpu.layout import Piece  # noqa: E402
+from hypo.search.library.context import Context, LibraryView, Workers  # noqa: E402
+from hypo.search.library.library import Library, Seed  # noqa: E402
+from hypo.search.library.seeds import plain_library  # noqa: E402
+from hypo.search.scan import forms  # noqa: E402
+from hypo.search.scan.pair_scan import Best, orthonormal, scan_jobs, scan_products, scan_sums, unit_rows  # noqa: E402
+from hypo.search.scan.targets import Target, links  # noqa: E402
 
 N = 40
 NONE = np.empty((0, N))
@@ -186,7 +186,9 @@ def test_rounding_is_within_its_bound(precision: str) -> None:
     back = high.double() + (low.double() if precision == "bf16x3" else 0.0)
     off = np.abs(back[:300, :64].numpy() - rows)
     limit = ROUNDING[precision] * (1 + 1e-6) * np.abs(rows) + (cuda_operands.HALF_STEP if precision == "fp16" else 0)
-    assert (off <= limit + 2.0**-24 * np.abs(rows)).all() and off.max() > 0.2 * ROUNDING[precision] * np.abs(rows).max() / 4
+    assert (off <= limit + 2.0**-24 * np.abs(rows)).all() and off.max() > 0.2 * ROUNDING[precision] * np.abs(
+        rows
+    ).max() / 4
     assert not back[300:].any()
     # Inner products of the rounded rows as tensor cores form them.
     wide = high.float()[:300]
@@ -202,7 +204,9 @@ def test_rounding_is_within_its_bound(precision: str) -> None:
 def test_noise_free_problems_down_to_the_last_bit() -> None:
     # Many pairs explain the target to rounding: 1 − R² between 0 and 1e-16, and exactly 1 − 1e-28 for a slightly wrong one.
     x, y = np.random.default_rng(5).uniform(0.5, 2, (2, N))
-    F = np.array([x, y, x + y, x - y, 2 * x + y, x + 1e-14 * y, *(x + k * y for k in range(2, 30)), x * y, x / y, x**2, y**2])
+    F = np.array(
+        [x, y, x + y, x - y, 2 * x + y, x + 1e-14 * y, *(x + k * y for k in range(2, 30)), x * y, x / y, x**2, y**2]
+    )
     rows, T = unit_rows(F, CONSTANT)[0], unit_rows(np.array([x + 3.5 * y, x**2 * y]), CONSTANT)[0]
     found = both(lambda **given: scan_sums(T, rows, None, **given), 100)
     assert np.sum(1 - found[0].r2 < 1e-13) == 100
@@ -373,7 +377,10 @@ def test_dimension_groups_of_a_library_in_one_launch(monkeypatch: pytest.MonkeyP
         target = Target(ctx.y, problem.pack(problem.target_dimension))
         targets = [target, *links(target, problem.allowed)]
         assert len({t.dimension for t in targets}) > 2
-        found = [forms.sums(ctx, view, targets, 20, triples=False, beam=0), forms.products(ctx, view, [target], keep=20)]
+        found = [
+            forms.sums(ctx, view, targets, 20, triples=False, beam=0),
+            forms.products(ctx, view, [target], keep=20),
+        ]
         hits.append([(h.terms, h.rss, len(h.target.steps)) for group in found for h in group])
         assert len(np.unique(view.dims)) > 10
     assert hits[0] == hits[1] and min(h[1] for h in hits[0]) < 1e-20

@@ -88,11 +88,7 @@ def test_units_in_the_header() -> None:
     data = read("L [m],g[ m/s^2 ],n [1],T [s]\n1,9.8,3,2\n2,9.7,4,3\n", "T")
     assert data.names == data.labels == ("L", "g", "n")
     assert data.units == {"L": "m", "g": "m/s^2", "n": "1", "T": "s"}
-    assert read("L [m]  g [m / s^2] T [s]\n1 9.8 2\n2 9.7 3\n", "T").units == {
-        "L": "m",
-        "g": "m / s^2",
-        "T": "s",
-    }
+    assert read("L [m]  g [m / s^2] T [s]\n1 9.8 2\n2 9.7 3\n", "T").units == {"L": "m", "g": "m / s^2", "T": "s"}
     assert read('"drop height" [m] t [s]\n1 9.8\n2 9.7\n', "t").labels == ("drop height",)
     assert read("L [m],T [s]\n1,2\n2,3\n", "T [s]").target == "T"
     # a bracket that is no unit does not matter in a column that is not needed
@@ -124,10 +120,7 @@ def test_columns_go_by_label_header_or_name() -> None:
 def test_constant_and_empty_columns_are_left_out_with_a_note() -> None:
     data = read("a,b,c,y\n1,7,,3\n4,7,,6\n")
     assert data.names == ("a",)
-    assert data.notes == (
-        'column "c" is empty and was left out',
-        'column "b" is constant (7) and was left out',
-    )
+    assert data.notes == ('column "c" is empty and was left out', 'column "b" is constant (7) and was left out')
     assert read("a,y,\n1,2,\n2,3,\n").notes == ('column "x2" is empty and was left out',)
 
 
@@ -264,14 +257,9 @@ BAD: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
     "duplicated as identifiers": (
         "#\na b,y,a-b\n1,2,3\n4,5,6\n",
         {},
-        'd.csv, line 2: the columns "a b" and "a-b" (columns 1 and 3) would both be named "a_b"; rename '
-        "one of them",
+        'd.csv, line 2: the columns "a b" and "a-b" (columns 1 and 3) would both be named "a_b"; rename one of them',
     ),
-    "one row": (
-        "a,b,y\n1,2,3\n",
-        {},
-        "d.csv: there is only one row (1 sample) of data; a law needs at least two",
-    ),
+    "one row": ("a,b,y\n1,2,3\n", {}, "d.csv: there is only one row (1 sample) of data; a law needs at least two"),
     "one row left": (
         "a,y\n1,2\n,2\n3,\n",
         {"drop_missing": True},
@@ -308,8 +296,7 @@ BAD: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
     "wrong target": (
         "length,time\n1,2\n3,4\n",
         {"target": "tiem"},
-        'd.csv, line 1: there is no column "tiem" as target (did you mean "time"?); the columns are '
-        '"length", "time"',
+        'd.csv, line 1: there is no column "tiem" as target (did you mean "time"?); the columns are "length", "time"',
     ),
     "wrong case": (
         GOOD,
@@ -336,14 +323,12 @@ BAD: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
     "one column": (
         "y\n1\n2\n",
         {},
-        f'd.csv, line 1: no column is left as a feature beside "y" (target); a law needs at least one '
-        f"{SEPARATED}",
+        f'd.csv, line 1: no column is left as a feature beside "y" (target); a law needs at least one {SEPARATED}',
     ),
     "only target and sigma": (
         "s,y\n1,2\n2,3\n",
         {"sigma": "s"},
-        'd.csv, line 1: no column is left as a feature beside "y" (target), "s" (sigma); a law needs at '
-        "least one",
+        'd.csv, line 1: no column is left as a feature beside "y" (target), "s" (sigma); a law needs at least one',
     ),
     "unknown feature": (
         GOOD,
@@ -353,14 +338,9 @@ BAD: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
     "target among features": (
         GOOD,
         {"features": ["a", "y"]},
-        'd.csv, line 1: the column "y" is the target and cannot be a feature too; take it out of the '
-        "features",
+        'd.csv, line 1: the column "y" is the target and cannot be a feature too; take it out of the features',
     ),
-    "feature twice": (
-        GOOD,
-        {"features": ["a", "a"]},
-        'd.csv, line 1: the feature "a" is listed twice; list it once',
-    ),
+    "feature twice": (GOOD, {"features": ["a", "a"]}, 'd.csv, line 1: the feature "a" is listed twice; list it once'),
     "no features": (
         GOOD,
         {"features": []},
@@ -458,8 +438,7 @@ BAD: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
     "weights are a feature": (
         GOOD,
         {"weights": "b", "features": ["b"]},
-        'd.csv, line 1: the column "b" is the weights and cannot be a feature too; take it out of the '
-        "features",
+        'd.csv, line 1: the column "b" is the weights and cannot be a feature too; take it out of the features',
     ),
 }
 
@@ -486,9 +465,7 @@ def test_text_in_columns_not_needed_is_ignored() -> None:
 def test_a_late_fault_is_found_in_a_long_file() -> None:
     lines = ["a,b,y", *(f"{k},{k % 7},{k % 5}" for k in range(50_000))]
     lines[45_000] = "1,,1"
-    assert message("\n".join(lines)) == (
-        f'd.csv, line 45001, column "b": the value is missing; fill it in, or {DROP}'
-    )
+    assert message("\n".join(lines)) == (f'd.csv, line 45001, column "b": the value is missing; fill it in, or {DROP}')
     lines[45_000] = "1,?x,1"
     assert message("\n".join(lines)).startswith('d.csv, line 45001, column "b": "?x" is not a number; ')
     lines[45_000] = "1,1"
@@ -502,9 +479,7 @@ tables = hnp.arrays(
     st.tuples(st.integers(2, 8), st.integers(2, 5)),
     elements=st.floats(allow_nan=False, allow_infinity=False),
 )
-SEPARATORS = st.sampled_from(
-    [(",", "."), (";", "."), (";", ","), ("\t", "."), ("\t", ","), (" ", "."), (" ", ",")]
-)
+SEPARATORS = st.sampled_from([(",", "."), (";", "."), (";", ","), ("\t", "."), ("\t", ","), (" ", "."), (" ", ",")])
 
 
 @given(tables, SEPARATORS, st.booleans(), st.sampled_from(["\n", "\r\n"]), st.integers(0, 3))
@@ -547,11 +522,7 @@ def test_file_frame_and_arrays_agree(table: np.ndarray) -> None:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
 def test_any_file_is_read_or_refused(content: bytes) -> None:
     Path("t.csv").write_bytes(content)
-    for attempt in (
-        lambda: read_table("t.csv"),
-        lambda: read_csv("t.csv", "0"),
-        lambda: read_csv("t.csv", "a"),
-    ):
+    for attempt in (lambda: read_table("t.csv"), lambda: read_csv("t.csv", "0"), lambda: read_csv("t.csv", "a")):
         try:
             attempt()
         except InputError as error:
@@ -623,9 +594,7 @@ def test_read_table_of_one_row_and_a_late_text() -> None:
 
 
 def test_frames() -> None:
-    frame = pd.DataFrame(
-        {"L [m]": [1, 2, 3], "on": [True, False, True], "T [s]": [2.0, 2.8, 3.5], "who": list("abc")}
-    )
+    frame = pd.DataFrame({"L [m]": [1, 2, 3], "on": [True, False, True], "T [s]": [2.0, 2.8, 3.5], "who": list("abc")})
     data = from_frame(frame, "T", features=["L", "on"], sigma=np.array([1, 2, 3]), weights=[1, 1, 2])
     assert_array_equal(data.X, [[1, 1], [2, 0], [3, 1]])
     assert data.names == ("L", "on") and data.units == {"L": "m", "T": "s"}
@@ -713,12 +682,7 @@ def test_arrays() -> None:
 
 
 ARRAYS: dict[str, tuple[Any, Any, dict[str, Any], str]] = {
-    "lengths": (
-        [[1, 2], [3, 4], [5, 6]],
-        [1, 2, 3, 4],
-        {},
-        "X has 3 rows but y has 4 values; expected as many",
-    ),
+    "lengths": ([[1, 2], [3, 4], [5, 6]], [1, 2, 3, 4], {}, "X has 3 rows but y has 4 values; expected as many"),
     "transposed": (
         [[1, 2, 3], [3, 4, 5]],
         [1, 2, 3],
@@ -740,18 +704,8 @@ ARRAYS: dict[str, tuple[Any, Any, dict[str, Any], str]] = {
     "ragged": ([[1, 2], [3]], [1, 2], {}, "X must be a rectangular array, but its rows differ in length"),
     "text": ([[1, "b"], [3, 4]], [1, 2], {}, 'X[0, 1]: "b" is not a number; correct it'),
     "complex": ([[1j], [2]], [1, 2], {}, "X holds complex numbers; convert them to real numbers"),
-    "dates": (
-        [1, 2],
-        np.array(["2020", "2021"], dtype="M8[Y]"),
-        {},
-        "y holds dates; convert them to real numbers",
-    ),
-    "names": (
-        [[1, 2], [3, 4]],
-        [1, 2],
-        {"names": ["a"]},
-        "names has 1 entries but X has 2 columns; expected as many",
-    ),
+    "dates": ([1, 2], np.array(["2020", "2021"], dtype="M8[Y]"), {}, "y holds dates; convert them to real numbers"),
+    "names": ([[1, 2], [3, 4]], [1, 2], {"names": ["a"]}, "names has 1 entries but X has 2 columns; expected as many"),
     "equal names": (
         [[1, 2], [3, 4]],
         [1, 2],
@@ -810,16 +764,14 @@ ARRAYS: dict[str, tuple[Any, Any, dict[str, Any], str]] = {
         np.ones((2, 0)),
         [1, 2],
         {},
-        'the names of the columns: no column is left as a feature beside "y" (target); '
-        "a law needs at least one",
+        'the names of the columns: no column is left as a feature beside "y" (target); a law needs at least one',
     ),
     "no rows": (np.ones((0, 2)), [], {}, "the arrays: there is no row of data; a law needs at least two"),
     "constant": (
         [[1], [2]],
         [5, 5],
         {},
-        'the arrays, column "y": the target is 5 in every row, '
-        "so there is no law to find; choose another target",
+        'the arrays, column "y": the target is 5 in every row, so there is no law to find; choose another target',
     ),
 }
 

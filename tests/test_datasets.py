@@ -24,11 +24,20 @@ DATASETS = sorted(path.parent for path in (ROOT / "datasets").glob("*/dataset.to
 PROBLEMS = tomllib.loads((ROOT / "benchmarks/feynman/problems.toml").read_text(encoding="utf-8"))["problem"]
 
 FUNCTIONS: dict[str, Callable[[Any], Any]] = {
-    "sqrt": np.sqrt, "exp": np.exp, "log": np.log, "sin": np.sin, "cos": np.cos, "tanh": np.tanh,
-    "asin": np.arcsin, "acos": np.arccos,
+    "sqrt": np.sqrt,
+    "exp": np.exp,
+    "log": np.log,
+    "sin": np.sin,
+    "cos": np.cos,
+    "tanh": np.tanh,
+    "asin": np.arcsin,
+    "acos": np.arccos,
 }
 OPERATORS: dict[type, Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
     ast.Pow: operator.pow,
 }
 Units = dict[str, Fraction]
@@ -118,8 +127,15 @@ def residual(y: np.ndarray, prediction: np.ndarray) -> float:
 
 def test_the_promised_data_sets_are_there() -> None:
     assert {folder.name for folder in DATASETS} >= {
-        "kepler", "hubble_1929", "hydrogen_lines", "boyle", "black_body", "cooling", "pendulum",
-        "stopping_distances", "titius_bode",
+        "kepler",
+        "hubble_1929",
+        "hydrogen_lines",
+        "boyle",
+        "black_body",
+        "cooling",
+        "pendulum",
+        "stopping_distances",
+        "titius_bode",
     }
     assert {path.parent for path in (ROOT / "datasets").glob("*/data.csv")} == set(DATASETS)
 

@@ -26,21 +26,24 @@ def report(text: str, target: Dimension | None = None) -> DimensionReport:
     return infer(e, DIMS, KNOWN, target)
 
 
-@pytest.mark.parametrize(("text", "dimension"), [
-    ("2*pi*sqrt(L/g)", S),
-    ("L/T - c", M / S),
-    ("m*v**2/2 + m*g*L", KG * M**2 / S**2),
-    ("sin(L/(c*T))", DIMENSIONLESS),
-    ("cbrt(L**3) + abs(-L) + min(L, 2*L)", M),
-    ("L**(1/3)", M ** Fraction(1, 3)),
-    ("L**1.5/L", M ** Fraction(1, 2)),
-    ("L**-2", M**-2),
-    ("x**x", DIMENSIONLESS),
-    ("2**(L/(c*T))", DIMENSIONLESS),
-    ("L + 0", M),
-    ("max(0, T)", S),
-    ("(T/T)**0.123", DIMENSIONLESS),
-])
+@pytest.mark.parametrize(
+    ("text", "dimension"),
+    [
+        ("2*pi*sqrt(L/g)", S),
+        ("L/T - c", M / S),
+        ("m*v**2/2 + m*g*L", KG * M**2 / S**2),
+        ("sin(L/(c*T))", DIMENSIONLESS),
+        ("cbrt(L**3) + abs(-L) + min(L, 2*L)", M),
+        ("L**(1/3)", M ** Fraction(1, 3)),
+        ("L**1.5/L", M ** Fraction(1, 2)),
+        ("L**-2", M**-2),
+        ("x**x", DIMENSIONLESS),
+        ("2**(L/(c*T))", DIMENSIONLESS),
+        ("L + 0", M),
+        ("max(0, T)", S),
+        ("(T/T)**0.123", DIMENSIONLESS),
+    ],
+)
 def test_consistent_formulas(text: str, dimension: Dimension) -> None:
     found = report(text)
     assert found.messages == ()
@@ -48,20 +51,23 @@ def test_consistent_formulas(text: str, dimension: Dimension) -> None:
     assert found.dimension == dimension
 
 
-@pytest.mark.parametrize(("text", "count", "words"), [
-    ("L + g", 1, "in L + g, its parts have the dimensions m and m/s^2"),
-    ("sin(L)", 1, "in sin(L), its argument has the dimension m, but must be a pure number"),
-    ("sin(L) + exp(T)", 2, "in exp(T)"),
-    ("L**x", 1, "its base has the dimension m"),
-    ("x**L", 1, "its exponent has the dimension m"),
-    ("L**T", 2, "its exponent has the dimension s"),
-    ("L**0.12345", 1, "its base has the dimension m"),
-    ("L**pi", 1, "its base has the dimension m"),
-    ("L + 1", 1, "dimensions m and 1"),
-    ("min(L, T) + L + T", 2, "in min(L, T)"),
-    ("sqrt(L/g) + sin(L)*T", 1, "in sin(L)"),
-    ("c + L", 1, "m/s and m"),
-])
+@pytest.mark.parametrize(
+    ("text", "count", "words"),
+    [
+        ("L + g", 1, "in L + g, its parts have the dimensions m and m/s^2"),
+        ("sin(L)", 1, "in sin(L), its argument has the dimension m, but must be a pure number"),
+        ("sin(L) + exp(T)", 2, "in exp(T)"),
+        ("L**x", 1, "its base has the dimension m"),
+        ("x**L", 1, "its exponent has the dimension m"),
+        ("L**T", 2, "its exponent has the dimension s"),
+        ("L**0.12345", 1, "its base has the dimension m"),
+        ("L**pi", 1, "its base has the dimension m"),
+        ("L + 1", 1, "dimensions m and 1"),
+        ("min(L, T) + L + T", 2, "in min(L, T)"),
+        ("sqrt(L/g) + sin(L)*T", 1, "in sin(L)"),
+        ("c + L", 1, "m/s and m"),
+    ],
+)
 def test_inconsistent_nodes_are_counted(text: str, count: int, words: str) -> None:
     found = report(text)
     assert found.inconsistent == len(found.messages) == count
@@ -77,25 +83,30 @@ def test_the_target_counts_once() -> None:
     assert report("L + g", S).inconsistent == 2
 
 
-@pytest.mark.parametrize(("text", "target", "expected"), [
-    ("a*L + T", None, {"a": S / M}),
-    ("a*L + b", S, {"a": S / M, "b": S}),
-    ("a*exp(-b*T)", M, {"a": M, "b": DIMENSIONLESS / S}),
-    ("a*sin(b*T + d) + f", M, {"a": M, "b": DIMENSIONLESS / S, "d": DIMENSIONLESS, "f": M}),
-    ("sqrt(a*L)", S, {"a": S**2 / M}),
-    ("a*L**2*T", KG, {"a": KG / (M**2 * S)}),
-    ("a*b*L", S, {"a": None, "b": None}),
-    ("a*L + a*L", S, {"a": S / M}),
-    ("a*b*L + a*T", S, {"a": DIMENSIONLESS, "b": S / M}),
-    ("a*b*L + T/b", None, {"a": None, "b": None}),
-    ("x**a", None, {"a": DIMENSIONLESS}),
-    ("a**3*L", S, {"a": (S / M) ** Fraction(1, 3)}),
-    ("a/(b + T)", M, {"a": M * S, "b": S}),
-    ("min(a, L) + b", None, {"a": M, "b": M}),
-    ("a", M, {"a": M}),
-    ("a", None, {"a": None}),
-])
-def test_dimensions_of_fitted_constants(text: str, target: Dimension | None, expected: dict[str, Dimension | None]) -> None:
+@pytest.mark.parametrize(
+    ("text", "target", "expected"),
+    [
+        ("a*L + T", None, {"a": S / M}),
+        ("a*L + b", S, {"a": S / M, "b": S}),
+        ("a*exp(-b*T)", M, {"a": M, "b": DIMENSIONLESS / S}),
+        ("a*sin(b*T + d) + f", M, {"a": M, "b": DIMENSIONLESS / S, "d": DIMENSIONLESS, "f": M}),
+        ("sqrt(a*L)", S, {"a": S**2 / M}),
+        ("a*L**2*T", KG, {"a": KG / (M**2 * S)}),
+        ("a*b*L", S, {"a": None, "b": None}),
+        ("a*L + a*L", S, {"a": S / M}),
+        ("a*b*L + a*T", S, {"a": DIMENSIONLESS, "b": S / M}),
+        ("a*b*L + T/b", None, {"a": None, "b": None}),
+        ("x**a", None, {"a": DIMENSIONLESS}),
+        ("a**3*L", S, {"a": (S / M) ** Fraction(1, 3)}),
+        ("a/(b + T)", M, {"a": M * S, "b": S}),
+        ("min(a, L) + b", None, {"a": M, "b": M}),
+        ("a", M, {"a": M}),
+        ("a", None, {"a": None}),
+    ],
+)
+def test_dimensions_of_fitted_constants(
+    text: str, target: Dimension | None, expected: dict[str, Dimension | None]
+) -> None:
     found = report(text, target)
     assert found.inconsistent == 0, found.message
     names = [c.name for c in found.expression.constants]

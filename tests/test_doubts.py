@@ -103,7 +103,9 @@ def test_every_guess_gets_its_score() -> None:
     assert "The answer is your guess 1: y = a*x/(b + x)." in result.remarks()
     for line, guess in zip(lines, ("a + b*x", "k*x + k/x"), strict=True):
         own = hypo.score(guess, {"x": X, "y": y}, "y").hypothesis
-        words = re.fullmatch(r"The guess (.*) scores (.*) \(RMSE (.*)\), (?:(.*) nats behind the answer|as low as .*)\.", line)
+        words = re.fullmatch(
+            r"The guess (.*) scores (.*) \(RMSE (.*)\), (?:(.*) nats behind the answer|as low as .*)\.", line
+        )
         assert words is not None and words[1] == guess and float(words[3]) == pytest.approx(own.rmse, rel=1e-3)
         assert float(words[2]) - float(words[4] or 0.0) == pytest.approx(result.best.score, abs=0.011)
 
@@ -111,7 +113,9 @@ def test_every_guess_gets_its_score() -> None:
 def test_headers_may_stand_in_formulas() -> None:
     frame = pd.DataFrame({"Δt": X, "x 1": X**2, "pi": 1 / X, "E": 3.0 * X})
     scored = hypo.score("k*Δt", frame, "E")
-    assert str(scored.expression) == str(hypo.score("k*Deltat", frame, "E").expression) and scored.hypothesis.rmse < 1e-12
+    assert (
+        str(scored.expression) == str(hypo.score("k*Deltat", frame, "E").expression) and scored.hypothesis.rmse < 1e-12
+    )
     # Where a column was renamed for the number, one has to say which is meant.
     with pytest.raises(hypo.FormulaError, match="both a number and a column; write pi_ for the column"):
         hypo.score("k*pi*Deltat", frame, "E")
@@ -129,7 +133,9 @@ def test_a_column_called_pi_is_not_the_number_in_latex() -> None:
 # --- columns ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("offset", "advice"), [(0.0, None), (1000.0, None), (2460000.0, "2460000"), (-1.7e9, "-1700000000")])
+@pytest.mark.parametrize(
+    ("offset", "advice"), [(0.0, None), (1000.0, None), (2460000.0, "2460000"), (-1.7e9, "-1700000000")]
+)
 def test_columns_far_from_zero_are_named(offset: float, advice: str | None) -> None:
     dataset, _ = as_dataset({"t": offset + 30 * np.linspace(0.01, 1.0, 20), "y": np.arange(20.0)}, "y")
     notes = [note for note in dataset.notes if "varies by only" in note]
@@ -170,7 +176,9 @@ def test_offsets_are_not_taken_for_multiples_of_pi() -> None:
     # A phase is an angle, and a factor may be anything.
     t = np.linspace(0.0, 6.0, 80)
     wave = np.sin(2.0 * t + np.pi / 4)
-    scored = hypo.fit({"t": t, "y": wave}, "y", guesses=["sin(2*t + a)"], **(FAST | {"operators": "+,*,/,sin"})).expression
+    scored = hypo.fit(
+        {"t": t, "y": wave}, "y", guesses=["sin(2*t + a)"], **(FAST | {"operators": "+,*,/,sin"})
+    ).expression
     assert scored is not None and "pi" in str(scored)
 
 

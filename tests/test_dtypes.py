@@ -62,12 +62,16 @@ def test_one_that_is_asked_for_is_an_error_of_ours(values: Any, what: str) -> No
 
 def test_prediction_by_the_estimator() -> None:
     model = hypo.SymbolicRegressor(time_limit=0.5, operators="+,*").fit(pd.DataFrame({"a": A, "b": Y}), A + Y)
-    with pytest.raises(DataError, match=r'X, row 0 .from 0., column "b": "2020-01-01T.*a date; .*or leave the column out'):
+    with pytest.raises(
+        DataError, match=r'X, row 0 .from 0., column "b": "2020-01-01T.*a date; .*or leave the column out'
+    ):
         model.predict(pd.DataFrame({"a": A, "b": pd.date_range("2020-01-01", periods=N)}))
 
 
 def test_arrays_that_mix_dates_and_numbers() -> None:
-    with pytest.raises(DataError, match=r'^X\[0, 1\]: "2020-01-01" is not a number but a date; write the time since a start'):
+    with pytest.raises(
+        DataError, match=r'^X\[0, 1\]: "2020-01-01" is not a number but a date; write the time since a start'
+    ):
         hypo.fit([[1.0, np.datetime64("2020-01-01")], [2.0, np.datetime64("2020-01-02")]], [1.0, 2.0])
 
 

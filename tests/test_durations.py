@@ -15,9 +15,22 @@ from hypo.errors import InputError
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        (2, 2.0), (0.5, 0.5), (np.float32(2.0), 2.0), ("90", 90.0), ("90s", 90.0), ("2min", 120.0), ("2 min", 120.0),
-        ("1.5m", 90.0), ("1h", 3600.0), ("1h30min", 5400.0), ("1h 30m 5s", 5405.0), ("2 Minutes", 120.0), ("1d", 86400.0),
-        ("250ms", 0.25), ("1e3", 1e3), (".5h", 1800.0),
+        (2, 2.0),
+        (0.5, 0.5),
+        (np.float32(2.0), 2.0),
+        ("90", 90.0),
+        ("90s", 90.0),
+        ("2min", 120.0),
+        ("2 min", 120.0),
+        ("1.5m", 90.0),
+        ("1h", 3600.0),
+        ("1h30min", 5400.0),
+        ("1h 30m 5s", 5405.0),
+        ("2 Minutes", 120.0),
+        ("1d", 86400.0),
+        ("250ms", 0.25),
+        ("1e3", 1e3),
+        (".5h", 1800.0),
     ],
 )
 def test_durations(value: Any, expected: float) -> None:
@@ -30,7 +43,9 @@ WRONG = ("", "soon", "2 apples", "min", "2min min", "30s 1h", "1min 1min", "1:30
 
 @pytest.mark.parametrize("value", WRONG)
 def test_what_is_no_duration(value: Any) -> None:
-    with pytest.raises(InputError, match=r"^time_limit must be a number of seconds above 0, or a duration such as 90s, "):
+    with pytest.raises(
+        InputError, match=r"^time_limit must be a number of seconds above 0, or a duration such as 90s, "
+    ):
         seconds("time_limit", value)
 
 
@@ -43,7 +58,9 @@ def test_durations_that_last_no_time_or_for_ever(value: Any) -> None:
 def test_they_are_taken_everywhere(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
     table = {"a": np.arange(1.0, 9.0), "y": 2.0 * np.arange(1.0, 9.0)}
     assert hypo.fit(table, "y", time_limit="0.1min", operators="+").settings["time_limit"] == pytest.approx(6.0)
-    audit = hypo.audit(table, "y", seeds=1, bootstrap=0, time_limit="2s", total_time="1min", operators="+", scheduler="threads")
+    audit = hypo.audit(
+        table, "y", seeds=1, bootstrap=0, time_limit="2s", total_time="1min", operators="+", scheduler="threads"
+    )
     assert audit.time_limit == 2.0
     model = hypo.SymbolicRegressor(timeout_in_seconds="3s", operators="+").fit(table["a"][:, None], table["y"])
     assert model.result_.settings["time_limit"] == 3.0

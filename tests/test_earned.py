@@ -61,7 +61,11 @@ def test_a_search_that_earned_its_weights_says_them(line: tuple[Outcome, Problem
     [
         ({"status": "interrupted"}, "it was interrupted", "let it run to its end"),
         ({"complete_to": 0, "covered_to": 0}, "no size of formulas completely", "give it more time"),
-        ({"covered_to": 2, "explored": None}, "of those with more than 2 not all were looked at", "more time would help"),
+        (
+            {"covered_to": 2, "explored": None},
+            "of those with more than 2 not all were looked at",
+            "more time would help",
+        ),
     ],
 )
 def test_a_search_that_was_too_short_says_so_instead(
@@ -83,7 +87,9 @@ def test_few_rows_take_chains() -> None:
     found = outcome_of(2.3 * x + 0.3 * NOISE[::3], x)
     assert CLAIM in str(told(found))
     result = told(found, explored=replace(found[0].explored, chain=None))
-    assert CLAIM not in str(result) and any("no time left to look around the formula" in line for line in result.remarks())
+    assert CLAIM not in str(result) and any(
+        "no time left to look around the formula" in line for line in result.remarks()
+    )
 
 
 def test_chains_that_do_not_agree_earn_nothing(line: tuple[Outcome, Problem, Settings, Any]) -> None:
@@ -103,7 +109,9 @@ def test_what_residuals_say_counts() -> None:
     settings = Settings(**(QUICK | {"turns": 2, "proposers": ("library",), "max_complexity": 5}))
     problem = make_problem(dataset, None, settings)
     result = make_result(search(problem, settings), problem, settings, dataset, columns)
-    assert CLAIM not in str(result) and any("times the noise that was given, so the law" in line for line in result.remarks())
+    assert CLAIM not in str(result) and any(
+        "times the noise that was given, so the law" in line for line in result.remarks()
+    )
 
 
 @pytest.mark.parametrize("n", [2, 3, 4])
@@ -121,7 +129,9 @@ def test_rows_that_are_the_same_count_once() -> None:
     assert CLAIM not in str(result) and any("3 different rows are too few" in line for line in result.remarks())
 
 
-def test_a_result_keeps_why_its_weights_are_not_earned(line: tuple[Outcome, Problem, Settings, Any], tmp_path: Path) -> None:
+def test_a_result_keeps_why_its_weights_are_not_earned(
+    line: tuple[Outcome, Problem, Settings, Any], tmp_path: Path
+) -> None:
     result = told(line, status="interrupted")
     loaded = hypo.Result.load(result.save(tmp_path / "r"))
     assert loaded.posterior == result.posterior and loaded.remarks() == result.remarks()

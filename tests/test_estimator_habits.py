@@ -40,7 +40,9 @@ def test_units_of_the_estimator_and_of_its_fit() -> None:
     expected = {"m": "kg", "a": "m/s^2", "y": "N"}
     assert SymbolicRegressor(**FAST, units=units).fit(frame, force).result_.settings["units"] == expected
     assert SymbolicRegressor(**FAST).fit(frame, force, units=units).result_.settings["units"] == expected
-    both = SymbolicRegressor(**FAST, units={"m": "kg"}).fit(frame, Y, X_units={"a": "m/s^2"}, units={"y": "N"}, y_units="N")
+    both = SymbolicRegressor(**FAST, units={"m": "kg"}).fit(
+        frame, Y, X_units={"a": "m/s^2"}, units={"y": "N"}, y_units="N"
+    )
     assert both.result_.settings["units"] == expected
 
 
@@ -95,7 +97,9 @@ NOISE = np.random.default_rng(5).normal(size=(60, 3))
 
 
 def test_a_search_that_found_a_constant_only_warns_where_it_was_too_short() -> None:
-    with pytest.warns(ShortSearchWarning, match=r"^Nothing better than a constant .* of 0.001 s: allow more time") as caught:
+    with pytest.warns(
+        ShortSearchWarning, match=r"^Nothing better than a constant .* of 0.001 s: allow more time"
+    ) as caught:
         result = hypo.fit(NOISE[:, :2], NOISE[:, 2], time_limit=0.001, workers=1)
     assert caught[0].filename == __file__
     assert str(caught[0].message) in result.remarks()
@@ -118,7 +122,9 @@ def folder(fitted: SymbolicRegressor, tmp_path_factory: pytest.TempPathFactory) 
     return fitted.result_.save(tmp_path_factory.mktemp("result"))
 
 
-def test_predict_by_a_formula_of_the_front(folder: Path, fitted: SymbolicRegressor, capsys: pytest.CaptureFixture[str]) -> None:
+def test_predict_by_a_formula_of_the_front(
+    folder: Path, fitted: SymbolicRegressor, capsys: pytest.CaptureFixture[str]
+) -> None:
     new = folder / "new.csv"
     new.write_text("x0,x1\n1,2\n3,4\n")
     assert main(["predict", str(folder), str(new), "--formula", "0"]) == 0
@@ -131,10 +137,23 @@ def test_predict_by_a_formula_of_the_front(folder: Path, fitted: SymbolicRegress
     assert "leave out the index (--formula)" in capsys.readouterr().err
 
 
-def test_the_command_line_says_that_the_search_was_too_short(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_line_says_that_the_search_was_too_short(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     table = tmp_path / "noise.csv"
     np.savetxt(table, NOISE, delimiter=",", header="a,b,y", comments="")
-    fit = ["fit", str(table), "--target", "y", "--time-limit", "0.001", "--workers", "1", "--out", str(tmp_path / "out")]
+    fit = [
+        "fit",
+        str(table),
+        "--target",
+        "y",
+        "--time-limit",
+        "0.001",
+        "--workers",
+        "1",
+        "--out",
+        str(tmp_path / "out"),
+    ]
     sentence = "Nothing better than a constant was found within the time limit of 0.001 s: allow more time"
     assert main([*fit, "--quiet"]) == 0
     assert capsys.readouterr().err.startswith(f"note: {sentence}")

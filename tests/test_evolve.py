@@ -70,8 +70,10 @@ def turn(evolution, archive, clock, number=0, seed=0):
 
 def kinds(batch):
     """The formulas of a batch, as text."""
-    return [(batch.op[k, :n].tolist(), batch.arg[k, :n].tolist(), batch.value[k, :n].tolist())
-            for k, n in enumerate(batch.length)]
+    return [
+        (batch.op[k, :n].tolist(), batch.arg[k, :n].tolist(), batch.value[k, :n].tolist())
+        for k, n in enumerate(batch.length)
+    ]
 
 
 # --- the fit ---------------------------------------------------------------------------------------------------
@@ -175,8 +177,15 @@ def children(evolution, rounds=4):
 
 
 def test_children_keep_operators_nesting_and_size():
-    knowledge = Knowledge.from_dict({"grammar": {"operators": ["+", "*", "sin", "exp", "sqrt"], "max_complexity": 15,
-                                                 "nesting": {"sin": ["sin", "exp"]}}})
+    knowledge = Knowledge.from_dict(
+        {
+            "grammar": {
+                "operators": ["+", "*", "sin", "exp", "sqrt"],
+                "max_complexity": 15,
+                "nesting": {"sin": ["sin", "exp"]},
+            }
+        }
+    )
     evolution, *_ = setting(X[:, 0], knowledge=knowledge)
     formulas = children(evolution)
     assert len(set(map(str, formulas))) > 150
@@ -259,8 +268,11 @@ def test_an_island_lives_by_itself_wherever_it_does():
         assert np.all(np.diff(island.score[: island.alive]) >= 0)
         for other, _ in others:
             assert_array_equal(other.score, island.score)
-            for a, b in zip(other.individuals.arrays + other.elite.arrays, island.individuals.arrays + island.elite.arrays,
-                            strict=True):
+            for a, b in zip(
+                other.individuals.arrays + other.elite.arrays,
+                island.individuals.arrays + island.elite.arrays,
+                strict=True,
+            ):
                 assert_array_equal(a, b)
 
 

@@ -162,11 +162,27 @@ def _outcome(address: str | None, workers: int) -> Any:
     rng = np.random.default_rng(3)
     x, z = rng.uniform(1, 3, (2, 150))
     y = x * np.sin(z) + 1.7 * np.sqrt(x + z) + 0.01 * rng.standard_normal(150)
-    settings = Settings(turns=2, time_limit=NO_LIMIT, posterior=False, library_sizes=(100, 600), workers=workers,
-                        scheduler=address, n_probe=50, n_race=100, max_complexity=14, proposers=("library",))
+    settings = Settings(
+        turns=2,
+        time_limit=NO_LIMIT,
+        posterior=False,
+        library_sizes=(100, 600),
+        workers=workers,
+        scheduler=address,
+        n_probe=50,
+        n_race=100,
+        max_complexity=14,
+        proposers=("library",),
+    )
     problem = make_problem(from_arrays(np.column_stack([x, z]), y), None, settings)
     out = search(problem, settings)
-    return [(str(h.expression), h.score, h.misfit) for h in out.front], out.scored, out.complete_to, out.distinct, out.message
+    return (
+        [(str(h.expression), h.score, h.misfit) for h in out.front],
+        out.scored,
+        out.complete_to,
+        out.distinct,
+        out.message,
+    )
 
 
 def test_a_search_is_the_same_with_every_executor(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,9 +198,20 @@ def _bred(address: str | None, workers: int, **options: Any) -> Any:
     """What evolution makes of something hard in two turns."""
     x, z = np.random.default_rng(3).uniform(1, 3, (2, 100))
     y = np.sin(x * z + 0.7) / (1.3 + z) + 0.31 * np.exp(0.2 * x * x)
-    settings = Settings(**{"turns": 2, "time_limit": NO_LIMIT, "library_sizes": (100,), "workers": workers,
-                           "scheduler": address, "posterior": False, "n_probe": 50, "n_race": 80,
-                           "proposers": ("evolution",), **options})
+    settings = Settings(
+        **{
+            "turns": 2,
+            "time_limit": NO_LIMIT,
+            "library_sizes": (100,),
+            "workers": workers,
+            "scheduler": address,
+            "posterior": False,
+            "n_probe": 50,
+            "n_race": 80,
+            "proposers": ("evolution",),
+            **options,
+        }
+    )
     out = search(make_problem(from_arrays(np.column_stack([x, z]), y), None, settings), settings)
     return [(str(h.expression), h.score) for h in out.front], out.scored, out.status
 
@@ -210,8 +237,13 @@ def test_a_deadline_ends_islands_that_live_elsewhere(where: str, address: str, m
         clock.append(progress.elapsed)
 
     x = np.random.default_rng(3).uniform(1, 3, (80, 2))
-    settings = Settings(time_limit=3.0, workers=2, scheduler=where if where == "processes" else address, library_sizes=(50,),
-                        proposers=("evolution",))
+    settings = Settings(
+        time_limit=3.0,
+        workers=2,
+        scheduler=where if where == "processes" else address,
+        library_sizes=(50,),
+        proposers=("evolution",),
+    )
     y = np.sin(x[:, 0] * x[:, 1] * 3.3) + np.exp(np.cos(2.1 * x[:, 0]))
     out = search(make_problem(from_arrays(x, y), None, settings), settings, watch)
     assert out.status == "time_limit"

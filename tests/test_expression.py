@@ -55,8 +55,14 @@ def test_arithmetic_with_numbers() -> None:
     assert str(-x) == "-x"
 
 
-@pytest.mark.parametrize(("name", "arguments", "words"), [
-    ("sine", (x,), "unknown operator"), ("sin", (x, y), "expected 1 arguments"), ("min", (x,), "expected 2 arguments")])
+@pytest.mark.parametrize(
+    ("name", "arguments", "words"),
+    [
+        ("sine", (x,), "unknown operator"),
+        ("sin", (x, y), "expected 1 arguments"),
+        ("min", (x,), "expected 2 arguments"),
+    ],
+)
 def test_wrong_operators_are_refused(name: str, arguments: tuple[Expression, ...], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         A(name, *arguments)
@@ -123,11 +129,23 @@ def test_printed_forms_are_methods() -> None:
 # --- derivatives ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("text", "by", "expected"), [
-    ("x**3", "x", "3*x**2"), ("sin(x*y)", "x", "y*cos(x*y)"), ("x**y", "x", "y*x**(y - 1)"), ("log(x)", "x", "1/x"),
-    ("x**2 + y", "y", "1"), ("x**2", "q", "0"), ("exp(-x)", "x", "-exp(-x)"), ("tan(x)", "x", "tan(x)**2 + 1"),
-    ("x*y*z", "y", "x*z"), ("2*pi*sqrt(x/y)", "x", "pi/(y*sqrt(x/y))"), ("abs(x)", "x", "x/abs(x)"), ("5", "x", "0"),
-])
+@pytest.mark.parametrize(
+    ("text", "by", "expected"),
+    [
+        ("x**3", "x", "3*x**2"),
+        ("sin(x*y)", "x", "y*cos(x*y)"),
+        ("x**y", "x", "y*x**(y - 1)"),
+        ("log(x)", "x", "1/x"),
+        ("x**2 + y", "y", "1"),
+        ("x**2", "q", "0"),
+        ("exp(-x)", "x", "-exp(-x)"),
+        ("tan(x)", "x", "tan(x)**2 + 1"),
+        ("x*y*z", "y", "x*z"),
+        ("2*pi*sqrt(x/y)", "x", "pi/(y*sqrt(x/y))"),
+        ("abs(x)", "x", "x/abs(x)"),
+        ("5", "x", "0"),
+    ],
+)
 def test_known_derivatives(text: str, by: str, expected: str) -> None:
     assert str(derivative(parse(text), by)) == expected
 
@@ -164,7 +182,9 @@ def test_derivatives_of_random_formulas_against_central_differences() -> None:
 def test_derivatives_by_constants_against_central_differences() -> None:
     rng = random.Random(12)
     compared = 0
-    for e in random_expressions(13, 800, size=9, unary=["sin", "exp", "square", "sqrt", "inv"], binary=["+", "*", "-", "/"]):
+    for e in random_expressions(
+        13, 800, size=9, unary=["sin", "exp", "square", "sqrt", "inv"], binary=["+", "*", "-", "/"]
+    ):
         for i in range(len(e.constants)):
             d = derivative(e, i)
             point = {n: rng.uniform(0.2, 1.8) for n in "xyz"}
@@ -189,20 +209,23 @@ def test_sympy_symbols_are_real_and_numbers_exact() -> None:
     assert to_sympy(parse("sqrt(x**2)")) == sympy.Abs(sx)
 
 
-@pytest.mark.parametrize(("made", "expected"), [
-    (lambda a, b: a - 2 * b, "a - 2*b"),
-    (lambda a, b: a / b**2, "a/b**2"),
-    (lambda a, b: sympy.Rational(1, 3) * a, "a/3"),
-    (lambda a, b: -a, "-a"),
-    (lambda a, b: 1 / sympy.sqrt(a), "1/sqrt(a)"),
-    (lambda a, b: a**sympy.Rational(2, 3), "a**(2/3)"),
-    (lambda a, b: sympy.exp(1) * sympy.pi, "exp(1)*pi"),
-    (lambda a, b: sympy.Min(a, b, 3), "min(min(3, a), b)"),
-    (lambda a, b: sympy.Abs(a) + sympy.log(b), "log(b) + abs(a)"),
-    (lambda a, b: sympy.sign(a) * sympy.Abs(a) ** sympy.Rational(1, 3), "cbrt(a)"),
-    (lambda a, b: a**b, "a**b"),
-    (lambda a, b: sympy.Float(2.5) * a, "2.5*a"),
-])
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [
+        (lambda a, b: a - 2 * b, "a - 2*b"),
+        (lambda a, b: a / b**2, "a/b**2"),
+        (lambda a, b: sympy.Rational(1, 3) * a, "a/3"),
+        (lambda a, b: -a, "-a"),
+        (lambda a, b: 1 / sympy.sqrt(a), "1/sqrt(a)"),
+        (lambda a, b: a ** sympy.Rational(2, 3), "a**(2/3)"),
+        (lambda a, b: sympy.exp(1) * sympy.pi, "exp(1)*pi"),
+        (lambda a, b: sympy.Min(a, b, 3), "min(min(3, a), b)"),
+        (lambda a, b: sympy.Abs(a) + sympy.log(b), "log(b) + abs(a)"),
+        (lambda a, b: sympy.sign(a) * sympy.Abs(a) ** sympy.Rational(1, 3), "cbrt(a)"),
+        (lambda a, b: a**b, "a**b"),
+        (lambda a, b: sympy.Float(2.5) * a, "2.5*a"),
+    ],
+)
 def test_from_sympy(made: Any, expected: str) -> None:
     a, b = sympy.symbols("a b", real=True)
     assert str(from_sympy(made(a, b))) == expected
@@ -214,8 +237,18 @@ def test_from_sympy_with_named_constants() -> None:
     assert e.constants == (Constant(299792458.0, "c"),)
 
 
-@pytest.mark.parametrize("expr", [sympy.gamma(sympy.Symbol("a")), sympy.I, sympy.oo, sympy.zoo, sympy.nan,
-                                  sympy.Piecewise((1, sympy.Symbol("a") > 0), (0, True)), sympy.Symbol("a") > 0])
+@pytest.mark.parametrize(
+    "expr",
+    [
+        sympy.gamma(sympy.Symbol("a")),
+        sympy.I,
+        sympy.oo,
+        sympy.zoo,
+        sympy.nan,
+        sympy.Piecewise((1, sympy.Symbol("a") > 0), (0, True)),
+        sympy.Symbol("a") > 0,
+    ],
+)
 def test_what_the_table_cannot_express_is_refused(expr: Any) -> None:
     with pytest.raises(FormulaError, match="cannot turn the sympy expression"):
         from_sympy(expr)

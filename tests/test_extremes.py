@@ -84,7 +84,9 @@ def test_corners_among_the_atoms_are_the_functions_they_say() -> None:
 
 
 def problem(operators: tuple[str, ...] | None, nesting: dict[str, tuple[str, ...]]):
-    return make_problem(from_arrays(SIGNED[:, :1], SIGNED[:, 1]), Knowledge(nesting=nesting), Settings(operators=operators))
+    return make_problem(
+        from_arrays(SIGNED[:, :1], SIGNED[:, 1]), Knowledge(nesting=nesting), Settings(operators=operators)
+    )
 
 
 @pytest.mark.parametrize("operators", [None, ("+", "sin", "exp", "abs")])
@@ -98,13 +100,24 @@ def test_a_nesting_rule_of_ones_own_says_otherwise() -> None:
     x = np.linspace(0.1, 2.0, 30)
     y = np.exp(np.sin(np.exp(x) / 3.0)) + RNG.normal(0.0, 0.3, 30)
     data = from_arrays(x[:, None], y)
-    settings = Settings(operators=("+", "exp", "sin", "abs"), proposers=("library",), library_sizes=(60,), max_complexity=6,
-                        fit_constants=False, posterior=False, workers=1)
+    settings = Settings(
+        operators=("+", "exp", "sin", "abs"),
+        proposers=("library",),
+        library_sizes=(60,),
+        max_complexity=6,
+        fit_constants=False,
+        posterior=False,
+        workers=1,
+    )
     counts = {}
     for name, nesting in {"plain": {}, "own": {"sin": (), "exp": ()}}.items():
         outcome = search(make_problem(data, Knowledge(nesting=nesting), settings), settings)
         counts[name] = outcome.distinct
-        nested = [h for h in outcome.archive if sum(op in (oc.SIN, oc.EXP) for op, _ in h.expression.code) > 1
-                  and oc.ADD not in {op for op, _ in h.expression.code}]
+        nested = [
+            h
+            for h in outcome.archive
+            if sum(op in (oc.SIN, oc.EXP) for op, _ in h.expression.code) > 1
+            and oc.ADD not in {op for op, _ in h.expression.code}
+        ]
         assert bool(nested) == (name == "own")
     assert counts["own"] > counts["plain"]

@@ -32,13 +32,23 @@ def fail(*_, **__):
 
 
 def settings(**more):
-    return Settings(**{"time_limit": NO_LIMIT, "turns": 3, "library_sizes": (60,), "proposers": ("library", "evolution"),
-                       "posterior": False, **more})
+    return Settings(
+        **{
+            "time_limit": NO_LIMIT,
+            "turns": 3,
+            "library_sizes": (60,),
+            "proposers": ("library", "evolution"),
+            "posterior": False,
+            **more,
+        }
+    )
 
 
 def found(own=None, X=X, y=Y):
     own = own or settings()
-    return search(make_problem(from_arrays(X, y, names=[*NAMES, *(f"w{k}" for k in range(X.shape[1] - 2))]), None, own), own)
+    return search(
+        make_problem(from_arrays(X, y, names=[*NAMES, *(f"w{k}" for k in range(X.shape[1] - 2))]), None, own), own
+    )
 
 
 def is_law(e):

@@ -37,14 +37,26 @@ def points(name: str, dtype: type) -> np.ndarray:
     single = dtype is np.float32
     if name == "log":
         low, high = (-44, 38) if single else (-320, 308)
-        parts = [10.0 ** rng.uniform(low, high, N), 1 + sign * 10.0 ** rng.uniform(-16, -1, N), rng.uniform(0.5, 2.0, N)]
+        parts = [
+            10.0 ** rng.uniform(low, high, N),
+            1 + sign * 10.0 ** rng.uniform(-16, -1, N),
+            rng.uniform(0.5, 2.0, N),
+        ]
     elif name in ("sin", "cos"):
         turns = rng.integers(-(2**21), 2**21, N)
-        parts = [turns * (math.pi / 2), np.arange(-200, 201) * (math.pi / 2), rng.uniform(-(2.0**22), 2.0**22, N),
-                 sign * 10.0 ** rng.uniform(-12, 1, N)]
+        parts = [
+            turns * (math.pi / 2),
+            np.arange(-200, 201) * (math.pi / 2),
+            rng.uniform(-(2.0**22), 2.0**22, N),
+            sign * 10.0 ** rng.uniform(-12, 1, N),
+        ]
     else:
         high = 88.0 if single else 709.0
-        parts = [sign * 10.0 ** rng.uniform(-12, math.log10(high), N), rng.uniform(-high, high, N), rng.uniform(-2, 2, N)]
+        parts = [
+            sign * 10.0 ** rng.uniform(-12, math.log10(high), N),
+            rng.uniform(-high, high, N),
+            rng.uniform(-2, 2, N),
+        ]
     u = np.concatenate(parts).astype(dtype)
     return u[u > 0] if name == "log" else u[np.abs(u) <= 2.0**22]
 
@@ -91,7 +103,7 @@ def test_in_place_gives_the_same_bits(name, dtype, n):
     row = FUNCTIONS[name]
     rng = np.random.default_rng(n)
     u = rng.uniform(-5, 5, n).astype(dtype)
-    u[:: 5] *= dtype(1e8)
+    u[::5] *= dtype(1e8)
     out = np.empty_like(u)
     row(u, out)
     row(u, u)
@@ -135,9 +147,14 @@ def gradient(program, const, rows):
 def test_numbers_stand_on_either_side_of_an_operator(code):
     x, c, d = X[0], *NUMBERS
     exact, reference = code != oc.POW, BY_OPCODE[code].array
-    for program, want in (([V, C], reference(x, c)), ([C, V], reference(c, x)),
-                          ([C, C], np.full(700, reference(c, c))), ([V, W], reference(x, X[1])),
-                          ([V, D], reference(x, d)), ([V, V], reference(x, x))):
+    for program, want in (
+        ([V, C], reference(x, c)),
+        ([C, V], reference(c, x)),
+        ([C, C], np.full(700, reference(c, c))),
+        ([V, W], reference(x, X[1])),
+        ([V, D], reference(x, d)),
+        ([V, V], reference(x, x)),
+    ):
         got = run([*program, op(code)], NUMBERS, X)
         np.testing.assert_allclose(got, want, rtol=0.0 if exact else 1e-15)
         value, _ = gradient([*program, op(code)], NUMBERS, X)
@@ -167,8 +184,31 @@ def test_division_by_the_number_zero_is_invalid():
     assert np.isnan(run([C, V, op(oc.DIV)], [1.0], np.zeros((1, 3)))).all()
 
 
-PROGRAM = [C, V, op(oc.MUL), op(oc.SIN), D, W, op(oc.DIV), op(oc.EXP), op(oc.SUB), V, C, op(oc.ADD), op(oc.LOG), op(oc.MUL),
-           W, C, op(oc.POW), D, V, op(oc.SUB), op(oc.TANH), op(oc.ADD), op(oc.ADD)]
+PROGRAM = [
+    C,
+    V,
+    op(oc.MUL),
+    op(oc.SIN),
+    D,
+    W,
+    op(oc.DIV),
+    op(oc.EXP),
+    op(oc.SUB),
+    V,
+    C,
+    op(oc.ADD),
+    op(oc.LOG),
+    op(oc.MUL),
+    W,
+    C,
+    op(oc.POW),
+    D,
+    V,
+    op(oc.SUB),
+    op(oc.TANH),
+    op(oc.ADD),
+    op(oc.ADD),
+]
 
 
 def test_single_precision_is_double_precision_rounded():

@@ -107,9 +107,11 @@ def test_trying_leaves_nothing_behind(here):
         ("bound", "r", "one.csv", "--event", "y > 5"),
     ],
 )
-@pytest.mark.parametrize(("out", "why"), [("closed/f", "Permission denied"), (".", "it is a folder"), ("no/f", "No such file")])
+@pytest.mark.parametrize(
+    ("out", "why"), [("closed/f", "Permission denied"), (".", "it is a folder"), ("no/f", "No such file")]
+)
 def test_files_of_other_commands_are_tried_before(capsys, monkeypatch, closed, command, out, why):
-    monkeypatch.setattr("hypo.api.audit", lambda *_, **__: pytest.fail("it was begun"))
+    monkeypatch.setattr("hypo.audit", lambda *_, **__: pytest.fail("it was begun"))
     monkeypatch.setattr("hypo.Result.load", lambda *_: pytest.fail("it was begun"))
     code, _, err = run(capsys, *command, "--out", out)
     assert code == 2
@@ -209,14 +211,19 @@ def test_a_result_that_cannot_be_written_is_printed_and_saved_elsewhere(capsys, 
     assert out.startswith("y = 2.5*x\n")
     assert "Written to" not in out
     (folder,) = (here / "temporary").iterdir()
-    assert f"error: cannot write to r: No space left on device; choose another place; the result was saved to {folder}" in err
+    assert (
+        f"error: cannot write to r: No space left on device; choose another place; the result was saved to {folder}"
+        in err
+    )
     assert str(hypo.Result.load(folder).expression) == "2.5*x"
     code, out, _ = run(capsys, "fit", "one.csv", "--out", "r", "--json", *FAST)
     assert (code, json.loads(out)["best"]["expression"]) == (4, "2.5*x")
 
 
 def test_from_python_a_warning_says_where_it_was_saved(breaking, here):
-    with pytest.warns(RuntimeWarning, match="cannot write to r: No space left on device.*; the result was saved to .* instead"):
+    with pytest.warns(
+        RuntimeWarning, match="cannot write to r: No space left on device.*; the result was saved to .* instead"
+    ):
         result = hypo.fit("one.csv", "y", out="r", operators="+,*", time_limit=1, posterior=False)
     assert str(result.expression) == "2.5*x"
     assert len(list((here / "temporary").iterdir())) == 1
@@ -244,7 +251,9 @@ def test_an_unexpected_error_while_saving_does_not_lose_the_answer(capsys, monke
 
 def test_a_text_that_cannot_be_written_is_saved_elsewhere(breaking, here):
     Path("r").mkdir()
-    with pytest.raises(InputError, match=r"cannot write to r.f\.csv: No space left.*; it was saved as .*f\.csv instead"):
+    with pytest.raises(
+        InputError, match=r"cannot write to r.f\.csv: No space left.*; it was saved as .*f\.csv instead"
+    ):
         write_file("r/f.csv", "1\n")
     (folder,) = (here / "temporary").iterdir()
     assert (folder / "f.csv").read_text() == "1\n"

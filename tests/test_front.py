@@ -53,7 +53,9 @@ def answer(by: str) -> hypo.Result:
 def random_hypotheses(rng: np.random.Generator) -> list[Hypothesis]:
     """Misfits fall with complexity by chance; a formula that is longer has the longer code."""
     sizes = rng.integers(1, 10, 60)
-    return [hypothesis(float(c), float(40 - 2 * c + rng.normal(0, 8)), 2.7 * float(c) + rng.uniform(0, 4)) for c in sizes]
+    return [
+        hypothesis(float(c), float(40 - 2 * c + rng.normal(0, 8)), 2.7 * float(c) + rng.uniform(0, 4)) for c in sizes
+    ]
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -153,7 +155,9 @@ def test_runners_up_are_shown_by_weight(eight: hypo.Result) -> None:
     begin = text.index("rival")
     shown = [line.split() for line in text[begin:].split("\n\n")[0].splitlines()[2:]]
     weights = [float(row[1]) for row in shown]
-    assert weights == sorted(weights, reverse=True) and [row[0] for row in shown] == [str(k + 1) for k in range(len(shown))]
+    assert weights == sorted(weights, reverse=True) and [row[0] for row in shown] == [
+        str(k + 1) for k in range(len(shown))
+    ]
     product = next(row for row in shown if row[-1] == "0.2177*a*b")
     assert product[3] == "0.9422"
     assert "8 rows do not settle the law" in text and "hypo suggest" in text

@@ -173,8 +173,12 @@ def test_a_guess_whose_simpler_form_breaks_the_knowledge_stays_as_it_is(guess, o
 
 
 def test_a_guess_that_breaks_a_hard_statement_is_refused():
-    positive = {"rule": [{"kind": "monotone", "variable": "T", "direction": "decreasing"},
-                         {"kind": "sign", "sign": "positive", "hard": True, "where": {"S": [1, 2]}}]}
+    positive = {
+        "rule": [
+            {"kind": "monotone", "variable": "T", "direction": "decreasing"},
+            {"kind": "sign", "sign": "positive", "hard": True, "where": {"S": [1, 2]}},
+        ]
+    }
     with pytest.raises(InputError) as error:
         hypo.fit((X, S), "y", features=["S", "T"], guesses=["-S"], knowledge=positive, time_limit=5)
     assert str(error.value) == (

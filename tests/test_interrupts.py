@@ -84,7 +84,7 @@ def test_two_quick_interrupts_keep_the_best_so_far(monkeypatch):
 
 
 def test_an_interrupt_while_the_result_is_made_is_heard_and_loses_nothing(monkeypatch, capsys):
-    from hypo.api import fit as fitting
+    import hypo.api.fit as fitting
 
     made = fitting.make_result
 
@@ -102,7 +102,7 @@ def test_an_interrupt_while_the_result_is_made_is_heard_and_loses_nothing(monkey
 
 
 def test_an_interrupt_while_the_answer_is_printed_loses_nothing(monkeypatch, capsys):
-    from hypo.cli.main import searching
+    from hypo.cli import searching
 
     shown = searching.show_result
     monkeypatch.setattr(searching, "show_result", lambda result: (interrupt(), shown(result)))
@@ -185,7 +185,7 @@ def test_a_display_that_breaks_loses_no_answer_and_hides_no_error(monkeypatch, c
     assert main(command) == 0
     monkeypatch.setattr(PlainProgress, "__enter__", broken)
     assert main(command) == 0
-    monkeypatch.setattr("hypo.api.fit", out_of_files)
+    monkeypatch.setattr("hypo.fit", out_of_files)
     capsys.readouterr()
     assert main(command) == 2
     assert "(Too many open files): allow more open files (ulimit -n)" in capsys.readouterr().err
@@ -198,10 +198,15 @@ def test_output_that_is_full_says_where_the_result_is(tmp_path):
     for more in ([], ["--json"]):
         with open("/dev/full", "w") as full:
             run = subprocess.run(
-                [sys.executable, "-m", "hypo", "show", "r", *more], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+                [sys.executable, "-m", "hypo", "show", "r", *more],
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                check=False,
             )
         assert (run.returncode, run.stderr) == (
-            2, "error: cannot write to standard output: No space left on device; send it elsewhere\n"
+            2,
+            "error: cannot write to standard output: No space left on device; send it elsewhere\n",
         )
 
 
@@ -316,7 +321,9 @@ def test_signals_before_and_after_the_command_end_it_without_a_traceback(number,
         "import os, signal, sys",
         "signal.signal(signal.SIGINT, signal.default_int_handler)",
         "sys.argv = ['hypo', '--version']",
-        "from hypo.cli.main import main", kill if first else "main()", kill,
+        "from hypo.cli.main import main",
+        kill if first else "main()",
+        kill,
     ]
     run = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=False)
     said = "error: interrupted before there was a result\n" if first else ""

@@ -21,40 +21,43 @@ from tests.oracles.reference import evaluate, random_tree
 INF = math.inf
 
 
-@pytest.mark.parametrize(("text", "lo", "hi", "defined"), [
-    ("x + y", 1, 6, True),
-    ("x - y", -4, 1, True),
-    ("x*y", 0, 8, True),
-    ("x/y", 0, 2, True),
-    ("y/x", 0.5, INF, False),
-    ("1/x", 0.5, INF, False),
-    ("1/(x - 1)", -INF, INF, False),
-    ("x**2", 0, 4, True),
-    ("(x - 1)**2", 0, 1, True),
-    ("(x - 1)**3", -1, 1, True),
-    ("(x - 1)**4", 0, 1, True),
-    ("(x - 1)**-2", 1, INF, False),
-    ("sqrt(x - 1)", 0, 1, False),
-    ("sqrt(x)", 0, math.sqrt(2), True),
-    ("log(x)", -INF, math.log(2), False),
-    ("log(y)", 0, math.log(4), True),
-    ("exp(x)", 1, math.exp(2), True),
-    ("sin(x)", 0, 1, True),
-    ("cos(x)", math.cos(2), 1, True),
-    ("sin(10*x)", -1, 1, True),
-    ("tan(x/2)", 0, math.tan(1), True),
-    ("tan(x)", -INF, INF, False),
-    ("asin(x)", 0, math.pi / 2, False),
-    ("abs(x - 1)", 0, 1, True),
-    ("min(x, y)", 0, 2, True),
-    ("max(x, y)", 1, 4, True),
-    ("y**x", 1, 16, True),
-    ("x**y", 0, 16, True),
-    ("y**0.5", 1, 2, True),
-    ("y**(-1)", 0.25, 1, True),
-    ("cosh(x - 1)", 1, math.cosh(1), True),
-    ("2*pi*sqrt(y)", 2 * math.pi, 4 * math.pi, True),
-])
+@pytest.mark.parametrize(
+    ("text", "lo", "hi", "defined"),
+    [
+        ("x + y", 1, 6, True),
+        ("x - y", -4, 1, True),
+        ("x*y", 0, 8, True),
+        ("x/y", 0, 2, True),
+        ("y/x", 0.5, INF, False),
+        ("1/x", 0.5, INF, False),
+        ("1/(x - 1)", -INF, INF, False),
+        ("x**2", 0, 4, True),
+        ("(x - 1)**2", 0, 1, True),
+        ("(x - 1)**3", -1, 1, True),
+        ("(x - 1)**4", 0, 1, True),
+        ("(x - 1)**-2", 1, INF, False),
+        ("sqrt(x - 1)", 0, 1, False),
+        ("sqrt(x)", 0, math.sqrt(2), True),
+        ("log(x)", -INF, math.log(2), False),
+        ("log(y)", 0, math.log(4), True),
+        ("exp(x)", 1, math.exp(2), True),
+        ("sin(x)", 0, 1, True),
+        ("cos(x)", math.cos(2), 1, True),
+        ("sin(10*x)", -1, 1, True),
+        ("tan(x/2)", 0, math.tan(1), True),
+        ("tan(x)", -INF, INF, False),
+        ("asin(x)", 0, math.pi / 2, False),
+        ("abs(x - 1)", 0, 1, True),
+        ("min(x, y)", 0, 2, True),
+        ("max(x, y)", 1, 4, True),
+        ("y**x", 1, 16, True),
+        ("x**y", 0, 16, True),
+        ("y**0.5", 1, 2, True),
+        ("y**(-1)", 0.25, 1, True),
+        ("cosh(x - 1)", 1, math.cosh(1), True),
+        ("2*pi*sqrt(y)", 2 * math.pi, 4 * math.pi, True),
+    ],
+)
 def test_known_enclosures(text: str, lo: float, hi: float, defined: bool) -> None:
     found = enclose(parse(text), {"x": (0.0, 2.0), "y": (1.0, 4.0)})
     assert found.lo <= lo
@@ -64,7 +67,9 @@ def test_known_enclosures(text: str, lo: float, hi: float, defined: bool) -> Non
     assert bool(found.defined) == defined
 
 
-@pytest.mark.parametrize("text", ["sqrt(-y)", "log(-y)", "1/(0*x)", "asin(y + 1)", "acos(-2 - x)", "(-y)**0.5", "log(0)"])
+@pytest.mark.parametrize(
+    "text", ["sqrt(-y)", "log(-y)", "1/(0*x)", "asin(y + 1)", "acos(-2 - x)", "(-y)**0.5", "log(0)"]
+)
 def test_outside_the_domain_there_is_nothing(text: str) -> None:
     found = enclose(parse(text), {"x": (0.0, 2.0), "y": (1.0, 4.0)})
     assert math.isnan(found.lo)
@@ -84,10 +89,22 @@ def test_unbounded_boxes() -> None:
     assert enclose(parse("sin(x)"), {"x": (-INF, INF)})[:2] == (-1, 1)
 
 
-@pytest.mark.parametrize(("text", "lo"), [
-    ("x*y + x**2", 0), ("x/y", 0), ("sqrt(x)*sin(x)", 0), ("exp(x) - 1", 0), ("y - 1", 0), ("x**3 + cbrt(x) + tanh(x)", 0),
-    ("log(y)*x", 0), ("cosh(x) - 1", 0), ("abs(x - 1)", 0), ("exp(-x)", 0), ("1 + x", 1),
-])
+@pytest.mark.parametrize(
+    ("text", "lo"),
+    [
+        ("x*y + x**2", 0),
+        ("x/y", 0),
+        ("sqrt(x)*sin(x)", 0),
+        ("exp(x) - 1", 0),
+        ("y - 1", 0),
+        ("x**3 + cbrt(x) + tanh(x)", 0),
+        ("log(y)*x", 0),
+        ("cosh(x) - 1", 0),
+        ("abs(x - 1)", 0),
+        ("exp(-x)", 0),
+        ("1 + x", 1),
+    ],
+)
 def test_exact_lower_bounds_are_not_lost_to_rounding(text: str, lo: float) -> None:
     assert enclose(parse(text), {"x": (0.0, 2.0), "y": (1.0, 4.0)}).lo >= lo
 
@@ -157,10 +174,18 @@ def test_defined_means_defined() -> None:
 
 def random_box(rng: np.random.Generator) -> tuple[float, float]:
     """Ordinary, tiny, degenerate, huge and unbounded intervals; many end at the ends of domains."""
+
     def end() -> float:
         kind = rng.integers(4)
-        return float([rng.uniform(-3, 3), rng.uniform(-10, 10), rng.choice(EDGES),
-                      rng.choice([-1, 1]) * 10.0 ** rng.uniform(-12, 12)][kind])
+        return float(
+            [
+                rng.uniform(-3, 3),
+                rng.uniform(-10, 10),
+                rng.choice(EDGES),
+                rng.choice([-1, 1]) * 10.0 ** rng.uniform(-12, 12),
+            ][kind]
+        )
+
     a, kind = end(), rng.integers(8)
     if kind == 0:
         return a, a
@@ -220,7 +245,9 @@ def test_every_operator_on_every_kind_of_interval(name: str) -> None:
     row = next(o for o in OPERATORS if o.interval == name)
     e = Expression.apply(row.name, *map(Expression.variable, "xy"[: row.arity]))
     boxes = [{n: random_box(rng) for n in e.variables} for _ in range(400)]
-    together = enclose(e, {n: (np.array([b[n][0] for b in boxes]), np.array([b[n][1] for b in boxes])) for n in e.variables})
+    together = enclose(
+        e, {n: (np.array([b[n][0] for b in boxes]), np.array([b[n][1] for b in boxes])) for n in e.variables}
+    )
     for i, box in enumerate(boxes):
         points = {n: random_points(rng, b, 5) for n, b in box.items()}
         for k in range(5):
@@ -232,9 +259,17 @@ def test_every_operator_on_every_kind_of_interval(name: str) -> None:
                 assert lies_within(e, point, together.lo[i], together.hi[i]), (box, point, str(value))
 
 
-@pytest.mark.parametrize(("text", "lo", "hi"), [
-    ("x*y", 0, 8), ("x**2*y", 0, 16), ("(x - 1)**3", -1, 1), ("sqrt(y)", 1, 2), ("y/2 - x/y", -1.5, 2), ("1 - x**2", -3, 1),
-])
+@pytest.mark.parametrize(
+    ("text", "lo", "hi"),
+    [
+        ("x*y", 0, 8),
+        ("x**2*y", 0, 16),
+        ("(x - 1)**3", -1, 1),
+        ("sqrt(y)", 1, 2),
+        ("y/2 - x/y", -1.5, 2),
+        ("1 - x**2", -3, 1),
+    ],
+)
 def test_short_numbers_are_not_rounded(text: str, lo: float, hi: float) -> None:
     assert enclose(parse(text), {"x": (0.0, 2.0), "y": (1.0, 4.0)})[:2] == (lo, hi)
 
@@ -264,9 +299,10 @@ def test_pi_is_both_the_number_and_its_float() -> None:
 # --- the centred form -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("text", "lo", "hi"), [
-    ("x**2 - 2*x", 0.0, -1.0), ("x*(4 - x)", 0.0, 4.0), ("y/(x + y)", 1 / 3, 1.0), ("x - x*y", -6.0, 0.0),
-])
+@pytest.mark.parametrize(
+    ("text", "lo", "hi"),
+    [("x**2 - 2*x", 0.0, -1.0), ("x*(4 - x)", 0.0, 4.0), ("y/(x + y)", 1 / 3, 1.0), ("x - x*y", -6.0, 0.0)],
+)
 def test_monotone_formulas_are_enclosed_by_their_faces(text: str, lo: float, hi: float) -> None:
     e = parse(text)
     found = enclose_centred(e, {"x": (0.0, 2.0), "y": (1.0, 4.0)})

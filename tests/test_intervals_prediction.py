@@ -248,12 +248,14 @@ def test_command_line(cli: Callable[..., tuple[int, str, str]], folder: Path) ->
         2,
         "error: the probability of an interval must be between 0 and 1, got 2.0\n",
     )
-    assert "there is a column \"s_std\" already" in cli("t,v,s_std\n2,10,1\n", "--interval", "0.9")[2]
+    assert 'there is a column "s_std" already' in cli("t,v,s_std\n2,10,1\n", "--interval", "0.9")[2]
     assert cli("t,v\n2,10\n")[1].startswith("t,v,s_predicted\n2,10,")
 
 
 @pytest.mark.parametrize("dof", [1.0, 2.0, 3.0])
-def test_an_infinite_variance_is_said(folder: Path, tmp_path: Path, dof: float, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_infinite_variance_is_said(
+    folder: Path, tmp_path: Path, dof: float, capsys: pytest.CaptureFixture[str]
+) -> None:
     result = hypo.Result.load(folder)
     result.settings["likelihood"] = {"kind": "student_t", "dof": dof}
     found = result.predict({"t": [2.0], "v": [10.0]}, interval=0.9)

@@ -25,8 +25,15 @@ ULP = 4  # largest error of one operator, in units in the last place
 def run(op: list[int], arg: list[int], X: np.ndarray, const: tuple[float, ...] = ()) -> np.ndarray:
     """Values of one program by the batch kernel."""
     out = np.full((1, X.shape[1]), -77.0)
-    evaluate(np.array(op, np.int32), np.array(arg, np.int32), np.array([0, len(op)]), np.array(const, np.float64),
-             np.zeros(1, np.int64), np.ascontiguousarray(X, np.float64), out)
+    evaluate(
+        np.array(op, np.int32),
+        np.array(arg, np.int32),
+        np.array([0, len(op)]),
+        np.array(const, np.float64),
+        np.zeros(1, np.int64),
+        np.ascontiguousarray(X, np.float64),
+        out,
+    )
     return out[0]
 
 
@@ -199,8 +206,15 @@ def test_rows_are_independent_of_block_borders(n_row: int) -> None:
 def test_no_rows_and_no_programs() -> None:
     assert run([VAR], [0], np.empty((1, 0))).shape == (0,)
     out = np.empty((0, 5))
-    evaluate(np.empty(0, np.int32), np.empty(0, np.int32), np.array([0]), np.empty(0), np.empty(0, np.int64),
-             np.ones((1, 5)), out)
+    evaluate(
+        np.empty(0, np.int32),
+        np.empty(0, np.int32),
+        np.array([0]),
+        np.empty(0),
+        np.empty(0, np.int64),
+        np.ones((1, 5)),
+        out,
+    )
 
 
 @pytest.mark.parametrize("n_row", [1, BLOCK, BLOCK + 1])
@@ -212,8 +226,15 @@ def test_a_batch_gives_what_its_programs_give_one_by_one(n_row: int) -> None:
     start = np.cumsum([0, *(len(op) for op, _ in arrays)])
     const_start = np.cumsum([0, *(len(e.constants) for e in expressions)])[:-1]
     out = np.empty((len(expressions), n_row))
-    evaluate(np.concatenate([op for op, _ in arrays]), np.concatenate([arg for _, arg in arrays]), start,
-             np.concatenate([e.values for e in expressions]), const_start, X, out)
+    evaluate(
+        np.concatenate([op for op, _ in arrays]),
+        np.concatenate([arg for _, arg in arrays]),
+        start,
+        np.concatenate([e.values for e in expressions]),
+        const_start,
+        X,
+        out,
+    )
     for e, (op, arg), line in zip(expressions, arrays, out, strict=True):
         np.testing.assert_array_equal(line, run(list(op), list(arg), X, tuple(e.values)))
 
@@ -247,6 +268,7 @@ def test_operator_gradient_against_central_differences(row: Operator) -> None:
         out, grad = np.empty(1), np.empty((row.arity, 1))
         value_and_gradient(op, arg, c, X, out, grad)
         for k in range(row.arity):
+
             def f(t: float, k: int = k, c: np.ndarray = c) -> float:
                 args = [float(t if j == k else c[j]) for j in range(row.arity)]
                 return float(BY_NAME[row.name].plain(*args))
@@ -286,8 +308,10 @@ def test_gradients_of_random_formulas_against_central_differences() -> None:
         np.testing.assert_array_equal(out, run(list(op), list(arg), X, tuple(c)))
         for k in range(len(c)):
             for i in range(5):
-                def f(t: float, k: int = k, i: int = i, c: np.ndarray = c, op: np.ndarray = op,
-                      arg: np.ndarray = arg) -> float:
+
+                def f(
+                    t: float, k: int = k, i: int = i, c: np.ndarray = c, op: np.ndarray = op, arg: np.ndarray = arg
+                ) -> float:
                     shifted = c.copy()
                     shifted[k] = t
                     return float(run(list(op), list(arg), X[:, i : i + 1], tuple(shifted))[0])

@@ -48,8 +48,13 @@ def test_every_name_of_pysr_has_a_meaning_or_an_advice(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("function", "elsewhere"),
-    [(SymbolicRegressor, IN_ESTIMATOR), (SymbolicRegressor.fit, AT_FIT), (hypo.fit, IN_FUNCTIONS), (hypo.score, IN_SCORE),
-     (hypo.audit, IN_AUDIT)],
+    [
+        (SymbolicRegressor, IN_ESTIMATOR),
+        (SymbolicRegressor.fit, AT_FIT),
+        (hypo.fit, IN_FUNCTIONS),
+        (hypo.score, IN_SCORE),
+        (hypo.audit, IN_AUDIT),
+    ],
 )
 def test_advice_is_for_names_that_are_not_there(function: Callable[..., Any], elsewhere: dict[str, str]) -> None:
     for name, advice in elsewhere.items():
@@ -66,7 +71,11 @@ def test_the_estimator_takes_whatever_a_fit_takes() -> None:
     own, at_fit = parameters(SymbolicRegressor), parameters(SymbolicRegressor.fit)
     assert parameters(hypo.fit) - own - at_fit <= {*IN_ESTIMATOR, "data"}
     assert own - parameters(hypo.fit) == {
-        "binary_operators", "unary_operators", "maxsize", "timeout_in_seconds", "random_state"
+        "binary_operators",
+        "unary_operators",
+        "maxsize",
+        "timeout_in_seconds",
+        "random_state",
     }
     for name in own:
         assert name in parameters(SymbolicRegressor.fit) or name in AT_FIT
@@ -79,14 +88,26 @@ def test_the_estimator_takes_whatever_a_fit_takes() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: SymbolicRegressor(niterations=40), "SymbolicRegressor has no keyword niterations: give time_limit, in s"),
-        (lambda: SymbolicRegressor(populations=8, maxsize=9), "no keyword populations: hypo chooses how it searches by itself"),
+        (
+            lambda: SymbolicRegressor(niterations=40),
+            "SymbolicRegressor has no keyword niterations: give time_limit, in s",
+        ),
+        (
+            lambda: SymbolicRegressor(populations=8, maxsize=9),
+            "no keyword populations: hypo chooses how it searches by itself",
+        ),
         (lambda: SymbolicRegressor(max_complexty=9), r"max_complexty; did you mean max_complexity\?$"),
         (lambda: SymbolicRegressor(seed=1), "no keyword seed: give random_state$"),
         (lambda: SymbolicRegressor(X_units=["m", "s"]), r"X_units: give it to fit\(X, y, X_units=…\)$"),
-        (lambda: SymbolicRegressor().set_params(niterations=4), "SymbolicRegressor has no keyword niterations: give time_lim"),
+        (
+            lambda: SymbolicRegressor().set_params(niterations=4),
+            "SymbolicRegressor has no keyword niterations: give time_lim",
+        ),
         (lambda: SymbolicRegressor().set_params(time_limt=4), r"did you mean time_limit\?$"),
-        (lambda: SymbolicRegressor().fit(X, Y, weights=Y), "SymbolicRegressor.fit has no keyword weights: give sample_weight$"),
+        (
+            lambda: SymbolicRegressor().fit(X, Y, weights=Y),
+            "SymbolicRegressor.fit has no keyword weights: give sample_weight$",
+        ),
         (lambda: SymbolicRegressor().fit(X, Y, maxsize=3), r"maxsize: give it to SymbolicRegressor\(maxsize=…\)$"),
         (lambda: SymbolicRegressor().predict(X, returnstd=True), r"returnstd; did you mean return_std\?$"),
         (lambda: hypo.fit(X, Y, niterations=40), "hypo.fit has no keyword niterations: give time_limit, in seconds"),
@@ -111,9 +132,14 @@ def test_unknown_keywords(call: Callable[[], Any], message: str) -> None:
 def test_methods_of_a_result() -> None:
     result = hypo.fit(X, Y, time_limit=2.0, workers=1, operators="*", max_complexity=3)
     for method, keyword, near in (
-        ("predict", "return_sd", "return_std"), ("sample", "seeds", "seed"), ("bound", "events", "event"),
+        ("predict", "return_sd", "return_std"),
+        ("sample", "seeds", "seed"),
+        ("bound", "events", "event"),
         ("suggest", "domains", "domain"),
-        ("profile", "levels", "level"), ("plot", "paths", "path"), ("latex", "idx", "index"), ("sympy", "indices", "index"),
+        ("profile", "levels", "level"),
+        ("plot", "paths", "path"),
+        ("latex", "idx", "index"),
+        ("sympy", "indices", "index"),
     ):
         with pytest.raises(TypeError, match=rf"^Result\.{method} has no keyword {keyword}; did you mean {near}\?$"):
             getattr(result, method)(**{keyword: 1})

@@ -18,12 +18,7 @@ from tests.oracles.knowledge_files import EXAMPLE, problems, write
 
 def test_example_is_read(tmp_path: Path) -> None:
     k = Knowledge.load(write(tmp_path, EXAMPLE))
-    assert {name: unit.text for name, unit in k.units.items()} == {
-        "T": "s",
-        "L": "m",
-        "g": "m/s^2",
-        "theta": "rad",
-    }
+    assert {name: unit.text for name, unit in k.units.items()} == {"T": "s", "L": "m", "g": "m/s^2", "theta": "rad"}
     assert k.dimensions["g"] == Dimension((1, 0, -2))
     assert k.dimensions["theta"] == DIMENSIONLESS
     assert k.constants == {"c": NamedConstant(299792458.0, parse_unit("m/s"))}
@@ -75,17 +70,14 @@ def test_dictionary_round_trip(tmp_path: Path) -> None:
 
 
 def test_constructor_reads_units_and_checks() -> None:
-    k = Knowledge(
-        units={"L": "m"}, constants={"c": NamedConstant(3e8, parse_unit("m/s"))}, operators=("+", "^")
-    )
+    k = Knowledge(units={"L": "m"}, constants={"c": NamedConstant(3e8, parse_unit("m/s"))}, operators=("+", "^"))
     assert k.units["L"] == parse_unit("m")
     assert k.operators == ("+", "**")
     with pytest.raises(KnowledgeError) as caught:
         Knowledge(units={"hard": "m"}, operators=("plus",), max_complexity=0)
     assert caught.value.problems == (
         "knowledge: [units] hard: this name is a setting of [units]; rename the column",
-        'knowledge: [grammar] operators: unknown operator "plus"; valid are '
-        + " ".join(o.name for o in OPERATORS),
+        'knowledge: [grammar] operators: unknown operator "plus"; valid are ' + " ".join(o.name for o in OPERATORS),
         "knowledge: [grammar] max_complexity: expected a whole number of nodes, at least 1, got 0",
     )
 
@@ -120,22 +112,15 @@ REFUSED = [
     ('[unit]\nL = "m"', "K:1: [unit]: unknown section; did you mean units?"),
     ("\n[stuff]", "K:2: [stuff]: unknown section; known sections are " + SECTIONS),
     ('forbid = ["tan"]', "K:1: [forbid]: unknown section; it belongs into [grammar]"),
-    (
-        "[grammar]\nmax_complexty = 3",
-        "K:2: [grammar] max_complexty: unknown key; did you mean max_complexity?",
-    ),
-    (
-        "[grammar]\nzzz = 3",
-        "K:2: [grammar] zzz: unknown key; known keys are " + KEYS,
-    ),
+    ("[grammar]\nmax_complexty = 3", "K:2: [grammar] max_complexty: unknown key; did you mean max_complexity?"),
+    ("[grammar]\nzzz = 3", "K:2: [grammar] zzz: unknown key; known keys are " + KEYS),
     ("[grammar.units]\nL = 3", "K:1: [grammar] units: unknown key; [units] is a section of its own"),
     # types of sections
     ("units = 3", 'K:1: [units]: expected a table, got a whole number; write lines such as L = "m"'),
     ("constants = []", f"K:1: [constants]: expected a table, got an array; write lines such as {CONSTANT}"),
     (
         "grammar = true",
-        "K:1: [grammar]: expected a table, got a truth value; write lines such as operators = "
-        '["+", "*", "sin"]',
+        'K:1: [grammar]: expected a table, got a truth value; write lines such as operators = ["+", "*", "sin"]',
     ),
     # units
     (
@@ -157,28 +142,18 @@ REFUSED = [
         'K:2: [units] "my column": "my column" cannot be a name in a formula (ASCII letters, '
         "digits and _; no keyword); hypo calls such a column my_column",
     ),
-    (
-        '[units]\nexp = "m"',
-        'K:2: [units] exp: "exp" is an operator, not a free name; hypo calls such a column exp_',
-    ),
-    (
-        '[units]\npi = "1"',
-        "K:2: [units] pi: pi is a known constant, not a free name; hypo calls such a column pi_",
-    ),
+    ('[units]\nexp = "m"', 'K:2: [units] exp: "exp" is an operator, not a free name; hypo calls such a column exp_'),
+    ('[units]\npi = "1"', "K:2: [units] pi: pi is a known constant, not a free name; hypo calls such a column pi_"),
     # constants
     ('[constants]\nc = { unit = "m/s" }', f"K:2: [constants] c: the constant has no value; write {CONSTANT}"),
     ('[constants]\nc = { value = "3e8" }', 'K:2: [constants] c.value: expected a number, got "3e8"'),
     ("[constants]\nc = { value = nan }", "K:2: [constants] c.value: expected a finite number, got nan"),
     ("[constants]\nc = { value = true }", "K:2: [constants] c.value: expected a number, got true"),
     ('[constants]\nc = { value = 1, unt = "m" }', "K:2: [constants] c.unt: unknown key; did you mean unit?"),
-    (
-        '[constants.c]\nvalue = 1\nunit = "mm3x"',
-        'K:3: [constants] c.unit: unknown unit "mm3x"; did you mean "',
-    ),
+    ('[constants.c]\nvalue = 1\nunit = "mm3x"', 'K:3: [constants] c.unit: unknown unit "mm3x"; did you mean "'),
     (
         "[constants]\nc = 2.5",
-        "K:2: [constants] c: expected a table with value and unit, got 2.5; write c = "
-        '{ value = 2.5, unit = "1" }',
+        'K:2: [constants] c: expected a table with value and unit, got 2.5; write c = { value = 2.5, unit = "1" }',
     ),
     (
         "[constants]\nsin = { value = 1 }",
@@ -204,10 +179,7 @@ REFUSED = [
         '[grammar]\noperators = [\n  "+",\n  "sine",\n]',
         f'K:4: [grammar] operators: unknown operator "sine"; did you mean "sin"? valid are {VALID}',
     ),
-    (
-        '[grammar]\noperators = ["+", "§"]',
-        f'K:2: [grammar] operators: unknown operator "§"; valid are {VALID}',
-    ),
+    ('[grammar]\noperators = ["+", "§"]', f'K:2: [grammar] operators: unknown operator "§"; valid are {VALID}'),
     (
         '[grammar]\noperators = "+-"',
         'K:2: [grammar] operators: expected an array of operators such as ["+", "*", "sin"], got "+-"',
@@ -215,8 +187,7 @@ REFUSED = [
     ("[grammar]\noperators = [1]", "K:2: [grammar] operators: expected an operator's name in quotes, got 1"),
     (
         "[grammar]\noperators = []",
-        "K:2: [grammar] operators: the list is empty; name at least one operator, or leave the "
-        "key out to allow all",
+        "K:2: [grammar] operators: the list is empty; name at least one operator, or leave the key out to allow all",
     ),
     (
         '[grammar]\nforbid = ["TAN2"]',
@@ -242,8 +213,7 @@ REFUSED = [
     # nesting
     (
         "[grammar]\nnesting = 3",
-        "K:2: [grammar.nesting]: expected a table, got a whole number; write lines such as "
-        'sin = ["sin", "exp"]',
+        'K:2: [grammar.nesting]: expected a table, got a whole number; write lines such as sin = ["sin", "exp"]',
     ),
     (
         '[grammar.nesting]\nsinn = ["exp"]',
@@ -259,14 +229,10 @@ REFUSED = [
     ),
     (
         '[grammar.nesting]\n"**" = ["exp"]\n"^" = ["sin"]',
-        'K:3: [grammar.nesting] "^": "^" is another spelling of "**", '
-        "which stands here too; put both into one list",
+        'K:3: [grammar.nesting] "^": "^" is another spelling of "**", which stands here too; put both into one list',
     ),
     # TOML itself
-    (
-        '[units]\nL = "m"\nT "s"',
-        "K:3: not valid TOML at column 3: expected '=' after a key in a key/value pair",
-    ),
+    ('[units]\nL = "m"\nT "s"', "K:3: not valid TOML at column 3: expected '=' after a key in a key/value pair"),
     ('[units]\nL = "m"\nT = ', "K:3: not valid TOML at column 5, the end of the file: invalid value"),
     ('[units]\nL = "m"\n\nL = "s"\n', "K:4: [units] L: stands here twice, first on line 2; keep one"),
     ('[units]\nL = "m"\n[grammar]\n[units]\n', "K:4: [units]: stands here twice, first on line 1; keep one"),
@@ -285,29 +251,20 @@ def test_refusals_name_line_and_remedy(tmp_path: Path, text: str, message: str) 
 
 
 def test_all_problems_at_once_in_order_of_lines(tmp_path: Path) -> None:
-    text = (
-        EXAMPLE.replace('"m"', '"metr2x"')
-        .replace("25", "-1")
-        .replace('"tan"', '"tam"')
-        .replace("value", "valeu")
-    )
+    text = EXAMPLE.replace('"m"', '"metr2x"').replace("25", "-1").replace('"tan"', '"tam"').replace("value", "valeu")
     found = problems(tmp_path, text)
     assert [int(p.split(":")[1]) for p in found] == [4, 9, 9, 13, 14]
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     missing = tmp_path / "no.toml"
-    with pytest.raises(
-        KnowledgeError, match=r"no\.toml: cannot read the knowledge file: No such file or directory"
-    ):
+    with pytest.raises(KnowledgeError, match=r"no\.toml: cannot read the knowledge file: No such file or directory"):
         Knowledge.load(missing)
     with pytest.raises(KnowledgeError, match="cannot read the knowledge file: Is a directory"):
         Knowledge.load(tmp_path)
     path = tmp_path / "latin.toml"
     path.write_bytes(b'[units]\nL = "m"\n# 20 \xb0C\n')
-    with pytest.raises(
-        KnowledgeError, match=r"latin\.toml:3: byte 0xb0 is not UTF-8; save the file as UTF-8"
-    ):
+    with pytest.raises(KnowledgeError, match=r"latin\.toml:3: byte 0xb0 is not UTF-8; save the file as UTF-8"):
         Knowledge.load(path)
     path.write_bytes(b"a = " + b"[" * 5000)
     with pytest.raises(KnowledgeError, match="nested too deeply"):
@@ -330,12 +287,18 @@ def test_from_dict_refuses_what_is_no_table() -> None:
         Knowledge.from_dict({3: {}})  # type: ignore[dict-item]
 
 
-@pytest.mark.parametrize(("line", "said"), [
-    ("L = m", 'at column 5: text must stand in quotes; write "m"'),
-    ('L = "m', "at column 7: the text ends without its quote; add it"),
-    ("L = (0, 1)", "at column 5: a list stands in square brackets, as in [0, 1]"),
-    ('L = "m" g = "s"', 'at column 9: "g = \\"s\\"" follows on the same line; write each key on a line of its own'),
-    ("L = 0..4", 'at column 6: "..4" follows the value; write text in quotes, and several values as a list such as [0, 1]'),
-])
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("L = m", 'at column 5: text must stand in quotes; write "m"'),
+        ('L = "m', "at column 7: the text ends without its quote; add it"),
+        ("L = (0, 1)", "at column 5: a list stands in square brackets, as in [0, 1]"),
+        ('L = "m" g = "s"', 'at column 9: "g = \\"s\\"" follows on the same line; write each key on a line of its own'),
+        (
+            "L = 0..4",
+            'at column 6: "..4" follows the value; write text in quotes, and several values as a list such as [0, 1]',
+        ),
+    ],
+)
 def test_what_is_not_toml_is_said_in_plain_words(tmp_path: Path, line: str, said: str) -> None:
     assert problems(tmp_path, f"[units]\n{line}\n") == [f"K:2: not valid TOML {said}"]

@@ -13,8 +13,22 @@ from hypo.knowledge.rules.base import Rule
 from hypo.knowledge.rules.contradictions import contradictions
 from hypo.knowledge.rules.registry import read_rule
 
-FORMULAS = ("x", "x**2", "-x", "1/x", "x*y", "x - y", "sin(x)", "exp(-x)", "(1 - x)/(1 + x)", "x**2 + y**2", "2", "sqrt(x)",
-            "x**2 - 1", "x/y")
+FORMULAS = (
+    "x",
+    "x**2",
+    "-x",
+    "1/x",
+    "x*y",
+    "x - y",
+    "sin(x)",
+    "exp(-x)",
+    "(1 - x)/(1 + x)",
+    "x**2 + y**2",
+    "2",
+    "sqrt(x)",
+    "x**2 - 1",
+    "x/y",
+)
 VALUES = (-1, 0, 0.5, 1, 2)
 KINDS: dict[str, dict[str, Any]] = {
     "bounds": {"max": VALUES, "strict": (True, False)},
@@ -60,5 +74,9 @@ def test_no_law_keeps_both_rules_of_a_contradiction(ranges: dict[str, tuple[floa
     found = list(contradictions(RULES, ranges))
     assert len(certain) > 50
     assert len(found) > len(certain)
-    assert [(why, text) for i, j, why in (*certain, *found) for text, keeps in zip(FORMULAS, kept, strict=True)
-            if keeps[i] and keeps[j]] == []
+    assert [
+        (why, text)
+        for i, j, why in (*certain, *found)
+        for text, keeps in zip(FORMULAS, kept, strict=True)
+        if keeps[i] and keeps[j]
+    ] == []

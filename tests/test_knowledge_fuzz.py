@@ -27,8 +27,12 @@ def test_mutated_files_raise_nothing_but_knowledge_errors(monkeypatch: pytest.Mo
 def test_no_code_is_run(tmp_path: Path) -> None:
     """In a process of its own, for an audit hook stays; the summary is written, and the status says that nothing failed."""
     out = tmp_path / "fuzz.json"
-    done = subprocess.run([sys.executable, str(FOLDER / "fuzz.py"), "--files", "100", "--out", str(out)], capture_output=True,
-                          text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, str(FOLDER / "fuzz.py"), "--files", "100", "--out", str(out)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert '"failures": {}' in out.read_text()
 

@@ -63,7 +63,9 @@ def test_depth_is_graded() -> None:
 def test_limits_of_constants_leave_exponents_and_named_constants_out() -> None:
     limits = {"constants": {"min": -2, "max": 5, "integer": True}}
     assert broken("pi*x**2.5 + 3*y - 2 + c + -2*x", {"c": 77.0}, **limits) == {}
-    assert broken("2.5*x", **limits) == {"constants": (0.5, "a constant is 2.5, but must be a whole number from -2 to 5")}
+    assert broken("2.5*x", **limits) == {
+        "constants": (0.5, "a constant is 2.5, but must be a whole number from -2 to 5")
+    }
     amount, message = broken("12*x + 100*y", **limits)["constants"]
     assert amount == pytest.approx(1 / (1 + 1) + (95 / 7) / (1 + 95 / 7))
     assert message == "a constant is 12, but must be a whole number from -2 to 5; 2 such places in all"
@@ -86,7 +88,9 @@ def test_limits_of_exponents() -> None:
     }
     # Powers in the disguise of exponentials of logarithms.
     assert broken("exp(2*log(x) - 3*log(y) + x) + exp(-log(x)) + exp(x)*log(y)", exponents="integer") == {}
-    assert broken("exp(1.25*log(x) - log(y)/2)", exponents="integer") == broken("x**1.25*y**(-0.5)", exponents="integer")
+    assert broken("exp(1.25*log(x) - log(y)/2)", exponents="integer") == broken(
+        "x**1.25*y**(-0.5)", exponents="integer"
+    )
     assert broken("exp(-(log(x)/2))", exponents=[1, 2]).keys() == {"exponents"}
     assert broken("exp(x*log(y))", exponents="rational")["exponents"][0] == 1.0
     assert broken("exp(log(y)/x)", exponents="rational")["exponents"][0] == 1.0

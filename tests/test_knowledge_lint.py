@@ -39,8 +39,7 @@ def test_lint_reports_errors_as_loading_does(tmp_path: Path) -> None:
     assert [f"{f.file}:{f.line}: {f.message}" for f in errors] == list(caught.value.problems)
     assert str(Finding("note", "K.toml", 3, "text")) == "K.toml:3: note: text"
     assert found(tmp_path, "[units") == [
-        "K:1: error: not valid TOML at column 7, the end of the file: expected ']' at "
-        "the end of a table declaration"
+        "K:1: error: not valid TOML at column 7, the end of the file: expected ']' at the end of a table declaration"
     ]
     assert str(lint(tmp_path / "no")[0]).endswith(
         "no: error: cannot read the knowledge file: No such file or directory"
@@ -99,9 +98,7 @@ def test_lint_of_a_file_alone(tmp_path: Path, text: str, expected: list[str]) ->
 
 
 def test_lint_of_names_against_the_table(tmp_path: Path) -> None:
-    text = (
-        '[units]\nT = "s"\nl = "m"\nG = "m/s^2"\nzzz = "m"\n[constants]\ntheta = { value = 1, unit = "1" }\n'
-    )
+    text = '[units]\nT = "s"\nl = "m"\nG = "m/s^2"\nzzz = "m"\n[constants]\ntheta = { value = 1, unit = "1" }\n'
     lines = found(tmp_path, text, pendulum())
     assert "K:3: warning: [units] l: the table has no such column; did you mean L?" in lines
     assert "K:4: warning: [units] G: the table has no such column; did you mean g?" in lines
@@ -115,7 +112,7 @@ def test_lint_of_units_against_the_header(tmp_path: Path) -> None:
     data = pendulum(units={"T": "s", "L": "cm", "g": "m/s^2", "theta": "rad"})
     assert found(tmp_path, '[units]\nL = "m"', data) == [
         'K:2: error: [units] L: "m" contradicts the unit [cm] in the table\'s header; correct one of them, '
-        'or leave it '
+        "or leave it "
         "out here"
     ]
     assert found(tmp_path, '[units]\nL = "centimeter"', data) == []
@@ -124,8 +121,7 @@ def test_lint_of_units_against_the_header(tmp_path: Path) -> None:
 
 def test_lint_of_complexity_against_the_table(tmp_path: Path) -> None:
     assert found(tmp_path, "[grammar]\nmax_complexity = 4", pendulum()) == [
-        "K:2: note: [grammar] max_complexity: 4 leaves no formula with all 3 columns, which has at least 5 "
-        "nodes"
+        "K:2: note: [grammar] max_complexity: 4 leaves no formula with all 3 columns, which has at least 5 nodes"
     ]
 
 
@@ -158,9 +154,7 @@ def test_lint_finds_columns_that_cannot_take_part(tmp_path: Path) -> None:
     ]
     text = '[units]\nT = "1"\nL = "m"\ng = "s"\ntheta = "kg"\n'
     (line,) = found(tmp_path, text, pendulum())
-    assert line.startswith(
-        "K:2: warning: [units] T: the target is dimensionless and no product of powers of L [m],"
-    )
+    assert line.startswith("K:2: warning: [units] T: the target is dimensionless and no product of powers of L [m],")
 
 
 def test_analysis_finds_the_powers_of_a_product() -> None:
@@ -270,7 +264,9 @@ def test_lint_of_template_and_guesses_against_the_table(tmp_path: Path) -> None:
         "dimension m, but "
         "must be a pure number; 2 such places in all"
     ]
-    text = '[grammar]\nmust_use = ["g"]\n[template]\nform = "l*h(L)"\n[guesses]\nforms = ["y = g", "T*g", "Theta*g", "L"]'
+    text = (
+        '[grammar]\nmust_use = ["g"]\n[template]\nform = "l*h(L)"\n[guesses]\nforms = ["y = g", "T*g", "Theta*g", "L"]'
+    )
     assert found(tmp_path, text, data) == [
         "K:4: error: [template] form: must_use demands g, but it can stand neither in the "
         "known part nor in the unknown functions",
@@ -311,7 +307,7 @@ def test_lint_of_rules_that_contradict_each_other(tmp_path: Path) -> None:
     assert [line.split(": it contradicts")[0] for line in lines] == [
         lines[0],
         "K:12: warning: [[rule]] 4",
-        "K:16: note: [[rule]] 5: it may contradict rule 1 on line 1: \"0 <= f\" and \"f = -3 at x = 1\" do not go together: no "
+        'K:16: note: [[rule]] 5: it may contradict rule 1 on line 1: "0 <= f" and "f = -3 at x = 1" do not go together: no '
         "number is both >= 0 and -3 at x = 1; whether it comes to that depends on the domain, which [ranges] or a table "
         "settles",
     ]
@@ -337,12 +333,19 @@ def test_contradictions_concern_the_domain_of_the_data(tmp_path: Path) -> None:
     )
     (stated,) = problems(tmp_path, "[ranges]\nL = [1.0, 2.0]\n" + inside)
     assert stated.startswith("K:7: [[rule]] 2: it contradicts rule 1 on line 3: ")
-    (line,) = [line for line in found(tmp_path, "[ranges]\nL = [1.0, 2.0]\n" + inside, pendulum()) if "contradict" in line]
+    (line,) = [
+        line for line in found(tmp_path, "[ranges]\nL = [1.0, 2.0]\n" + inside, pendulum()) if "contradict" in line
+    ]
     assert '"T > 0" and "T = 0 at L = 1.5"' in line
 
 
 def test_rules_that_say_nothing_are_warned_of(tmp_path: Path) -> None:
-    for text, data in (("1 > 0", None), ("1 > 0", pendulum()), ("forall a in [0, 1]: a < 2", None), ("L > 0", pendulum())):
+    for text, data in (
+        ("1 > 0", None),
+        ("1 > 0", pendulum()),
+        ("forall a in [0, 1]: a < 2", None),
+        ("L > 0", pendulum()),
+    ):
         (line,) = found(tmp_path, f'[[rule]]\nkind = "logic"\nformula = "{text}"\n', data)
         assert line == (
             "K:3: warning: [[rule]] 1 formula: this never mentions the law, so it is true or false of every formula alike"
@@ -363,17 +366,28 @@ def test_names_in_a_sentence_point_to_its_formula(tmp_path: Path) -> None:
     assert first.startswith('K:1: error: [[rule]] 1: unknown variable "Q"; ')
     assert second.startswith("K:4: error: [[rule]] 1 formula: ")
     assert "thta" in second
-    assert any(line.startswith("K:4: error: [[rule]] 1 formula: ") for line in found(tmp_path, text % "T(L) > 0", pendulum()))
+    assert any(
+        line.startswith("K:4: error: [[rule]] 1 formula: ") for line in found(tmp_path, text % "T(L) > 0", pendulum())
+    )
 
 
 FOLLOW_UPS = [
-    ('[grammar]\noperators = ["+", "tims"]\n[guesses]\nforms = ["L*g"]\n[template]\nform = "L*h(theta)"\n'
-     "[priors]\nsin = 0.5", 2),
+    (
+        '[grammar]\noperators = ["+", "tims"]\n[guesses]\nforms = ["L*g"]\n[template]\nform = "L*h(theta)"\n'
+        "[priors]\nsin = 0.5",
+        2,
+    ),
     ('[units]\nT = "s"\nL = "metr2"\ng = "m/s^2"\ntheta = "1"\n[template]\nform = "sqrt(L/g)*h(theta)"', 3),
-    ('[units]\nT = "s"\nL = "m"\ng = "kg"\ntheta = "1"\n[constants]\nk = { value = 3.0, unit = "metr2" }\n'
-     '[grammar]\nmust_use = ["k"]\n', 7),
-    ('[ranges]\nL = [10.0, 0.1]\n[[rule]]\nkind = "bounds"\nmin = 5.0\nhard = true\n[[rule]]\nkind = "value"\n'
-     "at = { L = 1.5 }\nequals = 0.0\nhard = true\n", 2),
+    (
+        '[units]\nT = "s"\nL = "m"\ng = "kg"\ntheta = "1"\n[constants]\nk = { value = 3.0, unit = "metr2" }\n'
+        '[grammar]\nmust_use = ["k"]\n',
+        7,
+    ),
+    (
+        '[ranges]\nL = [10.0, 0.1]\n[[rule]]\nkind = "bounds"\nmin = 5.0\nhard = true\n[[rule]]\nkind = "value"\n'
+        "at = { L = 1.5 }\nequals = 0.0\nhard = true\n",
+        2,
+    ),
 ]
 
 

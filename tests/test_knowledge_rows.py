@@ -54,31 +54,41 @@ def distance(a: np.ndarray, b: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 TRUE = {
     product: [
-        {"kind": "bounds", "min": 0.1, "max": 16.0}, {"kind": "sign", "sign": "positive"},
+        {"kind": "bounds", "min": 0.1, "max": 16.0},
+        {"kind": "sign", "sign": "positive"},
         {"kind": "monotone", "variable": "a", "direction": "increasing"},
-        {"kind": "monotone", "variable": "x", "direction": "decreasing"}, {"kind": "symmetric", "swap": ["a", "b"]},
-        {"kind": "homogeneous", "variables": ["a", "b"], "degree": 2}, {"kind": "lipschitz", "variable": "x", "constant": 16.0},
+        {"kind": "monotone", "variable": "x", "direction": "decreasing"},
+        {"kind": "symmetric", "swap": ["a", "b"]},
+        {"kind": "homogeneous", "variables": ["a", "b"], "degree": 2},
+        {"kind": "lipschitz", "variable": "x", "constant": 16.0},
         {"kind": "value", "at": {"a": 2, "b": 2, "x": 1}, "equals": 2.0},
     ],
     ratio: [
-        {"kind": "bounds", "min": -8.0, "max": 8.0}, {"kind": "scale_invariant", "variables": ["a", "b"]},
+        {"kind": "bounds", "min": -8.0, "max": 8.0},
+        {"kind": "scale_invariant", "variables": ["a", "b"]},
         {"kind": "homogeneous", "variables": ["a", "b"], "degree": 0},
     ],
     distance: [
-        {"kind": "bounds", "min": 0.0}, {"kind": "symmetric", "swap": ["a", "b"]},
+        {"kind": "bounds", "min": 0.0},
+        {"kind": "symmetric", "swap": ["a", "b"]},
         {"kind": "translation_invariant", "variables": ["a", "b"]},
         {"kind": "monotone", "variable": "x", "direction": "increasing"},
     ],
 }
 FALSE = {
     product: [
-        {"kind": "bounds", "max": 3.0}, {"kind": "sign", "sign": "negative"},
+        {"kind": "bounds", "max": 3.0},
+        {"kind": "sign", "sign": "negative"},
         {"kind": "monotone", "variable": "a", "direction": "decreasing"},
-        {"kind": "monotone", "variable": "x", "direction": "increasing"}, {"kind": "antisymmetric", "swap": ["a", "b"]},
-        {"kind": "homogeneous", "variables": ["a", "b"], "degree": -1}, {"kind": "not_depends", "variable": "b"},
-        {"kind": "value", "at": {"a": 2, "b": 2, "x": 1}, "equals": 4.0}, {"kind": "scale_invariant", "variables": ["a", "b"]},
-        {"kind": "lipschitz", "variable": "a", "constant": 0.1}, {"kind": "translation_invariant", "variables": ["a", "b"]},
-    ],
+        {"kind": "monotone", "variable": "x", "direction": "increasing"},
+        {"kind": "antisymmetric", "swap": ["a", "b"]},
+        {"kind": "homogeneous", "variables": ["a", "b"], "degree": -1},
+        {"kind": "not_depends", "variable": "b"},
+        {"kind": "value", "at": {"a": 2, "b": 2, "x": 1}, "equals": 4.0},
+        {"kind": "scale_invariant", "variables": ["a", "b"]},
+        {"kind": "lipschitz", "variable": "a", "constant": 0.1},
+        {"kind": "translation_invariant", "variables": ["a", "b"]},
+    ]
 }
 
 
@@ -133,9 +143,11 @@ def test_rows_of_a_file_go_by_its_lines(tmp_path: Path) -> None:
 def test_rules_that_no_row_can_test(tmp_path: Path) -> None:
     data = table(product, 0.0)
     text = (
-        "[ranges]\nx = [10, 20]\n" + rule(kind="bounds", min=3.0)
+        "[ranges]\nx = [10, 20]\n"
+        + rule(kind="bounds", min=3.0)
         + rule(kind="bounds", max=30.0, where={"x": [0, "inf"], "a": [5, 6]})
-        + rule(kind="value", at={"x": 0, "a": 1}, equals=3.0, where={}) + rule(kind="even", variable="x", where={"x": [-4, 4]})
+        + rule(kind="value", at={"x": 0, "a": 1}, equals=3.0, where={})
+        + rule(kind="even", variable="x", where={"x": [-4, 4]})
     )
     lines = found(tmp_path, text, data)
     assert lines[0] == (
@@ -166,7 +178,9 @@ def test_mirrored_rows_test_parity(tmp_path: Path) -> None:
     assert "break this rule" in found(tmp_path, rule(kind="periodic", variable="x", period=1.0), waves)[0]
     zeros = from_arrays(np.arange(30.0)[:, None], np.arange(30.0), names=["x"])
     assert found(tmp_path, rule(kind="zeros", variable="x", at=[0.0]), zeros) == []
-    assert "row 3 (from 0); there y = 3 is not 0" in found(tmp_path, rule(kind="zeros", variable="x", at=[3.0]), zeros)[0]
+    assert (
+        "row 3 (from 0); there y = 3 is not 0" in found(tmp_path, rule(kind="zeros", variable="x", at=[3.0]), zeros)[0]
+    )
 
 
 EXTREME = (1e-300, 1e300, 0.0, -1.0, -1e300, 1e10, 5e-324, 1.7e308)

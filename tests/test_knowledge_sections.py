@@ -95,8 +95,15 @@ def test_every_section_is_read_and_written_back(tmp_path: Path) -> None:
 def test_python_takes_the_same_and_instances() -> None:
     kinds = known_kinds()
     bounds = kinds["bounds"](min=0.0)
-    k = Knowledge(ranges={"x": [0, 1]}, rules=(bounds, {"kind": "even", "variable": "x"}), exponents="integer",
-                  constant_limits=[1, 2], template=Template("h(x)"), guesses=["a*x"], priors={"ln": 0.5})
+    k = Knowledge(
+        ranges={"x": [0, 1]},
+        rules=(bounds, {"kind": "even", "variable": "x"}),
+        exponents="integer",
+        constant_limits=[1, 2],
+        template=Template("h(x)"),
+        guesses=["a*x"],
+        priors={"ln": 0.5},
+    )
     assert k.rules == (bounds, kinds["even"](variable="x"))
     assert k.ranges == {"x": (0.0, 1.0)}
     assert (k.exponents, k.constant_limits) == (NumberLimits(kind="integer"), NumberLimits(values=(1.0, 2.0)))
@@ -107,7 +114,7 @@ def test_python_takes_the_same_and_instances() -> None:
     assert [p.split("; ")[0] for p in caught.value.problems] == [
         "knowledge: [ranges] x: expected the least value first, got [1, 0]",
         'knowledge: [grammar] exponents: expected limits of the exponents, got "whole"',
-        'knowledge: [guesses]: expected a table, got a string',
+        "knowledge: [guesses]: expected a table, got a string",
         'knowledge: [[rule]] 1 kind: unknown kind "evne"',
     ]
 
@@ -130,14 +137,20 @@ REFUSED = [
         "[ranges]\nL = [1, 2, 3]",
         "K:2: [ranges] L: expected an array of two numbers, least and greatest, got an array; write L = [0.1, 10.0]",
     ),
-    ("[ranges]\nL = [1, 1]", "K:2: [ranges] L: expected the least value first, got [1, 1]; a range needs two different ends"),
+    (
+        "[ranges]\nL = [1, 1]",
+        "K:2: [ranges] L: expected the least value first, got [1, 1]; a range needs two different ends",
+    ),
     ("[ranges]\nL = [2, 1]", "K:2: [ranges] L: expected the least value first, got [2, 1]"),
     (
         "[ranges]\nL = [0, inf]",
         'K:2: [ranges] L: expected finite ends; what holds towards infinity is a rule of kind "limit" or "growth"',
     ),
     ('[ranges]\nL = [0, "1"]', 'K:2: [ranges] L: expected a number, got "1"'),
-    ("[ranges]\nsin = [0, 1]", 'K:2: [ranges] sin: "sin" is an operator, not a free name; hypo calls such a column sin_'),
+    (
+        "[ranges]\nsin = [0, 1]",
+        'K:2: [ranges] sin: "sin" is an operator, not a free name; hypo calls such a column sin_',
+    ),
     (
         "[constants]\nc = { value = 3 }\n[ranges]\nc = [0, 1]",
         "K:4: [ranges] c: this name is a constant in [constants], which has one value; ranges are for columns",
@@ -182,7 +195,10 @@ REFUSED = [
     ),
     # sizes and numbers
     ("[grammar]\nmax_depth = 0", "K:2: [grammar] max_depth: expected a whole number of levels, at least 1, got 0"),
-    ('[grammar]\nexponents = "whole"', f'K:2: [grammar] exponents: expected limits of the exponents, got "whole"; {LIMITS}'),
+    (
+        '[grammar]\nexponents = "whole"',
+        f'K:2: [grammar] exponents: expected limits of the exponents, got "whole"; {LIMITS}',
+    ),
     ("[grammar]\nexponents = 3", f"K:2: [grammar] exponents: expected a table, got a whole number; {LIMITS}"),
     ("[grammar]\nexponents = []", "K:2: [grammar.exponents] values: the list is empty; name at least one value"),
     ('[grammar]\nexponents = ["a"]', 'K:2: [grammar.exponents] values: expected a number, got "a"'),
@@ -202,7 +218,10 @@ REFUSED = [
         "K:2: [priors] sin: expected a weight above 0, got 0; 1 leaves the operator as it is, and [grammar] forbid "
         "excludes it",
     ),
-    ('[priors]\nlog = 1\nln = 2', 'K:3: [priors] ln: "ln" is another spelling of "log", which stands here too; keep one'),
+    (
+        "[priors]\nlog = 1\nln = 2",
+        'K:3: [priors] ln: "ln" is another spelling of "log", which stands here too; keep one',
+    ),
     ("[grammar]\npriors = 3", "K:2: [grammar] priors: unknown key; [priors] is a section of its own"),
     ("must_use = 3", "K:1: [must_use]: unknown section; it belongs into [grammar]"),
     # rules
@@ -219,12 +238,18 @@ REFUSED = [
     # template and guesses
     ("[template]", 'K:1: [template]: the template has no form; write form = "sqrt(L/g) * h(theta)"'),
     ("[template]\nfrom = 3\nform = 'h(x)'", "K:2: [template] from: unknown key; the only key is form"),
-    ("[template]\nform = 3", 'K:2: [template] form: expected a formula in quotes, got 3; write form = "sqrt(L/g) * h(theta)"'),
+    (
+        "[template]\nform = 3",
+        'K:2: [template] form: expected a formula in quotes, got 3; write form = "sqrt(L/g) * h(theta)"',
+    ),
     (
         '[template]\nform = "h(x) + sin("',
         "K:2: [template] form: cannot read the formula at column 12: expected a number, a name or '(' but the formula ends",
     ),
-    ('[guesses]\nforms = "a*x"', 'K:2: [guesses] forms: expected an array of formulas such as ["a*x/(b + x)"], got "a*x"'),
+    (
+        '[guesses]\nforms = "a*x"',
+        'K:2: [guesses] forms: expected an array of formulas such as ["a*x/(b + x)"], got "a*x"',
+    ),
     (
         '[guesses]\nforms = ["sqrt*x"]',
         "K:2: [guesses] forms: cannot read the formula at column 1: sqrt is a function; expected '(' after it",
@@ -261,20 +286,32 @@ def test_refusals_name_line_and_remedy(tmp_path: Path, text: str, message: str) 
 
 def test_all_problems_of_all_sections_at_once(tmp_path: Path) -> None:
     text = (
-        EXAMPLE.replace("[0.1, 10.0]\ntheta", '[0.1]\ntheta').replace('["L"]', '["L L"]').replace("sin = 0.1", "sinn = 0.1")
-        .replace("h(theta)", "h(theta").replace("2*pi*sqrt", "2*pi*sqt").replace('"increasing"', '"incresing"')
+        EXAMPLE.replace("[0.1, 10.0]\ntheta", "[0.1]\ntheta")
+        .replace('["L"]', '["L L"]')
+        .replace("sin = 0.1", "sinn = 0.1")
+        .replace("h(theta)", "h(theta")
+        .replace("2*pi*sqrt", "2*pi*sqt")
+        .replace('"increasing"', '"incresing"')
     )
     assert [int(p.split(":")[1]) for p in problems(tmp_path, text)] == [8, 19, 38, 42, 45, 50]
 
 
 def test_large_files_are_refused_unread(tmp_path: Path) -> None:
-    assert problems(tmp_path, "#" * 1_000_001) == ["K:1: the file has 1000001 bytes; a knowledge file has at most 1000000"]
+    assert problems(tmp_path, "#" * 1_000_001) == [
+        "K:1: the file has 1000001 bytes; a knowledge file has at most 1000000"
+    ]
 
 
 def test_names_are_required_of_the_table() -> None:
     k = Knowledge.from_dict(
-        {"grammar": {"must_use": ["l"], "only": {"zz": ["sin"]}}, "template": {"form": "h(thet)"}, "guesses": ["K*L"],
-         "ranges": {"other": [0, 1]}, "rule": [{"kind": "even", "variable": "T"}]})
+        {
+            "grammar": {"must_use": ["l"], "only": {"zz": ["sin"]}},
+            "template": {"form": "h(thet)"},
+            "guesses": ["K*L"],
+            "ranges": {"other": [0, 1]},
+            "rule": [{"kind": "even", "variable": "T"}],
+        }
+    )
     with pytest.raises(KnowledgeError) as caught:
         k.require_names(["L", "theta"], "T")
     assert caught.value.problems == (
@@ -286,8 +323,9 @@ def test_names_are_required_of_the_table() -> None:
 
 
 def test_verdicts_are_those_of_the_rules() -> None:
-    k = Knowledge.from_dict({"rule": [
-        {"kind": "bounds", "min": 0.0}, {"kind": "monotone", "variable": "x", "direction": "decreasing"}]})
+    k = Knowledge.from_dict(
+        {"rule": [{"kind": "bounds", "min": 0.0}, {"kind": "monotone", "variable": "x", "direction": "decreasing"}]}
+    )
     law = Law(parse("x**2 + 1"), "y", ["x"], {"x": (1.0, 2.0)})
     (first, kept), (second, refuted) = k.verdicts(law, proof=True)
     assert (first, second) == k.rules
@@ -301,8 +339,12 @@ def test_hard_rules_must_agree_on_the_data(tmp_path: Path) -> None:
     import hypo.api.inputs as inputs
     from hypo.data import from_arrays
 
-    table = {"rule": [{"kind": "sign", "sign": "positive", "hard": True},
-                      {"kind": "value", "at": {"S": 0.0}, "equals": 0.0, "hard": True}]}
+    table = {
+        "rule": [
+            {"kind": "sign", "sign": "positive", "hard": True},
+            {"kind": "value", "at": {"S": 0.0}, "equals": 0.0, "hard": True},
+        ]
+    }
     above = from_arrays([[0.13], [2.0], [5.0]], [1.0, 2.0, 3.0], names=["S"], target="v")
     assert len(inputs.as_knowledge(table, above).rules) == 2
     around = from_arrays([[-1.0], [2.0], [5.0]], [1.0, 2.0, 3.0], names=["S"], target="v")
@@ -326,8 +368,13 @@ def test_knowledge_reads_back_as_equal(tmp_path: Path) -> None:
 
 
 def test_only_paths_are_loaded() -> None:
-    with pytest.raises(KnowledgeError, match="^expected the path of a knowledge file, got a table; a dictionary is read by "
-                                             r"Knowledge\.from_dict$"):
+    with pytest.raises(
+        KnowledgeError,
+        match="^expected the path of a knowledge file, got a table; a dictionary is read by "
+        r"Knowledge\.from_dict$",
+    ):
         Knowledge.load({})
-    with pytest.raises(KnowledgeError, match=r"^expected the path of a knowledge file, got a whole number; give its path$"):
+    with pytest.raises(
+        KnowledgeError, match=r"^expected the path of a knowledge file, got a whole number; give its path$"
+    ):
         Knowledge.load(3)

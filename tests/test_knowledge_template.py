@@ -28,7 +28,9 @@ def test_unknown_functions_are_calls_of_what_is_no_operator(form: str, left: str
     assert Knowledge(template=t).as_dict() == {"template": {"form": form}}
 
 
-NO_OPERATOR = "is an unknown function (no operator), so its arguments are names of columns, as in h(x, y); expected a name"
+NO_OPERATOR = (
+    "is an unknown function (no operator), so its arguments are names of columns, as in h(x, y); expected a name"
+)
 REFUSED = [
     ("h()", f"cannot read the form at column 3: h {NO_OPERATOR}"),
     ("2*h(x + 1)", f"cannot read the form at column 5: h {NO_OPERATOR}"),
@@ -48,7 +50,10 @@ REFUSED = [
         "write it into [guesses]",
     ),
     ("sqrt(L/g)*h(x)*", "cannot read the formula at column 16: expected a number, a name or '(' but the formula ends"),
-    ("2 h(x)", "cannot read the formula at column 3: expected an operator between '2' and 'h'; multiplication is written out"),
+    (
+        "2 h(x)",
+        "cannot read the formula at column 3: expected an operator between '2' and 'h'; multiplication is written out",
+    ),
     ("sqrt*h(x)", "cannot read the formula at column 1: sqrt is a function; expected '(' after it"),
     ("lambda(x)", 'cannot read the form at column 1: "lambda" cannot be a name in a formula'),
     ("h(x)" + "+1" * 5000, "the form has 10004 characters; at most 10000 are allowed"),

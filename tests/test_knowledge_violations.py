@@ -40,9 +40,7 @@ def test_allowed_operators(grammar: dict, expected: tuple[str, ...]) -> None:
         assert k.is_hard_violated(e, "t") == (name not in expected)
 
 
-def amounts(
-    k: Knowledge, text: str, target: str = "t", constants: dict[str, float] | None = None
-) -> dict[str, float]:
+def amounts(k: Knowledge, text: str, target: str = "t", constants: dict[str, float] | None = None) -> dict[str, float]:
     e = parse(text, constants=constants)
     found = k.violations(e, target)
     assert all(v.amount > 0 and v.message for v in found)
@@ -100,10 +98,7 @@ def test_nesting_counts_pairs_at_any_depth() -> None:
     assert amounts(k, "x**exp(y)") == {"nesting": 1.0}
     assert amounts(k, "exp(y)**x") == {"nesting": 1.0}
     assert k.violations(parse("sin(cos(exp(x)))"), "t")[0].message == "exp stands inside sin"
-    assert (
-        k.violations(parse("sin(exp(x)*exp(y))"), "t")[0].message
-        == "exp stands inside sin; 2 such pairs in all"
-    )
+    assert k.violations(parse("sin(exp(x)*exp(y))"), "t")[0].message == "exp stands inside sin; 2 such pairs in all"
 
 
 def test_short_forms_do_not_get_round_nesting() -> None:
@@ -123,10 +118,7 @@ def test_violations_agree_with_a_tree_walker() -> None:
         k = Knowledge(nesting=ban, max_complexity=rng.randint(1, 20))
         e = _random_expression(rng, 5)
         expected = sum(
-            1
-            for outer in e.walk()
-            for inner in list(outer.walk())[:-1]
-            if _name(inner) in ban.get(_name(outer), ())
+            1 for outer in e.walk() for inner in list(outer.walk())[:-1] if _name(inner) in ban.get(_name(outer), ())
         )
         found = {v.rule: v.amount for v in k.violations(e, "t")}
         assert found.get("nesting", 0) == expected
@@ -171,8 +163,7 @@ def _seconds(k: Knowledge, e: Expression) -> float:
 @pytest.fixture
 def units() -> Knowledge:
     return Knowledge(
-        units={"T": "s", "L": "m", "g": "m/s^2", "theta": "rad"},
-        constants={"c": {"value": 299792458.0, "unit": "m/s"}},
+        units={"T": "s", "L": "m", "g": "m/s^2", "theta": "rad"}, constants={"c": {"value": 299792458.0, "unit": "m/s"}}
     )
 
 
@@ -200,5 +191,3 @@ def test_soft_units_cost_but_do_not_exclude() -> None:
     (size, unit) = k.violations(e, "T")
     assert (size.rule, size.hard, unit.rule, unit.hard) == ("max_complexity", True, "units", False)
     assert not Knowledge.from_dict({"units": {"T": "s", "L": "m", "hard": False}}).is_hard_violated(e, "T")
-
-

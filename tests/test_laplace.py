@@ -119,7 +119,9 @@ def log_quadrature(e: Expression, likelihood: Gaussian, found: Laplace) -> float
     top, w = found.log_evidence, likelihood.total_weight
     program = Program.of(e, ["x"])
     root = 1.0 if likelihood.root_weights is None else likelihood.root_weights
-    constant = 0.0 if likelihood.sigma is None else -float(np.sum(weights * np.log(likelihood.sigma * math.sqrt(2 * math.pi))))
+    constant = (
+        0.0 if likelihood.sigma is None else -float(np.sum(weights * np.log(likelihood.sigma * math.sqrt(2 * math.pi))))
+    )
 
     def integrand(*theta: float) -> float:
         rss = float(np.sum((root * (y - program.value(X, np.array(theta)[found.slot]))) ** 2))

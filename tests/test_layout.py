@@ -55,7 +55,9 @@ def test_formulas_wrap_at_operators(width: int) -> None:
 def test_names_that_are_too_long_stay_whole() -> None:
     name = "a_name_that_is_longer_than_the_width_of_the_page"
     lines = wrap(f"y = 2*{name} + 1", 30)
-    assert any(line.strip() in (name, f"*{name}") for line in lines) and "".join("".join(lines).split()) == f"y=2*{name}+1"
+    assert (
+        any(line.strip() in (name, f"*{name}") for line in lines) and "".join("".join(lines).split()) == f"y=2*{name}+1"
+    )
     assert wrap("", 20) == [""] and wrap("   ", 20) == [""]
 
 
@@ -77,7 +79,9 @@ def test_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def hypotheses(rng: np.random.Generator) -> list[Hypothesis]:
     return [
-        Hypothesis(formula(rng, k), k + 1, -1234.5 * k, 10.0 ** (k - 4), 0.0, -17.3 * 3**k, 1 - 10.0**-k, 10.0 ** (5 - k))
+        Hypothesis(
+            formula(rng, k), k + 1, -1234.5 * k, 10.0 ** (k - 4), 0.0, -17.3 * 3**k, 1 - 10.0**-k, 10.0 ** (5 - k)
+        )
         for k in range(1, 9)
     ]
 
@@ -117,9 +121,7 @@ def test_wide_tables_are_as_they_were() -> None:
     sheet.add_column("y =", wraps=True)
     sheet.add_row("", "48.60", "36.73")
     sheet.add_row("*", "-2.76", "0.9994*sqrt(a)**3", bold=True)
-    assert sheet.text(80) == (
-        "    score   y =\n" + "─" * 29 + "\n    48.60   36.73\n*   -2.76   0.9994*sqrt(a)**3"
-    )
+    assert sheet.text(80) == ("    score   y =\n" + "─" * 29 + "\n    48.60   36.73\n*   -2.76   0.9994*sqrt(a)**3")
     assert [strong for _, strong in sheet.lines(80)] == [True, False, False, True]
 
 

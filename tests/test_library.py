@@ -29,8 +29,16 @@ Wide = np.longdouble
 FLOAT_MAX = Wide(np.finfo(np.float64).max)
 SAME, ZERO = 1e-9, 1e-12
 
-UNARY = {"sqrt": np.sqrt, "exp": np.exp, "inv": lambda u: 1 / u, "square": lambda u: u * u, "neg": lambda u: -u,
-         "log": np.log, "sin": np.sin, "abs": np.abs}
+UNARY = {
+    "sqrt": np.sqrt,
+    "exp": np.exp,
+    "inv": lambda u: 1 / u,
+    "square": lambda u: u * u,
+    "neg": lambda u: -u,
+    "log": np.log,
+    "sin": np.sin,
+    "abs": np.abs,
+}
 # Of plain numbers they are not taken.
 TRANSCENDENTAL = ("exp", "log", "sin")
 BINARY = {"+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide}
@@ -61,7 +69,9 @@ class Brute:
         none = ()
         self.trees: list[list[Tree]] = [[], []]
         for name, values in self.leaves.items():
-            self._keep(self.trees[1], Tree(np.asarray(values, Wide), 1, frozenset(), self.dimensions.get(name, none), name))
+            self._keep(
+                self.trees[1], Tree(np.asarray(values, Wide), 1, frozenset(), self.dimensions.get(name, none), name)
+            )
         with np.errstate(all="ignore"):
             for size in range(2, self.size + 1):
                 level: list[Tree] = []
@@ -170,8 +180,10 @@ class Grammar:
         return Brute(leaves, self.operators, self.size, self.dimensions, self.nesting)
 
     def library(self) -> Library:
-        seeds = [Seed(Expression.variable(n), 1, v, self.packed(self.dimensions.get(n, (0, 0)))) for n, v in
-                 self.columns.items()]
+        seeds = [
+            Seed(Expression.variable(n), 1, v, self.packed(self.dimensions.get(n, (0, 0))))
+            for n, v in self.columns.items()
+        ]
         if self.one:
             seeds.append(Seed(Expression.constant(1.0), 1, np.ones(N_ROW)))
         forbid = np.zeros(N_OPCODE, np.int32)
@@ -190,17 +202,27 @@ GRAMMARS = {
     "arithmetic and sqrt, mixed signs": Grammar({"x": X, "z": Z}, ("+", "-", "*", "/", "sqrt"), 7),
     "one variable with 1": Grammar({"x": 0.4 + 0.3 * X}, ("+", "*", "inv", "exp"), 7, one=True),
     "three variables with units": Grammar(
-        {"x": X, "y": Y, "z": Z}, ("+", "-", "*", "square"), 7, dimensions={"x": (1, 0), "y": (1, 0), "z": (0, -1)}),
+        {"x": X, "y": Y, "z": Z}, ("+", "-", "*", "square"), 7, dimensions={"x": (1, 0), "y": (1, 0), "z": (0, -1)}
+    ),
     "units, roots and quotients": Grammar(
-        {"x": X, "y": Y, "z": np.abs(Z)}, ("+", "*", "/", "sqrt"), 6,
-        dimensions={"x": (2, -1), "y": (0, 1), "z": (0, 0)}),
+        {"x": X, "y": Y, "z": np.abs(Z)},
+        ("+", "*", "/", "sqrt"),
+        6,
+        dimensions={"x": (2, -1), "y": (0, 1), "z": (0, 0)},
+    ),
     "no square in square": Grammar(
-        {"x": X, "y": Y, "z": Z}, ("+", "-", "*", "square"), 6, nesting={"square": ("square",)}),
+        {"x": X, "y": Y, "z": Z}, ("+", "-", "*", "square"), 6, nesting={"square": ("square",)}
+    ),
     "no product in square, no square in exp": Grammar(
-        {"x": X, "z": Z}, ("+", "*", "square", "exp"), 6, nesting={"square": ("*", "exp"), "exp": ("square", "exp")}),
+        {"x": X, "z": Z}, ("+", "*", "square", "exp"), 6, nesting={"square": ("*", "exp"), "exp": ("square", "exp")}
+    ),
     "units and no root in root": Grammar(
-        {"x": X, "y": Y}, ("+", "*", "/", "sqrt", "square"), 6, dimensions={"x": (1, 0), "y": (2, 0)},
-        nesting={"sqrt": ("sqrt", "square"), "square": ("sqrt", "square")}),
+        {"x": X, "y": Y},
+        ("+", "*", "/", "sqrt", "square"),
+        6,
+        dimensions={"x": (1, 0), "y": (2, 0)},
+        nesting={"sqrt": ("sqrt", "square"), "square": ("sqrt", "square")},
+    ),
     "functions of mixed signs": Grammar({"z": Z}, ("-", "*", "neg", "abs", "log", "sin"), 7),
 }
 CASES = pytest.mark.parametrize("grammar", GRAMMARS.values(), ids=GRAMMARS.keys())
@@ -226,8 +248,12 @@ def test_levels_equal_brute_force(grammar: Grammar) -> None:
             want = tree.values.astype(float)
             largest = np.abs(want).max()
             near = np.flatnonzero(np.abs(top - largest) <= 1e-8 * largest)
-            found = [k for k in near if np.abs(library.values[k] - want).max() <= 1e-9 * largest
-                     and library.dims[k] == grammar.packed(tree.dimension)]
+            found = [
+                k
+                for k in near
+                if np.abs(library.values[k] - want).max() <= 1e-9 * largest
+                and library.dims[k] == grammar.packed(tree.dimension)
+            ]
             assert found and library.cost[found].min() == tree.size, tree.text
 
 
@@ -312,8 +338,15 @@ def test_an_exhausted_grammar_stops_growing() -> None:
 
 
 def test_equal_columns_and_invalid_columns_are_no_members() -> None:
-    seeds = [Seed(Expression.variable(n), 1, v) for n, v in
-             {"x": X, "same": X.copy(), "zero": np.zeros(N_ROW), "bad": np.where(np.arange(N_ROW) == 3, np.nan, X)}.items()]
+    seeds = [
+        Seed(Expression.variable(n), 1, v)
+        for n, v in {
+            "x": X,
+            "same": X.copy(),
+            "zero": np.zeros(N_ROW),
+            "bad": np.where(np.arange(N_ROW) == 3, np.nan, X),
+        }.items()
+    ]
     library = Library(seeds, ("+",), ("x", "same", "zero", "bad"))
     library.grow(100, max_cost=3)
     assert library.level_sizes() == (1, 0, 1)
@@ -383,10 +416,18 @@ class Case:
         knowledge: dict = {"units": dict(self.units)} if self.units else {}
         if self.nesting:
             knowledge["grammar"] = {"nesting": {k: list(v) for k, v in self.nesting.items()}}
-        options = Settings(**{"operators": self.operators, "fit_constants": False, "proposers": ("library",),
-                              # What is looked at for a posterior holds numbers that the grammar does not.
-                              "posterior": False, "max_complexity": self.size,
-                              "library_sizes": (250, 20000), **kwargs})  # type: ignore[arg-type]
+        options = Settings(
+            **{
+                "operators": self.operators,
+                "fit_constants": False,
+                "proposers": ("library",),
+                # What is looked at for a posterior holds numbers that the grammar does not.
+                "posterior": False,
+                "max_complexity": self.size,
+                "library_sizes": (250, 20000),
+                **kwargs,
+            }
+        )  # type: ignore[arg-type]
         data = from_arrays(X, self.y, names=list(self.columns), sigma=self.sigma)
         return search(make_problem(data, Knowledge.from_dict(knowledge), options), options)
 
@@ -401,24 +442,57 @@ ROWS = np.random.default_rng(31).uniform(0.4, 3.0, (3, 60))
 SIGNED = ROWS[1] - 1.5
 ENGINE_CASES = {
     "a": Case({"x": ROWS[0], "z": ROWS[1]}, ("+", "-", "*", "/", "sqrt"), 7, lambda x, z: np.sqrt(x + z / x) - z, 0.05),
-    "b": Case({"x": ROWS[0] / 3}, ("+", "*", "inv", "exp"), 7, lambda x: np.exp(x * x) + 1 / x, 0.02,
-              nesting={"exp": ()}),
-    "c": Case({"x": ROWS[0], "z": SIGNED, "w": ROWS[2]}, ("+", "-", "*", "square"), 6,
-              lambda x, z, w: (x - z) ** 2 - 0.8 * w * x, 0.2),
-    "nesting": Case({"x": ROWS[0], "z": SIGNED}, ("+", "*", "square"), 7, lambda x, z: (x + z * z) ** 2, 0.1,
-                    nesting={"square": ("square",)}),
-    "nesting, the fourth power": Case({"x": ROWS[0], "z": SIGNED}, ("+", "*", "square"), 5, lambda x, z: x**4 + 0 * z, 0.1,
-                                      nesting={"square": ("square",)}),
-    "units": Case({"x": ROWS[0], "z": ROWS[1], "w": ROWS[2]}, ("+", "-", "*", "/", "sqrt"), 6,
-                  lambda x, z, w: np.sqrt(x * x + z * z) / w, 0.05,
-                  units={"x": "m", "z": "m", "w": "s", "y": "m/s"},
-                  dimensions={"x": (1, 0), "z": (1, 0), "w": (0, 1), "y": (1, -1)}),
+    "b": Case(
+        {"x": ROWS[0] / 3}, ("+", "*", "inv", "exp"), 7, lambda x: np.exp(x * x) + 1 / x, 0.02, nesting={"exp": ()}
+    ),
+    "c": Case(
+        {"x": ROWS[0], "z": SIGNED, "w": ROWS[2]},
+        ("+", "-", "*", "square"),
+        6,
+        lambda x, z, w: (x - z) ** 2 - 0.8 * w * x,
+        0.2,
+    ),
+    "nesting": Case(
+        {"x": ROWS[0], "z": SIGNED},
+        ("+", "*", "square"),
+        7,
+        lambda x, z: (x + z * z) ** 2,
+        0.1,
+        nesting={"square": ("square",)},
+    ),
+    "nesting, the fourth power": Case(
+        {"x": ROWS[0], "z": SIGNED},
+        ("+", "*", "square"),
+        5,
+        lambda x, z: x**4 + 0 * z,
+        0.1,
+        nesting={"square": ("square",)},
+    ),
+    "units": Case(
+        {"x": ROWS[0], "z": ROWS[1], "w": ROWS[2]},
+        ("+", "-", "*", "/", "sqrt"),
+        6,
+        lambda x, z, w: np.sqrt(x * x + z * z) / w,
+        0.05,
+        units={"x": "m", "z": "m", "w": "s", "y": "m/s"},
+        dimensions={"x": (1, 0), "z": (1, 0), "w": (0, 1), "y": (1, -1)},
+    ),
     "units and nesting": Case(
-        {"x": ROWS[0], "z": ROWS[1]}, ("+", "*", "/", "sqrt", "square"), 6, lambda x, z: np.sqrt(x) * z, 0.1,
-        units={"x": "m", "z": "m", "y": "m"}, dimensions={"x": (1, 0), "z": (1, 0), "y": (1, 0)},
-        nesting={"sqrt": ("sqrt", "square"), "square": ("sqrt", "square")}),
-    "known noise": Case({"x": ROWS[0], "z": ROWS[1]}, ("+", "-", "*", "/", "sqrt"), 6, lambda x, z: x * z + x, 0.1, sigma=0.4),
-    "the doubled variable": Case({"x": ROWS[0], "z": ROWS[1]}, ("+", "-", "*", "/", "sqrt"), 5, lambda x, z: x + x, 0.01),
+        {"x": ROWS[0], "z": ROWS[1]},
+        ("+", "*", "/", "sqrt", "square"),
+        6,
+        lambda x, z: np.sqrt(x) * z,
+        0.1,
+        units={"x": "m", "z": "m", "y": "m"},
+        dimensions={"x": (1, 0), "z": (1, 0), "y": (1, 0)},
+        nesting={"sqrt": ("sqrt", "square"), "square": ("sqrt", "square")},
+    ),
+    "known noise": Case(
+        {"x": ROWS[0], "z": ROWS[1]}, ("+", "-", "*", "/", "sqrt"), 6, lambda x, z: x * z + x, 0.1, sigma=0.4
+    ),
+    "the doubled variable": Case(
+        {"x": ROWS[0], "z": ROWS[1]}, ("+", "-", "*", "/", "sqrt"), 5, lambda x, z: x + x, 0.01
+    ),
 }
 ENGINE = pytest.mark.parametrize("case", [pytest.param(c, id=n) for n, c in ENGINE_CASES.items()])
 

@@ -244,7 +244,10 @@ def test_a_likelihood_that_is_none_is_damage(folder: Path, tmp_path: Path) -> No
         (lambda c: c["posterior"][0].update(covariance=[[1.0, 2.0]]), "an entry has the wrong form"),
         (lambda c: c["manifest"].update(prior={}), 'the entry "prior" has the wrong form'),
         (lambda c: c["manifest"].update(prior="a"), 'the entry "prior" is not a table'),
-        (lambda c: c["manifest"]["settings"]["ranges"].update(x0=["a", 1]), 'a member of the entry "ranges" is not a number'),
+        (
+            lambda c: c["manifest"]["settings"]["ranges"].update(x0=["a", 1]),
+            'a member of the entry "ranges" is not a number',
+        ),
         (lambda c: c["manifest"]["settings"]["ranges"].update(x0=3), 'a member of the entry "ranges" is not a pair'),
     ],
 )
@@ -329,8 +332,15 @@ def test_predictions_with_errors_in_x_say_whose_noise_they_have(
 def test_errors_in_x_count_by_the_slope_in_the_new_row(tmp_path: Path) -> None:
     x = np.linspace(1.0, 3.0, 80)
     seen, y = x + 0.1 * RNG.standard_normal(80), 2 * x**2 + 0.2 * RNG.standard_normal(80)
-    result = hypo.fit((seen[:, None], y), sigma=0.2, x_sigma={"x0": 0.1}, operators="*", guesses=["a*x0*x0"], time_limit=2,
-                      out=tmp_path / "found")
+    result = hypo.fit(
+        (seen[:, None], y),
+        sigma=0.2,
+        x_sigma={"x0": 0.1},
+        operators="*",
+        guesses=["a*x0*x0"],
+        time_limit=2,
+        out=tmp_path / "found",
+    )
     for r in (result, hypo.Result.load(tmp_path / "found")):
         p = r.predict(np.array([[1.0], [2.5]]), interval=0.9)
         slope = 2 * p.mean / np.array([1.0, 2.5])
@@ -377,7 +387,9 @@ def test_a_users_own_likelihood_that_fails_late() -> None:
             raise ZeroDivisionError("too late")
         return -((y - f) ** 2)
 
-    with pytest.raises(InputError, match=r"log_likelihood\(y, f\) raises ZeroDivisionError during the search: too late"):
+    with pytest.raises(
+        InputError, match=r"log_likelihood\(y, f\) raises ZeroDivisionError during the search: too late"
+    ):
         hypo.fit((X[:, None], 3 * X), log_likelihood=fails, operators="+,*", time_limit=1)
 
 

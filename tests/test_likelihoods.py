@@ -80,7 +80,9 @@ def density(name: str, likelihood: RowLikelihood, f: np.ndarray, scale: float) -
         if likelihood.log:
             with np.errstate(divide="ignore"):
                 known = stats.lognorm.logpdf(np.where(measured, y, 1.0), s, scale=f)
-                between = stats.lognorm.cdf(likelihood.upper, s, scale=f) - stats.lognorm.cdf(likelihood.lower, s, scale=f)
+                between = stats.lognorm.cdf(likelihood.upper, s, scale=f) - stats.lognorm.cdf(
+                    likelihood.lower, s, scale=f
+                )
         else:
             known = stats.norm.logpdf(y, f, s)
             between = stats.norm.cdf(likelihood.upper, f, s) - stats.norm.cdf(likelihood.lower, f, s)
@@ -237,7 +239,9 @@ def test_the_pilot_is_the_second_order_of_the_likelihood() -> None:
 # --- evidence -----------------------------------------------------------------------------------------------------
 
 
-def log_evidence(likelihood: RowLikelihood, predict: object, scale: float, prior: float, start: float, std: float) -> float:
+def log_evidence(
+    likelihood: RowLikelihood, predict: object, scale: float, prior: float, start: float, std: float
+) -> float:
     """log of the integral of the likelihood times Cauchy prior over one constant, and 1/σ over an unknown scale."""
 
     def minus(theta: float, tau: float) -> float:
@@ -324,7 +328,9 @@ def test_errors_in_x_of_a_straight_line() -> None:
     e = parse("a*x + b", variables=["x"]).with_values([2.1, 0.9])
 
     def minus(theta: np.ndarray) -> float:
-        return -float(np.sum(stats.norm.logpdf(Y, theta[0] * X[0] + theta[1], np.sqrt(SIGMA**2 + (theta[0] * noise) ** 2))))
+        return -float(
+            np.sum(stats.norm.logpdf(Y, theta[0] * X[0] + theta[1], np.sqrt(SIGMA**2 + (theta[0] * noise) ** 2)))
+        )
 
     p = likelihood.predicted(e, X, ["x"])
     assert 0.5 * likelihood.loss(p) == pytest.approx(minus(np.array([2.1, 0.9])))
@@ -398,7 +404,10 @@ def test_of_a_users_own_likelihood_there_is_no_distribution() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("poison",), "unknown likelihood 'poison'; did you mean poisson? The likelihoods are gaussian, student_t, poisson"),
+        (
+            ("poison",),
+            "unknown likelihood 'poison'; did you mean poisson? The likelihoods are gaussian, student_t, poisson",
+        ),
         (("poisson", 4), "dof is for the likelihood student_t only"),
         (("student_t", 0), "dof must be a number above 0, got 0"),
         (("poisson", None, len), "give either a likelihood or log_likelihood, not both; got 'poisson' too"),

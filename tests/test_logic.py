@@ -47,41 +47,49 @@ def term(text: str) -> LogicTerm:
 # --- grammar ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("text", "bracketed"), [
-    ("x > 1 and y > 1 or x < 1", "(x > 1 and y > 1) or (x < 1)"),
-    ("not x > 1 and y > 1", "(not (x > 1)) and (y > 1)"),
-    ("x > 1 or y > 1 implies x < 1", "(x > 1 or y > 1) implies (x < 1)"),
-    ("x > 1 implies y > 1 implies x < 1", "x > 1 implies (y > 1 implies x < 1)"),
-    ("x > 1 iff y > 1 iff x < 1", "(x > 1 iff y > 1) iff x < 1"),
-    ("x > 1 implies y > 1 iff x < 1", "(x > 1 implies y > 1) iff (x < 1)"),
-    ("x > 1 and forall z in [0, 1]: z > x or y > 1", "x > 1 and (forall z in [0, 1]: (z > x or y > 1))"),
-    ("not exists z in [0, 1]: z > x and y > 1", "not (exists z in [0, 1]: (z > x and y > 1))"),
-    ("forall z, w in [0, 1]: z > w", "forall z in [0, 1], w in [0, 1]: z > w"),
-    ("forall z, w in [0, 1], v in [1, 2]: z > w", "forall z in [0, 1], w in [0, 1], v in [1, 2]: z > w"),
-    ("((x)) + 1 > (1)", "x + 1 > 1"),
-    ("((x > 1))", "x > 1"),
-    ("x == 1", "x = 1"),
-    ("x ≤ 1 ≠ y ≥ 2", "x <= 1 != y >= 2"),
-    ("x^2 > 1", "x**2 > 1"),
-    ("x\n\t> 1 ", "x > 1"),
-])
+@pytest.mark.parametrize(
+    ("text", "bracketed"),
+    [
+        ("x > 1 and y > 1 or x < 1", "(x > 1 and y > 1) or (x < 1)"),
+        ("not x > 1 and y > 1", "(not (x > 1)) and (y > 1)"),
+        ("x > 1 or y > 1 implies x < 1", "(x > 1 or y > 1) implies (x < 1)"),
+        ("x > 1 implies y > 1 implies x < 1", "x > 1 implies (y > 1 implies x < 1)"),
+        ("x > 1 iff y > 1 iff x < 1", "(x > 1 iff y > 1) iff x < 1"),
+        ("x > 1 implies y > 1 iff x < 1", "(x > 1 implies y > 1) iff (x < 1)"),
+        ("x > 1 and forall z in [0, 1]: z > x or y > 1", "x > 1 and (forall z in [0, 1]: (z > x or y > 1))"),
+        ("not exists z in [0, 1]: z > x and y > 1", "not (exists z in [0, 1]: (z > x and y > 1))"),
+        ("forall z, w in [0, 1]: z > w", "forall z in [0, 1], w in [0, 1]: z > w"),
+        ("forall z, w in [0, 1], v in [1, 2]: z > w", "forall z in [0, 1], w in [0, 1], v in [1, 2]: z > w"),
+        ("((x)) + 1 > (1)", "x + 1 > 1"),
+        ("((x > 1))", "x > 1"),
+        ("x == 1", "x = 1"),
+        ("x ≤ 1 ≠ y ≥ 2", "x <= 1 != y >= 2"),
+        ("x^2 > 1", "x**2 > 1"),
+        ("x\n\t> 1 ", "x > 1"),
+    ],
+)
 def test_precedence(text: str, bracketed: str) -> None:
     assert sentence(text) == sentence(bracketed)
 
 
 def test_a_sentence_as_a_tree() -> None:
-    found = \
-        sentence("forall x in (0, 2*pi]: 0 <= int(T(y=z), z, 0, 1) < 1 and d2f/dxdy(x, 1) = 1")
+    found = sentence("forall x in (0, 2*pi]: 0 <= int(T(y=z), z, 0, 1) < 1 and d2f/dxdy(x, 1) = 1")
     zero, one = LogicTerm(Expression.constant(0)), LogicTerm(ONE)
     part = Expression.variable("#0")
     call = Call("T", (Argument("y", LogicTerm(Expression.variable("z"))),))
     integral = Integral(LogicTerm(part, (call,)), "z", zero, one)
     derivative = Derivative("d2f/dxdy", ("x", "y"), (Argument(None, LogicTerm(X)), Argument(None, one)))
     interval = QuantifierInterval(zero, LogicTerm(parse("2*pi")), (False, True))
-    assert found.statement == Quantified(True, (("x", interval),), Conjunction((
-        Chain(zero, (("<=", LogicTerm(part, (integral,))), ("<", one))),
-        Chain(LogicTerm(part, (derivative,)), (("=", one),)),
-    )))
+    assert found.statement == Quantified(
+        True,
+        (("x", interval),),
+        Conjunction(
+            (
+                Chain(zero, (("<=", LogicTerm(part, (integral,))), ("<", one))),
+                Chain(LogicTerm(part, (derivative,)), (("=", one),)),
+            )
+        ),
+    )
 
 
 def test_numbers_are_read_as_in_formulas() -> None:
@@ -90,8 +98,27 @@ def test_numbers_are_read_as_in_formulas() -> None:
     for size in range(1, 300):
         e = random_tree(rng, 1 + size % 25, leaves, Expression.apply)
         assert term(plain(e)).expression == parse(plain(e)) == e, plain(e)
-    for text in ("-x**2", "2**-x**y", "x**-y*x", "- -1/x", "1/1/x", "y*1/x", "(1)/x", "x**2.0", "x**(2)", "x^3", "x**2**3",
-                 "-(2)*x", "+x", "--x", "x - -2", "x*-2", "-2**2", "min(x, max(y, 1))", "ln(x)"):
+    for text in (
+        "-x**2",
+        "2**-x**y",
+        "x**-y*x",
+        "- -1/x",
+        "1/1/x",
+        "y*1/x",
+        "(1)/x",
+        "x**2.0",
+        "x**(2)",
+        "x^3",
+        "x**2**3",
+        "-(2)*x",
+        "+x",
+        "--x",
+        "x - -2",
+        "x*-2",
+        "-2**2",
+        "min(x, max(y, 1))",
+        "ln(x)",
+    ):
         assert term(text).expression == parse(text), text
 
 
@@ -128,16 +155,29 @@ def test_a_named_constant_wins_over_f_and_loses_to_a_column() -> None:
 
 
 def test_a_quantified_variable_may_be_a_column_or_new() -> None:
-    assert str(sentence("forall x in [0, 1], new in [0, 1]: f(new, x) > new")) == \
-        "forall x in [0, 1], new in [0, 1]: f(new, x) > new"
+    assert (
+        str(sentence("forall x in [0, 1], new in [0, 1]: f(new, x) > new"))
+        == "forall x in [0, 1], new in [0, 1]: f(new, x) > new"
+    )
 
 
-@pytest.mark.parametrize(("written", "columns", "by"), [
-    ("df/dx", ("x", "y"), ("x",)), ("dT/dy", ("x", "y"), ("y",)), ("d2f/dx2", ("x", "y"), ("x", "x")),
-    ("d2T/dydx", ("x", "y"), ("x", "y")), ("d3f/dx2dy", ("x", "y"), ("x", "x", "y")), ("d4f/dx4", ("x",), 4 * ("x",)),
-    ("df/dx1", ("x1", "x"), ("x1",)), ("d2f/dx12", ("x1", "x"), ("x1", "x1")), ("df/dx12", ("x1", "x12"), ("x12",)),
-    ("d2f/dm1dm2", ("m1", "m2"), ("m1", "m2")), ("df/ddensity", ("density",), ("density",)), ("df/df", ("f", "x"), ()),
-])
+@pytest.mark.parametrize(
+    ("written", "columns", "by"),
+    [
+        ("df/dx", ("x", "y"), ("x",)),
+        ("dT/dy", ("x", "y"), ("y",)),
+        ("d2f/dx2", ("x", "y"), ("x", "x")),
+        ("d2T/dydx", ("x", "y"), ("x", "y")),
+        ("d3f/dx2dy", ("x", "y"), ("x", "x", "y")),
+        ("d4f/dx4", ("x",), 4 * ("x",)),
+        ("df/dx1", ("x1", "x"), ("x1",)),
+        ("d2f/dx12", ("x1", "x"), ("x1", "x1")),
+        ("df/dx12", ("x1", "x12"), ("x12",)),
+        ("d2f/dm1dm2", ("m1", "m2"), ("m1", "m2")),
+        ("df/ddensity", ("density",), ("density",)),
+        ("df/df", ("f", "x"), ()),
+    ],
+)
 def test_derivatives_name_their_columns(written: str, columns: tuple[str, ...], by: tuple[str, ...]) -> None:
     if not by:
         with pytest.raises(FormulaError, match="unknown name 'df'"):
@@ -157,7 +197,8 @@ def test_without_names_only_the_syntax_is_checked() -> None:
     with pytest.raises(FormulaError, match=r"column 15.*\(' at column 1 "):
         read_logic("(x > 1 and y>1")
     assert read_logic("f(x) > c").bound(["x"], "T", {"c": 1.0}) == parse_logic(
-        "f(x) > c", variables=["x"], target="T", constants={"c": 1.0})
+        "f(x) > c", variables=["x"], target="T", constants={"c": 1.0}
+    )
 
 
 # --- writing back -----------------------------------------------------------------------------------------------------
@@ -167,34 +208,54 @@ CONSTANT = st.sampled_from([("0", "1"), ("-1", "2*pi"), ("-inf", "c"), ("1/3", "
 
 
 def terms() -> st.SearchStrategy[str]:
-    return st.recursive(NUMBERS, lambda inner: st.one_of(
-        st.builds("({} {} {})".format, inner, st.sampled_from(["+", "-", "*", "/", "**"]), inner),
-        st.builds("{}({})".format, st.sampled_from(["sqrt", "-", "cbrt", "abs"]), inner),
-        st.builds("f({}, {})".format, inner, inner), st.builds("T(y={})".format, inner), st.sampled_from(["f", "T", "dT/dx"]),
-        st.builds("d2f/dx2({}, {})".format, inner, inner), st.builds("({})**2".format, inner),
-        st.builds("1/({})".format, inner),
-    ), max_leaves=6)
+    return st.recursive(
+        NUMBERS,
+        lambda inner: st.one_of(
+            st.builds("({} {} {})".format, inner, st.sampled_from(["+", "-", "*", "/", "**"]), inner),
+            st.builds("{}({})".format, st.sampled_from(["sqrt", "-", "cbrt", "abs"]), inner),
+            st.builds("f({}, {})".format, inner, inner),
+            st.builds("T(y={})".format, inner),
+            st.sampled_from(["f", "T", "dT/dx"]),
+            st.builds("d2f/dx2({}, {})".format, inner, inner),
+            st.builds("({})**2".format, inner),
+            st.builds("1/({})".format, inner),
+        ),
+        max_leaves=6,
+    )
 
 
 INTEGRALS = st.one_of(terms(), st.builds("int({}*s, s, {}, {})".format, terms(), terms(), terms()))
 CHAINS = st.one_of(
     st.builds("{} {} {}".format, INTEGRALS, st.sampled_from(["=", "==", "!=", "<", "<=", ">", ">="]), INTEGRALS),
-    st.builds("{} < {} <= {}".format, terms(), terms(), INTEGRALS))
+    st.builds("{} < {} <= {}".format, terms(), terms(), INTEGRALS),
+)
 
 
 def quantified(sort: str, bounds: tuple[str, str], ends: tuple[str, str], body: str) -> str:
     if bounds[0] == bounds[1]:
         ends = ("[", "]")
-    return f"({sort} x in domain, z{len(body)} in {ends[0]}{bounds[0]}, {bounds[1]}{ends[1]}: {body})" if " x in " not in body \
+    return (
+        f"({sort} x in domain, z{len(body)} in {ends[0]}{bounds[0]}, {bounds[1]}{ends[1]}: {body})"
+        if " x in " not in body
         else f"({sort} z{len(body)} in {ends[0]}{bounds[0]}, {bounds[1]}{ends[1]}: {body})"
+    )
 
 
-STATEMENTS = st.recursive(CHAINS, lambda inner: st.one_of(
-    st.builds("({}) {} ({})".format, inner, st.sampled_from(["and", "or", "implies", "iff"]), inner),
-    st.builds("({}) and ({}) and ({})".format, inner, inner, inner), st.builds("not ({})".format, inner),
-    st.builds(quantified, st.just("forall"), CONSTANT, st.tuples(st.sampled_from("[("), st.sampled_from("])")), inner),
-    st.builds(quantified, st.just("exists"), CONSTANT, st.tuples(st.sampled_from("[("), st.sampled_from("])")), inner),
-), max_leaves=5)
+STATEMENTS = st.recursive(
+    CHAINS,
+    lambda inner: st.one_of(
+        st.builds("({}) {} ({})".format, inner, st.sampled_from(["and", "or", "implies", "iff"]), inner),
+        st.builds("({}) and ({}) and ({})".format, inner, inner, inner),
+        st.builds("not ({})".format, inner),
+        st.builds(
+            quantified, st.just("forall"), CONSTANT, st.tuples(st.sampled_from("[("), st.sampled_from("])")), inner
+        ),
+        st.builds(
+            quantified, st.just("exists"), CONSTANT, st.tuples(st.sampled_from("[("), st.sampled_from("])")), inner
+        ),
+    ),
+    max_leaves=5,
+)
 
 
 @settings(max_examples=150, deadline=None)
@@ -216,7 +277,11 @@ MESSAGES = [
     ("", 1, "the rule is empty; expected a statement such as 'f >= 0'"),
     ("f >", 4, "expected a number, a name or '(' but the rule ends"),
     ("f + 1", 6, "expected a comparison such as '>= 0' after the number that begins at column 1 but the rule ends"),
-    ("x > 1 and y", 12, "expected a comparison such as '>= 0' after the number that begins at column 11 but the rule ends"),
+    (
+        "x > 1 and y",
+        12,
+        "expected a comparison such as '>= 0' after the number that begins at column 11 but the rule ends",
+    ),
     ("x > 1 and", 10, "expected a statement, a number, a name or '(' but the rule ends"),
     ("x and y > 1", 3, "expected a comparison such as '>= 0' before 'and'"),
     ("(f > 1) + 2 > 3", 9, "'+' needs numbers, but what begins at column 1 is a statement"),
@@ -239,8 +304,12 @@ MESSAGES = [
     ("f > zz", 5, "unknown name 'zz'; known are x, y, c, T, f and pi"),
     ("f > X", 5, "unknown name 'X'; did you mean x?"),
     ("sqr(x) > 1", 1, "unknown function 'sqr'; did you mean sqrt?"),
-    ("g(x) > 1", 1, "unknown function 'g'; known are T, f, neg, inv, square, cube, sqrt, cbrt, exp, log, sin, cos, tan, tanh, "
-     "sinh, cosh, asin, acos, atan, abs, min, max and int"),
+    (
+        "g(x) > 1",
+        1,
+        "unknown function 'g'; known are T, f, neg, inv, square, cube, sqrt, cbrt, exp, log, sin, cos, tan, tanh, "
+        "sinh, cosh, asin, acos, atan, abs, min, max and int",
+    ),
     ("x(1) > 1", 2, "expected an operator after 'x', which is a column"),
     ("c(1) > 1", 2, "expected an operator after 'c', which is a named constant"),
     ("pi(1) > 1", 3, "expected an operator after 'pi', which is a constant"),
@@ -259,12 +328,19 @@ MESSAGES = [
     ("d2f/dx > 1", 5, "d2f is of order 2, but dx is of order 1"),
     ("df/dxdy > 1", 4, "df is of order 1, but dxdy is of order 2"),
     ("d5f/dx5 > 1", 1, "derivatives go up to order 4"),
-    ("forall z in [0, 1]: df/dz > 1", 24, "z is a quantified variable, no column; the law has derivatives by its columns "
-     "(x, y), taken at other arguments as in df/dx(…)"),
+    (
+        "forall z in [0, 1]: df/dz > 1",
+        24,
+        "z is a quantified variable, no column; the law has derivatives by its columns "
+        "(x, y), taken at other arguments as in df/dx(…)",
+    ),
     ("int(x, y, 0) > 1", 12, "expected ',' in int(integrand, variable, from, to) but found ')'"),
     ("int(x, 2, 0, 1) > 1", 8, "expected the name of a variable in int(integrand, variable, from, to) but found '2'"),
-    ("int(int(int(x, x, 0, 1), y, 0, 1), z, 0, 1) > 1", 9,
-     "integrals are nested too deeply; at most 2 are allowed within each other"),
+    (
+        "int(int(int(x, x, 0, 1), y, 0, 1), z, 0, 1) > 1",
+        9,
+        "integrals are nested too deeply; at most 2 are allowed within each other",
+    ),
     # quantifiers
     ("x in [0, 1]: x > 1", 1, "expected 'forall' or 'exists' before a variable and its interval"),
     ("forall x [0, 1]: x > 1", 10, "expected 'in' and an interval, as in 'x in [0, 1]' but found '['"),
@@ -275,8 +351,11 @@ MESSAGES = [
     ("forall x in [0, 1: x > 1", 18, "expected ']' or ')' to close the interval but found ':'"),
     ("forall x in [1, 0]: x > 1", 13, "the interval [1, 0] is empty"),
     ("forall x in [1, 1): x > 1", 13, "the interval [1, 1) is empty"),
-    ("forall x in [0, y]: x > 1", 17, "the ends of an interval must be constant, but y is a column; state the bound as a "
-     "premise"),
+    (
+        "forall x in [0, y]: x > 1",
+        17,
+        "the ends of an interval must be constant, but y is a column; state the bound as a premise",
+    ),
     ("forall x in [0, f]: x > 1", 17, "the ends of an interval must be constant, but this is the law"),
     ("forall x in [0, log(-1)]: x > 1", 13, "an end of the interval [0, log(-1)] is not a number"),
     ("forall z in domain: z > 1", 13, "z is no column, so it has no domain; write z in [a, b]"),
@@ -291,30 +370,46 @@ MESSAGES = [
 def test_messages(text: str, column: int, message: str) -> None:
     with pytest.raises(FormulaError) as caught:
         sentence(text)
-    assert str(caught.value) == (f"cannot read the rule at line 1, column {column}: {message}\n"
-                                 f"    {text}\n    {' ' * (column - 1)}^")
+    assert str(caught.value) == (
+        f"cannot read the rule at line 1, column {column}: {message}\n    {text}\n    {' ' * (column - 1)}^"
+    )
 
 
 def test_messages_name_the_line_and_show_a_part_of_long_ones() -> None:
     with pytest.raises(FormulaError) as caught:
         sentence("forall x in [0, 1]:\n  x >\ty +\n  q implies x > 1")
-    assert str(caught.value) == ("cannot read the rule at line 3, column 3: unknown name 'q'; known are x, y, c, T, f and pi\n"
-                                 "      q implies x > 1\n      ^")
+    assert str(caught.value) == (
+        "cannot read the rule at line 3, column 3: unknown name 'q'; known are x, y, c, T, f and pi\n"
+        "      q implies x > 1\n      ^"
+    )
     with pytest.raises(FormulaError) as caught:
         sentence(" + ".join(["x"] * 100) + " + zz > 1")
     assert str(caught.value).splitlines()[1:] == ["    " + "x + " * 10 + "zz > 1", "    " + 40 * " " + "^"]
 
 
 def test_limits() -> None:
-    with pytest.raises(FormulaError, match=f"the rule has {MAX_LENGTH + 1} characters; at most {MAX_LENGTH} are allowed"):
+    with pytest.raises(
+        FormulaError, match=f"the rule has {MAX_LENGTH + 1} characters; at most {MAX_LENGTH} are allowed"
+    ):
         sentence("x" * (MAX_LENGTH + 1))
-    for text in ("(" * 5000, "-" * 5000 + "x", "not " * 2000, "x**" * 3000 + "x", "f(" * 3000, "sqrt(" * 1500,
-                 "x > 1 implies " * 500, "forall z in [0, 1]: " * 400, "int(" * 2000):
+    for text in (
+        "(" * 5000,
+        "-" * 5000 + "x",
+        "not " * 2000,
+        "x**" * 3000 + "x",
+        "f(" * 3000,
+        "sqrt(" * 1500,
+        "x > 1 implies " * 500,
+        "forall z in [0, 1]: " * 400,
+        "int(" * 2000,
+    ):
         with pytest.raises(FormulaError, match=f"nested too deeply; at most|{MAX_NESTING} levels|quantified already"):
             sentence(text)
     long = sentence(" + ".join(["x"] * 2400) + " > 1 and " + " and ".join(["x > 1"] * 20))
     assert sentence(str(long)) == long
-    with pytest.raises(FormulaError, match=r"the rule has 4 blocks of 'forall' and 'exists' within each other; at most 3 "):
+    with pytest.raises(
+        FormulaError, match=r"the rule has 4 blocks of 'forall' and 'exists' within each other; at most 3 "
+    ):
         sentence("forall a in [0, 1]: exists b in [0, 1]: forall g in [0, 1]: exists h in [0, 1]: a > b")
     names = ", ".join(f"z{k}" for k in range(17))
     with pytest.raises(FormulaError, match=r"at most 16 variables can be quantified"):
@@ -324,13 +419,58 @@ def test_limits() -> None:
 
 
 SEEDS = [
-    "forall x in [0,1], y in [0,1]: x > y implies f(x,y) > f(y,x)", "forall L in [0.1, 10], g in [1, 20]: T(4*L, g) > T(L, g)",
-    "exists x in [0, 5]: f(x=1) = 0", "not (x > 1 and y <= 2) or 0 <= f(x, y) < 1 iff d2f/dxdy(2*x, y)**2 != 1/x",
+    "forall x in [0,1], y in [0,1]: x > y implies f(x,y) > f(y,x)",
+    "forall L in [0.1, 10], g in [1, 20]: T(4*L, g) > T(L, g)",
+    "exists x in [0, 5]: f(x=1) = 0",
+    "not (x > 1 and y <= 2) or 0 <= f(x, y) < 1 iff d2f/dxdy(2*x, y)**2 != 1/x",
     "int(f*z, z, 0, 2*c) >= -1e-3 and (forall z in (-inf, 2*pi]: exists w in domain: sqrt(abs(z)) > w)",
 ]
-PIECES = ["(", ")", "[", "]", ",", ":", " ", "f", "df/dx", "d2T/dx2", "int(", "forall x in [0, 1]:", "exists", " and ", " or ",
-          " not ", " implies ", " iff ", "<", "=", ">=", "!=", "1", "0.5", "1e9", "-", "*", "**", "/", "+", "x", "y", "inf",
-          "domain", "pi", "\n", "é", "∀", "\0", "$", "in", ".", "..", "->"]
+PIECES = [
+    "(",
+    ")",
+    "[",
+    "]",
+    ",",
+    ":",
+    " ",
+    "f",
+    "df/dx",
+    "d2T/dx2",
+    "int(",
+    "forall x in [0, 1]:",
+    "exists",
+    " and ",
+    " or ",
+    " not ",
+    " implies ",
+    " iff ",
+    "<",
+    "=",
+    ">=",
+    "!=",
+    "1",
+    "0.5",
+    "1e9",
+    "-",
+    "*",
+    "**",
+    "/",
+    "+",
+    "x",
+    "y",
+    "inf",
+    "domain",
+    "pi",
+    "\n",
+    "é",
+    "∀",
+    "\0",
+    "$",
+    "in",
+    ".",
+    "..",
+    "->",
+]
 
 
 def test_mutated_sentences_give_a_sentence_or_a_message() -> None:
@@ -340,7 +480,7 @@ def test_mutated_sentences_give_a_sentence_or_a_message() -> None:
         text = rng.choice(SEEDS)
         for _ in range(rng.randint(1, 4)):
             at, length = rng.randrange(len(text) + 1), rng.choice([0, 0, 1, 3, 10])
-            part = rng.choice(SEEDS)[rng.randrange(30):][: rng.randrange(30)]
+            part = rng.choice(SEEDS)[rng.randrange(30) :][: rng.randrange(30)]
             piece = rng.choice([*PIECES, part, chr(rng.randrange(1, 0x3000))])
             text = text[:at] + rng.choice([1, 1, 1, 50]) * piece + text[at + length :]
         start = time.process_time()

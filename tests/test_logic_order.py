@@ -81,6 +81,8 @@ def test_check_warns_with_the_line(table: Path, capsys: pytest.CaptureFixture[st
 
 def test_fit_warns_before_and_after(table: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, logger="hypo"):
-        result = hypo.fit(table / "d.csv", "v", knowledge=table / "k.toml", operators="+,*", time_limit=1, posterior=False)
+        result = hypo.fit(
+            table / "d.csv", "v", knowledge=table / "k.toml", operators="+,*", time_limit=1, posterior=False
+        )
     assert any("[[rule]] 1: in v(S, K, V) V is S" in message for message in caplog.messages)
     assert any("write v(V, S, K) or v(V=V, S=S, K=K)" in line for line in result.remarks())

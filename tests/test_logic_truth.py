@@ -52,8 +52,11 @@ PAIRS = [
     (PARABOLA, "f(x=2*x) - y = 4*x**2", "f(x=2*x) = 4*x**2"),
     (PARABOLA, "f(y=0, x=x) = x**2", "f(y=1) = x**2"),
     (PARABOLA, "T(T(x, 0), 1) = x**4 + 1", "T(T(x, 0), 1) = x**4"),
-    (PENDULUM, "forall L in [0.1, 10], g in [1, 20]: T(4*L, g) > T(L, g)",
-     "forall L in [0.1, 10], g in [1, 20]: T(L, 4*g) > T(L, g)"),
+    (
+        PENDULUM,
+        "forall L in [0.1, 10], g in [1, 20]: T(4*L, g) > T(L, g)",
+        "forall L in [0.1, 10], g in [1, 20]: T(L, 4*g) > T(L, g)",
+    ),
     (PENDULUM, "T(4*L, g) = 2*T", "T(2*L, g) = 2*T"),
     (PENDULUM, "T(2*L, 2*g) = T(L, g)", "T(2*L, g) = T(L, g)"),
     (DIFFERENCE, "E(a, b) = -E(b, a)", "E(a, b) = E(b, a)"),
@@ -86,26 +89,48 @@ PAIRS = [
     (PARABOLA, "x > 1 implies y > 0 implies f > 1", "(x > 1 implies y > 0) implies f > 1"),
     (ROOT, "x > 0.01 implies u > c", "u >= c"),
     (ROOT, "x < 0 or u >= 3", "x < -0.6 or u >= 3"),
-    (DIFFERENCE, "forall a in [0, 1], b in [0, 1]: a > b implies E(a, b) > E(b, a)",
-     "forall a in [0, 1], b in [0, 1]: a > b implies E(a, b) < E(b, a)"),
+    (
+        DIFFERENCE,
+        "forall a in [0, 1], b in [0, 1]: a > b implies E(a, b) > E(b, a)",
+        "forall a in [0, 1], b in [0, 1]: a > b implies E(a, b) < E(b, a)",
+    ),
     # quantifiers
     (PARABOLA, "exists x in [0, 2]: f(x, 0) = 2.25", "exists x in [0, 2]: f(x, 0) = 5"),
     (PARABOLA, "exists x in [0, 2], y in [0, 1]: f(x, y) = 5", "exists x in [0, 2], y in [0, 1]: f(x, y) > 5.1"),
     (PARABOLA, "exists s in [0, 2]: f(s, 1) > 4 and s < 1.8", "exists s in [0, 2]: f(s, 1) > 4 and s < 1.7"),
     (PARABOLA, "not exists x in [0, 2]: f(x, 0) > 4.5", "not exists x in [0, 2]: f(x, 0) > 3"),
     (PARABOLA, "not forall x in [0, 2]: f(x, 0) > 3", "not forall x in [0, 2]: f(x, 0) > -3"),
-    (PARABOLA, "forall x in domain: exists y in [-1, 1]: f = x**2", "forall x in domain: exists y in [-1, 1]: f = x**2 + 1.5"),
-    (PARABOLA, "forall s in [0, 1]: exists t in [0, 2]: f(t, 0) > f(s, 0)",
-     "forall s in [0, 2]: exists t in [0, 1]: f(t, 0) > f(s, 0)"),
-    (PARABOLA, "exists s in [0, 2]: forall t in [0, 1]: f(s, 0) > f(t, 0)",
-     "exists s in [0, 1]: forall t in [0, 2]: f(s, 0) > f(t, 0)"),
-    (PARABOLA, "forall s in [0, 1]: exists t in [0, 2]: forall r in [0, 1]: f(t, 0) > f(s, 0) + r",
-     "forall s in [0, 1]: exists t in [0, 1]: forall r in [0, 1]: f(t, 0) > f(s, 0) + r"),
+    (
+        PARABOLA,
+        "forall x in domain: exists y in [-1, 1]: f = x**2",
+        "forall x in domain: exists y in [-1, 1]: f = x**2 + 1.5",
+    ),
+    (
+        PARABOLA,
+        "forall s in [0, 1]: exists t in [0, 2]: f(t, 0) > f(s, 0)",
+        "forall s in [0, 2]: exists t in [0, 1]: f(t, 0) > f(s, 0)",
+    ),
+    (
+        PARABOLA,
+        "exists s in [0, 2]: forall t in [0, 1]: f(s, 0) > f(t, 0)",
+        "exists s in [0, 1]: forall t in [0, 2]: f(s, 0) > f(t, 0)",
+    ),
+    (
+        PARABOLA,
+        "forall s in [0, 1]: exists t in [0, 2]: forall r in [0, 1]: f(t, 0) > f(s, 0) + r",
+        "forall s in [0, 1]: exists t in [0, 1]: forall r in [0, 1]: f(t, 0) > f(s, 0) + r",
+    ),
     (PARABOLA, "x > 0.1 implies (exists s in [0, 2]: f(s, y) < f)", "exists s in [1, 2]: f(s, y) < f"),
-    (PARABOLA, "(exists s in [0, 2]: f(s, 0) = 1) and (forall s in [0, 1]: f(s, 0) <= 1)",
-     "(exists s in [0, 2]: f(s, 0) = 1) and (forall s in [0, 2]: f(s, 0) <= 1)"),
-    (PARABOLA, "(exists s in [0, 2]: f(s, 0) = 1) iff (forall s in [0, 1]: f(s, 0) <= 1)",
-     "(exists s in [0, 2]: f(s, 0) = 1) iff (forall s in [0, 2]: f(s, 0) <= 1)"),
+    (
+        PARABOLA,
+        "(exists s in [0, 2]: f(s, 0) = 1) and (forall s in [0, 1]: f(s, 0) <= 1)",
+        "(exists s in [0, 2]: f(s, 0) = 1) and (forall s in [0, 2]: f(s, 0) <= 1)",
+    ),
+    (
+        PARABOLA,
+        "(exists s in [0, 2]: f(s, 0) = 1) iff (forall s in [0, 1]: f(s, 0) <= 1)",
+        "(exists s in [0, 2]: f(s, 0) = 1) iff (forall s in [0, 2]: f(s, 0) <= 1)",
+    ),
     (PARABOLA, "(forall x in [0, 1]: f(x, 0) <= 1) and f >= y", "(forall x in [0, 1]: f(x, 0) <= 1) and f >= y + x"),
     (PARABOLA, "forall s in (0, 2]: f(s, 0) > 0", "forall s in [0, 2): f(s, 0) > 0"),
     (ROOT, "forall s in (0, 4]: 1/s > 0", "forall s in [0, 4]: 1/s > 0"),
@@ -118,8 +143,12 @@ PAIRS = [
 # Neither proved nor refuted: bounds on integrals are too wide for equations between variables; premise and conclusion change
 # over at the same points; the law ends where the interval does.
 UNDECIDED = {
-    "int(f, x, 0, 1) - y = 1/3", "int(int(s*z, s, 0, z), z, 0, 2) = 2", "int(du/dx(s), s, 0, x) = u", "x < 0 or u >= 3",
-    "forall a in [0, 1], b in [0, 1]: a > b implies E(a, b) > E(b, a)", "forall s in (0, 2]: f(s, 0) > 0",
+    "int(f, x, 0, 1) - y = 1/3",
+    "int(int(s*z, s, 0, z), z, 0, 2) = 2",
+    "int(du/dx(s), s, 0, x) = u",
+    "x < 0 or u >= 3",
+    "forall a in [0, 1], b in [0, 1]: a > b implies E(a, b) > E(b, a)",
+    "forall s in (0, 2]: f(s, 0) > 0",
     "forall s in (0, 4]: 1/s > 0",
 }
 
@@ -163,8 +192,14 @@ def compared(a: float, relation: str, b: float) -> bool | None:
     if math.isnan(a) or math.isnan(b):
         return None
     near = abs(a - b) <= TOLERANCE * (1 + abs(a) + abs(b))
-    return {"=": near, "!=": not near, "<": a < b and not near, ">": a > b and not near, "<=": a < b or near,
-            ">=": a > b or near}[relation]
+    return {
+        "=": near,
+        "!=": not near,
+        "<": a < b and not near,
+        ">": a > b and not near,
+        "<=": a < b or near,
+        ">=": a > b or near,
+    }[relation]
 
 
 def every(values: list[bool | None]) -> bool | None:
@@ -242,25 +277,31 @@ def test_without_proof_nothing_is_proved() -> None:
 def test_an_unproved_violation_of_exists_counts() -> None:
     """Where no partner is found, but none is excluded either, the amount is > 0 and the level is UNREFUTED."""
     verdict = sentence_of(WAVE, "exists s in [-4, 4]: u(s)**2 + u(s + pi/2)**2 < 0.999").check(
-        WAVE, points=256, proof=True, deadline=0.0)
+        WAVE, points=256, proof=True, deadline=0.0
+    )
     assert verdict.level == UNREFUTED and verdict.amount > 0 and verdict.witness is not None
 
 
 def test_margins_grow_with_the_shortfall_and_do_not_depend_on_units() -> None:
-    amounts = [sentence_of(PARABOLA, f"exists x in [0, 2]: f(x, 0) = {v}").check(PARABOLA, points=64, proof=False).amount
-               for v in (4.1, 4.5, 5, 8)]
+    amounts = [
+        sentence_of(PARABOLA, f"exists x in [0, 2]: f(x, 0) = {v}").check(PARABOLA, points=64, proof=False).amount
+        for v in (4.1, 4.5, 5, 8)
+    ]
     assert amounts == sorted(amounts) and amounts[0] > 0
     scaled = law_of("1000*x**2", x=(0.0, 2.0))
     plain = law_of("x**2", x=(0.0, 2.0))
     for text in ("f <= {}*3", "exists s in [0, 2]: f(s) > {}*4.5", "df/dx <= {}*3"):
-        one, thousand = (sentence_of(law, text.format(unit)).check(law, points=128, proof=False).amount
-                         for law, unit in ((plain, 1), (scaled, 1000)))
+        one, thousand = (
+            sentence_of(law, text.format(unit)).check(law, points=128, proof=False).amount
+            for law, unit in ((plain, 1), (scaled, 1000))
+        )
         assert one == pytest.approx(thousand, rel=1e-12)
 
 
 def test_the_witness_names_the_point_and_the_sides() -> None:
     verdict = sentence_of(PARABOLA, "forall s in [0, 2]: exists x in [0, 1]: f(x, 0) = f(s, 0)").check(
-        PARABOLA, points=64, proof=True)
+        PARABOLA, points=64, proof=True
+    )
     assert verdict.level == REFUTED and verdict.witness is not None
     assert verdict.witness.at == pytest.approx({"s": 2.0, "x": 1.0})
     assert (verdict.witness.sides.left, verdict.witness.sides.relation, verdict.witness.sides.right) == (1.0, "==", 4.0)
@@ -279,11 +320,22 @@ def test_the_same_seed_gives_the_same_verdict() -> None:
         assert first == second
 
 
-@pytest.mark.parametrize(("integrand", "antiderivative"), [
-    ("sin(3*x)", "-cos(3*x)/3"), ("x**4 - x", "x**5/5 - x**2/2"), ("1/(1 + x**2)", "atan(x)"), ("abs(x - 0.3)", None),
-    ("exp(-x)*p", "-exp(-x)*p"), ("max(x, p)", None), ("sqrt(x + 3)", "2/3*(x + 3)**1.5"), ("cbrt(x)", "0.75*x*cbrt(x)"),
-    ("abs(x)", "x*abs(x)/2"), ("sqrt(x**2)", "x*abs(x)/2"), ("(x**2)**0.5", "x*abs(x)/2"),
-])
+@pytest.mark.parametrize(
+    ("integrand", "antiderivative"),
+    [
+        ("sin(3*x)", "-cos(3*x)/3"),
+        ("x**4 - x", "x**5/5 - x**2/2"),
+        ("1/(1 + x**2)", "atan(x)"),
+        ("abs(x - 0.3)", None),
+        ("exp(-x)*p", "-exp(-x)*p"),
+        ("max(x, p)", None),
+        ("sqrt(x + 3)", "2/3*(x + 3)**1.5"),
+        ("cbrt(x)", "0.75*x*cbrt(x)"),
+        ("abs(x)", "x*abs(x)/2"),
+        ("sqrt(x**2)", "x*abs(x)/2"),
+        ("(x**2)**0.5", "x*abs(x)/2"),
+    ],
+)
 def test_integrals_lie_within_their_bounds(integrand: str, antiderivative: str | None) -> None:
     rng = np.random.default_rng(0)
     n = 40
@@ -296,8 +348,11 @@ def test_integrals_lie_within_their_bounds(integrand: str, antiderivative: str |
         at = {name: lo + rng.random(n) * (hi - lo) for name, (lo, hi) in boxes.items()}
         value = integral.at(at, n)
         if antiderivative is not None:
-            exact = [evaluate(parse(antiderivative), {"p": at["p"][i], "x": at["b"][i] + at["p"][i]})
-                     - evaluate(parse(antiderivative), {"p": at["p"][i], "x": at["a"][i]}) for i in range(n)]
+            exact = [
+                evaluate(parse(antiderivative), {"p": at["p"][i], "x": at["b"][i] + at["p"][i]})
+                - evaluate(parse(antiderivative), {"p": at["p"][i], "x": at["a"][i]})
+                for i in range(n)
+            ]
             np.testing.assert_allclose(value, exact, rtol=1e-6, atol=1e-6)
             value = np.array(exact)
         slack = 1e-12 if antiderivative else 1e-6  # rounding; quadrature
@@ -305,17 +360,27 @@ def test_integrals_lie_within_their_bounds(integrand: str, antiderivative: str |
 
 
 def test_smooth_integrals_have_tight_bounds() -> None:
-    integral = Quadrature("q", Quantity(parse("exp(x)*sin(x)")), "x", Quantity(parse("0*a")), Quantity(parse("2 + 0*a")))
+    integral = Quadrature(
+        "q", Quantity(parse("exp(x)*sin(x)")), "x", Quantity(parse("0*a")), Quantity(parse("2 + 0*a"))
+    )
     found = integral.enclose({"a": (np.ones(1), np.ones(1))}, 1)
     assert 0 < found.hi[0] - found.lo[0] < 1e-6
 
 
-ATOMS = st.sampled_from(["f(x, y) > f(y, x)", "x > y", "f >= x", "df/dx <= 3", "f(x, 0) = y", "f != 2", "x**2 < 2*y",
-                         "f > 4 - x"])
-BODIES = st.recursive(ATOMS, lambda inner: st.one_of(
-    st.builds("({}) {} ({})".format, inner, st.sampled_from(["and", "or", "implies", "iff"]), inner),
-    st.builds("not ({})".format, inner)), max_leaves=4)
-INTERVALS = st.sampled_from(["[0, 1]", "[0, 2]", "[-1, 0.5]", "[0.25, 1]"])  # closed: at open ends a limit can count as reached
+ATOMS = st.sampled_from(
+    ["f(x, y) > f(y, x)", "x > y", "f >= x", "df/dx <= 3", "f(x, 0) = y", "f != 2", "x**2 < 2*y", "f > 4 - x"]
+)
+BODIES = st.recursive(
+    ATOMS,
+    lambda inner: st.one_of(
+        st.builds("({}) {} ({})".format, inner, st.sampled_from(["and", "or", "implies", "iff"]), inner),
+        st.builds("not ({})".format, inner),
+    ),
+    max_leaves=4,
+)
+INTERVALS = st.sampled_from(
+    ["[0, 1]", "[0, 2]", "[-1, 0.5]", "[0.25, 1]"]
+)  # closed: at open ends a limit can count as reached
 PREFIXES = st.lists(st.tuples(st.sampled_from(["forall", "exists"]), INTERVALS), min_size=2, max_size=2)
 
 
@@ -351,10 +416,20 @@ def checked(text, formula, **how):
 
 
 @pytest.mark.parametrize("proof", [False, True])
-@pytest.mark.parametrize(("formula", "level"), [
-    ("sqrt(-x)", REFUTED), ("log(x - y)", REFUTED), ("1/(x - x)", UNREFUTED), ("1/(x - 1)", UNREFUTED),
-    ("1/(x - y)", UNREFUTED),
-    ("1/(x - 1)**2", UNREFUTED), ("1/(x - 0.7123)**3", UNREFUTED), ("tan(x)", UNREFUTED), ("1/abs(x - 1)", UNREFUTED)])
+@pytest.mark.parametrize(
+    ("formula", "level"),
+    [
+        ("sqrt(-x)", REFUTED),
+        ("log(x - y)", REFUTED),
+        ("1/(x - x)", UNREFUTED),
+        ("1/(x - 1)", UNREFUTED),
+        ("1/(x - y)", UNREFUTED),
+        ("1/(x - 1)**2", UNREFUTED),
+        ("1/(x - 0.7123)**3", UNREFUTED),
+        ("tan(x)", UNREFUTED),
+        ("1/abs(x - 1)", UNREFUTED),
+    ],
+)
 def test_an_integral_that_is_not_found_is_violated(formula, level, proof):
     for text in ("int(f(x, 1), x, 0.2, 2) = 77", "int(f(x, 1), x, 0.2, 2) > -77", "int(f(x, 1), x, 0.2, 2) < 1e30"):
         found = checked(text, formula, proof=proof)
@@ -375,9 +450,15 @@ def test_many_waves_are_integrated(proof):
     assert found.witness.sides.left == pytest.approx((1 - math.cos(1000)) / 1000, rel=1e-6)
 
 
-@pytest.mark.parametrize(("text", "formula"), [
-    ("int(f(x, 1), x, 0, 1) = 2", "1/sqrt(x)"), ("int(f(x, 1), x, 0, 1) = -1", "log(x)"),
-    ("int(f(x, 1), x, 0, 1) = 0.29", "abs(x - 0.3)"), ("int(f(x, 1), x, 0, 1) = 2/3", "sqrt(x)")])
+@pytest.mark.parametrize(
+    ("text", "formula"),
+    [
+        ("int(f(x, 1), x, 0, 1) = 2", "1/sqrt(x)"),
+        ("int(f(x, 1), x, 0, 1) = -1", "log(x)"),
+        ("int(f(x, 1), x, 0, 1) = 0.29", "abs(x - 0.3)"),
+        ("int(f(x, 1), x, 0, 1) = 2/3", "sqrt(x)"),
+    ],
+)
 def test_singular_and_cornered_integrals_are_found(text, formula):
     found = checked(text, formula)
     assert found.amount < 1e-4
@@ -390,11 +471,17 @@ def test_integrals_within_each_other_are_found():
         assert checked(f"{both} > {value + 0.01}", formula).level == REFUTED
 
 
-@pytest.mark.parametrize("text", [
-    "int(int(f(u, v), u, 0, 1), v, 0, 1) < 5", "int(int(f(u*x, v*y), u, 0, 1), v, 0, 1) < 5",
-    "exists a in [0, 1]: f(a, x) > 100",
-    "exists a in [0, 1], b in [0, 1]: f(a, b) > 100", "exists a in [0, 1]: int(f(w, a*x), w, 0, 1) > 100",
-    "exists a in [0, 1]: int(int(f(u*a, v), u, 0, 1), v, 0, 1) > 100"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "int(int(f(u, v), u, 0, 1), v, 0, 1) < 5",
+        "int(int(f(u*x, v*y), u, 0, 1), v, 0, 1) < 5",
+        "exists a in [0, 1]: f(a, x) > 100",
+        "exists a in [0, 1], b in [0, 1]: f(a, b) > 100",
+        "exists a in [0, 1]: int(f(w, a*x), w, 0, 1) > 100",
+        "exists a in [0, 1]: int(int(f(u*a, v), u, 0, 1), v, 0, 1) > 100",
+    ],
+)
 def test_quick_checks_try_few_points(text, monkeypatch):
     """The work is counted, as time depends on the machine."""
     counted = []

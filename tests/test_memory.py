@@ -18,7 +18,9 @@ from hypo.search.memory import LARGEST, within
 X = np.random.default_rng(0).uniform(1, 3, (300, 3))
 
 
-@pytest.mark.parametrize(("text", "size"), [("4GB", 4e9), ("1.5 GiB", 1.5 * 2**30), ("3 gb", 3e9), (2e9, 2e9), ("10", 10.0)])
+@pytest.mark.parametrize(
+    ("text", "size"), [("4GB", 4e9), ("1.5 GiB", 1.5 * 2**30), ("3 gb", 3e9), (2e9, 2e9), ("10", 10.0)]
+)
 def test_sizes_are_read(text, size):
     assert as_settings(max_memory=text).max_memory == size
 

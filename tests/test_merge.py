@@ -121,7 +121,9 @@ WEIGHTED: dict[str, tuple[Law, int, Law]] = {
     "ellipse": (lambda a, b: np.exp(-(a**2 + 2.3 * b**2) / 20), 2, lambda a, b: a**2 + 2.3 * b**2),
     "two resistances": (lambda a, b: np.tanh(1 / (1 / a + 2.3 / b)), 2, lambda a, b: 1 / a + 2.3 / b),
     "logistic": (
-        lambda a, b, c: 1 / (1 + np.exp(1 - 0.9 * a + 0.4 * b - 0.23 * c)), 3, lambda a, b, c: 0.9 * a - 0.4 * b + 0.23 * c,
+        lambda a, b, c: 1 / (1 + np.exp(1 - 0.9 * a + 0.4 * b - 0.23 * c)),
+        3,
+        lambda a, b, c: 0.9 * a - 0.4 * b + 0.23 * c,
     ),
 }
 

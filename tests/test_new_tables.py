@@ -20,7 +20,9 @@ QUICK: dict[str, Any] = {"max_complexity": 3, "time_limit": 5.0, "posterior": Fa
 def saved(tmp_path: Path, thousands: str | None = ",") -> Result:
     """A law fitted to a table with marks between thousands, and read again."""
     path = tmp_path / "d.csv"
-    path.write_text("x;y\n" + "".join(f"{1000 * k:,};{2000 * k:,}\n" if thousands else f"{k};{2 * k}\n" for k in range(1, 9)))
+    path.write_text(
+        "x;y\n" + "".join(f"{1000 * k:,};{2000 * k:,}\n" if thousands else f"{k};{2 * k}\n" for k in range(1, 9))
+    )
     result = hypo.fit(str(path), "y", thousands=thousands, **QUICK)
     result.save(tmp_path / "out")
     return Result.load(tmp_path / "out")
@@ -34,11 +36,15 @@ def test_new_tables_have_the_marks_between_thousands_that_the_fit_was_told_of(
     new.write_text('x\n"1,200"\n"3,300"\n')
     assert np.allclose(result.predict(str(new)), [2400.0, 6600.0])
     assert main(["predict", str(tmp_path / "out"), str(new)]) == 0
-    assert [float(line.split(",")[-1]) for line in capsys.readouterr().out.split()[1:]] == pytest.approx([2400.0, 6600.0])
+    assert [float(line.split(",")[-1]) for line in capsys.readouterr().out.split()[1:]] == pytest.approx(
+        [2400.0, 6600.0]
+    )
     new.write_text('x\n"1,2"\n')  # said to stand between thousands, and does not
     with pytest.raises(DataError, match="does not stand before three digits"):
         result.predict(str(new))
-    assert len(result.profile(data=str(tmp_path / "d.csv"))) == len(result.constants[result.front.index(result.found())])
+    assert len(result.profile(data=str(tmp_path / "d.csv"))) == len(
+        result.constants[result.front.index(result.found())]
+    )
 
 
 def test_decimal_commas_that_could_stand_between_thousands_are_said_of_new_tables_too(

@@ -63,10 +63,20 @@ def test_command_line(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     description = load(folder)
     constants = description["fit"]["constants"]
     first, *others = [f"{name}={c['starts'][0]}" for name, c in constants.items()]
-    code = main([
-        "score", description["fit"]["formula"], str(folder / "data.csv"), "--target", description["target"],
-        "--start", first, "--start", ", ".join(others), "--json",
-    ])
+    code = main(
+        [
+            "score",
+            description["fit"]["formula"],
+            str(folder / "data.csv"),
+            "--target",
+            description["target"],
+            "--start",
+            first,
+            "--start",
+            ", ".join(others),
+            "--json",
+        ]
+    )
     out, err = capsys.readouterr()
     assert (code, err) == (0, "")
     check(description, json.loads(out))

@@ -51,7 +51,9 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outputs]:
         # As Jupyter starts its kernels, whatever the tests use.
         patch.delenv("MPLBACKEND", raising=False)
         book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code) for code in (DATA, *CELLS.values())])
-        client = nbclient.NotebookClient(book, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(home)}})
+        client = nbclient.NotebookClient(
+            book, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(home)}}
+        )
         asyncio.run(client.async_execute())
     yield {name: cell["outputs"] for name, cell in zip(("data", *CELLS), book.cells, strict=True)}
 

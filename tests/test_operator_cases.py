@@ -66,7 +66,9 @@ def in_order(items: list[np.ndarray]) -> list[tuple[int, np.ndarray]]:
 def test_kernels_know_the_dimension_of_each_operator(row: ops.Operator) -> None:
     if row.arity == 1:
         assert enumerate.unary_dimension(row.opcode, np.int64(0), 10, 6) == 0
-        expected = {"keep": 12, "dimensionless": int(enumerate.INVALID)}.get(row.dimension, int(12 * (row.exponent or 0)))
+        expected = {"keep": 12, "dimensionless": int(enumerate.INVALID)}.get(
+            row.dimension, int(12 * (row.exponent or 0))
+        )
         assert enumerate.unary_dimension(row.opcode, np.int64(12), 10, 6) == expected
     else:
         assert enumerate.binary_dimension(row.opcode, np.int64(0), np.int64(0), 10, 6) == 0
@@ -125,7 +127,9 @@ def test_gpu_operators_give_nan_for_what_they_have_no_case_for(double: bool) -> 
 @pytest.fixture
 def stranger(monkeypatch: pytest.MonkeyPatch) -> Expression:
     """A formula with an operator that was added to the table and nowhere else."""
-    row = ops.Operator("mean", oc.N_OPCODE, 2, "mean {0} {1}", "mean", "mean", ops.P_SUM, "all", "average", "mean", ("1", "1"))
+    row = ops.Operator(
+        "mean", oc.N_OPCODE, 2, "mean {0} {1}", "mean", "mean", ops.P_SUM, "all", "average", "mean", ("1", "1")
+    )
     monkeypatch.setitem(ops.BY_OPCODE, oc.N_OPCODE, row)
     return Expression(((oc.VAR, 0), (oc.VAR, 1), (oc.N_OPCODE, 0)), (), ("u", "v"))
 

@@ -67,8 +67,11 @@ def test_derivative_formulas_against_mpmath(row: ops.Operator) -> None:
             full = {**point, "w": apply(row.name, *point.values())}
             stated = evaluate(parse(text), full)
             with mpmath.workdps(40):
-                exact = mpmath.diff(BY_NAME[row.name].exact, tuple(mpmath.mpf(point[n]) for n in names),
-                                    n=tuple(int(k == i) for k in range(row.arity)))
+                exact = mpmath.diff(
+                    BY_NAME[row.name].exact,
+                    tuple(mpmath.mpf(point[n]) for n in names),
+                    n=tuple(int(k == i) for k in range(row.arity)),
+                )
                 if isinstance(exact, mpmath.mpc):
                     exact = exact.real
             if row.name == "**" and i == 1 and point["u"] <= 0:  # log(u) of a negative base: no derivative
@@ -177,7 +180,7 @@ def test_dimension_rule(row: ops.Operator) -> None:
             assert result(DIMENSIONLESS, metre)[1] == 1
         case "scale":
             assert row.exponent is not None
-            assert result(metre) == (metre ** row.exponent, 0)
+            assert result(metre) == (metre**row.exponent, 0)
             assert math.isclose(apply(row.name, 3.0) / apply(row.name, 1.5), 2.0 ** float(row.exponent))
         case "dimensionless":
             assert result(metre) == (DIMENSIONLESS, 1)

@@ -13,7 +13,8 @@ RNG = np.random.default_rng(3)
 
 
 @pytest.mark.parametrize(
-    ("x", "law"), [(T, 3.8e11 * np.exp(-9810.0 / T)), (C, 3.2e4 * C**0.785), (T - 290.0, 7.0 * np.exp(-0.1 * (T - 290.0)))]
+    ("x", "law"),
+    [(T, 3.8e11 * np.exp(-9810.0 / T)), (C, 3.2e4 * C**0.785), (T - 290.0, 7.0 * np.exp(-0.1 * (T - 290.0)))],
 )
 def test_few_rows_of_several_decades(x: np.ndarray, law: np.ndarray) -> None:
     y = law * np.exp(0.03 * RNG.standard_normal(len(x)))

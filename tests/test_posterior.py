@@ -96,7 +96,9 @@ def test_other_spellings_and_other_values_count_once() -> None:
     # The same family twice: a*x/(b + x) with other constants is x/(c + d*x).
     one, two = posterior("a*x/(b + x)"), posterior("a*x/(b + x)", "x/(c + d*x)")
     assert len(two.structures) == 1
-    assert two.structures[0].nats == pytest.approx(min(one.structures[0].nats, posterior("x/(c + d*x)").structures[0].nats))
+    assert two.structures[0].nats == pytest.approx(
+        min(one.structures[0].nats, posterior("x/(c + d*x)").structures[0].nats)
+    )
     h = hypothesis("a*x")
     off = SCORER.score(h.expression.with_values([h.expression.values[0] * 1.001]))
     assert off is not None

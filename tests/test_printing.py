@@ -20,8 +20,25 @@ from tests.oracles.reference import BINARY, evaluate, random_tree
 V, C, A = Expression.variable, Expression.constant, Expression.apply
 x, y, z = V("x"), V("y"), V("z")
 pi = Expression(((1, 0),), (PI,), ())
-PYTHON = {name: getattr(math, name) for name in
-          ("sqrt", "cbrt", "exp", "log", "sin", "cos", "tan", "tanh", "sinh", "cosh", "asin", "acos", "atan", "pi")}
+PYTHON = {
+    name: getattr(math, name)
+    for name in (
+        "sqrt",
+        "cbrt",
+        "exp",
+        "log",
+        "sin",
+        "cos",
+        "tan",
+        "tanh",
+        "sinh",
+        "cosh",
+        "asin",
+        "acos",
+        "atan",
+        "pi",
+    )
+}
 PYTHON |= {"abs": abs, "min": min, "max": max, "__builtins__": {}}
 
 
@@ -34,44 +51,47 @@ def python_value(text: str, point: dict[str, float]) -> float:
     return math.nan if isinstance(value, complex) or not math.isfinite(value) else float(value)
 
 
-@pytest.mark.parametrize(("e", "text"), [
-    (x - (y + z), "x - (y + z)"),
-    (x + (y + z), "x + (y + z)"),
-    (x * (y * z), "x*(y*z)"),
-    (x / (y * z), "x/(y*z)"),
-    (x / y * z, "x/y*z"),
-    ((x + y) * z, "(x + y)*z"),
-    (C(-2) ** x, "(-2)**x"),
-    (-(C(2.5)), "-(2.5)"),
-    (-C(-2.5), "-(-2.5)"),
-    (-A("square", C(2)), "-2**2"),
-    (-(x * y), "-(x*y)"),
-    ((-x) * y, "-x*y"),
-    (A("neg", -x), "-(-x)"),
-    (x - C(-2), "x - (-2)"),
-    (x * A("inv", y), "x*(1/y)"),
-    (A("inv", y) * x, "1/y*x"),
-    (A("square", A("inv", x)), "(1/x)**2"),
-    (A("inv", A("square", x)), "1/x**2"),
-    (A("square", A("square", x)), "(x**2)**2"),
-    (x ** C(2), "x**2.0"),
-    (x ** C(3), "x**3.0"),
-    (x ** C(4), "x**4"),
-    (x ** C(-2), "x**(-2)"),
-    (C(1) / x, "1.0/x"),
-    (C(2) / x, "2/x"),
-    ((C(1) + x) / y, "(1 + x)/y"),
-    ((x ** y) ** z, "(x**y)**z"),
-    (x ** (y ** z), "x**y**z"),
-    (x ** -y, "x**(-y)"),
-    (C(0.1) + C(1e-5), "0.1 + 1e-05"),
-    (C(1e15), "1000000000000000.0"),
-    (C(999999999999999), "999999999999999"),
-    (C(-0.0), "-0.0"),
-    (A("min", x, -y), "min(x, -y)"),
-    (C(2) * pi, "2*pi"),
-    (A("abs", x - y), "abs(x - y)"),
-])
+@pytest.mark.parametrize(
+    ("e", "text"),
+    [
+        (x - (y + z), "x - (y + z)"),
+        (x + (y + z), "x + (y + z)"),
+        (x * (y * z), "x*(y*z)"),
+        (x / (y * z), "x/(y*z)"),
+        (x / y * z, "x/y*z"),
+        ((x + y) * z, "(x + y)*z"),
+        (C(-2) ** x, "(-2)**x"),
+        (-(C(2.5)), "-(2.5)"),
+        (-C(-2.5), "-(-2.5)"),
+        (-A("square", C(2)), "-2**2"),
+        (-(x * y), "-(x*y)"),
+        ((-x) * y, "-x*y"),
+        (A("neg", -x), "-(-x)"),
+        (x - C(-2), "x - (-2)"),
+        (x * A("inv", y), "x*(1/y)"),
+        (A("inv", y) * x, "1/y*x"),
+        (A("square", A("inv", x)), "(1/x)**2"),
+        (A("inv", A("square", x)), "1/x**2"),
+        (A("square", A("square", x)), "(x**2)**2"),
+        (x ** C(2), "x**2.0"),
+        (x ** C(3), "x**3.0"),
+        (x ** C(4), "x**4"),
+        (x ** C(-2), "x**(-2)"),
+        (C(1) / x, "1.0/x"),
+        (C(2) / x, "2/x"),
+        ((C(1) + x) / y, "(1 + x)/y"),
+        ((x**y) ** z, "(x**y)**z"),
+        (x ** (y**z), "x**y**z"),
+        (x**-y, "x**(-y)"),
+        (C(0.1) + C(1e-5), "0.1 + 1e-05"),
+        (C(1e15), "1000000000000000.0"),
+        (C(999999999999999), "999999999999999"),
+        (C(-0.0), "-0.0"),
+        (A("min", x, -y), "min(x, -y)"),
+        (C(2) * pi, "2*pi"),
+        (A("abs", x - y), "abs(x - y)"),
+    ],
+)
 def test_plain(e: Expression, text: str) -> None:
     assert plain(e) == str(e) == text
     assert parse(text) == e
@@ -84,34 +104,37 @@ def test_named_constants_are_printed_by_name() -> None:
     assert parse(plain(e), constants={"c": 2.5}) == e
 
 
-@pytest.mark.parametrize(("text", "expected"), [
-    ("2.0061234*sqrt(L/g)", "2.006*sqrt(L/g)"),
-    ("6.67430e-11*m*M/r**2", "6.674e-11*m*M/r**2"),
-    ("299792458*t", "299792458*t"),
-    ("12345.678*t", "1.235e4*t"),
-    ("2.00001*t", "2.000*t"),
-    ("0.5*t", "0.5*t"),
-    ("a + (b + c)", "a + b + c"),
-    ("a + (-b)", "a - b"),
-    ("a - (-2.5)", "a + 2.5"),
-    ("a + (-2)", "a - 2"),
-    ("a - (b - c)", "a - (b - c)"),
-    ("a + (b - c)", "a + b - c"),
-    ("a + (-b + c)", "a - b + c"),
-    ("a + (-b)*c", "a - b*c"),
-    ("a*(b*c)", "a*b*c"),
-    ("a*(1/b)", "a/b"),
-    ("1/b*a", "a/b"),
-    ("a*(-2)", "-a*2"),
-    ("-(a*b)", "-a*b"),
-    ("-(a + b)*c", "-(a + b)*c"),
-    ("-(-a)", "a"),
-    ("(-a)**2", "(-a)**2"),
-    ("x**(-2)", "x**(-2)"),
-    ("a/(b/c)", "a/(b/c)"),
-    ("sin(-x)", "sin(-x)"),
-    ("(-35477614579.91684)**2", "(-3.548e10)**2"),
-])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2.0061234*sqrt(L/g)", "2.006*sqrt(L/g)"),
+        ("6.67430e-11*m*M/r**2", "6.674e-11*m*M/r**2"),
+        ("299792458*t", "299792458*t"),
+        ("12345.678*t", "1.235e4*t"),
+        ("2.00001*t", "2.000*t"),
+        ("0.5*t", "0.5*t"),
+        ("a + (b + c)", "a + b + c"),
+        ("a + (-b)", "a - b"),
+        ("a - (-2.5)", "a + 2.5"),
+        ("a + (-2)", "a - 2"),
+        ("a - (b - c)", "a - (b - c)"),
+        ("a + (b - c)", "a + b - c"),
+        ("a + (-b + c)", "a - b + c"),
+        ("a + (-b)*c", "a - b*c"),
+        ("a*(b*c)", "a*b*c"),
+        ("a*(1/b)", "a/b"),
+        ("1/b*a", "a/b"),
+        ("a*(-2)", "-a*2"),
+        ("-(a*b)", "-a*b"),
+        ("-(a + b)*c", "-(a + b)*c"),
+        ("-(-a)", "a"),
+        ("(-a)**2", "(-a)**2"),
+        ("x**(-2)", "x**(-2)"),
+        ("a/(b/c)", "a/(b/c)"),
+        ("sin(-x)", "sin(-x)"),
+        ("(-35477614579.91684)**2", "(-3.548e10)**2"),
+    ],
+)
 def test_pretty(text: str, expected: str) -> None:
     assert pretty(parse(text)) == expected
 
@@ -122,21 +145,24 @@ def test_pretty_digits() -> None:
     assert pretty(Expression.constant(123456789.0, free=True)) == "1.235e8"
 
 
-@pytest.mark.parametrize(("text", "expected"), [
-    ("2.0061234*sqrt(L/g)", r"2.006 \cdot \sqrt{\frac{L}{g}}"),
-    ("6.6743e-11*m1*m_2/r**2", r"\frac{6.674 \times 10^{-11} \cdot m_{1} \cdot m_{2}}{{r}^{2}}"),
-    ("-(a + b)/c", r"-\frac{a + b}{c}"),
-    ("(a + b)*c", r"\left(a + b\right) \cdot c"),
-    ("(a/b)**2", r"{\left(\frac{a}{b}\right)}^{2}"),
-    ("x**(a + 1)", r"{x}^{a + 1}"),
-    ("2e-7**x", r"{\left(2 \times 10^{-7}\right)}^{x}"),
-    ("theta_0 + lambda_ + rho2", r"\theta_{0} + \lambda + \rho_{2}"),
-    ("mass*T_max", r"\mathrm{mass} \cdot T_{\mathrm{max}}"),
-    ("abs(x) + asin(y)", r"\left|x\right| + \arcsin\left(y\right)"),
-    ("a - -2*pi", r"a + 2 \cdot \pi"),
-    ("1/(a*b)", r"\frac{1}{a \cdot b}"),
-    ("cbrt(x)*min(x, y)", r"\sqrt[3]{x} \cdot \min\left(x, y\right)"),
-])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2.0061234*sqrt(L/g)", r"2.006 \cdot \sqrt{\frac{L}{g}}"),
+        ("6.6743e-11*m1*m_2/r**2", r"\frac{6.674 \times 10^{-11} \cdot m_{1} \cdot m_{2}}{{r}^{2}}"),
+        ("-(a + b)/c", r"-\frac{a + b}{c}"),
+        ("(a + b)*c", r"\left(a + b\right) \cdot c"),
+        ("(a/b)**2", r"{\left(\frac{a}{b}\right)}^{2}"),
+        ("x**(a + 1)", r"{x}^{a + 1}"),
+        ("2e-7**x", r"{\left(2 \times 10^{-7}\right)}^{x}"),
+        ("theta_0 + lambda_ + rho2", r"\theta_{0} + \lambda + \rho_{2}"),
+        ("mass*T_max", r"\mathrm{mass} \cdot T_{\mathrm{max}}"),
+        ("abs(x) + asin(y)", r"\left|x\right| + \arcsin\left(y\right)"),
+        ("a - -2*pi", r"a + 2 \cdot \pi"),
+        ("1/(a*b)", r"\frac{1}{a \cdot b}"),
+        ("cbrt(x)*min(x, y)", r"\sqrt[3]{x} \cdot \min\left(x, y\right)"),
+    ],
+)
 def test_latex(text: str, expected: str) -> None:
     assert latex(parse(text)) == expected
 
@@ -245,8 +271,9 @@ def test_sympy_reads_every_function() -> None:
 
 def test_numpy_source() -> None:
     source = numpy_source(parse("x**-2 + sin(pi*y) + 3*asin(x)"), "law")
-    assert source == ("import numpy as np\n\n\ndef law(x, y):\n"
-                      "    return x**(-2.0) + np.sin(np.pi*y) + 3.0*np.arcsin(x)\n")
+    assert source == (
+        "import numpy as np\n\n\ndef law(x, y):\n    return x**(-2.0) + np.sin(np.pi*y) + 3.0*np.arcsin(x)\n"
+    )
 
 
 def test_numpy_source_works_on_columns_and_outside_the_domain() -> None:

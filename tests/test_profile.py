@@ -76,7 +76,9 @@ def test_a_scale_that_is_found_with_the_constants() -> None:
     half = stats.t.ppf(0.975, 29) * logs.std(ddof=1) / np.sqrt(30)
     assert (a.value, a.lower, a.upper) == pytest.approx(np.exp(logs.mean() + np.array([0.0, -half, half])), rel=1e-6)
     kinds: tuple[dict[str, Any], ...] = ({"likelihood": "student_t", "dof": 1e7}, {})
-    t, gaussian = (hypo.score("a*x + b", {"x": x, "y": y}, "y", **kind, intervals="profile").constants for kind in kinds)
+    t, gaussian = (
+        hypo.score("a*x + b", {"x": x, "y": y}, "y", **kind, intervals="profile").constants for kind in kinds
+    )
     for one, two in zip(t, gaussian, strict=True):
         assert (one.lower, one.upper) == pytest.approx((two.lower, two.upper), rel=1e-4)
 
@@ -151,8 +153,20 @@ def test_through_score(name: str, capsys: pytest.CaptureFixture[str]) -> None:
         assert two.lower == pytest.approx(one.lower, abs=0.5 * one.std)
         assert two.upper == pytest.approx(one.upper, abs=0.5 * one.std)
     first = ",".join(f"{n}={v}" for n, v in start.items())
-    code = main(["score", formula, str(folder / "data.csv"), "--target", target, "--start", first, "--intervals", "profile",
-                 "--json"])
+    code = main(
+        [
+            "score",
+            formula,
+            str(folder / "data.csv"),
+            "--target",
+            target,
+            "--start",
+            first,
+            "--intervals",
+            "profile",
+            "--json",
+        ]
+    )
     assert code == 0
     shown = json.loads(capsys.readouterr().out)["constants"]
     assert [c["lower"] for c in shown] == pytest.approx([c.lower for c in by_profile.constants])
@@ -162,15 +176,26 @@ def test_through_fit(tmp_path: Path) -> None:
     x = np.linspace(0.5, 3.0, 25)
     data = {"x": x, "y": 1.7 * np.exp(-0.6 * x) + 0.03 * np.random.default_rng(5).standard_normal(25)}
     one, two = (
-        hypo.fit(data, "y", operators="*,exp", time_limit=4, workers=1, posterior=False, intervals=kind, guesses="a*exp(b*x)",
-                 out=tmp_path / kind)
+        hypo.fit(
+            data,
+            "y",
+            operators="*,exp",
+            time_limit=4,
+            workers=1,
+            posterior=False,
+            intervals=kind,
+            guesses="a*exp(b*x)",
+            out=tmp_path / kind,
+        )
         for kind in ("laplace", "profile")
     )
     assert one.best is not None and one.posterior is None
     rows = [r.constants[r.front.index(r.best)] for r in (one, two) if r.best is not None]
     assert [c.value for c in rows[0]] == [c.value for c in rows[1]]
     fitted_rows = [(a, b) for a, b in zip(*rows, strict=True) if a.std is not None]
-    assert fitted_rows and all(a.lower != b.lower and b.lower == pytest.approx(a.lower, abs=a.std) for a, b in fitted_rows)
+    assert fitted_rows and all(
+        a.lower != b.lower and b.lower == pytest.approx(a.lower, abs=a.std) for a, b in fitted_rows
+    )
     assert two.settings["intervals"] == "profile"
     lines = {r.settings["intervals"]: "\n".join(r.constant_lines()) for r in (one, two)}
     assert " to " in lines["profile"] and " to " not in lines["laplace"]
@@ -204,7 +229,10 @@ def _messages(loaded: hypo.Result, data: dict[str, np.ndarray]) -> None:
 
 
 X_NOISY = np.linspace(0.3, 3.0, 30)
-NOISY = {"x": X_NOISY, "y": 0.8 * X_NOISY * np.exp(-0.8 * X_NOISY) + 0.02 * np.random.default_rng(9).standard_normal(30)}
+NOISY = {
+    "x": X_NOISY,
+    "y": 0.8 * X_NOISY * np.exp(-0.8 * X_NOISY) + 0.02 * np.random.default_rng(9).standard_normal(30),
+}
 SMALL: dict[str, Any] = {"operators": "*,exp", "time_limit": 2, "workers": 1, "posterior": False}
 
 
@@ -220,7 +248,11 @@ def test_units_and_weights(tmp_path: Path) -> None:
     f, s = t[5:] * v[5:], s[5:]
     value = f @ s / (f @ f)
     half = stats.t.ppf(0.975, 14) * np.sqrt(np.sum((s - value * f) ** 2) / 14 / (f @ f))
-    assert (slope.lower, slope.upper, slope.unit) == (pytest.approx(value - half), pytest.approx(value + half), "km*s/m/min")
+    assert (slope.lower, slope.upper, slope.unit) == (
+        pytest.approx(value - half),
+        pytest.approx(value + half),
+        "km*s/m/min",
+    )
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

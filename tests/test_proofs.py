@@ -34,14 +34,17 @@ def claim(text: str) -> Comparison:
 # --- domains ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("ends", "message"), [
-    ((2, 1), "the range of x is empty: 2 is above 1"),
-    ((math.nan, 1), "the range of x must not hold nan"),
-    ((INF, INF), "the range of x holds no finite number"),
-    ((1, 2, 3), "the range of x must be two numbers, got (1, 2, 3)"),
-    (("a", 1), "the range of x must be two numbers, got ('a', 1)"),
-    (5, "the range of x must be two numbers, got 5"),
-])
+@pytest.mark.parametrize(
+    ("ends", "message"),
+    [
+        ((2, 1), "the range of x is empty: 2 is above 1"),
+        ((math.nan, 1), "the range of x must not hold nan"),
+        ((INF, INF), "the range of x holds no finite number"),
+        ((1, 2, 3), "the range of x must be two numbers, got (1, 2, 3)"),
+        (("a", 1), "the range of x must be two numbers, got ('a', 1)"),
+        (5, "the range of x must be two numbers, got 5"),
+    ],
+)
 def test_bad_ranges(ends: object, message: str) -> None:
     with pytest.raises(ValueError) as e:
         Domain({"x": ends})  # type: ignore[dict-item]
@@ -62,10 +65,23 @@ def test_narrower_domains() -> None:
         domain.sample(0)
 
 
-@pytest.mark.parametrize("ends", [
-    (0, 1), (-1, 1), (1e-6, 1e6), (-1e6, -1e-6), (0, INF), (3, INF), (-INF, -3), (-INF, INF), (2, 2), (-1e308, 1e308),
-    (5e-324, 1e308), (1e300, INF),
-])
+@pytest.mark.parametrize(
+    "ends",
+    [
+        (0, 1),
+        (-1, 1),
+        (1e-6, 1e6),
+        (-1e6, -1e-6),
+        (0, INF),
+        (3, INF),
+        (-INF, -3),
+        (-INF, INF),
+        (2, 2),
+        (-1e308, 1e308),
+        (5e-324, 1e308),
+        (1e300, INF),
+    ],
+)
 @pytest.mark.parametrize("n", [1, 2, 7, 64, 1000])
 def test_samples_lie_in_the_domain(ends: tuple[float, float], n: int) -> None:
     domain = Domain({"x": ends, "y": (0, 1)})
@@ -104,10 +120,23 @@ def test_no_names_no_points() -> None:
     assert Domain({}).sample(10) == {}
 
 
-@pytest.mark.parametrize(("lo", "hi", "expected"), [
-    (0, 1, 0.5), (-1, 3, 0), (1, 10000, 100), (-10000, -1, -100), (0, INF, 1), (3, INF, 7), (-INF, -3, -7), (-INF, INF, 0),
-    (-5, INF, 0), (2, 2, 2), (-1e308, -1e307, -5.5e307), (1e308, INF, 1.7976931348623157e308),
-])
+@pytest.mark.parametrize(
+    ("lo", "hi", "expected"),
+    [
+        (0, 1, 0.5),
+        (-1, 3, 0),
+        (1, 10000, 100),
+        (-10000, -1, -100),
+        (0, INF, 1),
+        (3, INF, 7),
+        (-INF, -3, -7),
+        (-INF, INF, 0),
+        (-5, INF, 0),
+        (2, 2, 2),
+        (-1e308, -1e307, -5.5e307),
+        (1e308, INF, 1.7976931348623157e308),
+    ],
+)
 def test_middle(lo: float, hi: float, expected: float) -> None:
     assert float(middle(np.float64(lo), np.float64(hi))) == pytest.approx(expected)
 
@@ -117,35 +146,60 @@ def test_middle(lo: float, hi: float, expected: float) -> None:
 UNIT, SIDE, LINE = {"x": (0.0, 1.0)}, {"x": (-1.0, 2.0)}, {"x": (-INF, INF)}
 
 
-@pytest.mark.parametrize(("text", "ranges", "level"), [
-    # contact inside, at corners, where both sides vanish
-    ("x**2 >= 0", SIDE, PROVED), ("x*(1 - x) >= 0", UNIT, PROVED), ("x**2 - 2*x + 1 >= 0", SIDE, PROVED),
-    ("sqrt(1 - x**2) >= 0", {"x": (-1.0, 1.0)}, PROVED), ("x**3 - x**2 >= -4/27", UNIT, PROVED),
-    ("log(x) <= x - 1", {"x": (0.01, 100.0)}, PROVED), ("sin(x) <= x", {"x": (0.0, 10.0)}, PROVED),
-    # unbounded domains
-    ("exp(x) > 0", {"x": (-10.0, INF)}, PROVED), ("x**2 - 2*x + 1 >= 0", LINE, PROVED), ("1/(1 + x**2) <= 1", LINE, PROVED),
-    ("x**3 >= 0", LINE, REFUTED), ("atan(x) < 1.5", {"x": (0.0, INF)}, REFUTED), ("exp(x) >= x", {"x": (0.0, INF)}, PROVED),
-    # strictness
-    ("x**2 > 0", {"x": (1e-3, 1.0)}, PROVED), ("x**2 > 0", SIDE, REFUTED), ("x < 1", UNIT, REFUTED), ("x <= 1", UNIT, PROVED),
-    # equality
-    ("x*y == y*x", {**UNIT, "y": (0.0, 3.0)}, PROVED), ("(x + 1)**2 == x**2 + 2*x + 1", SIDE, PROVED),
-    ("sin(x)**2 + cos(x)**2 == 1", SIDE, PROVED),
-    ("sqrt((3*x)**2 + (3*y)**2) == 3*sqrt(x**2 + y**2)", {**UNIT, "y": (0.0, 3.0)}, PROVED),
-    ("exp(-((x - y)/2)**2) == exp(-((y - x)/2)**2)", {**SIDE, "y": (-3.0, 3.0)}, PROVED),
-    ("x == 1.0000001*x", UNIT, PROVED),
-    ("x == 1.001*x", UNIT, REFUTED),
-    ("x != 3", SIDE, PROVED), ("x != 0", SIDE, REFUTED),
-    # undefined sides
-    ("x/x == 1", UNIT, REFUTED), ("x/x == 1", SIDE, REFUTED), ("x/x == 1", {"x": (1.0, 2.0)}, PROVED),
-    ("log(x) >= -100", UNIT, REFUTED), ("sqrt(x) >= 0", SIDE, REFUTED), ("0*sqrt(x) == 0", SIDE, REFUTED),
-    # overflow and underflow are neither breach nor proof
-    ("exp(x) > 0", {"x": (0.0, 2000.0)}, PROVED), ("exp(x)/(1 + exp(x)) <= 1", {"x": (0.0, 2000.0)}, UNREFUTED),
-    ("exp(-x) > 0", {"x": (0.0, 2000.0)}, UNREFUTED), ("1/exp(-x) > 0", {"x": (0.0, 2000.0)}, UNREFUTED),
-    # rounding is no breach
-    ("0.1*x + 0.2*x >= 0.3*x", UNIT, PROVED),
-    # no variables
-    ("2 >= 1", {}, PROVED), ("1 >= 2", {}, REFUTED), ("log(-1) >= 2", {}, REFUTED), ("1 >= 1", UNIT, PROVED),
-])
+@pytest.mark.parametrize(
+    ("text", "ranges", "level"),
+    [
+        # contact inside, at corners, where both sides vanish
+        ("x**2 >= 0", SIDE, PROVED),
+        ("x*(1 - x) >= 0", UNIT, PROVED),
+        ("x**2 - 2*x + 1 >= 0", SIDE, PROVED),
+        ("sqrt(1 - x**2) >= 0", {"x": (-1.0, 1.0)}, PROVED),
+        ("x**3 - x**2 >= -4/27", UNIT, PROVED),
+        ("log(x) <= x - 1", {"x": (0.01, 100.0)}, PROVED),
+        ("sin(x) <= x", {"x": (0.0, 10.0)}, PROVED),
+        # unbounded domains
+        ("exp(x) > 0", {"x": (-10.0, INF)}, PROVED),
+        ("x**2 - 2*x + 1 >= 0", LINE, PROVED),
+        ("1/(1 + x**2) <= 1", LINE, PROVED),
+        ("x**3 >= 0", LINE, REFUTED),
+        ("atan(x) < 1.5", {"x": (0.0, INF)}, REFUTED),
+        ("exp(x) >= x", {"x": (0.0, INF)}, PROVED),
+        # strictness
+        ("x**2 > 0", {"x": (1e-3, 1.0)}, PROVED),
+        ("x**2 > 0", SIDE, REFUTED),
+        ("x < 1", UNIT, REFUTED),
+        ("x <= 1", UNIT, PROVED),
+        # equality
+        ("x*y == y*x", {**UNIT, "y": (0.0, 3.0)}, PROVED),
+        ("(x + 1)**2 == x**2 + 2*x + 1", SIDE, PROVED),
+        ("sin(x)**2 + cos(x)**2 == 1", SIDE, PROVED),
+        ("sqrt((3*x)**2 + (3*y)**2) == 3*sqrt(x**2 + y**2)", {**UNIT, "y": (0.0, 3.0)}, PROVED),
+        ("exp(-((x - y)/2)**2) == exp(-((y - x)/2)**2)", {**SIDE, "y": (-3.0, 3.0)}, PROVED),
+        ("x == 1.0000001*x", UNIT, PROVED),
+        ("x == 1.001*x", UNIT, REFUTED),
+        ("x != 3", SIDE, PROVED),
+        ("x != 0", SIDE, REFUTED),
+        # undefined sides
+        ("x/x == 1", UNIT, REFUTED),
+        ("x/x == 1", SIDE, REFUTED),
+        ("x/x == 1", {"x": (1.0, 2.0)}, PROVED),
+        ("log(x) >= -100", UNIT, REFUTED),
+        ("sqrt(x) >= 0", SIDE, REFUTED),
+        ("0*sqrt(x) == 0", SIDE, REFUTED),
+        # overflow and underflow are neither breach nor proof
+        ("exp(x) > 0", {"x": (0.0, 2000.0)}, PROVED),
+        ("exp(x)/(1 + exp(x)) <= 1", {"x": (0.0, 2000.0)}, UNREFUTED),
+        ("exp(-x) > 0", {"x": (0.0, 2000.0)}, UNREFUTED),
+        ("1/exp(-x) > 0", {"x": (0.0, 2000.0)}, UNREFUTED),
+        # rounding is no breach
+        ("0.1*x + 0.2*x >= 0.3*x", UNIT, PROVED),
+        # no variables
+        ("2 >= 1", {}, PROVED),
+        ("1 >= 2", {}, REFUTED),
+        ("log(-1) >= 2", {}, REFUTED),
+        ("1 >= 1", UNIT, PROVED),
+    ],
+)
 def test_verdicts(text: str, ranges: dict, level: str) -> None:
     v = check_claim(claim(text), Domain({"other": (0, 1), **ranges}), deadline=5.0)
     assert v.level == level
@@ -228,6 +282,7 @@ class Vague(Comparison):
 
     def enclose(self, boxes: object):  # type: ignore[no-untyped-def]
         from hypo.expression.analysis.intervals import Enclosure
+
         return Enclosure(np.array([-INF]), np.array([INF]), np.array([False]))
 
     def fix_scale(self, points: object) -> Vague:
@@ -240,11 +295,18 @@ def test_claims_without_enclosures_are_refuted_by_numbers() -> None:
     assert check_claim(Vague(parse("x"), ">=", parse("0"), scale=1.0), Domain(UNIT)).level == UNREFUTED
 
 
-@pytest.mark.parametrize(("formula", "by", "relation"), [
-    ("m_0/sqrt(1 - v**2/c**2)", "v", ">="), ("exp(-((theta - theta1)/sigma)**2/2)/(sqrt(2*pi)*sigma)", "theta1", None),
-    ("q1*q2*r/(4*pi*epsilon*r**3)", "r", "<="), ("G*m1*m2/((x2 - x1)**2 + (y2 - y1)**2 + (z2 - z1)**2)", "G", ">="),
-    ("n_0*exp(-m*g*x/(kb*T))", "T", ">="), ("2*pi*sqrt(L/g)", "L", ">="), ("omega_0/(1 - v/c)", "v", ">="),
-])
+@pytest.mark.parametrize(
+    ("formula", "by", "relation"),
+    [
+        ("m_0/sqrt(1 - v**2/c**2)", "v", ">="),
+        ("exp(-((theta - theta1)/sigma)**2/2)/(sqrt(2*pi)*sigma)", "theta1", None),
+        ("q1*q2*r/(4*pi*epsilon*r**3)", "r", "<="),
+        ("G*m1*m2/((x2 - x1)**2 + (y2 - y1)**2 + (z2 - z1)**2)", "G", ">="),
+        ("n_0*exp(-m*g*x/(kb*T))", "T", ">="),
+        ("2*pi*sqrt(L/g)", "L", ">="),
+        ("omega_0/(1 - v/c)", "v", ">="),
+    ],
+)
 def test_monotone_laws_are_proved(formula: str, by: str, relation: str | None) -> None:
     e = parse(formula)
     special = {"v": (1, 2), "c": (3, 10), "x1": (1, 2), "x2": (3, 4)}
@@ -301,9 +363,15 @@ def test_random_claims_are_settled_truly() -> None:
         sides = [random_tree(trees, trees.randint(1, 7), LEAVES, Expression.apply) for _ in "lr"]
         if trees.random() < 0.5:
             sides[1] = Expression.constant(trees.choice([0, -1, 1, 5, -10]))
-        c = Comparison(sides[0], trees.choice([">=", ">", "<=", "<", ">=", "<=", "==", "!="]), sides[1],
-                       tolerance=trees.choice([1e-6, 0.5]))
-        ends = [trees.choice([0.0, 1.0, -1.0, trees.uniform(-3, 3), trees.uniform(-3, 3), 10.0, 1e-3]) for _ in range(4)]
+        c = Comparison(
+            sides[0],
+            trees.choice([">=", ">", "<=", "<", ">=", "<=", "==", "!="]),
+            sides[1],
+            tolerance=trees.choice([1e-6, 0.5]),
+        )
+        ends = [
+            trees.choice([0.0, 1.0, -1.0, trees.uniform(-3, 3), trees.uniform(-3, 3), 10.0, 1e-3]) for _ in range(4)
+        ]
         domain = Domain({"x": tuple(sorted(ends[:2])), "y": tuple(sorted(ends[2:]))})
         v = check_claim(c, domain, points=256, budget=2000, deadline=0.1)
         counts[v.level] += 1

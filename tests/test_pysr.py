@@ -31,7 +31,6 @@ RNG = np.random.default_rng(0)
 ROUGH = '1,3.5,"x1"\n3,2.5,"x1 * x2"\n5,2.2,"(x1 * -0.7) + 3.1"\n'
 
 
-
 def problem_of(settings: Settings | None = None, knowledge: Knowledge | None = None, **data):
     return make_problem(from_arrays(X, Y, names=NAMES, target="y", **data), knowledge, settings or Settings())
 
@@ -61,7 +60,9 @@ def test_columns_go_by_names_that_pysr_takes() -> None:
 
 
 def test_operators_and_nesting_of_the_knowledge() -> None:
-    k = Knowledge(operators=("+", "*", "**", "sin", "exp", "max"), forbid=("exp",), nesting={"sin": ("sin", "+", "exp")})
+    k = Knowledge(
+        operators=("+", "*", "**", "sin", "exp", "max"), forbid=("exp",), nesting={"sin": ("sin", "+", "exp")}
+    )
     model = task_of(knowledge=k).model
     assert model["binary_operators"] == ["+", "*", "^", "max"]
     assert model["unary_operators"] == ["sin"]
@@ -142,7 +143,9 @@ def test_numbers_come_back_free() -> None:
     assert [c.free for c in fixed.constants] == [False]
 
 
-@pytest.mark.parametrize("text", ["", "x1 + ", "x1 + NaN", "Inf * x1", "x9 + x1", "__import__('os')", "(x1 + x2", "f(x1)"])
+@pytest.mark.parametrize(
+    "text", ["", "x1 + ", "x1 + NaN", "Inf * x1", "x9 + x1", "__import__('os')", "(x1 + x2", "f(x1)"]
+)
 def test_what_cannot_be_read_is_passed_over(text: str) -> None:
     assert task_of().read(text) is None
 
@@ -307,7 +310,9 @@ def test_without_pysr(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_julia(stages: Path, backend: str) -> None:
     (stages / "absent").touch()
     stagewise = []
-    with pytest.raises(MissingExtraError, match=r"needs Julia.*could not find Julia 1\.10; .*python -c 'import pysr'") as error:
+    with pytest.raises(
+        MissingExtraError, match=r"needs Julia.*could not find Julia 1\.10; .*python -c 'import pysr'"
+    ) as error:
         fit(backend=backend, progress=lambda p: stagewise.append(p.stage))
     assert "\n" not in str(error.value)
     assert stagewise == ["starting Julia"]  # before any work
@@ -316,9 +321,13 @@ def test_without_julia(stages: Path, backend: str) -> None:
 
 def test_a_search_that_pysr_refuses(stages: Path) -> None:
     (stages / "fail").touch()
-    with pytest.raises(HypoError, match=r"ended before it found anything \(ValueError: this is no search for PySR; its last"):
+    with pytest.raises(
+        HypoError, match=r"ended before it found anything \(ValueError: this is no search for PySR; its last"
+    ):
         fit(backend="pysr")
-    beside = hypo.fit(X, X[:, 0] * X[:, 1] + RNG.normal(size=80), features=NAMES, time_limit=3, workers=1, backend="all")
+    beside = hypo.fit(
+        X, X[:, 0] * X[:, 1] + RNG.normal(size=80), features=NAMES, time_limit=3, workers=1, backend="all"
+    )
     assert beside.best is not None
     assert not left_behind(stages)
 
@@ -339,8 +348,17 @@ def test_the_installed_pysr_takes_what_we_give(tmp_path: Path, monkeypatch: pyte
     }
     v = 2.5 * X[:, 0] / X[:, 1]
     result = hypo.fit(
-        (X, v), "v", features=["L", "S"], knowledge=k, backend="pysr", seed=5, workers=1, time_limit=20, max_complexity=12,
-        sigma=np.linspace(0.1, 0.2, 80), guesses=["k*L/S"],
+        (X, v),
+        "v",
+        features=["L", "S"],
+        knowledge=k,
+        backend="pysr",
+        seed=5,
+        workers=1,
+        time_limit=20,
+        max_complexity=12,
+        sigma=np.linspace(0.1, 0.2, 80),
+        guesses=["k*L/S"],
     )
     assert result.best.origin == "pysr"
     assert str(result.best.expression) == "L*q/S"

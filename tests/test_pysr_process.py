@@ -48,7 +48,13 @@ def test_compiling_takes_nothing_of_the_time_limit(stages: Path, given: dict) ->
     assert result.coverage.scored > 0
     # The rehearsal was a search of the same kind, for other targets, in a folder of its own.
     short, whole = (json.loads((stages / name).read_text()) for name in ("rehearsal.json", "record.json"))
-    same = ("binary_operators", "unary_operators", "constraints", "nested_constraints", "dimensional_constraint_penalty")
+    same = (
+        "binary_operators",
+        "unary_operators",
+        "constraints",
+        "nested_constraints",
+        "dimensional_constraint_penalty",
+    )
     assert [short["model"][key] for key in same] == [whole["model"][key] for key in same]
     same = ("X_units", "y_units", "weighted")
     assert [short[key] for key in same] == [whole[key] for key in same]
@@ -91,8 +97,11 @@ def test_a_native_search_that_ends_first_says_so(stages: Path) -> None:
 
 def test_a_crash_while_it_compiles(stages: Path) -> None:
     (stages / "crash-early").touch()
-    with pytest.raises(HypoError, match=r"PySR ended while it compiled its search \(its process was ended by SIGKILL; its last "
-                       r"words: .*signal \(11\): Segmentation fault / in expression starting at none:0\)$"):
+    with pytest.raises(
+        HypoError,
+        match=r"PySR ended while it compiled its search \(its process was ended by SIGKILL; its last "
+        r"words: .*signal \(11\): Segmentation fault / in expression starting at none:0\)$",
+    ):
         fit(backend="pysr")
     beside = hypo.fit(X, X[:, 0] * X[:, 1], features=NAMES, time_limit=20, workers=1, backend="all")
     assert beside.status == "exact"
@@ -182,13 +191,20 @@ def test_a_named_julia_that_fails_says_its_own_words_and_how_to_prepare_it(
 
 def test_a_named_julia_that_is_not_there(stages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHON_JULIAPKG_EXE", "/nowhere/julia")
-    with pytest.raises(MissingExtraError, match="PYTHON_JULIAPKG_EXE names /nowhere/julia, which is no program: give the path"):
+    with pytest.raises(
+        MissingExtraError, match="PYTHON_JULIAPKG_EXE names /nowhere/julia, which is no program: give the path"
+    ):
         fit(backend="pysr")
 
 
 def test_the_stand_in_does_to_descriptors_what_julia_does(stages: Path) -> None:
     code = "import pysr, os; print([os.get_blocking(d) for d in (0, 1, 2)])"
     run = subprocess.run(
-        [sys.executable, "-c", code], env=_environment(), stdin=subprocess.PIPE, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        env=_environment(),
+        stdin=subprocess.PIPE,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert run.stdout.splitlines()[-1] == "[False, False, False]"

@@ -61,7 +61,11 @@ def test_sizes_are_those_of_the_parts_and_units_are_not_given() -> None:
     assert form_of().own_size == 9
     task = task_of(Settings(max_complexity=30), units={"x": "m", "u": "1", "v": "1", "y": "m^2"})
     assert task.model["maxsize"] == 21
-    assert (task.fit["X_units"], task.fit["y_units"], task.model["dimensional_constraint_penalty"]) == (None, None, None)
+    assert (task.fit["X_units"], task.fit["y_units"], task.model["dimensional_constraint_penalty"]) == (
+        None,
+        None,
+        None,
+    )
     assert task.fit["variable_names"] == ["x1", "x2", "x3"]
     assert task.X.shape == (60, 3)  # a named constant is a number of the form
     assert task_of(Settings(max_complexity=12)).model["maxsize"] == LEAST_SIZE
@@ -126,7 +130,14 @@ def rows(*formulas: str) -> str:
 def test_the_parts_found_are_put_together_fitted_and_scored(stages: Path) -> None:
     write(stages, rows("f1 = #1; f2 = #1; p = [1.0]", FOUND))
     result = hypo.fit(
-        X, Y, features=list(COLUMNS), backend="pysr", knowledge=knowledge(), time_limit=20, workers=1, max_memory="3 GB",
+        X,
+        Y,
+        features=list(COLUMNS),
+        backend="pysr",
+        knowledge=knowledge(),
+        time_limit=20,
+        workers=1,
+        max_memory="3 GB",
         guesses=["k*x + log(k + u*v)/c**2"],
     )
     assert result.best is not None and result.best.origin == "pysr"
@@ -154,12 +165,9 @@ def test_the_installed_pysr_takes_a_template(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("HYPO_TEST_HALL", str(tmp_path / "hall.csv"))
     monkeypatch.setenv("HYPO_TEST_RECORD", str(tmp_path / "record.json"))
     (tmp_path / "hall.csv").write_text(HEADER + rows(FOUND))
-    result = hypo.fit(
-        X, Y, features=list(COLUMNS), backend="pysr", knowledge=knowledge(), time_limit=20, workers=1,
-    )
+    result = hypo.fit(X, Y, features=list(COLUMNS), backend="pysr", knowledge=knowledge(), time_limit=20, workers=1)
     assert result.best is not None and result.best.rmse < 1e-9
     record = json.loads((tmp_path / "record.json").read_text())
     spec = record["options"]["expression_spec"]
     assert "@template_spec(expressions=(f1, f2,), parameters=(p=1,),) do x1, x2, x3" in spec
     assert form_of().spec["combine"] in spec
-

@@ -71,11 +71,15 @@ def test_a_conserved_quantity_takes_the_place_of_its_variables() -> None:
     X = rng.uniform(0.5, 2.0, (4, 60))
     names = ("a", "b", "c", "d")
     own = {n: Expression.variable(n) for n in names}
-    rules = Knowledge.from_dict({"rule": [
-        {"kind": "conserved", "quantity": "a + 2*b - c", "hard": True},
-        {"kind": "conserved", "quantity": "c + d", "hard": True},
-        {"kind": "conserved", "quantity": "b + d"},
-    ]}).rules
+    rules = Knowledge.from_dict(
+        {
+            "rule": [
+                {"kind": "conserved", "quantity": "a + 2*b - c", "hard": True},
+                {"kind": "conserved", "quantity": "c + d", "hard": True},
+                {"kind": "conserved", "quantity": "b + d"},
+            ]
+        }
+    ).rules
     columns = with_conserved(ReducedColumns(names, X, own, {}), rules, {"a": 10.0})
     # The second names a column that is no more there, the third is soft.
     assert len(columns.names) == 2 and columns.names[1] == "d"

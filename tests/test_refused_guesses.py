@@ -18,7 +18,13 @@ CURRENT = [3.108e4, 6.018e4, 1.239e5, 1.878e5, 3.325e5, 6.795e5, 1.292e6, 2.139e
 def power_law(guess: str, **more: Any) -> hypo.Result:
     table = {"c": C, "I": CURRENT}
     units = {"c": "nM", "I": "mV"}
-    kw: dict[str, Any] = {"units": units, "likelihood": "lognormal", "time_limit": 1.5, "posterior": False, "progress": False}
+    kw: dict[str, Any] = {
+        "units": units,
+        "likelihood": "lognormal",
+        "time_limit": 1.5,
+        "posterior": False,
+        "progress": False,
+    }
     return hypo.fit(table, "I", guesses=[guess], **(kw | more))
 
 
@@ -28,7 +34,9 @@ def said(result: hypo.Result, of: str = "guess") -> list[str]:
 
 def test_units_are_the_reason_and_what_to_write_is_said() -> None:
     doubts = said(power_law("a*c**b"))
-    assert doubts[0].startswith("the guess a*c**b with its constants fitted breaks units: in c**b, its base has the dimension")
+    assert doubts[0].startswith(
+        "the guess a*c**b with its constants fitted breaks units: in c**b, its base has the dimension"
+    )
     assert doubts[0].endswith("divide it by a constant of its unit first, as in (c/c0)**b")
     assert doubts[1].startswith("without that the guess would score ") and doubts[1].endswith("below the answer")
 
@@ -41,7 +49,9 @@ def test_what_is_to_be_written_is_an_answer() -> None:
 
 def test_a_guess_without_a_value() -> None:
     x = np.linspace(-1.0, 2.0, 12)
-    result = hypo.fit({"x": x, "y": 2 * x + 1}, "y", guesses=["log(x) + a"], time_limit=0.3, posterior=False, progress=False)
+    result = hypo.fit(
+        {"x": x, "y": 2 * x + 1}, "y", guesses=["log(x) + a"], time_limit=0.3, posterior=False, progress=False
+    )
     assert said(result) == ["the guess log(x) + a has no value on 4 of 12 rows, with all constants that were tried"]
 
 

@@ -91,7 +91,11 @@ def test_units() -> None:
     [
         ({"operators": ["+"], "unary_operators": ["sin"]}, {}, "give either operators or binary_operators"),
         ({"operators": "+,plus"}, {}, "unknown operator plus"),
-        ({"model_selection": "best"}, {}, "model_selection must be score, posterior, accuracy or validation, got 'best'"),
+        (
+            {"model_selection": "best"},
+            {},
+            "model_selection must be score, posterior, accuracy or validation, got 'best'",
+        ),
         ({"time_limit": -1}, {}, "the time limit must be a positive number of seconds"),
         ({}, {"variable_names": ["a"]}, "variable_names has 1 names, but X has 2 columns"),
         ({}, {"X_units": ["m"]}, "X_units has 1 units, but X has 2 columns"),

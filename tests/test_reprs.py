@@ -29,13 +29,30 @@ def objects(law: hypo.Result) -> dict[str, Any]:
     audit = hypo.audit(X, Y, seeds=2, bootstrap=1, turns=1, time_limit=2.0, scheduler="threads", **FAST)
     many = {f"column_{k}": np.arange(30.0) ** (1 + k / 50) for k in range(100)}
     return {
-        "result": law, "best": law.best, "constant": law.constants[-1][0], "rule": law.rules[0], "data": law.data,
-        "posterior": law.posterior, "structure": law.posterior.structures[0], "prediction": predicted,
-        "parts": predicted.parts, "bound": law.bound("F > 9", X), "suggestions": law.suggest(n=2), "profile": law.profile(),
-        "audit": audit, "group": audit.groups[0], "run": audit.runs[0], "scored": hypo.score("k*x0*x1", X, Y),
-        "knowledge": hypo.Knowledge.from_dict(KNOWLEDGE, target="F"), "grammar": hypo.Knowledge().grammar,
-        "expression": law.expression, "long": hypo.parse(LONG), "estimator": hypo.SymbolicRegressor(guesses=["a*x0"]),
-        "wide": _wide(many), "coverage": law.coverage, "efficiency": law.efficiency,
+        "result": law,
+        "best": law.best,
+        "constant": law.constants[-1][0],
+        "rule": law.rules[0],
+        "data": law.data,
+        "posterior": law.posterior,
+        "structure": law.posterior.structures[0],
+        "prediction": predicted,
+        "parts": predicted.parts,
+        "bound": law.bound("F > 9", X),
+        "suggestions": law.suggest(n=2),
+        "profile": law.profile(),
+        "audit": audit,
+        "group": audit.groups[0],
+        "run": audit.runs[0],
+        "scored": hypo.score("k*x0*x1", X, Y),
+        "knowledge": hypo.Knowledge.from_dict(KNOWLEDGE, target="F"),
+        "grammar": hypo.Knowledge().grammar,
+        "expression": law.expression,
+        "long": hypo.parse(LONG),
+        "estimator": hypo.SymbolicRegressor(guesses=["a*x0"]),
+        "wide": _wide(many),
+        "coverage": law.coverage,
+        "efficiency": law.efficiency,
     }
 
 
@@ -72,9 +89,13 @@ def test_the_line_of_a_result(law: hypo.Result) -> None:
 
 def test_a_result_without_a_formula() -> None:
     nothing = hypo.fit(
-        ([[1.0], [2.0], [3.0]], [1.0, 2.0, 4.0]), time_limit=0.5, workers=1,
-        knowledge={"rule": [{"kind": "bounds", "min": 9.0, "hard": True}, {"kind": "depends", "variable": "x0", "hard": True}],
-                   "grammar": {"max_complexity": 1}},
+        ([[1.0], [2.0], [3.0]], [1.0, 2.0, 4.0]),
+        time_limit=0.5,
+        workers=1,
+        knowledge={
+            "rule": [{"kind": "bounds", "min": 9.0, "hard": True}, {"kind": "depends", "variable": "x0", "hard": True}],
+            "grammar": {"max_complexity": 1},
+        },
     )
     assert nothing.best is None
     assert repr(nothing) == "<Result for y: no formula, nothing_found>"
@@ -103,7 +124,9 @@ def test_html_is_escaped_and_only_the_law_is_mathematics() -> None:
     frame = {"<b>": X[:, 0], "price [$]": X[:, 1]}
     import pandas
 
-    result = hypo.fit(pandas.DataFrame({**frame, "y": Y}).rename(columns={"price [$]": "price $"}), "y", time_limit=1.0, **FAST)
+    result = hypo.fit(
+        pandas.DataFrame({**frame, "y": Y}).rename(columns={"price [$]": "price $"}), "y", time_limit=1.0, **FAST
+    )
     page = result._repr_html_()
     assert "<b>" not in page and "&lt;b&gt;" in page
     law, *others = page.split('<div class="tex2jax_ignore mathjax_ignore">')

@@ -62,10 +62,14 @@ def test_the_example_package(example):
     law = Law(parse("tanh(2*x)"), "f", ("x",), {"x": (0.0, 3.0)})
     assert rule.check(law, proof=True).level == PROVED
     assert rule.check(Law(parse("x"), "f", ("x",), {"x": (0.0, 3.0)})).level == REFUTED
-    assert read({"kind": "saturates", "variabel": "x", "slope": -1}) == (None, [
-        (("variabel",), 'unknown key "variabel" of the kind saturates; did you mean variable?'),
-        ((), 'the kind saturates needs the variable; write variable = "x"'),
-        (("slope",), "expected a number above 0, got -1")])
+    assert read({"kind": "saturates", "variabel": "x", "slope": -1}) == (
+        None,
+        [
+            (("variabel",), 'unknown key "variabel" of the kind saturates; did you mean variable?'),
+            ((), 'the kind saturates needs the variable; write variable = "x"'),
+            (("slope",), "expected a number above 0, got -1"),
+        ],
+    )
 
 
 def test_kinds_are_listed_without_importing_them(example):
@@ -93,7 +97,8 @@ def test_without_the_package():
 def test_built_in_kinds_in_the_order_of_messages():
     assert " ".join(built_in_kinds()) == (
         "bounds sign monotone convex concave lipschitz even odd periodic symmetric antisymmetric homogeneous scale_invariant "
-        "translation_invariant conserved value zeros limit growth depends not_depends logic")
+        "translation_invariant conserved value zeros limit growth depends not_depends logic"
+    )
 
 
 def test_a_built_in_kind_has_one_class():
@@ -133,22 +138,33 @@ def test_a_package_that_offers_something_else(packages):
     (packages / "plugin_else.py").write_text(
         "from hypo.knowledge.rules.base import Rule\n"
         "class Kind(Rule):\n    kind = 'other'\n    def claims(self, law): return []\n"
-        "def function(): pass\n")
+        "def function(): pass\n"
+    )
     install(packages, "hypo-else", "2", {"named": "plugin_else:Kind", "function": "plugin_else:function"})
     assert read({"kind": "named"})[1] == [
-        (("kind",), 'the package hypo-else 2 offers the rule kind named, but plugin_else:Kind calls itself "other"')]
+        (("kind",), 'the package hypo-else 2 offers the rule kind named, but plugin_else:Kind calls itself "other"')
+    ]
     assert read({"kind": "function"})[1] == [
-        (("kind",), "the package hypo-else 2 offers the rule kind function, but plugin_else:function is no subclass of "
-                    "hypo.knowledge.Rule")]
+        (
+            ("kind",),
+            "the package hypo-else 2 offers the rule kind function, but plugin_else:function is no subclass of "
+            "hypo.knowledge.Rule",
+        )
+    ]
 
 
 def test_a_package_whose_kind_has_no_name(packages):
     (packages / "plugin_nameless.py").write_text(
-        "from hypo.knowledge.rules.base import Rule\nclass Kind(Rule):\n    def claims(self, law): return []\n")
+        "from hypo.knowledge.rules.base import Rule\nclass Kind(Rule):\n    def claims(self, law): return []\n"
+    )
     install(packages, "hypo-nameless", "2", {"nameless": "plugin_nameless:Kind"})
     assert read({"kind": "nameless"})[1] == [
-        (("kind",), "the package hypo-nameless 2 offers the rule kind nameless, but plugin_nameless:Kind has no kind; it needs "
-                    'kind = "nameless" in its body')]
+        (
+            ("kind",),
+            "the package hypo-nameless 2 offers the rule kind nameless, but plugin_nameless:Kind has no kind; it needs "
+            'kind = "nameless" in its body',
+        )
+    ]
 
 
 def test_built_in_kinds_stay(packages):
@@ -172,14 +188,19 @@ def test_a_kind_whose_reading_fails(packages):
     (packages / "plugin_fails.py").write_text(
         "from hypo.knowledge.rules.base import Rule\n"
         "class Kind(Rule):\n    kind = 'fails'\n    def claims(self, law): return []\n"
-        "    def inconsistencies(self): raise ZeroDivisionError('oops')\n")
+        "    def inconsistencies(self): raise ZeroDivisionError('oops')\n"
+    )
     install(packages, "hypo-fails", "1", {"fails": "plugin_fails:Kind"})
-    assert read({"kind": "fails"}) == (None, [
-        ((), "the package hypo-fails 1 failed to read this rule: ZeroDivisionError: oops")])
+    assert read({"kind": "fails"}) == (
+        None,
+        [((), "the package hypo-fails 1 failed to read this rule: ZeroDivisionError: oops")],
+    )
 
 
 def test_reading_built_in_kinds_looks_for_no_packages():
     """Listing what is installed takes time, so it is done only for a kind that is not built in."""
-    code = ("from hypo.knowledge import plugins; plugins._find_installed = None; "
-            "assert plugins.read_rule({'kind': 'bounds', 'min': 0.0}, print) is not None")
+    code = (
+        "from hypo.knowledge import plugins; plugins._find_installed = None; "
+        "assert plugins.read_rule({'kind': 'bounds', 'min': 0.0}, print) is not None"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -44,9 +44,17 @@ FALLING = {**RISING, "direction": "decreasing"}
 
 
 def test_claims_made_once_for_a_form_are_those_of_each_formula() -> None:
-    p = problem({"rule": [RISING, {"kind": "bounds", "min": 1.0}, {"kind": "convex", "variable": "z"},
-                          {"kind": "value", "at": {"x": 1.0, "z": 1.0}, "equals": 1.5, "tolerance": 0.01},
-                          {"kind": "limit", "variable": "z", "to": "inf", "equals": 1.0}]})
+    p = problem(
+        {
+            "rule": [
+                RISING,
+                {"kind": "bounds", "min": 1.0},
+                {"kind": "convex", "variable": "z"},
+                {"kind": "value", "at": {"x": 1.0, "z": 1.0}, "equals": 1.5, "tolerance": 0.01},
+                {"kind": "limit", "variable": "z", "to": "inf", "equals": 1.0},
+            ]
+        }
+    )
     book = Rulebook(p, 10.0)
     e = free("1.3*x*exp(-0.7*z) + 0.2*x**2 - 0.4")
     for scale in (1.0, 0.3, -2.0):
@@ -95,9 +103,14 @@ def test_rules_are_in_the_users_units() -> None:
 
 
 def test_true_rules_keep_the_law_and_are_proved() -> None:
-    known = {"ranges": {"x": [0, 5], "z": [0, 5]},
-             "rule": [RISING, {"kind": "monotone", "variable": "z", "direction": "decreasing", "hard": True},
-                      {"kind": "bounds", "min": 1.0, "hard": True}]}
+    known = {
+        "ranges": {"x": [0, 5], "z": [0, 5]},
+        "rule": [
+            RISING,
+            {"kind": "monotone", "variable": "z", "direction": "decreasing", "hard": True},
+            {"kind": "bounds", "min": 1.0, "hard": True},
+        ],
+    }
     result = hypo.fit(table(), "y", knowledge=known, time_limit=LIMIT)
     assert {r.level for r in result.rules} == {"proved"}
     assert all(r.without is None and r.tried >= r.broken > 0 for r in result.rules)
@@ -118,8 +131,21 @@ def test_a_false_rule_is_seen_in_the_report() -> None:
 def test_rules_are_saved_and_shown_again(tmp_path) -> None:
     (tmp_path / "k.toml").write_text('[[rule]]\nkind = "bounds"\nmax = 0.0\n', encoding="utf-8")
     table(60).to_csv(tmp_path / "d.csv", index=False)
-    run = CliRunner().invoke(cli, ["fit", str(tmp_path / "d.csv"), "--target", "y", "--knowledge", str(tmp_path / "k.toml"),
-                                   "--time-limit", "3", "--out", str(tmp_path / "out")])
+    run = CliRunner().invoke(
+        cli,
+        [
+            "fit",
+            str(tmp_path / "d.csv"),
+            "--target",
+            "y",
+            "--knowledge",
+            str(tmp_path / "k.toml"),
+            "--time-limit",
+            "3",
+            "--out",
+            str(tmp_path / "out"),
+        ],
+    )
     assert run.exit_code == 0, run.output
     rows = json.loads((tmp_path / "out" / "result.json").read_text(encoding="utf-8"))["rules"]
     assert rows[0]["level"] == "refuted"
@@ -156,8 +182,10 @@ def test_guesses_of_a_file_take_part() -> None:
 
 
 def test_nothing_found_is_saved_and_read_again(tmp_path) -> None:
-    known = {"rule": [{"kind": "bounds", "min": 5.0, "hard": True}, {"kind": "bounds", "max": 6.0, "where": {"x": [0, 1]}}],
-             "grammar": {"must_use": ["x"], "max_complexity": 1}}
+    known = {
+        "rule": [{"kind": "bounds", "min": 5.0, "hard": True}, {"kind": "bounds", "max": 6.0, "where": {"x": [0, 1]}}],
+        "grammar": {"must_use": ["x"], "max_complexity": 1},
+    }
     result = hypo.fit(table(60), "y", knowledge=known, time_limit=2)
     assert result.best is None
     result.save(tmp_path / "out")

@@ -113,7 +113,9 @@ def test_samples_of_a_result(tmp_path: Path) -> None:
     for wrong in (0, -1, 2.5, True, "ten"):
         with pytest.raises(InputError, match="n must be a whole number, 1 or more"):
             result.sample(new, wrong)
-    with pytest.raises(InputError, match=r"1000000000000 draws of 2 rows are more than 1e\+09 numbers: draw fewer at a time"):
+    with pytest.raises(
+        InputError, match=r"1000000000000 draws of 2 rows are more than 1e\+09 numbers: draw fewer at a time"
+    ):
         result.sample(new, 10**12)
     with pytest.raises(InputError, match="seed must be a whole number, 0 or more"):
         result.sample(new, 5, seed=-1)

@@ -52,7 +52,11 @@ def fitted(text: str) -> Expression:
 def test_a_score_by_blocks_is_the_score_of_all_rows_at_once(monkeypatch, kind):
     X, y = table(3000, 0.1)
     rng = np.random.default_rng(1)
-    extra = {"plain": {}, "weights": {"weights": rng.uniform(0.5, 1.5, 3000)}, "sigma": {"sigma": rng.uniform(0.1, 0.2, 3000)}}
+    extra = {
+        "plain": {},
+        "weights": {"weights": rng.uniform(0.5, 1.5, 3000)},
+        "sigma": {"sigma": rng.uniform(0.1, 0.2, 3000)},
+    }
     scorer = Scorer(np.ascontiguousarray(X.T), COLUMNS, Gaussian(y, **extra[kind]), 12)
     e = fitted("2.4*x0*exp(-1.1*x1)/(1 + x2**2)")
     whole = scorer.score(e)

@@ -37,8 +37,10 @@ def one_thread() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(params=[(256, 1024, None), (7, 16, None), (16, 7, None), (1, 1, None), (256, 1024, 12), (7, 16, 3)],
-                ids=lambda t: f"tiles {t[0]}x{t[1]}, {t[2] or 'all'} columns")
+@pytest.fixture(
+    params=[(256, 1024, None), (7, 16, None), (16, 7, None), (1, 1, None), (256, 1024, 12), (7, 16, 3)],
+    ids=lambda t: f"tiles {t[0]}x{t[1]}, {t[2] or 'all'} columns",
+)
 def tiles(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
     """Tiles larger than the sets, and small ones whose borders cut them; scans of all columns, and of a few with a pilot."""
     n_f, n_g, count = request.param
@@ -84,7 +86,9 @@ def vectors(seed: int, *shape: int) -> np.ndarray:
 def basis_of(kind: str) -> np.ndarray:
     if kind == "none":
         return np.empty((0, N))
-    return np.ones((1, N)) if kind == "constant" else np.array([np.ones(N), np.log(vectors(9, N)), np.log(vectors(10, N))])
+    return (
+        np.ones((1, N)) if kind == "constant" else np.array([np.ones(N), np.log(vectors(9, N)), np.log(vectors(10, N))])
+    )
 
 
 BASES = pytest.mark.parametrize("kind", ["none", "constant", "three"])
@@ -182,8 +186,13 @@ def library(kind: str) -> np.ndarray:
     """Rows as they come: smooth ones, spikes, the same again, nearly the same, and sums of others."""
     rng = np.random.default_rng(5)
     x, z = rng.uniform(0.2, 2.0, (2, N))
-    smooth = np.array([f(u) for u in (x, z, x * z, x + z, x / z)
-                       for f in (np.sqrt, np.square, np.log, np.exp, np.sin, lambda v: 1 / (1 + v), lambda v: 1 / (v - 1.03))])
+    smooth = np.array(
+        [
+            f(u)
+            for u in (x, z, x * z, x + z, x / z)
+            for f in (np.sqrt, np.square, np.log, np.exp, np.sin, lambda v: 1 / (1 + v), lambda v: 1 / (v - 1.03))
+        ]
+    )
     if kind == "smooth":
         return smooth
     if kind == "repeated":
@@ -242,8 +251,12 @@ def test_sums_of_a_few_columns_against_slow_loops(
         for keep in (1, 20, 10_000):
             for target, best in zip(targets, scan_sums(targets, rows, second, keep=keep, clock=Clock()), strict=True):
                 pairs = combinations(range(len(F)), 2) if second is None else product(range(len(F)), repeat=2)
-                check_scores(best, {(i, j): slow_sum(target, rows[i], G[j]) for i, j in pairs} if target.any() else {}, keep,
-                             error)
+                check_scores(
+                    best,
+                    {(i, j): slow_sum(target, rows[i], G[j]) for i, j in pairs} if target.any() else {},
+                    keep,
+                    error,
+                )
 
 
 @KINDS
@@ -259,8 +272,14 @@ def test_products_of_a_few_columns_against_slow_loops(
     for second in (None, F[::-1].copy()):
         G = F if second is None else second
         for keep in (1, 20, 10_000):
-            for target, best in zip(targets, scan_products(targets, F, second, q, keep=keep, clock=Clock()), strict=True):
-                some = combinations_with_replacement(range(len(F)), 2) if second is None else product(range(len(F)), repeat=2)
+            for target, best in zip(
+                targets, scan_products(targets, F, second, q, keep=keep, clock=Clock()), strict=True
+            ):
+                some = (
+                    combinations_with_replacement(range(len(F)), 2)
+                    if second is None
+                    else product(range(len(F)), repeat=2)
+                )
                 pairs = {(i, j): slow_product(target, F[i] * G[j], q) for i, j in some} if target.any() else {}
                 check_scores(best, pairs, keep, 1e-9)
 
@@ -285,7 +304,9 @@ def test_a_few_columns_give_the_same_lists_as_all(form: str, count: int, monkeyp
     q = orthonormal([np.ones(N)], N)
     rng = np.random.default_rng(0)
     # Some rows are far larger in a few places than elsewhere.
-    F, _ = unit_rows(rng.standard_normal((400, 6)) @ rng.standard_normal((6, N)) + 0.1 * rng.standard_cauchy((400, N)), q)
+    F, _ = unit_rows(
+        rng.standard_normal((400, 6)) @ rng.standard_normal((6, N)) + 0.1 * rng.standard_cauchy((400, N)), q
+    )
     T, _ = unit_rows(np.array([F[7] + F[90], F[7] * F[90], *rng.standard_normal((2, N))]), q)
 
     def lists() -> list[Best]:
@@ -336,8 +357,10 @@ def test_an_expired_clock_ends_a_scan_at_once(threads: int) -> None:
     with Threads(2) as pool:
         executor = pool if threads == 2 else None
         begin = time.monotonic()
-        for best in (*scan_sums(F[:4], F, None, keep=300, clock=late, executor=executor),
-                     *scan_products(F[:4], F, None, np.empty((0, N)), keep=300, clock=late, executor=executor)):
+        for best in (
+            *scan_sums(F[:4], F, None, keep=300, clock=late, executor=executor),
+            *scan_products(F[:4], F, None, np.empty((0, N)), keep=300, clock=late, executor=executor),
+        ):
             assert len(best.r2) == len(best.i) == len(best.j) == 0
         terms, r2 = extend(F[0], F, np.array([[1, 2]]), keep=5, clock=late)
         assert terms.shape == (0, 3) and len(r2) == 0
@@ -401,7 +424,9 @@ STEPS: dict[str, list[tuple[int, int, Callable[[np.ndarray, np.ndarray], np.ndar
     "exp, minus": [(EXP, 0, lambda p, u: np.exp(p)), (SUB, 1, lambda p, u: p - u)],
     "u minus": [(SUB, -1, lambda p, u: u - p)],
     "u divided by, times, root": [
-        (DIV, -1, lambda p, u: u / p), (MUL, 1, lambda p, u: p * u), (SQRT, 0, lambda p, u: np.sqrt(p)),
+        (DIV, -1, lambda p, u: u / p),
+        (MUL, 1, lambda p, u: p * u),
+        (SQRT, 0, lambda p, u: np.sqrt(p)),
     ],
 }
 
@@ -417,8 +442,20 @@ def test_refit_against_lstsq(kind: str, n_term: int, product_form: bool, steps: 
     terms = np.array([rng.permutation(9)[:n_term] for _ in range(12)])
     operand = vectors(7, len(steps), N)
     rss = np.empty(12)
-    refit(product_form, terms, F, orthonormal(list(z * root), N), target, root, np.array([s[0] for s in steps], np.int64),
-          np.array([s[1] for s in steps], np.int64), operand, y, root, rss)
+    refit(
+        product_form,
+        terms,
+        F,
+        orthonormal(list(z * root), N),
+        target,
+        root,
+        np.array([s[0] for s in steps], np.int64),
+        np.array([s[1] for s in steps], np.int64),
+        operand,
+        y,
+        root,
+        rss,
+    )
     for k, chosen in enumerate(terms):
         columns = [np.prod(F[chosen], axis=0)] if product_form else list(F[chosen])
         A = np.column_stack([*z, *columns])
@@ -434,8 +471,20 @@ def test_refit_of_the_basis_alone() -> None:
     target, z = vectors(2, N), basis_of("three")
     none = np.empty(0, np.int64)
     rss = np.empty(1)
-    refit(False, np.empty((1, 0), np.int64), np.empty((0, N)), orthonormal(list(z), N), target, np.ones(N), none, none,
-          np.empty((0, N)), target, np.ones(N), rss)
+    refit(
+        False,
+        np.empty((1, 0), np.int64),
+        np.empty((0, N)),
+        orthonormal(list(z), N),
+        target,
+        np.ones(N),
+        none,
+        none,
+        np.empty((0, N)),
+        target,
+        np.ones(N),
+        rss,
+    )
     r = target - z.T @ np.linalg.lstsq(z.T, target, rcond=None)[0]
     assert rss[0] == pytest.approx(float(r @ r), rel=1e-10)
 
@@ -446,8 +495,7 @@ def test_refit_of_dependent_rows_is_that_of_the_independent_ones() -> None:
     none = np.empty(0, np.int64)
     rss = np.empty(2)
     terms = np.array([[0, 1, 2], [0, 2, 1]])
-    refit(False, terms, F, np.empty((0, N)), target, np.ones(N), none, none, np.empty((0, N)), target,
-          np.ones(N), rss)
+    refit(False, terms, F, np.empty((0, N)), target, np.ones(N), none, none, np.empty((0, N)), target, np.ones(N), rss)
     A = F[:2].T
     r = target - A @ np.linalg.lstsq(A, target, rcond=None)[0]
     np.testing.assert_allclose(rss, float(r @ r), rtol=1e-9)
@@ -456,8 +504,11 @@ def test_refit_of_dependent_rows_is_that_of_the_independent_ones() -> None:
 # --- the top list -----------------------------------------------------------------------------------------------
 
 
-@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=60, unique=True),
-       st.integers(1, 8), st.randoms(use_true_random=False))
+@given(
+    st.lists(st.tuples(st.integers(0, 6), st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=60, unique=True),
+    st.integers(1, 8),
+    st.randoms(use_true_random=False),
+)
 @settings(max_examples=100)
 def test_the_top_list_does_not_depend_on_the_order_of_visits(entries: list, keep: int, random: object) -> None:
     def top(order: list) -> list:
@@ -484,8 +535,14 @@ def matrices(draw: st.DrawFn) -> np.ndarray:
     rng = np.random.default_rng(seed)
     rows = rng.standard_normal((n_row, n)) * 10.0 ** rng.integers(-8, 9, (n_row, 1))
     for kind in draw(st.lists(st.sampled_from(["zero", "nan", "inf", "repeat", "negative", "mix"]), max_size=4)):
-        new = {"zero": np.zeros(n), "nan": np.full(n, np.nan), "inf": np.full(n, np.inf), "repeat": rows[0] * 3,
-               "negative": -rows[0], "mix": rows[: max(1, n_row // 2)].sum(axis=0)}[kind]
+        new = {
+            "zero": np.zeros(n),
+            "nan": np.full(n, np.nan),
+            "inf": np.full(n, np.inf),
+            "repeat": rows[0] * 3,
+            "negative": -rows[0],
+            "mix": rows[: max(1, n_row // 2)].sum(axis=0),
+        }[kind]
         rows = np.vstack([rows, new])
     return rows
 

@@ -63,7 +63,8 @@ def test_whole_weights_are_repeated_rows() -> None:
         weighted = Gaussian(Y, sigma, counts.astype(float))
         repeated = Gaussian(Y[rows], None if sigma is None else sigma[rows])
         assert weighted.misfit(weighted.rss(RESIDUAL)) == pytest.approx(
-            repeated.misfit(repeated.rss(RESIDUAL[rows])), rel=1e-12)
+            repeated.misfit(repeated.rss(RESIDUAL[rows])), rel=1e-12
+        )
         assert weighted.total_weight == repeated.total_weight == counts.sum()
 
 
@@ -123,12 +124,22 @@ def test_some_whole_numbers_in_digits() -> None:
     assert costs[0] == costs[1] and all(a < b for a, b in pairwise(costs[1:]))
 
 
-@pytest.mark.parametrize(("value", "want"), [
-    (3.0, integer_cost(3)), (-3.0, integer_cost(-3)), (0.0, integer_cost(0)), (-0.0, integer_cost(0)),
-    (0.5, integer_cost(1) + integer_cost(2)), (-0.75, integer_cost(-3) + integer_cost(4)),
-    (1 / 3, integer_cost(1) + integer_cost(3)), (-2 / 3, integer_cost(-2) + integer_cost(3)),
-    (0.17, 2 * math.log(10) + LOG2), (1.2345, 5 * math.log(10) + LOG2), (-6.674e-11, 4 * math.log(10) + LOG2),
-])
+@pytest.mark.parametrize(
+    ("value", "want"),
+    [
+        (3.0, integer_cost(3)),
+        (-3.0, integer_cost(-3)),
+        (0.0, integer_cost(0)),
+        (-0.0, integer_cost(0)),
+        (0.5, integer_cost(1) + integer_cost(2)),
+        (-0.75, integer_cost(-3) + integer_cost(4)),
+        (1 / 3, integer_cost(1) + integer_cost(3)),
+        (-2 / 3, integer_cost(-2) + integer_cost(3)),
+        (0.17, 2 * math.log(10) + LOG2),
+        (1.2345, 5 * math.log(10) + LOG2),
+        (-6.674e-11, 4 * math.log(10) + LOG2),
+    ],
+)
 def test_exact_numbers(value: float, want: float) -> None:
     assert literal_cost(Constant(value)) == pytest.approx(want)
 
@@ -164,7 +175,8 @@ def test_code_length_by_hand() -> None:
 def test_units_of_constants_are_spelled_out() -> None:
     assert spelled_unit_cost([Fraction(0)] * 8) == 0
     assert spelled_unit_cost([Fraction(1), Fraction(0), Fraction(-2)]) == pytest.approx(
-        integer_cost(1) + integer_cost(1) + integer_cost(-2) + integer_cost(1))
+        integer_cost(1) + integer_cost(1) + integer_cost(-2) + integer_cost(1)
+    )
     assert spelled_unit_cost([Fraction(1, 2)]) == pytest.approx(integer_cost(1) + integer_cost(2))
 
 
@@ -184,9 +196,12 @@ def test_equal_weights_say_nothing() -> None:
 
     columns = np.ascontiguousarray(X.T)
     plain = make_problem(from_arrays(columns, TARGET, names=["x", "z"]), None, Settings())
-    weighted = make_problem(from_arrays(columns, TARGET, names=["x", "z"], weights=np.full(40, 100.0)), None, Settings())
+    weighted = make_problem(
+        from_arrays(columns, TARGET, names=["x", "z"], weights=np.full(40, 100.0)), None, Settings()
+    )
     assert weighted.likelihood.misfit(weighted.likelihood.rss(TARGET)) == pytest.approx(
-        plain.likelihood.misfit(plain.likelihood.rss(TARGET)))
+        plain.likelihood.misfit(plain.likelihood.rss(TARGET))
+    )
 
 
 # --- the score --------------------------------------------------------------------------------------------------

@@ -35,13 +35,27 @@ ROWS = np.random.default_rng(0).uniform(0.5, 3.0, (60, 3))
 TWO_STAGES = {"time_limit": NO_LIMIT, "posterior": False, "library_sizes": (250, 1000), "proposers": ("library",)}
 
 
-def problem_of(y: np.ndarray, knowledge: dict | None = None, X: np.ndarray = ROWS, names: tuple[str, ...] = NAMES,
-               settings: Settings | None = None) -> Problem:
-    return make_problem(from_arrays(X, y, names=list(names)), Knowledge.from_dict(knowledge or {}), settings or Settings())
+def problem_of(
+    y: np.ndarray,
+    knowledge: dict | None = None,
+    X: np.ndarray = ROWS,
+    names: tuple[str, ...] = NAMES,
+    settings: Settings | None = None,
+) -> Problem:
+    return make_problem(
+        from_arrays(X, y, names=list(names)), Knowledge.from_dict(knowledge or {}), settings or Settings()
+    )
 
 
-def find(y: np.ndarray, knowledge: dict | None = None, *, X: np.ndarray = ROWS, names: tuple[str, ...] = NAMES,
-         progress: Callable[[Progress], None] | None = None, **options: object) -> Outcome:
+def find(
+    y: np.ndarray,
+    knowledge: dict | None = None,
+    *,
+    X: np.ndarray = ROWS,
+    names: tuple[str, ...] = NAMES,
+    progress: Callable[[Progress], None] | None = None,
+    **options: object,
+) -> Outcome:
     settings = Settings(**{**TWO_STAGES, **options})  # type: ignore[arg-type]
     return search(problem_of(y, knowledge, X, names, settings), settings, progress)
 
@@ -193,7 +207,9 @@ def warm() -> None:
 def test_a_deadline_is_kept_and_leaves_the_best_so_far(workers: int) -> None:
     X, y, names = hard()
     begin = time.monotonic()
-    outcome = find(y, X=X, names=names, time_limit=4.0, workers=workers, library_sizes=Settings().library_sizes, proposers=None)
+    outcome = find(
+        y, X=X, names=names, time_limit=4.0, workers=workers, library_sizes=Settings().library_sizes, proposers=None
+    )
     assert time.monotonic() - begin < 6.0
     assert outcome.status == "time_limit" and "time limit" in outcome.message
     assert outcome.best is not None and outcome.best.r2 > 0
@@ -242,7 +258,9 @@ def test_one_and_two_workers_and_equal_seeds_agree() -> None:
     runs = [find(y, workers=n, seed=7, library_sizes=(60,)) for n in (1, 2)]
     for other in runs[1:]:
         assert other.front == runs[0].front and other.best == runs[0].best
-        assert [h.expression.values.tolist() for h in other.front] == [h.expression.values.tolist() for h in runs[0].front]
+        assert [h.expression.values.tolist() for h in other.front] == [
+            h.expression.values.tolist() for h in runs[0].front
+        ]
         for field in ("complete_to", "scored", "distinct", "outcome_share", "diversity", "status", "message"):
             assert getattr(other, field) == getattr(runs[0], field), field
 
@@ -300,7 +318,9 @@ def test_only_named_operators_appear(operators: tuple[str, ...]) -> None:
 
 def test_size_and_nesting_limits_are_kept() -> None:
     y = noisy(np.exp(np.sin(ROWS[:, 0])) * ROWS[:, 1], 0.02)
-    outcome = find(y, {"grammar": {"max_complexity": 9, "nesting": {"exp": ["sin", "cos", "exp"]}}}, library_sizes=(100,))
+    outcome = find(
+        y, {"grammar": {"max_complexity": 9, "nesting": {"exp": ["sin", "cos", "exp"]}}}, library_sizes=(100,)
+    )
     assert outcome.best is not None
     assert all(h.complexity <= 9 for h in outcome.front)
     for h in outcome.front:
@@ -350,8 +370,10 @@ def test_equal_weights_do_not_change_the_answer() -> None:
     x = np.linspace(0.5, 4.0, 60)
     y = noisy(1 + 2.5 * np.sqrt(x), 0.02)
     settings = Settings(time_limit=NO_LIMIT, turns=6, posterior=False)
-    found = [search(make_problem(from_arrays(x[:, None], y, names=["x"], weights=w), None, settings), settings).best
-             for w in (None, np.full(60, 100.0))]
+    found = [
+        search(make_problem(from_arrays(x[:, None], y, names=["x"], weights=w), None, settings), settings).best
+        for w in (None, np.full(60, 100.0))
+    ]
     assert found[0] is not None and found[1] is not None
     assert str(found[0].expression) == str(found[1].expression)
 

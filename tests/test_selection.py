@@ -85,7 +85,9 @@ def test_validation_against_a_slow_reference(validated: hypo.Result) -> None:
     ]
     simplest = min(within, key=lambda row: (row["complexity"], row["loss"]))
     assert validated.best is not None and selection["loss"] == simplest["loss"]
-    assert structure_key(validated.best.expression) == structure_key(hypo.parse(simplest["expression"], variables=["x"]))
+    assert structure_key(validated.best.expression) == structure_key(
+        hypo.parse(simplest["expression"], variables=["x"])
+    )
 
 
 def test_large_formulas_do_not_win_by_luck() -> None:
@@ -129,7 +131,12 @@ def test_whole_numbers_may_be_floats() -> None:
     """As pandas makes of a column with gaps; a row with a gap may be left out as one with any other missing value."""
     data = from_arrays(XS[:, None], YS)
     numbers = np.arange(40) % 3
-    for same in (numbers.astype(float), list(map(float, numbers)), [np.int64(k) for k in numbers], numbers[:, None] + 0.0):
+    for same in (
+        numbers.astype(float),
+        list(map(float, numbers)),
+        [np.int64(k) for k in numbers],
+        numbers[:, None] + 0.0,
+    ):
         masks = folds_of(data, None, fold_numbers(same), 0)
         assert [np.array_equal(m, numbers == k) for k, m in enumerate(masks)] == [True] * 3
     truth = [bool(k) for k in numbers]
@@ -145,7 +152,9 @@ def test_a_column_of_folds() -> None:
     numbers = np.arange(40) % 2
     (plain, _), (named, _) = as_dataset(DATA, "y"), as_dataset({**DATA, "fold": numbers + 1.0}, "y", folds="fold")
     assert named.names == ("x",) and named.sha256 == plain.sha256
-    by_array, by_column = (as_folds(d, "validation", None, f, Settings()) for d, f in ((plain, numbers), (named, "fold")))
+    by_array, by_column = (
+        as_folds(d, "validation", None, f, Settings()) for d, f in ((plain, numbers), (named, "fold"))
+    )
     np.testing.assert_array_equal(by_column, by_array)
     held = as_dataset({**DATA, "fold": numbers == 1}, "y", folds="fold")[0].folds
     assert held is not None and held.dtype == bool and np.array_equal(held, numbers == 1)
@@ -180,13 +189,21 @@ def test_rules_hold_for_what_is_chosen() -> None:
         ({"model_selection": "validation", "folds": np.zeros(40, int)}, "at least two different numbers"),
         ({"model_selection": "validation", "folds": ["a"] * 40}, "one whole number or truth value for each row"),
         ({"model_selection": "validation", "folds": [[1], [1, 2]]}, "^folds must be one whole number or truth value"),
-        ({"model_selection": "validation", "folds": [1.0, 2.0] * 19 + [1.5, 2]},
-         r"frame, row 38 \(from 0\): the number of the fold must be a whole number, got 1.5"),
-        ({"model_selection": "validation", "folds": [1.0, np.nan] * 20}, r"row 1 \(from 0\): the number of the fold is m"),
+        (
+            {"model_selection": "validation", "folds": [1.0, 2.0] * 19 + [1.5, 2]},
+            r"frame, row 38 \(from 0\): the number of the fold must be a whole number, got 1.5",
+        ),
+        (
+            {"model_selection": "validation", "folds": [1.0, np.nan] * 20},
+            r"row 1 \(from 0\): the number of the fold is m",
+        ),
         ({"model_selection": "validation", "folds": [1.0, np.inf] * 20}, "must be a whole number, got inf"),
         ({"model_selection": "validation", "folds": "fold"}, 'there is no column "fold" as folds'),
         ({"model_selection": "validation", "folds": "y"}, 'the column "y" cannot be both target and folds'),
-        ({"model_selection": "validation", "folds": "x", "features": "x"}, 'column "x" is the folds and cannot be a feature'),
+        (
+            {"model_selection": "validation", "folds": "x", "features": "x"},
+            'column "x" is the folds and cannot be a feature',
+        ),
         ({"model_selection": "validation", "folds": np.arange(40) % 2, "validation_fraction": 0.2}, "not both"),
         ({"model_selection": "validation", "shard": "1/2"}, "a shard of a search cannot choose by validation"),
     ],
@@ -200,7 +217,17 @@ def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     monkeypatch.chdir(tmp_path)
     Path("d.csv").write_text("x,y\n" + "".join(f"{a},{b}\n" for a, b in zip(XS, YS, strict=True)))
     options = ["--operators", "+,-,*,/", "--time-limit", "30", "--max-complexity", "5", "--workers", "1", "--out", "r"]
-    arguments = ["fit", "d.csv", "--target", "y", *options, "--model-selection", "validation", "--validation-fraction", "0.3"]
+    arguments = [
+        "fit",
+        "d.csv",
+        "--target",
+        "y",
+        *options,
+        "--model-selection",
+        "validation",
+        "--validation-fraction",
+        "0.3",
+    ]
     assert main(arguments) == 0
     assert "Chosen for its loss on 12 rows held out" in capsys.readouterr().out
     assert hypo.Result.load("r").settings["model_selection"] == "validation"
@@ -222,7 +249,9 @@ def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
 
 
 def test_estimator() -> None:
-    model = hypo.SymbolicRegressor(operators="+,-,*,/", time_limit=30.0, maxsize=5, workers=1, model_selection="validation")
+    model = hypo.SymbolicRegressor(
+        operators="+,-,*,/", time_limit=30.0, maxsize=5, workers=1, model_selection="validation"
+    )
     model.fit(XS[:, None], YS, folds=np.arange(40) < 10)
     best = model.result_.best
     assert best is not None and model.get_best()["equation"] == str(best.expression)

@@ -74,8 +74,16 @@ def test_shards_of_a_search_divide_its_large_scans(small_blocks: None) -> None:
     y = x * np.sin(z) + 1.7 * np.sqrt(x + z) + 0.01 * rng.standard_normal(80)
 
     def found(shard: tuple[int, int] | None) -> Outcome:
-        settings = Settings(turns=2, time_limit=NO_LIMIT, library_sizes=(100, 600), n_probe=50, max_complexity=14, shard=shard,
-                            proposers=("library",), posterior=False)
+        settings = Settings(
+            turns=2,
+            time_limit=NO_LIMIT,
+            library_sizes=(100, 600),
+            n_probe=50,
+            max_complexity=14,
+            shard=shard,
+            proposers=("library",),
+            posterior=False,
+        )
         return search(make_problem(from_arrays(np.column_stack([x, z]), y), None, settings), settings)
 
     whole, one, two = found(None), found((1, 2)), found((2, 2))
@@ -120,7 +128,9 @@ def test_what_a_shard_says_of_its_answer_is_no_setting(folders: list[Path]) -> N
 def test_a_shard_is_not_overwritten(folders: list[Path]) -> None:
     with pytest.raises(hypo.InputError, match="holds one of the shards; write the merged result to another folder"):
         hypo.merge(*folders, out=folders[0])
-    with pytest.raises(hypo.InputError, match="number 2 of what is to be merged is neither a result nor a folder: None"):
+    with pytest.raises(
+        hypo.InputError, match="number 2 of what is to be merged is neither a result nor a folder: None"
+    ):
         hypo.merge(folders[0], None)
 
 
@@ -135,16 +145,28 @@ def test_how_shards_ended_is_said(folders: list[Path], tmp_path: Path) -> None:
     assert hypo.merge(*folders).status == "exact"
     assert hypo.merge(*folders).message == "merged from 3 of 3 shards; the formula meets every row to rounding"
     codes = ("time_limit", "complete", "time_limit")
-    ended = [edited(folder, tmp_path / folder.name, lambda r, code=code: r["status"].update(code=code))
-             for folder, code in zip(folders, codes, strict=True)]
+    ended = [
+        edited(folder, tmp_path / folder.name, lambda r, code=code: r["status"].update(code=code))
+        for folder, code in zip(folders, codes, strict=True)
+    ]
     merged = hypo.merge(*ended)
-    assert merged.status == "time_limit" and merged.message.endswith("; shards 1 and 3 were cut short by the time limit")
+    assert merged.status == "time_limit" and merged.message.endswith(
+        "; shards 1 and 3 were cut short by the time limit"
+    )
     assert hypo.merge(ended[1]).status == "complete"
 
 
 CHAIN: dict[str, Any] = {
-    "chains": 4, "steps": 500, "acceptance": 0.1, "visited": 10, "weighed": 500, "between_chains": 0.2, "to_weights": 0.1,
-    "rhat": {"code_length": 1.02, "misfit": 1.01}, "mixed": True, "verdict": "4 chains of 500 steps and so on",
+    "chains": 4,
+    "steps": 500,
+    "acceptance": 0.1,
+    "visited": 10,
+    "weighed": 500,
+    "between_chains": 0.2,
+    "to_weights": 0.1,
+    "rhat": {"code_length": 1.02, "misfit": 1.01},
+    "mixed": True,
+    "verdict": "4 chains of 500 steps and so on",
 }
 
 
@@ -163,7 +185,13 @@ def test_chains_of_shards_are_held_against_the_joint_weights() -> None:
     shares = {str(s.expression): s.weight for s in joint.structures}
     assert shares == pytest.approx({"x": 0.9 / 1.1, "x**2": 0.1 / 1.1, "exp(x)": 0.1 / 1.1})
     found = shards_agree({1: one, 3: two}, joint)
-    assert found is not None and found["mixed"] and found["chains"] == 8 and found["steps"] == 200 and found["weighed"] == 1000
+    assert (
+        found is not None
+        and found["mixed"]
+        and found["chains"] == 8
+        and found["steps"] == 200
+        and found["weighed"] == 1000
+    )
     # Half of |0.9 - 0.9/1.1| + |0.1 - 0.1/1.1| + 0.1/1.1.
     assert found["apart"] == pytest.approx(0.1 / 1.1) and found["rhat"] == CHAIN["rhat"]
     assert found["verdict"] == "8 chains over structures in 2 shards agree with these weights"
@@ -213,7 +241,11 @@ def test_what_cannot_be_merged(folders: list[Path], tmp_path: Path) -> None:
         ("of", lambda r: r["manifest"]["settings"].update(shard=[2, 4]), "different splits, into 3 and 4 shards"),
         ("version", lambda r: r["manifest"].update(version="0.0.1"), "different versions of hypo, 0.1.0 and 0.0.1"),
         ("plain", lambda r: r["manifest"]["settings"].update(shard=None), "plain is not the result of a shard; run"),
-        ("same", lambda r: r["manifest"]["settings"].update(shard=[1, 3]), "shard 1 of 3 is there twice, in .*1 and .*same"),
+        (
+            "same",
+            lambda r: r["manifest"]["settings"].update(shard=[1, 3]),
+            "shard 1 of 3 is there twice, in .*1 and .*same",
+        ),
     ]:
         with pytest.raises(InputError, match=words):
             hypo.merge(one, edited(two, tmp_path / name, edit))
@@ -225,9 +257,15 @@ def test_what_cannot_be_merged(folders: list[Path], tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("shard", "words"),
-    [("4/3", "one of 1/3 to 3/3, got 4/3"), ("0/3", "got 0/3"), ("3", "written NUMBER/TOTAL, such as 3/16, got '3'"),
-     ("a/b", "NUMBER/TOTAL"), ((1, 0), "the number of shards must be 1 or more, got 0"), (7, "NUMBER/TOTAL"),
-     ((1.5, 2), "NUMBER/TOTAL")],
+    [
+        ("4/3", "one of 1/3 to 3/3, got 4/3"),
+        ("0/3", "got 0/3"),
+        ("3", "written NUMBER/TOTAL, such as 3/16, got '3'"),
+        ("a/b", "NUMBER/TOTAL"),
+        ((1, 0), "the number of shards must be 1 or more, got 0"),
+        (7, "NUMBER/TOTAL"),
+        ((1.5, 2), "NUMBER/TOTAL"),
+    ],
 )
 def test_a_shard_must_be_one(shard: Any, words: str) -> None:
     with pytest.raises(InputError, match=words):

@@ -26,7 +26,11 @@ TAKES = "but hypo takes sizes from 1e-50 to 1e\\+50, so that squares of products
 @pytest.mark.parametrize("of_y", [1e-300, 1e-160, 1e-60, 1e60, 1e160, 1e300])
 def test_targets_out_of_range(of_y: float) -> None:
     data = {"x": X, "y": np.where(np.arange(30) == 0, 7.0, Y) * of_y}
-    for call in (lambda d: hypo.fit(d, "y", time_limit=1.0), lambda d: hypo.score("a*x", d, "y"), lambda d: hypo.audit(d, "y")):
+    for call in (
+        lambda d: hypo.fit(d, "y", time_limit=1.0),
+        lambda d: hypo.score("a*x", d, "y"),
+        lambda d: hypo.audit(d, "y"),
+    ):
         with pytest.raises(hypo.DataError, match=f'row 0 .from 0.: the largest number of column "y" is .*, {TAKES} it'):
             call(data)
 
@@ -37,9 +41,15 @@ def test_targets_out_of_range(of_y: float) -> None:
         ({"x": X * 1e300, "y": Y}, 'the largest number of column "x" is 2.*e\\+300'),
         ({"x": X * 1e-310, "y": Y}, 'the largest number of column "x" is 2.*e-310'),
         ({"x": X, "y": Y, "sigma": 1e60}, 'the largest number of sigma of column "y" is 1e\\+60'),
-        ({"x": X, "y": Y, "sigma": 0.05, "x_sigma": {"x": 1e200}}, 'the largest number of x_sigma of column "x" is 1e\\+200'),
+        (
+            {"x": X, "y": Y, "sigma": 0.05, "x_sigma": {"x": 1e200}},
+            'the largest number of x_sigma of column "x" is 1e\\+200',
+        ),
         ({"x": X, "y": Y, "weights": np.full(30, 1e300)}, "the largest number of the weights is 1e\\+300"),
-        ({"x": X, "y": Y, "upper": np.where(X > 2, np.inf, 1e250), "lower": Y, "sigma": 1.0}, "number of the upper limits of"),
+        (
+            {"x": X, "y": Y, "upper": np.where(X > 2, np.inf, 1e250), "lower": Y, "sigma": 1.0},
+            "number of the upper limits of",
+        ),
     ],
 )
 def test_what_else_is_out_of_range(given: dict[str, Any], words: str) -> None:
@@ -61,7 +71,9 @@ def test_zeros_and_single_small_numbers_are_fine() -> None:
     assert hypo.score("a*x", data, "y").constants[0].value == pytest.approx(2.3, abs=0.1)
 
 
-@pytest.mark.parametrize(("of_x", "of_y"), [(1e-45, 1.0), (1e45, 1.0), (1.0, 1e-45), (1.0, 1e45), (1e45, 1e-45), (1e-45, 1e45)])
+@pytest.mark.parametrize(
+    ("of_x", "of_y"), [(1e-45, 1.0), (1e45, 1.0), (1.0, 1e-45), (1.0, 1e45), (1e45, 1e-45), (1e-45, 1e45)]
+)
 def test_what_is_in_range_does_not_depend_on_the_scale(of_x: float, of_y: float) -> None:
     """The slope and its standard error scale, the evidence changes by n log of the factor of the target."""
     shapes = []

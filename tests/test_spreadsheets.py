@@ -90,7 +90,9 @@ def test_predictions_convert_round_brackets() -> None:
     Path("new.csv").write_text("L (cm),t (°C)\n300,20\n")
     assert result.predict("new.csv") == pytest.approx([6.0])
     # Of a table whose units were not read the names hold them.
-    unread = hypo.fit(frame.assign(**{"T (°C)": [1.0, 2.0, 2.0, 1.0]}), "y_m", operators="+", time_limit=2, posterior=False)
+    unread = hypo.fit(
+        frame.assign(**{"T (°C)": [1.0, 2.0, 2.0, 1.0]}), "y_m", operators="+", time_limit=2, posterior=False
+    )
     assert unread.target == "y_m"
     Path("new.csv").write_text("L (m)\n3\n")
     assert unread.predict("new.csv") == pytest.approx([6.0])
@@ -142,20 +144,26 @@ def test_no_row_of_data_is_taken_for_units(text: str) -> None:
 
 def test_a_line_of_units_that_cannot_be_used() -> None:
     assert message(f"L,T,y\nm,widgets,s{ROWS}") == (
-        'd.csv, line 2, column "T": the line holds units, but "widgets" is none; correct it, or delete the line')
+        'd.csv, line 2, column "T": the line holds units, but "widgets" is none; correct it, or delete the line'
+    )
     assert message(f"L (m),T,y\nmm,s,{ROWS}") == (
-        'd.csv, line 2, column "L": the unit here is "mm", and in the header "m"; correct it, or delete the line')
+        'd.csv, line 2, column "L": the unit here is "mm", and in the header "m"; correct it, or delete the line'
+    )
     data = read(f"L,T,y\nm,°C,s{ROWS}")
     assert (data.units, data.n_row) == ({}, 2)
     assert data.notes[0].startswith('line 2 holds units, of which none was read, because "°C" has an offset')
     assert message(f"L,T,y\nlength,period,speed{ROWS}") == (
-        'd.csv, line 2, column "y": "speed" is not a number; delete this line of texts, or begin it with #')
+        'd.csv, line 2, column "y": "speed" is not a number; delete this line of texts, or begin it with #'
+    )
 
 
 def test_a_title_above_the_names() -> None:
     data = read("Experiment 3,,\nL,T,y\nm,s,\n1,2,3\n4,5,7\n")
     assert (data.names, data.units) == (("L", "T"), {"L": "m", "T": "s"})
-    assert data.notes[:2] == ('line 1, "Experiment 3", was taken for a title', "line 3 was read as units: m of L and s of T")
+    assert data.notes[:2] == (
+        'line 1, "Experiment 3", was taken for a title',
+        "line 3 was read as units: m of L and s of T",
+    )
     assert read(",a,y\n0,1,2\n1,3,4\n").names == ("x0", "a")
     assert read("a,,y\n1,,3\n2,,5\n").names == ("a",)
 
@@ -184,16 +192,21 @@ def test_thousands(text: str, mark: str) -> None:
 def test_thousands_are_checked_and_suggested() -> None:
     assert message("a;y\n1.5;2\n2.000;3\n", thousands=".") == (
         'd.csv, line 2, column "a": in "1.5" "." is said to stand between thousands, but does not stand before three digits '
-        "here; correct the cell")
-    assert 'one with marks between thousands; say --thousands , (thousands=",")' in message('a,y\n"1,234.5",2\n"2,000",3\n')
+        "here; correct the cell"
+    )
+    assert 'one with marks between thousands; say --thousands , (thousands=",")' in message(
+        'a,y\n"1,234.5",2\n"2,000",3\n'
+    )
     with pytest.raises(InputError, match="thousands must be the mark"):
         read("a,y\n1,2\n2,3\n", thousands="x")
     assert "so they cannot stand between thousands too" in message("a y\n1 2\n2 3\n", thousands=" ")
 
 
 def test_commas_that_could_stand_between_thousands_are_said() -> None:
-    said = ('commas were read as decimal signs (1,234 as 1.234); if they stand between thousands, say --thousands , '
-            '(thousands=",")')
+    said = (
+        "commas were read as decimal signs (1,234 as 1.234); if they stand between thousands, say --thousands , "
+        '(thousands=",")'
+    )
     assert read("a;y\n1,234;2\n2,500;3\n").notes == (said,)
     assert read("a;b;y\n1,234;1;2\n2,500;1;3\n;2;4\n", drop_missing=True).notes[0] == said
     for text in ("a;y\n1,234;2\n2,5;3\n", "a;y\n0,234;2\n2,500;3\n", "a;y\n1234,500;2\n2,500;3\n", "a;y\n12;2\n13;3\n"):
@@ -208,19 +221,23 @@ def test_errors_of_spreadsheets(cell: str) -> None:
     for text in (f"a,b,y\n1,2,3\n2,{cell},6\n3,7,5\n", f"b,a,y\n2,1,3\n{cell},2,6\n7,3,5\n"):
         assert message(text) == (
             f'd.csv, line 3, column "b": "{cell}" is not a number but an error of a spreadsheet; mend it in the spreadsheet, '
-            f"or {DROP}, or leave the column out with --exclude b (exclude=['b'])")
+            f"or {DROP}, or leave the column out with --exclude b (exclude=['b'])"
+        )
         data = read(text, drop_missing=True)
         assert (data.n_row, data.n_dropped) == (2, 1)
         assert data.notes[0] == f'1 cell such as "{cell}" in line 3 (an error of a spreadsheet) counts as missing'
         assert np.isnan(read_table("d.csv").columns["b"][1])
 
 
-@pytest.mark.parametrize("cell", ["<LOD", "<0.5", "< 0.5 mg", "LOD", "BDL", "n.d.", "ND", "<LOQ", "below detection limit"])
+@pytest.mark.parametrize(
+    "cell", ["<LOD", "<0.5", "< 0.5 mg", "LOD", "BDL", "n.d.", "ND", "<LOQ", "below detection limit"]
+)
 def test_values_below_a_limit_of_detection(cell: str) -> None:
     text = f"a,b,y\n1,2,3\n2,4,{cell}\n3,7,5\n"
     assert message(text) == (
         f'd.csv, line 3, column "y": "{cell}" is not a number but a value below a limit of detection; empty the cell and write '
-        f'the limit into a column of its own, named with --upper COLUMN (upper="COLUMN"), or {DROP}')
+        f'the limit into a column of its own, named with --upper COLUMN (upper="COLUMN"), or {DROP}'
+    )
     assert read(text, drop_missing=True).n_dropped == 1
     assert f"below a limit of detection; {DROP}" in message(f"a,b,y\n1,2,3\n{cell},4,4\n3,7,5\n")
 
@@ -228,11 +245,17 @@ def test_values_below_a_limit_of_detection(cell: str) -> None:
 @pytest.mark.parametrize(
     ("cell", "what"),
     [
-        (">100", "a value above a limit; empty the cell and write the limit into a column of its own, named with --lower"),
+        (
+            ">100",
+            "a value above a limit; empty the cell and write the limit into a column of its own, named with --lower",
+        ),
         ("5 kg", "one with its unit; leave the number alone in the cell, and write the unit in the header"),
         ("12%", "one with its unit"),
         ("$12.50", "one with its unit"),
-        ("1.2±0.1", "one with its error; write the error in a column of its own, and name that with --sigma or --x-sigma"),
+        (
+            "1.2±0.1",
+            "one with its error; write the error in a column of its own, and name that with --sigma or --x-sigma",
+        ),
         ("1.2 +/- 0.1", "one with its error"),
         ("1x10^3", "a power of ten written out; write it like 1.5e-3"),
         ("2020-01-31", "a date; write the time since a start as a number"),
@@ -272,8 +295,10 @@ def test_columns_of_texts_and_dates_are_left_out_and_said() -> None:
 
 
 def test_a_column_of_numbers_with_a_slip_is_not_left_out() -> None:
-    assert 'line 3, column "a": "five" is not a number; correct the cell, or leave the column out with --exclude a' in message(
-        "a,b,y\n1,2,3\nfive,3,4\n3,4,5\n")
+    assert (
+        'line 3, column "a": "five" is not a number; correct the cell, or leave the column out with --exclude a'
+        in message("a,b,y\n1,2,3\nfive,3,4\n3,4,5\n")
+    )
     long = "a,b,y\n" + "1,2,3\n" * 30_000
     assert 'line 30002, column "a": "x"' in message(long + "x,2,4\ny,2,4\n")
     assert read("a,b,y\n" + "x,2,3\n" * 25_000 + "1,3,4\n" * 9_000).names == ("b",)
@@ -365,16 +390,25 @@ def test_check_reads_standard_input_once(piped: None, capsys: pytest.CaptureFixt
 
 
 def frame() -> pd.DataFrame:
-    return pd.DataFrame({
-        "Length (m)": [0.1, 2.25, 3e-7, 4.0], "Time (s)": [1, 2, 4, 3], "day": pd.date_range("2020-01-01", periods=4),
-        "on": [True, False, True, True], "# who": ["#1", "two\nlines", "c,d", None], "y": [1.5, 2.0, 1 / 3, 4.0],
-    })
+    return pd.DataFrame(
+        {
+            "Length (m)": [0.1, 2.25, 3e-7, 4.0],
+            "Time (s)": [1, 2, 4, 3],
+            "day": pd.date_range("2020-01-01", periods=4),
+            "on": [True, False, True, True],
+            "# who": ["#1", "two\nlines", "c,d", None],
+            "y": [1.5, 2.0, 1 / 3, 4.0],
+        }
+    )
 
 
 @pytest.mark.parametrize("name", ["t.xlsx", "t.parquet", "t.feather"])
 def test_files_that_pandas_reads(name: str) -> None:
-    {"xlsx": lambda f: f.to_excel(name, index=False), "parquet": lambda f: f.to_parquet(name),
-     "feather": lambda f: f.to_feather(name)}[name.split(".")[1]](frame())
+    {
+        "xlsx": lambda f: f.to_excel(name, index=False),
+        "parquet": lambda f: f.to_parquet(name),
+        "feather": lambda f: f.to_feather(name),
+    }[name.split(".")[1]](frame())
     data = read_csv(name, "y")
     assert data.names == ("Length", "Time", "on")
     assert data.units == {"Length": "m", "Time": "s"}
@@ -387,17 +421,30 @@ def test_files_that_pandas_reads(name: str) -> None:
 
 
 def test_a_spreadsheet_with_units_below_the_header_blank_rows_and_sheets(capsys: pytest.CaptureFixture[str]) -> None:
-    rows = [[None] * 4, ["L", "T", None, "y"], ["m", "s", None, "m/s"], [1, 2, None, 0.5], [None] * 4, [3, 2, None, 1.5],
-            [2, 4, None, 0.5], [5, 2, None, 2.5]]
+    rows = [
+        [None] * 4,
+        ["L", "T", None, "y"],
+        ["m", "s", None, "m/s"],
+        [1, 2, None, 0.5],
+        [None] * 4,
+        [3, 2, None, 1.5],
+        [2, 4, None, 0.5],
+        [5, 2, None, 2.5],
+    ]
     with pd.ExcelWriter("t.xlsx") as book:
         pd.DataFrame(rows).to_excel(book, sheet_name="Data", index=False, header=False)
         pd.DataFrame(rows).to_excel(book, sheet_name="Old", index=False, header=False)
     data = read_csv("t.xlsx", "y")
     assert (data.names, data.units) == (("L", "T"), {"L": "m", "T": "s", "y": "m/s"})
     assert list(data.row_numbers) == [4, 6, 7, 8]  # as the spreadsheet counts
-    assert data.notes[:2] == ('the first sheet, "Data", was read, and not "Old"',
-                              "line 3 was read as units: m of L, s of T and m/s of y")
-    assert main(["fit", "t.xlsx", "--target", "y", "--operators", "*,/", "--quiet", "--out", "o", "--time-limit", "5s"]) == 0
+    assert data.notes[:2] == (
+        'the first sheet, "Data", was read, and not "Old"',
+        "line 3 was read as units: m of L, s of T and m/s of y",
+    )
+    assert (
+        main(["fit", "t.xlsx", "--target", "y", "--operators", "*,/", "--quiet", "--out", "o", "--time-limit", "5s"])
+        == 0
+    )
     assert main(["predict", "o", "t.xlsx"]) == 0
     assert capsys.readouterr().out.splitlines()[:3] == ["L/T", "L [m],T [s],y [m/s],y_predicted", "1,2,0.5,0.5"]
 
@@ -409,10 +456,14 @@ def test_what_pandas_lacks_or_cannot_read(monkeypatch: pytest.MonkeyPatch) -> No
     frame().to_excel("t.xlsx", index=False)
     frame().to_parquet("t.parquet")
     monkeypatch.setitem(sys.modules, "openpyxl", None)
-    with pytest.raises(MissingExtraError, match=r"with the package openpyxl, which is not installed: pip install openpyxl$"):
+    with pytest.raises(
+        MissingExtraError, match=r"with the package openpyxl, which is not installed: pip install openpyxl$"
+    ):
         read_csv("t.xlsx", "y")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(MissingExtraError, match=r"with the package pyarrow, which is not installed: pip install pyarrow$"):
+    with pytest.raises(
+        MissingExtraError, match=r"with the package pyarrow, which is not installed: pip install pyarrow$"
+    ):
         read_csv("t.parquet", "y")
     with pytest.raises(DataError, match="there is no such file"):
         read_csv("none.xlsx", "y")
@@ -428,5 +479,7 @@ def test_predictions_of_a_table_with_thousands(capsys: pytest.CaptureFixture[str
 
 def test_an_audit_says_what_was_read() -> None:
     Path("d.csv").write_text(WHO.replace("1a,1,3", "1a,1,3.5"))
-    audit = hypo.audit("d.csv", "y", seeds=1, bootstrap=0, turns=1, operators="+", scheduler="threads", max_complexity=3)
+    audit = hypo.audit(
+        "d.csv", "y", seeds=1, bootstrap=0, turns=1, operators="+", scheduler="threads", max_complexity=3
+    )
     assert 'Column "who" was left out: "ann" is not a number (line 2).' in str(audit)

@@ -41,8 +41,9 @@ def test_elimination_takes_the_term_that_costs_least(seed: int, n_term: int, ali
     for kept, coefficients in eliminated(A, t):
         assert list(kept) == left
         _, c = squares(A, t, left)
-        np.testing.assert_allclose(coefficients * np.linalg.norm(A[kept], axis=1), c * np.linalg.norm(A[kept], axis=1),
-                                   rtol=1e-6, atol=1e-8)
+        np.testing.assert_allclose(
+            coefficients * np.linalg.norm(A[kept], axis=1), c * np.linalg.norm(A[kept], axis=1), rtol=1e-6, atol=1e-8
+        )
         if len(left) > 1:
             without = [squares(A, t, [k for k in left if k != j])[0] for j in left]
             left = [k for k in left if k != left[int(np.argmin(without))]]

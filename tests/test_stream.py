@@ -52,11 +52,22 @@ def test_the_best_pairs_are_those_of_brute_force(monkeypatch: pytest.MonkeyPatch
     ctx, library, head, target = setting(y, 450)
     hits = stream.stream(ctx, library, 250, 450, head, [target], 20)
     t = ctx.y[ctx.probe]
-    found = {kind: sorted((explained(t, _columns(library, m, kind)) for h, m in zip(hits, members(hits), strict=True)
-                           if h.form == kind), reverse=True) for kind in (SUM, PRODUCT)}
+    found = {
+        kind: sorted(
+            (
+                explained(t, _columns(library, m, kind))
+                for h, m in zip(hits, members(hits), strict=True)
+                if h.form == kind
+            ),
+            reverse=True,
+        )
+        for kind in (SUM, PRODUCT)
+    }
     tail = [m for m in range(250, 450) if library.shape[m] == m and np.ptp(library.values[m]) > 0]
     for kind in (SUM, PRODUCT):
-        best = sorted((explained(t, _columns(library, (int(h), m), kind)) for m in tail for h in head.members), reverse=True)
+        best = sorted(
+            (explained(t, _columns(library, (int(h), m), kind)) for m in tail for h in head.members), reverse=True
+        )
         assert found[kind][:10] == pytest.approx(best[:10], abs=1e-9)
     assert ctx.clock.scored >= len(tail) * len(head.members)
 
@@ -89,5 +100,7 @@ def test_a_law_that_only_streamed_members_hold_is_found(monkeypatch: pytest.Monk
     settings = Settings(library_sizes=(20, 3000), n_probe=60, time_limit=NO_LIMIT, proposers=("library",))
     out = search(make_problem(from_arrays(X, y, names=list(NAMES), target="y"), None, settings), settings)
     assert out.best is not None and out.best.rmse < 1e-9, law
-    few = Settings(library_sizes=(20,), n_probe=60, time_limit=NO_LIMIT, turns=3, posterior=False, proposers=("library",))
+    few = Settings(
+        library_sizes=(20,), n_probe=60, time_limit=NO_LIMIT, turns=3, posterior=False, proposers=("library",)
+    )
     assert search(make_problem(from_arrays(X, y, names=list(NAMES), target="y"), None, few), few).best.rmse > 1e-3

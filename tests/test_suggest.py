@@ -157,8 +157,13 @@ def test_no_variance_no_suggestion(folder: Path) -> None:
 
 def test_default_domains() -> None:
     assert widen(2.0, 6.0) == (1.0, 7.0) and widen(0.5, 4.5) == (0.0, 5.5)
-    assert widen(-4.0, -1.0) == (-4.75, -0.25) and widen(-4.0, -0.1) == (-4.975, 0.0) and widen(-2.0, 2.0) == (-3.0, 3.0)
-    assert domain_of({"z": (1, 2)}, ("x", "z"), {"x": [2.0, 6.0], "z": [0.0, 9.0]}) == {"x": (1.0, 7.0), "z": (1.0, 2.0)}
+    assert (
+        widen(-4.0, -1.0) == (-4.75, -0.25) and widen(-4.0, -0.1) == (-4.975, 0.0) and widen(-2.0, 2.0) == (-3.0, 3.0)
+    )
+    assert domain_of({"z": (1, 2)}, ("x", "z"), {"x": [2.0, 6.0], "z": [0.0, 9.0]}) == {
+        "x": (1.0, 7.0),
+        "z": (1.0, 2.0),
+    }
     assert read_domain(["x = 0:10", "z=-1e3:2"]) == {"x": (0.0, 10.0), "z": (-1000.0, 2.0)}
 
 
@@ -228,7 +233,9 @@ def test_result_in_the_users_units(folder: Path) -> None:
     ratio = (everywhere.constants**2 + everywhere.structure**2) / everywhere.noise**2
     assert found.information[0] >= 0.5 * np.log1p(np.nanmax(ratio)) - 1e-6
     low, high = result.settings["ranges"]["t"]
-    assert result.suggest(n=1).domain["t"] == pytest.approx((max(0.0, 1.25 * low - 0.25 * high), 1.25 * high - 0.25 * low))
+    assert result.suggest(n=1).domain["t"] == pytest.approx(
+        (max(0.0, 1.25 * low - 0.25 * high), 1.25 * high - 0.25 * low)
+    )
     with pytest.raises(hypo.InputError, match="number of suggestions must be a whole number, 1 or more, got 0"):
         result.suggest(n=0)
     with pytest.raises(hypo.InputError, match="number of suggestions must be at most 1000, got 100000"):
@@ -247,7 +254,9 @@ def test_an_unlikely_law_counts_for_no_more_than_its_weight_allows() -> None:
 
 def test_a_batch_far_off_tells_as_much_as_the_weights_have_to_tell() -> None:
     found = suggest([structure("x", 0.95), structure("0*x", 0.05)], ["x"], **box((0.0, 1.0)), count=1)
-    assert found is not None and found.points[0, 0] == 1.0  # where it is no farther than the weight allows, it counts in full
+    assert (
+        found is not None and found.points[0, 0] == 1.0
+    )  # where it is no farther than the weight allows, it counts in full
     apart = math.sqrt(0.05 * 0.95)
     assert found.disagreement[0] == pytest.approx(apart, rel=1e-6)
 
@@ -268,7 +277,9 @@ def test_repeated_rows_are_said(folder: Path) -> None:
 
 def test_command_line(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "next.csv"
-    assert main(["suggest", str(folder), "--domain", "t=1:5", "--domain", "v=1:5", "--count", "2", "--out", str(out)]) == 0
+    assert (
+        main(["suggest", str(folder), "--domain", "t=1:5", "--domain", "v=1:5", "--count", "2", "--out", str(out)]) == 0
+    )
     text = capsys.readouterr().out
     assert "disagreement" in text and "Nats: expected information" in text
     rows = list(csv.reader(io.StringIO(out.read_text())))

@@ -58,7 +58,9 @@ def test_basis_functions_are_products_of_legendre_polynomials(n_var: int, degree
     for along in (None, *range(n_var)):
         for e, line in zip(degrees, design(z, degrees, along), strict=True):
             factors = [Legendre.basis(d).deriv() if j == along else Legendre.basis(d) for j, d in enumerate(e)]
-            np.testing.assert_allclose(line, np.prod([p(x) for p, x in zip(factors, z, strict=True)], axis=0), atol=1e-9)
+            np.testing.assert_allclose(
+                line, np.prod([p(x) for p, x in zip(factors, z, strict=True)], axis=0), atol=1e-9
+            )
 
 
 def test_coordinates_fill_the_box_and_take_logarithms_of_positive_columns() -> None:
@@ -92,7 +94,9 @@ SURFACES: dict[str, tuple[np.ndarray, Callable[..., np.ndarray]]] = {
 }
 
 
-@pytest.mark.parametrize("log, name", [*((False, n) for n in SURFACES), *((True, n) for n in SURFACES if n != "either sign")])
+@pytest.mark.parametrize(
+    "log, name", [*((False, n) for n in SURFACES), *((True, n) for n in SURFACES if n != "either sign")]
+)
 def test_value_and_gradient_are_those_of_the_formula(name: str, log: bool) -> None:
     X, law = SURFACES[name]
     y = law(*X)

@@ -23,7 +23,9 @@ def test_steps() -> None:
 
 def test_every_operator_is_taken_away() -> None:
     found = {str(n) for n in simpler(parse("2*sin(x) + z", variables=["x", "z"]))}
-    assert {str(simplify(parse(t, variables=["x", "z"]))) for t in ("2*x + z", "sin(x) + z", "2 + z", "2*sin(x)", "z")} <= found
+    assert {
+        str(simplify(parse(t, variables=["x", "z"]))) for t in ("2*x + z", "sin(x) + z", "2 + z", "2*sin(x)", "z")
+    } <= found
 
 
 def test_fitted_constants_are_rounded() -> None:
@@ -49,7 +51,9 @@ def test_a_posterior_holds_what_comes_close() -> None:
     """x*(1 + c) and x + c predict nearly the same where x is near 1: both are there, though one wins."""
     rng = np.random.default_rng(1)
     x = rng.uniform(0.9, 1.1, 30)
-    result = hypo.fit({"x": x, "y": 1.4 * x + 0.05 * rng.standard_normal(30)}, "y", operators="+,*", time_limit=5, workers=1)
+    result = hypo.fit(
+        {"x": x, "y": 1.4 * x + 0.05 * rng.standard_normal(30)}, "y", operators="+,*", time_limit=5, workers=1
+    )
     assert result.posterior is not None
     keys = {structure_key(s.expression) for s in result.posterior.structures}
     assert {structure_key(parse(t, variables=["x"])) for t in ("a*x", "x + a")} <= keys

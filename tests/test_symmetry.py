@@ -103,11 +103,17 @@ def test_scalings_found_under_noise_are_true_ones_even_where_some_are_missed(nam
 # Laws whose derivatives noise hides: ranges of the variables, rows, noise as a share of the RMS, and all scalings.
 HIDDEN: dict[str, tuple[Law, list[tuple[float, float]], int, float, list[list[float]]]] = {
     "dilated time": (
-        lambda x, c, u, t: (t - u * x / c**2) / np.sqrt(1 - u**2 / c**2), [(5, 10), (3, 20), (1, 2), (1, 5)], 5000, 0.04,
+        lambda x, c, u, t: (t - u * x / c**2) / np.sqrt(1 - u**2 / c**2),
+        [(5, 10), (3, 20), (1, 2), (1, 5)],
+        5000,
+        0.04,
         [[1, 1, 1, 0, 0], [0, -1, -1, 1, 1]],
     ),
     "radiated power": (
-        lambda G, c, m, r: -6.4 * G**4 * m**5 / (c * r) ** 5, [(1, 2), (1, 2), (1, 5), (1, 2)], 5000, 0.1,
+        lambda G, c, m, r: -6.4 * G**4 * m**5 / (c * r) ** 5,
+        [(1, 2), (1, 2), (1, 5), (1, 2)],
+        5000,
+        0.1,
         [[1, 0, 0, 0, 4], [0, 1, 0, 0, -5], [0, 0, 1, 0, 5], [0, 0, 0, 1, -5]],
     ),
 }
@@ -258,7 +264,9 @@ def test_rules_add_scalings_to_those_of_units() -> None:
     degree = Homogeneous(variables=("x", "y"), degree=2.0, hard=True)
     same = ScaleInvariant(variables=("z",), hard=True)
     told = symmetry_of_rules(names, [degree, same], None)
-    assert told == Symmetry(((Fraction(1), Fraction(0)), (Fraction(1), Fraction(0)), (Fraction(0), Fraction(1))), (2, 0))
+    assert told == Symmetry(
+        ((Fraction(1), Fraction(0)), (Fraction(1), Fraction(0)), (Fraction(0), Fraction(1))), (2, 0)
+    )
     by_units = symmetry_of_units(units("m", "m", "1"), units("m^2")[0])
     assert symmetry_of_rules(names, [degree], by_units) == by_units
     both = symmetry_of_rules(names, [same], by_units)
@@ -282,7 +290,9 @@ def symmetries(draw: st.DrawFn) -> tuple[Symmetry, np.ndarray]:
 
 def scaled_by(exponents: Sequence[Fraction], s: Symmetry) -> tuple[Fraction, ...]:
     """The power of each λ that a product of powers gets."""
-    return tuple(sum((q * e[r] for q, e in zip(exponents, s.exponents, strict=True)), Fraction(0)) for r in range(s.rank))
+    return tuple(
+        sum((q * e[r] for q, e in zip(exponents, s.exponents, strict=True)), Fraction(0)) for r in range(s.rank)
+    )
 
 
 def rank(table: Sequence[Sequence[Fraction]]) -> int:

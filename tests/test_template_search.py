@@ -50,7 +50,9 @@ def test_backfitting_separates_two_unknown_functions(form: str) -> None:
     dataset, _ = as_dataset(table(law, names), "T")
     problem = make_problem(dataset, known, Settings())
     assert problem.template is not None
-    search = TemplateSearch(problem, Settings(), problem.template, lambda p, s: _part(p, s, local=Serial(), executor=Serial()))
+    search = TemplateSearch(
+        problem, Settings(), problem.template, lambda p, s: _part(p, s, local=Serial(), executor=Serial())
+    )
 
     class Turn:
         rng = np.random.default_rng(0)

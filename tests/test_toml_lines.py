@@ -112,14 +112,8 @@ def _random_document(rng: random.Random) -> tuple[str, dict[tuple, int]]:
             put(f"[ {name} ]  # x = 3\n")
         for key in range(rng.randint(0, 4)):
             written, path = rng.choice(
-                [
-                    (f"k{key}", (f"k{key}",)),
-                    (f'"k{key}.x"', (f"k{key}.x",)),
-                    (f"d{key} . e", (f"d{key}", "e")),
-                ]
+                [(f"k{key}", (f"k{key}",)), (f'"k{key}.x"', (f"k{key}.x",)), (f"d{key} . e", (f"d{key}", "e"))]
             )
             where[table + path] = line
             put(f"  {written} = {rng.choice(values)}\n")
     return "".join(out), where
-
-

@@ -104,8 +104,9 @@ def test_strict_angles_keep_rad() -> None:
     assert parse_unit("rad/s").dimension == dim(s=-1)
 
 
-OFFSET = ("has an offset, so no factor leads to SI; "
-          "use kelvin (K) and convert the numbers, or delta_degC for differences")
+OFFSET = (
+    "has an offset, so no factor leads to SI; use kelvin (K) and convert the numbers, or delta_degC for differences"
+)
 AS_THEY_ARE = "; without a unit the numbers are fitted as they are"
 ADVICE = 'write it like "kg*m/s^2" or "J/(mol*K)"'
 BAD = [
@@ -135,8 +136,11 @@ BAD = [
     ("m)", f'cannot read the unit "m)": ")" is not expected there; {ADVICE}'),
     ("m 2", f'cannot read the unit "m 2": "2" is not expected there; {ADVICE}'),
     ("*", f'cannot read the unit "*": "*" is not expected there; {ADVICE}'),
-    ("J/mol K", 'cannot read the unit "J/mol K": after a division it is unclear what a blank means, '
-                f"so use brackets or *; {ADVICE}"),
+    (
+        "J/mol K",
+        'cannot read the unit "J/mol K": after a division it is unclear what a blank means, '
+        f"so use brackets or *; {ADVICE}",
+    ),
     ("m" * 201, "a unit of 201 characters is too long; expected at most 200"),
 ]
 
@@ -158,10 +162,17 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     assert unit.factor > 0 and math.isfinite(unit.factor)
 
 
-@pytest.mark.parametrize(("dimension", "text"), [
-    (DIMENSIONLESS, "1"), (dim(kg=1, m=1, s=-2), "kg*m/s^2"), (dim(s=-1), "1/s"), (dim(m=HALF), "m^(1/2)"),
-    (dim(kg=1, m=2, s=-2, K=-1, mol=-1), "kg*m^2/s^2/K/mol"), (dim(A=-THIRD, rad=1), "rad/A^(1/3)"),
-])
+@pytest.mark.parametrize(
+    ("dimension", "text"),
+    [
+        (DIMENSIONLESS, "1"),
+        (dim(kg=1, m=1, s=-2), "kg*m/s^2"),
+        (dim(s=-1), "1/s"),
+        (dim(m=HALF), "m^(1/2)"),
+        (dim(kg=1, m=2, s=-2, K=-1, mol=-1), "kg*m^2/s^2/K/mol"),
+        (dim(A=-THIRD, rad=1), "rad/A^(1/3)"),
+    ],
+)
 def test_dimension_text(dimension: Dimension, text: str) -> None:
     assert str(dimension) == text
 
@@ -178,7 +189,7 @@ def test_dimension_arithmetic_is_exact(a: Dimension, b: Dimension, p: Fraction) 
     pairs = list(zip(a.exponents, b.exponents, strict=True))
     assert (a * b).exponents == tuple(x + y for x, y in pairs)
     assert (a / b).exponents == tuple(x - y for x, y in pairs)
-    assert (a ** p).exponents == tuple(x * p for x in a.exponents)
+    assert (a**p).exponents == tuple(x * p for x in a.exponents)
     assert a * b == b * a and hash(a * b) == hash(b * a)
     assert (a * b) / b == a and hash((a * b) / b) == hash(a)
     assert (a / a).is_dimensionless and a / a == DIMENSIONLESS
@@ -190,7 +201,7 @@ def test_dimension_cannot_be_changed() -> None:
     with pytest.raises(AttributeError, match="cannot be changed"):
         DIMENSIONLESS._numerators = (1,)  # type: ignore[misc]
     with pytest.raises(TypeError):
-        DIMENSIONLESS ** 0.5  # type: ignore[operator]
+        DIMENSIONLESS**0.5  # type: ignore[operator]
     with pytest.raises(ValueError, match="at most 8 exponents, got 9"):
         Dimension([1] * 9)
     assert DIMENSIONLESS != 1
@@ -220,8 +231,11 @@ def test_mixed_systems_go_to_si() -> None:
     assert scales("torr", "mmHg") != (1.0, 1.0)  # they differ by 1.4e-7
 
 
-@given(st.lists(dimensions, min_size=1, max_size=6),
-       st.lists(st.floats(1e-12, 1e12), min_size=8, max_size=8), st.floats(1.001, 10))
+@given(
+    st.lists(dimensions, min_size=1, max_size=6),
+    st.lists(st.floats(1e-12, 1e12), min_size=8, max_size=8),
+    st.floats(1.001, 10),
+)
 def test_coherence_of_any_base_sizes(dims: list[Dimension], sizes: list[float], off: float) -> None:
     def factor(d: Dimension) -> float:
         logs = (float(e) * math.log(b) for e, b in zip(d.exponents, sizes, strict=True))
@@ -237,14 +251,18 @@ def test_coherence_of_any_base_sizes(dims: list[Dimension], sizes: list[float], 
 
 
 def test_pint_is_imported_only_when_needed() -> None:
-    code = ("import sys, hypo.units as u; u.parse_unit(''); u.parse_unit('1'); "
-            "assert 'pint' not in sys.modules; u.parse_unit('m'); assert 'pint' in sys.modules")
+    code = (
+        "import sys, hypo.units as u; u.parse_unit(''); u.parse_unit('1'); "
+        "assert 'pint' not in sys.modules; u.parse_unit('m'); assert 'pint' in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_first_units_are_fast() -> None:
-    code = ("import time; t = time.process_time(); import hypo.units as u; "
-            "[u.parse_unit(x) for x in ('km/s/Mpc', 'J/mol/K', 'AU')]; print(time.process_time() - t)")
+    code = (
+        "import time; t = time.process_time(); import hypo.units as u; "
+        "[u.parse_unit(x) for x in ('km/s/Mpc', 'J/mol/K', 'AU')]; print(time.process_time() - t)"
+    )
     run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     # 0.4 s on the machine it was written on; time of the processor, so that a busy one does not count.
     assert float(run.stdout) < 2.0

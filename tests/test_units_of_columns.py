@@ -19,8 +19,15 @@ from tests.oracles.no_limit import NO_LIMIT
 
 RNG = np.random.default_rng(21)
 X = RNG.uniform(1.0, 5.0, (40, 2))
-SETTINGS = Settings(turns=4, time_limit=NO_LIMIT, posterior=False, library_sizes=(120,), workers=1,
-                    proposers=("library", "atoms"), max_complexity=12)
+SETTINGS = Settings(
+    turns=4,
+    time_limit=NO_LIMIT,
+    posterior=False,
+    library_sizes=(120,),
+    workers=1,
+    proposers=("library", "atoms"),
+    max_complexity=12,
+)
 DECAY_X = np.linspace(1e-6, 5e-5, 40)[:, None]
 DECAY = 3e-5 * np.exp(-1e5 * DECAY_X[:, 0]) - 4e-6 + 2e-7 * np.random.default_rng(1).normal(size=40)
 

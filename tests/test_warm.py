@@ -183,7 +183,9 @@ def test_warming_leaves_nothing_to_compile() -> None:
     """A variant that is compiled in the middle of a search takes seconds of it, and memory that no limit counts."""
     kinds = ["weights", "units", "rules", "template", "guesses", "columns", "few", "operators", "scoring"]
     script = ROOT / "tests" / "oracles" / "compiled.py"
-    done = subprocess.run([sys.executable, str(script), *kinds], capture_output=True, text=True, timeout=600, check=True)
+    done = subprocess.run(
+        [sys.executable, str(script), *kinds], capture_output=True, text=True, timeout=600, check=True
+    )
     known, missed, never = json.loads(done.stdout.splitlines()[-1])
     assert known >= 15
     assert missed == []

@@ -50,8 +50,17 @@ def test_wrong_types_elsewhere() -> None:
 
 
 METHODS: list[Callable[..., Any]] = [
-    hypo.Result.save, hypo.Result.load, hypo.Result.in_units, hypo.Result.to_json, hypo.Result.to_dict, hypo.Result.front_csv,
-    hypo.Result.remarks, hypo.Result.found, hypo.Result.constant_lines, hypo.Result.predict, hypo.Result,
+    hypo.Result.save,
+    hypo.Result.load,
+    hypo.Result.in_units,
+    hypo.Result.to_json,
+    hypo.Result.to_dict,
+    hypo.Result.front_csv,
+    hypo.Result.remarks,
+    hypo.Result.found,
+    hypo.Result.constant_lines,
+    hypo.Result.predict,
+    hypo.Result,
 ]
 
 

@@ -76,7 +76,9 @@ def table(name: str) -> Path:
     return DATASETS / name / "data.csv"
 
 
-def rows(n: int, columns: int, seed: int, low: float = 0.5, high: float = 3.0) -> tuple[pd.DataFrame, np.random.Generator]:
+def rows(
+    n: int, columns: int, seed: int, low: float = 0.5, high: float = 3.0
+) -> tuple[pd.DataFrame, np.random.Generator]:
     rng = np.random.default_rng([2026, seed])
     X = rng.uniform(low, high, (n, columns))
     return pd.DataFrame(X, columns=[f"x{k}" for k in range(columns)] if columns > 4 else list("abcd")[:columns]), rng
@@ -156,7 +158,9 @@ def template() -> Any:
 def grammar_and_priors() -> Any:
     t, rng = rows(60, 2, 4)
     t["y"] = np.exp(-t.a) * t.b + rng.normal(0, 0.01, len(t))
-    knowledge = {"grammar": {"operators": ["+", "-", "*", "/", "exp"], "max_complexity": 15, "nesting": {"exp": ["exp"]}}}
+    knowledge = {
+        "grammar": {"operators": ["+", "-", "*", "/", "exp"], "max_complexity": 15, "nesting": {"exp": ["exp"]}}
+    }
     return fit(t, "y", knowledge=knowledge)
 
 

@@ -51,8 +51,18 @@ SYMBOLS = len(UNARY) + len(BINARY) + 2
 # Rows at which events are asked for, inside the range of the data and outside; thresholds are quantiles of what laws say there.
 POINTS, QUANTILES = np.array([0.6, 1.2, 2.0, 2.8, 3.5, 5.0]), (0.1, 0.3, 0.5, 0.7, 0.9)
 FAMILIES = (
-    "a*x", "a*x + b", "a*x**2", "a*exp(b*x)", "a*x**b", "a*log(x) + b", "a/(x + b**2)", "a*sin(x)", "a*sqrt(x)", "a/x",
-    "a*x**2 + b", "a*sin(b*x)",
+    "a*x",
+    "a*x + b",
+    "a*x**2",
+    "a*exp(b*x)",
+    "a*x**b",
+    "a*log(x) + b",
+    "a/(x + b**2)",
+    "a*sin(x)",
+    "a*sqrt(x)",
+    "a/x",
+    "a*x**2 + b",
+    "a*sin(b*x)",
 )
 SIZES = (4, 6, 8, 12, 16, 24, 32)
 
@@ -63,7 +73,9 @@ def all_formulas(largest: int) -> list[Expression]:
     for size in range(2, largest + 1):
         made = [Expression.apply(op, e) for op in UNARY for e in by_size[size - 1]]
         for left in range(1, size - 1):
-            made += [Expression.apply(op, a, b) for op in BINARY for a in by_size[left] for b in by_size[size - 1 - left]]
+            made += [
+                Expression.apply(op, a, b) for op in BINARY for a in by_size[left] for b in by_size[size - 1 - left]
+            ]
         by_size[size] = made
     x = np.concatenate([np.linspace(LOW, HIGH, 40), POINTS])[None, :]
     seen: set[tuple[float, ...]] = set()
@@ -174,7 +186,9 @@ def check(
         assert p is not None
         ours = {str(e): w for e, w in zip(formulas, weights[:, n - 1], strict=True)}
         single = [s for s in p.structures if not s.expression.constants]
-        odds = [(s.weight / single[0].weight, ours[str(s.expression)] / ours[str(single[0].expression)]) for s in single]
+        odds = [
+            (s.weight / single[0].weight, ours[str(s.expression)] / ours[str(single[0].expression)]) for s in single
+        ]
         assert np.allclose(*np.array(odds).T, rtol=1e-6, atol=0), "weights differ from the posterior's"
 
 
@@ -266,7 +280,9 @@ def main() -> None:
     parser.add_argument("--streams", type=int, default=1000)
     parser.add_argument("--rows", type=int, default=60, help="largest sample size (laws)")
     parser.add_argument("--largest", type=int, default=4, help="nodes of the largest formula (laws)")
-    parser.add_argument("--noise", type=float, default=0.5, help="standard deviation (laws), or share of the RMS (constants)")
+    parser.add_argument(
+        "--noise", type=float, default=0.5, help="standard deviation (laws), or share of the RMS (constants)"
+    )
     parser.add_argument("--results", type=Path, default=HERE / "results")
     options = parser.parse_args()
     begin = time.monotonic()
@@ -276,14 +292,24 @@ def main() -> None:
     else:
         streams = list(constant_streams(options.streams, options.noise))
         sizes = SIZES
-    found = {"part": options.part, "seconds": round(time.monotonic() - begin, 1), "sizes": list(sizes), **summary(streams)}
+    found = {
+        "part": options.part,
+        "seconds": round(time.monotonic() - begin, 1),
+        "sizes": list(sizes),
+        **summary(streams),
+    }
     options.results.mkdir(parents=True, exist_ok=True)
     (options.results / f"bound-{options.part}.json").write_text(json.dumps(found, indent=1) + "\n")
     shown = sorted({0, len(sizes) // 8, len(sizes) // 3, len(sizes) - 1})
-    print(f"{found['streams']} streams in {found['seconds']} s; mean true chance {found['mean_true_chance']:.3f}, of rare ones "
-          f"{found['rare_true_chance']:.4f}")
-    print("| δ | violated | mean bound / mean true chance at n = " + ", ".join(str(sizes[k]) for k in shown)
-          + " | mean bound of rare events | size of M_α |")
+    print(
+        f"{found['streams']} streams in {found['seconds']} s; mean true chance {found['mean_true_chance']:.3f}, of rare ones "
+        f"{found['rare_true_chance']:.4f}"
+    )
+    print(
+        "| δ | violated | mean bound / mean true chance at n = "
+        + ", ".join(str(sizes[k]) for k in shown)
+        + " | mean bound of rare events | size of M_α |"
+    )
     print("|---|---|---|---|---|")
     for delta, row in found["delta"].items():
         v = row["violated"]

@@ -119,7 +119,8 @@ def _raw(by_size: Sequence[dict[str, Tree]], size: int) -> Iterator[Tree]:
 def _other_values(t: Tree) -> Tree:
     """``t`` with other values of its numbers, so that they are equal to none beside them."""
     return tuple(
-        (op, Constant(1.618 * leaf.value, free=True) if isinstance(leaf, Constant) and leaf.free else leaf) for op, leaf in t
+        (op, Constant(1.618 * leaf.value, free=True) if isinstance(leaf, Constant) and leaf.free else leaf)
+        for op, leaf in t
     )
 
 

@@ -3,7 +3,8 @@
     python benchmarks/calibration/evidence.py
 
 A problem is a form of one to three constants, rows and noise of unknown size. The evidence with the noise integrated out is
-Z = ∫ ½ Γ(n/2) (π R(θ))^(-n/2) p(θ) dθ, R the residual sum of squares and p the Cauchy prior of :mod:`hypo.posterior.laplace` with
+Z = ∫ ½ Γ(n/2) (π R(θ))^(-n/2) p(θ) dθ, R the residual sum of squares and p the Cauchy prior of
+:mod:`hypo.posterior.laplace` with
 its scales as they are at the fitted constants. Two references:
 
 - *mode*: adaptive cubature (scipy) over ``BOX`` standard errors around the fitted constants, in the axes of the covariance,
@@ -118,7 +119,9 @@ def posed(number: int, X: NDArray[np.float64], y: NDArray[np.float64]) -> Proble
     rng = np.random.default_rng(0)
     fitted = fit(form, X, COLUMNS, likelihood, starts=STARTS, rng=rng, steps=500)
     shape = laplace(fitted, X, COLUMNS, likelihood)
-    return None if shape is None or not math.isfinite(shape.log_evidence) else Problem(form, X, likelihood, fitted, shape)
+    return (
+        None if shape is None or not math.isfinite(shape.log_evidence) else Problem(form, X, likelihood, fitted, shape)
+    )
 
 
 def log_joint(p: Problem, theta: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -171,7 +174,9 @@ def everywhere(p: Problem, draws: int = DRAWS) -> tuple[float, float]:
     parts = [math.log(prior / len(at)) - np.sum(np.log(math.pi * p.shape.prior_scale) + np.log1p(r**2), axis=1)]
     for centre, root in modes:
         u = np.linalg.solve(root, (at - centre).T).T
-        constant = gammaln(0.5 * (4 + k)) - gammaln(2.0) - 0.5 * k * math.log(4 * math.pi) - np.sum(np.log(np.diag(root)))
+        constant = (
+            gammaln(0.5 * (4 + k)) - gammaln(2.0) - 0.5 * k * math.log(4 * math.pi) - np.sum(np.log(np.diag(root)))
+        )
         parts.append(math.log(each / len(at)) + constant - 0.5 * (4 + k) * np.log1p(np.sum(u**2, axis=1) / 4))
     weight = np.concatenate([log_joint(p, block) for block in np.array_split(at, 20)]) - logsumexp(parts, axis=0)
     log_z = float(logsumexp(weight)) - math.log(len(at))

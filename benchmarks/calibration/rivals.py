@@ -43,7 +43,7 @@ from laws import Case, draw_case, prior_case  # noqa: E402
 from run import LEVELS, share  # noqa: E402
 
 import hypo  # noqa: E402
-from hypo.expression.program import Program
+from hypo.expression.program import Program  # noqa: E402
 
 Rows = NDArray[np.float64]
 # Lower and upper ends at each level for rows X (n_var, n_row).
@@ -92,7 +92,13 @@ def by_boosting(case: Case, seconds: float) -> Ends:
     from sklearn.ensemble import GradientBoostingRegressor
 
     def model(q: float) -> Any:
-        settings = {"n_estimators": 200, "max_depth": 2, "learning_rate": 0.05, "min_samples_leaf": 9, "min_samples_split": 9}
+        settings = {
+            "n_estimators": 200,
+            "max_depth": 2,
+            "learning_rate": 0.05,
+            "min_samples_leaf": 9,
+            "min_samples_split": 9,
+        }
         return GradientBoostingRegressor(loss="quantile", alpha=q, random_state=0, **settings).fit(case.X.T, case.y)
 
     models = {p: (model(0.5 - 0.5 * p), model(0.5 + 0.5 * p)) for p in LEVELS}

@@ -33,17 +33,17 @@ sys.path.insert(0, str(HERE))
 from laws import NOISE, OPERATORS, ROWS, Case, draw_case, in_event, meets, prior_case  # noqa: E402
 
 import hypo  # noqa: E402
-from hypo.data import as_dataset
-from hypo.expression.algebra.simplify import simplify
-from hypo.expression.expr import Expression
-from hypo.expression.program import Program
-from hypo.fitting.constants.fit import fit
-from hypo.likelihood.base import Gaussian
-from hypo.posterior.laplace import laplace
-from hypo.posterior.posterior import Structure, make_posterior, structure_key
-from hypo.posterior.predictive import predictive
-from hypo.problem.problem import Settings, make_problem
-from hypo.scoring.score import Scorer
+from hypo.data import as_dataset  # noqa: E402
+from hypo.expression.algebra.simplify import simplify  # noqa: E402
+from hypo.expression.expr import Expression  # noqa: E402
+from hypo.expression.program import Program  # noqa: E402
+from hypo.fitting.constants.fit import fit  # noqa: E402
+from hypo.likelihood.base import Gaussian  # noqa: E402
+from hypo.posterior.laplace import laplace  # noqa: E402
+from hypo.posterior.posterior import Structure, make_posterior, structure_key  # noqa: E402
+from hypo.posterior.predictive import predictive  # noqa: E402
+from hypo.problem.problem import Settings, make_problem  # noqa: E402
+from hypo.scoring.score import Scorer  # noqa: E402
 
 SETTINGS = Settings()
 LEVELS = (0.5, 0.8, 0.9, 0.95)
@@ -182,7 +182,9 @@ def is_law(e: Expression, case: Case) -> bool:
     """Whether the structure of ``e``, all its numbers fitted anew, meets the law without noise."""
     if structure_key(e) == structure_key(case.law):
         return True
-    return _meets(replace(e, constants=tuple(replace(c, free=True) if c.name is None else c for c in e.constants)), case)
+    return _meets(
+        replace(e, constants=tuple(replace(c, free=True) if c.name is None else c for c in e.constants)), case
+    )
 
 
 def _meets(e: Expression, case: Case) -> bool:
@@ -218,7 +220,11 @@ def tables(run: str, rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     groups = [("all", rows)]
     groups += [(f"n = {n}", [r for r in rows if r["n"] == n]) for n in ROWS]
     groups += [(f"noise {v:g}", [r for r in rows if r["noise"] == v]) for v in NOISE]
-    yield f"| structure {'given' if run == 'given' else 'searched'} | cases | " + " | ".join(f"{p:.0%}" for p in LEVELS) + " |"
+    yield (
+        f"| structure {'given' if run == 'given' else 'searched'} | cases | "
+        + " | ".join(f"{p:.0%}" for p in LEVELS)
+        + " |"
+    )
     yield "|---|---|" + "---|" * len(LEVELS)
     for part in parts:
         for name, members in groups:
@@ -303,7 +309,9 @@ def main() -> None:
     parser.add_argument("part", choices=("given", "search", "prior", "report"))
     parser.add_argument("--cases", type=int, default=60)
     parser.add_argument("--seconds", type=float, default=3.0)
-    parser.add_argument("--processor-time", action="store_true", help="seconds of the processor: other work does not count")
+    parser.add_argument(
+        "--processor-time", action="store_true", help="seconds of the processor: other work does not count"
+    )
     parser.add_argument("--results", type=Path, default=HERE / "results")
     options = parser.parse_args()
     options.results.mkdir(parents=True, exist_ok=True)
@@ -319,7 +327,9 @@ def main() -> None:
                 run = {"search": search, "prior": prior}.get(part)
                 found = given(case) if run is None else run(case, options.seconds)
                 if found is not None:
-                    rows.append({"case": number, "law": str(case.law), "n": case.X.shape[1], "noise": case.noise, **found})
+                    rows.append(
+                        {"case": number, "law": str(case.law), "n": case.X.shape[1], "noise": case.noise, **found}
+                    )
                     path.write_text(json.dumps(rows, indent=1))
             print(f"{len(rows)} of {options.cases} cases in {time.monotonic() - begin:.0f} s")
             path.write_text(json.dumps(rows, indent=1))

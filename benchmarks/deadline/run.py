@@ -109,13 +109,26 @@ def powers(rng: np.random.Generator) -> Table:
     return X_, y_, {**more, "likelihood": "student_t"}
 
 
-def _table(columns: dict[str, NDArray[np.float64]], y: NDArray[np.float64], noise: float, rng: np.random.Generator) -> Table:
+def _table(
+    columns: dict[str, NDArray[np.float64]], y: NDArray[np.float64], noise: float, rng: np.random.Generator
+) -> Table:
     y = y + noise * np.sqrt(np.mean(y**2)) * rng.standard_normal(len(y))
     return np.column_stack(list(columns.values())), y, {"features": list(columns)}
 
 
 PROBLEMS: tuple[Callable[[np.random.Generator], Table], ...] = (
-    damped, gaussians, many_rows, wide, nothing, ruled, counts, profiled, template, held_out, guessed, powers,
+    damped,
+    gaussians,
+    many_rows,
+    wide,
+    nothing,
+    ruled,
+    counts,
+    profiled,
+    template,
+    held_out,
+    guessed,
+    powers,
 )
 
 
@@ -155,15 +168,22 @@ def main() -> int:
             result = hypo.fit(X, y, time_limit=options.seconds, seed=k, **more)
             took = time.monotonic() - begin
             faulthandler.cancel_dump_traceback_later()
-            row = {"fit": k, "problem": make.__name__, "own": round(result.timing["total"], 3), "took": round(took, 3),
-                   "status": result.status}
+            row = {
+                "fit": k,
+                "problem": make.__name__,
+                "own": round(result.timing["total"], 3),
+                "took": round(took, 3),
+                "status": result.status,
+            }
             rows.append(row)
             print(json.dumps(row), flush=True)
     for clock in ("own", "took"):
         late = [row for row in rows if row[clock] > allowed]
         worst = max(row[clock] for row in rows) - options.seconds
-        print(f"by {clock}: {len(late)} of {len(rows)} fits took more than {options.seconds:g} s + 1 s + 2 %; "
-              f"the worst was {worst:+.2f} s over its limit")
+        print(
+            f"by {clock}: {len(late)} of {len(rows)} fits took more than {options.seconds:g} s + 1 s + 2 %; "
+            f"the worst was {worst:+.2f} s over its limit"
+        )
         for row in late:
             print("late:", json.dumps(row))
     return 0

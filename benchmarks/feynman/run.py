@@ -84,17 +84,29 @@ def run(problem: dict, args: argparse.Namespace) -> dict:
     units = {n: v["unit"] for n, v in problem["variables"].items()} | {problem["target"]: problem["unit"]}
     begin = time.monotonic()
     table = pd.DataFrame(X, columns=names).assign(**{problem["target"]: y})
-    result = hypo.fit(table, problem["target"], units=units if args.units else None, time_limit=args.time_limit,
-                      seed=args.seed)
+    result = hypo.fit(
+        table, problem["target"], units=units if args.units else None, time_limit=args.time_limit, seed=args.seed
+    )
     seconds = time.monotonic() - begin
     found = result.expression
     fresh = np.random.default_rng(args.seed + 1)
-    recovered = agrees(lambda x: evaluate(found, x, names), lambda x: evaluate(law, x, names),
-                       lambda stretch: sample(problem, 2000, fresh, stretch), 1e-6)
+    recovered = agrees(
+        lambda x: evaluate(found, x, names),
+        lambda x: evaluate(law, x, names),
+        lambda stretch: sample(problem, 2000, fresh, stretch),
+        1e-6,
+    )
     return {
-        "name": problem["name"], "recovered": recovered, "proved": proved(found, law) if recovered else False,
-        "seconds": round(seconds, 3), "found": found.pretty(6), "law": problem["formula"], "status": result.status,
-        "complexity": result.best.complexity, "rmse": result.best.rmse, "score": result.best.score,
+        "name": problem["name"],
+        "recovered": recovered,
+        "proved": proved(found, law) if recovered else False,
+        "seconds": round(seconds, 3),
+        "found": found.pretty(6),
+        "law": problem["formula"],
+        "status": result.status,
+        "complexity": result.best.complexity,
+        "rmse": result.best.rmse,
+        "score": result.best.score,
     }
 
 
@@ -134,9 +146,11 @@ def main() -> None:
     rows = [json.loads(line) for line in out.read_text().splitlines()]
     won = [r for r in rows if r["recovered"]]
     if rows:
-        print(f"\nrecovered {len(won)} of {len(rows)} (sympy proves {sum(r['proved'] is True for r in won)}); "
-              f"median time to answer {statistics.median(r['seconds'] for r in rows):.2f} s over all, "
-              f"{statistics.median([r['seconds'] for r in won] or [0]):.2f} s over those recovered")
+        print(
+            f"\nrecovered {len(won)} of {len(rows)} (sympy proves {sum(r['proved'] is True for r in won)}); "
+            f"median time to answer {statistics.median(r['seconds'] for r in rows):.2f} s over all, "
+            f"{statistics.median([r['seconds'] for r in won] or [0]):.2f} s over those recovered"
+        )
 
 
 if __name__ == "__main__":

@@ -118,7 +118,9 @@ def problem(kind: str, case: int) -> tuple[Dataset, Expression, Family]:
     return as_dataset({**table, "y": y}, "y", trials=trials)[0], e, Family(kind)
 
 
-def noisy(kind: str, f: NDArray[np.float64], e: Expression, rng: Rng) -> tuple[NDArray[np.float64], Expression, NDArray | None]:
+def noisy(
+    kind: str, f: NDArray[np.float64], e: Expression, rng: Rng
+) -> tuple[NDArray[np.float64], Expression, NDArray | None]:
     """Targets around ``f``, the law in the units of the likelihood, and trials."""
     spread, n = float(np.std(f)) or 1.0, len(f)
     if kind == GAUSSIAN:

@@ -101,7 +101,13 @@ def evaluation(count: int, n_row: int) -> dict[str, Any]:
     wide = rng.uniform(0.5, 2.0, (COLUMNS, n_row))
     out: dict[str, Any] = {"trees": count, "nodes": len(op), "rows": n_row, "limit_node_rows_per_second": peak}
     few = min(count, 50)
-    part = (op[: start[few]].astype(np.int32), arg[: start[few]].astype(np.int32), start[: few + 1], const, const_start[:few])
+    part = (
+        op[: start[few]].astype(np.int32),
+        arg[: start[few]].astype(np.int32),
+        start[: few + 1],
+        const,
+        const_start[:few],
+    )
     X0 = np.ascontiguousarray(wide[:, :64])
     want = np.empty((few, X0.shape[1]))
     with np.errstate(all="ignore"):

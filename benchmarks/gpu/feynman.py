@@ -121,7 +121,9 @@ def main(argv: list[str] | None = None) -> None:
     """Measure what the options ask for, and print the table of all that the file holds."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--hardest", type=Path, metavar="FILE", help="the slowest recovered in a results file of srbench")
+    which.add_argument(
+        "--hardest", type=Path, metavar="FILE", help="the slowest recovered in a results file of srbench"
+    )
     which.add_argument("--missed", type=Path, metavar="FILE", help="those not recovered in a results file of srbench")
     parser.add_argument("--engines", default=",".join(ENGINES), help="with commas between")
     parser.add_argument("--time-limit", type=float, default=60.0, help="seconds per problem and engine")
@@ -129,7 +131,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--problems", type=int, default=20, help="at most so many")
     parser.add_argument("--rows", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="of the processor, for both backends")
+    parser.add_argument(
+        "--threads", type=int, default=len(os.sched_getaffinity(0)), help="of the processor, for both backends"
+    )
     parser.add_argument("--out", type=Path, default=BENCHMARKS / "gpu/results/feynman.jsonl")
     options = parser.parse_args(argv)
     asked = options.engines.split(",")

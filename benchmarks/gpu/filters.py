@@ -37,7 +37,8 @@ def seconds(work: Callable[[], object], repeats: int = 20) -> float:
 
 
 def shares(kind: str, basis: int, n_target: int, precision: str, rate: float, peaks: Results) -> Results:
-    """A rate of pairs as a share of the two limits of :mod:`hypo.kernels.gpu.pair_scan`, whose targets go into several launches."""
+    """A rate of pairs as a share of the two limits of :mod:`hypo.kernels.gpu.pair_scan`, whose targets go into
+    several launches."""
     from hypo.kernels.gpu.pair_scan import PRODUCT_TARGETS, SUM_TARGETS
 
     together = SUM_TARGETS if kind == "sum" else PRODUCT_TARGETS
@@ -141,7 +142,8 @@ def filters(device: str, rows: np.ndarray, X: np.ndarray, peaks: Results, tiny: 
                     pairs = form.left.end[0] * (form.left.end[0] + 1 - 2 * form.gap) // 2
                     flagged = launcher.flagged(work)
                     one |= {
-                        "pairs_per_second": pairs / took, **shares(name, basis, 1, precision, pairs / took, peaks),
+                        "pairs_per_second": pairs / took,
+                        **shares(name, basis, 1, precision, pairs / took, peaks),
                         "tiles_flagged": len(flagged) / max(1, int(work[:, 2].sum())),
                     }
                 except Exception as error:

@@ -32,7 +32,12 @@ def limits(device: str, size: int) -> Results:
     out: Results = {}
     if device == "cpu":
         return out
-    for name, kind in (("fp16", torch.float16), ("bf16", torch.bfloat16), ("tf32", torch.float32), ("float32", torch.float32)):
+    for name, kind in (
+        ("fp16", torch.float16),
+        ("bf16", torch.bfloat16),
+        ("tf32", torch.float32),
+        ("float32", torch.float32),
+    ):
         torch.backends.cuda.matmul.allow_tf32 = name == "tf32"
         a, b = (torch.randn((size, size), device=device).to(kind) for _ in range(2))
         out[name] = 2.0 * size**3 / seconds(lambda a=a, b=b: a @ b, 5)

@@ -145,20 +145,126 @@ formula = "forall L in [0.1, 10], g in [1, 20]: T(L=4*L) > T(L=L) and not (L < 0
 SEEDS = (QUANTITIES, RULES, QUANTITIES + RULES.split("\n", 3)[3])
 
 PIECES = [
-    "[", "]", "[[", "]]", "{", "}", "=", ",", ".", '"', "'", '"""', "'''", "\\", "#", "\n", "\r\n", "\r", "\t", "\x00", "\x7f",
-    "é", "√", "Ω", "𝟙", "ﬁ", "\u202e", "\ud800", "\ufeff", "1e999", "-1", "-0.0", "nan", "inf", "-inf", "true", "1979-05-27",
-    "0x1F", "1_000", "9" * 400, "9" * 6000, "1e-400", "a" * 3000, "[[rule]]\n", "[units]\n", "[grammar]\n", "[grammar.only]\n",
-    "[rule]\n", "[guesses]\n", "[template]\n", "L", "T", "sin", '"+"', '"degC"', '"m^(1/0)"', '"dB"', "hard = 1\n", "\\u0041",
-    "[]", "{}", '""', '"((m"', '"m s^-1"', "[" * 50, "{a=" * 50, "(" * 300, "-" * 500, "h(" * 200, "**2" * 100, "2**" * 100,
-    "pi = ", "^", "h(x)", "f = ", 'kind = "even"\n', 'kind = "no"\n', 'variable = "x"\n', "weight = -1\n",
-    "forall x in [0,1]: ", "int(T, L, 0, 1)", "not " * 100, "d2f/dx2", "__import__('os')",
-    '"__import__(\'os\').system(\'true\')"', "lambda: 0",
-    "exec(1)", "${PATH}", "{0.__class__}", "%s%n",
+    "[",
+    "]",
+    "[[",
+    "]]",
+    "{",
+    "}",
+    "=",
+    ",",
+    ".",
+    '"',
+    "'",
+    '"""',
+    "'''",
+    "\\",
+    "#",
+    "\n",
+    "\r\n",
+    "\r",
+    "\t",
+    "\x00",
+    "\x7f",
+    "é",
+    "√",
+    "Ω",
+    "𝟙",
+    "ﬁ",
+    "\u202e",
+    "\ud800",
+    "\ufeff",
+    "1e999",
+    "-1",
+    "-0.0",
+    "nan",
+    "inf",
+    "-inf",
+    "true",
+    "1979-05-27",
+    "0x1F",
+    "1_000",
+    "9" * 400,
+    "9" * 6000,
+    "1e-400",
+    "a" * 3000,
+    "[[rule]]\n",
+    "[units]\n",
+    "[grammar]\n",
+    "[grammar.only]\n",
+    "[rule]\n",
+    "[guesses]\n",
+    "[template]\n",
+    "L",
+    "T",
+    "sin",
+    '"+"',
+    '"degC"',
+    '"m^(1/0)"',
+    '"dB"',
+    "hard = 1\n",
+    "\\u0041",
+    "[]",
+    "{}",
+    '""',
+    '"((m"',
+    '"m s^-1"',
+    "[" * 50,
+    "{a=" * 50,
+    "(" * 300,
+    "-" * 500,
+    "h(" * 200,
+    "**2" * 100,
+    "2**" * 100,
+    "pi = ",
+    "^",
+    "h(x)",
+    "f = ",
+    'kind = "even"\n',
+    'kind = "no"\n',
+    'variable = "x"\n',
+    "weight = -1\n",
+    "forall x in [0,1]: ",
+    "int(T, L, 0, 1)",
+    "not " * 100,
+    "d2f/dx2",
+    "__import__('os')",
+    "\"__import__('os').system('true')\"",
+    "lambda: 0",
+    "exec(1)",
+    "${PATH}",
+    "{0.__class__}",
+    "%s%n",
 ]
 VALUES = [
-    "3", "-1", "0", "2.5", "nan", "inf", "true", '""', '"x"', '"inf"', "[]", "{}", "[1, 2]", '["x"]', "[[1]]", '[["x", "y"]]',
-    "{ x = 1 }", "{ x = [0, 1] }", "1979-05-27", "07:32:00", "9" * 300, "1e308", "-1e-308", '"' + "(" * 250 + '"', '"integer"',
-    '[1, "x", true, {}]', '"\\u0000"', "[" * 60 + "]" * 60,
+    "3",
+    "-1",
+    "0",
+    "2.5",
+    "nan",
+    "inf",
+    "true",
+    '""',
+    '"x"',
+    '"inf"',
+    "[]",
+    "{}",
+    "[1, 2]",
+    '["x"]',
+    "[[1]]",
+    '[["x", "y"]]',
+    "{ x = 1 }",
+    "{ x = [0, 1] }",
+    "1979-05-27",
+    "07:32:00",
+    "9" * 300,
+    "1e308",
+    "-1e-308",
+    '"' + "(" * 250 + '"',
+    '"integer"',
+    '[1, "x", true, {}]',
+    '"\\u0000"',
+    "[" * 60 + "]" * 60,
 ]
 
 
@@ -220,8 +326,23 @@ class Tally:
     failures: list[tuple[str, int, str]] = field(default_factory=list)
 
 
-_EVENTS = ("compile", "exec", "import", "os.exec", "os.system", "os.spawn", "os.posix_spawn", "subprocess.Popen",
-           "socket.connect", "pickle.find_class", "marshal.loads", "ctypes.dlopen", "os.remove", "os.rename", "shutil.rmtree")
+_EVENTS = (
+    "compile",
+    "exec",
+    "import",
+    "os.exec",
+    "os.system",
+    "os.spawn",
+    "os.posix_spawn",
+    "subprocess.Popen",
+    "socket.connect",
+    "pickle.find_class",
+    "marshal.loads",
+    "ctypes.dlopen",
+    "os.remove",
+    "os.rename",
+    "shutil.rmtree",
+)
 
 
 class Watch:
@@ -262,7 +383,9 @@ def examine(path: Path, number: int, data: Dataset | None, tally: Tally) -> None
         problems = getattr(error, "problems", ())
         tally.problems += len(problems)
         place = re.compile(re.escape(str(path)) + r":\d+: .{8,}")
-        if not problems or not all(place.match(p) and len(p) < len(str(path)) + 1000 and "\n" not in p for p in problems):
+        if not problems or not all(
+            place.match(p) and len(p) < len(str(path)) + 1000 and "\n" not in p for p in problems
+        ):
             tally.failures.append(("message", number, str(error)[:300]))
     except Exception as error:
         tally.failures.append(("exception", number, f"{type(error).__name__}: {error}"[:300]))
@@ -329,11 +452,21 @@ def main() -> int:
     start = time.perf_counter()
     tally = fuzz(options.files, options.seed, options.keep, Watch())
     kinds = Counter(kind for kind, _, _ in tally.failures)
-    summary = {"files": tally.files, "seed": options.seed, "loaded": tally.loaded, "refused": tally.files - tally.loaded,
-               "problems": tally.problems, "linted": tally.linted, "slowest_s": round(tally.slowest, 4),
-               "seconds": round(time.perf_counter() - start, 1), "failures": dict(kinds)}
-    print(f"{tally.files} files: {tally.loaded} loaded, {tally.files - tally.loaded} refused with {tally.problems} messages; "
-          f"slowest {tally.slowest * 1000:.0f} ms; {len(tally.failures)} failures {dict(kinds) or ''}".rstrip())
+    summary = {
+        "files": tally.files,
+        "seed": options.seed,
+        "loaded": tally.loaded,
+        "refused": tally.files - tally.loaded,
+        "problems": tally.problems,
+        "linted": tally.linted,
+        "slowest_s": round(tally.slowest, 4),
+        "seconds": round(time.perf_counter() - start, 1),
+        "failures": dict(kinds),
+    }
+    print(
+        f"{tally.files} files: {tally.loaded} loaded, {tally.files - tally.loaded} refused with {tally.problems} messages; "
+        f"slowest {tally.slowest * 1000:.0f} ms; {len(tally.failures)} failures {dict(kinds) or ''}".rstrip()
+    )
     for kind, number, detail in tally.failures[:20]:
         print(f"  {kind} in file {number}: {detail}")
     if options.out is not None:

@@ -20,9 +20,17 @@ from hypo.knowledge import Knowledge
 from hypo.search.proposers.library_scan import Scanner
 
 LAWS = (
-    "x*u/(x + u)", "exp(-(x**2 + u**2)/2)*(1 + x*u)", "sqrt(x**2 + u**2 + x*u)", "(x*exp(-u) + u*exp(-x))/(x + u)",
-    "sin(x*u)/(x + u) + z*x*u", "z*(x - u)**2/(x**2 + u**2)", "log(x + u)*cos(x - u)*z", "sqrt(x*u)/(1 + z*(x + u))",
-    "(x*z + u*z + x*u)/(x + u + z)", "(sin(x) - sin(u))/(x - u)", "x*log(u) + u*log(x) + z",
+    "x*u/(x + u)",
+    "exp(-(x**2 + u**2)/2)*(1 + x*u)",
+    "sqrt(x**2 + u**2 + x*u)",
+    "(x*exp(-u) + u*exp(-x))/(x + u)",
+    "sin(x*u)/(x + u) + z*x*u",
+    "z*(x - u)**2/(x**2 + u**2)",
+    "log(x + u)*cos(x - u)*z",
+    "sqrt(x*u)/(1 + z*(x + u))",
+    "(x*z + u*z + x*u)/(x + u + z)",
+    "(sin(x) - sin(u))/(x - u)",
+    "x*log(u) + u*log(x) + z",
     "tanh(x + u)*(x**3 + u**3)/(1 + z*x*u)",
 )
 ROWS, FOUND = 300, 1e-6
@@ -51,13 +59,21 @@ def main() -> None:
         for case in total:
             Scanner.orbits = orbits if case == "with" else lambda self: None  # type: ignore[method-assign]
             begin = time.monotonic()
-            result = hypo.fit(X, y, features=names, knowledge=Knowledge.from_dict(KNOWN), time_limit=args.time_limit, workers=1)
+            result = hypo.fit(
+                X, y, features=names, knowledge=Knowledge.from_dict(KNOWN), time_limit=args.time_limit, workers=1
+            )
             took = time.monotonic() - begin
             e = result.expression
-            error = np.inf if e is None else float(np.sqrt(np.mean((evaluate(e, fresh, names) - truth) ** 2)) / np.std(truth))
+            error = (
+                np.inf
+                if e is None
+                else float(np.sqrt(np.mean((evaluate(e, fresh, names) - truth) ** 2)) / np.std(truth))
+            )
             total[case] += error < FOUND
-            print(f"{text:40s} {case:8s} {'found' if error < FOUND else '-':6s} {took:6.1f} s {result.coverage.scored:14,d}",
-                  flush=True)
+            print(
+                f"{text:40s} {case:8s} {'found' if error < FOUND else '-':6s} {took:6.1f} s {result.coverage.scored:14,d}",
+                flush=True,
+            )
     print(total)
 
 

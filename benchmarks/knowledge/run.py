@@ -32,13 +32,13 @@ import peers  # noqa: E402
 import suites  # noqa: E402
 
 import hypo  # noqa: E402
-from hypo.data import as_dataset
-from hypo.errors import KnowledgeError
-from hypo.expression.program import evaluate
-from hypo.knowledge import Knowledge
-from hypo.knowledge.claims.domain import Domain
-from hypo.knowledge.claims.law import Law
-from hypo.knowledge.lint import check as lint
+from hypo.data import as_dataset  # noqa: E402
+from hypo.errors import KnowledgeError  # noqa: E402
+from hypo.expression.program import evaluate  # noqa: E402
+from hypo.knowledge import Knowledge  # noqa: E402
+from hypo.knowledge.claims.domain import Domain  # noqa: E402
+from hypo.knowledge.claims.law import Law  # noqa: E402
+from hypo.knowledge.lint import check as lint  # noqa: E402
 
 HERE = BENCHMARKS / "knowledge"
 ROWS, NOISE, FRESH, SEED = 100, 0.1, 100_000, 0
@@ -71,8 +71,12 @@ def recovery(p: suites.Problem, entry: Mapping[str, Any], limit: float) -> Itera
     data = table(p, ROWS, NOISE)
     units = {"units": dict(p.units or {})}
     rules, false = {**units, "ranges": entry["ranges"], "rule": entry["rules"]}, entry["false"]
-    cases = {"nothing": {}, "units": units, "units and rules": rules,
-             "a false rule among them": {**rules, "rule": [*(r for r in entry["rules"] if not opposite(r, false)), false]}}
+    cases = {
+        "nothing": {},
+        "units": units,
+        "units and rules": rules,
+        "a false rule among them": {**rules, "rule": [*(r for r in entry["rules"] if not opposite(r, false)), false]},
+    }
     for case, known in cases.items():
         if case == "a false rule among them" and not FALSE_TOO:
             continue
@@ -81,12 +85,26 @@ def recovery(p: suites.Problem, entry: Mapping[str, Any], limit: float) -> Itera
             result = fit(p, data, known, limit)
         except KnowledgeError as error:
             # The false rule contradicts a true one: the file is refused, and says which two.
-            yield {"name": p.name, "case": case, "seconds": 0.0, "found": None, "recovered": False, "reported": False,
-                   "linted": "contradict" in str(error), "true_linted": False, "others_reported": 0}
+            yield {
+                "name": p.name,
+                "case": case,
+                "seconds": 0.0,
+                "found": None,
+                "recovered": False,
+                "reported": False,
+                "linted": "contradict" in str(error),
+                "true_linted": False,
+                "others_reported": 0,
+            }
             continue
         found = result.expression
-        row = {"name": p.name, "case": case, "seconds": round(time.monotonic() - begin, 2), "found": found and str(found),
-               "recovered": found is not None and judge.recovered(found, p, np.random.default_rng(SEED + 1))}
+        row = {
+            "name": p.name,
+            "case": case,
+            "seconds": round(time.monotonic() - begin, 2),
+            "found": found and str(found),
+            "recovered": found is not None and judge.recovered(found, p, np.random.default_rng(SEED + 1)),
+        }
         if false in known.get("rule", ()):
             last = result.rules[-1]
             row["reported"] = last.without is not None or last.level == "refuted"
@@ -113,12 +131,15 @@ def linted(p: suites.Problem, data: pd.DataFrame, known: Mapping[str, Any]) -> t
 
 def as_toml(known: Mapping[str, Any]) -> str:
     """The knowledge as a file."""
+
     def value(v: Any) -> str:
         if isinstance(v, Mapping):
             return "{ " + ", ".join(f"{k} = {value(x)}" for k, x in v.items()) + " }"
         return json.dumps(v)
 
-    lines = [f"[{name}]\n" + "\n".join(f"{k} = {value(v)}" for k, v in known[name].items()) for name in ("units", "ranges")]
+    lines = [
+        f"[{name}]\n" + "\n".join(f"{k} = {value(v)}" for k, v in known[name].items()) for name in ("units", "ranges")
+    ]
     lines += ["[[rule]]\n" + "\n".join(f"{k} = {value(v)}" for k, v in rule.items()) for rule in known["rule"]]
     return "\n".join(lines) + "\n"
 
@@ -147,8 +168,14 @@ def shape(p: suites.Problem, entry: Mapping[str, Any], limit: float) -> Iterator
         truth = p.value(test)
         miss = evaluate(found, test, p.names) - truth
         error = float(np.sqrt(np.mean(miss**2)) / np.std(truth))
-        yield {"name": p.name, "engine": engine, "found": str(found), "broken": broken, "levels": levels,
-               "error": error if np.isfinite(error) else np.inf}
+        yield {
+            "name": p.name,
+            "engine": engine,
+            "found": str(found),
+            "broken": broken,
+            "levels": levels,
+            "error": error if np.isfinite(error) else np.inf,
+        }
 
 
 def breaches(claims: Any) -> float:
@@ -168,8 +195,13 @@ def speed(p: suites.Problem, entry: Mapping[str, Any], limit: float) -> Iterator
         begin = time.monotonic()
         result = fit(p, data, known, limit)
         found = result.expression
-        yield {"name": p.name, "case": case, "seconds": round(time.monotonic() - begin, 2), "scored": result.coverage.scored,
-               "recovered": found is not None and judge.recovered(found, p, np.random.default_rng(SEED + 1))}
+        yield {
+            "name": p.name,
+            "case": case,
+            "seconds": round(time.monotonic() - begin, 2),
+            "scored": result.coverage.scored,
+            "recovered": found is not None and judge.recovered(found, p, np.random.default_rng(SEED + 1)),
+        }
 
 
 PARTS = {"recovery": recovery, "shape": shape, "speed": speed}
@@ -182,23 +214,31 @@ def summary(part: str, rows: list[dict[str, Any]]) -> Iterator[str]:
             own = [r for r in rows if r["engine"] == engine and r["found"]]
             shares = [s for r in own for s in r["broken"]]
             error = statistics.median(r["error"] for r in own)
-            yield (f"{engine:20s} {len(own):4d} answers: {100 * np.mean([s > 0 for s in shares]):5.1f} % of the rules broken "
-                   f"somewhere, at {100 * np.mean(shares):.2f} % of the points; median error {error:.3f} σ")
+            yield (
+                f"{engine:20s} {len(own):4d} answers: {100 * np.mean([s > 0 for s in shares]):5.1f} % of the rules broken "
+                f"somewhere, at {100 * np.mean(shares):.2f} % of the points; median error {error:.3f} σ"
+            )
             if engine == "hypo":
-                proved = [s for r in own for s, level in zip(r["broken"], r["levels"], strict=True) if level == "proved"]
+                proved = [
+                    s for r in own for s, level in zip(r["broken"], r["levels"], strict=True) if level == "proved"
+                ]
                 yield f"{'':20s} of {len(proved)} rules proved, {sum(s > 0 for s in proved)} are broken anywhere"
         return
     for case in dict.fromkeys(r["case"] for r in rows):
         own = [r for r in rows if r["case"] == case]
         hits, seconds = [r["recovered"] for r in own], [r["seconds"] for r in own]
-        line = (f"{case:20s} {len(own):4d} problems: recovered {sum(hits):3d} ({100 * np.mean(hits):.0f} %), "
-                f"median {statistics.median(seconds):.1f} s")
+        line = (
+            f"{case:20s} {len(own):4d} problems: recovered {sum(hits):3d} ({100 * np.mean(hits):.0f} %), "
+            f"median {statistics.median(seconds):.1f} s"
+        )
         if part == "speed":
             line += f", {statistics.median(r['scored'] for r in own):,.0f} hypotheses (median)"
         if "reported" in own[0]:
-            line += (f"; the false rule is pointed at in {sum(r['reported'] or r['linted'] for r in own)} "
-                     f"(report {sum(r['reported'] for r in own)}, linter {sum(r['linted'] for r in own)}), "
-                     f"a true one in {sum(r['true_linted'] or r['others_reported'] > 0 for r in own)}")
+            line += (
+                f"; the false rule is pointed at in {sum(r['reported'] or r['linted'] for r in own)} "
+                f"(report {sum(r['reported'] for r in own)}, linter {sum(r['linted'] for r in own)}), "
+                f"a true one in {sum(r['true_linted'] or r['others_reported'] > 0 for r in own)}"
+            )
         yield line
 
 

@@ -25,12 +25,12 @@ sys.path.insert(0, str(BENCHMARKS / "srbench"))
 
 import suites  # noqa: E402
 
-from hypo.knowledge.claims.claim import PROVED
-from hypo.knowledge.claims.law import Law
-from hypo.knowledge.rules.asymptotics import Limit
-from hypo.knowledge.rules.base import Rule
-from hypo.knowledge.rules.invariance import Homogeneous, Symmetric
-from hypo.knowledge.rules.shape import Concave, Convex, Monotone, Sign
+from hypo.knowledge.claims.claim import PROVED  # noqa: E402
+from hypo.knowledge.claims.law import Law  # noqa: E402
+from hypo.knowledge.rules.asymptotics import Limit  # noqa: E402
+from hypo.knowledge.rules.base import Rule  # noqa: E402
+from hypo.knowledge.rules.invariance import Homogeneous, Symmetric  # noqa: E402
+from hypo.knowledge.rules.shape import Concave, Convex, Monotone, Sign  # noqa: E402
 
 OUT = BENCHMARKS / "knowledge" / "rules.toml"
 WANTED = 3
@@ -40,6 +40,7 @@ OTHER = {"increasing": "decreasing", "decreasing": "increasing"}
 
 def ranges(p: suites.Problem, wide: bool) -> dict[str, tuple[float, float]]:
     """The domain of the rules."""
+
     def span(low: float, high: float) -> tuple[float, float]:
         return (low / 2, 2 * high) if wide and low > 0 else (low, high)
 
@@ -52,8 +53,11 @@ def candidates(p: suites.Problem) -> list[Iterator[Rule]]:
     pairs = list(combinations(p.names, 2))
     return [
         (Homogeneous(variables=v, degree=d, hard=True) for v in singles + pairs for d in DEGREES),
-        (Limit(variable=n, to=to, side=side, equals=0.0, hard=True)
-         for n in p.names for to, side in ((math.inf, None), (0.0, "above"))),
+        (
+            Limit(variable=n, to=to, side=side, equals=0.0, hard=True)
+            for n in p.names
+            for to, side in ((math.inf, None), (0.0, "above"))
+        ),
         (Symmetric(swap=pair, hard=True) for pair in pairs),
         (Monotone(variable=n, direction=d, hard=True) for n in p.names for d in OTHER),
         (kind(variable=n, hard=True) for n in p.names for kind in (Convex, Concave)),
@@ -102,6 +106,7 @@ def slope_of(p: suites.Problem, wide: bool) -> Monotone | None:
 
 def table(rule: Rule) -> str:
     """The rule as an inline table."""
+
     def value(v: object) -> str:
         if isinstance(v, bool):
             return "true" if v else "false"
@@ -133,8 +138,16 @@ def main() -> None:
         count += 1
         false = Monotone(variable=slope.variable, direction=OTHER[slope.direction], hard=True)
         spans = ", ".join(f"{n} = [{a:g}, {b:g}]" for n, (a, b) in ranges(p, wide).items())
-        lines += ["", "[[problem]]", f'name = "{p.name}"', f"ranges = {{ {spans} }}",
-                  "rules = [", *(f"    {table(r)}," for r in rules), "]", f"false = {table(false)}"]
+        lines += [
+            "",
+            "[[problem]]",
+            f'name = "{p.name}"',
+            f"ranges = {{ {spans} }}",
+            "rules = [",
+            *(f"    {table(r)}," for r in rules),
+            "]",
+            f"false = {table(false)}",
+        ]
         print(p.name, "; ".join(r.describe(p.target) for r in rules), flush=True)
     OUT.write_text("\n".join(lines) + "\n", encoding="utf-8")
     print(f"{count} problems written to {OUT}")

@@ -41,7 +41,10 @@ def run(folder: Path, units: bool, args: argparse.Namespace) -> dict[str, Any]:
     law = hypo.score(about["law"]["formula"], table if units else plain, target)
     X = plain[list(read.names)].to_numpy()
     problem = suites.Problem(
-        name=folder.name, formula=str(law.expression), names=read.names, target=target,
+        name=folder.name,
+        formula=str(law.expression),
+        names=read.names,
+        target=target,
         ranges=np.column_stack([X.min(axis=0), X.max(axis=0)]),
     )
 
@@ -51,11 +54,17 @@ def run(folder: Path, units: bool, args: argparse.Namespace) -> dict[str, Any]:
         return judge.recovered(e, problem, np.random.default_rng(1))
 
     return {
-        "name": folder.name, "units": units, "rows": read.n_row, "law": about["law"]["formula"],
-        "found": str(result.expression), "recovered": result.expression is not None and is_law(result.expression),
+        "name": folder.name,
+        "units": units,
+        "rows": read.n_row,
+        "law": about["law"]["formula"],
+        "found": str(result.expression),
+        "recovered": result.expression is not None and is_law(result.expression),
         "on_front": any(is_law(h.expression) for h in result.front),
-        "score": None if result.best is None else result.best.score, "law_score": law.hypothesis.score,
-        "seconds": round(result.timing["total"], 2), "status": result.status,
+        "score": None if result.best is None else result.best.score,
+        "law_score": law.hypothesis.score,
+        "seconds": round(result.timing["total"], 2),
+        "status": result.status,
     }
 
 
@@ -76,8 +85,11 @@ def main() -> None:
             row = run(about.parent, units, args)
             rows.append(row)
             mark = "law  " if row["recovered"] else "front" if row["on_front"] else "-    "
-            print(f"{mark} {row['name']:20s} {'units' if units else 'plain'} {row['seconds']:6.1f} s  score {row['score']:9.2f}"
-                  f"  law {row['law_score']:9.2f}  {row['found'][:70]}", flush=True)
+            print(
+                f"{mark} {row['name']:20s} {'units' if units else 'plain'} {row['seconds']:6.1f} s  score {row['score']:9.2f}"
+                f"  law {row['law_score']:9.2f}  {row['found'][:70]}",
+                flush=True,
+            )
     out.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     for units in (True, False):
         some = [r for r in rows if r["units"] == units]

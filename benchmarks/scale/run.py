@@ -132,7 +132,9 @@ def main() -> None:
     if options.case is not None:
         print(json.dumps(run_one(cases[options.case], options.time_limit, options.seed)))
         return
-    print(f"{'rows':>9s} {'columns':>7s} {'noise':>5s}  {'law':30s} {'seconds':>7s} {'MB':>5s}  {'recovered':14s} found")
+    print(
+        f"{'rows':>9s} {'columns':>7s} {'noise':>5s}  {'law':30s} {'seconds':>7s} {'MB':>5s}  {'recovered':14s} found"
+    )
     for k, case in enumerate(cases):
         if options.only is not None and (options.only == "rows") != (case.columns < 100):
             continue

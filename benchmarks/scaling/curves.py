@@ -55,9 +55,14 @@ def one_fit(rows: int, columns: int, noise: float, limit: float) -> dict[str, An
     result = hypo.fit(X, y, time_limit=limit, progress=watch)
     fresh = rng.uniform(0.5, 3.0, (2000, columns))
     error = float(np.sqrt(np.mean((result.predict(fresh) - law(fresh)) ** 2)) / law(fresh).std())
-    return {"seconds": time.monotonic() - begin, "came_s": came.get(str(result.expression)), "error": error,
-            "MB": peak(), "status": result.status,
-            "found": str(result.expression)}
+    return {
+        "seconds": time.monotonic() - begin,
+        "came_s": came.get(str(result.expression)),
+        "error": error,
+        "MB": peak(),
+        "status": result.status,
+        "found": str(result.expression),
+    }
 
 
 def fits(part: str, limit: float) -> list[dict[str, Any]]:
@@ -70,8 +75,11 @@ def fits(part: str, limit: float) -> list[dict[str, Any]]:
             out = subprocess.run(command, capture_output=True, text=True, check=True)
             found.append({"rows": rows, "columns": columns, "noise": noise, **json.loads(out.stdout.splitlines()[-1])})
             r = found[-1]
-            print(f"{rows:9d} rows {columns:4d} columns noise {noise:4.2f}: {r['seconds']:6.1f} s, {r['MB']:6.0f} MB, "
-                  f"error {r['error']:.1e}, {r['status']}: {r['found'][:70]}", flush=True)
+            print(
+                f"{rows:9d} rows {columns:4d} columns noise {noise:4.2f}: {r['seconds']:6.1f} s, {r['MB']:6.0f} MB, "
+                f"error {r['error']:.1e}, {r['status']}: {r['found'][:70]}",
+                flush=True,
+            )
     return found
 
 
@@ -111,21 +119,33 @@ def streamed(n: int) -> dict[str, Any]:
         begin = time.perf_counter()
         stream(ctx, members, HEAD, members.count, head, [Target(ctx.y, None)], 300)
         scanned = time.perf_counter() - begin
-    return {"members": int(members.count), "tried": int(members.tested), "enumerate_s": enumerated, "scan_s": scanned,
-            "pairs": int(ctx.clock.scored), "MB": peak(), "MB_before": before}
+    return {
+        "members": int(members.count),
+        "tried": int(members.tested),
+        "enumerate_s": enumerated,
+        "scan_s": scanned,
+        "pairs": int(ctx.clock.scored),
+        "MB": peak(),
+        "MB_before": before,
+    }
 
 
 def members() -> list[dict[str, Any]]:
     """The curve of streamed libraries."""
     found = []
     for n in LARGE:
-        out = subprocess.run([sys.executable, __file__, "--streamed", str(n)], capture_output=True, text=True, check=True)
+        out = subprocess.run(
+            [sys.executable, __file__, "--streamed", str(n)], capture_output=True, text=True, check=True
+        )
         found.append(json.loads(out.stdout.splitlines()[-1]))
         r = found[-1]
         each = (r["MB"] - r["MB_before"]) * 2**20 / r["members"]
-        print(f"{r['members']:9d} members: {r['enumerate_s']:7.1f} s ({r['tried'] / r['enumerate_s'] / 1e6:.2f} million "
-              f"tried/s), streamed {r['scan_s']:7.1f} s ({r['pairs'] / r['scan_s'] / 1e6:.0f} million pairs/s), "
-              f"{r['MB']:6.0f} MB, {each:.0f} bytes each", flush=True)
+        print(
+            f"{r['members']:9d} members: {r['enumerate_s']:7.1f} s ({r['tried'] / r['enumerate_s'] / 1e6:.2f} million "
+            f"tried/s), streamed {r['scan_s']:7.1f} s ({r['pairs'] / r['scan_s'] / 1e6:.0f} million pairs/s), "
+            f"{r['MB']:6.0f} MB, {each:.0f} bytes each",
+            flush=True,
+        )
     return found
 
 
@@ -160,10 +180,20 @@ def library() -> list[dict[str, Any]]:
             begin = time.perf_counter()
             scan.scan_sums(T, F, None, keep=300, clock=clock)
             scanned = time.perf_counter() - begin
-            found.append({"members": int(members.count), "tried": int(members.tested), "enumerate_s": enumerated,
-                          "scan_s": scanned, "pairs": int(clock.scored)})
-            print(f"{members.count:7d} members: {enumerated:7.3f} s ({members.tested / enumerated / 1e6:.2f} million tried/s), "
-                  f"all sums {scanned:7.3f} s ({clock.scored / scanned / 1e6:.0f} million pairs/s)", flush=True)
+            found.append(
+                {
+                    "members": int(members.count),
+                    "tried": int(members.tested),
+                    "enumerate_s": enumerated,
+                    "scan_s": scanned,
+                    "pairs": int(clock.scored),
+                }
+            )
+            print(
+                f"{members.count:7d} members: {enumerated:7.3f} s ({members.tested / enumerated / 1e6:.2f} million tried/s), "
+                f"all sums {scanned:7.3f} s ({clock.scored / scanned / 1e6:.0f} million pairs/s)",
+                flush=True,
+            )
     return found
 
 

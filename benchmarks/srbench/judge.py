@@ -119,10 +119,17 @@ def _is_constant(e: sympy.Expr, points: list[dict[sympy.Symbol, sympy.Rational]]
     if not defined or any(abs(v - defined[0]) > 1e-9 * max(1.0, abs(defined[0])) for v in defined):
         return False
     steps: list[Callable[[sympy.Expr], sympy.Expr]] = [
-        lambda u: u, sympy.expand, sympy.cancel, lambda u: sympy.powdenest(sympy.powsimp(u, force=True), force=True),
-        sympy.simplify, sympy.trigsimp, lambda u: sympy.simplify(sympy.expand_trig(sympy.expand(u))),
-        lambda u: sympy.simplify(sympy.expand_log(u, force=True)), sympy.radsimp,
-        lambda u: sympy.simplify(sympy.expand(u.rewrite(sympy.exp))), lambda u: sympy.nsimplify(sympy.simplify(u)),
+        lambda u: u,
+        sympy.expand,
+        sympy.cancel,
+        lambda u: sympy.powdenest(sympy.powsimp(u, force=True), force=True),
+        sympy.simplify,
+        sympy.trigsimp,
+        lambda u: sympy.simplify(sympy.expand_trig(sympy.expand(u))),
+        lambda u: sympy.simplify(sympy.expand_log(u, force=True)),
+        sympy.radsimp,
+        lambda u: sympy.simplify(sympy.expand(u.rewrite(sympy.exp))),
+        lambda u: sympy.nsimplify(sympy.simplify(u)),
     ]
     return any(settled(step(e)) for step in steps)
 
@@ -145,8 +152,10 @@ def recovered(found: Expression, problem: Problem, rng: np.random.Generator) -> 
     free = [i for i, c in enumerate(found.constants) if c.name is None and not c.value.is_integer()]
     best = found.with_values(_fitted(found, free, X[usable], y[usable], problem.names))
     if not agrees(
-        lambda X: evaluate(best, X, problem.names), problem.value,
-        lambda stretch: problem.fresh(2000, rng, stretch), TOLERANCE,
+        lambda X: evaluate(best, X, problem.names),
+        problem.value,
+        lambda stretch: problem.fresh(2000, rng, stretch),
+        TOLERANCE,
     ):
         return False
     old, new = found.values, best.values
@@ -155,8 +164,9 @@ def recovered(found: Expression, problem: Problem, rng: np.random.Generator) -> 
     return all(1.0 / limit[i] <= new[i] / old[i] <= limit[i] for i in set(free) - _offsets(found))
 
 
-def _fitted(found: Expression, free: Sequence[int], X: NDArray[np.float64], y: NDArray[np.float64],
-            names: Sequence[str]) -> NDArray[np.float64]:
+def _fitted(
+    found: Expression, free: Sequence[int], X: NDArray[np.float64], y: NDArray[np.float64], names: Sequence[str]
+) -> NDArray[np.float64]:
     """The values of all constants, those numbered in ``free`` at the least squares near the found ones.
 
     Fitted are the factors on the found values, held near 1 by ``TETHER``: so constants that a formula holds twice, as
@@ -183,8 +193,9 @@ def _fitted(found: Expression, free: Sequence[int], X: NDArray[np.float64], y: N
 
     try:
         with np.errstate(all="ignore"):
-            factors = least_squares(residual, np.ones(len(free)), jacobian, xtol=1e-14, ftol=1e-14, gtol=1e-12,
-                                    max_nfev=300).x
+            factors = least_squares(
+                residual, np.ones(len(free)), jacobian, xtol=1e-14, ftol=1e-14, gtol=1e-12, max_nfev=300
+            ).x
     except (ValueError, np.linalg.LinAlgError):
         # A derivative that is not finite: the found values stand.
         return found.values

@@ -64,8 +64,12 @@ class Summary(NamedTuple):
 
 def read(files: Iterable[Path]) -> list[dict[str, Any]]:
     """The complete lines of results files."""
-    return [json.loads(line) for file in files for line in file.read_text(encoding="utf-8").splitlines()
-            if line.endswith("}")]
+    return [
+        json.loads(line)
+        for file in files
+        for line in file.read_text(encoding="utf-8").splitlines()
+        if line.endswith("}")
+    ]
 
 
 def grouped(rows: Iterable[dict[str, Any]]) -> dict[Setting, list[dict[str, Any]]]:
@@ -91,7 +95,8 @@ def _summary(rows: Sequence[dict[str, Any]]) -> Summary:
         problems=len(rows),
         solved=share(r["solved"] is True for r in rows),
         recovered=share(r["recovered"] for r in rows),
-        never_solved=sum(r["solved"] is True for r in hard), never_solved_of=len(hard),
+        never_solved=sum(r["solved"] is True for r in hard),
+        never_solved_of=len(hard),
         seconds=statistics.median(r["seconds"] for r in rows),
         size=statistics.median([r["size"] for r in rows if r["size"] is not None] or [0]),
         accurate=share((r["r2"] or 0.0) > ACCURATE for r in rows),
@@ -101,13 +106,29 @@ def _summary(rows: Sequence[dict[str, Any]]) -> Summary:
 def table(found: Mapping[Setting, Summary]) -> Table:
     """One line per setting."""
     out = Table()
-    for name in ("engine", "noise", "problems", "solved %", "recovered %", "of never solved", "median s",
-                 "median nodes", f"R² > {ACCURATE} %"):
+    for name in (
+        "engine",
+        "noise",
+        "problems",
+        "solved %",
+        "recovered %",
+        "of never solved",
+        "median s",
+        "median nodes",
+        f"R² > {ACCURATE} %",
+    ):
         out.add_column(name, justify="left" if name == "engine" else "right")
     for setting, s in found.items():
         out.add_row(
-            setting.label, f"{setting.noise:g}", str(s.problems), f"{100 * s.solved:.1f}", f"{100 * s.recovered:.1f}",
-            f"{s.never_solved} of {s.never_solved_of}", f"{s.seconds:.1f}", f"{s.size:g}", f"{100 * s.accurate:.1f}",
+            setting.label,
+            f"{setting.noise:g}",
+            str(s.problems),
+            f"{100 * s.solved:.1f}",
+            f"{100 * s.recovered:.1f}",
+            f"{s.never_solved} of {s.never_solved_of}",
+            f"{s.seconds:.1f}",
+            f"{s.size:g}",
+            f"{100 * s.accurate:.1f}",
         )
     return out
 
@@ -121,7 +142,9 @@ def misses(rows: Iterable[dict[str, Any]]) -> str:
                 continue
             missing = [w for w, hit in (("solved", r["solved"] is True), ("recovered", r["recovered"])) if not hit]
             timed = " (sympy ran out of time)" if r["solved"] is None else ""
-            lines.append(f"{setting.label}, noise {setting.noise:g}: {r['name']} not {' nor '.join(missing)}{timed}{_why(r)}")
+            lines.append(
+                f"{setting.label}, noise {setting.noise:g}: {r['name']} not {' nor '.join(missing)}{timed}{_why(r)}"
+            )
             lines.append(f"    law    {r['law']}")
             lines.append(f"    found  {r['found'] or r.get('status', 'nothing')}")
     return "\n".join(lines)
@@ -132,7 +155,9 @@ def _why(r: Mapping[str, Any]) -> str:
     if r["recovered"] or r.get("law_score") is None or r["score"] is None:
         return ""
     gap = r["score"] - r["law_score"]
-    return f"; not met: the law scores {gap:.0f} nats better" if gap > 0 else f"; the answer scores {-gap:.1f} nats better"
+    return (
+        f"; not met: the law scores {gap:.0f} nats better" if gap > 0 else f"; the answer scores {-gap:.1f} nats better"
+    )
 
 
 def plot(found: Mapping[Setting, Summary], path: Path) -> None:
@@ -147,8 +172,9 @@ def plot(found: Mapping[Setting, Summary], path: Path) -> None:
         axes.plot(*zip(*points, strict=True), marker="o", linewidth=2, label=f"{label}, measured")
     for name, rates in PUBLISHED.items():
         points = [(places[n], r) for n, r in zip(NOISE_LEVELS, rates, strict=True) if r is not None]
-        axes.plot(*zip(*points, strict=True), marker=".", linestyle="--", linewidth=1, alpha=0.7,
-                  label=f"{name}, published")
+        axes.plot(
+            *zip(*points, strict=True), marker=".", linestyle="--", linewidth=1, alpha=0.7, label=f"{name}, published"
+        )
     axes.set_xticks(list(places.values()), [f"{n:g}" for n in places])
     axes.set_xlabel("noise, as a share of the target's RMS")
     axes.set_ylabel("solution rate in %")

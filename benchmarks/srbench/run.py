@@ -39,24 +39,32 @@ import peers  # noqa: E402
 import suites  # noqa: E402
 
 import hypo  # noqa: E402
-from hypo.expression.algebra.simplify import simplify
-from hypo.expression.expr import Expression
-from hypo.expression.program import evaluate
-from hypo.scoring.score import Hypothesis
+from hypo.expression.algebra.simplify import simplify  # noqa: E402
+from hypo.expression.expr import Expression  # noqa: E402
+from hypo.expression.program import evaluate  # noqa: E402
+from hypo.scoring.score import Hypothesis  # noqa: E402
 
 # Threads of a search; one where several problems are worked on at a time.
 THREADS = 2
 HARDEST = 20
 
 
-def answer(problem: suites.Problem, X: NDArray[np.float64], y: NDArray[np.float64],
-           args: argparse.Namespace) -> tuple[Expression | None, str, Hypothesis | None]:
+def answer(
+    problem: suites.Problem, X: NDArray[np.float64], y: NDArray[np.float64], args: argparse.Namespace
+) -> tuple[Expression | None, str, Hypothesis | None]:
     """The engine's formula, how the search ended, and hypo's own figures for it."""
     if args.engine != "hypo":
         return peers.ENGINES[args.engine](X, y, problem.names, args.time_limit, args.seed), "finished", None
     table = pd.DataFrame(X, columns=list(problem.names)).assign(**{problem.target: y})
-    result = hypo.fit(table, problem.target, units=problem.units if args.units else None, time_limit=args.time_limit,
-                      seed=args.seed, workers=args.threads, backend=args.backend)
+    result = hypo.fit(
+        table,
+        problem.target,
+        units=problem.units if args.units else None,
+        time_limit=args.time_limit,
+        seed=args.seed,
+        workers=args.threads,
+        backend=args.backend,
+    )
     return result.expression, result.status, result.best
 
 
@@ -78,12 +86,26 @@ def fitted(problem: suites.Problem, args: argparse.Namespace) -> dict[str, Any]:
         found, status, best = None, f"error: {type(error).__name__}: {error}"[:500], None
     seconds = time.monotonic() - begin
     return {
-        "name": problem.name, "never_solved": problem.never_solved, "engine": args.engine, "noise": args.noise,
-        "units": args.units, "rows": args.rows, "time_limit": args.time_limit, "threads": args.threads,
-        "seed": args.seed, "seconds": round(seconds, 3), "status": status, "law": problem.formula,
-        "found": None if found is None else str(found), "size": None if found is None else len(found),
-        "complexity": None if best is None else best.complexity, "r2": None, "solved": False, "recovered": False,
-        "score": None if best is None else best.score, "law_score": law_score(problem, X, y, args),
+        "name": problem.name,
+        "never_solved": problem.never_solved,
+        "engine": args.engine,
+        "noise": args.noise,
+        "units": args.units,
+        "rows": args.rows,
+        "time_limit": args.time_limit,
+        "threads": args.threads,
+        "seed": args.seed,
+        "seconds": round(seconds, 3),
+        "status": status,
+        "law": problem.formula,
+        "found": None if found is None else str(found),
+        "size": None if found is None else len(found),
+        "complexity": None if best is None else best.complexity,
+        "r2": None,
+        "solved": False,
+        "recovered": False,
+        "score": None if best is None else best.score,
+        "law_score": law_score(problem, X, y, args),
     }
 
 
@@ -128,8 +150,9 @@ def answered(problems: Sequence[suites.Problem], args: argparse.Namespace) -> It
             yield from (fitted(problem, args) for problem in problems)
 
 
-def law_score(problem: suites.Problem, X: NDArray[np.float64], y: NDArray[np.float64],
-              args: argparse.Namespace) -> float | None:
+def law_score(
+    problem: suites.Problem, X: NDArray[np.float64], y: NDArray[np.float64], args: argparse.Namespace
+) -> float | None:
     """hypo's score of the law on the training rows: where it is above that of what was found, the data do not ask for the
     law."""
     if args.engine != "hypo":
@@ -190,8 +213,12 @@ def results_file(args: argparse.Namespace) -> Path:
     units = "units" if args.units else "plain"
     engine = args.engine if args.backend == "native" else args.backend
     threads = "" if args.threads == THREADS else f"-{args.threads}threads"
-    return (BENCHMARKS / args.suite / "results"
-            / f"{engine}-{units}-noise{args.noise:g}-{args.rows}rows-{args.time_limit:g}s-seed{args.seed}{threads}.jsonl")
+    return (
+        BENCHMARKS
+        / args.suite
+        / "results"
+        / f"{engine}-{units}-noise{args.noise:g}-{args.rows}rows-{args.time_limit:g}s-seed{args.seed}{threads}.jsonl"
+    )
 
 
 @cache
@@ -209,8 +236,12 @@ def options(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--suite", choices=suites.SUITES, default="srbench")
     parser.add_argument("--engine", choices=["hypo", *peers.ENGINES], default="hypo")
     parser.add_argument("--noise", type=float, default=0.0, help="share of the training target's RMS")
-    parser.add_argument("--units", action=argparse.BooleanOptionalAction, default=False,
-                        help="give the units to hypo (the Strogatz problems have none)")
+    parser.add_argument(
+        "--units",
+        action=argparse.BooleanOptionalAction,
+        default=False,
+        help="give the units to hypo (the Strogatz problems have none)",
+    )
     parser.add_argument("--rows", type=int, default=suites.MAX_ROWS, help="in all, a quarter of them held out")
     parser.add_argument("--time-limit", type=float, default=60.0, help="seconds per problem")
     parser.add_argument("--seed", type=int, default=0)
@@ -218,10 +249,18 @@ def options(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--shard", default="1/1", help="k/n: every n-th problem, starting with the k-th")
     parser.add_argument("--backend", default="native", help="of hypo: native, pysr or all")
     parser.add_argument("--workers", type=int, default=1, help="problems worked on at a time")
-    parser.add_argument("--threads", type=int, help=f"of one search: {THREADS}, or 1 when several problems are worked on")
-    parser.add_argument("--scheduler", default="", help="a Dask scheduler's address, or local for a cluster on this machine")
-    parser.add_argument("--hardest", type=Path, metavar="FILE",
-                        help="only the 20 problems that took longest of those recovered in a results file")
+    parser.add_argument(
+        "--threads", type=int, help=f"of one search: {THREADS}, or 1 when several problems are worked on"
+    )
+    parser.add_argument(
+        "--scheduler", default="", help="a Dask scheduler's address, or local for a cluster on this machine"
+    )
+    parser.add_argument(
+        "--hardest",
+        type=Path,
+        metavar="FILE",
+        help="only the 20 problems that took longest of those recovered in a results file",
+    )
     parser.add_argument("--never-solved", action="store_true", help="only the 43 that no method of the study solved")
     parser.add_argument("--out", default="", help="results file")
     args = parser.parse_args(argv)
@@ -257,8 +296,10 @@ def main(argv: list[str] | None = None) -> None:
     rows = finished(out)
     if rows:
         median = statistics.median(r["seconds"] for r in rows)
-        print(f"\n{out}: {len(rows)} problems, solved {sum(r['solved'] is True for r in rows)}, "
-              f"recovered {sum(r['recovered'] for r in rows)}, median {median:.2f} s")
+        print(
+            f"\n{out}: {len(rows)} problems, solved {sum(r['solved'] is True for r in rows)}, "
+            f"recovered {sum(r['recovered'] for r in rows)}, median {median:.2f} s"
+        )
 
 
 if __name__ == "__main__":

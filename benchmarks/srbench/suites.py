@@ -86,25 +86,41 @@ def load(suite: str) -> tuple[Problem, ...]:
         return tuple(_tabled(row, row["name"]) for row in _read("second")["problem"])
     if suite == "odes":
         content = _read("odes")
-        return tuple(_rate(system, k, f"{system['name']}_{k + 1}", simulate(system, **content["grid"]))
-                     for system in content["system"] for k, text in enumerate(system["rates"])
-                     if text not in system["variables"])
+        return tuple(
+            _rate(system, k, f"{system['name']}_{k + 1}", simulate(system, **content["grid"]))
+            for system in content["system"]
+            for k, text in enumerate(system["rates"])
+            if text not in system["variables"]
+        )
     content = _read("srbench")
     feynman = {row["name"]: row for row in _read("feynman")["problem"]}
     systems = {system["name"]: system for system in content["system"]}
     states = {name: simulate(system, **content["grid"]) for name, system in systems.items()}
     problems = [_tabled(feynman[p["row"]], p["name"], p.get("never_solved", False)) for p in content["feynman"]]
-    problems += [_rate(systems[p["system"]], p["rate"], p["name"], states[p["system"]], p.get("never_solved", False), True)
-                 for p in content["strogatz"]]
+    problems += [
+        _rate(systems[p["system"]], p["rate"], p["name"], states[p["system"]], p.get("never_solved", False), True)
+        for p in content["strogatz"]
+    ]
     return tuple(problems)
 
 
-def _rate(system: dict[str, Any], rate: int, name: str, states: NDArray[np.float64], never_solved: bool = False,
-          on_states: bool = False) -> Problem:
+def _rate(
+    system: dict[str, Any],
+    rate: int,
+    name: str,
+    states: NDArray[np.float64],
+    never_solved: bool = False,
+    on_states: bool = False,
+) -> Problem:
     """One of a system's rates of change."""
     return Problem(
-        name=name, formula=system["rates"][rate], names=tuple(system["variables"]), target="rate",
-        ranges=np.column_stack([states.min(axis=0), states.max(axis=0)]), never_solved=never_solved, states=states,
+        name=name,
+        formula=system["rates"][rate],
+        names=tuple(system["variables"]),
+        target="rate",
+        ranges=np.column_stack([states.min(axis=0), states.max(axis=0)]),
+        never_solved=never_solved,
+        states=states,
         on_states=on_states,
     )
 
@@ -120,8 +136,10 @@ def simulate(system: dict[str, Any], step: float, points: int) -> NDArray[np.flo
         return [float(program.value(state[:, None])[0]) for program in rates]
 
     times = step * np.arange(points)
-    runs = [solve_ivp(rate, (0.0, times[-1]), start, method="LSODA", t_eval=times, rtol=1e-10, atol=1e-12)
-            for start in system["initial"]]
+    runs = [
+        solve_ivp(rate, (0.0, times[-1]), start, method="LSODA", t_eval=times, rtol=1e-10, atol=1e-12)
+        for start in system["initial"]
+    ]
     return np.vstack([run.y.T for run in runs])
 
 
@@ -132,7 +150,11 @@ def _read(suite: str) -> dict[str, Any]:
 def _tabled(row: dict[str, Any], name: str, never_solved: bool = False) -> Problem:
     variables = row["variables"]
     return Problem(
-        name=name, formula=row["formula"], names=tuple(variables), target=row["target"],
+        name=name,
+        formula=row["formula"],
+        names=tuple(variables),
+        target=row["target"],
         ranges=np.array([[v["low"], v["high"]] for v in variables.values()], dtype=np.float64),
-        units={n: v["unit"] for n, v in variables.items()} | {row["target"]: row["unit"]}, never_solved=never_solved,
+        units={n: v["unit"] for n, v in variables.items()} | {row["target"]: row["unit"]},
+        never_solved=never_solved,
     )

@@ -69,14 +69,18 @@ class Batch:
                 if code == oc.CONST:
                     const.append(value)
             start.append(len(op))
-        return Batch(np.array(op, np.int32), np.array(arg, np.int32), np.array(start), np.array(const), np.array(const_start))
+        return Batch(
+            np.array(op, np.int32), np.array(arg, np.int32), np.array(start), np.array(const), np.array(const_start)
+        )
 
     @property
     def programs(self) -> list[tuple[NDArray[np.int32], NDArray[np.int32], Array]]:
         """(op, arg, const) of each program."""
         const_end = [*self.const_start[1:], len(self.const)]
-        return [(self.op[a:b], self.arg[a:b], self.const[c:d])
-                for a, b, c, d in zip(self.start[:-1], self.start[1:], self.const_start, const_end, strict=True)]
+        return [
+            (self.op[a:b], self.arg[a:b], self.const[c:d])
+            for a, b, c, d in zip(self.start[:-1], self.start[1:], self.const_start, const_end, strict=True)
+        ]
 
 
 def shortest(jobs: dict[str, Callable[[], object]], seconds: float) -> Rates:
@@ -117,8 +121,15 @@ def gradient_job(batch: Batch, X: Array) -> Callable[[], object]:
 
 def numpy_job(batch: Batch, X: Array, out: Array) -> Callable[[], object]:
     """All values by numpy, an operation at a time."""
-    does = {oc.ADD: np.add, oc.SUB: np.subtract, oc.MUL: np.multiply, oc.DIV: np.divide, oc.EXP: np.exp, oc.LOG: np.log,
-            oc.SIN: np.sin}
+    does = {
+        oc.ADD: np.add,
+        oc.SUB: np.subtract,
+        oc.MUL: np.multiply,
+        oc.DIV: np.divide,
+        oc.EXP: np.exp,
+        oc.LOG: np.log,
+        oc.SIN: np.sin,
+    }
     programs = [(op, arg, const.astype(X.dtype)) for op, arg, const in batch.programs]
 
     def job() -> None:
@@ -145,8 +156,15 @@ def operon_job(batch: Batch, X: Array, out: Array) -> Callable[[], object] | Non
     except ImportError:
         return None
     kind = pyoperon.NodeType
-    does = {oc.ADD: kind.Add, oc.SUB: kind.Sub, oc.MUL: kind.Mul, oc.DIV: kind.Div, oc.EXP: kind.Exp, oc.LOG: kind.Log,
-            oc.SIN: kind.Sin}
+    does = {
+        oc.ADD: kind.Add,
+        oc.SUB: kind.Sub,
+        oc.MUL: kind.Mul,
+        oc.DIV: kind.Div,
+        oc.EXP: kind.Exp,
+        oc.LOG: kind.Log,
+        oc.SIN: kind.Sin,
+    }
     table = np.asfortranarray(X.T, dtype=np.float32)
     dataset = pyoperon.Dataset(table)
     names = [v.Hash for v in dataset.Variables]
@@ -199,10 +217,17 @@ def limits(seconds: float) -> dict[str, Rates]:
     for dtype in (np.float64, np.float32):
         a, b, out = np.ones(BLOCK, dtype), np.ones((2, BLOCK), dtype), np.empty(BLOCK, dtype)
         big, copy = np.ones(2**25, dtype), np.empty(2**25, dtype)
-        best = shortest({"cache": lambda a=a, b=b, out=out: _products(a, b, out, 10_000),
-                         "memory": lambda big=big, copy=copy: np.copyto(copy, big)}, seconds)
-        found[np.dtype(dtype).name] = {"products in the first cache level": BLOCK * 1e4 / best["cache"] / 1e9,
-                                       "numbers copied through memory": 2**25 / best["memory"] / 1e9}
+        best = shortest(
+            {
+                "cache": lambda a=a, b=b, out=out: _products(a, b, out, 10_000),
+                "memory": lambda big=big, copy=copy: np.copyto(copy, big),
+            },
+            seconds,
+        )
+        found[np.dtype(dtype).name] = {
+            "products in the first cache level": BLOCK * 1e4 / best["cache"] / 1e9,
+            "numbers copied through memory": 2**25 / best["memory"] / 1e9,
+        }
     return found
 
 
@@ -293,8 +318,11 @@ def scan_rates(seconds: float, members: int = 8192, n_probe: int = 64) -> dict[s
     real, y = real_library(members, n_probe)
     real, _ = unit_rows(real, np.empty((0, n_probe)))
     noise = 0.1 * np.sqrt(np.mean(y**2)) * rng.standard_normal(n_probe)
-    cases = {"random rows": (rng.standard_normal((members, n_probe)), rng.standard_normal(n_probe), 50),
-             "real library": (real, y, 300), "real library, 10 % noise": (real, y + noise, 300)}
+    cases = {
+        "random rows": (rng.standard_normal((members, n_probe)), rng.standard_normal(n_probe), 50),
+        "real library": (real, y, 300),
+        "real library, 10 % noise": (real, y + noise, 300),
+    }
     tile_pairs = 2**22
     limits = multiplied(tile_pairs, n_probe)
     jobs, pairs = dict(limits), {}
@@ -315,8 +343,13 @@ def scan_rates(seconds: float, members: int = 8192, n_probe: int = 64) -> dict[s
             jobs[f"{form}, {name}"] = lambda scan=scan: scan(Clock())
     best = shortest(jobs, seconds)
     product = min(best[name] for name in limits) / tile_pairs
-    return {name: {"Ghypotheses/s": n / best[name] / 1e9,
-                   "limit": 1e-9 / product / (1 if name.startswith("sums") else 2 + len(basis))} for name, n in pairs.items()}
+    return {
+        name: {
+            "Ghypotheses/s": n / best[name] / 1e9,
+            "limit": 1e-9 / product / (1 if name.startswith("sums") else 2 + len(basis)),
+        }
+        for name, n in pairs.items()
+    }
 
 
 def enumeration_rate(seconds: float, size: int = 20_000) -> Rates:
@@ -357,10 +390,14 @@ def table(results: dict) -> None:
             print(f"  {name:32s} {rate['Gnode-rows/s']:12.2f} {limit:7.1f} {rate['expressions/s']:14.0f}{more}")
     print(f"\n{'scans':34s} {'Ghypotheses/s':>12s} {'limit':>7s} {'share':>7s}")
     for name, rate in results["scans"].items():
-        print(f"  {name:32s} {rate['Ghypotheses/s']:12.3f} {rate['limit']:7.3f} {rate['Ghypotheses/s'] / rate['limit']:7.2f}")
+        print(
+            f"  {name:32s} {rate['Ghypotheses/s']:12.3f} {rate['limit']:7.3f} {rate['Ghypotheses/s'] / rate['limit']:7.2f}"
+        )
     rate = results["enumeration"]
-    print(f"\n{'enumeration':34s} {'Mcandidates/s':>12s} {'limit':>7s}\n  {'five columns':32s} {rate['Mcandidates/s']:12.2f} "
-          f"{rate['limit']:7.1f}")
+    print(
+        f"\n{'enumeration':34s} {'Mcandidates/s':>12s} {'limit':>7s}\n  {'five columns':32s} {rate['Mcandidates/s']:12.2f} "
+        f"{rate['limit']:7.1f}"
+    )
 
 
 def plot(results: dict, path: Path) -> None:
@@ -377,16 +414,26 @@ def plot(results: dict, path: Path) -> None:
         values = [results["evaluation"][kind][name]["Gnode-rows/s"] for name in names]
         axes[0].barh(np.arange(len(names)) + 0.2 - 0.4 * k, values, 0.4, label=kind)
     for (name, rates), style in zip(results["limits"].items(), ("--", ":"), strict=True):
-        axes[0].axvline(rates["products in the first cache level"], color="black", linestyle=style, linewidth=1,
-                        label=f"products in cache, {name}")
+        axes[0].axvline(
+            rates["products in the first cache level"],
+            color="black",
+            linestyle=style,
+            linewidth=1,
+            label=f"products in cache, {name}",
+        )
     axes[0].set_yticks(np.arange(len(names)), names)
     axes[0].invert_yaxis()
     axes[0].set(xlabel="10⁹ node-rows/s per core", title="evaluation")
     axes[0].legend(fontsize=8)
     scans = results["scans"]
     axes[1].bar(np.arange(len(scans)) - 0.2, [r["Ghypotheses/s"] for r in scans.values()], 0.4, label="scan")
-    axes[1].bar(np.arange(len(scans)) + 0.2, [r["limit"] for r in scans.values()], 0.4, color="lightgray",
-                label="matrix products of all rows")
+    axes[1].bar(
+        np.arange(len(scans)) + 0.2,
+        [r["limit"] for r in scans.values()],
+        0.4,
+        color="lightgray",
+        label="matrix products of all rows",
+    )
     axes[1].set_xticks(np.arange(len(scans)), [name.replace(", ", "\n") for name in scans], rotation=90, fontsize=8)
     axes[1].set(ylabel="10⁹ hypotheses/s per core", title="scans")
     axes[1].legend(fontsize=8)
@@ -406,8 +453,10 @@ def main() -> None:
     with threadpool_limits(1):
         results = {
             "limits": limits(options.seconds / 5),
-            "evaluation": {"arithmetic": evaluation_rates((), options.seconds),
-                           "with exp, log, sin": evaluation_rates(FUNCTIONS, options.seconds)},
+            "evaluation": {
+                "arithmetic": evaluation_rates((), options.seconds),
+                "with exp, log, sin": evaluation_rates(FUNCTIONS, options.seconds),
+            },
             "scans": scan_rates(options.seconds),
             "enumeration": enumeration_rate(options.seconds),
         }

@@ -58,7 +58,13 @@ def notebook(page: str) -> str:
         is_code = number % 2 == 1
         text = re.sub(r"<!--.*?-->|^```text\n.*?^```\n", "", part, flags=re.MULTILINE | re.DOTALL).strip()
         if text:
-            cell: dict[str, Any] = {"cell_type": "code" if is_code else "markdown", "id": f"cell-{number}", "metadata": {}}
+            cell: dict[str, Any] = {
+                "cell_type": "code" if is_code else "markdown",
+                "id": f"cell-{number}",
+                "metadata": {},
+            }
             cells.append(cell | {"source": text} | ({"outputs": [], "execution_count": None} if is_code else {}))
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    return json.dumps({"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}, indent=1)
+    return json.dumps(
+        {"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}, indent=1
+    )

@@ -22,8 +22,13 @@ KEPLER = Path(__file__).resolve().parents[2] / "datasets" / "kepler" / "data.csv
 BLUE, ORANGE, GREY, GREEN = "#1f6fb4", "#e8710a", "#8a8a8a", "#2e8b57"
 # Colours that can be read on white and on black pages; the page itself is the background.
 STYLE = {
-    "svg.fonttype": "none", "svg.hashsalt": "hypo", "font.size": 10, "font.family": "sans-serif",
-    "axes.spines.top": False, "axes.spines.right": False, "savefig.facecolor": "white",
+    "svg.fonttype": "none",
+    "svg.hashsalt": "hypo",
+    "font.size": 10,
+    "font.family": "sans-serif",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "savefig.facecolor": "white",
 }
 
 
@@ -76,7 +81,15 @@ def draw_score(result: hypo.Result) -> None:
     save(figure, "score")
 
 
-PROPOSERS = ("library and scans", "beam of peels", "reductions", "atoms", "stepwise regression", "evolution", "your guesses")
+PROPOSERS = (
+    "library and scans",
+    "beam of peels",
+    "reductions",
+    "atoms",
+    "stepwise regression",
+    "evolution",
+    "your guesses",
+)
 # Where each step stands in the picture, from left to right.
 STEPS = {42: "simplify,\ncheck units", 59: "fit the\nconstants", 75.5: "round to exact\nnumbers, score", 92: "front"}
 
@@ -101,8 +114,15 @@ def draw_search() -> None:
 
 
 def box(axes: Axes, x: float, y: float, text: str, colour: str) -> None:
-    axes.text(x, y, text, ha="center", va="center", fontsize=9,
-              bbox={"boxstyle": "round,pad=0.4", "facecolor": "white", "edgecolor": colour, "linewidth": 1.5})
+    axes.text(
+        x,
+        y,
+        text,
+        ha="center",
+        va="center",
+        fontsize=9,
+        bbox={"boxstyle": "round,pad=0.4", "facecolor": "white", "edgecolor": colour, "linewidth": 1.5},
+    )
 
 
 def arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
@@ -120,8 +140,13 @@ def draw_certificate() -> None:
             seen = hypo.fit(X, target, max_complexity=size, time_limit=8, posterior=False).coverage
             if seen.complete_to == size:
                 counts[size] = seen.distinct
-        axes.semilogy(list(counts), list(counts.values()), "o-", color=colour,
-                      label=f"{columns} column{'s' if columns > 1 else ''}: {max(counts.values())} of {max(counts)} nodes")
+        axes.semilogy(
+            list(counts),
+            list(counts.values()),
+            "o-",
+            color=colour,
+            label=f"{columns} column{'s' if columns > 1 else ''}: {max(counts.values())} of {max(counts)} nodes",
+        )
     axes.set(xlabel="largest size [nodes]", ylabel="distinct formulas", xticks=range(1, 7))
     axes.legend(frameon=False)
     save(figure, "certificate")

@@ -44,7 +44,9 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 def one_cell(text: str) -> str:
     """Text that a table can hold: a bar within code would end the cell, and a backslash before it would show."""
     code = re.compile(r"`([^`]*[|][^`]*)`")
-    return code.sub(lambda found: f"<code>{html.escape(found[1])}</code>", text).replace("|", "&#124;").replace("\n", " ")
+    return (
+        code.sub(lambda found: f"<code>{html.escape(found[1])}</code>", text).replace("|", "&#124;").replace("\n", " ")
+    )
 
 
 def page(title: str, intro: str, parts: Iterable[str]) -> str:
@@ -132,7 +134,7 @@ def rules() -> str:
 COMMON_KEYS = {
     "weight": "multiplies what breaking the rule costs",
     "hard": "a formula that breaks the rule is no hypothesis",
-    "where": "ranges of variables in which the rule holds, in the place of [ranges] or those of the data; ends may be \"inf\"",
+    "where": 'ranges of variables in which the rule holds, in the place of [ranges] or those of the data; ends may be "inf"',
     "label": "the rule's name in reports",
     "tolerance": "how far off counts as kept",
 }
@@ -145,7 +147,12 @@ def _key(field: Any) -> tuple[str, str, str, str] | None:
         return None
     value = field.default_factory() if field.default_factory is not MISSING else field.default
     default = "required" if value is MISSING else "none" if value is None or value == {} else f"`{sort.write(value)}`"
-    return f"`{field.name}`", default, f"`{sort.example}`", field.metadata.get("words") or COMMON_KEYS.get(field.name, "")
+    return (
+        f"`{field.name}`",
+        default,
+        f"`{sort.example}`",
+        field.metadata.get("words") or COMMON_KEYS.get(field.name, ""),
+    )
 
 
 def operators() -> str:
@@ -165,7 +172,9 @@ def operators() -> str:
 
 def names() -> str:
     """The public names of Python, which mkdocstrings describes."""
-    shown = sorted((name for name in hypo.__all__ if not name.startswith("_")), key=lambda name: (_rank(name), name.lower()))
+    shown = sorted(
+        (name for name in hypo.__all__ if not name.startswith("_")), key=lambda name: (_rank(name), name.lower())
+    )
     return page(
         "Python interface",
         "The public names, all of them in `hypo` itself. They are imported on first use.",

@@ -1,8 +1,4 @@
-"""The Python interface: data and knowledge in, a :class:`~hypo.result.result.Result` out."""
+"""The Python interface: data and knowledge in, a :class:`~hypo.result.result.Result` out. A module for each public function.
 
-from hypo.api.audit import Audit, audit
-from hypo.api.fit import fit
-from hypo.api.merge import merge
-from hypo.api.score import Scored, score
-
-__all__ = ["Audit", "Scored", "audit", "fit", "merge", "score"]
+Checks of what users give stand here, and nothing of the search. The public names are those of :mod:`hypo`.
+"""

@@ -111,14 +111,33 @@ def audit(
         require_whole_number("turns", turns, 1)
     longest = float("inf") if total_time is None else seconds("total_time", total_time)
     table = {
-        "features": features, "sigma": sigma, "weights": weights, "drop_missing": drop_missing, "trials": trials,
-        "censored": censored, "lower": lower, "upper": upper, "x_sigma": x_sigma,
-        "exclude": exclude, "thousands": thousands,
+        "features": features,
+        "sigma": sigma,
+        "weights": weights,
+        "drop_missing": drop_missing,
+        "trials": trials,
+        "censored": censored,
+        "lower": lower,
+        "upper": upper,
+        "x_sigma": x_sigma,
+        "exclude": exclude,
+        "thousands": thousands,
     }
     dataset, _, background, settings = validate_inputs(
-        data, target, table, knowledge, units,
-        time_limit=time_limit, seed=seed, operators=operators, max_complexity=max_complexity, workers=workers,
-        scheduler=scheduler, lam=lam, likelihood=likelihood, dof=dof,
+        data,
+        target,
+        table,
+        knowledge,
+        units,
+        time_limit=time_limit,
+        seed=seed,
+        operators=operators,
+        max_complexity=max_complexity,
+        workers=workers,
+        scheduler=scheduler,
+        lam=lam,
+        likelihood=likelihood,
+        dof=dof,
     )
     settings = replace(settings, turns=turns, guesses=background.guesses)
     from hypo.problem.problem import make_problem
@@ -244,9 +263,7 @@ def resample(problem: Problem, rng: np.random.Generator) -> Problem:
     return replace(few, likelihood=few.likelihood.reweighted(weights.astype(np.float64)))
 
 
-def _choose_listener(
-    progress: bool | Callable[[AuditProgress], None] | None,
-) -> Callable[[AuditProgress], None] | None:
+def _choose_listener(progress: bool | Callable[[AuditProgress], None] | None) -> Callable[[AuditProgress], None] | None:
     if callable(progress):
         return progress
     if progress is not None and not isinstance(progress, bool):

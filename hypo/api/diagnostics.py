@@ -86,7 +86,7 @@ def _judge_likelihood(best: Hypothesis, problem: Problem, dataset: Dataset) -> I
     whole = bool(np.all(y == np.round(y)))
     if whole and not _has_unit(problem) and (rises or _are_like_counts(y, predicted, len(best.expression.free))):
         yield (
-            'the targets are whole numbers that scatter as counts do, more where they are larger; if they count something, the '
+            "the targets are whole numbers that scatter as counts do, more where they are larger; if they count something, the "
             'likelihood "poisson" suits them better'
         )
     elif rises and y.min() > 0.0:
@@ -132,8 +132,10 @@ def _compare_forms(best: Hypothesis, guess: Hypothesis | None) -> list[str]:
     """The numbers of a guess in its own form, where those of the answer are of a shorter one."""
     if guess is None or (abs(guess.score - best.score) < 0.005 and guess.complexity == best.complexity):
         return []
-    return [f"as you write it its complexity is {guess.complexity:g} and its score {tables.nats(guess.score)}, while the "
-            f"table has those of its shortest form, {best.complexity:g} and {tables.nats(best.score)}"]
+    return [
+        f"as you write it its complexity is {guess.complexity:g} and its score {tables.nats(guess.score)}, while the "
+        f"table has those of its shortest form, {best.complexity:g} and {tables.nats(best.score)}"
+    ]
 
 
 def _compare_guesses(
@@ -152,7 +154,11 @@ def _compare_guesses(
             yield f"the answer is a variant of your guess {number + 1}, {law}, with exact numbers for some of its constants"
         if h is None:
             e = outcome.fitted[number] if number < len(outcome.fitted) else None
-            why = "has no value on some row, or breaks the knowledge" if e is None else explain_refusal(e, problem, settings)
+            why = (
+                "has no value on some row, or breaks the knowledge"
+                if e is None
+                else explain_refusal(e, problem, settings)
+            )
             yield f"the guess {guess} {why}"
             if e is None or (h := score_freely(e, problem, settings)) is None:
                 continue

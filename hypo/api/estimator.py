@@ -173,7 +173,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         Raises:
             ValueError: wrong shapes or settings (InputError, DataError, KnowledgeError, UnitError).
         """
-        from hypo.api import fit
+        from hypo.api.fit import fit
         from hypo.api.inputs import fold_numbers
 
         _require_numbers(X, y)
@@ -197,7 +197,11 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         stated = *units_by_name(names, target, called, self.units, units), *pysr_units(names, target, X_units, y_units)
         begin = time.monotonic()
         self.result_: Result = fit(
-            (arrays.pop("X"), arrays.pop("y")), target, features=names, weights=weights, units=join_units(stated),
+            (arrays.pop("X"), arrays.pop("y")),
+            target,
+            features=names,
+            weights=weights,
+            units=join_units(stated),
             **{**self._shared_settings(), **given, **arrays},
         )
         if self.result_.status == "interrupted":
@@ -208,7 +212,12 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
 
     @known_keywords(name="SymbolicRegressor.predict")
     def predict(
-        self, X: ArrayLike, index: int | None = None, *, return_std: bool = False, interval: float | None = None,
+        self,
+        X: ArrayLike,
+        index: int | None = None,
+        *,
+        return_std: bool = False,
+        interval: float | None = None,
         trials: ArrayLike | None = None,
     ) -> NDArray[np.float64] | tuple[NDArray[np.float64], NDArray[np.float64]] | Prediction:
         """y for new rows X (n_row, n_col), shape (n_row,); NaN where the formula is undefined.
@@ -231,7 +240,9 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
 
     def set_params(self, **params: Any) -> SymbolicRegressor:
         """Change parameters by name, as everywhere in scikit-learn."""
-        refuse("SymbolicRegressor", (name for name in params if "__" not in name), self._get_param_names(), IN_ESTIMATOR)
+        refuse(
+            "SymbolicRegressor", (name for name in params if "__" not in name), self._get_param_names(), IN_ESTIMATOR
+        )
         super().set_params(**params)
         return self
 
@@ -281,10 +292,12 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         """The settings that :func:`hypo.fit` calls by the same name, and those that have other names here."""
         from inspect import signature
 
-        from hypo.api import fit
+        from hypo.api.fit import fit
 
         theirs = signature(fit).parameters
-        same = {name: value for name, value in self.get_params(deep=False).items() if name in theirs and name != "units"}
+        same = {
+            name: value for name, value in self.get_params(deep=False).items() if name in theirs and name != "units"
+        }
         own = {"operators": self._operators(), "max_complexity": self._size(), "time_limit": self._seconds()}
         return {**same, **own, "seed": self._seed()}
 
@@ -378,5 +391,6 @@ def _warn_interrupted(when: float, kept: bool) -> None:
     _last_warning = time.monotonic()
     warnings.warn(
         f"the search was interrupted, and the best formula so far is kept; interrupt again within {TWICE:g} seconds to stop",
-        RuntimeWarning, stacklevel=3,
+        RuntimeWarning,
+        stacklevel=3,
     )

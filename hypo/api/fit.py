@@ -154,15 +154,41 @@ def fit(
     if place is not None:
         place.check()
     table = {
-        "features": features, "sigma": sigma, "weights": weights, "drop_missing": drop_missing, "trials": trials,
-        "censored": censored, "lower": lower, "upper": upper, "x_sigma": x_sigma, "folds": folds,
-        "exclude": exclude, "thousands": thousands,
+        "features": features,
+        "sigma": sigma,
+        "weights": weights,
+        "drop_missing": drop_missing,
+        "trials": trials,
+        "censored": censored,
+        "lower": lower,
+        "upper": upper,
+        "x_sigma": x_sigma,
+        "folds": folds,
+        "exclude": exclude,
+        "thousands": thousands,
     }
     inputs = validate_inputs(
-        data, target, table, knowledge, units,
-        time_limit=time_limit, seed=seed, operators=operators, max_complexity=max_complexity, workers=workers,
-        scheduler=scheduler, max_memory=max_memory, shard=shard, lam=lam, guesses=guesses, backend=backend,
-        likelihood=likelihood, dof=dof, log_likelihood=log_likelihood, posterior=posterior, intervals=intervals,
+        data,
+        target,
+        table,
+        knowledge,
+        units,
+        time_limit=time_limit,
+        seed=seed,
+        operators=operators,
+        max_complexity=max_complexity,
+        workers=workers,
+        scheduler=scheduler,
+        max_memory=max_memory,
+        shard=shard,
+        lam=lam,
+        guesses=guesses,
+        backend=backend,
+        likelihood=likelihood,
+        dof=dof,
+        log_likelihood=log_likelihood,
+        posterior=posterior,
+        intervals=intervals,
     )
     held_out = as_folds(inputs.dataset, model_selection, validation_fraction, folds, inputs.settings)
     # Who gave a destination writes to it.

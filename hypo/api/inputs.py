@@ -27,9 +27,7 @@ if TYPE_CHECKING:
     KnowledgeLike = Knowledge | Mapping[str, Any] | str | os.PathLike[str] | None
 
 
-def as_knowledge(
-    knowledge: KnowledgeLike, dataset: Dataset, units: Mapping[str, str] | None = None
-) -> Knowledge:
+def as_knowledge(knowledge: KnowledgeLike, dataset: Dataset, units: Mapping[str, str] | None = None) -> Knowledge:
     """Knowledge with the units of the caller and of the table's header.
 
     Raises KnowledgeError where these disagree, and for names that the table does not have, and for hard rules that
@@ -48,10 +46,10 @@ def as_knowledge(
     elif isinstance(knowledge, str | os.PathLike):
         loaded = Knowledge.load(knowledge, dataset.target)
     else:
-        raise KnowledgeError(
-            f"knowledge must be a Knowledge, a dictionary or a path, got {type(knowledge).__name__}"
-        )
-    named = dict(zip(dataset.labels, dataset.names, strict=True)) | {dataset.target_label: dataset.target} | dataset.written
+        raise KnowledgeError(f"knowledge must be a Knowledge, a dictionary or a path, got {type(knowledge).__name__}")
+    named = (
+        dict(zip(dataset.labels, dataset.names, strict=True)) | {dataset.target_label: dataset.target} | dataset.written
+    )
     _require_kept(loaded, units or {}, dataset)
     # The unit of a column that was left out because it never changes is of no use, and no mistake.
     given = {key: text for key, text in (units or {}).items() if identifier(key, 0) not in dataset.constant}
@@ -81,7 +79,9 @@ def _require_kept(knowledge: Knowledge, units: Mapping[str, str], dataset: Datas
         said |= {*knowledge.template.names, *(a for given in knowledge.template.unknowns.values() for a in given)}
     for rule in knowledge.rules:
         # A rule that would be fine with these columns speaks of one of them.
-        alone, beside = (list(rule.misfits(c, dataset.target, constants)) for c in (columns, (*columns, *dataset.left_out)))
+        alone, beside = (
+            list(rule.misfits(c, dataset.target, constants)) for c in (columns, (*columns, *dataset.left_out))
+        )
         if len(beside) < len(alone):
             values = [value for key, value in rule.as_dict().items() if key not in ("kind", "label")]
             said |= set(re.findall(r"\w+", repr(values)))
@@ -239,8 +239,11 @@ def _read_shard(shard: str | Sequence[int] | None) -> tuple[int, int] | None:
     except (TypeError, ValueError):
         raise InputError(f"the shard must be written NUMBER/TOTAL, such as 3/16, got {shard!r}") from None
     if not 1 <= number <= of:
-        raise InputError(f"the shard must be one of 1/{of} to {of}/{of}, got {number}/{of}" if of > 0 else
-                         f"the number of shards must be 1 or more, got {of}")
+        raise InputError(
+            f"the shard must be one of 1/{of} to {of}/{of}, got {number}/{of}"
+            if of > 0
+            else f"the number of shards must be 1 or more, got {of}"
+        )
     return number, of
 
 

@@ -50,8 +50,8 @@ def make_result(
     details: Mapping[str, Any] | None = None,
 ) -> Result:
     """The engine's outcome with constants, units and manifest; ``best`` is chosen ``by`` a criterion of
-    :mod:`hypo.search.model_selection`, ``details`` are of a choice that was made already. What fails, or takes longer than there is
-    time, is left out."""
+    :mod:`hypo.search.model_selection`, ``details`` are of a choice that was made already. What fails, or takes longer
+    than there is time, is left out."""
     from hypo.problem.problem import LAPLACE
     from hypo.search.earned import NO_WEIGHTS, unearned
     from hypo.search.model_selection import apply_selection
@@ -64,7 +64,9 @@ def make_result(
         with failures.guarded("the weights"), Alarm(over) as alarm:
             inside = replace(inside, unearned=unearned(outcome, problem, settings, inside))
         if alarm.rang:
-            inside = replace(inside, unearned=f"there was no time to judge the residuals, so {NO_WEIGHTS}; give it more")
+            inside = replace(
+                inside, unearned=f"there was no time to judge the residuals, so {NO_WEIGHTS}; give it more"
+            )
     with failures.guarded("the choice of the answer"):
         outcome = apply_selection(by, outcome, inside, problem, settings)
     front, best = outcome.front, outcome.best
@@ -94,10 +96,14 @@ def make_result(
             record = make_prior(inside, problem, settings).as_dict()
             manifest["prior"] = border.lengths(record, inside.structures, posterior.structures)
     # The answer's come first; those of others where there is time.
-    own_rows = None if best is None else _make_rows_in_time(best.expression, problem, settings.intervals, over, failures)
+    own_rows = (
+        None if best is None else _make_rows_in_time(best.expression, problem, settings.intervals, over, failures)
+    )
     until = max(over, now() + OVERTIME)
     constants = tuple(
-        own_rows if own_rows is not None and h == best else _make_rows_in_time(h.expression, problem, LAPLACE, until, failures)
+        own_rows
+        if own_rows is not None and h == best
+        else _make_rows_in_time(h.expression, problem, LAPLACE, until, failures)
         for h in front
     )
     if failures.found:
@@ -152,7 +158,9 @@ def _weigh_structures(outcome: Outcome, problem: Problem, settings: Settings, fa
     rows = problem.X, problem.columns, problem.likelihood
     late, keeps = Deadline(outcome.deadline), book.keeps_hard if book else None
     with failures.guarded("the posterior"), Alarm(outcome.deadline + OVERTIME):
-        return make_posterior(outcome.archive, *rows, explored=outcome.explored, keeps=keeps, expired=lambda: late.expired)
+        return make_posterior(
+            outcome.archive, *rows, explored=outcome.explored, keeps=keeps, expired=lambda: late.expired
+        )
     return None
 
 
@@ -233,9 +241,7 @@ def _outward_factors(e: Expression, leaves: Sequence[int], problem: Problem) -> 
             yield (1.0 if border.same else found.factor[i]), unit_text(found.units[i], dimensions[i], names)
 
 
-def _make_manifest(
-    problem: Problem, settings: Settings, dataset: Dataset, columns: Sequence[str]
-) -> dict[str, Any]:
+def _make_manifest(problem: Problem, settings: Settings, dataset: Dataset, columns: Sequence[str]) -> dict[str, Any]:
     """Everything needed to run the search again, and nothing that depends on when or where it ran."""
     import platform
     from importlib.metadata import version

@@ -33,9 +33,7 @@ class _Shard:
 
 
 @known_keywords(name="hypo.merge")
-def merge(
-    *results: Any, out: str | os.PathLike[str] | Destination | None = None, overwrite: bool = False
-) -> Result:
+def merge(*results: Any, out: str | os.PathLike[str] | Destination | None = None, overwrite: bool = False) -> Result:
     """Join the results of ``fit(…, shard="1/n")`` to ``fit(…, shard="n/n")``.
 
     The front is the Pareto front of all their formulas. What every shard did by itself is vouched for by the one that got
@@ -57,7 +55,11 @@ def merge(
     for k, given in enumerate(results, 1):
         if not isinstance(given, Result | str | os.PathLike):
             raise InputError(f"number {k} of what is to be merged is neither a result nor a folder: {given!r}")
-        if place is not None and not isinstance(given, Result) and os.path.abspath(given) == os.path.abspath(place.folder):
+        if (
+            place is not None
+            and not isinstance(given, Result)
+            and os.path.abspath(given) == os.path.abspath(place.folder)
+        ):
             raise InputError(f"{place.folder} holds one of the shards; write the merged result to another folder")
     if place is not None:
         place.check()
@@ -126,7 +128,9 @@ def _merge_results(shards: Sequence[_Shard]) -> Result:
     # Each shard has left out what its rows cannot bear.
     front = front_of((h for h, _ in found), 0 if any(r.status == "exact" for r in results) else math.inf)
     by = results[0].settings.get("model_selection", SCORE)
-    posterior = joined([r.posterior for r in results if r.posterior is not None], results[0].features, farthest.complete_to)
+    posterior = joined(
+        [r.posterior for r in results if r.posterior is not None], results[0].features, farthest.complete_to
+    )
     weighing = {s.number: s.result.posterior for s in shards if s.result.posterior is not None}
     if posterior is not None and (chain := shards_agree(weighing, posterior)) is not None:
         explored = ExploredSpace(farthest.complete_to, chain=chain)
@@ -153,7 +157,8 @@ def _merge_results(shards: Sequence[_Shard]) -> Result:
         efficiency=finder.efficiency,
         timing={"total": max(totals), "sum": sum(totals), "shards": {str(s.number): s.result.timing for s in shards}},
         manifest={
-            **manifest, **_failures(results),
+            **manifest,
+            **_failures(results),
             "settings": {**manifest["settings"], "shard": None, "shards": _shards(shards, missing)},
         },
         constants=tuple(constants[id(h)] for h in front),
@@ -185,7 +190,9 @@ def _status(finder: Result, results: Sequence[Result]) -> str:
     """``exact`` if the best formula is; else what cut a shard short cut the whole short."""
     if finder.status == "exact":
         return finder.status
-    return next((s for s in _ENDED if any(r.status == s for r in results)), "complete" if finder.best else "nothing_found")
+    return next(
+        (s for s in _ENDED if any(r.status == s for r in results)), "complete" if finder.best else "nothing_found"
+    )
 
 
 def _shards(shards: Sequence[_Shard], missing: Sequence[int]) -> dict[str, Any]:

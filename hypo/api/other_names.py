@@ -19,47 +19,141 @@ _FILES = "a result is written by result.save(folder) after the fit"
 _OPERATORS = 'give operators, such as ["+", "*", "sqrt"]'
 
 _GROUPS: dict[str, tuple[str, ...]] = {
-    _TIME: ("niterations", "max_evals", "early_stop_condition", "generations", "n_generations", "max_iter", "max_time",
-            "ncycles_per_iteration", "ncyclesperiteration", "stopping_criteria"),
+    _TIME: (
+        "niterations",
+        "max_evals",
+        "early_stop_condition",
+        "generations",
+        "n_generations",
+        "max_iter",
+        "max_time",
+        "ncycles_per_iteration",
+        "ncyclesperiteration",
+        "stopping_criteria",
+    ),
     _BY_ITSELF: (
-        "populations", "population_size", "npop", "warmup_maxsize_by", "use_frequency", "use_frequency_in_tournament",
-        "adaptive_parsimony_scaling", "alpha", "annealing", "fraction_replaced", "fraction_replaced_hof",
-        "fraction_replaced_guesses", "weight_add_node", "weight_insert_node", "weight_delete_node", "weight_do_nothing",
-        "weight_mutate_constant", "weight_mutate_operator", "weight_mutate_feature", "weight_swap_operands",
-        "weight_rotate_tree", "weight_randomize", "weight_simplify", "weight_optimize", "weight_backsolve", "mutations",
-        "default_mutations", "crossover_probability", "skip_mutation_failures", "migration", "hof_migration", "topn",
-        "tournament_selection_n", "tournament_selection_p", "tournament_size", "p_crossover", "p_subtree_mutation",
-        "p_point_mutation", "p_hoist_mutation", "init_depth", "init_method", "batching", "batch_size", "fast_cycle", "turbo",
-        "bumper", "autodiff_backend", "use_tracing", "tracing_file", "plugins", "default_plugins", "const_range",
+        "populations",
+        "population_size",
+        "npop",
+        "warmup_maxsize_by",
+        "use_frequency",
+        "use_frequency_in_tournament",
+        "adaptive_parsimony_scaling",
+        "alpha",
+        "annealing",
+        "fraction_replaced",
+        "fraction_replaced_hof",
+        "fraction_replaced_guesses",
+        "weight_add_node",
+        "weight_insert_node",
+        "weight_delete_node",
+        "weight_do_nothing",
+        "weight_mutate_constant",
+        "weight_mutate_operator",
+        "weight_mutate_feature",
+        "weight_swap_operands",
+        "weight_rotate_tree",
+        "weight_randomize",
+        "weight_simplify",
+        "weight_optimize",
+        "weight_backsolve",
+        "mutations",
+        "default_mutations",
+        "crossover_probability",
+        "skip_mutation_failures",
+        "migration",
+        "hof_migration",
+        "topn",
+        "tournament_selection_n",
+        "tournament_selection_p",
+        "tournament_size",
+        "p_crossover",
+        "p_subtree_mutation",
+        "p_point_mutation",
+        "p_hoist_mutation",
+        "init_depth",
+        "init_method",
+        "batching",
+        "batch_size",
+        "fast_cycle",
+        "turbo",
+        "bumper",
+        "autodiff_backend",
+        "use_tracing",
+        "tracing_file",
+        "plugins",
+        "default_plugins",
+        "const_range",
     ),
     "constants are always fitted, and formulas simplified, so leave it out": (
-        "should_simplify", "should_optimize_constants", "optimizer_algorithm", "optimizer_nrestarts", "optimizer_f_calls_limit",
-        "optimize_probability", "optimizer_iterations", "perturbation_factor", "probability_negate_constant",
+        "should_simplify",
+        "should_optimize_constants",
+        "optimizer_algorithm",
+        "optimizer_nrestarts",
+        "optimizer_f_calls_limit",
+        "optimize_probability",
+        "optimizer_iterations",
+        "perturbation_factor",
+        "probability_negate_constant",
     ),
-    _WEIGHTS: ("parsimony", "parsimony_coefficient", "loss_scale", "complexity_mapping", "complexity_of_constants",
-               "complexity_of_variables"),
+    _WEIGHTS: (
+        "parsimony",
+        "parsimony_coefficient",
+        "loss_scale",
+        "complexity_mapping",
+        "complexity_of_constants",
+        "complexity_of_variables",
+    ),
     f"{_KNOWLEDGE} with [priors], where each use of an operator costs -log(weight) nats": ("complexity_of_operators",),
     f"{_KNOWLEDGE} with [grammar.nesting], which names the operators that may not stand inside others": (
-        "nested_constraints", "constraints"),
+        "nested_constraints",
+        "constraints",
+    ),
     f"{_KNOWLEDGE} with max_depth in [grammar]": ("maxdepth", "max_depth"),
-    f"{_KNOWLEDGE} with a [template], such as form = \"y = sqrt(a)*h(b)\"": ("expression_spec", "type_spec"),
+    f'{_KNOWLEDGE} with a [template], such as form = "y = sqrt(a)*h(b)"': ("expression_spec", "type_spec"),
     f"{_KNOWLEDGE} with hard = false in [units], and lam": ("dimensional_constraint_penalty",),
     "fitted constants get the unit that the formula needs; without units every number is a pure one": (
-        "dimensionless_constants_only",),
-    _NOISE: ("elementwise_loss", "loss_function", "loss_function_expression", "loss", "full_objective", "metric", "objective"),
-    _PARALLEL: ("parallelism", "procs", "cluster_manager", "multithreading", "n_jobs", "n_threads", "worker_timeout",
-                "worker_imports"),
-    "give max_memory, such as \"4 GB\"": ("heap_size_hint_in_bytes",),
+        "dimensionless_constants_only",
+    ),
+    _NOISE: (
+        "elementwise_loss",
+        "loss_function",
+        "loss_function_expression",
+        "loss",
+        "full_objective",
+        "metric",
+        "objective",
+    ),
+    _PARALLEL: (
+        "parallelism",
+        "procs",
+        "cluster_manager",
+        "multithreading",
+        "n_jobs",
+        "n_threads",
+        "worker_timeout",
+        "worker_imports",
+    ),
+    'give max_memory, such as "4 GB"': ("heap_size_hint_in_bytes",),
     "formulas are scored in double precision, so leave it out": ("precision",),
     "equal seeds give equal results at any number of workers, so leave it out": ("deterministic",),
     "give the formulas to go on from as guesses": ("warm_start",),
     _PROGRESS: ("verbosity", "update_verbosity", "verbose", "logger_spec", "input_stream"),
     "take expression.pretty(digits) after the fit": ("print_precision",),
     _FILES: ("output_directory", "run_id", "temp_equation_file", "tempdir", "delete_tempfiles", "equation_file"),
-    _EXPORT: ("output_jax_format", "output_torch_format", "extra_sympy_mappings", "extra_torch_mappings", "extra_jax_mappings"),
+    _EXPORT: (
+        "output_jax_format",
+        "output_torch_format",
+        "extra_sympy_mappings",
+        "extra_torch_mappings",
+        "extra_jax_mappings",
+    ),
     "hypo never fetches anything during a fit, so leave it out": ("update",),
     "noise is smoothed away by itself where that helps, so leave it out": ("denoise",),
-    "the columns that matter are found by themselves; name those to use as features": ("select_k_features", "Xresampled"),
+    "the columns that matter are found by themselves; name those to use as features": (
+        "select_k_features",
+        "Xresampled",
+    ),
     _OPERATORS: ("function_set", "allowed_symbols", "basic_functions", "extended_functions"),
     "give max_complexity, the largest number of nodes": ("max_length", "max_size", "size_limit"),
 }
@@ -92,14 +186,22 @@ _ONE_FIT = (
 _OF_FIT = "that is of hypo.fit; {}, so leave it out"
 _NO_SEARCH = _OF_FIT.format("a score is of one formula and searches for nothing")
 IN_SCORE: dict[str, str] = {
-    **{name: _NO_SEARCH for advice, names in _GROUPS.items() for name in names if advice in (_TIME, _BY_ITSELF, _PARALLEL)},
+    **{
+        name: _NO_SEARCH
+        for advice, names in _GROUPS.items()
+        for name in names
+        if advice in (_TIME, _BY_ITSELF, _PARALLEL)
+    },
     **{name: advice for name, advice in IN_FUNCTIONS.items() if advice not in (_TIME, _BY_ITSELF, _PARALLEL)},
     **dict.fromkeys((*_SEARCH, *_ONE_FIT), _NO_SEARCH),
 }
 IN_AUDIT: dict[str, str] = {
     **IN_FUNCTIONS,
-    **{name: _OF_FIT.format("an audit fits many times, without it") for name in (*_ONE_FIT, "intervals", "log_likelihood")
-       if name != "progress"},
+    **{
+        name: _OF_FIT.format("an audit fits many times, without it")
+        for name in (*_ONE_FIT, "intervals", "log_likelihood")
+        if name != "progress"
+    },
     "guesses": "give knowledge with [guesses]",
     "out": "write it after the audit, audit.to_json()",
 }
@@ -117,8 +219,20 @@ IN_ESTIMATOR: dict[str, str] = {
     "overwrite": "say so where the result is saved, model.result_.save(folder, overwrite=True)",
     "exclude": "leave the columns out of X",
     "thousands": "read the table before, with hypo.read_csv(…, thousands=…)",
-    **{name: f"give it to fit(X, y, {name}=…)" for name in (
-        "sample_weight", "trials", "censored", "lower", "upper", "X_units", "y_units", "variable_names", "folds")},
+    **{
+        name: f"give it to fit(X, y, {name}=…)"
+        for name in (
+            "sample_weight",
+            "trials",
+            "censored",
+            "lower",
+            "upper",
+            "X_units",
+            "y_units",
+            "variable_names",
+            "folds",
+        )
+    },
 }
 # And for its method fit: what belongs to the estimator.
 AT_FIT: dict[str, str] = {
@@ -127,11 +241,37 @@ AT_FIT: dict[str, str] = {
     "features": "give variable_names",
     "feature_names": "give variable_names",
     "seed": "give SymbolicRegressor(random_state=…)",
-    **{name: f"give it to SymbolicRegressor({name}=…)" for name in (
-        "operators", "binary_operators", "unary_operators", "max_complexity", "maxsize", "time_limit", "timeout_in_seconds",
-        "random_state", "knowledge", "sigma", "likelihood", "dof", "log_likelihood", "x_sigma", "lam", "workers", "scheduler",
-        "max_memory", "shard", "guesses", "backend", "posterior", "intervals", "model_selection", "validation_fraction",
-        "progress")},
+    **{
+        name: f"give it to SymbolicRegressor({name}=…)"
+        for name in (
+            "operators",
+            "binary_operators",
+            "unary_operators",
+            "max_complexity",
+            "maxsize",
+            "time_limit",
+            "timeout_in_seconds",
+            "random_state",
+            "knowledge",
+            "sigma",
+            "likelihood",
+            "dof",
+            "log_likelihood",
+            "x_sigma",
+            "lam",
+            "workers",
+            "scheduler",
+            "max_memory",
+            "shard",
+            "guesses",
+            "backend",
+            "posterior",
+            "intervals",
+            "model_selection",
+            "validation_fraction",
+            "progress",
+        )
+    },
 }
 
 
@@ -139,7 +279,9 @@ def units_by_name(names: Sequence[str], target: str, called: Any, *given: Any) -
     """Names with their units from mappings; the target may go by the name of its Series, ``called``. Raises InputError."""
     for units in given:
         if units is not None and not isinstance(units, Mapping):
-            raise InputError(f'units must name columns, such as {{"{names[0]}": "m", "{target}": "s"}}, got {units!r:.60}')
+            raise InputError(
+                f'units must name columns, such as {{"{names[0]}": "m", "{target}": "s"}}, got {units!r:.60}'
+            )
         for name, text in (units or {}).items():
             yield (target if name == called and name not in names else name), text
 

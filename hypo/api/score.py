@@ -83,13 +83,29 @@ def score(
     from hypo.search.table_units import Border, readings
 
     table = {
-        "features": features, "sigma": sigma, "weights": weights, "drop_missing": drop_missing, "trials": trials,
-        "censored": censored, "lower": lower, "upper": upper, "x_sigma": x_sigma,
-        "exclude": exclude, "thousands": thousands,
+        "features": features,
+        "sigma": sigma,
+        "weights": weights,
+        "drop_missing": drop_missing,
+        "trials": trials,
+        "censored": censored,
+        "lower": lower,
+        "upper": upper,
+        "x_sigma": x_sigma,
+        "exclude": exclude,
+        "thousands": thousands,
     }
     dataset, _, background, settings = validate_inputs(
-        data, target, table, knowledge, units,
-        lam=lam, intervals=intervals, likelihood=likelihood, dof=dof, log_likelihood=log_likelihood,
+        data,
+        target,
+        table,
+        knowledge,
+        units,
+        lam=lam,
+        intervals=intervals,
+        likelihood=likelihood,
+        dof=dof,
+        log_likelihood=log_likelihood,
     )
     problem = make_problem(dataset, background, settings)
     e = _read_formula(formula, dataset, problem)
@@ -109,7 +125,9 @@ def score(
         constants=rows,
         target=dataset.target,
         violations=problem.knowledge.violations(h.expression, dataset.target),
-        rules=tuple(RuleRow.checked(r, v, dataset.target) for r, v in zip(problem.knowledge.rules, verdicts, strict=True)),
+        rules=tuple(
+            RuleRow.checked(r, v, dataset.target) for r, v in zip(problem.knowledge.rules, verdicts, strict=True)
+        ),
         unit_note=problem.unit_note,
         hints=(*_find_misspelt(e, dataset.names), *loose, *(tables.sentence(note) for note in dataset.notes)),
         likelihood=settings.likelihood,
@@ -129,7 +147,9 @@ def _read_formula(formula: Any, dataset: Dataset, problem: Problem) -> Expressio
         text = right_hand_side(formula, dataset.target, problem.aliases)
         e = parse(text, variables=dataset.names, constants=problem.constants, aliases=problem.aliases)
     else:
-        raise FormulaError(f'the formula must be text, such as "a*x + b", or an Expression, got {type(formula).__name__}')
+        raise FormulaError(
+            f'the formula must be text, such as "a*x + b", or an Expression, got {type(formula).__name__}'
+        )
     used = (*e.variables, *(c.name for c in e.constants if c.free))
     require_kept([name for name in used if name], dataset, "the formula")
     if dataset.target in used and dataset.target not in dataset.names:

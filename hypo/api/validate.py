@@ -72,8 +72,10 @@ def _target_without_unit(dataset: Dataset, background: Knowledge) -> list[str]:
     with_unit = [name for name in dataset.names if name in units and units[name].dimension != DIMENSIONLESS]
     if not with_unit or dataset.target in units:
         return []
-    return [f"the target {dataset.target} has no unit, while {with_unit[0]} has one, so formulas of any unit are taken: "
-            f"give it one, as in {dataset.target} [{units[with_unit[0]].text}], or [1] for a pure number"]
+    return [
+        f"the target {dataset.target} has no unit, while {with_unit[0]} has one, so formulas of any unit are taken: "
+        f"give it one, as in {dataset.target} [{units[with_unit[0]].text}], or [1] for a pure number"
+    ]
 
 
 def require_kept(names: Collection[str], dataset: Dataset, what: str) -> None:

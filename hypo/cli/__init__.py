@@ -1,0 +1,1 @@
+"""The command line. Options and printing only: what a command does is a function of :mod:`hypo.api`."""

@@ -1,9 +1,9 @@
-"""The command line: ``hypo score``, ``predict``, ``check`` and ``warmup``, and the commands of :mod:`hypo.cli.main.searching`,
-:mod:`hypo.cli.main.showing` and :mod:`hypo.cli.main.uncertainty`."""
+"""The command line: ``hypo score``, ``predict``, ``check`` and ``warmup``, and the commands of :mod:`hypo.cli.searching`,
+:mod:`hypo.cli.showing` and :mod:`hypo.cli.uncertainty`."""
 
 from __future__ import annotations
 
-from hypo.cli.main import early
+from hypo.cli import early
 
 early.begin()
 
@@ -145,10 +145,10 @@ def score(formula: str, data: str, units: str, as_json: bool, start: tuple[str, 
     """
     import json
 
-    from hypo import api
+    import hypo
     from hypo.report import tables
 
-    scored = api.score(formula, data, start=",".join(start), **options).in_units(units)
+    scored = hypo.score(formula, data, start=",".join(start), **options).in_units(units)
     if as_json:
         print(json.dumps(scored.to_dict(), indent=2, ensure_ascii=False, allow_nan=False))
         return FOUND
@@ -175,7 +175,12 @@ def score(formula: str, data: str, units: str, as_json: bool, start: tuple[str, 
 @click.option("--trials", metavar="NUMBER|COLUMN", help="Trials of binomial counts (default: 1).")
 @THOUSANDS
 def predict(
-    folder: str, data: str, out: str | None, interval: float | None, index: int | None, trials: str | None,
+    folder: str,
+    data: str,
+    out: str | None,
+    interval: float | None,
+    index: int | None,
+    trials: str | None,
     thousands: str | None,
 ) -> int:
     """Predict the target for the rows of NEW.csv (or of - for standard input) by the best formula in DIR, or by number N of
@@ -233,7 +238,12 @@ def predict(
 @EXCLUDE
 @THOUSANDS
 def check(
-    knowledge: str, data: str | None, target: str | None, features: str | None, exclude: str | None, thousands: str | None
+    knowledge: str,
+    data: str | None,
+    target: str | None,
+    features: str | None,
+    exclude: str | None,
+    thousands: str | None,
 ) -> int:
     """Look over a knowledge file, alone or against a table, and name every problem with its line."""
     from hypo.knowledge.lint import check as lint
@@ -288,10 +298,11 @@ def warmup() -> int:
     if shown and sys.stderr.isatty():
         print(file=sys.stderr)
     if not ready:
-        return complain("not all kernels could be compiled in processes of their own; searches compile what they need", BUG)
+        return complain(
+            "not all kernels could be compiled in processes of their own; searches compile what they need", BUG
+        )
     say(f"compiled in {time.monotonic() - begin:.0f} s" if shown else "all kernels are compiled")
     return FOUND
-
 
 
 for command in (fit, merge, show, audit, bound, profile, suggest):

@@ -76,12 +76,12 @@ ABOUT_DATA = options(
     EXCLUDE,
     THOUSANDS,
     click.option("--knowledge", metavar="K.toml", help="Background knowledge: units, constants, grammar."),
-    click.option(
-        "--likelihood", metavar="KIND", help="gaussian (default), student_t, poisson, binomial or lognormal."
-    ),
+    click.option("--likelihood", metavar="KIND", help="gaussian (default), student_t, poisson, binomial or lognormal."),
     click.option("--dof", type=float, metavar="NUMBER", help="Degrees of freedom of student_t (default: 4)."),
     BESIDE_COLUMNS,
-    click.option("--lambda", "lam", type=float, metavar="NUMBER", help="Weight of soft violations, in nats (default: 10)."),
+    click.option(
+        "--lambda", "lam", type=float, metavar="NUMBER", help="Weight of soft violations, in nats (default: 10)."
+    ),
     click.option("--drop-missing", is_flag=True, help="Leave out rows with missing cells."),
 )
 INTERVALS = click.option(

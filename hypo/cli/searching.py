@@ -48,24 +48,34 @@ CODES = {"nothing_found": NOTHING_FOUND, "interrupted": INTERRUPTED}
 @click.command()
 @click.argument("data", metavar="DATA.csv")
 @ABOUT_DATA
-@click.option("--time-limit", default="60s", show_default=True, metavar="TIME", help="Longest search: 90, 90s, 2min, 1h.")
+@click.option(
+    "--time-limit", default="60s", show_default=True, metavar="TIME", help="Longest search: 90, 90s, 2min, 1h."
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of all random choices.")
 @click.option("--operators", metavar='"+,-,*,…"', help="Operators a formula may use.")
 @click.option("--max-complexity", type=int, metavar="N", help="Most nodes of a formula.")
 @click.option("--guess", "guesses", multiple=True, metavar="FORMULA", help="Formula to start from; may be repeated.")
 @click.option("--workers", type=int, metavar="N", help="Threads or processes (default: one per core).")
 @click.option(
-    "--backend", metavar="native|cuda|pysr|all", default="native", show_default=True,
+    "--backend",
+    metavar="native|cuda|pysr|all",
+    default="native",
+    show_default=True,
     help="Who searches; cuda needs a GPU, pysr Julia.",
 )
 @click.option(
-    "--model-selection", metavar="score|posterior|accuracy|validation", default="score", show_default=True,
+    "--model-selection",
+    metavar="score|posterior|accuracy|validation",
+    default="score",
+    show_default=True,
     help="By what the best formula is chosen.",
 )
 @click.option("--validation-fraction", type=float, metavar="P", help="Rows that validation holds out (default 0.2).")
 @click.option("--folds", metavar="COLUMN", help="Number of each row's fold, for validation; no feature.")
 @click.option("--max-memory", metavar="SIZE", help="Memory that the search may take, such as 4GB.")
-@click.option("--scheduler", metavar="ADDRESS", help="Who does the large scans: threads, processes, local or tcp://host:8786.")
+@click.option(
+    "--scheduler", metavar="ADDRESS", help="Who does the large scans: threads, processes, local or tcp://host:8786."
+)
 @click.option("--shard", metavar="K/N", help="Do part K of N of the search, for hypo merge.")
 @INTERVALS
 @click.option("--no-posterior", "posterior", flag_value=False, default=True, help="Do not weigh rival structures.")
@@ -87,7 +97,7 @@ def fit(
     with terminating_as_interrupt(), begun(PLOTTING if plot else 0.0):
         if plot:
             loaded_beside("matplotlib.figure", "matplotlib.backends.backend_agg")
-        from hypo import api
+        import hypo
         from hypo.data.opening import STANDARD_INPUT
         from hypo.report.display.progress import display_for, keep_up
         from hypo.result.folders import Destination
@@ -99,7 +109,7 @@ def fit(
             # Said among the remarks, or below.
             warnings.simplefilter("ignore", ShortSearchWarning)
             # Without a display there is to be none, in a notebook's kernel either.
-            result = api.fit(data, out=place, progress=progress or False, **options)
+            result = hypo.fit(data, out=place, progress=progress or False, **options)
             with uninterrupted():
                 place.write(result)
         try:
@@ -146,11 +156,11 @@ def merge(folders: tuple[str, ...], out: str, overwrite: bool, as_json: bool) ->
 
     Shards that are missing are named; what the others found counts.
     """
-    from hypo import api
+    import hypo
     from hypo.result.folders import Destination
 
     place = Destination(Path(out), overwrite=overwrite)
-    result = api.merge(*folders, out=place)
+    result = hypo.merge(*folders, out=place)
     with uninterrupted():
         place.write(result)
     if as_json:

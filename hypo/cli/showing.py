@@ -52,7 +52,9 @@ def show(folder: str, plot: str | None, data: str | None, thousands: str | None,
         from hypo.result.prediction import thousands_of
 
         thousands = thousands_of(result, thousands)
-        result.plot(plot, None if data is None else read_csv(data, result.target, drop_missing=True, thousands=thousands))
+        result.plot(
+            plot, None if data is None else read_csv(data, result.target, drop_missing=True, thousands=thousands)
+        )
     result = result.in_units(units)
     code = NOTHING_FOUND if result.best is None else FOUND
     if as_json:
@@ -90,7 +92,6 @@ def show_result(result: Result) -> None:
     if any(f.part == "the headline" for f in failures.found):
         say(f"{result.target} = {result.expression}")
     tell_failures(failures)
-
 
 
 def plotted(result: Result, folder: Path) -> bool:

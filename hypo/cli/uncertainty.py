@@ -29,8 +29,12 @@ from hypo.cli.options import (
 @click.argument("folder", metavar="DIR")
 @click.argument("data", metavar="NEW.csv")
 @click.option("--event", required=True, metavar='"y > 5"', help="Statement on the target, in the units of the table.")
-@click.option("--delta", type=float, default=0.05, show_default=True, metavar="P", help="Chance that the bound is broken.")
-@click.option("--prior", type=float, metavar="P", help="Least prior probability of the law (default: from code lengths).")
+@click.option(
+    "--delta", type=float, default=0.05, show_default=True, metavar="P", help="Chance that the bound is broken."
+)
+@click.option(
+    "--prior", type=float, metavar="P", help="Least prior probability of the law (default: from code lengths)."
+)
 @click.option("--trials", metavar="NUMBER|COLUMN", help="Trials of binomial counts (default: 1).")
 @THOUSANDS
 @click.option("--out", metavar="FILE", help="Write there instead of standard output.")
@@ -56,7 +60,11 @@ def bound(
     if as_json:
         write(json.dumps(found.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n", out)
         return FOUND
-    columns: dict[str, Any] = {"event_bound": found.upper, "event_chance": found.average, "event_formula": found.formulas()}
+    columns: dict[str, Any] = {
+        "event_bound": found.upper,
+        "event_chance": found.average,
+        "event_formula": found.formulas(),
+    }
     write(predictions_csv(table, columns), out)
     for line in (*table.said, *found.remarks):
         note(line)
@@ -66,7 +74,10 @@ def bound(
 @click.command()
 @click.argument("folder", metavar="DIR")
 @click.option(
-    "--domain", "domains", multiple=True, metavar="COLUMN=LOW:HIGH",
+    "--domain",
+    "domains",
+    multiple=True,
+    metavar="COLUMN=LOW:HIGH",
     help="Where to measure, in the units of the table (default: the data's range, widened); for each column.",
 )
 @click.option("--count", type=int, default=5, show_default=True, metavar="N", help="How many measurements.")
@@ -131,14 +142,19 @@ def profile(folder: str, data: str, level: float, index: int | None, units: str,
 @click.option("--seeds", type=int, default=10, show_default=True, metavar="N", help="Fits with different seeds.")
 @click.option("--bootstrap", type=int, default=50, show_default=True, metavar="N", help="Fits to resampled rows.")
 @click.option("--time-limit", default="10s", show_default=True, metavar="TIME", help="Longest fit: 90, 90s, 2min, 1h.")
-@click.option("--turns", type=int, metavar="N", help="Most turns of a fit, for an audit that is the same on every machine.")
+@click.option(
+    "--turns", type=int, metavar="N", help="Most turns of a fit, for an audit that is the same on every machine."
+)
 @click.option("--total-time", metavar="TIME", help="End after that with the fits that are done.")
 @click.option("--seed", type=int, default=0, show_default=True, help="First seed.")
 @click.option("--operators", metavar='"+,-,*,…"', help="Operators a formula may use.")
 @click.option("--max-complexity", type=int, metavar="N", help="Most nodes of a formula.")
 @click.option("--workers", type=int, metavar="N", help="Fits at the same time (default: one per core).")
 @click.option(
-    "--scheduler", metavar="ADDRESS", default="processes", show_default=True,
+    "--scheduler",
+    metavar="ADDRESS",
+    default="processes",
+    show_default=True,
     help="Who does the fits: processes, threads (one after the other), local or tcp://host:8786.",
 )
 @click.option("--out", metavar="FILE", help="Also write the audit there, as JSON.")
@@ -149,12 +165,12 @@ def audit(data: str, out: str | None, as_json: bool, quiet: bool, **options: Any
 
     Ctrl-C or --total-time end it with the fits that are done.
     """
-    from hypo import api
+    import hypo
     from hypo.result.folders import check_file
 
     check_file(out)
     with terminating_as_interrupt():
-        found = api.audit(data, progress=not quiet, **options)
+        found = hypo.audit(data, progress=not quiet, **options)
     sys.stdout.write(found.to_json() if as_json else f"{found}\n")
     if out is not None:
         with uninterrupted():

@@ -48,7 +48,9 @@ ABOVE = Kind("a value above a limit", DROP, lacking=True, of_target=_LIMIT.forma
 UNIT = Kind("one with its unit", "leave the number alone in the cell, and write the unit in the header, as in x [m]")
 ERROR = Kind("one with its error", "write the error in a column of its own, and name that with --sigma or --x-sigma")
 POWER = Kind("a power of ten written out", "write it like 1.5e-3")
-COMMA = Kind("one with a decimal comma", 'write points, or say --thousands . (thousands="."), which makes commas decimal')
+COMMA = Kind(
+    "one with a decimal comma", 'write points, or say --thousands . (thousands="."), which makes commas decimal'
+)
 TRUTH = Kind("a truth value", "write 1 and 0", text=True)
 DATE = Kind("a date", "write the time since a start as a number", text=True)
 CLOCK = Kind("a time of day", "write the time since a start as a number, in one unit", text=True)
@@ -60,21 +62,24 @@ _NUMBER = r"[+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][+-]?\d+)?"
 _SPREADSHEET = r"#(?:div/0!|value!|ref!|name\?|num!|null!|getting_data|spill!|calc!|field!|blocked!|unknown!|error!?)"
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mrz|mai|okt|dez)[a-z]*"
 _CLOCK = r"\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?\s*(?:[ap]\.?m\.?)?"
-_KINDS = tuple((re.compile(pattern, re.IGNORECASE), kind) for pattern, kind in (
-    (rf"{_SPREADSHEET}|##+|err:\s*\d+", SPREADSHEET),
-    (rf"(?:<|≤|<=)\s*(?:{_NUMBER}.*|l\.?o[dq]\.?|m\.?d\.?l\.?|d\.?l\.?)", BELOW),
-    (r"n\.?\s?d\.?|b\.?d\.?l\.?|bl[oq]d?|[<≤]?\s*lo[dq]", BELOW),
-    (r"(?:below|under|not)\s+(?:the\s+)?(?:detect|limit|lod|loq|quantif).*", BELOW),
-    (rf"(?:>|≥|>=)\s*(?:{_NUMBER}.*|u\.?l\.?o?[dq]\.?)|over(?:flow|load|range)|saturated|sat\.", ABOVE),
-    (r"true|false|yes|no|wahr|falsch|ja|nein", TRUTH),
-    (rf"(?:\d{{4}}[-/.]\d{{1,2}}[-/.]\d{{1,2}}|\d{{1,2}}[-/.]\d{{1,2}}[-/.]\d{{2,4}})(?:[T ]\s*{_CLOCK}.*)?", DATE),
-    (rf"\d{{1,2}}[-. ]?\s*{_MONTH}[-. ,]*\d{{0,4}}|{_MONTH}[-. ]+\d{{1,2}},?[-. ]*\d{{0,4}}", DATE),
-    (_CLOCK, CLOCK),
-    (rf"{_NUMBER}\s*(?:±|\+/-|\+-)\s*{_NUMBER}.*|{_NUMBER}\(\d+\).*", ERROR),
-    (rf"{_NUMBER}\s*[x×*·⋅]\s*10\s*(?:\^|\*\*)?\s*[+-]?[\d⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+", POWER),
-    (r"[$€£¥]\s*[+-]?\d[\d.,]*|[+-]?\d[\d.,]*\s*[$€£¥]", UNIT),
-    (rf"{_NUMBER}\s*(?:[%‰°]|[^\W\d][\w/^*·²³⁻¹° -]*)", UNIT),
-))
+_KINDS = tuple(
+    (re.compile(pattern, re.IGNORECASE), kind)
+    for pattern, kind in (
+        (rf"{_SPREADSHEET}|##+|err:\s*\d+", SPREADSHEET),
+        (rf"(?:<|≤|<=)\s*(?:{_NUMBER}.*|l\.?o[dq]\.?|m\.?d\.?l\.?|d\.?l\.?)", BELOW),
+        (r"n\.?\s?d\.?|b\.?d\.?l\.?|bl[oq]d?|[<≤]?\s*lo[dq]", BELOW),
+        (r"(?:below|under|not)\s+(?:the\s+)?(?:detect|limit|lod|loq|quantif).*", BELOW),
+        (rf"(?:>|≥|>=)\s*(?:{_NUMBER}.*|u\.?l\.?o?[dq]\.?)|over(?:flow|load|range)|saturated|sat\.", ABOVE),
+        (r"true|false|yes|no|wahr|falsch|ja|nein", TRUTH),
+        (rf"(?:\d{{4}}[-/.]\d{{1,2}}[-/.]\d{{1,2}}|\d{{1,2}}[-/.]\d{{1,2}}[-/.]\d{{2,4}})(?:[T ]\s*{_CLOCK}.*)?", DATE),
+        (rf"\d{{1,2}}[-. ]?\s*{_MONTH}[-. ,]*\d{{0,4}}|{_MONTH}[-. ]+\d{{1,2}},?[-. ]*\d{{0,4}}", DATE),
+        (_CLOCK, CLOCK),
+        (rf"{_NUMBER}\s*(?:±|\+/-|\+-)\s*{_NUMBER}.*|{_NUMBER}\(\d+\).*", ERROR),
+        (rf"{_NUMBER}\s*[x×*·⋅]\s*10\s*(?:\^|\*\*)?\s*[+-]?[\d⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+", POWER),
+        (r"[$€£¥]\s*[+-]?\d[\d.,]*|[+-]?\d[\d.,]*\s*[$€£¥]", UNIT),
+        (rf"{_NUMBER}\s*(?:[%‰°]|[^\W\d][\w/^*·²³⁻¹° -]*)", UNIT),
+    )
+)
 
 
 _COMMENT = re.compile(rf"\s*(?!#n/a|{_SPREADSHEET}(?:[\s,;]|$)|##+[,;\t])#", re.IGNORECASE)
@@ -118,7 +123,11 @@ def kind_of_value(value: object) -> Kind | None:
     # pandas' spans of time know their components, its periods when they start.
     if hasattr(value, "total_seconds") or isinstance(value, np.timedelta64):
         return SPAN
-    return DATE if hasattr(value, "isoformat") or hasattr(value, "start_time") or isinstance(value, np.datetime64) else None
+    return (
+        DATE
+        if hasattr(value, "isoformat") or hasattr(value, "start_time") or isinstance(value, np.datetime64)
+        else None
+    )
 
 
 def no_number_text(shown: str, kind: Kind | None) -> str:

@@ -51,8 +51,17 @@ class TableColumns:
     Raises DataError for two columns of one name.
     """
 
-    def __init__(self, headers: Sequence[str] | None, *, source: str, place: str, count: int = 0,
-                 comment_before: bool = False, hint: str = "", lenient: bool = False) -> None:
+    def __init__(
+        self,
+        headers: Sequence[str] | None,
+        *,
+        source: str,
+        place: str,
+        count: int = 0,
+        comment_before: bool = False,
+        hint: str = "",
+        lenient: bool = False,
+    ) -> None:
         self.source = source
         self.place = place
         self.has_header = headers is not None
@@ -70,9 +79,11 @@ class TableColumns:
             other = seen.setdefault(column.name, column)
             if other is not column:
                 where = f"(columns {other.position + 1} and {column.position + 1})"
-                what = (f'two columns are named "{column.label}" {where}' if other.label == column.label else
-                        f'the columns "{other.label}" and "{column.label}" {where} '
-                        f'would both be named "{column.name}"')
+                what = (
+                    f'two columns are named "{column.label}" {where}'
+                    if other.label == column.label
+                    else f'the columns "{other.label}" and "{column.label}" {where} would both be named "{column.name}"'
+                )
                 raise DataError(f"{place}: {what}; rename one of them")
 
     def __len__(self) -> int:
@@ -105,7 +116,8 @@ class TableColumns:
             raise DataError(
                 f'{self.source}: there is no column "{text}" as {role}, because the file has no header line'
                 f"{comment}; give a number from 0 to {last}, or a name from x0 to x{last}, or add "
-                "a header line")
+                "a header line"
+            )
         import difflib
 
         options = [*self.labels, *(c.name for c in self._all)]
@@ -115,7 +127,8 @@ class TableColumns:
         raise DataError(
             f'{self.place}: there is no column "{text}" as {role}{guess}; '
             f"the column{'s are' if len(self) > 1 else ' is'} {self.listed()}"
-            f"{'' if len(self) > 1 else self.hint}")
+            f"{'' if len(self) > 1 else self.hint}"
+        )
 
     def listed(self) -> str:
         """The labels for a message, at most 20 of them."""
@@ -126,8 +139,14 @@ class TableColumns:
         """Sentences on what was read from the headers of columns in use; ``read``: units stood elsewhere than in headers.
         Without a target nothing is said of columns without a unit."""
         found = [f"{c.unit} of {c.name}" for c in (*features, *([target] if target else [])) if c.read]
-        doubtful = [OTHERS[u] for u in dict.fromkeys(c.unit for c in (*features, target) if c and c.read) if u in OTHERS]
-        out = ["; ".join([f"round brackets in headers were read as units: {join_words(found)}", *doubtful])] if found else []
+        doubtful = [
+            OTHERS[u] for u in dict.fromkeys(c.unit for c in (*features, target) if c and c.read) if u in OTHERS
+        ]
+        out = (
+            ["; ".join([f"round brackets in headers were read as units: {join_words(found)}", *doubtful])]
+            if found
+            else []
+        )
         pure = [c.name for c in features if c.unit is None]
         if pure and target and (found or read):
             counts = "counts as a pure number" if len(pure) == 1 else "count as pure numbers"

@@ -55,8 +55,18 @@ class ParsedBlock:
 class BlockParser:
     """Turns blocks of lines into numbers; remembers decimal sign and text columns from block to block."""
 
-    def __init__(self, file: CsvFile, wanted: Sequence[int], labels: Sequence[str], *, skip_text: bool,
-                 advice: Mapping[int, str], optional: Collection[int], target: int | None, drop: bool) -> None:
+    def __init__(
+        self,
+        file: CsvFile,
+        wanted: Sequence[int],
+        labels: Sequence[str],
+        *,
+        skip_text: bool,
+        advice: Mapping[int, str],
+        optional: Collection[int],
+        target: int | None,
+        drop: bool,
+    ) -> None:
         self.file = file
         self.wanted = list(wanted)
         self.labels = labels
@@ -87,12 +97,16 @@ class BlockParser:
         if self._lacking is not None and not self.skip_text:
             count, first = self._lacking
             assert first.kind is not None
-            yield (f'{count} cell{"s" * (count > 1)} such as "{first.cell}" in line {first.line} ({first.kind.words}) '
-                   f"count{'s' * (count == 1)} as missing")
+            yield (
+                f'{count} cell{"s" * (count > 1)} such as "{first.cell}" in line {first.line} ({first.kind.words}) '
+                f"count{'s' * (count == 1)} as missing"
+            )
         if self.decimal == "," and self.file.thousands is None and self._could_group and not self._decides:
             value = self._could_group.replace(",", ".")
-            yield (f"commas were read as decimal signs ({self._could_group} as {value}); if they stand between thousands, say "
-                   '--thousands , (thousands=",")')
+            yield (
+                f"commas were read as decimal signs ({self._could_group} as {value}); if they stand between thousands, say "
+                '--thousands , (thousands=",")'
+            )
 
     def _fast(self, block: list[str]) -> NDArray[np.float64] | None:
         """All numbers of the block by NumPy's parser, or None when a cell needs a closer look."""
@@ -112,8 +126,14 @@ class BlockParser:
         quote = '"' if any('"' in line for line in block) else None
         try:
             numbers = np.loadtxt(
-                block, dtype=np.float64, comments=None, delimiter=self.file.separator, quotechar=quote,
-                ndmin=2, usecols=[self.wanted[k] for k in positions])
+                block,
+                dtype=np.float64,
+                comments=None,
+                delimiter=self.file.separator,
+                quotechar=quote,
+                ndmin=2,
+                usecols=[self.wanted[k] for k in positions],
+            )
         except ValueError:
             return None
         if self.file.separator != "," and self.all_columns and not self.text and (comma or point):
@@ -182,10 +202,15 @@ class BlockParser:
         if sign is not None and commas:
             if self.decimal is not None and self.decimal != sign:
                 names = {".": "point", ",": "comma"}
-                why = (f"the mark between thousands is {grouping.mark}" if grouping is not None and grouping.decimal else
-                       f"earlier numbers have a decimal {names[self.decimal]}")
-                raise DataError(f'{self._place(line, position)}: "{cell}" has a decimal {names[sign]} but {why}; write all '
-                                "numbers in one way")
+                why = (
+                    f"the mark between thousands is {grouping.mark}"
+                    if grouping is not None and grouping.decimal
+                    else f"earlier numbers have a decimal {names[self.decimal]}"
+                )
+                raise DataError(
+                    f'{self._place(line, position)}: "{cell}" has a decimal {names[sign]} but {why}; write all '
+                    "numbers in one way"
+                )
             self.decimal = sign
         return value
 

@@ -86,8 +86,7 @@ class CsvFile:
             if len(first) == 3:
                 break
         if not first:
-            raise DataError(
-                f"{self.source}: the file holds only comments or blank lines; expected columns of numbers")
+            raise DataError(f"{self.source}: the file holds only comments or blank lines; expected columns of numbers")
         self.first_line, line = first[0]
         if self.opened.separator is not None:
             self.separator = self.opened.separator
@@ -106,8 +105,11 @@ class CsvFile:
         self._n_columns = len(cells)
         is_number = [self.is_number(cell) for cell in cells]
         second = below[0] if below else []
-        if self.opened.header or not any(is_number) or any(
-                not number and self.is_number(cell) for number, cell in zip(is_number, second, strict=False)):
+        if (
+            self.opened.header
+            or not any(is_number)
+            or any(not number and self.is_number(cell) for number, cell in zip(is_number, second, strict=False))
+        ):
             self.header = tuple(readable(cell) for cell in cells)
             self._skip_to = self.first_line
             if len(below) == 2 and not any(is_number):
@@ -116,16 +118,23 @@ class CsvFile:
     def _is_title(self, cells: list[str], below: list[str]) -> bool:
         """True where a line is one text in a table of several columns, above a line of names."""
         texts = [cell for cell in cells if cell]
-        return (len(texts) == 1 and len(cells) > 1 and not self.is_number(texts[0])
-                and sum(cell != "" for cell in below) > 1 and all(not cell or plain_number(cell) is None for cell in below))
+        return (
+            len(texts) == 1
+            and len(cells) > 1
+            and not self.is_number(texts[0])
+            and sum(cell != "" for cell in below) > 1
+            and all(not cell or plain_number(cell) is None for cell in below)
+        )
 
     def _choose_decimal(self) -> None:
         self.decimal = "." if self.separator == "," else None
         if self.thousands is None:
             return
         if self.thousands.mark == self.separator == " " or (self.separator is None and self.thousands.mark == " "):
-            raise DataError(f"{self.source}: blanks separate the columns, so they cannot stand between thousands too; separate "
-                            "the columns by semicolons or tabs")
+            raise DataError(
+                f"{self.source}: blanks separate the columns, so they cannot stand between thousands too; separate "
+                "the columns by semicolons or tabs"
+            )
         self.decimal = self.thousands.decimal or self.decimal
 
     def _joined(self, line: str, count: int) -> list[str] | None:
@@ -152,8 +161,7 @@ class CsvFile:
             cells: list[str] = line.split() if plain else [_unquote(c) for c in _BLANK_SEPARATED.findall(line)]
         elif '"' in line:
             if line.count('"') % 2:
-                raise DataError(
-                    f"{self.source}, line {number}: a quotation mark is not closed on this line; close it")
+                raise DataError(f"{self.source}, line {number}: a quotation mark is not closed on this line; close it")
             try:
                 cells = next(csv.reader([line.strip("\n")], delimiter=self.separator, skipinitialspace=True))
             except csv.Error as error:
@@ -175,9 +183,17 @@ class CsvFile:
         bare = cell if self.thousands is None else self.thousands.without(cell) or cell
         return bare.replace(",", ".") if self.decimal == "," or self.separator != "," else bare
 
-    def read(self, wanted: Sequence[int], labels: Sequence[str], *, skip_text: bool = False,
-             advice: Mapping[int, str] | None = None, optional: Collection[int] = (), target: int | None = None,
-             drop: bool = False) -> ParsedBlock:
+    def read(
+        self,
+        wanted: Sequence[int],
+        labels: Sequence[str],
+        *,
+        skip_text: bool = False,
+        advice: Mapping[int, str] | None = None,
+        optional: Collection[int] = (),
+        target: int | None = None,
+        drop: bool = False,
+    ) -> ParsedBlock:
         """The numbers of the columns ``wanted`` (positions), in that order.
 
         ``labels`` names all columns in messages. A text cell in column j is an error ending in ``advice[j]``, or, with
@@ -189,7 +205,8 @@ class CsvFile:
         length.
         """
         parser = BlockParser(
-            self, wanted, labels, skip_text=skip_text, advice=advice or {}, optional=optional, target=target, drop=drop)
+            self, wanted, labels, skip_text=skip_text, advice=advice or {}, optional=optional, target=target, drop=drop
+        )
         values: list[NDArray[np.float64]] = []
         lines: list[NDArray[np.int64]] = []
         for block, numbers in self._blocks():
@@ -215,7 +232,8 @@ class CsvFile:
                 name = _SEPARATORS.get(separator, separator)
                 raise DataError(
                     f"{self.source}, line {number}: expected {expected} {cells} as in line "
-                    f"{self.first_line}, got {count}; correct the line (separator: {name})")
+                    f"{self.first_line}, got {count}; correct the line (separator: {name})"
+                )
             block.append(line)
             numbers.append(number)
             room -= len(line)

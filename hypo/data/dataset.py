@@ -74,8 +74,11 @@ class Dataset:
 
     def units_beside(self, stated: Mapping[str, Unit]) -> dict[str, str]:
         """``units`` but for those read from round brackets where another dimension is ``stated``: they were something else."""
-        return {name: text for name, text in self.units.items() if name not in self.read_units or name not in stated
-                or parse_unit(text).dimension == stated[name].dimension}
+        return {
+            name: text
+            for name, text in self.units.items()
+            if name not in self.read_units or name not in stated or parse_unit(text).dimension == stated[name].dimension
+        }
 
     @property
     def n_row(self) -> int:

@@ -77,8 +77,10 @@ class FrameReader:
         if self._lacking:
             shown, row, column, kind = self._lacking[0]
             count = len(self._lacking)
-            yield (f'{count} cell{"s" * (count > 1)} such as "{shown}" in row {row} of "{column.label}" ({kind.words}) '
-                   f"count{'s' * (count == 1)} as missing")
+            yield (
+                f'{count} cell{"s" * (count > 1)} such as "{shown}" in row {row} of "{column.label}" ({kind.words}) '
+                f"count{'s' * (count == 1)} as missing"
+            )
 
     def _number(self, cell: Any) -> float | None:
         if self._thousands is not None and isinstance(cell, str):
@@ -95,4 +97,6 @@ def require_numbers(frame: Any, what: str) -> None:
 
     reader = FrameReader(place, drop=False, thousands=None, otherwise="leave the column out")
     for k, key in enumerate(frame.columns):
-        reader.read(frame.iloc[:, k] if hasattr(frame, "iloc") else frame[key], Column(k, str(key), str(key), None), False)
+        reader.read(
+            frame.iloc[:, k] if hasattr(frame, "iloc") else frame[key], Column(k, str(key), str(key), None), False
+        )

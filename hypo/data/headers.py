@@ -59,13 +59,17 @@ def read_headers(headers: Sequence[str], lenient: bool = False) -> tuple[list[He
         except OffsetError:
             if lenient:
                 continue
-            return plain, (f'the unit in the header "{headers[k].strip()}" has an offset, so no units were read from round '
-                           "brackets; convert the numbers to kelvin (K), and they are")
+            return plain, (
+                f'the unit in the header "{headers[k].strip()}" has an offset, so no units were read from round '
+                "brackets; convert the numbers to kelvin (K), and they are"
+            )
         found[k] = Header(headers[k].strip(), bare[k], text, read=True)
     return found, ""
 
 
-def units_below(headers: Sequence[str], line: Sequence[str], after: Sequence[str], place: str) -> tuple[list[str], str] | None:
+def units_below(
+    headers: Sequence[str], line: Sequence[str], after: Sequence[str], place: str
+) -> tuple[list[str], str] | None:
     """The headers with the units of the ``line`` below them, and what was read in words; None where it is no line of units.
 
     It is one where it holds no number but 1, the line ``after`` it holds numbers, and at least one text above those is a unit;
@@ -99,7 +103,9 @@ def units_below(headers: Sequence[str], line: Sequence[str], after: Sequence[str
         k, why = wrong[0]
         raise DataError(f'{place}, column "{own[k].label}": {why}; correct it, or delete the line')
     if offset:
-        return list(headers), f'holds units, of which none was read, because "{offset}" has an offset; convert to kelvin (K)'
+        return list(
+            headers
+        ), f'holds units, of which none was read, because "{offset}" has an offset; convert to kelvin (K)'
     pure = [k for k in above if own[k].unit is None and (texts[k] == "1" or texts[k].lower() in MISSING - {""})]
     units = {k: texts[k] for k in named if own[k].unit is None} | dict.fromkeys(pure, "-")
     out = [f"{header} [{units[k]}]" if k in units else header for k, header in enumerate(headers)]

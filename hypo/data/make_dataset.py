@@ -71,8 +71,15 @@ class _Rows:
             self.limits = lower[rows], upper[rows], middle[rows]
 
 
-def make_dataset(origin: Origin, roles: ColumnRoles, values: NDArray[np.float64], *, drop_missing: bool = False,
-                 leave_out_empty: bool = False, units: Mapping[str, str] | None = None) -> Dataset:
+def make_dataset(
+    origin: Origin,
+    roles: ColumnRoles,
+    values: NDArray[np.float64],
+    *,
+    drop_missing: bool = False,
+    leave_out_empty: bool = False,
+    units: Mapping[str, str] | None = None,
+) -> Dataset:
     """Check the numbers of the chosen columns and make the Dataset.
 
     ``values`` (n_row, n_needed) has the columns of ``roles.needed``. ``leave_out_empty`` leaves out features without any
@@ -89,8 +96,11 @@ def make_dataset(origin: Origin, roles: ColumnRoles, values: NDArray[np.float64]
         kept = [k for k in kept if not is_empty[k]]
     numbers = _drop_incomplete(origin, roles, rows, kept, drop_missing)
     if n_dropped := len(values) - len(numbers):
-        notes.append(f"{n_dropped} rows with a missing or infinite value were left out" if n_dropped > 1 else
-                     "1 row with a missing or infinite value was left out")
+        notes.append(
+            f"{n_dropped} rows with a missing or infinite value were left out"
+            if n_dropped > 1
+            else "1 row with a missing or infinite value was left out"
+        )
     if len(numbers) < _FEWEST_ROWS:
         left = f" left after {notes[-1]}" if n_dropped else ""
         count = "is only one row (1 sample)" if len(numbers) else "is no row"
@@ -100,8 +110,10 @@ def make_dataset(origin: Origin, roles: ColumnRoles, values: NDArray[np.float64]
     folds = rows.more.pop(FOLDS, None)
     y = np.ascontiguousarray(rows.values[:, len(roles.features)])
     if y.min() == y.max() and rows.limits is None and "trials" not in rows.more:
-        raise DataError(f'{origin.source}, column "{roles.target.label}": the target is {y[0]:g} in every row, '
-                        "so there is no law to find; choose another target")
+        raise DataError(
+            f'{origin.source}, column "{roles.target.label}": the target is {y[0]:g} in every row, '
+            "so there is no law to find; choose another target"
+        )
     is_constant = rows.values.min(axis=0) == rows.values.max(axis=0)
     constant = {roles.features[k]: float(rows.values[0, k]) for k in kept if is_constant[k]}
     notes += [f'column "{c.label}" is constant ({value:g}) and was left out' for c, value in constant.items()]
@@ -116,32 +128,50 @@ def make_dataset(origin: Origin, roles: ColumnRoles, values: NDArray[np.float64]
     lower, upper = (None, None) if rows.limits is None else rows.limits[:2]
     arrays = [X, y, rows.sigma, rows.weights, *rows.more.values()]
     return Dataset(
-        X=X, y=y, names=names, target=roles.target.name, labels=tuple(column.label for column in features),
-        units=_units(features, roles.target, units), sigma=rows.sigma, weights=rows.weights, source=origin.source,
-        sha256=_fingerprint([*names, roles.target.name], arrays), n_dropped=n_dropped,
-        trials=rows.more.get("trials"), lower=lower, upper=upper, x_sigma=_x_sigma(rows.more, names),
-        folds=folds, notes=tuple(notes), target_label=roles.target.label,
+        X=X,
+        y=y,
+        names=names,
+        target=roles.target.name,
+        labels=tuple(column.label for column in features),
+        units=_units(features, roles.target, units),
+        sigma=rows.sigma,
+        weights=rows.weights,
+        source=origin.source,
+        sha256=_fingerprint([*names, roles.target.name], arrays),
+        n_dropped=n_dropped,
+        trials=rows.more.get("trials"),
+        lower=lower,
+        upper=upper,
+        x_sigma=_x_sigma(rows.more, names),
+        folds=folds,
+        notes=tuple(notes),
+        target_label=roles.target.label,
         constant={c.name: value for c, value in constant.items()},
         left_out={c.name: why for c, why in roles.left_out.items()},
         read_units=frozenset(c.name for c in (*features, roles.target) if c.read),
         written={c.written: c.name for c in (*features, roles.target) if c.written not in ("", c.name)},
         row_numbers=numbers if origin.lines is None else origin.lines[numbers],
-        row_word="row" if origin.lines is None else "line")
+        row_word="row" if origin.lines is None else "line",
+    )
 
 
 def _gather(origin: Origin, roles: ColumnRoles, values: NDArray[np.float64]) -> _Rows:
     """All that there is for each row, wherever it comes from; a censored target has the value that stands for it."""
-    sigma, weights = (_align(role, given, roles, values)
-                      for role, given in (("sigma", roles.sigma), ("weights", roles.weights)))
-    more = {role: array for role, given in roles.more.items() if (array := _align(role, given, roles, values)) is not None}
+    sigma, weights = (
+        _align(role, given, roles, values) for role, given in (("sigma", roles.sigma), ("weights", roles.weights))
+    )
+    more = {
+        role: array for role, given in roles.more.items() if (array := _align(role, given, roles, values)) is not None
+    }
     limits = _limits(origin, roles, more, values)
     if limits is not None:
         values[:, len(roles.features)] = limits[2]
     return _Rows(values, sigma, weights, more, limits)
 
 
-def _drop_incomplete(origin: Origin, roles: ColumnRoles, rows: _Rows, kept: Sequence[int], drop_missing: bool
-                     ) -> NDArray[np.intp]:
+def _drop_incomplete(
+    origin: Origin, roles: ColumnRoles, rows: _Rows, kept: Sequence[int], drop_missing: bool
+) -> NDArray[np.intp]:
     """Leave out rows with a missing or infinite value among the features ``kept`` and all else that is needed. Gives the
     numbers of the rows that stay; raises DataError where none may be left out."""
     used = [*kept, *range(len(roles.features), len(roles.needed))]
@@ -197,8 +227,9 @@ def _note_far_from_zero(column: Column, x: NDArray[np.float64]) -> str:
     )
 
 
-def _limits(origin: Origin, roles: ColumnRoles, more: Mapping[str, NDArray[np.float64]], values: NDArray[np.float64]
-            ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]] | None:
+def _limits(
+    origin: Origin, roles: ColumnRoles, more: Mapping[str, NDArray[np.float64]], values: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]] | None:
     """Lower and upper limits of the target and a value that stands for it, (n_row,) each; None where it is not censored."""
     given = [role for role in _LIMITS if role in more]
     if not given:
@@ -214,13 +245,18 @@ def _limits(origin: Origin, roles: ColumnRoles, more: Mapping[str, NDArray[np.fl
         if len(given) > 1:
             raise DataError(f"{origin.source}: give either censored, or lower and upper; not both")
         code = more["censored"]
-        refuse(~np.isin(code, (-1.0, 0.0, 1.0)), "censored", "censored must be 0 (measured), 1 (the true value is above "
-               "the target) or -1 (it is below), got {:g}")
+        refuse(
+            ~np.isin(code, (-1.0, 0.0, 1.0)),
+            "censored",
+            "censored must be 0 (measured), 1 (the true value is above the target) or -1 (it is below), got {:g}",
+        )
         return np.where(code < 0, -np.inf, y), np.where(code > 0, np.inf, y), y
     lower = np.nan_to_num(more.get("lower", np.full(len(y), np.nan)), nan=-np.inf, posinf=np.inf, neginf=-np.inf)
     upper = np.nan_to_num(more.get("upper", np.full(len(y), np.nan)), nan=np.inf, posinf=np.inf, neginf=-np.inf)
     refuse(lower > upper, given[0], given[0] + " is {:g}, but the upper limit must not be below the lower one")
-    refuse((lower == np.inf) | (upper == -np.inf), given[0], given[0] + " is {:g}, which leaves no value for the target")
+    refuse(
+        (lower == np.inf) | (upper == -np.inf), given[0], given[0] + " is {:g}, which leaves no value for the target"
+    )
     measured = np.isinf(lower) & np.isinf(upper)
     lower, upper = np.where(measured, y, lower), np.where(measured, y, upper)
     with np.errstate(invalid="ignore"):
@@ -228,7 +264,9 @@ def _limits(origin: Origin, roles: ColumnRoles, more: Mapping[str, NDArray[np.fl
     return lower, upper, np.where(measured, y, middle)
 
 
-def _check_more(origin: Origin, roles: ColumnRoles, more: Mapping[str, NDArray[np.float64]], rows: NDArray[np.intp]) -> None:
+def _check_more(
+    origin: Origin, roles: ColumnRoles, more: Mapping[str, NDArray[np.float64]], rows: NDArray[np.intp]
+) -> None:
     """Raises DataError for errors of columns below 0 and numbers of trials that are none; ``rows`` (n_kept,) as in
     :func:`_check_noise`."""
     for role, array in more.items():
@@ -243,8 +281,9 @@ def _check_more(origin: Origin, roles: ColumnRoles, more: Mapping[str, NDArray[n
             raise DataError(f"{origin.where(int(rows[first]), roles.more[role])}: {role} {rule}, got {array[first]:g}")
 
 
-def _align(role: str, given: Column | NDArray[np.float64] | float | None, roles: ColumnRoles,
-           values: NDArray[np.float64]) -> NDArray[np.float64] | None:
+def _align(
+    role: str, given: Column | NDArray[np.float64] | float | None, roles: ColumnRoles, values: NDArray[np.float64]
+) -> NDArray[np.float64] | None:
     """sigma, weights or another role as an array (n_row,), wherever they come from."""
     if given is None:
         return None
@@ -261,16 +300,19 @@ def _align(role: str, given: Column | NDArray[np.float64] | float | None, roles:
     return given
 
 
-def _refuse_missing(origin: Origin, roles: ColumnRoles, values: NDArray[np.float64], used: Sequence[int],
-                    complete: NDArray[np.bool_]) -> None:
+def _refuse_missing(
+    origin: Origin, roles: ColumnRoles, values: NDArray[np.float64], used: Sequence[int], complete: NDArray[np.bool_]
+) -> None:
     """Raises DataError for the first row that is not ``complete`` (n_row,), with the first column that is missing there."""
     row = int(np.flatnonzero(~complete)[0])
     faulty = [roles.needed[k] for k in used if not np.isfinite(values[row, k])]
     count = int((~complete).sum()) - 1
     also = "" if not count else f" (also in {count} more row{'s' if count > 1 else ''})"
     if not faulty:
-        raise DataError(f"{origin.source}, row {row} (from 0): sigma or the weight is missing or infinite{also}; "
-                        f"correct it, or {_DROP}")
+        raise DataError(
+            f"{origin.source}, row {row} (from 0): sigma or the weight is missing or infinite{also}; "
+            f"correct it, or {_DROP}"
+        )
     column = min(faulty, key=lambda c: c.position)
     infinite = np.isinf(values[row, roles.needed.index(column)])
     what = f"is infinite{also}; correct it" if infinite else f"is missing{also}; fill it in"

@@ -149,7 +149,9 @@ def _as_text(name: str, above: list[list[str]], frame: Any, header: bool | None,
     """The rows ``above`` and those of a frame as text with commas; columns without any cell are left out, empty rows blank."""
     columns = [[_write_cell(value) for value in frame.iloc[:, k]] for k in range(frame.shape[1])]
     kept = [k for k, cells in enumerate(columns) if above or any(cell != "" for cell in cells)]
-    rows = [[row[k] for k in kept] for row in above] + [list(row) for row in zip(*(columns[k] for k in kept), strict=True)]
+    rows = [[row[k] for k in kept] for row in above] + [
+        list(row) for row in zip(*(columns[k] for k in kept), strict=True)
+    ]
     stream = io.StringIO()
     # In quotation marks a text that begins with # is no comment.
     writer = csv.writer(stream, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")

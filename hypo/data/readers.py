@@ -27,11 +27,23 @@ if TYPE_CHECKING:
 
 
 @known_keywords(name="hypo.read_csv")
-def read_csv(path: str | os.PathLike[str], target: str | int, *, features: Sequence[str] | None = None,
-             sigma: Noise = None, weights: str | None = None, drop_missing: bool = False,
-             trials: Noise = None, censored: Noise = None, lower: Noise = None, upper: Noise = None,
-             x_sigma: Mapping[str, Noise] | None = None, folds: str | int | None = None,
-             exclude: Sequence[str] | str | None = None, thousands: str | None = None) -> Dataset:
+def read_csv(
+    path: str | os.PathLike[str],
+    target: str | int,
+    *,
+    features: Sequence[str] | None = None,
+    sigma: Noise = None,
+    weights: str | None = None,
+    drop_missing: bool = False,
+    trials: Noise = None,
+    censored: Noise = None,
+    lower: Noise = None,
+    upper: Noise = None,
+    x_sigma: Mapping[str, Noise] | None = None,
+    folds: str | int | None = None,
+    exclude: Sequence[str] | str | None = None,
+    thousands: str | None = None,
+) -> Dataset:
     """Read a CSV file: separated by comma, semicolon, tab or blanks, header optional, units as ``L [m]``, ``L (m)`` or in a
     line below the header; ``-`` is standard input. Spreadsheets and Parquet files, by their ending, are read through pandas.
 
@@ -55,11 +67,18 @@ def read_csv(path: str | os.PathLike[str], target: str | int, *, features: Seque
     chosen = ColumnRoles.make(columns, target, features, sigma, weights, more, folds, exclude)
     for column in chosen.needed:
         columns.check_unit(column)
-    table = file.read([c.position for c in chosen.needed], columns.labels, advice=_leave_out_advice(chosen),
-                      optional=[c.position for c in chosen.optional], target=chosen.target.position,
-                      drop=drop_missing)
+    table = file.read(
+        [c.position for c in chosen.needed],
+        columns.labels,
+        advice=_leave_out_advice(chosen),
+        optional=[c.position for c in chosen.optional],
+        target=chosen.target.position,
+        drop=drop_missing,
+    )
     texts = {chosen.needed[k]: text for k, text in sorted(table.text.items())}
-    reasons = {c: _left_out_note(c, f"{text.no_number_text} (line {text.line})", text.kind) for c, text in texts.items()}
+    reasons = {
+        c: _left_out_note(c, f"{text.no_number_text} (line {text.line})", text.kind) for c, text in texts.items()
+    }
     kept = [k for k in range(len(chosen.needed)) if k not in table.text]
     chosen = chosen.without(reasons, columns.place)
 
@@ -67,8 +86,13 @@ def read_csv(path: str | os.PathLike[str], target: str | int, *, features: Seque
         return f'{file.source}, line {table.lines[row]}, column "{column.label}"'
 
     notes = [*file.notes, *columns.notes(chosen.features, chosen.target, file.units_below), *table.notes]
-    dataset = make_dataset(Origin(file.source, place, table.lines, notes), chosen, table.values[:, kept],
-                           drop_missing=drop_missing, leave_out_empty=features is None)
+    dataset = make_dataset(
+        Origin(file.source, place, table.lines, notes),
+        chosen,
+        table.values[:, kept],
+        drop_missing=drop_missing,
+        leave_out_empty=features is None,
+    )
     return replace(dataset, thousands=thousands)
 
 
@@ -83,21 +107,40 @@ def read_table(path: str | os.PathLike[str], thousands: str | None = None) -> Ta
     kept = [c for c in columns if c.position not in table.text]
     for column in kept:
         columns.check_unit(column)
-    notes = tuple(f'column "{columns[k].label}" was left out: "{text.cell}" in line {text.line} is not a number'
-                  for k, text in sorted(table.text.items()))
+    notes = tuple(
+        f'column "{columns[k].label}" was left out: "{text.cell}" in line {text.line} is not a number'
+        for k, text in sorted(table.text.items())
+    )
     return Table(
-        names=tuple(c.name for c in kept), labels=tuple(c.label for c in kept), units=_stated_units(kept),
+        names=tuple(c.name for c in kept),
+        labels=tuple(c.label for c in kept),
+        units=_stated_units(kept),
         columns={c.name: np.ascontiguousarray(table.values[:, c.position]) for c in kept},
-        source=file.source, notes=notes, said=(*file.notes, *columns.notes(kept, None), *table.notes),
-        file=file, aliases={c.whole_name: c.name for c in kept})
+        source=file.source,
+        notes=notes,
+        said=(*file.notes, *columns.notes(kept, None), *table.notes),
+        file=file,
+        aliases={c.whole_name: c.name for c in kept},
+    )
 
 
-def from_frame(frame: Any, target: str | int, *, features: Sequence[str] | None = None,
-               sigma: Noise = None, weights: str | ArrayLike | None = None,
-               drop_missing: bool = False, trials: Noise = None, censored: Noise = None, lower: Noise = None,
-               upper: Noise = None, x_sigma: Mapping[str, Noise] | None = None,
-               folds: str | int | None = None, exclude: Sequence[str] | str | None = None,
-               thousands: str | None = None) -> Dataset:
+def from_frame(
+    frame: Any,
+    target: str | int,
+    *,
+    features: Sequence[str] | None = None,
+    sigma: Noise = None,
+    weights: str | ArrayLike | None = None,
+    drop_missing: bool = False,
+    trials: Noise = None,
+    censored: Noise = None,
+    lower: Noise = None,
+    upper: Noise = None,
+    x_sigma: Mapping[str, Noise] | None = None,
+    folds: str | int | None = None,
+    exclude: Sequence[str] | str | None = None,
+    thousands: str | None = None,
+) -> Dataset:
     """A data frame: pandas, or anything with ``columns`` and ``frame[column]``; rules as in :func:`read_csv`.
 
     What is not the target or a feature may also be an array (n_row,). Rows in messages are counted from 0.
@@ -123,8 +166,9 @@ def from_frame(frame: Any, target: str | int, *, features: Sequence[str] | None 
     n_row = len(numbers_of[0])  # type: ignore[arg-type]
     matrix = np.column_stack(numbers_of) if n_row else np.empty((0, len(numbers_of)))  # type: ignore[arg-type]
     notes = [*columns.notes(chosen.features, chosen.target), *reader.notes()]
-    dataset = make_dataset(Origin(source, place, notes=notes), chosen, matrix, drop_missing=drop_missing,
-                           leave_out_empty=features is None)
+    dataset = make_dataset(
+        Origin(source, place, notes=notes), chosen, matrix, drop_missing=drop_missing, leave_out_empty=features is None
+    )
     if folds is None or dataset.folds is None:
         return dataset
     # A mask says which rows are held out, while numbers 0 and 1 are two folds.
@@ -132,12 +176,23 @@ def from_frame(frame: Any, target: str | int, *, features: Sequence[str] | None 
     return replace(dataset, folds=dataset.folds.astype(bool)) if mask else dataset
 
 
-def from_arrays(X: ArrayLike, y: ArrayLike, *, names: Sequence[str] | None = None, target: str = "y",
-                sigma: float | ArrayLike | None = None, weights: ArrayLike | None = None,
-                units: Mapping[str, str] | None = None, drop_missing: bool = False,
-                trials: float | ArrayLike | None = None, censored: ArrayLike | None = None,
-                lower: ArrayLike | None = None, upper: ArrayLike | None = None,
-                x_sigma: Mapping[str, Noise] | None = None, exclude: Sequence[str] | str | None = None) -> Dataset:
+def from_arrays(
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    names: Sequence[str] | None = None,
+    target: str = "y",
+    sigma: float | ArrayLike | None = None,
+    weights: ArrayLike | None = None,
+    units: Mapping[str, str] | None = None,
+    drop_missing: bool = False,
+    trials: float | ArrayLike | None = None,
+    censored: ArrayLike | None = None,
+    lower: ArrayLike | None = None,
+    upper: ArrayLike | None = None,
+    x_sigma: Mapping[str, Noise] | None = None,
+    exclude: Sequence[str] | str | None = None,
+) -> Dataset:
     """Arrays: ``X`` (n_row, n_col) or, for one column, (n_row,); ``y`` (n_row,).
 
     ``names`` (n_col) may hold units, ``L [m]``, like the headers of a file; default x0, x1, …. ``units`` by
@@ -158,8 +213,7 @@ def from_arrays(X: ArrayLike, y: ArrayLike, *, names: Sequence[str] | None = Non
         hint = "; X seems to be transposed, so give X.T" if matrix.shape[1] == len(observed) else ""
         raise DataError(f"X has {len(matrix)} rows but y has {len(observed)} values; expected as many{hint}")
     if names is not None and len(names) != matrix.shape[1]:
-        raise DataError(
-            f"names has {len(names)} entries but X has {matrix.shape[1]} columns; expected as many")
+        raise DataError(f"names has {len(names)} entries but X has {matrix.shape[1]} columns; expected as many")
     headers = list(names) if names is not None else [f"x{k}" for k in range(matrix.shape[1])]
     if target in headers:
         raise DataError(f'the target and a column of X are both named "{target}"; give another target name')
@@ -181,7 +235,9 @@ def from_arrays(X: ArrayLike, y: ArrayLike, *, names: Sequence[str] | None = Non
         stated[columns.find(key, "key of units").name] = text
     used = [c.position for c in chosen.features]
     origin = Origin(source, place, notes=columns.notes(chosen.features, chosen.target))
-    return make_dataset(origin, chosen, np.column_stack([matrix[:, used], observed]), drop_missing=drop_missing, units=stated)
+    return make_dataset(
+        origin, chosen, np.column_stack([matrix[:, used], observed]), drop_missing=drop_missing, units=stated
+    )
 
 
 def _left_out_note(column: Column, why: str, kind: Kind | None) -> str:
@@ -198,9 +254,15 @@ def _leave_out_advice(chosen: ColumnRoles) -> dict[int, str]:
 
 
 def _columns_of(file: CsvFile, lenient: bool = False) -> TableColumns:
-    return TableColumns(file.header, source=file.source, place=f"{file.source}, line {file.first_line}",
-                   count=file.n_columns, comment_before=file.comment_before,
-                   lenient=lenient, hint=" (columns are separated by tab, semicolon, comma or blanks)")
+    return TableColumns(
+        file.header,
+        source=file.source,
+        place=f"{file.source}, line {file.first_line}",
+        count=file.n_columns,
+        comment_before=file.comment_before,
+        lenient=lenient,
+        hint=" (columns are separated by tab, semicolon, comma or blanks)",
+    )
 
 
 def _stated_units(columns: Sequence[Column]) -> dict[str, str]:

@@ -46,16 +46,28 @@ class ColumnRoles:
         kept = [c for c in self.features if c not in left_out]
         if not kept:
             raise DataError(f"{place}: no column is left as a feature: {'; '.join(left_out.values())}")
-        return replace(self, features=kept, needed=[c for c in self.needed if c not in left_out], left_out=dict(left_out))
+        return replace(
+            self, features=kept, needed=[c for c in self.needed if c not in left_out], left_out=dict(left_out)
+        )
 
     @staticmethod
-    def make(columns: TableColumns, target: str | int, features: Sequence[str] | None, sigma: Noise,
-             weights: str | ArrayLike | None, more: Mapping[str, Noise | Mapping[str, Noise]] | None = None,
-             folds: str | int | None = None, exclude: Sequence[str] | str | None = None) -> ColumnRoles:
+    def make(
+        columns: TableColumns,
+        target: str | int,
+        features: Sequence[str] | None,
+        sigma: Noise,
+        weights: str | ArrayLike | None,
+        more: Mapping[str, Noise | Mapping[str, Noise]] | None = None,
+        folds: str | int | None = None,
+        exclude: Sequence[str] | str | None = None,
+    ) -> ColumnRoles:
         aim = columns.find(target, "target")
         noise = _find_given(columns, "sigma", sigma)
-        weighing = weights if weights is None else (
-            columns.find(weights, "weights") if isinstance(weights, str) else vector("weights", weights))
+        weighing = (
+            weights
+            if weights is None
+            else (columns.find(weights, "weights") if isinstance(weights, str) else vector("weights", weights))
+        )
         others: dict[str, Column | NDArray[np.float64] | float] = {}
         for role, given in _spread_roles(columns, more or {}):
             found = _find_given(columns, role, given)
@@ -67,14 +79,18 @@ class ColumnRoles:
         for column, role in ((noise, "sigma"), (weighing, "weights"), *((v, k) for k, v in others.items())):
             if isinstance(column, Column):
                 if column.position in special:
-                    raise DataError(f'{columns.place}: the column "{column.label}" cannot be both '
-                                    f"{special[column.position]} and {role}; choose another for one of them")
+                    raise DataError(
+                        f'{columns.place}: the column "{column.label}" cannot be both '
+                        f"{special[column.position]} and {role}; choose another for one of them"
+                    )
                 special[column.position] = role
         banned = _find_excluded(columns, exclude)
         for column in banned:
             if column.position in special:
-                raise DataError(f'{columns.place}: the column "{column.label}" is the {special[column.position]} and cannot be '
-                                "excluded; take it out of one of the two")
+                raise DataError(
+                    f'{columns.place}: the column "{column.label}" is the {special[column.position]} and cannot be '
+                    "excluded; take it out of one of the two"
+                )
         if features is None:
             chosen = [c for c in columns if c.position not in special and c not in banned]
             special |= {c.position: "excluded" for c in banned}
@@ -82,31 +98,36 @@ class ColumnRoles:
                 taken = ", ".join(f'"{columns[k].label}" ({role})' for k, role in special.items())
                 raise DataError(
                     f"{columns.place}: no column is left as a feature beside {taken}; a law needs at least "
-                    f"one{columns.hint if len(columns) == 1 else ''}")
+                    f"one{columns.hint if len(columns) == 1 else ''}"
+                )
         else:
             listed = [f.strip() for f in features.split(",")] if isinstance(features, str) else list(features)
             if not listed:
-                raise DataError(
-                    f"{columns.place}: the list of features is empty; the columns are {columns.listed()}")
+                raise DataError(f"{columns.place}: the list of features is empty; the columns are {columns.listed()}")
             chosen = [columns.find(f, "feature") for f in listed]
         seen: set[int] = set()
         for column in chosen:
             if column in banned:
-                raise DataError(f'{columns.place}: the column "{column.label}" is listed as a feature and to be excluded too; '
-                                "leave it out of one of the lists")
+                raise DataError(
+                    f'{columns.place}: the column "{column.label}" is listed as a feature and to be excluded too; '
+                    "leave it out of one of the lists"
+                )
             if column.position in special:
                 role = special[column.position]
-                raise DataError(f'{columns.place}: the column "{column.label}" is the {role} and cannot be a '
-                                "feature too; take it out of the features")
-            if column.position in seen:
                 raise DataError(
-                    f'{columns.place}: the feature "{column.label}" is listed twice; list it once')
+                    f'{columns.place}: the column "{column.label}" is the {role} and cannot be a '
+                    "feature too; take it out of the features"
+                )
+            if column.position in seen:
+                raise DataError(f'{columns.place}: the feature "{column.label}" is listed twice; list it once')
             seen.add(column.position)
         for role in others:
             name = role.removeprefix(X_SIGMA)
             if name != role and name not in [c.name for c in chosen]:
-                raise DataError(f'{columns.place}: x_sigma gives an error to "{name}", which is no feature; the features '
-                                f"are {', '.join(c.name for c in chosen)}")
+                raise DataError(
+                    f'{columns.place}: x_sigma gives an error to "{name}", which is no feature; the features '
+                    f"are {', '.join(c.name for c in chosen)}"
+                )
         extra = [c for c in (noise, weighing, *others.values()) if isinstance(c, Column)]
         unasked = [c for c in chosen if features is None and X_SIGMA + c.name not in others]
         return ColumnRoles(aim, chosen, noise, weighing, [*chosen, aim, *extra], others, unasked)
@@ -117,7 +138,9 @@ def _find_excluded(columns: TableColumns, exclude: Sequence[str] | str | None) -
     return [columns.find(name, "column to exclude") for name in listed]
 
 
-def _spread_roles(columns: TableColumns, more: Mapping[str, Noise | Mapping[str, Noise]]) -> Iterator[tuple[str, Noise]]:
+def _spread_roles(
+    columns: TableColumns, more: Mapping[str, Noise | Mapping[str, Noise]]
+) -> Iterator[tuple[str, Noise]]:
     """Roles and what is given for them, one for each column of ``x_sigma``."""
     for role, given in more.items():
         if role != "x_sigma":

@@ -39,7 +39,11 @@ def as_dataset(
     """The data set, and the names of all columns given, as prediction expects them of arrays. Of ``folds`` it holds those that
     are a column of the table."""
     by_row = {
-        "trials": trials, "censored": censored, "lower": lower, "upper": upper, "x_sigma": as_x_sigma(x_sigma),
+        "trials": trials,
+        "censored": censored,
+        "lower": lower,
+        "upper": upper,
+        "x_sigma": as_x_sigma(x_sigma),
         "folds": folds if isinstance(folds, str) else None,
     }
     features, exclude = _check_names("features", features), _check_names("exclude", exclude)
@@ -51,7 +55,11 @@ def as_dataset(
             raise InputError(f"with a Dataset {given[0]} belongs into it: give it where the data are read")
         return data, data.names
     table: dict[str, Any] = {
-        "features": features, "sigma": sigma, "weights": weights, "drop_missing": drop_missing, **special,
+        "features": features,
+        "sigma": sigma,
+        "weights": weights,
+        "drop_missing": drop_missing,
+        **special,
     }
     if isinstance(data, str | os.PathLike):
         _require_target(target, data, thousands)
@@ -95,7 +103,9 @@ def _read_arrays(X: Any, y: Any, target: str, table: Mapping[str, Any]) -> tuple
     roles = [(role, table[role]) for role in ("trials", "censored", "lower", "upper")]
     for role, value in (*roles, *(table["x_sigma"] or {}).items(), ("folds", table["folds"])):
         if isinstance(value, str):
-            raise DataError(f"with arrays {role} must be an array too, with one number per row, not the name of a column")
+            raise DataError(
+                f"with arrays {role} must be an array too, with one number per row, not the name of a column"
+            )
     beside = {name: value for name, value in table.items() if name not in ("features", "folds", "thousands")}
     dataset = from_arrays(X, y, names=features, target=target, **beside)
     return dataset, _all_names(X, features, dataset)
@@ -130,7 +140,9 @@ def as_x_sigma(x_sigma: XSigma) -> dict[str, Any] | None:
     for part in parts:
         name, sign, value = (piece.strip() for piece in part.partition("="))
         if not name or not sign or not value:
-            raise InputError(f'x_sigma must be written COLUMN=NUMBER or COLUMN=COLUMN, such as x=0.1, got "{part.strip()}"')
+            raise InputError(
+                f'x_sigma must be written COLUMN=NUMBER or COLUMN=COLUMN, such as x=0.1, got "{part.strip()}"'
+            )
         if name in out:
             raise InputError(f"x_sigma gives two values to {name}; give one")
         out[name] = value

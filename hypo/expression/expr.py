@@ -92,8 +92,12 @@ class Expression:
         return Expression(tuple(code), tuple(constants), tuple(names))
 
     @staticmethod
-    def from_arrays(op: Sequence[int] | NDArray, arg: Sequence[int] | NDArray, variables: Sequence[str],
-                    constants: Sequence[Constant] = ()) -> Expression:
+    def from_arrays(
+        op: Sequence[int] | NDArray,
+        arg: Sequence[int] | NDArray,
+        variables: Sequence[str],
+        constants: Sequence[Constant] = (),
+    ) -> Expression:
         """An expression from raw postfix arrays over the columns ``variables``; unused names and constants are dropped."""
         code: list[tuple[int, int]] = []
         used: dict[str, int] = {}
@@ -224,7 +228,9 @@ class Expression:
 
     def without_names(self) -> Expression:
         """The same formula with plain numbers for its named fitted constants."""
-        return Expression(self.code, tuple(replace(c, name=None) if c.free else c for c in self.constants), self.variables)
+        return Expression(
+            self.code, tuple(replace(c, name=None) if c.free else c for c in self.constants), self.variables
+        )
 
     def masked(self) -> str:
         """Text with one value in the place of all fitted ones, the same for formulas that differ in these only."""

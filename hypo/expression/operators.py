@@ -49,25 +49,80 @@ class Operator:
 P_SUM, P_PRODUCT, P_UNARY, P_POWER, P_ATOM = 1, 2, 3, 4, 5
 
 
-def _call(name: str, code: int, derivative: str, *, domain: str = "all", dimension: str = "dimensionless",
-          latex: str | None = None, numpy: str | None = None, exponent: Fraction | None = None) -> Operator:
+def _call(
+    name: str,
+    code: int,
+    derivative: str,
+    *,
+    domain: str = "all",
+    dimension: str = "dimensionless",
+    latex: str | None = None,
+    numpy: str | None = None,
+    exponent: Fraction | None = None,
+) -> Operator:
     return Operator(
-        name=name, opcode=code, arity=1, plain=f"{name}({{0}})",
-        latex=latex or rf"\{name}\left({{0}}\right)", numpy=f"np.{numpy or name}({{0}})",
-        precedence=P_ATOM, domain=domain, dimension=dimension, interval=name, derivative=(derivative,),
+        name=name,
+        opcode=code,
+        arity=1,
+        plain=f"{name}({{0}})",
+        latex=latex or rf"\{name}\left({{0}}\right)",
+        numpy=f"np.{numpy or name}({{0}})",
+        precedence=P_ATOM,
+        domain=domain,
+        dimension=dimension,
+        interval=name,
+        derivative=(derivative,),
         exponent=exponent,
     )
 
 
 OPERATORS: tuple[Operator, ...] = (
     Operator("neg", oc.NEG, 1, "-{0}", "-{0}", "-{0}", P_UNARY, "all", "keep", "neg", ("-1",)),
-    Operator("inv", oc.INV, 1, "1/{0}", r"\frac{{1}}{{{0}}}", "1.0/{0}", P_PRODUCT, "u != 0", "scale", "inv",
-             ("-w**2",), Fraction(-1)),
-    Operator("square", oc.SQUARE, 1, "{0}**2", "{{{0}}}^{{2}}", "{0}**2", P_POWER, "all", "scale", "square",
-             ("2*u",), Fraction(2)),
-    Operator("cube", oc.CUBE, 1, "{0}**3", "{{{0}}}^{{3}}", "{0}**3", P_POWER, "all", "scale", "cube",
-             ("3*u**2",), Fraction(3)),
-    _call("sqrt", oc.SQRT, "1/(2*w)", domain="u >= 0", dimension="scale", latex=r"\sqrt{{{0}}}", exponent=Fraction(1, 2)),
+    Operator(
+        "inv",
+        oc.INV,
+        1,
+        "1/{0}",
+        r"\frac{{1}}{{{0}}}",
+        "1.0/{0}",
+        P_PRODUCT,
+        "u != 0",
+        "scale",
+        "inv",
+        ("-w**2",),
+        Fraction(-1),
+    ),
+    Operator(
+        "square",
+        oc.SQUARE,
+        1,
+        "{0}**2",
+        "{{{0}}}^{{2}}",
+        "{0}**2",
+        P_POWER,
+        "all",
+        "scale",
+        "square",
+        ("2*u",),
+        Fraction(2),
+    ),
+    Operator(
+        "cube",
+        oc.CUBE,
+        1,
+        "{0}**3",
+        "{{{0}}}^{{3}}",
+        "{0}**3",
+        P_POWER,
+        "all",
+        "scale",
+        "cube",
+        ("3*u**2",),
+        Fraction(3),
+    ),
+    _call(
+        "sqrt", oc.SQRT, "1/(2*w)", domain="u >= 0", dimension="scale", latex=r"\sqrt{{{0}}}", exponent=Fraction(1, 2)
+    ),
     _call("cbrt", oc.CBRT, "1/(3*w**2)", dimension="scale", latex=r"\sqrt[3]{{{0}}}", exponent=Fraction(1, 3)),
     _call("exp", oc.EXP, "w"),
     _call("log", oc.LOG, "1/u", domain="u > 0"),
@@ -78,23 +133,83 @@ OPERATORS: tuple[Operator, ...] = (
     _call("sinh", oc.SINH, "cosh(u)"),
     _call("cosh", oc.COSH, "sinh(u)"),
     _call("asin", oc.ASIN, "1/sqrt(1 - u**2)", domain="-1 <= u <= 1", latex=r"\arcsin\left({0}\right)", numpy="arcsin"),
-    _call("acos", oc.ACOS, "-1/sqrt(1 - u**2)", domain="-1 <= u <= 1", latex=r"\arccos\left({0}\right)",
-          numpy="arccos"),
+    _call(
+        "acos", oc.ACOS, "-1/sqrt(1 - u**2)", domain="-1 <= u <= 1", latex=r"\arccos\left({0}\right)", numpy="arccos"
+    ),
     _call("atan", oc.ATAN, "1/(1 + u**2)", latex=r"\arctan\left({0}\right)", numpy="arctan"),
     _call("abs", oc.ABS, "u/w", dimension="keep", latex=r"\left|{0}\right|"),
-    Operator("+", oc.ADD, 2, "{0} + {1}", "{0} + {1}", "{0} + {1}", P_SUM, "all", "same", "add", ("1", "1"),
-             commutative=True),
+    Operator(
+        "+", oc.ADD, 2, "{0} + {1}", "{0} + {1}", "{0} + {1}", P_SUM, "all", "same", "add", ("1", "1"), commutative=True
+    ),
     Operator("-", oc.SUB, 2, "{0} - {1}", "{0} - {1}", "{0} - {1}", P_SUM, "all", "same", "sub", ("1", "-1")),
-    Operator("*", oc.MUL, 2, "{0}*{1}", r"{0} \cdot {1}", "{0}*{1}", P_PRODUCT, "all", "multiply", "mul",
-             ("v", "u"), commutative=True),
-    Operator("/", oc.DIV, 2, "{0}/{1}", r"\frac{{{0}}}{{{1}}}", "{0}/{1}", P_PRODUCT, "v != 0", "divide", "div",
-             ("1/v", "-w/v")),
-    Operator("**", oc.POW, 2, "{0}**{1}", "{{{0}}}^{{{1}}}", "{0}**{1}", P_POWER,
-             "u > 0, or u = 0 and v > 0, or v a whole number", "power", "pow", ("v*u**(v - 1)", "w*log(u)")),
-    Operator("min", oc.MIN, 2, "min({0}, {1})", r"\min\left({0}, {1}\right)", "np.minimum({0}, {1})", P_ATOM,
-             "all", "same", "min", ("(1 - (u - v)/abs(u - v))/2", "(1 + (u - v)/abs(u - v))/2"), commutative=True),
-    Operator("max", oc.MAX, 2, "max({0}, {1})", r"\max\left({0}, {1}\right)", "np.maximum({0}, {1})", P_ATOM,
-             "all", "same", "max", ("(1 + (u - v)/abs(u - v))/2", "(1 - (u - v)/abs(u - v))/2"), commutative=True),
+    Operator(
+        "*",
+        oc.MUL,
+        2,
+        "{0}*{1}",
+        r"{0} \cdot {1}",
+        "{0}*{1}",
+        P_PRODUCT,
+        "all",
+        "multiply",
+        "mul",
+        ("v", "u"),
+        commutative=True,
+    ),
+    Operator(
+        "/",
+        oc.DIV,
+        2,
+        "{0}/{1}",
+        r"\frac{{{0}}}{{{1}}}",
+        "{0}/{1}",
+        P_PRODUCT,
+        "v != 0",
+        "divide",
+        "div",
+        ("1/v", "-w/v"),
+    ),
+    Operator(
+        "**",
+        oc.POW,
+        2,
+        "{0}**{1}",
+        "{{{0}}}^{{{1}}}",
+        "{0}**{1}",
+        P_POWER,
+        "u > 0, or u = 0 and v > 0, or v a whole number",
+        "power",
+        "pow",
+        ("v*u**(v - 1)", "w*log(u)"),
+    ),
+    Operator(
+        "min",
+        oc.MIN,
+        2,
+        "min({0}, {1})",
+        r"\min\left({0}, {1}\right)",
+        "np.minimum({0}, {1})",
+        P_ATOM,
+        "all",
+        "same",
+        "min",
+        ("(1 - (u - v)/abs(u - v))/2", "(1 + (u - v)/abs(u - v))/2"),
+        commutative=True,
+    ),
+    Operator(
+        "max",
+        oc.MAX,
+        2,
+        "max({0}, {1})",
+        r"\max\left({0}, {1}\right)",
+        "np.maximum({0}, {1})",
+        P_ATOM,
+        "all",
+        "same",
+        "max",
+        ("(1 + (u - v)/abs(u - v))/2", "(1 - (u - v)/abs(u - v))/2"),
+        commutative=True,
+    ),
 )
 
 BY_NAME: dict[str, Operator] = {row.name: row for row in OPERATORS}
@@ -118,7 +233,8 @@ def unknown(opcode: int, what: str) -> NotImplementedError:
     row = BY_OPCODE.get(opcode)
     return NotImplementedError(
         f"{what} has no case for the operator {row.name!r}; add it there"
-        if row else f"{what} has no case for the opcode {opcode}, which is none of the operator table"
+        if row
+        else f"{what} has no case for the opcode {opcode}, which is none of the operator table"
     )
 
 
@@ -127,8 +243,21 @@ TRANSCENDENTAL: tuple[Operator, ...] = tuple(r for r in OPERATORS if r.arity == 
 
 # Spellings users bring from other tools; the table's own names are listed in OPERATORS.
 ALIASES: dict[str, str] = {
-    "add": "+", "sub": "-", "mul": "*", "mult": "*", "div": "/", "pow": "**", "^": "**", "ln": "log", "arcsin": "asin",
-    "arccos": "acos", "arctan": "atan", "minimum": "min", "maximum": "max", "reciprocal": "inv", "Abs": "abs",
+    "add": "+",
+    "sub": "-",
+    "mul": "*",
+    "mult": "*",
+    "div": "/",
+    "pow": "**",
+    "^": "**",
+    "ln": "log",
+    "arcsin": "asin",
+    "arccos": "acos",
+    "arctan": "atan",
+    "minimum": "min",
+    "maximum": "max",
+    "reciprocal": "inv",
+    "Abs": "abs",
 }
 
 

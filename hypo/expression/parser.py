@@ -57,8 +57,13 @@ class _Pending(NamedTuple):
 
 
 @known_keywords(name="hypo.parse")
-def parse(text: str, *, variables: Collection[str] | None = None,
-          constants: Mapping[str, float] | None = None, aliases: Mapping[str, str] | None = None) -> Expression:
+def parse(
+    text: str,
+    *,
+    variables: Collection[str] | None = None,
+    constants: Mapping[str, float] | None = None,
+    aliases: Mapping[str, str] | None = None,
+) -> Expression:
     """The expression written in ``text``.
 
     ``constants`` maps names to the values of known, fixed constants; ``pi`` is always known. Without ``variables``
@@ -109,8 +114,11 @@ class _Reader:
             match = _TOKEN.match(self.text, at)
             if match is None:
                 at += len(self.text[at:]) - len(self.text[at:].lstrip())
-                self.fail(at, f"unexpected character {self.text[at]!r}; "
-                              "expected a number, a name, an operator (+ - * / **) or a bracket")
+                self.fail(
+                    at,
+                    f"unexpected character {self.text[at]!r}; "
+                    "expected a number, a name, an operator (+ - * / **) or a bracket",
+                )
             kind = str(match.lastgroup)
             token = match.group(kind)
             tokens.append(_Token(kind, "**" if token == "^" else token, match.start(kind)))
@@ -185,8 +193,13 @@ class _Reader:
         n = len(self.code)
         self.reduce(bound)
         opcode = row.opcode
-        if opcode == oc.DIV and left.text == "1" and n == len(self.code) and self.code[-1][0] == oc.CONST \
-                and self.constants[-1].value == 1.0:
+        if (
+            opcode == oc.DIV
+            and left.text == "1"
+            and n == len(self.code)
+            and self.code[-1][0] == oc.CONST
+            and self.constants[-1].value == 1.0
+        ):
             self.code.pop()
             self.constants.pop()
             opcode = oc.INV
@@ -216,8 +229,11 @@ class _Reader:
             self.constant(Constant(float(self.named[name]), name))
         elif name in self.aliases and (name == "pi" or name in self.named):
             number = self.named.get(name, PI.value)
-            self.fail(at, f"{name} is both a number and a column; write {self.aliases[name]} for the column, or {number!r} "
-                          "for the number")
+            self.fail(
+                at,
+                f"{name} is both a number and a column; write {self.aliases[name]} for the column, or {number!r} "
+                "for the number",
+            )
         elif name == "pi":
             self.constant(PI)
         elif name in self.aliases:
@@ -232,9 +248,13 @@ class _Reader:
     def is_call(self, name: str, at: int) -> bool:
         if ops.lookup(name) is not None:
             return True
-        if name == "pi" or name in self.named or name in self.aliases or (self.known is not None and name in self.known):
-            self.fail(at + len(name),
-                      f"expected an operator after {name!r}, which is no function; write {name}*(")
+        if (
+            name == "pi"
+            or name in self.named
+            or name in self.aliases
+            or (self.known is not None and name in self.known)
+        ):
+            self.fail(at + len(name), f"expected an operator after {name!r}, which is no function; write {name}*(")
         near = difflib.get_close_matches(name, _FUNCTIONS, 1)
         known = ", ".join(n for n in ops.BY_NAME if n.isalpha())
         hint = f"did you mean {near[0]!r}?" if near else f"known are {known}"
@@ -243,16 +263,17 @@ class _Reader:
     def missing_operator(self, left: _Token, token: _Token) -> NoReturn:
         if left.text in _FUNCTIONS:
             self.fail(token.at, f"expected '(' after the function {left.text!r} but found {token.text!r}")
-        self.fail(token.at, f"expected an operator between {left.text!r} and {token.text!r}; "
-                            "multiplication is written out with '*'")
+        self.fail(
+            token.at,
+            f"expected an operator between {left.text!r} and {token.text!r}; multiplication is written out with '*'",
+        )
 
     # --- the stack of waiting operators and brackets -------------------------------------------------------
 
     def push(self, pending: _Pending) -> None:
         self.brackets += pending.opcode is None
         if self.brackets > MAX_NESTING or len(self.pending) >= 4 * MAX_NESTING:
-            self.fail(pending.at,
-                      f"the formula is nested too deeply; at most {MAX_NESTING} levels are allowed")
+            self.fail(pending.at, f"the formula is nested too deeply; at most {MAX_NESTING} levels are allowed")
         self.pending.append(pending)
 
     def reduce(self, bound: int) -> None:
@@ -280,8 +301,9 @@ class _Reader:
             row = ops.lookup(frame.function)
             assert row is not None
             if frame.commas + 1 != row.arity:
-                self.fail(at, f"{frame.function} takes {row.arity} argument{'s' * (row.arity > 1)}, "
-                              f"got {frame.commas + 1}")
+                self.fail(
+                    at, f"{frame.function} takes {row.arity} argument{'s' * (row.arity > 1)}, got {frame.commas + 1}"
+                )
             self.code.append((row.opcode, 0))
 
     def finish(self, at: int) -> Expression:

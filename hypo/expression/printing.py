@@ -33,9 +33,15 @@ class _Piece(NamedTuple):
 
 # The least level each argument may have without brackets if the text is to give the same tree back.
 _LEAST: dict[int, tuple[int, ...]] = {
-    oc.NEG: (P_POWER,), oc.INV: (P_POWER,), oc.SQUARE: (P_ATOM,), oc.CUBE: (P_ATOM,),
-    oc.ADD: (P_SUM, P_PRODUCT), oc.SUB: (P_SUM, P_PRODUCT),
-    oc.MUL: (P_PRODUCT, P_POWER), oc.DIV: (P_PRODUCT, P_POWER), oc.POW: (P_ATOM, P_POWER),
+    oc.NEG: (P_POWER,),
+    oc.INV: (P_POWER,),
+    oc.SQUARE: (P_ATOM,),
+    oc.CUBE: (P_ATOM,),
+    oc.ADD: (P_SUM, P_PRODUCT),
+    oc.SUB: (P_SUM, P_PRODUCT),
+    oc.MUL: (P_PRODUCT, P_POWER),
+    oc.DIV: (P_PRODUCT, P_POWER),
+    oc.POW: (P_ATOM, P_POWER),
 }
 
 

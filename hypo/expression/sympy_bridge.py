@@ -73,10 +73,20 @@ def _builders() -> ops.ByOpcode[Any]:
         return root if u.is_nonnegative else sympy.sign(u) * root
 
     by_name = {
-        "neg": lambda u: -u, "inv": lambda u: 1 / u, "square": lambda u: u**2, "cube": lambda u: u**3,
-        "sqrt": sympy.sqrt, "cbrt": cbrt, "abs": sympy.Abs,
-        "+": lambda u, v: u + v, "-": lambda u, v: u - v, "*": lambda u, v: u * v, "/": lambda u, v: u / v,
-        "**": lambda u, v: u**v, "min": sympy.Min, "max": sympy.Max,
+        "neg": lambda u: -u,
+        "inv": lambda u: 1 / u,
+        "square": lambda u: u**2,
+        "cube": lambda u: u**3,
+        "sqrt": sympy.sqrt,
+        "cbrt": cbrt,
+        "abs": sympy.Abs,
+        "+": lambda u, v: u + v,
+        "-": lambda u, v: u - v,
+        "*": lambda u, v: u * v,
+        "/": lambda u, v: u / v,
+        "**": lambda u, v: u**v,
+        "min": sympy.Min,
+        "max": sympy.Max,
         **{name: getattr(sympy, name) for name in _SAME_NAME},
     }
     known = {row.opcode: by_name[row.name] for row in ops.OPERATORS if row.name in by_name}
@@ -96,8 +106,10 @@ def from_sympy(expr: Any, constants: Mapping[str, float] | None = None) -> Expre
     apply, number = Expression.apply, Expression.constant
 
     def fail(part: Any) -> FormulaError:
-        return FormulaError(f"cannot turn the sympy expression {part} into a formula; expected numbers, symbols, "
-                            f"+ - * / ** and the functions {', '.join(r.name for r in ops.OPERATORS if r.name.isalpha())}")
+        return FormulaError(
+            f"cannot turn the sympy expression {part} into a formula; expected numbers, symbols, "
+            f"+ - * / ** and the functions {', '.join(r.name for r in ops.OPERATORS if r.name.isalpha())}"
+        )
 
     def convert(x: Any) -> Expression:
         if x.is_Symbol:

@@ -79,8 +79,10 @@ def front_of(hypotheses: Iterable[Hypothesis], rows: float = math.inf) -> tuple[
         least = min(least, loss(chosen))
         out.append(chosen)
     # A shorter spelling with a longer code, as 0.707*x is of x/sqrt(2), says the same.
-    said = [any(h.score < o.score and abs(loss(h) - loss(o)) <= CLOSER and loss(h) >= loss(o) for h in out[k + 1 :])
-            for k, o in enumerate(out)]
+    said = [
+        any(h.score < o.score and abs(loss(h) - loss(o)) <= CLOSER and loss(h) >= loss(o) for h in out[k + 1 :])
+        for k, o in enumerate(out)
+    ]
     return tuple(o for o, twice in zip(out, said, strict=True) if not twice)
 
 
@@ -104,7 +106,9 @@ class Archive:
     def _rows(self) -> NDArray[np.float64]:
         """Rows spread over all of the data, in whose order neighbours may be alike."""
         n = self.X.shape[1]
-        return np.ascontiguousarray(self.X[:, np.unique(np.linspace(0, n - 1, min(n, KEY_ROWS)).round().astype(np.int64))])
+        return np.ascontiguousarray(
+            self.X[:, np.unique(np.linspace(0, n - 1, min(n, KEY_ROWS)).round().astype(np.int64))]
+        )
 
     def add(self, h: Hypothesis | None, scored: int) -> bool:
         """Take in a hypothesis found when ``scored`` had been scored; True when it is the new best."""

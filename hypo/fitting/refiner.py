@@ -203,6 +203,7 @@ class Refiner:
         rng = np.random.default_rng([self.settings.seed, 4])
         with np.errstate(all="ignore"):
             return self.scorer.score(fit(e, p.X, p.columns, p.likelihood, starts=STARTS, rng=rng, clock=self.clock))
+
     def _levelled(self, e: Expression) -> Iterator[Expression]:
         # With many rows a sample shows which parts are level.
         p = self._rungs[0]

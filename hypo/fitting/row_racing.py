@@ -7,7 +7,8 @@ worse leaves; what looks better on the rung below the data is fitted and scored 
 Of what is in doubt there, the most promising follow (:meth:`hypo.fitting.refiner.Refiner.snap_pending`).
 
 Memory: the samples together are at most half the data, most often a fifth, and sums over all rows are taken block by block
-(:mod:`hypo.likelihood.row_sums`), so a search holds the table, the problem's copy of it, and a part that does not depend on the rows.
+(:mod:`hypo.likelihood.row_sums`), so a search holds the table, the problem's copy of it, and a part that does not
+depend on the rows.
 """
 
 from __future__ import annotations
@@ -55,7 +56,9 @@ def some_rows(problem: Problem, seed: int) -> Problem:
     """The problem on ``PROPOSER_ROWS`` of its rows at most."""
     if len(problem.y) <= PROPOSER_ROWS:
         return problem
-    return sample(problem, np.sort(np.random.default_rng([seed, 1]).choice(len(problem.y), PROPOSER_ROWS, replace=False)))
+    return sample(
+        problem, np.sort(np.random.default_rng([seed, 1]).choice(len(problem.y), PROPOSER_ROWS, replace=False))
+    )
 
 
 def rungs(problem: Problem, seed: int) -> tuple[Problem, ...]:
@@ -117,12 +120,16 @@ def _squares(e: Expression, p: Problem) -> NDArray[np.float64]:
         return p.likelihood.losses(p.likelihood.predicted(e, p.X, p.columns))
 
 
-def refit(e: Expression, problem: Problem, clock: Clock, executor: Executor | None = None) -> tuple[Expression, Sums] | None:
+def refit(
+    e: Expression, problem: Problem, clock: Clock, executor: Executor | None = None
+) -> tuple[Expression, Sums] | None:
     """``e`` with its constants moved from a fit on fewer rows to the minimum over all, by Gauss–Newton steps on sums over
     blocks of rows; and these sums at the end. None where it is not finite on some row, or time was up."""
 
     def sums(x: Expression) -> Sums | None:
-        return Sums.of(x, problem.X, problem.columns, problem.likelihood, gradient=bool(x.free), clock=clock, executor=executor)
+        return Sums.of(
+            x, problem.X, problem.columns, problem.likelihood, gradient=bool(x.free), clock=clock, executor=executor
+        )
 
     at = sums(e)
     if at is None or not e.free:

@@ -96,7 +96,9 @@ class _FormClaims:
             return None
         own = {_parameter(slot) for slot in self._slots}
         try:
-            return [(claim, domain.of(frozenset(claim.names - own)).sample(QUICK)) for claim, domain in rule.claims(law)]
+            return [
+                (claim, domain.of(frozenset(claim.names - own)).sample(QUICK)) for claim, domain in rule.claims(law)
+            ]
         # Some kinds look at numbers while they make their claims, and the constants have none here.
         except Exception:
             return None
@@ -133,7 +135,9 @@ class _FormClaims:
             if parts is None:
                 out[k] = -rule.check(self._book.law(e), points=QUICK, proof=False).amount
             else:
-                least = [np.min(claim.margin(self._with_constants(points, e)), initial=np.inf) for claim, points in parts]
+                least = [
+                    np.min(claim.margin(self._with_constants(points, e)), initial=np.inf) for claim, points in parts
+                ]
                 out[k] = np.nan_to_num(np.min(least), nan=UNDEFINED, posinf=1.0, neginf=UNDEFINED)
         return out
 
@@ -297,7 +301,9 @@ class Rulebook:
         try:
             if hard.any() and not self._within_reach(u0, lambda u: figures(u)[1][hard]):
                 return None
-            found = minimize(objective, u0, method="SLSQP", constraints=constraints, options={"maxiter": STEPS, "ftol": 1e-4})
+            found = minimize(
+                objective, u0, method="SLSQP", constraints=constraints, options={"maxiter": STEPS, "ftol": 1e-4}
+            )
         except _FitEnded:
             return None
         if not np.all(np.isfinite(found.x)):

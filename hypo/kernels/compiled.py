@@ -67,8 +67,8 @@ def kept(dispatcher: Any, numbas: type) -> Any:
 def sources() -> str:
     """A digest of the sources of all kernels as they are now."""
     digest = hashlib.sha256()
-    for path in sorted(HERE.glob("*.py")):
-        digest.update(path.name.encode() + path.read_bytes())
+    for path in sorted(HERE.rglob("*.py")):
+        digest.update(path.relative_to(HERE).as_posix().encode() + path.read_bytes())
     return digest.hexdigest()[:16]
 
 

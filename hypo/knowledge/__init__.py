@@ -8,5 +8,15 @@ from hypo.knowledge.lint.check import Finding, lint
 from hypo.knowledge.rules.base import Rule
 from hypo.knowledge.template import BoundTemplate, Template
 
-__all__ = ["BoundTemplate", "Finding", "Knowledge", "Law", "NamedConstant", "NumberLimits", "Rule", "Template", "Violation",
-           "lint"]
+__all__ = [
+    "BoundTemplate",
+    "Finding",
+    "Knowledge",
+    "Law",
+    "NamedConstant",
+    "NumberLimits",
+    "Rule",
+    "Template",
+    "Violation",
+    "lint",
+]

@@ -17,7 +17,11 @@ from hypo.knowledge.text.wording import join
 
 # A short form adds nothing that its sources cannot write: -x is 0 - x, 1/x a division, x**2 a product.
 SOURCES: dict[str, tuple[str, ...]] = {
-    "neg": ("-",), "inv": ("/",), "square": ("*", "**"), "cube": ("*", "**"), "cbrt": ("**",),
+    "neg": ("-",),
+    "inv": ("/",),
+    "square": ("*", "**"),
+    "cube": ("*", "**"),
+    "cbrt": ("**",),
 }
 _POWERS = {oc.SQUARE: 2.0, oc.CUBE: 3.0}
 
@@ -122,8 +126,10 @@ class Grammar:
     @cached_property
     def _homes(self) -> dict[str, frozenset[int]]:
         """For a name the opcodes one of which it must stand in; any source brings its short forms."""
-        return {name: _opcodes({*listed, *(s for s, sources in SOURCES.items() if not set(sources).isdisjoint(listed))})
-                for name, listed in self.only.items()}
+        return {
+            name: _opcodes({*listed, *(s for s, sources in SOURCES.items() if not set(sources).isdisjoint(listed))})
+            for name, listed in self.only.items()
+        }
 
     @cached_property
     def _barred(self) -> dict[str, frozenset[int]]:
@@ -163,16 +169,20 @@ class Grammar:
         if limit is not None:
             size = e.complexity(weights)
             if size > limit:
-                yield Violation("max_complexity", (size - limit) / limit,
-                                f"the complexity {size:g} is above the maximum of {limit}")
+                yield Violation(
+                    "max_complexity", (size - limit) / limit, f"the complexity {size:g} is above the maximum of {limit}"
+                )
         codes = [op for op, _ in e.code]
         if not self.excluded.isdisjoint(codes):
             yield from self._operator_violations(e, codes)
         if self._names_matter:
             yield from self._name_violations(e)
         if self.max_depth is not None and e.depth > self.max_depth:
-            yield Violation("max_depth", (e.depth - self.max_depth) / self.max_depth,
-                            f"the depth {e.depth} is above the maximum of {self.max_depth}")
+            yield Violation(
+                "max_depth",
+                (e.depth - self.max_depth) / self.max_depth,
+                f"the depth {e.depth} is above the maximum of {self.max_depth}",
+            )
         if not self.banned_inside.keys().isdisjoint(codes):
             yield from self._nesting_violations(e, codes)
         if self.only or self.never_inside:
@@ -181,8 +191,11 @@ class Grammar:
             yield from self._number_violations(e)
 
     def _operator_violations(self, e: Expression, codes: list[int]) -> Iterator[Violation]:
-        bad = Counter(ops.BY_OPCODE[op].name for i, op in enumerate(codes)
-                      if op in self.excluded and not self._writes_permitted(e, i))
+        bad = Counter(
+            ops.BY_OPCODE[op].name
+            for i, op in enumerate(codes)
+            if op in self.excluded and not self._writes_permitted(e, i)
+        )
         for rule, reason in (("forbid", "forbidden"), ("operators", "not among the allowed operators")):
             counts = {name: n for name, n in bad.items() if (name in self.forbid) == (rule == "forbid")}
             if counts:
@@ -209,7 +222,9 @@ class Grammar:
         used = set(e.variables).union(c.name for c in e.constants if c.name is not None)
         missing = [name for name in self.must_use if name not in used]
         if missing:
-            yield Violation("must_use", float(len(missing)), f"{join(missing)} must be used, but {_do(missing)} not occur")
+            yield Violation(
+                "must_use", float(len(missing)), f"{join(missing)} must be used, but {_do(missing)} not occur"
+            )
         unwanted = [name for name in self.must_not_use if name in used]
         if unwanted:
             yield Violation("must_not_use", float(len(unwanted)), f"{join(unwanted)} must not be used")
@@ -245,17 +260,31 @@ class Grammar:
                 outside[name] += 1
             inside.update((name, outer) for outer in above if outer in self._barred.get(name, ()))
         if outside:
-            yield Violation("only", float(outside.total()), "; ".join(
-                f"{name} stands outside {join(self.only[name], 'or')}{_times(n)}" for name, n in outside.items()))
+            yield Violation(
+                "only",
+                float(outside.total()),
+                "; ".join(
+                    f"{name} stands outside {join(self.only[name], 'or')}{_times(n)}" for name, n in outside.items()
+                ),
+            )
         if inside:
-            yield Violation("never_inside", float(inside.total()), "; ".join(
-                f"{name} stands inside {ops.BY_OPCODE[outer].name}{_times(n)}" for (name, outer), n in inside.items()))
+            yield Violation(
+                "never_inside",
+                float(inside.total()),
+                "; ".join(
+                    f"{name} stands inside {ops.BY_OPCODE[outer].name}{_times(n)}"
+                    for (name, outer), n in inside.items()
+                ),
+            )
 
     def _number_violations(self, e: Expression) -> Iterator[Violation]:
         exponents, numbers = numbers_of(e)
         if self.exponents is not None:
             exponents += _find_disguised(e)
-        for rule, limits, values in (("exponents", self.exponents, exponents), ("constants", self.constant_limits, numbers)):
+        for rule, limits, values in (
+            ("exponents", self.exponents, exponents),
+            ("constants", self.constant_limits, numbers),
+        ):
             if limits is None:
                 continue
             excess = [(1.0 if v is None else limits.excess(v), v) for v in values]

@@ -16,7 +16,7 @@ def hard_breach(i: int, rule: Rule, law: Law) -> str | None:
     verdict = rule.check(law, points=POINTS) if rule.hard else None
     if verdict is None or verdict.level != REFUTED:
         return None
-    return f'breaks the hard rule {i + 1} ({rule.describe(law.target)}){in_words(verdict.witness)}'
+    return f"breaks the hard rule {i + 1} ({rule.describe(law.target)}){in_words(verdict.witness)}"
 
 
 def in_words(witness: Witness | None) -> str:

@@ -96,11 +96,24 @@ class Knowledge:
                 if key in units:
                     report.add(("units", key), "this name is a setting of [units]; rename the column")
             units = {**units, "strict_angles": self.strict_angles, "hard": not self.soft}
-        grammar = {"constants" if name == "constant_limits" else name: value
-                   for name, value in Grammar.of(self).keys().items() if name != "priors"}
-        fields = read_sections({"units": units, "constants": self.constants, "grammar": grammar, "priors": self.priors,
-                                "ranges": self.ranges, "template": self.template, "guesses": self.guesses,
-                                "rule": self.rules}, report)
+        grammar = {
+            "constants" if name == "constant_limits" else name: value
+            for name, value in Grammar.of(self).keys().items()
+            if name != "priors"
+        }
+        fields = read_sections(
+            {
+                "units": units,
+                "constants": self.constants,
+                "grammar": grammar,
+                "priors": self.priors,
+                "ranges": self.ranges,
+                "template": self.template,
+                "guesses": self.guesses,
+                "rule": self.rules,
+            },
+            report,
+        )
         report.raise_if_any()
         for name, value in fields.as_keywords().items():
             object.__setattr__(self, name, value)
@@ -215,8 +228,9 @@ class Knowledge:
 
     # --- violations -------------------------------------------------------------------------------
 
-    def violations(self, e: Expression, target: str,
-                   weights: Mapping[str, float] | None = None) -> tuple[Violation, ...]:
+    def violations(
+        self, e: Expression, target: str, weights: Mapping[str, float] | None = None
+    ) -> tuple[Violation, ...]:
         """All that ``e``, as a formula for ``target``, breaks of grammar and units; empty when it keeps all.
 
         Amounts: ``operators`` and ``forbid`` count the nodes with an operator not listed, or forbidden;
@@ -243,8 +257,9 @@ class Knowledge:
         """How ``law`` fares under each of the rules, in their order; see :meth:`Rule.check`."""
         return tuple((rule, rule.check(law, points=points, proof=proof)) for rule in self.rules)
 
-    def _each(self, e: Expression, target: str, weights: Mapping[str, float] | None,
-              soft_too: bool = True) -> Iterator[Violation]:
+    def _each(
+        self, e: Expression, target: str, weights: Mapping[str, float] | None, soft_too: bool = True
+    ) -> Iterator[Violation]:
         """The violations, those cheapest to find first."""
         yield from self.grammar.violations(e, weights)
         if self.units and (soft_too or not self.soft):

@@ -64,7 +64,11 @@ class NumberLimits:
     def __str__(self) -> str:
         if self.values is not None:
             return "one of " + ", ".join(f"{v:g}" for v in self.values)
-        noun = {"any": "a number", "integer": "a whole number", "rational": f"a fraction p/q with q <= {MAX_DENOMINATOR}"}
+        noun = {
+            "any": "a number",
+            "integer": "a whole number",
+            "rational": f"a fraction p/q with q <= {MAX_DENOMINATOR}",
+        }
         if math.isfinite(self.min) and math.isfinite(self.max):
             return f"{noun[self.kind]} from {self.min:g} to {self.max:g}"
         if math.isfinite(self.min):

@@ -51,8 +51,11 @@ class Template:
         plain, known = [" " * start], [" " * start]
         for name, begin, end, arguments in _calls(self.form, start):
             if unknowns.setdefault(name, arguments) != arguments:
-                raise _problem(begin, f"{name} has the arguments {join(arguments)} here and {join(unknowns[name])} before; "
-                                      "an unknown function has the same arguments everywhere, so give this one another name")
+                raise _problem(
+                    begin,
+                    f"{name} has the arguments {join(arguments)} here and {join(unknowns[name])} before; "
+                    "an unknown function has the same arguments everywhere, so give this one another name",
+                )
             for parts, word in ((plain, name), (known, "1")):
                 parts.append(self.form[start:begin] + word.ljust(end - begin))
             start = end
@@ -60,11 +63,15 @@ class Template:
         beside = parse("".join([*known, self.form[start:]])).variables
         for name in beside:
             if name in unknowns:
-                raise FormulaError(f"{name} is called as an unknown function and also stands without arguments; "
-                                   "give one of them another name")
+                raise FormulaError(
+                    f"{name} is called as an unknown function and also stands without arguments; "
+                    "give one of them another name"
+                )
         if not unknowns:
-            raise FormulaError("the form has no unknown function such as h(x); a formula with nothing but constants to fit "
-                               "is a guess, so write it into [guesses]")
+            raise FormulaError(
+                "the form has no unknown function such as h(x); a formula with nothing but constants to fit "
+                "is a guess, so write it into [guesses]"
+            )
         arguments = tuple(a for listed in unknowns.values() for a in listed)
         object.__setattr__(self, "unknowns", unknowns)
         object.__setattr__(self, "left", left["name"] if left else None)
@@ -76,18 +83,24 @@ class Template:
         """All names but those of operators and unknown functions: columns, named constants and constants to be fitted."""
         return self._names
 
-    def problems(self, variables: Collection[str], constants: Collection[str] = (), target: str | None = None) -> list[str]:
+    def problems(
+        self, variables: Collection[str], constants: Collection[str] = (), target: str | None = None
+    ) -> list[str]:
         """Why the form cannot be used with these columns and named constants, one sentence each."""
         found = []
         if self.left is not None and target is not None and self.left not in (target, "f"):
             found.append(f"the left side is {self.left}, but the target is {target}")
         for name, arguments in self.unknowns.items():
             if name in variables or name == target:
-                found.append(f"{name}(...) is called like a function, but {name} is a column; write {name}*(...), or give "
-                             "the unknown function another name")
+                found.append(
+                    f"{name}(...) is called like a function, but {name} is a column; write {name}*(...), or give "
+                    "the unknown function another name"
+                )
             elif name in constants:
-                found.append(f"{name}(...) is called like a function, but {name} is a named constant; give one of them "
-                             "another name")
+                found.append(
+                    f"{name}(...) is called like a function, but {name} is a named constant; give one of them "
+                    "another name"
+                )
             for argument in arguments:
                 if argument not in variables:
                     near = nearest(argument, variables)
@@ -106,7 +119,9 @@ class Template:
         found = self.problems(variables, constants or {})
         if found:
             raise KnowledgeError(f"the template {self.form!r} cannot be used: {'; '.join(found)}")
-        return BoundTemplate(self.unknowns, parse(self._plain, variables={*variables, *self.unknowns}, constants=constants))
+        return BoundTemplate(
+            self.unknowns, parse(self._plain, variables={*variables, *self.unknowns}, constants=constants)
+        )
 
 
 @dataclass(frozen=True)
@@ -152,8 +167,11 @@ def _calls(form: str, start: int) -> Iterator[tuple[str, int, int, tuple[str, ..
             raise _problem(begin, problem)
         arguments = _ARGUMENTS.match(form, match.end())
         if arguments is None:
-            raise _problem(match.end(), f"{name} is an unknown function (no operator), so its arguments are names of columns, "
-                                        f"as in {name}(x, y); expected a name")
+            raise _problem(
+                match.end(),
+                f"{name} is an unknown function (no operator), so its arguments are names of columns, "
+                f"as in {name}(x, y); expected a name",
+            )
         names = tuple(re.findall(_NAME, arguments.group()))
         for i, argument in enumerate(names):
             if ops.lookup(argument) is not None or argument == "pi":

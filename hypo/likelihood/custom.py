@@ -38,7 +38,9 @@ class Custom(RowLikelihood):
             return -np.asarray(self.log_likelihood(self.y, p[0]), np.float64)
         except Exception as error:
             first = (str(error).splitlines() or [""])[0]
-            raise InputError(f"log_likelihood(y, f) raises {type(error).__name__} during the search: {first}") from error
+            raise InputError(
+                f"log_likelihood(y, f) raises {type(error).__name__} during the search: {first}"
+            ) from error
 
     def derivatives(self, p: Values, scale: float) -> Derivatives:
         """Central differences, and differences of these; where such a one is not positive, the square of the first."""
@@ -109,5 +111,7 @@ def _called(log_likelihood: LogLikelihood, y: Values, f: Values, where: str) -> 
     if not (np.array_equal(y, given[0]) and np.array_equal(f, given[1])):
         raise InputError(f"{where} must not change its arguments")
     if np.any(values == math.inf):
-        raise InputError(f"{where} gives +inf for row {int(np.argmax(values == math.inf))}; a log likelihood is finite or -inf")
+        raise InputError(
+            f"{where} gives +inf for row {int(np.argmax(values == math.inf))}; a log likelihood is finite or -inf"
+        )
     return values

@@ -30,8 +30,16 @@ GAUSSIAN, STUDENT_T, POISSON = "gaussian", "student_t", "poisson"
 BINOMIAL, LOGNORMAL, CUSTOM = "binomial", "lognormal", "custom"
 # Other names of the kinds that users may give.
 NAMES = {
-    "gaussian": GAUSSIAN, "normal": GAUSSIAN, "student_t": STUDENT_T, "student-t": STUDENT_T, "studentt": STUDENT_T,
-    "poisson": POISSON, "binomial": BINOMIAL, "bernoulli": BINOMIAL, "lognormal": LOGNORMAL, "log-normal": LOGNORMAL,
+    "gaussian": GAUSSIAN,
+    "normal": GAUSSIAN,
+    "student_t": STUDENT_T,
+    "student-t": STUDENT_T,
+    "studentt": STUDENT_T,
+    "poisson": POISSON,
+    "binomial": BINOMIAL,
+    "bernoulli": BINOMIAL,
+    "lognormal": LOGNORMAL,
+    "log-normal": LOGNORMAL,
     "log_normal": LOGNORMAL,
 }
 KINDS = (GAUSSIAN, STUDENT_T, POISSON, BINOMIAL, LOGNORMAL)

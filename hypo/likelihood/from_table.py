@@ -44,7 +44,9 @@ def require(dataset: Dataset, family: Family) -> None:
                 f"{name} cannot be used with the likelihood {family.kind}; it is for {_either(_USES[name])}"
             )
     if dataset.x_sigma and dataset.sigma is None:
-        raise InputError("x_sigma needs sigma, the noise of the target, too: only their ratio says whose errors residuals are")
+        raise InputError(
+            "x_sigma needs sigma, the noise of the target, too: only their ratio says whose errors residuals are"
+        )
     if dataset.x_sigma and dataset.lower is not None:
         raise InputError("x_sigma cannot be used with censored targets; leave out one of them")
     y = dataset.y
@@ -55,7 +57,8 @@ def require(dataset: Dataset, family: Family) -> None:
         _all(dataset, (y == 0) | (y == 1), "without trials the target must be 0 or 1 for the likelihood binomial")
     elif family.kind == BINOMIAL and dataset.trials is not None:
         _all(
-            dataset, (y >= 0) & whole & (y <= dataset.trials),
+            dataset,
+            (y >= 0) & whole & (y <= dataset.trials),
             "the target must be a whole number from 0 to the number of trials for the likelihood binomial",
         )
     elif family.kind == LOGNORMAL:
@@ -110,7 +113,11 @@ def _either(names: Sequence[str]) -> str:
 
 
 def likelihood_of(
-    dataset: Dataset, family: Family, y: NDArray[np.float64], weights: NDArray[np.float64] | None, scales: Mapping[str, float]
+    dataset: Dataset,
+    family: Family,
+    y: NDArray[np.float64],
+    weights: NDArray[np.float64] | None,
+    scales: Mapping[str, float],
 ) -> Likelihood:
     """The likelihood of ``dataset``, whose target is ``y`` in the units of the search; ``scales`` lead there, by name.
 

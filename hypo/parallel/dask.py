@@ -70,7 +70,9 @@ class Cluster(Remote):
             elif not scheduler.partition("://")[2].strip():
                 raise InputError(f"the scheduler's address {scheduler} names no host; write it like tcp://host:8786")
             try:
-                self._client = stack.enter_context(distributed.Client(where, timeout=SCHEDULER_WAIT, set_as_default=False))
+                self._client = stack.enter_context(
+                    distributed.Client(where, timeout=SCHEDULER_WAIT, set_as_default=False)
+                )
             except (OSError, ValueError) as error:
                 raise InputError(
                     f"no Dask scheduler answers at {scheduler}; start one with the command dask scheduler, "
@@ -139,7 +141,9 @@ class Cluster(Remote):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._placed.clear()
         self._stack.close()
 

@@ -77,7 +77,9 @@ class Processes(Remote):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if kind is not None:
             # Nobody waits for what is still being worked on.
             for process in (getattr(self._pool, "_processes", None) or {}).values():

@@ -112,7 +112,9 @@ class Remote(ABC):
             self._placed.popitem(last=False)
         return reference
 
-    def _sound(self, futures: list[Any], done: Container[Any], error: Callable[[Any], BaseException | None]) -> list[Any]:
+    def _sound(
+        self, futures: list[Any], done: Container[Any], error: Callable[[Any], BaseException | None]
+    ) -> list[Any]:
         """Of futures those ``done`` with a result, up to the first whose function failed: an error comes in its turn, and what
         was finished before a worker died counts. If there are none, the first done, to raise its error: but nothing where a
         function failed and tasks before it are under way."""

@@ -110,7 +110,9 @@ class Bound:
         return [shown[k] if k >= 0 else "" for k in self.worst]
 
 
-def assumed(structures: Sequence[Structure], delta: float, record: Prior | None, prior: float | None = None) -> Assumed | None:
+def assumed(
+    structures: Sequence[Structure], delta: float, record: Prior | None, prior: float | None = None
+) -> Assumed | None:
     """The prior of the truth: ``prior`` if it is given, else as in the module; None where the code lengths are not known."""
     if prior is not None:
         return Assumed(delta, prior)

@@ -27,12 +27,21 @@ from hypo.knowledge.logic.syntax import Chain, LogicTerm, Statement
 
 # What a comparison says of y against a threshold below it, at it, and above it.
 _TRUTH = {
-    "<": (False, False, True), "<=": (False, True, True), ">": (True, False, False), ">=": (True, True, False),
-    "=": (False, True, False), "!=": (True, False, True),
+    "<": (False, False, True),
+    "<=": (False, True, True),
+    ">": (True, False, False),
+    ">=": (True, True, False),
+    "=": (False, True, False),
+    "!=": (True, False, True),
 }
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "=", "!=": "!="}
 _COMPARE: dict[str, Callable[..., NDArray[np.bool_]]] = {
-    "<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal, "=": np.equal, "!=": np.not_equal,
+    "<": np.less,
+    "<=": np.less_equal,
+    ">": np.greater,
+    ">=": np.greater_equal,
+    "=": np.equal,
+    "!=": np.not_equal,
 }
 
 Cdf = Callable[[NDArray[np.float64]], NDArray[np.float64]]
@@ -133,7 +142,9 @@ class Regions:
         return np.clip(total, 0.0, 1.0)
 
 
-def parse_event(text: str, *, variables: Sequence[str], target: str, constants: Mapping[str, float] | None = None) -> Event:
+def parse_event(
+    text: str, *, variables: Sequence[str], target: str, constants: Mapping[str, float] | None = None
+) -> Event:
     """The event written in ``text`` about ``target``, with the columns ``variables`` and named ``constants``.
 
     Raises FormulaError, whose message marks the place and says what was expected, and InputError for an event that does not
@@ -164,7 +175,9 @@ class _EventReader(StatementReader):
             if all(alone):
                 self.fail(at, f"{name} is compared with itself")
             if any(t.parts and not own for t, own in zip((a, b), alone, strict=True)):
-                self.fail(at, f"expected {name} alone on one side of the comparison and columns or numbers on the other")
+                self.fail(
+                    at, f"expected {name} alone on one side of the comparison and columns or numbers on the other"
+                )
         return chain
 
     def read_law(self, name: str, at: int) -> syntax.Draft:
@@ -206,7 +219,9 @@ def _values(e: Expression, X: NDArray[np.float64], columns: Sequence[str]) -> ND
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def _truth(statement: Statement, compared: Callable[[LogicTerm, str, LogicTerm], NDArray[np.bool_]]) -> NDArray[np.bool_]:
+def _truth(
+    statement: Statement, compared: Callable[[LogicTerm, str, LogicTerm], NDArray[np.bool_]]
+) -> NDArray[np.bool_]:
     """Truth of ``statement`` everywhere, from that of its comparisons."""
     if isinstance(statement, Chain):
         terms = [statement.first, *(t for _, t in statement.links)]

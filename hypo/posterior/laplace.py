@@ -27,8 +27,8 @@ has the prior 1/σ and is a constant like the others, with the information J on 
 A being what is left of the information on θ; J/2 is the number of rows that σ̂ is worth, so ν = J/2 - k, and standard errors
 and σ are larger by sqrt(1 + k/ν), as they are for Gaussian noise, where J/2 = W.
 
-**Equivalent values.** Where m values of the constants give the same law (:mod:`hypo.posterior.modes`), as (a, b) and (-a, -b) in
-a·sin(b·x), each is a peak of the same height, and log m is added.
+**Equivalent values.** Where m values of the constants give the same law (:mod:`hypo.posterior.modes`), as (a, b) and
+(-a, -b) in a·sin(b·x), each is a peak of the same height, and log m is added.
 
 To A/V (V the noise variance) the prior adds its own precision 2/(s² + θ̂²) in the evidence, which matters where the data say
 nothing. Standard errors, intervals and predictions are those of the data alone (:mod:`hypo.posterior.information`).
@@ -113,7 +113,9 @@ class Laplace:
         more than ``CORRELATED``."""
         open_ones = {i for group in self.open for i in group}
         alone = [i for i in range(len(self.theta)) if i not in open_ones and not self.std[i] < self.prior_scale[i]]
-        pairs = (pair for pair in correlated(self.covariance) if not any(set(pair) <= set(group) for group in self.open))
+        pairs = (
+            pair for pair in correlated(self.covariance) if not any(set(pair) <= set(group) for group in self.open)
+        )
         return (*self.open, *((i,) for i in alone), *pairs)
 
 
@@ -262,11 +264,7 @@ def _of_rows(
 
 
 def _lines(
-    e: Expression,
-    X: NDArray[np.float64],
-    columns: Sequence[str],
-    likelihood: Likelihood,
-    which: NDArray[np.float64],
+    e: Expression, X: NDArray[np.float64], columns: Sequence[str], likelihood: Likelihood, which: NDArray[np.float64]
 ) -> NDArray[np.float64] | None:
     """Derivatives (k, n) of the predictions whose products are the information, of ``SAMPLE`` rows at most as if all were like
     them; ``which`` (k, n_constant) adds up leaves. None where one is not finite."""
@@ -290,7 +288,9 @@ def _lines(
     return found * math.sqrt(ratio) if np.all(np.isfinite(found)) else None
 
 
-def _prior_information(theta: NDArray[np.float64], scale: NDArray[np.float64], variance: float = 1.0) -> NDArray[np.float64]:
+def _prior_information(
+    theta: NDArray[np.float64], scale: NDArray[np.float64], variance: float = 1.0
+) -> NDArray[np.float64]:
     """The prior's share of the information times ``variance``, 2/(s² + θ²) on the diagonal, without squares of sizes."""
     with np.errstate(over="ignore"):
         return np.diag(2.0 * (math.sqrt(variance) / np.hypot(scale, theta)) ** 2)
@@ -329,8 +329,14 @@ def sampled_sums(
     ratio = n / SAMPLE
     rss = ratio * found.rss if misfit is None else likelihood.rss_of(misfit)
     return Sums(
-        rss, ratio * found.plain, ratio * found.slope, ratio * found.normal, found.scale, ratio * found.scale_information,
-        ratio * found.size, None if found.shared is None else ratio * found.shared,
+        rss,
+        ratio * found.plain,
+        ratio * found.slope,
+        ratio * found.normal,
+        found.scale,
+        ratio * found.scale_information,
+        ratio * found.size,
+        None if found.shared is None else ratio * found.shared,
     )
 
 

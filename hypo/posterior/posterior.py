@@ -9,8 +9,8 @@ predict the same, or could (other minima, other spellings: :mod:`hypo.scoring.sp
 differ in numbers only, exact or fitted, as 2*x and c*x do: disjoint hypotheses of one structure, whose weights add up while the
 best one stands for it.
 
-The normaliser is the sum over the structures that were met. Where a chain over structures (:mod:`hypo.posterior.structure_mcmc`) and all
-small structures were among them, ``covers`` says so.
+The normaliser is the sum over the structures that were met. Where a chain over structures
+(:mod:`hypo.posterior.structure_mcmc`) and all small structures were among them, ``covers`` says so.
 """
 
 from __future__ import annotations
@@ -142,7 +142,11 @@ class Posterior:
         odds = {"odds": ODDS, "structures": self.within}
         shares = {"variables": self.variables, "operators": self.operators, "terms": self.terms}
         return {
-            **shares, "within_odds": odds, "covers": self.covers, "chain": self.chain, "earned": not self.unearned,
+            **shares,
+            "within_odds": odds,
+            "covers": self.covers,
+            "chain": self.chain,
+            "earned": not self.unearned,
             "unearned": self.unearned or None,
         }
 

@@ -97,7 +97,11 @@ class Ensemble:
     """Draws of several structures, evaluated together, with one call of the kernel for all of them."""
 
     def __init__(
-        self, structures: Sequence[Structure], draws: Sequence[Draws], columns: Sequence[str], family: Family | None = None
+        self,
+        structures: Sequence[Structure],
+        draws: Sequence[Draws],
+        columns: Sequence[str],
+        family: Family | None = None,
     ) -> None:
         self._family = family or Family()
         self._columns = columns

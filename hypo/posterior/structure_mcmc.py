@@ -212,7 +212,9 @@ class Weigher:
         p = refiner.problem
         n = p.X.shape[1]
         self._refiner = refiner
-        self._rows = np.ascontiguousarray(p.X[:, np.unique(np.linspace(0, n - 1, min(n, SAME_ROWS)).round().astype(np.int64))])
+        self._rows = np.ascontiguousarray(
+            p.X[:, np.unique(np.linspace(0, n - 1, min(n, SAME_ROWS)).round().astype(np.int64))]
+        )
         self.left = min(MOST, max(FEWEST, WORK // n))
         self._values: dict[tuple[int, int], list[NDArray[np.float64]]] = {}
         self.nats: dict[str, float] = {}

@@ -58,20 +58,7 @@ DEFAULT_OPERATORS: tuple[str, ...] = (
     "asin",
     "acos",
 )
-LIBRARY_OPERATORS: tuple[str, ...] = (
-    "+",
-    "-",
-    "*",
-    "/",
-    "inv",
-    "square",
-    "sqrt",
-    "exp",
-    "log",
-    "sin",
-    "cos",
-    "tanh",
-)
+LIBRARY_OPERATORS: tuple[str, ...] = ("+", "-", "*", "/", "inv", "square", "sqrt", "exp", "log", "sin", "cos", "tanh")
 
 
 @dataclass(frozen=True)
@@ -84,9 +71,9 @@ class Settings:
     ordinary core, by the proposers' own estimates and not by a clock). ``backend`` is one of ``BACKENDS``. ``scheduler``
     says where scans are done: None or ``"threads"``, ``"processes"``, ``"local"`` (a Dask cluster on this machine) or the
     address of a Dask scheduler. ``shard`` (number from 1, of how many) is the part of the search to do. ``max_memory`` is in
-    bytes (:mod:`hypo.search.memory`). Without ``posterior`` nothing is looked at for its sake (:mod:`hypo.expression.edits.neighbours`,
-    :mod:`hypo.posterior.structure_mcmc`). ``intervals`` of constants are by ``LAPLACE`` or ``PROFILE`` (:mod:`hypo.fitting.profile`).
-    ``likelihood`` is the family of the target's distribution.
+    bytes (:mod:`hypo.search.memory`). Without ``posterior`` nothing is looked at for its sake
+    (:mod:`hypo.expression.edits.neighbours`, :mod:`hypo.posterior.structure_mcmc`). ``intervals`` of constants are by
+    ``LAPLACE`` or ``PROFILE`` (:mod:`hypo.fitting.profile`). ``likelihood`` is the family of the target's distribution.
     """
 
     time_limit: float = 60.0
@@ -199,7 +186,8 @@ class Problem:
 
     @cached_property
     def working(self) -> Problem:
-        """The problem with the Gaussian likelihood that stands for its own (:mod:`hypo.problem.working_response`), which may be itself."""
+        """The problem with the Gaussian likelihood that stands for its own (:mod:`hypo.problem.working_response`),
+        which may be itself."""
         known = self.likelihood
         if isinstance(known, Gaussian):
             return self

@@ -109,4 +109,6 @@ class StructureTest:
         if not 0.0 < total < np.inf or rest <= 0.0:
             return float(total > 0.0), np.inf if total > 0.0 else 0.0
         between, within = (total - rest) / (terms - 1), rest / (n - terms)
-        return 1.0 - within * (n - 1) / total, (between / within - 1.0) / float(np.sqrt(2 / (terms - 1) + 2 / (n - terms)))
+        return 1.0 - within * (n - 1) / total, (between / within - 1.0) / float(
+            np.sqrt(2 / (terms - 1) + 2 / (n - terms))
+        )

@@ -1,8 +1,9 @@
 """How far apart the rows are: neighbours in one column and in several, and what waves that are too short for them cost.
 
 A wave that runs through more than half a period between neighbouring rows meets them as slower ones do, its aliases: of evenly
-spaced rows exactly (:mod:`hypo.fitting.between_rows.aliases`), of others the better the fewer rows there are. A fitted frequency pays for its
-digits. One that stands there for nothing, as in sin(x), pays log N nats for the N slower ones that the rows do not see either.
+spaced rows exactly (:mod:`hypo.fitting.between_rows.aliases`), of others the better the fewer rows there are. A fitted
+frequency pays for its digits. One that stands there for nothing, as in sin(x), pays log N nats for the N slower ones
+that the rows do not see either.
 """
 
 from __future__ import annotations
@@ -58,7 +59,9 @@ class Spacing:
             width = np.diff(line)
             beside = np.maximum(np.concatenate([[np.inf], width[:-1]]), np.concatenate([width[1:], [np.inf]]))
             wide = width > HOLE_BESIDE * beside
-            wide &= width > max(HOLE * float(line[-1] - line[0]), HOLE_MEDIAN * float(np.median(width)) if len(width) else 0.0)
+            wide &= width > max(
+                HOLE * float(line[-1] - line[0]), HOLE_MEDIAN * float(np.median(width)) if len(width) else 0.0
+            )
             gaps = np.flatnonzero(~wide)
             if len(gaps) > GAPS:
                 widest = gaps[np.argsort(-width[gaps], kind="stable")[: GAPS // 2]]

@@ -123,7 +123,9 @@ def design(z: NDArray[np.float64], degrees: NDArray[np.int64], along: int | None
     return out
 
 
-def _products(degrees: NDArray[np.int64], order: list[int]) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int64]]]:
+def _products(
+    degrees: NDArray[np.int64], order: list[int]
+) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int64]]]:
     """(Variable, terms, the same terms without it), variable by variable: terms are products with those that came before."""
     base = (1 + int(degrees.max(initial=0))) ** np.arange(degrees.shape[1])
     key = degrees @ base

@@ -28,7 +28,14 @@ POINTS, SURE = 128, 1e-3
 # What is wrong with a member as an argument, as bits. That it is a plain number has nothing to do with ranges and is not
 # counted: the sign bit says so to the kernel.
 NEGATIVE, CROSSES_ZERO, BEYOND_ONE, PLAIN_NUMBER = 1, 2, 4, -128
-FLAWS = {"sqrt": NEGATIVE, "log": NEGATIVE, "inv": CROSSES_ZERO, "/": CROSSES_ZERO, "asin": BEYOND_ONE, "acos": BEYOND_ONE}
+FLAWS = {
+    "sqrt": NEGATIVE,
+    "log": NEGATIVE,
+    "inv": CROSSES_ZERO,
+    "/": CROSSES_ZERO,
+    "asin": BEYOND_ONE,
+    "acos": BEYOND_ONE,
+}
 """The flaw of its last argument that makes an operator undefined somewhere."""
 
 Values = NDArray[np.float64]
@@ -55,7 +62,10 @@ class ValueRanges:
 
     @staticmethod
     def of(
-        columns: Sequence[str], ranges: Mapping[str, tuple[float, float]], rules: Iterable[Rule], scales: Mapping[str, float]
+        columns: Sequence[str],
+        ranges: Mapping[str, tuple[float, float]],
+        rules: Iterable[Rule],
+        scales: Mapping[str, float],
     ) -> ValueRanges | None:
         """The domains that the stated ``ranges`` and those of hard rules give; None where they say nothing."""
         boxes = {tuple(sorted({**ranges, **r.where}.items())) for r in rules if r.hard and r.total}

@@ -108,7 +108,9 @@ def _powers(X: NDArray[np.float64], z: NDArray[np.float64], root: NDArray[np.flo
         return
     for lines in (X, np.log(X)) if np.all(X > 0.0) else (X,):
         size = np.std(lines, axis=1, keepdims=True)
-        A = np.vstack([np.ones(len(z)), (lines - lines.mean(axis=1, keepdims=True)) / np.where(size > 0.0, size, 1.0)]).T
+        A = np.vstack(
+            [np.ones(len(z)), (lines - lines.mean(axis=1, keepdims=True)) / np.where(size > 0.0, size, 1.0)]
+        ).T
         if np.all(np.isfinite(A)):
             yield np.exp(A @ np.linalg.lstsq(A * root[:, None], np.log(z) * root, rcond=1e-10)[0])
 

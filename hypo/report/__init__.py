@@ -1,1 +1,1 @@
-"""A search as people see it: tables, live progress, plots. Needs rich or matplotlib only when called."""
+"""What people see of a result: numbers with units, tables, remarks. Needs rich or matplotlib only when called."""

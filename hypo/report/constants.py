@@ -25,9 +25,9 @@ COARSE = 100.0
 class ConstantRow:
     """One constant: its name, its value in the formula, and its unit (None when not known).
 
-    ``std`` is its standard error and ``lower`` to ``upper`` its interval of 95 % (:mod:`hypo.posterior.laplace`), in the unit of
-    the value; None for constants that were not fitted, where the data leave no degree of freedom, and at an end that is open
-    (:mod:`hypo.fitting.profile`).
+    ``std`` is its standard error and ``lower`` to ``upper`` its interval of 95 % (:mod:`hypo.posterior.laplace`), in
+    the unit of the value; None for constants that were not fitted, where the data leave no degree of freedom, and at an
+    end that is open (:mod:`hypo.fitting.profile`).
     """
 
     name: str

@@ -144,7 +144,9 @@ class Sheet:
 
     def lines(self, width: int) -> list[tuple[str, bool]]:
         """The lines in at most ``width`` columns of text, each with whether it is bold."""
-        natural = [max(map(len, column)) for column in zip(self._names, *(cells for cells, _ in self._rows), strict=True)]
+        natural = [
+            max(map(len, column)) for column in zip(self._names, *(cells for cells, _ in self._rows), strict=True)
+        ]
         for gap in GAPS:
             if sum(natural) + gap * (len(natural) - 1) <= width:
                 return _unbind(self._grid(natural, gap))
@@ -179,7 +181,9 @@ class Sheet:
 
     def _least(self, k: int, least: int) -> int:
         cells = [self._names[k], *(cells[k] for cells, _ in self._rows)]
-        longest = max((len(part) + INDENT for cell in cells for word in _words(cell) for part in _parts(word)), default=0)
+        longest = max(
+            (len(part) + INDENT for cell in cells for word in _words(cell) for part in _parts(word)), default=0
+        )
         return max(least, longest)
 
     def _grid(self, widths: Sequence[int], gap: int) -> list[tuple[str, bool]]:

@@ -45,7 +45,11 @@ def constant_lines(result: Result) -> list[str]:
 
 def tables_below(result: Result) -> list[Sheet]:
     """The tables below the front: rivals of the formula where the rows do not settle it, and the rules."""
-    rivals = None if result.posterior is None else rivals_table(result.posterior, result.settings.get("n_row"), result.target)
+    rivals = (
+        None
+        if result.posterior is None
+        else rivals_table(result.posterior, result.settings.get("n_row"), result.target)
+    )
     return [*([] if rivals is None else [rivals]), *([rules_table(result.rules)] if result.rules else [])]
 
 

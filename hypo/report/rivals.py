@@ -28,7 +28,9 @@ def rivals_sentence(posterior: Posterior, n_row: int | None = None) -> str:
     few = n_row is not None and n_row <= FEW_ROWS and first.weight < UNSETTLED
     if posterior.unearned:
         # What the search lacked is not all: more of it would not settle what the rows leave open.
-        open_ = f"{n_row} rows do not settle the law, and " if few and posterior.unearned.startswith("the search") else ""
+        open_ = (
+            f"{n_row} rows do not settle the law, and " if few and posterior.unearned.startswith("the search") else ""
+        )
         return tables.sentence(open_ + posterior.unearned)
     weight = "over 99%" if first.weight > 0.99 else f"{first.weight:.0%}"
     if posterior.within == 1:

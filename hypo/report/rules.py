@@ -59,10 +59,17 @@ class RuleRow:
         """The row for a rule and how a formula for ``target`` fares."""
         w = None if v is None else v.witness
         return RuleRow(
-            rule.label or rule.describe(target), rule.kind, rule.hard, rule.weight,
-            None if v is None else v.level, 0.0 if v is None else v.amount, 0 if v is None else v.points,
-            None if w is None else dict(w.at), None if w is None else w.sides.left,
-            None if w is None else w.sides.relation, None if w is None else w.sides.right,
+            rule.label or rule.describe(target),
+            rule.kind,
+            rule.hard,
+            rule.weight,
+            None if v is None else v.level,
+            0.0 if v is None else v.amount,
+            0 if v is None else v.points,
+            None if w is None else dict(w.at),
+            None if w is None else w.sides.left,
+            None if w is None else w.sides.relation,
+            None if w is None else w.sides.right,
             "" if w is None else w.sides.note,
         )
 
@@ -71,8 +78,9 @@ class RuleRow:
         """The row for what a search for ``target`` says of a rule; ``border`` leads to the columns' units."""
         without = None if report.without is None else border.formula(report.without.expression).pretty()
         row = RuleRow.checked(report.rule, report.verdict, target)
-        return replace(row, tried=report.tried, broken=report.broken, without=without, gain=report.gain,
-                       pruned=report.pruned)
+        return replace(
+            row, tried=report.tried, broken=report.broken, without=without, gain=report.gain, pruned=report.pruned
+        )
 
     @staticmethod
     def read(entry: Mapping[str, Any]) -> RuleRow:

@@ -162,7 +162,13 @@ def console_for(stream: IO[str]) -> Console:
     if stream.isatty():
         return Console(file=stream, highlight=False, markup=False, emoji=False, force_jupyter=False)
     return Console(
-        file=stream, highlight=False, markup=False, emoji=False, force_jupyter=False, force_terminal=False, color_system=None,
+        file=stream,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        force_jupyter=False,
+        force_terminal=False,
+        color_system=None,
         width=UNLIMITED,
     )
 
@@ -213,7 +219,9 @@ def coverage_sentence(coverage: Mapping[str, int], dimensional: bool = False) ->
         return f"{total}; formulas were not looked through size by size."
     size = f"of up to {complete} {'node' if complete == 1 else 'nodes'} without fitted constants"
     if not distinct:
-        kind = "has the target's unit, so it takes a fitted constant with a unit" if dimensional else "can be the target"
+        kind = (
+            "has the target's unit, so it takes a fitted constant with a unit" if dimensional else "can be the target"
+        )
         return f"All formulas {size} were looked through: none {kind}. In all, {total}."
     kind = f"{size} that have the target's unit" if dimensional else size
     if distinct == 1:

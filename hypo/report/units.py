@@ -28,7 +28,9 @@ def unit_text(unit: Powers | None, dimension: Dimension | None, names: UnitNames
     plain = math.isclose(factor, 1.0, rel_tol=1e-12)
     if dimension == DIMENSIONLESS and plain:
         return "1"
-    if plain and not any(e for name, e in zip(BASE_UNITS, dimension.exponents, strict=True) if name not in ("m", "s", "rad")):
+    if plain and not any(
+        e for name, e in zip(BASE_UNITS, dimension.exponents, strict=True) if name not in ("m", "s", "rad")
+    ):
         return write_powers(_base(dimension))  # m/s^2 rather than N/kg
     if plain and any(name in NAMED for name in unit) and all(p > 0 and p.denominator == 1 for p in unit.values()):
         return write_powers(unit)  # N*m^2 of columns in N and m rather than J*m
@@ -54,7 +56,7 @@ def _in_names(dimension: Dimension, cost: Fraction) -> Powers | None:
     """With one of the names of SI, where that is shorter than a text of this cost."""
     best: Powers | None = None
     for power, name in product(POWERS, NAMED):
-        left = dimension / parse_unit(name).dimension**power
+        left = dimension / parse_unit(name).dimension ** power
         rest = {b: e for b, e in zip(BASE_UNITS, left.exponents, strict=True) if e}
         heat = name == "J" and rest.get("kg") == -1 and ("K" in rest or "mol" in rest)
         if ("kg" in rest and not heat) or ("s" in rest and (name not in WITH_SECONDS or rest["s"] != power)):

@@ -127,7 +127,10 @@ def _knowledge(result: Result) -> Mapping[str, Any]:
 def _unit_texts(result: Result) -> dict[str, str]:
     """Unit texts of columns, target and named constants."""
     stated = _knowledge(result).get("constants", {})
-    return {**result.settings["units"], **{n: stated[n]["unit"] if n in stated else "1" for n in result.settings["constants"]}}
+    return {
+        **result.settings["units"],
+        **{n: stated[n]["unit"] if n in stated else "1" for n in result.settings["constants"]},
+    }
 
 
 def _named_constants(result: Result) -> dict[str, float]:

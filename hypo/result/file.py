@@ -256,7 +256,9 @@ def _read_constant(c: Mapping[str, Any]) -> ConstantRow:
     # Results of older versions have no intervals.
     spread = (_require_entry({name: None, **c}, name, float, optional=True) for name in ("std", "lower", "upper"))
     return ConstantRow(
-        _require_entry(c, "name", str), _require_entry(c, "value", float), _require_entry(c, "unit", str, optional=True),
+        _require_entry(c, "name", str),
+        _require_entry(c, "value", float),
+        _require_entry(c, "unit", str, optional=True),
         *spread,
     )
 
@@ -283,7 +285,9 @@ def _read_hypothesis(row: Mapping[str, Any], features: Sequence[str], named: Map
     return Hypothesis(
         expression=Expression(e.code, constants, e.variables),
         complexity=_require_entry(row, "complexity", float),
-        origin=_require_entry({"origin": Hypothesis.origin, **row}, "origin", str),  # results of older versions have none
+        origin=_require_entry(
+            {"origin": Hypothesis.origin, **row}, "origin", str
+        ),  # results of older versions have none
         **{name: math.nan if value is None else value for name, value in figures.items()},
     )
 

@@ -42,7 +42,9 @@ def check_folder(folder: str | os.PathLike[str]) -> Path:
         for link in (path, *path.absolute().parents):
             if link.is_symlink() and not link.exists():
                 where = os.readlink(link)
-                raise InputError(f"{link} is a link to {where}, which is not there: make that folder, or choose another")
+                raise InputError(
+                    f"{link} is a link to {where}, which is not there: make that folder, or choose another"
+                )
         if path.exists() and not path.is_dir():
             raise InputError(f"{path} is a file, so results cannot be written there: choose another folder")
         if path.is_dir() and not (path / RESULT_FILE).is_file() and any(path.iterdir()):
@@ -190,7 +192,6 @@ class Destination:
             self.notes.append(f"{reason}; the result was saved to {self.folder} instead")
         except Exception:  # as above
             self.notes.append(f"{reason}; nor could it be saved to {tempfile.gettempdir()}")
-
 
     @property
     def whereabouts(self) -> str:

@@ -103,8 +103,7 @@ def read_columns(result: Result, data: Any, needed: Sequence[str]) -> NDArray[np
         X = X[:, None]
     if X.ndim != 2 or X.shape[1] != len(order):
         raise DataError(
-            f"expected an array of shape (n_row, {len(order)}) with the columns {', '.join(order)}, "
-            f"got shape {X.shape}"
+            f"expected an array of shape (n_row, {len(order)}) with the columns {', '.join(order)}, got shape {X.shape}"
         )
     return X[:, [order.index(name) for name in needed]]
 

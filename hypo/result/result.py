@@ -136,24 +136,44 @@ class Result:
 
     @overload
     def predict(
-        self, data: Any, index: int | None = None, *, return_std: Literal[False] = False, interval: None = None,
+        self,
+        data: Any,
+        index: int | None = None,
+        *,
+        return_std: Literal[False] = False,
+        interval: None = None,
         trials: Any = None,
     ) -> NDArray[np.float64]: ...
 
     @overload
     def predict(
-        self, data: Any, index: int | None = None, *, return_std: Literal[True], interval: float | None = None,
+        self,
+        data: Any,
+        index: int | None = None,
+        *,
+        return_std: Literal[True],
+        interval: float | None = None,
         trials: Any = None,
     ) -> Prediction: ...
 
     @overload
     def predict(
-        self, data: Any, index: int | None = None, *, return_std: bool = False, interval: float | None = None,
+        self,
+        data: Any,
+        index: int | None = None,
+        *,
+        return_std: bool = False,
+        interval: float | None = None,
         trials: Any = None,
     ) -> NDArray[np.float64] | Prediction: ...
 
     def predict(
-        self, data: Any, index: int | None = None, *, return_std: bool = False, interval: float | None = None,
+        self,
+        data: Any,
+        index: int | None = None,
+        *,
+        return_std: bool = False,
+        interval: float | None = None,
         trials: Any = None,
     ) -> NDArray[np.float64] | Prediction:
         """The target, in its own unit, for new rows; NaN where the formula is undefined. For binomial targets, whose formula is
@@ -239,7 +259,9 @@ class Result:
 
         return compute_bound(self, event, data, delta, prior, trials)
 
-    def suggest(self, domain: Mapping[str, Sequence[float]] | None = None, n: int = 5, distinct: bool = False) -> Suggestions:
+    def suggest(
+        self, domain: Mapping[str, Sequence[float]] | None = None, n: int = 5, distinct: bool = False
+    ) -> Suggestions:
         """``n`` rows to measure next: where the plausible hypotheses disagree most per unit of noise
         (:mod:`hypo.posterior.design`).
 
@@ -272,8 +294,8 @@ class Result:
         thousands: str | None = None,
         log_likelihood: Any = None,
     ) -> tuple[ConstantRow, ...]:
-        """Profile-likelihood intervals of the constants of one formula (:mod:`hypo.fitting.profile`; Bates & Watts 1988, chapter
-        6): all values θ of a constant for which, with all others fitted anew, the loss R is
+        """Profile-likelihood intervals of the constants of one formula (:mod:`hypo.fitting.profile`; Bates & Watts
+        1988, chapter 6): all values θ of a constant for which, with all others fitted anew, the loss R is
 
             (R(θ) - R̂)/(R̂/ν) ≤ F(level; 1, ν)  with noise unknown,    R(θ) - R̂ ≤ χ²(level; 1)  with noise known,
 
@@ -300,8 +322,14 @@ class Result:
         from hypo.result.uncertainty import compute_profile
 
         table = {
-            "sigma": sigma, "weights": weights, "trials": trials, "censored": censored, "lower": lower, "upper": upper,
-            "x_sigma": x_sigma, "thousands": thousands,
+            "sigma": sigma,
+            "weights": weights,
+            "trials": trials,
+            "censored": censored,
+            "lower": lower,
+            "upper": upper,
+            "x_sigma": x_sigma,
+            "thousands": thousands,
         }
         return compute_profile(self, index, level, data, table, log_likelihood)
 

@@ -43,7 +43,9 @@ UNLIKELY = 100.0
 MOST = 1000
 
 
-def compute_bound(result: Result, event: str, data: Any, delta: float, prior: float | None, trials: Any = None) -> Bound:
+def compute_bound(
+    result: Result, event: str, data: Any, delta: float, prior: float | None, trials: Any = None
+) -> Bound:
     """:meth:`hypo.Result.bound`."""
     result.found()
     for name, value in (("delta", delta), ("prior", 1.0 if prior is None else prior)):
@@ -56,7 +58,9 @@ def compute_bound(result: Result, event: str, data: Any, delta: float, prior: fl
     known = None if record is None else Prior.read(record)
     level = assumed(structures, float(delta), known, None if prior is None else float(prior))
     if level is None:
-        raise InputError("this result does not say how likely structures are beforehand (an older version): give a prior")
+        raise InputError(
+            "this result does not say how likely structures are beforehand (an older version): give a prior"
+        )
     inside = plausible(structures, level, known)
     complete_to = result.coverage.complete_to
     size = count_nodes(result, inside[0].expression)
@@ -78,13 +82,17 @@ def compute_bound(result: Result, event: str, data: Any, delta: float, prior: fl
     return replace(found, remarks=remarks)
 
 
-def suggest_rows(result: Result, domain: Mapping[str, Sequence[float]] | None, n: int, distinct: bool = False) -> Suggestions:
+def suggest_rows(
+    result: Result, domain: Mapping[str, Sequence[float]] | None, n: int, distinct: bool = False
+) -> Suggestions:
     """:meth:`hypo.Result.suggest`."""
     result.found()
     if isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
         raise InputError(f"the number of suggestions must be a whole number, 1 or more, got {n!r}")
     if n > MOST:
-        raise InputError(f"the number of suggestions must be at most {MOST}, got {n}: each is chosen given all before it")
+        raise InputError(
+            f"the number of suggestions must be at most {MOST}, got {n}: each is chosen given all before it"
+        )
     posterior = require_posterior(result, "suggestions")
     share = sum(s.weight for s in posterior.structures[:RIVALS])
     structures = posterior.top(max(AVERAGED, share - 1e-12))
@@ -166,20 +174,27 @@ def _require_data_of_fit(result: Result, data: Any, table: Mapping[str, Any]) ->
     given = [name for name, value in table.items() if value is not None]
     if data is None:
         if result.data is None:
-            raise InputError("profile intervals need the data of the fit, which a result does not keep in its file: give data")
+            raise InputError(
+                "profile intervals need the data of the fit, which a result does not keep in its file: give data"
+            )
         if given:
             raise InputError(f"{given[0]} goes with data, and without data the table of the fit is taken, as it was")
         return result.data
     if isinstance(data, str | os.PathLike):
         table = {**table, "thousands": thousands_of(result, table.get("thousands"))}
-    arrays = not (isinstance(data, str | os.PathLike | Mapping) or hasattr(data, "columns") or isinstance(data, Dataset))
+    arrays = not (
+        isinstance(data, str | os.PathLike | Mapping) or hasattr(data, "columns") or isinstance(data, Dataset)
+    )
     features = settings.get("columns") if arrays else None
     dataset, _ = as_dataset(
         data, result.target, features=features or result.features, drop_missing=bool(settings.get("n_dropped")), **table
     )
     has = {
-        "sigma": dataset.sigma is not None, "weights": dataset.weights is not None, "trials": dataset.trials is not None,
-        "x_sigma": bool(dataset.x_sigma), "censored": dataset.lower is not None,
+        "sigma": dataset.sigma is not None,
+        "weights": dataset.weights is not None,
+        "trials": dataset.trials is not None,
+        "x_sigma": bool(dataset.x_sigma),
+        "censored": dataset.lower is not None,
     }
     for name, there in has.items():
         words = "limits (censored, lower or upper)" if name == "censored" else name
@@ -187,7 +202,9 @@ def _require_data_of_fit(result: Result, data: Any, table: Mapping[str, Any]) ->
             what = f"the fit had no {words}: leave it out" if there else f"the fit had {words}: give what it was given"
             raise InputError(what)
     if dataset.sha256 != result.manifest["data_sha256"]:
-        raise InputError(f"{dataset.source}: this is not the table of the fit, whose numbers were others; give that one")
+        raise InputError(
+            f"{dataset.source}: this is not the table of the fit, whose numbers were others; give that one"
+        )
     return dataset
 
 
@@ -209,11 +226,20 @@ def cautions(result: Result, trials: Any = None, noise: bool = True, std: bool =
     if result.settings.get("trials") and trials is None:
         out.append("every row was taken as one trial, although the table of the fit had numbers of trials; give trials")
     if noise and result.settings.get("x_sigma"):
-        out.append("errors of the columns, and of the target itself, were taken as large as in the fit's rows on average")
+        out.append(
+            "errors of the columns, and of the target itself, were taken as large as in the fit's rows on average"
+        )
     if noise and result.posterior is not None and result.posterior.unearned:
         out.append(f"this averages over the formulas that the search met, and {result.posterior.unearned}")
     # Results of earlier versions have intervals then.
     n = result.settings.get("n_row", 0)
-    if noise and result.status == "exact" and result.best is not None and 0 < n <= count_nodes(result, result.best.expression):
-        out.append(f"the {n} rows of the fit are met exactly, so no noise was seen, but so may other formulas of this size do")
+    if (
+        noise
+        and result.status == "exact"
+        and result.best is not None
+        and 0 < n <= count_nodes(result, result.best.expression)
+    ):
+        out.append(
+            f"the {n} rows of the fit are met exactly, so no noise was seen, but so may other formulas of this size do"
+        )
     return out

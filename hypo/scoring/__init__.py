@@ -1,1 +1,1 @@
-"""The one score: misfit + complexity + λ·violation, in nats."""
+"""The one score: misfit + complexity + λ·violation, in nats, and the code lengths behind it."""

@@ -76,12 +76,7 @@ def named_unit_costs(known: Iterable[Dimension]) -> dict[Dimension, float]:
     return costs
 
 
-def code_length(
-    e: Expression,
-    information: NDArray,
-    symbols: int,
-    weights: Mapping[str, float] | None = None,
-) -> float:
+def code_length(e: Expression, information: NDArray, symbols: int, weights: Mapping[str, float] | None = None) -> float:
     """Code length of ``e`` in nats.
 
     ``information`` (n_constant,) holds the Fisher information of each constant slot; leaves that share a free name are

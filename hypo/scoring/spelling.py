@@ -50,7 +50,9 @@ class Spelling:
     def _plane(self) -> tuple[Values, Values]:
         """An orthonormal basis (n_point, k) of what small changes of the constants do, and the weights of the points."""
         values, change = self._at(np.array(self.theta))
-        weight = np.where(np.isfinite(values) & np.all(np.isfinite(change), axis=0), 1.0 / (np.abs(values) + self.size), 0.0)
+        weight = np.where(
+            np.isfinite(values) & np.all(np.isfinite(change), axis=0), 1.0 / (np.abs(values) + self.size), 0.0
+        )
         weighed = np.where(weight > 0, change, 0.0) * weight
         norm = np.sqrt(np.sum(weighed**2, axis=1, keepdims=True))
         return np.linalg.qr((weighed / np.where(norm > 0, norm, 1.0)).T)[0], weight
@@ -102,4 +104,6 @@ class Spelling:
 def around(rows: Values) -> Values:
     """``rows`` (n_var, n), points between them, and points farther out (n_var, 3 n)."""
     middle = 0.5 * (rows.min(axis=1, keepdims=True) + rows.max(axis=1, keepdims=True))
-    return np.ascontiguousarray(np.hstack([rows, 0.5 * (rows + np.roll(rows, 1, axis=1)), middle + STRETCH * (rows - middle)]))
+    return np.ascontiguousarray(
+        np.hstack([rows, 0.5 * (rows + np.roll(rows, 1, axis=1)), middle + STRETCH * (rows - middle)])
+    )

@@ -51,7 +51,9 @@ class Alarm:
             threading.Thread(target=self._ring, name="alarm", daemon=True).start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> bool:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
         self._off.set()
         with self._lock:
             # Whoever was about to ring has rung; that one may still be on its way.

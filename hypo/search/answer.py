@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 OF_NOISE, OF_SIZE, VARIANT = 1e-3, 1e-9, 1e-7
 
 
-def own_guess(best: Hypothesis, guessed: Sequence[Hypothesis | None], problem: Problem) -> tuple[int, Hypothesis] | None:
+def own_guess(
+    best: Hypothesis, guessed: Sequence[Hypothesis | None], problem: Problem
+) -> tuple[int, Hypothesis] | None:
     """The number of the guess that ``best`` is, with the guess in its place: the user's form, and constants by their names.
 
     It is one if both have as many fitted constants and predict the same on all rows. None where it is no guess.

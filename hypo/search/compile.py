@@ -47,7 +47,9 @@ def begin() -> bool:
     if all(other.poll() is not None for other in _others):
         _others.clear()
         home = str(Path(__file__).parents[2])
-        script = f"import sys; sys.path.append({home!r}); from hypo.search.compile import compile_beside; compile_beside()"
+        script = (
+            f"import sys; sys.path.append({home!r}); from hypo.search.compile import compile_beside; compile_beside()"
+        )
         with suppress(OSError):
             for _ in range(max(1, min(PROCESSES, os.cpu_count() or 1))):
                 _others.append(
@@ -135,7 +137,7 @@ def status() -> str:
 
 def _count() -> tuple[int, int]:
     """Kernels compiled in at least one variant, and all."""
-    from hypo.kernels import entries
+    from hypo.kernels import entries  # noqa: F401  (all kernels of the processor are known once they are imported)
 
     folder = compiled.place()
     kept = {path.name.rpartition("-")[0] for path in folder.glob("*.nbi")} if folder is not None else set()

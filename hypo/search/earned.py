@@ -116,7 +116,9 @@ def _residuals(best: Hypothesis, problem: Problem, settings: Settings) -> str:
     """As :func:`hypo.search.stopping.residuals_say`; rows that were measured more than once say more."""
     problem = some_rows(problem, settings.seed)
     said = residuals_say(best, problem, settings)
-    residuals = problem.likelihood.standardised(problem.likelihood.predicted(best.expression, problem.X, problem.columns))
+    residuals = problem.likelihood.standardised(
+        problem.likelihood.predicted(best.expression, problem.X, problem.columns)
+    )
     chance = lack_of_fit(residuals, problem.X, len(best.expression.free))
     if chance is not None and chance < UNLIKELY:
         return STRUCTURE

@@ -135,7 +135,9 @@ def _search(
     begin = now()
     late = begin + settings.time_limit
     if since is not None:
-        late = max(min(since + UNCOUNTED, begin) + settings.time_limit, begin + min(LEFT_SHARE * settings.time_limit, LEFT))
+        late = max(
+            min(since + UNCOUNTED, begin) + settings.time_limit, begin + min(LEFT_SHARE * settings.time_limit, LEFT)
+        )
     kept = min(FINISHING, FINISHING_SHARE * settings.time_limit) / 2
     walks = settings.posterior and settings.backend != PYSR and problem.template is None
     end = late - (budget(settings.time_limit) if walks else 0.0)
@@ -319,7 +321,9 @@ def _taken(proposer: Proposer, turn: Turn, refiner: Refiner, fitted: bool) -> bo
     return not guard.failed
 
 
-def _part(problem: Problem, settings: Settings, *, workers: Workers, failures: Failures) -> tuple[tuple[Hypothesis, ...], int]:
+def _part(
+    problem: Problem, settings: Settings, *, workers: Workers, failures: Failures
+) -> tuple[tuple[Hypothesis, ...], int]:
     """The formulas that the score believes of a search for a part of the law, and how many hypotheses it scored. Raises
     KeyboardInterrupt where the user interrupted it."""
     alone = replace(settings, posterior=False)
@@ -353,7 +357,9 @@ def _proposers(
     library = plain_library(ctx, settings, range(len(ctx.problem.columns)))
     sizes = started("rescaled", lambda: Sizes.of(ctx.problem)) if settings.fit_constants else None
     if sizes is not None:
-        out += [Rescaled(sizes, ctx, settings, make) for name, make in _makers(settings, report).items() if wanted(name)]
+        out += [
+            Rescaled(sizes, ctx, settings, make) for name, make in _makers(settings, report).items() if wanted(name)
+        ]
     others: list[Proposer | None] = [
         reduction,
         started("scaling", lambda: Reduction(ctx, settings, report, doubt=reduction)) if reduction else None,

@@ -47,7 +47,9 @@ def _of_structure(e: Expression, everything: Iterable[Hypothesis], front: Iterab
     return next(same, None) or min((h for h in front if structure_key(h.expression) == key), key=rank, default=None)
 
 
-def apply_selection(by: str, outcome: Outcome, posterior: Posterior | None, problem: Problem, settings: Settings) -> Outcome:
+def apply_selection(
+    by: str, outcome: Outcome, posterior: Posterior | None, problem: Problem, settings: Settings
+) -> Outcome:
     """``outcome`` with ``best`` by the criterion, and the reports on rules for it. A formula that breaks a hard rule is not
     chosen."""
     if by in (SCORE, VALIDATION) or outcome.best is None:
@@ -64,5 +66,7 @@ def with_best(outcome: Outcome, best: Hypothesis, book: Rulebook) -> Outcome:
     rules: tuple[RuleReport, ...] = ()
     if book.rules:
         verdicts = book.verdicts(best.expression)
-        rules = tuple(replace(r, verdict=v, without=None, gain=None) for r, v in zip(outcome.rules, verdicts, strict=True))
+        rules = tuple(
+            replace(r, verdict=v, without=None, gain=None) for r, v in zip(outcome.rules, verdicts, strict=True)
+        )
     return replace(outcome, best=best, rules=rules)

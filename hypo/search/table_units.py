@@ -77,7 +77,8 @@ class Border:
         texts = {n: u.text for n, u in unit_texts(problem).items()}
         # In a system of their own the numbers of the search are those of the columns.
         scaled = any(f != 1.0 for f in problem.scales.values()) or any(
-            problem.constants[n] != v for n, v in values.items())
+            problem.constants[n] != v for n, v in values.items()
+        )
         return Border.between(texts, problem.target, values, scaled, problem.likelihood.kind, k.strict_angles)
 
     @staticmethod
@@ -89,7 +90,12 @@ class Border:
 
     @staticmethod
     def between(
-        texts: Mapping[str, str], target: str, values: Mapping[str, float], scaled: bool, kind: str, strict_angles: bool = False
+        texts: Mapping[str, str],
+        target: str,
+        values: Mapping[str, float],
+        scaled: bool,
+        kind: str,
+        strict_angles: bool = False,
     ) -> Border:
         """From SI (from the same system unless ``scaled``) to units by name; ``values`` are those of named constants there."""
         names = UnitNames.of(texts, strict_angles)
@@ -140,7 +146,8 @@ class Border:
             if p >= 0:
                 factors[p] = found.factor[leaf]
         covariance = tuple(
-            tuple(v * a * b for v, b in zip(line, factors, strict=True)) for line, a in zip(s.covariance, factors, strict=True)
+            tuple(v * a * b for v, b in zip(line, factors, strict=True))
+            for line, a in zip(s.covariance, factors, strict=True)
         )
         return replace(
             s,
@@ -151,7 +158,9 @@ class Border:
             sigma=s.sigma / self.scale if self.kind in IN_TARGET_UNIT else s.sigma,
         )
 
-    def lengths(self, record: dict[str, Any], before: Sequence[Structure], after: Sequence[Structure]) -> dict[str, Any]:
+    def lengths(
+        self, record: dict[str, Any], before: Sequence[Structure], after: Sequence[Structure]
+    ) -> dict[str, Any]:
         """A prior's record with its code lengths under the new names of the structures."""
         names = {str(a.expression): str(b.expression) for a, b in zip(before, after, strict=True)}
         lengths = {names.get(k, k): v for k, v in record.get("code_lengths", {}).items()}

@@ -78,11 +78,17 @@ def folds_of(
         held[np.random.default_rng(seed).permutation(n)[:count]] = True
         out = [held]
     else:
-        if len(folds) == n + dataset.n_dropped and dataset.n_dropped and dataset.row_numbers is not None \
-                and dataset.row_word == "row":
+        if (
+            len(folds) == n + dataset.n_dropped
+            and dataset.n_dropped
+            and dataset.row_numbers is not None
+            and dataset.row_word == "row"
+        ):
             folds = folds[dataset.row_numbers]
         if folds.shape != (n,):
-            raise InputError(f"folds must have one number or truth value for each of the {n} rows, got shape {folds.shape}")
+            raise InputError(
+                f"folds must have one number or truth value for each of the {n} rows, got shape {folds.shape}"
+            )
         out = [folds.astype(bool)] if folds.dtype == bool else _numbered(folds, dataset)
         if len(out) == 1 and folds.dtype != bool:
             raise InputError("folds must have at least two different numbers, or be a mask of the rows to hold out")
@@ -221,7 +227,8 @@ def _together(outcomes: Sequence[Outcome]) -> Outcome:
         failures=tuple(dict.fromkeys(f for o in outcomes for f in o.failures)),
         deadline=outcomes[-1].deadline,
         timing={
-            name: sum(o.timing.get(name, 0.0) for o in outcomes) for name in sorted({n for o in outcomes for n in o.timing})
+            name: sum(o.timing.get(name, 0.0) for o in outcomes)
+            for name in sorted({n for o in outcomes for n in o.timing})
         },
     )
 
@@ -262,7 +269,9 @@ def _losses(
                 rows.append(own.losses(own.predicted(e, X, problem.columns)) / unit)
         each = np.concatenate(rows)
         finite = bool(np.all(np.isfinite(each)))
-        mean, error = (float(each.mean()), float(each.std(ddof=1) / math.sqrt(len(each)))) if finite else (math.inf, math.inf)
+        mean, error = (
+            (float(each.mean()), float(each.std(ddof=1) / math.sqrt(len(each)))) if finite else (math.inf, math.inf)
+        )
         if finite:
             out.append(Loss(h.expression, h.complexity, mean, error, each))
     return out

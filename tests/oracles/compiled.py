@@ -48,7 +48,7 @@ def as_warmed() -> None:
 
 def never_compiled() -> list[str]:
     """Kernels of which nothing is kept."""
-    from hypo.kernels import compiled, entries
+    from hypo.kernels import compiled, entries  # noqa: F401  (all kernels are known once they are imported)
 
     place = compiled.place()
     assert place is not None
@@ -88,7 +88,10 @@ def _sigma() -> None:
 
 def _units() -> None:
     X, _ = _table()
-    k = {"units": {"x0": "m", "x1": "s", "x2": "kg", "y": "m/s^2"}, "constants": {"g": {"value": 9.81, "unit": "m/s^2"}}}
+    k = {
+        "units": {"x0": "m", "x1": "s", "x2": "kg", "y": "m/s^2"},
+        "constants": {"g": {"value": 9.81, "unit": "m/s^2"}},
+    }
     _fit(X, X[:, 0] / X[:, 1] ** 2 * np.tanh(X[:, 2]) + 0.01 * RNG.standard_normal(len(X)), knowledge=k)
 
 
@@ -142,8 +145,21 @@ def _scoring() -> None:
 FITS = {
     f.__name__[1:]: f
     for f in (
-        _plain, _exact, _weights, _sigma, _units, _rules, _template, _guesses, _columns, _rows, _few, _threads, _operators,
-        _numbers, _scoring,
+        _plain,
+        _exact,
+        _weights,
+        _sigma,
+        _units,
+        _rules,
+        _template,
+        _guesses,
+        _columns,
+        _rows,
+        _few,
+        _threads,
+        _operators,
+        _numbers,
+        _scoring,
     )
 }
 

@@ -66,5 +66,8 @@ def random_tree(rng: random.Random, size: int, leaves: Sequence[Any], combine: A
     if size == 2 or (unary and rng.random() < 0.35):
         return combine(rng.choice(unary), random_tree(rng, size - 1, leaves, combine, unary, binary))
     left = rng.randint(1, size - 2)
-    return combine(rng.choice(binary), random_tree(rng, left, leaves, combine, unary, binary),
-                   random_tree(rng, size - 1 - left, leaves, combine, unary, binary))
+    return combine(
+        rng.choice(binary),
+        random_tree(rng, left, leaves, combine, unary, binary),
+        random_tree(rng, size - 1 - left, leaves, combine, unary, binary),
+    )

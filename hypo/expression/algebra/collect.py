@@ -140,8 +140,9 @@ def _apart(t: Term, e: int) -> list[_Factor]:
     return []
 
 
-def _absorbed(coefficient: Rational, fitted: list[tuple[Term, int]],
-              factors: list[_Factor]) -> tuple[Term, list[_Factor]]:
+def _absorbed(
+    coefficient: Rational, fitted: list[tuple[Term, int]], factors: list[_Factor]
+) -> tuple[Term, list[_Factor]]:
     """The one number to be fitted that stands for all the numbers of a product, and the other factors."""
     numbers = [f for f in factors if f[0].value is not None]
     if len(fitted) == 1 and fitted[0][1] == 1 and coefficient == 1 and not numbers:
@@ -286,8 +287,11 @@ def _joined_addends(collected: list[Split]) -> list[tuple[Rational, Term]] | Non
                 continue
             new = join(oc.ADD if s.coefficient == t.coefficient else oc.SUB, s.rest, t.rest, make)
             if new is not None and new.size <= s.rest.size + t.rest.size + 1:
-                others = [(x, forms.scale(1, x.number, x.rest)) if x.number else (x, x.rest or literal(1))
-                          for n, x in enumerate(collected) if n not in (i, j)]
+                others = [
+                    (x, forms.scale(1, x.number, x.rest)) if x.number else (x, x.rest or literal(1))
+                    for n, x in enumerate(collected)
+                    if n not in (i, j)
+                ]
                 out = [(x.coefficient, term) for x, term in others if term is not None]
                 return [*out, (s.coefficient, new)] if len(out) == len(others) else None
     return None

@@ -1,7 +1,7 @@
 """Simplification of formulas to one form.
 
-Terms are rebuilt from the leaves up (:mod:`hypo.expression.algebra.collect`) until nothing changes, so that equal sums and products
-come out equal. A step that would make the formula more complex is not taken.
+Terms are rebuilt from the leaves up (:mod:`hypo.expression.algebra.collect`) until nothing changes, so that equal sums
+and products come out equal. A step that would make the formula more complex is not taken.
 
 Domains may grow: ``x/x`` becomes 1, ``sqrt(x)**2`` becomes x, ``0*log(x)`` becomes 0, ``log(x) + log(y)`` becomes
 ``log(x*y)``. Where the formula was defined its value stays, up to rounding.

@@ -195,14 +195,36 @@ def exact_value(t: Term) -> Rational | None:
     return None
 
 
-_FUNCTIONS: ops.ByOpcode[Callable[..., float]] = ops.ByOpcode("evaluation on numbers (terms.py)", {
-    oc.NEG: lambda u: -u, oc.INV: lambda u: 1 / u, oc.SQUARE: lambda u: u * u, oc.CUBE: lambda u: u * u * u,
-    oc.SQRT: math.sqrt, oc.CBRT: math.cbrt, oc.EXP: math.exp, oc.LOG: math.log, oc.SIN: math.sin, oc.COS: math.cos,
-    oc.TAN: math.tan, oc.TANH: math.tanh, oc.SINH: math.sinh, oc.COSH: math.cosh, oc.ASIN: math.asin,
-    oc.ACOS: math.acos, oc.ATAN: math.atan, oc.ABS: abs,
-    oc.ADD: lambda u, v: u + v, oc.SUB: lambda u, v: u - v, oc.MUL: lambda u, v: u * v, oc.DIV: lambda u, v: u / v,
-    oc.POW: math.pow, oc.MIN: min, oc.MAX: max,
-})
+_FUNCTIONS: ops.ByOpcode[Callable[..., float]] = ops.ByOpcode(
+    "evaluation on numbers (terms.py)",
+    {
+        oc.NEG: lambda u: -u,
+        oc.INV: lambda u: 1 / u,
+        oc.SQUARE: lambda u: u * u,
+        oc.CUBE: lambda u: u * u * u,
+        oc.SQRT: math.sqrt,
+        oc.CBRT: math.cbrt,
+        oc.EXP: math.exp,
+        oc.LOG: math.log,
+        oc.SIN: math.sin,
+        oc.COS: math.cos,
+        oc.TAN: math.tan,
+        oc.TANH: math.tanh,
+        oc.SINH: math.sinh,
+        oc.COSH: math.cosh,
+        oc.ASIN: math.asin,
+        oc.ACOS: math.acos,
+        oc.ATAN: math.atan,
+        oc.ABS: abs,
+        oc.ADD: lambda u, v: u + v,
+        oc.SUB: lambda u, v: u - v,
+        oc.MUL: lambda u, v: u * v,
+        oc.DIV: lambda u, v: u / v,
+        oc.POW: math.pow,
+        oc.MIN: min,
+        oc.MAX: max,
+    },
+)
 
 
 def evaluate(op: int, *args: float) -> float | None:

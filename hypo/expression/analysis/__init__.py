@@ -1,0 +1,1 @@
+"""What can be proved of one formula: derivatives, enclosures, dimensions, identities."""

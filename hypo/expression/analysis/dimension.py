@@ -87,8 +87,12 @@ class DimensionReport:
         return "; ".join(self.messages)
 
 
-def infer(e: Expression, dims: Mapping[str, Dimension], constants: Mapping[str, Dimension] | None = None,
-          target: Dimension | None = None) -> DimensionReport:
+def infer(
+    e: Expression,
+    dims: Mapping[str, Dimension],
+    constants: Mapping[str, Dimension] | None = None,
+    target: Dimension | None = None,
+) -> DimensionReport:
     """Dimensions of ``e`` and of its constants, given those of variables (``dims``) and of named ``constants``.
 
     A named constant missing in ``constants`` is looked up in ``dims``. Exact numbers and ``pi`` are pure numbers, but an
@@ -132,8 +136,9 @@ class _Inference:
         whole = stack[0]
         if target is not None:
             self.require(whole, _Affine(target), "target")
-        return DimensionReport(e, self.settled(whole), len(self.faults), tuple(map(self.settled, constants)),
-                               tuple(self.faults))
+        return DimensionReport(
+            e, self.settled(whole), len(self.faults), tuple(map(self.settled, constants)), tuple(self.faults)
+        )
 
     # --- leaves ---------------------------------------------------------------------------------------------
 
@@ -202,7 +207,7 @@ class _Inference:
 
     def power(self, u: _Affine, exponent: Fraction) -> _Affine:
         unknown = {k: c * exponent for k, c in u.unknown.items()} if u.unknown and exponent else _NONE
-        return _Affine(u.known ** exponent, unknown)
+        return _Affine(u.known**exponent, unknown)
 
     # --- the linear system --------------------------------------------------------------------------------------
 
@@ -215,7 +220,7 @@ class _Inference:
             solution = self.solved.get(k)
             if solution is not None:
                 del left[k]
-                known *= solution.known ** c
+                known *= solution.known**c
                 left = _combined(left, {j: b * c for j, b in solution.unknown.items()}, 1)
         return _Affine(known, left)
 

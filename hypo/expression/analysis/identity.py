@@ -65,9 +65,12 @@ class _Expansion:
 
     def _unary(self, op: int, u: _Sum) -> _Sum:
         simple: dict[int, Callable[[], _Sum]] = {
-            oc.NEG: lambda: _plus({}, u, -1), oc.INV: lambda: self._power(u, Fraction(-1)),
-            oc.SQUARE: lambda: _times(u, u), oc.CUBE: lambda: _times(_times(u, u), u),
-            oc.SQRT: lambda: self._power(u, _HALF), oc.CBRT: lambda: self._power(u, _THIRD),
+            oc.NEG: lambda: _plus({}, u, -1),
+            oc.INV: lambda: self._power(u, Fraction(-1)),
+            oc.SQUARE: lambda: _times(u, u),
+            oc.CUBE: lambda: _times(_times(u, u), u),
+            oc.SQRT: lambda: self._power(u, _HALF),
+            oc.CBRT: lambda: self._power(u, _THIRD),
         }
         if op in simple:
             return simple[op]()
@@ -125,7 +128,7 @@ class _Expansion:
         if rest == {(): 1}:
             return outside
         if len(rest) == 1:
-            (single, one), = rest.items()
+            ((single, one),) = rest.items()
             if one == 1 and len(single) == 1 and single[0][1] == 1:  # x**r, defined only where x is not negative
                 return _times(outside, {((single[0][0], exponent),): Fraction(1)})
         key = f"[{_text(rest)}]"

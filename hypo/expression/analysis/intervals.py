@@ -114,7 +114,9 @@ def _kept(bounds: Bounds, u: Bounds, at: float, value: float) -> Bounds:
     return np.where(u[0] == at, value, bounds[0]), np.where(u[1] == at, value, bounds[1])
 
 
-def _rising(f: Callable[..., Any], ulps: float, least: float = -np.inf, most: float = np.inf) -> Callable[..., Enclosure]:
+def _rising(
+    f: Callable[..., Any], ulps: float, least: float = -np.inf, most: float = np.inf
+) -> Callable[..., Enclosure]:
     """The enclosure function of a rising function that is defined everywhere, and exact at 0."""
 
     def enclosure(u: Bounds) -> Enclosure:
@@ -147,8 +149,10 @@ def _pairs(u: Bounds, v: Bounds) -> tuple[Any, Any]:
     """The ends of ``u`` along the first axis, those of ``v`` along the second."""
     extra = max(u[0].ndim, v[0].ndim)
     a, b = np.stack(u), np.stack(v)
-    return (a.reshape((2, 1, *(1,) * (extra - u[0].ndim), *a.shape[1:])),
-            b.reshape((1, 2, *(1,) * (extra - v[0].ndim), *b.shape[1:])))
+    return (
+        a.reshape((2, 1, *(1,) * (extra - u[0].ndim), *a.shape[1:])),
+        b.reshape((1, 2, *(1,) * (extra - v[0].ndim), *b.shape[1:])),
+    )
 
 
 # --- one argument -------------------------------------------------------------------------------------------------
@@ -354,9 +358,31 @@ def _on_any_numbers(f: Callable[..., Enclosure]) -> Callable[..., Enclosure]:
 
 
 _BY_NAME: Mapping[str, Callable[..., Enclosure]] = {
-    "neg": neg, "inv": inv, "square": square, "cube": cube, "sqrt": sqrt, "cbrt": cbrt, "exp": exp, "log": log,
-    "sin": sin, "cos": cos, "tan": tan, "tanh": tanh, "sinh": sinh, "cosh": cosh, "asin": asin, "acos": acos,
-    "atan": atan, "abs": abs_, "add": add, "sub": sub, "mul": mul, "div": div, "pow": pow_, "min": min_, "max": max_,
+    "neg": neg,
+    "inv": inv,
+    "square": square,
+    "cube": cube,
+    "sqrt": sqrt,
+    "cbrt": cbrt,
+    "exp": exp,
+    "log": log,
+    "sin": sin,
+    "cos": cos,
+    "tan": tan,
+    "tanh": tanh,
+    "sinh": sinh,
+    "cosh": cosh,
+    "asin": asin,
+    "acos": acos,
+    "atan": atan,
+    "abs": abs_,
+    "add": add,
+    "sub": sub,
+    "mul": mul,
+    "div": div,
+    "pow": pow_,
+    "min": min_,
+    "max": max_,
 }
 FUNCTIONS: Mapping[str, Callable[..., Enclosure]] = {name: _on_any_numbers(f) for name, f in _BY_NAME.items()}
 """The enclosure functions by their names in the operator table."""

@@ -53,7 +53,10 @@ def enclose_centred(e: Expression, boxes: Mapping[str, Bounds]) -> Bounds:
     with np.errstate(all="ignore"):
         for name, (lo, hi) in ends.items():
             d_lo, d_hi = _slope(derivatives.get(name), ends, n)
-            rising, falling = (d_lo >= 0) & np.isfinite(lo) & np.isfinite(hi), (d_hi <= 0) & np.isfinite(lo) & np.isfinite(hi)
+            rising, falling = (
+                (d_lo >= 0) & np.isfinite(lo) & np.isfinite(hi),
+                (d_hi <= 0) & np.isfinite(lo) & np.isfinite(hi),
+            )
             half_open = np.isfinite(lo) ^ np.isfinite(hi)
             falling &= ~rising
             # On a half-line only one face is a point, and serves one of the two bounds.
@@ -63,7 +66,14 @@ def enclose_centred(e: Expression, boxes: Mapping[str, Bounds]) -> Bounds:
             for k, (part, part_centred) in enumerate(((least, least_centred), (most, most_centred))):
                 part[name] = (np.where(at_hi[k], hi, lo), np.where(at_lo[k], lo, hi))
                 part_centred[name] = part[name]
-            use = ~(rising | falling) & np.isfinite(lo) & np.isfinite(hi) & np.isfinite(d_lo) & np.isfinite(d_hi) & (lo < hi)
+            use = (
+                ~(rising | falling)
+                & np.isfinite(lo)
+                & np.isfinite(hi)
+                & np.isfinite(d_lo)
+                & np.isfinite(d_hi)
+                & (lo < hi)
+            )
             if not use.any():
                 continue
             centred |= use
@@ -75,8 +85,13 @@ def enclose_centred(e: Expression, boxes: Mapping[str, Bounds]) -> Bounds:
             term = FUNCTIONS["mul"]((np.where(use, d_lo, 0.0), np.where(use, d_hi, 0.0)), offset[:2])
             spread = FUNCTIONS["add"](spread, term[:2])[:2]
         forms = [least, most, least_centred, most_centred] if centred.any() else [least, most]
-        found = enclose(e, {name: (np.concatenate([f[name][0] for f in forms]), np.concatenate([f[name][1] for f in forms]))
-                            for name in ends})
+        found = enclose(
+            e,
+            {
+                name: (np.concatenate([f[name][0] for f in forms]), np.concatenate([f[name][1] for f in forms]))
+                for name in ends
+            },
+        )
         lows, highs = (np.broadcast_to(b, (len(forms) * n[0],)).reshape(len(forms), *n) for b in found[:2])
         lo, hi = lows[0], highs[1]
         if centred.any():
@@ -90,8 +105,10 @@ def _slope(d: Expression | None, ends: Mapping[str, Bounds], n: tuple[int, ...])
     if d is None:
         return np.full(n, -np.inf), np.full(n, np.inf)
     found = enclose(d, ends)
-    return (np.broadcast_to(np.where(found.defined, found.lo, -np.inf), n),
-            np.broadcast_to(np.where(found.defined, found.hi, np.inf), n))
+    return (
+        np.broadcast_to(np.where(found.defined, found.lo, -np.inf), n),
+        np.broadcast_to(np.where(found.defined, found.hi, np.inf), n),
+    )
 
 
 def _broadcast(bounds: list[Bounds]) -> list[Any]:

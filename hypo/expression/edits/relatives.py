@@ -129,7 +129,8 @@ def _ratio(a: float, b: float) -> Fraction | None:
         return None
     r = a / b
     found = min(
-        (Fraction(p, q) for p in range(1, SIMPLE + 1) for q in range(1, SIMPLE + 1)), key=lambda f: (abs(float(f) - abs(r)), f)
+        (Fraction(p, q) for p in range(1, SIMPLE + 1) for q in range(1, SIMPLE + 1)),
+        key=lambda f: (abs(float(f) - abs(r)), f),
     )
     if abs(float(found) - abs(r)) > CLOSE * abs(r):
         return None
@@ -186,8 +187,10 @@ def _spread(t: Term) -> list[tuple[int, Term]]:
     """The summands of ``t``, and of a product of a number and a sum."""
     if t.op == oc.MUL and t.args[0].free and t.args[0].value is not None:
         factor = t.args[0].value
-        return [(sign, parameter(factor * u.value) if u.free and u.value is not None else node(oc.MUL, (t.args[0], u)))
-                for sign, u in addends(t.args[1])]
+        return [
+            (sign, parameter(factor * u.value) if u.free and u.value is not None else node(oc.MUL, (t.args[0], u)))
+            for sign, u in addends(t.args[1])
+        ]
     return addends(t)
 
 
@@ -202,5 +205,11 @@ def _rooted(t: Term) -> Iterator[Term]:
 
 def _exponential(t: Term) -> Iterator[Term]:
     """c^u = exp(log(c)·u) for a fitted c > 0."""
-    if t.op == oc.POW and t.args[0].free and t.args[0].value is not None and t.args[0].value > 0 and t.args[1].value is None:
+    if (
+        t.op == oc.POW
+        and t.args[0].free
+        and t.args[0].value is not None
+        and t.args[0].value > 0
+        and t.args[1].value is None
+    ):
         yield node(oc.EXP, (node(oc.MUL, (parameter(math.log(t.args[0].value)), t.args[1])),))

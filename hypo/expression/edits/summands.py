@@ -31,7 +31,9 @@ def summands(e: Expression) -> Iterator[str]:
             yield "1"
         elif part.root in (oc.ADD, oc.SUB, oc.NEG):
             todo += part.children
-        elif part.root in (oc.MUL, oc.DIV) and (rest := [p for p in part.children if not _is_number(p)]) != [*part.children]:
+        elif part.root in (oc.MUL, oc.DIV) and (rest := [p for p in part.children if not _is_number(p)]) != [
+            *part.children
+        ]:
             inverse = part.root == oc.DIV and _is_number(part.children[0])
             todo += [Expression.join(oc.INV, rest)] if inverse else rest
         else:

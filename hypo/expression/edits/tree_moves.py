@@ -164,8 +164,10 @@ class TreeGrammar:
 
     def log_grown(self, t: Tree) -> float:
         """Log probability that ``grown`` gives ``t``."""
-        each = [math.log(p / len(s)) if p else -math.inf for p, s in
-                zip(self.chances, (self.leaves, self.unary, self.binary), strict=True)]
+        each = [
+            math.log(p / len(s)) if p else -math.inf
+            for p, s in zip(self.chances, (self.leaves, self.unary, self.binary), strict=True)
+        ]
         return sum(each[oc.arity(op)] for op, _ in t)
 
     def drawn(self, rng: np.random.Generator, library: TreeLibrary) -> Tree | None:

@@ -1,9 +1,9 @@
 """Checks of a formula between the rows: it has to be defined there, and may go astray only where rows give a hint of it.
 
 A formula of one column is looked at between neighbouring values of it, on points and, where its operators have limits to their
-domain, in intervals (:mod:`hypo.expression.analysis.intervals`) that are divided where it may be undefined. A pole, or a peak far beyond
-the values on the rows, is believed where those on the nearest rows already grow towards it, of a pole on both sides
-(:mod:`hypo.fitting.between_rows.poles`): 1/x with rows on both sides of 0.
+domain, in intervals (:mod:`hypo.expression.analysis.intervals`) that are divided where it may be undefined. A pole, or
+a peak far beyond the values on the rows, is believed where those on the nearest rows already grow towards it, of a pole
+on both sides (:mod:`hypo.fitting.between_rows.poles`): 1/x with rows on both sides of 0.
 
 A formula of several columns is looked at on the segments between neighbouring rows: the box around the data is not the data.
 There it may be undefined on few, since the rows of a law with a curved domain have neighbours across a corner of it; and a pole
@@ -176,7 +176,9 @@ def _sound_on_segments(e: Expression, names: list[str], spacing: Spacing, noise:
             middle = 0.5 * (low + high)
             same = np.sign(at(denominator, middle[:, None], crossed)[:, 0]) == below
             low, high = np.where(same, middle, low), np.where(same, high, middle)
-        far, close = (np.max(np.abs(at(program, low[:, None] + np.array([[-d, d]]), crossed)), axis=1) for d in (NEAR, NEARER))
+        far, close = (
+            np.max(np.abs(at(program, low[:, None] + np.array([[-d, d]]), crossed)), axis=1) for d in (NEAR, NEARER)
+        )
         growth = close / far
         pole = np.isfinite(growth) & (growth > GROWS)
         if np.any(pole):

@@ -1,0 +1,1 @@
+"""Fits of the constants of one formula: least squares, other likelihoods, and where to begin."""

@@ -1,8 +1,8 @@
 """Fits to likelihoods that are not Gaussian: downhill by Gauss–Newton steps, and from many starts.
 
 Least squares finds starts fast. So several Gaussian problems stand for the likelihood
-(:func:`hypo.problem.working_response.working_responses`), the minima of each on few rows are moved downhill in the likelihood itself for
-some steps, and the best go on, on all rows and until they have converged.
+(:func:`hypo.problem.working_response.working_responses`), the minima of each on few rows are moved downhill in the
+likelihood itself for some steps, and the best go on, on all rows and until they have converged.
 """
 
 from __future__ import annotations
@@ -186,5 +186,3 @@ def descended(
         if gain < last:
             break
     return e
-
-

@@ -54,7 +54,8 @@ def fit(
     never worse than the given constants. It stops with the best so far when ``clock`` has expired.
 
     Other likelihoods than the Gaussian one are minimised from the better of the given constants and those that fit the Gaussian
-    problem which stands for them; with many starts from the minima of several such problems (:mod:`hypo.fitting.constants.descent`).
+    problem which stands for them; with many starts from the minima of several such problems
+    (:mod:`hypo.fitting.constants.descent`).
     """
     if not e.free:
         return e

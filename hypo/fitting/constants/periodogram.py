@@ -143,7 +143,9 @@ class Waves:
         kept = [i for i in range(len(e.constants)) if i not in self._tree.slots(wave.node)]
         by_slot = dict(zip(kept, [i for i in range(len(gone.constants)) if i != place], strict=True))
         linear = np.flatnonzero(self._parameters.linear)
-        lines = np.array([sum(gradient[by_slot[i]] for i in kept if self._parameters.slot[i] == p) + 0.0 * f for p in linear])
+        lines = np.array(
+            [sum(gradient[by_slot[i]] for i in kept if self._parameters.slot[i] == p) + 0.0 * f for p in linear]
+        )
         weight = root if len(root) else np.ones(len(y))
         r, g = (y - f) * weight, gradient[place] * weight
         if len(linear):

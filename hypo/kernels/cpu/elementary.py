@@ -74,8 +74,9 @@ def _power_of_two(k): ...
 def _power_of_two_typed(k):
     """2ᵏ for a whole number k within the range of normal numbers."""
     if k == types.float32:
-        return lambda k: np.int32(np.int32(np.float32(k + _MAGIC_SINGLE).view(np.int32) << _BITS_SINGLE)
-                                  + _ONE_SINGLE).view(np.float32)
+        return lambda k: np.int32(
+            np.int32(np.float32(k + _MAGIC_SINGLE).view(np.int32) << _BITS_SINGLE) + _ONE_SINGLE
+        ).view(np.float32)
     return lambda k: np.int64((np.float64(k + _MAGIC).view(np.int64) << 52) + _ONE).view(np.float64)
 
 

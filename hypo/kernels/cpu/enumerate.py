@@ -1,8 +1,9 @@
 """Enumeration of distinct subexpressions: candidates are evaluated on probe rows, a batch at a time, and looked up.
 
 A library member is a row of ``values`` (capacity, n_probe) and a record of ``members`` with its operator and the members it is
-made of. Only candidates equal to a member are dropped (:mod:`hypo.kernels.cpu.member_table` says what is equal); members of a known
-shape stay, because x + x inside a sum is not x, but they are marked so that scans with free coefficients pass over them.
+made of. Only candidates equal to a member are dropped (:mod:`hypo.kernels.cpu.member_table` says what is equal);
+members of a known shape stay, because x + x inside a sum is not x, but they are marked so that scans with free
+coefficients pass over them.
 
 Nesting rules (``forbid``) look at the operators a member holds, so equal members are not always exchangeable: where square
 may not stand in square, square(x*x) needs x*x although square(x) is known. Such a candidate is kept as a *twin*: a member
@@ -132,7 +133,11 @@ def grow(
             first, b = j, 0
             while j < right_hi and b < BATCH:
                 u, v, new = members[i], members[j], draft[b]
-                d = unary_dimension(op, v.dims, bits, n_field) if unary else binary_dimension(op, u.dims, v.dims, bits, n_field)
+                d = (
+                    unary_dimension(op, v.dims, bits, n_field)
+                    if unary
+                    else binary_dimension(op, u.dims, v.dims, bits, n_field)
+                )
                 if d == INVALID or v.mask & forbid[code] != 0:
                     break
                 if undefined[code] != 0 and flaws[j] & undefined[code] != 0:
@@ -200,5 +205,3 @@ def flatten(which, members, seed_op, seed_arg, seed_start, out_op, out_arg, out_
     if write:
         out_start[which.shape[0]] = at
     return at
-
-

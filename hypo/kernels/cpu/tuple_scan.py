@@ -57,8 +57,16 @@ def triples(gram, short, r, heap_score, heap_i, heap_j):
                 continue
             threshold = np.float32(heap_score[0] - rk)
             j = i + 1
-            if not _promising(short[i, j:], short[k, j:], short[k, i], size_short[j:], size_short[i], rest_short[j:],
-                              rest_short[i], threshold):
+            if not _promising(
+                short[i, j:],
+                short[k, j:],
+                short[k, i],
+                size_short[j:],
+                size_short[i],
+                rest_short[j:],
+                rest_short[i],
+                threshold,
+            ):
                 continue
             x = rest[i]
             best = -1.0

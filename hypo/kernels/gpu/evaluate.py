@@ -3,8 +3,8 @@
 One thread computes ``ROWS`` rows, the threads of a block ``THREADS·ROWS`` rows of one program, so that a warp reads one opcode
 and takes one branch. The top of the stack is in registers, the rest in shared memory, of which a node moves a word
 or less per row: with 132 processors of 32 words a clock at 1.98 GHz at most 8.4e12 node-rows a second; decoding a node and
-branching cost about 10 instructions for ``ROWS`` rows. Layouts are those of :mod:`hypo.kernels.cpu.evaluate`; sums are added up in
-a fixed order, so results do not depend on the order of threads.
+branching cost about 10 instructions for ``ROWS`` rows. Layouts are those of :mod:`hypo.kernels.cpu.evaluate`; sums are
+added up in a fixed order, so results do not depend on the order of threads.
 
 Compiled kernels are kept beside the sources, as those of the processor are: the largest takes ten seconds to compile. Arrays
 may lie in memory or on the device; what is returned lies where numba puts device arrays, for the caller to copy.

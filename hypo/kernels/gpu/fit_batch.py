@@ -7,8 +7,9 @@ is added up by all threads, each some rows of one element, in a fixed order: C =
 of other programs, J = root·∂f/∂c of the free constants, r the residual. A node costs about three times what its value does.
 
 :func:`fit` does all steps of one program in one launch: factor and step are the work of one thread, between passes over the
-rows. The rules of steps and damping are those of :mod:`hypo.kernels.cpu.fit_batch`. Where there are terms a first pass gives their
-coefficients, a second all else; what the refinement of the coefficients changes follows from the triangle of the second.
+rows. The rules of steps and damping are those of :mod:`hypo.kernels.cpu.fit_batch`. Where there are terms a first pass
+gives their coefficients, a second all else; what the refinement of the coefficients changes follows from the triangle
+of the second.
 """
 
 from functools import cache
@@ -323,7 +324,11 @@ def _launch(batch: Batch, double: bool):
     """Threads, and bytes of shared memory; raises ValueError where a program needs more than there is."""
     size, threads = (8 if double else 4), THREADS[double]
     needed = ((batch.longest + batch.height) * threads + batch.columns * (threads + 1)) * size
-    fixed = 8 * (max(threads, ELEMENTS) + 2 * ELEMENTS + (COLUMNS + 2) * COLUMNS + MAX_FREE + MAX_TERMS) + 4 * ELEMENTS + 256
+    fixed = (
+        8 * (max(threads, ELEMENTS) + 2 * ELEMENTS + (COLUMNS + 2) * COLUMNS + MAX_FREE + MAX_TERMS)
+        + 4 * ELEMENTS
+        + 256
+    )
     if needed + fixed > SHARED:
         raise ValueError(f"a program has {batch.longest} nodes, more than a block of threads has room for")
     return threads, needed

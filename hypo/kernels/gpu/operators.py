@@ -1,5 +1,5 @@
-"""Operators on single numbers for GPU kernels: values and slopes, with the domain of :mod:`hypo.kernels.cpu.operators`; NaN where one
-has no case.
+"""Operators on single numbers for GPU kernels: values and slopes, with the domain of :mod:`hypo.kernels.cpu.operators`;
+NaN where one has no case.
 
 On a GPU the functions of ``math`` compile to those of CUDA. In numba's simulator, which runs kernels as Python
 (NUMBA_ENABLE_CUDASIM=1), those of NumPy stand in: ``math`` raises where IEEE 754 returns NaN or infinity.

@@ -119,7 +119,8 @@ def _unpack(op, arg, length, const, value):
 
 
 def packed(programs, linear: bool, limit) -> Batch:
-    """A batch in the layout of :func:`hypo.kernels.cpu.fit_batch.fit_batch` on the device, with the ``limit`` (n,) of each program."""
+    """A batch in the layout of :func:`hypo.kernels.cpu.fit_batch.fit_batch` on the device, with the ``limit`` (n,) of
+    each program."""
     op, arg, value, length = programs
     n, n_node = len(length), int(length.sum())
     ints = np.zeros((3 + MAX_TERMS) * n + 1 + 2 * n_node, np.int32)

@@ -108,9 +108,29 @@ def _sum_margin(rho, f, g, x, y, h, u, v, w, n_f, n_g, TARGETS: tl.constexpr, HI
 
 @triton.jit
 def sum_margins(
-    F, F_low, G, G_low, x, y, h, u, v, w, work, margin, n_f, n_g,
-    K: tl.constexpr, RUN: tl.constexpr, BLOCK_F: tl.constexpr, BLOCK_G: tl.constexpr, TARGETS: tl.constexpr,
-    HIDDEN: tl.constexpr, SPLIT: tl.constexpr, UPCAST: tl.constexpr, MODE: tl.constexpr,
+    F,
+    F_low,
+    G,
+    G_low,
+    x,
+    y,
+    h,
+    u,
+    v,
+    w,
+    work,
+    margin,
+    n_f,
+    n_g,
+    K: tl.constexpr,
+    RUN: tl.constexpr,
+    BLOCK_F: tl.constexpr,
+    BLOCK_G: tl.constexpr,
+    TARGETS: tl.constexpr,
+    HIDDEN: tl.constexpr,
+    SPLIT: tl.constexpr,
+    UPCAST: tl.constexpr,
+    MODE: tl.constexpr,
 ):
     """One run of tiles: ``work`` (n_run, 3) holds its first f, first g and number of tiles, ``margin`` (n_run, RUN) gets the
     largest margin of each tile. x, y (TARGETS, n_f), u, v (TARGETS, n_g), h (n_f,), w (n_g,)."""
@@ -131,9 +151,31 @@ def sum_margins(
 
 @triton.jit
 def sum_pairs(
-    F, F_low, G, G_low, x, y, h, u, v, w, tiles, out, counter, capacity, n_f, n_g, least,
-    K: tl.constexpr, BLOCK_F: tl.constexpr, BLOCK_G: tl.constexpr, TARGETS: tl.constexpr,
-    HIDDEN: tl.constexpr, SPLIT: tl.constexpr, UPCAST: tl.constexpr, MODE: tl.constexpr,
+    F,
+    F_low,
+    G,
+    G_low,
+    x,
+    y,
+    h,
+    u,
+    v,
+    w,
+    tiles,
+    out,
+    counter,
+    capacity,
+    n_f,
+    n_g,
+    least,
+    K: tl.constexpr,
+    BLOCK_F: tl.constexpr,
+    BLOCK_G: tl.constexpr,
+    TARGETS: tl.constexpr,
+    HIDDEN: tl.constexpr,
+    SPLIT: tl.constexpr,
+    UPCAST: tl.constexpr,
+    MODE: tl.constexpr,
 ):
     """One tile: appends its pairs of a margin of at least ``least`` to ``out`` (2, capacity). ``tiles`` (n_tile, 5): first f,
     first g, where the rows of either side end, and the least g − f."""
@@ -151,8 +193,27 @@ def sum_pairs(
 
 @triton.jit
 def _product_margin(
-    z, z_low, s, s_low, a, a_low, c, c_low, b, b_low, q, q_low, f, threshold, allowed, n_f,
-    BASIS: tl.constexpr, TARGETS: tl.constexpr, SPLIT: tl.constexpr, UPCAST: tl.constexpr, MODE: tl.constexpr,
+    z,
+    z_low,
+    s,
+    s_low,
+    a,
+    a_low,
+    c,
+    c_low,
+    b,
+    b_low,
+    q,
+    q_low,
+    f,
+    threshold,
+    allowed,
+    n_f,
+    BASIS: tl.constexpr,
+    TARGETS: tl.constexpr,
+    SPLIT: tl.constexpr,
+    UPCAST: tl.constexpr,
+    MODE: tl.constexpr,
 ):
     """The largest num² + T·shared² − C·den of one or two targets (sides a and c), for each pair."""
     den = _inner(s, s_low, q, q_low, SPLIT, UPCAST, MODE)
@@ -173,9 +234,26 @@ def _product_margin(
 
 @triton.jit
 def product_margins(
-    sides, sides_low, G, G_low, squares, squares_low, threshold, allowed, work, margin, n_f,
-    K: tl.constexpr, RUN: tl.constexpr, BLOCK_F: tl.constexpr, BLOCK_G: tl.constexpr, BASIS: tl.constexpr,
-    TARGETS: tl.constexpr, SPLIT: tl.constexpr, UPCAST: tl.constexpr, MODE: tl.constexpr,
+    sides,
+    sides_low,
+    G,
+    G_low,
+    squares,
+    squares_low,
+    threshold,
+    allowed,
+    work,
+    margin,
+    n_f,
+    K: tl.constexpr,
+    RUN: tl.constexpr,
+    BLOCK_F: tl.constexpr,
+    BLOCK_G: tl.constexpr,
+    BASIS: tl.constexpr,
+    TARGETS: tl.constexpr,
+    SPLIT: tl.constexpr,
+    UPCAST: tl.constexpr,
+    MODE: tl.constexpr,
 ):
     """As ``sum_margins``; ``sides`` (2 + TARGETS, n_f, K) holds F², F∘z (z the basis, used if BASIS) and F∘t of the targets,
     ``squares`` G², ``threshold`` and ``allowed`` (TARGETS, n_f) T and C."""
@@ -196,17 +274,55 @@ def product_margins(
         b_low = _rows(G_low, g, K) if SPLIT else b
         q_low = _rows(squares_low, g, K) if SPLIT else q
         best = _product_margin(
-            z, z_low, s, s_low, a, a_low, c, c_low, b, b_low, q, q_low,
-            f, threshold, allowed, n_f, BASIS, TARGETS, SPLIT, UPCAST, MODE,
+            z,
+            z_low,
+            s,
+            s_low,
+            a,
+            a_low,
+            c,
+            c_low,
+            b,
+            b_low,
+            q,
+            q_low,
+            f,
+            threshold,
+            allowed,
+            n_f,
+            BASIS,
+            TARGETS,
+            SPLIT,
+            UPCAST,
+            MODE,
         )
         tl.store(margin + run * RUN + tile, tl.max(tl.max(best, 1), 0))
 
 
 @triton.jit
 def product_pairs(
-    sides, sides_low, G, G_low, squares, squares_low, threshold, allowed, tiles, out, counter, capacity, n_f, least,
-    K: tl.constexpr, BLOCK_F: tl.constexpr, BLOCK_G: tl.constexpr, BASIS: tl.constexpr,
-    TARGETS: tl.constexpr, SPLIT: tl.constexpr, UPCAST: tl.constexpr, MODE: tl.constexpr,
+    sides,
+    sides_low,
+    G,
+    G_low,
+    squares,
+    squares_low,
+    threshold,
+    allowed,
+    tiles,
+    out,
+    counter,
+    capacity,
+    n_f,
+    least,
+    K: tl.constexpr,
+    BLOCK_F: tl.constexpr,
+    BLOCK_G: tl.constexpr,
+    BASIS: tl.constexpr,
+    TARGETS: tl.constexpr,
+    SPLIT: tl.constexpr,
+    UPCAST: tl.constexpr,
+    MODE: tl.constexpr,
 ):
     """As ``sum_pairs``, of what ``product_margins`` computes."""
     tile = tiles + 5 * tl.program_id(0)
@@ -221,8 +337,27 @@ def product_pairs(
     c = _rows(sides, f + 3 * n_f, K) if TARGETS > 1 else s
     c_low = _rows(sides_low, f + 3 * n_f, K) if TARGETS > 1 and SPLIT else s
     best = _product_margin(
-        z, z_low, s, s_low, a, a_low, c, c_low, b, b_low, q, q_low,
-        f, threshold, allowed, n_f, BASIS, TARGETS, SPLIT, UPCAST, MODE,
+        z,
+        z_low,
+        s,
+        s_low,
+        a,
+        a_low,
+        c,
+        c_low,
+        b,
+        b_low,
+        q,
+        q_low,
+        f,
+        threshold,
+        allowed,
+        n_f,
+        BASIS,
+        TARGETS,
+        SPLIT,
+        UPCAST,
+        MODE,
     )
     inside = (f < tl.load(tile + 2))[:, None] & (g < tl.load(tile + 3))[None, :]
     hit = inside & (g[None, :] - f[:, None] >= tl.load(tile + 4)) & (best >= least)
@@ -261,15 +396,27 @@ class Launcher:
     """
 
     def __init__(
-        self, kernels: tuple[Any, Any], arrays: Sequence[Tensor], sizes: tuple[int, ...], least: float, shape: Shape,
-        precision: str, **constants: Any,
+        self,
+        kernels: tuple[Any, Any],
+        arrays: Sequence[Tensor],
+        sizes: tuple[int, ...],
+        least: float,
+        shape: Shape,
+        precision: str,
+        **constants: Any,
     ) -> None:
         self._margins, self._pairs = kernels
         self._arrays, self._sizes, self._least, self._shape = arrays, sizes, least, shape
         self._options = {
-            "K": arrays[0].shape[-1], "BLOCK_F": shape.f, "BLOCK_G": shape.g, "SPLIT": precision == "bf16x3",
-            "UPCAST": interpreted() and precision.startswith("bf16"), "MODE": "ieee" if precision == "float32" else "tf32",
-            "num_warps": shape.warps, "num_stages": shape.stages, **constants,
+            "K": arrays[0].shape[-1],
+            "BLOCK_F": shape.f,
+            "BLOCK_G": shape.g,
+            "SPLIT": precision == "bf16x3",
+            "UPCAST": interpreted() and precision.startswith("bf16"),
+            "MODE": "ieee" if precision == "float32" else "tf32",
+            "num_warps": shape.warps,
+            "num_stages": shape.stages,
+            **constants,
         }
 
     def margins(self, work: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
 """Listed pairs in single precision: which of them may reach a score. What is left goes to double precision.
 
-The filter (:mod:`hypo.kernels.gpu.pair_scan`) knows inner products only, so that what they leave of each other, den − shared² or
-1 − ρ², is known to the rounding of 1, and all pairs pass of which little is left: nearly parallel rows, products nearly
-constant. Here the elements of a pair are at hand, and what is left is computed itself,
+The filter (:mod:`hypo.kernels.gpu.pair_scan`) knows inner products only, so that what they leave of each other, den −
+shared² or 1 − ρ², is known to the rounding of 1, and all pairs pass of which little is left: nearly parallel rows,
+products nearly constant. Here the elements of a pair are at hand, and what is left is computed itself,
     p = g, q = p − f·⟨f, p⟩ (sum)    or    p = f∘g, q = p − z·⟨z, p⟩ for the basis row z, if any (product).
 A pair reaches the score T of a unit target t where |⟨t, q⟩| ≥ c·‖q‖, with c² = T for products and T less what f alone explains
 for sums. With rounding u = 2⁻²⁴ and sums of n numbers as sums of sums, of h additions on the way of any number, in
@@ -52,8 +52,25 @@ def _total(x, BLOCK: tl.constexpr, K: tl.constexpr, INNER: tl.constexpr):
 
 @triton.jit
 def may_reach(
-    F, G, basis, targets, job, reach, pairs, passes, n_pair, n_f, slack, dependent, shortest,
-    K: tl.constexpr, INNER: tl.constexpr, BLOCK: tl.constexpr, BASIS: tl.constexpr, TARGETS: tl.constexpr, SUM: tl.constexpr,
+    F,
+    G,
+    basis,
+    targets,
+    job,
+    reach,
+    pairs,
+    passes,
+    n_pair,
+    n_f,
+    slack,
+    dependent,
+    shortest,
+    K: tl.constexpr,
+    INNER: tl.constexpr,
+    BLOCK: tl.constexpr,
+    BASIS: tl.constexpr,
+    TARGETS: tl.constexpr,
+    SUM: tl.constexpr,
 ):
     """Some ``pairs`` (2, n_pair) of rows F (n_f, K), G (n_g, K): ``passes`` (n_pair,) gets 1 where one may reach c, ``reach``
     (TARGETS, n_f), of a target of the row's ``job`` (n_f,), ``targets`` (n_job, TARGETS, K); ``basis`` (BASIS, K)."""
@@ -82,7 +99,14 @@ def may_reach(
 
 
 def passing(
-    F: Tensor, G: Tensor, basis: Tensor, targets: Tensor, job: Tensor, reach: Tensor, pairs: Tensor, dependent: float,
+    F: Tensor,
+    G: Tensor,
+    basis: Tensor,
+    targets: Tensor,
+    job: Tensor,
+    reach: Tensor,
+    pairs: Tensor,
+    dependent: float,
     sums: bool,
 ) -> Tensor:
     """Those of the ``pairs`` (2, n_pair) that may reach a score; arguments as of :func:`may_reach`."""

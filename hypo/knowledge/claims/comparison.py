@@ -97,9 +97,15 @@ class Comparison(Claim):
             left, right = enclose(self.left, boxes), enclose(self.right, boxes)
             plain = FUNCTIONS["sub"](left[:2], right[:2])
             # inf - inf is unknown, not undefined.
-            lo, hi, defined, empty = map(np.array, np.broadcast_arrays(
-                np.where(np.isnan(plain.lo), -np.inf, plain.lo), np.where(np.isnan(plain.hi), np.inf, plain.hi),
-                left.defined & right.defined, np.isnan(left.lo) | np.isnan(right.lo)))
+            lo, hi, defined, empty = map(
+                np.array,
+                np.broadcast_arrays(
+                    np.where(np.isnan(plain.lo), -np.inf, plain.lo),
+                    np.where(np.isnan(plain.hi), np.inf, plain.hi),
+                    left.defined & right.defined,
+                    np.isnan(left.lo) | np.isnan(right.lo),
+                ),
+            )
             least, most = self._bound_margin(lo, hi)
             self._refine(boxes, lo, hi, defined, ~empty & (least < 0) & (most >= 0))
             least, most = self._bound_margin(lo, hi)
@@ -112,7 +118,9 @@ class Comparison(Claim):
         unsettled = unsettled & wide
         if not unsettled.any():
             return
-        positive = frozenset(name for name in names if np.min(boxes[name][0]) >= 0) if self.relation == "==" else frozenset()
+        positive = (
+            frozenset(name for name in names if np.min(boxes[name][0]) >= 0) if self.relation == "==" else frozenset()
+        )
         simple = difference(self.left, self.right, self.relation == "==", positive)
         ends = {name: tuple(np.broadcast_to(b, lo.shape) for b in boxes[name]) for name in simple.variables}
         if simple != self.left:
@@ -139,7 +147,9 @@ class Comparison(Claim):
         least, most = allowed - size.hi, allowed - size.lo
         if self.relation == "==":
             return least, most
-        return np.where(most < 0, -most, np.minimum(-most, -TINY)), np.where(least < 0, -least, np.minimum(-least, -TINY))
+        return np.where(most < 0, -most, np.minimum(-most, -TINY)), np.where(
+            least < 0, -least, np.minimum(-least, -TINY)
+        )
 
     @cached_property
     def _programs(self) -> tuple[Program, Program]:
@@ -178,7 +188,9 @@ def _scale(left: Values, right: Values) -> float:
 
 
 @lru_cache(maxsize=1024)
-def difference(left: Expression, right: Expression, expand: bool = False, positive: frozenset[str] = frozenset()) -> Expression:
+def difference(
+    left: Expression, right: Expression, expand: bool = False, positive: frozenset[str] = frozenset()
+) -> Expression:
     """left - right, simplified with every constant at its present value; its domain may be larger than that of the sides.
 
     With ``expand`` it is 0 also where :func:`is_identity` shows it, for variables ``positive`` that are not negative.

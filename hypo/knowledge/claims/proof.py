@@ -52,8 +52,16 @@ _NARROW_BELOW = 2.0**-12
 """Numbers below this part of the domain count as that large for ``_NARROW``."""
 
 
-def check_claim(claim: Claim, domain: Domain, *, points: int = 1024, proof: bool = True, budget: int = 20_000,
-                deadline: float | None = 0.2, seed: int = 0) -> Verdict:
+def check_claim(
+    claim: Claim,
+    domain: Domain,
+    *,
+    points: int = 1024,
+    proof: bool = True,
+    budget: int = 20_000,
+    deadline: float | None = 0.2,
+    seed: int = 0,
+) -> Verdict:
     """The verdict on ``claim`` over ``domain``: at ``points`` points and, with ``proof``, on the whole of it.
 
     A point refutes the claim when its margin is negative or a side is undefined there; what could be rounding or overflow
@@ -141,7 +149,9 @@ def _is_noise(claim: Claim, points: Points, margins: Values) -> bool:
     worst = worst[margins[worst] < -_DOUBTFUL]
     if not len(worst) or not points:
         return False
-    few = {name: np.concatenate([values[worst] * (1 + k * _EPS) for k in (0, -2, 3)]) for name, values in points.items()}
+    few = {
+        name: np.concatenate([values[worst] * (1 + k * _EPS) for k in (0, -2, 3)]) for name, values in points.items()
+    }
     at, below, above = claim.margin(few).reshape(3, -1)
     with np.errstate(invalid="ignore"):
         change = np.nan_to_num(np.fmax(np.abs(below - at), np.abs(above - at)))
@@ -243,8 +253,9 @@ def _enclose(claim: Claim, domain: Domain, lo: Values, hi: Values) -> Enclosure:
     return Enclosure(*(np.broadcast_to(b, lo.shape[1:]) for b in e))
 
 
-def _direction(claim: Claim, domain: Domain, lo: Values, hi: Values, centre: Values, extent: Values
-               ) -> tuple[NDArray[np.int64] | None, Points | None]:
+def _direction(
+    claim: Claim, domain: Domain, lo: Values, hi: Values, centre: Values, extent: Values
+) -> tuple[NDArray[np.int64] | None, Points | None]:
     """Along which variable to divide each box: the one along which margins change most, or that is wide; None when a box is too
     narrow to divide. The points where margins were taken may show a breach, which comes second."""
     d, m = lo.shape
@@ -264,10 +275,12 @@ def _direction(claim: Claim, domain: Domain, lo: Values, hi: Values, centre: Val
     change = np.maximum(np.abs(margins[1::2] - margins[0]), np.abs(margins[2::2] - margins[0]))
     width = hi - lo
     with np.errstate(all="ignore"):
-        relative = np.where(np.isinf(width), 1.0, width / np.where(np.isinf(extent), width + 1 + np.abs(centre), extent))
+        relative = np.where(
+            np.isinf(width), 1.0, width / np.where(np.isinf(extent), width + 1 + np.abs(centre), extent)
+        )
         relative = np.nan_to_num(relative)
         size = np.where(np.isinf(width), 0.0, np.maximum(np.abs(lo), np.abs(hi)))
-        narrow = (width <= _NARROW * np.maximum(size, np.where(np.isinf(extent), 0.0, extent) * _NARROW_BELOW))
+        narrow = width <= _NARROW * np.maximum(size, np.where(np.isinf(extent), 0.0, extent) * _NARROW_BELOW)
         share = np.nan_to_num(change / change.max(axis=0)) + 0.1 * relative / np.maximum(relative.max(axis=0), TINY)
     share[narrow | (centre <= lo) | (centre >= hi)] = -1.0
     by = share.argmax(axis=0)

@@ -41,7 +41,9 @@ def conjoin_enclosures(parts: list[Enclosure]) -> Enclosure:
     empty = np.isnan(lows)
     lo = np.where(empty, np.inf, lows).min(axis=0)
     surely_false = (whole & (highs < 0)).any(axis=0)
-    hi = np.where(whole.any(axis=0), np.where(whole, highs, np.inf).min(axis=0), np.where(empty, -np.inf, highs).max(axis=0))
+    hi = np.where(
+        whole.any(axis=0), np.where(whole, highs, np.inf).min(axis=0), np.where(empty, -np.inf, highs).max(axis=0)
+    )
     # Beside a part that is false or absent, the others only count where they are false.
     hi = np.where((empty | (highs < 0)).any(axis=0), np.minimum(hi, -TINY), hi)
     # Nowhere a value: some part has none, and no other can be false.

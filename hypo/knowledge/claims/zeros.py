@@ -24,8 +24,10 @@ def check_never_zero(law: Law, domain: Domain, *, points: int, proof: bool) -> V
     gets small there.
     """
     f = law.expression
-    signs = [check_claim(Comparison(f, sign, _ZERO), domain, points=points, proof=proof, deadline=law.deadline)
-             for sign in (">", "<")]
+    signs = [
+        check_claim(Comparison(f, sign, _ZERO), domain, points=points, proof=proof, deadline=law.deadline)
+        for sign in (">", "<")
+    ]
     kept = min(signs, key=lambda v: (v.amount, v.level != PROVED))
     if kept.level != REFUTED:
         return kept

@@ -19,7 +19,10 @@ Remark = tuple[Path, str, str]
 
 def data_ranges(dataset: Dataset) -> dict[str, tuple[float, float]]:
     """(least, greatest) of each column: the domain of a rule where nothing else is stated."""
-    return {name: (float(column.min()), float(column.max())) for name, column in zip(dataset.names, dataset.X.T, strict=True)}
+    return {
+        name: (float(column.min()), float(column.max()))
+        for name, column in zip(dataset.names, dataset.X.T, strict=True)
+    }
 
 
 def never_changes(name: str, constant: Mapping[str, float]) -> str:
@@ -41,15 +44,24 @@ def foreign_names(k: Any, columns: Sequence[str], target: str, constant: Mapping
             return never_changes(name, constant)
         near = nearest(name, among)
         return f"the table has no column {name}; " + (
-            f"did you mean {near}?" if near else "its columns are " + ", ".join(columns[:20]))
+            f"did you mean {near}?" if near else "its columns are " + ", ".join(columns[:20])
+        )
 
     for name in k.ranges:
         if name == target:
-            yield ("ranges", name), "warning", ("this is the target; ranges are for columns, and a rule of kind bounds "
-                                                "limits the target")
+            yield (
+                ("ranges", name),
+                "warning",
+                ("this is the target; ranges are for columns, and a rule of kind bounds limits the target"),
+            )
         elif name not in columns:
             yield ("ranges", name), "warning", no_column(name)
-    for key, level in (("must_use", "error"), ("must_not_use", "warning"), ("only", "warning"), ("never_inside", "warning")):
+    for key, level in (
+        ("must_use", "error"),
+        ("must_not_use", "warning"),
+        ("only", "warning"),
+        ("never_inside", "warning"),
+    ):
         for name in getattr(k.grammar, key):
             path: Path = ("grammar", key, name) if key in ("only", "never_inside") else ("grammar", key)
             if name == target:

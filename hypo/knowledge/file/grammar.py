@@ -13,8 +13,20 @@ from hypo.knowledge.text.problems import Report, is_array, is_table, read_number
 from hypo.knowledge.text.toml_lines import Path
 from hypo.knowledge.text.wording import join, name_problem, nearest, show, suggestion
 
-GRAMMAR_KEYS = ("operators", "forbid", "max_complexity", "max_depth", "nesting", "must_use", "must_not_use",
-                "never_together", "only", "never_inside", "constants", "exponents")
+GRAMMAR_KEYS = (
+    "operators",
+    "forbid",
+    "max_complexity",
+    "max_depth",
+    "nesting",
+    "must_use",
+    "must_not_use",
+    "never_together",
+    "only",
+    "never_inside",
+    "constants",
+    "exponents",
+)
 
 
 def read_grammar(table: Any, report: Report, sections: Sequence[str]) -> Grammar:
@@ -32,8 +44,10 @@ def read_grammar(table: Any, report: Report, sections: Sequence[str]) -> Grammar
     if table.get("operators") is not None:
         operators = _read_operators(table["operators"], ("grammar", "operators"), report)
         if not operators and len(report.problems) == known:
-            report.add(("grammar", "operators"), "the list is empty; name at least one operator, "
-                                                 "or leave the key out to allow all")
+            report.add(
+                ("grammar", "operators"),
+                "the list is empty; name at least one operator, or leave the key out to allow all",
+            )
     forbid = _read_operators(table.get("forbid", ()), ("grammar", "forbid"), report)
     if len(report.problems) == known and not permitted(operators, forbid):
         report.add(("grammar", "forbid"), "this forbids every operator allowed; leave at least one")
@@ -65,8 +79,11 @@ def read_priors(table: Any, report: Report) -> dict[str, float]:
         row = _read_operator(name, path, report)
         value = read_number(weight, path, report)
         if value is not None and value <= 0:
-            report.add(path, f"expected a weight above 0, got {show(weight)}; 1 leaves the operator as it is, and "
-                             "[grammar] forbid excludes it")
+            report.add(
+                path,
+                f"expected a weight above 0, got {show(weight)}; 1 leaves the operator as it is, and "
+                "[grammar] forbid excludes it",
+            )
         elif row is not None and row in found:
             report.add(path, f"{show(name)} is another spelling of {show(row)}, which stands here too; keep one")
         elif row is not None and value is not None:
@@ -134,8 +151,11 @@ def _read_places(table: Any, key: str, report: Report) -> dict[str, tuple[str, .
         _is_name(name, (*path, name), report)
         operators = _read_operators(listed, (*path, name), report)
         if not operators and len(report.problems) == known:
-            report.add((*path, name), "the list is empty; name at least one operator, or leave the key out"
-                       + (" (must_not_use keeps a variable out)" if key == "only" else ""))
+            report.add(
+                (*path, name),
+                "the list is empty; name at least one operator, or leave the key out"
+                + (" (must_not_use keeps a variable out)" if key == "only" else ""),
+            )
         elif operators:
             found[name] = operators
     return found
@@ -203,8 +223,10 @@ def _read_nesting(table: Any, report: Report) -> dict[str, tuple[str, ...]]:
         name = _read_operator(outer, path, report)
         banned = _read_operators(inner, path, report)
         if name is not None and name in found:
-            report.add(path, f"{show(outer)} is another spelling of {show(name)}, which stands here too; "
-                             "put both into one list")
+            report.add(
+                path,
+                f"{show(outer)} is another spelling of {show(name)}, which stands here too; put both into one list",
+            )
         elif name is not None:
             found[name] = banned
     return found

@@ -113,7 +113,11 @@ def _syntax_problem(text: str, message: str, lines: Lines) -> tuple[int, str]:
     what = what[0].lower() + what[1:]
     if at:
         line, column = int(at[1]), int(at[2])
-        what = _in_other_words(what, text.split("\n")[line - 1][column - 1 :].strip()) if line <= text.count("\n") + 1 else what
+        what = (
+            _in_other_words(what, text.split("\n")[line - 1][column - 1 :].strip())
+            if line <= text.count("\n") + 1
+            else what
+        )
         return line, f"not valid TOML at column {column}: {what}"
     last = text.rstrip("\n").split("\n")
     return len(last), f"not valid TOML at column {len(last[-1]) + 1}, the end of the file: {what}"

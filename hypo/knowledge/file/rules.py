@@ -81,8 +81,11 @@ def read_template(table: Any, report: Report, out: FileContent) -> None:
         found = [name for name in template.unknowns if name in columns or name in out.constants]
         for name in found:
             what = "a column in [units]" if name in columns else "a constant in [constants]"
-            report.add(path, f"{name}(...) is called like a function, but {name} is {what}; write {name}*(...), or give "
-                             "the unknown function another name")
+            report.add(
+                path,
+                f"{name}(...) is called like a function, but {name} is {what}; write {name}*(...), or give "
+                "the unknown function another name",
+            )
         out.template = None if found else template
 
 

@@ -24,8 +24,11 @@ def read_units(table: Any, report: Report, out: FileContent) -> None:
     for key in UNIT_SETTINGS:
         value = table.get(key)
         if value is not None and not isinstance(value, bool):
-            report.add(("units", key), f"this is a setting, expected true or false, got {show(value)} "
-                                       f"(a column named {key} must be renamed to be given a unit)")
+            report.add(
+                ("units", key),
+                f"this is a setting, expected true or false, got {show(value)} "
+                f"(a column named {key} must be renamed to be given a unit)",
+            )
     out.strict_angles = table.get("strict_angles") is True
     out.soft = table.get("hard") is False
     for name, value in table.items():
@@ -66,8 +69,11 @@ def read_constants(table: Any, units: Any, report: Report, out: FileContent) -> 
         if problem:
             report.add(path, f"{problem}; choose another name, such as {safe_name(name)}")
         if isinstance(units, Mapping) and name in units:
-            report.add(path, "this name also stands in [units], which is for the target and the columns; "
-                             "rename the constant, or remove the entry there")
+            report.add(
+                path,
+                "this name also stands in [units], which is for the target and the columns; "
+                "rename the constant, or remove the entry there",
+            )
         if isinstance(entry, NamedConstant):
             entry = {"value": entry.value, "unit": entry.unit}
         if not isinstance(entry, Mapping):
@@ -112,14 +118,17 @@ def read_interval(ends: Any, path: Path, report: Report, example: str) -> tuple[
         report.add(path, f"expected an array of two numbers, least and greatest, got {show(ends)}; write {example}")
         return None
     if any(is_number(end) and float_or_inf(end) in (float("inf"), float("-inf")) for end in ends):
-        report.add(path, "expected finite ends; what holds towards infinity is a rule of kind \"limit\" or \"growth\"")
+        report.add(path, 'expected finite ends; what holds towards infinity is a rule of kind "limit" or "growth"')
         return None
     low, high = (read_number(end, path, report) for end in ends)
     if low is None or high is None:
         return None
     if not low < high:
-        report.add(path, f"expected the least value first, got [{low:g}, {high:g}]"
-                         + ("; a range needs two different ends" if low == high else ""))
+        report.add(
+            path,
+            f"expected the least value first, got [{low:g}, {high:g}]"
+            + ("; a range needs two different ends" if low == high else ""),
+        )
         return None
     return low, high
 
@@ -139,5 +148,7 @@ def is_same_unit(a: Unit, b: Unit) -> bool:
 
 def describe_unit_conflict(stated: Unit, header: Unit) -> str:
     """Why the unit of the knowledge file and that of the table's header cannot both be right."""
-    return (f'"{stated.text}" contradicts the unit [{header.text}] in the table\'s header; '
-            "correct one of them, or leave it out here")
+    return (
+        f'"{stated.text}" contradicts the unit [{header.text}] in the table\'s header; '
+        "correct one of them, or leave it out here"
+    )

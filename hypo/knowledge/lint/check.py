@@ -68,7 +68,9 @@ def _check(fields: FileContent, dataset: Dataset | None, out: Findings) -> None:
 
 def _whole(fields: FileContent, out: Findings) -> FileContent:
     """The fields, with a stand-in for what could not be read, so that its absence gives rise to no remarks."""
-    constants = {str(path[1]): NamedConstant(1.0, parse_unit("1")) for path in out.list_spoiled("constants") if len(path) > 1}
+    constants = {
+        str(path[1]): NamedConstant(1.0, parse_unit("1")) for path in out.list_spoiled("constants") if len(path) > 1
+    }
     operators = None if out.list_spoiled("grammar", "operators") else fields.grammar.operators
     grammar = replace(fields.grammar, operators=operators)
     return replace(fields, grammar=grammar, constants={**constants, **fields.constants})

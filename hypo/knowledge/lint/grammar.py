@@ -33,8 +33,11 @@ def _check_operators(grammar: Grammar, out: Findings) -> None:
             out.note(("grammar", "forbid"), f"{name} is not among the operators anyway")
     if allowed and not any(ops.BY_NAME[name].arity == 2 for name in allowed):
         key = "operators" if grammar.operators is not None else "forbid"
-        out.warning(("grammar", key), "no operator with two arguments is allowed, so a formula holds one "
-                                      "variable or constant; allow + or *, for instance")
+        out.warning(
+            ("grammar", key),
+            "no operator with two arguments is allowed, so a formula holds one "
+            "variable or constant; allow + or *, for instance",
+        )
     for outer, inner in grammar.nesting.items():
         if outer not in allowed:
             out.note(("grammar", "nesting", outer), f"{outer} is not allowed, so this limit never applies")
@@ -67,8 +70,10 @@ def _check_places(grammar: Grammar, out: Findings) -> None:
             out.add(level, path, f"never_inside keeps {name} out of {join(left)}, so {name} cannot occur at all")
     for name, outer in grammar.never_inside.items():
         if not allowed.intersection(outer):
-            out.note(("grammar", "never_inside", name), f"{join(outer)} {'is' if len(outer) == 1 else 'are'} not allowed, "
-                                                        "so this limit never applies")
+            out.note(
+                ("grammar", "never_inside", name),
+                f"{join(outer)} {'is' if len(outer) == 1 else 'are'} not allowed, so this limit never applies",
+            )
     for name in grammar.must_not_use:
         if name in grammar.only or name in grammar.never_inside:
             key = "only" if name in grammar.only else "never_inside"
@@ -79,22 +84,32 @@ def _check_size(grammar: Grammar, dataset: Dataset | None, out: Findings) -> Non
     needed = len(grammar.must_use)
     # n different leaves need n - 1 operators of two arguments, and a tree of ceil(log2 n) levels above them.
     if needed and grammar.max_complexity is not None and grammar.max_complexity < 2 * needed - 1:
-        out.error(("grammar", "max_complexity"), f"{grammar.max_complexity} leaves no formula with the {needed} names of "
-                                                 f"must_use, which has at least {2 * needed - 1} nodes")
+        out.error(
+            ("grammar", "max_complexity"),
+            f"{grammar.max_complexity} leaves no formula with the {needed} names of "
+            f"must_use, which has at least {2 * needed - 1} nodes",
+        )
     elif grammar.max_complexity is not None:
         limit = grammar.max_complexity
         n = 2 if dataset is None else len(dataset.names)
         if limit < 3:
-            out.warning(("grammar", "max_complexity"), f"{limit} leaves no formula with two variables or "
-                                                       "constants, which has at least 3 nodes")
+            out.warning(
+                ("grammar", "max_complexity"),
+                f"{limit} leaves no formula with two variables or constants, which has at least 3 nodes",
+            )
         elif limit < 2 * n - 1:
-            out.note(("grammar", "max_complexity"), f"{limit} leaves no formula with all {n} columns, which "
-                                                    f"has at least {2 * n - 1} nodes")
+            out.note(
+                ("grammar", "max_complexity"),
+                f"{limit} leaves no formula with all {n} columns, which has at least {2 * n - 1} nodes",
+            )
     if grammar.max_depth is not None:
         least = 1 + math.ceil(math.log2(needed)) if needed else 1
         if grammar.max_depth < least:
-            out.error(("grammar", "max_depth"), f"{grammar.max_depth} leaves no formula with the {needed} names of must_use, "
-                                                f"which has at least {least} levels")
+            out.error(
+                ("grammar", "max_depth"),
+                f"{grammar.max_depth} leaves no formula with the {needed} names of must_use, "
+                f"which has at least {least} levels",
+            )
         elif grammar.max_depth < 2:
             out.warning(("grammar", "max_depth"), "1 leaves only single variables and constants")
 

@@ -101,8 +101,15 @@ class Neighbours:
         errors = spread[:, None] * np.sqrt(np.maximum(np.einsum("mii->mi", inverse), 0.0))
         inside = np.all((design[:, :, 1:].min(axis=1) <= 0) & (design[:, :, 1:].max(axis=1) >= 0), axis=1)
         threshold = float(-stdtrit(dof, _CHANCE / 2 / max(1, len(points))))
-        return Fits(coefficients[:, 0], coefficients[:, 1:] / self.widths, errors[:, 0], errors[:, 1:] / self.widths,
-                    np.hypot(errors[:, 0], spread), inside, threshold)
+        return Fits(
+            coefficients[:, 0],
+            coefficients[:, 1:] / self.widths,
+            errors[:, 0],
+            errors[:, 1:] / self.widths,
+            np.hypot(errors[:, 0], spread),
+            inside,
+            threshold,
+        )
 
     @cached_property
     def worst_miss(self) -> float:

@@ -72,7 +72,8 @@ class RowCheck:
         if not stated and self.neighbours.noise is None:
             return "taken as exact, as there are too few rows to estimate the noise"
         return f"by {times:.3g} times the noise of {self.noise[row]:.3g}" + (
-            "" if stated else ", estimated from neighbouring rows")
+            "" if stated else ", estimated from neighbouring rows"
+        )
 
     def breach(self, excess: Values, rows: NDArray[np.bool_], words: Callable[[int], str]) -> Breach | None:
         """The rows in ``rows`` by which ``excess`` (n_row,) > 0 is more than noise."""
@@ -85,8 +86,9 @@ class RowCheck:
         example = f"{words(worst)} {self.excess_in_words(worst, float(ratio[worst]))}"
         return Breach(_worst_first(found, ratio), example, int(rows.sum()))
 
-    def around(self, amount: Values, error: Values, usable: NDArray[np.bool_], threshold: float,
-               words: Callable[[int], str]) -> Breach | None:
+    def around(
+        self, amount: Values, error: Values, usable: NDArray[np.bool_], threshold: float, words: Callable[[int], str]
+    ) -> Breach | None:
         """The centres at which ``amount`` > 0 is beyond chance, given its standard ``error``."""
         tiny = 1e-9 * float(np.abs(amount).max(initial=0.0))
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -104,21 +106,28 @@ def _worst_first(found: NDArray[np.intp], ratio: Values) -> NDArray[np.intp]:
     return np.array([worst, *(r for r in found if r != worst)])
 
 
-def check_rows(rules: tuple[Rule, ...], ranges: Mapping[str, tuple[float, float]], dataset: Dataset, out: Findings) -> None:
+def check_rows(
+    rules: tuple[Rule, ...], ranges: Mapping[str, tuple[float, float]], dataset: Dataset, out: Findings
+) -> None:
     """Remarks on [ranges] and [[rule]] from the rows."""
     with np.errstate(all="ignore"):  # numbers beyond all floats fail every comparison, as they should
         _check_rows(rules, ranges, dataset, out)
 
 
-def _check_rows(rules: tuple[Rule, ...], ranges: Mapping[str, tuple[float, float]], dataset: Dataset, out: Findings) -> None:
+def _check_rows(
+    rules: tuple[Rule, ...], ranges: Mapping[str, tuple[float, float]], dataset: Dataset, out: Findings
+) -> None:
     check = RowCheck(dataset)
     for name, (low, high) in ranges.items():
         if name in check.index:
             column = dataset.X[:, check.index[name]]
             outside = np.flatnonzero((column < low) | (column > high))
             if len(outside):
-                out.note(("ranges", name), f"the data reach from {column.min():g} to {column.max():g}, {len(outside)} of "
-                                           f"{len(column)} rows outside this range")
+                out.note(
+                    ("ranges", name),
+                    f"the data reach from {column.min():g} to {column.max():g}, {len(outside)} of "
+                    f"{len(column)} rows outside this range",
+                )
     for i, rule in enumerate(rules):
         path = ("rule", i)
         if not rule.names() <= check.index.keys():
@@ -126,8 +135,11 @@ def _check_rows(rules: tuple[Rule, ...], ranges: Mapping[str, tuple[float, float
         where = {**ranges, **rule.where}
         rows = check.domain(where)
         if not rows.any():
-            out.warning(path, f"no row of the data lies in its domain ({_domain_in_words(where, check)}), so no row can test "
-                              "this rule")
+            out.warning(
+                path,
+                f"no row of the data lies in its domain ({_domain_in_words(where, check)}), so no row can test "
+                "this rule",
+            )
             continue
         test = TESTS.get(rule.kind)
         if test is None:
@@ -145,8 +157,12 @@ def _in_words(found: Breach, rule: Rule, dataset: Dataset) -> str:
     words = rule.describe(dataset.target)
     place = dataset.rows_in_words([int(found.rows[0])]) if n > 1 else "there"
     if found.around:
-        return (f"the rows around {where} break this rule ({words}), {n} of {found.looked_at} places looked at; around "
-                f"{place} {found.example}" if n > 1 else f"the rows around {where} break this rule ({words}): {found.example}")
+        return (
+            f"the rows around {where} break this rule ({words}), {n} of {found.looked_at} places looked at; around "
+            f"{place} {found.example}"
+            if n > 1
+            else f"the rows around {where} break this rule ({words}): {found.example}"
+        )
     what = f"{n} rows of {found.looked_at} break" if n > 1 else f"1 row of {found.looked_at} breaks"
     return f"{what} this rule ({words}): {where}; {'in ' if n > 1 else ''}{place} {found.example}"
 
@@ -169,12 +185,20 @@ Result = Breach | str | None
 def _bounds(check: RowCheck, rule: Mapping[str, Any], rows: NDArray[np.bool_]) -> Result:
     y, target = check.dataset.y, check.dataset.target
     low, high = rule.get("min", -np.inf), rule.get("max", np.inf)
-    return check.breach(np.maximum(low - y, y - high), rows, lambda r: (
-        f"{target} = {y[r]:.6g} is {f'below {low:g}' if y[r] < low else f'above {high:g}'}"))
+    return check.breach(
+        np.maximum(low - y, y - high),
+        rows,
+        lambda r: f"{target} = {y[r]:.6g} is {f'below {low:g}' if y[r] < low else f'above {high:g}'}",
+    )
 
 
 def _sign(check: RowCheck, rule: Mapping[str, Any], rows: NDArray[np.bool_]) -> Result:
-    limits = {"positive": {"min": 0.0}, "nonnegative": {"min": 0.0}, "negative": {"max": 0.0}, "nonpositive": {"max": 0.0}}
+    limits = {
+        "positive": {"min": 0.0},
+        "nonnegative": {"min": 0.0},
+        "negative": {"max": 0.0},
+        "nonpositive": {"max": 0.0},
+    }
     return _bounds(check, limits[rule["sign"]], rows) if rule["sign"] in limits else None
 
 
@@ -186,11 +210,15 @@ def _value(check: RowCheck, rule: Mapping[str, Any], rows: NDArray[np.bool_]) ->
     tolerance = rule.get("tolerance") or 0.0
     exact = np.all(np.isclose(data.X[:, columns], point, rtol=1e-9, atol=0.0), axis=1)
     if exact.any():
-        return check.breach(np.abs(data.y - equals) - tolerance, exact, lambda r: (
-            f"{data.target} = {data.y[r]:.6g} misses {equals:g}"))
+        return check.breach(
+            np.abs(data.y - equals) - tolerance, exact, lambda r: f"{data.target} = {data.y[r]:.6g} misses {equals:g}"
+        )
     low, high = data.X[:, columns].min(axis=0), data.X[:, columns].max(axis=0)
-    beyond = [f"{name} = {at[name]:g}, the data {a:g} to {b:g}" for name, a, b in zip(names, low, high, strict=True)
-              if not a <= at[name] <= b]
+    beyond = [
+        f"{name} = {at[name]:g}, the data {a:g} to {b:g}"
+        for name, a, b in zip(names, low, high, strict=True)
+        if not a <= at[name] <= b
+    ]
     if beyond:
         return f"the point lies outside the data ({'; '.join(beyond)})"
     if len(names) < len(data.names) or not check.neighbours.enough:
@@ -201,8 +229,12 @@ def _value(check: RowCheck, rule: Mapping[str, Any], rows: NDArray[np.bool_]) ->
     if not fit.inside[0] or off <= _sure(check.neighbours, fit) * fit.miss[0]:
         return None
     nearest = np.argsort((((data.X - full) / check.neighbours.widths) ** 2).sum(axis=1))[: check.neighbours.k]
-    return Breach(nearest, f"{data.target} is {fit.value[0]:.4g} ± {fit.miss[0]:.2g} at the point, not {equals:g}",
-                  len(nearest), around=True)
+    return Breach(
+        nearest,
+        f"{data.target} is {fit.value[0]:.4g} ± {fit.miss[0]:.2g} at the point, not {equals:g}",
+        len(nearest),
+        around=True,
+    )
 
 
 def _zeros(check: RowCheck, rule: Mapping[str, Any], rows: NDArray[np.bool_]) -> Result:
@@ -211,8 +243,9 @@ def _zeros(check: RowCheck, rule: Mapping[str, Any], rows: NDArray[np.bool_]) ->
     exact = rows & np.any(np.isclose(column[:, None], rule["at"], rtol=1e-9, atol=0.0), axis=1)
     if not exact.any():
         return None
-    return check.breach(np.abs(data.y) - (rule.get("tolerance") or 0.0), exact, lambda r: (
-        f"{data.target} = {data.y[r]:.6g} is not 0"))
+    return check.breach(
+        np.abs(data.y) - (rule.get("tolerance") or 0.0), exact, lambda r: f"{data.target} = {data.y[r]:.6g} is not 0"
+    )
 
 
 def _monotone(check: RowCheck, rule: Mapping[str, Any], rows: NDArray[np.bool_]) -> Result:
@@ -222,8 +255,13 @@ def _monotone(check: RowCheck, rule: Mapping[str, Any], rows: NDArray[np.bool_])
     fits, j = check.neighbours.at_rows, check.index[rule["variable"]]
     slope, error = fits.gradient[:, j], fits.gradient_error[:, j]
     verb = "falls" if sign > 0 else "rises"
-    return check.around(-sign * slope, error, rows[check.neighbours.rows], fits.threshold, lambda i: (
-        f"{check.dataset.target} {verb} with {rule['variable']} (slope {slope[i]:.3g} ± {error[i]:.2g})"))
+    return check.around(
+        -sign * slope,
+        error,
+        rows[check.neighbours.rows],
+        fits.threshold,
+        lambda i: f"{check.dataset.target} {verb} with {rule['variable']} (slope {slope[i]:.3g} ± {error[i]:.2g})",
+    )
 
 
 def _not_depends(check: RowCheck, rule: Mapping[str, Any], rows: NDArray[np.bool_]) -> Result:
@@ -231,8 +269,13 @@ def _not_depends(check: RowCheck, rule: Mapping[str, Any], rows: NDArray[np.bool
         return None
     fits, j = check.neighbours.at_rows, check.index[rule["variable"]]
     slope, error = fits.gradient[:, j], fits.gradient_error[:, j]
-    return check.around(np.abs(slope), error, rows[check.neighbours.rows], fits.threshold, lambda i: (
-        f"{check.dataset.target} changes with {rule['variable']} (slope {slope[i]:.3g} ± {error[i]:.2g})"))
+    return check.around(
+        np.abs(slope),
+        error,
+        rows[check.neighbours.rows],
+        fits.threshold,
+        lambda i: f"{check.dataset.target} changes with {rule['variable']} (slope {slope[i]:.3g} ± {error[i]:.2g})",
+    )
 
 
 def _lipschitz(check: RowCheck, rule: Mapping[str, Any], rows: NDArray[np.bool_]) -> Result:
@@ -240,8 +283,13 @@ def _lipschitz(check: RowCheck, rule: Mapping[str, Any], rows: NDArray[np.bool_]
         return None
     fits, j = check.neighbours.at_rows, check.index[rule["variable"]]
     slope, error = fits.gradient[:, j], fits.gradient_error[:, j]
-    return check.around(np.abs(slope) - rule["constant"], error, rows[check.neighbours.rows], fits.threshold, lambda i: (
-        f"{check.dataset.target} has the slope {slope[i]:.3g} ± {error[i]:.2g} in {rule['variable']}"))
+    return check.around(
+        np.abs(slope) - rule["constant"],
+        error,
+        rows[check.neighbours.rows],
+        fits.threshold,
+        lambda i: f"{check.dataset.target} has the slope {slope[i]:.3g} ± {error[i]:.2g} in {rule['variable']}",
+    )
 
 
 def _compare_sides(sign: float) -> Callable[..., Result]:
@@ -266,9 +314,13 @@ def _compare_sides(sign: float) -> Callable[..., Result]:
             sides = (a.value + b.value) / 2
             error = np.sqrt(middle.value_error**2 + (a.value_error**2 + b.value_error**2) / 4)
 
-            def words(i: int, name: str = name, step: float = step, sides: Values = sides, error: Values = error) -> str:
-                return (f"{target} is {middle.value[i]:.4g}, {'above' if sign > 0 else 'below'} the mean {sides[i]:.4g} "
-                        f"(± {error[i]:.2g}) of its values where {name} is {step:.3g} less and more")
+            def words(
+                i: int, name: str = name, step: float = step, sides: Values = sides, error: Values = error
+            ) -> str:
+                return (
+                    f"{target} is {middle.value[i]:.4g}, {'above' if sign > 0 else 'below'} the mean {sides[i]:.4g} "
+                    f"(± {error[i]:.2g}) of its values where {name} is {step:.3g} less and more"
+                )
 
             found = check.around(sign * (middle.value - sides), error, usable, _sure(near, middle), words)
             if found is not None:
@@ -296,8 +348,10 @@ def _conserved(check: RowCheck, rule: Mapping[str, Any], rows: NDArray[np.bool_]
         usable = rows[near.rows] & np.isfinite(off)
 
         def words(k: int, a: str = a, b: str = b, i: int = i, j: int = j) -> str:
-            return (f"the slopes of {check.dataset.target} in {a} and {b} are {fits.gradient[k, i]:.3g} ± "
-                    f"{fits.gradient_error[k, i]:.2g} and {fits.gradient[k, j]:.3g} ± {fits.gradient_error[k, j]:.2g}")
+            return (
+                f"the slopes of {check.dataset.target} in {a} and {b} are {fits.gradient[k, i]:.3g} ± "
+                f"{fits.gradient_error[k, i]:.2g} and {fits.gradient[k, j]:.3g} ± {fits.gradient_error[k, j]:.2g}"
+            )
 
         found = check.around(off, scatter, usable, _sure(near, fits), words)
         if found is not None:
@@ -305,8 +359,10 @@ def _conserved(check: RowCheck, rule: Mapping[str, Any], rows: NDArray[np.bool_]
     return None
 
 
-def _compare_moved(move: Callable[[RowCheck, Mapping[str, Any], Values], Values],
-           factor: Callable[[Mapping[str, Any]], float] = lambda rule: 1.0) -> Callable[..., Result]:
+def _compare_moved(
+    move: Callable[[RowCheck, Mapping[str, Any], Values], Values],
+    factor: Callable[[Mapping[str, Any]], float] = lambda rule: 1.0,
+) -> Callable[..., Result]:
     """The test of f(moved x) = factor·f(x): what the rows around a moved row say, against the row itself."""
 
     def test(check: RowCheck, rule: Mapping[str, Any], rows: NDArray[np.bool_]) -> Result:
@@ -323,9 +379,16 @@ def _compare_moved(move: Callable[[RowCheck, Mapping[str, Any], Values], Values]
             return "moved as the rule says, no row comes to lie among the others"
         error = np.hypot(there.miss, size * check.noise[near.rows])
         target = check.dataset.target
-        return check.around(np.abs(there.value - size * y), error, usable, _sure(near, there), lambda i: (
-            f"{target} is {y[i]:.4g}, and {there.value[i]:.4g} ± {there.miss[i]:.2g} where the rule takes it, "
-            f"not {size * y[i]:.4g}"))
+        return check.around(
+            np.abs(there.value - size * y),
+            error,
+            usable,
+            _sure(near, there),
+            lambda i: (
+                f"{target} is {y[i]:.4g}, and {there.value[i]:.4g} ± {there.miss[i]:.2g} where the rule takes it, "
+                f"not {size * y[i]:.4g}"
+            ),
+        )
 
     return test
 

@@ -25,7 +25,9 @@ def check_rules(fields: FileContent, dataset: Dataset | None, out: Findings) -> 
         if rule.weight == 0 and not rule.hard:
             out.warning(("rule", i, "weight"), "this rule counts for nothing; give it a weight above 0, or remove it")
         if isinstance(rule, Logic) and _says_nothing(rule, fields, dataset):
-            out.warning(("rule", i, "formula"), "this never mentions the law, so it is true or false of every formula alike")
+            out.warning(
+                ("rule", i, "formula"), "this never mentions the law, so it is true or false of every formula alike"
+            )
     if dataset is not None:
         for i, trap in misordered_rules(fields, dataset.names, dataset.target):
             out.warning(("rule", i, "formula"), trap)
@@ -50,8 +52,13 @@ def _check_pairs(fields: FileContent, dataset: Dataset | None, out: Findings) ->
         say("warning", i, j, why, "beside")
     if dataset is None:
         for i, j, why in possible_contradictions(rules, known):
-            say("note", i, j, f"{why}; whether it comes to that depends on the domain, which [ranges] or a table settles",
-                "it may contradict")
+            say(
+                "note",
+                i,
+                j,
+                f"{why}; whether it comes to that depends on the domain, which [ranges] or a table settles",
+                "it may contradict",
+            )
 
 
 # --- sentences that are not about the law -----------------------------------------------------------------------------
@@ -61,8 +68,11 @@ def _says_nothing(rule: Logic, fields: FileContent, dataset: Dataset | None) -> 
     """True if the law does not occur in a sentence; without a table any free name may be the law's."""
     constants = {name: c.value for name, c in fields.constants.items()}
     try:
-        sentence = read_logic(rule.formula) if dataset is None else parse_logic(
-            rule.formula, variables=dataset.names, target=dataset.target, constants=constants)
+        sentence = (
+            read_logic(rule.formula)
+            if dataset is None
+            else parse_logic(rule.formula, variables=dataset.names, target=dataset.target, constants=constants)
+        )
     except FormulaError:
         return False
     found = list(parts_of(sentence.statement))
@@ -75,4 +85,3 @@ def _says_nothing(rule: Logic, fields: FileContent, dataset: Dataset | None) -> 
     terms = [part for part in found if isinstance(part, LogicTerm)]
     names = {name for term in terms for name in term.expression.variables if not name.startswith("#")}
     return names <= bound | constants.keys() | {"pi"}
-

@@ -25,8 +25,18 @@ if TYPE_CHECKING:
 
 _PATH = ("template", "form")
 # What a part yet unknown may still change: its own nodes stand for something else.
-_DECIDED = ("operators", "forbid", "nesting", "never_inside", "must_not_use", "never_together", "constants", "exponents",
-            "max_complexity", "max_depth")
+_DECIDED = (
+    "operators",
+    "forbid",
+    "nesting",
+    "never_inside",
+    "must_not_use",
+    "never_together",
+    "constants",
+    "exponents",
+    "max_complexity",
+    "max_depth",
+)
 
 
 def check_template(fields: FileContent, units: Mapping[str, Unit], dataset: Dataset | None, out: Findings) -> None:
@@ -57,8 +67,11 @@ def _check_grammar(bound: BoundTemplate, fields: FileContent, out: Findings) -> 
 def _check_names(template: Template, fields: FileContent, columns: list[str], out: Findings) -> None:
     absent = [name for name in fields.grammar.must_use if name in columns and name not in template.names]
     if absent:
-        out.error(_PATH, f"must_use demands {join(absent)}, but {'it' if len(absent) == 1 else 'they'} can stand neither in "
-                         "the known part nor in the unknown functions")
+        out.error(
+            _PATH,
+            f"must_use demands {join(absent)}, but {'it' if len(absent) == 1 else 'they'} can stand neither in "
+            "the known part nor in the unknown functions",
+        )
     unused = [name for name in columns if name not in template.names and name not in absent]
     if unused:
         out.note(_PATH, f"no formula of this form uses {join(unused)}")
@@ -68,16 +81,21 @@ def _check_names(template: Template, fields: FileContent, columns: list[str], ou
             out.error(_PATH, f"{name} is a function of {join(useless)} only, which must not be used")
 
 
-def _check_dimension(bound: BoundTemplate, fields: FileContent, units: Mapping[str, Unit], dataset: Dataset,
-                     out: Findings) -> None:
+def _check_dimension(
+    bound: BoundTemplate, fields: FileContent, units: Mapping[str, Unit], dataset: Dataset, out: Findings
+) -> None:
     dimensions = {name: units[name].dimension if name in units else DIMENSIONLESS for name in dataset.names}
     goal = units[dataset.target].dimension if dataset.target in units else None
     # The unknown functions and the constants to be fitted are left open: any dimension may serve.
     found = infer(bound.expression, dimensions, {name: c.unit.dimension for name, c in fields.constants.items()}, goal)
     if found.inconsistent:
         level = "warning" if fields.soft else "error"
-        out.add(level, _PATH, f"the units do not fit, whatever {join(bound.unknowns)} may be: {found.messages[0]}"
-                 + (f"; {found.inconsistent} such places in all" if found.inconsistent > 1 else ""))
+        out.add(
+            level,
+            _PATH,
+            f"the units do not fit, whatever {join(bound.unknowns)} may be: {found.messages[0]}"
+            + (f"; {found.inconsistent} such places in all" if found.inconsistent > 1 else ""),
+        )
 
 
 def check_guesses(fields: FileContent, dataset: Dataset | None, out: Findings) -> None:

@@ -70,21 +70,36 @@ def check_dimensions(fields: FileContent, units: Mapping[str, Unit], dataset: Da
     where = ("units", dataset.target)
     sources = ", ".join(f"{name} [{d}]" for name, d in given.items())
     if found.missing is not None:
-        absent = [u for u, a in zip(BASE_UNITS, goal.exponents, strict=True)
-                  if a and not any(d.exponents[BASE_UNITS.index(u)] for d in given.values())]
+        absent = [
+            u
+            for u, a in zip(BASE_UNITS, goal.exponents, strict=True)
+            if a and not any(d.exponents[BASE_UNITS.index(u)] for d in given.values())
+        ]
         beside = "" if found.product == "1" else f"beside {found.product} "
-        why = f"nothing else carries {' or '.join(absent)}" if absent else (
-            f"{beside}a factor in {found.missing} is missing")
-        out.warning(where, f"the target's unit {goal} is no product of powers of {sources}: {why}; it takes "
-                           f"a constant with a unit such as {found.missing}, in [constants] or fitted")
+        why = (
+            f"nothing else carries {' or '.join(absent)}"
+            if absent
+            else (f"{beside}a factor in {found.missing} is missing")
+        )
+        out.warning(
+            where,
+            f"the target's unit {goal} is no product of powers of {sources}: {why}; it takes "
+            f"a constant with a unit such as {found.missing}, in [constants] or fitted",
+        )
     elif goal.is_dimensionless and len(found.useless) == len(given):
-        out.warning(where, f"the target is dimensionless and no product of powers of {sources} is; only "
-                           "constants with units can join them")
+        out.warning(
+            where,
+            f"the target is dimensionless and no product of powers of {sources} is; only "
+            "constants with units can join them",
+        )
         return
     for name in found.useless:
         if name in dataset.names and found.missing is None:
-            out.note(("units", name), f"the other units cannot cancel {given[name]}, so {name} can enter "
-                                      "only together with a constant that has a unit")
+            out.note(
+                ("units", name),
+                f"the other units cannot cancel {given[name]}, so {name} can enter "
+                "only together with a constant that has a unit",
+            )
 
 
 @dataclass(frozen=True)
@@ -128,8 +143,11 @@ def analyse(given: Mapping[str, Dimension], goal: Dimension) -> Analysis:
     missing = goal
     for name, power in zip(names, powers, strict=True):
         missing = missing / given[name] ** power
-    return Analysis(_product(names, powers), None if missing.is_dimensionless else missing,
-                    tuple(name for i, name in enumerate(names) if i not in useful))
+    return Analysis(
+        _product(names, powers),
+        None if missing.is_dimensionless else missing,
+        tuple(name for i, name in enumerate(names) if i not in useful),
+    )
 
 
 def _product(names: Sequence[str], powers: Sequence[Fraction]) -> str:

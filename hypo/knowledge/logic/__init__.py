@@ -1,0 +1,1 @@
+"""First-order rules: their language, their meaning as claims, and their proofs."""

@@ -53,7 +53,10 @@ class AtomReader(Tokens, ABC):
         if name in self.local or (self.names is not None and name in self.names.variables):
             what = "variable" if name in self.local else "column"
             if self.in_end:
-                self.fail(at, f"the ends of an interval must be constant, but {name} is a {what}; state the bound as a premise")
+                self.fail(
+                    at,
+                    f"the ends of an interval must be constant, but {name} is a {what}; state the bound as a premise",
+                )
             self.refuse_call(name, f"a {what}", at, called)
             return self.read_leaf(name)
         if self.names is not None and name in self.names.constants:
@@ -144,11 +147,20 @@ class AtomReader(Tokens, ABC):
                 self.position += 2
             found.append(syntax.Argument(given if by_name else None, self.read_term()))
         count = len(found)
-        if self.token.text == ")" and self.names is not None and found[0].name is None and count != len(self.names.variables):
+        if (
+            self.token.text == ")"
+            and self.names is not None
+            and found[0].name is None
+            and count != len(self.names.variables)
+        ):
             columns = self.names.variables
-            self.fail(self.tokens[start].at, f"{name} takes {len(columns)} argument{'s' * (len(columns) != 1)} "
-                      f"({', '.join(columns)}), got {count}; some alone are given by name, as in {name}({columns[0]}=…)"
-                      if columns else f"{name} takes no arguments, got {count}")
+            self.fail(
+                self.tokens[start].at,
+                f"{name} takes {len(columns)} argument{'s' * (len(columns) != 1)} "
+                f"({', '.join(columns)}), got {count}; some alone are given by name, as in {name}({columns[0]}=…)"
+                if columns
+                else f"{name} takes no arguments, got {count}",
+            )
         self.take_closing(name)
         return tuple(found)
 
@@ -193,11 +205,18 @@ class AtomReader(Tokens, ABC):
                 self.fail(at, f"{above} is of order {order}, but {below} is of order {other}")
         name = below[1:]
         if name in self.local:
-            self.fail(at, f"{name} is a quantified variable, no column; the law has derivatives by its columns "
-                          f"({', '.join(columns)}), taken at other arguments as in {above}/d{columns[0]}(…)" if columns
-                      else f"{name} is no column")
-        self.fail(at, f"expected 'd' and a column after {above}/, but {name!r} is no column; "
-                      + words.suggestion(name, columns, "the columns are "))
+            self.fail(
+                at,
+                f"{name} is a quantified variable, no column; the law has derivatives by its columns "
+                f"({', '.join(columns)}), taken at other arguments as in {above}/d{columns[0]}(…)"
+                if columns
+                else f"{name} is no column",
+            )
+        self.fail(
+            at,
+            f"expected 'd' and a column after {above}/, but {name!r} is no column; "
+            + words.suggestion(name, columns, "the columns are "),
+        )
 
     def read_integral(self, at: int) -> Draft:
         self.refuse_in_end(at, "an integral")

@@ -65,7 +65,10 @@ class Open(Qualified):
         touches = np.logical_or.reduce([(low <= end) & (end <= high) for end in self.ends])
         point = touches & (low == high)
         value = 1.0 if self.universal else -1.0
-        lo, hi = np.where(touches, np.fmin(found.lo, value), found.lo), np.where(touches, np.fmax(found.hi, value), found.hi)
+        lo, hi = (
+            np.where(touches, np.fmin(found.lo, value), found.lo),
+            np.where(touches, np.fmax(found.hi, value), found.hi),
+        )
         return Enclosure(np.where(point, value, lo), np.where(point, value, hi), found.defined | point)
 
 
@@ -159,7 +162,9 @@ class _Instance:
         if isinstance(s, syntax.Equivalence):
             s = syntax.Conjunction((syntax.Implication(s.left, s.right), syntax.Implication(s.right, s.left)))
         if isinstance(s, syntax.Implication):
-            return Joint(not positive, (self.node(s.premise, not positive, env), self.node(s.conclusion, positive, env)))
+            return Joint(
+                not positive, (self.node(s.premise, not positive, env), self.node(s.conclusion, positive, env))
+            )
         assert isinstance(s, syntax.Conjunction | syntax.Disjunction)
         every = isinstance(s, syntax.Conjunction) == positive
         return Joint(every, tuple(self.node(part, positive, env) for part in s.parts))
@@ -174,7 +179,9 @@ class _Instance:
             ends = (interval.low.value, interval.high.value) if interval else self.law.ranges[name]
             ranges[variable] = ends
             if interval and not all(interval.closed):
-                without.append((variable, tuple(e for e, closed in zip(ends, interval.closed, strict=True) if not closed)))
+                without.append(
+                    (variable, tuple(e for e, closed in zip(ends, interval.closed, strict=True) if not closed))
+                )
         body = self.node(s.body, positive, env)
         for variable, missing in without:
             body = _exclude_ends(body, variable, missing, universal)
@@ -191,8 +198,10 @@ class _Instance:
         """The claim of a statement without quantifiers."""
         if isinstance(s, syntax.Chain):
             terms = [self.quantity(t, env) for t in (s.first, *(t for _, t in s.links))]
-            return _all(_comparison(left, relation, right)
-                        for left, (relation, _), right in zip(terms, s.links, terms[1:], strict=False))
+            return _all(
+                _comparison(left, relation, right)
+                for left, (relation, _), right in zip(terms, s.links, terms[1:], strict=False)
+            )
         parts = [self.plain(part, env) for part in syntax.operands(s)]
         if isinstance(s, syntax.Negation):
             return Not(parts[0])

@@ -166,8 +166,9 @@ class Quadrature:
             total[~(unrest <= unrestful * size)] = np.nan
         return total
 
-    def _panels(self, outer: Points, a: Values, b: Values, which: NDArray[np.int64], left: Values,
-                right: Values) -> tuple[Values, Values]:
+    def _panels(
+        self, outer: Points, a: Values, b: Values, which: NDArray[np.int64], left: Values, right: Values
+    ) -> tuple[Values, Values]:
         """Gauss-Legendre sums over panels, and those of the integrand's size."""
         t = left[:, None] + (right - left)[:, None] * (1 + _NODES) / 2
         whole = (b - a)[which]
@@ -188,8 +189,10 @@ class Quadrature:
         x = FUNCTIONS["add"]((many[0], many[1]), FUNCTIONS["mul"](t, (many[2], many[3]))[:2])
         # Every x lies between the ends as well.
         x_box = (np.fmax(x.lo, many[4]), np.fmin(x.hi, many[5]))
-        inner = {name: (np.repeat(boxes[name][0], _BOUNDED), np.repeat(boxes[name][1], _BOUNDED))
-                 for name in self.integrand.names - {self.variable}}
+        inner = {
+            name: (np.repeat(boxes[name][0], _BOUNDED), np.repeat(boxes[name][1], _BOUNDED))
+            for name in self.integrand.names - {self.variable}
+        }
         g = self.integrand.enclose({**inner, self.variable: x_box}, n * _BOUNDED)
         share = 1.0 / _BOUNDED
         lo, hi = _times(width[:2], _times((share, share), _total(g[:2], n)))
@@ -226,8 +229,9 @@ class Quadrature:
         share = 1.0 / (2880.0 * _BOUNDED**5)
         rest = _times(power, _times((np.nextafter(share, 0), np.nextafter(share, 1)), total))
         lo, hi = FUNCTIONS["sub"](rule, rest)[:2]
-        smooth = np.broadcast_to(bend.defined, m).reshape(n, _BOUNDED).all(axis=1) & \
-            np.broadcast_to(nodes.defined, n * len(t)).reshape(n, -1).all(axis=1)
+        smooth = np.broadcast_to(bend.defined, m).reshape(n, _BOUNDED).all(axis=1) & np.broadcast_to(
+            nodes.defined, n * len(t)
+        ).reshape(n, -1).all(axis=1)
         return np.where(smooth, lo, np.nan), np.where(smooth, hi, np.nan)
 
 

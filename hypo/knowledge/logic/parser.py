@@ -47,8 +47,16 @@ _PRODUCT, _UNARY, _POWER = (_SUM + p - ops.P_SUM for p in (ops.P_PRODUCT, ops.P_
 _RELATIONS = frozenset({"=", "!=", "<", "<=", ">", ">="})
 _ARITHMETIC = {sign: ops.BY_NAME[sign] for sign in ("+", "-", "*", "/", "**")}
 _LEVELS = {
-    "iff": _IFF, "implies": _IMPLIES, "or": _OR, "and": _AND, **dict.fromkeys(_RELATIONS, _COMPARISON),
-    "+": _SUM, "-": _SUM, "*": _PRODUCT, "/": _PRODUCT, "**": _POWER,
+    "iff": _IFF,
+    "implies": _IMPLIES,
+    "or": _OR,
+    "and": _AND,
+    **dict.fromkeys(_RELATIONS, _COMPARISON),
+    "+": _SUM,
+    "-": _SUM,
+    "*": _PRODUCT,
+    "/": _PRODUCT,
+    "**": _POWER,
 }
 _SHORT_POWER = {"2": oc.SQUARE, "3": oc.CUBE}
 
@@ -81,7 +89,9 @@ class StatementReader(AtomReader):
         if self.token.kind != "end":
             self.fail_stray()
         if _count_quantified(whole) > MAX_QUANTIFIED:
-            self.fail(0, f"at most {MAX_QUANTIFIED} variables can be quantified, counted twice in each part of an 'iff'")
+            self.fail(
+                0, f"at most {MAX_QUANTIFIED} variables can be quantified, counted twice in each part of an 'iff'"
+            )
         return whole
 
     def read_statement(self, level: int) -> Statement:
@@ -94,8 +104,11 @@ class StatementReader(AtomReader):
                 self.fail_stray()
             if end.text == "in":
                 self.fail(start, "expected 'forall' or 'exists' before a variable and its interval")
-            self.fail(end.at, "expected a comparison such as '>= 0' after the number that begins at column "
-                              f"{self.column(start)} but {name}")
+            self.fail(
+                end.at,
+                "expected a comparison such as '>= 0' after the number that begins at column "
+                f"{self.column(start)} but {name}",
+            )
         return found
 
     def read_number(self, level: int) -> Draft:
@@ -133,7 +146,9 @@ class StatementReader(AtomReader):
     def fail_kind(self, left: Draft | Statement, start: int, token: Token) -> NoReturn:
         if isinstance(left, list):
             self.fail(token.at, f"expected a comparison such as '>= 0' before {token.text!r}")
-        self.fail(token.at, f"{token.text!r} needs numbers, but what begins at column {self.column(start)} is a statement")
+        self.fail(
+            token.at, f"{token.text!r} needs numbers, but what begins at column {self.column(start)} is a statement"
+        )
 
     def read_combination(self, left: Statement, word: str, binding: int) -> Statement:
         if word == "implies":

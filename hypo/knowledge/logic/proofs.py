@@ -99,7 +99,9 @@ class Prover:
             inner = {name: (np.full(n, low), np.full(n, high)) for name, (low, high) in node.ranges.items()}
             return self._are_proved_over(node.body, {**boxes, **inner}, n)
         _, chosen = self.value(node, {name: middle(*ends) for name, ends in boxes.items()}, n)
-        done = self._are_proved_over(node.body, {**boxes, **{name: (chosen[name], chosen[name]) for name in node.ranges}}, n)
+        done = self._are_proved_over(
+            node.body, {**boxes, **{name: (chosen[name], chosen[name]) for name in node.ranges}}, n
+        )
         return done if done.all() else done | self._changes_sign(node, boxes, n)
 
     def _holds(self, claim: Claim, boxes: Boxes, n: int) -> Flags:
@@ -118,10 +120,14 @@ class Prover:
         proved = np.ones(n, dtype=bool)
         for claim in (above, below):
             margins = claim.margin({**centres, **inner})
-            best = np.where(np.isnan(margins), -np.inf, margins).reshape(n, -1).argmax(axis=1) + _SIGN_POINTS * np.arange(n)
+            best = np.where(np.isnan(margins), -np.inf, margins).reshape(n, -1).argmax(
+                axis=1
+            ) + _SIGN_POINTS * np.arange(n)
             ends.append({name: values[best] for name, values in inner.items()})
             proved &= self._holds(claim, {**boxes, **{name: (v, v) for name, v in ends[-1].items()}}, n)
-        hull = {name: (np.minimum(ends[0][name], ends[1][name]), np.maximum(ends[0][name], ends[1][name])) for name in inner}
+        hull = {
+            name: (np.minimum(ends[0][name], ends[1][name]), np.maximum(ends[0][name], ends[1][name])) for name in inner
+        }
         return proved & np.broadcast_to(above.enclose({**boxes, **hull}).defined, n)
 
 

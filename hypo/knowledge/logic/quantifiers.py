@@ -127,8 +127,12 @@ class Game:
         step = 2.0 / m ** (1 / len(cube))
         for _ in range(_ROUNDS[self.blocks] * min(len(cube), 2)):
             todo = best.margins >= 0 if node.universal else ~(best.margins >= 0)
-            if not todo.any() or step < _NARROWEST or self.called >= self.calls or (
-                    self.until is not None and time.monotonic() > self.until):
+            if (
+                not todo.any()
+                or step < _NARROWEST
+                or self.called >= self.calls
+                or (self.until is not None and time.monotonic() > self.until)
+            ):
                 break
             for name in cube:
                 self.search_near(node, outer, name, step, todo, best)
@@ -141,8 +145,11 @@ class Game:
         repeated = {name: np.repeat(values, m) for name, values in outer.items()}
         margins, chosen = self.value(node.body, {**repeated, **inner}, n * m)
         # An undefined point is no partner; among all, it is a violation if none is worse.
-        wanted = np.where(np.isnan(margins), np.finfo(float).tiny, -margins) if node.universal else \
-            np.where(np.isnan(margins), -np.inf, margins)
+        wanted = (
+            np.where(np.isnan(margins), np.finfo(float).tiny, -margins)
+            if node.universal
+            else np.where(np.isnan(margins), -np.inf, margins)
+        )
         pick = wanted.reshape(n, m).argmax(axis=1) + m * np.arange(n)
         places, variables = ({name: v[pick] for name, v in all_.items()} for all_ in (cube, chosen))
         return BestPoints(margins[pick], places, variables)

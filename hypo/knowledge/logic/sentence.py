@@ -67,7 +67,9 @@ class Sentence:
         return check_claim(claim, Domain(ranges), points=points, proof=proof, seed=seed, deadline=deadline)
 
 
-def parse_logic(text: str, *, variables: Sequence[str], target: str, constants: Mapping[str, float] | None = None) -> Sentence:
+def parse_logic(
+    text: str, *, variables: Sequence[str], target: str, constants: Mapping[str, float] | None = None
+) -> Sentence:
     """The sentence written in ``text`` about a law for ``target`` in the columns ``variables``.
 
     Raises FormulaError, whose message gives line and column, marks the place and says what was expected; also for texts of more
@@ -86,6 +88,7 @@ def _sentence(text: str, names: Names | None) -> Sentence:
     statement = read(text, names)
     blocks = depth(statement)
     if blocks > MAX_BLOCKS:
-        raise FormulaError(f"the rule has {blocks} blocks of 'forall' and 'exists' within each other; "
-                           f"at most {MAX_BLOCKS} are allowed")
+        raise FormulaError(
+            f"the rule has {blocks} blocks of 'forall' and 'exists' within each other; at most {MAX_BLOCKS} are allowed"
+        )
     return Sentence(statement, text, names)

@@ -15,8 +15,24 @@ _TOKEN = re.compile(
 )
 _SAME = {"^": "**", "==": "=", "≤": "<=", "≥": ">=", "≠": "!="}
 _FOREIGN = {
-    "<->": "iff", "<=>": "iff", "↔": "iff", "⇔": "iff", "->": "implies", "=>": "implies", "→": "implies", "⇒": "implies",
-    "&": "and", "&&": "and", "∧": "and", "|": "or", "||": "or", "∨": "or", "!": "not", "¬": "not", "∀": "forall", "∃": "exists",
+    "<->": "iff",
+    "<=>": "iff",
+    "↔": "iff",
+    "⇔": "iff",
+    "->": "implies",
+    "=>": "implies",
+    "→": "implies",
+    "⇒": "implies",
+    "&": "and",
+    "&&": "and",
+    "∧": "and",
+    "|": "or",
+    "||": "or",
+    "∨": "or",
+    "!": "not",
+    "¬": "not",
+    "∀": "forall",
+    "∃": "exists",
 }
 
 
@@ -58,8 +74,10 @@ class Tokens:
         low, high = max(start, at - 40), min(len(self.text) if end < 0 else end, at + 40)
         shown = self.text[low:high].replace("\t", " ").replace("\r", " ")
         line = self.text.count("\n", 0, at) + 1
-        raise FormulaError(f"cannot read the rule at line {line}, column {at - start + 1}: {message}\n"
-                           f"    {shown}\n    {' ' * (at - low)}^")
+        raise FormulaError(
+            f"cannot read the rule at line {line}, column {at - start + 1}: {message}\n"
+            f"    {shown}\n    {' ' * (at - low)}^"
+        )
 
     @property
     def token(self) -> Token:
@@ -87,6 +105,9 @@ class Tokens:
         if (right.kind in ("number", "name") and right.text not in KEYWORDS) or right.text == "(":
             if left.text in FUNCTIONS:
                 self.fail_expecting(f"'(' after the function {left.text!r}")
-            self.fail(right.at, f"expected an operator between {left.text!r} and {right.text!r}; "
-                                "multiplication is written out with '*'")
+            self.fail(
+                right.at,
+                f"expected an operator between {left.text!r} and {right.text!r}; "
+                "multiplication is written out with '*'",
+            )
         self.fail_expecting("an operator or the end")

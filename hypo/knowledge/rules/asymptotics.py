@@ -87,7 +87,9 @@ class _Asymptotic(Rule):
         if not proof or verdict.level == REFUTED:
             return verdict
         parts = self.proofs(law)
-        proved = parts and all(check_claim(claim, where, deadline=law.deadline).level == PROVED for claim, where in parts)
+        proved = parts and all(
+            check_claim(claim, where, deadline=law.deadline).level == PROVED for claim, where in parts
+        )
         return Verdict(PROVED, 0.0, verdict.points) if proved else verdict
 
     def _ladders(self, law: Law) -> list[Ladder]:
@@ -100,7 +102,9 @@ class _Asymptotic(Rule):
         if (margins >= 0).all():
             return Verdict(UNREFUTED, 0.0, n)
         worst = int(np.argmin(np.where(np.isnan(margins), -np.inf, margins)))
-        at = {name: float(v[worst]) for name, v in others.items()} | {self.variable: float(ladder.rungs[int(rungs[worst])])}
+        at = {name: float(v[worst]) for name, v in others.items()} | {
+            self.variable: float(ladder.rungs[int(rungs[worst])])
+        }
         return Verdict(REFUTED, violation(margins), n, Witness(at, sides[worst]))
 
     def _near(self, law: Law) -> list[Domain]:
@@ -140,8 +144,10 @@ class Limit(_Asymptotic):
             margins, rungs = self._approach_infinity(f, values, ladder, others)
         else:
             margins, rungs = self._approach_number(f, values, ladder, others, size)
-        sides = [Sides(value, "->", self.equals, self._note(value))
-                 for value in (float(row[int(k)]) for row, k in zip(values, rungs, strict=True))]
+        sides = [
+            Sides(value, "->", self.equals, self._note(value))
+            for value in (float(row[int(k)]) for row, k in zip(values, rungs, strict=True))
+        ]
         return margins, rungs, sides
 
     def _note(self, value: float) -> str:
@@ -151,8 +157,9 @@ class Limit(_Asymptotic):
             return f"{value:.4g} and not growing towards {_number(self.equals)}"
         return f"{value:.4g} on the way, expected {self.equals:g}"
 
-    def _approach_number(self, f: Expression, values: Values, ladder: Ladder, others: Points,
-                         size: float) -> tuple[Values, Rungs]:
+    def _approach_number(
+        self, f: Expression, values: Values, ladder: Ladder, others: Points, size: float
+    ) -> tuple[Values, Rungs]:
         tolerance = self._tolerance(size)
         wanted = self.equals
         with np.errstate(all="ignore"):
@@ -164,8 +171,12 @@ class Limit(_Asymptotic):
             ends, columns = take_last(values, 3)
             away = np.abs(ends - wanted) / size
             # The far end runs away from a limit that earlier rungs came near to: rounding, or not the limit at all?
-            runaway = (short <= tolerance) & (away[:, 2] > 10 * tolerance) & (
-                (away[:, 2] > _GROWING * away[:, 1]) | (away[:, 2] == np.inf)) & (away[:, 1] > away[:, 0])
+            runaway = (
+                (short <= tolerance)
+                & (away[:, 2] > 10 * tolerance)
+                & ((away[:, 2] > _GROWING * away[:, 1]) | (away[:, 2] == np.inf))
+                & (away[:, 1] > away[:, 0])
+            )
         if runaway.any():
             bounds = enclose_along(f, self.variable, ladder, others)
             for i in np.flatnonzero(runaway):
@@ -256,7 +267,9 @@ class Growth(_Asymptotic):
         """The least and the greatest exponent that is right."""
         if self.exponent is not None:
             return self.exponent, self.exponent
-        return (-math.inf if self.at_least is None else self.at_least), (math.inf if self.at_most is None else self.at_most)
+        return (-math.inf if self.at_least is None else self.at_least), (
+            math.inf if self.at_most is None else self.at_most
+        )
 
     def margins(self, law: Law, ladder: Ladder, others: Points, size: float) -> tuple[Values, Rungs, list[Sides]]:
         f, tolerance = law.expression, self._within
@@ -309,17 +322,25 @@ class Growth(_Asymptotic):
         tolerance = self._within
         low, high = self.between
         bounds = ((">=", low - tolerance), ("<=", high + tolerance))
-        return [(claim, box) for box in self._near(law) for claim in (
-            Comparison(f, "!=", ZERO, tolerance=0.0) if math.isinf(self.to) else None,
-            *(Comparison(rate, sign, constant(limit)) for sign, limit in bounds if math.isfinite(limit)),
-        ) if claim is not None]
+        return [
+            (claim, box)
+            for box in self._near(law)
+            for claim in (
+                Comparison(f, "!=", ZERO, tolerance=0.0) if math.isinf(self.to) else None,
+                *(Comparison(rate, sign, constant(limit)) for sign, limit in bounds if math.isfinite(limit)),
+            )
+            if claim is not None
+        ]
 
     def sentence(self, target: str) -> str:
         x = self.variable if math.isinf(self.to) or not self.to else f"({self.variable} - {self.to:g})"
         if self.exponent is not None:
             return f"{target} grows like {x}^({self.exponent:g} ± {self._within:g}) {self._way()}"
-        words = [f"at {word} like {x}^({p:g} {sign} {self._within:g})"
-                 for word, sign, p in (("least", "-", self.at_least), ("most", "+", self.at_most)) if p is not None]
+        words = [
+            f"at {word} like {x}^({p:g} {sign} {self._within:g})"
+            for word, sign, p in (("least", "-", self.at_least), ("most", "+", self.at_most))
+            if p is not None
+        ]
         return f"{target} grows {' and '.join(words)} {self._way()}"
 
 

@@ -85,10 +85,11 @@ class Rule(ABC):
     def _check_kind(cls) -> None:
         kind = getattr(cls, "kind", None)
         if not isinstance(kind, str) or not kind:
-            raise KnowledgeError(f"the rule class {_class_name(cls)} has no kind; write kind = \"its_name\" in its body")
+            raise KnowledgeError(f'the rule class {_class_name(cls)} has no kind; write kind = "its_name" in its body')
         if not _is_own(cls) and kind in _BUILT_IN:
-            raise KnowledgeError(f"the rule class {_class_name(cls)} has the kind {kind}, which is built in; "
-                                 "choose another name")
+            raise KnowledgeError(
+                f"the rule class {_class_name(cls)} has the kind {kind}, which is built in; choose another name"
+            )
 
     # --- what a kind defines ----------------------------------------------------------------------
 
@@ -255,7 +256,9 @@ def _guard(method: Callable[..., Any]) -> Callable[..., Any]:
             raise
         except Exception as error:
             reason = " ".join(str(error).split())
-            raise KnowledgeError(f"{place} failed in {name}: {type(error).__name__}{': ' * bool(reason)}{reason}") from error
+            raise KnowledgeError(
+                f"{place} failed in {name}: {type(error).__name__}{': ' * bool(reason)}{reason}"
+            ) from error
         wrong = _wrong_result(name, found)
         if wrong:
             raise KnowledgeError(f"{place} must return {wrong} from {name}")
@@ -273,7 +276,9 @@ def _wrong_result(name: str, found: Any) -> str:
     if not found and name == "claims":
         return "at least one pair (claim, domain), got an empty list,"
     for pair in found:
-        if not (isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], Claim) and isinstance(pair[1], Domain)):
+        if not (
+            isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], Claim) and isinstance(pair[1], Domain)
+        ):
             return f"a list of pairs (claim, domain), got one with {show(pair)},"
     return ""
 

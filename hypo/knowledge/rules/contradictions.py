@@ -58,7 +58,7 @@ def _pairs(rules: Sequence[Rule], known: Box, target: str, checks: Sequence[Chec
         for check in checks:
             why = check(a, b, known, target) or check(b, a, known, target)
             if why:
-                yield i, j, f"\"{a.describe(target)}\" and \"{b.describe(target)}\" {verb}: {why}"
+                yield i, j, f'"{a.describe(target)}" and "{b.describe(target)}" {verb}: {why}'
                 break
 
 
@@ -121,7 +121,8 @@ def _allowed(rule: Rule, known: Box) -> Iterator[_Allowed]:
         yield _Allowed(low, high, rule.strict, False, box)
     elif isinstance(rule, Sign):
         ends = {"positive": (0.0, math.inf), "nonnegative": (0.0, math.inf), "nonzero": _EVERYTHING}.get(
-            rule.sign, (-math.inf, 0.0))
+            rule.sign, (-math.inf, 0.0)
+        )
         yield _Allowed(*ends, rule.sign in ("positive", "negative"), rule.sign == "nonzero", box)
     elif isinstance(rule, Value):
         yield _Allowed(*_near(rule, rule.equals), False, False, {**box, **_points(rule.at)})
@@ -178,7 +179,10 @@ def _sides(a: Limit | Growth, ends: Range | None) -> set[str] | None:
         return {a.side}
     if ends is None:
         return None
-    return {side for side, there in (("above", a.to < ends[1]), ("below", a.to > ends[0])) if there} or {"above", "below"}
+    return {side for side, there in (("above", a.to < ends[1]), ("below", a.to > ends[0])) if there} or {
+        "above",
+        "below",
+    }
 
 
 def _same_sides(a: Limit | Growth, a_ends: Range | None, b: Limit | Growth, b_ends: Range | None) -> bool:
@@ -221,8 +225,12 @@ def _words(a: _Allowed) -> str:
 def _parities(a: Rule, b: Rule, known: Box, f: str) -> str | None:
     if isinstance(a, Even) and isinstance(b, Odd) and a.variable == b.variable and _common(a, b, known) is not None:
         return f"only {f} = 0 is both even and odd in {a.variable}"
-    if isinstance(a, Symmetric) and isinstance(b, Antisymmetric) and {*a.swap} == {*b.swap} and (
-            _common(a, b, known) is not None):
+    if (
+        isinstance(a, Symmetric)
+        and isinstance(b, Antisymmetric)
+        and {*a.swap} == {*b.swap}
+        and (_common(a, b, known) is not None)
+    ):
         return f"only {f} = 0 is both symmetric and antisymmetric in {join(a.swap)}"
     for one in _allowed(b, known) if isinstance(b, Bounds | Sign) else ():
         one_sign = one.low > 0 or one.high < 0 or (one.open and 0 in (one.low, one.high))
@@ -234,8 +242,11 @@ def _parities(a: Rule, b: Rule, known: Box, f: str) -> str | None:
             both = _meet({a.variable: box[a.variable]}, {a.variable: _mirror(one.box[a.variable])})
             if both is not None:
                 low, high = both[a.variable]
-                return f"a law that is odd in {a.variable} is 0 at {a.variable} = 0" if low <= 0 <= high else (
-                    f"a law that is odd in {a.variable} has both signs")
+                return (
+                    f"a law that is odd in {a.variable} is 0 at {a.variable} = 0"
+                    if low <= 0 <= high
+                    else (f"a law that is odd in {a.variable} has both signs")
+                )
         if isinstance(a, Antisymmetric) and all(x in box for x in a.swap):
             x, y = a.swap
             (low, high), (other_low, other_high) = box[x], box[y]
@@ -249,12 +260,21 @@ def _slopes(a: Rule, b: Rule, known: Box, f: str) -> str | None:
     if not isinstance(a, Monotone) or not a.strict:
         return None
     constant = f"a law cannot {'rise' if a.rises else 'fall'} strictly with {a.variable} too"
-    return constant if _stretch(a, b, known) or (
-        isinstance(b, NotDepends) and b.variable == a.variable and _wide(_common(a, b, known), a.variable)) else None
+    return (
+        constant
+        if _stretch(a, b, known)
+        or (isinstance(b, NotDepends) and b.variable == a.variable and _wide(_common(a, b, known), a.variable))
+        else None
+    )
 
 
 def _flat(a: Rule, b: Rule, known: Box, f: str) -> str | None:
-    if isinstance(a, Monotone) and not a.strict and not (isinstance(b, Monotone) and b.strict) and _stretch(a, b, known):
+    if (
+        isinstance(a, Monotone)
+        and not a.strict
+        and not (isinstance(b, Monotone) and b.strict)
+        and _stretch(a, b, known)
+    ):
         return f"only a law that does not change with {a.variable} keeps both"
     return None
 
@@ -293,7 +313,11 @@ def _straight(a: Rule, b: Rule, known: Box, f: str) -> str | None:
 
 
 def _scales(a: Rule, b: Rule, known: Box, f: str) -> str | None:
-    if not isinstance(a, Homogeneous) or not isinstance(b, Homogeneous | ScaleInvariant) or _common(a, b, known) is None:
+    if (
+        not isinstance(a, Homogeneous)
+        or not isinstance(b, Homogeneous | ScaleInvariant)
+        or _common(a, b, known) is None
+    ):
         return None
     degree = b.degree if isinstance(b, Homogeneous) else 0.0
     apart = abs(a.degree - degree) > 10 * ((a.tolerance or 1e-6) + (b.tolerance or 1e-6))

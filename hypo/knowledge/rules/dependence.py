@@ -38,9 +38,12 @@ class Depends(Rule):
         short = 1.0 - (change[most] / size / needed if size else 0.0)
         at = {name: float(values[most]) for name, values in sample.items()}
         if short > 0:
-            return Verdict(REFUTED, short / (1 + short), points,
-                           Witness(at, Sides(float(there[most]), "!=", float(here[most]),
-                                             f"the law hardly changes with {x}")))
+            return Verdict(
+                REFUTED,
+                short / (1 + short),
+                points,
+                Witness(at, Sides(float(there[most]), "!=", float(here[most]), f"the law hardly changes with {x}")),
+            )
         boxes = {name: (np.array([v]), np.array([v])) for name, v in at.items()}
         a, b = (enclose(e, boxes) for e in (f, other)) if proof else (None, None)
         apart = a is not None and b is not None and np.all(((a.hi < b.lo) | (b.hi < a.lo)) & a.defined & b.defined)

@@ -39,13 +39,16 @@ class Logic(Rule):
 
     def check(self, law: Law, *, points: int = 256, proof: bool = False) -> Verdict:
         sentence = _sentence(self.formula, tuple(law.variables), law.target, tuple(law.constants.items()))
-        return sentence.check(replace(law, ranges={**law.ranges, **self.where}), points=points, proof=proof,
-                              deadline=law.deadline)
+        return sentence.check(
+            replace(law, ranges={**law.ranges, **self.where}), points=points, proof=proof, deadline=law.deadline
+        )
 
     def sentence(self, target: str) -> str:
         return self.formula
 
 
 @lru_cache(maxsize=64)
-def _sentence(formula: str, variables: tuple[str, ...], target: str, constants: tuple[tuple[str, float], ...]) -> Sentence:
+def _sentence(
+    formula: str, variables: tuple[str, ...], target: str, constants: tuple[tuple[str, float], ...]
+) -> Sentence:
     return parse_logic(formula, variables=variables, target=target, constants=dict(constants))

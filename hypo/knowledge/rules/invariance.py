@@ -187,8 +187,15 @@ class Conserved(Rule):
     def claims(self, law: Law) -> Claims:
         names, domain = self.quantity.variables, self.domain(law)
         of_q = {x: derivative(self.quantity, x) for x in names}
-        return [(Comparison(law.derivative(a) * of_q[b], "==", law.derivative(b) * of_q[a], tolerance=self.tolerance or 1e-6),
-                 domain) for a, b in combinations(names, 2)]
+        return [
+            (
+                Comparison(
+                    law.derivative(a) * of_q[b], "==", law.derivative(b) * of_q[a], tolerance=self.tolerance or 1e-6
+                ),
+                domain,
+            )
+            for a, b in combinations(names, 2)
+        ]
 
     def sentence(self, target: str) -> str:
         return f"{target} depends on {join(self.quantity.variables)} only through {self.quantity}"

@@ -80,8 +80,12 @@ class Number(Sort):
         except OverflowError:
             number = math.nan
         if math.isnan(number) or (math.isinf(number) and not self.infinite):
-            problem(path, f"expected a finite number, got {show(value)}" if not self.infinite
-                    else f'expected a number, "inf" or "-inf", got {show(value)}')
+            problem(
+                path,
+                f"expected a finite number, got {show(value)}"
+                if not self.infinite
+                else f'expected a number, "inf" or "-inf", got {show(value)}',
+            )
             return None
         if not self.least <= number <= self.most or (number <= self.above and self.above > -math.inf):
             problem(path, f"expected {self._describe_expected()}, got {show(value)}")
@@ -151,7 +155,9 @@ class OneOf(Sort):
     def read(self, value: Any, path: Path, problem: ReportProblem) -> str | None:
         if isinstance(value, str) and value in self.options:
             return value
-        guess = suggestion(value, self.options, "expected ") if isinstance(value, str) else "expected " + join(self.options)
+        guess = (
+            suggestion(value, self.options, "expected ") if isinstance(value, str) else "expected " + join(self.options)
+        )
         problem(path, f"got {show(value)}; {guess.replace(' and ', ' or ')}")
         return None
 

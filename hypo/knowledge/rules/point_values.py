@@ -38,8 +38,10 @@ def equality(rule: Rule, law: Law, value: float) -> list[Claim]:
     f, scale = law.expression, scale_of(rule, law, value)
     if rule.tolerance is None:
         return [Measured(Comparison(f, "==", constant(value), scale=scale))]
-    return [Measured(Comparison(f, ">=", constant(value - rule.tolerance), scale=scale)),
-            Measured(Comparison(f, "<=", constant(value + rule.tolerance), scale=scale))]
+    return [
+        Measured(Comparison(f, ">=", constant(value - rule.tolerance), scale=scale)),
+        Measured(Comparison(f, "<=", constant(value + rule.tolerance), scale=scale)),
+    ]
 
 
 class Value(Rule):
@@ -73,15 +75,20 @@ class Zeros(Rule):
     only: bool = parameter(FLAG, default=False)
 
     def claims(self, law: Law) -> Claims:
-        return [(claim, self.domain(law, {self.variable: (value, value)}))
-                for value in self.at for claim in equality(self, law, 0.0)]
+        return [
+            (claim, self.domain(law, {self.variable: (value, value)}))
+            for value in self.at
+            for claim in equality(self, law, 0.0)
+        ]
 
     def check(self, law: Law, *, points: int = 256, proof: bool = False) -> Verdict:
         verdict = super().check(law, points=points, proof=proof)
         if not self.only:
             return verdict
-        gaps = (check_never_zero(law, self.domain(law, {self.variable: gap}), points=points, proof=proof)
-                for gap in self._gaps(*self.domain(law).ranges[self.variable]))
+        gaps = (
+            check_never_zero(law, self.domain(law, {self.variable: gap}), points=points, proof=proof)
+            for gap in self._gaps(*self.domain(law).ranges[self.variable])
+        )
         return combine_verdicts([verdict, *gaps])
 
     def _gaps(self, low: float, high: float) -> Iterator[tuple[float, float]]:

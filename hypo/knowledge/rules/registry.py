@@ -55,7 +55,9 @@ def broken_plugins() -> list[str]:
     found = []
     for name, offers in _find_installed(tuple(sys.path)).items():
         if name in built_in_kinds():
-            found.append(f"the package {join(map(_package, offers))} offers the rule kind {name}, which is built in and stays")
+            found.append(
+                f"the package {join(map(_package, offers))} offers the rule kind {name}, which is built in and stays"
+            )
             continue
         try:
             _load(name, offers)
@@ -118,16 +120,23 @@ def _load(name: str, offers: tuple[EntryPoint, ...]) -> type[Rule]:
     try:
         loaded = point.load()
     except Exception as error:
-        raise KnowledgeError(f"the rule kind {name} of the package {packages} cannot be loaded: {_reason(error)}") from error
+        raise KnowledgeError(
+            f"the rule kind {name} of the package {packages} cannot be loaded: {_reason(error)}"
+        ) from error
     if not (isinstance(loaded, type) and issubclass(loaded, Rule)):
-        raise KnowledgeError(f"the package {packages} offers the rule kind {name}, but {point.value} is no subclass of "
-                             "hypo.knowledge.Rule")
+        raise KnowledgeError(
+            f"the package {packages} offers the rule kind {name}, but {point.value} is no subclass of "
+            "hypo.knowledge.Rule"
+        )
     if getattr(loaded, "kind", None) is None:
-        raise KnowledgeError(f"the package {packages} offers the rule kind {name}, but {point.value} has no kind; it needs "
-                             f"kind = {show(name)} in its body")
+        raise KnowledgeError(
+            f"the package {packages} offers the rule kind {name}, but {point.value} has no kind; it needs "
+            f"kind = {show(name)} in its body"
+        )
     if loaded.kind != name:
-        raise KnowledgeError(f"the package {packages} offers the rule kind {name}, but {point.value} calls itself "
-                             f"{show(loaded.kind)}")
+        raise KnowledgeError(
+            f"the package {packages} offers the rule kind {name}, but {point.value} calls itself {show(loaded.kind)}"
+        )
     return loaded
 
 

@@ -54,8 +54,11 @@ class Bounds(Rule):
     def claims(self, law: Law) -> Claims:
         domain, f = self.domain(law), law.expression
         limits = ((">", self.min), ("<", self.max))
-        return [(Comparison(f, sign + "=" * (not self.strict), constant(limit)), domain)
-                for sign, limit in limits if limit is not None]
+        return [
+            (Comparison(f, sign + "=" * (not self.strict), constant(limit)), domain)
+            for sign, limit in limits
+            if limit is not None
+        ]
 
     def sentence(self, target: str) -> str:
         sign = "<" if self.strict else "<="
@@ -70,8 +73,9 @@ class Sign(Rule):
     kind = "sign"
     tolerant = False
     total = True
-    sign: str = parameter(OneOf(("positive", "negative", "nonnegative", "nonpositive", "nonzero")),
-                          words="a sign, such as positive")
+    sign: str = parameter(
+        OneOf(("positive", "negative", "nonnegative", "nonpositive", "nonzero")), words="a sign, such as positive"
+    )
 
     def claims(self, law: Law) -> Claims:
         return [(Comparison(law.expression, SIGNS[self.sign], ZERO), self.domain(law))]
@@ -112,8 +116,12 @@ class Monotone(Rule):
 
     def check(self, law: Law, *, points: int = 256, proof: bool = False) -> Verdict:
         if self.strict and self.variable not in law.expression.variables:
-            return Verdict(REFUTED, 0.5, points, Witness({}, Sides(
-                0.0, self._relation(True), 0.0, f"the law does not contain {self.variable}")))
+            return Verdict(
+                REFUTED,
+                0.5,
+                points,
+                Witness({}, Sides(0.0, self._relation(True), 0.0, f"the law does not contain {self.variable}")),
+            )
         return super().check(law, points=points, proof=proof)
 
     @property
@@ -190,14 +198,18 @@ class _Curved(Rule):
             a, b, c = names
             product = law.derivative(a, a) * law.derivative(b, b) * law.derivative(c, c)
             cycle = law.derivative(a, b) * law.derivative(b, c) * law.derivative(a, c)
-            squares = [law.derivative(x, x) * law.derivative(y, z) ** 2 for x, y, z in ((a, b, c), (b, a, c), (c, a, b))]
+            squares = [
+                law.derivative(x, x) * law.derivative(y, z) ** 2 for x, y, z in ((a, b, c), (b, a, c), (c, a, b))
+            ]
             even, odd = product + 2 * cycle, squares[0] + squares[1] + squares[2]
             parts.append((AlmostEverywhere(Comparison(even, self._relation, odd)), domain))
         return parts
 
     def _second(self, law: Law) -> list[tuple[Claim, Domain]]:
         domain = self.domain(law)
-        return [(AlmostEverywhere(Comparison(law.derivative(x, x), self._relation, ZERO)), domain) for x in self.several]
+        return [
+            (AlmostEverywhere(Comparison(law.derivative(x, x), self._relation, ZERO)), domain) for x in self.several
+        ]
 
     def sentence(self, target: str) -> str:
         return f"{target} is {self.kind} in {join(self.several)}"
@@ -242,8 +254,10 @@ class Lipschitz(Rule):
 
     def _slopes(self, law: Law) -> list[tuple[Claim, Domain]]:
         slope, domain = law.derivative(self.variable), self.domain(law)
-        return [(AlmostEverywhere(Comparison(slope, sign, constant(limit))), domain)
-                for sign, limit in (("<=", self.constant), (">=", -self.constant))]
+        return [
+            (AlmostEverywhere(Comparison(slope, sign, constant(limit))), domain)
+            for sign, limit in (("<=", self.constant), (">=", -self.constant))
+        ]
 
     def sentence(self, target: str) -> str:
         return f"{target} changes by at most {self.constant:g} per unit of {self.variable}"

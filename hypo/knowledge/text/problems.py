@@ -52,8 +52,9 @@ class Report:
         """Raises KnowledgeError with one line per problem, also kept apart in its ``problems``."""
         if self.problems:
             ordered = sorted(self.problems, key=lambda p: p.line or 0)
-            texts = tuple(f"{self.source}:{p.line}: {p.message}" if p.line else f"{self.source}: {p.message}"
-                          for p in ordered)
+            texts = tuple(
+                f"{self.source}:{p.line}: {p.message}" if p.line else f"{self.source}: {p.message}" for p in ordered
+            )
             error = KnowledgeError("\n".join(texts))
             error.__dict__["problems"] = texts
             raise error

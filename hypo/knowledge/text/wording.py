@@ -13,8 +13,13 @@ from hypo.expression import operators as ops
 from hypo.knowledge.text.toml_lines import Path
 
 _TYPE_NAMES: dict[type, str] = {
-    bool: "a truth value", int: "a whole number", float: "a number", str: "a string", list: "an array",
-    tuple: "an array", dict: "a table",
+    bool: "a truth value",
+    int: "a whole number",
+    float: "a number",
+    str: "a string",
+    list: "an array",
+    tuple: "an array",
+    dict: "a table",
 }
 
 

@@ -1,0 +1,1 @@
+"""Where results are seen: live progress, notebooks, HTML, plots."""

@@ -111,19 +111,20 @@ def _against(ax: Axes, target: str, observed: Observed) -> None:
 
 def _front(ax: Axes, front: Sequence[Hypothesis], best: Hypothesis) -> None:
     known = tables.count_believed(front)
-    ax.plot([h.complexity for h in front[:known]], [h.score for h in front[:known]], "o-", color="C0", drawstyle="steps-post")
+    ax.plot(
+        [h.complexity for h in front[:known]],
+        [h.score for h in front[:known]],
+        "o-",
+        color="C0",
+        drawstyle="steps-post",
+    )
     if beyond := front[known:]:
         # Closer to the data, but not by as much as they are longer.
         label = "closer, not believed"
-        ax.plot([h.complexity for h in beyond], [h.score for h in beyond], "o", color="C0", fillstyle="none", label=label)
-    ax.plot(
-        [best.complexity],
-        [best.score],
-        "o",
-        color="C1",
-        markersize=9,
-        label=f"best: {tables.nats(best.score)}",
-    )
+        ax.plot(
+            [h.complexity for h in beyond], [h.score for h in beyond], "o", color="C0", fillstyle="none", label=label
+        )
+    ax.plot([best.complexity], [best.score], "o", color="C1", markersize=9, label=f"best: {tables.nats(best.score)}")
     ax.set_xlabel("complexity [nodes]")
     ax.set_ylabel("score [nats]")
     ax.legend(frameon=False, loc="lower left")

@@ -117,7 +117,9 @@ def plain_line(progress: Progress, target: str, ended: bool = False) -> str:
 
 def coverage_text(complete_to: int) -> str:
     """Which formulas were all looked at."""
-    return f"all formulas of up to {complete_to} {'node' if complete_to == 1 else 'nodes'} without fitted constants seen"
+    return (
+        f"all formulas of up to {complete_to} {'node' if complete_to == 1 else 'nodes'} without fitted constants seen"
+    )
 
 
 class NotebookProgress:
@@ -198,8 +200,7 @@ def panel(progress: Progress, target: str) -> RenderableType:
     if progress.complete_to:
         grid.add_row("covered", Text(coverage_text(progress.complete_to)))
     grid.add_row(
-        "time",
-        Text(f"{progress.elapsed:.1f} s, {max(progress.time_left, 0.0):.1f} s left ({progress.stage})"),
+        "time", Text(f"{progress.elapsed:.1f} s, {max(progress.time_left, 0.0):.1f} s left ({progress.stage})")
     )
     if progress.compiling:
         grid.add_row("", Text(progress.compiling))

@@ -1,0 +1,1 @@
+"""Answers to what is asked of a result: audits, worst-case bounds, predictions, suggested measurements."""

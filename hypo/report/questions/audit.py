@@ -84,7 +84,12 @@ class Group:
     def as_dict(self) -> dict[str, Any]:
         """The entry of ``structures``."""
         numbers = [vars(s) for s in self.numbers]
-        shown = {"form": self.form, "expression": str(self.expression), "seeds": self.seeds, "resamples": self.resamples}
+        shown = {
+            "form": self.form,
+            "expression": str(self.expression),
+            "seeds": self.seeds,
+            "resamples": self.resamples,
+        }
         return {**shown, "numbers": numbers}
 
 
@@ -164,7 +169,9 @@ class Audit:
             out.append(f"{len(self.runs)} of {sum(self.asked)} fits were done before {why}.")
         limited = sum(r.status == "time_limit" for r in self.runs)
         if limited:
-            out.append(f"{_fits(limited)} ended by the time limit of {self.time_limit:g} s, so that another audit may differ.")
+            out.append(
+                f"{_fits(limited)} ended by the time limit of {self.time_limit:g} s, so that another audit may differ."
+            )
         if self.done("resample"):
             out.append(
                 "Resamples repeat rows, so that a structure may come back less often than new data would have it; an error in "
@@ -183,7 +190,9 @@ class Audit:
         return page([self._table()] if self.groups else [], self.remarks())
 
     def __str__(self) -> str:
-        head = f"Audit of {self.target} ({self.n_row} rows): {self.done('seed')} seeds, {self.done('resample')} resamples"
+        head = (
+            f"Audit of {self.target} ({self.n_row} rows): {self.done('seed')} seeds, {self.done('resample')} resamples"
+        )
         lines = [head, *(["", tables.as_text(self._table())] if self.groups else [])]
         more = len(self.groups) - SHOWN
         if more > 0:
@@ -245,7 +254,9 @@ def _group(key: str, found: Sequence[Run]) -> Group:
             columns = np.array([[c.value for c in v.constants if c.free] for v in values]).T
             spreads = tuple(
                 _spread(f"c{k}", value, column)
-                for k, (value, column) in enumerate(zip([c.value for c in own.constants if c.free], columns, strict=True), 1)
+                for k, (value, column) in enumerate(
+                    zip([c.value for c in own.constants if c.free], columns, strict=True), 1
+                )
             )
     return Group(form, shown, sum(r.kind == "seed" for r in found), len(resamples), spreads)
 
@@ -263,12 +274,16 @@ def align(e: Expression, key: str) -> Expression | None:
 def _form(e: Expression) -> str:
     """The structure with names for its numbers."""
     names = iter(range(1, len(e.constants) + 1))
-    return replace(e, constants=tuple(replace(c, name=f"c{next(names)}") if c.free else c for c in e.constants)).pretty()
+    return replace(
+        e, constants=tuple(replace(c, name=f"c{next(names)}") if c.free else c for c in e.constants)
+    ).pretty()
 
 
 def _spread(name: str, value: float, found: Any) -> ConstantRange:
     lower, upper = np.quantile(found, [0.5 - 0.5 * LEVEL, 0.5 + 0.5 * LEVEL])
-    return ConstantRange(name, value, float(found.mean()), float(found.std(ddof=1)), float(lower), float(upper), len(found))
+    return ConstantRange(
+        name, value, float(found.mean()), float(found.std(ddof=1)), float(lower), float(upper), len(found)
+    )
 
 
 def share_interval(hits: int, n: int) -> tuple[float, float]:

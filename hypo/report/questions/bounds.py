@@ -19,7 +19,11 @@ def require_coverage(plausible: Sequence[Structure], complete_to: int, size: flo
     formula that meets every row to rounding (``exact``) needs no rivals."""
     if exact or len(plausible) > 1 or (complete_to and size <= 2 * complete_to + 1):
         return
-    searched = f"looked through those of up to {2 * complete_to + 1}" if complete_to else "did not go through them size by size"
+    searched = (
+        f"looked through those of up to {2 * complete_to + 1}"
+        if complete_to
+        else "did not go through them size by size"
+    )
     raise InputError(
         f"there is no bound: the only plausible formula, {plausible[0].expression.pretty()}, has {size:g} nodes, and the "
         f"search {searched}, so that its rivals may not have been met; search longer"
@@ -37,8 +41,10 @@ def bound_remarks(
     nodes = "1 node" if complete_to == 1 else f"{complete_to} nodes"
     searched = f"looked at all formulas of up to {nodes} without fitted constants, and at longer ones as they came"
     searched = searched if complete_to else "looked at formulas as they came, not size by size"
-    ends = "" if complete else (
-        " The search's list of structures ends before the plausible ones do: a law further down is left out too."
+    ends = (
+        ""
+        if complete
+        else (" The search's list of structures ends before the plausible ones do: a law further down is left out too.")
     )
     return (
         f"The true chance is below the bound with probability {sure} over the data, in all rows at once and also when more "

@@ -56,7 +56,8 @@ class Suggestions:
         """Plain values."""
         figures = zip(*(getattr(self, name).tolist() for name in self.FIGURES), strict=True)
         rows = [
-            {"at": at, **dict(zip(self.FIGURES, values, strict=True))} for at, values in zip(self.rows(), figures, strict=True)
+            {"at": at, **dict(zip(self.FIGURES, values, strict=True))}
+            for at, values in zip(self.rows(), figures, strict=True)
         ]
         domain = {name: list(ends) for name, ends in self.domain.items()}
         return {"target": self.target, "domain": domain, "suggestions": rows, "remarks": list(self.remarks)}
@@ -126,7 +127,9 @@ def domain_of(
             if isinstance(end, bool) or not isinstance(end, Real) or not math.isfinite(end):
                 raise InputError(f"the domain of {name} must be a pair of finite numbers, got {ends!r}")
         if max(abs(low), abs(high)) > LARGEST:
-            raise InputError(f"the domain of {name} must lie between {-LARGEST:g} and {LARGEST:g}, got {low:g} to {high:g}")
+            raise InputError(
+                f"the domain of {name} must lie between {-LARGEST:g} and {LARGEST:g}, got {low:g} to {high:g}"
+            )
         if not low < high:
             raise InputError(f"the domain of {name} must rise from its lower to its upper end, got {low:g} to {high:g}")
         out[name] = (float(low), float(high))

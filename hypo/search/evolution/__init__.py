@@ -1,0 +1,1 @@
+"""Evolution: islands of programs, bred and fitted in batches."""

@@ -17,7 +17,8 @@ WIDTH = 48
 
 @dataclass
 class Programs:
-    """A batch of programs as in :mod:`hypo.kernels.cpu.fit_batch`, with their sums of squares ``rss`` and coefficients ``coef``."""
+    """A batch of programs as in :mod:`hypo.kernels.cpu.fit_batch`, with their sums of squares ``rss`` and
+    coefficients ``coef``."""
 
     op: NDArray[np.int32]
     arg: NDArray[np.int32]
@@ -29,8 +30,14 @@ class Programs:
     @staticmethod
     def empty(n: int) -> Programs:
         """Room for ``n`` programs, all of length 0."""
-        return Programs(np.zeros((n, WIDTH), np.int32), np.zeros((n, WIDTH), np.int32), np.zeros((n, WIDTH)),
-                        np.zeros(n, np.int64), np.full(n, np.inf), np.zeros((n, MAX_TERMS + 1)))
+        return Programs(
+            np.zeros((n, WIDTH), np.int32),
+            np.zeros((n, WIDTH), np.int32),
+            np.zeros((n, WIDTH)),
+            np.zeros(n, np.int64),
+            np.full(n, np.inf),
+            np.zeros((n, MAX_TERMS + 1)),
+        )
 
     def __len__(self) -> int:
         return len(self.length)

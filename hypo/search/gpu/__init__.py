@@ -1,0 +1,1 @@
+"""The backend ``cuda``: the same scans and batches on NVIDIA GPUs."""

@@ -46,7 +46,8 @@ class Cuda:
     def scan(
         self, kind: Literal["sums", "products"], jobs: Sequence[Job], basis: Rows, *, keep: int, clock: Clock
     ) -> list[list[Best]] | None:
-        """The lists of :func:`hypo.search.scan.pair_scan.scan_jobs`; None where the processor is faster, or for a basis of several."""
+        """The lists of :func:`hypo.search.scan.pair_scan.scan_jobs`; None where the processor is faster, or for a
+        basis of several."""
         pairs = sum(len(targets) * len(F) * len(F if G is None else G) for targets, F, G in jobs)
         if pairs < WORTH or len(basis) > 1 or self._attempts.failed:
             return None

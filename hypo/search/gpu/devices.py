@@ -20,7 +20,9 @@ def devices() -> tuple[str, ...]:
         InputError: there is no GPU.
     """
     if find_spec("torch") is None or find_spec("triton") is None:
-        raise MissingExtraError("the backend cuda needs PyTorch and Triton, which are not installed: pip install 'hypo[gpu]'")
+        raise MissingExtraError(
+            "the backend cuda needs PyTorch and Triton, which are not installed: pip install 'hypo[gpu]'"
+        )
     import torch
 
     from hypo.kernels.gpu.pair_scan import interpreted

@@ -128,8 +128,8 @@ class _Form(Layout):
 class Sums(_Form):
     """t ≈ b·f + c·g for unit ``targets`` (n_target, n) of each scan and unit rows.
 
-    R² ≥ T where |ρ − uu'| ≥ vv', u = r/√T, v² = 1 − u² (:mod:`hypo.kernels.cpu.pair_scan`), ρ on some principal axes and a bound on what
-    it lacks there.
+    R² ≥ T where |ρ − uu'| ≥ vv', u = r/√T, v² = 1 − u² (:mod:`hypo.kernels.cpu.pair_scan`), ρ on some principal axes
+    and a bound on what it lacks there.
     """
 
     together, coarse, shape = kernel.SUM_TARGETS, "fp16", Shape()
@@ -161,7 +161,8 @@ class Sums(_Form):
         (left, beside), (right, beyond) = self._sides()
         if precision not in self._operands:
             self._operands[precision] = (
-                operand(left, precision, self.shape.f), operand(right, precision, self.shape.g)
+                operand(left, precision, self.shape.f),
+                operand(right, precision, self.shape.g),
             )
         a, b = self._operands[precision]
         n_f, n_g = a.high.shape[-2], b.high.shape[-2]
@@ -233,7 +234,12 @@ class Products(_Form):
     together, coarse, shape = kernel.PRODUCT_TARGETS, "fp16", Shape()
 
     def __init__(
-        self, targets: Sequence[Rows], pieces: Sequence[Piece], basis: Rows, device: torch.device, ordered: Sequence[bool]
+        self,
+        targets: Sequence[Rows],
+        pieces: Sequence[Piece],
+        basis: Rows,
+        device: torch.device,
+        ordered: Sequence[bool],
     ) -> None:
         if len(basis) > 1:
             raise ValueError(f"products on the device take a basis of up to one row, got {len(basis)}")

@@ -48,7 +48,9 @@ class Side(NamedTuple):
         return self.row < 0
 
 
-def side(blocks: Sequence[Rows], first: Sequence[int], ordered: Sequence[bool], align: int, device: torch.device) -> Side:
+def side(
+    blocks: Sequence[Rows], first: Sequence[int], ordered: Sequence[bool], align: int, device: torch.device
+) -> Side:
     """Rows of all pieces on the device, those of ``ordered`` pieces in the order of clusters."""
     count = np.array([len(b) for b in blocks])
     begin = np.concatenate([[0], np.cumsum(count + -count % align)])

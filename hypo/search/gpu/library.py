@@ -1,10 +1,11 @@
 """Large levels of a library on the device: candidates are made, measured and deduplicated there, members come back.
 
-The rules are those of :mod:`hypo.kernels.cpu.enumerate` and :mod:`hypo.kernels.cpu.member_table`. Instead of a hash table there are *runs*:
-candidates and members sorted by a number that equal ones have in common (projection, logarithm of the norm, dimension), cut
-where neighbours are farther apart than equal ones can be. In each run the earliest candidate or member is compared, row by
-row, with all later ones; those it stands for go, the earliest of the others is the next, until nobody is left. So every
-candidate meets every member that could be its equal, in their order, as on the processor.
+The rules are those of :mod:`hypo.kernels.cpu.enumerate` and :mod:`hypo.kernels.cpu.member_table`. Instead of a hash
+table there are *runs*: candidates and members sorted by a number that equal ones have in common (projection, logarithm
+of the norm, dimension), cut where neighbours are farther apart than equal ones can be. In each run the earliest
+candidate or member is compared, row by row, with all later ones; those it stands for go, the earliest of the others is
+the next, until nobody is left. So every candidate meets every member that could be its equal, in their order, as on the
+processor.
 """
 
 from __future__ import annotations
@@ -92,7 +93,9 @@ class CudaLibrary(Library):
             for begin in range(start[cost - 1], start[cost], CHUNK):
                 if self.count >= size or now() > deadline:
                     return False
-                self._add(row.opcode, cost, None, torch.arange(begin, min(begin + CHUNK, start[cost]), device=self._device))
+                self._add(
+                    row.opcode, cost, None, torch.arange(begin, min(begin + CHUNK, start[cost]), device=self._device)
+                )
         for row in self._binary:
             for left_cost in range(1, cost - 1):
                 right_cost = cost - 1 - left_cost
@@ -232,7 +235,10 @@ class CudaLibrary(Library):
         """Bring members that came otherwise to the device."""
         capacity = len(self.values)
         if len(self._rows) < capacity:
-            old, self._rows = self._rows, torch.empty((capacity, self.n_probe), dtype=torch.float64, device=self._device)
+            old, self._rows = (
+                self._rows,
+                torch.empty((capacity, self.n_probe), dtype=torch.float64, device=self._device),
+            )
             if self._mirrored:
                 self._rows[: self._mirrored] = old[: self._mirrored]
             fields = {name: torch.from_numpy(self._members[name][:1].copy()).dtype for name in FIELDS}
@@ -278,7 +284,9 @@ def _meet(key: Tensor, reach: float, first: int, gone: Callable[[Tensor, Tensor]
     while True:
         # Runs without a candidate, and those with nobody else, are settled.
         n_run = int(run.max()) + 1 if len(run) else 0
-        size = torch.zeros(n_run, dtype=torch.int64, device=key.device).index_add_(0, run[waiting], torch.ones_like(waiting))
+        size = torch.zeros(n_run, dtype=torch.int64, device=key.device).index_add_(
+            0, run[waiting], torch.ones_like(waiting)
+        )
         last = torch.full_like(size, -1).scatter_reduce(0, run[waiting], waiting, "amax")
         waiting = waiting[((size > 1) & (last >= first))[run[waiting]]]
         if not len(waiting):

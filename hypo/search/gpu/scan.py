@@ -1,4 +1,5 @@
-"""Pair scans on a device: the same lists as :func:`hypo.search.scan.pair_scan.scan_sums` and ``scan_products``, of many scans at once.
+"""Pair scans on a device: the same lists as :func:`hypo.search.scan.pair_scan.scan_sums` and ``scan_products``, of many
+scans at once.
 
 1. *Pilot*: some rows with all others, in double precision; the ``keep``-th best is a score that the best pairs reach.
 2. *Filter*: tensor cores go through all tiles at a coarse precision and flag those with a pair that may reach it, then through
@@ -171,7 +172,12 @@ def fused(form: Form, best: Lists, late: Deadline) -> None:
 
 
 def scan_block(
-    item: tuple[list[tuple[int, int, int]], str], kind: str, basis: Rows, keep: int, late: Deadline, *arrays: Rows | None
+    item: tuple[list[tuple[int, int, int]], str],
+    kind: str,
+    basis: Rows,
+    keep: int,
+    late: Deadline,
+    *arrays: Rows | None,
 ) -> tuple[list[Any], list[int]]:
     """The best pairs (r2, i, j) of each target of each scan with the rows f of an ``item`` (scan, first, end; device), and how
     many pairs of each scan were scored for each target; as an executor calls it, anywhere that has the device. The ``arrays``
@@ -206,7 +212,12 @@ def _pieces(mine: list[tuple[int, int, int]], jobs: Sequence[Job]) -> list[list[
 
 
 def _scan_block(
-    mine: list[tuple[int, int, int]], where: torch.device, kind: str, jobs: Sequence[Job], basis: Rows, keep: int,
+    mine: list[tuple[int, int, int]],
+    where: torch.device,
+    kind: str,
+    jobs: Sequence[Job],
+    basis: Rows,
+    keep: int,
     late: Deadline,
 ) -> tuple[list[Any], list[int]]:
     n_target = max(len(targets) for targets, _, _ in jobs)
@@ -219,10 +230,13 @@ def _scan_block(
         if late.expired:
             break
         n_pair = [
-            _pairs(0, len(p.F), 0, len(p.F if p.G is None else p.G), p.G is None, 1 if kind == "sums" else 0) for p in pieces
+            _pairs(0, len(p.F), 0, len(p.F if p.G is None else p.G), p.G is None, 1 if kind == "sums" else 0)
+            for p in pieces
         ]
         every, ordered = [job[0] for job in jobs], [n > DENSE for n in n_pair]
-        form: Form = Sums(every, pieces, where, ordered) if kind == "sums" else Products(every, pieces, basis, where, ordered)
+        form: Form = (
+            Sums(every, pieces, where, ordered) if kind == "sums" else Products(every, pieces, basis, where, ordered)
+        )
         raise_floors(form, best, keep)
         (unfused if len(pieces) == 1 and not ordered[0] else fused)(form, best, late)
         if not late.expired:
@@ -232,7 +246,13 @@ def _scan_block(
 
 
 def scan(
-    kind: str, jobs: Sequence[Job], basis: Rows, keep: int, clock: Clock, executor: Executor | None, devices: tuple[str, ...],
+    kind: str,
+    jobs: Sequence[Job],
+    basis: Rows,
+    keep: int,
+    clock: Clock,
+    executor: Executor | None,
+    devices: tuple[str, ...],
     blocks: int = 1,
 ) -> list[list[Best]]:
     """The best pairs of each target of each scan (targets, F, G), by about so many ``blocks`` of f on the devices in turn."""

@@ -1,0 +1,1 @@
+"""Libraries: distinct subexpressions by rising cost, as rows of values, and what they are grown from."""

@@ -37,8 +37,17 @@ INNER = (2.0, 0.5)
 # What a function adds to the rank.
 FUNCTIONS = {"sin": 1.0, "cos": 1.0, "exp": 1.0, "log": 1.5}
 VALUES = {
-    "sin": np.sin, "cos": np.cos, "exp": np.exp, "log": np.log, "square": np.square, "sqrt": np.sqrt, "inv": np.reciprocal,
-    "+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide,
+    "sin": np.sin,
+    "cos": np.cos,
+    "exp": np.exp,
+    "log": np.log,
+    "square": np.square,
+    "sqrt": np.sqrt,
+    "inv": np.reciprocal,
+    "+": np.add,
+    "-": np.subtract,
+    "*": np.multiply,
+    "/": np.divide,
 }
 
 
@@ -79,7 +88,12 @@ class _Maker:
 
     def apply(self, name: str, u: Draft, more: float) -> Iterator[Draft]:
         d = u.dimension * float(ops.BY_NAME[name].exponent or 0)
-        if u.rank + more <= self.limit and name in self.allowed and d == int(d) and not (name in FUNCTIONS and u.dimension):
+        if (
+            u.rank + more <= self.limit
+            and name in self.allowed
+            and d == int(d)
+            and not (name in FUNCTIONS and u.dimension)
+        ):
             yield Draft(u.rank + more, u.cost + 1, int(d), name, (u,))
 
     def join(self, name: str, u: Draft, v: Draft) -> Iterator[Draft]:
@@ -205,7 +219,9 @@ def _drafts(make: _Maker, leaves: Sequence[Seed], ones: NDArray[np.float64]) -> 
     pure = [d for d in simple if d.dimension == 0]
     # Double and half angles, and the like.
     multiples = [w for c in INNER for u in pure if u.rank <= 1 for w in make.join("*", _number(c, ones), u)]
-    functions = [f for u in (*pure, *sums, *multiples) for name, more in FUNCTIONS.items() for f in make.apply(name, u, more)]
+    functions = [
+        f for u in (*pure, *sums, *multiples) for name, more in FUNCTIONS.items() for f in make.apply(name, u, more)
+    ]
     yield from functions
     waves = [f for f in functions if f.name in ("sin", "cos")]
     wave_squares = [q for f in waves for q in make.apply("square", f, 0.5)]

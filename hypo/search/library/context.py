@@ -63,8 +63,15 @@ class Context:
         whitening = problem.gaussian.root_weights
         root = np.ones(len(race_rows)) if whitening is None else whitening[race_rows]
         return Context(
-            problem, np.ascontiguousarray(problem.X[:, race_rows]), problem.y[race_rows], root**2, root, probe, clock,
-            workers or Workers.of(), problem.scorer(settings),
+            problem,
+            np.ascontiguousarray(problem.X[:, race_rows]),
+            problem.y[race_rows],
+            root**2,
+            root,
+            probe,
+            clock,
+            workers or Workers.of(),
+            problem.scorer(settings),
         )
 
     @cached_property
@@ -95,16 +102,32 @@ class Context:
         return out
 
     def rescaled(
-        self, problem: Problem, X: NDArray[np.float64], scale: NDArray[np.float64],
+        self,
+        problem: Problem,
+        X: NDArray[np.float64],
+        scale: NDArray[np.float64],
         rows: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]],
     ) -> Context:
         """The context of a problem for y/scale in other variables ``X`` (n_var, n_race); noise and weights scale along.
         ``rows`` are the smoothing rows in its terms, their weights times scale²."""
         size = np.abs(scale)
         root = self.root * size / np.sqrt(np.mean(size**2))
-        out = replace(self, problem=problem, X=X, y=self.y / scale, root=root, weight=root**2, scorer=replace(
-            self.scorer, X=problem.X, columns=problem.columns, likelihood=problem.likelihood, extra_cost=None, violation=None
-        ))
+        out = replace(
+            self,
+            problem=problem,
+            X=X,
+            y=self.y / scale,
+            root=root,
+            weight=root**2,
+            scorer=replace(
+                self.scorer,
+                X=problem.X,
+                columns=problem.columns,
+                likelihood=problem.likelihood,
+                extra_cost=None,
+                violation=None,
+            ),
+        )
         own, weight = fit_surrogate(*rows), rows[2]
         out.__dict__.update(surrogate=own, smoothing_rows=(*rows[:2], weight / weight.mean()))
         error = math.inf if own is None else own.error * math.sqrt(weight.mean() / self.smoothing_rows[2].mean())

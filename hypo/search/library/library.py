@@ -7,9 +7,9 @@ operators, level by level: level c holds what has cost c = 1 + cost(u) (+ cost(v
 Not in the library: formulas with a subexpression that is not finite on some probe row, or zero on all of them; with
 units, those with a subexpression whose dimension has an exponent that is no multiple of 1/12 (the root of the root of the
 root of a length) or too large to pack (beyond 5 with seven base units, beyond 42 with up to five);
-with stated ranges and hard rules, those with a subexpression that has no value somewhere there (:mod:`hypo.problem.value_ranges`);
-those with a transcendental function of plain numbers only: sin(1) is a number that no law is written with, and short enough to
-be taken for one that is.
+with stated ranges and hard rules, those with a subexpression that has no value somewhere there
+(:mod:`hypo.problem.value_ranges`); those with a transcendental function of plain numbers only: sin(1) is a number that
+no law is written with, and short enough to be taken for one that is.
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ class Seed:
 
     def __mul__(self, other: Seed) -> Seed:
         return Seed(
-            self.expression * other.expression, self.cost + other.cost + 1, self.values * other.values,
+            self.expression * other.expression,
+            self.cost + other.cost + 1,
+            self.values * other.values,
             self.dimension + other.dimension,
         )
 
@@ -97,7 +99,12 @@ class Library:
         """An empty library like this one over other seeds, with the same rules, and its operators unless told otherwise."""
         own = [r.name for r in (*self._unary, *self._binary)] if operators is None else operators
         return Library(
-            seeds, own, self.columns, forbid=self._forbid, dimension_layout=(self._bits, self._fields), seed=self._seed,
+            seeds,
+            own,
+            self.columns,
+            forbid=self._forbid,
+            dimension_layout=(self._bits, self._fields),
+            seed=self._seed,
             value_ranges=self._value_ranges,
         )
 
@@ -174,8 +181,11 @@ class Library:
         for first in range(len(self._flaws), count, FLAW_BLOCK):
             members = np.arange(first, min(first + FLAW_BLOCK, count))
             found = self._plain_numbers(members)
-            parts.append(found if self._value_ranges is None
-                         else found | self._value_ranges.flaws(self.evaluate(members, X) for X in self._value_ranges.domains))
+            parts.append(
+                found
+                if self._value_ranges is None
+                else found | self._value_ranges.flaws(self.evaluate(members, X) for X in self._value_ranges.domains)
+            )
         self._flaws = np.concatenate(parts)
 
     def _plain_numbers(self, members: NDArray[np.int64]) -> NDArray[np.int8]:

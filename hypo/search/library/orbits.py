@@ -112,8 +112,13 @@ class Orbits:
         factors = [(u.values, u.expression)]
         for move, v in zip(self.moves, images, strict=True):
             moved = [k for k, (w, _, _) in enumerate(terms) if np.max(np.abs(v - w)) <= size]
-            e = u.expression.substitute({n: Expression.variable(self.columns[k])
-                                         for n, k in zip(self.columns, move.order, strict=True) if self.columns[k] != n})
+            e = u.expression.substitute(
+                {
+                    n: Expression.variable(self.columns[k])
+                    for n, k in zip(self.columns, move.order, strict=True)
+                    if self.columns[k] != n
+                }
+            )
             if not moved:
                 terms.append((v, move.sign, e))
             elif terms[moved[0]][1] != move.sign:

@@ -220,11 +220,7 @@ def _of(
     if "sin" in allowed:
         for c in FREQUENCIES:
             for phase in PHASES:
-                yield (
-                    apply("sin", free(c / spread) * u + free(phase)),
-                    np.sin(c / spread * values + phase),
-                    0.0,
-                )
+                yield (apply("sin", free(c / spread) * u + free(phase)), np.sin(c / spread * values + phase), 0.0)
     if "tanh" in allowed:
         for d in CENTRES:
             v, w = shifted(low + d * spread)

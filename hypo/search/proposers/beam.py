@@ -1,8 +1,9 @@
 """A beam over peels: several outer operations are undone one after the other, and every target met on the way is judged.
 
-All targets share one small library (:mod:`hypo.search.library.compact`), so that the products of its rows are made once and a target
-costs some tens of microseconds: the best pair of rows for t and for log|t| with the powers of the variables projected out
-(:mod:`hypo.kernels.cpu.many_targets`). Misfits are compared in y's units to first order. The best targets of a level are peeled again.
+All targets share one small library (:mod:`hypo.search.library.compact`), so that the products of its rows are made once
+and a target costs some tens of microseconds: the best pair of rows for t and for log|t| with the powers of the
+variables projected out (:mod:`hypo.kernels.cpu.many_targets`). Misfits are compared in y's units to first order. The
+best targets of a level are peeled again.
 """
 
 from __future__ import annotations
@@ -82,7 +83,9 @@ class Judge:
     short: NDArray[np.float32]
 
     @staticmethod
-    def of(F: NDArray[np.float64], q: NDArray, index: NDArray[np.int64], rows: LibraryRows, basis: Basis, log: bool) -> Judge:
+    def of(
+        F: NDArray[np.float64], q: NDArray, index: NDArray[np.int64], rows: LibraryRows, basis: Basis, log: bool
+    ) -> Judge:
         gram = F @ F.T
         return Judge(F, q, index, rows, basis, log, gram, gram.astype(np.float32))
 
@@ -95,7 +98,12 @@ class Beam:
     """The proposer; each turn has more members, more targets and more levels."""
 
     def __init__(
-        self, ctx: Context, settings: Settings, report: Callable[[str], None], whole: Scanner, smaller: Scanner | None = None,
+        self,
+        ctx: Context,
+        settings: Settings,
+        report: Callable[[str], None],
+        whole: Scanner,
+        smaller: Scanner | None = None,
         name: str = "beam",
     ) -> None:
         """The target and its variables are those of ``smaller``, or where there is none of ``whole``."""
@@ -215,7 +223,9 @@ class Beam:
             target = peeling.target(peels, k, start)
             if target is None or (judge.log and not np.all(target.values != 0)):
                 continue
-            hits += race(target, SUM, judge.rows, judge.index[terms][None, :], judge.basis, ctx.y, ctx.root, log=judge.log)
+            hits += race(
+                target, SUM, judge.rows, judge.index[terms][None, :], judge.basis, ctx.y, ctx.root, log=judge.log
+            )
             raced += 1
         return hits
 
@@ -223,7 +233,9 @@ class Beam:
 class Judges:
     """The rows against which chains are judged, by dimension and for logarithms."""
 
-    def __init__(self, ctx: Context, view: LibraryView, chosen: NDArray[np.int64], lines: Sequence[int], free: bool) -> None:
+    def __init__(
+        self, ctx: Context, view: LibraryView, chosen: NDArray[np.int64], lines: Sequence[int], free: bool
+    ) -> None:
         self._ctx, self._view, self._free, self._chosen = ctx, view, free, chosen
         self._sums: dict[int, Judge | None] = {}
         self._log: Judge | None = None
@@ -240,9 +252,7 @@ class Judges:
             basis = Basis(np.ones((1, len(ctx.y))) if constant else np.empty((0, len(ctx.y))), constant)
             q = orthonormal(list(ctx.whiten(basis.values[:, ctx.probe])), ctx.n_probe)
             F, kept = unit_rows(ctx.whiten(view.values[chosen]), q)
-            self._sums[dimension] = (
-                Judge.of(F, q, chosen[kept], view.rows, basis, False) if len(F) >= 2 else None
-            )
+            self._sums[dimension] = Judge.of(F, q, chosen[kept], view.rows, basis, False) if len(F) >= 2 else None
         return self._sums[dimension]
 
     def best(self, peels: Peels, best: list[Entry]) -> NDArray[np.float64]:
@@ -334,7 +344,9 @@ class Judges:
         for m in range(most):
             for t in np.argsort(score[:, m], kind="stable")[:RACED]:
                 if score[t, m] < np.inf:
-                    best.append((float(score[t, m]), len(best), peels, int(index[t]), judge, terms[t, m, : m + 1].copy()))
+                    best.append(
+                        (float(score[t, m]), len(best), peels, int(index[t]), judge, terms[t, m, : m + 1].copy())
+                    )
         return np.asarray(score.min(axis=1))
 
 

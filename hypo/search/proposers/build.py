@@ -44,8 +44,13 @@ def build_formulas(hits: Sequence[ScanHit], ctx: Context, turn: Turn, most: int 
 
 
 def _worth_building(
-    rss: NDArray[np.float64], sizes: NDArray[np.float64], score: NDArray[np.float64], misfit: NDArray[np.float64],
-    archive: Archive, slack: float, most: int,
+    rss: NDArray[np.float64],
+    sizes: NDArray[np.float64],
+    score: NDArray[np.float64],
+    misfit: NDArray[np.float64],
+    archive: Archive,
+    slack: float,
+    most: int,
 ) -> list[int]:
     """The hits of lowest score, ``most`` of them and beyond the first ``SURE`` only within ``slack`` of the best known; then
     those that would fill the front, beyond the best score too."""

@@ -4,8 +4,8 @@ An individual is a postfix program that stands for a + b1·t1 + … + bK·tK, t1
 coefficients are always at their optimum and the other constants a few damped steps nearer to theirs than those of the
 parents (:mod:`hypo.kernels.cpu.fit_batch`). Members of the library, guesses and the archive are the building blocks. Islands
 differ in the size they allow, since without noise any size pays; one that stands still begins anew, and the best individual
-ever seen of each size is kept aside. They live some generations at a time by themselves (:mod:`hypo.search.evolution.island`), wherever
-the executor has it done.
+ever seen of each size is kept aside. They live some generations at a time by themselves
+(:mod:`hypo.search.evolution.island`), wherever the executor has it done.
 """
 
 from __future__ import annotations
@@ -50,10 +50,28 @@ FINALISTS, FINAL_EVALUATIONS, YIELDED = 100, 12, 8
 # Library members that are building blocks.
 BLOCKS = 400
 # How often operators are drawn, relative to each other; others count OTHERS.
-FREQUENCY = {"+": 4.0, "-": 2.0, "*": 4.0, "/": 2.0, "**": 0.15, "square": 1.0, "exp": 1.0, "log": 1.0, "sin": 1.0,
-             "cos": 1.0, "sqrt": 0.7, "neg": 0.1, "inv": 0.7, "asin": 0.1, "acos": 0.1,
-             "min": 1.0, "max": 1.0, "abs": 1.0}
+FREQUENCY = {
+    "+": 4.0,
+    "-": 2.0,
+    "*": 4.0,
+    "/": 2.0,
+    "**": 0.15,
+    "square": 1.0,
+    "exp": 1.0,
+    "log": 1.0,
+    "sin": 1.0,
+    "cos": 1.0,
+    "sqrt": 0.7,
+    "neg": 0.1,
+    "inv": 0.7,
+    "asin": 0.1,
+    "acos": 0.1,
+    "min": 1.0,
+    "max": 1.0,
+    "abs": 1.0,
+}
 OTHERS = 0.4
+
 
 class Evolution:
     """The proposer that breeds formulas; its population lives on from turn to turn."""
@@ -299,5 +317,9 @@ class Evolution:
                 args += row[1]
                 values += row[2]
                 start.append(len(ops_))
-        return (np.array(ops_, np.int32), np.array(args, np.int32), np.array(values, np.float64),
-                np.array(start, np.int64))
+        return (
+            np.array(ops_, np.int32),
+            np.array(args, np.int32),
+            np.array(values, np.float64),
+            np.array(start, np.int64),
+        )

@@ -57,7 +57,9 @@ def _read(guess: str | Expression, problem: Problem, settings: Settings) -> Expr
     used = (*e.variables, *(c.name for c in e.constants if c.free))
     columns = ", ".join(problem.columns)
     if problem.target in used and problem.target not in problem.columns:
-        raise InputError(f"the guess {_quoted(guess)} uses the target {problem.target}; it can use the columns {columns}")
+        raise InputError(
+            f"the guess {_quoted(guess)} uses the target {problem.target}; it can use the columns {columns}"
+        )
     unknown = [name for name in e.variables if name not in problem.columns]
     if unknown:
         raise InputError(f"the guess {_quoted(guess)} uses {unknown[0]}, but the columns are {columns}")
@@ -234,8 +236,13 @@ def variations(e: Expression, problem: Problem, free: bool = True) -> Iterator[E
             terms += [u * v for i, u in enumerate(leaves) for v in leaves[i + 1 :]]
         if allows("*") and free:
             paces = {"exp": -1.0, "sin": 1.0, "cos": 1.0, "tanh": 1.0}
-            terms += [Expression.apply(f, Expression.constant(c, free=True) * v) for f, c in paces.items() if allows(f)
-                      for v in leaves if v.variables]
+            terms += [
+                Expression.apply(f, Expression.constant(c, free=True) * v)
+                for f, c in paces.items()
+                if allows(f)
+                for v in leaves
+                if v.variables
+            ]
         for term in terms:
             yield e + (small * term if free and allows("*") else term)
 

@@ -104,7 +104,13 @@ class Scanner:
         self.groups: Library | None = None
         self.leads: list[Expression] = []
         exact = self._exact_dimension()
-        if problem.has_units and settings.fit_constants and dimension is not None and exact is not None and orbits is None:
+        if (
+            problem.has_units
+            and settings.fit_constants
+            and dimension is not None
+            and exact is not None
+            and orbits is None
+        ):
             self.groups = group_library(ctx, settings, self.lines, differences)
             self.leads = leads(ctx, self.lines, exact)
         self.denoised: Target | None = None

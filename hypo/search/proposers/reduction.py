@@ -55,16 +55,19 @@ class _Part:
 
 
 class Reduction:
-    """Searches of the problem that is left when variables that enter only together are merged (:mod:`hypo.search.reductions.merge`) and
-    the scalings found in the data count as units (:mod:`hypo.search.reductions.symmetry`): scans under these units, and every kind of
-    search on y = L·F(π) in its invariants (:mod:`hypo.search.reductions.invariants`).
+    """Searches of the problem that is left when variables that enter only together are merged
+    (:mod:`hypo.search.reductions.merge`) and the scalings found in the data count as units
+    (:mod:`hypo.search.reductions.symmetry`): scans under these units, and every kind of search on y = L·F(π) in its
+    invariants (:mod:`hypo.search.reductions.invariants`).
 
     Each independent scaling x_j → λ^{a_j} x_j, y → λ^b y is a base unit. Those of the user's units stay, with those that hard
     rules state, unless the data show more; a quantity that a hard rule calls conserved takes the place of its variables. With
     ``doubt`` it is the same without the mergers of that reduction.
     """
 
-    def __init__(self, ctx: Context, settings: Settings, report: Callable[[str], None], doubt: Reduction | None = None) -> None:
+    def __init__(
+        self, ctx: Context, settings: Settings, report: Callable[[str], None], doubt: Reduction | None = None
+    ) -> None:
         self.name = "reduction" if doubt is None else "scaling"
         self._doubt = doubt
         self._ctx, self._settings, self._report = ctx, settings, report
@@ -118,7 +121,11 @@ class Reduction:
             columns, surrogate = merge_all(columns, y, weight, surrogate, ctx.clock)
         if ctx.clock.expired:
             return []
-        stated = symmetry_of_units([columns.dimensions[n] for n in columns.names], problem.target_dimension) if units else None
+        stated = (
+            symmetry_of_units([columns.dimensions[n] for n in columns.names], problem.target_dimension)
+            if units
+            else None
+        )
         known = symmetry_of_rules(columns.names, problem.knowledge.rules, stated)
         found = find_symmetry(surrogate, columns.X, y, weight, ctx.clock)
         if found is not None and known is not None and found.rank <= known.rank:

@@ -56,7 +56,9 @@ class Dictionary:
 
     def within(self, operators: frozenset[str]) -> Dictionary:
         """The terms made of these operators."""
-        fits = [all(ops.BY_OPCODE[op].name in operators for op, _ in e.code if op >= oc.FIRST_UNARY) for e in self.terms]
+        fits = [
+            all(ops.BY_OPCODE[op].name in operators for op, _ in e.code if op >= oc.FIRST_UNARY) for e in self.terms
+        ]
         return self.of(np.flatnonzero(fits))
 
 
@@ -162,7 +164,9 @@ class Stepwise:
         view = LibraryView(self._library, ctx.X, self._library.count, ctx.problem.max_complexity - 2)
         seeds = [self._library.member(int(m)) for m in view.members[:count]]
         seeds += [f * g for f, g in combinations_with_replacement(seeds[:paired], 2)]
-        held = LibraryView(self._library.holding(seeds, deadline=turn.clock.deadline), ctx.X, 10**9, ctx.problem.max_complexity)
+        held = LibraryView(
+            self._library.holding(seeds, deadline=turn.clock.deadline), ctx.X, 10**9, ctx.problem.max_complexity
+        )
         values = held.rows.values(np.arange(len(held.members)))
         fine = np.all(np.isfinite(values), axis=1)
         terms = [held.rows.library.expression(int(m)) for m in held.members[fine]]
@@ -186,7 +190,9 @@ def written(coefficients: NDArray[np.float64], terms: Sequence[Expression], oper
     return total
 
 
-def eliminated(A: NDArray[np.float64], t: NDArray[np.float64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
+def eliminated(
+    A: NDArray[np.float64], t: NDArray[np.float64]
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
     """Backward elimination: t ≈ Σ c_k A_k by least squares for the rows of ``A`` (n_term, n_row), then without the term whose
     absence adds least to the squares, c_k²/(AAᵀ)⁻¹_kk, and so on. Yields the indices that are left, and their coefficients."""
     size = np.linalg.norm(A, axis=1)

@@ -48,7 +48,10 @@ class TemplateSearch:
     many hypotheses were scored for it."""
 
     def __init__(
-        self, problem: Problem, settings: Settings, template: BoundTemplate,
+        self,
+        problem: Problem,
+        settings: Settings,
+        template: BoundTemplate,
         solve: Callable[[Problem, Settings], tuple[tuple[Hypothesis, ...], int]],
     ) -> None:
         self.name = "template"

@@ -1,0 +1,1 @@
+"""PySR as a proposer, in a process of its own."""

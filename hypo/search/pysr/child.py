@@ -26,7 +26,11 @@ RUN, REHEARSAL = "run", "rehearsal"
 PAUSE, WATCH = 0.02, 0.5
 # One short round of all that a search does, which makes Julia compile it, on so many rows: from 1001 on PySR takes batches.
 SHORT = {
-    "niterations": 1, "populations": 2, "ncycles_per_iteration": 30, "optimize_probability": 1.0, "timeout_in_seconds": 300.0,
+    "niterations": 1,
+    "populations": 2,
+    "ncycles_per_iteration": 30,
+    "optimize_probability": 1.0,
+    "timeout_in_seconds": 300.0,
     "run_id": REHEARSAL,
 }
 MOST_ROWS = 1001

@@ -74,7 +74,9 @@ class PySRProcess:
                     report("compiling PySR's search")
                 compiling = True
             if not running or time.monotonic() > late:
-                raise MissingExtraError(f"the backend pysr needs Julia, which did not start ({self.reason()}): {_advice()}")
+                raise MissingExtraError(
+                    f"the backend pysr needs Julia, which did not start ({self.reason()}): {_advice()}"
+                )
             time.sleep(PAUSE)
 
     def begin(self, task: Task, seconds: float) -> None:

@@ -77,7 +77,9 @@ class PySR:
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._process.close()
 
     def begin(self, seconds: float) -> None:
@@ -157,7 +159,9 @@ class PySR:
         if not self.heard:
             return self.failure or f"PySR found nothing {'within it' if self.cut else 'until then'}"
         crashed = self._process.failed and not self.cut
-        return f"PySR ended early ({self._process.reason()}), and what it had found until then counts" if crashed else ""
+        return (
+            f"PySR ended early ({self._process.reason()}), and what it had found until then counts" if crashed else ""
+        )
 
     def _look(self) -> None:
         """Read the hall of fame if it was written since the last look. Half a file, met while it is written, does no harm."""

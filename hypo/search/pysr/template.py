@@ -24,8 +24,15 @@ _ARGUMENT = re.compile(r"#([0-9]+)")
 # Julia's spelling of the operators that it has no function of the same name for, or writes between its arguments. A power is
 # never written with a whole number, which Julia would take for another operation.
 _SPELLED = {
-    "neg": "(-{0})", "inv": "(1.0 / {0})", "square": "({0} ^ 2.0)", "cube": "({0} ^ 3.0)", "+": "({0} + {1})",
-    "-": "({0} - {1})", "*": "({0} * {1})", "/": "({0} / {1})", "**": "({0} ^ {1})",
+    "neg": "(-{0})",
+    "inv": "(1.0 / {0})",
+    "square": "({0} ^ 2.0)",
+    "cube": "({0} ^ 3.0)",
+    "+": "({0} + {1})",
+    "-": "({0} - {1})",
+    "*": "({0} * {1})",
+    "/": "({0} / {1})",
+    "**": "({0} ^ {1})",
 }
 
 

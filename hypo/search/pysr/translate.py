@@ -84,7 +84,11 @@ def translate(problem: Problem, settings: Settings, threads: int, guesses: Colle
     square = float(np.average(problem.y**2, weights=weights)) or 1.0
 
     def seed(e: Expression) -> str | dict[str, Any] | None:
-        return written(e, leaves, operators) if form is None else form.guess(e, lambda part: written(part, leaves, operators))
+        return (
+            written(e, leaves, operators)
+            if form is None
+            else form.guess(e, lambda part: written(part, leaves, operators))
+        )
 
     seeds = [text for e in guesses if (text := seed(e)) is not None]
     has_units = problem.has_units and form is None

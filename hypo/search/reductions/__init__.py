@@ -1,0 +1,1 @@
+"""Smaller problems: symmetries, invariants, separable and merged variables, screened columns."""

@@ -35,7 +35,9 @@ def with_conserved(columns: ReducedColumns, rules: Iterable[Rule], scales: Mappi
         if found is not None and found.dimension is not None:
             dimensions[name] = found.dimension
         columns = ReducedColumns(
-            (name, *(columns.names[k] for k in rest)), np.vstack([values, columns.X[rest]]),
-            {**columns.formulas, name: whole}, dimensions,
+            (name, *(columns.names[k] for k in rest)),
+            np.vstack([values, columns.X[rest]]),
+            {**columns.formulas, name: whole},
+            dimensions,
         )
     return columns

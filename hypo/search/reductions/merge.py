@@ -120,7 +120,9 @@ def merge(
         if chosen[0].term is not None:
             trial, s = _refined(columns, chosen[0], trial, s, y, weight, clock)
         # Of forms that predict alike the simplest; a coefficient lowers the error a little by itself.
-        error = max(s.error, least) * (1.0 + 0.001 * len(chosen[0].u) + (chosen[0].term is not None) * COEFFICIENT / n_held)
+        error = max(s.error, least) * (
+            1.0 + 0.001 * len(chosen[0].u) + (chosen[0].term is not None) * COEFFICIENT / n_held
+        )
         if best is None or error < best[0]:
             best = (error, trial, s)
     return None if best is None else best[1:]
@@ -185,7 +187,10 @@ def _merge_blindly(
     few = slice(0, BLIND_ROWS)
     rows = replace(columns, X=np.ascontiguousarray(columns.X[:, few]))
     start = fit_surrogate(rows.X, y[few], weight[few])
-    best = (BLIND_GAIN * (surrogate.error if start is None else start.error), Merger(0.0, 0, 0, Expression.constant(0.0), 0))
+    best = (
+        BLIND_GAIN * (surrogate.error if start is None else start.error),
+        Merger(0.0, 0, 0, Expression.constant(0.0), 0),
+    )
     for i in range(len(columns.names)):
         for j in range(i + 1, len(columns.names)):
             for u, power, _ in _forms(rows, i, j):
@@ -231,7 +236,10 @@ def _mergers(columns: ReducedColumns, weight: NDArray[np.float64], surrogate: Su
 
 
 def _coefficient(
-    g: NDArray[np.float64], size: NDArray[np.float64], weight: NDArray[np.float64], di: NDArray[np.float64],
+    g: NDArray[np.float64],
+    size: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    di: NDArray[np.float64],
     dj: NDArray[np.float64],
 ) -> tuple[float, float]:
     """The k for which (di, k·dj) is closest to the gradients ``g`` (2, n_row), and the angle that it leaves: with (α, αk) = v
@@ -263,7 +271,9 @@ def _forms(columns: ReducedColumns, i: int, j: int) -> Iterator[tuple[Expression
             yield a / b, 0, (1 / z, -x / z**2)
 
 
-def _terms(columns: ReducedColumns, i: int, j: int) -> Iterator[tuple[Expression, Expression, int, tuple[NDArray, NDArray]]]:
+def _terms(
+    columns: ReducedColumns, i: int, j: int
+) -> Iterator[tuple[Expression, Expression, int, tuple[NDArray, NDArray]]]:
     """Powers of two columns that their dimensions allow to be added, the power of the first, and their derivatives."""
     a, b = Expression.variable(columns.names[i]), Expression.variable(columns.names[j])
     x, z = columns.X[i], columns.X[j]
@@ -279,7 +289,10 @@ def _terms(columns: ReducedColumns, i: int, j: int) -> Iterator[tuple[Expression
 
 
 def merge_all(
-    columns: ReducedColumns, y: NDArray[np.float64], weight: NDArray[np.float64], surrogate: Surrogate,
+    columns: ReducedColumns,
+    y: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    surrogate: Surrogate,
     clock: Clock | None = None,
 ) -> tuple[ReducedColumns, Surrogate]:
     """Leave out what does not matter and merge as long as a merger holds, and the clock allows."""

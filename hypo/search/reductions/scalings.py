@@ -96,7 +96,11 @@ class Reduced:
 
     @staticmethod
     def of(
-        s: Scalings, X: NDArray[np.float64], y: NDArray[np.float64], weight: NDArray[np.float64], log: bool | None = None
+        s: Scalings,
+        X: NDArray[np.float64],
+        y: NDArray[np.float64],
+        weight: NDArray[np.float64],
+        log: bool | None = None,
     ) -> Reduced | None:
         """The surrogate in the invariants of ``s``; None where there is none."""
         logs = np.log(X[list(s.pivots)])
@@ -131,7 +135,11 @@ class Reduced:
 
 
 def estimated(
-    s: Scalings, surrogate: Surrogate, X: NDArray[np.float64], y: NDArray[np.float64], weight: NDArray[np.float64],
+    s: Scalings,
+    surrogate: Surrogate,
+    X: NDArray[np.float64],
+    y: NDArray[np.float64],
+    weight: NDArray[np.float64],
     clock: Clock | None = None,
 ) -> Scalings | None:
     """The exponents of least squares, rounded in view of their errors: the surest first, the others then as they follow from
@@ -147,7 +155,9 @@ def estimated(
         k = left[int(np.argmin(covariance[left, left]))]
         error = float(np.sqrt(covariance[k, k]))
         near = np.round(2 * mean[k]) / 2 + np.array([0.0, 0.5, -0.5])
-        exact = float(near[np.argmin((near - mean[k]) ** 2 / (2 * error**2) + HALF * (near % 1 != 0) + np.abs(near) / 4)])
+        exact = float(
+            near[np.argmin((near - mean[k]) ** 2 / (2 * error**2) + HALF * (near % 1 != 0) + np.abs(near) / 4)]
+        )
         if error > UNSURE or abs(exact - mean[k]) > max(MISS, 3 * error) or abs(exact) > LARGEST:
             return None
         follow = covariance[:, k] / covariance[k, k]
@@ -162,7 +172,11 @@ def estimated(
 
 
 def fitted(
-    s: Scalings, surrogate: Surrogate, X: NDArray[np.float64], y: NDArray[np.float64], weight: NDArray[np.float64],
+    s: Scalings,
+    surrogate: Surrogate,
+    X: NDArray[np.float64],
+    y: NDArray[np.float64],
+    weight: NDArray[np.float64],
     clock: Clock | None = None,
 ) -> tuple[Scalings, NDArray[np.float64]] | None:
     """The exponents of least squares, by steps of Gauss–Newton with the surrogate's coefficients projected out, and their

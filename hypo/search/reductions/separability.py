@@ -51,7 +51,9 @@ def _rms(A: NDArray[np.float64], t: NDArray[np.float64]) -> float:
     return float(np.sqrt(r @ r / max(1, len(t) - A.shape[1])))
 
 
-def separate(X: NDArray[np.float64], y: NDArray[np.float64], known: Mapping[int, Fraction] | None = None) -> Separation | None:
+def separate(
+    X: NDArray[np.float64], y: NDArray[np.float64], known: Mapping[int, Fraction] | None = None
+) -> Separation | None:
     """Separable variables of ``y`` over ``X`` (n_var, n_row), or None when there are none or all are. The ``known`` ones, with
     their exponents, count whatever the data say.
 

@@ -140,12 +140,18 @@ def find_symmetry(
         return None
     rank = max(len(s.A) for _, s in fitting)
     alike = [(error, s) for error, s in fitting if len(s.A) == rank]
-    alike += [(reduced.error, other) for _, s in list(alike) for other in s.whole()
-              if not clock.expired and (reduced := Reduced.of(other, X, y, weight)) is not None]
+    alike += [
+        (reduced.error, other)
+        for _, s in list(alike)
+        for other in s.whole()
+        if not clock.expired and (reduced := Reduced.of(other, X, y, weight)) is not None
+    ]
     # Rows that hardly know an exponent do not ask for a half: it has to be worth some nats.
     return _symmetry(min(alike, key=lambda a: a[0] * math.exp(HALF * a[1].halves / n_held))[1])
 
 
 def _symmetry(s: Scalings) -> Symmetry:
     exact = [[Fraction(float(v)).limit_denominator(2) for v in row] for row in s.A]
-    return Symmetry(tuple(tuple(c) for c in zip(*(row[:-1] for row in exact), strict=True)), tuple(r[-1] for r in exact))
+    return Symmetry(
+        tuple(tuple(c) for c in zip(*(row[:-1] for row in exact), strict=True)), tuple(r[-1] for r in exact)
+    )

@@ -1,0 +1,1 @@
+"""Scans of libraries: which pairs and tuples of rows explain which targets."""

@@ -76,7 +76,9 @@ def sums(
             continue
         ready.append((group, basis, index, ctx.n_probe - len(q), unit_targets(ctx, group, q, False), F))
     jobs = [(T, F, None) for _, _, _, n_free, T, F in ready if n_free > 4]
-    scans = scan_jobs("sums", jobs, np.empty((0, ctx.n_probe)), keep=keep, clock=ctx.clock, executor=ctx.workers.executor)
+    scans = scan_jobs(
+        "sums", jobs, np.empty((0, ctx.n_probe)), keep=keep, clock=ctx.clock, executor=ctx.workers.executor
+    )
     for group, basis, index, n_free, T, F in ready:
         single = (T @ F.T) ** 2
         ctx.clock.scored += single.size
@@ -222,7 +224,11 @@ def log_sums(
     y, w = ctx.y, ctx.root
     hits: list[ScanHit] = []
     T = unit_targets(ctx, targets, q, True)
-    pairs = scan_sums(T, L, None, keep=KEEP_PEELED * 2, clock=ctx.clock, executor=ctx.workers.executor) if len(L) > 1 else None
+    pairs = (
+        scan_sums(T, L, None, keep=KEEP_PEELED * 2, clock=ctx.clock, executor=ctx.workers.executor)
+        if len(L) > 1
+        else None
+    )
     for t, target in enumerate(targets):
         if ctx.clock.expired:
             return hits
@@ -242,6 +248,7 @@ def log_sums(
 
 def by_dimension(targets: Sequence[Target]) -> list[tuple[int | None, list[Target]]]:
     """Targets grouped by their packed dimension."""
+
     def key(t: Target) -> tuple[bool, int]:
         return (t.dimension is None, t.dimension or 0)
 

@@ -8,8 +8,8 @@ come from one product of two matrices per tile (two for the product form). ρ is
 
 Large scans multiply fewer columns than there are probe rows: those of the principal axes for sums, the probe rows on which the
 targets are largest for products. The lists stay exact, because R² is bounded by what a few columns tell of it
-(:mod:`hypo.kernels.cpu.pair_scan`). The best of a few rows with all others give the score that a pair has to reach, and a sample of
-pairs the number of columns with which the scan costs least.
+(:mod:`hypo.kernels.cpu.pair_scan`). The best of a few rows with all others give the score that a pair has to reach, and
+a sample of pairs the number of columns with which the scan costs least.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ Job = tuple[Rows, Rows, Rows | None]
 TILE_F, TILE_G, TARGETS = 512, 256, 2
 # Extensions kept of each tuple, and inner products held at once while looking for them.
 EXTENSIONS, GRAM_SIZE = 8, 4_000_000
+
 
 @dataclass(frozen=True)
 class Best:
@@ -146,7 +147,12 @@ def _pairs(f0: int, n_f: int, g0: int, n_g: int, triangle: bool, gap: int) -> in
 
 
 def scan_jobs(
-    kind: Literal["sums", "products"], jobs: Sequence[Job], basis: Rows, *, keep: int, clock: Clock,
+    kind: Literal["sums", "products"],
+    jobs: Sequence[Job],
+    basis: Rows,
+    *,
+    keep: int,
+    clock: Clock,
     executor: Executor | None = None,
 ) -> Iterator[list[Best]]:
     """The lists of each of several scans, as :func:`scan_sums` or, with the basis, :func:`scan_products` give them. A
@@ -162,7 +168,13 @@ def scan_jobs(
 
 
 def scan_sums(
-    targets: Rows, F: Rows, G: Rows | None, *, keep: int, clock: Clock, executor: Executor | None = None,
+    targets: Rows,
+    F: Rows,
+    G: Rows | None,
+    *,
+    keep: int,
+    clock: Clock,
+    executor: Executor | None = None,
     beyond: NDArray[np.float64] | None = None,
 ) -> list[Best]:
     """Best pairs (f, g) of t ≈ b·f + c·g for each unit target (n_target, n); ``G`` None scans pairs within ``F``. Only scores
@@ -199,13 +211,25 @@ def scan_sums(
         k = columns.n_prefilter(n, computed)
         if k < n:
             left, right = project(F, axes[:, :k]), None if G is None else project(G, axes[:, :k])
-    return _run(sum_block, len(F), len(targets), keep, clock, executor, F, G, *left, *(right or (None, None)), rf, rg, floor)
+    return _run(
+        sum_block, len(F), len(targets), keep, clock, executor, F, G, *left, *(right or (None, None)), rf, rg, floor
+    )
 
 
 @np.errstate(all="ignore")
 def sum_block(
-    f0: int, F: Rows, G: Rows | None, short_f: Short, hidden_f: Short, short_g: Short | None, hidden_g: Short | None, rf: Rows,
-    rg: Rows | None, floor: NDArray[np.float64], keep: int, deadline: Deadline,
+    f0: int,
+    F: Rows,
+    G: Rows | None,
+    short_f: Short,
+    hidden_f: Short,
+    short_g: Short | None,
+    hidden_g: Short | None,
+    rf: Rows,
+    rg: Rows | None,
+    floor: NDArray[np.float64],
+    keep: int,
+    deadline: Deadline,
 ) -> tuple[Heaps, int, int]:
     """The best pairs of the rows f from ``f0`` on, how many pairs were scored for each target, and how many of all these were
     computed in double precision.
@@ -229,12 +253,21 @@ def sum_block(
         part = slice(g0, g0 + TILE_G)
         counted += _pairs(f0, len(rows), g0, len(second[part]), triangle, 1)
         rho = tile.product(short, right[part])[0]
-        computed += sum_tile(rho, beside, hidden[part], rows, second[part], r, rs[:, part].copy(), f0, g0, triangle, *heaps)
+        computed += sum_tile(
+            rho, beside, hidden[part], rows, second[part], r, rs[:, part].copy(), f0, g0, triangle, *heaps
+        )
     return heaps, counted, computed
 
 
 def scan_products(
-    targets: Rows, F: Rows, G: Rows | None, basis: Rows, *, keep: int, clock: Clock, executor: Executor | None = None,
+    targets: Rows,
+    F: Rows,
+    G: Rows | None,
+    basis: Rows,
+    *,
+    keep: int,
+    clock: Clock,
+    executor: Executor | None = None,
     beyond: NDArray[np.float64] | None = None,
 ) -> list[Best]:
     """Best pairs of t ≈ b·f·g + span(basis) for unit targets orthogonal to the orthonormal basis; F, G any rows. Only scores
@@ -255,7 +288,9 @@ def scan_products(
         floor = np.maximum(floor, columns.score_threshold(heaps, some, G is None, keep))
         some = columns.partners(heaps)
         if len(some):
-            heaps, _, _ = product_block(0, targets, second[some], F, other[some], left, basis, *view, floor, 2 * keep, late)
+            heaps, _, _ = product_block(
+                0, targets, second[some], F, other[some], left, basis, *view, floor, 2 * keep, late
+            )
             floor = np.maximum(floor, columns.score_threshold(heaps, some, G is None, keep))
         largest = np.argsort(-np.sum(targets**2, axis=0), kind="stable")
         a, b = columns.spread(len(F), columns.SAMPLE[0]), columns.spread(len(second), columns.SAMPLE[1])
@@ -270,7 +305,9 @@ def scan_products(
             c = np.sort(largest[:k])
             view = seen(targets, basis, c)
             left, right = left[:, c], None if right is None else right[:, c]
-    return _run(product_block, len(F), len(targets), keep, clock, executor, targets, F, G, left, right, basis, *view, floor)
+    return _run(
+        product_block, len(F), len(targets), keep, clock, executor, targets, F, G, left, right, basis, *view, floor
+    )
 
 
 def seen(targets: Rows, basis: Rows, chosen: NDArray[np.int64] | None) -> tuple[Rows, Rows, NDArray[np.float64]]:
@@ -286,8 +323,19 @@ def seen(targets: Rows, basis: Rows, chosen: NDArray[np.int64] | None) -> tuple[
 
 @np.errstate(all="ignore")
 def product_block(
-    f0: int, targets: Rows, F: Rows, G: Rows | None, short_f: Short, short_g: Short | None, basis: Rows, seen_targets: Rows,
-    seen_basis: Rows, unseen: NDArray[np.float64], floor: NDArray[np.float64], keep: int, deadline: Deadline,
+    f0: int,
+    targets: Rows,
+    F: Rows,
+    G: Rows | None,
+    short_f: Short,
+    short_g: Short | None,
+    basis: Rows,
+    seen_targets: Rows,
+    seen_basis: Rows,
+    unseen: NDArray[np.float64],
+    floor: NDArray[np.float64],
+    keep: int,
+    deadline: Deadline,
 ) -> tuple[Heaps, int, int]:
     """As :func:`sum_block` for products; ``short_f`` and ``short_g`` are the :func:`scaled` rows on the probe rows on which
     ``seen_*`` and ``unseen`` are what is :func:`seen`."""
@@ -314,7 +362,9 @@ def product_block(
             some = slice(t, min(t + TARGETS, n_target))
             num = num_tile.product(across[n_basis:][some], short_g0)
             mine = tuple(h[some] for h in heaps)
-            computed += product_tile(num, shared, den, unseen[some], rows, part, targets[some], basis, f0, g0, triangle, *mine)
+            computed += product_tile(
+                num, shared, den, unseen[some], rows, part, targets[some], basis, f0, g0, triangle, *mine
+            )
     return heaps, counted, computed
 
 

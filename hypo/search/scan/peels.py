@@ -44,19 +44,32 @@ class Peels:
     def take(self, index: NDArray[np.int64]) -> Peels:
         """Some of them."""
         return Peels(
-            self.values[index], self.slope[index], self.dimension[index], self.size[index], self.kind[index],
-            self.step[index], self.parent[index], self.before,
+            self.values[index],
+            self.slope[index],
+            self.dimension[index],
+            self.size[index],
+            self.kind[index],
+            self.step[index],
+            self.parent[index],
+            self.before,
         )
 
 
 def join(parts: list[Peels]) -> Peels:
     """Chains with the same parents as one."""
+
     def all_of(name: str) -> NDArray:
         return np.concatenate([getattr(p, name) for p in parts])
 
     return Peels(
-        all_of("values"), all_of("slope"), all_of("dimension"), all_of("size"), all_of("kind"), all_of("step"),
-        all_of("parent"), parts[0].before,
+        all_of("values"),
+        all_of("slope"),
+        all_of("dimension"),
+        all_of("size"),
+        all_of("kind"),
+        all_of("step"),
+        all_of("parent"),
+        parts[0].before,
     )
 
 
@@ -85,7 +98,9 @@ class Peeling:
             assert step.op == oc.MUL and step.rows is not None
             slope *= np.abs(step.rows[probe])
         size = none + sum(1 + len(s.operand) for s in target.steps if s.operand is not None)
-        return Peels(target.values[None, probe], slope, np.array([target.dimension or 0]), size, none + START, none, none)
+        return Peels(
+            target.values[None, probe], slope, np.array([target.dimension or 0]), size, none + START, none, none
+        )
 
     def expand(self, peels: Peels) -> Iterator[Peels]:
         """All targets one step further, some parents at a time."""
@@ -97,7 +112,14 @@ class Peeling:
                     yield join(parts)
 
     def _made(
-        self, peels: Peels, values: NDArray, slope: NDArray, dimension: NDArray, more: NDArray, kind: int, step: NDArray,
+        self,
+        peels: Peels,
+        values: NDArray,
+        slope: NDArray,
+        dimension: NDArray,
+        more: NDArray,
+        kind: int,
+        step: NDArray,
         parent: NDArray,
     ) -> Peels:
         """The targets that are finite and not constant."""
@@ -105,7 +127,13 @@ class Peeling:
         good = np.isfinite(top) & (np.ptp(values, axis=1) > LEAST_SPREAD * top) & np.all(np.isfinite(slope), axis=1)
         k = np.flatnonzero(good)
         return Peels(
-            values[k], slope[k], dimension[k], (peels.size[parent] + more)[k], np.full(len(k), kind), step[k], parent[k],
+            values[k],
+            slope[k],
+            dimension[k],
+            (peels.size[parent] + more)[k],
+            np.full(len(k), kind),
+            step[k],
+            parent[k],
             peels,
         )
 
@@ -141,8 +169,14 @@ class Peeling:
         for side, name in ((0, "+"), (1, "-")):
             if name in self.allowed:
                 yield self._made(
-                    peels, p + u if side else p - u, peels.slope[parent], peels.dimension[parent], 1 + cost, SUM,
-                    2 * member + side, parent,
+                    peels,
+                    p + u if side else p - u,
+                    peels.slope[parent],
+                    peels.dimension[parent],
+                    1 + cost,
+                    SUM,
+                    2 * member + side,
+                    parent,
                 )
 
     def _factors(self, peels: Peels, index: NDArray[np.int64]) -> Iterator[Peels]:
@@ -157,8 +191,14 @@ class Peeling:
         for side, name in ((0, "*"), (1, "/")):
             if name in self.allowed:
                 yield self._made(
-                    peels, p * u if side else p / u, slope / np.abs(u) if side else slope * np.abs(u),
-                    own + dims if side else own - dims, 1 + cost, FACTOR, 2 * member + side, parent,
+                    peels,
+                    p * u if side else p / u,
+                    slope / np.abs(u) if side else slope * np.abs(u),
+                    own + dims if side else own - dims,
+                    1 + cost,
+                    FACTOR,
+                    2 * member + side,
+                    parent,
                 )
 
     def target(self, peels: Peels, k: int, start: Target) -> Target | None:

@@ -87,7 +87,9 @@ def race(
         refit(form == PRODUCT, at, F, q, np.log(np.abs(t)) if log else t, own, op, side, operands, y, root, rss)
     if form == RATIONAL:
         rss = _rational_rss(rss, target, F, at, basis, y, root, own)
-    size = rows.cost(terms.ravel()).reshape(terms.shape).sum(axis=1) + float(_frame(target, form, terms.shape[1], basis))
+    size = rows.cost(terms.ravel()).reshape(terms.shape).sum(axis=1) + float(
+        _frame(target, form, terms.shape[1], basis)
+    )
     return [
         ScanHit(target, form, rows, tuple(int(a) for a in term), basis, log, float(r), float(s))
         for term, r, s in zip(terms, rss, size, strict=True)

@@ -79,8 +79,14 @@ def _blocks(library: Library, first: int, last: int, head: LibraryView) -> Itera
 
 
 def _sums(
-    ctx: Context, T: NDArray[np.float64], F: NDArray[np.float64], simple: Index, library: Library, members: Index,
-    q: NDArray[np.float64], best: _BestPairs,
+    ctx: Context,
+    T: NDArray[np.float64],
+    F: NDArray[np.float64],
+    simple: Index,
+    library: Library,
+    members: Index,
+    q: NDArray[np.float64],
+    best: _BestPairs,
 ) -> None:
     G, kept = unit_rows(ctx.whiten(library.values[members]), q)
     members = members[kept]
@@ -99,8 +105,14 @@ def _sums(
 
 
 def _products(
-    ctx: Context, T: NDArray[np.float64], head: LibraryView, library: Library, members: Index, dimension: int | None,
-    q: NDArray[np.float64], best: _BestPairs,
+    ctx: Context,
+    T: NDArray[np.float64],
+    head: LibraryView,
+    library: Library,
+    members: Index,
+    dimension: int | None,
+    q: NDArray[np.float64],
+    best: _BestPairs,
 ) -> None:
     """Products with the simplest members of the dimension that a product needs."""
     for d in [None] if dimension is None else np.unique(head.dims[:HEAD]):
@@ -110,7 +122,9 @@ def _products(
         G, right = unit_rows(library.values[fitting], np.empty((0, ctx.n_probe)))
         if not len(F) or not len(G):
             continue
-        found = scan_products(T, F, G, q, keep=best._keep, clock=ctx.clock, executor=ctx.workers.executor, beyond=best.floor)
+        found = scan_products(
+            T, F, G, q, keep=best._keep, clock=ctx.clock, executor=ctx.workers.executor, beyond=best.floor
+        )
         for t, b in enumerate(found):
             best.add(t, b.r2, head.members[own[left[b.i]]], fitting[right[b.j]])
 

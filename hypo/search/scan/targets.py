@@ -162,7 +162,9 @@ LINKS: tuple[Link, ...] = (
     Link((oc.COS,), np.arccos, lambda p: np.sqrt(1.0 - p**2), _within_one),
     Link((oc.TANH,), np.arctanh, lambda p: 1.0 - p**2, _everywhere(lambda p: np.abs(p) < 1)),
     Link(
-        (oc.SIN, oc.SQUARE), lambda p: np.arcsin(np.sqrt(p)), lambda p: 2.0 * np.sqrt(p * (1.0 - p)),
+        (oc.SIN, oc.SQUARE),
+        lambda p: np.arcsin(np.sqrt(p)),
+        lambda p: 2.0 * np.sqrt(p * (1.0 - p)),
         _everywhere(lambda p: (p >= 0) & (p <= 1)),
     ),
     Link((oc.EXP,), np.log1p, lambda p: p + 1.0, _everywhere(lambda p: p > -1), minus_one=True),

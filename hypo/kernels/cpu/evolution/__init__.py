@@ -1,0 +1,1 @@
+"""Kernels of evolution: what programs may hold, how they vary, and how they are tidied."""

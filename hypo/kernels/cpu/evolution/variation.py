@@ -1,8 +1,9 @@
 """Variation of postfix programs: children from tournament parents by crossover and mutation, tidied and checked, in one pass.
 
-Programs lie in rows of fixed width as in :mod:`hypo.kernels.cpu.fit_batch`. A child is the parent with some subtrees replaced; it
-is tidied (:mod:`hypo.kernels.cpu.evolution.tidy`). Children that break a rule of the grammar are thrown away and tried again.
-Random numbers are SplitMix64 (G. Steele, D. Lea and C. Flood, OOPSLA 2014) on a state of one integer.
+Programs lie in rows of fixed width as in :mod:`hypo.kernels.cpu.fit_batch`. A child is the parent with some subtrees
+replaced; it is tidied (:mod:`hypo.kernels.cpu.evolution.tidy`). Children that break a rule of the grammar are thrown
+away and tried again. Random numbers are SplitMix64 (G. Steele, D. Lea and C. Flood, OOPSLA 2014) on a state of one
+integer.
 """
 
 import numpy as np
