@@ -45,3 +45,11 @@ def test_the_readme_is_short() -> None:
 
 def test_the_citation_names_this_version() -> None:
     assert f"version: {hypo.__version__}\n" in (REPOSITORY / "CITATION.cff").read_text(encoding="utf-8")
+
+
+def test_the_map_names_every_package() -> None:
+    """So that a newcomer finds each; single modules share a line."""
+    text = (DOCS / "contributing.md").read_text(encoding="utf-8")
+    packages = [folder.parent.name for folder in (REPOSITORY / "hypo").glob("*/__init__.py")]
+    assert packages
+    assert [name for name in packages if f"`hypo/{name}`" not in text] == []
