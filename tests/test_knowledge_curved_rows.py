@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hypo.data import from_arrays
-from hypo.knowledge.lint import check as lint
+from hypo.knowledge import lint
 
 
 def blamed(tmp_path: Path, rule: str, law, n: int, noise: float, seed: int = 0) -> bool:

@@ -10,9 +10,8 @@ import pytest
 
 from hypo.data import Dataset
 from hypo.errors import KnowledgeError
-from hypo.knowledge import Finding, Knowledge
-from hypo.knowledge.lint import check as lint
-from hypo.knowledge.lint.check import analyse
+from hypo.knowledge import Finding, Knowledge, lint
+from hypo.knowledge.linter.check import analyse
 from hypo.units import DIMENSIONLESS, Dimension
 from tests.oracles.knowledge_files import EXAMPLE, pendulum, problems, write
 

@@ -8,7 +8,7 @@ import pytest
 
 import hypo
 from hypo.cli.main import main
-from hypo.knowledge.lint.argument_order import misordered
+from hypo.knowledge.linter.argument_order import misordered
 from hypo.knowledge.logic.sentence import parse_logic
 
 COLUMNS = ("V", "S", "K")

@@ -38,7 +38,7 @@ from hypo.expression.program import evaluate  # noqa: E402
 from hypo.knowledge import Knowledge  # noqa: E402
 from hypo.knowledge.claims.domain import Domain  # noqa: E402
 from hypo.knowledge.claims.law import Law  # noqa: E402
-from hypo.knowledge.lint import check as lint  # noqa: E402
+from hypo.knowledge.linter import check as lint  # noqa: E402
 
 HERE = BENCHMARKS / "knowledge"
 ROWS, NOISE, FRESH, SEED = 100, 0.1, 100_000, 0

@@ -51,7 +51,7 @@ def validate_inputs(
     dataset, columns = as_dataset(data, target, **table)
     background = as_knowledge(knowledge, dataset, units)
     if background.rules:
-        from hypo.knowledge.lint.argument_order import misordered_rules
+        from hypo.knowledge.linter.argument_order import misordered_rules
 
         traps = [f"[[rule]] {i + 1}: {trap}" for i, trap in misordered_rules(background, dataset.names, dataset.target)]
         for trap in traps:

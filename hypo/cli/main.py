@@ -246,7 +246,7 @@ def check(
     thousands: str | None,
 ) -> int:
     """Look over a knowledge file, alone or against a table, and name every problem with its line."""
-    from hypo.knowledge.lint import check as lint
+    from hypo.knowledge import lint
 
     dataset = None
     if data is not None:

@@ -4,7 +4,7 @@ from hypo.knowledge.claims.law import Law
 from hypo.knowledge.grammar import Violation
 from hypo.knowledge.knowledge import Knowledge
 from hypo.knowledge.limits import NamedConstant, NumberLimits
-from hypo.knowledge.lint.check import Finding, lint
+from hypo.knowledge.linter.check import Finding, lint
 from hypo.knowledge.rules.base import Rule
 from hypo.knowledge.template import BoundTemplate, Template
 

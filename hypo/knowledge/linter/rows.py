@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from hypo.expression.analysis.derivative import derivative
 from hypo.expression.parser import parse
 from hypo.expression.program import evaluate
-from hypo.knowledge.lint.local_regression import Fits, Neighbours, beyond_chance
+from hypo.knowledge.linter.local_regression import Fits, Neighbours, beyond_chance
 from hypo.knowledge.rules.base import Rule
 from hypo.knowledge.text.findings import Findings
 

@@ -8,7 +8,7 @@ from hypo.errors import FormulaError
 from hypo.knowledge.file.column_names import data_ranges
 from hypo.knowledge.file.contents import FileContent
 from hypo.knowledge.file.rules import describe_rule_conflict
-from hypo.knowledge.lint.argument_order import misordered_rules, parts_of
+from hypo.knowledge.linter.argument_order import misordered_rules, parts_of
 from hypo.knowledge.logic.sentence import parse_logic, read_logic
 from hypo.knowledge.logic.syntax import Call, Derivative, Integral, LogicTerm, Quantified
 from hypo.knowledge.rules.contradictions import constraints, contradictions, possible_contradictions

@@ -10,10 +10,10 @@ from hypo.knowledge.file.column_names import foreign_names
 from hypo.knowledge.file.contents import FileContent
 from hypo.knowledge.file.reader import read_file
 from hypo.knowledge.limits import NamedConstant
-from hypo.knowledge.lint.grammar import check_grammar
-from hypo.knowledge.lint.rules import check_rules
-from hypo.knowledge.lint.template import check_guesses, check_template
-from hypo.knowledge.lint.units import Analysis, analyse, check_dimensions, check_units
+from hypo.knowledge.linter.grammar import check_grammar
+from hypo.knowledge.linter.rules import check_rules
+from hypo.knowledge.linter.template import check_guesses, check_template
+from hypo.knowledge.linter.units import Analysis, analyse, check_dimensions, check_units
 from hypo.knowledge.text.findings import LEVELS, Finding, Findings
 from hypo.units import parse_unit
 
@@ -61,7 +61,7 @@ def _check(fields: FileContent, dataset: Dataset | None, out: Findings) -> None:
     for path, level, message in foreign_names(fields, dataset.names, dataset.target, dataset.constant):
         out.add(level, path, message)
     if fields.rules or fields.ranges:
-        from hypo.knowledge.lint.rows import check_rows
+        from hypo.knowledge.linter.rows import check_rows
 
         check_rows(() if out.list_spoiled("ranges") else fields.rules, fields.ranges, dataset, out)
 
