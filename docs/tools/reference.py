@@ -55,12 +55,14 @@ def page(title: str, intro: str, parts: Iterable[str]) -> str:
 
 def commands() -> str:
     """Every command with its arguments and options, from click's own objects."""
+    commands = sorted(cli.commands.items())
+    overview = [(f"[hypo {name}](#hypo-{name})", command.get_short_help_str(limit=200)) for name, command in commands]
     return page(
         "Commands",
         "`hypo COMMAND --help` says the same in the terminal. Durations are `90`, `90s`, `2min` or `1h`; sizes are such as "
         "`4GB`; a `NUMBER|COLUMN` is one number for all rows or the name of a column.\n\n"
         "Exit codes: 0 found, 2 wrong use or input, 3 nothing acceptable found, 4 found but saved elsewhere, 130 interrupted.",
-        (_command(name, cli.commands[name]) for name in sorted(cli.commands)),
+        [table(("command", "does"), overview), *(_command(name, command) for name, command in commands)],
     )
 
 
