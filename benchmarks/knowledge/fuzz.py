@@ -29,7 +29,7 @@ from hypo.data import Dataset, from_arrays
 from hypo.errors import KnowledgeError
 from hypo.expression.parser import parse
 from hypo.knowledge import Knowledge
-from hypo.knowledge.linter import check as lint
+from hypo.knowledge import lint
 
 LIMIT = 1.0
 """Seconds that one file may take, of this process's time."""
