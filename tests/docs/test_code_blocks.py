@@ -130,6 +130,8 @@ def test_code_blocks_run_and_print_what_the_page_says(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
+    # Modules that a page writes are found from the folder, as a script's are.
+    monkeypatch.syspath_prepend(tmp_path)
     Path("datasets").symlink_to(REPOSITORY / "datasets")
     for example in Sybil([read_blocks, SkipParser()]).parse(page).examples():
         with contextlib.suppress(SkipTest):
