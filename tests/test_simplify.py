@@ -402,3 +402,17 @@ def test_numbers_out_of_range_do_no_harm() -> None:
 def test_an_exponential_beyond_the_largest_number_is_left_in_peace() -> None:
     e = Expression.apply("exp", Expression.constant(1500.5, free=True) + Expression.variable("x"))
     assert len(simplify(e)) <= len(e)
+
+
+@pytest.mark.parametrize(
+    "function", ["sqrt({})", "cbrt({})", "1/sqrt({})", "sqrt(sqrt({}))", "({})**2", "2.5*sqrt({})"]
+)
+@pytest.mark.parametrize("factor", ["{}*x", "x/{}", "-{}*x", "y*{}*x"])
+def test_powers_of_ten_inside_roots_come_to_an_end(function: str, factor: str) -> None:
+    # 1e-6 is 1/1000**2 for a reader, but not as a float: its root is no exact number.
+    for exponent in range(-24, 25):
+        e = parse(function.format(factor.format(f"1e{exponent}")))
+        simple = simplify(e)
+        for x, y in ((1.3, 0.7), (-1.3, 0.7)):
+            row = {"x": x, "y": y}
+            assert evaluate(simple, row) == pytest.approx(evaluate(e, row), rel=1e-12, nan_ok=True)
