@@ -18,6 +18,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/settings.md": reference.settings,
     "reference/rules.md": reference.rules,
     "reference/operators.md": reference.operators,
+    "reference/datasets.md": reference.datasets,
     "reference/api.md": reference.names,
 }
 LAB_PAGE = "tutorial/notebook.md"

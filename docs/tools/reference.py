@@ -5,8 +5,10 @@ from __future__ import annotations
 import html
 import inspect
 import re
+import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import MISSING, fields
+from pathlib import Path
 from typing import Any
 
 import click
@@ -19,6 +21,7 @@ from hypo.expression.operators import OPERATORS
 from hypo.knowledge import Rule
 from hypo.knowledge.rules.base import built_in_kinds
 
+DATASETS = Path(__file__).resolve().parents[2] / "datasets"
 CALLS: tuple[Callable[..., Any], ...] = (hypo.fit, hypo.score, hypo.audit, hypo.merge, hypo.SymbolicRegressor)
 
 # Which rule the dimension of an operator's value follows, in words (see the operator table).
@@ -169,6 +172,22 @@ def operators() -> str:
         "What a formula may be built from (`operators=`, `--operators`, `[grammar] operators`). Outside the domain the value "
         "is undefined, and a formula that is undefined in a row is no hypothesis.",
         [table(("name", "written", "defined for", "unit of the value"), rows)],
+    )
+
+
+def datasets() -> str:
+    """The measured tables that come with hypo."""
+    rows = []
+    for file in sorted(DATASETS.glob("*/dataset.toml")):
+        entry = tomllib.loads(file.read_text(encoding="utf-8"))
+        source = " ".join(entry["source"].split())
+        law = f"`{entry['target']} = {entry['law']['formula']}`" if "law" in entry else ""
+        rows.append((f"`datasets/{file.parent.name}/data.csv`", entry["title"], str(entry["rows"]), law, source))
+    return page(
+        "Measured tables",
+        "Tables that come with hypo, to try it on. The law is that of the textbook, which need not be what so few rows ask for "
+        "([measured](../benchmarks.md#measured-tables)).",
+        [table(("file", "what was measured", "rows", "the textbook's law", "source"), rows)],
     )
 
 

@@ -19,7 +19,7 @@ LONGEST_README = 130
 IMAGE = re.compile(r"!\[([^\]]*)\]\(([^)]+)\)")
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)#\s]+)")
 # Pages that are made from the code when the documentation is built.
-GENERATED = {"commands.md", "settings.md", "rules.md", "operators.md", "api.md", "lab.ipynb"}
+GENERATED = {"commands.md", "settings.md", "rules.md", "operators.md", "datasets.md", "api.md", "lab.ipynb"}
 
 
 @pytest.mark.parametrize("picture", PICTURES, ids=lambda picture: picture.name)
