@@ -121,7 +121,7 @@ def test_results_merge_as_their_folders_do(folders: list[Path]) -> None:
 def test_what_a_shard_says_of_its_answer_is_no_setting(folders: list[Path]) -> None:
     """Guesses, for instance, are behind the answer of each shard by another number of nats."""
     results = [hypo.Result.load(f) for f in folders]
-    said = [replace(r, manifest={**r.manifest, "doubts": [f"of shard {k}"]}) for k, r in enumerate(results, 1)]
+    said = [replace(r, record=replace(r.record, doubts=(f"of shard {k}",))) for k, r in enumerate(results, 1)]
     assert sum(line.startswith("Of shard") for line in hypo.merge(said).remarks()) == 1
 
 

@@ -11,7 +11,7 @@ import pytest
 import hypo
 from hypo.cli.main import main
 from hypo.errors import DataError
-from hypo.report.questions.predictions import new_columns
+from hypo.result.new_rows import new_columns
 from hypo.result.result import Result
 
 QUICK: dict[str, Any] = {"max_complexity": 3, "time_limit": 5.0, "posterior": False}

@@ -147,7 +147,8 @@ def test_figures_are_those_of_the_suggested_row() -> None:
 
 def test_no_variance_no_suggestion(folder: Path) -> None:
     result = hypo.Result.load(folder)
-    result.settings["likelihood"] = Family(STUDENT_T, 2.0).as_dict()
+    search = result.record.search.changed(likelihood=Family(STUDENT_T, 2.0).as_dict())
+    result = replace(result, record=replace(result.record, search=search))
     with pytest.raises(hypo.InputError, match="no variance to hold disagreement against"):
         result.suggest()
 

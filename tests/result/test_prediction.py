@@ -5,6 +5,7 @@ import io
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -259,7 +260,8 @@ def test_an_infinite_variance_is_said(
     folder: Path, tmp_path: Path, dof: float, capsys: pytest.CaptureFixture[str]
 ) -> None:
     result = hypo.Result.load(folder)
-    result.settings["likelihood"] = {"kind": "student_t", "dof": dof}
+    search = result.record.search.changed(likelihood={"kind": "student_t", "dof": dof})
+    result = replace(result, record=replace(result.record, search=search))
     found = result.predict({"t": [2.0], "v": [10.0]}, interval=0.9)
     assert isinstance(found, Prediction) and np.isfinite([found.mean, found.lower, found.upper]).all()
     assert math.isfinite(found.std[0]) == math.isfinite(found.parts.noise[0]) == (dof > 2)
