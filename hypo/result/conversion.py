@@ -116,7 +116,7 @@ def _in_columns(
 
 
 def _border(result: Result, texts: Mapping[str, str], values: Mapping[str, float]) -> Border:
-    return Border.between(texts, result.target, values, True, result.family.kind, _strict(result))
+    return Border.between(texts, result.target, values, True, result.family.is_scale_in_target_unit, _strict(result))
 
 
 def _knowledge(result: Result) -> Mapping[str, Any]:

@@ -180,7 +180,7 @@ def read_fields(content: Mapping[str, Any]) -> dict[str, Any]:
 
 def _check_likelihood(settings: Mapping[str, Any]) -> None:
     """Raises Damaged unless the settings say which likelihood there was, or nothing."""
-    from hypo.likelihood.family import Family
+    from hypo.likelihood.registry import read_family
 
     errors = settings.get("x_sigma")
     if errors and isinstance(errors, Mapping):
@@ -188,7 +188,7 @@ def _check_likelihood(settings: Mapping[str, Any]) -> None:
         _require_entry(settings, "y_sigma", float)
     if settings.get("likelihood") is not None:
         try:
-            Family.read(_require_entry(settings, "likelihood", dict))
+            read_family(_require_entry(settings, "likelihood", dict))
         except (KeyError, TypeError, ValueError) as error:
             raise Damaged('the entry "likelihood" names none') from error
 

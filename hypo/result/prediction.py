@@ -14,7 +14,8 @@ from hypo.checks import require_whole_number
 from hypo.data import Table
 from hypo.data.roles import numbers
 from hypo.errors import DataError, InputError
-from hypo.likelihood.family import CUSTOM
+from hypo.likelihood.family import TRIALS
+from hypo.likelihood.registry import list_users
 from hypo.report.questions.predictions import new_columns
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def require_posterior(result: Result, what: str) -> Posterior:
 
 def require_distribution(result: Result, what: str) -> None:
     """Raises InputError where nothing is known of the distribution of new targets."""
-    if result.family.kind == CUSTOM:
+    if not result.family.has_distribution:
         raise InputError(f"a likelihood of your own says nothing of new targets, so there are no {what}")
 
 
@@ -112,8 +113,10 @@ def read_trials(result: Result, data: Any, trials: Any, n_row: int) -> NDArray[n
     """Numbers of trials (n_row,)."""
     if trials is None:
         return np.ones(n_row)
-    if result.family.kind != "binomial":
-        raise InputError(f"trials are for the likelihood binomial only, and this result is of {result.family.kind}")
+    if TRIALS not in result.family.uses:
+        raise InputError(
+            f"trials are for the likelihood {' or '.join(list_users(TRIALS))} only, and this result is of {result.family.kind}"
+        )
     if isinstance(trials, str):
         try:
             trials = float(trials)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -82,14 +82,17 @@ class Result:
     @property
     def family(self) -> Family:
         """The kind of distribution that targets have around the formula's values."""
-        from hypo.likelihood.family import Family
+        from hypo.likelihood.family import ColumnNoise
+        from hypo.likelihood.registry import read_family
 
-        family = Family.read(self.settings.get("likelihood"))
+        family = read_family(self.settings.get("likelihood"))
         errors = self.settings.get("x_sigma")
         # Results of older versions name the columns alone.
         if not errors or not isinstance(errors, Mapping):
             return family
-        return replace(family, sigma=float(self.settings["y_sigma"]), x_sigma={n: float(s) for n, s in errors.items()})
+        return family.with_column_noise(
+            ColumnNoise(float(self.settings["y_sigma"]), {n: float(s) for n, s in errors.items()})
+        )
 
     @property
     def features(self) -> tuple[str, ...]:
