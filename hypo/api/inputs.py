@@ -110,7 +110,7 @@ def as_settings(
     log_likelihood: Callable[..., Any] | None = None,
 ) -> Settings:
     """Checked settings of the engine; raises InputError naming the wrong one."""
-    from hypo.likelihood.family import family_of
+    from hypo.likelihood.registry import make_family
     from hypo.problem.problem import BACKENDS, LAPLACE, PROFILE, Settings
 
     if backend not in BACKENDS:
@@ -146,7 +146,7 @@ def as_settings(
         scheduler=_check_scheduler(scheduler),
         max_memory=_read_bytes(max_memory),
         shard=_read_shard(shard),
-        likelihood=family_of(likelihood, dof, log_likelihood),
+        likelihood=make_family(likelihood, dof, log_likelihood),
         posterior=posterior,
         intervals=intervals,
         **{name: value for name, value in given.items() if value is not None},

@@ -78,7 +78,6 @@ def score(
         DataError: the formula uses the target or a column that is not there, or is undefined on some row.
     """
     from hypo.fitting.score_formula import score_formula
-    from hypo.likelihood.family import GAUSSIAN
     from hypo.problem.problem import make_problem
     from hypo.search.table_units import Border, readings
 
@@ -112,7 +111,7 @@ def score(
     each = [score_formula(one, problem, settings) for one in readings(apply_start(e, start), problem)]
     found = min((f for f in each if f is not None), key=lambda f: f[0].score, default=None)
     if found is None:
-        impossible = "" if settings.likelihood.kind == GAUSSIAN else " or impossible"
+        impossible = " or impossible" if settings.likelihood.can_be_impossible else ""
         raise DataError(
             f"{dataset.source}: {e.pretty()} is undefined{impossible} on some row, with all constants that were tried; "
             "correct the formula, leave out that row, or give a start"

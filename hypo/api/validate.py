@@ -46,7 +46,7 @@ def validate_inputs(
     Raises:
         DataError, KnowledgeError, UnitError, InputError: the message says where and why.
     """
-    from hypo.likelihood.from_table import require
+    from hypo.problem.from_table import require_table
 
     dataset, columns = as_dataset(data, target, **table)
     background = as_knowledge(knowledge, dataset, units)
@@ -62,7 +62,7 @@ def validate_inputs(
     for guess in (*checked.guesses, *background.guesses):
         names = re.findall(r"[^\W\d]\w*", guess) if isinstance(guess, str) else guess.variables
         require_kept(names, dataset, f'the guess "{shortened(str(guess))}"')
-    require(dataset, checked.likelihood)
+    require_table(dataset, checked.likelihood)
     return Inputs(dataset, columns, background, checked)
 
 
