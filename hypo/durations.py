@@ -8,6 +8,8 @@ from typing import Any
 
 from hypo.errors import InputError
 
+# Seconds in the place of a time limit where there is none, a month: timers and files take no endless time.
+NO_LIMIT = 30 * 86400.0
 _UNITS = {
     1e-3: ("ms", "millisecond", "milliseconds"),
     1.0: ("s", "sec", "secs", "second", "seconds"),

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 import hypo
-from hypo.api.inputs import as_settings, operator_names
+from hypo.api.inputs import as_settings
+from hypo.api.parameters.convert import operators as operator_names
 from hypo.report import tables
 from hypo.report.constants import ConstantRow, shown_constants
 from hypo.report.display.progress import PlainProgress, panel, plain_line, rate_text
