@@ -11,12 +11,13 @@ DEMO := datasets/kepler
 DEMO_OUT := demo-out
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-gpu lint clean
+.PHONY: help demo test test-gpu lint docs clean
 
 help:
 	@echo "make demo   fit Kepler's planets: the law, the front, and a plot in $(DEMO_OUT)/"
 	@echo "make test   run the tests (make test-gpu: with PyTorch, which is large, those of GPU kernels too)"
 	@echo "make lint   ruff, mypy and the import contracts"
+	@echo "make docs   the documentation as a web site, in build/docs/"
 	@echo "make clean  remove the environment and what the other targets wrote"
 
 $(VENV)/created:
@@ -58,5 +59,11 @@ lint: $(VENV)/dev
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
+# Warnings are errors (not with --quiet, which would hide them); nothing is fetched. The variable silences the theme's remark on
+# the next version of MkDocs.
+docs: $(VENV)/dev
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --config-file docs/tools/mkdocs.yml
+	@echo "open build/docs/index.html"
+
 clean:
-	rm -rf $(VENV) $(DEMO_OUT)
+	rm -rf $(VENV) $(DEMO_OUT) build/docs

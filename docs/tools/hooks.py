@@ -11,12 +11,14 @@ import reference
 from latex2mathml.converter import convert
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 
 PAGES: dict[str, Callable[[], str]] = {
     "reference/commands.md": reference.commands,
     "reference/settings.md": reference.settings,
     "reference/rules.md": reference.rules,
     "reference/operators.md": reference.operators,
+    "reference/datasets.md": reference.datasets,
     "reference/api.md": reference.names,
 }
 LAB_PAGE = "tutorial/notebook.md"
@@ -43,6 +45,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     if page is not None:
         files.append(File.generated(config, LAB_NOTEBOOK, content=notebook(page.content_string)))
     return files
+
+
+def on_page_content(html: str, page: Page, **_: Any) -> str:
+    """Docstrings name things as Sphinx does, :func:`hypo.fit`; here only the name is left."""
+    return re.sub(r":(?:func|class|mod|meth|attr):(<code>)~?", r"\1", html) if page.file.src_uri in PAGES else html
 
 
 def notebook(page: str) -> str:

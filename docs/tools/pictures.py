@@ -81,29 +81,29 @@ def draw_score(result: hypo.Result) -> None:
     save(figure, "score")
 
 
+PROPOSERS = (
+    "library and scans",
+    "beam of peels",
+    "reductions",
+    "atoms",
+    "stepwise regression",
+    "evolution",
+    "your guesses",
+)
+# Where each step stands in the picture, from left to right.
+STEPS = {42: "simplify,\ncheck units", 59: "fit the\nconstants", 75.5: "round to exact\nnumbers, score", 92: "front"}
+
+
 def draw_search() -> None:
     """How what proposers bring becomes a front."""
     figure, axes = plt.subplots(figsize=(8.5, 3.9), layout="constrained")
     axes.set(xlim=(0, 100), ylim=(0, 46))
     axes.axis("off")
-    proposers = [
-        "library and scans",
-        "beam of peels",
-        "reductions",
-        "atoms",
-        "stepwise regression",
-        "evolution",
-        "your guesses",
-    ]
-    for number, name in enumerate(proposers):
+    for number, name in enumerate(PROPOSERS):
         y = 43 - 6 * number
         box(axes, 14, y, name, BLUE)
         arrow(axes, (25, y), (34, 25))
-    for x, name in zip(
-        (42, 59, 75.5, 92),
-        ("simplify,\ncheck units", "fit the\nconstants", "round to exact\nnumbers, score", "front"),
-        strict=True,
-    ):
+    for x, name in STEPS.items():
         box(axes, x, 25, name, GREEN if name == "front" else GREY)
     for start, end in ((49.5, 53), (65, 66.5), (84.5, 88.5)):
         arrow(axes, (start, 25), (end, 25))

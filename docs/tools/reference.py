@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import html
 import inspect
+import re
+import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import MISSING, fields
+from pathlib import Path
 from typing import Any
 
 import click
 import griffe
-from hypo.expression.ops import OPERATORS
-from hypo.knowledge.plugins import built_in_kinds
 
 import hypo
-from hypo.cli import cli
-from hypo.knowledge.rules import Rule
+import hypo.knowledge.rules.built_in  # which makes the kinds known
+from hypo.cli.main import cli
+from hypo.expression.operators import OPERATORS
+from hypo.knowledge import Rule
+from hypo.knowledge.rules.base import built_in_kinds
 
+DATASETS = Path(__file__).resolve().parents[2] / "datasets"
 CALLS: tuple[Callable[..., Any], ...] = (hypo.fit, hypo.score, hypo.audit, hypo.merge, hypo.SymbolicRegressor)
 
 # Which rule the dimension of an operator's value follows, in words (see the operator table).
@@ -34,8 +40,16 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     """A Markdown table."""
     lines = [list(head)]
     lines.append(["---"] * len(lines[0]))
-    lines += [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows]
+    lines += [[one_cell(text) for text in row] for row in rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def one_cell(text: str) -> str:
+    """Text that a table can hold: a bar within code would end the cell, and a backslash before it would show."""
+    code = re.compile(r"`([^`]*[|][^`]*)`")
+    return (
+        code.sub(lambda found: f"<code>{html.escape(found[1])}</code>", text).replace("|", "&#124;").replace("\n", " ")
+    )
 
 
 def page(title: str, intro: str, parts: Iterable[str]) -> str:
@@ -44,12 +58,14 @@ def page(title: str, intro: str, parts: Iterable[str]) -> str:
 
 def commands() -> str:
     """Every command with its arguments and options, from click's own objects."""
+    commands = sorted(cli.commands.items())
+    overview = [(f"[hypo {name}](#hypo-{name})", command.get_short_help_str(limit=200)) for name, command in commands]
     return page(
         "Commands",
         "`hypo COMMAND --help` says the same in the terminal. Durations are `90`, `90s`, `2min` or `1h`; sizes are such as "
         "`4GB`; a `NUMBER|COLUMN` is one number for all rows or the name of a column.\n\n"
         "Exit codes: 0 found, 2 wrong use or input, 3 nothing acceptable found, 4 found but saved elsewhere, 130 interrupted.",
-        (_command(name, cli.commands[name]) for name in sorted(cli.commands)),
+        [table(("command", "does"), overview), *(_command(name, command) for name, command in commands)],
     )
 
 
@@ -79,7 +95,8 @@ def settings() -> str:
 
 def _call(call: Callable[..., Any]) -> str:
     name = f"hypo.{call.__name__}"
-    meanings = dict(_meanings(inspect.getdoc(call) or ""))
+    # A call that says nothing of a setting means by it what hypo.fit does.
+    meanings = dict(_meanings(inspect.getdoc(hypo.fit) or "")) | dict(_meanings(inspect.getdoc(call) or ""))
     rows = []
     for parameter in inspect.signature(call).parameters.values():
         default = "required" if parameter.default is inspect.Parameter.empty else f"`{parameter.default!r}`"
@@ -89,7 +106,7 @@ def _call(call: Callable[..., Any]) -> str:
 
 def _meanings(text: str) -> Iterator[tuple[str, str]]:
     """The parameters that a docstring describes; several may share a line."""
-    for section in griffe.Docstring(text).parse("auto"):
+    for section in griffe.parse_google(griffe.Docstring(text), warn_missing_types=False, warn_unknown_params=False):
         if section.kind is griffe.DocstringSectionKind.parameters:
             for parameter in section.value:
                 for name in parameter.name.split(","):
@@ -98,8 +115,6 @@ def _meanings(text: str) -> Iterator[tuple[str, str]]:
 
 def plain(text: str) -> str:
     """Markdown for what a docstring says in Sphinx's terms."""
-    import re
-
     text = re.sub(r":\w+:`~?([^`]+)`", r"`\1`", text)
     return re.sub(r"``([^`]+)``", r"`\1`", text)
 
@@ -120,6 +135,14 @@ def rules() -> str:
     )
 
 
+# What the keys of every rule say; a kind says this of its own keys.
+COMMON_KEYS = {
+    "weight": "multiplies what breaking the rule costs",
+    "hard": "a formula that breaks the rule is no hypothesis",
+    "where": 'ranges of variables in which the rule holds, in the place of [ranges] or those of the data; ends may be "inf"',
+    "label": "the rule's name in reports",
+    "tolerance": "how far off counts as kept",
+}
 KEY_HEAD = ("key", "default", "example", "meaning")
 
 
@@ -129,7 +152,12 @@ def _key(field: Any) -> tuple[str, str, str, str] | None:
         return None
     value = field.default_factory() if field.default_factory is not MISSING else field.default
     default = "required" if value is MISSING else "none" if value is None or value == {} else f"`{sort.write(value)}`"
-    return f"`{field.name}`", default, f"`{sort.example}`", field.metadata.get("words", "")
+    return (
+        f"`{field.name}`",
+        default,
+        f"`{sort.example}`",
+        field.metadata.get("words") or COMMON_KEYS.get(field.name, ""),
+    )
 
 
 def operators() -> str:
@@ -144,6 +172,22 @@ def operators() -> str:
         "What a formula may be built from (`operators=`, `--operators`, `[grammar] operators`). Outside the domain the value "
         "is undefined, and a formula that is undefined in a row is no hypothesis.",
         [table(("name", "written", "defined for", "unit of the value"), rows)],
+    )
+
+
+def datasets() -> str:
+    """The measured tables that come with hypo."""
+    rows = []
+    for file in sorted(DATASETS.glob("*/dataset.toml")):
+        entry = tomllib.loads(file.read_text(encoding="utf-8"))
+        source = " ".join(entry["source"].split())
+        law = f"`{entry['target']} = {entry['law']['formula']}`" if "law" in entry else ""
+        rows.append((f"`datasets/{file.parent.name}/data.csv`", entry["title"], str(entry["rows"]), law, source))
+    return page(
+        "Measured tables",
+        "Tables that come with hypo, to try it on. The law is that of the textbook, which need not be what so few rows ask for "
+        "([measured](../benchmarks.md#measured-tables)).",
+        [table(("file", "what was measured", "rows", "the textbook's law", "source"), rows)],
     )
 
 

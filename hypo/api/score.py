@@ -171,7 +171,8 @@ class Scored:
 
     def in_units(self, units: str) -> Scored:
         """The same with the formula and its constants in ``"columns"``, as it is, or ``"si"``; raises InputError for others."""
-        from hypo.result.conversion import SI_NOTE, convert_rows, wants_si
+        from hypo.result.conversion import convert_rows, wants_si
+        from hypo.result.unit_system import SI_NOTE
 
         if not wants_si(units) or self.border is None:
             return self

@@ -193,7 +193,8 @@ def predict(
     from hypo.data import read_table
     from hypo.report.questions.predictions import predictions_csv
     from hypo.result.folders import check_file
-    from hypo.result.prediction import predict_distribution, thousands_of
+    from hypo.result.new_rows import thousands_of
+    from hypo.result.prediction import predict_distribution
     from hypo.result.result import Result
     from hypo.result.uncertainty import cautions
 

@@ -52,7 +52,7 @@ def bound(
     from hypo.data import read_table
     from hypo.report.questions.predictions import predictions_csv
     from hypo.result.folders import check_file
-    from hypo.result.prediction import thousands_of
+    from hypo.result.new_rows import thousands_of
     from hypo.result.result import Result
 
     check_file(out)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hypo.expression.expr import Expression
     from hypo.posterior.posterior import Posterior, Structure
     from hypo.problem.problem import Problem
+    from hypo.scoring.prior import Prior
     from hypo.scoring.score import Hypothesis
 
 # Likelihoods whose scale is one of the target.
@@ -158,13 +159,10 @@ class Border:
             sigma=s.sigma / self.scale if self.kind in IN_TARGET_UNIT else s.sigma,
         )
 
-    def lengths(
-        self, record: dict[str, Any], before: Sequence[Structure], after: Sequence[Structure]
-    ) -> dict[str, Any]:
-        """A prior's record with its code lengths under the new names of the structures."""
+    def prior(self, prior: Prior, before: Sequence[Structure], after: Sequence[Structure]) -> Prior:
+        """A prior with its code lengths under the new names of the structures."""
         names = {str(a.expression): str(b.expression) for a, b in zip(before, after, strict=True)}
-        lengths = {names.get(k, k): v for k, v in record.get("code_lengths", {}).items()}
-        return {**record, "code_lengths": lengths}
+        return replace(prior, code_lengths={names.get(k, k): v for k, v in prior.code_lengths.items()})
 
 
 def unit_texts(problem: Problem) -> dict[str, Any]:

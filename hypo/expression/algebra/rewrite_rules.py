@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from hypo.expression.algebra.term import Term
+from hypo.expression.algebra.term import Term, exact_result
 from hypo.kernels import opcodes as oc
 
 
@@ -137,8 +137,8 @@ CONDITIONS: Mapping[str, Callable[[Mapping[str, Term]], bool]] = {
     "k > 0": lambda b: _number(b["k"]) > 0,
     "k < 0": lambda b: _number(b["k"]) < 0,
     "k is not whole": lambda b: not _number(b["k"]).is_integer(),
-    "sqrt(k) is exact": lambda b: _number(b["k"]) > 0 and _is_power(_number(b["k"]), 2),
-    "cbrt(k) is exact": lambda b: _is_power(abs(_number(b["k"])), 3),
+    "sqrt(k) is exact": lambda b: _number(b["k"]) > 0 and _has_exact_root(b["k"], oc.SQRT, 2),
+    "cbrt(k) is exact": lambda b: _has_exact_root(b["k"], oc.CBRT, 3),
     # Sums of more terms have an order of their own.
     "v sorts before u": lambda b: b["v"].rank < b["u"].rank and not {b["u"].op, b["v"].op} & {oc.ADD, oc.SUB},
 }
@@ -147,6 +147,12 @@ CONDITIONS: Mapping[str, Callable[[Mapping[str, Term]], bool]] = {
 def _number(t: Term) -> float:
     assert t.value is not None
     return t.value
+
+
+def _has_exact_root(k: Term, root: int, n: int) -> bool:
+    """True if k is ±m**n or ±1/m**n for a whole m > 1, exactly: 1e-6 is not, as a float. Else the root stays unevaluated, and
+    the factors would come together again, without end."""
+    return _is_power(abs(_number(k)), n) and exact_result(root, (k,)) is not None
 
 
 def _is_power(x: float, n: int) -> bool:
