@@ -9,7 +9,7 @@ import pytest
 
 import hypo
 from hypo.api.inputs import as_settings
-from hypo.api.parameters.convert import operators as read_operators
+from hypo.api.parameters.convert import read_operators
 from hypo.report import tables
 from hypo.report.constants import ConstantRow
 from tests.oracles.falling import FAST, S, T

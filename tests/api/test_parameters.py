@@ -15,8 +15,8 @@ from hypo.api.parameters.calls import AUDIT, ESTIMATOR, FIT, SCORE, complete_arg
 from hypo.api.parameters.parameter import LIKELIHOOD, REQUIRED, SEARCH
 from hypo.api.parameters.table import PARAMETERS
 from hypo.api.parameters.write_types import PLACE, types_source
+from hypo.checks import NO_LIMIT
 from hypo.cli.main import cli, main
-from hypo.durations import NO_LIMIT
 from hypo.problem.problem import Settings
 
 CALLS: dict[str, Any] = {FIT: hypo.fit, SCORE: hypo.score, AUDIT: hypo.audit, ESTIMATOR: hypo.SymbolicRegressor}

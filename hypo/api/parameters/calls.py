@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from hypo.api.parameters.parameter import AUDIT, CALL, ESTIMATOR, FIT, REQUIRED, SCORE, Parameter
 from hypo.api.parameters.table import PARAMETERS
-from hypo.durations import NO_LIMIT
+from hypo.checks import NO_LIMIT
 
 D = TypeVar("D", bound=Callable[..., Any])
 

@@ -9,8 +9,7 @@ from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
-from hypo.checks import require_number, require_whole_number
-from hypo.durations import seconds
+from hypo.checks import read_seconds, require_number, require_whole_number
 from hypo.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,17 +19,17 @@ if TYPE_CHECKING:
 _PREFIXES = " KMGT"
 
 
-def time_limit(name: str, value: Any) -> float:
+def read_time(name: str, value: Any) -> float:
     """Seconds of a number or a duration."""
-    return seconds(name, value)
+    return read_seconds(name, value)
 
 
-def optional_time(name: str, value: Any) -> float:
+def read_optional_time(name: str, value: Any) -> float:
     """Seconds of a number or a duration; endless for None."""
-    return float("inf") if value is None else seconds(name, value)
+    return float("inf") if value is None else read_seconds(name, value)
 
 
-def seed(name: str, value: Any) -> int:
+def check_seed(name: str, value: Any) -> int:
     """A whole number, 0 or more."""
     require_number(name, value, Integral, "a whole number, 0 or more")
     if value < 0:
@@ -38,13 +37,13 @@ def seed(name: str, value: Any) -> int:
     return int(value)
 
 
-def count(name: str, value: Any) -> int:
+def check_count(name: str, value: Any) -> int:
     """A whole number, 0 or more, such as how many seeds an audit takes."""
     require_whole_number(name, value, 0)
     return int(value)
 
 
-def turns(name: str, value: Any) -> int | None:
+def check_turns(name: str, value: Any) -> int | None:
     """None, or a whole number from 1 on."""
     if value is None:
         return None
@@ -52,42 +51,43 @@ def turns(name: str, value: Any) -> int | None:
     return int(value)
 
 
-def max_complexity(name: str, value: Any) -> int | None:
+def check_max_complexity(name: str, value: Any) -> int | None:
     """None, or a whole number from 1 on."""
-    if value is not None:
-        require_number(name, value, Integral, "a whole number, 1 or more")
-        if value < 1:
-            raise InputError(f"the largest complexity must be 1 or more, got {value}")
-    return value
+    if value is None:
+        return None
+    require_number(name, value, Integral, "a whole number, 1 or more")
+    if value < 1:
+        raise InputError(f"the largest complexity must be 1 or more, got {value}")
+    return int(value)
 
 
-def workers(name: str, value: Any) -> int:
+def check_workers(name: str, value: Any) -> int:
     """A whole number from 1 on; all cores for None."""
     if value is None:
-        return available_cores()
+        return count_cores()
     require_number(name, value, Integral, "a whole number, 1 or more")
     if value < 1:
         raise InputError(f"the number of workers must be 1 or more, got {value}")
-    return value  # type: ignore[no-any-return]
+    return int(value)
 
 
-def available_cores() -> int:
+def count_cores() -> int:
     """Cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-def penalty_weight(name: str, value: Any) -> float | None:
+def check_penalty_weight(name: str, value: Any) -> float | None:
     """None, or a number from 0 on."""
     if value is not None:
         require_number(name, value, Real, "a number, 0 or more")
         if not 0 <= value < float("inf"):
             raise InputError(f"lambda must be a number from 0 on, got {value}")
-    return value
+    return value  # type: ignore[no-any-return]
 
 
-def backend(name: str, value: Any) -> str:
+def check_backend(name: str, value: Any) -> str:
     """One of those there are."""
     from hypo.problem.problem import BACKENDS
 
@@ -96,7 +96,7 @@ def backend(name: str, value: Any) -> str:
     return str(value)
 
 
-def intervals(name: str, value: Any) -> str:
+def check_intervals(name: str, value: Any) -> str:
     """``laplace`` or ``profile``."""
     from hypo.problem.problem import LAPLACE, PROFILE
 
@@ -105,21 +105,21 @@ def intervals(name: str, value: Any) -> str:
     return str(value)
 
 
-def truth_value(name: str, value: Any) -> bool:
+def check_truth_value(name: str, value: Any) -> bool:
     """True or False."""
     if not isinstance(value, bool):
         raise InputError(f"{name} must be True or False, got {value!r}")
     return value
 
 
-def progress(name: str, value: Any) -> Any:
+def check_progress(name: str, value: Any) -> Any:
     """None, True, False or a function."""
     if callable(value) or value is None or isinstance(value, bool):
         return value
     raise InputError(f"{name} must be True, False or a function that takes reports, got {value!r}")
 
 
-def scheduler(name: str, value: Any) -> str | None:
+def check_scheduler(name: str, value: Any) -> str | None:
     """None, one of ours, or what looks like an address."""
     from hypo.parallel.executor import LOCAL, PROCESSES, THREADS
 
@@ -133,7 +133,7 @@ def scheduler(name: str, value: Any) -> str | None:
     )
 
 
-def max_memory(name: str, value: str | float | None) -> float | None:
+def read_bytes(name: str, value: str | float | None) -> float | None:
     """Bytes for a number, or a text such as ``"4 GB"`` or ``"512M"``."""
     if value is None:
         return None
@@ -150,7 +150,7 @@ def max_memory(name: str, value: str | float | None) -> float | None:
     return float(value)
 
 
-def shard(name: str, value: str | Sequence[int] | None) -> tuple[int, int] | None:
+def read_shard(name: str, value: str | Sequence[int] | None) -> tuple[int, int] | None:
     """(Number, of how many) for ``"3/16"`` or ``(3, 16)``."""
     if value is None:
         return None
@@ -167,7 +167,9 @@ def shard(name: str, value: str | Sequence[int] | None) -> tuple[int, int] | Non
     return number, of
 
 
-def guesses(name: str, value: Sequence[str | Expression] | str | Expression | None) -> tuple[str | Expression, ...]:
+def check_guesses(
+    name: str, value: Sequence[str | Expression] | str | Expression | None
+) -> tuple[str | Expression, ...]:
     """Formulas, as text or Expression, in a tuple."""
     from hypo.expression.expr import Expression
 
@@ -180,7 +182,7 @@ def guesses(name: str, value: Sequence[str | Expression] | str | Expression | No
     return tuple(listed)
 
 
-def operators(name: str, value: Sequence[str] | str | None) -> tuple[str, ...] | None:
+def read_operators(name: str, value: Sequence[str] | str | None) -> tuple[str, ...] | None:
     """Names of the operator table for what a user wrote, such as ``"+, ^, ln"``; None for None."""
     from hypo.expression.operators import ALIASES, BY_NAME, lookup
 

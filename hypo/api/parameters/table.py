@@ -144,7 +144,7 @@ _NOISE = (
     ),
     Parameter(
         "lam", "float | None", None, "weight λ of soft violations, in nats per unit of violation.",
-        _OF_ALL, SEARCH, convert.penalty_weight,
+        _OF_ALL, SEARCH, convert.check_penalty_weight,
         Option("Weight of soft violations, in nats (default: 10).", "NUMBER", float, "--lambda"),
     ),
     Parameter(
@@ -158,17 +158,17 @@ _NOISE = (
 _SEARCH = (
     Parameter(
         "seeds", "int", 10, "fits with different seeds.",
-        (AUDIT,), CALL, convert.count, Option("Fits with different seeds.", "N", int, default_text="10"),
+        (AUDIT,), CALL, convert.check_count, Option("Fits with different seeds.", "N", int, default_text="10"),
     ),
     Parameter(
         "bootstrap", "int", 50, "fits to resampled rows.",
-        (AUDIT,), CALL, convert.count, Option("Fits to resampled rows.", "N", int, default_text="50"),
+        (AUDIT,), CALL, convert.check_count, Option("Fits to resampled rows.", "N", int, default_text="50"),
     ),
     Parameter(
         "time_limit", "float | str", 60.0,
         'seconds from the call on, or a duration such as ``"2min"``; the search stops earlier when the answer is certain. '
         "With ``turns`` there is none unless it is given.",
-        _OF_SEARCHES, SEARCH, convert.time_limit,
+        _OF_SEARCHES, SEARCH, convert.read_time,
         Option("Longest search: 90, 90s, 2min, 1h.", "TIME", default_text="60s"),
         variants={
             AUDIT: {
@@ -189,7 +189,7 @@ _SEARCH = (
     Parameter(
         "turns", "int | None", None,
         "number of turns of the proposers, in place of a time: equal seeds give equal answers on any machine.",
-        _OF_SEARCHES, SEARCH, convert.turns,
+        _OF_SEARCHES, SEARCH, convert.check_turns,
         Option("Turns of the search in place of a time, for one answer on every machine.", "N", int),
         variants={AUDIT: {
             "help":
@@ -198,11 +198,11 @@ _SEARCH = (
     ),
     Parameter(
         "total_time", "float | str | None", None, "seconds for the whole audit; what is not done by then is left out.",
-        (AUDIT,), CALL, convert.optional_time, Option("End after that with the fits that are done.", "TIME"),
+        (AUDIT,), CALL, convert.read_optional_time, Option("End after that with the fits that are done.", "TIME"),
     ),
     Parameter(
         "seed", "int", 0, "equal seeds give equal results, unless the time limit cut the search.",
-        (FIT, AUDIT), SEARCH, convert.seed, Option("Seed of all random choices.", None, int, default_text="0"),
+        (FIT, AUDIT), SEARCH, convert.check_seed, Option("Seed of all random choices.", None, int, default_text="0"),
         variants={AUDIT: {
             "help": "fits have the seeds ``seed``, ``seed + 1``, …; resamples are fitted with ``seed``.",
             "option": Option("First seed.", None, int, default_text="0")}},
@@ -214,7 +214,7 @@ _SEARCH = (
     Parameter(
         "operators", "Sequence[str] | str | None", None,
         'names from the operator table, such as ``["+", "*", "sqrt"]`` or ``"+,*,sqrt"``.',
-        _OF_SEARCHES, SEARCH, convert.operators, Option("Operators a formula may use.", '"+,-,*,…"'),
+        _OF_SEARCHES, SEARCH, convert.read_operators, Option("Operators a formula may use.", '"+,-,*,…"'),
         variants={ESTIMATOR: {
             "type": "Sequence[str] | Mapping[int, Sequence[str]] | str | None",
             "help":
@@ -232,7 +232,7 @@ _SEARCH = (
     ),
     Parameter(
         "max_complexity", "int | None", None, "largest number of nodes.",
-        _OF_SEARCHES, SEARCH, convert.max_complexity, Option("Most nodes of a formula.", "N", int),
+        _OF_SEARCHES, SEARCH, convert.check_max_complexity, Option("Most nodes of a formula.", "N", int),
     ),
     Parameter(
         "maxsize", "int | None", None,
@@ -249,12 +249,12 @@ _SEARCH = (
         'formulas to start from, such as ``["a*x/(b + x)"]``. Names that are neither columns nor constants of the knowledge '
         "are constants to fit. They are fitted from many starts, then varied, and seed the search; a guess that breaks a hard "
         "rule of the knowledge is refused.",
-        _OF_A_FIT, SEARCH, convert.guesses,
+        _OF_A_FIT, SEARCH, convert.check_guesses,
         Option("Formula to start from; may be repeated.", "FORMULA", spelling="--guess", multiple=True),
     ),
     Parameter(
         "workers", "int | None", None, "threads or processes, default one per core; does not change the result.",
-        _OF_SEARCHES, SEARCH, convert.workers, Option("Threads or processes (default: one per core).", "N", int),
+        _OF_SEARCHES, SEARCH, convert.check_workers, Option("Threads or processes (default: one per core).", "N", int),
         variants={AUDIT: {
             "help": "fits at the same time; default one per core. Does not change the result.",
             "option": Option("Fits at the same time (default: one per core).", "N", int)}},
@@ -264,7 +264,7 @@ _SEARCH = (
         '``"native"``, ``"cuda"`` (the same, with large scans and batches on an NVIDIA GPU; needs the extra ``gpu``), '
         '``"pysr"`` (PySR\'s search, in a process of its own; needs the extra ``pysr`` and Julia), or ``"all"`` (native and '
         "PySR at the same time, on one front). With PySR equal seeds need not give equal results.",
-        _OF_A_FIT, SEARCH, convert.backend,
+        _OF_A_FIT, SEARCH, convert.check_backend,
         Option("Who searches; cuda needs a GPU, pysr Julia.", "native|cuda|pysr|all", default_text="native"),
     ),
     Parameter(
@@ -290,14 +290,14 @@ _SEARCH = (
     Parameter(
         "max_memory", "str | float | None", None,
         'bytes, or a size such as ``"4 GB"``, that this process may take: libraries grow no further than that.',
-        _OF_A_FIT, SEARCH, convert.max_memory, Option("Memory that the search may take, such as 4GB.", "SIZE"),
+        _OF_A_FIT, SEARCH, convert.read_bytes, Option("Memory that the search may take, such as 4GB.", "SIZE"),
     ),
     Parameter(
         "scheduler", "str | None", None,
         'who does the large scans: ``"threads"`` (default), ``"processes"``, ``"local"`` (a Dask cluster of ``workers`` '
         'processes on this machine) or the address of a Dask scheduler, ``"tcp://host:8786"``. Does not change the result. A '
         'script that starts processes needs ``if __name__ == "__main__":``.',
-        _OF_SEARCHES, SEARCH, convert.scheduler,
+        _OF_SEARCHES, SEARCH, convert.check_scheduler,
         Option("Who does the large scans: threads, processes, local or tcp://host:8786.", "ADDRESS"),
         variants={AUDIT: {
             "help":
@@ -310,7 +310,7 @@ _SEARCH = (
     Parameter(
         "shard", "str | Sequence[int] | None", None,
         '``"3/16"`` or ``(3, 16)`` does the third of 16 parts of the search; :func:`hypo.merge` joins what they found.',
-        _OF_A_FIT, SEARCH, convert.shard, Option("Do part K of N of the search, for hypo merge.", "K/N"),
+        _OF_A_FIT, SEARCH, convert.read_shard, Option("Do part K of N of the search, for hypo merge.", "K/N"),
     ),
 )  # fmt: skip
 
@@ -319,21 +319,21 @@ _ANSWER = (
         "intervals", "str", "laplace",
         'of the best formula\'s constants: ``"laplace"``, symmetric, or ``"profile"``, where the likelihood with all others '
         "refitted has fallen so far; in both cases of 95 %.",
-        (FIT, SCORE, ESTIMATOR), SEARCH, convert.intervals,
+        (FIT, SCORE, ESTIMATOR), SEARCH, convert.check_intervals,
         Option("Intervals of constants.", "laplace|profile", default_text="laplace"),
     ),
     Parameter(
         "posterior", "bool", True,
         "weigh all likely structures at the end: one or two seconds, for which the search leaves up to 15 % of the time limit "
         "and 3 s at most. Without it there are no intervals of predictions.",
-        _OF_A_FIT, SEARCH, convert.truth_value,
+        _OF_A_FIT, SEARCH, convert.check_truth_value,
         Option("Do not weigh rival structures.", spelling="--no-posterior", flag=False),
     ),
     Parameter(
         "progress", "ProgressLike", None,
         "True shows progress on standard error, in a notebook as one line that updates; or a function called with "
         ":class:`Progress` reports. By default it shows in a notebook, and nowhere else.",
-        _OF_SEARCHES, CALL, convert.progress,
+        _OF_SEARCHES, CALL, convert.check_progress,
         variants={AUDIT: {
             "type": "bool | Callable[[AuditProgress], None] | None",
             "help":
