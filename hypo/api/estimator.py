@@ -203,7 +203,7 @@ class SymbolicRegressor(EstimatorAttributes, RegressorMixin, BaseEstimator):  # 
                 "loss": [h.rmse**2 for h in front],
                 "score": [h.score for h in front],
                 "equation": [str(h.expression) for h in front],
-                "sympy_format": [h.expression.sympy() for h in front],
+                "sympy_format": [self.result_.sympy(i) for i in range(len(front))],
                 "lambda_format": [partial(self.predict, index=i) for i in range(len(front))],
             }
         )

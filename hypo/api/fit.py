@@ -22,7 +22,7 @@ from hypo.report.display.notebook import is_in_notebook
 from hypo.report.remarks import explain_short_search
 from hypo.result.folders import Destination, folder_path
 from hypo.result.result import Result
-from hypo.starting import counted
+from hypo.starting import count_from_call
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @known_keywords(IN_FUNCTIONS, "hypo.fit")
 @described(FIT)
-@counted
+@count_from_call
 def fit(data: Any, target: Any = None, **settings: Unpack[FitSettings]) -> Result:
     """Search for the law behind a table: min over h of misfit(h) + complexity(h) + λ·violation(h), in nats.
 
@@ -110,7 +110,7 @@ def _find_law(
             else:
                 outcome = search(problem, settings, report)
         result = make_result(outcome, problem, settings, dataset, columns, model_selection, details)
-        if interrupts.came() and result.status != "interrupted":
+        if interrupts.has_come() and result.status != "interrupted":
             result = replace(result, status="interrupted", message="interrupted by the user")
         if own is not None:
             own.write(result)

@@ -191,7 +191,8 @@ class Scored:
         rules = [{key: value for key, value in r.as_dict().items() if key in CHECKED} for r in self.rules]
         kind = {} if self.likelihood is None else {"likelihood": self.likelihood.as_dict()}
         found = {**kind, **row, "violations": violations, "rules": rules}
-        return jsonable({"schema": SCORE_SCHEMA, "target": self.target, **found})
+        written: dict[str, Any] = jsonable({"schema": SCORE_SCHEMA, "target": self.target, **found})
+        return written
 
     def remarks(self) -> list[str]:
         """The violated rules, constants that look like misspelt columns or that the data do not determine, and the notes

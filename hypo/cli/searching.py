@@ -31,8 +31,8 @@ from hypo.cli.parameter_options import options_of, without_blanks
 from hypo.cli.showing import PLOT_FILE, placed, plotted, show_result
 from hypo.errors import ShortSearchWarning
 from hypo.failures import FAILURES_FILE
-from hypo.interrupts import came
-from hypo.starting import begun, loaded_beside
+from hypo.interrupts import has_come
+from hypo.starting import load_in_background, mark_start
 
 if TYPE_CHECKING:
     from hypo.result.folders import Destination
@@ -61,9 +61,9 @@ def fit(
     one goes to hypo-out/NAME-2. Formulas are in the units of the columns.
     """
     # The plot is drawn after the search, in time that is kept, with what is loaded meanwhile.
-    with terminating_as_interrupt(), begun(PLOTTING if plot else 0.0):
+    with terminating_as_interrupt(), mark_start(PLOTTING if plot else 0.0):
         if plot:
-            loaded_beside("matplotlib.figure", "matplotlib.backends.backend_agg")
+            load_in_background("matplotlib.figure", "matplotlib.backends.backend_agg")
         import hypo
         from hypo.data.opening import STANDARD_INPUT
         from hypo.report.display.progress import display_for, keep_up
@@ -90,7 +90,7 @@ def fit(
             silenced()
             said = f"cannot write to standard output: {error.strerror or error}; {place.whereabouts}"
             return complain(said, ELSEWHERE if place.failed else USAGE)
-        return INTERRUPTED if came() else code
+        return INTERRUPTED if has_come() else code
 
 
 def _told(result: Result, place: Destination, plot: bool, units: str, as_json: bool, quiet: bool) -> int:
