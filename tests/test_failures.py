@@ -11,7 +11,7 @@ import hypo
 from hypo.cli.main import main
 from hypo.data import from_arrays
 from hypo.errors import InputError
-from hypo.failures import MOST, Failures, report_text
+from hypo.failures import MOST, Failures, format_report
 from hypo.fitting.refiner import Refiner
 from hypo.problem.problem import Settings, make_problem
 from hypo.search.engine import search
@@ -72,7 +72,7 @@ def test_a_failure_is_kept_once_for_each_place():
     assert only.error == "RecursionError: maximum recursion depth exceeded"
     assert re.fullmatch(r"test_failures\.py, line \d+", only.where)
     assert only.as_dict().keys() == {"part", "error", "where"}
-    text = report_text(failures.found, "1.2")
+    text = format_report(failures.found, "1.2")
     assert text.startswith("hypo 1.2, Python ")
     assert "raise RecursionError" in text
 

@@ -19,7 +19,7 @@ import hypo
 from hypo import interrupts
 from hypo.cli.main import main
 from hypo.errors import InputError
-from hypo.failures import Failures, from_a_signal
+from hypo.failures import Failures, is_from_signal
 from hypo.interrupts import Interrupts
 from hypo.result.folders import Destination, check_folder, save
 from hypo.search import engine
@@ -52,20 +52,20 @@ def test_interrupts_come_up_where_they_are_awaited_and_wait_elsewhere():
         with pytest.raises(KeyboardInterrupt):
             interrupt()
         interrupt()
-        assert interrupts.came()
+        assert interrupts.has_come()
         with pytest.raises(KeyboardInterrupt):
             interrupts.release()
         with pytest.raises(KeyboardInterrupt):
             interrupt()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    assert not interrupts.came()
+    assert not interrupts.has_come()
 
 
 def test_a_dropped_interrupt_comes_up_again():
     with Interrupts(signal.SIGINT):
         with pytest.raises(KeyboardInterrupt):
             interrupt()
-        interrupts.lost()
+        interrupts.expect_again()
         with pytest.raises(KeyboardInterrupt):
             interrupt()
 
@@ -151,7 +151,7 @@ def test_the_time_limit_of_a_user_ends_a_fit():
 
 
 def test_errors_of_nobody_else_are_no_signals():
-    assert not from_a_signal(ValueError())
+    assert not is_from_signal(ValueError())
 
 
 @pytest.mark.parametrize("error", [RuntimeError("boom"), FileNotFoundError(2, "no such log")])

@@ -167,7 +167,7 @@ def make_prior(posterior: Posterior, problem: Problem, settings: Settings) -> Pr
 
     def total(arity: int) -> float:
         each = (n for n in sorted(problem.allowed) if BY_NAME[n].arity == arity)
-        return sum(priors.get(n, 1.0) * scorer.symbols ** (1.0 - scorer.weights.get(n, 1.0)) for n in each)
+        return float(sum(priors.get(n, 1.0) * scorer.symbols ** (1.0 - scorer.weights.get(n, 1.0)) for n in each))
 
     lengths = {}
     for s in posterior.structures:

@@ -111,7 +111,7 @@ def interruptible() -> Iterator[None]:
         if dropped.exc_type is not KeyboardInterrupt:
             before(dropped)
             return
-        interrupts.lost()
+        interrupts.expect_again()
         later = threading.Timer(AGAIN, _thread.interrupt_main)
         later.daemon = True
         later.start()

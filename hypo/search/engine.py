@@ -50,7 +50,7 @@ from hypo.search.proposers.stepwise import Stepwise
 from hypo.search.proposers.template import TemplateSearch
 from hypo.search.pysr.proposer import PySR
 from hypo.search.stopping import Stopping
-from hypo.starting import taken
+from hypo.starting import take_start
 
 P = TypeVar("P")
 
@@ -84,7 +84,7 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
     """
 
     failures = Failures()
-    since = taken()
+    since = take_start()
     tell = Teller(progress, failures)
 
     def prepare(stage: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from hypo.errors import HypoError
 from hypo.expression.expr import Expression
-from hypo.failures import Failure, Failures, from_a_signal, outside
+from hypo.failures import Failure, Failures, find_users_line, is_from_signal
 from hypo.fitting.rule_checks import RuleReport
 from hypo.posterior.posterior import ExploredSpace
 from hypo.scoring.score import Hypothesis
@@ -84,8 +84,8 @@ class Teller:
                 raise
             except Exception as error:
                 # A terminal that is gone is no failure: nobody looks any more.
-                place = outside(error, __package__)
-                if from_a_signal(error) or not (place or isinstance(error, OSError)):
+                place = find_users_line(error, __package__)
+                if is_from_signal(error) or not (place or isinstance(error, OSError)):
                     raise
                 if place:
                     self._failures.add("the display of progress", error, place)

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from hypo.expression.edits.conversion import Converted, Powers, Units, converted
-from hypo.units import DIMENSIONLESS, Dimension, parse_unit, unit_parts
+from hypo.units import DIMENSIONLESS, Dimension, parse_unit, split_unit
 
 if TYPE_CHECKING:
     from hypo.expression.expr import Expression
@@ -38,7 +38,7 @@ class UnitNames:
         powers: dict[str, Powers] = {}
         for owner, text in texts.items():
             out: dict[str, Fraction] = {}
-            for part, power in unit_parts(text, strict_angles).items():
+            for part, power in split_unit(text, strict_angles).items():
                 unit = parse_unit(part, strict_angles)
                 name = first.setdefault((unit.dimension, unit.factor), part)
                 known[name] = unit.dimension, unit.factor

@@ -39,8 +39,7 @@ from hypo.scoring.score import Hypothesis
 from hypo.search.engine import search
 from hypo.search.model_selection import with_best
 from hypo.search.outcome import Outcome, Progress
-from hypo.starting import begun, waited
-from hypo.starting import taken as began
+from hypo.starting import mark_start, take_start, time_waited
 
 # Beside the fronts: candidates of each search, and formulas refitted to all rows for the posterior.
 CANDIDATES, REFITTED = 20, 150
@@ -126,15 +125,15 @@ def validated(
     each = replace(settings, time_limit=(settings.time_limit - left) / len(held))
     outcomes: list[Outcome] = []
     trained: list[Problem] = []
-    since = began()
+    since = take_start()
     over = 0.0 if since is None else time.monotonic() - since
     for mask in held:
         # What came before, and what one of them took too long, is missing to the next.
-        begin = time.monotonic() - waited()
-        with begun(kept=over):
+        begin = time.monotonic() - time_waited()
+        with mark_start(kept=over):
             trained.append(make_problem(dataset.rows(~mask), background, each))
             outcomes.append(search(trained[-1], each, progress))
-        over = max(0.0, over + time.monotonic() - waited() - begin - each.time_limit)
+        over = max(0.0, over + time.monotonic() - time_waited() - begin - each.time_limit)
         if outcomes[-1].status == "interrupted":
             break
     outcome = _together(outcomes)
