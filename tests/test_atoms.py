@@ -19,7 +19,7 @@ from hypo.search.library.context import Context, LibraryView, first_order
 from hypo.search.library.seeds import plain_library
 from hypo.search.proposers import atoms as module
 from hypo.search.proposers.atoms import BUILT, Atoms, _of
-from hypo.search.proposers.base import Schedule
+from hypo.search.proposers.base import Schedule, Workspace
 from hypo.search.scan.quotients import quotients
 from hypo.search.scan.targets import Step, Target, links, peels
 
@@ -131,7 +131,7 @@ def test_the_proposer_finds_a_bell_among_noise(monkeypatch: pytest.MonkeyPatch) 
     truth = 0.8 + 2.0 * np.exp(-0.9 * (X[:, 0] - 6.3) ** 2)
     noise = 0.03 * rng.standard_normal(300)
     ctx, settings = context(X, truth + noise, ("x",))
-    atoms = Atoms(ctx, settings, plain_library(ctx, settings, [0]), lambda stage: None)
+    atoms = Atoms(Workspace(ctx.problem, settings, own_context=ctx, own_library=plain_library(ctx, settings, [0])))
     schedule = Schedule(0)
     schedule.add(atoms)
     turn = schedule.turn(atoms, ctx.problem, Archive(ctx.problem.X, ctx.problem.columns), ctx.clock)
@@ -148,7 +148,7 @@ def test_a_sum_of_atoms_behind_a_peel_is_found() -> None:
     x = np.random.default_rng(33).uniform(0.05, 20.0, (400, 1))
     law = x[:, 0] / np.expm1(0.173 * x[:, 0])
     ctx, settings = context(x, law, ("x",))
-    atoms = Atoms(ctx, settings, plain_library(ctx, settings, [0]), lambda stage: None)
+    atoms = Atoms(Workspace(ctx.problem, settings, own_context=ctx, own_library=plain_library(ctx, settings, [0])))
     schedule = Schedule(0)
     schedule.add(atoms)
     left = []

@@ -20,7 +20,7 @@ from hypo.kernels.opcodes import FIRST_UNARY, POW
 from hypo.problem.problem import Settings, make_problem
 from hypo.search.library.context import Context
 from hypo.search.library.seeds import plain_library
-from hypo.search.proposers.base import Turn
+from hypo.search.proposers.base import Turn, Workspace
 from hypo.search.proposers.stepwise import MOST_TERMS, Stepwise, eliminated, forward, written
 
 
@@ -86,7 +86,8 @@ def one_thread() -> Iterator[None]:
 def proposer(X: np.ndarray, y: np.ndarray, names: tuple[str, ...], options: Settings | None = None) -> Stepwise:
     options = options or Settings()
     ctx = Context.of(make_problem(from_arrays(X, y, names=list(names), target="t"), None, options), options, Clock())
-    return Stepwise(ctx, options, plain_library(ctx, options, range(len(names))), lambda stage: None)
+    library = plain_library(ctx, options, range(len(names)))
+    return Stepwise(Workspace(ctx.problem, options, own_context=ctx, own_library=library))
 
 
 def proposed(by: Stepwise, deadline: float = math.inf) -> Iterator[Expression]:

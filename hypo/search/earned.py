@@ -18,6 +18,7 @@ from hypo.fitting.row_racing import some_rows
 from hypo.problem.problem import PYSR
 from hypo.problem.repeated_rows import repeated_rows
 from hypo.problem.residual_structure import lack_of_fit
+from hypo.search.outcome import StopReason
 from hypo.search.stopping import FEW, NOISE, STRUCTURE, UNSEEN, residuals_say
 
 if TYPE_CHECKING:
@@ -46,10 +47,10 @@ def unearned(outcome: Outcome, problem: Problem, settings: Settings, posterior: 
     best = outcome.best
     if best is None:
         return ""
-    if outcome.status == "interrupted":
+    if outcome.status == StopReason.INTERRUPTED:
         return f"the search was too short to weigh rivals: it was interrupted, so {NO_WEIGHTS}; let it run to its end"
     reasons = _rows(best, problem)
-    if outcome.status != "exact":
+    if outcome.status != StopReason.EXACT:
         reasons = chain(reasons, _reasons(outcome, best, problem, settings, posterior))
     return next(reasons, "")
 

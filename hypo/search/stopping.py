@@ -12,6 +12,7 @@ from hypo.problem.exact import is_exact
 from hypo.problem.problem import PYSR, Problem, Settings
 from hypo.problem.residual_structure import EXPLAINED, LEAST_ROWS, SIGHT, nearest, neighbour_correlation, noise_level
 from hypo.scoring.score import Hypothesis
+from hypo.search.outcome import Ending, StopReason
 from hypo.search.proposers.base import BETTER, Schedule
 from hypo.search.proposers.library_scan import Scanner
 from hypo.search.proposers.screened import MANY_COLUMNS
@@ -49,20 +50,20 @@ class Stopping:
         self._bought = LEAST
         self._answer: Hypothesis | None = None
 
-    def after_turn(self, gain: float) -> tuple[str, str] | None:
-        """Status and message where the search ends with this turn, which lowered the best score by ``gain`` nats."""
+    def after_turn(self, gain: float) -> Ending | None:
+        """The ending where the search ends with this turn, which lowered the best score by ``gain`` nats."""
         best, problem, settings, spent = self._archive.best, self._problem, self._settings, self._schedule.spent
         if is_exact(best, problem) and (self._scanner is None or self._scanner.complete_to):
             message = "the formula meets every row to rounding"
             if best is not None and len(problem.y) <= len(best.expression):
                 message += f", but with {len(problem.y)} rows so may others of its size"
-            return "exact", message
+            return Ending(StopReason.EXACT, message)
         if self._clock.expired:
-            return "time_limit", "the time limit was reached"
+            return Ending(StopReason.TIME_LIMIT, "the time limit was reached")
         if settings.turns is not None and self._schedule.turns >= settings.turns:
-            return "complete", "the search took all the turns it was given"
+            return Ending(StopReason.COMPLETE, "the search took all the turns it was given")
         if settings.work is not None and spent >= settings.work:
-            return "complete", "the search did all the work it was given"
+            return Ending(StopReason.COMPLETE, "the search did all the work it was given")
         if gain > BETTER and not _respelled(best, self._answer):
             self._bought, self._answer = max(spent, LEAST), best
             return None
@@ -73,18 +74,18 @@ class Stopping:
             message = "further search brought nothing better"
             if looks_like_noise(best, problem, settings):
                 message += ", and the residuals look like noise"
-            return "complete", message
+            return Ending(StopReason.COMPLETE, message)
         return None
 
-    def exhausted(self) -> tuple[str, str]:
-        """Status and message where nobody has anything left to propose."""
+    def exhausted(self) -> Ending:
+        """The ending where nobody has anything left to propose."""
         if self._pysr is not None and self._pysr.cut:
-            return "time_limit", "the time limit was reached"
+            return Ending(StopReason.TIME_LIMIT, "the time limit was reached")
         if self._settings.backend == PYSR:
-            return "complete", "PySR ended its search"
+            return Ending(StopReason.COMPLETE, "PySR ended its search")
         if self._schedule.failed:
-            return "complete", "what was left of the search came to its end"
-        return "complete", "the search went through all that it had planned"
+            return Ending(StopReason.COMPLETE, "what was left of the search came to its end")
+        return Ending(StopReason.COMPLETE, "the search went through all that it had planned")
 
     @property
     def _waits(self) -> bool:

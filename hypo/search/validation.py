@@ -38,7 +38,7 @@ from hypo.problem.problem import Problem, Settings, make_problem
 from hypo.scoring.score import Hypothesis
 from hypo.search.engine import search
 from hypo.search.model_selection import with_best
-from hypo.search.outcome import Outcome, Progress
+from hypo.search.outcome import Outcome, Progress, StopReason
 from hypo.starting import begun, waited
 from hypo.starting import taken as began
 
@@ -135,7 +135,7 @@ def validated(
             trained.append(make_problem(dataset.rows(~mask), background, each))
             outcomes.append(search(trained[-1], each, progress))
         over = max(0.0, over + time.monotonic() - waited() - begin - each.time_limit)
-        if outcomes[-1].status == "interrupted":
+        if outcomes[-1].status == StopReason.INTERRUPTED:
             break
     outcome = _together(outcomes)
     outcome = replace(outcome, deadline=outcome.deadline + left)
@@ -173,7 +173,7 @@ def validated(
         archive.add(again(other.expression), 0)
     if best is None:
         message = "no formula of the searches is defined on all rows and keeps the knowledge"
-        return replace(outcome, best=None, front=(), archive=(), status="nothing_found", message=message), {}
+        return replace(outcome, best=None, front=(), archive=(), status=StopReason.NOTHING_FOUND, message=message), {}
     lowest = archive.best
     assert lowest is not None
     # One search fitted its guesses to the rows that it saw.
@@ -214,7 +214,7 @@ def _note(taken: Loss, least: Loss, held: Sequence[NDArray[np.bool_]]) -> str:
 
 def _together(outcomes: Sequence[Outcome]) -> Outcome:
     """The work of the searches in all, with the archives of all."""
-    first = next((o for o in outcomes if o.status == "interrupted"), outcomes[-1])
+    first = next((o for o in outcomes if o.status == StopReason.INTERRUPTED), outcomes[-1])
     found = sorted((h for o in outcomes for h in o.archive), key=rank)
     return replace(
         first,

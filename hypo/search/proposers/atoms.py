@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -24,10 +24,9 @@ from hypo.expression.program import Program
 from hypo.fitting.constants.fit import fit
 from hypo.kernels import opcodes as oc
 from hypo.likelihood.base import Gaussian
-from hypo.problem.problem import Settings
-from hypo.search.library.context import Context, LibraryView
+from hypo.search.library.context import LibraryView
 from hypo.search.library.library import Library, Seed
-from hypo.search.proposers.base import Turn
+from hypo.search.proposers.base import Turn, Workspace
 from hypo.search.scan import forms
 from hypo.search.scan.race import ScanHit, build
 from hypo.search.scan.targets import Target, links, peels
@@ -62,12 +61,11 @@ ALIKE, SHORT = 2, {1: 3, 2: 2}
 class Atoms:
     """The proposer that scans sums and products of parametric atoms and library members."""
 
-    def __init__(
-        self, ctx: Context, settings: Settings, library: Library, report: Callable[[str], None], name: str = "atoms"
-    ) -> None:
+    def __init__(self, workspace: Workspace, name: str = "atoms") -> None:
         self.name = name
-        self._ctx, self._settings, self._library, self._report = ctx, settings, library, report
-        self._turn = 0 if settings.fit_constants and {"*", "+"} <= ctx.problem.allowed else len(TURNS)
+        self._ctx, self._library, self._report = workspace.context, workspace.library, workspace.report
+        is_able = workspace.settings.fit_constants and {"*", "+"} <= self._ctx.problem.allowed
+        self._turn = 0 if is_able else len(TURNS)
 
     @property
     def cost(self) -> float:

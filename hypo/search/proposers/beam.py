@@ -9,7 +9,7 @@ best targets of a level are peeled again.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -18,19 +18,18 @@ from numpy.typing import NDArray
 
 from hypo.clock import Clock
 from hypo.expression.expr import Expression
-from hypo.problem.problem import Settings
 from hypo.problem.residual_structure import StructureTest, nearest, neighbour_correlation, noise_level
 from hypo.search.library.compact import compact_library
 from hypo.search.library.context import Context, LibraryView
 from hypo.search.library.library import LibraryRows
-from hypo.search.proposers.base import Turn
-from hypo.search.proposers.build import build_formulas
-from hypo.search.proposers.library_scan import Scanner
+from hypo.search.proposers.base import Turn, Workspace
 from hypo.search.reductions.screening import screen
 from hypo.search.scan import forms
-from hypo.search.scan.pair_scan import extend, orthonormal, scan_triples, unit_rows
+from hypo.search.scan.build_formulas import build_formulas
+from hypo.search.scan.pair_scan import extend, orthonormal, project_off, scan_triples, unit_rows
 from hypo.search.scan.peels import Peeling, Peels, join
 from hypo.search.scan.race import SUM, Basis, ScanHit, race
+from hypo.search.scan.scan_state import ScanScope, ScanState
 from hypo.search.scan.targets import Target
 
 # Chains judged in one go, and by one worker; terms of a sum; of the sums of two those grown further.
@@ -97,19 +96,12 @@ Entry = tuple[float, int, Peels, int, Judge, NDArray[np.int64]]
 class Beam:
     """The proposer; each turn has more members, more targets and more levels."""
 
-    def __init__(
-        self,
-        ctx: Context,
-        settings: Settings,
-        report: Callable[[str], None],
-        whole: Scanner,
-        smaller: Scanner | None = None,
-        name: str = "beam",
-    ) -> None:
-        """The target and its variables are those of ``smaller``, or where there is none of ``whole``."""
+    def __init__(self, workspace: Workspace, name: str = "beam") -> None:
         self.name = name
-        self._ctx, self._report = ctx, report
-        self._scanner = smaller or whole
+        ctx, settings = workspace.context, workspace.settings
+        self._ctx, self._report = ctx, workspace.report
+        # The target and its variables are those that are left without pure powers, where there are some.
+        self._state = workspace.separated or workspace.scan or ScanState(ctx, settings, ScanScope())
         usable = settings.fit_constants and {"*", "+"} <= ctx.problem.allowed and ctx.n_probe >= 20
         self._turn = 0 if usable else len(ROUNDS)
 
@@ -130,7 +122,7 @@ class Beam:
     def _start(self) -> Target:
         """The target, or the denoised one where the stand-in leaves nothing but noise: of a law that is too much for it, it
         would show little."""
-        starts, X = self._scanner.starts, self._ctx.X[list(self._scanner.lines)]
+        starts, X = self._state.starts, self._ctx.X[list(self._state.lines)]
         if len(starts) == 1:
             return starts[0]
         residual = starts[1].values - starts[0].values
@@ -181,7 +173,7 @@ class Beam:
     @cached_property
     def _lines(self) -> Sequence[int]:
         """The variables, of very many those that matter most: sums of all pairs take time and memory with their square."""
-        lines = self._scanner.lines
+        lines = self._state.lines
         if len(lines) <= MOST_COLUMNS:
             return lines
         found = screen(self._ctx.X[list(lines)], self._ctx.y, self._ctx.weight)
@@ -316,8 +308,7 @@ class Judges:
             else:
                 T, W = ctx.whiten(values), slope
             before = np.linalg.norm(T, axis=1)
-            for _ in range(2):
-                T = T - (T @ judge.q.T) @ judge.q
+            T = project_off(T, judge.q)
             size = np.linalg.norm(T, axis=1)
             size[size <= 1e-11 * before] = np.nan
             return T / size[:, None], W * size[:, None]

@@ -26,14 +26,11 @@ from hypo.kernels.cpu.evolution.nodes import Grammar
 from hypo.kernels.cpu.evolution.tidy import tidy
 from hypo.parallel.batches import Rows
 from hypo.parallel.executor import whole
-from hypo.problem.problem import Settings
 from hypo.search.evolution.island import EVALUATIONS, EXACT, ISLAND, Island, Stay, World, live, live_together
 from hypo.search.evolution.programs import WIDTH, Programs
 from hypo.search.evolution.rule_fitness import KNOWN, RuleFitness
-from hypo.search.library.context import Context
-from hypo.search.library.library import Library
 from hypo.search.library.seeds import nesting_masks
-from hypo.search.proposers.base import Turn
+from hypo.search.proposers.base import Turn, Workspace
 from hypo.search.proposers.guesses import read_guesses
 
 # Rows that generations are fitted on.
@@ -78,9 +75,10 @@ class Evolution:
 
     name = "evolution"
 
-    def __init__(self, ctx: Context, settings: Settings, library: Library) -> None:
+    def __init__(self, workspace: Workspace) -> None:
+        ctx, settings = workspace.context, workspace.settings
         p = ctx.problem
-        self.ctx, self.library = ctx, library
+        self.ctx, self.library = ctx, workspace.scanned_library
         self.scorer = p.scorer(settings)
         self.rules = RuleFitness(p, settings.lam)
         self.free = settings.fit_constants

@@ -23,7 +23,7 @@ from hypo.kernels import opcodes as oc
 from hypo.knowledge.hard_violations import hard_breach
 from hypo.likelihood.base import Likelihood
 from hypo.problem.problem import Problem, Settings
-from hypo.search.proposers.base import Turn
+from hypo.search.proposers.base import Turn, Workspace
 from hypo.search.table_units import readings
 
 # Starts of the first fit; steps, rows and the number of variants of a guess that are fitted, and of those yielded.
@@ -99,9 +99,9 @@ class Guesses:
 
     name = "guesses"
 
-    def __init__(self, problem: Problem, settings: Settings) -> None:
-        self.problem, self.settings = problem, settings
-        self.guesses = read_guesses(problem, settings)
+    def __init__(self, workspace: Workspace) -> None:
+        self.problem, self.settings = workspace.problem, workspace.settings
+        self.guesses = read_guesses(self.problem, self.settings)
         # What the next turn varies, and everything varied or tried so far.
         self.parents: list[Expression] = []
         self.tried: set[str] = set()

@@ -10,7 +10,7 @@ products.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 from math import comb
@@ -21,12 +21,10 @@ from numpy.typing import NDArray
 from hypo.expression import operators as ops
 from hypo.expression.expr import Expression
 from hypo.kernels import opcodes as oc
-from hypo.problem.problem import Settings
 from hypo.problem.surrogate import multi_indices
-from hypo.search.library.context import Context, LibraryView
-from hypo.search.library.library import Library
+from hypo.search.library.context import LibraryView
 from hypo.search.library.pi_groups import monomial
-from hypo.search.proposers.base import Turn
+from hypo.search.proposers.base import Turn, Workspace
 from hypo.search.scan.race import free_term
 from hypo.search.scan.targets import Target, links
 
@@ -65,13 +63,11 @@ class Dictionary:
 class Stepwise:
     """The proposer of long sums."""
 
-    def __init__(
-        self, ctx: Context, settings: Settings, library: Library, report: Callable[[str], None], name: str = "stepwise"
-    ) -> None:
+    def __init__(self, workspace: Workspace, name: str = "stepwise") -> None:
         self.name = name
-        self._ctx, self._library, self._report = ctx, library, report
-        allowed = ctx.problem.allowed
-        able = settings.fit_constants and not allowed.isdisjoint("+-") and not allowed.isdisjoint("*/")
+        self._ctx, self._library, self._report = workspace.context, workspace.library, workspace.report
+        allowed = self._ctx.problem.allowed
+        able = workspace.settings.fit_constants and not allowed.isdisjoint("+-") and not allowed.isdisjoint("*/")
         self._turn = 0 if able else len(TURNS)
 
     @property

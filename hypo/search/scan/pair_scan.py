@@ -72,14 +72,21 @@ def orthonormal(rows: Sequence[NDArray[np.float64]], n: int) -> Rows:
     return np.array(out) if out else np.empty((0, n))
 
 
+def project_off(rows: Rows, basis: Rows) -> Rows:
+    """The parts of ``rows`` (n_row, n) orthogonal to an orthonormal ``basis`` (n_basis, n). Taken off twice, as by Gram and
+    Schmidt: once leaves rounding where little is left."""
+    if len(basis):
+        for _ in range(2):
+            rows = rows - (rows @ basis.T) @ basis
+    return rows
+
+
 def unit_rows(rows: Rows, basis: Rows, *, least: float = 1e-7) -> tuple[Rows, NDArray[np.int64]]:
     """Rows projected off the basis and scaled to length 1, and which of them are left (those within the span go)."""
     size = np.linalg.norm(rows, axis=1)
     with np.errstate(all="ignore"):
         out = rows / size[:, None]
-    if len(basis):
-        for _ in range(2):
-            out = out - (out @ basis.T) @ basis
+    out = project_off(out, basis)
     rest = np.linalg.norm(out, axis=1)
     keep = np.flatnonzero(np.isfinite(rest) & (rest > least))
     return np.ascontiguousarray(out[keep] / rest[keep, None]), keep
@@ -315,9 +322,7 @@ def seen(targets: Rows, basis: Rows, chosen: NDArray[np.int64] | None) -> tuple[
     if chosen is None:
         return targets, basis, np.zeros(len(targets))
     z = orthonormal(list(basis[:, chosen]), len(chosen))
-    t = targets[:, chosen]
-    for _ in range(2):
-        t = t - (t @ z.T) @ z
+    t = project_off(targets[:, chosen], z)
     return t, z, np.sum(targets**2, axis=1) - np.sum(t**2, axis=1)
 
 
