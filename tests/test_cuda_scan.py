@@ -33,8 +33,9 @@ from hypo.search.library.context import Context, LibraryView, Workers  # noqa: E
 from hypo.search.library.library import Library, Seed  # noqa: E402
 from hypo.search.library.seeds import plain_library  # noqa: E402
 from hypo.search.scan import forms  # noqa: E402
-from hypo.search.scan.pair_scan import Best, orthonormal, scan_jobs, scan_products, scan_sums, unit_rows  # noqa: E402
+from hypo.search.scan.pair_scan import Best, scan_jobs, scan_products, scan_sums  # noqa: E402
 from hypo.search.scan.targets import Target, links  # noqa: E402
+from hypo.search.scan.unit_rows import orthonormal, unit_rows  # noqa: E402
 
 N = 40
 NONE = np.empty((0, N))

@@ -26,6 +26,7 @@ from hypo.problem.problem import Settings, make_problem
 from hypo.search.engine import search
 from hypo.search.proposers import evolution as evolve
 from hypo.search.scan import pair_scan as scan
+from hypo.search.scan.unit_rows import orthonormal, unit_rows
 from tests.oracles.no_limit import NO_LIMIT
 
 N = 40  # probe rows
@@ -141,8 +142,8 @@ def test_an_error_of_the_function_is_raised_here(far: Any) -> None:
 
 @pytest.mark.parametrize("form", ["sums", "sums of two", "products", "products of two"])
 def test_scans_are_the_same_bit_for_bit(form: str, far: Any) -> None:
-    q = scan.orthonormal([np.ones(N)], N)
-    F, G, T = (scan.unit_rows(a, q)[0] for a in (ROWS, ROWS[:700] ** 2, ROWS[:3] * ROWS[5:8]))
+    q = orthonormal([np.ones(N)], N)
+    F, G, T = (unit_rows(a, q)[0] for a in (ROWS, ROWS[:700] ** 2, ROWS[:3] * ROWS[5:8]))
     F[900] = F[20]  # a tie between pairs of different blocks
     second = G if "two" in form else None
     found = []
@@ -289,7 +290,7 @@ def test_a_deadline_travels_as_seconds_left(far: Any) -> None:
 
 
 def test_an_expired_clock_ends_a_scan_at_once(far: Any) -> None:
-    F, _ = scan.unit_rows(ROWS, np.empty((0, N)))
+    F, _ = unit_rows(ROWS, np.empty((0, N)))
     clock = Clock(deadline=time.monotonic() - 1)
     assert all(len(b.r2) == 0 for b in scan.scan_sums(F[:2], F, None, keep=9, clock=clock, executor=far))
     assert clock.scored == 0

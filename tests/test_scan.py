@@ -16,16 +16,9 @@ from hypo.kernels.opcodes import DIV, EXP, MUL, SQRT, SUB
 from hypo.parallel.executor import Threads
 from hypo.search.scan import pair_scan as scan
 from hypo.search.scan import prefilter as columns
-from hypo.search.scan.pair_scan import (
-    Best,
-    distinct_rows,
-    extend,
-    orthonormal,
-    scan_products,
-    scan_sums,
-    scan_triples,
-    unit_rows,
-)
+from hypo.search.scan.pair_scan import Best, scan_products, scan_sums
+from hypo.search.scan.tuple_scan import extend_tuples, scan_triples
+from hypo.search.scan.unit_rows import distinct_rows, orthonormal, unit_rows
 
 N = 30  # rows of data
 
@@ -362,7 +355,7 @@ def test_an_expired_clock_ends_a_scan_at_once(threads: int) -> None:
             *scan_products(F[:4], F, None, np.empty((0, N)), keep=300, clock=late, executor=executor),
         ):
             assert len(best.r2) == len(best.i) == len(best.j) == 0
-        terms, r2 = extend(F[0], F, np.array([[1, 2]]), keep=5, clock=late)
+        terms, r2 = extend_tuples(F[0], F, np.array([[1, 2]]), keep=5, clock=late)
         assert terms.shape == (0, 3) and len(r2) == 0
         assert time.monotonic() - begin < 1
 
@@ -383,7 +376,7 @@ def test_extend_finds_the_best_further_row(kind: str) -> None:
     F, t, z = vectors(1, 25, N), vectors(2, N), basis_of(kind)
     q = orthonormal(list(z), N)
     rows, target = unit_rows(F, q)[0], unit_rows(t[None], q)[0][0]
-    terms, r2 = extend(target, rows, np.array([[3, 17], [0, 1]]), keep=6, clock=Clock())
+    terms, r2 = extend_tuples(target, rows, np.array([[3, 17], [0, 1]]), keep=6, clock=Clock())
     slow = {}
     for start in ((3, 17), (0, 1)):
         for k in set(range(25)) - set(start):
@@ -397,7 +390,7 @@ def test_extend_finds_the_best_further_row(kind: str) -> None:
 def test_extend_leaves_out_rows_within_the_tuple() -> None:
     F, _ = unit_rows(vectors(1, 6, N), np.empty((0, N)))
     F[5] = (F[0] + F[1]) / np.linalg.norm(F[0] + F[1])
-    terms, r2 = extend(F[2], F, np.array([[0, 1]]), keep=1, clock=Clock())
+    terms, r2 = extend_tuples(F[2], F, np.array([[0, 1]]), keep=1, clock=Clock())
     assert terms.tolist() == [[0, 1, 2]] and r2[0] == pytest.approx(1)
 
 

@@ -23,8 +23,8 @@ from hypo.kernels.gpu import pair_scores as rescore
 from hypo.kernels.gpu.operands import Operand, below, error, operand, unit_error
 from hypo.kernels.gpu.pair_scan import Launcher, Shape
 from hypo.search.gpu.layout import Layout, Piece
-from hypo.search.scan.pair_scan import Rows, seen
-from hypo.search.scan.prefilter import AXES
+from hypo.search.scan.pair_scan import seen
+from hypo.search.scan.prefilter import AXES, Rows
 
 # Columns that the filter multiplies where there are more: the rest is bounded.
 WIDTH = 64

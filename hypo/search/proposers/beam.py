@@ -26,11 +26,12 @@ from hypo.search.proposers.base import Turn, Workspace
 from hypo.search.reductions.screening import screen
 from hypo.search.scan import forms
 from hypo.search.scan.build_formulas import build_formulas
-from hypo.search.scan.pair_scan import extend, orthonormal, project_off, scan_triples, unit_rows
 from hypo.search.scan.peels import Peeling, Peels, join
 from hypo.search.scan.race import SUM, Basis, ScanHit, race
 from hypo.search.scan.scan_state import ScanScope, ScanState
 from hypo.search.scan.targets import Target
+from hypo.search.scan.tuple_scan import extend_tuples, scan_triples
+from hypo.search.scan.unit_rows import orthonormal, project_off, unit_rows
 
 # Chains judged in one go, and by one worker; terms of a sum; of the sums of two those grown further.
 BATCH, PIECE, TERMS, GROWN = 2048, 256, 5, 400
@@ -363,7 +364,7 @@ def _triples(
     three = scan_triples(T, judge.F, keep=TRIPLES_KEPT, clock=clock)[0]
     terms = list(three[:2])
     if len(three):
-        terms += list(extend(T[0], judge.F, three, keep=TRIPLES_KEPT, clock=clock)[0][:2])
+        terms += list(extend_tuples(T[0], judge.F, three, keep=TRIPLES_KEPT, clock=clock)[0][:2])
     rss = []
     for chosen in terms:
         A = judge.F[chosen].T

@@ -14,18 +14,11 @@ from numpy.typing import NDArray
 
 from hypo.search.library.context import Context, LibraryView
 from hypo.search.library.library import LibraryRows
-from hypo.search.scan.pair_scan import (
-    Best,
-    distinct_rows,
-    extend,
-    orthonormal,
-    scan_jobs,
-    scan_sums,
-    scan_triples,
-    unit_rows,
-)
+from hypo.search.scan.pair_scan import Best, scan_jobs, scan_sums
 from hypo.search.scan.race import PRODUCT, RATIONAL, SUM, Basis, ScanHit, race
 from hypo.search.scan.targets import Target
+from hypo.search.scan.tuple_scan import extend_tuples, scan_triples
+from hypo.search.scan.unit_rows import distinct_rows, orthonormal, unit_rows
 
 # Hits kept per target and scan, for the data's own target and for peeled ones.
 KEEP, KEEP_PEELED = 300, 40
@@ -120,7 +113,7 @@ def longer(
     out: list[NDArray[np.int64]] = []
     terms = pairs[:beam]
     while len(terms) and terms.shape[1] < MOST_TERMS and ctx.n_probe > 4 * terms.shape[1] + 12:
-        terms, r2 = extend(t, F, terms, keep=beam, clock=ctx.clock)
+        terms, r2 = extend_tuples(t, F, terms, keep=beam, clock=ctx.clock)
         out.append(terms[:KEEP_PEELED])
         if len(r2) and r2[0] > 1.0 - 1e-14:
             break

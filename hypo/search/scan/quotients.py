@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 
 from hypo.expression.expr import Expression
 from hypo.search.library.context import Context, LibraryView
-from hypo.search.scan.pair_scan import extend, orthonormal, scan_sums, unit_rows
+from hypo.search.scan.pair_scan import scan_sums
 from hypo.search.scan.race import free_sum
 from hypo.search.scan.targets import Target
+from hypo.search.scan.tuple_scan import extend_tuples
+from hypo.search.scan.unit_rows import orthonormal, unit_rows
 
 # Members on each side; tuples kept while they grow, and their longest; formulas of each length handed on.
 MEMBERS, BEAM, LONGEST, BEST = 250, 60, 5, 4
@@ -41,7 +43,7 @@ def quotients(ctx: Context, view: LibraryView, target: Target) -> Iterator[Expre
     best = scan_sums(unit, rows, None, keep=BEAM * 4, clock=ctx.clock, executor=ctx.workers.executor)[0]
     terms = np.column_stack([best.i, best.j])
     while len(terms) and terms.shape[1] < LONGEST:
-        terms, r2 = extend(unit[0], rows, terms[:BEAM], keep=BEAM, clock=ctx.clock)
+        terms, r2 = extend_tuples(unit[0], rows, terms[:BEAM], keep=BEAM, clock=ctx.clock)
         quotient = [t for t in terms if np.any(kept[t] >= len(above)) and np.any(kept[t] < len(above))]
         for t in quotient[:BEST]:
             e = _built(ctx, view, target, kept[t], above, below, constant)
