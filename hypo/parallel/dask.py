@@ -20,8 +20,10 @@ from hypo.errors import InputError, MissingExtraError
 from hypo.parallel.executor import LOCAL, WorkersLost
 from hypo.parallel.remote import Remote, one_blas_thread, usable
 
-# Seconds to wait for a scheduler, and for a worker when there is none.
-SCHEDULER_WAIT, WORKER_WAIT = 5.0, 10.0
+# Seconds to wait for a scheduler.
+SCHEDULER_WAIT = 5.0
+# Seconds to wait for a worker when there is none.
+WORKER_WAIT = 10.0
 # Tasks under way for each thread of a worker: while some are at work the next ones are already there.
 AHEAD = 4
 
@@ -29,10 +31,10 @@ AHEAD = 4
 class _Sent:
     """An array in the memory of a worker, made usable once."""
 
-    def __init__(self, array: NDArray) -> None:
+    def __init__(self, array: NDArray[Any]) -> None:
         self.array = usable(array)
 
-    def __reduce__(self) -> tuple[type[_Sent], tuple[NDArray]]:
+    def __reduce__(self) -> tuple[type[_Sent], tuple[NDArray[Any]]]:
         return _Sent, (self.array,)
 
 
@@ -48,7 +50,7 @@ class Cluster(Remote):
         super().__init__()
         try:
             import distributed
-            from distributed.comm import CommClosedError
+            from distributed.comm.core import CommClosedError
         except ImportError as error:
             raise MissingExtraError("work on a cluster needs Dask: pip install 'hypo[dask]'") from error
         self.lost = (distributed.KilledWorker, CancelledError, CommClosedError, TimeoutError)
@@ -115,7 +117,7 @@ class Cluster(Remote):
                 raise InputError(f"the Dask worker {address} {has}; install hypo {hypo.__version__} there, as here")
             self._known.add(address)
 
-    def _put(self, array: NDArray) -> Any:
+    def _put(self, array: NDArray[Any]) -> Any:
         return self._client.scatter(_Sent(array), broadcast=True, hash=False)
 
     def _submit(self, function: Callable[..., Any], items: list[Any], given: list[Any]) -> list[Any]:

@@ -55,7 +55,7 @@ class Processes(Remote):
     def _window(self) -> int:
         return AHEAD * self._workers
 
-    def _put(self, array: NDArray) -> _Stored:
+    def _put(self, array: NDArray[Any]) -> _Stored:
         self._files += 1
         stored = _Stored(str(Path(self._folder.name) / f"{self._files}.npy"))
         np.save(stored.path, array)
@@ -100,7 +100,7 @@ def _work(function: Callable[..., Any], item: Any, given: list[Any]) -> Any:
 
 
 @lru_cache(maxsize=16)
-def _loaded(path: str) -> NDArray:
+def _loaded(path: str) -> NDArray[Any]:
     return np.asarray(np.load(path, mmap_mode="c"))
 
 

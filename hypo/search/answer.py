@@ -20,8 +20,12 @@ if TYPE_CHECKING:
     from hypo.problem.problem import Problem
     from hypo.scoring.score import Hypothesis
 
-# Predictions nearer than these shares of the noise, and of the largest of them, are the same; the last is for fits to them.
-OF_NOISE, OF_SIZE, VARIANT = 1e-3, 1e-9, 1e-7
+# Predictions nearer than this share of the noise are the same.
+OF_NOISE = 1e-3
+# Predictions nearer than this share of the largest of them are the same.
+OF_SIZE = 1e-9
+# The same for fits to predictions.
+VARIANT = 1e-7
 
 
 def own_guess(

@@ -24,8 +24,10 @@ from hypo.kernels import compiled, turns
 
 # Processes that compile; more would mostly wait for each other.
 PROCESSES = 2
-# Seconds between two looks at how far it is, and two lines of a log about it.
-LOOK, SAY = 0.25, 10.0
+# Seconds between two looks at how far compiling is.
+LOOK = 0.25
+# Seconds between two lines of a log about it.
+SAY = 10.0
 # Seconds after which a lost interrupt comes again.
 AGAIN = 0.1
 _INSIDE = "HYPO_COMPILING"

@@ -19,13 +19,21 @@ from hypo.search.proposers.screened import MANY_COLUMNS
 from hypo.search.pysr.proposer import PySR
 from hypo.search.reductions.screening import screen
 
-# The search stops when it went on for this many times the cost at which the best formula came, if the residuals look like
-# noise. Where neighbours are too far apart to tell (many variables, few rows) it takes more.
-PATIENCE, PATIENCE_BLIND = 10.0, 60.0
+# The search stops when it went on for this many times the cost at which the best formula came, if the residuals look
+# like noise.
+PATIENCE = 10.0
+# The same where neighbours are too far apart to tell: many variables, few rows.
+PATIENCE_BLIND = 60.0
 # The least cost that patience is counted from, about that of the first turn: what comes before it is no measure.
 LEAST = 0.4
-# What residuals are.
-STRUCTURE, NOISE, UNSEEN, FEW = "structure", "noise", "unseen", "few"
+# What residuals are: they follow the columns,
+STRUCTURE = "structure"
+# look like noise,
+NOISE = "noise"
+# may be anything, as nobody would see it,
+UNSEEN = "unseen"
+# or are too few to look.
+FEW = "few"
 # Nats between the misfits of two spellings of one formula, fitted apart.
 REFITTED = 0.05
 

@@ -42,10 +42,14 @@ from hypo.search.outcome import Outcome, Progress, StopReason
 from hypo.starting import begun, waited
 from hypo.starting import taken as began
 
-# Beside the fronts: candidates of each search, and formulas refitted to all rows for the posterior.
-CANDIDATES, REFITTED = 20, 150
-# Seconds, and the share of the time limit, that are left for the losses and the fits to all rows.
-LAST_FITS, LAST_SHARE = 1.0, 0.1
+# Candidates of each search, beside the front.
+CANDIDATES = 20
+# Formulas refitted to all rows for the posterior, beside the front.
+REFITTED = 150
+# Seconds that are left for the losses and the fits to all rows.
+LAST_FITS = 1.0
+# The share of the time limit that is left for them at most.
+LAST_SHARE = 0.1
 # Rows held out, least number.
 LEAST_HELD = 2
 

@@ -27,8 +27,10 @@ ISLAND = 150
 EVALUATIONS = 8
 # A child is given up when its sum of squares stays above this multiple of the island's largest.
 HOPE = 2.0
-# Rows that a residual counts for, and how much (in log) sums of squares of two individuals of an island differ.
-WEIGHT, APART = 100.0, 0.003
+# Rows that a residual counts for.
+WEIGHT = 100.0
+# How much, in log, sums of squares of two individuals of an island differ.
+APART = 0.003
 # Generations without progress before an island begins anew.
 STANDSTILL = 25
 # A sum of squares below this share of the target's is as good as none, and only size counts.

@@ -31,11 +31,18 @@ from hypo.search.scan import forms
 from hypo.search.scan.race import ScanHit, build
 from hypo.search.scan.targets import Target, links, peels
 
-# Grids, for u of spread 1: rates of exp, radians that sin runs through and its phases, steepness of tanh and of bells,
-# centres of both.
+# Grids, for u of spread 1. Rates of exp.
 RATES = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.7, 8.0, 11.0, 16.0)
-FREQUENCIES, PHASES = tuple(np.arange(1.0, 41.0)), (0.0, math.pi / 4, math.pi / 2, 3 * math.pi / 4)
-SLOPES, WIDTHS, CENTRES = (2.0, 5.0, 12.0), (4.0, 16.0, 64.0), (0.1, 0.3, 0.5, 0.7, 0.9)
+# Radians that sin runs through.
+FREQUENCIES = tuple(np.arange(1.0, 41.0))
+# Phases of sin, in radians.
+PHASES = (0.0, math.pi / 4, math.pi / 2, 3 * math.pi / 4)
+# Steepness of tanh.
+SLOPES = (2.0, 5.0, 12.0)
+# Steepness of bells.
+WIDTHS = (4.0, 16.0, 64.0)
+# Centres of tanh and of bells, as shares of the spread.
+CENTRES = (0.1, 0.3, 0.5, 0.7, 0.9)
 # Where min, max and |u − d| have their corner.
 CORNERS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 # Distances of a pole from the data, in spreads of u, and powers.
@@ -46,16 +53,26 @@ TURNS = (
     (1.2, 6, 60, "sums"), (0.8, 6, 60, "products"), (1.2, 6, 60, "peels"),
     (4.0, 24, 150, "sums"), (1.5, 24, 150, "products"), (3.0, 24, 150, "peels"),
 )  # fmt: skip
-# Members that atoms are multiplied by, to be terms of sums; rows at most.
-FACTORS, MOST_ROWS = 6, 6000
-# Rows in the scan of products, and formulas proposed after each scan.
-PRODUCT_ROWS, BUILT = 1500, 12
+# Members that atoms are multiplied by, to be terms of sums.
+FACTORS = 6
+# The most rows of a library of atoms.
+MOST_ROWS = 6000
+# Rows in the scan of products.
+PRODUCT_ROWS = 1500
+# Formulas proposed after each scan.
+BUILT = 12
 # Arguments that the target is divided and multiplied by, to be a sum of atoms behind a link: u/y = a·exp(c·u) + b.
 PEELED = 3
-# Hits that are fitted on few rows, those rows, and the steps of these fits.
-TRIED, FIT_ROWS, FIT_STEPS = 300, 300, 20
-# Of hits that differ in the grid's values only the best ones; and of each target's hits of so many terms.
-ALIKE, SHORT = 2, {1: 3, 2: 2}
+# Hits that are fitted on few rows.
+TRIED = 300
+# Those rows.
+FIT_ROWS = 300
+# Steps of these fits.
+FIT_STEPS = 20
+# Of hits that differ in the grid's values only so many are fitted, the best ones.
+ALIKE = 2
+# Of each target's hits of so many terms so many come first.
+SHORT = {1: 3, 2: 2}
 
 
 class Atoms:

@@ -33,14 +33,24 @@ from hypo.search.scan.targets import Target
 from hypo.search.scan.tuple_scan import extend_tuples, scan_triples
 from hypo.search.scan.unit_rows import orthonormal, project_off, unit_rows
 
-# Chains judged in one go, and by one worker; terms of a sum; of the sums of two those grown further.
-BATCH, PIECE, TERMS, GROWN = 2048, 256, 5, 400
-# Rows of which all triples are looked at for peeled targets, and triples from which quadruples grow.
-TRIPLE_ROWS, TRIPLES_KEPT = 160, 10
+# Chains judged in one go.
+BATCH = 2048
+# Chains judged by one worker.
+PIECE = 256
+# The most terms of a sum.
+TERMS = 5
+# Sums of two that are grown further.
+GROWN = 400
+# Rows of which all triples are looked at for peeled targets.
+TRIPLE_ROWS = 160
+# Triples from which quadruples grow.
+TRIPLES_KEPT = 10
 # Products of powers count as steps of so much lower rank.
 MONOMIAL_RANK = 0.6
-# Chains that are raced, formulas built in a turn.
-RACED, BUILT = 60, 8
+# Chains that are raced.
+RACED = 60
+# Formulas built in a turn.
+BUILT = 8
 
 
 @dataclass(frozen=True)
@@ -64,8 +74,14 @@ ROUNDS = (
 )
 # Variables that members are made of.
 MOST_COLUMNS = 60
-# Nanoseconds for a pair of rows, the fewest rows, and the most for a second of the turn's cost and in all.
-PAIR_TIME, LEAST_ROWS, ROWS_A_SECOND, MOST_ROWS = 1.0, 100, 1200, 2400
+# Nanoseconds for a pair of rows.
+PAIR_TIME = 1.0
+# The fewest rows that a chain is judged against.
+LEAST_ROWS = 100
+# The most rows for a second of the turn's cost.
+ROWS_A_SECOND = 1200
+# The most rows in all.
+MOST_ROWS = 2400
 
 
 @dataclass(frozen=True)
@@ -84,7 +100,12 @@ class Judge:
 
     @staticmethod
     def of(
-        F: NDArray[np.float64], q: NDArray, index: NDArray[np.int64], rows: LibraryRows, basis: Basis, log: bool
+        F: NDArray[np.float64],
+        q: NDArray[np.float64],
+        index: NDArray[np.int64],
+        rows: LibraryRows,
+        basis: Basis,
+        log: bool,
     ) -> Judge:
         gram = F @ F.T
         return Judge(F, q, index, rows, basis, log, gram, gram.astype(np.float32))

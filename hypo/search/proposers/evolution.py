@@ -35,15 +35,24 @@ from hypo.search.proposers.guesses import read_guesses
 
 # Rows that generations are fitted on.
 ROWS = 256
-# Generations of a turn, and seconds that one individual takes on an ordinary core.
-GENERATIONS, SECONDS_EACH = 25, 4e-5
+# Generations of a turn.
+GENERATIONS = 25
+# Seconds that one individual takes on an ordinary core.
+SECONDS_EACH = 4e-5
 # Most nodes of a formula on each island.
 SIZES = (12, 16, 20, 26, 34, 46)
-# Generations that islands live by themselves, individuals that migrate after them, and generations with an exact formula after
-# which a turn ends.
-MIGRATION, MIGRANTS, POLISH = 10, 3, 15
-# Individuals fitted to the racing rows at the end of a turn, evaluations spent on each, and formulas yielded.
-FINALISTS, FINAL_EVALUATIONS, YIELDED = 100, 12, 8
+# Generations that islands live by themselves.
+MIGRATION = 10
+# Individuals that migrate after them.
+MIGRANTS = 3
+# Generations with an exact formula after which a turn ends.
+POLISH = 15
+# Individuals fitted to the racing rows at the end of a turn.
+FINALISTS = 100
+# Evaluations spent on each of them.
+FINAL_EVALUATIONS = 12
+# Formulas yielded.
+YIELDED = 8
 # Library members that are building blocks.
 BLOCKS = 400
 # How often operators are drawn, relative to each other; others count OTHERS.

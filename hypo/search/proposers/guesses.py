@@ -26,12 +26,26 @@ from hypo.problem.problem import Problem, Settings
 from hypo.search.proposers.base import Turn, Workspace
 from hypo.search.table_units import readings
 
-# Starts of the first fit; steps, rows and the number of variants of a guess that are fitted, and of those yielded.
-STARTS, STEPS, ROWS, VARIANTS, YIELDED = 24, 12, 300, 500, 20
-# Turns in all; variants that are varied in the next one, and where a gain in score may be a chance of the rows.
-TURNS, KEPT, CHANCE = 4, 3, 3.0
-# Seconds for a guess in the first turn, and for a formula that is varied.
-FIRST_COST, VARY_COST = 0.1, 0.4
+# Starts of the first fit.
+STARTS = 24
+# Steps of the fit of a variant.
+STEPS = 12
+# Rows that variants are fitted to.
+ROWS = 300
+# Variants of a guess that are fitted in a turn.
+VARIANTS = 500
+# Variants that are yielded.
+YIELDED = 20
+# Turns in all.
+TURNS = 4
+# Variants that are varied in the next turn.
+KEPT = 3
+# A gain in score that may be a chance of the rows, in nats.
+CHANCE = 3.0
+# Seconds for a guess in the first turn.
+FIRST_COST = 0.1
+# Seconds for a formula that is varied.
+VARY_COST = 0.4
 # Functions that a term added to a guess may have.
 FUNCTIONS = ("square", "sqrt", "inv", "exp", "log", "sin", "cos", "tanh")
 

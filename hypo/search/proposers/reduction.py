@@ -28,10 +28,18 @@ from hypo.search.reductions.symmetry import Symmetry, find_symmetry, symmetry_of
 from hypo.search.scan.scan_state import ScanScope
 from hypo.units import DIMENSIONLESS, Dimension
 
-# Cost of the first turn. With more than ``FEW`` variables a reduction is worth looking for before anything else.
-LOOK, LOOK_LATER, FEW = 0.1, 4.0, 2
-# What searches in invariants may spend before others take part; with so few invariants their turns count for this share.
-HEAD_START, SMALL, SMALL_SHARE = 2.0, 2, 0.4
+# Cost of the first turn, in seconds, where a reduction is worth looking for before anything else.
+LOOK = 0.1
+# Cost of the first turn elsewhere.
+LOOK_LATER = 4.0
+# With more variables than this it is.
+FEW = 2
+# Seconds that searches in invariants may spend before others take part.
+HEAD_START = 2.0
+# With so few invariants their turns count less.
+SMALL = 2
+# The share that they count for.
+SMALL_SHARE = 0.4
 
 
 @dataclass

@@ -24,8 +24,10 @@ from hypo.problem.spacing import Spacing
 from hypo.search.library.context import Context
 from hypo.search.proposers.base import Proposer, Turn, Workspace
 
-# Sizes of columns and targets that are searched as they are.
-SMALL, LARGE = 1e-4, 1e6
+# Columns and targets whose largest value is below this are searched in other sizes.
+SMALL = 1e-4
+# Or above this.
+LARGE = 1e6
 # Powers of ten that differ by less are equal.
 EQUAL = 1e-9
 # Exponents of operators that are powers.

@@ -19,8 +19,10 @@ from hypo.search.proposers.reduction import Reduction
 from hypo.search.reductions.screening import screen
 from hypo.search.scan.scan_state import ScanScope
 
-# Tables with more columns are screened. Seconds that it takes.
-MANY_COLUMNS, LOOK = 12, 0.1
+# Tables with more columns are screened.
+MANY_COLUMNS = 12
+# Seconds that screening takes.
+LOOK = 0.1
 # Columns of the first set beside those taken, at least and at most; of the later sets; and the seconds spent (by the proposers'
 # costs) after which each of these is opened.
 FIRST_SET = 4, 10

@@ -30,15 +30,24 @@ from hypo.search.scan.targets import Target, links
 
 # Turns: seconds, and what is regressed on what.
 TURNS = ((0.3, "monomials"), (2.0, "monomials behind links"), (3.0, "members"))
-# Terms that are fitted at once, also as a share of the rows; the highest degree of monomials.
-MOST_TERMS, SHARE, MOST_DEGREE = 150, 0.25, 8
-# Members in a dictionary and those of them whose products join: one that is fitted as a whole, and one from which forward
-# selection brings so many terms. Selection goes astray among terms that are alike; elimination does not, but takes few.
-FEW, MANY, FORWARD = (60, 10), (150, 30), 20
+# Terms that are fitted at once.
+MOST_TERMS = 150
+# The same as a share of the rows.
+SHARE = 0.25
+# The highest degree of monomials.
+MOST_DEGREE = 8
+# Members in a dictionary that is fitted as a whole, and those of them whose products join.
+FEW = (60, 10)
+# The same of one that forward selection takes terms from: it goes astray among terms that are alike.
+MANY = (150, 30)
+# Terms that forward selection takes; elimination does not go astray, but takes few.
+FORWARD = 20
 # A column is left out whose part that is not in the span of those before it is below this share of it.
 INDEPENDENT = 1e-10
-# Formulas from each dictionary and target, and in all.
-BEST, PROPOSED = 2, 8
+# Formulas from each dictionary and target.
+BEST = 2
+# Formulas in all.
+PROPOSED = 8
 
 
 @dataclass(frozen=True)

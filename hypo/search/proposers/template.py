@@ -31,12 +31,18 @@ from hypo.search.proposers.base import Turn
 
 Values = NDArray[np.float64]
 
-# Rounds of backfitting with surrogates; the misfit settles when it falls by a smaller share.
-ROUNDS, SETTLED = 30, 1e-3
-# Newton steps for a working target, and the relative residual that ends them.
-STEPS, SOLVED = 40, 1e-13
-# Work in the first search of an unknown (seconds on an ordinary core); each next turn takes this many times as much.
-FIRST, LONGER = 2.0, 2.0
+# Rounds of backfitting with surrogates.
+ROUNDS = 30
+# The misfit settles when it falls by a smaller share.
+SETTLED = 1e-3
+# Newton steps for a working target.
+STEPS = 40
+# The relative residual that ends them.
+SOLVED = 1e-13
+# Work in the first search of an unknown, in seconds on an ordinary core.
+FIRST = 2.0
+# Each next turn takes this many times as much.
+LONGER = 2.0
 # Formulas of each unknown that are put together with those of the others.
 KEPT = 6
 # Formulas take the place of surrogates when the sum of squares grows by no more than this factor.

@@ -20,17 +20,26 @@ from hypo.search.scan.targets import Target
 from hypo.search.scan.tuple_scan import extend_tuples, scan_triples
 from hypo.search.scan.unit_rows import distinct_rows, orthonormal, unit_rows
 
-# Hits kept per target and scan, for the data's own target and for peeled ones.
-KEEP, KEEP_PEELED = 300, 40
-# Pairs that are grown to three and four terms, and the longest sums.
-BEAM, MOST_TERMS = 60, 4
+# Hits kept per target and scan, for the data's own target.
+KEEP = 300
+# The same for peeled targets.
+KEEP_PEELED = 40
+# Pairs that are grown to three and four terms.
+BEAM = 60
+# Terms of the longest sums.
+MOST_TERMS = 4
 # Rows on each side of a rational form.
 RATIONAL_ROWS = 3000
 # Of many peeled targets those raced.
 RACED_TARGETS = 60
-# Rows of which all triples are scanned for the first targets, and triples scanned in all for the others; more targets
-# than MANY are many.
-TRIPLE_ROWS, TRIPLES, FIRST, MANY = 700, 1e8, 2, 40
+# Rows of which all triples are scanned for the first targets.
+TRIPLE_ROWS = 700
+# Triples scanned in all for the other targets.
+TRIPLES = 1e8
+# The first targets are so many.
+FIRST = 2
+# More targets than this are many.
+MANY = 40
 
 
 def unit_targets(ctx: Context, targets: Sequence[Target], q: NDArray[np.float64], log: bool) -> NDArray[np.float64]:

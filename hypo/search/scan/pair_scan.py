@@ -57,7 +57,7 @@ class Device(Protocol):
         ...
 
 
-def _merge(parts: Iterable[tuple[NDArray, NDArray, NDArray]], keep: int) -> Best:
+def _merge(parts: Iterable[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]], keep: int) -> Best:
     lists = list(parts)
     if not lists:
         return Best(np.empty(0), np.empty(0, np.int64), np.empty(0, np.int64))

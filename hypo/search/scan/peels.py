@@ -17,10 +17,18 @@ from hypo.kernels import opcodes as oc
 from hypo.search.library.context import LibraryView
 from hypo.search.scan.targets import LINKS, ONE, Step, Target, behind
 
-# Kinds of the last step.
-START, LINK, SUM, FACTOR = 0, 1, 2, 3
-# Parents expanded at once; a spread below this share of the largest value is none.
-PARENTS, LEAST_SPREAD = 16, 1e-9
+# Kinds of the last step: none,
+START = 0
+# a link,
+LINK = 1
+# a member subtracted,
+SUM = 2
+# a member divided by.
+FACTOR = 3
+# Parents expanded at once.
+PARENTS = 16
+# A spread below this share of the largest value is none.
+LEAST_SPREAD = 1e-9
 
 
 @dataclass(frozen=True)

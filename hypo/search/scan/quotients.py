@@ -21,8 +21,14 @@ from hypo.search.scan.targets import Target
 from hypo.search.scan.tuple_scan import extend_tuples
 from hypo.search.scan.unit_rows import orthonormal, unit_rows
 
-# Members on each side; tuples kept while they grow, and their longest; formulas of each length handed on.
-MEMBERS, BEAM, LONGEST, BEST = 250, 60, 5, 4
+# Members on each side.
+MEMBERS = 250
+# Tuples kept while they grow.
+BEAM = 60
+# Terms of the longest tuples.
+LONGEST = 5
+# Formulas of each length handed on.
+BEST = 4
 
 
 def quotients(ctx: Context, view: LibraryView, target: Target) -> Iterator[Expression]:
@@ -89,4 +95,4 @@ def _built(
 
 
 def _centred(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    return rows - rows.mean(axis=1, keepdims=True)
+    return np.subtract(rows, rows.mean(axis=1, keepdims=True))

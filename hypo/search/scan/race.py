@@ -22,7 +22,12 @@ from hypo.search.library.pi_groups import product
 from hypo.search.scan.targets import Target
 from hypo.search.scan.unit_rows import orthonormal
 
-SUM, PRODUCT, RATIONAL = "sum", "product", "rational"
+# The forms: b·f + c·g,
+SUM = "sum"
+# b·f·g,
+PRODUCT = "product"
+# b·f/(1 + c·g).
+RATIONAL = "rational"
 
 
 @dataclass(frozen=True)

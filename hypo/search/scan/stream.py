@@ -19,8 +19,10 @@ from hypo.search.scan.race import PRODUCT, SUM, Basis, ScanHit, race
 from hypo.search.scan.targets import Target
 from hypo.search.scan.unit_rows import orthonormal, unit_rows
 
-# Members looked at together, and the simplest ones that each is paired with.
-BLOCK, HEAD = 16_384, 400
+# Members looked at together.
+BLOCK = 16_384
+# The simplest members that each is paired with.
+HEAD = 400
 
 Index = NDArray[np.int64]
 
