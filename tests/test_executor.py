@@ -127,7 +127,7 @@ def test_answers_come_in_the_order_of_the_items(far: Any) -> None:
 
 @pytest.mark.parametrize("ordered", [True, False])
 def test_one_long_task_does_not_hold_up_the_others(far: Any, tmp_path: Path, ordered: bool) -> None:
-    found = list((far.map if ordered else far.completed)(wait_for_last, range(40), str(tmp_path)))
+    found = list((far.map if ordered else far.map_as_completed)(wait_for_last, range(40), str(tmp_path)))
     assert (found if ordered else sorted(found)) == list(range(40))
     assert ordered or found[0] != 0
 
@@ -307,7 +307,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing(far: Any, tmp_path: Path) -
 
 def test_what_was_finished_before_a_worker_died_is_not_done_again(tmp_path: Path) -> None:
     with Processes(2) as far:
-        assert sorted(far.completed(count_calls, range(9), str(tmp_path))) == list(range(9))
+        assert sorted(far.map_as_completed(count_calls, range(9), str(tmp_path))) == list(range(9))
     calls = sorted(mark.name.split("-")[0] for mark in tmp_path.iterdir())
     assert calls.count("6") == 2
     assert all(calls.count(str(k)) == 1 for k in range(4))

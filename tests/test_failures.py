@@ -188,7 +188,7 @@ class Foreign:
 
 def test_a_foreign_proposer_that_fails_gets_no_more_turns(monkeypatch):
     foreign = Foreign()
-    monkeypatch.setattr("hypo.search.run.installed", lambda workspace: [foreign])
+    monkeypatch.setattr("hypo.search.run.load_installed", lambda workspace: [foreign])
     out = found(settings(turns=30, proposers=("foreign",)))
     assert foreign.turns == 2
     assert [f.part for f in out.failures] == ["the proposer foreign"]

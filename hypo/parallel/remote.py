@@ -52,7 +52,7 @@ class Remote(ABC):
                     yield early.pop(due)
                     due += 1
 
-    def completed(self, function: Callable[..., R], items: Iterable[Any], *shared: Any) -> Iterator[R]:
+    def map_as_completed(self, function: Callable[..., R], items: Iterable[Any], *shared: Any) -> Iterator[R]:
         """As :meth:`map`, but each result as soon as it is there."""
         with closing(self._done(function, items, shared, ())) as done:
             for _, result in done:

@@ -60,7 +60,7 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
         if not warm.is_complete():
             stack.enter_context(standing_still())
         if progress is None:
-            stack.enter_context(warm.logged())
+            stack.enter_context(warm.log_progress())
         elif warm.begin():
             prepare("compiling")
         with turns.telling(partial(prepare, "compiling")):

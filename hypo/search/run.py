@@ -28,7 +28,7 @@ from hypo.scoring.score import Hypothesis
 from hypo.search import compile as warm
 from hypo.search.library.context import Workers
 from hypo.search.outcome import Ending, Outcome, Progress, StopReason, Teller
-from hypo.search.proposers.base import Proposer, Schedule, Turn, Workspace, installed, origin
+from hypo.search.proposers.base import Proposer, Schedule, Turn, Workspace, load_installed, origin
 from hypo.search.proposers.build import make_proposers
 from hypo.search.proposers.guesses import Guesses
 from hypo.search.proposers.library_scan import Scanner
@@ -156,7 +156,7 @@ class Run:
             return
         self.guesses = Guesses(self.workspace)
         self.schedule.add(self.guesses)
-        foreign = installed(self.workspace)
+        foreign = load_installed(self.workspace)
         own: list[Proposer] = []
         with self.failures.guarded("the start of the search"):
             self.scanner = Scanner(self.workspace)

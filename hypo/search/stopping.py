@@ -72,10 +72,10 @@ class Stopping:
             return Ending(StopReason.COMPLETE, "the search took all the turns it was given")
         if settings.work is not None and spent >= settings.work:
             return Ending(StopReason.COMPLETE, "the search did all the work it was given")
-        if gain > BETTER and not _respelled(best, self._answer):
+        if gain > BETTER and not _is_respelled(best, self._answer):
             self._bought, self._answer = max(spent, LEAST), best
             return None
-        if self._waits and not self._covered(best):
+        if self._is_waiting and not self._is_covered(best):
             # Somebody has not had a turn yet, and might know better.
             return None
         if spent > self._bought * PATIENCE and spent > self._bought * patience(best, problem, settings):
@@ -96,15 +96,15 @@ class Stopping:
         return Ending(StopReason.COMPLETE, "the search went through all that it had planned")
 
     @property
-    def _waits(self) -> bool:
+    def _is_waiting(self) -> bool:
         return self._schedule.waiting or (self._pysr is not None and not self._pysr.answered)
 
-    def _covered(self, h: Hypothesis | None) -> bool:
+    def _is_covered(self, h: Hypothesis | None) -> bool:
         """True if everything smaller was looked at: all pairs of members of up to ``paired_to`` nodes were scanned."""
         return h is not None and self._scanner is not None and len(h.expression) <= 2 * self._scanner.paired_to + 1
 
 
-def _respelled(h: Hypothesis | None, of: Hypothesis | None) -> bool:
+def _is_respelled(h: Hypothesis | None, of: Hypothesis | None) -> bool:
     """True if ``h`` is as far from the data as ``of``, and breaks the knowledge as much: a shorter way to say the same."""
     return h is not None and of is not None and abs(h.misfit - of.misfit) < REFITTED and h.violation == of.violation
 

@@ -128,19 +128,7 @@ def validated(
     # Some is left for the fits to all rows.
     left = min(LAST_FITS, LAST_SHARE * settings.time_limit)
     each = replace(settings, time_limit=(settings.time_limit - left) / len(held))
-    outcomes: list[Outcome] = []
-    trained: list[Problem] = []
-    since = began()
-    over = 0.0 if since is None else time.monotonic() - since
-    for mask in held:
-        # What came before, and what one of them took too long, is missing to the next.
-        begin = time.monotonic() - waited()
-        with begun(kept=over):
-            trained.append(make_problem(dataset.rows(~mask), background, each))
-            outcomes.append(search(trained[-1], each, progress))
-        over = max(0.0, over + time.monotonic() - waited() - begin - each.time_limit)
-        if outcomes[-1].status == StopReason.INTERRUPTED:
-            break
+    trained, outcomes = _search_each(dataset, background, each, held, progress)
     outcome = _together(outcomes)
     outcome = replace(outcome, deadline=outcome.deadline + left)
     clock = Clock(outcome.deadline - left / 2)
@@ -197,6 +185,30 @@ def validated(
         "note": _note(taken, losses[0], held[: len(outcomes)]),
     }
     return with_best(whole, best, book), details
+
+
+def _search_each(
+    dataset: Dataset,
+    background: Knowledge,
+    settings: Settings,
+    held: Sequence[NDArray[np.bool_]],
+    progress: Callable[[Progress], None] | None,
+) -> tuple[list[Problem], list[Outcome]]:
+    """The problem without the rows of each mask, and the outcome of its search, up to one that the user interrupted."""
+    outcomes: list[Outcome] = []
+    trained: list[Problem] = []
+    since = began()
+    over = 0.0 if since is None else time.monotonic() - since
+    for mask in held:
+        # What came before, and what one of them took too long, is missing to the next.
+        begin = time.monotonic() - waited()
+        with begun(kept=over):
+            trained.append(make_problem(dataset.rows(~mask), background, settings))
+            outcomes.append(search(trained[-1], settings, progress))
+        over = max(0.0, over + time.monotonic() - waited() - begin - settings.time_limit)
+        if outcomes[-1].status == StopReason.INTERRUPTED:
+            break
+    return trained, outcomes
 
 
 def _in_order(losses: Sequence[Loss]) -> list[Loss]:

@@ -67,7 +67,7 @@ class Programs:
             mine[index] = theirs
 
     @staticmethod
-    def joined(parts: Sequence[Programs]) -> Programs:
+    def join(parts: Sequence[Programs]) -> Programs:
         """All programs of ``parts``, in order."""
         return Programs(*(np.concatenate(a) for a in zip(*(p.arrays for p in parts), strict=True)))
 

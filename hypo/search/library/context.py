@@ -113,7 +113,7 @@ class Context:
         it."""
         return replace(self, problem=problem, X=X, smoothing=smoothing)
 
-    def divided(
+    def divide_target(
         self, problem: Problem, X: NDArray[np.float64], scale: NDArray[np.float64], rows: SmoothingRows
     ) -> Context:
         """The context of a problem for y/scale in other variables ``X`` (n_var, n_race); noise and weights scale along.

@@ -107,7 +107,7 @@ class Orbits:
                     orbits += 1
                     out += self._orbit(whole.member(int(k)), images[:, i], max_cost)
                 known.add(int(keys[i]))
-        return whole.holding(out, max_cost=max_cost, deadline=deadline)
+        return whole.make_holding(out, max_cost=max_cost, deadline=deadline)
 
     def _orbit(self, u: Seed, images: Values, max_cost: int) -> list[Seed]:
         """The sum and the product over the orbit of ``u``."""

@@ -110,9 +110,9 @@ class Atoms:
         else:
             peeled = [v for t in self._peeled(target, arguments) for v in (t, *links(t, problem.allowed))]
             hits = forms.sums(ctx, view, peeled, forms.KEEP_PEELED, triples=False)
-        yield from self._refined(hits, turn)
+        yield from self._refine(hits, turn)
 
-    def _refined(self, hits: list[ScanHit], turn: Turn) -> Iterator[Expression]:
+    def _refine(self, hits: list[ScanHit], turn: Turn) -> Iterator[Expression]:
         """The best hits after a quick fit on few rows: on the grid alone a good form can look worse than a poor one."""
         ctx = self._ctx
         stride = max(1, len(ctx.y) // FIT_ROWS)
@@ -121,7 +121,7 @@ class Atoms:
         rss = np.array([h.rss for h in hits])
         score = ctx.scorer.approximate(rss, np.array([h.size for h in hits]), len(ctx.y))
         found: list[tuple[float, int, Expression]] = []
-        for n, k in enumerate(_chosen(hits, np.argsort(score, kind="stable"))):
+        for n, k in enumerate(_choose_hits(hits, np.argsort(score, kind="stable"))):
             if turn.clock.expired:
                 break
             e = build(hits[k], ctx.root, ctx.problem.columns)
@@ -169,21 +169,21 @@ class Atoms:
         atoms: list[Seed] = []
         for m in arguments:
             u, d = lib.expression(int(m)), int(lib.dims[m])
-            for e, values, power in _of(u, lib.values[m], self._ctx.problem.allowed):
+            for e, values, power in _make_atoms(u, lib.values[m], self._ctx.problem.allowed):
                 dimension = d * power
                 if np.all(np.isfinite(values)) and dimension == int(dimension):
                     atoms.append(Seed(e, len(e), values, int(dimension)))
         seeds += atoms
         for f in seeds[:FACTORS]:
             seeds += [f * a for a in atoms[: max(0, MOST_ROWS - len(seeds))]]
-        return lib.holding(seeds, deadline=self._ctx.clock.deadline)
+        return lib.make_holding(seeds, deadline=self._ctx.clock.deadline)
 
     def _is_rational(self, member: int) -> bool:
         """True if a member is made of + − × ÷ and squares: the inside of an atom is no function itself."""
         return all(ops.BY_OPCODE[op].name in _RATIONAL for op, _ in self._library.expression(member).code if op > 1)
 
 
-def _chosen(hits: Sequence[ScanHit], order: NDArray[np.int64]) -> list[int]:
+def _choose_hits(hits: Sequence[ScanHit], order: NDArray[np.int64]) -> list[int]:
     """The hits to fit, ``order`` being the best first. A law of few terms looks poor as long as c is off, and is exact once c
     is right: the best short hits of each target come first."""
     alike, short = Counter[tuple[int, tuple[str, ...]]](), Counter[tuple[int, int]]()
@@ -209,7 +209,7 @@ def _chosen(hits: Sequence[ScanHit], order: NDArray[np.int64]) -> list[int]:
 _RATIONAL = frozenset({"+", "-", "*", "/", "inv", "square", "neg"})
 
 
-def _of(
+def _make_atoms(
     u: Expression, values: NDArray[np.float64], allowed: frozenset[str]
 ) -> Iterator[tuple[Expression, NDArray[np.float64], float]]:
     """The atoms of one argument: formula, values, and the power of u's dimension that it has."""
@@ -241,7 +241,7 @@ def _of(
             v, w = shifted(low + d * spread)
             for c in SLOPES:
                 yield apply("tanh", free(c / spread) * v), np.tanh(c / spread * w), 0.0
-    yield from _with_corners(u, values, allowed)
+    yield from _make_corners(u, values, allowed)
     for r in OFFSETS:
         for d in (low - r * spread, high + r * spread):
             v, w = shifted(d)
@@ -254,10 +254,10 @@ def _of(
             yield u ** free(p), values**p, p
 
 
-def _with_corners(
+def _make_corners(
     u: Expression, values: NDArray[np.float64], allowed: frozenset[str]
 ) -> Iterator[tuple[Expression, NDArray[np.float64], float]]:
-    """The atoms of one argument that have a corner at d, as :func:`_of` gives them: laws that change there, or saturate."""
+    """The atoms of one argument with a corner at d, as :func:`_make_atoms` gives them: laws that change there, or saturate."""
     low, spread = float(values.min()), float(np.ptp(values))
     for d in (low + share * spread for share in CORNERS):
         number = Expression.constant(d, free=True)

@@ -181,7 +181,7 @@ class Schedule:
 
     def add(self, proposer: Proposer) -> None:
         """Let a proposer take part. Raises InputError when it is none."""
-        checked(proposer)
+        require_proposer(proposer)
         self._accounts.append(_Account(proposer))
 
     def drop(self, proposer: Proposer) -> None:
@@ -246,7 +246,7 @@ class Schedule:
         return next(a for a in self._accounts if a.proposer is proposer)
 
 
-def checked(proposer: object) -> Proposer:
+def require_proposer(proposer: object) -> Proposer:
     """The proposer itself. Raises InputError when it is none."""
     if not isinstance(proposer, Proposer):
         raise InputError(f"{proposer!r} is no proposer: it needs name, cost and propose(turn)")
@@ -258,7 +258,7 @@ def origin(proposer: Proposer) -> str:
     return str(getattr(proposer, "origin", NATIVE))
 
 
-def installed(workspace: Workspace) -> Sequence[Proposer]:
+def load_installed(workspace: Workspace) -> Sequence[Proposer]:
     """Proposers of installed packages, by the names of their entry points, as far as the settings want them. Raises InputError
     when one cannot be loaded, naming it."""
     settings = workspace.settings
@@ -267,7 +267,7 @@ def installed(workspace: Workspace) -> Sequence[Proposer]:
         if settings.proposers is not None and point.name not in settings.proposers:
             continue
         try:
-            out.append(checked(_made_by(point.load(), workspace)))
+            out.append(require_proposer(_made_by(point.load(), workspace)))
         except InputError:
             raise
         except Exception as error:  # whatever a foreign package raises: its user should know which one it was

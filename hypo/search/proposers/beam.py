@@ -174,8 +174,8 @@ class Beam:
         level = peeling.start(start, ctx.probe)
         judges = Judges(ctx, view, order[: rows[0]], lines, free)
         judges.best(level, best)
-        judges.grow(level, np.zeros(1, np.int64), best)
-        judges.tripled(level, np.zeros(1, np.int64), best, plan.triples)
+        judges.add_longer(level, np.zeros(1, np.int64), best)
+        judges.add_triples(level, np.zeros(1, np.int64), best, plan.triples)
         for size, following in zip(rows[1:], (*plan.widths, 0), strict=True):
             judges = Judges(ctx, view, order[:size], lines, free)
             parts, scores = [], []
@@ -187,10 +187,10 @@ class Beam:
             if not parts or ctx.clock.expired:
                 break
             level, score = join(parts), np.concatenate(scores)
-            judges.grow(level, np.argsort(score, kind="stable")[:GROWN], best)
-            judges.tripled(level, _beam(level, score, {}, plan.tripled), best)
+            judges.add_longer(level, np.argsort(score, kind="stable")[:GROWN], best)
+            judges.add_triples(level, _beam(level, score, {}, plan.tripled), best)
             level = level.take(_beam(level, score, peeling.steps, following))
-        return self._raced(peeling, start, best)
+        return self._race(peeling, start, best)
 
     @cached_property
     def _lines(self) -> Sequence[int]:
@@ -223,7 +223,7 @@ class Beam:
         if waiting:
             yield join(waiting)
 
-    def _raced(self, peeling: Peeling, start: Target, best: list[Entry]) -> list[ScanHit]:
+    def _race(self, peeling: Peeling, start: Target, best: list[Entry]) -> list[ScanHit]:
         ctx = self._ctx
         hits: list[ScanHit] = []
         raced = 0
@@ -273,11 +273,11 @@ class Judges:
         """The best approximate score of each chain with up to two terms; good ones are noted in ``best``."""
         out = np.full(len(peels), np.inf)
         for judge, index in self._groups(peels):
-            score = self._judged(judge, peels, index, 2, best)
+            score = self._judge(judge, peels, index, 2, best)
             out[index] = np.minimum(out[index], score)
         return out
 
-    def tripled(self, peels: Peels, index: NDArray[np.int64], best: list[Entry], most: int = TRIPLE_ROWS) -> None:
+    def add_triples(self, peels: Peels, index: NDArray[np.int64], best: list[Entry], most: int = TRIPLE_ROWS) -> None:
         """The best sums of three of the first ``most`` rows for some chains, and what grows from them by one row."""
         ctx = self._ctx
         some = peels.take(index)
@@ -285,7 +285,7 @@ class Judges:
             T, W = self._units(judge, some, own)
             short = replace(judge, F=judge.F[:most])
             items = [(T[k : k + 1], W[k]) for k in range(len(own)) if np.all(np.isfinite(T[k]))]
-            found = ctx.workers.local.map(_triples, items, short, ctx.clock)
+            found = ctx.workers.local.map(_find_triples, items, short, ctx.clock)
             for k, (terms, rss) in zip(np.flatnonzero(np.all(np.isfinite(T), axis=1)), found, strict=True):
                 for four, left in zip(terms, rss, strict=True):
                     nodes = self._nodes(judge, four) + int(some.size[own[k]])
@@ -298,12 +298,12 @@ class Judges:
         bare = 2 * len(judge.basis.log_of) if judge.log else 2 * judge.basis.constant - 1
         return int(np.sum(judge.rows.cost(judge.index[terms]) + 3)) + bare
 
-    def grow(self, peels: Peels, index: NDArray[np.int64], best: list[Entry]) -> None:
+    def add_longer(self, peels: Peels, index: NDArray[np.int64], best: list[Entry]) -> None:
         """Sums of more terms for some chains."""
         some = peels.take(index)
         for judge, own in self._groups(some):
             if not self._ctx.clock.expired:
-                self._judged(judge, some, own, TERMS, best)
+                self._judge(judge, some, own, TERMS, best)
 
     def _groups(self, peels: Peels) -> Iterator[tuple[Judge, NDArray[np.int64]]]:
         for d in [0] if self._free else np.unique(peels.dimension):
@@ -335,7 +335,7 @@ class Judges:
             size[size <= 1e-11 * before] = np.nan
             return T / size[:, None], W * size[:, None]
 
-    def _judged(
+    def _judge(
         self, judge: Judge, peels: Peels, index: NDArray[np.int64], most: int, best: list[Entry]
     ) -> NDArray[np.float64]:
         ctx = self._ctx
@@ -345,7 +345,7 @@ class Judges:
         live = np.flatnonzero(np.all(np.isfinite(T), axis=1))
         if len(live):
             pieces = [live[k : k + PIECE] for k in range(0, len(live), PIECE)]
-            found = ctx.workers.local.map(_piece, [(T[k], W[k]) for k in pieces], judge, most)
+            found = ctx.workers.local.map(_judge_piece, [(T[k], W[k]) for k in pieces], judge, most)
             for k, (part, left) in zip(pieces, found, strict=True):
                 terms[k], rss[k] = part, left
             ctx.clock.scored += len(live) * len(judge.F) * (len(judge.F) - 1) // 2
@@ -364,7 +364,7 @@ class Judges:
 
 
 @np.errstate(all="ignore")
-def _piece(
+def _judge_piece(
     item: tuple[NDArray[np.float64], NDArray[np.float64]], judge: Judge, most: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """The pairs that the kernel finds for some unit targets and the weights of their residuals."""
@@ -377,7 +377,7 @@ def _piece(
 
 
 @np.errstate(all="ignore")
-def _triples(
+def _find_triples(
     item: tuple[NDArray[np.float64], NDArray[np.float64]], judge: Judge, clock: Clock
 ) -> tuple[list[NDArray[np.int64]], list[float]]:
     """The best triples of rows for one unit target (1, n_probe), and quadruples; Σ (W·residual)² of each."""

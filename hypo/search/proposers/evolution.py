@@ -116,7 +116,7 @@ class Evolution:
         while True:
             generations = min(MIGRATION, GENERATIONS - lived)
             stays = [(island, seeds.pop(), generations) for island in self.islands]
-            found = self._lived(stays, Deadline(turn.clock.deadline))
+            found = self._let_live(stays, Deadline(turn.clock.deadline))
             self.islands = [island for island, _ in found]
             self._charge()
             turn.clock.scored += sum(fitted for _, fitted in found)
@@ -128,7 +128,7 @@ class Evolution:
             self._migrate()
         yield from self._best(turn)
 
-    def _lived(self, stays: list[Stay], late: Deadline) -> list[tuple[Island, int]]:
+    def _let_live(self, stays: list[Stay], late: Deadline) -> list[tuple[Island, int]]:
         """The islands after their stays, with how many programs each had fitted: together where a device takes their children,
         else each by itself wherever the executor has it done."""
         # Programs have about half the nodes that they may have.
@@ -220,7 +220,7 @@ class Evolution:
         elite = Programs.empty(len(self.islands[0].elite))
         for island in self.islands:
             elite.keep_best(island.elite, self.linear)
-        pool = Programs.joined([elite, *(island.individuals.part(0, island.alive) for island in self.islands)])
+        pool = Programs.join([elite, *(island.individuals.part(0, island.alive) for island in self.islands)])
         pool = pool.take(np.flatnonzero(np.isfinite(pool.rss) & (pool.numbers(self.linear) <= len(self.ctx.y) // 2)))
         sizes = pool.sizes(self.linear)
         guess = self.scorer.approximate(pool.rss, sizes.astype(float), len(self.rows[1]))

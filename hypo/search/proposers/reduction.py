@@ -91,7 +91,7 @@ class Reduction:
         return math.inf if part is None else part.cost
 
     @property
-    def merged(self) -> bool:
+    def is_merged(self) -> bool:
         """True if variables were merged."""
         return self.columns is not None and self.columns.names != self._ctx.problem.columns
 
@@ -112,7 +112,7 @@ class Reduction:
 
     def _start(self) -> list[_Part]:
         ctx, problem = self._ctx, self._ctx.problem
-        if ctx.clock.expired or ctx.surrogate is None or (self._doubt is not None and not self._doubt.merged):
+        if ctx.clock.expired or ctx.surrogate is None or (self._doubt is not None and not self._doubt.is_merged):
             return []
         X, y, weight = ctx.smoothing_rows
         own = {n: Expression.variable(n) for n in problem.columns}
@@ -150,13 +150,13 @@ class Reduction:
         if found is not None:
             smaller = _with_symmetry(smaller, found)
         parts = self._invariant(smaller, rows) if self.symmetry is not None else []
-        if found is not None or self.merged:
+        if found is not None or self.is_merged:
             reduced = ctx.in_variables(smaller, rows, Smoothing((columns.X, y, weight), surrogate))
             workspace = self._workspace.on(reduced)
             scanner = Scanner(workspace, ScanScope(self.name, has_differences=False))
             separated = scanner.without_pure_powers()
             parts += [_Part(s, smaller, columns.formulas) for s in (separated, scanner) if s is not None]
-            if self.merged:
+            if self.is_merged:
                 parts += [_Part(p, smaller, columns.formulas) for p in self._others(workspace, scanner, separated)]
         return parts
 
@@ -197,7 +197,7 @@ class Reduction:
         smoothed = at(columns.X, lead)
         _, y_smoothed, weight = ctx.smoothing_rows
         own = np.array([at(columns.X, e) for e in formulas.values()]), y_smoothed / smoothed, weight * smoothed**2
-        inner = ctx.divided(problem, np.array([at(rows, e) for e in formulas.values()]), raced, own)
+        inner = ctx.divide_target(problem, np.array([at(rows, e) for e in formulas.values()]), raced, own)
         workspace = self._workspace.on(inner)
         scanner = Scanner(workspace, ScanScope(f"{self.name} to invariants", is_of_invariants=True))
         insides = {n: e.substitute(columns.formulas) for n, e in formulas.items()}

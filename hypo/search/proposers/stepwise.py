@@ -99,7 +99,9 @@ class Stepwise:
             root = t.fit_root(self._ctx.root, False)
             dictionaries = list(whole)
             if large is not None:
-                dictionaries.append(large.of(forward(large.values * root, t.fitted * root, min(FORWARD, self._most))))
+                dictionaries.append(
+                    large.of(select_forward(large.values * root, t.fitted * root, min(FORWARD, self._most)))
+                )
             for order, dictionary in enumerate(dictionaries):
                 if turn.done:
                     return
@@ -129,7 +131,7 @@ class Stepwise:
         length = np.array([len(e) + 3 for e in dictionary.terms])
         frame = len(t.wrap(Expression.constant(1.0)))
         path = []
-        for kept, coefficients in eliminated(dictionary.values * root, t.fitted * root):
+        for kept, coefficients in eliminate_backward(dictionary.values * root, t.fitted * root):
             if turn.clock.expired:
                 break
             size = frame + int(length[kept].sum())
@@ -144,7 +146,7 @@ class Stepwise:
         turn.clock.scored += len(path)
         best = sorted(path, key=lambda p: p[0])[:BEST]
         allowed = ctx.problem.allowed
-        return [(s, t.wrap(written(c, [dictionary.terms[k] for k in kept], allowed))) for s, kept, c in best]
+        return [(s, t.wrap(write_sum(c, [dictionary.terms[k] for k in kept], allowed))) for s, kept, c in best]
 
     def _monomials(self) -> Iterator[Dictionary]:
         """For each degree from 2 on: all monomials up to it, with 1, as long as there are not too many."""
@@ -170,7 +172,7 @@ class Stepwise:
         seeds = [self._library.member(int(m)) for m in view.members[:count]]
         seeds += [f * g for f, g in combinations_with_replacement(seeds[:paired], 2)]
         held = LibraryView(
-            self._library.holding(seeds, deadline=turn.clock.deadline), ctx.X, 10**9, ctx.problem.max_complexity
+            self._library.make_holding(seeds, deadline=turn.clock.deadline), ctx.X, 10**9, ctx.problem.max_complexity
         )
         values = held.rows.values(np.arange(len(held.members)))
         fine = np.all(np.isfinite(values), axis=1)
@@ -178,7 +180,7 @@ class Stepwise:
         return Dictionary((Expression.constant(1.0), *terms), np.vstack([np.ones(len(ctx.y)), values[fine]]))
 
 
-def written(coefficients: NDArray[np.float64], terms: Sequence[Expression], operators: frozenset[str]) -> Expression:
+def write_sum(coefficients: NDArray[np.float64], terms: Sequence[Expression], operators: frozenset[str]) -> Expression:
     """Σ c·u with the coefficients to be fitted, in the operators there are: with − they are positive, as far as one term with a
     positive one can come first; without × they are divided by."""
 
@@ -195,7 +197,7 @@ def written(coefficients: NDArray[np.float64], terms: Sequence[Expression], oper
     return total
 
 
-def eliminated(
+def eliminate_backward(
     A: NDArray[np.float64], t: NDArray[np.float64]
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
     """Backward elimination: t ≈ Σ c_k A_k by least squares for the rows of ``A`` (n_term, n_row), then without the term whose
@@ -219,7 +221,7 @@ def eliminated(
         place = np.delete(place, np.argmin(c**2 / np.sum(inverse**2, axis=1)))
 
 
-def forward(A: NDArray[np.float64], t: NDArray[np.float64], count: int) -> NDArray[np.int64]:
+def select_forward(A: NDArray[np.float64], t: NDArray[np.float64], count: int) -> NDArray[np.int64]:
     """Forward selection by orthogonal least squares: the rows of ``A`` (n_term, n_row), one after the other, that take most
     from what is left of ``t``; at most ``count``."""
     size = np.linalg.norm(A, axis=1)

@@ -98,7 +98,7 @@ class TemplateSearch:
         with np.errstate(all="ignore"):
             return Program.of(e, self._names).value(self._values())
 
-    def _working(self, name: str) -> tuple[Values, Values]:
+    def _solve_for(self, name: str) -> tuple[Values, Values]:
         """The values that ``name`` must take for the template to meet y, the others as they are, and |∂y/∂name| there.
 
         Rows on which no value does so keep the value that comes closest.
@@ -134,11 +134,11 @@ class TemplateSearch:
             for name in self._unknowns:
                 if turn.clock.expired:
                     return
-                target, weight = self._working(name)
+                target, weight = self._solve_for(name)
                 if len(self._unknowns) == 1:
                     self._known[name] = target
                     continue
-                smooth = self._smoothed(name, target, weight)
+                smooth = self._smooth(name, target, weight)
                 if smooth is not None:
                     self._known[name] = smooth
             if free and len(self._unknowns) > 1:
@@ -152,7 +152,7 @@ class TemplateSearch:
         """The template's own constants, the unknowns as they are."""
         self._form = fit(self._form, self._values(), self._names, self._problem.likelihood, steps=10)
 
-    def _smoothed(self, name: str, target: Values, weight: Values) -> Values | None:
+    def _smooth(self, name: str, target: Values, weight: Values) -> Values | None:
         rows = self._rows(name)
         usable = np.isfinite(target) & (weight > 0)
         if usable.sum() < 8:
@@ -169,7 +169,7 @@ class TemplateSearch:
 
     def _search(self, name: str, turn: Turn) -> None:
         """Search for one unknown as a law of its own."""
-        target, weight = self._working(name)
+        target, weight = self._solve_for(name)
         rows = self._rows(name)
         usable = np.isfinite(target) & (weight > 1e-12 * float(weight.max(initial=0.0)))
         if usable.sum() < 3 or np.ptp(target[usable]) == 0:

@@ -41,7 +41,7 @@ def build_formulas(hits: Sequence[ScanHit], ctx: Context, turn: Turn, most: int 
     slack = SLACK * scorer.likelihood.total_weight
     # Scores of a smaller problem do not compare with those known: fewer are built instead.
     most = most if turn.outer is None else min(most, MOST_INNER)
-    for k in _worth_building(rss, sizes, approximate, misfit, turn.archive, slack, most):
+    for k in _select_hits(rss, sizes, approximate, misfit, turn.archive, slack, most):
         # The simplest exact hits come first; once one is in the archive the inexact ones cannot beat it.
         if turn.clock.expired or (turn.done and rss[k] > len(ctx.y) * (EXACT_HIT * ctx.scale) ** 2):
             return
@@ -50,7 +50,7 @@ def build_formulas(hits: Sequence[ScanHit], ctx: Context, turn: Turn, most: int 
             yield e
 
 
-def _worth_building(
+def _select_hits(
     rss: NDArray[np.float64],
     sizes: NDArray[np.float64],
     score: NDArray[np.float64],

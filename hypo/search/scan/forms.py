@@ -91,7 +91,7 @@ def sums(
             rows = min(TRIPLE_ROWS, int((6 * TRIPLES / len(targets)) ** (1 / 3)))
             three = scan_triples(T[:first], F[:TRIPLE_ROWS], keep=keep // 4, clock=ctx.clock)
             three += scan_triples(T[first:], F[:rows], keep=keep // 4, clock=ctx.clock)
-        for t, target in promising(group, single, pairs):
+        for t, target in select_promising(group, single, pairs):
             if ctx.clock.expired:
                 return hits
             top = np.argsort(-single[t], kind="stable")[:keep]
@@ -101,12 +101,14 @@ def sums(
             if pairs is not None:
                 two = np.column_stack([pairs[t].i, pairs[t].j])
                 hits += race(target, SUM, view.rows, index[two], basis, y, w)
-                for terms in longer(ctx, T[t], F, two, beam if len(targets) < MANY else 0):
+                for terms in grow_terms(ctx, T[t], F, two, beam if len(targets) < MANY else 0):
                     hits += race(target, SUM, view.rows, index[terms], basis, y, w)
     return hits
 
 
-def promising(group: list[Target], single: NDArray[np.float64], pairs: list[Best] | None) -> list[tuple[int, Target]]:
+def select_promising(
+    group: list[Target], single: NDArray[np.float64], pairs: list[Best] | None
+) -> list[tuple[int, Target]]:
     """The targets whose rows explain most, in their order: of many peels few deserve a race."""
     best = single.max(axis=1)
     if pairs is not None:
@@ -115,7 +117,7 @@ def promising(group: list[Target], single: NDArray[np.float64], pairs: list[Best
     return [(int(t), group[t]) for t in chosen]
 
 
-def longer(
+def grow_terms(
     ctx: Context, t: NDArray[np.float64], F: NDArray[np.float64], pairs: NDArray[np.int64], beam: int
 ) -> list[NDArray[np.int64]]:
     """Tuples of three and four rows grown from the best pairs."""
@@ -243,7 +245,7 @@ def log_sums(
         hits += race(target, SUM, rows, top[:, None], basis, y, w, log=True)
         two = np.column_stack([pairs[t].i, pairs[t].j])
         hits += race(target, SUM, rows, two, basis, y, w, log=True)
-        for terms in longer(ctx, T[t], L, two, beam):
+        for terms in grow_terms(ctx, T[t], L, two, beam):
             hits += race(target, SUM, rows, terms, basis, y, w, log=True)
     return hits
 

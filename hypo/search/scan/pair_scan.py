@@ -238,10 +238,10 @@ def scan_products(
         job = targets, F, G
         if (best := executor.scan("products", [job], basis, keep=keep, clock=clock)) is not None:
             return best[0]
-    left, right = scaled(F), None if G is None else scaled(G)
+    left, right = scale_rows(F), None if G is None else scale_rows(G)
     second, other = (F, left) if G is None or right is None else (G, right)
     n, floor, late = F.shape[1], _lowest(targets, beyond), Deadline(clock.deadline)
-    view = seen(targets, basis, None)
+    view = restrict_targets(targets, basis, None)
     if len(F) * len(second) >= columns.PREPARED_FROM and not late.expired:
         # The first rows are the simplest; what goes well with some of them goes well with others.
         half = columns.FIRST_ROWS // 2
@@ -260,19 +260,21 @@ def scan_products(
         def computed(k: int) -> float:
             c = largest[:k]
             sides = F[a], second[b], left[a][:, c], other[b][:, c]
-            return product_block(0, targets, *sides, basis, *seen(targets, basis, c), floor, 1, late)[2]
+            return product_block(0, targets, *sides, basis, *restrict_targets(targets, basis, c), floor, 1, late)[2]
 
         k = columns.n_prefilter(n, computed)
         if k < n:
             c = np.sort(largest[:k])
-            view = seen(targets, basis, c)
+            view = restrict_targets(targets, basis, c)
             left, right = left[:, c], None if right is None else right[:, c]
     return _run(
         product_block, len(F), len(targets), keep, clock, executor, targets, F, G, left, right, basis, *view, floor
     )
 
 
-def seen(targets: Rows, basis: Rows, chosen: NDArray[np.int64] | None) -> tuple[Rows, Rows, NDArray[np.float64]]:
+def restrict_targets(
+    targets: Rows, basis: Rows, chosen: NDArray[np.int64] | None
+) -> tuple[Rows, Rows, NDArray[np.float64]]:
     """On some probe rows the targets off the basis, an orthonormal basis, and the squares (n_target,) that the targets lack."""
     if chosen is None:
         return targets, basis, np.zeros(len(targets))
@@ -297,8 +299,8 @@ def product_block(
     keep: int,
     deadline: Deadline,
 ) -> tuple[Heaps, int, int]:
-    """As :func:`sum_block` for products; ``short_f`` and ``short_g`` are the :func:`scaled` rows on the probe rows on which
-    ``seen_*`` and ``unseen`` are what is :func:`seen`."""
+    """As :func:`sum_block` for products; ``short_f`` and ``short_g`` are the :func:`scale_rows` rows on the probe rows on which
+    ``seen_*`` and ``unseen`` are what is :func:`restrict_targets`."""
     from hypo.kernels.cpu.pair_scan import product_tile
 
     triangle = G is None
@@ -343,7 +345,7 @@ class Tile:
         return out.reshape(-1, self._n_f, len(right))
 
 
-def scaled(rows: Rows) -> Short:
+def scale_rows(rows: Rows) -> Short:
     """Rows over their largest values in single precision, without what would leave its range in a product of squares."""
     size = np.maximum(np.max(rows, axis=1, initial=0.0), -np.min(rows, axis=1, initial=0.0))
     out = np.empty(rows.shape, np.float32)

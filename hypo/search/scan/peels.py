@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +67,7 @@ class Peels:
 def join(parts: list[Peels]) -> Peels:
     """Chains with the same parents as one."""
 
-    def all_of(name: str) -> NDArray:
+    def all_of(name: str) -> NDArray[Any]:
         return np.concatenate([getattr(p, name) for p in parts])
 
     return Peels(
@@ -122,13 +123,13 @@ class Peeling:
     def _made(
         self,
         peels: Peels,
-        values: NDArray,
-        slope: NDArray,
-        dimension: NDArray,
-        more: NDArray,
+        values: NDArray[np.float64],
+        slope: NDArray[np.float64],
+        dimension: NDArray[np.int64],
+        more: NDArray[np.int32] | NDArray[np.int64],
         kind: int,
-        step: NDArray,
-        parent: NDArray,
+        step: NDArray[np.int64],
+        parent: NDArray[np.int64],
     ) -> Peels:
         """The targets that are finite and not constant."""
         top = np.max(np.abs(values), axis=1)

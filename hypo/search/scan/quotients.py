@@ -41,7 +41,7 @@ def quotients(ctx: Context, view: LibraryView, target: Target) -> Iterator[Expre
     q = orthonormal([ctx.whiten(np.ones(n))] if constant else [], n)
     above = view.of_dimension(target.dimension, MEMBERS)
     below = view.of_dimension(None if target.dimension is None else 0, MEMBERS)
-    stacked = np.concatenate([view.values[above], _centred(view.values[below]) * probe])
+    stacked = np.concatenate([view.values[above], _centre(view.values[below]) * probe])
     rows, kept = unit_rows(ctx.whiten(stacked), q)
     unit, _ = unit_rows(ctx.whiten(probe[None, :]), q, least=1e-12)
     if len(unit) == 0 or len(rows) < 3:
@@ -52,14 +52,14 @@ def quotients(ctx: Context, view: LibraryView, target: Target) -> Iterator[Expre
         terms, r2 = extend_tuples(unit[0], rows, terms[:BEAM], keep=BEAM, clock=ctx.clock)
         quotient = [t for t in terms if np.any(kept[t] >= len(above)) and np.any(kept[t] < len(above))]
         for t in quotient[:BEST]:
-            e = _built(ctx, view, target, kept[t], above, below, constant)
+            e = _build(ctx, view, target, kept[t], above, below, constant)
             if e is not None:
                 yield target.wrap(e)
         if len(r2) == 0 or r2[0] > 1.0 - 1e-14:
             return
 
 
-def _built(
+def _build(
     ctx: Context,
     view: LibraryView,
     target: Target,
@@ -74,7 +74,7 @@ def _built(
     t = target.values
     values = view.rows.values(np.array([*top, *bottom], np.int64))
     means = values[len(top) :].mean(axis=1)
-    values[len(top) :] = _centred(values[len(top) :]) * t
+    values[len(top) :] = _centre(values[len(top) :]) * t
     A = np.vstack([np.ones((1, len(t))), values] if constant else [values])
     if not np.all(np.isfinite(A)):
         return None
@@ -94,5 +94,6 @@ def _built(
     return numerator / denominator
 
 
-def _centred(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.subtract(rows, rows.mean(axis=1, keepdims=True))
+def _centre(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    means: NDArray[np.float64] = rows.mean(axis=1, keepdims=True)
+    return rows - means

@@ -127,7 +127,7 @@ class Terms(ScanStrategy):
         seeds = [lib.member(int(m)) for m in view.members[:count]]
         if "*" in state.allowed:
             seeds += [f * g for f, g in combinations_with_replacement(seeds, 2)]
-        return lib.holding(seeds, max_cost=state.max_cost, deadline=state.ctx.clock.deadline)
+        return lib.make_holding(seeds, max_cost=state.max_cost, deadline=state.ctx.clock.deadline)
 
 
 @final

@@ -69,7 +69,7 @@ def stream(
             _products(ctx, T, head, library, members, dimension, q, products)
         for found, form in ((sums, SUM), (products, PRODUCT)):
             for target, pairs in zip(group, found.pairs, strict=True):
-                hits += _raced(ctx, target, form, library, pairs, basis)
+                hits += _race(ctx, target, form, library, pairs, basis)
     return hits
 
 
@@ -132,7 +132,7 @@ def _products(
             best.add(t, b.r2, head.members[own[left[b.i]]], fitting[right[b.j]])
 
 
-def _raced(ctx: Context, target: Target, form: str, library: Library, pairs: Index, basis: Basis) -> list[ScanHit]:
+def _race(ctx: Context, target: Target, form: str, library: Library, pairs: Index, basis: Basis) -> list[ScanHit]:
     members = np.unique(pairs[pairs >= 0])
     rows = LibraryRows(library, members, np.zeros(len(members), np.bool_), ctx.X)
     alone = pairs[:, 0] < 0
