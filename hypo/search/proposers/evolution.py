@@ -263,7 +263,7 @@ class Evolution:
         return np.array([r.opcode for r in rows], np.int64), weight / (weight[-1] if len(rows) else 1.0)
 
     @cached_property
-    def _rules(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    def _rules(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Masks of opcodes that must not, and seldom, stand below each opcode."""
         own = self.ctx.problem.knowledge.nesting
         seldom = {outer: inner for outer, inner in self.ctx.problem.nesting.items() if outer not in own}
