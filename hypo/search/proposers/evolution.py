@@ -49,28 +49,6 @@ MIGRATION, MIGRANTS, POLISH = 10, 3, 15
 FINALISTS, FINAL_EVALUATIONS, YIELDED = 100, 12, 8
 # Library members that are building blocks.
 BLOCKS = 400
-# How often operators are drawn, relative to each other; others count OTHERS.
-FREQUENCY = {
-    "+": 4.0,
-    "-": 2.0,
-    "*": 4.0,
-    "/": 2.0,
-    "**": 0.15,
-    "square": 1.0,
-    "exp": 1.0,
-    "log": 1.0,
-    "sin": 1.0,
-    "cos": 1.0,
-    "sqrt": 0.7,
-    "neg": 0.1,
-    "inv": 0.7,
-    "asin": 0.1,
-    "acos": 0.1,
-    "min": 1.0,
-    "max": 1.0,
-    "abs": 1.0,
-}
-OTHERS = 0.4
 
 
 class Evolution:
@@ -253,13 +231,13 @@ class Evolution:
 
     # --- grammar ------------------------------------------------------------------------------------------------
 
-    def _codes(self, arity: int) -> list[ops.Operator]:
-        return [r for r in ops.OPERATORS if r.arity == arity and r.name in self.ctx.problem.allowed]
+    def _codes(self, arity: int) -> list[ops.OperatorRow]:
+        return [r for r in ops.BY_NAME.values() if r.arity == arity and r.name in self.ctx.problem.allowed]
 
     def _chances(self, arity: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Opcodes and the cumulated chances of drawing them."""
         rows = self._codes(arity)
-        weight = np.cumsum([FREQUENCY.get(r.name, OTHERS) for r in rows])
+        weight = np.cumsum([r.frequency for r in rows])
         return np.array([r.opcode for r in rows], np.int64), weight / (weight[-1] if len(rows) else 1.0)
 
     @cached_property
