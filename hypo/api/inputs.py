@@ -14,6 +14,7 @@ from hypo.data.columns import identifier
 from hypo.durations import seconds
 from hypo.errors import DataError, InputError, KnowledgeError
 from hypo.expression import operators as ops
+from hypo.expression.user_operators import Operator
 
 if TYPE_CHECKING:
     import numpy as np
@@ -260,7 +261,7 @@ def _check_formulas(guesses: Sequence[str | Expression] | str | Expression | Non
     return tuple(listed)
 
 
-def operator_names(operators: Sequence[str] | str) -> tuple[str, ...]:
+def operator_names(operators: Sequence[str | Operator] | str) -> tuple[str, ...]:
     """Names of the operator table for what a user wrote, such as ``"+, ^, ln"``; raises InputError."""
     if not isinstance(operators, Iterable):
         raise InputError(f'operators must be names of operators, such as ["+", "*", "exp"], got {operators!r:.40}')
@@ -269,7 +270,8 @@ def operator_names(operators: Sequence[str] | str) -> tuple[str, ...]:
         raise InputError("the list of operators is empty; give some, such as +,-,*,/,sqrt")
     names = []
     for text in listed:
-        row = ops.lookup(text) if isinstance(text, str) else None
+        name = text.name if isinstance(text, Operator) else text
+        row = ops.lookup(name) if isinstance(name, str) else None
         if row is None:
             import difflib
 

@@ -16,12 +16,18 @@ Dimension rules (applied to the dimensions of the arguments u, v):
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, TypeVar
 
+from hypo.errors import InputError
 from hypo.kernels import opcodes as oc
+
+GROUP = "hypo.operators"
+"""The entry point group of packages that offer operators."""
 
 P_SUM, P_PRODUCT, P_UNARY, P_POWER, P_ATOM = 1, 2, 3, 4, 5
 
@@ -293,8 +299,36 @@ ALIASES: dict[str, str] = {
 
 
 def lookup(name: str) -> OperatorRow | None:
-    """The table row for a name or one of its aliases, or None."""
-    return BY_NAME.get(ALIASES.get(name, name))
+    """The table row for a name or one of its aliases, or None. Raises InputError if it is that of an operator of an installed
+    package which cannot be used."""
+    row = BY_NAME.get(ALIASES.get(name, name))
+    return _load_installed(name) if row is None and name in _find_installed(tuple(sys.path)) else row
+
+
+@lru_cache(maxsize=4)
+def _find_installed(_path: tuple[str, ...]) -> Mapping[str, Any]:
+    """The entry points of operators by name; looked for once for each ``sys.path``."""
+    from importlib.metadata import entry_points
+
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def _load_installed(name: str) -> OperatorRow:
+    """The row of an operator of an installed package, which enters it as it is imported."""
+    point = _find_installed(tuple(sys.path))[name]
+    package = "of unknown name" if point.dist is None else f"{point.dist.name} {point.dist.version}"
+    try:
+        point.load()
+    except Exception as error:
+        # A package may fail in any way.
+        raise InputError(
+            f"the operator {name} of the package {package} cannot be loaded: {type(error).__name__}: {error}"
+        ) from error
+    if name not in BY_NAME:
+        raise InputError(
+            f"the package {package} offers the operator {name}, but {point.value} defines no hypo.Operator of that name"
+        )
+    return BY_NAME[name]
 
 
 def function_names() -> tuple[str, ...]:
@@ -310,3 +344,22 @@ def is_function(name: str) -> bool:
 def is_known(name: str) -> bool:
     """True for the name of an operator, or another spelling of one."""
     return name in BY_NAME or name in ALIASES
+
+
+def add(row: OperatorRow) -> None:
+    """Enter the row of a user's operator."""
+    BY_NAME[row.name] = BY_OPCODE[row.opcode] = row
+
+
+def remove(row: OperatorRow) -> None:
+    """Take the row of a user's operator out again."""
+    del BY_NAME[row.name], BY_OPCODE[row.opcode]
+
+
+def missing(names: Sequence[str]) -> str:
+    """The sentence about operators of users that a file or a formula needs and that are not defined."""
+    listed, one = " and ".join(names), len(names) == 1
+    return (
+        f"it needs the operator{'' if one else 's'} {listed}, which {'is' if one else 'are'} not defined: "
+        f'make {"it" if one else "them"} known with hypo.Operator("{names[0]}", …) first'
+    )

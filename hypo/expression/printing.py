@@ -51,8 +51,8 @@ def plain(e: Expression) -> str:
 def numpy_source(e: Expression, name: str = "f") -> str:
     """Source of a NumPy function ``name`` of the formula's variables, in order of appearance.
 
-    Constants appear by value. Outside the domain it gives NaN or an infinity, with NumPy's warnings.
-    Raises ValueError when a name is no Python identifier.
+    Constants appear by value, operators of users as calls of their names. Outside the domain it gives NaN or an infinity, with
+    NumPy's warnings. Raises ValueError when a name is no Python identifier.
     """
     for word in (name, *e.variables):
         if not word.isidentifier():
@@ -61,7 +61,9 @@ def numpy_source(e: Expression, name: str = "f") -> str:
     for i in _among_themselves(e):  # plain floats would raise, or turn complex, outside the domain
         numbers[i] = f"np.float64({numbers[i]})"
     body = _strict(e, numbers, "numpy", sugar=False)
-    return f"import numpy as np\n\n\ndef {name}({', '.join(e.variables)}):\n    return {body}\n"
+    own = dict.fromkeys(ops.BY_OPCODE[op].name for op, _ in e.code if oc.is_user_defined(op))
+    note = f"# It calls {', '.join(own)}, which must take arrays.\n" if own else ""
+    return f"import numpy as np\n\n\n{note}def {name}({', '.join(e.variables)}):\n    return {body}\n"
 
 
 class Written(str):

@@ -14,7 +14,7 @@ from numba import typeof
 from hypo.kernels import turns
 from hypo.kernels.cpu.enumerate import flatten, grow
 from hypo.kernels.cpu.evaluate import evaluate, value_and_gradient
-from hypo.kernels.cpu.evolution.nodes import Grammar
+from hypo.kernels.cpu.evolution.nodes import BreedingGrammar
 from hypo.kernels.cpu.evolution.tidy import tidy
 from hypo.kernels.cpu.evolution.variation import breed
 from hypo.kernels.cpu.fit_batch import fit_batch
@@ -60,7 +60,7 @@ def entries() -> Iterator[Entry]:
     n, N, terms = _zeros(np.int64)
     flaws, members, state = np.zeros(1, np.int8), np.zeros(1, MEMBER), np.zeros(1, np.uint64)
     programs = (codes, codes, F, n)
-    grammar = Grammar(n, f, n, f, n, n, 0, 0, True, True, f, n, n, True, 0, 0, 0, f, i, i, f, n)
+    grammar = BreedingGrammar(n, f, n, f, n, n, 0, 0, True, True, f, n, n, True, 0, 0, 0, f, i, i, f, n)
     yield _entry(evaluate, i, i, n, f, n, F, F)
     # Parts of many: who begins with them need not wait for each other.
     yield _entry(unary_adjoint, np.int32(0), f, f, f, f, 0)

@@ -13,7 +13,6 @@ from numba.extending import intrinsic
 
 from hypo.kernels import opcodes as oc
 from hypo.kernels.compiled import inner
-from hypo.kernels.cpu.elementary import like
 
 SYMBOL = "hypo_user_operators"
 
@@ -62,7 +61,7 @@ def user_block(op, u, out, n):
     """``out[:n] = op(u[:n])`` for an opcode of a user's operator; NaN where none is defined."""
     address = _entry(_VALUE, np.int64(op) - _FIRST_USER)
     for i in range(n):
-        out[i] = like(_call(address, np.float64(u[i])), out) if address != 0 else like(np.nan, out)
+        out[i] = _call(address, np.float64(u[i])) if address != 0 else np.nan
 
 
 @inner(error_model="numpy")
@@ -70,7 +69,7 @@ def user_adjoint(op, u, g, gu, n):
     """``gu[:n] = g * d op(u)/du`` for an opcode of a user's operator; NaN where none is defined."""
     address = _entry(_SLOPE, np.int64(op) - _FIRST_USER)
     for i in range(n):
-        gu[i] = g[i] * like(_call(address, np.float64(u[i])), gu) if address != 0 else like(np.nan, gu)
+        gu[i] = g[i] * _call(address, np.float64(u[i])) if address != 0 else np.nan
 
 
 @inner()

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 import hypo
 from hypo.errors import InputError, MissingExtraError
+from hypo.parallel.carried import carried
 from hypo.parallel.executor import LOCAL, WorkersLost
 from hypo.parallel.remote import Remote, one_blas_thread, usable
 
@@ -114,6 +115,8 @@ class Cluster(Remote):
                 has = "has no hypo" if found is None else f"has hypo {found}"
                 raise InputError(f"the Dask worker {address} {has}; install hypo {hypo.__version__} there, as here")
             self._known.add(address)
+        if state := carried():
+            self._client.run(_receive, state, workers=workers)
 
     def _put(self, array: NDArray) -> Any:
         return self._client.scatter(_Sent(array), broadcast=True, hash=False)
@@ -160,6 +163,10 @@ def _uninterrupted() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _receive(state: tuple[Any, ...]) -> None:
+    """Nothing: ``state`` was put in place as it was unpickled."""
 
 
 def _error(future: Any) -> BaseException | None:

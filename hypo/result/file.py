@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hypo.errors import InputError
+from hypo.expression import operators as ops
+from hypo.kernels import opcodes as oc
 from hypo.report import tables
 from hypo.report.constants import ConstantRow
 from hypo.report.coverage import Coverage, Efficiency
 from hypo.report.rules import RuleRow
 
 if TYPE_CHECKING:
+    from hypo.expression.expr import Expression
     from hypo.posterior.posterior import Posterior
     from hypo.result.result import Result
     from hypo.scoring.score import Hypothesis
@@ -52,7 +55,7 @@ def to_dict(result: Result) -> dict[str, Any]:
         for k, (h, c) in enumerate(zip(result.front, result.constants, strict=True))
     ]
     posterior = result.posterior
-    content = {
+    content: dict[str, Any] = {
         "schema": SCHEMA,
         "status": {"code": result.status, "message": result.message},
         "best": None if result.best is None else rows[result.front.index(result.best)],
@@ -65,6 +68,9 @@ def to_dict(result: Result) -> dict[str, Any]:
         "timing": result.timing,
         "manifest": result.manifest,
     }
+    own = user_operators(h.expression for h in result.front)
+    if own:
+        content["user_operators"] = own
     found: dict[str, Any] = jsonable(content)
     return found
 
@@ -95,6 +101,16 @@ def jsonable(value: Any) -> Any:
     if isinstance(value, float | np.floating):
         return float(value) if math.isfinite(value) else None
     return value if value is None or isinstance(value, str) else str(value)
+
+
+def user_operators(formulas: Iterable[Expression]) -> list[str]:
+    """The names of the operators of users in ``formulas``."""
+    codes = sorted({op for e in formulas for op, _ in e.code if oc.is_user_defined(op)})
+    return [ops.BY_OPCODE[op].name for op in codes]
+
+
+class OperatorsMissing(ValueError):
+    """Says which operators of users a result needs that are not defined."""
 
 
 class Damaged(ValueError):
@@ -159,6 +175,10 @@ def read_fields(content: Mapping[str, Any]) -> dict[str, Any]:
         _require_entry({key: "", **settings}, key, str)
     _check_likelihood(settings)
     _check_prior(manifest, settings)
+    own = _require_entry({"user_operators": [], **content}, "user_operators", list)
+    _require_all(own, str, "user_operators")
+    if unknown := [name for name in own if ops.lookup(name) is None]:
+        raise OperatorsMissing(ops.missing(unknown))
     front = tuple(_read_hypothesis(row, settings["features"], settings["constants"]) for row in rows)
     if chosen is not None and chosen not in rows:
         raise Damaged('the entry "best" is not in the entry "front"')
@@ -294,6 +314,8 @@ def _read_hypothesis(row: Mapping[str, Any], features: Sequence[str], named: Map
 
 def damage_error(path: Path, error: Exception) -> InputError:
     """The file at ``path`` was once a result, but ``error`` came up."""
+    if isinstance(error, OperatorsMissing):
+        return InputError(f"cannot read {path}: {error}")
     what = str(error) if isinstance(error, Damaged) else "an entry has the wrong form"
     return InputError(f"{path} is damaged ({what}); run hypo fit again")
 

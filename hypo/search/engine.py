@@ -32,7 +32,7 @@ from hypo.problem.problem import ALL, CUDA, PYSR, Problem, Settings
 from hypo.scoring.score import Hypothesis
 from hypo.search import compile as warm
 from hypo.search.alarm import Alarm
-from hypo.search.gpu.devices import devices
+from hypo.search.gpu.devices import devices, require_known_operators
 from hypo.search.gpu.open_devices import open_devices
 from hypo.search.library.context import Context, Workers
 from hypo.search.library.seeds import plain_library
@@ -90,6 +90,7 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
     def prepare(stage: str) -> None:
         tell(Progress(0.0, settings.time_limit, None, 0, 0.0, 0, stage, warm.status()))
 
+    require_known_operators(problem.allowed, settings.backend)
     with ExitStack() as stack:
         pysr: PySR | None = None
         own = settings

@@ -349,12 +349,12 @@ def max_(u: Bounds, v: Bounds) -> Enclosure:
     return Enclosure(lo, hi, _everywhere((lo, hi)))
 
 
-def _stated(interval: Callable[..., Bounds]) -> Callable[..., Enclosure]:
-    """The enclosure function of a user's operator, from its bounds ``(lo, hi)``, which may be NaN where nothing is known."""
+def _stated(interval: Callable[[Any, Any], Bounds]) -> Callable[[Bounds], Enclosure]:
+    """The enclosure function of a user's operator, from its bounds, which are NaN where nothing is known."""
 
-    def enclosure(*args: Bounds) -> Enclosure:
-        shape = np.shape(args[0][0])
-        lo, hi = (np.broadcast_to(np.asarray(b, dtype=np.float64), shape) for b in interval(*args))
+    def enclosure(u: Bounds) -> Enclosure:
+        ends = (np.broadcast_to(np.asarray(b, dtype=np.float64), np.shape(u[0])) for b in interval(*u))
+        lo, hi = _outward(*ends, _FEW)
         known = (lo <= hi) & np.isfinite(lo) & np.isfinite(hi)
         return Enclosure(np.where(np.isnan(lo), -np.inf, lo), np.where(np.isnan(hi), np.inf, hi), known)
 

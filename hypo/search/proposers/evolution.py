@@ -22,7 +22,7 @@ from hypo.clock import Deadline
 from hypo.expression import operators as ops
 from hypo.expression.expr import Constant, Expression
 from hypo.kernels import opcodes as oc
-from hypo.kernels.cpu.evolution.nodes import Grammar
+from hypo.kernels.cpu.evolution.nodes import BreedingGrammar
 from hypo.kernels.cpu.evolution.tidy import tidy
 from hypo.parallel.batches import Rows
 from hypo.parallel.executor import whole
@@ -247,7 +247,7 @@ class Evolution:
         seldom = {outer: inner for outer, inner in self.ctx.problem.nesting.items() if outer not in own}
         return nesting_masks(own), nesting_masks(seldom)
 
-    def _grammar(self) -> Grammar:
+    def _grammar(self) -> BreedingGrammar:
         """The symbols that may be bred, with the library's members of now as building blocks."""
         p = self.ctx.problem
         unary, unary_chance = self._chances(1)
@@ -258,7 +258,7 @@ class Evolution:
         named = [c for c in self.fixed if c.name in p.constants]
         dims = [p.packed(c.name) if c.name is not None and c.name in p.constants else 0 for c in self.fixed]
         target = p.pack(p.target_dimension) if p.has_units and p.target_dimension is not None else None
-        return Grammar(
+        return BreedingGrammar(
             unary=unary,
             unary_chance=unary_chance,
             binary=binary,
