@@ -28,8 +28,7 @@ import numpy as np
 from hypo.data import Dataset, from_arrays
 from hypo.errors import KnowledgeError
 from hypo.expression.parser import parse
-from hypo.knowledge import Knowledge
-from hypo.knowledge import lint
+from hypo.knowledge import Knowledge, lint
 
 LIMIT = 1.0
 """Seconds that one file may take, of this process's time."""

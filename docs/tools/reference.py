@@ -9,12 +9,11 @@ from typing import Any
 
 import click
 import griffe
-from hypo.expression.ops import OPERATORS
-from hypo.knowledge.plugins import built_in_kinds
 
 import hypo
-from hypo.cli import cli
-from hypo.knowledge.rules import Rule
+from hypo.cli.main import cli
+from hypo.expression.operators import OPERATORS
+from hypo.knowledge.rules.base import Rule, built_in_kinds
 
 CALLS: tuple[Callable[..., Any], ...] = (hypo.fit, hypo.score, hypo.audit, hypo.merge, hypo.SymbolicRegressor)
 

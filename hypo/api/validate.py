@@ -51,9 +51,9 @@ def validate_inputs(
     dataset, columns = as_dataset(data, target, **table)
     background = as_knowledge(knowledge, dataset, units)
     if background.rules:
-        from hypo.knowledge.linter.argument_order import misordered_rules
+        from hypo.knowledge.file.column_names import misread_rules
 
-        traps = [f"[[rule]] {i + 1}: {trap}" for i, trap in misordered_rules(background, dataset.names, dataset.target)]
+        traps = [f"[[rule]] {i + 1}: {trap}" for i, trap in misread_rules(background, dataset.names, dataset.target)]
         for trap in traps:
             logging.getLogger("hypo").warning(trap)
         dataset = replace(dataset, notes=(*dataset.notes, *traps))
