@@ -45,7 +45,7 @@ CONSTANT = orthonormal([np.ones(N)], N)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """All scans on the device, with a small pilot, few columns and tiles that the sets do not fill."""
     torch.set_num_threads(1)
-    for form in (cuda_forms.Sums, cuda_forms.Products):
+    for form in (cuda_forms.SumForm, cuda_forms.ProductForm):
         monkeypatch.setattr(form, "shape", kernel.Shape(128, 64, 2))
     monkeypatch.setattr(cuda_scan, "DENSE", 0)
     monkeypatch.setattr(cuda_scan, "FIRST_ROWS", 6)
@@ -111,7 +111,7 @@ def test_products(basis: np.ndarray, second: bool, width: int, monkeypatch: pyte
 def test_every_precision_gives_the_same_list(precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
     F, t = problem(1, 130)
     rows, T = unit_rows(F, CONSTANT)[0], unit_rows(t[:1], CONSTANT)[0]
-    for form in (cuda_forms.Sums, cuda_forms.Products):
+    for form in (cuda_forms.SumForm, cuda_forms.ProductForm):
         monkeypatch.setattr(form, "coarse", precision)
     both(lambda **given: scan_sums(T, rows, None, **given), 20)
     both(lambda **given: scan_products(T, F, None, CONSTANT, **given), 20)
@@ -120,7 +120,7 @@ def test_every_precision_gives_the_same_list(precision: str, monkeypatch: pytest
 def test_the_filter_passes_few_pairs_and_all_that_count() -> None:
     F, t = problem(2)
     rows, T = unit_rows(F, CONSTANT)[0], unit_rows(t[2:], CONSTANT)[0]
-    form = cuda_forms.Sums([T], [Piece(0, rows, None)], torch.device("cpu"), [False])
+    form = cuda_forms.SumForm([T], [Piece(0, rows, None)], torch.device("cpu"), [False])
     scores = form.against(0, torch.arange(len(rows)))[0]
     upper = scores[tuple(torch.triu_indices(*scores.shape, 1))]
     floor = torch.topk(upper, 50).values[-1:]
@@ -138,7 +138,7 @@ def test_more_pairs_than_a_launch_lists(monkeypatch: pytest.MonkeyPatch) -> None
     F, t = problem(3)
     rows, T = unit_rows(F, CONSTANT)[0], unit_rows(t[2:], CONSTANT)[0]
     monkeypatch.setattr(cuda_scan, "CAPACITY", 0)
-    monkeypatch.setattr(cuda_forms.Sums, "shape", kernel.Shape(32, 32, 2))
+    monkeypatch.setattr(cuda_forms.SumForm, "shape", kernel.Shape(32, 32, 2))
     calls = []
     pairs = kernel.Launcher.pairs
     monkeypatch.setattr(kernel.Launcher, "pairs", lambda *given: calls.append(0) or pairs(*given))
@@ -257,7 +257,7 @@ def test_products_of_numbers_below_the_range_of_halves(basis: np.ndarray) -> Non
     T = unit_rows(np.array([F[5] * F[100], F[3] * F[40] + 1e-9]), basis)[0]
     found = both(lambda **given: scan_products(T, F, None, basis, **given), 100)
     assert (found[0].i[0], found[0].j[0]) == (5, 100)
-    form = cuda_forms.Products([T], [Piece(0, F, None)], basis, torch.device("cpu"), [False])
+    form = cuda_forms.ProductForm([T], [Piece(0, F, None)], basis, torch.device("cpu"), [False])
     scores = form.against(0, torch.arange(len(F)))
     i, j = torch.triu_indices(len(F), len(F))
     floor = torch.quantile(scores[:, i, j], 0.9, dim=1)
@@ -288,8 +288,8 @@ def test_single_precision_loses_no_pair_and_leaves_few(kind: str) -> None:
     T = unit_rows(t, basis)[0]
     rows = unit_rows(F, basis)[0] if kind == "sums" else F
     where, pieces = torch.device("cpu"), [Piece(0, rows, None)]
-    form = cuda_forms.Sums([T], pieces, where, [False]) if kind == "sums" else None
-    form = form or cuda_forms.Products([T], pieces, basis, where, [False])
+    form = cuda_forms.SumForm([T], pieces, where, [False]) if kind == "sums" else None
+    form = form or cuda_forms.ProductForm([T], pieces, basis, where, [False])
     i, j = torch.triu_indices(len(rows), len(rows), form.gap)
     scores = form.exact(0, i, j)
     # What is left of each pair, and the decision with twice the room in double precision.

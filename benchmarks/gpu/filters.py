@@ -57,7 +57,7 @@ def forms(device: str, rows: np.ndarray, X: np.ndarray) -> Iterator[tuple[str, i
     """Name, rows of the basis, form, and the first floor, of sums and products within the rows, with one target."""
     import torch
 
-    from hypo.search.gpu.forms import Products, Sums
+    from hypo.search.gpu.forms import ProductForm, SumForm
     from hypo.search.gpu.layout import Piece
     from hypo.search.gpu.scan import raise_floors
     from hypo.search.gpu.top_lists import Lists
@@ -70,9 +70,9 @@ def forms(device: str, rows: np.ndarray, X: np.ndarray) -> Iterator[tuple[str, i
         T = unit_rows(y, q if name == "sum" else q[:basis])[0]
         form: Any
         if name == "sum":
-            form = Sums([T], [Piece(0, unit, None)], where, [True])
+            form = SumForm([T], [Piece(0, unit, None)], where, [True])
         else:
-            form = Products([T], [Piece(0, raw, None)], q[:basis], where, [True])
+            form = ProductForm([T], [Piece(0, raw, None)], q[:basis], where, [True])
         best = Lists(torch.zeros((1, 1), dtype=torch.float64, device=where), KEEP)
         raise_floors(form, best, KEEP)
         yield name, basis, form, best.floor

@@ -125,7 +125,7 @@ def scans(device: str, rows: np.ndarray, X: np.ndarray, peaks: Results) -> Resul
 
     from hypo.clock import Clock
     from hypo.search.gpu import scan as cuda_scan
-    from hypo.search.gpu.forms import Products, Sums
+    from hypo.search.gpu.forms import ProductForm, SumForm
     from hypo.search.gpu.layout import Piece
     from hypo.search.scan.pair_scan import orthonormal, scan_jobs, unit_rows
 
@@ -143,7 +143,7 @@ def scans(device: str, rows: np.ndarray, X: np.ndarray, peaks: Results) -> Resul
             times.append(time.perf_counter() - begin)
         return min(times), clock.scored
 
-    for kind, F, form in (("sums", unit, Sums), ("products", raw, Products)):
+    for kind, F, form in (("sums", unit, SumForm), ("products", raw, ProductForm)):
         for n in (1, len(T)):
             job = [(T[:n], F, None)]
             took, scored = timed(lambda c, k=kind, j=job: cuda_scan.scan(k, j, q, KEEP, c, None, (device,)))
@@ -155,8 +155,8 @@ def scans(device: str, rows: np.ndarray, X: np.ndarray, peaks: Results) -> Resul
         out[f"{kind}, processor, {len(few)} rows"] = {"seconds": took, "hypotheses_per_second": scored / took}
     where = torch.device(device)
     for name, plain in (
-        ("sums", Sums([T[:1]], [Piece(0, unit, None)], where, [False])),
-        ("products", Products([T[:1]], [Piece(0, raw, None)], q, where, [False])),
+        ("sums", SumForm([T[:1]], [Piece(0, unit, None)], where, [False])),
+        ("products", ProductForm([T[:1]], [Piece(0, raw, None)], q, where, [False])),
     ):
         for field in ("F", "G", "T", "rf", "rg", "z"):
             if hasattr(plain, field):

@@ -40,7 +40,7 @@ class Violation:
     hard: bool = True
 
 
-def permitted(operators: Iterable[str] | None, forbid: Iterable[str]) -> frozenset[str]:
+def permit(operators: Iterable[str] | None, forbid: Iterable[str]) -> frozenset[str]:
     """The operators a formula may use: those given (None: all) less those forbidden.
 
     A short form of ``SOURCES`` is permitted when it is listed itself or one of its sources is permitted; so
@@ -104,7 +104,7 @@ class Grammar:
     @cached_property
     def permitted(self) -> frozenset[str]:
         """The operators a formula may use."""
-        return permitted(self.operators, self.forbid)
+        return permit(self.operators, self.forbid)
 
     @cached_property
     def excluded(self) -> frozenset[int]:

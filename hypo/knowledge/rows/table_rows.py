@@ -53,7 +53,8 @@ class TableRows:
     def select_at(self, at: Mapping[str, float]) -> Mask:
         """Marks (n_row,) the rows at which the variables have the values of ``at``, up to rounding."""
         values = self.dataset.X[:, [self.columns[name] for name in at]]
-        return np.all(np.isclose(values, np.array([*at.values()]), rtol=_ROUNDING, atol=0.0), axis=1)
+        found: Mask = np.all(np.isclose(values, np.array([*at.values()]), rtol=_ROUNDING, atol=0.0), axis=1)
+        return found
 
     @cached_property
     def neighbours(self) -> Neighbours:

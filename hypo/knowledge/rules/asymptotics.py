@@ -206,7 +206,8 @@ class Limit(_Asymptotic):
             factors = np.where(np.isposinf(ends[:, 1:]), np.inf, ends[:, 1:] / ends[:, :-1])
             factors[:, :-1] = np.where(np.isnan(factors[:, :-1]), np.inf, factors[:, :-1])
             factors[(ends[:, :-1] <= 0) & (ends[:, 1:] > 0)] = np.inf
-        return factors.min(axis=1)
+        least: Values = factors.min(axis=1)
+        return least
 
     def _approach_infinity(self, f: Expression, values: Values, ladder: Ladder, others: Points) -> tuple[Values, Rungs]:
         sign = math.copysign(1.0, self.equals)

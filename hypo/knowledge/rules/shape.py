@@ -231,7 +231,7 @@ class _Curved(Rule):
     @property
     def several(self) -> tuple[str, ...]:
         """The variables, be it one."""
-        return self.variables if self.variable is None else (self.variable,)  # type: ignore[return-value]
+        return (self.variables or ()) if self.variable is None else (self.variable,)
 
     def claims(self, law: Law) -> Claims:
         f, names = law.expression, self.several
