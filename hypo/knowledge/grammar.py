@@ -77,7 +77,7 @@ class Grammar:
         return cls(**{f.name: getattr(knowledge, f.name) for f in fields(cls)})
 
     def keys(self) -> dict[str, Any]:
-        """What is stated, by the names of the fields."""
+        """The values that are stated, by the names of the fields."""
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
     def __repr__(self) -> str:

@@ -28,11 +28,7 @@ from hypo.knowledge.claims.comparison import Comparison
 from hypo.knowledge.claims.domain import Domain
 from hypo.knowledge.claims.law import Law
 from hypo.knowledge.claims.proof import check_claim
-from hypo.knowledge.rules.base import Rule
-from hypo.knowledge.rules.boxes import AllowedValues, Approach, Box, allow_near, follow
-from hypo.knowledge.rules.parameters import EXTENDED, NUMBER, VARIABLE, OneOf, parameter
-from hypo.knowledge.rules.point_values import scale_of
-from hypo.knowledge.rules.sequences import (
+from hypo.knowledge.claims.sequences import (
     Ladder,
     drop_untrusted,
     enclose_along,
@@ -41,6 +37,10 @@ from hypo.knowledge.rules.sequences import (
     measure_shortfall,
     take_last,
 )
+from hypo.knowledge.rules.base import Rule
+from hypo.knowledge.rules.boxes import AllowedValues, Approach, Box, allow_near, follow
+from hypo.knowledge.rules.parameters import EXTENDED, NUMBER, VARIABLE, OneOf, parameter
+from hypo.knowledge.rules.point_values import scale_of
 from hypo.knowledge.rules.shape import ZERO, Claims, constant
 
 Rungs = NDArray[np.int64]
