@@ -68,17 +68,20 @@ def fixed_turns() -> Iterator[None]:
 
 
 def fit(data: Any, target: Any = None, **options: Any) -> Any:
+    """Fits as all cases do, and keeps the table that was given."""
     GIVEN[:] = [data]
     return hypo.fit(data, target, time_limit=TIME_LIMIT, progress=False, **{"workers": 1, **options})
 
 
 def table(name: str) -> Path:
+    """The file of a data set that ships with hypo."""
     return DATASETS / name / "data.csv"
 
 
 def rows(
     n: int, columns: int, seed: int, low: float = 0.5, high: float = 3.0
 ) -> tuple[pd.DataFrame, np.random.Generator]:
+    """``n`` rows of uniform columns and the generator for their noise."""
     rng = np.random.default_rng([2026, seed])
     X = rng.uniform(low, high, (n, columns))
     return pd.DataFrame(X, columns=[f"x{k}" for k in range(columns)] if columns > 4 else list("abcd")[:columns]), rng
@@ -318,6 +321,7 @@ def answer(found: Any, data: Any) -> str:
 
 
 def run(out: Path, only: set[str]) -> None:
+    """Runs the cases, all or ``only`` some, and writes an answer for each to ``out``."""
     out.mkdir(parents=True, exist_ok=True)
     with fixed_turns():
         for name, function in CASES.items():
@@ -358,6 +362,7 @@ def compare(before: Path, after: Path) -> int:
 
 
 def main() -> None:
+    """Answer, or compare two folders of answers."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, help="folder for the answers")
     parser.add_argument("--only", default="", help="names of fits, with commas between")

@@ -217,7 +217,7 @@ def whole(device: str, count: int) -> Results:
 
 
 def lines(part: str, found: Any) -> list[str]:
-    """What a part has measured, a line for each number or kind of filter, and what failed."""
+    """The measurements of a part, a line for each number or kind of filter, and what failed."""
     if isinstance(found, dict) and "failed" in found:
         return [f"{part}: FAILED: {found['failed']}"]
     if part == "limits":
@@ -245,6 +245,7 @@ PARTS = ("limits", "checks", "filters", "tiers", "scans", "whole", "evaluation",
 
 
 def main() -> None:
+    """Measure part by part, print and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, help="JSON of all numbers, written after each part")
     parser.add_argument("--tiny", action="store_true", help="run every part once on little data, also without a GPU")

@@ -26,8 +26,12 @@ from hypo.parallel.executor import Executor, Serial, Threads
 from hypo.parallel.processes import Processes
 from hypo.search.scan import pair_scan as scan
 
-# Tasks without work, after some that start the workers; of so many measurements the shortest counts.
-EMPTY, WARM, REPEATS = 200, 16, 3
+# Tasks without work.
+EMPTY = 200
+# Tasks before them that start the workers.
+WARM = 16
+# Measurements, of which the shortest counts.
+REPEATS = 3
 TARGETS = 4
 
 
