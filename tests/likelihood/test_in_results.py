@@ -149,6 +149,7 @@ def test_quantiles_of_large_counts() -> None:
         assert family_quantile(0.5, Family("poisson"), rate * one, one, one[0], one) == pytest.approx(rate, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_predictions_with_errors_in_x_say_whose_noise_they_have(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

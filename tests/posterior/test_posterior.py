@@ -146,6 +146,7 @@ def test_searches_of_the_same_data_join() -> None:
     assert joined([], COLUMNS) is None
 
 
+@pytest.mark.slow
 def test_too_few_rows_give_no_posterior() -> None:
     likelihood = Gaussian(Y[:2])
     e = parse("a*x + b", variables=COLUMNS).with_values([1.0, 1.0])
@@ -188,6 +189,7 @@ def test_order_does_not_depend_on_the_order_of_discovery() -> None:
     assert weighted(reversed(p.structures), COLUMNS, 3) == p
 
 
+@pytest.mark.slow
 def test_result_keeps_its_posterior(tmp_path: Path) -> None:
     data = {"x": X[0], "z": X[1], "y": Y}
     result = hypo.fit(data, "y", operators="+,*,/", max_complexity=7, time_limit=30, workers=1, out=tmp_path / "r")
