@@ -146,7 +146,6 @@ def test_searches_of_the_same_data_join() -> None:
     assert joined([], COLUMNS) is None
 
 
-@pytest.mark.slow
 def test_too_few_rows_give_no_posterior() -> None:
     likelihood = Gaussian(Y[:2])
     e = parse("a*x + b", variables=COLUMNS).with_values([1.0, 1.0])
