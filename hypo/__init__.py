@@ -14,7 +14,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from hypo.errors import DataError, FormulaError, HypoError, InputError, KnowledgeError, MissingExtraError, UnitError
-from hypo.starting import loaded
+from hypo.starting import note_loading
 
 if TYPE_CHECKING:
     from hypo.api.audit import audit
@@ -73,7 +73,7 @@ def __getattr__(name: str) -> Any:
     since = monotonic()
     value = getattr(import_module(_HOME[name]), name)
     globals()[name] = value
-    loaded(since)
+    note_loading(since)
     return value
 
 

@@ -103,7 +103,7 @@ def make_result(
     return Result(
         best=None if best is None else _to_columns(best, border),
         front=tuple(_to_columns(h, border) for h in front),
-        status=outcome.status,
+        status=str(outcome.status),
         message=outcome.message,
         coverage=Coverage(outcome.complete_to, outcome.scored, outcome.distinct),
         efficiency=Efficiency(outcome.outcome_share, outcome.diversity),
@@ -167,7 +167,7 @@ def make_prior(posterior: Posterior, problem: Problem, settings: Settings) -> Pr
 
     def total(arity: int) -> float:
         each = (n for n in sorted(problem.allowed) if BY_NAME[n].arity == arity)
-        return sum(priors.get(n, 1.0) * scorer.symbols ** (1.0 - scorer.weights.get(n, 1.0)) for n in each)
+        return float(sum(priors.get(n, 1.0) * scorer.symbols ** (1.0 - scorer.weights.get(n, 1.0)) for n in each))
 
     lengths = {}
     for s in posterior.structures:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import hypo
 from hypo.errors import InputError
-from hypo.failures import FAILURES_FILE, report_text
+from hypo.failures import FAILURES_FILE, format_report
 from hypo.result.file import RESULT_FILE, read_content
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def save(result: Result, folder: str | os.PathLike[str], overwrite: bool = False
         folder.mkdir(parents=True, exist_ok=True)
         texts = {RESULT_FILE: result.to_json(), FRONT_FILE: result.front_csv()}
         if result.failures:
-            texts[FAILURES_FILE] = report_text(result.failures, hypo.__version__)
+            texts[FAILURES_FILE] = format_report(result.failures, hypo.__version__)
         with _write_drafts(folder, texts) as drafts:
             if not _try_placing_first(drafts[RESULT_FILE], folder / RESULT_FILE):
                 # Another fit was faster.

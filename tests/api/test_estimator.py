@@ -174,7 +174,7 @@ def test_an_interrupt_ends_one_fit_and_two_a_loop(monkeypatch: pytest.MonkeyPatc
     with pytest.warns(RuntimeWarning, match="interrupt again within 2 seconds to stop"):
         model.fit(x, y)
     assert model.result_.status == "interrupted" and np.all(np.isfinite(model.predict(x)))
-    monkeypatch.setattr("hypo.api.estimator.TWICE", 60.0)
+    monkeypatch.setattr("hypo.api.estimator.SECOND_INTERRUPT", 60.0)
     with pytest.raises(KeyboardInterrupt):
         # Every fit is interrupted here: the first soon after the warning.
         cross_val_score(SymbolicRegressor(time_limit=20, random_state=0, progress=pressed), x, y, cv=3)

@@ -27,8 +27,10 @@ ISLAND = 150
 EVALUATIONS = 8
 # A child is given up when its sum of squares stays above this multiple of the island's largest.
 HOPE = 2.0
-# Rows that a residual counts for, and how much (in log) sums of squares of two individuals of an island differ.
-WEIGHT, APART = 100.0, 0.003
+# Rows that a residual counts for.
+WEIGHT = 100.0
+# How much, in log, sums of squares of two individuals of an island differ.
+APART = 0.003
 # Generations without progress before an island begins anew.
 STANDSTILL = 25
 # A sum of squares below this share of the target's is as good as none, and only size counts.
@@ -73,7 +75,7 @@ class Island:
 
     def settle(self, newcomers: Programs, world: World) -> None:
         """The best of the living and the newcomers, no two with the same values, become the individuals."""
-        self._keep(Programs.joined([self.individuals.part(0, self.alive), newcomers]), world)
+        self._keep(Programs.join([self.individuals.part(0, self.alive), newcomers]), world)
         if self.score[0] < self.record - 0.01 * WEIGHT:
             self.record, self.since = self.score[0], 0
         else:
@@ -154,7 +156,7 @@ def live_together(
     fitted = 0
     for _ in range(stays[0][2]):
         bred = list(executor.map(lambda k: _children(islands[k], states[k], world), range(len(islands))))
-        all_of_them = Programs.joined([children for children, _ in bred])
+        all_of_them = Programs.join([children for children, _ in bred])
         limit = np.concatenate([limit for _, limit in bred])
         batches.fit(all_of_them, world.rows, world.linear, EVALUATIONS, limit, late)
         fitted += ISLAND

@@ -89,7 +89,7 @@ class Library:
         self._next_seed = 0
         self._allocate(256)
 
-    def holding(self, seeds: Sequence[Seed], *, max_cost: int = 10**6, deadline: float = float("inf")) -> Library:
+    def make_holding(self, seeds: Sequence[Seed], *, max_cost: int = 10**6, deadline: float = float("inf")) -> Library:
         """A library of the distinct ones of ``seeds`` and nothing else, over the same columns and rows."""
         out = self.over(seeds, ())
         out.grow(len(seeds) + 1, max_cost=max_cost, deadline=deadline)

@@ -20,10 +20,14 @@ from hypo.search.library.library import Library, Seed
 from hypo.search.library.pi_groups import monomials
 from hypo.units import Dimension
 
-# Groups of cost 1 (the others cost 2), and the most differences of variables among the leaves.
-CHEAP_GROUPS, MOST_DIFFERENCES = 4, 8
-# Groups taken as seeds, and products of powers that carry the target's dimension.
-MOST_GROUPS, MOST_LEADS = 16, 12
+# Groups of cost 1; the others cost 2.
+CHEAP_GROUPS = 4
+# The most differences of variables among the leaves.
+MOST_DIFFERENCES = 8
+# Groups taken as seeds.
+MOST_GROUPS = 16
+# Products of powers that carry the target's dimension.
+MOST_LEADS = 12
 # Numbers that stand beside a pure number inside a function, and their cost: half and double angles, turns, quanta of h/2π.
 INNER_NUMBERS = {"2": 3, "1/2": 3, "2*pi": 4, "1/(2*pi)": 4}
 
