@@ -319,6 +319,7 @@ def test_without_julia(stages: Path, backend: str) -> None:
     assert not left_behind(stages)
 
 
+@pytest.mark.slow
 def test_a_search_that_pysr_refuses(stages: Path) -> None:
     (stages / "fail").touch()
     with pytest.raises(
@@ -335,6 +336,7 @@ def test_a_search_that_pysr_refuses(stages: Path) -> None:
 # --- contract: the installed PySR, with a stand-in for juliacall -----------------------------------------------
 
 
+@pytest.mark.slow
 @needs_pysr
 def test_the_installed_pysr_takes_what_we_give(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(STANDINS / "julia")

@@ -159,6 +159,7 @@ def test_both_backends_search_for_a_template(stages: Path) -> None:
     assert "template" in result.timing
 
 
+@pytest.mark.slow
 @needs_pysr
 def test_the_installed_pysr_takes_a_template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(STANDINS / "julia")
