@@ -87,7 +87,7 @@ class Failures:
             # The second says that nobody reads what is printed.
             raise
         except Exception as error:  # whatever it is, the rest of the work is worth more than stopping here
-            if isinstance(error, meant) or from_a_signal(error):
+            if isinstance(error, meant) or is_from_signal(error):
                 raise
             guard.failed = True
             self.add(part, error)
@@ -100,7 +100,7 @@ class Guard:
     failed: bool = False
 
 
-def report_text(failures: Iterable[Failure], version: str) -> str:
+def format_report(failures: Iterable[Failure], version: str) -> str:
     """The text of ``failures.txt``: what somebody who is to mend it has to know."""
     import platform
 
@@ -108,7 +108,7 @@ def report_text(failures: Iterable[Failure], version: str) -> str:
     return head + "".join(f"\n{f.part}: {f.error}\n\n{f.trace}" for f in failures)
 
 
-def from_a_signal(error: BaseException) -> bool:
+def is_from_signal(error: BaseException) -> bool:
     """True where ``error`` comes from a function that handles a signal now, such as the user's own time limit: it only came up
     here."""
     codes = {code for number in signal.valid_signals() if (code := _code(signal.getsignal(number))) is not None}
@@ -125,7 +125,7 @@ def _code(handler: Any) -> CodeType | None:
     return code if isinstance(code, CodeType) else None
 
 
-def outside(error: BaseException, caller: str) -> str:
+def find_users_line(error: BaseException, caller: str) -> str:
     """File and line at which a function of the user's failed that the package ``caller`` called; empty where none did."""
     frames = [
         (f.f_code.co_filename, n, f.f_globals.get("__name__", "")) for f, n in traceback.walk_tb(error.__traceback__)

@@ -68,7 +68,7 @@ def during_a_fit() -> Interrupts:
     return Interrupts(*([signal.SIGINT] if free else ()))
 
 
-def came() -> bool:
+def has_come() -> bool:
     """True where there was a signal."""
     here = _current
     while here is not None:
@@ -96,7 +96,7 @@ def hold() -> None:
         here.held = True
 
 
-def lost() -> None:
+def expect_again() -> None:
     """The interrupt that came up was dropped, by a callback for one: it will come again."""
     here = _responsible()
     if here is not None and here.count:

@@ -27,14 +27,14 @@ _loaded: list[tuple[float, float]] = []
 AT_ONCE = 0.01
 
 
-def loaded(since: float) -> None:
+def note_loading(since: float) -> None:
     """Something public was loaded on its first use, from the moment ``since`` until now."""
     _loaded[:] = [(since, time.monotonic())]
 
 
 @contextmanager
-def begun(kept: float = 0.0) -> Iterator[None]:
-    """A context: all within began now, unless it stands in something that has begun already; ``kept`` seconds are for what
+def mark_start(kept: float = 0.0) -> Iterator[None]:
+    """A context: all within began now, unless it stands in something that has mark_start already; ``kept`` seconds are for what
     comes after it."""
     if _mark.get() is not None:
         yield
@@ -44,35 +44,35 @@ def begun(kept: float = 0.0) -> Iterator[None]:
         since, until = _loaded.pop()
         if moment - until < AT_ONCE:
             moment = since
-    token = _mark.set((moment - kept, waited()))
+    token = _mark.set((moment - kept, time_waited()))
     try:
         yield
     finally:
         _mark.reset(token)
 
 
-def counted(function: Callable[P, R]) -> Callable[P, R]:
+def count_from_call(function: Callable[P, R]) -> Callable[P, R]:
     """A decorator: the function begins with its call."""
 
     @functools.wraps(function)
     def inner(*args: P.args, **kwargs: P.kwargs) -> R:
-        with begun():
+        with mark_start():
             return function(*args, **kwargs)
 
     return inner
 
 
-def taken() -> float | None:
+def take_start() -> float | None:
     """The moment at which what is at work began, without the time for which it waited for kernels; None where nothing says so,
     or a search has had it."""
     mark = _mark.get()
     if mark is None:
         return None
     _mark.set(None)
-    return mark[0] + waited() - mark[1]
+    return mark[0] + time_waited() - mark[1]
 
 
-def loaded_beside(*modules: str) -> None:
+def load_in_background(*modules: str) -> None:
     """Load modules in the background; where that fails, who needs them will hear of it."""
 
     def load() -> None:
@@ -83,7 +83,7 @@ def loaded_beside(*modules: str) -> None:
     threading.Thread(target=load, name="loading", daemon=True).start()
 
 
-def waited() -> float:
+def time_waited() -> float:
     """Seconds for which this process has waited for kernels so far."""
     turns = sys.modules.get("hypo.kernels.turns")
     found: Callable[[], float] | None = getattr(turns, "waited", None)

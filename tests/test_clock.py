@@ -13,7 +13,7 @@ import hypo
 from hypo.clock import now, on_the_wall
 from hypo.posterior.information import spread
 from hypo.search.reductions.screening import ranks
-from hypo.starting import begun, counted, taken
+from hypo.starting import count_from_call, mark_start, take_start
 
 X = np.random.default_rng(0).uniform(1, 3, (60, 2))
 Y = X[:, 0] * np.sin(X[:, 1]) + 0.1 * np.random.default_rng(1).standard_normal(60)
@@ -49,27 +49,27 @@ def test_alarms_leave_profilers_alone():
 
 
 def test_a_call_within_another_began_with_it_and_one_search_takes_the_moment():
-    assert taken() is None
+    assert take_start() is None
     first = time.monotonic()
-    with begun(kept=5.0):
-        assert counted(lambda: taken())() == pytest.approx(first - 5.0, abs=0.5)
-        assert taken() is None
-        assert counted(lambda: taken())() >= first
-    assert taken() is None
+    with mark_start(kept=5.0):
+        assert count_from_call(lambda: take_start())() == pytest.approx(first - 5.0, abs=0.5)
+        assert take_start() is None
+        assert count_from_call(lambda: take_start())() >= first
+    assert take_start() is None
 
 
 def test_other_threads_begin_for_themselves():
     seen = []
-    with begun():
-        thread = threading.Thread(target=lambda: seen.append(taken()))
+    with mark_start():
+        thread = threading.Thread(target=lambda: seen.append(take_start()))
         thread.start()
         thread.join()
-        assert taken() is not None
+        assert take_start() is not None
     assert seen == [None]
 
 
 def test_what_came_before_the_search_counts():
-    with begun(kept=20.0):
+    with mark_start(kept=20.0):
         result = hypo.fit(X, Y, time_limit=20.0)
     assert result.best is not None
     assert result.timing["total"] < 5.0
@@ -77,7 +77,7 @@ def test_what_came_before_the_search_counts():
 
 @pytest.mark.filterwarnings("ignore::hypo.errors.ShortSearchWarning")
 def test_a_limit_that_is_over_when_the_search_begins_still_gives_an_answer():
-    with begun(kept=20.0):
+    with mark_start(kept=20.0):
         assert hypo.fit(X, Y, time_limit=0.001).best is not None
 
 
@@ -91,7 +91,7 @@ def test_intervals_that_take_too_long_are_cut_and_the_numbers_stay(monkeypatch):
             pass
 
     monkeypatch.setattr("hypo.posterior.laplace.laplace", endless)
-    with begun(kept=20.0):
+    with mark_start(kept=20.0):
         result = hypo.fit(X, Y, time_limit=0.5, posterior=False)
     assert result.best is not None
     assert not result.failures
@@ -101,7 +101,7 @@ def test_intervals_that_take_too_long_are_cut_and_the_numbers_stay(monkeypatch):
 
 
 def test_folds_make_up_for_each_other():
-    with begun(kept=5.0):
+    with mark_start(kept=5.0):
         result = hypo.fit(X, Y, time_limit=6.0, model_selection="validation", folds=np.arange(60) % 3)
     assert result.best is not None
     assert result.timing["total"] < 3.6

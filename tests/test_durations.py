@@ -7,8 +7,8 @@ import pytest
 
 import hypo
 from hypo.api.inputs import as_settings
+from hypo.checks import read_seconds
 from hypo.cli.main import main
-from hypo.durations import seconds
 from hypo.errors import InputError
 
 
@@ -34,7 +34,7 @@ from hypo.errors import InputError
     ],
 )
 def test_durations(value: Any, expected: float) -> None:
-    assert seconds("time_limit", value) == pytest.approx(expected)
+    assert read_seconds("time_limit", value) == pytest.approx(expected)
     assert as_settings(time_limit=value).time_limit == pytest.approx(expected)
 
 
@@ -46,13 +46,13 @@ def test_what_is_no_duration(value: Any) -> None:
     with pytest.raises(
         InputError, match=r"^time_limit must be a number of seconds above 0, or a duration such as 90s, "
     ):
-        seconds("time_limit", value)
+        read_seconds("time_limit", value)
 
 
 @pytest.mark.parametrize("value", [0, -1, "0s", "-2", "inf", "nan", float("nan")])
 def test_durations_that_last_no_time_or_for_ever(value: Any) -> None:
     with pytest.raises(InputError, match=r"^the time limit must be a positive number of seconds, got"):
-        seconds("time_limit", value)
+        read_seconds("time_limit", value)
 
 
 def test_they_are_taken_everywhere(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,10 +19,10 @@ import hypo
 from hypo import interrupts
 from hypo.cli.main import main
 from hypo.errors import InputError
-from hypo.failures import Failures, from_a_signal
+from hypo.failures import Failures, is_from_signal
+from hypo.fitting.refiner import Refiner
 from hypo.interrupts import Interrupts
 from hypo.result.folders import Destination, check_folder, save
-from hypo.search import engine
 
 XS = np.linspace(1, 5, 40)
 YS = 2.5 * XS**2 + np.sin(9 * XS)
@@ -52,32 +52,32 @@ def test_interrupts_come_up_where_they_are_awaited_and_wait_elsewhere():
         with pytest.raises(KeyboardInterrupt):
             interrupt()
         interrupt()
-        assert interrupts.came()
+        assert interrupts.has_come()
         with pytest.raises(KeyboardInterrupt):
             interrupts.release()
         with pytest.raises(KeyboardInterrupt):
             interrupt()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    assert not interrupts.came()
+    assert not interrupts.has_come()
 
 
 def test_a_dropped_interrupt_comes_up_again():
     with Interrupts(signal.SIGINT):
         with pytest.raises(KeyboardInterrupt):
             interrupt()
-        interrupts.lost()
+        interrupts.expect_again()
         with pytest.raises(KeyboardInterrupt):
             interrupt()
 
 
 def test_two_quick_interrupts_keep_the_best_so_far(monkeypatch):
-    settled = engine.Refiner.final_rule_check
+    settled = Refiner.final_rule_check
 
     def settle(self):
         interrupt()
         return settled(self)
 
-    monkeypatch.setattr(engine.Refiner, "final_rule_check", settle)
+    monkeypatch.setattr(Refiner, "final_rule_check", settle)
     result = hypo.fit((XS, YS), progress=lambda p: interrupt() if p.best is not None else None, **QUICK)
     assert result.status == "interrupted" and result.best is not None
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -151,7 +151,7 @@ def test_the_time_limit_of_a_user_ends_a_fit():
 
 
 def test_errors_of_nobody_else_are_no_signals():
-    assert not from_a_signal(ValueError())
+    assert not is_from_signal(ValueError())
 
 
 @pytest.mark.parametrize("error", [RuntimeError("boom"), FileNotFoundError(2, "no such log")])

@@ -4,36 +4,33 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 import numpy as np
 
 from hypo.api.other_names import IN_AUDIT
+from hypo.api.parameters.calls import complete_arguments, described
+from hypo.api.parameters.parameter import AUDIT
 from hypo.api.validate import validate_inputs
-from hypo.checks import require_whole_number
 from hypo.clock import Deadline, now
-from hypo.durations import seconds
 from hypo.errors import InputError
 from hypo.keywords import known_keywords
 from hypo.report.display.notebook import is_in_notebook, line_printer
 from hypo.report.questions.audit import Audit, Run
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
-    from hypo.api.inputs import KnowledgeLike
-    from hypo.data.tables import XSigma
+    from hypo.api.parameters.typed import AuditSettings
     from hypo.parallel.executor import Executor
     from hypo.problem.problem import Problem, Settings
     from hypo.search.outcome import Progress
 
-# Longest wait without a line of progress, in seconds.
-EVERY = 2.0
+# Seconds between two lines of progress, at most.
+LONGEST_SILENCE = 2.0
 
 
 class AuditProgress(NamedTuple):
@@ -46,56 +43,15 @@ class AuditProgress(NamedTuple):
 
 
 @known_keywords(IN_AUDIT, "hypo.audit")
-def audit(
-    data: Any,
-    target: Any = None,
-    *,
-    seeds: int = 10,
-    bootstrap: int = 50,
-    features: Sequence[str] | str | None = None,
-    knowledge: KnowledgeLike = None,
-    time_limit: float | str = 10.0,
-    turns: int | None = None,
-    total_time: float | str | None = None,
-    seed: int = 0,
-    sigma: float | str | ArrayLike | None = None,
-    weights: str | ArrayLike | None = None,
-    operators: Sequence[str] | str | None = None,
-    max_complexity: int | None = None,
-    workers: int | None = None,
-    scheduler: str | None = None,
-    lam: float | None = None,
-    units: Mapping[str, str] | None = None,
-    drop_missing: bool = False,
-    exclude: Sequence[str] | str | None = None,
-    thousands: str | None = None,
-    likelihood: str | None = None,
-    dof: float | None = None,
-    trials: float | str | ArrayLike | None = None,
-    censored: str | ArrayLike | None = None,
-    lower: str | ArrayLike | None = None,
-    upper: str | ArrayLike | None = None,
-    x_sigma: XSigma = None,
-    progress: bool | Callable[[AuditProgress], None] | None = None,
-) -> Audit:
+@described(AUDIT)
+def audit(data: Any, target: Any = None, **settings: Unpack[AuditSettings]) -> Audit:
     """Fit the table again and again: with ``seeds`` seeds, and on ``bootstrap`` resamples of its rows.
 
     A resample draws as many rows as there are, with replacement, and counts each as often as it was drawn. Structures are
-    grouped without regard to their numbers. Every run is a search as in :func:`hypo.fit` with the score as criterion, whose
-    arguments the others are.
+    grouped without regard to their numbers. Every run is a search as in :func:`hypo.fit` with the score as criterion.
 
     Args:
-        time_limit: seconds for each fit, or a duration such as ``"2min"``. Where it cuts fits, another audit may come out
-            otherwise.
-        turns: turns of the proposers in each fit, at most. With a number that the time limit does not cut, the audit is the
-            same on every machine.
-        total_time: seconds for the whole audit; what is not done by then is left out.
-        seed: fits have the seeds ``seed``, ``seed + 1``, …; resamples are fitted with ``seed``.
-        workers: fits at the same time; default one per core. Does not change the result.
-        scheduler: ``"processes"``, ``"local"`` (a Dask cluster of this machine) or a Dask scheduler's address: whole fits are
-            spread over them. ``"threads"`` or None: one fit after the other, each with ``workers`` threads.
-        progress: True shows progress on standard error, in a notebook as one line that updates; or a function called with
-            :class:`AuditProgress`. By default it shows in a notebook, and nowhere else.
+        **settings: see :class:`hypo.api.parameters.typed.AuditSettings`.
 
     Returns:
         the runs, groups of structures, and a page of text (``str``). Ctrl-C ends it with the fits that are done.
@@ -103,60 +59,29 @@ def audit(
     Raises:
         DataError, KnowledgeError, UnitError, InputError, MissingExtraError: as :func:`hypo.fit`.
     """
-    require_whole_number("seeds", seeds, 0)
-    require_whole_number("bootstrap", bootstrap, 0)
+    given = complete_arguments(AUDIT, settings)
+    seeds, bootstrap = given["seeds"], given["bootstrap"]
     if not seeds + bootstrap:
         raise InputError("an audit needs at least one seed or one resample")
-    if turns is not None:
-        require_whole_number("turns", turns, 1)
-    longest = float("inf") if total_time is None else seconds("total_time", total_time)
-    table = {
-        "features": features,
-        "sigma": sigma,
-        "weights": weights,
-        "drop_missing": drop_missing,
-        "trials": trials,
-        "censored": censored,
-        "lower": lower,
-        "upper": upper,
-        "x_sigma": x_sigma,
-        "exclude": exclude,
-        "thousands": thousands,
-    }
-    dataset, _, background, settings = validate_inputs(
-        data,
-        target,
-        table,
-        knowledge,
-        units,
-        time_limit=time_limit,
-        seed=seed,
-        operators=operators,
-        max_complexity=max_complexity,
-        workers=workers,
-        scheduler=scheduler,
-        lam=lam,
-        likelihood=likelihood,
-        dof=dof,
-    )
-    settings = replace(settings, turns=turns, guesses=background.guesses)
+    dataset, _, background, checked = validate_inputs(data, target, given)
+    checked = replace(checked, guesses=background.guesses)
     from hypo.problem.problem import make_problem
     from hypo.search.compile import warm
 
-    problem = make_problem(dataset, background, settings)
+    problem = make_problem(dataset, background, checked)
     warm()
-    items = [("seed", seed + k) for k in range(seeds)] + [("resample", k) for k in range(bootstrap)]
-    deadline = Deadline(now() + longest)
-    runs, interrupted = _run_all(items, problem, settings, deadline, _choose_listener(progress))
+    items = [("seed", checked.seed + k) for k in range(seeds)] + [("resample", k) for k in range(bootstrap)]
+    deadline = Deadline(now() + given["total_time"])
+    runs, interrupted = _run_all(items, problem, checked, deadline, _choose_listener(given["progress"]))
     return Audit(
         runs=tuple(runs),
         target=dataset.target,
         features=dataset.names,
         n_row=dataset.n_row,
         asked=(seeds, bootstrap),
-        time_limit=settings.time_limit,
-        turns=turns,
-        seed=settings.seed,
+        time_limit=checked.time_limit,
+        turns=checked.turns,
+        seed=checked.seed,
         interrupted=interrupted,
         data_sha256=dataset.sha256,
         notes=dataset.notes,
@@ -239,7 +164,7 @@ def run_one(item: tuple[str, int], problem: Problem, settings: Settings, deadlin
     return Run(
         kind=kind,
         number=number,
-        status=outcome.status,
+        status=str(outcome.status),
         expression=None if best is None else best.expression,
         score=float("nan") if best is None else best.score,
     )
@@ -264,20 +189,19 @@ def resample(problem: Problem, rng: np.random.Generator) -> Problem:
 
 
 def _choose_listener(progress: bool | Callable[[AuditProgress], None] | None) -> Callable[[AuditProgress], None] | None:
+    """The function that is told of progress; None where nobody is."""
     if callable(progress):
         return progress
-    if progress is not None and not isinstance(progress, bool):
-        raise InputError(f"progress must be True, False or a function that takes reports, got {progress!r}")
     return _make_printer() if (is_in_notebook() if progress is None else progress) else None
 
 
 def _make_printer() -> Callable[[AuditProgress], None]:
-    """A line, at most every ``EVERY`` seconds and at the end."""
-    last, say = -EVERY, line_printer()
+    """A line, at most every ``LONGEST_SILENCE`` seconds and at the end."""
+    last, say = -LONGEST_SILENCE, line_printer()
 
     def show(p: AuditProgress) -> None:
         nonlocal last
-        if p.elapsed - last >= EVERY or p.done == p.total:
+        if p.elapsed - last >= LONGEST_SILENCE or p.done == p.total:
             last = p.elapsed
             left = p.elapsed / p.done * (p.total - p.done)
             formula = p.last or "no formula"

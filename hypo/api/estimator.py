@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +14,9 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, check_random_state, validate_data
 
 from hypo.api.other_names import AT_FIT, IN_ESTIMATOR, join_units, pysr_units, units_by_name
+from hypo.api.parameters.calls import described, names_of, parameters_of
+from hypo.api.parameters.parameter import ESTIMATOR, FIT
+from hypo.api.parameters.typed import EstimatorAttributes
 from hypo.data.frames import require_numbers
 from hypo.data.roles import vector
 from hypo.errors import InputError
@@ -24,7 +26,7 @@ from hypo.result.result import Result
 if TYPE_CHECKING:
     import pandas
 
-    from hypo.knowledge import Knowledge
+    from hypo.api.parameters.typed import EstimatorSettings
     from hypo.posterior.predictive import Prediction
 
 # Rows that whole-number weights may become by repetition; with more they stay weights (memory).
@@ -32,40 +34,15 @@ MOST_REPEATED_ROWS = 1_000_000
 # The largest seed that is drawn from a RandomState: the largest 32-bit integer, as in scikit-learn.
 LARGEST_SEED = 2**31 - 1
 # Seconds after the warning of an interrupted fit within which another interrupt means the script, not one fit of it.
-TWICE = 2.0
+SECOND_INTERRUPT = 2.0
 
 
-class SymbolicRegressor(RegressorMixin, BaseEstimator):
+@described(ESTIMATOR)
+class SymbolicRegressor(EstimatorAttributes, RegressorMixin, BaseEstimator):  # type: ignore[misc]
     """Symbolic regression as a scikit-learn estimator: ``fit(X, y)``, ``predict(X)``, ``score(X, y)``.
 
     Parameters:
-        operators: names from the operator table (``["+", "*", "sqrt"]``), or by arity as in PySR; default: the engine's own
-            choice.
-        binary_operators, unary_operators: the same in two lists, as in PySR; not with ``operators``.
-        max_complexity: largest number of nodes. ``maxsize`` is PySR's name for it; both may be given if they are equal.
-        time_limit: seconds, or a duration such as ``"2min"``. ``timeout_in_seconds`` is PySR's name for it, and wins when both
-            are given.
-        random_state: seed, or a NumPy RandomState to draw it from.
-        knowledge: :class:`hypo.Knowledge`, a dictionary of the file's shape, or the path of a TOML file.
-        units: unit texts by name, ``{"x0": "m", "y": "s"}``; the target may go by the name of a Series, too. :meth:`fit` takes
-            them as well.
-        sigma: known noise of y (standard deviation); default: estimated.
-        likelihood, dof, log_likelihood: how y scatters, as in :func:`hypo.fit`.
-        x_sigma: known noise of columns, numbers by name, as in :func:`hypo.fit`.
-        lam: weight λ of soft violations.
-        guesses: formulas to start from, such as ``["a*x0/(b + x0)"]``; names that are no columns are constants to fit.
-        workers: threads; default one per core. Does not change the result.
-        scheduler: who does the large scans, as in :func:`hypo.fit`.
-        max_memory: bytes, or a size such as ``"4 GB"``, that the process may take.
-        shard: ``"3/16"`` does the third of 16 parts of the search; :func:`hypo.merge` joins the ``result_`` of all.
-        posterior: weigh all likely structures at the end, which standard deviations of predictions need.
-        intervals: of the constants: ``"laplace"`` or ``"profile"``, as in :func:`hypo.fit`.
-        backend: ``"native"``, ``"cuda"``, ``"pysr"`` or ``"all"``, as in :func:`hypo.fit`.
-        model_selection: ``"score"`` predicts by the formula of least score, ``"posterior"`` by the likeliest structure,
-            ``"accuracy"`` by that of least misfit, ``"validation"`` by that of least loss on rows held out, as in
-            :func:`hypo.fit`.
-        validation_fraction: share of the rows that validation holds out, default 0.2; see also ``folds`` of :meth:`fit`.
-        progress: show progress on standard error; by default only in a notebook.
+        **settings: see :class:`hypo.api.parameters.typed.EstimatorSettings`.
 
     Attributes:
         result_: the :class:`hypo.Result`.
@@ -78,64 +55,15 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
     """
 
     @known_keywords(IN_ESTIMATOR, "SymbolicRegressor")
+    @described(ESTIMATOR)
     def __init__(
         self,
         operators: Sequence[str] | Mapping[int, Sequence[str]] | str | None = None,
-        *,
-        binary_operators: Sequence[str] | None = None,
-        unary_operators: Sequence[str] | None = None,
-        max_complexity: int | None = None,
-        maxsize: int | None = None,
-        time_limit: float | str = 60.0,
-        timeout_in_seconds: float | str | None = None,
-        random_state: int | np.random.RandomState | None = 0,
-        knowledge: Knowledge | Mapping[str, Any] | str | os.PathLike[str] | None = None,
-        units: Mapping[str, str] | None = None,
-        sigma: float | None = None,
-        likelihood: str | None = None,
-        dof: float | None = None,
-        log_likelihood: Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]] | None = None,
-        x_sigma: Mapping[str, float] | None = None,
-        lam: float | None = None,
-        workers: int | None = None,
-        scheduler: str | None = None,
-        max_memory: str | float | None = None,
-        shard: str | Sequence[int] | None = None,
-        guesses: Sequence[str] | None = None,
-        backend: str = "native",
-        posterior: bool = True,
-        intervals: str = "laplace",
-        model_selection: str = "score",
-        validation_fraction: float | None = None,
-        progress: bool | None = None,
+        **settings: Unpack[EstimatorSettings],
     ) -> None:
-        self.operators = operators
-        self.binary_operators = binary_operators
-        self.unary_operators = unary_operators
-        self.max_complexity = max_complexity
-        self.maxsize = maxsize
-        self.time_limit = time_limit
-        self.timeout_in_seconds = timeout_in_seconds
-        self.random_state = random_state
-        self.knowledge = knowledge
-        self.units = units
-        self.sigma = sigma
-        self.likelihood = likelihood
-        self.dof = dof
-        self.log_likelihood = log_likelihood
-        self.x_sigma = x_sigma
-        self.lam = lam
-        self.workers = workers
-        self.scheduler = scheduler
-        self.max_memory = max_memory
-        self.shard = shard
-        self.guesses = guesses
-        self.backend = backend
-        self.posterior = posterior
-        self.intervals = intervals
-        self.model_selection = model_selection
-        self.validation_fraction = validation_fraction
-        self.progress = progress
+        # As scikit-learn wants it, each is kept as it was given; it is checked at the fit.
+        for p in parameters_of(ESTIMATOR):
+            setattr(self, p.name, operators if p.name == "operators" else settings.get(p.name, p.default))
 
     @known_keywords(AT_FIT, "SymbolicRegressor.fit")
     def fit(
@@ -275,7 +203,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
                 "loss": [h.rmse**2 for h in front],
                 "score": [h.score for h in front],
                 "equation": [str(h.expression) for h in front],
-                "sympy_format": [h.expression.sympy() for h in front],
+                "sympy_format": [self.result_.sympy(i) for i in range(len(front))],
                 "lambda_format": [partial(self.predict, index=i) for i in range(len(front))],
             }
         )
@@ -290,16 +218,18 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
 
     def _shared_settings(self) -> dict[str, Any]:
         """The settings that :func:`hypo.fit` calls by the same name, and those that have other names here."""
-        from inspect import signature
+        theirs = set(names_of(FIT)) - {"units", "time_limit"}
+        same = {name: getattr(self, name) for name in names_of(ESTIMATOR) if name in theirs}
+        limit = {} if self._has_no_time_limit() else {"time_limit": self._seconds()}
+        return {
+            **same, "operators": self._operators(), "max_complexity": self._size(), "seed": self._seed(), **limit
+        }  # fmt: skip
 
-        from hypo.api.fit import fit
-
-        theirs = signature(fit).parameters
-        same = {
-            name: value for name, value in self.get_params(deep=False).items() if name in theirs and name != "units"
-        }
-        own = {"operators": self._operators(), "max_complexity": self._size(), "time_limit": self._seconds()}
-        return {**same, **own, "seed": self._seed()}
+    def _has_no_time_limit(self) -> bool:
+        """True where turns are given and the time limit is the default: who keeps all parameters cannot tell whether that was
+        given."""
+        usual = {p.name: p.default for p in parameters_of(ESTIMATOR)}
+        return self.turns is not None and self.timeout_in_seconds is None and self.time_limit == usual["time_limit"]
 
     def _size(self) -> int | None:
         """The largest complexity from the two spellings."""
@@ -379,18 +309,19 @@ def _target_name(names: Sequence[str]) -> str:
     return "y" if "y" not in names else "target"
 
 
-_last_warning = -TWICE
+_last_warning = -SECOND_INTERRUPT
 
 
 def _warn_interrupted(when: float, kept: bool) -> None:
     """Warn of a fit that was interrupted at the time ``when``. Raises KeyboardInterrupt where that was soon after the last such
     warning, or no formula is ``kept``."""
     global _last_warning
-    if not kept or when - _last_warning < TWICE:
+    if not kept or when - _last_warning < SECOND_INTERRUPT:
         raise KeyboardInterrupt
     _last_warning = time.monotonic()
     warnings.warn(
-        f"the search was interrupted, and the best formula so far is kept; interrupt again within {TWICE:g} seconds to stop",
+        "the search was interrupted, and the best formula so far is kept; "
+        f"interrupt again within {SECOND_INTERRUPT:g} seconds to stop",
         RuntimeWarning,
         stacklevel=3,
     )

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import operator
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from numbers import Integral, Real
+from collections.abc import Mapping
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
+from hypo.api.parameters.calls import complete_arguments, names_of, parameters_of
+from hypo.api.parameters.parameter import FIT, LIKELIHOOD, SEARCH
 from hypo.checks import require_number
 from hypo.data.columns import identifier
-from hypo.durations import seconds
 from hypo.errors import DataError, InputError, KnowledgeError
-from hypo.expression import operators as ops
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
     from hypo.data import Dataset
-    from hypo.expression.expr import Expression
     from hypo.knowledge import Knowledge
     from hypo.problem.problem import Settings
 
@@ -90,66 +88,23 @@ def _require_kept(knowledge: Knowledge, units: Mapping[str, str], dataset: Datas
             raise KnowledgeError(f"the knowledge speaks of {name}, but the {why}")
 
 
-def as_settings(
-    *,
-    time_limit: float | str = 60.0,
-    seed: int = 0,
-    operators: Sequence[str] | str | None = None,
-    max_complexity: int | None = None,
-    workers: int | None = None,
-    lam: float | None = None,
-    guesses: Sequence[str | Expression] | str | Expression | None = None,
-    backend: str = "native",
-    scheduler: str | None = None,
-    max_memory: str | float | None = None,
-    shard: str | Sequence[int] | None = None,
-    posterior: bool = True,
-    intervals: str = "laplace",
-    likelihood: str | None = None,
-    dof: float | None = None,
-    log_likelihood: Callable[..., Any] | None = None,
-) -> Settings:
-    """Checked settings of the engine; raises InputError naming the wrong one."""
-    from hypo.likelihood.family import family_of
-    from hypo.problem.problem import BACKENDS, LAPLACE, PROFILE, Settings
+def as_settings(**given: Any) -> Settings:
+    """Checked settings of the engine, with defaults for what is not ``given``; raises InputError naming the wrong one.
 
-    if backend not in BACKENDS:
-        raise InputError(f"the backend must be {', '.join(BACKENDS[:-1])} or {BACKENDS[-1]}, got {backend!r}")
+    ``given`` are parameters of the table that go to the search or to the likelihood.
+    """
+    from hypo.likelihood.registry import make_family
+    from hypo.problem.problem import Settings
 
-    if intervals not in (LAPLACE, PROFILE):
-        raise InputError(f"intervals must be {LAPLACE} or {PROFILE}, got {intervals!r}")
-    if not isinstance(posterior, bool):
-        raise InputError(f"posterior must be True or False, got {posterior!r}")
-    limit = seconds("time_limit", time_limit)
-    require_number("seed", seed, Integral, "a whole number, 0 or more")
-    for name, value in (("max_complexity", max_complexity), ("workers", workers)):
-        if value is not None:
-            require_number(name, value, Integral, "a whole number, 1 or more")
-    if lam is not None:
-        require_number("lam", lam, Real, "a number, 0 or more")
-    if seed < 0:
-        raise InputError(f"the seed must be 0 or more, got {seed}")
-    if workers is not None and workers < 1:
-        raise InputError(f"the number of workers must be 1 or more, got {workers}")
-    if max_complexity is not None and max_complexity < 1:
-        raise InputError(f"the largest complexity must be 1 or more, got {max_complexity}")
-    if lam is not None and not 0 <= lam < float("inf"):
-        raise InputError(f"lambda must be a number from 0 on, got {lam}")
-    given: dict[str, Any] = {"max_complexity": max_complexity, "lam": lam}
+    if unknown := given.keys() - set(names_of(FIT, SEARCH, LIKELIHOOD)):
+        raise TypeError(f"there is no setting {min(unknown)}")
+    values = complete_arguments(FIT, given)
+    rows = [p for p in parameters_of(FIT) if p.goes_to == SEARCH and p.convert is not None]
+    checked = {p.name: p.convert(p.name, values[p.name]) for p in rows if p.convert is not None}
+    # None stands for the engine's own default.
     return Settings(
-        time_limit=limit,
-        seed=int(seed),
-        workers=workers or available_cores(),
-        operators=None if operators is None else operator_names(operators),
-        guesses=_check_formulas(guesses),
-        backend=backend,
-        scheduler=_check_scheduler(scheduler),
-        max_memory=_read_bytes(max_memory),
-        shard=_read_shard(shard),
-        likelihood=family_of(likelihood, dof, log_likelihood),
-        posterior=posterior,
-        intervals=intervals,
-        **{name: value for name, value in given.items() if value is not None},
+        likelihood=make_family(values["likelihood"], values["dof"], values["log_likelihood"]),
+        **{name: value for name, value in checked.items() if value is not None},
     )
 
 
@@ -199,89 +154,3 @@ def fold_numbers(folds: ArrayLike) -> NDArray[np.float64] | NDArray[np.bool_]:
         return vector("folds", array)
     except DataError as error:
         raise InputError(f"{wrong}; {error}") from None
-
-
-def _check_scheduler(scheduler: Any) -> str | None:
-    """``scheduler`` if it is one of ours or looks like an address; raises InputError."""
-    from hypo.parallel.executor import LOCAL, PROCESSES, THREADS
-
-    ours = (THREADS, PROCESSES, LOCAL)
-    if scheduler is None or scheduler in ours or (isinstance(scheduler, str) and "://" in scheduler):
-        return scheduler
-    raise InputError(
-        f"the scheduler must be {', '.join(ours)} or the address of a Dask scheduler, such as tcp://host:8786, "
-        f"got {scheduler!r}"
-    )
-
-
-def _read_bytes(max_memory: str | float | None) -> float | None:
-    """Bytes for a number, or a text such as ``"4 GB"`` or ``"512M"``; raises InputError."""
-    if max_memory is None:
-        return None
-    wrong = f'max_memory must be a number of bytes or a size such as "4 GB", got {max_memory!r}'
-    if isinstance(max_memory, str):
-        found = re.fullmatch(r"\s*([0-9]+\.?[0-9]*)\s*([kKmMgGtT]?)(i?)[bB]?\s*", max_memory)
-        if found is None:
-            raise InputError(wrong)
-        number, prefix, binary = found.groups()
-        return float(number) * (1024 if binary else 1000) ** " KMGT".index(prefix.upper() or " ")
-    if isinstance(max_memory, bool) or not isinstance(max_memory, Real) or not 0 < max_memory < float("inf"):
-        raise InputError(wrong)
-    return float(max_memory)
-
-
-def _read_shard(shard: str | Sequence[int] | None) -> tuple[int, int] | None:
-    """(Number, of how many) for ``"3/16"`` or ``(3, 16)``; raises InputError."""
-    if shard is None:
-        return None
-    try:
-        number, of = (int(part) for part in shard.split("/")) if isinstance(shard, str) else map(operator.index, shard)
-    except (TypeError, ValueError):
-        raise InputError(f"the shard must be written NUMBER/TOTAL, such as 3/16, got {shard!r}") from None
-    if not 1 <= number <= of:
-        raise InputError(
-            f"the shard must be one of 1/{of} to {of}/{of}, got {number}/{of}"
-            if of > 0
-            else f"the number of shards must be 1 or more, got {of}"
-        )
-    return number, of
-
-
-def _check_formulas(guesses: Sequence[str | Expression] | str | Expression | None) -> tuple[str | Expression, ...]:
-    """Guesses as a tuple; raises InputError for what is neither text nor Expression."""
-    from hypo.expression.expr import Expression
-
-    if guesses is None:
-        return ()
-    listed = [guesses] if isinstance(guesses, str | Expression) or not isinstance(guesses, Iterable) else list(guesses)
-    for guess in listed:
-        if not isinstance(guess, str | Expression):
-            raise InputError(f'guesses must be formulas, such as ["a*x/(b + x)"], got {guess!r}')
-    return tuple(listed)
-
-
-def operator_names(operators: Sequence[str] | str) -> tuple[str, ...]:
-    """Names of the operator table for what a user wrote, such as ``"+, ^, ln"``; raises InputError."""
-    if not isinstance(operators, Iterable):
-        raise InputError(f'operators must be names of operators, such as ["+", "*", "exp"], got {operators!r:.40}')
-    listed = operators.replace(",", " ").split() if isinstance(operators, str) else list(operators)
-    if not listed:
-        raise InputError("the list of operators is empty; give some, such as +,-,*,/,sqrt")
-    names = []
-    for text in listed:
-        row = ops.lookup(text) if isinstance(text, str) else None
-        if row is None:
-            import difflib
-
-            near = difflib.get_close_matches(str(text), [*ops.BY_NAME, *ops.ALIASES], n=1)
-            hint = f"did you mean {near[0]}? The" if near else "the"
-            raise InputError(f"unknown operator {text}; {hint} operators are {' '.join(ops.BY_NAME)}")
-        names.append(row.name)
-    return tuple(dict.fromkeys(names))
-
-
-def available_cores() -> int:
-    """Cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""The outcome of a search, made into a result: constants with units, rmse in the target's unit, the manifest."""
+"""The outcome of a search, made into a result: constants with units, rmse in the target's unit, the record."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hypo import interrupts
 from hypo.api.diagnostics import model_diagnostics
@@ -18,6 +17,7 @@ from hypo.report.constants import LEVEL, ConstantRow, shown_constants, shown_lea
 from hypo.report.coverage import Coverage, Efficiency
 from hypo.report.rules import RuleRow
 from hypo.report.units import unit_text
+from hypo.result.make_record import make_record
 from hypo.result.result import Result
 from hypo.search.alarm import Alarm
 from hypo.search.answer import in_own_form, own_guess
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from hypo.scoring.score import Hypothesis
     from hypo.search.outcome import Outcome
 
-PACKAGES = ("numba", "numpy", "scipy", "sympy")  # whose versions a result may depend on
-PYSR_PACKAGES = ("juliacall", "pysr")  # and those it may where PySR took part
-CUDA_PACKAGES = ("torch", "triton")
 # Seconds after its deadline at which an alarm ends what does not look at the clock.
 OVERTIME = 0.1
 
@@ -49,7 +46,7 @@ def make_result(
     by: str = "score",
     details: Mapping[str, Any] | None = None,
 ) -> Result:
-    """The engine's outcome with constants, units and manifest; ``best`` is chosen ``by`` a criterion of
+    """The engine's outcome with constants, units and record; ``best`` is chosen ``by`` a criterion of
     :mod:`hypo.search.model_selection`, ``details`` are of a choice that was made already. What fails, or takes longer
     than there is time, is left out."""
     from hypo.problem.problem import LAPLACE
@@ -72,29 +69,26 @@ def make_result(
     front, best = outcome.front, outcome.best
     if best is not None and best not in front:
         front = tuple(sorted((*front, best), key=lambda h: (h.complexity, -h.score)))
-    manifest = _make_manifest(problem, settings, dataset, columns)
+    record = replace(make_record(problem, settings, dataset, columns, by), selection=dict(details) if details else None)
     own = None
     if best is not None:
         with failures.guarded("the comparison with guesses"), Alarm(max(over, now() + OVERTIME)):
             own = own_guess(best, outcome.guessed, problem)
-    manifest["doubts"] = []
     with failures.guarded("the doubts about the answer"), Alarm(over):
-        manifest["doubts"] = model_diagnostics(outcome, problem, settings, dataset, None if own is None else own[0])
+        doubts = model_diagnostics(outcome, problem, settings, dataset, None if own is None else own[0])
+        record = replace(record, doubts=tuple(doubts))
     if best is not None and own is not None:
         inside = in_own_form(inside, best, own[1], problem)
         front = tuple(own[1] if h == best else h for h in front)
         best = own[1]
-        manifest["guess"] = own[0] + 1
-    manifest["settings"]["model_selection"] = by
-    if details:
-        manifest["selection"] = dict(details)
+        record = replace(record, guess=own[0] + 1)
     posterior = None
     with failures.guarded("the posterior in the units of the columns"):
         posterior = border.posterior(inside)
     if inside is not None and posterior is not None:
         with failures.guarded("the prior"):
-            record = make_prior(inside, problem, settings).as_dict()
-            manifest["prior"] = border.lengths(record, inside.structures, posterior.structures)
+            prior = make_prior(inside, problem, settings)
+            record = replace(record, prior=border.prior(prior, inside.structures, posterior.structures))
     # The answer's come first; those of others where there is time.
     own_rows = (
         None if best is None else _make_rows_in_time(best.expression, problem, settings.intervals, over, failures)
@@ -106,17 +100,15 @@ def make_result(
         else _make_rows_in_time(h.expression, problem, LAPLACE, until, failures)
         for h in front
     )
-    if failures.found:
-        manifest["failures"] = [f.as_dict() for f in failures.found]
     return Result(
         best=None if best is None else _to_columns(best, border),
         front=tuple(_to_columns(h, border) for h in front),
-        status=outcome.status,
+        status=str(outcome.status),
         message=outcome.message,
         coverage=Coverage(outcome.complete_to, outcome.scored, outcome.distinct),
         efficiency=Efficiency(outcome.outcome_share, outcome.diversity),
         timing={**outcome.timing, "workers": settings.workers},
-        manifest=manifest,
+        record=replace(record, failures=tuple(failures.found)),
         constants=constants,
         rules=tuple(RuleRow.of(report, dataset.target, border) for report in outcome.rules),
         posterior=posterior,
@@ -175,7 +167,7 @@ def make_prior(posterior: Posterior, problem: Problem, settings: Settings) -> Pr
 
     def total(arity: int) -> float:
         each = (n for n in sorted(problem.allowed) if BY_NAME[n].arity == arity)
-        return sum(priors.get(n, 1.0) * scorer.symbols ** (1.0 - scorer.weights.get(n, 1.0)) for n in each)
+        return float(sum(priors.get(n, 1.0) * scorer.symbols ** (1.0 - scorer.weights.get(n, 1.0)) for n in each))
 
     lengths = {}
     for s in posterior.structures:
@@ -239,51 +231,3 @@ def _outward_factors(e: Expression, leaves: Sequence[int], problem: Problem) -> 
             yield stated.value / problem.constants[name], (stated.unit.text or "1") if problem.dimensions else None
         else:
             yield (1.0 if border.same else found.factor[i]), unit_text(found.units[i], dimensions[i], names)
-
-
-def _make_manifest(problem: Problem, settings: Settings, dataset: Dataset, columns: Sequence[str]) -> dict[str, Any]:
-    """Everything needed to run the search again, and nothing that depends on when or where it ran."""
-    import platform
-    from importlib.metadata import version
-
-    import hypo
-    from hypo.problem.problem import ALL, CUDA, PYSR
-
-    more = {CUDA: CUDA_PACKAGES, PYSR: PYSR_PACKAGES, ALL: PYSR_PACKAGES}
-    packages = (*PACKAGES, *more.get(settings.backend, ()))
-    knowledge = problem.knowledge
-    names = (*dataset.names, dataset.target)
-    return {
-        "version": hypo.__version__,
-        "seed": settings.seed,
-        "data_sha256": dataset.sha256,
-        "settings": {
-            "target": dataset.target,
-            "features": list(dataset.names),
-            "columns": list(columns),
-            "units": {n: knowledge.units[n].text for n in names if n in knowledge.units},
-            # Formulas are in the columns' units; in results of older versions in others, to which these factors lead.
-            "scales": dict.fromkeys(names, 1.0),
-            "ranges": {n: [float(v.min()), float(v.max())] for n, v in zip(dataset.names, dataset.X.T, strict=True)},
-            "unit_note": problem.unit_note,
-            "constants": {n: float(c.value) for n, c in knowledge.constants.items()},
-            "knowledge": knowledge.as_dict(),
-            "n_row": dataset.n_row,
-            "n_dropped": dataset.n_dropped,
-            "notes": list(dataset.notes),
-            **({} if dataset.thousands is None else {"thousands": dataset.thousands}),
-            "sigma": dataset.sigma is not None,
-            "weights": dataset.weights is not None,
-            "trials": dataset.trials is not None,
-            "censored": dataset.lower is not None,
-            # Root mean squares, in the units of the table.
-            "x_sigma": {n: _rms(s) for n, s in sorted(dataset.x_sigma.items())},
-            "y_sigma": _rms(dataset.sigma) if dataset.x_sigma and dataset.sigma is not None else None,
-            **{key: value for key, value in settings.as_dict().items() if key not in ("seed", "workers")},
-        },
-        "packages": {"python": platform.python_version(), **{name: version(name) for name in packages}},
-    }
-
-
-def _rms(values: NDArray[np.float64]) -> float:
-    return float(np.sqrt(np.mean(values**2)))

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hypo.errors import InputError
 from hypo.keywords import known_keywords
@@ -18,6 +18,11 @@ from hypo.report.rules import RuleRow
 from hypo.result.file import jsonable
 from hypo.result.folders import Destination
 from hypo.result.result import Result
+
+if TYPE_CHECKING:
+    from hypo.failures import Failure
+    from hypo.result.record import Record
+    from hypo.scoring.prior import Prior
 
 _ENDED = {"interrupted": "interrupted by the user", "time_limit": "cut short by the time limit"}
 
@@ -72,7 +77,7 @@ def merge(*results: Any, out: str | os.PathLike[str] | Destination | None = None
         if one.number == two.number:
             raise InputError(f"shard {one.number} of {one.of} is there twice, in {one.source} and {two.source}")
     if place is not None:
-        place.settle(shards[0].result.manifest["data_sha256"])
+        place.settle(shards[0].result.record.data_sha256)
     merged = _merge_results(shards)
     # Who gave a destination writes to it.
     if place is not None and place is not out:
@@ -85,22 +90,21 @@ def merge(*results: Any, out: str | os.PathLike[str] | Destination | None = None
 def _read_shard(given: Result | str | os.PathLike[str], name: str) -> _Shard:
     result = given if isinstance(given, Result) else Result.load(given)
     source = name if isinstance(given, Result) else os.fspath(given)
-    match result.settings.get("shard"):
-        case [int(number), int(of)]:
-            return _Shard(number, of, result, source)
-    raise InputError(f"{source} is not the result of a shard; run hypo fit with --shard, such as --shard 1/4")
+    if result.record.search.shard is None:
+        raise InputError(f"{source} is not the result of a shard; run hypo fit with --shard, such as --shard 1/4")
+    return _Shard(*result.record.search.shard, result, source)
 
 
 def _check_same(one: _Shard, two: _Shard) -> None:
     """Raises InputError unless both are shards of one search."""
-    first, second = one.result.manifest, two.result.manifest
+    first, second = one.result.record, two.result.record
     both = f"{one.source} and {two.source}"
-    if first["data_sha256"] != second["data_sha256"]:
+    if first.data_sha256 != second.data_sha256:
         raise InputError(f"{both} are of different data; merge shards of one fit")
     if one.of != two.of:
         raise InputError(f"{both} are of different splits, into {one.of} and {two.of} shards; merge shards of one fit")
-    if first["version"] != second["version"]:
-        raise InputError(f"{both} are of different versions of hypo, {first['version']} and {second['version']}")
+    if first.version != second.version:
+        raise InputError(f"{both} are of different versions of hypo, {first.version} and {second.version}")
     differs = [key for key, value in _shared_settings(first).items() if _shared_settings(second).get(key) != value]
     if differs:
         key = differs[0]
@@ -110,15 +114,15 @@ def _check_same(one: _Shard, two: _Shard) -> None:
         )
 
 
-def _shared_settings(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    return dict(jsonable({"seed": manifest["seed"], **{k: v for k, v in manifest["settings"].items() if k != "shard"}}))
+def _shared_settings(record: Record) -> dict[str, Any]:
+    return dict(jsonable({"seed": record.seed, **{k: v for k, v in record.settings().items() if k != "shard"}}))
 
 
 def _merge_results(shards: Sequence[_Shard]) -> Result:
     from hypo.fitting.archive import front_of
     from hypo.posterior.posterior import ExploredSpace, joined, weighted
     from hypo.posterior.shards import shards_agree
-    from hypo.search.model_selection import SCORE, select_best
+    from hypo.search.model_selection import select_best
 
     results = [s.result for s in shards]
     missing = sorted(set(range(1, shards[0].of + 1)) - {s.number for s in shards})
@@ -127,7 +131,7 @@ def _merge_results(shards: Sequence[_Shard]) -> Result:
     constants = {id(h): c for h, c in found}
     # Each shard has left out what its rows cannot bear.
     front = front_of((h for h, _ in found), 0 if any(r.status == "exact" for r in results) else math.inf)
-    by = results[0].settings.get("model_selection", SCORE)
+    by = results[0].record.search.model_selection
     posterior = joined(
         [r.posterior for r in results if r.posterior is not None], results[0].features, farthest.complete_to
     )
@@ -142,12 +146,7 @@ def _merge_results(shards: Sequence[_Shard]) -> Result:
     if best is not None and best not in front:
         front = tuple(sorted((*front, best), key=lambda h: (h.complexity, -h.score)))
     finder = next((r for r in results if best is not None and r.best is best), results[0])
-    if posterior is not None and any("prior" in r.manifest for r in results):
-        prior = next(r.manifest["prior"] for r in results if "prior" in r.manifest)
-        lengths = {k: v for r in results for k, v in r.manifest.get("prior", {}).get("code_lengths", {}).items()}
-        finder = replace(finder, manifest={**finder.manifest, "prior": {**prior, "code_lengths": lengths}})
     totals = [r.timing.get("total", 0.0) for r in results]
-    manifest = finder.manifest
     return Result(
         best=best,
         front=front,
@@ -156,11 +155,12 @@ def _merge_results(shards: Sequence[_Shard]) -> Result:
         coverage=Coverage(farthest.complete_to, sum(r.coverage.scored for r in results), farthest.distinct),
         efficiency=finder.efficiency,
         timing={"total": max(totals), "sum": sum(totals), "shards": {str(s.number): s.result.timing for s in shards}},
-        manifest={
-            **manifest,
-            **_failures(results),
-            "settings": {**manifest["settings"], "shard": None, "shards": _shards(shards, missing)},
-        },
+        record=replace(
+            finder.record,
+            prior=finder.record.prior if posterior is None else _join_priors(results),
+            failures=_failures(results),
+            search=finder.record.search.changed(shard=None, shards=_shards(shards, missing)),
+        ),
         constants=tuple(constants[id(h)] for h in front),
         rules=_rules([r.rules for r in results], finder.rules),
         posterior=posterior,
@@ -168,10 +168,16 @@ def _merge_results(shards: Sequence[_Shard]) -> Result:
     )
 
 
-def _failures(results: Sequence[Result]) -> dict[str, Any]:
-    """The entry of the manifest on what failed in any of the shards, where something did."""
-    found = [f for r in results for f in r.manifest.get("failures", ())]
-    return {"failures": [f for k, f in enumerate(found) if f not in found[:k]]} if found else {}
+def _join_priors(results: Sequence[Result]) -> Prior | None:
+    """The prior of the shards, with the code lengths of the structures of all; None where none of them has one."""
+    priors = [r.record.prior for r in results if r.record.prior is not None]
+    lengths = {formula: length for prior in priors for formula, length in prior.code_lengths.items()}
+    return replace(priors[0], code_lengths=lengths) if priors else None
+
+
+def _failures(results: Sequence[Result]) -> tuple[Failure, ...]:
+    """All that failed in any of the shards, once each."""
+    return tuple(dict.fromkeys(f for r in results for f in r.record.failures))
 
 
 def _rules(each: Sequence[Sequence[RuleRow]], finders: Sequence[RuleRow]) -> tuple[RuleRow, ...]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from hypo.api.parameters.calls import names_of
+from hypo.api.parameters.parameter import AUDIT, ESTIMATOR, FIT, SCORE
 from hypo.errors import InputError
 
 _BY_ITSELF = "hypo chooses how it searches by itself, so leave it out; time_limit and operators are what you may set"
@@ -177,14 +179,17 @@ IN_FUNCTIONS: dict[str, str] = {
     "X": "the table comes first: fit(X, y)",
     "y": "the target comes second: fit(X, y)",
 }
-# What :func:`hypo.fit` has for its search, and what a score and an audit do without.
-_SEARCH = ("time_limit", "seed", "operators", "max_complexity", "workers", "scheduler", "guesses")
-_ONE_FIT = (
-    "max_memory", "shard", "backend", "posterior", "model_selection", "validation_fraction", "folds", "progress", "out",
-    "overwrite",
-)  # fmt: skip
+# What :func:`hypo.fit` has, and a score and an audit do without.
 _OF_FIT = "that is of hypo.fit; {}, so leave it out"
 _NO_SEARCH = _OF_FIT.format("a score is of one formula and searches for nothing")
+
+
+def _only_in_fit(call: str) -> list[str]:
+    """The parameters of :func:`hypo.fit` that another call does not take."""
+    own = names_of(call)
+    return [name for name in names_of(FIT) if name not in own]
+
+
 IN_SCORE: dict[str, str] = {
     **{
         name: _NO_SEARCH
@@ -193,15 +198,11 @@ IN_SCORE: dict[str, str] = {
         if advice in (_TIME, _BY_ITSELF, _PARALLEL)
     },
     **{name: advice for name, advice in IN_FUNCTIONS.items() if advice not in (_TIME, _BY_ITSELF, _PARALLEL)},
-    **dict.fromkeys((*_SEARCH, *_ONE_FIT), _NO_SEARCH),
+    **dict.fromkeys(_only_in_fit(SCORE), _NO_SEARCH),
 }
 IN_AUDIT: dict[str, str] = {
     **IN_FUNCTIONS,
-    **{
-        name: _OF_FIT.format("an audit fits many times, without it")
-        for name in (*_ONE_FIT, "intervals", "log_likelihood")
-        if name != "progress"
-    },
+    **dict.fromkeys(_only_in_fit(AUDIT), _OF_FIT.format("an audit fits many times, without it")),
     "guesses": "give knowledge with [guesses]",
     "out": "write it after the audit, audit.to_json()",
 }
@@ -241,37 +242,7 @@ AT_FIT: dict[str, str] = {
     "features": "give variable_names",
     "feature_names": "give variable_names",
     "seed": "give SymbolicRegressor(random_state=…)",
-    **{
-        name: f"give it to SymbolicRegressor({name}=…)"
-        for name in (
-            "operators",
-            "binary_operators",
-            "unary_operators",
-            "max_complexity",
-            "maxsize",
-            "time_limit",
-            "timeout_in_seconds",
-            "random_state",
-            "knowledge",
-            "sigma",
-            "likelihood",
-            "dof",
-            "log_likelihood",
-            "x_sigma",
-            "lam",
-            "workers",
-            "scheduler",
-            "max_memory",
-            "shard",
-            "guesses",
-            "backend",
-            "posterior",
-            "intervals",
-            "model_selection",
-            "validation_fraction",
-            "progress",
-        )
-    },
+    **{name: f"give it to SymbolicRegressor({name}=…)" for name in names_of(ESTIMATOR) if name != "units"},
 }
 
 

@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from hypo.api.make_result import make_constant_rows
 from hypo.api.other_names import IN_SCORE
+from hypo.api.parameters.calls import complete_arguments, described
+from hypo.api.parameters.parameter import SCORE
 from hypo.api.validate import require_kept, validate_inputs
 from hypo.errors import DataError, FormulaError, InputError
 from hypo.expression.printing import shortened
@@ -22,16 +24,13 @@ from hypo.report.rules import CHECKED, RuleRow, rules_table
 from hypo.result.file import hypothesis_row, jsonable
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
-    from hypo.api.inputs import KnowledgeLike
+    from hypo.api.parameters.typed import ScoreSettings
     from hypo.data import Dataset
-    from hypo.data.tables import XSigma
     from hypo.expression.expr import Expression
     from hypo.knowledge import Violation
-    from hypo.likelihood.custom import LogLikelihood
+    from hypo.knowledge.claims.claim import Verdict
     from hypo.likelihood.family import Family
-    from hypo.problem.problem import Problem
+    from hypo.problem.problem import Problem, Settings
     from hypo.scoring.score import Hypothesis
     from hypo.search.table_units import Border
 
@@ -39,86 +38,31 @@ SCORE_SCHEMA = "hypo-score/1"
 
 
 @known_keywords(IN_SCORE, "hypo.score")
-def score(
-    formula: str | Expression,
-    data: Any,
-    target: Any = None,
-    *,
-    features: Sequence[str] | str | None = None,
-    knowledge: KnowledgeLike = None,
-    sigma: float | str | ArrayLike | None = None,
-    weights: str | ArrayLike | None = None,
-    lam: float | None = None,
-    units: Mapping[str, str] | None = None,
-    drop_missing: bool = False,
-    exclude: Sequence[str] | str | None = None,
-    thousands: str | None = None,
-    likelihood: str | None = None,
-    dof: float | None = None,
-    log_likelihood: LogLikelihood | None = None,
-    trials: float | str | ArrayLike | None = None,
-    censored: str | ArrayLike | None = None,
-    lower: str | ArrayLike | None = None,
-    upper: str | ArrayLike | None = None,
-    x_sigma: XSigma = None,
-    start: Mapping[str, float] | str | None = None,
-    intervals: str = "laplace",
-) -> Scored:
+@described(SCORE)
+def score(formula: str | Expression, data: Any, target: Any = None, **settings: Unpack[ScoreSettings]) -> Scored:
     """Score one formula by the score of :func:`fit`, with its free constants fitted.
 
     In a text, which may begin with the target's name and =, every name that is neither a column nor a constant of
-    ``knowledge`` is a constant to fit; numbers stay as they are, for the columns' own units. ``start`` gives
-    values of constants to begin the fit at, ``{"a": 500, "b": 0.01}`` or ``"a=500, b=0.01"``; the fit tries others too.
-    ``intervals`` and the other arguments are those of :func:`fit`. A formula that breaks a rule of the knowledge is scored all
-    the same, and its violations are named.
+    ``knowledge`` is a constant to fit; numbers stay as they are, for the columns' own units. A formula that breaks a rule of
+    the knowledge is scored all the same, and its violations are named.
+
+    Args:
+        **settings: see :class:`hypo.api.parameters.typed.ScoreSettings`.
 
     Raises:
         FormulaError: the text cannot be read.
         InputError: ``start`` is no number, or names what is no constant to fit.
         DataError: the formula uses the target or a column that is not there, or is undefined on some row.
     """
-    from hypo.fitting.score_formula import score_formula
-    from hypo.likelihood.family import GAUSSIAN
     from hypo.problem.problem import make_problem
-    from hypo.search.table_units import Border, readings
+    from hypo.search.table_units import Border
 
-    table = {
-        "features": features,
-        "sigma": sigma,
-        "weights": weights,
-        "drop_missing": drop_missing,
-        "trials": trials,
-        "censored": censored,
-        "lower": lower,
-        "upper": upper,
-        "x_sigma": x_sigma,
-        "exclude": exclude,
-        "thousands": thousands,
-    }
-    dataset, _, background, settings = validate_inputs(
-        data,
-        target,
-        table,
-        knowledge,
-        units,
-        lam=lam,
-        intervals=intervals,
-        likelihood=likelihood,
-        dof=dof,
-        log_likelihood=log_likelihood,
-    )
-    problem = make_problem(dataset, background, settings)
+    given = complete_arguments(SCORE, settings)
+    dataset, _, background, checked = validate_inputs(data, target, given)
+    problem = make_problem(dataset, background, checked)
     e = _read_formula(formula, dataset, problem)
-    each = [score_formula(one, problem, settings) for one in readings(apply_start(e, start), problem)]
-    found = min((f for f in each if f is not None), key=lambda f: f[0].score, default=None)
-    if found is None:
-        impossible = "" if settings.likelihood.kind == GAUSSIAN else " or impossible"
-        raise DataError(
-            f"{dataset.source}: {e.pretty()} is undefined{impossible} on some row, with all constants that were tried; "
-            "correct the formula, leave out that row, or give a start"
-        )
-    h, verdicts = found
-    rows = make_constant_rows(h.expression, problem, intervals)
+    h, verdicts = _fit_best_reading(e, given["start"], problem, checked, dataset.source)
+    rows = make_constant_rows(h.expression, problem, checked.intervals)
     loose = _find_undetermined(h.expression, problem, rows)
     return Scored(
         hypothesis=Border.out_of(problem).hypothesis(replace(h, expression=h.expression.without_names())),
@@ -130,9 +74,28 @@ def score(
         ),
         unit_note=problem.unit_note,
         hints=(*_find_misspelt(e, dataset.names), *loose, *(tables.sentence(note) for note in dataset.notes)),
-        likelihood=settings.likelihood,
+        likelihood=checked.likelihood,
         border=Border.to_si(problem),
     )
+
+
+def _fit_best_reading(
+    e: Expression, start: Any, problem: Problem, settings: Settings, source: str
+) -> tuple[Hypothesis, Sequence[Verdict]]:
+    """The formula fitted from ``start`` and scored, in the reading of its units that scores best, and how it fares under each
+    rule. Raises DataError where it is undefined on some row of the table ``source``."""
+    from hypo.fitting.score_formula import score_formula
+    from hypo.search.table_units import readings
+
+    each = [score_formula(one, problem, settings) for one in readings(apply_start(e, start), problem)]
+    found = min((f for f in each if f is not None), key=lambda f: f[0].score, default=None)
+    if found is None:
+        impossible = " or impossible" if settings.likelihood.can_be_impossible else ""
+        raise DataError(
+            f"{source}: {e.pretty()} is undefined{impossible} on some row, with all constants that were tried; "
+            "correct the formula, leave out that row, or give a start"
+        )
+    return found
 
 
 def _read_formula(formula: Any, dataset: Dataset, problem: Problem) -> Expression:
@@ -207,7 +170,8 @@ class Scored:
 
     def in_units(self, units: str) -> Scored:
         """The same with the formula and its constants in ``"columns"``, as it is, or ``"si"``; raises InputError for others."""
-        from hypo.result.conversion import SI_NOTE, convert_rows, wants_si
+        from hypo.result.conversion import convert_rows, wants_si
+        from hypo.result.unit_system import SI_NOTE
 
         if not wants_si(units) or self.border is None:
             return self
@@ -226,7 +190,8 @@ class Scored:
         rules = [{key: value for key, value in r.as_dict().items() if key in CHECKED} for r in self.rules]
         kind = {} if self.likelihood is None else {"likelihood": self.likelihood.as_dict()}
         found = {**kind, **row, "violations": violations, "rules": rules}
-        return jsonable({"schema": SCORE_SCHEMA, "target": self.target, **found})
+        written: dict[str, Any] = jsonable({"schema": SCORE_SCHEMA, "target": self.target, **found})
+        return written
 
     def remarks(self) -> list[str]:
         """The violated rules, constants that look like misspelt columns or that the data do not determine, and the notes

@@ -9,13 +9,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hypo.api.inputs import as_knowledge, as_settings
+from hypo.api.parameters.calls import names_of
+from hypo.api.parameters.parameter import FIT, LIKELIHOOD, SEARCH, TABLE
 from hypo.data import as_dataset
 from hypo.errors import InputError
 from hypo.expression.printing import shortened
 from hypo.units import DIMENSIONLESS
 
 if TYPE_CHECKING:
-    from hypo.api.inputs import KnowledgeLike
     from hypo.data import Dataset
     from hypo.knowledge import Knowledge
     from hypo.problem.problem import Settings
@@ -30,26 +31,23 @@ class Inputs(NamedTuple):
     settings: Settings
 
 
-def validate_inputs(
-    data: Any,
-    target: Any,
-    table: Mapping[str, Any],
-    knowledge: KnowledgeLike = None,
-    units: Mapping[str, str] | None = None,
-    **settings: Any,
-) -> Inputs:
-    """Table, knowledge and settings, checked: ``table`` has the arguments of :func:`~hypo.data.as_dataset`, ``settings`` are
-    those of :func:`~hypo.api.inputs.as_settings`.
+def validate_inputs(data: Any, target: Any, given: Mapping[str, Any]) -> Inputs:
+    """Table, knowledge and settings, checked: ``given`` are parameters of :func:`hypo.fit` by name, with those of a call
+    itself left aside.
 
     Errors are named in this order: of the table, of the knowledge, of the settings, of what the likelihood cannot have.
 
     Raises:
         DataError, KnowledgeError, UnitError, InputError: the message says where and why.
     """
-    from hypo.likelihood.from_table import require
+    from hypo.problem.from_table import require_table
 
+    def part(*parts: str) -> dict[str, Any]:
+        return {name: given[name] for name in names_of(FIT, *parts) if name in given}
+
+    table = {name: value for name, value in part(TABLE).items() if name not in ("data", "target")}
     dataset, columns = as_dataset(data, target, **table)
-    background = as_knowledge(knowledge, dataset, units)
+    background = as_knowledge(given.get("knowledge"), dataset, given.get("units"))
     if background.rules:
         from hypo.knowledge.linter.argument_order import misordered_rules
 
@@ -58,11 +56,11 @@ def validate_inputs(
             logging.getLogger("hypo").warning(trap)
         dataset = replace(dataset, notes=(*dataset.notes, *traps))
     dataset = replace(dataset, notes=(*dataset.notes, *_target_without_unit(dataset, background)))
-    checked = as_settings(**settings)
+    checked = as_settings(**part(SEARCH, LIKELIHOOD))
     for guess in (*checked.guesses, *background.guesses):
         names = re.findall(r"[^\W\d]\w*", guess) if isinstance(guess, str) else guess.variables
         require_kept(names, dataset, f'the guess "{shortened(str(guess))}"')
-    require(dataset, checked.likelihood)
+    require_table(dataset, checked.likelihood)
     return Inputs(dataset, columns, background, checked)
 
 

@@ -18,17 +18,17 @@ from typing import Any
 import click
 
 import hypo
+from hypo.api.parameters.parameter import SCORE
 from hypo.cli.options import (
-    ABOUT_DATA,
     BUG,
     EXCLUDE,
     FORMULA,
     FOUND,
     INTERRUPTED,
-    INTERVALS,
     JSON,
     SI,
     THOUSANDS,
+    TRIALS,
     USAGE,
     complain,
     note,
@@ -37,6 +37,7 @@ from hypo.cli.options import (
     silenced,
     tell,
 )
+from hypo.cli.parameter_options import options_of, without_blanks
 from hypo.cli.searching import fit, merge
 from hypo.cli.showing import show
 from hypo.cli.uncertainty import audit, bound, profile, suggest, write
@@ -132,9 +133,7 @@ def cli() -> None:
 @cli.command()
 @click.argument("formula")
 @click.argument("data", metavar="DATA.csv")
-@ABOUT_DATA
-@click.option("--start", multiple=True, metavar="A=NUMBER,…", help="Values of constants to begin the fit at.")
-@INTERVALS
+@options_of(SCORE)
 @SI
 @JSON
 def score(formula: str, data: str, units: str, as_json: bool, start: tuple[str, ...], **options: Any) -> int:
@@ -148,7 +147,7 @@ def score(formula: str, data: str, units: str, as_json: bool, start: tuple[str, 
     import hypo
     from hypo.report import tables
 
-    scored = hypo.score(formula, data, start=",".join(start), **options).in_units(units)
+    scored = hypo.score(formula, data, start=",".join(start), **without_blanks(options)).in_units(units)
     if as_json:
         print(json.dumps(scored.to_dict(), indent=2, ensure_ascii=False, allow_nan=False))
         return FOUND
@@ -172,7 +171,7 @@ def score(formula: str, data: str, units: str, as_json: bool, start: tuple[str, 
 @click.option("--out", metavar="FILE", help="Write there instead of standard output.")
 @click.option("--interval", type=float, metavar="P", help="Average over all likely laws; intervals of probability P.")
 @FORMULA
-@click.option("--trials", metavar="NUMBER|COLUMN", help="Trials of binomial counts (default: 1).")
+@TRIALS
 @THOUSANDS
 def predict(
     folder: str,
@@ -194,7 +193,8 @@ def predict(
     from hypo.data import read_table
     from hypo.report.questions.predictions import predictions_csv
     from hypo.result.folders import check_file
-    from hypo.result.prediction import predict_distribution, thousands_of
+    from hypo.result.new_rows import thousands_of
+    from hypo.result.prediction import predict_distribution
     from hypo.result.result import Result
     from hypo.result.uncertainty import cautions
 

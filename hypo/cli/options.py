@@ -6,12 +6,13 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import click
 
+from hypo.cli.parameter_options import options_named
 from hypo.interrupts import Interrupts
 
 # Exit codes.
@@ -48,50 +49,15 @@ def silenced() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def options(*given: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Several click options as one decorator."""
-
-    def decorate(function: Any) -> Any:
-        for option in reversed(given):
-            function = option(function)
-        return function
-
-    return decorate
-
-
-THOUSANDS = click.option("--thousands", metavar="MARK", help='What stands between thousands: "," "." " " or "\'".')
-EXCLUDE = click.option("--exclude", metavar="A,B,…", help="Columns a formula may not use.")
-BESIDE_COLUMNS = options(
-    click.option("--sigma", metavar="NUMBER|COLUMN", help="Noise of the target (default: estimated)."),
-    click.option("--weights", metavar="COLUMN", help="Row weights."),
-    click.option("--trials", metavar="NUMBER|COLUMN", help="Trials of binomial counts (default: 1)."),
-    click.option("--censored", metavar="COLUMN", help="0 measured, 1 true value above the target, -1 below."),
-    click.option("--lower", metavar="COLUMN", help="Lower limits of the target, empty where there is none."),
-    click.option("--upper", metavar="COLUMN", help="Upper limits of the target, empty where there is none."),
-    click.option("--x-sigma", multiple=True, metavar="COLUMN=NUMBER|COLUMN", help="Noise of a feature; needs --sigma."),
-)
-ABOUT_DATA = options(
-    click.option("--target", metavar="COLUMN", help="Column to explain."),
-    click.option("--features", metavar="A,B,…", help="Columns a formula may use (default: all others with numbers)."),
-    EXCLUDE,
-    THOUSANDS,
-    click.option("--knowledge", metavar="K.toml", help="Background knowledge: units, constants, grammar."),
-    click.option("--likelihood", metavar="KIND", help="gaussian (default), student_t, poisson, binomial or lognormal."),
-    click.option("--dof", type=float, metavar="NUMBER", help="Degrees of freedom of student_t (default: 4)."),
-    BESIDE_COLUMNS,
-    click.option(
-        "--lambda", "lam", type=float, metavar="NUMBER", help="Weight of soft violations, in nats (default: 10)."
-    ),
-    click.option("--drop-missing", is_flag=True, help="Leave out rows with missing cells."),
-)
-INTERVALS = click.option(
-    "--intervals", metavar="laplace|profile", default="laplace", show_default=True, help="Intervals of constants."
-)
 FORMULA = click.option(
     "--formula", "index", type=int, metavar="N", help="Number of a formula of the front, from 0 (default: the best)."
 )
 SI = click.option("--si", "units", flag_value="si", default="columns", help="Show formulas and constants in SI units.")
-OVERWRITE = click.option("--overwrite", is_flag=True, help="Overwrite the result of other data in the folder.")
+OVERWRITE = options_named("overwrite")
+EXCLUDE = options_named("exclude")
+THOUSANDS = options_named("thousands")
+TRIALS = options_named("trials")
+BESIDE_COLUMNS = options_named("sigma", "weights", "trials", "censored", "lower", "upper", "x_sigma")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output and nothing else.")
 
 

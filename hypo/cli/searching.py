@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hypo.api.parameters.parameter import FIT
 from hypo.cli.options import (
-    ABOUT_DATA,
     ELSEWHERE,
     FOUND,
     INTERRUPTED,
-    INTERVALS,
     JSON,
     NOTHING_FOUND,
     OVERWRITE,
@@ -28,11 +27,12 @@ from hypo.cli.options import (
     terminating_as_interrupt,
     uninterrupted,
 )
+from hypo.cli.parameter_options import options_of, without_blanks
 from hypo.cli.showing import PLOT_FILE, placed, plotted, show_result
 from hypo.errors import ShortSearchWarning
 from hypo.failures import FAILURES_FILE
-from hypo.interrupts import came
-from hypo.starting import begun, loaded_beside
+from hypo.interrupts import has_come
+from hypo.starting import load_in_background, mark_start
 
 if TYPE_CHECKING:
     from hypo.result.folders import Destination
@@ -47,40 +47,7 @@ CODES = {"nothing_found": NOTHING_FOUND, "interrupted": INTERRUPTED}
 
 @click.command()
 @click.argument("data", metavar="DATA.csv")
-@ABOUT_DATA
-@click.option(
-    "--time-limit", default="60s", show_default=True, metavar="TIME", help="Longest search: 90, 90s, 2min, 1h."
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of all random choices.")
-@click.option("--operators", metavar='"+,-,*,…"', help="Operators a formula may use.")
-@click.option("--max-complexity", type=int, metavar="N", help="Most nodes of a formula.")
-@click.option("--guess", "guesses", multiple=True, metavar="FORMULA", help="Formula to start from; may be repeated.")
-@click.option("--workers", type=int, metavar="N", help="Threads or processes (default: one per core).")
-@click.option(
-    "--backend",
-    metavar="native|cuda|pysr|all",
-    default="native",
-    show_default=True,
-    help="Who searches; cuda needs a GPU, pysr Julia.",
-)
-@click.option(
-    "--model-selection",
-    metavar="score|posterior|accuracy|validation",
-    default="score",
-    show_default=True,
-    help="By what the best formula is chosen.",
-)
-@click.option("--validation-fraction", type=float, metavar="P", help="Rows that validation holds out (default 0.2).")
-@click.option("--folds", metavar="COLUMN", help="Number of each row's fold, for validation; no feature.")
-@click.option("--max-memory", metavar="SIZE", help="Memory that the search may take, such as 4GB.")
-@click.option(
-    "--scheduler", metavar="ADDRESS", help="Who does the large scans: threads, processes, local or tcp://host:8786."
-)
-@click.option("--shard", metavar="K/N", help="Do part K of N of the search, for hypo merge.")
-@INTERVALS
-@click.option("--no-posterior", "posterior", flag_value=False, default=True, help="Do not weigh rival structures.")
-@click.option("--out", metavar="DIR", help="Folder for the result (default: hypo-out/NAME of the data).")
-@OVERWRITE
+@options_of(FIT)
 @click.option("--plot", is_flag=True, help="Also write plot.png.")
 @SI
 @JSON
@@ -94,9 +61,9 @@ def fit(
     one goes to hypo-out/NAME-2. Formulas are in the units of the columns.
     """
     # The plot is drawn after the search, in time that is kept, with what is loaded meanwhile.
-    with terminating_as_interrupt(), begun(PLOTTING if plot else 0.0):
+    with terminating_as_interrupt(), mark_start(PLOTTING if plot else 0.0):
         if plot:
-            loaded_beside("matplotlib.figure", "matplotlib.backends.backend_agg")
+            load_in_background("matplotlib.figure", "matplotlib.backends.backend_agg")
         import hypo
         from hypo.data.opening import STANDARD_INPUT
         from hypo.report.display.progress import display_for, keep_up
@@ -109,7 +76,7 @@ def fit(
             # Said among the remarks, or below.
             warnings.simplefilter("ignore", ShortSearchWarning)
             # Without a display there is to be none, in a notebook's kernel either.
-            result = hypo.fit(data, out=place, progress=progress or False, **options)
+            result = hypo.fit(data, out=place, progress=progress or False, **without_blanks(options))
             with uninterrupted():
                 place.write(result)
         try:
@@ -123,7 +90,7 @@ def fit(
             silenced()
             said = f"cannot write to standard output: {error.strerror or error}; {place.whereabouts}"
             return complain(said, ELSEWHERE if place.failed else USAGE)
-        return INTERRUPTED if came() else code
+        return INTERRUPTED if has_come() else code
 
 
 def _told(result: Result, place: Destination, plot: bool, units: str, as_json: bool, quiet: bool) -> int:

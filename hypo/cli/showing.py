@@ -49,7 +49,7 @@ def show(folder: str, plot: str | None, data: str | None, thousands: str | None,
     result = Result.load(folder)
     if plot is not None:
         from hypo.data import read_csv
-        from hypo.result.prediction import thousands_of
+        from hypo.result.new_rows import thousands_of
 
         thousands = thousands_of(result, thousands)
         result.plot(

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
+from hypo.api.parameters.parameter import AUDIT
 from hypo.cli.options import (
-    ABOUT_DATA,
     BESIDE_COLUMNS,
     FORMULA,
     FOUND,
@@ -18,11 +18,13 @@ from hypo.cli.options import (
     NOTHING_FOUND,
     SI,
     THOUSANDS,
+    TRIALS,
     note,
     say,
     terminating_as_interrupt,
     uninterrupted,
 )
+from hypo.cli.parameter_options import options_of, without_blanks
 
 
 @click.command()
@@ -35,7 +37,7 @@ from hypo.cli.options import (
 @click.option(
     "--prior", type=float, metavar="P", help="Least prior probability of the law (default: from code lengths)."
 )
-@click.option("--trials", metavar="NUMBER|COLUMN", help="Trials of binomial counts (default: 1).")
+@TRIALS
 @THOUSANDS
 @click.option("--out", metavar="FILE", help="Write there instead of standard output.")
 @JSON
@@ -50,7 +52,7 @@ def bound(
     from hypo.data import read_table
     from hypo.report.questions.predictions import predictions_csv
     from hypo.result.folders import check_file
-    from hypo.result.prediction import thousands_of
+    from hypo.result.new_rows import thousands_of
     from hypo.result.result import Result
 
     check_file(out)
@@ -138,25 +140,7 @@ def profile(folder: str, data: str, level: float, index: int | None, units: str,
 
 @click.command()
 @click.argument("data", metavar="DATA.csv")
-@ABOUT_DATA
-@click.option("--seeds", type=int, default=10, show_default=True, metavar="N", help="Fits with different seeds.")
-@click.option("--bootstrap", type=int, default=50, show_default=True, metavar="N", help="Fits to resampled rows.")
-@click.option("--time-limit", default="10s", show_default=True, metavar="TIME", help="Longest fit: 90, 90s, 2min, 1h.")
-@click.option(
-    "--turns", type=int, metavar="N", help="Most turns of a fit, for an audit that is the same on every machine."
-)
-@click.option("--total-time", metavar="TIME", help="End after that with the fits that are done.")
-@click.option("--seed", type=int, default=0, show_default=True, help="First seed.")
-@click.option("--operators", metavar='"+,-,*,…"', help="Operators a formula may use.")
-@click.option("--max-complexity", type=int, metavar="N", help="Most nodes of a formula.")
-@click.option("--workers", type=int, metavar="N", help="Fits at the same time (default: one per core).")
-@click.option(
-    "--scheduler",
-    metavar="ADDRESS",
-    default="processes",
-    show_default=True,
-    help="Who does the fits: processes, threads (one after the other), local or tcp://host:8786.",
-)
+@options_of(AUDIT)
 @click.option("--out", metavar="FILE", help="Also write the audit there, as JSON.")
 @JSON
 @click.option("--quiet", is_flag=True, help="No progress.")
@@ -170,7 +154,7 @@ def audit(data: str, out: str | None, as_json: bool, quiet: bool, **options: Any
 
     check_file(out)
     with terminating_as_interrupt():
-        found = hypo.audit(data, progress=not quiet, **options)
+        found = hypo.audit(data, progress=not quiet, **without_blanks(options))
     sys.stdout.write(found.to_json() if as_json else f"{found}\n")
     if out is not None:
         with uninterrupted():

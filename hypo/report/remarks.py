@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hypo.expression.printing import shortened
-from hypo.failures import DEBUG, FAILURES_FILE, USERS
+from hypo.failures import DEBUG, FAILURES_FILE
 from hypo.report import tables
 from hypo.report.constants import find_undetermined
 from hypo.report.rivals import rivals_sentence, rivals_table
 from hypo.report.rules import explain_tight_rules, pruned_note, rules_table
 
 if TYPE_CHECKING:
+    from hypo.failures import Failure
     from hypo.report.layout import Sheet
-    from hypo.result.result import Result
+    from hypo.result.fields import ResultFields
 
 
 # A search that looked through formulas of so many nodes and found nothing was not too short: there may be nothing to find.
 ENOUGH = 9
 
 
-def brief(result: Result) -> str:
+def brief(result: ResultFields) -> str:
     """The result in one line: the law, how well it fits, and how the search ended."""
     if result.best is None:
         return f"for {result.target}: no formula, {result.status}"
@@ -34,29 +34,27 @@ def brief(result: Result) -> str:
     return f"{shortened(tables.equation(h, result.target))}; {fits}; {front}, {result.status}"
 
 
-def constant_lines(result: Result) -> list[str]:
+def constant_lines(result: ResultFields) -> list[str]:
     """:meth:`hypo.Result.constant_lines`."""
     if result.best is None:
         return []
-    rows, named = result.constants[result.front.index(result.best)], result.settings["constants"]
-    intervals, names = result.settings.get("intervals") == "profile", "guess" in result.manifest
+    rows, named = result.constants[result.front.index(result.best)], result.record.units.constants
+    intervals, names = result.record.search.has_profile_intervals, result.record.guess is not None
     return tables.constant_lines(rows, named, intervals=intervals, names=names)
 
 
-def tables_below(result: Result) -> list[Sheet]:
+def tables_below(result: ResultFields) -> list[Sheet]:
     """The tables below the front: rivals of the formula where the rows do not settle it, and the rules."""
     rivals = (
-        None
-        if result.posterior is None
-        else rivals_table(result.posterior, result.settings.get("n_row"), result.target)
+        None if result.posterior is None else rivals_table(result.posterior, result.record.table.n_row, result.target)
     )
     return [*([] if rivals is None else [rivals]), *([rules_table(result.rules)] if result.rules else [])]
 
 
-def remarks(result: Result) -> list[str]:
+def remarks(result: ResultFields) -> list[str]:
     """:meth:`hypo.Result.remarks`."""
-    settings = result.settings
-    notes = [settings.get("unit_note", ""), *settings.get("notes", ()), *result.manifest.get("doubts", ())]
+    table, units = result.record.table, result.record.units
+    notes = [units.note, *table.notes, *result.record.doubts]
     words = result.family.words
     return [
         *([tables.STANDARD_ERROR] if any("±" in line for line in constant_lines(result)) else []),
@@ -64,8 +62,8 @@ def remarks(result: Result) -> list[str]:
         *_beyond(result),
         *([tables.sentence(words)] if words else []),
         *_weights(result),
-        tables.coverage_sentence(asdict(result.coverage), result.target in settings["units"]),
-        *([tables.STAND_IN] if words or settings.get("censored") or settings.get("x_sigma") else []),
+        tables.coverage_sentence(asdict(result.coverage), units.has_target_unit),
+        *([tables.STAND_IN] if words or table.is_censored or table.x_sigma else []),
         *_chosen(result),
         *_undetermined(result),
         *filter(None, [pruned_note(result.rules)]),
@@ -75,31 +73,31 @@ def remarks(result: Result) -> list[str]:
     ]
 
 
-def _failed(result: Result) -> list[str]:
+def _failed(result: ResultFields) -> list[str]:
     """Sentences on parts that were left out because of an unexpected error, and how to have it mended."""
-    failures = result.manifest.get("failures", ())
-    theirs = [f for f in failures if f.get("whose") == USERS]
-    own = [f for f in failures if f not in theirs]
+    failures = result.record.failures
+    theirs = [f for f in failures if f.theirs]
+    own = [f for f in failures if not f.theirs]
     said = [
-        f"Your function for {f['part']} failed ({_failure(f)}) and was not called again; all else went on without it."
+        f"Your function for {f.part} failed ({_failure(f)}) and was not called again; all else went on without it."
         for f in theirs
     ]
     if not own:
         return said
-    where = (f"{f['part']} ({_failure(f)})" for f in own)
+    where = (f"{f.part} ({_failure(f)})" for f in own)
     return [
         *said,
         f"An unexpected error ended {'; '.join(where)}; all else went on without it.",
-        f"That is a bug in hypo {result.manifest.get('version', '')}: please report it, with the file {FAILURES_FILE} beside "
+        f"That is a bug in hypo {result.record.version}: please report it, with the file {FAILURES_FILE} beside "
         f"the result, or with what {DEBUG}=1 shows.",
     ]
 
 
-def _failure(f: Mapping[str, str]) -> str:
-    return f"{f['error']}{', in ' + f['where'] if f['where'] else ''}"
+def _failure(f: Failure) -> str:
+    return f"{f.error}{', in ' + f.where if f.where else ''}"
 
 
-def _beyond(result: Result) -> list[str]:
+def _beyond(result: ResultFields) -> list[str]:
     """The meaning of the mark of formulas beyond the best score, where there are any."""
     known = tables.count_believed(result.front)
     beyond = result.front[known:]
@@ -113,7 +111,7 @@ def _beyond(result: Result) -> list[str]:
     ]
 
 
-def _weights(result: Result) -> list[str]:
+def _weights(result: ResultFields) -> list[str]:
     """How sure the structure is. Weights among what was met say nothing where nothing was."""
     if note := explain_short_search(result):
         return [note]
@@ -122,21 +120,20 @@ def _weights(result: Result) -> list[str]:
     if not min(result.front, key=lambda h: h.score).expression.variables:
         return ["Nothing was found that does better than a constant."]
     if result.posterior is not None:
-        return [rivals_sentence(result.posterior, result.settings.get("n_row"))]
-    if result.settings.get("posterior") and result.status not in ("exact", "interrupted"):
+        return [rivals_sentence(result.posterior, result.record.table.n_row)]
+    if result.record.search.wants_posterior and result.status not in ("exact", "interrupted"):
         return ["No structure could be weighed, so there are no intervals of predictions."]
     return []
 
 
-def explain_short_search(result: Result) -> str:
+def explain_short_search(result: ResultFields) -> str:
     """A sentence on a search that its time limit ended before anything better than a constant was found, and before formulas
     of ``ENOUGH`` nodes were looked through; else empty."""
     if result.status != "time_limit" or not result.front:
         return ""
     # All pairs of what was enumerated were tried.
     looked_through = 2 * result.coverage.complete_to + 1 if result.coverage.complete_to else 0
-    grammar = result.settings.get("knowledge", {}).get("grammar", {})
-    if looked_through >= min(ENOUGH, *(s.get("max_complexity") or ENOUGH for s in (result.settings, grammar))):
+    if looked_through >= min(ENOUGH, result.record.max_complexity or ENOUGH):
         return ""
     if min(result.front, key=lambda h: h.score).expression.variables:
         return ""
@@ -146,13 +143,13 @@ def explain_short_search(result: Result) -> str:
     )
 
 
-def _seconds(result: Result) -> str:
+def _seconds(result: ResultFields) -> str:
     """The time limit of the search, as the end of a phrase; a result file may lack it."""
-    limit = result.settings.get("time_limit")
-    return f" of {limit:g} s" if isinstance(limit, int | float) else ""
+    limit = result.record.search.time_limit
+    return "" if limit is None else f" of {limit:g} s"
 
 
-def _undetermined(result: Result) -> list[str]:
+def _undetermined(result: ResultFields) -> list[str]:
     """Sentences on constants of the best formula that the data determine together only."""
     from hypo.posterior.laplace import correlated
 
@@ -160,7 +157,7 @@ def _undetermined(result: Result) -> list[str]:
     own = next((s for s in structures if s.expression == result.expression), None)
     if own is None or result.best is None or not own.constants:
         return []
-    known = result.settings["constants"]
+    known = result.record.units.constants
     fitted = [c for c in result.constants[result.front.index(result.best)] if c.name not in known]
     covariance = np.array(own.covariance)
     if len(fitted) != len(covariance):
@@ -172,13 +169,15 @@ def _undetermined(result: Result) -> list[str]:
     return find_undetermined([c.name for c in fitted], covariance, groups)
 
 
-def _chosen(result: Result) -> list[str]:
+def _chosen(result: ResultFields) -> list[str]:
     """How the formula was chosen where it was not by its score, in a sentence."""
-    by = result.settings.get("model_selection", "score")
-    if result.best is None or by == "score":
+    from hypo.search.model_selection import SCORE
+
+    by = result.record.search.model_selection
+    if result.best is None or by == SCORE:
         return []
     least = min(result.front, key=lambda h: h.score)
-    note = result.manifest.get("selection", {}).get("note")
+    note = (result.record.selection or {}).get("note")
     other = "" if least == result.best else f"; the score prefers {least.expression.pretty()}"
     words = {"posterior": "the likeliest structure", "accuracy": "the least misfit on the front"}
     return [tables.sentence((note or f"chosen as {words.get(by, by)}") + other)]

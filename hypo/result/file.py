@@ -7,21 +7,27 @@ import io
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hypo.errors import InputError
+from hypo.expression import operators as ops
+from hypo.kernels import opcodes as oc
 from hypo.report import tables
 from hypo.report.constants import ConstantRow
 from hypo.report.coverage import Coverage, Efficiency
 from hypo.report.rules import RuleRow
+from hypo.result import entries
+from hypo.result.entries import Damaged
+from hypo.result.record import Record
 
 if TYPE_CHECKING:
+    from hypo.expression.expr import Expression
     from hypo.posterior.posterior import Posterior
-    from hypo.result.result import Result
+    from hypo.result.fields import ResultFields
     from hypo.scoring.score import Hypothesis
 
 SCHEMA = "hypo-result/1"
@@ -44,7 +50,7 @@ def hypothesis_row(h: Hypothesis, constants: Sequence[ConstantRow]) -> dict[str,
     }
 
 
-def to_dict(result: Result) -> dict[str, Any]:
+def to_dict(result: ResultFields) -> dict[str, Any]:
     """:meth:`hypo.Result.to_dict`."""
     believed = tables.count_believed(result.front)
     rows = [
@@ -52,7 +58,7 @@ def to_dict(result: Result) -> dict[str, Any]:
         for k, (h, c) in enumerate(zip(result.front, result.constants, strict=True))
     ]
     posterior = result.posterior
-    content = {
+    content: dict[str, Any] = {
         "schema": SCHEMA,
         "status": {"code": result.status, "message": result.message},
         "best": None if result.best is None else rows[result.front.index(result.best)],
@@ -63,13 +69,16 @@ def to_dict(result: Result) -> dict[str, Any]:
         "posterior": [] if posterior is None else [s.as_dict() for s in posterior.structures],
         "inclusion": None if posterior is None else posterior.summary(),
         "timing": result.timing,
-        "manifest": result.manifest,
+        "manifest": result.record.as_dict(),
     }
+    own = list_user_operators(h.expression for h in result.front)
+    if own:
+        content["user_operators"] = own
     found: dict[str, Any] = jsonable(content)
     return found
 
 
-def front_csv(result: Result) -> str:
+def front_csv(result: ResultFields) -> str:
     """:meth:`hypo.Result.front_csv`."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
@@ -97,130 +106,52 @@ def jsonable(value: Any) -> Any:
     return value if value is None or isinstance(value, str) else str(value)
 
 
-class Damaged(ValueError):
-    """Says in words what is wrong with the content of a result file."""
+def list_user_operators(formulas: Iterable[Expression]) -> list[str]:
+    """The names of the operators of users in ``formulas``."""
+    codes = sorted({op for e in formulas for op, _ in e.code if oc.is_user_defined(op)})
+    return [ops.BY_OPCODE[op].name for op in codes]
 
 
-_KINDS: dict[type, tuple[type | tuple[type, ...], str]] = {
-    dict: (Mapping, "a table"),
-    list: (list, "a list"),
-    str: (str, "a text"),
-    float: ((int, float), "a number"),
-}
-
-
-def _require_entry(table: Mapping[str, Any], key: str, kind: type, optional: bool = False) -> Any:
-    """``table[key]``, which must be of ``kind``, or None when ``optional``; raises Damaged otherwise."""
-    if key not in table:
-        raise Damaged(f'no entry "{key}"')
-    value = table[key]
-    types, name = _KINDS[kind]
-    if not (isinstance(value, types) or (optional and value is None)):
-        raise Damaged(f'the entry "{key}" is not {name}')
-    return value
-
-
-def _require_all(values: Iterable[Any], kind: type, key: str) -> None:
-    types, name = _KINDS[kind]
-    if not all(isinstance(value, types) for value in values):
-        raise Damaged(f'a member of the entry "{key}" is not {name}')
+class OperatorsMissing(ValueError):
+    """Says which operators of users a result needs that are not defined."""
 
 
 def read_fields(content: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of the result whose :meth:`Result.to_dict` is ``content``; raises ValueError if there is none."""
-    status = _require_entry(content, "status", dict)
-    code, message = (_require_entry(status, key, str) for key in ("code", "message"))
-    chosen = _require_entry(content, "best", dict, optional=True)
-    rows = _require_entry(content, "front", list)
-    _require_all(rows, dict, "front")
-    coverage, efficiency, timing = (_require_entry(content, key, dict) for key in ("coverage", "efficiency", "timing"))
-    manifest = _require_entry(content, "manifest", dict)
-    settings = _require_entry(manifest, "settings", dict)
-    _require_entry(settings, "target", str)
-    _require_all(_require_entry(settings, "features", list), str, "features")
-    for key, kind in (("units", str), ("scales", float), ("constants", float)):
-        _require_all(_require_entry(settings, key, dict).values(), kind, key)
-    for key in ("columns", "notes"):
-        _require_all(_require_entry({key: [], **settings}, key, list), str, key)
-    _require_all(_require_entry({"doubts": [], **manifest}, "doubts", list), str, "doubts")
-    for failure in _require_entry({"failures": [], **manifest}, "failures", list):
-        if not isinstance(failure, Mapping):
-            raise Damaged('a member of the entry "failures" is not a table')
-        for key in ("part", "error", "where"):
-            _require_entry(failure, key, str)
-    if settings.get("columns") and not set(settings["features"]) <= set(settings["columns"]):
-        raise Damaged('the entry "columns" lacks a feature')
-    if not all(0 < factor < math.inf for factor in settings["scales"].values()):
-        raise Damaged('a member of the entry "scales" is not above 0')
-    for key in ("n_row", "n_dropped", "max_complexity", "time_limit", "lam"):
-        _require_entry({key: None, **settings}, key, float, optional=True)
-    _require_entry({"grammar": {}, **_require_entry({"knowledge": {}, **settings}, "knowledge", dict)}, "grammar", dict)
-    for key in ("unit_note", "model_selection", "thousands"):
-        _require_entry({key: "", **settings}, key, str)
-    _check_likelihood(settings)
-    _check_prior(manifest, settings)
-    front = tuple(_read_hypothesis(row, settings["features"], settings["constants"]) for row in rows)
+    status = entries.read_table(content, "status")
+    chosen = None if content.get("best", 0) is None else entries.read_table(content, "best")
+    rows = entries.read_tables(content, "front")
+    coverage, efficiency = (entries.read_table(content, key) for key in ("coverage", "efficiency"))
+    record = Record.from_dict(entries.read_table(content, "manifest"))
+    unknown = [name for name in entries.read_texts(content, "user_operators", []) if ops.lookup(name) is None]
+    if unknown:
+        raise OperatorsMissing(ops.missing(unknown))
+    front = tuple(_read_hypothesis(row, record) for row in rows)
     if chosen is not None and chosen not in rows:
         raise Damaged('the entry "best" is not in the entry "front"')
     return {
         "best": None if chosen is None else front[rows.index(chosen)],
         "front": front,
-        "status": code,
-        "message": message,
-        "coverage": Coverage(*(_require_entry(coverage, f.name, float) for f in fields(Coverage))),
-        "efficiency": Efficiency(*(_require_entry(efficiency, f.name, float) for f in fields(Efficiency))),
-        "timing": dict(timing),
-        "manifest": dict(manifest),
-        "constants": tuple(tuple(_read_constant(c) for c in row["constants"]) for row in rows),
+        "status": entries.read_text(status, "code"),
+        "message": entries.read_text(status, "message"),
+        "coverage": Coverage(*(entries.read_whole_number(coverage, f.name) for f in fields(Coverage))),
+        "efficiency": Efficiency(*(entries.read_number(efficiency, f.name) for f in fields(Efficiency))),
+        "timing": entries.read_table(content, "timing"),
+        "record": record,
+        "constants": tuple(tuple(map(_read_constant, row["constants"])) for row in rows),
         # Results of older versions have no rules and no posterior.
         "rules": tuple(RuleRow.read(row) for row in content.get("rules", [])),
-        "posterior": _read_posterior(content, settings),
+        "posterior": _read_posterior(content, record),
     }
 
 
-def _check_likelihood(settings: Mapping[str, Any]) -> None:
-    """Raises Damaged unless the settings say which likelihood there was, or nothing."""
-    from hypo.likelihood.family import Family
-
-    errors = settings.get("x_sigma")
-    if errors and isinstance(errors, Mapping):
-        _require_all(errors.values(), float, "x_sigma")
-        _require_entry(settings, "y_sigma", float)
-    if settings.get("likelihood") is not None:
-        try:
-            Family.read(_require_entry(settings, "likelihood", dict))
-        except (KeyError, TypeError, ValueError) as error:
-            raise Damaged('the entry "likelihood" names none') from error
-
-
-def _check_prior(manifest: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
-    """Raises Damaged unless the prior and the ranges of the data can be read, where a result has them."""
-    from hypo.scoring.prior import Prior
-
-    if manifest.get("prior") is not None:
-        content = _require_entry(manifest, "prior", dict)
-        try:
-            known = Prior.read(content)
-        except (KeyError, TypeError, ValueError) as error:
-            raise Damaged('the entry "prior" has the wrong form') from error
-        counts = (known.leaves, known.unary, known.binary, known.largest)
-        if known.symbols < 2 or known.leaves <= 0 or not all(0 <= c < math.inf for c in counts):
-            raise Damaged('the entry "prior" has counts that no grammar has')
-        if any(math.isnan(length) for length in known.code_lengths.values()):
-            raise Damaged('a member of the entry "code_lengths" is not a number')
-    for ends in _require_entry({"ranges": {}, **settings}, "ranges", dict).values():
-        if not isinstance(ends, list) or len(ends) != 2:
-            raise Damaged('a member of the entry "ranges" is not a pair')
-        _require_all(ends, float, "ranges")
-
-
-def _read_posterior(content: Mapping[str, Any], settings: Mapping[str, Any]) -> Posterior | None:
+def _read_posterior(content: Mapping[str, Any], record: Record) -> Posterior | None:
     from hypo.posterior.posterior import Posterior, Structure
 
     rows, summary = content.get("posterior"), content.get("inclusion")
     if not rows or summary is None:
         return None
-    structures = tuple(Structure.read(row, settings["features"], settings["constants"]) for row in rows)
+    structures = tuple(Structure.read(row, record.table.features, record.units.constants) for row in rows)
     if not all(s.dof > 0 and s.sigma >= 0 for s in structures):
         raise Damaged('a member of the entry "posterior" has a "dof" or "sigma" below 0')
     if any(line[k] < 0 for s in structures for k, line in enumerate(s.covariance)):
@@ -230,70 +161,66 @@ def _read_posterior(content: Mapping[str, Any], settings: Mapping[str, Any]) -> 
         variables=dict(summary["variables"]),
         operators=dict(summary["operators"]),
         within=summary["within_odds"]["structures"],
-        covers=_require_entry(summary, "covers", str),
+        covers=entries.read_text(summary, "covers"),
         # Results of older versions have none of these.
         terms=dict(summary.get("terms", {})),
         chain=_read_chain(summary),
-        unearned=_require_entry({"unearned": None, **summary}, "unearned", str, optional=True) or "",
+        unearned=entries.read_optional_text(summary, "unearned", None) or "",
     )
 
 
 def _read_chain(summary: Mapping[str, Any]) -> dict[str, Any] | None:
-    chain = _require_entry({"chain": None, **summary}, "chain", dict, optional=True)
-    if chain is None:
+    if summary.get("chain") is None:
         return None
-    _require_entry(chain, "verdict", str)
+    chain = entries.read_table(summary, "chain")
+    entries.read_text(chain, "verdict")
     for name in ("chains", "steps", "acceptance", "visited", "weighed", "between_chains", "to_weights"):
-        _require_entry(chain, name, float)
-    if not isinstance(chain.get("mixed"), bool):
-        raise Damaged('the entry "mixed" is not true or false')
-    if not all(v is None or isinstance(v, float | int) for v in _require_entry(chain, "rhat", dict).values()):
+        entries.read_number(chain, name)
+    entries.read_flag(chain, "mixed")
+    if not all(v is None or isinstance(v, float | int) for v in entries.read_table(chain, "rhat").values()):
         raise Damaged('a member of the entry "rhat" is not a number')
-    return dict(chain)
+    return chain
 
 
 def _read_constant(c: Mapping[str, Any]) -> ConstantRow:
-    # Results of older versions have no intervals.
-    spread = (_require_entry({name: None, **c}, name, float, optional=True) for name in ("std", "lower", "upper"))
     return ConstantRow(
-        _require_entry(c, "name", str),
-        _require_entry(c, "value", float),
-        _require_entry(c, "unit", str, optional=True),
-        *spread,
+        entries.read_text(c, "name"),
+        entries.read_number(c, "value"),
+        entries.read_optional_text(c, "unit"),
+        # Results of older versions have no intervals.
+        *(entries.read_optional_number(c, name, None) for name in ("std", "lower", "upper")),
     )
 
 
-def _read_hypothesis(row: Mapping[str, Any], features: Sequence[str], named: Mapping[str, float]) -> Hypothesis:
-    from dataclasses import replace
-
+def _read_hypothesis(row: Mapping[str, Any], record: Record) -> Hypothesis:
     from hypo.errors import FormulaError
     from hypo.expression.expr import Expression
     from hypo.expression.parser import parse
     from hypo.scoring.score import Hypothesis
 
-    text = _require_entry(row, "expression", str)
+    text = entries.read_text(row, "expression")
     try:
-        e = parse(text, variables=features, constants=named)
+        e = parse(text, variables=record.table.features, constants=record.units.constants)
     except FormulaError as error:
         raise Damaged(f'the formula "{text}" cannot be read') from error
     if e.free:
         raise Damaged(f'the formula "{text}" holds an unknown name, {e.constants[e.free[0]].name}')
-    _require_all(_require_entry(row, "constants", list), dict, "constants")
-    fitted = {_read_constant(c).value for c in row["constants"]}
+    fitted = {_read_constant(c).value for c in entries.read_tables(row, "constants")}
     constants = tuple(replace(c, free=c.name is None and c.value in fitted) for c in e.constants)
-    figures = {name: _require_entry(row, name, float, optional=True) for name in FIGURES}
+    figures = {name: entries.read_optional_number(row, name) for name in FIGURES}
     return Hypothesis(
         expression=Expression(e.code, constants, e.variables),
-        complexity=_require_entry(row, "complexity", float),
-        origin=_require_entry(
-            {"origin": Hypothesis.origin, **row}, "origin", str
-        ),  # results of older versions have none
+        complexity=entries.read_number(row, "complexity"),
+        # Results of older versions have none.
+        origin=entries.read_text(row, "origin", Hypothesis.origin),
         **{name: math.nan if value is None else value for name, value in figures.items()},
     )
 
 
 def damage_error(path: Path, error: Exception) -> InputError:
     """The file at ``path`` was once a result, but ``error`` came up."""
+    if isinstance(error, OperatorsMissing):
+        return InputError(f"cannot read {path}: {error}")
     what = str(error) if isinstance(error, Damaged) else "an entry has the wrong form"
     return InputError(f"{path} is damaged ({what}); run hypo fit again")
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import hypo
 from hypo.errors import InputError
-from hypo.failures import FAILURES_FILE, report_text
+from hypo.failures import FAILURES_FILE, format_report
 from hypo.result.file import RESULT_FILE, read_content
 
 if TYPE_CHECKING:
@@ -87,16 +87,16 @@ def save(result: Result, folder: str | os.PathLike[str], overwrite: bool = False
     overwritten.
     """
     folder = check_folder(folder)
-    check_same_data(folder, result.manifest["data_sha256"], overwrite)
+    check_same_data(folder, result.record.data_sha256, overwrite)
     with _translate_refusals(folder):
         folder.mkdir(parents=True, exist_ok=True)
         texts = {RESULT_FILE: result.to_json(), FRONT_FILE: result.front_csv()}
         if result.failures:
-            texts[FAILURES_FILE] = report_text(result.failures, hypo.__version__)
+            texts[FAILURES_FILE] = format_report(result.failures, hypo.__version__)
         with _write_drafts(folder, texts) as drafts:
             if not _try_placing_first(drafts[RESULT_FILE], folder / RESULT_FILE):
                 # Another fit was faster.
-                check_same_data(folder, result.manifest["data_sha256"], overwrite)
+                check_same_data(folder, result.record.data_sha256, overwrite)
             for name, draft in drafts.items():
                 if draft.exists():
                     os.replace(draft, folder / name)

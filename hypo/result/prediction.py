@@ -1,9 +1,7 @@
-"""New rows under a result: the columns its formulas need, predictions, their distribution, and draws from it."""
+"""Predictions for new rows under a result, their distribution, and draws from it."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -11,16 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.checks import require_whole_number
-from hypo.data import Table
-from hypo.data.roles import numbers
-from hypo.errors import DataError, InputError
-from hypo.likelihood.family import CUSTOM
-from hypo.report.questions.predictions import new_columns
+from hypo.errors import InputError
+from hypo.result.fields import ResultFields, find_formula
+from hypo.result.new_rows import read_columns, read_trials
 
 if TYPE_CHECKING:
     from hypo.posterior.posterior import Posterior, Structure
     from hypo.posterior.predictive import Prediction
-    from hypo.result.result import Result
 
 # Predictions average over the structures that have this share of the posterior.
 AVERAGED = 0.99
@@ -28,20 +23,22 @@ AVERAGED = 0.99
 MOST_DRAWN = 10**9
 
 
-def predict_formula(result: Result, data: Any, index: int | None, trials: Any) -> NDArray[np.float64]:
+def predict_formula(result: ResultFields, data: Any, index: int | None, trials: Any) -> NDArray[np.float64]:
     """:meth:`hypo.Result.predict` of one formula."""
     from hypo.expression.program import evaluate
 
-    chosen = result.found(index).expression
+    chosen = find_formula(result, index).expression
     values = evaluate(chosen, read_columns(result, data, chosen.variables), chosen.variables)
     return result.family.centre(values, read_trials(result, data, trials, len(values)))
 
 
-def predict_distribution(result: Result, data: Any, index: int | None, level: float, trials: Any = None) -> Prediction:
+def predict_distribution(
+    result: ResultFields, data: Any, index: int | None, level: float, trials: Any = None
+) -> Prediction:
     """:meth:`hypo.Result.predict` under the posterior."""
     from hypo.posterior.predictive import predictive
 
-    result.found()
+    find_formula(result)
     if index is not None:
         raise InputError("intervals average over all structures of the posterior: leave out the index (--formula)")
     require_level(level)
@@ -49,11 +46,11 @@ def predict_distribution(result: Result, data: Any, index: int | None, level: fl
     return predictive(structures, X, columns, level, family=result.family, trials=n)
 
 
-def draw_samples(result: Result, data: Any, n: int, noise: bool, seed: int, trials: Any) -> NDArray[np.float64]:
+def draw_samples(result: ResultFields, data: Any, n: int, noise: bool, seed: int, trials: Any) -> NDArray[np.float64]:
     """:meth:`hypo.Result.sample`."""
     from hypo.posterior.predictive import samples
 
-    result.found()
+    find_formula(result)
     require_whole_number("n", n, 1)
     require_whole_number("seed", seed, 0)
     structures, X, columns, each = _prepare_rows(result, "samples", data, trials)
@@ -62,7 +59,7 @@ def draw_samples(result: Result, data: Any, n: int, noise: bool, seed: int, tria
     return samples(structures, X, columns, int(n), noise=noise, seed=int(seed), family=result.family, trials=each)
 
 
-def require_posterior(result: Result, what: str) -> Posterior:
+def require_posterior(result: ResultFields, what: str) -> Posterior:
     """The posterior; raises InputError where there is none."""
     if result.posterior is None:
         raise InputError(
@@ -72,9 +69,9 @@ def require_posterior(result: Result, what: str) -> Posterior:
     return result.posterior
 
 
-def require_distribution(result: Result, what: str) -> None:
+def require_distribution(result: ResultFields, what: str) -> None:
     """Raises InputError where nothing is known of the distribution of new targets."""
-    if result.family.kind == CUSTOM:
+    if not result.family.has_distribution:
         raise InputError(f"a likelihood of your own says nothing of new targets, so there are no {what}")
 
 
@@ -87,50 +84,8 @@ def require_level(level: Any) -> None:
         raise InputError(f"the probability of an interval must differ from 0 and 1 by more than 1e-15, got {level!r}")
 
 
-def thousands_of(result: Result, given: str | None = None) -> str | None:
-    """The mark between thousands in new tables: as ``given``, else as the fit was told."""
-    remembered: str | None = result.settings.get("thousands")
-    return remembered if given is None else given
-
-
-def read_columns(result: Result, data: Any, needed: Sequence[str]) -> NDArray[np.float64]:
-    """The columns ``needed`` of ``data``, shape (n_row, len(needed))."""
-    if isinstance(data, str | os.PathLike | Mapping | Table) or hasattr(data, "columns"):
-        return new_columns(data, needed, result.settings["units"], thousands_of(result))
-    X = numbers("X", data)
-    order = result.settings.get("columns") or result.features
-    if X.ndim == 1 and len(order) == 1:
-        X = X[:, None]
-    if X.ndim != 2 or X.shape[1] != len(order):
-        raise DataError(
-            f"expected an array of shape (n_row, {len(order)}) with the columns {', '.join(order)}, got shape {X.shape}"
-        )
-    return X[:, [order.index(name) for name in needed]]
-
-
-def read_trials(result: Result, data: Any, trials: Any, n_row: int) -> NDArray[np.float64]:
-    """Numbers of trials (n_row,)."""
-    if trials is None:
-        return np.ones(n_row)
-    if result.family.kind != "binomial":
-        raise InputError(f"trials are for the likelihood binomial only, and this result is of {result.family.kind}")
-    if isinstance(trials, str):
-        try:
-            trials = float(trials)
-        except ValueError:
-            trials = new_columns(data, [trials], {}, thousands_of(result))[:, 0]
-    n = np.broadcast_to(numbers("trials", trials), (n_row,)) if np.ndim(trials) == 0 else numbers("trials", trials)
-    if n.shape != (n_row,):
-        raise DataError(f"trials has shape {n.shape}, but there are {n_row} rows; expected one number for each")
-    if not np.all((n >= 1) & (n == np.round(n)) & np.isfinite(n)):
-        raise DataError("trials must be whole numbers, 1 or more")
-    if np.any(n > 1e12):
-        raise DataError(f"trials must be at most 1e12, got {np.max(n):g}")
-    return np.asarray(n, np.float64)
-
-
 def _prepare_rows(
-    result: Result, what: str, data: Any, trials: Any
+    result: ResultFields, what: str, data: Any, trials: Any
 ) -> tuple[tuple[Structure, ...], NDArray[np.float64], tuple[str, ...], NDArray[np.float64]]:
     """The structures that new rows are averaged over, the rows (n_var, n_row) with the names of their columns, and the trials
     (n_row,)."""

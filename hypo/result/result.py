@@ -5,101 +5,48 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from numbers import Integral
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hypo.errors import HypoError, InputError
+from hypo.errors import InputError
 from hypo.keywords import known_methods
 from hypo.report import remarks, tables
-from hypo.report.constants import ConstantRow
-from hypo.report.coverage import Coverage, Efficiency
 from hypo.report.layout import sentences
 from hypo.report.remarks import brief
-from hypo.report.rules import RuleRow
+from hypo.result.fields import ResultFields, find_formula
 from hypo.result.file import RESULT_FILE, damage_error, front_csv, read_content, read_fields, to_dict
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from hypo.data import Dataset
-    from hypo.expression.expr import Expression
-    from hypo.failures import Failure
-    from hypo.likelihood.family import Family
     from hypo.posterior.bounds import Bound
-    from hypo.posterior.posterior import Posterior
     from hypo.posterior.predictive import Prediction
+    from hypo.report.constants import ConstantRow
     from hypo.report.questions.suggestions import Suggestions
     from hypo.scoring.score import Hypothesis
 
 
 @known_methods
 @dataclass(frozen=True)
-class Result:
+class Result(ResultFields):
     """The result that :func:`hypo.fit` returns and ``result.json`` holds.
 
     ``front`` has rising complexity and falling misfit, also beyond the least score, where the score does not believe formulas
     any more; ``best`` is its member of least score, or what another ``model_selection`` chose, None when nothing was found.
     ``status`` is ``exact``, ``complete``, ``time_limit``, ``interrupted`` or ``nothing_found``, and ``message`` says the same
-    in a sentence. ``manifest["settings"]`` names the target and the columns with their units, which are those of all formulas
-    and constants. ``rules`` says of each rule of the knowledge how ``best`` fares and what it did to others.
-    ``posterior`` weighs all structures that the search kept; None where the rows are too few for it, and in results of
-    older versions. ``failures`` are unexpected errors of parts that were left out, with their tracebacks, which ``save`` writes
-    to ``failures.txt``; the manifest names them.
+    in a sentence. ``record`` has all that the fit was given, with the units of the columns, which are those of all formulas and
+    constants; ``manifest`` is the same as ``result.json`` has it. ``rules`` says of each rule of the knowledge how ``best``
+    fares and what it did to others. ``posterior`` weighs all structures that the search kept; None where the rows are too few
+    for it, and in results of older versions. ``failures`` are unexpected errors of parts that were left out, with their
+    tracebacks, which ``save`` writes to ``failures.txt``; the record names them.
     """
 
-    best: Hypothesis | None
-    front: tuple[Hypothesis, ...]
-    status: str
-    message: str
-    coverage: Coverage
-    efficiency: Efficiency
-    timing: dict[str, Any]
-    manifest: dict[str, Any]
-    constants: tuple[tuple[ConstantRow, ...], ...]
-    rules: tuple[RuleRow, ...] = ()
-    posterior: Posterior | None = None
-    data: Dataset | None = field(default=None, compare=False, repr=False)
-    failures: tuple[Failure, ...] = field(default=(), compare=False, repr=False)
-
     # --- the formula -------------------------------------------------------------------------------------
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The settings of the manifest."""
-        settings: dict[str, Any] = self.manifest["settings"]
-        return settings
-
-    @property
-    def target(self) -> str:
-        """Name of the target."""
-        return str(self.settings["target"])
-
-    @property
-    def family(self) -> Family:
-        """The kind of distribution that targets have around the formula's values."""
-        from hypo.likelihood.family import Family
-
-        family = Family.read(self.settings.get("likelihood"))
-        errors = self.settings.get("x_sigma")
-        # Results of older versions name the columns alone.
-        if not errors or not isinstance(errors, Mapping):
-            return family
-        return replace(family, sigma=float(self.settings["y_sigma"]), x_sigma={n: float(s) for n, s in errors.items()})
-
-    @property
-    def features(self) -> tuple[str, ...]:
-        """Names of the columns the formulas could use."""
-        return tuple(self.settings["features"])
-
-    @property
-    def expression(self) -> Expression | None:
-        """The best formula, None when nothing was found."""
-        return None if self.best is None else self.best.expression
 
     def found(self, index: int | None = None) -> Hypothesis:
         """Formula number ``index`` of the front, the best one by default.
@@ -108,16 +55,7 @@ class Result:
             InputError: the front has no such formula.
             HypoError: the search found none.
         """
-        if index is not None and (isinstance(index, bool) or not isinstance(index, Integral)):
-            raise InputError(f"the index of a formula of the front must be a whole number, got {index!r}")
-        if index is not None and not -len(self.front) <= index < len(self.front):
-            raise InputError(f"the front has {len(self.front)} formulas, so there is no number {index}")
-        chosen = self.best if index is None else self.front[index]
-        if chosen is None:
-            raise HypoError(
-                "the search found no formula, so there is nothing to work with: allow more time or operators"
-            )
-        return chosen
+        return find_formula(self, index)
 
     def in_units(self, units: str) -> Result:
         """The result with formulas and constants in other units: ``"columns"``, as it is, or ``"si"``. In SI it takes rows in
@@ -360,8 +298,7 @@ class Result:
         from hypo.result.conversion import convert_from_si
 
         result = Result(**read_fields(content))
-        is_in_si = any(factor != 1.0 for factor in result.settings["scales"].values())
-        return convert_from_si(result) if is_in_si else result
+        return result if result.record.units.is_of_columns else convert_from_si(result)
 
     def to_json(self) -> str:
         """The text of ``result.json``."""

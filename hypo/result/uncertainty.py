@@ -13,27 +13,18 @@ import numpy as np
 
 from hypo.data import Dataset
 from hypo.errors import InputError
-from hypo.likelihood.family import CUSTOM
 from hypo.posterior.bounds import Bound, assumed, bound, plausible, reaches
 from hypo.posterior.design import suggest
 from hypo.posterior.events import parse_event
 from hypo.report.constants import ConstantRow, shown_constants, with_names
 from hypo.report.questions.bounds import bound_remarks, require_coverage
 from hypo.report.questions.suggestions import Suggestions, count_repeats, domain_of, suggestion_remarks
-from hypo.result.prediction import (
-    AVERAGED,
-    read_columns,
-    read_trials,
-    require_distribution,
-    require_level,
-    require_posterior,
-    thousands_of,
-)
-from hypo.scoring.prior import Prior
+from hypo.result.fields import ResultFields, find_formula
+from hypo.result.new_rows import read_columns, read_trials, thousands_of
+from hypo.result.prediction import AVERAGED, require_distribution, require_level, require_posterior
 
 if TYPE_CHECKING:
     from hypo.expression.expr import Expression
-    from hypo.result.result import Result
 
 # Suggestions average over so many structures at least: a law that is nearly certain would have no rivals to be held against.
 RIVALS = 5
@@ -44,18 +35,17 @@ MOST = 1000
 
 
 def compute_bound(
-    result: Result, event: str, data: Any, delta: float, prior: float | None, trials: Any = None
+    result: ResultFields, event: str, data: Any, delta: float, prior: float | None, trials: Any = None
 ) -> Bound:
     """:meth:`hypo.Result.bound`."""
-    result.found()
+    find_formula(result)
     for name, value in (("delta", delta), ("prior", 1.0 if prior is None else prior)):
         if isinstance(value, bool) or not isinstance(value, Real) or not 0.0 < value <= 1.0:
             raise InputError(f"{name} must be a probability above 0 and at most 1, got {value!r}")
     structures = require_posterior(result, "bounds").structures
     require_distribution(result, "bounds")
-    record = result.manifest.get("prior")
-    asked = parse_event(event, variables=result.features, target=result.target, constants=result.settings["constants"])
-    known = None if record is None else Prior.read(record)
+    known, named = result.record.prior, result.record.units.constants
+    asked = parse_event(event, variables=result.features, target=result.target, constants=named)
     level = assumed(structures, float(delta), known, None if prior is None else float(prior))
     if level is None:
         raise InputError(
@@ -83,10 +73,10 @@ def compute_bound(
 
 
 def suggest_rows(
-    result: Result, domain: Mapping[str, Sequence[float]] | None, n: int, distinct: bool = False
+    result: ResultFields, domain: Mapping[str, Sequence[float]] | None, n: int, distinct: bool = False
 ) -> Suggestions:
     """:meth:`hypo.Result.suggest`."""
-    result.found()
+    find_formula(result)
     if isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
         raise InputError(f"the number of suggestions must be a whole number, 1 or more, got {n!r}")
     if n > MOST:
@@ -101,10 +91,10 @@ def suggest_rows(
     require_distribution(result, "suggestions")
     if not result.family.has_variance:
         raise InputError(
-            "targets of Student's t with 2 degrees of freedom or fewer have no variance to hold disagreement against, so there "
-            "are no suggestions; fit with a larger dof"
+            f"targets of {result.family.without_variance} have no variance to hold disagreement against, so there are no "
+            f"suggestions; fit with {'a larger dof' if 'dof' in result.family.parameters else 'another likelihood'}"
         )
-    box = domain_of(domain, result.features, result.settings.get("ranges", {}))
+    box = domain_of(domain, result.features, result.record.table.ranges)
     used = tuple(name for name in result.features if any(name in s.expression.variables for s in structures))
     if not used:
         raise InputError("the likely formulas use no column, so that no measurement tells them apart; search longer")
@@ -133,27 +123,26 @@ def suggest_rows(
 
 
 def compute_profile(
-    result: Result, index: int | None, level: float, data: Any, table: Mapping[str, Any], log_likelihood: Any
+    result: ResultFields, index: int | None, level: float, data: Any, table: Mapping[str, Any], log_likelihood: Any
 ) -> tuple[ConstantRow, ...]:
     """:meth:`hypo.Result.profile`; ``table`` has what the data have beside columns and target, by the names of
     :func:`hypo.fit`."""
     from hypo.fitting.profile import profile_intervals
-    from hypo.likelihood.family import family_of
-    from hypo.likelihood.from_table import require
-    from hypo.problem.problem import rows_of
+    from hypo.likelihood.registry import make_family
+    from hypo.problem.from_table import require_table, rows_of
 
-    chosen = result.found(index)
+    chosen = find_formula(result, index)
     require_level(level)
     shown = result.constants[result.front.index(chosen)]
     e = with_names(chosen.expression, shown)
     dataset = _require_data_of_fit(result, data, table)
     family = result.family
-    if (family.kind == CUSTOM) != (log_likelihood is not None):
+    if family.is_users_own != (log_likelihood is not None):
         needs = "needs it again: give log_likelihood" if log_likelihood is None else f"is {family.kind}: leave it out"
         raise InputError(f"log_likelihood is that of the fit, and this one {needs}")
     if log_likelihood is not None:
-        family = family_of(None, None, log_likelihood)
-    require(dataset, family)
+        family = make_family(None, None, log_likelihood)
+    require_table(dataset, family)
     names = (*dataset.names, dataset.target)
     X, _, likelihood = rows_of(dataset, family, dict.fromkeys(names, 1.0))
     found = profile_intervals(e, X, dataset.names, likelihood, float(level))
@@ -162,15 +151,15 @@ def compute_profile(
             f"{e.pretty()} has no intervals: the data leave it no degree of freedom, or it is undefined on some row"
         )
     ends = {i.leaf: (i.lower, i.upper) for i in found}
-    rows = shown_constants(e, None, (*names, *result.settings["constants"]), None, ends)
+    rows = shown_constants(e, None, (*names, *result.record.units.constants), None, ends)
     return tuple(replace(old, lower=new.lower, upper=new.upper) for old, new in zip(shown, rows, strict=True))
 
 
-def _require_data_of_fit(result: Result, data: Any, table: Mapping[str, Any]) -> Dataset:
+def _require_data_of_fit(result: ResultFields, data: Any, table: Mapping[str, Any]) -> Dataset:
     """The table of the fit: ``data``, or what the result holds. Raises InputError where that is another one, or none."""
     from hypo.data import as_dataset
 
-    settings = result.settings
+    fitted = result.record.table
     given = [name for name, value in table.items() if value is not None]
     if data is None:
         if result.data is None:
@@ -185,54 +174,52 @@ def _require_data_of_fit(result: Result, data: Any, table: Mapping[str, Any]) ->
     arrays = not (
         isinstance(data, str | os.PathLike | Mapping) or hasattr(data, "columns") or isinstance(data, Dataset)
     )
-    features = settings.get("columns") if arrays else None
-    dataset, _ = as_dataset(
-        data, result.target, features=features or result.features, drop_missing=bool(settings.get("n_dropped")), **table
-    )
+    features = fitted.order if arrays else fitted.features
+    dataset, _ = as_dataset(data, fitted.target, features=features, drop_missing=bool(fitted.n_dropped), **table)
     has = {
-        "sigma": dataset.sigma is not None,
-        "weights": dataset.weights is not None,
-        "trials": dataset.trials is not None,
-        "x_sigma": bool(dataset.x_sigma),
-        "censored": dataset.lower is not None,
+        "sigma": (dataset.sigma is not None, fitted.has_sigma),
+        "weights": (dataset.weights is not None, fitted.has_weights),
+        "trials": (dataset.trials is not None, fitted.has_trials),
+        "x_sigma": (bool(dataset.x_sigma), bool(fitted.x_sigma)),
+        "limits (censored, lower or upper)": (dataset.lower is not None, fitted.is_censored),
     }
-    for name, there in has.items():
-        words = "limits (censored, lower or upper)" if name == "censored" else name
-        if there != bool(settings.get(name)):
-            what = f"the fit had no {words}: leave it out" if there else f"the fit had {words}: give what it was given"
-            raise InputError(what)
-    if dataset.sha256 != result.manifest["data_sha256"]:
+    for name, (is_given, was_given) in has.items():
+        if is_given and not was_given:
+            raise InputError(f"the fit had no {name}: leave it out")
+        if was_given and not is_given:
+            raise InputError(f"the fit had {name}: give what it was given")
+    if dataset.sha256 != result.record.data_sha256:
         raise InputError(
             f"{dataset.source}: this is not the table of the fit, whose numbers were others; give that one"
         )
     return dataset
 
 
-def count_nodes(result: Result, e: Expression) -> float:
+def count_nodes(result: ResultFields, e: Expression) -> float:
     """The nodes that a formula had in the search: factors between units are no part of it."""
     own = next((h.complexity for h in result.front if h.expression == e), math.inf)
     return min(own, len(e))
 
 
-def cautions(result: Result, trials: Any = None, noise: bool = True, std: bool = False) -> list[str]:
+def cautions(result: ResultFields, trials: Any = None, noise: bool = True, std: bool = False) -> list[str]:
     """Sentences on what new targets were taken to be where the table of the fit had more to say, without full stops;
     ``noise`` says that their noise counts, ``std`` that standard deviations are shown."""
     out = []
     if std and not result.family.has_variance:
         out.append(
-            f"targets of Student's t with {result.family.dof:g} degrees of freedom, 2 or fewer, have an infinite variance, so "
+            f"targets of {result.family.heavy_tails} have an infinite variance, so "
             f"{result.target}_std is empty; the intervals hold all the same"
         )
-    if result.settings.get("trials") and trials is None:
+    if result.record.table.has_trials and trials is None:
         out.append("every row was taken as one trial, although the table of the fit had numbers of trials; give trials")
-    if noise and result.settings.get("x_sigma"):
+    if noise and result.record.table.x_sigma:
         out.append(
             "errors of the columns, and of the target itself, were taken as large as in the fit's rows on average"
         )
     if noise and result.posterior is not None and result.posterior.unearned:
         out.append(f"this averages over the formulas that the search met, and {result.posterior.unearned}")
     # Results of earlier versions have intervals then.
-    n = result.settings.get("n_row", 0)
+    n = result.record.table.n_row or 0
     if (
         noise
         and result.status == "exact"

@@ -61,9 +61,16 @@ class Prior:
         """The prior whose :meth:`as_dict` is ``content``; raises KeyError, TypeError or ValueError if there is none."""
         return Prior(
             symbols=int(content["symbols"]),
-            leaves=float(content["leaves"]),
-            unary=float(content["unary"]),
-            binary=float(content["binary"]),
+            leaves=_read_count(content["leaves"]),
+            unary=_read_count(content["unary"]),
+            binary=_read_count(content["binary"]),
             largest=int(content["largest"]),
             code_lengths={str(k): float(v) for k, v in dict(content["code_lengths"]).items()},
         )
+
+
+def _read_count(value: Any) -> float:
+    """A number as it is, so that it is written again as it was."""
+    if not isinstance(value, int | float):
+        raise TypeError(f"a count must be a number, got {value!r}")
+    return value

@@ -13,16 +13,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from hypo.expression.edits.conversion import Converted, Powers, Units, converted
-from hypo.units import DIMENSIONLESS, Dimension, parse_unit, unit_parts
+from hypo.units import DIMENSIONLESS, Dimension, parse_unit, split_unit
 
 if TYPE_CHECKING:
     from hypo.expression.expr import Expression
     from hypo.posterior.posterior import Posterior, Structure
     from hypo.problem.problem import Problem
+    from hypo.scoring.prior import Prior
     from hypo.scoring.score import Hypothesis
-
-# Likelihoods whose scale is one of the target.
-IN_TARGET_UNIT = ("gaussian", "student_t")
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ class UnitNames:
         powers: dict[str, Powers] = {}
         for owner, text in texts.items():
             out: dict[str, Fraction] = {}
-            for part, power in unit_parts(text, strict_angles).items():
+            for part, power in split_unit(text, strict_angles).items():
                 unit = parse_unit(part, strict_angles)
                 name = first.setdefault((unit.dimension, unit.factor), part)
                 known[name] = unit.dimension, unit.factor
@@ -63,11 +61,11 @@ class UnitNames:
 @dataclass(frozen=True)
 class Border:
     """One way of crossing: ``units`` are the new ones, with the number of old units in each; ``target`` is the old number of a
-    new target of 1, and ``kind`` the likelihood's."""
+    new target of 1, and ``scales_noise`` says that the scale of the noise is in the target's unit."""
 
     units: Units
     target: str
-    kind: str = "gaussian"
+    scales_noise: bool = True
 
     @staticmethod
     def out_of(problem: Problem) -> Border:
@@ -79,14 +77,18 @@ class Border:
         scaled = any(f != 1.0 for f in problem.scales.values()) or any(
             problem.constants[n] != v for n, v in values.items()
         )
-        return Border.between(texts, problem.target, values, scaled, problem.likelihood.kind, k.strict_angles)
+        return Border.between(
+            texts, problem.target, values, scaled, problem.family.is_scale_in_target_unit, k.strict_angles
+        )
 
     @staticmethod
     def to_si(problem: Problem) -> Border:
         """From the units of the columns to SI."""
         k, texts = problem.knowledge, {n: u.text for n, u in unit_texts(problem).items()}
         values = {n: c.value * c.unit.factor for n, c in k.constants.items()}
-        return Border.between(texts, problem.target, {}, True, problem.likelihood.kind, k.strict_angles).back(values)
+        return Border.between(
+            texts, problem.target, {}, True, problem.family.is_scale_in_target_unit, k.strict_angles
+        ).back(values)
 
     @staticmethod
     def between(
@@ -94,14 +96,14 @@ class Border:
         target: str,
         values: Mapping[str, float],
         scaled: bool,
-        kind: str,
+        scales_noise: bool,
         strict_angles: bool = False,
     ) -> Border:
         """From SI (from the same system unless ``scaled``) to units by name; ``values`` are those of named constants there."""
         names = UnitNames.of(texts, strict_angles)
         sizes = {name: factor if scaled else 1.0 for name, (_, factor) in names.known.items()}
         leaves = {n: p for n, p in names.powers.items() if n != target}
-        return Border(Units(leaves, names.powers.get(target, {}), sizes, values), target, kind)
+        return Border(Units(leaves, names.powers.get(target, {}), sizes, values), target, scales_noise)
 
     def back(self, values: Mapping[str, float]) -> Border:
         """The way back, where named constants have ``values``."""
@@ -155,16 +157,13 @@ class Border:
             slot=tuple(s.slot[i] if i >= 0 else -1 for i in found.origin),
             constants=tuple(v * f for v, f in zip(s.constants, factors, strict=True)),
             covariance=covariance,
-            sigma=s.sigma / self.scale if self.kind in IN_TARGET_UNIT else s.sigma,
+            sigma=s.sigma / self.scale if self.scales_noise else s.sigma,
         )
 
-    def lengths(
-        self, record: dict[str, Any], before: Sequence[Structure], after: Sequence[Structure]
-    ) -> dict[str, Any]:
-        """A prior's record with its code lengths under the new names of the structures."""
+    def prior(self, prior: Prior, before: Sequence[Structure], after: Sequence[Structure]) -> Prior:
+        """A prior with its code lengths under the new names of the structures."""
         names = {str(a.expression): str(b.expression) for a, b in zip(before, after, strict=True)}
-        lengths = {names.get(k, k): v for k, v in record.get("code_lengths", {}).items()}
-        return {**record, "code_lengths": lengths}
+        return replace(prior, code_lengths={names.get(k, k): v for k, v in prior.code_lengths.items()})
 
 
 def unit_texts(problem: Problem) -> dict[str, Any]:

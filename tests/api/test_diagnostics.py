@@ -18,10 +18,12 @@ from hypo.search.engine import search
 from hypo.search.stopping import LEAST, PATIENCE, Stopping
 from tests.oracles.no_limit import NO_LIMIT
 
+pytestmark = pytest.mark.usefixtures("short_searches")
+
 RNG = np.random.default_rng(160)
 X = np.linspace(1.0, 4.0, 60)
 NOISE = RNG.standard_normal(60)
-FAST: dict[str, Any] = {"operators": "+,-,*,/", "time_limit": 2.0, "workers": 1, "posterior": False}
+FAST: dict[str, Any] = {"operators": "+,-,*,/", "workers": 1, "posterior": False}
 
 
 def said(y: np.ndarray, words: str, x: np.ndarray = X, **settings: Any) -> bool:
@@ -78,7 +80,7 @@ def test_ranks_and_lengths_are_no_counts() -> None:
     assert not _are_like_counts(ranks, 3.0 + x, 2)
     t = np.linspace(0.0, 3.0, 10)
     y = np.random.default_rng(3).poisson(1000.0 * np.exp(-t)).astype(float)
-    few = {**FAST, "operators": "+,*,exp", "time_limit": 3.0}
+    few = {**FAST, "operators": "+,*,exp"}
     table = {"t": t, "y": y}
     assert any('"poisson"' in line for line in hypo.fit(table, "y", guesses=["a*exp(b*t)"], **few).remarks())
     with_unit = hypo.fit(table, "y", guesses=["a*exp(b*t)"], units={"y": "m", "t": "s"}, **few)

@@ -16,13 +16,15 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import hypo
 from hypo import SymbolicRegressor
 
+pytestmark = pytest.mark.usefixtures("short_searches")
+
 RNG = np.random.default_rng(3)
 X = RNG.uniform(1.0, 3.0, (30, 2))
 Y = 2.0 * X[:, 0] * X[:, 1]
 FAST: dict[str, Any] = {"operators": ["+", "-", "*", "/"], "time_limit": 20.0, "workers": 1}
 
 # Small enough for the answer to come long before the time limit, so that equal data give equal formulas.
-CHECKED = SymbolicRegressor(operators=["+", "-", "*"], maxsize=3, time_limit=1.5, workers=1)
+CHECKED = SymbolicRegressor(operators=["+", "-", "*"], maxsize=3, workers=1)
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
@@ -131,7 +133,7 @@ def test_rows_of_weight_zero_do_not_count() -> None:
 
 def test_model_selection(fitted: SymbolicRegressor) -> None:
     noisy = Y + 0.3 * RNG.normal(size=30)
-    model = SymbolicRegressor(**{**FAST, "time_limit": 1.0}, model_selection="accuracy").fit(X, noisy)
+    model = SymbolicRegressor(**FAST, model_selection="accuracy").fit(X, noisy)
     losses = [h.misfit for h in model.result_.front]
     assert model._index(None) == losses.index(min(losses))
 
@@ -172,7 +174,7 @@ def test_an_interrupt_ends_one_fit_and_two_a_loop(monkeypatch: pytest.MonkeyPatc
     with pytest.warns(RuntimeWarning, match="interrupt again within 2 seconds to stop"):
         model.fit(x, y)
     assert model.result_.status == "interrupted" and np.all(np.isfinite(model.predict(x)))
-    monkeypatch.setattr("hypo.api.estimator.TWICE", 60.0)
+    monkeypatch.setattr("hypo.api.estimator.SECOND_INTERRUPT", 60.0)
     with pytest.raises(KeyboardInterrupt):
         # Every fit is interrupted here: the first soon after the warning.
         cross_val_score(SymbolicRegressor(time_limit=20, random_state=0, progress=pressed), x, y, cv=3)

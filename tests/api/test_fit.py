@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 import hypo
-from hypo.api.inputs import as_settings, operator_names
+from hypo.api.inputs import as_settings
+from hypo.api.parameters.convert import read_operators
 from hypo.report import tables
 from hypo.report.constants import ConstantRow
 from tests.oracles.falling import FAST, S, T
@@ -72,10 +73,10 @@ def test_drop_missing() -> None:
 
 
 def test_operator_names() -> None:
-    assert operator_names("+, ^, ln, arcsin") == ("+", "**", "log", "asin")
-    assert operator_names(["+", "+", "add"]) == ("+",)
+    assert read_operators("operators", "+, ^, ln, arcsin") == ("+", "**", "log", "asin")
+    assert read_operators("operators", ["+", "+", "add"]) == ("+",)
     with pytest.raises(hypo.InputError, match="unknown operator sqr; did you mean"):
-        operator_names("sqr")
+        read_operators("operators", "sqr")
 
 
 def test_workers_default_to_the_cores() -> None:

@@ -11,7 +11,7 @@ import pytest
 import hypo
 from hypo.cli.main import main
 from hypo.errors import DataError
-from hypo.report.questions.predictions import new_columns
+from hypo.result.new_rows import new_columns
 from hypo.result.result import Result
 
 QUICK: dict[str, Any] = {"max_complexity": 3, "time_limit": 5.0, "posterior": False}
@@ -71,7 +71,7 @@ def test_a_target_without_a_unit_beside_columns_with_one_is_said_once() -> None:
     said = "the target y has no unit, while t has one"
     for units, count in (({"t": "s"}, 1), ({"t": "s", "y": "1"}, 0), ({"t": "deg"}, 0), ({}, 0)):
         data = np.arange(6.0)[:, None], np.arange(6.0) ** 2
-        notes = validate_inputs(data, "y", {"features": ["t"]}, None, units).dataset.notes
+        notes = validate_inputs(data, "y", {"features": ["t"], "units": units}).dataset.notes
         assert sum(said in note for note in notes) == count
 
 

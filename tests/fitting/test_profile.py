@@ -15,8 +15,10 @@ from hypo.expression.parser import parse
 from hypo.fitting.constants.fit import TIGHT, fit
 from hypo.fitting.profile import profile_intervals
 from hypo.likelihood.base import Gaussian
-from hypo.likelihood.families import StudentT
+from hypo.likelihood.student_t import StudentT
 from tests.oracles.places import NIST
+
+pytestmark = pytest.mark.usefixtures("short_searches")
 
 RNG = np.random.default_rng(2)
 X = RNG.uniform(0.5, 3.0, (2, 30))
@@ -180,7 +182,6 @@ def test_through_fit(tmp_path: Path) -> None:
             data,
             "y",
             operators="*,exp",
-            time_limit=4,
             workers=1,
             posterior=False,
             intervals=kind,
@@ -233,7 +234,7 @@ NOISY = {
     "x": X_NOISY,
     "y": 0.8 * X_NOISY * np.exp(-0.8 * X_NOISY) + 0.02 * np.random.default_rng(9).standard_normal(30),
 }
-SMALL: dict[str, Any] = {"operators": "*,exp", "time_limit": 2, "workers": 1, "posterior": False}
+SMALL: dict[str, Any] = {"operators": "*,exp", "workers": 1, "posterior": False}
 
 
 def test_units_and_weights(tmp_path: Path) -> None:

@@ -13,10 +13,11 @@ from scipy.special import expit
 import hypo
 from hypo.cli.main import main
 from hypo.errors import InputError
-from hypo.likelihood.family import Family
-from hypo.posterior.predictive import family_quantile
+from hypo.likelihood.registry import make_family
 from hypo.result.result import Result
 from tests.likelihood.rows import RNG, N, X
+
+pytestmark = pytest.mark.usefixtures("short_searches")
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     table = np.column_stack([x, hits, shots])
     np.savetxt(out / "hits.csv", table, delimiter=",", header="x,hits,shots", comments="")
     code = main(
-        ["fit", str(out / "hits.csv"), "--target", "hits", "--likelihood", "binomial", "--trials", "shots", "--time-limit", "2",
+        ["fit", str(out / "hits.csv"), "--target", "hits", "--likelihood", "binomial", "--trials", "shots",
          "--operators", "+,-,*", "--quiet", "--out", str(out / "found")]
     )  # fmt: skip
     assert code == 0
@@ -144,7 +145,9 @@ def test_limits_and_errors_in_x_on_the_command_line(tmp_path: Path, capsys: pyte
 def test_quantiles_of_large_counts() -> None:
     one = np.ones((1, 1))
     for rate in (1e10, 1e12, 1e18):
-        assert family_quantile(0.5, Family("poisson"), rate * one, one, one[0], one) == pytest.approx(rate, rel=1e-6)
+        assert make_family("poisson").mixture_quantile(0.5, rate * one, one, one[0], one) == pytest.approx(
+            rate, rel=1e-6
+        )
 
 
 def test_predictions_with_errors_in_x_say_whose_noise_they_have(
@@ -152,7 +155,7 @@ def test_predictions_with_errors_in_x_say_whose_noise_they_have(
 ) -> None:
     y = 2 * X + 0.5 * RNG.standard_normal(N)
     folder, new = tmp_path / "found", tmp_path / "new.csv"
-    result = hypo.fit((X[:, None], y), sigma=0.5, x_sigma={"x0": 0.1}, operators="+,*", time_limit=1, out=folder)
+    result = hypo.fit((X[:, None], y), sigma=0.5, x_sigma={"x0": 0.1}, operators="+,*", out=folder)
     new.write_text("x0\n1\n")
     assert main(["predict", str(folder), str(new), "--interval", "0.9"]) == 0
     assert "note: errors of the columns, and of the target itself, were taken as large" in capsys.readouterr().err
@@ -163,13 +166,7 @@ def test_errors_in_x_count_by_the_slope_in_the_new_row(tmp_path: Path) -> None:
     x = np.linspace(1.0, 3.0, 80)
     seen, y = x + 0.1 * RNG.standard_normal(80), 2 * x**2 + 0.2 * RNG.standard_normal(80)
     result = hypo.fit(
-        (seen[:, None], y),
-        sigma=0.2,
-        x_sigma={"x0": 0.1},
-        operators="*",
-        guesses=["a*x0*x0"],
-        time_limit=2,
-        out=tmp_path / "found",
+        (seen[:, None], y), sigma=0.2, x_sigma={"x0": 0.1}, operators="*", guesses=["a*x0*x0"], out=tmp_path / "found"
     )
     for r in (result, hypo.Result.load(tmp_path / "found")):
         p = r.predict(np.array([[1.0], [2.5]]), interval=0.9)
@@ -183,11 +180,11 @@ def test_errors_in_x_count_by_the_slope_in_the_new_row(tmp_path: Path) -> None:
 
 def test_the_estimator(tmp_path: Path) -> None:
     y = RNG.poisson(3 * X) * 1.0
-    model = hypo.SymbolicRegressor("+,*", likelihood="poisson", time_limit=1.0, guesses=["a*x0"])
+    model = hypo.SymbolicRegressor("+,*", likelihood="poisson", guesses=["a*x0"])
     model.fit(X[:, None], y, sample_weight=np.r_[np.zeros(5), np.full(N - 5, 2.0)])
-    assert model.result_.family == Family("poisson")
+    assert model.result_.family == make_family("poisson")
     assert model.predict(np.array([[2.0]]))[0] == pytest.approx(6.0, rel=0.1)
-    limited = hypo.SymbolicRegressor("+,*", time_limit=1.0, guesses=["a*x0"])
+    limited = hypo.SymbolicRegressor("+,*", guesses=["a*x0"])
     with pytest.raises(InputError, match="censored has 3 values, but there are 200 rows"):
         limited.fit(X[:, None], y, censored=[0, 0, 1])
 
@@ -195,7 +192,7 @@ def test_the_estimator(tmp_path: Path) -> None:
 def test_a_users_own_likelihood_and_its_result(tmp_path: Path) -> None:
     y = 3 * X + 0.3 * RNG.standard_normal(N)
     result = hypo.fit(
-        (X[:, None], y), log_likelihood=lambda y, f: -0.5 * ((y - f) / 0.3) ** 2, operators="+,*", time_limit=1,
+        (X[:, None], y), log_likelihood=lambda y, f: -0.5 * ((y - f) / 0.3) ** 2, operators="+,*",
         guesses="a*x0", out=tmp_path / "own",
     )  # fmt: skip
     assert result.family.kind == "custom"

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import hypo
+from hypo.checks import NO_LIMIT
 from hypo.report import tables
 from hypo.report.constants import shown_constants
 from hypo.report.display.progress import PlainProgress, panel, plain_line, rate_text
@@ -52,6 +53,11 @@ def test_plain_lines(law: hypo.Result, monkeypatch: pytest.MonkeyPatch) -> None:
     # What there is nothing to say of yet reads like a failure.
     nothing = Progress(0.0, 60.0, None, 0, 0.0, 0, "compiling")
     assert plain_line(nothing, "s") == "0.0 s, no formula yet (compiling), 60 s left"
+    # A search that has turns in the place of a time limit.
+    turns = nothing._replace(time_left=NO_LIMIT - 5.0)
+    assert plain_line(turns, "s") == "0.0 s, no formula yet (compiling)"
+    assert plain_line(turns, "s", ended=True) == "0.0 s, no formula yet (compiling), ended"
+    assert "0.0 s (compiling)" in tables.as_text(panel(turns, "s"))
 
 
 def test_live_panel(law: hypo.Result) -> None:

@@ -5,6 +5,7 @@ import io
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,13 @@ from hypo.expression.parser import parse
 from hypo.expression.program import Program
 from hypo.fitting.constants.fit import fit
 from hypo.likelihood.base import Gaussian
+from hypo.likelihood.gaussian import GaussianFamily
 from hypo.posterior.posterior import Posterior, Structure, make_posterior
-from hypo.posterior.predictive import Prediction, mixture_quantile, predictive, samples
+from hypo.posterior.predictive import Prediction, predictive, samples
 from hypo.result.uncertainty import cautions
 from hypo.scoring.score import Scorer
+
+pytestmark = pytest.mark.usefixtures("short_searches")
 
 
 def posterior(texts: list[str], x: np.ndarray, y: np.ndarray, sigma: np.ndarray | None = None) -> Posterior:
@@ -86,7 +90,7 @@ def test_mixture_quantiles() -> None:
     centre, sigma = rng.normal(size=(30, 50)) * 5, rng.uniform(0.01, 1.0, (30, 1))
     weight = np.tile(rng.dirichlet(np.ones(30))[:, None], 50)
     for p in (0.025, 0.5, 0.9):
-        found = mixture_quantile(p, centre, sigma, weight)
+        found = GaussianFamily().mixture_quantile(p, centre, sigma, 1.0, weight)
         assert np.sum(weight * norm.cdf((found - centre) / sigma), axis=0) == pytest.approx(p, abs=1e-5)
 
 
@@ -176,7 +180,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A result in units that do not belong together: the search is in SI, the result in the user's units."""
     out = tmp_path_factory.mktemp("fall") / "r"
     data = {"t [min]": T, "v [m/s]": V, "s [km]": LAW + 0.05 * NOISE}
-    hypo.fit(data, "s", operators="+,-,*,/", time_limit=3, workers=1, out=out)
+    hypo.fit(data, "s", operators="+,-,*,/", workers=1, out=out)
     return out
 
 
@@ -257,7 +261,8 @@ def test_an_infinite_variance_is_said(
     folder: Path, tmp_path: Path, dof: float, capsys: pytest.CaptureFixture[str]
 ) -> None:
     result = hypo.Result.load(folder)
-    result.settings["likelihood"] = {"kind": "student_t", "dof": dof}
+    search = result.record.search.changed(likelihood={"kind": "student_t", "dof": dof})
+    result = replace(result, record=replace(result.record, search=search))
     found = result.predict({"t": [2.0], "v": [10.0]}, interval=0.9)
     assert isinstance(found, Prediction) and np.isfinite([found.mean, found.lower, found.upper]).all()
     assert math.isfinite(found.std[0]) == math.isfinite(found.parts.noise[0]) == (dof > 2)
@@ -273,7 +278,7 @@ def test_few_rows_that_are_met_exactly_are_no_certainty() -> None:
     """Any formula as large as the table is long may meet it: nothing is said of new rows then."""
     for n in (3, 12):
         x = np.arange(1.0, n + 1)
-        found = hypo.fit({"x": x, "y": np.sqrt(x) + 1 / x}, "y", time_limit=10, workers=1)
+        found = hypo.fit({"x": x, "y": np.sqrt(x) + 1 / x}, "y", workers=1)
         assert found.status == "exact" and found.expression is not None
         assert (n <= len(found.expression)) == (n == 3) == (found.posterior is None)
         assert ("posterior weight" in str(found)) == (n == 12)

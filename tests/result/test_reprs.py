@@ -9,6 +9,8 @@ import pytest
 
 import hypo
 
+pytestmark = pytest.mark.usefixtures("short_searches")
+
 X = np.linspace(1.0, 3.0, 60).reshape(30, 2)
 Y = 2.537 * X[:, 0] * X[:, 1] + 0.01 * np.sin(37.0 * X[:, 0])
 FAST: dict[str, Any] = {"operators": ["+", "*"], "max_complexity": 7, "workers": 1}
@@ -18,7 +20,7 @@ LONG = "+".join(f"{k}.123456789*x{k}" for k in range(200))
 
 @pytest.fixture(scope="module")
 def law() -> hypo.Result:
-    return hypo.fit((X, Y), "F", features=["a", "b"], knowledge=KNOWLEDGE, time_limit=4.0, **FAST)
+    return hypo.fit((X, Y), "F", features=["a", "b"], knowledge=KNOWLEDGE, **FAST)
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +28,7 @@ def objects(law: hypo.Result) -> dict[str, Any]:
     """One of each kind."""
     assert law.best is not None and law.posterior is not None
     predicted = law.predict(X, return_std=True)
-    audit = hypo.audit(X, Y, seeds=2, bootstrap=1, turns=1, time_limit=2.0, scheduler="threads", **FAST)
+    audit = hypo.audit(X, Y, seeds=2, bootstrap=1, turns=1, scheduler="threads", **FAST)
     many = {f"column_{k}": np.arange(30.0) ** (1 + k / 50) for k in range(100)}
     return {
         "result": law,
@@ -90,7 +92,6 @@ def test_the_line_of_a_result(law: hypo.Result) -> None:
 def test_a_result_without_a_formula() -> None:
     nothing = hypo.fit(
         ([[1.0], [2.0], [3.0]], [1.0, 2.0, 4.0]),
-        time_limit=0.5,
         workers=1,
         knowledge={
             "rule": [{"kind": "bounds", "min": 9.0, "hard": True}, {"kind": "depends", "variable": "x0", "hard": True}],
@@ -124,9 +125,7 @@ def test_html_is_escaped_and_only_the_law_is_mathematics() -> None:
     frame = {"<b>": X[:, 0], "price [$]": X[:, 1]}
     import pandas
 
-    result = hypo.fit(
-        pandas.DataFrame({**frame, "y": Y}).rename(columns={"price [$]": "price $"}), "y", time_limit=1.0, **FAST
-    )
+    result = hypo.fit(pandas.DataFrame({**frame, "y": Y}).rename(columns={"price [$]": "price $"}), "y", **FAST)
     page = result._repr_html_()
     assert "<b>" not in page and "&lt;b&gt;" in page
     law, *others = page.split('<div class="tex2jax_ignore mathjax_ignore">')
@@ -143,7 +142,7 @@ def test_a_figure_is_a_picture_that_pyplot_does_not_know(law: hypo.Result) -> No
 
 
 def test_the_target_is_typeset_as_columns_are() -> None:
-    result = hypo.fit((X, Y), "v_max", time_limit=1.0, **FAST)
+    result = hypo.fit((X, Y), "v_max", **FAST)
     latex = result._repr_latex_()
     assert latex is not None and latex.startswith(r"$v_{\mathrm{max}} = ")
     figure = result.plot()

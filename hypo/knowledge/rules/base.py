@@ -33,10 +33,8 @@ class Rule(ABC):
 
     A kind needs its name, the keys of its table, and what they claim of a law::
 
-        from hypo.expression.expr import Expression
-        from hypo.knowledge import Rule
-        from hypo.knowledge.claims.comparison import Comparison
-        from hypo.knowledge.rules.parameters import POSITIVE, VARIABLE, parameter
+        from hypo import Expression
+        from hypo.rules import POSITIVE, VARIABLE, Comparison, Rule, parameter
 
         class Saturates(Rule):
             kind = "saturates"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -33,7 +33,7 @@ class Observed:
     X: NDArray[np.float64]
     y: NDArray[np.float64]
     names: tuple[str, ...]
-    units: dict[str, str]
+    units: Mapping[str, str]
     predict: Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
     def label(self, name: str) -> str:
@@ -53,7 +53,7 @@ def picture(result: Result, rows: Dataset | None) -> Figure:
         def law(points: NDArray[np.float64]) -> NDArray[np.float64]:
             return result.predict(dict(zip(columns, points.T, strict=True)))
 
-        observed = Observed(X, rows.y, columns, result.settings["units"], law)
+        observed = Observed(X, rows.y, columns, result.record.units.texts, law)
     return draw(result.front, best, result.target, observed)
 
 

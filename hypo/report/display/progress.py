@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Protocol, Self
 
+from hypo.checks import NO_LIMIT
 from hypo.report import tables
 from hypo.report.display.notebook import NotebookLine, is_in_notebook
 
@@ -109,10 +110,16 @@ def plain_line(progress: Progress, target: str, ended: bool = False) -> str:
         parts.append(rate_text(progress.rate))
     if progress.complete_to:
         parts.append(coverage_text(progress.complete_to))
-    parts.append("ended" if ended else f"{max(progress.time_left, 0.0):.0f} s left")
+    if ended or has_time_limit(progress):
+        parts.append("ended" if ended else f"{max(progress.time_left, 0.0):.0f} s left")
     if progress.compiling and not ended:
         parts.append(progress.compiling)
     return ", ".join(parts)
+
+
+def has_time_limit(progress: Progress) -> bool:
+    """False for a search that has turns in the place of a time limit."""
+    return progress.time_left < NO_LIMIT / 2
 
 
 def coverage_text(complete_to: int) -> str:
@@ -199,9 +206,8 @@ def panel(progress: Progress, target: str) -> RenderableType:
         grid.add_row("scored", Text(f"{tables.group_digits(progress.scored)}, {rate_text(progress.rate)}"))
     if progress.complete_to:
         grid.add_row("covered", Text(coverage_text(progress.complete_to)))
-    grid.add_row(
-        "time", Text(f"{progress.elapsed:.1f} s, {max(progress.time_left, 0.0):.1f} s left ({progress.stage})")
-    )
+    left = f", {max(progress.time_left, 0.0):.1f} s left" if has_time_limit(progress) else ""
+    grid.add_row("time", Text(f"{progress.elapsed:.1f} s{left} ({progress.stage})"))
     if progress.compiling:
         grid.add_row("", Text(progress.compiling))
     return grid

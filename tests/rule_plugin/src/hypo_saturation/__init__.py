@@ -2,13 +2,8 @@
 
 from collections.abc import Sequence
 
-from hypo.expression.expr import Expression
-from hypo.knowledge.claims.claim import Claim
-from hypo.knowledge.claims.comparison import Comparison
-from hypo.knowledge.claims.domain import Domain
-from hypo.knowledge.claims.law import Law
-from hypo.knowledge.rules.base import Rule
-from hypo.knowledge.rules.parameters import POSITIVE, VARIABLE, parameter
+from hypo import Expression
+from hypo.rules import POSITIVE, VARIABLE, Claim, Comparison, Domain, Law, Rule, parameter
 
 
 class Saturates(Rule):

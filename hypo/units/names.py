@@ -50,17 +50,18 @@ def _registry() -> Any:
     return registry
 
 
-def known(name: str) -> bool:
+def is_known(name: str) -> bool:
+    """True if the text is the name of a unit, prefixes included."""
     return bool(_registry().parse_unit_name(_PINT_NAMES.get(name, name)))
 
 
 @lru_cache(maxsize=1024)
-def lookup(name: str, text: str) -> tuple[tuple[Fraction, ...], float]:
+def look_up(name: str, text: str) -> tuple[tuple[Fraction, ...], float]:
     """The exponents and the factor to SI of one name in the unit ``text``."""
     where = f'"{name}"' if name == text else f'"{name}" in "{text}"'
     if name in _REFUSED:
         raise UnitError(f"the unit {where} is not accepted; {_REFUSED[name]}")
-    if not known(name):
+    if not is_known(name):
         guess = _nearest(name)
         advice = f'did you mean "{guess}"?' if guess else ADVICE
         raise UnitError(f"unknown unit {where}; {advice}")
@@ -85,18 +86,19 @@ def lookup(name: str, text: str) -> tuple[tuple[Fraction, ...], float]:
             exponents[_PINT_BASE.index(part)] += Fraction(power).limit_denominator(1000)
         elif registry.get_dimensionality(part):
             raise UnitError(f"the unit {where} cannot be expressed in {', '.join(BASE_UNITS)}; leave it out")
-    return tuple(exponents), shortest(float(size))
+    return tuple(exponents), shorten(float(size))
 
 
 def _nearest(name: str) -> str | None:
     import difflib
 
-    names = [*_COMMON, *(n for n in _registry() if n not in _REFUSED)]
+    names: list[str] = [*_COMMON, *(n for n in _registry() if n not in _REFUSED)]
     same_letters = sorted((n for n in names if n.casefold() == name.casefold()), key=str.isupper)
-    return (same_letters or difflib.get_close_matches(name, names, n=1, cutoff=0.6) or [None])[0]
+    near = same_letters or difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    return near[0] if near else None
 
 
-def shortest(factor: float) -> float:
+def shorten(factor: float) -> float:
     """1e-6 for 1.0000000000000002e-06: the decimal number meant, where products of floats missed it."""
     short = float(f"{factor:.12g}")
     return short if math.isclose(short, factor, rel_tol=2e-15) else factor

@@ -1,0 +1,8 @@
+"""``python -m hypo.api.parameters`` writes the types of all parameters anew, after the table was changed."""
+
+from __future__ import annotations
+
+from hypo.api.parameters.write_types import PLACE, types_source
+
+if __name__ == "__main__":
+    PLACE.write_text(types_source(), encoding="utf-8")

@@ -1,0 +1,86 @@
+"""What an author of a kind of rules needs: the rule, the keys of its table, and what it claims of a law.
+
+A kind is a class that derives from :class:`Rule`. A package offers it through the entry point group ``hypo.rules``; within one
+program it goes into ``Knowledge(rules=[…])``. These names stay where they are; the modules behind them may move.
+
+========================================  ==============================================================================
+:class:`Rule`                             base class of all kinds; its docstring has an example
+``parameter(POSITIVE, words="…")``        a key of the rule's table; the sorts of keys are ``NUMBER`` and the like
+:class:`Law`                              what a rule is asked of: a formula, its target, its variables and their ranges
+:class:`Claim` and its kinds              what can be measured at points, enclosed over boxes, and proved
+:class:`Domain`                           where a claim is to hold
+:class:`Verdict`                          what came out: a level of proof, the violation, a witness
+========================================  ==============================================================================
+"""
+
+from __future__ import annotations
+
+from hypo.knowledge.claims.claim import PROVED, REFUTED, UNREFUTED, Claim, Sides, Verdict, Witness
+from hypo.knowledge.claims.claim_forms import AlmostEverywhere, Defined, Measured, Roughly
+from hypo.knowledge.claims.combinations import And, Implies, Not, Or
+from hypo.knowledge.claims.comparison import Comparison
+from hypo.knowledge.claims.domain import Domain
+from hypo.knowledge.claims.law import Law
+from hypo.knowledge.claims.proof import check_claim
+from hypo.knowledge.rules.base import Rule
+from hypo.knowledge.rules.parameters import (
+    EXTENDED,
+    FLAG,
+    FORMULA,
+    INTERVALS,
+    NONNEGATIVE,
+    NUMBER,
+    NUMBERS,
+    PAIR,
+    POINT,
+    POSITIVE,
+    TEXT,
+    VARIABLE,
+    VARIABLES,
+    WEIGHT,
+    OneOf,
+    ReportProblem,
+    Sort,
+    parameter,
+)
+
+__all__ = [
+    "EXTENDED",
+    "FLAG",
+    "FORMULA",
+    "INTERVALS",
+    "NONNEGATIVE",
+    "NUMBER",
+    "NUMBERS",
+    "PAIR",
+    "POINT",
+    "POSITIVE",
+    "PROVED",
+    "REFUTED",
+    "TEXT",
+    "UNREFUTED",
+    "VARIABLE",
+    "VARIABLES",
+    "WEIGHT",
+    "AlmostEverywhere",
+    "And",
+    "Claim",
+    "Comparison",
+    "Defined",
+    "Domain",
+    "Implies",
+    "Law",
+    "Measured",
+    "Not",
+    "OneOf",
+    "Or",
+    "ReportProblem",
+    "Roughly",
+    "Rule",
+    "Sides",
+    "Sort",
+    "Verdict",
+    "Witness",
+    "check_claim",
+    "parameter",
+]
