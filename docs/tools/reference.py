@@ -6,23 +6,25 @@ import html
 import inspect
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
 import click
-import griffe
 
 import hypo
 import hypo.knowledge.rules.built_in  # which makes the kinds known
+from hypo.api.parameters.calls import parameters_of
+from hypo.api.parameters.parameter import AUDIT, ESTIMATOR, FIT, REQUIRED, SCORE, Parameter
 from hypo.cli.main import cli
 from hypo.expression.operators import OPERATORS
 from hypo.knowledge import Rule
 from hypo.knowledge.rules.base import built_in_kinds
 
 DATASETS = Path(__file__).resolve().parents[2] / "datasets"
-CALLS: tuple[Callable[..., Any], ...] = (hypo.fit, hypo.score, hypo.audit, hypo.merge, hypo.SymbolicRegressor)
+# What the calls of the table of parameters are called in Python.
+CALLS = {FIT: "hypo.fit", SCORE: "hypo.score", AUDIT: "hypo.audit", ESTIMATOR: "hypo.SymbolicRegressor"}
 
 # Which rule the dimension of an operator's value follows, in words (see the operator table).
 DIMENSIONS = {
@@ -84,33 +86,30 @@ def _describe_option(option: click.Option, context: click.Context) -> tuple[str,
 
 
 def write_settings() -> str:
-    """Every setting of the calls in Python, with its default."""
+    """Every setting of the calls in Python and on the command line, from the table of parameters."""
     return make_page(
         "Settings",
-        "Each call of Python with all its settings. The command line has the same ones: `time_limit=` is `--time-limit`, "
-        "`lam=` is `--lambda`, and `guesses=` is `--guess`, which may be repeated.",
-        (_write_call(call) for call in CALLS),
+        "Each call of Python with all its settings, and the options of the command line that are the same.",
+        (_write_call(call, name) for call, name in CALLS.items()),
     )
 
 
-def _write_call(call: Callable[..., Any]) -> str:
-    name = f"hypo.{call.__name__}"
-    # A call that says nothing of a setting means by it what hypo.fit does.
-    meanings = dict(_read_meanings(inspect.getdoc(hypo.fit) or "")) | dict(_read_meanings(inspect.getdoc(call) or ""))
-    rows = []
-    for parameter in inspect.signature(call).parameters.values():
-        default = "required" if parameter.default is inspect.Parameter.empty else f"`{parameter.default!r}`"
-        rows.append((f"`{parameter.name}`", default, meanings.get(parameter.name, "")))
-    return f"## {name}\n\n{make_table(('setting', 'default', 'meaning'), rows)}"
+def _write_call(call: str, name: str) -> str:
+    head = ("setting", "option", "type", "default", "meaning")
+    return f"## {name}\n\n{make_table(head, map(_describe_parameter, parameters_of(call)))}"
 
 
-def _read_meanings(text: str) -> Iterator[tuple[str, str]]:
-    """The parameters that a docstring describes; several may share a line."""
-    for section in griffe.parse_google(griffe.Docstring(text), warn_missing_types=False, warn_unknown_params=False):
-        if section.kind is griffe.DocstringSectionKind.parameters:
-            for parameter in section.value:
-                for name in parameter.name.split(","):
-                    yield name.strip(), to_markdown(parameter.description)
+def _describe_parameter(parameter: Parameter) -> tuple[str, str, str, str, str]:
+    option = parameter.option
+    spelling = "" if option is None else option.spelling or f"--{parameter.name.replace('_', '-')}"
+    default = "required" if parameter.default is REQUIRED else f"`{parameter.default!r}`"
+    return (
+        f"`{parameter.name}`",
+        f"`{spelling}`" if spelling else "",
+        f"`{parameter.type}`",
+        default,
+        to_markdown(parameter.help),
+    )
 
 
 def to_markdown(text: str) -> str:
@@ -199,8 +198,14 @@ def write_names() -> str:
     return make_page(
         "Python interface",
         "The public names, all of them in `hypo` itself. They are imported on first use.",
-        (f"::: hypo.{name}" for name in shown),
+        (f"::: hypo.{name}{_refer_to_settings(name)}" for name in shown),
     )
+
+
+def _refer_to_settings(name: str) -> str:
+    """A link to the settings of a call, which its signature holds as one."""
+    anchor = name.lower()
+    return f"\n\n[All settings of `hypo.{name}`](settings.md#hypo{anchor})" if f"hypo.{name}" in CALLS.values() else ""
 
 
 def _rank(name: str) -> int:
