@@ -20,7 +20,7 @@ from hypo.clock import Deadline, now
 from hypo.durations import seconds
 from hypo.errors import InputError
 from hypo.keywords import known_keywords
-from hypo.report.display.notebook import is_in_notebook, line_printer
+from hypo.report.display.notebook import is_in_notebook, make_line_printer
 from hypo.report.questions.audit import Audit, Run
 
 if TYPE_CHECKING:
@@ -273,7 +273,7 @@ def _choose_listener(progress: bool | Callable[[AuditProgress], None] | None) ->
 
 def _make_printer() -> Callable[[AuditProgress], None]:
     """A line, at most every ``EVERY`` seconds and at the end."""
-    last, say = -EVERY, line_printer()
+    last, say = -EVERY, make_line_printer()
 
     def show(p: AuditProgress) -> None:
         nonlocal last

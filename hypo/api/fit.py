@@ -19,7 +19,7 @@ from hypo.errors import InputError, ShortSearchWarning
 from hypo.keywords import known_keywords
 from hypo.report.display.notebook import is_in_notebook
 from hypo.report.remarks import explain_short_search
-from hypo.result.folders import Destination, folder_path
+from hypo.result.folders import Destination, as_folder
 from hypo.result.result import Result
 from hypo.starting import counted
 
@@ -150,7 +150,7 @@ def fit(
         InputError: a setting or a guess is wrong, no scheduler answers, or there is no GPU.
         MissingExtraError: PySR, Julia, PyTorch or Dask is wanted and not there; the message says how to get it.
     """
-    place = out if isinstance(out, Destination) or out is None else Destination(folder_path(out), overwrite=overwrite)
+    place = out if isinstance(out, Destination) or out is None else Destination(as_folder(out), overwrite=overwrite)
     if place is not None:
         place.check()
     table = {
@@ -263,7 +263,7 @@ def _open_display(
         raise InputError(f"progress must be True, False or a function that takes reports, got {progress!r}")
     if not (is_in_notebook() if progress is None else progress):
         return nullcontext(), None
-    from hypo.report.display.progress import display_for, keep_up
+    from hypo.report.display.progress import choose_display, keep_up
 
-    display = display_for(sys.stderr, target)
+    display = choose_display(sys.stderr, target)
     return keep_up(display), display
