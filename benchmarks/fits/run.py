@@ -29,11 +29,12 @@ from hypo.expression.parser import parse
 from hypo.expression.program import Program
 from hypo.fitting.constants.fit import TIGHT, fit
 from hypo.fitting.score_formula import score_formula
-from hypo.likelihood.family import BINOMIAL, GAUSSIAN, LOGNORMAL, POISSON, STUDENT_T, Family
+from hypo.likelihood.family import Family
+from hypo.likelihood.registry import make_family
 from hypo.problem.problem import Settings, make_problem
 
 HERE = Path(__file__).resolve().parent
-KINDS = (GAUSSIAN, LOGNORMAL, POISSON, STUDENT_T, BINOMIAL)
+KINDS = ("gaussian", "lognormal", "poisson", "student_t", "binomial")
 # Nats by which a misfit may be above the best known one; points around the truth, and how far in decades.
 REACHED, AROUND, DECADES = 0.01, 40, 0.3
 ROWS = (15, 300)
@@ -115,7 +116,7 @@ def problem(kind: str, case: int) -> tuple[Dataset, Expression, Family]:
     f = Program.of(e, columns).value(X[: len(columns)])
     y, e, trials = noisy(kind, f, e, rng)
     table = dict(zip(columns, X, strict=False))
-    return as_dataset({**table, "y": y}, "y", trials=trials)[0], e, Family(kind)
+    return as_dataset({**table, "y": y}, "y", trials=trials)[0], e, make_family(kind)
 
 
 def noisy(
@@ -123,15 +124,15 @@ def noisy(
 ) -> tuple[NDArray[np.float64], Expression, NDArray | None]:
     """Targets around ``f``, the law in the units of the likelihood, and trials."""
     spread, n = float(np.std(f)) or 1.0, len(f)
-    if kind == GAUSSIAN:
+    if kind == "gaussian":
         return f + u(rng, 0.01, 0.3) * spread * rng.standard_normal(n), e, None
-    if kind == STUDENT_T:
+    if kind == "student_t":
         y = f + u(rng, 0.01, 0.1) * spread * rng.standard_t(2, n)
         far = rng.uniform(size=n) < 0.1
         return np.where(far, y + 5 * spread * rng.standard_normal(n), y), e, None
-    if kind == LOGNORMAL:
+    if kind == "lognormal":
         return np.abs(f) * np.exp(u(rng, 0.01, 0.3) * rng.standard_normal(n)), e, None
-    if kind == POISSON:
+    if kind == "poisson":
         size = u(rng, 5, 500) / float(np.mean(np.abs(f)))
         return rng.poisson(np.abs(f) * size).astype(float), e, None
     # Log-odds within ±3.

@@ -93,7 +93,7 @@ def as_settings(**given: Any) -> Settings:
 
     ``given`` are parameters of the table that go to the search or to the likelihood.
     """
-    from hypo.likelihood.family import family_of
+    from hypo.likelihood.registry import make_family
     from hypo.problem.problem import Settings
 
     if unknown := given.keys() - set(names_of(FIT, SEARCH, LIKELIHOOD)):
@@ -103,7 +103,7 @@ def as_settings(**given: Any) -> Settings:
     checked = {p.name: p.convert(p.name, values[p.name]) for p in rows if p.convert is not None}
     # None stands for the engine's own default.
     return Settings(
-        likelihood=family_of(values["likelihood"], values["dof"], values["log_likelihood"]),
+        likelihood=make_family(values["likelihood"], values["dof"], values["log_likelihood"]),
         **{name: value for name, value in checked.items() if value is not None},
     )
 

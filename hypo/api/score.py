@@ -85,13 +85,12 @@ def _fit_best_reading(
     """The formula fitted from ``start`` and scored, in the reading of its units that scores best, and how it fares under each
     rule. Raises DataError where it is undefined on some row of the table ``source``."""
     from hypo.fitting.score_formula import score_formula
-    from hypo.likelihood.family import GAUSSIAN
     from hypo.search.table_units import readings
 
     each = [score_formula(one, problem, settings) for one in readings(apply_start(e, start), problem)]
     found = min((f for f in each if f is not None), key=lambda f: f[0].score, default=None)
     if found is None:
-        impossible = "" if settings.likelihood.kind == GAUSSIAN else " or impossible"
+        impossible = " or impossible" if settings.likelihood.can_be_impossible else ""
         raise DataError(
             f"{source}: {e.pretty()} is undefined{impossible} on some row, with all constants that were tried; "
             "correct the formula, leave out that row, or give a start"

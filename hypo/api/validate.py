@@ -40,7 +40,7 @@ def validate_inputs(data: Any, target: Any, given: Mapping[str, Any]) -> Inputs:
     Raises:
         DataError, KnowledgeError, UnitError, InputError: the message says where and why.
     """
-    from hypo.likelihood.from_table import require
+    from hypo.problem.from_table import require_table
 
     def part(*parts: str) -> dict[str, Any]:
         return {name: given[name] for name in names_of(FIT, *parts) if name in given}
@@ -60,7 +60,7 @@ def validate_inputs(data: Any, target: Any, given: Mapping[str, Any]) -> Inputs:
     for guess in (*checked.guesses, *background.guesses):
         names = re.findall(r"[^\W\d]\w*", guess) if isinstance(guess, str) else guess.variables
         require_kept(names, dataset, f'the guess "{shortened(str(guess))}"')
-    require(dataset, checked.likelihood)
+    require_table(dataset, checked.likelihood)
     return Inputs(dataset, columns, background, checked)
 
 

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from hypo.expression.expr import Expression
 from hypo.expression.program import Program
 from hypo.likelihood.base import Gaussian
-from hypo.likelihood.row_sums import Sums
 from hypo.problem.problem import Problem
+from hypo.scoring.row_sums import Sums
 
 
 def covariance(e: Expression, sample: Problem, n_row: int) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ worse leaves; what looks better on the rung below the data is fitted and scored 
 Of what is in doubt there, the most promising follow (:meth:`hypo.fitting.refiner.Refiner.snap_pending`).
 
 Memory: the samples together are at most half the data, most often a fifth, and sums over all rows are taken block by block
-(:mod:`hypo.likelihood.row_sums`), so a search holds the table, the problem's copy of it, and a part that does not
+(:mod:`hypo.scoring.row_sums`), so a search holds the table, the problem's copy of it, and a part that does not
 depend on the rows.
 """
 
@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from hypo.clock import Clock
 from hypo.expression.expr import Expression
 from hypo.fitting.constants.fit import Parameters
-from hypo.likelihood.row_sums import Sums
 from hypo.problem.problem import Problem
+from hypo.scoring.row_sums import Sums
 from hypo.scoring.score import Hypothesis
 
 if TYPE_CHECKING:

@@ -1,8 +1,8 @@
 """The interface of likelihoods, and the Gaussian one: minus log likelihood at the fitted constants.
 
 The *loss* of predictions is what a fit makes small. It is the residual sum of squares where the noise is Gaussian, and twice
-minus the log likelihood for all others (:mod:`hypo.likelihood.families`), so that a loss has one meaning wherever the noise is
-known.
+minus the log likelihood for all others (:mod:`hypo.likelihood.row_likelihood`), so that a loss has one meaning wherever the
+noise is known.
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import ClassVar, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hypo.expression.expr import Expression
 from hypo.expression.program import Program
+
+Values = NDArray[np.float64]
 
 # Residuals below this share of the target's RMS count as rounding: they win no further likelihood.
 ROUNDING = 1e-12
@@ -30,9 +32,8 @@ class Likelihood(ABC):
     *Predictions* are what :meth:`predicted` gives and the other methods take; their last axis is that of the rows.
     """
 
-    kind: ClassVar[str]
-    y: NDArray[np.float64]
-    weights: NDArray[np.float64] | None
+    y: Values
+    weights: Values | None
 
     @property
     @abstractmethod
@@ -54,33 +55,33 @@ class Likelihood(ABC):
     def take(self, rows: NDArray[np.int64]) -> Self:
         """The likelihood of some rows."""
 
-    def reweighted(self, weights: NDArray[np.float64]) -> Self:
+    def reweighted(self, weights: Values) -> Self:
         """The likelihood with other weights (n_row,), taken as they are."""
-        return replace(self, weights=weights)  # type: ignore[type-var]  # Every kind is a dataclass.
+        return replace(self, weights=weights)  # type: ignore[type-var]  # Every one is a dataclass.
 
     @abstractmethod
-    def predicted(self, e: Expression, X: NDArray[np.float64], columns: Sequence[str]) -> NDArray[np.float64]:
+    def predicted(self, e: Expression, X: Values, columns: Sequence[str]) -> Values:
         """The prediction of the formula for the rows ``X`` (n_var, n_row): its values (n_row,), and more where they do not
         suffice."""
 
     @abstractmethod
-    def losses(self, predicted: NDArray[np.float64]) -> NDArray[np.float64]:
+    def losses(self, predicted: Values) -> Values:
         """The share of each row (n_row,) in the loss."""
 
     @abstractmethod
-    def loss(self, predicted: NDArray[np.float64]) -> float:
+    def loss(self, predicted: Values) -> float:
         """The loss of all rows; infinite where a prediction is impossible."""
 
     @abstractmethod
-    def residual(self, predicted: NDArray[np.float64]) -> NDArray[np.float64]:
+    def residual(self, predicted: Values) -> Values:
         """Targets minus expected targets (n_row,), for R² and RMSE."""
 
     @abstractmethod
-    def standardised(self, predicted: NDArray[np.float64]) -> NDArray[np.float64]:
+    def standardised(self, predicted: Values) -> Values:
         """Residuals (n_row,) for a look at what structure is left in them."""
 
     @abstractmethod
-    def spread(self, predicted: NDArray[np.float64]) -> float:
+    def spread(self, predicted: Values) -> float:
         """By how much a prediction for one row can be off and go unnoticed: a standard deviation of the noise in its unit."""
 
     @abstractmethod
@@ -120,11 +121,9 @@ class Gaussian(Likelihood):
         (W/2)·(log 2π σ̂² + RSS/(W σ̂²)),   W = Σ w,   σ̂ not below ``floor`` (rounding).
     """
 
-    kind: ClassVar[str] = "gaussian"
-
-    y: NDArray[np.float64]
-    sigma: NDArray[np.float64] | None = None
-    weights: NDArray[np.float64] | None = None
+    y: Values
+    sigma: Values | None = None
+    weights: Values | None = None
 
     @property
     def known(self) -> bool:
@@ -149,39 +148,39 @@ class Gaussian(Likelihood):
             None if self.weights is None else self.weights[rows],
         )
 
-    def predicted(self, e: Expression, X: NDArray[np.float64], columns: Sequence[str]) -> NDArray[np.float64]:
+    def predicted(self, e: Expression, X: Values, columns: Sequence[str]) -> Values:
         """Values (n_row,) of the formula."""
         return Program.of(e, columns).value(X)
 
-    def losses(self, predicted: NDArray[np.float64]) -> NDArray[np.float64]:
+    def losses(self, predicted: Values) -> Values:
         """Squared whitened residuals (n_row,)."""
         r, root = self.y - predicted, self.root_weights
         return (r if root is None else r * root) ** 2
 
-    def loss(self, predicted: NDArray[np.float64]) -> float:
+    def loss(self, predicted: Values) -> float:
         """The weighted residual sum of squares."""
         return self.rss(self.y - predicted)
 
-    def residual(self, predicted: NDArray[np.float64]) -> NDArray[np.float64]:
+    def residual(self, predicted: Values) -> Values:
         """y - f."""
         return self.y - predicted
 
     standardised = residual
 
-    def spread(self, predicted: NDArray[np.float64]) -> float:
+    def spread(self, predicted: Values) -> float:
         """The root mean square of σ, known or estimated."""
         if self.sigma is None:
             return math.sqrt(self.noise_variance(self.loss(predicted)))
         return float(np.sqrt(np.average(self.sigma**2, weights=self.weights)))
 
     @cached_property
-    def root_weights(self) -> NDArray[np.float64] | None:
+    def root_weights(self) -> Values | None:
         """Factors on residuals that make them identically distributed (up to an unknown scale), or None for ones."""
         if self.sigma is None:
             return None if self.weights is None else np.sqrt(self.weights)
         return (1.0 if self.weights is None else np.sqrt(self.weights)) / self.sigma
 
-    def rss(self, residual: NDArray[np.float64]) -> float:
+    def rss(self, residual: Values) -> float:
         """Weighted residual sum of squares (in units of σ² where σ is known); infinite when a residual is not finite."""
         w = self.root_weights
         value = float(residual @ residual) if w is None else float(np.sum((w * residual) ** 2))

@@ -17,11 +17,13 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from hypo.likelihood.base import ROUNDING
-from hypo.likelihood.families import HALF_LOG_2PI, Derivatives, RowLikelihood, Values, _newton
+from hypo.likelihood.base import ROUNDING, Values
+from hypo.likelihood.row_likelihood import HALF_LOG_2PI, Derivatives, RowLikelihood, find_scale
 
 # Share of its size to which the noise of a log-normal target is set at first.
 FIRST_SHARE = 0.3
+# Least median of a first estimate, as a share of the smallest target.
+LEAST_MEDIAN = 0.1
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,6 @@ class Limits(RowLikelihood):
     value to stand for the row. ``sigma`` (n_row,) is known or None; for ``log`` it is the one of log y. Information is that of
     the second derivative by u."""
 
-    kind: ClassVar[str] = "gaussian"
     log: ClassVar[bool] = False
 
     lower: Values
@@ -134,7 +135,7 @@ class Limits(RowLikelihood):
             value = total / s**2 - rows + float(np.sum(some.weighted(q)))
             return value, -2.0 * total / s**2 - float(np.sum(some.weighted(q - third + q**2)))
 
-        return _newton(start or floor, slope, floor)
+        return find_scale(start or floor, slope, floor)
 
     def scale_information(self, p: Values, scale: float) -> float:
         """-∂²ℓ/∂τ²."""
@@ -156,15 +157,7 @@ class Limits(RowLikelihood):
 
     def inside(self, f: Values) -> Values:
         """Medians no smaller than a share of the smallest target."""
-        return np.maximum(f, 0.1 * float(np.min(self.y))) if self.log else f
-
-
-@dataclass(frozen=True)
-class LogNormal(Limits):
-    """log y is normal with mean log f and standard deviation σ: f is the median of y."""
-
-    kind: ClassVar[str] = "lognormal"
-    log: ClassVar[bool] = True
+        return np.maximum(f, LEAST_MEDIAN * float(np.min(self.y))) if self.log else f
 
 
 def _log_between(a: Values, b: Values) -> Values:

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from hypo.data import Dataset
 from hypo.errors import InputError
-from hypo.likelihood.families import Derivatives, RowLikelihood, Values
+from hypo.likelihood.base import Likelihood, Values
+from hypo.likelihood.family import Family
+from hypo.likelihood.row_likelihood import Derivatives, RowLikelihood
 
 # Width of differences in units of the noise: wide enough to smooth over corners, as the one of Laplace's density, and too
 # narrow to matter where there are none.
 WIDTH = 0.1
 # Least information, in units of one over the noise squared.
 LEAST = 1e-6
+
+NOTHING_NEW = "a user's own likelihood says nothing of new targets, so there are no intervals or chances of them"
 
 LogLikelihood = Callable[[Values, Values], Values]
 
@@ -26,8 +32,6 @@ LogLikelihood = Callable[[Values, Values], Values]
 class Custom(RowLikelihood):
     """``log_likelihood(y, f)`` gives log p(y_i | f_i) in nats, shape (n_row,), for targets and predictions (n_row,); NaN or
     -inf where a prediction is impossible. ``unit`` is a standard deviation of the noise on the scale of f, roughly."""
-
-    kind: ClassVar[str] = "custom"
 
     log_likelihood: LogLikelihood
     unit: float = field(default=1.0, kw_only=True)
@@ -70,7 +74,50 @@ class Custom(RowLikelihood):
         return self.y, np.full(len(self.y), self._spread)
 
 
-def checked(log_likelihood: LogLikelihood, y: Values) -> None:
+@dataclass(frozen=True)
+class CustomFamily(Family):
+    """The distribution that ``log_likelihood`` says; of new targets it says nothing, and a result file does not keep it."""
+
+    kind: ClassVar[str] = "custom"
+    formula_is: ClassVar[str] = "the formula is what log_likelihood(y, f) takes for f"
+    is_users_own: ClassVar[bool] = True
+    has_distribution: ClassVar[bool] = False
+
+    log_likelihood: LogLikelihood | None = field(default=None, compare=False)
+
+    def require_targets(self, dataset: Dataset) -> None:
+        """A function that can be used with the table's targets."""
+        assert self.log_likelihood is not None
+        require_usable(self.log_likelihood, dataset.y)
+
+    def make_rows(self, dataset: Dataset, y: Values, weights: Values | None, scales: Mapping[str, float]) -> Likelihood:
+        """:class:`Custom`; the function is given numbers in the unit of the table."""
+        assert self.log_likelihood is not None
+        function, factor = self.log_likelihood, scales.get(dataset.target, 1.0)
+
+        def in_own_unit(values: Values, f: Values) -> Values:
+            return function(values / factor, f / factor)
+
+        return Custom(y, function if factor == 1.0 else in_own_unit, weights=weights, unit=float(np.std(y)) or 1.0)
+
+    def variance(self, f: Values, scale: ArrayLike = 1.0, trials: ArrayLike = 1.0) -> Values:
+        """Raises InputError."""
+        raise InputError(NOTHING_NEW)
+
+    def cdf(self, t: ArrayLike, f: ArrayLike, scale: ArrayLike = 1.0, trials: ArrayLike = 1.0) -> Values:
+        """Raises InputError."""
+        raise InputError(NOTHING_NEW)
+
+    def draw_possible(self, rng: np.random.Generator, f: Values, scale: Values, trials: ArrayLike) -> Values:
+        """Raises InputError."""
+        raise InputError(NOTHING_NEW)
+
+    def near_quantile(self, p: float, f: Values, scale: ArrayLike = 1.0, trials: ArrayLike = 1.0) -> Values:
+        """Raises InputError."""
+        raise InputError(NOTHING_NEW)
+
+
+def require_usable(log_likelihood: LogLikelihood, y: Values) -> None:
     """Raises InputError unless the function can be used: it takes two arrays, gives one of the same shape, numbers or -inf,
     finite where f is y or the mean of y, and says of each row what it says of that row alone."""
     what = "log_likelihood(y, f)"

@@ -18,7 +18,8 @@ import numpy as np
 from hypo.expression.expr import Expression
 from hypo.expression.program import Program
 from hypo.kernels import opcodes as oc
-from hypo.likelihood.families import HALF_LOG_2PI, Derivatives, RowLikelihood, Values
+from hypo.likelihood.base import Values
+from hypo.likelihood.row_likelihood import HALF_LOG_2PI, Derivatives, RowLikelihood
 
 # Constants are moved by this share of their size (or of 1) for derivatives of v.
 SHARE = 1e-5
@@ -29,7 +30,7 @@ _MOVED = "δ"
 class ErrorsInX(RowLikelihood):
     """Known noise ``sigma`` (n_row,) of y and ``x_sigma`` (n_row,) of columns, by name; all independent and normal."""
 
-    kind: ClassVar[str] = "gaussian"
+    needs_slopes: ClassVar[bool] = True
 
     sigma: Values
     x_sigma: Mapping[str, Values] = field(default_factory=dict)
@@ -86,8 +87,8 @@ class ErrorsInX(RowLikelihood):
         """y with its own noise."""
         return self.y, self.sigma
 
-    def with_slopes(self, f: Values, slopes: Mapping[str, Values]) -> Values:
-        """Predictions for values and slopes from elsewhere."""
+    def predict_smooth(self, f: Values, slopes: Mapping[str, Values]) -> Values:
+        """f, and v from the slopes."""
         return np.stack([f, self.sigma**2 + sum((slopes[n] * s) ** 2 for n, s in self.x_sigma.items())])
 
 

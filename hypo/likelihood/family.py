@@ -1,4 +1,8 @@
-"""Families of distributions of a target given a prediction: what a likelihood is called, and what new targets are like.
+"""Families of distributions: how targets scatter around what a formula predicts, and what likelihood a table has of them.
+
+A likelihood is one module with two classes. The *family*, a :class:`Family`, knows names, possible targets, moments, draws and
+quantiles. Its *rows*, a :class:`~hypo.likelihood.row_likelihood.RowLikelihood`, know the loss of a table's rows and its
+derivatives. :mod:`hypo.likelihood.registry` finds families by name, also those of installed packages.
 
 =============  ===========================  ============================  ===============================
 kind           mean                         variance                      scale
@@ -15,233 +19,227 @@ custom         f, as far as is known        unknown                       unknow
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hypo.errors import InputError
+from hypo.data import Dataset
+from hypo.errors import DataError, InputError
+from hypo.likelihood.base import Likelihood, Values
 
-Values = NDArray[np.float64]
+# What a table may have beside targets, by the words of messages.
+SIGMA = "sigma"
+TRIALS = "trials"
+LIMITS = "limits (censored, lower or upper)"
+X_SIGMA = "x_sigma"
 
-GAUSSIAN, STUDENT_T, POISSON = "gaussian", "student_t", "poisson"
-BINOMIAL, LOGNORMAL, CUSTOM = "binomial", "lognormal", "custom"
-# Other names of the kinds that users may give.
-NAMES = {
-    "gaussian": GAUSSIAN,
-    "normal": GAUSSIAN,
-    "student_t": STUDENT_T,
-    "student-t": STUDENT_T,
-    "studentt": STUDENT_T,
-    "poisson": POISSON,
-    "binomial": BINOMIAL,
-    "bernoulli": BINOMIAL,
-    "lognormal": LOGNORMAL,
-    "log-normal": LOGNORMAL,
-    "log_normal": LOGNORMAL,
-}
-KINDS = (GAUSSIAN, STUDENT_T, POISSON, BINOMIAL, LOGNORMAL)
-# Degrees of freedom of Student's t unless given: those of Lange, Little & Taylor (1989).
-DOF = 4.0
-# Rate from which counts are drawn as normal ones.
-LARGE_RATE = 1e15
-NOTHING_NEW = "a user's own likelihood says nothing of new targets, so there are no intervals or chances of them"
-# What a formula is, where that is not the expected target.
-FORMULA_IS = {
-    STUDENT_T: "the formula is the location of the target",
-    POISSON: "the formula is the rate, the expected count",
-    BINOMIAL: "the formula is the log-odds of success, log(P/(1 - P))",
-    LOGNORMAL: "the formula is the median of the target",
-    CUSTOM: "the formula is what log_likelihood(y, f) takes for f",
-}
+# Most steps to a quantile of a mixture: each halves the bracket at least.
+QUANTILE_STEPS = 60
+# The last step's share of the bracket that is small enough.
+QUANTILE_CLOSE = 1e-7
+# Rounding of a sum of chances: so far below p a whole number counts as reaching it.
+CHANCE_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
-class Family:
-    """One kind of distribution; ``dof`` is that of Student's t. ``f`` and ``scale`` broadcast in all methods.
+class ColumnNoise:
+    """Errors of columns ``x_sigma``, by name, that targets have beside their own noise ``sigma``: root mean squares over the
+    rows of the fit, in the units of the formulas."""
 
-    ``x_sigma`` are errors of columns, by name, that Gaussian targets have beside their own noise ``sigma``: root mean squares,
-    in the units of the formulas.
+    sigma: float
+    x_sigma: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Family(ABC):
+    """One kind of distribution of a target y given a prediction f.
+
+    ``f``, ``scale`` and ``trials`` broadcast in all methods; ``scale`` is that of the noise where the family has one,
+    ``trials`` the number of which y counts the successes. Fields of a subclass are its own numbers; those named in
+    ``parameters`` are kept in result files, and ``dof`` can be given by the user.
     """
 
-    kind: str = GAUSSIAN
-    dof: float = DOF
-    log_likelihood: Callable[[Values, Values], Values] | None = field(default=None, compare=False)
-    sigma: float = field(default=math.nan, compare=False)
-    x_sigma: Mapping[str, float] = field(default_factory=dict, compare=False)
+    kind: ClassVar[str]
+    # Other names that users may give.
+    other_names: ClassVar[tuple[str, ...]] = ()
+    # Sentence on the formula, where it is not the expected target.
+    formula_is: ClassVar[str] = ""
+    # Names of fields that a result file keeps, numbers all.
+    parameters: ClassVar[tuple[str, ...]] = ()
+    # Which of SIGMA, TRIALS, LIMITS and X_SIGMA a table may have.
+    uses: ClassVar[frozenset[str]] = frozenset()
+    # Targets are whole numbers, and counts, which no unit may rescale.
+    is_discrete: ClassVar[bool] = False
+    # The scale is in the unit of the target.
+    is_scale_in_target_unit: ClassVar[bool] = False
+    # A formula may be defined on all rows and its loss infinite.
+    can_be_impossible: ClassVar[bool] = True
+    # A function that the user gives with each fit, and that no file keeps.
+    is_users_own: ClassVar[bool] = False
+    # New targets can be drawn, and have intervals and chances.
+    has_distribution: ClassVar[bool] = True
+
+    # --- names and words -------------------------------------------------------------------------------------
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for a manifest."""
-        return {"kind": self.kind, **({"dof": self.dof} if self.kind == STUDENT_T else {})}
+        return {"kind": self.kind, **{name: getattr(self, name) for name in self.parameters}}
 
-    @staticmethod
-    def read(row: Mapping[str, Any] | None) -> Family:
-        """The family whose :meth:`as_dict` is ``row``; Gaussian for None, as in results of older versions."""
-        if row is None:
-            return Family()
-        kind = row["kind"]
-        if kind not in (*KINDS, CUSTOM):
-            raise ValueError(f"the likelihood {kind!r} is not known")
-        return Family(str(kind), float(row.get("dof", DOF)))
+    @classmethod
+    def read(cls, row: Mapping[str, Any]) -> Self:
+        """The family whose :meth:`as_dict` is ``row``; raises TypeError or ValueError where that has no numbers."""
+        return cls(**{name: float(row[name]) for name in cls.parameters if name in row})
 
     @property
-    def discrete(self) -> bool:
-        """True if targets are whole numbers."""
-        return self.kind in (POISSON, BINOMIAL)
-
-    @property
-    def has_variance(self) -> bool:
-        """True if targets have a finite variance; those of Student's t with 2 degrees of freedom or fewer have none."""
-        return self.kind != STUDENT_T or self.dof > 2.0
+    def name_in_words(self) -> str:
+        """The name with what belongs to it."""
+        return self.kind
 
     @property
     def words(self) -> str:
         """A sentence on what is not Gaussian; empty if nothing."""
-        if self.kind == GAUSSIAN:
-            return ""
-        name = f"student_t with {self.dof:g} degrees of freedom" if self.kind == STUDENT_T else self.kind
-        return f"likelihood {name}: {FORMULA_IS[self.kind]}"
+        return f"likelihood {self.name_in_words}: {self.formula_is}"
 
-    def possible(self, f: Values) -> NDArray[np.bool_]:
-        """Where predictions can be: finite, and above 0 for rates and medians of positive targets."""
-        finite = np.isfinite(f)
-        return finite & (f > 0) if self.kind in (POISSON, LOGNORMAL) else finite
+    @property
+    def has_variance(self) -> bool:
+        """True if targets have a finite variance."""
+        return True
+
+    @property
+    def heavy_tails(self) -> str:
+        """Words for this family where its variance is infinite."""
+        return f"the likelihood {self.name_in_words}"
+
+    @property
+    def without_variance(self) -> str:
+        """Words for all families of its kind whose variance is infinite."""
+        return f"the likelihood {self.kind}"
+
+    @property
+    def column_noise(self) -> ColumnNoise | None:
+        """Errors of columns, where targets have them beside their own noise."""
+        return None
+
+    def with_column_noise(self, errors: ColumnNoise) -> Self:
+        """The family of targets with errors of columns, where it can have them."""
+        return self
+
+    # --- a table's rows --------------------------------------------------------------------------------------
+
+    def require_targets(self, dataset: Dataset) -> None:
+        """Raises DataError naming the first row whose target the family cannot give; InputError where it cannot be used."""
+        return
+
+    def require_rows(self, dataset: Dataset, good: NDArray[np.bool_], rule: str) -> None:
+        """Raises DataError with ``rule`` for the first row that is not ``good`` (n_row,)."""
+        if not good.all():
+            row = int(np.flatnonzero(~good)[0])
+            raise DataError(
+                f'{dataset.source}, {dataset.rows_in_words([row])}, column "{dataset.target_label or dataset.target}": '
+                f"{rule} for the likelihood {self.kind}, got {dataset.y[row]:g}"
+            )
+
+    def likelihood(
+        self, dataset: Dataset, y: Values, weights: Values | None, scales: Mapping[str, float]
+    ) -> Likelihood:
+        """The likelihood of ``dataset``, whose target is ``y`` in the units of the search; ``scales`` lead there, by name.
+
+        Raises InputError where counts would have to be converted.
+        """
+        factor = scales.get(dataset.target, 1.0)
+        if factor != 1.0 and self.is_discrete:
+            raise InputError(
+                f"the target of the likelihood {self.kind} is a count, but its unit would have it multiplied by {factor:g}; "
+                "leave out that unit"
+            )
+        return self.make_rows(dataset, y, weights, scales)
+
+    @abstractmethod
+    def make_rows(self, dataset: Dataset, y: Values, weights: Values | None, scales: Mapping[str, float]) -> Likelihood:
+        """:meth:`likelihood`, where the unit of the target is one that it may have."""
+
+    def noise_of(self, dataset: Dataset, scales: Mapping[str, float]) -> Values | None:
+        """The table's known scales of the noise (n_row,), in the units of the search; None where it has none."""
+        if dataset.sigma is None:
+            return None
+        return dataset.sigma * (scales.get(dataset.target, 1.0) if self.is_scale_in_target_unit else 1.0)
+
+    # --- new targets -----------------------------------------------------------------------------------------
+
+    def is_possible(self, f: Values) -> NDArray[np.bool_]:
+        """True where predictions can be."""
+        return np.isfinite(f)
 
     def mean(self, f: Values, scale: ArrayLike = 1.0, trials: ArrayLike = 1.0) -> Values:
         """E(y | f)."""
-        from scipy.special import expit
-
-        if self.kind == BINOMIAL:
-            return np.asarray(trials * expit(f))
-        if self.kind == LOGNORMAL:
-            return np.asarray(f * np.exp(0.5 * np.square(scale)))
         return np.asarray(f)
 
     def centre(self, f: Values, trials: ArrayLike = 1.0) -> Values:
-        """The shown prediction of a formula: the chance of success for binomial targets, else f itself."""
-        return self.mean(f, 0.0, trials) if self.kind == BINOMIAL else f
+        """The shown prediction of a formula: f itself unless that is on another scale than the target."""
+        return f
 
+    @abstractmethod
     def variance(self, f: Values, scale: ArrayLike = 1.0, trials: ArrayLike = 1.0) -> Values:
         """Var(y | f)."""
-        from scipy.special import expit
 
-        square = np.square(np.asarray(scale, np.float64)) + np.zeros_like(f)
-        if self.kind == STUDENT_T:
-            return square * (self.dof / (self.dof - 2.0)) if self.dof > 2 else np.full(square.shape, math.inf)
-        if self.kind == POISSON:
-            return np.maximum(f, 0.0)
-        if self.kind == BINOMIAL:
-            return np.asarray(trials * expit(f) * expit(-f))
-        if self.kind == LOGNORMAL:
-            return f**2 * np.exp(square) * np.expm1(square)
-        return square
-
+    @abstractmethod
     def cdf(self, t: ArrayLike, f: ArrayLike, scale: ArrayLike = 1.0, trials: ArrayLike = 1.0) -> Values:
-        """P(y ≤ t | f), elementwise; NaN where f is impossible.
-
-        Raises InputError for a user's own likelihood, of which no distribution is known.
-        """
-        from scipy.special import expit, ndtr, stdtr
-
-        t, f, scale = (np.asarray(v, np.float64) for v in (t, f, scale))
-        with np.errstate(all="ignore"):
-            if self.kind == GAUSSIAN:
-                return np.asarray(ndtr((t - f) / scale))
-            if self.kind == STUDENT_T:
-                return np.asarray(stdtr(self.dof, (t - f) / scale))
-            if self.kind == LOGNORMAL:
-                below = np.asarray(ndtr((np.log(np.maximum(t, 0.0)) - np.log(np.where(f > 0, f, math.nan))) / scale))
-                return np.where(t <= 0, np.where(f > 0, 0.0, math.nan), below)
-            if self.kind == POISSON:
-                from scipy.special import pdtr
-
-                below = np.asarray(pdtr(np.floor(np.maximum(t, 0.0)), np.where(f > 0, f, math.nan)))
-                return np.where((t < 0) & ~np.isnan(below), 0.0, below)
-            if self.kind == BINOMIAL:
-                from scipy.special import betainc
-
-                n, k = np.asarray(trials, np.float64), np.floor(t)
-                # The regularised incomplete beta function takes what bdtr refuses: trials as floats, and both tails.
-                below = betainc(np.maximum(n - k, 0.5), np.maximum(k + 1.0, 0.5), expit(-f))
-                below = np.where(k >= n, 1.0, np.where(k < 0, 0.0, below))
-                return np.where(np.isnan(f), math.nan, below)
-        raise InputError(NOTHING_NEW)
+        """P(y ≤ t | f), elementwise; NaN where f is impossible."""
 
     def draw(self, rng: np.random.Generator, f: Values, scale: ArrayLike = 1.0, trials: ArrayLike = 1.0) -> Values:
-        """A target y | f for each f; NaN where f is impossible. Raises InputError for a user's own likelihood."""
-        from scipy.special import expit
-
-        known = self.possible(f)
+        """A target y | f for each f; NaN where f is impossible."""
+        known = self.is_possible(f)
         f = np.where(known, f, 1.0)
-        scale = np.broadcast_to(np.asarray(scale, np.float64), f.shape)
-        if self.kind == GAUSSIAN:
-            y = rng.normal(f, scale)
-        elif self.kind == STUDENT_T:
-            y = f + scale * rng.standard_t(self.dof, f.shape)
-        elif self.kind == LOGNORMAL:
-            y = f * np.exp(scale * rng.standard_normal(f.shape))
-        elif self.kind == POISSON:
-            # numpy draws none beyond 9.2e18; long before it a normal one has the same distribution to rounding.
-            counts = np.round(rng.normal(f, np.sqrt(f)))
-            small = f < LARGE_RATE
-            y = np.where(small, rng.poisson(np.where(small, f, 1.0)), counts)
-        elif self.kind == BINOMIAL:
-            y = rng.binomial(np.broadcast_to(np.asarray(trials), f.shape).astype(np.int64), expit(f)).astype(np.float64)
-        else:
-            raise InputError(NOTHING_NEW)
+        y = self.draw_possible(rng, f, np.broadcast_to(np.asarray(scale, np.float64), f.shape), trials)
         return np.where(known, y, math.nan)
 
-    def ends(self, p: float, f: Values, scale: ArrayLike = 1.0, trials: ArrayLike = 1.0) -> Values:
+    @abstractmethod
+    def draw_possible(self, rng: np.random.Generator, f: Values, scale: Values, trials: ArrayLike) -> Values:
+        """:meth:`draw` where every f is possible; ``scale`` has the shape of f."""
+
+    @abstractmethod
+    def near_quantile(self, p: float, f: Values, scale: ArrayLike = 1.0, trials: ArrayLike = 1.0) -> Values:
         """The ``p`` quantile of y | f, or for whole numbers a number near it that no rounding puts more than one off."""
-        from scipy.special import ndtri, stdtrit
 
-        scale = np.asarray(scale, np.float64)
-        if self.kind == STUDENT_T:
-            return f + scale * stdtrit(self.dof, p)
-        if self.kind == LOGNORMAL:
-            return f * np.exp(scale * ndtri(p))
-        if self.kind == POISSON:
-            from scipy.special import pdtrik
+    def mixture_quantile(self, p: float, f: Values, scale: Values, trials: ArrayLike, weight: Values) -> Values:
+        """The ``p`` quantile (n_row,) of Σ_d weight·P(y | f_d, scale_d), with f and weight (n_draw, n_row): by the Illinois
+        method, or by bisection over whole numbers, where it is the smallest that has the probability."""
 
-            # pdtrik fails for large rates, where Cornish and Fisher's expansion is right to less than 1.
-            z, large = ndtri(p), np.maximum(f, 1e-300)
-            exact = np.maximum(pdtrik(p, np.minimum(large, 1e9)), 0.0)
-            return np.ceil(np.nan_to_num(np.where(large < 1e9, exact, large + np.sqrt(large) * z + (z**2 - 1.0) / 6.0)))
-        if self.kind == BINOMIAL:
-            from scipy.special import expit
-            from scipy.stats import binom
+        def excess(t: Values) -> Values:
+            return np.asarray(np.sum(weight * self.cdf(t, f, scale, trials), axis=0) - p)
 
-            return np.asarray(binom.ppf(p, trials, expit(f)), np.float64)
-        return f + scale * ndtri(p)
-
-
-def family_of(kind: Any, dof: Any = None, log_likelihood: Any = None) -> Family:
-    """The family that a user asks for by name; raises InputError."""
-    from numbers import Real
-
-    if log_likelihood is not None:
-        if kind not in (None, CUSTOM):
-            raise InputError(f"give either a likelihood or log_likelihood, not both; got {kind!r} too")
-        if not callable(log_likelihood):
-            raise InputError(f"log_likelihood must be a function of y and f, got {log_likelihood!r}")
-        kind = CUSTOM
-    elif kind is None:
-        kind = GAUSSIAN
-    else:
-        name = NAMES.get(str(kind).lower())
-        if name is None:
-            from difflib import get_close_matches
-
-            near = get_close_matches(str(kind).lower(), NAMES, n=1)
-            hint = f"did you mean {NAMES[near[0]]}? The" if near else "the"
-            raise InputError(f"unknown likelihood {kind!r}; {hint} likelihoods are {', '.join(KINDS)}")
-        kind = name
-    if dof is None:
-        return Family(kind, DOF, log_likelihood)
-    if kind != STUDENT_T:
-        raise InputError(f"dof is for the likelihood student_t only, got it with {kind}")
-    if isinstance(dof, bool) or not isinstance(dof, Real) or not 0 < float(dof) < math.inf:
-        raise InputError(f"dof must be a number above 0, got {dof!r}")
-    return Family(kind, float(dof), None)
+        # At the least of the components' own quantiles none of them has reached p, at the largest all have.
+        ends, counts = self.near_quantile(p, f, scale, trials), weight > 0
+        low = np.min(np.where(counts, ends, math.inf), axis=0)
+        high = np.max(np.where(counts, ends, -math.inf), axis=0)
+        if self.is_discrete:
+            # The quantile is above ``low`` and at most ``high``.
+            low, high = low - 2.0, high + 1.0
+            while np.any(high - low > 1.0):
+                middle = np.floor(0.5 * (low + high))
+                # Beyond 2^53 whole numbers are further apart than 1.
+                if not np.any((middle > low) & (middle < high)):
+                    break
+                reached = excess(middle) >= -CHANCE_ROUNDING
+                high, low = np.where(reached, middle, high), np.where(reached, low, middle)
+            return high
+        close = QUANTILE_CLOSE * (high - low)
+        below, above = excess(low), excess(high)
+        x = 0.5 * (low + high)
+        for _ in range(QUANTILE_STEPS):
+            with np.errstate(all="ignore"):
+                new = (low * above - high * below) / (above - below)
+            new = np.where((new >= low) & (new <= high), new, 0.5 * (low + high))
+            moved, x = np.abs(new - x), new
+            value = excess(x)
+            left = value < 0
+            # An end that stays twice loses half its weight.
+            below, above = np.where(left, value, 0.5 * below), np.where(left, 0.5 * above, value)
+            low, high = np.where(left, x, low), np.where(left, high, x)
+            if np.all((moved <= close) | (high - low <= close)):
+                break
+        return x

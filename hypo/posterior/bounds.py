@@ -35,6 +35,7 @@ from numpy.typing import NDArray
 
 from hypo.expression.printing import shortened
 from hypo.likelihood.family import Family
+from hypo.likelihood.registry import make_family
 from hypo.posterior.events import Regions
 from hypo.posterior.posterior import CAP, WITHIN, Structure
 from hypo.posterior.predictive import BLOCK, Ensemble, draw, spanned
@@ -162,7 +163,7 @@ def event_probability(
     trials: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """P(E | s, x) for each of the rows ``X`` (n_var, n_row); NaN where the formula is impossible for half its draws or more."""
-    family = family or Family()
+    family = family or make_family()
     # Without constants and with known noise all draws are one.
     several = bool(s.constants) or math.isfinite(s.dof)
     draws = draw(replace(s, weight=SHARE if several else 1e-9), np.random.default_rng(seed))
@@ -175,7 +176,7 @@ def event_probability(
         with np.errstate(all="ignore"):
             block = np.ascontiguousarray(X[:, rows])
             centre, scale = ensemble.values(block), ensemble.noise(block)
-        known = family.possible(centre)
+        known = family.is_possible(centre)
         centre = np.where(known, centre, 1.0)
 
         around = centre, scale, trials[rows]
@@ -183,7 +184,7 @@ def event_probability(
         def cdf(t: NDArray[np.float64], around: tuple[NDArray[np.float64], ...] = around) -> NDArray[np.float64]:
             return family.cdf(t, *around)
 
-        chance = regions.rows(rows).probability(cdf, centre.shape, family.discrete)
+        chance = regions.rows(rows).probability(cdf, centre.shape, family.is_discrete)
         weight = draws.weight[:, None] * known
         total = weight.sum(axis=0)
         with np.errstate(invalid="ignore", divide="ignore"):

@@ -34,6 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.likelihood.family import Family
+from hypo.likelihood.registry import make_family
 from hypo.posterior.posterior import Structure
 from hypo.posterior.predictive import Ensemble, draw
 
@@ -90,7 +91,7 @@ class Disagreement:
     def __init__(
         self, structures: Sequence[Structure], columns: Sequence[str], seed: int = 0, family: Family | None = None
     ) -> None:
-        self._family = family or Family()
+        self._family = family or make_family()
         rng = np.random.default_rng(seed)
         draws = [draw(s, rng) for s in structures]
         self._ensemble = Ensemble(structures, draws, columns, self._family)
@@ -102,7 +103,7 @@ class Disagreement:
         """The points ``X`` (n_var, n_point)."""
         with np.errstate(all="ignore"):
             values, scale = self._ensemble.values(X), self._ensemble.noise(X)
-            known = self._family.possible(values)
+            known = self._family.is_possible(values)
             at = np.where(known, values, 1.0)
             values = np.where(known, self._family.mean(at, scale), 0.0)
             weight = self._weight[:, None] * known

@@ -18,7 +18,7 @@ sum of squares R at the fitted constants θ̂ and A = Σ w ∇f ∇fᵀ, the con
 exact for formulas linear in their constants but for the prior, which is taken at θ̂. The improper prior of σ is one for
 all hypotheses, so it leaves their odds alone. R is not below rounding, as in :class:`hypo.likelihood.base.Gaussian`.
 
-**Other likelihoods** (:mod:`hypo.likelihood.families`): A is their information, expected or observed, and Gaussian the
+**Other likelihoods** (:mod:`hypo.likelihood.row_likelihood`): A is their information, expected or observed, and Gaussian the
 distribution of θ; the target's size in s is that on the scale of the formula, 2.5 for log-odds. An unknown scale of the noise
 has the prior 1/σ and is a constant like the others, with the information J on log σ,
 
@@ -51,10 +51,10 @@ from numpy.typing import NDArray
 from hypo.expression.expr import Expression
 from hypo.expression.program import Program
 from hypo.likelihood.base import Gaussian, Likelihood
-from hypo.likelihood.families import RowLikelihood
-from hypo.likelihood.row_sums import Sums
+from hypo.likelihood.row_likelihood import RowLikelihood
 from hypo.posterior.information import spread
 from hypo.posterior.modes import equivalent_modes
+from hypo.scoring.row_sums import Sums
 
 # Derivatives (k, n_row) for the sums over leaves (k, n_constant).
 Lines = Callable[[NDArray[np.float64]], NDArray[np.float64] | None]

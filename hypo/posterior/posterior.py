@@ -31,9 +31,9 @@ from hypo.expression.printing import shortened
 from hypo.expression.program import Program
 from hypo.kernels import opcodes as oc
 from hypo.likelihood.base import Gaussian, Likelihood
-from hypo.likelihood.row_sums import Sums
 from hypo.posterior.laplace import Laplace, laplace, sampled_sums
 from hypo.scoring.code_length import fitted_cost
+from hypo.scoring.row_sums import Sums
 from hypo.scoring.score import Hypothesis
 from hypo.scoring.spelling import Spelling, around
 

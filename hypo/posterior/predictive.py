@@ -25,13 +25,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.expression.program import Program
-from hypo.likelihood.family import GAUSSIAN, Family
+from hypo.likelihood.family import Family
+from hypo.likelihood.registry import make_family
 from hypo.posterior.posterior import Structure
 
 # Draws in all, and at least for one structure (even); rows that are done at a time.
 DRAWS, LEAST_DRAWS, BLOCK = 200, 8, 2048
-# Most steps to a quantile, and the last one's share of the bracket that is small enough.
-STEPS, CLOSE = 60, 1e-7
 
 
 def _figures(found: Parts | Prediction) -> str:
@@ -103,7 +102,7 @@ class Ensemble:
         columns: Sequence[str],
         family: Family | None = None,
     ) -> None:
-        self._family = family or Family()
+        self._family = family or make_family()
         self._columns = columns
         self._sigma = np.concatenate([d.sigma for d in draws])[:, None]
         programs = [Program.of(s.expression, columns) for s in structures]
@@ -114,9 +113,10 @@ class Ensemble:
         self._constants = np.concatenate([d.values.ravel() for d in draws])
         sizes = np.repeat([d.values.shape[1] for d in draws], counts)
         self._first = np.cumsum(sizes) - sizes
+        errors = self._family.column_noise
         self._noisy = {
             name: size
-            for name, size in self._family.x_sigma.items()
+            for name, size in (errors.x_sigma.items() if errors else ())
             if any(name in s.expression.variables for s in structures)
         }
 
@@ -131,9 +131,10 @@ class Ensemble:
     def noise(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         """Scale of the noise of each draw (n_draw, 1), with errors in x of each row too (n_draw, n_row); there that of the
         fit's rows where the formula ends nearby."""
-        if not self._family.x_sigma:
+        errors = self._family.column_noise
+        if errors is None:
             return self._sigma
-        variance = np.full((len(self._sigma), X.shape[1]), self._family.sigma**2)
+        variance = np.full((len(self._sigma), X.shape[1]), errors.sigma**2)
         for name, size in self._noisy.items():
             ends = []
             for step in (size, -size):
@@ -156,7 +157,7 @@ def predictive(
 ) -> Prediction:
     """The predictive distribution of the rows ``X`` (n_var, n_row) under ``structures``, whose weights add up to 1; the
     interval holds y with probability ``level``. ``trials`` (n_row,) are those of binomial targets, 1 by default."""
-    family = family or Family()
+    family = family or make_family()
     trials = np.ones(X.shape[1]) if trials is None else trials
     rng = np.random.default_rng(seed)
     draws = [draw(s, rng) for s in structures]
@@ -186,7 +187,7 @@ def samples(
     """``n`` independent draws (n, n_row) of the targets of all rows ``X`` (n_var, n_row) together: one structure, one set of
     constants and one scale of the noise for each draw, and noise of its own in each row. Without ``noise`` the expected
     targets. NaN where the drawn formula is impossible."""
-    family = family or Family()
+    family = family or make_family()
     trials = np.ones(X.shape[1]) if trials is None else trials
     rng = np.random.default_rng(seed)
     counts = rng.multinomial(n, np.array([s.weight for s in structures]) / sum(s.weight for s in structures))
@@ -201,86 +202,10 @@ def samples(
             if noise:
                 y = family.draw(rng, f, scale, trials)
             else:
-                y = np.where(family.possible(f), family.mean(f, scale, trials), math.nan)
+                y = np.where(family.is_possible(f), family.mean(f, scale, trials), math.nan)
             out[first : first + count] = y
             first += count
     return rng.permutation(out)
-
-
-def mixture_quantile(
-    p: float, centre: NDArray[np.float64], sigma: NDArray[np.float64], weight: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """The ``p`` quantile (n_row,) of Σ_d weight·N(centre, sigma²), all of them (n_draw, n_row) or such as fill that up."""
-    from scipy.special import ndtr, ndtri
-
-    ends = centre + sigma * ndtri(p)
-    counts = weight > 0
-    # At the least of the components' own quantiles none of them has reached p, at the largest all have.
-    low = np.min(np.where(counts, ends, math.inf), axis=0)
-    high = np.max(np.where(counts, ends, -math.inf), axis=0)
-    close = CLOSE * (high - low)
-    mean = np.sum(weight * centre, axis=0)
-    x = mean + ndtri(p) * np.sqrt(np.sum(weight * ((centre - mean) ** 2 + sigma**2), axis=0))
-    x = np.clip(np.where(np.isfinite(x), x, mean), low, high)
-    for _ in range(STEPS):
-        z = (x - centre) / sigma
-        excess = np.sum(weight * ndtr(z), axis=0) - p
-        low, high = np.where(excess < 0, x, low), np.where(excess < 0, high, x)
-        with np.errstate(all="ignore"):
-            step = excess / np.sum(weight / sigma * np.exp(-0.5 * z**2) / math.sqrt(2.0 * math.pi), axis=0)
-        newton = x - step
-        new = np.where((newton > low) & (newton < high), newton, 0.5 * (low + high))
-        moved = np.abs(new - x)
-        x = new
-        if np.all(moved <= close):
-            break
-    return x
-
-
-def family_quantile(
-    p: float,
-    family: Family,
-    f: NDArray[np.float64],
-    scale: NDArray[np.float64],
-    trials: NDArray[np.float64],
-    weight: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """The ``p`` quantile (n_row,) of Σ_d weight·P(y | f_d, scale_d), with f and weight (n_draw, n_row): by the Illinois method,
-    or by bisection over whole numbers."""
-
-    def excess(t: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(np.sum(weight * family.cdf(t, f, scale, trials), axis=0) - p)
-
-    ends, counts = family.ends(p, f, scale, trials), weight > 0
-    low = np.min(np.where(counts, ends, math.inf), axis=0)
-    high = np.max(np.where(counts, ends, -math.inf), axis=0)
-    if family.discrete:
-        # The quantile is above ``low`` and at most ``high``.
-        low, high = low - 2.0, high + 1.0
-        while np.any(high - low > 1.0):
-            middle = np.floor(0.5 * (low + high))
-            # Beyond 2^53 whole numbers are further apart than 1.
-            if not np.any((middle > low) & (middle < high)):
-                break
-            reached = excess(middle) >= -1e-12
-            high, low = np.where(reached, middle, high), np.where(reached, low, middle)
-        return high
-    close = CLOSE * (high - low)
-    below, above = excess(low), excess(high)
-    x = 0.5 * (low + high)
-    for _ in range(STEPS):
-        with np.errstate(all="ignore"):
-            new = (low * above - high * below) / (above - below)
-        new = np.where((new >= low) & (new <= high), new, 0.5 * (low + high))
-        moved, x = np.abs(new - x), new
-        value = excess(x)
-        left = value < 0
-        # An end that stays twice loses half its weight.
-        below, above = np.where(left, value, 0.5 * below), np.where(left, 0.5 * above, value)
-        low, high = np.where(left, x, low), np.where(left, high, x)
-        if np.all((moved <= close) | (high - low <= close)):
-            break
-    return x
 
 
 def draw(s: Structure, rng: np.random.Generator) -> Draws:
@@ -337,14 +262,12 @@ def _block(
     """Mean, std, lower, upper and the three parts (7, n_row) of a block of rows."""
     centre, sigma = ensemble.values(X), ensemble.noise(X)
     whose = np.repeat(np.arange(len(draws)), [len(d.weight) for d in draws])
-    weight = np.concatenate([d.weight for d in draws])[:, None] * family.possible(centre)
+    weight = np.concatenate([d.weight for d in draws])[:, None] * family.is_possible(centre)
     total = weight.sum(axis=0)
     known = total > 0.5
     weight = np.where(known, weight / np.where(known, total, 1.0), 1.0 / len(weight))
-    centre = np.where(family.possible(centre), centre, 0.0 if family.kind == GAUSSIAN else 1.0)
-    f = centre
-    if family.kind != GAUSSIAN:
-        centre = family.mean(f, sigma, trials)
+    f = np.where(family.is_possible(centre), centre, 1.0)
+    centre = family.mean(f, sigma, trials)
     share = np.zeros((len(draws), X.shape[1]))
     inside, spread = share.copy(), share.copy()
     np.add.at(share, whose, weight)
@@ -353,15 +276,11 @@ def _block(
         inside = np.where(share > 0, inside / share, 0.0)
     np.add.at(spread, whose, weight * (centre - inside[whose]) ** 2)
     mean = np.sum(share * inside, axis=0)
-    variance = sigma**2 if family.kind == GAUSSIAN else family.variance(f, sigma, trials)
-    noise = np.sum(weight * variance, axis=0)
+    noise = np.sum(weight * family.variance(f, sigma, trials), axis=0)
     constants = spread.sum(axis=0)
     between = np.sum(share * (inside - mean) ** 2, axis=0)
     ends = (0.5 - 0.5 * level, 0.5 + 0.5 * level)
-    if family.kind == GAUSSIAN:
-        lower, upper = (mixture_quantile(p, centre, sigma, weight) for p in ends)
-    else:
-        lower, upper = (family_quantile(p, family, f, sigma, trials, weight) for p in ends)
+    lower, upper = (family.mixture_quantile(p, f, sigma, trials, weight) for p in ends)
     out = np.stack([mean, np.sqrt(noise + constants + between), lower, upper, *np.sqrt([noise, constants, between])])
     out[:, ~known] = math.nan
     return out

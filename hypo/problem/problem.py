@@ -20,13 +20,13 @@ from hypo.expression.expr import Expression
 from hypo.knowledge import Knowledge
 from hypo.knowledge.template import BoundTemplate
 from hypo.likelihood.base import Gaussian, Likelihood
-from hypo.likelihood.families import RowLikelihood
 from hypo.likelihood.family import Family
-from hypo.likelihood.from_table import likelihood_of, require_sizes
+from hypo.likelihood.registry import make_family
+from hypo.likelihood.row_likelihood import RowLikelihood
+from hypo.problem.from_table import rows_of
 from hypo.problem.residual_structure import StructureTest
 from hypo.problem.spacing import Spacing
 from hypo.problem.value_ranges import ValueRanges
-from hypo.problem.working_response import with_working_response
 from hypo.scoring.code_length import named_unit_costs, spelled_unit_cost
 from hypo.scoring.score import NATIVE, Scorer
 from hypo.units import DIMENSIONLESS, Dimension, coherent_scales
@@ -95,7 +95,7 @@ class Settings:
     turns: int | None = None
     work: float | None = None
     backend: str = NATIVE
-    likelihood: Family = field(default_factory=Family)
+    likelihood: Family = field(default_factory=make_family)
     posterior: bool = True
     intervals: str = LAPLACE
 
@@ -125,8 +125,8 @@ class Problem:
     ``X`` (n_var, n_row) and ``y`` are in one coherent system: the user's own numbers where their units are coherent,
     else SI; ``scales[name]`` is the factor that took a column (or the target) there. ``dimensions`` is empty when no units
     are known; columns without a unit then count as pure numbers. ``offset`` is as in :class:`~hypo.scoring.score.Scorer`.
-    ``value_ranges`` are where hard rules want a value, as far as stated; ``aliases`` are headers that formulas have other
-    names for.
+    ``family`` is that of the user's likelihood, whatever stands for it in a part of the search. ``value_ranges`` are where hard
+    rules want a value, as far as stated; ``aliases`` are headers that formulas have other names for.
     """
 
     X: NDArray[np.float64]
@@ -144,6 +144,7 @@ class Problem:
     max_complexity: int
     unit_note: str = ""
     offset: float = 0.0
+    family: Family = field(default_factory=make_family)
     value_ranges: ValueRanges | None = None
     aliases: Mapping[str, str] = field(default_factory=dict)
     spacings: dict[tuple[str, ...], Spacing] = field(default_factory=dict, compare=False, repr=False)
@@ -351,25 +352,6 @@ def make_problem(dataset: Dataset, knowledge: Knowledge | None, settings: Settin
         unit_note=UNIT_NOTE if converted else "",
         value_ranges=ValueRanges.of(dataset.names, k.ranges, k.rules, scales),
         aliases=dataset.aliases,
+        family=settings.likelihood,
         spacings={dataset.names: Spacing(X, dataset.names)},
     )
-
-
-def rows_of(
-    dataset: Dataset, family: Family, scales: Mapping[str, float]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], Likelihood]:
-    """Columns (n_var, n_row), target (n_row,) and likelihood in the units of the formulas, where ``scales`` lead, by name.
-
-    Raises DataError where sizes of numbers are out of range.
-    """
-    if dataset.weights is not None and np.any(dataset.weights == 0):
-        # A row of weight 0 is no row: it must not decide where formulas have to be defined.
-        dataset = dataset.rows(dataset.weights > 0)
-    require_sizes(dataset, scales)
-    X = np.empty(dataset.X.T.shape)
-    for line, column, name in zip(X, dataset.X.T, dataset.names, strict=True):
-        np.multiply(column, scales[name], out=line)
-    y = dataset.y * scales[dataset.target]
-    # Weights are relative: scaled to mean 1, so that equal ones say nothing.
-    weights = None if dataset.weights is None else dataset.weights / dataset.weights.mean()
-    return X, y, with_working_response(likelihood_of(dataset, family, y, weights, scales), X, dataset.names)

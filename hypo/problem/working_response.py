@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.likelihood.base import Gaussian, Likelihood
-from hypo.likelihood.errors_in_x import ErrorsInX
-from hypo.likelihood.families import RowLikelihood, StudentT
+from hypo.likelihood.row_likelihood import RowLikelihood
 from hypo.problem.surrogate import Coordinates, Surrogate, design, fit_surrogate, multi_indices, solve
 
 # Rounds of estimate and expansion; rows of an estimate; rows that a coefficient of a straight line needs.
@@ -35,7 +34,7 @@ def with_working_response(likelihood: Likelihood, X: NDArray[np.float64], column
     z, spread = likelihood.first()
     chosen = np.sort(np.random.default_rng(0).permutation(len(z))[:ROWS])
     with np.errstate(all="ignore"):
-        others = () if isinstance(likelihood, ErrorsInX) else tuple(_powers(X, z, z / spread))
+        others = () if likelihood.needs_slopes else tuple(_powers(X, z, z / spread))
         for _ in range(ROUNDS):
             weight = 1.0 / spread[chosen] ** 2
             if likelihood.weights is not None:
@@ -47,11 +46,7 @@ def with_working_response(likelihood: Likelihood, X: NDArray[np.float64], column
             f = likelihood.inside(np.where(np.isfinite(f), f, np.median(z)))
             if found is None and others:
                 f = min((f, *map(likelihood.inside, others)), key=lambda f: _loss(likelihood, f))
-            p = f[None]
-            if isinstance(likelihood, ErrorsInX):
-                slopes = estimate.gradient(X)
-                slopes = np.where(np.isfinite(slopes), slopes, 0.0)
-                p = likelihood.with_slopes(f, dict(zip(columns, slopes, strict=True)))
+            p = likelihood.predict_smooth(f, _slopes(estimate, X, columns) if likelihood.needs_slopes else {})
             likelihood = likelihood.refined(p)
             new, wide = likelihood.working(p)
             usable = np.isfinite(new) & np.isfinite(wide) & (wide > 0)
@@ -64,6 +59,12 @@ def with_working_response(likelihood: Likelihood, X: NDArray[np.float64], column
         return replace(likelihood, working_response=working, working_loss=likelihood.loss(p) - working.loss(f))
 
 
+def _slopes(estimate: Surrogate, X: NDArray[np.float64], columns: tuple[str, ...]) -> dict[str, NDArray[np.float64]]:
+    """Slopes (n_row,) of an estimate by column, 0 where they are not finite."""
+    slopes = estimate.gradient(X)
+    return dict(zip(columns, np.where(np.isfinite(slopes), slopes, 0.0), strict=True))
+
+
 def working_responses(likelihood: Likelihood, X: NDArray[np.float64]) -> tuple[Gaussian, ...]:
     """Gaussian problems whose minima are starts for ``likelihood`` on the rows ``X`` (n_var, n_row): the one around a smooth
     estimate, the one from the targets alone, and for targets with outliers the one without rows far from their neighbours."""
@@ -72,7 +73,7 @@ def working_responses(likelihood: Likelihood, X: NDArray[np.float64]) -> tuple[G
         first = Gaussian(*likelihood.first(), likelihood.weights)
         if likelihood.working_response is not None:
             out.append(first)
-        if isinstance(likelihood, StudentT):
+        if likelihood.has_outliers:
             out.append(replace(first, sigma=_without_outliers(likelihood.y, X, first.sigma)))
     return tuple(out)
 

@@ -36,13 +36,13 @@ def convert_result(result: Fields, units: str) -> Fields:
     old = result.record
     rows = tuple(convert_rows(each, units) for each in result.constants)
     record = replace(old, table=old.table.scaled(old.units.factor_to_si), units=old.units.to_si())
-    return _cross_border(result, old.units.way_to_si(old.likelihood.kind), rows, record)
+    return _cross_border(result, old.units.way_to_si(old.likelihood.is_scale_in_target_unit), rows, record)
 
 
 def convert_from_si(result: Fields) -> Fields:
     """A result that an older version wrote in SI, in the units of the columns."""
     record = result.record
-    border = record.units.way_from_si(record.likelihood.kind)
+    border = record.units.way_from_si(record.likelihood.is_scale_in_target_unit)
     rows = tuple(
         _to_columns(h.expression, each, record.units, border)
         for h, each in zip(result.front, result.constants, strict=True)

@@ -13,7 +13,8 @@ from hypo.data import Table, read_table
 from hypo.data.columns import TableColumns
 from hypo.data.roles import numbers, vector
 from hypo.errors import DataError, InputError, UnitError
-from hypo.likelihood.family import BINOMIAL
+from hypo.likelihood.family import TRIALS
+from hypo.likelihood.registry import list_users
 from hypo.units import parse_unit
 
 if TYPE_CHECKING:
@@ -48,8 +49,10 @@ def read_trials(result: ResultFields, data: Any, trials: Any, n_row: int) -> NDA
     """Numbers of trials (n_row,)."""
     if trials is None:
         return np.ones(n_row)
-    if result.family.kind != BINOMIAL:
-        raise InputError(f"trials are for the likelihood binomial only, and this result is of {result.family.kind}")
+    if TRIALS not in result.family.uses:
+        raise InputError(
+            f"trials are for the likelihood {' or '.join(list_users(TRIALS))} only, and this result is of {result.family.kind}"
+        )
     if isinstance(trials, str):
         try:
             trials = float(trials)

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from hypo.checks import require_whole_number
 from hypo.errors import InputError
-from hypo.likelihood.family import CUSTOM
 from hypo.result.fields import ResultFields, find_formula
 from hypo.result.new_rows import read_columns, read_trials
 
@@ -72,7 +71,7 @@ def require_posterior(result: ResultFields, what: str) -> Posterior:
 
 def require_distribution(result: ResultFields, what: str) -> None:
     """Raises InputError where nothing is known of the distribution of new targets."""
-    if result.family.kind == CUSTOM:
+    if not result.family.has_distribution:
         raise InputError(f"a likelihood of your own says nothing of new targets, so there are no {what}")
 
 

@@ -9,7 +9,8 @@ from functools import cached_property
 from typing import Any
 
 from hypo.failures import USERS, Failure
-from hypo.likelihood.family import Family
+from hypo.likelihood.family import ColumnNoise, Family
+from hypo.likelihood.registry import read_family
 from hypo.result import entries
 from hypo.result.entries import Damaged
 from hypo.result.unit_system import StatedConstant, UnitSystem
@@ -125,7 +126,7 @@ class SearchSettings:
     @cached_property
     def likelihood(self) -> Family:
         """The kind of distribution that targets have around the formula's values."""
-        return Family.read(self.given.get("likelihood"))
+        return read_family(self.given.get("likelihood"))
 
     @property
     def model_selection(self) -> str:
@@ -221,7 +222,7 @@ class Record:
         known = self.table.known_x_sigma
         if not known or self.table.y_sigma is None:
             return self.search.likelihood
-        return replace(self.search.likelihood, sigma=float(self.table.y_sigma), x_sigma=known)
+        return self.search.likelihood.with_column_noise(ColumnNoise(float(self.table.y_sigma), known))
 
     @property
     def max_complexity(self) -> float | None:
@@ -359,7 +360,7 @@ def _read_search_settings(given: Mapping[str, Any]) -> SearchSettings:
     entries.read_text(given, "model_selection", "")
     if given.get("likelihood") is not None:
         try:
-            Family.read(entries.read_table(given, "likelihood"))
+            read_family(entries.read_table(given, "likelihood"))
         except (KeyError, TypeError, ValueError) as error:
             raise Damaged('the entry "likelihood" names none') from error
     return SearchSettings(given)

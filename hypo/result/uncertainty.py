@@ -13,7 +13,6 @@ import numpy as np
 
 from hypo.data import Dataset
 from hypo.errors import InputError
-from hypo.likelihood.family import CUSTOM
 from hypo.posterior.bounds import Bound, assumed, bound, plausible, reaches
 from hypo.posterior.design import suggest
 from hypo.posterior.events import parse_event
@@ -92,8 +91,8 @@ def suggest_rows(
     require_distribution(result, "suggestions")
     if not result.family.has_variance:
         raise InputError(
-            "targets of Student's t with 2 degrees of freedom or fewer have no variance to hold disagreement against, so there "
-            "are no suggestions; fit with a larger dof"
+            f"targets of {result.family.without_variance} have no variance to hold disagreement against, so there are no "
+            f"suggestions; fit with {'a larger dof' if 'dof' in result.family.parameters else 'another likelihood'}"
         )
     box = domain_of(domain, result.features, result.record.table.ranges)
     used = tuple(name for name in result.features if any(name in s.expression.variables for s in structures))
@@ -129,9 +128,8 @@ def compute_profile(
     """:meth:`hypo.Result.profile`; ``table`` has what the data have beside columns and target, by the names of
     :func:`hypo.fit`."""
     from hypo.fitting.profile import profile_intervals
-    from hypo.likelihood.family import family_of
-    from hypo.likelihood.from_table import require
-    from hypo.problem.problem import rows_of
+    from hypo.likelihood.registry import make_family
+    from hypo.problem.from_table import require_table, rows_of
 
     chosen = find_formula(result, index)
     require_level(level)
@@ -139,12 +137,12 @@ def compute_profile(
     e = with_names(chosen.expression, shown)
     dataset = _require_data_of_fit(result, data, table)
     family = result.family
-    if (family.kind == CUSTOM) != (log_likelihood is not None):
+    if family.is_users_own != (log_likelihood is not None):
         needs = "needs it again: give log_likelihood" if log_likelihood is None else f"is {family.kind}: leave it out"
         raise InputError(f"log_likelihood is that of the fit, and this one {needs}")
     if log_likelihood is not None:
-        family = family_of(None, None, log_likelihood)
-    require(dataset, family)
+        family = make_family(None, None, log_likelihood)
+    require_table(dataset, family)
     names = (*dataset.names, dataset.target)
     X, _, likelihood = rows_of(dataset, family, dict.fromkeys(names, 1.0))
     found = profile_intervals(e, X, dataset.names, likelihood, float(level))
@@ -209,7 +207,7 @@ def cautions(result: ResultFields, trials: Any = None, noise: bool = True, std: 
     out = []
     if std and not result.family.has_variance:
         out.append(
-            f"targets of Student's t with {result.family.dof:g} degrees of freedom, 2 or fewer, have an infinite variance, so "
+            f"targets of {result.family.heavy_tails} have an infinite variance, so "
             f"{result.target}_std is empty; the intervals hold all the same"
         )
     if result.record.table.has_trials and trials is None:

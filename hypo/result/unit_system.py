@@ -113,15 +113,18 @@ class UnitSystem:
         """The units of the columns, for a result that is not in them."""
         return replace(self, scales=dict.fromkeys(self.scales, 1.0), constants=self.stated_values, note="")
 
-    def way_to_si(self, kind: str) -> Border:
-        """The conversion of formulas and posteriors from the units of the columns to SI; ``kind`` is that of the likelihood."""
-        return self.way_from_si(kind).back(self._values_in_si())
+    def way_to_si(self, scales_noise: bool) -> Border:
+        """The conversion of formulas and posteriors from the units of the columns to SI; the noise is in the
+        target's unit if ``scales_noise``."""
+        return self.way_from_si(scales_noise).back(self._values_in_si())
 
-    def way_from_si(self, kind: str) -> Border:
+    def way_from_si(self, scales_noise: bool) -> Border:
         """The conversion of formulas and posteriors from SI to the units of the columns."""
         from hypo.search.table_units import Border
 
-        return Border.between(self.all_texts, self.target, self.stated_values, True, kind, self.has_strict_angles)
+        return Border.between(
+            self.all_texts, self.target, self.stated_values, True, scales_noise, self.has_strict_angles
+        )
 
     def _values_in_si(self) -> dict[str, float]:
         texts = self.all_texts

@@ -14,8 +14,8 @@ from hypo.expression.expr import Expression
 from hypo.expression.printing import Written, shortened
 from hypo.expression.program import Program
 from hypo.likelihood.base import Gaussian, Likelihood
-from hypo.likelihood.row_sums import BLOCK_ROWS, Sums
 from hypo.scoring.code_length import code_length
+from hypo.scoring.row_sums import BLOCK_ROWS, Sums
 
 # The mark of what hypo's own search found.
 NATIVE = "native"

@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from hypo.scoring.prior import Prior
     from hypo.scoring.score import Hypothesis
 
-# Likelihoods whose scale is one of the target.
-IN_TARGET_UNIT = ("gaussian", "student_t")
-
 
 @dataclass(frozen=True)
 class UnitNames:
@@ -64,11 +61,11 @@ class UnitNames:
 @dataclass(frozen=True)
 class Border:
     """One way of crossing: ``units`` are the new ones, with the number of old units in each; ``target`` is the old number of a
-    new target of 1, and ``kind`` the likelihood's."""
+    new target of 1, and ``scales_noise`` says that the scale of the noise is in the target's unit."""
 
     units: Units
     target: str
-    kind: str = "gaussian"
+    scales_noise: bool = True
 
     @staticmethod
     def out_of(problem: Problem) -> Border:
@@ -80,14 +77,18 @@ class Border:
         scaled = any(f != 1.0 for f in problem.scales.values()) or any(
             problem.constants[n] != v for n, v in values.items()
         )
-        return Border.between(texts, problem.target, values, scaled, problem.likelihood.kind, k.strict_angles)
+        return Border.between(
+            texts, problem.target, values, scaled, problem.family.is_scale_in_target_unit, k.strict_angles
+        )
 
     @staticmethod
     def to_si(problem: Problem) -> Border:
         """From the units of the columns to SI."""
         k, texts = problem.knowledge, {n: u.text for n, u in unit_texts(problem).items()}
         values = {n: c.value * c.unit.factor for n, c in k.constants.items()}
-        return Border.between(texts, problem.target, {}, True, problem.likelihood.kind, k.strict_angles).back(values)
+        return Border.between(
+            texts, problem.target, {}, True, problem.family.is_scale_in_target_unit, k.strict_angles
+        ).back(values)
 
     @staticmethod
     def between(
@@ -95,14 +96,14 @@ class Border:
         target: str,
         values: Mapping[str, float],
         scaled: bool,
-        kind: str,
+        scales_noise: bool,
         strict_angles: bool = False,
     ) -> Border:
         """From SI (from the same system unless ``scaled``) to units by name; ``values`` are those of named constants there."""
         names = UnitNames.of(texts, strict_angles)
         sizes = {name: factor if scaled else 1.0 for name, (_, factor) in names.known.items()}
         leaves = {n: p for n, p in names.powers.items() if n != target}
-        return Border(Units(leaves, names.powers.get(target, {}), sizes, values), target, kind)
+        return Border(Units(leaves, names.powers.get(target, {}), sizes, values), target, scales_noise)
 
     def back(self, values: Mapping[str, float]) -> Border:
         """The way back, where named constants have ``values``."""
@@ -156,7 +157,7 @@ class Border:
             slot=tuple(s.slot[i] if i >= 0 else -1 for i in found.origin),
             constants=tuple(v * f for v, f in zip(s.constants, factors, strict=True)),
             covariance=covariance,
-            sigma=s.sigma / self.scale if self.kind in IN_TARGET_UNIT else s.sigma,
+            sigma=s.sigma / self.scale if self.scales_noise else s.sigma,
         )
 
     def prior(self, prior: Prior, before: Sequence[Structure], after: Sequence[Structure]) -> Prior:

@@ -9,7 +9,7 @@ from hypo.expression.parser import parse
 from hypo.fitting.archive import Archive
 from hypo.fitting.from_many_starts import widen
 from hypo.fitting.refiner import Refiner
-from hypo.likelihood.family import POISSON, Family
+from hypo.likelihood.registry import make_family
 from hypo.problem.problem import Settings, make_problem
 
 
@@ -33,7 +33,7 @@ def test_counts_too() -> None:
     rng = np.random.default_rng(1)
     x = np.linspace(0, 100, 80)
     y = rng.poisson(60 * np.exp(-(((x - 71) / 5) ** 2)) + 4).astype(float)
-    settings = Settings(likelihood=Family(POISSON))
+    settings = Settings(likelihood=make_family("poisson"))
     problem = make_problem(as_dataset({"x": x, "y": y}, "y")[0], None, settings)
     e = parse("a*exp(-((x - m)/s)**2) + b", variables=["x"]).with_values([1.0, 10.0, 30.0, 10.0])
     refiner = Refiner(problem, settings, Archive(problem.X, problem.columns), Clock())

@@ -15,7 +15,7 @@ from hypo.expression.parser import parse
 from hypo.fitting.constants.fit import TIGHT, fit
 from hypo.fitting.profile import profile_intervals
 from hypo.likelihood.base import Gaussian
-from hypo.likelihood.families import StudentT
+from hypo.likelihood.student_t import StudentT
 from tests.oracles.places import NIST
 
 pytestmark = pytest.mark.usefixtures("short_searches")

@@ -18,11 +18,11 @@ from hypo.fitting.archive import Archive
 from hypo.fitting.constants.fit import fit
 from hypo.fitting.refiner import Refiner
 from hypo.fitting.row_racing import judge_on_subset, refit, rungs
-from hypo.likelihood import row_sums as sums_module
 from hypo.likelihood.base import Gaussian
-from hypo.likelihood.row_sums import Sums
 from hypo.problem.problem import MANY_ROWS, Problem, Settings, make_problem
+from hypo.scoring import row_sums as sums_module
 from hypo.scoring import score as score_module
+from hypo.scoring.row_sums import Sums
 from hypo.scoring.score import Scorer
 from hypo.search.reductions.screening import screen
 

@@ -6,9 +6,13 @@ import numpy as np
 from scipy import stats
 
 from hypo.expression.expr import Expression
-from hypo.likelihood.censored import Limits, LogNormal
+from hypo.likelihood.binomial import Binomial
+from hypo.likelihood.censored import Limits
 from hypo.likelihood.custom import Custom
-from hypo.likelihood.families import Binomial, Poisson, RowLikelihood, StudentT
+from hypo.likelihood.lognormal import LogNormal
+from hypo.likelihood.poisson import Poisson
+from hypo.likelihood.row_likelihood import RowLikelihood
+from hypo.likelihood.student_t import StudentT
 
 RNG = np.random.default_rng(5)
 N = 40

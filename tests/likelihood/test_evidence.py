@@ -9,11 +9,14 @@ from scipy import integrate, optimize, stats
 from hypo.expression.parser import parse
 from hypo.fitting.constants.fit import TIGHT, fit
 from hypo.likelihood.base import Gaussian
-from hypo.likelihood.censored import Limits, LogNormal
+from hypo.likelihood.censored import Limits
 from hypo.likelihood.errors_in_x import ErrorsInX
-from hypo.likelihood.families import Poisson, RowLikelihood, StudentT
-from hypo.likelihood.row_sums import Sums
+from hypo.likelihood.lognormal import LogNormal
+from hypo.likelihood.poisson import Poisson
+from hypo.likelihood.row_likelihood import RowLikelihood
+from hypo.likelihood.student_t import StudentT
 from hypo.posterior.laplace import laplace
+from hypo.scoring.row_sums import Sums
 from tests.likelihood.cases import CASES, POSITIVE, SIGMA, N, X, Y, values_of
 
 # --- evidence -----------------------------------------------------------------------------------------------------

@@ -9,12 +9,16 @@ from scipy import optimize, stats
 
 from hypo.expression.parser import parse
 from hypo.fitting.constants.fit import TIGHT, fit
-from hypo.likelihood.censored import Limits, LogNormal
+from hypo.likelihood.binomial import Binomial
+from hypo.likelihood.censored import Limits
 from hypo.likelihood.custom import Custom
-from hypo.likelihood.families import Binomial, Poisson, RowLikelihood, StudentT
-from hypo.likelihood.row_sums import BLOCK_ROWS, Sums
+from hypo.likelihood.lognormal import LogNormal
+from hypo.likelihood.poisson import Poisson
+from hypo.likelihood.row_likelihood import RowLikelihood
+from hypo.likelihood.student_t import StudentT
 from hypo.posterior.laplace import laplace, sampled_sums
 from hypo.problem.working_response import with_working_response
+from hypo.scoring.row_sums import BLOCK_ROWS, Sums
 from tests.likelihood.cases import CASES, F, X
 
 

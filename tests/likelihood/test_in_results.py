@@ -13,8 +13,7 @@ from scipy.special import expit
 import hypo
 from hypo.cli.main import main
 from hypo.errors import InputError
-from hypo.likelihood.family import Family
-from hypo.posterior.predictive import family_quantile
+from hypo.likelihood.registry import make_family
 from hypo.result.result import Result
 from tests.likelihood.rows import RNG, N, X
 
@@ -146,7 +145,9 @@ def test_limits_and_errors_in_x_on_the_command_line(tmp_path: Path, capsys: pyte
 def test_quantiles_of_large_counts() -> None:
     one = np.ones((1, 1))
     for rate in (1e10, 1e12, 1e18):
-        assert family_quantile(0.5, Family("poisson"), rate * one, one, one[0], one) == pytest.approx(rate, rel=1e-6)
+        assert make_family("poisson").mixture_quantile(0.5, rate * one, one, one[0], one) == pytest.approx(
+            rate, rel=1e-6
+        )
 
 
 def test_predictions_with_errors_in_x_say_whose_noise_they_have(
@@ -181,7 +182,7 @@ def test_the_estimator(tmp_path: Path) -> None:
     y = RNG.poisson(3 * X) * 1.0
     model = hypo.SymbolicRegressor("+,*", likelihood="poisson", guesses=["a*x0"])
     model.fit(X[:, None], y, sample_weight=np.r_[np.zeros(5), np.full(N - 5, 2.0)])
-    assert model.result_.family == Family("poisson")
+    assert model.result_.family == make_family("poisson")
     assert model.predict(np.array([[2.0]]))[0] == pytest.approx(6.0, rel=0.1)
     limited = hypo.SymbolicRegressor("+,*", guesses=["a*x0"])
     with pytest.raises(InputError, match="censored has 3 values, but there are 200 rows"):

@@ -14,14 +14,19 @@ from hypo.data import as_dataset
 from hypo.expression.parser import parse
 from hypo.expression.program import evaluate
 from hypo.fitting.constants.fit import fit
-from hypo.likelihood.censored import Limits, LogNormal
-from hypo.likelihood.families import Binomial, Poisson, RowLikelihood, StudentT
+from hypo.likelihood.binomial import Binomial
+from hypo.likelihood.censored import Limits
 from hypo.likelihood.family import Family
-from hypo.likelihood.from_table import require
+from hypo.likelihood.lognormal import LogNormal
+from hypo.likelihood.poisson import Poisson
+from hypo.likelihood.registry import make_family
+from hypo.likelihood.row_likelihood import RowLikelihood
+from hypo.likelihood.student_t import StudentT
 from hypo.posterior.laplace import student_quantile
 from hypo.posterior.posterior import make_posterior
 from hypo.posterior.predictive import predictive
 from hypo.problem.exact import is_exact
+from hypo.problem.from_table import require_table
 from hypo.problem.problem import make_problem
 from hypo.scoring.score import Scorer
 from hypo.search.engine import search
@@ -36,7 +41,7 @@ def searched(y: np.ndarray, x: np.ndarray = X, turns: int = 1, **given: Any) -> 
     dataset, _ = as_dataset((np.column_stack([x, Z]), y), "y", features=["x", "z"], **given)
     settings = as_settings(time_limit=NO_LIMIT, operators="+,-,*,/,square,sqrt", **kind)
     settings = replace(settings, turns=turns, library_sizes=(250,))
-    require(dataset, settings.likelihood)
+    require_table(dataset, settings.likelihood)
     return search(make_problem(dataset, None, settings), settings)
 
 
@@ -105,15 +110,15 @@ def test_counts_that_a_formula_meets_are_not_exact() -> None:
 
 TRIALS = 15.0
 MAKERS: dict[str, tuple[Callable[[np.ndarray, np.random.Generator], RowLikelihood], Family, float]] = {
-    "poisson": (lambda f, rng: Poisson(rng.poisson(f) * 1.0), Family("poisson"), 1.0),
+    "poisson": (lambda f, rng: Poisson(rng.poisson(f) * 1.0), make_family("poisson"), 1.0),
     "binomial": (
-        lambda f, rng: Binomial(rng.binomial(15, expit(f)) * 1.0, np.full(len(f), TRIALS)), Family("binomial"), 1.0,
+        lambda f, rng: Binomial(rng.binomial(15, expit(f)) * 1.0, np.full(len(f), TRIALS)), make_family("binomial"), 1.0,
     ),
     "lognormal": (
-        lambda f, rng: LogNormal(*(3 * (f * np.exp(0.4 * rng.standard_normal(len(f))),))), Family("lognormal"), 0.4,
+        lambda f, rng: LogNormal(*(3 * (f * np.exp(0.4 * rng.standard_normal(len(f))),))), make_family("lognormal"), 0.4,
     ),
-    "student_t": (lambda f, rng: StudentT(f + 0.5 * rng.standard_t(4, len(f))), Family("student_t"), 0.5),
-    "censored": (lambda f, rng: _limited(f + 0.5 * rng.standard_normal(len(f))), Family(), 0.5),
+    "student_t": (lambda f, rng: StudentT(f + 0.5 * rng.standard_t(4, len(f))), make_family("student_t"), 0.5),
+    "censored": (lambda f, rng: _limited(f + 0.5 * rng.standard_normal(len(f))), make_family(), 0.5),
 }  # fmt: skip
 
 
@@ -144,13 +149,13 @@ def test_intervals_cover(name: str) -> None:
         p = predictive([replace(s, weight=1.0)], new, ["x"], 0.9, family=family, trials=trials)
         f = a * new[0] + b
         # Where targets are whole numbers the lower end belongs to the interval.
-        below = p.lower - 1 if family.discrete else p.lower
+        below = p.lower - 1 if family.is_discrete else p.lower
         covered.append(family.cdf(p.upper, f, scale, trials) - family.cdf(below, f, scale, trials))
         std = np.sqrt(np.diag(s.covariance))
         held += list(np.abs(np.array(s.constants) - [a, b]) < student_quantile(0.975, s.dof) * std)
     chance = np.mean(covered, axis=1)
     error = chance.std(ddof=1) / 5
-    if family.discrete:
+    if family.is_discrete:
         assert 0.9 - 4 * error < chance.mean() < 0.975
     else:
         assert abs(chance.mean() - 0.9) < 4 * error + 0.005
@@ -167,7 +172,7 @@ def test_means_and_deviations_of_counts() -> None:
     assert h is not None
     posterior = make_posterior([h], x, ["x"], likelihood)
     assert posterior is not None
-    p = predictive(posterior.structures, np.array([[1.0, 3.0]]), ["x"], 0.9, family=Family("poisson"))
+    p = predictive(posterior.structures, np.array([[1.0, 3.0]]), ["x"], 0.9, family=make_family("poisson"))
     a = posterior.structures[0].constants[0]
     assert p.mean == pytest.approx([a, 3 * a], rel=1e-6)
     assert p.parts.noise == pytest.approx(np.sqrt([a, 3 * a]), rel=1e-6)

@@ -13,7 +13,7 @@ import pytest
 
 import hypo
 from hypo.cli.main import main
-from hypo.likelihood.family import LOGNORMAL, STUDENT_T, Family
+from hypo.likelihood.registry import make_family
 from hypo.posterior.design import Disagreement, suggest
 from hypo.posterior.posterior import Structure
 from hypo.posterior.predictive import Prediction, predictive
@@ -130,7 +130,7 @@ def test_undefined_places_are_not_suggested() -> None:
 def test_a_face_where_laws_are_undefined_is_not_measured_at() -> None:
     """Medians that fall to 0 with x are impossible at 0, where a lognormal target has no noise either."""
     laws = [structure("sqrt(x)", 0.5), structure("x**0.4", 0.5)]
-    found = suggest(laws, ["x"], **box((0.0, 2.0)), count=3, family=Family(LOGNORMAL))
+    found = suggest(laws, ["x"], **box((0.0, 2.0)), count=3, family=make_family("lognormal"))
     assert found is not None and np.all(found.points > 0) and np.all(np.isfinite(found.information))
 
 
@@ -147,7 +147,7 @@ def test_figures_are_those_of_the_suggested_row() -> None:
 
 def test_no_variance_no_suggestion(folder: Path) -> None:
     result = hypo.Result.load(folder)
-    search = result.record.search.changed(likelihood=Family(STUDENT_T, 2.0).as_dict())
+    search = result.record.search.changed(likelihood=make_family("student_t", 2.0).as_dict())
     result = replace(result, record=replace(result.record, search=search))
     with pytest.raises(hypo.InputError, match="no variance to hold disagreement against"):
         result.suggest()

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from hypo.likelihood.censored import LogNormal
-from hypo.likelihood.families import Poisson
+from hypo.likelihood.lognormal import LogNormal
+from hypo.likelihood.poisson import Poisson
 from hypo.problem.working_response import with_working_response
 
 T = np.linspace(290.0, 360.0, 8)

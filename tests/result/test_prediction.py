@@ -18,8 +18,9 @@ from hypo.expression.parser import parse
 from hypo.expression.program import Program
 from hypo.fitting.constants.fit import fit
 from hypo.likelihood.base import Gaussian
+from hypo.likelihood.gaussian import GaussianFamily
 from hypo.posterior.posterior import Posterior, Structure, make_posterior
-from hypo.posterior.predictive import Prediction, mixture_quantile, predictive, samples
+from hypo.posterior.predictive import Prediction, predictive, samples
 from hypo.result.uncertainty import cautions
 from hypo.scoring.score import Scorer
 
@@ -89,7 +90,7 @@ def test_mixture_quantiles() -> None:
     centre, sigma = rng.normal(size=(30, 50)) * 5, rng.uniform(0.01, 1.0, (30, 1))
     weight = np.tile(rng.dirichlet(np.ones(30))[:, None], 50)
     for p in (0.025, 0.5, 0.9):
-        found = mixture_quantile(p, centre, sigma, weight)
+        found = GaussianFamily().mixture_quantile(p, centre, sigma, 1.0, weight)
         assert np.sum(weight * norm.cdf((found - centre) / sigma), axis=0) == pytest.approx(p, abs=1e-5)
 
 

@@ -19,9 +19,9 @@ from hypo.fitting.constants.other_minima import ends
 from hypo.fitting.constants.parameters import Parameters
 from hypo.fitting.constants.squares import SCREEN_ROWS, Squares
 from hypo.likelihood.base import Gaussian, Likelihood
-from hypo.likelihood.families import RowLikelihood
-from hypo.likelihood.row_sums import Sums
+from hypo.likelihood.row_likelihood import RowLikelihood
 from hypo.problem.working_response import working_responses
+from hypo.scoring.row_sums import Sums
 
 Values = NDArray[np.float64]
 

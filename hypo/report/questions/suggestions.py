@@ -111,7 +111,7 @@ def domain_of(
     given: Mapping[str, Sequence[float]] | None, features: Sequence[str], ranges: Mapping[str, Sequence[float]]
 ) -> dict[str, tuple[float, float]]:
     """Lower and upper ends for each column: as ``given``, else those of the data, widened. Raises InputError."""
-    from hypo.likelihood.from_table import LARGEST
+    from hypo.problem.from_table import LARGEST
 
     out = {name: widen(float(ranges[name][0]), float(ranges[name][1])) for name in features if name in ranges}
     if given is not None and not isinstance(given, Mapping):

@@ -12,7 +12,8 @@ from hypo.fitting.constants.inner_linear import Beneath
 from hypo.fitting.constants.other_minima import blocks
 from hypo.fitting.constants.parameters import Parameters, Tree
 from hypo.fitting.constants.start_values import Starts
-from hypo.likelihood.families import Poisson, StudentT
+from hypo.likelihood.poisson import Poisson
+from hypo.likelihood.student_t import StudentT
 from hypo.problem.working_response import working_responses
 
 # Viscosity over temperature.

@@ -14,7 +14,7 @@ from hypo.clock import Expiring
 from hypo.expression.expr import Expression
 from hypo.expression.program import Program
 from hypo.likelihood.base import Gaussian, Likelihood
-from hypo.likelihood.families import RowLikelihood
+from hypo.likelihood.row_likelihood import RowLikelihood
 
 # Rows of a block: a formula of 5 variables and 10 constants takes 2 MB.
 BLOCK_ROWS = 16_384

@@ -1,0 +1,61 @@
+"""What installed packages offer through entry points, by group and name; a package is imported when its offer is used."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+Offers = tuple[EntryPoint, ...]
+
+
+def find_offers(group: str) -> Mapping[str, Offers]:
+    """The entry points of ``group`` by the name they offer, without importing any."""
+    return _find_installed(group, tuple(sys.path))
+
+
+@lru_cache(maxsize=8)
+def _find_installed(group: str, _path: tuple[str, ...]) -> Mapping[str, Offers]:
+    """:func:`find_offers`, looked for once for each ``sys.path``."""
+    found: dict[str, list[EntryPoint]] = {}
+    for point in entry_points(group=group):
+        found.setdefault(point.name, []).append(point)
+    return {name: tuple(points) for name, points in found.items()}
+
+
+def load_class(base: type, shown: str, offers: Offers, what: str, error: type[Exception]) -> Any:
+    """The subclass of ``base`` (``shown`` to its authors) that ``offers`` of one name stand for; ``what`` names it in messages,
+    as in ``the rule kind saturates``. Its ``kind`` must be that name.
+
+    Raises ``error``, naming the package, where it cannot be imported or is something else.
+    """
+    packages, point = name_packages(offers), offers[0]
+    if len({offer.value for offer in offers}) > 1:
+        raise error(f"the packages {packages} both offer {what}; uninstall one of them")
+    try:
+        loaded = point.load()
+    except Exception as failure:
+        raise error(f"{what} of the package {packages} cannot be loaded: {say_reason(failure)}") from failure
+    offered = f"the package {packages} offers {what}, but {point.value}"
+    if not (isinstance(loaded, type) and issubclass(loaded, base)):
+        raise error(f"{offered} is no subclass of {shown}")
+    own = getattr(loaded, "kind", None)
+    if own is None:
+        raise error(f'{offered} has no kind; it needs kind = "{point.name}" in its body')
+    if own != point.name:
+        raise error(f'{offered} calls itself "{own}"')
+    return loaded
+
+
+def name_packages(offers: Sequence[EntryPoint]) -> str:
+    """The packages of entry points with their versions: ``a 1``, ``a 1 and b 2``, ``a 1, b 2 and c 3``."""
+    names = ["of unknown name" if point.dist is None else f"{point.dist.name} {point.dist.version}" for point in offers]
+    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
+
+
+def say_reason(failure: Exception) -> str:
+    """The kind of an exception and the first line of its message."""
+    first = str(failure).strip().split("\n")[0]
+    return f"{type(failure).__name__}: {first}" if first else type(failure).__name__
