@@ -81,6 +81,10 @@ class Clock:
         """True once the deadline has passed."""
         return now() > self.deadline
 
+    def put_off(self, moment: float) -> None:
+        """Put the deadline off to a later ``moment`` (:func:`now`); an earlier one changes nothing."""
+        self.deadline = max(self.deadline, moment)
+
     @property
     def left(self) -> float:
         """Seconds to the deadline."""

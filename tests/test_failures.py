@@ -120,7 +120,7 @@ def test_the_traceback_is_shown_at_once_where_it_is_wanted(monkeypatch, capsys):
     ("owner", "name", "part"),
     [
         (Scanner, "__init__", "the start of the search"),
-        (Scanner, "reduced", "the start of the proposer library"),
+        (Scanner, "without_pure_powers", "the start of the proposer library"),
         (Evolution, "__init__", "the start of the proposer evolution"),
         (Evolution, "propose", "the proposer evolution"),
         (Evolution, "cost", "the start of a proposer"),
@@ -156,7 +156,7 @@ def test_a_formula_that_fails_is_left_out_and_its_proposer_goes_on(monkeypatch):
 
 
 def test_the_posterior_may_fail(monkeypatch):
-    monkeypatch.setattr("hypo.search.engine.run_structure_mcmc", fail)
+    monkeypatch.setattr("hypo.search.run.run_structure_mcmc", fail)
     out = found(settings(posterior=True))
     assert [f.part for f in out.failures] == ["the posterior"]
     assert is_law(out.best.expression)
@@ -188,7 +188,7 @@ class Foreign:
 
 def test_a_foreign_proposer_that_fails_gets_no_more_turns(monkeypatch):
     foreign = Foreign()
-    monkeypatch.setattr("hypo.search.engine.installed", lambda problem, settings: [foreign])
+    monkeypatch.setattr("hypo.search.run.load_installed", lambda workspace: [foreign])
     out = found(settings(turns=30, proposers=("foreign",)))
     assert foreign.turns == 2
     assert [f.part for f in out.failures] == ["the proposer foreign"]

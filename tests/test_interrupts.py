@@ -20,9 +20,9 @@ from hypo import interrupts
 from hypo.cli.main import main
 from hypo.errors import InputError
 from hypo.failures import Failures, is_from_signal
+from hypo.fitting.refiner import Refiner
 from hypo.interrupts import Interrupts
 from hypo.result.folders import Destination, check_folder, save
-from hypo.search import engine
 
 XS = np.linspace(1, 5, 40)
 YS = 2.5 * XS**2 + np.sin(9 * XS)
@@ -71,13 +71,13 @@ def test_a_dropped_interrupt_comes_up_again():
 
 
 def test_two_quick_interrupts_keep_the_best_so_far(monkeypatch):
-    settled = engine.Refiner.final_rule_check
+    settled = Refiner.final_rule_check
 
     def settle(self):
         interrupt()
         return settled(self)
 
-    monkeypatch.setattr(engine.Refiner, "final_rule_check", settle)
+    monkeypatch.setattr(Refiner, "final_rule_check", settle)
     result = hypo.fit((XS, YS), progress=lambda p: interrupt() if p.best is not None else None, **QUICK)
     assert result.status == "interrupted" and result.best is not None
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

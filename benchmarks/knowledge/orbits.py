@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--time-limit", type=float, default=20.0)
     parser.add_argument("--noise", type=float, default=0.0)
     args = parser.parse_args()
-    orbits = Scanner.orbits
+    orbits = Scanner.on_orbits
     X = np.random.default_rng(0).uniform(1, 2, (50, 2))
     hypo.fit(X, X[:, 0] * X[:, 1], time_limit=5)
     total = {"with": 0, "without": 0}
@@ -57,7 +57,7 @@ def main() -> None:
         fresh = rng.uniform(0.5, 3, (500, len(names)))
         truth = evaluate(law, fresh, names)
         for case in total:
-            Scanner.orbits = orbits if case == "with" else lambda self: None  # type: ignore[method-assign]
+            Scanner.on_orbits = orbits if case == "with" else lambda self: None  # type: ignore[method-assign]
             begin = time.monotonic()
             result = hypo.fit(
                 X, y, features=names, knowledge=Knowledge.from_dict(KNOWN), time_limit=args.time_limit, workers=1

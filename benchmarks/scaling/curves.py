@@ -160,6 +160,7 @@ def library() -> list[dict[str, Any]]:
     from hypo.search.library.context import Context
     from hypo.search.library.seeds import plain_library
     from hypo.search.scan import pair_scan as scan
+    from hypo.search.scan.unit_rows import unit_rows
 
     rng = np.random.default_rng(0)
     X = rng.uniform(0.5, 3.0, (400, 3))
@@ -174,8 +175,8 @@ def library() -> list[dict[str, Any]]:
             begin = time.perf_counter()
             members.grow(n)
             enumerated = time.perf_counter() - begin
-            F, _ = scan.unit_rows(members.values[: members.count], np.empty((0, PROBE)))
-            T, _ = scan.unit_rows(ctx.y[ctx.probe][None, :], np.empty((0, PROBE)))
+            F, _ = unit_rows(members.values[: members.count], np.empty((0, PROBE)))
+            T, _ = unit_rows(ctx.y[ctx.probe][None, :], np.empty((0, PROBE)))
             clock = Clock()
             begin = time.perf_counter()
             scan.scan_sums(T, F, None, keep=300, clock=clock)

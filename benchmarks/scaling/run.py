@@ -25,6 +25,7 @@ from hypo.parallel.dask import Cluster
 from hypo.parallel.executor import Executor, Serial, Threads
 from hypo.parallel.processes import Processes
 from hypo.search.scan import pair_scan as scan
+from hypo.search.scan.unit_rows import unit_rows
 
 # Tasks without work, after some that start the workers; of so many measurements the shortest counts.
 EMPTY, WARM, REPEATS = 200, 16, 3
@@ -53,8 +54,8 @@ def measured(
 ) -> dict[str, Any]:
     """One executor: seconds of its start, of an empty task, of sending 16 MB, of the scan."""
     rng = np.random.default_rng(0)
-    F, _ = scan.unit_rows(rng.standard_normal((rows, n)), np.empty((0, n)))
-    T, _ = scan.unit_rows(rng.standard_normal((TARGETS, n)), np.empty((0, n)))
+    F, _ = unit_rows(rng.standard_normal((rows, n)), np.empty((0, n)))
+    T, _ = unit_rows(rng.standard_normal((TARGETS, n)), np.empty((0, n)))
     begin = time.perf_counter()
     with opened() as executor:
         where: Executor = executor or Serial()

@@ -141,11 +141,13 @@ def answered(problems: Sequence[suites.Problem], args: argparse.Namespace) -> It
         if args.scheduler:
             from hypo.parallel.dask import Cluster
 
-            yield from stack.enter_context(Cluster(args.scheduler, args.workers)).completed(fitted, problems, args)
+            yield from stack.enter_context(Cluster(args.scheduler, args.workers)).map_as_completed(
+                fitted, problems, args
+            )
         elif args.workers > 1:
             from hypo.parallel.processes import Processes
 
-            yield from stack.enter_context(Processes(args.workers)).completed(fitted, problems, args)
+            yield from stack.enter_context(Processes(args.workers)).map_as_completed(fitted, problems, args)
         else:
             yield from (fitted(problem, args) for problem in problems)
 

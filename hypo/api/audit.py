@@ -164,7 +164,7 @@ def run_one(item: tuple[str, int], problem: Problem, settings: Settings, deadlin
     return Run(
         kind=kind,
         number=number,
-        status=outcome.status,
+        status=str(outcome.status),
         expression=None if best is None else best.expression,
         score=float("nan") if best is None else best.score,
     )

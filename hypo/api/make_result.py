@@ -103,7 +103,7 @@ def make_result(
     return Result(
         best=None if best is None else _to_columns(best, border),
         front=tuple(_to_columns(h, border) for h in front),
-        status=outcome.status,
+        status=str(outcome.status),
         message=outcome.message,
         coverage=Coverage(outcome.complete_to, outcome.scored, outcome.distinct),
         efficiency=Efficiency(outcome.outcome_share, outcome.diversity),

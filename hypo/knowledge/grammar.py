@@ -16,13 +16,7 @@ from hypo.knowledge.limits import NumberLimits
 from hypo.knowledge.text.wording import join
 
 # A short form adds nothing that its sources cannot write: -x is 0 - x, 1/x a division, x**2 a product.
-SOURCES: dict[str, tuple[str, ...]] = {
-    "neg": ("-",),
-    "inv": ("/",),
-    "square": ("*", "**"),
-    "cube": ("*", "**"),
-    "cbrt": ("**",),
-}
+SOURCES: dict[str, tuple[str, ...]] = {row.name: row.sources for row in ops.OPERATORS if row.sources}
 _POWERS = {oc.SQUARE: 2.0, oc.CUBE: 3.0}
 
 
@@ -109,7 +103,7 @@ class Grammar:
     @cached_property
     def excluded(self) -> frozenset[int]:
         """Opcodes that a formula may not use."""
-        return frozenset(row.opcode for row in ops.OPERATORS if row.name not in self.permitted)
+        return frozenset(row.opcode for row in ops.BY_NAME.values() if row.name not in self.permitted)
 
     @cached_property
     def banned_inside(self) -> dict[int, frozenset[int]]:

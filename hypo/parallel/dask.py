@@ -17,11 +17,14 @@ from numpy.typing import NDArray
 
 import hypo
 from hypo.errors import InputError, MissingExtraError
+from hypo.parallel.carried import carried
 from hypo.parallel.executor import LOCAL, WorkersLost
 from hypo.parallel.remote import Remote, one_blas_thread, usable
 
-# Seconds to wait for a scheduler, and for a worker when there is none.
-SCHEDULER_WAIT, WORKER_WAIT = 5.0, 10.0
+# Seconds to wait for a scheduler.
+SCHEDULER_WAIT = 5.0
+# Seconds to wait for a worker when there is none.
+WORKER_WAIT = 10.0
 # Tasks under way for each thread of a worker: while some are at work the next ones are already there.
 AHEAD = 4
 
@@ -29,10 +32,10 @@ AHEAD = 4
 class _Sent:
     """An array in the memory of a worker, made usable once."""
 
-    def __init__(self, array: NDArray) -> None:
+    def __init__(self, array: NDArray[Any]) -> None:
         self.array = usable(array)
 
-    def __reduce__(self) -> tuple[type[_Sent], tuple[NDArray]]:
+    def __reduce__(self) -> tuple[type[_Sent], tuple[NDArray[Any]]]:
         return _Sent, (self.array,)
 
 
@@ -48,18 +51,20 @@ class Cluster(Remote):
         super().__init__()
         try:
             import distributed
-            from distributed.comm import CommClosedError
+            from distributed.comm.core import CommClosedError
         except ImportError as error:
             raise MissingExtraError("work on a cluster needs Dask: pip install 'hypo[dask]'") from error
+        # It has no types.
+        library: Any = distributed
         self.lost = (distributed.KilledWorker, CancelledError, CommClosedError, TimeoutError)
         self._known: set[str] = set()
         with ExitStack() as stack:
             where: Any = scheduler
             if scheduler == LOCAL:
                 # Nobody sees to the workers but us, so their own messages are of no use.
-                with _uninterrupted():
+                with _block_interrupts():
                     where = stack.enter_context(
-                        distributed.LocalCluster(
+                        library.LocalCluster(
                             n_workers=workers,
                             threads_per_worker=1,
                             memory_limit=0,
@@ -70,9 +75,7 @@ class Cluster(Remote):
             elif not scheduler.partition("://")[2].strip():
                 raise InputError(f"the scheduler's address {scheduler} names no host; write it like tcp://host:8786")
             try:
-                self._client = stack.enter_context(
-                    distributed.Client(where, timeout=SCHEDULER_WAIT, set_as_default=False)
-                )
+                self._client = stack.enter_context(library.Client(where, timeout=SCHEDULER_WAIT, set_as_default=False))
             except (OSError, ValueError) as error:
                 raise InputError(
                     f"no Dask scheduler answers at {scheduler}; start one with the command dask scheduler, "
@@ -96,7 +99,7 @@ class Cluster(Remote):
         except InputError as error:
             # In the middle of a search that is no reason to end it.
             raise WorkersLost(str(error)) from error
-        return AHEAD * max(1, sum(threads.values()))
+        return AHEAD * max(1, int(sum(threads.values())))
 
     def _check(self, workers: list[str]) -> None:
         """Raises InputError unless the workers have this version of hypo."""
@@ -114,20 +117,23 @@ class Cluster(Remote):
                 has = "has no hypo" if found is None else f"has hypo {found}"
                 raise InputError(f"the Dask worker {address} {has}; install hypo {hypo.__version__} there, as here")
             self._known.add(address)
+        if state := carried():
+            self._client.run(_receive, state, workers=workers)
 
-    def _put(self, array: NDArray) -> Any:
+    def _put(self, array: NDArray[Any]) -> Any:
         return self._client.scatter(_Sent(array), broadcast=True, hash=False)
 
     def _submit(self, function: Callable[..., Any], items: list[Any], given: list[Any]) -> list[Any]:
         return list(self._client.map(_work, items, function=function, given=given, pure=False)) if items else []
 
     def _fetch(self, futures: list[Any]) -> list[tuple[Any, Any]]:
-        from distributed import wait
+        import distributed
 
         # One that is done already is seen without asking the scheduler.
         if not any(f.done() for f in futures):
             with self._client.as_current():
-                wait(futures, return_when="FIRST_COMPLETED")
+                library: Any = distributed
+                library.wait(futures, return_when="FIRST_COMPLETED")
         sound = self._sound(futures, [f for f in futures if f.done()], _error)
         return list(zip(sound, self._client.gather(sound), strict=True))
 
@@ -149,7 +155,7 @@ class Cluster(Remote):
 
 
 @contextmanager
-def _uninterrupted() -> Iterator[None]:
+def _block_interrupts() -> Iterator[None]:
     """Processes started within do not mind Ctrl-C, which reaches every process of a terminal; here it waits until the end."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
@@ -160,6 +166,10 @@ def _uninterrupted() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _receive(state: tuple[Any, ...]) -> None:
+    """Nothing: ``state`` was put in place as it was unpickled."""
 
 
 def _error(future: Any) -> BaseException | None:

@@ -17,8 +17,12 @@ from hypo.errors import HypoError
 
 R = TypeVar("R")
 
-# What settings.scheduler may be, besides the address of a Dask scheduler.
-THREADS, PROCESSES, LOCAL = "threads", "processes", "local"
+# What settings.scheduler may be, besides the address of a Dask scheduler: threads of this process,
+THREADS = "threads"
+# processes of this machine,
+PROCESSES = "processes"
+# or a Dask cluster of this machine.
+LOCAL = "local"
 # Seconds of work from which on it leaves this process: to send the 16 MB of 20 000 rows to two workers took 0.3 to 0.9 s, a
 # task 2 to 4 ms of the sending process (benchmarks/scaling).
 WORTH = 1.0

@@ -20,6 +20,7 @@ from weakref import finalize
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.parallel.carried import carried
 from hypo.parallel.remote import Remote, one_blas_thread, usable
 
 # Tasks under way for each process: one at work, one that waits.
@@ -46,16 +47,16 @@ class Processes(Remote):
         self._workers = workers
         self._folder = TemporaryDirectory(prefix="hypo-")
         self._files = 0
-        self._pool = self._started()
+        self._pool = self._start_pool()
 
-    def _started(self) -> ProcessPoolExecutor:
+    def _start_pool(self) -> ProcessPoolExecutor:
         # A fork would copy threads that hold locks.
-        return ProcessPoolExecutor(self._workers, get_context("spawn"), _begin)
+        return ProcessPoolExecutor(self._workers, get_context("spawn"), _begin, carried())
 
     def _window(self) -> int:
         return AHEAD * self._workers
 
-    def _put(self, array: NDArray) -> _Stored:
+    def _put(self, array: NDArray[Any]) -> _Stored:
         self._files += 1
         stored = _Stored(str(Path(self._folder.name) / f"{self._files}.npy"))
         np.save(stored.path, array)
@@ -72,7 +73,7 @@ class Processes(Remote):
 
     def _revive(self) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
-        self._pool = self._started()
+        self._pool = self._start_pool()
 
     def __enter__(self) -> Self:
         return self
@@ -89,18 +90,19 @@ class Processes(Remote):
         self._folder.cleanup()
 
 
-def _begin() -> None:
+def _begin(*state: Any) -> None:
+    # ``state`` was put in place as it was unpickled.
     # Ctrl-C reaches every process of a terminal; the one that shares out the work ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     one_blas_thread()
 
 
 def _work(function: Callable[..., Any], item: Any, given: list[Any]) -> Any:
-    return function(item, *(_loaded(a.path) if isinstance(a, _Stored) else usable(a) for a in given))
+    return function(item, *(_load(a.path) if isinstance(a, _Stored) else usable(a) for a in given))
 
 
 @lru_cache(maxsize=16)
-def _loaded(path: str) -> NDArray:
+def _load(path: str) -> NDArray[Any]:
     return np.asarray(np.load(path, mmap_mode="c"))
 
 

@@ -18,8 +18,10 @@ from hypo.parallel.executor import WorkersLost
 
 R = TypeVar("R")
 
-# Arrays from this size on are sent once and not with every task; so many bytes of them are kept for later maps.
-LARGE, KEPT = 1 << 15, 1 << 28
+# Bytes of an array from which on it is sent once and not with every task.
+LARGE = 1 << 15
+# Bytes of such arrays that are kept for later maps.
+KEPT = 1 << 28
 # Losses of workers in a row, without any result in between, after which they are given up.
 MOST_LOSSES = 4
 # While one task takes long, the others run ahead of it by at most this many times the tasks under way.
@@ -50,7 +52,7 @@ class Remote(ABC):
                     yield early.pop(due)
                     due += 1
 
-    def completed(self, function: Callable[..., R], items: Iterable[Any], *shared: Any) -> Iterator[R]:
+    def map_as_completed(self, function: Callable[..., R], items: Iterable[Any], *shared: Any) -> Iterator[R]:
         """As :meth:`map`, but each result as soon as it is there."""
         with closing(self._done(function, items, shared, ())) as done:
             for _, result in done:
@@ -131,7 +133,7 @@ class Remote(ABC):
         return []
 
     @abstractmethod
-    def _put(self, array: NDArray) -> Any:
+    def _put(self, array: NDArray[Any]) -> Any:
         """Send ``array`` to where workers find it; the reference to give them. It is forgotten with its last user."""
 
     @abstractmethod
@@ -151,7 +153,7 @@ class Remote(ABC):
         """Make ready for work again after a loss."""
 
 
-def _content(array: NDArray) -> bytes:
+def _content(array: NDArray[Any]) -> bytes:
     """A key that is equal for arrays of the same content and layout."""
     whole = np.ascontiguousarray(array)
     digest = hashlib.blake2b(whole.view(np.uint8).reshape(-1).data, digest_size=16)

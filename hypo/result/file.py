@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hypo.errors import InputError
+from hypo.expression import operators as ops
+from hypo.kernels import opcodes as oc
 from hypo.report import tables
 from hypo.report.constants import ConstantRow
 from hypo.report.coverage import Coverage, Efficiency
@@ -23,6 +25,7 @@ from hypo.result.entries import Damaged
 from hypo.result.record import Record
 
 if TYPE_CHECKING:
+    from hypo.expression.expr import Expression
     from hypo.posterior.posterior import Posterior
     from hypo.result.fields import ResultFields
     from hypo.scoring.score import Hypothesis
@@ -55,7 +58,7 @@ def to_dict(result: ResultFields) -> dict[str, Any]:
         for k, (h, c) in enumerate(zip(result.front, result.constants, strict=True))
     ]
     posterior = result.posterior
-    content = {
+    content: dict[str, Any] = {
         "schema": SCHEMA,
         "status": {"code": result.status, "message": result.message},
         "best": None if result.best is None else rows[result.front.index(result.best)],
@@ -68,6 +71,9 @@ def to_dict(result: ResultFields) -> dict[str, Any]:
         "timing": result.timing,
         "manifest": result.record.as_dict(),
     }
+    own = list_user_operators(h.expression for h in result.front)
+    if own:
+        content["user_operators"] = own
     found: dict[str, Any] = jsonable(content)
     return found
 
@@ -100,6 +106,16 @@ def jsonable(value: Any) -> Any:
     return value if value is None or isinstance(value, str) else str(value)
 
 
+def list_user_operators(formulas: Iterable[Expression]) -> list[str]:
+    """The names of the operators of users in ``formulas``."""
+    codes = sorted({op for e in formulas for op, _ in e.code if oc.is_user_defined(op)})
+    return [ops.BY_OPCODE[op].name for op in codes]
+
+
+class OperatorsMissing(ValueError):
+    """Says which operators of users a result needs that are not defined."""
+
+
 def read_fields(content: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of the result whose :meth:`Result.to_dict` is ``content``; raises ValueError if there is none."""
     status = entries.read_table(content, "status")
@@ -107,6 +123,9 @@ def read_fields(content: Mapping[str, Any]) -> dict[str, Any]:
     rows = entries.read_tables(content, "front")
     coverage, efficiency = (entries.read_table(content, key) for key in ("coverage", "efficiency"))
     record = Record.from_dict(entries.read_table(content, "manifest"))
+    unknown = [name for name in entries.read_texts(content, "user_operators", []) if ops.lookup(name) is None]
+    if unknown:
+        raise OperatorsMissing(ops.missing(unknown))
     front = tuple(_read_hypothesis(row, record) for row in rows)
     if chosen is not None and chosen not in rows:
         raise Damaged('the entry "best" is not in the entry "front"')
@@ -200,6 +219,8 @@ def _read_hypothesis(row: Mapping[str, Any], record: Record) -> Hypothesis:
 
 def damage_error(path: Path, error: Exception) -> InputError:
     """The file at ``path`` was once a result, but ``error`` came up."""
+    if isinstance(error, OperatorsMissing):
+        return InputError(f"cannot read {path}: {error}")
     what = str(error) if isinstance(error, Damaged) else "an entry has the wrong form"
     return InputError(f"{path} is damaged ({what}); run hypo fit again")
 

@@ -18,15 +18,21 @@ from typing import Any, Self
 
 from hypo.clock import now
 
-# Seconds between two rings, for an exception that comes up in a destructor is lost; and between two looks at a thread that
-# must not be disturbed.
-AGAIN, SOON = 0.2, 0.002
-# What must not be disturbed wherever it stands on the stack: an import that was cut short may not be possible again, and while
-# a thread is started CPython takes the new one for the one that starts it.
-_UNTOUCHED_FILES, _STARTING = (__file__, "<frozen importlib._bootstrap>"), (threading.__file__, "start")
-# And on top of it: exceptions are lost in what a weak reference calls, and in destructors; a lock that was just taken would
-# stay so, and a context that was not entered yet is not left.
-_BRIEF_FILES, _BRIEF_NAMES = (contextlib.__file__, weakref.__file__), ("__del__", "__enter__", "__exit__")
+# Seconds between two rings, for an exception that comes up in a destructor is lost.
+AGAIN = 0.2
+# Seconds between two looks at a thread that must not be disturbed.
+SOON = 0.002
+# Files that must not be disturbed wherever they stand on the stack: an import that was cut short may not be possible
+# again.
+_UNTOUCHED_FILES = (__file__, "<frozen importlib._bootstrap>")
+# And the function of a file: while a thread is started CPython takes the new one for the one that starts it.
+_STARTING = (threading.__file__, "start")
+# Files that must not be disturbed on top of the stack: exceptions are lost in what a weak reference calls; a lock
+# that was just taken would stay so.
+_BRIEF_FILES = (contextlib.__file__, weakref.__file__)
+# Functions that must not be disturbed there: exceptions are lost in destructors, and a context that was not entered
+# yet is not left.
+_BRIEF_NAMES = ("__del__", "__enter__", "__exit__")
 
 
 class TimeIsUp(BaseException):

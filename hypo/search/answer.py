@@ -20,8 +20,12 @@ if TYPE_CHECKING:
     from hypo.problem.problem import Problem
     from hypo.scoring.score import Hypothesis
 
-# Predictions nearer than these shares of the noise, and of the largest of them, are the same; the last is for fits to them.
-OF_NOISE, OF_SIZE, VARIANT = 1e-3, 1e-9, 1e-7
+# Predictions nearer than this share of the noise are the same.
+OF_NOISE = 1e-3
+# Predictions nearer than this share of the largest of them are the same.
+OF_SIZE = 1e-9
+# The same for fits to predictions.
+VARIANT = 1e-7
 
 
 def own_guess(
@@ -31,11 +35,11 @@ def own_guess(
 
     It is one if both have as many fitted constants and predict the same on all rows. None where it is no guess.
     """
-    count = _fitted(best.expression)
+    count = _count_fitted(best.expression)
     target = Program.of(best.expression, problem.columns).value(problem.X)
     near = OF_NOISE * best.rmse + OF_SIZE * float(np.max(np.abs(target)))
     for number, h in enumerate(guessed):
-        if h is None or _fitted(h.expression) != count or h.misfit > best.misfit + 1.0:
+        if h is None or _count_fitted(h.expression) != count or h.misfit > best.misfit + 1.0:
             continue
         e = h.expression
         with np.errstate(all="ignore"):
@@ -50,7 +54,7 @@ def own_guess(
 def is_variant(best: Hypothesis, guess: Hypothesis | None, problem: Problem) -> bool:
     """True if ``best`` is what a guess is with exact numbers for some of its constants: fitted to the predictions of ``best``
     the guess meets them."""
-    if guess is None or not _fitted(best.expression) < _fitted(guess.expression):
+    if guess is None or not _count_fitted(best.expression) < _count_fitted(guess.expression):
         return False
     with np.errstate(all="ignore"):
         target = Program.of(best.expression, problem.columns).value(problem.X)
@@ -59,7 +63,7 @@ def is_variant(best: Hypothesis, guess: Hypothesis | None, problem: Problem) -> 
     return bool(np.all(gap <= VARIANT * np.max(np.abs(target))))
 
 
-def _fitted(e: Expression) -> int:
+def _count_fitted(e: Expression) -> int:
     """How many numbers are fitted; those of one name are one."""
     return len(set(parameter_slots(e)) - {-1})
 

@@ -24,8 +24,10 @@ from hypo.kernels import compiled, turns
 
 # Processes that compile; more would mostly wait for each other.
 PROCESSES = 2
-# Seconds between two looks at how far it is, and two lines of a log about it.
-LOOK, SAY = 0.25, 10.0
+# Seconds between two looks at how far compiling is.
+LOOK = 0.25
+# Seconds between two lines of a log about it.
+SAY = 10.0
 # Seconds after which a lost interrupt comes again.
 AGAIN = 0.1
 _INSIDE = "HYPO_COMPILING"
@@ -145,7 +147,7 @@ def _count() -> tuple[int, int]:
 
 
 @contextmanager
-def logged() -> Iterator[None]:
+def log_progress() -> Iterator[None]:
     """Log, as a warning, that this process waits for kernels, and now and then how far compiling is: nobody expects a minute of
     silence."""
     last = -SAY
@@ -163,7 +165,7 @@ def logged() -> Iterator[None]:
 
 
 @contextmanager
-def _reported(report: Callable[[str], None]) -> Iterator[None]:
+def _report_progress(report: Callable[[str], None]) -> Iterator[None]:
     """Report how far compiling is whenever that changes."""
     last = ""
 
@@ -182,7 +184,7 @@ def warm(report: Callable[[str], None] | None = None) -> bool:
 
     ``report`` hears how far it is; without one that is logged.
     """
-    with logged() if report is None else _reported(report):
+    with log_progress() if report is None else _report_progress(report):
         if begin():
             turns.tell()
             while not is_complete() and any(other.poll() is None for other in _others):

@@ -18,6 +18,7 @@ from hypo.fitting.row_racing import some_rows
 from hypo.problem.problem import PYSR
 from hypo.problem.repeated_rows import repeated_rows
 from hypo.problem.residual_structure import lack_of_fit
+from hypo.search.outcome import StopReason
 from hypo.search.stopping import FEW, NOISE, STRUCTURE, UNSEEN, residuals_say
 
 if TYPE_CHECKING:
@@ -26,13 +27,20 @@ if TYPE_CHECKING:
     from hypo.scoring.score import Hypothesis
     from hypo.search.outcome import Outcome
 
-# Formulas of so many nodes must have been looked through whatever the size of the best one; degrees of freedom that must be
-# left; rows that are looked at for equal ones.
-AT_LEAST, LEFT, COUNTED = 5, 5, 5000
-# Where nobody can see whether residuals are noise: R² below which a law may have been missed, and weights that say too much.
-LOW, MUCH = 0.9, 0.9
-# Residuals larger than the noise that was given by this factor, and by so many standard errors of χ², are no noise.
-FACTOR, SURE = 1.5, 5.0
+# Formulas of so many nodes must have been looked through whatever the size of the best one.
+AT_LEAST = 5
+# Degrees of freedom that must be left.
+LEFT = 5
+# Rows that are looked at for equal ones.
+COUNTED = 5000
+# R² below which a law may have been missed, where nobody can see whether residuals are noise.
+LOW = 0.9
+# A weight of a structure that says too much there.
+MUCH = 0.9
+# Residuals larger than the noise that was given by this factor are no noise,
+FACTOR = 1.5
+# if they are so by so many standard errors of χ².
+SURE = 5.0
 
 # The chance below which differences between repeated rows and others count as structure.
 UNLIKELY = 1e-3
@@ -46,10 +54,10 @@ def unearned(outcome: Outcome, problem: Problem, settings: Settings, posterior: 
     best = outcome.best
     if best is None:
         return ""
-    if outcome.status == "interrupted":
+    if outcome.status == StopReason.INTERRUPTED:
         return f"the search was too short to weigh rivals: it was interrupted, so {NO_WEIGHTS}; let it run to its end"
     reasons = _rows(best, problem)
-    if outcome.status != "exact":
+    if outcome.status != StopReason.EXACT:
         reasons = chain(reasons, _reasons(outcome, best, problem, settings, posterior))
     return next(reasons, "")
 

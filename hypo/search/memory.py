@@ -14,11 +14,18 @@ from hypo.errors import InputError
 from hypo.problem.problem import Problem, Settings
 from hypo.search.proposers.library_scan import SCANNED
 
-# Bytes of the process (about half as many where kernels need not be compiled in it), copies of the data, copies of a member's
-# row, and its other bytes.
-PROCESS, DATA_COPIES, ROW_COPIES, MEMBER = 800e6, 6, 32, 6000
-# Bytes of a streamed member besides its row, and the largest libraries.
-STREAMED, LARGEST = 130, (1_000_000, 3_000_000, 10_000_000)
+# Bytes of the process (about half as many where kernels need not be compiled in it).
+PROCESS = 800e6
+# Copies of the data.
+DATA_COPIES = 6
+# Copies of a member's row.
+ROW_COPIES = 32
+# Other bytes of a member.
+MEMBER = 6000
+# Bytes of a streamed member besides its row.
+STREAMED = 130
+# Members of the largest libraries.
+LARGEST = (1_000_000, 3_000_000, 10_000_000)
 
 
 def within(problem: Problem, settings: Settings) -> Settings:

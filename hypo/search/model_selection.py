@@ -17,7 +17,14 @@ from hypo.problem.problem import Problem, Settings
 from hypo.scoring.score import Hypothesis
 from hypo.search.outcome import Outcome
 
-SCORE, POSTERIOR, ACCURACY, VALIDATION = "score", "posterior", "accuracy", "validation"
+# The criteria, by the names that users give: the least score,
+SCORE = "score"
+# the largest posterior weight,
+POSTERIOR = "posterior"
+# the least misfit on the front,
+ACCURACY = "accuracy"
+# the least loss on rows held out.
+VALIDATION = "validation"
 CRITERIA = (SCORE, POSTERIOR, ACCURACY, VALIDATION)
 
 

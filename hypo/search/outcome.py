@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from hypo.errors import HypoError
 from hypo.expression.expr import Expression
@@ -12,6 +13,24 @@ from hypo.failures import Failure, Failures, find_users_line, is_from_signal
 from hypo.fitting.rule_checks import RuleReport
 from hypo.posterior.posterior import ExploredSpace
 from hypo.scoring.score import Hypothesis
+
+
+class StopReason(StrEnum):
+    """Why a search ended; the texts are those of ``status.code`` in ``result.json``."""
+
+    EXACT = "exact"
+    COMPLETE = "complete"
+    TIME_LIMIT = "time_limit"
+    INTERRUPTED = "interrupted"
+    NOTHING_FOUND = "nothing_found"
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Why a search ended, and the sentence that says so."""
+
+    reason: StopReason
+    message: str
 
 
 @dataclass(frozen=True)
@@ -50,7 +69,7 @@ class Outcome:
     distinct: int
     outcome_share: float
     diversity: float
-    status: str
+    status: StopReason
     message: str
     timing: dict[str, float] = field(default_factory=dict)
     rules: tuple[RuleReport, ...] = ()

@@ -12,19 +12,28 @@ from hypo.problem.exact import is_exact
 from hypo.problem.problem import PYSR, Problem, Settings
 from hypo.problem.residual_structure import EXPLAINED, LEAST_ROWS, SIGHT, nearest, neighbour_correlation, noise_level
 from hypo.scoring.score import Hypothesis
+from hypo.search.outcome import Ending, StopReason
 from hypo.search.proposers.base import BETTER, Schedule
 from hypo.search.proposers.library_scan import Scanner
 from hypo.search.proposers.screened import MANY_COLUMNS
 from hypo.search.pysr.proposer import PySR
 from hypo.search.reductions.screening import screen
 
-# The search stops when it went on for this many times the cost at which the best formula came, if the residuals look like
-# noise. Where neighbours are too far apart to tell (many variables, few rows) it takes more.
-PATIENCE, PATIENCE_BLIND = 10.0, 60.0
+# The search stops when it went on for this many times the cost at which the best formula came, if the residuals look
+# like noise.
+PATIENCE = 10.0
+# The same where neighbours are too far apart to tell: many variables, few rows.
+PATIENCE_BLIND = 60.0
 # The least cost that patience is counted from, about that of the first turn: what comes before it is no measure.
 LEAST = 0.4
-# What residuals are.
-STRUCTURE, NOISE, UNSEEN, FEW = "structure", "noise", "unseen", "few"
+# What residuals are: they follow the columns,
+STRUCTURE = "structure"
+# look like noise,
+NOISE = "noise"
+# may be anything, as nobody would see it,
+UNSEEN = "unseen"
+# or are too few to look.
+FEW = "few"
 # Nats between the misfits of two spellings of one formula, fitted apart.
 REFITTED = 0.05
 
@@ -49,53 +58,53 @@ class Stopping:
         self._bought = LEAST
         self._answer: Hypothesis | None = None
 
-    def after_turn(self, gain: float) -> tuple[str, str] | None:
-        """Status and message where the search ends with this turn, which lowered the best score by ``gain`` nats."""
+    def after_turn(self, gain: float) -> Ending | None:
+        """The ending where the search ends with this turn, which lowered the best score by ``gain`` nats."""
         best, problem, settings, spent = self._archive.best, self._problem, self._settings, self._schedule.spent
         if is_exact(best, problem) and (self._scanner is None or self._scanner.complete_to):
             message = "the formula meets every row to rounding"
             if best is not None and len(problem.y) <= len(best.expression):
                 message += f", but with {len(problem.y)} rows so may others of its size"
-            return "exact", message
+            return Ending(StopReason.EXACT, message)
         if self._clock.expired:
-            return "time_limit", "the time limit was reached"
+            return Ending(StopReason.TIME_LIMIT, "the time limit was reached")
         if settings.turns is not None and self._schedule.turns >= settings.turns:
-            return "complete", "the search took all the turns it was given"
+            return Ending(StopReason.COMPLETE, "the search took all the turns it was given")
         if settings.work is not None and spent >= settings.work:
-            return "complete", "the search did all the work it was given"
-        if gain > BETTER and not _respelled(best, self._answer):
+            return Ending(StopReason.COMPLETE, "the search did all the work it was given")
+        if gain > BETTER and not _is_respelled(best, self._answer):
             self._bought, self._answer = max(spent, LEAST), best
             return None
-        if self._waits and not self._covered(best):
+        if self._is_waiting and not self._is_covered(best):
             # Somebody has not had a turn yet, and might know better.
             return None
         if spent > self._bought * PATIENCE and spent > self._bought * patience(best, problem, settings):
             message = "further search brought nothing better"
             if looks_like_noise(best, problem, settings):
                 message += ", and the residuals look like noise"
-            return "complete", message
+            return Ending(StopReason.COMPLETE, message)
         return None
 
-    def exhausted(self) -> tuple[str, str]:
-        """Status and message where nobody has anything left to propose."""
+    def exhausted(self) -> Ending:
+        """The ending where nobody has anything left to propose."""
         if self._pysr is not None and self._pysr.cut:
-            return "time_limit", "the time limit was reached"
+            return Ending(StopReason.TIME_LIMIT, "the time limit was reached")
         if self._settings.backend == PYSR:
-            return "complete", "PySR ended its search"
+            return Ending(StopReason.COMPLETE, "PySR ended its search")
         if self._schedule.failed:
-            return "complete", "what was left of the search came to its end"
-        return "complete", "the search went through all that it had planned"
+            return Ending(StopReason.COMPLETE, "what was left of the search came to its end")
+        return Ending(StopReason.COMPLETE, "the search went through all that it had planned")
 
     @property
-    def _waits(self) -> bool:
+    def _is_waiting(self) -> bool:
         return self._schedule.waiting or (self._pysr is not None and not self._pysr.answered)
 
-    def _covered(self, h: Hypothesis | None) -> bool:
+    def _is_covered(self, h: Hypothesis | None) -> bool:
         """True if everything smaller was looked at: all pairs of members of up to ``paired_to`` nodes were scanned."""
         return h is not None and self._scanner is not None and len(h.expression) <= 2 * self._scanner.paired_to + 1
 
 
-def _respelled(h: Hypothesis | None, of: Hypothesis | None) -> bool:
+def _is_respelled(h: Hypothesis | None, of: Hypothesis | None) -> bool:
     """True if ``h`` is as far from the data as ``of``, and breaks the knowledge as much: a shorter way to say the same."""
     return h is not None and of is not None and abs(h.misfit - of.misfit) < REFITTED and h.violation == of.violation
 

@@ -38,13 +38,17 @@ from hypo.problem.problem import Problem, Settings, make_problem
 from hypo.scoring.score import Hypothesis
 from hypo.search.engine import search
 from hypo.search.model_selection import with_best
-from hypo.search.outcome import Outcome, Progress
+from hypo.search.outcome import Outcome, Progress, StopReason
 from hypo.starting import mark_start, take_start, time_waited
 
-# Beside the fronts: candidates of each search, and formulas refitted to all rows for the posterior.
-CANDIDATES, REFITTED = 20, 150
-# Seconds, and the share of the time limit, that are left for the losses and the fits to all rows.
-LAST_FITS, LAST_SHARE = 1.0, 0.1
+# Candidates of each search, beside the front.
+CANDIDATES = 20
+# Formulas refitted to all rows for the posterior, beside the front.
+REFITTED = 150
+# Seconds that are left for the losses and the fits to all rows.
+LAST_FITS = 1.0
+# The share of the time limit that is left for them at most.
+LAST_SHARE = 0.1
 # Rows held out, least number.
 LEAST_HELD = 2
 
@@ -123,19 +127,7 @@ def validated(
     # Some is left for the fits to all rows.
     left = min(LAST_FITS, LAST_SHARE * settings.time_limit)
     each = replace(settings, time_limit=(settings.time_limit - left) / len(held))
-    outcomes: list[Outcome] = []
-    trained: list[Problem] = []
-    since = take_start()
-    over = 0.0 if since is None else time.monotonic() - since
-    for mask in held:
-        # What came before, and what one of them took too long, is missing to the next.
-        begin = time.monotonic() - time_waited()
-        with mark_start(kept=over):
-            trained.append(make_problem(dataset.rows(~mask), background, each))
-            outcomes.append(search(trained[-1], each, progress))
-        over = max(0.0, over + time.monotonic() - time_waited() - begin - each.time_limit)
-        if outcomes[-1].status == "interrupted":
-            break
+    trained, outcomes = _search_each(dataset, background, each, held, progress)
     outcome = _together(outcomes)
     outcome = replace(outcome, deadline=outcome.deadline + left)
     clock = Clock(outcome.deadline - left / 2)
@@ -172,7 +164,7 @@ def validated(
         archive.add(again(other.expression), 0)
     if best is None:
         message = "no formula of the searches is defined on all rows and keeps the knowledge"
-        return replace(outcome, best=None, front=(), archive=(), status="nothing_found", message=message), {}
+        return replace(outcome, best=None, front=(), archive=(), status=StopReason.NOTHING_FOUND, message=message), {}
     lowest = archive.best
     assert lowest is not None
     # One search fitted its guesses to the rows that it saw.
@@ -194,6 +186,30 @@ def validated(
     return with_best(whole, best, book), details
 
 
+def _search_each(
+    dataset: Dataset,
+    background: Knowledge,
+    settings: Settings,
+    held: Sequence[NDArray[np.bool_]],
+    progress: Callable[[Progress], None] | None,
+) -> tuple[list[Problem], list[Outcome]]:
+    """The problem without the rows of each mask, and the outcome of its search, up to one that the user interrupted."""
+    outcomes: list[Outcome] = []
+    trained: list[Problem] = []
+    since = take_start()
+    over = 0.0 if since is None else time.monotonic() - since
+    for mask in held:
+        # What came before, and what one of them took too long, is missing to the next.
+        begin = time.monotonic() - time_waited()
+        with mark_start(kept=over):
+            trained.append(make_problem(dataset.rows(~mask), background, settings))
+            outcomes.append(search(trained[-1], settings, progress))
+        over = max(0.0, over + time.monotonic() - time_waited() - begin - settings.time_limit)
+        if outcomes[-1].status == StopReason.INTERRUPTED:
+            break
+    return trained, outcomes
+
+
 def _in_order(losses: Sequence[Loss]) -> list[Loss]:
     """``losses``, of which the first is the least, as they are wanted: those near it by complexity, then the others."""
     near = [v.near(losses[0]) for v in losses]
@@ -213,7 +229,7 @@ def _note(taken: Loss, least: Loss, held: Sequence[NDArray[np.bool_]]) -> str:
 
 def _together(outcomes: Sequence[Outcome]) -> Outcome:
     """The work of the searches in all, with the archives of all."""
-    first = next((o for o in outcomes if o.status == "interrupted"), outcomes[-1])
+    first = next((o for o in outcomes if o.status == StopReason.INTERRUPTED), outcomes[-1])
     found = sorted((h for o in outcomes for h in o.archive), key=rank)
     return replace(
         first,

@@ -21,6 +21,7 @@ from hypo.problem.problem import Settings, make_problem
 from hypo.search.engine import search
 from hypo.search.outcome import Outcome
 from hypo.search.scan import pair_scan as scan
+from hypo.search.scan.unit_rows import unit_rows
 from tests.oracles.no_limit import NO_LIMIT
 
 RNG = np.random.default_rng(5)
@@ -54,7 +55,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_shards_of_a_scan_together_find_what_the_whole_finds(small_blocks: None) -> None:
-    F, _ = scan.unit_rows(np.random.default_rng(0).standard_normal((1400, 30)), np.empty((0, 30)))
+    F, _ = unit_rows(np.random.default_rng(0).standard_normal((1400, 30)), np.empty((0, 30)))
     for run in (
         lambda c, e: scan.scan_sums(F[:2], F, None, keep=50, clock=c, executor=e),
         lambda c, e: scan.scan_products(F[:2], F, F[:300], np.empty((0, 30)), keep=50, clock=c, executor=e),

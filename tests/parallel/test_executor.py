@@ -26,6 +26,7 @@ from hypo.problem.problem import Settings, make_problem
 from hypo.search.engine import search
 from hypo.search.proposers import evolution as evolve
 from hypo.search.scan import pair_scan as scan
+from hypo.search.scan.unit_rows import orthonormal, unit_rows
 from tests.oracles.no_limit import NO_LIMIT
 
 N = 40  # probe rows
@@ -126,7 +127,7 @@ def test_answers_come_in_the_order_of_the_items(far: Any) -> None:
 
 @pytest.mark.parametrize("ordered", [True, False])
 def test_one_long_task_does_not_hold_up_the_others(far: Any, tmp_path: Path, ordered: bool) -> None:
-    found = list((far.map if ordered else far.completed)(wait_for_last, range(40), str(tmp_path)))
+    found = list((far.map if ordered else far.map_as_completed)(wait_for_last, range(40), str(tmp_path)))
     assert (found if ordered else sorted(found)) == list(range(40))
     assert ordered or found[0] != 0
 
@@ -141,8 +142,8 @@ def test_an_error_of_the_function_is_raised_here(far: Any) -> None:
 
 @pytest.mark.parametrize("form", ["sums", "sums of two", "products", "products of two"])
 def test_scans_are_the_same_bit_for_bit(form: str, far: Any) -> None:
-    q = scan.orthonormal([np.ones(N)], N)
-    F, G, T = (scan.unit_rows(a, q)[0] for a in (ROWS, ROWS[:700] ** 2, ROWS[:3] * ROWS[5:8]))
+    q = orthonormal([np.ones(N)], N)
+    F, G, T = (unit_rows(a, q)[0] for a in (ROWS, ROWS[:700] ** 2, ROWS[:3] * ROWS[5:8]))
     F[900] = F[20]  # a tie between pairs of different blocks
     second = G if "two" in form else None
     found = []
@@ -289,7 +290,7 @@ def test_a_deadline_travels_as_seconds_left(far: Any) -> None:
 
 
 def test_an_expired_clock_ends_a_scan_at_once(far: Any) -> None:
-    F, _ = scan.unit_rows(ROWS, np.empty((0, N)))
+    F, _ = unit_rows(ROWS, np.empty((0, N)))
     clock = Clock(deadline=time.monotonic() - 1)
     assert all(len(b.r2) == 0 for b in scan.scan_sums(F[:2], F, None, keep=9, clock=clock, executor=far))
     assert clock.scored == 0
@@ -306,7 +307,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing(far: Any, tmp_path: Path) -
 
 def test_what_was_finished_before_a_worker_died_is_not_done_again(tmp_path: Path) -> None:
     with Processes(2) as far:
-        assert sorted(far.completed(count_calls, range(9), str(tmp_path))) == list(range(9))
+        assert sorted(far.map_as_completed(count_calls, range(9), str(tmp_path))) == list(range(9))
     calls = sorted(mark.name.split("-")[0] for mark in tmp_path.iterdir())
     assert calls.count("6") == 2
     assert all(calls.count(str(k)) == 1 for k in range(4))

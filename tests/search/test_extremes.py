@@ -15,7 +15,7 @@ from hypo.likelihood.base import Gaussian
 from hypo.problem.problem import Settings, make_problem
 from hypo.search.engine import search
 from hypo.search.library.seeds import nesting_masks
-from hypo.search.proposers.atoms import _with_corners
+from hypo.search.proposers.atoms import _make_corners
 
 RNG = np.random.default_rng(5)
 POSITIVE = RNG.uniform(0.2, 90.0, (40, 3))
@@ -75,12 +75,12 @@ def test_of_two_corners_one_may_be_enough() -> None:
 
 def test_corners_among_the_atoms_are_the_functions_they_say() -> None:
     x = SIGNED[:, 0]
-    atoms = list(_with_corners(hypo.Expression.variable("x"), x, frozenset({"min", "max", "abs"})))
+    atoms = list(_make_corners(hypo.Expression.variable("x"), x, frozenset({"min", "max", "abs"})))
     assert {oc.MIN, oc.MAX, oc.ABS} == {e.code[-1][0] for e, _, _ in atoms}
     for e, values, power in atoms:
         np.testing.assert_allclose(evaluate(e, x[:, None], ("x",)), values)
         assert power == 1.0
-    assert not list(_with_corners(hypo.Expression.variable("x"), x, frozenset({"exp"})))
+    assert not list(_make_corners(hypo.Expression.variable("x"), x, frozenset({"exp"})))
 
 
 def problem(operators: tuple[str, ...] | None, nesting: dict[str, tuple[str, ...]]):

@@ -10,7 +10,7 @@ from typing import NoReturn
 from hypo.expression import operators as ops
 from hypo.expression.expr import PI, Constant
 from hypo.knowledge.logic import syntax
-from hypo.knowledge.logic.names import FUNCTIONS, KEYWORDS, MAX_ORDER, Names, denominators, numerator
+from hypo.knowledge.logic.names import KEYWORDS, MAX_ORDER, Names, denominators, numerator
 from hypo.knowledge.logic.syntax import Draft, LogicTerm
 from hypo.knowledge.logic.tokens import Token, Tokens
 from hypo.knowledge.text import wording as words
@@ -73,7 +73,7 @@ class AtomReader(Tokens, ABC):
             if not self.in_end:
                 self.fail(at, "inf can only be an end of a quantified variable's interval")
             return self.read_leaf(Constant(math.inf))
-        if name in FUNCTIONS:
+        if ops.is_function(name):
             return self.read_function(name)
         if name == "int" and (called or self.names is not None):
             return self.read_integral(at)

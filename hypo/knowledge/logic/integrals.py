@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.expression import operators as ops
 from hypo.expression.analysis.derivative import derivative
 from hypo.expression.analysis.intervals import FUNCTIONS, Bounds, Enclosure, enclose
 from hypo.expression.expr import Expression
@@ -53,10 +54,7 @@ _KEPT = 4
 _MAX_NODES = 400
 """Integrands with a fourth derivative of more nodes than this are bounded without it."""
 # Operators without corners or branch points wherever they are defined.
-_ANALYTIC = frozenset({
-    oc.VAR, oc.CONST, oc.NEG, oc.INV, oc.SQUARE, oc.CUBE, oc.EXP, oc.LOG, oc.SIN, oc.COS, oc.TAN, oc.TANH, oc.SINH, oc.COSH,
-    oc.ATAN, oc.ADD, oc.SUB, oc.MUL, oc.DIV,
-})  # fmt: skip
+_ANALYTIC = frozenset({oc.VAR, oc.CONST, *(row.opcode for row in ops.OPERATORS if row.is_analytic)})
 _BOUNDED = 32
 """Panels of a bound on an integral; a power of two, so that they end at exact fractions."""
 

@@ -6,7 +6,8 @@ import re
 from typing import NamedTuple, NoReturn
 
 from hypo.errors import FormulaError
-from hypo.knowledge.logic.names import FUNCTIONS, KEYWORDS
+from hypo.expression import operators as ops
+from hypo.knowledge.logic.names import KEYWORDS
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)|(?P<name>[^\W\d]\w*)"
@@ -103,7 +104,7 @@ class Tokens:
         if right.text == ")":
             self.fail(right.at, "this ')' has no '(' before it")
         if (right.kind in ("number", "name") and right.text not in KEYWORDS) or right.text == "(":
-            if left.text in FUNCTIONS:
+            if ops.is_function(left.text):
                 self.fail_expecting(f"'(' after the function {left.text!r}")
             self.fail(
                 right.at,

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.clock import Deadline
-from hypo.kernels.cpu.evolution.nodes import Grammar
+from hypo.kernels.cpu.evolution.nodes import BreedingGrammar
 from hypo.kernels.cpu.evolution.variation import breed
 from hypo.parallel.batches import PIECE, Batches, Rows, fit_programs
 from hypo.parallel.executor import Executor
@@ -27,8 +27,10 @@ ISLAND = 150
 EVALUATIONS = 8
 # A child is given up when its sum of squares stays above this multiple of the island's largest.
 HOPE = 2.0
-# Rows that a residual counts for, and how much (in log) sums of squares of two individuals of an island differ.
-WEIGHT, APART = 100.0, 0.003
+# Rows that a residual counts for.
+WEIGHT = 100.0
+# How much, in log, sums of squares of two individuals of an island differ.
+APART = 0.003
 # Generations without progress before an island begins anew.
 STANDSTILL = 25
 # A sum of squares below this share of the target's is as good as none, and only size counts.
@@ -39,7 +41,7 @@ class World(NamedTuple):
     """The common world of all islands: what may be bred, the rows it is fitted to and their sum of squares ``total``, whether
     programs are ``linear`` in their terms, and nats of a ``symbol``."""
 
-    grammar: Grammar
+    grammar: BreedingGrammar
     rows: Rows
     total: float
     linear: bool
@@ -73,7 +75,7 @@ class Island:
 
     def settle(self, newcomers: Programs, world: World) -> None:
         """The best of the living and the newcomers, no two with the same values, become the individuals."""
-        self._keep(Programs.joined([self.individuals.part(0, self.alive), newcomers]), world)
+        self._keep(Programs.join([self.individuals.part(0, self.alive), newcomers]), world)
         if self.score[0] < self.record - 0.01 * WEIGHT:
             self.record, self.since = self.score[0], 0
         else:
@@ -154,7 +156,7 @@ def live_together(
     fitted = 0
     for _ in range(stays[0][2]):
         bred = list(executor.map(lambda k: _children(islands[k], states[k], world), range(len(islands))))
-        all_of_them = Programs.joined([children for children, _ in bred])
+        all_of_them = Programs.join([children for children, _ in bred])
         limit = np.concatenate([limit for _, limit in bred])
         batches.fit(all_of_them, world.rows, world.linear, EVALUATIONS, limit, late)
         fitted += ISLAND

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +44,7 @@ class Programs:
         return len(self.length)
 
     @property
-    def arrays(self) -> tuple[NDArray, ...]:
+    def arrays(self) -> tuple[NDArray[Any], ...]:
         """All six arrays."""
         return self.op, self.arg, self.value, self.length, self.rss, self.coef
 
@@ -66,7 +67,7 @@ class Programs:
             mine[index] = theirs
 
     @staticmethod
-    def joined(parts: Sequence[Programs]) -> Programs:
+    def join(parts: Sequence[Programs]) -> Programs:
         """All programs of ``parts``, in order."""
         return Programs(*(np.concatenate(a) for a in zip(*(p.arrays for p in parts), strict=True)))
 
@@ -83,7 +84,8 @@ class Programs:
         """Terms (n,) of sums: a tidied one ends with the + that join them."""
         position = self.length[:, None] - 1 - np.arange(MAX_TERMS - 1)
         tail = np.take_along_axis(self.op, np.maximum(position, 0), axis=1) == oc.ADD
-        return 1 + np.sum(np.cumprod(tail & (position >= 0), axis=1), axis=1)
+        joins: NDArray[np.int64] = np.sum(np.cumprod(tail & (position >= 0), axis=1), axis=1)
+        return 1 + joins
 
     def sizes(self, linear: bool) -> NDArray[np.int64]:
         """Nodes (n,), where programs are ``linear`` with the coefficients."""
@@ -92,7 +94,7 @@ class Programs:
     def numbers(self, linear: bool) -> NDArray[np.int64]:
         """Fitted numbers (n,), coefficients included."""
         within = np.arange(WIDTH) < self.length[:, None]
-        free = np.sum(within & (self.op == oc.CONST) & (self.arg < 0), axis=1)
+        free: NDArray[np.int64] = np.sum(within & (self.op == oc.CONST) & (self.arg < 0), axis=1)
         return free + (self.terms() + 1 if linear else 0)
 
     def keep_best(self, batch: Programs, linear: bool) -> None:

@@ -10,9 +10,10 @@ from hypo.expression.expr import Expression
 from hypo.fitting.rule_checks import Rulebook
 from hypo.problem.problem import Problem
 
-# Of so many best individuals it is asked what they break; so many of them are looked at anew each time, since a look takes as
-# long as breeding a hundred.
-KNOWN, LOOKS = 12, 2
+# Of so many best individuals it is asked which rules they break.
+KNOWN = 12
+# So many of them are looked at anew each time, since a look takes as long as breeding a hundred.
+LOOKS = 2
 # A hard rule counts as a soft one of this weight: offspring of what breaks it may keep it.
 HARD = 10.0
 # Individuals whose violations are remembered.

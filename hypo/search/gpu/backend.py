@@ -16,7 +16,8 @@ from typing import Any, Literal, TypeVar
 from hypo.clock import Clock
 from hypo.parallel.executor import Executor, whole
 from hypo.search.gpu.devices import Attempts
-from hypo.search.scan.pair_scan import Best, Job, Rows
+from hypo.search.scan.pair_scan import Best, Job
+from hypo.search.scan.prefilter import Rows
 
 R = TypeVar("R")
 

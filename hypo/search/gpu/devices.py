@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from importlib.util import find_spec
 from typing import TypeVar
 
 from hypo.errors import HypoError, InputError, MissingExtraError
+from hypo.expression import operators as ops
+from hypo.kernels import opcodes as oc
+from hypo.problem.problem import CUDA, PYSR
 
 R = TypeVar("R")
+
+# Backends that evaluate formulas by code of their own.
+LIMITED = (CUDA, PYSR)
 
 
 def devices() -> tuple[str, ...]:
@@ -35,6 +41,16 @@ def devices() -> tuple[str, ...]:
             "leave out the backend to search on the processor"
         )
     return tuple(f"cuda:{k}" for k in range(torch.cuda.device_count()))
+
+
+def require_known_operators(allowed: Collection[str], backend: str) -> None:
+    """Raises InputError where the ``backend`` cannot evaluate an operator of a user."""
+    own = sorted(name for name in allowed if oc.is_user_defined(ops.BY_NAME[name].opcode))
+    if own and backend in LIMITED:
+        raise InputError(
+            f"the backend {backend} does not know the operator {own[0]}, which is defined in Python and evaluated on the "
+            "processor only: leave out the operator or the backend"
+        )
 
 
 class Attempts:

@@ -23,8 +23,8 @@ from hypo.kernels.gpu import pair_scores as rescore
 from hypo.kernels.gpu.operands import Operand, below, error, operand, unit_error
 from hypo.kernels.gpu.pair_scan import Launcher, Shape
 from hypo.search.gpu.layout import Layout, Piece
-from hypo.search.scan.pair_scan import Rows, seen
-from hypo.search.scan.prefilter import AXES
+from hypo.search.scan.pair_scan import restrict_targets
+from hypo.search.scan.prefilter import AXES, Rows
 
 # Columns that the filter multiplies where there are more: the rest is bounded.
 WIDTH = 64
@@ -248,7 +248,7 @@ class Products(_Form):
         every, chosen = np.concatenate(list(targets)), None
         if self.n > WIDTH:
             chosen = np.sort(np.argsort(-np.sum(every**2, axis=0), kind="stable")[:WIDTH])
-        view, z, unseen = seen(every, basis, chosen)
+        view, z, unseen = restrict_targets(every, basis, chosen)
         cuts = np.cumsum([len(t) for t in targets])[:-1]
         self._view = _stacked(np.split(view, cuts), device)
         self._unseen = _stacked([u[:, None] for u in np.split(unseen, cuts)], device)[..., 0]

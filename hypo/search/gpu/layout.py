@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from hypo.kernels.gpu.row_order import clustered
-from hypo.search.scan.pair_scan import Rows
+from hypo.search.scan.prefilter import Rows
 
 # The least g − f of sets of which all pairs count.
 ANY = -(2**31) + 1

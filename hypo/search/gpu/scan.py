@@ -34,8 +34,8 @@ from hypo.parallel.executor import Executor, Serial
 from hypo.search.gpu.forms import Products, Sums
 from hypo.search.gpu.layout import Piece
 from hypo.search.gpu.top_lists import MOST_EQUAL, Lists, lasts
-from hypo.search.scan.pair_scan import Best, Job, Rows, _merge, _pairs
-from hypo.search.scan.prefilter import spread
+from hypo.search.scan.pair_scan import Best, Job, _merge, _pairs
+from hypo.search.scan.prefilter import Rows, spread
 
 # Pairs up to which all of one scan are scored in double precision, rows that are paired with all others first, and pairs
 # scored at once.

@@ -22,8 +22,10 @@ from hypo.kernels import opcodes as oc
 from hypo.search.library.context import Context
 from hypo.search.library.library import Library, Seed
 
-# Highest rank, and that of an argument of a function.
-MOST_RANK, ARGUMENT = 8.0, 2.0
+# Highest rank of a member.
+MOST_RANK = 8.0
+# Highest rank of the argument of a function.
+ARGUMENT = 2.0
 # What a further variable or power adds to the rank of a product of powers.
 POWER_RANK = 0.6
 # By how much the rank of a sum stays below the sum of the ranks.

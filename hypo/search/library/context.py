@@ -18,8 +18,13 @@ from hypo.problem.surrogate import Surrogate, fit_surrogate
 from hypo.scoring.score import Scorer
 from hypo.search.library.library import Library, LibraryRows
 
-# Rows that the smooth stand-in is fitted to; an error below this share of the target's RMS is no noise.
-SMOOTH_ROWS, NO_NOISE = 5000, 1e-6
+# Rows that the smooth stand-in is fitted to.
+SMOOTH_ROWS = 5000
+# An error of the stand-in below this share of the target's RMS is no noise.
+NO_NOISE = 1e-6
+
+# X (n_var, n), y (n,) and weights (n,) of the rows that a stand-in is fitted to.
+SmoothingRows = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,18 @@ class Workers:
 
 
 @dataclass(frozen=True)
+class Smoothing:
+    """The smooth stand-in of a smaller problem, where it is known: the ``rows`` it was fitted to and the ``surrogate`` (None:
+    there is none). Where it does not follow y as closely as that of the whole problem does, ``denoised`` (n_race,) is what
+    that one made of y, None without noise."""
+
+    rows: SmoothingRows
+    surrogate: Surrogate | None
+    does_follow: bool = True
+    denoised: NDArray[np.float64] | None = None
+
+
+@dataclass(frozen=True)
 class Context:
     """Racing rows ``X`` (n_var, n_race), ``y``, ``weight`` (n_race,), and the ``probe`` rows among them (n_probe,); the work is
     done by ``workers``."""
@@ -53,6 +70,7 @@ class Context:
     clock: Clock
     workers: Workers
     scorer: Scorer
+    smoothing: Smoothing | None = None
 
     @staticmethod
     def of(problem: Problem, settings: Settings, clock: Clock, workers: Workers | None = None) -> Context:
@@ -77,42 +95,39 @@ class Context:
     @cached_property
     def surrogate(self) -> Surrogate | None:
         """A smooth stand-in for y, from many more rows than take part in the race."""
-        return fit_surrogate(*self.smoothing_rows)
+        return fit_surrogate(*self.smoothing_rows) if self.smoothing is None else self.smoothing.surrogate
 
     @cached_property
-    def smoothing_rows(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    def smoothing_rows(self) -> SmoothingRows:
         """X (n_var, n), y and weights of the rows that stand-ins are fitted to."""
+        if self.smoothing is not None:
+            return self.smoothing.rows
         p = self.problem
         chosen = np.sort(np.random.default_rng(0).permutation(len(p.y))[:SMOOTH_ROWS])
         root = p.gaussian.root_weights
         weight = np.ones(len(chosen)) if root is None else root[chosen] ** 2
         return np.ascontiguousarray(p.X[:, chosen]), p.y[chosen], weight / weight.mean()
 
-    def under(
-        self,
-        problem: Problem,
-        X: NDArray[np.float64],
-        surrogate: Surrogate,
-        rows: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]],
-    ) -> Context:
+    def in_variables(self, problem: Problem, X: NDArray[np.float64], smoothing: Smoothing) -> Context:
         """The context of a reduced problem: the same rows in its variables ``X`` (n_var, n_race), with the stand-in found for
         it."""
-        out = replace(self, problem=problem, X=X)
-        out.__dict__.update(surrogate=surrogate, smoothing_rows=rows)
-        return out
+        return replace(self, problem=problem, X=X, smoothing=smoothing)
 
-    def rescaled(
-        self,
-        problem: Problem,
-        X: NDArray[np.float64],
-        scale: NDArray[np.float64],
-        rows: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]],
+    def divide_target(
+        self, problem: Problem, X: NDArray[np.float64], scale: NDArray[np.float64], rows: SmoothingRows
     ) -> Context:
         """The context of a problem for y/scale in other variables ``X`` (n_var, n_race); noise and weights scale along.
         ``rows`` are the smoothing rows in its terms, their weights times scale²."""
         size = np.abs(scale)
         root = self.root * size / np.sqrt(np.mean(size**2))
-        out = replace(
+        own, weight = fit_surrogate(*rows), rows[2]
+        smoothing = Smoothing((*rows[:2], weight / weight.mean()), own)
+        error = math.inf if own is None else own.error * math.sqrt(weight.mean() / self.smoothing_rows[2].mean())
+        # In fewer variables a stand-in mostly follows y more closely.
+        if self.surrogate is not None and error > self.surrogate.error:
+            denoised = None if self.smooth is None else self.smooth / scale
+            smoothing = replace(smoothing, does_follow=False, denoised=denoised)
+        return replace(
             self,
             problem=problem,
             X=X,
@@ -127,18 +142,14 @@ class Context:
                 extra_cost=None,
                 violation=None,
             ),
+            smoothing=smoothing,
         )
-        own, weight = fit_surrogate(*rows), rows[2]
-        out.__dict__.update(surrogate=own, smoothing_rows=(*rows[:2], weight / weight.mean()))
-        error = math.inf if own is None else own.error * math.sqrt(weight.mean() / self.smoothing_rows[2].mean())
-        # In fewer variables a stand-in mostly follows y more closely.
-        if self.surrogate is not None and error > self.surrogate.error:
-            out.__dict__["smooth"] = None if self.smooth is None else self.smooth / scale
-        return out
 
     @cached_property
     def smooth(self) -> NDArray[np.float64] | None:
         """Denoised y (n_race,), where a smooth stand-in leaves nothing but noise; else None."""
+        if self.smoothing is not None and not self.smoothing.does_follow:
+            return self.smoothing.denoised
         s = self.surrogate
         if s is None or not s.saturated or s.error < NO_NOISE * self.scale:
             return None

@@ -25,8 +25,12 @@ from hypo.search.library.library import Library, Seed
 
 Values = NDArray[np.float64]
 
-# Elements of the largest group; orbits taken of a library, the simplest first; members looked at together.
-MOST_ELEMENTS, MOST_ORBITS, BLOCK = 24, 4000, 4096
+# Elements of the largest group.
+MOST_ELEMENTS = 24
+# Orbits taken of a library, the simplest first.
+MOST_ORBITS = 4000
+# Members looked at together.
+BLOCK = 4096
 # Values that differ by less than this share of the largest are equal.
 SAME = 1e-9
 
@@ -103,7 +107,7 @@ class Orbits:
                     orbits += 1
                     out += self._orbit(whole.member(int(k)), images[:, i], max_cost)
                 known.add(int(keys[i]))
-        return whole.holding(out, max_cost=max_cost, deadline=deadline)
+        return whole.make_holding(out, max_cost=max_cost, deadline=deadline)
 
     def _orbit(self, u: Seed, images: Values, max_cost: int) -> list[Seed]:
         """The sum and the product over the orbit of ``u``."""

@@ -20,10 +20,14 @@ from hypo.search.library.library import Library, Seed
 from hypo.search.library.pi_groups import monomials
 from hypo.units import Dimension
 
-# Groups of cost 1 (the others cost 2), and the most differences of variables among the leaves.
-CHEAP_GROUPS, MOST_DIFFERENCES = 4, 8
-# Groups taken as seeds, and products of powers that carry the target's dimension.
-MOST_GROUPS, MOST_LEADS = 16, 12
+# Groups of cost 1; the others cost 2.
+CHEAP_GROUPS = 4
+# The most differences of variables among the leaves.
+MOST_DIFFERENCES = 8
+# Groups taken as seeds.
+MOST_GROUPS = 16
+# Products of powers that carry the target's dimension.
+MOST_LEADS = 12
 # Numbers that stand beside a pure number inside a function, and their cost: half and double angles, turns, quanta of h/2π.
 INNER_NUMBERS = {"2": 3, "1/2": 3, "2*pi": 4, "1/(2*pi)": 4}
 
@@ -107,9 +111,9 @@ def _library(ctx: Context, seeds: list[Seed], settings: Settings) -> Library:
     )
 
 
-def nesting_masks(nesting: Mapping[str, Sequence[str]]) -> NDArray[np.int32]:
+def nesting_masks(nesting: Mapping[str, Sequence[str]]) -> NDArray[np.int64]:
     """For each opcode the mask of opcodes that may not occur below it."""
-    masks = np.zeros(oc.N_OPCODE, np.int32)
+    masks = np.zeros(oc.N_OPCODE, np.int64)
     for outer, inner in nesting.items():
         for name in inner:
             masks[ops.BY_NAME[outer].opcode] |= 1 << ops.BY_NAME[name].opcode

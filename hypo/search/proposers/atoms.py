@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -24,19 +24,25 @@ from hypo.expression.program import Program
 from hypo.fitting.constants.fit import fit
 from hypo.kernels import opcodes as oc
 from hypo.likelihood.base import Gaussian
-from hypo.problem.problem import Settings
-from hypo.search.library.context import Context, LibraryView
+from hypo.search.library.context import LibraryView
 from hypo.search.library.library import Library, Seed
-from hypo.search.proposers.base import Turn
+from hypo.search.proposers.base import Turn, Workspace
 from hypo.search.scan import forms
 from hypo.search.scan.race import ScanHit, build
 from hypo.search.scan.targets import Target, links, peels
 
-# Grids, for u of spread 1: rates of exp, radians that sin runs through and its phases, steepness of tanh and of bells,
-# centres of both.
+# Grids, for u of spread 1. Rates of exp.
 RATES = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.7, 8.0, 11.0, 16.0)
-FREQUENCIES, PHASES = tuple(np.arange(1.0, 41.0)), (0.0, math.pi / 4, math.pi / 2, 3 * math.pi / 4)
-SLOPES, WIDTHS, CENTRES = (2.0, 5.0, 12.0), (4.0, 16.0, 64.0), (0.1, 0.3, 0.5, 0.7, 0.9)
+# Radians that sin runs through.
+FREQUENCIES = tuple(np.arange(1.0, 41.0))
+# Phases of sin, in radians.
+PHASES = (0.0, math.pi / 4, math.pi / 2, 3 * math.pi / 4)
+# Steepness of tanh.
+SLOPES = (2.0, 5.0, 12.0)
+# Steepness of bells.
+WIDTHS = (4.0, 16.0, 64.0)
+# Centres of tanh and of bells, as shares of the spread.
+CENTRES = (0.1, 0.3, 0.5, 0.7, 0.9)
 # Where min, max and |u − d| have their corner.
 CORNERS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 # Distances of a pole from the data, in spreads of u, and powers.
@@ -47,27 +53,36 @@ TURNS = (
     (1.2, 6, 60, "sums"), (0.8, 6, 60, "products"), (1.2, 6, 60, "peels"),
     (4.0, 24, 150, "sums"), (1.5, 24, 150, "products"), (3.0, 24, 150, "peels"),
 )  # fmt: skip
-# Members that atoms are multiplied by, to be terms of sums; rows at most.
-FACTORS, MOST_ROWS = 6, 6000
-# Rows in the scan of products, and formulas proposed after each scan.
-PRODUCT_ROWS, BUILT = 1500, 12
+# Members that atoms are multiplied by, to be terms of sums.
+FACTORS = 6
+# The most rows of a library of atoms.
+MOST_ROWS = 6000
+# Rows in the scan of products.
+PRODUCT_ROWS = 1500
+# Formulas proposed after each scan.
+BUILT = 12
 # Arguments that the target is divided and multiplied by, to be a sum of atoms behind a link: u/y = a·exp(c·u) + b.
 PEELED = 3
-# Hits that are fitted on few rows, those rows, and the steps of these fits.
-TRIED, FIT_ROWS, FIT_STEPS = 300, 300, 20
-# Of hits that differ in the grid's values only the best ones; and of each target's hits of so many terms.
-ALIKE, SHORT = 2, {1: 3, 2: 2}
+# Hits that are fitted on few rows.
+TRIED = 300
+# Those rows.
+FIT_ROWS = 300
+# Steps of these fits.
+FIT_STEPS = 20
+# Of hits that differ in the grid's values only so many are fitted, the best ones.
+ALIKE = 2
+# Of each target's hits of so many terms so many come first.
+SHORT = {1: 3, 2: 2}
 
 
 class Atoms:
     """The proposer that scans sums and products of parametric atoms and library members."""
 
-    def __init__(
-        self, ctx: Context, settings: Settings, library: Library, report: Callable[[str], None], name: str = "atoms"
-    ) -> None:
+    def __init__(self, workspace: Workspace, name: str = "atoms") -> None:
         self.name = name
-        self._ctx, self._settings, self._library, self._report = ctx, settings, library, report
-        self._turn = 0 if settings.fit_constants and {"*", "+"} <= ctx.problem.allowed else len(TURNS)
+        self._ctx, self._library, self._report = workspace.context, workspace.library, workspace.report
+        is_able = workspace.settings.fit_constants and {"*", "+"} <= self._ctx.problem.allowed
+        self._turn = 0 if is_able else len(TURNS)
 
     @property
     def cost(self) -> float:
@@ -95,9 +110,9 @@ class Atoms:
         else:
             peeled = [v for t in self._peeled(target, arguments) for v in (t, *links(t, problem.allowed))]
             hits = forms.sums(ctx, view, peeled, forms.KEEP_PEELED, triples=False)
-        yield from self._refined(hits, turn)
+        yield from self._refine(hits, turn)
 
-    def _refined(self, hits: list[ScanHit], turn: Turn) -> Iterator[Expression]:
+    def _refine(self, hits: list[ScanHit], turn: Turn) -> Iterator[Expression]:
         """The best hits after a quick fit on few rows: on the grid alone a good form can look worse than a poor one."""
         ctx = self._ctx
         stride = max(1, len(ctx.y) // FIT_ROWS)
@@ -106,7 +121,7 @@ class Atoms:
         rss = np.array([h.rss for h in hits])
         score = ctx.scorer.approximate(rss, np.array([h.size for h in hits]), len(ctx.y))
         found: list[tuple[float, int, Expression]] = []
-        for n, k in enumerate(_chosen(hits, np.argsort(score, kind="stable"))):
+        for n, k in enumerate(_choose_hits(hits, np.argsort(score, kind="stable"))):
             if turn.clock.expired:
                 break
             e = build(hits[k], ctx.root, ctx.problem.columns)
@@ -154,21 +169,21 @@ class Atoms:
         atoms: list[Seed] = []
         for m in arguments:
             u, d = lib.expression(int(m)), int(lib.dims[m])
-            for e, values, power in _of(u, lib.values[m], self._ctx.problem.allowed):
+            for e, values, power in _make_atoms(u, lib.values[m], self._ctx.problem.allowed):
                 dimension = d * power
                 if np.all(np.isfinite(values)) and dimension == int(dimension):
                     atoms.append(Seed(e, len(e), values, int(dimension)))
         seeds += atoms
         for f in seeds[:FACTORS]:
             seeds += [f * a for a in atoms[: max(0, MOST_ROWS - len(seeds))]]
-        return lib.holding(seeds, deadline=self._ctx.clock.deadline)
+        return lib.make_holding(seeds, deadline=self._ctx.clock.deadline)
 
     def _is_rational(self, member: int) -> bool:
         """True if a member is made of + − × ÷ and squares: the inside of an atom is no function itself."""
         return all(ops.BY_OPCODE[op].name in _RATIONAL for op, _ in self._library.expression(member).code if op > 1)
 
 
-def _chosen(hits: Sequence[ScanHit], order: NDArray[np.int64]) -> list[int]:
+def _choose_hits(hits: Sequence[ScanHit], order: NDArray[np.int64]) -> list[int]:
     """The hits to fit, ``order`` being the best first. A law of few terms looks poor as long as c is off, and is exact once c
     is right: the best short hits of each target come first."""
     alike, short = Counter[tuple[int, tuple[str, ...]]](), Counter[tuple[int, int]]()
@@ -194,7 +209,7 @@ def _chosen(hits: Sequence[ScanHit], order: NDArray[np.int64]) -> list[int]:
 _RATIONAL = frozenset({"+", "-", "*", "/", "inv", "square", "neg"})
 
 
-def _of(
+def _make_atoms(
     u: Expression, values: NDArray[np.float64], allowed: frozenset[str]
 ) -> Iterator[tuple[Expression, NDArray[np.float64], float]]:
     """The atoms of one argument: formula, values, and the power of u's dimension that it has."""
@@ -226,7 +241,7 @@ def _of(
             v, w = shifted(low + d * spread)
             for c in SLOPES:
                 yield apply("tanh", free(c / spread) * v), np.tanh(c / spread * w), 0.0
-    yield from _with_corners(u, values, allowed)
+    yield from _make_corners(u, values, allowed)
     for r in OFFSETS:
         for d in (low - r * spread, high + r * spread):
             v, w = shifted(d)
@@ -239,10 +254,10 @@ def _of(
             yield u ** free(p), values**p, p
 
 
-def _with_corners(
+def _make_corners(
     u: Expression, values: NDArray[np.float64], allowed: frozenset[str]
 ) -> Iterator[tuple[Expression, NDArray[np.float64], float]]:
-    """The atoms of one argument that have a corner at d, as :func:`_of` gives them: laws that change there, or saturate."""
+    """The atoms of one argument with a corner at d, as :func:`_make_atoms` gives them: laws that change there, or saturate."""
     low, spread = float(values.min()), float(np.ptp(values))
     for d in (low + share * spread for share in CORNERS):
         number = Expression.constant(d, free=True)

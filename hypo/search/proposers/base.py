@@ -1,18 +1,21 @@
 """Proposers: whatever puts forward hypotheses (scans, peels, evolution, guesses, other engines), and who has the next turn.
 
 A proposer yields formulas; the engine simplifies, fits, scores and archives each before it asks for the next, so that a
-proposer that looks at the archive sees what became of its last one. Third parties add their own through the entry point
-group ``hypo.proposers``: each entry names a callable ``(problem, settings) -> Proposer``.
+proposer that looks at the archive sees what became of its last one. It is made from a :class:`Workspace`, and each turn brings
+a :class:`Turn`. Third parties add their own through the entry point group ``hypo.proposers``: each entry names a callable
+``(workspace) -> Proposer``, such as a class, whose parameter has that name, or one ``(problem, settings) -> Proposer``.
 """
 
 from __future__ import annotations
 
+import inspect
 import math
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from importlib.metadata import entry_points
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -21,9 +24,14 @@ from hypo.errors import InputError
 from hypo.expression.expr import Expression
 from hypo.failures import Failures
 from hypo.fitting.archive import Archive
+from hypo.fitting.row_racing import for_proposers
 from hypo.problem.exact import is_exact
 from hypo.problem.problem import Problem, Settings
 from hypo.scoring.score import NATIVE
+from hypo.search.library.context import Context, Workers
+from hypo.search.library.library import Library
+from hypo.search.library.seeds import plain_library
+from hypo.search.scan.scan_state import ScanState
 
 ENTRY_POINTS = "hypo.proposers"
 # Formulas the engine takes from a proposer in one turn.
@@ -34,11 +42,78 @@ MEMORY = 0.5
 BETTER = 0.1
 
 
+def _tell_nobody(doing: str) -> None:
+    """Nobody listens."""
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """All that a proposer is made from, hypo's own or an installed one: the ``problem`` with all its rows, the ``settings``,
+    the ``clock`` to watch and to count in, the ``workers`` (executors, and who fits batches), a collection of ``failures``,
+    and ``report``, which is told what is being done. What changes from turn to turn, the archive and random numbers among it,
+    comes with each :class:`Turn`.
+
+    The racing rows (``context``) and a ``library`` to grow are made when they are first asked for. Those who search a smaller
+    problem for this one make a workspace for it (:meth:`on`), whose ``context`` is given. ``scan`` is what the library scan
+    knows, ``separated`` the same without variables that enter as pure powers; each is None where there is none.
+    """
+
+    problem: Problem
+    settings: Settings
+    clock: Clock = field(default_factory=Clock)
+    workers: Workers = field(default_factory=Workers.of)
+    failures: Failures = field(default_factory=Failures)
+    report: Callable[[str], None] = _tell_nobody
+    scan: ScanState | None = None
+    separated: ScanState | None = None
+    own_context: Context | None = None
+    own_library: Library | None = None
+
+    @cached_property
+    def context(self) -> Context:
+        """The racing rows, weights and clock of all scans."""
+        if self.own_context is not None:
+            return self.own_context
+        problem = for_proposers(self.problem, self.settings.seed)
+        return Context.of(problem, self.settings, self.clock, self.workers)
+
+    @cached_property
+    def library(self) -> Library:
+        """A library over all columns that whoever wants may grow."""
+        if self.own_library is not None:
+            return self.own_library
+        return plain_library(self.context, self.settings, range(len(self.context.problem.columns)))
+
+    @property
+    def scanned_library(self) -> Library:
+        """The library of the scan, which is the largest there is; without a scan the one to grow."""
+        return self.library if self.scan is None else self.scan.plain
+
+    def on(self, context: Context) -> Workspace:
+        """The workspace of a smaller problem that stands for this one, that of ``context``."""
+        return Workspace(
+            context.problem,
+            self.settings,
+            context.clock,
+            context.workers,
+            self.failures,
+            self.report,
+            own_context=context,
+        )
+
+    def beside(self, scan: ScanState, separated: ScanState | None = None, library: Library | None = None) -> Workspace:
+        """The same workspace for those who build on a scan; they share its ``library`` where one is given."""
+        return replace(
+            self, scan=scan, separated=separated, own_context=self.context, own_library=library or self.own_library
+        )
+
+
 @dataclass(frozen=True)
 class Turn:
-    """All that a proposer is given: the problem, the archive to read, a clock to watch, at most ``budget`` formulas to yield,
-    and an ``rng`` that depends on the seed, the proposer's name and the turn's ``number`` only. ``alone``: nobody else has
-    anything left to propose. ``failures`` collects unexpected errors of what can be left out."""
+    """All that a proposer is given for one turn: the problem, the archive to read, a clock to watch, at most ``budget``
+    formulas to yield, and an ``rng`` that depends on the seed, the proposer's name and the turn's ``number`` only. ``alone``:
+    nobody else has anything left to propose. ``failures`` collects unexpected errors of what can be left out. In the turn of a
+    smaller problem ``outer`` is that of the whole."""
 
     problem: Problem
     archive: Archive
@@ -106,7 +181,7 @@ class Schedule:
 
     def add(self, proposer: Proposer) -> None:
         """Let a proposer take part. Raises InputError when it is none."""
-        checked(proposer)
+        require_proposer(proposer)
         self._accounts.append(_Account(proposer))
 
     def drop(self, proposer: Proposer) -> None:
@@ -171,7 +246,7 @@ class Schedule:
         return next(a for a in self._accounts if a.proposer is proposer)
 
 
-def checked(proposer: object) -> Proposer:
+def require_proposer(proposer: object) -> Proposer:
     """The proposer itself. Raises InputError when it is none."""
     if not isinstance(proposer, Proposer):
         raise InputError(f"{proposer!r} is no proposer: it needs name, cost and propose(turn)")
@@ -183,17 +258,28 @@ def origin(proposer: Proposer) -> str:
     return str(getattr(proposer, "origin", NATIVE))
 
 
-def installed(problem: Problem, settings: Settings) -> Sequence[Proposer]:
+def load_installed(workspace: Workspace) -> Sequence[Proposer]:
     """Proposers of installed packages, by the names of their entry points, as far as the settings want them. Raises InputError
     when one cannot be loaded, naming it."""
+    settings = workspace.settings
     out: list[Proposer] = []
     for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda p: p.name):
         if settings.proposers is not None and point.name not in settings.proposers:
             continue
         try:
-            out.append(checked(point.load()(problem, settings)))
+            out.append(require_proposer(_made_by(point.load(), workspace)))
         except InputError:
             raise
         except Exception as error:  # whatever a foreign package raises: its user should know which one it was
             raise InputError(f"the proposer {point.name!r} ({point.value}) could not be started: {error}") from error
     return out
+
+
+def _made_by(make: Callable[..., Any], workspace: Workspace) -> Any:
+    """What an entry point makes, of the workspace where it has a parameter of that name."""
+    try:
+        wanted = set(inspect.signature(make).parameters)
+    except (TypeError, ValueError):
+        # What has no signature was written for the two arguments that all had at first.
+        wanted = set()
+    return make(workspace) if "workspace" in wanted else make(workspace.problem, workspace.settings)

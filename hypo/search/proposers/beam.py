@@ -9,7 +9,7 @@ best targets of a level are peeled again.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -18,29 +18,39 @@ from numpy.typing import NDArray
 
 from hypo.clock import Clock
 from hypo.expression.expr import Expression
-from hypo.problem.problem import Settings
 from hypo.problem.residual_structure import StructureTest, nearest, neighbour_correlation, noise_level
 from hypo.search.library.compact import compact_library
 from hypo.search.library.context import Context, LibraryView
 from hypo.search.library.library import LibraryRows
-from hypo.search.proposers.base import Turn
-from hypo.search.proposers.build import build_formulas
-from hypo.search.proposers.library_scan import Scanner
+from hypo.search.proposers.base import Turn, Workspace
 from hypo.search.reductions.screening import screen
 from hypo.search.scan import forms
-from hypo.search.scan.pair_scan import extend, orthonormal, scan_triples, unit_rows
+from hypo.search.scan.build_formulas import build_formulas
 from hypo.search.scan.peels import Peeling, Peels, join
 from hypo.search.scan.race import SUM, Basis, ScanHit, race
+from hypo.search.scan.scan_state import ScanScope, ScanState
 from hypo.search.scan.targets import Target
+from hypo.search.scan.tuple_scan import extend_tuples, scan_triples
+from hypo.search.scan.unit_rows import orthonormal, project_off, unit_rows
 
-# Chains judged in one go, and by one worker; terms of a sum; of the sums of two those grown further.
-BATCH, PIECE, TERMS, GROWN = 2048, 256, 5, 400
-# Rows of which all triples are looked at for peeled targets, and triples from which quadruples grow.
-TRIPLE_ROWS, TRIPLES_KEPT = 160, 10
+# Chains judged in one go.
+BATCH = 2048
+# Chains judged by one worker.
+PIECE = 256
+# The most terms of a sum.
+TERMS = 5
+# Sums of two that are grown further.
+GROWN = 400
+# Rows of which all triples are looked at for peeled targets.
+TRIPLE_ROWS = 160
+# Triples from which quadruples grow.
+TRIPLES_KEPT = 10
 # Products of powers count as steps of so much lower rank.
 MONOMIAL_RANK = 0.6
-# Chains that are raced, formulas built in a turn.
-RACED, BUILT = 60, 8
+# Chains that are raced.
+RACED = 60
+# Formulas built in a turn.
+BUILT = 8
 
 
 @dataclass(frozen=True)
@@ -64,8 +74,14 @@ ROUNDS = (
 )
 # Variables that members are made of.
 MOST_COLUMNS = 60
-# Nanoseconds for a pair of rows, the fewest rows, and the most for a second of the turn's cost and in all.
-PAIR_TIME, LEAST_ROWS, ROWS_A_SECOND, MOST_ROWS = 1.0, 100, 1200, 2400
+# Nanoseconds for a pair of rows.
+PAIR_TIME = 1.0
+# The fewest rows that a chain is judged against.
+LEAST_ROWS = 100
+# The most rows for a second of the turn's cost.
+ROWS_A_SECOND = 1200
+# The most rows in all.
+MOST_ROWS = 2400
 
 
 @dataclass(frozen=True)
@@ -84,7 +100,12 @@ class Judge:
 
     @staticmethod
     def of(
-        F: NDArray[np.float64], q: NDArray, index: NDArray[np.int64], rows: LibraryRows, basis: Basis, log: bool
+        F: NDArray[np.float64],
+        q: NDArray[np.float64],
+        index: NDArray[np.int64],
+        rows: LibraryRows,
+        basis: Basis,
+        log: bool,
     ) -> Judge:
         gram = F @ F.T
         return Judge(F, q, index, rows, basis, log, gram, gram.astype(np.float32))
@@ -97,19 +118,12 @@ Entry = tuple[float, int, Peels, int, Judge, NDArray[np.int64]]
 class Beam:
     """The proposer; each turn has more members, more targets and more levels."""
 
-    def __init__(
-        self,
-        ctx: Context,
-        settings: Settings,
-        report: Callable[[str], None],
-        whole: Scanner,
-        smaller: Scanner | None = None,
-        name: str = "beam",
-    ) -> None:
-        """The target and its variables are those of ``smaller``, or where there is none of ``whole``."""
+    def __init__(self, workspace: Workspace, name: str = "beam") -> None:
         self.name = name
-        self._ctx, self._report = ctx, report
-        self._scanner = smaller or whole
+        ctx, settings = workspace.context, workspace.settings
+        self._ctx, self._report = ctx, workspace.report
+        # The target and its variables are those that are left without pure powers, where there are some.
+        self._state = workspace.separated or workspace.scan or ScanState(ctx, settings, ScanScope())
         usable = settings.fit_constants and {"*", "+"} <= ctx.problem.allowed and ctx.n_probe >= 20
         self._turn = 0 if usable else len(ROUNDS)
 
@@ -130,7 +144,7 @@ class Beam:
     def _start(self) -> Target:
         """The target, or the denoised one where the stand-in leaves nothing but noise: of a law that is too much for it, it
         would show little."""
-        starts, X = self._scanner.starts, self._ctx.X[list(self._scanner.lines)]
+        starts, X = self._state.starts, self._ctx.X[list(self._state.lines)]
         if len(starts) == 1:
             return starts[0]
         residual = starts[1].values - starts[0].values
@@ -160,8 +174,8 @@ class Beam:
         level = peeling.start(start, ctx.probe)
         judges = Judges(ctx, view, order[: rows[0]], lines, free)
         judges.best(level, best)
-        judges.grow(level, np.zeros(1, np.int64), best)
-        judges.tripled(level, np.zeros(1, np.int64), best, plan.triples)
+        judges.add_longer(level, np.zeros(1, np.int64), best)
+        judges.add_triples(level, np.zeros(1, np.int64), best, plan.triples)
         for size, following in zip(rows[1:], (*plan.widths, 0), strict=True):
             judges = Judges(ctx, view, order[:size], lines, free)
             parts, scores = [], []
@@ -173,15 +187,15 @@ class Beam:
             if not parts or ctx.clock.expired:
                 break
             level, score = join(parts), np.concatenate(scores)
-            judges.grow(level, np.argsort(score, kind="stable")[:GROWN], best)
-            judges.tripled(level, _beam(level, score, {}, plan.tripled), best)
+            judges.add_longer(level, np.argsort(score, kind="stable")[:GROWN], best)
+            judges.add_triples(level, _beam(level, score, {}, plan.tripled), best)
             level = level.take(_beam(level, score, peeling.steps, following))
-        return self._raced(peeling, start, best)
+        return self._race(peeling, start, best)
 
     @cached_property
     def _lines(self) -> Sequence[int]:
         """The variables, of very many those that matter most: sums of all pairs take time and memory with their square."""
-        lines = self._scanner.lines
+        lines = self._state.lines
         if len(lines) <= MOST_COLUMNS:
             return lines
         found = screen(self._ctx.X[list(lines)], self._ctx.y, self._ctx.weight)
@@ -209,7 +223,7 @@ class Beam:
         if waiting:
             yield join(waiting)
 
-    def _raced(self, peeling: Peeling, start: Target, best: list[Entry]) -> list[ScanHit]:
+    def _race(self, peeling: Peeling, start: Target, best: list[Entry]) -> list[ScanHit]:
         ctx = self._ctx
         hits: list[ScanHit] = []
         raced = 0
@@ -259,11 +273,11 @@ class Judges:
         """The best approximate score of each chain with up to two terms; good ones are noted in ``best``."""
         out = np.full(len(peels), np.inf)
         for judge, index in self._groups(peels):
-            score = self._judged(judge, peels, index, 2, best)
+            score = self._judge(judge, peels, index, 2, best)
             out[index] = np.minimum(out[index], score)
         return out
 
-    def tripled(self, peels: Peels, index: NDArray[np.int64], best: list[Entry], most: int = TRIPLE_ROWS) -> None:
+    def add_triples(self, peels: Peels, index: NDArray[np.int64], best: list[Entry], most: int = TRIPLE_ROWS) -> None:
         """The best sums of three of the first ``most`` rows for some chains, and what grows from them by one row."""
         ctx = self._ctx
         some = peels.take(index)
@@ -271,7 +285,7 @@ class Judges:
             T, W = self._units(judge, some, own)
             short = replace(judge, F=judge.F[:most])
             items = [(T[k : k + 1], W[k]) for k in range(len(own)) if np.all(np.isfinite(T[k]))]
-            found = ctx.workers.local.map(_triples, items, short, ctx.clock)
+            found = ctx.workers.local.map(_find_triples, items, short, ctx.clock)
             for k, (terms, rss) in zip(np.flatnonzero(np.all(np.isfinite(T), axis=1)), found, strict=True):
                 for four, left in zip(terms, rss, strict=True):
                     nodes = self._nodes(judge, four) + int(some.size[own[k]])
@@ -284,12 +298,12 @@ class Judges:
         bare = 2 * len(judge.basis.log_of) if judge.log else 2 * judge.basis.constant - 1
         return int(np.sum(judge.rows.cost(judge.index[terms]) + 3)) + bare
 
-    def grow(self, peels: Peels, index: NDArray[np.int64], best: list[Entry]) -> None:
+    def add_longer(self, peels: Peels, index: NDArray[np.int64], best: list[Entry]) -> None:
         """Sums of more terms for some chains."""
         some = peels.take(index)
         for judge, own in self._groups(some):
             if not self._ctx.clock.expired:
-                self._judged(judge, some, own, TERMS, best)
+                self._judge(judge, some, own, TERMS, best)
 
     def _groups(self, peels: Peels) -> Iterator[tuple[Judge, NDArray[np.int64]]]:
         for d in [0] if self._free else np.unique(peels.dimension):
@@ -316,13 +330,12 @@ class Judges:
             else:
                 T, W = ctx.whiten(values), slope
             before = np.linalg.norm(T, axis=1)
-            for _ in range(2):
-                T = T - (T @ judge.q.T) @ judge.q
+            T = project_off(T, judge.q)
             size = np.linalg.norm(T, axis=1)
             size[size <= 1e-11 * before] = np.nan
             return T / size[:, None], W * size[:, None]
 
-    def _judged(
+    def _judge(
         self, judge: Judge, peels: Peels, index: NDArray[np.int64], most: int, best: list[Entry]
     ) -> NDArray[np.float64]:
         ctx = self._ctx
@@ -332,7 +345,7 @@ class Judges:
         live = np.flatnonzero(np.all(np.isfinite(T), axis=1))
         if len(live):
             pieces = [live[k : k + PIECE] for k in range(0, len(live), PIECE)]
-            found = ctx.workers.local.map(_piece, [(T[k], W[k]) for k in pieces], judge, most)
+            found = ctx.workers.local.map(_judge_piece, [(T[k], W[k]) for k in pieces], judge, most)
             for k, (part, left) in zip(pieces, found, strict=True):
                 terms[k], rss[k] = part, left
             ctx.clock.scored += len(live) * len(judge.F) * (len(judge.F) - 1) // 2
@@ -351,7 +364,7 @@ class Judges:
 
 
 @np.errstate(all="ignore")
-def _piece(
+def _judge_piece(
     item: tuple[NDArray[np.float64], NDArray[np.float64]], judge: Judge, most: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """The pairs that the kernel finds for some unit targets and the weights of their residuals."""
@@ -364,7 +377,7 @@ def _piece(
 
 
 @np.errstate(all="ignore")
-def _triples(
+def _find_triples(
     item: tuple[NDArray[np.float64], NDArray[np.float64]], judge: Judge, clock: Clock
 ) -> tuple[list[NDArray[np.int64]], list[float]]:
     """The best triples of rows for one unit target (1, n_probe), and quadruples; Σ (W·residual)² of each."""
@@ -372,7 +385,7 @@ def _triples(
     three = scan_triples(T, judge.F, keep=TRIPLES_KEPT, clock=clock)[0]
     terms = list(three[:2])
     if len(three):
-        terms += list(extend(T[0], judge.F, three, keep=TRIPLES_KEPT, clock=clock)[0][:2])
+        terms += list(extend_tuples(T[0], judge.F, three, keep=TRIPLES_KEPT, clock=clock)[0][:2])
     rss = []
     for chosen in terms:
         A = judge.F[chosen].T

@@ -22,55 +22,39 @@ from hypo.clock import Deadline
 from hypo.expression import operators as ops
 from hypo.expression.expr import Constant, Expression
 from hypo.kernels import opcodes as oc
-from hypo.kernels.cpu.evolution.nodes import Grammar
+from hypo.kernels.cpu.evolution.nodes import BreedingGrammar
 from hypo.kernels.cpu.evolution.tidy import tidy
 from hypo.parallel.batches import Rows
 from hypo.parallel.executor import whole
-from hypo.problem.problem import Settings
 from hypo.search.evolution.island import EVALUATIONS, EXACT, ISLAND, Island, Stay, World, live, live_together
 from hypo.search.evolution.programs import WIDTH, Programs
 from hypo.search.evolution.rule_fitness import KNOWN, RuleFitness
-from hypo.search.library.context import Context
-from hypo.search.library.library import Library
 from hypo.search.library.seeds import nesting_masks
-from hypo.search.proposers.base import Turn
+from hypo.search.proposers.base import Turn, Workspace
 from hypo.search.proposers.guesses import read_guesses
 
 # Rows that generations are fitted on.
 ROWS = 256
-# Generations of a turn, and seconds that one individual takes on an ordinary core.
-GENERATIONS, SECONDS_EACH = 25, 4e-5
+# Generations of a turn.
+GENERATIONS = 25
+# Seconds that one individual takes on an ordinary core.
+SECONDS_EACH = 4e-5
 # Most nodes of a formula on each island.
 SIZES = (12, 16, 20, 26, 34, 46)
-# Generations that islands live by themselves, individuals that migrate after them, and generations with an exact formula after
-# which a turn ends.
-MIGRATION, MIGRANTS, POLISH = 10, 3, 15
-# Individuals fitted to the racing rows at the end of a turn, evaluations spent on each, and formulas yielded.
-FINALISTS, FINAL_EVALUATIONS, YIELDED = 100, 12, 8
+# Generations that islands live by themselves.
+MIGRATION = 10
+# Individuals that migrate after them.
+MIGRANTS = 3
+# Generations with an exact formula after which a turn ends.
+POLISH = 15
+# Individuals fitted to the racing rows at the end of a turn.
+FINALISTS = 100
+# Evaluations spent on each of them.
+FINAL_EVALUATIONS = 12
+# Formulas yielded.
+YIELDED = 8
 # Library members that are building blocks.
 BLOCKS = 400
-# How often operators are drawn, relative to each other; others count OTHERS.
-FREQUENCY = {
-    "+": 4.0,
-    "-": 2.0,
-    "*": 4.0,
-    "/": 2.0,
-    "**": 0.15,
-    "square": 1.0,
-    "exp": 1.0,
-    "log": 1.0,
-    "sin": 1.0,
-    "cos": 1.0,
-    "sqrt": 0.7,
-    "neg": 0.1,
-    "inv": 0.7,
-    "asin": 0.1,
-    "acos": 0.1,
-    "min": 1.0,
-    "max": 1.0,
-    "abs": 1.0,
-}
-OTHERS = 0.4
 
 
 class Evolution:
@@ -78,9 +62,10 @@ class Evolution:
 
     name = "evolution"
 
-    def __init__(self, ctx: Context, settings: Settings, library: Library) -> None:
+    def __init__(self, workspace: Workspace) -> None:
+        ctx, settings = workspace.context, workspace.settings
         p = ctx.problem
-        self.ctx, self.library = ctx, library
+        self.ctx, self.library = ctx, workspace.scanned_library
         self.scorer = p.scorer(settings)
         self.rules = RuleFitness(p, settings.lam)
         self.free = settings.fit_constants
@@ -109,7 +94,7 @@ class Evolution:
         while True:
             generations = min(MIGRATION, GENERATIONS - lived)
             stays = [(island, seeds.pop(), generations) for island in self.islands]
-            found = self._lived(stays, Deadline(turn.clock.deadline))
+            found = self._let_live(stays, Deadline(turn.clock.deadline))
             self.islands = [island for island, _ in found]
             self._charge()
             turn.clock.scored += sum(fitted for _, fitted in found)
@@ -121,7 +106,7 @@ class Evolution:
             self._migrate()
         yield from self._best(turn)
 
-    def _lived(self, stays: list[Stay], late: Deadline) -> list[tuple[Island, int]]:
+    def _let_live(self, stays: list[Stay], late: Deadline) -> list[tuple[Island, int]]:
         """The islands after their stays, with how many programs each had fitted: together where a device takes their children,
         else each by itself wherever the executor has it done."""
         # Programs have about half the nodes that they may have.
@@ -213,7 +198,7 @@ class Evolution:
         elite = Programs.empty(len(self.islands[0].elite))
         for island in self.islands:
             elite.keep_best(island.elite, self.linear)
-        pool = Programs.joined([elite, *(island.individuals.part(0, island.alive) for island in self.islands)])
+        pool = Programs.join([elite, *(island.individuals.part(0, island.alive) for island in self.islands)])
         pool = pool.take(np.flatnonzero(np.isfinite(pool.rss) & (pool.numbers(self.linear) <= len(self.ctx.y) // 2)))
         sizes = pool.sizes(self.linear)
         guess = self.scorer.approximate(pool.rss, sizes.astype(float), len(self.rows[1]))
@@ -253,23 +238,23 @@ class Evolution:
 
     # --- grammar ------------------------------------------------------------------------------------------------
 
-    def _codes(self, arity: int) -> list[ops.Operator]:
-        return [r for r in ops.OPERATORS if r.arity == arity and r.name in self.ctx.problem.allowed]
+    def _codes(self, arity: int) -> list[ops.OperatorRow]:
+        return [r for r in ops.BY_NAME.values() if r.arity == arity and r.name in self.ctx.problem.allowed]
 
     def _chances(self, arity: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Opcodes and the cumulated chances of drawing them."""
         rows = self._codes(arity)
-        weight = np.cumsum([FREQUENCY.get(r.name, OTHERS) for r in rows])
+        weight = np.cumsum([r.frequency for r in rows])
         return np.array([r.opcode for r in rows], np.int64), weight / (weight[-1] if len(rows) else 1.0)
 
     @cached_property
-    def _rules(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    def _rules(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Masks of opcodes that must not, and seldom, stand below each opcode."""
         own = self.ctx.problem.knowledge.nesting
         seldom = {outer: inner for outer, inner in self.ctx.problem.nesting.items() if outer not in own}
         return nesting_masks(own), nesting_masks(seldom)
 
-    def _grammar(self) -> Grammar:
+    def _grammar(self) -> BreedingGrammar:
         """The symbols that may be bred, with the library's members of now as building blocks."""
         p = self.ctx.problem
         unary, unary_chance = self._chances(1)
@@ -280,7 +265,7 @@ class Evolution:
         named = [c for c in self.fixed if c.name in p.constants]
         dims = [p.packed(c.name) if c.name is not None and c.name in p.constants else 0 for c in self.fixed]
         target = p.pack(p.target_dimension) if p.has_units and p.target_dimension is not None else None
-        return Grammar(
+        return BreedingGrammar(
             unary=unary,
             unary_chance=unary_chance,
             binary=binary,

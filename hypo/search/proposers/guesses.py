@@ -23,15 +23,29 @@ from hypo.kernels import opcodes as oc
 from hypo.knowledge.hard_violations import hard_breach
 from hypo.likelihood.base import Likelihood
 from hypo.problem.problem import Problem, Settings
-from hypo.search.proposers.base import Turn
+from hypo.search.proposers.base import Turn, Workspace
 from hypo.search.table_units import readings
 
-# Starts of the first fit; steps, rows and the number of variants of a guess that are fitted, and of those yielded.
-STARTS, STEPS, ROWS, VARIANTS, YIELDED = 24, 12, 300, 500, 20
-# Turns in all; variants that are varied in the next one, and where a gain in score may be a chance of the rows.
-TURNS, KEPT, CHANCE = 4, 3, 3.0
-# Seconds for a guess in the first turn, and for a formula that is varied.
-FIRST_COST, VARY_COST = 0.1, 0.4
+# Starts of the first fit.
+STARTS = 24
+# Steps of the fit of a variant.
+STEPS = 12
+# Rows that variants are fitted to.
+ROWS = 300
+# Variants of a guess that are fitted in a turn.
+VARIANTS = 500
+# Variants that are yielded.
+YIELDED = 20
+# Turns in all.
+TURNS = 4
+# Variants that are varied in the next turn.
+KEPT = 3
+# A gain in score that may be a chance of the rows, in nats.
+CHANCE = 3.0
+# Seconds for a guess in the first turn.
+FIRST_COST = 0.1
+# Seconds for a formula that is varied.
+VARY_COST = 0.4
 # Functions that a term added to a guess may have.
 FUNCTIONS = ("square", "sqrt", "inv", "exp", "log", "sin", "cos", "tanh")
 
@@ -53,27 +67,27 @@ def _read(guess: str | Expression, problem: Problem, settings: Settings) -> Expr
             text = right_hand_side(e, problem.target, problem.aliases)
             e = parse(text, variables=problem.columns, constants=problem.constants, aliases=problem.aliases)
         except FormulaError as error:
-            raise InputError(f"the guess {_quoted(guess)} cannot be used: {error}") from error
+            raise InputError(f"the guess {_quote(guess)} cannot be used: {error}") from error
     used = (*e.variables, *(c.name for c in e.constants if c.free))
     columns = ", ".join(problem.columns)
     if problem.target in used and problem.target not in problem.columns:
         raise InputError(
-            f"the guess {_quoted(guess)} uses the target {problem.target}; it can use the columns {columns}"
+            f"the guess {_quote(guess)} uses the target {problem.target}; it can use the columns {columns}"
         )
     unknown = [name for name in e.variables if name not in problem.columns]
     if unknown:
-        raise InputError(f"the guess {_quoted(guess)} uses {unknown[0]}, but the columns are {columns}")
+        raise InputError(f"the guess {_quote(guess)} uses {unknown[0]}, but the columns are {columns}")
     if e.free and not settings.fit_constants:
-        raise InputError(f"the guess {_quoted(guess)} has constants to fit, which this search does not do")
+        raise InputError(f"the guess {_quote(guess)} has constants to fit, which this search does not do")
     for v in problem.knowledge.violations(e, problem.target):
         if v.hard:
             raise InputError(
-                f"the guess {_quoted(guess)} breaks the rule {v.rule}: {v.message}; change the guess or the rule"
+                f"the guess {_quote(guess)} breaks the rule {v.rule}: {v.message}; change the guess or the rule"
             )
     size = e.complexity(settings.complexity_weights)
     if size > problem.max_complexity:
         raise InputError(
-            f"the guess {_quoted(guess)} has complexity {size:g}, above the maximum of {problem.max_complexity}; "
+            f"the guess {_quote(guess)} has complexity {size:g}, above the maximum of {problem.max_complexity}; "
             "shorten it or raise max_complexity"
         )
     if not e.free:
@@ -87,10 +101,10 @@ def _require_rules(guess: str | Expression, e: Expression, problem: Problem, set
     for i, rule in enumerate(book.rules):
         broken = hard_breach(i, rule, law)
         if broken:
-            raise InputError(f"the guess {_quoted(guess)} {broken}; change the guess or the rule")
+            raise InputError(f"the guess {_quote(guess)} {broken}; change the guess or the rule")
 
 
-def _quoted(guess: str | Expression) -> str:
+def _quote(guess: str | Expression) -> str:
     return f'"{shortened(str(guess))}"'
 
 
@@ -99,9 +113,9 @@ class Guesses:
 
     name = "guesses"
 
-    def __init__(self, problem: Problem, settings: Settings) -> None:
-        self.problem, self.settings = problem, settings
-        self.guesses = read_guesses(problem, settings)
+    def __init__(self, workspace: Workspace) -> None:
+        self.problem, self.settings = workspace.problem, workspace.settings
+        self.guesses = read_guesses(self.problem, self.settings)
         # What the next turn varies, and everything varied or tried so far.
         self.parents: list[Expression] = []
         self.tried: set[str] = set()
@@ -119,13 +133,13 @@ class Guesses:
     def propose(self, turn: Turn) -> Iterator[Expression]:
         """The guesses, fitted; then the best of their variants."""
         self.turns += 1
-        yield from self._as_given(turn) if self.turns == 1 else self._varied(turn)
+        yield from self._propose_as_given(turn) if self.turns == 1 else self._propose_variants(turn)
 
-    def _as_given(self, turn: Turn) -> Iterator[Expression]:
+    def _propose_as_given(self, turn: Turn) -> Iterator[Expression]:
         for guess in self.guesses:
             with np.errstate(all="ignore"):
-                each = [self._fitted(e, turn) for e in readings(guess, self.problem)]
-                e = min(each, key=lambda e: _rss(e, self.problem.X, self.problem, self.problem.likelihood))
+                each = [self._fit_guess(e, turn) for e in readings(guess, self.problem)]
+                e = min(each, key=lambda e: _loss_of(e, self.problem.X, self.problem, self.problem.likelihood))
             turn.clock.scored += len(each)
             self.fitted.append(e)
             e = e.without_names()
@@ -133,16 +147,16 @@ class Guesses:
             self.parents.append(self.problem.simplified(e))
             yield e
 
-    def _fitted(self, e: Expression, turn: Turn) -> Expression:
+    def _fit_guess(self, e: Expression, turn: Turn) -> Expression:
         p = self.problem
         return fit(e, p.X, p.columns, p.likelihood, starts=STARTS, rng=turn.rng, clock=turn.clock) if e.free else e
 
-    def _varied(self, turn: Turn) -> Iterator[Expression]:
+    def _propose_variants(self, turn: Turn) -> Iterator[Expression]:
         X, likelihood = self._rows(turn.rng)
         scorer = self.problem.scorer(self.settings)
 
         def score(e: Expression) -> float:
-            rss = np.array([_rss(e, X, self.problem, likelihood)])
+            rss = np.array([_loss_of(e, X, self.problem, likelihood)])
             size = np.array([e.complexity(self.settings.complexity_weights)])
             return float(scorer.approximate(rss, size, len(likelihood.y))[0])
 
@@ -165,7 +179,7 @@ class Guesses:
     def _new_variants(self, e: Expression, rng: np.random.Generator) -> list[Expression]:
         """Up to ``VARIANTS`` variants of ``e`` that were not tried before."""
         variants: dict[str, Expression] = {}
-        for raw in variations(e, self.problem, self.settings.fit_constants):
+        for raw in vary(e, self.problem, self.settings.fit_constants):
             v = self.problem.simplified(raw)
             shape = v.masked()
             if shape not in self.tried and len(v) <= self.problem.max_complexity and v.variables:
@@ -183,7 +197,7 @@ class Guesses:
         return np.ascontiguousarray(p.X[:, rows]), p.likelihood.take(rows)
 
 
-def variations(e: Expression, problem: Problem, free: bool = True) -> Iterator[Expression]:
+def vary(e: Expression, problem: Problem, free: bool = True) -> Iterator[Expression]:
     """Formulas near ``e``: a subtree replaced by a leaf, an operation dropped, a term or factor added, a constant replaced
     by a variable or made to depend on it, exponents and exact numbers set free. ``free``: whether constants are fitted."""
     allows = problem.allows
@@ -197,35 +211,35 @@ def variations(e: Expression, problem: Problem, free: bool = True) -> Iterator[E
         if len(part) < len(e):
             for leaf in leaves:
                 if leaf != part:
-                    yield replaced(e, node, leaf)
+                    yield replace_subtree(e, node, leaf)
             if free and len(part) > 1:
-                yield replaced(e, node, number)
+                yield replace_subtree(e, node, number)
         for argument in part.children:
-            yield replaced(e, node, argument)
+            yield replace_subtree(e, node, argument)
         if free and allows("**") and part.variables and part.root != oc.CONST:
             base = part.children[0] if part.root in (oc.SQUARE, oc.CUBE, oc.SQRT, oc.INV) else part
             start = {oc.SQUARE: 2.0, oc.CUBE: 3.0, oc.SQRT: 0.5, oc.INV: -1.0}.get(part.root, 1.0)
-            yield replaced(e, node, base ** Expression.constant(start, free=True))
+            yield replace_subtree(e, node, base ** Expression.constant(start, free=True))
         if free and allows("+") and part.variables:
-            yield replaced(e, node, part + small)
+            yield replace_subtree(e, node, part + small)
         if free and allows("*") and part.variables:
-            yield replaced(e, node, part * number)
+            yield replace_subtree(e, node, part * number)
         for leaf in leaves:
             if allows("*"):
-                yield replaced(e, node, part * leaf)
+                yield replace_subtree(e, node, part * leaf)
             if allows("/"):
-                yield replaced(e, node, part / leaf)
+                yield replace_subtree(e, node, part / leaf)
             if allows("+") and free and allows("*"):
-                yield replaced(e, node, part + small * leaf)
+                yield replace_subtree(e, node, part + small * leaf)
             elif allows("+"):
-                yield replaced(e, node, part + leaf)
+                yield replace_subtree(e, node, part + leaf)
     # All leaves of one variable to powers, or shifted.
     for name in e.variables if free else ():
         leaf = Expression.variable(name)
         if allows("**"):
-            yield everywhere(e, name, leaf ** Expression.constant(1.0, free=True))
+            yield replace_everywhere(e, name, leaf ** Expression.constant(1.0, free=True))
         if allows("+"):
-            yield everywhere(e, name, leaf + Expression.constant(0.0, free=True))
+            yield replace_everywhere(e, name, leaf + Expression.constant(0.0, free=True))
     # All exact numbers set free.
     if free and any(c.is_literal for c in e.constants):
         yield replace(e, constants=tuple(replace(c, free=True) if c.is_literal else c for c in e.constants))
@@ -247,17 +261,17 @@ def variations(e: Expression, problem: Problem, free: bool = True) -> Iterator[E
             yield e + (small * term if free and allows("*") else term)
 
 
-def everywhere(e: Expression, name: str, new: Expression) -> Expression:
+def replace_everywhere(e: Expression, name: str, new: Expression) -> Expression:
     """``e`` with every leaf of the variable ``name`` replaced by ``new``."""
     for node in reversed([k for k, (op, arg) in enumerate(e.code) if op == oc.VAR and e.variables[arg] == name]):
         e = e.replace_leaf(node, new)
     return e
 
 
-def replaced(e: Expression, node: int, new: Expression) -> Expression:
+def replace_subtree(e: Expression, node: int, new: Expression) -> Expression:
     """``e`` with the subtree at ``node`` replaced by ``new``."""
     return e.replace_node(node, new)
 
 
-def _rss(e: Expression, X: NDArray[np.float64], problem: Problem, likelihood: Likelihood) -> float:
+def _loss_of(e: Expression, X: NDArray[np.float64], problem: Problem, likelihood: Likelihood) -> float:
     return likelihood.loss(likelihood.predicted(e, X, problem.columns))

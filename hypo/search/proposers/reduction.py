@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from hypo.expression.expr import Expression
 from hypo.expression.program import Program
 from hypo.likelihood.base import Gaussian
-from hypo.problem.problem import Problem, Settings
+from hypo.problem.problem import Problem
 from hypo.problem.surrogate import fit_surrogate
-from hypo.search.library.context import Context
+from hypo.search.library.context import Smoothing
 from hypo.search.proposers.atoms import Atoms
-from hypo.search.proposers.base import Proposer, Turn
+from hypo.search.proposers.base import Proposer, Turn, Workspace
 from hypo.search.proposers.beam import Beam
 from hypo.search.proposers.evolution import Evolution
 from hypo.search.proposers.library_scan import Scanner
@@ -25,12 +25,21 @@ from hypo.search.reductions.conserved import with_conserved
 from hypo.search.reductions.invariants import find_invariants, power_product
 from hypo.search.reductions.merge import ReducedColumns, merge_all, reduced_rows
 from hypo.search.reductions.symmetry import Symmetry, find_symmetry, symmetry_of_rules, symmetry_of_units
+from hypo.search.scan.scan_state import ScanScope
 from hypo.units import DIMENSIONLESS, Dimension
 
-# Cost of the first turn. With more than ``FEW`` variables a reduction is worth looking for before anything else.
-LOOK, LOOK_LATER, FEW = 0.1, 4.0, 2
-# What searches in invariants may spend before others take part; with so few invariants their turns count for this share.
-HEAD_START, SMALL, SMALL_SHARE = 2.0, 2, 0.4
+# Cost of the first turn, in seconds, where a reduction is worth looking for before anything else.
+LOOK = 0.1
+# Cost of the first turn elsewhere.
+LOOK_LATER = 4.0
+# With more variables than this it is.
+FEW = 2
+# Seconds that searches in invariants may spend before others take part.
+HEAD_START = 2.0
+# With so few invariants their turns count less.
+SMALL = 2
+# The share that they count for.
+SMALL_SHARE = 0.4
 
 
 @dataclass
@@ -65,13 +74,11 @@ class Reduction:
     ``doubt`` it is the same without the mergers of that reduction.
     """
 
-    def __init__(
-        self, ctx: Context, settings: Settings, report: Callable[[str], None], doubt: Reduction | None = None
-    ) -> None:
+    def __init__(self, workspace: Workspace, doubt: Reduction | None = None) -> None:
         self.name = "reduction" if doubt is None else "scaling"
         self._doubt = doubt
-        self._ctx, self._settings, self._report = ctx, settings, report
-        self._parts: list[_Part] | None = None if settings.fit_constants else []
+        self._workspace, self._ctx = workspace, workspace.context
+        self._parts: list[_Part] | None = None if workspace.settings.fit_constants else []
         self.columns: ReducedColumns | None = None
         self.symmetry: Symmetry | None = None
 
@@ -84,14 +91,14 @@ class Reduction:
         return math.inf if part is None else part.cost
 
     @property
-    def merged(self) -> bool:
+    def is_merged(self) -> bool:
         """True if variables were merged."""
         return self.columns is not None and self.columns.names != self._ctx.problem.columns
 
     def propose(self, turn: Turn) -> Iterator[Expression]:
         """Formulas of the next search."""
         if self._parts is None:
-            self._report("symmetries")
+            self._workspace.report("symmetries")
             self._parts = self._start()
         part = self._next()
         if part is not None:
@@ -105,7 +112,7 @@ class Reduction:
 
     def _start(self) -> list[_Part]:
         ctx, problem = self._ctx, self._ctx.problem
-        if ctx.clock.expired or ctx.surrogate is None or (self._doubt is not None and not self._doubt.merged):
+        if ctx.clock.expired or ctx.surrogate is None or (self._doubt is not None and not self._doubt.is_merged):
             return []
         X, y, weight = ctx.smoothing_rows
         own = {n: Expression.variable(n) for n in problem.columns}
@@ -143,13 +150,14 @@ class Reduction:
         if found is not None:
             smaller = _with_symmetry(smaller, found)
         parts = self._invariant(smaller, rows) if self.symmetry is not None else []
-        if found is not None or self.merged:
-            reduced = ctx.under(smaller, rows, surrogate, (columns.X, y, weight))
-            scanner = Scanner(reduced, self._settings, self._report, name=self.name, differences=False)
-            separated = scanner.reduced()
+        if found is not None or self.is_merged:
+            reduced = ctx.in_variables(smaller, rows, Smoothing((columns.X, y, weight), surrogate))
+            workspace = self._workspace.on(reduced)
+            scanner = Scanner(workspace, ScanScope(self.name, has_differences=False))
+            separated = scanner.without_pure_powers()
             parts += [_Part(s, smaller, columns.formulas) for s in (separated, scanner) if s is not None]
-            if self.merged:
-                parts += [_Part(p, smaller, columns.formulas) for p in self._others(reduced, scanner, separated)]
+            if self.is_merged:
+                parts += [_Part(p, smaller, columns.formulas) for p in self._others(workspace, scanner, separated)]
         return parts
 
     def _invariant(self, smaller: Problem, rows: NDArray[np.float64]) -> list[_Part]:
@@ -189,23 +197,28 @@ class Reduction:
         smoothed = at(columns.X, lead)
         _, y_smoothed, weight = ctx.smoothing_rows
         own = np.array([at(columns.X, e) for e in formulas.values()]), y_smoothed / smoothed, weight * smoothed**2
-        inner = ctx.rescaled(problem, np.array([at(rows, e) for e in formulas.values()]), raced, own)
-        scanner = Scanner(inner, self._settings, self._report, name=f"{self.name} to invariants", invariants=True)
+        inner = ctx.divide_target(problem, np.array([at(rows, e) for e in formulas.values()]), raced, own)
+        workspace = self._workspace.on(inner)
+        scanner = Scanner(workspace, ScanScope(f"{self.name} to invariants", is_of_invariants=True))
         insides = {n: e.substitute(columns.formulas) for n, e in formulas.items()}
         lead = lead.substitute(columns.formulas)
-        parts = [_Part(p, problem, insides, lead) for p in (*self._others(inner, scanner), scanner)]
+        parts = [_Part(p, problem, insides, lead) for p in (*self._others(workspace, scanner), scanner)]
         # The smallest problem of all comes first, and every kind of search for it counts as less where it is small indeed.
         for part in parts:
             part.spent = -HEAD_START
             part.share = SMALL_SHARE if len(names) <= SMALL < len(columns.names) else 1.0
         return parts
 
-    def _others(self, ctx: Context, scanner: Scanner, smaller: Scanner | None = None) -> list[Proposer]:
-        name = scanner.name
-        atoms = Atoms(ctx, self._settings, scanner.plain, self._report, name=f"{name}: atoms")
-        evolution = Evolution(ctx, self._settings, scanner.plain)
-        stepwise = Stepwise(ctx, self._settings, scanner.plain, self._report, name=f"{name}: stepwise")
-        return [Beam(ctx, self._settings, self._report, scanner, smaller, f"{name}: beam"), evolution, atoms, stepwise]
+    def _others(self, workspace: Workspace, scanner: Scanner, separated: Scanner | None = None) -> list[Proposer]:
+        """The other kinds of search of a smaller problem; all of them share the library of its scan."""
+        name, state = scanner.name, scanner.state
+        beside = workspace.beside(state, None if separated is None else separated.state, state.plain)
+        return [
+            Beam(beside, f"{name}: beam"),
+            Evolution(beside),
+            Atoms(beside, f"{name}: atoms"),
+            Stepwise(beside, f"{name}: stepwise"),
+        ]
 
 
 @dataclass

@@ -22,10 +22,12 @@ from hypo.likelihood.base import Gaussian
 from hypo.problem.problem import Problem, Settings
 from hypo.problem.spacing import Spacing
 from hypo.search.library.context import Context
-from hypo.search.proposers.base import Proposer, Turn
+from hypo.search.proposers.base import Proposer, Turn, Workspace
 
-# Sizes of columns and targets that are searched as they are.
-SMALL, LARGE = 1e-4, 1e6
+# Columns and targets whose largest value is below this are searched in other sizes.
+SMALL = 1e-4
+# Or above this.
+LARGE = 1e6
 # Powers of ten that differ by less are equal.
 EQUAL = 1e-9
 # Exponents of operators that are powers.
@@ -83,12 +85,12 @@ def _power(values: np.ndarray) -> int:
 
 
 class Rescaled:
-    """A proposer that searches in other sizes; ``make`` makes it for a context."""
+    """A proposer that searches in other sizes; ``make`` makes it for a workspace."""
 
-    def __init__(self, sizes: Sizes, ctx: Context, settings: Settings, make: Callable[[Context], Proposer]) -> None:
+    def __init__(self, sizes: Sizes, workspace: Workspace, make: Callable[[Workspace], Proposer]) -> None:
         self._sizes = sizes
-        self._ctx = sizes.context(ctx, settings)
-        self._inner = make(self._ctx)
+        self._ctx = sizes.context(workspace.context, workspace.settings)
+        self._inner = make(workspace.on(self._ctx))
         self.name = f"{self._inner.name}, sizes near 1"
 
     @property

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from hypo.expression.expr import Expression
-from hypo.problem.problem import Settings
 from hypo.scoring.score import Hypothesis
 from hypo.search.library.context import Context
 from hypo.search.proposers.atoms import Atoms
-from hypo.search.proposers.base import Proposer, Schedule, Turn
+from hypo.search.proposers.base import Proposer, Schedule, Turn, Workspace
 from hypo.search.proposers.evolution import Evolution
 from hypo.search.proposers.library_scan import Scanner
 from hypo.search.proposers.reduction import Reduction
 from hypo.search.reductions.screening import screen
+from hypo.search.scan.scan_state import ScanScope
 
-# Tables with more columns are screened. Seconds that it takes.
-MANY_COLUMNS, LOOK = 12, 0.1
+# Tables with more columns are screened.
+MANY_COLUMNS = 12
+# Seconds that screening takes.
+LOOK = 0.1
 # Columns of the first set beside those taken, at least and at most; of the later sets; and the seconds spent (by the proposers'
 # costs) after which each of these is opened.
 FIRST_SET = 4, 10
@@ -34,11 +36,11 @@ class Screened:
     says is about that library alone.
     """
 
-    def __init__(self, ctx: Context, settings: Settings, report: Callable[[str], None]) -> None:
+    def __init__(self, workspace: Workspace) -> None:
         self.name = "screened"
-        self._ctx, self._settings, self._report = ctx, settings, report
-        self._schedule = Schedule(settings.seed)
-        self._started = len(ctx.problem.columns) <= MANY_COLUMNS
+        self._workspace, self._ctx = workspace, workspace.context
+        self._schedule = Schedule(workspace.settings.seed)
+        self._started = len(self._ctx.problem.columns) <= MANY_COLUMNS
         self._sets: list[tuple[tuple[int, ...], float]] = []
         self._last: tuple[Proposer, Hypothesis | None] | None = None
 
@@ -53,7 +55,7 @@ class Screened:
     def propose(self, turn: Turn) -> Iterator[Expression]:
         """Formulas of the next search on a subset."""
         if not self._started:
-            self._report("screening of columns")
+            self._workspace.report("screening of columns")
             self._start()
         self._close(turn)
         while self._sets and self._schedule.spent >= self._sets[0][1]:
@@ -88,11 +90,13 @@ class Screened:
         smaller = replace(problem, columns=names, X=np.ascontiguousarray(problem.X[chosen]))
         ctx = replace(self._ctx, problem=smaller, X=np.ascontiguousarray(self._ctx.X[chosen]))
         name = f"screened, {len(names)} columns"
-        scanner = Scanner(ctx, self._settings, self._report, name=name)
-        separated = scanner.reduced()
-        reduction = Reduction(ctx, self._settings, self._report)
-        atoms = Atoms(ctx, self._settings, scanner.plain, self._report, name=f"{name}: atoms")
-        evolution = Evolution(ctx, self._settings, scanner.plain)
+        workspace = self._workspace.on(ctx)
+        scanner = Scanner(workspace, ScanScope(name))
+        separated = scanner.without_pure_powers()
+        reduction = Reduction(workspace)
+        beside = workspace.beside(scanner.state, library=scanner.state.plain)
+        atoms = Atoms(beside, name=f"{name}: atoms")
+        evolution = Evolution(beside)
         proposers: list[Proposer] = [*([separated] if separated else []), scanner, reduction, atoms, evolution]
         for proposer in proposers:
             self._schedule.add(proposer)

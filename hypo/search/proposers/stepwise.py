@@ -10,7 +10,7 @@ products.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 from math import comb
@@ -21,26 +21,33 @@ from numpy.typing import NDArray
 from hypo.expression import operators as ops
 from hypo.expression.expr import Expression
 from hypo.kernels import opcodes as oc
-from hypo.problem.problem import Settings
 from hypo.problem.surrogate import multi_indices
-from hypo.search.library.context import Context, LibraryView
-from hypo.search.library.library import Library
+from hypo.search.library.context import LibraryView
 from hypo.search.library.pi_groups import monomial
-from hypo.search.proposers.base import Turn
+from hypo.search.proposers.base import Turn, Workspace
 from hypo.search.scan.race import free_term
 from hypo.search.scan.targets import Target, links
 
 # Turns: seconds, and what is regressed on what.
 TURNS = ((0.3, "monomials"), (2.0, "monomials behind links"), (3.0, "members"))
-# Terms that are fitted at once, also as a share of the rows; the highest degree of monomials.
-MOST_TERMS, SHARE, MOST_DEGREE = 150, 0.25, 8
-# Members in a dictionary and those of them whose products join: one that is fitted as a whole, and one from which forward
-# selection brings so many terms. Selection goes astray among terms that are alike; elimination does not, but takes few.
-FEW, MANY, FORWARD = (60, 10), (150, 30), 20
+# Terms that are fitted at once.
+MOST_TERMS = 150
+# The same as a share of the rows.
+SHARE = 0.25
+# The highest degree of monomials.
+MOST_DEGREE = 8
+# Members in a dictionary that is fitted as a whole, and those of them whose products join.
+FEW = (60, 10)
+# The same of one that forward selection takes terms from: it goes astray among terms that are alike.
+MANY = (150, 30)
+# Terms that forward selection takes; elimination does not go astray, but takes few.
+FORWARD = 20
 # A column is left out whose part that is not in the span of those before it is below this share of it.
 INDEPENDENT = 1e-10
-# Formulas from each dictionary and target, and in all.
-BEST, PROPOSED = 2, 8
+# Formulas from each dictionary and target.
+BEST = 2
+# Formulas in all.
+PROPOSED = 8
 
 
 @dataclass(frozen=True)
@@ -65,13 +72,11 @@ class Dictionary:
 class Stepwise:
     """The proposer of long sums."""
 
-    def __init__(
-        self, ctx: Context, settings: Settings, library: Library, report: Callable[[str], None], name: str = "stepwise"
-    ) -> None:
+    def __init__(self, workspace: Workspace, name: str = "stepwise") -> None:
         self.name = name
-        self._ctx, self._library, self._report = ctx, library, report
-        allowed = ctx.problem.allowed
-        able = settings.fit_constants and not allowed.isdisjoint("+-") and not allowed.isdisjoint("*/")
+        self._ctx, self._library, self._report = workspace.context, workspace.library, workspace.report
+        allowed = self._ctx.problem.allowed
+        able = workspace.settings.fit_constants and not allowed.isdisjoint("+-") and not allowed.isdisjoint("*/")
         self._turn = 0 if able else len(TURNS)
 
     @property
@@ -94,7 +99,9 @@ class Stepwise:
             root = t.fit_root(self._ctx.root, False)
             dictionaries = list(whole)
             if large is not None:
-                dictionaries.append(large.of(forward(large.values * root, t.fitted * root, min(FORWARD, self._most))))
+                dictionaries.append(
+                    large.of(select_forward(large.values * root, t.fitted * root, min(FORWARD, self._most)))
+                )
             for order, dictionary in enumerate(dictionaries):
                 if turn.done:
                     return
@@ -124,7 +131,7 @@ class Stepwise:
         length = np.array([len(e) + 3 for e in dictionary.terms])
         frame = len(t.wrap(Expression.constant(1.0)))
         path = []
-        for kept, coefficients in eliminated(dictionary.values * root, t.fitted * root):
+        for kept, coefficients in eliminate_backward(dictionary.values * root, t.fitted * root):
             if turn.clock.expired:
                 break
             size = frame + int(length[kept].sum())
@@ -139,7 +146,7 @@ class Stepwise:
         turn.clock.scored += len(path)
         best = sorted(path, key=lambda p: p[0])[:BEST]
         allowed = ctx.problem.allowed
-        return [(s, t.wrap(written(c, [dictionary.terms[k] for k in kept], allowed))) for s, kept, c in best]
+        return [(s, t.wrap(write_sum(c, [dictionary.terms[k] for k in kept], allowed))) for s, kept, c in best]
 
     def _monomials(self) -> Iterator[Dictionary]:
         """For each degree from 2 on: all monomials up to it, with 1, as long as there are not too many."""
@@ -165,7 +172,7 @@ class Stepwise:
         seeds = [self._library.member(int(m)) for m in view.members[:count]]
         seeds += [f * g for f, g in combinations_with_replacement(seeds[:paired], 2)]
         held = LibraryView(
-            self._library.holding(seeds, deadline=turn.clock.deadline), ctx.X, 10**9, ctx.problem.max_complexity
+            self._library.make_holding(seeds, deadline=turn.clock.deadline), ctx.X, 10**9, ctx.problem.max_complexity
         )
         values = held.rows.values(np.arange(len(held.members)))
         fine = np.all(np.isfinite(values), axis=1)
@@ -173,7 +180,7 @@ class Stepwise:
         return Dictionary((Expression.constant(1.0), *terms), np.vstack([np.ones(len(ctx.y)), values[fine]]))
 
 
-def written(coefficients: NDArray[np.float64], terms: Sequence[Expression], operators: frozenset[str]) -> Expression:
+def write_sum(coefficients: NDArray[np.float64], terms: Sequence[Expression], operators: frozenset[str]) -> Expression:
     """Σ c·u with the coefficients to be fitted, in the operators there are: with − they are positive, as far as one term with a
     positive one can come first; without × they are divided by."""
 
@@ -190,7 +197,7 @@ def written(coefficients: NDArray[np.float64], terms: Sequence[Expression], oper
     return total
 
 
-def eliminated(
+def eliminate_backward(
     A: NDArray[np.float64], t: NDArray[np.float64]
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
     """Backward elimination: t ≈ Σ c_k A_k by least squares for the rows of ``A`` (n_term, n_row), then without the term whose
@@ -214,7 +221,7 @@ def eliminated(
         place = np.delete(place, np.argmin(c**2 / np.sum(inverse**2, axis=1)))
 
 
-def forward(A: NDArray[np.float64], t: NDArray[np.float64], count: int) -> NDArray[np.int64]:
+def select_forward(A: NDArray[np.float64], t: NDArray[np.float64], count: int) -> NDArray[np.int64]:
     """Forward selection by orthogonal least squares: the rows of ``A`` (n_term, n_row), one after the other, that take most
     from what is left of ``t``; at most ``count``."""
     size = np.linalg.norm(A, axis=1)

@@ -31,12 +31,18 @@ from hypo.search.proposers.base import Turn
 
 Values = NDArray[np.float64]
 
-# Rounds of backfitting with surrogates; the misfit settles when it falls by a smaller share.
-ROUNDS, SETTLED = 30, 1e-3
-# Newton steps for a working target, and the relative residual that ends them.
-STEPS, SOLVED = 40, 1e-13
-# Work in the first search of an unknown (seconds on an ordinary core); each next turn takes this many times as much.
-FIRST, LONGER = 2.0, 2.0
+# Rounds of backfitting with surrogates.
+ROUNDS = 30
+# The misfit settles when it falls by a smaller share.
+SETTLED = 1e-3
+# Newton steps for a working target.
+STEPS = 40
+# The relative residual that ends them.
+SOLVED = 1e-13
+# Work in the first search of an unknown, in seconds on an ordinary core.
+FIRST = 2.0
+# Each next turn takes this many times as much.
+LONGER = 2.0
 # Formulas of each unknown that are put together with those of the others.
 KEPT = 6
 # Formulas take the place of surrogates when the sum of squares grows by no more than this factor.
@@ -92,7 +98,7 @@ class TemplateSearch:
         with np.errstate(all="ignore"):
             return Program.of(e, self._names).value(self._values())
 
-    def _working(self, name: str) -> tuple[Values, Values]:
+    def _solve_for(self, name: str) -> tuple[Values, Values]:
         """The values that ``name`` must take for the template to meet y, the others as they are, and |∂y/∂name| there.
 
         Rows on which no value does so keep the value that comes closest.
@@ -128,11 +134,11 @@ class TemplateSearch:
             for name in self._unknowns:
                 if turn.clock.expired:
                     return
-                target, weight = self._working(name)
+                target, weight = self._solve_for(name)
                 if len(self._unknowns) == 1:
                     self._known[name] = target
                     continue
-                smooth = self._smoothed(name, target, weight)
+                smooth = self._smooth(name, target, weight)
                 if smooth is not None:
                     self._known[name] = smooth
             if free and len(self._unknowns) > 1:
@@ -146,7 +152,7 @@ class TemplateSearch:
         """The template's own constants, the unknowns as they are."""
         self._form = fit(self._form, self._values(), self._names, self._problem.likelihood, steps=10)
 
-    def _smoothed(self, name: str, target: Values, weight: Values) -> Values | None:
+    def _smooth(self, name: str, target: Values, weight: Values) -> Values | None:
         rows = self._rows(name)
         usable = np.isfinite(target) & (weight > 0)
         if usable.sum() < 8:
@@ -163,7 +169,7 @@ class TemplateSearch:
 
     def _search(self, name: str, turn: Turn) -> None:
         """Search for one unknown as a law of its own."""
-        target, weight = self._working(name)
+        target, weight = self._solve_for(name)
         rows = self._rows(name)
         usable = np.isfinite(target) & (weight > 1e-12 * float(weight.max(initial=0.0)))
         if usable.sum() < 3 or np.ptp(target[usable]) == 0:

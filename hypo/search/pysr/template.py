@@ -21,19 +21,6 @@ from hypo.knowledge.template import BoundTemplate
 # The form's own constants in PySR, and what stands between the parts of an answer.
 PARAMETERS, BETWEEN = "p", ";"
 _ARGUMENT = re.compile(r"#([0-9]+)")
-# Julia's spelling of the operators that it has no function of the same name for, or writes between its arguments. A power is
-# never written with a whole number, which Julia would take for another operation.
-_SPELLED = {
-    "neg": "(-{0})",
-    "inv": "(1.0 / {0})",
-    "square": "({0} ^ 2.0)",
-    "cube": "({0} ^ 3.0)",
-    "+": "({0} + {1})",
-    "-": "({0} - {1})",
-    "*": "({0} * {1})",
-    "/": "({0} / {1})",
-    "**": "({0} ^ {1})",
-}
 
 
 @dataclass(frozen=True)
@@ -134,8 +121,7 @@ class PySRTemplate:
             else:
                 row = ops.BY_OPCODE[op]
                 args = [stack.pop() for _ in range(row.arity)][::-1]
-                spelled = _SPELLED.get(row.name)
-                stack.append(spelled.format(*args) if spelled else f"{row.name}({', '.join(args)})")
+                stack.append(row.julia_text.format(*args))
         return stack[0]
 
     def _number(self, c: Constant) -> str:

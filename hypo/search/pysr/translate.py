@@ -30,8 +30,6 @@ LEAST_SIZE = 7
 ROUNDS = 1_000_000
 # What a wrong unit adds to PySR's loss, in mean squares of the target: more than any residual.
 PENALTY = 1e5
-# The operators of our table that PySR spells differently.
-SPELLED = {"**": "^"}
 
 
 @dataclass(frozen=True)
@@ -129,11 +127,11 @@ def _operators(problem: Problem) -> tuple[str, ...]:
     """The operators that the library enumerates, and powers where they are allowed; the other short forms PySR can build
     itself."""
     wanted = {*problem.enumerated, "**"} & problem.allowed
-    return tuple(n for n in ops.BY_NAME if n in wanted)
+    return tuple(n for n, row in ops.BY_NAME.items() if n in wanted and row.julia is not None)
 
 
 def _spelled(name: str) -> str:
-    return SPELLED.get(name, name)
+    return ops.BY_NAME[name].julia or name
 
 
 def _nesting(problem: Problem, operators: Collection[str]) -> dict[str, dict[str, int]]:
@@ -180,21 +178,13 @@ def written(e: Expression, leaves: Mapping[str, Expression], operators: Collecti
     return stack[0]
 
 
-# Short forms by their sources: (operators needed, form).
-_SPELLED_OUT: dict[str, tuple[tuple[str, str], ...]] = {
-    "neg": (("*", "(-1.0 * {0})"), ("-", "(0.0 - {0})")),
-    "inv": (("/", "(1.0 / {0})"), ("**", "({0} ^ -1.0)")),
-    "square": (("*", "({0} * {0})"), ("**", "({0} ^ 2.0)")),
-    "cube": (("*", "(({0} * {0}) * {0})"), ("**", "({0} ^ 3.0)")),
-    "sqrt": (("**", "({0} ^ 0.5)"),),
-}
-
-
 def _call(name: str, args: list[str], operators: Collection[str]) -> str | None:
+    row = ops.BY_NAME[name]
     if name in operators:
-        call = len(args) == 1 or name in ("min", "max")
-        return f"{name}({', '.join(args)})" if call else f"({args[0]} {_spelled(name)} {args[1]})"
-    for needed, form in _SPELLED_OUT.get(name, ()):
+        # As a call, which PySR reads of every function that it was given.
+        form = row.julia_text if row.arity == 2 else f"{row.julia}({{0}})"
+        return form.format(*args)
+    for needed, form in row.written_out:
         if needed in operators:
             return form.format(*args)
     return None

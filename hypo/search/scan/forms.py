@@ -14,30 +14,32 @@ from numpy.typing import NDArray
 
 from hypo.search.library.context import Context, LibraryView
 from hypo.search.library.library import LibraryRows
-from hypo.search.scan.pair_scan import (
-    Best,
-    distinct_rows,
-    extend,
-    orthonormal,
-    scan_jobs,
-    scan_sums,
-    scan_triples,
-    unit_rows,
-)
+from hypo.search.scan.pair_scan import Best, scan_jobs, scan_sums
 from hypo.search.scan.race import PRODUCT, RATIONAL, SUM, Basis, ScanHit, race
 from hypo.search.scan.targets import Target
+from hypo.search.scan.tuple_scan import extend_tuples, scan_triples
+from hypo.search.scan.unit_rows import distinct_rows, orthonormal, unit_rows
 
-# Hits kept per target and scan, for the data's own target and for peeled ones.
-KEEP, KEEP_PEELED = 300, 40
-# Pairs that are grown to three and four terms, and the longest sums.
-BEAM, MOST_TERMS = 60, 4
+# Hits kept per target and scan, for the data's own target.
+KEEP = 300
+# The same for peeled targets.
+KEEP_PEELED = 40
+# Pairs that are grown to three and four terms.
+BEAM = 60
+# Terms of the longest sums.
+MOST_TERMS = 4
 # Rows on each side of a rational form.
 RATIONAL_ROWS = 3000
 # Of many peeled targets those raced.
 RACED_TARGETS = 60
-# Rows of which all triples are scanned for the first targets, and triples scanned in all for the others; more targets
-# than MANY are many.
-TRIPLE_ROWS, TRIPLES, FIRST, MANY = 700, 1e8, 2, 40
+# Rows of which all triples are scanned for the first targets.
+TRIPLE_ROWS = 700
+# Triples scanned in all for the other targets.
+TRIPLES = 1e8
+# The first targets are so many.
+FIRST = 2
+# More targets than this are many.
+MANY = 40
 
 
 def unit_targets(ctx: Context, targets: Sequence[Target], q: NDArray[np.float64], log: bool) -> NDArray[np.float64]:
@@ -89,7 +91,7 @@ def sums(
             rows = min(TRIPLE_ROWS, int((6 * TRIPLES / len(targets)) ** (1 / 3)))
             three = scan_triples(T[:first], F[:TRIPLE_ROWS], keep=keep // 4, clock=ctx.clock)
             three += scan_triples(T[first:], F[:rows], keep=keep // 4, clock=ctx.clock)
-        for t, target in promising(group, single, pairs):
+        for t, target in select_promising(group, single, pairs):
             if ctx.clock.expired:
                 return hits
             top = np.argsort(-single[t], kind="stable")[:keep]
@@ -99,12 +101,14 @@ def sums(
             if pairs is not None:
                 two = np.column_stack([pairs[t].i, pairs[t].j])
                 hits += race(target, SUM, view.rows, index[two], basis, y, w)
-                for terms in longer(ctx, T[t], F, two, beam if len(targets) < MANY else 0):
+                for terms in grow_terms(ctx, T[t], F, two, beam if len(targets) < MANY else 0):
                     hits += race(target, SUM, view.rows, index[terms], basis, y, w)
     return hits
 
 
-def promising(group: list[Target], single: NDArray[np.float64], pairs: list[Best] | None) -> list[tuple[int, Target]]:
+def select_promising(
+    group: list[Target], single: NDArray[np.float64], pairs: list[Best] | None
+) -> list[tuple[int, Target]]:
     """The targets whose rows explain most, in their order: of many peels few deserve a race."""
     best = single.max(axis=1)
     if pairs is not None:
@@ -113,14 +117,14 @@ def promising(group: list[Target], single: NDArray[np.float64], pairs: list[Best
     return [(int(t), group[t]) for t in chosen]
 
 
-def longer(
+def grow_terms(
     ctx: Context, t: NDArray[np.float64], F: NDArray[np.float64], pairs: NDArray[np.int64], beam: int
 ) -> list[NDArray[np.int64]]:
     """Tuples of three and four rows grown from the best pairs."""
     out: list[NDArray[np.int64]] = []
     terms = pairs[:beam]
     while len(terms) and terms.shape[1] < MOST_TERMS and ctx.n_probe > 4 * terms.shape[1] + 12:
-        terms, r2 = extend(t, F, terms, keep=beam, clock=ctx.clock)
+        terms, r2 = extend_tuples(t, F, terms, keep=beam, clock=ctx.clock)
         out.append(terms[:KEEP_PEELED])
         if len(r2) and r2[0] > 1.0 - 1e-14:
             break
@@ -241,7 +245,7 @@ def log_sums(
         hits += race(target, SUM, rows, top[:, None], basis, y, w, log=True)
         two = np.column_stack([pairs[t].i, pairs[t].j])
         hits += race(target, SUM, rows, two, basis, y, w, log=True)
-        for terms in longer(ctx, T[t], L, two, beam):
+        for terms in grow_terms(ctx, T[t], L, two, beam):
             hits += race(target, SUM, rows, terms, basis, y, w, log=True)
     return hits
 

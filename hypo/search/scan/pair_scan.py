@@ -25,13 +25,16 @@ from hypo.clock import Clock, Deadline
 from hypo.parallel.executor import Executor, Serial
 from hypo.search.scan import prefilter as columns
 from hypo.search.scan.prefilter import Heaps, Rows, Short, project
+from hypo.search.scan.unit_rows import orthonormal, project_off
 
 # Unit targets, rows F and rows G of a scan; G None stands for pairs within F.
 Job = tuple[Rows, Rows, Rows | None]
-# Rows of a block, on the other side of a tile, and targets of products looked at in one go: tiles stay in the second cache.
-TILE_F, TILE_G, TARGETS = 512, 256, 2
-# Extensions kept of each tuple, and inner products held at once while looking for them.
-EXTENSIONS, GRAM_SIZE = 8, 4_000_000
+# Rows of a block.
+TILE_F = 512
+# Rows on the other side of a tile: tiles stay in the second cache.
+TILE_G = 256
+# Targets of products looked at in one go.
+TARGETS = 2
 
 
 @dataclass(frozen=True)
@@ -54,48 +57,7 @@ class Device(Protocol):
         ...
 
 
-def orthonormal(rows: Sequence[NDArray[np.float64]], n: int) -> Rows:
-    """An orthonormal basis (n_basis, n) of the span of ``rows``; dependent ones are left out."""
-    out: list[NDArray[np.float64]] = []
-    for row in rows:
-        v = np.array(row, dtype=np.float64)
-        size = np.linalg.norm(v)
-        if not np.isfinite(size) or size == 0.0:
-            continue
-        v /= size
-        for _ in range(2):
-            for q in out:
-                v -= (q @ v) * q
-        size = np.linalg.norm(v)
-        if size > 1e-8:
-            out.append(v / size)
-    return np.array(out) if out else np.empty((0, n))
-
-
-def unit_rows(rows: Rows, basis: Rows, *, least: float = 1e-7) -> tuple[Rows, NDArray[np.int64]]:
-    """Rows projected off the basis and scaled to length 1, and which of them are left (those within the span go)."""
-    size = np.linalg.norm(rows, axis=1)
-    with np.errstate(all="ignore"):
-        out = rows / size[:, None]
-    if len(basis):
-        for _ in range(2):
-            out = out - (out @ basis.T) @ basis
-    rest = np.linalg.norm(out, axis=1)
-    keep = np.flatnonzero(np.isfinite(rest) & (rest > least))
-    return np.ascontiguousarray(out[keep] / rest[keep, None]), keep
-
-
-def distinct_rows(rows: Rows, decimals: int = 9) -> NDArray[np.int64]:
-    """Indices of the first of each set of unit rows that agree up to sign."""
-    if len(rows) == 0:
-        return np.empty(0, np.int64)
-    rng = np.random.default_rng(12345)
-    probe = np.abs(rows @ rng.standard_normal((rows.shape[1], 2)))
-    _, first = np.unique(np.round(probe, decimals), axis=0, return_index=True)
-    return np.sort(first)
-
-
-def _merge(parts: Iterable[tuple[NDArray, NDArray, NDArray]], keep: int) -> Best:
+def _merge(parts: Iterable[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]], keep: int) -> Best:
     lists = list(parts)
     if not lists:
         return Best(np.empty(0), np.empty(0, np.int64), np.empty(0, np.int64))
@@ -276,10 +238,10 @@ def scan_products(
         job = targets, F, G
         if (best := executor.scan("products", [job], basis, keep=keep, clock=clock)) is not None:
             return best[0]
-    left, right = scaled(F), None if G is None else scaled(G)
+    left, right = scale_rows(F), None if G is None else scale_rows(G)
     second, other = (F, left) if G is None or right is None else (G, right)
     n, floor, late = F.shape[1], _lowest(targets, beyond), Deadline(clock.deadline)
-    view = seen(targets, basis, None)
+    view = restrict_targets(targets, basis, None)
     if len(F) * len(second) >= columns.PREPARED_FROM and not late.expired:
         # The first rows are the simplest; what goes well with some of them goes well with others.
         half = columns.FIRST_ROWS // 2
@@ -298,26 +260,26 @@ def scan_products(
         def computed(k: int) -> float:
             c = largest[:k]
             sides = F[a], second[b], left[a][:, c], other[b][:, c]
-            return product_block(0, targets, *sides, basis, *seen(targets, basis, c), floor, 1, late)[2]
+            return product_block(0, targets, *sides, basis, *restrict_targets(targets, basis, c), floor, 1, late)[2]
 
         k = columns.n_prefilter(n, computed)
         if k < n:
             c = np.sort(largest[:k])
-            view = seen(targets, basis, c)
+            view = restrict_targets(targets, basis, c)
             left, right = left[:, c], None if right is None else right[:, c]
     return _run(
         product_block, len(F), len(targets), keep, clock, executor, targets, F, G, left, right, basis, *view, floor
     )
 
 
-def seen(targets: Rows, basis: Rows, chosen: NDArray[np.int64] | None) -> tuple[Rows, Rows, NDArray[np.float64]]:
+def restrict_targets(
+    targets: Rows, basis: Rows, chosen: NDArray[np.int64] | None
+) -> tuple[Rows, Rows, NDArray[np.float64]]:
     """On some probe rows the targets off the basis, an orthonormal basis, and the squares (n_target,) that the targets lack."""
     if chosen is None:
         return targets, basis, np.zeros(len(targets))
     z = orthonormal(list(basis[:, chosen]), len(chosen))
-    t = targets[:, chosen]
-    for _ in range(2):
-        t = t - (t @ z.T) @ z
+    t = project_off(targets[:, chosen], z)
     return t, z, np.sum(targets**2, axis=1) - np.sum(t**2, axis=1)
 
 
@@ -337,8 +299,8 @@ def product_block(
     keep: int,
     deadline: Deadline,
 ) -> tuple[Heaps, int, int]:
-    """As :func:`sum_block` for products; ``short_f`` and ``short_g`` are the :func:`scaled` rows on the probe rows on which
-    ``seen_*`` and ``unseen`` are what is :func:`seen`."""
+    """As :func:`sum_block` for products; ``short_f`` and ``short_g`` are the :func:`scale_rows` rows on the probe rows on which
+    ``seen_*`` and ``unseen`` are what is :func:`restrict_targets`."""
     from hypo.kernels.cpu.pair_scan import product_tile
 
     triangle = G is None
@@ -383,68 +345,10 @@ class Tile:
         return out.reshape(-1, self._n_f, len(right))
 
 
-def scaled(rows: Rows) -> Short:
+def scale_rows(rows: Rows) -> Short:
     """Rows over their largest values in single precision, without what would leave its range in a product of squares."""
     size = np.maximum(np.max(rows, axis=1, initial=0.0), -np.min(rows, axis=1, initial=0.0))
     out = np.empty(rows.shape, np.float32)
     np.divide(rows, np.maximum(size, 1e-300)[:, None], out=out, casting="same_kind")
     out[np.abs(out) < 1e-19] = 0.0
-    return out
-
-
-def extend(
-    target: NDArray[np.float64], F: Rows, terms: NDArray[np.int64], *, keep: int, clock: Clock
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Best tuples with one term more (orthogonal matching pursuit with a beam).
-
-    For each tuple in ``terms`` (n_beam, k) of unit rows and every further row f the explained share of the unit ``target``
-    follows from f's part orthogonal to the tuple: R² = R²_tuple + ⟨t⊥, f⟩²/‖f⊥‖². Returns tuples (n_kept, k + 1) with
-    ascending indices, best first, and their R².
-    """
-    from hypo.kernels.cpu.tuple_scan import extend_tuples
-
-    n_tuple, n_term = terms.shape
-    index = np.full((n_tuple, EXTENSIONS), -1)
-    r2 = np.zeros((n_tuple, EXTENSIONS))
-    place = np.zeros(len(F), np.int64)
-    r = F @ target
-    # The inner products of so many rows with all others at once.
-    step = max(1, GRAM_SIZE // (n_term * max(1, len(F))))
-    for first in range(0, n_tuple, step):
-        if clock.expired:
-            break
-        part = slice(first, first + step)
-        used = np.unique(terms[part])
-        place[used] = np.arange(len(used))
-        extend_tuples(terms[part], place, F[used] @ F.T, r, index[part], r2[part])
-        clock.scored += len(F) * len(terms[part])
-    found = np.flatnonzero(index.ravel() >= 0)
-    longer = np.sort(np.column_stack([np.repeat(terms, EXTENSIONS, axis=0), index.reshape(-1, 1)])[found], axis=1)
-    explained = r2.ravel()[found]
-    order = np.lexsort((*longer.T[::-1], -explained))
-    longer, explained = longer[order], explained[order]
-    # The same tuple comes from several of its parts, with other rounding.
-    _, first_of = np.unique(longer, axis=0, return_index=True)
-    chosen = np.sort(first_of)[:keep]
-    return longer[chosen], explained[chosen]
-
-
-def scan_triples(targets: Rows, F: Rows, *, keep: int, clock: Clock) -> list[NDArray[np.int64]]:
-    """Best triples (n_kept, 3) of t ≈ a·f + b·g + c·h for each unit target, best first; memory n², work n³/6."""
-    from hypo.kernels.cpu.tuple_scan import triples
-
-    gram = F @ F.T
-    short = gram.astype(np.float32)
-    out = []
-    for t in targets:
-        if clock.expired:
-            out.append(np.empty((0, 3), np.int64))
-            continue
-        score, first, last = np.zeros(keep), np.full(keep, -1), np.full(keep, -1)
-        triples(gram, short, F @ t, score, first, last)
-        n = len(F)
-        clock.scored += n * (n - 1) * (n - 2) // 6
-        order = np.lexsort((last, first, -score))
-        order = order[score[order] > 0.0]
-        out.append(np.column_stack([first[order] // n, first[order] % n, last[order]]))
     return out

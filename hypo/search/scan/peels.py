@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +18,18 @@ from hypo.kernels import opcodes as oc
 from hypo.search.library.context import LibraryView
 from hypo.search.scan.targets import LINKS, ONE, Step, Target, behind
 
-# Kinds of the last step.
-START, LINK, SUM, FACTOR = 0, 1, 2, 3
-# Parents expanded at once; a spread below this share of the largest value is none.
-PARENTS, LEAST_SPREAD = 16, 1e-9
+# Kinds of the last step: none,
+START = 0
+# a link,
+LINK = 1
+# a member subtracted,
+SUM = 2
+# a member divided by.
+FACTOR = 3
+# Parents expanded at once.
+PARENTS = 16
+# A spread below this share of the largest value is none.
+LEAST_SPREAD = 1e-9
 
 
 @dataclass(frozen=True)
@@ -58,7 +67,7 @@ class Peels:
 def join(parts: list[Peels]) -> Peels:
     """Chains with the same parents as one."""
 
-    def all_of(name: str) -> NDArray:
+    def all_of(name: str) -> NDArray[Any]:
         return np.concatenate([getattr(p, name) for p in parts])
 
     return Peels(
@@ -114,13 +123,13 @@ class Peeling:
     def _made(
         self,
         peels: Peels,
-        values: NDArray,
-        slope: NDArray,
-        dimension: NDArray,
-        more: NDArray,
+        values: NDArray[np.float64],
+        slope: NDArray[np.float64],
+        dimension: NDArray[np.int64],
+        more: NDArray[np.int32] | NDArray[np.int64],
         kind: int,
-        step: NDArray,
-        parent: NDArray,
+        step: NDArray[np.int64],
+        parent: NDArray[np.int64],
     ) -> Peels:
         """The targets that are finite and not constant."""
         top = np.max(np.abs(values), axis=1)

@@ -11,10 +11,18 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-# Pairs from which on a scan is worth preparing, rows that are paired with all others first, and rows of the sample.
-PREPARED_FROM, FIRST_ROWS, SAMPLE, AXES = 10_000_000, 32, (32, 1024), 2048
-# Columns tried, and how many columns of a matrix product cost as much as a pair computed in double precision.
-WIDTHS, COMPUTED = (16, 24, 32, 48), 4000
+# Pairs from which on a scan is worth preparing.
+PREPARED_FROM = 10_000_000
+# Rows that are paired with all others first.
+FIRST_ROWS = 32
+# Rows of the sample, on both sides.
+SAMPLE = (32, 1024)
+# Rows that principal axes are taken of.
+AXES = 2048
+# Columns tried.
+WIDTHS = (16, 24, 32, 48)
+# Columns of a matrix product that cost as much as a pair computed in double precision.
+COMPUTED = 4000
 
 Rows = NDArray[np.float64]
 Short = NDArray[np.float32]

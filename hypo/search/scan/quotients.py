@@ -15,12 +15,20 @@ from numpy.typing import NDArray
 
 from hypo.expression.expr import Expression
 from hypo.search.library.context import Context, LibraryView
-from hypo.search.scan.pair_scan import extend, orthonormal, scan_sums, unit_rows
+from hypo.search.scan.pair_scan import scan_sums
 from hypo.search.scan.race import free_sum
 from hypo.search.scan.targets import Target
+from hypo.search.scan.tuple_scan import extend_tuples
+from hypo.search.scan.unit_rows import orthonormal, unit_rows
 
-# Members on each side; tuples kept while they grow, and their longest; formulas of each length handed on.
-MEMBERS, BEAM, LONGEST, BEST = 250, 60, 5, 4
+# Members on each side.
+MEMBERS = 250
+# Tuples kept while they grow.
+BEAM = 60
+# Terms of the longest tuples.
+LONGEST = 5
+# Formulas of each length handed on.
+BEST = 4
 
 
 def quotients(ctx: Context, view: LibraryView, target: Target) -> Iterator[Expression]:
@@ -33,7 +41,7 @@ def quotients(ctx: Context, view: LibraryView, target: Target) -> Iterator[Expre
     q = orthonormal([ctx.whiten(np.ones(n))] if constant else [], n)
     above = view.of_dimension(target.dimension, MEMBERS)
     below = view.of_dimension(None if target.dimension is None else 0, MEMBERS)
-    stacked = np.concatenate([view.values[above], _centred(view.values[below]) * probe])
+    stacked = np.concatenate([view.values[above], _centre(view.values[below]) * probe])
     rows, kept = unit_rows(ctx.whiten(stacked), q)
     unit, _ = unit_rows(ctx.whiten(probe[None, :]), q, least=1e-12)
     if len(unit) == 0 or len(rows) < 3:
@@ -41,17 +49,17 @@ def quotients(ctx: Context, view: LibraryView, target: Target) -> Iterator[Expre
     best = scan_sums(unit, rows, None, keep=BEAM * 4, clock=ctx.clock, executor=ctx.workers.executor)[0]
     terms = np.column_stack([best.i, best.j])
     while len(terms) and terms.shape[1] < LONGEST:
-        terms, r2 = extend(unit[0], rows, terms[:BEAM], keep=BEAM, clock=ctx.clock)
+        terms, r2 = extend_tuples(unit[0], rows, terms[:BEAM], keep=BEAM, clock=ctx.clock)
         quotient = [t for t in terms if np.any(kept[t] >= len(above)) and np.any(kept[t] < len(above))]
         for t in quotient[:BEST]:
-            e = _built(ctx, view, target, kept[t], above, below, constant)
+            e = _build(ctx, view, target, kept[t], above, below, constant)
             if e is not None:
                 yield target.wrap(e)
         if len(r2) == 0 or r2[0] > 1.0 - 1e-14:
             return
 
 
-def _built(
+def _build(
     ctx: Context,
     view: LibraryView,
     target: Target,
@@ -66,7 +74,7 @@ def _built(
     t = target.values
     values = view.rows.values(np.array([*top, *bottom], np.int64))
     means = values[len(top) :].mean(axis=1)
-    values[len(top) :] = _centred(values[len(top) :]) * t
+    values[len(top) :] = _centre(values[len(top) :]) * t
     A = np.vstack([np.ones((1, len(t))), values] if constant else [values])
     if not np.all(np.isfinite(A)):
         return None
@@ -86,5 +94,6 @@ def _built(
     return numerator / denominator
 
 
-def _centred(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    return rows - rows.mean(axis=1, keepdims=True)
+def _centre(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    means: NDArray[np.float64] = rows.mean(axis=1, keepdims=True)
+    return rows - means

@@ -19,10 +19,15 @@ from hypo.expression.program import Program
 from hypo.kernels import opcodes as oc
 from hypo.search.library.library import LibraryRows
 from hypo.search.library.pi_groups import product
-from hypo.search.scan.pair_scan import orthonormal
 from hypo.search.scan.targets import Target
+from hypo.search.scan.unit_rows import orthonormal
 
-SUM, PRODUCT, RATIONAL = "sum", "product", "rational"
+# The forms: b·f + c·g,
+SUM = "sum"
+# b·f·g,
+PRODUCT = "product"
+# b·f/(1 + c·g).
+RATIONAL = "rational"
 
 
 @dataclass(frozen=True)
@@ -109,8 +114,15 @@ def _frame(target: Target, form: str, n_term: int, basis: Basis) -> int:
 
 
 def _rational_rss(
-    rss: NDArray, target: Target, F: NDArray, at: NDArray, basis: Basis, y: NDArray, root: NDArray, own: NDArray
-) -> NDArray:
+    rss: NDArray[np.float64],
+    target: Target,
+    F: NDArray[np.float64],
+    at: NDArray[np.int64],
+    basis: Basis,
+    y: NDArray[np.float64],
+    root: NDArray[np.float64],
+    own: NDArray[np.float64],
+) -> NDArray[np.float64]:
     """The linear fit t = a + b·f + c·(t g) knows t on its right side; judge (a + b·f)/(1 − c·g) itself, best pairs only."""
     from hypo.kernels.cpu.pair_scan import apply_steps
 
@@ -210,7 +222,7 @@ def power_law(
         if not is_log:
             factors.append(Expression.apply("exp", _free(p) * piece))
             continue
-        exponent = _rounded(p, error)
+        exponent = _round_power(p, error)
         if exponent is not None and exponent == 0:
             continue
         if exponent is None:
@@ -236,7 +248,7 @@ def power_law(
     return target.wrap(_free(lead) * bare)
 
 
-def _rounded(p: float, error: float) -> Fraction | None:
+def _round_power(p: float, error: float) -> Fraction | None:
     """The simplest of 0, k, k/2, k/3, k/4 within 4 standard errors (or rounding) of ``p``, else None."""
     reach = min(max(4.0 * error, 1e-8), 0.12)
     for denominator in (1, 2, 3, 4):

@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 from hypo.search.library.context import Context, LibraryView
 from hypo.search.library.library import Library, LibraryRows
 from hypo.search.scan.forms import by_dimension, unit_targets
-from hypo.search.scan.pair_scan import orthonormal, scan_products, scan_sums, unit_rows
+from hypo.search.scan.pair_scan import scan_products, scan_sums
 from hypo.search.scan.race import PRODUCT, SUM, Basis, ScanHit, race
 from hypo.search.scan.targets import Target
+from hypo.search.scan.unit_rows import orthonormal, unit_rows
 
-# Members looked at together, and the simplest ones that each is paired with.
-BLOCK, HEAD = 16_384, 400
+# Members looked at together.
+BLOCK = 16_384
+# The simplest members that each is paired with.
+HEAD = 400
 
 Index = NDArray[np.int64]
 
@@ -66,7 +69,7 @@ def stream(
             _products(ctx, T, head, library, members, dimension, q, products)
         for found, form in ((sums, SUM), (products, PRODUCT)):
             for target, pairs in zip(group, found.pairs, strict=True):
-                hits += _raced(ctx, target, form, library, pairs, basis)
+                hits += _race(ctx, target, form, library, pairs, basis)
     return hits
 
 
@@ -129,7 +132,7 @@ def _products(
             best.add(t, b.r2, head.members[own[left[b.i]]], fitting[right[b.j]])
 
 
-def _raced(ctx: Context, target: Target, form: str, library: Library, pairs: Index, basis: Basis) -> list[ScanHit]:
+def _race(ctx: Context, target: Target, form: str, library: Library, pairs: Index, basis: Basis) -> list[ScanHit]:
     members = np.unique(pairs[pairs >= 0])
     rows = LibraryRows(library, members, np.zeros(len(members), np.bool_), ctx.X)
     alone = pairs[:, 0] < 0

@@ -81,7 +81,7 @@ class Target:
         slope = np.abs(up - down) / (2 * h) * (np.abs(t) if log else 1.0)
         return root * first_order(slope)
 
-    def kernel_steps(self) -> tuple[NDArray, NDArray, NDArray]:
+    def kernel_steps(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
         """Arrays ``(op, side, operand rows)`` for the refit kernel."""
         n = len(self.values)
         op = np.array([s.op for s in self.steps], np.int64)

@@ -34,6 +34,7 @@ from hypo.search.library.context import Context, Workers  # noqa: E402
 from hypo.search.library.seeds import plain_library  # noqa: E402
 from hypo.search.outcome import Outcome  # noqa: E402
 from hypo.search.proposers import evolution as evolve  # noqa: E402
+from hypo.search.proposers.base import Workspace  # noqa: E402
 from hypo.search.proposers.evolution import Evolution  # noqa: E402
 
 # The simulator computes with NumPy's numbers, which warn where the kernels' results are NaN or infinite.
@@ -60,7 +61,7 @@ def evolution(n: int = 12) -> Evolution:
     ctx = Context.of(problem, settings, Clock(time.monotonic() + 60))
     library = plain_library(ctx, settings, range(1))
     library.grow(50)
-    return Evolution(ctx, settings, library)
+    return Evolution(Workspace(problem, settings, own_context=ctx, own_library=library))
 
 
 def bred() -> tuple[Programs, Evolution, Island]:

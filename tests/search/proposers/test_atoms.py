@@ -17,8 +17,8 @@ from hypo.problem.problem import DEFAULT_OPERATORS, Settings, make_problem
 from hypo.search.library.context import Context, LibraryView, first_order
 from hypo.search.library.seeds import plain_library
 from hypo.search.proposers import atoms as module
-from hypo.search.proposers.atoms import BUILT, Atoms, _of
-from hypo.search.proposers.base import Schedule
+from hypo.search.proposers.atoms import BUILT, Atoms, _make_atoms
+from hypo.search.proposers.base import Schedule, Workspace
 from hypo.search.scan.quotients import quotients
 from hypo.search.scan.targets import Step, Target, links, peels
 
@@ -53,7 +53,7 @@ def test_atoms_have_the_values_of_their_formulas(name: str) -> None:
     x = ARGUMENTS[name]
     # Values may overflow, as in the engine, where such atoms are left out.
     with np.errstate(over="ignore"):
-        atoms = list(_of(Expression.variable("x"), x, frozenset(DEFAULT_OPERATORS)))
+        atoms = list(_make_atoms(Expression.variable("x"), x, frozenset(DEFAULT_OPERATORS)))
     assert len(atoms) == sum(PER_FUNCTION.values()) + (14 if np.all(x > 0) else 0)
     assert len({str(e) for e, _, _ in atoms}) == len(atoms)
     # Rounding of u·c is as large as its size: relative to that the values agree.
@@ -69,14 +69,14 @@ def test_atoms_of_formulas_have_the_values_of_the_whole() -> None:
     X = RNG.uniform(0.5, 2.0, (40, 2))
     u = Expression.variable("a") * Expression.variable("b") ** 2
     values = X[:, 0] * X[:, 1] ** 2
-    for e, got, _ in _of(u, values, frozenset(DEFAULT_OPERATORS)):
+    for e, got, _ in _make_atoms(u, values, frozenset(DEFAULT_OPERATORS)):
         np.testing.assert_allclose(evaluate(e, X, ("a", "b")), got, rtol=1e-11, atol=1e-12)
 
 
 @pytest.mark.parametrize("function", PER_FUNCTION)
 def test_functions_not_allowed_make_no_atoms(function: str) -> None:
     x = ARGUMENTS["either sign"]
-    atoms = list(_of(Expression.variable("x"), x, frozenset(DEFAULT_OPERATORS) - {function}))
+    atoms = list(_make_atoms(Expression.variable("x"), x, frozenset(DEFAULT_OPERATORS) - {function}))
     assert len(atoms) == sum(PER_FUNCTION.values()) - PER_FUNCTION[function]
 
 
@@ -85,7 +85,7 @@ def test_grids_are_close_enough_for_a_fit(k: int) -> None:
     """Some atom explains most of a function whose constants lie anywhere between those of the grid."""
     rng = np.random.default_rng(100 + k)
     x = rng.uniform(0.0, 1.0, 300)
-    values = np.array([v for _, v, _ in _of(Expression.variable("x"), x, frozenset(DEFAULT_OPERATORS))])
+    values = np.array([v for _, v, _ in _make_atoms(Expression.variable("x"), x, frozenset(DEFAULT_OPERATORS))])
     values = values[np.all(np.isfinite(values), axis=1)]
     unit = values - values.mean(axis=1, keepdims=True)
     unit /= np.linalg.norm(unit, axis=1, keepdims=True)
@@ -126,7 +126,7 @@ def test_the_proposer_finds_a_bell_among_noise(monkeypatch: pytest.MonkeyPatch) 
     truth = 0.8 + 2.0 * np.exp(-0.9 * (X[:, 0] - 6.3) ** 2)
     noise = 0.03 * rng.standard_normal(300)
     ctx, settings = context(X, truth + noise, ("x",))
-    atoms = Atoms(ctx, settings, plain_library(ctx, settings, [0]), lambda stage: None)
+    atoms = Atoms(Workspace(ctx.problem, settings, own_context=ctx, own_library=plain_library(ctx, settings, [0])))
     schedule = Schedule(0)
     schedule.add(atoms)
     turn = schedule.turn(atoms, ctx.problem, Archive(ctx.problem.X, ctx.problem.columns), ctx.clock)
@@ -143,7 +143,7 @@ def test_a_sum_of_atoms_behind_a_peel_is_found() -> None:
     x = np.random.default_rng(33).uniform(0.05, 20.0, (400, 1))
     law = x[:, 0] / np.expm1(0.173 * x[:, 0])
     ctx, settings = context(x, law, ("x",))
-    atoms = Atoms(ctx, settings, plain_library(ctx, settings, [0]), lambda stage: None)
+    atoms = Atoms(Workspace(ctx.problem, settings, own_context=ctx, own_library=plain_library(ctx, settings, [0])))
     schedule = Schedule(0)
     schedule.add(atoms)
     left = []

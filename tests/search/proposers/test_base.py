@@ -14,7 +14,7 @@ from hypo.expression.parser import parse
 from hypo.fitting.archive import Archive
 from hypo.problem.problem import Settings, make_problem
 from hypo.search.proposers import base as module
-from hypo.search.proposers.base import ENTRY_POINTS, MEMORY, Proposer, Schedule, installed
+from hypo.search.proposers.base import ENTRY_POINTS, MEMORY, Proposer, Schedule, Workspace, load_installed
 
 RNG = np.random.default_rng(0)
 X = RNG.uniform(0.5, 3.0, (60, 2))
@@ -142,8 +142,8 @@ def test_what_is_no_proposer_is_refused(plug_in):
 
 def test_plug_ins_come_by_name(plug_in):
     plug_in(*(Point(name, lambda p, s, name=name: Endless(name, 1.0)) for name in ("b", "c", "a")))
-    assert [p.name for p in installed(problem(), Settings())] == ["a", "b", "c"]
-    assert all(isinstance(p, Proposer) for p in installed(problem(), Settings()))
+    assert [p.name for p in load_installed(Workspace(problem(), Settings()))] == ["a", "b", "c"]
+    assert all(isinstance(p, Proposer) for p in load_installed(Workspace(problem(), Settings())))
 
 
 # --- the schedule ----------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from hypo.problem.problem import Settings, make_problem
 from hypo.search.engine import search
 from hypo.search.library.compact import compact_library
 from hypo.search.library.context import Context, LibraryView
-from hypo.search.proposers.base import Turn
+from hypo.search.proposers.base import Turn, Workspace
 from hypo.search.proposers.beam import Beam
 from hypo.search.proposers.library_scan import Scanner
 from hypo.search.scan.peels import LINK, SUM, Peeling
@@ -40,8 +40,8 @@ def context(law, columns, settings=SETTINGS, knowledge=None, clock=None):
 
 
 def proposer(ctx, settings=SETTINGS):
-    scanner = Scanner(ctx, settings, lambda stage: None)
-    return Beam(ctx, settings, lambda stage: None, scanner)
+    workspace = Workspace(ctx.problem, settings, own_context=ctx)
+    return Beam(workspace.beside(Scanner(workspace).state))
 
 
 def turn(ctx, number=0):

@@ -25,7 +25,7 @@ from hypo.search.evolution.programs import Programs
 from hypo.search.library.context import Context, Workers
 from hypo.search.library.seeds import plain_library
 from hypo.search.proposers import evolution as evolve
-from hypo.search.proposers.base import Proposer, Turn
+from hypo.search.proposers.base import Proposer, Turn, Workspace
 from hypo.search.proposers.evolution import Evolution
 
 RNG = np.random.default_rng(0)
@@ -61,7 +61,8 @@ def setting(y, X=X, knowledge=None, executor=None, seconds=60.0, size=150, names
     ctx = Context.of(problem, settings, clock, Workers.of(executor))
     library = plain_library(ctx, settings, range(len(problem.columns)))
     library.grow(size)
-    return Evolution(ctx, settings, library), Archive(problem.X, problem.columns), clock
+    workspace = Workspace(problem, settings, own_context=ctx, own_library=library)
+    return Evolution(workspace), Archive(problem.X, problem.columns), clock
 
 
 def turn(evolution, archive, clock, number=0, seed=0):

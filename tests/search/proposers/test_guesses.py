@@ -19,9 +19,9 @@ from hypo.fitting.refiner import Refiner
 from hypo.knowledge import Knowledge
 from hypo.problem.exact import is_exact
 from hypo.problem.problem import Settings, make_problem
-from hypo.search import engine
-from hypo.search.proposers.base import Proposer, Turn
-from hypo.search.proposers.guesses import TURNS, Guesses, everywhere, read_guesses, replaced, variations
+from hypo.search import run
+from hypo.search.proposers.base import Proposer, Turn, Workspace
+from hypo.search.proposers.guesses import TURNS, Guesses, read_guesses, replace_everywhere, replace_subtree, vary
 
 RNG = np.random.default_rng(0)
 X = RNG.uniform(0.2, 5.0, (120, 2))
@@ -38,7 +38,7 @@ def setting(y, guesses, knowledge=None, **options):
 def turns(y, guesses, seed=0, **options):
     """Proposals of each turn, and the refined archive."""
     problem, settings = setting(y, guesses, **options)
-    proposer = Guesses(problem, settings)
+    proposer = Guesses(Workspace(problem, settings))
     clock = Clock(time.monotonic() + 60)
     archive = Archive(problem.X, problem.columns)
     refiner = Refiner(problem, settings, archive, clock)
@@ -65,9 +65,9 @@ def freed(text):
 
 def test_it_is_a_proposer_and_says_what_it_costs():
     problem, settings = setting(S, ["a*S"])
-    assert isinstance(Guesses(problem, settings), Proposer)
-    assert Guesses(*setting(S, [])).cost == math.inf
-    one, two = (Guesses(*setting(S, ["a*S"] * n)).cost for n in (1, 2))
+    assert isinstance(Guesses(Workspace(problem, settings)), Proposer)
+    assert Guesses(Workspace(*setting(S, []))).cost == math.inf
+    one, two = (Guesses(Workspace(*setting(S, ["a*S"] * n))).cost for n in (1, 2))
     assert 0 < one < two < math.inf
 
 
@@ -109,7 +109,7 @@ def test_the_turns_end_and_depend_on_the_seed_only():
 
 def test_an_expired_clock_ends_a_turn():
     problem, settings = setting(DAMPED, ["A*exp(-k*S)*cos(w*S + p)"])
-    proposer = Guesses(problem, settings)
+    proposer = Guesses(Workspace(problem, settings))
     late = Clock(time.monotonic() - 1)
     archive = Archive(problem.X, problem.columns)
     for number in range(2):
@@ -119,7 +119,7 @@ def test_an_expired_clock_ends_a_turn():
 def test_variations_use_allowed_operators_only():
     problem, _ = setting(S, [], operators=("+", "*"))
     e = parse("a*S + T", variables=("S", "T"))
-    found = list(variations(e, problem))
+    found = list(vary(e, problem))
     assert len(found) > 20
     assert not [str(v) for v in found if problem.knowledge.violations(v, "y")]
 
@@ -127,8 +127,8 @@ def test_variations_use_allowed_operators_only():
 def test_replacing_subtrees_and_variables():
     e = parse("sin(S*T) + S")
     product = next(k for k in range(len(e)) if str(e.subtree(k)) == "S*T")
-    assert str(replaced(e, product, parse("T"))) == "sin(T) + S"
-    assert str(everywhere(e, "S", parse("T**2"))) == "sin(T**2*T) + T**2"
+    assert str(replace_subtree(e, product, parse("T"))) == "sin(T) + S"
+    assert str(replace_everywhere(e, "S", parse("T**2"))) == "sin(T**2*T) + T**2"
 
 
 # --- reading ---------------------------------------------------------------------------------------------------
@@ -229,9 +229,9 @@ def test_expressions_and_named_constants_are_read():
 @pytest.fixture
 def with_guesses(monkeypatch):
     """The engine with guesses among its proposers, whether it has them or not."""
-    before = engine.installed
-    if not hasattr(engine, "Guesses"):
-        monkeypatch.setattr(engine, "installed", lambda p, s: [*before(p, s), Guesses(p, s)])
+    before = run.load_installed
+    if not hasattr(run, "Guesses"):
+        monkeypatch.setattr(run, "load_installed", lambda workspace: [*before(workspace), Guesses(workspace)])
 
 
 def test_a_guess_wins_and_the_manifest_shows_it(with_guesses):

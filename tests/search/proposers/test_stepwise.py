@@ -19,8 +19,8 @@ from hypo.kernels.opcodes import FIRST_UNARY, POW
 from hypo.problem.problem import Settings, make_problem
 from hypo.search.library.context import Context
 from hypo.search.library.seeds import plain_library
-from hypo.search.proposers.base import Turn
-from hypo.search.proposers.stepwise import MOST_TERMS, Stepwise, eliminated, forward, written
+from hypo.search.proposers.base import Turn, Workspace
+from hypo.search.proposers.stepwise import MOST_TERMS, Stepwise, eliminate_backward, select_forward, write_sum
 
 pytestmark = pytest.mark.usefixtures("one_thread", "no_numpy_noise")
 
@@ -39,7 +39,7 @@ def test_elimination_takes_the_term_that_costs_least(seed: int, n_term: int, ali
     A = (alike * common + (1 - alike) * rng.standard_normal((n_term, 40))) * 10.0 ** rng.uniform(-3, 3, (n_term, 1))
     t = rng.standard_normal(40)
     left = list(range(n_term))
-    for kept, coefficients in eliminated(A, t):
+    for kept, coefficients in eliminate_backward(A, t):
         assert list(kept) == left
         _, c = squares(A, t, left)
         np.testing.assert_allclose(
@@ -60,7 +60,7 @@ def test_selection_takes_the_term_that_gains_most(seed: int, n_term: int) -> Non
     A = rng.standard_normal((n_term, 30)) + rng.standard_normal(30)
     t = rng.standard_normal(30)
     chosen: list[int] = []
-    for k in forward(A, t, 5):
+    for k in select_forward(A, t, 5):
         left = [squares(A, t, [*chosen, j])[0] if j not in chosen else math.inf for j in range(n_term)]
         assert left[k] == pytest.approx(min(left), rel=1e-9)
         chosen.append(int(k))
@@ -71,16 +71,17 @@ def test_terms_that_say_the_same_and_terms_without_value() -> None:
     x = np.linspace(1, 2, 30)
     A = np.array([x, 2 * x, np.zeros(30), np.full(30, np.nan), x**2])
     t = 3 * x - x**2
-    first, coefficients = next(eliminated(A, t))
+    first, coefficients = next(eliminate_backward(A, t))
     assert set(first) == {0, 4}
     np.testing.assert_allclose(coefficients, [3.0, -1.0], rtol=1e-10)
-    assert set(forward(A, t, 9)) in ({0, 4}, {1, 4})
+    assert set(select_forward(A, t, 9)) in ({0, 4}, {1, 4})
 
 
 def proposer(X: np.ndarray, y: np.ndarray, names: tuple[str, ...], options: Settings | None = None) -> Stepwise:
     options = options or Settings()
     ctx = Context.of(make_problem(from_arrays(X, y, names=list(names), target="t"), None, options), options, Clock())
-    return Stepwise(ctx, options, plain_library(ctx, options, range(len(names))), lambda stage: None)
+    library = plain_library(ctx, options, range(len(names)))
+    return Stepwise(Workspace(ctx.problem, options, own_context=ctx, own_library=library))
 
 
 def proposed(by: Stepwise, deadline: float = math.inf) -> Iterator[Expression]:
@@ -154,7 +155,7 @@ def test_an_expired_clock_ends_it() -> None:
 def test_sums_are_written_in_the_operators_there_are(operators: str, signs: tuple[int, ...]) -> None:
     c = np.array([1.3, 0.7, 2.9]) * signs
     terms = [Expression.constant(1.0), Expression.variable("x"), Expression.variable("y") - Expression.variable("x")]
-    e = written(c, terms, frozenset(operators))
+    e = write_sum(c, terms, frozenset(operators))
     X = np.random.default_rng(1).uniform(1, 2, (20, 2))
     want = c[0] + c[1] * X[:, 0] + c[2] * (X[:, 1] - X[:, 0])
     np.testing.assert_allclose(evaluate(e, X, ("x", "y")), want, rtol=1e-12)

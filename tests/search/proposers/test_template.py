@@ -6,11 +6,12 @@ import pytest
 
 import hypo
 from hypo.clock import Clock
+from hypo.failures import Failures
 from hypo.knowledge import Knowledge
-from hypo.parallel.executor import Serial
 from hypo.problem.problem import Settings, make_problem
-from hypo.search.engine import _part
+from hypo.search.library.context import Workers
 from hypo.search.proposers.template import TemplateSearch
+from hypo.search.run import search_part
 
 CASES = {
     "sqrt(L/g)*h(t)": ("sqrt(L/g)*(6 + t**2)", "Lgt"),
@@ -51,7 +52,7 @@ def test_backfitting_separates_two_unknown_functions(form: str) -> None:
     problem = make_problem(dataset, known, Settings())
     assert problem.template is not None
     search = TemplateSearch(
-        problem, Settings(), problem.template, lambda p, s: _part(p, s, local=Serial(), executor=Serial())
+        problem, Settings(), problem.template, lambda p, s: search_part(p, s, workers=Workers.of(), failures=Failures())
     )
 
     class Turn:

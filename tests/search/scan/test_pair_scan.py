@@ -10,7 +10,9 @@ import pytest
 from hypo.clock import Clock
 from hypo.parallel.executor import Threads
 from hypo.search.scan import pair_scan as scan
-from hypo.search.scan.pair_scan import Best, extend, orthonormal, scan_products, scan_sums, unit_rows
+from hypo.search.scan.pair_scan import Best, scan_products, scan_sums
+from hypo.search.scan.tuple_scan import extend_tuples
+from hypo.search.scan.unit_rows import orthonormal, unit_rows
 from tests.oracles.least_squares import BASES, N, basis_of, narrow, share, vectors
 
 pytestmark = pytest.mark.usefixtures("one_thread", "no_numpy_noise")
@@ -160,7 +162,7 @@ def test_an_expired_clock_ends_a_scan_at_once(threads: int) -> None:
             *scan_products(F[:4], F, None, np.empty((0, N)), keep=300, clock=late, executor=executor),
         ):
             assert len(best.r2) == len(best.i) == len(best.j) == 0
-        terms, r2 = extend(F[0], F, np.array([[1, 2]]), keep=5, clock=late)
+        terms, r2 = extend_tuples(F[0], F, np.array([[1, 2]]), keep=5, clock=late)
         assert terms.shape == (0, 3) and len(r2) == 0
         assert time.monotonic() - begin < 1
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypo.clock import Clock
 from hypo.kernels.cpu.pair_scan import push, refit
 from hypo.kernels.opcodes import DIV, EXP, MUL, SQRT, SUB
-from hypo.search.scan.pair_scan import extend, orthonormal, scan_triples, unit_rows
+from hypo.search.scan.tuple_scan import extend_tuples, scan_triples
+from hypo.search.scan.unit_rows import orthonormal, unit_rows
 from tests.oracles.least_squares import BASES, N, basis_of, share, vectors
 
 pytestmark = pytest.mark.usefixtures("one_thread", "no_numpy_noise")
@@ -25,7 +26,7 @@ def test_extend_finds_the_best_further_row(kind: str) -> None:
     F, t, z = vectors(1, 25, N), vectors(2, N), basis_of(kind)
     q = orthonormal(list(z), N)
     rows, target = unit_rows(F, q)[0], unit_rows(t[None], q)[0][0]
-    terms, r2 = extend(target, rows, np.array([[3, 17], [0, 1]]), keep=6, clock=Clock())
+    terms, r2 = extend_tuples(target, rows, np.array([[3, 17], [0, 1]]), keep=6, clock=Clock())
     slow = {}
     for start in ((3, 17), (0, 1)):
         for k in set(range(25)) - set(start):
@@ -39,7 +40,7 @@ def test_extend_finds_the_best_further_row(kind: str) -> None:
 def test_extend_leaves_out_rows_within_the_tuple() -> None:
     F, _ = unit_rows(vectors(1, 6, N), np.empty((0, N)))
     F[5] = (F[0] + F[1]) / np.linalg.norm(F[0] + F[1])
-    terms, r2 = extend(F[2], F, np.array([[0, 1]]), keep=1, clock=Clock())
+    terms, r2 = extend_tuples(F[2], F, np.array([[0, 1]]), keep=1, clock=Clock())
     assert terms.tolist() == [[0, 1, 2]] and r2[0] == pytest.approx(1)
 
 
