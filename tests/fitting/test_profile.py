@@ -174,6 +174,7 @@ def test_through_score(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert [c["lower"] for c in shown] == pytest.approx([c.lower for c in by_profile.constants])
 
 
+@pytest.mark.slow
 def test_through_fit(tmp_path: Path) -> None:
     x = np.linspace(0.5, 3.0, 25)
     data = {"x": x, "y": 1.7 * np.exp(-0.6 * x) + 0.03 * np.random.default_rng(5).standard_normal(25)}
@@ -256,6 +257,7 @@ def test_units_and_weights(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     table = tmp_path / "t.csv"
     table.write_text("x,y,e\n" + "".join(f"{a},{b},0.02\n" for a, b in zip(NOISY["x"], NOISY["y"], strict=True)))

@@ -81,6 +81,7 @@ LAWS: dict[str, tuple[Callable[[], dict[str, Any]], Callable[[], np.ndarray]]] =
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LAWS)
 def test_known_laws_are_found(name: str) -> None:
     """The formula found is off by no more than constants can be, as a share of the target's spread; 0 and 1, and noise of half

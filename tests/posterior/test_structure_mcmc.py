@@ -180,6 +180,7 @@ def noisy() -> dict[str, np.ndarray]:
     return {"x": x, "y": 1.5 * x + 0.2 + 0.3 * rng.standard_normal(25)}
 
 
+@pytest.mark.slow
 def test_a_result_holds_what_the_chains_met(noisy) -> None:
     one, two = (hypo.fit(noisy, "y", operators="+,*,exp", time_limit=100, workers=k) for k in (1, 2))
     p = one.posterior
@@ -196,6 +197,7 @@ def test_exact_answers_wait_for_no_chain(noisy) -> None:
     assert exact.status == "exact" and "chain" not in exact.timing
 
 
+@pytest.mark.slow
 def test_structures_of_the_posterior_keep_hard_rules(noisy) -> None:
     from hypo.api.inputs import as_knowledge
     from hypo.data import as_dataset

@@ -60,6 +60,7 @@ print(json.dumps([peak, result.settings["library_sizes"], result.coverage.scored
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process is read from /proc")
 def test_a_search_stays_within_its_limit():
     done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=300, check=True)

@@ -90,6 +90,7 @@ def test_validation_against_a_slow_reference(validated: hypo.Result) -> None:
     )
 
 
+@pytest.mark.slow
 def test_large_formulas_do_not_win_by_luck() -> None:
     """A straight line with noise: the least loss is always that of a larger formula, and hardly ever chosen."""
     sizes, least = [], []
@@ -213,6 +214,7 @@ def test_messages(options: dict[str, Any], message: str) -> None:
         hypo.fit(DATA, "y", **FAST, **options)
 
 
+@pytest.mark.slow
 def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(tmp_path)
     Path("d.csv").write_text("x,y\n" + "".join(f"{a},{b}\n" for a, b in zip(XS, YS, strict=True)))
