@@ -32,10 +32,10 @@ from hypo.search.gpu.layout import Piece  # noqa: E402
 from hypo.search.library.context import Context, LibraryView, Workers  # noqa: E402
 from hypo.search.library.library import Library, Seed  # noqa: E402
 from hypo.search.library.seeds import plain_library  # noqa: E402
+from hypo.search.library.unit_rows import orthonormal, unit_rows  # noqa: E402
 from hypo.search.scan import forms  # noqa: E402
 from hypo.search.scan.pair_scan import Best, scan_jobs, scan_products, scan_sums  # noqa: E402
 from hypo.search.scan.targets import Target, links  # noqa: E402
-from hypo.search.scan.unit_rows import orthonormal, unit_rows  # noqa: E402
 
 N = 40
 NONE = np.empty((0, N))

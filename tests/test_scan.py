@@ -14,11 +14,11 @@ from hypo.clock import Clock
 from hypo.kernels.cpu.pair_scan import push, refit
 from hypo.kernels.opcodes import DIV, EXP, MUL, SQRT, SUB
 from hypo.parallel.executor import Threads
+from hypo.search.library.unit_rows import distinct_rows, orthonormal, unit_rows
 from hypo.search.scan import pair_scan as scan
 from hypo.search.scan import prefilter as columns
 from hypo.search.scan.pair_scan import Best, scan_products, scan_sums
 from hypo.search.scan.tuple_scan import extend_tuples, scan_triples
-from hypo.search.scan.unit_rows import distinct_rows, orthonormal, unit_rows
 
 N = 30  # rows of data
 

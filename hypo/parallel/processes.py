@@ -100,7 +100,7 @@ def _work(function: Callable[..., Any], item: Any, given: list[Any]) -> Any:
 
 
 def _resolve(value: Any) -> Any:
-    """What a reference, or a tuple of them, stands for."""
+    """The array that a reference stands for, within tuples too."""
     if type(value) is tuple:
         return tuple(map(_resolve, value))
     return _load(value.path) if isinstance(value, _Stored) else usable(value)

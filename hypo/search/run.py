@@ -207,7 +207,7 @@ class Run:
         return not guard.failed
 
     def _take_last_of_pysr(self) -> None:
-        """What PySR found last, whatever ended the search."""
+        """Take the formulas that PySR found last, whatever ended the search."""
         if self.pysr is None:
             return
         self.plan.for_last_of_pysr()

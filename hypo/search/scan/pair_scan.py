@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 
 from hypo.clock import Clock, Deadline
 from hypo.parallel.executor import Executor, Serial
+from hypo.search.library.unit_rows import orthonormal, project_off
 from hypo.search.scan import prefilter as columns
 from hypo.search.scan.prefilter import Heaps, Rows, Short, project
-from hypo.search.scan.unit_rows import orthonormal, project_off
 
 # Unit targets, rows F and rows G of a scan; G None stands for pairs within F.
 Job = tuple[Rows, Rows, Rows | None]
