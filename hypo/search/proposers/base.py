@@ -189,7 +189,7 @@ class Schedule:
         self._account(proposer).dropped = True
 
     @property
-    def failed(self) -> bool:
+    def has_failed(self) -> bool:
         """True if somebody was dropped."""
         return any(a.dropped for a in self._accounts)
 
@@ -199,7 +199,7 @@ class Schedule:
         return sum(a.turns for a in self._accounts)
 
     @property
-    def waiting(self) -> bool:
+    def is_waiting(self) -> bool:
         """True if somebody with something to propose has not had a turn."""
         return any(a.turns == 0 for a, _ in self._live())
 
