@@ -59,6 +59,18 @@ def options(*given: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return decorate
 
 
+class LikelihoodOption(click.Option):
+    """An option whose help lists the likelihoods, those of installed packages too."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """The help, made when it is shown: to look for packages takes time."""
+        from hypo.likelihood.registry import DEFAULT, list_names
+
+        *names, last = (f"{name} (default)" if name == DEFAULT else name for name in list_names())
+        self.help = f"{', '.join(names)} or {last}."
+        return super().get_help_record(ctx)
+
+
 THOUSANDS = click.option("--thousands", metavar="MARK", help='What stands between thousands: "," "." " " or "\'".')
 EXCLUDE = click.option("--exclude", metavar="A,B,…", help="Columns a formula may not use.")
 BESIDE_COLUMNS = options(
@@ -76,7 +88,7 @@ ABOUT_DATA = options(
     EXCLUDE,
     THOUSANDS,
     click.option("--knowledge", metavar="K.toml", help="Background knowledge: units, constants, grammar."),
-    click.option("--likelihood", metavar="KIND", help="gaussian (default), student_t, poisson, binomial or lognormal."),
+    click.option("--likelihood", cls=LikelihoodOption, metavar="KIND"),
     click.option("--dof", type=float, metavar="NUMBER", help="Degrees of freedom of student_t (default: 4)."),
     BESIDE_COLUMNS,
     click.option(

@@ -189,6 +189,8 @@ def _check_likelihood(settings: Mapping[str, Any]) -> None:
     if settings.get("likelihood") is not None:
         try:
             read_family(_require_entry(settings, "likelihood", dict))
+        except InputError as error:
+            raise Damaged(f"its likelihood cannot be used: {error}") from error
         except (KeyError, TypeError, ValueError) as error:
             raise Damaged('the entry "likelihood" names none') from error
 
