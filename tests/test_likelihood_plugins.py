@@ -150,7 +150,7 @@ def test_a_package_that_cannot_be_imported(packages: Path, name: str) -> None:
         make_family(name)
     assert str(caught.value) == f"the likelihood {name} of the package hypo-{name} 0.1 cannot be loaded: {reason}"
     assert make_family("poisson").kind == "poisson"
-    with pytest.raises(Damaged, match="its likelihood cannot be used: .* cannot be loaded"):
+    with pytest.raises(Damaged, match=r"its likelihood cannot be used: .* cannot be loaded"):
         _check_likelihood({"likelihood": {"kind": name}})
     with pytest.raises(Damaged, match='the entry "likelihood" names none'):
         _check_likelihood({"likelihood": {"kind": "not_installed"}})
