@@ -13,8 +13,14 @@ from hypo.fitting.refiner import FINISH_WITHIN, Refiner
 from hypo.fitting.row_racing import rungs
 from hypo.problem.exact import is_exact
 
-# Formulas that are looked at, starts for each constant that enters non-linearly, most of these constants, and steps.
-FORMULAS, STARTS, CONSTANTS, STEPS = 5, 3, 6, 200
+# Formulas that are looked at.
+FORMULAS = 5
+# Starts for each constant that enters non-linearly.
+STARTS = 3
+# Most of these constants.
+MOST_CONSTANTS = 6
+# Most steps from a start.
+STEPS = 200
 
 
 def widen(refiner: Refiner) -> None:
@@ -27,7 +33,7 @@ def widen(refiner: Refiner) -> None:
     near = sorted(refiner.archive.front(), key=lambda h: h.score)[:FORMULAS]
     for h in near:
         curved = int(np.count_nonzero(~Parameters.of(h.expression).linear))
-        if not 0 < curved <= CONSTANTS or h.score > best.score + FINISH_WITHIN or refiner.clock.expired:
+        if not 0 < curved <= MOST_CONSTANTS or h.score > best.score + FINISH_WITHIN or refiner.clock.expired:
             continue
         rows = problem.X, problem.columns, problem.likelihood
         with np.errstate(all="ignore"):

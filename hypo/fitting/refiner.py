@@ -34,23 +34,30 @@ if TYPE_CHECKING:
 
 # Hypotheses that snapping could not bring closer to the best than this many nats are archived as they are.
 SNAP_WITHIN = 2.0
-# Formulas whose constants are snapped at the end of a turn, and those among which these are chosen; formulas with a relative
-# residual below the last figure are snapped at once.
-POLISHED, LOOKED_AT, NEARLY_EXACT = 8, 60, 1e-6
+# Formulas whose constants are snapped at the end of a turn.
+SNAPPED = 8
+# Formulas among which these are chosen.
+LOOKED_AT = 60
+# Formulas with a relative residual below this are snapped at once.
+NEARLY_EXACT = 1e-6
 # Variables that are looked at alone before the search: it looks at all of them, and a thousand take a second.
 ALONE = 100
 # Rows on which formulas that were in doubt on fewer of them are fitted at the end of a turn; one formula always is.
 AGAIN = 60_000
 # Formulas a turn whose constants are fitted under rules.
 RULED = 12
-# Formulas that are finished at the end: so many, and no worse than the best by more nats.
-FINISHED, FINISH_WITHIN = 3, 20.0
+# Formulas that are finished at the end, at most,
+FINISHED = 3
+# and no worse than the best by more nats.
+FINISH_WITHIN = 20.0
 # Starts of the last fit of what lies on the front beyond the best score.
 STARTS = 4
 # Formulas that are worse than the front by more nats than the posterior weighs are not looked at between the rows.
 SOUND_WITHIN = 10.0
-# Formulas whose neighbours are fitted for the posterior: so many, and no worse than the best by more nats.
-SURROUNDED, SURROUND_WITHIN = 8, 12.0
+# Formulas whose neighbours are fitted for the posterior, at most,
+SURROUNDED = 8
+# and no worse than the best by more nats.
+SURROUND_WITHIN = 12.0
 
 
 class Refiner:
@@ -136,7 +143,7 @@ class Refiner:
             if self.clock.expired or not self._within_reach(self._optimistic_score(h)):
                 break
             promising.append((expected_snap_score(h, self.covariance(h.expression), self.scorer), k))
-        for score, k in sorted(promising)[:POLISHED]:
+        for score, k in sorted(promising)[:SNAPPED]:
             if self.clock.expired or not self._within_reach(score):
                 return
             self._snapped(waiting[k])

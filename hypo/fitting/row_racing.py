@@ -1,10 +1,10 @@
 """Racing on subsets: with many rows a formula is fitted to few, and meets more only while it may belong on the front.
 
-The rungs are nested samples of the rows, each up to ``STEP`` times as large as the one before; the last is the data. On each
-rung but the last, a formula is held against the rival: the best-scored formula that is no more complex. Both are evaluated on
-the same rows, so what counts is the mean and the scatter of the differences of their squared residuals. What is clearly
-worse leaves; what looks better on the rung below the data is fitted and scored on all rows, and only that is ever archived.
-Of what is in doubt there, the most promising follow (:meth:`hypo.fitting.refiner.Refiner.snap_pending`).
+The rungs are nested samples of the rows, each up to ``RUNG_FACTOR`` times as large as the one before; the last is the data. On
+each rung but the last, a formula is held against the rival: the best-scored formula that is no more complex. Both are
+evaluated on the same rows, so what counts is the mean and the scatter of the differences of their squared residuals. What is
+clearly worse leaves; what looks better on the rung below the data is fitted and scored on all rows, and only that is ever
+archived. Of what is in doubt there, the most promising follow (:meth:`hypo.fitting.refiner.Refiner.snap_pending`).
 
 Memory: the samples together are at most half the data, most often a fifth, and sums over all rows are taken block by block
 (:mod:`hypo.scoring.row_sums`), so a search holds the table, the problem's copy of it, and a part that does not
@@ -32,12 +32,18 @@ if TYPE_CHECKING:
 
 # Rows that proposers see at most.
 PROPOSER_ROWS = 20_000
-# The first rung of the ladder that there is from MANY_ROWS rows on; how many times larger the next may be.
-FIRST_RUNG, STEP = 1_000, 8.0
+# Rows of the first rung of the ladder that there is from MANY_ROWS rows on.
+FIRST_RUNG = 1_000
+# How many times larger the next rung may be.
+RUNG_FACTOR = 8.0
 # A formula worse than its rival by more than this many standard errors leaves.
 DOUBT = 2.0
-# A step of the constants that promises less than this many nats is the last; most steps, and shorter ones tried for each.
-LAST_GAIN, MOST_STEPS, SHORTER = 0.02, 6, 3
+# A step of the constants that promises less than this many nats is the last.
+LAST_GAIN = 0.02
+# Most steps.
+MOST_STEPS = 6
+# Shorter ones tried for each.
+SHORTER = 3
 
 
 def sample(problem: Problem, rows: NDArray[np.int64]) -> Problem:
@@ -66,7 +72,7 @@ def rungs(problem: Problem, seed: int) -> tuple[Problem, ...]:
     n = len(problem.y)
     if not problem.has_many_rows:
         return (problem,)
-    count = math.ceil(math.log(n / FIRST_RUNG) / math.log(STEP))
+    count = math.ceil(math.log(n / FIRST_RUNG) / math.log(RUNG_FACTOR))
     sizes = [round(FIRST_RUNG * (n / FIRST_RUNG) ** (k / count)) for k in range(count)]
     order = np.random.default_rng([seed, 2]).permutation(n)[: sizes[-1]]
     return (*(sample(problem, np.sort(order[:size])) for size in sizes), problem)

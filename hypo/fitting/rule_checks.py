@@ -29,21 +29,29 @@ from hypo.knowledge.rules.base import Rule
 from hypo.problem.problem import Problem
 from hypo.scoring.score import Hypothesis
 
-# Points at which rules are tried while the search goes on, and at its end.
-QUICK, FULL = 128, 2048
+# Points at which rules are tried while the search goes on.
+QUICK = 128
+# Points at its end.
+FULL = 2048
 # Forms whose claims are kept.
 REMEMBERED = 200
 # Rows on which formulas are compared.
 SHOWN_ROWS = 64
-# The margin where a side is undefined, and the misfit where the formula is.
-UNDEFINED, FAR = -10.0, 1e12
+# Margin where a side is undefined.
+UNDEFINED = -10.0
+# Misfit where the formula is, in nats.
+FAR = 1e12
 # Formulas are held against the rules if without them they are no worse than those on the front by more nats.
 WORTH = 5.0
-# Constants are fitted under the rules if there are no more of them; steps of such a fit.
-MOST_FITTED, STEPS = 6, 15
-# Before that, a step of each constant as a share of itself, and the share of what is missing that steps of the full size of all
-# must promise: constants can be far off, but where they hardly matter to what is broken no values will mend it.
-TRIAL, REACHABLE = 0.1, 0.02
+# Constants are fitted under the rules if there are no more of them.
+MOST_FITTED = 6
+# Most steps of such a fit.
+STEPS = 15
+# Before that, a step of each constant as a share of itself.
+TRIAL = 0.1
+# Share of what is missing that steps of the full size of all must promise: constants can be far off, but where they hardly
+# matter to what is broken no values will mend it.
+REACHABLE = 0.02
 # Steps beyond the edge of what a hard rule allows, as shares of the way there.
 BEYOND = (0.0, 1e-9, 1e-6, 1e-4, 1e-2)
 

@@ -15,8 +15,10 @@ from hypo.knowledge.claims.claim import Verdict
 from hypo.problem.problem import Problem, Settings
 from hypo.scoring.score import Hypothesis
 
-# Starts for each constant that enters non-linearly, and the most steps from each.
-STARTS, STEPS = 20, 2000
+# Starts for each constant that enters non-linearly.
+STARTS = 20
+# Most steps from each.
+STEPS = 2000
 
 
 def score_formula(

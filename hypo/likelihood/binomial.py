@@ -44,7 +44,8 @@ class Binomial(RowLikelihood):
 
     def rows(self, p: Values, scale: float) -> Values:
         """n log(1 + eᶠ) - y f - log C(n, y)."""
-        return self.n * np.logaddexp(0.0, p[0]) - self.y * p[0] + self._constant
+        out: Values = self.n * np.logaddexp(0.0, p[0]) - self.y * p[0] + self._constant
+        return out
 
     def derivatives(self, p: Values, scale: float) -> Derivatives:
         """y - nP and nP(1-P)."""
@@ -57,7 +58,7 @@ class Binomial(RowLikelihood):
         """y - nP."""
         from scipy.special import expit
 
-        return self.y - self.n * expit(predicted[0])
+        return np.asarray(self.y - self.n * expit(predicted[0]))
 
     def first(self) -> tuple[Values, Values]:
         """Expanded at the log-odds of (y + ½)/(n + 1)."""

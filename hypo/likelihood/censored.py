@@ -46,7 +46,7 @@ class Limits(RowLikelihood):
     @cached_property
     def measured(self) -> NDArray[np.bool_]:
         """Rows (n_row,) with a value."""
-        return self.lower == self.upper
+        return np.asarray(self.lower == self.upper)
 
     @cached_property
     def _open(self) -> NDArray[np.int64]:
@@ -62,10 +62,11 @@ class Limits(RowLikelihood):
             return np.log(np.maximum(self.lower, 0.0)), np.log(self.upper)
 
     def _u(self, p: Values) -> Values:
+        f: Values = p[0]
         if not self.log:
-            return p[0]
+            return f
         with np.errstate(all="ignore"):
-            return np.where(p[0] > 0, np.log(p[0]), math.nan)
+            return np.where(f > 0, np.log(f), math.nan)
 
     def _standard(self, p: Values, scale: float) -> tuple[Values, Values, Values]:
         """σ, a and b, (n_row,) each."""
@@ -147,7 +148,8 @@ class Limits(RowLikelihood):
 
     def residual(self, predicted: Values) -> Values:
         """The difference of the nearest possible target from f."""
-        return np.clip(predicted[0], self.lower, self.upper) - predicted[0]
+        f: Values = predicted[0]
+        return np.clip(f, self.lower, self.upper) - f
 
     def first(self) -> tuple[Values, Values]:
         """The values that stand for the rows."""

@@ -71,7 +71,8 @@ class ErrorsInX(RowLikelihood):
     def rows(self, p: Values, scale: float) -> Values:
         """See the module."""
         f, v = p
-        return 0.5 * (self.y - f) ** 2 / v + 0.5 * np.log(v) + HALF_LOG_2PI
+        out: Values = 0.5 * (self.y - f) ** 2 / v + 0.5 * np.log(v) + HALF_LOG_2PI
+        return out
 
     def derivatives(self, p: Values, scale: float) -> Derivatives:
         """By f and by v."""

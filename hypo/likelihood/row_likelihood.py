@@ -161,7 +161,8 @@ class RowLikelihood(Likelihood):
 
     def residual(self, predicted: Values) -> Values:
         """y minus what is expected of it."""
-        return self.y - predicted[0]
+        out: Values = self.y - predicted[0]
+        return out
 
     def standardised(self, predicted: Values) -> Values:
         """Score over the root of the information: Pearson's residual in the exponential family."""

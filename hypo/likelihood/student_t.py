@@ -51,7 +51,9 @@ class StudentT(RowLikelihood):
     def rows(self, p: Values, scale: float) -> Values:
         """See the module."""
         s = self._scale(scale)
-        return np.log(s) + 0.5 * (self.dof + 1.0) * np.log1p(((self.y - p[0]) / s) ** 2 / self.dof) + self._constant
+        square = ((self.y - p[0]) / s) ** 2
+        out: Values = np.log(s) + 0.5 * (self.dof + 1.0) * np.log1p(square / self.dof) + self._constant
+        return out
 
     def derivatives(self, p: Values, scale: float) -> Derivatives:
         """Score (ν+1) r/(νσ² + r²), expected information."""

@@ -37,14 +37,16 @@ from hypo.expression.printing import shortened
 from hypo.likelihood.family import Family
 from hypo.likelihood.registry import make_family
 from hypo.posterior.events import Regions
-from hypo.posterior.posterior import CAP, WITHIN, Structure
+from hypo.posterior.posterior import MOST_STRUCTURES, WITHIN, Structure
 from hypo.posterior.predictive import BLOCK, Ensemble, draw, spanned
 from hypo.scoring.prior import Prior
 
 # Nats by which the truth's code may be longer than that of the likeliest structure, if nothing is said of its prior.
 SLACK = 10.0
-# Draws of one structure, as a share of those of a prediction; the average is over structures with so much of the weight.
-SHARE, AVERAGED = 0.5, 0.9999
+# Draws of one structure, as a share of those of a prediction.
+DRAWN_SHARE = 0.5
+# The average is over structures with so much of the weight.
+AVERAGED = 0.9999
 
 
 @dataclass(frozen=True)
@@ -148,8 +150,8 @@ def plausible(structures: Sequence[Structure], level: Assumed, record: Prior | N
 
 def reaches(structures: Sequence[Structure], level: Assumed) -> bool:
     """True if the posterior was kept as far down as M_α goes: it ends ``WITHIN`` nats below the likeliest structure, or at the
-    first ``CAP``."""
-    least = structures[-1].weight if len(structures) >= CAP else structures[0].weight * math.exp(-WITHIN)
+    first ``MOST_STRUCTURES``."""
+    least = structures[-1].weight if len(structures) >= MOST_STRUCTURES else structures[0].weight * math.exp(-WITHIN)
     return level.alpha >= least
 
 
@@ -166,7 +168,7 @@ def event_probability(
     family = family or make_family()
     # Without constants and with known noise all draws are one.
     several = bool(s.constants) or math.isfinite(s.dof)
-    draws = draw(replace(s, weight=SHARE if several else 1e-9), np.random.default_rng(seed))
+    draws = draw(replace(s, weight=DRAWN_SHARE if several else 1e-9), np.random.default_rng(seed))
     ensemble = Ensemble([s], [draws], columns, family)
     n = X.shape[1]
     trials = np.ones(n) if trials is None else trials

@@ -38,10 +38,16 @@ from hypo.likelihood.registry import make_family
 from hypo.posterior.posterior import Structure
 from hypo.posterior.predictive import Ensemble, draw
 
-# Points of the Sobol sequence (powers of two), for up to two columns and for more; most columns with all corners tried.
-POINTS, MORE_POINTS, CORNERS = 1024, 4096, 8
-# Starts of the refinement, and steps of each per column.
-STARTS, STEPS = 3, 60
+# Points of the Sobol sequence for up to two columns, a power of two.
+POINTS = 1024
+# Points for more columns.
+MORE_POINTS = 4096
+# Most columns with all corners tried.
+CORNERED_COLUMNS = 8
+# Starts of the refinement.
+STARTS = 3
+# Steps of each, per column.
+STEPS = 60
 # Points that are to be different are so far from each other, as a share of the box's width.
 APART = 0.05
 # Points as close to a face of the box, as a share of its width, lie on it.
@@ -222,7 +228,7 @@ def _candidates(d: int) -> NDArray[np.float64]:
     from scipy.stats.qmc import Sobol
 
     sequence = Sobol(d, scramble=False).random(POINTS if d <= 2 else MORE_POINTS)
-    corners = np.array(list(itertools.product((0.0, 1.0), repeat=d))) if d <= CORNERS else np.empty((0, d))
+    corners = np.array(list(itertools.product((0.0, 1.0), repeat=d))) if d <= CORNERED_COLUMNS else np.empty((0, d))
     return np.concatenate([sequence, corners])
 
 

@@ -123,7 +123,7 @@ def correlation(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
     """Correlation matrix (k, k) of a covariance."""
     std = np.sqrt(np.diag(covariance))
     with np.errstate(invalid="ignore"):
-        return covariance / np.outer(std, std)
+        return np.asarray(covariance / np.outer(std, std))
 
 
 def correlated(covariance: NDArray[np.float64]) -> tuple[tuple[int, int], ...]:

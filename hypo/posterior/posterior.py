@@ -37,16 +37,22 @@ from hypo.scoring.row_sums import Sums
 from hypo.scoring.score import Hypothesis
 from hypo.scoring.spelling import Spelling, around
 
-# Structures with a weight less than exp(-WITHIN) of the best's are left out, and all after the first CAP. So far down
-# they matter to worst-case bounds only (:mod:`hypo.posterior.bounds`).
-WITHIN, CAP = 30.0, 200
+# Structures with a weight less than exp(-WITHIN) of the best's are left out. So far down they matter to worst-case bounds only
+# (:mod:`hypo.posterior.bounds`).
+WITHIN = 30.0
+# Most structures that are kept.
+MOST_STRUCTURES = 200
 # By how many nats score and evidence may order differently: so much further the archive is looked through.
 SLACK = 8.0
-# Odds (best to other) up to which structures are counted; terms that are listed.
-ODDS, TERMS = 20.0, 50
-# Rows compared, and the difference of predictions, in standard deviations of the noise, below which they are the same: what
-# fits leave. Distinct laws that only look alike here part elsewhere, so it is much less than one can measure.
-SAME_ROWS, SAME = 64, 1e-5
+# Odds (best to other) up to which structures are counted.
+ODDS = 20.0
+# Terms that are listed.
+TERMS = 50
+# Rows on which predictions are compared.
+COMPARED_ROWS = 64
+# Difference of predictions, in standard deviations of the noise, below which they are the same: what fits leave. Distinct laws
+# that only look alike here part elsewhere, so it is much less than one can measure.
+SAME = 1e-5
 
 
 @dataclass(frozen=True)
@@ -241,7 +247,7 @@ def weighted(
     explored = explored or ExploredSpace(complete_to)
     ordered = sorted(structures, key=lambda s: (round(s.nats, 9), str(s.expression)))
     least = ordered[0].nats
-    kept = [s for s in ordered if s.nats <= least + WITHIN][:CAP]
+    kept = [s for s in ordered if s.nats <= least + WITHIN][:MOST_STRUCTURES]
     shares = np.exp([least - s.nats for s in kept])
     weights = shares / shares.sum()
     final = tuple(
@@ -319,7 +325,7 @@ def _distinct(
     """The best of those that differ in fitted values only, or that are the same law with as many fitted constants; each with
     the key of the structure it is one of: of that whose spelling came first."""
     n = X.shape[1]
-    chosen = np.unique(np.linspace(0, n - 1, min(n, SAME_ROWS)).round().astype(np.int64))
+    chosen = np.unique(np.linspace(0, n - 1, min(n, COMPARED_ROWS)).round().astype(np.int64))
     rows = np.ascontiguousarray(X[:, chosen])
     points = around(rows)
     some = None if isinstance(likelihood, Gaussian) else likelihood.take(chosen)

@@ -29,8 +29,12 @@ from hypo.likelihood.family import Family
 from hypo.likelihood.registry import make_family
 from hypo.posterior.posterior import Structure
 
-# Draws in all, and at least for one structure (even); rows that are done at a time.
-DRAWS, LEAST_DRAWS, BLOCK = 200, 8, 2048
+# Draws in all.
+DRAWS = 200
+# Least draws of one structure, an even number.
+LEAST_DRAWS = 8
+# Rows that are done at a time.
+BLOCK = 2048
 
 
 def _figures(found: Parts | Prediction) -> str:
@@ -248,7 +252,7 @@ def _factor(s: Structure) -> NDArray[np.float64]:
     # By the correlations: eigenvectors are exact to rounding of the largest constant, which may be 10^60 times the least.
     unit = np.where(std > 0, std, 1.0)
     size, vectors = np.linalg.eigh(covariance / unit / unit[:, None])
-    return std[:, None] * vectors * np.sqrt(np.maximum(size, 0.0))
+    return np.asarray(std[:, None] * vectors * np.sqrt(np.maximum(size, 0.0)))
 
 
 def _block(

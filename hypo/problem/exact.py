@@ -9,8 +9,10 @@ from hypo.scoring.score import Hypothesis
 
 # A relative residual below this on every row counts as exact: no simpler formula can be told from it by the data.
 EXACT = 1e-10
-# With more fitted constants than a few, series come that close too.
-FEW_CONSTANTS, EXACT_FITTED = 2, 1e-13
+# With more fitted constants than these, series come that close too.
+FEW_CONSTANTS = 2
+# The limit for them.
+EXACT_FITTED = 1e-13
 
 
 def is_exact(h: Hypothesis | None, problem: Problem) -> bool:

@@ -17,11 +17,20 @@ from hypo.likelihood.base import Gaussian, Likelihood
 from hypo.likelihood.row_likelihood import RowLikelihood
 from hypo.problem.surrogate import Coordinates, Surrogate, design, fit_surrogate, multi_indices, solve
 
-# Rounds of estimate and expansion; rows of an estimate; rows that a coefficient of a straight line needs.
-ROUNDS, ROWS, LINE_ROWS = 4, 5000, 4
-# Neighbours of a row whose median shows whether it is an outlier, by how many standard deviations beyond a
-# share of that of all rows; by what factor its own is then larger.
-NEIGHBOURS, OUTLIER, SLACK, OUTLIER_SIGMA = 7, 6.0, 0.3, 1e4
+# Rounds of estimate and expansion.
+ROUNDS = 4
+# Rows of an estimate.
+ROWS = 5000
+# Rows that a coefficient of a straight line needs.
+LINE_ROWS = 4
+# Neighbours of a row whose median shows whether it is an outlier.
+NEIGHBOURS = 7
+# By how many standard deviations of such differences it is one,
+OUTLIER = 6.0
+# beyond this share of the standard deviation of all rows.
+SLACK = 0.3
+# By what factor its own standard deviation is then larger.
+OUTLIER_SIGMA = 1e4
 # Standard deviations of the working target are within this factor of their median.
 WIDEST = 1e3
 

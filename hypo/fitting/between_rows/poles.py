@@ -19,14 +19,22 @@ from hypo.problem.spacing import Spacing
 
 Values = NDArray[np.float64]
 
-# Halvings that lead to a pole, and by how many times values have to grow more steeply where it is so many times nearer.
-HALVINGS, NEARER, STEEP = 44, 100.0, 3.0
-# The smaller distance from a pole at which it is looked at: a share of the gap, and no fewer roundings.
-CLOSE, ROUNDINGS = 1e-10, 1e4
+# Halvings that lead to a pole: nearly all digits of its place.
+HALVINGS = 44
+# How many times nearer the pole values are looked at again.
+NEARER = 100.0
+# By how many times they have to grow there.
+STEEP = 3.0
+# The smaller distance from a pole at which it is looked at: this share of the gap,
+CLOSE = 1e-10
+# and no fewer roundings of its place.
+ROUNDINGS = 1e4
 # Points in each gap that zeros of denominators are sought between.
 POINTS = 4
-# A pole shows on a row where it adds so many times what the residuals are; so much more is enough without values that grow.
-NOISE, STRONG = 3.0, 10.0
+# A pole shows on a row where it adds so many times what the residuals are.
+TIMES_NOISE = 3.0
+# So many times more is enough without values that grow.
+STRONG = 10.0
 # The share of the poles of one denominator that have to show: rows that stand evenly beside one of many poles of tan do not.
 SHARE = 0.6
 
@@ -73,8 +81,8 @@ def _shown(program: Program, line: Values, at: NDArray[np.int64], place: Values,
         pole |= np.isfinite(growth) & (growth > STEEP)
         order = np.log(np.maximum(growth, STEEP)) / np.log(NEARER)
         adds = np.abs(near - far) * (close / np.maximum(np.abs(line[row] - place), close)) ** order
-        good &= adds > NOISE * noise
-        strong &= adds > STRONG * NOISE * noise
+        good &= adds > TIMES_NOISE * noise
+        strong &= adds > STRONG * TIMES_NOISE * noise
         beyond = np.clip(row + step, 0, last)
         towards = (program.value(line[row][None]) - program.value(line[beyond][None])) * np.sign(near - far)
         grows &= (towards > noise) | (beyond == row)

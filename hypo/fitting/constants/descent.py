@@ -25,14 +25,30 @@ from hypo.scoring.row_sums import Sums
 
 Values = NDArray[np.float64]
 
-# Most steps ordinarily, on few rows, on all rows, and at the end; damped ones tried for each; the first damping, a share of
-# the information; the least one; and the last step's gain in nats, ordinarily and where all digits are wanted.
-STEPS, SHORT_STEPS, LONG_STEPS, MANY_STEPS = 30, 12, 60, 500
-TRIALS, DAMPING, LEAST_DAMPING = 10, 1e-4, 1e-10
-LAST_NATS, TIGHT_NATS = 1e-4, 1e-13
-# Minima of Gaussian problems that are tried on few rows, and how many go on to all; the first ones of each problem are made
-# possible.
-MINIMA, BEST, FIRST = 32, 6, 12
+# Most steps ordinarily.
+STEPS = 30
+# Most on few rows.
+SHORT_STEPS = 12
+# Most on all rows, after those on few.
+LONG_STEPS = 60
+# Most at the end.
+MANY_STEPS = 500
+# Damped steps tried for each step.
+TRIALS = 10
+# First damping, as a share of the information.
+DAMPING = 1e-4
+# Least damping.
+LEAST_DAMPING = 1e-10
+# Gain of the last step, in nats.
+LAST_NATS = 1e-4
+# The same where all digits are wanted.
+TIGHT_NATS = 1e-13
+# Minima of Gaussian problems that are tried on few rows.
+MOST_MINIMA = 32
+# How many of them go on to all rows.
+MOST_FOLLOWED = 6
+# First minima of each problem that are made possible where they are not.
+MADE_POSSIBLE = 12
 # Shares of a possible prediction that an impossible one is mixed with.
 MIXED = 0.1, 0.3, 0.6, 1.0
 
@@ -79,18 +95,18 @@ def _better(
         for k, (_, theta) in enumerate(ends(problem, problem.parameters.start, starts, rng)):
             x = e.with_values(problem.parameters.values(theta, e.values))
             its = loss(x, few_X, few)
-            if not its < np.inf and k < FIRST:
+            if not its < np.inf and k < MADE_POSSIBLE:
                 x = _possible(x, few_X, columns, few)
                 its = loss(x, few_X, few)
             begun.append((its, len(begun), x))
     tried: list[tuple[float, int, Expression]] = []
-    for _, k, x in sorted(begun)[:MINIMA]:
+    for _, k, x in sorted(begun)[:MOST_MINIMA]:
         x = descended(x, few_X, columns, few, SHORT_STEPS, LAST_NATS, clock)
         tried.append((loss(x, few_X, few), k, x))
         if clock is not None and clock.expired:
             break
     best, least = e, loss(e, X, likelihood)
-    for _, _, x in sorted(tried)[:BEST]:
+    for _, _, x in sorted(tried)[:MOST_FOLLOWED]:
         x = descended(x, X, columns, likelihood, LONG_STEPS, LAST_NATS, clock)
         its = loss(x, X, likelihood)
         if its < least - 2.0 * LAST_NATS:
