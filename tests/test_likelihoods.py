@@ -275,7 +275,7 @@ def test_evidence_against_quadrature(name: str) -> None:
     e = fit(parse("a*x", variables=["x"]), X, ["x"], likelihood)
     found = laplace(e, X, ["x"], likelihood)
     assert found is not None
-    scale = likelihood.scale_of(likelihood.predicted(e, X, ["x"])) if found.dof < math.inf else math.nan
+    scale = likelihood.scale_of(likelihood.predict(e, X, ["x"])) if found.dof < math.inf else math.nan
 
     def predict(theta: float) -> np.ndarray:
         return theta * X
@@ -336,7 +336,7 @@ def test_errors_in_x_of_a_straight_line() -> None:
             np.sum(stats.norm.logpdf(Y, theta[0] * X[0] + theta[1], np.sqrt(SIGMA**2 + (theta[0] * noise) ** 2)))
         )
 
-    p = likelihood.predicted(e, X, ["x"])
+    p = likelihood.predict(e, X, ["x"])
     assert 0.5 * likelihood.loss(p) == pytest.approx(minus(np.array([2.1, 0.9])))
     sums = Sums.of(e, X, ["x"], likelihood)
     assert sums is not None
@@ -351,7 +351,7 @@ def test_errors_in_x_count_by_the_slope() -> None:
     both = np.stack([X[0], Y])
     likelihood = ErrorsInX(Y, SIGMA, {"x": np.full(N, 0.2), "u": np.full(N, 0.1)})
     slope_x, slope_u = 2 * X[0] + Y, X[0]
-    v = likelihood.predicted(e, both, ["x", "u"])[1]
+    v = likelihood.predict(e, both, ["x", "u"])[1]
     assert v == pytest.approx(SIGMA**2 + (0.2 * slope_x) ** 2 + (0.1 * slope_u) ** 2)
 
 

@@ -17,7 +17,7 @@ from hypo.expression.program import Program
 from hypo.fitting.archive import Archive
 from hypo.fitting.constants.fit import fit
 from hypo.fitting.refiner import Refiner
-from hypo.fitting.row_racing import judge_on_subset, refit, rungs
+from hypo.fitting.row_racing import judge_on_subset, make_rungs, refit
 from hypo.likelihood.base import Gaussian
 from hypo.problem.problem import MANY_ROWS, Problem, Settings, make_problem
 from hypo.scoring import row_sums as sums_module
@@ -93,7 +93,7 @@ def test_sums_over_many_rows_need_the_memory_of_one_block():
 @pytest.mark.parametrize("noise", [0.0, 0.1])
 def test_a_fit_on_few_rows_becomes_the_one_on_all(noise):
     p = problem(*table(30_000, noise))
-    few = rungs(p, 0)[0]
+    few = make_rungs(p, 0)[0]
     assert len(few.y) < 8000
     start = fit(fitted("2.1*x0*exp(-1.3*x1)/(1.2 + x2**2)"), few.X, few.columns, few.likelihood)
     found = refit(start, p, Clock())
@@ -105,17 +105,17 @@ def test_a_fit_on_few_rows_becomes_the_one_on_all(noise):
 
 def test_rungs_are_nested_samples_and_the_data_last():
     p = problem(*table(300_000))
-    ladder = rungs(p, 0)
+    ladder = make_rungs(p, 0)
     sizes = [len(q.y) for q in ladder]
     assert sizes[0] == 1000 and sizes[-1] == 300_000 and all(b <= 8.01 * a for a, b in pairwise(sizes))
     assert ladder[-1] is p and sum(sizes[:-1]) < 0.5 * sizes[-1]
     assert np.isin(ladder[0].y, ladder[1].y).all()
-    assert len(rungs(problem(*table(MANY_ROWS)), 0)) == 1
+    assert len(make_rungs(problem(*table(MANY_ROWS)), 0)) == 1
 
 
 def test_what_is_clearly_worse_than_its_rival_leaves_the_race():
     p = problem(*table(100_000, 0.1))
-    rung, all_rows = rungs(p, 0)[0], p.scorer(Settings())
+    rung, all_rows = make_rungs(p, 0)[0], p.scorer(Settings())
     scorer = rung.scorer(Settings())
     good, bad = "2.5*x0*exp(-x1)/(1 + x2**2)", "1.1*x0*exp(-x1) + 0.1*x2"
 

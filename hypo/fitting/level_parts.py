@@ -24,7 +24,7 @@ ROWS = 1000
 MOST_NODES = 100
 
 
-def levelled(
+def drop_level_parts(
     e: Expression, X: NDArray[np.float64], columns: Sequence[str], fit_constants: bool = True
 ) -> Iterator[Expression]:
     """``e`` with one level part at a time, the largest first, and then with all of them replaced by numbers; ``X``

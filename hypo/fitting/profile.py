@@ -112,7 +112,7 @@ class _Profile:
     def _predicted(self, e: Expression) -> NDArray[np.float64]:
         X, columns, likelihood = self._rows
         with np.errstate(all="ignore"):
-            return likelihood.predicted(e, X, columns)
+            return likelihood.predict(e, X, columns)
 
     def _rise(self, e: Expression) -> float:
         """By how much the loss of ``e`` is above the least; infinite where undefined."""

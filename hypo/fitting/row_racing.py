@@ -53,12 +53,12 @@ def sample(problem: Problem, rows: NDArray[np.int64]) -> Problem:
     )
 
 
-def for_proposers(problem: Problem, seed: int) -> Problem:
+def make_problem_for_proposers(problem: Problem, seed: int) -> Problem:
     """The problem as those see it who put forward formulas: a Gaussian one, on ``PROPOSER_ROWS`` rows at most."""
-    return some_rows(problem.working, seed)
+    return sample_problem(problem.working, seed)
 
 
-def some_rows(problem: Problem, seed: int) -> Problem:
+def sample_problem(problem: Problem, seed: int) -> Problem:
     """The problem on ``PROPOSER_ROWS`` of its rows at most."""
     if len(problem.y) <= PROPOSER_ROWS:
         return problem
@@ -67,7 +67,7 @@ def some_rows(problem: Problem, seed: int) -> Problem:
     )
 
 
-def rungs(problem: Problem, seed: int) -> tuple[Problem, ...]:
+def make_rungs(problem: Problem, seed: int) -> tuple[Problem, ...]:
     """The problem on growing samples of its rows, and on all of them last; with up to ``MANY_ROWS`` rows itself alone."""
     n = len(problem.y)
     if not problem.has_many_rows:
@@ -123,7 +123,7 @@ def judge_on_subset(h: Hypothesis, rival: Hypothesis | None, rung: Problem, data
 def _squares(e: Expression, p: Problem) -> NDArray[np.float64]:
     """The share of each row (n_row,) in the loss: squared whitened residuals, where the noise is Gaussian."""
     with np.errstate(all="ignore"):
-        return p.likelihood.losses(p.likelihood.predicted(e, p.X, p.columns))
+        return p.likelihood.losses(p.likelihood.predict(e, p.X, p.columns))
 
 
 def refit(

@@ -20,7 +20,7 @@ from hypo.expression.expr import Expression
 from hypo.expression.program import Program
 from hypo.fitting.archive import rank
 from hypo.fitting.constants.fit import Parameters
-from hypo.fitting.row_racing import some_rows
+from hypo.fitting.row_racing import sample_problem
 from hypo.kernels import opcodes as oc
 from hypo.knowledge.claims.claim import Claim, Points, Values, Verdict, violation
 from hypo.knowledge.claims.law import Law
@@ -185,7 +185,7 @@ class Rulebook:
     @cached_property
     def _rows(self) -> Problem:
         """The problem on the rows that constants are fitted to under the rules."""
-        return some_rows(self._problem, seed=0)
+        return sample_problem(self._problem, seed=0)
 
     def law(self, e: Expression) -> Law:
         """``e`` in the user's units, which is what rules speak of."""
@@ -216,7 +216,7 @@ class Rulebook:
         law = self.law(e)
         return not any(r.hard and r.check(law, points=FULL, proof=False).amount > 0 for r in self.rules)
 
-    def hard_kept(self, verdicts: Sequence[Verdict]) -> bool:
+    def are_hard_kept(self, verdicts: Sequence[Verdict]) -> bool:
         """True if no hard rule is broken by these verdicts."""
         return not any(rule.hard and v.amount > 0 for rule, v in zip(self.rules, verdicts, strict=True))
 
@@ -232,17 +232,17 @@ class Rulebook:
 
     # --- the score under the rules ---------------------------------------------------------------------
 
-    def applied(self, h: Hypothesis) -> Hypothesis | None:
+    def apply(self, h: Hypothesis) -> Hypothesis | None:
         """``h`` with what the rules make of its score; None where it breaks a hard one. Counted in the tally."""
         found = self.amounts(h.expression)
         self._count(h, found)
-        return self._charged(h, found)
+        return self._charge(h, found)
 
-    def charged(self, h: Hypothesis) -> Hypothesis | None:
-        """:meth:`applied` without the tally."""
-        return self._charged(h, self.amounts(h.expression))
+    def charge(self, h: Hypothesis) -> Hypothesis | None:
+        """:meth:`apply` without the tally."""
+        return self._charge(h, self.amounts(h.expression))
 
-    def _charged(self, h: Hypothesis, found: Values) -> Hypothesis | None:
+    def _charge(self, h: Hypothesis, found: Values) -> Hypothesis | None:
         if any(rule.hard and a > 0 for rule, a in zip(self.rules, found, strict=True)):
             return None
         return self._with(h, float(sum(rule.weight * a for rule, a in zip(self.rules, found, strict=True))))
@@ -257,7 +257,7 @@ class Rulebook:
                 continue
             tally.broken += 1
             others = np.where(np.arange(len(found)) == k, 0.0, found)
-            rival = self._charged(h, others)
+            rival = self._charge(h, others)
             if rival is not None and (tally.rival is None or rank(rival) < rank(tally.rival)):
                 tally.rival = rival
 
@@ -320,7 +320,7 @@ class Rulebook:
         for step in BEYOND:
             u = found.x + step * (found.x - u0)
             again = score(formula(u))
-            best = None if again is None else self._charged(again, self.amounts(again.expression))
+            best = None if again is None else self._charge(again, self.amounts(again.expression))
             if best is not None or not hard.any():
                 break
         return best
@@ -339,7 +339,7 @@ class Rulebook:
     def _misfit(self, e: Expression) -> float:
         """The misfit of the rows that proposers see, as if all were like them; ``FAR`` where undefined."""
         p = self._rows
-        rss = p.likelihood.loss(p.likelihood.predicted(e, p.X, p.columns))
+        rss = p.likelihood.loss(p.likelihood.predict(e, p.X, p.columns))
         return p.likelihood.misfit(rss) * (len(self._problem.y) / len(p.y)) if math.isfinite(rss) else FAR
 
     def _same(self, a: Expression, b: Expression) -> bool:

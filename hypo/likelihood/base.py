@@ -29,7 +29,7 @@ ROUNDING = 1e-12
 class Likelihood(ABC):
     """How likely the targets ``y`` (n_row,) are, given a formula; ``weights`` (n_row,) multiply what a row says.
 
-    *Predictions* are what :meth:`predicted` gives and the other methods take; their last axis is that of the rows.
+    *Predictions* are what :meth:`predict` gives and the other methods take; their last axis is that of the rows.
     """
 
     y: Values
@@ -55,12 +55,12 @@ class Likelihood(ABC):
     def take(self, rows: NDArray[np.int64]) -> Self:
         """The likelihood of some rows."""
 
-    def reweighted(self, weights: Values) -> Self:
+    def reweight(self, weights: Values) -> Self:
         """The likelihood with other weights (n_row,), taken as they are."""
         return replace(self, weights=weights)  # type: ignore[type-var]  # Every one is a dataclass.
 
     @abstractmethod
-    def predicted(self, e: Expression, X: Values, columns: Sequence[str]) -> Values:
+    def predict(self, e: Expression, X: Values, columns: Sequence[str]) -> Values:
         """The prediction of the formula for the rows ``X`` (n_var, n_row): its values (n_row,), and more where they do not
         suffice."""
 
@@ -77,7 +77,7 @@ class Likelihood(ABC):
         """Targets minus expected targets (n_row,), for R² and RMSE."""
 
     @abstractmethod
-    def standardised(self, predicted: Values) -> Values:
+    def standardised_residual(self, predicted: Values) -> Values:
         """Residuals (n_row,) for a look at what structure is left in them."""
 
     @abstractmethod
@@ -148,7 +148,7 @@ class Gaussian(Likelihood):
             None if self.weights is None else self.weights[rows],
         )
 
-    def predicted(self, e: Expression, X: Values, columns: Sequence[str]) -> Values:
+    def predict(self, e: Expression, X: Values, columns: Sequence[str]) -> Values:
         """Values (n_row,) of the formula."""
         return Program.of(e, columns).value(X)
 
@@ -165,7 +165,7 @@ class Gaussian(Likelihood):
         """y - f."""
         return self.y - predicted
 
-    standardised = residual
+    standardised_residual = residual
 
     def spread(self, predicted: Values) -> float:
         """The root mean square of σ, known or estimated."""

@@ -62,7 +62,7 @@ class Custom(RowLikelihood):
     def _spread(self) -> float:
         return float(np.std(self.y)) or 1.0
 
-    def refined(self, p: Values) -> Custom:
+    def refine(self, p: Values) -> Custom:
         """With one over the root mean square of the score for unit: that is the mean information."""
         narrow = replace(self, unit=1e-3 * self.unit)
         score = narrow.derivatives(p, math.nan).score

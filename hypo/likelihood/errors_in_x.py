@@ -35,11 +35,11 @@ class ErrorsInX(RowLikelihood):
     sigma: Values
     x_sigma: Mapping[str, Values] = field(default_factory=dict)
 
-    def predicted(self, e: Expression, X: Values, columns: Sequence[str]) -> Values:
+    def predict(self, e: Expression, X: Values, columns: Sequence[str]) -> Values:
         """f and v (2, n_row)."""
         return self._at(*_shifted(e, self.x_sigma), X, columns, None)
 
-    def predicted_with_gradient(self, e: Expression, X: Values, columns: Sequence[str]) -> tuple[Values, Values]:
+    def predict_with_gradient(self, e: Expression, X: Values, columns: Sequence[str]) -> tuple[Values, Values]:
         """The gradient of f is exact, that of v from differences of exact slopes."""
         moved, names = _shifted(e, self.x_sigma)
         program = Program.of(e, columns)

@@ -94,7 +94,7 @@ class RowLikelihood(Likelihood):
         ``needs_slopes``."""
         return f[None]
 
-    def refined(self, p: Values) -> RowLikelihood:
+    def refine(self, p: Values) -> RowLikelihood:
         """The likelihood with what it can learn from a first estimate."""
         return self
 
@@ -128,11 +128,11 @@ class RowLikelihood(Likelihood):
         """The likelihood of some rows."""
         return replace(self, **{f.name: _taken(getattr(self, f.name), rows) for f in fields(self)})
 
-    def predicted(self, e: Expression, X: Values, columns: Sequence[str]) -> Values:
+    def predict(self, e: Expression, X: Values, columns: Sequence[str]) -> Values:
         """The formula's values (1, n_row)."""
         return Program.of(e, columns).value(X)[None]
 
-    def predicted_with_gradient(self, e: Expression, X: Values, columns: Sequence[str]) -> tuple[Values, Values]:
+    def predict_with_gradient(self, e: Expression, X: Values, columns: Sequence[str]) -> tuple[Values, Values]:
         """Predictions (n_part, n_row) and their derivatives (n_part, n_constant, n_row) by the constants' leaves."""
         program = Program.of(e, columns)
         f, g = program.value_and_gradient(X, program.values)
@@ -164,7 +164,7 @@ class RowLikelihood(Likelihood):
         out: Values = self.y - predicted[0]
         return out
 
-    def standardised(self, predicted: Values) -> Values:
+    def standardised_residual(self, predicted: Values) -> Values:
         """Score over the root of the information: Pearson's residual in the exponential family."""
         with np.errstate(all="ignore"):
             d = self.derivatives(predicted, self.scale_of(predicted))

@@ -38,7 +38,7 @@ from hypo.likelihood.family import Family
 from hypo.likelihood.registry import make_family
 from hypo.posterior.events import Regions
 from hypo.posterior.posterior import MOST_STRUCTURES, WITHIN, Structure
-from hypo.posterior.predictive import BLOCK, Ensemble, draw, spanned
+from hypo.posterior.predictive import BLOCK, Ensemble, draw, show_range
 from hypo.scoring.prior import Prior
 
 # Nats by which the truth's code may be longer than that of the likeliest structure, if nothing is said of its prior.
@@ -84,7 +84,7 @@ class Bound:
 
     def __repr__(self) -> str:
         count = len(self.upper)
-        chances = f"upper {spanned(self.upper)}, average {spanned(self.average)}"
+        chances = f"upper {show_range(self.upper)}, average {show_range(self.average)}"
         return f"<Bound on {shortened(self.event)} in {count} row{'s' * (count != 1)}; {chances}, delta {self.delta:g}>"
 
     def as_dict(self) -> dict[str, Any]:
@@ -113,7 +113,7 @@ class Bound:
         return [shown[k] if k >= 0 else "" for k in self.worst]
 
 
-def assumed(
+def assume(
     structures: Sequence[Structure], delta: float, record: Prior | None, prior: float | None = None
 ) -> Assumed | None:
     """The prior of the truth: ``prior`` if it is given, else as in the module; None where the code lengths are not known."""
@@ -126,7 +126,7 @@ def assumed(
     return Assumed(delta, math.exp(-longest - record.log_normaliser(longest)), longest)
 
 
-def plausible_set(weights: NDArray[np.float64], alpha: float) -> NDArray[np.bool_]:
+def mark_plausible(weights: NDArray[np.float64], alpha: float) -> NDArray[np.bool_]:
     """M_α as a mask (n,) for weights (n,) ≥ 0 in any order, which need not add up to 1; ties stand in or out together."""
     order = np.argsort(-weights, kind="stable")
     falling = weights[order]
@@ -138,13 +138,15 @@ def plausible_set(weights: NDArray[np.float64], alpha: float) -> NDArray[np.bool
     return inside & (weights > 0)
 
 
-def plausible(structures: Sequence[Structure], level: Assumed, record: Prior | None = None) -> tuple[Structure, ...]:
+def select_plausible(
+    structures: Sequence[Structure], level: Assumed, record: Prior | None = None
+) -> tuple[Structure, ...]:
     """The structures in M_α, by falling weight; those of longer code than assumed are no part of the space."""
     lengths = {} if record is None else record.code_lengths
     space = [
         s for k, s in enumerate(structures) if k == 0 or lengths.get(str(s.expression), -math.inf) <= level.code_length
     ]
-    inside = plausible_set(np.array([s.weight for s in space]), level.alpha)
+    inside = mark_plausible(np.array([s.weight for s in space]), level.alpha)
     return tuple(s for s, kept in zip(space, inside, strict=True) if kept)
 
 
@@ -208,7 +210,7 @@ def bound(
 ) -> Bound:
     """The worst case over the plausible set among ``structures``, by falling weight, for the rows ``X`` (n_var, n_row);
     ``trials`` (n_row,) are those of binomial targets, 1 by default."""
-    inside = plausible(structures, level, record)
+    inside = select_plausible(structures, level, record)
     n = X.shape[1]
     upper, worst = np.full(n, np.nan), np.full(n, -1, dtype=np.int64)
     held, total = np.zeros(n), np.zeros(n)

@@ -280,7 +280,7 @@ def _lines(
             found = which @ g
             found = found if likelihood.root_weights is None else found * likelihood.root_weights
         elif isinstance(likelihood, RowLikelihood):
-            p, each = likelihood.predicted_with_gradient(e, X, columns)
+            p, each = likelihood.predict_with_gradient(e, X, columns)
             weight = likelihood.weighted(likelihood.derivatives(p, likelihood.scale_of(p)).information)
             found = np.concatenate([which @ g * np.sqrt(w) for g, w in zip(each, weight, strict=True)], axis=1)
         else:

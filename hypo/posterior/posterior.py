@@ -199,7 +199,7 @@ def make_posterior(
     for h in near:
         if found and expired():
             break
-        if (s := weighed(h, X, columns, likelihood)) is not None:
+        if (s := weigh(h, X, columns, likelihood)) is not None:
             found.append(s)
     found.sort(key=lambda s: s.nats)
     if keeps is not None:
@@ -210,7 +210,7 @@ def make_posterior(
     return weighted(_by_structure(distinct), columns, complete_to, explored)
 
 
-def weighed(h: Hypothesis, X: NDArray[np.float64], columns: Sequence[str], likelihood: Likelihood) -> Structure | None:
+def weigh(h: Hypothesis, X: NDArray[np.float64], columns: Sequence[str], likelihood: Likelihood) -> Structure | None:
     """``h``, its constants fitted to the rows, as a structure with its ``nats`` and without a weight yet; None where it has no
     finite evidence."""
     with np.errstate(all="ignore"):
@@ -262,10 +262,10 @@ def weighted(
     within = sum(s.odds <= ODDS for s in final)
     chain = None if explored.chain is None else dict(explored.chain)
     covers = _covers(len(final), explored)
-    return Posterior(final, variables, dict(sorted(operators.items())), within, covers, likely_terms(final), chain)
+    return Posterior(final, variables, dict(sorted(operators.items())), within, covers, find_likely_terms(final), chain)
 
 
-def likely_terms(structures: Iterable[Structure]) -> dict[str, float]:
+def find_likely_terms(structures: Iterable[Structure]) -> dict[str, float]:
     """The likeliest ``TERMS`` terms with the weight of the structures that hold them."""
     terms: dict[str, float] = {}
     for s in structures:
@@ -274,7 +274,7 @@ def likely_terms(structures: Iterable[Structure]) -> dict[str, float]:
     return dict(sorted(terms.items(), key=lambda item: (-round(item[1], 9), item[0]))[:TERMS])
 
 
-def joined(posteriors: Iterable[Posterior], columns: Sequence[str], complete_to: int = 0) -> Posterior | None:
+def join(posteriors: Iterable[Posterior], columns: Sequence[str], complete_to: int = 0) -> Posterior | None:
     """The posterior over the structures of several searches of the same data; None without any.
 
     A structure that several of them found counts with its largest weight: what merged in it is not known any more.
@@ -339,7 +339,7 @@ def _distinct(
             continue
         seen.add(masked)
         this = Spelling(Program.of(s.expression, columns), s.slot, s.constants, points, len(chosen))
-        noise = s.sigma if some is None else some.spread(some.predicted(s.expression, rows, columns))
+        noise = s.sigma if some is None else some.spread(some.predict(s.expression, rows, columns))
         tolerance = SAME * noise + 1e-12 * this.size
         alike = next((t for t, other in kept if _alike(this, other, tolerance)), None)
         key = structure_key(s.expression)

@@ -39,12 +39,12 @@ BLOCK = 2048
 
 def _figures(found: Parts | Prediction) -> str:
     """The number of rows, and the range of each figure over them."""
-    ranges = (f"{name} {spanned(getattr(found, name))}" for name in found._fields if name != "parts")
+    ranges = (f"{name} {show_range(getattr(found, name))}" for name in found._fields if name != "parts")
     count = len(found[0])
     return f"{count} row{'s' * (count != 1)}; {', '.join(ranges)}"
 
 
-def spanned(values: NDArray[np.float64]) -> str:
+def show_range(values: NDArray[np.float64]) -> str:
     """The range of numbers in words: ``1.5 to 3``; undefined ones do not count."""
     known = values[~np.isnan(values)]
     if not known.size:

@@ -44,7 +44,7 @@ from hypo.expression.edits.tree_moves import (
 from hypo.expression.expr import Constant
 from hypo.expression.program import Program
 from hypo.kernels import opcodes as oc
-from hypo.posterior.posterior import WITHIN, ExploredSpace, Structure, weighed
+from hypo.posterior.posterior import WITHIN, ExploredSpace, Structure, weigh
 from hypo.scoring.score import Hypothesis
 
 if TYPE_CHECKING:
@@ -266,8 +266,8 @@ class Weigher:
             return math.inf
         self.left -= 1
         p = self._refiner.problem
-        h = self._refiner.weighable(formula(t))
-        s: Structure | None = None if h is None else weighed(h, p.X, p.columns, p.likelihood)
+        h = self._refiner.score_for_posterior(formula(t))
+        s: Structure | None = None if h is None else weigh(h, p.X, p.columns, p.likelihood)
         if h is None or s is None or self._met(h, s):
             return math.inf
         self.found[k] = h

@@ -215,7 +215,7 @@ class Problem:
         amount, hard = self.violation(e)
         return hard and amount > 0
 
-    def simplified(self, e: Expression) -> Expression:
+    def simplify(self, e: Expression) -> Expression:
         """``e`` simplified, or as it is where only that keeps the hard knowledge: x/a - b where × or numbers below 0 are
         forbidden, abs(x)**2 where x stands in abs only."""
         plain = simplify(e)

@@ -93,12 +93,12 @@ class StructureTest:
             degree += 1
         self._basis = design(Coordinates.of(X).map(X), multi_indices(len(X), degree)) if degree >= 2 else None
 
-    def explained(self, values: NDArray[np.float64]) -> float:
+    def measure_explained(self, values: NDArray[np.float64]) -> float:
         """Share of the variance of ``values`` (n_row,) that the polynomials explain beyond what they would of noise; 0 with too
         few rows."""
         return self._shares(values)[0]
 
-    def structured(self, values: NDArray[np.float64]) -> bool | None:
+    def has_structure(self, values: NDArray[np.float64]) -> bool | None:
         """True if they explain more than noise of equal variance allows, by an F test; None where they cannot tell."""
         if self._basis is None:
             return None

@@ -56,7 +56,7 @@ def with_working_response(likelihood: Likelihood, X: NDArray[np.float64], column
             if found is None and others:
                 f = min((f, *map(likelihood.inside, others)), key=lambda f: _loss(likelihood, f))
             p = likelihood.predict_smooth(f, _slopes(estimate, X, columns) if likelihood.needs_slopes else {})
-            likelihood = likelihood.refined(p)
+            likelihood = likelihood.refine(p)
             new, wide = likelihood.working(p)
             usable = np.isfinite(new) & np.isfinite(wide) & (wide > 0)
             if not usable.any():

@@ -13,7 +13,7 @@ import numpy as np
 
 from hypo.data import Dataset
 from hypo.errors import InputError
-from hypo.posterior.bounds import Bound, assumed, bound, plausible, reaches
+from hypo.posterior.bounds import Bound, assume, bound, reaches, select_plausible
 from hypo.posterior.design import suggest
 from hypo.posterior.events import parse_event
 from hypo.report.constants import ConstantRow, shown_constants, with_names
@@ -55,12 +55,12 @@ def compute_bound(
     record = result.manifest.get("prior")
     asked = parse_event(event, variables=result.features, target=result.target, constants=result.settings["constants"])
     known = None if record is None else Prior.read(record)
-    level = assumed(structures, float(delta), known, None if prior is None else float(prior))
+    level = assume(structures, float(delta), known, None if prior is None else float(prior))
     if level is None:
         raise InputError(
             "this result does not say how likely structures are beforehand (an older version): give a prior"
         )
-    inside = plausible(structures, level, known)
+    inside = select_plausible(structures, level, known)
     complete_to = result.coverage.complete_to
     size = count_nodes(result, inside[0].expression)
     require_coverage(inside, complete_to, size, exact=result.status == "exact")

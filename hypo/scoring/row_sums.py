@@ -141,12 +141,12 @@ def _of_rows(
 
     def predicted(first: int) -> NDArray[np.float64]:
         some, x, _ = block(first)
-        return some.predicted(e, x, columns)
+        return some.predict(e, x, columns)
 
     both = None
     if gradient and len(firsts) == 1:
         with np.errstate(all="ignore"):
-            both = likelihood.predicted_with_gradient(e, X, columns)
+            both = likelihood.predict_with_gradient(e, X, columns)
         p = both[0]
     else:
         parts = each(predicted)
@@ -169,7 +169,7 @@ def _of_rows(
     def products(first: int) -> NDArray[np.float64]:
         """Slope, cross information with the scale, and the Gauss–Newton matrix, (n_constant, n_constant + 2)."""
         some, x, rows = block(first)
-        g = both[1] if both is not None else some.predicted_with_gradient(e, x, columns)[1]
+        g = both[1] if both is not None else some.predict_with_gradient(e, x, columns)[1]
         out = np.zeros((k, k + 2))
         for m in range(len(g)):
             out[:, 0] += g[m] @ score[m, rows]

@@ -104,7 +104,7 @@ def exact_numbers(value: float, error: float, with_pi: bool = True) -> Iterator[
             yield Expression.apply("neg", e)
 
 
-def rounded(e: Expression, reach: float = 0.05) -> Iterator[Expression]:
+def round_constants(e: Expression, reach: float = 0.05) -> Iterator[Expression]:
     """``e`` with all free constants at exact numbers within a share ``reach`` of their values, simplest first."""
     nodes = [k for k, (op, arg) in enumerate(e.code) if op == oc.CONST and e.constants[arg].free]
     values = [e.constants[e.code[k][1]].value for k in nodes]

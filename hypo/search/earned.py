@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hypo.fitting.row_racing import some_rows
+from hypo.fitting.row_racing import sample_problem
 from hypo.problem.problem import PYSR
 from hypo.problem.repeated_rows import repeated_rows
 from hypo.problem.residual_structure import lack_of_fit
@@ -114,10 +114,10 @@ def _reasons(
 
 def _residuals(best: Hypothesis, problem: Problem, settings: Settings) -> str:
     """As :func:`hypo.search.stopping.residuals_say`; rows that were measured more than once say more."""
-    problem = some_rows(problem, settings.seed)
+    problem = sample_problem(problem, settings.seed)
     said = residuals_say(best, problem, settings)
-    residuals = problem.likelihood.standardised(
-        problem.likelihood.predicted(best.expression, problem.X, problem.columns)
+    residuals = problem.likelihood.standardised_residual(
+        problem.likelihood.predict(best.expression, problem.X, problem.columns)
     )
     chance = lack_of_fit(residuals, problem.X, len(best.expression.free))
     if chance is not None and chance < UNLIKELY:
@@ -131,6 +131,6 @@ def _above_the_noise(best: Hypothesis, problem: Problem) -> float | None:
         return None
     likelihood, n = problem.likelihood, len(problem.y)
     left = likelihood.total_weight * (1.0 - min(len(best.expression.free) / n, 0.9))
-    chi2 = likelihood.loss(likelihood.predicted(best.expression, problem.X, problem.columns)) / left
+    chi2 = likelihood.loss(likelihood.predict(best.expression, problem.X, problem.columns)) / left
     times = math.sqrt(chi2)
     return times if times > FACTOR and chi2 - 1.0 > SURE * math.sqrt(2.0 / n) and np.isfinite(times) else None

@@ -21,7 +21,7 @@ from hypo.failures import Failures
 from hypo.fitting.archive import Archive, pareto
 from hypo.fitting.from_many_starts import widen
 from hypo.fitting.refiner import Refiner
-from hypo.fitting.row_racing import for_proposers
+from hypo.fitting.row_racing import make_problem_for_proposers
 from hypo.fitting.rule_checks import Rulebook, RuleReport
 from hypo.kernels import turns
 from hypo.parallel.open_executor import open_executor
@@ -190,7 +190,7 @@ def _search(
             if problem.template is None:
                 # Whatever happens next, there is an answer.
                 with failures.guarded("the first formulas"):
-                    refiner.baselines(report)
+                    refiner.add_baselines(report)
             with Alarm(end + SLACK) as alarm:
                 if pysr is not None:
                     pysr.begin(settings.time_limit)
@@ -206,7 +206,7 @@ def _search(
                     foreign = installed(problem, settings)
                     own: list[Proposer] = []
                     with failures.guarded("the start of the search"):
-                        ctx = Context.of(for_proposers(problem, settings.seed), settings, clock, workers)
+                        ctx = Context.of(make_problem_for_proposers(problem, settings.seed), settings, clock, workers)
                         scanner = Scanner(ctx, settings, report)
                         own = _proposers(ctx, settings, scanner, report, failures)
                     for each in (*own, *foreign):
@@ -263,7 +263,7 @@ def _search(
                 rules = refiner.final_rule_check()
             interrupts.hold()
         if refiner.rules and not rules:
-            rules = refiner.unsettled()
+            rules = refiner.report_unchecked()
             message += "; there was no time to check the rules with care"
         with suppress(KeyboardInterrupt):
             interrupts.release()

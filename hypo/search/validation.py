@@ -154,7 +154,7 @@ def validated(
         h = None if found is None else scorer.score(*found)
         if h is None or not book.rules:
             return h
-        h = book.applied(h) or (book.fitted(h, scorer.score, clock) if h.expression.free else None)
+        h = book.apply(h) or (book.fitted(h, scorer.score, clock) if h.expression.free else None)
         return h if h is not None and book.keeps_hard(h.expression) else None
 
     archive = Archive(problem.X, problem.columns)
@@ -266,7 +266,7 @@ def _losses(
                 if len(trained) > 1 and e.free:
                     e = fit(e, part.X, part.columns, part.likelihood)
                 own, X = y.take(apart), np.ascontiguousarray(problem.X[:, apart])
-                rows.append(own.losses(own.predicted(e, X, problem.columns)) / unit)
+                rows.append(own.losses(own.predict(e, X, problem.columns)) / unit)
         each = np.concatenate(rows)
         finite = bool(np.all(np.isfinite(each)))
         mean, error = (

@@ -30,7 +30,7 @@ ROWS_PER_CONSTANT = 6
 SLOW_SHARE = 0.75
 
 
-def slower(e: Expression, spacing: Spacing) -> list[Expression]:
+def find_slower(e: Expression, spacing: Spacing) -> list[Expression]:
     """For each wave of ``e`` that is too short for the rows of a column, ``e`` with its slowest alias, two constants to fit in
     it."""
     found = []
@@ -46,14 +46,14 @@ def slower(e: Expression, spacing: Spacing) -> list[Expression]:
     return found
 
 
-def told_apart(e: Expression, spacing: Spacing, misfit: float, fitted_misfit: Callable[[Expression], float]) -> bool:
+def is_told_apart(e: Expression, spacing: Spacing, misfit: float, fitted_misfit: Callable[[Expression], float]) -> bool:
     """True if the rows tell the waves of ``e``, whose misfit is given, from slower ones; ``fitted_misfit`` fits a formula."""
     if not any(op in WAVES for op, _ in e.code):
         return True
-    return all(fitted_misfit(other) > misfit + AS_WELL for other in slower(e, spacing))
+    return all(fitted_misfit(other) > misfit + AS_WELL for other in find_slower(e, spacing))
 
 
-def blind(e: Expression, spacing: Spacing) -> bool:
+def is_blind(e: Expression, spacing: Spacing) -> bool:
     """True if ``e`` has a wave that makes more than half a turn between many neighbouring rows, has no slower alias to be
     compared with, and fitted constants that are many for the rows: one such wave meets nearly any few rows."""
     for node, (op, _) in enumerate(e.code):

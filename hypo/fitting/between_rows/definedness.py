@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from hypo.expression.analysis.intervals import enclose
 from hypo.expression.expr import Expression
 from hypo.expression.program import Program
-from hypo.fitting.between_rows.aliases import blind
-from hypo.fitting.between_rows.poles import HALVINGS, guards, supported
+from hypo.fitting.between_rows.aliases import is_blind
+from hypo.fitting.between_rows.poles import HALVINGS, find_guards, is_supported
 from hypo.kernels import opcodes as oc
 from hypo.problem.spacing import WAVES, Spacing
 
@@ -64,12 +64,12 @@ LIMITED = frozenset({oc.DIV, oc.INV, oc.SQRT, oc.LOG, oc.POW, oc.TAN, oc.ASIN, o
 HARMLESS = frozenset({oc.VAR, oc.CONST, oc.ADD, oc.SUB, oc.MUL, oc.NEG})
 
 
-def sound(e: Expression, spacing: Spacing, noise: float) -> bool:
+def is_sound(e: Expression, spacing: Spacing, noise: float) -> bool:
     """True if ``e``, with residuals of the size ``noise``, is defined between the rows and does nothing there that no row
     hints at."""
     if all(op in HARMLESS for op, _ in e.code):
         return True
-    if blind(e, spacing):
+    if is_blind(e, spacing):
         return False
     names = [n for n in spacing.columns if n in e.variables]
     with np.errstate(all="ignore"):
@@ -105,7 +105,7 @@ def _sound_on_a_line(e: Expression, name: str, spacing: Spacing, noise: float) -
                 return False
             np.minimum.at(low, gap, found.min(axis=1))
             np.maximum.at(high, gap, found.max(axis=1))
-    if not supported(e, name, spacing, noise):
+    if not is_supported(e, name, spacing, noise):
         return False
     waves = any(op in WAVES for op, _ in e.code)
     return bool(np.all(_hinted(at_rows, gaps, low, high, noise, waves)))
@@ -183,7 +183,7 @@ def _sound_on_segments(e: Expression, names: list[str], spacing: Spacing, noise:
     if float(np.mean(undefined)) > UNDEFINED_SHARE:
         return False
     shown = []
-    for guard in guards(e):
+    for guard in find_guards(e):
         denominator = Program.of(guard, names)
         ends = at(denominator, np.array([[0.0, 1.0]]), every)
         crossed = np.flatnonzero((np.sign(ends[:, 0]) * np.sign(ends[:, 1]) < 0) & ~undefined)

@@ -39,14 +39,14 @@ STRONG = 10.0
 SHARE = 0.6
 
 
-def supported(e: Expression, name: str, spacing: Spacing, noise: float) -> bool:
+def is_supported(e: Expression, name: str, spacing: Spacing, noise: float) -> bool:
     """True if the poles of ``e``, a formula of the column ``name`` with residuals of the size ``noise``, between neighbouring
     rows show in those on both sides."""
     line, gaps = spacing.line(name), spacing.gaps(name)
     program = Program.of(e, (name,))
     shares = np.linspace(0.0, 1.0, POINTS + 1)
     ends = line[gaps, None] + (line[gaps + 1] - line[gaps])[:, None] * shares
-    for guard in guards(e):
+    for guard in find_guards(e):
         denominator = Program.of(guard, (name,))
         sign = _sign(denominator.value(ends.reshape(1, -1)).reshape(ends.shape))
         gap, part = np.nonzero(sign[:, :-1] * sign[:, 1:] < 0)
@@ -89,7 +89,7 @@ def _shown(program: Program, line: Values, at: NDArray[np.int64], place: Values,
     return ~pole | (good & (grows | strong))
 
 
-def guards(e: Expression) -> Iterator[Expression]:
+def find_guards(e: Expression) -> Iterator[Expression]:
     """Parts of ``e`` at whose zeros it has poles."""
     seen: set[str] = set()
     for node, (op, _) in enumerate(e.code):

@@ -59,10 +59,10 @@ def nearer(
 ) -> Expression:  # fmt: skip
     """The minimum downhill from the better of ``e`` and ``working``, the one that fits the working response."""
     with np.errstate(all="ignore"):
-        losses = [likelihood.loss(likelihood.predicted(x, X, columns)) for x in (e, working)]
+        losses = [likelihood.loss(likelihood.predict(x, X, columns)) for x in (e, working)]
         better = e if losses[0] <= losses[1] else working
         steps, last = (MANY_STEPS, TIGHT_NATS) if tight else (STEPS, LAST_NATS)
-        return descended(better, X, columns, likelihood, steps, last, clock)
+        return descend(better, X, columns, likelihood, steps, last, clock)
 
 
 def from_elsewhere(
@@ -74,7 +74,7 @@ def from_elsewhere(
         e = _better(e, given, X, columns, likelihood, working_responses(likelihood, X), starts, rng, clock)
         # Once more with weights that the first answer tells better.
         e = _better(e, given, X, columns, likelihood, _around(e, X, columns, likelihood), starts, rng, clock)
-        return descended(e, X, columns, likelihood, MANY_STEPS, TIGHT_NATS if tight else LAST_NATS, clock)
+        return descend(e, X, columns, likelihood, MANY_STEPS, TIGHT_NATS if tight else LAST_NATS, clock)
 
 
 def _better(
@@ -87,7 +87,7 @@ def _better(
     few_X, few = np.ascontiguousarray(X[:, chosen]), likelihood.take(chosen)
 
     def loss(x: Expression, rows: Values, its: Likelihood) -> float:
-        return its.loss(its.predicted(x, rows, columns))
+        return its.loss(its.predict(x, rows, columns))
 
     begun: list[tuple[float, int, Expression]] = []
     for working in known:
@@ -101,13 +101,13 @@ def _better(
             begun.append((its, len(begun), x))
     tried: list[tuple[float, int, Expression]] = []
     for _, k, x in sorted(begun)[:MOST_MINIMA]:
-        x = descended(x, few_X, columns, few, SHORT_STEPS, LAST_NATS, clock)
+        x = descend(x, few_X, columns, few, SHORT_STEPS, LAST_NATS, clock)
         tried.append((loss(x, few_X, few), k, x))
         if clock is not None and clock.expired:
             break
     best, least = e, loss(e, X, likelihood)
     for _, _, x in sorted(tried)[:MOST_FOLLOWED]:
-        x = descended(x, X, columns, likelihood, LONG_STEPS, LAST_NATS, clock)
+        x = descend(x, X, columns, likelihood, LONG_STEPS, LAST_NATS, clock)
         its = loss(x, X, likelihood)
         if its < least - 2.0 * LAST_NATS:
             best, least = x, its
@@ -121,7 +121,7 @@ def _around(e: Expression, X: Values, columns: Sequence[str], likelihood: Likeli
     impossible."""
     if not isinstance(likelihood, RowLikelihood):
         return ()
-    target, sigma = likelihood.working(likelihood.predicted(e, X, columns))
+    target, sigma = likelihood.working(likelihood.predict(e, X, columns))
     usable = np.all(np.isfinite(target)) and np.all(np.isfinite(sigma)) and np.all(sigma > 0)
     return (Gaussian(target, sigma, likelihood.weights),) if usable else ()
 
@@ -152,12 +152,12 @@ def _possible(e: Expression, X: Values, columns: Sequence[str], likelihood: Like
         values = program.values.copy()
         values[slots] += share * (found - values[slots])
         x = e.with_values(values)
-        if np.isfinite(likelihood.loss(likelihood.predicted(x, X, columns))):
+        if np.isfinite(likelihood.loss(likelihood.predict(x, X, columns))):
             return x
     return e
 
 
-def descended(
+def descend(
     e: Expression,
     X: NDArray[np.float64],
     columns: Sequence[str],
@@ -190,7 +190,7 @@ def descended(
             if promise <= 0.1 * last or (clock is not None and clock.expired):
                 break
             new = e.with_values(parameters.values(theta + step, e.values))
-            if likelihood.loss(likelihood.predicted(new, X, columns)) < at.rss:
+            if likelihood.loss(likelihood.predict(new, X, columns)) < at.rss:
                 better = Sums.of(new, X, columns, likelihood, clock=clock)
                 break
             damping = max(10.0 * damping, DAMPING)
