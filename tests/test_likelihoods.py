@@ -100,7 +100,9 @@ def density(name: str, likelihood: RowLikelihood, f: np.ndarray, scale: float) -
 def test_rows_are_those_of_scipy(name: str) -> None:
     likelihood, scale = CASES[name]
     f = F - 2.0 if "binomial" in name or "bernoulli" in name else F
-    assert likelihood.rows(f[None], scale) == pytest.approx(-density(name, likelihood, f, scale), rel=1e-9, abs=1e-11)
+    assert likelihood.row_misfits(f[None], scale) == pytest.approx(
+        -density(name, likelihood, f, scale), rel=1e-9, abs=1e-11
+    )
 
 
 # The score of a user's own likelihood is a difference already.
@@ -108,7 +110,7 @@ def test_rows_are_those_of_scipy(name: str) -> None:
 def test_scores_are_derivatives(name: str) -> None:
     likelihood, scale = CASES[name]
     f, h = F - 2.0 if "binomial" in name or "bernoulli" in name else F + 0.05, 1e-5
-    low, high = (likelihood.rows((f + d)[None], scale) for d in (-h, h))
+    low, high = (likelihood.row_misfits((f + d)[None], scale) for d in (-h, h))
     found = likelihood.derivatives(f[None], scale)
     assert found.score[0] == pytest.approx((low - high) / (2 * h), rel=1e-5, abs=1e-5)
     assert np.all(found.information >= 0)
@@ -144,10 +146,10 @@ def test_the_scale_is_the_most_likely_one(name: str) -> None:
     p = F[None]
 
     def total(tau: float) -> float:
-        return float(np.sum(likelihood.weighted(likelihood.rows(p, math.exp(tau)))))
+        return float(np.sum(likelihood.weigh(likelihood.row_misfits(p, math.exp(tau)))))
 
     best = optimize.minimize_scalar(total, bounds=(-4.0, 2.0), method="bounded", options={"xatol": 1e-9})
-    scale = likelihood.scale_of(p)
+    scale = likelihood.find_scale(p)
     assert math.log(scale) == pytest.approx(best.x, abs=1e-6)
     assert likelihood.loss(p) == pytest.approx(2 * best.fun, rel=1e-10)
     h = 1e-4
@@ -174,7 +176,7 @@ def test_limits_far_in_the_tails() -> None:
     between = Limits(z, z, z + 1.0, one)
     expected = z**2 / 2 + np.log(z) + 0.5 * math.log(2 * math.pi)
     for likelihood in (above, below, between):
-        assert likelihood.rows(np.zeros((1, 4)), math.nan) == pytest.approx(expected, rel=2e-4)
+        assert likelihood.row_misfits(np.zeros((1, 4)), math.nan) == pytest.approx(expected, rel=2e-4)
         found = likelihood.derivatives(np.zeros((1, 4)), math.nan)
         assert np.abs(found.score[0]) == pytest.approx(z, rel=0.02)
         # All of it, for the truncated normal distribution is as narrow as 1/z there.
@@ -251,7 +253,7 @@ def log_evidence(
     def minus(theta: float, tau: float) -> float:
         with np.errstate(all="ignore"):
             p = predict(theta)  # type: ignore[operator]
-            value = float(np.sum(likelihood.weighted(likelihood.rows(p, math.exp(tau)))))
+            value = float(np.sum(likelihood.weigh(likelihood.row_misfits(p, math.exp(tau)))))
         return value if math.isfinite(value) else math.inf
 
     lo, hi = start - 12 * std, start + 12 * std
@@ -275,7 +277,7 @@ def test_evidence_against_quadrature(name: str) -> None:
     e = fit(parse("a*x", variables=["x"]), X, ["x"], likelihood)
     found = laplace(e, X, ["x"], likelihood)
     assert found is not None
-    scale = likelihood.scale_of(likelihood.predict(e, X, ["x"])) if found.dof < math.inf else math.nan
+    scale = likelihood.find_scale(likelihood.predict(e, X, ["x"])) if found.dof < math.inf else math.nan
 
     def predict(theta: float) -> np.ndarray:
         return theta * X

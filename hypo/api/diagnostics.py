@@ -54,7 +54,7 @@ def _judge_noise(best: Hypothesis, problem: Problem) -> Iterator[str]:
     """Residuals that are larger or smaller than the noise that was given: χ² per degree of freedom is 1 ± √(2/n), where rows of
     unequal weights w count as (Σw)²/Σw²."""
     likelihood = problem.likelihood
-    if likelihood is not problem.gaussian or not problem.gaussian.known:
+    if likelihood is not problem.gaussian or not problem.gaussian.is_noise_known:
         return
     w = np.ones(len(problem.y)) if likelihood.weights is None else likelihood.weights
     n = float(np.sum(w) ** 2 / np.sum(w**2))

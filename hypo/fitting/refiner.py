@@ -109,7 +109,7 @@ class Refiner:
         others.
         """
         if not e.free:
-            self.keep(self._fit_and_score(e))
+            self.keep(self._under_rules(self._fit(e)))
         e = self.problem.simplify(e)
         key = e.masked()
         if key in self._seen and not (fitted and e.free):
@@ -232,13 +232,13 @@ class Refiner:
                 key = e.masked()
                 if key not in self._seen and len(e) <= 2 * self.problem.max_complexity:
                     self._seen.add(key)
-                    self.keep(self._fit_and_score(e))
+                    self.keep(self._under_rules(self._fit(e)))
 
     def score_for_posterior(self, e: Expression) -> Hypothesis | None:
         """``e`` as it stands, fitted and scored under the rules for the posterior: archived nowhere, counted in no tally."""
         return None if self.problem.breaks(e) else self._charge(self._fit(e))
 
-    def scored(self, e: Expression) -> Hypothesis | None:
+    def score_near(self, e: Expression) -> Hypothesis | None:
         """``e``, its constants near the best ones, fitted to all rows and scored under the rules, whatever else was found."""
         return None if self.problem.breaks(e) else self._charge(self._on_all_rows(e))
 
@@ -289,10 +289,6 @@ class Refiner:
         h = self._fit(e, 1) if len(self._rungs) == 1 else self._sound(self._on_all_rows(e))
         return self._under_rules(h, at_once=True)
 
-    def _fit_and_score(self, e: Expression) -> Hypothesis | None:
-        """``e`` fitted and scored on all rows, under the rules; with many rows None unless it may belong on the front."""
-        return self._under_rules(self._fit(e))
-
     def _under_rules(self, h: Hypothesis | None, at_once: bool = False) -> Hypothesis | None:
         """``h`` charged for the rules it breaks. Where its constants fitted under them may bring the best formula, that is done
         ``at_once``, or at the end of the turn."""
@@ -307,7 +303,7 @@ class Refiner:
             if not at_once:
                 self._unruled.append(h)
             elif self._is_worth_fitting(h):
-                again = self.rules.fitted(h, self.scorer.score, self.clock)
+                again = self.rules.fit_under_rules(h, self.scorer.score, self.clock)
                 found = min((x for x in (found, again) if x is not None), key=rank, default=None)
         return found
 
@@ -322,7 +318,7 @@ class Refiner:
         for h in waiting[:RULED]:
             if not self._is_worth_fitting(h):
                 return
-            found = self.rules.fitted(h, self.scorer.score, self.clock)
+            found = self.rules.fit_under_rules(h, self.scorer.score, self.clock)
             self.keep(found)
             if found is not None:
                 self._unsnapped.append(found)

@@ -109,7 +109,7 @@ def judge_on_subset(h: Hypothesis, rival: Hypothesis | None, rung: Problem, data
     mine = _squares(h.expression, rung)
     a, b = float(mine.sum()), float(its.sum())
     known = rung.likelihood
-    if known.known:
+    if known.is_noise_known:
         gain, scatter = 0.5 * (a - b), 0.5 * (mine - its)
     else:
         va, vb = known.noise_variance(a), known.noise_variance(b)

@@ -225,7 +225,7 @@ class Rulebook:
         law = self.law(e)
         return tuple(rule.check(law, points=FULL, proof=True) for rule in self.rules)
 
-    def shown(self, h: Hypothesis) -> tuple[Hypothesis, tuple[Verdict, ...]]:
+    def check_for_show(self, h: Hypothesis) -> tuple[Hypothesis, tuple[Verdict, ...]]:
         """``h`` charged for all rules it breaks, hard ones too, and the verdicts."""
         found = self.verdicts(h.expression)
         return self._with(h, sum(rule.weight * v.amount for rule, v in zip(self.rules, found, strict=True))), found
@@ -263,7 +263,7 @@ class Rulebook:
 
     # --- constants under the rules ----------------------------------------------------------------------
 
-    def fitted(
+    def fit_under_rules(
         self, h: Hypothesis, score: Callable[[Expression], Hypothesis | None], clock: Expiring | None = None
     ) -> Hypothesis | None:
         """``h`` with its constants fitted anew where they touch the rules: least score subject to the hard rules; None where

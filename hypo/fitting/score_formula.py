@@ -50,4 +50,4 @@ def score_formula(
         return (shown(x)[0], False) if shown is not None else (0.0, False)
 
     found = replace(scorer, violation=soft, max_complexity=math.inf).score(e)
-    return None if found is None else Rulebook(problem, settings.lam).shown(found)
+    return None if found is None else Rulebook(problem, settings.lam).check_for_show(found)

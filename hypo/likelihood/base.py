@@ -37,13 +37,13 @@ class Likelihood(ABC):
 
     @property
     @abstractmethod
-    def known(self) -> bool:
+    def is_noise_known(self) -> bool:
         """True if the misfit is half the loss but for a constant: there is no scale of the noise to find, or the loss is a
         likelihood in which that is found already."""
 
     @property
     @abstractmethod
-    def exact(self) -> bool:
+    def can_be_exact(self) -> bool:
         """True if residuals of rounding size can be an answer: the scale of the noise is unknown, and may be 0."""
 
     @property
@@ -93,7 +93,7 @@ class Likelihood(ABC):
         """Minus log likelihood in nats for a loss."""
 
     @abstractmethod
-    def rss_of(self, misfit: float) -> float:
+    def find_loss(self, misfit: float) -> float:
         """The loss whose :meth:`misfit` it is."""
 
     @abstractmethod
@@ -126,12 +126,12 @@ class Gaussian(Likelihood):
     weights: Values | None = None
 
     @property
-    def known(self) -> bool:
+    def is_noise_known(self) -> bool:
         """True if σ is known."""
         return self.sigma is not None
 
     @property
-    def exact(self) -> bool:
+    def can_be_exact(self) -> bool:
         """True if σ is unknown."""
         return self.sigma is None
 
@@ -200,7 +200,7 @@ class Gaussian(Likelihood):
         variance = self.noise_variance(rss)
         return 0.5 * w * (math.log(2 * math.pi * variance) + rss / (w * variance))
 
-    def rss_of(self, misfit: float) -> float:
+    def find_loss(self, misfit: float) -> float:
         """The weighted residual sum of squares whose :meth:`misfit` it is (above rounding)."""
         w = self.total_weight
         if self.sigma is not None:

@@ -68,7 +68,7 @@ class ErrorsInX(RowLikelihood):
             v = v + (slope * self.x_sigma[name]) ** 2
         return np.stack([f, v])
 
-    def rows(self, p: Values, scale: float) -> Values:
+    def row_misfits(self, p: Values, scale: float) -> Values:
         """See the module."""
         f, v = p
         out: Values = 0.5 * (self.y - f) ** 2 / v + 0.5 * np.log(v) + HALF_LOG_2PI
@@ -80,11 +80,11 @@ class ErrorsInX(RowLikelihood):
         r = self.y - f
         return Derivatives(np.stack([r / v, 0.5 * (r**2 / v - 1.0) / v]), np.stack([1.0 / v, 0.5 / v**2]))
 
-    def scale_of(self, p: Values) -> float:
+    def find_scale(self, p: Values) -> float:
         """The root mean square of the noise with what x brings to it, to be shown: nothing is fitted."""
         return self.mean_square(np.sqrt(p[1])) if np.all(np.isfinite(p[1])) else math.nan
 
-    def first(self) -> tuple[Values, Values]:
+    def first_response(self) -> tuple[Values, Values]:
         """y with its own noise."""
         return self.y, self.sigma
 

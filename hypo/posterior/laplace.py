@@ -281,7 +281,7 @@ def _lines(
             found = found if likelihood.root_weights is None else found * likelihood.root_weights
         elif isinstance(likelihood, RowLikelihood):
             p, each = likelihood.predict_with_gradient(e, X, columns)
-            weight = likelihood.weighted(likelihood.derivatives(p, likelihood.scale_of(p)).information)
+            weight = likelihood.weigh(likelihood.derivatives(p, likelihood.find_scale(p)).information)
             found = np.concatenate([which @ g * np.sqrt(w) for g, w in zip(each, weight, strict=True)], axis=1)
         else:
             return None
@@ -327,7 +327,7 @@ def sampled_sums(
     if found is None:
         return None
     ratio = n / SAMPLE
-    rss = ratio * found.rss if misfit is None else likelihood.rss_of(misfit)
+    rss = ratio * found.rss if misfit is None else likelihood.find_loss(misfit)
     return Sums(
         rss,
         ratio * found.plain,

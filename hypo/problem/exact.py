@@ -17,7 +17,7 @@ EXACT_FITTED = 1e-13
 
 def is_exact(h: Hypothesis | None, problem: Problem) -> bool:
     """True if residuals are rounding errors of the target: with many fitted constants, of the last digits of it."""
-    if h is None or not problem.likelihood.exact:
+    if h is None or not problem.likelihood.can_be_exact:
         return False
     limit = EXACT if len(h.expression.free) <= FEW_CONSTANTS else EXACT_FITTED
     return h.rmse <= limit * float(np.sqrt(np.mean(problem.y**2)))

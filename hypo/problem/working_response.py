@@ -40,7 +40,7 @@ def with_working_response(likelihood: Likelihood, X: NDArray[np.float64], column
     it is."""
     if not isinstance(likelihood, RowLikelihood):
         return likelihood
-    z, spread = likelihood.first()
+    z, spread = likelihood.first_response()
     chosen = np.sort(np.random.default_rng(0).permutation(len(z))[:ROWS])
     with np.errstate(all="ignore"):
         others = () if likelihood.needs_slopes else tuple(_powers(X, z, z / spread))
@@ -52,12 +52,12 @@ def with_working_response(likelihood: Likelihood, X: NDArray[np.float64], column
             found = fit_surrogate(*rows)
             estimate = _plane(*rows) if found is None else found
             f = estimate.value(X)
-            f = likelihood.inside(np.where(np.isfinite(f), f, np.median(z)))
+            f = likelihood.clip_to_possible(np.where(np.isfinite(f), f, np.median(z)))
             if found is None and others:
-                f = min((f, *map(likelihood.inside, others)), key=lambda f: _loss(likelihood, f))
+                f = min((f, *map(likelihood.clip_to_possible, others)), key=lambda f: _loss(likelihood, f))
             p = likelihood.predict_smooth(f, _slopes(estimate, X, columns) if likelihood.needs_slopes else {})
             likelihood = likelihood.refine(p)
-            new, wide = likelihood.working(p)
+            new, wide = likelihood.expand(p)
             usable = np.isfinite(new) & np.isfinite(wide) & (wide > 0)
             if not usable.any():
                 break
@@ -79,7 +79,7 @@ def working_responses(likelihood: Likelihood, X: NDArray[np.float64]) -> tuple[G
     estimate, the one from the targets alone, and for targets with outliers the one without rows far from their neighbours."""
     out = [likelihood.gaussian]
     if isinstance(likelihood, RowLikelihood):
-        first = Gaussian(*likelihood.first(), likelihood.weights)
+        first = Gaussian(*likelihood.first_response(), likelihood.weights)
         if likelihood.working_response is not None:
             out.append(first)
         if likelihood.has_outliers:

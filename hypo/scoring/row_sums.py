@@ -160,8 +160,8 @@ def _of_rows(
             return None
         curvature = likelihood.scale_information(p, scale)
         d = likelihood.derivatives(p, scale)
-        score, information = likelihood.weighted(d.score), likelihood.weighted(d.information)
-        cross = None if d.cross is None else likelihood.weighted(d.cross)
+        score, information = likelihood.weigh(d.score), likelihood.weigh(d.information)
+        cross = None if d.cross is None else likelihood.weigh(d.cross)
         size = float(information[0] @ likelihood.size**2)
     if not gradient:
         return Sums(loss, plain, np.zeros(k), np.zeros((k, k)), scale, curvature, size)

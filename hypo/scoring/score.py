@@ -133,7 +133,7 @@ class Scorer:
         """Scores (n,) for ordering candidates before anything is built: misfit from ``rss`` on ``rows`` rows, size in nodes."""
         w = self.likelihood.total_weight
         total = rss * (len(self.likelihood.y) / rows)
-        if self.likelihood.known:
+        if self.likelihood.is_noise_known:
             misfit = 0.5 * total + self.offset
         else:
             misfit = 0.5 * w * np.log(np.maximum(total / w, self.likelihood.floor**2))

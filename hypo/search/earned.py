@@ -105,7 +105,7 @@ def _reasons(
             f"the residuals still follow the columns, so the law was probably not met and {NO_WEIGHTS}; more time, more "
             "operators or a missing column would help"
         )
-    if said != NOISE and problem.likelihood.exact and best.r2 < LOW and much:
+    if said != NOISE and problem.likelihood.can_be_exact and best.r2 < LOW and much:
         yield (
             f"{len(problem.y)} rows do not tell whether what the formula leaves (R² {best.r2:.2f}) is noise or a law that was "
             f"missed, so {NO_WEIGHTS}; more rows, rows measured twice, or the noise (sigma) would help"
@@ -127,7 +127,7 @@ def _residuals(best: Hypothesis, problem: Problem, settings: Settings) -> str:
 
 def _above_the_noise(best: Hypothesis, problem: Problem) -> float | None:
     """How many times the noise that was given the residuals are, where that is no chance; else None."""
-    if problem.likelihood is not problem.gaussian or not problem.gaussian.known:
+    if problem.likelihood is not problem.gaussian or not problem.gaussian.is_noise_known:
         return None
     likelihood, n = problem.likelihood, len(problem.y)
     left = likelihood.total_weight * (1.0 - min(len(best.expression.free) / n, 0.9))

@@ -271,7 +271,7 @@ def _search(
                 clock.deadline = max(clock.deadline, now() + 2 * kept)
                 with failures.guarded("the score of guesses"), Alarm(late + GUESSED_BY):
                     for e in guesses.fitted:
-                        h = refiner.scored(e)
+                        h = refiner.score_near(e)
                         # Cut short, it says nothing of the guess.
                         if clock.expired:
                             break

@@ -121,7 +121,7 @@ def _around(e: Expression, X: Values, columns: Sequence[str], likelihood: Likeli
     impossible."""
     if not isinstance(likelihood, RowLikelihood):
         return ()
-    target, sigma = likelihood.working(likelihood.predict(e, X, columns))
+    target, sigma = likelihood.expand(likelihood.predict(e, X, columns))
     usable = np.all(np.isfinite(target)) and np.all(np.isfinite(sigma)) and np.all(sigma > 0)
     return (Gaussian(target, sigma, likelihood.weights),) if usable else ()
 

@@ -19,7 +19,7 @@ from scipy.special import gamma
 from hypo.data import Dataset
 from hypo.likelihood.base import Likelihood, Values
 from hypo.likelihood.family import Family
-from hypo.likelihood.row_likelihood import Derivatives, RowLikelihood, find_scale
+from hypo.likelihood.row_likelihood import Derivatives, RowLikelihood, solve_scale
 
 ONE_LESS_GAMMA = 1.0 - float(np.euler_gamma)
 # Least σ that is looked for.
@@ -34,7 +34,7 @@ class Weibull(RowLikelihood):
         with np.errstate(all="ignore"):
             return np.log(self.y / np.where(p[0] > 0, p[0], math.nan)) / scale
 
-    def rows(self, p: Values, scale: float) -> Values:
+    def row_misfits(self, p: Values, scale: float) -> Values:
         """See the module."""
         z = self._standard(p, scale)
         return math.log(scale) + np.log(self.y) - z + np.exp(z)
@@ -45,7 +45,7 @@ class Weibull(RowLikelihood):
         score = (np.exp(self._standard(p, scale)) - 1.0) * rate
         return Derivatives(score[None], (rate**2)[None], (ONE_LESS_GAMMA * rate)[None])
 
-    def scale_of(self, p: Values) -> float:
+    def find_scale(self, p: Values) -> float:
         """The root of Σ w [z (exp(z) - 1) - 1]."""
         z = self._standard(p, 1.0)
         if not np.all(np.isfinite(z)):
@@ -54,20 +54,20 @@ class Weibull(RowLikelihood):
         def slope(s: float) -> tuple[float, float]:
             u = z / s
             up = np.exp(u)
-            value = float(np.sum(self.weighted(u * (up - 1.0) - 1.0)))
-            return value, -float(np.sum(self.weighted(u * (up - 1.0) + u**2 * up)))
+            value = float(np.sum(self.weigh(u * (up - 1.0) - 1.0)))
+            return value, -float(np.sum(self.weigh(u * (up - 1.0) + u**2 * up)))
 
-        return find_scale(float(np.sqrt(np.mean(z**2))), slope, LEAST_SCALE)
+        return solve_scale(float(np.sqrt(np.mean(z**2))), slope, LEAST_SCALE)
 
     def scale_information(self, p: Values, scale: float) -> float:
         """π²/6 + (1-γ)² for each row."""
         return (math.pi**2 / 6.0 + ONE_LESS_GAMMA**2) * self.total_weight
 
-    def first(self) -> tuple[Values, Values]:
+    def first_response(self) -> tuple[Values, Values]:
         """The lifetimes, and about half of each."""
         return self.y, 0.5 * self.y
 
-    def inside(self, f: Values) -> Values:
+    def clip_to_possible(self, f: Values) -> Values:
         """No smaller than a share of the shortest lifetime."""
         return np.maximum(f, 0.1 * float(np.min(self.y)))
 
