@@ -28,7 +28,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -197,21 +197,27 @@ def event_probability(
     return out
 
 
+class NewRows(NamedTuple):
+    """Rows ``X`` (n_var, n_row) to speak of, with ``columns`` naming its lines; ``trials`` (n_row,) are those of binomial
+    targets, 1 by default."""
+
+    X: NDArray[np.float64]
+    columns: Sequence[str]
+    trials: NDArray[np.float64] | None = None
+
+
 def bound(
     structures: Sequence[Structure],
     level: Assumed,
     regions: Regions,
-    X: NDArray[np.float64],
-    columns: Sequence[str],
+    rows: NewRows,
     event: str,
     record: Prior | None = None,
     family: Family | None = None,
-    trials: NDArray[np.float64] | None = None,
 ) -> Bound:
-    """The worst case over the plausible set among ``structures``, by falling weight, for the rows ``X`` (n_var, n_row);
-    ``trials`` (n_row,) are those of binomial targets, 1 by default."""
+    """The worst case over the plausible set among ``structures``, by falling weight, for each of ``rows``."""
     inside = select_plausible(structures, level, record)
-    n = X.shape[1]
+    n = rows.X.shape[1]
     upper, worst = np.full(n, np.nan), np.full(n, -1, dtype=np.int64)
     held, total = np.zeros(n), np.zeros(n)
     numbers = {id(s): k for k, s in enumerate(inside)}
@@ -219,7 +225,7 @@ def bound(
     for k, s in enumerate(structures):
         if k >= heavy and id(s) not in numbers:
             continue
-        chance = event_probability(s, regions, X, columns, 0, family, trials)
+        chance = event_probability(s, regions, rows.X, rows.columns, 0, family, rows.trials)
         known = ~np.isnan(chance)
         held += np.where(known, s.weight * chance, 0.0)
         total += np.where(known, s.weight, 0.0)

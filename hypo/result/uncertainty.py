@@ -13,7 +13,7 @@ import numpy as np
 
 from hypo.data import Dataset
 from hypo.errors import InputError
-from hypo.posterior.bounds import Bound, assume, bound, reaches, select_plausible
+from hypo.posterior.bounds import Bound, NewRows, assume, bound, reaches, select_plausible
 from hypo.posterior.design import suggest
 from hypo.posterior.events import parse_event
 from hypo.report.constants import ConstantRow, shown_constants, with_names
@@ -68,7 +68,7 @@ def compute_bound(
     X = np.ascontiguousarray(read_columns(result, data, needed).T)
     regions = asked.regions(X, needed)
     n = read_trials(result, data, trials, X.shape[1])
-    found = bound(structures, level, regions, X, needed, str(asked), known, result.family, n)
+    found = bound(structures, level, regions, NewRows(X, needed, n), str(asked), known, result.family)
     missing = int(np.count_nonzero(np.isnan(found.upper)))
     remarks = bound_remarks(inside, len(structures), level, reaches(structures, level), complete_to)
     remarks = (*remarks, *(f"{text[0].upper()}{text[1:]}." for text in cautions(result, trials)))

@@ -8,6 +8,7 @@ likelihood itself for some steps, and the best go on, on all rows and until they
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,62 +54,82 @@ MADE_POSSIBLE = 12
 MIXED = 0.1, 0.3, 0.6, 1.0
 
 
-def nearer(
-    e: Expression, working: Expression, X: Values, columns: Sequence[str], likelihood: Likelihood, tight: bool,
-    clock: Expiring | None,
-) -> Expression:  # fmt: skip
+class FitRows(NamedTuple):
+    """Rows ``X`` (n_var, n_row) of a fit, with ``columns`` naming its lines, and their likelihood."""
+
+    X: Values
+    columns: Sequence[str]
+    likelihood: Likelihood
+
+    def take(self, chosen: NDArray[np.int64]) -> FitRows:
+        """Some of the rows."""
+        return FitRows(np.ascontiguousarray(self.X[:, chosen]), self.columns, self.likelihood.take(chosen))
+
+    def loss(self, e: Expression) -> float:
+        """The loss of a formula with the constants that it has."""
+        return self.likelihood.loss(self.likelihood.predict(e, self.X, self.columns))
+
+
+def descend_from_better(
+    e: Expression, working: Expression, rows: FitRows, tight: bool, clock: Expiring | None
+) -> Expression:
     """The minimum downhill from the better of ``e`` and ``working``, the one that fits the working response."""
     with np.errstate(all="ignore"):
-        losses = [likelihood.loss(likelihood.predict(x, X, columns)) for x in (e, working)]
-        better = e if losses[0] <= losses[1] else working
+        better = e if rows.loss(e) <= rows.loss(working) else working
         steps, last = (MANY_STEPS, TIGHT_NATS) if tight else (STEPS, LAST_NATS)
-        return descend(better, X, columns, likelihood, steps, last, clock)
+        return descend(better, *rows, steps, last, clock)
 
 
-def from_elsewhere(
-    e: Expression, given: Expression, X: Values, columns: Sequence[str], likelihood: Likelihood, starts: int,
-    rng: np.random.Generator, tight: bool, clock: Expiring | None,
-) -> Expression:  # fmt: skip
+def descend_from_elsewhere(
+    e: Expression,
+    given: Expression,
+    rows: FitRows,
+    starts: int,
+    rng: np.random.Generator,
+    tight: bool,
+    clock: Expiring | None,
+) -> Expression:
     """``e``, or the best of the minima from ``starts`` starts around the constants of ``given``, and elsewhere."""
     with np.errstate(all="ignore"):
-        e = _better(e, given, X, columns, likelihood, working_responses(likelihood, X), starts, rng, clock)
+        e = _find_better(e, given, rows, working_responses(rows.likelihood, rows.X), starts, rng, clock)
         # Once more with weights that the first answer tells better.
-        e = _better(e, given, X, columns, likelihood, _around(e, X, columns, likelihood), starts, rng, clock)
-        return descend(e, X, columns, likelihood, MANY_STEPS, TIGHT_NATS if tight else LAST_NATS, clock)
+        e = _find_better(e, given, rows, _around(e, *rows), starts, rng, clock)
+        return descend(e, *rows, MANY_STEPS, TIGHT_NATS if tight else LAST_NATS, clock)
 
 
-def _better(
-    e: Expression, given: Expression, X: Values, columns: Sequence[str], likelihood: Likelihood,
-    known: Sequence[Gaussian], starts: int, rng: np.random.Generator, clock: Expiring | None,
-) -> Expression:  # fmt: skip
+def _find_better(
+    e: Expression,
+    given: Expression,
+    rows: FitRows,
+    known: Sequence[Gaussian],
+    starts: int,
+    rng: np.random.Generator,
+    clock: Expiring | None,
+) -> Expression:
     """``e``, or the best of the minima downhill from those of the Gaussian problems ``known`` where that is better."""
-    n = X.shape[1]
+    n = rows.X.shape[1]
     chosen = np.arange(n) if n <= SCREEN_ROWS else np.sort(rng.permutation(n)[:SCREEN_ROWS])
-    few_X, few = np.ascontiguousarray(X[:, chosen]), likelihood.take(chosen)
-
-    def loss(x: Expression, rows: Values, its: Likelihood) -> float:
-        return its.loss(its.predict(x, rows, columns))
-
+    few = rows.take(chosen)
     begun: list[tuple[float, int, Expression]] = []
     for working in known:
-        problem = Squares(given, X, columns, working, clock)
+        problem = Squares(given, rows.X, rows.columns, working, clock)
         for k, (_, theta) in enumerate(ends(problem, problem.parameters.start, starts, rng)):
             x = e.with_values(problem.parameters.values(theta, e.values))
-            its = loss(x, few_X, few)
+            its = few.loss(x)
             if not its < np.inf and k < MADE_POSSIBLE:
-                x = _possible(x, few_X, columns, few)
-                its = loss(x, few_X, few)
+                x = _possible(x, *few)
+                its = few.loss(x)
             begun.append((its, len(begun), x))
     tried: list[tuple[float, int, Expression]] = []
     for _, k, x in sorted(begun)[:MOST_MINIMA]:
-        x = descend(x, few_X, columns, few, SHORT_STEPS, LAST_NATS, clock)
-        tried.append((loss(x, few_X, few), k, x))
+        x = descend(x, *few, SHORT_STEPS, LAST_NATS, clock)
+        tried.append((few.loss(x), k, x))
         if clock is not None and clock.expired:
             break
-    best, least = e, loss(e, X, likelihood)
+    best, least = e, rows.loss(e)
     for _, _, x in sorted(tried)[:MOST_FOLLOWED]:
-        x = descend(x, X, columns, likelihood, LONG_STEPS, LAST_NATS, clock)
-        its = loss(x, X, likelihood)
+        x = descend(x, *rows, LONG_STEPS, LAST_NATS, clock)
+        its = rows.loss(x)
         if its < least - 2.0 * LAST_NATS:
             best, least = x, its
         if clock is not None and clock.expired:

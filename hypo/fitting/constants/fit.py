@@ -65,14 +65,15 @@ def fit(
     if not e.free:
         return e
     if not isinstance(likelihood, Gaussian):
+        rows = descent.FitRows(X, columns, likelihood)
         working = fit(
             e, X, columns, likelihood.gaussian, steps=steps, tolerance=tolerance, descents=descents, clock=clock
         )
-        found = descent.nearer(e, working, X, columns, likelihood, tolerance <= TIGHT, clock)
+        found = descent.descend_from_better(e, working, rows, tolerance <= TIGHT, clock)
         if starts < 2:
             return found
         rng = rng or np.random.default_rng(0)
-        return descent.from_elsewhere(found, e, X, columns, likelihood, starts, rng, tolerance <= TIGHT, clock)
+        return descent.descend_from_elsewhere(found, e, rows, starts, rng, tolerance <= TIGHT, clock)
     problem = Squares(e, X, columns, likelihood, clock)
     with np.errstate(all="ignore"):
         given = problem.parameters.start

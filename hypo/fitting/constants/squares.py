@@ -59,6 +59,7 @@ class Squares:
 
     @property
     def expired(self) -> bool:
+        """True once the time for this fit is over."""
         return self.clock is not None and self.clock.expired
 
     @property
