@@ -27,7 +27,7 @@ from hypo.likelihood.row_likelihood import RowLikelihood
 from hypo.likelihood.student_t import StudentT, StudentTFamily
 from hypo.posterior.laplace import laplace, sampled_sums
 from hypo.problem.working_response import with_working_response
-from hypo.scoring.row_sums import BLOCK_ROWS, Sums
+from hypo.scoring.row_sums import BLOCK_ROWS, RowSums
 
 RNG = np.random.default_rng(5)
 N = 40
@@ -164,7 +164,7 @@ def test_impossible_predictions_have_no_finite_loss(name: str) -> None:
     assert math.isinf(likelihood.loss((F - F.min())[None]))
     assert math.isinf(likelihood.loss(-F[None]))
     assert math.isfinite(likelihood.loss(F[None]))
-    assert Sums.of(parse("0 - x", variables=["x"]), X, ["x"], likelihood) is None
+    assert RowSums.of(parse("0 - x", variables=["x"]), X, ["x"], likelihood) is None
 
 
 def test_limits_far_in_the_tails() -> None:
@@ -192,7 +192,7 @@ def test_many_rows_by_blocks_as_few_at_once() -> None:
     y = np.random.default_rng(3).poisson(2 * x[0]).astype(float)
     e = parse("1.9*x + 0.1", variables=["x"])
     e = replace(e, constants=tuple(replace(c, free=True) for c in e.constants))
-    whole, likelihood = Sums.of(e, x, ["x"], Poisson(y)), Poisson(y)
+    whole, likelihood = RowSums.of(e, x, ["x"], Poisson(y)), Poisson(y)
     f, g = 1.9 * x[0] + 0.1, np.stack([x[0], np.ones(n)])
     assert whole is not None
     assert whole.slope == pytest.approx(g @ (y / f - 1), rel=1e-9)
@@ -340,7 +340,7 @@ def test_errors_in_x_of_a_straight_line() -> None:
 
     p = likelihood.predict(e, X, ["x"])
     assert 0.5 * likelihood.loss(p) == pytest.approx(minus(np.array([2.1, 0.9])))
-    sums = Sums.of(e, X, ["x"], likelihood)
+    sums = RowSums.of(e, X, ["x"], likelihood)
     assert sums is not None
     assert -sums.slope == pytest.approx(optimize.approx_fprime([2.1, 0.9], minus, 1e-7), rel=1e-4, abs=1e-4)
     best = optimize.minimize(minus, [2.0, 1.0], method="Nelder-Mead", options={"xatol": 1e-8, "fatol": 1e-10}).x

@@ -22,7 +22,7 @@ from hypo.likelihood.base import Gaussian
 from hypo.problem.problem import MANY_ROWS, Problem, Settings, make_problem
 from hypo.scoring import row_sums as sums_module
 from hypo.scoring import score as score_module
-from hypo.scoring.row_sums import Sums
+from hypo.scoring.row_sums import RowSums
 from hypo.scoring.score import Scorer
 from hypo.search.reductions.screening import screen
 
@@ -73,17 +73,17 @@ def test_a_single_invalid_row_in_the_last_block_is_seen(monkeypatch):
     X[-1, 0] = -1.0
     monkeypatch.setattr(sums_module, "BLOCK_ROWS", 700)
     lines, e = np.ascontiguousarray(X.T), parse("sqrt(x0)", variables=COLUMNS)
-    assert Sums.of(e, lines, COLUMNS, Gaussian(y)) is None
-    assert Sums.of(e, lines[:, :-1], COLUMNS, Gaussian(y[:-1])) is not None
+    assert RowSums.of(e, lines, COLUMNS, Gaussian(y)) is None
+    assert RowSums.of(e, lines[:, :-1], COLUMNS, Gaussian(y[:-1])) is not None
 
 
 def test_sums_over_many_rows_need_the_memory_of_one_block():
     X, y = table(400_000)
     lines, e = np.ascontiguousarray(X.T), fitted("2.4*x0*exp(-1.1*x1)/(1.3 + x2**2.1)")
     likelihood = Gaussian(y)
-    Sums.of(e, lines[:, :1000], COLUMNS, Gaussian(y[:1000]))
+    RowSums.of(e, lines[:, :1000], COLUMNS, Gaussian(y[:1000]))
     tracemalloc.start()
-    Sums.of(e, lines, COLUMNS, likelihood)
+    RowSums.of(e, lines, COLUMNS, likelihood)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     # 3 columns, 4 gradients, value and residual, twice over for what is on the way.

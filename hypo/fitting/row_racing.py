@@ -24,7 +24,7 @@ from hypo.clock import Clock
 from hypo.expression.expr import Expression
 from hypo.fitting.constants.fit import Parameters
 from hypo.problem.problem import Problem
-from hypo.scoring.row_sums import Sums
+from hypo.scoring.row_sums import RowSums
 from hypo.scoring.score import Hypothesis
 
 if TYPE_CHECKING:
@@ -128,12 +128,12 @@ def _squares(e: Expression, p: Problem) -> NDArray[np.float64]:
 
 def refit(
     e: Expression, problem: Problem, clock: Clock, executor: Executor | None = None
-) -> tuple[Expression, Sums] | None:
+) -> tuple[Expression, RowSums] | None:
     """``e`` with its constants moved from a fit on fewer rows to the minimum over all, by Gauss–Newton steps on sums over
     blocks of rows; and these sums at the end. None where it is not finite on some row, or time was up."""
 
-    def sums(x: Expression) -> Sums | None:
-        return Sums.of(
+    def sums(x: Expression) -> RowSums | None:
+        return RowSums.of(
             x, problem.X, problem.columns, problem.likelihood, gradient=bool(x.free), clock=clock, executor=executor
         )
 

@@ -33,7 +33,7 @@ from hypo.kernels import opcodes as oc
 from hypo.likelihood.base import Gaussian, Likelihood
 from hypo.posterior.laplace import Laplace, laplace, sampled_sums
 from hypo.scoring.code_length import fitted_cost
-from hypo.scoring.row_sums import Sums
+from hypo.scoring.row_sums import RowSums
 from hypo.scoring.score import Hypothesis
 from hypo.scoring.spelling import Spelling, around
 
@@ -308,7 +308,7 @@ def _structure(h: Hypothesis, shape: Laplace, nats: float) -> Structure:
     )
 
 
-def _fitted_costs(e: Expression, shape: Laplace, sums: Sums, likelihood: Likelihood) -> float:
+def _fitted_costs(e: Expression, shape: Laplace, sums: RowSums, likelihood: Likelihood) -> float:
     """The part of the code length for fitted constants (:func:`hypo.scoring.code_length.code_length`)."""
     total = 0.0
     for p, value in enumerate(shape.theta):

@@ -22,7 +22,7 @@ from hypo.fitting.constants.squares import SCREEN_ROWS, Squares
 from hypo.likelihood.base import Gaussian, Likelihood
 from hypo.likelihood.row_likelihood import RowLikelihood
 from hypo.problem.working_response import working_responses
-from hypo.scoring.row_sums import Sums
+from hypo.scoring.row_sums import RowSums
 
 Values = NDArray[np.float64]
 
@@ -189,7 +189,7 @@ def descend(
 ) -> Expression:
     """``e`` with its constants moved downhill to a minimum of the loss, by up to ``steps`` Gauss–Newton steps, damped where
     they fail, until one gains less than ``last`` nats."""
-    at = Sums.of(e, X, columns, likelihood, clock=clock)
+    at = RowSums.of(e, X, columns, likelihood, clock=clock)
     if at is None:
         return e
     parameters = Parameters.of(e)
@@ -212,7 +212,7 @@ def descend(
                 break
             new = e.with_values(parameters.values(theta + step, e.values))
             if likelihood.loss(likelihood.predict(new, X, columns)) < at.rss:
-                better = Sums.of(new, X, columns, likelihood, clock=clock)
+                better = RowSums.of(new, X, columns, likelihood, clock=clock)
                 break
             damping = max(10.0 * damping, DAMPING)
         if better is None:
