@@ -86,7 +86,7 @@ def test_constants_are_fitted_under_hard_rules() -> None:
     scorer, book = p.scorer(Settings()), Rulebook(p, 10.0)
     h = scorer.score(free("2.01*1 - 0.51*x"))
     assert h is not None
-    found = book.fitted(h, scorer.score)
+    found = book.fit_under_rules(h, scorer.score)
     assert found is not None
     level, slope = found.expression.values[0], found.expression.values[-1]
     assert book.amounts(found.expression)[0] == 0.0
