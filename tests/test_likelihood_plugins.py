@@ -79,7 +79,7 @@ def test_without_the_package() -> None:
 
 def test_fit_predict_save_and_load(example: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     table, new = lifetimes(), {"x": np.linspace(1.0, 5.0, 9)}
-    result = hypo.fit(table, "y", likelihood="Weibull", time_limit=5.0, operators="*")
+    result = hypo.fit(table, "y", likelihood="Weibull", time_limit=10.0, operators="*", guesses="a*x")
     assert str(result.expression).count("x") >= 1
     assert result.predict(new) == pytest.approx(3.0 * new["x"], rel=0.15)
     p = result.predict(new, interval=0.9)
