@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from hypo.likelihood.base import Likelihood, Values
 from hypo.likelihood.family import LIMITS, SIGMA, TRIALS, X_SIGMA, ColumnNoise, Family
-from hypo.likelihood.row_likelihood import Derivatives, RowLikelihood, find_scale
+from hypo.likelihood.row_likelihood import Derivatives, RowLikelihood, solve_scale
 
 __all__ = [
     "LIMITS",
@@ -25,5 +25,5 @@ __all__ = [
     "Likelihood",
     "RowLikelihood",
     "Values",
-    "find_scale",
+    "solve_scale",
 ]

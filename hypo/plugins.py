@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-Offers = tuple[EntryPoint, ...]
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+Offers: TypeAlias = "tuple[EntryPoint, ...]"
 
 
 def find_offers(group: str) -> Mapping[str, Offers]:
@@ -19,6 +21,9 @@ def find_offers(group: str) -> Mapping[str, Offers]:
 @lru_cache(maxsize=8)
 def _find_installed(group: str, _path: tuple[str, ...]) -> Mapping[str, Offers]:
     """:func:`find_offers`, looked for once for each ``sys.path``."""
+    # Slow to import, and most runs need no package.
+    from importlib.metadata import entry_points
+
     found: dict[str, list[EntryPoint]] = {}
     for point in entry_points(group=group):
         found.setdefault(point.name, []).append(point)

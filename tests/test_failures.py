@@ -124,7 +124,7 @@ def test_the_traceback_is_shown_at_once_where_it_is_wanted(monkeypatch, capsys):
         (Evolution, "__init__", "the start of the proposer evolution"),
         (Evolution, "propose", "the proposer evolution"),
         (Evolution, "cost", "the start of a proposer"),
-        (Refiner, "baselines", "the first formulas"),
+        (Refiner, "add_baselines", "the first formulas"),
         (Refiner, "snap_pending", "the fit of formulas"),
         (Refiner, "finish", "finishing"),
         (Stopping, "after_turn", "the decision when to end"),
@@ -227,7 +227,7 @@ def test_a_check_of_rules_that_fails_says_so(monkeypatch):
 
 
 def test_scores_of_guesses_may_fail(monkeypatch):
-    monkeypatch.setattr(Refiner, "scored", fail)
+    monkeypatch.setattr(Refiner, "score_near", fail)
     out = found(settings(guesses=("a*u*v",)))
     assert [f.part for f in out.failures] == ["the score of guesses"]
     assert out.guessed == ()

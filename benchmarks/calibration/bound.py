@@ -37,7 +37,7 @@ from hypo.expression.parser import parse
 from hypo.expression.program import Program
 from hypo.fitting.constants.fit import fit
 from hypo.likelihood.base import Gaussian
-from hypo.posterior.bounds import Assumed, event_probability, plausible, plausible_set
+from hypo.posterior.bounds import Assumed, event_probability, mark_plausible, select_plausible
 from hypo.posterior.events import parse_event
 from hypo.posterior.posterior import Structure, make_posterior, structure_key, weighted
 from hypo.scoring.code_length import code_length
@@ -162,10 +162,10 @@ def law_streams(count: int, rows: int, largest: int, noise: float) -> Iterator[S
         rare = chances[truth] < RARE
         out = Stream({}, {}, {}, float(chances[truth].mean()), {}, {}, float(chances[truth][rare].mean()))
         for delta in DELTAS:
-            inside = np.array([plausible_set(w, delta * prior[truth]) for w in weights.T])
+            inside = np.array([mark_plausible(w, delta * prior[truth]) for w in weights.T])
             bounds = np.array([chances[m].max(axis=0) for m in inside])
             out.violated[delta] = bool(np.any(bounds < chances[truth]))
-            wider = np.array([plausible_set(w, delta * prior.min()) for w in weights.T])
+            wider = np.array([mark_plausible(w, delta * prior.min()) for w in weights.T])
             out.least[delta] = any(np.any(chances[m].max(axis=0) < chances[truth]) for m in wider)
             out.bound[delta], out.size[delta] = bounds.mean(axis=1), inside.sum(axis=1)
             out.rare[delta] = bounds[:, rare].mean(axis=1)
@@ -224,7 +224,7 @@ def constant_streams(count: int, noise: float) -> Iterator[Stream]:
             structures = _posterior(formulas, log_prior, x[:n], y[:n])
             chances = events.chances(structures)
             for delta in DELTAS:
-                inside = plausible(structures, Assumed(1.0, alphas[delta]))
+                inside = select_plausible(structures, Assumed(1.0, alphas[delta]))
                 kept = [i for i, s in enumerate(structures) if s in inside]
                 upper = np.nanmax(chances[kept], axis=0)
                 own = [i for i, s in enumerate(structures) if structure_key(s.expression) == keys[truth]]

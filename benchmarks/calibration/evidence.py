@@ -42,7 +42,7 @@ from hypo.fitting.constants.fit import fit
 from hypo.likelihood.base import Gaussian
 from hypo.posterior.laplace import Laplace, laplace
 from hypo.posterior.modes import equivalent_modes
-from hypo.posterior.posterior import weighed
+from hypo.posterior.posterior import weigh
 from hypo.scoring.score import Hypothesis, Scorer
 
 HERE = Path(__file__).resolve().parent
@@ -241,7 +241,7 @@ def ranked(number: int) -> dict[str, Any]:
     for k, (text, _) in enumerate(FORMS):
         p = posed(k, X, y)
         h: Hypothesis | None = None if p is None else scorer.score(p.fitted)
-        s = None if h is None else weighed(h, X, COLUMNS, Gaussian(y))
+        s = None if h is None else weigh(h, X, COLUMNS, Gaussian(y))
         if p is not None and h is not None and s is not None:
             found.append((text, h.score, s.nats, s, p))
     least = min(nats for _, _, nats, _, _ in found)

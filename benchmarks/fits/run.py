@@ -163,7 +163,7 @@ def solved(kind: str, case: int) -> dict[str, object]:
         begun = law.with_values(np.where(free, law.values * moved, law.values))
         with np.errstate(all="ignore"):
             e = fit(begun, p.X, p.columns, p.likelihood, steps=2000, tolerance=TIGHT)
-            other = p.likelihood.misfit(p.likelihood.loss(p.likelihood.predicted(e, p.X, p.columns)))
+            other = p.likelihood.misfit(p.likelihood.loss(p.likelihood.predict(e, p.X, p.columns)))
         if other < best - REACHED:
             best, origin = other, "around the law" if k else "the law"
     return {

@@ -185,7 +185,7 @@ def resample(problem: Problem, rng: np.random.Generator) -> Problem:
     own = problem.likelihood.weights
     # Not scaled to mean 1 over the rows that are left: there are as many rows as before.
     weights = counts[rows] * (1.0 if own is None else own[rows])
-    return replace(few, likelihood=few.likelihood.reweighted(weights.astype(np.float64)))
+    return replace(few, likelihood=few.likelihood.reweight(weights.astype(np.float64)))
 
 
 def _choose_listener(progress: bool | Callable[[AuditProgress], None] | None) -> Callable[[AuditProgress], None] | None:

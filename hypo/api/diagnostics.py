@@ -54,14 +54,14 @@ def _judge_noise(best: Hypothesis, problem: Problem) -> Iterator[str]:
     """Residuals that are larger or smaller than the noise that was given: χ² per degree of freedom is 1 ± √(2/n), where rows of
     unequal weights w count as (Σw)²/Σw²."""
     likelihood = problem.likelihood
-    if likelihood is not problem.gaussian or not problem.gaussian.known:
+    if likelihood is not problem.gaussian or not problem.gaussian.is_noise_known:
         return
     w = np.ones(len(problem.y)) if likelihood.weights is None else likelihood.weights
     n = float(np.sum(w) ** 2 / np.sum(w**2))
     if n < ROWS:
         return
     left = likelihood.total_weight * (1.0 - min(len(best.expression.free) / n, 0.9))
-    chi2 = likelihood.loss(likelihood.predicted(best.expression, problem.X, problem.columns)) / left
+    chi2 = likelihood.loss(likelihood.predict(best.expression, problem.X, problem.columns)) / left
     if abs(chi2 - 1.0) < SURE * math.sqrt(2.0 / n) or 1.0 / FACTOR < math.sqrt(chi2) < FACTOR:
         return
     times = f"{math.sqrt(chi2):.2g} times the noise that was given (χ² per degree of freedom {chi2:.2g})"
@@ -79,7 +79,7 @@ def _judge_likelihood(best: Hypothesis, problem: Problem, dataset: Dataset) -> I
         return
     if y.min() < 0.0:
         return
-    predicted = problem.likelihood.predicted(best.expression, problem.X, problem.columns)
+    predicted = problem.likelihood.predict(best.expression, problem.X, problem.columns)
     size = np.abs(problem.y - predicted)
     large = np.sqrt(np.mean(size**2)) >= SMALL * np.sqrt(np.mean(predicted**2))
     rises = len(y) >= ROWS and large and _is_rising(predicted, size)

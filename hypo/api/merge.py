@@ -119,8 +119,8 @@ def _shared_settings(record: Record) -> dict[str, Any]:
 
 
 def _merge_results(shards: Sequence[_Shard]) -> Result:
-    from hypo.fitting.archive import front_of
-    from hypo.posterior.posterior import ExploredSpace, joined, weighted
+    from hypo.fitting.archive import find_front
+    from hypo.posterior.posterior import ExploredSpace, join, weighted
     from hypo.posterior.shards import shards_agree
     from hypo.search.model_selection import select_best
 
@@ -130,9 +130,9 @@ def _merge_results(shards: Sequence[_Shard]) -> Result:
     found = [(h, c) for r in results for h, c in zip(r.front, r.constants, strict=True)]
     constants = {id(h): c for h, c in found}
     # Each shard has left out what its rows cannot bear.
-    front = front_of((h for h, _ in found), 0 if any(r.status == "exact" for r in results) else math.inf)
+    front = find_front((h for h, _ in found), 0 if any(r.status == "exact" for r in results) else math.inf)
     by = results[0].record.search.model_selection
-    posterior = joined(
+    posterior = join(
         [r.posterior for r in results if r.posterior is not None], results[0].features, farthest.complete_to
     )
     weighing = {s.number: s.result.posterior for s in shards if s.result.posterior is not None}

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hypo.expression.program import Program
-from hypo.fitting.between_rows.aliases import slower
-from hypo.fitting.between_rows.definedness import sound
+from hypo.fitting.between_rows.aliases import find_slower
+from hypo.fitting.between_rows.definedness import is_sound
 from hypo.fitting.rule_checks import Rulebook
 from hypo.knowledge.hard_violations import hard_breach
 from hypo.report.formatting import format_nats
@@ -47,9 +47,9 @@ def score_freely(e: Expression, problem: Problem, settings: Settings) -> Hypothe
 def explain_passing_over(h: Hypothesis, problem: Problem) -> str:
     """Why the guess ``h`` is no answer although its score is lower, as the end of a sentence; empty where nothing says so."""
     with np.errstate(all="ignore"):
-        if not sound(h.expression, problem.spacing, h.rmse):
+        if not is_sound(h.expression, problem.spacing, h.rmse):
             return ", but between the rows it goes far from them, so it was not taken"
-        if slower(h.expression, problem.spacing):
+        if find_slower(h.expression, problem.spacing):
             return ", but slower waves have the same values on these rows, so it was not taken"
     return ""
 

@@ -51,7 +51,7 @@ def pareto(hypotheses: Iterable[Hypothesis]) -> tuple[Hypothesis, ...]:
     return tuple(out)
 
 
-def front_of(hypotheses: Iterable[Hypothesis], rows: float = math.inf) -> tuple[Hypothesis, ...]:
+def find_front(hypotheses: Iterable[Hypothesis], rows: float = math.inf) -> tuple[Hypothesis, ...]:
     """The front: by rising complexity, what the score believes, and what has a lower loss than all simpler ones by ``CLOSER``.
 
     Beyond the best score only formulas within ``BEYOND`` of it with fewer nodes and fewer fitted constants than there are
@@ -157,9 +157,9 @@ class Archive:
         return pareto(self._by_prediction.values())
 
     def front(self, exact: bool = False) -> tuple[Hypothesis, ...]:
-        """The front (:func:`front_of`), up to what the rows can bear: rows that are the same in all columns count as one.
+        """The front (:func:`find_front`), up to what the rows can bear: rows that are the same in all columns count as one.
         Nothing is closer than an ``exact`` best formula."""
-        return front_of(self._by_prediction.values(), 0 if exact else self._different)
+        return find_front(self._by_prediction.values(), 0 if exact else self._different)
 
     def least_loss(self, complexity: float) -> float:
         """The lowest loss of those that are no more complex; infinite without any."""

@@ -9,7 +9,7 @@ from hypo.expression.expr import Expression
 from hypo.expression.program import Program
 from hypo.likelihood.base import Gaussian
 from hypo.problem.problem import Problem
-from hypo.scoring.row_sums import Sums
+from hypo.scoring.row_sums import RowSums
 
 
 def covariance(e: Expression, sample: Problem, n_row: int) -> NDArray[np.float64]:
@@ -29,7 +29,7 @@ def covariance(e: Expression, sample: Problem, n_row: int) -> NDArray[np.float64
             return out
         normal = (J / scale[:, None]) @ (J / scale[:, None]).T
     else:
-        sums = Sums.of(e, sample.X, sample.columns, sample.likelihood)
+        sums = RowSums.of(e, sample.X, sample.columns, sample.likelihood)
         information = np.zeros((1, 1)) if sums is None else sums.normal[np.ix_(e.free, e.free)]
         scale, variance = np.sqrt(np.maximum(np.diag(information), 0.0)), len(sample.y) / n_row
         if not np.all(np.isfinite(information)) or not np.all(scale > 0):

@@ -10,11 +10,17 @@ import numpy as np
 
 from hypo.fitting.constants.fit import Parameters, fit
 from hypo.fitting.refiner import FINISH_WITHIN, Refiner
-from hypo.fitting.row_racing import rungs
+from hypo.fitting.row_racing import make_rungs
 from hypo.problem.exact import is_exact
 
-# Formulas that are looked at, starts for each constant that enters non-linearly, most of these constants, and steps.
-FORMULAS, STARTS, CONSTANTS, STEPS = 5, 3, 6, 200
+# Formulas that are looked at.
+FORMULAS = 5
+# Starts for each constant that enters non-linearly.
+STARTS = 3
+# Most of these constants.
+MOST_CONSTANTS = 6
+# Most steps from a start.
+STEPS = 200
 
 
 def widen(refiner: Refiner) -> None:
@@ -23,11 +29,11 @@ def widen(refiner: Refiner) -> None:
     best = refiner.archive.best
     if best is None or is_exact(best, refiner.problem):
         return
-    problem = rungs(refiner.problem, refiner.settings.seed)[0]
+    problem = make_rungs(refiner.problem, refiner.settings.seed)[0]
     near = sorted(refiner.archive.front(), key=lambda h: h.score)[:FORMULAS]
     for h in near:
         curved = int(np.count_nonzero(~Parameters.of(h.expression).linear))
-        if not 0 < curved <= CONSTANTS or h.score > best.score + FINISH_WITHIN or refiner.clock.expired:
+        if not 0 < curved <= MOST_CONSTANTS or h.score > best.score + FINISH_WITHIN or refiner.clock.expired:
             continue
         rows = problem.X, problem.columns, problem.likelihood
         with np.errstate(all="ignore"):
@@ -35,7 +41,7 @@ def widen(refiner: Refiner) -> None:
                 h.expression, *rows, starts=STARTS * curved + 1, rng=np.random.default_rng(refiner.settings.seed),
                 steps=STEPS, clock=refiner.clock,
             )  # fmt: skip
-            losses = [problem.likelihood.loss(problem.likelihood.predicted(x, *rows[:2])) for x in (e, h.expression)]
+            losses = [problem.likelihood.loss(problem.likelihood.predict(x, *rows[:2])) for x in (e, h.expression)]
         if losses[0] < losses[1]:
             refiner.origin = h.origin
             refiner.consider(e, fitted=True)

@@ -18,16 +18,18 @@ from hypo.kernels import opcodes as oc
 
 # A part is level where it varies by less than this share of its size, and a whole number where it is nearer to it than that.
 LEVEL = 1e-3
-# Rows looked at, and nodes of formulas that are looked at.
-ROWS, MOST = 1000, 100
+# Rows looked at.
+ROWS = 1000
+# Most nodes of formulas that are looked at.
+MOST_NODES = 100
 
 
-def levelled(
+def drop_level_parts(
     e: Expression, X: NDArray[np.float64], columns: Sequence[str], fit_constants: bool = True
 ) -> Iterator[Expression]:
     """``e`` with one level part at a time, the largest first, and then with all of them replaced by numbers; ``X``
     (n_var, n_row)."""
-    if len(e) > MOST:
+    if len(e) > MOST_NODES:
         return
     X = np.ascontiguousarray(X[:, :: max(1, X.shape[1] // ROWS)])
     found = _level_parts(e, X, columns)

@@ -29,9 +29,16 @@ from hypo.fitting.constants.fit import TIGHT, Parameters, fit
 from hypo.likelihood.base import Gaussian, Likelihood
 from hypo.posterior.laplace import laplace, student_quantile
 
-# Steps of a refit; steps outwards, each longer than the last by this factor; most halvings at a border, and the width, as a
-# share of the interval, to which ends are found.
-STEPS, OUTWARDS, FACTOR, HALVED, DIGITS = 200, 60, 1.5, 40, 1e-8
+# Most steps of a refit.
+STEPS = 200
+# Most steps outwards.
+OUTWARDS = 60
+# How many times as long as the last each of these is.
+FACTOR = 1.5
+# Most halvings at a border beyond which a formula is undefined.
+HALVED = 40
+# Width, as a share of the interval, to which ends are found.
+DIGITS = 1e-8
 
 
 @dataclass(frozen=True)
@@ -105,7 +112,7 @@ class _Profile:
     def _predicted(self, e: Expression) -> NDArray[np.float64]:
         X, columns, likelihood = self._rows
         with np.errstate(all="ignore"):
-            return likelihood.predicted(e, X, columns)
+            return likelihood.predict(e, X, columns)
 
     def _rise(self, e: Expression) -> float:
         """By how much the loss of ``e`` is above the least; infinite where undefined."""

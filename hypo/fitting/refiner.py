@@ -17,40 +17,47 @@ from hypo.expression.edits.relatives import halved, phased, relatives, rooted
 from hypo.expression.edits.spellings import ready, spellings
 from hypo.expression.expr import Expression
 from hypo.fitting.archive import BEYOND, CLOSER, Archive, loss, rank
-from hypo.fitting.between_rows.aliases import told_apart
-from hypo.fitting.between_rows.definedness import sound
+from hypo.fitting.between_rows.aliases import is_told_apart
+from hypo.fitting.between_rows.definedness import is_sound
 from hypo.fitting.constants.fit import fit
 from hypo.fitting.covariance import covariance
-from hypo.fitting.level_parts import levelled
-from hypo.fitting.row_racing import judge_on_subset, refit, rungs
+from hypo.fitting.level_parts import drop_level_parts
+from hypo.fitting.row_racing import judge_on_subset, make_rungs, refit
 from hypo.fitting.rule_checks import WORTH, Rulebook, RuleReport
 from hypo.problem.exact import FEW_CONSTANTS, is_exact
 from hypo.problem.problem import Problem, Settings
 from hypo.scoring.score import NATIVE, Hypothesis
-from hypo.scoring.snap import expected_snap_score, rounded, snap
+from hypo.scoring.snap import expected_snap_score, round_constants, snap
 
 if TYPE_CHECKING:
     from hypo.parallel.executor import Executor
 
 # Hypotheses that snapping could not bring closer to the best than this many nats are archived as they are.
 SNAP_WITHIN = 2.0
-# Formulas whose constants are snapped at the end of a turn, and those among which these are chosen; formulas with a relative
-# residual below the last figure are snapped at once.
-POLISHED, LOOKED_AT, NEARLY_EXACT = 8, 60, 1e-6
+# Formulas whose constants are snapped at the end of a turn.
+SNAPPED = 8
+# Formulas among which these are chosen.
+LOOKED_AT = 60
+# Formulas with a relative residual below this are snapped at once.
+NEARLY_EXACT = 1e-6
 # Variables that are looked at alone before the search: it looks at all of them, and a thousand take a second.
 ALONE = 100
 # Rows on which formulas that were in doubt on fewer of them are fitted at the end of a turn; one formula always is.
 AGAIN = 60_000
 # Formulas a turn whose constants are fitted under rules.
 RULED = 12
-# Formulas that are finished at the end: so many, and no worse than the best by more nats.
-FINISHED, FINISH_WITHIN = 3, 20.0
+# Formulas that are finished at the end, at most,
+FINISHED = 3
+# and no worse than the best by more nats.
+FINISH_WITHIN = 20.0
 # Starts of the last fit of what lies on the front beyond the best score.
 STARTS = 4
 # Formulas that are worse than the front by more nats than the posterior weighs are not looked at between the rows.
 SOUND_WITHIN = 10.0
-# Formulas whose neighbours are fitted for the posterior: so many, and no worse than the best by more nats.
-SURROUNDED, SURROUND_WITHIN = 8, 12.0
+# Formulas whose neighbours are fitted for the posterior, at most,
+SURROUNDED = 8
+# and no worse than the best by more nats.
+SURROUND_WITHIN = 12.0
 
 
 class Refiner:
@@ -66,7 +73,7 @@ class Refiner:
         self._executor = executor
         self.scorer = problem.scorer(settings)
         self.rules = Rulebook(problem, settings.lam)
-        self._rungs = rungs(problem, settings.seed)
+        self._rungs = make_rungs(problem, settings.seed)
         self._scorers = [p.scorer(settings) for p in self._rungs[:-1]]
         self._seen: set[str] = set()
         self._unsnapped: list[Hypothesis] = []
@@ -76,10 +83,10 @@ class Refiner:
         self.origin = NATIVE
         self._scale = float(np.sqrt(np.mean(problem.y**2))) or 1.0
 
-    def baselines(self, report: Callable[[str], None] = lambda stage: None) -> None:
+    def add_baselines(self, report: Callable[[str], None] = lambda stage: None) -> None:
         """Variables alone, and the constant: the simplest members of the front."""
         p = self.problem
-        for name in likeliest(p.columns, p.X, p.y):
+        for name in select_likeliest(p.columns, p.X, p.y):
             if self.clock.expired and self.archive.best is not None:
                 break
             self.consider(Expression.variable(name))
@@ -88,10 +95,10 @@ class Refiner:
             constant = Expression.constant(float(np.mean(p.y)), free=True)
             if self.archive.best is None:
                 # There is something to show before the first fit, whose kernels may have to be compiled.
-                self._keep(self._under_rules(self.scorer.score(constant)))
+                self.keep(self._under_rules(self.scorer.score(constant)))
                 report("baselines")
             # Not snapped: a formula without variables is a yardstick, and 0 would be a poor one.
-            self._keep(self._under_rules(self._fit(constant), at_once=True))
+            self.keep(self._under_rules(self._fit(constant), at_once=True))
             report("baselines")
 
     def consider(self, e: Expression, fitted: bool = False) -> Hypothesis | None:
@@ -102,26 +109,26 @@ class Refiner:
         others.
         """
         if not e.free:
-            self._keep(self._fit_and_score(e))
-        e = self.problem.simplified(e)
+            self.keep(self._under_rules(self._fit(e)))
+        e = self.problem.simplify(e)
         key = e.masked()
         if key in self._seen and not (fitted and e.free):
             return None
         self._seen.add(key)
         if len(e) > 2 * self.problem.max_complexity:
             return None
-        h, dropped = self._raced(e)
+        h, dropped = self._race(e)
         h = self._sound(h)
         if h is None and not dropped:
             h = self._within_domain(e)
         h = self._under_rules(h)
         if h is None:
             return None
-        self._keep(h)
+        self.keep(h)
         if not h.expression.free:
             return h
         if h.rmse <= NEARLY_EXACT * self._scale:
-            return self._snapped(h)
+            return self._snap(h)
         self._unsnapped.append(h)
         return h
 
@@ -136,10 +143,10 @@ class Refiner:
             if self.clock.expired or not self._within_reach(self._optimistic_score(h)):
                 break
             promising.append((expected_snap_score(h, self.covariance(h.expression), self.scorer), k))
-        for score, k in sorted(promising)[:POLISHED]:
+        for score, k in sorted(promising)[:SNAPPED]:
             if self.clock.expired or not self._within_reach(score):
                 return
-            self._snapped(waiting[k])
+            self._snap(waiting[k])
 
     def _look_again(self) -> None:
         """Fit the most promising of the formulas in doubt to all rows."""
@@ -148,7 +155,7 @@ class Refiner:
             if self.clock.expired:
                 return
             h = self._under_rules(self._sound(self._on_all_rows(e)))
-            self._keep(h)
+            self.keep(h)
             if h is not None and h.expression.free:
                 self._unsnapped.append(h)
 
@@ -168,7 +175,7 @@ class Refiner:
                 self.origin = h.origin
                 either = (h.expression, *halved(h.expression)) if ready(self.clock.left) else ()
                 equal = (s for e in either for s in spellings(e))
-                part = () if whole else chain(self._levelled(h.expression), relatives(h.expression))
+                part = () if whole else chain(self._drop_level_parts(h.expression), relatives(h.expression))
                 for e in chain(part, rooted(h.expression), equal):
                     if self.clock.expired:
                         return
@@ -192,8 +199,8 @@ class Refiner:
                 return
             self.origin = h.origin
             again = self._under_rules(self._sound(self._to_the_end(h.expression)), at_once=True) or h
-            self._keep(again)
-            self._snapped(again)
+            self.keep(again)
+            self._snap(again)
 
     def _to_the_end(self, e: Expression) -> Hypothesis | None:
         """``e`` with its constants at the best minimum that some starts reach."""
@@ -204,10 +211,10 @@ class Refiner:
         with np.errstate(all="ignore"):
             return self.scorer.score(fit(e, p.X, p.columns, p.likelihood, starts=STARTS, rng=rng, clock=self.clock))
 
-    def _levelled(self, e: Expression) -> Iterator[Expression]:
+    def _drop_level_parts(self, e: Expression) -> Iterator[Expression]:
         # With many rows a sample shows which parts are level.
         p = self._rungs[0]
-        return levelled(e, p.X, p.columns, self.settings.fit_constants)
+        return drop_level_parts(e, p.X, p.columns, self.settings.fit_constants)
 
     def add_neighbours(self) -> None:
         """Fit and archive what stands around the best formulas, for the posterior: it may come close without winning."""
@@ -225,22 +232,18 @@ class Refiner:
                 key = e.masked()
                 if key not in self._seen and len(e) <= 2 * self.problem.max_complexity:
                     self._seen.add(key)
-                    self._keep(self._fit_and_score(e))
+                    self.keep(self._under_rules(self._fit(e)))
 
-    def weighable(self, e: Expression) -> Hypothesis | None:
+    def score_for_posterior(self, e: Expression) -> Hypothesis | None:
         """``e`` as it stands, fitted and scored under the rules for the posterior: archived nowhere, counted in no tally."""
-        return None if self.problem.breaks(e) else self._charged(self._fit(e))
+        return None if self.problem.breaks(e) else self._charge(self._fit(e))
 
-    def scored(self, e: Expression) -> Hypothesis | None:
+    def score_near(self, e: Expression) -> Hypothesis | None:
         """``e``, its constants near the best ones, fitted to all rows and scored under the rules, whatever else was found."""
-        return None if self.problem.breaks(e) else self._charged(self._on_all_rows(e))
+        return None if self.problem.breaks(e) else self._charge(self._on_all_rows(e))
 
-    def _charged(self, h: Hypothesis | None) -> Hypothesis | None:
-        return self.rules.charged(h) if h is not None and self.rules else h
-
-    def keep(self, h: Hypothesis) -> None:
-        """Archive ``h``, which was scored on all rows."""
-        self._keep(h)
+    def _charge(self, h: Hypothesis | None) -> Hypothesis | None:
+        return self.rules.charge(h) if h is not None and self.rules else h
 
     def _sound(self, h: Hypothesis | None) -> Hypothesis | None:
         """``h`` unless it goes astray between the rows, or has waves there that they do not tell from slower ones. Not asked of
@@ -249,29 +252,30 @@ class Refiner:
             return h
         e, spacing = h.expression, self.problem.spacing
         exact = is_exact(h, self.problem) and len(e) < len(self.problem.y)
-        if not (exact or sound(e, spacing, h.rmse)) or not told_apart(e, spacing, h.misfit, self._fitted_misfit):
+        if not (exact or is_sound(e, spacing, h.rmse)) or not is_told_apart(e, spacing, h.misfit, self._fitted_misfit):
             return None
         return h
 
     def _fitted_misfit(self, e: Expression) -> float:
         """The misfit that ``e`` has on all rows with its constants fitted."""
-        h = self._raced(e, 1)[0]
+        h = self._race(e, 1)[0]
         return math.inf if h is None else h.misfit
 
     def _within_domain(self, e: Expression) -> Hypothesis | None:
         """The best of ``e`` with exact numbers near its constants: noise in fitted ones can put rows outside a domain."""
         if not 0 < len(e.free) <= FEW_CONSTANTS or self.clock.expired:
             return None
-        found = [h for h in (self._fit(self.problem.simplified(x)) for x in rounded(e)) if h is not None]
+        found = [h for h in (self._fit(self.problem.simplify(x)) for x in round_constants(e)) if h is not None]
         return min(found, key=rank, default=None)
 
-    def _keep(self, h: Hypothesis | None) -> None:
+    def keep(self, h: Hypothesis | None) -> None:
+        """Archive ``h``, which was scored on all rows; None counts as tried."""
         self.archive.add(None if h is None else replace(h, origin=self.origin), self.clock.scored)
 
-    def _snapped(self, h: Hypothesis) -> Hypothesis:
+    def _snap(self, h: Hypothesis) -> Hypothesis:
         out = snap(h, self.covariance, self._refit, self.scorer)
         if out is not h:
-            self._keep(out)
+            self.keep(out)
         return out
 
     def _optimistic_score(self, h: Hypothesis) -> float:
@@ -280,14 +284,10 @@ class Refiner:
         return h.misfit + size * math.log(self.scorer.symbols)
 
     def _refit(self, e: Expression) -> Hypothesis | None:
-        e = self.problem.simplified(e)
+        e = self.problem.simplify(e)
         # The constants that are left are nearly right for all rows.
         h = self._fit(e, 1) if len(self._rungs) == 1 else self._sound(self._on_all_rows(e))
         return self._under_rules(h, at_once=True)
-
-    def _fit_and_score(self, e: Expression) -> Hypothesis | None:
-        """``e`` fitted and scored on all rows, under the rules; with many rows None unless it may belong on the front."""
-        return self._under_rules(self._fit(e))
 
     def _under_rules(self, h: Hypothesis | None, at_once: bool = False) -> Hypothesis | None:
         """``h`` charged for the rules it breaks. Where its constants fitted under them may bring the best formula, that is done
@@ -298,16 +298,16 @@ class Refiner:
         if behind > WORTH and (behind > BEYOND or loss(h) > self.archive.least_loss(h.complexity) - CLOSER):
             # Rules only add to a score, and this one is far from the front without them.
             return None
-        found = self.rules.applied(h)
+        found = self.rules.apply(h)
         if (found is None or found.violation > h.violation) and h.expression.free:
             if not at_once:
                 self._unruled.append(h)
-            elif self._worth(h):
-                again = self.rules.fitted(h, self.scorer.score, self.clock)
+            elif self._is_worth_fitting(h):
+                again = self.rules.fit_under_rules(h, self.scorer.score, self.clock)
                 found = min((x for x in (found, again) if x is not None), key=rank, default=None)
         return found
 
-    def _worth(self, h: Hypothesis) -> bool:
+    def _is_worth_fitting(self, h: Hypothesis) -> bool:
         """True if ``h``, scored without the rules, may be the best under them: they only add to a score."""
         best = self.archive.best
         return not self.clock.expired and (best is None or h.score < best.score)
@@ -316,10 +316,10 @@ class Refiner:
         """Fit the constants of the best formulas since the last call that break rules."""
         waiting, self._unruled = sorted(self._unruled, key=rank), []
         for h in waiting[:RULED]:
-            if not self._worth(h):
+            if not self._is_worth_fitting(h):
                 return
-            found = self.rules.fitted(h, self.scorer.score, self.clock)
-            self._keep(found)
+            found = self.rules.fit_under_rules(h, self.scorer.score, self.clock)
+            self.keep(found)
             if found is not None:
                 self._unsnapped.append(found)
 
@@ -331,7 +331,7 @@ class Refiner:
         while True:
             best = self.archive.best
             verdicts = () if best is None else self.rules.verdicts(best.expression)
-            if best is not None and not self.rules.hard_kept(verdicts):
+            if best is not None and not self.rules.are_hard_kept(verdicts):
                 self.archive.drop(best)
                 continue
             # Proofs take time: only the best formula gets them.
@@ -343,16 +343,16 @@ class Refiner:
             else:
                 return self.rules.reports(best, verdicts)
 
-    def unsettled(self) -> tuple[RuleReport, ...]:
+    def report_unchecked(self) -> tuple[RuleReport, ...]:
         """Reports on each rule without a check of the answer, where there was no time for :meth:`final_rule_check`."""
         return self.rules.reports(self.archive.best, ())
 
     def _fit(self, e: Expression, descents: int = 2) -> Hypothesis | None:
         """``e`` fitted and scored on all rows; with many rows None unless it may belong on the front
         (:mod:`hypo.fitting.row_racing`), or it goes astray between them."""
-        return self._sound(self._raced(e, descents)[0])
+        return self._sound(self._race(e, descents)[0])
 
-    def _raced(self, e: Expression, descents: int = 2) -> tuple[Hypothesis | None, bool]:
+    def _race(self, e: Expression, descents: int = 2) -> tuple[Hypothesis | None, bool]:
         """The same, and whether it is None for its score, rather than for rows outside its domain."""
         p = self._rungs[0]
         with np.errstate(all="ignore"):
@@ -391,7 +391,7 @@ class Refiner:
         return covariance(e, self._rungs[max(0, len(self._rungs) - 2)], len(self.problem.y))
 
 
-def likeliest(columns: tuple[str, ...], X: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[str, ...]:
+def select_likeliest(columns: tuple[str, ...], X: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[str, ...]:
     """All ``columns``, or where there are very many the nearest to y (n_row,) by themselves, in their order."""
     if len(columns) <= ALONE:
         return columns

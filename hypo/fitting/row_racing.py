@@ -1,10 +1,10 @@
 """Racing on subsets: with many rows a formula is fitted to few, and meets more only while it may belong on the front.
 
-The rungs are nested samples of the rows, each up to ``STEP`` times as large as the one before; the last is the data. On each
-rung but the last, a formula is held against the rival: the best-scored formula that is no more complex. Both are evaluated on
-the same rows, so what counts is the mean and the scatter of the differences of their squared residuals. What is clearly
-worse leaves; what looks better on the rung below the data is fitted and scored on all rows, and only that is ever archived.
-Of what is in doubt there, the most promising follow (:meth:`hypo.fitting.refiner.Refiner.snap_pending`).
+The rungs are nested samples of the rows, each up to ``RUNG_FACTOR`` times as large as the one before; the last is the data. On
+each rung but the last, a formula is held against the rival: the best-scored formula that is no more complex. Both are
+evaluated on the same rows, so what counts is the mean and the scatter of the differences of their squared residuals. What is
+clearly worse leaves; what looks better on the rung below the data is fitted and scored on all rows, and only that is ever
+archived. Of what is in doubt there, the most promising follow (:meth:`hypo.fitting.refiner.Refiner.snap_pending`).
 
 Memory: the samples together are at most half the data, most often a fifth, and sums over all rows are taken block by block
 (:mod:`hypo.scoring.row_sums`), so a search holds the table, the problem's copy of it, and a part that does not
@@ -24,7 +24,7 @@ from hypo.clock import Clock
 from hypo.expression.expr import Expression
 from hypo.fitting.constants.fit import Parameters
 from hypo.problem.problem import Problem
-from hypo.scoring.row_sums import Sums
+from hypo.scoring.row_sums import RowSums
 from hypo.scoring.score import Hypothesis
 
 if TYPE_CHECKING:
@@ -32,12 +32,18 @@ if TYPE_CHECKING:
 
 # Rows that proposers see at most.
 PROPOSER_ROWS = 20_000
-# The first rung of the ladder that there is from MANY_ROWS rows on; how many times larger the next may be.
-FIRST_RUNG, STEP = 1_000, 8.0
+# Rows of the first rung of the ladder that there is from MANY_ROWS rows on.
+FIRST_RUNG = 1_000
+# How many times larger the next rung may be.
+RUNG_FACTOR = 8.0
 # A formula worse than its rival by more than this many standard errors leaves.
 DOUBT = 2.0
-# A step of the constants that promises less than this many nats is the last; most steps, and shorter ones tried for each.
-LAST_GAIN, MOST_STEPS, SHORTER = 0.02, 6, 3
+# A step of the constants that promises less than this many nats is the last.
+LAST_GAIN = 0.02
+# Most steps.
+MOST_STEPS = 6
+# Shorter ones tried for each.
+SHORTER = 3
 
 
 def sample(problem: Problem, rows: NDArray[np.int64]) -> Problem:
@@ -47,12 +53,12 @@ def sample(problem: Problem, rows: NDArray[np.int64]) -> Problem:
     )
 
 
-def for_proposers(problem: Problem, seed: int) -> Problem:
+def make_problem_for_proposers(problem: Problem, seed: int) -> Problem:
     """The problem as those see it who put forward formulas: a Gaussian one, on ``PROPOSER_ROWS`` rows at most."""
-    return some_rows(problem.working, seed)
+    return sample_problem(problem.working, seed)
 
 
-def some_rows(problem: Problem, seed: int) -> Problem:
+def sample_problem(problem: Problem, seed: int) -> Problem:
     """The problem on ``PROPOSER_ROWS`` of its rows at most."""
     if len(problem.y) <= PROPOSER_ROWS:
         return problem
@@ -61,12 +67,12 @@ def some_rows(problem: Problem, seed: int) -> Problem:
     )
 
 
-def rungs(problem: Problem, seed: int) -> tuple[Problem, ...]:
+def make_rungs(problem: Problem, seed: int) -> tuple[Problem, ...]:
     """The problem on growing samples of its rows, and on all of them last; with up to ``MANY_ROWS`` rows itself alone."""
     n = len(problem.y)
     if not problem.has_many_rows:
         return (problem,)
-    count = math.ceil(math.log(n / FIRST_RUNG) / math.log(STEP))
+    count = math.ceil(math.log(n / FIRST_RUNG) / math.log(RUNG_FACTOR))
     sizes = [round(FIRST_RUNG * (n / FIRST_RUNG) ** (k / count)) for k in range(count)]
     order = np.random.default_rng([seed, 2]).permutation(n)[: sizes[-1]]
     return (*(sample(problem, np.sort(order[:size])) for size in sizes), problem)
@@ -103,7 +109,7 @@ def judge_on_subset(h: Hypothesis, rival: Hypothesis | None, rung: Problem, data
     mine = _squares(h.expression, rung)
     a, b = float(mine.sum()), float(its.sum())
     known = rung.likelihood
-    if known.known:
+    if known.is_noise_known:
         gain, scatter = 0.5 * (a - b), 0.5 * (mine - its)
     else:
         va, vb = known.noise_variance(a), known.noise_variance(b)
@@ -117,17 +123,17 @@ def judge_on_subset(h: Hypothesis, rival: Hypothesis | None, rung: Problem, data
 def _squares(e: Expression, p: Problem) -> NDArray[np.float64]:
     """The share of each row (n_row,) in the loss: squared whitened residuals, where the noise is Gaussian."""
     with np.errstate(all="ignore"):
-        return p.likelihood.losses(p.likelihood.predicted(e, p.X, p.columns))
+        return p.likelihood.losses(p.likelihood.predict(e, p.X, p.columns))
 
 
 def refit(
     e: Expression, problem: Problem, clock: Clock, executor: Executor | None = None
-) -> tuple[Expression, Sums] | None:
+) -> tuple[Expression, RowSums] | None:
     """``e`` with its constants moved from a fit on fewer rows to the minimum over all, by Gauss–Newton steps on sums over
     blocks of rows; and these sums at the end. None where it is not finite on some row, or time was up."""
 
-    def sums(x: Expression) -> Sums | None:
-        return Sums.of(
+    def sums(x: Expression) -> RowSums | None:
+        return RowSums.of(
             x, problem.X, problem.columns, problem.likelihood, gradient=bool(x.free), clock=clock, executor=executor
         )
 

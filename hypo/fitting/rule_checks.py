@@ -20,7 +20,7 @@ from hypo.expression.expr import Expression
 from hypo.expression.program import Program
 from hypo.fitting.archive import rank
 from hypo.fitting.constants.fit import Parameters
-from hypo.fitting.row_racing import some_rows
+from hypo.fitting.row_racing import sample_problem
 from hypo.kernels import opcodes as oc
 from hypo.knowledge.claims.claim import Claim, Points, Values, Verdict, violation
 from hypo.knowledge.claims.law import Law
@@ -29,21 +29,29 @@ from hypo.knowledge.rules.base import Rule
 from hypo.problem.problem import Problem
 from hypo.scoring.score import Hypothesis
 
-# Points at which rules are tried while the search goes on, and at its end.
-QUICK, FULL = 128, 2048
+# Points at which rules are tried while the search goes on.
+QUICK = 128
+# Points at its end.
+FULL = 2048
 # Forms whose claims are kept.
 REMEMBERED = 200
 # Rows on which formulas are compared.
 SHOWN_ROWS = 64
-# The margin where a side is undefined, and the misfit where the formula is.
-UNDEFINED, FAR = -10.0, 1e12
+# Margin where a side is undefined.
+UNDEFINED = -10.0
+# Misfit where the formula is, in nats.
+FAR = 1e12
 # Formulas are held against the rules if without them they are no worse than those on the front by more nats.
 WORTH = 5.0
-# Constants are fitted under the rules if there are no more of them; steps of such a fit.
-MOST_FITTED, STEPS = 6, 15
-# Before that, a step of each constant as a share of itself, and the share of what is missing that steps of the full size of all
-# must promise: constants can be far off, but where they hardly matter to what is broken no values will mend it.
-TRIAL, REACHABLE = 0.1, 0.02
+# Constants are fitted under the rules if there are no more of them.
+MOST_FITTED = 6
+# Most steps of such a fit.
+STEPS = 15
+# Before that, a step of each constant as a share of itself.
+TRIAL = 0.1
+# Share of what is missing that steps of the full size of all must promise: constants can be far off, but where they hardly
+# matter to what is broken no values will mend it.
+REACHABLE = 0.02
 # Steps beyond the edge of what a hard rule allows, as shares of the way there.
 BEYOND = (0.0, 1e-9, 1e-6, 1e-4, 1e-2)
 
@@ -177,7 +185,7 @@ class Rulebook:
     @cached_property
     def _rows(self) -> Problem:
         """The problem on the rows that constants are fitted to under the rules."""
-        return some_rows(self._problem, seed=0)
+        return sample_problem(self._problem, seed=0)
 
     def law(self, e: Expression) -> Law:
         """``e`` in the user's units, which is what rules speak of."""
@@ -208,7 +216,7 @@ class Rulebook:
         law = self.law(e)
         return not any(r.hard and r.check(law, points=FULL, proof=False).amount > 0 for r in self.rules)
 
-    def hard_kept(self, verdicts: Sequence[Verdict]) -> bool:
+    def are_hard_kept(self, verdicts: Sequence[Verdict]) -> bool:
         """True if no hard rule is broken by these verdicts."""
         return not any(rule.hard and v.amount > 0 for rule, v in zip(self.rules, verdicts, strict=True))
 
@@ -217,24 +225,24 @@ class Rulebook:
         law = self.law(e)
         return tuple(rule.check(law, points=FULL, proof=True) for rule in self.rules)
 
-    def shown(self, h: Hypothesis) -> tuple[Hypothesis, tuple[Verdict, ...]]:
+    def check_for_show(self, h: Hypothesis) -> tuple[Hypothesis, tuple[Verdict, ...]]:
         """``h`` charged for all rules it breaks, hard ones too, and the verdicts."""
         found = self.verdicts(h.expression)
         return self._with(h, sum(rule.weight * v.amount for rule, v in zip(self.rules, found, strict=True))), found
 
     # --- the score under the rules ---------------------------------------------------------------------
 
-    def applied(self, h: Hypothesis) -> Hypothesis | None:
+    def apply(self, h: Hypothesis) -> Hypothesis | None:
         """``h`` with what the rules make of its score; None where it breaks a hard one. Counted in the tally."""
         found = self.amounts(h.expression)
         self._count(h, found)
-        return self._charged(h, found)
+        return self._charge(h, found)
 
-    def charged(self, h: Hypothesis) -> Hypothesis | None:
-        """:meth:`applied` without the tally."""
-        return self._charged(h, self.amounts(h.expression))
+    def charge(self, h: Hypothesis) -> Hypothesis | None:
+        """:meth:`apply` without the tally."""
+        return self._charge(h, self.amounts(h.expression))
 
-    def _charged(self, h: Hypothesis, found: Values) -> Hypothesis | None:
+    def _charge(self, h: Hypothesis, found: Values) -> Hypothesis | None:
         if any(rule.hard and a > 0 for rule, a in zip(self.rules, found, strict=True)):
             return None
         return self._with(h, float(sum(rule.weight * a for rule, a in zip(self.rules, found, strict=True))))
@@ -249,13 +257,13 @@ class Rulebook:
                 continue
             tally.broken += 1
             others = np.where(np.arange(len(found)) == k, 0.0, found)
-            rival = self._charged(h, others)
+            rival = self._charge(h, others)
             if rival is not None and (tally.rival is None or rank(rival) < rank(tally.rival)):
                 tally.rival = rival
 
     # --- constants under the rules ----------------------------------------------------------------------
 
-    def fitted(
+    def fit_under_rules(
         self, h: Hypothesis, score: Callable[[Expression], Hypothesis | None], clock: Expiring | None = None
     ) -> Hypothesis | None:
         """``h`` with its constants fitted anew where they touch the rules: least score subject to the hard rules; None where
@@ -312,7 +320,7 @@ class Rulebook:
         for step in BEYOND:
             u = found.x + step * (found.x - u0)
             again = score(formula(u))
-            best = None if again is None else self._charged(again, self.amounts(again.expression))
+            best = None if again is None else self._charge(again, self.amounts(again.expression))
             if best is not None or not hard.any():
                 break
         return best
@@ -331,7 +339,7 @@ class Rulebook:
     def _misfit(self, e: Expression) -> float:
         """The misfit of the rows that proposers see, as if all were like them; ``FAR`` where undefined."""
         p = self._rows
-        rss = p.likelihood.loss(p.likelihood.predicted(e, p.X, p.columns))
+        rss = p.likelihood.loss(p.likelihood.predict(e, p.X, p.columns))
         return p.likelihood.misfit(rss) * (len(self._problem.y) / len(p.y)) if math.isfinite(rss) else FAR
 
     def _same(self, a: Expression, b: Expression) -> bool:

@@ -15,8 +15,10 @@ from hypo.knowledge.claims.claim import Verdict
 from hypo.problem.problem import Problem, Settings
 from hypo.scoring.score import Hypothesis
 
-# Starts for each constant that enters non-linearly, and the most steps from each.
-STARTS, STEPS = 20, 2000
+# Starts for each constant that enters non-linearly.
+STARTS = 20
+# Most steps from each.
+STEPS = 2000
 
 
 def score_formula(
@@ -48,4 +50,4 @@ def score_formula(
         return (shown(x)[0], False) if shown is not None else (0.0, False)
 
     found = replace(scorer, violation=soft, max_complexity=math.inf).score(e)
-    return None if found is None else Rulebook(problem, settings.lam).shown(found)
+    return None if found is None else Rulebook(problem, settings.lam).check_for_show(found)

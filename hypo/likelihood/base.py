@@ -29,7 +29,7 @@ ROUNDING = 1e-12
 class Likelihood(ABC):
     """How likely the targets ``y`` (n_row,) are, given a formula; ``weights`` (n_row,) multiply what a row says.
 
-    *Predictions* are what :meth:`predicted` gives and the other methods take; their last axis is that of the rows.
+    *Predictions* are what :meth:`predict` gives and the other methods take; their last axis is that of the rows.
     """
 
     y: Values
@@ -37,13 +37,13 @@ class Likelihood(ABC):
 
     @property
     @abstractmethod
-    def known(self) -> bool:
+    def is_noise_known(self) -> bool:
         """True if the misfit is half the loss but for a constant: there is no scale of the noise to find, or the loss is a
         likelihood in which that is found already."""
 
     @property
     @abstractmethod
-    def exact(self) -> bool:
+    def can_be_exact(self) -> bool:
         """True if residuals of rounding size can be an answer: the scale of the noise is unknown, and may be 0."""
 
     @property
@@ -55,12 +55,12 @@ class Likelihood(ABC):
     def take(self, rows: NDArray[np.int64]) -> Self:
         """The likelihood of some rows."""
 
-    def reweighted(self, weights: Values) -> Self:
+    def reweight(self, weights: Values) -> Self:
         """The likelihood with other weights (n_row,), taken as they are."""
         return replace(self, weights=weights)  # type: ignore[type-var]  # Every one is a dataclass.
 
     @abstractmethod
-    def predicted(self, e: Expression, X: Values, columns: Sequence[str]) -> Values:
+    def predict(self, e: Expression, X: Values, columns: Sequence[str]) -> Values:
         """The prediction of the formula for the rows ``X`` (n_var, n_row): its values (n_row,), and more where they do not
         suffice."""
 
@@ -77,7 +77,7 @@ class Likelihood(ABC):
         """Targets minus expected targets (n_row,), for R² and RMSE."""
 
     @abstractmethod
-    def standardised(self, predicted: Values) -> Values:
+    def standardised_residual(self, predicted: Values) -> Values:
         """Residuals (n_row,) for a look at what structure is left in them."""
 
     @abstractmethod
@@ -93,7 +93,7 @@ class Likelihood(ABC):
         """Minus log likelihood in nats for a loss."""
 
     @abstractmethod
-    def rss_of(self, misfit: float) -> float:
+    def find_loss(self, misfit: float) -> float:
         """The loss whose :meth:`misfit` it is."""
 
     @abstractmethod
@@ -126,12 +126,12 @@ class Gaussian(Likelihood):
     weights: Values | None = None
 
     @property
-    def known(self) -> bool:
+    def is_noise_known(self) -> bool:
         """True if σ is known."""
         return self.sigma is not None
 
     @property
-    def exact(self) -> bool:
+    def can_be_exact(self) -> bool:
         """True if σ is unknown."""
         return self.sigma is None
 
@@ -148,7 +148,7 @@ class Gaussian(Likelihood):
             None if self.weights is None else self.weights[rows],
         )
 
-    def predicted(self, e: Expression, X: Values, columns: Sequence[str]) -> Values:
+    def predict(self, e: Expression, X: Values, columns: Sequence[str]) -> Values:
         """Values (n_row,) of the formula."""
         return Program.of(e, columns).value(X)
 
@@ -165,7 +165,7 @@ class Gaussian(Likelihood):
         """y - f."""
         return self.y - predicted
 
-    standardised = residual
+    standardised_residual = residual
 
     def spread(self, predicted: Values) -> float:
         """The root mean square of σ, known or estimated."""
@@ -200,7 +200,7 @@ class Gaussian(Likelihood):
         variance = self.noise_variance(rss)
         return 0.5 * w * (math.log(2 * math.pi * variance) + rss / (w * variance))
 
-    def rss_of(self, misfit: float) -> float:
+    def find_loss(self, misfit: float) -> float:
         """The weighted residual sum of squares whose :meth:`misfit` it is (above rounding)."""
         w = self.total_weight
         if self.sigma is not None:

@@ -42,9 +42,10 @@ class Binomial(RowLikelihood):
 
         return np.asarray(betaln(self.y + 1.0, self.n - self.y + 1.0) + np.log1p(self.n))
 
-    def rows(self, p: Values, scale: float) -> Values:
+    def row_misfits(self, p: Values, scale: float) -> Values:
         """n log(1 + eᶠ) - y f - log C(n, y)."""
-        return self.n * np.logaddexp(0.0, p[0]) - self.y * p[0] + self._constant
+        out: Values = self.n * np.logaddexp(0.0, p[0]) - self.y * p[0] + self._constant
+        return out
 
     def derivatives(self, p: Values, scale: float) -> Derivatives:
         """y - nP and nP(1-P)."""
@@ -57,13 +58,13 @@ class Binomial(RowLikelihood):
         """y - nP."""
         from scipy.special import expit
 
-        return self.y - self.n * expit(predicted[0])
+        return np.asarray(self.y - self.n * expit(predicted[0]))
 
-    def first(self) -> tuple[Values, Values]:
+    def first_response(self) -> tuple[Values, Values]:
         """Expanded at the log-odds of (y + ½)/(n + 1)."""
-        return self.working(np.log((self.y + 0.5) / (self.n - self.y + 0.5))[None])
+        return self.expand(np.log((self.y + 0.5) / (self.n - self.y + 0.5))[None])
 
-    def inside(self, f: Values) -> Values:
+    def clip_to_possible(self, f: Values) -> Values:
         """Log-odds within ``LOGIT_MOST``."""
         return np.clip(f, -LOGIT_MOST, LOGIT_MOST)
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.likelihood.base import ROUNDING, Values
-from hypo.likelihood.row_likelihood import HALF_LOG_2PI, Derivatives, RowLikelihood, find_scale
+from hypo.likelihood.row_likelihood import HALF_LOG_2PI, Derivatives, RowLikelihood, solve_scale
 
 # Share of its size to which the noise of a log-normal target is set at first.
 FIRST_SHARE = 0.3
@@ -39,14 +39,14 @@ class Limits(RowLikelihood):
     sigma: Values | None = None
 
     @property
-    def exact(self) -> bool:
+    def can_be_exact(self) -> bool:
         """True if σ is unknown and every row measured."""
         return self.sigma is None and bool(np.all(self.measured))
 
     @cached_property
     def measured(self) -> NDArray[np.bool_]:
         """Rows (n_row,) with a value."""
-        return self.lower == self.upper
+        return np.asarray(self.lower == self.upper)
 
     @cached_property
     def _open(self) -> NDArray[np.int64]:
@@ -62,10 +62,11 @@ class Limits(RowLikelihood):
             return np.log(np.maximum(self.lower, 0.0)), np.log(self.upper)
 
     def _u(self, p: Values) -> Values:
+        f: Values = p[0]
         if not self.log:
-            return p[0]
+            return f
         with np.errstate(all="ignore"):
-            return np.where(p[0] > 0, np.log(p[0]), math.nan)
+            return np.where(f > 0, np.log(f), math.nan)
 
     def _standard(self, p: Values, scale: float) -> tuple[Values, Values, Values]:
         """σ, a and b, (n_row,) each."""
@@ -73,7 +74,7 @@ class Limits(RowLikelihood):
         u, (low, high) = self._u(p), self._ends
         return s, (low - u) / s, (high - u) / s
 
-    def rows(self, p: Values, scale: float) -> Values:
+    def row_misfits(self, p: Values, scale: float) -> Values:
         """-log P, or minus the log density."""
         s, a, b = self._standard(p, scale)
         out = 0.5 * a**2 + np.log(s) + HALF_LOG_2PI
@@ -111,14 +112,14 @@ class Limits(RowLikelihood):
         known = self.sigma is not None
         return Derivatives((h / s * rate)[None], (information * rate**2)[None], None if known else (cross * rate)[None])
 
-    def scale_of(self, p: Values) -> float:
+    def find_scale(self, p: Values) -> float:
         """The root of Σ w q."""
         if self.sigma is not None:
             return self.mean_square(self.sigma)
         u, m = self._u(p), self.measured
         if not np.all(np.isfinite(u)):
             return math.nan
-        square = self.weighted((np.where(m, self._ends[0], u) - u) ** 2)
+        square = self.weigh((np.where(m, self._ends[0], u) - u) ** 2)
         rows = float(np.sum(m if self.weights is None else self.weights[m]))
         floor = ROUNDING if self.log else self.floor
         start = math.sqrt(float(np.sum(square)) / rows) if rows else 1.0
@@ -132,10 +133,10 @@ class Limits(RowLikelihood):
         def slope(s: float) -> tuple[float, float]:
             a, b = shifted[0] / s, shifted[1] / s
             _, q, _, third = some._moments(a, b, 3)
-            value = total / s**2 - rows + float(np.sum(some.weighted(q)))
-            return value, -2.0 * total / s**2 - float(np.sum(some.weighted(q - third + q**2)))
+            value = total / s**2 - rows + float(np.sum(some.weigh(q)))
+            return value, -2.0 * total / s**2 - float(np.sum(some.weigh(q - third + q**2)))
 
-        return find_scale(start or floor, slope, floor)
+        return solve_scale(start or floor, slope, floor)
 
     def scale_information(self, p: Values, scale: float) -> float:
         """-∂²ℓ/∂τ²."""
@@ -143,19 +144,20 @@ class Limits(RowLikelihood):
             return 0.0
         _, a, b = self._standard(p, scale)
         _, q, _, third = self._moments(a, b, 3)
-        return float(np.sum(self.weighted(np.where(self.measured, 2.0 * a**2, q - third + q**2))))
+        return float(np.sum(self.weigh(np.where(self.measured, 2.0 * a**2, q - third + q**2))))
 
     def residual(self, predicted: Values) -> Values:
         """The difference of the nearest possible target from f."""
-        return np.clip(predicted[0], self.lower, self.upper) - predicted[0]
+        f: Values = predicted[0]
+        return np.clip(f, self.lower, self.upper) - f
 
-    def first(self) -> tuple[Values, Values]:
+    def first_response(self) -> tuple[Values, Values]:
         """The values that stand for the rows."""
         if self.log:
             return self.y, FIRST_SHARE * self.y
         return self.y, np.full(len(self.y), float(np.std(self.y)) or 1.0) if self.sigma is None else self.sigma
 
-    def inside(self, f: Values) -> Values:
+    def clip_to_possible(self, f: Values) -> Values:
         """Medians no smaller than a share of the smallest target."""
         return np.maximum(f, LEAST_MEDIAN * float(np.min(self.y))) if self.log else f
 

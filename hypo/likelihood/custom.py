@@ -36,7 +36,7 @@ class Custom(RowLikelihood):
     log_likelihood: LogLikelihood
     unit: float = field(default=1.0, kw_only=True)
 
-    def rows(self, p: Values, scale: float) -> Values:
+    def row_misfits(self, p: Values, scale: float) -> Values:
         """Minus what the function says."""
         try:
             return -np.asarray(self.log_likelihood(self.y, p[0]), np.float64)
@@ -49,7 +49,7 @@ class Custom(RowLikelihood):
     def derivatives(self, p: Values, scale: float) -> Derivatives:
         """Central differences, and differences of these; where such a one is not positive, the square of the first."""
         h = WIDTH * self.unit
-        lowest, low, middle, high, highest = (self.rows(p + k * h, scale) for k in (-2, -1, 0, 1, 2))
+        lowest, low, middle, high, highest = (self.row_misfits(p + k * h, scale) for k in (-2, -1, 0, 1, 2))
         score = (low - high) / (2.0 * h)
         information = (lowest - 2.0 * middle + highest) / (4.0 * h**2)
         # Near the edge of what is possible only one side is there.
@@ -62,14 +62,14 @@ class Custom(RowLikelihood):
     def _spread(self) -> float:
         return float(np.std(self.y)) or 1.0
 
-    def refined(self, p: Values) -> Custom:
+    def refine(self, p: Values) -> Custom:
         """With one over the root mean square of the score for unit: that is the mean information."""
         narrow = replace(self, unit=1e-3 * self.unit)
         score = narrow.derivatives(p, math.nan).score
         usual = float(np.sqrt(np.mean(score[np.isfinite(score)] ** 2))) if np.isfinite(score).any() else 0.0
         return replace(self, unit=1.0 / usual) if usual > 0 else self
 
-    def first(self) -> tuple[Values, Values]:
+    def first_response(self) -> tuple[Values, Values]:
         """y itself: the likelihood should be large near f = y."""
         return self.y, np.full(len(self.y), self._spread)
 

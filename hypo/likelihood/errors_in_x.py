@@ -35,11 +35,11 @@ class ErrorsInX(RowLikelihood):
     sigma: Values
     x_sigma: Mapping[str, Values] = field(default_factory=dict)
 
-    def predicted(self, e: Expression, X: Values, columns: Sequence[str]) -> Values:
+    def predict(self, e: Expression, X: Values, columns: Sequence[str]) -> Values:
         """f and v (2, n_row)."""
         return self._at(*_shifted(e, self.x_sigma), X, columns, None)
 
-    def predicted_with_gradient(self, e: Expression, X: Values, columns: Sequence[str]) -> tuple[Values, Values]:
+    def predict_with_gradient(self, e: Expression, X: Values, columns: Sequence[str]) -> tuple[Values, Values]:
         """The gradient of f is exact, that of v from differences of exact slopes."""
         moved, names = _shifted(e, self.x_sigma)
         program = Program.of(e, columns)
@@ -68,10 +68,11 @@ class ErrorsInX(RowLikelihood):
             v = v + (slope * self.x_sigma[name]) ** 2
         return np.stack([f, v])
 
-    def rows(self, p: Values, scale: float) -> Values:
+    def row_misfits(self, p: Values, scale: float) -> Values:
         """See the module."""
         f, v = p
-        return 0.5 * (self.y - f) ** 2 / v + 0.5 * np.log(v) + HALF_LOG_2PI
+        out: Values = 0.5 * (self.y - f) ** 2 / v + 0.5 * np.log(v) + HALF_LOG_2PI
+        return out
 
     def derivatives(self, p: Values, scale: float) -> Derivatives:
         """By f and by v."""
@@ -79,11 +80,11 @@ class ErrorsInX(RowLikelihood):
         r = self.y - f
         return Derivatives(np.stack([r / v, 0.5 * (r**2 / v - 1.0) / v]), np.stack([1.0 / v, 0.5 / v**2]))
 
-    def scale_of(self, p: Values) -> float:
+    def find_scale(self, p: Values) -> float:
         """The root mean square of the noise with what x brings to it, to be shown: nothing is fitted."""
         return self.mean_square(np.sqrt(p[1])) if np.all(np.isfinite(p[1])) else math.nan
 
-    def first(self) -> tuple[Values, Values]:
+    def first_response(self) -> tuple[Values, Values]:
         """y with its own noise."""
         return self.y, self.sigma
 

@@ -226,7 +226,7 @@ class Family(ABC):
                     break
                 reached = excess(middle) >= -CHANCE_ROUNDING
                 high, low = np.where(reached, middle, high), np.where(reached, low, middle)
-            return high
+            return np.asarray(high)
         close = QUANTILE_CLOSE * (high - low)
         below, above = excess(low), excess(high)
         x = 0.5 * (low + high)
@@ -242,4 +242,4 @@ class Family(ABC):
             low, high = np.where(left, x, low), np.where(left, high, x)
             if np.all((moved <= close) | (high - low <= close)):
                 break
-        return x
+        return np.asarray(x)

@@ -40,7 +40,7 @@ class Poisson(RowLikelihood):
 
         return np.asarray(gammaln(self.y + 1.0))
 
-    def rows(self, p: Values, scale: float) -> Values:
+    def row_misfits(self, p: Values, scale: float) -> Values:
         """f - y log f + log y!."""
         f = p[0]
         return np.where(f > 0, f - self.y * np.log(f) + self._constant, math.inf)
@@ -49,11 +49,11 @@ class Poisson(RowLikelihood):
         """y/f - 1 and 1/f."""
         return Derivatives((self.y / p[0] - 1.0)[None], 1.0 / p)
 
-    def first(self) -> tuple[Values, Values]:
+    def first_response(self) -> tuple[Values, Values]:
         """y, with its own root for standard deviation."""
         return self.y, np.sqrt(self.y + 0.5)
 
-    def inside(self, f: Values) -> Values:
+    def clip_to_possible(self, f: Values) -> Values:
         """Rates no smaller than a share of the mean."""
         return np.maximum(f, LEAST_RATE * float(np.mean(self.y)))
 

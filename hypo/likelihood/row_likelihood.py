@@ -62,18 +62,18 @@ class RowLikelihood(Likelihood):
     # --- what each kind knows --------------------------------------------------------------------------------
 
     @abstractmethod
-    def rows(self, p: Values, scale: float) -> Values:
+    def row_misfits(self, p: Values, scale: float) -> Values:
         """Minus log likelihood (n_row,) without weights; infinite or NaN where a prediction is impossible."""
 
     @abstractmethod
     def derivatives(self, p: Values, scale: float) -> Derivatives:
-        """Of :meth:`rows`, without weights."""
+        """Of :meth:`row_misfits`, without weights."""
 
     @abstractmethod
-    def first(self) -> tuple[Values, Values]:
+    def first_response(self) -> tuple[Values, Values]:
         """A target for least squares and its standard deviation (n_row,), from y alone."""
 
-    def scale_of(self, p: Values) -> float:
+    def find_scale(self, p: Values) -> float:
         """The most likely scale; the root mean square of known ones, and NaN where there is none."""
         return math.nan
 
@@ -85,7 +85,7 @@ class RowLikelihood(Likelihood):
         """∂²/∂τ² of minus the log likelihood, weights included."""
         return 0.0
 
-    def inside(self, f: Values) -> Values:
+    def clip_to_possible(self, f: Values) -> Values:
         """Values (n_row,) of a first estimate, moved to where they are possible."""
         return f
 
@@ -94,7 +94,7 @@ class RowLikelihood(Likelihood):
         ``needs_slopes``."""
         return f[None]
 
-    def refined(self, p: Values) -> RowLikelihood:
+    def refine(self, p: Values) -> RowLikelihood:
         """The likelihood with what it can learn from a first estimate."""
         return self
 
@@ -106,12 +106,12 @@ class RowLikelihood(Likelihood):
     # --- the interface ---------------------------------------------------------------------------------------
 
     @property
-    def known(self) -> bool:
+    def is_noise_known(self) -> bool:
         """Always: the loss is a likelihood."""
         return True
 
     @property
-    def exact(self) -> bool:
+    def can_be_exact(self) -> bool:
         """True if residuals can be of rounding size."""
         return False
 
@@ -122,29 +122,29 @@ class RowLikelihood(Likelihood):
 
     @cached_property
     def _first_working_response(self) -> Gaussian:
-        return Gaussian(*self.first(), self.weights)
+        return Gaussian(*self.first_response(), self.weights)
 
     def take(self, rows: NDArray[np.int64]) -> Self:
         """The likelihood of some rows."""
         return replace(self, **{f.name: _taken(getattr(self, f.name), rows) for f in fields(self)})
 
-    def predicted(self, e: Expression, X: Values, columns: Sequence[str]) -> Values:
+    def predict(self, e: Expression, X: Values, columns: Sequence[str]) -> Values:
         """The formula's values (1, n_row)."""
         return Program.of(e, columns).value(X)[None]
 
-    def predicted_with_gradient(self, e: Expression, X: Values, columns: Sequence[str]) -> tuple[Values, Values]:
+    def predict_with_gradient(self, e: Expression, X: Values, columns: Sequence[str]) -> tuple[Values, Values]:
         """Predictions (n_part, n_row) and their derivatives (n_part, n_constant, n_row) by the constants' leaves."""
         program = Program.of(e, columns)
         f, g = program.value_and_gradient(X, program.values)
         return f[None], g[None]
 
-    def weighted(self, values: Values) -> Values:
+    def weigh(self, values: Values) -> Values:
         """``values`` (…, n_row) times the weights of the rows."""
         return values if self.weights is None else values * self.weights
 
     def losses(self, predicted: Values) -> Values:
         """Twice minus the log likelihood of each row."""
-        return 2.0 * self.weighted(self.rows(predicted, self.scale_of(predicted)))
+        return 2.0 * self.weigh(self.row_misfits(predicted, self.find_scale(predicted)))
 
     def loss(self, predicted: Values) -> float:
         """Twice minus the log likelihood at the most likely scale."""
@@ -155,29 +155,30 @@ class RowLikelihood(Likelihood):
         if not np.all(np.isfinite(predicted)):
             return math.inf, math.nan
         with np.errstate(all="ignore"):
-            scale = self.scale_of(predicted)
-            value = 2.0 * float(np.sum(self.weighted(self.rows(predicted, scale))))
+            scale = self.find_scale(predicted)
+            value = 2.0 * float(np.sum(self.weigh(self.row_misfits(predicted, scale))))
         return (value if math.isfinite(value) else math.inf), scale
 
     def residual(self, predicted: Values) -> Values:
         """y minus what is expected of it."""
-        return self.y - predicted[0]
+        out: Values = self.y - predicted[0]
+        return out
 
-    def standardised(self, predicted: Values) -> Values:
+    def standardised_residual(self, predicted: Values) -> Values:
         """Score over the root of the information: Pearson's residual in the exponential family."""
         with np.errstate(all="ignore"):
-            d = self.derivatives(predicted, self.scale_of(predicted))
+            d = self.derivatives(predicted, self.find_scale(predicted))
             return np.asarray(d.score[0] / np.sqrt(d.information[0]))
 
     def spread(self, predicted: Values) -> float:
         """One over the root of the mean information."""
         with np.errstate(all="ignore"):
-            information = float(np.mean(self.derivatives(predicted, self.scale_of(predicted)).information[0]))
+            information = float(np.mean(self.derivatives(predicted, self.find_scale(predicted)).information[0]))
         return 1.0 / math.sqrt(information) if information > 0 else 0.0
 
-    def working(self, p: Values) -> tuple[Values, Values]:
+    def expand(self, p: Values) -> tuple[Values, Values]:
         """Target and standard deviation (n_row,) of the Gaussian problem that agrees to second order with this one at ``p``."""
-        d = self.derivatives(p, self.scale_of(p))
+        d = self.derivatives(p, self.find_scale(p))
         return p[0] + d.score[0] / d.information[0], 1.0 / np.sqrt(d.information[0])
 
     def noise_variance(self, rss: float) -> float:
@@ -188,7 +189,7 @@ class RowLikelihood(Likelihood):
         """Half the loss."""
         return 0.5 * rss
 
-    def rss_of(self, misfit: float) -> float:
+    def find_loss(self, misfit: float) -> float:
         """Twice the misfit."""
         return 2.0 * misfit
 
@@ -207,7 +208,7 @@ def _taken(value: Any, rows: NDArray[np.int64]) -> Any:
     return value
 
 
-def find_scale(start: float, slope: Callable[[float], tuple[float, float]], least: float) -> float:
+def solve_scale(start: float, slope: Callable[[float], tuple[float, float]], least: float) -> float:
     """exp(τ) at the root of a falling function of τ that ``slope`` gives with its derivative; ``least`` or more."""
     low, high = math.log(least), math.inf
     tau = max(math.log(start), low) if start > 0 else low

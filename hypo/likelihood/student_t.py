@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 from hypo.data import Dataset
 from hypo.likelihood.base import Likelihood, Values
 from hypo.likelihood.family import SIGMA, Family
-from hypo.likelihood.row_likelihood import Derivatives, RowLikelihood, find_scale
+from hypo.likelihood.row_likelihood import Derivatives, RowLikelihood, solve_scale
 
 # Degrees of freedom unless given: those of Lange, Little & Taylor, J. Am. Stat. Assoc. 84, 881 (1989).
 DOF = 4.0
@@ -36,7 +36,7 @@ class StudentT(RowLikelihood):
     dof: float = DOF
 
     @property
-    def exact(self) -> bool:
+    def can_be_exact(self) -> bool:
         """True if the scale is unknown."""
         return self.sigma is None
 
@@ -48,10 +48,12 @@ class StudentT(RowLikelihood):
     def _scale(self, scale: float) -> Values | float:
         return scale if self.sigma is None else self.sigma
 
-    def rows(self, p: Values, scale: float) -> Values:
+    def row_misfits(self, p: Values, scale: float) -> Values:
         """See the module."""
         s = self._scale(scale)
-        return np.log(s) + 0.5 * (self.dof + 1.0) * np.log1p(((self.y - p[0]) / s) ** 2 / self.dof) + self._constant
+        square = ((self.y - p[0]) / s) ** 2
+        out: Values = np.log(s) + 0.5 * (self.dof + 1.0) * np.log1p(square / self.dof) + self._constant
+        return out
 
     def derivatives(self, p: Values, scale: float) -> Derivatives:
         """Score (ν+1) r/(νσ² + r²), expected information."""
@@ -59,7 +61,7 @@ class StudentT(RowLikelihood):
         information = np.broadcast_to((v + 1.0) / (v + 3.0) / np.asarray(s) ** 2, r.shape)
         return Derivatives(((v + 1.0) * r / (v * s**2 + r**2))[None], information[None])
 
-    def scale_of(self, p: Values) -> float:
+    def find_scale(self, p: Values) -> float:
         """The root of Σ w [(ν+1) r²/(νσ² + r²) - 1]."""
         if self.sigma is not None:
             return self.mean_square(self.sigma)
@@ -69,16 +71,16 @@ class StudentT(RowLikelihood):
 
         def slope(s: float) -> tuple[float, float]:
             u = square / s**2
-            value = float(np.sum(self.weighted((v + 1.0) * u / (v + u) - 1.0)))
-            return value, -float(np.sum(self.weighted(2.0 * (v + 1.0) * v * u / (v + u) ** 2)))
+            value = float(np.sum(self.weigh((v + 1.0) * u / (v + u) - 1.0)))
+            return value, -float(np.sum(self.weigh(2.0 * (v + 1.0) * v * u / (v + u) ** 2)))
 
-        return find_scale(math.sqrt(float(np.median(square))), slope, self.floor)
+        return solve_scale(math.sqrt(float(np.median(square))), slope, self.floor)
 
     def scale_information(self, p: Values, scale: float) -> float:
         """2ν/(ν+3) for each row."""
         return 0.0 if self.sigma is not None else 2.0 * self.dof / (self.dof + 3.0) * self.total_weight
 
-    def first(self) -> tuple[Values, Values]:
+    def first_response(self) -> tuple[Values, Values]:
         """y itself."""
         return self.y, np.full(len(self.y), float(np.std(self.y)) or 1.0) if self.sigma is None else self.sigma
 

@@ -28,7 +28,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,14 +37,16 @@ from hypo.expression.printing import shortened
 from hypo.likelihood.family import Family
 from hypo.likelihood.registry import make_family
 from hypo.posterior.events import Regions
-from hypo.posterior.posterior import CAP, WITHIN, Structure
-from hypo.posterior.predictive import BLOCK, Ensemble, draw, spanned
+from hypo.posterior.posterior import MOST_STRUCTURES, WITHIN, Structure
+from hypo.posterior.predictive import BLOCK, Ensemble, draw, show_range
 from hypo.scoring.prior import Prior
 
 # Nats by which the truth's code may be longer than that of the likeliest structure, if nothing is said of its prior.
 SLACK = 10.0
-# Draws of one structure, as a share of those of a prediction; the average is over structures with so much of the weight.
-SHARE, AVERAGED = 0.5, 0.9999
+# Draws of one structure, as a share of those of a prediction.
+DRAWN_SHARE = 0.5
+# The average is over structures with so much of the weight.
+AVERAGED = 0.9999
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ class Bound:
 
     def __repr__(self) -> str:
         count = len(self.upper)
-        chances = f"upper {spanned(self.upper)}, average {spanned(self.average)}"
+        chances = f"upper {show_range(self.upper)}, average {show_range(self.average)}"
         return f"<Bound on {shortened(self.event)} in {count} row{'s' * (count != 1)}; {chances}, delta {self.delta:g}>"
 
     def as_dict(self) -> dict[str, Any]:
@@ -111,7 +113,7 @@ class Bound:
         return [shown[k] if k >= 0 else "" for k in self.worst]
 
 
-def assumed(
+def assume(
     structures: Sequence[Structure], delta: float, record: Prior | None, prior: float | None = None
 ) -> Assumed | None:
     """The prior of the truth: ``prior`` if it is given, else as in the module; None where the code lengths are not known."""
@@ -124,7 +126,7 @@ def assumed(
     return Assumed(delta, math.exp(-longest - record.log_normaliser(longest)), longest)
 
 
-def plausible_set(weights: NDArray[np.float64], alpha: float) -> NDArray[np.bool_]:
+def mark_plausible(weights: NDArray[np.float64], alpha: float) -> NDArray[np.bool_]:
     """M_α as a mask (n,) for weights (n,) ≥ 0 in any order, which need not add up to 1; ties stand in or out together."""
     order = np.argsort(-weights, kind="stable")
     falling = weights[order]
@@ -136,20 +138,22 @@ def plausible_set(weights: NDArray[np.float64], alpha: float) -> NDArray[np.bool
     return inside & (weights > 0)
 
 
-def plausible(structures: Sequence[Structure], level: Assumed, record: Prior | None = None) -> tuple[Structure, ...]:
+def select_plausible(
+    structures: Sequence[Structure], level: Assumed, record: Prior | None = None
+) -> tuple[Structure, ...]:
     """The structures in M_α, by falling weight; those of longer code than assumed are no part of the space."""
     lengths = {} if record is None else record.code_lengths
     space = [
         s for k, s in enumerate(structures) if k == 0 or lengths.get(str(s.expression), -math.inf) <= level.code_length
     ]
-    inside = plausible_set(np.array([s.weight for s in space]), level.alpha)
+    inside = mark_plausible(np.array([s.weight for s in space]), level.alpha)
     return tuple(s for s, kept in zip(space, inside, strict=True) if kept)
 
 
 def reaches(structures: Sequence[Structure], level: Assumed) -> bool:
     """True if the posterior was kept as far down as M_α goes: it ends ``WITHIN`` nats below the likeliest structure, or at the
-    first ``CAP``."""
-    least = structures[-1].weight if len(structures) >= CAP else structures[0].weight * math.exp(-WITHIN)
+    first ``MOST_STRUCTURES``."""
+    least = structures[-1].weight if len(structures) >= MOST_STRUCTURES else structures[0].weight * math.exp(-WITHIN)
     return level.alpha >= least
 
 
@@ -166,7 +170,7 @@ def event_probability(
     family = family or make_family()
     # Without constants and with known noise all draws are one.
     several = bool(s.constants) or math.isfinite(s.dof)
-    draws = draw(replace(s, weight=SHARE if several else 1e-9), np.random.default_rng(seed))
+    draws = draw(replace(s, weight=DRAWN_SHARE if several else 1e-9), np.random.default_rng(seed))
     ensemble = Ensemble([s], [draws], columns, family)
     n = X.shape[1]
     trials = np.ones(n) if trials is None else trials
@@ -193,21 +197,27 @@ def event_probability(
     return out
 
 
+class NewRows(NamedTuple):
+    """Rows ``X`` (n_var, n_row) to speak of, with ``columns`` naming its lines; ``trials`` (n_row,) are those of binomial
+    targets, 1 by default."""
+
+    X: NDArray[np.float64]
+    columns: Sequence[str]
+    trials: NDArray[np.float64] | None = None
+
+
 def bound(
     structures: Sequence[Structure],
     level: Assumed,
     regions: Regions,
-    X: NDArray[np.float64],
-    columns: Sequence[str],
+    rows: NewRows,
     event: str,
     record: Prior | None = None,
     family: Family | None = None,
-    trials: NDArray[np.float64] | None = None,
 ) -> Bound:
-    """The worst case over the plausible set among ``structures``, by falling weight, for the rows ``X`` (n_var, n_row);
-    ``trials`` (n_row,) are those of binomial targets, 1 by default."""
-    inside = plausible(structures, level, record)
-    n = X.shape[1]
+    """The worst case over the plausible set among ``structures``, by falling weight, for each of ``rows``."""
+    inside = select_plausible(structures, level, record)
+    n = rows.X.shape[1]
     upper, worst = np.full(n, np.nan), np.full(n, -1, dtype=np.int64)
     held, total = np.zeros(n), np.zeros(n)
     numbers = {id(s): k for k, s in enumerate(inside)}
@@ -215,7 +225,7 @@ def bound(
     for k, s in enumerate(structures):
         if k >= heavy and id(s) not in numbers:
             continue
-        chance = event_probability(s, regions, X, columns, 0, family, trials)
+        chance = event_probability(s, regions, rows.X, rows.columns, 0, family, rows.trials)
         known = ~np.isnan(chance)
         held += np.where(known, s.weight * chance, 0.0)
         total += np.where(known, s.weight, 0.0)

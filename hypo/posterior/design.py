@@ -38,10 +38,16 @@ from hypo.likelihood.registry import make_family
 from hypo.posterior.posterior import Structure
 from hypo.posterior.predictive import Ensemble, draw
 
-# Points of the Sobol sequence (powers of two), for up to two columns and for more; most columns with all corners tried.
-POINTS, MORE_POINTS, CORNERS = 1024, 4096, 8
-# Starts of the refinement, and steps of each per column.
-STARTS, STEPS = 3, 60
+# Points of the Sobol sequence for up to two columns, a power of two.
+POINTS = 1024
+# Points for more columns.
+MORE_POINTS = 4096
+# Most columns with all corners tried.
+CORNERED_COLUMNS = 8
+# Starts of the refinement.
+STARTS = 3
+# Steps of each, per column.
+STEPS = 60
 # Points that are to be different are so far from each other, as a share of the box's width.
 APART = 0.05
 # Points as close to a face of the box, as a share of its width, lie on it.
@@ -60,7 +66,7 @@ class Design:
     information: NDArray[np.float64]
 
 
-class Looked(NamedTuple):
+class PointPredictions(NamedTuple):
     """The predictions by draws of the hypotheses at some points: the mean prediction, N and V given what was measured,
     (n_point,) each, and the deviations √ω_d (f_d - f̄), (n_draw, n_point). NaN where draws with half the weight or more are
     undefined."""
@@ -99,7 +105,7 @@ class Disagreement:
         self._first = np.append(0, np.cumsum([len(d.weight) for d in draws]))
         self._taken = np.empty((0, len(self._weight)))  # g of each measurement
 
-    def looked_at(self, X: NDArray[np.float64]) -> Looked:
+    def predict_points(self, X: NDArray[np.float64]) -> PointPredictions:
         """The points ``X`` (n_var, n_point)."""
         with np.errstate(all="ignore"):
             values, scale = self._ensemble.values(X), self._ensemble.noise(X)
@@ -110,27 +116,27 @@ class Disagreement:
             total = weight.sum(axis=0)
             weight = np.where(total > 0.5 * self._weight.sum(), weight / total, np.nan)
             noise = np.sum(weight * self._family.variance(at, scale), axis=0)
-            values = _allowed(values, weight, noise, self._first)
+            values = _limit_deviations(values, weight, noise, self._first)
             mean = np.sum(weight * values, axis=0)
             spread = np.sqrt(weight) * (values - mean)
             left = np.maximum(np.sum(spread**2, axis=0) - np.sum((self._taken @ spread) ** 2, axis=0), 0.0)
-        return Looked(mean, noise, left, spread)
+        return PointPredictions(mean, noise, left, spread)
 
-    def measure(self, x: NDArray[np.float64]) -> Looked:
+    def measure(self, x: NDArray[np.float64]) -> PointPredictions:
         """The prediction at ``x`` (n_var,), which from now on counts as measured."""
-        there = self.looked_at(np.ascontiguousarray(x[:, None]))
+        there = self.predict_points(np.ascontiguousarray(x[:, None]))
         spread, variance = there.spread[:, 0], float(there.left[0] + there.noise[0])
         g = spread - self._taken.T @ (self._taken @ spread)
         self._taken = np.vstack([self._taken, g / math.sqrt(variance) if variance > 0 else 0.0 * g])
         return there
 
-    def after_the_last(self, there: Looked) -> Looked:
+    def condition_on_last(self, there: PointPredictions) -> PointPredictions:
         """``there``, which was looked at before the last measurement, given it too."""
         with np.errstate(all="ignore"):
             return there._replace(left=np.maximum(there.left - (self._taken[-1] @ there.spread) ** 2, 0.0))
 
 
-def _allowed(
+def _limit_deviations(
     values: NDArray[np.float64], weight: NDArray[np.float64], noise: NDArray[np.float64], first: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """``values`` (n_draw, n_point) with the deviations of structures scaled down to what their weights allow; those of
@@ -174,8 +180,8 @@ def suggest(
     unit = _candidates(len(low))
     span = high - low
 
-    def looked_at(u: NDArray[np.float64]) -> Looked:
-        return known.looked_at(np.ascontiguousarray((low + np.clip(u, 0.0, 1.0) * span).T))
+    def looked_at(u: NDArray[np.float64]) -> PointPredictions:
+        return known.predict_points(np.ascontiguousarray((low + np.clip(u, 0.0, 1.0) * span).T))
 
     taken = np.empty((0, len(low)))
     # So many points at this distance of each other fit in a line, and in more dimensions.
@@ -197,7 +203,7 @@ def suggest(
         if not np.any(np.isfinite(found)):
             return None
         starts = unit[np.argsort(-found, kind="stable")[:STARTS]]
-        tried = np.array([starts[0], *(_refined(information, u) for u in starts)])
+        tried = np.array([starts[0], *(_refine(information, u) for u in starts)])
         edge = np.where(tried < EDGE, 0.0, np.where(tried > 1.0 - EDGE, 1.0, tried))
         # Hypotheses may be undefined on the face itself, and then a point measured there would say nothing of the next ones.
         places = np.array([edge, np.clip(tried, EDGE, 1.0 - EDGE), tried])
@@ -210,7 +216,7 @@ def suggest(
         taken = np.vstack([taken, np.clip(u, 0.0, 1.0)])
         x = low + u * span
         there = known.measure(x)
-        everywhere = known.after_the_last(everywhere)
+        everywhere = known.condition_on_last(everywhere)
         rows.append((float(there.mean[0]), math.sqrt(there.left[0]), math.sqrt(there.noise[0]), float(best[chosen])))
         points.append(x)
     mean, disagreement, noise, gained = np.array(rows).T
@@ -222,11 +228,11 @@ def _candidates(d: int) -> NDArray[np.float64]:
     from scipy.stats.qmc import Sobol
 
     sequence = Sobol(d, scramble=False).random(POINTS if d <= 2 else MORE_POINTS)
-    corners = np.array(list(itertools.product((0.0, 1.0), repeat=d))) if d <= CORNERS else np.empty((0, d))
+    corners = np.array(list(itertools.product((0.0, 1.0), repeat=d))) if d <= CORNERED_COLUMNS else np.empty((0, d))
     return np.concatenate([sequence, corners])
 
 
-def _refined(information: object, start: NDArray[np.float64]) -> NDArray[np.float64]:
+def _refine(information: object, start: NDArray[np.float64]) -> NDArray[np.float64]:
     """The local maximum uphill from ``start`` in the unit cube."""
     from scipy.optimize import minimize
 

@@ -139,7 +139,7 @@ class Regions:
             for threshold, factor in parts:
                 if factor.any():
                     total += factor * cdf(threshold)
-        return np.clip(total, 0.0, 1.0)
+        return np.asarray(np.clip(total, 0.0, 1.0))
 
 
 def parse_event(
@@ -236,4 +236,4 @@ def _truth(
         return np.array(reduce(np.logical_or, parts))
     if isinstance(statement, syntax.Implication):
         return ~parts[0] | parts[1]
-    return parts[0] == parts[1]
+    return np.asarray(parts[0] == parts[1])

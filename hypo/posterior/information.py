@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 
 Values = NDArray[np.float64]
 
-# Eigenvalues of the information, its diagonal scaled to 1, below which it is taken from the rows, since products of them have
-# lost its digits; and singular values of the rows that are rounding.
-BLURRED, ROUNDING = 1e-8, 1e-11
+# Eigenvalue of the information, its diagonal scaled to 1, below which it is taken from the rows, since products of them have
+# lost its digits.
+BLURRED = 1e-8
+# Singular values of the rows that are rounding.
+ROUNDING = 1e-11
 # Share of a constant in an open combination that is more than rounding.
 PART = 1e-5
 

@@ -54,7 +54,7 @@ from hypo.likelihood.base import Gaussian, Likelihood
 from hypo.likelihood.row_likelihood import RowLikelihood
 from hypo.posterior.information import spread
 from hypo.posterior.modes import equivalent_modes
-from hypo.scoring.row_sums import Sums
+from hypo.scoring.row_sums import RowSums
 
 # Derivatives (k, n_row) for the sums over leaves (k, n_constant).
 Lines = Callable[[NDArray[np.float64]], NDArray[np.float64] | None]
@@ -123,7 +123,7 @@ def correlation(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
     """Correlation matrix (k, k) of a covariance."""
     std = np.sqrt(np.diag(covariance))
     with np.errstate(invalid="ignore"):
-        return covariance / np.outer(std, std)
+        return np.asarray(covariance / np.outer(std, std))
 
 
 def correlated(covariance: NDArray[np.float64]) -> tuple[tuple[int, int], ...]:
@@ -160,7 +160,7 @@ def parameter_slots(e: Expression) -> NDArray[np.int64]:
 
 
 def laplace(
-    e: Expression, X: NDArray[np.float64], columns: Sequence[str], likelihood: Likelihood, sums: Sums | None = None
+    e: Expression, X: NDArray[np.float64], columns: Sequence[str], likelihood: Likelihood, sums: RowSums | None = None
 ) -> Laplace | None:
     """The approximation around the constants that ``e`` has, which must be fitted ones; None where ``e`` is undefined on
     some row of ``X`` (n_var, n_row), or its gradient is not finite or nothing in the range of numbers.
@@ -168,7 +168,7 @@ def laplace(
     ``sums`` are those of ``e`` where they are known already.
     """
     if sums is None:
-        sums = Sums.of(e, X, columns, likelihood, gradient=bool(e.free))
+        sums = RowSums.of(e, X, columns, likelihood, gradient=bool(e.free))
     if sums is None or not np.all(np.isfinite(sums.normal)):
         return None
     lines = partial(_lines, e, X, columns, likelihood)
@@ -186,7 +186,7 @@ def laplace(
 Peak = tuple[Laplace, NDArray[np.float64]]
 
 
-def _peak(e: Expression, likelihood: Likelihood, sums: Sums, lines: Lines) -> Peak | None:
+def _peak(e: Expression, likelihood: Likelihood, sums: RowSums, lines: Lines) -> Peak | None:
     """:func:`laplace` of the peak at the constants of ``e`` alone."""
     slot = parameter_slots(e)
     k = int(slot.max(initial=-1)) + 1
@@ -228,7 +228,7 @@ def _of_rows(
     shared: NDArray[np.float64] | None,
     slot: NDArray[np.int64],
     likelihood: Likelihood,
-    sums: Sums,
+    sums: RowSums,
     lines: Lines | None,
 ) -> Peak | None:
     """:func:`laplace` for likelihoods that are not Gaussian."""
@@ -280,8 +280,8 @@ def _lines(
             found = which @ g
             found = found if likelihood.root_weights is None else found * likelihood.root_weights
         elif isinstance(likelihood, RowLikelihood):
-            p, each = likelihood.predicted_with_gradient(e, X, columns)
-            weight = likelihood.weighted(likelihood.derivatives(p, likelihood.scale_of(p)).information)
+            p, each = likelihood.predict_with_gradient(e, X, columns)
+            weight = likelihood.weigh(likelihood.derivatives(p, likelihood.find_scale(p)).information)
             found = np.concatenate([which @ g * np.sqrt(w) for g, w in zip(each, weight, strict=True)], axis=1)
         else:
             return None
@@ -315,20 +315,20 @@ def _log_prior(theta: NDArray[np.float64], scale: NDArray[np.float64]) -> float:
 
 def sampled_sums(
     e: Expression, X: NDArray[np.float64], columns: Sequence[str], likelihood: Likelihood, misfit: float | None = None
-) -> Sums | None:
+) -> RowSums | None:
     """Sums of ``e`` for :func:`laplace`; with more than ``SAMPLE`` rows from that many, evenly spaced, as if all rows were like
     them, which changes standard errors by about a percent. ``rss`` is that of ``misfit``, which is of all rows, where it is
     given: the evidence depends on it strongly."""
     n = X.shape[1]
     if n <= SAMPLE:
-        return Sums.of(e, X, columns, likelihood, gradient=bool(e.free))
+        return RowSums.of(e, X, columns, likelihood, gradient=bool(e.free))
     rows = np.linspace(0, n - 1, SAMPLE).round().astype(np.int64)
-    found = Sums.of(e, np.ascontiguousarray(X[:, rows]), columns, likelihood.take(rows), gradient=bool(e.free))
+    found = RowSums.of(e, np.ascontiguousarray(X[:, rows]), columns, likelihood.take(rows), gradient=bool(e.free))
     if found is None:
         return None
     ratio = n / SAMPLE
-    rss = ratio * found.rss if misfit is None else likelihood.rss_of(misfit)
-    return Sums(
+    rss = ratio * found.rss if misfit is None else likelihood.find_loss(misfit)
+    return RowSums(
         rss,
         ratio * found.plain,
         ratio * found.slope,

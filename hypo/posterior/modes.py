@@ -18,10 +18,16 @@ from numpy.typing import NDArray
 from hypo.expression.expr import Expression
 from hypo.expression.program import Program
 
-# Most constants whose signed permutations are tried (4! · 2^4 = 384), and whose signs are.
-PERMUTED, SIGNED = 4, 7
-# Standard errors between peaks that are two; rows that are looked at; relative difference that is rounding.
-APART, ROWS, ROUNDING = 5.0, 7, 1e-9
+# Most constants whose signed permutations are tried: 4! · 2^4 = 384.
+PERMUTED = 4
+# Most constants whose signs are.
+SIGNED = 7
+# Standard errors between peaks that are two.
+APART = 5.0
+# Rows that are looked at.
+ROWS = 7
+# Relative difference that is rounding.
+ROUNDING = 1e-9
 
 
 def equivalent_modes(

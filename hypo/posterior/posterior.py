@@ -33,20 +33,26 @@ from hypo.kernels import opcodes as oc
 from hypo.likelihood.base import Gaussian, Likelihood
 from hypo.posterior.laplace import Laplace, laplace, sampled_sums
 from hypo.scoring.code_length import fitted_cost
-from hypo.scoring.row_sums import Sums
+from hypo.scoring.row_sums import RowSums
 from hypo.scoring.score import Hypothesis
 from hypo.scoring.spelling import Spelling, around
 
-# Structures with a weight less than exp(-WITHIN) of the best's are left out, and all after the first CAP. So far down
-# they matter to worst-case bounds only (:mod:`hypo.posterior.bounds`).
-WITHIN, CAP = 30.0, 200
+# Structures with a weight less than exp(-WITHIN) of the best's are left out. So far down they matter to worst-case bounds only
+# (:mod:`hypo.posterior.bounds`).
+WITHIN = 30.0
+# Most structures that are kept.
+MOST_STRUCTURES = 200
 # By how many nats score and evidence may order differently: so much further the archive is looked through.
 SLACK = 8.0
-# Odds (best to other) up to which structures are counted; terms that are listed.
-ODDS, TERMS = 20.0, 50
-# Rows compared, and the difference of predictions, in standard deviations of the noise, below which they are the same: what
-# fits leave. Distinct laws that only look alike here part elsewhere, so it is much less than one can measure.
-SAME_ROWS, SAME = 64, 1e-5
+# Odds (best to other) up to which structures are counted.
+ODDS = 20.0
+# Terms that are listed.
+TERMS = 50
+# Rows on which predictions are compared.
+COMPARED_ROWS = 64
+# Difference of predictions, in standard deviations of the noise, below which they are the same: what fits leave. Distinct laws
+# that only look alike here part elsewhere, so it is much less than one can measure.
+SAME = 1e-5
 
 
 @dataclass(frozen=True)
@@ -193,7 +199,7 @@ def make_posterior(
     for h in near:
         if found and expired():
             break
-        if (s := weighed(h, X, columns, likelihood)) is not None:
+        if (s := weigh(h, X, columns, likelihood)) is not None:
             found.append(s)
     found.sort(key=lambda s: s.nats)
     if keeps is not None:
@@ -204,7 +210,7 @@ def make_posterior(
     return weighted(_by_structure(distinct), columns, complete_to, explored)
 
 
-def weighed(h: Hypothesis, X: NDArray[np.float64], columns: Sequence[str], likelihood: Likelihood) -> Structure | None:
+def weigh(h: Hypothesis, X: NDArray[np.float64], columns: Sequence[str], likelihood: Likelihood) -> Structure | None:
     """``h``, its constants fitted to the rows, as a structure with its ``nats`` and without a weight yet; None where it has no
     finite evidence."""
     with np.errstate(all="ignore"):
@@ -241,7 +247,7 @@ def weighted(
     explored = explored or ExploredSpace(complete_to)
     ordered = sorted(structures, key=lambda s: (round(s.nats, 9), str(s.expression)))
     least = ordered[0].nats
-    kept = [s for s in ordered if s.nats <= least + WITHIN][:CAP]
+    kept = [s for s in ordered if s.nats <= least + WITHIN][:MOST_STRUCTURES]
     shares = np.exp([least - s.nats for s in kept])
     weights = shares / shares.sum()
     final = tuple(
@@ -256,10 +262,10 @@ def weighted(
     within = sum(s.odds <= ODDS for s in final)
     chain = None if explored.chain is None else dict(explored.chain)
     covers = _covers(len(final), explored)
-    return Posterior(final, variables, dict(sorted(operators.items())), within, covers, likely_terms(final), chain)
+    return Posterior(final, variables, dict(sorted(operators.items())), within, covers, find_likely_terms(final), chain)
 
 
-def likely_terms(structures: Iterable[Structure]) -> dict[str, float]:
+def find_likely_terms(structures: Iterable[Structure]) -> dict[str, float]:
     """The likeliest ``TERMS`` terms with the weight of the structures that hold them."""
     terms: dict[str, float] = {}
     for s in structures:
@@ -268,7 +274,7 @@ def likely_terms(structures: Iterable[Structure]) -> dict[str, float]:
     return dict(sorted(terms.items(), key=lambda item: (-round(item[1], 9), item[0]))[:TERMS])
 
 
-def joined(posteriors: Iterable[Posterior], columns: Sequence[str], complete_to: int = 0) -> Posterior | None:
+def join(posteriors: Iterable[Posterior], columns: Sequence[str], complete_to: int = 0) -> Posterior | None:
     """The posterior over the structures of several searches of the same data; None without any.
 
     A structure that several of them found counts with its largest weight: what merged in it is not known any more.
@@ -302,7 +308,7 @@ def _structure(h: Hypothesis, shape: Laplace, nats: float) -> Structure:
     )
 
 
-def _fitted_costs(e: Expression, shape: Laplace, sums: Sums, likelihood: Likelihood) -> float:
+def _fitted_costs(e: Expression, shape: Laplace, sums: RowSums, likelihood: Likelihood) -> float:
     """The part of the code length for fitted constants (:func:`hypo.scoring.code_length.code_length`)."""
     total = 0.0
     for p, value in enumerate(shape.theta):
@@ -319,7 +325,7 @@ def _distinct(
     """The best of those that differ in fitted values only, or that are the same law with as many fitted constants; each with
     the key of the structure it is one of: of that whose spelling came first."""
     n = X.shape[1]
-    chosen = np.unique(np.linspace(0, n - 1, min(n, SAME_ROWS)).round().astype(np.int64))
+    chosen = np.unique(np.linspace(0, n - 1, min(n, COMPARED_ROWS)).round().astype(np.int64))
     rows = np.ascontiguousarray(X[:, chosen])
     points = around(rows)
     some = None if isinstance(likelihood, Gaussian) else likelihood.take(chosen)
@@ -333,7 +339,7 @@ def _distinct(
             continue
         seen.add(masked)
         this = Spelling(Program.of(s.expression, columns), s.slot, s.constants, points, len(chosen))
-        noise = s.sigma if some is None else some.spread(some.predicted(s.expression, rows, columns))
+        noise = s.sigma if some is None else some.spread(some.predict(s.expression, rows, columns))
         tolerance = SAME * noise + 1e-12 * this.size
         alike = next((t for t, other in kept if _alike(this, other, tolerance)), None)
         key = structure_key(s.expression)

@@ -29,18 +29,22 @@ from hypo.likelihood.family import Family
 from hypo.likelihood.registry import make_family
 from hypo.posterior.posterior import Structure
 
-# Draws in all, and at least for one structure (even); rows that are done at a time.
-DRAWS, LEAST_DRAWS, BLOCK = 200, 8, 2048
+# Draws in all.
+DRAWS = 200
+# Least draws of one structure, an even number.
+LEAST_DRAWS = 8
+# Rows that are done at a time.
+BLOCK = 2048
 
 
 def _figures(found: Parts | Prediction) -> str:
     """The number of rows, and the range of each figure over them."""
-    ranges = (f"{name} {spanned(getattr(found, name))}" for name in found._fields if name != "parts")
+    ranges = (f"{name} {show_range(getattr(found, name))}" for name in found._fields if name != "parts")
     count = len(found[0])
     return f"{count} row{'s' * (count != 1)}; {', '.join(ranges)}"
 
 
-def spanned(values: NDArray[np.float64]) -> str:
+def show_range(values: NDArray[np.float64]) -> str:
     """The range of numbers in words: ``1.5 to 3``; undefined ones do not count."""
     known = values[~np.isnan(values)]
     if not known.size:
@@ -248,7 +252,7 @@ def _factor(s: Structure) -> NDArray[np.float64]:
     # By the correlations: eigenvectors are exact to rounding of the largest constant, which may be 10^60 times the least.
     unit = np.where(std > 0, std, 1.0)
     size, vectors = np.linalg.eigh(covariance / unit / unit[:, None])
-    return std[:, None] * vectors * np.sqrt(np.maximum(size, 0.0))
+    return np.asarray(std[:, None] * vectors * np.sqrt(np.maximum(size, 0.0)))
 
 
 def _block(

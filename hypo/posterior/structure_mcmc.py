@@ -44,29 +44,52 @@ from hypo.expression.edits.tree_moves import (
 from hypo.expression.expr import Constant
 from hypo.expression.program import Program
 from hypo.kernels import opcodes as oc
-from hypo.posterior.posterior import WITHIN, ExploredSpace, Structure, weighed
+from hypo.posterior.posterior import WITHIN, ExploredSpace, Structure, weigh
 from hypo.scoring.score import Hypothesis
 
 if TYPE_CHECKING:
     from hypo.fitting.refiner import Refiner
 
-CHAINS, TUNING, STEPS, ROUNDS = 4, (200, 150, 150), 500, 4
-# Seconds that the search leaves at most, and as a share of the time limit.
-MOST_SECONDS, SHARE = 3.0, 0.15
-# Formulas weighed, times rows; but at least the second figure, and at most the third.
-WORK, FEWEST, MOST = 2_000_000, 500, 2000
+# Chains that walk side by side.
+CHAINS = 4
+# Steps of the walks that count for nothing but what they meet.
+TUNING = (200, 150, 150)
+# Steps of a walk that may be reported.
+STEPS = 500
+# Most such walks.
+ROUNDS = 4
+# Seconds that the search leaves at most,
+MOST_SECONDS = 3.0
+# and as a share of the time limit.
+TIME_SHARE = 0.15
+# Formulas weighed, times rows,
+WORK = 2_000_000
+# but at least so many formulas,
+LEAST_WEIGHED = 500
+# and at most so many.
+MOST_WEIGHED = 2000
 # Spellings of one size that are looked at for the structures that are all weighed.
 EVERY = 1500
-# Formulas of the archive whose parts are the library; parts up to so many nodes; nodes beyond those of the best formula.
-DONORS, PART, ROOM = 20, 9, 10
-# Rows on which formulas are compared, and the difference of predictions, in standard deviations of the noise, that fits leave.
-SAME_ROWS, ALIKE = 64, 1e-4
+# Formulas of the archive whose parts are the library.
+DONORS = 20
+# Most nodes of a part.
+PART_NODES = 9
+# Nodes that a formula may have beyond those of the best one.
+ROOM = 10
+# Rows on which formulas are compared.
+COMPARED_ROWS = 64
+# Difference of predictions, in standard deviations of the noise, that fits leave.
+ALIKE = 1e-4
 # Power of the weights that jumps are proposed with.
 FLATTENED = 0.5
 # Draws from the prior among which one chain's start is sought.
 TRIES = 30
-# Share of each chain that no comparison counts, its way from the start; values from which on chains do not agree.
-BURN_IN, RHAT, APART = 0.2, 1.1, 0.25
+# Share of each chain that no comparison counts: its way from the start.
+BURN_IN = 0.2
+# R̂ from which on chains do not agree,
+RHAT = 1.1
+# and total variation from the weights.
+APART = 0.25
 
 Nats = Callable[[Tree], float]
 
@@ -213,9 +236,9 @@ class Weigher:
         n = p.X.shape[1]
         self._refiner = refiner
         self._rows = np.ascontiguousarray(
-            p.X[:, np.unique(np.linspace(0, n - 1, min(n, SAME_ROWS)).round().astype(np.int64))]
+            p.X[:, np.unique(np.linspace(0, n - 1, min(n, COMPARED_ROWS)).round().astype(np.int64))]
         )
-        self.left = min(MOST, max(FEWEST, WORK // n))
+        self.left = min(MOST_WEIGHED, max(LEAST_WEIGHED, WORK // n))
         self._values: dict[tuple[int, int], list[NDArray[np.float64]]] = {}
         self.nats: dict[str, float] = {}
         self.found: dict[str, Hypothesis] = {}
@@ -243,8 +266,8 @@ class Weigher:
             return math.inf
         self.left -= 1
         p = self._refiner.problem
-        h = self._refiner.weighable(formula(t))
-        s: Structure | None = None if h is None else weighed(h, p.X, p.columns, p.likelihood)
+        h = self._refiner.score_for_posterior(formula(t))
+        s: Structure | None = None if h is None else weigh(h, p.X, p.columns, p.likelihood)
         if h is None or s is None or self._met(h, s):
             return math.inf
         self.found[k] = h
@@ -265,7 +288,7 @@ class Weigher:
 
 def budget(time_limit: float) -> float:
     """Seconds of the time limit that a search leaves to the chains."""
-    return min(MOST_SECONDS, SHARE * time_limit)
+    return min(MOST_SECONDS, TIME_SHARE * time_limit)
 
 
 def run_structure_mcmc(refiner: Refiner, seed: int, complete_to: int) -> ExploredSpace:
@@ -332,7 +355,7 @@ def grammar(refiner: Refiner, donors: Sequence[Tree]) -> TreeGrammar:
             whole.setdefault(key(t)[0], t)
         e = formula(t)
         for part in (tree(s) for s in e.walk()):
-            if 1 < len(part) <= PART:
+            if 1 < len(part) <= PART_NODES:
                 library.setdefault(key(part)[0], part)
     allowed = [ops.BY_NAME[name].opcode for name in sorted(p.allowed)]
     used = sorted({op for t in donors for op, _ in t if oc.arity(op)} - set(allowed))

@@ -31,13 +31,19 @@ from hypo.scoring.code_length import named_unit_costs, spelled_unit_cost
 from hypo.scoring.score import NATIVE, Scorer
 from hypo.units import DIMENSIONLESS, Dimension, coherent_scales
 
-# Who searches: hypo's own proposers (NATIVE, or with scans on GPUs CUDA), PySR, or both at the same time.
-CUDA, PYSR, ALL = "cuda", "pysr", "all"
+# Who searches beside NATIVE, hypo's own proposers: these with scans on GPUs,
+CUDA = "cuda"
+# PySR,
+PYSR = "pysr"
+# or both at the same time.
+ALL = "all"
 BACKENDS = (NATIVE, CUDA, PYSR, ALL)
 # Rows from which on few are looked at before all, and evidences take too long.
 MANY_ROWS = 3_000
-# How the intervals of constants are made.
-LAPLACE, PROFILE = "laplace", "profile"
+# Intervals of constants by the width of the peak,
+LAPLACE = "laplace"
+# or by profiles of the likelihood.
+PROFILE = "profile"
 # Operators a formula may use, and those of them that the library enumerates, unless the user names operators.
 _BY_ARITY = sorted(ops.OPERATORS, key=lambda row: -row.arity)
 DEFAULT_OPERATORS: tuple[str, ...] = tuple(row.name for row in _BY_ARITY if row.is_default)
@@ -192,7 +198,7 @@ class Problem:
         amount, hard = self.violation(e)
         return hard and amount > 0
 
-    def simplified(self, e: Expression) -> Expression:
+    def simplify(self, e: Expression) -> Expression:
         """``e`` simplified, or as it is where only that keeps the hard knowledge: x/a - b where × or numbers below 0 are
         forbidden, abs(x)**2 where x stands in abs only."""
         plain = simplify(e)

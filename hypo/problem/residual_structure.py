@@ -23,8 +23,14 @@ SIGHT = 0.7
 LEAST_ROWS = 20
 # Degrees of freedom within groups of repeated rows from which on they tell the noise.
 REPEATED = 3
-# Polynomials see the target when they explain this share of its variance; rows used, and terms, also as a share of the rows.
-EXPLAINED, POLYNOMIAL_ROWS, POLYNOMIAL_TERMS, POLYNOMIAL_SHARE = 0.8, 5000, 150, 0.1
+# Polynomials see the target when they explain this share of its variance.
+EXPLAINED = 0.8
+# Rows used for them.
+POLYNOMIAL_ROWS = 5000
+# Most terms,
+POLYNOMIAL_TERMS = 150
+# and as a share of the rows.
+POLYNOMIAL_SHARE = 0.1
 
 
 def nearest(X: NDArray[np.float64]) -> NDArray[np.int64] | None:
@@ -35,7 +41,7 @@ def nearest(X: NDArray[np.float64]) -> NDArray[np.int64] | None:
     from scipy.spatial import cKDTree
 
     points = (X[spread > 0] / spread[spread > 0, None]).T
-    return cKDTree(points).query(points, k=2)[1][:, 1]
+    return np.asarray(cKDTree(points).query(points, k=2)[1][:, 1])
 
 
 def neighbour_correlation(values: NDArray[np.float64], neighbours: NDArray[np.int64]) -> float:
@@ -87,12 +93,12 @@ class StructureTest:
             degree += 1
         self._basis = design(Coordinates.of(X).map(X), multi_indices(len(X), degree)) if degree >= 2 else None
 
-    def explained(self, values: NDArray[np.float64]) -> float:
+    def measure_explained(self, values: NDArray[np.float64]) -> float:
         """Share of the variance of ``values`` (n_row,) that the polynomials explain beyond what they would of noise; 0 with too
         few rows."""
         return self._shares(values)[0]
 
-    def structured(self, values: NDArray[np.float64]) -> bool | None:
+    def has_structure(self, values: NDArray[np.float64]) -> bool | None:
         """True if they explain more than noise of equal variance allows, by an F test; None where they cannot tell."""
         if self._basis is None:
             return None

@@ -23,11 +23,18 @@ from hypo.kernels import opcodes as oc
 WAVES = frozenset(row.opcode for row in ops.OPERATORS if row.is_wave)
 # Values of one column that differ by less than this share of its range are one.
 SAME = 1e-9
-# Gaps between neighbouring values that are looked at; a gap is a hole where nothing was to be measured if it is that share of
-# the range, and so many times as wide as the median one and those beside it.
-GAPS, HOLE, HOLE_MEDIAN, HOLE_BESIDE = 700, 0.2, 8.0, 4.0
-# Rows that neighbours are sought for, and those among which they are.
-ASKED, AMONG = 300, 20_000
+# Gaps between neighbouring values that are looked at.
+GAPS = 700
+# A gap is a hole, where nothing was to be measured, if it is this share of the range,
+HOLE = 0.2
+# so many times as wide as the median one,
+HOLE_MEDIAN = 8.0
+# and so many times as wide as those beside it.
+HOLE_BESIDE = 4.0
+# Rows that neighbours are sought for.
+ASKED = 300
+# Rows among which they are.
+AMONG = 20_000
 # Beside the nearest neighbour each row has one along each column: the others count this many times.
 ALONG = 10.0
 # Pairs of neighbours that costs are worked out on.

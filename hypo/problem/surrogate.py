@@ -15,12 +15,21 @@ from math import comb
 import numpy as np
 from numpy.typing import NDArray
 
-# Most terms, also as a share of the rows; share of the rows held out while choosing; highest degree, and that in one variable,
-# where an invariant ranges as widely as the variables in it together and must be followed as closely.
-MOST_TERMS, TERMS_SHARE, HELD_OUT = 350, 0.15, 0.25
-MOST_DEGREE, MOST_ALONE = 14, 28
-# A higher degree has to lower the held-out error by this factor, and this many without success end the trials.
-BETTER, TRIES = 0.99, 3
+# Most terms,
+MOST_TERMS = 350
+# and as a share of the rows.
+TERMS_SHARE = 0.15
+# Share of the rows held out while choosing.
+HELD_OUT = 0.25
+# Highest degree.
+MOST_DEGREE = 14
+# Highest degree in one variable, where an invariant ranges as widely as the variables in it together and must be followed as
+# closely.
+MOST_ALONE = 28
+# A higher degree has to lower the held-out error by this factor.
+BETTER = 0.99
+# So many degrees without success end the trials.
+TRIES = 3
 # An error that the last degree lowered by less than this is saturated.
 SATURATED = 0.9
 # A logarithm is tried when this share of the targets, or of their squares, has one sign.

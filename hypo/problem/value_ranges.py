@@ -23,11 +23,18 @@ from hypo.kernels import opcodes as oc
 from hypo.knowledge.claims.domain import Domain
 from hypo.knowledge.rules.base import Rule
 
-# Points of a domain; the share of its largest magnitude by which a value must be on the wrong side: rounding is not.
-POINTS, SURE = 128, 1e-3
-# What is wrong with a member as an argument, as bits. That it is a plain number has nothing to do with ranges and is not
-# counted: the sign bit says so to the kernel.
-NEGATIVE, CROSSES_ZERO, BEYOND_ONE, PLAIN_NUMBER = 1, 2, 4, -128
+# Points of a domain.
+POINTS = 128
+# Share of its largest magnitude by which a value must be on the wrong side: rounding is not.
+SURE = 1e-3
+# Bits for what is wrong with a member as an argument: it is below 0 somewhere,
+NEGATIVE = 1
+# on both sides of 0,
+CROSSES_ZERO = 2
+# or beyond -1 to 1.
+BEYOND_ONE = 4
+# That it is a plain number has nothing to do with ranges and is not counted: the sign bit says so to the kernel.
+PLAIN_NUMBER = -128
 FLAWS = {
     "u >= 0": NEGATIVE,
     "u > 0": NEGATIVE,

@@ -17,11 +17,20 @@ from hypo.likelihood.base import Gaussian, Likelihood
 from hypo.likelihood.row_likelihood import RowLikelihood
 from hypo.problem.surrogate import Coordinates, Surrogate, design, fit_surrogate, multi_indices, solve
 
-# Rounds of estimate and expansion; rows of an estimate; rows that a coefficient of a straight line needs.
-ROUNDS, ROWS, LINE_ROWS = 4, 5000, 4
-# Neighbours of a row whose median shows whether it is an outlier, by how many standard deviations beyond a
-# share of that of all rows; by what factor its own is then larger.
-NEIGHBOURS, OUTLIER, SLACK, OUTLIER_SIGMA = 7, 6.0, 0.3, 1e4
+# Rounds of estimate and expansion.
+ROUNDS = 4
+# Rows of an estimate.
+ROWS = 5000
+# Rows that a coefficient of a straight line needs.
+LINE_ROWS = 4
+# Neighbours of a row whose median shows whether it is an outlier.
+NEIGHBOURS = 7
+# By how many standard deviations of such differences it is one,
+OUTLIER = 6.0
+# beyond this share of the standard deviation of all rows.
+SLACK = 0.3
+# By what factor its own standard deviation is then larger.
+OUTLIER_SIGMA = 1e4
 # Standard deviations of the working target are within this factor of their median.
 WIDEST = 1e3
 
@@ -31,7 +40,7 @@ def with_working_response(likelihood: Likelihood, X: NDArray[np.float64], column
     it is."""
     if not isinstance(likelihood, RowLikelihood):
         return likelihood
-    z, spread = likelihood.first()
+    z, spread = likelihood.first_response()
     chosen = np.sort(np.random.default_rng(0).permutation(len(z))[:ROWS])
     with np.errstate(all="ignore"):
         others = () if likelihood.needs_slopes else tuple(_powers(X, z, z / spread))
@@ -43,12 +52,12 @@ def with_working_response(likelihood: Likelihood, X: NDArray[np.float64], column
             found = fit_surrogate(*rows)
             estimate = _plane(*rows) if found is None else found
             f = estimate.value(X)
-            f = likelihood.inside(np.where(np.isfinite(f), f, np.median(z)))
+            f = likelihood.clip_to_possible(np.where(np.isfinite(f), f, np.median(z)))
             if found is None and others:
-                f = min((f, *map(likelihood.inside, others)), key=lambda f: _loss(likelihood, f))
+                f = min((f, *map(likelihood.clip_to_possible, others)), key=lambda f: _loss(likelihood, f))
             p = likelihood.predict_smooth(f, _slopes(estimate, X, columns) if likelihood.needs_slopes else {})
-            likelihood = likelihood.refined(p)
-            new, wide = likelihood.working(p)
+            likelihood = likelihood.refine(p)
+            new, wide = likelihood.expand(p)
             usable = np.isfinite(new) & np.isfinite(wide) & (wide > 0)
             if not usable.any():
                 break
@@ -70,7 +79,7 @@ def working_responses(likelihood: Likelihood, X: NDArray[np.float64]) -> tuple[G
     estimate, the one from the targets alone, and for targets with outliers the one without rows far from their neighbours."""
     out = [likelihood.gaussian]
     if isinstance(likelihood, RowLikelihood):
-        first = Gaussian(*likelihood.first(), likelihood.weights)
+        first = Gaussian(*likelihood.first_response(), likelihood.weights)
         if likelihood.working_response is not None:
             out.append(first)
         if likelihood.has_outliers:

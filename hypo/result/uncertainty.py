@@ -13,7 +13,7 @@ import numpy as np
 
 from hypo.data import Dataset
 from hypo.errors import InputError
-from hypo.posterior.bounds import Bound, assumed, bound, plausible, reaches
+from hypo.posterior.bounds import Bound, NewRows, assume, bound, reaches, select_plausible
 from hypo.posterior.design import suggest
 from hypo.posterior.events import parse_event
 from hypo.report.constants import ConstantRow, list_constants, name_constants
@@ -46,12 +46,12 @@ def compute_bound(
     require_distribution(result, "bounds")
     known, named = result.record.prior, result.record.units.constants
     asked = parse_event(event, variables=result.features, target=result.target, constants=named)
-    level = assumed(structures, float(delta), known, None if prior is None else float(prior))
+    level = assume(structures, float(delta), known, None if prior is None else float(prior))
     if level is None:
         raise InputError(
             "this result does not say how likely structures are beforehand (an older version): give a prior"
         )
-    inside = plausible(structures, level, known)
+    inside = select_plausible(structures, level, known)
     complete_to = result.coverage.complete_to
     size = count_nodes(result, inside[0].expression)
     require_coverage(inside, complete_to, size, exact=result.status == "exact")
@@ -59,7 +59,7 @@ def compute_bound(
     X = np.ascontiguousarray(read_columns(result, data, needed).T)
     regions = asked.regions(X, needed)
     n = read_trials(result, data, trials, X.shape[1])
-    found = bound(structures, level, regions, X, needed, str(asked), known, result.family, n)
+    found = bound(structures, level, regions, NewRows(X, needed, n), str(asked), known, result.family)
     missing = int(np.count_nonzero(np.isnan(found.upper)))
     remarks = explain_bound(inside, len(structures), level, reaches(structures, level), complete_to)
     remarks = (*remarks, *(f"{text[0].upper()}{text[1:]}." for text in cautions(result, trials)))

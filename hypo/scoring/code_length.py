@@ -14,6 +14,7 @@ import math
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 
+import numpy as np
 from numpy.typing import NDArray
 
 from hypo.expression.expr import Constant, Expression
@@ -76,7 +77,9 @@ def named_unit_costs(known: Iterable[Dimension]) -> dict[Dimension, float]:
     return costs
 
 
-def code_length(e: Expression, information: NDArray, symbols: int, weights: Mapping[str, float] | None = None) -> float:
+def code_length(
+    e: Expression, information: NDArray[np.float64], symbols: int, weights: Mapping[str, float] | None = None
+) -> float:
     """Code length of ``e`` in nats.
 
     ``information`` (n_constant,) holds the Fisher information of each constant slot; leaves that share a free name are

@@ -30,7 +30,7 @@ class Mapper(Protocol):
 
 
 @dataclass(frozen=True)
-class Sums:
+class RowSums:
     """Over all rows, with r the residual, w² the weight and g the gradient in the constant slots:
     ``rss`` Σ (w r)², ``plain`` Σ r², ``slope`` Σ w² r g (n_constant,), ``normal`` Σ w² g gᵀ (n_constant, n_constant).
 
@@ -58,7 +58,7 @@ class Sums:
         gradient: bool = True,
         clock: Expiring | None = None,
         executor: Mapper | None = None,
-    ) -> Sums | None:
+    ) -> RowSums | None:
         """Sums for ``e`` on ``X`` (n_var, n_row); None where a value is not finite on some row, or time was up.
 
         Memory is O(BLOCK_ROWS·(n_variable + n_constant)) for each thread of ``executor``, whatever the number of rows. Blocks
@@ -75,7 +75,7 @@ class Sums:
         root = likelihood.root_weights
         n_row = X.shape[1]
 
-        def part(first: int) -> Sums | None:
+        def part(first: int) -> RowSums | None:
             if clock is not None and clock.expired:
                 return None
             rows = slice(first, min(first + BLOCK_ROWS, n_row))
@@ -93,10 +93,10 @@ class Sums:
                 if root is not None:
                     r *= root[rows]
                 if g is None:
-                    return Sums(float(r @ r), bare, np.zeros(k), np.zeros((k, k)))
+                    return RowSums(float(r @ r), bare, np.zeros(k), np.zeros((k, k)))
                 if root is not None:
                     g *= root[rows]
-                return Sums(float(r @ r), bare, g @ r, g @ g.T)
+                return RowSums(float(r @ r), bare, g @ r, g @ g.T)
 
         firsts = range(0, n_row, BLOCK_ROWS)
         for found in map(part, firsts) if executor is None else executor.map(part, firsts):
@@ -104,7 +104,7 @@ class Sums:
                 return None
             plain, rss = plain + found.plain, rss + found.rss
             slope, normal = slope + found.slope, normal + found.normal
-        return Sums(rss, plain, slope, normal)
+        return RowSums(rss, plain, slope, normal)
 
 
 def _of_rows(
@@ -115,9 +115,9 @@ def _of_rows(
     gradient: bool,
     clock: Expiring | None,
     executor: Mapper | None,
-) -> Sums | None:
-    """:meth:`Sums.of` for likelihoods that are not Gaussian: the predictions of all rows first, since an unknown scale depends
-    on all of them, then gradients block by block."""
+) -> RowSums | None:
+    """:meth:`RowSums.of` for likelihoods that are not Gaussian: the predictions of all rows first, since an unknown scale
+    depends on all of them, then gradients block by block."""
     n_row, k = X.shape[1], len(e.constants)
     firsts = range(0, n_row, BLOCK_ROWS)
     gradient = gradient and k > 0
@@ -141,12 +141,12 @@ def _of_rows(
 
     def predicted(first: int) -> NDArray[np.float64]:
         some, x, _ = block(first)
-        return some.predicted(e, x, columns)
+        return some.predict(e, x, columns)
 
     both = None
     if gradient and len(firsts) == 1:
         with np.errstate(all="ignore"):
-            both = likelihood.predicted_with_gradient(e, X, columns)
+            both = likelihood.predict_with_gradient(e, X, columns)
         p = both[0]
     else:
         parts = each(predicted)
@@ -160,16 +160,16 @@ def _of_rows(
             return None
         curvature = likelihood.scale_information(p, scale)
         d = likelihood.derivatives(p, scale)
-        score, information = likelihood.weighted(d.score), likelihood.weighted(d.information)
-        cross = None if d.cross is None else likelihood.weighted(d.cross)
+        score, information = likelihood.weigh(d.score), likelihood.weigh(d.information)
+        cross = None if d.cross is None else likelihood.weigh(d.cross)
         size = float(information[0] @ likelihood.size**2)
     if not gradient:
-        return Sums(loss, plain, np.zeros(k), np.zeros((k, k)), scale, curvature, size)
+        return RowSums(loss, plain, np.zeros(k), np.zeros((k, k)), scale, curvature, size)
 
     def products(first: int) -> NDArray[np.float64]:
         """Slope, cross information with the scale, and the Gauss–Newton matrix, (n_constant, n_constant + 2)."""
         some, x, rows = block(first)
-        g = both[1] if both is not None else some.predicted_with_gradient(e, x, columns)[1]
+        g = both[1] if both is not None else some.predict_with_gradient(e, x, columns)[1]
         out = np.zeros((k, k + 2))
         for m in range(len(g)):
             out[:, 0] += g[m] @ score[m, rows]
@@ -183,4 +183,4 @@ def _of_rows(
         return None
     table = sum(tables[1:], tables[0])
     slope, shared, normal = table[:, 0], table[:, 1], table[:, 2:]
-    return Sums(loss, plain, slope, normal, scale, curvature, size, shared if cross is not None else None)
+    return RowSums(loss, plain, slope, normal, scale, curvature, size, shared if cross is not None else None)

@@ -15,7 +15,7 @@ from hypo.expression.printing import Written, shortened
 from hypo.expression.program import Program
 from hypo.likelihood.base import Gaussian, Likelihood
 from hypo.scoring.code_length import code_length
-from hypo.scoring.row_sums import BLOCK_ROWS, Sums
+from hypo.scoring.row_sums import BLOCK_ROWS, RowSums
 
 # The mark of what hypo's own search found.
 NATIVE = "native"
@@ -74,7 +74,7 @@ class Scorer:
     extra_cost: Callable[[Expression], float] | None = None
     offset: float = 0.0
 
-    def score(self, e: Expression, sums: Sums | None = None) -> Hypothesis | None:
+    def score(self, e: Expression, sums: RowSums | None = None) -> Hypothesis | None:
         """The scored hypothesis with the constants as they are; None if invalid on some row or ruled out.
 
         ``sums`` are those of ``e`` where they are known already; with many rows they are taken block by block.
@@ -114,11 +114,11 @@ class Scorer:
             return None
         return rss, float(residual @ residual), self._information(e, gradient, rss, likelihood)
 
-    def _by_blocks(self, e: Expression, sums: Sums | None) -> tuple[float, float, NDArray[np.float64]] | None:
+    def _by_blocks(self, e: Expression, sums: RowSums | None) -> tuple[float, float, NDArray[np.float64]] | None:
         """The same from sums over blocks of rows."""
         if sums is None:
             with np.errstate(all="ignore"):
-                sums = Sums.of(e, self.X, self.columns, self.likelihood, gradient=bool(e.free))
+                sums = RowSums.of(e, self.X, self.columns, self.likelihood, gradient=bool(e.free))
         if sums is None:
             return None
         information = np.zeros(len(e.constants))
@@ -133,7 +133,7 @@ class Scorer:
         """Scores (n,) for ordering candidates before anything is built: misfit from ``rss`` on ``rows`` rows, size in nodes."""
         w = self.likelihood.total_weight
         total = rss * (len(self.likelihood.y) / rows)
-        if self.likelihood.known:
+        if self.likelihood.is_noise_known:
             misfit = 0.5 * total + self.offset
         else:
             misfit = 0.5 * w * np.log(np.maximum(total / w, self.likelihood.floor**2))

@@ -21,10 +21,16 @@ from hypo.scoring.score import Hypothesis, Scorer
 
 # Candidates tried per constant, cheapest first.
 TRIES = 3
-# Half-width, in standard errors, within which an exact number is tried; as a share of the number, how narrow makes π sure.
-REACH, SHARP = 4.0, 4e-3
-# Moves tried before a formula is left as it is; constants that move together, two of them where more than FEW are free.
-TRIED, JOINT, FEW = 5, 3, 4
+# Half-width, in standard errors, within which an exact number is tried.
+REACH = 4.0
+# How narrow that is, as a share of the number, where π is sure.
+SHARP = 4e-3
+# Moves tried before a formula is left as it is.
+TRIED = 5
+# Constants that move together,
+JOINT = 3
+# two of them where more than these are free.
+FEW_FREE = 4
 
 # Functions of angles, or whose values are angles.
 CIRCULAR = frozenset(row.opcode for row in ops.OPERATORS if row.is_circular)
@@ -98,7 +104,7 @@ def exact_numbers(value: float, error: float, with_pi: bool = True) -> Iterator[
             yield Expression.apply("neg", e)
 
 
-def rounded(e: Expression, reach: float = 0.05) -> Iterator[Expression]:
+def round_constants(e: Expression, reach: float = 0.05) -> Iterator[Expression]:
     """``e`` with all free constants at exact numbers within a share ``reach`` of their values, simplest first."""
     nodes = [k for k, (op, arg) in enumerate(e.code) if op == oc.CONST and e.constants[arg].free]
     values = [e.constants[e.code[k][1]].value for k in nodes]
@@ -172,7 +178,7 @@ def _moves(
     variance to it, C being the covariance of those that move: together they may stay where each alone cannot.
     """
     options = [o for o in _options(h, covariance, scorer) if o]
-    joint = JOINT if len(options) <= FEW else 2
+    joint = JOINT if len(options) <= FEW_FREE else 2
     moves: list[tuple[float, tuple[tuple[int, Expression], ...]]] = []
     for n in range(1, min(joint, len(options)) + 1):
         for constants in combinations(options, n):

@@ -18,9 +18,12 @@ Values = NDArray[np.float64]
 
 # Predictions that differ by more than this share of the greatest are not looked at further: fits of one law do not part so far.
 CLOSE = 0.02
-# What a change of the constants leaves of the difference, to first order, and at the end of so many steps as a share of the
-# values at each point and of those on all rows.
-FIRST, STEPS, LEFT = 0.1, 6, 1e-8
+# Share of the difference that a change of the constants may leave, to first order.
+LEFT_AT_FIRST = 0.1
+# Steps to the end.
+STEPS = 6
+# Share of the values at each point, and of those on all rows, that may be left at the end.
+LEFT_AT_END = 1e-8
 # How far from their middle the points around the rows reach, in multiples of how far the rows do.
 STRETCH = 1.25
 
@@ -78,7 +81,7 @@ class Spelling:
             basis, weight = self._plane
             weighed = np.where(np.isfinite(apart) & (weight > 0), apart, 0.0) * weight
             left = weighed - basis @ (basis.T @ weighed)
-            if float(np.sum(left**2)) > FIRST**2 * float(np.sum(weighed**2)):
+            if float(np.sum(left**2)) > LEFT_AT_FIRST**2 * float(np.sum(weighed**2)):
                 return False
             return self._reaches(other)
 
@@ -91,7 +94,7 @@ class Spelling:
                 return False
             apart = np.where(defined, other.values - values, 0.0)
             scale = np.where(defined, np.abs(other.values), 0.0) + self.size
-            if np.all(np.abs(apart) <= LEFT * scale):
+            if np.all(np.abs(apart) <= LEFT_AT_END * scale):
                 return True
             norm = np.sqrt(np.sum((np.where(defined, change, 0.0) / scale) ** 2, axis=1))
             if not np.all(np.isfinite(norm) & (norm > 0)):

@@ -12,7 +12,7 @@ from hypo.expression.program import Program
 from hypo.fitting.constants.fit import TIGHT, fit
 from hypo.likelihood.base import Gaussian
 from hypo.posterior.laplace import parameter_slots
-from hypo.posterior.posterior import weighed
+from hypo.posterior.posterior import weigh
 
 if TYPE_CHECKING:
     from hypo.expression.expr import Expression
@@ -72,7 +72,7 @@ def in_own_form(posterior: Posterior | None, old: Hypothesis, new: Hypothesis, p
     """The posterior with the structure of ``old`` in the form of ``new``, which is the same law; its weight stays."""
     if posterior is None:
         return None
-    shape = weighed(new, problem.X, problem.columns, problem.likelihood)
+    shape = weigh(new, problem.X, problem.columns, problem.likelihood)
     if shape is None:
         return posterior
     return replace(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hypo.fitting.row_racing import some_rows
+from hypo.fitting.row_racing import sample_problem
 from hypo.problem.problem import PYSR
 from hypo.problem.repeated_rows import repeated_rows
 from hypo.problem.residual_structure import lack_of_fit
@@ -113,7 +113,7 @@ def _reasons(
             f"the residuals still follow the columns, so the law was probably not met and {NO_WEIGHTS}; more time, more "
             "operators or a missing column would help"
         )
-    if said != NOISE and problem.likelihood.exact and best.r2 < LOW and much:
+    if said != NOISE and problem.likelihood.can_be_exact and best.r2 < LOW and much:
         yield (
             f"{len(problem.y)} rows do not tell whether what the formula leaves (R² {best.r2:.2f}) is noise or a law that was "
             f"missed, so {NO_WEIGHTS}; more rows, rows measured twice, or the noise (sigma) would help"
@@ -122,10 +122,10 @@ def _reasons(
 
 def _residuals(best: Hypothesis, problem: Problem, settings: Settings) -> str:
     """As :func:`hypo.search.stopping.residuals_say`; rows that were measured more than once say more."""
-    problem = some_rows(problem, settings.seed)
+    problem = sample_problem(problem, settings.seed)
     said = residuals_say(best, problem, settings)
-    residuals = problem.likelihood.standardised(
-        problem.likelihood.predicted(best.expression, problem.X, problem.columns)
+    residuals = problem.likelihood.standardised_residual(
+        problem.likelihood.predict(best.expression, problem.X, problem.columns)
     )
     chance = lack_of_fit(residuals, problem.X, len(best.expression.free))
     if chance is not None and chance < UNLIKELY:
@@ -135,10 +135,10 @@ def _residuals(best: Hypothesis, problem: Problem, settings: Settings) -> str:
 
 def _above_the_noise(best: Hypothesis, problem: Problem) -> float | None:
     """How many times the noise that was given the residuals are, where that is no chance; else None."""
-    if problem.likelihood is not problem.gaussian or not problem.gaussian.known:
+    if problem.likelihood is not problem.gaussian or not problem.gaussian.is_noise_known:
         return None
     likelihood, n = problem.likelihood, len(problem.y)
     left = likelihood.total_weight * (1.0 - min(len(best.expression.free) / n, 0.9))
-    chi2 = likelihood.loss(likelihood.predicted(best.expression, problem.X, problem.columns)) / left
+    chi2 = likelihood.loss(likelihood.predict(best.expression, problem.X, problem.columns)) / left
     times = math.sqrt(chi2)
     return times if times > FACTOR and chi2 - 1.0 > SURE * math.sqrt(2.0 / n) and np.isfinite(times) else None

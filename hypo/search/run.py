@@ -117,7 +117,7 @@ class SearchRun:
             if self.problem.template is None:
                 # Whatever happens next, there is an answer.
                 with self.failures.guarded("the first formulas"):
-                    self.refiner.baselines(self.report)
+                    self.refiner.add_baselines(self.report)
             with self.plan.for_turns() as alarm:
                 self._set_up()
                 self._take_turns()
@@ -251,7 +251,7 @@ class SearchRun:
             interrupts.hold()
         if not self.refiner.rules or self.rules:
             return ending
-        self.rules = self.refiner.unsettled()
+        self.rules = self.refiner.report_unchecked()
         return replace(ending, message=f"{ending.message}; there was no time to check the rules with care")
 
     def _score_guesses(self) -> None:
@@ -261,7 +261,7 @@ class SearchRun:
             if self.guesses is not None:
                 with self.failures.guarded("the score of guesses"), self.plan.for_guesses():
                     for e in self.guesses.fitted:
-                        h = self.refiner.scored(e)
+                        h = self.refiner.score_near(e)
                         # Cut short, it says nothing of the guess.
                         if self.clock.expired:
                             break

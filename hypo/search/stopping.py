@@ -114,7 +114,7 @@ def residuals_say(h: Hypothesis, problem: Problem, settings: Settings) -> str:
     see it, or ``FEW`` with too few rows to look."""
     X, y = np.ascontiguousarray(problem.X[:, : settings.n_race]), problem.y[: settings.n_race]
     likelihood = problem.likelihood
-    residuals = likelihood.standardised(likelihood.predicted(h.expression, problem.X, problem.columns))
+    residuals = likelihood.standardised_residual(likelihood.predict(h.expression, problem.X, problem.columns))
     few = residuals[: settings.n_race]
     if len(X) > MANY_COLUMNS:
         # Nobody has near neighbours in so many columns.
@@ -125,9 +125,9 @@ def residuals_say(h: Hypothesis, problem: Problem, settings: Settings) -> str:
     if neighbour_correlation(few, neighbours) > noise_level(len(y)):
         return STRUCTURE
     test = problem.structure_test
-    if test.structured(residuals):
+    if test.has_structure(residuals):
         return STRUCTURE
-    seen = neighbour_correlation(y, neighbours) > SIGHT or test.explained(problem.y) > EXPLAINED
+    seen = neighbour_correlation(y, neighbours) > SIGHT or test.measure_explained(problem.y) > EXPLAINED
     return NOISE if seen else UNSEEN
 
 

@@ -136,10 +136,10 @@ class Border:
         """All structures with their constants and covariances."""
         if posterior is None or self.same:
             return posterior
-        from hypo.posterior.posterior import likely_terms
+        from hypo.posterior.posterior import find_likely_terms
 
         structures = tuple(map(self._structure, posterior.structures))
-        return replace(posterior, structures=structures, terms=likely_terms(structures))
+        return replace(posterior, structures=structures, terms=find_likely_terms(structures))
 
     def _structure(self, s: Structure) -> Structure:
         found = converted(s.expression, self.units, s.slot)

@@ -145,7 +145,7 @@ def validated(
         h = None if found is None else scorer.score(*found)
         if h is None or not book.rules:
             return h
-        h = book.applied(h) or (book.fitted(h, scorer.score, clock) if h.expression.free else None)
+        h = book.apply(h) or (book.fit_under_rules(h, scorer.score, clock) if h.expression.free else None)
         return h if h is not None and book.keeps_hard(h.expression) else None
 
     archive = Archive(problem.X, problem.columns)
@@ -268,7 +268,7 @@ def _losses(
     counted = np.ones(dataset.n_row, bool) if dataset.weights is None else dataset.weights > 0
     y = problem.likelihood
     # Squares are shown in the table's unit; the logarithm of a likelihood has none.
-    unit = problem.scales[problem.target] ** 2 if isinstance(y, Gaussian) and not y.known else 1.0
+    unit = problem.scales[problem.target] ** 2 if isinstance(y, Gaussian) and not y.is_noise_known else 1.0
     out: list[Loss] = []
     for h in sorted(candidates.values(), key=rank):
         if out and clock.expired:
@@ -281,7 +281,7 @@ def _losses(
                 if len(trained) > 1 and e.free:
                     e = fit(e, part.X, part.columns, part.likelihood)
                 own, X = y.take(apart), np.ascontiguousarray(problem.X[:, apart])
-                rows.append(own.losses(own.predicted(e, X, problem.columns)) / unit)
+                rows.append(own.losses(own.predict(e, X, problem.columns)) / unit)
         each = np.concatenate(rows)
         finite = bool(np.all(np.isfinite(each)))
         mean, error = (

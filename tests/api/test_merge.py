@@ -15,7 +15,7 @@ from hypo.clock import Clock
 from hypo.data import from_arrays
 from hypo.errors import InputError
 from hypo.parallel.executor import Serial, Share
-from hypo.posterior.posterior import ExploredSpace, Posterior, Structure, joined, weighted
+from hypo.posterior.posterior import ExploredSpace, Posterior, Structure, join, weighted
 from hypo.posterior.shards import shards_agree
 from hypo.problem.problem import Settings, make_problem
 from hypo.search.engine import search
@@ -181,7 +181,7 @@ def posterior(weights: dict[str, float], chain: dict[str, Any] | None) -> Poster
 
 def test_chains_of_shards_are_held_against_the_joint_weights() -> None:
     one, two = posterior({"x": 0.9, "x**2": 0.1}, CHAIN), posterior({"x": 0.9, "exp(x)": 0.1}, {**CHAIN, "steps": 200})
-    joint = joined([one, two], ["x"])
+    joint = join([one, two], ["x"])
     assert joint is not None and joint.chain is None
     shares = {str(s.expression): s.weight for s in joint.structures}
     assert shares == pytest.approx({"x": 0.9 / 1.1, "x**2": 0.1 / 1.1, "exp(x)": 0.1 / 1.1})
@@ -202,7 +202,7 @@ def test_chains_of_shards_are_held_against_the_joint_weights() -> None:
 def test_chains_of_shards_that_do_not_agree() -> None:
     one = posterior({"x": 0.5, "x**2": 0.5}, CHAIN)
     elsewhere = posterior({"sin(x)": 0.5, "exp(x)": 0.5}, CHAIN)
-    joint = joined([one, elsewhere], ["x"])
+    joint = join([one, elsewhere], ["x"])
     assert joint is not None
     found = shards_agree({1: one, 2: elsewhere}, joint)
     assert found is not None and found["apart"] == pytest.approx(0.5) and not found["mixed"]

@@ -9,7 +9,7 @@ from hypo.expression.algebra.simplify import simplify
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
 from hypo.fitting.archive import Archive
-from hypo.fitting.level_parts import levelled
+from hypo.fitting.level_parts import drop_level_parts
 from hypo.fitting.refiner import Refiner
 from hypo.problem.exact import is_exact
 from hypo.problem.problem import Settings, make_problem
@@ -28,7 +28,7 @@ def free(text):
 
 
 def forms(text):
-    return {str(simplify(e)) for e in levelled(free(text), X, NAMES)}
+    return {str(simplify(e)) for e in drop_level_parts(free(text), X, NAMES)}
 
 
 @pytest.mark.parametrize(
@@ -47,16 +47,16 @@ def test_a_level_part_becomes_the_number_that_it_is(text, wanted):
 
 
 def test_a_level_part_near_no_whole_number_becomes_a_constant_to_fit():
-    found = list(levelled(free("A*(cos(w*t) + 2.5*t**(1.5e-16))"), X, NAMES))
+    found = list(drop_level_parts(free("A*(cos(w*t) + 2.5*t**(1.5e-16))"), X, NAMES))
     assert any(len(e.free) == 1 and "2.5" in str(e) and "**" not in str(e) for e in found)
-    fixed = list(levelled(free("A*(cos(w*t) + 2.5*t**(1.5e-16))"), X, NAMES, fit_constants=False))
+    fixed = list(drop_level_parts(free("A*(cos(w*t) + 2.5*t**(1.5e-16))"), X, NAMES, fit_constants=False))
     assert all(not e.free or "**" not in str(e) for e in fixed)
 
 
 def test_what_varies_stays():
-    assert not list(levelled(free("A*exp(-g*t)*cos(w*t)"), X, NAMES))
+    assert not list(drop_level_parts(free("A*exp(-g*t)*cos(w*t)"), X, NAMES))
     # Not defined on all rows.
-    assert not list(levelled(free("A + log(t - 2.5)"), X, NAMES))
+    assert not list(drop_level_parts(free("A + log(t - 2.5)"), X, NAMES))
 
 
 LAW = X[0] * np.exp(-X[1] * X[3]) * np.cos(X[2] * X[3])

@@ -17,12 +17,12 @@ from hypo.expression.program import Program
 from hypo.fitting.archive import Archive
 from hypo.fitting.constants.fit import fit
 from hypo.fitting.refiner import Refiner
-from hypo.fitting.row_racing import judge_on_subset, refit, rungs
+from hypo.fitting.row_racing import judge_on_subset, make_rungs, refit
 from hypo.likelihood.base import Gaussian
 from hypo.problem.problem import MANY_ROWS, Problem, Settings, make_problem
 from hypo.scoring import row_sums as sums_module
 from hypo.scoring import score as score_module
-from hypo.scoring.row_sums import Sums
+from hypo.scoring.row_sums import RowSums
 from hypo.scoring.score import Scorer
 from hypo.search.reductions.screening import screen
 
@@ -73,17 +73,17 @@ def test_a_single_invalid_row_in_the_last_block_is_seen(monkeypatch):
     X[-1, 0] = -1.0
     monkeypatch.setattr(sums_module, "BLOCK_ROWS", 700)
     lines, e = np.ascontiguousarray(X.T), parse("sqrt(x0)", variables=COLUMNS)
-    assert Sums.of(e, lines, COLUMNS, Gaussian(y)) is None
-    assert Sums.of(e, lines[:, :-1], COLUMNS, Gaussian(y[:-1])) is not None
+    assert RowSums.of(e, lines, COLUMNS, Gaussian(y)) is None
+    assert RowSums.of(e, lines[:, :-1], COLUMNS, Gaussian(y[:-1])) is not None
 
 
 def test_sums_over_many_rows_need_the_memory_of_one_block():
     X, y = table(400_000)
     lines, e = np.ascontiguousarray(X.T), fitted("2.4*x0*exp(-1.1*x1)/(1.3 + x2**2.1)")
     likelihood = Gaussian(y)
-    Sums.of(e, lines[:, :1000], COLUMNS, Gaussian(y[:1000]))
+    RowSums.of(e, lines[:, :1000], COLUMNS, Gaussian(y[:1000]))
     tracemalloc.start()
-    Sums.of(e, lines, COLUMNS, likelihood)
+    RowSums.of(e, lines, COLUMNS, likelihood)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     # 3 columns, 4 gradients, value and residual, twice over for what is on the way.
@@ -93,7 +93,7 @@ def test_sums_over_many_rows_need_the_memory_of_one_block():
 @pytest.mark.parametrize("noise", [0.0, 0.1])
 def test_a_fit_on_few_rows_becomes_the_one_on_all(noise):
     p = problem(*table(30_000, noise))
-    few = rungs(p, 0)[0]
+    few = make_rungs(p, 0)[0]
     assert len(few.y) < 8000
     start = fit(fitted("2.1*x0*exp(-1.3*x1)/(1.2 + x2**2)"), few.X, few.columns, few.likelihood)
     found = refit(start, p, Clock())
@@ -105,17 +105,17 @@ def test_a_fit_on_few_rows_becomes_the_one_on_all(noise):
 
 def test_rungs_are_nested_samples_and_the_data_last():
     p = problem(*table(300_000))
-    ladder = rungs(p, 0)
+    ladder = make_rungs(p, 0)
     sizes = [len(q.y) for q in ladder]
     assert sizes[0] == 1000 and sizes[-1] == 300_000 and all(b <= 8.01 * a for a, b in pairwise(sizes))
     assert ladder[-1] is p and sum(sizes[:-1]) < 0.5 * sizes[-1]
     assert np.isin(ladder[0].y, ladder[1].y).all()
-    assert len(rungs(problem(*table(MANY_ROWS)), 0)) == 1
+    assert len(make_rungs(problem(*table(MANY_ROWS)), 0)) == 1
 
 
 def test_what_is_clearly_worse_than_its_rival_leaves_the_race():
     p = problem(*table(100_000, 0.1))
-    rung, all_rows = rungs(p, 0)[0], p.scorer(Settings())
+    rung, all_rows = make_rungs(p, 0)[0], p.scorer(Settings())
     scorer = rung.scorer(Settings())
     good, bad = "2.5*x0*exp(-x1)/(1 + x2**2)", "1.1*x0*exp(-x1) + 0.1*x2"
 

@@ -69,12 +69,12 @@ def test_a_soft_rule_is_charged_by_weight_and_a_hard_one_excludes() -> None:
     bare = p.scorer(Settings()).score(e)
     assert bare is not None
     book = Rulebook(p, 10.0)
-    charged = book.applied(bare)
+    charged = book.apply(bare)
     amount = book.amounts(e)[0]
     assert charged is not None
     assert charged.violation == pytest.approx(3.0 * amount)
     assert charged.score - bare.score == pytest.approx(30.0 * amount)
-    assert Rulebook(problem({"rule": [FALLING]}), 10.0).applied(bare) is None
+    assert Rulebook(problem({"rule": [FALLING]}), 10.0).apply(bare) is None
 
 
 def test_constants_are_fitted_under_hard_rules() -> None:
@@ -86,7 +86,7 @@ def test_constants_are_fitted_under_hard_rules() -> None:
     scorer, book = p.scorer(Settings()), Rulebook(p, 10.0)
     h = scorer.score(free("2.01*1 - 0.51*x"))
     assert h is not None
-    found = book.fitted(h, scorer.score)
+    found = book.fit_under_rules(h, scorer.score)
     assert found is not None
     level, slope = found.expression.values[0], found.expression.values[-1]
     assert book.amounts(found.expression)[0] == 0.0

@@ -16,7 +16,7 @@ from hypo.likelihood.poisson import Poisson
 from hypo.likelihood.row_likelihood import RowLikelihood
 from hypo.likelihood.student_t import StudentT
 from hypo.posterior.laplace import laplace
-from hypo.scoring.row_sums import Sums
+from hypo.scoring.row_sums import RowSums
 from tests.likelihood.cases import CASES, POSITIVE, SIGMA, N, X, Y, values_of
 
 # --- evidence -----------------------------------------------------------------------------------------------------
@@ -30,7 +30,7 @@ def log_evidence(
     def minus(theta: float, tau: float) -> float:
         with np.errstate(all="ignore"):
             p = predict(theta)  # type: ignore[operator]
-            value = float(np.sum(likelihood.weighted(likelihood.rows(p, math.exp(tau)))))
+            value = float(np.sum(likelihood.weigh(likelihood.row_misfits(p, math.exp(tau)))))
         return value if math.isfinite(value) else math.inf
 
     lo, hi = start - 12 * std, start + 12 * std
@@ -54,7 +54,7 @@ def test_evidence_against_quadrature(name: str) -> None:
     e = fit(parse("a*x", variables=["x"]), X, ["x"], likelihood)
     found = laplace(e, X, ["x"], likelihood)
     assert found is not None
-    scale = likelihood.scale_of(likelihood.predicted(e, X, ["x"])) if found.dof < math.inf else math.nan
+    scale = likelihood.find_scale(likelihood.predict(e, X, ["x"])) if found.dof < math.inf else math.nan
 
     def predict(theta: float) -> np.ndarray:
         return theta * X
@@ -115,9 +115,9 @@ def test_errors_in_x_of_a_straight_line() -> None:
             np.sum(stats.norm.logpdf(Y, theta[0] * X[0] + theta[1], np.sqrt(SIGMA**2 + (theta[0] * noise) ** 2)))
         )
 
-    p = likelihood.predicted(e, X, ["x"])
+    p = likelihood.predict(e, X, ["x"])
     assert 0.5 * likelihood.loss(p) == pytest.approx(minus(np.array([2.1, 0.9])))
-    sums = Sums.of(e, X, ["x"], likelihood)
+    sums = RowSums.of(e, X, ["x"], likelihood)
     assert sums is not None
     assert -sums.slope == pytest.approx(optimize.approx_fprime([2.1, 0.9], minus, 1e-7), rel=1e-4, abs=1e-4)
     best = optimize.minimize(minus, [2.0, 1.0], method="Nelder-Mead", options={"xatol": 1e-8, "fatol": 1e-10}).x
@@ -130,5 +130,5 @@ def test_errors_in_x_count_by_the_slope() -> None:
     both = np.stack([X[0], Y])
     likelihood = ErrorsInX(Y, SIGMA, {"x": np.full(N, 0.2), "u": np.full(N, 0.1)})
     slope_x, slope_u = 2 * X[0] + Y, X[0]
-    v = likelihood.predicted(e, both, ["x", "u"])[1]
+    v = likelihood.predict(e, both, ["x", "u"])[1]
     assert v == pytest.approx(SIGMA**2 + (0.2 * slope_x) ** 2 + (0.1 * slope_u) ** 2)

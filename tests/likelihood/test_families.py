@@ -18,7 +18,7 @@ from hypo.likelihood.row_likelihood import RowLikelihood
 from hypo.likelihood.student_t import StudentT
 from hypo.posterior.laplace import laplace, sampled_sums
 from hypo.problem.working_response import with_working_response
-from hypo.scoring.row_sums import BLOCK_ROWS, Sums
+from hypo.scoring.row_sums import BLOCK_ROWS, RowSums
 from tests.likelihood.cases import CASES, F, X
 
 
@@ -55,7 +55,9 @@ def density(name: str, likelihood: RowLikelihood, f: np.ndarray, scale: float) -
 def test_rows_are_those_of_scipy(name: str) -> None:
     likelihood, scale = CASES[name]
     f = F - 2.0 if "binomial" in name or "bernoulli" in name else F
-    assert likelihood.rows(f[None], scale) == pytest.approx(-density(name, likelihood, f, scale), rel=1e-9, abs=1e-11)
+    assert likelihood.row_misfits(f[None], scale) == pytest.approx(
+        -density(name, likelihood, f, scale), rel=1e-9, abs=1e-11
+    )
 
 
 # The score of a user's own likelihood is a difference already.
@@ -63,7 +65,7 @@ def test_rows_are_those_of_scipy(name: str) -> None:
 def test_scores_are_derivatives(name: str) -> None:
     likelihood, scale = CASES[name]
     f, h = F - 2.0 if "binomial" in name or "bernoulli" in name else F + 0.05, 1e-5
-    low, high = (likelihood.rows((f + d)[None], scale) for d in (-h, h))
+    low, high = (likelihood.row_misfits((f + d)[None], scale) for d in (-h, h))
     found = likelihood.derivatives(f[None], scale)
     assert found.score[0] == pytest.approx((low - high) / (2 * h), rel=1e-5, abs=1e-5)
     assert np.all(found.information >= 0)
@@ -99,10 +101,10 @@ def test_the_scale_is_the_most_likely_one(name: str) -> None:
     p = F[None]
 
     def total(tau: float) -> float:
-        return float(np.sum(likelihood.weighted(likelihood.rows(p, math.exp(tau)))))
+        return float(np.sum(likelihood.weigh(likelihood.row_misfits(p, math.exp(tau)))))
 
     best = optimize.minimize_scalar(total, bounds=(-4.0, 2.0), method="bounded", options={"xatol": 1e-9})
-    scale = likelihood.scale_of(p)
+    scale = likelihood.find_scale(p)
     assert math.log(scale) == pytest.approx(best.x, abs=1e-6)
     assert likelihood.loss(p) == pytest.approx(2 * best.fun, rel=1e-10)
     h = 1e-4
@@ -117,7 +119,7 @@ def test_impossible_predictions_have_no_finite_loss(name: str) -> None:
     assert math.isinf(likelihood.loss((F - F.min())[None]))
     assert math.isinf(likelihood.loss(-F[None]))
     assert math.isfinite(likelihood.loss(F[None]))
-    assert Sums.of(parse("0 - x", variables=["x"]), X, ["x"], likelihood) is None
+    assert RowSums.of(parse("0 - x", variables=["x"]), X, ["x"], likelihood) is None
 
 
 def test_limits_far_in_the_tails() -> None:
@@ -129,7 +131,7 @@ def test_limits_far_in_the_tails() -> None:
     between = Limits(z, z, z + 1.0, one)
     expected = z**2 / 2 + np.log(z) + 0.5 * math.log(2 * math.pi)
     for likelihood in (above, below, between):
-        assert likelihood.rows(np.zeros((1, 4)), math.nan) == pytest.approx(expected, rel=2e-4)
+        assert likelihood.row_misfits(np.zeros((1, 4)), math.nan) == pytest.approx(expected, rel=2e-4)
         found = likelihood.derivatives(np.zeros((1, 4)), math.nan)
         assert np.abs(found.score[0]) == pytest.approx(z, rel=0.02)
         # All of it, for the truncated normal distribution is as narrow as 1/z there.
@@ -142,7 +144,7 @@ def test_many_rows_by_blocks_as_few_at_once() -> None:
     y = np.random.default_rng(3).poisson(2 * x[0]).astype(float)
     e = parse("1.9*x + 0.1", variables=["x"])
     e = replace(e, constants=tuple(replace(c, free=True) for c in e.constants))
-    whole, likelihood = Sums.of(e, x, ["x"], Poisson(y)), Poisson(y)
+    whole, likelihood = RowSums.of(e, x, ["x"], Poisson(y)), Poisson(y)
     f, g = 1.9 * x[0] + 0.1, np.stack([x[0], np.ones(n)])
     assert whole is not None
     assert whole.slope == pytest.approx(g @ (y / f - 1), rel=1e-9)

@@ -21,7 +21,7 @@ from scipy.stats import poisson
 import hypo
 from hypo.cli.main import main
 from hypo.errors import FormulaError, InputError
-from hypo.posterior.bounds import Assumed, assumed, bound, event_probability, plausible, plausible_set
+from hypo.posterior.bounds import Assumed, NewRows, assume, bound, event_probability, mark_plausible, select_plausible
 from hypo.posterior.events import parse_event
 from hypo.posterior.posterior import Structure
 from hypo.scoring.prior import Prior
@@ -152,7 +152,7 @@ def test_plausible_sets_against_the_definition(weights: list[float], alpha: floa
             sums = np.cumsum(w[list(order)])
             for i, total in zip(order, sums, strict=True):
                 want[i] |= bool(w[i] > 0 and w[i] >= alpha * total)
-    found = plausible_set(w, alpha)
+    found = mark_plausible(w, alpha)
     assert not np.any(want & ~found)
     if len(set(weights)) == len(weights):
         falling = np.argsort(-w)
@@ -164,24 +164,24 @@ def test_plausible_sets_against_the_definition(weights: list[float], alpha: floa
 def test_bound_is_the_worst_of_the_plausible() -> None:
     structures = [structure("x", 0.7), structure("x + 1", 0.29), structure("x*10", 0.01)]
     regions = parse_event("y > 2.5", variables=["x", "z"], target="y").regions(X, ["x", "z"])
-    found = bound(structures, Assumed(0.05, 1.0), regions, X, ["x", "z"], "y > 2.5")
+    found = bound(structures, Assumed(0.05, 1.0), regions, NewRows(X, ["x", "z"]), "y > 2.5")
     each = [1 - ndtr((2.5 - c) / 0.5) for c in (X[0], X[0] + 1, 10 * X[0])]
     assert [s.expression for s in found.plausible] == [s.expression for s in structures[:2]]
     assert found.upper == pytest.approx(np.maximum(each[0], each[1]))
     assert found.worst.tolist() == [1, 1, 1, 1] and found.formulas() == ["x + 1"] * 4
     assert found.average == pytest.approx(0.7 * each[0] + 0.29 * each[1] + 0.01 * each[2])
-    everything = bound(structures, Assumed(0.05, 0.1), regions, X, ["x", "z"], "y > 2.5")
+    everything = bound(structures, Assumed(0.05, 0.1), regions, NewRows(X, ["x", "z"]), "y > 2.5")
     assert everything.upper == pytest.approx(np.max(each, axis=0)) and everything.worst.tolist() == [2] * 4
 
 
 def test_longer_codes_than_assumed_are_left_out() -> None:
     structures = [structure("x", 0.5), structure("x + 1", 0.3), structure("x*10", 0.2)]
     record = Prior(10, 4.0, 3.0, 2.0, 20, {"x": 2.0, "x + 1": 30.0, "x*10": 11.0})
-    level = assumed(structures, 0.05, record)
+    level = assume(structures, 0.05, record)
     assert level is not None and level.code_length == 12.0
     assert level.prior == pytest.approx(math.exp(-12.0 - record.log_normaliser(12.0)))
-    assert [str(s.expression) for s in plausible(structures, level, record)] == ["x", "x*10"]
-    assert assumed(structures, 0.05, None) is None and assumed(structures, 0.05, None, 0.1) == Assumed(0.05, 0.1)
+    assert [str(s.expression) for s in select_plausible(structures, level, record)] == ["x", "x*10"]
+    assert assume(structures, 0.05, None) is None and assume(structures, 0.05, None, 0.1) == Assumed(0.05, 0.1)
 
 
 def test_normaliser_counts_formulas() -> None:

@@ -109,14 +109,14 @@ def test_conditioning_one_point_at_a_time_is_that_on_all_at_once() -> None:
     measured, new = rng.uniform(0.5, 2.0, (2, 12)), rng.uniform(0.5, 2.0, (2, 50))
     measured = np.concatenate([measured, measured[:, :4]], axis=1)
     known, prior = (Disagreement(laws, ["x", "z"]) for _ in range(2))
-    updated = known.looked_at(new)
+    updated = known.predict_points(new)
     for x in measured.T:
         known.measure(x)
-        updated = known.after_the_last(updated)
-    m, at = prior.looked_at(measured), prior.looked_at(new)
+        updated = known.condition_on_last(updated)
+    m, at = prior.predict_points(measured), prior.predict_points(new)
     shared = m.spread.T @ at.spread
     left = at.left - np.sum(shared * np.linalg.solve(m.spread.T @ m.spread + np.diag(m.noise), shared), axis=0)
-    assert known.looked_at(new).left == pytest.approx(left, rel=1e-9)
+    assert known.predict_points(new).left == pytest.approx(left, rel=1e-9)
     assert updated.left == pytest.approx(left, rel=1e-9)
 
 
@@ -141,7 +141,7 @@ def test_figures_are_those_of_the_suggested_row() -> None:
     assert found is not None
     expected = 0.5 * np.log1p((found.disagreement / found.noise) ** 2)
     assert found.information == pytest.approx(expected, rel=1e-9)
-    at_the_face = Disagreement(rivals, ["x"]).looked_at(np.zeros((1, 1))).information[0]
+    at_the_face = Disagreement(rivals, ["x"]).predict_points(np.zeros((1, 1))).information[0]
     assert found.information[0] > at_the_face
 
 

@@ -22,10 +22,10 @@ from hypo.posterior.posterior import (
     ExploredSpace,
     Posterior,
     Structure,
-    joined,
+    join,
     make_posterior,
     structure_key,
-    weighed,
+    weigh,
     weighted,
 )
 from hypo.scoring.score import Hypothesis, Scorer
@@ -138,12 +138,12 @@ def test_inclusion_probabilities() -> None:
 
 def test_searches_of_the_same_data_join() -> None:
     p, q = posterior("a*x", "a*x + b"), posterior("a*x", "a*x + b*z")
-    both = joined([p, q], COLUMNS, 3)
+    both = join([p, q], COLUMNS, 3)
     assert both is not None
     whole = posterior("a*x", "a*x + b", "a*x + b*z")
     assert [str(s.expression) for s in both.structures] == [str(s.expression) for s in whole.structures]
     assert [s.weight for s in both.structures] == pytest.approx([s.weight for s in whole.structures])
-    assert joined([], COLUMNS) is None
+    assert join([], COLUMNS) is None
 
 
 def test_too_few_rows_give_no_posterior() -> None:
@@ -157,7 +157,7 @@ def test_too_few_rows_give_no_posterior() -> None:
 
 def test_one_constant_without_a_variance_does_not_take_the_others_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     """Variances may be beyond the range of numbers where slopes are near its other end."""
-    own = weighed
+    own = weigh
 
     def beyond(h: Hypothesis, *rows: Any) -> Structure | None:
         s = own(h, *rows)

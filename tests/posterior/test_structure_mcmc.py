@@ -120,7 +120,7 @@ def test_visits_are_as_the_exact_posterior() -> None:
     exp(-nats), within standard errors that allow for the chain's memory."""
     from hypo.fitting.constants.fit import fit
     from hypo.likelihood.base import Gaussian
-    from hypo.posterior.posterior import weighed
+    from hypo.posterior.posterior import weigh
     from hypo.scoring.score import Scorer
 
     rng = np.random.default_rng(3)
@@ -136,7 +136,7 @@ def test_visits_are_as_the_exact_posterior() -> None:
             levels[k] = math.inf
             if admissible(t):
                 h = scorer.score(fit(formula(t), X, NAMES, likelihood, steps=30, descents=2))
-                s = None if h is None else weighed(h, X, NAMES, likelihood)
+                s = None if h is None else weigh(h, X, NAMES, likelihood)
                 levels[k] = math.inf if s is None else s.nats
         return levels[k]
 

@@ -54,7 +54,7 @@ def test_another_spelling_is_no_rival_and_no_evidence() -> None:
     def hypothesis(text: str, cost: float, away: float) -> Hypothesis:
         e = fit(free(text), X, ("x",), likelihood)
         e = replace(e, constants=tuple(replace(c, value=c.value * away) if c.free else c for c in e.constants))
-        rss = likelihood.rss(likelihood.y - likelihood.predicted(e, X, ("x",)))
+        rss = likelihood.rss(likelihood.y - likelihood.predict(e, X, ("x",)))
         misfit, r2, rmse = likelihood.misfit(rss), 0.9, 0.05
         return Hypothesis(
             e, complexity=8.0, misfit=misfit, complexity_cost=cost, violation=0.0, score=misfit + cost, r2=r2, rmse=rmse

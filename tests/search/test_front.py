@@ -13,7 +13,7 @@ import hypo
 from hypo.api.make_result import make_result
 from hypo.data import as_dataset
 from hypo.expression.expr import Expression
-from hypo.fitting.archive import BEYOND, CLOSER, CLOSEST, Archive, front_of, loss, pareto
+from hypo.fitting.archive import BEYOND, CLOSER, CLOSEST, Archive, find_front, loss, pareto
 from hypo.knowledge import Knowledge
 from hypo.problem.problem import Settings, make_problem
 from hypo.report import tables
@@ -61,7 +61,7 @@ def random_hypotheses(rng: np.random.Generator) -> list[Hypothesis]:
 @pytest.mark.parametrize("seed", range(20))
 def test_the_front_against_its_definition(seed: int) -> None:
     everything = random_hypotheses(np.random.default_rng(seed))
-    front = front_of(everything)
+    front = find_front(everything)
     best = min(everything, key=lambda h: h.score)
     assert best in front
     assert all(a.complexity < b.complexity for a, b in pairwise(front))
@@ -80,7 +80,7 @@ def test_the_front_against_its_definition(seed: int) -> None:
 def test_what_the_score_believes_is_part_of_the_front() -> None:
     for seed in range(20):
         everything = random_hypotheses(np.random.default_rng(seed))
-        front = front_of(everything)
+        front = find_front(everything)
         assert tables.count_believed(front) == 1 + front.index(min(everything, key=lambda h: h.score))
         left_out = [h for h in pareto(everything) if h not in front]
         # Only what a longer formula with a shorter code says as well.
@@ -89,12 +89,12 @@ def test_what_the_score_believes_is_part_of_the_front() -> None:
 
 def test_rows_bear_no_formula_as_long_as_they_are_many() -> None:
     short, long = hypothesis(1, 30.0, 3.0), hypothesis(5, 20.0, 18.0, "x + x*x")
-    assert front_of([short, long]) == (short, long)
-    assert front_of([short, long], rows=6) == (short, long)
-    assert front_of([short, long], rows=5) == (short,)
+    assert find_front([short, long]) == (short, long)
+    assert find_front([short, long], rows=6) == (short, long)
+    assert find_front([short, long], rows=5) == (short,)
     # What scores better is believed at any number of rows.
     best = hypothesis(5, 2.0, 18.0, "x + x*x")
-    assert front_of([short, best], rows=2) == (short, best)
+    assert find_front([short, best], rows=2) == (short, best)
 
 
 def test_equal_rows_count_once_and_an_exact_formula_ends_the_front() -> None:

@@ -8,7 +8,7 @@ import pytest
 import hypo
 from hypo.data import from_arrays
 from hypo.expression.expr import Expression
-from hypo.fitting.refiner import ALONE, likeliest
+from hypo.fitting.refiner import ALONE, select_likeliest
 from hypo.problem.problem import Settings, make_problem
 from hypo.search.library.compact import _choices, _exponents
 
@@ -51,10 +51,10 @@ def test_places_of_columns_are_those_of_the_call():
 def test_of_many_columns_the_nearest_are_looked_at_first():
     X = np.random.default_rng(0).uniform(1.0, 3.0, (3 * ALONE, 50))
     names = tuple(f"c{k}" for k in range(len(X)))
-    found = likeliest(names, X, X[217])
+    found = select_likeliest(names, X, X[217])
     assert len(found) == ALONE
     assert "c217" in found
-    assert likeliest(names[:5], X[:5], X[2]) == names[:5]
+    assert select_likeliest(names[:5], X[:5], X[2]) == names[:5]
 
 
 def test_a_table_of_ten_thousand_columns_is_made_in_seconds():

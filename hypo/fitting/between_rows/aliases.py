@@ -18,16 +18,19 @@ from hypo.expression.program import Program
 from hypo.kernels import opcodes as oc
 from hypo.problem.spacing import HALF_TURN, WAVES, Spacing
 
-# Rows are even where this share of the gaps of a column are about whole multiples of the median gap, to this share of it.
-EVEN, ABOUT = 0.8, 0.3
+# Share of the gaps of a column that are near whole multiples of the median gap where rows are even.
+EVEN_SHARE = 0.8
+# How near that is, as a share of the median gap.
+NEAR_WHOLE = 0.3
 # A slower wave fits as well if its misfit is above by no more nats.
 AS_WELL = 4.0
-# So many rows for each fitted constant tell a wave that has no slower alias, as cos(x**4) or one on uneven rows; fewer do where
-# it makes less than half a turn between this share of neighbouring rows.
-ROWS_EACH, SLOW = 6, 0.75
+# Rows for each fitted constant that tell a wave that has no slower alias, as cos(x**4) or one on uneven rows.
+ROWS_PER_CONSTANT = 6
+# Share of neighbouring rows between which a wave makes less than half a turn where fewer rows will do.
+SLOW_SHARE = 0.75
 
 
-def slower(e: Expression, spacing: Spacing) -> list[Expression]:
+def find_slower(e: Expression, spacing: Spacing) -> list[Expression]:
     """For each wave of ``e`` that is too short for the rows of a column, ``e`` with its slowest alias, two constants to fit in
     it."""
     found = []
@@ -43,21 +46,21 @@ def slower(e: Expression, spacing: Spacing) -> list[Expression]:
     return found
 
 
-def told_apart(e: Expression, spacing: Spacing, misfit: float, fitted_misfit: Callable[[Expression], float]) -> bool:
+def is_told_apart(e: Expression, spacing: Spacing, misfit: float, fitted_misfit: Callable[[Expression], float]) -> bool:
     """True if the rows tell the waves of ``e``, whose misfit is given, from slower ones; ``fitted_misfit`` fits a formula."""
     if not any(op in WAVES for op, _ in e.code):
         return True
-    return all(fitted_misfit(other) > misfit + AS_WELL for other in slower(e, spacing))
+    return all(fitted_misfit(other) > misfit + AS_WELL for other in find_slower(e, spacing))
 
 
-def blind(e: Expression, spacing: Spacing) -> bool:
+def is_blind(e: Expression, spacing: Spacing) -> bool:
     """True if ``e`` has a wave that makes more than half a turn between many neighbouring rows, has no slower alias to be
     compared with, and fitted constants that are many for the rows: one such wave meets nearly any few rows."""
     for node, (op, _) in enumerate(e.code):
         if op not in WAVES:
             continue
         u = e.subtree(node - 1)
-        if spacing.X.shape[1] >= ROWS_EACH * len(e.free) or not spacing.advance(u, SLOW) > HALF_TURN:
+        if spacing.X.shape[1] >= ROWS_PER_CONSTANT * len(e.free) or not spacing.advance(u, SLOW_SHARE) > HALF_TURN:
             continue
         steps = ((n, *_even(spacing, n)) for n in u.variables)
         if not any(step and _turns(u, n, step, spacing) for n, step, _ in steps):
@@ -73,8 +76,8 @@ def _even(spacing: Spacing, name: str) -> tuple[float, float]:
     gaps = np.diff(line)
     step = float(np.median(gaps))
     shares = gaps / step
-    whole = np.abs(shares - np.maximum(np.round(shares), 1.0)) < ABOUT
-    return (step, float(line[0])) if np.mean(whole) >= EVEN else (0.0, 0.0)
+    whole = np.abs(shares - np.maximum(np.round(shares), 1.0)) < NEAR_WHOLE
+    return (step, float(line[0])) if np.mean(whole) >= EVEN_SHARE else (0.0, 0.0)
 
 
 def _turns(u: Expression, name: str, step: float, spacing: Spacing) -> int:
@@ -90,7 +93,7 @@ def _turns(u: Expression, name: str, step: float, spacing: Spacing) -> int:
         advance = program.value(on) - program.value(rows)
     middle = float(np.median(advance))
     # A turn more on each step makes it slower on nearly all rows only where the steps are about alike.
-    if not HALF_TURN < abs(middle) < 1e9 or np.mean(np.abs(advance - middle) < math.pi) < EVEN:
+    if not HALF_TURN < abs(middle) < 1e9 or np.mean(np.abs(advance - middle) < math.pi) < EVEN_SHARE:
         return 0
     return round(middle / (2.0 * math.pi))
 

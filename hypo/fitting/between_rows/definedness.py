@@ -21,36 +21,55 @@ from hypo.expression import operators as ops
 from hypo.expression.analysis.intervals import enclose
 from hypo.expression.expr import Expression
 from hypo.expression.program import Program
-from hypo.fitting.between_rows.aliases import blind
-from hypo.fitting.between_rows.poles import HALVINGS, guards, supported
+from hypo.fitting.between_rows.aliases import is_blind
+from hypo.fitting.between_rows.poles import HALVINGS, find_guards, is_supported
 from hypo.kernels import opcodes as oc
 from hypo.problem.spacing import WAVES, Spacing
 
-# Points between neighbouring values of a column: all of them, and least and most in one gap.
-POINTS, FEWEST, MOST = 2048, 3, 24
+# Points between neighbouring values of a column, all of them.
+POINTS = 2048
+# Least in one gap.
+LEAST_IN_GAP = 3
+# Most in one gap.
+MOST_IN_GAP = 24
 # Where the first of evenly spaced points stands, as a share of their distance.
 ASIDE = 0.4142135
-# Intervals that may hold a point where a formula is undefined are divided into so many, so many times, so many at most.
-PARTS, LEVELS, INTERVALS = 8, 14, 400
-# A formula goes astray where it leaves the values on the rows beside by more than this share of their range on all rows, and by
-# so many times what its residuals are.
-ASTRAY, NOISE = 0.5, 3.0
-# Values grow towards a peak where a step is so many times the step before, or not quite as many and this share of their range.
-STEEPER, STEEP, STEP = 4.0, 1.5, 0.2
-# Points on each segment between rows, and the share of segments that may be undefined somewhere.
-ON_SEGMENT, UNDEFINED_SHARE = 7, 0.03
-# Distances from a pole, as shares of the segment, and the growth between them that show that it is one.
-NEAR, NEARER, GROWS = 1e-8, 1e-10, 10.0
+# Parts into which an interval is divided that may hold a point where a formula is undefined.
+PARTS = 8
+# How many times that is done.
+LEVELS = 14
+# Most intervals that are divided at a time.
+MOST_INTERVALS = 400
+# A formula goes astray where it leaves the values on the rows beside by more than this share of their range on all rows,
+ASTRAY = 0.5
+# and by so many times what its residuals are.
+TIMES_NOISE = 3.0
+# Values grow towards a peak where a step is so many times the step before,
+STEEPER = 4.0
+# or not quite as many,
+STEEP = 1.5
+# and this share of their range.
+STEEP_STEP = 0.2
+# Points on each segment between rows.
+ON_SEGMENT = 7
+# Share of segments that may be undefined somewhere.
+UNDEFINED_SHARE = 0.03
+# Distance from a pole at which values are looked at, as a share of the segment.
+NEAR_POLE = 1e-8
+# The nearer one.
+NEARER_POLE = 1e-10
+# Growth between them that shows that it is a pole.
+POLE_GROWTH = 10.0
 
 HARMLESS = frozenset({oc.VAR, oc.CONST, oc.ADD, oc.SUB, oc.MUL, oc.NEG})
 
 
-def sound(e: Expression, spacing: Spacing, noise: float) -> bool:
+def is_sound(e: Expression, spacing: Spacing, noise: float) -> bool:
     """True if ``e``, with residuals of the size ``noise``, is defined between the rows and does nothing there that no row
     hints at."""
     if all(op in HARMLESS for op, _ in e.code):
         return True
-    if blind(e, spacing):
+    if is_blind(e, spacing):
         return False
     names = [n for n in spacing.columns if n in e.variables]
     with np.errstate(all="ignore"):
@@ -77,7 +96,7 @@ def _sound_on_a_line(e: Expression, name: str, spacing: Spacing, noise: float) -
     # Only the values beside the gaps are needed.
     at_rows, needed = np.full(len(line), np.nan), np.unique(np.clip(gaps[:, None] + np.arange(-2, 4), 0, len(line) - 1))
     at_rows[needed] = program.value(line[None, needed])
-    many = int(np.clip(POINTS // len(gaps), FEWEST, MOST))
+    many = int(np.clip(POINTS // len(gaps), LEAST_IN_GAP, MOST_IN_GAP))
     inner = line[gaps, None] + (line[gaps + 1] - line[gaps])[:, None] * _shares(many)
     values = program.value(inner.reshape(1, -1)).reshape(inner.shape)
     if not np.all(np.isfinite(values)):
@@ -91,7 +110,7 @@ def _sound_on_a_line(e: Expression, name: str, spacing: Spacing, noise: float) -
                 return False
             np.minimum.at(low, gap, found.min(axis=1))
             np.maximum.at(high, gap, found.max(axis=1))
-    if not supported(e, name, spacing, noise):
+    if not is_supported(e, name, spacing, noise):
         return False
     waves = any(op in WAVES for op, _ in e.code)
     return bool(np.all(_hinted(at_rows, gaps, low, high, noise, waves)))
@@ -113,7 +132,7 @@ def _closer(
         doubtful = np.flatnonzero(~defined)
         if not len(doubtful):
             return
-        doubtful = doubtful[:: -(-len(doubtful) // INTERVALS)]
+        doubtful = doubtful[:: -(-len(doubtful) // MOST_INTERVALS)]
         lo, hi, gap = lo[doubtful], hi[doubtful], gap[doubtful]
         points = lo[:, None] + (hi - lo)[:, None] * np.concatenate([[0.0], _shares(PARTS - 1), [1.0]])
         inner = np.ascontiguousarray(points[:, 1:-1])
@@ -137,13 +156,13 @@ def _hinted(
     for sign, beyond in ((1.0, high), (-1.0, -low)):
         g = sign * f
         away = beyond - (np.nanmax(g) if waves else np.maximum(g[gaps], g[gaps + 1]))
-        astray = (away > ASTRAY * spread) & (away > NOISE * noise)
+        astray = (away > ASTRAY * spread) & (away > TIMES_NOISE * noise)
         for at, step in ((gaps, -1), (gaps + 1, 1)):
             next_, after = np.clip(at + step, 0, last), np.clip(at + 2 * step, 0, last)
             towards, before = g[at] - g[next_], np.abs(g[next_] - g[after])
             steeper = (towards > STEEPER * before) & (after != next_)
-            steep = (towards > STEEP * before) & (towards > STEP * spread)
-            hinted |= astray & (towards > NOISE * noise) & (towards > 0) & (steep | steeper)
+            steep = (towards > STEEP * before) & (towards > STEEP_STEP * spread)
+            hinted |= astray & (towards > TIMES_NOISE * noise) & (towards > 0) & (steep | steeper)
         good &= ~astray
     return good | hinted
 
@@ -169,7 +188,7 @@ def _sound_on_segments(e: Expression, names: list[str], spacing: Spacing, noise:
     if float(np.mean(undefined)) > UNDEFINED_SHARE:
         return False
     shown = []
-    for guard in guards(e):
+    for guard in find_guards(e):
         denominator = Program.of(guard, names)
         ends = at(denominator, np.array([[0.0, 1.0]]), every)
         crossed = np.flatnonzero((np.sign(ends[:, 0]) * np.sign(ends[:, 1]) < 0) & ~undefined)
@@ -182,13 +201,14 @@ def _sound_on_segments(e: Expression, names: list[str], spacing: Spacing, noise:
             same = np.sign(at(denominator, middle[:, None], crossed)[:, 0]) == below
             low, high = np.where(same, middle, low), np.where(same, high, middle)
         far, close = (
-            np.max(np.abs(at(program, low[:, None] + np.array([[-d, d]]), crossed)), axis=1) for d in (NEAR, NEARER)
+            np.max(np.abs(at(program, low[:, None] + np.array([[-d, d]]), crossed)), axis=1)
+            for d in (NEAR_POLE, NEARER_POLE)
         )
         growth = close / far
-        pole = np.isfinite(growth) & (growth > GROWS)
+        pole = np.isfinite(growth) & (growth > POLE_GROWTH)
         if np.any(pole):
             nearest = np.maximum(np.minimum(low, 1.0 - low)[pole], 1e-3)
-            order = np.log(growth[pole]) / np.log(NEAR / NEARER)
+            order = np.log(growth[pole]) / np.log(NEAR_POLE / NEARER_POLE)
             # What the pole alone would add to the nearer row.
-            shown.append(float(np.median(close[pole] * (NEARER / nearest) ** order)))
-    return all(size > NOISE * noise for size in shown)
+            shown.append(float(np.median(close[pole] * (NEARER_POLE / nearest) ** order)))
+    return all(size > TIMES_NOISE * noise for size in shown)

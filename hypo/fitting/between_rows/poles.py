@@ -19,26 +19,34 @@ from hypo.problem.spacing import Spacing
 
 Values = NDArray[np.float64]
 
-# Halvings that lead to a pole, and by how many times values have to grow more steeply where it is so many times nearer.
-HALVINGS, NEARER, STEEP = 44, 100.0, 3.0
-# The smaller distance from a pole at which it is looked at: a share of the gap, and no fewer roundings.
-CLOSE, ROUNDINGS = 1e-10, 1e4
+# Halvings that lead to a pole: nearly all digits of its place.
+HALVINGS = 44
+# How many times nearer the pole values are looked at again.
+NEARER = 100.0
+# By how many times they have to grow there.
+STEEP = 3.0
+# The smaller distance from a pole at which it is looked at: this share of the gap,
+CLOSE = 1e-10
+# and no fewer roundings of its place.
+ROUNDINGS = 1e4
 # Points in each gap that zeros of denominators are sought between.
 POINTS = 4
-# A pole shows on a row where it adds so many times what the residuals are; so much more is enough without values that grow.
-NOISE, STRONG = 3.0, 10.0
+# A pole shows on a row where it adds so many times what the residuals are.
+TIMES_NOISE = 3.0
+# So many times more is enough without values that grow.
+STRONG = 10.0
 # The share of the poles of one denominator that have to show: rows that stand evenly beside one of many poles of tan do not.
 SHARE = 0.6
 
 
-def supported(e: Expression, name: str, spacing: Spacing, noise: float) -> bool:
+def is_supported(e: Expression, name: str, spacing: Spacing, noise: float) -> bool:
     """True if the poles of ``e``, a formula of the column ``name`` with residuals of the size ``noise``, between neighbouring
     rows show in those on both sides."""
     line, gaps = spacing.line(name), spacing.gaps(name)
     program = Program.of(e, (name,))
     shares = np.linspace(0.0, 1.0, POINTS + 1)
     ends = line[gaps, None] + (line[gaps + 1] - line[gaps])[:, None] * shares
-    for guard in guards(e):
+    for guard in find_guards(e):
         denominator = Program.of(guard, (name,))
         sign = _sign(denominator.value(ends.reshape(1, -1)).reshape(ends.shape))
         gap, part = np.nonzero(sign[:, :-1] * sign[:, 1:] < 0)
@@ -73,15 +81,15 @@ def _shown(program: Program, line: Values, at: NDArray[np.int64], place: Values,
         pole |= np.isfinite(growth) & (growth > STEEP)
         order = np.log(np.maximum(growth, STEEP)) / np.log(NEARER)
         adds = np.abs(near - far) * (close / np.maximum(np.abs(line[row] - place), close)) ** order
-        good &= adds > NOISE * noise
-        strong &= adds > STRONG * NOISE * noise
+        good &= adds > TIMES_NOISE * noise
+        strong &= adds > STRONG * TIMES_NOISE * noise
         beyond = np.clip(row + step, 0, last)
         towards = (program.value(line[row][None]) - program.value(line[beyond][None])) * np.sign(near - far)
         grows &= (towards > noise) | (beyond == row)
     return ~pole | (good & (grows | strong))
 
 
-def guards(e: Expression) -> Iterator[Expression]:
+def find_guards(e: Expression) -> Iterator[Expression]:
     """Parts of ``e`` at whose zeros it has poles."""
     seen: set[str] = set()
     for node, (op, _) in enumerate(e.code):

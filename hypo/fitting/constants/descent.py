@@ -8,6 +8,7 @@ likelihood itself for some steps, and the best go on, on all rows and until they
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,78 +22,114 @@ from hypo.fitting.constants.squares import SCREEN_ROWS, Squares
 from hypo.likelihood.base import Gaussian, Likelihood
 from hypo.likelihood.row_likelihood import RowLikelihood
 from hypo.problem.working_response import working_responses
-from hypo.scoring.row_sums import Sums
+from hypo.scoring.row_sums import RowSums
 
 Values = NDArray[np.float64]
 
-# Most steps ordinarily, on few rows, on all rows, and at the end; damped ones tried for each; the first damping, a share of
-# the information; the least one; and the last step's gain in nats, ordinarily and where all digits are wanted.
-STEPS, SHORT_STEPS, LONG_STEPS, MANY_STEPS = 30, 12, 60, 500
-TRIALS, DAMPING, LEAST_DAMPING = 10, 1e-4, 1e-10
-LAST_NATS, TIGHT_NATS = 1e-4, 1e-13
-# Minima of Gaussian problems that are tried on few rows, and how many go on to all; the first ones of each problem are made
-# possible.
-MINIMA, BEST, FIRST = 32, 6, 12
+# Most steps ordinarily.
+STEPS = 30
+# Most on few rows.
+SHORT_STEPS = 12
+# Most on all rows, after those on few.
+LONG_STEPS = 60
+# Most at the end.
+MANY_STEPS = 500
+# Damped steps tried for each step.
+TRIALS = 10
+# First damping, as a share of the information.
+DAMPING = 1e-4
+# Least damping.
+LEAST_DAMPING = 1e-10
+# Gain of the last step, in nats.
+LAST_NATS = 1e-4
+# The same where all digits are wanted.
+TIGHT_NATS = 1e-13
+# Minima of Gaussian problems that are tried on few rows.
+MOST_MINIMA = 32
+# How many of them go on to all rows.
+MOST_FOLLOWED = 6
+# First minima of each problem that are made possible where they are not.
+MADE_POSSIBLE = 12
 # Shares of a possible prediction that an impossible one is mixed with.
 MIXED = 0.1, 0.3, 0.6, 1.0
 
 
-def nearer(
-    e: Expression, working: Expression, X: Values, columns: Sequence[str], likelihood: Likelihood, tight: bool,
-    clock: Expiring | None,
-) -> Expression:  # fmt: skip
+class FitRows(NamedTuple):
+    """Rows ``X`` (n_var, n_row) of a fit, with ``columns`` naming its lines, and their likelihood."""
+
+    X: Values
+    columns: Sequence[str]
+    likelihood: Likelihood
+
+    def take(self, chosen: NDArray[np.int64]) -> FitRows:
+        """Some of the rows."""
+        return FitRows(np.ascontiguousarray(self.X[:, chosen]), self.columns, self.likelihood.take(chosen))
+
+    def loss(self, e: Expression) -> float:
+        """The loss of a formula with the constants that it has."""
+        return self.likelihood.loss(self.likelihood.predict(e, self.X, self.columns))
+
+
+def descend_from_better(
+    e: Expression, working: Expression, rows: FitRows, tight: bool, clock: Expiring | None
+) -> Expression:
     """The minimum downhill from the better of ``e`` and ``working``, the one that fits the working response."""
     with np.errstate(all="ignore"):
-        losses = [likelihood.loss(likelihood.predicted(x, X, columns)) for x in (e, working)]
-        better = e if losses[0] <= losses[1] else working
+        better = e if rows.loss(e) <= rows.loss(working) else working
         steps, last = (MANY_STEPS, TIGHT_NATS) if tight else (STEPS, LAST_NATS)
-        return descended(better, X, columns, likelihood, steps, last, clock)
+        return descend(better, *rows, steps, last, clock)
 
 
-def from_elsewhere(
-    e: Expression, given: Expression, X: Values, columns: Sequence[str], likelihood: Likelihood, starts: int,
-    rng: np.random.Generator, tight: bool, clock: Expiring | None,
-) -> Expression:  # fmt: skip
+def descend_from_elsewhere(
+    e: Expression,
+    given: Expression,
+    rows: FitRows,
+    starts: int,
+    rng: np.random.Generator,
+    tight: bool,
+    clock: Expiring | None,
+) -> Expression:
     """``e``, or the best of the minima from ``starts`` starts around the constants of ``given``, and elsewhere."""
     with np.errstate(all="ignore"):
-        e = _better(e, given, X, columns, likelihood, working_responses(likelihood, X), starts, rng, clock)
+        e = _find_better(e, given, rows, working_responses(rows.likelihood, rows.X), starts, rng, clock)
         # Once more with weights that the first answer tells better.
-        e = _better(e, given, X, columns, likelihood, _around(e, X, columns, likelihood), starts, rng, clock)
-        return descended(e, X, columns, likelihood, MANY_STEPS, TIGHT_NATS if tight else LAST_NATS, clock)
+        e = _find_better(e, given, rows, _around(e, *rows), starts, rng, clock)
+        return descend(e, *rows, MANY_STEPS, TIGHT_NATS if tight else LAST_NATS, clock)
 
 
-def _better(
-    e: Expression, given: Expression, X: Values, columns: Sequence[str], likelihood: Likelihood,
-    known: Sequence[Gaussian], starts: int, rng: np.random.Generator, clock: Expiring | None,
-) -> Expression:  # fmt: skip
+def _find_better(
+    e: Expression,
+    given: Expression,
+    rows: FitRows,
+    known: Sequence[Gaussian],
+    starts: int,
+    rng: np.random.Generator,
+    clock: Expiring | None,
+) -> Expression:
     """``e``, or the best of the minima downhill from those of the Gaussian problems ``known`` where that is better."""
-    n = X.shape[1]
+    n = rows.X.shape[1]
     chosen = np.arange(n) if n <= SCREEN_ROWS else np.sort(rng.permutation(n)[:SCREEN_ROWS])
-    few_X, few = np.ascontiguousarray(X[:, chosen]), likelihood.take(chosen)
-
-    def loss(x: Expression, rows: Values, its: Likelihood) -> float:
-        return its.loss(its.predicted(x, rows, columns))
-
+    few = rows.take(chosen)
     begun: list[tuple[float, int, Expression]] = []
     for working in known:
-        problem = Squares(given, X, columns, working, clock)
+        problem = Squares(given, rows.X, rows.columns, working, clock)
         for k, (_, theta) in enumerate(ends(problem, problem.parameters.start, starts, rng)):
             x = e.with_values(problem.parameters.values(theta, e.values))
-            its = loss(x, few_X, few)
-            if not its < np.inf and k < FIRST:
-                x = _possible(x, few_X, columns, few)
-                its = loss(x, few_X, few)
+            its = few.loss(x)
+            if not its < np.inf and k < MADE_POSSIBLE:
+                x = _possible(x, *few)
+                its = few.loss(x)
             begun.append((its, len(begun), x))
     tried: list[tuple[float, int, Expression]] = []
-    for _, k, x in sorted(begun)[:MINIMA]:
-        x = descended(x, few_X, columns, few, SHORT_STEPS, LAST_NATS, clock)
-        tried.append((loss(x, few_X, few), k, x))
+    for _, k, x in sorted(begun)[:MOST_MINIMA]:
+        x = descend(x, *few, SHORT_STEPS, LAST_NATS, clock)
+        tried.append((few.loss(x), k, x))
         if clock is not None and clock.expired:
             break
-    best, least = e, loss(e, X, likelihood)
-    for _, _, x in sorted(tried)[:BEST]:
-        x = descended(x, X, columns, likelihood, LONG_STEPS, LAST_NATS, clock)
-        its = loss(x, X, likelihood)
+    best, least = e, rows.loss(e)
+    for _, _, x in sorted(tried)[:MOST_FOLLOWED]:
+        x = descend(x, *rows, LONG_STEPS, LAST_NATS, clock)
+        its = rows.loss(x)
         if its < least - 2.0 * LAST_NATS:
             best, least = x, its
         if clock is not None and clock.expired:
@@ -105,7 +142,7 @@ def _around(e: Expression, X: Values, columns: Sequence[str], likelihood: Likeli
     impossible."""
     if not isinstance(likelihood, RowLikelihood):
         return ()
-    target, sigma = likelihood.working(likelihood.predicted(e, X, columns))
+    target, sigma = likelihood.expand(likelihood.predict(e, X, columns))
     usable = np.all(np.isfinite(target)) and np.all(np.isfinite(sigma)) and np.all(sigma > 0)
     return (Gaussian(target, sigma, likelihood.weights),) if usable else ()
 
@@ -136,12 +173,12 @@ def _possible(e: Expression, X: Values, columns: Sequence[str], likelihood: Like
         values = program.values.copy()
         values[slots] += share * (found - values[slots])
         x = e.with_values(values)
-        if np.isfinite(likelihood.loss(likelihood.predicted(x, X, columns))):
+        if np.isfinite(likelihood.loss(likelihood.predict(x, X, columns))):
             return x
     return e
 
 
-def descended(
+def descend(
     e: Expression,
     X: NDArray[np.float64],
     columns: Sequence[str],
@@ -152,7 +189,7 @@ def descended(
 ) -> Expression:
     """``e`` with its constants moved downhill to a minimum of the loss, by up to ``steps`` Gauss–Newton steps, damped where
     they fail, until one gains less than ``last`` nats."""
-    at = Sums.of(e, X, columns, likelihood, clock=clock)
+    at = RowSums.of(e, X, columns, likelihood, clock=clock)
     if at is None:
         return e
     parameters = Parameters.of(e)
@@ -174,8 +211,8 @@ def descended(
             if promise <= 0.1 * last or (clock is not None and clock.expired):
                 break
             new = e.with_values(parameters.values(theta + step, e.values))
-            if likelihood.loss(likelihood.predicted(new, X, columns)) < at.rss:
-                better = Sums.of(new, X, columns, likelihood, clock=clock)
+            if likelihood.loss(likelihood.predict(new, X, columns)) < at.rss:
+                better = RowSums.of(new, X, columns, likelihood, clock=clock)
                 break
             damping = max(10.0 * damping, DAMPING)
         if better is None:

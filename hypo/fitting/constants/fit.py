@@ -27,11 +27,16 @@ __all__ = ["MAX_STEPS", "TIGHT", "TOLERANCE", "Parameters", "fit"]
 MAX_STEPS = 60
 # A step that gains less than this share of the sum of squares is the last: this asks for all digits there are.
 TIGHT = 1e-26
-# The residual of a better minimum is smaller by this share, and by this share of the target.
-CLEARLY, ROUNDING = 1e-9, 1e-14
-# Minima found on few rows that go on to all: these first ones, and those with a sum of squares up to so many times the least,
-# so many at most.
-SURELY, HOPEFUL, GOING_ON = 3, 2.0, 16
+# The residual of a better minimum is smaller by this share of itself,
+CLEARLY = 1e-9
+# and by this share of the target: less is rounding.
+ROUNDING = 1e-14
+# First minima found on few rows that go on to all rows whatever they are.
+SURELY = 3
+# Others go on with a sum of squares up to so many times the least,
+HOPEFUL = 2.0
+# so many in all.
+GOING_ON = 16
 
 
 def fit(
@@ -60,14 +65,15 @@ def fit(
     if not e.free:
         return e
     if not isinstance(likelihood, Gaussian):
+        rows = descent.FitRows(X, columns, likelihood)
         working = fit(
             e, X, columns, likelihood.gaussian, steps=steps, tolerance=tolerance, descents=descents, clock=clock
         )
-        found = descent.nearer(e, working, X, columns, likelihood, tolerance <= TIGHT, clock)
+        found = descent.descend_from_better(e, working, rows, tolerance <= TIGHT, clock)
         if starts < 2:
             return found
         rng = rng or np.random.default_rng(0)
-        return descent.from_elsewhere(found, e, X, columns, likelihood, starts, rng, tolerance <= TIGHT, clock)
+        return descent.descend_from_elsewhere(found, e, rows, starts, rng, tolerance <= TIGHT, clock)
     problem = Squares(e, X, columns, likelihood, clock)
     with np.errstate(all="ignore"):
         given = problem.parameters.start

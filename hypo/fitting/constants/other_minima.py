@@ -28,19 +28,34 @@ from hypo.kernels import opcodes as oc
 
 Values = NDArray[np.float64]
 
-# For each start: draws of either kind that are screened, those followed for a few steps, and how many steps.
-SCREENED, TRIED, FEW_STEPS = 60, 4, 20
+# Draws of either kind that are screened for each start.
+SCREENED = 60
+# Draws that are followed for each start.
+TRIED = 4
+# Steps for which they are followed.
+FEW_STEPS = 20
 # Minima whose sums of squares differ by a smaller share are the same one, or its mirror image.
 SAME = 1e-7
 # A step that gains less than this share of the sum of squares is the last.
 TOLERANCE = 1e-12
-# Draws in which constants beneath functions are solved for, and draws around which spectra are taken, at most.
-SOLVED, SPECTRA = 400, 8
+# Most draws in which constants beneath functions are solved for.
+MOST_SOLVED = 400
+# Most draws around which spectra are taken.
+MOST_SPECTRA = 8
 # Rows that spectra are taken of, at most.
 MANY = 20_000
-# Terms in turns: a round for so many starts, most rounds, sweeps over the terms, draws for a term, those followed, their
-# steps.
-ROUND, ROUNDS, SWEEPS, DRAWN, FOLLOWED, TERM_STEPS = 6, 20, 2, 150, 3, 8
+# Terms in turns: starts for which there is one round.
+STARTS_PER_ROUND = 6
+# Most rounds.
+MOST_ROUNDS = 20
+# Sweeps over the terms in a round.
+SWEEPS = 2
+# Draws for a term.
+DRAWN = 150
+# Draws for a term that are followed.
+FOLLOWED = 3
+# Steps for which they are.
+TERM_STEPS = 8
 
 
 def ends(problem: Squares, start: Values, starts: int, rng: np.random.Generator) -> Iterator[tuple[float, Values]]:
@@ -95,7 +110,7 @@ class Elsewhere:
             yield problem.minimise(theta, DAMPINGS[0], FEW_STEPS, TOLERANCE, self.few)
         terms = blocks(problem.formula, self._parameters)
         if len(terms) > 1:
-            for _ in range(min(max(2, self._n // ROUND), ROUNDS)):
+            for _ in range(min(max(2, self._n // STARTS_PER_ROUND), MOST_ROUNDS)):
                 if problem.expired:
                     return
                 yield self._by_terms(terms)
@@ -105,10 +120,10 @@ class Elsewhere:
         drawn = self._roles.draw(n, self._start, self._rng)
         parts = [self._by_cells(n), drawn]
         if self._beneath is not None:
-            solved = (self._solved(theta) for theta in drawn[:SOLVED])
+            solved = (self._solved(theta) for theta in drawn[:MOST_SOLVED])
             parts.append(np.array([theta for theta in solved if theta is not None]).reshape(-1, drawn.shape[1]))
         if self.waves:
-            parts.append(self._at_peaks([self._start, *drawn[:SPECTRA]]))
+            parts.append(self._at_peaks([self._start, *drawn[:MOST_SPECTRA]]))
         return np.concatenate(parts)
 
     def _solved(self, theta: Values) -> Values | None:
@@ -135,7 +150,7 @@ class Elsewhere:
     def _by_terms(self, terms: list[list[int]]) -> Values:
         """A point whose terms were found one after the other."""
         problem, rng = self._problem, self._rng
-        theta = self._roles.draw(1, self._start, rng)[0]
+        theta: Values = self._roles.draw(1, self._start, rng)[0]
         for _ in range(SWEEPS):
             for k in rng.permutation(len(terms)):
                 if problem.expired:

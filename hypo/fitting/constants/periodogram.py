@@ -29,13 +29,24 @@ from hypo.kernels import opcodes as oc
 
 Values = NDArray[np.float64]
 
-# Points of the grid for each half turn between rows, padding with zeros, and most points in all.
-FINE, PADDED, MOST = 4, 4, 2**20
-# Rows are close that are no farther apart than this share of all pairs of neighbours. Frequencies beyond those of even rows are
-# so many times as high at most, less with few rows, which any fast wave would meet: so many for each time; steps of that grid.
-CLOSE, FASTER, ROWS_FOR_EACH, FAST_STEPS = 0.1, 8.0, 8, 2**13
-# Peaks of a spectrum that are tried; most directions.
-PEAKS, DIRECTIONS = 12, 3
+# Points of the grid of frequencies for each half turn between rows.
+FINE = 4
+# How many times as long zeros make the series.
+PADDED = 4
+# Most points of a grid in all.
+MOST_POINTS = 2**20
+# Rows are close that are no farther apart than this share of all pairs of neighbours.
+CLOSE = 0.1
+# Frequencies beyond those of even rows are so many times as high at most,
+FASTER = 8.0
+# and less with few rows, which any fast wave would meet: once as high for each so many rows.
+ROWS_FOR_EACH = 8
+# Most steps of the grid of fast frequencies.
+FAST_STEPS = 2**13
+# Peaks of a spectrum that are tried.
+PEAKS = 12
+# Most directions of a wave.
+MOST_DIRECTIONS = 3
 # A derivative that differs by less over two values of a constant is that of a straight line.
 STRAIGHT = 1e-6
 
@@ -123,7 +134,7 @@ class Waves:
                 continue
             # Factors of one another are one frequency.
             unit = line / np.linalg.norm(line)
-            if len(frequencies) < DIRECTIONS and all(abs(float(unit @ u)) < 1.0 - STRAIGHT for u in lines):
+            if len(frequencies) < MOST_DIRECTIONS and all(abs(float(unit @ u)) < 1.0 - STRAIGHT for u in lines):
                 frequencies.append(p)
                 inverse.append(not straight)
                 lines.append(unit)
@@ -247,7 +258,7 @@ def _grid(u: Values, directions: int) -> tuple[float, int, float]:
     """The least of ``u``, points of its grid, and points for a unit of u."""
     values = np.unique(u)
     low, span = float(values[0]), float(values[-1] - values[0])
-    most = int(MOST ** (1.0 / directions)) // PADDED
+    most = int(MOST_POINTS ** (1.0 / directions)) // PADDED
     steps = max(len(values) - 1, 4)
     if directions == 1:
         steps = max(steps, min(int(faster(values) * steps), FAST_STEPS))

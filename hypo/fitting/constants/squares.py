@@ -19,8 +19,12 @@ from hypo.likelihood.base import Gaussian
 DAMPINGS = 1e-2, 1.0
 # A start whose residual is larger than the target by this factor has its linear parameters, which are solved for anyway, at 0.
 FAR = 1e8
-# Rows on which candidates are screened; node values, or else steps, between two looks at the clock.
-SCREEN_ROWS, WORK, LEAST_STEPS = 400, 4_000_000, 6
+# Rows on which candidates are screened.
+SCREEN_ROWS = 400
+# Node values between two looks at the clock,
+NODE_VALUES = 4_000_000
+# and steps no fewer than these.
+LEAST_STEPS = 6
 
 # X (n_var, n_row), the target and the roots of the weights (or nothing) of some rows.
 Rows = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
@@ -55,6 +59,7 @@ class Squares:
 
     @property
     def expired(self) -> bool:
+        """True once the time for this fit is over."""
         return self.clock is not None and self.clock.expired
 
     @property
@@ -84,7 +89,7 @@ class Squares:
         theta = theta.copy()
         at_once = steps
         if self.clock is not None:
-            at_once = max(LEAST_STEPS, WORK // (len(self.program.op) * (rows or self.rows)[0].shape[1]))
+            at_once = max(LEAST_STEPS, NODE_VALUES // (len(self.program.op) * (rows or self.rows)[0].shape[1]))
         while True:
             status, _, damping = self._run(minimise, rows, theta, damping, min(at_once, steps), tolerance)
             steps -= at_once

@@ -24,10 +24,14 @@ Values = NDArray[np.float64]
 # Values (n,) of a constant for shares (n,) of its ladder.
 Ladder = Callable[[Values, np.random.Generator], Values]
 
-# Rates of slow functions: decades below one change over the span of what they multiply, and above, or up to the rows.
-SLOW, FAST = -2.0, 2.0
-# Offsets and lengths: decades below and above the size of what they go with.
-BELOW, ABOVE = -3.0, 2.0
+# Rates of slow functions, in decades: below one change over the span of what they multiply,
+SLOW = -2.0
+# and above, or up to the rows.
+FAST = 2.0
+# Offsets and lengths, in decades: below the size of what they go with,
+BELOW = -3.0
+# and above it.
+ABOVE = 2.0
 # Exponents: most are small, some larger; shares and largest sizes of three kinds.
 EXPONENTS = ((0.55, 3.0), (0.85, 10.0), (1.0, 30.0))
 # A place may lie outside of the rows by this share of their range.

@@ -67,12 +67,12 @@ def _describe_breach(found: RowBreach, rule: Rule, dataset: Dataset) -> str:
     place = dataset.rows_in_words([int(found.rows[0])]) if n > 1 else "there"
     if found.around:
         return (
-            f"the rows around {where} break this rule ({words}), {n} of {found.looked_at} places looked at; around "
+            f"the rows around {where} break this rule ({words}), {n} of {found.predict_points} places looked at; around "
             f"{place} {found.example}"
             if n > 1
             else f"the rows around {where} break this rule ({words}): {found.example}"
         )
-    what = f"{n} rows of {found.looked_at} break" if n > 1 else f"1 row of {found.looked_at} breaks"
+    what = f"{n} rows of {found.predict_points} break" if n > 1 else f"1 row of {found.predict_points} breaks"
     return f"{what} this rule ({words}): {where}; {'in ' if n > 1 else ''}{place} {found.example}"
 
 

@@ -17,7 +17,7 @@ class RowBreach:
 
     rows: NDArray[np.intp]
     example: str
-    looked_at: int
+    predict_points: int
     around: bool = False
 
 

@@ -24,7 +24,7 @@ from hypo.errors import InputError
 from hypo.expression.expr import Expression
 from hypo.failures import Failures
 from hypo.fitting.archive import Archive
-from hypo.fitting.row_racing import for_proposers
+from hypo.fitting.row_racing import make_problem_for_proposers
 from hypo.problem.exact import is_exact
 from hypo.problem.problem import Problem, Settings
 from hypo.scoring.score import NATIVE
@@ -74,7 +74,7 @@ class Workspace:
         """The racing rows, weights and clock of all scans."""
         if self.own_context is not None:
             return self.own_context
-        problem = for_proposers(self.problem, self.settings.seed)
+        problem = make_problem_for_proposers(self.problem, self.settings.seed)
         return Context.of(problem, self.settings, self.clock, self.workers)
 
     @cached_property

@@ -150,7 +150,7 @@ class Beam:
         residual = starts[1].values - starts[0].values
         neighbours = nearest(X)
         seen = neighbours is not None and neighbour_correlation(residual, neighbours) > noise_level(len(residual))
-        return starts[1] if seen or StructureTest(X).structured(residual) else starts[0]
+        return starts[1] if seen or StructureTest(X).has_structure(residual) else starts[0]
 
     def _hits(self, plan: TurnPlan) -> list[ScanHit]:
         ctx, p = self._ctx, self._ctx.problem

@@ -144,7 +144,7 @@ class Guesses:
             self.fitted.append(e)
             e = e.without_names()
             # Simplified where that keeps the knowledge: (x/k)**n has units that x**n lacks.
-            self.parents.append(self.problem.simplified(e))
+            self.parents.append(self.problem.simplify(e))
             yield e
 
     def _fit_guess(self, e: Expression, turn: Turn) -> Expression:
@@ -180,7 +180,7 @@ class Guesses:
         """Up to ``VARIANTS`` variants of ``e`` that were not tried before."""
         variants: dict[str, Expression] = {}
         for raw in vary(e, self.problem, self.settings.fit_constants):
-            v = self.problem.simplified(raw)
+            v = self.problem.simplify(raw)
             shape = v.masked()
             if shape not in self.tried and len(v) <= self.problem.max_complexity and v.variables:
                 variants.setdefault(shape, v)
@@ -274,4 +274,4 @@ def replace_subtree(e: Expression, node: int, new: Expression) -> Expression:
 
 
 def _loss_of(e: Expression, X: NDArray[np.float64], problem: Problem, likelihood: Likelihood) -> float:
-    return likelihood.loss(likelihood.predicted(e, X, problem.columns))
+    return likelihood.loss(likelihood.predict(e, X, problem.columns))

@@ -104,7 +104,7 @@ def translate(problem: Problem, settings: Settings, threads: int, guesses: Colle
         "dimensional_constraint_penalty": PENALTY * square if has_units else None,
         "dimensionless_constants_only": False,
         "should_optimize_constants": settings.fit_constants,
-        "early_stop_condition": EXACT**2 * square if problem.likelihood.exact else None,
+        "early_stop_condition": EXACT**2 * square if problem.likelihood.can_be_exact else None,
         "guesses": seeds or None,
         "precision": 64,
         "random_state": settings.seed % 2**32,

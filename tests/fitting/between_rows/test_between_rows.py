@@ -7,8 +7,8 @@ import pytest
 
 import hypo
 from hypo.data import from_arrays
-from hypo.fitting.between_rows.aliases import slower
-from hypo.fitting.between_rows.definedness import sound
+from hypo.fitting.between_rows.aliases import find_slower
+from hypo.fitting.between_rows.definedness import is_sound
 from hypo.fitting.constants.fit import fit
 from hypo.likelihood.base import Gaussian
 from hypo.problem.problem import Settings, make_problem
@@ -43,7 +43,7 @@ DECADES = line(*np.logspace(-3, 3, 13))
     ("exp(1/(x - 103))", EVEN),
 ])  # fmt: skip
 def test_what_no_row_hints_at_is_refused(text: str, rows: Spacing) -> None:
-    assert not sound(hypo.parse(text), rows, 0.1)
+    assert not is_sound(hypo.parse(text), rows, 0.1)
 
 
 @pytest.mark.parametrize(("text", "rows"), [
@@ -55,7 +55,7 @@ def test_what_no_row_hints_at_is_refused(text: str, rows: Spacing) -> None:
     ("5", EVEN), ("acos(x/5)", AROUND_ZERO),
 ])  # fmt: skip
 def test_laws_stay(text: str, rows: Spacing) -> None:
-    assert sound(hypo.parse(text), rows, 0.01)
+    assert is_sound(hypo.parse(text), rows, 0.01)
 
 
 COLUMNS = ("a", "b", "c")
@@ -69,35 +69,35 @@ CUBE = Spacing(np.random.default_rng(2).uniform([[1.0], [1.0], [0.0]], [[5.0], [
     ("a*b + 1e-6/((a - 2.5)**2*c)", False), ("a + log(abs(sin(50*b)) - 0.2)", False),
 ])  # fmt: skip
 def test_several_columns_are_looked_at_between_neighbours(text: str, good: bool) -> None:
-    assert sound(hypo.parse(text), CUBE, 0.01) == good
+    assert is_sound(hypo.parse(text), CUBE, 0.01) == good
 
 
 def test_neighbours_on_a_grid_are_sought_along_every_column() -> None:
     # The values of b are close to each other, those of a are not: only along a the formula is undefined.
     a, b = (v.ravel() for v in np.meshgrid(np.arange(8.0), np.linspace(0.0, 1.0, 40), indexing="ij"))
-    assert not sound(hypo.parse("b + asin(1.5*sin(pi*a))"), Spacing(np.array([a, b]), ("a", "b")), 0.01)
+    assert not is_sound(hypo.parse("b + asin(1.5*sin(pi*a))"), Spacing(np.array([a, b]), ("a", "b")), 0.01)
 
 
 def test_an_alias_is_as_slow_as_it_can_be_and_meets_the_rows() -> None:
     x = EVEN.X[0]
-    (other,) = slower(hypo.parse("3*sin(x) + 1"), EVEN)
+    (other,) = find_slower(hypo.parse("3*sin(x) + 1"), EVEN)
     likelihood = Gaussian(3 * np.sin(x) + 1)
     fitted = fit(other, EVEN.X, ("x",), likelihood)
     rate = 1.0 + next(c.value for c in fitted.constants if c.free)
     assert abs(rate) * 25.0 <= math.pi
-    assert likelihood.rss(likelihood.y - likelihood.predicted(fitted, EVEN.X, ("x",))) < 1e-18
+    assert likelihood.rss(likelihood.y - likelihood.predict(fitted, EVEN.X, ("x",))) < 1e-18
 
 
 @pytest.mark.parametrize(("text", "count"), [
     ("sin(x/10)", 0), ("sin(x)*cos(2*x)", 2), ("exp(-x/90)*tan(x)", 1), ("sin(x**2/1000)", 0), ("sin(pi*x/25)", 0), ("x", 0),
 ])  # fmt: skip
 def test_only_waves_of_more_than_half_a_turn_from_row_to_row_have_slower_ones(text: str, count: int) -> None:
-    assert len(slower(hypo.parse(text), EVEN)) == count
+    assert len(find_slower(hypo.parse(text), EVEN)) == count
 
 
 def test_rows_that_are_not_even_have_no_aliases() -> None:
     rows = line(*RNG.uniform(0.0, 300.0, 40))
-    assert not slower(hypo.parse("sin(x)"), rows)
+    assert not find_slower(hypo.parse("sin(x)"), rows)
 
 
 def test_a_given_frequency_pays_for_the_slower_ones_that_the_rows_do_not_see() -> None:

@@ -8,8 +8,8 @@ import pytest
 import hypo
 from hypo.data import from_arrays
 from hypo.expression.expr import Expression
-from hypo.fitting.between_rows.definedness import sound
-from hypo.fitting.between_rows.poles import supported
+from hypo.fitting.between_rows.definedness import is_sound
+from hypo.fitting.between_rows.poles import is_supported
 from hypo.problem.problem import Settings, make_problem
 from hypo.problem.spacing import Spacing
 
@@ -39,9 +39,9 @@ FAR = line(1e6 + np.arange(20.0))
     ("1/(0.01 + x**2)", UNEVEN, 0.05, True),
 ])  # fmt: skip
 def test_a_pole_shows_in_the_rows_on_both_sides(text: str, rows: Spacing, noise: float, good: bool) -> None:
-    assert supported(hypo.parse(text), "x", rows, noise) == good
+    assert is_supported(hypo.parse(text), "x", rows, noise) == good
     if not good:
-        assert not sound(hypo.parse(text), rows, noise)
+        assert not is_sound(hypo.parse(text), rows, noise)
 
 
 def fitted(text: str) -> Expression:
@@ -59,7 +59,7 @@ def fitted(text: str) -> Expression:
     ("2.1*cos(0.02*x**3) + 1.1", line(np.linspace(0.1, 5.0, 12)), True),
 ])  # fmt: skip
 def test_a_fast_wave_without_a_slower_one_needs_many_rows(text: str, rows: Spacing, good: bool) -> None:
-    assert sound(fitted(text), rows, 0.01) == good
+    assert is_sound(fitted(text), rows, 0.01) == good
 
 
 def test_a_decay_with_an_outlier_is_answered_without_a_pole() -> None:
@@ -69,4 +69,4 @@ def test_a_decay_with_an_outlier_is_answered_without_a_pole() -> None:
     problem = make_problem(from_arrays(t[:, None], y, names=["t"]), None, Settings())
     for h in result.front:
         if h.score < result.best.score + 20:
-            assert supported(h.expression, "t", problem.spacing, h.rmse)
+            assert is_supported(h.expression, "t", problem.spacing, h.rmse)

@@ -107,12 +107,12 @@ def test_fits_of_other_likelihoods_converge() -> None:
     y = 3 * np.exp(-0.7 * x) + 1 + 0.05 * rng.standard_t(2, 60)
     likelihood = StudentT(y)
     e = fit(parse("a*exp(-b*x) + c", variables=["x"]), x[None], ["x"], likelihood, starts=4, tolerance=1e-30)
-    least = likelihood.loss(likelihood.predicted(e, x[None], ["x"]))
+    least = likelihood.loss(likelihood.predict(e, x[None], ["x"]))
     for k in range(3):
         for step in (1e-4, -1e-4):
             values = e.values
             values[k] *= 1 + step
-            assert likelihood.loss(likelihood.predicted(e.with_values(values), x[None], ["x"])) > least
+            assert likelihood.loss(likelihood.predict(e.with_values(values), x[None], ["x"])) > least
 
 
 # --- parts --------------------------------------------------------------------------------------------------------
