@@ -83,7 +83,7 @@ rows = np.random.default_rng(0).standard_normal((300, 64))
 rows /= np.linalg.norm(rows, axis=1)[:, None]
 targets, pieces, where, basis = [rows[:5]], [Piece(0, rows, None)], torch.device("cpu"), np.full((1, 64), 0.125)
 for form in (
-    cuda_forms.Sums(targets, pieces, where, [False]), cuda_forms.Products(targets, pieces, basis, where, [False]),
+    cuda_forms.SumForm(targets, pieces, where, [False]), cuda_forms.ProductForm(targets, pieces, basis, where, [False]),
 ):
     work, floor = cuda_scan.runs(form.sets(), form.shape), torch.ones((1, 5), dtype=torch.float64)
     form.launcher(0, floor, form.coarse).margins(work)

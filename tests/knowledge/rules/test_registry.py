@@ -5,12 +5,16 @@ from __future__ import annotations
 import configparser
 import subprocess
 import sys
+import textwrap
 import tomllib
 
+import numpy as np
 import pytest
 
+from hypo.data import from_arrays
 from hypo.errors import KnowledgeError
 from hypo.expression.parser import parse
+from hypo.knowledge import lint
 from hypo.knowledge.claims.claim import PROVED, REFUTED
 from hypo.knowledge.claims.law import Law
 from hypo.knowledge.rules.base import built_in_kinds
@@ -204,3 +208,76 @@ def test_reading_built_in_kinds_looks_for_no_packages():
         "assert registry.read_rule({'kind': 'bounds', 'min': 0.0}, print) is not None"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def lint_with(packages, tmp_path, body):
+    """What the linter says of two rules of a kind with these methods, against ten rows of y = x."""
+    (packages / "plugin_own.py").write_text(
+        "from hypo.knowledge.rows.breach import RowBreach\n"
+        "from hypo.knowledge.rules.base import Rule\n"
+        "from hypo.knowledge.rules.boxes import AllowedValues\n"
+        "from hypo.knowledge.rules.parameters import NUMBER, VARIABLE, parameter\n"
+        "import numpy as np\n"
+        "class Kind(Rule):\n"
+        "    kind = 'own'\n"
+        "    variable: str = parameter(VARIABLE)\n"
+        "    most: float = parameter(NUMBER, default=5.0)\n"
+        "    def claims(self, law): return []\n"
+        f"{textwrap.indent(textwrap.dedent(body), '    ')}"
+    )
+    install(packages, "hypo-own", "1", {"own": "plugin_own:Kind"})
+    path = tmp_path / "K.toml"
+    rule = "[[rule]]\nkind = 'own'\nvariable = 'x'\n"
+    path.write_text(rule + rule + "most = 6.0\n")
+    X = np.arange(10.0)[:, None]
+    return [str(f).replace(str(path), "K") for f in lint(path, from_arrays(X, X[:, 0], names=["x"], target="y"))]
+
+
+def test_a_kind_says_which_rows_break_it(packages, tmp_path):
+    """All that the linter says of a kind comes from its class, also for kinds of other packages."""
+    body = """
+        def check_rows(self, table, rows):
+            excess = table.dataset.y - self.most
+            return table.check_excess(excess, rows, lambda r: f"y = {table.dataset.y[r]:g} is too large")
+    """
+    first, second = lint_with(packages, tmp_path, body)
+    assert first.startswith(
+        "K:1: warning: [[rule]] 1: 4 rows of 10 break this rule (y own with variable = x and most = 5): "
+    )
+    assert second.startswith(
+        "K:4: warning: [[rule]] 2: 3 rows of 10 break this rule (y own with variable = x and most = 6): "
+    )
+    assert "y = 9 is too large" in first
+
+
+def test_a_kind_says_what_it_does_not_go_together_with(packages, tmp_path):
+    body = """
+        def allowed_values(self, known):
+            yield AllowedValues(self.most, self.most, self.box(known))
+    """
+    (found,) = lint_with(packages, tmp_path, body)
+    assert found == (
+        'K:4: warning: [[rule]] 2: it contradicts rule 1 on line 1: "y own with variable = x and most = 5" and '
+        '"y own with variable = x and most = 6" do not go together: no number is both 5 and 6'
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("def check_rows(self, table, rows): raise ValueError('no')\n", "failed in check_rows: ValueError: no"),
+        ("def check_rows(self, table, rows): return 7\n", "must return a RowBreach, got 7, from check_rows"),
+        (
+            "def conflict(self, other, known, target): return 7\n",
+            "must return a sentence or None, got 7, from conflict",
+        ),
+        (
+            "def allowed_values(self, known): return [7]\n",
+            "must return AllowedValues, got an array, from allowed_values",
+        ),
+    ],
+)
+def test_a_kind_that_misjudges_is_named(packages, tmp_path, body, message):
+    """The linter never raises, whatever the methods of a package do."""
+    found = lint_with(packages, tmp_path, body)
+    assert found and all(f"the rule kind own (plugin_own.Kind) {message}" in f for f in found)
