@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from hypo.data import Dataset, read_csv
     from hypo.expression.expr import Expression
     from hypo.expression.parser import parse
+    from hypo.expression.user_operators import Operator
     from hypo.knowledge.knowledge import Knowledge
     from hypo.result.result import Result
 
@@ -40,6 +41,7 @@ __all__ = [
     "Knowledge",
     "KnowledgeError",
     "MissingExtraError",
+    "Operator",
     "Result",
     "SymbolicRegressor",
     "UnitError",
@@ -56,6 +58,7 @@ _HOME = {
     "Dataset": "hypo.data",
     "Expression": "hypo.expression.expr",
     "Knowledge": "hypo.knowledge.knowledge",
+    "Operator": "hypo.expression.user_operators",
     "Result": "hypo.result.result",
     "SymbolicRegressor": "hypo.api.estimator",
     "audit": "hypo.api.audit",

@@ -17,6 +17,7 @@ PUBLIC = [
     "Knowledge",
     "KnowledgeError",
     "MissingExtraError",
+    "Operator",
     "Result",
     "SymbolicRegressor",
     "UnitError",

@@ -1,4 +1,4 @@
-"""What MkDocs calls while it builds the pages: pages made from the code, and formulas in MathML."""
+"""Hooks that MkDocs calls while it builds: pages made from the code, formulas in MathML, a notebook."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 PAGES: dict[str, Callable[[], str]] = {
-    "reference/commands.md": reference.commands,
-    "reference/settings.md": reference.settings,
-    "reference/rules.md": reference.rules,
-    "reference/operators.md": reference.operators,
-    "reference/datasets.md": reference.datasets,
-    "reference/api.md": reference.names,
+    "reference/commands.md": reference.write_commands,
+    "reference/settings.md": reference.write_settings,
+    "reference/rules.md": reference.write_rules,
+    "reference/operators.md": reference.write_operators,
+    "reference/datasets.md": reference.write_datasets,
+    "reference/api.md": reference.write_names,
 }
 LAB_PAGE = "tutorial/notebook.md"
 LAB_NOTEBOOK = "tutorial/lab.ipynb"
@@ -27,12 +27,12 @@ LAB_NOTEBOOK = "tutorial/lab.ipynb"
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Let blocks marked ``math`` be formulas: browsers draw MathML themselves, so no script is fetched."""
-    formula = {"name": "math", "class": "formula", "format": mathml}
+    formula = {"name": "math", "class": "formula", "format": to_mathml}
     config.mdx_configs["pymdownx.superfences"] = {"custom_fences": [formula]}
     return config
 
 
-def mathml(source: str, *_: Any, **__: Any) -> str:
+def to_mathml(source: str, *_: Any, **__: Any) -> str:
     """LaTeX as MathML, one formula a line."""
     return "".join(f"<p>{convert(line, display='block')}</p>" for line in source.splitlines())
 
@@ -43,7 +43,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.append(File.generated(config, name, content=write()))
     page = files.get_file_from_path(LAB_PAGE)
     if page is not None:
-        files.append(File.generated(config, LAB_NOTEBOOK, content=notebook(page.content_string)))
+        files.append(File.generated(config, LAB_NOTEBOOK, content=to_notebook(page.content_string)))
     return files
 
 
@@ -52,7 +52,7 @@ def on_page_content(html: str, page: Page, **_: Any) -> str:
     return re.sub(r":(?:func|class|mod|meth|attr):(<code>)~?", r"\1", html) if page.file.src_uri in PAGES else html
 
 
-def notebook(page: str) -> str:
+def to_notebook(page: str) -> str:
     """A page as a Jupyter notebook: its Python blocks are cells, what stands between them is text."""
     cells: list[dict[str, Any]] = []
     for number, part in enumerate(re.split(r"^```python\n(.*?)^```\n", page, flags=re.MULTILINE | re.DOTALL)):

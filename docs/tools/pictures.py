@@ -101,19 +101,19 @@ def draw_search() -> None:
     axes.axis("off")
     for number, name in enumerate(PROPOSERS):
         y = 43 - 6 * number
-        box(axes, 14, y, name, BLUE)
-        arrow(axes, (25, y), (34, 25))
+        draw_box(axes, 14, y, name, BLUE)
+        draw_arrow(axes, (25, y), (34, 25))
     for x, name in STEPS.items():
-        box(axes, x, 25, name, GREEN if name == "front" else GREY)
+        draw_box(axes, x, 25, name, GREEN if name == "front" else GREY)
     for start, end in ((49.5, 53), (65, 66.5), (84.5, 88.5)):
-        arrow(axes, (start, 25), (end, 25))
+        draw_arrow(axes, (start, 25), (end, 25))
     axes.plot([92, 92, 2, 2], [22, 0.5, 0.5, 25], color=GREEN)
     axes.annotate("", (4.5, 25), (2, 25), arrowprops={"arrowstyle": "->", "color": GREEN})
     axes.text(57, 1.5, "the best formulas are material for the next turn", ha="center", color=GREEN, fontsize=9)
     save(figure, "search")
 
 
-def box(axes: Axes, x: float, y: float, text: str, colour: str) -> None:
+def draw_box(axes: Axes, x: float, y: float, text: str, colour: str) -> None:
     axes.text(
         x,
         y,
@@ -125,7 +125,7 @@ def box(axes: Axes, x: float, y: float, text: str, colour: str) -> None:
     )
 
 
-def arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
+def draw_arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
     axes.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": GREY})
 
 

@@ -6,23 +6,25 @@ import html
 import inspect
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
 import click
-import griffe
 
 import hypo
 import hypo.knowledge.rules.built_in  # which makes the kinds known
+from hypo.api.parameters.calls import parameters_of
+from hypo.api.parameters.parameter import AUDIT, ESTIMATOR, FIT, REQUIRED, SCORE, Parameter
 from hypo.cli.main import cli
 from hypo.expression.operators import OPERATORS
 from hypo.knowledge import Rule
 from hypo.knowledge.rules.base import built_in_kinds
 
 DATASETS = Path(__file__).resolve().parents[2] / "datasets"
-CALLS: tuple[Callable[..., Any], ...] = (hypo.fit, hypo.score, hypo.audit, hypo.merge, hypo.SymbolicRegressor)
+# What the calls of the table of parameters are called in Python.
+CALLS = {FIT: "hypo.fit", SCORE: "hypo.score", AUDIT: "hypo.audit", ESTIMATOR: "hypo.SymbolicRegressor"}
 
 # Which rule the dimension of an operator's value follows, in words (see the operator table).
 DIMENSIONS = {
@@ -36,15 +38,15 @@ DIMENSIONS = {
 }
 
 
-def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+def make_table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     """A Markdown table."""
     lines = [list(head)]
     lines.append(["---"] * len(lines[0]))
-    lines += [[one_cell(text) for text in row] for row in rows]
+    lines += [[to_cell(text) for text in row] for row in rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
-def one_cell(text: str) -> str:
+def to_cell(text: str) -> str:
     """Text that a table can hold: a bar within code would end the cell, and a backslash before it would show."""
     code = re.compile(r"`([^`]*[|][^`]*)`")
     return (
@@ -52,83 +54,80 @@ def one_cell(text: str) -> str:
     )
 
 
-def page(title: str, intro: str, parts: Iterable[str]) -> str:
+def make_page(title: str, intro: str, parts: Iterable[str]) -> str:
     return "\n\n".join([f"# {title}", intro, *parts]) + "\n"
 
 
-def commands() -> str:
+def write_commands() -> str:
     """Every command with its arguments and options, from click's own objects."""
     commands = sorted(cli.commands.items())
     overview = [(f"[hypo {name}](#hypo-{name})", command.get_short_help_str(limit=200)) for name, command in commands]
-    return page(
+    return make_page(
         "Commands",
         "`hypo COMMAND --help` says the same in the terminal. Durations are `90`, `90s`, `2min` or `1h`; sizes are such as "
         "`4GB`; a `NUMBER|COLUMN` is one number for all rows or the name of a column.\n\n"
         "Exit codes: 0 found, 2 wrong use or input, 3 nothing acceptable found, 4 found but saved elsewhere, 130 interrupted.",
-        [table(("command", "does"), overview), *(_command(name, command) for name, command in commands)],
+        [make_table(("command", "does"), overview), *(_write_command(name, command) for name, command in commands)],
     )
 
 
-def _command(name: str, command: click.Command) -> str:
+def _write_command(name: str, command: click.Command) -> str:
     context = click.Context(command, info_name=f"hypo {name}")
     text = inspect.cleandoc(command.help or "").replace("\b\n", "")
-    rows = [_option(option, context) for option in command.params if isinstance(option, click.Option)]
+    rows = [_describe_option(option, context) for option in command.params if isinstance(option, click.Option)]
     usage = f"```text\n{command.get_usage(context).removeprefix('Usage: ')}\n```"
-    return "\n\n".join([f"## hypo {name}", usage, text, table(("option", "meaning"), rows)])
+    return "\n\n".join([f"## hypo {name}", usage, text, make_table(("option", "meaning"), rows)])
 
 
-def _option(option: click.Option, context: click.Context) -> tuple[str, str]:
+def _describe_option(option: click.Option, context: click.Context) -> tuple[str, str]:
     record = option.get_help_record(context)
     names, help_text = record if record is not None else (", ".join(option.opts), "")
     return f"`{names}`", help_text
 
 
-def settings() -> str:
-    """Every setting of the calls in Python, with its default."""
-    return page(
+def write_settings() -> str:
+    """Every setting of the calls in Python and on the command line, from the table of parameters."""
+    return make_page(
         "Settings",
-        "Each call of Python with all its settings. The command line has the same ones: `time_limit=` is `--time-limit`, "
-        "`lam=` is `--lambda`, and `guesses=` is `--guess`, which may be repeated.",
-        (_call(call) for call in CALLS),
+        "Each call of Python with all its settings, and the options of the command line that are the same.",
+        (_write_call(call, name) for call, name in CALLS.items()),
     )
 
 
-def _call(call: Callable[..., Any]) -> str:
-    name = f"hypo.{call.__name__}"
-    # A call that says nothing of a setting means by it what hypo.fit does.
-    meanings = dict(_meanings(inspect.getdoc(hypo.fit) or "")) | dict(_meanings(inspect.getdoc(call) or ""))
-    rows = []
-    for parameter in inspect.signature(call).parameters.values():
-        default = "required" if parameter.default is inspect.Parameter.empty else f"`{parameter.default!r}`"
-        rows.append((f"`{parameter.name}`", default, meanings.get(parameter.name, "")))
-    return f"## {name}\n\n{table(('setting', 'default', 'meaning'), rows)}"
+def _write_call(call: str, name: str) -> str:
+    head = ("setting", "option", "type", "default", "meaning")
+    return f"## {name}\n\n{make_table(head, map(_describe_parameter, parameters_of(call)))}"
 
 
-def _meanings(text: str) -> Iterator[tuple[str, str]]:
-    """The parameters that a docstring describes; several may share a line."""
-    for section in griffe.parse_google(griffe.Docstring(text), warn_missing_types=False, warn_unknown_params=False):
-        if section.kind is griffe.DocstringSectionKind.parameters:
-            for parameter in section.value:
-                for name in parameter.name.split(","):
-                    yield name.strip(), plain(parameter.description)
+def _describe_parameter(parameter: Parameter) -> tuple[str, str, str, str, str]:
+    option = parameter.option
+    spelling = "" if option is None else option.spelling or f"--{parameter.name.replace('_', '-')}"
+    default = "required" if parameter.default is REQUIRED else f"`{parameter.default!r}`"
+    return (
+        f"`{parameter.name}`",
+        f"`{spelling}`" if spelling else "",
+        f"`{parameter.type}`",
+        default,
+        to_markdown(parameter.help),
+    )
 
 
-def plain(text: str) -> str:
+def to_markdown(text: str) -> str:
     """Markdown for what a docstring says in Sphinx's terms."""
     text = re.sub(r":\w+:`~?([^`]+)`", r"`\1`", text)
     return re.sub(r"``([^`]+)``", r"`\1`", text)
 
 
-def rules() -> str:
+def write_rules() -> str:
     """Every kind of rule that hypo has, with the keys of its table."""
-    common = [row for row in map(_key, fields(Rule)) if row]
+    common = [row for row in map(_describe_key, fields(Rule)) if row]
     own = {field.name for field in fields(Rule)}
-    parts = [f"## Keys of every rule\n\n{table(KEY_HEAD, common)}"]
+    parts = [f"## Keys of every rule\n\n{make_table(KEY_HEAD, common)}"]
     for name, kind in built_in_kinds().items():
-        keys = [row for row in (_key(field) for field in fields(kind) if field.name not in own) if row]
-        text = plain(inspect.cleandoc(kind.__doc__ or ""))
-        parts.append(f"## {name}\n\n{text}\n\n{table(KEY_HEAD, keys)}" if keys else f"## {name}\n\n{text}")
-    return page(
+        keys = [row for row in (_describe_key(field) for field in fields(kind) if field.name not in own) if row]
+        text = to_markdown(inspect.cleandoc(kind.__doc__ or ""))
+        parts.append(f"## {name}\n\n{text}\n\n{make_table(KEY_HEAD, keys)}" if keys else f"## {name}\n\n{text}")
+    return make_page(
         "Kinds of rules",
         "A rule is a table `[[rule]]` of a [knowledge file](../guide/knowledge.md) with its `kind` and the keys below.",
         parts,
@@ -146,7 +145,7 @@ COMMON_KEYS = {
 KEY_HEAD = ("key", "default", "example", "meaning")
 
 
-def _key(field: Any) -> tuple[str, str, str, str] | None:
+def _describe_key(field: Any) -> tuple[str, str, str, str] | None:
     sort = field.metadata.get("sort")
     if sort is None:
         return None
@@ -160,22 +159,22 @@ def _key(field: Any) -> tuple[str, str, str, str] | None:
     )
 
 
-def operators() -> str:
+def write_operators() -> str:
     """The operator table."""
     rows = []
     for o in OPERATORS:
         form = o.plain.format(*"uv")
         unit = DIMENSIONS[o.dimension].format(exponent=o.exponent)
         rows.append((f"`{o.name}`", f"`{form}`", "everywhere" if o.domain == "all" else f"`{o.domain}`", unit))
-    return page(
+    return make_page(
         "Operators",
         "What a formula may be built from (`operators=`, `--operators`, `[grammar] operators`). Outside the domain the value "
         "is undefined, and a formula that is undefined in a row is no hypothesis.",
-        [table(("name", "written", "defined for", "unit of the value"), rows)],
+        [make_table(("name", "written", "defined for", "unit of the value"), rows)],
     )
 
 
-def datasets() -> str:
+def write_datasets() -> str:
     """The measured tables that come with hypo."""
     rows = []
     for file in sorted(DATASETS.glob("*/dataset.toml")):
@@ -183,24 +182,30 @@ def datasets() -> str:
         source = " ".join(entry["source"].split())
         law = f"`{entry['target']} = {entry['law']['formula']}`" if "law" in entry else ""
         rows.append((f"`datasets/{file.parent.name}/data.csv`", entry["title"], str(entry["rows"]), law, source))
-    return page(
+    return make_page(
         "Measured tables",
         "Tables that come with hypo, to try it on. The law is that of the textbook, which need not be what so few rows ask for "
         "([measured](../benchmarks.md#measured-tables)).",
-        [table(("file", "what was measured", "rows", "the textbook's law", "source"), rows)],
+        [make_table(("file", "what was measured", "rows", "the textbook's law", "source"), rows)],
     )
 
 
-def names() -> str:
+def write_names() -> str:
     """The public names of Python, which mkdocstrings describes."""
     shown = sorted(
         (name for name in hypo.__all__ if not name.startswith("_")), key=lambda name: (_rank(name), name.lower())
     )
-    return page(
+    return make_page(
         "Python interface",
         "The public names, all of them in `hypo` itself. They are imported on first use.",
-        (f"::: hypo.{name}" for name in shown),
+        (f"::: hypo.{name}{_refer_to_settings(name)}" for name in shown),
     )
+
+
+def _refer_to_settings(name: str) -> str:
+    """A link to the settings of a call, which its signature holds as one."""
+    anchor = name.lower()
+    return f"\n\n[All settings of `hypo.{name}`](settings.md#hypo{anchor})" if f"hypo.{name}" in CALLS.values() else ""
 
 
 def _rank(name: str) -> int:

@@ -20,7 +20,7 @@ from hypo.api.validate import validate_inputs
 from hypo.clock import Deadline, now
 from hypo.errors import InputError
 from hypo.keywords import known_keywords
-from hypo.report.display.notebook import is_in_notebook, line_printer
+from hypo.report.display.notebook import is_in_notebook, make_line_printer
 from hypo.report.questions.audit import Audit, Run
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ def _choose_listener(progress: bool | Callable[[AuditProgress], None] | None) ->
 
 def _make_printer() -> Callable[[AuditProgress], None]:
     """A line, at most every ``LONGEST_SILENCE`` seconds and at the end."""
-    last, say = -LONGEST_SILENCE, line_printer()
+    last, say = -LONGEST_SILENCE, make_line_printer()
 
     def show(p: AuditProgress) -> None:
         nonlocal last

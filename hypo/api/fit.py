@@ -20,7 +20,7 @@ from hypo.errors import ShortSearchWarning
 from hypo.keywords import known_keywords
 from hypo.report.display.notebook import is_in_notebook
 from hypo.report.remarks import explain_short_search
-from hypo.result.folders import Destination, folder_path
+from hypo.result.folders import Destination, as_folder
 from hypo.result.result import Result
 from hypo.starting import count_from_call
 
@@ -56,7 +56,7 @@ def fit(data: Any, target: Any = None, **settings: Unpack[FitSettings]) -> Resul
     place = (
         out
         if isinstance(out, Destination) or out is None
-        else Destination(folder_path(out), overwrite=given["overwrite"])
+        else Destination(as_folder(out), overwrite=given["overwrite"])
     )
     if place is not None:
         place.check()
@@ -133,7 +133,7 @@ def _open_display(
         return nullcontext(), progress
     if not (is_in_notebook() if progress is None else progress):
         return nullcontext(), None
-    from hypo.report.display.progress import display_for, keep_up
+    from hypo.report.display.progress import choose_display, keep_up
 
-    display = display_for(sys.stderr, target)
+    display = choose_display(sys.stderr, target)
     return keep_up(display), display

@@ -49,9 +49,9 @@ def validate_inputs(data: Any, target: Any, given: Mapping[str, Any]) -> Inputs:
     dataset, columns = as_dataset(data, target, **table)
     background = as_knowledge(given.get("knowledge"), dataset, given.get("units"))
     if background.rules:
-        from hypo.knowledge.linter.argument_order import misordered_rules
+        from hypo.knowledge.file.column_names import misread_rules
 
-        traps = [f"[[rule]] {i + 1}: {trap}" for i, trap in misordered_rules(background, dataset.names, dataset.target)]
+        traps = [f"[[rule]] {i + 1}: {trap}" for i, trap in misread_rules(background, dataset.names, dataset.target)]
         for trap in traps:
             logging.getLogger("hypo").warning(trap)
         dataset = replace(dataset, notes=(*dataset.notes, *traps))

@@ -146,20 +146,21 @@ def score(formula: str, data: str, units: str, as_json: bool, start: tuple[str, 
 
     import hypo
     from hypo.report import tables
+    from hypo.report.console import print_table
 
     scored = hypo.score(formula, data, start=",".join(start), **without_blanks(options)).in_units(units)
     if as_json:
         print(json.dumps(scored.to_dict(), indent=2, ensure_ascii=False, allow_nan=False))
         return FOUND
-    tables.show(tables.front_table([scored.hypothesis], None, scored.target), sys.stdout)
+    print_table(tables.make_front_table([scored.hypothesis], None, scored.target), sys.stdout)
     if scored.constants:
         say("")
-        tables.show(tables.constants_table(scored.constants), sys.stdout)
+        print_table(tables.make_constants_table(scored.constants), sys.stdout)
     if scored.rules:
-        from hypo.report.rules import rules_table
+        from hypo.report.rules import make_rules_table
 
         say("")
-        tables.show(rules_table(scored.rules), sys.stdout)
+        print_table(make_rules_table(scored.rules), sys.stdout)
     for line in scored.remarks():
         tell(line)
     return FOUND
@@ -191,16 +192,16 @@ def predict(
     import numpy as np
 
     from hypo.data import read_table
-    from hypo.report.questions.predictions import predictions_csv
+    from hypo.report.questions.predictions import write_predictions
     from hypo.result.folders import check_file
-    from hypo.result.new_rows import thousands_of
+    from hypo.result.new_rows import choose_thousands
     from hypo.result.prediction import predict_distribution
     from hypo.result.result import Result
     from hypo.result.uncertainty import cautions
 
     check_file(out)
     result = Result.load(folder)
-    table = read_table(data, thousands_of(result, thousands))
+    table = read_table(data, choose_thousands(result, thousands))
     if interval is None:
         values = result.predict(table, index, trials=trials)
         columns = {f"{result.target}_predicted": values}
@@ -208,7 +209,7 @@ def predict(
         found = predict_distribution(result, table, index, interval, trials)
         values = found.mean
         columns = {f"{result.target}_{name}": getattr(found, name) for name in ("mean", "std", "lower", "upper")}
-    write(predictions_csv(table, columns), out)
+    write(write_predictions(table, columns), out)
     for line in table.said:
         note(line)
     for line in cautions(result, trials, noise=interval is not None, std=interval is not None):

@@ -35,9 +35,9 @@ def say(text: str) -> None:
 
 def tell(text: str) -> None:
     """A sentence in the width of the output."""
-    from hypo.report.layout import sentences
+    from hypo.report.layout import wrap_sentences
 
-    say(sentences([text], sys.stdout))
+    say(wrap_sentences([text], sys.stdout))
 
 
 def note(text: str) -> None:

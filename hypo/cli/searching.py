@@ -66,12 +66,12 @@ def fit(
             load_in_background("matplotlib.figure", "matplotlib.backends.backend_agg")
         import hypo
         from hypo.data.opening import STANDARD_INPUT
-        from hypo.report.display.progress import display_for, keep_up
+        from hypo.report.display.progress import choose_display, keep_up
         from hypo.result.folders import Destination
 
         default = Path("hypo-out") / ("data" if data == STANDARD_INPUT else Path(data).stem or "data")
         place = Destination(Path(out) if out else default, named=out is not None, overwrite=overwrite)
-        display = nullcontext() if as_json or quiet else keep_up(display_for(sys.stderr, options["target"] or ""))
+        display = nullcontext() if as_json or quiet else keep_up(choose_display(sys.stderr, options["target"] or ""))
         with display as progress, warnings.catch_warnings():
             # Said among the remarks, or below.
             warnings.simplefilter("ignore", ShortSearchWarning)

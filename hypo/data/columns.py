@@ -15,7 +15,7 @@ from hypo.units import parse_unit
 
 # Columns that a message names at most.
 _SHOWN = 20
-_RESERVED = frozenset({*keyword.kwlist, *ops.BY_NAME, *ops.ALIASES, "pi"})
+_RESERVED = frozenset({*keyword.kwlist, "pi"})
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,7 @@ def identifier(label: str, position: int) -> str:
             return f"x{position}"
         if name[0].isdigit():
             name = f"x{name}"
-    return f"{name}_" if name in _RESERVED else name
+    return f"{name}_" if name in _RESERVED or ops.is_known(name) else name
 
 
 def _spell(character: str) -> str:

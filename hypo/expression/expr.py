@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.errors import FormulaError
 from hypo.expression import operators as ops
 from hypo.kernels import opcodes as oc
 
@@ -144,6 +145,12 @@ class Expression:
         return Expression.apply("neg", self)
 
     # --- structure ----------------------------------------------------------------------------------------------
+
+    def __reduce__(self) -> Any:
+        # Codes of users' operators mean something in this process only; their names mean the same everywhere.
+        fields = (self.code, self.constants, self.variables)
+        names = {op: ops.BY_OPCODE[op].name for op, _ in self.code if oc.is_user_defined(op)}
+        return (_renamed, (*fields, names)) if names else (Expression, fields)
 
     def __len__(self) -> int:
         return len(self.code)
@@ -304,6 +311,22 @@ class Expression:
     def sympy(self):  # type: ignore[no-untyped-def]
         """The formula as a sympy expression with real symbols."""
         return _introduced.to_sympy(self)
+
+
+def _renamed(
+    code: tuple[tuple[int, int], ...],
+    constants: tuple[Constant, ...],
+    variables: tuple[str, ...],
+    names: Mapping[int, str],
+) -> Expression:
+    """An expression with operators of users, by their names; raises FormulaError where one is not defined."""
+    codes = {}
+    for opcode, name in names.items():
+        row = ops.lookup(name)
+        if row is None:
+            raise FormulaError(ops.missing((name,)))
+        codes[opcode] = row.opcode
+    return Expression(tuple((codes.get(op, op), arg) for op, arg in code), constants, variables)
 
 
 class Writer(Protocol):

@@ -1,5 +1,8 @@
 """The operator table: everything hypo knows of an operator stands in its one row here.
 
+Other modules read the row and have no lists of operators of their own; the kernels have a case for each (values and slopes, in
+:mod:`hypo.kernels.cpu.operators` and :mod:`hypo.kernels.gpu.operators`). Users add rows with :class:`hypo.Operator`.
+
 Dimension rules (applied to the dimensions of the arguments u, v):
     ``same``        all arguments share a dimension, the result has it     (+, -, min, max)
     ``keep``        the result has the argument's dimension                (neg, abs)
@@ -7,28 +10,56 @@ Dimension rules (applied to the dimensions of the arguments u, v):
     ``power``       dim(u)**v, v dimensionless, and a number unless u is dimensionless too
     ``scale``       dim(u)**exponent       (inv, square, cube, sqrt, cbrt: see ``exponent``)
     ``dimensionless``  argument and result are pure numbers (angles count as such unless kept apart)
-
-``derivative`` holds one formula per argument in hypo's own syntax, in the arguments ``u``, ``v`` and the value ``w``.
-``domain`` states where the real-valued operator is defined; elsewhere it is NaN (no protected operators).
-``interval`` names the enclosure function in :mod:`hypo.expression.analysis.intervals`.
+    a function      of the argument's dimension, which returns that of the value or raises ValueError (operators of users)
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TypeVar
+from functools import lru_cache
+from typing import Any, TypeVar
 
+from hypo.errors import InputError
 from hypo.kernels import opcodes as oc
+
+GROUP = "hypo.operators"
+"""The entry point group of packages that offer operators."""
+
+P_SUM, P_PRODUCT, P_UNARY, P_POWER, P_ATOM = 1, 2, 3, 4, 5
+
+EVEN, ODD = 1, -1
 
 
 @dataclass(frozen=True)
-class Operator:
+class OperatorRow:
     """One row of the table.
 
-    ``plain``, ``latex`` and ``numpy`` are print forms with ``{0}`` and ``{1}`` for the arguments; ``precedence`` is that of
-    the plain form's outermost operation (see the ``P_*`` levels), and a call form has the level of an atom.
+    Printing:
+        ``plain``, ``latex`` and ``numpy`` are print forms with ``{0}`` and ``{1}`` for the arguments; ``precedence`` is that of
+        the plain form's outermost operation (see the ``P_*`` levels), and a call form has the level of an atom. ``least`` are
+        the levels that arguments need to stand without brackets, nothing for a call. ``sympy`` is the name of a function of
+        sympy, None where arithmetic does.
+    PySR:
+        ``julia`` is its name there, None where it has none; ``julia_form`` the print form in Julia if that is no call, without
+        whole powers, which Julia would take for another operation; ``written_out`` are pairs of another operator and the form
+        that writes this one with it.
+    Calculus:
+        ``domain`` states where the real-valued operator is defined; elsewhere it is NaN (no protected operators).
+        ``number`` is its value on plain numbers; it may raise ValueError, ZeroDivisionError or OverflowError.
+        ``interval`` names the enclosure function in :mod:`hypo.expression.analysis.intervals`, or is one.
+        ``derivative`` holds one formula per argument in hypo's own syntax, in the arguments ``u``, ``v`` and the value ``w``.
+        ``inverse`` undoes a function of one argument, on arrays (one branch of it where there are several).
+        ``parity`` is EVEN, ODD or 0; ``zero`` and ``one`` are exact values at 0 and at 1, where they are rational.
+        ``is_wave`` says that the argument is an angle; ``is_circular`` that the argument or the value is one;
+        ``is_analytic`` that there are neither corners nor branch points wherever it is defined.
+    Grammar:
+        ``sources`` are operators with any of which the formula of a short form can be written out; ``is_default`` says that it
+        may be used where a user names no operators, ``is_enumerated`` that it then makes library members too; ``frequency``
+        is how often evolution draws it, relative to the others.
     """
 
     name: str
@@ -39,180 +70,188 @@ class Operator:
     numpy: str
     precedence: int
     domain: str
-    dimension: str
-    interval: str
+    dimension: str | Callable[[Any], Any]
+    interval: str | Callable[..., Any]
     derivative: tuple[str, ...]
     exponent: Fraction | None = None
     commutative: bool = False
+    least: tuple[int, ...] = ()
+    number: Callable[..., float] | None = None
+    inverse: str | None = None
+    parity: int = 0
+    zero: int | None = None
+    one: int | None = None
+    is_wave: bool = False
+    is_circular: bool = False
+    is_analytic: bool = False
+    sympy: str | None = None
+    julia: str | None = None
+    julia_form: str = ""
+    written_out: tuple[tuple[str, str], ...] = ()
+    sources: tuple[str, ...] = ()
+    is_default: bool = False
+    is_enumerated: bool = False
+    frequency: float = 0.4
+
+    @property
+    def julia_text(self) -> str:
+        """The print form in Julia, every operation in brackets."""
+        return self.julia_form or f"{self.julia}({', '.join(('{0}', '{1}')[: self.arity])})"
+
+    @property
+    def is_limited(self) -> bool:
+        """True if there are arguments at which it is undefined."""
+        return self.domain != "all"
+
+    @property
+    def is_transcendental(self) -> bool:
+        """True for functions of a pure number."""
+        return self.arity == 1 and self.dimension == "dimensionless"
 
 
-P_SUM, P_PRODUCT, P_UNARY, P_POWER, P_ATOM = 1, 2, 3, 4, 5
+def _function(name: str, opcode: int, derivative: str, **more: Any) -> OperatorRow:
+    """A function of one argument, written as a call."""
+    numpy = more.pop("numpy", name)
+    row: dict[str, Any] = {
+        "plain": f"{name}({{0}})",
+        "latex": rf"\{name}\left({{0}}\right)",
+        "domain": "all",
+        "dimension": "dimensionless",
+        "interval": name,
+        "sympy": name,
+        "julia": name,
+        **more,
+    }
+    return OperatorRow(name, opcode, 1, numpy=f"np.{numpy}({{0}})", precedence=P_ATOM, derivative=(derivative,), **row)
 
 
-def _call(
-    name: str,
-    code: int,
-    derivative: str,
-    *,
-    domain: str = "all",
-    dimension: str = "dimensionless",
-    latex: str | None = None,
-    numpy: str | None = None,
-    exponent: Fraction | None = None,
-) -> Operator:
-    return Operator(
-        name=name,
-        opcode=code,
-        arity=1,
-        plain=f"{name}({{0}})",
-        latex=latex or rf"\{name}\left({{0}}\right)",
-        numpy=f"np.{numpy or name}({{0}})",
-        precedence=P_ATOM,
-        domain=domain,
-        dimension=dimension,
-        interval=name,
-        derivative=(derivative,),
-        exponent=exponent,
-    )
+def _short_form(
+    name: str, opcode: int, form: str, derivative: str, sources: tuple[str, ...], **more: Any
+) -> OperatorRow:
+    """A function of one argument, written with a sign of arithmetic: the same in Python, NumPy and the plain form."""
+    row: dict[str, Any] = {"plain": form, "numpy": form, "domain": "all", "interval": name, "julia": name, **more}
+    return OperatorRow(name, opcode, 1, derivative=(derivative,), sources=sources, **row)
 
 
-OPERATORS: tuple[Operator, ...] = (
-    Operator("neg", oc.NEG, 1, "-{0}", "-{0}", "-{0}", P_UNARY, "all", "keep", "neg", ("-1",)),
-    Operator(
-        "inv",
-        oc.INV,
-        1,
-        "1/{0}",
-        r"\frac{{1}}{{{0}}}",
-        "1.0/{0}",
-        P_PRODUCT,
-        "u != 0",
-        "scale",
-        "inv",
-        ("-w**2",),
-        Fraction(-1),
-    ),
-    Operator(
-        "square",
-        oc.SQUARE,
-        1,
-        "{0}**2",
-        "{{{0}}}^{{2}}",
-        "{0}**2",
-        P_POWER,
-        "all",
-        "scale",
-        "square",
-        ("2*u",),
-        Fraction(2),
-    ),
-    Operator(
-        "cube",
-        oc.CUBE,
-        1,
-        "{0}**3",
-        "{{{0}}}^{{3}}",
-        "{0}**3",
-        P_POWER,
-        "all",
-        "scale",
-        "cube",
-        ("3*u**2",),
-        Fraction(3),
-    ),
-    _call(
-        "sqrt", oc.SQRT, "1/(2*w)", domain="u >= 0", dimension="scale", latex=r"\sqrt{{{0}}}", exponent=Fraction(1, 2)
-    ),
-    _call("cbrt", oc.CBRT, "1/(3*w**2)", dimension="scale", latex=r"\sqrt[3]{{{0}}}", exponent=Fraction(1, 3)),
-    _call("exp", oc.EXP, "w"),
-    _call("log", oc.LOG, "1/u", domain="u > 0"),
-    _call("sin", oc.SIN, "cos(u)"),
-    _call("cos", oc.COS, "-sin(u)"),
-    _call("tan", oc.TAN, "1 + w**2", domain="cos(u) != 0"),
-    _call("tanh", oc.TANH, "1 - w**2"),
-    _call("sinh", oc.SINH, "cosh(u)"),
-    _call("cosh", oc.COSH, "sinh(u)"),
-    _call("asin", oc.ASIN, "1/sqrt(1 - u**2)", domain="-1 <= u <= 1", latex=r"\arcsin\left({0}\right)", numpy="arcsin"),
-    _call(
-        "acos", oc.ACOS, "-1/sqrt(1 - u**2)", domain="-1 <= u <= 1", latex=r"\arccos\left({0}\right)", numpy="arccos"
-    ),
-    _call("atan", oc.ATAN, "1/(1 + u**2)", latex=r"\arctan\left({0}\right)", numpy="arctan"),
-    _call("abs", oc.ABS, "u/w", dimension="keep", latex=r"\left|{0}\right|"),
-    Operator(
-        "+", oc.ADD, 2, "{0} + {1}", "{0} + {1}", "{0} + {1}", P_SUM, "all", "same", "add", ("1", "1"), commutative=True
-    ),
-    Operator("-", oc.SUB, 2, "{0} - {1}", "{0} - {1}", "{0} - {1}", P_SUM, "all", "same", "sub", ("1", "-1")),
-    Operator(
-        "*",
-        oc.MUL,
-        2,
-        "{0}*{1}",
-        r"{0} \cdot {1}",
-        "{0}*{1}",
-        P_PRODUCT,
-        "all",
-        "multiply",
-        "mul",
-        ("v", "u"),
-        commutative=True,
-    ),
-    Operator(
-        "/",
-        oc.DIV,
-        2,
-        "{0}/{1}",
-        r"\frac{{{0}}}{{{1}}}",
-        "{0}/{1}",
-        P_PRODUCT,
-        "v != 0",
-        "divide",
-        "div",
-        ("1/v", "-w/v"),
-    ),
-    Operator(
-        "**",
-        oc.POW,
-        2,
-        "{0}**{1}",
-        "{{{0}}}^{{{1}}}",
-        "{0}**{1}",
-        P_POWER,
-        "u > 0, or u = 0 and v > 0, or v a whole number",
-        "power",
-        "pow",
-        ("v*u**(v - 1)", "w*log(u)"),
-    ),
-    Operator(
-        "min",
-        oc.MIN,
-        2,
-        "min({0}, {1})",
-        r"\min\left({0}, {1}\right)",
-        "np.minimum({0}, {1})",
-        P_ATOM,
-        "all",
-        "same",
-        "min",
-        ("(1 - (u - v)/abs(u - v))/2", "(1 + (u - v)/abs(u - v))/2"),
-        commutative=True,
-    ),
-    Operator(
-        "max",
-        oc.MAX,
-        2,
-        "max({0}, {1})",
-        r"\max\left({0}, {1}\right)",
-        "np.maximum({0}, {1})",
-        P_ATOM,
-        "all",
-        "same",
-        "max",
-        ("(1 + (u - v)/abs(u - v))/2", "(1 - (u - v)/abs(u - v))/2"),
-        commutative=True,
-    ),
-)
+def _arithmetic(sign: str, opcode: int, interval: str, derivative: tuple[str, str], **more: Any) -> OperatorRow:
+    """An operation between its two arguments."""
+    row: dict[str, Any] = {"plain": f"{{0}}{sign}{{1}}", "domain": "all", "julia": sign, "is_default": True, **more}
+    row = {"latex": row["plain"], "numpy": row["plain"], "is_analytic": True, **row}
+    row["julia_form"] = f"({{0}} {row['julia']} {{1}})"
+    return OperatorRow(sign, opcode, 2, interval=interval, derivative=derivative, **row)
 
-BY_NAME: dict[str, Operator] = {row.name: row for row in OPERATORS}
+
+def _choice(name: str, opcode: int, derivative: tuple[str, str], number: Callable[..., float]) -> OperatorRow:
+    """The one or the other of two arguments."""
+    return OperatorRow(
+        name, opcode, 2, f"{name}({{0}}, {{1}})", rf"\{name}\left({{0}}, {{1}}\right)", f"np.{name}imum({{0}}, {{1}})",
+        P_ATOM, "all", "same", name, derivative, commutative=True, number=number, sympy=name.capitalize(), julia=name,
+        frequency=1.0,
+    )  # fmt: skip
+
+
+OPERATORS: tuple[OperatorRow, ...] = (
+    _short_form(
+        "neg", oc.NEG, "-{0}", "-1", ("-",), latex="-{0}", julia_form="(-{0})",
+        written_out=(("*", "(-1.0 * {0})"), ("-", "(0.0 - {0})")), precedence=P_UNARY, least=(P_POWER,), dimension="keep",
+        number=lambda u: -u, inverse="negative", is_analytic=True, is_default=True, frequency=0.1,
+    ),
+    _short_form(
+        "inv", oc.INV, "1/{0}", "-w**2", ("/",), latex=r"\frac{{1}}{{{0}}}", julia_form="(1.0 / {0})",
+        written_out=(("/", "(1.0 / {0})"), ("**", "({0} ^ -1.0)")), numpy="1.0/{0}", precedence=P_PRODUCT,
+        least=(P_POWER,), domain="u != 0", dimension="scale", exponent=Fraction(-1), number=lambda u: 1 / u,
+        inverse="reciprocal", is_analytic=True, is_default=True, is_enumerated=True, frequency=0.7,
+    ),
+    _short_form(
+        "square", oc.SQUARE, "{0}**2", "2*u", ("*", "**"), latex="{{{0}}}^{{2}}", julia_form="({0} ^ 2.0)",
+        written_out=(("*", "({0} * {0})"), ("**", "({0} ^ 2.0)")), precedence=P_POWER, least=(P_ATOM,),
+        dimension="scale", exponent=Fraction(2), number=lambda u: u * u, inverse="sqrt", is_analytic=True, is_default=True,
+        is_enumerated=True, frequency=1.0,
+    ),
+    _short_form(
+        "cube", oc.CUBE, "{0}**3", "3*u**2", ("*", "**"), latex="{{{0}}}^{{3}}", julia_form="({0} ^ 3.0)",
+        written_out=(("*", "(({0} * {0}) * {0})"), ("**", "({0} ^ 3.0)")), precedence=P_POWER, least=(P_ATOM,),
+        dimension="scale", exponent=Fraction(3), number=lambda u: u * u * u, inverse="cbrt", is_analytic=True,
+        is_default=True,
+    ),
+    _function(
+        "sqrt", oc.SQRT, "1/(2*w)", domain="u >= 0", dimension="scale", exponent=Fraction(1, 2), latex=r"\sqrt{{{0}}}",
+        written_out=(("**", "({0} ^ 0.5)"),),
+        number=math.sqrt, inverse="square", is_default=True, is_enumerated=True, frequency=0.7,
+    ),
+    _function(
+        "cbrt", oc.CBRT, "1/(3*w**2)", dimension="scale", exponent=Fraction(1, 3), latex=r"\sqrt[3]{{{0}}}",
+        number=math.cbrt, inverse="cube", sympy=None, sources=("**",),
+    ),
+    _function(
+        "exp", oc.EXP, "w", number=math.exp, inverse="log", zero=1, is_analytic=True, is_default=True, is_enumerated=True,
+        frequency=1.0,
+    ),
+    _function(
+        "log", oc.LOG, "1/u", domain="u > 0", number=math.log, inverse="exp", one=0, is_analytic=True, is_default=True,
+        is_enumerated=True, frequency=1.0,
+    ),
+    _function(
+        "sin", oc.SIN, "cos(u)", number=math.sin, parity=ODD, zero=0, is_wave=True, is_circular=True, is_analytic=True,
+        is_default=True, is_enumerated=True, frequency=1.0,
+    ),
+    _function(
+        "cos", oc.COS, "-sin(u)", number=math.cos, parity=EVEN, zero=1, is_wave=True, is_circular=True, is_analytic=True,
+        is_default=True, is_enumerated=True, frequency=1.0,
+    ),
+    _function(
+        "tan", oc.TAN, "1 + w**2", domain="cos(u) != 0", number=math.tan, parity=ODD, zero=0, is_wave=True,
+        is_circular=True, is_analytic=True,
+    ),
+    _function(
+        "tanh", oc.TANH, "1 - w**2", number=math.tanh, inverse="arctanh", parity=ODD, zero=0, is_analytic=True,
+        is_default=True, is_enumerated=True,
+    ),
+    _function("sinh", oc.SINH, "cosh(u)", number=math.sinh, inverse="arcsinh", parity=ODD, zero=0, is_analytic=True),
+    _function("cosh", oc.COSH, "sinh(u)", number=math.cosh, parity=EVEN, zero=1, is_analytic=True),
+    _function(
+        "asin", oc.ASIN, "1/sqrt(1 - u**2)", domain="-1 <= u <= 1", latex=r"\arcsin\left({0}\right)", numpy="arcsin",
+        number=math.asin, inverse="sin", parity=ODD, zero=0, is_circular=True, is_default=True, frequency=0.1,
+    ),
+    _function(
+        "acos", oc.ACOS, "-1/sqrt(1 - u**2)", domain="-1 <= u <= 1", latex=r"\arccos\left({0}\right)", numpy="arccos",
+        number=math.acos, one=0, is_circular=True, is_default=True, frequency=0.1,
+    ),
+    _function(
+        "atan", oc.ATAN, "1/(1 + u**2)", latex=r"\arctan\left({0}\right)", numpy="arctan", number=math.atan, inverse="tan",
+        parity=ODD, zero=0, is_circular=True, is_analytic=True,
+    ),
+    _function(
+        "abs", oc.ABS, "u/w", dimension="keep", latex=r"\left|{0}\right|", number=abs, inverse="positive", sympy="Abs",
+        parity=EVEN, frequency=1.0,
+    ),
+    _arithmetic(
+        "+", oc.ADD, "add", ("1", "1"), plain="{0} + {1}", precedence=P_SUM, least=(P_SUM, P_PRODUCT), dimension="same",
+        commutative=True, number=lambda u, v: u + v, is_enumerated=True, frequency=4.0,
+    ),
+    _arithmetic(
+        "-", oc.SUB, "sub", ("1", "-1"), plain="{0} - {1}", precedence=P_SUM, least=(P_SUM, P_PRODUCT), dimension="same",
+        number=lambda u, v: u - v, is_enumerated=True, frequency=2.0,
+    ),
+    _arithmetic(
+        "*", oc.MUL, "mul", ("v", "u"), latex=r"{0} \cdot {1}", precedence=P_PRODUCT, least=(P_PRODUCT, P_POWER),
+        dimension="multiply", commutative=True, number=lambda u, v: u * v, is_enumerated=True, frequency=4.0,
+    ),
+    _arithmetic(
+        "/", oc.DIV, "div", ("1/v", "-w/v"), latex=r"\frac{{{0}}}{{{1}}}", precedence=P_PRODUCT, least=(P_PRODUCT, P_POWER),
+        domain="v != 0", dimension="divide", number=lambda u, v: u / v, is_enumerated=True, frequency=2.0,
+    ),
+    _arithmetic(
+        "**", oc.POW, "pow", ("v*u**(v - 1)", "w*log(u)"), latex="{{{0}}}^{{{1}}}", precedence=P_POWER,
+        least=(P_ATOM, P_POWER), domain="u > 0, or u = 0 and v > 0, or v a whole number", dimension="power",
+        number=math.pow, sympy="Pow", julia="^", is_analytic=False, frequency=0.15,
+    ),
+    _choice("min", oc.MIN, ("(1 - (u - v)/abs(u - v))/2", "(1 + (u - v)/abs(u - v))/2"), min),
+    _choice("max", oc.MAX, ("(1 + (u - v)/abs(u - v))/2", "(1 - (u - v)/abs(u - v))/2"), max),
+)  # fmt: skip
+"""The operators built in. Those of users are in BY_NAME and BY_OPCODE only."""
+
+BY_NAME: dict[str, OperatorRow] = {row.name: row for row in OPERATORS}
 
 T = TypeVar("T")
 
@@ -238,9 +277,7 @@ def unknown(opcode: int, what: str) -> NotImplementedError:
     )
 
 
-BY_OPCODE: ByOpcode[Operator] = ByOpcode("the operator table", {row.opcode: row for row in OPERATORS})
-TRANSCENDENTAL: tuple[Operator, ...] = tuple(r for r in OPERATORS if r.arity == 1 and r.dimension == "dimensionless")
-
+BY_OPCODE: ByOpcode[OperatorRow] = ByOpcode("the operator table", {row.opcode: row for row in OPERATORS})
 # Spellings users bring from other tools; the table's own names are listed in OPERATORS.
 ALIASES: dict[str, str] = {
     "add": "+",
@@ -261,6 +298,68 @@ ALIASES: dict[str, str] = {
 }
 
 
-def lookup(name: str) -> Operator | None:
-    """The table row for a name or one of its aliases, or None."""
-    return BY_NAME.get(ALIASES.get(name, name))
+def lookup(name: str) -> OperatorRow | None:
+    """The table row for a name or one of its aliases, or None. Raises InputError if it is that of an operator of an installed
+    package which cannot be used."""
+    row = BY_NAME.get(ALIASES.get(name, name))
+    return _load_installed(name) if row is None and name in _find_installed(tuple(sys.path)) else row
+
+
+@lru_cache(maxsize=4)
+def _find_installed(_path: tuple[str, ...]) -> Mapping[str, Any]:
+    """The entry points of operators by name; looked for once for each ``sys.path``."""
+    from importlib.metadata import entry_points
+
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def _load_installed(name: str) -> OperatorRow:
+    """The row of an operator of an installed package, which enters it as it is imported."""
+    point = _find_installed(tuple(sys.path))[name]
+    package = "of unknown name" if point.dist is None else f"{point.dist.name} {point.dist.version}"
+    try:
+        point.load()
+    except Exception as error:
+        # A package may fail in any way.
+        raise InputError(
+            f"the operator {name} of the package {package} cannot be loaded: {type(error).__name__}: {error}"
+        ) from error
+    if name not in BY_NAME:
+        raise InputError(
+            f"the package {package} offers the operator {name}, but {point.value} defines no hypo.Operator of that name"
+        )
+    return BY_NAME[name]
+
+
+def function_names() -> tuple[str, ...]:
+    """All names that a formula may call, aliases too."""
+    return tuple(n for n in (*BY_NAME, *ALIASES) if n.isidentifier())
+
+
+def is_function(name: str) -> bool:
+    """True for a name that a formula may call, an alias too."""
+    return name.isidentifier() and is_known(name)
+
+
+def is_known(name: str) -> bool:
+    """True for the name of an operator, or another spelling of one."""
+    return name in BY_NAME or name in ALIASES
+
+
+def add(row: OperatorRow) -> None:
+    """Enter the row of a user's operator."""
+    BY_NAME[row.name] = BY_OPCODE[row.opcode] = row
+
+
+def remove(row: OperatorRow) -> None:
+    """Take the row of a user's operator out again."""
+    del BY_NAME[row.name], BY_OPCODE[row.opcode]
+
+
+def missing(names: Sequence[str]) -> str:
+    """The sentence about operators of users that a file or a formula needs and that are not defined."""
+    listed, one = " and ".join(names), len(names) == 1
+    return (
+        f"it needs the operator{'' if one else 's'} {listed}, which {'is' if one else 'are'} not defined: "
+        f'make {"it" if one else "them"} known with hypo.Operator("{names[0]}", …) first'
+    )

@@ -37,7 +37,6 @@ _TOKEN = re.compile(
 )
 _BINARY = {sign: ops.BY_NAME[sign] for sign in ("+", "-", "*", "/", "**")}
 _SHORT_POWER = {"2": oc.SQUARE, "3": oc.CUBE}
-_FUNCTIONS = [n for n in (*ops.BY_NAME, *ops.ALIASES) if n.isidentifier()]
 
 
 class _Token(NamedTuple):
@@ -240,7 +239,7 @@ class _Reader:
             self.name(self.aliases[name], at)
         elif self.known is None:
             self.code.append((oc.VAR, self.variables.setdefault(name, len(self.variables))))
-        elif name in _FUNCTIONS:
+        elif ops.is_function(name):
             self.fail(at, f"{name} is a function; expected '(' after it")
         else:
             self.constant(Constant(1.0, name, free=True))
@@ -255,13 +254,13 @@ class _Reader:
             or (self.known is not None and name in self.known)
         ):
             self.fail(at + len(name), f"expected an operator after {name!r}, which is no function; write {name}*(")
-        near = difflib.get_close_matches(name, _FUNCTIONS, 1)
+        near = difflib.get_close_matches(name, ops.function_names(), 1)
         known = ", ".join(n for n in ops.BY_NAME if n.isalpha())
         hint = f"did you mean {near[0]!r}?" if near else f"known are {known}"
         self.fail(at, f"unknown function {name!r}; {hint}")
 
     def missing_operator(self, left: _Token, token: _Token) -> NoReturn:
-        if left.text in _FUNCTIONS:
+        if ops.is_function(left.text):
             self.fail(token.at, f"expected '(' after the function {left.text!r} but found {token.text!r}")
         self.fail(
             token.at,

@@ -31,26 +31,11 @@ class _Piece(NamedTuple):
     level: int
 
 
-# The least level each argument may have without brackets if the text is to give the same tree back.
-_LEAST: dict[int, tuple[int, ...]] = {
-    oc.NEG: (P_POWER,),
-    oc.INV: (P_POWER,),
-    oc.SQUARE: (P_ATOM,),
-    oc.CUBE: (P_ATOM,),
-    oc.ADD: (P_SUM, P_PRODUCT),
-    oc.SUB: (P_SUM, P_PRODUCT),
-    oc.MUL: (P_PRODUCT, P_POWER),
-    oc.DIV: (P_PRODUCT, P_POWER),
-    oc.POW: (P_ATOM, P_POWER),
-}
-
-
-def _least(op: int) -> tuple[int, ...]:
-    """The same for any operator: a call has brackets of its own."""
-    least = _LEAST.get(op)
-    if least is None and ops.BY_OPCODE[op].precedence != P_ATOM:
-        raise ops.unknown(op, "the rules of brackets (printing.py)")
-    return least or ()
+def _least(row: ops.OperatorRow) -> tuple[int, ...]:
+    """The least level each argument may have without brackets if the text is to give the same tree back."""
+    if not row.least and row.precedence != P_ATOM:
+        raise ops.unknown(row.opcode, "the rules of brackets (operators.py)")
+    return row.least
 
 
 def plain(e: Expression) -> str:
@@ -60,14 +45,14 @@ def plain(e: Expression) -> str:
     ``parse`` then has to be given.
     """
     numbers = [c.name or _exact(c.value) for c in e.constants]
-    return _strict(e, numbers, _PLAIN, sugar=True)
+    return _strict(e, numbers, "plain", sugar=True)
 
 
 def numpy_source(e: Expression, name: str = "f") -> str:
     """Source of a NumPy function ``name`` of the formula's variables, in order of appearance.
 
-    Constants appear by value. Outside the domain it gives NaN or an infinity, with NumPy's warnings.
-    Raises ValueError when a name is no Python identifier.
+    Constants appear by value, operators of users as calls of their names. Outside the domain it gives NaN or an infinity, with
+    NumPy's warnings. Raises ValueError when a name is no Python identifier.
     """
     for word in (name, *e.variables):
         if not word.isidentifier():
@@ -75,8 +60,10 @@ def numpy_source(e: Expression, name: str = "f") -> str:
     numbers = ["np.pi" if c == PI else _exact(c.value, point=True) for c in e.constants]
     for i in _among_themselves(e):  # plain floats would raise, or turn complex, outside the domain
         numbers[i] = f"np.float64({numbers[i]})"
-    body = _strict(e, numbers, _NUMPY, sugar=False)
-    return f"import numpy as np\n\n\ndef {name}({', '.join(e.variables)}):\n    return {body}\n"
+    body = _strict(e, numbers, "numpy", sugar=False)
+    own = dict.fromkeys(ops.BY_OPCODE[op].name for op, _ in e.code if oc.is_user_defined(op))
+    note = f"# It calls {', '.join(own)}, which must take arrays.\n" if own else ""
+    return f"import numpy as np\n\n\n{note}def {name}({', '.join(e.variables)}):\n    return {body}\n"
 
 
 class Written(str):
@@ -102,15 +89,7 @@ def shortened(text: str, most: int = 100) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def _forms(column: str) -> list[str]:
-    rows = (ops.BY_OPCODE.get(code) for code in range(oc.N_OPCODE))
-    return [getattr(row, column) if row else "" for row in rows]
-
-
-_PLAIN, _LATEX, _NUMPY = _forms("plain"), _forms("latex"), _forms("numpy")
-
-
-def _strict(e: Expression, numbers: list[str], forms: list[str], *, sugar: bool) -> str:
+def _strict(e: Expression, numbers: list[str], column: str, *, sugar: bool) -> str:
     stack: list[_Piece] = []
     for op, arg in e.code:
         if op == oc.VAR:
@@ -126,12 +105,12 @@ def _strict(e: Expression, numbers: list[str], forms: list[str], *, sugar: bool)
         args = [p.text for p in pieces]
         if sugar:
             _keep_general(op, args)
-        for i, need in enumerate(_least(op)):
+        for i, need in enumerate(_least(row)):
             # Bracketed too: a sign inside a formula, and a number that would swallow the minus sign before it.
             number = op == oc.NEG and pieces[i].level == P_ATOM and args[i][0] in _DIGITS
             if pieces[i].level < need or number or (i and args[i][0] == "-"):
                 args[i] = f"({args[i]})"
-        stack.append(_Piece(forms[op].format(*args), row.precedence))
+        stack.append(_Piece(getattr(row, column).format(*args), row.precedence))
     return stack[0].text
 
 
@@ -186,7 +165,7 @@ def pretty(e: Expression, digits: int = 4) -> str:
         text = c.name or _rounded(c, digits)
         return _Signed(text.removeprefix("-"), P_ATOM, text[0] == "-")
 
-    return _Relaxed(_PLAIN, "({})", fractions=False).write(e, number, str)
+    return _Relaxed("plain", "({})", fractions=False).write(e, number, str)
 
 
 def latex(e: Expression, digits: int = 4) -> str:
@@ -201,14 +180,14 @@ def latex(e: Expression, digits: int = 4) -> str:
             return _Signed(rf"{mantissa} \times 10^{{{power}}}", P_PRODUCT, text[0] == "-")
         return _Signed(mantissa, P_ATOM, text[0] == "-")
 
-    return _Relaxed(_LATEX, r"\left({}\right)", fractions=True).write(e, number, _latex_name)
+    return _Relaxed("latex", r"\left({}\right)", fractions=True).write(e, number, _latex_name)
 
 
 class _Relaxed:
     """Printer that keeps the value but flattens sums and products and draws signs to the front."""
 
-    def __init__(self, forms: list[str], bracket: str, *, fractions: bool) -> None:
-        self.forms = forms
+    def __init__(self, column: str, bracket: str, *, fractions: bool) -> None:
+        self.column = column
         self.bracket = bracket
         self.fractions = fractions
 
@@ -229,12 +208,13 @@ class _Relaxed:
     def show(self, piece: _Signed, least: int) -> str:
         """The text of ``piece`` where something of level ``least`` or tighter is due."""
         if piece.minus:
-            text = self.forms[oc.NEG].format(self.show(piece._replace(minus=False), P_PRODUCT))
+            text = self.form(oc.NEG, self.show(piece._replace(minus=False), P_PRODUCT))
             return text if least <= P_SUM else self.bracket.format(text)
         return piece.text if piece.level >= least else self.bracket.format(piece.text)
 
     def form(self, op: int, *args: str) -> str:
-        return self.forms[op].format(*args)
+        text: str = getattr(ops.BY_OPCODE[op], self.column)
+        return text.format(*args)
 
     def join(self, op: int, args: list[_Signed]) -> _Signed:
         left, right = args[0], args[-1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from functools import cache, reduce
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     import sympy
 
 _MAX_DENOMINATOR = 1024
-_SAME_NAME = ("exp", "log", "sin", "cos", "tan", "tanh", "sinh", "cosh", "asin", "acos", "atan")
 
 
 def to_sympy(e: Expression) -> sympy.Expr:
@@ -28,7 +27,6 @@ def to_sympy(e: Expression) -> sympy.Expr:
     """
     import sympy
 
-    builders = _builders()
     stack: list[Any] = []
     for op, arg in e.code:
         if op == oc.VAR:
@@ -40,7 +38,7 @@ def to_sympy(e: Expression) -> sympy.Expr:
             args = stack[-n:]
             del stack[-n:]
             try:
-                stack.append(builders[op](*args))
+                stack.append(_builder(ops.BY_OPCODE[op])(*args))
             except ValueError as error:  # min and max of numbers that are not real
                 raise FormulaError(f"sympy cannot hold {e.pretty()}, as a part of it is not real: {error}") from error
             except RecursionError:
@@ -65,32 +63,33 @@ def _number(c: Constant) -> Any:
 
 
 @cache
-def _builders() -> ops.ByOpcode[Any]:
+def _builder(row: ops.OperatorRow) -> Callable[..., Any]:
+    """What makes the sympy expression of an operator from those of its arguments."""
     import sympy
 
     def cbrt(u: Any) -> Any:
         root = sympy.Pow(sympy.Abs(u), sympy.Rational(1, 3))
         return root if u.is_nonnegative else sympy.sign(u) * root
 
-    by_name = {
-        "neg": lambda u: -u,
-        "inv": lambda u: 1 / u,
-        "square": lambda u: u**2,
-        "cube": lambda u: u**3,
-        "sqrt": sympy.sqrt,
-        "cbrt": cbrt,
-        "abs": sympy.Abs,
-        "+": lambda u, v: u + v,
-        "-": lambda u, v: u - v,
-        "*": lambda u, v: u * v,
-        "/": lambda u, v: u / v,
-        "**": lambda u, v: u**v,
-        "min": sympy.Min,
-        "max": sympy.Max,
-        **{name: getattr(sympy, name) for name in _SAME_NAME},
-    }
-    known = {row.opcode: by_name[row.name] for row in ops.OPERATORS if row.name in by_name}
-    return ops.ByOpcode("the conversion to sympy (sympy_bridge.py)", known)
+    if oc.is_user_defined(row.opcode):
+        return _function_class(row)
+    if row.opcode == oc.CBRT:
+        return cbrt
+    found: Callable[..., Any] | None = row.number if row.sympy is None else getattr(sympy, row.sympy)
+    if found is None:
+        raise ops.unknown(row.opcode, "the conversion to sympy (operators.py)")
+    return found
+
+
+@cache
+def _function_class(row: ops.OperatorRow) -> Any:
+    """An undefined function of sympy that knows the derivative of a user's operator."""
+    import sympy
+
+    # A derivative that is no operator stays unevaluated.
+    slope = ops.BY_NAME.get(row.derivative[0].removesuffix("(u)"))
+    more = {} if slope is None else {"fdiff": lambda self, argindex=1: _function_class(slope)(self.args[0])}
+    return type(row.name, (sympy.Function,), {"is_real": True, "nargs": 1, **more})
 
 
 def from_sympy(expr: Any, constants: Mapping[str, float] | None = None) -> Expression:
@@ -102,7 +101,7 @@ def from_sympy(expr: Any, constants: Mapping[str, float] | None = None) -> Expre
     import sympy
 
     known = constants or {}
-    names = {getattr(sympy, name): name for name in _SAME_NAME} | {sympy.Abs: "abs"}
+    names = {_builder(row): row.name for row in ops.BY_NAME.values() if row.arity == 1 and row.sympy is not None}
     apply, number = Expression.apply, Expression.constant
 
     def fail(part: Any) -> FormulaError:

@@ -139,7 +139,7 @@ def remove_old(folder: Path) -> None:
 
 
 class _Place:
-    """What numba asks about one function: where its code lies, and what it was made of."""
+    """The answers to numba about one function: where its code lies, and of what it was made."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._line = function.__code__.co_firstlineno
@@ -243,7 +243,7 @@ def _kind(numbas: Any) -> type:
             turns.give_back(self.lock(sig))
 
         def lock(self, sig: Any) -> Path:
-            """What is held by who compiles for a signature."""
+            """The lock that is held by whoever compiles for a signature."""
             return self._cache_path / f"{self._impl.filename_base}-{_short(sig)}.lock"
 
     return InTurn if numbas is caching.FunctionCache else Kept

@@ -14,7 +14,7 @@ from numba import typeof
 from hypo.kernels import turns
 from hypo.kernels.cpu.enumerate import flatten, grow
 from hypo.kernels.cpu.evaluate import evaluate, value_and_gradient
-from hypo.kernels.cpu.evolution.nodes import Grammar
+from hypo.kernels.cpu.evolution.nodes import BreedingGrammar
 from hypo.kernels.cpu.evolution.tidy import tidy
 from hypo.kernels.cpu.evolution.variation import breed
 from hypo.kernels.cpu.fit_batch import fit_batch
@@ -34,7 +34,7 @@ class Entry(NamedTuple):
 
     @property
     def busy(self) -> bool:
-        """Whether somebody is compiling it now."""
+        """True while somebody is compiling it."""
         lock = getattr(self.kernel._cache, "lock", None)
         return lock is not None and turns.is_held(lock(self.types))
 
@@ -60,18 +60,18 @@ def entries() -> Iterator[Entry]:
     n, N, terms = _zeros(np.int64)
     flaws, members, state = np.zeros(1, np.int8), np.zeros(1, MEMBER), np.zeros(1, np.uint64)
     programs = (codes, codes, F, n)
-    grammar = Grammar(n, f, n, f, i, i, 0, 0, True, True, f, n, n, True, 0, 0, 0, f, i, i, f, n)
+    grammar = BreedingGrammar(n, f, n, f, n, n, 0, 0, True, True, f, n, n, True, 0, 0, 0, f, i, i, f, n)
     yield _entry(evaluate, i, i, n, f, n, F, F)
     # Parts of many: who begins with them need not wait for each other.
     yield _entry(unary_adjoint, np.int32(0), f, f, f, f, 0)
     yield _entry(left_adjoint, np.int32(0), f, f, f, f, f, 0)
     yield _entry(right_adjoint, np.int32(0), f, f, f, f, f, 0)
     yield _entry(value_and_gradient, i, i, f, F, f, F)
-    yield _entry(insert_batch, 0, F, f, f, f, f, members, np.int32(0), F, members, n, 0, 0)
+    yield _entry(insert_batch, 0, F, f, f, f, f, members, np.int64(0), F, members, n, 0, 0)
     yield _entry(minimise, i, i, n, f, F, f, f, 0, f, 1.0, 0, 1.0)
     yield _entry(rehash, members, n, 0)
     yield _entry(flatten, n, members, i, i, n, i, i, n)
-    yield _entry(grow, 0, True, 0, 0, 0, 0, 0, i, np.int32(0), 0, 0, flaws, flaws, n, f, F, members, n, 0, 0)
+    yield _entry(grow, 0, True, 0, 0, 0, 0, 0, n, np.int64(0), 0, 0, flaws, flaws, n, f, F, members, n, 0, 0)
     yield _entry(sum_tile, S, s, s, F, F, F, F, 0, 0, True, F, N, N)
     yield _entry(refit, True, N, F, F, f, f, n, n, F, f, f, f)
     yield _entry(apply_steps, f, n, n, F, 0)

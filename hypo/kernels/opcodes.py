@@ -2,7 +2,8 @@
 
 A postfix program is two integer arrays: ``op`` (one of the codes below) and ``arg`` (the variable's row for
 ``VAR``, the constant's position for ``CONST``, 0 otherwise). Leaves come first, then unary, then binary codes,
-so that arity is decided by two comparisons.
+so that arity is decided by two comparisons. The last unary codes are left for operators that users define. Sets of operators
+are masks of 64 bits, bit k for opcode k.
 """
 
 VAR = 0
@@ -27,17 +28,21 @@ ACOS = 17
 ATAN = 18
 ABS = 19
 
-ADD = 20
-SUB = 21
-MUL = 22
-DIV = 23
-POW = 24
-MIN = 25
-MAX = 26
+# Codes of functions that users define: FIRST_USER to FIRST_USER + N_USER - 1.
+FIRST_USER = 20
+N_USER = 32
+
+ADD = 52
+SUB = 53
+MUL = 54
+DIV = 55
+POW = 56
+MIN = 57
+MAX = 58
 
 FIRST_UNARY = NEG
 FIRST_BINARY = ADD
-N_OPCODE = 27
+N_OPCODE = 59
 
 
 def arity(op: int) -> int:
@@ -45,3 +50,8 @@ def arity(op: int) -> int:
     if op < FIRST_UNARY:
         return 0
     return 1 if op < FIRST_BINARY else 2
+
+
+def is_user_defined(op: int) -> bool:
+    """True for the opcodes that are left for operators of users."""
+    return FIRST_USER <= op < FIRST_USER + N_USER

@@ -80,7 +80,7 @@ def tell() -> None:
 
 @contextmanager
 def claimed(folder: Path | None, name: str) -> Iterator[bool]:
-    """Whether nobody else has claimed ``name`` in a folder; then it is claimed meanwhile. Where there are no locks all have."""
+    """True if nobody else has claimed ``name`` in a folder; then it is claimed meanwhile. Where there are no locks all have."""
     with ExitStack() as stack:
         mine = True
         with suppress(ImportError, OSError):
@@ -123,7 +123,7 @@ def take(lock: Path) -> None:
 
 
 def is_held(lock: Path) -> bool:
-    """Whether another process holds ``lock`` now."""
+    """True if another process holds ``lock`` now."""
     with suppress(ImportError, OSError):
         import fcntl
 

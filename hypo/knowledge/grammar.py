@@ -16,13 +16,7 @@ from hypo.knowledge.limits import NumberLimits
 from hypo.knowledge.text.wording import join
 
 # A short form adds nothing that its sources cannot write: -x is 0 - x, 1/x a division, x**2 a product.
-SOURCES: dict[str, tuple[str, ...]] = {
-    "neg": ("-",),
-    "inv": ("/",),
-    "square": ("*", "**"),
-    "cube": ("*", "**"),
-    "cbrt": ("**",),
-}
+SOURCES: dict[str, tuple[str, ...]] = {row.name: row.sources for row in ops.OPERATORS if row.sources}
 _POWERS = {oc.SQUARE: 2.0, oc.CUBE: 3.0}
 
 
@@ -40,7 +34,7 @@ class Violation:
     hard: bool = True
 
 
-def permitted(operators: Iterable[str] | None, forbid: Iterable[str]) -> frozenset[str]:
+def permit(operators: Iterable[str] | None, forbid: Iterable[str]) -> frozenset[str]:
     """The operators a formula may use: those given (None: all) less those forbidden.
 
     A short form of ``SOURCES`` is permitted when it is listed itself or one of its sources is permitted; so
@@ -77,7 +71,7 @@ class Grammar:
         return cls(**{f.name: getattr(knowledge, f.name) for f in fields(cls)})
 
     def keys(self) -> dict[str, Any]:
-        """What is stated, by the names of the fields."""
+        """The values that are stated, by the names of the fields."""
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
     def __repr__(self) -> str:
@@ -104,12 +98,12 @@ class Grammar:
     @cached_property
     def permitted(self) -> frozenset[str]:
         """The operators a formula may use."""
-        return permitted(self.operators, self.forbid)
+        return permit(self.operators, self.forbid)
 
     @cached_property
     def excluded(self) -> frozenset[int]:
         """Opcodes that a formula may not use."""
-        return frozenset(row.opcode for row in ops.OPERATORS if row.name not in self.permitted)
+        return frozenset(row.opcode for row in ops.BY_NAME.values() if row.name not in self.permitted)
 
     @cached_property
     def banned_inside(self) -> dict[int, frozenset[int]]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 import hypo
 from hypo.errors import InputError, MissingExtraError
+from hypo.parallel.carried import carried
 from hypo.parallel.executor import LOCAL, WorkersLost
 from hypo.parallel.remote import Remote, one_blas_thread, usable
 
@@ -116,6 +117,8 @@ class Cluster(Remote):
                 has = "has no hypo" if found is None else f"has hypo {found}"
                 raise InputError(f"the Dask worker {address} {has}; install hypo {hypo.__version__} there, as here")
             self._known.add(address)
+        if state := carried():
+            self._client.run(_receive, state, workers=workers)
 
     def _put(self, array: NDArray[Any]) -> Any:
         return self._client.scatter(_Sent(array), broadcast=True, hash=False)
@@ -163,6 +166,10 @@ def _block_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _receive(state: tuple[Any, ...]) -> None:
+    """Nothing: ``state`` was put in place as it was unpickled."""
 
 
 def _error(future: Any) -> BaseException | None:

@@ -20,6 +20,7 @@ from weakref import finalize
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.parallel.carried import carried
 from hypo.parallel.remote import Remote, one_blas_thread, usable
 
 # Tasks under way for each process: one at work, one that waits.
@@ -50,7 +51,7 @@ class Processes(Remote):
 
     def _start_pool(self) -> ProcessPoolExecutor:
         # A fork would copy threads that hold locks.
-        return ProcessPoolExecutor(self._workers, get_context("spawn"), _begin)
+        return ProcessPoolExecutor(self._workers, get_context("spawn"), _begin, carried())
 
     def _window(self) -> int:
         return AHEAD * self._workers
@@ -89,7 +90,8 @@ class Processes(Remote):
         self._folder.cleanup()
 
 
-def _begin() -> None:
+def _begin(*state: Any) -> None:
+    # ``state`` was put in place as it was unpickled.
     # Ctrl-C reaches every process of a terminal; the one that shares out the work ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     one_blas_thread()

@@ -39,26 +39,9 @@ MANY_ROWS = 3_000
 # How the intervals of constants are made.
 LAPLACE, PROFILE = "laplace", "profile"
 # Operators a formula may use, and those of them that the library enumerates, unless the user names operators.
-DEFAULT_OPERATORS: tuple[str, ...] = (
-    "+",
-    "-",
-    "*",
-    "/",
-    "**",
-    "neg",
-    "inv",
-    "square",
-    "cube",
-    "sqrt",
-    "exp",
-    "log",
-    "sin",
-    "cos",
-    "tanh",
-    "asin",
-    "acos",
-)
-LIBRARY_OPERATORS: tuple[str, ...] = ("+", "-", "*", "/", "inv", "square", "sqrt", "exp", "log", "sin", "cos", "tanh")
+_BY_ARITY = sorted(ops.OPERATORS, key=lambda row: -row.arity)
+DEFAULT_OPERATORS: tuple[str, ...] = tuple(row.name for row in _BY_ARITY if row.is_default)
+LIBRARY_OPERATORS: tuple[str, ...] = tuple(row.name for row in _BY_ARITY if row.is_enumerated)
 
 
 @dataclass(frozen=True)
@@ -162,7 +145,7 @@ class Problem:
     def nesting(self) -> Mapping[str, tuple[str, ...]]:
         """Operators that the library puts into no argument of each operator: the knowledge's own list for those it has a list
         for, and for other transcendental functions all of these."""
-        names = tuple(row.name for row in ops.TRANSCENDENTAL)
+        names = tuple(row.name for row in ops.BY_NAME.values() if row.is_transcendental)
         return {**dict.fromkeys(names, names), **self.knowledge.nesting}
 
     def scorer(self, settings: Settings) -> Scorer:
@@ -242,7 +225,7 @@ class Problem:
     def template(self) -> BoundTemplate | None:
         """The form that the knowledge prescribes, with this table's names, or None."""
         form = self.knowledge.template
-        return None if form is None else form.bound(self.columns, self.constants)
+        return None if form is None else form.bind(self.columns, self.constants)
 
     @property
     def has_many_rows(self) -> bool:

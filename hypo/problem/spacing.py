@@ -15,11 +15,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.expression import operators as ops
 from hypo.expression.expr import Expression
 from hypo.expression.program import Program
 from hypo.kernels import opcodes as oc
 
-WAVES = frozenset({oc.SIN, oc.COS, oc.TAN})
+WAVES = frozenset(row.opcode for row in ops.OPERATORS if row.is_wave)
 # Values of one column that differ by less than this share of its range are one.
 SAME = 1e-9
 # Gaps between neighbouring values that are looked at; a gap is a hole where nothing was to be measured if it is that share of

@@ -29,14 +29,13 @@ POINTS, SURE = 128, 1e-3
 # counted: the sign bit says so to the kernel.
 NEGATIVE, CROSSES_ZERO, BEYOND_ONE, PLAIN_NUMBER = 1, 2, 4, -128
 FLAWS = {
-    "sqrt": NEGATIVE,
-    "log": NEGATIVE,
-    "inv": CROSSES_ZERO,
-    "/": CROSSES_ZERO,
-    "asin": BEYOND_ONE,
-    "acos": BEYOND_ONE,
+    "u >= 0": NEGATIVE,
+    "u > 0": NEGATIVE,
+    "u != 0": CROSSES_ZERO,
+    "v != 0": CROSSES_ZERO,
+    "-1 <= u <= 1": BEYOND_ONE,
 }
-"""The flaw of its last argument that makes an operator undefined somewhere."""
+"""By the domain of an operator, the flaw of its last argument that makes it undefined somewhere."""
 
 Values = NDArray[np.float64]
 
@@ -44,10 +43,8 @@ Values = NDArray[np.float64]
 def flaws_of_operators() -> NDArray[np.int8]:
     """For each opcode the flaws (n_opcode,) of its last argument under which it does not stand."""
     out = np.zeros(oc.N_OPCODE, np.int8)
-    for name, flaw in FLAWS.items():
-        out[ops.BY_NAME[name].opcode] = flaw
-    for row in ops.TRANSCENDENTAL:
-        out[row.opcode] |= PLAIN_NUMBER
+    for row in ops.BY_NAME.values():
+        out[row.opcode] = FLAWS.get(row.domain, 0) | (PLAIN_NUMBER if row.is_transcendental else 0)
     return out
 
 

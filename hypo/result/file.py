@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,15 +14,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hypo.errors import InputError
+from hypo.expression import operators as ops
+from hypo.kernels import opcodes as oc
 from hypo.report import tables
 from hypo.report.constants import ConstantRow
 from hypo.report.coverage import Coverage, Efficiency
+from hypo.report.formatting import format_number
 from hypo.report.rules import RuleRow
 from hypo.result import entries
 from hypo.result.entries import Damaged
 from hypo.result.record import Record
 
 if TYPE_CHECKING:
+    from hypo.expression.expr import Expression
     from hypo.posterior.posterior import Posterior
     from hypo.result.fields import ResultFields
     from hypo.scoring.score import Hypothesis
@@ -33,7 +37,7 @@ RESULT_FILE = "result.json"
 FIGURES = ("misfit", "complexity_cost", "violation", "score", "r2", "rmse")
 
 
-def hypothesis_row(h: Hypothesis, constants: Sequence[ConstantRow]) -> dict[str, Any]:
+def make_hypothesis_row(h: Hypothesis, constants: Sequence[ConstantRow]) -> dict[str, Any]:
     """One entry of ``front``."""
     e = h.expression
     whole = float(h.complexity).is_integer()
@@ -51,11 +55,11 @@ def to_dict(result: ResultFields) -> dict[str, Any]:
     """:meth:`hypo.Result.to_dict`."""
     believed = tables.count_believed(result.front)
     rows = [
-        {**hypothesis_row(h, c), "origin": h.origin, "believed": k < believed}
+        {**make_hypothesis_row(h, c), "origin": h.origin, "believed": k < believed}
         for k, (h, c) in enumerate(zip(result.front, result.constants, strict=True))
     ]
     posterior = result.posterior
-    content = {
+    content: dict[str, Any] = {
         "schema": SCHEMA,
         "status": {"code": result.status, "message": result.message},
         "best": None if result.best is None else rows[result.front.index(result.best)],
@@ -68,6 +72,9 @@ def to_dict(result: ResultFields) -> dict[str, Any]:
         "timing": result.timing,
         "manifest": result.record.as_dict(),
     }
+    own = list_user_operators(h.expression for h in result.front)
+    if own:
+        content["user_operators"] = own
     found: dict[str, Any] = jsonable(content)
     return found
 
@@ -80,7 +87,7 @@ def front_csv(result: ResultFields) -> str:
     believed = tables.count_believed(result.front)
     for k, h in enumerate(result.front):
         figures = [repr(float(getattr(h, name))) for name in FIGURES]
-        own = (int(h == result.best), tables.number(h.complexity))
+        own = (int(h == result.best), format_number(h.complexity))
         writer.writerow((*own, *figures, str(h.expression), h.expression.pretty(), h.origin, int(k < believed)))
     return stream.getvalue()
 
@@ -100,6 +107,16 @@ def jsonable(value: Any) -> Any:
     return value if value is None or isinstance(value, str) else str(value)
 
 
+def list_user_operators(formulas: Iterable[Expression]) -> list[str]:
+    """The names of the operators of users in ``formulas``."""
+    codes = sorted({op for e in formulas for op, _ in e.code if oc.is_user_defined(op)})
+    return [ops.BY_OPCODE[op].name for op in codes]
+
+
+class OperatorsMissing(ValueError):
+    """Says which operators of users a result needs that are not defined."""
+
+
 def read_fields(content: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of the result whose :meth:`Result.to_dict` is ``content``; raises ValueError if there is none."""
     status = entries.read_table(content, "status")
@@ -107,6 +124,9 @@ def read_fields(content: Mapping[str, Any]) -> dict[str, Any]:
     rows = entries.read_tables(content, "front")
     coverage, efficiency = (entries.read_table(content, key) for key in ("coverage", "efficiency"))
     record = Record.from_dict(entries.read_table(content, "manifest"))
+    unknown = [name for name in entries.read_texts(content, "user_operators", []) if ops.lookup(name) is None]
+    if unknown:
+        raise OperatorsMissing(ops.missing(unknown))
     front = tuple(_read_hypothesis(row, record) for row in rows)
     if chosen is not None and chosen not in rows:
         raise Damaged('the entry "best" is not in the entry "front"')
@@ -200,6 +220,8 @@ def _read_hypothesis(row: Mapping[str, Any], record: Record) -> Hypothesis:
 
 def damage_error(path: Path, error: Exception) -> InputError:
     """The file at ``path`` was once a result, but ``error`` came up."""
+    if isinstance(error, OperatorsMissing):
+        return InputError(f"cannot read {path}: {error}")
     what = str(error) if isinstance(error, Damaged) else "an entry has the wrong form"
     return InputError(f"{path} is damaged ({what}); run hypo fit again")
 

@@ -27,7 +27,7 @@ REACH, SHARP = 4.0, 4e-3
 TRIED, JOINT, FEW = 5, 3, 4
 
 # Functions of angles, or whose values are angles.
-CIRCULAR = frozenset(ops.BY_NAME[name].opcode for name in ("sin", "cos", "tan", "asin", "acos", "atan"))
+CIRCULAR = frozenset(row.opcode for row in ops.OPERATORS if row.is_circular)
 
 
 def _number(value: Fraction) -> Expression:

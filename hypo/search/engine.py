@@ -19,7 +19,7 @@ from hypo.kernels import turns
 from hypo.parallel.open_executor import open_executor
 from hypo.problem.problem import ALL, CUDA, PYSR, Problem, Settings
 from hypo.search import compile as warm
-from hypo.search.gpu.devices import devices
+from hypo.search.gpu.devices import devices, require_known_operators
 from hypo.search.gpu.open_devices import open_devices
 from hypo.search.library.context import Workers
 from hypo.search.outcome import Outcome, Progress, Teller
@@ -39,6 +39,7 @@ def search(problem: Problem, settings: Settings, progress: Callable[[Progress], 
     HypoError when PySR alone searches and fails.
     """
 
+    require_known_operators(problem.allowed, settings.backend)
     failures = Failures()
     since = take_start()
     tell = Teller(progress, failures)

@@ -17,7 +17,7 @@ from hypo.cli.main import main
 from hypo.data import as_dataset
 from hypo.likelihood.base import Gaussian
 from hypo.problem.problem import Settings, make_problem
-from hypo.report.questions.audit import Audit, Run, group_runs, share_interval
+from hypo.report.questions.audit import Audit, Run, group_runs, wilson_interval
 
 RNG = np.random.default_rng(5)
 XS = RNG.uniform(0.5, 3.0, 30)
@@ -54,7 +54,7 @@ def test_grouped_by_structure_and_not_by_numbers() -> None:
 def test_share_intervals_are_wilsons() -> None:
     for hits, n in ((0, 5), (3, 7), (50, 50)):
         ci = binomtest(hits, n).proportion_ci(0.95, method="wilson")
-        assert share_interval(hits, n) == pytest.approx((ci.low, ci.high), abs=1e-6)
+        assert wilson_interval(hits, n) == pytest.approx((ci.low, ci.high), abs=1e-6)
 
 
 def test_resamples_count_rows() -> None:

@@ -176,7 +176,9 @@ def test_settings_may_be_numpy_numbers() -> None:
 def test_text_names_the_units_of_fitted_constants(law: hypo.Result) -> None:
     assert str(law).splitlines()[1] == "  with 2.5 [m/s^2]"
     rows = [ConstantRow("c1", 1234567.0, "m"), ConstantRow("g", 9.81, "m/s^2"), ConstantRow("c2", 2.0, None)]
-    assert tables.constant_lines(rows, {"g": 9.81}) == [f"  with {hypo.Expression.constant(1234567.0).pretty()} [m]"]
+    assert tables.write_constant_lines(rows, {"g": 9.81}) == [
+        f"  with {hypo.Expression.constant(1234567.0).pretty()} [m]"
+    ]
 
 
 def test_score_takes_an_equation_and_names_what_looks_like_a_misspelt_column() -> None:

@@ -60,7 +60,7 @@ def run_block(example: Example) -> None:
     elif info == "text":
         require_alike(example.namespace.pop(PRINTED), example.parsed)
     elif info == "console":
-        for command, expected in commands(example.parsed):
+        for command, expected in split_commands(example.parsed):
             run_command(command, expected)
     elif info == "math":
         # A command that it does not know stays as it is, with its backslash.
@@ -69,7 +69,7 @@ def run_block(example: Example) -> None:
         pytest.fail(f"{example.path}:{example.line}: no test knows what to do with a block of {kind or 'no kind'}")
 
 
-def commands(block: str) -> Iterable[tuple[list[str], str]]:
+def split_commands(block: str) -> Iterable[tuple[list[str], str]]:
     """Each command of a block with what it prints; a line that ends with a backslash goes on in the next."""
     for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
         command, _, output = part.replace("\\\n", " ").partition("\n")
@@ -90,15 +90,15 @@ def require_alike(printed: str, expected: str) -> None:
         return
     found = TOKEN.findall(printed)
     first, *others = split_at_ellipses(TOKEN.findall(expected))
-    assert starts_with(found, first), explain(printed, expected)
+    assert starts_with(found, first), describe_difference(printed, expected)
     at = len(first)
     for number, part in enumerate(others, start=1):
         is_last = number == len(others)
         places = range(at, len(found) - len(part) + 1)
         at = next((i for i in (reversed(places) if is_last else places) if starts_with(found[i:], part)), -1)
-        assert at >= 0, explain(printed, expected)
+        assert at >= 0, describe_difference(printed, expected)
         at += len(part)
-    assert at == len(found) or (others and not others[-1]), explain(printed, expected)
+    assert at == len(found) or (others and not others[-1]), describe_difference(printed, expected)
 
 
 def split_at_ellipses(tokens: Sequence[str]) -> list[list[str]]:
@@ -121,7 +121,7 @@ def are_alike(one: str, other: str) -> bool:
     return one == other
 
 
-def explain(printed: str, expected: str) -> str:
+def describe_difference(printed: str, expected: str) -> str:
     return f"the page says\n{expected}\nbut this is printed:\n{printed}"
 
 

@@ -15,6 +15,7 @@ from hypo.expression import PI, Constant, Expression
 from hypo.expression import operators as ops
 from hypo.expression.parser import parse
 from hypo.expression.printing import latex, numpy_source, plain, pretty
+from hypo.kernels import opcodes as oc
 from tests.oracles.reference import BINARY, evaluate, random_tree
 
 V, C, A = Expression.variable, Expression.constant, Expression.apply
@@ -99,7 +100,7 @@ def test_plain(e: Expression, text: str) -> None:
 
 def test_named_constants_are_printed_by_name() -> None:
     c = Constant(2.5, "c")
-    e = Expression(((1, 0), (0, 0), (22, 0)), (c,), ("x",))
+    e = Expression(((1, 0), (0, 0), (oc.MUL, 0)), (c,), ("x",))
     assert plain(e) == pretty(e) == "c*x"
     assert parse(plain(e), constants={"c": 2.5}) == e
 
@@ -168,7 +169,7 @@ def test_latex(text: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize("row", ops.OPERATORS, ids=lambda row: row.name)
-def test_every_print_form_has_its_arguments(row: ops.Operator) -> None:
+def test_every_print_form_has_its_arguments(row: ops.OperatorRow) -> None:
     for form in (row.plain, row.latex, row.numpy):
         text = form.format("AAA", "BBB")
         assert "AAA" in text
@@ -180,7 +181,7 @@ def test_every_print_form_has_its_arguments(row: ops.Operator) -> None:
 
 
 @pytest.mark.parametrize("row", ops.OPERATORS, ids=lambda row: row.name)
-def test_python_and_numpy_read_every_operator(row: ops.Operator) -> None:
+def test_python_and_numpy_read_every_operator(row: ops.OperatorRow) -> None:
     rng = random.Random(1)
     e = A(row.name, *map(V, "uv"[: row.arity]))
     f = function(numpy_source(e))

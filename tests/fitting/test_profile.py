@@ -286,9 +286,10 @@ def test_kinds_of_intervals_are_two() -> None:
 
 def test_tables_show_open_ends() -> None:
     from hypo.report import tables
+    from hypo.report.console import as_text
     from hypo.report.constants import ConstantRow
 
     ends = {"a": (0.25, None), "b": (None, 2.0), "c": (None, None)}
     rows = [ConstantRow(name, 1.0, None, 0.5, *both) for name, both in ends.items()]
-    text = tables.as_text(tables.constants_table(rows))
+    text = as_text(tables.make_constants_table(rows))
     assert "from 0.25" in text and "up to 2" in text and "open" in text

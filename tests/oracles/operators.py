@@ -75,7 +75,7 @@ class Row:
         return 1 if self.opcode < FIRST_BINARY else 2
 
 
-FIRST_BINARY = 20
+FIRST_BINARY = 52
 
 
 def _cbrt(u: Any) -> Any:
@@ -123,13 +123,13 @@ ROWS = (
     _function("acos", 17, "arccos", domain=UP_TO_ONE),
     _function("atan", 18, "arctan"),
     _arithmetic("abs", 19, abs),
-    _arithmetic("+", 20, lambda u, v: u + v),
-    _arithmetic("-", 21, lambda u, v: u - v),
-    _arithmetic("*", 22, lambda u, v: u * v),
-    _arithmetic("/", 23, lambda u, v: u / v, domain=DIVISOR_NOT_ZERO),
-    Row("**", 24, math.pow, _power, np.power, domain=POWERS, can_tell=_has_power_within_reach),
-    Row("min", 25, min, min, np.minimum),
-    Row("max", 26, max, max, np.maximum),
+    _arithmetic("+", 52, lambda u, v: u + v),
+    _arithmetic("-", 53, lambda u, v: u - v),
+    _arithmetic("*", 54, lambda u, v: u * v),
+    _arithmetic("/", 55, lambda u, v: u / v, domain=DIVISOR_NOT_ZERO),
+    Row("**", 56, math.pow, _power, np.power, domain=POWERS, can_tell=_has_power_within_reach),
+    Row("min", 57, min, min, np.minimum),
+    Row("max", 58, max, max, np.maximum),
 )
 
 

@@ -14,6 +14,7 @@ from hypo.errors import InputError
 
 if TYPE_CHECKING:
     from hypo.expression.expr import Expression
+    from hypo.expression.user_operators import Operator
 
 # Bytes by the prefix of a size, as powers of 1000 or, with an i, of 1024.
 _PREFIXES = " KMGT"
@@ -182,9 +183,10 @@ def check_guesses(
     return tuple(listed)
 
 
-def read_operators(name: str, value: Sequence[str] | str | None) -> tuple[str, ...] | None:
+def read_operators(name: str, value: Sequence[str | Operator] | str | None) -> tuple[str, ...] | None:
     """Names of the operator table for what a user wrote, such as ``"+, ^, ln"``; None for None."""
     from hypo.expression.operators import ALIASES, BY_NAME, lookup
+    from hypo.expression.user_operators import Operator
 
     if value is None:
         return None
@@ -194,7 +196,8 @@ def read_operators(name: str, value: Sequence[str] | str | None) -> tuple[str, .
     if not listed:
         raise InputError("the list of operators is empty; give some, such as +,-,*,/,sqrt")
     names = []
-    for text in listed:
+    for given in listed:
+        text = given.name if isinstance(given, Operator) else given
         row = lookup(text) if isinstance(text, str) else None
         if row is None:
             from difflib import get_close_matches

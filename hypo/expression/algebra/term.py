@@ -19,7 +19,6 @@ Rational = int | Fraction
 """An exact coefficient; whole ones are ints."""
 
 _fresh = count(1)
-_SPELLING = ops.ByOpcode("the table of names", {row.opcode: row.name for row in ops.OPERATORS})
 MAX_DENOMINATOR = 10**6
 _MAX_NUMERATOR = 10**12
 
@@ -86,7 +85,10 @@ def node(op: int, args: tuple[Term, ...]) -> Term:
     """The operator applied as it stands, without any simplification."""
     t = Term()
     t.op, t.args, t.leaf = op, args, None
-    name = _SPELLING[op]
+    row = ops.BY_OPCODE[op]
+    if row.number is None:
+        raise ops.unknown(op, "evaluation on numbers (operators.py)")
+    name = row.name
     values = [a.value for a in args if a.value is not None]
     t.value = evaluate(op, *values) if len(values) == len(args) else None
     t.free = t.value is not None and any(a.free for a in args)
@@ -195,42 +197,13 @@ def exact_value(t: Term) -> Rational | None:
     return None
 
 
-_FUNCTIONS: ops.ByOpcode[Callable[..., float]] = ops.ByOpcode(
-    "evaluation on numbers (terms.py)",
-    {
-        oc.NEG: lambda u: -u,
-        oc.INV: lambda u: 1 / u,
-        oc.SQUARE: lambda u: u * u,
-        oc.CUBE: lambda u: u * u * u,
-        oc.SQRT: math.sqrt,
-        oc.CBRT: math.cbrt,
-        oc.EXP: math.exp,
-        oc.LOG: math.log,
-        oc.SIN: math.sin,
-        oc.COS: math.cos,
-        oc.TAN: math.tan,
-        oc.TANH: math.tanh,
-        oc.SINH: math.sinh,
-        oc.COSH: math.cosh,
-        oc.ASIN: math.asin,
-        oc.ACOS: math.acos,
-        oc.ATAN: math.atan,
-        oc.ABS: abs,
-        oc.ADD: lambda u, v: u + v,
-        oc.SUB: lambda u, v: u - v,
-        oc.MUL: lambda u, v: u * v,
-        oc.DIV: lambda u, v: u / v,
-        oc.POW: math.pow,
-        oc.MIN: min,
-        oc.MAX: max,
-    },
-)
-
-
 def evaluate(op: int, *args: float) -> float | None:
     """The operator's value on numbers, None where undefined or not finite."""
+    number = ops.BY_OPCODE[op].number
+    if number is None:
+        raise ops.unknown(op, "evaluation on numbers (operators.py)")
     try:
-        value = _FUNCTIONS[op](*args)
+        value = number(*args)
     except (ValueError, ZeroDivisionError, OverflowError):
         return None
     return value if math.isfinite(value) else None
@@ -253,13 +226,8 @@ def exact_result(op: int, args: tuple[Term, ...]) -> Rational | None:
             power: Rational = u ** abs(v)
             return power if v >= 0 else ratio(1, power)
         return None
-    if u == 0 and op in (oc.SIN, oc.TAN, oc.SINH, oc.TANH, oc.ASIN, oc.ATAN):
-        return 0
-    if u == 0 and op in (oc.EXP, oc.COS, oc.COSH):
-        return 1
-    if u == 1 and op in (oc.LOG, oc.ACOS):
-        return 0
-    return None
+    row = ops.BY_OPCODE[op]
+    return row.zero if u == 0 else row.one if u == 1 else None
 
 
 def _root(u: Rational, n: int) -> Rational | None:

@@ -62,9 +62,13 @@ def _is_one(t: Term) -> bool:
     return terms.is_literal(t) and t.value == 1
 
 
-@cache
 def _partials(op: int) -> tuple[Term, ...]:
-    return tuple(terms.from_expression(parse(text)) for text in ops.BY_OPCODE[op].derivative)
+    return tuple(map(_parsed, ops.BY_OPCODE[op].derivative))
+
+
+@cache
+def _parsed(text: str) -> Term:
+    return terms.from_expression(parse(text))
 
 
 def _filled(pattern: Term, w: Term) -> Term:

@@ -7,7 +7,7 @@ Fractions on the way up. An equation that contradicts the earlier ones marks its
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -18,8 +18,6 @@ from hypo.expression.expr import PI, Expression
 from hypo.kernels import opcodes as oc
 from hypo.units import DIMENSIONLESS, Dimension
 
-_RULES = ops.ByOpcode("the table of dimension rules", {row.opcode: row.dimension for row in ops.OPERATORS})
-_EXPONENTS = {row.opcode: row.exponent for row in ops.OPERATORS}
 _NONE: Mapping[int, Fraction] = {}
 _MAX_DENOMINATOR = 12
 
@@ -42,6 +40,7 @@ _PURE = _Affine(DIMENSIONLESS)
 _WORDS = {
     "same": "its parts have the dimensions {0} and {1}, which must be equal",
     "pure": "its argument has the dimension {0}, but must be a pure number",
+    "own": "its argument has the dimension {0}, which the operator does not take",
     "exponent": "its exponent has the dimension {0}, but must be a pure number",
     "base": "its base has the dimension {0}, but must be a pure number under this exponent",
     "target": "the formula has the dimension {0}, but the target has {1}",
@@ -165,23 +164,36 @@ class _Inference:
     # --- rules ----------------------------------------------------------------------------------------------
 
     def unary(self, op: int, u: _Affine) -> _Affine:
-        rule = _RULES[op]
-        value = None
+        row = ops.BY_OPCODE[op]
+        rule, value = row.dimension, None
         if u.value is not None:  # a number may be written -2 or 1/3
             value = -u.value if op == oc.NEG else 1 / u.value if op == oc.INV and u.value else None
         if rule == "keep":
             return _Affine(u.known, u.unknown, value)
         if rule == "scale":
-            exponent = _EXPONENTS[op]
-            assert exponent is not None
-            return self.power(u, exponent)._replace(value=value)
+            assert row.exponent is not None
+            return self.power(u, row.exponent)._replace(value=value)
+        if callable(rule):
+            return self.by_function(rule, u)
         if rule != "dimensionless":
             raise ops.unknown(op, f"the dimension rule {rule!r} of functions (dimension.py)")
         self.require(u, _PURE, "pure")
         return _PURE
 
+    def by_function(self, rule: Callable[[Dimension], Dimension], u: _Affine) -> _Affine:
+        """The dimension that the rule of a user's operator gives; an argument of open dimension has to be a pure number."""
+        u = self.reduced(u)
+        if u.unknown:
+            self.require(u, _PURE, "pure")
+            u = _PURE
+        try:
+            return _Affine(rule(u.known))
+        except ValueError:
+            self.faults.append(_Fault(self.node, "own", (u.known,)))
+            return _PURE
+
     def binary(self, op: int, u: _Affine, v: _Affine) -> _Affine:
-        rule = _RULES[op]
+        rule = ops.BY_OPCODE[op].dimension
         if rule == "multiply" or rule == "divide":
             sign = 1 if rule == "multiply" else -1
             known = u.known * v.known if sign == 1 else u.known / v.known

@@ -19,7 +19,6 @@ _Product = tuple[tuple[str, Fraction], ...]  # atoms with their exponents, in or
 _Sum = dict[_Product, Fraction]
 
 _MAX_TERMS, _MAX_POWER, _MAX_BITS = 200, 8, 4000
-_EVEN, _ODD = (oc.COS, oc.COSH), (oc.SIN, oc.TAN, oc.SINH, oc.TANH, oc.ASIN, oc.ATAN)
 _HALF, _THIRD = Fraction(1, 2), Fraction(1, 3)
 
 
@@ -74,18 +73,18 @@ class _Expansion:
         }
         if op in simple:
             return simple[op]()
-        sign = 1
-        if op in _EVEN or op in _ODD or op == oc.ABS:
+        row, sign = ops.BY_OPCODE[op], 1
+        if row.parity:
             sign = -1 if u and u[min(u)] < 0 else 1
             u = _plus({}, u, sign)
-            sign = sign if op in _ODD else 1
+            sign = sign if row.parity == ops.ODD else 1
         if op == oc.ABS:
             factor, product, rest = _content(u)
             outside = tuple((a, k) for a, k in product if a in self.positive)
             inside = _times(rest, {tuple((a, k) for a, k in product if a not in self.positive): Fraction(1)})
             size = {outside: abs(factor)}
             return size if inside == {(): 1} else _times(size, _atom(f"abs({_text(inside)})"))
-        return _plus({}, _atom(f"{ops.BY_OPCODE[op].name}({_text(u)})"), sign)
+        return _plus({}, _atom(f"{row.name}({_text(u)})"), sign)
 
     def _binary(self, op: int, u: _Sum, v: _Sum) -> _Sum:
         if op in (oc.ADD, oc.SUB):

@@ -1,6 +1,7 @@
 """Interval arithmetic: sound enclosures of formulas over boxes.
 
-Each function is named as in the ``interval`` column of the operator table and takes bounds ``(lo, hi)`` for each argument,
+Each function is named as in the ``interval`` column of the operator table, which for operators of users holds the function
+itself, and takes bounds ``(lo, hi)`` for each argument,
 floats or arrays of equal shape. It returns an :class:`Enclosure`: every real value that the operator takes at points of the
 box where it is defined lies in ``[lo, hi]``, and ``defined`` is True only if it is defined at all of them. Bounds are rounded
 outward. Where the box lies outside the domain altogether, both bounds are NaN. Bounds may be infinite.
@@ -66,7 +67,8 @@ def enclose(e: Expression, boxes: Mapping[str, Bounds]) -> Enclosure:
 
 
 def _applied(op: int, args: list[Enclosure]) -> Enclosure:
-    enclosure = _BY_NAME.get(ops.BY_OPCODE[op].interval)
+    interval = ops.BY_OPCODE[op].interval
+    enclosure = _BY_NAME.get(interval) if isinstance(interval, str) else _stated(interval)
     if enclosure is None:
         raise ops.unknown(op, "interval arithmetic (intervals.py)")
     out = enclosure(*((a.lo, a.hi) for a in args))
@@ -345,6 +347,18 @@ def min_(u: Bounds, v: Bounds) -> Enclosure:
 def max_(u: Bounds, v: Bounds) -> Enclosure:
     lo, hi = np.maximum(u[0], v[0]), np.maximum(u[1], v[1])
     return Enclosure(lo, hi, _everywhere((lo, hi)))
+
+
+def _stated(interval: Callable[[Any, Any], Bounds]) -> Callable[[Bounds], Enclosure]:
+    """The enclosure function of a user's operator, from its bounds, which are NaN where nothing is known."""
+
+    def enclosure(u: Bounds) -> Enclosure:
+        low, high = (np.broadcast_to(np.asarray(b, dtype=np.float64), np.shape(u[0])) for b in interval(*u))
+        lo, hi = _outward(low, high, _FEW)
+        known = (lo <= hi) & np.isfinite(lo) & np.isfinite(hi)
+        return Enclosure(np.where(np.isnan(lo), -np.inf, lo), np.where(np.isnan(hi), np.inf, hi), known)
+
+    return enclosure
 
 
 def _on_any_numbers(f: Callable[..., Enclosure]) -> Callable[..., Enclosure]:

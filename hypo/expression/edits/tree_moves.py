@@ -31,6 +31,8 @@ Moved = tuple[Tree, float]
 """Where a move leads, and its log ratio."""
 
 _COMMUTATIVE = frozenset(row.opcode for row in ops.OPERATORS if row.commutative)
+# How operators are written in keys: by their places in the table, whose order stays whatever their codes are.
+_WRITTEN = {row.opcode: str(place) for place, row in enumerate(ops.OPERATORS, start=oc.FIRST_UNARY)}
 # Chances of a leaf, a unary and a binary operator in a subtree drawn anew: sizes have a mean of 3.
 LEAF, UNARY = 0.5, 0.25
 # Share of new subtrees that come from the library.
@@ -62,15 +64,19 @@ def key(t: Tree) -> tuple[str, int]:
         if n == 0:
             stack.append(_leaf_key(leaf))
         elif n == 1:
-            stack[-1] = f"{op}({stack[-1]})"
+            stack[-1] = f"{_written(op)}({stack[-1]})"
         else:
             b = stack.pop()
             a = stack.pop()
             if op in _COMMUTATIVE and a != b:
                 doublings += 1
                 a, b = min(a, b), max(a, b)
-            stack.append(f"{op}({a},{b})")
+            stack.append(f"{_written(op)}({a},{b})")
     return stack[0], doublings
+
+
+def _written(op: int) -> str:
+    return _WRITTEN.get(op) or ops.BY_OPCODE[op].name
 
 
 def _leaf_key(leaf: str | Constant | None) -> str:

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.expression import operators as ops
 from hypo.expression.analysis.intervals import enclose
 from hypo.expression.expr import Expression
 from hypo.expression.program import Program
@@ -41,7 +42,6 @@ ON_SEGMENT, UNDEFINED_SHARE = 7, 0.03
 # Distances from a pole, as shares of the segment, and the growth between them that show that it is one.
 NEAR, NEARER, GROWS = 1e-8, 1e-10, 10.0
 
-LIMITED = frozenset({oc.DIV, oc.INV, oc.SQRT, oc.LOG, oc.POW, oc.TAN, oc.ASIN, oc.ACOS})
 HARMLESS = frozenset({oc.VAR, oc.CONST, oc.ADD, oc.SUB, oc.MUL, oc.NEG})
 
 
@@ -56,12 +56,17 @@ def sound(e: Expression, spacing: Spacing, noise: float) -> bool:
     with np.errstate(all="ignore"):
         if len(names) == 1:
             return _sound_on_a_line(e, names[0], spacing, noise)
-        if len(names) > 1 and any(op in LIMITED for op, _ in e.code):
+        if len(names) > 1 and _is_limited(e):
             return _sound_on_segments(e, names, spacing, noise)
     return True
 
 
 # --- one column -----------------------------------------------------------------------------------------------------
+
+
+def _is_limited(e: Expression) -> bool:
+    """True if an operator of ``e`` is known to be undefined somewhere."""
+    return any(op >= oc.FIRST_UNARY and ops.BY_OPCODE[op].is_limited for op, _ in e.code)
 
 
 def _sound_on_a_line(e: Expression, name: str, spacing: Spacing, noise: float) -> bool:
@@ -78,7 +83,7 @@ def _sound_on_a_line(e: Expression, name: str, spacing: Spacing, noise: float) -
     if not np.all(np.isfinite(values)):
         return False
     low, high = values.min(axis=1), values.max(axis=1)
-    if any(op in LIMITED for op, _ in e.code):
+    if _is_limited(e):
         ends = np.concatenate([line[gaps, None], inner, line[gaps + 1, None]], axis=1)
         which = np.repeat(np.arange(len(gaps)), many + 1)
         for gap, found in _closer(e, name, ends[:, :-1].ravel(), ends[:, 1:].ravel(), which):

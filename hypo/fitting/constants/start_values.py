@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.expression import operators as ops
 from hypo.expression.expr import Expression
 from hypo.fitting.constants.parameters import Parameters, Tree
 from hypo.kernels import opcodes as oc
@@ -33,13 +34,13 @@ EXPONENTS = ((0.55, 3.0), (0.85, 10.0), (1.0, 30.0))
 OUTSIDE = 0.2
 # Draws of the other constants that the size of what goes with one is taken for, beside the given values.
 OTHERS = 4
-ANGLES = (oc.SIN, oc.COS, oc.TAN)
-# What undoes a function of one argument.
+ANGLES = frozenset(row.opcode for row in ops.OPERATORS if row.is_wave)
+# What undoes a function of one argument: functions of NumPy, but for the cube.
 INVERSE: dict[int, Callable[[Values], Values]] = {
-    oc.NEG: np.negative, oc.INV: lambda v: 1.0 / v, oc.SQUARE: np.sqrt, oc.CUBE: np.cbrt, oc.SQRT: np.square,
-    oc.CBRT: lambda v: v**3, oc.EXP: np.log, oc.LOG: np.exp, oc.TANH: np.arctanh, oc.SINH: np.arcsinh, oc.ATAN: np.tan,
-    oc.ASIN: np.sin, oc.ABS: lambda v: v,
-}  # fmt: skip
+    row.opcode: (lambda v: v**3) if row.inverse == "cube" else getattr(np, row.inverse)
+    for row in ops.OPERATORS
+    if row.inverse is not None
+}
 
 
 def undone(op: int, value: Values, other: Values | float, first: bool) -> Values:

@@ -52,7 +52,7 @@ def _double(x): ...
 
 @overload(_double)
 def _double_typed(x):
-    """Whether ``x`` is double precision, known to the compiler."""
+    """True if ``x`` is double precision, known to the compiler."""
     return (lambda x: False) if x == types.float32 else (lambda x: True)
 
 
@@ -218,7 +218,7 @@ def _tanh(x):
 
 @inner(error_model="numpy")
 def positive(u):
-    """Whether all values are positive and finite."""
+    """True if all values are positive and finite."""
     count = 0
     for i in range(u.shape[0]):
         count += not (like(0.0, u) < u[i] and u[i] < like(np.inf, u))

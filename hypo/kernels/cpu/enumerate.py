@@ -16,6 +16,7 @@ from hypo.kernels import opcodes as oc
 from hypo.kernels.compiled import inner, kernel
 from hypo.kernels.cpu.member_table import insert_batch
 from hypo.kernels.cpu.operators import binary_block, unary_block
+from hypo.kernels.user_operators import PURE, SAME, user_dimension_rule
 
 # A sum below this share of its terms is rounding error, that is, zero.
 CANCEL = 1e-12
@@ -25,6 +26,7 @@ _ADD, _SUB, _MUL, _DIV, _MIN, _MAX = oc.ADD, oc.SUB, oc.MUL, oc.DIV, oc.MIN, oc.
 _EXP, _LOG, _SIN, _COS, _TAN, _TANH, _SINH, _COSH = oc.EXP, oc.LOG, oc.SIN, oc.COS, oc.TAN, oc.TANH, oc.SINH, oc.COSH
 _ASIN, _ACOS, _ATAN, _POW = oc.ASIN, oc.ACOS, oc.ATAN, oc.POW
 _FIRST_UNARY, _FIRST_BINARY = oc.FIRST_UNARY, oc.FIRST_BINARY
+_FIRST_USER, _BEYOND_USER, _PURE, _SAME = oc.FIRST_USER, oc.FIRST_USER + oc.N_USER, PURE, SAME
 
 # Exponents of base units are kept in twelfths, packed into one integer as signed digits of base 2**bits. Digits stay below
 # a quarter of the base, so that two of them add up without reaching a neighbour.
@@ -39,7 +41,7 @@ BATCH = 16
 
 @inner()
 def _digits_ok(d, bits, n_field, divisor, limit):
-    """Whether all signed digits of ``d`` are multiples of ``divisor`` and at most ``limit`` in size."""
+    """True if all signed digits of ``d`` are multiples of ``divisor`` and at most ``limit`` in size."""
     half = np.int64(1) << (bits - 1)
     full = np.int64(1) << bits
     for _ in range(n_field):
@@ -68,6 +70,9 @@ def unary_dimension(op, d, bits, n_field):
         return d // 2 if _digits_ok(d, bits, n_field, _BY_TWO, limit) else INVALID
     if op == _CBRT:
         return d // 3 if _digits_ok(d, bits, n_field, _BY_THREE, limit) else INVALID
+    if op >= _FIRST_USER and op < _BEYOND_USER:
+        rule = user_dimension_rule(op)
+        return d if rule == _SAME or (rule == _PURE and d == 0) else INVALID
     if d != 0:
         return INVALID
     if op == _EXP or op == _LOG or op == _SIN or op == _COS or op == _TAN or op == _TANH or op == _SINH or op == _COSH:
@@ -145,7 +150,7 @@ def grow(
                     break
                 new.dims, new.op, new.cost = d, code, cost
                 new.left, new.right = (j, -1) if unary else (i, j)
-                new.mask = v.mask | (np.int32(0) if unary else u.mask) | (np.int32(1) << code)
+                new.mask = v.mask | (np.int64(0) if unary else u.mask) | (np.int64(1) << code)
                 floor[b] = CANCEL * max(u.norm, v.norm) if additive else 0.0
                 b += 1
                 j += 1

@@ -197,6 +197,72 @@ def _gradient(op, left, right, live, top, node, adjoint):
             right_adjoint(o, u, v, w, g, adjoint[j], n_row)
 
 
+@inner()
+def _find_free(op, arg, left, right, live, free):
+    """Mark the nodes above (or that are) a free constant in ``live`` and list the free constants in ``free``, as many as it
+    has room for; returns how many there are."""
+    p = 0
+    for k in range(left.shape[0]):
+        live[k] = False
+        if op[k] == _CONST:
+            if arg[k] < 0:
+                live[k] = True
+                if p < MAX_FREE:
+                    free[p] = k
+                p += 1
+        elif op[k] >= _FIRST_UNARY:
+            live[k] = live[left[k]] or live[right[k]]
+    return p
+
+
+@inner()
+def _mark_joins(op, term, n_term, top):
+    """Mark the sums that join the terms in ``top``: all nodes that are no part of a term, none if there are no terms."""
+    for t in range(op.shape[0]):
+        top[t] = n_term > 0
+    for t in range(n_term):
+        k = term[t]
+        need = 1
+        while need > 0:
+            top[k] = False
+            if op[k] < _FIRST_UNARY:
+                need -= 1
+            elif op[k] >= _FIRST_BINARY:
+                need += 1
+            k -= 1
+
+
+@inner(error_model="numpy")
+def _normal_equations(C, r, q, N, g):
+    """The first ``q`` lines of C as N = C·Cᵀ (below the diagonal) and g = C·r; returns the trace of N."""
+    total = 0.0
+    for i in range(q):
+        g[i] = _dot(C[i], r)
+        for j in range(i + 1):
+            N[i, j] = _dot(C[i], C[j])
+        total += N[i, i]
+    return total
+
+
+@inner(error_model="numpy")
+def _rounding_level(y, root):
+    """The sum of squares that is rounding."""
+    floor = 0.0
+    for i in range(y.shape[0]):
+        floor += (y[i] * root[i]) ** 2 * ROUNDING
+    return floor
+
+
+@inner()
+def _damp(N, m, q, damping, damped):
+    """``N`` with the diagonal of the free constants, from ``m`` on, enlarged by the share ``damping``."""
+    for i in range(q):
+        for j in range(i + 1):
+            damped[i, j] = N[i, j]
+    for i in range(m, q):
+        damped[i, i] *= 1.0 + damping
+
+
 @kernel(error_model="numpy", nogil=True)
 def fit_batch(programs, rows, linear, evaluations, limit, rss, coef):
     """Fits the free constants of all ``programs`` (op, arg, value, length) to ``rows`` (X, y, root), in place, by up to
@@ -225,9 +291,7 @@ def fit_batch(programs, rows, linear, evaluations, limit, rss, coef):
     live, top = np.empty(width, np.bool_), np.empty(width, np.bool_)
     term, free = np.empty(MAX_TERMS, np.int64), np.empty(MAX_FREE, np.int64)
     trial, b = np.empty(width), np.empty(MAX_TERMS + 1)
-    floor = 0.0
-    for i in range(n_row):
-        floor += (y[i] * root[i]) ** 2 * ROUNDING
+    floor = _rounding_level(y, root)
     for e in range(n):
         rss[e] = np.inf
         k_n = length[e]
@@ -242,34 +306,10 @@ def fit_batch(programs, rows, linear, evaluations, limit, rss, coef):
             n_term = split_terms(o, left, right, k_n, term)
             if n_term == 0:
                 continue
-        p = 0
-        for k in range(k_n):
-            live[k] = False
-            top[k] = False
-            if o[k] == _CONST:
-                if a[k] < 0:
-                    live[k] = True
-                    if p < MAX_FREE:
-                        free[p] = k
-                    p += 1
-            elif o[k] >= _FIRST_UNARY:
-                live[k] = live[left[k]] or live[right[k]]
+        p = _find_free(o, a, left, right, live, free)
         if p > MAX_FREE:
             continue
-        if linear:
-            # The sums that join the terms: all nodes that are no part of a term.
-            for t in range(k_n):
-                top[t] = True
-            for t in range(n_term):
-                k = term[t]
-                need = 1
-                while need > 0:
-                    top[k] = False
-                    if o[k] < _FIRST_UNARY:
-                        need -= 1
-                    elif o[k] >= _FIRST_BINARY:
-                        need += 1
-                    k -= 1
+        _mark_joins(o, term, n_term if linear else 0, top)
         _forward(o, a, v, left, right, X, _ALL, live, node, scratch)
         best = _residual(node, term, n_term, linear, y, root, k_n, C, coef[e], r, space)
         rss[e] = best
@@ -292,20 +332,11 @@ def fit_batch(programs, rows, linear, evaluations, limit, rss, coef):
                     line, d = C[m + j], adjoint[free[j]]
                     for i in range(n_row):
                         line[i] = d[i] * root[i]
-                total = 0.0
-                for i in range(q):
-                    g[i] = _dot(C[i], r)
-                    for j in range(i + 1):
-                        N[i, j] = _dot(C[i], C[j])
-                    total += N[i, i]
+                total = _normal_equations(C, r, q, N, g)
                 if not total < np.inf:
                     break
                 fresh = False
-            for i in range(q):
-                for j in range(i + 1):
-                    damped[i, j] = N[i, j]
-            for i in range(m, q):
-                damped[i, i] *= 1.0 + damping
+            _damp(N, m, q, damping, damped)
             _factor(damped, q, factor, scale)
             substitute(factor, scale, q, g, step)
             for j in range(p):

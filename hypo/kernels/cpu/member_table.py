@@ -40,8 +40,8 @@ MEMBER = np.dtype(
         ("norm", np.float64),
         ("dims", np.int64),
         ("next", np.int64),
+        ("mask", np.int64),
         ("shape", np.int32),
-        ("mask", np.int32),
         ("op", np.int32),
         ("cost", np.int32),
         ("left", np.int32),
@@ -102,7 +102,7 @@ def _enter(head, k, shape, projection, norm, dimension):
 
 @inner(error_model="numpy")
 def _same_shape(rows, r, values, k, a, b):
-    """Whether a candidate and a member agree after scaling by ``a`` and ``b``."""
+    """True if a candidate and a member agree after scaling by ``a`` and ``b``."""
     # Most that are not differ soon.
     count = 0
     for i in range(min(rows.shape[1], 8)):
@@ -115,7 +115,7 @@ def _same_shape(rows, r, values, k, a, b):
 
 @inner(error_model="numpy")
 def _equal(rows, r, new, values, k, old, reach):
-    """Whether a candidate ``new`` and the member ``old`` are equal and of one shape."""
+    """True if a candidate ``new`` and the member ``old`` are equal and of one shape."""
     m = new.norm
     if (
         old.dims != new.dims
@@ -133,7 +133,7 @@ def _equal(rows, r, new, values, k, old, reach):
 
 @inner(error_model="numpy")
 def _near(old, new, reach):
-    """Whether a member's dimension and projection are those of the candidate's shape."""
+    """True if a member's dimension and projection are those of the candidate's shape."""
     return abs(abs(old.projection) - abs(new.projection)) <= reach and old.dims == new.dims
 
 

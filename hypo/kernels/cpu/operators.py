@@ -2,7 +2,7 @@
 
 Points outside an operator's domain (log of a negative number, division by zero …) come out as NaN and propagate. Poles too:
 an infinity there would let exp(-1/x) or 1/(1/x) return to a number at x = 0. Overflow is infinity as IEEE 754 says. What has no
-case here is NaN everywhere.
+case here is NaN everywhere. Functions that users define are called by address (:mod:`hypo.kernels.user_operators`).
 """
 
 import numpy as np
@@ -10,10 +10,12 @@ import numpy as np
 from hypo.kernels import opcodes as oc
 from hypo.kernels.compiled import inner
 from hypo.kernels.cpu.elementary import exp_row, like, log_one, log_row, sin_row, tanh_row
+from hypo.kernels.user_operators import user_adjoint, user_block
 
 _NEG, _INV, _SQUARE, _CUBE, _SQRT, _CBRT = oc.NEG, oc.INV, oc.SQUARE, oc.CUBE, oc.SQRT, oc.CBRT
 _EXP, _LOG, _SIN, _COS, _TAN, _TANH, _SINH, _COSH = oc.EXP, oc.LOG, oc.SIN, oc.COS, oc.TAN, oc.TANH, oc.SINH, oc.COSH
 _ASIN, _ACOS, _ATAN, _ABS = oc.ASIN, oc.ACOS, oc.ATAN, oc.ABS
+_FIRST_USER, _BEYOND_USER = oc.FIRST_USER, oc.FIRST_USER + oc.N_USER
 _ADD, _SUB, _MUL, _DIV, _POW, _MIN, _MAX = oc.ADD, oc.SUB, oc.MUL, oc.DIV, oc.POW, oc.MIN, oc.MAX
 
 
@@ -73,6 +75,8 @@ def unary_block(op, u, out, n):
     elif op == _ABS:
         for i in range(n):
             out[i] = abs(u[i])
+    elif op >= _FIRST_USER and op < _BEYOND_USER:
+        user_block(op, u, out, n)
     else:
         _invalid(out, n)
 
@@ -111,7 +115,7 @@ def binary_block(op, u, v, out, n):
 
 @inner(error_model="numpy")
 def takes_number(op, left, c):
-    """Whether ``number_block`` can do the operator with the number ``c`` on the ``left``, or else on the right."""
+    """True if ``number_block`` can do the operator with the number ``c`` on the ``left``, or else on the right."""
     if op == _POW:
         return not left and abs(c) <= 4.0 and c + c == np.floor(c + c)
     return op == _ADD or op == _SUB or op == _MUL or op == _DIV
@@ -212,6 +216,8 @@ def unary_adjoint(op, u, w, g, gu, n):
     elif op == _ABS:
         for i in range(n):
             gu[i] = g[i] * np.sign(u[i])
+    elif op >= _FIRST_USER and op < _BEYOND_USER:
+        user_adjoint(op, u, g, gu, n)
     else:
         _invalid(gu, n)
 

@@ -29,7 +29,7 @@ UNDEFINED = 0.02
 
 @inner()
 def _less(s, i, j, t, k, m):
-    """Whether entry (s, i, j) ranks below (t, k, m)."""
+    """True if entry (s, i, j) ranks below (t, k, m)."""
     if s != t:
         return s < t
     if i != k:

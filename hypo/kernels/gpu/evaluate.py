@@ -34,7 +34,7 @@ _ADD, _SUB, _MUL, _SQUARE = oc.ADD, oc.SUB, oc.MUL, oc.SQUARE
 # The type of an index: numba asks of each signed one whether it is negative.
 INDEX = np.uint32
 # A word of code: the opcode, a bit that is free, and the argument of a leaf.
-OP_BITS, ARG_SHIFT = 31, 6
+OP_BITS, ARG_SHIFT = 63, 7
 
 
 class Programs(NamedTuple):

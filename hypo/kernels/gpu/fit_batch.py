@@ -224,7 +224,7 @@ def _kernels(double: bool):
 
     @cuda.jit(device=True)
     def finite(N, n):
-        """Whether the squares of all n columns are finite."""
+        """True if the squares of all n columns are finite."""
         trace = 0.0
         for i in range(n):
             trace += N[i * (i + 1) // 2 + i]

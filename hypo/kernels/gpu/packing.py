@@ -22,7 +22,7 @@ from hypo.kernels.cpu.fit_batch import MAX_FREE, MAX_TERMS, split_terms
 from hypo.kernels.gpu.evaluate import ARG_SHIFT
 
 # In a word of code, between opcode and argument.
-LIVE = 32
+LIVE = 64
 REFUSED = -1
 
 _CONST, _FIRST_UNARY, _FIRST_BINARY = oc.CONST, oc.FIRST_UNARY, oc.FIRST_BINARY

@@ -55,7 +55,7 @@ class Shape(NamedTuple):
 
 
 def interpreted() -> bool:
-    """Whether Triton's interpreter runs the kernels, on tensors of the processor (TRITON_INTERPRET=1)."""
+    """True if Triton's interpreter runs the kernels, on tensors of the processor (TRITON_INTERPRET=1)."""
     return bool(triton.knobs.runtime.interpret)
 
 

@@ -10,7 +10,7 @@ h·(g₀ + 4·g₁ + g₂)/6 - h⁵·g⁗(ξ)/2880. F. B. Hildebrand, *Introduct
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import NamedTuple
@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.expression import operators as ops
 from hypo.expression.analysis.derivative import derivative
 from hypo.expression.analysis.intervals import FUNCTIONS, Bounds, Enclosure, enclose
 from hypo.expression.expr import Expression
@@ -53,10 +54,7 @@ _KEPT = 4
 _MAX_NODES = 400
 """Integrands with a fourth derivative of more nodes than this are bounded without it."""
 # Operators without corners or branch points wherever they are defined.
-_ANALYTIC = frozenset({
-    oc.VAR, oc.CONST, oc.NEG, oc.INV, oc.SQUARE, oc.CUBE, oc.EXP, oc.LOG, oc.SIN, oc.COS, oc.TAN, oc.TANH, oc.SINH, oc.COSH,
-    oc.ATAN, oc.ADD, oc.SUB, oc.MUL, oc.DIV,
-})  # fmt: skip
+_ANALYTIC = frozenset({oc.VAR, oc.CONST, *(row.opcode for row in ops.OPERATORS if row.is_analytic)})
 _BOUNDED = 32
 """Panels of a bound on an integral; a power of two, so that they end at exact fractions."""
 
@@ -335,6 +333,6 @@ def _count(columns: Mapping[str, object]) -> int:
     return 1
 
 
-def _names(names: object, integrals: tuple[Quadrature, ...]) -> frozenset[str]:
+def _names(names: Iterable[str], integrals: tuple[Quadrature, ...]) -> frozenset[str]:
     own = {q.name for q in integrals}
-    return frozenset(names) - own | frozenset().union(*(q.names for q in integrals))  # type: ignore[call-overload]
+    return (frozenset(names) - own).union(*(q.names for q in integrals))

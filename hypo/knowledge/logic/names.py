@@ -17,7 +17,6 @@ from hypo.knowledge.text import wording as words
 
 MAX_ORDER = 4
 KEYWORDS = frozenset({"forall", "exists", "in", "and", "or", "not", "implies", "iff"})
-FUNCTIONS = tuple(n for n in (*ops.BY_NAME, *ops.ALIASES) if n.isidentifier())
 _NUMERATOR = re.compile(r"d([1-9][0-9]?)?([^\W\d]\w*)")
 
 
@@ -50,7 +49,7 @@ class Names:
 
     def unknown_function(self, name: str) -> str:
         """The message about a name before a bracket that is no function."""
-        near = words.nearest(name, [*self.laws, *FUNCTIONS, "int"])
+        near = words.nearest(name, [*self.laws, *ops.function_names(), "int"])
         plain = [n for n in ops.BY_NAME if n.isalpha()]
         hint = f"did you mean {near}?" if near else f"known are {words.join([*self.laws, *plain, 'int'])}"
         return f"unknown function {name!r}; {hint}"

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.clock import Deadline
-from hypo.kernels.cpu.evolution.nodes import Grammar
+from hypo.kernels.cpu.evolution.nodes import BreedingGrammar
 from hypo.kernels.cpu.evolution.variation import breed
 from hypo.parallel.batches import PIECE, Batches, Rows, fit_programs
 from hypo.parallel.executor import Executor
@@ -41,7 +41,7 @@ class World(NamedTuple):
     """The common world of all islands: what may be bred, the rows it is fitted to and their sum of squares ``total``, whether
     programs are ``linear`` in their terms, and nats of a ``symbol``."""
 
-    grammar: Grammar
+    grammar: BreedingGrammar
     rows: Rows
     total: float
     linear: bool

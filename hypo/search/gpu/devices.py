@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from importlib.util import find_spec
 from typing import TypeVar
 
 from hypo.errors import HypoError, InputError, MissingExtraError
+from hypo.expression import operators as ops
+from hypo.kernels import opcodes as oc
+from hypo.problem.problem import CUDA, PYSR
 
 R = TypeVar("R")
+
+# Backends that evaluate formulas by code of their own.
+LIMITED = (CUDA, PYSR)
 
 
 def devices() -> tuple[str, ...]:
@@ -37,15 +43,25 @@ def devices() -> tuple[str, ...]:
     return tuple(f"cuda:{k}" for k in range(torch.cuda.device_count()))
 
 
+def require_known_operators(allowed: Collection[str], backend: str) -> None:
+    """Raises InputError where the ``backend`` cannot evaluate an operator of a user."""
+    own = sorted(name for name in allowed if oc.is_user_defined(ops.BY_NAME[name].opcode))
+    if own and backend in LIMITED:
+        raise InputError(
+            f"the backend {backend} does not know the operator {own[0]}, which is defined in Python and evaluated on the "
+            "processor only: leave out the operator or the backend"
+        )
+
+
 class Attempts:
     """Work of one kind on devices, until some of it fails: then the processor does it, and a RuntimeWarning says why."""
 
     def __init__(self, what: str) -> None:
-        self._what, self.failed = what, False
+        self._what, self.has_failed = what, False
 
-    def made(self, work: Callable[[], R]) -> R | None:
+    def run(self, work: Callable[[], R]) -> R | None:
         """The result of the work; None where a device fails, and from then on."""
-        if self.failed:
+        if self.has_failed:
             return None
         try:
             return work()
@@ -53,7 +69,7 @@ class Attempts:
             raise
         # PyTorch, Triton and numba have errors of their own for memory, drivers and compilers, with nothing in common.
         except Exception as error:
-            self.failed = True
+            self.has_failed = True
             said = str(error).strip().partition("\n")[0].rstrip(".")
             warnings.warn(
                 f"{self._what} on the GPU failed ({type(error).__name__}{': ' if said else ''}{said}); "

@@ -59,7 +59,7 @@ class Library:
         operators: Sequence[str],
         columns: Sequence[str],
         *,
-        forbid: NDArray[np.int32] | None = None,
+        forbid: NDArray[np.int64] | None = None,
         dimension_layout: tuple[int, int] = (32, 1),
         seed: int = 0,
         value_ranges: ValueRanges | None = None,
@@ -70,8 +70,8 @@ class Library:
         rows = [ops.BY_NAME[name] for name in operators]
         self._unary = [r for r in rows if r.arity == 1]
         self._binary = [r for r in rows if r.arity == 2]
-        self._forbid = np.zeros(oc.N_OPCODE, np.int32) if forbid is None else forbid
-        self._ruled = np.int32(np.bitwise_or.reduce(self._forbid[[r.opcode for r in rows]], initial=0))
+        self._forbid = np.zeros(oc.N_OPCODE, np.int64) if forbid is None else forbid
+        self._ruled = np.int64(np.bitwise_or.reduce(self._forbid[[r.opcode for r in rows]], initial=0))
         self._bits, self._fields = dimension_layout
         self._seed = seed
         self._value_ranges = value_ranges
@@ -201,9 +201,9 @@ class Library:
     def _add_seed(self, index: int, seed: Seed) -> None:
         from hypo.kernels.cpu import member_table as kernel
 
-        have = np.int32(0)
+        have = np.int64(0)
         for code, _ in seed.expression.code:
-            have |= np.int32(1 << code if code >= oc.FIRST_UNARY else 0)
+            have |= np.int64(1 << code if code >= oc.FIRST_UNARY else 0)
         draft = np.zeros(1, kernel.MEMBER)
         for part, value in (
             ("dims", seed.dimension),

@@ -111,9 +111,9 @@ def _library(ctx: Context, seeds: list[Seed], settings: Settings) -> Library:
     )
 
 
-def nesting_masks(nesting: Mapping[str, Sequence[str]]) -> NDArray[np.int32]:
+def nesting_masks(nesting: Mapping[str, Sequence[str]]) -> NDArray[np.int64]:
     """For each opcode the mask of opcodes that may not occur below it."""
-    masks = np.zeros(oc.N_OPCODE, np.int32)
+    masks = np.zeros(oc.N_OPCODE, np.int64)
     for outer, inner in nesting.items():
         for name in inner:
             masks[ops.BY_NAME[outer].opcode] |= 1 << ops.BY_NAME[name].opcode

@@ -22,7 +22,7 @@ from hypo.clock import Deadline
 from hypo.expression import operators as ops
 from hypo.expression.expr import Constant, Expression
 from hypo.kernels import opcodes as oc
-from hypo.kernels.cpu.evolution.nodes import Grammar
+from hypo.kernels.cpu.evolution.nodes import BreedingGrammar
 from hypo.kernels.cpu.evolution.tidy import tidy
 from hypo.parallel.batches import Rows
 from hypo.parallel.executor import whole
@@ -55,28 +55,6 @@ FINAL_EVALUATIONS = 12
 YIELDED = 8
 # Library members that are building blocks.
 BLOCKS = 400
-# How often operators are drawn, relative to each other; others count OTHERS.
-FREQUENCY = {
-    "+": 4.0,
-    "-": 2.0,
-    "*": 4.0,
-    "/": 2.0,
-    "**": 0.15,
-    "square": 1.0,
-    "exp": 1.0,
-    "log": 1.0,
-    "sin": 1.0,
-    "cos": 1.0,
-    "sqrt": 0.7,
-    "neg": 0.1,
-    "inv": 0.7,
-    "asin": 0.1,
-    "acos": 0.1,
-    "min": 1.0,
-    "max": 1.0,
-    "abs": 1.0,
-}
-OTHERS = 0.4
 
 
 class Evolution:
@@ -260,23 +238,23 @@ class Evolution:
 
     # --- grammar ------------------------------------------------------------------------------------------------
 
-    def _codes(self, arity: int) -> list[ops.Operator]:
-        return [r for r in ops.OPERATORS if r.arity == arity and r.name in self.ctx.problem.allowed]
+    def _codes(self, arity: int) -> list[ops.OperatorRow]:
+        return [r for r in ops.BY_NAME.values() if r.arity == arity and r.name in self.ctx.problem.allowed]
 
     def _chances(self, arity: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Opcodes and the cumulated chances of drawing them."""
         rows = self._codes(arity)
-        weight = np.cumsum([FREQUENCY.get(r.name, OTHERS) for r in rows])
+        weight = np.cumsum([r.frequency for r in rows])
         return np.array([r.opcode for r in rows], np.int64), weight / (weight[-1] if len(rows) else 1.0)
 
     @cached_property
-    def _rules(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    def _rules(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Masks of opcodes that must not, and seldom, stand below each opcode."""
         own = self.ctx.problem.knowledge.nesting
         seldom = {outer: inner for outer, inner in self.ctx.problem.nesting.items() if outer not in own}
         return nesting_masks(own), nesting_masks(seldom)
 
-    def _grammar(self) -> Grammar:
+    def _grammar(self) -> BreedingGrammar:
         """The symbols that may be bred, with the library's members of now as building blocks."""
         p = self.ctx.problem
         unary, unary_chance = self._chances(1)
@@ -287,7 +265,7 @@ class Evolution:
         named = [c for c in self.fixed if c.name in p.constants]
         dims = [p.packed(c.name) if c.name is not None and c.name in p.constants else 0 for c in self.fixed]
         target = p.pack(p.target_dimension) if p.has_units and p.target_dimension is not None else None
-        return Grammar(
+        return BreedingGrammar(
             unary=unary,
             unary_chance=unary_chance,
             binary=binary,

@@ -30,8 +30,6 @@ LEAST_SIZE = 7
 ROUNDS = 1_000_000
 # What a wrong unit adds to PySR's loss, in mean squares of the target: more than any residual.
 PENALTY = 1e5
-# The operators of our table that PySR spells differently.
-SPELLED = {"**": "^"}
 
 
 @dataclass(frozen=True)
@@ -85,18 +83,18 @@ def translate(problem: Problem, settings: Settings, threads: int, guesses: Colle
 
     def seed(e: Expression) -> str | dict[str, Any] | None:
         return (
-            written(e, leaves, operators)
+            write_seed(e, leaves, operators)
             if form is None
-            else form.guess(e, lambda part: written(part, leaves, operators))
+            else form.guess(e, lambda part: write_seed(part, leaves, operators))
         )
 
     seeds = [text for e in guesses if (text := seed(e)) is not None]
     has_units = problem.has_units and form is None
     nesting = _nesting(problem, operators)
-    costs = {_spelled(n): w for n, w in settings.complexity_weights.items() if n in operators}
+    costs = {_spell(n): w for n, w in settings.complexity_weights.items() if n in operators}
     model: dict[str, Any] = {
-        "binary_operators": [_spelled(n) for n in operators if ops.BY_NAME[n].arity == 2],
-        "unary_operators": [_spelled(n) for n in operators if ops.BY_NAME[n].arity == 1],
+        "binary_operators": [_spell(n) for n in operators if ops.BY_NAME[n].arity == 2],
+        "unary_operators": [_spell(n) for n in operators if ops.BY_NAME[n].arity == 1],
         "maxsize": max(LEAST_SIZE, int(problem.max_complexity) - (0 if form is None else form.own_size)),
         "niterations": ROUNDS,
         # Exponents are a number or a variable; anything else makes PySR slow.
@@ -129,17 +127,17 @@ def _operators(problem: Problem) -> tuple[str, ...]:
     """The operators that the library enumerates, and powers where they are allowed; the other short forms PySR can build
     itself."""
     wanted = {*problem.enumerated, "**"} & problem.allowed
-    return tuple(n for n in ops.BY_NAME if n in wanted)
+    return tuple(n for n, row in ops.BY_NAME.items() if n in wanted and row.julia is not None)
 
 
-def _spelled(name: str) -> str:
-    return SPELLED.get(name, name)
+def _spell(name: str) -> str:
+    return ops.BY_NAME[name].julia or name
 
 
 def _nesting(problem: Problem, operators: Collection[str]) -> dict[str, dict[str, int]]:
     """``{outer: {inner: 0}}`` for what the knowledge bans inside of what."""
     banned = {
-        _spelled(outer): {_spelled(n): 0 for n in inner if n in operators}
+        _spell(outer): {_spell(n): 0 for n in inner if n in operators}
         for outer, inner in problem.knowledge.nesting.items()
         if outer in operators
     }
@@ -156,7 +154,7 @@ def unit_text(d: Dimension) -> str:
     return "*".join(parts)
 
 
-def written(e: Expression, leaves: Mapping[str, Expression], operators: Collection[str]) -> str | None:
+def write_seed(e: Expression, leaves: Mapping[str, Expression], operators: Collection[str]) -> str | None:
     """A formula in Julia's syntax with PySR's names and ``operators``, or None where these do not reach.
 
     Short forms that PySR was not given are spelled out. Every operation has its brackets: Julia reads ``a + b + c`` as one
@@ -180,21 +178,13 @@ def written(e: Expression, leaves: Mapping[str, Expression], operators: Collecti
     return stack[0]
 
 
-# Short forms by their sources: (operators needed, form).
-_SPELLED_OUT: dict[str, tuple[tuple[str, str], ...]] = {
-    "neg": (("*", "(-1.0 * {0})"), ("-", "(0.0 - {0})")),
-    "inv": (("/", "(1.0 / {0})"), ("**", "({0} ^ -1.0)")),
-    "square": (("*", "({0} * {0})"), ("**", "({0} ^ 2.0)")),
-    "cube": (("*", "(({0} * {0}) * {0})"), ("**", "({0} ^ 3.0)")),
-    "sqrt": (("**", "({0} ^ 0.5)"),),
-}
-
-
 def _call(name: str, args: list[str], operators: Collection[str]) -> str | None:
+    row = ops.BY_NAME[name]
     if name in operators:
-        call = len(args) == 1 or name in ("min", "max")
-        return f"{name}({', '.join(args)})" if call else f"({args[0]} {_spelled(name)} {args[1]})"
-    for needed, form in _SPELLED_OUT.get(name, ()):
+        # As a call, which PySR reads of every function that it was given.
+        form = row.julia_text if row.arity == 2 else f"{row.julia}({{0}})"
+        return form.format(*args)
+    for needed, form in row.written_out:
         if needed in operators:
             return form.format(*args)
     return None

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hypo.expression.expr import Expression
-from hypo.expression.operators import OPERATORS, Operator
+from hypo.expression.operators import OPERATORS, OperatorRow
 from hypo.expression.parser import parse
 from hypo.expression.program import evaluate as evaluate_expression
 from hypo.kernels.cpu.evaluate import BLOCK, evaluate, value_and_gradient
@@ -39,12 +39,12 @@ def run(op: list[int], arg: list[int], X: np.ndarray, const: tuple[float, ...] =
     return out[0]
 
 
-def apply(row: Operator, *args: np.ndarray) -> np.ndarray:
+def apply(row: OperatorRow, *args: np.ndarray) -> np.ndarray:
     """The operator on columns."""
     return run([VAR] * row.arity + [row.opcode], [*range(row.arity), 0], np.array(args, np.float64))
 
 
-def random_points(row: Operator, n: int) -> np.ndarray:
+def random_points(row: OperatorRow, n: int) -> np.ndarray:
     """Arguments ``(arity, n)`` of mixed signs and sizes, those outside the domain redrawn."""
     rng = np.random.default_rng(row.opcode)
     inside = BY_NAME[row.name].domain.has
@@ -79,7 +79,7 @@ def test_table_and_kernels_know_the_same_operators() -> None:
 
 
 @TABLE
-def test_random_points_against_mpmath(row: Operator) -> None:
+def test_random_points_against_mpmath(row: OperatorRow) -> None:
     points = random_points(row, 1000)
     got = apply(row, *points)
     worst = max(ulps(g, BY_NAME[row.name].exact(*map(mpmath.mpf, p))) for g, p in zip(got, points.T, strict=True))
@@ -87,7 +87,7 @@ def test_random_points_against_mpmath(row: Operator) -> None:
 
 
 @TABLE
-def test_edges_against_mpmath_and_nan_outside_the_domain(row: Operator) -> None:
+def test_edges_against_mpmath_and_nan_outside_the_domain(row: OperatorRow) -> None:
     edges = np.array(EDGES)
     grid = edges[None, :] if row.arity == 1 else np.array([a.ravel() for a in np.meshgrid(edges, edges)])
     got = apply(row, *grid)
@@ -112,7 +112,7 @@ def test_edges_against_mpmath_and_nan_outside_the_domain(row: Operator) -> None:
 
 
 @TABLE
-def test_nan_in_any_argument_gives_nan(row: Operator) -> None:
+def test_nan_in_any_argument_gives_nan(row: OperatorRow) -> None:
     fine = np.array([-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, math.inf])
     for place in range(row.arity):
         args = [fine.copy() for _ in range(row.arity)]
@@ -239,7 +239,7 @@ def slope(f: Callable[[float], float], c: float) -> tuple[float, float]:
 
 
 @TABLE
-def test_operator_gradient_against_central_differences(row: Operator) -> None:
+def test_operator_gradient_against_central_differences(row: OperatorRow) -> None:
     rng = np.random.default_rng(100 + row.opcode)
     inside = BY_NAME[row.name].domain.has
     op = np.array([CONST] * row.arity + [row.opcode], np.int32)

@@ -17,8 +17,8 @@ _FIRST_UNARY, _FIRST_BINARY = oc.FIRST_UNARY, oc.FIRST_BINARY
 NO_ARGUMENT, ZERO, NODE_ADD = np.int32(0), np.int64(0), np.int32(oc.ADD)
 
 
-class Grammar(NamedTuple):
-    """What programs may hold.
+class BreedingGrammar(NamedTuple):
+    """The symbols and rules of evolving programs.
 
     ``unary``, ``binary``: opcodes, and ``*_chance`` their cumulated chances. ``forbid``, ``shy`` (N_OPCODE,): masks of opcodes
     that must not, or seldom, stand below one; ``permitted``: mask of all that may be used. ``size``: most nodes, coefficients

@@ -95,14 +95,14 @@ def _bare_terms(p, n, q):
 
 @kernel()
 def _allowed(g, p, n, mind_shy):
-    """Whether a tidied program keeps size, nesting, the number of constants and, with units, dimensions."""
+    """True if a tidied program keeps size, nesting, the number of constants and, with units, dimensions."""
     count, terms, k = 0, 1, n - 1
     while k >= 0 and p[0][k] == _ADD:
         terms += 1
         k -= 1
     if n + (2 * terms + 2 if g.linear else 0) > g.size:
         return False
-    mask = np.empty(n, np.int32)
+    mask = np.empty(n, np.int64)
     dims, is_open = np.empty(n, np.int64), np.empty(n, np.bool_)
     number = np.empty(n)
     top, variables = 0, 0
@@ -134,7 +134,7 @@ def _allowed(g, p, n, mind_shy):
             rule |= g.shy[o]
         if below & rule:
             return False
-        mask[top - 1] = below | np.int32(1 << o)
+        mask[top - 1] = below | (np.int64(1) << o)
         if g.units:
             if o < _FIRST_BINARY:
                 if is_open[top - 1]:

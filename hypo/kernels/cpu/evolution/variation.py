@@ -103,6 +103,21 @@ def _random(g, state, p, n, spare):
 
 
 @inner()
+def _affine(g, state, p, first, last, q, m):
+    """Appends a·u, u + c or a·u + c with the nodes ``first``…``last`` of p as u; returns the new length."""
+    u = _uniform(state)
+    m = copy(q, m, p, first, last + 1)
+    if u < 0.7:
+        size = g.place[p[1][last]] if p[0][last] == _VAR else 1.0
+        m = put(q, m, _NODE_CONST, _FREE, _number(state) / size)
+        m = put(q, m, _NODE_MUL, NO_ARGUMENT, 0.0)
+    if u > 0.4:
+        m = put(q, m, _NODE_CONST, _FREE, _number(state))
+        m = put(q, m, NODE_ADD, NO_ARGUMENT, 0.0)
+    return m
+
+
+@inner()
 def _mutate(g, state, kind, p, n, other, n_other, q, spare):
     """Writes a variant of program p (n nodes) to q; returns its length. The root of a sum counts like any node."""
     width = q[0].shape[0]
@@ -171,19 +186,10 @@ def _mutate(g, state, kind, p, n, other, n_other, q, spare):
             m = _random(g, state, q, m, spare)
             m = copy(q, m, p, first, last + 1)
             m = put(q, m, _draw(state, g.binary, g.binary_chance), NO_ARGUMENT, 0.0)
+    elif not (g.free and g.linear):
+        return 0
     else:
-        # a·u, u + c, or a·u + c
-        if not (g.free and g.linear):
-            return 0
-        u = _uniform(state)
-        m = copy(q, m, p, first, last + 1)
-        if u < 0.7:
-            size = g.place[p[1][last]] if p[0][last] == _VAR else 1.0
-            m = put(q, m, _NODE_CONST, _FREE, _number(state) / size)
-            m = put(q, m, _NODE_MUL, NO_ARGUMENT, 0.0)
-        if u > 0.4:
-            m = put(q, m, _NODE_CONST, _FREE, _number(state))
-            m = put(q, m, NODE_ADD, NO_ARGUMENT, 0.0)
+        m = _affine(g, state, p, first, last, q, m)
     m = copy(q, m, p, last + 1, n)
     return m if m <= width else width + 1
 

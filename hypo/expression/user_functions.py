@@ -1,0 +1,219 @@
+"""Functions of users as the kernels need them: compiled to C functions by numba, and checked against what was said of them."""
+
+from __future__ import annotations
+
+import keyword
+import math
+import re
+from collections.abc import Callable
+from types import CodeType
+from typing import Any
+
+import numpy as np
+
+from hypo.errors import InputError
+from hypo.kernels import opcodes as oc
+
+# How numba colours its messages.
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+Interval = Callable[[Any, Any], tuple[Any, Any]]
+
+# Words that mean something else in formulas and in rules, beside those of Python and the names of operators.
+RESERVED = frozenset({"pi", "f", "int", "forall", "exists", "implies", "iff"})
+# Points at which a derivative is compared: sizes from 10**-2 to 10**1.5, of both signs, none of them a simple number.
+SAMPLES = np.concatenate([-np.geomspace(37.3, 0.0113, 24), np.geomspace(0.0127, 33.1, 24)])
+# Step of the difference quotient, as a share of the argument's size; the cube root of the rounding is best.
+STEP = 6e-6
+# A derivative disagrees where it is off by this share of the slope, and by this share of the value over the argument.
+SLOPE_ERROR = 1e-4
+VALUE_ERROR = 1e-8
+# Share of the points at which it may: those beside a corner or a jump.
+CORNERS = 0.1
+# Boxes of an interval function that are checked have ends among so many of the samples.
+BOX_STRIDE = 5
+# Step of the difference quotient that stands for the derivative of a derivative.
+SECOND_STEP = 1e-4
+
+
+def load_kernel_table() -> Any:
+    # Loads numba.
+    from hypo.kernels import user_operators
+
+    return user_operators
+
+
+def make_dispatcher(name: str, role: str, function: Any) -> Any:
+    """The numba function of a Python function; its own, if it is one already."""
+    import numba
+
+    if not callable(function):
+        raise InputError(f"the {role} of the operator {name} must be a function, got {function!r:.60}")
+    plain = getattr(function, "py_func", function)
+    code = getattr(plain, "__code__", None)
+    if code is not None and (code.co_argcount != 1 or code.co_kwonlyargcount):
+        raise InputError(f"the {role} of the operator {name} must take one argument, but it takes {code.co_argcount}")
+    if hasattr(function, "py_func"):
+        return function
+    if code is None:
+        # A built-in function, such as math.sin: numba takes it from within another.
+        return numba.njit(error_model="numpy")(lambda u: function(u))
+    try:
+        return numba.njit(error_model="numpy")(function)
+    except TypeError as error:
+        raise InputError(f"the {role} of the operator {name} cannot be compiled by numba: {_reason(error)}") from error
+
+
+class CompiledOperator:
+    """The C functions float64 → float64 of an operator; they live as long as the process, because kernels may call them."""
+
+    def __init__(self, name: str, function: Any, derivative: Any) -> None:
+        self.value = _c_function(name, "function", function)
+        self.slope = _c_function(name, "derivative", derivative)
+        self.second = _c_function(name, "derivative", _difference_quotient(derivative))
+
+    def enter(self, opcode: int, value: Any, slope: Any, rule: int) -> None:
+        """Let kernels call an opcode's functions."""
+        kernel = load_kernel_table()
+        column = opcode - oc.FIRST_USER
+        kernel.TABLE[kernel.RULE, column] = rule
+        kernel.TABLE[kernel.SLOPE, column] = slope.address
+        kernel.TABLE[kernel.VALUE, column] = value.address
+        _alive.append(self)
+
+    def leave(self, opcode: int) -> None:
+        """Let kernels give NaN for an opcode."""
+        load_kernel_table().TABLE[:, opcode - oc.FIRST_USER] = 0
+
+
+_alive: list[CompiledOperator] = []
+
+
+def _c_function(name: str, role: str, function: Any) -> Any:
+    import numba
+    from numba.core.errors import NumbaError
+
+    def value(u):  # type: ignore[no-untyped-def]
+        try:
+            w = float(function(u))
+        except Exception:
+            return math.nan
+        return w if abs(w) < math.inf else math.nan
+
+    try:
+        return numba.cfunc("float64(float64)", error_model="numpy")(value)
+    except (NumbaError, TypeError, ValueError, NotImplementedError) as error:
+        raise InputError(f"the {role} of the operator {name} cannot be compiled by numba: {_reason(error)}") from error
+
+
+def _difference_quotient(function: Any) -> Any:
+    import numba
+
+    h = SECOND_STEP
+
+    @numba.njit(error_model="numpy")  # type: ignore[untyped-decorator]
+    def quotient(u):  # type: ignore[no-untyped-def]
+        return (function(u + h) - function(u - h)) / (2.0 * h)
+
+    return quotient
+
+
+def _reason(error: Exception) -> str:
+    """The line of numba's message that says what is wrong."""
+    lines = [line.strip() for line in _COLOUR.sub("", str(error)).splitlines() if line.strip()]
+    told = [line for line in lines if not line.startswith(("Failed in", "During", "File", "def ", "<source", "- "))]
+    return (told or lines or [type(error).__name__])[0].rstrip(".:")
+
+
+# --- checks -----------------------------------------------------------------------------------------------------------
+
+
+def check_name(name: Any) -> str:
+    if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name) or name in RESERVED:
+        raise InputError(
+            f"an operator's name must be an identifier that means nothing else, such as softplus, got {name!r}"
+        )
+    return name
+
+
+def _values(function: Any, points: Any) -> Any:
+    """Values (n,) of a compiled function; NaN where there is none."""
+    return np.array([_value(function, float(u)) for u in points])
+
+
+def _value(function: Any, u: float) -> float:
+    try:
+        value = float(function(u))
+    except Exception:
+        # The user's function may raise anything where it is not defined.
+        return math.nan
+    return value if math.isfinite(value) else math.nan
+
+
+def check_derivative(name: str, function: Any, derivative: Any) -> None:
+    h = STEP * np.maximum(1.0, np.abs(SAMPLES))
+    value, stated = _values(function, SAMPLES), _values(derivative, SAMPLES)
+    slope = (_values(function, SAMPLES + h) - _values(function, SAMPLES - h)) / (2.0 * h)
+    if not np.any(np.isfinite(value)):
+        raise InputError(
+            f"the function of the operator {name} has no value at any of {len(SAMPLES)} points from -37 to 33"
+        )
+    known = np.isfinite(slope)
+    allowed = SLOPE_ERROR * (np.abs(slope) + np.abs(stated)) + VALUE_ERROR * np.abs(value) / np.abs(h) * STEP
+    off = known & ~(np.abs(stated - slope) <= allowed + VALUE_ERROR)
+    if np.sum(off) > CORNERS * np.sum(known):
+        k = int(np.flatnonzero(off)[np.argmax(np.abs(stated - slope)[off])]) if np.any(np.isfinite(stated[off])) else 0
+        k = k if off[k] else int(np.flatnonzero(off)[0])
+        raise InputError(
+            f"the derivative of the operator {name} disagrees with its function: at {SAMPLES[k]:.4g} it is {stated[k]:.4g}, "
+            f"but the function's slope is {slope[k]:.4g}"
+        )
+
+
+def check_homogeneous(name: str, function: Any) -> None:
+    once, twice = _values(function, SAMPLES), _values(function, 2.0 * SAMPLES)
+    off = np.isfinite(once) & np.isfinite(twice) & ~np.isclose(twice, 2.0 * once, rtol=1e-9, atol=0.0)
+    if np.any(off):
+        k = int(np.flatnonzero(off)[0])
+        raise InputError(
+            f'the operator {name} cannot have the dimension "same": it would depend on the unit of its argument, as '
+            f"{name}({2 * SAMPLES[k]:.4g}) is not 2*{name}({SAMPLES[k]:.4g})"
+        )
+
+
+def check_interval(name: str, function: Any, interval: Interval) -> None:
+    ends = np.sort(SAMPLES)[::BOX_STRIDE]
+    first, last = np.triu_indices(len(ends))
+    lo, hi = ends[first], ends[last]
+    try:
+        low, high = (np.broadcast_to(np.asarray(b, dtype=np.float64), lo.shape) for b in interval(lo, hi))
+    except Exception as error:
+        # The user's function may raise anything.
+        raise InputError(
+            f"the interval function of the operator {name} must take two arrays and return two: {_reason(error)}"
+        ) from error
+    values = _values(function, SAMPLES)
+    for a, b, least, most in zip(lo, hi, low, high, strict=True):
+        inside = (a <= SAMPLES) & (b >= SAMPLES)
+        outside = inside & ((values < least) | (values > most))
+        if np.any(outside):
+            u = float(SAMPLES[outside][0])
+            raise InputError(
+                f"the interval function of the operator {name} is wrong: over [{a:.4g}, {b:.4g}] it says "
+                f"[{least:.4g}, {most:.4g}], but {name}({u:.4g}) is {float(values[outside][0]):.4g}"
+            )
+
+
+def fingerprint(function: Any) -> Any:
+    """What a function does, as far as its code tells."""
+    plain = getattr(function, "py_func", function)
+    code = getattr(plain, "__code__", None)
+    if code is None:
+        return plain
+    cells = tuple(repr(cell.cell_contents) for cell in plain.__closure__ or ())
+    return (_code_parts(code), cells, repr(plain.__defaults__))
+
+
+def _code_parts(code: CodeType) -> tuple[Any, ...]:
+    constants = tuple(_code_parts(c) if isinstance(c, CodeType) else repr(c) for c in code.co_consts)
+    return (code.co_code, code.co_names, constants)
