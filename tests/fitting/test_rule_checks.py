@@ -74,7 +74,7 @@ def test_a_soft_rule_is_charged_by_weight_and_a_hard_one_excludes() -> None:
     assert charged is not None
     assert charged.violation == pytest.approx(3.0 * amount)
     assert charged.score - bare.score == pytest.approx(30.0 * amount)
-    assert Rulebook(problem({"rule": [FALLING]}, turns=4), 10.0).applied(bare) is None
+    assert Rulebook(problem({"rule": [FALLING]}), 10.0).applied(bare) is None
 
 
 def test_constants_are_fitted_under_hard_rules() -> None:
