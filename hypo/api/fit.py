@@ -10,14 +10,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack
 
 from hypo import interrupts
-from hypo.api.inputs import as_folds
+from hypo.api.inputs import make_folds
 from hypo.api.make_result import make_result
 from hypo.api.other_names import IN_FUNCTIONS
-from hypo.api.parameters.calls import complete_arguments, described
+from hypo.api.parameters.calls import complete_arguments, describe
 from hypo.api.parameters.parameter import FIT
 from hypo.api.validate import Inputs, validate_inputs
 from hypo.errors import ShortSearchWarning
-from hypo.keywords import known_keywords
+from hypo.keywords import check_keywords
 from hypo.report.display.notebook import is_in_notebook
 from hypo.report.remarks import explain_short_search
 from hypo.result.folders import Destination, as_folder
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from hypo.search.outcome import Progress
 
 
-@known_keywords(IN_FUNCTIONS, "hypo.fit")
-@described(FIT)
+@check_keywords(IN_FUNCTIONS, "hypo.fit")
+@describe(FIT)
 @count_from_call
 def fit(data: Any, target: Any = None, **settings: Unpack[FitSettings]) -> Result:
     """Search for the law behind a table: min over h of misfit(h) + complexity(h) + λ·violation(h), in nats.
@@ -62,7 +62,7 @@ def fit(data: Any, target: Any = None, **settings: Unpack[FitSettings]) -> Resul
         place.check()
     inputs = validate_inputs(data, target, given)
     by = given["model_selection"]
-    held_out = as_folds(inputs.dataset, by, given["validation_fraction"], given["folds"], inputs.settings)
+    held_out = make_folds(inputs.dataset, by, given["validation_fraction"], given["folds"], inputs.settings)
     # Who gave a destination writes to it.
     own = None if place is out else place
     result = _find_law(inputs, held_out, by, given["progress"], place, own)
@@ -86,7 +86,7 @@ def _find_law(
     it is to be written here."""
     from hypo.problem.problem import make_problem
     from hypo.search.engine import search
-    from hypo.search.memory import within
+    from hypo.search.library.memory import within
     from hypo.search.proposers.guesses import read_guesses
     from hypo.search.table_units import watched
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from hypo.api.make_result import make_constant_rows
 from hypo.api.other_names import IN_SCORE
-from hypo.api.parameters.calls import complete_arguments, described
+from hypo.api.parameters.calls import complete_arguments, describe
 from hypo.api.parameters.parameter import SCORE
 from hypo.api.validate import require_kept, validate_inputs
 from hypo.errors import DataError, FormulaError, InputError
 from hypo.expression.printing import shortened
-from hypo.keywords import known_keywords
+from hypo.keywords import check_keywords
 from hypo.report import tables
 from hypo.report.console import as_text
 from hypo.report.constants import ConstantRow, describe_undetermined
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 SCORE_SCHEMA = "hypo-score/1"
 
 
-@known_keywords(IN_SCORE, "hypo.score")
-@described(SCORE)
+@check_keywords(IN_SCORE, "hypo.score")
+@describe(SCORE)
 def score(formula: str | Expression, data: Any, target: Any = None, **settings: Unpack[ScoreSettings]) -> Scored:
     """Score one formula by the score of :func:`fit`, with its free constants fitted.
 

@@ -95,8 +95,8 @@ def show_result(result: Result) -> None:
     tell_failures(failures)
 
 
-def plotted(result: Result, folder: Path) -> bool:
-    """Whether the plot could be written; what was found does not depend on it."""
+def write_plot(result: Result, folder: Path) -> bool:
+    """True if the plot could be written; what was found does not depend on it."""
     failures = Failures()
     with failures.guarded("the plot") as guard:
         try:
@@ -108,7 +108,7 @@ def plotted(result: Result, folder: Path) -> bool:
     return not guard.failed
 
 
-def placed(place: Destination, code: int, written: Sequence[str] | None) -> int:
+def tell_place(place: Destination, code: int, written: Sequence[str] | None) -> int:
     """Say where the result is (``written``: its files, or None to say less); the exit code."""
     if written is not None and not place.failed:
         say(f"Written to {place.folder}: {', '.join(written)}")
@@ -120,7 +120,7 @@ def placed(place: Destination, code: int, written: Sequence[str] | None) -> int:
 
 
 def tell_failures(failures: Failures) -> None:
-    """What was not shown because of an unexpected error."""
+    """Say which parts were not shown because of an unexpected error."""
     for f in failures.found:
         note(
             f"{f.part} failed ({f.error}, in {f.where}); that is a bug in hypo {hypo.__version__}: set {DEBUG}=1 to see "

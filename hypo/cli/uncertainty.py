@@ -19,12 +19,12 @@ from hypo.cli.options import (
     SI,
     THOUSANDS,
     TRIALS,
+    ignore_interrupts,
     note,
     say,
-    terminating_as_interrupt,
-    uninterrupted,
+    treat_stops_as_interrupts,
 )
-from hypo.cli.parameter_options import options_of, without_blanks
+from hypo.cli.parameter_options import drop_blanks, options_of
 
 
 @click.command()
@@ -155,11 +155,11 @@ def audit(data: str, out: str | None, as_json: bool, quiet: bool, **options: Any
     from hypo.result.folders import check_file
 
     check_file(out)
-    with terminating_as_interrupt():
-        found = hypo.audit(data, progress=not quiet, **without_blanks(options))
+    with treat_stops_as_interrupts():
+        found = hypo.audit(data, progress=not quiet, **drop_blanks(options))
     sys.stdout.write(found.to_json() if as_json else f"{found}\n")
     if out is not None:
-        with uninterrupted():
+        with ignore_interrupts():
             write(found.to_json(), out)
     if found.interrupted:
         return INTERRUPTED

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.errors import InputError
-from hypo.keywords import known_methods
+from hypo.keywords import check_methods
 from hypo.report import remarks, tables
 from hypo.report.console import as_text
 from hypo.report.layout import wrap_sentences
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from hypo.scoring.score import Hypothesis
 
 
-@known_methods
+@check_methods
 @dataclass(frozen=True)
 class Result(ResultFields):
     """The result that :func:`hypo.fit` returns and ``result.json`` holds.

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import hypo
-from hypo.api.inputs import as_settings
+from hypo.api.inputs import make_settings
 from hypo.api.parameters.convert import read_operators
 from hypo.report import tables
 from hypo.report.constants import ConstantRow
@@ -80,8 +80,8 @@ def test_operator_names() -> None:
 
 
 def test_workers_default_to_the_cores() -> None:
-    assert as_settings().workers >= 1
-    assert as_settings(workers=3).workers == 3
+    assert make_settings().workers >= 1
+    assert make_settings(workers=3).workers == 3
 
 
 def test_the_largest_complexity_holds() -> None:
@@ -169,7 +169,7 @@ def test_settings_of_a_wrong_type(setting: dict[str, Any], message: str) -> None
 
 
 def test_settings_may_be_numpy_numbers() -> None:
-    settings = as_settings(time_limit=np.float32(2.0), seed=np.int64(3), workers=np.int32(1))  # type: ignore[arg-type]
+    settings = make_settings(time_limit=np.float32(2.0), seed=np.int64(3), workers=np.int32(1))  # type: ignore[arg-type]
     assert (settings.time_limit, settings.seed, settings.workers) == (2.0, 3, 1)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import hypo
-from hypo.api.inputs import as_settings
+from hypo.api.inputs import make_settings
 from hypo.checks import NO_LIMIT
 from hypo.cli.main import main
 from hypo.clock import Clock
@@ -20,9 +20,9 @@ from hypo.posterior.posterior import ExploredSpace, Posterior, Structure, joined
 from hypo.posterior.shards import shards_agree
 from hypo.problem.problem import Settings, make_problem
 from hypo.search.engine import search
+from hypo.search.library.unit_rows import unit_rows
 from hypo.search.outcome import Outcome
 from hypo.search.scan import pair_scan as scan
-from hypo.search.scan.unit_rows import unit_rows
 
 RNG = np.random.default_rng(5)
 X = RNG.uniform(1, 3, (60, 2))
@@ -270,7 +270,7 @@ def test_what_cannot_be_merged(folders: list[Path], tmp_path: Path) -> None:
 )
 def test_a_shard_must_be_one(shard: Any, words: str) -> None:
     with pytest.raises(InputError, match=words):
-        as_settings(shard=shard)
+        make_settings(shard=shard)
 
 
 def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
