@@ -3,9 +3,7 @@
 import os
 import zlib
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import hypothesis
 import numpy as np
@@ -14,9 +12,7 @@ from threadpoolctl import threadpool_limits
 
 import hypo
 from hypo.posterior import structure_mcmc
-from hypo.problem.problem import Problem, Settings
 from hypo.search.compile import warm
-from hypo.search.stopping import Stopping
 from tests.oracles.falling import FAST, S, T
 from tests.oracles.places import STANDINS
 
@@ -24,8 +20,6 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 # Sentences go on in the next line where this says how wide the page is, as pytest-xdist does.
 os.environ.pop("COLUMNS", None)
 
-# Enough for laws of a few operators.
-TURNS = 4
 
 hypothesis.settings.register_profile("hypo", deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.load_profile("hypo")
@@ -84,22 +78,8 @@ def no_numpy_noise() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def few_turns() -> Iterator[None]:
-    """Searches that no number of turns was given end after ``TURNS`` of them: a slow machine gives the answer of a fast one,
-    where a time limit would cut it short."""
-    begin = Stopping.__init__
-
-    def begin_with_turns(self: Stopping, problem: Problem, settings: Settings, *rest: Any) -> None:
-        begin(self, problem, settings if settings.turns else replace(settings, turns=TURNS), *rest)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Stopping, "__init__", begin_with_turns)
-        yield
-
-
-@pytest.fixture(scope="module")
-def short_searches(few_turns: None) -> Iterator[None]:
-    """Few turns, and chains over structures that end after few formulas."""
+def short_chains() -> Iterator[None]:
+    """Chains over structures end after few formulas."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(structure_mcmc, "MOST", 300)
         yield

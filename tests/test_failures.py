@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import hypo
+from hypo.checks import NO_LIMIT
 from hypo.cli.main import main
 from hypo.data import from_arrays
 from hypo.errors import InputError
@@ -19,7 +20,6 @@ from hypo.search.proposers.base import Schedule
 from hypo.search.proposers.evolution import Evolution
 from hypo.search.proposers.library_scan import Scanner
 from hypo.search.stopping import Stopping
-from tests.oracles.no_limit import NO_LIMIT
 
 RNG = np.random.default_rng(0)
 X = np.random.default_rng(1).uniform(1.0, 3.0, (60, 2))

@@ -12,12 +12,12 @@ from scipy.stats import binomtest
 
 import hypo
 from hypo.api.audit import AuditProgress, resample
+from hypo.checks import NO_LIMIT
 from hypo.cli.main import main
 from hypo.data import as_dataset
 from hypo.likelihood.base import Gaussian
 from hypo.problem.problem import Settings, make_problem
 from hypo.report.questions.audit import Audit, Run, group_runs, wilson_interval
-from tests.oracles.no_limit import NO_LIMIT
 
 RNG = np.random.default_rng(5)
 XS = RNG.uniform(0.5, 3.0, 30)

@@ -9,6 +9,7 @@ import pytest
 
 import hypo
 from hypo.api.diagnostics import _are_like_counts
+from hypo.checks import NO_LIMIT
 from hypo.data import as_dataset, from_arrays
 from hypo.data.make_dataset import FAR
 from hypo.problem.problem import Settings, make_problem
@@ -16,14 +17,13 @@ from hypo.report.questions.suggestions import Suggestions
 from hypo.scoring.snap import exact_numbers
 from hypo.search.engine import search
 from hypo.search.stopping import LEAST, PATIENCE, Stopping
-from tests.oracles.no_limit import NO_LIMIT
 
-pytestmark = pytest.mark.usefixtures("short_searches")
+pytestmark = pytest.mark.usefixtures("short_chains")
 
 RNG = np.random.default_rng(160)
 X = np.linspace(1.0, 4.0, 60)
 NOISE = RNG.standard_normal(60)
-FAST: dict[str, Any] = {"operators": "+,-,*,/", "workers": 1, "posterior": False}
+FAST: dict[str, Any] = {"operators": "+,-,*,/", "turns": 4, "workers": 1, "posterior": False}
 
 
 def said(y: np.ndarray, words: str, x: np.ndarray = X, **settings: Any) -> bool:

@@ -16,7 +16,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import hypo
 from hypo import SymbolicRegressor
 
-pytestmark = pytest.mark.usefixtures("short_searches")
+pytestmark = pytest.mark.usefixtures("short_chains")
 
 RNG = np.random.default_rng(3)
 X = RNG.uniform(1.0, 3.0, (30, 2))
@@ -24,7 +24,7 @@ Y = 2.0 * X[:, 0] * X[:, 1]
 FAST: dict[str, Any] = {"operators": ["+", "-", "*", "/"], "time_limit": 20.0, "workers": 1}
 
 # Small enough for the answer to come long before the time limit, so that equal data give equal formulas.
-CHECKED = SymbolicRegressor(operators=["+", "-", "*"], maxsize=3, workers=1)
+CHECKED = SymbolicRegressor(operators=["+", "-", "*"], maxsize=3, turns=4, workers=1)
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
@@ -133,7 +133,7 @@ def test_rows_of_weight_zero_do_not_count() -> None:
 
 def test_model_selection(fitted: SymbolicRegressor) -> None:
     noisy = Y + 0.3 * RNG.normal(size=30)
-    model = SymbolicRegressor(**FAST, model_selection="accuracy").fit(X, noisy)
+    model = SymbolicRegressor(**{**FAST, "time_limit": 60.0, "turns": 4}, model_selection="accuracy").fit(X, noisy)
     losses = [h.misfit for h in model.result_.front]
     assert model._index(None) == losses.index(min(losses))
 

@@ -13,11 +13,11 @@ from hypo import SymbolicRegressor
 from hypo.cli.main import main
 from hypo.errors import ShortSearchWarning
 
-pytestmark = pytest.mark.usefixtures("short_searches")
+pytestmark = pytest.mark.usefixtures("short_chains")
 
 X = np.linspace(1.0, 3.0, 40).reshape(20, 2)
 Y = 2.537 * X[:, 0] * X[:, 1] + 0.01 * np.sin(37.0 * X[:, 0])
-FAST: dict[str, Any] = {"operators": ["+", "*"], "max_complexity": 5, "workers": 1}
+FAST: dict[str, Any] = {"operators": ["+", "*"], "max_complexity": 5, "turns": 4, "workers": 1}
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import pytest
 
 import hypo
 from hypo.api.inputs import make_settings
+from hypo.checks import NO_LIMIT
 from hypo.cli.main import main
 from hypo.clock import Clock
 from hypo.data import from_arrays
@@ -22,7 +23,6 @@ from hypo.search.engine import search
 from hypo.search.library.unit_rows import unit_rows
 from hypo.search.outcome import Outcome
 from hypo.search.scan import pair_scan as scan
-from tests.oracles.no_limit import NO_LIMIT
 
 RNG = np.random.default_rng(5)
 X = RNG.uniform(1, 3, (60, 2))

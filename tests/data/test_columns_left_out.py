@@ -11,7 +11,7 @@ from hypo.data import from_frame
 from hypo.errors import InputError
 from tests.data.reading import MIXED, message, read
 
-pytestmark = pytest.mark.usefixtures("short_searches")
+pytestmark = pytest.mark.usefixtures("short_chains")
 
 
 def test_columns_of_texts_and_dates_are_left_out_and_said() -> None:
@@ -61,13 +61,13 @@ def test_columns_asked_for_keep_the_error() -> None:
 def test_a_column_left_out_that_something_speaks_of(given: dict[str, Any]) -> None:
     Path("d.csv").write_text(MIXED)
     with pytest.raises(InputError, match='column "who" was left out: "ann" is not a number'):
-        hypo.fit("d.csv", "y", **given)
+        hypo.fit("d.csv", "y", turns=4, **given)
 
 
 def test_a_column_left_out_that_is_called_like_a_word_of_the_knowledge() -> None:
     Path("d.csv").write_text(MIXED.replace("who", "kind").replace("day", "sign").replace("on,", "min,"))
     rules = [{"kind": "bounds", "min": 0.0, "label": "of a kind"}, {"kind": "sign", "sign": "positive"}]
-    result = hypo.fit("d.csv", "y", knowledge={"rule": rules}, operators="+", posterior=False)
+    result = hypo.fit("d.csv", "y", knowledge={"rule": rules}, turns=4, operators="+", posterior=False)
     assert result.features == ("a",)
 
 
@@ -83,7 +83,7 @@ def test_exclude() -> None:
     assert read(text, exclude="b, c").names == ("a",)
     assert from_frame(pd.read_csv("d.csv"), "y", exclude="b").names == ("a", "c")
     frame = pd.read_csv("d.csv")
-    result = hypo.fit(frame[["a", "b", "c"]], frame["y"], exclude="b", operators="+,*", posterior=False)
+    result = hypo.fit(frame[["a", "b", "c"]], frame["y"], exclude="b", turns=4, operators="+,*", posterior=False)
     assert result.features == ("a", "c")
     assert result.predict(frame[["a", "b", "c"]].to_numpy()).shape == (3,)
     assert "is listed as a feature and to be excluded too" in message(text, exclude="b", features=["a", "b"])

@@ -10,7 +10,7 @@ import pytest
 import hypo
 from hypo.errors import DataError
 
-pytestmark = pytest.mark.usefixtures("short_searches")
+pytestmark = pytest.mark.usefixtures("short_chains")
 
 N = 6
 A, Y = np.linspace(1.0, 2.0, N), np.linspace(3.0, 5.0, N) ** 2
@@ -28,7 +28,7 @@ KINDS: dict[str, tuple[Any, str]] = {
     "string": (pd.array(list("abcdef"), dtype="string"), ""),
     "lists": ([[1, 2]] * N, ""),
 }
-FAST: dict[str, Any] = {"operators": "+,*", "posterior": False}
+FAST: dict[str, Any] = {"turns": 4, "operators": "+,*", "posterior": False}
 
 
 def said(what: str) -> str:
@@ -46,7 +46,7 @@ def test_a_column_that_nobody_asked_for_is_left_out(values: Any, what: str) -> N
 @pytest.mark.parametrize(("values", "what"), KINDS.values(), ids=KINDS.keys())
 def test_one_that_is_asked_for_is_an_error_of_ours(values: Any, what: str) -> None:
     table = pd.DataFrame({"a": A, "when": values, "y": Y})
-    X, model = table[["a", "when"]], hypo.SymbolicRegressor(operators="+,*")
+    X, model = table[["a", "when"]], hypo.SymbolicRegressor(turns=4, operators="+,*")
     calls = {
         "feature": lambda: hypo.fit(table, "y", features=["a", "when"]),
         "target": lambda: hypo.fit(table, "when"),
@@ -63,7 +63,7 @@ def test_one_that_is_asked_for_is_an_error_of_ours(values: Any, what: str) -> No
 
 
 def test_prediction_by_the_estimator() -> None:
-    model = hypo.SymbolicRegressor(operators="+,*").fit(pd.DataFrame({"a": A, "b": Y}), A + Y)
+    model = hypo.SymbolicRegressor(turns=4, operators="+,*").fit(pd.DataFrame({"a": A, "b": Y}), A + Y)
     with pytest.raises(
         DataError, match=r'X, row 0 .from 0., column "b": "2020-01-01T.*a date; .*or leave the column out'
     ):

@@ -11,7 +11,7 @@ from hypo.data import read_table
 from hypo.errors import KnowledgeError
 from tests.data.reading import message, read
 
-pytestmark = pytest.mark.usefixtures("short_searches")
+pytestmark = pytest.mark.usefixtures("short_chains")
 
 ROWS = "\n1,2,3\n4,5,7\n"
 
@@ -57,7 +57,7 @@ def test_a_column_without_a_unit_beside_others_is_named() -> None:
 
 def test_stated_units_win_over_round_brackets() -> None:
     frame = pd.DataFrame({"a (t)": [1.0, 2.0, 3.0, 4.0], "y (m)": [2.0, 4.0, 6.0, 8.0]})
-    result = hypo.fit(frame, "y", units={"a (t)": "s", "y": "m"}, operators="+,*", posterior=False)
+    result = hypo.fit(frame, "y", units={"a (t)": "s", "y": "m"}, operators="+,*", turns=4, posterior=False)
     assert result.settings["units"] == {"a": "s", "y": "m"}
     with pytest.raises(KnowledgeError, match="contradicts the unit"):  # of the same dimension
         hypo.fit(frame, "y", units={"y (m)": "cm"})
@@ -67,12 +67,12 @@ def test_stated_units_win_over_round_brackets() -> None:
 
 def test_predictions_convert_round_brackets() -> None:
     frame = pd.DataFrame({"L (m)": [1.0, 2.0, 3.0, 5.0], "y (m)": [2.0, 4.0, 6.0, 10.0]})
-    result = hypo.fit(frame, "y", operators="+,*", posterior=False)
+    result = hypo.fit(frame, "y", operators="+,*", turns=4, posterior=False)
     assert result.predict({"L (cm)": np.array([100.0])}) == pytest.approx([2.0])
     Path("new.csv").write_text("L (cm),t (°C)\n300,20\n")
     assert result.predict("new.csv") == pytest.approx([6.0])
     # Of a table whose units were not read the names hold them.
-    unread = hypo.fit(frame.assign(**{"T (°C)": [1.0, 2.0, 2.0, 1.0]}), "y_m", operators="+", posterior=False)
+    unread = hypo.fit(frame.assign(**{"T (°C)": [1.0, 2.0, 2.0, 1.0]}), "y_m", operators="+", turns=4, posterior=False)
     assert unread.target == "y_m"
     Path("new.csv").write_text("L (m)\n3\n")
     assert unread.predict("new.csv") == pytest.approx([6.0])

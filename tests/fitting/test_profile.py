@@ -18,7 +18,7 @@ from hypo.likelihood.base import Gaussian
 from hypo.likelihood.student_t import StudentT
 from tests.oracles.places import NIST
 
-pytestmark = pytest.mark.usefixtures("short_searches")
+pytestmark = pytest.mark.usefixtures("short_chains")
 
 RNG = np.random.default_rng(2)
 X = RNG.uniform(0.5, 3.0, (2, 30))
@@ -183,6 +183,7 @@ def test_through_fit(tmp_path: Path) -> None:
             data,
             "y",
             operators="*,exp",
+            turns=4,
             workers=1,
             posterior=False,
             intervals=kind,
@@ -235,7 +236,7 @@ NOISY = {
     "x": X_NOISY,
     "y": 0.8 * X_NOISY * np.exp(-0.8 * X_NOISY) + 0.02 * np.random.default_rng(9).standard_normal(30),
 }
-SMALL: dict[str, Any] = {"operators": "*,exp", "workers": 1, "posterior": False}
+SMALL: dict[str, Any] = {"operators": "*,exp", "turns": 4, "workers": 1, "posterior": False}
 
 
 def test_units_and_weights(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from hypo.fitting.rule_checks import Rulebook
 from hypo.knowledge import Knowledge
 from hypo.problem.problem import Problem, Settings, make_problem
 
-pytestmark = pytest.mark.usefixtures("short_searches")
+pytestmark = pytest.mark.usefixtures("short_chains")
 
 
 def table(n: int = 200, noise: float = 0.02, **columns: tuple[float, float]) -> pd.DataFrame:
@@ -111,7 +111,7 @@ def test_true_rules_keep_the_law_and_are_proved() -> None:
             {"kind": "bounds", "min": 1.0, "hard": True},
         ],
     }
-    result = hypo.fit(table(), "y", knowledge=known)
+    result = hypo.fit(table(), "y", knowledge=known, turns=4)
     assert {r.level for r in result.rules} == {"proved"}
     assert all(r.without is None and r.tried >= r.broken > 0 for r in result.rules)
     assert result.best is not None
@@ -120,7 +120,7 @@ def test_true_rules_keep_the_law_and_are_proved() -> None:
 
 
 def test_a_false_rule_is_seen_in_the_report() -> None:
-    result = hypo.fit(table(), "y", knowledge={"rule": [FALLING]})
+    result = hypo.fit(table(), "y", knowledge={"rule": [FALLING]}, turns=4)
     row = result.rules[0]
     assert row.level in ("proved", "unrefuted")
     assert row.without is not None
@@ -140,6 +140,8 @@ def test_rules_are_saved_and_shown_again(tmp_path) -> None:
             "y",
             "--knowledge",
             str(tmp_path / "k.toml"),
+            "--turns",
+            "4",
             "--out",
             str(tmp_path / "out"),
         ],
@@ -168,12 +170,12 @@ def test_operator_priors_change_the_score() -> None:
 
 def test_names_that_the_table_lacks_are_refused() -> None:
     with pytest.raises(hypo.KnowledgeError, match="q"):
-        hypo.fit(table(), "y", knowledge={"rule": [{**RISING, "variable": "q"}]})
+        hypo.fit(table(), "y", knowledge={"rule": [{**RISING, "variable": "q"}]}, turns=4)
 
 
 def test_guesses_of_a_file_take_part() -> None:
     k = Knowledge.from_dict({"guesses": {"forms": ["a*x*exp(-b*z) + c"]}})
-    result = hypo.fit(table(), "y", knowledge=k)
+    result = hypo.fit(table(), "y", knowledge=k, turns=4)
     assert result.best is not None
     assert result.best.r2 > 0.99
     assert result.settings["guesses"] == ["a*x*exp(-b*z) + c"]
@@ -184,7 +186,7 @@ def test_nothing_found_is_saved_and_read_again(tmp_path) -> None:
         "rule": [{"kind": "bounds", "min": 5.0, "hard": True}, {"kind": "bounds", "max": 6.0, "where": {"x": [0, 1]}}],
         "grammar": {"must_use": ["x"], "max_complexity": 1},
     }
-    result = hypo.fit(table(60), "y", knowledge=known)
+    result = hypo.fit(table(60), "y", knowledge=known, turns=4)
     assert result.best is None
     result.save(tmp_path / "out")
     again = hypo.Result.load(tmp_path / "out")
@@ -193,7 +195,7 @@ def test_nothing_found_is_saved_and_read_again(tmp_path) -> None:
 
 
 def test_the_constant_is_fitted_under_a_hard_bound() -> None:
-    result = hypo.fit(table(60), "y", knowledge={"rule": [{"kind": "bounds", "max": -5.0, "hard": True}]})
+    result = hypo.fit(table(60), "y", knowledge={"rule": [{"kind": "bounds", "max": -5.0, "hard": True}]}, turns=4)
     assert result.best is not None
     assert len(result.best.expression) == 1
     assert result.best.expression.values[0] == pytest.approx(-5.0, abs=1e-4)
@@ -201,7 +203,7 @@ def test_the_constant_is_fitted_under_a_hard_bound() -> None:
 
 def test_a_rule_that_the_answer_breaks_does_not_claim_another_answer() -> None:
     known = {"rule": [{**FALLING, "hard": False, "weight": 0.1}]}
-    result = hypo.fit(table(), "y", knowledge=known)
+    result = hypo.fit(table(), "y", knowledge=known, turns=4)
     row = result.rules[0]
     assert row.level == "refuted"
     assert row.without is None

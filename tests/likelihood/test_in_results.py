@@ -17,7 +17,7 @@ from hypo.likelihood.registry import make_family
 from hypo.result.result import Result
 from tests.likelihood.rows import RNG, N, X
 
-pytestmark = pytest.mark.usefixtures("short_searches")
+pytestmark = pytest.mark.usefixtures("short_chains")
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     table = np.column_stack([x, hits, shots])
     np.savetxt(out / "hits.csv", table, delimiter=",", header="x,hits,shots", comments="")
     code = main(
-        ["fit", str(out / "hits.csv"), "--target", "hits", "--likelihood", "binomial", "--trials", "shots",
+        ["fit", str(out / "hits.csv"), "--target", "hits", "--likelihood", "binomial", "--trials", "shots", "--turns", "4",
          "--operators", "+,-,*", "--quiet", "--out", str(out / "found")]
     )  # fmt: skip
     assert code == 0
@@ -156,7 +156,7 @@ def test_predictions_with_errors_in_x_say_whose_noise_they_have(
 ) -> None:
     y = 2 * X + 0.5 * RNG.standard_normal(N)
     folder, new = tmp_path / "found", tmp_path / "new.csv"
-    result = hypo.fit((X[:, None], y), sigma=0.5, x_sigma={"x0": 0.1}, operators="+,*", out=folder)
+    result = hypo.fit((X[:, None], y), sigma=0.5, x_sigma={"x0": 0.1}, operators="+,*", turns=4, out=folder)
     new.write_text("x0\n1\n")
     assert main(["predict", str(folder), str(new), "--interval", "0.9"]) == 0
     assert "note: errors of the columns, and of the target itself, were taken as large" in capsys.readouterr().err
@@ -167,7 +167,13 @@ def test_errors_in_x_count_by_the_slope_in_the_new_row(tmp_path: Path) -> None:
     x = np.linspace(1.0, 3.0, 80)
     seen, y = x + 0.1 * RNG.standard_normal(80), 2 * x**2 + 0.2 * RNG.standard_normal(80)
     result = hypo.fit(
-        (seen[:, None], y), sigma=0.2, x_sigma={"x0": 0.1}, operators="*", guesses=["a*x0*x0"], out=tmp_path / "found"
+        (seen[:, None], y),
+        sigma=0.2,
+        x_sigma={"x0": 0.1},
+        operators="*",
+        guesses=["a*x0*x0"],
+        turns=4,
+        out=tmp_path / "found",
     )
     for r in (result, hypo.Result.load(tmp_path / "found")):
         p = r.predict(np.array([[1.0], [2.5]]), interval=0.9)
@@ -181,11 +187,11 @@ def test_errors_in_x_count_by_the_slope_in_the_new_row(tmp_path: Path) -> None:
 
 def test_the_estimator(tmp_path: Path) -> None:
     y = RNG.poisson(3 * X) * 1.0
-    model = hypo.SymbolicRegressor("+,*", likelihood="poisson", guesses=["a*x0"])
+    model = hypo.SymbolicRegressor("+,*", likelihood="poisson", turns=4, guesses=["a*x0"])
     model.fit(X[:, None], y, sample_weight=np.r_[np.zeros(5), np.full(N - 5, 2.0)])
     assert model.result_.family == make_family("poisson")
     assert model.predict(np.array([[2.0]]))[0] == pytest.approx(6.0, rel=0.1)
-    limited = hypo.SymbolicRegressor("+,*", guesses=["a*x0"])
+    limited = hypo.SymbolicRegressor("+,*", turns=4, guesses=["a*x0"])
     with pytest.raises(InputError, match="censored has 3 values, but there are 200 rows"):
         limited.fit(X[:, None], y, censored=[0, 0, 1])
 
@@ -193,7 +199,7 @@ def test_the_estimator(tmp_path: Path) -> None:
 def test_a_users_own_likelihood_and_its_result(tmp_path: Path) -> None:
     y = 3 * X + 0.3 * RNG.standard_normal(N)
     result = hypo.fit(
-        (X[:, None], y), log_likelihood=lambda y, f: -0.5 * ((y - f) / 0.3) ** 2, operators="+,*",
+        (X[:, None], y), log_likelihood=lambda y, f: -0.5 * ((y - f) / 0.3) ** 2, operators="+,*", turns=4,
         guesses="a*x0", out=tmp_path / "own",
     )  # fmt: skip
     assert result.family.kind == "custom"

@@ -10,6 +10,7 @@ import pytest
 from scipy.special import expit
 
 from hypo.api.inputs import make_settings
+from hypo.checks import NO_LIMIT
 from hypo.data import as_dataset
 from hypo.expression.parser import parse
 from hypo.expression.program import evaluate
@@ -32,7 +33,6 @@ from hypo.scoring.score import Scorer
 from hypo.search.engine import search
 from hypo.search.outcome import Outcome
 from tests.likelihood.rows import RNG, N, X, Z
-from tests.oracles.no_limit import NO_LIMIT
 
 
 def searched(y: np.ndarray, x: np.ndarray = X, turns: int = 1, **given: Any) -> Outcome:

@@ -6,6 +6,7 @@ from functools import cache
 
 import numpy as np
 
+from hypo.checks import NO_LIMIT
 from hypo.data import from_arrays
 from hypo.expression.expr import Expression
 from hypo.expression.program import evaluate
@@ -13,7 +14,6 @@ from hypo.knowledge import Knowledge
 from hypo.problem.problem import Problem, Settings, make_problem
 from hypo.search.engine import search
 from hypo.search.outcome import Outcome, Progress
-from tests.oracles.no_limit import NO_LIMIT
 
 NAMES = ("x", "z", "w")
 ROWS = np.random.default_rng(0).uniform(0.5, 3.0, (60, 3))

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import hypo
+from hypo.checks import NO_LIMIT
 from hypo.clock import Clock, Deadline
 from hypo.data import from_arrays
 from hypo.errors import InputError, MissingExtraError
@@ -27,7 +28,6 @@ from hypo.search.engine import search
 from hypo.search.library.unit_rows import orthonormal, unit_rows
 from hypo.search.proposers import evolution as evolve
 from hypo.search.scan import pair_scan as scan
-from tests.oracles.no_limit import NO_LIMIT
 
 N = 40  # probe rows
 ROWS = np.random.default_rng(0).standard_normal((1500, N))

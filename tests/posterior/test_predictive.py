@@ -19,7 +19,7 @@ from hypo.posterior.posterior import Structure, make_posterior
 from hypo.posterior.predictive import samples
 from hypo.scoring.score import Scorer
 
-pytestmark = pytest.mark.usefixtures("short_searches")
+pytestmark = pytest.mark.usefixtures("short_chains")
 
 N = 20_000
 
@@ -100,7 +100,7 @@ def test_what_cannot_be_is_no_number() -> None:
 def test_samples_of_a_result(tmp_path: Path) -> None:
     rng = np.random.default_rng(6)
     x = rng.uniform(1.0, 4.0, 40)
-    result = hypo.fit({"x": x, "y": 3.0 * x**2 + rng.standard_normal(40)}, "y", workers=1)
+    result = hypo.fit({"x": x, "y": 3.0 * x**2 + rng.standard_normal(40)}, "y", turns=4, workers=1)
     new = {"x": np.array([1.5, 3.5])}
     drawn = result.sample(new, 4000)
     p = result.predict(new, interval=0.8)
@@ -126,6 +126,6 @@ def test_samples_of_a_result(tmp_path: Path) -> None:
 
 def test_a_result_without_posterior_has_no_samples() -> None:
     x = np.linspace(1.0, 2.0, 20)
-    result = hypo.fit({"x": x, "y": 2.0 * x}, "y", workers=1, posterior=False)
+    result = hypo.fit({"x": x, "y": 2.0 * x}, "y", turns=4, workers=1, posterior=False)
     with pytest.raises(InputError, match="there are no samples"):
         result.sample({"x": x})

@@ -26,8 +26,6 @@ from hypo.kernels import opcodes as oc
 from hypo.posterior.posterior import structure_key
 from hypo.posterior.structure_mcmc import budget, distance, report, split_rhat, walk
 
-pytestmark = pytest.mark.usefixtures("few_turns")
-
 NAMES = ("x", "z")
 
 
@@ -205,8 +203,8 @@ def test_structures_of_the_posterior_keep_hard_rules(noisy) -> None:
     from hypo.problem.problem import Settings, make_problem
 
     known = {"rule": [{"kind": "monotone", "variable": "x", "direction": "decreasing", "hard": True}]}
-    result = hypo.fit(noisy, "y", operators="+,*,exp", knowledge=known, workers=1)
-    free = hypo.fit(noisy, "y", operators="+,*,exp", workers=1)
+    result = hypo.fit(noisy, "y", operators="+,*,exp", knowledge=known, turns=4, workers=1)
+    free = hypo.fit(noisy, "y", operators="+,*,exp", turns=4, workers=1)
     dataset, _ = as_dataset(noisy, "y")
     book = Rulebook(make_problem(dataset, make_knowledge(known, dataset), Settings()), 10.0)
     assert result.posterior is not None and free.posterior is not None

@@ -16,7 +16,7 @@ from hypo.knowledge.rules.shape import Bounds
 from hypo.problem.value_ranges import ValueRanges
 from hypo.search.library.library import Library, Seed
 
-pytestmark = pytest.mark.usefixtures("short_searches")
+pytestmark = pytest.mark.usefixtures("short_chains")
 
 NAMES = ("x", "y")
 ROWS = np.random.default_rng(0).uniform(0.1, 1.0, (2, 40))
@@ -116,7 +116,7 @@ def test_a_root_of_what_is_negative_somewhere_is_no_answer_and_is_counted() -> N
     rng = np.random.default_rng(0)
     x = rng.uniform(0.5, 2.0, (200, 1))
     known = {"ranges": {"x": [-1.0, 2.0]}, "rule": [{"kind": "bounds", "min": -10.0, "max": 10.0, "hard": True}]}
-    result = hypo.fit(x, np.sqrt(x[:, 0]), features=["x"], knowledge=Knowledge.from_dict(known))
+    result = hypo.fit(x, np.sqrt(x[:, 0]), features=["x"], knowledge=Knowledge.from_dict(known), turns=4)
     assert result.rules[0].pruned > 0
     assert "were not enumerated" in str(result)
     assert result.expression is not None

@@ -13,7 +13,7 @@ from hypo.report.constants import ConstantRow
 from hypo.report.layout import FEWEST, TextTable, fill, find_width, wrap, wrap_sentences
 from hypo.scoring.score import Hypothesis
 
-pytestmark = pytest.mark.usefixtures("short_searches")
+pytestmark = pytest.mark.usefixtures("short_chains")
 
 WIDTHS = (20, 30, 40, 60, 79, 80, 120, 200)
 NAMES = ("stress_rate", "x", "temperature_in_K", "Δt", "c_1")
@@ -137,7 +137,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     table, out = folder / "t.csv", folder / "r"
     rows = "".join(f"{a},{b},{c}\n" for a, b, c in zip(x, z, y, strict=True))
     table.write_text(f"position_of_probe [cm],height [m],signal [mV]\n{rows}")
-    hypo.fit(str(table), "signal", workers=1, max_complexity=5, operators="+,*", out=out)
+    hypo.fit(str(table), "signal", turns=4, workers=1, max_complexity=5, operators="+,*", out=out)
     return str(table), str(out)
 
 

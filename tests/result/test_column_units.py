@@ -12,13 +12,13 @@ from hypo.cli.main import main
 from hypo.expression.parser import parse
 from hypo.report.formatting import format_value, round_to_error
 
-pytestmark = pytest.mark.usefixtures("short_searches")
+pytestmark = pytest.mark.usefixtures("short_chains")
 
 STRAIN = np.linspace(0.05, 2.0, 25)
 STRESS = 420.0 * (1 - np.exp(-STRAIN / 0.6)) + np.random.default_rng(1).normal(0, 1, 25)
 TABLE = {"strain [%]": STRAIN, "stress [MPa]": STRESS}
 GUESS = "stress = S*(1 - exp(-strain/E))"
-QUICK = {"workers": 1, "operators": "+,-,*,/,exp", "max_complexity": 9}
+QUICK = {"turns": 4, "workers": 1, "operators": "+,-,*,/,exp", "max_complexity": 9}
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +159,7 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     power = 3.2 * np.sin(np.deg2rad(angle)) ** 2 + np.random.default_rng(2).normal(0, 0.01, 25)
     table = tmp_path / "m.csv"
     table.write_text("theta [deg],I [mW]\n" + "".join(f"{a},{b}\n" for a, b in zip(angle, power, strict=True)))
-    asked = ["fit", str(table), "--target", "I", "--workers", "1", "--max-complexity", "5"]
+    asked = ["fit", str(table), "--target", "I", "--turns", "4", "--workers", "1", "--max-complexity", "5"]
     asked += ["--operators", "*,sin,square", "--out", str(tmp_path / "r")]
     assert main([*asked, "--quiet"]) == 0
     e = parse(capsys.readouterr().out.strip(), variables=["theta"])

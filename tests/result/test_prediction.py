@@ -24,7 +24,7 @@ from hypo.posterior.predictive import Prediction, predictive, samples
 from hypo.result.uncertainty import cautions
 from hypo.scoring.score import Scorer
 
-pytestmark = pytest.mark.usefixtures("short_searches")
+pytestmark = pytest.mark.usefixtures("short_chains")
 
 
 def posterior(texts: list[str], x: np.ndarray, y: np.ndarray, sigma: np.ndarray | None = None) -> Posterior:
@@ -180,7 +180,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A result in units that do not belong together: the search is in SI, the result in the user's units."""
     out = tmp_path_factory.mktemp("fall") / "r"
     data = {"t [min]": T, "v [m/s]": V, "s [km]": LAW + 0.05 * NOISE}
-    hypo.fit(data, "s", operators="+,-,*,/", workers=1, out=out)
+    hypo.fit(data, "s", operators="+,-,*,/", turns=4, workers=1, out=out)
     return out
 
 
@@ -278,7 +278,7 @@ def test_few_rows_that_are_met_exactly_are_no_certainty() -> None:
     """Any formula as large as the table is long may meet it: nothing is said of new rows then."""
     for n in (3, 12):
         x = np.arange(1.0, n + 1)
-        found = hypo.fit({"x": x, "y": np.sqrt(x) + 1 / x}, "y", workers=1)
+        found = hypo.fit({"x": x, "y": np.sqrt(x) + 1 / x}, "y", turns=4, workers=1)
         assert found.status == "exact" and found.expression is not None
         assert (n <= len(found.expression)) == (n == 3) == (found.posterior is None)
         assert ("posterior weight" in str(found)) == (n == 12)

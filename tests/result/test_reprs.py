@@ -9,7 +9,7 @@ import pytest
 
 import hypo
 
-pytestmark = pytest.mark.usefixtures("short_searches")
+pytestmark = pytest.mark.usefixtures("short_chains")
 
 X = np.linspace(1.0, 3.0, 60).reshape(30, 2)
 Y = 2.537 * X[:, 0] * X[:, 1] + 0.01 * np.sin(37.0 * X[:, 0])
@@ -20,7 +20,7 @@ LONG = "+".join(f"{k}.123456789*x{k}" for k in range(200))
 
 @pytest.fixture(scope="module")
 def law() -> hypo.Result:
-    return hypo.fit((X, Y), "F", features=["a", "b"], knowledge=KNOWLEDGE, **FAST)
+    return hypo.fit((X, Y), "F", features=["a", "b"], knowledge=KNOWLEDGE, turns=4, **FAST)
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +93,7 @@ def test_a_result_without_a_formula() -> None:
     nothing = hypo.fit(
         ([[1.0], [2.0], [3.0]], [1.0, 2.0, 4.0]),
         workers=1,
+        turns=2,
         knowledge={
             "rule": [{"kind": "bounds", "min": 9.0, "hard": True}, {"kind": "depends", "variable": "x0", "hard": True}],
             "grammar": {"max_complexity": 1},
@@ -125,7 +126,9 @@ def test_html_is_escaped_and_only_the_law_is_mathematics() -> None:
     frame = {"<b>": X[:, 0], "price [$]": X[:, 1]}
     import pandas
 
-    result = hypo.fit(pandas.DataFrame({**frame, "y": Y}).rename(columns={"price [$]": "price $"}), "y", **FAST)
+    result = hypo.fit(
+        pandas.DataFrame({**frame, "y": Y}).rename(columns={"price [$]": "price $"}), "y", turns=4, **FAST
+    )
     page = result._repr_html_()
     assert "<b>" not in page and "&lt;b&gt;" in page
     law, *others = page.split('<div class="tex2jax_ignore mathjax_ignore">')
@@ -142,7 +145,7 @@ def test_a_figure_is_a_picture_that_pyplot_does_not_know(law: hypo.Result) -> No
 
 
 def test_the_target_is_typeset_as_columns_are() -> None:
-    result = hypo.fit((X, Y), "v_max", **FAST)
+    result = hypo.fit((X, Y), "v_max", turns=4, **FAST)
     latex = result._repr_latex_()
     assert latex is not None and latex.startswith(r"$v_{\mathrm{max}} = ")
     figure = result.plot()

@@ -9,6 +9,7 @@ import pytest
 
 import hypo
 from hypo.api.make_result import make_result
+from hypo.checks import NO_LIMIT
 from hypo.data import as_dataset
 from hypo.posterior.posterior import Posterior, Structure
 from hypo.problem.problem import Problem, Settings, make_problem
@@ -19,7 +20,6 @@ from hypo.report.rivals import choose_runners_up, describe_rivals
 from hypo.result.uncertainty import cautions
 from hypo.search.engine import search
 from hypo.search.outcome import Outcome
-from tests.oracles.no_limit import NO_LIMIT
 
 RNG = np.random.default_rng(17)
 X = np.linspace(1.0, 5.0, 30)

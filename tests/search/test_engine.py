@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from hypo.checks import NO_LIMIT
 from hypo.data import from_arrays
 from hypo.expression.parser import parse
 from hypo.expression.program import evaluate
@@ -14,7 +15,6 @@ from hypo.fitting.score_formula import score_formula
 from hypo.problem.problem import Settings, make_problem
 from hypo.search.engine import search
 from hypo.search.outcome import Outcome, Progress
-from tests.oracles.no_limit import NO_LIMIT
 from tests.oracles.searches import LAWS, NAMES, ROWS, TWO_STAGES, agrees, exact, find, noisy, problem_of
 
 # --- laws -------------------------------------------------------------------------------------------------------

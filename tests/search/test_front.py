@@ -11,6 +11,7 @@ import pytest
 
 import hypo
 from hypo.api.make_result import make_result
+from hypo.checks import NO_LIMIT
 from hypo.data import as_dataset
 from hypo.expression.expr import Expression
 from hypo.fitting.archive import BEYOND, CLOSER, CLOSEST, Archive, find_front, loss, pareto
@@ -21,7 +22,6 @@ from hypo.scoring.score import Hypothesis
 from hypo.search.engine import search
 from hypo.search.model_selection import select_best
 from hypo.search.validation import validated
-from tests.oracles.no_limit import NO_LIMIT
 
 # Eight rows of about 0.2·a·b, from a public question: too few for a score to prefer the product to b alone.
 ROWS = np.array(

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from hypo.checks import NO_LIMIT
 from hypo.data import from_arrays
 from hypo.expression.analysis.dimension import infer
 from hypo.expression.operators import BY_OPCODE
@@ -13,7 +14,6 @@ from hypo.problem.problem import Settings, make_problem
 from hypo.search.engine import search
 from hypo.search.outcome import Outcome
 from hypo.units import parse_unit
-from tests.oracles.no_limit import NO_LIMIT
 from tests.oracles.searches import LAWS, ROWS, TWO_STAGES, agrees, exact, find, noisy
 
 FREE_FALL = {"units": {"h": "m", "g": "m/s^2", "d": "m", "t": "s"}}

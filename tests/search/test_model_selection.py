@@ -9,6 +9,7 @@ import pytest
 
 import hypo
 from hypo.api.inputs import make_folds, read_folds
+from hypo.checks import NO_LIMIT
 from hypo.cli.main import main
 from hypo.data import as_dataset, from_arrays
 from hypo.expression.program import evaluate
@@ -18,7 +19,6 @@ from hypo.problem.problem import Settings
 from hypo.search.model_selection import select_best
 from hypo.search.validation import folds_of
 from hypo.search.validation import validated as choose_by_loss
-from tests.oracles.no_limit import NO_LIMIT
 
 FAST: dict[str, Any] = {"operators": "+,-,*,/", "time_limit": 30.0, "max_complexity": 5, "workers": 1}
 RNG = np.random.default_rng(3)

@@ -14,7 +14,7 @@ from hypo.likelihood.base import Gaussian
 from hypo.problem.problem import Settings, make_problem
 from hypo.problem.spacing import Spacing
 
-pytestmark = pytest.mark.usefixtures("short_searches")
+pytestmark = pytest.mark.usefixtures("short_chains")
 
 RNG = np.random.default_rng(8)
 
@@ -124,7 +124,7 @@ def test_a_sample_of_the_rows_pays_as_all_of_them() -> None:
 def test_a_decay_on_even_steps_is_answered_without_waves(step: float) -> None:
     x = 60.0 + step * np.arange(10)
     y = np.array([211.94, 139.3, 80.09, 48.29, 26.94, 12.12, 3.99, 1.02, 0.09, 0.02])
-    result = hypo.fit(x[:, None], y, workers=1, posterior=False)
+    result = hypo.fit(x[:, None], y, turns=4, workers=1, posterior=False)
     between = result.predict(np.linspace(x[0], x[-1], 1001)[:, None])
     assert np.all(np.isfinite(between))
     assert between.max() < 260 and between.min() > -20
@@ -133,5 +133,7 @@ def test_a_decay_on_even_steps_is_answered_without_waves(step: float) -> None:
 
 def test_a_pole_with_rows_on_both_sides_is_found() -> None:
     x = np.linspace(-5.0, 5.0, 30)
-    result = hypo.fit(x[:, None], 1 / x + 0.02 * np.sin(99 * x), operators="+,-,*,/", workers=1, posterior=False)
+    result = hypo.fit(
+        x[:, None], 1 / x + 0.02 * np.sin(99 * x), operators="+,-,*,/", turns=4, workers=1, posterior=False
+    )
     np.testing.assert_allclose(result.predict([[0.01]]), 100.0, rtol=0.02)

@@ -13,7 +13,7 @@ from hypo.fitting.between_rows.poles import is_supported
 from hypo.problem.problem import Settings, make_problem
 from hypo.problem.spacing import Spacing
 
-pytestmark = pytest.mark.usefixtures("short_searches")
+pytestmark = pytest.mark.usefixtures("short_chains")
 
 
 def line(values: np.ndarray) -> Spacing:
@@ -65,7 +65,7 @@ def test_a_fast_wave_without_a_slower_one_needs_many_rows(text: str, rows: Spaci
 def test_a_decay_with_an_outlier_is_answered_without_a_pole() -> None:
     t = np.arange(0.0, 40.0, 2.0)
     y = 5 * np.exp(-t / 3.5) * (1 + 0.05 * np.random.default_rng(7).normal(size=20))
-    result = hypo.fit({"t": t, "A": y}, "A", workers=1, posterior=False)
+    result = hypo.fit({"t": t, "A": y}, "A", turns=4, workers=1, posterior=False)
     problem = make_problem(from_arrays(t[:, None], y, names=["t"]), None, Settings())
     for h in result.front:
         if h.score < result.best.score + 20:

@@ -11,7 +11,7 @@ from hypo.cli.main import main
 from hypo.knowledge.logic.remarks import warn_of_order
 from hypo.knowledge.logic.sentence import parse_logic
 
-pytestmark = pytest.mark.usefixtures("short_searches")
+pytestmark = pytest.mark.usefixtures("short_chains")
 
 COLUMNS = ("V", "S", "K")
 OVER = "forall S in [1, 2], K in [1, 2], V in [1, 2]: "
@@ -83,6 +83,6 @@ def test_check_warns_with_the_line(table: Path, capsys: pytest.CaptureFixture[st
 
 def test_fit_warns_before_and_after(table: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, logger="hypo"):
-        result = hypo.fit(table / "d.csv", "v", knowledge=table / "k.toml", operators="+,*", posterior=False)
+        result = hypo.fit(table / "d.csv", "v", knowledge=table / "k.toml", operators="+,*", turns=4, posterior=False)
     assert any("[[rule]] 1: in v(S, K, V) V is S" in message for message in caplog.messages)
     assert any("write v(V, S, K) or v(V=V, S=S, K=K)" in line for line in result.remarks())

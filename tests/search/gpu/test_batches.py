@@ -10,7 +10,7 @@ import numba
 import numpy as np
 import pytest
 
-from tests.oracles.no_limit import NO_LIMIT
+from hypo.checks import NO_LIMIT
 
 os.environ["NUMBA_ENABLE_CUDASIM"] = os.environ["TRITON_INTERPRET"] = "1"
 numba.config.ENABLE_CUDASIM = 1  # before anything imports numba.cuda

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from hypo.checks import NO_LIMIT
 from hypo.clock import Clock
 from hypo.data import from_arrays
 from hypo.expression.edits import spellings as rewrite
@@ -20,12 +21,12 @@ from hypo.search.engine import search
 from hypo.search.library.compact import compact_library
 from hypo.search.library.context import Context, LibraryView
 from hypo.search.proposers.base import Turn, Workspace
-from hypo.search.proposers.beam import Beam
+from hypo.search.proposers.beam import Beam, TurnPlan
 from hypo.search.proposers.library_scan import Scanner
 from hypo.search.scan.peels import LINK, SUM, Peeling
 from hypo.search.scan.targets import LINKS, Target, links
 
-SETTINGS = Settings(posterior=False)
+SETTINGS = Settings(time_limit=NO_LIMIT, posterior=False)
 
 
 def data(law, columns, n=400, seed=0):
@@ -217,14 +218,17 @@ def test_reaches_a_law_behind_two_peels_that_scans_do_not():
     X, y = data(DEEP, ("a", "b", "c"), n=1000)
     problem = make_problem(from_arrays(X, y, names=("a", "b", "c"), target="target"), None, SETTINGS)
     few = replace(SETTINGS, library_sizes=(250, 1000))
-    scans = search(problem, replace(few, proposers=("library",)))
+    scans = search(problem, replace(few, proposers=("library",), turns=2))
     assert scans.best.rmse > 1e-6 * np.std(y)
     found = search(problem, replace(few, proposers=("beam",)))
     assert found.best.rmse < 1e-10 * np.std(y)
 
 
 @pytest.mark.slow
-def test_equal_searches_give_equal_formulas():
+def test_equal_searches_give_equal_formulas(monkeypatch):
+    # As the turns of a search, with fewer targets.
+    rounds = (TurnPlan(0.5, 20, 100, (), 200, 20), TurnPlan(1.0, 20, 100, (4000, 2000), 200, 40))
+    monkeypatch.setattr("hypo.search.proposers.beam.ROUNDS", rounds)
     texts = []
     for _ in range(2):
         ctx = context(DEEP, ("a", "b", "c"))

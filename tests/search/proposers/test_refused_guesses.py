@@ -12,7 +12,7 @@ from hypo.data import as_dataset
 from hypo.expression.parser import parse
 from hypo.problem.problem import make_problem
 
-pytestmark = pytest.mark.usefixtures("short_searches")
+pytestmark = pytest.mark.usefixtures("short_chains")
 
 C = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]
 CURRENT = [3.108e4, 6.018e4, 1.239e5, 1.878e5, 3.325e5, 6.795e5, 1.292e6, 2.139e6, 4.748e6, 6.717e6]
@@ -21,7 +21,7 @@ CURRENT = [3.108e4, 6.018e4, 1.239e5, 1.878e5, 3.325e5, 6.795e5, 1.292e6, 2.139e
 def power_law(guess: str, **more: Any) -> hypo.Result:
     table = {"c": C, "I": CURRENT}
     units = {"c": "nM", "I": "mV"}
-    kw: dict[str, Any] = {"units": units, "likelihood": "lognormal", "posterior": False, "progress": False}
+    kw: dict[str, Any] = {"units": units, "likelihood": "lognormal", "turns": 4, "posterior": False, "progress": False}
     return hypo.fit(table, "I", guesses=[guess], **(kw | more))
 
 
@@ -46,7 +46,7 @@ def test_what_is_to_be_written_is_an_answer() -> None:
 
 def test_a_guess_without_a_value() -> None:
     x = np.linspace(-1.0, 2.0, 12)
-    result = hypo.fit({"x": x, "y": 2 * x + 1}, "y", guesses=["log(x) + a"], posterior=False, progress=False)
+    result = hypo.fit({"x": x, "y": 2 * x + 1}, "y", guesses=["log(x) + a"], turns=4, posterior=False, progress=False)
     assert said(result) == ["the guess log(x) + a has no value on 4 of 12 rows, with all constants that were tried"]
 
 
@@ -54,7 +54,7 @@ def test_a_hard_rule() -> None:
     x = np.linspace(1.0, 2.0, 12)
     rule = {"rule": [{"kind": "sign", "sign": "positive", "hard": True, "where": {"x": [0, 1]}}]}
     result = hypo.fit({"x": x, "y": 2 * x - 1}, "y", knowledge=rule, guesses=["a*x + b"],
-                      posterior=False, progress=False)  # fmt: skip
+                      turns=4, posterior=False, progress=False)  # fmt: skip
     assert any("with its constants fitted breaks the hard rule 1 (y > 0 on 0 <= x <= 1)" in d for d in said(result))
 
 
@@ -74,5 +74,5 @@ def test_a_fine_is_named() -> None:
     x = np.linspace(1.0, 9.0, 12)
     y = 3 * x**0.8 + 0.01 * np.sin(40 * x)
     result = hypo.fit({"x": x, "y": y}, "y", knowledge={"units": {"x": "m", "y": "s", "hard": False}},
-                      guesses=["a*x**b + c*x**d"], posterior=False, progress=False)  # fmt: skip
+                      guesses=["a*x**b + c*x**d"], turns=4, posterior=False, progress=False)  # fmt: skip
     assert any("nats of that are for what it breaks (units: in x**" in d for d in said(result))

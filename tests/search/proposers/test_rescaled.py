@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import hypo
+from hypo.checks import NO_LIMIT
 from hypo.data import from_arrays
 from hypo.expression.algebra.simplify import simplify
 from hypo.expression.edits.relatives import phased
@@ -15,7 +16,6 @@ from hypo.expression.program import evaluate
 from hypo.problem.problem import Settings, make_problem
 from hypo.search.engine import search
 from hypo.search.proposers.rescaled import Sizes
-from tests.oracles.no_limit import NO_LIMIT
 
 RNG = np.random.default_rng(21)
 X = RNG.uniform(1.0, 5.0, (40, 2))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hypo import Knowledge
+from hypo.checks import NO_LIMIT
 from hypo.clock import Clock
 from hypo.data import from_arrays
 from hypo.expression.parser import parse
@@ -17,7 +18,6 @@ from hypo.search.proposers import library_scan as scanner
 from hypo.search.scan import stream
 from hypo.search.scan.race import PRODUCT, SUM
 from hypo.search.scan.targets import Target
-from tests.oracles.no_limit import NO_LIMIT
 
 RNG = np.random.default_rng(0)
 X = RNG.uniform(0.5, 3.0, (150, 3))
