@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from hypo.errors import InputError
 from hypo.failures import USERS, Failure
 from hypo.likelihood.family import ColumnNoise, Family
 from hypo.likelihood.registry import read_family
@@ -361,6 +362,8 @@ def _read_search_settings(given: Mapping[str, Any]) -> SearchSettings:
     if given.get("likelihood") is not None:
         try:
             read_family(entries.read_table(given, "likelihood"))
+        except InputError as error:
+            raise Damaged(f"its likelihood cannot be used: {error}") from error
         except (KeyError, TypeError, ValueError) as error:
             raise Damaged('the entry "likelihood" names none') from error
     return SearchSettings(given)

@@ -17,7 +17,8 @@ import hypo
 from hypo.cli.main import main
 from hypo.errors import DataError, InputError
 from hypo.likelihood.registry import BUILT_IN, list_names, list_users, load_family, make_family
-from hypo.result.file import Damaged, _check_likelihood
+from hypo.result.entries import Damaged
+from hypo.result.record import _read_search_settings
 from tests.oracles.places import LIKELIHOOD_PLUGIN
 
 SIGMA = 0.4
@@ -151,9 +152,9 @@ def test_a_package_that_cannot_be_imported(packages: Path, name: str) -> None:
     assert str(caught.value) == f"the likelihood {name} of the package hypo-{name} 0.1 cannot be loaded: {reason}"
     assert make_family("poisson").kind == "poisson"
     with pytest.raises(Damaged, match=r"its likelihood cannot be used: .* cannot be loaded"):
-        _check_likelihood({"likelihood": {"kind": name}})
+        _read_search_settings({"likelihood": {"kind": name}})
     with pytest.raises(Damaged, match='the entry "likelihood" names none'):
-        _check_likelihood({"likelihood": {"kind": "not_installed"}})
+        _read_search_settings({"likelihood": {"kind": "not_installed"}})
 
 
 def test_packages_that_offer_something_else(packages: Path) -> None:
