@@ -1,4 +1,4 @@
-"""Whether a formula is the law, judged on fresh points."""
+"""Judges on fresh points if a formula is the law."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def agrees(
     points: Callable[[float], Values],
     tolerance: float,
 ) -> bool:
-    """Whether ``found`` is within ``tolerance`` of the law's RMS on fresh points (n, n_var) in the ranges, ``points(0)``,
+    """True if ``found`` is within ``tolerance`` of the law's RMS on fresh points (n, n_var) in the ranges, ``points(0)``,
     and, where both are defined, around them, ``points(0.5)``: outside the ranges another branch of an even root or an
     inverse function is not another law."""
     for stretch in (0.0, 0.5):

@@ -6,9 +6,9 @@ python psrn_child.py ROWS.npz SECONDS SEED        the last line is {"found": for
 from __future__ import annotations
 
 import _thread
+import argparse
 import json
 import random
-import sys
 import threading
 import time
 from contextlib import suppress
@@ -17,7 +17,11 @@ import numpy as np
 
 # The settings of the package's command line, but with constants, which laws have.
 OPERATORS = ["Add", "Mul", "Sub", "Div", "Identity", "Sin", "Cos", "Exp", "Log"]
-LAYERS, INPUTS, SAMPLED, DOWN_SAMPLE, TOP = 3, 5, 3, 100, 10
+LAYERS = 3
+INPUTS = 5
+SAMPLED = 3
+DOWN_SAMPLE = 100
+TOP = 10
 # It computes in single precision: a mean square below this share of the target's is an exact fit, and ends the search.
 EXACT = 1e-12
 
@@ -32,10 +36,15 @@ def interrupt(seconds: float, done: threading.Event) -> None:
 
 def main() -> None:
     """Fit, and print the formula with the least error: without noise that is the package's own choice."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("rows", help="file of X and y")
+    parser.add_argument("seconds", type=float)
+    parser.add_argument("seed", type=int)
+    options = parser.parse_args()
     import torch
     from psrn.model.regressor import PSRN_Regressor
 
-    path, seconds, seed = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
+    path, seconds, seed = options.rows, options.seconds, options.seed
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002
     torch.manual_seed(seed)

@@ -21,7 +21,7 @@ C = TypeVar("C", bound=type)
 ALIKE = 0.55
 
 
-def known_keywords(elsewhere: Mapping[str, str] | None = None, name: str | None = None) -> Callable[[F], F]:
+def check_keywords(elsewhere: Mapping[str, str] | None = None, name: str | None = None) -> Callable[[F], F]:
     """A decorator: the function raises ArgumentError, a TypeError, for a keyword that it does not have.
 
     ``elsewhere`` says for names of other tools, or of other functions, what to do instead: ``{"niterations": "give
@@ -48,20 +48,20 @@ def known_keywords(elsewhere: Mapping[str, str] | None = None, name: str | None 
     return decorate
 
 
-def known_fields(cls: C) -> C:
+def check_fields(cls: C) -> C:
     """The same for the fields of a dataclass: a decorator of the class."""
     # Reading the attribute is right here: the method itself is replaced.
-    cls.__init__ = known_keywords(name=cls.__name__)(cls.__init__)  # type: ignore[misc]
+    cls.__init__ = check_keywords(name=cls.__name__)(cls.__init__)  # type: ignore[misc]
     return cls
 
 
-def known_methods(cls: C) -> C:
+def check_methods(cls: C) -> C:
     """The same for all public methods of a class, and for making one: a decorator of the class."""
     for name, member in list(vars(cls).items()):
         function = getattr(member, "__func__", member)
         if (name.startswith("_") and name != "__init__") or not inspect.isfunction(function):
             continue
-        checked: Any = known_keywords(name=cls.__name__ if name == "__init__" else None)(function)
+        checked: Any = check_keywords(name=cls.__name__ if name == "__init__" else None)(function)
         setattr(cls, name, checked if function is member else type(member)(checked))
     return cls
 

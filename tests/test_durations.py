@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import hypo
-from hypo.api.inputs import as_settings
+from hypo.api.inputs import make_settings
 from hypo.checks import read_seconds
 from hypo.cli.main import main
 from hypo.errors import InputError
@@ -35,7 +35,7 @@ from hypo.errors import InputError
 )
 def test_durations(value: Any, expected: float) -> None:
     assert read_seconds("time_limit", value) == pytest.approx(expected)
-    assert as_settings(time_limit=value).time_limit == pytest.approx(expected)
+    assert make_settings(time_limit=value).time_limit == pytest.approx(expected)
 
 
 WRONG = ("", "soon", "2 apples", "min", "2min min", "30s 1h", "1min 1min", "1:30", "2min 30", "--", True, None, [1])

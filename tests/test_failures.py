@@ -297,7 +297,7 @@ FAST = ("--target", "y", "--operators", "+,-,*", "--time-limit", "1")
 
 
 def test_a_plot_that_fails_leaves_the_result(table, monkeypatch, capsys):
-    monkeypatch.setattr("hypo.report.display.plot.draw", fail)
+    monkeypatch.setattr("hypo.report.display.plot.draw_figure", fail)
     assert main(["fit", table, "--plot", "--out", "r", *FAST]) == 0
     out, err = capsys.readouterr()
     assert "Written to r: result.json, front.csv\n" in out
@@ -305,7 +305,7 @@ def test_a_plot_that_fails_leaves_the_result(table, monkeypatch, capsys):
     assert "please report it" in err
 
 
-@pytest.mark.parametrize("name", ["law_lines", "front_table"])
+@pytest.mark.parametrize("name", ["write_law", "make_front_table"])
 def test_a_table_that_fails_leaves_the_law_on_the_screen(table, monkeypatch, capsys, name):
     monkeypatch.setattr(f"hypo.report.tables.{name}", fail)
     assert main(["fit", table, "--out", "r", *FAST]) == 0

@@ -69,17 +69,20 @@ def small_libraries() -> Iterator[None]:
 
 
 def fit(data: Any, target: Any = None, **options: Any) -> Any:
+    """Fits as all cases do, and keeps the table that was given."""
     GIVEN[:] = [data]
     return hypo.fit(data, target, time_limit=TIME_LIMIT, turns=TURNS, progress=False, **{"workers": 1, **options})
 
 
 def table(name: str) -> Path:
+    """The file of a data set that ships with hypo."""
     return DATASETS / name / "data.csv"
 
 
 def rows(
     n: int, columns: int, seed: int, low: float = 0.5, high: float = 3.0
 ) -> tuple[pd.DataFrame, np.random.Generator]:
+    """``n`` rows of uniform columns and the generator for their noise."""
     rng = np.random.default_rng([2026, seed])
     X = rng.uniform(low, high, (n, columns))
     return pd.DataFrame(X, columns=[f"x{k}" for k in range(columns)] if columns > 4 else list("abcd")[:columns]), rng
@@ -319,6 +322,7 @@ def answer(found: Any, data: Any) -> str:
 
 
 def run(out: Path, only: set[str]) -> None:
+    """Runs the cases, all or ``only`` some, and writes an answer for each to ``out``."""
     out.mkdir(parents=True, exist_ok=True)
     with small_libraries():
         for name, function in CASES.items():
@@ -360,6 +364,7 @@ def compare(before: Path, after: Path) -> int:
 
 
 def main() -> None:
+    """Answer, or compare two folders of answers."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, help="folder for the answers")
     parser.add_argument("--only", default="", help="names of fits, with commas between")

@@ -45,11 +45,18 @@ from hypo.scoring.score import Scorer
 
 HERE = Path(__file__).resolve().parent
 DELTAS = (0.5, 0.2, 0.05)
-LOW, HIGH, RARE = 0.5, 3.0, 0.1
-UNARY, BINARY = ("exp", "log", "sin", "sqrt", "square", "inv"), ("+", "*", "-", "/")
+# The range of x.
+LOW = 0.5
+HIGH = 3.0
+# An event of a smaller chance is rare.
+RARE = 0.1
+UNARY = ("exp", "log", "sin", "sqrt", "square", "inv")
+BINARY = ("+", "*", "-", "/")
 SYMBOLS = len(UNARY) + len(BINARY) + 2
-# Rows at which events are asked for, inside the range of the data and outside; thresholds are quantiles of what laws say there.
-POINTS, QUANTILES = np.array([0.6, 1.2, 2.0, 2.8, 3.5, 5.0]), (0.1, 0.3, 0.5, 0.7, 0.9)
+# Rows at which events are asked for, inside the range of the data and outside.
+POINTS = np.array([0.6, 1.2, 2.0, 2.8, 3.5, 5.0])
+# Thresholds of events: quantiles of what laws say there.
+QUANTILES = (0.1, 0.3, 0.5, 0.7, 0.9)
 FAMILIES = (
     "a*x",
     "a*x + b",
@@ -253,7 +260,7 @@ def share(hits: int, count: int) -> dict[str, float]:
 
 
 def summary(streams: Sequence[Stream]) -> dict[str, Any]:
-    """What main writes: shares violated, mean bound over mean true chance by sample size, and the size of M_α."""
+    """The summary that main writes: shares violated, mean bound over mean true chance by sample size, and the size of M_α."""
     n = len(streams)
     true = float(np.mean([s.true for s in streams]))
     out: dict[str, Any] = {"streams": n, "mean_true_chance": true, "delta": {}}

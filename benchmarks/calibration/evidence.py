@@ -74,13 +74,28 @@ FORMS: tuple[tuple[str, tuple[float, ...]], ...] = (
     ("a*x/(b + x) + c", (2.0, 0.8, 0.6)),
     ("a + b*sin(c*x)", (1.0, 0.8, 1.4)),
 )
-ROWS, NOISE = (10, 20, 50, 100), (0.02, 0.1, 0.3)
-# Standard errors on each side that cubature covers; draws of importance sampling, the prior's share of them, starts of fits.
-BOX, DRAWS, FROM_PRIOR, STARTS = 12.0, 200_000, 0.2, 60
-# Relative error that cubature stops at, and most subdivisions.
-CLOSE, SUBDIVISIONS = 1e-3, 4000
-# Rows and noise of the data that rivals are ranked on; rivals beyond so many nats of the best are not compared.
-RIVAL_ROWS, RIVAL_NOISE, NEAR = 30, 0.1, 12.0
+# Rows of a problem.
+ROWS = (10, 20, 50, 100)
+# Noise of the target, as a share of its RMS.
+NOISE = (0.02, 0.1, 0.3)
+# Standard errors on each side that cubature covers.
+BOX = 12.0
+# Draws of importance sampling.
+DRAWS = 200_000
+# The share of them that comes from the prior.
+FROM_PRIOR = 0.2
+# Starts of a fit.
+STARTS = 60
+# Relative error that cubature stops at.
+CLOSE = 1e-3
+# Subdivisions of cubature, at most.
+SUBDIVISIONS = 4000
+# Rows of the data that rivals are ranked on.
+RIVAL_ROWS = 30
+# Noise of those data.
+RIVAL_NOISE = 0.1
+# Rivals beyond so many nats of the best are not compared.
+NEAR = 12.0
 COLUMNS = ("x",)
 
 

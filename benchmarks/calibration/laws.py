@@ -29,16 +29,32 @@ from hypo.likelihood.base import Gaussian
 from hypo.posterior.laplace import laplace
 from hypo.scoring.code_length import integer_cost
 
-ROWS, NOISE, FRESH = (20, 50, 200), (0.01, 0.1, 0.3), 20
-LOW, HIGH, BEYOND = 0.5, 3.0, 0.25
+# Rows to fit.
+ROWS = (20, 50, 200)
+# Noise of the target, as a share of its RMS.
+NOISE = (0.01, 0.1, 0.3)
+# Rows to predict.
+FRESH = 20
+# The range of each column.
+LOW = 0.5
+HIGH = 3.0
+# How far rows to predict lie outside of it, in widths.
+BEYOND = 0.25
 UNARY = ("exp", "log", "sin", "cos", "tanh", "sqrt", "square", "inv", "neg")
 BINARY = ("+", "-", "*", "/")
-# Of all laws: no value larger, none whose spread is a smaller share of its size.
-LARGEST, FLATTEST = 1e3, 0.05
+# No law has a larger value.
+LARGEST = 1e3
+# No law has a spread that is a smaller share of its size.
+FLATTEST = 0.05
 # The grammar that laws are drawn from the prior of. Its sum over all trees is finite: S^-nodes add up to 1/2.
 OPERATORS = ("+", "-", "*", "/", "neg", "inv", "square", "exp", "log", "sin")
-# Nodes of a law drawn from the prior; draws of its constants before another structure is drawn; largest exact number.
-LEAST, MOST, TRIES, LARGEST_NUMBER = 4, 14, 40, 5
+# Nodes of a law drawn from the prior.
+LEAST = 4
+MOST = 14
+# Draws of its constants before another structure is drawn.
+TRIES = 40
+# The largest exact number of a law.
+LARGEST_NUMBER = 5
 
 
 @dataclass(frozen=True)
@@ -170,7 +186,7 @@ def number(rng: np.random.Generator) -> Expression:
 
 
 def in_event(e: Expression, columns: Sequence[str]) -> bool:
-    """Whether a structure is one that ``prior_law`` may draw."""
+    """True if a structure is one that ``prior_law`` may draw."""
     return set(e.variables) == set(columns) and LEAST <= len(e) <= MOST
 
 
@@ -201,7 +217,7 @@ def prior_law(rng: np.random.Generator) -> tuple[Expression, tuple[str, ...]]:
 def meets(
     e: Expression, X: NDArray[np.float64], y: NDArray[np.float64], columns: Sequence[str], *, starts: int, steps: int
 ) -> bool:
-    """Whether ``e``, its free constants fitted anew, meets noise-free rows."""
+    """True if ``e``, its free constants fitted anew, meets noise-free rows."""
     again = fit(e, X, columns, Gaussian(y), starts=starts, rng=np.random.default_rng(0), steps=steps)
     with np.errstate(all="ignore"):
         error = Program.of(again, columns).value(X) - y

@@ -129,7 +129,7 @@ METHODS: dict[str, Callable[[Case, float], Ends]] = {
 
 
 def judged(ends: Ends, rows: tuple[Rows, Rows], sigma: float) -> dict[str, Any]:
-    """What the intervals hold of fresh rows; rows where the method says nothing count as missed, and are counted."""
+    """The share of fresh rows that the intervals hold; rows where the method says nothing count as missed, and are counted."""
     X, y = rows
     found = ends(X)
     inside = {str(p): float(np.mean((low <= y) & (y <= high))) for p, (low, high) in found.items()}

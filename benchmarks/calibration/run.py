@@ -159,7 +159,7 @@ def parts(case: Case) -> Iterator[tuple[str, tuple[NDArray[np.float64], NDArray[
 
 
 def is_same(e: Expression, case: Case) -> bool:
-    """Whether ``e`` has the law's structure: it meets the law with exact numbers as they are, or with all numbers free, and has
+    """True if ``e`` has the law's structure: it meets the law with exact numbers as they are, or with all numbers free, and has
     no more free ones than the law has numbers."""
     if structure_key(e) == structure_key(case.law):
         return True
@@ -179,7 +179,7 @@ def law_nats(case: Case, settings: Settings = SETTINGS) -> float:
 
 
 def is_law(e: Expression, case: Case) -> bool:
-    """Whether the structure of ``e``, all its numbers fitted anew, meets the law without noise."""
+    """True if the structure of ``e``, all its numbers fitted anew, meets the law without noise."""
     if structure_key(e) == structure_key(case.law):
         return True
     return _meets(
@@ -188,7 +188,7 @@ def is_law(e: Expression, case: Case) -> bool:
 
 
 def _meets(e: Expression, case: Case) -> bool:
-    """Whether ``e``, its free constants fitted anew, meets the law without noise."""
+    """True if ``e``, its free constants fitted anew, meets the law without noise."""
     return meets(e, case.X, Program.of(case.law, case.columns).value(case.X), case.columns, starts=5, steps=500)
 
 

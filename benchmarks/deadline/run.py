@@ -145,6 +145,7 @@ def busy(count: int) -> Any:
 
 
 def main() -> int:
+    """Fit again and again, and print how late each fit ended."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--fits", type=int, default=60)
     parser.add_argument("--seconds", type=float, default=3.0, help="time limit of each fit")

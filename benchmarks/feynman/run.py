@@ -45,7 +45,7 @@ class _Timeout(Exception):
 
 
 def proved(found, law, seconds: int = 20) -> bool | None:
-    """Whether sympy shows the difference to be 0; None when it does not finish."""
+    """True if sympy shows the difference to be 0; None when it does not finish."""
     import sympy
 
     def stop(*_: object) -> None:

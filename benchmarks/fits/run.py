@@ -35,8 +35,12 @@ from hypo.problem.problem import Settings, make_problem
 
 HERE = Path(__file__).resolve().parent
 KINDS = ("gaussian", "lognormal", "poisson", "student_t", "binomial")
-# Nats by which a misfit may be above the best known one; points around the truth, and how far in decades.
-REACHED, AROUND, DECADES = 0.01, 40, 0.3
+# Nats by which a misfit may be above the best known one.
+REACHED = 0.01
+# Starts around the truth.
+AROUND = 40
+# How far they lie from it, in decades.
+DECADES = 0.3
 ROWS = (15, 300)
 
 Rng = np.random.Generator
@@ -142,7 +146,7 @@ def noisy(
 
 
 def solved(kind: str, case: int) -> dict[str, object]:
-    """What the fit of one problem reached, and the best that is known."""
+    """The misfit that the fit of one problem reached, and the best that is known."""
     dataset, law, family = problem(kind, case)
     settings = Settings(likelihood=family, time_limit=60.0)
     p = make_problem(dataset, None, settings)

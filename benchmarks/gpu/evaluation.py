@@ -11,7 +11,9 @@ import numpy as np
 from hypo.kernels import opcodes as oc
 from hypo.kernels.cpu.evaluate import value_and_gradient
 
-COLUMNS, NODES = 10, 64
+COLUMNS = 10
+# Nodes of a tree, at most.
+NODES = 64
 OPERATORS = (oc.ADD, oc.SUB, oc.MUL, oc.DIV)
 FUNCTIONS = (oc.EXP, oc.SIN, oc.SQRT, oc.SQUARE)
 

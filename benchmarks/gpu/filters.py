@@ -6,13 +6,17 @@ next; used by run.py. On a processor, what is left of a library of 12 000 rows (
 
 from __future__ import annotations
 
+import argparse
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-KEEP, PROBE = 300, 64
+# Pairs that a scan keeps.
+KEEP = 300
+# Probe rows.
+PROBE = 64
 Results = dict[str, Any]
 
 
@@ -57,7 +61,7 @@ def forms(device: str, rows: np.ndarray, X: np.ndarray) -> Iterator[tuple[str, i
     """Name, rows of the basis, form, and the first floor, of sums and products within the rows, with one target."""
     import torch
 
-    from hypo.search.gpu.forms import Products, Sums
+    from hypo.search.gpu.forms import ProductForm, SumForm
     from hypo.search.gpu.layout import Piece
     from hypo.search.gpu.scan import raise_floors
     from hypo.search.gpu.top_lists import Lists
@@ -70,16 +74,16 @@ def forms(device: str, rows: np.ndarray, X: np.ndarray) -> Iterator[tuple[str, i
         T = unit_rows(y, q if name == "sum" else q[:basis])[0]
         form: Any
         if name == "sum":
-            form = Sums([T], [Piece(0, unit, None)], where, [True])
+            form = SumForm([T], [Piece(0, unit, None)], where, [True])
         else:
-            form = Products([T], [Piece(0, raw, None)], q[:basis], where, [True])
+            form = ProductForm([T], [Piece(0, raw, None)], q[:basis], where, [True])
         best = Lists(torch.zeros((1, 1), dtype=torch.float64, device=where), KEEP)
         raise_floors(form, best, KEEP)
         yield name, basis, form, best.floor
 
 
 def tiers(device: str, rows: np.ndarray, X: np.ndarray, shape: Any = None) -> list[Results]:
-    """What each step leaves to the next, as a share of all pairs, and the time it takes, with the first floor."""
+    """The share that each step leaves to the next, of all pairs, and the time it takes, with the first floor."""
     from hypo.kernels.gpu import pair_scan as kernel
     from hypo.search.gpu.scan import CAPACITY, FINE
 
@@ -152,7 +156,11 @@ def filters(device: str, rows: np.ndarray, X: np.ndarray, peaks: Results, tiny: 
     return out
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """The tiers on the processor, by the interpreter."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--rows", type=int, default=12_000, help="rows of the library")
+    options = parser.parse_args()
     from run import library_rows
 
     from hypo.kernels.gpu import pair_scores as cuda_rescore
@@ -160,5 +168,9 @@ if __name__ == "__main__":
 
     # The interpreter takes a millisecond for each operation on a tile, so tiles are large.
     cuda_rescore.ELEMENTS = 1 << 20
-    for line in tiers("cpu", *library_rows(12_000), Shape(1024, 1024, 4)):
+    for line in tiers("cpu", *library_rows(options.rows), Shape(1024, 1024, 4)):
         print(line)
+
+
+if __name__ == "__main__":
+    main()

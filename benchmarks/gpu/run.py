@@ -126,7 +126,7 @@ def scans(device: str, rows: np.ndarray, X: np.ndarray, peaks: Results) -> Resul
 
     from hypo.clock import Clock
     from hypo.search.gpu import scan as cuda_scan
-    from hypo.search.gpu.forms import Products, Sums
+    from hypo.search.gpu.forms import ProductForm, SumForm
     from hypo.search.gpu.layout import Piece
     from hypo.search.scan.pair_scan import scan_jobs
     from hypo.search.scan.unit_rows import orthonormal, unit_rows
@@ -145,7 +145,7 @@ def scans(device: str, rows: np.ndarray, X: np.ndarray, peaks: Results) -> Resul
             times.append(time.perf_counter() - begin)
         return min(times), clock.scored
 
-    for kind, F, form in (("sums", unit, Sums), ("products", raw, Products)):
+    for kind, F, form in (("sums", unit, SumForm), ("products", raw, ProductForm)):
         for n in (1, len(T)):
             job = [(T[:n], F, None)]
             took, scored = timed(lambda c, k=kind, j=job: cuda_scan.scan(k, j, q, KEEP, c, None, (device,)))
@@ -157,8 +157,8 @@ def scans(device: str, rows: np.ndarray, X: np.ndarray, peaks: Results) -> Resul
         out[f"{kind}, processor, {len(few)} rows"] = {"seconds": took, "hypotheses_per_second": scored / took}
     where = torch.device(device)
     for name, plain in (
-        ("sums", Sums([T[:1]], [Piece(0, unit, None)], where, [False])),
-        ("products", Products([T[:1]], [Piece(0, raw, None)], q, where, [False])),
+        ("sums", SumForm([T[:1]], [Piece(0, unit, None)], where, [False])),
+        ("products", ProductForm([T[:1]], [Piece(0, raw, None)], q, where, [False])),
     ):
         for field in ("F", "G", "T", "rf", "rg", "z"):
             if hasattr(plain, field):
@@ -219,7 +219,7 @@ def whole(device: str, count: int) -> Results:
 
 
 def lines(part: str, found: Any) -> list[str]:
-    """What a part has measured, a line for each number or kind of filter, and what failed."""
+    """The measurements of a part, a line for each number or kind of filter, and what failed."""
     if isinstance(found, dict) and "failed" in found:
         return [f"{part}: FAILED: {found['failed']}"]
     if part == "limits":
@@ -247,6 +247,7 @@ PARTS = ("limits", "checks", "filters", "tiers", "scans", "whole", "evaluation",
 
 
 def main() -> None:
+    """Measure part by part, print and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, help="JSON of all numbers, written after each part")
     parser.add_argument("--tiny", action="store_true", help="run every part once on little data, also without a GPU")

@@ -1,4 +1,4 @@
-"""What knowledge is worth: recovery from few noisy rows, shape outside the data, and the speed that units bring.
+"""The worth of knowledge: recovery from few noisy rows, shape outside the data, and the speed that units bring.
 
     python benchmarks/knowledge/run.py recovery    100 rows, noise 0.1: nothing, units, units and three true rules, a false one
     python benchmarks/knowledge/run.py shape       the rules at 10^5 points beyond the data, for hypo and pyoperon without rules
@@ -35,13 +35,18 @@ import hypo  # noqa: E402
 from hypo.data import as_dataset  # noqa: E402
 from hypo.errors import KnowledgeError  # noqa: E402
 from hypo.expression.program import evaluate  # noqa: E402
-from hypo.knowledge import Knowledge  # noqa: E402
+from hypo.knowledge import Knowledge, lint  # noqa: E402
 from hypo.knowledge.claims.domain import Domain  # noqa: E402
 from hypo.knowledge.claims.law import Law  # noqa: E402
-from hypo.knowledge.linter import check as lint  # noqa: E402
 
 HERE = BENCHMARKS / "knowledge"
-ROWS, NOISE, FRESH, SEED = 100, 0.1, 100_000, 0
+# Rows of a problem.
+ROWS = 100
+# Noise of the target, as a share of its RMS.
+NOISE = 0.1
+# Fresh points that answers are judged on.
+FRESH = 100_000
+SEED = 0
 # Whether recovery is tried under a false rule as well; --without-false says no.
 FALSE_TOO = True
 # The middle part of each range that the shape part learns from.
@@ -67,7 +72,7 @@ def fit(p: suites.Problem, data: pd.DataFrame, known: Mapping[str, Any], limit: 
 
 
 def recovery(p: suites.Problem, entry: Mapping[str, Any], limit: float) -> Iterator[dict[str, Any]]:
-    """Whether the law is found under more and more knowledge; and whether the false rule is pointed at."""
+    """Recovery of the law under more and more knowledge, and if the false rule is pointed at."""
     data = table(p, ROWS, NOISE)
     units = {"units": dict(p.units or {})}
     rules, false = {**units, "ranges": entry["ranges"], "rule": entry["rules"]}, entry["false"]
@@ -114,12 +119,12 @@ def recovery(p: suites.Problem, entry: Mapping[str, Any], limit: float) -> Itera
 
 
 def opposite(rule: Mapping[str, Any], false: Mapping[str, Any]) -> bool:
-    """Whether a rule says the opposite of the false one: both together are refused when the file is read."""
+    """True if a rule says the opposite of the false one: both together are refused when the file is read."""
     return rule["kind"] == false["kind"] and rule["variable"] == false["variable"]
 
 
 def linted(p: suites.Problem, data: pd.DataFrame, known: Mapping[str, Any]) -> tuple[bool, bool]:
-    """Whether the linter finds rows that break the last rule, and rows that break another."""
+    """(does the linter find rows that break the last rule, does it find rows that break another)."""
     dataset, _ = as_dataset(data, p.target)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "k.toml"

@@ -14,6 +14,7 @@ The false rule is a true one of a slope turned round.
 
 from __future__ import annotations
 
+import argparse
 import math
 import sys
 from collections.abc import Iterator
@@ -92,7 +93,7 @@ def chosen(p: suites.Problem, wide: bool) -> list[Rule]:
 
 
 def follows(rule: Rule, taken: list[Rule]) -> bool:
-    """Whether a rule about one variable says no more than that f is a power of it."""
+    """True if a rule about one variable says no more than that f is a power of it."""
     powers = {r.variables[0] for r in taken if isinstance(r, Homogeneous) and len(r.variables) == 1}
     return isinstance(rule, Limit | Monotone | Convex | Concave) and rule.variable in powers
 
@@ -119,6 +120,7 @@ def table(rule: Rule) -> str:
 
 def main() -> None:
     """Prove, choose, write."""
+    argparse.ArgumentParser(description=__doc__.split("\n")[0]).parse_args()
     lines = [
         "# Three true rules for each Feynman problem of SRBench, which hold on `ranges`, and a false one.",
         "# Written by true_rules.py. Problems with fewer than three such rules, or none about a slope, are left out.",

@@ -27,8 +27,12 @@ from hypo.parallel.processes import Processes
 from hypo.search.scan import pair_scan as scan
 from hypo.search.scan.unit_rows import unit_rows
 
-# Tasks without work, after some that start the workers; of so many measurements the shortest counts.
-EMPTY, WARM, REPEATS = 200, 16, 3
+# Tasks without work.
+EMPTY = 200
+# Tasks before them that start the workers.
+WARM = 16
+# Measurements, of which the shortest counts.
+REPEATS = 3
 TARGETS = 4
 
 

@@ -1,4 +1,4 @@
-"""Whether a found formula is the law: SRBench's symbolic criterion, and a numerical one that looks at the form only."""
+"""Judges if a found formula is the law: SRBench's symbolic criterion, and a numerical one that looks at the form only."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 DECIMALS = 3
 TOLERANCE = 1e-6
 # A constant that must change by more than this factor, or change sign, stands in a part that the law does not have.
-LARGEST_CHANGE, LARGEST_POWER_CHANGE = 2.0, 1.05
+LARGEST_CHANGE = 2.0
+# An exponent may change by less.
+LARGEST_POWER_CHANGE = 1.05
 # What a factor's departure from 1 adds to the residuals: far below TOLERANCE, far above rounding.
 TETHER = 1e-8
 _PROBES = 12
@@ -107,7 +109,7 @@ def _probes(problem: Problem, symbols: dict[sympy.Symbol, sympy.Symbol]) -> list
 
 
 def _is_constant(e: sympy.Expr, points: list[dict[sympy.Symbol, sympy.Rational]], *, zero: bool) -> bool:
-    """Whether ``e`` simplifies to a finite number; 0 counts only if ``zero``."""
+    """True if ``e`` simplifies to a finite number; 0 counts only if ``zero``."""
     import sympy
 
     def settled(form: sympy.Expr) -> bool:
@@ -135,7 +137,7 @@ def _is_constant(e: sympy.Expr, points: list[dict[sympy.Symbol, sympy.Rational]]
 
 
 def recovered(found: Expression, problem: Problem, rng: np.random.Generator) -> bool:
-    """Whether the found form, its constants fitted to the law without noise, is the law.
+    """True if the found form, its constants fitted to the law without noise, is the law.
 
     All constants but whole numbers and pi are fitted by least squares, from the found values, on fresh points of the
     ranges. The result must then agree with the law to ``TOLERANCE`` of the law's RMS on further points within the

@@ -32,7 +32,7 @@ PUBLISHED: dict[str, tuple[float | None, ...]] = {
 
 
 class Setting(NamedTuple):
-    """What results are grouped by."""
+    """The settings that results are grouped by."""
 
     engine: str
     units: bool
@@ -151,7 +151,7 @@ def misses(rows: Iterable[dict[str, Any]]) -> str:
 
 
 def _why(r: Mapping[str, Any]) -> str:
-    """Whether a form that is not the law was chosen before it or the law was never met: the score of both says."""
+    """In words: a form that is not the law was chosen before it, or the law was never met; the score of both says."""
     if r["recovered"] or r.get("law_score") is None or r["score"] is None:
         return ""
     gap = r["score"] - r["law_score"]

@@ -15,7 +15,7 @@ import click
 
 import hypo
 import hypo.knowledge.rules.built_in  # which makes the kinds known
-from hypo.api.parameters.calls import parameters_of
+from hypo.api.parameters.calls import list_parameters
 from hypo.api.parameters.parameter import AUDIT, ESTIMATOR, FIT, REQUIRED, SCORE, Parameter
 from hypo.cli.main import cli
 from hypo.expression.operators import OPERATORS
@@ -96,7 +96,7 @@ def write_settings() -> str:
 
 def _write_call(call: str, name: str) -> str:
     head = ("setting", "option", "type", "default", "meaning")
-    return f"## {name}\n\n{make_table(head, map(_describe_parameter, parameters_of(call)))}"
+    return f"## {name}\n\n{make_table(head, map(_describe_parameter, list_parameters(call)))}"
 
 
 def _describe_parameter(parameter: Parameter) -> tuple[str, str, str, str, str]:

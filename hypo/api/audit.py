@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 import numpy as np
 
 from hypo.api.other_names import IN_AUDIT
-from hypo.api.parameters.calls import complete_arguments, described
+from hypo.api.parameters.calls import complete_arguments, describe
 from hypo.api.parameters.parameter import AUDIT
 from hypo.api.validate import validate_inputs
 from hypo.clock import Deadline, now
 from hypo.errors import InputError
-from hypo.keywords import known_keywords
-from hypo.report.display.notebook import is_in_notebook, line_printer
+from hypo.keywords import check_keywords
+from hypo.report.display.notebook import is_in_notebook, make_line_printer
 from hypo.report.questions.audit import Audit, Run
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ class AuditProgress(NamedTuple):
     last: str | None
 
 
-@known_keywords(IN_AUDIT, "hypo.audit")
-@described(AUDIT)
+@check_keywords(IN_AUDIT, "hypo.audit")
+@describe(AUDIT)
 def audit(data: Any, target: Any = None, **settings: Unpack[AuditSettings]) -> Audit:
     """Fit the table again and again: with ``seeds`` seeds, and on ``bootstrap`` resamples of its rows.
 
@@ -197,7 +197,7 @@ def _choose_listener(progress: bool | Callable[[AuditProgress], None] | None) ->
 
 def _make_printer() -> Callable[[AuditProgress], None]:
     """A line, at most every ``LONGEST_SILENCE`` seconds and at the end."""
-    last, say = -LONGEST_SILENCE, line_printer()
+    last, say = -LONGEST_SILENCE, make_line_printer()
 
     def show(p: AuditProgress) -> None:
         nonlocal last

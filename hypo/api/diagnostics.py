@@ -12,7 +12,7 @@ import numpy as np
 
 from hypo.api.refusals import describe_fine, explain_passing_over, explain_refusal, score_freely
 from hypo.expression.parser import right_hand_side
-from hypo.report import tables
+from hypo.report.formatting import format_nats, format_number
 from hypo.search.answer import is_variant
 
 if TYPE_CHECKING:
@@ -133,8 +133,8 @@ def _compare_forms(best: Hypothesis, guess: Hypothesis | None) -> list[str]:
     if guess is None or (abs(guess.score - best.score) < 0.005 and guess.complexity == best.complexity):
         return []
     return [
-        f"as you write it its complexity is {guess.complexity:g} and its score {tables.nats(guess.score)}, while the "
-        f"table has those of its shortest form, {best.complexity:g} and {tables.nats(best.score)}"
+        f"as you write it its complexity is {guess.complexity:g} and its score {format_nats(guess.score)}, while the "
+        f"table has those of its shortest form, {best.complexity:g} and {format_nats(best.score)}"
     ]
 
 
@@ -172,6 +172,6 @@ def _compare_guesses(
 def _score_text(h: Hypothesis, best: Hypothesis, scale: float) -> str:
     """The score of ``h``, and how far from that of the answer it is."""
     behind = h.score - best.score
-    where = f"{tables.nats(abs(behind))} nats {'behind' if behind > 0 else 'below'} the answer"
+    where = f"{format_nats(abs(behind))} nats {'behind' if behind > 0 else 'below'} the answer"
     where = "as low as the answer's" if abs(behind) < 0.005 else where
-    return f"{tables.nats(h.score)} (RMSE {tables.number(h.rmse / scale)}), {where}"
+    return f"{format_nats(h.score)} (RMSE {format_number(h.rmse / scale)}), {where}"

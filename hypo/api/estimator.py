@@ -13,14 +13,14 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, check_random_state, validate_data
 
-from hypo.api.other_names import AT_FIT, IN_ESTIMATOR, join_units, pysr_units, units_by_name
-from hypo.api.parameters.calls import described, names_of, parameters_of
+from hypo.api.other_names import AT_FIT, IN_ESTIMATOR, join_units, name_units, read_pysr_units
+from hypo.api.parameters.calls import describe, list_names, list_parameters
 from hypo.api.parameters.parameter import ESTIMATOR, FIT
 from hypo.api.parameters.typed import EstimatorAttributes
 from hypo.data.frames import require_numbers
 from hypo.data.roles import vector
 from hypo.errors import InputError
-from hypo.keywords import known_keywords, refuse
+from hypo.keywords import check_keywords, refuse
 from hypo.result.result import Result
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ LARGEST_SEED = 2**31 - 1
 SECOND_INTERRUPT = 2.0
 
 
-@described(ESTIMATOR)
+@describe(ESTIMATOR)
 class SymbolicRegressor(EstimatorAttributes, RegressorMixin, BaseEstimator):  # type: ignore[misc]
     """Symbolic regression as a scikit-learn estimator: ``fit(X, y)``, ``predict(X)``, ``score(X, y)``.
 
@@ -54,18 +54,18 @@ class SymbolicRegressor(EstimatorAttributes, RegressorMixin, BaseEstimator):  # 
     Where the formula is undefined, ``predict`` gives NaN.
     """
 
-    @known_keywords(IN_ESTIMATOR, "SymbolicRegressor")
-    @described(ESTIMATOR)
+    @check_keywords(IN_ESTIMATOR, "SymbolicRegressor")
+    @describe(ESTIMATOR)
     def __init__(
         self,
         operators: Sequence[str] | Mapping[int, Sequence[str]] | str | None = None,
         **settings: Unpack[EstimatorSettings],
     ) -> None:
         # As scikit-learn wants it, each is kept as it was given; it is checked at the fit.
-        for p in parameters_of(ESTIMATOR):
+        for p in list_parameters(ESTIMATOR):
             setattr(self, p.name, operators if p.name == "operators" else settings.get(p.name, p.default))
 
-    @known_keywords(AT_FIT, "SymbolicRegressor.fit")
+    @check_keywords(AT_FIT, "SymbolicRegressor.fit")
     def fit(
         self,
         X: ArrayLike,
@@ -102,7 +102,7 @@ class SymbolicRegressor(EstimatorAttributes, RegressorMixin, BaseEstimator):  # 
             ValueError: wrong shapes or settings (InputError, DataError, KnowledgeError, UnitError).
         """
         from hypo.api.fit import fit
-        from hypo.api.inputs import fold_numbers
+        from hypo.api.inputs import read_folds
 
         _require_numbers(X, y)
         rows, values = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
@@ -112,7 +112,7 @@ class SymbolicRegressor(EstimatorAttributes, RegressorMixin, BaseEstimator):  # 
         }
         _require_rows(arrays, len(values))
         if folds is not None:
-            arrays["folds"] = fold_numbers(folds)
+            arrays["folds"] = read_folds(folds)
             _require_rows(arrays, len(values))
         arrays |= {"X": rows, "y": values}
         weights = None
@@ -122,7 +122,10 @@ class SymbolicRegressor(EstimatorAttributes, RegressorMixin, BaseEstimator):  # 
         names = self._names(variable_names)
         target = _target_name(names)
         called = getattr(y, "name", None)
-        stated = *units_by_name(names, target, called, self.units, units), *pysr_units(names, target, X_units, y_units)
+        stated = (
+            *name_units(names, target, called, self.units, units),
+            *read_pysr_units(names, target, X_units, y_units),
+        )
         begin = time.monotonic()
         self.result_: Result = fit(
             (arrays.pop("X"), arrays.pop("y")),
@@ -138,7 +141,7 @@ class SymbolicRegressor(EstimatorAttributes, RegressorMixin, BaseEstimator):  # 
             raise InputError(f"{self.result_.message}; allow more time or more operators")
         return self
 
-    @known_keywords(name="SymbolicRegressor.predict")
+    @check_keywords(name="SymbolicRegressor.predict")
     def predict(
         self,
         X: ArrayLike,
@@ -174,13 +177,13 @@ class SymbolicRegressor(EstimatorAttributes, RegressorMixin, BaseEstimator):  # 
         super().set_params(**params)
         return self
 
-    @known_keywords(name="SymbolicRegressor.sympy")
+    @check_keywords(name="SymbolicRegressor.sympy")
     def sympy(self, index: int | None = None) -> Any:
         """The selected formula, or row ``index`` of ``equations_``, as a sympy expression."""
         check_is_fitted(self)
         return self.result_.sympy(self._index(index))
 
-    @known_keywords(name="SymbolicRegressor.latex")
+    @check_keywords(name="SymbolicRegressor.latex")
     def latex(self, index: int | None = None) -> str:
         """LaTeX source of the selected formula, or of row ``index`` of ``equations_``."""
         check_is_fitted(self)
@@ -218,8 +221,8 @@ class SymbolicRegressor(EstimatorAttributes, RegressorMixin, BaseEstimator):  # 
 
     def _shared_settings(self) -> dict[str, Any]:
         """The settings that :func:`hypo.fit` calls by the same name, and those that have other names here."""
-        theirs = set(names_of(FIT)) - {"units", "time_limit"}
-        same = {name: getattr(self, name) for name in names_of(ESTIMATOR) if name in theirs}
+        theirs = set(list_names(FIT)) - {"units", "time_limit"}
+        same = {name: getattr(self, name) for name in list_names(ESTIMATOR) if name in theirs}
         limit = {} if self._has_no_time_limit() else {"time_limit": self._seconds()}
         return {
             **same, "operators": self._operators(), "max_complexity": self._size(), "seed": self._seed(), **limit
@@ -228,7 +231,7 @@ class SymbolicRegressor(EstimatorAttributes, RegressorMixin, BaseEstimator):  # 
     def _has_no_time_limit(self) -> bool:
         """True where turns are given and the time limit is the default: who keeps all parameters cannot tell whether that was
         given."""
-        usual = {p.name: p.default for p in parameters_of(ESTIMATOR)}
+        usual = {p.name: p.default for p in list_parameters(ESTIMATOR)}
         return self.turns is not None and self.timeout_in_seconds is None and self.time_limit == usual["time_limit"]
 
     def _size(self) -> int | None:

@@ -10,17 +10,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack
 
 from hypo import interrupts
-from hypo.api.inputs import as_folds
+from hypo.api.inputs import make_folds
 from hypo.api.make_result import make_result
 from hypo.api.other_names import IN_FUNCTIONS
-from hypo.api.parameters.calls import complete_arguments, described
+from hypo.api.parameters.calls import complete_arguments, describe
 from hypo.api.parameters.parameter import FIT
 from hypo.api.validate import Inputs, validate_inputs
 from hypo.errors import ShortSearchWarning
-from hypo.keywords import known_keywords
+from hypo.keywords import check_keywords
 from hypo.report.display.notebook import is_in_notebook
 from hypo.report.remarks import explain_short_search
-from hypo.result.folders import Destination, folder_path
+from hypo.result.folders import Destination, as_folder
 from hypo.result.result import Result
 from hypo.starting import count_from_call
 
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from hypo.search.outcome import Progress
 
 
-@known_keywords(IN_FUNCTIONS, "hypo.fit")
-@described(FIT)
+@check_keywords(IN_FUNCTIONS, "hypo.fit")
+@describe(FIT)
 @count_from_call
 def fit(data: Any, target: Any = None, **settings: Unpack[FitSettings]) -> Result:
     """Search for the law behind a table: min over h of misfit(h) + complexity(h) + λ·violation(h), in nats.
@@ -56,13 +56,13 @@ def fit(data: Any, target: Any = None, **settings: Unpack[FitSettings]) -> Resul
     place = (
         out
         if isinstance(out, Destination) or out is None
-        else Destination(folder_path(out), overwrite=given["overwrite"])
+        else Destination(as_folder(out), overwrite=given["overwrite"])
     )
     if place is not None:
         place.check()
     inputs = validate_inputs(data, target, given)
     by = given["model_selection"]
-    held_out = as_folds(inputs.dataset, by, given["validation_fraction"], given["folds"], inputs.settings)
+    held_out = make_folds(inputs.dataset, by, given["validation_fraction"], given["folds"], inputs.settings)
     # Who gave a destination writes to it.
     own = None if place is out else place
     result = _find_law(inputs, held_out, by, given["progress"], place, own)
@@ -133,7 +133,7 @@ def _open_display(
         return nullcontext(), progress
     if not (is_in_notebook() if progress is None else progress):
         return nullcontext(), None
-    from hypo.report.display.progress import display_for, keep_up
+    from hypo.report.display.progress import choose_display, keep_up
 
-    display = display_for(sys.stderr, target)
+    display = choose_display(sys.stderr, target)
     return keep_up(display), display

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
-from hypo.api.parameters.calls import complete_arguments, names_of, parameters_of
+from hypo.api.parameters.calls import complete_arguments, list_names, list_parameters
 from hypo.api.parameters.parameter import FIT, LIKELIHOOD, SEARCH
 from hypo.checks import require_number
 from hypo.data.columns import identifier
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     KnowledgeLike = Knowledge | Mapping[str, Any] | str | os.PathLike[str] | None
 
 
-def as_knowledge(knowledge: KnowledgeLike, dataset: Dataset, units: Mapping[str, str] | None = None) -> Knowledge:
+def make_knowledge(knowledge: KnowledgeLike, dataset: Dataset, units: Mapping[str, str] | None = None) -> Knowledge:
     """Knowledge with the units of the caller and of the table's header.
 
     Raises KnowledgeError where these disagree, and for names that the table does not have, and for hard rules that
@@ -88,7 +88,7 @@ def _require_kept(knowledge: Knowledge, units: Mapping[str, str], dataset: Datas
             raise KnowledgeError(f"the knowledge speaks of {name}, but the {why}")
 
 
-def as_settings(**given: Any) -> Settings:
+def make_settings(**given: Any) -> Settings:
     """Checked settings of the engine, with defaults for what is not ``given``; raises InputError naming the wrong one.
 
     ``given`` are parameters of the table that go to the search or to the likelihood.
@@ -96,10 +96,10 @@ def as_settings(**given: Any) -> Settings:
     from hypo.likelihood.registry import make_family
     from hypo.problem.problem import Settings
 
-    if unknown := given.keys() - set(names_of(FIT, SEARCH, LIKELIHOOD)):
+    if unknown := given.keys() - set(list_names(FIT, SEARCH, LIKELIHOOD)):
         raise TypeError(f"there is no setting {min(unknown)}")
     values = complete_arguments(FIT, given)
-    rows = [p for p in parameters_of(FIT) if p.goes_to == SEARCH and p.convert is not None]
+    rows = [p for p in list_parameters(FIT) if p.goes_to == SEARCH and p.convert is not None]
     checked = {p.name: p.convert(p.name, values[p.name]) for p in rows if p.convert is not None}
     # None stands for the engine's own default.
     return Settings(
@@ -108,7 +108,7 @@ def as_settings(**given: Any) -> Settings:
     )
 
 
-def as_folds(
+def make_folds(
     dataset: Dataset, by: Any, fraction: float | None, folds: str | ArrayLike | None, settings: Settings
 ) -> list[NDArray[np.bool_]]:
     """Masks (n_row,) of the rows that each search holds out, none unless ``by`` is validation; a column of folds is in the
@@ -134,10 +134,10 @@ def as_folds(
         require_number("validation_fraction", fraction, Real, "a share between 0 and 1")
         if not 0 < fraction < 1:
             raise InputError(f"validation_fraction must be a share between 0 and 1, got {fraction}")
-    return folds_of(dataset, fraction, None if given is None else fold_numbers(given), settings.seed)
+    return folds_of(dataset, fraction, None if given is None else read_folds(given), settings.seed)
 
 
-def fold_numbers(folds: ArrayLike) -> NDArray[np.float64] | NDArray[np.bool_]:
+def read_folds(folds: ArrayLike) -> NDArray[np.float64] | NDArray[np.bool_]:
     """A mask, or numbers with NaN where there is none; raises InputError for what is neither."""
     import numpy as np
 

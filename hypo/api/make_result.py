@@ -13,10 +13,10 @@ from hypo import interrupts
 from hypo.api.diagnostics import model_diagnostics
 from hypo.clock import Deadline, now
 from hypo.failures import Failures
-from hypo.report.constants import LEVEL, ConstantRow, shown_constants, shown_leaves
+from hypo.report.constants import LEVEL, ConstantRow, list_constants, list_leaves
 from hypo.report.coverage import Coverage, Efficiency
 from hypo.report.rules import RuleRow
-from hypo.report.units import unit_text
+from hypo.report.units import write_unit
 from hypo.result.make_record import make_record
 from hypo.result.result import Result
 from hypo.search.alarm import Alarm
@@ -132,7 +132,7 @@ def _make_rows_in_time(
         with Alarm(until):
             return make_constant_rows(e, problem, LAPLACE)
         return make_constant_rows(e, problem, None)
-    return shown_constants(e, None, (*problem.columns, problem.target, *problem.constants))
+    return list_constants(e, None, (*problem.columns, problem.target, *problem.constants))
 
 
 def _weigh_structures(outcome: Outcome, problem: Problem, settings: Settings, failures: Failures) -> Posterior | None:
@@ -214,8 +214,8 @@ def make_constant_rows(
             profiled = {i.leaf: (i.lower, i.upper) for i in found}
             interrupts.hold()
     taken = (*problem.columns, problem.target, *problem.constants)
-    rows_inside = shown_constants(e, None, taken, approximation, profiled)
-    leaves = [leaf for _, leaf in shown_leaves(e, taken)]
+    rows_inside = list_constants(e, None, taken, approximation, profiled)
+    leaves = [leaf for _, leaf in list_leaves(e, taken)]
     return tuple(row.scaled(*each) for row, each in zip(rows_inside, _outward_factors(e, leaves, problem), strict=True))
 
 
@@ -230,4 +230,4 @@ def _outward_factors(e: Expression, leaves: Sequence[int], problem: Problem) -> 
             stated = problem.knowledge.constants[name]
             yield stated.value / problem.constants[name], (stated.unit.text or "1") if problem.dimensions else None
         else:
-            yield (1.0 if border.same else found.factor[i]), unit_text(found.units[i], dimensions[i], names)
+            yield (1.0 if border.same else found.factor[i]), write_unit(found.units[i], dimensions[i], names)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hypo.errors import InputError
-from hypo.keywords import known_keywords
+from hypo.keywords import check_keywords
 from hypo.report.coverage import Coverage
 from hypo.report.rules import RuleRow
 from hypo.result.file import jsonable
@@ -37,7 +37,7 @@ class _Shard:
     source: str
 
 
-@known_keywords(name="hypo.merge")
+@check_keywords(name="hypo.merge")
 def merge(*results: Any, out: str | os.PathLike[str] | Destination | None = None, overwrite: bool = False) -> Result:
     """Join the results of ``fit(…, shard="1/n")`` to ``fit(…, shard="n/n")``.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from hypo.api.parameters.calls import names_of
+from hypo.api.parameters.calls import list_names
 from hypo.api.parameters.parameter import AUDIT, ESTIMATOR, FIT, SCORE
 from hypo.errors import InputError
 
@@ -186,8 +186,8 @@ _NO_SEARCH = _OF_FIT.format("a score is of one formula and searches for nothing"
 
 def _only_in_fit(call: str) -> list[str]:
     """The parameters of :func:`hypo.fit` that another call does not take."""
-    own = names_of(call)
-    return [name for name in names_of(FIT) if name not in own]
+    own = list_names(call)
+    return [name for name in list_names(FIT) if name not in own]
 
 
 IN_SCORE: dict[str, str] = {
@@ -242,11 +242,11 @@ AT_FIT: dict[str, str] = {
     "features": "give variable_names",
     "feature_names": "give variable_names",
     "seed": "give SymbolicRegressor(random_state=…)",
-    **{name: f"give it to SymbolicRegressor({name}=…)" for name in names_of(ESTIMATOR) if name != "units"},
+    **{name: f"give it to SymbolicRegressor({name}=…)" for name in list_names(ESTIMATOR) if name != "units"},
 }
 
 
-def units_by_name(names: Sequence[str], target: str, called: Any, *given: Any) -> Iterator[tuple[str, str]]:
+def name_units(names: Sequence[str], target: str, called: Any, *given: Any) -> Iterator[tuple[str, str]]:
     """Names with their units from mappings; the target may go by the name of its Series, ``called``. Raises InputError."""
     for units in given:
         if units is not None and not isinstance(units, Mapping):
@@ -257,7 +257,7 @@ def units_by_name(names: Sequence[str], target: str, called: Any, *given: Any) -
             yield (target if name == called and name not in names else name), text
 
 
-def pysr_units(
+def read_pysr_units(
     names: Sequence[str], target: str, X_units: Sequence[str] | Mapping[str, str] | None, y_units: str | None
 ) -> Iterator[tuple[str, str]]:
     """Names with their units as PySR has them; raises InputError where there are not as many as columns."""

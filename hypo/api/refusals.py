@@ -12,7 +12,7 @@ from hypo.fitting.between_rows.aliases import slower
 from hypo.fitting.between_rows.definedness import sound
 from hypo.fitting.rule_checks import Rulebook
 from hypo.knowledge.hard_violations import hard_breach
-from hypo.report import tables
+from hypo.report.formatting import format_nats
 
 if TYPE_CHECKING:
     from hypo.expression.expr import Expression
@@ -58,4 +58,4 @@ def describe_fine(h: Hypothesis, problem: Problem, settings: Settings) -> str:
     """The breaches that ``h`` pays for, and how much it pays."""
     soft = [f"{v.rule}: {v.message}" for v in problem.knowledge.violations(h.expression, problem.target)]
     what = f" ({'; '.join(soft)})" if soft else " of the knowledge"
-    return f"{tables.nats(settings.lam * h.violation)} nats of that are for what it breaks{what}"
+    return f"{format_nats(settings.lam * h.violation)} nats of that are for what it breaks{what}"

@@ -11,17 +11,20 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from hypo.api.make_result import make_constant_rows
 from hypo.api.other_names import IN_SCORE
-from hypo.api.parameters.calls import complete_arguments, described
+from hypo.api.parameters.calls import complete_arguments, describe
 from hypo.api.parameters.parameter import SCORE
 from hypo.api.validate import require_kept, validate_inputs
 from hypo.errors import DataError, FormulaError, InputError
 from hypo.expression.printing import shortened
-from hypo.keywords import known_keywords
+from hypo.keywords import check_keywords
 from hypo.report import tables
-from hypo.report.constants import ConstantRow, find_undetermined
-from hypo.report.layout import sentences
-from hypo.report.rules import CHECKED, RuleRow, rules_table
-from hypo.result.file import hypothesis_row, jsonable
+from hypo.report.console import as_text
+from hypo.report.constants import ConstantRow, describe_undetermined
+from hypo.report.formatting import format_number, format_r2
+from hypo.report.layout import wrap_sentences
+from hypo.report.rules import CHECKED, RuleRow, make_rules_table
+from hypo.report.sentences import STANDARD_ERROR, as_sentence
+from hypo.result.file import jsonable, make_hypothesis_row
 
 if TYPE_CHECKING:
     from hypo.api.parameters.typed import ScoreSettings
@@ -37,8 +40,8 @@ if TYPE_CHECKING:
 SCORE_SCHEMA = "hypo-score/1"
 
 
-@known_keywords(IN_SCORE, "hypo.score")
-@described(SCORE)
+@check_keywords(IN_SCORE, "hypo.score")
+@describe(SCORE)
 def score(formula: str | Expression, data: Any, target: Any = None, **settings: Unpack[ScoreSettings]) -> Scored:
     """Score one formula by the score of :func:`fit`, with its free constants fitted.
 
@@ -73,7 +76,7 @@ def score(formula: str | Expression, data: Any, target: Any = None, **settings: 
             RuleRow.checked(r, v, dataset.target) for r, v in zip(problem.knowledge.rules, verdicts, strict=True)
         ),
         unit_note=problem.unit_note,
-        hints=(*_find_misspelt(e, dataset.names), *loose, *(tables.sentence(note) for note in dataset.notes)),
+        hints=(*_find_misspelt(e, dataset.names), *loose, *(as_sentence(note) for note in dataset.notes)),
         likelihood=checked.likelihood,
         border=Border.to_si(problem),
     )
@@ -137,7 +140,9 @@ def _find_undetermined(e: Expression, problem: Problem, rows: Sequence[ConstantR
         return []
     known = {c.name for c in e.constants if not c.free}
     fitted = [row.name for row in rows if row.name not in known]
-    return find_undetermined(fitted, shape.covariance, shape.unidentified) if len(fitted) == len(shape.theta) else []
+    return (
+        describe_undetermined(fitted, shape.covariance, shape.unidentified) if len(fitted) == len(shape.theta) else []
+    )
 
 
 def _find_misspelt(e: Expression, columns: Sequence[str]) -> Iterator[str]:
@@ -186,7 +191,7 @@ class Scored:
     def to_dict(self) -> dict[str, Any]:
         """Plain values: the keys of an entry of ``front`` in ``result.json``, ``violations`` and ``rules``."""
         violations = [{"rule": v.rule, "amount": v.amount, "message": v.message} for v in self.violations]
-        row = hypothesis_row(self.hypothesis, self.constants)
+        row = make_hypothesis_row(self.hypothesis, self.constants)
         rules = [{key: value for key, value in r.as_dict().items() if key in CHECKED} for r in self.rules]
         kind = {} if self.likelihood is None else {"likelihood": self.likelihood.as_dict()}
         found = {**kind, **row, "violations": violations, "rules": rules}
@@ -196,35 +201,35 @@ class Scored:
     def remarks(self) -> list[str]:
         """The violated rules, constants that look like misspelt columns or that the data do not determine, and the notes
         on the table and on units, in sentences."""
-        lines = [f"Violates {v.rule} by {tables.number(v.amount)}: {v.message}." for v in self.violations]
+        lines = [f"Violates {v.rule} by {format_number(v.amount)}: {v.message}." for v in self.violations]
         lines += [
             f'The formula breaks the hard rule "{r.rule}", so hypo fit would not return it.'
             for r in self.rules
             if r.hard and r.violation > 0
         ]
         words = self.likelihood.words if self.likelihood else ""
-        lines += [tables.sentence(words)] if words else []
-        spread = [tables.STANDARD_ERROR] if any(row.std is not None for row in self.constants) else []
-        return [*spread, *lines, *self.hints, *([tables.sentence(self.unit_note)] if self.unit_note else [])]
+        lines += [as_sentence(words)] if words else []
+        spread = [STANDARD_ERROR] if any(row.std is not None for row in self.constants) else []
+        return [*spread, *lines, *self.hints, *([as_sentence(self.unit_note)] if self.unit_note else [])]
 
     def __repr__(self) -> str:
         h = self.hypothesis
-        return f"<Scored {shortened(tables.equation(h, self.target))}; score {h.score:.2f}, R² {tables.determination(h.r2)}>"
+        return f"<Scored {shortened(tables.write_equation(h, self.target))}; score {h.score:.2f}, R² {format_r2(h.r2)}>"
 
     def __str__(self) -> str:
-        parts = [tables.as_text(tables.front_table([self.hypothesis], None, self.target))]
+        parts = [as_text(tables.make_front_table([self.hypothesis], None, self.target))]
         if self.constants:
-            parts += ["", tables.as_text(tables.constants_table(self.constants))]
+            parts += ["", as_text(tables.make_constants_table(self.constants))]
         if self.rules:
-            parts += ["", tables.as_text(rules_table(self.rules)), ""]
-        return "\n".join([*parts, sentences(self.remarks())])
+            parts += ["", as_text(make_rules_table(self.rules)), ""]
+        return "\n".join([*parts, wrap_sentences(self.remarks())])
 
     def _repr_html_(self) -> str:
-        from hypo.report.display.html import page
+        from hypo.report.display.html import write_page
 
-        found = [tables.front_table([self.hypothesis], None, self.target)]
-        found += [tables.constants_table(self.constants)] if self.constants else []
-        return page([*found, *([rules_table(self.rules)] if self.rules else [])], self.remarks())
+        found = [tables.make_front_table([self.hypothesis], None, self.target)]
+        found += [tables.make_constants_table(self.constants)] if self.constants else []
+        return write_page([*found, *([make_rules_table(self.rules)] if self.rules else [])], self.remarks())
 
 
 def apply_start(e: Expression, start: Mapping[str, float] | str | None) -> Expression:

@@ -8,8 +8,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hypo.api.inputs import as_knowledge, as_settings
-from hypo.api.parameters.calls import names_of
+from hypo.api.inputs import make_knowledge, make_settings
+from hypo.api.parameters.calls import list_names
 from hypo.api.parameters.parameter import FIT, LIKELIHOOD, SEARCH, TABLE
 from hypo.data import as_dataset
 from hypo.errors import InputError
@@ -43,20 +43,20 @@ def validate_inputs(data: Any, target: Any, given: Mapping[str, Any]) -> Inputs:
     from hypo.problem.from_table import require_table
 
     def part(*parts: str) -> dict[str, Any]:
-        return {name: given[name] for name in names_of(FIT, *parts) if name in given}
+        return {name: given[name] for name in list_names(FIT, *parts) if name in given}
 
     table = {name: value for name, value in part(TABLE).items() if name not in ("data", "target")}
     dataset, columns = as_dataset(data, target, **table)
-    background = as_knowledge(given.get("knowledge"), dataset, given.get("units"))
+    background = make_knowledge(given.get("knowledge"), dataset, given.get("units"))
     if background.rules:
-        from hypo.knowledge.linter.argument_order import misordered_rules
+        from hypo.knowledge.file.column_names import misread_rules
 
-        traps = [f"[[rule]] {i + 1}: {trap}" for i, trap in misordered_rules(background, dataset.names, dataset.target)]
+        traps = [f"[[rule]] {i + 1}: {trap}" for i, trap in misread_rules(background, dataset.names, dataset.target)]
         for trap in traps:
             logging.getLogger("hypo").warning(trap)
         dataset = replace(dataset, notes=(*dataset.notes, *traps))
     dataset = replace(dataset, notes=(*dataset.notes, *_target_without_unit(dataset, background)))
-    checked = as_settings(**part(SEARCH, LIKELIHOOD))
+    checked = make_settings(**part(SEARCH, LIKELIHOOD))
     for guess in (*checked.guesses, *background.guesses):
         names = re.findall(r"[^\W\d]\w*", guess) if isinstance(guess, str) else guess.variables
         require_kept(names, dataset, f'the guess "{shortened(str(guess))}"')

@@ -14,7 +14,7 @@ _before: dict[signal.Signals, object] = {}
 
 
 def begin() -> None:
-    """Where this process runs the command line and nothing else, an interrupt ends it until :func:`over`."""
+    """Where this process runs the command line and nothing else, an interrupt ends it until :func:`hand_over`."""
     name = os.path.basename(sys.argv[0]) if sys.argv else ""
     module = name == "-m" and "hypo" in sys.orig_argv
     if name in ("hypo", "hypo.exe") or module:
@@ -23,7 +23,7 @@ def begin() -> None:
         _set("error: interrupted before there was a result\n")
 
 
-def over() -> None:
+def hand_over() -> None:
     """The command handles interrupts itself."""
     for number, handler in _before.items():
         signal.signal(number, handler)  # type: ignore[arg-type]

@@ -31,21 +31,21 @@ from hypo.cli.options import (
     TRIALS,
     USAGE,
     complain,
+    find_other_name,
     note,
-    other_name,
     say,
-    silenced,
+    silence_output,
     tell,
 )
-from hypo.cli.parameter_options import options_of, without_blanks
+from hypo.cli.parameter_options import drop_blanks, options_of
 from hypo.cli.searching import fit, merge
 from hypo.cli.showing import show
 from hypo.cli.uncertainty import audit, bound, profile, suggest, write
 from hypo.errors import HypoError
 from hypo.failures import DEBUG
 
-# What to do where the system has nothing left to give.
-SHORT = {
+# What helps where the system has nothing left to give, by the number of the error.
+REMEDIES = {
     errno.EMFILE: "allow more open files (ulimit -n)",
     errno.ENFILE: "close other programs",
     errno.ENOSPC: "make room on the disk",
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        early.over()
+        early.hand_over()
         code = cli.main(args=given or ["--help"], prog_name="hypo", standalone_mode=False)
         sys.stdout.flush()
         early.end()
@@ -72,19 +72,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         early.end()
         return complain("interrupted before there was a result", INTERRUPTED)
     except click.ClickException as error:
-        message = other_name(error) or error.format_message().rstrip(".")
+        message = find_other_name(error) or error.format_message().rstrip(".")
         return complain(f"{message[:1].lower()}{message[1:]}; see hypo --help", USAGE)
     except HypoError as error:
         return complain(str(error), USAGE)
     except BrokenPipeError:
         # The reader of our output left.
-        silenced()
+        silence_output()
         return FOUND
     except Exception as error:
         if os.environ.get(DEBUG):
             traceback.print_exc()
-        if isinstance(error, OSError) and error.errno in SHORT:
-            return complain(_short(error), USAGE)
+        if isinstance(error, OSError) and error.errno in REMEDIES:
+            return complain(_explain_shortage(error), USAGE)
         return complain(
             f"this is a bug in hypo ({type(error).__name__}: {_first_line(error)}); "
             f"set {DEBUG}=1 to see where, and please report it",
@@ -92,15 +92,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
 
 
-def _short(error: OSError) -> str:
-    """What the computer has too little of."""
+def _explain_shortage(error: OSError) -> str:
+    """A sentence on what the computer has too little of, and what helps."""
     try:
         # What was printed before may be lost, so that only more of it tells.
         print(flush=error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
     except OSError:
-        silenced()
+        silence_output()
         return f"cannot write to standard output: {error.strerror}; send it elsewhere"
-    return f"the computer has no more of what this takes ({error.strerror}): {SHORT[error.errno or 0]}"
+    return f"the computer has no more of what this takes ({error.strerror}): {REMEDIES[error.errno or 0]}"
 
 
 def _first_line(error: BaseException) -> str:
@@ -146,20 +146,21 @@ def score(formula: str, data: str, units: str, as_json: bool, start: tuple[str, 
 
     import hypo
     from hypo.report import tables
+    from hypo.report.console import print_table
 
-    scored = hypo.score(formula, data, start=",".join(start), **without_blanks(options)).in_units(units)
+    scored = hypo.score(formula, data, start=",".join(start), **drop_blanks(options)).in_units(units)
     if as_json:
         print(json.dumps(scored.to_dict(), indent=2, ensure_ascii=False, allow_nan=False))
         return FOUND
-    tables.show(tables.front_table([scored.hypothesis], None, scored.target), sys.stdout)
+    print_table(tables.make_front_table([scored.hypothesis], None, scored.target), sys.stdout)
     if scored.constants:
         say("")
-        tables.show(tables.constants_table(scored.constants), sys.stdout)
+        print_table(tables.make_constants_table(scored.constants), sys.stdout)
     if scored.rules:
-        from hypo.report.rules import rules_table
+        from hypo.report.rules import make_rules_table
 
         say("")
-        tables.show(rules_table(scored.rules), sys.stdout)
+        print_table(make_rules_table(scored.rules), sys.stdout)
     for line in scored.remarks():
         tell(line)
     return FOUND
@@ -191,16 +192,16 @@ def predict(
     import numpy as np
 
     from hypo.data import read_table
-    from hypo.report.questions.predictions import predictions_csv
+    from hypo.report.questions.predictions import write_predictions
     from hypo.result.folders import check_file
-    from hypo.result.new_rows import thousands_of
+    from hypo.result.new_rows import choose_thousands
     from hypo.result.prediction import predict_distribution
     from hypo.result.result import Result
     from hypo.result.uncertainty import cautions
 
     check_file(out)
     result = Result.load(folder)
-    table = read_table(data, thousands_of(result, thousands))
+    table = read_table(data, choose_thousands(result, thousands))
     if interval is None:
         values = result.predict(table, index, trials=trials)
         columns = {f"{result.target}_predicted": values}
@@ -208,7 +209,7 @@ def predict(
         found = predict_distribution(result, table, index, interval, trials)
         values = found.mean
         columns = {f"{result.target}_{name}": getattr(found, name) for name in ("mean", "std", "lower", "upper")}
-    write(predictions_csv(table, columns), out)
+    write(write_predictions(table, columns), out)
     for line in table.said:
         note(line)
     for line in cautions(result, trials, noise=interval is not None, std=interval is not None):

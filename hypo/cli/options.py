@@ -16,35 +16,44 @@ from hypo.cli.parameter_options import options_named
 from hypo.interrupts import Interrupts
 
 # Exit codes.
+# A formula was found.
 FOUND = 0
+# An error that is none of the user's.
 BUG = 1
+# Wrong use or input.
 USAGE = 2
+# Nothing acceptable was found.
 NOTHING_FOUND = 3
+# Found, but saved elsewhere than was asked.
 ELSEWHERE = 4
+# As shells have it for an interrupt: 128 + SIGINT.
 INTERRUPTED = 130
 
 
 def complain(message: str, code: int) -> int:
+    """Print an error on standard error; gives the exit code back."""
     print(f"error: {message}", file=sys.stderr)
     return code
 
 
 def say(text: str) -> None:
+    """Print a line on standard output, as it is."""
     print(text, file=sys.stdout)
 
 
 def tell(text: str) -> None:
     """A sentence in the width of the output."""
-    from hypo.report.layout import sentences
+    from hypo.report.layout import wrap_sentences
 
-    say(sentences([text], sys.stdout))
+    say(wrap_sentences([text], sys.stdout))
 
 
 def note(text: str) -> None:
+    """Print a note on standard error."""
     print(f"note: {text}", file=sys.stderr)
 
 
-def silenced() -> None:
+def silence_output() -> None:
     """Nothing more is written to standard output, where that is not possible; Python would try again, and complain, at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -61,8 +70,8 @@ BESIDE_COLUMNS = options_named("sigma", "weights", "trials", "censored", "lower"
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output and nothing else.")
 
 
-def other_name(error: click.ClickException) -> str:
-    """What to use for an option that other tools have and hypo has not, as a message; empty where that is not known."""
+def find_other_name(error: click.ClickException) -> str:
+    """A message on what to use for an option that other tools have and hypo has not; empty where that is not known."""
     if not isinstance(error, click.NoSuchOption) or error.ctx is None:
         return ""
     from hypo.api.other_names import IN_FUNCTIONS
@@ -77,7 +86,7 @@ def other_name(error: click.ClickException) -> str:
 
 
 @contextmanager
-def _handled(handler: Any, *numbers: signal.Signals) -> Iterator[None]:
+def _handle_signals(handler: Any, *numbers: signal.Signals) -> Iterator[None]:
     """Within, the signals are handled so; outside the main thread, where no handler can be set, as before."""
     try:
         before = [(number, signal.signal(number, handler)) for number in numbers]
@@ -91,7 +100,7 @@ def _handled(handler: Any, *numbers: signal.Signals) -> Iterator[None]:
             signal.signal(number, old)
 
 
-def terminating_as_interrupt() -> Interrupts:
+def treat_stops_as_interrupts() -> Interrupts:
     """SIGTERM and SIGHUP within act like Ctrl-C, so that a stopped job, or one whose terminal is closed, still leaves its best
     formula; none of them loses one that was found."""
     # A shell starts what runs in the background deaf to Ctrl-C.
@@ -100,9 +109,9 @@ def terminating_as_interrupt() -> Interrupts:
 
 
 @contextmanager
-def uninterrupted() -> Iterator[None]:
+def ignore_interrupts() -> Iterator[None]:
     """A second Ctrl-C within does not tear the files being written."""
-    with _handled(signal.SIG_IGN, signal.SIGINT, signal.SIGTERM, *_hangup()):
+    with _handle_signals(signal.SIG_IGN, signal.SIGINT, signal.SIGTERM, *_hangup()):
         yield
 
 

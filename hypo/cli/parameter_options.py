@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from hypo.api.parameters.calls import parameters_of
+from hypo.api.parameters.calls import list_parameters
 from hypo.api.parameters.parameter import FIT, Option, Parameter
 
 Decorator = Callable[[Any], Any]
@@ -26,16 +26,16 @@ def join_options(*given: Decorator) -> Decorator:
 
 def options_of(call: str) -> Decorator:
     """All options of the command that makes a ``call``, in the order of the table."""
-    return join_options(*(_as_click(p, p.option) for p in parameters_of(call) if p.option is not None))
+    return join_options(*(_as_click(p, p.option) for p in list_parameters(call) if p.option is not None))
 
 
 def options_named(*names: str) -> Decorator:
     """Single options of a fit, for commands that are no call of the table."""
-    rows = {p.name: p for p in parameters_of(FIT)}
+    rows = {p.name: p for p in list_parameters(FIT)}
     return join_options(*(_as_click(rows[name], option) for name in names if (option := rows[name].option) is not None))
 
 
-def without_blanks(options: dict[str, Any]) -> dict[str, Any]:
+def drop_blanks(options: dict[str, Any]) -> dict[str, Any]:
     """The options that were given: defaults are those of the call."""
     return {name: value for name, value in options.items() if value is not None}
 

@@ -21,14 +21,14 @@ from hypo.cli.options import (
     SI,
     USAGE,
     complain,
+    ignore_interrupts,
     note,
     say,
-    silenced,
-    terminating_as_interrupt,
-    uninterrupted,
+    silence_output,
+    treat_stops_as_interrupts,
 )
-from hypo.cli.parameter_options import options_of, without_blanks
-from hypo.cli.showing import PLOT_FILE, placed, plotted, show_result
+from hypo.cli.parameter_options import drop_blanks, options_of
+from hypo.cli.showing import PLOT_FILE, show_result, tell_place, write_plot
 from hypo.errors import ShortSearchWarning
 from hypo.failures import FAILURES_FILE
 from hypo.interrupts import has_come
@@ -61,44 +61,44 @@ def fit(
     one goes to hypo-out/NAME-2. Formulas are in the units of the columns.
     """
     # The plot is drawn after the search, in time that is kept, with what is loaded meanwhile.
-    with terminating_as_interrupt(), mark_start(PLOTTING if plot else 0.0):
+    with treat_stops_as_interrupts(), mark_start(PLOTTING if plot else 0.0):
         if plot:
             load_in_background("matplotlib.figure", "matplotlib.backends.backend_agg")
         import hypo
         from hypo.data.opening import STANDARD_INPUT
-        from hypo.report.display.progress import display_for, keep_up
+        from hypo.report.display.progress import choose_display, keep_up
         from hypo.result.folders import Destination
 
         default = Path("hypo-out") / ("data" if data == STANDARD_INPUT else Path(data).stem or "data")
         place = Destination(Path(out) if out else default, named=out is not None, overwrite=overwrite)
-        display = nullcontext() if as_json or quiet else keep_up(display_for(sys.stderr, options["target"] or ""))
+        display = nullcontext() if as_json or quiet else keep_up(choose_display(sys.stderr, options["target"] or ""))
         with display as progress, warnings.catch_warnings():
             # Said among the remarks, or below.
             warnings.simplefilter("ignore", ShortSearchWarning)
             # Without a display there is to be none, in a notebook's kernel either.
-            result = hypo.fit(data, out=place, progress=progress or False, **without_blanks(options))
-            with uninterrupted():
+            result = hypo.fit(data, out=place, progress=progress or False, **drop_blanks(options))
+            with ignore_interrupts():
                 place.write(result)
         try:
-            code = _told(result, place, plot, units, as_json, quiet)
+            code = _tell_result(result, place, plot, units, as_json, quiet)
             sys.stdout.flush()
         except KeyboardInterrupt:
             return complain(f"interrupted; {place.whereabouts}", INTERRUPTED)
         except BrokenPipeError:
             raise
         except OSError as error:
-            silenced()
+            silence_output()
             said = f"cannot write to standard output: {error.strerror or error}; {place.whereabouts}"
             return complain(said, ELSEWHERE if place.failed else USAGE)
         return INTERRUPTED if has_come() else code
 
 
-def _told(result: Result, place: Destination, plot: bool, units: str, as_json: bool, quiet: bool) -> int:
+def _tell_result(result: Result, place: Destination, plot: bool, units: str, as_json: bool, quiet: bool) -> int:
     """Print what was found and where it was written; the exit code."""
     from hypo.report.remarks import explain_short_search
 
     written = ["result.json", "front.csv", *([FAILURES_FILE] if result.failures else [])]
-    if plot and result.best is not None and plotted(result, place.folder):
+    if plot and result.best is not None and write_plot(result, place.folder):
         written.append(PLOT_FILE)
     shown = result.in_units(units)
     if (as_json or quiet) and (warning := explain_short_search(result)):
@@ -110,7 +110,7 @@ def _told(result: Result, place: Destination, plot: bool, units: str, as_json: b
             say(str(shown.expression))
     else:
         show_result(shown)
-    return placed(place, CODES.get(result.status, FOUND), None if as_json or quiet else written)
+    return tell_place(place, CODES.get(result.status, FOUND), None if as_json or quiet else written)
 
 
 @click.command()
@@ -128,10 +128,10 @@ def merge(folders: tuple[str, ...], out: str, overwrite: bool, as_json: bool) ->
 
     place = Destination(Path(out), overwrite=overwrite)
     result = hypo.merge(*folders, out=place)
-    with uninterrupted():
+    with ignore_interrupts():
         place.write(result)
     if as_json:
         sys.stdout.write(result.to_json())
     else:
         show_result(result)
-    return placed(place, CODES.get(result.status, FOUND), None if as_json else ["result.json", "front.csv"])
+    return tell_place(place, CODES.get(result.status, FOUND), None if as_json else ["result.json", "front.csv"])

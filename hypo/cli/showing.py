@@ -49,9 +49,9 @@ def show(folder: str, plot: str | None, data: str | None, thousands: str | None,
     result = Result.load(folder)
     if plot is not None:
         from hypo.data import read_csv
-        from hypo.result.new_rows import thousands_of
+        from hypo.result.new_rows import choose_thousands
 
-        thousands = thousands_of(result, thousands)
+        thousands = choose_thousands(result, thousands)
         result.plot(
             plot, None if data is None else read_csv(data, result.target, drop_missing=True, thousands=thousands)
         )
@@ -69,22 +69,23 @@ def show(folder: str, plot: str | None, data: str | None, thousands: str | None,
 def show_result(result: Result) -> None:
     """The law, the front, the rules, and what the search can vouch for."""
     from hypo.report import tables
-    from hypo.report.remarks import tables_below
+    from hypo.report.console import print_table
+    from hypo.report.remarks import make_tables_below
 
     failures = Failures()
     if result.best is not None:
         with failures.guarded("the headline", OSError):
-            tables.show(tables.law_lines(result.best, result.target, (), sys.stdout), sys.stdout, bold=True)
+            print_table(tables.write_law(result.best, result.target, (), sys.stdout), sys.stdout, bold=True)
         with failures.guarded("the list of constants", OSError):
             for line in result.constant_lines():
                 tell(line)
         say("")
         with failures.guarded("the table of the front", OSError):
-            tables.show(tables.front_table(result.front, result.best, result.target), sys.stdout)
+            print_table(tables.make_front_table(result.front, result.best, result.target), sys.stdout)
         say("")
         with failures.guarded("the tables below it", OSError):
-            for table in tables_below(result):
-                tables.show(table, sys.stdout)
+            for table in make_tables_below(result):
+                print_table(table, sys.stdout)
                 say("")
     with failures.guarded("the remarks", OSError):
         for line in result.remarks():
@@ -94,8 +95,8 @@ def show_result(result: Result) -> None:
     tell_failures(failures)
 
 
-def plotted(result: Result, folder: Path) -> bool:
-    """Whether the plot could be written; what was found does not depend on it."""
+def write_plot(result: Result, folder: Path) -> bool:
+    """True if the plot could be written; what was found does not depend on it."""
     failures = Failures()
     with failures.guarded("the plot") as guard:
         try:
@@ -107,7 +108,7 @@ def plotted(result: Result, folder: Path) -> bool:
     return not guard.failed
 
 
-def placed(place: Destination, code: int, written: Sequence[str] | None) -> int:
+def tell_place(place: Destination, code: int, written: Sequence[str] | None) -> int:
     """Say where the result is (``written``: its files, or None to say less); the exit code."""
     if written is not None and not place.failed:
         say(f"Written to {place.folder}: {', '.join(written)}")
@@ -119,7 +120,7 @@ def placed(place: Destination, code: int, written: Sequence[str] | None) -> int:
 
 
 def tell_failures(failures: Failures) -> None:
-    """What was not shown because of an unexpected error."""
+    """Say which parts were not shown because of an unexpected error."""
     for f in failures.found:
         note(
             f"{f.part} failed ({f.error}, in {f.where}); that is a bug in hypo {hypo.__version__}: set {DEBUG}=1 to see "

@@ -19,12 +19,12 @@ from hypo.cli.options import (
     SI,
     THOUSANDS,
     TRIALS,
+    ignore_interrupts,
     note,
     say,
-    terminating_as_interrupt,
-    uninterrupted,
+    treat_stops_as_interrupts,
 )
-from hypo.cli.parameter_options import options_of, without_blanks
+from hypo.cli.parameter_options import drop_blanks, options_of
 
 
 @click.command()
@@ -50,14 +50,14 @@ def bound(
     law that attains the bound); what is guaranteed and assumed is said on standard error.
     """
     from hypo.data import read_table
-    from hypo.report.questions.predictions import predictions_csv
+    from hypo.report.questions.predictions import write_predictions
     from hypo.result.folders import check_file
-    from hypo.result.new_rows import thousands_of
+    from hypo.result.new_rows import choose_thousands
     from hypo.result.result import Result
 
     check_file(out)
     result = Result.load(folder)
-    table = read_table(data, thousands_of(result, thousands))
+    table = read_table(data, choose_thousands(result, thousands))
     found = result.bound(event, table, **assumptions)
     if as_json:
         write(json.dumps(found.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n", out)
@@ -67,7 +67,7 @@ def bound(
         "event_chance": found.average,
         "event_formula": found.formulas(),
     }
-    write(predictions_csv(table, columns), out)
+    write(write_predictions(table, columns), out)
     for line in (*table.said, *found.remarks):
         note(line)
     return FOUND
@@ -117,6 +117,8 @@ def profile(folder: str, data: str, level: float, index: int | None, units: str,
     DATA.csv is the table of the fit; --sigma and the like are given as they were there.
     """
     from hypo.report import tables
+    from hypo.report.console import print_table
+    from hypo.report.sentences import STANDARD_ERROR
     from hypo.result.conversion import convert_rows
     from hypo.result.result import Result
 
@@ -128,11 +130,11 @@ def profile(folder: str, data: str, level: float, index: int | None, units: str,
         found = {"target": result.target, "expression": str(h.expression), "level": level, "constants": constants}
         say(json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False))
         return FOUND
-    tables.show(tables.law_lines(h, result.target, (), sys.stdout), sys.stdout, bold=True)
+    print_table(tables.write_law(h, result.target, (), sys.stdout), sys.stdout, bold=True)
     if rows:
         say("")
-        tables.show(tables.constants_table(rows, level), sys.stdout)
-        tables.show(tables.STANDARD_ERROR, sys.stdout)
+        print_table(tables.make_constants_table(rows, level), sys.stdout)
+        print_table(STANDARD_ERROR, sys.stdout)
     else:
         say("The formula has no constants to fit.")
     return FOUND
@@ -153,11 +155,11 @@ def audit(data: str, out: str | None, as_json: bool, quiet: bool, **options: Any
     from hypo.result.folders import check_file
 
     check_file(out)
-    with terminating_as_interrupt():
-        found = hypo.audit(data, progress=not quiet, **without_blanks(options))
+    with treat_stops_as_interrupts():
+        found = hypo.audit(data, progress=not quiet, **drop_blanks(options))
     sys.stdout.write(found.to_json() if as_json else f"{found}\n")
     if out is not None:
-        with uninterrupted():
+        with ignore_interrupts():
             write(found.to_json(), out)
     if found.interrupted:
         return INTERRUPTED

@@ -17,7 +17,7 @@ from hypo.data.frames import FrameReader, FrameText
 from hypo.data.make_dataset import Origin, make_dataset
 from hypo.data.roles import FOLDS, ColumnRoles, numbers, vector
 from hypo.errors import DataError, UnitError
-from hypo.keywords import known_keywords
+from hypo.keywords import check_keywords
 from hypo.units import parse_unit
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from hypo.data.roles import Noise
 
 
-@known_keywords(name="hypo.read_csv")
+@check_keywords(name="hypo.read_csv")
 def read_csv(
     path: str | os.PathLike[str],
     target: str | int,

@@ -26,7 +26,7 @@ from hypo.errors import FormulaError
 from hypo.expression import operators as ops
 from hypo.expression.expr import PI, Constant, Expression
 from hypo.kernels import opcodes as oc
-from hypo.keywords import known_keywords
+from hypo.keywords import check_keywords
 
 MAX_LENGTH = 10_000
 MAX_NESTING = 200
@@ -55,7 +55,7 @@ class _Pending(NamedTuple):
     commas: int = 0
 
 
-@known_keywords(name="hypo.parse")
+@check_keywords(name="hypo.parse")
 def parse(
     text: str,
     *,

@@ -34,7 +34,7 @@ class Violation:
     hard: bool = True
 
 
-def permitted(operators: Iterable[str] | None, forbid: Iterable[str]) -> frozenset[str]:
+def permit(operators: Iterable[str] | None, forbid: Iterable[str]) -> frozenset[str]:
     """The operators a formula may use: those given (None: all) less those forbidden.
 
     A short form of ``SOURCES`` is permitted when it is listed itself or one of its sources is permitted; so
@@ -71,7 +71,7 @@ class Grammar:
         return cls(**{f.name: getattr(knowledge, f.name) for f in fields(cls)})
 
     def keys(self) -> dict[str, Any]:
-        """What is stated, by the names of the fields."""
+        """The values that are stated, by the names of the fields."""
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
     def __repr__(self) -> str:
@@ -98,7 +98,7 @@ class Grammar:
     @cached_property
     def permitted(self) -> frozenset[str]:
         """The operators a formula may use."""
-        return permitted(self.operators, self.forbid)
+        return permit(self.operators, self.forbid)
 
     @cached_property
     def excluded(self) -> frozenset[int]:

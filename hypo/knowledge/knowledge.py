@@ -13,7 +13,7 @@ from hypo.errors import KnowledgeError
 from hypo.expression.analysis.dimension import infer
 from hypo.expression.expr import Expression
 from hypo.expression.printing import shortened
-from hypo.keywords import known_fields
+from hypo.keywords import check_fields
 from hypo.knowledge.claims.claim import Verdict
 from hypo.knowledge.claims.law import Law
 from hypo.knowledge.file.column_names import foreign_names
@@ -32,7 +32,7 @@ from hypo.units import DIMENSIONLESS, Dimension, Unit
 __all__ = ["Knowledge", "NamedConstant", "Violation"]
 
 
-@known_fields
+@check_fields
 @dataclass(frozen=True)
 class Knowledge:
     """All that is stated of a law: units, named constants, the grammar of admissible formulas, its form, and rules.

@@ -110,7 +110,7 @@ class Template:
             found.append(f"the target {target} stands on the right side")
         return found
 
-    def bound(self, variables: Collection[str], constants: Mapping[str, float] | None = None) -> BoundTemplate:
+    def bind(self, variables: Collection[str], constants: Mapping[str, float] | None = None) -> BoundTemplate:
         """The template for a table with the columns ``variables``; other names are constants to be fitted, from 1.
 
         Raises KnowledgeError when an unknown function has the name of a column or a named constant, or an argument that is no

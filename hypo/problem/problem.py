@@ -225,7 +225,7 @@ class Problem:
     def template(self) -> BoundTemplate | None:
         """The form that the knowledge prescribes, with this table's names, or None."""
         form = self.knowledge.template
-        return None if form is None else form.bound(self.columns, self.constants)
+        return None if form is None else form.bind(self.columns, self.constants)
 
     @property
     def has_many_rows(self) -> bool:

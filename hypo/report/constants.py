@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hypo.expression.expr import PI, Expression
+from hypo.report.formatting import format_value
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,10 +16,8 @@ if TYPE_CHECKING:
 
     from hypo.posterior.laplace import Laplace
 
-LEVEL = 0.95  # probability that the interval of a constant holds it
-SHARP = 1e-9  # a relative standard error below this is rounding, and is not shown
-# A standard error from which on a value is shown over a power of ten: 216476 ± 10184 as (2.16 ± 0.10)e5.
-COARSE = 100.0
+# Probability that the interval of a constant holds it.
+LEVEL = 0.95
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class ConstantRow:
     upper: float | None = None
 
     def __repr__(self) -> str:
-        value = value_text(self.value, self.std) or f"{self.value:.6g}"
+        value = format_value(self.value, self.std) or f"{self.value:.6g}"
         unit = "" if self.unit in (None, "1") else f" [{self.unit}]"
         ends = "" if self.lower is self.upper is None else f"; {_end(self.lower, '-')} to {_end(self.upper, '')}"
         return f"<ConstantRow {self.name} = {value}{unit}{ends}>"
@@ -58,7 +57,7 @@ def _end(value: float | None, sign: str) -> str:
     return f"{sign}inf" if value is None else f"{value:.6g}"
 
 
-def shown_constants(
+def list_constants(
     e: Expression,
     units: Sequence[str | None] | None = None,
     taken: Collection[str] = (),
@@ -73,7 +72,7 @@ def shown_constants(
     Fitted constants without a name are numbered ``c1``, ``c2``, …, past the names in ``taken`` and those of the formula.
     """
     rows = []
-    for name, i in shown_leaves(e, taken):
+    for name, i in list_leaves(e, taken):
         std, *interval = _spread(approximation, i)
         if ends is not None and i in ends:
             interval = [*ends[i]]
@@ -81,8 +80,8 @@ def shown_constants(
     return tuple(rows)
 
 
-def shown_leaves(e: Expression, taken: Collection[str] = ()) -> tuple[tuple[str, int], ...]:
-    """The names of :func:`shown_constants`, each with the place of the first constant of ``e`` that it stands for."""
+def list_leaves(e: Expression, taken: Collection[str] = ()) -> tuple[tuple[str, int], ...]:
+    """The names of :func:`list_constants`, each with the place of the first constant of ``e`` that it stands for."""
     used = {*taken, *e.variables, *(c.name for c in e.constants if c.name)}
     found: dict[str, int] = {}
     number = 0
@@ -98,7 +97,7 @@ def shown_leaves(e: Expression, taken: Collection[str] = ()) -> tuple[tuple[str,
     return tuple(found.items())
 
 
-def with_names(e: Expression, rows: Sequence[ConstantRow]) -> Expression:
+def name_constants(e: Expression, rows: Sequence[ConstantRow]) -> Expression:
     """``e`` with the names of ``rows``, which are its own, on its fitted constants: equal ones of one name are one constant."""
     left = [row for row in rows if row.name not in {c.name for c in e.constants}]
     seen: dict[float, str] = {}
@@ -111,7 +110,7 @@ def with_names(e: Expression, rows: Sequence[ConstantRow]) -> Expression:
     return replace(e, constants=tuple(out))
 
 
-def find_undetermined(
+def describe_undetermined(
     names: Sequence[str], covariance: NDArray[np.float64], groups: Sequence[Sequence[int]]
 ) -> list[str]:
     """A sentence for each of ``groups``: constants (i,) that the data do not determine, and several not apart."""
@@ -141,36 +140,3 @@ def _spread(approximation: Laplace | None, leaf: int) -> tuple[float | None, flo
     lower, upper = approximation.interval(LEVEL)
     found = float(approximation.std[p]), float(lower[p]), float(upper[p])
     return found if all(map(math.isfinite, found)) else (None, None, None)
-
-
-def value_text(value: float, std: float | None) -> str | None:
-    """``value ± std`` with the digits that the standard error leaves: one of it, two where it begins with 1, as in
-    ``0.9994 ± 0.0003``, ``-12.31 ± 0.12``, ``(6.674 ± 0.002)e-11``; None where the error is unknown or rounding."""
-    if std is None or not SHARP * abs(value) < std < math.inf:
-        return None
-    (shown, error), power = _digits(std, value, std, two=False)
-    text = f"{shown} ± {error}"
-    return f"({text})e{power}" if power else text
-
-
-def by_error(std: float | None, *values: float) -> tuple[str, ...]:
-    """``values`` to two digits of the standard error of the first; with six digits where it is unknown, and twelve where it is
-    rounding."""
-    if std is None or not SHARP * abs(values[0]) < std < math.inf:
-        if std is None or not math.isfinite(std):
-            return tuple(f"{v:.6g}" for v in values)
-        # An error of rounding: its size tells, not its digits.
-        return tuple(f"{v:.1g}" if v == std else f"{v:.12g}" for v in values)
-    texts, power = _digits(std, *values, two=True)
-    return tuple(f"{text}e{power}" if power else text for text in texts)
-
-
-def _digits(std: float, *values: float, two: bool) -> tuple[tuple[str, ...], int]:
-    """``values`` over a power of ten, and this power, 0 where they are shown as they are, as beside a ``std`` that leaves their
-    last two digits open they are not; to one digit of ``std``, or to
-    ``two``, as always where it begins with 1."""
-    power = math.floor(math.log10(max(abs(values[0]), std)))
-    scaled = power if not -4 <= power < 6 or (not two and std >= COARSE) else 0
-    first = f"{std / 10.0**scaled:.1e}"
-    digits = max(0, int(two or first.startswith("1")) - int(first[first.index("e") + 1 :]))
-    return tuple(f"{v / 10.0**scaled:z.{digits}f}" for v in values), scaled

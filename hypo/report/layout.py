@@ -29,7 +29,7 @@ _BEFORE = "*/+-="
 _AFTER = "(,"
 
 
-def width_of(stream: IO[str] | None = None) -> int:
+def find_width(stream: IO[str] | None = None) -> int:
     """Columns of text on ``stream``: those of ``COLUMNS``, else of the terminal, else 80."""
     return _known_width(stream) or USUAL
 
@@ -43,7 +43,7 @@ def _known_width(stream: IO[str] | None) -> int | None:
     return None
 
 
-def sentences(lines: Iterable[str], stream: IO[str] | None = None) -> str:
+def wrap_sentences(lines: Iterable[str], stream: IO[str] | None = None) -> str:
     """Sentences in the width of the reader; each in one line where that is not known, so that files can be searched."""
     width = _known_width(stream)
     return "\n".join(line if width is None else fill(line, width, INDENT) for line in lines)
@@ -116,7 +116,7 @@ def _unbind(lines: Iterable[tuple[str, bool]]) -> list[tuple[str, bool]]:
     return [(line.replace(BOUND, " "), bold) for line, bold in lines]
 
 
-class Sheet:
+class TextTable:
     """A table that fits the width it is shown in. Columns that wrap make room; where that is not enough each row becomes a few
     lines of its own, with the names of the columns before the figures."""
 
@@ -211,7 +211,7 @@ class Sheet:
         gap = next((g for g in GAPS if sum(widths) + g * (len(kept) - 1) <= width), None)
         if gap is None or sum(map(bool, (self._names[k] for k in kept))) < 2:
             return None
-        figures = Sheet()
+        figures = TextTable()
         for k in kept:
             figures.add_column(self._names[k], right=self._right[k])
         out = figures._grid(widths, gap)

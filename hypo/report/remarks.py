@@ -10,13 +10,15 @@ import numpy as np
 from hypo.expression.printing import shortened
 from hypo.failures import DEBUG, FAILURES_FILE
 from hypo.report import tables
-from hypo.report.constants import find_undetermined
-from hypo.report.rivals import rivals_sentence, rivals_table
-from hypo.report.rules import explain_tight_rules, pruned_note, rules_table
+from hypo.report.constants import describe_undetermined
+from hypo.report.formatting import format_nats, format_r2
+from hypo.report.rivals import describe_rivals, make_rivals_table
+from hypo.report.rules import explain_pruned, explain_tight_rules, make_rules_table
+from hypo.report.sentences import STAND_IN, STANDARD_ERROR, as_sentence, describe_coverage
 
 if TYPE_CHECKING:
     from hypo.failures import Failure
-    from hypo.report.layout import Sheet
+    from hypo.report.layout import TextTable
     from hypo.result.fields import ResultFields
 
 
@@ -24,14 +26,14 @@ if TYPE_CHECKING:
 ENOUGH = 9
 
 
-def brief(result: ResultFields) -> str:
+def summarize(result: ResultFields) -> str:
     """The result in one line: the law, how well it fits, and how the search ended."""
     if result.best is None:
         return f"for {result.target}: no formula, {result.status}"
     h, many = result.best, len(result.front)
-    fits = f"score {tables.nats(h.score)}, R² {tables.determination(h.r2)}"
+    fits = f"score {format_nats(h.score)}, R² {format_r2(h.r2)}"
     front = f"front of {many} formula{'s' * (many != 1)}"
-    return f"{shortened(tables.equation(h, result.target))}; {fits}; {front}, {result.status}"
+    return f"{shortened(tables.write_equation(h, result.target))}; {fits}; {front}, {result.status}"
 
 
 def constant_lines(result: ResultFields) -> list[str]:
@@ -40,15 +42,17 @@ def constant_lines(result: ResultFields) -> list[str]:
         return []
     rows, named = result.constants[result.front.index(result.best)], result.record.units.constants
     intervals, names = result.record.search.has_profile_intervals, result.record.guess is not None
-    return tables.constant_lines(rows, named, intervals=intervals, names=names)
+    return tables.write_constant_lines(rows, named, intervals=intervals, names=names)
 
 
-def tables_below(result: ResultFields) -> list[Sheet]:
+def make_tables_below(result: ResultFields) -> list[TextTable]:
     """The tables below the front: rivals of the formula where the rows do not settle it, and the rules."""
     rivals = (
-        None if result.posterior is None else rivals_table(result.posterior, result.record.table.n_row, result.target)
+        None
+        if result.posterior is None
+        else make_rivals_table(result.posterior, result.record.table.n_row, result.target)
     )
-    return [*([] if rivals is None else [rivals]), *([rules_table(result.rules)] if result.rules else [])]
+    return [*([] if rivals is None else [rivals]), *([make_rules_table(result.rules)] if result.rules else [])]
 
 
 def remarks(result: ResultFields) -> list[str]:
@@ -57,34 +61,34 @@ def remarks(result: ResultFields) -> list[str]:
     notes = [units.note, *table.notes, *result.record.doubts]
     words = result.family.words
     return [
-        *([tables.STANDARD_ERROR] if any("±" in line for line in constant_lines(result)) else []),
-        tables.sentence(result.message),
-        *_beyond(result),
-        *([tables.sentence(words)] if words else []),
-        *_weights(result),
-        tables.coverage_sentence(asdict(result.coverage), units.has_target_unit),
-        *([tables.STAND_IN] if words or table.is_censored or table.x_sigma else []),
-        *_chosen(result),
-        *_undetermined(result),
-        *filter(None, [pruned_note(result.rules)]),
+        *([STANDARD_ERROR] if any("±" in line for line in constant_lines(result)) else []),
+        as_sentence(result.message),
+        *_explain_marks(result),
+        *([as_sentence(words)] if words else []),
+        *_remark_on_weights(result),
+        describe_coverage(asdict(result.coverage), units.has_target_unit),
+        *([STAND_IN] if words or table.is_censored or table.x_sigma else []),
+        *_explain_selection(result),
+        *_remark_on_undetermined(result),
+        *filter(None, [explain_pruned(result.rules)]),
         *explain_tight_rules(result.rules, result.target),
-        *(tables.sentence(note) for note in notes if note),
-        *_failed(result),
+        *(as_sentence(note) for note in notes if note),
+        *_remark_on_failures(result),
     ]
 
 
-def _failed(result: ResultFields) -> list[str]:
+def _remark_on_failures(result: ResultFields) -> list[str]:
     """Sentences on parts that were left out because of an unexpected error, and how to have it mended."""
     failures = result.record.failures
     theirs = [f for f in failures if f.theirs]
     own = [f for f in failures if not f.theirs]
     said = [
-        f"Your function for {f.part} failed ({_failure(f)}) and was not called again; all else went on without it."
+        f"Your function for {f.part} failed ({_describe_failure(f)}) and was not called again; all else went on without it."
         for f in theirs
     ]
     if not own:
         return said
-    where = (f"{f.part} ({_failure(f)})" for f in own)
+    where = (f"{f.part} ({_describe_failure(f)})" for f in own)
     return [
         *said,
         f"An unexpected error ended {'; '.join(where)}; all else went on without it.",
@@ -93,25 +97,25 @@ def _failed(result: ResultFields) -> list[str]:
     ]
 
 
-def _failure(f: Failure) -> str:
+def _describe_failure(f: Failure) -> str:
     return f"{f.error}{', in ' + f.where if f.where else ''}"
 
 
-def _beyond(result: ResultFields) -> list[str]:
+def _explain_marks(result: ResultFields) -> list[str]:
     """The meaning of the mark of formulas beyond the best score, where there are any."""
     known = tables.count_believed(result.front)
     beyond = result.front[known:]
     if not beyond:
         return []
     behind = min(h.score for h in beyond) - result.front[known - 1].score
-    least = f"{tables.nats(behind)} nats behind" + (" at least" if len(beyond) > 1 else "")
+    least = f"{format_nats(behind)} nats behind" + (" at least" if len(beyond) > 1 else "")
     return [
         "Formulas marked ~ come closer to the rows, but not by as much as they are longer: the score does not believe them "
         f"({least})."
     ]
 
 
-def _weights(result: ResultFields) -> list[str]:
+def _remark_on_weights(result: ResultFields) -> list[str]:
     """How sure the structure is. Weights among what was met say nothing where nothing was."""
     if note := explain_short_search(result):
         return [note]
@@ -120,7 +124,7 @@ def _weights(result: ResultFields) -> list[str]:
     if not min(result.front, key=lambda h: h.score).expression.variables:
         return ["Nothing was found that does better than a constant."]
     if result.posterior is not None:
-        return [rivals_sentence(result.posterior, result.record.table.n_row)]
+        return [describe_rivals(result.posterior, result.record.table.n_row)]
     if result.record.search.wants_posterior and result.status not in ("exact", "interrupted"):
         return ["No structure could be weighed, so there are no intervals of predictions."]
     return []
@@ -138,18 +142,18 @@ def explain_short_search(result: ResultFields) -> str:
     if min(result.front, key=lambda h: h.score).expression.variables:
         return ""
     return (
-        f"Nothing better than a constant was found within the time limit{_seconds(result)}: allow more time, unless the "
-        "columns say nothing of the target."
+        f"Nothing better than a constant was found within the time limit{_name_time_limit(result)}: allow more time, unless "
+        "the columns say nothing of the target."
     )
 
 
-def _seconds(result: ResultFields) -> str:
+def _name_time_limit(result: ResultFields) -> str:
     """The time limit of the search, as the end of a phrase; a result file may lack it."""
     limit = result.record.search.time_limit
     return "" if limit is None else f" of {limit:g} s"
 
 
-def _undetermined(result: ResultFields) -> list[str]:
+def _remark_on_undetermined(result: ResultFields) -> list[str]:
     """Sentences on constants of the best formula that the data determine together only."""
     from hypo.posterior.laplace import correlated
 
@@ -166,10 +170,10 @@ def _undetermined(result: ResultFields) -> list[str]:
     alone = [i for i, c in enumerate(fitted) if c.std is None]
     pairs = correlated(covariance)
     groups = [*pairs, *((i,) for i in alone if not any(i in pair for pair in pairs))]
-    return find_undetermined([c.name for c in fitted], covariance, groups)
+    return describe_undetermined([c.name for c in fitted], covariance, groups)
 
 
-def _chosen(result: ResultFields) -> list[str]:
+def _explain_selection(result: ResultFields) -> list[str]:
     """How the formula was chosen where it was not by its score, in a sentence."""
     from hypo.search.model_selection import SCORE
 
@@ -180,4 +184,4 @@ def _chosen(result: ResultFields) -> list[str]:
     note = (result.record.selection or {}).get("note")
     other = "" if least == result.best else f"; the score prefers {least.expression.pretty()}"
     words = {"posterior": "the likeliest structure", "accuracy": "the least misfit on the front"}
-    return [tables.sentence((note or f"chosen as {words.get(by, by)}") + other)]
+    return [as_sentence((note or f"chosen as {words.get(by, by)}") + other)]

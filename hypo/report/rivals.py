@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hypo.report import tables
-from hypo.report.layout import Sheet
+from hypo.report.formatting import format_r2, format_share
+from hypo.report.layout import TextTable
+from hypo.report.sentences import as_sentence
 
 if TYPE_CHECKING:
     from hypo.posterior.posterior import Posterior, Structure
@@ -20,7 +21,7 @@ SHOWN = 0.99
 LINES = 10
 
 
-def rivals_sentence(posterior: Posterior, n_row: int | None = None) -> str:
+def describe_rivals(posterior: Posterior, n_row: int | None = None) -> str:
     """How sure the structure is among those that the search met, or why that cannot be said, in a sentence."""
     from hypo.posterior.posterior import ODDS
 
@@ -31,7 +32,7 @@ def rivals_sentence(posterior: Posterior, n_row: int | None = None) -> str:
         open_ = (
             f"{n_row} rows do not settle the law, and " if few and posterior.unearned.startswith("the search") else ""
         )
-        return tables.sentence(open_ + posterior.unearned)
+        return as_sentence(open_ + posterior.unearned)
     weight = "over 99%" if first.weight > 0.99 else f"{first.weight:.0%}"
     if posterior.within == 1:
         return f"Of the structures that the search met the likeliest has {weight} of the posterior weight."
@@ -42,7 +43,7 @@ def rivals_sentence(posterior: Posterior, n_row: int | None = None) -> str:
     ) + (" More rows would tell them apart, and hypo suggest says which." if few else "")
 
 
-def runners_up(posterior: Posterior | None, n_row: int | None) -> tuple[Structure, ...]:
+def choose_runners_up(posterior: Posterior | None, n_row: int | None) -> tuple[Structure, ...]:
     """The structures to show by weight, the likeliest first; none where it has no rivals, or many rows settled it."""
     if posterior is None:
         return ()
@@ -55,24 +56,18 @@ def runners_up(posterior: Posterior | None, n_row: int | None) -> tuple[Structur
     return shown if len(shown) > 1 else ()
 
 
-def rivals_table(posterior: Posterior, n_row: int | None, target: str) -> Sheet | None:
+def make_rivals_table(posterior: Posterior, n_row: int | None, target: str) -> TextTable | None:
     """The runners-up as a table by falling weight, with R²; None where none are to be shown. Weights that the search did
     not earn order the lines, and are not said."""
-    shown = runners_up(posterior, n_row)
+    shown = choose_runners_up(posterior, n_row)
     if not shown:
         return None
-    table = Sheet()
+    table = TextTable()
     for name in ("rival", *(() if posterior.unearned else ("weight",)), "R²"):
         table.add_column(name, right=True)
     table.add_column(f"{target} =", wraps=True)
     weights = {str(s.expression): s.weight for s in posterior.structures}
     for k, s in enumerate(shown, 1):
-        share = () if posterior.unearned else (share_text(weights[str(s.expression)]),)
-        table.add_row(str(k), *share, tables.determination(s.r2), s.expression.pretty())
+        share = () if posterior.unearned else (format_share(weights[str(s.expression)]),)
+        table.add_row(str(k), *share, format_r2(s.r2), s.expression.pretty())
     return table
-
-
-def share_text(share: float) -> str:
-    """``54 %``, ``0.7 %``, ``< 0.1 %``."""
-    percent = 100.0 * share
-    return "< 0.1 %" if percent < 0.1 else f"{percent:.1f} %" if percent < 9.95 else f"{percent:.0f} %"

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hypo.expression.printing import shortened
-from hypo.report.layout import BOUND, Sheet
-from hypo.report.tables import group_digits, nats, number
+from hypo.report.formatting import format_nats, format_number, group_digits
+from hypo.report.layout import BOUND, TextTable
 
 if TYPE_CHECKING:
     from hypo.fitting.rule_checks import RuleReport
@@ -107,7 +107,7 @@ class RuleRow:
     def _witness(self) -> str:
         if self.at is None:
             return ""
-        where = ", ".join(f"{name} = {number(value)}" for name, value in self.at.items())
+        where = ", ".join(f"{name} = {format_number(value)}" for name, value in self.at.items())
         place = f" at {where}" if where else ""
         if self.relation is None:
             return place
@@ -121,26 +121,26 @@ def _side(value: float | None) -> str:
     """A side of a comparison: a result file has no number for what is undefined or infinite."""
     if value is None or math.isnan(value):
         return "undefined"
-    return number(value) if math.isfinite(value) else "inf" if value > 0 else "-inf"
+    return format_number(value) if math.isfinite(value) else "inf" if value > 0 else "-inf"
 
 
-def rules_table(rows: Sequence[RuleRow]) -> Sheet:
+def make_rules_table(rows: Sequence[RuleRow]) -> TextTable:
     """One line per rule."""
-    table = Sheet()
+    table = TextTable()
     table.add_column("rule", wraps=True)
     table.add_column("the formula", wraps=True)
     searched = any(row.tried for row in rows)
     if searched:
         table.add_column("broken by", right=True)
     for row in rows:
-        kind = " (hard)" if row.hard else f" (weight {number(row.weight)})"
+        kind = " (hard)" if row.hard else f" (weight {format_number(row.weight)})"
         counts = [f"{group_digits(row.broken)} of {group_digits(row.tried)}"] if searched else []
         status = row.status.replace(" = ", f"{BOUND}={BOUND}").replace(" is false", f"{BOUND}is{BOUND}false")
         table.add_row(row.rule + kind, status, *counts)
     return table
 
 
-def pruned_note(rows: Iterable[RuleRow]) -> str:
+def explain_pruned(rows: Iterable[RuleRow]) -> str:
     """A sentence on the subexpressions that hard rules and stated ranges kept from being enumerated; empty without any."""
     most = max((row.pruned for row in rows), default=0)
     if not most:
@@ -152,7 +152,7 @@ def explain_tight_rules(rows: Iterable[RuleRow], target: str) -> list[str]:
     """A sentence for each rule that changed the answer: knowledge that is too tight must be seen."""
     return [
         f'Without the rule "{row.rule}" the answer would be {target} = {row.without}'
-        + (f", with a score lower by {nats(row.gain)}" if row.gain is not None else "")
+        + (f", with a score lower by {format_nats(row.gain)}" if row.gain is not None else "")
         + ": make sure that the rule is right."
         for row in rows
         if row.without is not None

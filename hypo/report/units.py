@@ -20,7 +20,7 @@ WITH_SECONDS = ("J", "Pa")
 POWERS = (Fraction(1), Fraction(-1), Fraction(2), Fraction(-2), Fraction(1, 2), Fraction(-1, 2))
 
 
-def unit_text(unit: Powers | None, dimension: Dimension | None, names: UnitNames) -> str | None:
+def write_unit(unit: Powers | None, dimension: Dimension | None, names: UnitNames) -> str | None:
     """The text of ``unit`` for a number of this dimension: ``MPa/%``, ``J/mol``; None where they disagree or none is known."""
     if unit is None or dimension is None or names.dimension(unit) != dimension:
         return None
@@ -40,7 +40,7 @@ def unit_text(unit: Powers | None, dimension: Dimension | None, names: UnitNames
     return write_powers(unit)
 
 
-def si_text(dimension: Dimension) -> str:
+def write_si_unit(dimension: Dimension) -> str:
     """The unit in SI: ``Pa``, ``J/K/mol``, ``kg/m^3``."""
     base = _base(dimension)
     return write_powers(_in_names(dimension, _cost(base)) or base)

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from hypo.errors import InputError
-from hypo.report.constants import ConstantRow, shown_leaves
-from hypo.report.units import si_text, unit_text
+from hypo.report.constants import ConstantRow, list_leaves
+from hypo.report.units import write_si_unit, write_unit
 from hypo.result.fields import ResultFields
 from hypo.units import parse_unit
 
@@ -77,14 +77,14 @@ def _to_si(row: ConstantRow) -> ConstantRow:
     if row.unit is None:
         return row
     unit = parse_unit(row.unit, strict_angles=True)
-    return row.scaled(unit.factor, si_text(unit.dimension))
+    return row.scaled(unit.factor, write_si_unit(unit.dimension))
 
 
 def _to_columns(
     e: Expression, rows: tuple[ConstantRow, ...], units: UnitSystem, border: Border
 ) -> tuple[ConstantRow, ...]:
     """The constants ``rows`` of a formula in SI in the units of the columns."""
-    leaves = [i for _, i in shown_leaves(e)]
+    leaves = [i for _, i in list_leaves(e)]
     if len(leaves) != len(rows):
         return rows
     found, names = border.convert(e), units.names
@@ -96,5 +96,5 @@ def _to_columns(
             out.append(replace(row, value=values[name], unit=texts[name]))
         else:
             known = None if row.unit is None else units.dimension(row.unit)
-            out.append(row.scaled(found.factor[i], unit_text(found.units[i], known, names)))
+            out.append(row.scaled(found.factor[i], write_unit(found.units[i], known, names)))
     return tuple(out)

@@ -19,6 +19,7 @@ from hypo.kernels import opcodes as oc
 from hypo.report import tables
 from hypo.report.constants import ConstantRow
 from hypo.report.coverage import Coverage, Efficiency
+from hypo.report.formatting import format_number
 from hypo.report.rules import RuleRow
 from hypo.result import entries
 from hypo.result.entries import Damaged
@@ -36,7 +37,7 @@ RESULT_FILE = "result.json"
 FIGURES = ("misfit", "complexity_cost", "violation", "score", "r2", "rmse")
 
 
-def hypothesis_row(h: Hypothesis, constants: Sequence[ConstantRow]) -> dict[str, Any]:
+def make_hypothesis_row(h: Hypothesis, constants: Sequence[ConstantRow]) -> dict[str, Any]:
     """One entry of ``front``."""
     e = h.expression
     whole = float(h.complexity).is_integer()
@@ -54,7 +55,7 @@ def to_dict(result: ResultFields) -> dict[str, Any]:
     """:meth:`hypo.Result.to_dict`."""
     believed = tables.count_believed(result.front)
     rows = [
-        {**hypothesis_row(h, c), "origin": h.origin, "believed": k < believed}
+        {**make_hypothesis_row(h, c), "origin": h.origin, "believed": k < believed}
         for k, (h, c) in enumerate(zip(result.front, result.constants, strict=True))
     ]
     posterior = result.posterior
@@ -86,7 +87,7 @@ def front_csv(result: ResultFields) -> str:
     believed = tables.count_believed(result.front)
     for k, h in enumerate(result.front):
         figures = [repr(float(getattr(h, name))) for name in FIGURES]
-        own = (int(h == result.best), tables.number(h.complexity))
+        own = (int(h == result.best), format_number(h.complexity))
         writer.writerow((*own, *figures, str(h.expression), h.expression.pretty(), h.origin, int(k < believed)))
     return stream.getvalue()
 

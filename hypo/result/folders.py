@@ -24,7 +24,7 @@ FRONT_FILE = "front.csv"
 ROOM = 2_000_000
 
 
-def folder_path(folder: Any) -> Path:
+def as_folder(folder: Any) -> Path:
     """``folder`` as a path; raises InputError for what is none."""
     if not isinstance(folder, str | os.PathLike):
         raise InputError(f"a folder must be a path, such as results/first, got {folder!r:.40}")
@@ -37,7 +37,7 @@ def check_folder(folder: str | os.PathLike[str]) -> Path:
 
     Raises InputError otherwise, so that nobody's files get mixed with ours and no work is lost.
     """
-    path = folder_path(folder)
+    path = as_folder(folder)
     with _translate_refusals(path):
         for link in (path, *path.absolute().parents):
             if link.is_symlink() and not link.exists():

@@ -25,7 +25,7 @@ MOST_TRIALS = 1e12
 _KELVIN = parse_unit("K").dimension
 
 
-def thousands_of(result: ResultFields, given: str | None = None) -> str | None:
+def choose_thousands(result: ResultFields, given: str | None = None) -> str | None:
     """The mark between thousands in new tables: as ``given``, else as the fit was told."""
     return result.record.table.thousands if given is None else given
 
@@ -33,7 +33,7 @@ def thousands_of(result: ResultFields, given: str | None = None) -> str | None:
 def read_columns(result: ResultFields, data: Any, needed: Sequence[str]) -> NDArray[np.float64]:
     """The columns ``needed`` of ``data``, shape (n_row, len(needed))."""
     if isinstance(data, str | os.PathLike | Mapping | Table) or hasattr(data, "columns"):
-        return new_columns(data, needed, result.record.units.texts, thousands_of(result))
+        return new_columns(data, needed, result.record.units.texts, choose_thousands(result))
     X = numbers("X", data)
     order = result.record.table.order
     if X.ndim == 1 and len(order) == 1:
@@ -57,7 +57,7 @@ def read_trials(result: ResultFields, data: Any, trials: Any, n_row: int) -> NDA
         try:
             trials = float(trials)
         except ValueError:
-            trials = new_columns(data, [trials], {}, thousands_of(result))[:, 0]
+            trials = new_columns(data, [trials], {}, choose_thousands(result))[:, 0]
     n = np.broadcast_to(numbers("trials", trials), (n_row,)) if np.ndim(trials) == 0 else numbers("trials", trials)
     if n.shape != (n_row,):
         raise DataError(f"trials has shape {n.shape}, but there are {n_row} rows; expected one number for each")

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.errors import InputError
-from hypo.keywords import known_methods
+from hypo.keywords import check_methods
 from hypo.report import remarks, tables
-from hypo.report.layout import sentences
-from hypo.report.remarks import brief
+from hypo.report.console import as_text
+from hypo.report.layout import wrap_sentences
+from hypo.report.remarks import summarize
 from hypo.result.fields import ResultFields, find_formula
 from hypo.result.file import RESULT_FILE, damage_error, front_csv, read_content, read_fields, to_dict
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from hypo.scoring.score import Hypothesis
 
 
-@known_methods
+@check_methods
 @dataclass(frozen=True)
 class Result(ResultFields):
     """The result that :func:`hypo.fit` returns and ``result.json`` holds.
@@ -276,9 +277,9 @@ class Result(ResultFields):
 
         The data are those of the fit; a loaded result has none, so give ``data`` or get the front alone.
         """
-        from hypo.report.display.plot import picture
+        from hypo.report.display.plot import draw_result
 
-        figure = picture(self, data or self.data)
+        figure = draw_result(self, data or self.data)
         if path is not None:
             try:
                 figure.savefig(path, dpi=150)
@@ -344,21 +345,21 @@ class Result(ResultFields):
 
     def __str__(self) -> str:
         if self.best is None:
-            return sentences(self.remarks())
-        front = tables.as_text(tables.front_table(self.front, self.best, self.target))
-        law = tables.law_lines(self.best, self.target, self.constant_lines())
-        others = [line for table in remarks.tables_below(self) for line in (tables.as_text(table), "")]
-        return "\n".join([law, "", front, "", *others, sentences(self.remarks())])
+            return wrap_sentences(self.remarks())
+        front = as_text(tables.make_front_table(self.front, self.best, self.target))
+        law = tables.write_law(self.best, self.target, self.constant_lines())
+        others = [line for table in remarks.make_tables_below(self) for line in (as_text(table), "")]
+        return "\n".join([law, "", front, "", *others, wrap_sentences(self.remarks())])
 
     def __repr__(self) -> str:
-        return f"<Result {brief(self)}>"
+        return f"<Result {summarize(self)}>"
 
     def _repr_html_(self) -> str:
-        from hypo.report.display.html import result_html
+        from hypo.report.display.html import write_result
 
-        return result_html(self)
+        return write_result(self)
 
     def _repr_latex_(self) -> str | None:
-        from hypo.report.display.html import mathematics
+        from hypo.report.display.html import write_mathematics
 
-        return None if self.best is None else mathematics(self.best, self.target)
+        return None if self.best is None else write_mathematics(self.best, self.target)

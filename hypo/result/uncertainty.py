@@ -16,11 +16,11 @@ from hypo.errors import InputError
 from hypo.posterior.bounds import Bound, assumed, bound, plausible, reaches
 from hypo.posterior.design import suggest
 from hypo.posterior.events import parse_event
-from hypo.report.constants import ConstantRow, shown_constants, with_names
-from hypo.report.questions.bounds import bound_remarks, require_coverage
-from hypo.report.questions.suggestions import Suggestions, count_repeats, domain_of, suggestion_remarks
+from hypo.report.constants import ConstantRow, list_constants, name_constants
+from hypo.report.questions.bounds import explain_bound, require_coverage
+from hypo.report.questions.suggestions import Suggestions, choose_domain, count_repeats, explain_suggestions
 from hypo.result.fields import ResultFields, find_formula
-from hypo.result.new_rows import read_columns, read_trials, thousands_of
+from hypo.result.new_rows import choose_thousands, read_columns, read_trials
 from hypo.result.prediction import AVERAGED, require_distribution, require_level, require_posterior
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def compute_bound(
     n = read_trials(result, data, trials, X.shape[1])
     found = bound(structures, level, regions, X, needed, str(asked), known, result.family, n)
     missing = int(np.count_nonzero(np.isnan(found.upper)))
-    remarks = bound_remarks(inside, len(structures), level, reaches(structures, level), complete_to)
+    remarks = explain_bound(inside, len(structures), level, reaches(structures, level), complete_to)
     remarks = (*remarks, *(f"{text[0].upper()}{text[1:]}." for text in cautions(result, trials)))
     if missing:
         nowhere = (
@@ -94,7 +94,7 @@ def suggest_rows(
             f"targets of {result.family.without_variance} have no variance to hold disagreement against, so there are no "
             f"suggestions; fit with {'a larger dof' if 'dof' in result.family.parameters else 'another likelihood'}"
         )
-    box = domain_of(domain, result.features, result.record.table.ranges)
+    box = choose_domain(domain, result.features, result.record.table.ranges)
     used = tuple(name for name in result.features if any(name in s.expression.variables for s in structures))
     if not used:
         raise InputError("the likely formulas use no column, so that no measurement tells them apart; search longer")
@@ -116,7 +116,7 @@ def suggest_rows(
         information=found.information,
         target=result.target,
         domain=box,
-        remarks=suggestion_remarks(
+        remarks=explain_suggestions(
             found.information, unused, structures[0].weight > AVERAGED, count_repeats(points, box), posterior.unearned
         ),
     )
@@ -134,7 +134,7 @@ def compute_profile(
     chosen = find_formula(result, index)
     require_level(level)
     shown = result.constants[result.front.index(chosen)]
-    e = with_names(chosen.expression, shown)
+    e = name_constants(chosen.expression, shown)
     dataset = _require_data_of_fit(result, data, table)
     family = result.family
     if family.is_users_own != (log_likelihood is not None):
@@ -151,7 +151,7 @@ def compute_profile(
             f"{e.pretty()} has no intervals: the data leave it no degree of freedom, or it is undefined on some row"
         )
     ends = {i.leaf: (i.lower, i.upper) for i in found}
-    rows = shown_constants(e, None, (*names, *result.record.units.constants), None, ends)
+    rows = list_constants(e, None, (*names, *result.record.units.constants), None, ends)
     return tuple(replace(old, lower=new.lower, upper=new.upper) for old, new in zip(shown, rows, strict=True))
 
 
@@ -170,7 +170,7 @@ def _require_data_of_fit(result: ResultFields, data: Any, table: Mapping[str, An
             raise InputError(f"{given[0]} goes with data, and without data the table of the fit is taken, as it was")
         return result.data
     if isinstance(data, str | os.PathLike):
-        table = {**table, "thousands": thousands_of(result, table.get("thousands"))}
+        table = {**table, "thousands": choose_thousands(result, table.get("thousands"))}
     arrays = not (
         isinstance(data, str | os.PathLike | Mapping) or hasattr(data, "columns") or isinstance(data, Dataset)
     )

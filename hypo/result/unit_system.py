@@ -100,11 +100,11 @@ class UnitSystem:
 
     def to_si(self) -> UnitSystem:
         """The SI units of the same columns and constants."""
-        from hypo.report.units import si_text
+        from hypo.report.units import write_si_unit
 
         return replace(
             self,
-            texts={name: si_text(self.dimension(text)) for name, text in self.texts.items()},
+            texts={name: write_si_unit(self.dimension(text)) for name, text in self.texts.items()},
             constants=self._values_in_si(),
             note=SI_NOTE,
         )

@@ -16,7 +16,7 @@ from hypo.cli.main import main
 from hypo.data import as_dataset
 from hypo.likelihood.base import Gaussian
 from hypo.problem.problem import Settings, make_problem
-from hypo.report.questions.audit import Audit, Run, group_runs, share_interval
+from hypo.report.questions.audit import Audit, Run, group_runs, wilson_interval
 from tests.oracles.no_limit import NO_LIMIT
 
 RNG = np.random.default_rng(5)
@@ -54,7 +54,7 @@ def test_grouped_by_structure_and_not_by_numbers() -> None:
 def test_share_intervals_are_wilsons() -> None:
     for hits, n in ((0, 5), (3, 7), (50, 50)):
         ci = binomtest(hits, n).proportion_ci(0.95, method="wilson")
-        assert share_interval(hits, n) == pytest.approx((ci.low, ci.high), abs=1e-6)
+        assert wilson_interval(hits, n) == pytest.approx((ci.low, ci.high), abs=1e-6)
 
 
 def test_resamples_count_rows() -> None:
@@ -77,6 +77,7 @@ def one_by_one() -> Audit:
     return hypo.audit(DATA, "y", seeds=1, bootstrap=2, workers=1, **FAST)
 
 
+@pytest.mark.slow
 def test_a_clear_law_comes_back(one_by_one: Audit) -> None:
     first = one_by_one.groups[0]
     assert (first.form, first.seeds) == ("c1*x", 1) and first.resamples >= 1
@@ -88,12 +89,14 @@ def test_a_clear_law_comes_back(one_by_one: Audit) -> None:
     assert f"c1*x, came back with 1 of 1 seeds and in {first.resamples} of 2 resamples" in page
 
 
+@pytest.mark.slow
 def test_the_same_with_other_workers(one_by_one: Audit) -> None:
     spread = hypo.audit(DATA, "y", seeds=1, bootstrap=2, workers=2, scheduler="processes", **FAST)
     assert spread.to_dict() == one_by_one.to_dict()
     assert json.loads(spread.to_json())["schema"] == "hypo-audit/1"
 
 
+@pytest.mark.slow
 def test_ends_with_what_is_done() -> None:
     """At the total time, and when the user interrupts."""
     begin = time.monotonic()
@@ -144,6 +147,7 @@ def test_messages(options: dict[str, Any], message: str) -> None:
         hypo.audit(DATA, "y", **{"time_limit": 1.0, **options})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("given", "target"),
     [
@@ -162,6 +166,7 @@ def test_other_likelihoods(given: dict[str, Any], target: np.ndarray) -> None:
             hypo.audit(XS[:, None], target, **given, x_sigma={"x0": 0.1})
 
 
+@pytest.mark.slow
 def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(tmp_path)
     Path("d.csv").write_text("x,y\n" + "".join(f"{a},{b}\n" for a, b in zip(*DATA.values(), strict=True)))

@@ -48,6 +48,7 @@ def test_residuals_of_unknown_noise_contradict_nothing() -> None:
     assert not said(3.0 * X + 0.1 * NOISE, "noise that was given")
 
 
+@pytest.mark.slow
 def test_other_likelihoods_are_suggested_where_residuals_ask_for_them() -> None:
     x = np.linspace(1.0, 40.0, 300)
     noise = RNG.standard_normal(300)
@@ -184,6 +185,7 @@ def test_offsets_are_not_taken_for_multiples_of_pi() -> None:
     assert scored is not None and "pi" in str(scored)
 
 
+@pytest.mark.slow
 def test_another_spelling_of_the_answer_does_not_prolong_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
     """x**1.5 comes first, √(x³) costs less: patience counts from the first."""
     seen: list[tuple[float, float]] = []

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import hypo
-from hypo.api.inputs import as_settings
+from hypo.api.inputs import make_settings
 from hypo.api.parameters.convert import read_operators
 from hypo.report import tables
 from hypo.report.constants import ConstantRow
@@ -80,8 +80,8 @@ def test_operator_names() -> None:
 
 
 def test_workers_default_to_the_cores() -> None:
-    assert as_settings().workers >= 1
-    assert as_settings(workers=3).workers == 3
+    assert make_settings().workers >= 1
+    assert make_settings(workers=3).workers == 3
 
 
 def test_the_largest_complexity_holds() -> None:
@@ -169,14 +169,16 @@ def test_settings_of_a_wrong_type(setting: dict[str, Any], message: str) -> None
 
 
 def test_settings_may_be_numpy_numbers() -> None:
-    settings = as_settings(time_limit=np.float32(2.0), seed=np.int64(3), workers=np.int32(1))  # type: ignore[arg-type]
+    settings = make_settings(time_limit=np.float32(2.0), seed=np.int64(3), workers=np.int32(1))  # type: ignore[arg-type]
     assert (settings.time_limit, settings.seed, settings.workers) == (2.0, 3, 1)
 
 
 def test_text_names_the_units_of_fitted_constants(law: hypo.Result) -> None:
     assert str(law).splitlines()[1] == "  with 2.5 [m/s^2]"
     rows = [ConstantRow("c1", 1234567.0, "m"), ConstantRow("g", 9.81, "m/s^2"), ConstantRow("c2", 2.0, None)]
-    assert tables.constant_lines(rows, {"g": 9.81}) == [f"  with {hypo.Expression.constant(1234567.0).pretty()} [m]"]
+    assert tables.write_constant_lines(rows, {"g": 9.81}) == [
+        f"  with {hypo.Expression.constant(1234567.0).pretty()} [m]"
+    ]
 
 
 def test_score_takes_an_equation_and_names_what_looks_like_a_misspelt_column() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import hypo
-from hypo.api.inputs import as_settings
+from hypo.api.inputs import make_settings
 from hypo.cli.main import main
 from hypo.clock import Clock
 from hypo.data import from_arrays
@@ -270,7 +270,7 @@ def test_what_cannot_be_merged(folders: list[Path], tmp_path: Path) -> None:
 )
 def test_a_shard_must_be_one(shard: Any, words: str) -> None:
     with pytest.raises(InputError, match=words):
-        as_settings(shard=shard)
+        make_settings(shard=shard)
 
 
 def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

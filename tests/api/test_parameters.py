@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 import hypo
-from hypo.api.inputs import as_settings
-from hypo.api.parameters.calls import AUDIT, ESTIMATOR, FIT, SCORE, complete_arguments, names_of, parameters_of
+from hypo.api.inputs import make_settings
+from hypo.api.parameters.calls import AUDIT, ESTIMATOR, FIT, SCORE, complete_arguments, list_names, list_parameters
 from hypo.api.parameters.parameter import LIKELIHOOD, REQUIRED, SEARCH
 from hypo.api.parameters.table import PARAMETERS
-from hypo.api.parameters.write_types import PLACE, types_source
+from hypo.api.parameters.write_types import PLACE, make_types_source
 from hypo.checks import NO_LIMIT
 from hypo.cli.main import cli, main
 from hypo.problem.problem import Settings
@@ -28,7 +28,7 @@ TABLE = {"x": X, "y": 2.0 * X**2 + 0.01 * np.cos(9.0 * X)}
 
 
 def test_the_types_for_editors_are_those_of_the_table() -> None:
-    assert PLACE.read_text(encoding="utf-8") == types_source(), "run python -m hypo.api.parameters"
+    assert PLACE.read_text(encoding="utf-8") == make_types_source(), "run python -m hypo.api.parameters"
 
 
 def test_each_row_has_a_name_of_its_own() -> None:
@@ -42,9 +42,9 @@ def test_each_row_has_a_name_of_its_own() -> None:
 @pytest.mark.parametrize("call", CALLS)
 def test_signatures_and_docstrings(call: str) -> None:
     shown = inspect.signature(CALLS[call]).parameters
-    assert tuple(shown) == names_of(call)
+    assert tuple(shown) == list_names(call)
     text = " ".join((inspect.getdoc(CALLS[call]) or "").split())
-    for p in parameters_of(call):
+    for p in list_parameters(call):
         assert shown[p.name].annotation == p.type
         assert shown[p.name].default == (inspect.Parameter.empty if p.default is REQUIRED else p.default)
         assert f"{p.name}: {' '.join(p.help.split())}" in text
@@ -54,7 +54,7 @@ def test_signatures_and_docstrings(call: str) -> None:
 @pytest.mark.parametrize("call", [FIT, SCORE, AUDIT])
 def test_options_of_commands(call: str) -> None:
     options = {o.name: o for o in cli.commands[call].params if isinstance(o, click.Option)}
-    for p in parameters_of(call):
+    for p in list_parameters(call):
         if p.option is not None:
             assert (options[p.name].help or "").startswith(p.option.help)
             assert options[p.name].metavar == p.option.metavar
@@ -63,20 +63,20 @@ def test_options_of_commands(call: str) -> None:
 def test_what_goes_to_the_search_is_a_setting_there() -> None:
     fields = {f.name: f for f in dataclasses.fields(Settings)}
     recorded = Settings().as_dict()
-    for name in names_of(FIT, SEARCH):
+    for name in list_names(FIT, SEARCH):
         assert name in fields, f"{name} needs a field of Settings, where the search reads it"
         assert (name in recorded) == (name not in NOT_RECORDED)
-    for p in parameters_of(FIT):
+    for p in list_parameters(FIT):
         if p.goes_to == SEARCH and p.default is not None:
             assert getattr(Settings(), p.name) == p.default
             assert p.convert is not None
-    assert as_settings(workers=1) == Settings()
+    assert make_settings(workers=1) == Settings()
 
 
 def test_settings_that_are_not_there() -> None:
     with pytest.raises(TypeError, match="there is no setting features"):
-        as_settings(features="x")
-    assert "dof" in names_of(FIT, LIKELIHOOD)
+        make_settings(features="x")
+    assert "dof" in list_names(FIT, LIKELIHOOD)
 
 
 def test_turns_take_the_place_of_a_time_limit() -> None:
@@ -85,10 +85,10 @@ def test_turns_take_the_place_of_a_time_limit() -> None:
     for call in (FIT, AUDIT):
         assert complete_arguments(call, {"turns": 3})["time_limit"] == NO_LIMIT
         assert complete_arguments(call, {"turns": 3, "time_limit": 5})["time_limit"] == 5
-    assert as_settings(turns=3).time_limit == NO_LIMIT
+    assert make_settings(turns=3).time_limit == NO_LIMIT
     for wrong in (0, 2.5, True, "3"):
         with pytest.raises(hypo.InputError, match="turns must be a whole number, 1 or more, got"):
-            as_settings(turns=wrong)
+            make_settings(turns=wrong)
 
 
 def test_equal_turns_give_equal_answers() -> None:

@@ -6,7 +6,10 @@ from importlib import import_module
 
 import pytest
 
+import hypo.likelihoods
 import hypo.rules
+from hypo.likelihood.registry import BUILT_IN, load_family
+from hypo.likelihood.student_t import StudentT
 from hypo.moved import REMOVED_IN
 
 # The old modules and one name of each that kinds of rules imported.
@@ -25,6 +28,15 @@ OLD = {
 def test_names_for_kinds_of_rules() -> None:
     assert sorted(hypo.rules.__all__) == sorted(name for name in vars(hypo.rules) if name in hypo.rules.__all__)
     assert {"Rule", "parameter", "Claim", "Comparison", "Domain", "Law", "Verdict"} <= set(hypo.rules.__all__)
+
+
+def test_names_for_likelihoods() -> None:
+    assert sorted(hypo.likelihoods.__all__) == sorted(
+        n for n in vars(hypo.likelihoods) if n in hypo.likelihoods.__all__
+    )
+    for name in BUILT_IN:
+        assert issubclass(load_family(name), hypo.likelihoods.Family)
+    assert issubclass(StudentT, hypo.likelihoods.RowLikelihood)
 
 
 @pytest.mark.parametrize("module", OLD)
@@ -46,5 +58,6 @@ def test_the_warning_names_the_line_of_the_author() -> None:
 
 
 def test_nothing_of_hypo_takes_the_old_places() -> None:
-    code = "import warnings\nwarnings.simplefilter('error')\nimport hypo.rules, hypo.knowledge, hypo.api.fit, hypo.cli.main\n"
+    modules = "hypo.rules, hypo.likelihoods, hypo.knowledge, hypo.api.fit, hypo.cli.main"
+    code = f"import warnings\nwarnings.simplefilter('error')\nimport {modules}\n"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stderr == b""

@@ -44,6 +44,7 @@ def test_trees_are_as_likely_as_their_code_says(bench) -> None:
         assert abs(drawn[text] - n * p) < 4.0 * math.sqrt(n * p)
 
 
+@pytest.mark.slow
 def test_laws_of_the_prior_are_in_the_event(bench) -> None:
     for number in range(12):
         case = bench.laws.prior_case(number)

@@ -14,6 +14,7 @@ from tests.oracles.places import BENCHMARKS
 FOLDER = BENCHMARKS / "knowledge"
 
 
+@pytest.mark.slow
 def test_mutated_files_raise_nothing_but_knowledge_errors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(FOLDER))
     fuzz = importlib.import_module("fuzz")

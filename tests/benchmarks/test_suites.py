@@ -121,6 +121,7 @@ def test_strogatz_rates_are_the_derivatives_of_the_simulated_states(srbench: dic
             assert np.median(np.abs(errors)) < 1e-3 * np.sqrt(np.mean(np.square(rates))), p.name
 
 
+@pytest.mark.slow
 def test_rates_of_textbook_systems_are_finite_in_the_box_of_the_trajectories(bench: SimpleNamespace) -> None:
     problems = bench.suites.load("odes")
     assert len(problems) == 95 and len({p.name for p in problems}) == 95
@@ -307,6 +308,7 @@ def test_report_counts_each_setting(bench: SimpleNamespace, tmp_path: Path) -> N
     assert (tmp_path / "rate.png").stat().st_size > 1000
 
 
+@pytest.mark.slow
 def test_problems_are_shared_out_and_judged_as_they_come(tmp_path: Path) -> None:
     """The whole script, in processes of its own: the functions that go to workers are found there."""
     out = tmp_path / "r.jsonl"

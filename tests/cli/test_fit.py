@@ -108,6 +108,7 @@ def test_quiet_prints_the_formula_alone(cli: Cli) -> None:
     assert out.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_result_is_the_same_for_equal_seeds_and_any_number_of_workers(cli: Cli) -> None:
     rng = np.random.default_rng(5)
     write_csv(Path("noisy.csv"), "t,s", X, LAW + 0.05 * rng.normal(size=12))
@@ -178,6 +179,7 @@ WAITING = textwrap.dedent("""
 """)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=["ctrl-c", "terminate", "hang up"]
 )

@@ -174,6 +174,7 @@ def test_through_score(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert [c["lower"] for c in shown] == pytest.approx([c.lower for c in by_profile.constants])
 
 
+@pytest.mark.slow
 def test_through_fit(tmp_path: Path) -> None:
     x = np.linspace(0.5, 3.0, 25)
     data = {"x": x, "y": 1.7 * np.exp(-0.6 * x) + 0.03 * np.random.default_rng(5).standard_normal(25)}
@@ -256,6 +257,7 @@ def test_units_and_weights(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     table = tmp_path / "t.csv"
     table.write_text("x,y,e\n" + "".join(f"{a},{b},0.02\n" for a, b in zip(NOISY["x"], NOISY["y"], strict=True)))
@@ -283,9 +285,10 @@ def test_kinds_of_intervals_are_two() -> None:
 
 def test_tables_show_open_ends() -> None:
     from hypo.report import tables
+    from hypo.report.console import as_text
     from hypo.report.constants import ConstantRow
 
     ends = {"a": (0.25, None), "b": (None, 2.0), "c": (None, None)}
     rows = [ConstantRow(name, 1.0, None, 0.5, *both) for name, both in ends.items()]
-    text = tables.as_text(tables.constants_table(rows))
+    text = as_text(tables.make_constants_table(rows))
     assert "from 0.25" in text and "up to 2" in text and "open" in text

@@ -160,6 +160,7 @@ def test_only_formulas_valid_on_all_rows_are_archived():
     assert h.rmse == pytest.approx(float(np.sqrt(np.mean(r**2))), rel=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("noise", "limit"), [(0.0, 20), (0.05, 5)])
 def test_many_rows_within_the_time_limit(noise, limit):
     rng = np.random.default_rng(3)

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 import hypo
-from hypo.api.inputs import as_knowledge
+from hypo.api.inputs import make_knowledge
 from hypo.cli.main import cli
 from hypo.data import as_dataset
 from hypo.expression.expr import Expression
@@ -31,7 +31,7 @@ def table(n: int = 200, noise: float = 0.02, **columns: tuple[float, float]) -> 
 
 def problem(known: dict, data: pd.DataFrame | None = None) -> Problem:
     dataset, _ = as_dataset(table() if data is None else data, "y")
-    return make_problem(dataset, as_knowledge(known, dataset), Settings())
+    return make_problem(dataset, make_knowledge(known, dataset), Settings())
 
 
 def free(text: str) -> Expression:

@@ -41,6 +41,7 @@ def run(package: Path, script: str = SCORE, **environment: str) -> list[str]:
     return done.stdout.split()
 
 
+@pytest.mark.slow
 def test_an_edit_of_an_inlined_kernel_reaches_its_callers(package: Path) -> None:
     before, old, hits = run(package)
     assert float(before) == pytest.approx((0.5 - 2 * 0.25 * 0.6) / 0.64) and hits == "0"

@@ -68,7 +68,7 @@ def test_forms_that_cannot_be_read(form: str, message: str) -> None:
 
 
 def test_names_are_settled_with_the_table() -> None:
-    bound = Template("T = a*sqrt(L/g)*h(theta) + c*a").bound(["L", "g", "theta", "x"], {"c": 3.0})
+    bound = Template("T = a*sqrt(L/g)*h(theta) + c*a").bind(["L", "g", "theta", "x"], {"c": 3.0})
     assert bound.unknowns == {"h": ("theta",)}
     assert bound.expression.variables == ("L", "g", "h")
     assert [(c.name, c.value, c.free) for c in bound.expression.constants] == [
@@ -79,7 +79,7 @@ def test_names_are_settled_with_the_table() -> None:
 
 
 def test_filling_is_composition() -> None:
-    bound = Template("x*h(y) + sqrt(abs(h(y)))/k(x, y)").bound(["x", "y"])
+    bound = Template("x*h(y) + sqrt(abs(h(y)))/k(x, y)").bind(["x", "y"])
     h, k = parse("sin(y) + 2"), parse("1 + x*y")
     law = bound.fill({"h": h, "k": k, "other": parse("x")})
     X = np.random.default_rng(0).uniform(0.1, 3.0, (50, 2))
@@ -95,7 +95,7 @@ def test_filling_is_composition() -> None:
 def test_names_that_cannot_be_meant() -> None:
     t = Template("T = g*h(thet)")
     with pytest.raises(KnowledgeError, match=r"h is a function of thet, which is no column; did you mean theta\?$"):
-        t.bound(["g", "theta"])
+        t.bind(["g", "theta"])
     assert t.problems(["g", "thet"], (), "T") == []
     assert t.problems(["g", "thet"], (), "y") == ["the left side is T, but the target is y"]
     assert t.problems(["h", "thet"]) == [

@@ -150,6 +150,7 @@ def test_quantiles_of_large_counts() -> None:
         )
 
 
+@pytest.mark.slow
 def test_predictions_with_errors_in_x_say_whose_noise_they_have(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from hypo.api.inputs import as_settings
+from hypo.api.inputs import make_settings
 from hypo.data import as_dataset
 from hypo.expression.parser import parse
 from hypo.expression.program import evaluate
@@ -39,7 +39,7 @@ def searched(y: np.ndarray, x: np.ndarray = X, turns: int = 1, **given: Any) -> 
     """A short search of fixed effort."""
     kind = {k: given.pop(k) for k in ("likelihood", "dof", "log_likelihood") if k in given}
     dataset, _ = as_dataset((np.column_stack([x, Z]), y), "y", features=["x", "z"], **given)
-    settings = as_settings(time_limit=NO_LIMIT, operators="+,-,*,/,square,sqrt", **kind)
+    settings = make_settings(time_limit=NO_LIMIT, operators="+,-,*,/,square,sqrt", **kind)
     settings = replace(settings, turns=turns, library_sizes=(250,))
     require_table(dataset, settings.likelihood)
     return search(make_problem(dataset, None, settings), settings)
@@ -81,6 +81,7 @@ LAWS: dict[str, tuple[Callable[[], dict[str, Any]], Callable[[], np.ndarray]]] =
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LAWS)
 def test_known_laws_are_found(name: str) -> None:
     """The formula found is off by no more than constants can be, as a share of the target's spread; 0 and 1, and noise of half
@@ -98,13 +99,13 @@ def test_known_laws_are_found(name: str) -> None:
 def test_counts_that_a_formula_meets_are_not_exact() -> None:
     """Small counts can be equal to a formula in every row by chance or design; the search goes on all the same."""
     x = np.arange(1.0, 9.0)
-    settings = as_settings(likelihood="poisson")
+    settings = make_settings(likelihood="poisson")
     dataset, _ = as_dataset((x[:, None], x), "y")
     problem = make_problem(dataset, None, settings)
     h = problem.scorer(settings).score(parse("x0", variables=["x0"]))
     assert h is not None and h.rmse == 0.0
     assert not is_exact(h, problem)
-    plain = make_problem(dataset, None, as_settings())
+    plain = make_problem(dataset, None, make_settings())
     assert is_exact(plain.scorer(settings).score(parse("x0", variables=["x0"])), plain)
 
 

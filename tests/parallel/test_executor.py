@@ -186,6 +186,7 @@ def _outcome(address: str | None, workers: int) -> Any:
     )
 
 
+@pytest.mark.slow
 def test_a_search_is_the_same_with_every_executor(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(executor, "WORTH", 0.0)
     one = _outcome(None, 1)
@@ -217,6 +218,7 @@ def _bred(address: str | None, workers: int, **options: Any) -> Any:
     return [(str(h.expression), h.score) for h in out.front], out.scored, out.status
 
 
+@pytest.mark.slow
 def test_islands_are_the_same_with_every_executor(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(executor, "WORTH", 0.0)
     monkeypatch.setattr(evolve, "GENERATIONS", 3)
@@ -227,6 +229,7 @@ def test_islands_are_the_same_with_every_executor(address: str, monkeypatch: pyt
     assert _bred(address, 1) == one
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["processes", "dask"])
 def test_a_deadline_ends_islands_that_live_elsewhere(where: str, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(executor, "WORTH", 0.0)
@@ -299,12 +302,14 @@ def test_an_expired_clock_ends_a_scan_at_once(far: Any) -> None:
 # --- workers that die -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_worker_killed_in_the_middle_loses_nothing(far: Any, tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     assert list(far.map(die_once, range(60), ROWS, str(mark))) == [k + ROWS[k, 0] for k in range(60)]
     assert mark.exists()
 
 
+@pytest.mark.slow
 def test_what_was_finished_before_a_worker_died_is_not_done_again(tmp_path: Path) -> None:
     with Processes(2) as far:
         assert sorted(far.map_as_completed(count_calls, range(9), str(tmp_path))) == list(range(9))
@@ -313,6 +318,7 @@ def test_what_was_finished_before_a_worker_died_is_not_done_again(tmp_path: Path
     assert all(calls.count(str(k)) == 1 for k in range(4))
 
 
+@pytest.mark.slow
 def test_data_that_die_with_all_workers_are_sent_again(dask: Cluster) -> None:
     want = [k + float(ROWS.sum()) for k in range(6)]
     assert list(dask.map(add, range(6), ROWS)) == want
@@ -321,6 +327,7 @@ def test_data_that_die_with_all_workers_are_sent_again(dask: Cluster) -> None:
     assert list(dask.map(add, range(6), ROWS)) == want
 
 
+@pytest.mark.slow
 def test_workers_that_always_die_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remote, "MOST_LOSSES", 2)
     with Processes(1) as far:

@@ -17,7 +17,7 @@ from hypo.likelihood.registry import make_family
 from hypo.posterior.design import Disagreement, suggest
 from hypo.posterior.posterior import Structure
 from hypo.posterior.predictive import Prediction, predictive
-from hypo.report.questions.suggestions import count_repeats, domain_of, read_domain, widen
+from hypo.report.questions.suggestions import choose_domain, count_repeats, read_domain, widen
 
 
 def structure(text: str, weight: float, sigma: float = 0.5) -> Structure:
@@ -161,7 +161,7 @@ def test_default_domains() -> None:
     assert (
         widen(-4.0, -1.0) == (-4.75, -0.25) and widen(-4.0, -0.1) == (-4.975, 0.0) and widen(-2.0, 2.0) == (-3.0, 3.0)
     )
-    assert domain_of({"z": (1, 2)}, ("x", "z"), {"x": [2.0, 6.0], "z": [0.0, 9.0]}) == {
+    assert choose_domain({"z": (1, 2)}, ("x", "z"), {"x": [2.0, 6.0], "z": [0.0, 9.0]}) == {
         "x": (1.0, 7.0),
         "z": (1.0, 2.0),
     }

@@ -188,6 +188,7 @@ def test_order_does_not_depend_on_the_order_of_discovery() -> None:
     assert weighted(reversed(p.structures), COLUMNS, 3) == p
 
 
+@pytest.mark.slow
 def test_result_keeps_its_posterior(tmp_path: Path) -> None:
     data = {"x": X[0], "z": X[1], "y": Y}
     result = hypo.fit(data, "y", operators="+,*,/", max_complexity=7, time_limit=30, workers=1, out=tmp_path / "r")

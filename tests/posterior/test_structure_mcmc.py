@@ -180,6 +180,7 @@ def noisy() -> dict[str, np.ndarray]:
     return {"x": x, "y": 1.5 * x + 0.2 + 0.3 * rng.standard_normal(25)}
 
 
+@pytest.mark.slow
 def test_a_result_holds_what_the_chains_met(noisy) -> None:
     one, two = (hypo.fit(noisy, "y", operators="+,*,exp", time_limit=100, workers=k) for k in (1, 2))
     p = one.posterior
@@ -196,8 +197,9 @@ def test_exact_answers_wait_for_no_chain(noisy) -> None:
     assert exact.status == "exact" and "chain" not in exact.timing
 
 
+@pytest.mark.slow
 def test_structures_of_the_posterior_keep_hard_rules(noisy) -> None:
-    from hypo.api.inputs import as_knowledge
+    from hypo.api.inputs import make_knowledge
     from hypo.data import as_dataset
     from hypo.fitting.rule_checks import Rulebook
     from hypo.problem.problem import Settings, make_problem
@@ -206,7 +208,7 @@ def test_structures_of_the_posterior_keep_hard_rules(noisy) -> None:
     result = hypo.fit(noisy, "y", operators="+,*,exp", knowledge=known, workers=1)
     free = hypo.fit(noisy, "y", operators="+,*,exp", workers=1)
     dataset, _ = as_dataset(noisy, "y")
-    book = Rulebook(make_problem(dataset, as_knowledge(known, dataset), Settings()), 10.0)
+    book = Rulebook(make_problem(dataset, make_knowledge(known, dataset), Settings()), 10.0)
     assert result.posterior is not None and free.posterior is not None
     assert all(book.keeps_hard(s.expression) for s in result.posterior.structures)
     assert not any(book.keeps_hard(s.expression) for s in free.posterior.structures[:1])

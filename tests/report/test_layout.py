@@ -10,7 +10,7 @@ from hypo.cli.main import main
 from hypo.expression.expr import Expression
 from hypo.report import tables
 from hypo.report.constants import ConstantRow
-from hypo.report.layout import FEWEST, Sheet, fill, sentences, width_of, wrap
+from hypo.report.layout import FEWEST, TextTable, fill, find_width, wrap, wrap_sentences
 from hypo.scoring.score import Hypothesis
 
 pytestmark = pytest.mark.usefixtures("short_searches")
@@ -66,16 +66,16 @@ def test_names_that_are_too_long_stay_whole() -> None:
 def test_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
     text = "All 6 297 distinct formulas of up to 9 nodes without fitted constants were scored (119 283 769 in total)."
     monkeypatch.delenv("COLUMNS", raising=False)
-    assert width_of() == 80 and sentences([text, text]) == f"{text}\n{text}"
+    assert find_width() == 80 and wrap_sentences([text, text]) == f"{text}\n{text}"
     monkeypatch.setenv("COLUMNS", "50")
-    assert width_of() == 50
-    lines = sentences([text]).split("\n")
+    assert find_width() == 50
+    lines = wrap_sentences([text]).split("\n")
     assert len(lines) == 3 and all(len(line) <= 50 for line in lines) and " ".join("\n".join(lines).split()) == text
     for wrong in ("", "wide", "0", "-3"):
         monkeypatch.setenv("COLUMNS", wrong)
-        assert width_of() == 80
+        assert find_width() == 80
     monkeypatch.setenv("COLUMNS", "3")
-    assert width_of() == FEWEST
+    assert find_width() == FEWEST
     assert fill("  with 0.5 [a very long unit of it]", 20) == "  with 0.5 [a very\n  long unit of it]"
 
 
@@ -92,7 +92,7 @@ def hypotheses(rng: np.random.Generator) -> list[Hypothesis]:
 @pytest.mark.parametrize("target", ["y", "rate_of_change_of_the_stress"])
 def test_the_front_fits(width: int, target: str) -> None:
     front = hypotheses(np.random.default_rng(width))
-    table = tables.front_table(front, front[3], target)
+    table = tables.make_front_table(front, front[3], target)
     lines = [line for line, _ in table.lines(width)]
     assert all(len(line) <= max(width, 40) for line in lines)
     text = "".join(squeezed(line) for line in lines)
@@ -110,14 +110,14 @@ def test_constants_fit(width: int) -> None:
         ConstantRow("a_rather_long_name", 6.674e-11, "m^3/kg/s^2", 2e-15, 6.67e-11, 6.68e-11),
         ConstantRow("g", 9.81, "m/s^2"),
     ]
-    lines = [line for line, _ in tables.constants_table(rows).lines(width)]
+    lines = [line for line, _ in tables.make_constants_table(rows).lines(width)]
     assert all(len(line) <= width for line in lines)
     text = "".join(map(squeezed, lines))
     assert "3.1707" in text and "0.0067" in text and "a_rather_long_name" in text and "9.81" in text
 
 
 def test_wide_tables_are_as_they_were() -> None:
-    sheet = Sheet()
+    sheet = TextTable()
     sheet.add_column("")
     sheet.add_column("score", right=True)
     sheet.add_column("y =", wraps=True)

@@ -10,8 +10,11 @@ import pytest
 import hypo
 from hypo.checks import NO_LIMIT
 from hypo.report import tables
-from hypo.report.constants import shown_constants
-from hypo.report.display.progress import PlainProgress, panel, plain_line, rate_text
+from hypo.report.console import as_text
+from hypo.report.constants import list_constants
+from hypo.report.display.progress import PlainProgress, format_rate, make_panel, write_plain_line
+from hypo.report.formatting import format_nats, format_number, format_r2
+from hypo.report.sentences import describe_coverage
 from hypo.search.outcome import Progress
 from tests.oracles.falling import FAST, S, T
 
@@ -43,31 +46,31 @@ def test_plain_lines(law: hypo.Result, monkeypatch: pytest.MonkeyPatch) -> None:
     with PlainProgress(stream, "s") as progress:
         for now[0], best in ((0.5, None), (1.5, None), (2.0, law.best), (2.5, law.best), (8.0, law.best)):
             progress(report_of(best, now[0]))
-    score = tables.nats(law.best.score)  # type: ignore[union-attr]
+    score = format_nats(law.best.score)  # type: ignore[union-attr]
     rest = "2.5 million hypotheses/s, all formulas of up to 7 nodes without fitted constants seen"
     assert stream.getvalue().splitlines() == [
-        f"2.0 s, best {tables.equation(law.best, 's')} (score {score}), {rest}, 58 s left",  # type: ignore[arg-type]
-        f"8.0 s, best {tables.equation(law.best, 's')} (score {score}), {rest}, 52 s left",  # type: ignore[arg-type]
+        f"2.0 s, best {tables.write_equation(law.best, 's')} (score {score}), {rest}, 58 s left",  # type: ignore[arg-type]
+        f"8.0 s, best {tables.write_equation(law.best, 's')} (score {score}), {rest}, 52 s left",  # type: ignore[arg-type]
     ]
-    assert plain_line(report_of(None, 1.5), "s") == f"1.5 s, no formula yet (library of 250), {rest}, 58 s left"
+    assert write_plain_line(report_of(None, 1.5), "s") == f"1.5 s, no formula yet (library of 250), {rest}, 58 s left"
     # What there is nothing to say of yet reads like a failure.
     nothing = Progress(0.0, 60.0, None, 0, 0.0, 0, "compiling")
-    assert plain_line(nothing, "s") == "0.0 s, no formula yet (compiling), 60 s left"
+    assert write_plain_line(nothing, "s") == "0.0 s, no formula yet (compiling), 60 s left"
     # A search that has turns in the place of a time limit.
     turns = nothing._replace(time_left=NO_LIMIT - 5.0)
-    assert plain_line(turns, "s") == "0.0 s, no formula yet (compiling)"
-    assert plain_line(turns, "s", ended=True) == "0.0 s, no formula yet (compiling), ended"
-    assert "0.0 s (compiling)" in tables.as_text(panel(turns, "s"))
+    assert write_plain_line(turns, "s") == "0.0 s, no formula yet (compiling)"
+    assert write_plain_line(turns, "s", ended=True) == "0.0 s, no formula yet (compiling), ended"
+    assert "0.0 s (compiling)" in as_text(make_panel(turns, "s"))
 
 
 def test_live_panel(law: hypo.Result) -> None:
-    text = tables.as_text(panel(report_of(law.best, 3.0), "s"))
+    text = as_text(make_panel(report_of(law.best, 3.0), "s"))
     assert [line.split()[0] for line in text.splitlines()] == ["best", "score", "scored", "covered", "time"]
     assert "3.0 s, 57.0 s left (library of 250)" in text
 
 
 def test_rate_text() -> None:
-    assert [rate_text(r) for r in (7.4, 12_345, 3.21e6, 5e9)] == [
+    assert [format_rate(r) for r in (7.4, 12_345, 3.21e6, 5e9)] == [
         "7 hypotheses/s",
         "12.3 thousand hypotheses/s",
         "3.21 million hypotheses/s",
@@ -84,11 +87,11 @@ def test_rate_text() -> None:
      (-3.2, "-3.2000"), (math.nan, "-")],
 )  # fmt: skip
 def test_determination(r2: float, text: str) -> None:
-    assert tables.determination(r2) == text
+    assert format_r2(r2) == text
 
 
 def test_numbers() -> None:
-    assert [tables.number(v) for v in (3.0, 0.012345, 1e20, math.inf)] == ["3", "0.01235", "1e+20", "-"]
+    assert [format_number(v) for v in (3.0, 0.012345, 1e20, math.inf)] == ["3", "0.01235", "1e+20", "-"]
     none = "All formulas of up to 7 nodes without fitted constants were looked through: none"
     for coverage, dimensional, words in (
         ((7, 5200, 1300), False, "All 1 300 distinct formulas of up to 7 nodes without fitted constants were scored. "
@@ -103,12 +106,12 @@ def test_numbers() -> None:
         ((0, 0, 0), False, "The search ended before it scored a formula of its own."),
     ):  # fmt: skip
         given = dict(zip(("complete_to", "scored", "distinct"), coverage, strict=True))
-        assert tables.coverage_sentence(given, dimensional) == words.format("hypotheses were scored")
+        assert describe_coverage(given, dimensional) == words.format("hypotheses were scored")
 
 
 def test_shown_constants() -> None:
     e = hypo.parse("g*x + pi*2 + c1*k", variables=["x", "c1"], constants={"g": 9.81})
-    (name, value), (other, start) = [(c.name, c.value) for c in shown_constants(e)]
+    (name, value), (other, start) = [(c.name, c.value) for c in list_constants(e)]
     assert (name, value, other, start) == ("g", 9.81, "k", 1.0)
     fitted = hypo.Expression.constant(2.5, free=True) * hypo.Expression.variable("c1")
-    assert [c.name for c in shown_constants(fitted)] == ["c2"]
+    assert [c.name for c in list_constants(fitted)] == ["c2"]

@@ -10,7 +10,7 @@ import pytest
 import hypo
 from hypo.cli.main import main
 from hypo.expression.parser import parse
-from hypo.report.constants import by_error, value_text
+from hypo.report.formatting import format_value, round_to_error
 
 pytestmark = pytest.mark.usefixtures("short_searches")
 
@@ -195,8 +195,8 @@ def test_event_bounds_and_suggestions(result: hypo.Result) -> None:
 
 
 def test_digits_fit_the_error() -> None:
-    assert by_error(0.0123, 3.14159, 0.0123, 2.5) == ("3.142", "0.012", "2.500")
-    assert by_error(230.0, 12345.678, 230.0) == ("12346", "230")
-    assert by_error(2e-13, 6.674e-11, 2e-13) == ("6.674e-11", "0.020e-11")
-    assert by_error(None, 1.23456789) == ("1.23457",)
-    assert value_text(0.99943, 0.00003) == "0.99943 ± 0.00003"
+    assert round_to_error(0.0123, 3.14159, 0.0123, 2.5) == ("3.142", "0.012", "2.500")
+    assert round_to_error(230.0, 12345.678, 230.0) == ("12346", "230")
+    assert round_to_error(2e-13, 6.674e-11, 2e-13) == ("6.674e-11", "0.020e-11")
+    assert round_to_error(None, 1.23456789) == ("1.23457",)
+    assert format_value(0.99943, 0.00003) == "0.99943 ± 0.00003"

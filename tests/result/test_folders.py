@@ -12,7 +12,7 @@ import pytest
 
 import hypo
 from hypo.cli.main import main
-from hypo.cli.options import terminating_as_interrupt, uninterrupted
+from hypo.cli.options import treat_stops_as_interrupts, uninterrupted
 from hypo.errors import InputError
 from hypo.result.folders import Destination, check_file, check_folder, write_file
 
@@ -283,14 +283,14 @@ def test_a_hang_up_is_an_interrupt_unless_it_is_ignored():
     before = signal.getsignal(signal.SIGHUP)
     try:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
-        with pytest.raises(KeyboardInterrupt), terminating_as_interrupt():
+        with pytest.raises(KeyboardInterrupt), treat_stops_as_interrupts():
             os.kill(os.getpid(), signal.SIGHUP)
-        with terminating_as_interrupt(), uninterrupted():
+        with treat_stops_as_interrupts(), uninterrupted():
             os.kill(os.getpid(), signal.SIGHUP)
         assert signal.getsignal(signal.SIGHUP) == signal.SIG_DFL
         # As nohup has it.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        with terminating_as_interrupt():
+        with treat_stops_as_interrupts():
             os.kill(os.getpid(), signal.SIGHUP)
     finally:
         signal.signal(signal.SIGHUP, before)

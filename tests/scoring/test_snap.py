@@ -51,8 +51,8 @@ def _number(e: Expression) -> float:
 
 
 def test_digits_that_an_error_leaves_open_are_not_shown() -> None:
-    from hypo.report.constants import value_text
+    from hypo.report.formatting import format_value
 
-    assert value_text(216476.0, 10184.0) == "(2.16 ± 0.10)e5"
-    assert value_text(7512.3, 123.0) == "(7.51 ± 0.12)e3"
-    assert value_text(7512.3, 23.0) == "7512 ± 23"
+    assert format_value(216476.0, 10184.0) == "(2.16 ± 0.10)e5"
+    assert format_value(7512.3, 123.0) == "(7.51 ± 0.12)e3"
+    assert format_value(7512.3, 23.0) == "7512 ± 23"

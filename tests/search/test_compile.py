@@ -179,6 +179,7 @@ def _runs(pid: int) -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_warming_leaves_nothing_to_compile() -> None:
     """A variant that is compiled in the middle of a search takes seconds of it, and memory that no limit counts."""
     kinds = ["weights", "units", "rules", "template", "guesses", "columns", "few", "operators", "scoring"]

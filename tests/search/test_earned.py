@@ -14,7 +14,8 @@ from hypo.posterior.posterior import Posterior, Structure
 from hypo.problem.problem import Problem, Settings, make_problem
 from hypo.problem.repeated_rows import repeated_rows
 from hypo.problem.residual_structure import lack_of_fit
-from hypo.report.rivals import rivals_sentence, runners_up, share_text
+from hypo.report.formatting import format_share
+from hypo.report.rivals import choose_runners_up, describe_rivals
 from hypo.result.uncertainty import cautions
 from hypo.search.engine import search
 from hypo.search.outcome import Outcome
@@ -193,14 +194,16 @@ def posterior(*weights: float, unearned: str = "") -> Posterior:
 
 def test_runners_up_where_rows_do_not_settle_it() -> None:
     open_, settled = posterior(0.5, 0.3, 0.2), posterior(0.97, 0.025, 0.005)
-    assert len(runners_up(open_, 500)) == len(runners_up(open_, 8)) == 3
-    assert not runners_up(settled, 500) and len(runners_up(settled, 12)) == 2
-    assert not runners_up(posterior(1.0), 8) and not runners_up(None, 8)
+    assert len(choose_runners_up(open_, 500)) == len(choose_runners_up(open_, 8)) == 3
+    assert not choose_runners_up(settled, 500) and len(choose_runners_up(settled, 12)) == 2
+    assert not choose_runners_up(posterior(1.0), 8) and not choose_runners_up(None, 8)
     # Few rows show candidates, whatever the search earned; many do not.
-    assert runners_up(posterior(0.5, 0.5, unearned="no"), 8) and not runners_up(posterior(0.5, 0.5, unearned="no"), 50)
-    assert rivals_sentence(open_, 8).startswith("8 rows do not settle the law: of")
+    assert choose_runners_up(posterior(0.5, 0.5, unearned="no"), 8) and not choose_runners_up(
+        posterior(0.5, 0.5, unearned="no"), 50
+    )
+    assert describe_rivals(open_, 8).startswith("8 rows do not settle the law: of")
     short = replace(open_, unearned="the search was too short to weigh rivals")
-    assert rivals_sentence(short, 8) == "8 rows do not settle the law, and the search was too short to weigh rivals."
-    assert rivals_sentence(short, 100) == "The search was too short to weigh rivals."
-    assert rivals_sentence(open_, 100).startswith("Of the structures")
-    assert [share_text(s) for s in (0.546, 0.0596, 0.0996, 0.0004)] == ["55 %", "6.0 %", "10 %", "< 0.1 %"]
+    assert describe_rivals(short, 8) == "8 rows do not settle the law, and the search was too short to weigh rivals."
+    assert describe_rivals(short, 100) == "The search was too short to weigh rivals."
+    assert describe_rivals(open_, 100).startswith("Of the structures")
+    assert [format_share(s) for s in (0.546, 0.0596, 0.0996, 0.0004)] == ["55 %", "6.0 %", "10 %", "< 0.1 %"]

@@ -125,6 +125,7 @@ def warm() -> None:
     find(y, X=X, names=names, turns=2, library_sizes=Settings().library_sizes)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("warm")
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_deadline_is_kept_and_leaves_the_best_so_far(workers: int) -> None:
@@ -211,6 +212,7 @@ def test_numbers_of_any_size(scale: float) -> None:
     assert agrees(outcome.best.expression, lambda x, z, w: scale * x * z**2 / w)
 
 
+@pytest.mark.slow
 def test_equal_weights_do_not_change_the_answer() -> None:
     x = np.linspace(0.5, 4.0, 60)
     y = noisy(1 + 2.5 * np.sqrt(x), 0.02)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import hypo
-from hypo.api.inputs import as_settings
+from hypo.api.inputs import make_settings
 from hypo.data import from_arrays
 from hypo.errors import InputError
 from hypo.problem.problem import Settings, make_problem
@@ -22,13 +22,13 @@ X = np.random.default_rng(0).uniform(1, 3, (300, 3))
     ("text", "size"), [("4GB", 4e9), ("1.5 GiB", 1.5 * 2**30), ("3 gb", 3e9), (2e9, 2e9), ("10", 10.0)]
 )
 def test_sizes_are_read(text, size):
-    assert as_settings(max_memory=text).max_memory == size
+    assert make_settings(max_memory=text).max_memory == size
 
 
 @pytest.mark.parametrize("text", ["four", "4 GBit", "-1", -1, True, float("nan"), "1e9x"])
 def test_other_texts_are_refused(text):
     with pytest.raises(InputError, match="max_memory must be a number of bytes or a size"):
-        as_settings(max_memory=text)
+        make_settings(max_memory=text)
 
 
 def test_libraries_follow_the_limit():
@@ -60,6 +60,7 @@ print(json.dumps([peak, result.settings["library_sizes"], result.coverage.scored
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process is read from /proc")
 def test_a_search_stays_within_its_limit():
     done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=300, check=True)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import hypo
-from hypo.api.inputs import as_folds, fold_numbers
+from hypo.api.inputs import make_folds, read_folds
 from hypo.cli.main import main
 from hypo.data import as_dataset, from_arrays
 from hypo.expression.program import evaluate
@@ -90,6 +90,7 @@ def test_validation_against_a_slow_reference(validated: hypo.Result) -> None:
     )
 
 
+@pytest.mark.slow
 def test_large_formulas_do_not_win_by_luck() -> None:
     """A straight line with noise: the least loss is always that of a larger formula, and hardly ever chosen."""
     sizes, least = [], []
@@ -137,14 +138,14 @@ def test_whole_numbers_may_be_floats() -> None:
         [np.int64(k) for k in numbers],
         numbers[:, None] + 0.0,
     ):
-        masks = folds_of(data, None, fold_numbers(same), 0)
+        masks = folds_of(data, None, read_folds(same), 0)
         assert [np.array_equal(m, numbers == k) for k, m in enumerate(masks)] == [True] * 3
     truth = [bool(k) for k in numbers]
-    assert np.array_equal(folds_of(data, None, fold_numbers(np.array(truth, object)), 0)[0], truth)
+    assert np.array_equal(folds_of(data, None, read_folds(np.array(truth, object)), 0)[0], truth)
     gap = numbers.astype(float)
     gap[3] = np.nan
     short = from_arrays(XS[:, None], np.where(np.arange(40) == 3, np.nan, YS), drop_missing=True)
-    assert np.array_equal(folds_of(short, None, fold_numbers(gap), 0)[1], np.delete(numbers == 1, 3))
+    assert np.array_equal(folds_of(short, None, read_folds(gap), 0)[1], np.delete(numbers == 1, 3))
 
 
 def test_a_column_of_folds() -> None:
@@ -153,7 +154,7 @@ def test_a_column_of_folds() -> None:
     (plain, _), (named, _) = as_dataset(DATA, "y"), as_dataset({**DATA, "fold": numbers + 1.0}, "y", folds="fold")
     assert named.names == ("x",) and named.sha256 == plain.sha256
     by_array, by_column = (
-        as_folds(d, "validation", None, f, Settings()) for d, f in ((plain, numbers), (named, "fold"))
+        make_folds(d, "validation", None, f, Settings()) for d, f in ((plain, numbers), (named, "fold"))
     )
     np.testing.assert_array_equal(by_column, by_array)
     held = as_dataset({**DATA, "fold": numbers == 1}, "y", folds="fold")[0].folds
@@ -213,6 +214,7 @@ def test_messages(options: dict[str, Any], message: str) -> None:
         hypo.fit(DATA, "y", **FAST, **options)
 
 
+@pytest.mark.slow
 def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(tmp_path)
     Path("d.csv").write_text("x,y\n" + "".join(f"{a},{b}\n" for a, b in zip(XS, YS, strict=True)))

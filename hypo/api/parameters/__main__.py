@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypo.api.parameters.write_types import PLACE, types_source
+from hypo.api.parameters.write_types import PLACE, make_types_source
 
 if __name__ == "__main__":
-    PLACE.write_text(types_source(), encoding="utf-8")
+    PLACE.write_text(make_types_source(), encoding="utf-8")

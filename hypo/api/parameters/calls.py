@@ -19,15 +19,15 @@ WIDTH = 120
 MARK = "**settings: "
 
 
-def parameters_of(call: str) -> tuple[Parameter, ...]:
+def list_parameters(call: str) -> tuple[Parameter, ...]:
     """The rows of a call, as it has them; what may be given by place comes first."""
     rows = [p.within(call) for p in PARAMETERS if call in p.calls]
     return tuple(sorted(rows, key=lambda p: not p.is_positional))
 
 
-def names_of(call: str, *parts: str) -> tuple[str, ...]:
+def list_names(call: str, *parts: str) -> tuple[str, ...]:
     """The names of a call's parameters, all or those that go to one of ``parts``."""
-    return tuple(p.name for p in parameters_of(call) if not parts or p.goes_to in parts)
+    return tuple(p.name for p in list_parameters(call) if not parts or p.goes_to in parts)
 
 
 def complete_arguments(call: str, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -40,30 +40,30 @@ def complete_arguments(call: str, given: Mapping[str, Any]) -> dict[str, Any]:
     InputError
         For a wrong value of a parameter that goes nowhere else than to the call.
     """
-    values = {p.name: given.get(p.name, p.default) for p in parameters_of(call)}
+    values = {p.name: given.get(p.name, p.default) for p in list_parameters(call)}
     if values.get("turns") is not None and "time_limit" not in given:
         values["time_limit"] = NO_LIMIT
-    for p in parameters_of(call):
+    for p in list_parameters(call):
         if p.goes_to == CALL and p.convert is not None:
             values[p.name] = p.convert(p.name, values[p.name])
     return values
 
 
-def described(call: str) -> Callable[[D], D]:
+def describe(call: str) -> Callable[[D], D]:
     """A decorator: a function gets the signature of a call, and it or a class the entries in its docstring.
 
     The source of the function takes ``**settings``; ``self`` and what is returned stay as they are.
     """
 
     def decorate(target: D) -> D:
-        rows = parameters_of(call)
+        rows = list_parameters(call)
         if inspect.isfunction(target):
             own = inspect.signature(target)
             bound = [p for p in own.parameters.values() if p.name == "self"]
             target.__signature__ = own.replace(parameters=[*bound, *_as_inspected(rows)])  # type: ignore[attr-defined]
         if target.__doc__ is not None:
             lines = target.__doc__.splitlines()
-            target.__doc__ = "\n".join(new for line in lines for new in _described_line(line, rows))
+            target.__doc__ = "\n".join(new for line in lines for new in _describe_line(line, rows))
         return target
 
     return decorate
@@ -76,7 +76,7 @@ def _as_inspected(rows: tuple[Parameter, ...]) -> Iterator[inspect.Parameter]:
         yield inspect.Parameter(p.name, kind, default=default, annotation=p.type)
 
 
-def _described_line(line: str, rows: tuple[Parameter, ...]) -> Iterator[str]:
+def _describe_line(line: str, rows: tuple[Parameter, ...]) -> Iterator[str]:
     """The line itself, or all entries in the place of the marked one."""
     if not line.strip().startswith(MARK):
         yield line
@@ -93,4 +93,4 @@ def _described_line(line: str, rows: tuple[Parameter, ...]) -> Iterator[str]:
         )
 
 
-__all__ = ["AUDIT", "ESTIMATOR", "FIT", "SCORE", "complete_arguments", "described", "names_of", "parameters_of"]
+__all__ = ["AUDIT", "ESTIMATOR", "FIT", "SCORE", "complete_arguments", "describe", "list_names", "list_parameters"]

@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from hypo.api.parameters.calls import parameters_of
+from hypo.api.parameters.calls import list_parameters
 from hypo.api.parameters.parameter import AUDIT, ESTIMATOR, FIT, SCORE, Parameter
 
 PLACE = Path(__file__).with_name("typed.py")
@@ -44,9 +44,9 @@ if TYPE_CHECKING:
 '''
 
 
-def types_source() -> str:
+def make_types_source() -> str:
     """The text of the module."""
-    rows = {call: _by_keyword(parameters_of(call)) for call in (FIT, SCORE, AUDIT, ESTIMATOR)}
+    rows = {call: _by_keyword(list_parameters(call)) for call in (FIT, SCORE, AUDIT, ESTIMATOR)}
     shared = [p for p in rows[FIT] if p in rows[SCORE] and p in rows[AUDIT]]
     parts = [
         HEAD,
@@ -66,7 +66,7 @@ def types_source() -> str:
     said = "Parameters of :class:`hypo.SymbolicRegressor` that are given by name."
     parts.append(_class("EstimatorSettings", "TypedDict, total=False", said, rows[ESTIMATOR]))
     said = "The attributes that hold the parameters of :class:`hypo.SymbolicRegressor`."
-    attributes = "\n".join(f"    {p.name}: {p.type}" for p in parameters_of(ESTIMATOR))
+    attributes = "\n".join(f"    {p.name}: {p.type}" for p in list_parameters(ESTIMATOR))
     parts.append(f'class EstimatorAttributes:\n    """{said}"""\n\n{attributes}\n')
     return "\n\n".join(parts)
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hypo.knowledge.rules.base import Rule
-from hypo.knowledge.rules.first_order import Logic
 from hypo.knowledge.text.toml_lines import Path
 from hypo.knowledge.text.wording import nearest
 
@@ -74,11 +73,11 @@ def foreign_names(k: Any, columns: Sequence[str], target: str, constant: Mapping
                 yield ("grammar", "never_together", i), "warning", no_column(name, known)
     constants = {name: c.value for name, c in k.constants.items()}
     for i, rule in enumerate(k.rules):
-        # All that a sentence may name stands in its formula, but for the domain.
+        # All that a sentence may name stands in its text, but for the domain.
         about_domain = set(Rule.misfits(rule, columns, target, constants))
         for message in rule.misfits(columns, target, constants):
-            in_formula = isinstance(rule, Logic) and message not in about_domain
-            yield ("rule", i, "formula") if in_formula else ("rule", i), "error", message
+            in_text = rule.stated_in and message not in about_domain
+            yield ("rule", i, rule.stated_in) if in_text else ("rule", i), "error", message
     if k.template is not None:
         path = ("template", "form")
         for problem in k.template.problems(columns, constants, target):
@@ -87,6 +86,14 @@ def foreign_names(k: Any, columns: Sequence[str], target: str, constant: Mapping
         yield from _warn_of_fitted(path, [name for name in k.template.names if name not in arguments], known)
     for i, text in enumerate(k.guesses):
         yield from _guess_names(("guesses", "forms", i), text, target, known)
+
+
+def misread_rules(k: Any, columns: Sequence[str], target: str) -> Iterator[tuple[int, str]]:
+    """The numbers of rules of the knowledge ``k`` that may not say what is meant for this table, each with a warning."""
+    constants = {name: c.value for name, c in k.constants.items()}
+    for i, rule in enumerate(k.rules):
+        for trap in rule.misreadings(columns, target, constants):
+            yield i, trap
 
 
 def _guess_names(path: Path, text: str, target: str, known: Sequence[str]) -> Iterator[Remark]:

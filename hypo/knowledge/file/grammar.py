@@ -8,7 +8,7 @@ from typing import Any
 
 from hypo.expression import operators as ops
 from hypo.knowledge.file.number_limits import read_limits
-from hypo.knowledge.grammar import Grammar, permitted
+from hypo.knowledge.grammar import Grammar, permit
 from hypo.knowledge.text.problems import Report, is_array, is_table, read_number
 from hypo.knowledge.text.toml_lines import Path
 from hypo.knowledge.text.wording import join, name_problem, nearest, show, suggestion
@@ -49,7 +49,7 @@ def read_grammar(table: Any, report: Report, sections: Sequence[str]) -> Grammar
                 "the list is empty; name at least one operator, or leave the key out to allow all",
             )
     forbid = _read_operators(table.get("forbid", ()), ("grammar", "forbid"), report)
-    if len(report.problems) == known and not permitted(operators, forbid):
+    if len(report.problems) == known and not permit(operators, forbid):
         report.add(("grammar", "forbid"), "this forbids every operator allowed; leave at least one")
     grammar = Grammar(
         operators=operators,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import hypo.knowledge.rules.built_in  # noqa: F401  (makes the built-in kinds known)
-from hypo.errors import FormulaError
+from hypo.errors import FormulaError, KnowledgeError
 from hypo.expression.parser import parse
 from hypo.knowledge.file.contents import FileContent
 from hypo.knowledge.rules.contradictions import contradictions
@@ -44,7 +44,12 @@ def read_rules(value: Any, report: Report, out: FileContent) -> None:
         elif len(report.problems) == known:  # a plug-in need not say why
             report.add(path, "the rule cannot be read")
     out.rules = tuple(rules)
-    for i, j, why in contradictions(rules, out.ranges, report.target):
+    try:
+        found = list(contradictions(rules, out.ranges, report.target))
+    except KnowledgeError as error:  # of a kind that is not ours
+        report.add(("rule",), str(error))
+        return
+    for i, j, why in found:
         if rules[i].hard and rules[j].hard:
             report.add(("rule", kept[j]), describe_rule_conflict(kept[i], why, report.lines))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hypo.expression import operators as ops
 from hypo.knowledge.file.contents import FileContent
-from hypo.knowledge.grammar import Grammar, permitted
+from hypo.knowledge.grammar import Grammar, permit
 from hypo.knowledge.text.findings import Findings
 from hypo.knowledge.text.wording import join
 
@@ -25,11 +25,11 @@ def check_grammar(fields: FileContent, dataset: Dataset | None, out: Findings) -
 
 
 def _check_operators(grammar: Grammar, out: Findings) -> None:
-    allowed = permitted(grammar.operators, grammar.forbid)
+    allowed = permit(grammar.operators, grammar.forbid)
     for name in grammar.forbid:
         if grammar.operators is not None and name in grammar.operators:
             out.warning(("grammar", "forbid"), f"{name} also stands in operators, but forbid wins")
-        elif grammar.operators is not None and name not in permitted(grammar.operators, ()):
+        elif grammar.operators is not None and name not in permit(grammar.operators, ()):
             out.note(("grammar", "forbid"), f"{name} is not among the operators anyway")
     if allowed and not any(ops.BY_NAME[name].arity == 2 for name in allowed):
         key = "operators" if grammar.operators is not None else "forbid"
@@ -51,7 +51,7 @@ def _check_operators(grammar: Grammar, out: Findings) -> None:
 
 def _check_places(grammar: Grammar, out: Findings) -> None:
     """``only`` and ``never_inside``: can the name still occur, and does the limit ever apply?"""
-    allowed = permitted(grammar.operators, grammar.forbid)
+    allowed = permit(grammar.operators, grammar.forbid)
     for name, homes in grammar.only.items():
         path = ("grammar", "only", name)
         left = [home for home in homes if home in allowed]
@@ -115,7 +115,7 @@ def _check_size(grammar: Grammar, dataset: Dataset | None, out: Findings) -> Non
 
 
 def _check_priors(grammar: Grammar, out: Findings) -> None:
-    allowed = permitted(grammar.operators, grammar.forbid)
+    allowed = permit(grammar.operators, grammar.forbid)
     for name, weight in grammar.priors.items():
         if name not in allowed:
             out.note(("priors", name), f"{name} is not allowed, so its weight never counts")

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hypo.errors import FormulaError
-from hypo.knowledge.file.column_names import data_ranges
+from hypo.knowledge.file.column_names import data_ranges, misread_rules
 from hypo.knowledge.file.contents import FileContent
 from hypo.knowledge.file.rules import describe_rule_conflict
-from hypo.knowledge.linter.argument_order import misordered_rules, parts_of
-from hypo.knowledge.logic.sentence import parse_logic, read_logic
-from hypo.knowledge.logic.syntax import Call, Derivative, Integral, LogicTerm, Quantified
 from hypo.knowledge.rules.contradictions import constraints, contradictions, possible_contradictions
-from hypo.knowledge.rules.first_order import Logic
 from hypo.knowledge.text.findings import Findings
 
 if TYPE_CHECKING:
@@ -21,17 +16,20 @@ if TYPE_CHECKING:
 
 def check_rules(fields: FileContent, dataset: Dataset | None, out: Findings) -> None:
     """Remarks on [[rule]] that need no rows."""
+    constants = {name: c.value for name, c in fields.constants.items()}
+    columns, target = (None, "f") if dataset is None else (dataset.names, dataset.target)
     for i, rule in enumerate(fields.rules):
         if rule.weight == 0 and not rule.hard:
             out.warning(("rule", i, "weight"), "this rule counts for nothing; give it a weight above 0, or remove it")
-        if isinstance(rule, Logic) and _says_nothing(rule, fields, dataset):
+        if not rule.mentions_law(columns, target, constants):
             out.warning(
-                ("rule", i, "formula"), "this never mentions the law, so it is true or false of every formula alike"
+                ("rule", i, rule.stated_in),
+                "this never mentions the law, so it is true or false of every formula alike",
             )
     if dataset is not None:
-        for i, trap in misordered_rules(fields, dataset.names, dataset.target):
-            out.warning(("rule", i, "formula"), trap)
-    if not out.list_spoiled("ranges"):
+        for i, trap in misread_rules(fields, dataset.names, dataset.target):
+            out.warning(("rule", i, fields.rules[i].stated_in), trap)
+    if not out.list_spoiled("ranges") and ("rule",) not in out.list_spoiled("rule"):
         _check_pairs(fields, dataset, out)
 
 
@@ -59,29 +57,3 @@ def _check_pairs(fields: FileContent, dataset: Dataset | None, out: Findings) ->
                 f"{why}; whether it comes to that depends on the domain, which [ranges] or a table settles",
                 "it may contradict",
             )
-
-
-# --- sentences that are not about the law -----------------------------------------------------------------------------
-
-
-def _says_nothing(rule: Logic, fields: FileContent, dataset: Dataset | None) -> bool:
-    """True if the law does not occur in a sentence; without a table any free name may be the law's."""
-    constants = {name: c.value for name, c in fields.constants.items()}
-    try:
-        sentence = (
-            read_logic(rule.formula)
-            if dataset is None
-            else parse_logic(rule.formula, variables=dataset.names, target=dataset.target, constants=constants)
-        )
-    except FormulaError:
-        return False
-    found = list(parts_of(sentence.statement))
-    if any(isinstance(part, Call | Derivative) for part in found):
-        return False
-    if dataset is not None:
-        return True
-    bound = {name for part in found if isinstance(part, Quantified) for name, _ in part.over}
-    bound |= {part.variable for part in found if isinstance(part, Integral)}
-    terms = [part for part in found if isinstance(part, LogicTerm)]
-    names = {name for term in terms for name in term.expression.variables if not name.startswith("#")}
-    return names <= bound | constants.keys() | {"pi"}

@@ -49,7 +49,7 @@ def check_template(fields: FileContent, units: Mapping[str, Unit], dataset: Data
     target = dataset.target if dataset is not None else template.left
     if template.problems(columns, fields.constants, target):
         return
-    bound = template.bound(columns, {name: c.value for name, c in fields.constants.items()})
+    bound = template.bind(columns, {name: c.value for name, c in fields.constants.items()})
     _check_grammar(bound, fields, out)
     _check_names(template, fields, columns, out)
     if units and dataset is not None:

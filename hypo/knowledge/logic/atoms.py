@@ -34,6 +34,7 @@ class AtomReader(Tokens, ABC):
         """Reads a number, up to what cannot belong to it."""
 
     def read_term(self) -> LogicTerm:
+        """Reads a number as a term of a statement."""
         return LogicTerm.of(self.read_sum())
 
     @abstractmethod
@@ -41,6 +42,7 @@ class AtomReader(Tokens, ABC):
         """Refuses a name for a variable that cannot be one."""
 
     def read_literal(self, token: Token) -> Constant:
+        """The constant that a number stands for; refuses those beyond all floats."""
         value = float(token.text)
         if math.isinf(value):
             self.fail(token.at, f"the number {token.text} is too large for a float")
@@ -49,6 +51,7 @@ class AtomReader(Tokens, ABC):
     # --- names ----------------------------------------------------------------------------------------------------
 
     def read_name(self, name: str, at: int) -> Draft:
+        """Reads what begins with a name: a variable, a constant, the law, a function, a derivative or an integral."""
         called = self.ahead().text == "("
         if name in self.local or (self.names is not None and name in self.names.variables):
             what = "variable" if name in self.local else "column"
@@ -82,10 +85,12 @@ class AtomReader(Tokens, ABC):
         return self.read_unknown(name, at, called)
 
     def read_leaf(self, leaf: str | Constant) -> Draft:
+        """Steps over a name that is a variable or constant."""
         self.position += 1
         return [leaf]
 
     def refuse_call(self, name: str, what: str, at: int, called: bool) -> None:
+        """Refuses the name of a variable or constant with a bracket behind it."""
         if called:
             law = f"; the law is {self.names.target}" if name == "f" and self.names else ""
             self.fail(at + len(name), f"expected an operator after {name!r}, which is {what}{law}")
@@ -99,15 +104,18 @@ class AtomReader(Tokens, ABC):
         return self.read_leaf(Constant(math.nan, name) if self.in_end else name)
 
     def refuse_in_end(self, at: int, what: str) -> None:
+        """Refuses what may vary as an end of an interval."""
         if self.in_end:
             self.fail(at, f"the ends of an interval must be constant, but this is {what}")
 
     def read_law(self, name: str, at: int) -> Draft:
+        """Reads the law, with its arguments if there are any."""
         self.refuse_in_end(at, "the law")
         self.position += 1
         return [syntax.Call(name, self.read_arguments(name))]
 
     def read_function(self, name: str) -> Draft:
+        """Reads a function of the table of operators and as many arguments as it takes."""
         row = ops.lookup(name)
         assert row is not None
         self.position += 1
@@ -124,6 +132,7 @@ class AtomReader(Tokens, ABC):
         return [*draft, row.opcode]
 
     def take_closing(self, name: str) -> None:
+        """Steps over the bracket that closes the arguments of ``name``."""
         if self.token.kind in ("number", "name") and self.token.text not in KEYWORDS:
             self.fail_stray()
         self.take(")", f" to close the arguments of {name}")
@@ -165,6 +174,7 @@ class AtomReader(Tokens, ABC):
         return tuple(found)
 
     def check_argument(self, law: str, name: str, at: int, given: list[str | None]) -> None:
+        """Refuses an argument given by a name that is no column, or given before."""
         if name in given:
             self.fail(at, f"the argument {name} is given twice")
         if self.names is not None and name not in self.names.variables:
@@ -174,12 +184,14 @@ class AtomReader(Tokens, ABC):
     # --- derivatives and integrals --------------------------------------------------------------------------------
 
     def is_derivative(self, name: str) -> bool:
+        """True if ``name`` begins a derivative of the law, such as ``dT/dL``."""
         read = numerator(name)
         if read is None or self.ahead().text != "/" or not re.fullmatch(r"d\w+", self.ahead(2).text):
             return False
         return self.names is None or read[1] in self.names.laws
 
     def read_derivative(self, name: str, at: int) -> Draft:
+        """Reads a derivative of the law, with its arguments if there are any."""
         self.refuse_in_end(at, "a derivative")
         order, _ = numerator(name) or (1, "")
         below, below_at = self.ahead(2).text, self.ahead(2).at
@@ -196,6 +208,7 @@ class AtomReader(Tokens, ABC):
         return [syntax.Derivative(written, by, self.read_arguments(written))]
 
     def fail_derivative(self, above: str, below: str, at: int, order: int, ambiguous: bool) -> NoReturn:
+        """Says what is wrong with the denominator of a derivative."""
         assert self.names is not None
         if ambiguous:
             self.fail(at, f"{below} can be read in more than one way; rename a column")
@@ -219,6 +232,7 @@ class AtomReader(Tokens, ABC):
         )
 
     def read_integral(self, at: int) -> Draft:
+        """Reads ``int(integrand, variable, from, to)``."""
         self.refuse_in_end(at, "an integral")
         self.integrals += 1
         if self.integrals > MAX_INTEGRALS:

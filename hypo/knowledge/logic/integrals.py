@@ -10,7 +10,7 @@ h·(g₀ + 4·g₁ + g₂)/6 - h⁵·g⁗(ξ)/2880. F. B. Hildebrand, *Introduct
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import NamedTuple
@@ -333,6 +333,6 @@ def _count(columns: Mapping[str, object]) -> int:
     return 1
 
 
-def _names(names: object, integrals: tuple[Quadrature, ...]) -> frozenset[str]:
+def _names(names: Iterable[str], integrals: tuple[Quadrature, ...]) -> frozenset[str]:
     own = {q.name for q in integrals}
-    return frozenset(names) - own | frozenset().union(*(q.names for q in integrals))  # type: ignore[call-overload]
+    return (frozenset(names) - own).union(*(q.names for q in integrals))

@@ -42,8 +42,17 @@ MAX_NESTING = 60
 MAX_QUANTIFIED = 16
 """Quantified variables of a rule, at most."""
 
-_IFF, _IMPLIES, _OR, _AND, _NOT, _COMPARISON, _SUM = range(7)
-_PRODUCT, _UNARY, _POWER = (_SUM + p - ops.P_SUM for p in (ops.P_PRODUCT, ops.P_UNARY, ops.P_POWER))
+# How tightly a word or sign binds: the connectives loosest, then comparisons, then the operators of formulas in their order.
+_IFF = 0
+_IMPLIES = 1
+_OR = 2
+_AND = 3
+_NOT = 4
+_COMPARISON = 5
+_SUM = 6
+_PRODUCT = _SUM + ops.P_PRODUCT - ops.P_SUM
+_UNARY = _SUM + ops.P_UNARY - ops.P_SUM
+_POWER = _SUM + ops.P_POWER - ops.P_SUM
 _RELATIONS = frozenset({"=", "!=", "<", "<=", ">", ">="})
 _ARITHMETIC = {sign: ops.BY_NAME[sign] for sign in ("+", "-", "*", "/", "**")}
 _LEVELS = {
@@ -83,6 +92,7 @@ class StatementReader(AtomReader):
     # --- the whole ------------------------------------------------------------------------------------------------
 
     def read(self) -> Statement:
+        """The whole rule as a statement."""
         if len(self.tokens) == 1:
             self.fail(0, "the rule is empty; expected a statement such as 'f >= 0'")
         whole = self.read_statement(_IFF)
@@ -95,6 +105,7 @@ class StatementReader(AtomReader):
         return whole
 
     def read_statement(self, level: int) -> Statement:
+        """Reads a statement whose connectives bind at least as tightly as ``level``."""
         start = self.token.at
         found = self.climb(level)
         if isinstance(found, list):
@@ -112,6 +123,7 @@ class StatementReader(AtomReader):
         return found
 
     def read_number(self, level: int) -> Draft:
+        """Reads a number whose operators bind at least as tightly as ``level``."""
         start = self.token.at
         found = self.climb(level)
         if not isinstance(found, list):
@@ -144,6 +156,7 @@ class StatementReader(AtomReader):
                 left = self.read_combination(left, token.text, binding)
 
     def fail_kind(self, left: Draft | Statement, start: int, token: Token) -> NoReturn:
+        """Refuses an operator behind a statement, or a connective behind a number."""
         if isinstance(left, list):
             self.fail(token.at, f"expected a comparison such as '>= 0' before {token.text!r}")
         self.fail(
@@ -151,6 +164,7 @@ class StatementReader(AtomReader):
         )
 
     def read_combination(self, left: Statement, word: str, binding: int) -> Statement:
+        """Reads the connective ``word`` and the statements behind it."""
         if word == "implies":
             self.position += 1
             return syntax.Implication(left, self.read_statement(_IMPLIES))
@@ -164,6 +178,7 @@ class StatementReader(AtomReader):
         return (syntax.Conjunction if word == "and" else syntax.Disjunction)(tuple(parts))
 
     def read_comparison(self, left: Draft) -> Statement:
+        """Reads a chain of comparisons, such as ``0 <= f <= 1``, behind its first number."""
         first = LogicTerm.of(left)
         links = []
         while self.token.text in _RELATIONS:
@@ -173,6 +188,7 @@ class StatementReader(AtomReader):
         return syntax.Chain(first, tuple(links))
 
     def read_operation(self, left: Draft, token: Token) -> Draft:
+        """Reads an operator of formulas and its right side; adds both to ``left``."""
         row = _ARITHMETIC[token.text]
         before = self.tokens[self.position - 1]
         self.position += 1
@@ -195,6 +211,7 @@ class StatementReader(AtomReader):
     # --- operands -------------------------------------------------------------------------------------------------
 
     def read_operand(self, level: int) -> Draft | Statement:
+        """Reads one operand: a number, a name, a negation, a quantified statement, or brackets."""
         kind, text, at = self.token
         if kind == "number":
             self.position += 1
@@ -213,6 +230,7 @@ class StatementReader(AtomReader):
         self.fail_expecting("a number, a name or '('" if level > _NOT else "a statement, a number, a name or '('")
 
     def read_signed(self, sign: str) -> Draft:
+        """Reads a sign and the number behind it."""
         self.position += 1
         after = self.token
         if sign == "-" and after.kind == "number" and self.ahead().text != "**":
@@ -222,6 +240,7 @@ class StatementReader(AtomReader):
         return [*inner, oc.NEG] if sign == "-" else inner
 
     def read_bracket(self) -> Draft | Statement:
+        """Reads a number or statement in brackets."""
         at = self.column(self.token.at)
         self.position += 1
         found = self.climb(_IFF)
@@ -233,6 +252,7 @@ class StatementReader(AtomReader):
     # --- quantifiers ----------------------------------------------------------------------------------------------
 
     def read_quantified(self, word: str) -> Statement:
+        """Reads ``forall`` or ``exists``, its variables with their intervals, and the statement."""
         over: list[tuple[str, syntax.QuantifierInterval | None]] = []
         outside = len(self.local)
         more = True
@@ -266,6 +286,7 @@ class StatementReader(AtomReader):
             self.fail(at, f"cannot use {name} as a variable: {problem}")
 
     def read_interval(self, group: list[str]) -> syntax.QuantifierInterval | None:
+        """Reads the interval of a group of variables; None for ``domain``, which means the columns' own."""
         at = self.token.at
         if self.token.text == "domain":
             for name in group:
@@ -291,6 +312,7 @@ class StatementReader(AtomReader):
         return interval
 
     def check_interval(self, interval: syntax.QuantifierInterval, at: int) -> None:
+        """Refuses an interval that holds no number, or an end that is none."""
         low, high = interval.low.value, interval.high.value
         unknown = any(math.isnan(c.value) for t in (interval.low, interval.high) for c in t.expression.constants)
         if self.names is None and unknown:

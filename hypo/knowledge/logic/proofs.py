@@ -94,7 +94,8 @@ class Prover:
             return self._holds(node, boxes, n)
         if not isinstance(node, Block):
             found = [self._are_proved_over(part, boxes, n) for part in node.parts]
-            return np.logical_and.reduce(found) if node.every else np.logical_or.reduce(found)
+            proved: Flags = np.all(found, axis=0) if node.every else np.any(found, axis=0)
+            return proved
         if node.universal:
             inner = {name: (np.full(n, low), np.full(n, high)) for name, (low, high) in node.ranges.items()}
             return self._are_proved_over(node.body, {**boxes, **inner}, n)
@@ -106,7 +107,8 @@ class Prover:
 
     def _holds(self, claim: Claim, boxes: Boxes, n: int) -> Flags:
         found = claim.enclose(boxes)
-        return np.broadcast_to(found.defined & (found.lo >= 0), n).copy()
+        holds: Flags = np.broadcast_to(found.defined & (found.lo >= 0), n).copy()
+        return holds
 
     def _changes_sign(self, node: Block, boxes: Boxes, n: int) -> Flags:
         """True where, at all points of a box, left - right of a bare equation is zero somewhere in an existential block."""
@@ -128,7 +130,8 @@ class Prover:
         hull = {
             name: (np.minimum(ends[0][name], ends[1][name]), np.maximum(ends[0][name], ends[1][name])) for name in inner
         }
-        return proved & np.broadcast_to(above.enclose({**boxes, **hull}).defined, n)
+        proved &= np.broadcast_to(above.enclose({**boxes, **hull}).defined, n)
+        return proved
 
 
 def _exact(node: Node, under: bool) -> Node:

@@ -41,7 +41,7 @@ class Sentence:
     def __str__(self) -> str:
         return str(self.statement)
 
-    def bound(self, variables: Sequence[str], target: str, constants: Mapping[str, float]) -> Sentence:
+    def bind(self, variables: Sequence[str], target: str, constants: Mapping[str, float]) -> Sentence:
         """The sentence with its names resolved; raises FormulaError as :func:`parse_logic` does."""
         names = Names(tuple(variables), target, dict(constants))
         return self if names == self.names else _sentence(self.text, names)
@@ -56,7 +56,7 @@ class Sentence:
 
         Raises FormulaError when the names do not fit the law.
         """
-        sentence = self.bound(law.variables, law.target, law.constants)
+        sentence = self.bind(law.variables, law.target, law.constants)
         node = meaning(sentence.statement, law)
         plain = universal(node)
         if plain is None:

@@ -54,6 +54,7 @@ class Tokens:
         self.position = 0
 
     def split(self) -> list[Token]:
+        """The tokens of the text, the last of which is its end."""
         tokens: list[Token] = []
         at = 0
         while not tokens or tokens[-1].kind != "end":
@@ -70,6 +71,7 @@ class Tokens:
         return tokens
 
     def fail(self, at: int, message: str) -> NoReturn:
+        """Raises FormulaError with line and column of ``at``, and the text around it marked."""
         start = self.text.rfind("\n", 0, at) + 1
         end = self.text.find("\n", at)
         low, high = max(start, at - 40), min(len(self.text) if end < 0 else end, at + 40)
@@ -82,24 +84,30 @@ class Tokens:
 
     @property
     def token(self) -> Token:
+        """The token that is read next."""
         return self.tokens[self.position]
 
     def ahead(self, n: int = 1) -> Token:
+        """The token ``n`` behind the next one, or the end."""
         return self.tokens[min(self.position + n, len(self.tokens) - 1)]
 
     def fail_expecting(self, what: str) -> NoReturn:
+        """Refuses the next token, where ``what`` was expected."""
         kind, text, at = self.token
         self.fail(at, f"expected {what} but " + ("the rule ends" if kind == "end" else f"found {text!r}"))
 
     def take(self, text: str, why: str = "") -> None:
+        """Steps over the token ``text``, which must be next; ``why`` says what for."""
         if self.token.kind == "end" or self.token.text != text:
             self.fail_expecting(f"{text!r}{why}")
         self.position += 1
 
     def column(self, at: int) -> int:
+        """The column (from 1) of a place in its line."""
         return at - self.text.rfind("\n", 0, at)
 
     def fail_stray(self) -> NoReturn:
+        """Refuses the next token, which no operator joins to what stands before it."""
         left, right = self.tokens[self.position - 1], self.token
         if right.text == ")":
             self.fail(right.at, "this ')' has no '(' before it")

@@ -28,10 +28,7 @@ from hypo.knowledge.claims.comparison import Comparison
 from hypo.knowledge.claims.domain import Domain
 from hypo.knowledge.claims.law import Law
 from hypo.knowledge.claims.proof import check_claim
-from hypo.knowledge.rules.base import Rule
-from hypo.knowledge.rules.parameters import EXTENDED, NUMBER, VARIABLE, OneOf, parameter
-from hypo.knowledge.rules.point_values import scale_of
-from hypo.knowledge.rules.sequences import (
+from hypo.knowledge.claims.sequences import (
     Ladder,
     drop_untrusted,
     enclose_along,
@@ -40,6 +37,10 @@ from hypo.knowledge.rules.sequences import (
     measure_shortfall,
     take_last,
 )
+from hypo.knowledge.rules.base import Rule
+from hypo.knowledge.rules.boxes import AllowedValues, Approach, Box, allow_near, follow
+from hypo.knowledge.rules.parameters import EXTENDED, NUMBER, VARIABLE, OneOf, parameter
+from hypo.knowledge.rules.point_values import scale_of
 from hypo.knowledge.rules.shape import ZERO, Claims, constant
 
 Rungs = NDArray[np.int64]
@@ -54,6 +55,10 @@ _CLOSE = 1e-12
 """How near the limit point the box of a proof lies, relative to the range."""
 _FAR = 1e256
 """Where the box of a proof begins on the way to infinity."""
+_LIMIT_TOLERANCE = 1e-4
+"""So near, relative to its size, a limit counts as reached where the rule states no tolerance."""
+_EXPONENT_TOLERANCE = 0.01
+"""So near an exponent counts as met where the rule states no tolerance."""
 
 
 class _Asymptotic(Rule):
@@ -69,6 +74,11 @@ class _Asymptotic(Rule):
     def inconsistencies(self) -> Iterator[tuple[str, str]]:
         if self.side is not None and math.isinf(self.to):
             yield "side", "infinity has one side only; remove it"
+
+    @property
+    def approach(self) -> Approach:
+        """The way that the variable goes."""
+        return Approach(self.variable, self.to, self.side)
 
     @abstractmethod
     def margins(self, law: Law, ladder: Ladder, others: Points, size: float) -> tuple[Values, Rungs, list[Sides]]:
@@ -196,7 +206,8 @@ class Limit(_Asymptotic):
             factors = np.where(np.isposinf(ends[:, 1:]), np.inf, ends[:, 1:] / ends[:, :-1])
             factors[:, :-1] = np.where(np.isnan(factors[:, :-1]), np.inf, factors[:, :-1])
             factors[(ends[:, :-1] <= 0) & (ends[:, 1:] > 0)] = np.inf
-        return factors.min(axis=1)
+        least: Values = factors.min(axis=1)
+        return least
 
     def _approach_infinity(self, f: Expression, values: Values, ladder: Ladder, others: Points) -> tuple[Values, Rungs]:
         sign = math.copysign(1.0, self.equals)
@@ -222,7 +233,7 @@ class Limit(_Asymptotic):
         return margins, columns[:, -1]
 
     def _tolerance(self, size: float) -> float:
-        return 1e-4 if self.tolerance is None else self.tolerance / size
+        return _LIMIT_TOLERANCE if self.tolerance is None else self.tolerance / size
 
     def proofs(self, law: Law) -> Claims:
         if math.isinf(self.equals):
@@ -230,6 +241,10 @@ class Limit(_Asymptotic):
         size = self.size(law)
         claim = Comparison(law.expression, "==", constant(self.equals), tolerance=self._tolerance(size), scale=size)
         return [(Measured(claim), box) for box in self._near(law)]
+
+    def allowed_values(self, known: Box) -> Iterator[AllowedValues]:
+        near = allow_near(self.equals, self.tolerance, relative=_LIMIT_TOLERANCE)
+        yield AllowedValues(*near, self.box(known), approach=self.approach)
 
     def sentence(self, target: str) -> str:
         within = "" if self.tolerance is None or math.isinf(self.equals) else f" ± {self.tolerance:g}"
@@ -260,7 +275,7 @@ class Growth(_Asymptotic):
 
     @property
     def _within(self) -> float:
-        return self.tolerance or 0.01
+        return self.tolerance or _EXPONENT_TOLERANCE
 
     @property
     def between(self) -> tuple[float, float]:
@@ -331,6 +346,25 @@ class Growth(_Asymptotic):
             )
             if claim is not None
         ]
+
+    def conflict(self, other: Rule, known: Box, target: str) -> str | None:
+        """Limits and rates at the same end."""
+        if not isinstance(other, Growth | Limit):
+            return None
+        if follow(self.approach, self.box(known), other.approach, other.box(known)) is None:
+            return None
+        low, high = self.between
+        if isinstance(other, Growth):
+            other_low, other_high = other.between
+            apart = max(low, other_low) > min(high, other_high) + self._within + other._within
+            return "the exponents exclude each other" if apart else None
+        if math.isfinite(self.to):
+            low, high = -high, -low  # powers of the distance, which vanishes
+        if low > self._within and math.isfinite(other.equals):
+            return f"by its rate |{target}| goes to infinity, not to {other.equals:g}"
+        if high < -self._within and abs(other.equals) > (other.tolerance or 0.0):
+            return f"by its rate {target} goes to 0, not to {other.equals:g}"
+        return None
 
     def sentence(self, target: str) -> str:
         x = self.variable if math.isinf(self.to) or not self.to else f"({self.variable} - {self.to:g})"

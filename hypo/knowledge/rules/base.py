@@ -8,17 +8,25 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields, replace
 from functools import wraps
 from types import MappingProxyType
-from typing import Any, ClassVar, Self, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, Self, dataclass_transform
 
 from hypo.errors import KnowledgeError
 from hypo.knowledge.claims.claim import REFUTED, Claim, Verdict, combine_verdicts
 from hypo.knowledge.claims.domain import Domain
 from hypo.knowledge.claims.law import Law
 from hypo.knowledge.claims.proof import check_claim
-from hypo.knowledge.rules.parameters import FLAG, INTERVALS, POSITIVE, TEXT, WEIGHT, ReportProblem, parameter
+from hypo.knowledge.rows.breach import RowBreach, RowResult
+from hypo.knowledge.rules.boxes import AllowedValues, Box, meet
+from hypo.knowledge.rules.parameters import FLAG, INTERVALS, POSITIVE, TEXT, WEIGHT, Range, ReportProblem, parameter
 from hypo.knowledge.text.wording import bare, join, show, suggestion
 
+if TYPE_CHECKING:
+    from hypo.knowledge.rows.table_rows import Mask, TableRows
+
 NOWHERE: Mapping[str, tuple[float, float]] = MappingProxyType({})
+"""No further domain."""
+_GUARDED = ("check", "claims", "proofs", "check_rows", "allowed_values", "conflict", "narrowing")
+"""The methods of a kind that call for its own judgement: those of plug-ins may fail or return something else."""
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(parameter,))
@@ -46,13 +54,18 @@ class Rule(ABC):
                 return [(Comparison(slope, "<=", Expression.constant(self.slope)), self.domain(law))]
 
     It may define ``check`` instead of ``claims``; ``sentence`` says the rule in words, ``inconsistencies`` what is wrong with
-    keys that are right each on its own. Instances are immutable, made with keywords, and raise KnowledgeError with all
-    problems; ``check`` raises it when the methods of a kind fail or return something else.
+    keys that are right each on its own. ``hypo check`` asks it by ``check_rows`` which rows of a table break it, and by
+    ``allowed_values``, ``conflict`` and ``narrowing`` which other rules it does not go together with.
+
+    Instances are immutable, made with keywords, and raise KnowledgeError with all problems; ``check`` raises it when the
+    methods of a kind fail or return something else.
     """
 
     kind: ClassVar[str]
     tolerant: ClassVar[bool] = True
     total: ClassVar[bool] = False
+    stated_in: ClassVar[str] = ""
+    """The key whose text is a sentence of its own, about which :meth:`misfits` and :meth:`misreadings` speak; mostly none."""
     weight: float = parameter(WEIGHT, default=1.0)
     hard: bool = parameter(FLAG, default=False)
     where: Mapping[str, tuple[float, float]] = parameter(INTERVALS, default={})
@@ -63,7 +76,7 @@ class Rule(ABC):
         super().__init_subclass__()
         if "kind" in cls.__dict__ and cls.claims is Rule.claims and cls.check is Rule.check:
             raise TypeError(f"the rule kind {cls.kind!r} ({cls.__name__}) must define claims or check")
-        for name in ("check", "claims", "proofs"):
+        for name in _GUARDED:
             if name in cls.__dict__ and not _is_own(cls):
                 setattr(cls, name, _guard(cls.__dict__[name]))
         dataclass(frozen=True, kw_only=True)(cls)
@@ -73,7 +86,7 @@ class Rule(ABC):
     def __post_init__(self) -> None:
         self._check_kind()
         found: list[str] = []
-        self._settle(lambda path, message: found.append(f"{_place(self.kind, path)}: {message}"))
+        self._read_keys(lambda path, message: found.append(f"{_place(self.kind, path)}: {message}"))
         if found:
             error = KnowledgeError("\n".join(found))
             error.__dict__["problems"] = tuple(found)
@@ -109,6 +122,34 @@ class Rule(ABC):
         """(key, what is wrong with it) for keys that do not go together; called when each on its own is right."""
         return iter(())
 
+    def check_rows(self, table: TableRows, rows: Mask) -> RowResult:
+        """The ``rows`` (n_row,) of a table, those in the domain, that break the rule, or why no row can test it, or None."""
+        return None
+
+    def allowed_values(self, known: Box) -> Iterator[AllowedValues]:
+        """The numbers that a law may have by the rule, for each box that it limits them over; see :meth:`box`."""
+        return iter(())
+
+    def conflict(self, other: Rule, known: Box, target: str) -> str | None:
+        """Why no law but a trivial one keeps both rules, other than by their allowed values; either rule may say so."""
+        return None
+
+    def narrowing(self, other: Rule, known: Box) -> str | None:
+        """Which narrow kind of laws both rules leave: constant or linear in a variable; either rule may say so."""
+        return None
+
+    def equates(self, variable: str, common: Range, within: Range) -> bool:
+        """True if the law has the same size at two values of the variable, one in ``common`` and another in ``within``."""
+        return False
+
+    def mentions_law(self, variables: Sequence[str] | None, target: str, constants: Mapping[str, float]) -> bool:
+        """False if the rule is true or false of every law alike; ``variables`` is None where there is no table."""
+        return True
+
+    def misreadings(self, variables: Sequence[str], target: str, constants: Mapping[str, float]) -> Iterator[str]:
+        """Warnings that the rule may not say what is meant, for a table with these columns."""
+        return iter(())
+
     @property
     def is_settled_by_claims(self) -> bool:
         """True if :meth:`check` says what its claims do, and nothing else."""
@@ -129,6 +170,14 @@ class Rule(ABC):
     def domain(self, law: Law, more: Mapping[str, tuple[float, float]] = NOWHERE) -> Domain:
         """Where the rule must hold: ``law.ranges``, but those of ``where`` and ``more`` for the variables named there."""
         return Domain({**law.ranges, **self.where, **more})
+
+    def box(self, known: Box) -> Box:
+        """Where the rule must hold, as far as the domains are ``known``."""
+        return {**known, **self.where}
+
+    def common_box(self, other: Rule, known: Box) -> Box | None:
+        """Where surely both rules must hold; None where that may be nowhere."""
+        return meet(self.box(known), other.box(known))
 
     def names(self) -> frozenset[str]:
         """The variables that the rule mentions."""
@@ -183,12 +232,12 @@ class Rule(ABC):
                 words, example = f.metadata["words"], f.metadata["sort"].example
                 problem((), f"the kind {cls.kind} needs {words or 'the key ' + name}; write {name} = {example}")
             object.__setattr__(rule, name, None if value is MISSING else value)
-        if not rule._settle(problem, not wrong) or wrong:
+        if not rule._read_keys(problem, not wrong) or wrong:
             return None
         return rule
 
-    def _settle(self, problem: ReportProblem, complete: bool = True) -> bool:
-        """Puts checked values in place of those given; whether all are right."""
+    def _read_keys(self, problem: ReportProblem, complete: bool = True) -> bool:
+        """Puts checked values in place of those given; True if all are right."""
         good = True
         for f in (*_own_keys(type(self)), *fields(Rule)):
             value = getattr(self, f.name)
@@ -249,7 +298,7 @@ def _guard(method: Callable[..., Any]) -> Callable[..., Any]:
         place = f"the rule kind {self.kind} ({_class_name(type(self))})"
         try:
             found = method(self, *args, **options)
-            found = found if name == "check" or not isinstance(found, Iterable) else list(found)
+            found = list(found) if name in _LISTS and isinstance(found, Iterable) else found
         except KnowledgeError:
             raise
         except Exception as error:
@@ -265,10 +314,21 @@ def _guard(method: Callable[..., Any]) -> Callable[..., Any]:
     return guarded
 
 
+_LISTS = ("claims", "proofs", "allowed_values")
+"""Those of them that return several things."""
+
+
 def _wrong_result(name: str, found: Any) -> str:
     """The result expected instead, if the result of the method is not that."""
     if name == "check":
         return "" if isinstance(found, Verdict) else f"a Verdict, got {show(found)},"
+    if name == "check_rows":
+        return "" if found is None or isinstance(found, RowBreach | str) else f"a RowBreach, got {show(found)},"
+    if name in ("conflict", "narrowing"):
+        return "" if found is None or isinstance(found, str) else f"a sentence or None, got {show(found)},"
+    if name == "allowed_values":
+        right = isinstance(found, list) and all(isinstance(values, AllowedValues) for values in found)
+        return "" if right else f"AllowedValues, got {show(found)},"
     if not isinstance(found, list):
         return f"a list of pairs (claim, domain), got {show(found)},"
     if not found and name == "claims":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,9 +14,14 @@ from hypo.knowledge.claims.claim_forms import size_of, values_at
 from hypo.knowledge.claims.domain import Domain
 from hypo.knowledge.claims.law import Law
 from hypo.knowledge.rules.base import Rule
+from hypo.knowledge.rules.boxes import Box, is_wide
 from hypo.knowledge.rules.invariance import Identity
 from hypo.knowledge.rules.parameters import VARIABLE, parameter
-from hypo.knowledge.rules.shape import partner, with_partners
+from hypo.knowledge.rules.shape import Monotone, partner, with_partners
+
+if TYPE_CHECKING:
+    from hypo.knowledge.rows.breach import RowResult
+    from hypo.knowledge.rows.table_rows import Mask, TableRows
 
 
 class Depends(Rule):
@@ -49,6 +55,10 @@ class Depends(Rule):
         apart = a is not None and b is not None and np.all(((a.hi < b.lo) | (b.hi < a.lo)) & a.defined & b.defined)
         return Verdict(PROVED if apart else UNREFUTED, 0.0, points)
 
+    def conflict(self, other: Rule, known: Box, target: str) -> str | None:
+        same = isinstance(other, NotDepends) and other.variable == self.variable
+        return f"{self.variable} either matters or not" if same and self.box(known) == other.box(known) else None
+
     def sentence(self, target: str) -> str:
         return f"{target} depends on {self.variable}"
 
@@ -59,11 +69,23 @@ class NotDepends(Identity):
     kind = "not_depends"
     variable: str = parameter(VARIABLE, words="the variable")
 
-    def move_variables(self, law: Law) -> Mapping[str, Expression]:
+    def move_variables(self) -> Mapping[str, Expression]:
         return {self.variable: Expression.variable(partner(self.variable))}
 
     def extend_domain(self, law: Law) -> Domain:
         return with_partners(self, law, [self.variable])
+
+    def check_rows(self, table: TableRows, rows: Mask) -> RowResult:
+        def describe(slope: str) -> str:
+            return f"{table.dataset.target} changes with {self.variable} (slope {slope})"
+
+        return table.check_slopes(self.variable, np.abs, rows, describe)
+
+    def conflict(self, other: Rule, known: Box, target: str) -> str | None:
+        x = self.variable
+        if not isinstance(other, Monotone) or not other.strict or other.variable != x:
+            return None
+        return other.forbid_level() if is_wide(other.common_box(self, known), x) else None
 
     def sentence(self, target: str) -> str:
         return f"{target} does not depend on {self.variable}"

@@ -150,6 +150,7 @@ class OneOf(Sort):
 
     @property
     def example(self) -> str:  # type: ignore[override]
+        """The first of the words, as TOML writes it."""
         return f'"{self.options[0]}"'
 
     def read(self, value: Any, path: Path, problem: ReportProblem) -> str | None:

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from hypo.expression.expr import Expression
 from hypo.knowledge.claims.claim import REFUTED, Claim, Sides, Verdict, Witness
 from hypo.knowledge.claims.claim_forms import AlmostEverywhere, Defined, Roughly
@@ -15,16 +17,21 @@ from hypo.knowledge.claims.comparison import Comparison
 from hypo.knowledge.claims.law import Law
 from hypo.knowledge.claims.zeros import check_never_zero
 from hypo.knowledge.rules.base import Rule
-from hypo.knowledge.rules.parameters import FLAG, NUMBER, VARIABLE, VARIABLES, Number, OneOf, parameter
+from hypo.knowledge.rules.boxes import EVERYTHING, AllowedValues, Box, is_wide
+from hypo.knowledge.rules.parameters import FLAG, NUMBER, VARIABLE, VARIABLES, Number, OneOf, Range, parameter
 from hypo.knowledge.text.wording import join
 
 if TYPE_CHECKING:
     from hypo.knowledge.claims.domain import Domain
+    from hypo.knowledge.rows.breach import RowResult
+    from hypo.knowledge.rows.table_rows import Mask, TableRows
 
 Claims = Sequence[tuple[Claim, "Domain"]]
 
 constant = Expression.constant
+"""Makes a formula of a number."""
 ZERO = constant(0.0)
+"""The formula 0."""
 
 
 def partner(name: str) -> str:
@@ -60,6 +67,16 @@ class Bounds(Rule):
             if limit is not None
         ]
 
+    @property
+    def _limits(self) -> Range:
+        return -math.inf if self.min is None else self.min, math.inf if self.max is None else self.max
+
+    def check_rows(self, table: TableRows, rows: Mask) -> RowResult:
+        return table.check_limits(*self._limits, rows)
+
+    def allowed_values(self, known: Box) -> Iterator[AllowedValues]:
+        yield AllowedValues(*self._limits, self.box(known), open=self.strict)
+
     def sentence(self, target: str) -> str:
         sign = "<" if self.strict else "<="
         low = "" if self.min is None else f"{self.min:g} {sign} "
@@ -89,11 +106,23 @@ class Sign(Rule):
             return super().check(law, points=points, proof=proof)
         return check_never_zero(law, self.domain(law), points=points, proof=proof)
 
+    @property
+    def _limits(self) -> Range:
+        return {">": (0.0, math.inf), ">=": (0.0, math.inf), "!=": EVERYTHING}.get(SIGNS[self.sign], (-math.inf, 0.0))
+
+    def check_rows(self, table: TableRows, rows: Mask) -> RowResult:
+        return None if self.sign == "nonzero" else table.check_limits(*self._limits, rows)
+
+    def allowed_values(self, known: Box) -> Iterator[AllowedValues]:
+        strict = SIGNS[self.sign] in ("<", ">")
+        yield AllowedValues(*self._limits, self.box(known), open=strict, off_zero=self.sign == "nonzero")
+
     def sentence(self, target: str) -> str:
         return f"{target} {SIGNS[self.sign]} 0"
 
 
 SIGNS = {"positive": ">", "negative": "<", "nonnegative": ">=", "nonpositive": "<=", "nonzero": "!="}
+"""The words for a sign, and the relations to 0."""
 
 
 class Monotone(Rule):
@@ -126,6 +155,7 @@ class Monotone(Rule):
 
     @property
     def rises(self) -> bool:
+        """True if f grows with the variable."""
         return self.direction == "increasing"
 
     def claims(self, law: Law) -> Claims:
@@ -146,6 +176,33 @@ class Monotone(Rule):
 
     def _relation(self, strict: bool) -> str:
         return (">" if self.rises else "<") + "=" * (not strict)
+
+    def check_rows(self, table: TableRows, rows: Mask) -> RowResult:
+        sign = 1.0 if self.rises else -1.0
+        subject = f"{table.dataset.target} {'falls' if self.rises else 'rises'} with {self.variable}"
+        return table.check_slopes(self.variable, lambda s: -sign * s, rows, lambda slope: f"{subject} (slope {slope})")
+
+    def conflict(self, other: Rule, known: Box, target: str) -> str | None:
+        return self.forbid_level() if self.strict and self._is_level_by(other, known) else None
+
+    def narrowing(self, other: Rule, known: Box) -> str | None:
+        if self.strict or (isinstance(other, Monotone) and other.strict) or not self._is_level_by(other, known):
+            return None
+        return f"only a law that does not change with {self.variable} keeps both"
+
+    def forbid_level(self) -> str:
+        """Why nothing that makes f constant along a stretch goes together with this rule, which is ``strict``."""
+        return f"a law cannot {'rise' if self.rises else 'fall'} strictly with {self.variable} too"
+
+    def _is_level_by(self, other: Rule, known: Box) -> bool:
+        """True if ``other`` makes f the same, or opposite in direction, at both ends of a stretch on which this rule holds."""
+        x = self.variable
+        box = self.common_box(other, known)
+        if box is None:
+            return False
+        if isinstance(other, Monotone):
+            return other.variable == x and other.direction != self.direction and is_wide(box, x)
+        return x in box and other.equates(x, box[x], self.box(known)[x])
 
     def sentence(self, target: str) -> str:
         return f"{target} is {'strictly ' * self.strict}{self.direction} in {self.variable}"
@@ -174,7 +231,7 @@ class _Curved(Rule):
     @property
     def several(self) -> tuple[str, ...]:
         """The variables, be it one."""
-        return self.variables if self.variable is None else (self.variable,)  # type: ignore[return-value]
+        return (self.variables or ()) if self.variable is None else (self.variable,)
 
     def claims(self, law: Law) -> Claims:
         f, names = law.expression, self.several
@@ -211,6 +268,10 @@ class _Curved(Rule):
             (AlmostEverywhere(Comparison(law.derivative(x, x), self._relation, ZERO)), domain) for x in self.several
         ]
 
+    def check_rows(self, table: TableRows, rows: Mask) -> RowResult:
+        sign = 1.0 if self._relation == ">=" else -1.0
+        return table.check_curvature(self.several, sign, self.where, rows)
+
     def sentence(self, target: str) -> str:
         return f"{target} is {self.kind} in {join(self.several)}"
 
@@ -219,6 +280,13 @@ class Convex(_Curved):
     """``f`` lies below its chords."""
 
     kind = "convex"
+
+    def narrowing(self, other: Rule, known: Box) -> str | None:
+        if not isinstance(other, Concave):
+            return None
+        box = self.common_box(other, known)
+        both = [x for x in self.several if x in other.several and is_wide(box, x)]
+        return f"only a law that is linear in {join(both)} keeps both" if both else None
 
 
 class Concave(_Curved):
@@ -258,6 +326,12 @@ class Lipschitz(Rule):
             (AlmostEverywhere(Comparison(slope, sign, constant(limit))), domain)
             for sign, limit in (("<=", self.constant), (">=", -self.constant))
         ]
+
+    def check_rows(self, table: TableRows, rows: Mask) -> RowResult:
+        def describe(slope: str) -> str:
+            return f"{table.dataset.target} has the slope {slope} in {self.variable}"
+
+        return table.check_slopes(self.variable, lambda s: np.abs(s) - self.constant, rows, describe)
 
     def sentence(self, target: str) -> str:
         return f"{target} changes by at most {self.constant:g} per unit of {self.variable}"

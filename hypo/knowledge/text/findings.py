@@ -49,6 +49,7 @@ class Findings:
         return path
 
     def add(self, level: str, path: Path, message: str) -> None:
+        """Adds a remark at the key ``path``, with its line if the file speaks of it."""
         path = self.place(path)
         # What the file does not speak of, as units that stand in the table's header, has no line.
         spoken = any(path[:end] in self.lines.where for end in range(1, len(path) + 1))
@@ -56,10 +57,13 @@ class Findings:
         self.found.append(Finding(level, self.file, line, f"{label(path)}: {one_line(message)}"))
 
     def error(self, path: Path, message: str) -> None:
+        """Adds an error: the file is refused, or leaves no formula."""
         self.add("error", path, message)
 
     def warning(self, path: Path, message: str) -> None:
+        """Adds a warning: this probably does not mean what was intended."""
         self.add("warning", path, message)
 
     def note(self, path: Path, message: str) -> None:
+        """Adds a note: the file leaves something open."""
         self.add("note", path, message)

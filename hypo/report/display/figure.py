@@ -8,7 +8,8 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-DPI = 100  # of the picture in a notebook
+# Dots per inch of the picture in a notebook.
+DPI = 100
 
 
 class Picture(Figure):

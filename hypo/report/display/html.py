@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from hypo.report import remarks, tables
 
 if TYPE_CHECKING:
-    from hypo.report.layout import Sheet
+    from hypo.report.layout import TextTable
     from hypo.result.result import Result
     from hypo.scoring.score import Hypothesis
 
@@ -25,33 +25,33 @@ STYLE = (
 )
 
 
-def result_html(result: Result) -> str:
+def write_result(result: Result) -> str:
     """A result as a notebook shows it."""
     parts = []
     if result.best is not None:
         parts += [
-            f'<div class="law">{html.escape(mathematics(result.best, result.target, large=True))}</div>',
-            _plain(f"<code>{html.escape(tables.equation(result.best, result.target))}</code>"),
+            f'<div class="law">{html.escape(write_mathematics(result.best, result.target, large=True))}</div>',
+            _plain(f"<code>{html.escape(tables.write_equation(result.best, result.target))}</code>"),
             _plain(_lines(result.constant_lines())),
-            _plain(table_html(tables.front_table(result.front, result.best, result.target))),
+            _plain(write_table(tables.make_front_table(result.front, result.best, result.target))),
         ]
-    parts += [_plain(table_html(table)) for table in remarks.tables_below(result)]
+    parts += [_plain(write_table(table)) for table in remarks.make_tables_below(result)]
     parts.append(_plain(_list(result.remarks())))
     return _page(parts)
 
 
-def page(found: Iterable[Sheet], sentences: Iterable[str]) -> str:
+def write_page(found: Iterable[TextTable], sentences: Iterable[str]) -> str:
     """Tables, and sentences below them."""
-    return _page([*(_plain(table_html(table)) for table in found), _plain(_list(sentences))])
+    return _page([*(_plain(write_table(table)) for table in found), _plain(_list(sentences))])
 
 
-def mathematics(h: Hypothesis, target: str, large: bool = False) -> str:
+def write_mathematics(h: Hypothesis, target: str, large: bool = False) -> str:
     """``target = formula`` in LaTeX, between dollar signs; ``large`` as a formula that stands by itself."""
     style = r"\displaystyle " if large else ""
-    return f"${style}{tables.equation_latex(h, target)}$"
+    return f"${style}{tables.write_equation_latex(h, target)}$"
 
 
-def table_html(table: Sheet) -> str:
+def write_table(table: TextTable) -> str:
     """A table that terminals show, in HTML: one description of each table serves both."""
     head = "".join(f"<th>{html.escape(name)}</th>" for name, _, _ in table.columns)
     cells = [[_cell(cell, right) for cell in column] for _, right, column in table.columns]

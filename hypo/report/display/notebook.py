@@ -33,7 +33,7 @@ class NotebookLine:
             self._handle.update(content, raw=True)
 
 
-def line_printer() -> Callable[[str], None]:
+def make_line_printer() -> Callable[[str], None]:
     """A function that shows its text: as the one line of a notebook that updates, else as a line on standard error."""
     if is_in_notebook():
         return NotebookLine().show

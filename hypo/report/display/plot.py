@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.report import tables
+from hypo.report.formatting import format_nats
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from hypo.result.result import Result
     from hypo.scoring.score import Hypothesis
 
-N_CURVE = 400  # points of a drawn curve
+# Points of a drawn curve.
+N_CURVE = 400
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Observed:
         return f"{name} [{unit}]" if unit and unit != "1" else name
 
 
-def picture(result: Result, rows: Dataset | None) -> Figure:
+def draw_result(result: Result, rows: Dataset | None) -> Figure:
     """:meth:`hypo.Result.plot`: the law over ``rows``, where there are any, and the front."""
     best = result.found()
     observed = None
@@ -54,10 +56,10 @@ def picture(result: Result, rows: Dataset | None) -> Figure:
             return result.predict(dict(zip(columns, points.T, strict=True)))
 
         observed = Observed(X, rows.y, columns, result.record.units.texts, law)
-    return draw(result.front, best, result.target, observed)
+    return draw_figure(result.front, best, result.target, observed)
 
 
-def draw(front: Sequence[Hypothesis], best: Hypothesis, target: str, observed: Observed | None = None) -> Figure:
+def draw_figure(front: Sequence[Hypothesis], best: Hypothesis, target: str, observed: Observed | None = None) -> Figure:
     """A figure of the front and, when data are given, of the law over them.
 
     With one variable in the law the curve is drawn over the points, otherwise predicted against observed
@@ -70,15 +72,15 @@ def draw(front: Sequence[Hypothesis], best: Hypothesis, target: str, observed: O
     axes = figure.subplots(1, panels, squeeze=False)[0]
     if observed is not None:
         if len(best.expression.variables) == 1:
-            _curve(axes[0], best, target, observed)
+            _draw_curve(axes[0], best, target, observed)
         else:
-            _against(axes[0], target, observed)
-    _front(axes[-1], front, best)
-    figure.suptitle(_title(best, target))
+            _draw_predictions(axes[0], target, observed)
+    _draw_front(axes[-1], front, best)
+    figure.suptitle(_write_title(best, target))
     return figure
 
 
-def _curve(ax: Axes, best: Hypothesis, target: str, observed: Observed) -> None:
+def _draw_curve(ax: Axes, best: Hypothesis, target: str, observed: Observed) -> None:
     name = best.expression.variables[0]
     column = observed.names.index(name)
     x = observed.X[:, column]
@@ -97,7 +99,7 @@ def _curve(ax: Axes, best: Hypothesis, target: str, observed: Observed) -> None:
     ax.legend(frameon=False)
 
 
-def _against(ax: Axes, target: str, observed: Observed) -> None:
+def _draw_predictions(ax: Axes, target: str, observed: Observed) -> None:
     predicted = observed.predict(observed.X)
     ok = np.isfinite(predicted)
     ax.plot(observed.y[ok], predicted[ok], "o", color="C0", markersize=4)
@@ -109,7 +111,7 @@ def _against(ax: Axes, target: str, observed: Observed) -> None:
     ax.set_ylabel(f"predicted {observed.label(target)}")
 
 
-def _front(ax: Axes, front: Sequence[Hypothesis], best: Hypothesis) -> None:
+def _draw_front(ax: Axes, front: Sequence[Hypothesis], best: Hypothesis) -> None:
     known = tables.count_believed(front)
     ax.plot(
         [h.complexity for h in front[:known]],
@@ -124,19 +126,19 @@ def _front(ax: Axes, front: Sequence[Hypothesis], best: Hypothesis) -> None:
         ax.plot(
             [h.complexity for h in beyond], [h.score for h in beyond], "o", color="C0", fillstyle="none", label=label
         )
-    ax.plot([best.complexity], [best.score], "o", color="C1", markersize=9, label=f"best: {tables.nats(best.score)}")
+    ax.plot([best.complexity], [best.score], "o", color="C1", markersize=9, label=f"best: {format_nats(best.score)}")
     ax.set_xlabel("complexity [nodes]")
     ax.set_ylabel("score [nats]")
     ax.legend(frameon=False, loc="lower left")
 
 
-def _title(best: Hypothesis, target: str) -> str:
+def _write_title(best: Hypothesis, target: str) -> str:
     """The law as mathtext, or as plain text where matplotlib cannot typeset it."""
     from matplotlib.mathtext import MathTextParser
 
-    text = f"${tables.equation_latex(best, target)}$"
+    text = f"${tables.write_equation_latex(best, target)}$"
     try:
         MathTextParser("path").parse(text)
     except ValueError:
-        return tables.equation(best, target).replace("$", r"\$")
+        return tables.write_equation(best, target).replace("$", r"\$")
     return text

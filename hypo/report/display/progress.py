@@ -11,7 +11,9 @@ from typing import IO, TYPE_CHECKING, Protocol, Self
 
 from hypo.checks import NO_LIMIT
 from hypo.report import tables
+from hypo.report.console import make_console
 from hypo.report.display.notebook import NotebookLine, is_in_notebook
+from hypo.report.formatting import format_nats, format_r2, group_digits
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -31,7 +33,7 @@ class ProgressDisplay(Protocol):
     def __call__(self, progress: Progress) -> None: ...
 
 
-def display_for(stream: IO[str], target: str) -> ProgressDisplay:
+def choose_display(stream: IO[str], target: str) -> ProgressDisplay:
     """The display that suits ``stream``; a notebook has its own."""
     if is_in_notebook():
         return NotebookProgress(target)
@@ -53,7 +55,7 @@ def keep_up(display: ProgressDisplay) -> Iterator[ProgressDisplay | None]:
                 display.__exit__(*sys.exc_info())
 
 
-def rate_text(rate: float) -> str:
+def format_rate(rate: float) -> str:
     """``850 hypotheses/s``, ``12 thousand hypotheses/s``, and so on to billions, with three digits."""
     for size, name in ((1e9, " billion"), (1e6, " million"), (1e3, " thousand")):
         if rate >= size:
@@ -91,25 +93,25 @@ class PlainProgress:
         # The first report comes before anything is found and says what is waited for.
         if quiet_for < self.pause and progress.best is not None:
             return
-        best = "" if progress.best is None else tables.equation(progress.best, self._target)
+        best = "" if progress.best is None else tables.write_equation(progress.best, self._target)
         if best == self._last_best and quiet_for < self.every:
             return
         self._last_line, self._last_best = time.monotonic(), best
-        print(plain_line(progress, self._target), file=self._stream, flush=True)
+        print(write_plain_line(progress, self._target), file=self._stream, flush=True)
 
 
-def plain_line(progress: Progress, target: str, ended: bool = False) -> str:
+def write_plain_line(progress: Progress, target: str, ended: bool = False) -> str:
     """One line for logs: time, best formula and score, rate, what was looked through, time left unless the search has ended.
     What there is nothing to say of yet is left out."""
     parts = [f"{progress.elapsed:.1f} s"]
     if progress.best is None:
         parts.append(f"no formula yet ({progress.stage})")
     else:
-        parts.append(f"best {tables.equation(progress.best, target)} (score {tables.nats(progress.best.score)})")
+        parts.append(f"best {tables.write_equation(progress.best, target)} (score {format_nats(progress.best.score)})")
     if progress.scored and progress.rate >= 1.0:
-        parts.append(rate_text(progress.rate))
+        parts.append(format_rate(progress.rate))
     if progress.complete_to:
-        parts.append(coverage_text(progress.complete_to))
+        parts.append(write_coverage(progress.complete_to))
     if ended or has_time_limit(progress):
         parts.append("ended" if ended else f"{max(progress.time_left, 0.0):.0f} s left")
     if progress.compiling and not ended:
@@ -122,7 +124,7 @@ def has_time_limit(progress: Progress) -> bool:
     return progress.time_left < NO_LIMIT / 2
 
 
-def coverage_text(complete_to: int) -> str:
+def write_coverage(complete_to: int) -> str:
     """Which formulas were all looked at."""
     return (
         f"all formulas of up to {complete_to} {'node' if complete_to == 1 else 'nodes'} without fitted constants seen"
@@ -156,7 +158,7 @@ class NotebookProgress:
 
     def _show(self, progress: Progress, ended: bool = False) -> None:
         self._last = time.monotonic()
-        self._line.show(plain_line(progress, self._target, ended))
+        self._line.show(write_plain_line(progress, self._target, ended))
 
 
 class LiveProgress:
@@ -168,7 +170,7 @@ class LiveProgress:
         from rich.live import Live
 
         # Redrawn only when the search reports: a drawing thread would compete with the search for the cores.
-        self._live = Live(console=tables.console_for(stream), auto_refresh=False, transient=True)
+        self._live = Live(console=make_console(stream), auto_refresh=False, transient=True)
         self._target = target
         self._last = -self.every
 
@@ -186,10 +188,10 @@ class LiveProgress:
         if now - self._last < self.every:
             return
         self._last = now
-        self._live.update(panel(progress, self._target), refresh=True)
+        self._live.update(make_panel(progress, self._target), refresh=True)
 
 
-def panel(progress: Progress, target: str) -> RenderableType:
+def make_panel(progress: Progress, target: str) -> RenderableType:
     """The live display of one report."""
     from rich.table import Table
     from rich.text import Text
@@ -200,12 +202,12 @@ def panel(progress: Progress, target: str) -> RenderableType:
     if progress.best is None:
         grid.add_row("best", Text("none yet"))
     else:
-        grid.add_row("best", Text(tables.equation(progress.best, target), style="bold"))
-        grid.add_row("score", Text(f"{tables.nats(progress.best.score)}   R² {tables.determination(progress.best.r2)}"))
+        grid.add_row("best", Text(tables.write_equation(progress.best, target), style="bold"))
+        grid.add_row("score", Text(f"{format_nats(progress.best.score)}   R² {format_r2(progress.best.r2)}"))
     if progress.scored and progress.rate >= 1.0:
-        grid.add_row("scored", Text(f"{tables.group_digits(progress.scored)}, {rate_text(progress.rate)}"))
+        grid.add_row("scored", Text(f"{group_digits(progress.scored)}, {format_rate(progress.rate)}"))
     if progress.complete_to:
-        grid.add_row("covered", Text(coverage_text(progress.complete_to)))
+        grid.add_row("covered", Text(write_coverage(progress.complete_to)))
     left = f", {max(progress.time_left, 0.0):.1f} s left" if has_time_limit(progress) else ""
     grid.add_row("time", Text(f"{progress.elapsed:.1f} s{left} ({progress.stage})"))
     if progress.compiling:

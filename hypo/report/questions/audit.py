@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hypo.expression.printing import shortened
-from hypo.report import tables
-from hypo.report.constants import by_error, value_text
-from hypo.report.layout import Sheet, sentences
+from hypo.report.console import as_text
+from hypo.report.formatting import format_value, round_to_error
+from hypo.report.layout import TextTable, wrap_sentences
+from hypo.report.sentences import as_sentence
 
 if TYPE_CHECKING:
     from hypo.expression.expr import Expression
@@ -158,7 +159,7 @@ class Audit:
             if self.done("seed"):
                 parts.append(f"with {first.seeds} of {self.done('seed')} seeds")
             if n := self.done("resample"):
-                low, high = share_interval(first.resamples, n)
+                low, high = wilson_interval(first.resamples, n)
                 parts.append(f"in {first.resamples} of {n} resamples (95 % interval {low:.0%} to {high:.0%})")
             out.append(f"The structure found most often, {first.form}, came back {' and '.join(parts)}.")
         missing = sum(r.expression is None for r in self.runs)
@@ -185,15 +186,15 @@ class Audit:
         return f"<Audit of {self.target}: {_fits(len(self.runs))}, {count} structure{'s' * (count != 1)}{most}>"
 
     def _repr_html_(self) -> str:
-        from hypo.report.display.html import page
+        from hypo.report.display.html import write_page
 
-        return page([self._table()] if self.groups else [], self.remarks())
+        return write_page([self._table()] if self.groups else [], self.remarks())
 
     def __str__(self) -> str:
         head = (
             f"Audit of {self.target} ({self.n_row} rows): {self.done('seed')} seeds, {self.done('resample')} resamples"
         )
-        lines = [head, *(["", tables.as_text(self._table())] if self.groups else [])]
+        lines = [head, *(["", as_text(self._table())] if self.groups else [])]
         more = len(self.groups) - SHOWN
         if more > 0:
             rest = sum(g.runs for g in self.groups[SHOWN:])
@@ -205,10 +206,10 @@ class Audit:
         if self.groups and len(self.features) > 1:
             shares = ", ".join(f"{name} {share:.0%}" for name, share in self.variables.items())
             lines += ["", f"Columns in the formulas: {shares}"]
-        return "\n".join([*lines, "", sentences([*self.remarks(), *map(tables.sentence, self.notes)])])
+        return "\n".join([*lines, "", wrap_sentences([*self.remarks(), *map(as_sentence, self.notes)])])
 
-    def _table(self) -> Sheet:
-        table = Sheet()
+    def _table(self) -> TextTable:
+        table = TextTable()
         for name in ("seeds", "resamples"):
             table.add_column(name, right=True)
         for name in ("structure", f"{self.target} ="):
@@ -220,8 +221,8 @@ class Audit:
 
 def _spread_line(s: ConstantRange) -> str:
     """A number over the runs, with the digits that its spread leaves."""
-    mean, value, lower, upper = by_error(s.std, s.mean, s.value, s.lower, s.upper)
-    spread = value_text(s.mean, s.std) or mean
+    mean, value, lower, upper = round_to_error(s.std, s.mean, s.value, s.lower, s.upper)
+    spread = format_value(s.mean, s.std) or mean
     return f"  {s.name} = {value}; mean {spread} (standard deviation), 90 % of them {lower} to {upper}"
 
 
@@ -286,7 +287,7 @@ def _spread(name: str, value: float, found: Any) -> ConstantRange:
     )
 
 
-def share_interval(hits: int, n: int) -> tuple[float, float]:
+def wilson_interval(hits: int, n: int) -> tuple[float, float]:
     """Wilson's 95 % interval for a share (Wilson 1927): (p + z²/2n ± z·sqrt(p(1-p)/n + z²/4n²)) / (1 + z²/n)."""
     p = hits / n
     centre, half = p + Z**2 / (2 * n), Z * math.sqrt(p * (1 - p) / n + Z**2 / (4 * n**2))

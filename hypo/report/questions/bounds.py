@@ -30,7 +30,7 @@ def require_coverage(plausible: Sequence[Structure], complete_to: int, size: flo
     )
 
 
-def bound_remarks(
+def explain_bound(
     plausible: Sequence[Structure], kept: int, level: Assumed, complete: bool, complete_to: int
 ) -> tuple[str, ...]:
     """Guarantee, assumptions and limits of a bound, one sentence each; ``complete`` says that the set lost nothing where the

@@ -15,7 +15,7 @@ from hypo.data.csv_reader import CsvFile
 from hypo.errors import DataError
 
 
-def predictions_csv(table: Table, columns: Mapping[str, NDArray[np.float64] | Sequence[str]]) -> str:
+def write_predictions(table: Table, columns: Mapping[str, NDArray[np.float64] | Sequence[str]]) -> str:
     """The file behind ``table`` as comma-separated text with ``columns`` of values or texts (n_row,) added, by name.
 
     All columns are kept, those with text too; comments and blank lines are not. Undefined values are empty

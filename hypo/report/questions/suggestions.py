@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from hypo.errors import InputError
 from hypo.expression.printing import shortened
-from hypo.report import tables
-from hypo.report.constants import by_error
-from hypo.report.layout import Sheet, sentences
+from hypo.report.console import as_text
+from hypo.report.formatting import format_number, round_to_error
+from hypo.report.layout import TextTable, wrap_sentences
 
 # By this share of the data's range the default domain is wider on either side; it does not reach across 0.
 WIDER = 0.25
@@ -73,25 +73,27 @@ class Suggestions:
         return f"<Suggestions: {count} row{'s' * (count != 1)} of {columns} to measure {self.target} in>"
 
     def __str__(self) -> str:
-        return "\n".join([tables.as_text(self._table()), "", sentences(self.remarks)])
+        return "\n".join([as_text(self._table()), "", wrap_sentences(self.remarks)])
 
     def _repr_html_(self) -> str:
-        from hypo.report.display.html import page
+        from hypo.report.display.html import write_page
 
-        return page([self._table()], self.remarks)
+        return write_page([self._table()], self.remarks)
 
-    def _table(self) -> Sheet:
-        table = Sheet()
+    def _table(self) -> TextTable:
+        table = TextTable()
         for name in (*self.columns, f"{self.target}", "disagreement", "noise", "nats"):
             table.add_column(name, right=True)
         digits = [_digits(*self.domain[name]) for name in self.columns]
         for x, *values in zip(self.points, *(getattr(self, name) for name in self.FIGURES), strict=True):
-            at = (tables.number(float(v), d) for v, d in zip(x, digits, strict=True))
+            at = (format_number(float(v), d) for v, d in zip(x, digits, strict=True))
             mean, apart, noise, nats = map(float, values)
             error = math.hypot(apart, noise)
             # Two digits of an error beyond the number itself would leave nothing of it.
-            target = by_error(error, mean)[0] if error < 10.0 * abs(mean) or mean == 0.0 else tables.number(mean, 2)
-            table.add_row(*at, target, tables.number(apart, 2), tables.number(noise, 2), tables.number(nats, 3))
+            target = (
+                round_to_error(error, mean)[0] if error < 10.0 * abs(mean) or mean == 0.0 else format_number(mean, 2)
+            )
+            table.add_row(*at, target, format_number(apart, 2), format_number(noise, 2), format_number(nats, 3))
         return table
 
 
@@ -107,7 +109,7 @@ def widen(low: float, high: float) -> tuple[float, float]:
     return (max(0.0, low - more) if low >= 0 else low - more, min(0.0, high + more) if high <= 0 else high + more)
 
 
-def domain_of(
+def choose_domain(
     given: Mapping[str, Sequence[float]] | None, features: Sequence[str], ranges: Mapping[str, Sequence[float]]
 ) -> dict[str, tuple[float, float]]:
     """Lower and upper ends for each column: as ``given``, else those of the data, widened. Raises InputError."""
@@ -172,7 +174,7 @@ def count_repeats(points: NDArray[np.float64], domain: Mapping[str, tuple[float,
     return sum(again(k) for k in range(1, len(points)))
 
 
-def suggestion_remarks(
+def explain_suggestions(
     information: NDArray[np.float64], unused: Sequence[str], one: bool, repeated: int = 0, unearned: str = ""
 ) -> tuple[str, ...]:
     """The meaning of the figures and their limits, one sentence each; ``repeated`` is the number of repeated rows,

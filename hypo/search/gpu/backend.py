@@ -50,12 +50,12 @@ class Cuda:
         """The lists of :func:`hypo.search.scan.pair_scan.scan_jobs`; None where the processor is faster, or for a
         basis of several."""
         pairs = sum(len(targets) * len(F) * len(F if G is None else G) for targets, F, G in jobs)
-        if pairs < WORTH or len(basis) > 1 or self._attempts.failed:
+        if pairs < WORTH or len(basis) > 1 or self._attempts.has_failed:
             return None
         from hypo.search.gpu.scan import scan
 
         before = clock.scored
-        found = self._attempts.made(
+        found = self._attempts.run(
             lambda: scan(kind, jobs, basis, keep, clock, self._executor, self._names, self._blocks)
         )
         if found is None:

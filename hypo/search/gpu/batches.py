@@ -35,13 +35,13 @@ class CudaBatches:
 
     def takes(self, node_rows: int) -> bool:
         """True if the batch is large enough and the device works."""
-        return node_rows >= WORTH and not self._attempts.failed
+        return node_rows >= WORTH and not self._attempts.has_failed
 
     def fit(
         self, batch: Programs, rows: Rows, linear: bool, evaluations: int, limit: NDArray[np.float64], late: Deadline
     ) -> None:
         """As :meth:`hypo.parallel.batches.Batches.fit`."""
-        done = self.takes(int(batch.length.sum()) * len(rows[1]) * evaluations) and self._attempts.made(
+        done = self.takes(int(batch.length.sum()) * len(rows[1]) * evaluations) and self._attempts.run(
             lambda: self._fit(batch, rows, linear, evaluations, limit, late)
         )
         if not done:
@@ -52,7 +52,7 @@ class CudaBatches:
         one = Programs.empty(1)
         one.length[0] = 1
         rows = np.ones((1, 2)), np.ones(2), np.ones(2)
-        self._attempts.made(lambda: self._fit(one, rows, True, 2, np.full(1, np.inf), Deadline(np.inf)))
+        self._attempts.run(lambda: self._fit(one, rows, True, 2, np.full(1, np.inf), Deadline(np.inf)))
 
     def _fit(
         self, batch: Programs, rows: Rows, linear: bool, evaluations: int, limit: NDArray[np.float64], late: Deadline
@@ -70,7 +70,7 @@ class CudaBatches:
             if first and late.expired:
                 break
             cuda_fit.fit(packed, first, min(first + step, len(batch)), there, floor, evaluations)
-            cuda.synchronize()
+            cuda.synchronize()  # type: ignore[no-untyped-call]
         # Only now does anything change here.
         cuda_batch.unpack(packed, batch.programs, batch.rss, batch.coef)
         return True

@@ -57,11 +57,11 @@ class Attempts:
     """Work of one kind on devices, until some of it fails: then the processor does it, and a RuntimeWarning says why."""
 
     def __init__(self, what: str) -> None:
-        self._what, self.failed = what, False
+        self._what, self.has_failed = what, False
 
-    def made(self, work: Callable[[], R]) -> R | None:
+    def run(self, work: Callable[[], R]) -> R | None:
         """The result of the work; None where a device fails, and from then on."""
-        if self.failed:
+        if self.has_failed:
             return None
         try:
             return work()
@@ -69,7 +69,7 @@ class Attempts:
             raise
         # PyTorch, Triton and numba have errors of their own for memory, drivers and compilers, with nothing in common.
         except Exception as error:
-            self.failed = True
+            self.has_failed = True
             said = str(error).strip().partition("\n")[0].rstrip(".")
             warnings.warn(
                 f"{self._what} on the GPU failed ({type(error).__name__}{': ' if said else ''}{said}); "

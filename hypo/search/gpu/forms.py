@@ -34,9 +34,10 @@ NEVER = 1e15
 ROOM = 1 << 28
 # Numbers below this share of a row's largest leave single precision in a product of squares.
 LEAST = 1e-19
-# The largest number of a row in a product, so that its square and that of a 10⁻⁴th of it are in the range of halves, and κ:
-# with both, numbers below that range let pairs pass only whose products are all below 10⁻⁵ of the largest there could be.
-LARGEST, GIVE = 128.0, 2.0**-13
+# The largest number of a row in a product, so that its square and that of a 10⁻⁴th of it are in the range of halves.
+LARGEST = 128.0
+# κ: with LARGEST, numbers below that range let pairs pass only whose products are all below 10⁻⁵ of the largest there could be.
+GIVE = 2.0**-13
 
 
 def split(n_pair: int, n: int) -> Iterator[slice]:
@@ -45,7 +46,7 @@ def split(n_pair: int, n: int) -> Iterator[slice]:
     return (slice(k, k + step) for k in range(0, n_pair, step))
 
 
-def _stacked(targets: Sequence[Rows], device: torch.device) -> Tensor:
+def _stack(targets: Sequence[Rows], device: torch.device) -> Tensor:
     """Targets (n_job, n_target, n) of all scans, those that some lack all zeros."""
     out = np.zeros((len(targets), max(map(len, targets)), targets[0].shape[1]))
     for k, rows in enumerate(targets):
@@ -66,14 +67,14 @@ class _Form(Layout):
     ) -> None:
         super().__init__(pieces, ordered, gap, max(self.shape.f, self.shape.g), device)
         self.F, self.G, self.n = self.left.rows, self.right.rows, pieces[0].F.shape[1]
-        self.T = _stacked(targets, device)
+        self.T = _stack(targets, device)
         self.job_f, self.job_g = self.jobs(self.left), self.jobs(self.right)
         self._near: tuple[Tensor, Tensor] | None = None
 
     @property
     def n_target(self) -> int:
         """Most targets of a scan."""
-        return self.T.shape[1]
+        return int(self.T.shape[1])
 
     @property
     def groups(self) -> int:
@@ -97,14 +98,14 @@ class _Form(Layout):
     def near(self, group: int, floor: Tensor, pairs: Tensor) -> Tensor:
         """Those of the ``pairs`` (2, n_pair) of places that may reach the floor of a target of a group, in single precision."""
         if self._near is None:
-            left = rescore.padded(self._scaled(self.F))
-            self._near = left, left if self.G is self.F else rescore.padded(self._scaled(self.G))
+            left = rescore.padded(self._scale(self.F))
+            self._near = left, left if self.G is self.F else rescore.padded(self._scale(self.G))
             self._targets = rescore.padded(self.T.flatten(0, 1)).view(*self.T.shape[:2], -1)
         part = self.group(group)
         reach = self._reach(floor, part).float().contiguous()
         targets = self._targets[:, part].contiguous()
         given = *self._near, self._near_basis(), targets, self.job_f, reach, pairs
-        return rescore.passing(*given, COLLINEAR**0.5, isinstance(self, Sums))
+        return rescore.passing(*given, COLLINEAR**0.5, isinstance(self, SumForm))
 
     def exact(self, group: int, i: Tensor, j: Tensor) -> Tensor:
         """Scores (n_pair, n_together) of pairs of places for a group of targets in double precision."""
@@ -112,7 +113,7 @@ class _Form(Layout):
         out = [self._exact(part, i[s], j[s]) for s in split(len(i), self.n)]
         return torch.cat(out) if out else self.F.new_empty((0, len(self.T[0, part])))
 
-    def _scaled(self, rows: Tensor) -> Tensor:
+    def _scale(self, rows: Tensor) -> Tensor:
         raise NotImplementedError
 
     def _near_basis(self) -> Tensor:
@@ -125,7 +126,7 @@ class _Form(Layout):
         raise NotImplementedError
 
 
-class Sums(_Form):
+class SumForm(_Form):
     """t ≈ b·f + c·g for unit ``targets`` (n_target, n) of each scan and unit rows.
 
     R² ≥ T where |ρ − uu'| ≥ vv', u = r/√T, v² = 1 − u² (:mod:`hypo.kernels.cpu.pair_scan`), ρ on some principal axes
@@ -168,14 +169,14 @@ class Sums(_Form):
         n_f, n_g = a.high.shape[-2], b.high.shape[-2]
         least = -unit_error(precision, min(self.n, WIDTH))
         part = self.group(group)
-        x, y = _thresholds(self.rf[part], self.of_rows(floor[:, part], self.job_f), self.left.filling, n_f)
-        u, v = _thresholds(self.rg[part], self.of_rows(floor[:, part], self.job_g), self.right.filling, n_g)
-        arrays = (*a, *b, x, y, _padded(beside, n_f), u, v, _padded(beyond, n_g))
+        x, y = _thresholds(self.rf[part], self.of_rows(floor[:, part], self.job_f), self.left.is_filling, n_f)
+        u, v = _thresholds(self.rg[part], self.of_rows(floor[:, part], self.job_g), self.right.is_filling, n_g)
+        arrays = (*a, *b, x, y, _pad(beside, n_f), u, v, _pad(beyond, n_g))
         kernels = (kernel.sum_margins, kernel.sum_pairs)
         constants = {"TARGETS": len(x), "HIDDEN": self.n > WIDTH}
         return Launcher(kernels, arrays, (n_f, n_g), least, self.shape, precision, **constants)
 
-    def _scaled(self, rows: Tensor) -> Tensor:
+    def _scale(self, rows: Tensor) -> Tensor:
         return rows
 
     def _near_basis(self) -> Tensor:
@@ -200,7 +201,7 @@ class Sums(_Form):
         return torch.where(left > COLLINEAR, ((r * r + q * q - 2.0 * (r * q) * rho) / left).clamp(max=1.0), 0.0)
 
 
-def _padded(values: Tensor, n: int, fill: float = 0.0) -> Tensor:
+def _pad(values: Tensor, n: int, fill: float = 0.0) -> Tensor:
     out = torch.full((*values.shape[:-1], n), fill, dtype=torch.float32, device=values.device)
     out[..., : values.shape[-1]] = values
     return out
@@ -215,10 +216,10 @@ def _thresholds(r: Tensor, floor: Tensor, filling: Tensor, n: int) -> tuple[Tens
     v = torch.where(inside, (1.0 - u2).clamp(min=0.0).sqrt(), 0.0)
     # A floor above 1 is out of reach.
     v = torch.where((floor > 1.0) | filling, NEVER, v)
-    return _padded(u, n), _padded(v, n, NEVER)
+    return _pad(u, n), _pad(v, n, NEVER)
 
 
-class Products(_Form):
+class ProductForm(_Form):
     """t ≈ b·f·g + span(basis) for unit ``targets`` (n_target, n) of each scan, orthogonal to an orthonormal ``basis`` of up to
     one row; any rows.
 
@@ -250,14 +251,14 @@ class Products(_Form):
             chosen = np.sort(np.argsort(-np.sum(every**2, axis=0), kind="stable")[:WIDTH])
         view, z, unseen = restrict_targets(every, basis, chosen)
         cuts = np.cumsum([len(t) for t in targets])[:-1]
-        self._view = _stacked(np.split(view, cuts), device)
-        self._unseen = _stacked([u[:, None] for u in np.split(unseen, cuts)], device)[..., 0]
+        self._view = _stack(np.split(view, cuts), device)
+        self._unseen = _stack([u[:, None] for u in np.split(unseen, cuts)], device)[..., 0]
         self._basis = torch.from_numpy(np.ascontiguousarray(z)).to(device)
         self._chosen = slice(None) if chosen is None else torch.from_numpy(chosen).to(device)
         self._operands: dict[tuple[int, str], tuple[Operand, Operand, Operand]] = {}
 
     def launcher(self, group: int, floor: Tensor, precision: str) -> Launcher:
-        """As of :class:`Sums`."""
+        """As of :class:`SumForm`."""
         part = self.group(group)
         sides, b, q = self._sides(group, precision)
         own = self.of_rows(floor[:, part], self.job_f)
@@ -269,10 +270,10 @@ class Products(_Form):
             off, off_den = below(precision, 2.0 * n * LARGEST), below(precision, 2.0 * n * LARGEST**2)
             allowed, least = allowed - GIVE, -directions * off * off / GIVE - off_den
         # A floor above 1 is out of reach, and so are rows that only fill up.
-        never = (own > 1.0) | self.left.filling
+        never = (own > 1.0) | self.left.is_filling
         n_f = sides.high.shape[-2]
-        reach = _padded(torch.where(never, 0.0, reach), n_f)
-        allowed = _padded(torch.where(never, NEVER, allowed), n_f, NEVER)
+        reach = _pad(torch.where(never, 0.0, reach), n_f)
+        allowed = _pad(torch.where(never, NEVER, allowed), n_f, NEVER)
         arrays = (*sides, *b, *q, reach, allowed)
         kernels = (kernel.product_margins, kernel.product_pairs)
         constants = {"TARGETS": len(reach), "BASIS": len(self._basis) > 0}
@@ -282,14 +283,14 @@ class Products(_Form):
         """F², F∘z and F∘t of a group, below one another; G; G². Squares of rows that only fill up are ones, so that no product
         with them is small."""
         if (group, precision) not in self._operands:
-            left = LARGEST * self._scaled(self.F[:, self._chosen]).double()
+            left = LARGEST * self._scale(self.F[:, self._chosen]).double()
             z = self._basis[0] if len(self._basis) else torch.zeros_like(left[0])
             across = [left * t[self.job_f] for t in self._view[:, self.group(group)].unbind(1)]
-            squares = torch.where(self.left.filling[:, None], 1.0, left * left)
+            squares = torch.where(self.left.is_filling[:, None], 1.0, left * left)
             first = self._operands.get((0, precision))
             if first is None:
-                right = LARGEST * self._scaled(self.G[:, self._chosen]).double()
-                beyond = torch.where(self.right.filling[:, None], 1.0, right * right)
+                right = LARGEST * self._scale(self.G[:, self._chosen]).double()
+                beyond = torch.where(self.right.is_filling[:, None], 1.0, right * right)
                 g, g2 = operand(right, precision, self.shape.g), operand(beyond, precision, self.shape.g)
             else:
                 _, g, g2 = first
@@ -297,7 +298,7 @@ class Products(_Form):
             self._operands[group, precision] = sides, g, g2
         return self._operands[group, precision]
 
-    def _scaled(self, rows: Tensor) -> Tensor:
+    def _scale(self, rows: Tensor) -> Tensor:
         """Rows over their largest values in single precision, as :func:`hypo.search.scan.pair_scan.scaled`."""
         out = (rows / rows.abs().amax(1, keepdim=True).clamp(min=1e-300)).float()
         return torch.where(out.abs() < LEAST, 0.0, out)

@@ -43,7 +43,7 @@ class Side(NamedTuple):
     end: list[int]
 
     @property
-    def filling(self) -> Tensor:
+    def is_filling(self) -> Tensor:
         """Which places hold no row."""
         return self.row < 0
 

@@ -26,12 +26,17 @@ from hypo.search.gpu.devices import Attempts
 from hypo.search.gpu.dimensions import binary_dimensions, unary_dimensions
 from hypo.search.library.library import Library, Seed
 
-# Candidates from which on a level goes to the device, and those made at a time.
-WORTH, CHUNK = 1_000_000, 1 << 20
+# Candidates from which on a level goes to the device.
+WORTH = 1_000_000
+# Candidates that are made at a time.
+CHUNK = 1 << 20
 # What is kept of a member on the device beside its row.
 FIELDS = ("projection", "norm", "dims", "mask", "shape")
-# What tells runs of different norms and dimensions apart, in the number that is sorted by.
-NORM_SHARE, DIMENSION_STEP, DIMENSIONS = 0.37, 617.3, 8191
+# What tells runs of different norms apart, in the number that is sorted by.
+NORM_SHARE = 0.37
+# What tells runs of different dimensions apart there: a step for each remainder of their code by DIMENSIONS, a prime.
+DIMENSION_STEP = 617.3
+DIMENSIONS = 8191
 
 _UNARY: ops.ByOpcode[Callable[[Tensor], Tensor]] = ops.ByOpcode("enumeration on a GPU (cuda_library.py)", {
     oc.NEG: torch.neg, oc.SQUARE: torch.square, oc.CUBE: lambda u: u * u * u, oc.SQRT: torch.sqrt, oc.EXP: torch.exp,
@@ -62,7 +67,7 @@ class CudaLibrary(Library):
         self._weights = torch.from_numpy(self._weight).to(self._device)
 
     def _level(self, cost: int, size: int, deadline: float) -> bool:
-        if self._candidates(cost) < WORTH or self._attempts.failed:
+        if self._candidates(cost) < WORTH or self._attempts.has_failed:
             return super()._level(cost, size, deadline)
         for index, seed in enumerate(self.seeds):
             if seed.cost == cost and index >= self._next_seed:
@@ -71,7 +76,7 @@ class CudaLibrary(Library):
         self._find_flaws(self._level_start[cost])
         before = self.count, self.tested, int(self._pruned[0])
         try:
-            ended = self._attempts.made(lambda: self._device_level(cost, size, deadline))
+            ended = self._attempts.run(lambda: self._device_level(cost, size, deadline))
             if ended is None:
                 self.count, self.tested, self._pruned[0] = before
         finally:

@@ -31,26 +31,33 @@ from torch import Tensor
 from hypo.clock import Clock, Deadline
 from hypo.kernels.gpu import pair_scan as kernel
 from hypo.parallel.executor import Executor, Serial
-from hypo.search.gpu.forms import Products, Sums
+from hypo.search.gpu.forms import ProductForm, SumForm
 from hypo.search.gpu.layout import Piece
-from hypo.search.gpu.top_lists import MOST_EQUAL, Lists, lasts
+from hypo.search.gpu.top_lists import MOST_EQUAL, Lists, find_last_scores
 from hypo.search.scan.pair_scan import Best, Job, _merge, _pairs
 from hypo.search.scan.prefilter import Rows, spread
 
-# Pairs up to which all of one scan are scored in double precision, rows that are paired with all others first, and pairs
-# scored at once.
-DENSE, FIRST_ROWS, BLOCK = 1 << 24, 128, 1 << 24
+# Pairs up to which all of one scan are scored in double precision.
+DENSE = 1 << 24
+# Rows that are paired with all others first.
+FIRST_ROWS = 128
+# Pairs that are scored at once.
+BLOCK = 1 << 24
 # Rows of either side on the device at once.
 ROWS = 1 << 21
-# Pairs listed in one launch, tiles gone through by one, and the precision at which flagged tiles are looked into.
-CAPACITY, TILES, FINE = 1 << 24, 1 << 14, "bf16x3"
+# Pairs that one launch lists.
+CAPACITY = 1 << 24
+# Tiles that one launch goes through.
+TILES = 1 << 14
+# The precision at which flagged tiles are looked into.
+FINE = "bf16x3"
 # Runs of tiles between two looks at the clock: some ten milliseconds.
 RUNS = 1 << 14
 
-Form = Sums | Products
+Form = SumForm | ProductForm
 
 
-def unfused(form: Form, best: Lists, late: Deadline) -> None:
+def scan_dense(form: Form, best: Lists, late: Deadline) -> None:
     """Score all pairs of the one piece of a form, whole blocks of scores in memory."""
     columns = torch.arange(form.right.end[0], device=form.F.device)
     step = max(1, BLOCK // max(1, len(columns) * form.n_target))
@@ -83,7 +90,7 @@ def _score_first_rows(form: Form, piece: int, keep: int, floor: Tensor) -> Tenso
     """Scores (n_slot,) of some rows f of a piece with all its g."""
     f0, f1, g0, g1, _ = form.sets()[piece]
     n_f, n_g, where = f1 - f0, g1 - g0, form.F.device
-    if isinstance(form, Sums):
+    if isinstance(form, SumForm):
         # Nearly all pairs with a row explain at least as much as the row alone.
         count = min(max(2, FIRST_ROWS // form.n_target), n_f)
         rows = torch.unique(torch.topk(form.rf[:, f0:f1].abs(), count, dim=1).indices)
@@ -120,7 +127,7 @@ def _score_first_rows_of_many(form: Form, pieces: list[int], keep: int, floor: T
     of = torch.repeat_interleave(torch.arange(len(pieces), device=where), n_f)
     rank = torch.arange(len(of), device=where) - (n_f.cumsum(0) - n_f)[of]
     row = f0[of] + rank
-    if isinstance(form, Sums):
+    if isinstance(form, SumForm):
         order = torch.argsort(-form.rf[:, row].abs().amax(0), stable=True)
         order = order[torch.argsort(of[order], stable=True)]
         chosen = order[rank < wanted]
@@ -143,11 +150,11 @@ def _score_first_rows_of_many(form: Form, pieces: list[int], keep: int, floor: T
     for group in range(form.groups):
         scores = form.exact(group, i, j)
         slot = slots[:, form.group(group)][form.job_f[i]]
-        out = torch.maximum(out, lasts(slot.flatten(), scores.flatten(), len(out), keep))
+        out = torch.maximum(out, find_last_scores(slot.flatten(), scores.flatten(), len(out), keep))
     return out
 
 
-def fused(form: Form, best: Lists, late: Deadline) -> None:
+def scan_fused(form: Form, best: Lists, late: Deadline) -> None:
     """Filter all pairs of all pieces, and score what passes."""
     work = kernel.runs(form.sets(), form.shape).to(form.F.device)
     # One tile always fits.
@@ -235,10 +242,12 @@ def _scan_block(
         ]
         every, ordered = [job[0] for job in jobs], [n > DENSE for n in n_pair]
         form: Form = (
-            Sums(every, pieces, where, ordered) if kind == "sums" else Products(every, pieces, basis, where, ordered)
+            SumForm(every, pieces, where, ordered)
+            if kind == "sums"
+            else ProductForm(every, pieces, basis, where, ordered)
         )
         raise_floors(form, best, keep)
-        (unfused if len(pieces) == 1 and not ordered[0] else fused)(form, best, late)
+        (scan_dense if len(pieces) == 1 and not ordered[0] else scan_fused)(form, best, late)
         if not late.expired:
             for piece, n in zip(pieces, n_pair, strict=True):
                 counted[piece.job] += n

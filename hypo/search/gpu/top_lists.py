@@ -7,8 +7,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-# Scores that differ by this share may be equal on another processor; at most so many beyond the list are looked at.
-SAME, MOST_EQUAL = 1e-7, 200_000
+# Scores that differ by this share may be equal on another processor.
+SAME = 1e-7
+# Entries beyond the list that are looked at for being equal to its last, at most.
+MOST_EQUAL = 200_000
 
 
 class Found(NamedTuple):
@@ -20,7 +22,7 @@ class Found(NamedTuple):
     j: Tensor
 
 
-def _ranked(slot: Tensor, *keys: Tensor) -> tuple[Tensor, Tensor]:
+def _rank(slot: Tensor, *keys: Tensor) -> tuple[Tensor, Tensor]:
     """The order of entries by slot and then the keys, first key first, and the rank of each entry of it within its slot."""
     order = torch.arange(len(slot), device=slot.device)
     for key in (*reversed(keys), slot):
@@ -29,9 +31,9 @@ def _ranked(slot: Tensor, *keys: Tensor) -> tuple[Tensor, Tensor]:
     return order, torch.arange(len(slot), device=slot.device) - torch.searchsorted(slot, slot)
 
 
-def lasts(slot: Tensor, r2: Tensor, n_slot: int, keep: int) -> Tensor:
+def find_last_scores(slot: Tensor, r2: Tensor, n_slot: int, keep: int) -> Tensor:
     """The ``keep``-th best score of each slot (n_slot,), 0 where there are fewer."""
-    order, rank = _ranked(slot, -r2)
+    order, rank = _rank(slot, -r2)
     last = order[rank == keep - 1]
     out = torch.zeros(n_slot, dtype=torch.float64, device=slot.device)
     out[slot[last]] = r2[last].double()
@@ -60,17 +62,17 @@ class Lists:
         new = Found(slots[job[pair], target], r2[pair, target], i[pair], j[pair])
         both = Found(*(torch.cat([a, b]) for a, b in zip(self._found, new, strict=True)))
         if len(both.slot) > self._keep:
-            self.raise_to(lasts(both.slot, both.r2, self.floor.numel(), self._keep))
+            self.raise_to(find_last_scores(both.slot, both.r2, self.floor.numel(), self._keep))
             both = Found(*(a[both.r2 >= self.floor.flatten()[both.slot]] for a in both))
         if len(both.slot) > self._keep + MOST_EQUAL:
             # Of equals the first pairs, in whatever order they were listed.
-            order, rank = _ranked(both.slot, -both.r2, both.i, both.j)
+            order, rank = _rank(both.slot, -both.r2, both.i, both.j)
             both = Found(*(a[order[rank < self._keep + MOST_EQUAL]] for a in both))
         self._found = both
 
     def slots(self) -> list[tuple[Tensor, Tensor, Tensor]]:
         """Scores and pairs (r2, i, j) of each slot."""
-        order, _ = _ranked(self._found.slot)
+        order, _ = _rank(self._found.slot)
         slot, r2, i, j = (a[order] for a in self._found)
         count = torch.bincount(slot, minlength=self.floor.numel()).tolist()
         return list(zip(*(a.split(count) for a in (r2, i, j)), strict=True))

@@ -16,14 +16,28 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-# Files in the folder that both processes know: what to search for; how far the child is; the word to begin, which holds the
-# seconds to search; why it failed, and what it printed.
-TASK, ROWS = "task.json", "rows.npy"
-STARTED, READY, BEGIN = "started", "ready", "begin"
-ERROR, LOG = "error.txt", "log.txt"
-RUN, REHEARSAL = "run", "rehearsal"
-# Seconds between two looks for the word to begin, and for whether the parent still lives.
-PAUSE, WATCH = 0.02, 0.5
+# Files in the folder that both processes know. What to search for:
+TASK = "task.json"
+# The rows of the table:
+ROWS = "rows.npy"
+# The child runs:
+STARTED = "started"
+# It has compiled and waits:
+READY = "ready"
+# The word to begin, which holds the seconds to search:
+BEGIN = "begin"
+# Why it failed:
+ERROR = "error.txt"
+# What it printed:
+LOG = "log.txt"
+# PySR's folder of the search:
+RUN = "run"
+# PySR's folder of the round that compiles:
+REHEARSAL = "rehearsal"
+# Seconds between two looks for the word to begin.
+PAUSE = 0.02
+# Seconds between two looks for whether the parent still lives.
+WATCH = 0.5
 # One short round of all that a search does, which makes Julia compile it, on so many rows: from 1001 on PySR takes batches.
 SHORT = {
     "niterations": 1,

@@ -22,12 +22,20 @@ from hypo.errors import MissingExtraError
 from hypo.search.pysr.child import BEGIN, ERROR, LOG, READY, ROWS, RUN, STARTED, TASK
 from hypo.search.pysr.translate import Task
 
-# Seconds between two looks, and until Julia must run: its first start after an installation compiles for minutes.
-PAUSE, LONGEST_START = 0.05, 900.0
-# Of what Julia printed so many lines are shown, cut to so many characters; so many bytes of them are read.
-LINES, WIDTH, TAIL = 3, 160, 8192
-# Where a Julia of the user's own is named, by what reads it, and its project.
-NAMED, PROJECT = ("PYTHON_JULIAPKG_EXE", "PYTHON_JULIACALL_EXE"), "PYTHON_JULIAPKG_PROJECT"
+# Seconds between two looks at the child.
+PAUSE = 0.05
+# Seconds until Julia must run: its first start after an installation compiles for minutes.
+LONGEST_START = 900.0
+# Lines that are shown of what Julia printed.
+SHOWN_LINES = 3
+# Characters to which each of them is cut.
+SHOWN_WIDTH = 160
+# Bytes of it that are read, from the end.
+TAIL_BYTES = 8192
+# Variables of the environment that name a Julia of the user's own, by what reads them.
+JULIA_VARIABLES = ("PYTHON_JULIAPKG_EXE", "PYTHON_JULIACALL_EXE")
+# The variable of the environment that names its project.
+PROJECT_VARIABLE = "PYTHON_JULIAPKG_PROJECT"
 
 IMPORT = "python -c 'import pysr'"
 GET_JULIA = (
@@ -61,12 +69,12 @@ class PySRProcess:
         Returns also when PySR ended while it compiled. Raises MissingExtraError where Julia does not start.
         """
         self._write(task)
-        self._process = self._started()
+        self._process = self._start()
         report("starting Julia")
         late = time.monotonic() + LONGEST_START
         compiling = False
         while not self._is(READY):
-            running = self.running
+            running = self.is_running
             if self._is(STARTED):
                 if not running:
                     return
@@ -87,12 +95,12 @@ class PySRProcess:
         word.replace(self.place / BEGIN)  # there at once, and whole
 
     @property
-    def running(self) -> bool:
+    def is_running(self) -> bool:
         """True if the process lives."""
         return self._process is not None and self._process.poll() is None
 
     @property
-    def failed(self) -> bool:
+    def has_failed(self) -> bool:
         """True if the process ended by itself, and not well."""
         code = None if self._process is None else self._process.poll()
         return code is not None and code != 0
@@ -129,7 +137,7 @@ class PySRProcess:
         whole = {"model": task.model, "fit": task.fit, "weighted": task.weights is not None, "template": template}
         (self.place / TASK).write_text(json.dumps(whole), encoding="utf-8")
 
-    def _started(self) -> subprocess.Popen[bytes]:
+    def _start(self) -> subprocess.Popen[bytes]:
         environment = {
             **os.environ,
             # Nothing is fetched in the middle of a fit.
@@ -166,16 +174,18 @@ class PySRProcess:
     def _last_words(self) -> str:
         """The last lines of what the process printed, on one line."""
         with suppress(OSError), (self.place / LOG).open("rb") as log:
-            log.seek(max(0, log.seek(0, os.SEEK_END) - TAIL))
+            log.seek(max(0, log.seek(0, os.SEEK_END) - TAIL_BYTES))
             text = log.read().decode("utf-8", "replace")
             lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
-            return " / ".join(line if len(line) <= WIDTH else line[: WIDTH - 1] + "…" for line in lines[-LINES:])
+            return " / ".join(
+                line if len(line) <= SHOWN_WIDTH else line[: SHOWN_WIDTH - 1] + "…" for line in lines[-SHOWN_LINES:]
+            )
         return ""
 
 
 def _named() -> tuple[str, str] | None:
     """The variable that names a Julia of the user's own, and what it names."""
-    return next(((name, os.environ[name]) for name in NAMED if os.environ.get(name)), None)
+    return next(((name, os.environ[name]) for name in JULIA_VARIABLES if os.environ.get(name)), None)
 
 
 def _require() -> None:
@@ -196,11 +206,11 @@ def _advice() -> str:
     if named is None:
         return GET_JULIA
     variable, path = named
-    project = os.environ.get(PROJECT)
+    project = os.environ.get(PROJECT_VARIABLE)
     folder = shlex.quote(project) if project else '"$HOME/julia-pysr"'
-    without = "" if variable == NAMED[0] else f" and {variable} not"
+    without = "" if variable == JULIA_VARIABLES[0] else f" and {variable} not"
     return (
         f"{variable} names {path}, whose project must hold PySR's packages; prepare it once with a network connection by "
-        f"`export {NAMED[0]}={shlex.quote(path)} {PROJECT}={folder}` and `{IMPORT}`, and fit with the same variables "
-        f"set{without} (JULIA_DEPOT_PATH too, if it is)"
+        f"`export {JULIA_VARIABLES[0]}={shlex.quote(path)} {PROJECT_VARIABLE}={folder}` and `{IMPORT}`, "
+        f"and fit with the same variables set{without} (JULIA_DEPOT_PATH too, if it is)"
     )

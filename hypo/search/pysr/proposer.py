@@ -28,8 +28,10 @@ from hypo.search.pysr.translate import Task, translate
 WAIT = 0.5
 # PySR has had its say so many seconds after its first hall of fame; no patience ends the search before.
 SAY = 10.0
-# The share of the time limit, and at most how many seconds of it, that are kept for fitting what PySR found last.
-RESERVE, LONGEST_RESERVE = 0.1, 3.0
+# The share of the time limit that is kept for fitting what PySR found last.
+RESERVE = 0.1
+# Seconds of it that are kept for that, at most.
+LONGEST_RESERVE = 3.0
 # A form is proposed again when PySR found constants for it that divide the loss by this.
 BETTER_LOSS = 1.1
 
@@ -70,7 +72,7 @@ class PySR:
         try:
             guesses = read_guesses(self.problem, self.settings)
             self._child.start(translate(self.problem, self.settings, self.threads, guesses), self._report)
-            if not self._child.running and self.settings.backend == PYSR:
+            if not self._child.is_running and self.settings.backend == PYSR:
                 raise HypoError(f"PySR ended while it compiled its search ({self._child.reason()})")
         except BaseException:
             self._child.close()
@@ -116,12 +118,12 @@ class PySR:
         """
         late = time.monotonic() + WAIT
         while True:
-            ended = not self._process.running
+            ended = not self._process.is_running
             if not ended and time.monotonic() > self._stop_at:
                 self.cut = ended = True
                 self._process.stop()
             self._look()
-            if ended or not turn.alone or (self.heard and time.monotonic() > late):
+            if ended or not turn.alone or (self.has_answered and time.monotonic() > late):
                 break
             time.sleep(PAUSE)
         self._read_out = ended
@@ -138,7 +140,7 @@ class PySR:
             yield self._waiting.pop(0)
 
     @property
-    def heard(self) -> bool:
+    def has_answered(self) -> bool:
         """True if there was a hall of fame with formulas."""
         return self._first_heard < math.inf
 
@@ -150,15 +152,15 @@ class PySR:
     @property
     def failure(self) -> str:
         """Why there is nothing of PySR, when it ended by itself before it had found anything; else empty."""
-        failed = not (self._process.running or self.heard or self.cut)
+        failed = not (self._process.is_running or self.has_answered or self.cut)
         return f"PySR ended before it found anything ({self._process.reason()})" if failed else ""
 
     @property
     def remark(self) -> str:
         """The remark on PySR where it brought nothing, or less than it might have; else empty."""
-        if not self.heard:
+        if not self.has_answered:
             return self.failure or f"PySR found nothing {'within it' if self.cut else 'until then'}"
-        crashed = self._process.failed and not self.cut
+        crashed = self._process.has_failed and not self.cut
         return (
             f"PySR ended early ({self._process.reason()}), and what it had found until then counts" if crashed else ""
         )

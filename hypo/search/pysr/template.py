@@ -18,8 +18,10 @@ from hypo.expression.expr import Constant, Expression
 from hypo.kernels import opcodes as oc
 from hypo.knowledge.template import BoundTemplate
 
-# The form's own constants in PySR, and what stands between the parts of an answer.
-PARAMETERS, BETWEEN = "p", ";"
+# The name of the form's own constants in PySR.
+PARAMETERS = "p"
+# What stands between the parts of an answer.
+SEPARATOR = ";"
 _ARGUMENT = re.compile(r"#([0-9]+)")
 
 
@@ -45,7 +47,7 @@ class PySRTemplate:
     def spec(self) -> dict[str, Any]:
         """Arguments of PySR's TemplateExpressionSpec."""
         return {
-            "combine": self._combined(),
+            "combine": self._combine_parts(),
             "expressions": list(self._parts.values()),
             "variable_names": list(self._names.values()),
             "parameters": {PARAMETERS: len(self.constants)} if self.constants else None,
@@ -54,7 +56,7 @@ class PySRTemplate:
     def read(self, text: str, formula: Callable[[str], Expression | None]) -> Expression | None:
         """The whole formula that one row of the hall of fame stands for, ``formula`` reading the parts; None when it cannot be
         read."""
-        sides = dict(self._side(piece) for piece in text.split(BETWEEN))
+        sides = dict(self._side(piece) for piece in text.split(SEPARATOR))
         parts: dict[str, Expression] = {}
         for name, called in self._parts.items():
             arguments = [self._names[a] for a in self.template.unknowns[name]]
@@ -74,7 +76,7 @@ class PySRTemplate:
 
         The same formula written differently counts as another form, but for the order of sums and products.
         """
-        found = _matched(self.template.expression, e, self.template.unknowns, {})
+        found = _match(self.template.expression, e, self.template.unknowns, {})
         if found is None:
             return None
         out: dict[str, Any] = {}
@@ -107,7 +109,7 @@ class PySRTemplate:
         constants = [replace(c, value=values[c.name or ""]) if c.free else c for c in e.constants]
         return replace(self.template, expression=replace(e, constants=tuple(constants))).without_single_names()
 
-    def _combined(self) -> str:
+    def _combine_parts(self) -> str:
         """The form in Julia's syntax, a call for each unknown."""
         e, names = self.template.expression, self._names
         stack: list[str] = []
@@ -155,7 +157,7 @@ def _constant(name: str) -> str:
     return f"{name}="
 
 
-def _matched(
+def _match(
     form: Expression, e: Expression, unknowns: Mapping[str, Sequence[str]], found: Mapping[str, Expression]
 ) -> dict[str, Expression] | None:
     """The parts of ``e`` that stand for the unknowns and constants of ``form``, with what was ``found``; None if it is no such
@@ -182,7 +184,7 @@ def _matched(
     for children in orders:
         so_far: dict[str, Expression] | None = dict(found)
         for part, child in zip(form.children, children, strict=True):
-            so_far = None if so_far is None else _matched(part, child, unknowns, so_far)
+            so_far = None if so_far is None else _match(part, child, unknowns, so_far)
         if so_far is not None:
             return so_far
     return None

@@ -83,18 +83,18 @@ def translate(problem: Problem, settings: Settings, threads: int, guesses: Colle
 
     def seed(e: Expression) -> str | dict[str, Any] | None:
         return (
-            written(e, leaves, operators)
+            write_seed(e, leaves, operators)
             if form is None
-            else form.guess(e, lambda part: written(part, leaves, operators))
+            else form.guess(e, lambda part: write_seed(part, leaves, operators))
         )
 
     seeds = [text for e in guesses if (text := seed(e)) is not None]
     has_units = problem.has_units and form is None
     nesting = _nesting(problem, operators)
-    costs = {_spelled(n): w for n, w in settings.complexity_weights.items() if n in operators}
+    costs = {_spell(n): w for n, w in settings.complexity_weights.items() if n in operators}
     model: dict[str, Any] = {
-        "binary_operators": [_spelled(n) for n in operators if ops.BY_NAME[n].arity == 2],
-        "unary_operators": [_spelled(n) for n in operators if ops.BY_NAME[n].arity == 1],
+        "binary_operators": [_spell(n) for n in operators if ops.BY_NAME[n].arity == 2],
+        "unary_operators": [_spell(n) for n in operators if ops.BY_NAME[n].arity == 1],
         "maxsize": max(LEAST_SIZE, int(problem.max_complexity) - (0 if form is None else form.own_size)),
         "niterations": ROUNDS,
         # Exponents are a number or a variable; anything else makes PySR slow.
@@ -130,14 +130,14 @@ def _operators(problem: Problem) -> tuple[str, ...]:
     return tuple(n for n, row in ops.BY_NAME.items() if n in wanted and row.julia is not None)
 
 
-def _spelled(name: str) -> str:
+def _spell(name: str) -> str:
     return ops.BY_NAME[name].julia or name
 
 
 def _nesting(problem: Problem, operators: Collection[str]) -> dict[str, dict[str, int]]:
     """``{outer: {inner: 0}}`` for what the knowledge bans inside of what."""
     banned = {
-        _spelled(outer): {_spelled(n): 0 for n in inner if n in operators}
+        _spell(outer): {_spell(n): 0 for n in inner if n in operators}
         for outer, inner in problem.knowledge.nesting.items()
         if outer in operators
     }
@@ -154,7 +154,7 @@ def unit_text(d: Dimension) -> str:
     return "*".join(parts)
 
 
-def written(e: Expression, leaves: Mapping[str, Expression], operators: Collection[str]) -> str | None:
+def write_seed(e: Expression, leaves: Mapping[str, Expression], operators: Collection[str]) -> str | None:
     """A formula in Julia's syntax with PySR's names and ``operators``, or None where these do not reach.
 
     Short forms that PySR was not given are spelled out. Every operation has its brackets: Julia reads ``a + b + c`` as one

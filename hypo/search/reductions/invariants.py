@@ -18,8 +18,10 @@ from hypo.expression.expr import Expression
 from hypo.search.library.pi_groups import product
 from hypo.search.reductions.symmetry import Symmetry
 
-# Sets of pivots looked at; exponents of pivots larger than this make no simple invariant.
-MOST_SETS, LARGEST = 200, 8
+# Sets of pivots that are looked at, at most.
+MOST_SETS = 200
+# Exponents of pivots larger than this make no simple invariant.
+LARGEST_EXPONENT = 8
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,9 @@ def find_invariants(symmetry: Symmetry, usable: NDArray[np.bool_]) -> Invariants
         groups = [_vector(n, pivots, [-q for q in p], j) for j, p in zip(rest, powers, strict=True) if p is not None]
         found = Invariants(_vector(n, pivots, lead), tuple(groups))
         size = sum((abs(q) * q.denominator for e in (found.lead, *groups) for q in e), Fraction(0))
-        if all(abs(q) <= LARGEST for e in (found.lead, *groups) for q in e) and (best is None or size < best[0]):
+        if all(abs(q) <= LARGEST_EXPONENT for e in (found.lead, *groups) for q in e) and (
+            best is None or size < best[0]
+        ):
             best = (size, found)
     return None if best is None else best[1]
 

@@ -23,22 +23,34 @@ from hypo.expression.program import Program
 from hypo.problem.surrogate import Surrogate, fit_surrogate, held_out, off
 from hypo.units import DIMENSIONLESS, Dimension
 
-# Mean square of the sine between the gradients of y and of u above which a form is not tried; forms tried at a time.
-LARGEST_ANGLE, TRIED = 0.05, 3
-# Both terms of a sum with a coefficient take at least this part in it, and in the slope of y. Steps towards its least squares,
-# as long as the error falls by this factor.
-LEAST_PART, STEPS, FALLING = 0.03, 4, 0.9
+Values = NDArray[np.float64]
+
+# Mean square of the sine between the gradients of y and of u above which a form is not tried.
+LARGEST_ANGLE = 0.05
+# Forms that are tried at a time.
+TRIED = 3
+# Both terms of a sum with a coefficient take at least this part in it, and in the slope of y.
+LEAST_PART = 0.03
+# Steps towards the least squares of the coefficient, at most.
+COEFFICIENT_STEPS = 4
+# They go on as long as the error falls by this factor.
+FALLING = 0.9
 # A coefficient has to lower the held-out error by this, over the number of rows held out, as a share: some nats.
 COEFFICIENT = 5.0
 # Pairs below this angle are merged at once.
 CLEAR = 1e-3
-# A surrogate whose error is more than this share of the spread of y is poor; then a merger has to lower the error by this
-# factor, on so many rows.
-POOR, BLIND_GAIN, BLIND_ROWS = 0.25, 0.7, 2000
+# A surrogate whose error is more than this share of the spread of y is poor.
+POOR = 0.25
+# Then a merger has to lower the error by this factor,
+BLIND_GAIN = 0.7
+# on so many rows.
+BLIND_ROWS = 2000
 # Trying all mergers of more columns takes too long.
 MOST_BLIND = 5
-# The held-out error may grow by this factor; an error below this share of the target's RMS is none.
-WORSE, NO_ERROR = 1.01, 1e-8
+# The held-out error may grow by this factor.
+ERROR_GROWTH = 1.01
+# An error below this share of the target's RMS is none.
+NO_ERROR = 1e-8
 
 
 @dataclass(frozen=True)
@@ -50,7 +62,7 @@ class ReducedColumns:
     formulas: Mapping[str, Expression]
     dimensions: Mapping[str, Dimension]
 
-    def merged(self, mergers: Sequence[Merger]) -> ReducedColumns:
+    def apply(self, mergers: Sequence[Merger]) -> ReducedColumns:
         """The columns with a new one in place of each pair of ``mergers``."""
         gone = {k for m in mergers for k in (m.i, m.j)}
         left = [k for k in range(len(self.names)) if k not in gone]
@@ -109,16 +121,16 @@ def merge(
     for chosen in (*trials, *([m] for m in (*likely[0], *likely[1]))):
         if clock.expired:
             return None
-        trial = columns.merged(chosen)
+        trial = columns.apply(chosen)
         if not np.all(np.isfinite(trial.X)):
             continue
         s = fit_surrogate(trial.X, y, weight, surrogate.log)
-        if s is None or s.error > max(WORSE * surrogate.error, least):
+        if s is None or s.error > max(ERROR_GROWTH * surrogate.error, least):
             continue
         if len(chosen) > 1:
             return trial, s
         if chosen[0].term is not None:
-            trial, s = _refined(columns, chosen[0], trial, s, y, weight, clock)
+            trial, s = _refine(columns, chosen[0], trial, s, y, weight, clock)
         # Of forms that predict alike the simplest; a coefficient lowers the error a little by itself.
         error = max(s.error, least) * (
             1.0 + 0.001 * len(chosen[0].u) + (chosen[0].term is not None) * COEFFICIENT / n_held
@@ -128,7 +140,7 @@ def merge(
     return None if best is None else best[1:]
 
 
-def _refined(
+def _refine(
     columns: ReducedColumns,
     merger: Merger,
     merged: ReducedColumns,
@@ -141,7 +153,7 @@ def _refined(
     the polynomial can follow by itself is taken out of the residuals and of their derivative (variable projection)."""
     assert merger.term is not None
     term = Program.of(merger.term, columns.names).value(columns.X)
-    for _ in range(STEPS):
+    for _ in range(COEFFICIENT_STEPS):
         if clock.expired:
             break
         both = np.array([y - surrogate.value(merged.X), surrogate.gradient(merged.X)[0] * term])
@@ -150,7 +162,7 @@ def _refined(
         if not np.isfinite(step):
             break
         moved = replace(merger, k=merger.k + step)
-        trial = columns.merged([moved])
+        trial = columns.apply([moved])
         s = fit_surrogate(trial.X, y, weight, surrogate.log)
         if s is None or s.error > surrogate.error:
             break
@@ -199,12 +211,12 @@ def _merge_blindly(
                 if clock.expired:
                     return None
                 m = Merger(0.0, i, j, u, power)
-                s = fit_surrogate(rows.merged([m]).X, y[few], weight[few])
+                s = fit_surrogate(rows.apply([m]).X, y[few], weight[few])
                 if s is not None and s.error < best[0]:
                     best = (s.error, m)
     if best[1].i == best[1].j:
         return None
-    merged = columns.merged([best[1]])
+    merged = columns.apply([best[1]])
     s = fit_surrogate(merged.X, y, weight)
     return None if s is None or s.error > BLIND_GAIN * surrogate.error else (merged, s)
 
@@ -257,7 +269,7 @@ def _coefficient(
     return max(0.0, float(angles[0])) / float(np.min(vectors[:, 0] ** 2)), float(v[1] / v[0])
 
 
-def _forms(columns: ReducedColumns, i: int, j: int) -> Iterator[tuple[Expression, int, tuple[NDArray, NDArray]]]:
+def _forms(columns: ReducedColumns, i: int, j: int) -> Iterator[tuple[Expression, int, tuple[Values, Values]]]:
     """Forms u(a, b) of two columns that their dimensions allow, the power of a in them, and their derivatives."""
     a, b = Expression.variable(columns.names[i]), Expression.variable(columns.names[j])
     da, db = (columns.dimensions.get(columns.names[k], DIMENSIONLESS) for k in (i, j))
@@ -273,7 +285,7 @@ def _forms(columns: ReducedColumns, i: int, j: int) -> Iterator[tuple[Expression
 
 def _terms(
     columns: ReducedColumns, i: int, j: int
-) -> Iterator[tuple[Expression, Expression, int, tuple[NDArray, NDArray]]]:
+) -> Iterator[tuple[Expression, Expression, int, tuple[Values, Values]]]:
     """Powers of two columns that their dimensions allow to be added, the power of the first, and their derivatives."""
     a, b = Expression.variable(columns.names[i]), Expression.variable(columns.names[j])
     x, z = columns.X[i], columns.X[j]

@@ -14,11 +14,20 @@ from numpy.typing import NDArray
 from hypo.clock import Clock
 from hypo.problem.surrogate import Surrogate, fit_surrogate, held_out, off
 
-# Exponents are multiples of 1/2 and not larger than this; how far an estimate may be from one.
-LARGEST, MISS = 8, 0.2
-# Steps of least squares for exponents that are in doubt; errors this many times the surrogate's end them. What exponents are
-# off by beside their standard errors, the errors that tell nothing, and the nats that a half costs.
-STEPS, FAR, SURE, UNSURE, HALF = 3, 1.5, 0.03, 0.5, 1.5
+# Exponents are multiples of 1/2 and not larger than this.
+LARGEST_EXPONENT = 8
+# How far an estimate may be from such a multiple.
+EXPONENT_MISS = 0.2
+# Steps of least squares for exponents that are in doubt.
+DOUBT_STEPS = 3
+# Errors this many times the surrogate's end them.
+FAR_ERROR = 1.5
+# What exponents are off by beside their standard errors.
+SURE_ERROR = 0.03
+# A standard error of this size tells nothing.
+UNSURE_ERROR = 0.5
+# Nats that a half costs.
+HALF_NATS = 1.5
 
 
 @dataclass(frozen=True)
@@ -77,10 +86,14 @@ def with_pivots(space: NDArray[np.float64], positive: NDArray[np.bool_]) -> Scal
     return Scalings(A, tuple(pivots))
 
 
-def rounded(s: Scalings) -> Scalings | None:
+def round_exponents(s: Scalings) -> Scalings | None:
     """The nearest multiples of 1/2; None where one is too far, or too large."""
     A = np.round(2 * s.A) / 2
-    return None if np.any(np.abs(A - s.A) > MISS) or np.any(np.abs(A) > LARGEST) else Scalings(A, s.pivots)
+    return (
+        None
+        if np.any(np.abs(A - s.A) > EXPONENT_MISS) or np.any(np.abs(A) > LARGEST_EXPONENT)
+        else Scalings(A, s.pivots)
+    )
 
 
 @dataclass(frozen=True)
@@ -134,7 +147,7 @@ class Reduced:
         return value, np.vstack([*parts, value * self.logs]), basis
 
 
-def estimated(
+def estimate_exponents(
     s: Scalings,
     surrogate: Surrogate,
     X: NDArray[np.float64],
@@ -144,26 +157,30 @@ def estimated(
 ) -> Scalings | None:
     """The exponents of least squares, rounded in view of their errors: the surest first, the others then as they follow from
     it. None where the rows do not tell them, or the ``clock`` expires."""
-    found = fitted(s, surrogate, X, y, weight, clock)
+    found = fit_exponents(s, surrogate, X, y, weight, clock)
     if found is None:
         return None
     s, covariance = found
     mean = s.A[:, [*s.rest, -1]].T.ravel()
-    covariance = covariance + SURE**2 * np.eye(len(mean))
+    covariance = covariance + SURE_ERROR**2 * np.eye(len(mean))
     left = list(range(len(mean)))
     while left:
         k = left[int(np.argmin(covariance[left, left]))]
         error = float(np.sqrt(covariance[k, k]))
         near = np.round(2 * mean[k]) / 2 + np.array([0.0, 0.5, -0.5])
         exact = float(
-            near[np.argmin((near - mean[k]) ** 2 / (2 * error**2) + HALF * (near % 1 != 0) + np.abs(near) / 4)]
+            near[np.argmin((near - mean[k]) ** 2 / (2 * error**2) + HALF_NATS * (near % 1 != 0) + np.abs(near) / 4)]
         )
-        if error > UNSURE or abs(exact - mean[k]) > max(MISS, 3 * error) or abs(exact) > LARGEST:
+        if (
+            error > UNSURE_ERROR
+            or abs(exact - mean[k]) > max(EXPONENT_MISS, 3 * error)
+            or abs(exact) > LARGEST_EXPONENT
+        ):
             return None
         follow = covariance[:, k] / covariance[k, k]
         mean = mean + follow * (exact - mean[k])
         covariance = covariance - np.outer(follow, covariance[k])
-        covariance[np.diag_indices_from(covariance)] = np.maximum(np.diag(covariance), SURE**2)
+        covariance[np.diag_indices_from(covariance)] = np.maximum(np.diag(covariance), SURE_ERROR**2)
         mean[k] = exact
         left.remove(k)
     A = s.A.copy()
@@ -171,7 +188,7 @@ def estimated(
     return Scalings(A, s.pivots)
 
 
-def fitted(
+def fit_exponents(
     s: Scalings,
     surrogate: Surrogate,
     X: NDArray[np.float64],
@@ -183,11 +200,11 @@ def fitted(
     covariance: exponents of each variable that is no pivot, then of the target, under each scaling. None where surrogates in
     the invariants predict much worse than ``surrogate``."""
     columns = [*s.rest, -1]
-    for step in range(STEPS):
+    for step in range(DOUBT_STEPS):
         if clock is not None and clock.expired:
             return None
         reduced = Reduced.of(s, X, y, weight, surrogate.log)
-        if reduced is None or (step and reduced.error > FAR * surrogate.error):
+        if reduced is None or (step and reduced.error > FAR_ERROR * surrogate.error):
             return None
         value, slopes, basis = reduced.slopes()
         if not (np.all(np.isfinite(slopes)) and np.all(np.isfinite(basis))):

@@ -16,10 +16,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-# Cosines for each column; fewer when there are more columns than WIDE, of which only the most significant MOST form pairs.
-COSINES, FEW_COSINES, WIDE, MOST = 4, 2, 250, 600
-# Rows looked at, fewer when there are more than so many values of cosines, but not too few; and the columns taken at most.
-ROWS, VALUES, LEAST_ROWS, TAKEN = 3000, 10_000_000, 300, 10
+# Cosines for each column.
+COSINES = 4
+# Cosines for each column where there are more columns than WIDE_TABLE.
+FEW_COSINES = 2
+WIDE_TABLE = 250
+# Columns that form pairs, the most significant ones, at most.
+MOST_PAIRED = 600
+# Rows that are looked at, fewer where there are more than MOST_VALUES values of cosines, but LEAST_ROWS.
+MOST_ROWS = 3000
+MOST_VALUES = 10_000_000
+LEAST_ROWS = 300
+# Columns that are taken, at most.
+MOST_TAKEN = 10
 # Significance of the largest of all statistics.
 LEVEL = 0.01
 # Share of the rows that functions projected out may number.
@@ -39,8 +48,8 @@ class Screening:
 def screen(X: NDArray[np.float64], y: NDArray[np.float64], weight: NDArray[np.float64] | None = None) -> Screening:
     """The columns of ``X`` (n_var, n_row) by what they tell of ``y`` (n_row,)."""
     n_var = len(X)
-    k = COSINES if n_var <= WIDE else FEW_COSINES
-    n = min(len(y), ROWS, max(LEAST_ROWS, VALUES // (n_var * k)))
+    k = COSINES if n_var <= WIDE_TABLE else FEW_COSINES
+    n = min(len(y), MOST_ROWS, max(LEAST_ROWS, MOST_VALUES // (n_var * k)))
     chosen = np.sort(np.random.default_rng(0).permutation(len(y))[:n])
     y = y[chosen]
     C = cosines(X[:, chosen], k)
@@ -59,14 +68,14 @@ def screen(X: NDArray[np.float64], y: NDArray[np.float64], weight: NDArray[np.fl
             first = single
         best, group = _best(C, t, single, n_var)
         scores = np.maximum(scores, single)
-        if best < -math.log(LEVEL) or len(taken) >= TAKEN:
+        if best < -math.log(LEVEL) or len(taken) >= MOST_TAKEN:
             break
         new = _functions(C, group)
         if len(span) + len(new) > TERMS_SHARE * n:
             taken += [j for j in group if j not in taken]
             break
         before = len(span)
-        span = _enlarged(span, new)
+        span = _enlarge(span, new)
         taken += [j for j in group if j not in taken]
         if len(span) == before:
             break
@@ -110,7 +119,7 @@ def _best(
     """The surprise of the most surprising column or pair, less the logarithm of how many there are."""
     j = int(np.argmax(single))
     best, group = float(single[j]) - math.log(n_var), (j,)
-    among = np.sort(np.argsort(-single, kind="stable")[:MOST])
+    among = np.sort(np.argsort(-single, kind="stable")[:MOST_PAIRED])
     k, n = C.shape[1:]
     rows = C[among].reshape(-1, n)
     # One factor of n_row² for all pairs: unit mean squares for independent columns.
@@ -130,7 +139,7 @@ def _functions(C: NDArray[np.float64], group: tuple[int, ...]) -> NDArray[np.flo
     return np.concatenate(rows)
 
 
-def _enlarged(span: NDArray[np.float64], new: NDArray[np.float64]) -> NDArray[np.float64]:
+def _enlarge(span: NDArray[np.float64], new: NDArray[np.float64]) -> NDArray[np.float64]:
     """An orthonormal basis of the span and new rows."""
     rest = new - (new @ span.T) @ span
     _, size, axes = np.linalg.svd(rest - (rest @ span.T) @ span, full_matrices=False)

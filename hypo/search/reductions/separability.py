@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 
 # Largest number of polynomial terms, as a share of the rows.
 TERMS_SHARE = 0.4
-# The residual may grow by this factor when a variable's terms go, and its exponent may miss a fraction by this much.
-WORSE, MISS = 1.3, 0.06
+# The residual may grow by this factor when a variable's terms go.
+RESIDUAL_GROWTH = 1.3
+# The exponent of a variable may miss a fraction by this much.
+EXPONENT_MISS = 0.06
 
 
 @dataclass(frozen=True)
@@ -101,10 +103,12 @@ def _separate(X: NDArray[np.float64], y: NDArray[np.float64]) -> Separation | No
         A = np.column_stack([_design(unit, others, degree), z[k]])
         coefficients = np.linalg.lstsq(A, rest, rcond=1e-12)[0]
         p = Fraction(round(float(coefficients[-1]) * 2), 2)
-        if p == 0 or abs(float(coefficients[-1]) - float(p)) > MISS or abs(p) > 6:
+        if p == 0 or abs(float(coefficients[-1]) - float(p)) > EXPONENT_MISS or abs(p) > 6:
             continue
         reduced = rest - float(p) * z[k]
-        if _rms(_design(unit, others, degree), reduced) <= WORSE * max(full, 1e-12 * float(np.abs(logs).max())):
+        if _rms(_design(unit, others, degree), reduced) <= RESIDUAL_GROWTH * max(
+            full, 1e-12 * float(np.abs(logs).max())
+        ):
             powers[k] = p
             rest = reduced
             remaining = others

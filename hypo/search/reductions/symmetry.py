@@ -20,19 +20,28 @@ from hypo.clock import Clock
 from hypo.knowledge.rules.base import Rule
 from hypo.knowledge.rules.invariance import Homogeneous, ScaleInvariant
 from hypo.problem.surrogate import Surrogate, held_out
-from hypo.search.reductions.scalings import HALF, Reduced, Scalings, estimated, rounded, with_pivots
+from hypo.search.reductions.scalings import (
+    HALF_NATS,
+    Reduced,
+    Scalings,
+    estimate_exponents,
+    round_exponents,
+    with_pivots,
+)
 from hypo.units import Dimension
 
 # Rounding by less than this is beyond doubt.
 CLEAR = 0.02
-# By this share the held-out error may grow when only the invariants are used, and by no more nats.
-WORSE, CHANCE = 0.02, 10.0
+# By this share the held-out error may grow when only the invariants are used.
+ERROR_GROWTH = 0.02
+# Nats that it may cost at most.
+CHANCE_NATS = 10.0
 # Where even the best error is more than this share of the spread of y, all would predict alike.
 POOR = 0.5
 # Errors below this share of the target's RMS are none: rounding and normal equations.
 NO_ERROR = 1e-8
-# Base units of dimensional analysis.
-MOST = 7
+# Base units of dimensional analysis: no more symmetries come from units.
+MOST_UNITS = 7
 
 
 @dataclass(frozen=True)
@@ -85,7 +94,7 @@ def _independent(rows: Iterable[Sequence[Fraction]]) -> Symmetry | None:
     independent: list[list[Fraction]] = []
     for row in rows:
         table = np.array([[float(v) for v in r] for r in (*independent, row)])
-        if len(independent) < MOST and np.linalg.matrix_rank(table[:, :-1]) > len(independent):
+        if len(independent) < MOST_UNITS and np.linalg.matrix_rank(table[:, :-1]) > len(independent):
             independent.append([Fraction(v) for v in row])
     if not independent:
         return None
@@ -113,15 +122,15 @@ def find_symmetry(
     _, _, directions = np.linalg.svd((M / size[:, None]).T, full_matrices=False)
     positive = np.all(X > 0, axis=1)
     found: list[tuple[float, Scalings]] = []
-    for rank in range(min(MOST, len(X)), 0, -1):
+    for rank in range(min(MOST_UNITS, len(X)), 0, -1):
         start = with_pivots(directions[-rank:] / size, positive)
         if start is None:
             continue
-        trials = [rounded(start)]
+        trials = [round_exponents(start)]
         in_doubt = trials[0] is None or np.max(np.abs(trials[0].A - start.A)) > CLEAR
         # Smaller spaces than one that fits are looked at as a measure only.
-        if in_doubt and all(error > (1.0 + WORSE) * surrogate.error for error, _ in found):
-            trials.append(estimated(start, surrogate, X, y, weight, clock))
+        if in_doubt and all(error > (1.0 + ERROR_GROWTH) * surrogate.error for error, _ in found):
+            trials.append(estimate_exponents(start, surrogate, X, y, weight, clock))
         for scalings in {t.key: t for t in trials if t is not None}.values():
             if clock.expired:
                 return None
@@ -134,7 +143,7 @@ def find_symmetry(
         return None
     least = max(least, NO_ERROR * float(np.sqrt(np.mean(y**2))))
     n_held = int(held_out(len(y)).sum())
-    worse = 1.0 + min(WORSE, CHANCE / n_held)
+    worse = 1.0 + min(ERROR_GROWTH, CHANCE_NATS / n_held)
     fitting = [(error, s) for error, s in found if error <= worse * least]
     if not fitting:
         return None
@@ -147,7 +156,7 @@ def find_symmetry(
         if not clock.expired and (reduced := Reduced.of(other, X, y, weight)) is not None
     ]
     # Rows that hardly know an exponent do not ask for a half: it has to be worth some nats.
-    return _symmetry(min(alike, key=lambda a: a[0] * math.exp(HALF * a[1].halves / n_held))[1])
+    return _symmetry(min(alike, key=lambda a: a[0] * math.exp(HALF_NATS * a[1].halves / n_held))[1])
 
 
 def _symmetry(s: Scalings) -> Symmetry:

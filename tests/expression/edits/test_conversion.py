@@ -10,7 +10,7 @@ from hypo.expression.edits.conversion import Units, converted, times
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
 from hypo.expression.program import evaluate
-from hypo.report.units import si_text, unit_text
+from hypo.report.units import write_si_unit, write_unit
 from hypo.search.table_units import UnitNames
 from hypo.units import parse_unit, split_unit
 
@@ -54,7 +54,7 @@ def test_constants_take_up_factors(before: str, after: str, units: list[str | No
 
 
 def _text(unit: dict[str, Fraction]) -> str:
-    return unit_text(unit, NAMES.dimension(unit), NAMES) or ""
+    return write_unit(unit, NAMES.dimension(unit), NAMES) or ""
 
 
 def random_formula(rng: np.random.Generator, depth: int) -> Expression:
@@ -151,7 +151,7 @@ def test_way_back() -> None:
     ],
 )
 def test_si_has_names(unit: str, text: str) -> None:
-    assert si_text(parse_unit(unit).dimension) == text
+    assert write_si_unit(parse_unit(unit).dimension) == text
     assert parse_unit(text).dimension == parse_unit(unit).dimension and parse_unit(text).factor == pytest.approx(1.0)
 
 
@@ -173,10 +173,10 @@ def test_units_are_those_of_the_columns(columns: dict[str, str], powers: dict[st
     for name, power in powers.items():
         unit = times(unit, names.powers[name], power)
     dimension = names.dimension(unit)
-    assert unit_text(unit, dimension, names) == text
+    assert write_unit(unit, dimension, names) == text
     assert parse_unit(text).dimension == dimension and parse_unit(text).factor == pytest.approx(names.factor(unit))
-    assert unit_text(unit, dimension * parse_unit("m").dimension, names) is None
-    assert unit_text(unit, None, names) is None
+    assert write_unit(unit, dimension * parse_unit("m").dimension, names) is None
+    assert write_unit(unit, None, names) is None
 
 
 def test_parts_of_units() -> None:

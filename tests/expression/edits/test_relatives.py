@@ -76,6 +76,7 @@ def test_half_powers_are_written_as_roots_too(text: str, roots: list[str]) -> No
         np.testing.assert_allclose(evaluate(other, x, ["x", "y"]), evaluate(e, x, ["x", "y"]), rtol=1e-13)
 
 
+@pytest.mark.slow
 def test_the_answer_has_no_part_too_many() -> None:
     X = np.random.default_rng(0).uniform(0.5, 3, (400, 2))
     y = 10 * (X[:, 1] - (X[:, 0] ** 3 - X[:, 0]) / 3)

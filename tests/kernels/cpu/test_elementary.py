@@ -211,6 +211,7 @@ PROGRAM = [
 ]
 
 
+@pytest.mark.slow
 def test_single_precision_is_double_precision_rounded():
     rows = X.astype(np.float32)
     const = np.array(NUMBERS, np.float32)

@@ -8,7 +8,7 @@ import pytest
 
 import hypo
 from hypo.cli.main import main
-from hypo.knowledge.linter.argument_order import misordered
+from hypo.knowledge.logic.remarks import warn_of_order
 from hypo.knowledge.logic.sentence import parse_logic
 
 pytestmark = pytest.mark.usefixtures("short_searches")
@@ -19,7 +19,7 @@ LOCAL = "forall a in [1, 2], b in [1, 2], c in [1, 2]: "
 
 
 def warning(text: str, columns: tuple[str, ...] = COLUMNS) -> str:
-    return misordered(parse_logic(text, variables=columns, target="v"))
+    return warn_of_order(parse_logic(text, variables=columns, target="v"))
 
 
 @pytest.mark.parametrize(

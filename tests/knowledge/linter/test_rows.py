@@ -10,7 +10,7 @@ import pytest
 
 from hypo.data import Dataset, from_arrays, read_csv
 from hypo.knowledge import lint
-from hypo.knowledge.linter.local_regression import Neighbours, beyond_chance
+from hypo.knowledge.rows.local_regression import Neighbours, beyond_chance
 
 HEADER = '[units]\ny = "1"\na = "1"\nb = "1"\nx = "1"\n'
 

@@ -186,10 +186,10 @@ def test_without_names_only_the_syntax_is_checked() -> None:
     found = read_logic(text)
     assert found.names is None and read_logic(str(found)) == found
     with pytest.raises(FormulaError, match=r"unknown name 'lo'"):
-        found.bound(["x"], "T", {})
+        found.bind(["x"], "T", {})
     with pytest.raises(FormulaError, match=r"column 15.*\(' at column 1 "):
         read_logic("(x > 1 and y>1")
-    assert read_logic("f(x) > c").bound(["x"], "T", {"c": 1.0}) == parse_logic(
+    assert read_logic("f(x) > c").bind(["x"], "T", {"c": 1.0}) == parse_logic(
         "f(x) > c", variables=["x"], target="T", constants={"c": 1.0}
     )
 

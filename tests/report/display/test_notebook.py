@@ -66,6 +66,7 @@ def pictures(cell: list[dict[str, Any]]) -> int:
     return sum("image/png" in out.get("data", {}) for out in cell)
 
 
+@pytest.mark.slow
 def test_progress_is_one_line_that_shows_by_itself(outputs: Outputs) -> None:
     (line,) = outputs["fit"]
     assert line["output_type"] == "display_data"

@@ -9,7 +9,7 @@ from hypo.data import from_arrays
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
 from hypo.kernels import opcodes as oc
-from hypo.kernels.cpu.evolution.nodes import Grammar
+from hypo.kernels.cpu.evolution.nodes import BreedingGrammar
 from hypo.knowledge import Knowledge
 from hypo.problem.problem import Problem, Settings, make_problem
 from hypo.search.evolution.island import Island, World
@@ -69,7 +69,7 @@ def programs(rss: list[float]) -> Programs:
 
 
 def test_an_island_prefers_those_that_pay_nothing() -> None:
-    nothing = Grammar(*(None for _ in Grammar._fields))
+    nothing = BreedingGrammar(*(None for _ in BreedingGrammar._fields))
     world = World(nothing, (np.ones((3, 4)), np.ones(4), np.ones(4)), 4.0, False, 1.0)
     island, batch = Island(12), programs([0.1, 0.2, 0.4])
     island.settle(batch, world)

@@ -28,7 +28,7 @@ CONSTANT = orthonormal([np.ones(N)], N)
 def scan_small(monkeypatch: pytest.MonkeyPatch) -> None:
     """All scans on the device, with a small pilot, few columns and tiles that the sets do not fill."""
     torch.set_num_threads(1)
-    for form in (cuda_forms.Sums, cuda_forms.Products):
+    for form in (cuda_forms.SumForm, cuda_forms.ProductForm):
         monkeypatch.setattr(form, "shape", kernel.Shape(128, 64, 2))
     monkeypatch.setattr(cuda_scan, "DENSE", 0)
     monkeypatch.setattr(cuda_scan, "FIRST_ROWS", 6)

@@ -187,8 +187,8 @@ def test_what_is_no_failure_of_a_device_is_raised() -> None:
 
     attempts = Attempts("scans")
     with pytest.raises(WorkersLost, match=r"^the workers died$"):
-        attempts.made(refused)
-    assert not attempts.failed and attempts.made(lambda: 3) == 3
+        attempts.run(refused)
+    assert not attempts.has_failed and attempts.run(lambda: 3) == 3
 
 
 def test_islands_are_not_shared_out_among_shards() -> None:

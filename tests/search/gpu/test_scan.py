@@ -60,7 +60,7 @@ def test_products(basis: np.ndarray, second: bool, width: int, monkeypatch: pyte
 def test_every_precision_gives_the_same_list(precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
     F, t = problem(1, 130)
     rows, T = unit_rows(F, CONSTANT)[0], unit_rows(t[:1], CONSTANT)[0]
-    for form in (cuda_forms.Sums, cuda_forms.Products):
+    for form in (cuda_forms.SumForm, cuda_forms.ProductForm):
         monkeypatch.setattr(form, "coarse", precision)
     both(lambda **given: scan_sums(T, rows, None, **given), 20)
     both(lambda **given: scan_products(T, F, None, CONSTANT, **given), 20)
@@ -69,7 +69,7 @@ def test_every_precision_gives_the_same_list(precision: str, monkeypatch: pytest
 def test_the_filter_passes_few_pairs_and_all_that_count() -> None:
     F, t = problem(2)
     rows, T = unit_rows(F, CONSTANT)[0], unit_rows(t[2:], CONSTANT)[0]
-    form = cuda_forms.Sums([T], [Piece(0, rows, None)], torch.device("cpu"), [False])
+    form = cuda_forms.SumForm([T], [Piece(0, rows, None)], torch.device("cpu"), [False])
     scores = form.against(0, torch.arange(len(rows)))[0]
     upper = scores[tuple(torch.triu_indices(*scores.shape, 1))]
     floor = torch.topk(upper, 50).values[-1:]
@@ -87,7 +87,7 @@ def test_more_pairs_than_a_launch_lists(monkeypatch: pytest.MonkeyPatch) -> None
     F, t = problem(3)
     rows, T = unit_rows(F, CONSTANT)[0], unit_rows(t[2:], CONSTANT)[0]
     monkeypatch.setattr(cuda_scan, "CAPACITY", 0)
-    monkeypatch.setattr(cuda_forms.Sums, "shape", kernel.Shape(32, 32, 2))
+    monkeypatch.setattr(cuda_forms.SumForm, "shape", kernel.Shape(32, 32, 2))
     calls = []
     pairs = kernel.Launcher.pairs
     monkeypatch.setattr(kernel.Launcher, "pairs", lambda *given: calls.append(0) or pairs(*given))
@@ -206,7 +206,7 @@ def test_products_of_numbers_below_the_range_of_halves(basis: np.ndarray) -> Non
     T = unit_rows(np.array([F[5] * F[100], F[3] * F[40] + 1e-9]), basis)[0]
     found = both(lambda **given: scan_products(T, F, None, basis, **given), 100)
     assert (found[0].i[0], found[0].j[0]) == (5, 100)
-    form = cuda_forms.Products([T], [Piece(0, F, None)], basis, torch.device("cpu"), [False])
+    form = cuda_forms.ProductForm([T], [Piece(0, F, None)], basis, torch.device("cpu"), [False])
     scores = form.against(0, torch.arange(len(F)))
     i, j = torch.triu_indices(len(F), len(F))
     floor = torch.quantile(scores[:, i, j], 0.9, dim=1)

@@ -53,8 +53,8 @@ def test_single_precision_loses_no_pair_and_leaves_few(kind: str) -> None:
     T = unit_rows(t, basis)[0]
     rows = unit_rows(F, basis)[0] if kind == "sums" else F
     where, pieces = torch.device("cpu"), [Piece(0, rows, None)]
-    form = cuda_forms.Sums([T], pieces, where, [False]) if kind == "sums" else None
-    form = form or cuda_forms.Products([T], pieces, basis, where, [False])
+    form = cuda_forms.SumForm([T], pieces, where, [False]) if kind == "sums" else None
+    form = form or cuda_forms.ProductForm([T], pieces, basis, where, [False])
     i, j = torch.triu_indices(len(rows), len(rows), form.gap)
     scores = form.exact(0, i, j)
     # What is left of each pair, and the decision with twice the room in double precision.

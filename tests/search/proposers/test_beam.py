@@ -212,6 +212,7 @@ def test_units_are_kept():
 DEEP = "a/b**2*(c - 0.3*a*b**3/(a**2 + b**2)**1.5)"
 
 
+@pytest.mark.slow
 def test_reaches_a_law_behind_two_peels_that_scans_do_not():
     X, y = data(DEEP, ("a", "b", "c"), n=1000)
     problem = make_problem(from_arrays(X, y, names=("a", "b", "c"), target="target"), None, SETTINGS)
@@ -222,6 +223,7 @@ def test_reaches_a_law_behind_two_peels_that_scans_do_not():
     assert found.best.rmse < 1e-10 * np.std(y)
 
 
+@pytest.mark.slow
 def test_equal_searches_give_equal_formulas():
     texts = []
     for _ in range(2):

@@ -46,6 +46,7 @@ def test_laws_of_many_variables_are_found_without_units(name: str) -> None:
     assert "reduction" in found.timing
 
 
+@pytest.mark.slow
 def test_more_time_gives_no_worse_score() -> None:
     rng = np.random.default_rng(41)
     X = rng.uniform(0.5, 3.0, (500, 3))

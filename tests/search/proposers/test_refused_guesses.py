@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import hypo
-from hypo.api.inputs import as_settings
+from hypo.api.inputs import make_settings
 from hypo.api.refusals import explain_passing_over
 from hypo.data import as_dataset
 from hypo.expression.parser import parse
@@ -61,7 +61,7 @@ def test_a_hard_rule() -> None:
 def test_a_better_guess_that_was_passed_over() -> None:
     x = np.arange(30.0)
     dataset, _ = as_dataset({"x": x, "y": np.sin(5.5 * x)}, "y")
-    settings = as_settings()
+    settings = make_settings()
     problem = make_problem(dataset, None, settings)
     for text, why in (("sin(5.5*x)", "slower waves"), ("0.001/(x - 3.5)**3", "between the rows"), ("sin(0.7*x)", "")):
         h = problem.scorer(settings).score(parse(text, variables=["x"]))

@@ -25,6 +25,7 @@ def test_it_starts_whatever_julia_does_to_the_standard_streams(stages: Path) -> 
     assert fit(backend="pysr").best.origin == "pysr"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "given",
     [
@@ -130,6 +131,7 @@ def test_an_interrupt_while_julia_starts(stages: Path) -> None:
     assert not left_behind(stages)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="there is no /proc to look up processes in")
 def test_the_child_ends_with_its_parent(stages: Path) -> None:
     (stages / "stay").touch()

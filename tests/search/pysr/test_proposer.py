@@ -22,7 +22,7 @@ from hypo.expression.program import evaluate
 from hypo.knowledge import Knowledge
 from hypo.problem.problem import Settings, make_problem
 from hypo.result.result import Result
-from hypo.search.pysr.translate import LEAST_SIZE, Task, translate, unit_text, written
+from hypo.search.pysr.translate import LEAST_SIZE, Task, translate, unit_text, write_seed
 from hypo.units import parse_unit
 from tests.oracles.places import STANDINS
 from tests.oracles.pysr_case import HEADER, LAW, NAMES, X, Y, fit, left_behind, needs_pysr, write
@@ -122,7 +122,7 @@ def test_a_seed_read_back_has_the_same_values(text: str) -> None:
     operators = ("+", "-", "*", "/", "**", "exp", "max", "sqrt")
     task = task_of(Settings(operators=operators))
     e = parse(text)
-    seed = written(e, task.leaves, operators)
+    seed = write_seed(e, task.leaves, operators)
     assert seed is not None and "**" not in seed
     assert evaluate(task.read(seed), X, NAMES) == pytest.approx(evaluate(e, X, NAMES), rel=1e-12)
 
@@ -319,6 +319,7 @@ def test_without_julia(stages: Path, backend: str) -> None:
     assert not left_behind(stages)
 
 
+@pytest.mark.slow
 def test_a_search_that_pysr_refuses(stages: Path) -> None:
     (stages / "fail").touch()
     with pytest.raises(
@@ -335,6 +336,7 @@ def test_a_search_that_pysr_refuses(stages: Path) -> None:
 # --- contract: the installed PySR, with a stand-in for juliacall -----------------------------------------------
 
 
+@pytest.mark.slow
 @needs_pysr
 def test_the_installed_pysr_takes_what_we_give(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(STANDINS / "julia")

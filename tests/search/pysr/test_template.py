@@ -32,7 +32,7 @@ FOUND = "f1 = (#1 * #1) + 1.1; f2 = #1 * exp(#2); p = [2.9]"
 
 
 def form_of(text: str = FORM, constants: dict[str, float] | None = None) -> PySRTemplate:
-    return PySRTemplate(Template(text).bound(COLUMNS, {"c": 2.0} if constants is None else constants), COLUMNS)
+    return PySRTemplate(Template(text).bind(COLUMNS, {"c": 2.0} if constants is None else constants), COLUMNS)
 
 
 def task_of(settings: Settings | None = None, guesses=(), **knowledge) -> Task:
@@ -72,7 +72,7 @@ def test_sizes_are_those_of_the_parts_and_units_are_not_given() -> None:
 
 
 def test_guesses_of_the_form_become_guesses_of_its_parts() -> None:
-    own = Template(FORM).bound(COLUMNS, {"c": 2.0})
+    own = Template(FORM).bind(COLUMNS, {"c": 2.0})
     guess = own.fill({"g": parse("x + 0.5"), "h": parse("u*v")})
     task = task_of(Settings(operators=("+", "*", "exp")), [guess, parse("x + u")])
     assert task.model["guesses"] == [{"f1": "(#1 + 0.5)", "f2": "(#2 * #1)", "p": [1.0]}]
@@ -159,6 +159,7 @@ def test_both_backends_search_for_a_template(stages: Path) -> None:
     assert "template" in result.timing
 
 
+@pytest.mark.slow
 @needs_pysr
 def test_the_installed_pysr_takes_a_template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(STANDINS / "julia")

@@ -236,7 +236,7 @@ def test_products_are_merged_of_pure_numbers_only() -> None:
 def test_several_mergers_at_once() -> None:
     X = np.random.default_rng(3).uniform(1.0, 4.0, (5, 20))
     a, b, _, d, e = (Expression.variable(n) for n in "abcde")
-    out = columns_of(X, of(a="m", b="m", c="kg", d="s", e="s")).merged(
+    out = columns_of(X, of(a="m", b="m", c="kg", d="s", e="s")).apply(
         [Merger(0.0, 0, 1, a**2 + b**2, 2), Merger(0.0, 3, 4, d - e, 1)]
     )
     assert len(out.names) == len(set(out.names)) == 3

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypo.expression.program import evaluate
 from hypo.knowledge.rules.invariance import Homogeneous, ScaleInvariant
 from hypo.problem.surrogate import fit_surrogate
-from hypo.search.reductions.invariants import LARGEST, MOST_SETS, find_invariants, power_product
-from hypo.search.reductions.scalings import Scalings, fitted
+from hypo.search.reductions.invariants import LARGEST_EXPONENT, MOST_SETS, find_invariants, power_product
+from hypo.search.reductions.scalings import Scalings, fit_exponents
 from hypo.search.reductions.symmetry import Symmetry, find_symmetry, symmetry_of_rules, symmetry_of_units
 from hypo.units import DIMENSIONLESS, Dimension, parse_unit
 
@@ -137,7 +137,7 @@ def test_estimates_scatter_as_their_errors_say() -> None:
         s = fit_surrogate(X, y, np.ones(800))
         assert s is not None
         start = Scalings(np.array([[1.0, 0.0, 1.3], [0.0, 1.0, -0.8]]), (0, 1))
-        A, _ = fitted(start, s, X, y, np.ones(800))
+        A, _ = fit_exponents(start, s, X, y, np.ones(800))
         estimates.append(A.A[:, 2])
     mean, error = np.mean(estimates, axis=0), np.std(estimates, axis=0, ddof=1) / np.sqrt(12)
     assert np.all(np.abs(mean - [1.5, -1.0]) < 4 * error)
@@ -304,7 +304,7 @@ def possible(s: Symmetry, usable: np.ndarray) -> bool:
         wanted = [s.target, *(s.exponents[j] for j in range(n) if j not in pivots)]
         whole = determinant(A)
         if all(
-            abs(determinant([w if i == k else a for i, a in enumerate(A)]) / whole) <= LARGEST
+            abs(determinant([w if i == k else a for i, a in enumerate(A)]) / whole) <= LARGEST_EXPONENT
             for w in wanted
             for k in range(s.rank)
         ):
@@ -334,7 +334,7 @@ def test_lead_scales_as_the_target_and_groups_do_not_scale(drawn: tuple[Symmetry
     # Fractional powers are taken of positive variables only.
     for exponents in (found.lead, *found.groups):
         assert all(usable[j] or q in (0, 1) for j, q in enumerate(exponents))
-        assert all(abs(q) <= LARGEST for q in exponents)
+        assert all(abs(q) <= LARGEST_EXPONENT for q in exponents)
 
 
 def test_more_sets_of_pivots_than_are_looked_at_still_give_invariants() -> None:

@@ -93,6 +93,7 @@ def test_an_expired_clock_ends_it() -> None:
     assert ctx.clock.scored == 0
 
 
+@pytest.mark.slow
 def test_a_law_that_only_streamed_members_hold_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scanner, "SCANNED", 50)
     law = parse("3*exp(-a*b)/(c + b) + 2")

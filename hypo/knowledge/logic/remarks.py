@@ -1,17 +1,17 @@
-"""A trap of first-order rules: arguments of the law go by the columns' order, while their names suggest another."""
+"""Sentences that probably do not mean what was intended: they never mention the law, or take its arguments for others.
+
+Arguments of the law go by the columns' order, while their names may suggest another.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from hypo.errors import FormulaError
-from hypo.knowledge.logic.sentence import Sentence, parse_logic
-from hypo.knowledge.logic.syntax import Call, Derivative
-from hypo.knowledge.rules.first_order import Logic
-from hypo.knowledge.text import wording as words
+from hypo.knowledge.logic.sentence import Sentence
+from hypo.knowledge.logic.syntax import Call, Derivative, Integral, LogicTerm, Quantified
+from hypo.knowledge.text.wording import join
 
 
 def parts_of(part: Any) -> Iterator[Any]:
@@ -22,19 +22,21 @@ def parts_of(part: Any) -> Iterator[Any]:
         yield from parts_of(child)
 
 
-def misordered_rules(k: Any, columns: Sequence[str], target: str) -> Iterator[tuple[int, str]]:
-    """The numbers of first-order rules of the knowledge ``k`` whose arguments stand in another order than their names suggest,
-    each with a warning."""
-    constants = {name: c.value for name, c in k.constants.items()}
-    for i, rule in enumerate(k.rules):
-        if isinstance(rule, Logic):
-            with suppress(FormulaError):
-                sentence = parse_logic(rule.formula, variables=columns, target=target, constants=constants)
-                if trap := misordered(sentence):
-                    yield i, trap
+def can_mention_law(sentence: Sentence, constants: Collection[str]) -> bool:
+    """True if the law occurs in a sentence; where that knows no names, any free one may be the law's, but for ``constants``."""
+    found = list(parts_of(sentence.statement))
+    if any(isinstance(part, Call | Derivative) for part in found):
+        return True
+    if sentence.names is not None:
+        return False
+    bound = {name for part in found if isinstance(part, Quantified) for name, _ in part.over}
+    bound |= {part.variable for part in found if isinstance(part, Integral)}
+    terms = [part for part in found if isinstance(part, LogicTerm)]
+    names = {name for term in terms for name in term.expression.variables if not name.startswith("#")}
+    return not names <= bound | set(constants) | {"pi"}
 
 
-def misordered(sentence: Sentence) -> str:
+def warn_of_order(sentence: Sentence) -> str:
     """A warning where each argument is made of a variable called like a column (or is a number), and these stand in another
     order than the columns in all calls of the law; else empty. The ``sentence`` knows its names."""
     if sentence.names is None:
@@ -44,17 +46,17 @@ def misordered(sentence: Sentence) -> str:
     for call in parts_of(sentence.statement):
         if not isinstance(call, Call | Derivative) or any(a.name is not None for a in call.arguments):
             continue
-        places = [_column(a.value, columns) for a in call.arguments]
+        places = [_find_column(a.value, columns) for a in call.arguments]
         named = [name for name in places if name]
         if "?" in named or len(named) < 2 or len(set(named)) < len(named):
             continue
         if all(name in ("", column) for name, column in zip(places, columns, strict=True)):
             return ""
         first = first or call
-    return "" if first is None else _warning(first, columns)
+    return "" if first is None else _describe_order(first, columns)
 
 
-def _column(value: Any, columns: tuple[str, ...]) -> str:
+def _find_column(value: Any, columns: tuple[str, ...]) -> str:
     """The one column of whose name an argument is made; empty for a number, ``?`` for anything else."""
     if value.parts or len(value.expression.variables) > 1:
         return "?"
@@ -62,12 +64,12 @@ def _column(value: Any, columns: tuple[str, ...]) -> str:
     return name if not name or name in columns else "?"
 
 
-def _warning(call: Call | Derivative, columns: tuple[str, ...]) -> str:
+def _describe_order(call: Call | Derivative, columns: tuple[str, ...]) -> str:
     law = call.name if isinstance(call, Call) else call.written
     given = [str(a.value) for a in call.arguments]
-    taken = words.join([f"{column} is {text}" for column, text in zip(columns, given, strict=True)])
-    meant = {_column(a.value, columns): str(a.value) for a in call.arguments}
-    rest = [str(a.value) for a in call.arguments if not _column(a.value, columns)]
+    taken = join([f"{column} is {text}" for column, text in zip(columns, given, strict=True)])
+    meant = {_find_column(a.value, columns): str(a.value) for a in call.arguments}
+    rest = [str(a.value) for a in call.arguments if not _find_column(a.value, columns)]
     said = f"in {law}({', '.join(given)}) {taken}, because arguments go by the columns' order ({', '.join(columns)})"
     if rest:
         return f"{said}; is that what is meant? By name an argument is written as in {law}({columns[0]}={given[0]}, …)"
