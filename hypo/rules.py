@@ -1,16 +1,14 @@
-"""What an author of a kind of rules needs: the rule, the keys of its table, and what it claims of a law.
+"""Names for authors of kinds of rules: the rule, the keys of its table, and what it claims of a law.
 
 A kind is a class that derives from :class:`Rule`. A package offers it through the entry point group ``hypo.rules``; within one
 program it goes into ``Knowledge(rules=[…])``. These names stay where they are; the modules behind them may move.
 
-========================================  ==============================================================================
-:class:`Rule`                             base class of all kinds; its docstring has an example
-``parameter(POSITIVE, words="…")``        a key of the rule's table; the sorts of keys are ``NUMBER`` and the like
-:class:`Law`                              what a rule is asked of: a formula, its target, its variables and their ranges
-:class:`Claim` and its kinds              what can be measured at points, enclosed over boxes, and proved
-:class:`Domain`                           where a claim is to hold
-:class:`Verdict`                          what came out: a level of proof, the violation, a witness
-========================================  ==============================================================================
+- :class:`Rule`: the base class of all kinds; its docstring has an example.
+- ``parameter(POSITIVE, words="…")``: a key of the rule's table; the sorts of keys are ``NUMBER`` and the like.
+- :class:`Law`: the question to a rule, a formula with its target, its variables and their ranges.
+- :class:`Claim` and its kinds: a statement that can be measured at points, enclosed over boxes, and proved.
+- :class:`Domain`: where a claim is to hold.
+- :class:`Verdict`: the outcome, a level of proof, the violation, a witness.
 """
 
 from __future__ import annotations

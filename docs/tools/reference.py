@@ -23,6 +23,8 @@ from hypo.knowledge import Rule
 from hypo.knowledge.rules.base import built_in_kinds
 
 DATASETS = Path(__file__).resolve().parents[2] / "datasets"
+# What authors of packages build on.
+MODULES = ("hypo.rules", "hypo.likelihoods")
 # What the calls of the table of parameters are called in Python.
 CALLS = {FIT: "hypo.fit", SCORE: "hypo.score", AUDIT: "hypo.audit", ESTIMATOR: "hypo.SymbolicRegressor"}
 
@@ -198,8 +200,12 @@ def write_names() -> str:
     return make_page(
         "Python interface",
         "The public names, all of them in `hypo` itself. They are imported on first use.",
-        (f"::: hypo.{name}{_refer_to_settings(name)}" for name in shown),
+        [*(f"::: hypo.{name}{_refer_to_settings(name)}" for name in shown), *map(_describe_module, MODULES)],
     )
+
+
+def _describe_module(name: str) -> str:
+    return f"::: {name}\n    options:\n      members: false"
 
 
 def _refer_to_settings(name: str) -> str:

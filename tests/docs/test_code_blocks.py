@@ -4,7 +4,7 @@ The first word after the fence says what a block is:
 
 - ``python`` runs with what the blocks before it on the page left; a ``text`` block after it is what it prints;
 - ``console`` holds ``$ hypo …`` lines and what each prints on standard output, or on both where it ends with an error;
-- any word with ``title="NAME"`` is a file that later blocks read;
+- any word with ``title="NAME"`` is a file that later blocks read; ``pyproject.toml`` installs the package that it describes;
 - ``math`` is a formula.
 
 Printed text is compared without regard to blanks and line breaks, numbers to 2 %, and ``…`` stands for anything. The comment
@@ -16,8 +16,11 @@ import io
 import math
 import re
 import shlex
-from collections.abc import Iterable, Sequence
+import sys
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from unittest import SkipTest
 
 import latex2mathml.converter
@@ -53,6 +56,8 @@ def run_block(example: Example) -> None:
     file = TITLE.fullmatch(info)
     if file is not None:
         Path(file[1]).write_text(example.parsed, encoding="utf-8")
+        if file[1] == "pyproject.toml":
+            install_package(tomllib.loads(example.parsed)["project"])
     elif info == "python":
         with contextlib.redirect_stdout(io.StringIO()) as out:
             run_python(example)
@@ -67,6 +72,19 @@ def run_block(example: Example) -> None:
         assert "\\" not in latex2mathml.converter.convert(example.parsed)
     else:
         pytest.fail(f"{example.path}:{example.line}: no test knows what to do with a block of {kind or 'no kind'}")
+
+
+def install_package(project: Mapping[str, Any]) -> None:
+    """Let Python find the entry points of a package whose modules stand in the page's folder, as an installation does."""
+    name, version = project["name"], project["version"]
+    site = Path(f"{name}-site").absolute()
+    info = site / f"{name.replace('-', '_')}-{version}.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n", encoding="utf-8")
+    groups = {group: "\n".join(map(" = ".join, points.items())) for group, points in project["entry-points"].items()}
+    text = "\n".join(f"[{group}]\n{points}\n" for group, points in groups.items())
+    (info / "entry_points.txt").write_text(text, encoding="utf-8")
+    sys.path.insert(0, str(site))
 
 
 def split_commands(block: str) -> Iterable[tuple[list[str], str]]:
@@ -132,7 +150,7 @@ def test_code_blocks_run_and_print_what_the_page_says(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
     # Modules that a page writes are found from the folder, as a script's are.
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     Path("datasets").symlink_to(REPOSITORY / "datasets")
     for example in Sybil([read_blocks, SkipParser()]).parse(page).examples():
         with contextlib.suppress(SkipTest):
