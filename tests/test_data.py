@@ -17,7 +17,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_array_equal
 
 from hypo.data import Dataset, from_arrays, from_frame, read_csv, read_table
-from hypo.data.columns import identifier
+from hypo.data.columns import make_identifier
 from hypo.errors import DataError, InputError
 from tests.oracles.places import ROOT
 
@@ -558,12 +558,12 @@ def test_any_file_is_read_or_refused(content: bytes) -> None:
     ],
 )
 def test_identifier(label: str, name: str) -> None:
-    assert identifier(label, 7) == name
+    assert make_identifier(label, 7) == name
 
 
 @given(st.text(max_size=20))
 def test_every_name_is_a_plain_identifier(label: str) -> None:
-    name = identifier(label, 3)
+    name = make_identifier(label, 3)
     assert name.isascii() and name.isidentifier() and not keyword.iskeyword(name)
 
 

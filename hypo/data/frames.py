@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hypo.data.cells import COMPLEX, DATE, SPAN, Kind, Thousands, cell_number, kind_of_value, no_number_text
+from hypo.data.cells import COMPLEX, DATE, SPAN, Kind, Thousands, classify_value, describe_text, parse_cell
 from hypo.data.columns import Column
 from hypo.errors import DataError
 
@@ -57,16 +57,16 @@ class FrameReader:
             shown = str(cell)[:40]
             if own is not None and shown == "NaT":
                 continue
-            kind = own or kind_of_value(cell)
-            if kind is not None and kind.lacking and self._drop:
+            kind = own or classify_value(cell)
+            if kind is not None and kind.is_missing and self._drop:
                 self._lacking.append((shown, row, column, kind))
                 continue
             first = first or (row, shown, kind)
-            texts += kind is None or kind.text
+            texts += kind is None or kind.is_text
         if first is None:
             return result
         row, shown, kind = first
-        said = no_number_text(shown, kind)
+        said = describe_text(shown, kind)
         if optional and texts > np.count_nonzero(~np.isnan(result)):
             return FrameText(f"{said} (row {row} from 0)", kind)
         advice = kind.advice if kind else "convert the column to numbers"
@@ -86,7 +86,7 @@ class FrameReader:
         if self._thousands is not None and isinstance(cell, str):
             cell = self._thousands.without(cell.strip()) or cell
             cell = cell.replace(",", ".") if self._thousands.decimal == "," else cell
-        return cell_number(cell)
+        return parse_cell(cell)
 
 
 def require_numbers(frame: Any, what: str) -> None:
