@@ -15,9 +15,9 @@ from hypo.api.inputs import as_settings, operator_names
 from hypo.report import tables
 from hypo.report.console import as_text
 from hypo.report.constants import ConstantRow, list_constants
+from hypo.report.coverage import describe_coverage
 from hypo.report.display.progress import PlainProgress, format_rate, make_panel, write_plain_line
 from hypo.report.formatting import format_nats, format_number, format_r2
-from hypo.report.sentences import describe_coverage
 from hypo.result.file import jsonable
 from hypo.result.folders import check_folder
 from hypo.search.outcome import Progress

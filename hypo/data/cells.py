@@ -29,7 +29,7 @@ DROP = "leave such rows out with --drop-missing (drop_missing=True)"
 
 
 @dataclass(frozen=True)
-class Kind:
+class CellKind:
     """The kind of a cell that is no number: ``words`` complete "is not a number but …", ``advice`` says what helps.
     ``is_missing``: it says that there is no value; ``is_text``: nobody would take it for a measured number."""
 
@@ -41,21 +41,25 @@ class Kind:
     of_target: str = ""
 
 
-SPREADSHEET = Kind("an error of a spreadsheet", f"mend it in the spreadsheet, or {DROP}", is_missing=True)
+SPREADSHEET = CellKind("an error of a spreadsheet", f"mend it in the spreadsheet, or {DROP}", is_missing=True)
 _LIMIT = 'empty the cell and write the limit into a column of its own, named with --{0} COLUMN ({0}="COLUMN")'
-BELOW = Kind("a value below a limit of detection", DROP, is_missing=True, of_target=_LIMIT.format("upper"))
-ABOVE = Kind("a value above a limit", DROP, is_missing=True, of_target=_LIMIT.format("lower"))
-UNIT = Kind("one with its unit", "leave the number alone in the cell, and write the unit in the header, as in x [m]")
-ERROR = Kind("one with its error", "write the error in a column of its own, and name that with --sigma or --x-sigma")
-POWER = Kind("a power of ten written out", "write it like 1.5e-3")
-COMMA = Kind(
+BELOW = CellKind("a value below a limit of detection", DROP, is_missing=True, of_target=_LIMIT.format("upper"))
+ABOVE = CellKind("a value above a limit", DROP, is_missing=True, of_target=_LIMIT.format("lower"))
+UNIT = CellKind(
+    "one with its unit", "leave the number alone in the cell, and write the unit in the header, as in x [m]"
+)
+ERROR = CellKind(
+    "one with its error", "write the error in a column of its own, and name that with --sigma or --x-sigma"
+)
+POWER = CellKind("a power of ten written out", "write it like 1.5e-3")
+COMMA = CellKind(
     "one with a decimal comma", 'write points, or say --thousands . (thousands="."), which makes commas decimal'
 )
-TRUTH = Kind("a truth value", "write 1 and 0", is_text=True)
-DATE = Kind("a date", "write the time since a start as a number", is_text=True)
-CLOCK = Kind("a time of day", "write the time since a start as a number, in one unit", is_text=True)
-SPAN = Kind("a span of time", "write it as a number, of seconds say", is_text=True)
-COMPLEX = Kind("a complex one", "write its real part, or its size", is_text=True)
+TRUTH = CellKind("a truth value", "write 1 and 0", is_text=True)
+DATE = CellKind("a date", "write the time since a start as a number", is_text=True)
+CLOCK = CellKind("a time of day", "write the time since a start as a number, in one unit", is_text=True)
+SPAN = CellKind("a span of time", "write it as a number, of seconds say", is_text=True)
+COMPLEX = CellKind("a complex one", "write its real part, or its size", is_text=True)
 
 
 _NUMBER = r"[+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][+-]?\d+)?"
@@ -114,7 +118,7 @@ def parse_cell(cell: object) -> float | None:
     return np.nan if text.lower() in MISSING else parse_number(text)
 
 
-def classify_value(value: object) -> Kind | None:
+def classify_value(value: object) -> CellKind | None:
     """The kind of a value of any type that is no number; None for what says nothing to us."""
     if isinstance(value, str):
         return classify_cell(value)
@@ -130,18 +134,18 @@ def classify_value(value: object) -> Kind | None:
     )
 
 
-def describe_text(shown: str, kind: Kind | None) -> str:
+def describe_text(shown: str, kind: CellKind | None) -> str:
     """The words of a message for a cell that is no number."""
     return f'"{shown}" is not a number' + (f" but {kind.words}" if kind else "")
 
 
-def classify_cell(cell: str) -> Kind | None:
+def classify_cell(cell: str) -> CellKind | None:
     """The kind of a cell that is no number; None for a text that says nothing to us."""
     text = cell.strip().translate(_SAME)
     for mark in THOUSANDS:
         if make_grouped_pattern(mark).fullmatch(text):
             say = f'"{mark}"' if mark in " '" else mark
-            return Kind("one with marks between thousands", f'say --thousands {say} (thousands="{mark}")')
+            return CellKind("one with marks between thousands", f'say --thousands {say} (thousands="{mark}")')
     if DECIMAL_COMMA.fullmatch(text):
         return COMMA
     kind = next((kind for pattern, kind in _KINDS if pattern.fullmatch(text)), None)

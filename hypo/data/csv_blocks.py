@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hypo.data.cells import DECIMAL_COMMA, MISSING, Kind, classify_cell, describe_text, parse_number
+from hypo.data.cells import DECIMAL_COMMA, MISSING, CellKind, classify_cell, describe_text, parse_number
 from hypo.errors import DataError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class TextCell:
 
     line: int
     cell: str
-    kind: Kind | None
+    kind: CellKind | None
 
     @property
     def description(self) -> str:

@@ -22,7 +22,7 @@ COLUMN_FILES = {".parquet": "pyarrow", ".pq": "pyarrow", ".feather": "pyarrow"}
 
 
 @dataclass(frozen=True)
-class TableText:
+class OpenedTable:
     """A table as text: ``name`` for messages; ``content`` where the text is not in the file ``name`` itself. ``separator`` and
     ``header`` are known of some: what separates columns, and that the first line names them. ``notes`` say what was read."""
 
@@ -47,7 +47,7 @@ class TableText:
             yield from file
 
 
-def open_table(path: str | os.PathLike[str]) -> TableText:
+def open_table(path: str | os.PathLike[str]) -> OpenedTable:
     """The table at ``path``, or on standard input for ``-``.
 
     Raises DataError for a file that cannot be opened or is binary, MissingExtraError where pandas lacks what reads it.
@@ -55,14 +55,14 @@ def open_table(path: str | os.PathLike[str]) -> TableText:
     name = os.fspath(path)
     if name == STANDARD_INPUT:
         content = _read_standard_input()
-        return TableText("standard input", _find_encoding("standard input", content[:65536]), content)
+        return OpenedTable("standard input", _find_encoding("standard input", content[:65536]), content)
     suffix = Path(name).suffix.lower()
     head = _read_head(name)
     if head and suffix in SHEETS:
         return _read_sheet(name, SHEETS[suffix])
     if head and suffix in COLUMN_FILES:
         return _read_columns(name, suffix, COLUMN_FILES[suffix])
-    return TableText(name, _find_encoding(name, head))
+    return OpenedTable(name, _find_encoding(name, head))
 
 
 def _read_head(name: str) -> bytes:
@@ -106,7 +106,7 @@ def _read_standard_input() -> bytes:
     return _read[1]
 
 
-def _read_sheet(name: str, engine: str) -> TableText:
+def _read_sheet(name: str, engine: str) -> OpenedTable:
     """The first sheet of a spreadsheet, one line for each row."""
     import pandas
 
@@ -120,7 +120,7 @@ def _read_sheet(name: str, engine: str) -> TableText:
     return _write_table(name, [], frame, None, notes)
 
 
-def _read_columns(name: str, suffix: str, engine: str) -> TableText:
+def _read_columns(name: str, suffix: str, engine: str) -> OpenedTable:
     """A file that pandas reads as a data frame, with a line of headers before its rows."""
     import pandas
 
@@ -147,7 +147,7 @@ def _translate_errors(name: str, files: str, engine: str) -> Iterator[None]:
 
 def _write_table(
     name: str, above: list[list[str]], frame: Any, header: bool | None, notes: tuple[str, ...]
-) -> TableText:
+) -> OpenedTable:
     """The rows ``above`` and those of a frame as text with commas; columns without any cell are left out, empty rows blank."""
     columns = [[_write_cell(value) for value in frame.iloc[:, k]] for k in range(frame.shape[1])]
     kept = [k for k, cells in enumerate(columns) if above or any(cell != "" for cell in cells)]
@@ -164,7 +164,7 @@ def _write_table(
             stream.write("\n")
     if not any(any(cell != "" for cell in row) for row in rows):
         raise DataError(f"{name}: the file is empty; expected a table with columns of numbers")
-    return TableText(name, "utf-8", stream.getvalue(), ",", header, notes)
+    return OpenedTable(name, "utf-8", stream.getvalue(), ",", header, notes)
 
 
 def _write_cell(value: Any) -> Any:

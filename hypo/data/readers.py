@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hypo.data.cells import Kind
+from hypo.data.cells import CellKind
 from hypo.data.columns import Column, TableColumns
 from hypo.data.csv_reader import CsvFile
 from hypo.data.dataset import Dataset, Table
@@ -238,7 +238,7 @@ def from_arrays(
     )
 
 
-def _left_out_note(column: Column, why: str, kind: Kind | None) -> str:
+def _left_out_note(column: Column, why: str, kind: CellKind | None) -> str:
     """A sentence on a column that nobody asked for and that holds no numbers."""
     advice = f"; to use it, {kind.advice}" if kind is not None and kind.is_text else ""
     return f'column "{column.label}" was left out: {why}{advice}'
