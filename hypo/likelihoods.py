@@ -1,4 +1,4 @@
-"""What an author of a likelihood needs: the family, its rows, and what a table may have beside targets.
+"""The names that an author of a likelihood needs: the family, its rows, and what a table may have beside targets.
 
 A likelihood is two classes. A :class:`Family` knows its name, the targets that it can give, moments, draws and quantiles; its
 rows, a :class:`RowLikelihood`, know the loss of the rows of a table and its :class:`Derivatives`. A package offers the family

@@ -1,4 +1,4 @@
-"""What an author of a kind of rules needs: the rule, the keys of its table, and what it claims of a law.
+"""The names that an author of a kind of rules needs: the rule, the keys of its table, and what it claims of a law.
 
 A kind is a class that derives from :class:`Rule`. A package offers it through the entry point group ``hypo.rules``; within one
 program it goes into ``Knowledge(rules=[…])``. These names stay where they are; the modules behind them may move.
@@ -10,6 +10,8 @@ program it goes into ``Knowledge(rules=[…])``. These names stay where they are
 :class:`Claim` and its kinds              what can be measured at points, enclosed over boxes, and proved
 :class:`Domain`                           where a claim is to hold
 :class:`Verdict`                          what came out: a level of proof, the violation, a witness
+:class:`TableRows`, :class:`RowBreach`    the rows of a table, and those of them that break a rule (``check_rows``)
+:class:`AllowedValues`, ``Box``           which numbers a law may have over which ranges (``allowed_values``)
 ========================================  ==============================================================================
 """
 
@@ -22,7 +24,10 @@ from hypo.knowledge.claims.comparison import Comparison
 from hypo.knowledge.claims.domain import Domain
 from hypo.knowledge.claims.law import Law
 from hypo.knowledge.claims.proof import check_claim
+from hypo.knowledge.rows.breach import RowBreach, RowResult
+from hypo.knowledge.rows.table_rows import Mask, TableRows
 from hypo.knowledge.rules.base import Rule
+from hypo.knowledge.rules.boxes import AllowedValues, Approach, Box
 from hypo.knowledge.rules.parameters import (
     EXTENDED,
     FLAG,
@@ -62,23 +67,30 @@ __all__ = [
     "VARIABLE",
     "VARIABLES",
     "WEIGHT",
+    "AllowedValues",
     "AlmostEverywhere",
     "And",
+    "Approach",
+    "Box",
     "Claim",
     "Comparison",
     "Defined",
     "Domain",
     "Implies",
     "Law",
+    "Mask",
     "Measured",
     "Not",
     "OneOf",
     "Or",
     "ReportProblem",
     "Roughly",
+    "RowBreach",
+    "RowResult",
     "Rule",
     "Sides",
     "Sort",
+    "TableRows",
     "Verdict",
     "Witness",
     "check_claim",
