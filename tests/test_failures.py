@@ -209,7 +209,7 @@ def test_a_schedule_leaves_out_who_was_dropped():
     assert schedule.next() is first
     schedule.drop(first)
     assert schedule.next() is second
-    assert schedule.failed
+    assert schedule.has_failed
     schedule.drop(second)
     assert schedule.next() is None
 

@@ -178,7 +178,7 @@ def batches(counts: tuple[int, ...], n_row: int) -> dict[str, Any]:
     from hypo.parallel.batches import Processor
     from hypo.parallel.executor import Serial
     from hypo.search.evolution.island import EVALUATIONS
-    from hypo.search.evolution.programs import WIDTH, Programs
+    from hypo.search.evolution.programs import WIDTH, ProgramBatch
     from hypo.search.gpu import batches as cuda_batches
 
     X = np.random.default_rng(1).uniform(0.5, 2.0, (COLUMNS, n_row))
@@ -193,7 +193,7 @@ def batches(counts: tuple[int, ...], n_row: int) -> dict[str, Any]:
         for count in counts:
             op, arg, value, length = batch(*(np.array(a) for a in random_trees(4 * count + 40, count)))
             short = np.flatnonzero(length <= WIDTH)[:count]
-            made = Programs.empty(len(short))
+            made = ProgramBatch.empty(len(short))
             made.op[:], made.arg[:], made.value[:], made.length[:] = (
                 a[short, :WIDTH] if a.ndim == 2 else a[short] for a in (op, arg, value, length)
             )

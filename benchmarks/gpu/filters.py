@@ -65,7 +65,7 @@ def forms(device: str, rows: np.ndarray, X: np.ndarray) -> Iterator[tuple[str, i
     from hypo.search.gpu.layout import Piece
     from hypo.search.gpu.scan import raise_floors
     from hypo.search.gpu.top_lists import Lists
-    from hypo.search.scan.unit_rows import orthonormal, unit_rows
+    from hypo.search.library.unit_rows import orthonormal, unit_rows
 
     q, where = orthonormal([np.ones(PROBE)], PROBE), torch.device(device)
     unit, raw = unit_rows(rows, q)[0], unit_rows(rows, np.empty((0, PROBE)))[0]

@@ -83,8 +83,8 @@ def checks(device: str, size: int) -> Results:
     from hypo.clock import Clock
     from hypo.search.gpu import library as cuda_library
     from hypo.search.gpu import scan as cuda_scan
+    from hypo.search.library.unit_rows import orthonormal, unit_rows
     from hypo.search.scan.pair_scan import scan_products, scan_sums
-    from hypo.search.scan.unit_rows import orthonormal, unit_rows
 
     values, X = library_rows(size)
     y = np.array([3 + 2 * X[0] * X[1] - np.sqrt(X[2]), np.exp(X[0]) * X[2] / X[1], np.sin(3 * X[0] * X[1]) + X[2] ** 3])
@@ -128,8 +128,8 @@ def scans(device: str, rows: np.ndarray, X: np.ndarray, peaks: Results) -> Resul
     from hypo.search.gpu import scan as cuda_scan
     from hypo.search.gpu.forms import ProductForm, SumForm
     from hypo.search.gpu.layout import Piece
+    from hypo.search.library.unit_rows import orthonormal, unit_rows
     from hypo.search.scan.pair_scan import scan_jobs
-    from hypo.search.scan.unit_rows import orthonormal, unit_rows
 
     q = orthonormal([np.ones(PROBE)], PROBE)
     unit, raw = unit_rows(rows, q)[0], unit_rows(rows, np.empty((0, PROBE)))[0]
@@ -180,7 +180,7 @@ def whole(device: str, count: int) -> Results:
     (which compiles), again, and the building alone on the processor."""
     from hypo.clock import Clock
     from hypo.search.gpu import scan as cuda_scan
-    from hypo.search.scan.unit_rows import orthonormal, unit_rows
+    from hypo.search.library.unit_rows import orthonormal, unit_rows
 
     X = np.random.default_rng(0).uniform(0.5, 2.5, (3, PROBE))
     y = np.sqrt(1.5 + 2.2 * X[0] * np.exp(X[1] / X[2]) - 0.7 * np.sin(X[0]) * X[2])

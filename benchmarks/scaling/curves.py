@@ -159,8 +159,8 @@ def library() -> list[dict[str, Any]]:
     from hypo.problem.problem import Settings, make_problem
     from hypo.search.library.context import Context
     from hypo.search.library.seeds import plain_library
+    from hypo.search.library.unit_rows import unit_rows
     from hypo.search.scan import pair_scan as scan
-    from hypo.search.scan.unit_rows import unit_rows
 
     rng = np.random.default_rng(0)
     X = rng.uniform(0.5, 3.0, (400, 3))

@@ -24,8 +24,8 @@ from hypo.clock import Clock
 from hypo.parallel.dask import Cluster
 from hypo.parallel.executor import Executor, Serial, Threads
 from hypo.parallel.processes import Processes
+from hypo.search.library.unit_rows import unit_rows
 from hypo.search.scan import pair_scan as scan
-from hypo.search.scan.unit_rows import unit_rows
 
 # Tasks without work.
 EMPTY = 200

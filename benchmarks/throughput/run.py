@@ -154,8 +154,8 @@ def scan_rates(seconds: float, members: int = 8192, n_probe: int = 64) -> dict[s
     exactly, the sums in part.
     """
     from hypo.clock import Clock
+    from hypo.search.library.unit_rows import orthonormal, unit_rows
     from hypo.search.scan.pair_scan import scan_products, scan_sums
-    from hypo.search.scan.unit_rows import orthonormal, unit_rows
 
     rng = np.random.default_rng(2)
     basis = orthonormal([np.ones(n_probe)], n_probe)

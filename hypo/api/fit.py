@@ -86,7 +86,7 @@ def _find_law(
     it is to be written here."""
     from hypo.problem.problem import make_problem
     from hypo.search.engine import search
-    from hypo.search.memory import within
+    from hypo.search.library.memory import within
     from hypo.search.proposers.guesses import read_guesses
     from hypo.search.table_units import watched
 

@@ -16,7 +16,7 @@ from hypo.kernels.cpu.fit_batch import fit_batch
 from hypo.parallel.executor import Executor
 
 if TYPE_CHECKING:
-    from hypo.search.evolution.programs import Programs
+    from hypo.search.evolution.programs import ProgramBatch
 
 # Programs fitted at once by one thread.
 PIECE = 50
@@ -33,7 +33,13 @@ class Batches(Protocol):
         ...
 
     def fit(
-        self, batch: Programs, rows: Rows, linear: bool, evaluations: int, limit: NDArray[np.float64], late: Deadline
+        self,
+        batch: ProgramBatch,
+        rows: Rows,
+        linear: bool,
+        evaluations: int,
+        limit: NDArray[np.float64],
+        late: Deadline,
     ) -> None:
         """Fits the programs in place by up to ``evaluations`` evaluations, giving up those above their ``limit`` (n,). What
         there was no time for has an infinite sum of squares."""
@@ -51,7 +57,13 @@ class Processor:
         return False
 
     def fit(
-        self, batch: Programs, rows: Rows, linear: bool, evaluations: int, limit: NDArray[np.float64], late: Deadline
+        self,
+        batch: ProgramBatch,
+        rows: Rows,
+        linear: bool,
+        evaluations: int,
+        limit: NDArray[np.float64],
+        late: Deadline,
     ) -> None:
         """As :meth:`Batches.fit`; pieces that come after time is up are not fitted, and have no value."""
 
@@ -66,8 +78,8 @@ class Processor:
 
 
 def fit_programs(
-    batch: Programs, rows: Rows, linear: bool, evaluations: int, limit: NDArray[np.float64] | None = None
-) -> Programs:
+    batch: ProgramBatch, rows: Rows, linear: bool, evaluations: int, limit: NDArray[np.float64] | None = None
+) -> ProgramBatch:
     """The batch itself, its constants fitted; programs that stay above their ``limit`` (n,) are given up."""
     if limit is None:
         limit = np.full(len(batch), np.inf)

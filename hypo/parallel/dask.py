@@ -181,4 +181,11 @@ def _error(future: Any) -> BaseException | None:
 
 def _work(item: Any, function: Callable[..., Any], given: list[Any]) -> Any:
     one_blas_thread()
-    return function(item, *(a.array if isinstance(a, _Sent) else usable(a) for a in given))
+    return function(item, *map(_resolve, given))
+
+
+def _resolve(value: Any) -> Any:
+    """The arrays in what was sent, or in a tuple of that."""
+    if type(value) is tuple:
+        return tuple(map(_resolve, value))
+    return value.array if isinstance(value, _Sent) else usable(value)

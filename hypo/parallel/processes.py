@@ -98,7 +98,14 @@ def _begin(*state: Any) -> None:
 
 
 def _work(function: Callable[..., Any], item: Any, given: list[Any]) -> Any:
-    return function(item, *(_load(a.path) if isinstance(a, _Stored) else usable(a) for a in given))
+    return function(item, *map(_resolve, given))
+
+
+def _resolve(value: Any) -> Any:
+    """The array that a reference stands for, within tuples too."""
+    if type(value) is tuple:
+        return tuple(map(_resolve, value))
+    return _load(value.path) if isinstance(value, _Stored) else usable(value)
 
 
 @lru_cache(maxsize=16)

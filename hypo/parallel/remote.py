@@ -100,7 +100,10 @@ class Remote(ABC):
                 future.cancel()
 
     def _place(self, value: Any) -> Any:
-        """``value`` as tasks carry it: large arrays by reference, sent at most once as long as they are remembered."""
+        """``value`` as tasks carry it: large arrays, within tuples too, by reference, sent at most once as long as they are
+        remembered."""
+        if type(value) is tuple:
+            return tuple(map(self._place, value))
         if not isinstance(value, np.ndarray) or value.nbytes < LARGE:
             return value
         key = _content(value)
@@ -167,6 +170,8 @@ def _sentence(error: BaseException) -> str:
 
 def usable(value: Any) -> Any:
     """``value``; an array that a message left at an odd address is copied, because sums over such ones come out differently."""
+    if type(value) is tuple:
+        return tuple(map(usable, value))
     return np.require(value, requirements=["ALIGNED", "WRITEABLE"]) if isinstance(value, np.ndarray) else value
 
 

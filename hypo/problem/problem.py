@@ -54,7 +54,7 @@ class Settings:
     ordinary core, by the proposers' own estimates and not by a clock). ``backend`` is one of ``BACKENDS``. ``scheduler``
     says where scans are done: None or ``"threads"``, ``"processes"``, ``"local"`` (a Dask cluster on this machine) or the
     address of a Dask scheduler. ``shard`` (number from 1, of how many) is the part of the search to do. ``max_memory`` is in
-    bytes (:mod:`hypo.search.memory`). Without ``posterior`` nothing is looked at for its sake
+    bytes (:mod:`hypo.search.library.memory`). Without ``posterior`` nothing is looked at for its sake
     (:mod:`hypo.expression.edits.neighbours`, :mod:`hypo.posterior.structure_mcmc`). ``intervals`` of constants are by
     ``LAPLACE`` or ``PROFILE`` (:mod:`hypo.fitting.profile`). ``likelihood`` is the family of the target's distribution.
     """

@@ -89,7 +89,7 @@ class Teller:
         self._progress, self._failures = progress, failures
 
     @property
-    def wanted(self) -> bool:
+    def is_wanted(self) -> bool:
         """True if anybody still listens."""
         return self._progress is not None
 

@@ -1,4 +1,4 @@
-"""One run of the search: set-up, turns, finishing, the posterior, checks, and the outcome, each a method of :class:`Run`."""
+"""One run of the search, :class:`SearchRun`: set-up, turns, finishing, the posterior, checks and the outcome, a method each."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ def run_search(
     # One BLAS thread: tiles run side by side instead, and the sums come out the same at any number of workers. Overflow and
     # invalid values are met and masked everywhere below; they are results, not surprises.
     with threadpool_limits(1), np.errstate(all="ignore"):
-        return Run(problem, settings, workers, tell, failures, pysr, since).outcome()
+        return SearchRun(problem, settings, workers, tell, failures, pysr, since).outcome()
 
 
-class Run:
+class SearchRun:
     """A search under way. :meth:`outcome` takes it through its stages; each may be cut short by the clock, an alarm or the
     user, or be left out after an unexpected error, and what was found until then stays."""
 
@@ -92,7 +92,7 @@ class Run:
     def outcome(self) -> Outcome:
         """Search, and what came of it."""
         # While kernels are waited for, whoever listens hears of the stage again.
-        with turns.telling(lambda: self.report(self._stage)) if self._tell.wanted else nullcontext():
+        with turns.telling(lambda: self.report(self._stage)) if self._tell.is_wanted else nullcontext():
             ending = self._search()
             ending = self._check_rules(ending)
             self._score_guesses()
@@ -144,15 +144,15 @@ class Run:
         Raises InputError for guesses that cannot be used and installed proposers that cannot be started: those are for the
         user to mend.
         """
-        problem, settings, template = self.problem, self.settings, self.problem.template
+        settings = self.settings
         if self.pysr is not None:
             self.pysr.begin(settings.time_limit)
             self.schedule.add(self.pysr)
         if settings.backend == PYSR:
             return
-        if template is not None:
+        if self.problem.template is not None:
             solve = partial(search_part, workers=self.workspace.workers, failures=self.failures)
-            self.schedule.add(TemplateSearch(problem.working, settings, template, solve))
+            self.schedule.add(TemplateSearch(self.workspace, solve))
             return
         self.guesses = Guesses(self.workspace)
         self.schedule.add(self.guesses)
@@ -183,7 +183,7 @@ class Run:
         before, mark = self.archive.best, now()
         self.refiner.origin = origin(proposer)
         turn = self.schedule.turn(proposer, self.problem, self.archive, self.clock)
-        if not self._is_taken(proposer, turn):
+        if not self._consider_all(proposer, turn):
             self.schedule.drop(proposer)
         self.timing[proposer.name] = self.timing.get(proposer.name, 0.0) + now() - mark
         gain = _gain(before, self.archive.best)
@@ -192,8 +192,8 @@ class Run:
         self.archive.trim()
         return gain
 
-    def _is_taken(self, proposer: Proposer, turn: Turn) -> bool:
-        """True if a proposer took its turn without an unexpected error."""
+    def _consider_all(self, proposer: Proposer, turn: Turn) -> bool:
+        """Consider all that a proposer puts forward in its turn; True if that went without an unexpected error."""
         guarded = self.failures.guarded
         # Numbers beyond the largest, or a matrix without an inverse, end a turn and not the search.
         with guarded(f"the proposer {proposer.name}") as guard, suppress(ArithmeticError, np.linalg.LinAlgError):
@@ -207,7 +207,7 @@ class Run:
         return not guard.failed
 
     def _take_last_of_pysr(self) -> None:
-        """What PySR found last, whatever ended the search."""
+        """Take the formulas that PySR found last, whatever ended the search."""
         if self.pysr is None:
             return
         self.plan.for_last_of_pysr()

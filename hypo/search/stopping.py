@@ -91,13 +91,13 @@ class Stopping:
             return Ending(StopReason.TIME_LIMIT, "the time limit was reached")
         if self._settings.backend == PYSR:
             return Ending(StopReason.COMPLETE, "PySR ended its search")
-        if self._schedule.failed:
+        if self._schedule.has_failed:
             return Ending(StopReason.COMPLETE, "what was left of the search came to its end")
         return Ending(StopReason.COMPLETE, "the search went through all that it had planned")
 
     @property
     def _is_waiting(self) -> bool:
-        return self._schedule.waiting or (self._pysr is not None and not self._pysr.answered)
+        return self._schedule.is_waiting or (self._pysr is not None and not self._pysr.answered)
 
     def _is_covered(self, h: Hypothesis | None) -> bool:
         """True if everything smaller was looked at: all pairs of members of up to ``paired_to`` nodes were scanned."""

@@ -63,7 +63,7 @@ class Loss:
     error: float
     rows: NDArray[np.float64] = field(compare=False, repr=False)
 
-    def near(self, least: Loss) -> bool:
+    def is_near(self, least: Loss) -> bool:
         """True if the mean is within one standard error of that of ``least``."""
         apart = self.rows - least.rows
         return bool(apart.mean() <= apart.std(ddof=1) / math.sqrt(len(apart)))
@@ -212,7 +212,7 @@ def _search_each(
 
 def _in_order(losses: Sequence[Loss]) -> list[Loss]:
     """``losses``, of which the first is the least, as they are wanted: those near it by complexity, then the others."""
-    near = [v.near(losses[0]) for v in losses]
+    near = [v.is_near(losses[0]) for v in losses]
     first = sorted((v for v, kept in zip(losses, near, strict=True) if kept), key=lambda v: (v.complexity, v.mean))
     return [*first, *(v for v, kept in zip(losses, near, strict=True) if not kept)]
 

@@ -19,9 +19,9 @@ from hypo.posterior.posterior import ExploredSpace, Posterior, Structure, joined
 from hypo.posterior.shards import shards_agree
 from hypo.problem.problem import Settings, make_problem
 from hypo.search.engine import search
+from hypo.search.library.unit_rows import unit_rows
 from hypo.search.outcome import Outcome
 from hypo.search.scan import pair_scan as scan
-from hypo.search.scan.unit_rows import unit_rows
 from tests.oracles.no_limit import NO_LIMIT
 
 RNG = np.random.default_rng(5)

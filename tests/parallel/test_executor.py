@@ -24,9 +24,9 @@ from hypo.parallel.executor import Offload, Serial, Share, Threads
 from hypo.parallel.processes import Processes
 from hypo.problem.problem import Settings, make_problem
 from hypo.search.engine import search
+from hypo.search.library.unit_rows import orthonormal, unit_rows
 from hypo.search.proposers import evolution as evolve
 from hypo.search.scan import pair_scan as scan
-from hypo.search.scan.unit_rows import orthonormal, unit_rows
 from tests.oracles.no_limit import NO_LIMIT
 
 N = 40  # probe rows

@@ -2,6 +2,7 @@
 
 import io
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,7 @@ def test_plain_lines(law: hypo.Result, monkeypatch: pytest.MonkeyPatch) -> None:
     nothing = Progress(0.0, 60.0, None, 0, 0.0, 0, "compiling")
     assert write_plain_line(nothing, "s") == "0.0 s, no formula yet (compiling), 60 s left"
     # A search that has turns in the place of a time limit.
-    turns = nothing._replace(time_left=NO_LIMIT - 5.0)
+    turns = replace(nothing, time_left=NO_LIMIT - 5.0)
     assert write_plain_line(turns, "s") == "0.0 s, no formula yet (compiling)"
     assert write_plain_line(turns, "s", ended=True) == "0.0 s, no formula yet (compiling), ended"
     assert "0.0 s (compiling)" in as_text(make_panel(turns, "s"))

@@ -12,7 +12,7 @@ import pytest
 
 import hypo
 from hypo.cli.main import main
-from hypo.cli.options import treat_stops_as_interrupts, uninterrupted
+from hypo.cli.options import ignore_interrupts, treat_stops_as_interrupts
 from hypo.errors import InputError
 from hypo.result.folders import Destination, check_file, check_folder, write_file
 
@@ -285,7 +285,7 @@ def test_a_hang_up_is_an_interrupt_unless_it_is_ignored():
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
         with pytest.raises(KeyboardInterrupt), treat_stops_as_interrupts():
             os.kill(os.getpid(), signal.SIGHUP)
-        with treat_stops_as_interrupts(), uninterrupted():
+        with treat_stops_as_interrupts(), ignore_interrupts():
             os.kill(os.getpid(), signal.SIGHUP)
         assert signal.getsignal(signal.SIGHUP) == signal.SIG_DFL
         # As nohup has it.

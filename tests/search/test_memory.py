@@ -13,7 +13,7 @@ from hypo.api.inputs import make_settings
 from hypo.data import from_arrays
 from hypo.errors import InputError
 from hypo.problem.problem import Settings, make_problem
-from hypo.search.memory import LARGEST, within
+from hypo.search.library.memory import LARGEST, within
 
 X = np.random.default_rng(0).uniform(1, 3, (300, 3))
 

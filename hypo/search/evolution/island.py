@@ -19,7 +19,7 @@ from hypo.kernels.cpu.evolution.nodes import BreedingGrammar
 from hypo.kernels.cpu.evolution.variation import breed
 from hypo.parallel.batches import PIECE, Batches, Rows, fit_programs
 from hypo.parallel.executor import Executor
-from hypo.search.evolution.programs import WIDTH, Programs
+from hypo.search.evolution.programs import WIDTH, ProgramBatch
 
 # Individuals of an island.
 ISLAND = 150
@@ -55,9 +55,9 @@ class Island:
     individuals pay beside their price, by name."""
 
     size: int
-    individuals: Programs = field(default_factory=lambda: Programs.empty(ISLAND))
+    individuals: ProgramBatch = field(default_factory=lambda: ProgramBatch.empty(ISLAND))
     score: NDArray[np.float64] = field(default_factory=lambda: np.full(ISLAND, np.inf))
-    elite: Programs = field(default_factory=lambda: Programs.empty(2 * WIDTH))
+    elite: ProgramBatch = field(default_factory=lambda: ProgramBatch.empty(2 * WIDTH))
     record: float = np.inf
     since: int = 0
     charges: dict[bytes, float] = field(default_factory=dict)
@@ -67,15 +67,15 @@ class Island:
         """Number of individuals; they come first."""
         return int(np.count_nonzero(np.isfinite(self.score)))
 
-    def price(self, batch: Programs, world: World) -> NDArray[np.float64]:
+    def price(self, batch: ProgramBatch, world: World) -> NDArray[np.float64]:
         """Scores (n,) here: nats of misfit and of nodes, infinite beyond the island's size."""
         sizes = batch.sizes(world.linear)
         share = np.where(sizes <= self.size, np.maximum(batch.rss / world.total, EXACT), np.inf)
         return 0.5 * WEIGHT * np.log(share) + sizes * world.symbol
 
-    def settle(self, newcomers: Programs, world: World) -> None:
+    def settle(self, newcomers: ProgramBatch, world: World) -> None:
         """The best of the living and the newcomers, no two with the same values, become the individuals."""
-        self._keep(Programs.join([self.individuals.part(0, self.alive), newcomers]), world)
+        self._keep(ProgramBatch.join([self.individuals.part(0, self.alive), newcomers]), world)
         if self.score[0] < self.record - 0.01 * WEIGHT:
             self.record, self.since = self.score[0], 0
         else:
@@ -91,7 +91,7 @@ class Island:
             self._keep(self.individuals.part(0, self.alive), world)
             self.record = max(self.record, self.score[0])
 
-    def _keep(self, candidates: Programs, world: World) -> None:
+    def _keep(self, candidates: ProgramBatch, world: World) -> None:
         """The best of the candidates become the individuals."""
         score = self.price(candidates, world)
         if self.charges:
@@ -105,12 +105,12 @@ class Island:
         self.individuals.put(slice(0, n), candidates.take(order))
         self.score[:n] = score[order]
 
-    def grow_up(self, children: Programs, world: World) -> None:
+    def grow_up(self, children: ProgramBatch, world: World) -> None:
         """Fitted children take their places, if they have earned any."""
         self.elite.keep_best(children, world.linear)
         self.settle(children, world)
 
-    def receive(self, migrants: Programs, world: World) -> None:
+    def receive(self, migrants: ProgramBatch, world: World) -> None:
         """Migrants take the places of the last, where it is crowded and nothing has come of it lately."""
         if self.since and self.alive == ISLAND and len(migrants):
             places = np.arange(ISLAND - len(migrants), ISLAND)
@@ -156,7 +156,7 @@ def live_together(
     fitted = 0
     for _ in range(stays[0][2]):
         bred = list(executor.map(lambda k: _children(islands[k], states[k], world), range(len(islands))))
-        all_of_them = Programs.join([children for children, _ in bred])
+        all_of_them = ProgramBatch.join([children for children, _ in bred])
         limit = np.concatenate([limit for _, limit in bred])
         batches.fit(all_of_them, world.rows, world.linear, EVALUATIONS, limit, late)
         fitted += ISLAND
@@ -167,9 +167,9 @@ def live_together(
     return [(island, fitted) for island in islands]
 
 
-def _children(island: Island, state: NDArray[np.uint64], world: World) -> tuple[Programs, NDArray[np.float64]]:
+def _children(island: Island, state: NDArray[np.uint64], world: World) -> tuple[ProgramBatch, NDArray[np.float64]]:
     """Children of an island, not fitted yet, and the sums of squares above which they are given up."""
-    children = Programs.empty(ISLAND)
+    children = ProgramBatch.empty(ISLAND)
     crowded = island.alive == ISLAND
     limit = np.full(ISLAND, HOPE * np.max(island.individuals.rss) if crowded else np.inf)
     grammar = world.grammar._replace(size=min(island.size, world.grammar.size))

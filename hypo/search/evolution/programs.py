@@ -17,7 +17,7 @@ WIDTH = 48
 
 
 @dataclass
-class Programs:
+class ProgramBatch:
     """A batch of programs as in :mod:`hypo.kernels.cpu.fit_batch`, with their sums of squares ``rss`` and
     coefficients ``coef``."""
 
@@ -29,9 +29,9 @@ class Programs:
     coef: NDArray[np.float64]
 
     @staticmethod
-    def empty(n: int) -> Programs:
+    def empty(n: int) -> ProgramBatch:
         """Room for ``n`` programs, all of length 0."""
-        return Programs(
+        return ProgramBatch(
             np.zeros((n, WIDTH), np.int32),
             np.zeros((n, WIDTH), np.int32),
             np.zeros((n, WIDTH)),
@@ -53,23 +53,23 @@ class Programs:
         """``(op, arg, value, length)``, as the kernels take them."""
         return self.op, self.arg, self.value, self.length
 
-    def take(self, index: NDArray[np.int64]) -> Programs:
+    def take(self, index: NDArray[np.int64]) -> ProgramBatch:
         """Copies of some programs."""
-        return Programs(*(a[index] for a in self.arrays))
+        return ProgramBatch(*(a[index] for a in self.arrays))
 
-    def part(self, first: int, last: int) -> Programs:
+    def part(self, first: int, last: int) -> ProgramBatch:
         """Programs ``first`` to ``last`` - 1, the same memory."""
-        return Programs(*(a[first:last] for a in self.arrays))
+        return ProgramBatch(*(a[first:last] for a in self.arrays))
 
-    def put(self, index: NDArray[np.int64] | slice, other: Programs) -> None:
+    def put(self, index: NDArray[np.int64] | slice, other: ProgramBatch) -> None:
         """Overwrites some programs."""
         for mine, theirs in zip(self.arrays, other.arrays, strict=True):
             mine[index] = theirs
 
     @staticmethod
-    def join(parts: Sequence[Programs]) -> Programs:
+    def join(parts: Sequence[ProgramBatch]) -> ProgramBatch:
         """All programs of ``parts``, in order."""
-        return Programs(*(np.concatenate(a) for a in zip(*(p.arrays for p in parts), strict=True)))
+        return ProgramBatch(*(np.concatenate(a) for a in zip(*(p.arrays for p in parts), strict=True)))
 
     def key(self, k: int) -> bytes:
         """A key that is equal for programs that differ in fitted values only."""
@@ -97,7 +97,7 @@ class Programs:
         free: NDArray[np.int64] = np.sum(within & (self.op == oc.CONST) & (self.arg < 0), axis=1)
         return free + (self.terms() + 1 if linear else 0)
 
-    def keep_best(self, batch: Programs, linear: bool) -> None:
+    def keep_best(self, batch: ProgramBatch, linear: bool) -> None:
         """Of these programs, one of each size, those that one of the ``batch`` fits better than give way to it."""
         size = np.minimum(batch.sizes(linear), len(self) - 1)
         order = np.lexsort((batch.rss, size))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hypo.clock import Deadline
 from hypo.kernels.cpu.fit_batch import ROUNDING
 from hypo.parallel.batches import Batches, Rows
-from hypo.search.evolution.programs import Programs
+from hypo.search.evolution.programs import ProgramBatch
 from hypo.search.gpu.devices import Attempts
 
 # Nodes times rows times evaluations from which on a batch is worth the way to the device and back: about two milliseconds of
@@ -38,7 +38,13 @@ class CudaBatches:
         return node_rows >= WORTH and not self._attempts.has_failed
 
     def fit(
-        self, batch: Programs, rows: Rows, linear: bool, evaluations: int, limit: NDArray[np.float64], late: Deadline
+        self,
+        batch: ProgramBatch,
+        rows: Rows,
+        linear: bool,
+        evaluations: int,
+        limit: NDArray[np.float64],
+        late: Deadline,
     ) -> None:
         """As :meth:`hypo.parallel.batches.Batches.fit`."""
         done = self.takes(int(batch.length.sum()) * len(rows[1]) * evaluations) and self._attempts.run(
@@ -49,13 +55,19 @@ class CudaBatches:
 
     def prepare(self) -> None:
         """Compiles the kernels, before the clock starts."""
-        one = Programs.empty(1)
+        one = ProgramBatch.empty(1)
         one.length[0] = 1
         rows = np.ones((1, 2)), np.ones(2), np.ones(2)
         self._attempts.run(lambda: self._fit(one, rows, True, 2, np.full(1, np.inf), Deadline(np.inf)))
 
     def _fit(
-        self, batch: Programs, rows: Rows, linear: bool, evaluations: int, limit: NDArray[np.float64], late: Deadline
+        self,
+        batch: ProgramBatch,
+        rows: Rows,
+        linear: bool,
+        evaluations: int,
+        limit: NDArray[np.float64],
+        late: Deadline,
     ) -> bool:
         from numba import cuda
 

@@ -189,7 +189,7 @@ class Schedule:
         self._account(proposer).dropped = True
 
     @property
-    def failed(self) -> bool:
+    def has_failed(self) -> bool:
         """True if somebody was dropped."""
         return any(a.dropped for a in self._accounts)
 
@@ -199,7 +199,7 @@ class Schedule:
         return sum(a.turns for a in self._accounts)
 
     @property
-    def waiting(self) -> bool:
+    def is_waiting(self) -> bool:
         """True if somebody with something to propose has not had a turn."""
         return any(a.turns == 0 for a, _ in self._live())
 
@@ -267,7 +267,7 @@ def load_installed(workspace: Workspace) -> Sequence[Proposer]:
         if settings.proposers is not None and point.name not in settings.proposers:
             continue
         try:
-            out.append(require_proposer(_made_by(point.load(), workspace)))
+            out.append(require_proposer(_make_by(point.load(), workspace)))
         except InputError:
             raise
         except Exception as error:  # whatever a foreign package raises: its user should know which one it was
@@ -275,8 +275,8 @@ def load_installed(workspace: Workspace) -> Sequence[Proposer]:
     return out
 
 
-def _made_by(make: Callable[..., Any], workspace: Workspace) -> Any:
-    """What an entry point makes, of the workspace where it has a parameter of that name."""
+def _make_by(make: Callable[..., Any], workspace: Workspace) -> Any:
+    """The proposer that an entry point makes, of the workspace where it has a parameter of that name."""
     try:
         wanted = set(inspect.signature(make).parameters)
     except (TypeError, ValueError):

@@ -10,18 +10,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hypo.clock import Clock
 from hypo.expression.expr import Expression
 from hypo.problem.residual_structure import StructureTest, nearest, neighbour_correlation, noise_level
 from hypo.search.library.compact import compact_library
 from hypo.search.library.context import Context, LibraryView
 from hypo.search.library.library import LibraryRows
+from hypo.search.library.unit_rows import orthonormal, project_off, unit_rows
 from hypo.search.proposers.base import Turn, Workspace
 from hypo.search.reductions.screening import screen
 from hypo.search.scan import forms
@@ -30,8 +30,7 @@ from hypo.search.scan.peels import Peeling, Peels, join
 from hypo.search.scan.race import SUM, Basis, ScanHit, race
 from hypo.search.scan.scan_state import ScanScope, ScanState
 from hypo.search.scan.targets import Target
-from hypo.search.scan.tuple_scan import extend_tuples, scan_triples
-from hypo.search.scan.unit_rows import orthonormal, project_off, unit_rows
+from hypo.search.scan.tuple_scan import scan_tuples
 
 # Chains judged in one go.
 BATCH = 2048
@@ -107,6 +106,7 @@ class Judge:
         basis: Basis,
         log: bool,
     ) -> Judge:
+        """The judge with the products of its rows."""
         gram = F @ F.T
         return Judge(F, q, index, rows, basis, log, gram, gram.astype(np.float32))
 
@@ -283,9 +283,8 @@ class Judges:
         some = peels.take(index)
         for judge, own in self._groups(some):
             T, W = self._units(judge, some, own)
-            short = replace(judge, F=judge.F[:most])
             items = [(T[k : k + 1], W[k]) for k in range(len(own)) if np.all(np.isfinite(T[k]))]
-            found = ctx.workers.local.map(_find_triples, items, short, ctx.clock)
+            found = ctx.workers.local.map(scan_tuples, items, judge.F[:most], TRIPLES_KEPT, ctx.clock)
             for k, (terms, rss) in zip(np.flatnonzero(np.all(np.isfinite(T), axis=1)), found, strict=True):
                 for four, left in zip(terms, rss, strict=True):
                     nodes = self._nodes(judge, four) + int(some.size[own[k]])
@@ -373,24 +372,6 @@ def _judge_piece(
     T, W = item
     terms, rss = np.empty((len(T), most, most), np.int64), np.empty((len(T), most))
     kernel(judge.F, judge.gram, judge.short, T @ judge.F.T, T, W, terms, rss)
-    return terms, rss
-
-
-@np.errstate(all="ignore")
-def _find_triples(
-    item: tuple[NDArray[np.float64], NDArray[np.float64]], judge: Judge, clock: Clock
-) -> tuple[list[NDArray[np.int64]], list[float]]:
-    """The best triples of rows for one unit target (1, n_probe), and quadruples; Σ (W·residual)² of each."""
-    T, W = item
-    three = scan_triples(T, judge.F, keep=TRIPLES_KEPT, clock=clock)[0]
-    terms = list(three[:2])
-    if len(three):
-        terms += list(extend_tuples(T[0], judge.F, three, keep=TRIPLES_KEPT, clock=clock)[0][:2])
-    rss = []
-    for chosen in terms:
-        A = judge.F[chosen].T
-        rest = T[0] - A @ np.linalg.lstsq(A, T[0], rcond=None)[0]
-        rss.append(float(np.sum((W * rest) ** 2)))
     return terms, rss
 
 

@@ -88,7 +88,7 @@ class _Starter:
             yield self._try("scaling", lambda: Reduction(workspace, doubt=reduction))
 
     def _try(self, name: str, make: Callable[[], P]) -> P | None:
-        """What ``make`` makes; None after an unexpected error."""
+        """The proposer that ``make`` makes; None after an unexpected error."""
         with self._workspace.failures.guarded(f"the start of the proposer {name}"):
             return make()
         return None

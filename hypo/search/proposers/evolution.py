@@ -27,7 +27,7 @@ from hypo.kernels.cpu.evolution.tidy import tidy
 from hypo.parallel.batches import Rows
 from hypo.parallel.executor import whole
 from hypo.search.evolution.island import EVALUATIONS, EXACT, ISLAND, Island, Stay, World, live, live_together
-from hypo.search.evolution.programs import WIDTH, Programs
+from hypo.search.evolution.programs import WIDTH, ProgramBatch
 from hypo.search.evolution.rule_fitness import KNOWN, RuleFitness
 from hypo.search.library.seeds import nesting_masks
 from hypo.search.proposers.base import Turn, Workspace
@@ -128,7 +128,7 @@ class Evolution:
         for goal, migrants in zip(self.islands[1:] + self.islands[:1], best, strict=True):
             goal.receive(migrants, self.world)
 
-    def _fit(self, batch: Programs, rows: Rows, evaluations: int) -> None:
+    def _fit(self, batch: ProgramBatch, rows: Rows, evaluations: int) -> None:
         """Fits all programs in place."""
         late = Deadline(self.ctx.clock.deadline)
         self.ctx.workers.batches.fit(batch, rows, self.linear, evaluations, np.full(len(batch), np.inf), late)
@@ -141,7 +141,7 @@ class Evolution:
         self.world = World(self._grammar(), self.rows, self.total, self.linear, self.symbol)
         if not rows:
             return
-        batch = Programs.empty(len(rows))
+        batch = ProgramBatch.empty(len(rows))
         for k, (op, arg, value) in enumerate(rows):
             n = len(op)
             batch.op[k, :n], batch.arg[k, :n], batch.value[k, :n], batch.length[k] = op, arg, value, n
@@ -170,7 +170,7 @@ class Evolution:
                     args[k] = self.fixed.index(c)
         return [int(o) for o in op], args, values
 
-    def _formula(self, batch: Programs, k: int) -> Expression:
+    def _formula(self, batch: ProgramBatch, k: int) -> Expression:
         """Program ``k`` with its coefficients as a formula whose fitted numbers are free."""
         n = int(batch.length[k])
         op, arg, value = batch.op[k, :n], batch.arg[k, :n].copy(), batch.value[k, :n]
@@ -195,10 +195,10 @@ class Evolution:
     def _best(self, turn: Turn) -> Iterator[Expression]:
         """New individuals by their scores on the racing rows, out of the best of each size and the best of all; none with more
         fitted numbers than half the rows."""
-        elite = Programs.empty(len(self.islands[0].elite))
+        elite = ProgramBatch.empty(len(self.islands[0].elite))
         for island in self.islands:
             elite.keep_best(island.elite, self.linear)
-        pool = Programs.join([elite, *(island.individuals.part(0, island.alive) for island in self.islands)])
+        pool = ProgramBatch.join([elite, *(island.individuals.part(0, island.alive) for island in self.islands)])
         pool = pool.take(np.flatnonzero(np.isfinite(pool.rss) & (pool.numbers(self.linear) <= len(self.ctx.y) // 2)))
         sizes = pool.sizes(self.linear)
         guess = self.scorer.approximate(pool.rss, sizes.astype(float), len(self.rows[1]))

@@ -16,6 +16,7 @@ from hypo.expression.algebra.simplify import simplify
 from hypo.expression.expr import Expression
 from hypo.kernels import opcodes as oc
 from hypo.search.library.context import LibraryView
+from hypo.search.library.memory import SCANNED
 from hypo.search.library.orbits import Orbits
 from hypo.search.library.pi_groups import product
 from hypo.search.proposers.base import Turn, Workspace
@@ -32,8 +33,6 @@ from hypo.search.scan.targets import Step, Target
 COSTS = {"sweep": 7e-4, "terms": 1.5e-3, "links": 2e-3, "peels": 4e-3}
 # How the time of a scan grows with the members of its library.
 COST_POWER = 0.95
-# Members whose pairs are all scanned; those beyond are streamed.
-SCANNED = 120_000
 # Seconds for each member of a library that is streamed.
 STREAM_COST = 3.5e-5
 # Libraries of so many members or more are streamed before they are scanned too: a law that nests functions is one large member

@@ -22,12 +22,11 @@ from hypo.expression.expr import Expression
 from hypo.expression.program import Program
 from hypo.fitting.constants.fit import fit
 from hypo.knowledge import Knowledge
-from hypo.knowledge.template import BoundTemplate
 from hypo.likelihood.base import Gaussian
 from hypo.problem.problem import Problem, Settings
 from hypo.problem.surrogate import fit_surrogate
 from hypo.scoring.score import Hypothesis
-from hypo.search.proposers.base import Turn
+from hypo.search.proposers.base import Turn, Workspace
 
 Values = NDArray[np.float64]
 
@@ -54,16 +53,14 @@ class TemplateSearch:
     many hypotheses were scored for it."""
 
     def __init__(
-        self,
-        problem: Problem,
-        settings: Settings,
-        template: BoundTemplate,
-        solve: Callable[[Problem, Settings], tuple[tuple[Hypothesis, ...], int]],
+        self, workspace: Workspace, solve: Callable[[Problem, Settings], tuple[tuple[Hypothesis, ...], int]]
     ) -> None:
         self.name = "template"
         self.cost = FIRST
-        template = template.without_single_names()
-        self._problem, self._settings, self._template, self._solve = problem, settings, template, solve
+        problem = workspace.problem.working
+        assert workspace.problem.template is not None
+        template = workspace.problem.template.without_single_names()
+        self._problem, self._settings, self._template, self._solve = problem, workspace.settings, template, solve
         self._unknowns = tuple(template.unknowns)
         self._X = {name: problem.X[k] for k, name in enumerate(problem.columns)}
         self._known: dict[str, Values] = {}

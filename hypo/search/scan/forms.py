@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from hypo.search.library.context import Context, LibraryView
 from hypo.search.library.library import LibraryRows
+from hypo.search.library.unit_rows import distinct_rows, orthonormal, unit_rows
 from hypo.search.scan.pair_scan import Best, scan_jobs, scan_sums
 from hypo.search.scan.race import PRODUCT, RATIONAL, SUM, Basis, ScanHit, race
 from hypo.search.scan.targets import Target
 from hypo.search.scan.tuple_scan import extend_tuples, scan_triples
-from hypo.search.scan.unit_rows import distinct_rows, orthonormal, unit_rows
 
 # Hits kept per target and scan, for the data's own target.
 KEEP = 300

@@ -23,12 +23,18 @@ from numpy.typing import NDArray
 
 from hypo.clock import Clock, Deadline
 from hypo.parallel.executor import Executor, Serial
+from hypo.search.library.unit_rows import orthonormal, project_off
 from hypo.search.scan import prefilter as columns
 from hypo.search.scan.prefilter import Heaps, Rows, Short, project
-from hypo.search.scan.unit_rows import orthonormal, project_off
 
 # Unit targets, rows F and rows G of a scan; G None stands for pairs within F.
 Job = tuple[Rows, Rows, Rows | None]
+# One side of a scan for sums: rows, what :func:`project` makes of them, and inner products (n_target, n) with the targets.
+SumSide = tuple[Rows, Short, Short, Rows]
+# One side of a scan for products: rows, and the same :func:`scale_rows` on some probe rows.
+ProductSide = tuple[Rows, Short]
+# Targets off the basis, an orthonormal basis, and the squares (n_target,) that the targets lack on some probe rows.
+View = tuple[Rows, Rows, NDArray[np.float64]]
 # Rows of a block.
 TILE_F = 512
 # Rows on the other side of a tile: tiles stay in the second cache.
@@ -146,19 +152,20 @@ def scan_sums(
         if (best := executor.scan("sums", [job], F[:0], keep=keep, clock=clock)) is not None:
             return best[0]
     rf = targets @ F.T
-    rg = None if G is None else targets @ G.T
     floor = _lowest(targets, beyond)
     n = F.shape[1]
-    left, right = project(F, None), None if G is None else project(G, None)
-    second, rs, other = (F, rf, left) if G is None or rg is None or right is None else (G, rg, right)
+    left: SumSide = F, *project(F, None), rf
+    right: SumSide | None = None if G is None else (G, *project(G, None), targets @ G.T)
+    other = left if right is None else right
+    second, rs = other[0], other[3]
     late = Deadline(clock.deadline)
     if len(F) * len(second) >= columns.PREPARED_FROM and not late.expired:
         count = min(max(2, columns.FIRST_ROWS // len(targets)), len(F) - 1)
         some = np.unique(np.argpartition(-np.abs(rf), count, axis=1)[:, :count])
         # Nearly all pairs with a row explain at least as much as the row alone; too few of them leave the floor where it was.
         hoped = np.maximum(floor, (1.0 - 1e-9) * np.max(rf**2, axis=1))
-        first = left[0][some], left[1][some]
-        heaps, _, _ = sum_block(0, F[some], second, *first, *other, rf[:, some], rs, hoped, 2 * keep, late)
+        first: SumSide = F[some], left[1][some], left[2][some], rf[:, some]
+        heaps, _, _ = sum_block(0, first, other, hoped, 2 * keep, late)
         floor = np.maximum(floor, columns.score_threshold(heaps, some, G is None, keep))
         a, b = columns.spread(len(F), columns.SAMPLE[0]), columns.spread(len(second), columns.SAMPLE[1])
         few = second[b]
@@ -166,45 +173,33 @@ def scan_sums(
         apart = [rows[1 :: 1 + len(rows) // columns.AXES] for rows in ([F] if G is None else [F, G])]
         axes = np.linalg.eigh(sum(rows.T @ rows for rows in apart))[1][:, ::-1]
 
-        def computed(k: int) -> float:
-            sides = *project(F[a], axes[:, :k]), *project(few, axes[:, :k])
-            return sum_block(0, F[a], few, *sides, rf[:, a], rs[:, b], floor, 1, late)[2]
+        def count_computed(k: int) -> float:
+            """Pairs of the sample that ``k`` axes leave to double precision."""
+            one: SumSide = F[a], *project(F[a], axes[:, :k]), rf[:, a]
+            two: SumSide = few, *project(few, axes[:, :k]), rs[:, b]
+            return sum_block(0, one, two, floor, 1, late)[2]
 
-        k = columns.n_prefilter(n, computed)
+        k = columns.n_prefilter(n, count_computed)
         if k < n:
-            left, right = project(F, axes[:, :k]), None if G is None else project(G, axes[:, :k])
-    return _run(
-        sum_block, len(F), len(targets), keep, clock, executor, F, G, *left, *(right or (None, None)), rf, rg, floor
-    )
+            left = F, *project(F, axes[:, :k]), rf
+            right = None if G is None else (G, *project(G, axes[:, :k]), rs)
+    return _run(sum_block, len(F), len(targets), keep, clock, executor, left, right, floor)
 
 
 @np.errstate(all="ignore")
 def sum_block(
-    f0: int,
-    F: Rows,
-    G: Rows | None,
-    short_f: Short,
-    hidden_f: Short,
-    short_g: Short | None,
-    hidden_g: Short | None,
-    rf: Rows,
-    rg: Rows | None,
-    floor: NDArray[np.float64],
-    keep: int,
-    deadline: Deadline,
+    f0: int, left: SumSide, right: SumSide | None, floor: NDArray[np.float64], keep: int, deadline: Deadline
 ) -> tuple[Heaps, int, int]:
-    """The best pairs of the rows f from ``f0`` on, how many pairs were scored for each target, and how many of all these were
-    computed in double precision.
+    """The best pairs of the rows f of ``left`` from ``f0`` on with rows of ``right``, how many pairs were scored for each
+    target, and how many of all these were computed in double precision.
 
-    ``short_*`` and ``hidden_*`` are the rows :func:`project` makes of axes, ``rf`` (n_target, n_f), ``rg`` (n_target, n_g) the
-    inner products with the unit targets, ``floor`` (n_target,) a score that all of the best exceed; with ``G`` None pairs are
-    of rows of ``F``.
+    ``floor`` (n_target,) is a score that all of the best exceed; with ``right`` None pairs are of rows of ``left``.
     """
     from hypo.kernels.cpu.pair_scan import sum_tile
 
-    triangle = G is None
-    second, rs = F if G is None else G, rf if rg is None else rg
-    right, hidden = short_f if short_g is None else short_g, hidden_f if hidden_g is None else hidden_g
+    triangle = right is None
+    F, short_f, hidden_f, rf = left
+    second, short_g, hidden, rs = left if right is None else right
     heaps, counted, computed = _heaps(floor, keep), 0, 0
     mine = slice(f0, f0 + TILE_F)
     rows, r, short, beside = F[mine], rf[:, mine].copy(), short_f[mine], hidden_f[mine]
@@ -214,7 +209,7 @@ def sum_block(
             break
         part = slice(g0, g0 + TILE_G)
         counted += _pairs(f0, len(rows), g0, len(second[part]), triangle, 1)
-        rho = tile.product(short, right[part])[0]
+        rho = tile.product(short, short_g[part])[0]
         computed += sum_tile(
             rho, beside, hidden[part], rows, second[part], r, rs[:, part].copy(), f0, g0, triangle, *heaps
         )
@@ -238,43 +233,42 @@ def scan_products(
         job = targets, F, G
         if (best := executor.scan("products", [job], basis, keep=keep, clock=clock)) is not None:
             return best[0]
-    left, right = scale_rows(F), None if G is None else scale_rows(G)
-    second, other = (F, left) if G is None or right is None else (G, right)
+    left: ProductSide = F, scale_rows(F)
+    right: ProductSide | None = None if G is None else (G, scale_rows(G))
+    other = left if right is None else right
+    second = other[0]
+    whole = targets, basis
     n, floor, late = F.shape[1], _lowest(targets, beyond), Deadline(clock.deadline)
     view = restrict_targets(targets, basis, None)
     if len(F) * len(second) >= columns.PREPARED_FROM and not late.expired:
         # The first rows are the simplest; what goes well with some of them goes well with others.
         half = columns.FIRST_ROWS // 2
         some = np.unique(np.concatenate([np.arange(min(len(F), half)), columns.spread(len(F), half)]))
-        heaps, _, _ = product_block(0, targets, F[some], second, left[some], other, basis, *view, floor, 2 * keep, late)
+        heaps, _, _ = product_block(0, whole, view, (F[some], left[1][some]), other, floor, 2 * keep, late)
         floor = np.maximum(floor, columns.score_threshold(heaps, some, G is None, keep))
         some = columns.partners(heaps)
         if len(some):
-            heaps, _, _ = product_block(
-                0, targets, second[some], F, other[some], left, basis, *view, floor, 2 * keep, late
-            )
+            partners = second[some], other[1][some]
+            heaps, _, _ = product_block(0, whole, view, partners, left, floor, 2 * keep, late)
             floor = np.maximum(floor, columns.score_threshold(heaps, some, G is None, keep))
         largest = np.argsort(-np.sum(targets**2, axis=0), kind="stable")
         a, b = columns.spread(len(F), columns.SAMPLE[0]), columns.spread(len(second), columns.SAMPLE[1])
 
-        def computed(k: int) -> float:
+        def count_computed(k: int) -> float:
+            """Pairs of the sample that ``k`` probe rows leave to double precision."""
             c = largest[:k]
-            sides = F[a], second[b], left[a][:, c], other[b][:, c]
-            return product_block(0, targets, *sides, basis, *restrict_targets(targets, basis, c), floor, 1, late)[2]
+            one, two = (F[a], left[1][a][:, c]), (second[b], other[1][b][:, c])
+            return product_block(0, whole, restrict_targets(targets, basis, c), one, two, floor, 1, late)[2]
 
-        k = columns.n_prefilter(n, computed)
+        k = columns.n_prefilter(n, count_computed)
         if k < n:
             c = np.sort(largest[:k])
             view = restrict_targets(targets, basis, c)
-            left, right = left[:, c], None if right is None else right[:, c]
-    return _run(
-        product_block, len(F), len(targets), keep, clock, executor, targets, F, G, left, right, basis, *view, floor
-    )
+            left, right = (F, left[1][:, c]), None if right is None else (right[0], right[1][:, c])
+    return _run(product_block, len(F), len(targets), keep, clock, executor, whole, view, left, right, floor)
 
 
-def restrict_targets(
-    targets: Rows, basis: Rows, chosen: NDArray[np.int64] | None
-) -> tuple[Rows, Rows, NDArray[np.float64]]:
+def restrict_targets(targets: Rows, basis: Rows, chosen: NDArray[np.int64] | None) -> View:
     """On some probe rows the targets off the basis, an orthonormal basis, and the squares (n_target,) that the targets lack."""
     if chosen is None:
         return targets, basis, np.zeros(len(targets))
@@ -286,25 +280,22 @@ def restrict_targets(
 @np.errstate(all="ignore")
 def product_block(
     f0: int,
-    targets: Rows,
-    F: Rows,
-    G: Rows | None,
-    short_f: Short,
-    short_g: Short | None,
-    basis: Rows,
-    seen_targets: Rows,
-    seen_basis: Rows,
-    unseen: NDArray[np.float64],
+    whole: tuple[Rows, Rows],
+    view: View,
+    left: ProductSide,
+    right: ProductSide | None,
     floor: NDArray[np.float64],
     keep: int,
     deadline: Deadline,
 ) -> tuple[Heaps, int, int]:
-    """As :func:`sum_block` for products; ``short_f`` and ``short_g`` are the :func:`scale_rows` rows on the probe rows on which
-    ``seen_*`` and ``unseen`` are what is :func:`restrict_targets`."""
+    """As :func:`sum_block` for products; ``whole`` are the targets and the basis, ``view`` is what :func:`restrict_targets`
+    makes of them on the probe rows of the short rows."""
     from hypo.kernels.cpu.pair_scan import product_tile
 
-    triangle = G is None
-    second, right = (F if G is None else G), (short_f if short_g is None else short_g)
+    triangle = right is None
+    (targets, basis), (seen_targets, seen_basis, unseen) = whole, view
+    F, short_f = left
+    second, short_second = left if right is None else right
     n_target = len(targets)
     heaps, counted, computed = _heaps(floor, keep), 0, 0
     rows, short = F[f0 : f0 + TILE_F], short_f[f0 : f0 + TILE_F]
@@ -316,7 +307,7 @@ def product_block(
     for g0 in range(f0 if triangle else 0, len(second), TILE_G):
         if deadline.expired:
             break
-        part, short_g0 = second[g0 : g0 + TILE_G], right[g0 : g0 + TILE_G]
+        part, short_g0 = second[g0 : g0 + TILE_G], short_second[g0 : g0 + TILE_G]
         counted += _pairs(f0, len(rows), g0, len(part), triangle, 0)
         den = den_tile.product(squares, short_g0**2)[0]
         shared = shared_tile.product(across[:n_basis], short_g0)

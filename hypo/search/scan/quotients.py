@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from hypo.expression.expr import Expression
 from hypo.search.library.context import Context, LibraryView
+from hypo.search.library.unit_rows import orthonormal, unit_rows
 from hypo.search.scan.pair_scan import scan_sums
 from hypo.search.scan.race import free_sum
 from hypo.search.scan.targets import Target
 from hypo.search.scan.tuple_scan import extend_tuples
-from hypo.search.scan.unit_rows import orthonormal, unit_rows
 
 # Members on each side.
 MEMBERS = 250

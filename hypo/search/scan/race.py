@@ -19,8 +19,8 @@ from hypo.expression.program import Program
 from hypo.kernels import opcodes as oc
 from hypo.search.library.library import LibraryRows
 from hypo.search.library.pi_groups import product
+from hypo.search.library.unit_rows import orthonormal
 from hypo.search.scan.targets import Target
-from hypo.search.scan.unit_rows import orthonormal
 
 # The forms: b·f + c·g,
 SUM = "sum"

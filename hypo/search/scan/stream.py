@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from hypo.search.library.context import Context, LibraryView
 from hypo.search.library.library import Library, LibraryRows
+from hypo.search.library.unit_rows import orthonormal, unit_rows
 from hypo.search.scan.forms import by_dimension, unit_targets
 from hypo.search.scan.pair_scan import scan_products, scan_sums
 from hypo.search.scan.race import PRODUCT, SUM, Basis, ScanHit, race
 from hypo.search.scan.targets import Target
-from hypo.search.scan.unit_rows import orthonormal, unit_rows
 
 # Members looked at together.
 BLOCK = 16_384

@@ -70,3 +70,22 @@ def scan_triples(targets: Rows, F: Rows, *, keep: int, clock: Clock) -> list[NDA
         order = order[score[order] > 0.0]
         out.append(np.column_stack([first[order] // n, first[order] % n, last[order]]))
     return out
+
+
+@np.errstate(all="ignore")
+def scan_tuples(
+    item: tuple[NDArray[np.float64], NDArray[np.float64]], F: Rows, keep: int, clock: Clock
+) -> tuple[list[NDArray[np.int64]], list[float]]:
+    """The best two triples of rows for one unit target T (1, n_probe), and the best two quadruples that grow from ``keep``
+    triples; with the weights W of ``item`` = (T, W), Σ (W·residual)² of each."""
+    T, W = item
+    three = scan_triples(T, F, keep=keep, clock=clock)[0]
+    terms = list(three[:2])
+    if len(three):
+        terms += list(extend_tuples(T[0], F, three, keep=keep, clock=clock)[0][:2])
+    rss = []
+    for chosen in terms:
+        A = F[chosen].T
+        rest = T[0] - A @ np.linalg.lstsq(A, T[0], rcond=None)[0]
+        rss.append(float(np.sum((W * rest) ** 2)))
+    return terms, rss

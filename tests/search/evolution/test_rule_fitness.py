@@ -13,7 +13,7 @@ from hypo.kernels.cpu.evolution.nodes import BreedingGrammar
 from hypo.knowledge import Knowledge
 from hypo.problem.problem import Problem, Settings, make_problem
 from hypo.search.evolution.island import Island, World
-from hypo.search.evolution.programs import Programs
+from hypo.search.evolution.programs import ProgramBatch
 from hypo.search.evolution.rule_fitness import HARD, LOOKS, RuleFitness
 
 FORMULAS = [parse(t) for t in ("a*b", "a - b", "b - a", "a + b", "-a")]
@@ -61,9 +61,9 @@ def test_other_columns_are_not_charged() -> None:
     assert RuleFitness(smaller, 10.0).costs(NAMES[:1], lambda k: parse("-a")) == {}
 
 
-def programs(rss: list[float]) -> Programs:
+def programs(rss: list[float]) -> ProgramBatch:
     """Programs a, b, c …, one variable each."""
-    out = Programs.empty(len(rss))
+    out = ProgramBatch.empty(len(rss))
     out.op[:, 0], out.arg[:, 0], out.length[:], out.rss[:] = oc.VAR, np.arange(len(rss)), 1, rss
     return out
 

@@ -17,8 +17,8 @@ from hypo.parallel.executor import Serial  # noqa: E402
 from hypo.search.gpu import forms as cuda_forms  # noqa: E402
 from hypo.search.gpu import scan as cuda_scan  # noqa: E402
 from hypo.search.gpu.backend import Cuda  # noqa: E402
+from hypo.search.library.unit_rows import orthonormal  # noqa: E402
 from hypo.search.scan.pair_scan import Best  # noqa: E402
-from hypo.search.scan.unit_rows import orthonormal  # noqa: E402
 
 N = 40
 NONE = np.empty((0, N))

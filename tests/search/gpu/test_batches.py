@@ -24,7 +24,7 @@ from hypo.problem.problem import Settings, make_problem  # noqa: E402
 from hypo.search.engine import search  # noqa: E402
 from hypo.search.evolution import island  # noqa: E402
 from hypo.search.evolution.island import Island, live, live_together  # noqa: E402
-from hypo.search.evolution.programs import Programs  # noqa: E402
+from hypo.search.evolution.programs import ProgramBatch  # noqa: E402
 from hypo.search.gpu import batches as cuda_batches  # noqa: E402
 from hypo.search.gpu.backend import Cuda  # noqa: E402
 from hypo.search.gpu.batches import CudaBatches  # noqa: E402
@@ -64,7 +64,7 @@ def evolution(n: int = 12) -> Evolution:
     return Evolution(Workspace(problem, settings, own_context=ctx, own_library=library))
 
 
-def bred() -> tuple[Programs, Evolution, Island]:
+def bred() -> tuple[ProgramBatch, Evolution, Island]:
     """Some children that were never fitted, where they come from, and an island with parents."""
     e = evolution()
     e._settle([])
@@ -73,12 +73,12 @@ def bred() -> tuple[Programs, Evolution, Island]:
     return children.part(0, 12), e, parents
 
 
-def same(a: Programs, b: Programs) -> None:
+def same(a: ProgramBatch, b: ProgramBatch) -> None:
     for mine, theirs in zip(a.arrays, b.arrays, strict=True):
         np.testing.assert_array_equal(mine, theirs)
 
 
-def copied(batch: Programs) -> Programs:
+def copied(batch: ProgramBatch) -> ProgramBatch:
     return batch.take(np.arange(len(batch)))
 
 

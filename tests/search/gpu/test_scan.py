@@ -19,8 +19,8 @@ from hypo.search.gpu import forms as cuda_forms  # noqa: E402
 from hypo.search.gpu import scan as cuda_scan  # noqa: E402
 from hypo.search.gpu.layout import Piece  # noqa: E402
 from hypo.search.library.library import Library, Seed  # noqa: E402
+from hypo.search.library.unit_rows import unit_rows  # noqa: E402
 from hypo.search.scan.pair_scan import scan_products, scan_sums  # noqa: E402
-from hypo.search.scan.unit_rows import unit_rows  # noqa: E402
 from tests.search.gpu.scans import CONSTANT, NONE, N, both, problem, scan_small  # noqa: E402
 
 

@@ -22,10 +22,10 @@ from hypo.search.gpu.backend import Cuda  # noqa: E402
 from hypo.search.gpu.layout import Piece  # noqa: E402
 from hypo.search.library.context import Context, LibraryView, Workers  # noqa: E402
 from hypo.search.library.seeds import plain_library  # noqa: E402
+from hypo.search.library.unit_rows import unit_rows  # noqa: E402
 from hypo.search.scan import forms  # noqa: E402
 from hypo.search.scan.pair_scan import scan_jobs, scan_products, scan_sums  # noqa: E402
 from hypo.search.scan.targets import Target, links  # noqa: E402
-from hypo.search.scan.unit_rows import unit_rows  # noqa: E402
 from tests.search.gpu.scans import CONSTANT, NONE, N, both, problem, same, scan_small  # noqa: E402
 
 

@@ -2,6 +2,7 @@
 
 import math
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from hypo.fitting.archive import Archive
 from hypo.problem.problem import Settings, make_problem
 from hypo.search.proposers import base as module
 from hypo.search.proposers.base import ENTRY_POINTS, MEMORY, Proposer, Schedule, Workspace, load_installed
+from hypo.search.proposers.library_scan import plan_turns
+from hypo.search.scan.strategies import STRATEGIES
 
 RNG = np.random.default_rng(0)
 X = RNG.uniform(0.5, 3.0, (60, 2))
@@ -144,6 +147,44 @@ def test_plug_ins_come_by_name(plug_in):
     plug_in(*(Point(name, lambda p, s, name=name: Endless(name, 1.0)) for name in ("b", "c", "a")))
     assert [p.name for p in load_installed(Workspace(problem(), Settings()))] == ["a", "b", "c"]
     assert all(isinstance(p, Proposer) for p in load_installed(Workspace(problem(), Settings())))
+
+
+def test_a_plug_in_that_asks_for_it_is_given_the_workspace_of_all_others(plug_in):
+    class Placed(Oracle):
+        def __init__(self, workspace):
+            super().__init__(["u"])
+            self.workspace = workspace
+
+    own = Workspace(problem(), Settings(seed=3))
+    plug_in(Point("placed", Placed), Point("plain", lambda problem, settings: Oracle([settings.seed])))
+    placed, plain = load_installed(own)
+    assert placed.workspace is own
+    assert plain.texts == [3]
+    # Racing rows and a library are there for whoever asks, and made once.
+    assert own.context.X.shape[0] == 2
+    assert own.library is own.library
+    own.library.grow(30)
+    assert own.scanned_library.count >= 30
+
+
+def test_the_workspace_of_a_smaller_problem_has_rows_and_library_of_its_own():
+    own = Workspace(problem(), Settings())
+    smaller = replace(own.problem, columns=("u",), X=own.problem.X[:1])
+    ctx = replace(own.context, problem=smaller, X=own.context.X[:1])
+    inner = own.on(ctx)
+    assert inner.context is ctx
+    assert inner.clock is own.clock
+    assert inner.failures is own.failures
+    assert inner.library is not own.library
+    assert {n for s in inner.library.seeds for n in s.expression.variables} == {"u"}
+
+
+def test_every_scan_of_the_turns_has_its_strategy():
+    turns = plan_turns((150, 600, 20_000, 200_000))
+    assert {name for turn in turns for name in turn.strategies} == set(STRATEGIES)
+    assert [turn.cost for turn in turns] == sorted(turn.cost for turn in turns)
+    assert [turn.size for turn in turns if turn.is_stream] == [20_000, 200_000]
+    assert all(turn.strategies for turn in turns if not turn.is_stream)
 
 
 # --- the schedule ----------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from hypo.parallel.processes import Processes
 from hypo.problem.exact import is_exact
 from hypo.problem.problem import Settings, make_problem
 from hypo.search.evolution.island import ISLAND, STANDSTILL, Island, live
-from hypo.search.evolution.programs import Programs
+from hypo.search.evolution.programs import ProgramBatch
 from hypo.search.library.context import Context, Workers
 from hypo.search.library.seeds import plain_library
 from hypo.search.proposers import evolution as evolve
@@ -34,7 +34,7 @@ X = RNG.uniform(0.5, 3.0, (200, 2))
 
 def packed(texts, columns=("x", "y")):
     """Programs of formulas; names that are no columns are free, exact numbers fixed."""
-    batch = Programs.empty(len(texts))
+    batch = ProgramBatch.empty(len(texts))
     for k, text in enumerate(texts):
         e = parse(text, variables=columns)
         op, arg = e.arrays(columns)
@@ -168,9 +168,9 @@ def children(evolution, rounds=4):
     """Formulas bred over a few rounds."""
     evolution._settle([])
     state = np.array([7], np.uint64)
-    parents, score = Programs.empty(300), np.zeros(300)
+    parents, score = ProgramBatch.empty(300), np.zeros(300)
     for k in range(rounds):
-        batch = Programs.empty(300)
+        batch = ProgramBatch.empty(300)
         breed(evolution.world.grammar, state, parents.programs, score, 0, 0 if k == 0 else len(parents), batch.programs)
         parents = batch.take(np.flatnonzero(batch.length > 0))
         score = np.zeros(len(parents))
@@ -284,7 +284,7 @@ def test_an_island_without_progress_begins_anew():
     island = evolution.islands[0]
     assert island.alive == 2
     for _ in range(STANDSTILL + 1):
-        island.settle(Programs.empty(1), evolution.world)
+        island.settle(ProgramBatch.empty(1), evolution.world)
     assert island.alive == 0
     assert np.isfinite(island.elite.rss).any()
 

@@ -10,6 +10,7 @@ from hypo.failures import Failures
 from hypo.knowledge import Knowledge
 from hypo.problem.problem import Settings, make_problem
 from hypo.search.library.context import Workers
+from hypo.search.proposers.base import Workspace
 from hypo.search.proposers.template import TemplateSearch
 from hypo.search.run import search_part
 
@@ -52,7 +53,7 @@ def test_backfitting_separates_two_unknown_functions(form: str) -> None:
     problem = make_problem(dataset, known, Settings())
     assert problem.template is not None
     search = TemplateSearch(
-        problem, Settings(), problem.template, lambda p, s: search_part(p, s, workers=Workers.of(), failures=Failures())
+        Workspace(problem, Settings()), lambda p, s: search_part(p, s, workers=Workers.of(), failures=Failures())
     )
 
     class Turn:

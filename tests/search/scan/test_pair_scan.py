@@ -9,10 +9,10 @@ import pytest
 
 from hypo.clock import Clock
 from hypo.parallel.executor import Threads
+from hypo.search.library.unit_rows import orthonormal, unit_rows
 from hypo.search.scan import pair_scan as scan
 from hypo.search.scan.pair_scan import Best, scan_products, scan_sums
 from hypo.search.scan.tuple_scan import extend_tuples
-from hypo.search.scan.unit_rows import orthonormal, unit_rows
 from tests.oracles.least_squares import BASES, N, basis_of, narrow, share, vectors
 
 pytestmark = pytest.mark.usefixtures("one_thread", "no_numpy_noise")

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hypo.clock import Clock
+from hypo.search.library.unit_rows import orthonormal, unit_rows
 from hypo.search.scan import pair_scan as scan
 from hypo.search.scan.pair_scan import Best, scan_products, scan_sums
-from hypo.search.scan.unit_rows import orthonormal, unit_rows
 from tests.oracles.least_squares import N, narrow
 
 pytestmark = pytest.mark.usefixtures("one_thread", "no_numpy_noise")

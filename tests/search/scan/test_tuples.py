@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypo.clock import Clock
 from hypo.kernels.cpu.pair_scan import push, refit
 from hypo.kernels.opcodes import DIV, EXP, MUL, SQRT, SUB
+from hypo.search.library.unit_rows import orthonormal, unit_rows
 from hypo.search.scan.tuple_scan import extend_tuples, scan_triples
-from hypo.search.scan.unit_rows import orthonormal, unit_rows
 from tests.oracles.least_squares import BASES, N, basis_of, share, vectors
 
 pytestmark = pytest.mark.usefixtures("one_thread", "no_numpy_noise")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hypo.search.scan.unit_rows import distinct_rows, orthonormal, unit_rows
+from hypo.search.library.unit_rows import distinct_rows, orthonormal, unit_rows
 from tests.oracles.least_squares import N, vectors
 
 pytestmark = pytest.mark.usefixtures("one_thread", "no_numpy_noise")

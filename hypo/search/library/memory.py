@@ -12,8 +12,9 @@ from dataclasses import replace
 
 from hypo.errors import InputError
 from hypo.problem.problem import Problem, Settings
-from hypo.search.proposers.library_scan import SCANNED
 
+# Members whose pairs are all scanned; those beyond are streamed.
+SCANNED = 120_000
 # Bytes of the process (about half as many where kernels need not be compiled in it).
 PROCESS = 800e6
 # Copies of the data.

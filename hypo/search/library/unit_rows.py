@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from hypo.search.scan.prefilter import Rows
+Rows = NDArray[np.float64]
 
 
 def orthonormal(rows: Sequence[NDArray[np.float64]], n: int) -> Rows:
