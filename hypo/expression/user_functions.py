@@ -93,7 +93,7 @@ def _c_function(name: str, role: str, function: Any) -> Any:
     import numba
     from numba.core.errors import NumbaError
 
-    def value(u):  # type: ignore[no-untyped-def]
+    def value(u: Any) -> float:
         try:
             w = float(function(u))
         except Exception:
@@ -111,8 +111,8 @@ def _difference_quotient(function: Any) -> Any:
 
     h = SECOND_STEP
 
-    @numba.njit(error_model="numpy")  # type: ignore[untyped-decorator]
-    def quotient(u):  # type: ignore[no-untyped-def]
+    @numba.njit(error_model="numpy")
+    def quotient(u: Any) -> Any:
         return (function(u + h) - function(u - h)) / (2.0 * h)
 
     return quotient
@@ -205,7 +205,7 @@ def check_interval(name: str, function: Any, interval: Interval) -> None:
 
 
 def fingerprint(function: Any) -> Any:
-    """What a function does, as far as its code tells."""
+    """A key that is equal for functions that do the same, as far as their code tells."""
     plain = getattr(function, "py_func", function)
     code = getattr(plain, "__code__", None)
     if code is None:

@@ -195,17 +195,18 @@ class Operator:
     def _rule(self) -> int:
         """The kernels' rule of dimensions."""
         kernel = load_kernel_table()
+        rule = kernel.SAME if self.dimension == "same" else kernel.PURE
         if callable(self.dimension):
             from hypo.units import DIMENSIONLESS
 
             try:
-                return kernel.PURE if self.dimension(DIMENSIONLESS).is_dimensionless else kernel.UNKNOWN
+                rule = kernel.PURE if self.dimension(DIMENSIONLESS).is_dimensionless else kernel.UNKNOWN
             except ValueError:
-                return kernel.UNKNOWN
-        return kernel.SAME if self.dimension == "same" else kernel.PURE
+                rule = kernel.UNKNOWN
+        return int(rule)
 
     def _identity(self) -> tuple[Any, ...]:
-        """What tells one definition from another of the same name."""
+        """A key that tells one definition from another of the same name."""
         parts = (self.function, self.derivative, self.dimension, self.interval)
         return (self.name, self.latex, self.derivative_name, *map(fingerprint, parts))
 

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from hypo.expression.analysis.derivative import derivative
-from hypo.expression.analysis.intervals import FUNCTIONS, Bounds, enclose
+from hypo.expression.analysis.intervals import FUNCTIONS, enclose
+from hypo.expression.analysis.rounding import Bounds
 from hypo.expression.expr import Expression
 
 # Larger derivatives cost more than the boxes that they save.
