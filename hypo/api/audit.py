@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from hypo.api.inputs import KnowledgeLike
     from hypo.data.tables import XSigma
+    from hypo.expression.user_operators import Operator
     from hypo.parallel.executor import Executor
     from hypo.problem.problem import Problem, Settings
     from hypo.search.outcome import Progress
@@ -60,7 +61,7 @@ def audit(
     seed: int = 0,
     sigma: float | str | ArrayLike | None = None,
     weights: str | ArrayLike | None = None,
-    operators: Sequence[str] | str | None = None,
+    operators: Sequence[str | Operator] | str | None = None,
     max_complexity: int | None = None,
     workers: int | None = None,
     scheduler: str | None = None,

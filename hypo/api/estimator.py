@@ -24,6 +24,7 @@ from hypo.result.result import Result
 if TYPE_CHECKING:
     import pandas
 
+    from hypo.expression.user_operators import Operator
     from hypo.knowledge import Knowledge
     from hypo.posterior.predictive import Prediction
 
@@ -80,10 +81,10 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
     @known_keywords(IN_ESTIMATOR, "SymbolicRegressor")
     def __init__(
         self,
-        operators: Sequence[str] | Mapping[int, Sequence[str]] | str | None = None,
+        operators: Sequence[str | Operator] | Mapping[int, Sequence[str | Operator]] | str | None = None,
         *,
-        binary_operators: Sequence[str] | None = None,
-        unary_operators: Sequence[str] | None = None,
+        binary_operators: Sequence[str | Operator] | None = None,
+        unary_operators: Sequence[str | Operator] | None = None,
         max_complexity: int | None = None,
         maxsize: int | None = None,
         time_limit: float | str = 60.0,
@@ -310,7 +311,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
             )
         return sizes[0] if sizes else None
 
-    def _operators(self) -> tuple[str, ...] | str | None:
+    def _operators(self) -> tuple[str | Operator, ...] | str | None:
         """One list of operators from the three spellings."""
         lists = (self.binary_operators, self.unary_operators)
         if all(names is None for names in lists):

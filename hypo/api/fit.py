@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from hypo.api.inputs import KnowledgeLike
     from hypo.data.tables import XSigma
     from hypo.expression.expr import Expression
+    from hypo.expression.user_operators import Operator
     from hypo.likelihood.custom import LogLikelihood
     from hypo.search.outcome import Progress
 
@@ -48,7 +49,7 @@ def fit(
     seed: int = 0,
     sigma: float | str | ArrayLike | None = None,
     weights: str | ArrayLike | None = None,
-    operators: Sequence[str] | str | None = None,
+    operators: Sequence[str | Operator] | str | None = None,
     max_complexity: int | None = None,
     workers: int | None = None,
     scheduler: str | None = None,
@@ -91,7 +92,8 @@ def fit(
         seed: equal seeds give equal results, unless the time limit cut the search.
         sigma: noise of the target, one standard deviation: a number, a column, or (n_row,); else estimated.
         weights: a column or (n_row,), ≥ 0.
-        operators: names from the operator table, such as ``["+", "*", "sqrt"]`` or ``"+,*,sqrt"``.
+        operators: names from the operator table, such as ``["+", "*", "sqrt"]`` or ``"+,*,sqrt"``, and operators of your own
+            (:class:`hypo.Operator`).
         max_complexity: largest number of nodes.
         workers: threads or processes, default one per core; does not change the result.
         scheduler: who does the large scans: ``"threads"`` (default), ``"processes"``, ``"local"`` (a Dask cluster of

@@ -95,7 +95,7 @@ def as_settings(
     *,
     time_limit: float | str = 60.0,
     seed: int = 0,
-    operators: Sequence[str] | str | None = None,
+    operators: Sequence[str | Operator] | str | None = None,
     max_complexity: int | None = None,
     workers: int | None = None,
     lam: float | None = None,

@@ -138,10 +138,11 @@ def check_name(name: Any) -> str:
 
 def _values(function: Any, points: Any) -> Any:
     """Values (n,) of a compiled function; NaN where there is none."""
-    return np.array([_value(function, float(u)) for u in points])
+    return np.array([value_at(function, float(u)) for u in points])
 
 
-def _value(function: Any, u: float) -> float:
+def value_at(function: Any, u: float) -> float:
+    """The value of a user's function at ``u``, NaN where it has none."""
     try:
         value = float(function(u))
     except Exception:
