@@ -53,7 +53,7 @@ def same(a: Library, b: Library, count: int) -> None:
 
 def nesting() -> np.ndarray:
     """No transcendental function inside another, and no square in a square."""
-    forbid = np.zeros(oc.N_OPCODE, np.int32)
+    forbid = np.zeros(oc.N_OPCODE, np.int64)
     for name in ("tanh", "sin"):
         forbid[BY_NAME[name].opcode] = sum(1 << BY_NAME[n].opcode for n in ("tanh", "sin"))
     forbid[oc.SQUARE] = 1 << oc.SQUARE
