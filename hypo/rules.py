@@ -9,6 +9,8 @@ program it goes into ``Knowledge(rules=[…])``. These names stay where they are
 - :class:`Claim` and its kinds: a statement that can be measured at points, enclosed over boxes, and proved.
 - :class:`Domain`: where a claim is to hold.
 - :class:`Verdict`: the outcome, a level of proof, the violation, a witness.
+- :class:`TableRows`, :class:`RowBreach`: the rows of a table, and those of them that break a rule (``check_rows``).
+- :class:`AllowedValues`, ``Box``: which numbers a law may have over which ranges (``allowed_values``).
 """
 
 from __future__ import annotations
@@ -20,7 +22,10 @@ from hypo.knowledge.claims.comparison import Comparison
 from hypo.knowledge.claims.domain import Domain
 from hypo.knowledge.claims.law import Law
 from hypo.knowledge.claims.proof import check_claim
+from hypo.knowledge.rows.breach import RowBreach, RowResult
+from hypo.knowledge.rows.table_rows import Mask, TableRows
 from hypo.knowledge.rules.base import Rule
+from hypo.knowledge.rules.boxes import AllowedValues, Approach, Box
 from hypo.knowledge.rules.parameters import (
     EXTENDED,
     FLAG,
@@ -60,23 +65,30 @@ __all__ = [
     "VARIABLE",
     "VARIABLES",
     "WEIGHT",
+    "AllowedValues",
     "AlmostEverywhere",
     "And",
+    "Approach",
+    "Box",
     "Claim",
     "Comparison",
     "Defined",
     "Domain",
     "Implies",
     "Law",
+    "Mask",
     "Measured",
     "Not",
     "OneOf",
     "Or",
     "ReportProblem",
     "Roughly",
+    "RowBreach",
+    "RowResult",
     "Rule",
     "Sides",
     "Sort",
+    "TableRows",
     "Verdict",
     "Witness",
     "check_claim",

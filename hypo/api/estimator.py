@@ -18,7 +18,7 @@ from hypo.api.parameters.calls import describe, list_names, list_parameters
 from hypo.api.parameters.parameter import ESTIMATOR, FIT
 from hypo.api.parameters.typed import EstimatorAttributes
 from hypo.data.frames import require_numbers
-from hypo.data.roles import vector
+from hypo.data.roles import as_vector
 from hypo.errors import InputError
 from hypo.keywords import check_keywords, refuse
 from hypo.result.result import Result
@@ -108,7 +108,7 @@ class SymbolicRegressor(EstimatorAttributes, RegressorMixin, BaseEstimator):  # 
         rows, values = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
         given = {"trials": trials, "censored": censored, "lower": lower, "upper": upper}
         arrays: dict[str, NDArray[Any]] = {
-            name: vector(name, v) for name, v in given.items() if v is not None and np.ndim(v) > 0
+            name: as_vector(name, v) for name, v in given.items() if v is not None and np.ndim(v) > 0
         }
         _require_rows(arrays, len(values))
         if folds is not None:
@@ -285,7 +285,7 @@ def _require_numbers(X: Any, y: Any = None) -> None:
     if hasattr(X, "columns"):
         require_numbers(X, "X")
     if hasattr(y, "dtype") and hasattr(y, "index"):
-        vector("y", y)
+        as_vector("y", y)
 
 
 def _require_rows(arrays: Mapping[str, NDArray[Any]], n_row: int) -> None:

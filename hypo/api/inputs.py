@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hypo.api.parameters.calls import complete_arguments, list_names, list_parameters
 from hypo.api.parameters.parameter import FIT, LIKELIHOOD, SEARCH
 from hypo.checks import require_number
-from hypo.data.columns import identifier
+from hypo.data.columns import make_identifier
 from hypo.errors import DataError, InputError, KnowledgeError
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def make_knowledge(knowledge: KnowledgeLike, dataset: Dataset, units: Mapping[st
     )
     _require_kept(loaded, units or {}, dataset)
     # The unit of a column that was left out because it never changes is of no use, and no mistake.
-    given = {key: text for key, text in (units or {}).items() if identifier(key, 0) not in dataset.constant}
+    given = {key: text for key, text in (units or {}).items() if make_identifier(key, 0) not in dataset.constant}
     stated = {named.get(key, key): text for key, text in given.items()}
     for key in stated:
         if key not in dataset.names and key != dataset.target:
@@ -72,7 +72,7 @@ def _require_kept(knowledge: Knowledge, units: Mapping[str, str], dataset: Datas
     if not dataset.left_out:
         return
     columns, constants = dataset.names, {name: c.value for name, c in knowledge.constants.items()}
-    said = {*knowledge.units, *(identifier(key, 0) for key in units), *knowledge.must_use}
+    said = {*knowledge.units, *(make_identifier(key, 0) for key in units), *knowledge.must_use}
     if knowledge.template is not None:
         said |= {*knowledge.template.names, *(a for given in knowledge.template.unknowns.values() for a in given)}
     for rule in knowledge.rules:
@@ -141,7 +141,7 @@ def read_folds(folds: ArrayLike) -> NDArray[np.float64] | NDArray[np.bool_]:
     """A mask, or numbers with NaN where there is none; raises InputError for what is neither."""
     import numpy as np
 
-    from hypo.data.roles import vector
+    from hypo.data.roles import as_vector
 
     wrong = "folds must be one whole number or truth value for each row"
     try:
@@ -151,6 +151,6 @@ def read_folds(folds: ArrayLike) -> NDArray[np.float64] | NDArray[np.bool_]:
     if array.ndim == 1 and all(isinstance(v, bool | np.bool_) for v in array):
         return array.astype(bool)
     try:
-        return vector("folds", array)
+        return as_vector("folds", array)
     except DataError as error:
         raise InputError(f"{wrong}; {error}") from None

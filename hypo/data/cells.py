@@ -29,33 +29,37 @@ DROP = "leave such rows out with --drop-missing (drop_missing=True)"
 
 
 @dataclass(frozen=True)
-class Kind:
+class CellKind:
     """The kind of a cell that is no number: ``words`` complete "is not a number but …", ``advice`` says what helps.
-    ``lacking``: it says that there is no value; ``text``: nobody would take it for a measured number."""
+    ``is_missing``: it says that there is no value; ``is_text``: nobody would take it for a measured number."""
 
     words: str
     advice: str
-    lacking: bool = False
-    text: bool = False
+    is_missing: bool = False
+    is_text: bool = False
     # What else helps where the target says so.
     of_target: str = ""
 
 
-SPREADSHEET = Kind("an error of a spreadsheet", f"mend it in the spreadsheet, or {DROP}", lacking=True)
+SPREADSHEET = CellKind("an error of a spreadsheet", f"mend it in the spreadsheet, or {DROP}", is_missing=True)
 _LIMIT = 'empty the cell and write the limit into a column of its own, named with --{0} COLUMN ({0}="COLUMN")'
-BELOW = Kind("a value below a limit of detection", DROP, lacking=True, of_target=_LIMIT.format("upper"))
-ABOVE = Kind("a value above a limit", DROP, lacking=True, of_target=_LIMIT.format("lower"))
-UNIT = Kind("one with its unit", "leave the number alone in the cell, and write the unit in the header, as in x [m]")
-ERROR = Kind("one with its error", "write the error in a column of its own, and name that with --sigma or --x-sigma")
-POWER = Kind("a power of ten written out", "write it like 1.5e-3")
-COMMA = Kind(
+BELOW = CellKind("a value below a limit of detection", DROP, is_missing=True, of_target=_LIMIT.format("upper"))
+ABOVE = CellKind("a value above a limit", DROP, is_missing=True, of_target=_LIMIT.format("lower"))
+UNIT = CellKind(
+    "one with its unit", "leave the number alone in the cell, and write the unit in the header, as in x [m]"
+)
+ERROR = CellKind(
+    "one with its error", "write the error in a column of its own, and name that with --sigma or --x-sigma"
+)
+POWER = CellKind("a power of ten written out", "write it like 1.5e-3")
+COMMA = CellKind(
     "one with a decimal comma", 'write points, or say --thousands . (thousands="."), which makes commas decimal'
 )
-TRUTH = Kind("a truth value", "write 1 and 0", text=True)
-DATE = Kind("a date", "write the time since a start as a number", text=True)
-CLOCK = Kind("a time of day", "write the time since a start as a number, in one unit", text=True)
-SPAN = Kind("a span of time", "write it as a number, of seconds say", text=True)
-COMPLEX = Kind("a complex one", "write its real part, or its size", text=True)
+TRUTH = CellKind("a truth value", "write 1 and 0", is_text=True)
+DATE = CellKind("a date", "write the time since a start as a number", is_text=True)
+CLOCK = CellKind("a time of day", "write the time since a start as a number, in one unit", is_text=True)
+SPAN = CellKind("a span of time", "write it as a number, of seconds say", is_text=True)
+COMPLEX = CellKind("a complex one", "write its real part, or its size", is_text=True)
 
 
 _NUMBER = r"[+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][+-]?\d+)?"
@@ -90,7 +94,7 @@ def is_comment(line: str) -> bool:
     return _COMMENT.match(line) is not None
 
 
-def plain_number(cell: str) -> float | None:
+def parse_number(cell: str) -> float | None:
     """The number with a decimal point that is written in ``cell``; None for anything else."""
     if not cell.isascii():
         if _MINUS not in cell:  # float() reads the digits of every script
@@ -106,18 +110,18 @@ def plain_number(cell: str) -> float | None:
         return None
 
 
-def cell_number(cell: object) -> float | None:
+def parse_cell(cell: object) -> float | None:
     """The number in a cell of any type, NaN for a missing one, None for text."""
     if isinstance(cell, bool | np.bool_):
         return float(cell)
     text = str(cell).strip()
-    return np.nan if text.lower() in MISSING else plain_number(text)
+    return np.nan if text.lower() in MISSING else parse_number(text)
 
 
-def kind_of_value(value: object) -> Kind | None:
+def classify_value(value: object) -> CellKind | None:
     """The kind of a value of any type that is no number; None for what says nothing to us."""
     if isinstance(value, str):
-        return kind_of(value)
+        return classify_cell(value)
     if isinstance(value, complex | np.complexfloating):
         return COMPLEX
     # pandas' spans of time know their components, its periods when they start.
@@ -130,18 +134,18 @@ def kind_of_value(value: object) -> Kind | None:
     )
 
 
-def no_number_text(shown: str, kind: Kind | None) -> str:
+def describe_text(shown: str, kind: CellKind | None) -> str:
     """The words of a message for a cell that is no number."""
     return f'"{shown}" is not a number' + (f" but {kind.words}" if kind else "")
 
 
-def kind_of(cell: str) -> Kind | None:
+def classify_cell(cell: str) -> CellKind | None:
     """The kind of a cell that is no number; None for a text that says nothing to us."""
     text = cell.strip().translate(_SAME)
     for mark in THOUSANDS:
         if make_grouped_pattern(mark).fullmatch(text):
             say = f'"{mark}"' if mark in " '" else mark
-            return Kind("one with marks between thousands", f'say --thousands {say} (thousands="{mark}")')
+            return CellKind("one with marks between thousands", f'say --thousands {say} (thousands="{mark}")')
     if DECIMAL_COMMA.fullmatch(text):
         return COMMA
     kind = next((kind for pattern, kind in _KINDS if pattern.fullmatch(text)), None)
@@ -200,6 +204,6 @@ class Thousands:
     def misplaced(self, cell: str) -> str:
         """The fault of a cell that holds the mark where no thousands end, and what helps; empty for other cells."""
         bare = cell.translate(_SAME).replace(self.mark, "")
-        if self.without(cell) is not None or plain_number(bare.replace(",", ".")) is None:
+        if self.without(cell) is not None or parse_number(bare.replace(",", ".")) is None:
             return ""
         return f'"{self.mark}" is said to stand between thousands, but does not stand before three digits here'

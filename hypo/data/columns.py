@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from hypo.data.headers import OTHERS, Header, join_words, read_headers
+from hypo.data.headers import AMBIGUOUS_UNITS, Header, join_words, read_headers
 from hypo.errors import DataError, UnitError
 from hypo.expression import operators as ops
 from hypo.units import parse_unit
@@ -20,15 +20,15 @@ _RESERVED = frozenset({*keyword.kwlist, "pi"})
 
 @dataclass(frozen=True)
 class Column:
-    """One column: ``label`` is the header text without its unit, ``name`` an identifier made from it. ``read``: the unit
-    stood in round brackets, and could be something else."""
+    """One column: ``label`` is the header text without its unit, ``name`` an identifier made from it, ``written`` the whole
+    header. ``is_in_round_brackets``: the unit stood there, and could be something else."""
 
     position: int
     name: str
     label: str
     unit: str | None
     written: str = ""
-    read: bool = False
+    is_in_round_brackets: bool = False
 
     @property
     def header(self) -> str:
@@ -38,7 +38,7 @@ class Column:
     @property
     def whole_name(self) -> str:
         """The name with the unit in it, which a column whose brackets were not read would have."""
-        return identifier(self.written, self.position)
+        return make_identifier(self.written, self.position)
 
 
 class TableColumns:
@@ -135,20 +135,18 @@ class TableColumns:
         shown = ", ".join(f'"{label}"' for label in self.labels[:_SHOWN])
         return shown if len(self) <= _SHOWN else f"{shown} and {len(self) - _SHOWN} more"
 
-    def notes(self, features: Sequence[Column], target: Column | None, read: bool = False) -> list[str]:
-        """Sentences on what was read from the headers of columns in use; ``read``: units stood elsewhere than in headers.
-        Without a target nothing is said of columns without a unit."""
-        found = [f"{c.unit} of {c.name}" for c in (*features, *([target] if target else [])) if c.read]
-        doubtful = [
-            OTHERS[u] for u in dict.fromkeys(c.unit for c in (*features, target) if c and c.read) if u in OTHERS
-        ]
-        out = (
-            ["; ".join([f"round brackets in headers were read as units: {join_words(found)}", *doubtful])]
-            if found
-            else []
-        )
+    def notes(self, features: Sequence[Column], target: Column | None, has_units_elsewhere: bool = False) -> list[str]:
+        """Sentences on what was read from the headers of columns in use; ``has_units_elsewhere``: units stood in a line of
+        their own. Without a target nothing is said of columns without a unit."""
+        used = [*features, *([target] if target else [])]
+        guessed = [(c.name, c.unit) for c in used if c.is_in_round_brackets]
+        out = []
+        if guessed:
+            doubtful = [AMBIGUOUS_UNITS[u] for u in dict.fromkeys(unit for _, unit in guessed) if u in AMBIGUOUS_UNITS]
+            found = join_words([f"{unit} of {name}" for name, unit in guessed])
+            out.append("; ".join([f"round brackets in headers were read as units: {found}", *doubtful]))
         pure = [c.name for c in features if c.unit is None]
-        if pure and target and (found or read):
+        if pure and target and (guessed or has_units_elsewhere):
             counts = "counts as a pure number" if len(pure) == 1 else "count as pure numbers"
             out.append(f"without a unit {join_words(pure)} {counts}")
         return [*out, *([self._unread] if self._unread else [])]
@@ -164,7 +162,7 @@ class TableColumns:
             raise DataError(f'{self.place}, column "{column.label}": {error}{other}') from None
 
 
-def identifier(label: str, position: int) -> str:
+def make_identifier(label: str, position: int) -> str:
     """A name for formulas: ASCII letters, digits and ``_``, neither a keyword nor a function of hypo.
 
     Greek letters are spelled out and accents dropped (``λ₀`` → ``lambda0``), other characters become ``_``;
@@ -194,5 +192,5 @@ def _spell(character: str) -> str:
 
 
 def _column(position: int, header: Header) -> Column:
-    name = identifier(header.label, position)
-    return Column(position, name, header.label or name, header.unit, header.written, header.read)
+    name = make_identifier(header.label, position)
+    return Column(position, name, header.label or name, header.unit, header.written, header.is_in_round_brackets)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hypo.data.cells import DECIMAL_COMMA, MISSING, Kind, kind_of, no_number_text, plain_number
+from hypo.data.cells import DECIMAL_COMMA, MISSING, CellKind, classify_cell, describe_text, parse_number
 from hypo.errors import DataError
 
 if TYPE_CHECKING:
@@ -30,12 +30,12 @@ class TextCell:
 
     line: int
     cell: str
-    kind: Kind | None
+    kind: CellKind | None
 
     @property
-    def no_number_text(self) -> str:
+    def description(self) -> str:
         """The words of a message for it."""
-        return no_number_text(self.cell, self.kind)
+        return describe_text(self.cell, self.kind)
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ class BlockParser:
                 value = np.nan if k in self.text else self._cell(cells[j], k, number)
                 if isinstance(value, TextCell):
                     first.setdefault(k, value)
-                    texts[k] += value.kind is None or value.kind.text
+                    texts[k] += value.kind is None or value.kind.is_text
                     value = np.nan
                 row.append(value)
             rows.append(row)
@@ -189,13 +189,13 @@ class BlockParser:
             raise DataError(f'{self._place(line, position)}: in "{_short(cell)}" {wrong}; correct the cell')
         bare = cell if bare is None else bare
         commas = self.file.separator != "," or self.decimal == ","
-        value = plain_number(bare)
+        value = parse_number(bare)
         sign = "." if value is not None and "." in bare else None
         if value is None:
             if bare.lower() in MISSING:
                 return np.nan
             if commas and DECIMAL_COMMA.fullmatch(bare):
-                value, sign = plain_number(bare.replace(",", ".")), ","
+                value, sign = parse_number(bare.replace(",", ".")), ","
                 self._look_at_commas([bare])
         if value is None:
             return self._no_number(cell, position, line)
@@ -216,8 +216,8 @@ class BlockParser:
 
     def _no_number(self, cell: str, position: int, line: int) -> float | TextCell:
         """NaN for a cell that says that there is no value, where that is no error; else its text, where that is none."""
-        text = TextCell(line, _short(cell), kind_of(cell))
-        if text.kind is not None and text.kind.lacking and self.drop:
+        text = TextCell(line, _short(cell), classify_cell(cell))
+        if text.kind is not None and text.kind.is_missing and self.drop:
             self._lacking = (1, text) if self._lacking is None else (self._lacking[0] + 1, self._lacking[1])
             return np.nan
         if not (self.skip_text or self.optional[position]):
@@ -231,17 +231,17 @@ class BlockParser:
             own = "delete this line of texts, or begin it with #"
         limit = kind.of_target if kind is not None and j == self.target else ""
         advice = ", or ".join(filter(None, [limit, own, self.advice.get(j, "")]))
-        raise DataError(f"{self._place(text.line, position)}: {text.no_number_text}; {advice}")
+        raise DataError(f"{self._place(text.line, position)}: {text.description}; {advice}")
 
     def _place(self, line: int, position: int) -> str:
         return f'{self.file.source}, line {line}, column "{self.labels[self.wanted[position]]}"'
 
 
 def _short(cell: str) -> str:
-    return readable(cell if len(cell) <= _LONGEST else cell[: _LONGEST - 1] + "…")
+    return decode(cell if len(cell) <= _LONGEST else cell[: _LONGEST - 1] + "…")
 
 
-def readable(text: str) -> str:
+def decode(text: str) -> str:
     """Text with its bytes that are not UTF-8 read as Windows-1252."""
     try:
         text.encode()

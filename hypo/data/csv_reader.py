@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hypo.data.cells import DECIMAL_COMMA, MISSING, Thousands, is_comment, plain_number
-from hypo.data.csv_blocks import BlockParser, ParsedBlock, readable
-from hypo.data.headers import units_below
+from hypo.data.cells import DECIMAL_COMMA, MISSING, Thousands, is_comment, parse_number
+from hypo.data.csv_blocks import BlockParser, ParsedBlock, decode
+from hypo.data.headers import read_units_below
 from hypo.data.opening import open_table
 from hypo.errors import DataError
 
@@ -55,7 +55,7 @@ class CsvFile:
         self.notes: list[str] = list(self.opened.notes)
         self.decimal: str | None = None
         # Whether units were read from the line below the header, and the number of that line where it holds other texts.
-        self.units_below = False
+        self.has_units_below = False
         self.line_of_texts = 0
         self._skip_to = 0
         self._find_header()
@@ -110,7 +110,7 @@ class CsvFile:
             or not any(is_number)
             or any(not number and self.is_number(cell) for number, cell in zip(is_number, second, strict=False))
         ):
-            self.header = tuple(readable(cell) for cell in cells)
+            self.header = tuple(decode(cell) for cell in cells)
             self._skip_to = self.first_line
             if len(below) == 2 and not any(is_number):
                 self._find_units(first[1][0], below)
@@ -123,7 +123,7 @@ class CsvFile:
             and len(cells) > 1
             and not self.is_number(texts[0])
             and sum(cell != "" for cell in below) > 1
-            and all(not cell or plain_number(cell) is None for cell in below)
+            and all(not cell or parse_number(cell) is None for cell in below)
         )
 
     def _choose_decimal(self) -> None:
@@ -145,17 +145,18 @@ class CsvFile:
     def _find_units(self, line: int, below: list[list[str]]) -> None:
         """Reads the line below the header as units, if it is one."""
         assert self.header is not None
-        found = units_below(self.header, below[0], below[1], f"{self.source}, line {line}")
+        found = read_units_below(self.header, below[0], below[1], f"{self.source}, line {line}")
         if found is None:
             if not any(self.is_number(cell) for cell in below[0]) and any(self.is_number(cell) for cell in below[1]):
                 self.line_of_texts = line
             return
         headers, note = found
-        self.units_below = tuple(headers) != self.header
+        self.has_units_below = tuple(headers) != self.header
         self.header, self._skip_to = tuple(headers), line
         self.notes.append(f"line {line} {note}")
 
     def split(self, line: str, number: int) -> list[str]:
+        """The cells of ``line``, which is the line of this ``number``; raises DataError for an open quotation mark."""
         if self.separator is None:
             plain = "[" not in line and '"' not in line
             cells: list[str] = line.split() if plain else [_unquote(c) for c in _BLANK_SEPARATED.findall(line)]
@@ -176,7 +177,7 @@ class CsvFile:
             cell = self.thousands.without(cell) or cell
         comma = self.decimal == "," or self.separator != ","
         decimal = cell.replace(",", ".") if comma and DECIMAL_COMMA.fullmatch(cell) else cell
-        return cell.lower() in MISSING or plain_number(decimal) is not None
+        return cell.lower() in MISSING or parse_number(decimal) is not None
 
     def plain(self, cell: str) -> str:
         """A cell that holds a number, written with a decimal point and without marks between thousands."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hypo.data.cells import COMPLEX, DATE, SPAN, Kind, Thousands, cell_number, kind_of_value, no_number_text
+from hypo.data.cells import COMPLEX, DATE, SPAN, CellKind, Thousands, classify_value, describe_text, parse_cell
 from hypo.data.columns import Column
 from hypo.errors import DataError
 
@@ -26,7 +26,7 @@ class FrameText:
     """A column that holds no numbers: what is ``said`` of it, and what its first such cell is."""
 
     said: str
-    kind: Kind | None
+    kind: CellKind | None
 
 
 class FrameReader:
@@ -35,7 +35,7 @@ class FrameReader:
     def __init__(self, place: Place, drop: bool, thousands: str | None, otherwise: str = _CHOOSE) -> None:
         self._place, self._drop, self._otherwise = place, drop, otherwise
         self._thousands = Thousands.of(thousands)
-        self._lacking: list[tuple[str, int, Column, Kind]] = []
+        self._lacking: list[tuple[str, int, Column, CellKind]] = []
 
     def read(self, series: Any, column: Column, optional: bool) -> NDArray[np.float64] | FrameText:
         """The numbers (n_row,) of a column, NaN where missing; of an ``optional`` one with more texts than numbers what it is.
@@ -47,7 +47,7 @@ class FrameReader:
             raise DataError(f'the column "{column.label}" must have one dimension, got shape {array.shape}')
         own = _KINDS.get(array.dtype.kind)
         result = np.full(array.shape, np.nan)
-        first: tuple[int, str, Kind | None] | None = None
+        first: tuple[int, str, CellKind | None] | None = None
         texts = 0
         for row, cell in enumerate(array):
             number = self._number(cell) if own is None else None
@@ -57,16 +57,16 @@ class FrameReader:
             shown = str(cell)[:40]
             if own is not None and shown == "NaT":
                 continue
-            kind = own or kind_of_value(cell)
-            if kind is not None and kind.lacking and self._drop:
+            kind = own or classify_value(cell)
+            if kind is not None and kind.is_missing and self._drop:
                 self._lacking.append((shown, row, column, kind))
                 continue
             first = first or (row, shown, kind)
-            texts += kind is None or kind.text
+            texts += kind is None or kind.is_text
         if first is None:
             return result
         row, shown, kind = first
-        said = no_number_text(shown, kind)
+        said = describe_text(shown, kind)
         if optional and texts > np.count_nonzero(~np.isnan(result)):
             return FrameText(f"{said} (row {row} from 0)", kind)
         advice = kind.advice if kind else "convert the column to numbers"
@@ -86,7 +86,7 @@ class FrameReader:
         if self._thousands is not None and isinstance(cell, str):
             cell = self._thousands.without(cell.strip()) or cell
             cell = cell.replace(",", ".") if self._thousands.decimal == "," else cell
-        return cell_number(cell)
+        return parse_cell(cell)
 
 
 def require_numbers(frame: Any, what: str) -> None:

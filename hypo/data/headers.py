@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hypo.data.cells import MISSING, plain_number
+from hypo.data.cells import MISSING, parse_number
 from hypo.errors import DataError, UnitError
 from hypo.units import OffsetError, parse_unit
 
@@ -16,7 +16,7 @@ _BRACKETS = re.compile(r"\[(.*)\]|\((.*)\)", re.DOTALL)
 # Names of units that in round brackets are more likely those of something else.
 _NO_UNITS = frozenset({"c", "e", "R"})
 # What other units of such names stand for where they were taken for those of the table of units.
-OTHERS = {
+AMBIGUOUS_UNITS = {
     "AU": "AU as astronomical units, and not as absorbance, a pure number: write [1] for that",
     "G": "G as gauss, and not as giga or gravity: write [-] for none, or the unit",
     "M": "M as mol/L, and not as millions: write [-] for none",
@@ -27,13 +27,13 @@ _TEMPERATURE = re.compile(r"(?:.*[^a-z])?(?:t|temp|temperatur\w*)(?:[^a-z].*)?|.
 
 @dataclass(frozen=True)
 class Header:
-    """One header as ``written``: its ``label`` without the unit, the unit, and whether that was ``read`` from round brackets,
+    """One header as ``written``: its ``label`` without the unit, the unit, and whether that ``is_in_round_brackets``,
     where it could be something else."""
 
     written: str
     label: str
     unit: str | None
-    read: bool = False
+    is_in_round_brackets: bool = False
 
 
 def read_headers(headers: Sequence[str], lenient: bool = False) -> tuple[list[Header], str]:
@@ -63,11 +63,11 @@ def read_headers(headers: Sequence[str], lenient: bool = False) -> tuple[list[He
                 f'the unit in the header "{headers[k].strip()}" has an offset, so no units were read from round '
                 "brackets; convert the numbers to kelvin (K), and they are"
             )
-        found[k] = Header(headers[k].strip(), bare[k], text, read=True)
+        found[k] = Header(headers[k].strip(), bare[k], text, is_in_round_brackets=True)
     return found, ""
 
 
-def units_below(
+def read_units_below(
     headers: Sequence[str], line: Sequence[str], after: Sequence[str], place: str
 ) -> tuple[list[str], str] | None:
     """The headers with the units of the ``line`` below them, and what was read in words; None where it is no line of units.
@@ -78,7 +78,7 @@ def units_below(
     if not len(headers) == len(line) == len(after):
         return None
     texts = [_unbracket(cell) for cell in line]
-    if any(plain_number(text) is not None and text != "1" for text in texts if text.lower() not in MISSING):
+    if any(parse_number(text) is not None and text != "1" for text in texts if text.lower() not in MISSING):
         return None
     above = [k for k, cell in enumerate(after) if cell.lower() not in MISSING and _starts_a_number(cell)]
     own = read_headers(headers, lenient=True)[0]

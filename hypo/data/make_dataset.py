@@ -109,17 +109,9 @@ def make_dataset(
     _check_more(origin, roles, rows.more, numbers)
     folds = rows.more.pop(FOLDS, None)
     y = np.ascontiguousarray(rows.values[:, len(roles.features)])
-    if y.min() == y.max() and rows.limits is None and "trials" not in rows.more:
-        raise DataError(
-            f'{origin.source}, column "{roles.target.label}": the target is {y[0]:g} in every row, '
-            "so there is no law to find; choose another target"
-        )
-    is_constant = rows.values.min(axis=0) == rows.values.max(axis=0)
-    constant = {roles.features[k]: float(rows.values[0, k]) for k in kept if is_constant[k]}
+    constant = _find_constant(origin, roles, rows, kept)
     notes += [f'column "{c.label}" is constant ({value:g}) and was left out' for c, value in constant.items()]
-    kept = [k for k in kept if not is_constant[k]]
-    if not kept:
-        raise DataError(f"{origin.source}: every feature is constant or empty; a law needs at least one that varies")
+    kept = [k for k in kept if roles.features[k] not in constant]
     X = np.ascontiguousarray(rows.values[:, kept])
     features = [roles.features[k] for k in kept]
     notes += _note_renamed([c for c in (*features, roles.target) if c.label != c.name])
@@ -148,7 +140,7 @@ def make_dataset(
         target_label=roles.target.label,
         constant={c.name: value for c, value in constant.items()},
         left_out={c.name: why for c, why in roles.left_out.items()},
-        read_units=frozenset(c.name for c in (*features, roles.target) if c.read),
+        read_units=frozenset(c.name for c in (*features, roles.target) if c.is_in_round_brackets),
         written={c.written: c.name for c in (*features, roles.target) if c.written not in ("", c.name)},
         row_numbers=numbers if origin.lines is None else origin.lines[numbers],
         row_word="row" if origin.lines is None else "line",
@@ -189,6 +181,20 @@ def _drop_incomplete(
             _refuse_missing(origin, roles, rows.values, used, complete)
         rows.keep(numbers)
     return numbers
+
+
+def _find_constant(origin: Origin, roles: ColumnRoles, rows: _Rows, kept: Sequence[int]) -> dict[Column, float]:
+    """The features among ``kept`` that never change, with their values; raises DataError where the target does not either, or
+    no feature does."""
+    is_constant = rows.values.min(axis=0) == rows.values.max(axis=0)
+    if is_constant[len(roles.features)] and rows.limits is None and "trials" not in rows.more:
+        raise DataError(
+            f'{origin.source}, column "{roles.target.label}": the target is {rows.values[0, len(roles.features)]:g} in every '
+            "row, so there is no law to find; choose another target"
+        )
+    if all(is_constant[k] for k in kept):
+        raise DataError(f"{origin.source}: every feature is constant or empty; a law needs at least one that varies")
+    return {roles.features[k]: float(rows.values[0, k]) for k in kept if is_constant[k]}
 
 
 def _units(features: Sequence[Column], target: Column, units: Mapping[str, str] | None) -> dict[str, str]:

@@ -18,11 +18,11 @@ from hypo.errors import DataError, MissingExtraError
 STANDARD_INPUT = "-"
 # Files that pandas reads, by their ending, and the package that does the work.
 SHEETS = {".xlsx": "openpyxl", ".xlsm": "openpyxl", ".xls": "xlrd", ".xlsb": "pyxlsb", ".ods": "odfpy"}
-COLUMNS = {".parquet": "pyarrow", ".pq": "pyarrow", ".feather": "pyarrow"}
+COLUMN_FILES = {".parquet": "pyarrow", ".pq": "pyarrow", ".feather": "pyarrow"}
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenedTable:
     """A table as text: ``name`` for messages; ``content`` where the text is not in the file ``name`` itself. ``separator`` and
     ``header`` are known of some: what separates columns, and that the first line names them. ``notes`` say what was read."""
 
@@ -47,25 +47,25 @@ class Opened:
             yield from file
 
 
-def open_table(path: str | os.PathLike[str]) -> Opened:
+def open_table(path: str | os.PathLike[str]) -> OpenedTable:
     """The table at ``path``, or on standard input for ``-``.
 
     Raises DataError for a file that cannot be opened or is binary, MissingExtraError where pandas lacks what reads it.
     """
     name = os.fspath(path)
     if name == STANDARD_INPUT:
-        content = _standard_input()
-        return Opened("standard input", _encoding("standard input", content[:65536]), content)
+        content = _read_standard_input()
+        return OpenedTable("standard input", _find_encoding("standard input", content[:65536]), content)
     suffix = Path(name).suffix.lower()
-    head = _head(name)
+    head = _read_head(name)
     if head and suffix in SHEETS:
-        return _sheet(name, SHEETS[suffix])
-    if head and suffix in COLUMNS:
-        return _columns(name, suffix, COLUMNS[suffix])
-    return Opened(name, _encoding(name, head))
+        return _read_sheet(name, SHEETS[suffix])
+    if head and suffix in COLUMN_FILES:
+        return _read_columns(name, suffix, COLUMN_FILES[suffix])
+    return OpenedTable(name, _find_encoding(name, head))
 
 
-def _head(name: str) -> bytes:
+def _read_head(name: str) -> bytes:
     try:
         with open(name, "rb") as file:
             return file.read(65536)
@@ -78,7 +78,7 @@ def _head(name: str) -> bytes:
         raise DataError(f"{name}: the file cannot be opened ({reason}); check the path") from None
 
 
-def _encoding(name: str, head: bytes) -> str:
+def _find_encoding(name: str, head: bytes) -> str:
     what = name if name == "standard input" else "the file"
     if not head:
         raise DataError(f"{name}: {what} is empty; expected a table with columns of numbers")
@@ -94,7 +94,7 @@ def _encoding(name: str, head: bytes) -> str:
 _read: tuple[Any, bytes] | None = None
 
 
-def _standard_input() -> bytes:
+def _read_standard_input() -> bytes:
     """All of standard input, which can be read only once."""
     global _read
     if _read is None or _read[0] is not sys.stdin:
@@ -106,7 +106,7 @@ def _standard_input() -> bytes:
     return _read[1]
 
 
-def _sheet(name: str, engine: str) -> Opened:
+def _read_sheet(name: str, engine: str) -> OpenedTable:
     """The first sheet of a spreadsheet, one line for each row."""
     import pandas
 
@@ -117,16 +117,16 @@ def _sheet(name: str, engine: str) -> Opened:
     if len(sheets) > 1:
         others = ", ".join(f'"{sheet}"' for sheet in sheets[1:6]) + (" and more" if len(sheets) > 6 else "")
         notes = (f'the first sheet, "{sheets[0]}", was read, and not {others}',)
-    return _as_text(name, [], frame, None, notes)
+    return _write_table(name, [], frame, None, notes)
 
 
-def _columns(name: str, suffix: str, engine: str) -> Opened:
+def _read_columns(name: str, suffix: str, engine: str) -> OpenedTable:
     """A file that pandas reads as a data frame, with a line of headers before its rows."""
     import pandas
 
     with _translate_errors(name, f"{suffix.lstrip('.').capitalize()} files", engine):
         frame = pandas.read_feather(name) if suffix == ".feather" else pandas.read_parquet(name)
-    return _as_text(name, [[str(column) for column in frame.columns]], frame, True, ())
+    return _write_table(name, [[str(column) for column in frame.columns]], frame, True, ())
 
 
 @contextmanager
@@ -145,7 +145,9 @@ def _translate_errors(name: str, files: str, engine: str) -> Iterator[None]:
         raise DataError(f"{name}: the file cannot be read ({line}); save the table as CSV") from None
 
 
-def _as_text(name: str, above: list[list[str]], frame: Any, header: bool | None, notes: tuple[str, ...]) -> Opened:
+def _write_table(
+    name: str, above: list[list[str]], frame: Any, header: bool | None, notes: tuple[str, ...]
+) -> OpenedTable:
     """The rows ``above`` and those of a frame as text with commas; columns without any cell are left out, empty rows blank."""
     columns = [[_write_cell(value) for value in frame.iloc[:, k]] for k in range(frame.shape[1])]
     kept = [k for k, cells in enumerate(columns) if above or any(cell != "" for cell in cells)]
@@ -162,7 +164,7 @@ def _as_text(name: str, above: list[list[str]], frame: Any, header: bool | None,
             stream.write("\n")
     if not any(any(cell != "" for cell in row) for row in rows):
         raise DataError(f"{name}: the file is empty; expected a table with columns of numbers")
-    return Opened(name, "utf-8", stream.getvalue(), ",", header, notes)
+    return OpenedTable(name, "utf-8", stream.getvalue(), ",", header, notes)
 
 
 def _write_cell(value: Any) -> Any:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hypo.data.cells import Kind
+from hypo.data.cells import CellKind
 from hypo.data.columns import Column, TableColumns
 from hypo.data.csv_reader import CsvFile
 from hypo.data.dataset import Dataset, Table
 from hypo.data.frames import FrameReader, FrameText
 from hypo.data.make_dataset import Origin, make_dataset
-from hypo.data.roles import FOLDS, ColumnRoles, numbers, vector
+from hypo.data.roles import FOLDS, ColumnRoles, as_numbers, as_vector
 from hypo.errors import DataError, UnitError
 from hypo.keywords import check_keywords
 from hypo.units import parse_unit
@@ -76,16 +76,14 @@ def read_csv(
         drop=drop_missing,
     )
     texts = {chosen.needed[k]: text for k, text in sorted(table.text.items())}
-    reasons = {
-        c: _left_out_note(c, f"{text.no_number_text} (line {text.line})", text.kind) for c, text in texts.items()
-    }
+    reasons = {c: _left_out_note(c, f"{text.description} (line {text.line})", text.kind) for c, text in texts.items()}
     kept = [k for k in range(len(chosen.needed)) if k not in table.text]
     chosen = chosen.without(reasons, columns.place)
 
     def place(row: int, column: Column) -> str:
         return f'{file.source}, line {table.lines[row]}, column "{column.label}"'
 
-    notes = [*file.notes, *columns.notes(chosen.features, chosen.target, file.units_below), *table.notes]
+    notes = [*file.notes, *columns.notes(chosen.features, chosen.target, file.has_units_below), *table.notes]
     dataset = make_dataset(
         Origin(file.source, place, table.lines, notes),
         chosen,
@@ -204,7 +202,7 @@ def from_arrays(
     source = "the arrays"
     if names is None and hasattr(X, "columns"):
         names = [str(name) for name in X.columns]
-    matrix, observed = numbers("X", X), vector("y", y)
+    matrix, observed = as_numbers("X", X), as_vector("y", y)
     if matrix.ndim == 1:
         matrix = matrix[:, None]
     if matrix.ndim != 2:
@@ -240,9 +238,9 @@ def from_arrays(
     )
 
 
-def _left_out_note(column: Column, why: str, kind: Kind | None) -> str:
+def _left_out_note(column: Column, why: str, kind: CellKind | None) -> str:
     """A sentence on a column that nobody asked for and that holds no numbers."""
-    advice = f"; to use it, {kind.advice}" if kind is not None and kind.text else ""
+    advice = f"; to use it, {kind.advice}" if kind is not None and kind.is_text else ""
     return f'column "{column.label}" was left out: {why}{advice}'
 
 

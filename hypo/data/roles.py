@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hypo.data.cells import cell_number, kind_of_value, no_number_text
+from hypo.data.cells import classify_value, describe_text, parse_cell
 from hypo.data.columns import Column, TableColumns
 from hypo.errors import DataError
 
@@ -61,13 +61,16 @@ class ColumnRoles:
         folds: str | int | None = None,
         exclude: Sequence[str] | str | None = None,
     ) -> ColumnRoles:
+        """The roles in a table of ``columns``: each is named by a column, or has an array or a number in its place.
+
+        Without ``features`` all columns without another role are, but for those in ``exclude``. Raises DataError for a name
+        that no column has, and for a column with two roles.
+        """
         aim = columns.find(target, "target")
         noise = _find_given(columns, "sigma", sigma)
-        weighing = (
-            weights
-            if weights is None
-            else (columns.find(weights, "weights") if isinstance(weights, str) else vector("weights", weights))
-        )
+        weighing: Column | NDArray[np.float64] | None = None
+        if weights is not None:
+            weighing = columns.find(weights, "weights") if isinstance(weights, str) else as_vector("weights", weights)
         others: dict[str, Column | NDArray[np.float64] | float] = {}
         for role, given in _spread_roles(columns, more or {}):
             found = _find_given(columns, role, given)
@@ -75,52 +78,11 @@ class ColumnRoles:
                 others[role] = found
         if folds is not None:
             others[FOLDS] = columns.find(folds, FOLDS)
-        special = {aim.position: "target"}
-        for column, role in ((noise, "sigma"), (weighing, "weights"), *((v, k) for k, v in others.items())):
-            if isinstance(column, Column):
-                if column.position in special:
-                    raise DataError(
-                        f'{columns.place}: the column "{column.label}" cannot be both '
-                        f"{special[column.position]} and {role}; choose another for one of them"
-                    )
-                special[column.position] = role
-        banned = _find_excluded(columns, exclude)
-        for column in banned:
-            if column.position in special:
-                raise DataError(
-                    f'{columns.place}: the column "{column.label}" is the {special[column.position]} and cannot be '
-                    "excluded; take it out of one of the two"
-                )
-        if features is None:
-            chosen = [c for c in columns if c.position not in special and c not in banned]
-            special |= {c.position: "excluded" for c in banned}
-            if not chosen:
-                taken = ", ".join(f'"{columns[k].label}" ({role})' for k, role in special.items())
-                raise DataError(
-                    f"{columns.place}: no column is left as a feature beside {taken}; a law needs at least "
-                    f"one{columns.hint if len(columns) == 1 else ''}"
-                )
-        else:
-            listed = [f.strip() for f in features.split(",")] if isinstance(features, str) else list(features)
-            if not listed:
-                raise DataError(f"{columns.place}: the list of features is empty; the columns are {columns.listed()}")
-            chosen = [columns.find(f, "feature") for f in listed]
-        seen: set[int] = set()
-        for column in chosen:
-            if column in banned:
-                raise DataError(
-                    f'{columns.place}: the column "{column.label}" is listed as a feature and to be excluded too; '
-                    "leave it out of one of the lists"
-                )
-            if column.position in special:
-                role = special[column.position]
-                raise DataError(
-                    f'{columns.place}: the column "{column.label}" is the {role} and cannot be a '
-                    "feature too; take it out of the features"
-                )
-            if column.position in seen:
-                raise DataError(f'{columns.place}: the feature "{column.label}" is listed twice; list it once')
-            seen.add(column.position)
+        by_role = {"target": aim, "sigma": noise, "weights": weighing, **others}
+        taken = _list_taken(columns, by_role)
+        banned = _find_excluded(columns, exclude, taken)
+        chosen = _find_features(columns, features, taken, banned)
+        _require_features(columns, chosen, taken, banned)
         for role in others:
             name = role.removeprefix(X_SIGMA)
             if name != role and name not in [c.name for c in chosen]:
@@ -128,14 +90,80 @@ class ColumnRoles:
                     f'{columns.place}: x_sigma gives an error to "{name}", which is no feature; the features '
                     f"are {', '.join(c.name for c in chosen)}"
                 )
-        extra = [c for c in (noise, weighing, *others.values()) if isinstance(c, Column)]
+        extra = [c for role, c in by_role.items() if role != "target" and isinstance(c, Column)]
         unasked = [c for c in chosen if features is None and X_SIGMA + c.name not in others]
         return ColumnRoles(aim, chosen, noise, weighing, [*chosen, aim, *extra], others, unasked)
 
 
-def _find_excluded(columns: TableColumns, exclude: Sequence[str] | str | None) -> list[Column]:
+def _list_taken(columns: TableColumns, by_role: Mapping[str, object]) -> dict[int, str]:
+    """The roles by the position of the column that has them; raises DataError for a column with two."""
+    taken: dict[int, str] = {}
+    for role, column in by_role.items():
+        if not isinstance(column, Column):
+            continue
+        if column.position in taken:
+            raise DataError(
+                f'{columns.place}: the column "{column.label}" cannot be both {taken[column.position]} and {role}; choose '
+                "another for one of them"
+            )
+        taken[column.position] = role
+    return taken
+
+
+def _find_features(
+    columns: TableColumns, features: Sequence[str] | str | None, taken: Mapping[int, str], banned: Sequence[Column]
+) -> list[Column]:
+    """The columns called ``features``, or all that are neither ``taken`` nor ``banned``; raises DataError where none are."""
+    if features is not None:
+        listed = [f.strip() for f in features.split(",")] if isinstance(features, str) else list(features)
+        if not listed:
+            raise DataError(f"{columns.place}: the list of features is empty; the columns are {columns.listed()}")
+        return [columns.find(f, "feature") for f in listed]
+    chosen = [c for c in columns if c.position not in taken and c not in banned]
+    if not chosen:
+        roles = {**taken, **{c.position: "excluded" for c in banned}}
+        shown = ", ".join(f'"{columns[k].label}" ({role})' for k, role in roles.items())
+        raise DataError(
+            f"{columns.place}: no column is left as a feature beside {shown}; a law needs at least "
+            f"one{columns.hint if len(columns) == 1 else ''}"
+        )
+    return chosen
+
+
+def _require_features(
+    columns: TableColumns, chosen: Sequence[Column], taken: Mapping[int, str], banned: Sequence[Column]
+) -> None:
+    """Raises DataError for a feature that is excluded, has another role, or is there twice."""
+    seen: set[int] = set()
+    for column in chosen:
+        if column in banned:
+            raise DataError(
+                f'{columns.place}: the column "{column.label}" is listed as a feature and to be excluded too; '
+                "leave it out of one of the lists"
+            )
+        if column.position in taken:
+            raise DataError(
+                f'{columns.place}: the column "{column.label}" is the {taken[column.position]} and cannot be a '
+                "feature too; take it out of the features"
+            )
+        if column.position in seen:
+            raise DataError(f'{columns.place}: the feature "{column.label}" is listed twice; list it once')
+        seen.add(column.position)
+
+
+def _find_excluded(
+    columns: TableColumns, exclude: Sequence[str] | str | None, taken: Mapping[int, str]
+) -> list[Column]:
+    """The columns to exclude; raises DataError for one that has a role."""
     listed = exclude.split(",") if isinstance(exclude, str) else list(exclude or ())
-    return [columns.find(name, "column to exclude") for name in listed]
+    banned = [columns.find(name, "column to exclude") for name in listed]
+    for column in banned:
+        if column.position in taken:
+            raise DataError(
+                f'{columns.place}: the column "{column.label}" is the {taken[column.position]} and cannot be '
+                "excluded; take it out of one of the two"
+            )
+    return banned
 
 
 def _spread_roles(
@@ -155,7 +183,7 @@ def _spread_roles(
 def _find_given(columns: TableColumns, role: str, given: Noise) -> Column | NDArray[np.float64] | float | None:
     """A number, a column or an array."""
     if isinstance(given, str):
-        number = cell_number(given)
+        number = parse_cell(given)
         known = any(given in (c.label, c.name) for c in columns)
         return columns.find(given, role) if known or number is None or number != number else number
     if given is None:
@@ -164,12 +192,12 @@ def _find_given(columns: TableColumns, role: str, given: Noise) -> Column | NDAr
         raise DataError(f"{role} must be a number, a column or one number for each row, got {given!r:.40}")
     if np.ndim(given) == 0:
         return float(given)  # type: ignore[arg-type]
-    return vector(role, given)
+    return as_vector(role, given)
 
 
-def vector(name: str, values: ArrayLike) -> NDArray[np.float64]:
+def as_vector(name: str, values: ArrayLike) -> NDArray[np.float64]:
     """``values`` as float64 (n_row,); a single column (n_row, 1) is accepted. Raises DataError."""
-    array = numbers(name, values)
+    array = as_numbers(name, values)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
@@ -177,7 +205,7 @@ def vector(name: str, values: ArrayLike) -> NDArray[np.float64]:
     return array
 
 
-def numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
+def as_numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
     """``values`` as float64 of any shape; None and pandas' NA become NaN. Raises DataError."""
     try:
         array = np.asarray(values)
@@ -194,11 +222,11 @@ def numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
         raise DataError(f"{name} holds {kind}; convert them to real numbers")
     result = np.empty(array.shape)
     for index, cell in np.ndenumerate(array):
-        number = cell_number(cell)
+        number = parse_cell(cell)
         if number is None:
             where = ", ".join(str(i) for i in index)
-            what = kind_of_value(cell)
+            what = classify_value(cell)
             advice = "correct it" if what is None else what.advice
-            raise DataError(f"{name}[{where}]: {no_number_text(str(cell)[:40], what)}; {advice}")
+            raise DataError(f"{name}[{where}]: {describe_text(str(cell)[:40], what)}; {advice}")
         result[index] = number
     return result

@@ -51,7 +51,7 @@ def load_family(kind: str) -> type[Family]:
     from hypo.likelihood.family import Family
 
     plugin: type[Family] = load_class(
-        Family, "hypo.likelihood.family.Family", find_offers(GROUP)[kind], f"the likelihood {kind}", InputError
+        Family, "hypo.likelihoods.Family", find_offers(GROUP)[kind], f"the likelihood {kind}", InputError
     )
     return plugin
 

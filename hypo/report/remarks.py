@@ -11,10 +11,11 @@ from hypo.expression.printing import shortened
 from hypo.failures import DEBUG, FAILURES_FILE
 from hypo.report import tables
 from hypo.report.constants import describe_undetermined
+from hypo.report.coverage import describe_coverage
 from hypo.report.formatting import format_nats, format_r2
 from hypo.report.rivals import describe_rivals, make_rivals_table
 from hypo.report.rules import explain_pruned, explain_tight_rules, make_rules_table
-from hypo.report.sentences import STAND_IN, STANDARD_ERROR, as_sentence, describe_coverage
+from hypo.report.sentences import STAND_IN, STANDARD_ERROR, as_sentence
 
 if TYPE_CHECKING:
     from hypo.failures import Failure

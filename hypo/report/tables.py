@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import IO, TYPE_CHECKING
 
 from hypo.report.constants import LEVEL
-from hypo.report.formatting import format_nats, format_number, format_r2
+from hypo.report.formatting import format_nats, format_number, format_r2, format_value, round_to_error
 from hypo.report.layout import INDENT, TextTable, fill, find_width
 
 if TYPE_CHECKING:
@@ -50,7 +50,6 @@ def write_constant_lines(
     with ``names`` lines begin ``with Vmax = ``.
     """
     from hypo.expression.expr import Expression
-    from hypo.report.formatting import format_value
 
     lines = []
     for row in rows:
@@ -101,8 +100,6 @@ def make_front_table(front: Sequence[Hypothesis], best: Hypothesis | None, targe
 
 def make_constants_table(rows: Sequence[ConstantRow], level: float = LEVEL) -> TextTable:
     """Name, value, standard error, interval of probability ``level`` and unit of constants as a table."""
-    from hypo.report.formatting import round_to_error
-
     table = TextTable()
     for name in ("constant", "value", "±", f"{100 * level:.6g} % interval", "unit"):
         table.add_column(name, right=name in ("value", "±"), wraps=name in ("constant", "unit"))
@@ -117,8 +114,6 @@ def make_constants_table(rows: Sequence[ConstantRow], level: float = LEVEL) -> T
 
 def _interval(row: ConstantRow) -> str:
     """``1.2 to 3.4``; an end that is None is open."""
-    from hypo.report.formatting import round_to_error
-
     lower, upper = (None if v is None else round_to_error(row.std, row.value, v)[1] for v in (row.lower, row.upper))
     if lower is None or upper is None:
         return "open" if lower is upper else f"up to {upper}" if lower is None else f"from {lower}"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hypo.data import Table, read_table
 from hypo.data.columns import TableColumns
-from hypo.data.roles import numbers, vector
+from hypo.data.roles import as_numbers, as_vector
 from hypo.errors import DataError, InputError, UnitError
 from hypo.likelihood.family import TRIALS
 from hypo.likelihood.registry import list_users
@@ -34,7 +34,7 @@ def read_columns(result: ResultFields, data: Any, needed: Sequence[str]) -> NDAr
     """The columns ``needed`` of ``data``, shape (n_row, len(needed))."""
     if isinstance(data, str | os.PathLike | Mapping | Table) or hasattr(data, "columns"):
         return new_columns(data, needed, result.record.units.texts, choose_thousands(result))
-    X = numbers("X", data)
+    X = as_numbers("X", data)
     order = result.record.table.order
     if X.ndim == 1 and len(order) == 1:
         X = X[:, None]
@@ -58,7 +58,11 @@ def read_trials(result: ResultFields, data: Any, trials: Any, n_row: int) -> NDA
             trials = float(trials)
         except ValueError:
             trials = new_columns(data, [trials], {}, choose_thousands(result))[:, 0]
-    n = np.broadcast_to(numbers("trials", trials), (n_row,)) if np.ndim(trials) == 0 else numbers("trials", trials)
+    n = (
+        np.broadcast_to(as_numbers("trials", trials), (n_row,))
+        if np.ndim(trials) == 0
+        else as_numbers("trials", trials)
+    )
     if n.shape != (n_row,):
         raise DataError(f"trials has shape {n.shape}, but there are {n_row} rows; expected one number for each")
     if not np.all((n >= 1) & (n == np.round(n)) & np.isfinite(n)):
@@ -97,7 +101,7 @@ def new_columns(
         keys = list(data.columns if hasattr(data, "columns") else data)
         columns = TableColumns([str(key) for key in keys], source=place, place=place, lenient=True)
         chosen = [columns.find(name, "variable") for name in needed]
-        found = [(vector(f'column "{c.label}"', data[keys[c.position]]), c.unit) for c in chosen]
+        found = [(as_vector(f'column "{c.label}"', data[keys[c.position]]), c.unit) for c in chosen]
         n_row = len(data) if hasattr(data, "columns") else max((np.size(v) for v in data.values()), default=0)
     out = np.empty((n_row, len(needed)))
     for k, (name, (values, unit)) in enumerate(zip(needed, found, strict=True)):

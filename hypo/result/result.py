@@ -67,7 +67,8 @@ class Result(ResultFields):
 
     def sympy(self, index: int | None = None, units: str = "columns") -> Any:
         """The best formula, or number ``index`` of the front, as a sympy expression; ``units`` as in :meth:`in_units`."""
-        return self.in_units(units).found(index).expression.sympy()
+        formula: Any = self.in_units(units).found(index).expression
+        return formula.sympy()
 
     def latex(self, index: int | None = None, units: str = "columns") -> str:
         """LaTeX source of the best formula, or of number ``index`` of the front; ``units`` as in :meth:`in_units`."""

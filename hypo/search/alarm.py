@@ -64,7 +64,7 @@ class Alarm:
         with self._lock:
             # Whoever was about to ring has rung; that one may still be on its way.
             if self._hook is not None:
-                self._received()
+                self._receive()
             if self._hook is not None:
                 sys.unraisablehook, self._hook = self._hook, None
         self.rang = kind is self._kind
@@ -85,7 +85,7 @@ class Alarm:
                     _raise_in(self._thread, self._kind)
             wait = AGAIN if free else SOON
 
-    def _received(self) -> None:
+    def _receive(self) -> None:
         """Take a ring that is on its way. Only raising it ends the interpreter's look-out for one, which would go on for ever
         and stop every profiler and debugger."""
         with contextlib.suppress(self._kind):

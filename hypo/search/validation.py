@@ -92,7 +92,7 @@ def folds_of(
             raise InputError(
                 f"folds must have one number or truth value for each of the {n} rows, got shape {folds.shape}"
             )
-        out = [folds.astype(bool)] if folds.dtype == bool else _numbered(folds, dataset)
+        out = [folds.astype(bool)] if folds.dtype == bool else _split_by_number(folds, dataset)
         if len(out) == 1 and folds.dtype != bool:
             raise InputError("folds must have at least two different numbers, or be a mask of the rows to hold out")
     for held in out:
@@ -106,7 +106,7 @@ def folds_of(
     return out
 
 
-def _numbered(folds: NDArray[Any], dataset: Dataset) -> list[NDArray[np.bool_]]:
+def _split_by_number(folds: NDArray[Any], dataset: Dataset) -> list[NDArray[np.bool_]]:
     """A mask for each number; raises InputError naming the row where it is none."""
     for row in np.flatnonzero(~(np.isfinite(folds) & (folds == np.round(folds))))[:1]:
         what = "is missing" if np.isnan(folds[row]) else f"must be a whole number, got {folds[row]:g}"

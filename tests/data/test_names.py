@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hypo.data.columns import identifier
+from hypo.data.columns import make_identifier
 
 
 @pytest.mark.parametrize(
@@ -35,10 +35,10 @@ from hypo.data.columns import identifier
     ],
 )
 def test_identifier(label: str, name: str) -> None:
-    assert identifier(label, 7) == name
+    assert make_identifier(label, 7) == name
 
 
 @given(st.text(max_size=20))
 def test_every_name_is_a_plain_identifier(label: str) -> None:
-    name = identifier(label, 3)
+    name = make_identifier(label, 3)
     assert name.isascii() and name.isidentifier() and not keyword.iskeyword(name)

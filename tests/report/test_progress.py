@@ -13,9 +13,9 @@ from hypo.checks import NO_LIMIT
 from hypo.report import tables
 from hypo.report.console import as_text
 from hypo.report.constants import list_constants
+from hypo.report.coverage import describe_coverage
 from hypo.report.display.progress import PlainProgress, format_rate, make_panel, write_plain_line
 from hypo.report.formatting import format_nats, format_number, format_r2
-from hypo.report.sentences import describe_coverage
 from hypo.search.outcome import Progress
 from tests.oracles.falling import FAST, S, T
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from hypo.data.columns import identifier
+from hypo.data.columns import make_identifier
 from hypo.expression import operators as ops
 from hypo.knowledge.text.toml_lines import Path
 
@@ -35,14 +35,14 @@ def name_problem(name: str) -> str | None:
         return "pi is a known constant, not a free name"
     if ops.lookup(name) is not None:
         return f"{show(name)} is an operator, not a free name"
-    if identifier(name, 0) != name:
+    if make_identifier(name, 0) != name:
         return f"{show(name)} cannot be a name in a formula (ASCII letters, digits and _; no keyword)"
     return None
 
 
 def safe_name(name: str) -> str:
     """The name that a column with this header gets."""
-    return identifier(name[:60], 0)
+    return make_identifier(name[:60], 0)
 
 
 def label(path: Path) -> str:

@@ -24,8 +24,10 @@ class NotebookLine:
 
     def show(self, text: str) -> None:
         """The line reads ``text`` from now on."""
-        from IPython.display import display
+        import IPython.display
 
+        # IPython's functions have no types.
+        display: Any = IPython.display.display
         content = {"text/plain": text}
         if self._handle is None:
             self._handle = display(content, raw=True, display_id=True)

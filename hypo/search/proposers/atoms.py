@@ -108,7 +108,7 @@ class Atoms:
         elif kind == "sums":
             hits = forms.sums(ctx, view, [target, *links(target, problem.allowed)], forms.KEEP_PEELED)
         else:
-            peeled = [v for t in self._peeled(target, arguments) for v in (t, *links(t, problem.allowed))]
+            peeled = [v for t in self._peel(target, arguments) for v in (t, *links(t, problem.allowed))]
             hits = forms.sums(ctx, view, peeled, forms.KEEP_PEELED, triples=False)
         yield from self._refine(hits, turn)
 
@@ -142,7 +142,7 @@ class Atoms:
         plain = Target(self._ctx.y, None, weighted=True)
         return plain if smooth is None else replace(plain, values=smooth, noisy=self._ctx.y)
 
-    def _peeled(self, t: Target, arguments: NDArray[np.int64]) -> list[Target]:
+    def _peel(self, t: Target, arguments: NDArray[np.int64]) -> list[Target]:
         """The target divided and multiplied by each of the first arguments."""
         lib, allowed = self._library, self._ctx.problem.allowed
         members: list[tuple[Expression, NDArray[np.float64], int]] = []

@@ -103,9 +103,8 @@ class Workspace:
 
     def beside(self, scan: ScanState, separated: ScanState | None = None, library: Library | None = None) -> Workspace:
         """The same workspace for those who build on a scan; they share its ``library`` where one is given."""
-        return replace(
-            self, scan=scan, separated=separated, own_context=self.context, own_library=library or self.own_library
-        )
+        library = self.own_library if library is None else library
+        return replace(self, scan=scan, separated=separated, own_context=self.context, own_library=library)
 
 
 @dataclass(frozen=True)

@@ -74,9 +74,9 @@ class Sizes:
             scorer=problem.scorer(settings),
         )  # fmt: skip
 
-    def undone(self, e: Expression) -> Expression:
+    def undo(self, e: Expression) -> Expression:
         """The formula of the user's columns and target that ``e`` is in these sizes, its constants good ones to start from."""
-        return to_expression(_Undone(self.columns).wanted(from_expression(e), -float(self.target)))
+        return to_expression(_Undone(self.columns).write(from_expression(e), -float(self.target)))
 
 
 def _power(values: np.ndarray) -> int:
@@ -101,7 +101,7 @@ class Rescaled:
     def propose(self, turn: Turn) -> Iterator[Expression]:
         """Formulas found, for the user's columns and target."""
         for e in self._inner.propose(turn.inner(self._ctx.problem)):
-            yield self._sizes.undone(e)
+            yield self._sizes.undo(e)
 
 
 class _Undone:
@@ -132,28 +132,28 @@ class _Undone:
             return None if below is None else power * below
         return 0.0
 
-    def wanted(self, t: Term, p: float) -> Term:
+    def write(self, t: Term, p: float) -> Term:
         """10^p·t for the user's columns."""
         if t.value is not None:
             return t if abs(p) < EQUAL else parameter(t.value * 10.0**p)
         if t.op in (oc.NEG, oc.ABS):
-            return node(t.op, (self.wanted(t.args[0], p),))
+            return node(t.op, (self.write(t.args[0], p),))
         if t.op in ALIKE:
-            return node(t.op, tuple(self.wanted(u, p) for u in t.args))
+            return node(t.op, tuple(self.write(u, p) for u in t.args))
         if t.op in (oc.MUL, oc.DIV):
             return self._product(t, p)
         power = _power_of(t)
         if power and self.own(t.args[0]) is None:
-            return node(t.op, (self.wanted(t.args[0], p / power), *t.args[1:]))
+            return node(t.op, (self.write(t.args[0], p / power), *t.args[1:]))
         own = self.own(t)
         assert own is not None
         if t.op == oc.VAR:
             plain = variable(str(t.leaf))
         elif power is not None:
             below = self.own(t.args[0])
-            plain = node(t.op, (self.wanted(t.args[0], below or 0.0), *t.args[1:]))
+            plain = node(t.op, (self.write(t.args[0], below or 0.0), *t.args[1:]))
         else:
-            plain = node(t.op, tuple(self.wanted(u, 0.0) for u in t.args))
+            plain = node(t.op, tuple(self.write(u, 0.0) for u in t.args))
         return _times(plain, p - own)
 
     def _product(self, t: Term, p: float) -> Term:
@@ -162,10 +162,10 @@ class _Undone:
         own = self.own(first), self.own(second)
         if own[0] is None:
             rest = own[1] or 0.0
-            return node(t.op, (self.wanted(first, p - sign * rest), self.wanted(second, rest)))
+            return node(t.op, (self.write(first, p - sign * rest), self.write(second, rest)))
         if own[1] is None:
-            return node(t.op, (self.wanted(first, own[0]), self.wanted(second, sign * (p - own[0]))))
-        plain = node(t.op, (self.wanted(first, own[0]), self.wanted(second, own[1])))
+            return node(t.op, (self.write(first, own[0]), self.write(second, sign * (p - own[0]))))
+        plain = node(t.op, (self.write(first, own[0]), self.write(second, own[1])))
         return _times(plain, p - own[0] - sign * own[1])
 
 

@@ -149,7 +149,7 @@ class Peeling:
     def _links(self, peels: Peels, index: NDArray[np.int64]) -> Iterator[Peels]:
         index = index[peels.kind[index] != LINK]
         for number, link in enumerate(LINKS):
-            if not len(index) or not link.allowed(self.allowed):
+            if not len(index) or not link.is_allowed(self.allowed):
                 continue
             mine = index[link.defined(peels.values[index])]
             if not self.free:

@@ -110,7 +110,7 @@ class Link:
     power: float | None = None
     minus_one: bool = False
 
-    def allowed(self, operators: frozenset[str]) -> bool:
+    def is_allowed(self, operators: frozenset[str]) -> bool:
         """True if formulas may hold its steps."""
         names = {ops.BY_OPCODE[c].name for c in self.codes}
         if self.minus_one:
@@ -178,7 +178,7 @@ def links(t: Target, allowed: frozenset[str]) -> Iterator[Target]:
     A link of a quantity with units must be a power; others need a pure number (``t.dimension`` 0 or None).
     """
     for link in LINKS:
-        if link.fits(t.dimension) and link.allowed(allowed) and (found := behind(t, link)) is not None:
+        if link.fits(t.dimension) and link.is_allowed(allowed) and (found := behind(t, link)) is not None:
             yield found
 
 

@@ -89,14 +89,14 @@ def test_sizes_bring_extremes_near_one_and_leave_the_others() -> None:
 def test_formulas_come_back_to_the_users_numbers(text: str) -> None:
     sizes = Sizes({"x0": 20, "x1": -8}, 11)
     e = hypo.parse(text)
-    own = sizes.undone(e)
+    own = sizes.undo(e)
     rows = X * [1e-20, 1e8]
     np.testing.assert_allclose(evaluate(own, rows, ("x0", "x1")) * 1e11, evaluate(e, X, ("x0", "x1")), rtol=1e-9)
 
 
 @pytest.mark.parametrize(("text", "length"), [("3*x0/(2 + x1)", 7), ("2.5*exp(-1.5*x0) - 4", 8), ("3*x0*x1**2", 6)])
 def test_constants_take_the_powers_of_ten_up(text: str, length: int) -> None:
-    assert len(simplify(Sizes({"x0": 20, "x1": -8}, 11).undone(hypo.parse(text)))) == length
+    assert len(simplify(Sizes({"x0": 20, "x1": -8}, 11).undo(hypo.parse(text)))) == length
 
 
 @pytest.mark.parametrize("text", [
