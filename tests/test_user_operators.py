@@ -217,7 +217,7 @@ def test_a_rule_of_dimensions() -> None:
 
 
 def test_a_fit_finds_it(op: hypo.Operator) -> None:
-    result = hypo.fit(table(), target="y", operators=["+", "*", op], time_limit=20, workers=1)
+    result = hypo.fit(table(), target="y", operators=["+", "*", op], time_limit=60, workers=1)
     assert result.status == "exact" and str(result.expression) == "2*bump(3*x) + 1"
     text = result.to_json()
     assert '"user_operators": [\n    "bump"\n  ]' in text
@@ -236,7 +236,7 @@ def test_guesses_and_scores(op: hypo.Operator) -> None:
 def test_estimators_take_it(op: hypo.Operator) -> None:
     from sklearn.base import clone
 
-    model = clone(hypo.SymbolicRegressor(operators=["+", "*", op], time_limit=20, random_state=0))
+    model = clone(hypo.SymbolicRegressor(operators=["+", "*", op], time_limit=60, random_state=0))
     data = table()
     assert model.fit(data[["x"]], data["y"]).score(data[["x"]], data["y"]) > 0.9999
 
@@ -256,7 +256,7 @@ def test_other_backends_say_that_they_do_not_know_it(op: hypo.Operator) -> None:
 
 
 def test_results_name_what_they_need(op: hypo.Operator, tmp_path) -> None:
-    hypo.fit(table(), target="y", operators=["+", "*", op], time_limit=20, workers=1, posterior=False).save(
+    hypo.fit(table(), target="y", operators=["+", "*", op], time_limit=60, workers=1, posterior=False).save(
         tmp_path / "out"
     )
     assert str(hypo.Result.load(tmp_path / "out").expression) == "2*bump(3*x) + 1"

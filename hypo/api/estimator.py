@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import pandas
 
     from hypo.api.parameters.typed import EstimatorSettings
+    from hypo.expression.user_operators import Operator
     from hypo.posterior.predictive import Prediction
 
 # Rows that whole-number weights may become by repetition; with more they stay weights (memory).
@@ -243,7 +244,7 @@ class SymbolicRegressor(EstimatorAttributes, RegressorMixin, BaseEstimator):  # 
             )
         return sizes[0] if sizes else None
 
-    def _operators(self) -> tuple[str, ...] | str | None:
+    def _operators(self) -> tuple[str | Operator, ...] | str | None:
         """One list of operators from the three spellings."""
         lists = (self.binary_operators, self.unary_operators)
         if all(names is None for names in lists):

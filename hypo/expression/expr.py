@@ -94,8 +94,8 @@ class Expression:
 
     @staticmethod
     def from_arrays(
-        op: Sequence[int] | NDArray,
-        arg: Sequence[int] | NDArray,
+        op: Sequence[int] | NDArray[Any],
+        arg: Sequence[int] | NDArray[Any],
         variables: Sequence[str],
         constants: Sequence[Constant] = (),
     ) -> Expression:

@@ -29,9 +29,16 @@ from hypo.kernels import opcodes as oc
 GROUP = "hypo.operators"
 """The entry point group of packages that offer operators."""
 
-P_SUM, P_PRODUCT, P_UNARY, P_POWER, P_ATOM = 1, 2, 3, 4, 5
+# How tightly the outermost operation of a text binds, loosest first.
+P_SUM = 1
+P_PRODUCT = 2
+P_UNARY = 3
+P_POWER = 4
+P_ATOM = 5
 
-EVEN, ODD = 1, -1
+# The sign of f(-u)/f(u).
+EVEN = 1
+ODD = -1
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,8 @@ class Program:
         start = np.array([0, len(self.op)])
         const = self.values if values is None else values
         kernel(self.op, self.arg, start, const, np.zeros(1, np.int64), X, out)
-        return out[0]
+        row: NDArray[np.float64] = out[0]
+        return row
 
     def batch(self, X: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Values ``(n_set, n_row)`` with each set of constants ``values`` (n_set, n_constant), in one call."""

@@ -64,7 +64,7 @@ def _number(c: Constant) -> Any:
 
 @cache
 def _builder(row: ops.OperatorRow) -> Callable[..., Any]:
-    """What makes the sympy expression of an operator from those of its arguments."""
+    """The function that makes the sympy expression of an operator from those of its arguments."""
     import sympy
 
     def cbrt(u: Any) -> Any:
@@ -72,7 +72,8 @@ def _builder(row: ops.OperatorRow) -> Callable[..., Any]:
         return root if u.is_nonnegative else sympy.sign(u) * root
 
     if oc.is_user_defined(row.opcode):
-        return _function_class(row)
+        made: Callable[..., Any] = _function_class(row)
+        return made
     if row.opcode == oc.CBRT:
         return cbrt
     found: Callable[..., Any] | None = row.number if row.sympy is None else getattr(sympy, row.sympy)
@@ -100,93 +101,123 @@ def from_sympy(expr: Any, constants: Mapping[str, float] | None = None) -> Expre
     """
     import sympy
 
-    known = constants or {}
-    names = {_builder(row): row.name for row in ops.BY_NAME.values() if row.arity == 1 and row.sympy is not None}
-    apply, number = Expression.apply, Expression.constant
+    expr = sympy.sympify(expr, strict=True)
+    if not isinstance(expr, sympy.Expr):
+        raise _inexpressible(expr)
+    try:
+        return _FromSympy(constants or {}).convert(expr)
+    except RecursionError:
+        raise FormulaError("the sympy expression is nested too deeply") from None
 
-    def fail(part: Any) -> FormulaError:
-        return FormulaError(
-            f"cannot turn the sympy expression {part} into a formula; expected numbers, symbols, "
-            f"+ - * / ** and the functions {', '.join(r.name for r in ops.OPERATORS if r.name.isalpha())}"
-        )
 
-    def convert(x: Any) -> Expression:
+def _inexpressible(part: Any) -> FormulaError:
+    return FormulaError(
+        f"cannot turn the sympy expression {part} into a formula; expected numbers, symbols, "
+        f"+ - * / ** and the functions {', '.join(r.name for r in ops.OPERATORS if r.name.isalpha())}"
+    )
+
+
+class _FromSympy:
+    """The conversion of one sympy expression, from the outside inward."""
+
+    def __init__(self, constants: Mapping[str, float]) -> None:
+        self._constants = constants
+        unary = [row for row in ops.BY_NAME.values() if row.arity == 1 and row.sympy is not None]
+        self._names = {_builder(row): row.name for row in unary}
+
+    def convert(self, x: Any) -> Expression:
+        """The formula of a part."""
+        import sympy
+
         if x.is_Symbol:
-            return number(known[x.name], name=x.name) if x.name in known else Expression.variable(x.name)
+            known = x.name in self._constants
+            return _number_of(self._constants[x.name], x.name) if known else Expression.variable(x.name)
         if x == sympy.pi:
             return Expression(((oc.CONST, 0),), (PI,), ())
         if x == sympy.E:
-            return apply("exp", number(1))
+            return Expression.apply("exp", _number_of(1))
         if x.is_Integer or x.is_Float:
-            return number(float(x))
+            return _number_of(float(x))
         if x.is_Rational:
-            return apply("/", number(x.p), number(x.q))
+            return Expression.apply("/", _number_of(x.p), _number_of(x.q))
         if x.is_Add:
-            return total(x)
+            return self._sum(x)
         if x.is_Mul:
-            return product(list(x.args))
+            return self._product(list(x.args))
         if x.is_Pow:
-            return power(x.base, x.exp)
-        if x.func in names:
-            return apply(names[x.func], convert(x.args[0]))
+            return self._power(x.base, x.exp)
+        return self._call(x)
+
+    def _call(self, x: Any) -> Expression:
+        import sympy
+
+        if x.func in self._names:
+            return Expression.apply(self._names[x.func], self.convert(x.args[0]))
         if x.func in (sympy.Min, sympy.Max):
             name = "min" if x.func is sympy.Min else "max"
-            return reduce(lambda a, b: apply(name, a, b), map(convert, sympy.ordered(x.args)))
+            return reduce(lambda a, b: Expression.apply(name, a, b), map(self.convert, sympy.ordered(x.args)))
         if x.func is sympy.sign:
-            u = convert(x.args[0])
-            return apply("/", u, apply("abs", u))
-        raise fail(x)
+            u = self.convert(x.args[0])
+            return Expression.apply("/", u, Expression.apply("abs", u))
+        raise _inexpressible(x)
 
-    def total(x: Any) -> Expression:
+    def _sum(self, x: Any) -> Expression:
         terms = x.as_ordered_terms()
-        result = convert(terms[0])
+        result = self.convert(terms[0])
         for t in terms[1:]:
             minus = t.could_extract_minus_sign()
-            result = result - convert(-t) if minus else result + convert(t)
+            result = result - self.convert(-t) if minus else result + self.convert(t)
         return result
 
-    def product(factors: list[Any]) -> Expression:
-        top: list[Expression] = []
+    def _product(self, factors: list[Any]) -> Expression:
+        top = self._cube_roots(factors)
         bottom: list[Expression] = []
-        for u in [f.args[0] for f in factors if f.func is sympy.sign]:
-            root = sympy.Pow(sympy.Abs(u), sympy.Rational(1, 3))
-            if root in factors:  # how cbrt is written in sympy
-                factors.remove(root)
-                factors.remove(sympy.sign(u))
-                top.append(apply("cbrt", convert(u)))
         negative = False
         for f in factors:
             if f.is_Rational:
                 negative = f.p < 0
                 if abs(f.p) != 1:
-                    top.insert(0, number(abs(f.p)))
+                    top.insert(0, _number_of(abs(f.p)))
                 if f.q != 1:
-                    bottom.insert(0, number(f.q))
+                    bottom.insert(0, _number_of(f.q))
             elif f.is_Pow and f.exp.is_Rational and f.exp < 0:
-                bottom.append(convert(f.base**-f.exp))
+                bottom.append(self.convert(f.base**-f.exp))
             else:
-                top.append(convert(f))
+                top.append(self.convert(f))
         if not top:
-            result = apply("inv", times(bottom)) if bottom else number(1)
+            result = Expression.apply("inv", _times(bottom)) if bottom else _number_of(1)
         else:
-            result = apply("/", times(top), times(bottom)) if bottom else times(top)
-        return apply("neg", result) if negative else result
+            result = Expression.apply("/", _times(top), _times(bottom)) if bottom else _times(top)
+        return Expression.apply("neg", result) if negative else result
 
-    def times(parts: list[Expression]) -> Expression:
-        return reduce(lambda a, b: apply("*", a, b), parts)
+    def _cube_roots(self, factors: list[Any]) -> list[Expression]:
+        """The cube roots among ``factors``, as sympy has them, which are taken out."""
+        import sympy
 
-    def power(base: Any, exponent: Any) -> Expression:
+        found = []
+        for u in [f.args[0] for f in factors if f.func is sympy.sign]:
+            root = sympy.Pow(sympy.Abs(u), sympy.Rational(1, 3))
+            if root in factors:
+                factors.remove(root)
+                factors.remove(sympy.sign(u))
+                found.append(Expression.apply("cbrt", self.convert(u)))
+        return found
+
+    def _power(self, base: Any, exponent: Any) -> Expression:
+        import sympy
+
         if exponent.is_Rational and exponent < 0:
-            return apply("inv", power(base, -exponent) if exponent != -1 else convert(base))
+            below = self._power(base, -exponent) if exponent != -1 else self.convert(base)
+            return Expression.apply("inv", below)
         short = {2: "square", 3: "cube", sympy.Rational(1, 2): "sqrt"}.get(exponent)
         if short:
-            return apply(short, convert(base))
-        return apply("**", convert(base), convert(exponent))
+            return Expression.apply(short, self.convert(base))
+        return Expression.apply("**", self.convert(base), self.convert(exponent))
 
-    expr = sympy.sympify(expr, strict=True)
-    if not isinstance(expr, sympy.Expr):
-        raise fail(expr)
-    try:
-        return convert(expr)
-    except RecursionError:
-        raise FormulaError("the sympy expression is nested too deeply") from None
+
+def _number_of(value: float, name: str | None = None) -> Expression:
+    return Expression.constant(value, name=name)
+
+
+def _times(parts: list[Expression]) -> Expression:
+    return reduce(lambda a, b: Expression.apply("*", a, b), parts)

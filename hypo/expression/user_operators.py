@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,6 +30,7 @@ from hypo.expression.user_functions import (
     fingerprint,
     load_kernel_table,
     make_dispatcher,
+    value_at,
 )
 from hypo.kernels import opcodes as oc
 from hypo.parallel.carried import carry
@@ -167,7 +169,7 @@ class Operator:
             dimension="keep" if same else self.dimension or "dimensionless",
             interval=self.interval or _unbounded,
             derivative=f"{self.derivative_name}(u)",
-            number=self.function,
+            number=partial(value_at, self.function),
             exponent=Fraction(1) if same else None,
         )
         ops.add(self._row)
@@ -183,7 +185,7 @@ class Operator:
                     dimension=_pure_value if same else "dimensionless",
                     interval=_unbounded,
                     derivative=f"({name}(u + {h}) - {name}(u - {h}))/{2 * h}",
-                    number=self.derivative,
+                    number=partial(value_at, self.derivative),
                     exponent=None,
                 )
             )
@@ -195,17 +197,18 @@ class Operator:
     def _rule(self) -> int:
         """The kernels' rule of dimensions."""
         kernel = load_kernel_table()
+        rule = kernel.SAME if self.dimension == "same" else kernel.PURE
         if callable(self.dimension):
             from hypo.units import DIMENSIONLESS
 
             try:
-                return kernel.PURE if self.dimension(DIMENSIONLESS).is_dimensionless else kernel.UNKNOWN
+                rule = kernel.PURE if self.dimension(DIMENSIONLESS).is_dimensionless else kernel.UNKNOWN
             except ValueError:
-                return kernel.UNKNOWN
-        return kernel.SAME if self.dimension == "same" else kernel.PURE
+                rule = kernel.UNKNOWN
+        return int(rule)
 
     def _identity(self) -> tuple[Any, ...]:
-        """What tells one definition from another of the same name."""
+        """A key that tells one definition from another of the same name."""
         parts = (self.function, self.derivative, self.dimension, self.interval)
         return (self.name, self.latex, self.derivative_name, *map(fingerprint, parts))
 

@@ -14,8 +14,10 @@ from typing import IO, Any
 
 from numba.core import event
 
-# Longest wait for another process, and between two looks at whether it is done, in seconds.
-LONGEST, PAUSE = 600.0, 0.03
+# Longest wait for another process, in seconds: compiling all kernels takes a minute or two.
+LONGEST = 600.0
+# Seconds between two looks at whether it is done.
+PAUSE = 0.03
 
 _held: dict[Path, IO[str]] = {}
 # What is told, again and again, that this process waits or compiles.
@@ -41,7 +43,9 @@ class _Watch(event.Listener):
 
     def on_start(self, event: Any) -> None:
         # What a kernel calls may be numba's own; what others compile is none of our business.
-        ours = self.depth > 0 or event.data["dispatcher"].py_func.__module__.startswith("hypo.")
+        # A function that was made by exec has no module.
+        module = event.data["dispatcher"].py_func.__module__ or ""
+        ours = self.depth > 0 or module.startswith("hypo.")
         self._ours.append(ours)
         if ours:
             self.begin()

@@ -14,6 +14,7 @@ from hypo.expression.analysis.intervals import enclose
 from hypo.expression.printing import latex, numpy_source, plain, pretty
 from hypo.expression.program import Program, evaluate
 from hypo.expression.sympy_bridge import to_sympy
+from hypo.fitting.constants.start_values import INVERSE
 from hypo.kernels import opcodes as oc
 from hypo.kernels.cpu import enumerate
 from hypo.kernels.cpu import operators as blocks
@@ -73,6 +74,64 @@ def test_kernels_know_the_dimension_of_each_operator(row: ops.OperatorRow) -> No
         assert enumerate.binary_dimension(row.opcode, np.int64(0), np.int64(0), 10, 6) == 0
         expected = {"same": 12, "multiply": 24, "divide": 0, "power": int(enumerate.INVALID)}[row.dimension]
         assert enumerate.binary_dimension(row.opcode, np.int64(12), np.int64(12), 10, 6) == expected
+
+
+@ROWS
+@pytest.mark.parametrize("double", [True, False])
+def test_gpu_kernels_have_a_case_for_each_operator(
+    row: ops.OperatorRow, double: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hypo.kernels.gpu import operators as gpu
+
+    # The device's own function; the others are those of Python.
+    monkeypatch.setattr(gpu, "_cbrt", np.cbrt)
+    unary, binary, slope, left, right = (getattr(f, "py_func", f) for f in gpu.operators(double))
+    monkeypatch.setitem(binary.__globals__, "_cbrt", np.cbrt)
+    error = 1e-13 if double else 1e-6
+    for k in range(2):
+        u, v = (a[k].astype(np.float64 if double else np.float32) for a in (U, V))
+        if row.arity == 1:
+            w = unary(row.opcode, u)
+            found = [w, slope(row.opcode, u, w)]
+        else:
+            # Calls of device functions from device functions are for the device.
+            w = np.power(u, v) if row.name == "**" else binary(row.opcode, u, v)
+            found = [w, left(row.opcode, u, v), right(row.opcode, u, v, w)]
+        point = {"u": np.array([u]), "v": np.array([v])}
+        X = np.column_stack([point[n] for n in "uv"[: row.arity]]).astype(np.float64)
+        formulas = [formula(row), *(derivative(formula(row), n) for n in "uv"[: row.arity])]
+        expected = [evaluate(e, X, "uv"[: row.arity])[0] for e in formulas]
+        np.testing.assert_allclose(found, expected, rtol=error)
+
+
+@ROWS
+def test_what_a_row_says_of_its_function_holds(row: ops.OperatorRow) -> None:
+    oracle = BY_NAME[row.name]
+    if row.arity == 1:
+        has_value = oracle.domain.has
+        assert row.is_limited == (not all(has_value(u) for u in (-2.0, 0.0, 2.0)) or row.name == "tan")
+        for u in U:
+            if row.parity:
+                assert oracle.plain(-u) == row.parity * oracle.plain(u)
+            if row.inverse is not None:
+                np.testing.assert_allclose(INVERSE[row.opcode](np.array([oracle.plain(u)])), u, rtol=1e-14)
+        for u, stated in ((0.0, row.zero), (1.0, row.one)):
+            if stated is not None:
+                assert oracle.plain(u) == stated
+    angles = {"sin", "cos", "tan"}
+    assert row.is_wave == (row.name in angles) and row.is_circular == (row.name in angles | {"asin", "acos", "atan"})
+
+
+@ROWS
+def test_a_row_says_how_it_is_written(row: ops.OperatorRow) -> None:
+    forms = {"plain": row.plain, "latex": row.latex, "numpy": row.numpy, "Julia": row.julia_text}
+    forms |= {f"Julia with {needed}": form for needed, form in row.written_out}
+    for name, form in forms.items():
+        written = form.format("first", "second")
+        assert "first" in written and ("second" in written) == (row.arity == 2), name
+    assert {*row.sources, *(needed for needed, _ in row.written_out)} <= set(ops.BY_NAME)
+    assert (row.precedence == ops.P_ATOM) == (not row.least), "the levels of arguments without brackets (least)"
+    assert row.frequency > 0 and row.is_default >= row.is_enumerated
 
 
 @ROWS

@@ -212,22 +212,23 @@ _SEARCH = (
         (ESTIMATOR,), CALL,
     ),
     Parameter(
-        "operators", "Sequence[str] | str | None", None,
-        'names from the operator table, such as ``["+", "*", "sqrt"]`` or ``"+,*,sqrt"``.',
+        "operators", "Sequence[str | Operator] | str | None", None,
+        'names from the operator table, such as ``["+", "*", "sqrt"]`` or ``"+,*,sqrt"``, and operators of your own '
+        "(:class:`hypo.Operator`).",
         _OF_SEARCHES, SEARCH, convert.read_operators, Option("Operators a formula may use.", '"+,-,*,…"'),
         variants={ESTIMATOR: {
-            "type": "Sequence[str] | Mapping[int, Sequence[str]] | str | None",
+            "type": "Sequence[str | Operator] | Mapping[int, Sequence[str | Operator]] | str | None",
             "help":
                 'names from the operator table (``["+", "*", "sqrt"]``), or by arity as in PySR; default: the engine\'s own '
                 "choice.",
             "is_positional": True}},
     ),
     Parameter(
-        "binary_operators", "Sequence[str] | None", None,
+        "binary_operators", "Sequence[str | Operator] | None", None,
         "operators of two arguments, as in PySR; not with ``operators``.", (ESTIMATOR,), CALL,
     ),
     Parameter(
-        "unary_operators", "Sequence[str] | None", None,
+        "unary_operators", "Sequence[str | Operator] | None", None,
         "operators of one argument, as in PySR; not with ``operators``.", (ESTIMATOR,), CALL,
     ),
     Parameter(

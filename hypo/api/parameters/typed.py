@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hypo.api.inputs import KnowledgeLike
     from hypo.data.tables import XSigma
     from hypo.expression.expr import Expression
+    from hypo.expression.user_operators import Operator
     from hypo.likelihood.custom import LogLikelihood
     from hypo.result.folders import Destination
     from hypo.search.outcome import Progress
@@ -86,8 +87,10 @@ class FitSettings(SharedSettings, total=False):
     """Number of turns of the proposers, in place of a time: equal seeds give equal answers on any machine."""
     seed: int
     """Equal seeds give equal results, unless the time limit cut the search."""
-    operators: Sequence[str] | str | None
-    """Names from the operator table, such as ``["+", "*", "sqrt"]`` or ``"+,*,sqrt"``."""
+    operators: Sequence[str | Operator] | str | None
+    """Names from the operator table, such as ``["+", "*", "sqrt"]`` or ``"+,*,sqrt"``, and operators of your own
+    (:class:`hypo.Operator`).
+    """
     max_complexity: int | None
     """Largest number of nodes."""
     guesses: Sequence[str | Expression] | str | Expression | None
@@ -175,8 +178,10 @@ class AuditSettings(SharedSettings, total=False):
     """Seconds for the whole audit; what is not done by then is left out."""
     seed: int
     """Fits have the seeds ``seed``, ``seed + 1``, …; resamples are fitted with ``seed``."""
-    operators: Sequence[str] | str | None
-    """Names from the operator table, such as ``["+", "*", "sqrt"]`` or ``"+,*,sqrt"``."""
+    operators: Sequence[str | Operator] | str | None
+    """Names from the operator table, such as ``["+", "*", "sqrt"]`` or ``"+,*,sqrt"``, and operators of your own
+    (:class:`hypo.Operator`).
+    """
     max_complexity: int | None
     """Largest number of nodes."""
     workers: int | None
@@ -228,9 +233,9 @@ class EstimatorSettings(TypedDict, total=False):
     """Number of turns of the proposers, in place of a time: equal seeds give equal answers on any machine."""
     random_state: int | np.random.RandomState | None
     """Seed, or a NumPy RandomState to draw it from."""
-    binary_operators: Sequence[str] | None
+    binary_operators: Sequence[str | Operator] | None
     """Operators of two arguments, as in PySR; not with ``operators``."""
-    unary_operators: Sequence[str] | None
+    unary_operators: Sequence[str | Operator] | None
     """Operators of one argument, as in PySR; not with ``operators``."""
     max_complexity: int | None
     """Largest number of nodes."""
@@ -282,7 +287,7 @@ class EstimatorSettings(TypedDict, total=False):
 class EstimatorAttributes:
     """The attributes that hold the parameters of :class:`hypo.SymbolicRegressor`."""
 
-    operators: Sequence[str] | Mapping[int, Sequence[str]] | str | None
+    operators: Sequence[str | Operator] | Mapping[int, Sequence[str | Operator]] | str | None
     knowledge: KnowledgeLike
     units: Mapping[str, str] | None
     likelihood: str | None
@@ -295,8 +300,8 @@ class EstimatorAttributes:
     timeout_in_seconds: float | str | None
     turns: int | None
     random_state: int | np.random.RandomState | None
-    binary_operators: Sequence[str] | None
-    unary_operators: Sequence[str] | None
+    binary_operators: Sequence[str | Operator] | None
+    unary_operators: Sequence[str | Operator] | None
     max_complexity: int | None
     maxsize: int | None
     guesses: Sequence[str | Expression] | str | Expression | None

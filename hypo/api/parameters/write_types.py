@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from hypo.api.inputs import KnowledgeLike
     from hypo.data.tables import XSigma
     from hypo.expression.expr import Expression
+    from hypo.expression.user_operators import Operator
     from hypo.likelihood.custom import LogLikelihood
     from hypo.result.folders import Destination
     from hypo.search.outcome import Progress

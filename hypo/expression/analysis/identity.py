@@ -18,8 +18,14 @@ from hypo.kernels import opcodes as oc
 _Product = tuple[tuple[str, Fraction], ...]  # atoms with their exponents, in order
 _Sum = dict[_Product, Fraction]
 
-_MAX_TERMS, _MAX_POWER, _MAX_BITS = 200, 8, 4000
-_HALF, _THIRD = Fraction(1, 2), Fraction(1, 3)
+# Terms of a sum: products of longer ones take seconds.
+_MAX_TERMS = 200
+# The largest power that is multiplied out.
+_MAX_POWER = 8
+# Bits of the numerator and denominator of a coefficient.
+_MAX_BITS = 4000
+_HALF = Fraction(1, 2)
+_THIRD = Fraction(1, 3)
 
 
 class _TooLarge(Exception):

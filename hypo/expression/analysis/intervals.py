@@ -18,18 +18,23 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hypo.expression import operators as ops
+from hypo.expression.analysis.rounding import (
+    EPSILON,
+    FAR,
+    LIBRARY_ERROR,
+    ONE_ROUNDING,
+    Bounds,
+    corners,
+    everywhere,
+    extremes,
+    is_short,
+    keep_exact,
+    outward,
+    pairs_of_ends,
+    restricted,
+)
 from hypo.expression.expr import PI, Expression
 from hypo.kernels import opcodes as oc
-
-_EPS = float(np.finfo(np.float64).eps)
-_TINY = 5e-324
-_MAX = float(np.finfo(np.float64).max)
-# Error bounds of one rounding, and of a library function, in units of the last place; NumPy states at most 4 for the latter.
-_ONE, _FEW = 1.0, 5.0
-# Beyond this the position within a period is too uncertain to use.
-_LARGE = 1e8
-
-Bounds = tuple[Any, Any]
 
 
 class Enclosure(NamedTuple):
@@ -81,39 +86,7 @@ def _applied(op: int, args: list[Enclosure]) -> Enclosure:
     return Enclosure(lo, hi, defined & ~empty & ~np.isnan(lo))
 
 
-# --- helpers ------------------------------------------------------------------------------------------------------
-
-
-def _outward(lo: Any, hi: Any, ulps: float, least: float = -np.inf, most: float = np.inf) -> Bounds:
-    """Bounds moved outward by ``ulps`` units in the last place, within [least, most]."""
-    if ulps == _ONE:
-        down, up = np.nextafter(lo, -np.inf), np.nextafter(hi, np.inf)
-    else:
-        # Below the normal numbers the relative part vanishes; the unit there is _TINY.
-        down = np.nextafter(lo - (ulps - 1) * (_EPS * np.abs(lo) + _TINY), -np.inf)
-        up = np.nextafter(hi + (ulps - 1) * (_EPS * np.abs(hi) + _TINY), np.inf)
-        # "inf - inf" has made NaN of infinite bounds. One on the inner side is overflow: the value is large, but finite.
-        down = np.where(np.isinf(lo), np.minimum(lo, _MAX), down)
-        up = np.where(np.isinf(hi), np.maximum(hi, -_MAX), up)
-    if least > -np.inf:
-        down, up = np.maximum(down, least), np.maximum(up, least)
-    if most < np.inf:
-        down, up = np.minimum(down, most), np.minimum(up, most)
-    return down, up
-
-
-def _is_short(x: Any) -> Any:
-    """True if ``x`` has at most 24 significant bits: products of two such numbers are exact."""
-    return x.astype(np.float32) == x
-
-
-def _everywhere(u: Bounds) -> Any:
-    return np.ones(np.shape(u[0]), dtype=bool)
-
-
-def _kept(bounds: Bounds, u: Bounds, at: float, value: float) -> Bounds:
-    """``bounds`` with the exact ``value`` where an end of ``u`` is ``at``: there was nothing to round."""
-    return np.where(u[0] == at, value, bounds[0]), np.where(u[1] == at, value, bounds[1])
+# --- one argument -------------------------------------------------------------------------------------------------
 
 
 def _rising(
@@ -122,46 +95,14 @@ def _rising(
     """The enclosure function of a rising function that is defined everywhere, and exact at 0."""
 
     def enclosure(u: Bounds) -> Enclosure:
-        bounds = _outward(f(u[0]), f(u[1]), ulps, least, most)
-        return Enclosure(*_kept(bounds, u, 0.0, float(f(0.0))), _everywhere(u))
+        bounds = outward(f(u[0]), f(u[1]), ulps, least, most)
+        return Enclosure(*keep_exact(bounds, u, 0.0, float(f(0.0))), everywhere(u))
 
     return enclosure
 
 
-def _restricted(u: Bounds, least: float, most: float) -> tuple[Any, Any, Any]:
-    """(lo, hi, whether all of u is inside) of the part of ``u`` within [least, most]; NaN if there is none."""
-    outside = (u[0] > most) | (u[1] < least)
-    lo = np.where(outside, np.nan, np.clip(u[0], least, most))
-    hi = np.where(outside, np.nan, np.clip(u[1], least, most))
-    return lo, hi, (u[0] >= least) & (u[1] <= most)
-
-
-def _corners(values: list[Any]) -> Bounds:
-    return np.minimum.reduce(values), np.maximum.reduce(values)
-
-
-def _extremes(values: Any, exact: Any) -> Bounds:
-    """Least and greatest over the first two axes, rounded outward by one unit but for the ``exact`` ones."""
-    low = np.where(exact, values, np.nextafter(values, -np.inf)).min(axis=(0, 1))
-    high = np.where(exact, values, np.nextafter(values, np.inf)).max(axis=(0, 1))
-    return low, high
-
-
-def _pairs(u: Bounds, v: Bounds) -> tuple[Any, Any]:
-    """The ends of ``u`` along the first axis, those of ``v`` along the second."""
-    extra = max(u[0].ndim, v[0].ndim)
-    a, b = np.stack(u), np.stack(v)
-    return (
-        a.reshape((2, 1, *(1,) * (extra - u[0].ndim), *a.shape[1:])),
-        b.reshape((1, 2, *(1,) * (extra - v[0].ndim), *b.shape[1:])),
-    )
-
-
-# --- one argument -------------------------------------------------------------------------------------------------
-
-
 def neg(u: Bounds) -> Enclosure:
-    return Enclosure(-u[1], -u[0], _everywhere(u))
+    return Enclosure(-u[1], -u[0], everywhere(u))
 
 
 def inv(u: Bounds) -> Enclosure:
@@ -174,54 +115,54 @@ def square(u: Bounds) -> Enclosure:
     least = np.where(inside, 0.0, np.minimum(a, b))
     most = np.maximum(a, b)
     lo, hi = least * least, most * most
-    down, up = _outward(lo, hi, _ONE, 0.0)
-    return Enclosure(np.where(_is_short(least), lo, down), np.where(_is_short(most), hi, up), _everywhere(u))
+    down, up = outward(lo, hi, ONE_ROUNDING, 0.0)
+    return Enclosure(np.where(is_short(least), lo, down), np.where(is_short(most), hi, up), everywhere(u))
 
 
 def cube(u: Bounds) -> Enclosure:
     squares = [x * x for x in u]
     lo, hi = u[0] * squares[0], u[1] * squares[1]
-    down, up = _outward(lo, hi, _FEW)
-    exact = [_is_short(x) & _is_short(s) for x, s in zip(u, squares, strict=True)]
-    return Enclosure(np.where(exact[0], lo, down), np.where(exact[1], hi, up), _everywhere(u))
+    down, up = outward(lo, hi, LIBRARY_ERROR)
+    exact = [is_short(x) & is_short(s) for x, s in zip(u, squares, strict=True)]
+    return Enclosure(np.where(exact[0], lo, down), np.where(exact[1], hi, up), everywhere(u))
 
 
 def sqrt(u: Bounds) -> Enclosure:
-    least, most, inside = _restricted(u, 0.0, np.inf)
+    least, most, inside = restricted(u, 0.0, np.inf)
     lo, hi = np.sqrt(least), np.sqrt(most)
-    down, up = _outward(lo, hi, _ONE, 0.0)
-    down = np.where(_is_short(lo) & (lo * lo == least), lo, down)
-    up = np.where(_is_short(hi) & (hi * hi == most), hi, up)
+    down, up = outward(lo, hi, ONE_ROUNDING, 0.0)
+    down = np.where(is_short(lo) & (lo * lo == least), lo, down)
+    up = np.where(is_short(hi) & (hi * hi == most), hi, up)
     return Enclosure(down, up, inside)
 
 
-cbrt = _rising(np.cbrt, _FEW)
-exp = _rising(np.exp, _FEW, 0.0)
-tanh = _rising(np.tanh, _FEW, -1.0, 1.0)
-sinh = _rising(np.sinh, _FEW)
-atan = _rising(np.arctan, _FEW, -np.nextafter(np.pi / 2, 2), np.nextafter(np.pi / 2, 2))
+cbrt = _rising(np.cbrt, LIBRARY_ERROR)
+exp = _rising(np.exp, LIBRARY_ERROR, 0.0)
+tanh = _rising(np.tanh, LIBRARY_ERROR, -1.0, 1.0)
+sinh = _rising(np.sinh, LIBRARY_ERROR)
+atan = _rising(np.arctan, LIBRARY_ERROR, -np.nextafter(np.pi / 2, 2), np.nextafter(np.pi / 2, 2))
 
 
 def log(u: Bounds) -> Enclosure:
-    lo, hi, _ = _restricted(u, 0.0, np.inf)
+    lo, hi, _ = restricted(u, 0.0, np.inf)
     lo, hi = np.where(hi == 0, np.nan, lo), np.where(hi == 0, np.nan, hi)
-    return Enclosure(*_kept(_outward(np.log(lo), np.log(hi), _FEW), u, 1.0, 0.0), u[0] > 0)
+    return Enclosure(*keep_exact(outward(np.log(lo), np.log(hi), LIBRARY_ERROR), u, 1.0, 0.0), u[0] > 0)
 
 
 def _contains(u: Bounds, offset: float, period: float) -> Any:
     """True if a point ``offset + n·period`` lies in ``u``, or too near to its ends to tell."""
     lo, hi = (u[0] - offset) / period, (u[1] - offset) / period
-    slack = 8 * _EPS * (1 + np.maximum(np.abs(lo), np.abs(hi)))
-    unknown = ~(np.maximum(np.abs(u[0]), np.abs(u[1])) < _LARGE)
+    slack = 8 * EPSILON * (1 + np.maximum(np.abs(lo), np.abs(hi)))
+    unknown = ~(np.maximum(np.abs(u[0]), np.abs(u[1])) < FAR)
     return (np.ceil(lo - slack) <= hi + slack) | unknown
 
 
 def _wave(f: Callable[..., Any], u: Bounds, top: float) -> Enclosure:
-    ends = [_kept(_outward(f(x), f(x), _FEW, -1.0, 1.0), (x, x), 0.0, float(f(0.0))) for x in u]
+    ends = [keep_exact(outward(f(x), f(x), LIBRARY_ERROR, -1.0, 1.0), (x, x), 0.0, float(f(0.0))) for x in u]
     lo, hi = np.minimum(ends[0][0], ends[1][0]), np.maximum(ends[0][1], ends[1][1])
     hi = np.where(_contains(u, top, 2 * np.pi), 1.0, hi)
     lo = np.where(_contains(u, top + np.pi, 2 * np.pi), -1.0, lo)
-    return Enclosure(lo, hi, _everywhere(u))
+    return Enclosure(lo, hi, everywhere(u))
 
 
 def sin(u: Bounds) -> Enclosure:
@@ -234,29 +175,29 @@ def cos(u: Bounds) -> Enclosure:
 
 def tan(u: Bounds) -> Enclosure:
     pole = _contains(u, np.pi / 2, np.pi)
-    lo, hi = _kept(_outward(np.tan(u[0]), np.tan(u[1]), _FEW), u, 0.0, 0.0)
+    lo, hi = keep_exact(outward(np.tan(u[0]), np.tan(u[1]), LIBRARY_ERROR), u, 0.0, 0.0)
     return Enclosure(np.where(pole, -np.inf, lo), np.where(pole, np.inf, hi), ~pole)
 
 
 def cosh(u: Bounds) -> Enclosure:
     size = abs_(u)
-    return Enclosure(*_outward(np.cosh(size.lo), np.cosh(size.hi), _FEW, 1.0), size.defined)
+    return Enclosure(*outward(np.cosh(size.lo), np.cosh(size.hi), LIBRARY_ERROR, 1.0), size.defined)
 
 
 def asin(u: Bounds) -> Enclosure:
-    lo, hi, inside = _restricted(u, -1.0, 1.0)
-    return Enclosure(*_kept(_outward(np.arcsin(lo), np.arcsin(hi), _FEW), u, 0.0, 0.0), inside)
+    lo, hi, inside = restricted(u, -1.0, 1.0)
+    return Enclosure(*keep_exact(outward(np.arcsin(lo), np.arcsin(hi), LIBRARY_ERROR), u, 0.0, 0.0), inside)
 
 
 def acos(u: Bounds) -> Enclosure:
-    lo, hi, inside = _restricted(u, -1.0, 1.0)
-    return Enclosure(*_outward(np.arccos(hi), np.arccos(lo), _FEW, 0.0), inside)
+    lo, hi, inside = restricted(u, -1.0, 1.0)
+    return Enclosure(*outward(np.arccos(hi), np.arccos(lo), LIBRARY_ERROR, 0.0), inside)
 
 
 def abs_(u: Bounds) -> Enclosure:
     a, b = np.abs(u[0]), np.abs(u[1])
     inside = (u[0] <= 0) & (u[1] >= 0)
-    return Enclosure(np.where(inside, 0.0, np.minimum(a, b)), np.maximum(a, b), _everywhere(u))
+    return Enclosure(np.where(inside, 0.0, np.minimum(a, b)), np.maximum(a, b), everywhere(u))
 
 
 # --- two arguments ------------------------------------------------------------------------------------------------
@@ -264,10 +205,10 @@ def abs_(u: Bounds) -> Enclosure:
 
 def add(u: Bounds, v: Bounds) -> Enclosure:
     lo, hi = u[0] + v[0], u[1] + v[1]
-    down, up = _outward(lo, hi, _ONE)
+    down, up = outward(lo, hi, ONE_ROUNDING)
     down = np.where(_is_exact_sum(u[0], v[0], lo), lo, down)
     up = np.where(_is_exact_sum(u[1], v[1], hi), hi, up)
-    return Enclosure(down, up, _everywhere((lo, hi)))
+    return Enclosure(down, up, everywhere((lo, hi)))
 
 
 def _is_exact_sum(a: Any, b: Any, total: Any) -> Any:
@@ -281,21 +222,21 @@ def sub(u: Bounds, v: Bounds) -> Enclosure:
 
 
 def mul(u: Bounds, v: Bounds) -> Enclosure:
-    a, b = _pairs(u, v)
+    a, b = pairs_of_ends(u, v)
     # For bounds 0·∞ is 0.
     values = np.where((a == 0) | (b == 0), 0.0, a * b)
-    bounds = _extremes(values, (a == 0) | (b == 0) | (_is_short(a) & _is_short(b)))
-    return Enclosure(*bounds, _everywhere(bounds))
+    bounds = extremes(values, (a == 0) | (b == 0) | (is_short(a) & is_short(b)))
+    return Enclosure(*bounds, everywhere(bounds))
 
 
 def div(u: Bounds, v: Bounds) -> Enclosure:
     low, high = v
     # 0 as an end of v counts as approached from within. An infinite end makes the quotient approach 0.
-    a, b = _pairs(u, (np.where(low == 0, 0.0, low), np.where(high == 0, -0.0, high)))
+    a, b = pairs_of_ends(u, (np.where(low == 0, 0.0, low), np.where(high == 0, -0.0, high)))
     none = (a == 0) | np.isinf(b)
     values = np.where(none, 0.0, a / b)
-    exact = none | (_is_short(values) & _is_short(b) & (values * b == a))
-    lo, hi = _extremes(values, exact)
+    exact = none | (is_short(values) & is_short(b) & (values * b == a))
+    lo, hi = extremes(values, exact)
     straddles = (low < 0) & (high > 0)
     zero = (low == 0) & (high == 0)
     lo = np.where(zero, np.nan, np.where(straddles, -np.inf, lo))
@@ -315,8 +256,10 @@ def _whole_power(u: Bounds, n: Any) -> Enclosure:
     size = abs_(u)
     even = np.fmod(n, 2) == 0
     m = np.abs(n)
-    least, most = _outward(size.lo**m, size.hi**m, _FEW, 0.0)
-    low, high = _kept(_outward(np.sign(u[0]) * np.abs(u[0]) ** m, np.sign(u[1]) * np.abs(u[1]) ** m, _FEW), u, 0.0, 0.0)
+    least, most = outward(size.lo**m, size.hi**m, LIBRARY_ERROR, 0.0)
+    low, high = keep_exact(
+        outward(np.sign(u[0]) * np.abs(u[0]) ** m, np.sign(u[1]) * np.abs(u[1]) ** m, LIBRARY_ERROR), u, 0.0, 0.0
+    )
     lo: Any = np.where(even, least, low)
     hi: Any = np.where(even, most, high)
     inverse = div((np.ones_like(lo), np.ones_like(lo)), (lo, hi))
@@ -329,24 +272,24 @@ def _whole_power(u: Bounds, n: Any) -> Enclosure:
 
 def _real_power(u: Bounds, v: Bounds) -> Enclosure:
     """``u**v`` for an exponent that is not one whole number; extreme at the corners, where ``v·log(u)`` is."""
-    lo, hi, inside = _restricted(u, 0.0, np.inf)
-    least, most = _outward(*_corners([a**b for a in (lo, hi) for b in v]), _FEW, 0.0)
+    lo, hi, inside = restricted(u, 0.0, np.inf)
+    least, most = outward(*corners([a**b for a in (lo, hi) for b in v]), LIBRARY_ERROR, 0.0)
     # Negative bases have powers at the whole exponents within v, of either sign.
     signed = (u[0] < 0) & (np.ceil(v[0]) <= v[1])
     size = abs_(u)
-    _, bound = _outward(*_corners([a**b for a in (size.lo, size.hi) for b in v]), _FEW, 0.0)
+    _, bound = outward(*corners([a**b for a in (size.lo, size.hi) for b in v]), LIBRARY_ERROR, 0.0)
     defined = inside & ((u[0] > 0) | (v[0] > 0))
     return Enclosure(np.where(signed, -bound, least), np.where(signed, bound, most), defined)
 
 
 def min_(u: Bounds, v: Bounds) -> Enclosure:
     lo, hi = np.minimum(u[0], v[0]), np.minimum(u[1], v[1])
-    return Enclosure(lo, hi, _everywhere((lo, hi)))
+    return Enclosure(lo, hi, everywhere((lo, hi)))
 
 
 def max_(u: Bounds, v: Bounds) -> Enclosure:
     lo, hi = np.maximum(u[0], v[0]), np.maximum(u[1], v[1])
-    return Enclosure(lo, hi, _everywhere((lo, hi)))
+    return Enclosure(lo, hi, everywhere((lo, hi)))
 
 
 def _stated(interval: Callable[[Any, Any], Bounds]) -> Callable[[Bounds], Enclosure]:
@@ -354,7 +297,7 @@ def _stated(interval: Callable[[Any, Any], Bounds]) -> Callable[[Bounds], Enclos
 
     def enclosure(u: Bounds) -> Enclosure:
         low, high = (np.broadcast_to(np.asarray(b, dtype=np.float64), np.shape(u[0])) for b in interval(*u))
-        lo, hi = _outward(low, high, _FEW)
+        lo, hi = outward(low, high, LIBRARY_ERROR)
         known = (lo <= hi) & np.isfinite(lo) & np.isfinite(hi)
         return Enclosure(np.where(np.isnan(lo), -np.inf, lo), np.where(np.isnan(hi), np.inf, hi), known)
 

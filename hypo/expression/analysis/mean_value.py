@@ -16,11 +16,16 @@ from typing import Any
 import numpy as np
 
 from hypo.expression.analysis.derivative import derivative
-from hypo.expression.analysis.intervals import FUNCTIONS, Bounds, enclose
+from hypo.expression.analysis.intervals import FUNCTIONS, enclose
+from hypo.expression.analysis.rounding import Bounds
 from hypo.expression.expr import Expression
 
-# Larger derivatives cost more than the boxes that they save.
-_MAX_NODES, _MAX_SLOPE_NODES, _MAX_VARIABLES = 80, 300, 10
+# Nodes of a formula: derivatives of larger ones cost more than the boxes that they save.
+_MAX_NODES = 80
+# Nodes of a derivative, for the same reason.
+_MAX_SLOPE_NODES = 300
+# Variables, each of which has a derivative.
+_MAX_VARIABLES = 10
 
 
 @lru_cache(maxsize=1024)

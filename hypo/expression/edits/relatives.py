@@ -18,8 +18,10 @@ from hypo.expression.edits.extremes import HOLDERS, moved
 from hypo.expression.expr import Expression
 from hypo.kernels import opcodes as oc
 
-# Coefficients are tied where their ratio is within this share of a fraction with at most this numerator and denominator.
-CLOSE, SIMPLE = 0.03, 4
+# Coefficients are tied where their ratio is within this share of a simple fraction.
+CLOSE = 0.03
+# The largest numerator and denominator of one.
+SIMPLE = 4
 # Longer formulas have too many relatives to fit them all.
 MOST = 60
 # Largest k of powers u^(k/2) that are written with a root.

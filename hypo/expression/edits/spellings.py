@@ -14,13 +14,18 @@ from hypo.expression.algebra.simplify import simplify
 from hypo.expression.expr import PI, Expression
 from hypo.kernels import opcodes as oc
 
-# Formulas of fewer nodes have no shorter spelling worth the time, longer ones take too much of it.
-LEAST, MOST = 6, 45
+# Formulas of fewer nodes have no shorter spelling worth the time.
+LEAST = 6
+# Those of more nodes take too much of it.
+MOST = 45
 # Powers p/q of larger p make polynomials of that degree, which take minutes to factor.
 MOST_POWER = 12
-# What is needed at the end only, and the seconds after which it is loaded in the background: shorter work may not need it. On a
-# busy machine that takes some seconds: with less than that left nothing waits for it.
-LATER, WAIT, PATIENCE = ("scipy.special", "sympy"), 1.0, 4.0
+# What is needed at the end only.
+LATER = ("scipy.special", "sympy")
+# Seconds after which it is loaded in the background: shorter work may not need it.
+WAIT = 1.0
+# Seconds that this takes on a busy machine: with less than that left nothing waits for it.
+PATIENCE = 4.0
 # What every search needs.
 ALWAYS = ("scipy.spatial", "scipy.special")
 

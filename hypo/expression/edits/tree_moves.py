@@ -33,8 +33,10 @@ Moved = tuple[Tree, float]
 _COMMUTATIVE = frozenset(row.opcode for row in ops.OPERATORS if row.commutative)
 # How operators are written in keys: by their places in the table, whose order stays whatever their codes are.
 _WRITTEN = {row.opcode: str(place) for place, row in enumerate(ops.OPERATORS, start=oc.FIRST_UNARY)}
-# Chances of a leaf, a unary and a binary operator in a subtree drawn anew: sizes have a mean of 3.
-LEAF, UNARY = 0.5, 0.25
+# The chance of a leaf in a subtree drawn anew: with as many functions as operations sizes have a mean of 3.
+LEAF = 0.5
+# The chance of a function of one argument there.
+UNARY = 0.25
 # Share of new subtrees that come from the library.
 FROM_LIBRARY = 0.5
 

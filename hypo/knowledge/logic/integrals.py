@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from hypo.expression import operators as ops
 from hypo.expression.analysis.derivative import derivative
-from hypo.expression.analysis.intervals import FUNCTIONS, Bounds, Enclosure, enclose
+from hypo.expression.analysis.intervals import FUNCTIONS, Enclosure, enclose
+from hypo.expression.analysis.rounding import Bounds
 from hypo.expression.expr import Expression
 from hypo.expression.program import Program
 from hypo.kernels import opcodes as oc
