@@ -113,8 +113,6 @@ STILL: dict[str, frozenset[str]] = {
     ),
     "parameters": frozenset(
         {
-            "hypo.data.tables.as_dataset",
-            "hypo.fitting.constants.fit.fit",
             "hypo.kernels.cpu.enumerate.grow",
             "hypo.kernels.cpu.evolution.variation._mutate",
             "hypo.kernels.cpu.fit_batch._forward",
