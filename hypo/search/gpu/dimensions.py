@@ -38,7 +38,7 @@ def unary_dimensions(op: int, d: Tensor, bits: int, n_field: int) -> Tensor:
         whole = torch.div(d, root, rounding_mode="floor")
         return torch.where(_digits_ok(d, bits, n_field, root, limit), whole, INVALID)
     if ops.BY_OPCODE[op].dimension != "dimensionless":
-        raise ops.unknown(op, "the table of dimensions on a GPU (cuda_dimensions.py)")
+        raise ops.unknown(op, "the table of dimensions on a GPU (search/gpu/dimensions.py)")
     return torch.where(d == 0, 0, INVALID)
 
 
@@ -50,5 +50,5 @@ def binary_dimensions(op: int, d: Tensor, e: Tensor, bits: int, n_field: int) ->
         r = d + e if op == oc.MUL else d - e
         return torch.where((r == 0) | _digits_ok(r, bits, n_field, 1, (1 << (bits - 2)) - 1), r, INVALID)
     if op != oc.POW:
-        raise ops.unknown(op, "the table of dimensions on a GPU (cuda_dimensions.py)")
+        raise ops.unknown(op, "the table of dimensions on a GPU (search/gpu/dimensions.py)")
     return torch.where((d == 0) & (e == 0), 0, INVALID)

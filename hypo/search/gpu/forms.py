@@ -299,7 +299,7 @@ class ProductForm(_Form):
         return self._operands[group, precision]
 
     def _scale(self, rows: Tensor) -> Tensor:
-        """Rows over their largest values in single precision, as :func:`hypo.search.scan.pair_scan.scaled`."""
+        """Rows over their largest values in single precision, as :func:`hypo.search.scan.pair_scan.scale_rows`."""
         out = (rows / rows.abs().amax(1, keepdim=True).clamp(min=1e-300)).float()
         return torch.where(out.abs() < LEAST, 0.0, out)
 

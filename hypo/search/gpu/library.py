@@ -38,7 +38,7 @@ NORM_SHARE = 0.37
 DIMENSION_STEP = 617.3
 DIMENSIONS = 8191
 
-_UNARY: ops.ByOpcode[Callable[[Tensor], Tensor]] = ops.ByOpcode("enumeration on a GPU (cuda_library.py)", {
+_UNARY: ops.ByOpcode[Callable[[Tensor], Tensor]] = ops.ByOpcode("enumeration on a GPU (search/gpu/library.py)", {
     oc.NEG: torch.neg, oc.SQUARE: torch.square, oc.CUBE: lambda u: u * u * u, oc.SQRT: torch.sqrt, oc.EXP: torch.exp,
     oc.SIN: torch.sin, oc.COS: torch.cos, oc.TAN: torch.tan, oc.TANH: torch.tanh, oc.SINH: torch.sinh, oc.COSH: torch.cosh,
     oc.ASIN: torch.asin, oc.ACOS: torch.acos, oc.ATAN: torch.atan, oc.ABS: torch.abs,
@@ -46,7 +46,7 @@ _UNARY: ops.ByOpcode[Callable[[Tensor], Tensor]] = ops.ByOpcode("enumeration on 
     oc.LOG: lambda u: torch.where(u > 0, u, torch.nan).log(),
     oc.INV: lambda u: torch.where(u != 0, u, torch.nan).reciprocal(),
 })  # fmt: skip
-_BINARY: ops.ByOpcode[Callable[[Tensor, Tensor], Tensor]] = ops.ByOpcode("enumeration on a GPU (cuda_library.py)", {
+_BINARY: ops.ByOpcode[Callable[[Tensor, Tensor], Tensor]] = ops.ByOpcode("enumeration on a GPU (search/gpu/library.py)", {
     oc.ADD: torch.add, oc.SUB: torch.sub, oc.MUL: torch.mul, oc.MIN: torch.minimum, oc.MAX: torch.maximum, oc.POW: torch.pow,
     oc.DIV: lambda u, v: u / torch.where(v != 0, v, torch.nan),
 })  # fmt: skip
