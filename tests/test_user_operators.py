@@ -25,6 +25,7 @@ from hypo.expression.sympy_bridge import from_sympy
 from hypo.kernels.cpu import enumerate as kernel
 from hypo.parallel.processes import Processes
 from hypo.units import DIMENSIONLESS, Dimension
+from tests.oracles.installed import install
 
 X = np.linspace(-1.5, 1.5, 31)
 METRE = Dimension([1])
@@ -351,12 +352,8 @@ def test_a_wrong_number_of_arguments_in_a_formula(op: hypo.Operator) -> None:
 
 @pytest.fixture
 def package(tmp_path, monkeypatch: pytest.MonkeyPatch):
-    info = tmp_path / "waves-1.2.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: waves\nVersion: 1.2\n")
-    (info / "entry_points.txt").write_text(
-        "[hypo.operators]\nripple = waves_of_tests:ripple\nbroken = waves_of_tests:broken\n"
-    )
+    points = {"ripple": "waves_of_tests:ripple", "broken": "waves_of_tests:broken"}
+    install(tmp_path, "waves", "1.2", {"hypo.operators": points})
     (tmp_path / "waves_of_tests.py").write_text(
         "import math, hypo\nripple = hypo.Operator('ripple', lambda u: math.sin(u)*u, "
         "lambda u: math.sin(u) + u*math.cos(u))\n"

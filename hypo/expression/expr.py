@@ -163,16 +163,7 @@ class Expression:
     @cached_property
     def starts(self) -> tuple[int, ...]:
         """For each node the position where its subtree begins, so ``code[starts[i]:i+1]`` is the subtree of node i."""
-        stack: list[int] = []
-        begin: list[int] = []
-        for i, (op, _) in enumerate(self.code):
-            n = oc.arity(op)
-            start = i if n == 0 else stack[-n]
-            if n:
-                del stack[-n:]
-            stack.append(start)
-            begin.append(start)
-        return tuple(begin)
+        return find_starts(self.code)
 
     def subtree(self, node: int) -> Expression:
         """The expression rooted at node ``node``."""
@@ -312,6 +303,20 @@ class Expression:
     def sympy(self):  # type: ignore[no-untyped-def]
         """The formula as a sympy expression with real symbols."""
         return _introduced.to_sympy(self)
+
+
+def find_starts(code: Sequence[tuple[int, Any]]) -> tuple[int, ...]:
+    """For each node of a postfix ``code`` the position where its subtree begins."""
+    stack: list[int] = []
+    starts: list[int] = []
+    for i, (op, _) in enumerate(code):
+        n = oc.arity(op)
+        start = i if n == 0 else stack[-n]
+        if n:
+            del stack[-n:]
+        stack.append(start)
+        starts.append(start)
+    return tuple(starts)
 
 
 def _renamed(

@@ -31,6 +31,7 @@ from sybil.parsers.markdown import SkipParser
 from sybil.parsers.markdown.lexers import RawFencedCodeBlockLexer
 
 from hypo.cli.main import main
+from tests.oracles.installed import install
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
@@ -76,14 +77,8 @@ def run_block(example: Example) -> None:
 
 def install_package(project: Mapping[str, Any]) -> None:
     """Let Python find the entry points of a package whose modules stand in the page's folder, as an installation does."""
-    name, version = project["name"], project["version"]
-    site = Path(f"{name}-site").absolute()
-    info = site / f"{name.replace('-', '_')}-{version}.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n", encoding="utf-8")
-    groups = {group: "\n".join(map(" = ".join, points.items())) for group, points in project["entry-points"].items()}
-    text = "\n".join(f"[{group}]\n{points}\n" for group, points in groups.items())
-    (info / "entry_points.txt").write_text(text, encoding="utf-8")
+    site = Path(f"{project['name']}-site").absolute()
+    install(site, project["name"], project["version"], project["entry-points"])
     sys.path.insert(0, str(site))
 
 

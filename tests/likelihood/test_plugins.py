@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import subprocess
 import sys
 import tomllib
@@ -19,20 +18,15 @@ from hypo.errors import DataError, InputError
 from hypo.likelihood.registry import BUILT_IN, list_names, list_users, load_family, make_family
 from hypo.result.entries import Damaged
 from hypo.result.record import _read_search_settings
+from tests.oracles import installed
 from tests.oracles.places import LIKELIHOOD_PLUGIN
 
 SIGMA = 0.4
 
 
 def install(folder: Path, name: str, version: str, points: dict[str, str]) -> None:
-    """Writes what an installer leaves of a package's metadata: its name and its entry points."""
-    info = folder / f"{name.replace('-', '_')}-{version}.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-    config = configparser.ConfigParser()
-    config["hypo.likelihoods"] = points
-    with (info / "entry_points.txt").open("w") as file:
-        config.write(file)
+    """Installs a package that offers ``points`` of the group."""
+    installed.install(folder, name, version, {"hypo.likelihoods": points})
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ import numpy as np
 
 from hypo.expression import operators as ops
 from hypo.expression.algebra.simplify import simplify
-from hypo.expression.expr import Constant, Expression
+from hypo.expression.expr import Constant, Expression, find_starts
 from hypo.kernels import opcodes as oc
 
 Node = tuple[int, str | Constant | None]
@@ -90,20 +90,6 @@ def _leaf_key(leaf: str | Constant | None) -> str:
 def admissible(t: Tree) -> bool:
     """True if the simplifier would write the formula so, up to the order of operands."""
     return key(tree(simplify(formula(t))))[0] == key(t)[0]
-
-
-def starts(t: Tree) -> list[int]:
-    """For each node where its subtree begins."""
-    stack: list[int] = []
-    out: list[int] = []
-    for i, (op, _) in enumerate(t):
-        n = oc.arity(op)
-        begin = i if n == 0 else stack[-n]
-        if n:
-            del stack[-n:]
-        stack.append(begin)
-        out.append(begin)
-    return out
 
 
 class TreeLibrary:
@@ -254,7 +240,7 @@ def leaf(t: Tree, g: TreeGrammar, rng: np.random.Generator) -> Moved | None:
         return None
     if rng.uniform() < 0.5:
         i = int(rng.integers(len(t)))
-        begin = starts(t)[i]
+        begin = find_starts(t)[i]
         op = (g.binary[int(rng.integers(len(g.binary)))], None)
         new = g.leaves[int(rng.integers(len(g.leaves)))]
         old = t[begin : i + 1]
@@ -266,7 +252,7 @@ def leaf(t: Tree, g: TreeGrammar, rng: np.random.Generator) -> Moved | None:
     if not places:
         return None
     i, first = places[int(rng.integers(len(places)))]
-    begin = starts(t)[i]
+    begin = find_starts(t)[i]
     kept = t[begin + 1 : i] if first else t[begin : i - 1]
     out = (*t[:begin], *kept, *t[i + 1 :])
     return out, math.log(len(places) / (len(out) * len(g.binary) * 2 * len(g.leaves)))
@@ -274,7 +260,7 @@ def leaf(t: Tree, g: TreeGrammar, rng: np.random.Generator) -> Moved | None:
 
 def _prunable(t: Tree) -> list[tuple[int, bool]]:
     """Binary nodes with a leaf as operand, and whether it is the first."""
-    begin, out = starts(t), []
+    begin, out = find_starts(t), []
     for i, (op, _) in enumerate(t):
         if oc.arity(op) == 2:
             if begin[i - 1] == begin[i] + 1:
@@ -287,7 +273,7 @@ def _prunable(t: Tree) -> list[tuple[int, bool]]:
 def subtree(t: Tree, g: TreeGrammar, rng: np.random.Generator) -> Moved | None:
     """Another subtree at one node, from the library or grown anew: q = D(new)/n and D(old)/n'."""
     i = int(rng.integers(len(t)))
-    begin = starts(t)[i]
+    begin = find_starts(t)[i]
     new = g.drawn(rng, g.library)
     if new is None:
         return None

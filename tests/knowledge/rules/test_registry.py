@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import subprocess
 import sys
 import textwrap
@@ -19,18 +18,13 @@ from hypo.knowledge.claims.claim import PROVED, REFUTED
 from hypo.knowledge.claims.law import Law
 from hypo.knowledge.rules.base import built_in_kinds
 from hypo.knowledge.rules.registry import broken_plugins, known_kinds, read_rule
+from tests.oracles import installed
 from tests.oracles.places import RULE_PLUGIN
 
 
 def install(folder, name, version, points):
-    """Writes what an installer leaves of a package's metadata: its name and its entry points."""
-    info = folder / f"{name.replace('-', '_')}-{version}.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-    config = configparser.ConfigParser()
-    config["hypo.rules"] = points
-    with (info / "entry_points.txt").open("w") as file:
-        config.write(file)
+    """Installs a package that offers ``points`` of the group."""
+    installed.install(folder, name, version, {"hypo.rules": points})
 
 
 @pytest.fixture
