@@ -19,6 +19,7 @@ Rational = int | Fraction
 """An exact coefficient; whole ones are ints."""
 
 _fresh = count(1)
+# Rational numbers with larger ones are written as decimals, if at all.
 MAX_DENOMINATOR = 10**6
 _MAX_NUMERATOR = 10**12
 
@@ -85,10 +86,7 @@ def node(op: int, args: tuple[Term, ...]) -> Term:
     """The operator applied as it stands, without any simplification."""
     t = Term()
     t.op, t.args, t.leaf = op, args, None
-    row = ops.BY_OPCODE[op]
-    if row.number is None:
-        raise ops.unknown(op, "evaluation on numbers (operators.py)")
-    name = row.name
+    name = _evaluable(op).name
     values = [a.value for a in args if a.value is not None]
     t.value = evaluate(op, *values) if len(values) == len(args) else None
     t.free = t.value is not None and any(a.free for a in args)
@@ -197,11 +195,18 @@ def exact_value(t: Term) -> Rational | None:
     return None
 
 
+def _evaluable(op: int) -> ops.OperatorRow:
+    """The row of an operator that has values on numbers."""
+    row = ops.BY_OPCODE[op]
+    if row.number is None:
+        raise ops.unknown(op, "evaluation on numbers (operators.py)")
+    return row
+
+
 def evaluate(op: int, *args: float) -> float | None:
     """The operator's value on numbers, None where undefined or not finite."""
-    number = ops.BY_OPCODE[op].number
-    if number is None:
-        raise ops.unknown(op, "evaluation on numbers (operators.py)")
+    number = _evaluable(op).number
+    assert number is not None
     try:
         value = number(*args)
     except (ValueError, ZeroDivisionError, OverflowError):

@@ -112,7 +112,7 @@ def test_in_place_gives_the_same_bits(name, dtype, n):
 
 def test_blocks_write_only_the_rows_asked_for():
     u, out = np.full(8, 0.5), np.zeros(8)
-    for op in range(oc.FIRST_UNARY, oc.FIRST_BINARY):
+    for op in range(oc.FIRST_UNARY, oc.FIRST_USER):
         out[:] = -7.0
         unary_block(op, u, out, 5)
         assert np.all(out[:5] != -7.0) and np.all(out[5:] == -7.0)

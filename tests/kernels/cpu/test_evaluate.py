@@ -13,7 +13,7 @@ from hypo.expression.operators import OPERATORS, OperatorRow
 from hypo.expression.parser import parse
 from hypo.expression.program import evaluate as evaluate_expression
 from hypo.kernels.cpu.evaluate import BLOCK, evaluate, value_and_gradient
-from hypo.kernels.opcodes import ADD, CONST, EXP, FIRST_UNARY, LOG, MUL, N_OPCODE, POW, VAR, arity
+from hypo.kernels.opcodes import ADD, CONST, EXP, FIRST_UNARY, LOG, MUL, N_OPCODE, POW, VAR, arity, is_user_defined
 from tests.oracles.operators import BY_NAME, EDGES
 from tests.oracles.reference import evaluate as walk
 from tests.oracles.reference import random_tree
@@ -74,7 +74,7 @@ def ulps(got: float, exact: mpmath.mpf) -> float:
 
 
 def test_table_and_kernels_know_the_same_operators() -> None:
-    assert sorted(row.opcode for row in OPERATORS) == list(range(FIRST_UNARY, N_OPCODE))
+    assert {row.opcode for row in OPERATORS} == {c for c in range(FIRST_UNARY, N_OPCODE) if not is_user_defined(c)}
     assert all(arity(row.opcode) == row.arity for row in OPERATORS)
 
 

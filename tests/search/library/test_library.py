@@ -43,7 +43,7 @@ class Grammar:
         ]
         if self.one:
             seeds.append(Seed(Expression.constant(1.0), 1, np.ones(N_ROW)))
-        forbid = np.zeros(N_OPCODE, np.int32)
+        forbid = np.zeros(N_OPCODE, np.int64)
         for outer, inner in self.nesting.items():
             for name in inner:
                 forbid[BY_NAME[outer].opcode] |= 1 << BY_NAME[name].opcode
