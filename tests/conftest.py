@@ -81,5 +81,5 @@ def no_numpy_noise() -> Iterator[None]:
 def short_chains() -> Iterator[None]:
     """Chains over structures end after few formulas."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(structure_mcmc, "MOST", 300)
+        patch.setattr(structure_mcmc, "MOST_WEIGHED", 300)
         yield

@@ -82,7 +82,7 @@ def test_impossible_units_find_nothing() -> None:
 
 def test_operators_of_a_call_are_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
     # Chains obey them too; a few hundred formulas of theirs show it.
-    monkeypatch.setattr(chain, "MOST", 200)
+    monkeypatch.setattr(chain, "MOST_WEIGHED", 200)
     x = np.linspace(1.0, 3.0, 40)
     settings = Settings(operators=("+", "-", "*", "/"), time_limit=NO_LIMIT, turns=2)
     outcome = search(make_problem(from_arrays(x[:, None], x**2.5, names=["x"]), None, settings), settings)
