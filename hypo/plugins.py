@@ -30,27 +30,36 @@ def _find_installed(group: str, _path: tuple[str, ...]) -> Mapping[str, Offers]:
     return {name: tuple(points) for name, points in found.items()}
 
 
-def load_class(base: type, shown: str, offers: Offers, what: str, error: type[Exception]) -> Any:
-    """The subclass of ``base`` (``shown`` to its authors) that ``offers`` of one name stand for; ``what`` names it in messages,
-    as in ``the rule kind saturates``. Its ``kind`` must be that name.
+def load(offers: Offers, what: str, error: type[Exception]) -> Any:
+    """The object that ``offers`` of one name stand for; ``what`` names it in messages, as in ``the rule kind saturates``.
 
-    Raises ``error``, naming the package, where it cannot be imported or is something else.
+    Raises ``error``, naming the packages, where it cannot be imported or several packages offer different ones.
     """
-    packages, point = name_packages(offers), offers[0]
+    packages = name_packages(offers)
     if len({offer.value for offer in offers}) > 1:
         raise error(f"the packages {packages} both offer {what}; uninstall one of them")
     try:
-        loaded = point.load()
+        return offers[0].load()
     except Exception as failure:
+        # A package may fail in any way.
         raise error(f"{what} of the package {packages} cannot be loaded: {say_reason(failure)}") from failure
-    offered = f"the package {packages} offers {what}, but {point.value}"
+
+
+def load_class(base: type, shown: str, offers: Offers, what: str, error: type[Exception]) -> Any:
+    """The subclass of ``base`` (``shown`` to its authors) that :func:`load` gives. Its ``kind`` must be the name of the offers.
+
+    Raises ``error``, naming the package, where it cannot be imported or is something else.
+    """
+    loaded, point = load(offers, what, error), offers[0]
+    offered = f"the package {name_packages(offers)} offers {what}, but {point.value}"
     if not (isinstance(loaded, type) and issubclass(loaded, base)):
         raise error(f"{offered} is no subclass of {shown}")
     own = getattr(loaded, "kind", None)
     if own is None:
         raise error(f'{offered} has no kind; it needs kind = "{point.name}" in its body')
     if own != point.name:
-        raise error(f'{offered} calls itself "{own}"')
+        shown_kind = f'"{own}"' if isinstance(own, str) else repr(own)
+        raise error(f"{offered} calls itself {shown_kind}")
     return loaded
 
 

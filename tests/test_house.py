@@ -113,8 +113,6 @@ STILL: dict[str, frozenset[str]] = {
     ),
     "parameters": frozenset(
         {
-            "hypo.data.tables.as_dataset",
-            "hypo.fitting.constants.fit.fit",
             "hypo.kernels.cpu.enumerate.grow",
             "hypo.kernels.cpu.evolution.variation._mutate",
             "hypo.kernels.cpu.fit_batch._forward",
@@ -144,37 +142,6 @@ STILL: dict[str, frozenset[str]] = {
         }
     ),
     "modules": frozenset({"hypo.kernels.gpu.pair_scan"}),
-    "docstrings": frozenset(
-        {
-            "hypo.expression.algebra.term.constant",
-            "hypo.expression.algebra.term.literal",
-            "hypo.expression.algebra.term.to_expression",
-            "hypo.expression.algebra.term.variable",
-            "hypo.expression.analysis.intervals.abs_",
-            "hypo.expression.analysis.intervals.acos",
-            "hypo.expression.analysis.intervals.add",
-            "hypo.expression.analysis.intervals.asin",
-            "hypo.expression.analysis.intervals.cos",
-            "hypo.expression.analysis.intervals.cosh",
-            "hypo.expression.analysis.intervals.cube",
-            "hypo.expression.analysis.intervals.div",
-            "hypo.expression.analysis.intervals.inv",
-            "hypo.expression.analysis.intervals.log",
-            "hypo.expression.analysis.intervals.max_",
-            "hypo.expression.analysis.intervals.min_",
-            "hypo.expression.analysis.intervals.mul",
-            "hypo.expression.analysis.intervals.neg",
-            "hypo.expression.analysis.intervals.pow_",
-            "hypo.expression.analysis.intervals.sin",
-            "hypo.expression.analysis.intervals.sqrt",
-            "hypo.expression.analysis.intervals.square",
-            "hypo.expression.analysis.intervals.sub",
-            "hypo.expression.analysis.intervals.tan",
-            "hypo.expression.analysis.rounding.corners",
-            "hypo.expression.analysis.rounding.everywhere",
-            "hypo.expression.expr.Expression.rebuilt",
-        }
-    ),
 }
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

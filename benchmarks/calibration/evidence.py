@@ -38,7 +38,7 @@ from scipy.stats import kendalltau
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
 from hypo.expression.program import Program
-from hypo.fitting.constants.fit import fit
+from hypo.fitting.constants.fit import DescentOptions, fit
 from hypo.likelihood.base import Gaussian
 from hypo.posterior.laplace import Laplace, laplace
 from hypo.posterior.modes import equivalent_modes
@@ -132,7 +132,7 @@ def posed(number: int, X: NDArray[np.float64], y: NDArray[np.float64]) -> Proble
     form = form.with_values([c.value if c.name is None else 1.0 for c in form.constants])
     likelihood = Gaussian(y)
     rng = np.random.default_rng(0)
-    fitted = fit(form, X, COLUMNS, likelihood, starts=STARTS, rng=rng, steps=500)
+    fitted = fit(form, X, COLUMNS, likelihood, starts=STARTS, rng=rng, options=DescentOptions(steps=500))
     shape = laplace(fitted, X, COLUMNS, likelihood)
     return (
         None if shape is None or not math.isfinite(shape.log_evidence) else Problem(form, X, likelihood, fitted, shape)
@@ -207,7 +207,7 @@ def _modes(p: Problem) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64
         values = p.fitted.values
         theta = p.shape.prior_scale * np.clip(rng.standard_cauchy(len(p.shape.theta)), -30, 30)
         values[p.shape.slot >= 0] = theta[p.shape.slot[p.shape.slot >= 0]]
-        e = fit(p.fitted.with_values(values), p.X, COLUMNS, p.likelihood, steps=200)
+        e = fit(p.fitted.with_values(values), p.X, COLUMNS, p.likelihood, options=DescentOptions(steps=200))
         shape = laplace(e, p.X, COLUMNS, p.likelihood)
         if shape is not None and shape.log_evidence > p.shape.log_evidence - 12.0:
             shapes.append(shape)

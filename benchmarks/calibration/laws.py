@@ -24,7 +24,7 @@ from hypo.expression import operators as ops
 from hypo.expression.algebra.simplify import simplify
 from hypo.expression.expr import Expression
 from hypo.expression.program import Program
-from hypo.fitting.constants.fit import fit
+from hypo.fitting.constants.fit import DescentOptions, fit
 from hypo.likelihood.base import Gaussian
 from hypo.posterior.laplace import laplace
 from hypo.scoring.code_length import integer_cost
@@ -218,7 +218,9 @@ def meets(
     e: Expression, X: NDArray[np.float64], y: NDArray[np.float64], columns: Sequence[str], *, starts: int, steps: int
 ) -> bool:
     """True if ``e``, its free constants fitted anew, meets noise-free rows."""
-    again = fit(e, X, columns, Gaussian(y), starts=starts, rng=np.random.default_rng(0), steps=steps)
+    again = fit(
+        e, X, columns, Gaussian(y), starts=starts, rng=np.random.default_rng(0), options=DescentOptions(steps=steps)
+    )
     with np.errstate(all="ignore"):
         error = Program.of(again, columns).value(X) - y
         return bool(np.sqrt(np.mean(error**2)) < 1e-6 * np.sqrt(np.mean(y**2)))

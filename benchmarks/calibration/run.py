@@ -37,7 +37,7 @@ from hypo.data import as_dataset  # noqa: E402
 from hypo.expression.algebra.simplify import simplify  # noqa: E402
 from hypo.expression.expr import Expression  # noqa: E402
 from hypo.expression.program import Program  # noqa: E402
-from hypo.fitting.constants.fit import fit  # noqa: E402
+from hypo.fitting.constants.fit import DescentOptions, fit  # noqa: E402
 from hypo.likelihood.base import Gaussian  # noqa: E402
 from hypo.posterior.laplace import laplace  # noqa: E402
 from hypo.posterior.posterior import Structure, make_posterior, structure_key  # noqa: E402
@@ -46,6 +46,8 @@ from hypo.problem.problem import Settings, make_problem  # noqa: E402
 from hypo.scoring.score import Scorer  # noqa: E402
 
 SETTINGS = Settings()
+# Constants of a known law are fitted with many steps.
+LONG = DescentOptions(steps=500)
 LEVELS = (0.5, 0.8, 0.9, 0.95)
 # Central intervals whose ends are the edges of the PIT's bins (quantiles 0.05, 0.10, …, 0.95).
 EDGES = tuple(round(0.1 * k, 1) for k in range(1, 10))
@@ -73,7 +75,7 @@ def held(
 def given(case: Case) -> dict[str, Any] | None:
     """The structure is known: intervals of constants, and predictions with that structure alone."""
     likelihood = Gaussian(case.y)
-    e = fit(case.law, case.X, case.columns, likelihood, starts=5, rng=np.random.default_rng(0), steps=500)
+    e = fit(case.law, case.X, case.columns, likelihood, starts=5, rng=np.random.default_rng(0), options=LONG)
     h = Scorer(case.X, case.columns, likelihood, symbols=15).score(e)
     shape = laplace(e, case.X, case.columns, likelihood)
     p = None if h is None else make_posterior([h], case.X, case.columns, likelihood)
@@ -172,7 +174,8 @@ def law_nats(case: Case, settings: Settings = SETTINGS) -> float:
     """Minus log of evidence times prior of the law, fitted, as the search's posterior counts it; infinite where undefined."""
     data = {**dict(zip(case.columns, case.X, strict=True)), "y": case.y}
     problem = make_problem(as_dataset(data, "y")[0], None, settings)
-    e = fit(case.law, problem.X, problem.columns, problem.likelihood, starts=5, rng=np.random.default_rng(0), steps=500)
+    rng = np.random.default_rng(0)
+    e = fit(case.law, problem.X, problem.columns, problem.likelihood, starts=5, rng=rng, options=LONG)
     h = problem.scorer(settings).score(e)
     p = None if h is None else make_posterior([h], problem.X, problem.columns, problem.likelihood)
     return math.inf if p is None else p.structures[0].nats

@@ -23,11 +23,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hypo.data import Dataset, as_dataset
+from hypo.data import Dataset, TableOptions, as_dataset
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
 from hypo.expression.program import Program
-from hypo.fitting.constants.fit import TIGHT, fit
+from hypo.fitting.constants.fit import TIGHT, DescentOptions, fit
 from hypo.fitting.score_formula import score_formula
 from hypo.likelihood.family import Family
 from hypo.likelihood.registry import make_family
@@ -120,7 +120,7 @@ def problem(kind: str, case: int) -> tuple[Dataset, Expression, Family]:
     f = Program.of(e, columns).value(X[: len(columns)])
     y, e, trials = noisy(kind, f, e, rng)
     table = dict(zip(columns, X, strict=False))
-    return as_dataset({**table, "y": y}, "y", trials=trials)[0], e, make_family(kind)
+    return as_dataset({**table, "y": y}, "y", TableOptions(trials=trials))[0], e, make_family(kind)
 
 
 def noisy(
@@ -162,7 +162,7 @@ def solved(kind: str, case: int) -> dict[str, object]:
         moved = 10.0 ** rng.normal(0.0, DECADES, len(free)) if k else np.ones(len(free))
         begun = law.with_values(np.where(free, law.values * moved, law.values))
         with np.errstate(all="ignore"):
-            e = fit(begun, p.X, p.columns, p.likelihood, steps=2000, tolerance=TIGHT)
+            e = fit(begun, p.X, p.columns, p.likelihood, options=DescentOptions(steps=2000, tolerance=TIGHT))
             other = p.likelihood.misfit(p.likelihood.loss(p.likelihood.predict(e, p.X, p.columns)))
         if other < best - REACHED:
             best, origin = other, "around the law" if k else "the law"

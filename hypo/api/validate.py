@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from hypo.api.inputs import make_knowledge, make_settings
 from hypo.api.parameters.calls import list_names
 from hypo.api.parameters.parameter import FIT, LIKELIHOOD, SEARCH, TABLE
-from hypo.data import as_dataset
+from hypo.data import TableOptions, as_dataset
 from hypo.errors import InputError
 from hypo.expression.printing import shortened
 from hypo.units import DIMENSIONLESS
@@ -46,7 +46,7 @@ def validate_inputs(data: Any, target: Any, given: Mapping[str, Any]) -> Inputs:
         return {name: given[name] for name in list_names(FIT, *parts) if name in given}
 
     table = {name: value for name, value in part(TABLE).items() if name not in ("data", "target")}
-    dataset, columns = as_dataset(data, target, **table)
+    dataset, columns = as_dataset(data, target, TableOptions(**table))
     background = make_knowledge(given.get("knowledge"), dataset, given.get("units"))
     if background.rules:
         from hypo.knowledge.file.column_names import misread_rules

@@ -251,14 +251,13 @@ def check(
 
     dataset = None
     if data is not None:
-        from hypo.data import as_dataset, read_table
+        from hypo.data import TableOptions, as_dataset, read_table
 
         if target is None:
             target = read_table(data, thousands).labels[-1]
             note(f"no --target is given, so the last column, {target}, is taken for it")
-        dataset, _ = as_dataset(
-            data, target, features=features, drop_missing=True, exclude=exclude, thousands=thousands
-        )
+        options = TableOptions(features=features, drop_missing=True, exclude=exclude, thousands=thousands)
+        dataset, _ = as_dataset(data, target, options)
         for line in dataset.notes:
             note(line)
     findings = lint(knowledge, dataset)

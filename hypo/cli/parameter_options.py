@@ -13,6 +13,18 @@ from hypo.api.parameters.parameter import FIT, Option, Parameter
 Decorator = Callable[[Any], Any]
 
 
+class _LateHelp(click.Option):
+    """An option whose help is made when it is shown: to look for installed packages takes time."""
+
+    def __init__(self, *given: Any, make_help: Callable[[], str], **more: Any) -> None:
+        super().__init__(*given, **more)
+        self._make_help = make_help
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        self.help = self._make_help()
+        return super().get_help_record(ctx)
+
+
 def join_options(*given: Decorator) -> Decorator:
     """Several click options as one decorator."""
 
@@ -43,11 +55,14 @@ def drop_blanks(options: dict[str, Any]) -> dict[str, Any]:
 def _as_click(p: Parameter, option: Option) -> Decorator:
     """The option of a row. Its default is said in the help and not passed on, so that a call knows what was given."""
     spelling = option.spelling or "--" + p.name.replace("_", "-")
-    text = option.help + (f"  [default: {option.default_text}]" if option.default_text else "")
     if option.flag is None:
         more = {"type": option.type, "metavar": option.metavar, "multiple": option.multiple, "default": option.default}
     elif option.flag:
         more = {"is_flag": True}
     else:
         more = {"flag_value": False, "default": True}
-    return click.option(spelling, p.name, help=text, **more)
+    default = f"  [default: {option.default_text}]" if option.default_text else ""
+    if isinstance(option.help, str):
+        return click.option(spelling, p.name, help=option.help + default, **more)
+    make_help = option.help
+    return click.option(spelling, p.name, cls=_LateHelp, make_help=lambda: make_help() + default, **more)

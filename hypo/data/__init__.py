@@ -2,6 +2,6 @@
 
 from hypo.data.dataset import Dataset, Table
 from hypo.data.readers import from_arrays, from_frame, read_csv, read_table
-from hypo.data.tables import as_dataset
+from hypo.data.tables import TableOptions, as_dataset
 
-__all__ = ["Dataset", "Table", "as_dataset", "from_arrays", "from_frame", "read_csv", "read_table"]
+__all__ = ["Dataset", "Table", "TableOptions", "as_dataset", "from_arrays", "from_frame", "read_csv", "read_table"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,48 +20,50 @@ if TYPE_CHECKING:
     XSigma = Mapping[str, Any] | str | Sequence[str] | None
 
 
-def as_dataset(
-    data: Any,
-    target: Any,
-    *,
-    features: Sequence[str] | str | None = None,
-    sigma: float | str | ArrayLike | None = None,
-    weights: str | ArrayLike | None = None,
-    drop_missing: bool = False,
-    trials: float | str | ArrayLike | None = None,
-    censored: str | ArrayLike | None = None,
-    lower: str | ArrayLike | None = None,
-    upper: str | ArrayLike | None = None,
-    x_sigma: XSigma = None,
-    folds: str | ArrayLike | None = None,
-    exclude: Sequence[str] | str | None = None,
-    thousands: str | None = None,
-) -> tuple[Dataset, tuple[str, ...]]:
+# The options that belong to a table: a data set has its own.
+_OF_A_TABLE = ("trials", "censored", "lower", "upper", "x_sigma", "folds", "exclude", "thousands")
+
+
+@dataclass(frozen=True)
+class TableOptions:
+    """All that is said of a table beside its target, named as the parameters of :func:`hypo.fit`: columns, or arrays of shape
+    ``(n_row,)``, by their roles, and how its text is read. None where nothing is said."""
+
+    features: Sequence[str] | str | None = None
+    sigma: float | str | ArrayLike | None = None
+    weights: str | ArrayLike | None = None
+    drop_missing: bool = False
+    trials: float | str | ArrayLike | None = None
+    censored: str | ArrayLike | None = None
+    lower: str | ArrayLike | None = None
+    upper: str | ArrayLike | None = None
+    x_sigma: XSigma = None
+    folds: str | ArrayLike | None = None
+    exclude: Sequence[str] | str | None = None
+    thousands: str | None = None
+
+    def check(self) -> dict[str, Any]:
+        """The options by name, as readers of tables take them; raises InputError for lists that name no columns.
+
+        Of ``folds`` a table holds those that are one of its columns.
+        """
+        x_sigma = as_x_sigma(self.x_sigma)
+        features, exclude = _check_names("features", self.features), _check_names("exclude", self.exclude)
+        if isinstance(features, str):
+            features = [name.strip() for name in features.split(",")]
+        folds = self.folds if isinstance(self.folds, str) else None
+        return {**vars(self), "x_sigma": x_sigma, "features": features, "exclude": exclude, "folds": folds}
+
+
+def as_dataset(data: Any, target: Any, options: TableOptions = TableOptions()) -> tuple[Dataset, tuple[str, ...]]:
     """The data set, and the names of all columns given, as prediction expects them of arrays. Of ``folds`` it holds those that
     are a column of the table."""
-    by_row = {
-        "trials": trials,
-        "censored": censored,
-        "lower": lower,
-        "upper": upper,
-        "x_sigma": as_x_sigma(x_sigma),
-        "folds": folds if isinstance(folds, str) else None,
-    }
-    features, exclude = _check_names("features", features), _check_names("exclude", exclude)
-    if isinstance(features, str):
-        features = [name.strip() for name in features.split(",")]
-    special = {**by_row, "exclude": exclude, "thousands": thousands}
+    table = options.check()
+    thousands = options.thousands
     if isinstance(data, Dataset):
-        if given := [name for name, value in special.items() if value is not None]:
+        if given := [name for name in _OF_A_TABLE if table[name] is not None]:
             raise InputError(f"with a Dataset {given[0]} belongs into it: give it where the data are read")
         return data, data.names
-    table: dict[str, Any] = {
-        "features": features,
-        "sigma": sigma,
-        "weights": weights,
-        "drop_missing": drop_missing,
-        **special,
-    }
     if isinstance(data, str | os.PathLike):
         _require_target(target, data, thousands)
         dataset = read_csv(data, target, **table)

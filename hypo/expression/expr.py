@@ -265,6 +265,7 @@ class Expression:
         return self.rebuilt(lambda _, leaf: formulas.get(leaf.variables[0], leaf) if leaf.variables else leaf)
 
     def rebuilt(self, leaf_at: Callable[[int, Expression], Expression]) -> Expression:
+        """The expression with each leaf replaced by ``leaf_at(i, leaf)``, where ``i`` is its place in ``code``."""
         stack: list[Expression] = []
         for i, (op, arg) in enumerate(self.code):
             if op == oc.VAR:

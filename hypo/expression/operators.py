@@ -16,15 +16,14 @@ Dimension rules (applied to the dimensions of the arguments u, v):
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
 from typing import Any, TypeVar
 
 from hypo.errors import InputError
 from hypo.kernels import opcodes as oc
+from hypo.plugins import find_offers, load, name_packages
 
 GROUP = "hypo.operators"
 """The entry point group of packages that offer operators."""
@@ -309,31 +308,17 @@ def lookup(name: str) -> OperatorRow | None:
     """The table row for a name or one of its aliases, or None. Raises InputError if it is that of an operator of an installed
     package which cannot be used."""
     row = BY_NAME.get(ALIASES.get(name, name))
-    return _load_installed(name) if row is None and name in _find_installed(tuple(sys.path)) else row
-
-
-@lru_cache(maxsize=4)
-def _find_installed(_path: tuple[str, ...]) -> Mapping[str, Any]:
-    """The entry points of operators by name; looked for once for each ``sys.path``."""
-    from importlib.metadata import entry_points
-
-    return {point.name: point for point in entry_points(group=GROUP)}
+    return _load_installed(name) if row is None and name in find_offers(GROUP) else row
 
 
 def _load_installed(name: str) -> OperatorRow:
     """The row of an operator of an installed package, which enters it as it is imported."""
-    point = _find_installed(tuple(sys.path))[name]
-    package = "of unknown name" if point.dist is None else f"{point.dist.name} {point.dist.version}"
-    try:
-        point.load()
-    except Exception as error:
-        # A package may fail in any way.
-        raise InputError(
-            f"the operator {name} of the package {package} cannot be loaded: {type(error).__name__}: {error}"
-        ) from error
+    offers = find_offers(GROUP)[name]
+    load(offers, f"the operator {name}", InputError)
     if name not in BY_NAME:
         raise InputError(
-            f"the package {package} offers the operator {name}, but {point.value} defines no hypo.Operator of that name"
+            f"the package {name_packages(offers)} offers the operator {name}, but {offers[0].value} defines no "
+            "hypo.Operator of that name"
         )
     return BY_NAME[name]
 

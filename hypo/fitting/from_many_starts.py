@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hypo.fitting.constants.fit import Parameters, fit
+from hypo.fitting.constants.fit import DescentOptions, Parameters, fit
 from hypo.fitting.refiner import FINISH_WITHIN, Refiner
 from hypo.fitting.row_racing import make_rungs
 from hypo.problem.exact import is_exact
@@ -39,7 +39,7 @@ def widen(refiner: Refiner) -> None:
         with np.errstate(all="ignore"):
             e = fit(
                 h.expression, *rows, starts=STARTS * curved + 1, rng=np.random.default_rng(refiner.settings.seed),
-                steps=STEPS, clock=refiner.clock,
+                options=DescentOptions(steps=STEPS), clock=refiner.clock,
             )  # fmt: skip
             losses = [problem.likelihood.loss(problem.likelihood.predict(x, *rows[:2])) for x in (e, h.expression)]
         if losses[0] < losses[1]:

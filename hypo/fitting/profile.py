@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from hypo.clock import Expiring
 from hypo.expression.expr import Expression
-from hypo.fitting.constants.fit import TIGHT, Parameters, fit
+from hypo.fitting.constants.fit import TIGHT, DescentOptions, Parameters, fit
 from hypo.likelihood.base import Gaussian, Likelihood
 from hypo.posterior.laplace import laplace, student_quantile
 
@@ -134,7 +134,7 @@ class _Profile:
         e = self._near.with_values(values)
         if e.free:
             X, columns, likelihood = self._rows
-            e = fit(e, X, columns, likelihood, steps=STEPS, tolerance=TIGHT, clock=self._clock)
+            e = fit(e, X, columns, likelihood, options=DescentOptions(steps=STEPS, tolerance=TIGHT), clock=self._clock)
         rise = self._rise(e)
         if not math.isfinite(rise):
             return math.inf

@@ -19,7 +19,7 @@ from hypo.expression.expr import Expression
 from hypo.fitting.archive import BEYOND, CLOSER, Archive, loss, rank
 from hypo.fitting.between_rows.aliases import is_told_apart
 from hypo.fitting.between_rows.definedness import is_sound
-from hypo.fitting.constants.fit import fit
+from hypo.fitting.constants.fit import DescentOptions, fit
 from hypo.fitting.covariance import covariance
 from hypo.fitting.level_parts import drop_level_parts
 from hypo.fitting.row_racing import judge_on_subset, make_rungs, refit
@@ -357,7 +357,8 @@ class Refiner:
         p = self._rungs[0]
         with np.errstate(all="ignore"):
             if e.free:
-                e = fit(e, p.X, p.columns, p.likelihood, steps=30, descents=descents, clock=self.clock)
+                options = DescentOptions(steps=30, descents=descents)
+                e = fit(e, p.X, p.columns, p.likelihood, options=options, clock=self.clock)
             if len(self._rungs) == 1:
                 return self.scorer.score(e), False
             for k, (rung, scorer) in enumerate(zip(self._rungs, self._scorers, strict=False)):
@@ -368,8 +369,7 @@ class Refiner:
                 h = scorer.score(*refitted)
                 if h is None or self.clock.expired:
                     return None, False
-                rival = self.archive.rival(h.complexity)
-                found = judge_on_subset(h, rival, rung, self.problem)
+                found = judge_on_subset(h, rival := self.archive.rival(h.complexity), rung, self.problem)
                 if found.hopeless:
                     return None, True
                 if rival is not None and not found.better and k == len(self._rungs) - 2:

@@ -9,7 +9,7 @@ import numpy as np
 
 from hypo.clock import Clock, now
 from hypo.expression.expr import Expression
-from hypo.fitting.constants.fit import TIGHT, Parameters, fit
+from hypo.fitting.constants.fit import TIGHT, DescentOptions, Parameters, fit
 from hypo.fitting.rule_checks import Rulebook
 from hypo.knowledge.claims.claim import Verdict
 from hypo.problem.problem import Problem, Settings
@@ -38,8 +38,7 @@ def score_formula(
             problem.likelihood,
             starts=STARTS * max(1, int(np.count_nonzero(~Parameters.of(e).linear))),
             rng=np.random.default_rng(settings.seed),
-            steps=STEPS,
-            tolerance=TIGHT,
+            options=DescentOptions(steps=STEPS, tolerance=TIGHT),
             clock=Clock(deadline=now() + settings.time_limit),
         )
     scorer = problem.scorer(settings)

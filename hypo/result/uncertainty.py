@@ -157,7 +157,7 @@ def compute_profile(
 
 def _require_data_of_fit(result: ResultFields, data: Any, table: Mapping[str, Any]) -> Dataset:
     """The table of the fit: ``data``, or what the result holds. Raises InputError where that is another one, or none."""
-    from hypo.data import as_dataset
+    from hypo.data import TableOptions, as_dataset
 
     fitted = result.record.table
     given = [name for name, value in table.items() if value is not None]
@@ -175,7 +175,8 @@ def _require_data_of_fit(result: ResultFields, data: Any, table: Mapping[str, An
         isinstance(data, str | os.PathLike | Mapping) or hasattr(data, "columns") or isinstance(data, Dataset)
     )
     features = fitted.order if arrays else fitted.features
-    dataset, _ = as_dataset(data, fitted.target, features=features, drop_missing=bool(fitted.n_dropped), **table)
+    options = TableOptions(features=features, drop_missing=bool(fitted.n_dropped), **table)
+    dataset, _ = as_dataset(data, fitted.target, options)
     has = {
         "sigma": (dataset.sigma is not None, fitted.has_sigma),
         "weights": (dataset.weights is not None, fitted.has_weights),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hypo.expression.program import Program
-from hypo.fitting.constants.fit import TIGHT, fit
+from hypo.fitting.constants.fit import TIGHT, DescentOptions, fit
 from hypo.likelihood.base import Gaussian
 from hypo.posterior.laplace import parameter_slots
 from hypo.posterior.posterior import weigh
@@ -44,7 +44,7 @@ def own_guess(
         e = h.expression
         with np.errstate(all="ignore"):
             if e.free:
-                e = fit(e, problem.X, problem.columns, problem.likelihood, tolerance=TIGHT)
+                e = fit(e, problem.X, problem.columns, problem.likelihood, options=DescentOptions(tolerance=TIGHT))
             values = Program.of(e, problem.columns).value(problem.X)
         if np.all(np.abs(values - target) <= near):
             return number, replace(best, expression=e)
@@ -58,7 +58,7 @@ def is_variant(best: Hypothesis, guess: Hypothesis | None, problem: Problem) -> 
         return False
     with np.errstate(all="ignore"):
         target = Program.of(best.expression, problem.columns).value(problem.X)
-        e = fit(guess.expression, problem.X, problem.columns, Gaussian(target), tolerance=TIGHT)
+        e = fit(guess.expression, problem.X, problem.columns, Gaussian(target), options=DescentOptions(tolerance=TIGHT))
         gap = np.abs(Program.of(e, problem.columns).value(problem.X) - target)
     return bool(np.all(gap <= VARIANT * np.max(np.abs(target))))
 

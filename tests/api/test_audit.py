@@ -14,7 +14,7 @@ import hypo
 from hypo.api.audit import AuditProgress, resample
 from hypo.checks import NO_LIMIT
 from hypo.cli.main import main
-from hypo.data import as_dataset
+from hypo.data import TableOptions, as_dataset
 from hypo.likelihood.base import Gaussian
 from hypo.problem.problem import Settings, make_problem
 from hypo.report.questions.audit import Audit, Run, group_runs, wilson_interval
@@ -59,7 +59,7 @@ def test_share_intervals_are_wilsons() -> None:
 
 def test_resamples_count_rows() -> None:
     """Fits and evidence are those of the table with its rows written out as often as they were drawn."""
-    data, _ = as_dataset({**DATA, "w": np.linspace(1.0, 2.0, 30)}, "y", features=["x"], weights="w")
+    data, _ = as_dataset({**DATA, "w": np.linspace(1.0, 2.0, 30)}, "y", TableOptions(features=["x"], weights="w"))
     problem = make_problem(data, None, Settings())
     few = resample(problem, np.random.default_rng(3))
     counts = np.bincount(np.random.default_rng(3).integers(0, 30, 30), minlength=30)

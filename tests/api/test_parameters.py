@@ -56,7 +56,9 @@ def test_options_of_commands(call: str) -> None:
     options = {o.name: o for o in cli.commands[call].params if isinstance(o, click.Option)}
     for p in list_parameters(call):
         if p.option is not None:
-            assert (options[p.name].help or "").startswith(p.option.help)
+            text = p.option.help if isinstance(p.option.help, str) else p.option.help()
+            record = options[p.name].get_help_record(click.Context(cli.commands[call]))
+            assert record is not None and record[1].startswith(text)
             assert options[p.name].metavar == p.option.metavar
 
 

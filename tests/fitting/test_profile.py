@@ -12,7 +12,7 @@ import hypo
 from hypo.cli.main import main
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
-from hypo.fitting.constants.fit import TIGHT, fit
+from hypo.fitting.constants.fit import TIGHT, DescentOptions, fit
 from hypo.fitting.profile import profile_intervals
 from hypo.likelihood.base import Gaussian
 from hypo.likelihood.student_t import StudentT
@@ -28,7 +28,7 @@ COLUMNS = ("x", "z")
 def fitted(text: str, X: np.ndarray, likelihood: Gaussian, columns: tuple[str, ...] = COLUMNS) -> Expression:
     e = parse(text, variables=columns)
     rng = np.random.default_rng(0)
-    return fit(e, X, columns, likelihood, starts=40, rng=rng, steps=1000, tolerance=TIGHT)
+    return fit(e, X, columns, likelihood, starts=40, rng=rng, options=DescentOptions(steps=1000, tolerance=TIGHT))
 
 
 @pytest.mark.parametrize("known", [False, True])

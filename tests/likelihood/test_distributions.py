@@ -11,7 +11,7 @@ from scipy import stats
 
 from hypo.errors import InputError
 from hypo.expression.parser import parse
-from hypo.fitting.constants.fit import TIGHT, fit
+from hypo.fitting.constants.fit import TIGHT, DescentOptions, fit
 from hypo.likelihood.base import Gaussian, Likelihood
 from hypo.likelihood.custom import Custom, CustomFamily, require_usable
 from hypo.likelihood.gaussian import GaussianFamily
@@ -126,7 +126,7 @@ def test_a_users_own_gaussian_is_the_gaussian() -> None:
     own: Likelihood = Custom(Y, log_likelihood, unit=float(np.std(Y)))
     known = Gaussian(Y, np.full(N, 0.4))
     e = parse("a*x + b", variables=["x"])
-    mine, its = (fit(e, X, ["x"], lk, tolerance=TIGHT) for lk in (own, known))
+    mine, its = (fit(e, X, ["x"], lk, options=DescentOptions(tolerance=TIGHT)) for lk in (own, known))
     assert values_of(mine) == pytest.approx(values_of(its), rel=1e-4)
     one, two = laplace(mine, X, ["x"], own), laplace(its, X, ["x"], known)
     assert one is not None and two is not None

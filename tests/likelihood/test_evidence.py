@@ -7,7 +7,7 @@ import pytest
 from scipy import integrate, optimize, stats
 
 from hypo.expression.parser import parse
-from hypo.fitting.constants.fit import TIGHT, fit
+from hypo.fitting.constants.fit import TIGHT, DescentOptions, fit
 from hypo.likelihood.base import Gaussian
 from hypo.likelihood.censored import Limits
 from hypo.likelihood.errors_in_x import ErrorsInX
@@ -121,7 +121,7 @@ def test_errors_in_x_of_a_straight_line() -> None:
     assert sums is not None
     assert -sums.slope == pytest.approx(optimize.approx_fprime([2.1, 0.9], minus, 1e-7), rel=1e-4, abs=1e-4)
     best = optimize.minimize(minus, [2.0, 1.0], method="Nelder-Mead", options={"xatol": 1e-8, "fatol": 1e-10}).x
-    found = fit(e, X, ["x"], likelihood, tolerance=TIGHT)
+    found = fit(e, X, ["x"], likelihood, options=DescentOptions(tolerance=TIGHT))
     assert values_of(found) == pytest.approx(best, rel=1e-4)
 
 

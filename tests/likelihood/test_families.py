@@ -8,7 +8,7 @@ import pytest
 from scipy import optimize, stats
 
 from hypo.expression.parser import parse
-from hypo.fitting.constants.fit import TIGHT, fit
+from hypo.fitting.constants.fit import TIGHT, DescentOptions, fit
 from hypo.likelihood.binomial import Binomial
 from hypo.likelihood.censored import Limits
 from hypo.likelihood.custom import Custom
@@ -157,7 +157,7 @@ def test_many_rows_by_blocks_as_few_at_once() -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_fits_are_minima(name: str) -> None:
     likelihood = with_working_response(CASES[name][0], X, ("x",))
-    e = fit(parse("a*x + b", variables=["x"]), X, ["x"], likelihood, tolerance=TIGHT)
+    e = fit(parse("a*x + b", variables=["x"]), X, ["x"], likelihood, options=DescentOptions(tolerance=TIGHT))
 
     def loss(theta: np.ndarray) -> float:
         return likelihood.loss((theta[0] * X[0] + theta[1])[None])

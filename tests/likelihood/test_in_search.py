@@ -11,7 +11,7 @@ from scipy.special import expit
 
 from hypo.api.inputs import make_settings
 from hypo.checks import NO_LIMIT
-from hypo.data import as_dataset
+from hypo.data import TableOptions, as_dataset
 from hypo.expression.parser import parse
 from hypo.expression.program import evaluate
 from hypo.fitting.constants.fit import fit
@@ -38,7 +38,7 @@ from tests.likelihood.rows import RNG, N, X, Z
 def searched(y: np.ndarray, x: np.ndarray = X, turns: int = 1, **given: Any) -> Outcome:
     """A short search of fixed effort."""
     kind = {k: given.pop(k) for k in ("likelihood", "dof", "log_likelihood") if k in given}
-    dataset, _ = as_dataset((np.column_stack([x, Z]), y), "y", features=["x", "z"], **given)
+    dataset, _ = as_dataset((np.column_stack([x, Z]), y), "y", TableOptions(features=["x", "z"], **given))
     settings = make_settings(time_limit=NO_LIMIT, operators="+,-,*,/,square,sqrt", **kind)
     settings = replace(settings, turns=turns, library_sizes=(250,))
     require_table(dataset, settings.likelihood)

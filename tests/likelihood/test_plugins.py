@@ -167,7 +167,7 @@ def test_packages_that_offer_something_else(packages: Path) -> None:
     with pytest.raises(
         InputError,
         match=r"the package hypo-else 2 offers the likelihood function, but plugin_else:function is no subclass of "
-        r"hypo\.likelihood\.family\.Family",
+        r"hypo\.likelihoods\.Family",
     ):
         make_family("function")
 

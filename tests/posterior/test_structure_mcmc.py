@@ -116,7 +116,7 @@ def test_moves_balance(move) -> None:
 def test_visits_are_as_the_exact_posterior() -> None:
     """A grammar small enough to enumerate, data that several formulas explain: visit frequencies against the shares of
     exp(-nats), within standard errors that allow for the chain's memory."""
-    from hypo.fitting.constants.fit import fit
+    from hypo.fitting.constants.fit import DescentOptions, fit
     from hypo.likelihood.base import Gaussian
     from hypo.posterior.posterior import weigh
     from hypo.scoring.score import Scorer
@@ -133,7 +133,7 @@ def test_visits_are_as_the_exact_posterior() -> None:
         if k not in levels:
             levels[k] = math.inf
             if admissible(t):
-                h = scorer.score(fit(formula(t), X, NAMES, likelihood, steps=30, descents=2))
+                h = scorer.score(fit(formula(t), X, NAMES, likelihood, options=DescentOptions(steps=30, descents=2)))
                 s = None if h is None else weigh(h, X, NAMES, likelihood)
                 levels[k] = math.inf if s is None else s.nats
         return levels[k]

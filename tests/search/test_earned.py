@@ -10,7 +10,7 @@ import pytest
 import hypo
 from hypo.api.make_result import make_result
 from hypo.checks import NO_LIMIT
-from hypo.data import as_dataset
+from hypo.data import TableOptions, as_dataset
 from hypo.posterior.posterior import Posterior, Structure
 from hypo.problem.problem import Problem, Settings, make_problem
 from hypo.problem.repeated_rows import repeated_rows
@@ -106,7 +106,7 @@ def test_what_residuals_say_counts() -> None:
     wave = result_of(2.3 * x + np.sin(4.0 * x), x, settings={"max_complexity": 5})
     assert CLAIM not in str(wave) and any("residuals still follow the columns" in line for line in wave.remarks())
     noise = {"x": X, "y": 2.3 * X + NOISE, "s": np.full(30, 0.05)}
-    dataset, columns = as_dataset(noise, "y", sigma="s")
+    dataset, columns = as_dataset(noise, "y", TableOptions(sigma="s"))
     settings = Settings(**(QUICK | {"turns": 2, "proposers": ("library",), "max_complexity": 5}))
     problem = make_problem(dataset, None, settings)
     result = make_result(search(problem, settings), problem, settings, dataset, columns)

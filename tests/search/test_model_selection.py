@@ -11,7 +11,7 @@ import hypo
 from hypo.api.inputs import make_folds, read_folds
 from hypo.checks import NO_LIMIT
 from hypo.cli.main import main
-from hypo.data import as_dataset, from_arrays
+from hypo.data import TableOptions, as_dataset, from_arrays
 from hypo.expression.program import evaluate
 from hypo.knowledge import Knowledge
 from hypo.posterior.posterior import structure_key
@@ -151,13 +151,14 @@ def test_whole_numbers_may_be_floats() -> None:
 def test_a_column_of_folds() -> None:
     """It is no feature, and chooses as an array does; a column of truth values is a mask."""
     numbers = np.arange(40) % 2
-    (plain, _), (named, _) = as_dataset(DATA, "y"), as_dataset({**DATA, "fold": numbers + 1.0}, "y", folds="fold")
+    plain, _ = as_dataset(DATA, "y")
+    named, _ = as_dataset({**DATA, "fold": numbers + 1.0}, "y", TableOptions(folds="fold"))
     assert named.names == ("x",) and named.sha256 == plain.sha256
     by_array, by_column = (
         make_folds(d, "validation", None, f, Settings()) for d, f in ((plain, numbers), (named, "fold"))
     )
     np.testing.assert_array_equal(by_column, by_array)
-    held = as_dataset({**DATA, "fold": numbers == 1}, "y", folds="fold")[0].folds
+    held = as_dataset({**DATA, "fold": numbers == 1}, "y", TableOptions(folds="fold"))[0].folds
     assert held is not None and held.dtype == bool and np.array_equal(held, numbers == 1)
 
 

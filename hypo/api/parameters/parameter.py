@@ -35,12 +35,12 @@ REQUIRED = Required()
 class Option:
     """The option of a parameter on the command line.
 
-    ``spelling`` is empty where the option has the parameter's name. ``default_text`` is what the help calls the default;
-    nothing is passed on where a user gives nothing, unless ``default`` is one that the command line has for itself. A flag
-    passes ``flag`` on. ``multiple`` options may be repeated.
+    ``help`` may be a function that makes it when it is shown. ``spelling`` is empty where the option has the parameter's
+    name. ``default_text`` is what the help calls the default; nothing is passed on where a user gives nothing, unless
+    ``default`` is one that the command line has for itself. A flag passes ``flag`` on. ``multiple`` options may be repeated.
     """
 
-    help: str
+    help: str | Callable[[], str]
     metavar: str | None = None
     type: type | None = None
     spelling: str = ""

@@ -22,6 +22,15 @@ from hypo.api.parameters.parameter import (
     Parameter,
 )
 
+
+def _list_likelihoods() -> str:
+    """The names of likelihoods in a sentence, those of installed packages too."""
+    from hypo.likelihood.registry import DEFAULT, list_names
+
+    *names, last = (f"{name} (default)" if name == DEFAULT else name for name in list_names())
+    return f"{', '.join(names)} or {last}."
+
+
 _OF_A_FIT = (FIT, ESTIMATOR)
 _OF_SEARCHES = (FIT, AUDIT, ESTIMATOR)
 _OF_ALL = (FIT, SCORE, AUDIT, ESTIMATOR)
@@ -86,7 +95,7 @@ _NOISE = (
         "(positive; the formula is the median, ``sigma`` that of log y). A formula with an impossible value in some row, such "
         "as a rate of 0 or less, is ruled out as an undefined one is.",
         _OF_ALL, LIKELIHOOD,
-        option=Option("gaussian (default), student_t, poisson, binomial or lognormal.", "KIND"),
+        option=Option(_list_likelihoods, "KIND"),
     ),
     Parameter(
         "dof", "float | None", None, "degrees of freedom of Student's t, 4 by default.",

@@ -47,6 +47,7 @@ class Term:
 
 
 def variable(name: str) -> Term:
+    """The term of a variable."""
     t = Term()
     t.op, t.args, t.leaf, t.size, t.key, t.value, t.free = oc.VAR, (), name, 1, name, None, False
     t.rank = (2, 1, name)
@@ -54,6 +55,7 @@ def variable(name: str) -> Term:
 
 
 def constant(c: Constant) -> Term:
+    """The term of a constant. A free one without a name equals no other, whatever its value."""
     t = Term()
     t.op, t.args, t.leaf, t.size, t.value, t.free = oc.CONST, (), c, 1, c.value, False
     if c.name is not None:
@@ -72,6 +74,7 @@ def constant(c: Constant) -> Term:
 
 
 def literal(value: float) -> Term:
+    """The term of a fixed number without a name."""
     return constant(Constant(float(value)))
 
 
@@ -121,6 +124,7 @@ def from_expression(e: Expression, make: Callable[[int, tuple[Term, ...]], Term]
 
 
 def to_expression(term: Term) -> Expression:
+    """The expression that a term stands for; variables come in the order in which they are met."""
     code: list[tuple[int, int]] = []
     constants: list[Constant] = []
     names: dict[str, int] = {}

@@ -102,14 +102,17 @@ def _rising(
 
 
 def neg(u: Bounds) -> Enclosure:
+    """−u: ``[-u_hi, -u_lo]``, exactly."""
     return Enclosure(-u[1], -u[0], everywhere(u))
 
 
 def inv(u: Bounds) -> Enclosure:
+    """1/u, as a quotient (:func:`div`)."""
     return div((np.ones_like(u[0]), np.ones_like(u[0])), u)
 
 
 def square(u: Bounds) -> Enclosure:
+    """u²: the squares of the least and greatest |u|."""
     a, b = np.abs(u[0]), np.abs(u[1])
     inside = (u[0] <= 0) & (u[1] >= 0)
     least = np.where(inside, 0.0, np.minimum(a, b))
@@ -120,6 +123,7 @@ def square(u: Bounds) -> Enclosure:
 
 
 def cube(u: Bounds) -> Enclosure:
+    """u³, which rises: the cubes of the ends."""
     squares = [x * x for x in u]
     lo, hi = u[0] * squares[0], u[1] * squares[1]
     down, up = outward(lo, hi, LIBRARY_ERROR)
@@ -128,6 +132,7 @@ def cube(u: Bounds) -> Enclosure:
 
 
 def sqrt(u: Bounds) -> Enclosure:
+    """√u of the part of u that is at least 0; defined where u_lo ≥ 0."""
     least, most, inside = restricted(u, 0.0, np.inf)
     lo, hi = np.sqrt(least), np.sqrt(most)
     down, up = outward(lo, hi, ONE_ROUNDING, 0.0)
@@ -144,6 +149,7 @@ atan = _rising(np.arctan, LIBRARY_ERROR, -np.nextafter(np.pi / 2, 2), np.nextaft
 
 
 def log(u: Bounds) -> Enclosure:
+    """ln u of the part of u above 0; defined where u_lo > 0. The lower bound is −∞ where u reaches 0."""
     lo, hi, _ = restricted(u, 0.0, np.inf)
     lo, hi = np.where(hi == 0, np.nan, lo), np.where(hi == 0, np.nan, hi)
     return Enclosure(*keep_exact(outward(np.log(lo), np.log(hi), LIBRARY_ERROR), u, 1.0, 0.0), u[0] > 0)
@@ -166,35 +172,42 @@ def _wave(f: Callable[..., Any], u: Bounds, top: float) -> Enclosure:
 
 
 def sin(u: Bounds) -> Enclosure:
+    """sin u: of the ends, but 1 where u contains a point π/2 + 2πn, −1 where it contains a point −π/2 + 2πn."""
     return _wave(np.sin, u, np.pi / 2)
 
 
 def cos(u: Bounds) -> Enclosure:
+    """cos u: of the ends, but 1 where u contains a point 2πn, −1 where it contains a point π + 2πn."""
     return _wave(np.cos, u, 0.0)
 
 
 def tan(u: Bounds) -> Enclosure:
+    """tan u, which rises between its poles π/2 + πn; unbounded and not defined where u contains one."""
     pole = _contains(u, np.pi / 2, np.pi)
     lo, hi = keep_exact(outward(np.tan(u[0]), np.tan(u[1]), LIBRARY_ERROR), u, 0.0, 0.0)
     return Enclosure(np.where(pole, -np.inf, lo), np.where(pole, np.inf, hi), ~pole)
 
 
 def cosh(u: Bounds) -> Enclosure:
+    """cosh u: of the least and greatest |u|."""
     size = abs_(u)
     return Enclosure(*outward(np.cosh(size.lo), np.cosh(size.hi), LIBRARY_ERROR, 1.0), size.defined)
 
 
 def asin(u: Bounds) -> Enclosure:
+    """arcsin u, which rises, of the part of u in [−1, 1]; defined where u lies in it."""
     lo, hi, inside = restricted(u, -1.0, 1.0)
     return Enclosure(*keep_exact(outward(np.arcsin(lo), np.arcsin(hi), LIBRARY_ERROR), u, 0.0, 0.0), inside)
 
 
 def acos(u: Bounds) -> Enclosure:
+    """arccos u, which falls, of the part of u in [−1, 1]; defined where u lies in it."""
     lo, hi, inside = restricted(u, -1.0, 1.0)
     return Enclosure(*outward(np.arccos(hi), np.arccos(lo), LIBRARY_ERROR, 0.0), inside)
 
 
 def abs_(u: Bounds) -> Enclosure:
+    """|u|, exactly: the least is 0 where u contains 0."""
     a, b = np.abs(u[0]), np.abs(u[1])
     inside = (u[0] <= 0) & (u[1] >= 0)
     return Enclosure(np.where(inside, 0.0, np.minimum(a, b)), np.maximum(a, b), everywhere(u))
@@ -204,6 +217,7 @@ def abs_(u: Bounds) -> Enclosure:
 
 
 def add(u: Bounds, v: Bounds) -> Enclosure:
+    """u + v: ``[u_lo + v_lo, u_hi + v_hi]``."""
     lo, hi = u[0] + v[0], u[1] + v[1]
     down, up = outward(lo, hi, ONE_ROUNDING)
     down = np.where(_is_exact_sum(u[0], v[0], lo), lo, down)
@@ -218,10 +232,12 @@ def _is_exact_sum(a: Any, b: Any, total: Any) -> Any:
 
 
 def sub(u: Bounds, v: Bounds) -> Enclosure:
+    """u − v, as the sum u + (−v)."""
     return add(u, (-v[1], -v[0]))
 
 
 def mul(u: Bounds, v: Bounds) -> Enclosure:
+    """u·v: the least and greatest of the four products of ends, with 0·∞ = 0."""
     a, b = pairs_of_ends(u, v)
     # For bounds 0·∞ is 0.
     values = np.where((a == 0) | (b == 0), 0.0, a * b)
@@ -230,6 +246,10 @@ def mul(u: Bounds, v: Bounds) -> Enclosure:
 
 
 def div(u: Bounds, v: Bounds) -> Enclosure:
+    """u/v: the least and greatest of the four quotients of ends, where v excludes 0; else it is not defined everywhere.
+
+    Unbounded where v has 0 inside, NaN where v is 0.
+    """
     low, high = v
     # 0 as an end of v counts as approached from within. An infinite end makes the quotient approach 0.
     a, b = pairs_of_ends(u, (np.where(low == 0, 0.0, low), np.where(high == 0, -0.0, high)))
@@ -245,6 +265,7 @@ def div(u: Bounds, v: Bounds) -> Enclosure:
 
 
 def pow_(u: Bounds, v: Bounds) -> Enclosure:
+    """u^v: for whole exponents of either sign of u, for others of the part of u that is at least 0."""
     whole = (v[0] == v[1]) & (np.floor(v[0]) == v[0])
     integer, real = _whole_power(u, np.where(whole, v[0], 1.0)), _real_power(u, v)
     lo, hi, defined = (np.where(whole, a, b) for a, b in zip(integer, real, strict=True))
@@ -283,11 +304,13 @@ def _real_power(u: Bounds, v: Bounds) -> Enclosure:
 
 
 def min_(u: Bounds, v: Bounds) -> Enclosure:
+    """min(u, v), exactly: the lesser of the lower bounds and of the upper ones."""
     lo, hi = np.minimum(u[0], v[0]), np.minimum(u[1], v[1])
     return Enclosure(lo, hi, everywhere((lo, hi)))
 
 
 def max_(u: Bounds, v: Bounds) -> Enclosure:
+    """max(u, v), exactly: the greater of the lower bounds and of the upper ones."""
     lo, hi = np.maximum(u[0], v[0]), np.maximum(u[1], v[1])
     return Enclosure(lo, hi, everywhere((lo, hi)))
 

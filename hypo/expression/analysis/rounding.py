@@ -44,6 +44,7 @@ def is_short(x: Any) -> Any:
 
 
 def everywhere(u: Bounds) -> Any:
+    """An array of the shape of ``u`` that is True throughout: the operator is defined at all points of the box."""
     return np.ones(np.shape(u[0]), dtype=bool)
 
 
@@ -61,6 +62,7 @@ def restricted(u: Bounds, least: float, most: float) -> tuple[Any, Any, Any]:
 
 
 def corners(values: list[Any]) -> Bounds:
+    """Least and greatest of the ``values`` at the corners of a box; NaN where one of them is."""
     return np.minimum.reduce(values), np.maximum.reduce(values)
 
 

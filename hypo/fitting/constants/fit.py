@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
@@ -22,7 +23,7 @@ from hypo.fitting.constants.parameters import Parameters
 from hypo.fitting.constants.squares import DAMPINGS, Squares
 from hypo.likelihood.base import Gaussian, Likelihood
 
-__all__ = ["MAX_STEPS", "TIGHT", "TOLERANCE", "Parameters", "fit"]
+__all__ = ["MAX_STEPS", "TIGHT", "TOLERANCE", "DescentOptions", "Parameters", "fit"]
 
 MAX_STEPS = 60
 # A step that gains less than this share of the sum of squares is the last: this asks for all digits there are.
@@ -39,6 +40,22 @@ HOPEFUL = 2.0
 GOING_ON = 16
 
 
+@dataclass(frozen=True)
+class DescentOptions:
+    """How a minimum is approached: with up to ``steps`` steps, the last of which gains less than the share ``tolerance`` of the
+    sum of squares. From the given values it is approached ``descents`` times, each more damped than the one before; 1 is enough
+    near a minimum."""
+
+    steps: int = MAX_STEPS
+    tolerance: float = TOLERANCE
+    descents: int = len(DAMPINGS)
+
+    @property
+    def is_tight(self) -> bool:
+        """True if all digits there are are asked for."""
+        return self.tolerance <= TIGHT
+
+
 def fit(
     e: Expression,
     X: NDArray[np.float64],
@@ -47,16 +64,14 @@ def fit(
     *,
     starts: int = 1,
     rng: np.random.Generator | None = None,
-    steps: int = MAX_STEPS,
-    tolerance: float = TOLERANCE,
-    descents: int = len(DAMPINGS),
+    options: DescentOptions = DescentOptions(),
     clock: Expiring | None = None,
 ) -> Expression:
     """``e`` with its free constants at a minimum of the weighted residual sum of squares.
 
     The given values are the first start; ``starts > 1`` goes on from that many, drawn with ``rng``, for the parameters
-    that enter non-linearly, while linear ones are always solved for. ``descents`` 1 is enough near a minimum. The result is
-    never worse than the given constants. It stops with the best so far when ``clock`` has expired.
+    that enter non-linearly, while linear ones are always solved for. The result is never worse than the given constants. It
+    stops with the best so far when ``clock`` has expired.
 
     Other likelihoods than the Gaussian one are minimised from the better of the given constants and those that fit the Gaussian
     problem which stands for them; with many starts from the minima of several such problems
@@ -66,21 +81,20 @@ def fit(
         return e
     if not isinstance(likelihood, Gaussian):
         rows = descent.FitRows(X, columns, likelihood)
-        working = fit(
-            e, X, columns, likelihood.gaussian, steps=steps, tolerance=tolerance, descents=descents, clock=clock
-        )
-        found = descent.descend_from_better(e, working, rows, tolerance <= TIGHT, clock)
+        working = fit(e, X, columns, likelihood.gaussian, options=options, clock=clock)
+        found = descent.descend_from_better(e, working, rows, options.is_tight, clock)
         if starts < 2:
             return found
         rng = rng or np.random.default_rng(0)
-        return descent.descend_from_elsewhere(found, e, rows, starts, rng, tolerance <= TIGHT, clock)
+        return descent.descend_from_elsewhere(found, e, rows, starts, rng, options.is_tight, clock)
     problem = Squares(e, X, columns, likelihood, clock)
     with np.errstate(all="ignore"):
         given = problem.parameters.start
         best, best_rss = given, problem.rss(given)
         start = problem.start(best_rss)
-        downhill = (problem.minimise(start, damping, steps, tolerance) for damping in problem.dampings[:descents])
-        others = _elsewhere(problem, start, starts, rng, steps, tolerance)
+        dampings = problem.dampings[: options.descents]
+        downhill = (problem.minimise(start, damping, options.steps, options.tolerance) for damping in dampings)
+        others = _elsewhere(problem, start, starts, rng, options)
         for k, theta in enumerate(chain(downhill, others)):
             rss = problem.rss(theta)
             # Mirrored constants can fit as well; those nearest to what was given stay unless others are clearly better.
@@ -93,12 +107,7 @@ def fit(
 
 
 def _elsewhere(
-    problem: Squares,
-    start: NDArray[np.float64],
-    starts: int,
-    rng: np.random.Generator | None,
-    steps: int,
-    tolerance: float,
+    problem: Squares, start: NDArray[np.float64], starts: int, rng: np.random.Generator | None, options: DescentOptions
 ) -> Iterator[NDArray[np.float64]]:
     """Minima from up to ``starts - 1`` other points than ``start``: what is best on few rows goes on to all."""
     if starts < 2 or problem.n_linear == len(problem.parameters.start):
@@ -109,4 +118,4 @@ def _elsewhere(
         hopeful = done < SURELY or (done < GOING_ON and level <= HOPEFUL * least)
         if done >= starts - 1 or problem.expired or not (problem.few_are_all or hopeful):
             return
-        yield problem.minimise(theta, DAMPINGS[0], steps, tolerance)
+        yield problem.minimise(theta, DAMPINGS[0], options.steps, options.tolerance)

@@ -7,16 +7,14 @@ files that use it. Built-in kinds cannot be replaced.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
-from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from hypo.errors import KnowledgeError
 from hypo.knowledge.rules.base import Rule, built_in_kinds
 from hypo.knowledge.rules.parameters import ReportProblem
-from hypo.knowledge.text.wording import join, show, suggestion
+from hypo.knowledge.text.wording import show, suggestion
+from hypo.plugins import Offers, find_offers, load_class, name_packages, say_reason
 
 GROUP = "hypo.rules"
 
@@ -29,14 +27,14 @@ class _Kinds(Mapping[str, type[Rule]]):
 
     def __getitem__(self, name: str) -> type[Rule]:
         found = built_in_kinds().get(name)
-        return _load(name, _offers(name)) if found is None else found
+        return _load(name, find_offers(GROUP)[name]) if found is None else found
 
     def __contains__(self, name: object) -> bool:
-        return name in built_in_kinds() or name in _find_installed(tuple(sys.path))
+        return name in built_in_kinds() or name in find_offers(GROUP)
 
     def __iter__(self) -> Iterator[str]:
         yield from built_in_kinds()
-        yield from (name for name in _find_installed(tuple(sys.path)) if name not in built_in_kinds())
+        yield from (name for name in find_offers(GROUP) if name not in built_in_kinds())
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -53,10 +51,10 @@ def known_kinds() -> Mapping[str, type[Rule]]:
 def broken_plugins() -> list[str]:
     """A sentence for each installed plug-in that cannot be used, or would replace a built-in kind. Imports all of them."""
     found = []
-    for name, offers in _find_installed(tuple(sys.path)).items():
+    for name, offers in find_offers(GROUP).items():
         if name in built_in_kinds():
             found.append(
-                f"the package {join(map(_package, offers))} offers the rule kind {name}, which is built in and stays"
+                f"the package {name_packages(offers)} offers the rule kind {name}, which is built in and stays"
             )
             continue
         try:
@@ -92,58 +90,13 @@ def read_rule(table: Any, problem: ReportProblem) -> Rule | None:
         problem(("kind",), str(error))
     except Exception as error:
         # A plug-in's own reading may fail in any way.
-        problem((), f"the package {join(map(_package, _offers(name)))} failed to read this rule: {_reason(error)}")
+        problem(
+            (), f"the package {name_packages(find_offers(GROUP)[name])} failed to read this rule: {say_reason(error)}"
+        )
     return None
 
 
-# --- installed packages -----------------------------------------------------------------------------------------------
-
-
-@lru_cache(maxsize=4)
-def _find_installed(_path: tuple[str, ...]) -> Mapping[str, tuple[EntryPoint, ...]]:
-    """The entry points by the kind they offer; looked for once for each ``sys.path``."""
-    found: dict[str, list[EntryPoint]] = {}
-    for point in entry_points(group=GROUP):
-        found.setdefault(point.name, []).append(point)
-    return {name: tuple(points) for name, points in found.items()}
-
-
-def _offers(name: str) -> tuple[EntryPoint, ...]:
-    return _find_installed(tuple(sys.path))[name]
-
-
-def _load(name: str, offers: tuple[EntryPoint, ...]) -> type[Rule]:
-    packages = join(map(_package, offers))
-    if len({point.value for point in offers}) > 1:
-        raise KnowledgeError(f"the packages {packages} both offer the rule kind {name}; uninstall one of them")
-    point = offers[0]
-    try:
-        loaded = point.load()
-    except Exception as error:
-        raise KnowledgeError(
-            f"the rule kind {name} of the package {packages} cannot be loaded: {_reason(error)}"
-        ) from error
-    if not (isinstance(loaded, type) and issubclass(loaded, Rule)):
-        raise KnowledgeError(
-            f"the package {packages} offers the rule kind {name}, but {point.value} is no subclass of "
-            "hypo.knowledge.Rule"
-        )
-    if getattr(loaded, "kind", None) is None:
-        raise KnowledgeError(
-            f"the package {packages} offers the rule kind {name}, but {point.value} has no kind; it needs "
-            f"kind = {show(name)} in its body"
-        )
-    if loaded.kind != name:
-        raise KnowledgeError(
-            f"the package {packages} offers the rule kind {name}, but {point.value} calls itself {show(loaded.kind)}"
-        )
+def _load(name: str, offers: Offers) -> type[Rule]:
+    """The class of an installed kind. Raises KnowledgeError, naming the package, when it cannot be used."""
+    loaded: type[Rule] = load_class(Rule, "hypo.knowledge.Rule", offers, f"the rule kind {name}", KnowledgeError)
     return loaded
-
-
-def _package(point: EntryPoint) -> str:
-    return "of unknown name" if point.dist is None else f"{point.dist.name} {point.dist.version}"
-
-
-def _reason(error: Exception) -> str:
-    first = str(error).strip().split("\n")[0]
-    return f"{type(error).__name__}: {first}" if first else type(error).__name__

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from hypo.expression import operators as ops
 from hypo.expression.expr import Expression
 from hypo.expression.program import Program
-from hypo.fitting.constants.fit import fit
+from hypo.fitting.constants.fit import DescentOptions, fit
 from hypo.kernels import opcodes as oc
 from hypo.likelihood.base import Gaussian
 from hypo.search.library.context import LibraryView
@@ -127,7 +127,7 @@ class Atoms:
             e = build(hits[k], ctx.root, ctx.problem.columns)
             if e is None:
                 continue
-            e = fit(e, X, ctx.problem.columns, likelihood, steps=FIT_STEPS, descents=1)
+            e = fit(e, X, ctx.problem.columns, likelihood, options=DescentOptions(steps=FIT_STEPS, descents=1))
             left = likelihood.rss(y - Program.of(e, ctx.problem.columns).value(X))
             found.append((float(ctx.scorer.approximate(np.array([left]), np.array([float(len(e))]), len(y))[0]), n, e))
         turn.clock.scored += len(found)

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from importlib.metadata import entry_points
+from itertools import chain
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -25,6 +25,7 @@ from hypo.expression.expr import Expression
 from hypo.failures import Failures
 from hypo.fitting.archive import Archive
 from hypo.fitting.row_racing import make_problem_for_proposers
+from hypo.plugins import find_offers
 from hypo.problem.exact import is_exact
 from hypo.problem.problem import Problem, Settings
 from hypo.scoring.score import NATIVE
@@ -260,11 +261,10 @@ def origin(proposer: Proposer) -> str:
 def load_installed(workspace: Workspace) -> Sequence[Proposer]:
     """Proposers of installed packages, by the names of their entry points, as far as the settings want them. Raises InputError
     when one cannot be loaded, naming it."""
-    settings = workspace.settings
     out: list[Proposer] = []
-    for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda p: p.name):
-        if settings.proposers is not None and point.name not in settings.proposers:
-            continue
+    wanted = workspace.settings.proposers
+    offers = {name: points for name, points in find_offers(ENTRY_POINTS).items() if wanted is None or name in wanted}
+    for point in chain.from_iterable(offers[name] for name in sorted(offers)):
         try:
             out.append(require_proposer(_make_by(point.load(), workspace)))
         except InputError:

@@ -17,7 +17,7 @@ from hypo.errors import FormulaError, InputError
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse, right_hand_side
 from hypo.expression.printing import shortened
-from hypo.fitting.constants.fit import fit
+from hypo.fitting.constants.fit import DescentOptions, fit
 from hypo.fitting.rule_checks import Rulebook
 from hypo.kernels import opcodes as oc
 from hypo.knowledge.hard_violations import hard_breach
@@ -168,7 +168,7 @@ class Guesses:
                     if turn.clock.expired:
                         return
                     if v.free:
-                        v = fit(v, X, self.problem.columns, likelihood, steps=STEPS)
+                        v = fit(v, X, self.problem.columns, likelihood, options=DescentOptions(steps=STEPS))
                     turn.clock.scored += 1
                     found.append((score(v), len(found), v))
         best = [(s, v) for s, _, v in sorted(found)[:YIELDED] if s < math.inf]

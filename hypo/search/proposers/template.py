@@ -20,7 +20,7 @@ from hypo.clock import now
 from hypo.expression.analysis.derivative import derivative
 from hypo.expression.expr import Expression
 from hypo.expression.program import Program
-from hypo.fitting.constants.fit import fit
+from hypo.fitting.constants.fit import DescentOptions, fit
 from hypo.knowledge import Knowledge
 from hypo.likelihood.base import Gaussian
 from hypo.problem.problem import Problem, Settings
@@ -147,7 +147,8 @@ class TemplateSearch:
 
     def _refit_form(self) -> None:
         """The template's own constants, the unknowns as they are."""
-        self._form = fit(self._form, self._values(), self._names, self._problem.likelihood, steps=10)
+        options = DescentOptions(steps=10)
+        self._form = fit(self._form, self._values(), self._names, self._problem.likelihood, options=options)
 
     def _smooth(self, name: str, target: Values, weight: Values) -> Values | None:
         rows = self._rows(name)

@@ -14,7 +14,7 @@ from hypo.clock import Clock
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
 from hypo.expression.program import Program
-from hypo.fitting.constants.fit import TIGHT, Parameters, fit
+from hypo.fitting.constants.fit import TIGHT, DescentOptions, Parameters, fit
 from hypo.likelihood.base import Gaussian
 
 COLUMNS = ("x", "z")
@@ -118,7 +118,7 @@ def test_reaches_the_least_squares_optimum(text: str, f: Callable, true: dict, s
 def test_exact_data_give_the_constants_to_rounding(text: str, f: Callable, true: dict, start: dict) -> None:
     X = columns(3)
     y = f(*X, **true)
-    fitted = fit(formula(text, **start), X, COLUMNS, Gaussian(y), steps=200)
+    fitted = fit(formula(text, **start), X, COLUMNS, Gaussian(y), options=DescentOptions(steps=200))
     for c in fitted.constants:
         if c.free:
             assert abs(c.value) == pytest.approx(abs(true[c.name or ""]), rel=1e-8)
@@ -164,7 +164,7 @@ def test_linear_constants_need_no_step_at_all(text: str) -> None:
     e = formula(text, **{n: -3.0 for n in "abc" if n in text.replace("exp", "")})
     target = rng.standard_normal(80)
     likelihood = Gaussian(target, weights=rng.uniform(0.5, 2, 80))
-    once, often = (fit(e, X, COLUMNS, likelihood, steps=n) for n in (0, 50))
+    once, often = (fit(e, X, COLUMNS, likelihood, options=DescentOptions(steps=n)) for n in (0, 50))
     np.testing.assert_allclose(once.values, often.values, rtol=1e-7)
     assert rss(once, X, likelihood) == pytest.approx(rss(often, X, likelihood), rel=1e-12)
 
@@ -280,7 +280,8 @@ def test_linear_constants_are_solved_exactly(seed: int, kind: str) -> None:
     sigma = rng.uniform(0.5, 2.0, 30) if kind in ("sigma", "both") else None
     weights = rng.uniform(0.1, 3.0, 30) if kind in ("weights", "both") else None
     root = (1 if weights is None else np.sqrt(weights)) / (1 if sigma is None else sigma)
-    fitted = fit(formula("a*x + b*exp(-z) + c", a=1, b=1, c=1), X, COLUMNS, Gaussian(y, sigma, weights), steps=1)
+    e = formula("a*x + b*exp(-z) + c", a=1, b=1, c=1)
+    fitted = fit(e, X, COLUMNS, Gaussian(y, sigma, weights), options=DescentOptions(steps=1))
     A = np.array([X[0], np.exp(-X[1]), np.ones(30)]) * root
     got = np.array([c.value for c in fitted.constants if c.free])
     np.testing.assert_allclose(got, np.linalg.lstsq(A.T, y * root, rcond=None)[0], rtol=1e-9)
@@ -294,8 +295,8 @@ def test_a_second_fit_stays_where_the_first_ended(case: tuple, seed: int) -> Non
     text, f, true, start = case
     X = columns(seed % 1000, 40)
     likelihood = Gaussian(f(*X, **true) + 0.1 * np.random.default_rng(seed).standard_normal(40))
-    once = fit(formula(text, **start), X, COLUMNS, likelihood, steps=500, tolerance=TIGHT)
-    again = fit(once, X, COLUMNS, likelihood, steps=500, tolerance=TIGHT)
+    once = fit(formula(text, **start), X, COLUMNS, likelihood, options=DescentOptions(steps=500, tolerance=TIGHT))
+    again = fit(once, X, COLUMNS, likelihood, options=DescentOptions(steps=500, tolerance=TIGHT))
     assert rss(again, X, likelihood) <= rss(once, X, likelihood)
     assert rss(again, X, likelihood) == pytest.approx(rss(once, X, likelihood), rel=1e-9)
 
@@ -339,7 +340,9 @@ def test_many_rows_stop_in_time() -> None:
     e = formula("a*sin(b*x + c)*exp(-d*z)", a=1, b=1, c=1, d=1)
     fit(e, X[:, :50].copy(), COLUMNS, Gaussian(y[:50]), starts=2)
     begin = time.monotonic()
-    fitted = fit(e, X, COLUMNS, likelihood, starts=40, steps=2000, clock=Clock(deadline=begin + 0.5))
+    fitted = fit(
+        e, X, COLUMNS, likelihood, starts=40, options=DescentOptions(steps=2000), clock=Clock(deadline=begin + 0.5)
+    )
     assert time.monotonic() - begin < 3.0
     assert rss(fitted, X, likelihood) <= rss(e, X, likelihood)
 

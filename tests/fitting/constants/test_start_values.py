@@ -7,7 +7,7 @@ import pytest
 
 import hypo
 from hypo.expression.parser import parse
-from hypo.fitting.constants.fit import fit
+from hypo.fitting.constants.fit import DescentOptions, fit
 from hypo.fitting.constants.inner_linear import Beneath
 from hypo.fitting.constants.other_minima import blocks
 from hypo.fitting.constants.parameters import Parameters, Tree
@@ -106,7 +106,8 @@ def test_fits_of_other_likelihoods_converge() -> None:
     x = np.linspace(0.1, 5, 60)
     y = 3 * np.exp(-0.7 * x) + 1 + 0.05 * rng.standard_t(2, 60)
     likelihood = StudentT(y)
-    e = fit(parse("a*exp(-b*x) + c", variables=["x"]), x[None], ["x"], likelihood, starts=4, tolerance=1e-30)
+    law, options = parse("a*exp(-b*x) + c", variables=["x"]), DescentOptions(tolerance=1e-30)
+    e = fit(law, x[None], ["x"], likelihood, starts=4, options=options)
     least = likelihood.loss(likelihood.predict(e, x[None], ["x"]))
     for k in range(3):
         for step in (1e-4, -1e-4):

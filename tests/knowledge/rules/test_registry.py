@@ -204,7 +204,7 @@ def test_a_kind_whose_reading_fails(packages):
 def test_reading_built_in_kinds_looks_for_no_packages():
     """Listing what is installed takes time, so it is done only for a kind that is not built in."""
     code = (
-        "from hypo.knowledge.rules import registry; registry._find_installed = None; "
+        "from hypo.knowledge.rules import registry; registry.find_offers = None; "
         "assert registry.read_rule({'kind': 'bounds', 'min': 0.0}, print) is not None"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

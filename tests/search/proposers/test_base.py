@@ -72,10 +72,10 @@ def plug_in(monkeypatch):
     """Installs fake entry points."""
 
     def install(*points):
-        def entry_points(*, group):
-            return points if group == ENTRY_POINTS else ()
+        def find_offers(group):
+            return {point.name: (point,) for point in points} if group == ENTRY_POINTS else {}
 
-        monkeypatch.setattr(module, "entry_points", entry_points)
+        monkeypatch.setattr(module, "find_offers", find_offers)
 
     return install
 
