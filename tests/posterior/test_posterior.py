@@ -164,7 +164,7 @@ def test_one_constant_without_a_variance_does_not_take_the_others_weights(monkey
         wide = tuple(tuple(math.inf for _ in line) for line in s.covariance) if s is not None else ()
         return replace(s, covariance=wide) if s is not None and len(s.constants) == 2 else s
 
-    monkeypatch.setattr("hypo.posterior.posterior.weighed", beyond)
+    monkeypatch.setattr("hypo.posterior.posterior.weigh", beyond)
     hypotheses = [hypothesis("a*x"), hypothesis("a*x + b")]
     found = make_posterior(hypotheses, X, COLUMNS, LIKELIHOOD)
     assert found is not None and [len(s.constants) for s in found.structures] == [1]
