@@ -84,7 +84,7 @@ def forms(device: str, rows: np.ndarray, X: np.ndarray) -> Iterator[tuple[str, i
 
 def tiers(device: str, rows: np.ndarray, X: np.ndarray, shape: Any = None) -> list[Results]:
     """The share that each step leaves to the next, of all pairs, and the time it takes, with the first floor."""
-    from hypo.kernels.gpu import pair_scan as kernel
+    from hypo.kernels.gpu import pair_tiles as kernel
     from hypo.search.gpu.scan import CAPACITY, FINE
 
     out = []
@@ -123,7 +123,7 @@ def tiers(device: str, rows: np.ndarray, X: np.ndarray, shape: Any = None) -> li
 
 def filters(device: str, rows: np.ndarray, X: np.ndarray, peaks: Results, tiny: bool) -> list[Results]:
     """The filter kernels alone: every precision and shape of tile, as shares of both limits."""
-    from hypo.kernels.gpu import pair_scan as kernel
+    from hypo.kernels.gpu import pair_tiles as kernel
 
     # Tiles of products are larger than those of sums: these fit the 227 KB of a block, and the small ones twice.
     common = [kernel.Shape(), kernel.Shape(stages=3), kernel.Shape(128, 128, 32, 8, 2), kernel.Shape(64, 64, 64, 4, 3),
@@ -164,7 +164,7 @@ def main() -> None:
     from run import library_rows
 
     from hypo.kernels.gpu import pair_scores as cuda_rescore
-    from hypo.kernels.gpu.pair_scan import Shape
+    from hypo.kernels.gpu.pair_tiles import Shape
 
     # The interpreter takes a millisecond for each operation on a tile, so tiles are large.
     cuda_rescore.ELEMENTS = 1 << 20

@@ -16,10 +16,18 @@ from hypo.kernels.compiled import inner
 
 SYMBOL = "hypo_user_operators"
 
-# Rows of the table: the address of f(u), that of its derivative df/du (both float64 to float64), and the rule of dimensions.
-VALUE, SLOPE, RULE = 0, 1, 2
-# Rules of dimensions: a pure number of a pure number (the value of an empty table), the argument's own, none that is known.
-PURE, SAME, UNKNOWN = 0, 1, 2
+# Rows of the table: the address of f(u), float64 to float64,
+VALUE = 0
+# that of its derivative df/du, float64 to float64,
+SLOPE = 1
+# and the rule of dimensions, one of the following.
+RULE = 2
+# A pure number of a pure number; what an empty table holds.
+PURE = 0
+# The dimension of the argument.
+SAME = 1
+# None that is known.
+UNKNOWN = 2
 
 TABLE = np.zeros((3, oc.N_USER), np.int64)
 """One column for each opcode from ``FIRST_USER`` on. It must not move: kernels hold its address."""
@@ -27,7 +35,10 @@ TABLE = np.zeros((3, oc.N_USER), np.int64)
 llvmlite.binding.add_symbol(SYMBOL, TABLE.ctypes.data)
 
 _FIRST_USER, _N_USER = oc.FIRST_USER, oc.N_USER
-_VALUE, _SLOPE, _RULE = np.int64(VALUE), np.int64(SLOPE), np.int64(RULE)
+# The rows of the table, typed: numba compiles a variant of a function for each literal that it is called with.
+_VALUE = np.int64(VALUE)
+_SLOPE = np.int64(SLOPE)
+_RULE = np.int64(RULE)
 
 
 @intrinsic

@@ -4,7 +4,7 @@ The first word after the fence says what a block is:
 
 - ``python`` runs with what the blocks before it on the page left; a ``text`` block after it is what it prints;
 - ``console`` holds ``$ hypo …`` lines and what each prints on standard output, or on both where it ends with an error;
-- any word with ``title="NAME"`` is a file that later blocks read; ``pyproject.toml`` installs the package that it describes;
+- any word with ``title="NAME"`` is a file that later blocks read; ``pyproject.toml`` installs the package that it names;
 - ``math`` is a formula.
 
 Printed text is compared without regard to blanks and line breaks, numbers to 2 %, and ``…`` stands for anything. The comment
@@ -57,8 +57,9 @@ def run_block(example: Example) -> None:
     file = TITLE.fullmatch(info)
     if file is not None:
         Path(file[1]).write_text(example.parsed, encoding="utf-8")
-        if file[1] == "pyproject.toml":
-            install_package(tomllib.loads(example.parsed)["project"])
+        project = tomllib.loads(example.parsed)["project"] if file[1] == "pyproject.toml" else {}
+        if "name" in project:
+            install_package(project)
     elif info == "python":
         with contextlib.redirect_stdout(io.StringIO()) as out:
             run_python(example)

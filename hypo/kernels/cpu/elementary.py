@@ -17,21 +17,36 @@ from numba.extending import overload
 from hypo.kernels.compiled import inner
 
 _LOG2E = 1.0 / math.log(2.0)
-# ln 2 and π in parts: all but the last short enough for exact products with the integers of the reduction.
-_LN2_HIGH, _LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
-_LN2_HIGH_SINGLE, _LN2_LOW_SINGLE = np.float32(0.693359375), np.float32(math.log(2.0) - 0.693359375)
-_PI_HIGH, _PI_MID, _PI_LOW = 3.1415926218032837, 3.178650954705639e-08, 1.2736634327021899e-24
+# ln 2 and π in parts that add up to them: all but the last short enough for exact products with the integers of the reduction.
+_LN2_HIGH = 6.93147180369123816490e-01
+_LN2_LOW = 1.90821492927058770002e-10
+_LN2_HIGH_SINGLE = np.float32(0.693359375)
+_LN2_LOW_SINGLE = np.float32(math.log(2.0) - 0.693359375)
+_PI_HIGH = 3.1415926218032837
+_PI_MID = 3.178650954705639e-08
+_PI_LOW = 1.2736634327021899e-24
 _INV_PI = 1.0 / math.pi
 # Largest angle that is reduced exactly.
 _FAR = 2.0**22
 
-_MAGIC, _MAGIC_SINGLE = 1.5 * 2.0**52, np.float32(1.5 * 2.0**23)
-_ONE, _ONE_SINGLE = np.int64(1023 << 52), np.int32(127 << 23)
-_BITS, _BITS_SINGLE = np.uint64(52), np.int32(23)
-_TINY, _TINY_SINGLE = 2.0**-1022, np.float32(2.0**-126)
+# A number whose last bit counts ones: added to another, it leaves the nearest integer in the low bits.
+_MAGIC = 1.5 * 2.0**52
+_MAGIC_SINGLE = np.float32(1.5 * 2.0**23)
+# The bits of the number 1: its exponent, and zeros.
+_ONE = np.int64(1023 << 52)
+_ONE_SINGLE = np.int32(127 << 23)
+# Bits of a mantissa.
+_BITS = np.uint64(52)
+_BITS_SINGLE = np.int32(23)
+# The smallest normal numbers.
+_TINY = 2.0**-1022
+_TINY_SINGLE = np.float32(2.0**-126)
+# The bits of 1 and of the magic number without a sign, as mantissas are split off by arithmetic without one.
+_UONE = np.uint64(_ONE)
+_UMAGIC = np.float64(_MAGIC).view(np.uint64)
 # From the bits of √½ to those of 1, so that mantissas split off lie between √½ and √2.
 _ROOT_HALF = np.float64(math.sqrt(0.5)).view(np.uint64)
-_TO_ONE, _UONE, _UMAGIC = np.uint64(_ONE) - _ROOT_HALF, np.uint64(_ONE), np.float64(_MAGIC).view(np.uint64)
+_TO_ONE = np.uint64(_ONE) - _ROOT_HALF
 _TO_ONE_SINGLE = np.int32(_ONE_SINGLE - np.float32(math.sqrt(0.5)).view(np.int32))
 
 

@@ -26,14 +26,16 @@ _ADD, _SUB, _MUL, _DIV, _MIN, _MAX = oc.ADD, oc.SUB, oc.MUL, oc.DIV, oc.MIN, oc.
 _EXP, _LOG, _SIN, _COS, _TAN, _TANH, _SINH, _COSH = oc.EXP, oc.LOG, oc.SIN, oc.COS, oc.TAN, oc.TANH, oc.SINH, oc.COSH
 _ASIN, _ACOS, _ATAN, _POW = oc.ASIN, oc.ACOS, oc.ATAN, oc.POW
 _FIRST_UNARY, _FIRST_BINARY = oc.FIRST_UNARY, oc.FIRST_BINARY
-_FIRST_USER, _BEYOND_USER, _PURE, _SAME = oc.FIRST_USER, oc.FIRST_USER + oc.N_USER, PURE, SAME
+_FIRST_USER, _BEYOND_USER = oc.FIRST_USER, oc.FIRST_USER + oc.N_USER
 
 # Exponents of base units are kept in twelfths, packed into one integer as signed digits of base 2**bits. Digits stay below
 # a quarter of the base, so that two of them add up without reaching a neighbour.
 DIMENSION_SCALE = 12
 INVALID = np.int64(np.iinfo(np.int64).max)
-# Typed numbers: numba compiles a variant of a function for each literal that it is called with.
-_BY_ONE, _BY_TWO, _BY_THREE = np.int64(1), np.int64(2), np.int64(3)
+# Divisors of digits, typed: numba compiles a variant of a function for each literal that it is called with.
+_BY_ONE = np.int64(1)
+_BY_TWO = np.int64(2)
+_BY_THREE = np.int64(3)
 
 # Candidates made at a time: their rows and those of their arguments stay in the first cache level.
 BATCH = 16
@@ -72,7 +74,7 @@ def unary_dimension(op, d, bits, n_field):
         return d // 3 if _digits_ok(d, bits, n_field, _BY_THREE, limit) else INVALID
     if op >= _FIRST_USER and op < _BEYOND_USER:
         rule = user_dimension_rule(op)
-        return d if rule == _SAME or (rule == _PURE and d == 0) else INVALID
+        return d if rule == SAME or (rule == PURE and d == 0) else INVALID
     if d != 0:
         return INVALID
     if op == _EXP or op == _LOG or op == _SIN or op == _COS or op == _TAN or op == _TANH or op == _SINH or op == _COSH:

@@ -33,11 +33,15 @@ BLOCK = 1024
 _ADD, _SUB = oc.ADD, oc.SUB
 _VAR, _CONST, _FIRST_UNARY, _FIRST_BINARY = oc.VAR, oc.CONST, oc.FIRST_UNARY, oc.FIRST_BINARY
 
-# Whether nodes keep rows of their own. Typed, or numba would compile a variant for either.
-_KEEP, _SHARE = np.bool_(True), np.bool_(False)
+# Nodes keep rows of their own, or give them back once read. Typed, or numba would compile a variant for either.
+_KEEP = np.bool_(True)
+_SHARE = np.bool_(False)
 
-# Rows of a program's plan.
-LEFT, RIGHT, PLACE, NUMBER = 0, 1, 2, 3
+# Rows of a program's plan, see :func:`_plan`.
+LEFT = 0
+RIGHT = 1
+PLACE = 2
+NUMBER = 3
 
 
 @kernel(error_model="numpy")

@@ -35,8 +35,9 @@ PATIENCE = 3
 
 _VAR, _CONST, _FIRST_UNARY, _FIRST_BINARY = oc.VAR, oc.CONST, oc.FIRST_UNARY, oc.FIRST_BINARY
 _ADD, _POW = oc.ADD, oc.POW
-# Typed, or numba would compile a variant for either.
-_LIVE, _ALL = np.bool_(True), np.bool_(False)
+# Evaluate the nodes above a free constant, or all. Typed, or numba would compile a variant for either.
+_LIVE = np.bool_(True)
+_ALL = np.bool_(False)
 
 
 @inner(error_model="numpy", fastmath={"reassoc", "contract"})

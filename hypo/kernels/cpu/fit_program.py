@@ -24,10 +24,17 @@ SETTLED = 1e-3
 ROUNDING = 1e-31
 # Reductions that are a smaller share of the sum of squares cannot be measured: its rounding error hides them.
 UNSEEN = 1e-12
+# Most dampings that are tried for one step.
 MOST_TRIALS = 30
+# Most undamped steps whose reduction cannot be measured.
 MOST_UNSEEN = 40
 
-RUNNING, CONVERGED, FAILED = 0, 1, 2
+# How a minimisation stands: out of steps,
+RUNNING = 0
+# at a minimum,
+CONVERGED = 1
+# or begun where a value is invalid.
+FAILED = 2
 
 
 @inner(error_model="numpy", fastmath={"reassoc", "contract"})

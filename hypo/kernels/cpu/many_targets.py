@@ -11,11 +11,16 @@ from hypo.kernels.compiled import inner, kernel
 from hypo.kernels.cpu.pair_scan import COLLINEAR, SLACK
 from hypo.kernels.cpu.rows import assign, fill
 
-# Rows closer than this to the span of a sum do not extend it; sums that leave less than this share are done.
-LEAST_FREE, NOTHING_LEFT = 1e-9, 1e-22
-_ONE, _ZERO = np.float32(1.0), np.float32(0.0)
-# Typed numbers: numba compiles a variant of a function for each literal that it is called with.
-_ONE_ROW, _TWO_ROWS = np.int64(1), np.int64(2)
+# Rows of which less than this share (of the square) lies outside of the span of a sum do not extend it.
+LEAST_FREE = 1e-9
+# Sums that leave less than this share of a target (of its square) are done.
+NOTHING_LEFT = 1e-22
+# What pairs count for in single precision, as all else in the filter.
+_ONE = np.float32(1.0)
+_ZERO = np.float32(0.0)
+# Numbers of rows, typed: numba compiles a variant of a function for each literal that it is called with.
+_ONE_ROW = np.int64(1)
+_TWO_ROWS = np.int64(2)
 
 
 # A count is what LLVM makes vector code of.

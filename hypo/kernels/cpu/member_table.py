@@ -25,12 +25,20 @@ CELL = 16e-6
 # That change, per row: weights are at most 1.5, and either row may be off.
 REACH = 3e-9
 
-# All bits of a float64 but its sign, and those of infinity.
-_MAGNITUDE, _INFINITE = np.int64(0x7FFFFFFFFFFFFFFF), np.int64(0x7FF0000000000000)
-# Of an entry of the hash table: the member; the bits above hold what else is known of its cell's hash.
-_INDEX, _TAG = np.int64(0xFFFFFFFF), np.int64(0x7FFFFFFF00000000)
-# What became of a candidate.
-KNOWN, NEW, TWIN = 0, 1, 2
+# All bits of a float64 but its sign.
+_MAGNITUDE = np.int64(0x7FFFFFFFFFFFFFFF)
+# The bits of infinity.
+_INFINITE = np.int64(0x7FF0000000000000)
+# The bits of an entry of the hash table that hold the member,
+_INDEX = np.int64(0xFFFFFFFF)
+# and those that hold what else is known of its cell's hash.
+_TAG = np.int64(0x7FFFFFFF00000000)
+# What became of a candidate: an equal member stands for it,
+KNOWN = 0
+# it is a member now,
+NEW = 1
+# or it is one although equal to another (see :mod:`hypo.kernels.cpu.enumerate`).
+TWIN = 2
 
 # What is known of a member besides its values, a cache line each; what a look-up reads comes first. ``next`` is the entry
 # of the hash table that was there before.

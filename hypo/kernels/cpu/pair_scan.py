@@ -19,7 +19,9 @@ from hypo.kernels.cpu.rows import assign
 COLLINEAR = 1e-10
 # Rounding of R² in single precision, with a margin.
 SLACK = np.float32(8e-6)
-_ZERO, _ONE = np.float32(0.0), np.float32(1.0)
+# What pairs count for in single precision, as all else in the filters.
+_ZERO = np.float32(0.0)
+_ONE = np.float32(1.0)
 _TINY = np.float32(1e-34)
 # Rounding of one operation in single precision.
 ROUNDING = 2.0**-24

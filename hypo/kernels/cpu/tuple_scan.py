@@ -12,7 +12,9 @@ from hypo.kernels.cpu.rows import assign, fill
 
 # Rows closer than this to the span of a tuple do not extend it.
 LEAST_FREE = 1e-9
-_ZERO, _ONE = np.float32(0.0), np.float32(1.0)
+# What pairs count for in single precision, as all else in the filters.
+_ZERO = np.float32(0.0)
+_ONE = np.float32(1.0)
 _NOWHERE = np.int64(-1)
 
 

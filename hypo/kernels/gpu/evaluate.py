@@ -33,8 +33,10 @@ _VAR, _CONST, _FIRST_UNARY, _FIRST_BINARY = oc.VAR, oc.CONST, oc.FIRST_UNARY, oc
 _ADD, _SUB, _MUL, _SQUARE = oc.ADD, oc.SUB, oc.MUL, oc.SQUARE
 # The type of an index: numba asks of each signed one whether it is negative.
 INDEX = np.uint32
-# A word of code: the opcode, a bit that is free, and the argument of a leaf.
-OP_BITS, ARG_SHIFT = 63, 7
+# A word of code: the bits of the opcode, a bit that is free (of value 64), and the argument of a leaf.
+OP_BITS = 63
+# Bits below the argument of a leaf in a word of code.
+ARG_SHIFT = 7
 
 
 class Programs(NamedTuple):

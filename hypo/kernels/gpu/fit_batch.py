@@ -32,8 +32,14 @@ COEFFICIENTS = MAX_TERMS + 1
 COLUMNS = COEFFICIENTS + MAX_FREE
 LINES = COLUMNS + 1
 ELEMENTS = LINES * (LINES + 1) // 2
-# Where the arrays of a batch begin, beside so many programs.
-FREE_AT, TERM_COUNT_AT, TERM_AT, CODE_AT = 1, 2, 3, 3 + MAX_TERMS
+# Where arrays begin among the integers of a batch, as multiples of its number of programs: numbers of free constants,
+FREE_AT = 1
+# numbers of terms,
+TERM_COUNT_AT = 2
+# positions of terms,
+TERM_AT = 3
+# words of code.
+CODE_AT = TERM_AT + MAX_TERMS
 
 
 @cache

@@ -26,8 +26,10 @@ PASSES = {"fp16": 1.0, "bf16": 1.0, "tf32": 2.0, "bf16x3": 3.0, "float32": 12.0}
 ADDITION = 2.0**-22
 # Absolute rounding of numbers below the range of halves.
 HALF_STEP = 2.0**-25
-# Fewest columns that tensor cores multiply, and most that a tile holds.
-LEAST_WIDTH, MOST_WIDTH = 16, 128
+# Fewest columns that tensor cores multiply.
+LEAST_WIDTH = 16
+# Most columns that a tile holds.
+MOST_WIDTH = 128
 
 
 class Operand(NamedTuple):
@@ -72,8 +74,8 @@ def error(precision: str, n_column: int) -> float:
 
 
 def below(precision: str, total: float) -> float:
-    """What is to be added to that for numbers below the range of halves (2⁻¹⁴), which are off by up to ``HALF_STEP``, where
-    Σ |f| + Σ |g| is at most ``total``."""
+    """The amount to be added to ``error`` for numbers below the range of halves (2⁻¹⁴), which are off by up to ``HALF_STEP``,
+    where Σ |f| + Σ |g| is at most ``total``."""
     return HALF_STEP * total * (1.0 + 2.0 * ROUNDING["fp16"]) if precision == "fp16" else 0.0
 
 

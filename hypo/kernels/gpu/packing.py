@@ -135,8 +135,8 @@ def packed(programs, linear: bool, limit) -> Batch:
 
 
 def unpack(batch: Batch, programs, rss, coef) -> None:
-    """What was fitted, from the device: constants to ``programs``, sums of squares (n,), infinite where nothing was, and
-    coefficients (n, MAX_TERMS + 1)."""
+    """Copy the results of a fit from the device: constants to ``programs``, sums of squares to ``rss`` (n,), infinite where
+    nothing was fitted, and coefficients to ``coef`` (n, MAX_TERMS + 1)."""
     op, arg, value, length = programs
     floats = batch.floats.copy_to_host()
     n = batch.n_expr

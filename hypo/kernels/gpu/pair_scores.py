@@ -20,8 +20,10 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-# Rounding of one operation, and a length below which products of single numbers leave the range.
-ROUNDING, SHORTEST = 2.0**-24, 1e-10
+# Rounding of one operation in single precision, relative to its result.
+ROUNDING = 2.0**-24
+# A length below which products of numbers in single precision leave the range.
+SHORTEST = 1e-10
 # Numbers of either row that a program holds.
 ELEMENTS = 4096
 

@@ -9,8 +9,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-# Rows of the smallest clusters, axes that they are split along, and rows that the axes are found from.
-LEAF, AXES, SAMPLE = 64, 16, 4096
+# Rows of the smallest clusters.
+LEAF = 64
+# Principal axes that clusters are split along.
+AXES = 16
+# About so many rows, evenly spaced, give the axes.
+SAMPLE = 4096
 
 
 def clustered(rows: Tensor) -> Tensor:

@@ -31,7 +31,7 @@ def devices() -> tuple[str, ...]:
         )
     import torch
 
-    from hypo.kernels.gpu.pair_scan import interpreted
+    from hypo.kernels.gpu.pair_tiles import interpreted
 
     if interpreted():
         return ("cpu",)

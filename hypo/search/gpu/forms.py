@@ -21,7 +21,7 @@ from hypo.kernels.cpu.pair_scan import COLLINEAR
 from hypo.kernels.gpu import pair_scan as kernel
 from hypo.kernels.gpu import pair_scores as rescore
 from hypo.kernels.gpu.operands import Operand, below, error, operand, unit_error
-from hypo.kernels.gpu.pair_scan import Launcher, Shape
+from hypo.kernels.gpu.pair_tiles import Launcher, Shape
 from hypo.search.gpu.layout import Layout, Piece
 from hypo.search.scan.pair_scan import restrict_targets
 from hypo.search.scan.prefilter import AXES, Rows

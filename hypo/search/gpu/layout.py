@@ -1,8 +1,8 @@
 """Where the rows of several scans lie on a device, so that one launch goes through all of them.
 
 A *piece* is a set of pairs: rows f with rows g, or pairs of rows f. The pieces' rows lie one behind the other, those of each
-from a whole tile on, and its pairs are a set of tiles of their own (:func:`hypo.kernels.gpu.pair_scan.runs`). Rows that fill up
-tiles are zeros.
+from a whole tile on, and its pairs are a set of tiles of their own (:func:`hypo.kernels.gpu.pair_tiles.runs`). Rows that fill
+up tiles are zeros.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hypo.clock import Clock, Deadline
-from hypo.kernels.gpu import pair_scan as kernel
+from hypo.kernels.gpu.pair_tiles import runs, tiles
 from hypo.parallel.executor import Executor, Serial
 from hypo.search.gpu.forms import ProductForm, SumForm
 from hypo.search.gpu.layout import Piece
@@ -156,7 +156,7 @@ def _score_first_rows_of_many(form: Form, pieces: list[int], keep: int, floor: T
 
 def scan_fused(form: Form, best: Lists, late: Deadline) -> None:
     """Filter all pairs of all pieces, and score what passes."""
-    work = kernel.runs(form.sets(), form.shape).to(form.F.device)
+    work = runs(form.sets(), form.shape).to(form.F.device)
     # One tile always fits.
     capacity = max(CAPACITY, form.shape.f * form.shape.g)
     for begin in range(0, len(work), RUNS):
@@ -165,7 +165,7 @@ def scan_fused(form: Form, best: Lists, late: Deadline) -> None:
             if late.expired:
                 return
             flagged = form.launcher(group, best.floor, form.coarse).flagged(part)
-            waiting = [kernel.tiles(part, flagged[k : k + TILES], form.shape) for k in range(0, len(flagged), TILES)]
+            waiting = [tiles(part, flagged[k : k + TILES], form.shape) for k in range(0, len(flagged), TILES)]
             while waiting and not late.expired:
                 table = waiting.pop()
                 pairs, count = form.launcher(group, best.floor, FINE).pairs(table, capacity)

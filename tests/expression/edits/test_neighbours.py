@@ -52,7 +52,7 @@ def test_a_posterior_holds_what_comes_close() -> None:
     rng = np.random.default_rng(1)
     x = rng.uniform(0.9, 1.1, 30)
     result = hypo.fit(
-        {"x": x, "y": 1.4 * x + 0.05 * rng.standard_normal(30)}, "y", operators="+,*", time_limit=5, workers=1
+        {"x": x, "y": 1.4 * x + 0.05 * rng.standard_normal(30)}, "y", operators="+,*", turns=20, workers=1
     )
     assert result.posterior is not None
     keys = {structure_key(s.expression) for s in result.posterior.structures}

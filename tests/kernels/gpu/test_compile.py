@@ -48,6 +48,7 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 from hypo.kernels.gpu import pair_scores as cuda_rescore
 from hypo.kernels.gpu import pair_scan as cuda_scan
+from hypo.kernels.gpu import pair_tiles as cuda_tiles
 from hypo.search.gpu import forms as cuda_forms
 from hypo.search.gpu.layout import Piece
 
@@ -85,9 +86,9 @@ targets, pieces, where, basis = [rows[:5]], [Piece(0, rows, None)], torch.device
 for form in (
     cuda_forms.SumForm(targets, pieces, where, [False]), cuda_forms.ProductForm(targets, pieces, basis, where, [False]),
 ):
-    work, floor = cuda_scan.runs(form.sets(), form.shape), torch.ones((1, 5), dtype=torch.float64)
+    work, floor = cuda_tiles.runs(form.sets(), form.shape), torch.ones((1, 5), dtype=torch.float64)
     form.launcher(0, floor, form.coarse).margins(work)
-    form.launcher(0, floor, "bf16x3").pairs(cuda_scan.tiles(work, torch.arange(3), form.shape), 1 << 14)
+    form.launcher(0, floor, "bf16x3").pairs(cuda_tiles.tiles(work, torch.arange(3), form.shape), 1 << 14)
     form.near(0, floor, torch.zeros((2, 8), dtype=torch.int64))
 """
 

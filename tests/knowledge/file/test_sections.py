@@ -346,17 +346,17 @@ def test_hard_rules_must_agree_on_the_data(tmp_path: Path) -> None:
         ]
     }
     above = from_arrays([[0.13], [2.0], [5.0]], [1.0, 2.0, 3.0], names=["S"], target="v")
-    assert len(inputs.as_knowledge(table, above).rules) == 2
+    assert len(inputs.make_knowledge(table, above).rules) == 2
     around = from_arrays([[-1.0], [2.0], [5.0]], [1.0, 2.0, 3.0], names=["S"], target="v")
     with pytest.raises(KnowledgeError) as caught:
-        inputs.as_knowledge(table, around)
+        inputs.make_knowledge(table, around)
     assert str(caught.value) == (
         'knowledge: [[rule]] 2: it contradicts rule 1: "v > 0" and "v = 0 at S = 0" do not go together: no number is both > 0 '
         "and 0 at S = 0"
     )
     with pytest.raises(KnowledgeError, match='it contradicts rule 1: "v > 0" and "v = 0 at S = 0"'):
-        inputs.as_knowledge(table | {"ranges": {"S": [0.0, 5.0]}}, above)
-    assert inputs.as_knowledge(table | {"ranges": {"S": [0.1, 5.0]}}, around).ranges == {"S": (0.1, 5.0)}
+        inputs.make_knowledge(table | {"ranges": {"S": [0.0, 5.0]}}, above)
+    assert inputs.make_knowledge(table | {"ranges": {"S": [0.1, 5.0]}}, around).ranges == {"S": (0.1, 5.0)}
 
 
 def test_knowledge_reads_back_as_equal(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 pytest.importorskip("triton", reason="Triton is not installed")
 
 from hypo.clock import Clock  # noqa: E402
-from hypo.kernels.gpu import pair_scan as kernel  # noqa: E402
 from hypo.kernels.gpu import pair_scores as cuda_rescore  # noqa: E402
+from hypo.kernels.gpu import pair_tiles as kernel  # noqa: E402
 from hypo.parallel.executor import Serial  # noqa: E402
 from hypo.search.gpu import forms as cuda_forms  # noqa: E402
 from hypo.search.gpu import scan as cuda_scan  # noqa: E402

@@ -33,7 +33,7 @@ def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_a_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import torch
 
-    monkeypatch.setattr("hypo.kernels.gpu.pair_scan.interpreted", lambda: False)
+    monkeypatch.setattr("hypo.kernels.gpu.pair_tiles.interpreted", lambda: False)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     data = tmp_path / "data.csv"
     data.write_text("x,y\n" + "".join(f"{k},{k * k}\n" for k in range(1, 20)))

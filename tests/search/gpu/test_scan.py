@@ -12,7 +12,7 @@ pytest.importorskip("triton", reason="Triton is not installed")
 
 from hypo.expression.expr import Expression  # noqa: E402
 from hypo.kernels.gpu import operands as cuda_operands  # noqa: E402
-from hypo.kernels.gpu import pair_scan as kernel  # noqa: E402
+from hypo.kernels.gpu import pair_tiles as kernel  # noqa: E402
 from hypo.kernels.gpu.operands import PASSES, ROUNDING, error, operand, unit_error  # noqa: E402
 from hypo.kernels.gpu.row_order import clustered  # noqa: E402
 from hypo.search.gpu import forms as cuda_forms  # noqa: E402

@@ -11,8 +11,8 @@ pytest.importorskip("triton", reason="Triton is not installed")
 
 from hypo.clock import Clock  # noqa: E402
 from hypo.data import from_arrays  # noqa: E402
-from hypo.kernels.gpu import pair_scan as kernel  # noqa: E402
 from hypo.kernels.gpu import pair_scores as cuda_rescore  # noqa: E402
+from hypo.kernels.gpu import pair_tiles as kernel  # noqa: E402
 from hypo.knowledge import Knowledge  # noqa: E402
 from hypo.parallel.executor import Serial, Share  # noqa: E402
 from hypo.problem.problem import Settings, make_problem  # noqa: E402

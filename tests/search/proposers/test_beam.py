@@ -14,6 +14,7 @@ from hypo.expression.edits import spellings as rewrite
 from hypo.expression.parser import parse
 from hypo.expression.program import Program
 from hypo.fitting.archive import Archive
+from hypo.kernels import opcodes as oc
 from hypo.kernels.cpu.many_targets import best_pair, judge
 from hypo.knowledge import Knowledge
 from hypo.problem.problem import Settings, make_problem
@@ -125,7 +126,9 @@ def test_only_allowed_operators():
     ctx = context("a*b", ("a", "b"), Settings(operators=("+", "*")))
     library, _, _ = compact_library(ctx, range(2), 200)
     assert all(set(str(library.expression(k))) <= set("ab+*() 12") for k in range(library.count))
-    assert all(op in (0, 1, 20, 22) for k in range(library.count) for op, _ in library.expression(k).code)
+    assert all(
+        op in (oc.VAR, oc.CONST, oc.ADD, oc.MUL) for k in range(library.count) for op, _ in library.expression(k).code
+    )
 
 
 # --- chains -----------------------------------------------------------------------------------------------------

@@ -14,7 +14,9 @@ from hypo.kernels.compiled import inner
 _FIRST_UNARY, _FIRST_BINARY = oc.FIRST_UNARY, oc.FIRST_BINARY
 
 # Typed numbers: numba compiles a variant of a function for each literal that it is called with.
-NO_ARGUMENT, ZERO, NODE_ADD = np.int32(0), np.int64(0), np.int32(oc.ADD)
+NO_ARGUMENT = np.int32(0)
+ZERO = np.int64(0)
+NODE_ADD = np.int32(oc.ADD)
 
 
 class BreedingGrammar(NamedTuple):

@@ -14,19 +14,25 @@ from hypo.kernels.cpu.evolution.nodes import NO_ARGUMENT, NODE_ADD, ZERO, copy, 
 from hypo.kernels.cpu.evolution.tidy import tidied
 
 _VAR, _CONST, _FIRST_UNARY, _FIRST_BINARY = oc.VAR, oc.CONST, oc.FIRST_UNARY, oc.FIRST_BINARY
-_ADD, _MUL = oc.ADD, oc.MUL
+_ADD = oc.ADD
 
 # Typed numbers: numba compiles a variant of a function for each literal that it is called with.
 _FREE = np.int32(-1)
-_NODE_VAR, _NODE_CONST, _NODE_MUL = np.int32(_VAR), np.int32(_CONST), np.int32(_MUL)
+_NODE_VAR = np.int32(oc.VAR)
+_NODE_CONST = np.int32(oc.CONST)
+_NODE_MUL = np.int32(oc.MUL)
 
 # Tries at a child before a random program takes its place.
 TRIES = 6
+# Programs that compete to be a parent.
 TOURNAMENT = 4
-# Weights of the mutations below, in their order; and the chances of a second one, and that functions may nest.
+# The mutations, and their weights in this order.
 CROSS, POINT, FRESH, INSERT, HOIST, AFFINE, SHAKE, ADD_TERM, DROP_TERM, BLOCK = range(10)
 MUTATIONS = (0.30, 0.12, 0.08, 0.14, 0.10, 0.10, 0.03, 0.06, 0.03, 0.04)
-AGAIN, NESTED = 0.3, 0.1
+# The chance of another mutation after each.
+AGAIN = 0.3
+# The chance that functions may nest in a child.
+NESTED = 0.1
 
 
 @inner()
