@@ -46,7 +46,7 @@ def test_an_edit_of_an_inlined_kernel_reaches_its_callers(package: Path) -> None
     before, old, hits = run(package)
     assert float(before) == pytest.approx((0.5 - 2 * 0.25 * 0.6) / 0.64) and hits == "0"
     assert run(package) == [before, old, "1"]
-    source = package / "hypo" / "kernels" / "scan.py"
+    source = package / "hypo" / "kernels" / "cpu" / "pair_scan.py"
     text = source.read_text()
     assert text.count("- 2.0 * (r * q) * d)") == 1
     source.write_text(text.replace("- 2.0 * (r * q) * d)", "- 1.0 * (r * q) * d)"))
