@@ -287,36 +287,30 @@ def _workspace(width, n_row):
     A, factor = np.zeros((most, most)), np.zeros((most, most))
     space = (A, factor, np.empty(most), np.empty(most), np.empty(most))
     normal = np.zeros((most, most)), np.zeros((most, most)), np.empty(most), np.empty(most)
-    picked = np.empty(MAX_TERMS, np.int64), np.empty(MAX_FREE, np.int64), np.empty(MAX_TERMS + 1)
-    return by_node, by_row, space, normal, picked
+    return by_node, by_row, space, normal, (np.empty(MAX_FREE, np.int64), np.empty(MAX_TERMS + 1))
 
 
-@kernel(error_model="numpy")
-def _fit_program(program, value, rows, linear, evaluations, bounds, coef, work):
-    """Fits the free constants of one program (op, arg, left, right, live), in place, and its coefficients ``coef``; returns its
-    residual sum of squares. ``bounds`` are the sum of squares that is rounding, and the limit of the program; all else is as in
-    :func:`fit_batch`."""
-    op, _, left, right, _ = program
+# It allocates nothing and so counts no references: counts of all the arrays of ``work`` take some per cent of a fit.
+@inner(error_model="numpy")
+def _fit_program(program, term, value, rows, linear, effort, coef, work):
+    """Fits the free constants of one program (op, arg, left, right, live), in place, and the coefficients ``coef`` of its nodes
+    ``term``; returns its residual sum of squares. ``effort``: evaluations, the sum of squares that is rounding, and the limit
+    of the program. All else is as in :func:`fit_batch`."""
+    op = program[0]
     X, _, root = rows
-    (node, adjoint, top, trial), (C, r, scratch), space, (N, damped, g, step), (nodes, constants, b) = work
+    (node, adjoint, top, trial), (C, r, scratch), space, (N, damped, g, step), (constants, b) = work
     _, factor, scale, _, _ = space
-    n_node = op.shape[0]
-    n_term = 1
-    nodes[0] = n_node - 1
-    if linear:
-        n_term = split_terms(op, left, right, n_node, nodes)
-        if n_term == 0:
-            return np.inf
+    evaluations, floor, limit = effort
+    n_node, n_term = op.shape[0], term.shape[0]
     p = _find_free(program, constants)
     if p > MAX_FREE:
         return np.inf
-    term, free = nodes[:n_term], constants[:p]
+    free = constants[:p]
     _mark_joins(op, term, n_term if linear else 0, top)
     _forward(program, value, X, _ALL, node, scratch)
     best = _residual(node, term, linear, rows, C, coef, r, space)
     if p == 0 or not best < np.inf:
         return best
-    floor, limit = bounds
     m = n_term + 1 if linear else 0
     q = m + p
     damping = FIRST_DAMPING
@@ -375,10 +369,19 @@ def fit_batch(programs, rows, linear, evaluations, limit, rss, coef):
     width = op.shape[1]
     work, floor = _workspace(width, y.shape[0]), _rounding_level(y, root)
     links, live = np.empty((2, width), np.int64), np.empty(width, np.bool_)
+    term = np.empty(MAX_TERMS, np.int64)
     for e in range(op.shape[0]):
-        n = length[e]
         rss[e] = np.inf
-        if n > 0:
-            program = (op[e, :n], arg[e, :n], links[0, :n], links[1, :n], live)
-            link_arguments(program[0], program[2], program[3])
-            rss[e] = _fit_program(program, value[e, :n], rows, linear, evaluations, (floor, limit[e]), coef[e], work)
+        n = length[e]
+        if n == 0:
+            continue
+        o, left, right = op[e, :n], links[0, :n], links[1, :n]
+        link_arguments(o, left, right)
+        n_term = 1
+        term[0] = n - 1
+        if linear:
+            n_term = split_terms(o, left, right, n, term)
+            if n_term == 0:
+                continue
+        program, effort = (o, arg[e, :n], left, right, live), (evaluations, floor, limit[e])
+        rss[e] = _fit_program(program, term[:n_term], value[e, :n], rows, linear, effort, coef[e], work)
