@@ -37,7 +37,6 @@ ENTRY_POINTS = {
 STILL: dict[str, frozenset[str]] = {
     "lines": frozenset(
         {
-            "hypo.kernels.cpu.fit_batch.fit_batch",
             "hypo.kernels.gpu.evaluate._kernels",
             "hypo.kernels.gpu.fit_batch._kernels",
             "hypo.kernels.gpu.fit_batch._kernels.fit",
@@ -46,24 +45,11 @@ STILL: dict[str, frozenset[str]] = {
     ),
     "parameters": frozenset(
         {
-            "hypo.kernels.cpu.enumerate.grow",
-            "hypo.kernels.cpu.evolution.variation._mutate",
-            "hypo.kernels.cpu.fit_batch._forward",
-            "hypo.kernels.cpu.fit_batch._residual",
-            "hypo.kernels.cpu.fit_program._at",
-            "hypo.kernels.cpu.fit_program.minimise",
-            "hypo.kernels.cpu.fit_program.project",
-            "hypo.kernels.cpu.member_table.insert_batch",
-            "hypo.kernels.cpu.pair_scan._sum_marks",
-            "hypo.kernels.cpu.pair_scan.product_tile",
-            "hypo.kernels.cpu.pair_scan.refit",
-            "hypo.kernels.cpu.pair_scan.sum_tile",
             "hypo.kernels.gpu.evaluate._kernels.run",
             "hypo.kernels.gpu.fit_batch._kernels.backward",
             "hypo.kernels.gpu.fit_batch._kernels.fit",
             "hypo.kernels.gpu.fit_batch._kernels.normal",
             "hypo.kernels.gpu.fit_batch._kernels.triangle",
-            "hypo.kernels.gpu.packing._pack",
             "hypo.kernels.gpu.pair_scan._product_margin",
             "hypo.kernels.gpu.pair_scan._sum_margin",
             "hypo.kernels.gpu.pair_scan.product_margins",

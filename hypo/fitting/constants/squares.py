@@ -112,4 +112,4 @@ class Squares:
     def _run(self, kernel: Callable[..., Any], rows: Rows | None, *rest: Any) -> Any:
         """A kernel of this problem on ``rows`` (default: all)."""
         p = self.program
-        return kernel(p.op, p.arg, self.parameters.slot, p.values, *(rows or self.rows), self.n_linear, *rest)
+        return kernel((p.op, p.arg, self.parameters.slot, p.values), rows or self.rows, self.n_linear, *rest)

@@ -95,38 +95,31 @@ def binary_dimension(op, d, e, bits, n_field):
 
 
 @kernel(error_model="numpy", nogil=True)
-def grow(
-    code,
-    commutative,
-    left_lo,
-    left_hi,
-    right_lo,
-    right_hi,
-    cost,
-    forbid,
-    ruled,
-    bits,
-    n_field,
-    flaws,
-    undefined,
-    pruned,
-    weight,
-    values,
-    members,
-    head,
-    count,
-    tested,
-):
-    """Apply operator ``code`` to all pairs of two ranges of members, or one of one argument to right_lo…right_hi-1 (with a left
-    range of length 1); returns (members, candidates tested so far). A last argument whose ``flaws`` are among those with
-    which the operator is ``undefined`` is passed over, and counted in ``pruned`` unless they share the sign bit."""
+def grow(operator, left_range, right_range, rules, pruning, table, count, tested):
+    """Apply an operator to all pairs of two ranges of members, or one of one argument to the right range (with a left
+    range of length 1); returns (members, candidates tested so far).
+
+    ``operator``: opcode, whether it is commutative, and the cost of what it makes. Ranges are (first, end).
+    ``rules``: ``forbid`` (N_OPCODE,) masks of operators that may not stand below one, the mask of all ``ruled`` ones, and bits
+    and number of the fields of packed dimensions.
+    ``pruning``: ``flaws`` (count,) of members, those (N_OPCODE,) with which an operator is ``undefined``, and ``pruned`` (1,).
+    A last argument with such a flaw is passed over, and counted in ``pruned`` unless they share the sign bit.
+    ``table``: as of :func:`hypo.kernels.cpu.member_table.insert_batch`.
+    """
+    code, commutative, cost = operator
+    left_lo, left_hi = left_range
+    right_lo, right_hi = right_range
+    forbid, ruled, bits, n_field = rules
+    flaws, undefined, pruned = pruning
+    values, members, _, _ = table
     n = values.shape[1]
     # As programs have them.
     op = np.int32(code)
     unary = code < _FIRST_BINARY
     additive = code == _ADD or code == _SUB
     rows, left, draft = np.empty((BATCH, n)), np.empty((BATCH, n)), np.empty(BATCH, members.dtype)
-    norm, projection, floor = np.empty(BATCH), np.empty(BATCH), np.zeros(BATCH)
+    floor = np.zeros(BATCH)
+    candidates = (rows, draft, floor, np.empty(BATCH), np.empty(BATCH))
     flat, flat_rows, flat_left = values.reshape(-1), rows.reshape(-1), left.reshape(-1)
     for i in range(left_lo, left_hi):
         if not unary and members[i].mask & forbid[code] != 0:
@@ -163,9 +156,7 @@ def grow(
                 unary_block(op, flat[first * n : j * n], flat_rows, b * n)
             else:
                 binary_block(op, flat_left, flat[first * n : j * n], flat_rows, b * n)
-            count, tested = insert_batch(
-                b, rows, weight, norm, projection, floor, draft, ruled, values, members, head, count, tested
-            )
+            count, tested = insert_batch(b, candidates, ruled, table, count, tested)
             if count == values.shape[0]:
                 return count, tested
     return count, tested

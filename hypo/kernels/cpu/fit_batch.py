@@ -115,8 +115,9 @@ def _binary(o, u, v, out, space):
 
 
 @inner(error_model="numpy")
-def _forward(op, arg, value, left, right, X, only_live, live, node, space):
+def _forward(program, value, X, only_live, node, space):
     """Values of all nodes, or of those above a free constant."""
+    op, arg, left, right, live = program
     for k in range(left.shape[0]):
         if only_live and not live[k]:
             continue
@@ -132,10 +133,12 @@ def _forward(op, arg, value, left, right, X, only_live, live, node, space):
 
 
 @inner(error_model="numpy")
-def _residual(node, term, n_term, linear, y, root, n_node, C, coef, r, space):
-    """Residual at the best coefficients, into r; returns its sum of squares, infinite where a value is invalid."""
+def _residual(node, term, linear, rows, C, coef, r, space):
+    """Residual at the best coefficients of the nodes ``term``, into r; returns its sum of squares, infinite where a value is
+    invalid."""
     A, factor, scale, h, x = space
-    n_row = y.shape[0]
+    _, y, root = rows
+    n_row, n_term = y.shape[0], term.shape[0]
     m = 0
     if linear:
         m = n_term + 1
@@ -164,7 +167,7 @@ def _residual(node, term, n_term, linear, y, root, n_node, C, coef, r, space):
                 for i in range(n_row):
                     r[i] -= b * line[i]
     else:
-        f = node[n_node - 1]
+        f = node[term[0]]
         for i in range(n_row):
             r[i] = (y[i] - f[i]) * root[i]
     rss = _dot(r, r)
@@ -172,8 +175,9 @@ def _residual(node, term, n_term, linear, y, root, n_node, C, coef, r, space):
 
 
 @inner(error_model="numpy")
-def _gradient(op, left, right, live, top, node, adjoint):
+def _gradient(program, top, node, adjoint):
     """Adjoints of all live nodes from those of the terms."""
+    op, _, left, right, live = program
     n_row = node.shape[1]
     for k in range(left.shape[0] - 1, -1, -1):
         if top[k] or not live[k]:
@@ -199,9 +203,10 @@ def _gradient(op, left, right, live, top, node, adjoint):
 
 
 @inner()
-def _find_free(op, arg, left, right, live, free):
+def _find_free(program, free):
     """Mark the nodes above (or that are) a free constant in ``live`` and list the free constants in ``free``, as many as it
     has room for; returns how many there are."""
+    op, arg, left, right, live = program
     p = 0
     for k in range(left.shape[0]):
         live[k] = False
@@ -254,6 +259,15 @@ def _rounding_level(y, root):
     return floor
 
 
+@inner(error_model="numpy")
+def _free_lines(adjoint, free, root, lines):
+    """J = root·∂f/∂c of the constants at the nodes ``free`` into ``lines`` (n_free, n_row)."""
+    for j in range(free.shape[0]):
+        line, d = lines[j], adjoint[free[j]]
+        for i in range(root.shape[0]):
+            line[i] = d[i] * root[i]
+
+
 @inner()
 def _damp(N, m, q, damping, damped):
     """``N`` with the diagonal of the free constants, from ``m`` on, enlarged by the share ``damping``."""
@@ -262,6 +276,81 @@ def _damp(N, m, q, damping, damped):
             damped[i, j] = N[i, j]
     for i in range(m, q):
         damped[i, i] *= 1.0 + damping
+
+
+@kernel()
+def _workspace(width, n_row):
+    """Arrays that the fits of programs up to ``width`` nodes on ``n_row`` rows share, in the order of :func:`_fit_program`."""
+    most = 1 + MAX_TERMS + MAX_FREE
+    by_node = np.empty((width, n_row)), np.empty((width, n_row)), np.empty(width, np.bool_), np.empty(width)
+    by_row = np.empty((most, n_row)), np.empty(n_row), np.empty(n_row)
+    A, factor = np.zeros((most, most)), np.zeros((most, most))
+    space = (A, factor, np.empty(most), np.empty(most), np.empty(most))
+    normal = np.zeros((most, most)), np.zeros((most, most)), np.empty(most), np.empty(most)
+    return by_node, by_row, space, normal, (np.empty(MAX_FREE, np.int64), np.empty(MAX_TERMS + 1))
+
+
+# It allocates nothing and so counts no references: counts of all the arrays of ``work`` take some per cent of a fit.
+@inner(error_model="numpy")
+def _fit_program(program, term, value, rows, linear, effort, coef, work):
+    """Fits the free constants of one program (op, arg, left, right, live), in place, and the coefficients ``coef`` of its nodes
+    ``term``; returns its residual sum of squares. ``effort``: evaluations, the sum of squares that is rounding, and the limit
+    of the program. All else is as in :func:`fit_batch`."""
+    op = program[0]
+    X, _, root = rows
+    (node, adjoint, top, trial), (C, r, scratch), space, (N, damped, g, step), (constants, b) = work
+    _, factor, scale, _, _ = space
+    evaluations, floor, limit = effort
+    n_node, n_term = op.shape[0], term.shape[0]
+    p = _find_free(program, constants)
+    if p > MAX_FREE:
+        return np.inf
+    free = constants[:p]
+    _mark_joins(op, term, n_term if linear else 0, top)
+    _forward(program, value, X, _ALL, node, scratch)
+    best = _residual(node, term, linear, rows, C, coef, r, space)
+    if p == 0 or not best < np.inf:
+        return best
+    m = n_term + 1 if linear else 0
+    q = m + p
+    damping = FIRST_DAMPING
+    fresh = True
+    assign(trial[:n_node], value)
+    assign(b, coef)
+    for done in range(1, evaluations):
+        if best <= floor or (done >= PATIENCE and best > limit):
+            break
+        if fresh:
+            for t in range(n_term):
+                adjoint[term[t]] = b[t + 1] if linear else 1.0
+            _gradient(program, top, node, adjoint)
+            _free_lines(adjoint, free, root, C[m:])
+            total = _normal_equations(C, r, q, N, g)
+            if not total < np.inf:
+                break
+            fresh = False
+        _damp(N, m, q, damping, damped)
+        _factor(damped, q, factor, scale)
+        substitute(factor, scale, q, g, step)
+        for j in range(p):
+            trial[free[j]] = value[free[j]] + step[m + j]
+        _forward(program, trial[:n_node], X, _LIVE, node, scratch)
+        new = _residual(node, term, linear, rows, C, b, r, space)
+        if new < best:
+            gain = (best - new) / best
+            best = new
+            for j in range(p):
+                value[free[j]] = trial[free[j]]
+            assign(coef, b)
+            damping *= 0.1
+            fresh = True
+            if gain < LAST_GAIN:
+                break
+        else:
+            damping = damping * 10.0
+            if damping > 1e6:
+                break
+    return best
 
 
 @kernel(error_model="numpy", nogil=True)
@@ -276,86 +365,23 @@ def fit_batch(programs, rows, linear, evaluations, limit, rss, coef):
     (untouched unless ``linear``).
     """
     op, arg, value, length = programs
-    X, y, root = rows
-    n, width = op.shape
-    n_row = y.shape[0]
-    node, adjoint = np.empty((width, n_row)), np.empty((width, n_row))
-    most = 1 + MAX_TERMS + MAX_FREE
-    C = np.empty((most, n_row))
-    r, scratch = np.empty(n_row), np.empty(n_row)
-    A, factor = np.zeros((most, most)), np.zeros((most, most))
-    N, damped = np.zeros((most, most)), np.zeros((most, most))
-    scale, h, x = np.empty(most), np.empty(most), np.empty(most)
-    space = (A, factor, scale, h, x)
-    g, step = np.empty(most), np.empty(most)
-    links = np.empty((2, width), np.int64)
-    live, top = np.empty(width, np.bool_), np.empty(width, np.bool_)
-    term, free = np.empty(MAX_TERMS, np.int64), np.empty(MAX_FREE, np.int64)
-    trial, b = np.empty(width), np.empty(MAX_TERMS + 1)
-    floor = _rounding_level(y, root)
-    for e in range(n):
+    _, y, root = rows
+    width = op.shape[1]
+    work, floor = _workspace(width, y.shape[0]), _rounding_level(y, root)
+    links, live = np.empty((2, width), np.int64), np.empty(width, np.bool_)
+    term = np.empty(MAX_TERMS, np.int64)
+    for e in range(op.shape[0]):
         rss[e] = np.inf
-        k_n = length[e]
-        if k_n == 0:
+        n = length[e]
+        if n == 0:
             continue
-        o, a, v = op[e, :k_n], arg[e, :k_n], value[e, :k_n]
-        left, right = links[0, :k_n], links[1, :k_n]
+        o, left, right = op[e, :n], links[0, :n], links[1, :n]
         link_arguments(o, left, right)
         n_term = 1
-        term[0] = k_n - 1
+        term[0] = n - 1
         if linear:
-            n_term = split_terms(o, left, right, k_n, term)
+            n_term = split_terms(o, left, right, n, term)
             if n_term == 0:
                 continue
-        p = _find_free(o, a, left, right, live, free)
-        if p > MAX_FREE:
-            continue
-        _mark_joins(o, term, n_term if linear else 0, top)
-        _forward(o, a, v, left, right, X, _ALL, live, node, scratch)
-        best = _residual(node, term, n_term, linear, y, root, k_n, C, coef[e], r, space)
-        rss[e] = best
-        if p == 0 or not best < np.inf:
-            continue
-        m = n_term + 1 if linear else 0
-        q = m + p
-        damping = FIRST_DAMPING
-        fresh = True
-        assign(trial[:k_n], v)
-        assign(b, coef[e])
-        for done in range(1, evaluations):
-            if best <= floor or (done >= PATIENCE and best > limit[e]):
-                break
-            if fresh:
-                for t in range(n_term):
-                    adjoint[term[t]] = b[t + 1] if linear else 1.0
-                _gradient(o, left, right, live, top, node, adjoint)
-                for j in range(p):
-                    line, d = C[m + j], adjoint[free[j]]
-                    for i in range(n_row):
-                        line[i] = d[i] * root[i]
-                total = _normal_equations(C, r, q, N, g)
-                if not total < np.inf:
-                    break
-                fresh = False
-            _damp(N, m, q, damping, damped)
-            _factor(damped, q, factor, scale)
-            substitute(factor, scale, q, g, step)
-            for j in range(p):
-                trial[free[j]] = v[free[j]] + step[m + j]
-            _forward(o, a, trial[:k_n], left, right, X, _LIVE, live, node, scratch)
-            new = _residual(node, term, n_term, linear, y, root, k_n, C, b, r, space)
-            if new < best:
-                gain = (best - new) / best
-                best = new
-                for j in range(p):
-                    v[free[j]] = trial[free[j]]
-                assign(coef[e], b)
-                rss[e] = best
-                damping *= 0.1
-                fresh = True
-                if gain < LAST_GAIN:
-                    break
-            else:
-                damping = damping * 10.0
-                if damping > 1e6:
-                    break
+        program, effort = (o, arg[e, :n], left, right, live), (evaluations, floor, limit[e])
+        rss[e] = _fit_program(program, term[:n_term], value[e, :n], rows, linear, effort, coef[e], work)

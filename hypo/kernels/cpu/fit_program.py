@@ -1,8 +1,11 @@
 """Least squares in the constants of one postfix program: Levenberg–Marquardt with the linear constants projected out.
 
-Layouts (C order, float64); parameters are ordered with the ``n_linear`` linear ones first:
-    X       (n_var, n_row)    y, root (n_row,)     ``root`` holds the square roots of the row weights, or is empty
+Layouts (C order, float64); parameters are ordered with the ``n_linear`` linear ones first. A ``program`` is four arrays and
+``rows`` are three:
+    op, arg (n_node,)         nodes as in :mod:`hypo.kernels.cpu.evaluate`
     slot    (n_const,)        the parameter of each constant of the program, -1 for a fixed one
+    const   (n_const,)        values of the constants
+    X       (n_var, n_row)    y, root (n_row,)     ``root`` holds the square roots of the row weights, or is empty
     J       (n_param, n_row)  one contiguous line per parameter: Householder reflections run along rows
 
 With r = root·(y - f) and J = root·df/dθ, the reflections of the linear lines come first: what they leave of r is the
@@ -101,13 +104,16 @@ def _project(theta, n_linear, J, r, pivot, diagonal):
 
 # One function, and not one for what is done twice: each that holds the gradient takes seconds to compile.
 @kernel(error_model="numpy")
-def _at(op, arg, slot, const, X, y, root, n_linear, theta, limit, f, grad, J, r, pivot, diagonal):
-    """Residual and Jacobian at ``theta``, whose linear parameters move to their optimum; returns (residual sum of squares,
-    rank), infinite where one is not finite.
+def _at(program, rows, n_linear, theta, limit, work):
+    """Residual and Jacobian at ``theta``, whose linear parameters move to their optimum, into the arrays ``work`` (see
+    :func:`_workspace`); returns (residual sum of squares, rank), infinite where one is not finite.
 
     The derivatives are those before that move. Where it was large and the sum of squares is below ``limit``, they are
     taken again; the sum is then that of the values met, not of those foreseen.
     """
+    op, arg, slot, const = program
+    X, y, root = rows
+    f, grad, J, r, pivot, diagonal = work
     n = y.shape[0]
     weighted = root.shape[0] > 0
     rss, rank, moved = np.inf, 0, 0.0
@@ -177,19 +183,26 @@ def _damped_step(triangle, s, n_linear, damping, scale, step):
     return promise
 
 
+@kernel()
+def _workspace(n_const, n_param, n_row):
+    """Room for f (n_row,), its gradient (n_const, n_row), J (n_param, n_row), r (n_row,), and the pivots and diagonal
+    (n_param,) of the reflections."""
+    f, r = np.empty(n_row), np.empty(n_row)
+    grad, J = np.empty((n_const, n_row)), np.empty((n_param, n_row))
+    return f, grad, J, r, np.empty(n_param, np.int64), np.empty(n_param)
+
+
 @kernel(error_model="numpy", nogil=True)
-def project(op, arg, slot, const, X, y, root, n_linear, thetas):
+def project(program, rows, n_linear, thetas):
     """Residual sums of squares (n,) of parameters ``thetas`` (n, n_param) with the linear ones moved to their optimum;
     infinite where a value is invalid."""
     n, p = thetas.shape
-    n_row = y.shape[0]
-    f, r = np.empty(n_row), np.empty(n_row)
-    grad, J = np.empty((slot.shape[0], n_row)), np.empty((p, n_row))
-    const = const.copy()
-    pivot, diagonal = np.empty(p, np.int64), np.empty(p)
+    op, arg, slot, const = program
+    own = (op, arg, slot, const.copy())
+    work = _workspace(slot.shape[0], p, rows[1].shape[0])
     out = np.empty(n)
     for i in range(n):
-        found = _at(op, arg, slot, const, X, y, root, n_linear, thetas[i], -np.inf, f, grad, J, r, pivot, diagonal)
+        found = _at(own, rows, n_linear, thetas[i], -np.inf, work)
         out[i] = found[0]
     return out
 
@@ -210,22 +223,23 @@ def _finish(J, r, n_linear, rank, pivot, diagonal, triangle, s):
 
 
 @kernel(error_model="numpy", nogil=True)
-def minimise(op, arg, slot, const, X, y, root, n_linear, theta, damping, steps, tolerance):
+def minimise(program, rows, n_linear, theta, damping, steps, tolerance):
     """Up to ``steps`` steps downhill from ``theta``, in place; returns (status, residual sum of squares, damping).
 
     It has converged when a step gains less than ``tolerance`` times the sum of squares. A ``tolerance`` below what
     rounding lets one see asks for undamped steps without that test for as long as they shrink.
     """
     p = theta.shape[0]
+    op, arg, slot, const = program
+    own = (op, arg, slot, const.copy())
+    _, y, root = rows
     n_row = y.shape[0]
-    f, r = np.empty(n_row), np.empty(n_row)
-    grad, J = np.empty((slot.shape[0], n_row)), np.empty((p, n_row))
-    const = const.copy()
-    pivot, diagonal = np.empty(p, np.int64), np.empty(p)
+    work = _workspace(slot.shape[0], p, n_row)
+    f, _, J, r, pivot, diagonal = work
     triangle, s = np.empty((p, p)), np.empty(p)
     scale = np.zeros(p - n_linear)
     step, trial = np.empty(p), theta.copy()
-    rss, rank = _at(op, arg, slot, const, X, y, root, n_linear, trial, np.inf, f, grad, J, r, pivot, diagonal)
+    rss, rank = _at(own, rows, n_linear, trial, np.inf, work)
     if rss == np.inf:
         return FAILED, rss, damping
     for i in range(n_row):
@@ -255,7 +269,7 @@ def minimise(op, arg, slot, const, X, y, root, n_linear, theta, damping, steps, 
             for j in range(p):
                 trial[j] = theta[j] + step[j]
             limit = rss * (1.0 + UNSEEN) if blind and polish else rss
-            new, rank = _at(op, arg, slot, const, X, y, root, n_linear, trial, limit, f, grad, J, r, pivot, diagonal)
+            new, rank = _at(own, rows, n_linear, trial, limit, work)
             accepted = new < limit
             if accepted or blind:
                 break

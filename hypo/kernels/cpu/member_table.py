@@ -249,9 +249,16 @@ def _read_ahead(n_row, draft, values, members, head):
 
 
 @inner(error_model="numpy")
-def insert_batch(n_row, rows, weight, norm, projection, floor, draft, ruled, values, members, head, count, tested):
+def insert_batch(n_row, candidates, ruled, table, count, tested):
     """Measure and insert the first ``n_row`` candidates, but for those no larger than their ``floor``, until ``values`` is
-    full; returns (members, candidates tested so far). ``norm`` and ``projection`` are scratch."""
+    full; returns (members, candidates tested so far).
+
+    ``candidates`` are rows (n, n_probe), their draft (n,) of ``MEMBER``, floor (n,), and norm and projection (n,) for scratch;
+    ``table`` are values (capacity, n_probe), members (capacity,), head of the hash table (a power of two,), and the weights
+    (n_probe,) of projections.
+    """
+    rows, draft, floor, norm, projection = candidates
+    values, members, head, weight = table
     measure(rows, weight, n_row, norm, projection)
     for r in range(n_row):
         draft[r].norm = norm[r]

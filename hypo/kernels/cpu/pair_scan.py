@@ -61,8 +61,9 @@ def push(score, i, j, heap_score, heap_i, heap_j):
 
 # The filters count, in single precision as all else, for LLVM makes vector code of a count, not of a maximum or an early exit.
 @inner(error_model="numpy", nogil=True, fastmath={"nsz", "reassoc", "contract"})
-def _sum_promising(rho, along, across, hidden, x, y, z, slack):
-    """How many pairs reach |ρ − x·along| + z·hidden ≥ y·across, up to rounding."""
+def _sum_promising(rho, right, x, y, z, slack):
+    """How many pairs reach |ρ − x·along| + z·hidden ≥ y·across, up to rounding; ``right`` are along, across, hidden (n_g,)."""
+    along, across, hidden = right
     count = _ZERO
     for b in range(rho.shape[0]):
         count += _ONE if abs(rho[b] - x * along[b]) + z * hidden[b] + slack >= y * across[b] else _ZERO
@@ -70,8 +71,9 @@ def _sum_promising(rho, along, across, hidden, x, y, z, slack):
 
 
 @inner(error_model="numpy", nogil=True, fastmath={"nsz", "reassoc", "contract"})
-def _sum_marks(rho, along, across, hidden, x, y, z, slack, marks):
+def _sum_marks(rho, right, x, y, z, slack, marks):
     """Which pairs these are."""
+    along, across, hidden = right
     for b in range(rho.shape[0]):
         marks[b] = abs(rho[b] - x * along[b]) + z * hidden[b] + slack >= y * across[b]
 
@@ -122,19 +124,25 @@ def _split(r, threshold, along, across):
 
 
 @kernel(error_model="numpy", nogil=True)
-def sum_tile(rho, hidden_f, hidden_g, F, G, rf, rg, f0, g0, triangle, heap_score, heap_i, heap_j):
+def sum_tile(rho, left, right, origin, triangle, heaps):
     """Score t ≈ b·f + c·g for a tile: R² = (r_f² + r_g² − 2 r_f r_g ρ)/(1 − ρ²); returns how many pairs were computed.
 
     R² ≥ T where |ρ − uu'| ≥ vv', with u = r/√T and v² = 1 − u², and always where a row alone reaches T. ``rho`` (A, B) in
-    single precision: inner products of some columns of the unit rows ``F`` (A, n) and ``G`` (B, n), in any orthonormal system;
-    ``hidden_f`` (A,) and ``hidden_g`` (B,) the lengths of what the rows have in the other columns, whose product bounds
-    what ``rho`` lacks. ``rf``, ``rg`` (n_target, A), (n_target, B): inner products with the unit targets; one heap per target
-    (n_target, k). What passes is computed in double precision. With ``triangle`` only pairs of global index f < g are scored.
+    single precision: inner products of some columns of the unit rows F and G, in any orthonormal system. ``left`` are F (A, n),
+    ``hidden_f`` (A,), the lengths of what the rows have in the other columns, and ``rf`` (n_target, A), inner products with
+    the unit targets; ``right`` the same of G (B, n). The product of the hidden lengths bounds what ``rho`` lacks. ``heaps`` are
+    scores, f and g (n_target, k), one heap per target. What passes is computed in double precision. ``origin`` holds the
+    global indices of the first rows; with ``triangle`` only pairs of global index f < g are scored.
     """
+    F, hidden_f, rf = left
+    G, hidden_g, rg = right
+    f0, g0 = origin
+    heap_score, heap_i, heap_j = heaps
     n_f, n_g = rho.shape
     slack = np.float32((F.shape[1] + 8) * ROUNDING)
     x, y = np.empty(n_f, np.float32), np.empty(n_f, np.float32)
     along, across = np.empty(n_g, np.float32), np.empty(n_g, np.float32)
+    second = (along, across, hidden_g)
     marks, places = np.zeros(n_g + -n_g % 8, np.uint8), np.empty(n_g, np.int64)
     computed = 0
     for t in range(rf.shape[0]):
@@ -148,9 +156,9 @@ def sum_tile(rho, hidden_f, hidden_g, F, G, rf, rg, f0, g0, triangle, heap_score
                 computed += since
                 since = 0
             first = f0 + a + 1 - g0 if triangle else 0
-            if first >= n_g or not _sum_promising(row, along, across, hidden_g, x[a], y[a], hidden_f[a], slack):
+            if first >= n_g or not _sum_promising(row, second, x[a], y[a], hidden_f[a], slack):
                 continue
-            _sum_marks(row, along, across, hidden_g, x[a], y[a], hidden_f[a], slack, marks)
+            _sum_marks(row, second, x[a], y[a], hidden_f[a], slack, marks)
             for k in range(_places(marks, places)):
                 b = places[k]
                 if b < first:
@@ -192,16 +200,21 @@ def _product_r2(F, G, a, b, target, basis):
 
 
 @kernel(error_model="numpy", nogil=True)
-def product_tile(num, shared, den, unseen, F, G, targets, basis, f0, g0, triangle, heap_score, heap_i, heap_j):
+def product_tile(products, rows, view, origin, triangle, heaps):
     """Score t ≈ b·f·g (+ span of a basis): num²/(den − Σ basis²); returns how many pairs were computed.
 
-    In single precision, on some of the probe rows, of library rows scaled to their largest values: ``num`` (n_target, A, B) =
-    (F∘t)Gᵀ for the targets on these rows less their part within the basis there, ``shared`` (n_basis, A, B) = (F∘z)Gᵀ for an
-    orthonormal basis there, and ``den`` (A, B) = F²(G²)ᵀ. ``unseen`` (n_target,) is the share of the targets that is missing:
-    what a pair leaves on some rows it leaves on all, so that R² ≤ unseen + num²/(den − Σ shared²). In double precision, on
-    all rows: unit ``targets`` (n_target, n) orthogonal to the orthonormal ``basis`` (n_basis, n). The rest is as in
-    :func:`sum_tile`.
+    ``products``, in single precision, on some of the probe rows, of library rows scaled to their largest values: ``num``
+    (n_target, A, B) = (F∘t)Gᵀ for the targets on these rows less their part within the basis there, ``shared``
+    (n_basis, A, B) = (F∘z)Gᵀ for an orthonormal basis there, and ``den`` (A, B) = F²(G²)ᵀ. In double precision, on all rows:
+    ``rows`` F (A, n) and G (B, n), and ``view``: unit ``targets`` (n_target, n) orthogonal to the orthonormal ``basis``
+    (n_basis, n), and ``unseen`` (n_target,), the share of the targets that is missing on the probe rows. What a pair leaves on
+    some rows it leaves on all, so that R² ≤ unseen + num²/(den − Σ shared²). The rest is as in :func:`sum_tile`.
     """
+    num, shared, den = products
+    F, G = rows
+    targets, basis, unseen = view
+    f0, g0 = origin
+    heap_score, heap_i, heap_j = heaps
     n_f, n_g = den.shape
     squares = np.zeros(n_g, np.float32)
     marks, places = np.zeros(n_g + -n_g % 8, np.uint8), np.empty(n_g, np.int64)
@@ -252,15 +265,19 @@ def apply_steps(p, step_op, step_side, step_rows, n):
 
 
 @kernel(error_model="numpy", nogil=True)
-def refit(product, terms, F, basis, target, fit_root, step_op, step_side, step_rows, y, root, rss):
+def refit(product, terms, F, fit, steps, judge, rss):
     """Least squares of each tuple of rows on all given rows, judged in the units of ``y``.
 
     ``terms`` (n_hit, n_term) index the rows ``F``; the columns of a fit are the basis and these rows, or with ``product`` the
-    basis and the product of the rows. ``fit_root`` > 0 are the roots of the rows' weights in the fit; basis rows must be
-    orthonormal and carry them already. The fitted ``target`` goes back through the steps;
+    basis and the product of the rows. ``fit`` are the ``target`` (n,), the ``basis`` (n_basis, n), and the roots (n,) > 0 of
+    the rows' weights in the fit; basis rows must be orthonormal and carry them already. The fitted target goes back through the
+    ``steps`` (op, side, rows) of :func:`apply_steps`; ``judge`` are ``y`` and ``root`` (n,);
     ``rss`` (n_hit,) gets Σ (root·(y − prediction))², with 0 predicted where the formula is undefined, and infinite where
     these rows are more than a few.
     """
+    target, basis, fit_root = fit
+    step_op, step_side, step_rows = steps
+    y, root = judge
     n = target.shape[0]
     nz = basis.shape[0]
     n_term = terms.shape[1]

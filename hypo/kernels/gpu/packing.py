@@ -42,8 +42,11 @@ class Batch(NamedTuple):
 
 
 @kernel()
-def _pack(op, arg, value, length, linear, start, free, n_term, term, code, left, const):
-    """Fills the arrays; returns the largest height of a stack and the most columns."""
+def _pack(programs, linear, ints, const):
+    """Fills the arrays of ``ints`` (start, free, n_term, term, code, left) and ``const``; returns the largest height of a stack
+    and the most columns."""
+    op, arg, value, length = programs
+    start, free, n_term, term, code, left = ints
     n, width = op.shape
     links, alive = np.empty((2, width), np.int64), np.empty(width, np.bool_)
     terms = np.empty(MAX_TERMS, np.int64)
@@ -121,15 +124,15 @@ def _unpack(op, arg, length, const, value):
 def packed(programs, linear: bool, limit) -> Batch:
     """A batch in the layout of :func:`hypo.kernels.cpu.fit_batch.fit_batch` on the device, with the ``limit`` (n,) of
     each program."""
-    op, arg, value, length = programs
+    length = programs[3]
     n, n_node = len(length), int(length.sum())
     ints = np.zeros((3 + MAX_TERMS) * n + 1 + 2 * n_node, np.int32)
     floats = np.zeros((3 + MAX_TERMS) * n + n_node)
     places = np.cumsum([n + 1, n, n, n * MAX_TERMS, n_node])
-    start, free, n_term, term, code, left = np.split(ints, places)
+    parts = tuple(np.split(ints, places))
     floats[:n], floats[n : 2 * n] = limit, np.inf
     const = floats[(3 + MAX_TERMS) * n :]
-    height, columns = _pack(op, arg, value, length, linear, start, free, n_term, term, code, left, const)
+    height, columns = _pack(programs, linear, parts, const)
     longest = int(length.max(initial=1))
     return Batch(cuda.to_device(ints), cuda.to_device(floats), n, n_node, longest, int(height), int(columns))
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -142,14 +143,15 @@ class Library:
                 self._next_seed = index + 1
         start = self._level_start
         self._find_flaws(start[cost])
-        rules = (cost, self._forbid, self._ruled, self._bits, self._fields, self._flaws, self._undefined, self._pruned)
-        table = (self._weight, self.values, self._members, self._head)
+        rules = (self._forbid, self._ruled, self._bits, self._fields)
+        pruning = (self._flaws, self._undefined, self._pruned)
+        given = (rules, pruning, self._table)
         if cost >= 2:
             for row in self._unary:
                 if self.count >= size or now() > deadline:
                     return False
                 self.count, self.tested = kernel.grow(
-                    row.opcode, False, 0, 1, start[cost - 1], start[cost], *rules, *table, self.count, self.tested
+                    (row.opcode, False, cost), (0, 1), (start[cost - 1], start[cost]), *given, self.count, self.tested
                 )
         for row in self._binary:
             for left_cost in range(1, cost - 1):
@@ -163,13 +165,10 @@ class Library:
                     if self.count >= size or now() > deadline:
                         return False
                     self.count, self.tested = kernel.grow(
-                        row.opcode,
-                        row.commutative,
-                        i,
-                        min(i + step, hi),
-                        *right,
-                        *rules,
-                        *table,
+                        (row.opcode, row.commutative, cost),
+                        (i, min(i + step, hi)),
+                        right,
+                        *given,
                         self.count,
                         self.tested,
                     )
@@ -214,9 +213,13 @@ class Library:
             ("right", -1),
         ):
             draft[part] = value
-        rows, norm, projection, floor = seed.values[None].copy(), np.empty(1), np.empty(1), np.zeros(1)
-        table = (self._ruled, self.values, self._members, self._head, self.count, 0)
-        self.count, _ = kernel.insert_batch(1, rows, self._weight, norm, projection, floor, draft, *table)
+        candidates = (seed.values[None].copy(), draft, np.zeros(1), np.empty(1), np.empty(1))
+        self.count, _ = kernel.insert_batch(1, candidates, self._ruled, self._table, self.count, 0)
+
+    @property
+    def _table(self) -> tuple[NDArray[Any], ...]:
+        """The members as kernels take them."""
+        return self.values, self._members, self._head, self._weight
 
     def _allocate(self, size: int) -> None:
         from hypo.kernels.cpu import member_table as kernel

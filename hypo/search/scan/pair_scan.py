@@ -210,9 +210,8 @@ def sum_block(
         part = slice(g0, g0 + TILE_G)
         counted += _pairs(f0, len(rows), g0, len(second[part]), triangle, 1)
         rho = tile.product(short, short_g[part])[0]
-        computed += sum_tile(
-            rho, beside, hidden[part], rows, second[part], r, rs[:, part].copy(), f0, g0, triangle, *heaps
-        )
+        other = (second[part], hidden[part], rs[:, part].copy())
+        computed += sum_tile(rho, (rows, beside, r), other, (f0, g0), triangle, heaps)
     return heaps, counted, computed
 
 
@@ -315,9 +314,8 @@ def product_block(
             some = slice(t, min(t + TARGETS, n_target))
             num = num_tile.product(across[n_basis:][some], short_g0)
             mine = tuple(h[some] for h in heaps)
-            computed += product_tile(
-                num, shared, den, unseen[some], rows, part, targets[some], basis, f0, g0, triangle, *mine
-            )
+            seen = (targets[some], basis, unseen[some])
+            computed += product_tile((num, shared, den), (rows, part), seen, (f0, g0), triangle, mine)
     return heaps, counted, computed
 
 

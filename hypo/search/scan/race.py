@@ -89,7 +89,8 @@ def race(
             op, side = np.concatenate([[oc.EXP, oc.MUL], op]), np.concatenate([[0, 1], side])
             t = target.values
             operands = np.concatenate([np.zeros((1, len(t))), np.sign(t)[None, :], operands])
-        refit(form == PRODUCT, at, F, q, np.log(np.abs(t)) if log else t, own, op, side, operands, y, root, rss)
+        fit = (np.log(np.abs(t)) if log else t, q, own)
+        refit(form == PRODUCT, at, F, fit, (op, side, operands), (y, root), rss)
     if form == RATIONAL:
         rss = _rational_rss(rss, target, F, at, basis, y, root, own)
     size = rows.cost(terms.ravel()).reshape(terms.shape).sum(axis=1) + float(

@@ -89,14 +89,9 @@ def test_refit_against_lstsq(kind: str, n_term: int, product_form: bool, steps: 
         product_form,
         terms,
         F,
-        orthonormal(list(z * root), N),
-        target,
-        root,
-        np.array([s[0] for s in steps], np.int64),
-        np.array([s[1] for s in steps], np.int64),
-        operand,
-        y,
-        root,
+        (target, orthonormal(list(z * root), N), root),
+        (np.array([s[0] for s in steps], np.int64), np.array([s[1] for s in steps], np.int64), operand),
+        (y, root),
         rss,
     )
     for k, chosen in enumerate(terms):
@@ -118,14 +113,9 @@ def test_refit_of_the_basis_alone() -> None:
         False,
         np.empty((1, 0), np.int64),
         np.empty((0, N)),
-        orthonormal(list(z), N),
-        target,
-        np.ones(N),
-        none,
-        none,
-        np.empty((0, N)),
-        target,
-        np.ones(N),
+        (target, orthonormal(list(z), N), np.ones(N)),
+        (none, none, np.empty((0, N))),
+        (target, np.ones(N)),
         rss,
     )
     r = target - z.T @ np.linalg.lstsq(z.T, target, rcond=None)[0]
@@ -138,7 +128,8 @@ def test_refit_of_dependent_rows_is_that_of_the_independent_ones() -> None:
     none = np.empty(0, np.int64)
     rss = np.empty(2)
     terms = np.array([[0, 1, 2], [0, 2, 1]])
-    refit(False, terms, F, np.empty((0, N)), target, np.ones(N), none, none, np.empty((0, N)), target, np.ones(N), rss)
+    fit, steps = (target, np.empty((0, N)), np.ones(N)), (none, none, np.empty((0, N)))
+    refit(False, terms, F, fit, steps, (target, np.ones(N)), rss)
     A = F[:2].T
     r = target - A @ np.linalg.lstsq(A, target, rcond=None)[0]
     np.testing.assert_allclose(rss, float(r @ r), rtol=1e-9)

@@ -124,8 +124,9 @@ def _affine(g, state, p, first, last, q, m):
 
 
 @inner()
-def _mutate(g, state, kind, p, n, other, n_other, q, spare):
-    """Writes a variant of program p (n nodes) to q; returns its length. The root of a sum counts like any node."""
+def _mutate(g, state, kind, p, n, other, q, spare):
+    """Writes a variant of program p (n nodes), or its cross with ``other``, to q; returns its length. The root of a sum counts
+    like any node."""
     width = q[0].shape[0]
     last = _below(state, n)
     first = start(p[0], last)
@@ -160,9 +161,9 @@ def _mutate(g, state, kind, p, n, other, n_other, q, spare):
         return copy(q, ZERO, p, middle, n - 1) if _uniform(state) < 0.5 else copy(q, ZERO, p, ZERO, middle)
     m = copy(q, ZERO, p, ZERO, first)
     if kind == CROSS:
-        k = _below(state, n_other)
+        k = _below(state, other[0].shape[0])
         if other[0][k] < _FIRST_UNARY:
-            k = _below(state, n_other)
+            k = _below(state, other[0].shape[0])
         m = copy(q, m, other, start(other[0], k), k + 1)
     elif kind == FRESH:
         m = _random(g, state, q, m, spare)
@@ -233,14 +234,14 @@ def breed(g, state, parents, score, first, last, children):
             else:
                 a = _tournament(state, score, first, last)
                 b = _tournament(state, score, first, last)
-                other = (op[b], arg[b], value[b])
+                other = (op[b, : length[b]], arg[b, : length[b]], value[b, : length[b]])
                 m = copy(p, ZERO, (op[a], arg[a], value[a]), ZERO, length[a])
                 while True:
                     u, kind = _uniform(state), 0
                     while kind < len(MUTATIONS) - 1 and u >= MUTATIONS[kind]:
                         u -= MUTATIONS[kind]
                         kind += 1
-                    m = _mutate(g, state, kind, p, m, other, length[b], q, spare)
+                    m = _mutate(g, state, kind, p, m, other, q, spare)
                     if m == 0 or m > width or _uniform(state) >= AGAIN:
                         break
                     m = copy(p, ZERO, q, ZERO, m)
