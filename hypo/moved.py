@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable
 from importlib import import_module
@@ -22,6 +23,9 @@ def forward_names(old: str, home: str, public: str) -> Callable[[str], Any]:
             found = getattr(import_module(home), name)
         except AttributeError:
             raise AttributeError(f"module {old!r} has no attribute {name!r}") from None
+        if sys._getframe(1).f_code.co_name == "_handle_fromlist":
+            # ``from package import name`` asks twice, first whether the name is there: one warning is enough.
+            return found
         warnings.warn(
             f"{old}.{name} has moved and will not be there in hypo {REMOVED_IN}; import it from {public}",
             DeprecationWarning,

@@ -195,6 +195,24 @@ def test_dimensions(op: hypo.Operator, same: hypo.Operator) -> None:
         assert kernel.unary_dimension(code, np.int64(12), 10, 6) == of_a_length
 
 
+def of_numbers_only(dimension: Dimension) -> Dimension:
+    if dimension.is_dimensionless:
+        return dimension
+    raise KeyError("no such case")
+
+
+def of_text(dimension: Dimension) -> object:
+    return dimension if dimension.is_dimensionless else "metre"
+
+
+@pytest.mark.parametrize(("rule", "reason"), [(of_numbers_only, "'no such case'"), (of_text, "it returned 'metre'")])
+def test_a_rule_of_dimensions_that_fails(rule, reason: str) -> None:
+    made = hypo.Operator("odd", bump, bump_slope, dimension=rule)
+    with pytest.raises(hypo.InputError, match=rf"^the dimension function of the operator odd must .* {reason}$"):
+        infer(hypo.parse("odd(x)"), {"x": METRE})
+    made.forget()
+
+
 def test_a_rule_of_dimensions() -> None:
     def rule(d: Dimension) -> Dimension:
         if d not in (DIMENSIONLESS, METRE):
@@ -264,7 +282,8 @@ def test_results_name_what_they_need(op: hypo.Operator, tmp_path) -> None:
     script = f"import hypo; hypo.Result.load({str(tmp_path / 'out')!r})"
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert run.stderr.splitlines()[-1].endswith(
-        'result.json: it needs the operator bump, which is not defined: make it known with hypo.Operator("bump", …) first'
+        'result.json: it needs the operator bump, which is not defined: make it known with hypo.Operator("bump", …) first, '
+        "or install the package that offers it"
     )
 
 
@@ -315,6 +334,15 @@ def unfinished(u: float) -> float:
         (("other", lambda u: math.sqrt(-1 - u * u), bump), {}, "the function of the operator other has no value at any"),
         (("other", bump, bump_slope), {"dimension": "same"}, 'the operator other cannot have the dimension "same"'),
         (("other", bump, bump_slope), {"dimension": "metre"}, 'must be None, "same" or a function'),
+        (("other", bump, bump_slope), {"dimension": lambda a, b: a}, "dimension function of the operator other must take a"),
+        (("other", bump, bump_slope), {"dimension": lambda a: 1}, "dimension function of the operator other must take a"),
+        (("other", bump, bump_slope), {"latex": 3}, r"latex of the operator other must be a text with \{0\}"),
+        (("other", bump, bump_slope), {"latex": r"\other"}, r"latex of the operator other must be a text with \{0\}"),
+        (("other", bump, bump_slope), {"latex": r"\frac{a}{0}"}, r"latex of the operator other must .* braces doubled"),
+        (("other", lambda *u: u[0], bump_slope), {}, "must take one argument, but it takes any number"),
+        (("other", lambda u: None, bump_slope), {}, "cannot be compiled by numba: it must return a float$"),
+        (("other", lambda u: (u, u), bump_slope), {}, "cannot be compiled by numba: it must return a float$"),
+        (("other", bump, bump_slope), {"latx": "g"}, r"Operator has no keyword latx; did you mean latex\?$"),
         (("other", bump, bump_slope), {"interval": lambda a, b: (a, b)}, "interval function of the operator other is wrong"),
         (("other", bump, bump_slope), {"interval": lambda a: a}, "the interval function of the operator other must take two"),
     ],
@@ -331,13 +359,48 @@ def test_the_same_definition_again_is_the_same_operator(op: hypo.Operator) -> No
     assert ops.BY_NAME["bump"].opcode == hypo.parse("bump(x)").root and repr(again) == "<Operator bump>"
 
 
+STRENGTH = 1.0
+
+
+def strong(u: float) -> float:
+    return STRENGTH * u
+
+
+def strong_slope(u: float) -> float:
+    return STRENGTH
+
+
+def test_a_definition_with_another_constant_is_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = hypo.Operator("strong", strong, strong_slope)
+    hypo.Operator("strong", strong, strong_slope)
+    monkeypatch.setitem(globals(), "STRENGTH", 2.0)
+    with pytest.raises(hypo.InputError, match="the operator name strong is taken by another function"):
+        hypo.Operator("strong", strong, strong_slope)
+    made.forget()
+
+
+@pytest.mark.parametrize("given", [bump, np.sin])
+def test_a_function_in_the_list_of_operators(given) -> None:
+    with pytest.raises(hypo.InputError, match=r"make it an operator first, with hypo\.Operator\("):
+        hypo.fit(table(), target="y", operators=["+", given])
+
+
+def test_predictions_of_a_forgotten_operator_are_refused() -> None:
+    made = hypo.Operator("gone", bump, bump_slope)
+    result = hypo.fit(table(), target="y", operators=["+", "*", made], guesses=["2*gone(x) + 1"], time_limit=2)
+    chosen = next(k for k, f in enumerate(result.front) if "gone" in str(f.expression))
+    made.forget()
+    with pytest.raises(hypo.InputError, match="define the operator again"):
+        result.predict(table(), chosen)
+
+
 def test_a_forgotten_operator_is_named_no_more() -> None:
     made = hypo.Operator("gone", bump, bump_slope)
     e = hypo.parse("gone(x)")
     made.forget()
     with pytest.raises(hypo.FormulaError, match="unknown function 'gone'"):
         hypo.parse("gone(x)")
-    with pytest.raises(NotImplementedError, match="which is none of the operator table"):
+    with pytest.raises(hypo.InputError, match=r"taken back with forget\(\).*define the operator again"):
         str(e)
     assert np.all(np.isnan(evaluate(e, X[:, None], ["x"])))
 

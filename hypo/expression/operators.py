@@ -10,13 +10,13 @@ Dimension rules (applied to the dimensions of the arguments u, v):
     ``power``       dim(u)**v, v dimensionless, and a number unless u is dimensionless too
     ``scale``       dim(u)**exponent       (inv, square, cube, sqrt, cbrt: see ``exponent``)
     ``dimensionless``  argument and result are pure numbers (angles count as such unless kept apart)
-    a function      of the argument's dimension, which returns that of the value or raises ValueError (operators of users)
+    a function      of the argument's dimension, which returns that of the value, None for one it does not take (users')
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, TypeVar
@@ -262,6 +262,23 @@ BY_NAME: dict[str, OperatorRow] = {row.name: row for row in OPERATORS}
 T = TypeVar("T")
 
 
+FORGOTTEN = (
+    "the formula holds an operator that was taken back with forget(), and is of no use any more: define the operator again, "
+    "then fit, parse or load the formula again"
+)
+
+
+def is_users(opcode: int) -> bool:
+    """True for an opcode of the operators of users, defined or not."""
+    return oc.FIRST_USER <= opcode < oc.FIRST_USER + oc.N_USER
+
+
+def check_defined(opcodes: Iterable[int]) -> None:
+    """Raises InputError where one of a formula's operators was taken back: its values would all be NaN."""
+    if any(is_users(op) and op not in BY_OPCODE for op in opcodes):
+        raise InputError(FORGOTTEN)
+
+
 class ByOpcode(dict[int, T]):
     """A table of operators, by opcode. Asked for one that is missing it names it: there are no silent defaults."""
 
@@ -273,9 +290,11 @@ class ByOpcode(dict[int, T]):
         raise unknown(opcode, self.what)
 
 
-def unknown(opcode: int, what: str) -> NotImplementedError:
+def unknown(opcode: int, what: str) -> NotImplementedError | InputError:
     """The error that ``what`` has no case for an operator."""
     row = BY_OPCODE.get(opcode)
+    if row is None and is_users(opcode):
+        return InputError(FORGOTTEN)
     return NotImplementedError(
         f"{what} has no case for the operator {row.name!r}; add it there"
         if row
@@ -353,5 +372,6 @@ def missing(names: Sequence[str]) -> str:
     listed, one = " and ".join(names), len(names) == 1
     return (
         f"it needs the operator{'' if one else 's'} {listed}, which {'is' if one else 'are'} not defined: "
-        f'make {"it" if one else "them"} known with hypo.Operator("{names[0]}", …) first'
+        f'make {"it" if one else "them"} known with hypo.Operator("{names[0]}", …) first, or install the package that offers '
+        f"{'it' if one else 'them'}"
     )

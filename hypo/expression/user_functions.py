@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dis
+import inspect
 import keyword
 import math
 import re
 from collections.abc import Callable
-from types import CodeType
+from contextlib import suppress
+from types import CodeType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -17,10 +20,15 @@ from hypo.kernels import opcodes as oc
 # How numba colours its messages.
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
+# What numba says of a function whose value is no number.
+_NO_FLOAT = "No implementation of function Function(<class 'float'>)"
+
 Interval = Callable[[Any, Any], tuple[Any, Any]]
 
 # Words that mean something else in formulas and in rules, beside those of Python and the names of operators.
 RESERVED = frozenset({"pi", "f", "int", "forall", "exists", "implies", "iff"})
+# Stands for the argument where a LaTeX form is tried.
+_ARGUMENT = "<argument>"
 # Points at which a derivative is compared: sizes from 10**-2 to 10**1.5, of both signs, none of them a simple number.
 SAMPLES = np.concatenate([-np.geomspace(37.3, 0.0113, 24), np.geomspace(0.0127, 33.1, 24)])
 # Step of the difference quotient, as a share of the argument's size; the cube root of the rounding is best.
@@ -52,8 +60,10 @@ def make_dispatcher(name: str, role: str, function: Any) -> Any:
         raise InputError(f"the {role} of the operator {name} must be a function, got {function!r:.60}")
     plain = getattr(function, "py_func", function)
     code = getattr(plain, "__code__", None)
-    if code is not None and (code.co_argcount != 1 or code.co_kwonlyargcount):
-        raise InputError(f"the {role} of the operator {name} must take one argument, but it takes {code.co_argcount}")
+    open_ended = code is not None and bool(code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS))
+    if code is not None and (code.co_argcount != 1 or code.co_kwonlyargcount or open_ended):
+        count = "any number" if open_ended else code.co_argcount + code.co_kwonlyargcount
+        raise InputError(f"the {role} of the operator {name} must take one argument, but it takes {count}")
     if hasattr(function, "py_func"):
         return function
     if code is None:
@@ -62,7 +72,7 @@ def make_dispatcher(name: str, role: str, function: Any) -> Any:
     try:
         return numba.njit(error_model="numpy")(function)
     except TypeError as error:
-        raise InputError(f"the {role} of the operator {name} cannot be compiled by numba: {_reason(error)}") from error
+        raise InputError(f"the {role} of the operator {name} cannot be compiled by numba: {told_by(error)}") from error
 
 
 class CompiledOperator:
@@ -104,7 +114,7 @@ def _c_function(name: str, role: str, function: Any) -> Any:
     try:
         return numba.cfunc("float64(float64)", error_model="numpy")(value)
     except (NumbaError, TypeError, ValueError, NotImplementedError) as error:
-        raise InputError(f"the {role} of the operator {name} cannot be compiled by numba: {_reason(error)}") from error
+        raise InputError(f"the {role} of the operator {name} cannot be compiled by numba: {told_by(error)}") from error
 
 
 def _difference_quotient(function: Any) -> Any:
@@ -119,11 +129,12 @@ def _difference_quotient(function: Any) -> Any:
     return quotient
 
 
-def _reason(error: Exception) -> str:
-    """The line of numba's message that says what is wrong."""
+def told_by(error: Exception) -> str:
+    """The line of a message, numba's or that of a user's function, that says what is wrong."""
     lines = [line.strip() for line in _COLOUR.sub("", str(error)).splitlines() if line.strip()]
     told = [line for line in lines if not line.startswith(("Failed in", "During", "File", "def ", "<source", "- "))]
-    return (told or lines or [type(error).__name__])[0].rstrip(".:")
+    first = (told or lines or [type(error).__name__])[0].rstrip(".:")
+    return "it must return a float" if _NO_FLOAT in first else first
 
 
 # --- checks -----------------------------------------------------------------------------------------------------------
@@ -136,6 +147,21 @@ def check_name(name: Any) -> str:
             f"an operator's name must be an identifier that means nothing else, such as softplus, got {name!r}"
         )
     return name
+
+
+def check_latex(name: str, latex: Any) -> None:
+    """Raises InputError for a LaTeX form that does not hold its argument as ``{0}``."""
+    if latex is None:
+        return
+    shown = None
+    if isinstance(latex, str):
+        with suppress(LookupError, ValueError, AttributeError):
+            shown = latex.format(_ARGUMENT)
+    if shown is None or _ARGUMENT not in shown:
+        raise InputError(
+            f"the latex of the operator {name} must be a text with {{0}} for the argument and other braces doubled, such as "
+            rf"r'\mathrm{{{{g}}}}({{0}})', got {latex!r:.60}"
+        )
 
 
 def _values(function: Any, points: Any) -> Any:
@@ -195,7 +221,7 @@ def check_interval(name: str, function: Any, interval: Interval) -> None:
     except Exception as error:
         # The user's function may raise anything.
         raise InputError(
-            f"the interval function of the operator {name} must take two arrays and return two: {_reason(error)}"
+            f"the interval function of the operator {name} must take two arrays and return two: {told_by(error)}"
         ) from error
     values = _values(function, SAMPLES)
     for a, b, least, most in zip(lo, hi, low, high, strict=True):
@@ -211,12 +237,35 @@ def check_interval(name: str, function: Any, interval: Interval) -> None:
 
 def fingerprint(function: Any) -> Any:
     """A key that is equal for functions that do the same, as far as their code tells."""
+    return _fingerprint(function, frozenset())
+
+
+def _fingerprint(function: Any, outer: frozenset[int]) -> Any:
+    """The same of a function that those of ``outer`` use."""
     plain = getattr(function, "py_func", function)
     code = getattr(plain, "__code__", None)
-    if code is None:
-        return plain
-    cells = tuple(repr(cell.cell_contents) for cell in plain.__closure__ or ())
-    return (_code_parts(code), cells, repr(plain.__defaults__))
+    if code is None or id(code) in outer:
+        return plain if code is None else plain.__qualname__
+    outer |= {id(code)}
+    cells = tuple(_used_value(cell.cell_contents, outer) for cell in plain.__closure__ or ())
+    # Compiled code holds the values that global names had.
+    names = sorted(_names(code) & plain.__globals__.keys())
+    others = tuple((name, _used_value(plain.__globals__[name], outer)) for name in names)
+    return (_code_parts(code), cells, others, repr(plain.__defaults__))
+
+
+def _used_value(value: Any, outer: frozenset[int]) -> Any:
+    if isinstance(value, np.ndarray):
+        return (value.dtype.str, value.shape, value.tobytes())
+    if isinstance(value, ModuleType):
+        return value.__name__
+    return _fingerprint(value, outer) if callable(value) else repr(value)
+
+
+def _names(code: CodeType) -> set[str]:
+    """The global names of a function's code, those of functions within it too."""
+    inner = (_names(c) for c in code.co_consts if isinstance(c, CodeType))
+    return {i.argval for i in dis.get_instructions(code) if i.opname == "LOAD_GLOBAL"}.union(*inner)
 
 
 def _code_parts(code: CodeType) -> tuple[Any, ...]:

@@ -26,13 +26,16 @@ from hypo.expression.user_functions import (
     check_derivative,
     check_homogeneous,
     check_interval,
+    check_latex,
     check_name,
     fingerprint,
     load_kernel_table,
     make_dispatcher,
+    told_by,
     value_at,
 )
 from hypo.kernels import opcodes as oc
+from hypo.keywords import check_methods
 from hypo.parallel.carried import carry
 
 if TYPE_CHECKING:
@@ -46,6 +49,7 @@ _reserved: dict[str, tuple[int, int]] = {}
 _used = 0
 
 
+@check_methods
 class Operator:
     """A function of one argument as an operator of formulas.
 
@@ -105,14 +109,17 @@ class Operator:
             raise InputError(
                 f'the dimension of the operator {name} must be None, "same" or a function, got {dimension!r}'
             )
+        check_latex(name, latex)
         self.function = make_dispatcher(name, "function", function)
         slope = derivative.function if isinstance(derivative, Operator) else derivative
         self.derivative = make_dispatcher(name, "derivative", slope)
         self.derivative_name = derivative.name if isinstance(derivative, Operator) else f"{name}_slope"
+        # Taken now: compiled code keeps the values that global names have now.
+        self._key = self._identity()
         self._row: ops.OperatorRow
         self._compiled: CompiledOperator
         known = _known.get(name)
-        if known is not None and known._identity() == self._identity():
+        if known is not None and known._key == self._key:
             # A cell of a notebook that is run again.
             self._row, self._compiled = known._row, known._compiled
             return
@@ -130,7 +137,8 @@ class Operator:
             check_homogeneous(name, self.function)
         if interval is not None:
             check_interval(name, self.function, interval)
-        self._register(own_slope=not isinstance(derivative, Operator))
+        rule = self._rule()
+        self._register(rule, own_slope=not isinstance(derivative, Operator))
 
     def __repr__(self) -> str:
         return f"<Operator {self.name}>"
@@ -158,7 +166,7 @@ class Operator:
 
     # --- the row ----------------------------------------------------------------------------------------------------
 
-    def _register(self, own_slope: bool) -> None:
+    def _register(self, rule: int, own_slope: bool) -> None:
         opcode, slope_opcode = _next_opcodes(self.name)
         same = self.dimension == "same"
         self._row = _row(
@@ -166,14 +174,14 @@ class Operator:
             opcode,
             latex=self.latex or _latex_call(self.name),
             domain="all" if self.interval is None else "where its interval has both bounds",
-            dimension="keep" if same else self.dimension or "dimensionless",
+            dimension="keep" if same else "dimensionless" if self.dimension is None else self._dimension_of,
             interval=self.interval or _unbounded,
             derivative=f"{self.derivative_name}(u)",
             number=partial(value_at, self.function),
             exponent=Fraction(1) if same else None,
         )
         ops.add(self._row)
-        self._compiled.enter(opcode, self._compiled.value, self._compiled.slope, self._rule())
+        self._compiled.enter(opcode, self._compiled.value, self._compiled.slope, rule)
         if own_slope:
             name, h = self.derivative_name, SECOND_STEP
             ops.add(
@@ -201,11 +209,30 @@ class Operator:
         if callable(self.dimension):
             from hypo.units import DIMENSIONLESS
 
-            try:
-                rule = kernel.PURE if self.dimension(DIMENSIONLESS).is_dimensionless else kernel.UNKNOWN
-            except ValueError:
-                rule = kernel.UNKNOWN
+            value = self._dimension_of(DIMENSIONLESS)
+            rule = kernel.PURE if value is not None and value.is_dimensionless else kernel.UNKNOWN
         return int(rule)
+
+    def _dimension_of(self, argument: Dimension) -> Dimension | None:
+        """The dimension that the user's rule gives; None where it takes no such argument."""
+        from hypo.units import Dimension
+
+        try:
+            value = self.dimension(argument)  # type: ignore[operator, misc]
+        except ValueError:
+            return None
+        except Exception as error:
+            # The user's function may raise anything.
+            raise InputError(self._wrong_rule(argument, told_by(error))) from error
+        if not isinstance(value, Dimension):
+            raise InputError(self._wrong_rule(argument, f"it returned {value!r:.40}"))
+        return value
+
+    def _wrong_rule(self, argument: Dimension, reason: str) -> str:
+        return (
+            f"the dimension function of the operator {self.name} must take a hypo.units.Dimension and return one, or raise "
+            f"ValueError: for the argument {argument} {reason}"
+        )
 
     def _identity(self) -> tuple[Any, ...]:
         """A key that tells one definition from another of the same name."""

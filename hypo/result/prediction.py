@@ -25,9 +25,11 @@ MOST_DRAWN = 10**9
 
 def predict_formula(result: ResultFields, data: Any, index: int | None, trials: Any) -> NDArray[np.float64]:
     """:meth:`hypo.Result.predict` of one formula."""
+    from hypo.expression.operators import check_defined
     from hypo.expression.program import evaluate
 
     chosen = find_formula(result, index).expression
+    check_defined(op for op, _ in chosen.code)
     values = evaluate(chosen, read_columns(result, data, chosen.variables), chosen.variables)
     return result.family.centre(values, read_trials(result, data, trials, len(values)))
 

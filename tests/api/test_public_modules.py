@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import warnings
 from importlib import import_module
 
 import pytest
@@ -55,6 +56,15 @@ def test_the_warning_names_the_line_of_the_author() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stderr.count("<string>:3: DeprecationWarning: hypo.knowledge.parameters.") == 2
+
+
+@pytest.mark.parametrize("module", OLD)
+def test_an_import_warns_once(module: str) -> None:
+    # Of a package Python asks twice for a name that is imported.
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        exec(f"from {module} import {OLD[module]}", {})  # noqa: S102
+    assert len(told) == 1
 
 
 def test_nothing_of_hypo_takes_the_old_places() -> None:

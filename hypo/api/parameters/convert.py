@@ -204,6 +204,11 @@ def read_operators(name: str, value: Sequence[str | Operator] | str | None) -> t
 
             near = get_close_matches(str(text), [*BY_NAME, *ALIASES], n=1)
             hint = f"did you mean {near[0]}? The" if near else "the"
+            if callable(given):
+                raise InputError(
+                    f"operators must be names or hypo.Operator, got {given!r:.60}; make it an operator first, with "
+                    'hypo.Operator("name", function, derivative)'
+                )
             raise InputError(f"unknown operator {text}; {hint} operators are {' '.join(BY_NAME)}")
         names.append(row.name)
     return tuple(dict.fromkeys(names))

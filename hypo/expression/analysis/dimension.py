@@ -180,17 +180,17 @@ class _Inference:
         self.require(u, _PURE, "pure")
         return _PURE
 
-    def by_function(self, rule: Callable[[Dimension], Dimension], u: _Affine) -> _Affine:
+    def by_function(self, rule: Callable[[Dimension], Dimension | None], u: _Affine) -> _Affine:
         """The dimension that the rule of a user's operator gives; an argument of open dimension has to be a pure number."""
         u = self.reduced(u)
         if u.unknown:
             self.require(u, _PURE, "pure")
             u = _PURE
-        try:
-            return _Affine(rule(u.known))
-        except ValueError:
+        value = rule(u.known)
+        if value is None:
             self.faults.append(_Fault(self.node, "own", (u.known,)))
             return _PURE
+        return _Affine(value)
 
     def binary(self, op: int, u: _Affine, v: _Affine) -> _Affine:
         rule = ops.BY_OPCODE[op].dimension
