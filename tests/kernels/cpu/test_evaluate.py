@@ -152,7 +152,7 @@ def random_formulas(seed: int, count: int, largest: int, *, free: bool = False) 
 
 def test_agrees_with_a_tree_walker_on_2000_formulas() -> None:
     rng = np.random.default_rng(20)
-    rows = [dict(zip(NAMES, rng.uniform(-3, 3, 3), strict=True)) for _ in range(12)]
+    rows = [dict(zip(NAMES, rng.uniform(-3, 3, 3).tolist(), strict=True)) for _ in range(12)]
     X = np.array([[r[n] for n in NAMES] for r in rows])
     compared = invalid = 0
     for e in random_formulas(20, 2000, 24):
