@@ -15,6 +15,7 @@ import pytest
 
 import hypo
 from hypo.expression import operators as ops
+from hypo.expression import user_operators
 from hypo.expression.algebra.simplify import simplify
 from hypo.expression.analysis.derivative import derivative
 from hypo.expression.analysis.dimension import infer
@@ -51,6 +52,20 @@ def bump_bounds(lo, hi):
     sizes = np.abs(lo), np.abs(hi)
     least = np.where((lo <= 0) & (hi >= 0), 0.0, np.minimum(*sizes))
     return np.exp(-(np.maximum(*sizes) ** 2)), np.exp(-(least**2))
+
+
+@pytest.fixture(autouse=True)
+def codes_of_their_own() -> Iterator[None]:
+    """Codes that a test's operators had are free for the next: a process has 16, for all tests that it runs. What was
+    derived of formulas with these codes is forgotten too."""
+    before = user_operators._used
+    yield
+    user_operators._used = before
+    for name, module in list(sys.modules.items()):
+        if name.startswith(("hypo.expression.", "hypo.knowledge.claims.")):
+            for value in vars(module).values():
+                if callable(getattr(value, "cache_clear", None)):
+                    value.cache_clear()
 
 
 @pytest.fixture(scope="module")
