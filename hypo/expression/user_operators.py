@@ -282,7 +282,8 @@ def _next_opcodes(name: str) -> tuple[int, int]:
     free = [c for c in range(oc.FIRST_USER + 2 * _used, oc.FIRST_USER + oc.N_USER, 2) if c not in taken]
     if not free:
         raise InputError(
-            f"there is no room for the operator {name}: a process can define {oc.N_USER // 2} operators; restart Python to define others"
+            f"there is no room for the operator {name}: a process can define {oc.N_USER // 2} operators; "
+            "restart Python to define others"
         )
     _used = (free[0] - oc.FIRST_USER) // 2 + 1
     return free[0], free[0] + 1
