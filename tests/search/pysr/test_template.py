@@ -15,6 +15,7 @@ from hypo.expression.program import evaluate
 from hypo.knowledge import Knowledge
 from hypo.knowledge.template import Template
 from hypo.problem.problem import Settings, make_problem
+from hypo.search.outcome import Progress
 from hypo.search.pysr.template import PySRTemplate
 from hypo.search.pysr.translate import LEAST_SIZE, Task, translate
 from tests.oracles.places import STANDINS
@@ -150,11 +151,18 @@ def test_the_parts_found_are_put_together_fitted_and_scored(stages: Path) -> Non
 
 
 def test_both_backends_search_for_a_template(stages: Path) -> None:
-    write(stages, rows("f1 = exp(0.4 * #1); f2 = #1 + sin(#1); p = []"))
+    # PySR finds the law only after the other search had its turn, for an exact law ends both.
+    write(stages, rows("f1 = exp(0.4 * #1); f2 = #1 + sin(#1); p = []"), go=False)
     (stages / "stay").touch()
+
+    def let_pysr_go(p: Progress) -> None:
+        if p.stage == "template":
+            (stages / "go1").touch()
+
     y = np.exp(0.4 * X[:, 0]) * (X[:, 1] + np.sin(X[:, 1]))
     k = {"template": {"form": "g(x)*h(u)"}}
-    result = hypo.fit(X, y, features=list(COLUMNS), backend="all", knowledge=k, time_limit=3, workers=2)
+    options = {"features": list(COLUMNS), "backend": "all", "time_limit": 20, "workers": 2}
+    result = hypo.fit(X, y, knowledge=k, progress=let_pysr_go, **options)
     assert result.best is not None and result.best.rmse < 1e-6
     assert "template" in result.timing
 
