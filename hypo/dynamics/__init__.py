@@ -1,0 +1,1 @@
+"""World models: laws of motion found in trajectories, rolled out, and asked "what if"."""

@@ -1,0 +1,1 @@
+"""Constants and starts of a system, fitted to the samples themselves."""

@@ -1,0 +1,1 @@
+"""From trajectories to likely systems: proposals by equation, decided by the trajectory."""

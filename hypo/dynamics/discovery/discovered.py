@@ -1,0 +1,41 @@
+"""The systems that a discovery leaves, likeliest first, with all that reports and world models read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hypo.dynamics.calibration.calibrated import Calibrated
+from hypo.dynamics.smoothing.smoothed import Smoothed
+
+
+@dataclass(frozen=True)
+class WeightedSystem:
+    """A system, its score (misfit + code lengths + λ·violation, in nats) and its posterior weight."""
+
+    fitted: Calibrated
+    score: float
+    weight: float
+
+
+@dataclass(frozen=True)
+class Discovered:
+    """Systems with weights that sum to 1, best first.
+
+    Attributes:
+        systems: likeliest first.
+        smoothed: the trajectories, and their smoothed paths.
+        effective_rows: by equation, the number of independent rows of its rate.
+        remarks: sentences for the user: undersampled states, what the data cannot tell apart, a conserved sum.
+        seconds: time taken.
+    """
+
+    systems: tuple[WeightedSystem, ...]
+    smoothed: Smoothed
+    effective_rows: tuple[int, ...]
+    remarks: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def best(self) -> Calibrated:
+        """The likeliest system."""
+        return self.systems[0].fitted

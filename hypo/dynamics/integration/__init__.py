@@ -1,0 +1,1 @@
+"""Following systems of rates through time, compiled and in batches."""

@@ -1,0 +1,1 @@
+"""The posterior over systems, and what can be asked of it."""

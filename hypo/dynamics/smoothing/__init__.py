@@ -1,0 +1,1 @@
+"""Smooth paths through noisy samples, with the errors of states and rates."""

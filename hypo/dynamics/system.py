@@ -1,0 +1,126 @@
+"""Systems of laws of motion: dx_i/dt = f_i(columns), or the next value of each state, with free constants as columns.
+
+One call evaluates many starts, many constants and many perturbations at once: ``rates(X, C)`` with X (n_column, n) and
+C (n_constant, n). A law of second order is a system of first order with a hidden state for each speed:
+``x`` changes by ``x_dot``, and ``x_dot`` by the law.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hypo.expression.expr import Expression
+from hypo.expression.program import Program
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Delay:
+    """A column of laws: the value that ``state`` had ``lag`` units of time ago."""
+
+    column: str
+    state: str
+    lag: float
+
+
+@dataclass(frozen=True)
+class System:
+    """Equations by state.
+
+    Attributes:
+        equations: right-hand sides over ``columns``, one for each state.
+        states: all states, the measured ones first.
+        measured: how many of the states are measured; None: all.
+        actions: recorded inputs.
+        time: the name of time where laws may use it.
+        delays: columns that hold a state's former values.
+        is_discrete: True where an equation gives the next value, not the rate.
+        hold: course of inputs between two rows: ``"zero"`` keeps the last value, ``"linear"`` and ``"spline"`` connect them.
+        shared: for each free constant, in the order of the equations, the number of its parameter; None: each has its own.
+    """
+
+    equations: tuple[Expression, ...]
+    states: tuple[str, ...]
+    measured: int | None = None
+    actions: tuple[str, ...] = ()
+    time: str | None = None
+    delays: tuple[Delay, ...] = ()
+    is_discrete: bool = False
+    hold: str = "linear"
+    shared: tuple[int, ...] | None = None
+
+    @property
+    def n_measured(self) -> int:
+        """Number of measured states."""
+        return len(self.states) if self.measured is None else self.measured
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names that equations use: states, delayed states, inputs, time."""
+        return (*self.states, *(d.column for d in self.delays), *self.actions, *([self.time] if self.time else []))
+
+    @cached_property
+    def of_constants(self) -> tuple[int, ...]:
+        """For each free constant the number of its parameter."""
+        n = sum(len(e.free) for e in self.equations)
+        return tuple(range(n)) if self.shared is None else self.shared
+
+    @cached_property
+    def parameters(self) -> Values:
+        """Values of the parameters (n_parameter,): free constants, shared ones once."""
+        each = [e.constants[k].value for e in self.equations for k in e.free]
+        out = np.zeros(max(self.of_constants, default=-1) + 1)
+        for of, value in zip(self.of_constants, each, strict=True):
+            out[of] = value
+        return out
+
+    def with_parameters(self, values: Values) -> System:
+        """The same equations with other values of the parameters."""
+        own = np.asarray(values, float)[list(self.of_constants)] if self.of_constants else np.empty(0)
+        out, at = [], 0
+        for e in self.equations:
+            new = np.array(e.values, float)
+            new[list(e.free)] = own[at : at + len(e.free)]
+            at += len(e.free)
+            out.append(e.with_values(new))
+        return self.with_equations(tuple(out), self.shared)
+
+    def with_equations(self, equations: tuple[Expression, ...], shared: tuple[int, ...] | None = None) -> System:
+        """Other equations over the same columns."""
+        return System(
+            equations,
+            self.states,
+            self.measured,
+            self.actions,
+            self.time,
+            self.delays,
+            self.is_discrete,
+            self.hold,
+            shared,
+        )
+
+    @cached_property
+    def programs(self) -> tuple[tuple[Program, tuple[int, ...]], ...]:
+        """By equation: a program over ``columns`` and the parameters that it uses, and the numbers of these parameters."""
+        out, at = [], 0
+        for e in self.equations:
+            own = self.of_constants[at : at + len(e.free)]
+            at += len(e.free)
+            place = {slot: f"_{k}" for k, slot in enumerate(e.free)}
+
+            def as_column(node: int, leaf: Expression, place: dict[int, str] = place, e: Expression = e) -> Expression:
+                slot = e.code[node][1]
+                return Expression.variable(place[slot]) if leaf.constants and slot in place else leaf
+
+            whole = e.rebuilt(as_column) if e.free else e
+            out.append((Program.of(whole, (*self.columns, *place.values())), own))
+        return tuple(out)
+
+    def rates(self, X: Values, P: Values) -> Values:
+        """Right-hand sides (n_state, n) at columns X (n_column, n) with parameters P (n_parameter, n)."""
+        return np.array([p.value(np.ascontiguousarray(np.vstack([X, P[list(own)]]))) for p, own in self.programs])
