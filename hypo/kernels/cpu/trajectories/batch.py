@@ -38,8 +38,8 @@ class Batch(NamedTuple):
 
 
 class Control(NamedTuple):
-    """Local error of a step over |x|, bounds ``far`` (n_state,) of |x|, the most steps of a column; with ``seek_stiff`` one that
-    is seen to be stiff ends as if it had taken them."""
+    """Local error of a step over |x|, bounds ``far`` (n_state,) of |x|, the most steps of a column; with ``seek_stiff`` one
+    that is seen to be stiff ends as if it had taken them."""
 
     relative: float
     far: NDArray
