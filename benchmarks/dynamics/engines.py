@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import rivals
 from cases import Case, Recording
 
 from hypo.dynamics.discovery.discover import discover
@@ -61,4 +62,9 @@ def hypo_answer(recordings: Sequence[Recording], case: Case, seconds: float, see
     return Answer(rates, figures)
 
 
-ENGINES: dict[str, Engine] = {"hypo": hypo_answer}
+ENGINES: dict[str, Engine] = {
+    "hypo": hypo_answer,
+    "sindy": rivals.sindy,
+    "operon": rivals.operon,
+    "gplearn": rivals.gplearn,
+}
