@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hypo.dynamics.knowledge.derived import derive, find_derivations
-from hypo.dynamics.knowledge.equation import known_equations, knowledge_of_equation, require_names
+from hypo.dynamics.knowledge.equation import knowledge_of_equation, known_equations, require_names
 from hypo.dynamics.knowledge.rules import SystemRules
 from hypo.dynamics.system import System
 from hypo.errors import KnowledgeError
@@ -26,7 +26,7 @@ def make_system(laws: dict[str, str], actions: tuple[str, ...] = (), discrete: b
 
 
 def levels(motion: MotionKnowledge, system: System, **ranges: tuple[float, float]) -> list[str]:
-    known = {name: (0.1, 2.0) for name in system.columns} | ranges
+    known = dict.fromkeys(system.columns, (0.1, 2.0)) | ranges
     return [verdict.level for _, verdict in SystemRules(motion, known, {}).verdicts(system)]
 
 
@@ -68,7 +68,7 @@ def test_a_discrete_system_conserves_a_sum() -> None:
 
 def test_a_violation_grows_with_how_much_is_missing() -> None:
     motion = MotionKnowledge(conserved=("s + i + r",))
-    rules = SystemRules(motion, {name: (0.1, 1.0) for name in SIR}, {})
+    rules = SystemRules(motion, dict.fromkeys(SIR, (0.1, 1.0)), {})
     off = [rules.violation(make_system({**SIR, "r": f"{k}*i"})) for k in (0.2, 0.21, 0.3, 1.0)]
     assert off[0] == 0
     assert off == sorted(off)
