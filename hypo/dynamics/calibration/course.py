@@ -50,7 +50,9 @@ def follow_segments(system: System, seg: Segments, starts: Values, theta: Values
         X[i, 1 + i] += nudges[i]
     for j in range(p):
         P[j, 1 + d + j] += nudges[d + j]
-    Y = _steps(system, seg, X.reshape(d, -1), P.reshape(p, -1), 1 + d + p).reshape(len(seg.time), d, 1 + d + p, S)
+    Y = _steps(system, seg, X.reshape(d, -1), P.reshape(p, (1 + d + p) * S), 1 + d + p).reshape(
+        len(seg.time), d, 1 + d + p, S
+    )
     slopes = (Y[:, :, 1:] - Y[:, :, :1]) / nudges[:, None]
     return Course(Y[:, :, 0], slopes[:, :, :d], slopes[:, :, d:])
 

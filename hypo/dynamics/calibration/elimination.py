@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 Values = NDArray[np.float64]
 
-# Share of the largest curvature below which a direction counts as unknown: its variance is cut there, not inverted to nothing.
+# Share of the usual curvature below which a direction counts as unknown: its variance is cut there, not inverted to nothing.
 LEAST_CURVATURE = 1e-13
-# Added to a start's curvature, in units of its scale: keeps starts of states that no sample of the segment tells anything about.
+# Added to a start's curvature, in units of its scale: keeps starts of which no sample of the segment tells anything.
 RIDGE = 1e-8
 
 
@@ -45,8 +45,10 @@ class NormalEquations:
 
     @staticmethod
     def of(J: Values, r: Values, n_state: int, scale: Values) -> NormalEquations:
-        """From weighted slopes J (n_segment, n_residual, n_state + n_parameter) and residuals r (n_segment, n_residual); ``scale``
-        (n_state,) are the usual sizes of states."""
+        """From weighted slopes J (n_segment, n_residual, n_state + n_parameter) and residuals r (n_segment, n_residual).
+
+        ``scale`` (n_state,) are the usual sizes of states.
+        """
         H = np.matmul(np.swapaxes(J, 1, 2), J)
         g = np.matmul(np.swapaxes(J, 1, 2), r[:, :, None])[..., 0]
         d = n_state
@@ -68,7 +70,7 @@ class NormalEquations:
 
     def information(self) -> Values:
         """Of parameters, with starts eliminated (n_parameter, n_parameter)."""
-        return self.D - np.einsum("sdp,sdq->pq", self.B, np.linalg.solve(self.A, self.B))
+        return np.asarray(self.D - np.einsum("sdp,sdq->pq", self.B, np.linalg.solve(self.A, self.B)))
 
     def covariance(self) -> Values:
         """Of parameters, with starts free (n_parameter, n_parameter); large where the data do not tell."""
@@ -79,15 +81,15 @@ class NormalEquations:
         return np.asarray((Q / lam) @ Q.T / np.outer(size, size))
 
     def start_covariances(self, covariance: Values) -> tuple[Values, Values]:
-        """Of each start (n_segment, n_state, n_state), and of starts with parameters (n_segment, n_state, n_parameter), from that
-        of the parameters."""
+        """Of each start (n_segment, n_state, n_state), and with the parameters (n_segment, n_state, n_parameter), from the
+        covariance of these."""
         AB = np.linalg.solve(self.A, self.B)
         own = np.linalg.inv(self.A) + np.einsum("sdp,pq,seq->sde", AB, covariance, AB)
         return own, -AB @ covariance
 
 
 def _solve_scaled(M: Values, diagonal: Values, right: Values) -> Values:
-    """Solution of M x = right with rows and columns scaled by the undamped diagonal; directions without curvature do not move."""
+    """Solution of M x = right with rows and columns scaled by the undamped diagonal."""
     size = np.sqrt(np.maximum(diagonal, 1e-300))
     lam, Q = np.linalg.eigh(M / np.outer(size, size))
     lam = np.maximum(lam, LEAST_CURVATURE)

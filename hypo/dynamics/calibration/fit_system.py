@@ -24,16 +24,20 @@ from hypo.dynamics.trajectories import Trajectories
 
 Values = NDArray[np.float64]
 
-# Steps from sample to sample in the first segments, and those before them where paths between samples are not known.
-FIRST, ROUGH = 8, (1, 3)
+# Steps from sample to sample in the first segments.
+FIRST = 8
+# Steps in segments before these where paths between samples are not known.
+ROUGH = (1, 3)
 # A length that leaves fewer than so many segments in the longest run is left out.
 FEWEST = 1.5
 # Largest residual, as a share of the spread, with which whole runs are fitted at once.
 NEAR = 0.3
 # Growth of a small error of the start from which on a run counts as chaotic.
 CHAOTIC = 100.0
-# A fit that is hopeless must miss by so many nats, and by so many times the last gain.
-MARGIN, PATIENCE = 5.0, 4.0
+# A fit is hopeless if it misses by so many nats
+MARGIN = 5.0
+# and so many times the gain of the last step.
+PATIENCE = 4.0
 # Share of the smoother's noise below which nothing is gained while segments grow.
 TRUST = 0.3
 
@@ -74,7 +78,7 @@ def fit_system(
     effort: str = "quick",
     beat: float = math.inf,
 ) -> Calibrated | None:
-    """Fit parameters and starts; None where no start of the shortest segments can be followed, or where ``beat`` is out of reach.
+    """Fit parameters and starts; None where the shortest segments cannot be followed, or where ``beat`` is out of reach.
 
     Args:
         system: with first values of its parameters.

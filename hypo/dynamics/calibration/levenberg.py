@@ -1,7 +1,7 @@
 """Levenberg–Marquardt steps on starts of segments and parameters together.
 
-Lowered are the nats Σ_k ½ n_k log(χ_k²/n_k + f²), with the noise level of each state integrated out, and weights v of the samples
-kept. As the logarithm is concave, a step that lowers Σ χ_k²/s_k² with s_k² = χ_k²/n_k of the step before lowers the nats, too.
+Lowered are the nats Σ_k ½ n_k log(χ_k²/n_k + f²), with the noise level of each state integrated out, and the weights of the
+samples kept. As the logarithm is concave, a step that lowers Σ χ_k²/s_k² with s_k² = χ_k²/n_k of the step before lowers the nats, too.
 """
 
 from __future__ import annotations
@@ -20,10 +20,18 @@ from hypo.dynamics.system import System
 
 Values = NDArray[np.float64]
 
-# First share by which curvatures are raised, its fall after a step that helps, its rise after one that does not, and its bounds.
-DAMPING, FALL, RISE, LEAST_DAMPING, MOST_DAMPING = 1e-3, 0.1, 8.0, 1e-9, 1e6
-# Longest move of a parameter, as a multiple of its size, or of the change that the residuals notice.
-LONGEST, NOTICED = 2.0, 30.0
+# Share by which curvatures are raised at first.
+DAMPING = 1e-3
+# Its fall after a step that helps, down to a least.
+FALL = 0.1
+LEAST_DAMPING = 1e-9
+# Its rise after a step that does not help, up to where steps are too short to go on.
+RISE = 8.0
+MOST_DAMPING = 1e6
+# Longest move of a parameter as a multiple of its size,
+LONGEST = 2.0
+# and, where that is less, as a multiple of the change that shifts the residuals by one noise all in all.
+NOTICED = 30.0
 # Longest move of a start, as a multiple of the state's size.
 LONGEST_OF_START = 1.0
 

@@ -5,7 +5,7 @@ A sample of state k has the variance
     σ² = s_k² · v,    v = w_k + (1 - w_k)·x̂²/m_k,
 
 with x̂ the fitted path, m_k the mean square of the samples, and w_k from ``MIXES``: 1 is constant noise, the least is noise in
-proportion. The level s_k is integrated out under 1/s_k, which leaves, up to what is equal for all systems and all kinds of noise,
+proportion. The level s_k is integrated out under 1/s_k, which leaves, up to what is equal for all systems and kinds of noise,
 
     misfit_k = ½ n_k log(χ_k²/n_k + f²) + ½ Σ log v,    χ_k² = Σ (y - x̂)²/v   in units of the state's spread.
 
@@ -76,4 +76,4 @@ def choose_mix(residuals: Values, predicted: Values, share: Values, square: Valu
         v = variance(predicted, mix, square[:, None])
         squares = np.sum(share * residuals**2 / v, axis=(0, 2))
         each.append(misfit_by_state(squares, count, np.sum(share * np.log(v), axis=(0, 2))))
-    return np.array(MIXES)[np.argmin(np.array(each), axis=0)]
+    return np.asarray(np.array(MIXES)[np.argmin(np.array(each), axis=0)])

@@ -1,4 +1,4 @@
-"""Multiple shooting from paths and noise as arrays; :func:`~hypo.dynamics.calibration.fit_system.fit_system` does it from a smoother's."""
+"""Multiple shooting from paths and noise as arrays."""
 
 from __future__ import annotations
 
