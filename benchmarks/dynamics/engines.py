@@ -6,14 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import rivals
 from cases import Case, Recording
 
 from hypo.dynamics.discovery.discover import discover
 from hypo.dynamics.discovery.discovered import Discovered
 from hypo.dynamics.options import Options
-from hypo.dynamics.trajectories import Run, Trajectories
+from hypo.dynamics.reading import Roles, read_trajectories
+from hypo.dynamics.system import System
+from hypo.dynamics.trajectories import Trajectories
 from hypo.expression.expr import Expression
 
 
@@ -31,13 +32,7 @@ Engine = Callable[[Sequence[Recording], Case, float, int], Answer]
 
 def trajectories(recordings: Sequence[Recording], states: Sequence[str]) -> Trajectories:
     """The recordings as hypo takes them, without units."""
-    runs, at = [], 0
-    for k, r in enumerate(recordings):
-        n = len(r.time)
-        name = str(k) if len(recordings) > 1 else ""
-        runs.append(Run(name, r.time, r.values, np.empty((n, 0)), np.arange(at, at + n)))
-        at += n
-    return Trajectories(tuple(runs), "t", tuple(states))
+    return read_trajectories([(r.time, r.values) for r in recordings], Roles(time="t", state=list(states)))
 
 
 def discovered(recordings: Sequence[Recording], case: Case, seconds: float, seed: int) -> Discovered:
@@ -50,9 +45,7 @@ def discovered(recordings: Sequence[Recording], case: Case, seconds: float, seed
 def hypo_answer(recordings: Sequence[Recording], case: Case, seconds: float, seed: int) -> Answer:
     """hypo's likeliest system."""
     found = discovered(recordings, case, seconds, seed)
-    system = found.best.system
-    names = {own: Expression.variable(name) for own, name in zip(system.states, case.states, strict=True)}
-    rates = tuple(str(e.substitute(names)) for e in system.equations)
+    rates = tuple(map(str, renamed(found.best.system, case.states)))
     figures = {
         "effective_rows": list(found.effective_rows),
         "weight": found.systems[0].weight,
@@ -60,6 +53,12 @@ def hypo_answer(recordings: Sequence[Recording], case: Case, seconds: float, see
         "remarks": list(found.remarks),
     }
     return Answer(rates, figures)
+
+
+def renamed(system: System, states: Sequence[str]) -> tuple[Expression, ...]:
+    """The equations of a system with other names for its states."""
+    names = {own: Expression.variable(name) for own, name in zip(system.states, states, strict=True)}
+    return tuple(e.substitute(names) for e in system.equations)
 
 
 ENGINES: dict[str, Engine] = {
