@@ -28,8 +28,8 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "srbench"), str(HERE.parent)]
 import cases  # noqa: E402
 import engines  # noqa: E402
 import forms  # noqa: E402
+from named import make_system  # noqa: E402
 
-import hypo  # noqa: E402
 from hypo.dynamics.calibration.calibrated import Calibrated  # noqa: E402
 from hypo.dynamics.calibration.fit_system import fit_system  # noqa: E402
 from hypo.dynamics.discovery.discover import discover  # noqa: E402
@@ -39,7 +39,6 @@ from hypo.dynamics.options import Options  # noqa: E402
 from hypo.dynamics.reading import Roles, read_trajectories  # noqa: E402
 from hypo.dynamics.system import System  # noqa: E402
 from hypo.dynamics.trajectories import Trajectories  # noqa: E402
-from hypo.expression.expr import Expression  # noqa: E402
 
 Values = NDArray[np.float64]
 
@@ -81,13 +80,7 @@ def load(folder: Path) -> Measured:
     order = about.get("order", 1)
     states = data.states + (tuple(f"{s}_dot" for s in data.states) if order == 2 else ())
     values = {name: constant["value"] for name, constant in about["constants"].items()}
-    laws = [hypo.parse(text, variables=states) for text in about["rates"]]
-    numbers = list(values)
-    shared = tuple(numbers.index(str(e.constants[k].name)) for e in laws for k in e.free)
-    laws = [e.with_values([values[c.name] if c.free and c.name else c.value for c in e.constants]) for e in laws]
-    if order == 2:
-        laws = [*(Expression.variable(f"{s}_dot") for s in data.states), *laws]
-    law = System(tuple(laws), states, measured=len(data.states), shared=shared)
+    law = make_system(states, about["rates"], values, measured=len(data.states))
     return Measured(folder.name, data, order, law, tuple(map(tuple, about["starts"])))
 
 
