@@ -7,8 +7,8 @@
 A system is one of twelve textbook laws with constants, start, noise (1, 2 or 5 % of each value) and number of samples (40 to
 150) drawn at random. *Constants*: the share of true constants within the central interval of a level. *Bands*: a rollout from a
 fresh start, known exactly, against fresh measurements along the true course; the share within the band. Both have standard
-errors over systems, because what belongs to one system is wrong together. *Weights*: of all systems that were found with a weight
-in a bin, the share that has the law's form.
+errors over systems, because what belongs to one system is wrong together. *Weights*: of all systems that were found with a
+weight in a bin, the share that has the law's form.
 """
 
 from __future__ import annotations
