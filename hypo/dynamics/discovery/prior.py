@@ -38,11 +38,13 @@ MORE_FACTORS = 1.2
 VARIABLE = 0.16
 KINDS = {oc.EXP: 4.1, oc.SIN: 4.4, oc.COS: 4.6, oc.TANH: 4.6, oc.LOG: 5.0, oc.ABS: 5.0}
 OTHER_KIND = 7.0
-# A sum as a divisor; to powers other than -1 on top; to a fitted or broken one instead. As a factor of a form as written.
+# A sum as a divisor; to powers other than -1 on top; to a fitted or broken one instead.
 DIVISOR = 2.9
 OTHER_POWER = 2.0
 ROOT_OF_SUM = 6.5
+# A sum as a factor of a form as written; a whole power of one, which was never met.
 BRACKET = 1.5
+BRACKET_POWER = 6.5
 # Powers of a variable by exponent, others, and fitted ones.
 POWERS = {-1.0: 4.5, -2.0: 5.0, 0.5: 4.4, 2.0 / 3.0: 5.2, 0.75: 5.2, 1.0 / 3.0: 5.8, -0.5: 5.8, 1.5: 5.8}
 OTHER_EXPONENT = 6.5
@@ -196,7 +198,7 @@ def _sum_power_cost(p: Number) -> float:
         return ROOT_OF_SUM + (FITTED_EXPONENT - OTHER_POWER if p.is_free else 0.0)
     if p.value < 0:
         return DIVISOR + (OTHER_POWER if p.value != -1.0 else 0.0)
-    return BRACKET * p.value
+    return BRACKET if p.value == 1.0 else BRACKET_POWER
 
 
 def _inner_cost(s: Sum, d: int, usual: int) -> float:
