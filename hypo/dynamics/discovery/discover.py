@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from hypo.clock import Clock, now
 from hypo.dynamics.calibration.calibrated import Calibrated
-from hypo.dynamics.calibration.shooting import shoot
+from hypo.dynamics.calibration.fit_system import fit_system
 from hypo.dynamics.discovery.alone import Alone, columns_along
 from hypo.dynamics.discovery.combine import KEPT, Ranked, combine, rank_alone, refine, shortlist
 from hypo.dynamics.discovery.discovered import Discovered, WeightedSystem
@@ -146,7 +146,7 @@ class _Work:
         sought = tuple(range(d))
 
         def fit(system: System) -> Calibrated | None:
-            return _fit(system, data, smoothed)
+            return fit_system(system, data, smoothed, deadline=clock)
 
         rows = float(np.mean(self.rows))
         self.judge = judge = Judge(fit, Scorer(columns, sought, rows), clock, MOST_FITS)
@@ -168,7 +168,7 @@ class _Work:
         clock = Clock(min(now() + left, self.clock.deadline))
 
         def fit(system: System) -> Calibrated | None:
-            return _fit(system, trial.data, trial.smoothed)
+            return fit_system(system, trial.data, trial.smoothed, deadline=clock)
 
         judge = Judge(fit, Scorer(columns, (0,), rows), clock, len(candidates))
         ranked = rank_alone(judge, trial, candidates)
@@ -189,9 +189,3 @@ class _Work:
             if w > LEAST_WEIGHT * weights.sum()
         )
         return Discovered(systems, self.smoothed, tuple(self.rows), make_remarks(systems, self.smoothed), seconds)
-
-
-def _fit(system: System, data: Trajectories, smoothed: Smoothed) -> Calibrated | None:
-    values = [smoothed.states(r) for r in range(len(data.runs))]
-    sigma = [smoothed.noise(r) for r in range(len(data.runs))]
-    return shoot(system, data, values, sigma)
