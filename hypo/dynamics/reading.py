@@ -25,13 +25,13 @@ Names = str | Sequence[str] | None
 
 # What a column of times is called where nobody says which it is.
 CALLED_TIME = ("t", "time")
-# What a text in a state needs.
+# Advice for a text in a state.
 _CHOOSE = "choose other states with --state (state=[…])"
 
 
 @dataclass(frozen=True)
 class Roles:
-    """What the columns of a table are for, as a user says it.
+    """The roles of columns, as a user says them.
 
     Attributes:
         time: the column of times; None: the one that is called t or time.
@@ -47,7 +47,7 @@ class Roles:
 
 
 def read_trajectories(
-    data: Any, roles: Roles = Roles(), *, thousands: str | None = None, discrete: bool = False
+    data: Any, roles: Roles | None = None, *, thousands: str | None = None, discrete: bool = False
 ) -> Trajectories:
     """The trajectories of ``data``.
 
@@ -55,7 +55,7 @@ def read_trajectories(
         data: the path of a CSV file, a spreadsheet or a Parquet file, ``-`` for standard input; a data frame, or a mapping
             from names to columns; arrays ``(time, states)`` or ``(time, states, inputs)``, of shapes (n,), (n, n_state) and
             (n, n_action); a list of data frames, or of such tuples, one for each run; or trajectories, as they are.
-        roles: what columns are for.
+        roles: what columns are for; None: as :class:`Roles` has it.
         thousands: the mark between thousands in a file of texts.
         discrete: True where laws give the next value; then time may count steps.
 
@@ -63,6 +63,7 @@ def read_trajectories(
         DataError: one sentence with file, line and column, and what to do, as :func:`make_trajectories` has them.
         InputError: ``data`` or ``roles`` are of no use.
     """
+    roles = roles or Roles()
     state, action = as_names("state", roles.state), as_names("action", roles.action)
     chosen = Roles(roles.time, state, action or [], roles.group)
     if isinstance(data, Trajectories):

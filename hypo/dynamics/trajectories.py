@@ -319,7 +319,10 @@ def _note_units(units: Mapping[str, str], clock: str, states: Sequence[str], dis
     """A sentence where states have units and time has none, or only some of the states have."""
     known = [name for name in states if name in units]
     if known and clock not in units and not discrete:
-        yield f"without a unit of {clock} rates have none, so the units of states are not used; a header such as {clock} [s] has it"
+        yield (
+            f"without a unit of {clock} rates have none, so the units of states are not used; "
+            f"a header such as {clock} [s] has it"
+        )
     elif known and len(known) < len(states):
         open_ = [name for name in states if name not in units]
         count = "counts as a pure number" if len(open_) == 1 else "count as pure numbers"

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hypo.dynamics.calibration.segments import Segments
 from hypo.dynamics.integration.steps import step
 from hypo.dynamics.system import System
 
@@ -38,11 +37,26 @@ class Course:
         return bool(np.isfinite(self.states).all() and np.isfinite(self.by_start).all())
 
 
-def follow_segments(system: System, seg: Segments, starts: Values, theta: Values, accuracy: float = 1e-6) -> Course:
-    """Paths from ``starts`` (n_state, n) with parameters ``theta`` (n_parameter,)."""
+@dataclass(frozen=True)
+class Clocks:
+    """Where paths are wanted.
+
+    Attributes:
+        time: (n_time, n), moments of each path, the first one being that of its start; may repeat.
+        actions: (n_time, n_action, n), inputs at these.
+    """
+
+    time: Values
+    actions: Values
+
+
+def follow_course(
+    system: System, clocks: Clocks, starts: Values, theta: Values, scale: Values, accuracy: float = 1e-6
+) -> Course:
+    """Paths from ``starts`` (n_state, n) with parameters ``theta`` (n_parameter,); ``scale`` (n_state,) are usual sizes."""
     d, S = starts.shape
     p = len(theta)
-    scale = np.maximum(np.abs(seg.guess).max((0, 2)), 1e-12)
+    seg = clocks
     nudges = NUDGE * np.concatenate([scale, np.maximum(np.abs(theta), 1e-3)])
     X = np.repeat(starts[:, None, :], 1 + d + p, axis=1)
     P = np.repeat(np.repeat(theta[:, None, None], 1 + d + p, axis=1), S, axis=2)
@@ -57,7 +71,7 @@ def follow_segments(system: System, seg: Segments, starts: Values, theta: Values
     return Course(Y[:, :, 0], slopes[:, :, :d], slopes[:, :, d:])
 
 
-def _steps(system: System, seg: Segments, X: Values, P: Values, copies: int) -> Values:
+def _steps(system: System, seg: Clocks, X: Values, P: Values, copies: int) -> Values:
     h = np.diff(seg.time, axis=0)
     out = np.empty((len(seg.time), *X.shape))
     out[0] = X

@@ -1,7 +1,8 @@
 """Levenberg–Marquardt steps on starts of segments and parameters together.
 
 Lowered are the nats Σ_k ½ n_k log(χ_k²/n_k + f²), with the noise level of each state integrated out, and the weights of the
-samples kept. As the logarithm is concave, a step that lowers Σ χ_k²/s_k² with s_k² = χ_k²/n_k of the step before lowers the nats, too.
+samples kept. As the logarithm is concave, a step that lowers Σ χ_k²/s_k² with the s_k² = χ_k²/n_k of the step before lowers the
+nats, too.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.clock import Expiring
-from hypo.dynamics.calibration.course import Course, follow_segments
+from hypo.dynamics.calibration.course import Clocks, Course, follow_course
 from hypo.dynamics.calibration.elimination import NormalEquations
 from hypo.dynamics.calibration.noise import misfit_by_state
 from hypo.dynamics.calibration.segments import Segments
@@ -82,7 +83,7 @@ def evaluate(task: Task, starts: Values, theta: Values) -> Point | None:
     """The point, or None where a segment cannot be followed."""
     seg, m = task.segments, task.v.shape[1]
     with np.errstate(all="ignore"):
-        course = follow_segments(task.system, seg, starts, theta, task.accuracy)
+        course = follow_course(task.system, Clocks(seg.time, seg.actions), starts, theta, task.spread, task.accuracy)
         if not course.is_finite:
             return None
         away = (course.states[:, :m] - seg.samples) / task.spread[:m, None]

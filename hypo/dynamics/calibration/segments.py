@@ -86,6 +86,11 @@ def guess_paths(system: System, data: Trajectories, smoothed: Smoothed) -> Guess
     return Guess(np.concatenate(states), noise, rough)
 
 
+def no_guess(data: Trajectories, n_state: int, n_measured: int) -> Guess:
+    """A guess that says nothing, for segments whose starts and noise are known otherwise."""
+    return Guess(np.zeros((data.n_row, n_state)), np.ones((data.n_row, n_measured)), False)
+
+
 def _is_rate_of(system: System, name: str) -> int | None:
     """The measured state whose rate is the hidden state ``name``, if one is."""
     wanted = Expression.variable(name)
@@ -94,7 +99,7 @@ def _is_rate_of(system: System, name: str) -> int | None:
 
 def cut(data: Trajectories, guess: Guess, length: int, n_measured: int) -> Segments:
     """Segments of at most ``length`` steps from moment to moment, of nearly equal length within a run."""
-    run, rows, below = [], [], np.cumsum([0, *(each.n_row for each in data.runs)])
+    run, rows = [], []
     for r, each in enumerate(data.runs):
         moments, first = np.unique(each.time, return_index=True)
         steps = len(moments) - 1
@@ -103,7 +108,12 @@ def cut(data: Trajectories, guess: Guess, length: int, n_measured: int) -> Segme
         ends = np.append(first[1:], each.n_row) - 1  # the last row of each moment
         rows.append(np.column_stack([first[edges[:-1]], ends[edges[1:]]]))
         run.append(np.full(n, r))
-    which, span = np.concatenate(run), np.concatenate(rows)
+    return gather(data, guess, np.concatenate(run), np.concatenate(rows), n_measured)
+
+
+def gather(data: Trajectories, guess: Guess, which: Rows, span: Rows, n_measured: int) -> Segments:
+    """Segments of the runs ``which`` (n,) with first and last rows ``span`` (n, 2)."""
+    below = np.cumsum([0, *(each.n_row for each in data.runs)])
     at = span[:, 0] + np.arange(int(np.max(span[:, 1] - span[:, 0])) + 1)[:, None]
     inside = at <= span[:, 1]
     at = np.minimum(at, span[:, 1]) + below[which]

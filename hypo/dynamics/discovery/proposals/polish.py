@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from hypo.dynamics.discovery.proposals.views import Grid, View
+from hypo.dynamics.discovery.proposals.views import View
 from hypo.expression.expr import Expression
 from hypo.expression.program import Program
 
@@ -18,26 +20,26 @@ TRIES = 5
 SETTLED = 1e-5
 
 
-def misfit_in(e: Expression, grid: Grid, view: View) -> float:
+def misfit_in(e: Expression, names: Sequence[str], view: View) -> float:
     """Sum of squares that a right-hand side leaves in a view; infinite where it has no value."""
-    f = Program.of(e, grid.names).value(grid.X)
+    f = Program.of(e, names).value(view.X)
     if not np.all(np.isfinite(f)):
         return np.inf
     r = view.of(f) - view.target
     return float(r @ r)
 
 
-def polish(e: Expression, grid: Grid, view: View, steps: int = STEPS) -> tuple[Expression, float]:
+def polish(e: Expression, names: Sequence[str], view: View, steps: int = STEPS) -> tuple[Expression, float]:
     """The right-hand side with its free constants fitted in ``view``, and the sum of squares left (infinite: no value).
 
     Levenberg and Marquardt's steps with damping by column (r = W·f(x; θ) - target, J = W·∂f/∂θ).
     """
     if not e.free:
-        return e, misfit_in(e, grid, view)
-    program, free = Program.of(e, grid.names), list(e.free)
+        return e, misfit_in(e, names, view)
+    program, free = Program.of(e, names), list(e.free)
     theta = np.array(e.values, float)
     with np.errstate(all="ignore"):
-        f, g = program.value_and_gradient(grid.X, theta)
+        f, g = program.value_and_gradient(view.X, theta)
         if not (np.all(np.isfinite(f)) and np.all(np.isfinite(g[free]))):
             return e, np.inf
         r, J = view.of(f) - view.target, view.of(g[free]).T
@@ -53,7 +55,7 @@ def polish(e: Expression, grid: Grid, view: View, steps: int = STEPS) -> tuple[E
                 move = Vt.T @ (s * along / (s * s + damping * s[0] ** 2 * 1e-3 + 1e-14 * s[0] ** 2)) / size
                 new = theta.copy()
                 new[free] -= move
-                f, g = program.value_and_gradient(grid.X, new)
+                f, g = program.value_and_gradient(view.X, new)
                 new_r = view.of(f) - view.target
                 new_cost = float(new_r @ new_r)
                 if np.isfinite(new_cost) and np.all(np.isfinite(g[free])) and new_cost <= cost:

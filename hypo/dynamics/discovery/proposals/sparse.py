@@ -13,6 +13,7 @@ from hypo.dynamics.discovery.proposals.subsets import best_subsets
 from hypo.dynamics.discovery.proposals.terms import Terms
 from hypo.dynamics.discovery.proposals.views import View
 from hypo.expression.expr import Expression
+from hypo.expression.program import Program
 from hypo.search.proposers.stepwise import write_sum
 
 Values = NDArray[np.float64]
@@ -33,12 +34,14 @@ KEEP = 8
 _OPERATORS = frozenset("+-*/")
 
 
-def sparse_sums(terms: Terms, views: Sequence[View], clock: Clock) -> Iterator[tuple[Expression, str]]:
+def sparse_sums(
+    terms: Terms, names_of_columns: Sequence[str], views: Sequence[View], clock: Clock
+) -> Iterator[tuple[Expression, str]]:
     """Sums with their coefficients fitted in the view that found them, and where each comes from; structures once."""
     names = [e.masked() for e in terms.expressions]
     seen: set[tuple[str, ...]] = set()
     for view in views:
-        A = view.of(terms.values)
+        A = _in_view(terms, names_of_columns, view)
         for u, union in enumerate(UNIONS):
             if clock.expired:
                 return
@@ -57,6 +60,14 @@ def sparse_sums(terms: Terms, views: Sequence[View], clock: Clock) -> Iterator[t
                         yield _write(terms, subset, A, view), f"{view.name} {u}"
                     if kept >= KEEP:
                         break
+
+
+def _in_view(terms: Terms, columns: Sequence[str], view: View) -> Values:
+    """Columns (n_term, n_row) of all terms; 0 where one has no value on the view's grid."""
+    with np.errstate(all="ignore"):
+        values = np.array([Program.of(e, columns).value(view.X) for e in terms.expressions])
+    fine = np.all(np.isfinite(values), axis=1)
+    return np.where(fine[:, None], view.of(np.where(fine[:, None], values, 0.0)), 0.0)
 
 
 def _write(terms: Terms, subset: NDArray[np.int64], A: Values, view: View) -> Expression:
