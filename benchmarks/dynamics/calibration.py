@@ -35,11 +35,10 @@ import forms  # noqa: E402
 import report  # noqa: E402
 from named import make_system  # noqa: E402
 
+import hypo  # noqa: E402
 from hypo.dynamics.calibration.fit_system import fit_system  # noqa: E402
-from hypo.dynamics.discovery.discover import discover  # noqa: E402
 from hypo.dynamics.discovery.discovered import Discovered, WeightedSystem  # noqa: E402
 from hypo.dynamics.model.world_model import WorldModel  # noqa: E402
-from hypo.dynamics.options import Options  # noqa: E402
 from hypo.dynamics.smoothing.smoothed import smooth_all  # noqa: E402
 from hypo.dynamics.system import System  # noqa: E402
 
@@ -166,7 +165,7 @@ def search(drawn: Drawn, args: argparse.Namespace) -> dict[str, Any]:
     """Nothing is known: weights of the systems that were found, and bands."""
     (recording,) = cases.record(drawn.case, drawn.sigma, 0.0, drawn.number, 1)
     data = engines.trajectories([recording], drawn.case.states)
-    found = discover(data, Options(time_limit=args.time_limit, seed=drawn.number))
+    found = hypo.fit_dynamics(data, time_limit=args.time_limit, seed=drawn.number).discovered
     states = np.vstack(drawn.case.truth)
     some = [s for s in found.systems if s.weight >= LEAST_WEIGHT]
     right = [

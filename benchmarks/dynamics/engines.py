@@ -9,9 +9,8 @@ from typing import Any
 import rivals
 from cases import Case, Recording
 
-from hypo.dynamics.discovery.discover import discover
+import hypo
 from hypo.dynamics.discovery.discovered import Discovered
-from hypo.dynamics.options import Options
 from hypo.dynamics.reading import Roles, read_trajectories
 from hypo.dynamics.system import System
 from hypo.dynamics.trajectories import Trajectories
@@ -39,7 +38,7 @@ def discovered(recordings: Sequence[Recording], case: Case, seconds: float, seed
     """hypo's discovery."""
     # Names that say nothing.
     data = trajectories(recordings, [f"s{k}" for k in range(case.measured)])
-    return discover(data, Options(order=case.order, time_limit=seconds, seed=seed))
+    return hypo.fit_dynamics(data, order=case.order, time_limit=seconds, seed=seed).discovered
 
 
 def hypo_answer(recordings: Sequence[Recording], case: Case, seconds: float, seed: int) -> Answer:

@@ -30,12 +30,10 @@ import engines  # noqa: E402
 import forms  # noqa: E402
 from named import make_system  # noqa: E402
 
+import hypo  # noqa: E402
 from hypo.dynamics.calibration.calibrated import Calibrated  # noqa: E402
 from hypo.dynamics.calibration.fit_system import fit_system  # noqa: E402
-from hypo.dynamics.discovery.discover import discover  # noqa: E402
-from hypo.dynamics.discovery.discovered import Discovered  # noqa: E402
 from hypo.dynamics.discovery.prior import system_code_length  # noqa: E402
-from hypo.dynamics.options import Options  # noqa: E402
 from hypo.dynamics.reading import Roles, read_trajectories  # noqa: E402
 from hypo.dynamics.system import System  # noqa: E402
 from hypo.dynamics.trajectories import Trajectories  # noqa: E402
@@ -110,9 +108,8 @@ def r2(measured: Measured, fitted: Calibrated) -> float:
 
 def examine(measured: Measured, args: argparse.Namespace) -> dict[str, Any]:
     """The line of a data set."""
-    found: Discovered = discover(
-        measured.data, Options(order=measured.order, time_limit=args.time_limit, seed=args.seed)
-    )
+    model = hypo.fit_dynamics(measured.data, order=measured.order, time_limit=args.time_limit, seed=args.seed)
+    found = model.discovered
     path = measured.path()
     law = fit_system(measured.law, measured.data, found.smoothed, effort="full")
     best = fit_system(found.best.system, measured.data, found.smoothed, effort="full") or found.best
@@ -155,7 +152,7 @@ def folders(only: str) -> Sequence[Path]:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Examine all data sets, print a line each, write JSON lines."""
+    """Examine all data sets, print a line each, write JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="", help="names, separated by commas")
     parser.add_argument("--time-limit", type=float, default=60.0)
@@ -171,8 +168,8 @@ def main(argv: list[str] | None = None) -> None:
             row = {"name": folder.name, "error": f"{type(error).__name__}: {error}"}
         rows.append(row)
         print(describe(row), flush=True)
-    text = "".join(json.dumps(row) + "\n" for row in rows)
-    (args.out / f"real-{args.time_limit:g}s-seed{args.seed}.jsonl").write_text(text, encoding="utf-8")
+    text = json.dumps(rows, indent=1)
+    (args.out / f"real-{args.time_limit:g}s-seed{args.seed}.json").write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
