@@ -67,7 +67,9 @@ def test_constants_that_differ_by_their_errors_keep_the_angular_momentum() -> No
 
 
 def test_a_sum_with_ratios_near_one_is_rounded() -> None:
-    case = Case({"A": "-k*A", "B": "q*A - g*B", "C": "h*B"}, {"k": 0.5, "q": 0.503, "g": 0.3, "h": 0.299}, [1.0, 0.1, 0.0])
+    case = Case(
+        {"A": "-k*A", "B": "q*A - g*B", "C": "h*B"}, {"k": 0.5, "q": 0.503, "g": 0.3, "h": 0.299}, [1.0, 0.1, 0.0]
+    )
     found = find_invariants(make_model(case, relative_error=0.02))
     assert ("A + B + C", "conserved within errors") in [(i.expression.pretty(), i.kind) for i in found]
 

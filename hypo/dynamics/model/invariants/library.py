@@ -50,7 +50,9 @@ def _degree(n: int) -> int:
     """The degree of the largest monomials of n variables that the library has room for."""
     count, degree = 0, 0
     while degree < MOST_DEGREE:
-        size = sum(1 for _ in itertools.islice(itertools.combinations_with_replacement(range(n), degree + 1), MOST_FUNCTIONS))
+        size = sum(
+            1 for _ in itertools.islice(itertools.combinations_with_replacement(range(n), degree + 1), MOST_FUNCTIONS)
+        )
         if count + size > MOST_FUNCTIONS:
             break
         count, degree = count + size, degree + 1
