@@ -25,13 +25,13 @@ Names = str | Sequence[str] | None
 
 # What a column of times is called where nobody says which it is.
 CALLED_TIME = ("t", "time")
-# What a text in a state needs.
+# Advice for a text in a state.
 _CHOOSE = "choose other states with --state (state=[…])"
 
 
 @dataclass(frozen=True)
 class Roles:
-    """What the columns of a table are for, as a user says it.
+    """The roles of columns, as a user says them.
 
     Attributes:
         time: the column of times; None: the one that is called t or time.
