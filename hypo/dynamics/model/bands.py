@@ -56,7 +56,7 @@ class Rollout:
     @property
     def median(self) -> Values:
         """(n_time, n_state), over the trajectories that have not run away."""
-        return _quantiles(self.states, (0.5,))[0]
+        return np.asarray(_quantiles(self.states, (0.5,))[0])
 
     @property
     def mean(self) -> Values:

@@ -46,14 +46,14 @@ def choose_times(
     first = model.data.runs[0] if run is None else run
     begin = float(first.time[0])
     if until is None and rows is None:
-        return np.unique(first.time)
+        return np.asarray(np.unique(first.time), float)
     end = float(first.time[-1]) if until is None else float(until)
     if not end > begin:
         raise InputError(f"until must be a time after {begin:g}, where the data begin, got {end:g}")
     if model.system.is_discrete:
         step = float(np.median(np.diff(first.time)))
-        return begin + step * np.arange(round((end - begin) / step) + 1)
-    return np.linspace(begin, end, MOMENTS if rows is None else rows)
+        return np.asarray(begin + step * np.arange(round((end - begin) / step) + 1))
+    return np.asarray(np.linspace(begin, end, MOMENTS if rows is None else rows))
 
 
 def count_rows(actions: Any) -> int | None:

@@ -92,14 +92,13 @@ def pool_of(model: ModelFields, k: int, size: int, seed: int) -> Values:
     key = (k, size, seed)
     if key not in model.drawn:
         model.drawn[key] = _draw_pool(model.systems[k].fitted, model.data, size, np.random.default_rng([seed, k]))
-    pool: Values = model.drawn[key]
-    return pool
+    return np.asarray(model.drawn[key])
 
 
 def _draw_pool(fitted: Calibrated, data: Trajectories, size: int, rng: np.random.Generator) -> Values:
     theta, p = fitted.system.parameters, len(fitted.system.parameters)
     if not p or not np.any(fitted.covariance):
-        return np.repeat(theta[:, None], size, axis=1)
+        return np.asarray(np.repeat(theta[:, None], size, axis=1))
     dof = max(float(np.sum(fitted.count)) - p - sum(map(len, fitted.starts)), 1.0)
     values, vectors = np.linalg.eigh(0.5 * (fitted.covariance + fitted.covariance.T))
     root = vectors * np.sqrt(np.maximum(values, 0.0))
@@ -114,7 +113,7 @@ def _draw_pool(fitted: Calibrated, data: Trajectories, size: int, rng: np.random
     with np.errstate(all="ignore"):
         likelihood = -0.5 * (dof + p) * np.log1p(np.maximum(excess, -0.5 * total) / max(dof, 1.0))
     logs = np.where(np.isfinite(excess), likelihood - proposed, -np.inf)
-    return P[:, resample(logs, rng)]
+    return np.asarray(P[:, resample(logs, rng)])
 
 
 def resample(logs: Values, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -152,7 +151,7 @@ def noise_of(fitted: Calibrated, states: Values) -> Values:
     m = fitted.system.n_measured
     if len(fitted.measurement.level) == m:
         flat = states[..., :m].reshape(-1, m)
-        return fitted.measurement.sd(flat).reshape(*states.shape[:-1], m)
+        return np.asarray(fitted.measurement.sd(flat)).reshape(*states.shape[:-1], m)
     return np.broadcast_to(fitted.noise[:m], (*states.shape[:-1], m))
 
 
@@ -190,7 +189,7 @@ def far_of(system: System, data: Trajectories) -> Values:
     steps = [np.diff(run.time) for run in data.runs]
     shortest = min((float(h[h > 0].min()) for h in steps if np.any(h > 0)), default=1.0)
     hidden = np.full(len(system.states) - len(sizes), float(sizes.max()) / min(shortest, 1.0))
-    return FAR * np.maximum(np.concatenate([sizes, hidden]), 1e-300)
+    return np.asarray(FAR * np.maximum(np.concatenate([sizes, hidden]), 1e-300))
 
 
 def draw_starts(fitted: Calibrated, run: int, P: Values, rng: np.random.Generator) -> tuple[Values, Values]:
@@ -216,5 +215,5 @@ def followed(
     """Paths (n, n_time, n_state) of draws from starts (n_state, n), and the moments at which they ran away (n,)."""
     accuracy = Accuracy(relative=ACCURACY, far=far_of(members.system, model.data))
     extra = {"events": tuple(events)} if events else {}
-    found = follow(members.system, starts, members.P, time, actions, accuracy, **extra)  # type: ignore[arg-type]
+    found = follow(members.system, starts, members.P, time, actions, accuracy, **extra)
     return np.moveaxis(found.states, 2, 0), np.minimum(found.diverged, found.unfinished)

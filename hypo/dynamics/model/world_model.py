@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hypo.dynamics.model import rollout
+from hypo.dynamics.model import file
+from hypo.dynamics.model import rollout as rolling
 from hypo.dynamics.model.bands import Rollout
 from hypo.dynamics.model.fields import ModelFields
 from hypo.dynamics.model.fixed_points import Portrait, find_fixed_points
@@ -28,9 +31,18 @@ class WorldModel(ModelFields):
         """A model of trajectories; the same as :func:`hypo.fit_dynamics`, whose arguments it takes."""
         return _introduced.fit(data, **settings)
 
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Write the model to a folder: ``model.json`` and its data; the path of the former. Raises InputError where it cannot."""
+        return file.save(self, folder)
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> WorldModel:
+        """The model that :meth:`save` wrote; raises InputError where there is none, or it is damaged."""
+        return cls(*file.load(folder))
+
     def rollout(
         self,
-        start: rollout.Start | None = None,
+        start: rolling.Start | None = None,
         actions: Any = None,
         *,
         until: float | None = None,
@@ -53,13 +65,13 @@ class WorldModel(ModelFields):
         Raises:
             InputError: something is missing, unknown or no number.
         """
-        return rollout.roll_out(
+        return rolling.roll_out(
             self, start, actions, until=until, times=times, n_samples=n_samples, seed=seed, events=events
         )
 
     def rollouts(
         self,
-        starts: Sequence[rollout.Start],
+        starts: Sequence[rolling.Start],
         actions: Any = None,
         *,
         until: float | None = None,
@@ -68,19 +80,19 @@ class WorldModel(ModelFields):
         seed: int = 0,
     ) -> tuple[Rollout, ...]:
         """Rollouts from several starts in one batch, with the same draws of systems and constants; see :meth:`rollout`."""
-        course = rollout.plan(self, actions, until, times, None)
-        return rollout.roll_out_many(self, starts, course, n_samples, seed)
+        course = rolling.plan(self, actions, until, times, None)
+        return rolling.roll_out_many(self, starts, course, n_samples, seed)
 
     def predict(
         self,
-        start: rollout.Start | None = None,
+        start: rolling.Start | None = None,
         actions: Any = None,
         *,
         until: float | None = None,
         times: ArrayLike | None = None,
     ) -> Values:
         """States (n_time, n_state) of the likeliest system with its fitted constants; see :meth:`rollout`."""
-        return self.rollout(start, actions, until=until, times=times, n_samples=1).centres[0]
+        return np.asarray(self.rollout(start, actions, until=until, times=times, n_samples=1).centres[0])
 
     def invariants(self, seed: int = 0) -> tuple[Invariant, ...]:
         """Quantities that the likeliest system keeps, or can only lose."""

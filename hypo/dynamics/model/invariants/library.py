@@ -88,7 +88,7 @@ def _from_law(e: Expression) -> Iterator[Expression]:
         if op == oc.DIV:
             base, power = _as_power(part.children[1])
             power = -power
-        if power in (0.0, 1.0) or len(base) == 1 and power > 0:
+        if power in (0.0, 1.0) or (len(base) == 1 and power > 0):
             continue
         for raised in (power + 1.0, power):
             yield from _raised(base, raised)
