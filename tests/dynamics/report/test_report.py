@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
-from hypo.dynamics.report.accuracy import measure_accuracy
+from hypo.dynamics.report.agreement import measure_agreement
 from hypo.dynamics.report.equations import describe_laws
 from hypo.dynamics.report.json_record import to_dict, to_json
 from hypo.dynamics.report.text import write_report
@@ -82,7 +82,7 @@ def test_constants_without_an_error() -> None:
 
 def test_accuracy_of_the_true_laws() -> None:
     model = spring()
-    for found in measure_accuracy(model.best, model.data):
+    for found in measure_agreement(model.best, model.data):
         assert found.total == pytest.approx(1.0, abs=1e-9)
         assert found.states.keys() == {"x", "v"}
 
@@ -93,7 +93,7 @@ def test_accuracy_from_both_starts() -> None:
 
     model = spring()
     best = replace(model.best, starts=(np.array([1.1, 0.0]),))
-    own, given = measure_accuracy(best, model.data)
+    own, given = measure_agreement(best, model.data)
     states = model.data.runs[0].states
     off = follow(best.system, [1.1, 0.0])
     assert own.states["x"] == pytest.approx(r2_score(states[:, 0], off[:, 0]), abs=1e-6)
@@ -104,13 +104,13 @@ def test_accuracy_from_both_starts() -> None:
     blind = states.copy()
     blind[0, 0] = np.nan
     lacking = replace(model.data, runs=(replace(model.data.runs[0], states=blind),))
-    assert measure_accuracy(best, lacking)[1].total < 0.999
+    assert measure_agreement(best, lacking)[1].total < 0.999
 
 
 def test_states_that_run_away() -> None:
     system = System((parse("x**2", variables=["x"]),), ("x",))
     model = model_of((fitted(system, [1.0], []), 1.0), states=T[:, None] + 1, units={})
-    own, _ = measure_accuracy(model.best, model.data)
+    own, _ = measure_agreement(model.best, model.data)
     assert np.isnan(own.total)
     assert "From the given start the states run away." in write_report(model)
     assert to_dict(model)["r2"]["fitted_start"] == {"x": None, "total": None}
