@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import IO
 
 from hypo.dynamics.model.fields import ModelFields
-from hypo.dynamics.report.accuracy import Accuracy, measure_accuracy
+from hypo.dynamics.report.agreement import Agreement, measure_agreement
 from hypo.dynamics.report.equations import Law, describe_laws, name_speeds
 from hypo.report.console import as_text, print_table
 from hypo.report.constants import ConstantRow
@@ -39,7 +39,7 @@ def list_constants(laws: tuple[Law, ...]) -> tuple[ConstantRow, ...]:
     return tuple(rows.values())
 
 
-def make_states_table(model: ModelFields, fitted: Accuracy, given: Accuracy) -> TextTable:
+def make_states_table(model: ModelFields, fitted: Agreement, given: Agreement) -> TextTable:
     """By measured state: noise of one measurement, independent rows of its rate among all, R² from both starts."""
     table = TextTable()
     table.add_column("state")
@@ -78,7 +78,7 @@ def make_rivals_table(model: ModelFields) -> TextTable | None:
     return table
 
 
-def write_remarks(model: ModelFields, fitted: Accuracy, given: Accuracy) -> Iterator[str]:
+def write_remarks(model: ModelFields, fitted: Agreement, given: Agreement) -> Iterator[str]:
     """Sentences on errors, hidden speeds, starts, rivals and how the table was read."""
     laws = describe_laws(model.best, model.data)
     if any(row.std is not None for law in laws for row in law.constants):
@@ -121,7 +121,7 @@ def write_report(model: ModelFields) -> str:
 
 def _make_parts(model: ModelFields) -> tuple[list[TextTable | str], list[str]]:
     laws = describe_laws(model.best, model.data)
-    fitted, given = measure_accuracy(model.best, model.data)
+    fitted, given = measure_agreement(model.best, model.data)
     tables: list[TextTable | str] = []
     constants = list_constants(laws)
     if constants:
