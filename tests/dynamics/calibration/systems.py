@@ -75,7 +75,9 @@ LORENZ = Case(
 )
 
 
-def make_data(system: System, time: Sequence[Values], states: Sequence[Values], actions: Sequence[Values] = ()) -> Trajectories:
+def make_data(
+    system: System, time: Sequence[Values], states: Sequence[Values], actions: Sequence[Values] = ()
+) -> Trajectories:
     """Runs from times and measured states."""
     runs, at = [], 0
     for k, (t, x) in enumerate(zip(time, states, strict=True)):

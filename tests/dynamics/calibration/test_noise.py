@@ -40,7 +40,9 @@ def test_a_mixture_is_found():
 def test_the_misfit_is_the_best_likelihood_up_to_what_is_equal_for_all(mix):
     v = variance(PATH, mix, np.array(np.mean(PATH**2)))
     r = 0.2 * np.sqrt(v) * RNG.standard_normal(300)
-    fit = minimize_scalar(lambda s: -norm.logpdf(r, scale=math.exp(s) * np.sqrt(v)).sum(), bounds=(-9, 9), method="bounded")
+    fit = minimize_scalar(
+        lambda s: -norm.logpdf(r, scale=math.exp(s) * np.sqrt(v)).sum(), bounds=(-9, 9), method="bounded"
+    )
     nats = misfit_by_state(np.array([np.sum(r**2 / v)]), np.array([300.0]), np.array([np.log(v).sum()]))[0]
     assert fit.fun - 150 * (1 + math.log(2 * math.pi)) == pytest.approx(nats, abs=1e-3)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.dynamics.calibration.systems import PENDULUM, make_data
 
 from hypo.dynamics.calibration.segments import Guess, cut, guess_paths, no_guess
 from hypo.dynamics.smoothing.smoothed import smooth_all
+from tests.dynamics.calibration.systems import PENDULUM, make_data
 
 RNG = np.random.default_rng(0)
 
