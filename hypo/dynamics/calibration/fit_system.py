@@ -36,12 +36,14 @@ NEAR = 0.3
 CHAOTIC = 100.0
 # Constant share of the variance below which noise may be purely in proportion.
 NEARLY_PROPORTIONAL = 0.2
+# Error of the integrator as a share of the noise.
+FINE_ENOUGH = 0.02
 # Finest accuracy, for systems that magnify errors.
 FINEST = 1e-11
 # A fit is hopeless if it misses by so many nats,
 MARGIN = 5.0
 # and so many for each sample, because the kind of noise is not settled, at the first length and at others,
-UNSETTLED = (0.15, 0.02)
+UNSETTLED = (0.15, 0.06)
 # and so many times the gain of the last step.
 PATIENCE = 4.0
 # Share of the smoother's noise below which nothing is gained while segments grow.
@@ -73,7 +75,7 @@ class Effort:
 
 EFFORTS = {
     "quick": Effort(6.0, (8, 12), (1.0, 0.05), 2, 1e-5, 1e-7, False),
-    "full": Effort(3.2, (15, 50), (0.3, 1e-5), 6, 1e-6, 1e-9, True),
+    "full": Effort(3.2, (15, 50), (0.3, 1e-3), 6, 1e-6, 1e-9, True),
 }
 
 
@@ -215,7 +217,8 @@ class _Fit:
         growth = _amplification(task, point)
         if growth > CHAOTIC:
             # Errors of the integrator grow as those of the start do.
-            task = replace(task, accuracy=max(task.accuracy / growth, FINEST))
+            wanted = FINE_ENOUGH * float(np.min(self.usual / self.spread[: len(self.usual)])) / growth
+            task = replace(task, accuracy=min(task.accuracy, max(wanted, FINEST)))
             point = evaluate(task, point.starts, theta)
             if point is None:
                 return None
@@ -268,7 +271,7 @@ class _Fit:
             if self.deadline is not None and self.deadline.expired:
                 break
             noise = float(np.min(level.noise.level / self.spread[:m]))
-            accuracy = min(max(0.03 * noise, self.effort.finest), level.task.accuracy)
+            accuracy = min(max(FINE_ENOUGH * noise, self.effort.finest), level.task.accuracy)
             v = variance(level.point.course.states[:, :m], level.noise.mix[:, None], self.square[:, None])
             task = replace(level.task, v=v, least=np.full(m, FLOOR), accuracy=accuracy)
             point = evaluate(task, level.point.starts, level.point.theta)
