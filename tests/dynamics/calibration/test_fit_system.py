@@ -155,6 +155,18 @@ def test_a_sample_that_is_far_off_does_not_change_the_kind_of_noise_to_its_likin
     np.testing.assert_allclose(fitted.system.parameters, LOTKA_VOLTERRA.system.parameters, rtol=0.03)
 
 
+def test_a_number_that_is_fixed_stays_though_the_formulas_read_alike():
+    data = make_data(
+        PENDULUM.system, [PENDULUM.time], [noisy(PENDULUM.states(), np.random.default_rng(0), relative=0.01)]
+    )
+    free = make_system({"x": "v", "v": "-k*sin(x) - c*v"}, {"k": 3.0, "c": 0.2})
+    fixed = make_system({"x": "v", "v": "-3*sin(x) - 0.2*v"}, {})
+    assert len(fit(free, data).system.parameters) == 2
+    fitted = fit(fixed, data)
+    assert len(fitted.system.parameters) == 0
+    assert fitted.covariance.shape == (0, 0)
+
+
 def test_both_kinds_of_r2():
     rng = np.random.default_rng(9)
     x = noisy(PENDULUM.states(), rng, relative=0.02)
