@@ -36,8 +36,8 @@ Values = NDArray[np.float64]
 # Candidates of an equation, and how many of them with each number of free constants whatever their score.
 MOST = 60
 OF_EACH = 4
-# The share of the time that the whole search has.
-SEARCH_SHARE = 0.5
+# The share of the time that the whole search has at most; its work is bounded, too.
+SEARCH_SHARE = 0.6
 # How often the slopes of the best candidate so far take the place of a quadratic's.
 SECOND_LOOKS = 1
 # Shares of squares below which rows are met exactly.
