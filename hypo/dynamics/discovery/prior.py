@@ -6,6 +6,7 @@ The counts are those of ``textbook.toml``: 132 equations of 71 systems that stan
     terms of an equation      1: 29   2: 68   3: 32   4: 3
     factors of a term         0: 38   1: 170  2: 52   3: 9   4: 4        (x²·y has three)
     kinds of factor           variable 270, 1/sum 18, exp 5, sqrt 4, sin or cos 5, 1/x 3, tanh 3, fitted power 3, 1/x² 2, …
+    sums below                with a factor that stands above, too: 12, without: 6
     numbers within functions  exp and tanh: always; sin, cos and log: never
     exact coefficients        about one in ten, nearly all ±1
 
@@ -38,11 +39,15 @@ MORE_FACTORS = 1.2
 VARIABLE = 0.16
 KINDS = {oc.EXP: 4.1, oc.SIN: 4.4, oc.COS: 4.6, oc.TANH: 4.6, oc.LOG: 5.0, oc.ABS: 5.0}
 OTHER_KIND = 7.0
-# A sum as a divisor; to powers other than -1 on top; to a fitted or broken one instead. As a factor of a form as written.
+# A sum as a divisor; to powers other than -1 on top; to a fitted or broken one instead.
 DIVISOR = 2.9
 OTHER_POWER = 2.0
 ROOT_OF_SUM = 6.5
+# Of 18 divisors 12 have a factor that stands above, too (x/(K + x)), 6 have not.
+ABOVE_AND_BELOW, ABOVE_ALONE = 0.4, 1.1
+# A sum as a factor of a form as written; a whole power of one, which was never met.
 BRACKET = 1.5
+BRACKET_POWER = 6.5
 # Powers of a variable by exponent, others, and fitted ones.
 POWERS = {-1.0: 4.5, -2.0: 5.0, 0.5: 4.4, 2.0 / 3.0: 5.2, 0.75: 5.2, 1.0 / 3.0: 5.8, -0.5: 5.8, 1.5: 5.8}
 OTHER_EXPONENT = 6.5
@@ -159,9 +164,17 @@ def _at(table: tuple[float, ...], k: int, further: float) -> float:
 
 def _term_cost(t: SumTerm, d: int, seen: _Seen) -> float:
     """Factors of one term; the coefficient is charged apart."""
+    divisors = [f for f in t.factors if not f.name and not f.opcode and f.power == Number(-1.0)]
+    below = {u.form for f in divisors for v in f.args[0].terms for u in v.factors}
+    total = 0.0
+    if divisors:
+        # A factor that the divisor has, too: K + x below and x above.
+        motif = [f for f in t.factors if f.form in below]
+        total += ABOVE_AND_BELOW if motif else ABOVE_ALONE
+        t = SumTerm(t.coefficient, tuple(f for f in t.factors if f not in motif[:1]))
     counts = [int(f.power.value) if _is_monomial(f) else 1 for f in t.factors]
     m = sum(counts)
-    total = _at(FACTORS, m, MORE_FACTORS) - math.lgamma(m + 1) + sum(math.lgamma(c + 1) for c in counts)
+    total += _at(FACTORS, m, MORE_FACTORS) - math.lgamma(m + 1) + sum(math.lgamma(c + 1) for c in counts)
     for f, count in zip(t.factors, counts, strict=True):
         if _is_monomial(f):
             total += count * VARIABLE + (math.log(d) if count == 1 else math.log(d) * min(count, 3))
@@ -196,7 +209,7 @@ def _sum_power_cost(p: Number) -> float:
         return ROOT_OF_SUM + (FITTED_EXPONENT - OTHER_POWER if p.is_free else 0.0)
     if p.value < 0:
         return DIVISOR + (OTHER_POWER if p.value != -1.0 else 0.0)
-    return BRACKET * p.value
+    return BRACKET if p.value == 1.0 else BRACKET_POWER
 
 
 def _inner_cost(s: Sum, d: int, usual: int) -> float:

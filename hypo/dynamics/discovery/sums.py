@@ -184,13 +184,28 @@ class Sum:
         """Fitted numbers in it."""
         return sum(t.n_free for t in self.terms)
 
+    @cached_property
+    def ordered(self) -> tuple[SumTerm, ...]:
+        """Terms as they are written: positive ones first, a constant last of them."""
+        return tuple(sorted(self.terms, key=lambda t: (t.coefficient.value < 0, not t.factors)))
+
     def expression(self) -> Expression:
         """The sum as an expression: positive terms first."""
         if not self.terms:
             return Expression.constant(0.0)
-        ordered = sorted(self.terms, key=lambda t: (t.coefficient.value < 0, not t.factors))
-        out = ordered[0].expression()
-        for t in ordered[1:]:
+        out = self.ordered[0].expression()
+        return self._joined(out)
+
+    def positive_expression(self) -> Expression:
+        """The sum as an expression in which all coefficients are positive: the sign of the first is an operation, too."""
+        if not self.terms:
+            return Expression.constant(0.0)
+        first = self.ordered[0]
+        size = first.expression(magnitude=True)
+        return self._joined(-size if first.coefficient.value < 0 else size)
+
+    def _joined(self, out: Expression) -> Expression:
+        for t in self.ordered[1:]:
             size = t.expression(magnitude=True)
             out = out - size if t.coefficient.value < 0 else out + size
         return out
