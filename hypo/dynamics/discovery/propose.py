@@ -56,9 +56,7 @@ def propose(
     equation = make_equation(data, smoothed, options, k, delays)
     names, rows = equation.names, equation.rows
     terms = make_terms(names, equation.views[0].X)
-    found = [
-        (e, "search") for e in search_rates(rows.X, rows.target, rows.sd, names, SEARCH_SHARE * seconds, seed)
-    ]
+    found = [(e, "search") for e in search_rates(rows.X, rows.target, rows.sd, names, SEARCH_SHARE * seconds, seed)]
     with np.errstate(all="ignore"):
         found += list(sparse_sums(terms, names, equation.views, clock))
         return select(rank(found, equation), names, equation.views[0].X)
@@ -87,9 +85,7 @@ def misfit(squares: float, view: View) -> float:
     return 0.5 * len(view.target) * math.log(squares / whole + EXACT) if math.isfinite(squares) else math.inf
 
 
-def select(
-    scored: Sequence[tuple[Candidate, Values]], columns: Sequence[str], X: Values
-) -> tuple[Candidate, ...]:
+def select(scored: Sequence[tuple[Candidate, Values]], columns: Sequence[str], X: Values) -> tuple[Candidate, ...]:
     """The best ones, and the best few of each number of constants, by score."""
     candidates = distinct([c for c, _ in scored], columns, X)
     taken: dict[int, int] = {}

@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from hypo.dynamics.calibration.calibrated import Calibrated
 from hypo.dynamics.discovery.prior import system_structure
-from hypo.dynamics.smoothing.smoothed import Smoothed
 from hypo.dynamics.system import System
 
 Values = NDArray[np.float64]

@@ -99,9 +99,7 @@ def integrate(columns: Columns, k: int) -> View | None:
         W[i : i + b.W.shape[0], j : j + b.W.shape[1]] = b.W
         i, j = i + b.W.shape[0], j + b.W.shape[1]
     X = np.ascontiguousarray(np.hstack([b.X for b in blocks]))
-    return View(
-        "integral", X, W, np.concatenate([b.target for b in blocks]), np.concatenate([b.rate for b in blocks])
-    )
+    return View("integral", X, W, np.concatenate([b.target for b in blocks]), np.concatenate([b.rate for b in blocks]))
 
 
 def _of_run(columns: Columns, k: int, r: int, most: int) -> View | None:
