@@ -9,7 +9,7 @@ Neighbours of the best systems come after that (:mod:`hypo.dynamics.discovery.re
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hypo.dynamics.discovery.alone import Alone
@@ -23,10 +23,16 @@ KEPT = 12
 OF_EACH_SIZE = 2
 # Combinations from which others are made by exchange of one equation.
 BEAM = 3
-# Rounds of exchange.
-ROUNDS = 3
+# Combinations that are expanded at most, and the nats behind the best beyond which none is.
+EXPANDED = 8
+NEAR = 15.0
+# Candidates in a row that far behind after which those below them are left out.
+MISSES = 5
 # All equations together keep at most so many.
 KEPT_OF_ALL = 60
+
+
+Score = Callable[[tuple[int, ...]], float]
 
 
 @dataclass(frozen=True)
@@ -80,24 +86,25 @@ def combine(judge: Judge, pattern: System, sought: Sequence[int], lists: Sequenc
             scores[choice] = math.inf if found is None else found.score
         return scores[choice]
 
-    first = tuple(0 for _ in sought)
-    score(first)
+    score(tuple(0 for _ in sought))
     expanded: set[tuple[int, ...]] = set()
-    for _ in range(ROUNDS * BEAM):
-        beam = sorted(scores, key=lambda c: scores[c])[:BEAM]
-        fresh = [c for c in beam if c not in expanded]
+    for _ in range(EXPANDED):
+        ranked = sorted(scores, key=lambda c: scores[c])
+        fresh = [c for c in ranked[:BEAM] if c not in expanded and scores[c] <= scores[ranked[0]] + NEAR]
         if not fresh or judge.is_over:
-            break
+            return
         expanded.add(fresh[0])
-        for other in exchanges(fresh[0], [len(each) for each in lists]):
-            if judge.is_over:
-                break
-            score(other)
+        _exchange(judge, score, fresh[0], [len(each) for each in lists])
 
 
-def exchanges(choice: tuple[int, ...], lengths: Sequence[int]) -> Iterator[tuple[int, ...]]:
-    """Choices that differ in one equation, the likeliest of every equation first."""
-    for i in range(max(lengths, default=0)):
+def _exchange(judge: Judge, score: Score, choice: tuple[int, ...], lengths: Sequence[int]) -> None:
+    """Try other candidates for each equation in turn, the likeliest of all first, until several in a row were hopeless."""
+    misses = [0] * len(choice)
+    for i in range(max(lengths)):
         for k, n in enumerate(lengths):
-            if i < n and i != choice[k]:
-                yield (*choice[:k], i, *choice[k + 1 :])
+            if i >= n or i == choice[k] or misses[k] >= MISSES:
+                continue
+            if judge.is_over:
+                return
+            far = score((*choice[:k], i, *choice[k + 1 :])) > judge.best + NEAR
+            misses[k] = misses[k] + 1 if far else 0
