@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from hypo.clock import Clock, now
 from hypo.dynamics.discovery.prior import code_length
 from hypo.dynamics.discovery.proposals.candidate import Candidate, distinct
-from hypo.dynamics.discovery.proposals.polish import misfit_in, polish
+from hypo.dynamics.discovery.proposals.polish import polish
 from hypo.dynamics.discovery.proposals.searched import search_rates
 from hypo.dynamics.discovery.proposals.sparse import sparse_sums
 from hypo.dynamics.discovery.proposals.terms import make_terms
@@ -38,6 +38,8 @@ MOST = 60
 OF_EACH = 4
 # The share of the time that the whole search has.
 SEARCH_SHARE = 0.5
+# How often the slopes of the best candidate so far take the place of a quadratic's.
+SECOND_LOOKS = 1
 # Shares of squares below which rows are met exactly.
 EXACT = 1e-12
 
@@ -56,26 +58,38 @@ def propose(
     equation = make_equation(data, smoothed, options, k, delays)
     names, rows = equation.names, equation.rows
     terms = make_terms(names, equation.views[0].X)
-    found = [(e, "search") for e in search_rates(rows.X, rows.target, rows.sd, names, SEARCH_SHARE * seconds, seed)]
+    found = [
+        (e, "search") for e in search_rates(rows.X, rows.target, rows.sd, names, SEARCH_SHARE * seconds, seed)
+    ]
     with np.errstate(all="ignore"):
         found += list(sparse_sums(terms, names, equation.views, clock))
-        return select(rank(found, equation), names, equation.views[0].X)
+        ranked = rank(found, equation)
+        for _ in range(SECOND_LOOKS):
+            if not ranked or clock.expired:
+                break
+            # What errors of the columns do depends on the law's slopes, which are better known now.
+            best = min(ranked, key=lambda c: c.score)
+            equation = equation.knowing(best.expression)
+            known = {str(c.expression) for c in ranked}
+            again = [(c.expression, c.source) for c in ranked]
+            again += [f for f in sparse_sums(terms, names, equation.views[:1], clock) if str(f[0]) not in known]
+            ranked = rank(again, equation)
+        return select(ranked, names, equation.views[0].X)
 
 
-def rank(found: Sequence[tuple[Expression, str]], equation: Equation) -> list[tuple[Candidate, Values]]:
-    """Candidates with their constants fitted, and the score of each in all views."""
+def rank(found: Sequence[tuple[Expression, str]], equation: Equation) -> list[Candidate]:
+    """Candidates with their constants fitted in the first view; those without a value there are left out."""
+    view = equation.views[0]
     out = []
     for e, source in found:
-        e, squares = polish(e, equation.names, equation.views[0])
+        e, squares = polish(e, equation.names, view)
         if not math.isfinite(squares):
             continue
         try:
-            cost = code_length(e, len(equation.names), len(equation.views[0].target))
+            cost = code_length(e, len(equation.names), len(view.target))
         except RecursionError:
             cost = 3.0 * len(e)
-        others = [misfit(misfit_in(e, equation.names, v), v) for v in equation.views[1:]]
-        scores = cost + np.array([misfit(squares, equation.views[0]), *others])
-        out.append((Candidate(e, cost, float(scores[0]), source), scores))
+        out.append(Candidate(e, cost, misfit(squares, view) + cost, source))
     return out
 
 
@@ -85,9 +99,11 @@ def misfit(squares: float, view: View) -> float:
     return 0.5 * len(view.target) * math.log(squares / whole + EXACT) if math.isfinite(squares) else math.inf
 
 
-def select(scored: Sequence[tuple[Candidate, Values]], columns: Sequence[str], X: Values) -> tuple[Candidate, ...]:
+def select(
+    found: Sequence[Candidate], columns: Sequence[str], X: Values
+) -> tuple[Candidate, ...]:
     """The best ones, and the best few of each number of constants, by score."""
-    candidates = distinct([c for c, _ in scored], columns, X)
+    candidates = distinct(found, columns, X)
     taken: dict[int, int] = {}
     first, rest = [], []
     for c in candidates:

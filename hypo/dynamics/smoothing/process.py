@@ -1,10 +1,13 @@
-"""A Gaussian process with the squared exponential kernel, conditioned on samples: means and joint errors of value and slopes.
+"""A Gaussian process with a Matérn kernel, conditioned on samples: means and joint errors of value and slopes.
 
-With u = (w - w')/ℓ the covariance of the a-th derivative at w and the b-th at w' is
+The kernel of smoothness ν = 9/2 is, with a = 3 |w - w'|/ℓ,
 
-    ∂ᵃ∂'ᵇ k = (-1)ᵃ ℓ^-(a+b) He_{a+b}(u) exp(-u²/2),
+    k = (1 + a + 3a²/7 + 2a³/21 + a⁴/105) exp(-a)
 
-He the probabilists' Hermite polynomials (Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, 9.4).
+(Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, 4.2.1). Its paths have four derivatives. The squared
+exponential, whose paths have all, is too sure of rates along trajectories: their squared errors were twice what it said, and
+these were once to 1.3 times. With F_j the j-th derivative of k by s = u²/2, u = (w - w')/ℓ, derivatives by u are F_1 u,
+F_1 + F_2 u², 3 F_2 u + F_3 u³, 3 F_2 + 6 F_3 u² + F_4 u⁴.
 """
 
 from __future__ import annotations
@@ -23,9 +26,26 @@ ORDERS = (0, 1, 2)
 def covariance(a: Values, b: Values, length: float, order_a: int = 0, order_b: int = 0) -> Values:
     """Prior covariance (len(a), len(b)) of the derivatives of ``order_a`` at ``a`` and ``order_b`` at ``b``, of variance 1."""
     u = (a[:, None] - b[None, :]) / length
-    n = order_a + order_b
-    hermite = (np.ones_like(u), u, u * u - 1, (u * u - 3) * u, (u * u - 6) * u * u + 3)[n]
-    return np.asarray((-1) ** order_a * length ** (-n) * hermite * np.exp(-0.5 * u * u))
+    by_u = _derivative(u, order_a + order_b)
+    return np.asarray((-1) ** order_b * length ** -(order_a + order_b) * by_u)
+
+
+def _derivative(u: Values, order: int) -> Values:
+    """The derivative of the kernel by u, up to the fourth."""
+    a = 3.0 * np.abs(u)
+    decay = np.exp(-a)
+    if order == 0:
+        return (1 + a * (1 + a * (3 / 7 + a * (2 / 21 + a / 105)))) * decay
+    first = -9 / 7 * (1 + a * (1 + a * (2 / 5 + a / 15))) * decay
+    if order == 1:
+        return first * u
+    second = 81 / 35 * (1 + a * (1 + a / 3)) * decay
+    if order == 2:
+        return first + second * u * u
+    third = -243 / 35 * (1 + a) * decay
+    if order == 3:
+        return (3 * second + third * u * u) * u
+    return 3 * second + 6 * third * u * u + 2187 / 35 * decay * u**4
 
 
 @dataclass(frozen=True)
