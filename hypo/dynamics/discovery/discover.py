@@ -29,6 +29,7 @@ from hypo.dynamics.discovery.sharing import written
 from hypo.dynamics.discovery.sums import as_sum
 from hypo.dynamics.options import Options
 from hypo.dynamics.rows.columns import Columns, speed_name
+from hypo.dynamics.rows.make import make_rows
 from hypo.dynamics.smoothing.path import effective_rows
 from hypo.dynamics.smoothing.smoothed import smooth_all
 from hypo.dynamics.system import Delay, System
@@ -130,13 +131,23 @@ class _Work:
         options, d = self.options, len(self.sought)
         seconds = min(SECONDS_OF_SEARCH, PROPOSING * options.time_limit / d)
         if has_come() or self.clock.expired:
-            return []
+            return [self._linear(k)]
         found = propose(self.data, self.smoothed, k, options, seconds, options.seed + k, self.pattern.delays)
         distinct: dict[str, Expression] = {}
         for c in found:
             e = written(c.expression)
             distinct.setdefault(as_sum(e).form, e)
-        return [*distinct.values()][: max(MOST_ALONE // d, LEAST_ALONE)]
+        return [*distinct.values()][: max(MOST_ALONE // d, LEAST_ALONE)] or [self._linear(k)]
+
+    def _linear(self, k: int) -> Expression:
+        """A plane through the smoothed rates, where there is no time for more."""
+        rows = make_rows(self.data, self.smoothed, self.options, k, self.pattern.delays)
+        A = np.column_stack([rows.X, np.ones(len(rows.X))])
+        c = np.linalg.lstsq(A, rows.target, rcond=None)[0]
+        out = Expression.constant(float(c[-1]), free=True)
+        for name, slope in zip(self.columns.names, c, strict=False):
+            out = out + Expression.constant(float(slope), free=True) * Expression.variable(name)
+        return out
 
     def _alone(self, k: int, candidates: list[Expression], rows: float) -> list[Ranked]:
         """Candidates for the equation of measured state k, ranked by their own trial."""

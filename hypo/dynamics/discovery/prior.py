@@ -233,7 +233,9 @@ def _argument_cost(s: Sum, d: int, opcode: int) -> float:
     for t in s.terms:
         if t.factors:
             total += _term_cost(t, d, _Seen()) + (NESTED if any(f.opcode for f in t.factors) else 0.0)
-            is_usual = len(t.factors) == 1 and (t.factors[0].form == t.factors[0].name or t.factors[0].power == Number(-1.0))
+            is_usual = len(t.factors) == 1 and (
+                t.factors[0].form == t.factors[0].name or t.factors[0].power == Number(-1.0)
+            )
             is_usual = is_usual and bool(t.factors[0].name)
             total += 0.0 if is_usual else CURVED_INSIDE
     numbers = sum(t.coefficient.is_free or abs(t.coefficient.value) != 1.0 for t in s.terms)

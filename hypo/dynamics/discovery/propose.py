@@ -58,9 +58,7 @@ def propose(
     equation = make_equation(data, smoothed, options, k, delays)
     names, rows = equation.names, equation.rows
     terms = make_terms(names, equation.views[0].X)
-    found = [
-        (e, "search") for e in search_rates(rows.X, rows.target, rows.sd, names, SEARCH_SHARE * seconds, seed)
-    ]
+    found = [(e, "search") for e in search_rates(rows.X, rows.target, rows.sd, names, SEARCH_SHARE * seconds, seed)]
     with np.errstate(all="ignore"):
         found += list(sparse_sums(terms, names, equation.views, clock))
         ranked = rank(found, equation)
@@ -99,9 +97,7 @@ def misfit(squares: float, view: View) -> float:
     return 0.5 * len(view.target) * math.log(squares / whole + EXACT) if math.isfinite(squares) else math.inf
 
 
-def select(
-    found: Sequence[Candidate], columns: Sequence[str], X: Values
-) -> tuple[Candidate, ...]:
+def select(found: Sequence[Candidate], columns: Sequence[str], X: Values) -> tuple[Candidate, ...]:
     """The best ones, and the best few of each number of constants, by score."""
     candidates = distinct(found, columns, X)
     taken: dict[int, int] = {}

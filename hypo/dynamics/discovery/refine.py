@@ -21,6 +21,9 @@ REFINED = 3
 ROUNDS = 4
 # Extra terms of one system that are tried.
 EXTRA = 4
+# Extra terms that are looked at for that, and the least gain of one in nats.
+CONSIDERED = 40
+LEAST_GAIN = 3.0
 
 
 def refine(judge: Judge, sought: Sequence[int], data: Trajectories, columns: Columns) -> None:
@@ -63,7 +66,9 @@ def _more(judged: Judged, sought: Sequence[int], data: Trajectories, library: Se
         return
     plain = fitted.system if fitted.system.shared is None else signed(fitted.system)
     tried = 0
-    for each in extra:
+    for each in extra[:CONSIDERED]:
+        if each.gain < LEAST_GAIN:
+            return
         e = plain.equations[each.equation]
         for n, c in zip(each.terms, each.coefficients, strict=True):
             e = e + Expression.constant(c, free=True) * library[n]

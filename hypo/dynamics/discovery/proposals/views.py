@@ -123,9 +123,7 @@ def integrate(columns: Columns, k: int, model: Callable[[Values], Values] | None
     return View("integral", X, W, np.concatenate([b.target for b in blocks]), np.concatenate([b.rate for b in blocks]))
 
 
-def _of_run(
-    columns: Columns, k: int, r: int, most: int, model: Callable[[Values], Values] | None
-) -> View | None:
+def _of_run(columns: Columns, k: int, r: int, most: int, model: Callable[[Values], Values] | None) -> View | None:
     run, path, order = columns.data.runs[r], columns.smoothed.paths[r][k], columns.options.order
     lag = max((d.lag for d in columns.delays), default=0.0)
     known = np.isfinite(run.states[:, k]) & (run.time >= run.time[0] + lag)
@@ -162,9 +160,7 @@ def _of_run(
     return View("integral", _lines(values), W - Q @ (Q.T @ W), z - Q @ (Q.T @ z), rate)
 
 
-def _slopes(
-    X: Values, rate: Values, per: Values, sd: Values, model: Callable[[Values], Values] | None
-) -> Values:
+def _slopes(X: Values, rate: Values, per: Values, sd: Values, model: Callable[[Values], Values] | None) -> Values:
     """Slopes (n, n_column) of the law times ``per`` (1, or one over its own state) on columns X (n, n_column)."""
     if model is None:
         return slopes(X, rate * per, sd * per)
