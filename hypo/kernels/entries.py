@@ -1,6 +1,7 @@
 """The kernels that the rest of hypo calls, with the types it calls them with: what is compiled after an installation.
 
-The first are those without which nothing can be scored, then those of fits, of enumeration and scans, and of evolution.
+The first are those without which nothing can be scored, then those of fits, of enumeration and scans, of evolution,
+and of systems that are followed through time.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ from hypo.kernels.cpu.many_targets import judge
 from hypo.kernels.cpu.member_table import MEMBER, insert_batch, rehash
 from hypo.kernels.cpu.operators import left_adjoint, right_adjoint, unary_adjoint
 from hypo.kernels.cpu.pair_scan import apply_steps, product_tile, refit, sum_tile
+from hypo.kernels.cpu.trajectories.adaptive import follow_adaptive
+from hypo.kernels.cpu.trajectories.batch import Batch, Control, Samples
+from hypo.kernels.cpu.trajectories.laws import Laws
 from hypo.kernels.cpu.tuple_scan import extend_tuples, triples
 
 
@@ -84,3 +88,6 @@ def entries() -> Iterator[Entry]:
     yield _entry(breed, grammar, state, programs, f, 0, 0, programs)
     yield _entry(tidy, grammar, programs)
     yield _entry(project, (i, i, n, f), (F, f, f), 0, F)
+    laws, cube, hypercube = Laws(i, i, n, f, n, 1, 0, 0, 0, 0), np.zeros((1, 1, 1)), np.zeros((1, 1, 1, 1))
+    batch, samples = Batch(F, F, F, hypercube, False), Samples(cube, hypercube, f, n)
+    yield _entry(follow_adaptive, laws, batch, Control(1.0, f, 0), samples)

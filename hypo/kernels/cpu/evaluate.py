@@ -34,10 +34,10 @@ _ADD, _SUB = oc.ADD, oc.SUB
 _VAR, _CONST, _FIRST_UNARY, _FIRST_BINARY = oc.VAR, oc.CONST, oc.FIRST_UNARY, oc.FIRST_BINARY
 
 # Nodes keep rows of their own, or give them back once read. Typed, or numba would compile a variant for either.
-_KEEP = np.bool_(True)
-_SHARE = np.bool_(False)
+KEEP = np.bool_(True)
+SHARE = np.bool_(False)
 
-# Rows of a program's plan, see :func:`_plan`.
+# Rows of a program's plan, see :func:`make_plan`.
 LEFT = 0
 RIGHT = 1
 PLACE = 2
@@ -65,7 +65,7 @@ def link_arguments(op, left, right):
 
 
 @kernel(error_model="numpy")
-def _plan(op, arg, const, keep, plan):
+def make_plan(op, arg, const, keep, plan):
     """Fills ``plan`` (4, n_node) of one program; returns how many rows of scratch it needs.
 
     LEFT, RIGHT   as by ``link_arguments``
@@ -111,7 +111,7 @@ def _plan(op, arg, const, keep, plan):
 
 
 @inner(error_model="numpy")
-def _forward(op, arg, plan, const, X, row, scratch, result):
+def forward(op, arg, plan, const, X, row, scratch, result):
     """Values of one program on the rows from ``row`` on into ``result`` (n,), those of inner nodes into ``scratch``."""
     n = result.shape[0]
     last = op.shape[0] - 1
@@ -150,13 +150,13 @@ def evaluate(op, arg, start, const, const_start, X, out):
     height = 0
     for e in range(n_expr):
         a, b = start[e], start[e + 1]
-        height = max(height, _plan(op[a:b], arg[a:b], const[const_start[e] :], _SHARE, plan[:, a:b]))
+        height = max(height, make_plan(op[a:b], arg[a:b], const[const_start[e] :], SHARE, plan[:, a:b]))
     scratch = np.empty((height, min(BLOCK, n_row)), X.dtype)
     for row in range(0, n_row, BLOCK):
         n = min(BLOCK, n_row - row)
         for e in range(n_expr):
             a, b = start[e], start[e + 1]
-            _forward(op[a:b], arg[a:b], plan[:, a:b], const[const_start[e] :], X, row, scratch, out[e, row : row + n])
+            forward(op[a:b], arg[a:b], plan[:, a:b], const[const_start[e] :], X, row, scratch, out[e, row : row + n])
 
 
 @kernel(error_model="numpy", nogil=True)
@@ -170,7 +170,7 @@ def value_and_gradient(op, arg, const, X, out, grad):
     n_row = X.shape[1]
     plan = np.empty((4, n_node), np.int64)[:, :n_node]
     width = min(BLOCK, n_row)
-    value = np.empty((_plan(op, arg, const, _KEEP, plan), width), X.dtype)
+    value = np.empty((make_plan(op, arg, const, KEEP, plan), width), X.dtype)
     # A node needs an adjoint only if a constant lies below it. The last leaf of each constant has its adjoint written straight
     # to the gradient, before the others add theirs; the terms of a sum share the adjoint of the sum.
     live, seen = np.zeros(n_node, np.bool_), np.zeros(grad.shape[0], np.bool_)
@@ -200,7 +200,7 @@ def value_and_gradient(op, arg, const, X, out, grad):
     for row in range(0, n_row, BLOCK):
         n = min(BLOCK, n_row - row)
         result = out[row : row + n]
-        _forward(op, arg, plan, const, X, row, value, result)
+        forward(op, arg, plan, const, X, row, value, result)
         for c in range(seen.shape[0]):
             if not seen[c]:
                 fill(grad[c, row : row + n], like(0.0, X))

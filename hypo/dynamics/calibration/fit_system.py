@@ -1,0 +1,294 @@
+"""Constants and starts of a system, fitted to the samples themselves by multiple shooting.
+
+Short segments first: they keep systems from running away before their constants are nearly right. Then longer ones, up to whole
+runs, each beginning with the constants and paths that the shorter ones left. A system that follows the data from the first is
+fitted to whole runs at once. Where whole runs cannot be followed (chaos), the longest segments that can be are kept.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hypo.clock import Expiring
+from hypo.dynamics.calibration.calibrated import Calibrated, Segment
+from hypo.dynamics.calibration.levenberg import Point, Task, descend, equations, evaluate
+from hypo.dynamics.calibration.noise import FLOOR, Noise, choose_mix, misfit_by_state, variance
+from hypo.dynamics.calibration.segments import Guess, cut, guess_paths
+from hypo.dynamics.smoothing.smoothed import Smoothed
+from hypo.dynamics.system import System
+from hypo.dynamics.trajectories import Trajectories
+
+Values = NDArray[np.float64]
+
+# Steps from sample to sample in the first segments.
+FIRST = 8
+# Steps in segments before these where paths between samples are not known.
+ROUGH = (1, 3)
+# A length that leaves fewer than so many segments in the longest run is left out.
+FEWEST = 1.5
+# Largest residual, as a share of the spread, with which whole runs are fitted at once.
+NEAR = 0.3
+# Growth of a small error of the start from which on a run counts as chaotic.
+CHAOTIC = 100.0
+# A fit is hopeless if it misses by so many nats
+MARGIN = 5.0
+# and so many times the gain of the last step.
+PATIENCE = 4.0
+# Share of the smoother's noise below which nothing is gained while segments grow.
+TRUST = 0.3
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much work a fit is worth.
+
+    Attributes:
+        growth: of segments from one length to the next.
+        steps: Levenberg steps at each length, and at the last.
+        settled: gain in nats that ends them, at each length, and at the last.
+        rounds: choices of the noise, at most.
+        accuracy: of the integrator, relative.
+        finest: accuracy where the noise asks for it.
+    """
+
+    growth: float
+    steps: tuple[int, int]
+    settled: tuple[float, float]
+    rounds: int
+    accuracy: float
+    finest: float
+
+
+EFFORTS = {
+    "quick": Effort(6.0, (8, 12), (1.0, 0.05), 2, 1e-5, 1e-7),
+    "full": Effort(3.2, (15, 50), (0.3, 1e-5), 6, 1e-6, 1e-9),
+}
+
+
+def fit_system(
+    system: System,
+    data: Trajectories,
+    smoothed: Smoothed,
+    *,
+    deadline: Expiring | None = None,
+    effort: str = "quick",
+    beat: float = math.inf,
+) -> Calibrated | None:
+    """Fit parameters and starts; None where the shortest segments cannot be followed, or where ``beat`` is out of reach.
+
+    Args:
+        system: with first values of its parameters.
+        data: runs.
+        smoothed: the same, smoothed.
+        deadline: after which no step begins; what was fitted so far is returned.
+        effort: "quick" to compare candidates, "full" for what is reported.
+        beat: misfit in nats that short segments, which fit better than whole runs, must come near.
+    """
+    return fit_from(system, data, guess_paths(system, data, smoothed), deadline=deadline, effort=effort, beat=beat)
+
+
+def fit_from(
+    system: System,
+    data: Trajectories,
+    guess: Guess,
+    *,
+    deadline: Expiring | None = None,
+    effort: str = "quick",
+    beat: float = math.inf,
+) -> Calibrated | None:
+    """As :func:`fit_system`, from a guess of the paths."""
+    with np.errstate(all="ignore"):
+        fit = _Fit(system, data, guess, EFFORTS[effort], deadline)
+        return fit.run(beat)
+
+
+@dataclass(frozen=True)
+class _Level:
+    """What one length of segments left."""
+
+    task: Task
+    point: Point
+    noise: Noise
+    misfit: float
+
+    @property
+    def charged(self) -> float:
+        """Misfit with each component of a start charged as one more number."""
+        seg = self.task.segments
+        count = seg.share.sum() / seg.share.shape[1]
+        return self.misfit + 0.5 * seg.n * len(self.point.starts) * math.log(max(count, 2.0))
+
+    @property
+    def amplification(self) -> float:
+        """Largest growth of a small error of a start, in units of the states' spreads."""
+        spread = self.task.spread
+        return float(np.max(np.abs(self.point.course.by_start) * spread[:, None] / spread[:, None, None]))
+
+
+class _Fit:
+    """One fit, from the first segments to the result."""
+
+    def __init__(
+        self, system: System, data: Trajectories, guess: Guess, effort: Effort, deadline: Expiring | None
+    ) -> None:
+        self.system, self.data, self.guess, self.effort, self.deadline = system, data, guess, effort, deadline
+        m = system.n_measured
+        samples = np.concatenate([r.states[:, :m] for r in data.runs])
+        self.spread = _spread(samples, guess.states)
+        self.square = np.maximum(np.nanmean(samples**2, axis=0), 1e-300)
+        self.usual = np.nanmedian(guess.noise, axis=0)
+        if guess.is_undersampled:
+            # Such a system is followed from the samples themselves: there is no path between them.
+            states = guess.states.copy()
+            states[:, :m] = np.where(np.isfinite(samples), samples, states[:, :m])
+            self.guess = replace(guess, states=states)
+
+    def run(self, beat: float) -> Calibrated | None:
+        whole = max(len(np.unique(r.time)) for r in self.data.runs) - 1
+        theta = self.system.parameters.copy()
+        level = self._directly(theta, whole)
+        if level is not None:
+            return self._finish(level)
+        for length in self._lengths(whole):
+            new = self._grown(length, theta, length >= whole)
+            if new is None or (level is not None and not _follows(new, level)):
+                break
+            level, theta = new, new.point.theta
+            if self._is_hopeless(level, beat):
+                return None
+            self._learn(level.point, level.task)
+            if self.deadline is not None and self.deadline.expired:
+                break
+        return None if level is None else self._finish(level)
+
+    def _lengths(self, whole: int) -> list[int]:
+        out = list(ROUGH) if self.guess.is_undersampled else []
+        length = float(FIRST)
+        while length * FEWEST < whole:
+            out.append(int(length))
+            length *= self.effort.growth
+        return [*(n for n in out if n * FEWEST < whole), whole]
+
+    def _directly(self, theta: Values, whole: int) -> _Level | None:
+        """The fit of whole runs at once, where the system follows them nearly from the first."""
+        task = self._task(whole, self.effort.accuracy)
+        point = evaluate(task, task.segments.guess[0], theta)
+        if point is None:
+            return None
+        seg, m = task.segments, self.system.n_measured
+        away = (point.course.states[:, :m] - seg.samples) ** 2 * (seg.share > 0)
+        if np.any(away.sum((0, 2)) > NEAR**2 * self.spread[:m] ** 2 * (seg.share > 0).sum((0, 2))):
+            return None
+        return self._fitted(task, point, True)[0]
+
+    def _task(self, length: int, accuracy: float) -> Task:
+        seg = cut(self.data, self.guess, length, self.system.n_measured)
+        m = self.system.n_measured
+        v = (seg.noise / self.usual[:, None]) ** 2
+        least = FLOOR if self.guess.is_undersampled else np.maximum(TRUST * self.usual / self.spread[:m], FLOOR)
+        return Task(self.system, seg, v, self.spread, np.broadcast_to(least, (m,)), accuracy)
+
+    def _grown(self, length: int, theta: Values, is_last: bool) -> _Level | None:
+        task = self._task(length, self.effort.accuracy)
+        point = evaluate(task, task.segments.guess[0], theta)
+        if point is None:
+            return None
+        level, self._last_gain = self._fitted(task, point, is_last)
+        return level
+
+    def _fitted(self, task: Task, point: Point, is_last: bool) -> tuple[_Level, float]:
+        point, gain = descend(task, point, self.effort.steps[is_last], self.effort.settled[is_last], self.deadline)
+        return self._judged(task, point), gain
+
+    def _judged(self, task: Task, point: Point) -> _Level:
+        """A point with the likeliest kind of noise, and the misfit under it."""
+        seg, m = task.segments, self.system.n_measured
+        path = point.course.states[:, :m]
+        residuals = (path - seg.samples) / self.spread[:m, None]
+        mix = choose_mix(residuals, path, seg.share, self.square)
+        v = variance(path, mix[:, None], self.square[:, None])
+        count = seg.share.sum((0, 2))
+        squares = np.sum(seg.share * residuals**2 / v, axis=(0, 2))
+        each = misfit_by_state(squares, count, np.sum(seg.share * np.log(v), axis=(0, 2)))
+        level = self.spread[:m] * np.sqrt(squares / np.maximum(count, 1.0) + FLOOR**2)
+        return _Level(task, point, Noise(level, mix, self.square), float(each.sum()))
+
+    def _is_hopeless(self, level: _Level, beat: float) -> bool:
+        return level.misfit - PATIENCE * self._last_gain - MARGIN > beat
+
+    def _learn(self, point: Point, task: Task) -> None:
+        """Keep the fitted paths as the guess of the next length."""
+        seg = task.segments
+        states = self.guess.states.copy()
+        states[seg.at[seg.inside]] = np.moveaxis(point.course.states, 1, 2)[seg.inside]
+        self.guess = replace(self.guess, states=states)
+
+    def _finish(self, level: _Level) -> Calibrated:
+        """The noise chosen anew from the fitted path, and the fit under it, in turns; as finely as that noise asks for."""
+        m = self.system.n_measured
+        for _ in range(self.effort.rounds):
+            if self.deadline is not None and self.deadline.expired:
+                break
+            noise = float(np.min(level.noise.level / self.spread[:m]))
+            accuracy = min(max(0.03 * noise, self.effort.finest), self.effort.accuracy)
+            v = variance(level.point.course.states[:, :m], level.noise.mix[:, None], self.square[:, None])
+            task = replace(level.task, v=v, least=np.full(m, FLOOR), accuracy=accuracy)
+            point = evaluate(task, level.point.starts, level.point.theta)
+            if point is None:
+                break
+            new = self._fitted(task, point, True)[0]
+            gain = level.misfit - new.misfit
+            same = accuracy == level.task.accuracy and bool(np.all(new.noise.mix == level.noise.mix))
+            if gain < 0 and same:
+                break
+            level = new
+            if same and gain < self.effort.settled[1]:
+                break
+        return self._result(level)
+
+    def _result(self, level: _Level) -> Calibrated:
+        seg, point, noise, m = level.task.segments, level.point, level.noise, self.system.n_measured
+        path = point.course.states[:, :m]
+        v = variance(path, noise.mix[:, None], self.square[:, None])
+        task = replace(level.task, v=v, least=np.full(m, FLOOR))
+        final = evaluate(task, point.starts, point.theta) or point
+        normal = equations(task, final)
+        count = seg.share.sum((0, 2))
+        d, p = len(point.starts), len(point.theta)
+        inflation = count.sum() / max(count.sum() - p - seg.n * d, 1.0)
+        covariance = normal.covariance() * inflation if p else np.zeros((0, 0))
+        own, cross = normal.start_covariances(covariance / inflation if p else covariance)
+        segments = tuple(
+            Segment(int(r), int(a), int(b), point.starts[:, s], own[s] * inflation, cross[s] * inflation)
+            for s, (r, (a, b)) in enumerate(zip(seg.run, seg.rows, strict=True))
+        )
+        starts = tuple(point.starts[:, int(np.argmax(seg.run == r))] for r in range(len(self.data.runs)))
+        away = seg.share * (path - seg.samples) ** 2
+        return Calibrated(
+            self.system.with_parameters(point.theta),
+            starts,
+            np.sum(away / seg.noise**2, axis=(0, 2)),
+            count,
+            np.sqrt(away.sum((0, 2)) / np.maximum(count, 1.0)),
+            covariance,
+            level.charged,
+            segments,
+            replace(noise, level=noise.level * math.sqrt(inflation)),
+        )
+
+
+def _follows(new: _Level, old: _Level) -> bool:
+    """True unless the longer segments of a chaotic system fit worse than their greater number of starts explains."""
+    return new.amplification < CHAOTIC or new.charged <= old.charged
+
+
+def _spread(samples: Values, states: Values) -> Values:
+    """Usual size of each state: the spread of its samples, of hidden ones that of their guess; never 0."""
+    out = np.std(states, axis=0)
+    out[: samples.shape[1]] = np.nanstd(samples, axis=0)
+    size = np.abs(states).max(0)
+    return np.where(out > 1e-12 * size, out, np.where(size > 0, size, 1.0))

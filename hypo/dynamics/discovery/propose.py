@@ -1,0 +1,113 @@
+"""Candidates for one equation, from several searches side by side, in one list.
+
+1. Whole searches on thinned rows (:mod:`~hypo.dynamics.discovery.proposals.searched`).
+2. Sums of rate-law terms in linear views (:mod:`~hypo.dynamics.discovery.proposals.sparse`): thinned rows, averages over bumps,
+   and the samples themselves as integrals of the law.
+
+All constants are fitted in one view, so that candidates compare, and the list is ordered by misfit + code length under the prior
+for rate laws. The best few with each number of constants and in each view are kept whatever their score: errors in x bias rates,
+and the trajectory decides (:mod:`hypo.dynamics.discovery.discover`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hypo.clock import Clock, now
+from hypo.dynamics.discovery.prior import code_length
+from hypo.dynamics.discovery.proposals.candidate import Candidate, distinct
+from hypo.dynamics.discovery.proposals.polish import polish
+from hypo.dynamics.discovery.proposals.searched import search_rates
+from hypo.dynamics.discovery.proposals.sparse import sparse_sums
+from hypo.dynamics.discovery.proposals.terms import make_terms
+from hypo.dynamics.discovery.proposals.views import Equation, View, make_equation
+from hypo.dynamics.options import Options
+from hypo.dynamics.smoothing.smoothed import Smoothed
+from hypo.dynamics.system import Delay
+from hypo.dynamics.trajectories import Trajectories
+from hypo.expression.expr import Expression
+
+Values = NDArray[np.float64]
+
+# Candidates of an equation, and how many of them with each number of free constants whatever their score.
+MOST = 60
+OF_EACH = 4
+# The share of the time that the whole search has.
+SEARCH_SHARE = 0.5
+# How often the slopes of the best candidate so far take the place of a quadratic's.
+SECOND_LOOKS = 1
+# Shares of squares below which rows are met exactly.
+EXACT = 1e-12
+
+
+def propose(
+    data: Trajectories,
+    smoothed: Smoothed,
+    k: int,
+    options: Options,
+    seconds: float,
+    seed: int,
+    delays: Sequence[Delay] = (),
+) -> tuple[Candidate, ...]:
+    """Right-hand sides of state k, likeliest first, at most ``MOST``."""
+    clock = Clock(now() + seconds)
+    equation = make_equation(data, smoothed, options, k, delays)
+    names, rows = equation.names, equation.rows
+    terms = make_terms(names, equation.views[0].X)
+    found = [
+        (e, "search") for e in search_rates(rows.X, rows.target, rows.sd, names, SEARCH_SHARE * seconds, seed)
+    ]
+    with np.errstate(all="ignore"):
+        found += list(sparse_sums(terms, names, equation.views, clock))
+        ranked = rank(found, equation)
+        for _ in range(SECOND_LOOKS):
+            if not ranked or clock.expired:
+                break
+            # What errors of the columns do depends on the law's slopes, which are better known now.
+            best = min(ranked, key=lambda c: c.score)
+            equation = equation.knowing(best.expression)
+            known = {str(c.expression) for c in ranked}
+            again = [(c.expression, c.source) for c in ranked]
+            again += [f for f in sparse_sums(terms, names, equation.views[:1], clock) if str(f[0]) not in known]
+            ranked = rank(again, equation)
+        return select(ranked, names, equation.views[0].X)
+
+
+def rank(found: Sequence[tuple[Expression, str]], equation: Equation) -> list[Candidate]:
+    """Candidates with their constants fitted in the first view; those without a value there are left out."""
+    view = equation.views[0]
+    out = []
+    for e, source in found:
+        e, squares = polish(e, equation.names, view)
+        if not math.isfinite(squares):
+            continue
+        try:
+            cost = code_length(e, len(equation.names), len(view.target))
+        except RecursionError:
+            cost = 3.0 * len(e)
+        out.append(Candidate(e, cost, misfit(squares, view) + cost, source))
+    return out
+
+
+def misfit(squares: float, view: View) -> float:
+    """Nats of a view's rows, the size of errors integrated out."""
+    whole = float(view.target @ view.target)
+    return 0.5 * len(view.target) * math.log(squares / whole + EXACT) if math.isfinite(squares) else math.inf
+
+
+def select(
+    found: Sequence[Candidate], columns: Sequence[str], X: Values
+) -> tuple[Candidate, ...]:
+    """The best ones, and the best few of each number of constants, by score."""
+    candidates = distinct(found, columns, X)
+    taken: dict[int, int] = {}
+    first, rest = [], []
+    for c in candidates:
+        size = len(c.expression.free)
+        taken[size] = taken.get(size, 0) + 1
+        (first if taken[size] <= OF_EACH else rest).append(c)
+    return tuple(sorted((first + rest)[:MOST], key=lambda c: c.score))
