@@ -63,7 +63,7 @@ class Background:
         return {state: knowledge_of_equation(self.knowledge, state, self.columns, law) for state in self.states}
 
     def of_equation(self, state: str) -> Knowledge:
-        """What is known of the law of ``state``, as knowledge of a single law called :func:`~hypo.dynamics.knowledge.equation.law_name`."""
+        """What is known of the law of ``state``, as knowledge of a single law, called ``law_name(columns)``."""
         return self._of_equations[state]
 
     def is_admissible(self, state: str, e: Expression) -> bool:
