@@ -122,10 +122,10 @@ def test_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lines[:4] == ["dx/dt = v", "dv/dt = -4*x - 0.5*v", "", "dv/dt = -c1*x - c2*v"]
     text = "\n".join(lines)
     for part in (
-        "constant   value       ±   95 % interval      unit",
-        "c1         4.000   0.010   3.980 to 4.020     1/s^2",
+        "constant   value       ±   95 % interval    unit",
+        "c1         4.000   0.010   3.980 to 4.020   1/s^2",
         "state      noise   effective rows   R² fitted start   R² given start",
-        "x         0.01 m         12 of 41",
+        "x         0.01 m         12 of 41                 1                1",
         "weight   score   system",
         "80 %    0.00   dx/dt = v; dv/dt = -4*x - 0.5*v",
         "20 %   10.00   dx/dt = v; dv/dt = -3*x",
