@@ -42,6 +42,8 @@ OTHER_KIND = 7.0
 # A sum as a divisor; to powers other than -1 on top; to a fitted or broken one instead.
 DIVISOR = 2.9
 OTHER_POWER = 2.0
+# A function to a whole power, and to another one: never met.
+SQUARED_FUNCTION, POWER_OF_FUNCTION = 4.5, 8.0
 ROOT_OF_SUM = 6.5
 # Of 18 divisors 12 have a factor that stands above, too (x/(K + x)), 6 have not.
 ABOVE_AND_BELOW, ABOVE_ALONE = 0.4, 1.1
@@ -55,9 +57,11 @@ FITTED_EXPONENT = 5.5
 # A number within sin, cos, log or abs, which have none in textbooks; none within exp or tanh, which have one.
 UNUSUAL_NUMBER = 2.5
 NO_NUMBER = 1.0
-# A further term within a function or a divisor beyond what is usual; a function within a function.
+# A further term within a function or a divisor beyond what is usual; a product or power within a function, which was never met
+# (1/x was); a function within a function.
 FURTHER_INSIDE = 2.0
-NESTED = 3.0
+CURVED_INSIDE = 3.0
+NESTED = 3.5
 # A divisor without a constant: x/(x + y).
 NO_CONSTANT = 1.6
 # An exact coefficient, and a fitted one.
@@ -199,7 +203,7 @@ def _factor_cost(f: Factor, d: int) -> float:
         near = [cost for power, cost in POWERS.items() if abs(power - p.value) < 1e-6]
         return (near[0] if near else OTHER_EXPONENT) + math.log(d)
     if f.opcode:
-        power = 0.0 if p == ONE else FITTED_EXPONENT if p.is_free else OTHER_POWER
+        power = 0.0 if p == ONE else SQUARED_FUNCTION if p in (Number(2.0), Number(-1.0)) else POWER_OF_FUNCTION
         return power + KINDS.get(f.opcode, OTHER_KIND) + sum(_argument_cost(a, d, f.opcode) for a in f.args)
     return _sum_power_cost(p) + _inner_cost(f.args[0], d, usual=1 + (p.value != 1.0))
 
@@ -229,6 +233,11 @@ def _argument_cost(s: Sum, d: int, opcode: int) -> float:
     for t in s.terms:
         if t.factors:
             total += _term_cost(t, d, _Seen()) + (NESTED if any(f.opcode for f in t.factors) else 0.0)
+            is_usual = len(t.factors) == 1 and (
+                t.factors[0].form == t.factors[0].name or t.factors[0].power == Number(-1.0)
+            )
+            is_usual = is_usual and bool(t.factors[0].name)
+            total += 0.0 if is_usual else CURVED_INSIDE
     numbers = sum(t.coefficient.is_free or abs(t.coefficient.value) != 1.0 for t in s.terms)
     if opcode in _BARE:
         return total + UNUSUAL_NUMBER * numbers
