@@ -6,11 +6,16 @@ import math
 from collections.abc import Iterator
 from typing import IO
 
+import numpy as np
+
+from hypo.dynamics.calibration.calibrated import Calibrated
 from hypo.dynamics.model.fields import ModelFields
+from hypo.dynamics.model.names import name_parameters
 from hypo.dynamics.report.agreement import Agreement, measure_agreement
 from hypo.dynamics.report.equations import Law, describe_laws, name_speeds
+from hypo.posterior.laplace import correlated
 from hypo.report.console import as_text, print_table
-from hypo.report.constants import ConstantRow
+from hypo.report.constants import ConstantRow, describe_undetermined
 from hypo.report.formatting import format_nats, format_number, format_r2, format_share
 from hypo.report.layout import INDENT, TextTable, fill, find_width, wrap_sentences
 from hypo.report.sentences import STANDARD_ERROR, as_sentence
@@ -20,6 +25,8 @@ from hypo.report.tables import make_constants_table
 SHOWN = 0.99
 # The most systems in the table of rivals.
 LINES = 6
+# A standard error of so many times a constant leaves it open.
+LOOSE = 100.0
 # R² from the given start below that from the fitted one by more than this is worth a remark.
 APART = 0.05
 
@@ -85,6 +92,7 @@ def write_remarks(model: ModelFields, fitted: Agreement, given: Agreement) -> It
         yield STANDARD_ERROR
     for name, rate in name_speeds(model.system, model.data.time).items():
         yield f"{name} is {rate}, which was not measured."
+    yield from find_undetermined(model.best)
     yield (
         "Noise is the standard deviation of one measurement; effective rows tell of the rate independently of each other; the "
         "given start is the first measurement."
@@ -98,6 +106,20 @@ def write_remarks(model: ModelFields, fitted: Agreement, given: Agreement) -> It
         )
     for line in (*model.remarks, *model.data.notes):
         yield as_sentence(line)
+
+
+def find_undetermined(fitted: Calibrated) -> list[str]:
+    """Sentences on constants that the data do not determine, or only together with others."""
+    names, covariance = name_parameters(fitted.system), np.asarray(fitted.covariance)
+    std = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    open_ = ~np.isfinite(std) | (std > LOOSE * np.abs(fitted.system.parameters))
+    groups: list[set[int]] = [{int(i)} for i in np.flatnonzero(open_)]
+    fixed = np.flatnonzero(~open_ & (std > 0))
+    for i, j in correlated(covariance[np.ix_(fixed, fixed)]):
+        pair = {int(fixed[i]), int(fixed[j])}
+        joined = [g for g in groups if g & pair]
+        groups = [g for g in groups if not g & pair] + [pair.union(*joined)]
+    return describe_undetermined(names, covariance, [sorted(g) for g in sorted(groups, key=min)])
 
 
 def print_report(model: ModelFields, stream: IO[str]) -> None:

@@ -10,7 +10,7 @@ from scipy.stats import t as student
 from hypo.dynamics.report.agreement import measure_agreement
 from hypo.dynamics.report.equations import describe_laws
 from hypo.dynamics.report.json_record import to_dict, to_json
-from hypo.dynamics.report.text import write_report
+from hypo.dynamics.report.text import find_undetermined, write_report
 from hypo.dynamics.system import Delay, System
 from hypo.expression.parser import parse
 from tests.dynamics.report.models import T, fitted, follow, law, model_of, pendulum, spring
@@ -80,14 +80,37 @@ def test_constants_without_an_error() -> None:
     assert [(row.std, row.lower) for row in rows] == [(None, None)] * 2
 
 
-def test_accuracy_of_the_true_laws() -> None:
+def test_constants_that_the_data_do_not_determine() -> None:
+    states = ("x", "y")
+    system = System(
+        (law("a*x + b*x**2 + c*x**3 + d", states, a=1.0, b=2.0, c=3.0, d=0.1), law("k*y", states, k=1.0)), states
+    )
+    model = model_of((fitted(system, [1.0, 1.0], [1.0] * 5), 1.0), states=np.ones((41, 2)), units={})
+    together = np.eye(5)
+    together[0, 1] = together[1, 0] = together[1, 2] = together[2, 1] = 0.999
+    together[0, 2] = together[2, 0] = 0.998
+    together[3, 3] = 1e6
+    assert find_undetermined(replace(model.best, covariance=together)) == [
+        "The data determine c1, c2 and c3 only together.",
+        "The data hardly determine c4.",
+    ]
+    together[0, 2] = together[2, 0] = together[1, 2] = together[2, 1] = 0.0
+    together[3, 3] = np.inf
+    assert find_undetermined(replace(model.best, covariance=together)) == [
+        "The data determine c1 and c2 together and hardly apart (correlation 0.999).",
+        "The data hardly determine c4.",
+    ]
+    assert find_undetermined(replace(model.best, covariance=np.zeros((5, 5)))) == []
+
+
+def test_agreement_of_the_true_laws() -> None:
     model = spring()
     for found in measure_agreement(model.best, model.data):
         assert found.total == pytest.approx(1.0, abs=1e-9)
         assert found.states.keys() == {"x", "v"}
 
 
-def test_accuracy_from_both_starts() -> None:
+def test_agreement_from_both_starts() -> None:
     """R² as scikit-learn has it; the fitted start is off by 10 %, a state that was not measured first has the fitted one."""
     from sklearn.metrics import r2_score
 
@@ -122,10 +145,10 @@ def test_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lines[:4] == ["dx/dt = v", "dv/dt = -4*x - 0.5*v", "", "dv/dt = -c1*x - c2*v"]
     text = "\n".join(lines)
     for part in (
-        "constant   value       ±   95 % interval      unit",
-        "c1         4.000   0.010   3.980 to 4.020     1/s^2",
+        "constant   value       ±   95 % interval    unit",
+        "c1         4.000   0.010   3.980 to 4.020   1/s^2",
         "state      noise   effective rows   R² fitted start   R² given start",
-        "x         0.01 m         12 of 41",
+        "x         0.01 m         12 of 41                 1                1",
         "weight   score   system",
         "80 %    0.00   dx/dt = v; dv/dt = -4*x - 0.5*v",
         "20 %   10.00   dx/dt = v; dv/dt = -3*x",
