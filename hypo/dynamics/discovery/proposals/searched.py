@@ -25,7 +25,10 @@ LEAST_ERROR = 1e-6
 def search_rates(
     X: Values, y: Values, sd: Values, columns: Sequence[str], seconds: float, seed: int
 ) -> list[Expression]:
-    """Right-hand sides from a search on rows X (n, n_column) of rates y (n,) with deviations sd (n,), best first."""
+    """Right-hand sides from a search on rows X (n, n_column) of rates y (n,) with deviations sd (n,), best first; none where
+    no seconds are left."""
+    if seconds <= 0:
+        return []
     from hypo.api.parameters.calls import complete_arguments
     from hypo.api.parameters.parameter import FIT
     from hypo.api.validate import validate_inputs
