@@ -118,7 +118,7 @@ def draw(number: int) -> Drawn:
         constants = {k: v * float(SPREAD ** rng.uniform(-1, 1)) for k, v in family.constants.items()}
         starts = [tuple(v * float(SPREAD ** rng.uniform(-1, 1)) for v in family.start) for _ in range(2)]
         true = make_system(family.states, family.rates, constants)
-        texts = tuple(str(e) for e in true.equations)
+        texts = tuple(str(e.without_names()) for e in true.equations)
         case = cases.Case(
             f"{family.name}_{number}", family.states, texts, tuple(starts), times, len(family.states), n_learned=1
         )

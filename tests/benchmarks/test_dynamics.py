@@ -13,7 +13,21 @@ import pytest
 import hypo
 from tests.oracles.places import BENCHMARKS
 
-MODULES = ("judge", "agreement", "cases", "forms", "engines", "report", "run")
+MODULES = (
+    "judge",
+    "agreement",
+    "cases",
+    "forms",
+    "named",
+    "rivals",
+    "peers",
+    "engines",
+    "report",
+    "run",
+    "few_points",
+    "calibration",
+    "real",
+)
 LOGISTIC = np.column_stack([np.linspace(7.0, 70.0, 200), np.linspace(-2.0, 2.0, 200) ** 3])
 
 
@@ -187,3 +201,64 @@ def test_a_run_is_resumed_and_summed_up(
 def test_a_name_that_is_not_there(bench: SimpleNamespace, tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="not in the suite partial: ode2"):
         bench.run.main(["--suite", "partial", "--only", "ode2", "--out", str(tmp_path)])
+
+
+def test_named_constants_are_parameters_shared_by_equations(bench: SimpleNamespace) -> None:
+    system = bench.named.make_system(("x", "y"), ("-p*x", "p*x-q*y"), {"q": 0.3, "p": 0.7})
+    np.testing.assert_array_equal(system.parameters, [0.3, 0.7])
+    assert system.shared == (1, 1, 0)
+    np.testing.assert_allclose(system.rates(np.array([[2.0], [1.0]]), np.array([[0.3], [0.7]]))[:, 0], [-1.4, 1.1])
+    second = bench.named.make_system(("x", "x_dot"), ("-k*x",), {"k": 2.0}, measured=1)
+    assert list(map(str, second.equations)) == ["x_dot", "-k*x"]
+
+
+def test_drawn_systems_move_and_obey_their_law(bench: SimpleNamespace) -> None:
+    for number in range(len(bench.calibration.FAMILIES)):
+        drawn = bench.calibration.draw(number)
+        states = drawn.case.truth[0]
+        true = drawn.true.parameters[:, None].repeat(len(states), axis=1)
+        rates = drawn.true.rates(np.ascontiguousarray(states.T), true).T
+        # Differences of second order, in the middle, where they are good to about h².
+        slopes = np.gradient(states, drawn.case.times, axis=0)
+        inner = slice(2, -2)
+        error = np.sqrt(np.mean((slopes[inner] - rates[inner]) ** 2, axis=0) / np.mean(rates[inner] ** 2, axis=0))
+        assert error.max() < 0.1, drawn.family.name
+        np.testing.assert_array_equal(bench.calibration.draw(number).fresh, drawn.fresh)
+        assert drawn.case.name.startswith(bench.calibration.FAMILIES[number].name)
+
+
+def test_tables_of_calibration(bench: SimpleNamespace) -> None:
+    held = {"0.5": 0.5, "0.8": 1.0, "0.95": 1.0}
+    rows = [
+        {"part": "given", "noise": 0.01, "constants": held},
+        {"part": "given", "noise": 0.01, "constants": held | {"0.5": 0.0}},
+        {"part": "search", "noise": 0.05, "weights": [0.85, 0.1], "right": [True, False]},
+        {"part": "search", "noise": 0.05, "weights": [0.9], "right": [False]},
+        {"part": "search", "noise": 0.05, "family": "drag", "number": 3, "failed": True, "status": "no"},
+    ]
+    lines = list(bench.calibration.tables(rows))
+    assert "| given | 0.01 | 2 | constants | 25.0 ± 25.0 | 100.0 ± 0.0 | 100.0 ± 0.0 |" in lines
+    assert "| 0.8–1 | 2 | 50.0 ± 50.0 |" in lines
+    assert lines[-1] == "\n1 failed\n- search drag 3: no"
+
+
+def test_more_trajectories_than_odebench_has_starts_for(bench: SimpleNamespace) -> None:
+    case = bench.cases.load("odebench")[24]
+    more = bench.few_points.with_starts(case, 6)
+    assert more.starts[:2] == case.starts and len(set(more.starts)) == 6
+    assert bench.few_points.with_starts(case, 2) is case
+    low, high = np.vstack(case.truth).min(0), np.vstack(case.truth).max(0)
+    assert all(np.all((low <= start) & (start <= high)) for start in more.starts[2:])
+
+
+def test_data_sets_are_read_with_their_laws(bench: SimpleNamespace) -> None:
+    names = [folder.name for folder in bench.real.folders("")]
+    assert {"hare_lynx", "cooling", "pinene", "influenza_1978", "galileo_fall", "sunspots", "indometacin"} <= set(names)
+    hares = bench.real.load(bench.real.DATASETS / "hare_lynx")
+    assert hares.data.states == ("hare", "lynx") and hares.data.n_row == 21 and hares.order == 1
+    path = hares.path()
+    assert path.shape == (200, 2) and np.all(path > 0)
+    assert bench.real.has_law(hares, hares.law, path)
+    fall = bench.real.load(bench.real.DATASETS / "galileo_fall")
+    assert fall.law.states == ("distance", "distance_dot") and fall.order == 2
+    assert len(bench.real.load(bench.real.DATASETS / "indometacin").data.runs) == 6

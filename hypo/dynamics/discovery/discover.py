@@ -20,7 +20,7 @@ from hypo.dynamics.calibration.fit_system import fit_system
 from hypo.dynamics.discovery.alone import Alone, columns_along
 from hypo.dynamics.discovery.combine import Ranked, combine, rank_alone, shortlist
 from hypo.dynamics.discovery.discovered import Discovered, WeightedSystem
-from hypo.dynamics.discovery.judge import Judge, Judged
+from hypo.dynamics.discovery.judge import Judge, merged
 from hypo.dynamics.discovery.propose import propose
 from hypo.dynamics.discovery.refine import refine
 from hypo.dynamics.discovery.remarks import make_remarks
@@ -94,7 +94,6 @@ class _Work:
     ) -> None:
         self.data, self.options, self.clock, self.violation = data, options, clock, violation
         self.judge: Judge | None = None
-        self.finished: dict[int, Judged] = {}
         self.smoothed = smooth_all(data)
         self.pattern, self.sought = make_pattern(data, options)
         self.columns = Columns(data, self.smoothed, options, self.pattern.delays)
@@ -179,9 +178,7 @@ class _Work:
             raise DataError(
                 f"{self.data.source}: no candidate can be followed along the data; give more rows, or a longer time limit"
             )
-        weights = np.exp([ranked[0].score - j.score for j in ranked])
-        weights /= weights.sum()
-        kept = [(j, w) for j, w in zip(ranked, weights, strict=True) if w > LEAST_WEIGHT]
+        kept = [(j, w) for j, w in merged(ranked) if w > LEAST_WEIGHT]
         total = sum(w for _, w in kept)
         systems = tuple(WeightedSystem(j.fitted, j.score, float(w / total)) for j, w in kept)
         remarks = make_remarks(systems, self.columns)

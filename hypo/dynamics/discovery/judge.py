@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -36,8 +36,23 @@ class Judged:
 
 
 def form_of(system: System) -> Form:
-    """What two fits of one structure have in common: equations as sums with their numbers left open, and shared constants."""
-    return (*(as_sum(e).form for e in system.equations), system.shared, tuple(d.column for d in system.delays))
+    """What two fits of one structure have in common: equations as sums with fitted numbers left open, exact ones as they are, and
+    shared constants."""
+    return (*(as_sum(e).inner_form for e in system.equations), system.shared)
+
+
+def merged(ranked: Sequence[Judged]) -> list[tuple[Judged, float]]:
+    """The best fit of each form, whether its numbers are fitted, exact or shared, with the weight of all its fits."""
+    if not ranked:
+        return []
+    total: dict[Form, float] = {}
+    best: dict[Form, Judged] = {}
+    for j in ranked:
+        form = tuple(as_sum(e).form for e in j.fitted.system.equations)
+        best.setdefault(form, j)
+        total[form] = total.get(form, 0.0) + math.exp(ranked[0].score - j.score)
+    whole = sum(total.values())
+    return sorted(((best[form], w / whole) for form, w in total.items()), key=lambda each: -each[1])
 
 
 @dataclass

@@ -25,19 +25,23 @@ from hypo.dynamics.discovery.proposals.searched import search_rates
 from hypo.dynamics.discovery.proposals.sparse import sparse_sums
 from hypo.dynamics.discovery.proposals.terms import make_terms
 from hypo.dynamics.discovery.proposals.views import Equation, View, make_equation
+from hypo.dynamics.discovery.proposals.widen import widen
 from hypo.dynamics.options import Options
 from hypo.dynamics.smoothing.smoothed import Smoothed
 from hypo.dynamics.system import Delay
 from hypo.dynamics.trajectories import Trajectories
 from hypo.expression.expr import Expression
+from hypo.kernels import opcodes as oc
 
 Values = NDArray[np.float64]
 
 # Candidates of an equation, and how many of them with each number of free constants whatever their score.
 MOST = 60
-OF_EACH = 4
+OF_EACH = 8
 # The share of the time that the whole search has at most; its work is bounded, too.
 SEARCH_SHARE = 0.6
+# Candidates with a divisor or an exponential that get a further column in there.
+WIDENED = 8
 # How often the slopes of the best candidate so far take the place of a quadratic's.
 SECOND_LOOKS = 1
 # Nats that a fitted number costs at least, and candidates of a source whose code length is looked at.
@@ -67,6 +71,9 @@ def propose(
         ranked = rank(list(sparse_sums(terms, names, equation.views, clock)), equation, costs)
         searched = search_rates(rows.X, rows.target, rows.sd, names, min(SEARCH_SHARE * seconds, clock.left), seed)
         ranked += rank([(e, "search") for e in searched], equation, costs)
+        best = sorted(ranked, key=lambda c: c.score)
+        wider = [w for c in [c for c in best if _has_inside(c.expression)][:WIDENED] for w in widen(c.expression, names)]
+        ranked += rank([(e, "widened") for e in wider], equation, costs)
         for _ in range(SECOND_LOOKS):
             if not ranked or clock.expired:
                 break
@@ -97,6 +104,10 @@ def rank(found: Sequence[tuple[Expression, str]], equation: Equation, costs: dic
             costs[structure] = _cost(e, len(names), len(view.target))
         out.append(Candidate(e, costs[structure], nats + costs[structure], source))
     return out
+
+
+def _has_inside(e: Expression) -> bool:
+    return any(op in (oc.DIV, oc.EXP) for op, _ in e.code)
 
 
 def _cost(e: Expression, n_column: int, rows: int) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from hypo.dynamics.calibration.edits import snapped_numbers
 from hypo.dynamics.calibration.tangent import rank_extra_terms
 from hypo.dynamics.discovery.alone import columns_along
 from hypo.dynamics.discovery.judge import FAILURES, Judge, Judged
@@ -21,6 +22,8 @@ REFINED = 3
 ROUNDS = 4
 # Extra terms of one system that are tried.
 EXTRA = 4
+# Nats that a simple number in the place of a fitted one may be predicted to lose.
+SNAPPED = 4.0
 # Extra terms that are looked at for that, and the least gain of one in nats.
 CONSIDERED = 40
 LEAST_GAIN = 3.0
@@ -49,6 +52,9 @@ def _less(judged: Judged, sought: Sequence[int]) -> Iterator[System]:
         shared = share_constants(judged.fitted)
         if shared is not None:
             yield shared
+    snapped = [e for e in snapped_numbers(judged.fitted) if e.loss <= SNAPPED]
+    for edit in sorted(snapped, key=lambda e: e.loss)[:EXTRA]:
+        yield edit.system
     plain = system if system.shared is None else signed(system)
     for k in sought:
         for e in smaller(plain.equations[k]):

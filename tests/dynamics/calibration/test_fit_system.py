@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -39,15 +40,21 @@ def require_truth(fitted: Calibrated | None, case: Case, below: float = 0.999) -
     assert square < chi2.ppf(below, len(away)), (fitted.system.parameters, np.sqrt(np.diag(fitted.covariance)))
 
 
+@cache
+def samples_of(case: Case):
+    """Samples with noise of 1 %, and the smoothed paths."""
+    data = make_data(case.system, [case.time], [noisy(case.states(), np.random.default_rng(1), relative=0.01)])
+    return data, smooth_all(data)
+
+
 @pytest.mark.parametrize("effort", ["quick", "full"])
 @pytest.mark.parametrize(
     ("case", "factors"),
     [(PENDULUM, (1.5, 0.5)), (LOTKA_VOLTERRA, (1.4, 0.6, 1.4, 0.7)), (SIR, (0.6, 1.5)), (LORENZ, (1.4, 0.7, 1.3))],
 )
 def test_wrong_constants_become_right(case, factors, effort):
-    rng = np.random.default_rng(1)
-    data = make_data(case.system, [case.time], [noisy(case.states(), rng, relative=0.01)])
-    fitted = fit(put_off(case.system, factors), data, effort=effort)
+    data, smoothed = samples_of(case)
+    fitted = fit_system(put_off(case.system, factors), data, smoothed, effort=effort)
     require_truth(fitted, case)
     assert fitted.is_whole
     assert np.all(r2_fitted(fitted, data) > 0.99)
