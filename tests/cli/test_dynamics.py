@@ -215,6 +215,14 @@ def test_events(cli: Cli) -> None:
     assert wall[1] != free
 
 
+def test_a_model_is_shown_again(cli: Cli, springs: str) -> None:
+    out = cli("dynamics", springs, "--out", "m")[1]
+    assert cli("show", "m") == (0, out.partition("\nWritten to")[0], "")
+    code, shown, err = cli("show", "m", "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(shown)["equations"] == json.loads(Path("m/dynamics.json").read_text())["equations"]
+
+
 def test_stopping_is_no_bug(cli: Cli, springs: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise InputError("the laws are not there")

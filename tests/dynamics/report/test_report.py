@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
+from hypo.dynamics.model.world_model import WorldModel
 from hypo.dynamics.report.agreement import measure_agreement
 from hypo.dynamics.report.equations import describe_laws
 from hypo.dynamics.report.json_record import to_dict, to_json
@@ -157,6 +158,15 @@ def test_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
         "A note.",
     ):
         assert part in text
+
+
+def test_names_in_remarks() -> None:
+    system = System((law("a*x_before", ["x", "x_before"], a=2.0),), ("x",), delays=(Delay("x_before", "x", 1.25),))
+    model = model_of((fitted(system, [1.0], [1e-6]), 1.0), states=np.ones((41, 1)) + T[:, None])
+    found = replace(model.discovered, remarks=("x is undersampled", "the data cannot tell x_before from x"))
+    lines = write_report(WorldModel(found)).split("\n")
+    assert "x is undersampled." in lines
+    assert "The data cannot tell x(t - 1.25) from x." in lines
 
 
 def test_a_sure_model_has_no_rivals() -> None:
