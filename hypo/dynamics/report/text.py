@@ -147,6 +147,19 @@ def write_report(model: ModelFields) -> str:
     return "\n\n".join(filter(None, parts))
 
 
+def write_html(model: ModelFields) -> str:
+    """The same for notebooks, laws as mathematics."""
+    from hypo.report.display.html import write_page_of_laws
+
+    laws = describe_laws(model.best, model.data)
+    tables, remarks = _make_parts(model)
+    return write_page_of_laws(
+        [(law.latex, law.lettered_text if law.constants else law.text()) for law in laws],
+        [t for t in tables if isinstance(t, TextTable)],
+        remarks,
+    )
+
+
 def _make_parts(model: ModelFields) -> tuple[list[TextTable | str], list[str]]:
     laws = describe_laws(model.best, model.data)
     fitted, given = measure_agreement(model.best, model.data)

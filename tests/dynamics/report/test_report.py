@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
+import hypo
 from hypo.dynamics.model.world_model import WorldModel
 from hypo.dynamics.report.agreement import measure_agreement
 from hypo.dynamics.report.equations import describe_laws
@@ -158,6 +159,16 @@ def test_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
         "A note.",
     ):
         assert part in text
+
+
+def test_models_print_themselves() -> None:
+    model = hypo.WorldModel(spring().discovered)
+    assert str(model) == write_report(model)
+    assert repr(model) == "<WorldModel x: v; v: -4*x - 0.5*v; 2 systems>"
+    page = model._repr_html_()
+    assert r"\displaystyle \frac{dv}{dt} = -4 \cdot x" in page
+    for part in ("<code>dv/dt = -c1*x - c2*v</code>", "<td>1/s^2</td>", "A remark."):
+        assert part in page
 
 
 def test_names_in_remarks() -> None:
