@@ -27,12 +27,11 @@ from hypo.dynamics.discovery.remarks import make_remarks
 from hypo.dynamics.discovery.score import Scorer
 from hypo.dynamics.discovery.sharing import written
 from hypo.dynamics.discovery.sums import as_sum
+from hypo.dynamics.kinds import make_kind
 from hypo.dynamics.options import Options
-from hypo.dynamics.rows.columns import Columns, speed_name
-from hypo.dynamics.rows.make import make_rows
 from hypo.dynamics.smoothing.path import effective_rows
 from hypo.dynamics.smoothing.smoothed import smooth_all
-from hypo.dynamics.system import Delay, System
+from hypo.dynamics.system import System
 from hypo.dynamics.trajectories import Trajectories
 from hypo.errors import DataError
 from hypo.expression.expr import Expression
@@ -95,8 +94,8 @@ class _Work:
         self.data, self.options, self.clock, self.violation = data, options, clock, violation
         self.judge: Judge | None = None
         self.smoothed = smooth_all(data)
-        self.pattern, self.sought = make_pattern(data, options)
-        self.columns = Columns(data, self.smoothed, options, self.pattern.delays)
+        self.kind = make_kind(data, self.smoothed, options)
+        self.pattern, self.sought, self.columns = self.kind.pattern, self.kind.sought, self.kind.columns
         order = 2 if options.order == 2 else 1
         self.rows = tuple(
             sum(len(effective_rows(paths[k], order)) for paths in self.smoothed.paths) for k in range(len(data.states))
@@ -140,7 +139,7 @@ class _Work:
 
     def _linear(self, k: int) -> Expression:
         """A plane through the smoothed rates, where there is no time for more."""
-        rows = make_rows(self.data, self.smoothed, self.options, k, self.pattern.delays)
+        rows = self.kind.rows(k)
         A = np.column_stack([rows.X, np.ones(len(rows.X))])
         c = np.linalg.lstsq(A, rows.target, rcond=None)[0]
         out = Expression.constant(float(c[-1]), free=True)
@@ -183,21 +182,3 @@ class _Work:
         systems = tuple(WeightedSystem(j.fitted, j.score, float(w / total)) for j, w in kept)
         remarks = make_remarks(systems, self.columns)
         return Discovered(systems, self.smoothed, self.rows, remarks, seconds)
-
-
-def make_pattern(data: Trajectories, options: Options) -> tuple[System, tuple[int, ...]]:
-    """A system of the kind that is sought, with 0 for each unknown equation, and the numbers of these."""
-    d = len(data.states)
-    zero = Expression.constant(0.0)
-    delays = tuple(Delay(f"{x.state}_before", x.state, 0.5 * (x.least + x.most)) for x in options.delays)
-    time = data.time if options.use_time else None
-    if options.order == 2:
-        speeds = tuple(speed_name(name) for name in data.states)
-        equations = (*(Expression.variable(name) for name in speeds), *(zero for _ in range(d)))
-        system = System(
-            equations, (*data.states, *speeds), d, data.actions, time, delays, options.discrete, options.hold
-        )
-        return system, tuple(range(d, 2 * d))
-    equations = tuple(zero for _ in range(d))
-    system = System(equations, data.states, None, data.actions, time, delays, options.discrete, options.hold)
-    return system, tuple(range(d))
