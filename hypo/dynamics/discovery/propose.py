@@ -25,6 +25,7 @@ from hypo.dynamics.discovery.proposals.searched import search_rates
 from hypo.dynamics.discovery.proposals.sparse import sparse_sums
 from hypo.dynamics.discovery.proposals.terms import make_terms
 from hypo.dynamics.discovery.proposals.views import Equation, View, make_equation
+from hypo.dynamics.discovery.proposals.waves import waves_in_time
 from hypo.dynamics.discovery.proposals.widen import widen
 from hypo.dynamics.options import Options
 from hypo.dynamics.smoothing.smoothed import Smoothed
@@ -64,12 +65,15 @@ def propose(
     clock = Clock(now() + seconds)
     equation = make_equation(data, smoothed, options, k, delays)
     names, rows = equation.names, equation.rows
-    terms = make_terms(names, equation.views[0].X)
+    X = equation.views[0].X
+    waves = waves_in_time(data.time, X[names.index(data.time)]) if options.use_time else ()
+    terms = make_terms(names, X, waves)
     costs: dict[str, float] = {}
     with np.errstate(all="ignore"):
         # Sums first: they find most, and their work is small.
         ranked = rank(list(sparse_sums(terms, names, equation.views, clock)), equation, costs)
-        searched = search_rates(rows.X, rows.target, rows.sd, names, min(SEARCH_SHARE * seconds, clock.left), seed)
+        left = min(SEARCH_SHARE * seconds, clock.left)
+        searched = search_rates(rows.X, rows.target, rows.sd, names, left, seed) if left > 0 else []
         ranked += rank([(e, "search") for e in searched], equation, costs)
         best = sorted(ranked, key=lambda c: c.score)
         wider = [w for c in [c for c in best if _has_inside(c.expression)][:WIDENED] for w in widen(c.expression, names)]
