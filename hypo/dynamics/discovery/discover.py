@@ -152,7 +152,7 @@ class _Work:
 
     def _linear(self, k: int) -> Expression:
         """A plane through the smoothed rates, where there is no time for more."""
-        rows = make_rows(self.data, self.smoothed, self.options, k, self.pattern.delays)
+        rows = self.kind.rows(k)
         A = np.column_stack([rows.X, np.ones(len(rows.X))])
         c = np.linalg.lstsq(A, rows.target, rcond=None)[0]
         out = Expression.constant(float(c[-1]), free=True)

@@ -26,6 +26,7 @@ from hypo.dynamics.discovery.proposals.searched import search_rates
 from hypo.dynamics.discovery.proposals.sparse import sparse_sums
 from hypo.dynamics.discovery.proposals.terms import Terms, make_terms
 from hypo.dynamics.discovery.proposals.views import Equation, View, make_equation
+from hypo.dynamics.discovery.proposals.waves import waves_in_time
 from hypo.dynamics.discovery.proposals.widen import widen
 from hypo.dynamics.options import Options
 from hypo.dynamics.smoothing.smoothed import Smoothed
@@ -68,7 +69,9 @@ def propose(
     equation = make_equation(data, smoothed, options, k, delays)
     names, rows = equation.names, equation.rows
     permitted = Permitted(knowledge, tuple(names))
-    terms = permitted.terms(make_terms(names, equation.views[0].X))
+    X = equation.views[0].X
+    waves = waves_in_time(data.time, X[names.index(data.time)]) if options.use_time else ()
+    terms = permitted.terms(make_terms(names, X, waves))
     costs: dict[str, float] = {}
     of_terms = _costs_of_terms(terms, names, len(equation.views[0].target))
     with np.errstate(all="ignore"):

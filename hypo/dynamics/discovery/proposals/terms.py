@@ -5,7 +5,7 @@ Constants inside a term (the c of x/(c + x)) stand on a grid that follows the da
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, combinations_with_replacement
 from math import comb
@@ -68,8 +68,9 @@ class Terms:
         )
 
 
-def make_terms(columns: Sequence[str], X: Values) -> Terms:
-    """All terms over ``columns`` with finite values at X (n_column, n); of those alike up to a factor the first one."""
+def make_terms(columns: Sequence[str], X: Values, waves: Iterable[Expression] = ()) -> Terms:
+    """All terms over ``columns``, and ``waves``, with finite values at X (n_column, n); of those alike up to a factor the first
+    one."""
     X = np.ascontiguousarray(X)
     # A column that stands still says nothing that a constant does not.
     moving = [i for i, x in enumerate(X) if np.ptp(x) > 1e-9 * np.max(np.abs(x), initial=1e-300)]
@@ -77,6 +78,8 @@ def make_terms(columns: Sequence[str], X: Values) -> Terms:
     found: dict[str, tuple[Expression, int]] = {}
     for family, e in _all_terms(names, rows):
         found.setdefault(str(e), (e, family))
+    for e in waves:
+        found.setdefault(str(e), (e, WAVE))
     expressions = [e for e, _ in found.values()]
     values = np.array([Program.of(e, columns).value(X) for e in expressions])
     families = np.array([f for _, f in found.values()], np.int64)
