@@ -93,7 +93,7 @@ def fit_dynamics(
         data, Roles(time, state, action, group), thousands=thousands, discrete=options.discrete
     )
     fit_to_data(options, trajectories)
-    refuse_other_kinds(options, trajectories)
+    refuse_other_kinds(options)
     return discover_laws(trajectories, options)
 
 
@@ -112,15 +112,9 @@ def discover_laws(data: Trajectories, options: Options) -> WorldModel:
     return WorldModel(found, asdict(options))
 
 
-def refuse_other_kinds(options: Options, data: Trajectories) -> None:
+def refuse_other_kinds(options: Options) -> None:
     """Raises InputError for kinds of laws that the discovery does not know yet."""
-    kinds = {
-        "order 2": options.order == 2,
-        "discrete time": options.discrete,
-        "delays": bool(options.delays),
-        "laws that use time": options.use_time,
-        f'inputs with hold="{options.hold}"': bool(data.actions) and options.hold != "linear",
-    }
+    kinds = {"discrete time": options.discrete, "delays": bool(options.delays)}
     for kind, is_wanted in kinds.items():
         if is_wanted:
             raise InputError(f"{kind}: hypo does not search for such laws of motion yet")

@@ -27,35 +27,32 @@ class Moments:
         mean: (n,), of the samples at each.
         count: (n,), samples at each.
         scatter: (n,), sum of squares around the mean at each.
+        freedom: (n,), degrees of freedom of the scatter.
     """
 
     time: Values
     mean: Values
     count: Values
     scatter: Values
+    freedom: Values
 
     def __len__(self) -> int:
         return len(self.time)
 
     def take(self, rows: slice | NDArray[np.int64] | Mask) -> Moments:
         """Some of the moments."""
-        return Moments(self.time[rows], self.mean[rows], self.count[rows], self.scatter[rows])
+        return Moments(self.time[rows], self.mean[rows], self.count[rows], self.scatter[rows], self.freedom[rows])
 
     def grouped(self, size: int) -> Moments:
-        """Each ``size`` neighbours as one moment at their mean time. Their scatter is left out: it holds the course as well as
-        the noise."""
+        """Each ``size`` neighbours as one moment at their mean time. The scatter between them is left out: it holds the course
+        as well as the noise."""
         if size <= 1:
             return self
         first = np.arange(0, len(self), size)
         count = np.add.reduceat(self.count, first)
         mean = np.add.reduceat(self.count * self.mean, first) / count
         time = np.add.reduceat(self.count * self.time, first) / count
-        return Moments(time, mean, count, np.zeros(len(first)))
-
-    def thinned(self, size: int) -> Moments:
-        """Every ``size``-th moment, and the last."""
-        kept = np.unique(np.append(np.arange(0, len(self), size), len(self) - 1))
-        return self.take(kept)
+        return Moments(time, mean, count, np.add.reduceat(self.scatter, first), np.add.reduceat(self.freedom, first))
 
 
 def by_moment(time: Values, values: Values) -> Moments:
@@ -63,11 +60,11 @@ def by_moment(time: Values, values: Values) -> Moments:
     kept = np.isfinite(values)
     moments, first, counts = np.unique(time[kept], return_index=True, return_counts=True)
     if not len(moments):
-        return Moments(*np.empty((4, 0)))
+        return Moments(*np.empty((5, 0)))
     y = values[kept]
     means = np.add.reduceat(y, first) / counts
     scatter = np.add.reduceat((y - np.repeat(means, counts)) ** 2, first)
-    return Moments(moments, means, counts.astype(float), scatter)
+    return Moments(moments, means, counts.astype(float), scatter, counts.astype(float) - 1.0)
 
 
 def find_clipped(values: Values, least: float | None = None, most: float | None = None) -> Mask:

@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.dynamics.smoothing.coordinates import Coordinates
 from hypo.dynamics.smoothing.curves import Curve, ExactCurve, SmoothCurve
 from hypo.dynamics.smoothing.evidence import Choice, choose
 from hypo.dynamics.smoothing.path import Path, effective_rows
@@ -28,9 +29,13 @@ LEAST = 4
 # Moments of one process; more are grouped, or smoothed in windows of this size that overlap by half.
 WINDOW = 300
 # Moments of all runs by which a process is chosen.
-CHOSEN_BY = 600
+CHOSEN_BY = 300
+# Moments of each of three windows by which it is chosen where a run has more.
+CHOSEN_WINDOW = 120
 # Neighbours are averaged into groups of at most this share of a length: the curve bends by length²/24·(share)² within one.
 GROUP = 1 / 8
+# Groups grow at most by this factor at once.
+GROWTH = 4
 # A ratio of noise to signal below this (their variances) is none.
 EXACT = 1e-9
 
@@ -68,21 +73,22 @@ def smooth_runs(runs: Sequence[tuple[Values, Values]]) -> list[Path]:
 
 
 def _choose(runs: Sequence[Moments]) -> tuple[int, Choice]:
-    """How many moments are averaged into one, and the choice for the runs."""
-    longest = max(len(m) for m in runs)
-    group, choice = 1, choose(_some(runs, CHOSEN_BY)) if longest <= WINDOW else None
-    if choice is None:
-        coarse = math.ceil(longest / WINDOW)
-        found = choose(_some([m.grouped(coarse) for m in runs], CHOSEN_BY))
-        step = _step(runs)
-        if found.length * GROUP < coarse * step:
-            # The state changes within such groups: single rows decide, in a few windows.
-            found = choose(_windows(runs))
-        group = max(1, int(min(found.length * GROUP / step, coarse)))
-        choice = choose(_windows([m.grouped(group) for m in runs])) if group < coarse else found
+    """How many moments are averaged into one, and the choice for the runs.
+
+    Long runs begin with windows of single moments. While the state changes slowly against the step, neighbours are averaged and
+    windows grow with them; slowly, since within a window that is too short motion may look like noise.
+    """
+    group = 1
+    while True:
+        grouped = [m.grouped(group) for m in runs]
+        is_long = max(len(m) for m in grouped) > WINDOW
+        choice = choose(_windows(grouped) if is_long else _some(grouped, CHOSEN_BY))
         if choice.ratio < EXACT:
-            group = 1
-    return group, choice
+            return 1, choice
+        most = choice.length * GROUP / _step(runs)
+        if not is_long or most < 2 * group:
+            return group, choice
+        group = min(int(most), GROWTH * group)
 
 
 def _step(runs: Sequence[Moments]) -> float:
@@ -104,9 +110,9 @@ def _some(runs: Sequence[Moments], most: int) -> list[Moments]:
 def _windows(runs: Sequence[Moments]) -> list[Moments]:
     """Windows at the beginning, in the middle and at the end of the longest run."""
     longest = max(runs, key=len)
-    last = max(len(longest) - WINDOW, 0)
+    last = max(len(longest) - CHOSEN_WINDOW, 0)
     begins = sorted({0, last // 2, last})
-    return [longest.take(slice(b, b + WINDOW)) for b in begins]
+    return [longest.take(slice(b, b + CHOSEN_WINDOW)) for b in begins]
 
 
 def _path(whole: Moments, free: Moments, clipped: Mask, choice: Choice, group: int) -> Path:
@@ -131,9 +137,12 @@ def _path(whole: Moments, free: Moments, clipped: Mask, choice: Choice, group: i
 
 def _curve(free: Moments, choice: Choice, group: int) -> tuple[Curve, bool]:
     if len(free) >= LEAST and choice.ratio < EXACT:
-        return ExactCurve.through(free.time, free.mean), True
+        begin = float(free.time[0])
+        exact = [ExactCurve.through(c, free.time, free.mean) for c in (Coordinates(begin), choice.coordinates(begin))]
+        # Interpolation has no likelihood: the coordinates count in which two degrees agree better.
+        return min(exact, key=lambda c: float(np.sum(c.errors(free.time)[:, 1, 1]))), True
     if len(free) == 0:
-        free = Moments(np.zeros(1), np.zeros(1), np.zeros(1), np.zeros(1))
+        free = Moments(*np.zeros((5, 1)))
     begin = float(free.time[0])
     moments = free.grouped(group)
     half = WINDOW // 2

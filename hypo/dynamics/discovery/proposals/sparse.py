@@ -31,6 +31,11 @@ UNIONS = (
 LONGEST = 5
 # Structures kept of each size, view and union.
 KEEP = 8
+# Beside one form with constants inside: families, the longest sum, subsets that are grown, and forms kept of each size.
+BESIDE = (families.LINEAR, families.QUADRATIC)
+LONGEST_BESIDE = 4
+BEAM_BESIDE = 10
+FORMS = 12
 _OPERATORS = frozenset("+-*/")
 
 
@@ -38,10 +43,16 @@ def sparse_sums(
     terms: Terms, names_of_columns: Sequence[str], views: Sequence[View], clock: Clock
 ) -> Iterator[tuple[Expression, str]]:
     """Sums with their coefficients fitted in the view that found them, and where each comes from; structures once."""
-    names = [e.masked() for e in terms.expressions]
+    names = terms.forms
     seen: set[tuple[str, ...]] = set()
-    for view in views:
+    for v, view in enumerate(views):
         A = _in_view(terms, names_of_columns, view)
+        if v == 0:
+            for subset in _one_form_each(terms, A, view, clock):
+                key = tuple(sorted(names[i] for i in subset))
+                if key not in seen:
+                    seen.add(key)
+                    yield _write(terms, subset, A, view), f"{view.name} form"
         for u, union in enumerate(UNIONS):
             if clock.expired:
                 return
@@ -60,6 +71,24 @@ def sparse_sums(
                         yield _write(terms, subset, A, view), f"{view.name} {u}"
                     if kept >= KEEP:
                         break
+
+
+def _one_form_each(terms: Terms, A: Values, view: View, clock: Clock) -> Iterator[NDArray[np.int64]]:
+    """For each form with constants inside, on all of its grid: sums of one such term and plain ones, the best forms of each
+    size. Among all terms together coarse grids of the many hide the right form of the few."""
+    plain = terms.within(BESIDE)
+    found: dict[int, list[tuple[float, NDArray[np.int64]]]] = {}
+    for grid in terms.grids:
+        if clock.expired:
+            break
+        members = np.concatenate([grid, plain])
+        for subsets, left in best_subsets(A[members], view.target, LONGEST_BESIDE, BEAM_BESIDE, clock, BEAM_BESIDE):
+            has = np.flatnonzero((subsets < len(grid)).sum(1) == 1) if subsets.size else np.empty(0, np.int64)
+            if len(has):
+                found.setdefault(subsets.shape[1], []).append((float(left[has[0]]), members[subsets[has[0]]]))
+    for each in found.values():
+        for _, subset in sorted(each, key=lambda f: f[0])[:FORMS]:
+            yield subset
 
 
 def _in_view(terms: Terms, columns: Sequence[str], view: View) -> Values:

@@ -1,13 +1,13 @@
-"""Terms of which textbooks make rate laws, for sparse sums: monomials, saturations, waves, logistic steps and products of these.
+"""Terms of which textbooks make rate laws, for sparse sums: monomials, saturations, waves, logistic steps, their products.
 
-Constants inside a term (the c of x/(c + x)) stand on a coarse grid that follows the data; whoever uses a term fits them.
-Terms come in families, from polynomials to products of functions, so that sums can be sought among the plain ones first.
+Constants inside a term (the c of x/(c + x)) stand on a grid that follows the data; whoever uses a term fits them. Terms come in families, from polynomials to products of functions, so that sums can be sought among the plain ones first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations, combinations_with_replacement
 from math import comb
 
@@ -29,14 +29,16 @@ SINGLE_DEGREE = 5
 # Columns up to which functions of one are multiplied by others, and differences of two are taken.
 MANY_COLUMNS = 5
 # Half-saturation constants as multiples of the median size of a column.
-SATURATION_GRID = (0.1, 0.35, 1.0, 3.0)
+SATURATION_GRID = (0.03, 0.1, 0.2, 0.35, 0.6, 1.0, 1.7, 3.0, 8.0)
 # Decay constants of exp(-x/c), the same.
-DECAY_GRID = (0.3, 1.0, 3.0)
+DECAY_GRID = (0.1, 0.3, 0.6, 1.0, 1.7, 3.0)
 # Exponents of Hill terms x^n/(c^n + x^n).
 HILL = (1, 2, 3, 4)
 # Centres (quantiles) and widths (shares of the spread) of logistic steps.
-STEP_CENTRES = (0.2, 0.5, 0.8)
-STEP_WIDTHS = (0.3, 1.0)
+STEP_CENTRES = (0.05, 0.2, 0.5, 0.8, 0.95)
+STEP_WIDTHS = (0.1, 0.3, 1.0)
+# Every third point of a grid stands among all terms together; one form at a time has all.
+COARSE = 3
 # Values smaller than this share of the largest count as a crossing of zero.
 ZERO = 1e-3
 # Terms whose values agree in so many digits, up to a factor, are one.
@@ -45,15 +47,32 @@ DIGITS = 9
 
 @dataclass(frozen=True)
 class Terms:
-    """Terms of sums: ``expressions``, their ``values`` (n_term, n), and the ``family`` of each (n_term,)."""
+    """Terms of sums.
+
+    Attributes:
+        expressions: the terms.
+        family: of each (n_term,).
+        forms: of each, its text without the values of constants; terms of one form differ in these only.
+        coarse: True where a term stands on the coarse grid of its form.
+    """
 
     expressions: tuple[Expression, ...]
-    values: Values
     family: NDArray[np.int64]
+    forms: tuple[str, ...]
+    coarse: NDArray[np.bool_]
 
     def within(self, families: Sequence[int]) -> NDArray[np.int64]:
-        """Numbers of the terms of some families."""
-        return np.flatnonzero(np.isin(self.family, families))
+        """Numbers of the terms of some families, on coarse grids."""
+        return np.flatnonzero(np.isin(self.family, families) & self.coarse)
+
+    @cached_property
+    def grids(self) -> tuple[NDArray[np.int64], ...]:
+        """For each form with constants inside the numbers of its terms."""
+        out: dict[str, list[int]] = {}
+        for i, (form, e) in enumerate(zip(self.forms, self.expressions, strict=True)):
+            if e.free:
+                out.setdefault(form, []).append(i)
+        return tuple(np.array(each, np.int64) for each in out.values())
 
 
 def make_terms(columns: Sequence[str], X: Values) -> Terms:
@@ -69,7 +88,13 @@ def make_terms(columns: Sequence[str], X: Values) -> Terms:
     values = np.array([Program.of(e, columns).value(X) for e in expressions])
     families = np.array([f for _, f in found.values()], np.int64)
     kept = _distinct(values)
-    return Terms(tuple(expressions[k] for k in kept), values[kept], families[kept])
+    forms = tuple(expressions[k].masked() for k in kept)
+    place = dict.fromkeys(forms, -1)
+    coarse = np.ones(len(kept), bool)
+    for i, (form, k) in enumerate(zip(forms, kept, strict=True)):
+        place[form] += 1
+        coarse[i] = not expressions[k].free or place[form] % COARSE == 1
+    return Terms(tuple(expressions[k] for k in kept), families[kept], forms, coarse)
 
 
 def _distinct(values: Values) -> NDArray[np.int64]:

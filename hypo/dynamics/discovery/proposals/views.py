@@ -41,6 +41,8 @@ LEAST_POINTS = 40
 LEAST_NOISE = 1e-5
 # Samples of a run that make rows.
 LEAST_SAMPLES = 5
+# The variance of errors of paths is taken so many times: smoothers are too sure where a state changes its pace.
+INFLATED = 2.0
 # Steps of difference quotients as shares of a column's spread.
 NUDGE = 1e-4
 
@@ -120,14 +122,10 @@ def integrate(columns: Columns, k: int, model: Callable[[Values], Values] | None
         W[i : i + b.W.shape[0], j : j + b.W.shape[1]] = b.W
         i, j = i + b.W.shape[0], j + b.W.shape[1]
     X = np.ascontiguousarray(np.hstack([b.X for b in blocks]))
-    return View(
-        "integral", X, W, np.concatenate([b.target for b in blocks]), np.concatenate([b.rate for b in blocks])
-    )
+    return View("integral", X, W, np.concatenate([b.target for b in blocks]), np.concatenate([b.rate for b in blocks]))
 
 
-def _of_run(
-    columns: Columns, k: int, r: int, most: int, model: Callable[[Values], Values] | None
-) -> View | None:
+def _of_run(columns: Columns, k: int, r: int, most: int, model: Callable[[Values], Values] | None) -> View | None:
     run, path, order = columns.data.runs[r], columns.smoothed.paths[r][k], columns.options.order
     lag = max((d.lag for d in columns.delays), default=0.0)
     known = np.isfinite(run.states[:, k]) & (run.time >= run.time[0] + lag)
@@ -153,7 +151,7 @@ def _of_run(
     J = _slopes(values, rate, per, np.maximum(path.errors(grid)[order], 1e-300), model)
     for j in range(len(columns.data.states)):
         own = A * J[:, j]
-        S += own @ columns.smoothed.paths[r][j].curve.joint_errors(grid, 0) @ own.T
+        S += INFLATED * own @ columns.smoothed.paths[r][j].curve.joint_errors(grid, 0) @ own.T
     try:
         L = cholesky(S + 1e-12 * np.diag(np.diag(S)), lower=True)
     except np.linalg.LinAlgError:
@@ -164,9 +162,7 @@ def _of_run(
     return View("integral", _lines(values), W - Q @ (Q.T @ W), z - Q @ (Q.T @ z), rate)
 
 
-def _slopes(
-    X: Values, rate: Values, per: Values, sd: Values, model: Callable[[Values], Values] | None
-) -> Values:
+def _slopes(X: Values, rate: Values, per: Values, sd: Values, model: Callable[[Values], Values] | None) -> Values:
     """Slopes (n, n_column) of the law times ``per`` (1, or one over its own state) on columns X (n, n_column)."""
     if model is None:
         return slopes(X, rate * per, sd * per)
