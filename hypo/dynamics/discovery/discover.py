@@ -28,7 +28,6 @@ from hypo.dynamics.discovery.sharing import written
 from hypo.dynamics.discovery.sums import as_sum
 from hypo.dynamics.kinds import make_kind
 from hypo.dynamics.options import Options
-from hypo.dynamics.rows.make import make_rows
 from hypo.dynamics.smoothing.path import effective_rows
 from hypo.dynamics.smoothing.smoothed import smooth_all
 from hypo.dynamics.system import System
