@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from hypo import interrupts
-from hypo.dynamics.arguments import Delays, fit_to_data, make_options
+from hypo.dynamics.arguments import Delays, fit_to_data, make_options, read_knowledge
 from hypo.dynamics.model.world_model import WorldModel, fit_by, shown_by
 from hypo.dynamics.reading import Names, Roles, read_trajectories
 from hypo.errors import InputError
@@ -15,6 +15,7 @@ from hypo.keywords import check_keywords
 if TYPE_CHECKING:
     from hypo.dynamics.options import Options
     from hypo.dynamics.trajectories import Trajectories
+    from hypo.knowledge.knowledge import Knowledge
 
 __all__ = ["WorldModel", "fit_dynamics"]
 
@@ -72,7 +73,7 @@ def fit_dynamics(
         delays: states whose former values laws may use, each with the least and the largest lag: ``{"x": (0.5, 5)}``.
         use_time: True where laws may use time itself.
         group: the column that tells runs apart, or an entry for each row.
-        knowledge: not read yet.
+        knowledge: a knowledge file, its path or a dictionary of the same shape; the section [dynamics] is about the laws.
         time_limit: seconds, or a duration such as ``"2min"``.
         seed: equal seeds give equal results, unless the time limit cut the search.
         thousands: the mark between thousands in a file of texts.
@@ -83,33 +84,36 @@ def fit_dynamics(
     Raises:
         DataError: the table cannot be used; the message says where and why.
         InputError: an argument is wrong.
+        KnowledgeError: the knowledge cannot be read, or does not fit the columns.
     """
     options = make_options(
         order=order, discrete=discrete, hold=hold, delays=delays, use_time=use_time, time_limit=time_limit, seed=seed
     )
-    if knowledge is not None:
-        raise InputError("knowledge files are not read for systems of laws yet; leave knowledge out")
+    known = read_knowledge(knowledge)
     trajectories = read_trajectories(
         data, Roles(time, state, action, group), thousands=thousands, discrete=options.discrete
     )
     fit_to_data(options, trajectories)
     refuse_other_kinds(options)
-    return discover_laws(trajectories, options)
+    if known is not None:
+        known.with_units(trajectories.units)
+    return discover_laws(trajectories, options, known)
 
 
-def discover_laws(data: Trajectories, options: Options) -> WorldModel:
+def discover_laws(data: Trajectories, options: Options, knowledge: Knowledge | None = None) -> WorldModel:
     """The model of checked trajectories."""
     from hypo.dynamics.discovery.discover import discover
 
     with interrupts.during_a_fit():
         # Searches within end at an interrupt with the best so far; between them it waits.
         interrupts.hold()
-        found = discover(data, options)
+        found = discover(data, options, knowledge)
         if interrupts.has_come():
             found = replace(
                 found, remarks=("the search was interrupted, and this is the best that it had found", *found.remarks)
             )
-    return WorldModel(found, asdict(options))
+    said = {} if knowledge is None else {"knowledge": knowledge.as_dict()}
+    return WorldModel(found, asdict(options) | said)
 
 
 def refuse_other_kinds(options: Options) -> None:

@@ -14,7 +14,7 @@ from hypo.dynamics.rows.columns import Columns
 from hypo.dynamics.system import System
 from hypo.errors import KnowledgeError
 from hypo.expression.expr import Expression
-from hypo.knowledge.claims.claim import Verdict
+from hypo.knowledge.claims.claim import PROVED, UNREFUTED, Verdict
 from hypo.knowledge.knowledge import Knowledge
 from hypo.knowledge.motion import MotionKnowledge
 
@@ -88,9 +88,19 @@ class Background:
             if (found := derive(system, how)) is not system:
                 yield found
 
-    def verdicts(self, system: System) -> list[tuple[str, Verdict]]:
-        """Each rule in words, and how the system fares: proved, refuted, or held at points."""
-        return self.rules.verdicts(system)
+    def remarks(self, system: System) -> tuple[str, ...]:
+        """A sentence for each rule: how the system fares."""
+        return tuple(f"it is known that {words}: {_say(verdict)}" for words, verdict in self.rules.verdicts(system))
+
+
+def _say(verdict: Verdict) -> str:
+    """A verdict in words."""
+    if verdict.level == PROVED:
+        return "proved for the best laws, wherever the data lie"
+    if verdict.level == UNREFUTED:
+        return f"the best laws keep to it at {verdict.points} points"
+    where = ", ".join(f"{name} = {value:.3g}" for name, value in verdict.witness.at.items()) if verdict.witness else ""
+    return f"the best laws break it{f', for instance at {where}' if where else ''}"
 
 
 def make_background(knowledge: Knowledge | None, columns: Columns) -> Background | None:
@@ -104,8 +114,8 @@ def make_background(knowledge: Knowledge | None, columns: Columns) -> Background
     require_names(knowledge, states, columns.data.actions, columns.names)
     if columns.options.order == 2 and knowledge.dynamics and knowledge.dynamics.positive:
         raise KnowledgeError(
-            f"{knowledge.source}: [dynamics] positive: the law of an acceleration does not keep a state from becoming negative; "
-            "leave it out at order 2"
+            f"{knowledge.source}: [dynamics] positive: the law of an acceleration does not keep a state from becoming "
+            "negative; leave it out at order 2"
         )
     ranges = {}
     for j, name in enumerate(columns.names):
