@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from hypo.api.merge import merge
     from hypo.api.score import score
     from hypo.data import Dataset, read_csv
+    from hypo.dynamics.fit import WorldModel, fit_dynamics
     from hypo.expression.expr import Expression
     from hypo.expression.parser import parse
     from hypo.expression.user_operators import Operator
@@ -45,9 +46,11 @@ __all__ = [
     "Result",
     "SymbolicRegressor",
     "UnitError",
+    "WorldModel",
     "__version__",
     "audit",
     "fit",
+    "fit_dynamics",
     "merge",
     "parse",
     "read_csv",
@@ -61,8 +64,10 @@ _HOME = {
     "Operator": "hypo.expression.user_operators",
     "Result": "hypo.result.result",
     "SymbolicRegressor": "hypo.api.estimator",
+    "WorldModel": "hypo.dynamics.fit",
     "audit": "hypo.api.audit",
     "fit": "hypo.api.fit",
+    "fit_dynamics": "hypo.dynamics.fit",
     "merge": "hypo.api.merge",
     "parse": "hypo.expression.parser",
     "read_csv": "hypo.data",

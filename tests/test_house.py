@@ -28,6 +28,7 @@ ENTRY_POINTS = {
     "hypo.api.estimator.SymbolicRegressor.__init__",
     "hypo.api.estimator.SymbolicRegressor.fit",
     "hypo.data.readers.from_arrays",
+    "hypo.dynamics.fit.fit_dynamics",
     "hypo.data.readers.from_frame",
     "hypo.data.readers.read_csv",
     "hypo.result.result.Result.profile",

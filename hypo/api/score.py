@@ -239,7 +239,7 @@ def apply_start(e: Expression, start: Mapping[str, float] | str | None) -> Expre
     """
     if not start:
         return e
-    values = dict(_read_start(start) if isinstance(start, str) else start)
+    values = dict(read_start(start) if isinstance(start, str) else start)
     free = list(dict.fromkeys(c.name for c in e.constants if c.free and c.name is not None))
     for name, value in values.items():
         if name not in free:
@@ -253,7 +253,7 @@ def apply_start(e: Expression, start: Mapping[str, float] | str | None) -> Expre
     return replace(e, constants=constants)
 
 
-def _read_start(text: str) -> Iterator[tuple[str, float]]:
+def read_start(text: str) -> Iterator[tuple[str, float]]:
     """Names and numbers in a text like ``a=500, b=0.01``."""
     seen = set()
     for part in text.split(","):

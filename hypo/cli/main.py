@@ -1,5 +1,5 @@
 """The command line: ``hypo score``, ``predict``, ``check`` and ``warmup``, and the commands of :mod:`hypo.cli.searching`,
-:mod:`hypo.cli.showing` and :mod:`hypo.cli.uncertainty`."""
+:mod:`hypo.cli.showing`, :mod:`hypo.cli.uncertainty` and :mod:`hypo.cli.dynamics`."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ import click
 
 import hypo
 from hypo.api.parameters.parameter import SCORE
+from hypo.cli.dynamics import dynamics, rollout
 from hypo.cli.options import (
     BUG,
     EXCLUDE,
@@ -123,6 +124,8 @@ def cli() -> None:
     hypo bound DIR NEW.csv --event "y > 5"     the chance of an event, in the worst case
     hypo suggest DIR --domain x=0:10           what to measure next
     hypo profile DIR DATA.csv                  profile-likelihood intervals of constants
+    hypo dynamics TRAJ.csv --time t            search for laws of motion
+    hypo rollout DIR --start x=1 --until 10    follow them, with bands
     hypo warmup                                compile the kernels, once per installation
 
     Exit codes: 0 found, 2 wrong use or input, 3 nothing acceptable found, 4 found but saved elsewhere,
@@ -305,5 +308,5 @@ def warmup() -> int:
     return FOUND
 
 
-for command in (fit, merge, show, audit, bound, profile, suggest):
+for command in (fit, merge, show, audit, bound, profile, suggest, dynamics, rollout):
     cli.add_command(command)

@@ -62,7 +62,7 @@ def read_csv(
         DataError: one sentence with file, line and column, and what to do.
     """
     file = CsvFile(path, thousands)
-    columns = _columns_of(file)
+    columns = columns_of(file)
     more = {"trials": trials, "censored": censored, "lower": lower, "upper": upper, "x_sigma": x_sigma}
     chosen = ColumnRoles.make(columns, target, features, sigma, weights, more, folds, exclude)
     for column in chosen.needed:
@@ -100,7 +100,7 @@ def read_table(path: str | os.PathLike[str], thousands: str | None = None) -> Ta
     Raises DataError as :func:`read_csv` does, except for text cells: their columns are left out.
     """
     file = CsvFile(path, thousands)
-    columns = _columns_of(file, lenient=True)
+    columns = columns_of(file, lenient=True)
     table = file.read(range(len(columns)), columns.labels, skip_text=True)
     kept = [c for c in columns if c.position not in table.text]
     for column in kept:
@@ -251,7 +251,8 @@ def _leave_out_advice(chosen: ColumnRoles) -> dict[int, str]:
     return {c.position: f"leave the column out with --exclude {c.name} (exclude=[{c.name!r}])" for c in chosen.optional}
 
 
-def _columns_of(file: CsvFile, lenient: bool = False) -> TableColumns:
+def columns_of(file: CsvFile, lenient: bool = False) -> TableColumns:
+    """The named columns of a file; ``lenient`` as in :class:`~hypo.data.columns.TableColumns`."""
     return TableColumns(
         file.header,
         source=file.source,

@@ -69,7 +69,7 @@ def as_dataset(data: Any, target: Any, options: TableOptions = TableOptions()) -
         dataset = read_csv(data, target, **table)
         return dataset, dataset.names
     if isinstance(data, Mapping):
-        data = _make_frame(data)
+        data = make_frame(data)
     is_name = isinstance(target, str | int) or target is None
     if hasattr(data, "columns") and is_name:
         _require_target(target, data)
@@ -83,7 +83,7 @@ def as_dataset(data: Any, target: Any, options: TableOptions = TableOptions()) -
     raise DataError("with an array X give the target's values, fit(X, y), or a pair, fit((X, y), target='y')")
 
 
-def _make_frame(data: Mapping[Any, Any]) -> Any:
+def make_frame(data: Mapping[Any, Any]) -> Any:
     """The data frame of a mapping from names to columns; raises DataError where there is none."""
     import pandas
 

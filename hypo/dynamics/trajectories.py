@@ -6,8 +6,11 @@ that were recorded beside them. Rows of one moment are repeated measurements.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,7 +18,9 @@ from numpy.typing import NDArray
 
 from hypo.data.dataset import Table
 from hypo.errors import DataError
-from hypo.units import Unit, parse_unit
+from hypo.expression.edits.conversion import times
+from hypo.report.units import write_powers
+from hypo.units import Unit, parse_unit, split_unit
 
 Values = NDArray[np.float64]
 
@@ -57,7 +62,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Trajectories:
-    """Runs of one system, with the names of time, states and inputs, and their units as far as stated."""
+    """Runs of one system, with the names of time, states and inputs, and their units as far as stated.
+
+    ``source`` is where they were read, ``notes`` are sentences for the user on how, without full stops.
+    """
 
     runs: tuple[Run, ...]
     time: str
@@ -65,6 +73,7 @@ class Trajectories:
     actions: tuple[str, ...] = ()
     units: Mapping[str, str] = field(default_factory=dict)
     source: str = "the table"
+    notes: tuple[str, ...] = ()
 
     @property
     def n_row(self) -> int:
@@ -76,15 +85,32 @@ class Trajectories:
         """Names that laws may use, time apart: states, then inputs."""
         return (*self.states, *self.actions)
 
+    @cached_property
+    def sha256(self) -> str:
+        """A fingerprint of all names and numbers."""
+        out = hashlib.sha256(repr((self.time, self.states, self.actions, [run.name for run in self.runs])).encode())
+        for run in self.runs:
+            for array in (run.time, run.states, run.actions):
+                out.update(np.ascontiguousarray(array, np.float64).tobytes())
+        return out.hexdigest()
+
     def rate_unit(self, state: str) -> Unit | None:
         """The unit of a state's rate of change, None where that of the state or of time is not stated."""
         if state not in self.units or self.time not in self.units:
             return None
-        return parse_unit(self.units[state]) / parse_unit(self.units[self.time])
+        per = times(split_unit(self.units[state]), split_unit(self.units[self.time]), -1)
+        return parse_unit(write_powers(per))
 
 
 def make_trajectories(
-    table: Table, time: str, state: Sequence[str], action: Sequence[str] = (), group: Sequence[Any] | None = None
+    table: Table,
+    time: str,
+    state: Sequence[str],
+    action: Sequence[str] = (),
+    group: Sequence[Any] | None = None,
+    *,
+    lines: NDArray[np.int64] | None = None,
+    discrete: bool = False,
 ) -> Trajectories:
     """The runs of a table.
 
@@ -94,43 +120,43 @@ def make_trajectories(
         state: those of the states.
         action: those of the recorded inputs.
         group: (n_row,), what run each row belongs to; rows of a run stand together. None: there is one run.
+        lines: (n_row,), the line of each row in its file; None: rows are counted from 0.
+        discrete: True where a row's successor is its next value: then the column of times may count steps, and no time repeats.
 
     Raises:
         DataError: a column is missing or named twice; time is missing, does not increase or is no time by its unit; an input
-            is missing; a run has one row, or goes on after another one; a state was measured at fewer than eight moments.
+            is missing or jumps at one moment; a number is infinite; a state never changes, or was measured at fewer than eight
+            moments; a run has one moment, or goes on after another one.
     """
+    checks = _Checks(table, lines)
     chosen = {
         role: [_find(table, name, role) for name in names]
         for role, names in (("time", [time]), ("state", state), ("action", action))
     }
-    names = [name for each in chosen.values() for name in each]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise DataError(
-            f'{table.source}: "{twice[0]}" is given twice among time, states and actions; give each column once'
-        )
+    (clock,), named_states, inputs = chosen["time"], chosen["state"], chosen["action"]
+    _require_once(table, chosen)
     if not state:
         raise DataError(f"{table.source}: no state is given; name the columns that change by the law")
-    t = table.columns[chosen["time"][0]]
-    unit = table.units.get(chosen["time"][0])
-    if unit is not None and parse_unit(unit).dimension != SECONDS:
-        raise DataError(
-            f'{table.source}, column "{time}": its unit {unit} is no time, so there are no rates per {unit}; '
-            "name the column of times"
-        )
-    states = np.column_stack([table.columns[name] for name in chosen["state"]])
-    actions = np.column_stack([table.columns[name] for name in chosen["action"]]) if action else np.empty((len(t), 0))
-    _require_present(table, chosen["time"][0], t, "a row without a time cannot be placed; leave it out")
-    for name in chosen["action"]:
-        _require_present(
-            table, name, table.columns[name], "inputs must be known at every row; fill it in or leave the row out"
-        )
-    runs = tuple(Run(name, t[rows], states[rows], actions[rows], rows) for name, rows in _split(table, group, len(t)))
+    t = table.columns[clock]
+    if not discrete:
+        _require_unit_of_time(table, clock)
+    checks.require_numbers(clock, "a row without a time cannot be placed; leave the row out")
+    for name in inputs:
+        checks.require_numbers(name, "inputs must be known at every row; fill it in, or leave the row out")
+    for name in named_states:
+        checks.require_finite(name)
+    states = np.column_stack([table.columns[name] for name in named_states])
+    actions = np.column_stack([table.columns[name] for name in inputs]) if action else np.empty((len(t), 0))
+    runs = tuple(Run(name, t[rows], states[rows], actions[rows], rows) for name, rows in _split(checks, group, len(t)))
     for run in runs:
-        _check_run(table, run, chosen["time"][0], group is not None)
-    _require_moments(table, runs, chosen["state"])
+        checks.require_order(run, clock, is_grouped=group is not None, may_repeat=not discrete)
+        checks.require_single_inputs(run, inputs)
+    _require_moments(table, runs, named_states)
+    _require_change(table, runs, named_states)
+    names = [clock, *named_states, *inputs]
     units = {name: table.units[name] for name in names if name in table.units}
-    return Trajectories(runs, chosen["time"][0], tuple(chosen["state"]), tuple(chosen["action"]), units, table.source)
+    notes = (*table.said, *table.notes, *_note_units(units, clock, named_states, discrete))
+    return Trajectories(runs, clock, tuple(named_states), tuple(inputs), units, table.source, notes)
 
 
 def _find(table: Table, wanted: str, role: str) -> str:
@@ -140,30 +166,117 @@ def _find(table: Table, wanted: str, role: str) -> str:
     for name, label in zip(table.names, table.labels, strict=True):
         if wanted == label or table.aliases.get(wanted) == name:
             return name
-    raise DataError(f'{table.source} has no column "{wanted}" for {role}; its columns are {", ".join(table.labels)}')
+    options = {option.casefold(): option for option in (*table.names, *table.labels)}
+    near = get_close_matches(str(wanted).casefold(), options, n=1)
+    guess = f' (did you mean "{options[near[0]]}"?)' if near else ""
+    raise DataError(
+        f'{table.source} has no column "{wanted}" for {role}{guess}; its columns are {", ".join(table.labels)}'
+    )
 
 
-def _require_present(table: Table, name: str, values: Values, advice: str) -> None:
-    bad = np.flatnonzero(~np.isfinite(values))
-    if len(bad):
-        raise DataError(f'{table.source}, row {bad[0] + 1} of the data, column "{name}": no number; {advice}')
+def _require_once(table: Table, chosen: Mapping[str, Sequence[str]]) -> None:
+    """Raises DataError for a column in two places."""
+    seen: dict[str, str] = {}
+    for role, names in chosen.items():
+        for name in names:
+            if name in seen:
+                both = f"twice as {role}" if seen[name] == role else f"as {seen[name]} and as {role}"
+                raise DataError(f'{table.source}: column "{name}" is given {both}; give each column once')
+            seen[name] = role
 
 
-def _split(table: Table, group: Sequence[Any] | None, n: int) -> Iterator[tuple[str, NDArray[np.int64]]]:
+def _require_unit_of_time(table: Table, clock: str) -> None:
+    unit = table.units.get(clock)
+    if unit is not None and parse_unit(unit).dimension != SECONDS:
+        raise DataError(
+            f'{table.source}, column "{clock}": its unit {unit} is no time, so there are no rates per {unit}; name the '
+            "column of times, correct the header, or, where it counts steps, say --discrete (discrete=True)"
+        )
+
+
+class _Checks:
+    """Checks of the numbers of a table; messages say where in the source a number stands."""
+
+    def __init__(self, table: Table, lines: NDArray[np.int64] | None) -> None:
+        self.table, self.lines = table, lines
+
+    def place(self, row: int) -> str:
+        """Where a row (from 0) is."""
+        where = f"row {row} (from 0)" if self.lines is None else f"line {self.lines[row]}"
+        return f"{self.table.source}, {where}"
+
+    def require_numbers(self, name: str, advice: str) -> None:
+        """Raises DataError where a number of a column is missing or infinite."""
+        self.require_finite(name)
+        bad = np.flatnonzero(np.isnan(self.table.columns[name]))
+        if len(bad):
+            raise DataError(f'{self.place(bad[0])}, column "{name}": there is no number; {advice}')
+
+    def require_finite(self, name: str) -> None:
+        """Raises DataError where a number of a column is infinite; missing ones pass."""
+        bad = np.flatnonzero(np.isinf(self.table.columns[name]))
+        if len(bad):
+            raise DataError(f'{self.place(bad[0])}, column "{name}": the number is infinite; correct or empty the cell')
+
+    def require_order(self, run: Run, clock: str, is_grouped: bool, may_repeat: bool) -> None:
+        """Raises DataError where the times of a run go back, or do not get on at all."""
+        of = f' of run "{run.name}"' if is_grouped else ""
+        steps = np.diff(run.time)
+        bad = np.flatnonzero((steps < 0) if may_repeat else (steps <= 0))
+        if len(bad):
+            k = int(bad[0])
+            place = f'{self.place(run.rows[k + 1])}, column "{clock}"'
+            if steps[k] == 0:
+                raise DataError(
+                    f"{place}: time is {run.time[k]:g} twice{of}, so a law of the next value does not know which comes next; "
+                    "leave one of the rows out"
+                )
+            advice = "sort the rows by time" + (
+                ""
+                if is_grouped
+                else ", or, where several runs stand one below the other, name the column that tells them apart with --group "
+                '(group="…")'
+            )
+            raise DataError(f"{place}: time goes back from {run.time[k]:g} to {run.time[k + 1]:g}{of}; {advice}")
+        if len(np.unique(run.time)) < LEAST_OF_RUN:
+            what = f'run "{run.name}" has' if is_grouped else "there is"
+            raise DataError(
+                f"{self.place(run.rows[0])}: {what} one moment only, which says nothing of what happens next; "
+                "leave it out, or give more rows"
+            )
+
+    def require_single_inputs(self, run: Run, inputs: Sequence[str]) -> None:
+        """Raises DataError where an input has two values at one moment."""
+        same = np.diff(run.time) == 0
+        for k, name in enumerate(inputs):
+            bad = np.flatnonzero(same & (np.diff(run.actions[:, k]) != 0))
+            if len(bad):
+                row = int(bad[0]) + 1
+                raise DataError(
+                    f'{self.place(run.rows[row])}, column "{name}": the input is {run.actions[row - 1, k]:g} and '
+                    f"{run.actions[row, k]:g} at the same time {run.time[row]:g}; give it one value there, or other times"
+                )
+
+
+def _split(checks: _Checks, group: Sequence[Any] | None, n: int) -> Iterator[tuple[str, NDArray[np.int64]]]:
     """Names of runs and their rows, in the order of the table."""
     if group is None:
         yield "", np.arange(n)
         return
-    labels = [str(label) for label in group]
+    labels = [_name_run(label) for label in group]
     if len(labels) != n:
-        raise DataError(f"group has {len(labels)} entries but {table.source} has {n} rows; expected as many")
+        raise DataError(
+            f"group has {len(labels)} entries, but {checks.table.source} has {n} rows; give one for each row"
+        )
     begin, seen = 0, set[str]()
     for k in range(1, n + 1):
         if k < n and labels[k] == labels[begin]:
             continue
+        if labels[begin] == "":
+            raise DataError(f"{checks.place(begin)}: the row belongs to no run, its group is empty; name its run")
         if labels[begin] in seen:
             raise DataError(
-                f'{table.source}, row {begin + 1} of the data: run "{labels[begin]}" goes on after rows of another run; '
+                f'{checks.place(begin)}: run "{labels[begin]}" goes on after rows of another run; '
                 "put the rows of each run together"
             )
         seen.add(labels[begin])
@@ -171,25 +284,11 @@ def _split(table: Table, group: Sequence[Any] | None, n: int) -> Iterator[tuple[
         begin = k
 
 
-def _check_run(table: Table, run: Run, time: str, grouped: bool) -> None:
-    of = f' of run "{run.name}"' if grouped else ""
-    back = np.flatnonzero(np.diff(run.time) < 0)
-    if len(back):
-        k = int(back[0])
-        advice = (
-            "sort the rows by time"
-            if grouped
-            else "sort the rows by time, or, if several runs stand one below the other, name the column that tells them apart as group"
-        )
-        raise DataError(
-            f"{table.source}, row {run.rows[k + 1] + 1} of the data: time goes back from {run.time[k]:g} to {run.time[k + 1]:g} "
-            f'in column "{time}"{of}; {advice}'
-        )
-    moments = len(np.unique(run.time))
-    if moments < LEAST_OF_RUN:
-        raise DataError(
-            f"{table.source}: there is one moment only{of}, which says nothing of what happens next; leave it out or give more rows"
-        )
+def _name_run(label: Any) -> str:
+    """The name of a run: whole numbers without a point, nothing for a missing one."""
+    if isinstance(label, float | np.floating):
+        return "" if np.isnan(label) else f"{label:g}"
+    return "" if label is None or str(label) in ("<NA>", "NaT") else str(label).strip()
 
 
 def _require_moments(table: Table, runs: Sequence[Run], states: Sequence[str]) -> None:
@@ -197,5 +296,34 @@ def _require_moments(table: Table, runs: Sequence[Run], states: Sequence[str]) -
         moments = sum(len(np.unique(run.time[np.isfinite(run.states[:, k])])) for run in runs)
         if moments < LEAST_MOMENTS:
             raise DataError(
-                f'{table.source}, column "{name}": measured at {moments} moments; a law of motion needs at least {LEAST_MOMENTS}'
+                f'{table.source}, column "{name}": measured at {moments} moment{"s" * (moments != 1)}; '
+                f"a law of motion needs {LEAST_MOMENTS} or more"
             )
+
+
+def _require_change(table: Table, runs: Sequence[Run], states: Sequence[str]) -> None:
+    """Raises DataError for a state that does not change within any run."""
+    for k, name in enumerate(states):
+        measured = [run.states[np.isfinite(run.states[:, k]), k] for run in runs]
+        if all(len(x) == 0 or np.ptp(x) == 0 for x in measured):
+            first = next(x[0] for x in measured if len(x))
+            always = all(len(x) == 0 or x[0] == first for x in measured)
+            what = f"is {first:g} in every row" if always else "does not change within any run"
+            raise DataError(
+                f'{table.source}, column "{name}": the state {what}, so there is no law of its change to find; '
+                "leave it out, or give it as an action, which laws may use"
+            )
+
+
+def _note_units(units: Mapping[str, str], clock: str, states: Sequence[str], discrete: bool) -> Iterator[str]:
+    """A sentence where states have units and time has none, or only some of the states have."""
+    known = [name for name in states if name in units]
+    if known and clock not in units and not discrete:
+        yield (
+            f"without a unit of {clock} rates have none, so the units of states are not used; "
+            f"a header such as {clock} [s] has it"
+        )
+    elif known and len(known) < len(states):
+        open_ = [name for name in states if name not in units]
+        count = "counts as a pure number" if len(open_) == 1 else "count as pure numbers"
+        yield f"without a unit {', '.join(open_)} {count}"

@@ -22,6 +22,7 @@ from hypo.knowledge.file.rules import describe_rule_conflict
 from hypo.knowledge.file.units import UNIT_SETTINGS, describe_unit_conflict, is_same_unit
 from hypo.knowledge.grammar import SOURCES, Grammar, Violation
 from hypo.knowledge.limits import NamedConstant, NumberLimits
+from hypo.knowledge.motion import MotionKnowledge
 from hypo.knowledge.rules.base import Rule
 from hypo.knowledge.rules.contradictions import contradictions
 from hypo.knowledge.template import Template
@@ -54,6 +55,7 @@ class Knowledge:
 
     ``ranges`` gives columns the domain (least, greatest) on which ``rules`` hold; a rule is a :class:`Rule` or a
     table as in a file. ``template`` is a :class:`Template` or ``{"form": …}``, ``guesses`` are formulas to start from.
+    ``dynamics`` is what is known of laws of motion, for :func:`hypo.fit_dynamics` only.
 
     Short forms add nothing to a grammar and come with their sources: ``neg`` with ``-``; ``inv`` with
     ``/``; ``square`` and ``cube`` with ``*`` or ``**``; ``cbrt`` with ``**`` (unless all operators are
@@ -87,6 +89,7 @@ class Knowledge:
     rules: tuple[Rule, ...] = ()
     template: Template | None = None
     guesses: tuple[str, ...] = ()
+    dynamics: MotionKnowledge | None = None
 
     def __post_init__(self) -> None:
         report = Report(self.source)
@@ -110,6 +113,7 @@ class Knowledge:
                 "ranges": self.ranges,
                 "template": self.template,
                 "guesses": self.guesses,
+                "dynamics": self.dynamics,
                 "rule": self.rules,
             },
             report,
@@ -160,6 +164,7 @@ class Knowledge:
             "priors": dict(self.priors),
             "template": {} if self.template is None else {"form": self.template.form},
             "guesses": {"forms": list(self.guesses)} if self.guesses else {},
+            "dynamics": {} if self.dynamics is None else self.dynamics.as_dict(),
             "rule": [rule.as_dict() for rule in self.rules],
         }
         return {name: section for name, section in sections.items() if section}

@@ -31,9 +31,9 @@ def as_folder(folder: Any) -> Path:
     return Path(folder)
 
 
-def check_folder(folder: str | os.PathLike[str]) -> Path:
-    """``folder`` as a path, if results may be written there: it is new, empty, or holds an earlier result, and a file can be
-    made in it. Nothing is left behind.
+def check_folder(folder: str | os.PathLike[str], known_by: str = RESULT_FILE) -> Path:
+    """``folder`` as a path, if results may be written there: it is new, empty, or holds an earlier result, ``known_by`` a file
+    of this name, and a file can be made in it. Nothing is left behind.
 
     Raises InputError otherwise, so that nobody's files get mixed with ours and no work is lost.
     """
@@ -47,8 +47,9 @@ def check_folder(folder: str | os.PathLike[str]) -> Path:
                 )
         if path.exists() and not path.is_dir():
             raise InputError(f"{path} is a file, so results cannot be written there: choose another folder")
-        if path.is_dir() and not (path / RESULT_FILE).is_file() and any(path.iterdir()):
-            raise InputError(f"{path} holds files but no result of hypo: choose a new or empty folder")
+        if path.is_dir() and not (path / known_by).is_file() and any(path.iterdir()):
+            what = "result" if known_by == RESULT_FILE else "such result"
+            raise InputError(f"{path} holds files but no {what} of hypo: choose a new or empty folder")
         # A new folder is made in the first one above that exists.
         existing = next((p for p in (path, *path.absolute().parents) if p.exists()), path)
         if not existing.is_dir():

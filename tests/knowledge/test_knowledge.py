@@ -101,7 +101,7 @@ def test_with_units_fills_in_and_refuses_contradictions() -> None:
 # --- refusals -----------------------------------------------------------------------------------------------
 
 VALID = " ".join(o.name for o in OPERATORS)
-SECTIONS = "units, ranges, constants, grammar, priors, template, guesses and rule"
+SECTIONS = "units, ranges, constants, grammar, priors, template, guesses, dynamics and rule"
 KEYS = (
     "operators, forbid, max_complexity, max_depth, nesting, must_use, must_not_use, never_together, only, "
     "never_inside, constants and exponents"

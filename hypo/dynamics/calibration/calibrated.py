@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.dynamics.calibration.noise import Noise
 from hypo.dynamics.system import System
 
 Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of a run that was followed from a start of its own.
+
+    Attributes:
+        run: number of the run.
+        first, last: its rows in that run, both included.
+        start: fitted state at the first row (n_state,).
+        covariance: of that start (n_state, n_state).
+        with_parameters: covariance of that start with the parameters (n_state, n_parameter).
+    """
+
+    run: int
+    first: int
+    last: int
+    start: Values
+    covariance: Values
+    with_parameters: Values
 
 
 @dataclass(frozen=True)
@@ -21,9 +42,11 @@ class Calibrated:
         starts: by run, the fitted state at its first row (n_state,).
         chi2: by measured state, the sum of squares over the smoother's σ² (n_measured,).
         count: by measured state, the number of samples (n_measured,).
-        noise: by measured state, the standard deviation of one sample that the fit leaves (n_measured,).
+        noise: by measured state, the standard deviation of one sample that the fit leaves, root mean square (n_measured,).
         covariance: of parameters across all equations, starts eliminated (n_parameter, n_parameter).
-        misfit: nats, noise integrated out: Σ_k ½ n_k log(χ²_k/n_k).
+        misfit: nats, noise integrated out, starts charged; see :mod:`hypo.dynamics.calibration.noise`.
+        segments: stretches that were followed: one for each run, or more where a whole run cannot be (chaos).
+        measurement: noise of the samples by state.
     """
 
     system: System
@@ -33,3 +56,10 @@ class Calibrated:
     noise: Values
     covariance: Values
     misfit: float
+    segments: tuple[Segment, ...] = ()
+    measurement: Noise = field(default_factory=lambda: Noise(np.ones(0), np.ones(0), np.ones(0)))
+
+    @property
+    def is_whole(self) -> bool:
+        """True where every run was followed from its first row to its last."""
+        return len(self.segments) == len(self.starts)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hypo.dynamics.smoothing.smoother import Path, smooth
+from hypo.dynamics.smoothing.path import Path
+from hypo.dynamics.smoothing.smoother import smooth_runs
 from hypo.dynamics.trajectories import Trajectories
 
 Values = NDArray[np.float64]
@@ -25,28 +26,37 @@ class Smoothed:
 
     def states(self, run: int) -> Values:
         """Smoothed measured states at the rows of a run (n_row, n_measured)."""
-        time = self.data.runs[run].time
-        return np.column_stack([np.interp(time, p.time, p.value) for p in self.paths[run]])
+        return self.at(run, self.data.runs[run].time)[0]
 
     def rates(self, run: int) -> Values:
         """Smoothed rates at the rows of a run (n_row, n_measured)."""
-        time = self.data.runs[run].time
-        return np.column_stack([np.interp(time, p.time, p.rate) for p in self.paths[run]])
+        return self.at(run, self.data.runs[run].time)[1]
+
+    def at(self, run: int, time: Values) -> tuple[Values, Values, Values]:
+        """Measured states, their rates and second derivatives (m, n_measured) at any times (m,) of a run."""
+        each = np.array([p.curve.local(np.asarray(time, float)) for p in self.paths[run]])
+        return each[:, 0].T, each[:, 1].T, each[:, 2].T
+
+    def errors(self, run: int, time: Values) -> tuple[Values, Values, Values]:
+        """Standard deviations of what :meth:`at` gives."""
+        each = np.array([p.errors(time) for p in self.paths[run]])
+        return each[:, 0].T, each[:, 1].T, each[:, 2].T
 
     def noise(self, run: int) -> Values:
         """Standard deviation of one measurement at the rows of a run (n_row, n_measured)."""
         time = self.data.runs[run].time
         floors = [LEAST_NOISE * float(np.std(p.value)) + 1e-300 for p in self.paths[run]]
         return np.column_stack(
-            [
-                np.interp(time, p.time, np.maximum(p.noise, least))
-                for p, least in zip(self.paths[run], floors, strict=True)
-            ]
+            [np.maximum(p.noise_at(time), least) for p, least in zip(self.paths[run], floors, strict=True)]
         )
+
+    def clipped(self, run: int) -> NDArray[np.bool_]:
+        """True at rows of a run (n_row, n_measured) where a state was held at an extreme value."""
+        time = self.data.runs[run].time
+        return np.column_stack([np.isin(time, p.time[p.clipped]) for p in self.paths[run]])
 
 
 def smooth_all(data: Trajectories) -> Smoothed:
-    """Every measured state of every run, smoothed."""
-    return Smoothed(
-        data, tuple(tuple(smooth(run.time, run.states[:, k]) for k in range(len(data.states))) for run in data.runs)
-    )
+    """Every measured state of every run, smoothed; the runs of a state share one length and one noise."""
+    by_state = [smooth_runs([(run.time, run.states[:, k]) for run in data.runs]) for k in range(len(data.states))]
+    return Smoothed(data, tuple(zip(*by_state, strict=True)))

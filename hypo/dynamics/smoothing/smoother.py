@@ -1,68 +1,47 @@
-"""Smooth paths through noisy samples: a Gaussian process for each state, chosen by its marginal likelihood.
+"""Smooth paths through noisy samples: a Gaussian process for each state, the same for all runs, chosen by its likelihood.
 
-y_i = x(t_i) + ε_i with x ~ GP(0, s²·k((t - t')/ℓ)), ε ~ N(0, r·s²·v_i). With K = Q diag(λ) Qᵀ made once for each ℓ (and each
-warp of time), every noise ratio r costs O(n):
-
-    log p(y) = -½ n log s² - ½ Σ log(λ_i + r) - ½ n (1 + log 2π),   s² = (1/n) Σ (Qᵀy)_i²/(λ_i + r).
-
-Besides plain values the choice is between logarithms (positive states whose noise grows with them) with the Jacobian Σ log y,
-and between time as it is and log(1 + t/t₀) (transients). The rate and its joint covariance follow from the same Q. Errors of a
-smoothed rate are correlated over about ℓ: rows nearer than that are no new witnesses (:func:`effective_rows`).
+Errors of a smoothed rate are correlated over about the length of the process: rows nearer than that are no new witnesses
+(:func:`~hypo.dynamics.smoothing.path.effective_rows`). Samples without noise are connected by a spline. Many samples are
+averaged where they lie much closer than the state changes, and smoothed in windows that overlap where they are still many.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.dynamics.smoothing.coordinates import Coordinates
+from hypo.dynamics.smoothing.curves import Curve, ExactCurve, SmoothCurve
+from hypo.dynamics.smoothing.evidence import Choice, choose
+from hypo.dynamics.smoothing.path import Path, effective_rows
+from hypo.dynamics.smoothing.samples import Mask, Moments, by_moment, find_clipped, follows_from_past
+
+__all__ = ["Path", "effective_rows", "smooth", "smooth_runs"]
+
 Values = NDArray[np.float64]
 
-# Length scales as shares of the duration, from a few samples to more than all of it.
-LENGTHS = np.geomspace(0.02, 2.0, 16)
-# Ratios of noise variance to signal variance; the least stands for data without noise.
-RATIOS = np.concatenate([[1e-12, 1e-10, 1e-8], np.geomspace(1e-7, 1.0, 22)])
-# Origins of warped time log(1 + t/t0), as shares of the duration; none first.
-WARPS = (math.inf, 0.3, 0.05)
-# Correlation between errors of two rates from which on they count as one witness.
-ALIKE = 0.5
-# More rows than this are smoothed in windows that overlap by half.
-WINDOW = 400
-
-
-@dataclass(frozen=True)
-class Path:
-    """A state along one run.
-
-    Attributes:
-        time: (n,), distinct moments.
-        value, rate: (n,), means of the state and of its rate of change.
-        value_sd, rate_sd: (n,), their posterior standard deviations.
-        rate_correlation: (n, n), between the errors of rates.
-        noise: standard deviation of one measurement, by row (n,).
-        log_likelihood: of the samples, for comparisons.
-        length: correlation length, in units of time.
-        is_log: True where the logarithm was smoothed.
-    """
-
-    time: Values
-    value: Values
-    rate: Values
-    value_sd: Values
-    rate_sd: Values
-    rate_correlation: Values
-    noise: Values
-    log_likelihood: float
-    length: float
-    is_log: bool
-
-    @property
-    def is_undersampled(self) -> bool:
-        """True where a step often crosses more than a third of the range: no smoother can fill such gaps."""
-        return bool(np.quantile(np.abs(np.diff(self.value)), 0.8) > np.ptp(self.value) / 3)
+# Noise of this share of the spread of samples may hide motion between them.
+NOISY = 0.5
+# Weight of a sample that is none.
+UNSEEN = 1e-9
+# Fewer moments leave a curve undetermined.
+LEAST = 4
+# Moments of one process; more are grouped, or smoothed in windows of this size that overlap by half.
+WINDOW = 300
+# Moments of all runs by which a process is chosen.
+CHOSEN_BY = 300
+# Moments of each of three windows by which it is chosen where a run has more.
+CHOSEN_WINDOW = 120
+# Neighbours are averaged into groups of at most this share of a length: the curve bends by length²/24·(share)² within one.
+GROUP = 1 / 8
+# Groups grow at most by this factor at once.
+GROWTH = 4
+# A ratio of noise to signal below this (their variances) is none.
+EXACT = 1e-9
 
 
 def smooth(time: Values, values: Values) -> Path:
@@ -70,124 +49,122 @@ def smooth(time: Values, values: Values) -> Path:
 
     Raises ValueError for fewer than four samples.
     """
-    kept = np.isfinite(values)
-    moments, first, counts = np.unique(time[kept], return_index=True, return_counts=True)
-    if len(moments) < 4:
-        raise ValueError(f"a path needs four samples at least, got {len(moments)}")
-    means = np.add.reduceat(values[kept], first) / counts
-    fits = list(_candidates(moments, means, counts.astype(float)))
-    return max(fits, key=lambda fit: fit.log_likelihood).path()
+    return smooth_runs([(time, values)])[0]
 
 
-@dataclass(frozen=True)
-class _Fit:
-    """One choice of transformation, warp, length and noise."""
+def smooth_runs(runs: Sequence[tuple[Values, Values]]) -> list[Path]:
+    """Paths of one state through its samples in several runs, with one length and one noise for all.
 
-    time: Values
-    warped: Values
-    slope: Values  # d warped/d time
-    z: Values
-    mean: float
-    length: float
-    ratio: float
-    scale: float
-    weights: Values
-    log_likelihood: float
-    is_log: bool
-
-    def path(self) -> Path:
-        d = (self.warped[:, None] - self.warped[None, :]) / self.length
-        K, K1, K2 = _kernel(d, self.length)
-        A = K + self.ratio * np.diag(self.weights)
-        solve = np.linalg.solve(A, np.column_stack([self.z - self.mean, K, K1.T]))
-        n = len(self.z)
-        alpha, to_value, to_rate = solve[:, 0], solve[:, 1 : 1 + n], solve[:, 1 + n :]
-        value, rate = K @ alpha + self.mean, K1 @ alpha
-        value_var = self.scale * np.maximum(np.diag(K) - np.einsum("ij,ij->j", K, to_value), 0.0)
-        rate_cov = self.scale * (K2 - K1 @ to_rate)
-        noise = np.sqrt(self.scale * self.ratio * self.weights)
-        rate, rate_cov = rate * self.slope, rate_cov * np.outer(self.slope, self.slope)
-        if self.is_log:
-            x = np.exp(value)
-            rate, rate_cov = rate * x, rate_cov * np.outer(x, x)
-            value, value_var, noise = x, value_var * x**2, noise * x
-        sd = np.sqrt(np.maximum(np.diag(rate_cov), 0.0))
-        with np.errstate(all="ignore"):
-            correlation = np.nan_to_num(rate_cov / np.outer(sd, sd), nan=0.0)
-        return Path(
-            self.time,
-            value,
-            rate,
-            np.sqrt(value_var),
-            sd,
-            correlation,
-            noise,
-            self.log_likelihood,
-            self._length(),
-            self.is_log,
-        )
-
-    def _length(self) -> float:
-        return float(self.length / np.median(self.slope))
+    Raises ValueError where no run has four samples; a run with fewer is a straight line through what there is.
+    """
+    finite = np.concatenate([v[np.isfinite(v)] for _, v in runs])
+    low, high = (float(np.min(finite)), float(np.max(finite))) if len(finite) else (0.0, 0.0)
+    whole, free, clips = [], [], []
+    for time, values in runs:
+        m, clipped = by_moment(time, values), np.zeros(0, bool)
+        clipped = find_clipped(m.mean, low, high) if np.all(m.scatter == 0) else np.zeros(len(m), bool)
+        if (~clipped).sum() < LEAST:
+            clipped = np.zeros(len(m), bool)
+        whole.append(m)
+        clips.append(clipped)
+        free.append(m.take(~clipped))
+    enough = [m for m in free if len(m) >= LEAST]
+    if not enough:
+        most = max((len(m) for m in free), default=0)
+        raise ValueError(f"a path needs four samples at least, got {most}")
+    group, choice = _choose(enough)
+    # A run without a sample of the state is anywhere near the others.
+    middle = float(np.mean(finite))
+    paths = []
+    for (time, _), m, f, c in zip(runs, whole, free, clips, strict=True):
+        nothing = Moments(np.array([time[0]]), np.array([middle]), np.array([UNSEEN]), np.zeros(1), np.zeros(1))
+        paths.append(_path(m, f, c, choice, group, nothing))
+    return paths
 
 
-def _kernel(d: Values, length: float) -> tuple[Values, Values, Values]:
-    """Squared exponential of scaled distances d: covariances value-value, rate-value, rate-rate."""
-    K = np.exp(-0.5 * d * d)
-    return K, -d / length * K, (1 - d * d) / length**2 * K
+def _choose(runs: Sequence[Moments]) -> tuple[int, Choice]:
+    """How many moments are averaged into one, and the choice for the runs.
 
-
-def _candidates(time: Values, y: Values, counts: Values) -> Iterator[_Fit]:
-    """The likeliest fit of each transformation and warp."""
-    span = float(time[-1] - time[0])
-    forms = [(y, False)]
-    if np.all(y > 0) and np.max(y) > 3 * np.min(y):
-        forms.append((np.log(y), True))
-    for origin in WARPS:
-        shifted = time - time[0]
-        warped = shifted if math.isinf(origin) else origin * span * np.log1p(shifted / (origin * span))
-        slope = np.ones_like(time) if math.isinf(origin) else 1.0 / (1.0 + shifted / (origin * span))
-        for share in LENGTHS:
-            length = share * float(warped[-1])
-            if length < 0.7 * float(np.median(np.diff(warped))):
-                continue
-            d = (warped[:, None] - warped[None, :]) / length
-            # Rows of repeated measurements have less noise; scaled to unit noise before the decomposition.
-            root = np.sqrt(counts)
-            lam, Q = np.linalg.eigh(np.exp(-0.5 * d * d) * np.outer(root, root))
-            lam = np.maximum(lam, 0.0)
-            for z, is_log in forms:
-                mean = float(np.mean(z))
-                c = (Q.T @ (root * (z - mean))) ** 2
-                n = len(z)
-                denominators = lam[None, :] + RATIOS[:, None]
-                scale = np.maximum((c[None, :] / denominators).sum(1) / n, 1e-300)
-                ll = -0.5 * (n * np.log(scale) + np.log(denominators).sum(1) + n * (1 + math.log(2 * math.pi)))
-                ll += 0.5 * np.log(counts).sum() - (z.sum() if is_log else 0.0)
-                best = int(np.argmax(ll))
-                yield _Fit(
-                    time,
-                    warped,
-                    slope,
-                    z,
-                    mean,
-                    length,
-                    float(RATIOS[best]),
-                    float(scale[best]),
-                    1.0 / counts,
-                    float(ll[best]),
-                    is_log,
-                )
-
-
-def effective_rows(path: Path) -> NDArray[np.int64]:
-    """Rows whose errors of the rate are nearly independent, from the first on: each is the next whose correlation with the one
-    before is below ``ALIKE``."""
-    rows, n = [0], len(path.time)
+    Long runs begin with windows of single moments. While the state changes slowly against the step, neighbours are averaged and
+    windows grow with them; slowly, since within a window that is too short motion may look like noise.
+    """
+    group = 1
     while True:
-        beyond = np.flatnonzero(path.rate_correlation[rows[-1], rows[-1] + 1 :] < ALIKE)
-        if not len(beyond):
-            return np.array(rows, np.int64)
-        rows.append(rows[-1] + 1 + int(beyond[0]))
-        if rows[-1] >= n - 1:
-            return np.array(rows, np.int64)
+        grouped = [m.grouped(group) for m in runs]
+        is_long = max(len(m) for m in grouped) > WINDOW
+        choice = choose(_windows(grouped) if is_long else _some(grouped, CHOSEN_BY))
+        if choice.ratio < EXACT:
+            return 1, choice
+        most = choice.length * GROUP / _step(runs)
+        if not is_long or most < 2 * group:
+            return group, choice
+        group = min(int(most), GROWTH * group)
+
+
+def _step(runs: Sequence[Moments]) -> float:
+    return float(np.median(np.concatenate([np.diff(m.time) for m in runs])))
+
+
+def _some(runs: Sequence[Moments], most: int) -> list[Moments]:
+    """The longest runs with ``most`` moments in all, at least one."""
+    order = sorted(range(len(runs)), key=lambda k: -len(runs[k]))
+    total, kept = 0, list[int]()
+    for k in order:
+        if kept and total + len(runs[k]) > most:
+            continue
+        kept.append(k)
+        total += len(runs[k])
+    return [runs[k] for k in sorted(kept)]
+
+
+def _windows(runs: Sequence[Moments]) -> list[Moments]:
+    """Windows at the beginning, in the middle and at the end of the longest run."""
+    longest = max(runs, key=len)
+    last = max(len(longest) - CHOSEN_WINDOW, 0)
+    begins = sorted({0, last // 2, last})
+    return [longest.take(slice(b, b + CHOSEN_WINDOW)) for b in begins]
+
+
+def _path(whole: Moments, free: Moments, clipped: Mask, choice: Choice, group: int, nothing: Moments) -> Path:
+    curve, is_exact = _curve(free if len(free) else nothing, choice, group)
+    time = whole.time
+    value, rate, second = curve.local(time) if len(time) else np.empty((3, 0))
+    variances = np.einsum("maa->am", curve.errors(time)) if len(time) else np.empty((3, 0))
+    value_sd, rate_sd, second_sd = np.sqrt(np.maximum(variances, 0.0))
+    if clipped.any():
+        value, rate = np.where(clipped, whole.mean, value), np.where(clipped, 0.0, rate)
+    noise = np.sqrt(choice.scale * choice.ratio * choice.profile(value))
+    if choice.is_log:
+        noise = noise * value
+    is_noisy = bool(np.mean(noise**2) > NOISY**2 * float(np.var(whole.mean))) if len(time) else False
+    hides = is_noisy and follows_from_past(whole.mean - value)
+    length = choice.length
+    if not math.isinf(choice.origin) and len(time):
+        length /= float(np.median(choice.coordinates(time[0]).warp(time)[1]))
+    return Path(
+        time, value, rate, second, value_sd, rate_sd, second_sd, noise, choice.log_likelihood, length, choice.is_log,
+        is_exact, clipped, hides, curve,
+    )  # fmt: skip
+
+
+def _curve(free: Moments, choice: Choice, group: int) -> tuple[Curve, bool]:
+    if len(free) >= LEAST and choice.ratio < EXACT:
+        begin = float(free.time[0])
+        exact = [ExactCurve.through(c, free.time, free.mean) for c in (Coordinates(begin), choice.coordinates(begin))]
+        # Interpolation has no likelihood: the coordinates count in which two degrees agree better.
+        return min(exact, key=lambda c: float(np.sum(c.errors(free.time)[:, 1, 1]))), True
+    begin = float(free.time[0])
+    moments = free.grouped(group)
+    half = WINDOW // 2
+    n = len(moments)
+    slices = [slice(0, n)] if n <= WINDOW else [slice(k, min(k + WINDOW, n)) for k in range(0, n - half, half)]
+    pieces = []
+    for rows in slices:
+        m = moments.take(rows)
+        value = None
+        if choice.floor is not None:
+            even = replace(choice, floor=None, level=1.0)
+            p = even.process(m, begin, None)
+            value = p.means(p.nodes)[0]
+        pieces.append(choice.process(m, begin, value))
+    return SmoothCurve(choice.coordinates(begin), tuple(pieces)), False

@@ -84,6 +84,12 @@ def foreign_names(k: Any, columns: Sequence[str], target: str, constant: Mapping
             yield path, "error", problem
         arguments = {a for listed in k.template.unknowns.values() for a in listed}
         yield from _warn_of_fitted(path, [name for name in k.template.names if name not in arguments], known)
+    if k.dynamics:
+        yield (
+            ("dynamics",),
+            "error",
+            "this section is about laws of motion (hypo dynamics); one law alone knows nothing of it",
+        )
     for i, text in enumerate(k.guesses):
         yield from _guess_names(("guesses", "forms", i), text, target, known)
 

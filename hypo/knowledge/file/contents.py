@@ -7,6 +7,7 @@ from typing import Any
 
 from hypo.knowledge.grammar import Grammar
 from hypo.knowledge.limits import NamedConstant
+from hypo.knowledge.motion import MotionKnowledge
 from hypo.knowledge.rules.base import Rule
 from hypo.knowledge.template import Template
 from hypo.units import Unit
@@ -25,6 +26,7 @@ class FileContent:
     rules: tuple[Rule, ...] = ()
     template: Template | None = None
     guesses: tuple[str, ...] = ()
+    dynamics: MotionKnowledge | None = None
 
     def as_keywords(self) -> dict[str, Any]:
         """The keywords of :class:`~hypo.knowledge.Knowledge`, which states its grammar key by key."""

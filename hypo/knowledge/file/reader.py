@@ -10,6 +10,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from hypo.knowledge.file.contents import FileContent
+from hypo.knowledge.file.dynamics import read_dynamics
 from hypo.knowledge.file.grammar import GRAMMAR_KEYS, read_grammar, read_priors
 from hypo.knowledge.file.rules import read_guesses, read_rules, read_template
 from hypo.knowledge.file.units import UNIT_SETTINGS, read_constants, read_ranges, read_units
@@ -17,7 +18,7 @@ from hypo.knowledge.text.problems import Report, is_table
 from hypo.knowledge.text.toml_lines import Lines, find_lines
 from hypo.knowledge.text.wording import join, label, show, suggestion
 
-SECTIONS = ("units", "ranges", "constants", "grammar", "priors", "template", "guesses", "rule")
+SECTIONS = ("units", "ranges", "constants", "grammar", "priors", "template", "guesses", "dynamics", "rule")
 MAX_BYTES = 1_000_000
 """Larger files are refused unread: nobody writes so much knowledge, and reading must not take long."""
 
@@ -72,6 +73,7 @@ def read_sections(data: Any, report: Report) -> FileContent:
     out.grammar = replace(grammar, priors=read_priors(data.get("priors", {}), report))
     read_template(data.get("template"), report, out)
     read_guesses(data.get("guesses", ()), report, out)
+    out.dynamics = read_dynamics(data.get("dynamics"), report)
     read_rules(data.get("rule", ()), report, out)
     return out
 

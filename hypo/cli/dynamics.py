@@ -1,0 +1,138 @@
+"""``hypo dynamics`` and ``hypo rollout``: from trajectories to laws of motion, and from these to trajectories."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hypo.cli.options import (
+    ELSEWHERE,
+    FOUND,
+    INTERRUPTED,
+    JSON,
+    OVERWRITE,
+    THOUSANDS,
+    complain,
+    ignore_interrupts,
+    note,
+    say,
+    treat_stops_as_interrupts,
+)
+from hypo.cli.parameter_options import drop_blanks
+from hypo.interrupts import has_come
+
+if TYPE_CHECKING:
+    from hypo.dynamics.folders import ModelFolder
+    from hypo.dynamics.model.world_model import WorldModel
+
+
+@click.command()
+@click.argument("data", metavar="TRAJ.csv")
+@click.option("--time", metavar="COLUMN", help="Column of times (default: the one called t or time).")
+@click.option("--state", metavar="X,V,…", help="Columns whose law is sought (default: all numbers but the others).")
+@click.option("--action", metavar="U,…", help="Recorded inputs, which laws may use.")
+@click.option("--order", type=int, metavar="1|2", help="2: positions alone were measured.  [default: 1]")
+@click.option("--discrete", is_flag=True, default=None, help="Laws give the next value.")
+@click.option("--hold", metavar="KIND", help="Course of inputs between rows: zero, linear, spline.  [default: linear]")
+@click.option("--delay", "delays", multiple=True, metavar="X=A:B", help="Laws may use X as it was A to B earlier.")
+@click.option("--use-time", is_flag=True, default=None, help="Laws may use time itself.")
+@click.option("--group", metavar="COLUMN", help="Column that tells runs apart.")
+@click.option("--knowledge", metavar="K.toml", help="What is known of the system.")
+@click.option("--time-limit", metavar="TIME", help="Longest search: 90, 90s, 2min, 1h.  [default: 60s]")
+@click.option("--seed", type=int, help="Seed of all random choices.  [default: 0]")
+@THOUSANDS
+@click.option("--out", metavar="DIR", help="Folder for the model.  [default: hypo-out/NAME-dynamics]")
+@OVERWRITE
+@JSON
+@click.option("--quiet", is_flag=True, help="Print the laws and nothing else.")
+def dynamics(
+    data: str, out: str | None, overwrite: bool, as_json: bool, quiet: bool, delays: tuple[str, ...], **options: Any
+) -> int:
+    """Search for the laws of motion behind TRAJ.csv: the rate of each state, its acceleration, or its next value.
+
+    Each row has a time and the states measured then; an empty cell is a state that was not. Units stand in headers, as
+    in x [m]. Writes the model to the folder --out, for hypo rollout.
+    """
+    with treat_stops_as_interrupts():
+        import hypo
+        from hypo.dynamics.folders import ModelFolder
+
+        place = ModelFolder.of(data, out, bool(overwrite))
+        with _tell_time(options["time_limit"], as_json or quiet):
+            model = hypo.fit_dynamics(data, delays=delays or None, **drop_blanks(options))
+        with ignore_interrupts():
+            place.status = "interrupted" if has_come() else "finished"
+            place.write(model)
+        _tell_model(model, place, as_json, quiet)
+        sys.stdout.flush()
+        if place.failed:
+            return complain("; ".join(place.notes), INTERRUPTED if has_come() else ELSEWHERE)
+        for text in place.notes:
+            note(text)
+        return INTERRUPTED if has_come() else FOUND
+
+
+def _tell_model(model: WorldModel, place: ModelFolder, as_json: bool, quiet: bool) -> None:
+    """Print what was found and where it was written."""
+    from hypo.dynamics.report import json_record, text
+
+    if as_json:
+        sys.stdout.write(json_record.to_json(model, place.status))
+    elif quiet:
+        say(text.write_laws(model))
+    else:
+        text.print_report(model, sys.stdout)
+        if not place.failed:
+            say(f"\nWritten to {place.folder}: {', '.join(place.written)}")
+
+
+def _tell_time(limit: Any, is_silent: bool) -> Any:
+    """A context that says how long the search has been at work."""
+    from contextlib import nullcontext
+
+    from hypo.dynamics.report.waiting import Waiting
+
+    return nullcontext() if is_silent else Waiting(sys.stderr, limit)
+
+
+@click.command()
+@click.argument("folder", metavar="DIR")
+@click.option("--start", metavar="X=1,V=0", help="Where states begin (default: where the first run began).")
+@click.option("--until", type=float, metavar="T", help="Time of the last row (default: that of the data).")
+@click.option("--step", type=float, metavar="DT", help="Time between rows.")
+@click.option("--actions", metavar="U.csv", help="A table of times and inputs.")
+@click.option(
+    "--event", "events", multiple=True, metavar="C: X=…", help='What happens where, as in "x > 2: v = -0.9*v".'
+)
+@click.option("--samples", "n_samples", type=int, metavar="N", help="Trajectories drawn.  [default: 100]")
+@click.option("--level", type=float, metavar="P", default=0.9, help="Probability of the bands.  [default: 0.9]")
+@click.option("--seed", type=int, help="Seed of the draws.  [default: 0]")
+@click.option("--plot", is_flag=True, help="Also write DIR/rollout.png.")
+@click.option("--out", metavar="FILE.csv", help="Write there instead of standard output.")
+@JSON
+def rollout(folder: str, level: float, plot: bool, out: str | None, as_json: bool, **options: Any) -> int:
+    """Follow the laws of the model in DIR from a start, with bands.
+
+    The output has a row for each time, and for each state its median and the band of probability --level: from likely
+    systems, their constants, and the noise of measurements.
+    """
+    from hypo.dynamics.fit import WorldModel
+    from hypo.dynamics.report import rollouts
+    from hypo.result.folders import check_file, write_file
+
+    check_file(out)
+    model = WorldModel.load(folder)
+    found = rollouts.roll_out(model, **drop_blanks(options))
+    write = rollouts.write_rollout_json if as_json else rollouts.write_rollout
+    text = write(found, level)
+    if out is None:
+        sys.stdout.write(text)
+    else:
+        write_file(out, text)
+    if plot:
+        note(f"the plot was written to {rollouts.draw(found, folder)}")
+    for line in rollouts.describe_runaways(found):
+        note(line)
+    return FOUND

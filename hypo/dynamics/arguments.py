@@ -1,0 +1,146 @@
+"""Arguments of a discovery as users give them, checked one by one: each fault is one sentence."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
+
+from hypo.checks import read_seconds
+from hypo.dynamics.options import DelayRange, Options
+from hypo.dynamics.trajectories import Trajectories
+from hypo.errors import InputError, KnowledgeError
+
+if TYPE_CHECKING:
+    from hypo.knowledge.knowledge import Knowledge
+
+HOLDS = ("zero", "linear", "spline")
+ORDERS = (1, 2)
+# ``x=0.5:5``, or ``x=2`` for a lag that is known.
+_DELAY = re.compile(r"\s*([^=]+?)\s*=\s*([^:\s]+)\s*(?::\s*([^:\s]+)\s*)?")
+
+Delays = Mapping[str, Any] | str | Sequence[str] | None
+
+
+def make_options(
+    *,
+    order: Any = 1,
+    discrete: Any = False,
+    hold: Any = "linear",
+    delays: Delays = None,
+    use_time: Any = False,
+    time_limit: Any = 60.0,
+    seed: Any = 0,
+) -> Options:
+    """The checked options of a discovery; raises InputError for a value that is none of its argument."""
+    if isinstance(order, bool) or order not in ORDERS:
+        raise InputError(
+            f"order must be 1, where rates are sought, or 2, where positions give accelerations; got {order!r}"
+        )
+    for name, value in (("discrete", discrete), ("use_time", use_time)):
+        if not isinstance(value, bool):
+            raise InputError(f"{name} must be True or False, got {value!r}")
+    if discrete and order == 2:
+        raise InputError(
+            "a law of the next value has no order; leave order out, or leave discrete out for laws of motion"
+        )
+    if hold not in HOLDS:
+        near = get_close_matches(str(hold).lower(), HOLDS, n=1)
+        guess = f"; did you mean {near[0]}?" if near else ""
+        raise InputError(f"hold must be {', '.join(HOLDS[:-1])} or {HOLDS[-1]}, got {hold!r}{guess}")
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
+        raise InputError(f"the seed must be a whole number, 0 or more, got {seed!r}")
+    return Options(
+        order=int(order),
+        discrete=discrete,
+        hold=hold,
+        delays=read_delays(delays),
+        use_time=use_time,
+        time_limit=read_seconds("time_limit", time_limit),
+        seed=int(seed),
+    )
+
+
+def read_delays(given: Delays) -> tuple[DelayRange, ...]:
+    """Ranges of lags from ``{"x": (0.5, 5)}``, ``"x=0.5:5"`` or a list of such texts; raises InputError for anything else."""
+    if given is None:
+        return ()
+    wrong = f'delays must be given like {{"x": (0.5, 5)}} or "x=0.5:5", got {given!r:.60}'
+    pairs: list[tuple[Any, Any]] = []
+    if isinstance(given, Mapping):
+        pairs = list(given.items())
+    elif isinstance(given, str | list | tuple):
+        texts = [given] if isinstance(given, str) else list(given)
+        for text in texts:
+            for part in text.split(",") if isinstance(text, str) else [""]:
+                found = _DELAY.fullmatch(part)
+                if found is None:
+                    raise InputError(wrong)
+                pairs.append((found[1], (found[2], found[3] or found[2])))
+    else:
+        raise InputError(wrong)
+    out: list[DelayRange] = []
+    for state, ends in pairs:
+        ends = (ends, ends) if isinstance(ends, Real) else ends
+        if not isinstance(state, str) or isinstance(ends, str) or not isinstance(ends, Iterable):
+            raise InputError(wrong)
+        numbers = [_read_lag(state, end) for end in ends]
+        if len(numbers) != 2:
+            raise InputError(wrong)
+        if not 0 < numbers[0] <= numbers[1]:
+            raise InputError(
+                f"the lag of {state} must lie above 0 and its least value not above its largest, got {numbers[0]:g} to "
+                f"{numbers[1]:g}"
+            )
+        if state in {d.state for d in out}:
+            raise InputError(f"{state} has two ranges of delays; give one")
+        out.append(DelayRange(state, *numbers))
+    return tuple(out)
+
+
+def _read_lag(state: str, value: Any) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = float("nan")
+    if isinstance(value, bool) or not abs(number) < float("inf"):
+        raise InputError(f"the lag of {state} must be a finite number in the unit of time, got {value!r}")
+    return number
+
+
+def fit_to_data(options: Options, data: Trajectories) -> None:
+    """Raises InputError where options do not go with the trajectories: delays of what is no state, or longer than a run."""
+    longest = max(run.duration for run in data.runs)
+    for delay in options.delays:
+        if delay.state not in data.states:
+            near = get_close_matches(delay.state, data.states, n=1)
+            guess = f" (did you mean {near[0]}?)" if near else ""
+            raise InputError(
+                f"a delay is given for {delay.state}, which is no state{guess}; the states are {', '.join(data.states)}"
+            )
+        if delay.most >= longest:
+            raise InputError(
+                f"the delay of {delay.state} reaches {delay.most:g}, but the longest run lasts {longest:g}; "
+                "former values must have been recorded, so give shorter delays"
+            )
+    if options.use_time and data.time in data.columns:
+        raise InputError(f"time is called {data.time}, and so is another column; rename one of them")
+
+
+def read_knowledge(given: Any) -> Knowledge | None:
+    """What is known, of a file, a dictionary, or as it is; None where nothing is given.
+
+    Raises KnowledgeError with every problem of a file.
+    """
+    from hypo.knowledge.knowledge import Knowledge
+
+    if given is None or isinstance(given, Knowledge):
+        return given
+    if isinstance(given, Mapping):
+        return Knowledge.from_dict(given)
+    if isinstance(given, str | os.PathLike):
+        return Knowledge.load(given)
+    raise KnowledgeError(f"knowledge must be a Knowledge, a dictionary or a path, got {type(given).__name__}")

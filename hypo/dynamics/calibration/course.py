@@ -1,0 +1,63 @@
+"""Paths of segments and their slopes by starts and parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hypo.dynamics.integration.follow import Accuracy, follow_with_sensitivities
+from hypo.dynamics.system import System
+
+Values = NDArray[np.float64]
+
+# States further from 0 than so many times their usual size have run away.
+FAR = 1e4
+# Steps of one path, at most: a path that needs more is not worth its time.
+STEPS = 20_000
+
+
+@dataclass(frozen=True)
+class Course:
+    """Paths of segments.
+
+    Attributes:
+        states: (n_time, n_state, n).
+        by_start: d states/d start (n_time, n_state, n_state, n).
+        by_parameter: d states/d parameters (n_time, n_state, n_parameter, n).
+    """
+
+    states: Values
+    by_start: Values
+    by_parameter: Values
+
+    @property
+    def is_finite(self) -> bool:
+        """True where every segment was followed to its end."""
+        return bool(
+            np.isfinite(self.states).all() and np.isfinite(self.by_start).all() and np.isfinite(self.by_parameter).all()
+        )
+
+
+@dataclass(frozen=True)
+class Clocks:
+    """Where paths are wanted.
+
+    Attributes:
+        time: (n_time, n), moments of each path, the first one being that of its start; may repeat.
+        actions: (n_time, n_action, n), inputs at these.
+    """
+
+    time: Values
+    actions: Values
+
+
+def follow_course(
+    system: System, clocks: Clocks, starts: Values, theta: Values, scale: Values, accuracy: float = 1e-6
+) -> Course:
+    """Paths from ``starts`` (n_state, n) with parameters ``theta`` (n_parameter,); ``scale`` (n_state,) are usual sizes."""
+    control = Accuracy(accuracy, FAR * scale, STEPS)
+    actions = clocks.actions if clocks.actions.shape[1] else None
+    followed = follow_with_sensitivities(system, starts, theta, clocks.time, actions, control)
+    return Course(followed.states, followed.by_start, followed.by_parameter)

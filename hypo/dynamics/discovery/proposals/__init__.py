@@ -1,0 +1,1 @@
+"""Sources of candidates for one equation: sums of rate-law terms, rational laws, and whole searches."""

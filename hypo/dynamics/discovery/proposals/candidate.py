@@ -1,0 +1,54 @@
+"""A candidate for one equation, and lists of them without two that say the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hypo.expression.expr import Expression
+from hypo.expression.program import Program
+
+Values = NDArray[np.float64]
+
+# Digits in which the values of two candidates agree that are one.
+DIGITS = 5
+# Rows on which values are compared.
+COMPARED = 40
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A right-hand side with free constants.
+
+    Attributes:
+        expression: with constants near their best values.
+        cost: code length in nats.
+        score: nats, misfit to smoothed rows plus cost; for the order only, trajectories decide.
+        source: which search put it forward.
+    """
+
+    expression: Expression
+    cost: float
+    score: float
+    source: str = ""
+
+
+def distinct(candidates: Iterable[Candidate], columns: Sequence[str], X: Values) -> list[Candidate]:
+    """Candidates by rising score; of those with the same values at X (n_column, n) and as many free constants, the first."""
+    at = np.unique(np.linspace(0, X.shape[1] - 1, min(COMPARED, X.shape[1])).astype(np.int64))
+    rows = np.ascontiguousarray(X[:, at])
+    seen: set[tuple[float, ...]] = set()
+    out = []
+    for c in sorted(candidates, key=lambda c: (c.score, len(c.expression), str(c.expression))):
+        v = Program.of(c.expression, columns).value(rows)
+        scale = float(np.max(np.abs(v))) or 1.0
+        if not np.isfinite(scale):
+            continue
+        key = (len(c.expression.free), *(float(q) for q in np.round(v / scale, DIGITS)), float(f"{scale:.5g}"))
+        if key not in seen:
+            seen.add(key)
+            out.append(c)
+    return out

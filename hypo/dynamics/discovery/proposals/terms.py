@@ -1,0 +1,236 @@
+"""Terms of which textbooks make rate laws, for sparse sums: monomials, saturations, waves, logistic steps, their products.
+
+Constants inside a term (the c of x/(c + x)) stand on a grid that follows the data; whoever uses a term fits them. Terms come in families, from polynomials to products of functions, so that sums can be sought among the plain ones first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations, combinations_with_replacement
+from math import comb
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hypo.expression.expr import Expression
+from hypo.expression.program import Program
+
+Values = NDArray[np.float64]
+
+# Families of terms. Sums are sought in unions of them.
+LINEAR, QUADRATIC, POLYNOMIAL, POWER, WAVE, FUNCTION, SATURATION = range(7)
+# Most monomials of all columns together: the degree falls as columns become more.
+MOST_MONOMIALS = 130
+# Highest total degree of mixed monomials, and of one column alone.
+MIXED_DEGREE = 4
+SINGLE_DEGREE = 5
+# Columns up to which functions of one are multiplied by others, and differences of two are taken.
+MANY_COLUMNS = 5
+# Half-saturation constants as multiples of the median size of a column.
+SATURATION_GRID = (0.03, 0.1, 0.2, 0.35, 0.6, 1.0, 1.7, 3.0, 8.0)
+# Decay constants of exp(-x/c), the same.
+DECAY_GRID = (0.1, 0.3, 0.6, 1.0, 1.7, 3.0)
+# Exponents of Hill terms x^n/(c^n + x^n).
+HILL = (1, 2, 3, 4)
+# Centres (quantiles) and widths (shares of the spread) of logistic steps.
+STEP_CENTRES = (0.05, 0.2, 0.5, 0.8, 0.95)
+STEP_WIDTHS = (0.1, 0.3, 1.0)
+# Values smaller than this share of the largest count as a crossing of zero.
+ZERO = 1e-3
+# Terms whose values agree in so many digits, up to a factor, are one.
+DIGITS = 9
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Terms of sums.
+
+    Attributes:
+        expressions: the terms.
+        family: of each (n_term,).
+        forms: of each, its text without the values of constants; terms of one form differ in these only.
+    """
+
+    expressions: tuple[Expression, ...]
+    family: NDArray[np.int64]
+    forms: tuple[str, ...]
+
+    def within(self, families: Sequence[int]) -> NDArray[np.int64]:
+        """Numbers of the terms of some families."""
+        return np.flatnonzero(np.isin(self.family, families))
+
+    def keep(self, keeps: NDArray[np.bool_]) -> Terms:
+        """Only some of the terms."""
+        chosen = np.flatnonzero(keeps)
+        return Terms(
+            tuple(self.expressions[i] for i in chosen), self.family[chosen], tuple(self.forms[i] for i in chosen)
+        )
+
+
+def make_terms(columns: Sequence[str], X: Values, waves: Iterable[Expression] = ()) -> Terms:
+    """All terms over ``columns``, and ``waves``, with finite values at X (n_column, n); of those alike up to a factor the first
+    one."""
+    X = np.ascontiguousarray(X)
+    # A column that stands still says nothing that a constant does not.
+    moving = [i for i, x in enumerate(X) if np.ptp(x) > 1e-9 * np.max(np.abs(x), initial=1e-300)]
+    names, rows = [columns[i] for i in moving], X[moving]
+    found: dict[str, tuple[Expression, int]] = {}
+    for family, e in _all_terms(names, rows):
+        found.setdefault(str(e), (e, family))
+    for e in waves:
+        found.setdefault(str(e), (e, WAVE))
+    expressions = [e for e, _ in found.values()]
+    values = np.array([Program.of(e, columns).value(X) for e in expressions])
+    families = np.array([f for _, f in found.values()], np.int64)
+    kept = _distinct(values)
+    forms = tuple(expressions[k].masked() for k in kept)
+    return Terms(tuple(expressions[k] for k in kept), families[kept], forms)
+
+
+def _distinct(values: Values) -> NDArray[np.int64]:
+    """Rows that are finite, not nothing, and not another one times a factor."""
+    with np.errstate(all="ignore"):
+        size = np.sqrt(np.mean(values**2, axis=1))
+        fine = np.flatnonzero(np.isfinite(size) & (size > 1e-150) & np.all(np.isfinite(values), axis=1))
+    unit = values[fine] / size[fine, None]
+    largest = unit[np.arange(len(fine)), np.argmax(np.abs(unit), axis=1)]
+    unit *= np.sign(largest)[:, None]
+    probe = np.linspace(0, values.shape[1] - 1, min(values.shape[1], 24)).astype(np.int64)
+    _, first = np.unique(np.round(unit[:, probe], DIGITS), axis=0, return_index=True)
+    kept: NDArray[np.int64] = fine[np.sort(first)]
+    return kept
+
+
+def _all_terms(names: Sequence[str], X: Values) -> Iterator[tuple[int, Expression]]:
+    yield LINEAR, Expression.constant(1.0)
+    yield from _monomials(names)
+    for name, x in zip(names, X, strict=True):
+        yield from _functions_of_one(name, x)
+    for name, x in zip(names, X, strict=True):
+        yield from _products(name, x, [n for n in names if n != name] if len(names) <= MANY_COLUMNS else [])
+    if len(names) <= MANY_COLUMNS:
+        yield from _of_two(names, X)
+
+
+def _monomials(names: Sequence[str]) -> Iterator[tuple[int, Expression]]:
+    leaves = [Expression.variable(n) for n in names]
+    for degree in range(1, MIXED_DEGREE + 1):
+        if degree > 2 and comb(len(names) + degree, degree) > MOST_MONOMIALS:
+            break
+        for which in combinations_with_replacement(range(len(names)), degree):
+            powers = [which.count(i) for i in range(len(names))]
+            family = LINEAR if degree == 1 else QUADRATIC if degree == 2 else POLYNOMIAL
+            yield family, product([power(leaf, p) for leaf, p in zip(leaves, powers, strict=True) if p])
+    for leaf in leaves:
+        for p in range(2, SINGLE_DEGREE + 1):
+            yield QUADRATIC if p == 2 else POLYNOMIAL, power(leaf, p)
+
+
+def _functions_of_one(name: str, x: Values) -> Iterator[tuple[int, Expression]]:
+    """Functions of one column, without others."""
+    u = Expression.variable(name)
+    size = float(np.median(np.abs(x)))
+    for f in ("sin", "cos"):
+        yield WAVE, Expression.apply(f, u)
+    yield WAVE, Expression.apply("sin", u) * Expression.apply("cos", u)
+    yield WAVE, power(Expression.apply("sin", u), 2)
+    yield WAVE, Expression.apply("sin", _number(2.0) * u)
+    yield FUNCTION, u * Expression.apply("abs", u)
+    yield FUNCTION, Expression.apply("tanh", u)
+    for c in DECAY_GRID:
+        yield FUNCTION, Expression.apply("exp", -(u * _free(1.0 / (c * size + 1e-300))))
+        yield FUNCTION, u * Expression.apply("exp", -(u * _free(1.0 / (c * size + 1e-300))))
+    yield FUNCTION, Expression.apply("exp", -u)
+    if np.min(np.abs(x)) > ZERO * np.max(np.abs(x)) and np.min(x) * np.max(x) > 0:
+        yield POWER, _number(1.0) / u
+        yield POWER, _number(1.0) / power(u, 2)
+    if np.min(x) >= 0:
+        yield POWER, Expression.apply("sqrt", u)
+        yield POWER, u * Expression.apply("sqrt", u)
+        if np.min(x) > ZERO * np.max(x):
+            yield POWER, Expression.apply("log", u)
+        yield POWER, u * Expression.apply("log", u)
+    for s in saturations(u, x):
+        yield SATURATION, s
+    for centre in np.quantile(x, STEP_CENTRES):
+        for width in STEP_WIDTHS:
+            w = width * float(np.std(x))
+            inside = _free(float(centre) / w) - u * _free(1.0 / w)
+            yield SATURATION, _number(1.0) / (_number(1.0) + Expression.apply("exp", inside))
+
+
+def saturations(u: Expression, x: Values) -> list[Expression]:
+    """Hill terms of a column and what is left of one, on a grid of half-saturation constants."""
+    size = float(np.median(np.abs(x))) + 1e-300
+    out = []
+    for n in HILL:
+        # The odd ones have a pole where u is negative.
+        if n % 2 and np.min(x) < 0:
+            continue
+        for c in SATURATION_GRID:
+            below = _free((c * size) ** n) + power(u, n)
+            out += [power(u, n) / below, _number(1.0) / below]
+            if n == 2:
+                out.append(u / below)
+    return out
+
+
+def _products(name: str, x: Values, others: Sequence[str]) -> Iterator[tuple[int, Expression]]:
+    """Functions of one column times itself or another one."""
+    u = Expression.variable(name)
+    leaves = [Expression.variable(n) for n in others]
+    for v in (u, *leaves):
+        for f in ("sin", "cos"):
+            yield WAVE, v * Expression.apply(f, u)
+        if np.min(np.abs(x)) > ZERO * np.max(np.abs(x)):
+            yield POWER, v / u
+    if np.min(np.abs(x)) > ZERO * np.max(np.abs(x)):
+        for v in leaves:
+            for f in ("sin", "cos"):
+                yield FUNCTION, Expression.apply(f, v) / u
+    for v in leaves:
+        yield FUNCTION, v * Expression.apply("exp", -u)
+        yield FUNCTION, v * Expression.apply("tanh", u)
+        yield FUNCTION, v * Expression.apply("abs", u)
+        for s in saturations(u, x):
+            yield SATURATION, v * s
+
+
+def _of_two(names: Sequence[str], X: Values) -> Iterator[tuple[int, Expression]]:
+    """Functions of two columns: waves of sums and differences, products of waves."""
+    for i, j in combinations(range(len(names)), 2):
+        u, v = Expression.variable(names[i]), Expression.variable(names[j])
+        for f in ("sin", "cos"):
+            yield WAVE, Expression.apply(f, u - v)
+            yield WAVE, Expression.apply(f, u + v)
+            for g in ("sin", "cos"):
+                yield WAVE, Expression.apply(f, u) * Expression.apply(g, v)
+        yield FUNCTION, (u - v) * Expression.apply("abs", u - v)
+        for a, b in ((u, v), (v, u)):
+            for p in (2,):
+                for f in ("sin", "cos"):
+                    for g in ("sin", "cos"):
+                        yield WAVE, Expression.apply(f, a) * power(Expression.apply(g, b), p)
+            yield WAVE, Expression.apply("cos", a) / Expression.apply("tan", b)
+
+
+def power(u: Expression, p: int) -> Expression:
+    """u to a whole power."""
+    return u if p == 1 else u ** _number(float(p))
+
+
+def product(factors: Sequence[Expression]) -> Expression:
+    """The product of expressions."""
+    out = factors[0]
+    for f in factors[1:]:
+        out = out * f
+    return out
+
+
+def _number(value: float) -> Expression:
+    return Expression.constant(value)
+
+
+def _free(value: float) -> Expression:
+    return Expression.constant(value, free=True)

@@ -1,0 +1,71 @@
+"""What a user should know of a discovery beside its systems, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from hypo.dynamics.discovery.alone import columns_along
+from hypo.dynamics.discovery.discovered import WeightedSystem
+from hypo.dynamics.rows.columns import Columns
+from hypo.dynamics.smoothing.smoothed import Smoothed
+from hypo.dynamics.system import System
+
+# Weight from which on a rival is named, and how many are.
+RIVAL = 0.05
+RIVALS = 3
+# Share of their own size to which a combination of rates vanishes.
+VANISHES = 1e-9
+
+
+def make_remarks(systems: Sequence[WeightedSystem], columns: Columns) -> tuple[str, ...]:
+    """Sentences on undersampled states, conserved sums, and what the data cannot tell apart."""
+    return (*_undersampled(columns.smoothed), *_conserved(systems[0].fitted.system, columns), *_rivals(systems))
+
+
+def _undersampled(smoothed: Smoothed) -> Iterator[str]:
+    for k, name in enumerate(smoothed.data.states):
+        if any(paths[k].is_undersampled for paths in smoothed.paths):
+            yield f"{name} is undersampled: its rate between two rows is not known; measure more often"
+
+
+def _rivals(systems: Sequence[WeightedSystem]) -> Iterator[str]:
+    best = systems[0].fitted.system
+    for s in systems[1 : 1 + RIVALS]:
+        if s.weight < RIVAL:
+            return
+        system = s.fitted.system
+        differ = [
+            f"{name}: {ours.pretty()} or {theirs.pretty()}"
+            for name, ours, theirs in zip(best.states, best.equations, system.equations, strict=True)
+            if ours.pretty() != theirs.pretty()
+        ]
+        if differ:
+            yield f"the data cannot tell apart, with weight {s.weight:.2f} for the second, {'; '.join(differ)}"
+
+
+def conserved_sum(system: System, columns: Columns) -> np.ndarray | None:
+    """Coefficients (n_state,) of a sum of states that does not change by the law, or changes by a known constant; None: there
+    is none."""
+    d = len(system.states)
+    if d < 2 or system.is_discrete or d > system.n_measured:
+        return None
+    X = columns_along(columns)
+    P = np.repeat(system.parameters[:, None], X.shape[1], axis=1)
+    rates = system.rates(X, P)
+    size = np.sqrt(np.mean(rates**2, axis=1))
+    if not np.all(np.isfinite(rates)) or np.any(size == 0):
+        return None
+    _, s, vectors = np.linalg.svd((rates / size[:, None]).T, full_matrices=False)
+    if s[-1] > VANISHES**0.5 * s[0]:
+        return None
+    out = vectors[-1] / size
+    return np.asarray(out / out[np.argmax(np.abs(out))])
+
+
+def _conserved(system: System, columns: Columns) -> Iterator[str]:
+    found = conserved_sum(system, columns)
+    if found is not None:
+        parts = [f"{c:+.4g}·{name}" for c, name in zip(found, system.states, strict=True) if abs(c) > 1e-3]
+        yield f"the law conserves {' '.join(parts).removeprefix('+')}"

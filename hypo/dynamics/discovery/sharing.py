@@ -1,0 +1,80 @@
+"""Constants that several equations share: ``-k*x*y`` here and ``+k*x*y`` there (mass action, a flow from state to state)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from hypo.dynamics.calibration.calibrated import Calibrated
+from hypo.dynamics.discovery.sums import as_sum
+from hypo.dynamics.system import System
+from hypo.expression.expr import Expression
+
+# Standard errors within which two numbers are taken to be equal.
+WITHIN = 3.0
+# Shares of their size within which they are, however well they are known.
+ALIKE = 1e-3
+
+
+def signed(system: System) -> System:
+    """The same system with its equations as sums whose fitted coefficients are positive, signs written out. Its parameters are
+    free of each other."""
+    return system.with_equations(tuple(written(e) for e in system.equations))
+
+
+def written(e: Expression) -> Expression:
+    """``e`` as a sum of terms with positive coefficients, which makes most numbers linear; as it is where that takes more fitted
+    numbers."""
+    s = as_sum(e)
+    return s.positive_expression() if s.n_free <= len(e.free) else e
+
+
+def coefficients(system: System) -> Iterator[tuple[int, int, str, float]]:
+    """(Equation, number of the constant, form of its term, value) of the fitted coefficients of a system in :func:`signed` form."""
+    at = 0
+    for k, e in enumerate(system.equations):
+        s = as_sum(e)
+        if s.n_free == len(e.free) and str(s.positive_expression()) == str(e):
+            place = at
+            for t in s.ordered:
+                if t.coefficient.is_free:
+                    yield k, place, t.form, abs(t.coefficient.value)
+                place += t.n_free
+        at += len(e.free)
+
+
+def share_constants(fitted: Calibrated) -> System | None:
+    """The system with coefficients of equal terms, in different equations, drawn together where they agree within their errors;
+    None where there are none."""
+    if fitted.system.shared is not None:
+        return None
+    system = signed(fitted.system)
+    if len(system.parameters) != len(fitted.system.parameters):
+        return None
+    found = list(coefficients(system))
+    shared = list(range(len(system.of_constants)))
+    errors = _errors(fitted, system)
+    for a, (k, i, form, value) in enumerate(found):
+        for m, j, other, second in found[:a]:
+            if m == k or other != form or shared[i] != i:
+                continue
+            apart = abs(value - second)
+            if apart <= WITHIN * np.hypot(errors[i], errors[j]) or apart <= ALIKE * value:
+                shared[i] = shared[j]
+    if shared == list(range(len(shared))):
+        return None
+    numbers = {of: n for n, of in enumerate(dict.fromkeys(shared))}
+    return system.with_equations(system.equations, tuple(numbers[of] for of in shared))
+
+
+def _errors(fitted: Calibrated, system: System) -> list[float]:
+    """Standard errors of the constants of ``system``, which has those of the fit in another order: by value."""
+    sd = np.sqrt(np.maximum(np.diag(fitted.covariance), 0.0))
+    size = np.abs(fitted.system.parameters)
+    out = []
+    for value in np.abs(system.parameters):
+        near = int(np.argmin(np.abs(size - value)))
+        known = abs(size[near] - value) <= 1e-6 * value
+        out.append(float(sd[near]) if known else 0.0)
+    return out

@@ -1,0 +1,140 @@
+"""``hypo.fit_dynamics`` and ``hypo.WorldModel``: from recorded trajectories to the laws of motion behind them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+from hypo import interrupts
+from hypo.dynamics.arguments import Delays, fit_to_data, make_options, read_knowledge
+from hypo.dynamics.model.world_model import WorldModel, fit_by, shown_by
+from hypo.dynamics.reading import Names, Roles, read_trajectories
+from hypo.errors import InputError
+from hypo.keywords import check_keywords
+
+if TYPE_CHECKING:
+    from hypo.dynamics.options import Options
+    from hypo.dynamics.trajectories import Trajectories
+    from hypo.knowledge.knowledge import Knowledge
+
+__all__ = ["WorldModel", "fit_dynamics"]
+
+# Names that other tools, and other functions of hypo, have for what is meant.
+OTHER_NAMES = {
+    "target": "give state, the columns whose law is sought",
+    "targets": "give state, the columns whose law is sought",
+    "features": "give state and action",
+    "states": "give state",
+    "actions": "give action",
+    "inputs": "give action",
+    "u": "give action",
+    "groups": "give group",
+    "run": "give group",
+    "dt": "give time, the column of times",
+    "times": "give time",
+    "delay": "give delays",
+    "timeout": "give time_limit",
+    "niterations": "give time_limit",
+    "random_state": "give seed",
+    "threshold": "there is none: terms must pay for themselves",
+}
+
+
+@check_keywords(OTHER_NAMES, "hypo.fit_dynamics")
+def fit_dynamics(
+    data: Any,
+    time: str | None = None,
+    state: Names = None,
+    *,
+    action: Names = None,
+    order: int = 1,
+    discrete: bool = False,
+    hold: str = "linear",
+    delays: Delays = None,
+    use_time: bool = False,
+    group: Any = None,
+    knowledge: Any = None,
+    time_limit: float | str = 60.0,
+    seed: int = 0,
+    thousands: str | None = None,
+) -> WorldModel:
+    """Search for the laws behind trajectories: dx/dt = f(x, u), d²x/dt² = f(x, dx/dt, u), or x[n+1] = f(x[n], u[n]).
+
+    Args:
+        data: a CSV file, spreadsheet or Parquet file, a data frame or mapping, arrays ``(time, states)`` or
+            ``(time, states, inputs)``, or a list of frames or of such tuples, one for each run. A state may be missing (NaN)
+            in single rows.
+        time: the column of times; by default the one called t or time.
+        state: the columns whose law is sought; by default all numbers that are nothing else.
+        action: recorded inputs, which laws may use.
+        order: 2 where only positions were measured, and laws give their acceleration.
+        discrete: True where laws give the next value.
+        hold: the course of inputs between rows: ``"zero"`` keeps the last value, ``"linear"`` and ``"spline"`` connect them.
+        delays: states whose former values laws may use, each with the least and the largest lag: ``{"x": (0.5, 5)}``.
+        use_time: True where laws may use time itself.
+        group: the column that tells runs apart, or an entry for each row.
+        knowledge: a knowledge file, its path or a dictionary of the same shape; the section [dynamics] is about the laws.
+        time_limit: seconds, or a duration such as ``"2min"``.
+        seed: equal seeds give equal results, unless the time limit cut the search.
+        thousands: the mark between thousands in a file of texts.
+
+    Returns:
+        the model: systems of laws with weights, which can be rolled out. Ctrl-C ends the search with the best so far.
+
+    Raises:
+        DataError: the table cannot be used; the message says where and why.
+        InputError: an argument is wrong.
+        KnowledgeError: the knowledge cannot be read, or does not fit the columns.
+    """
+    options = make_options(
+        order=order, discrete=discrete, hold=hold, delays=delays, use_time=use_time, time_limit=time_limit, seed=seed
+    )
+    known = read_knowledge(knowledge)
+    trajectories = read_trajectories(
+        data, Roles(time, state, action, group), thousands=thousands, discrete=options.discrete
+    )
+    fit_to_data(options, trajectories)
+    refuse_other_kinds(options)
+    if known is not None:
+        known.with_units(trajectories.units)
+    return discover_laws(trajectories, options, known)
+
+
+def discover_laws(data: Trajectories, options: Options, knowledge: Knowledge | None = None) -> WorldModel:
+    """The model of checked trajectories."""
+    from hypo.dynamics.discovery.discover import discover
+
+    with interrupts.during_a_fit():
+        # Searches within end at an interrupt with the best so far; between them it waits.
+        interrupts.hold()
+        found = discover(data, options, knowledge)
+        if interrupts.has_come():
+            found = replace(
+                found, remarks=("the search was interrupted, and this is the best that it had found", *found.remarks)
+            )
+    said = {} if knowledge is None else {"knowledge": knowledge.as_dict()}
+    return WorldModel(found, asdict(options) | said)
+
+
+def refuse_other_kinds(options: Options) -> None:
+    """Raises InputError for kinds of laws that the discovery does not know yet."""
+    kinds = {"discrete time": options.discrete, "delays": bool(options.delays)}
+    for kind, is_wanted in kinds.items():
+        if is_wanted:
+            raise InputError(f"{kind}: hypo does not search for such laws of motion yet")
+
+
+def _describe(model: WorldModel) -> str:
+    from hypo.dynamics.report.text import write_report
+
+    return write_report(model)
+
+
+def _draw_page(model: WorldModel) -> str:
+    from hypo.dynamics.report.text import write_html
+
+    return write_html(model)
+
+
+fit_by(fit_dynamics)
+shown_by(_describe, _draw_page)

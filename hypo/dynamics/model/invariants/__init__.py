@@ -1,0 +1,1 @@
+"""Quantities that a system conserves, or loses."""

@@ -1,0 +1,55 @@
+"""Names of the constants of a system, as users see them and give them back: their own, else ``c1``, ``c2``, … in the order of
+the equations; one that equations share has one name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import count
+
+from hypo.dynamics.system import System
+from hypo.expression.expr import Expression
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A fitted number: equation, place among that equation's constants, and the parameter that it is."""
+
+    equation: int
+    slot: int
+    parameter: int
+
+
+def list_leaves(system: System) -> tuple[Leaf, ...]:
+    """All fitted numbers of a system, in the order of the equations."""
+    places = [(k, slot) for k, e in enumerate(system.equations) for slot in e.free]
+    return tuple(Leaf(k, slot, of) for (k, slot), of in zip(places, system.of_constants, strict=True))
+
+
+def name_parameters(system: System) -> tuple[str, ...]:
+    """One name for each parameter (n_parameter,)."""
+    own: dict[int, str] = {}
+    for leaf in list_leaves(system):
+        name = system.equations[leaf.equation].constants[leaf.slot].name
+        if name is not None:
+            own.setdefault(leaf.parameter, name)
+    taken = {*system.columns, *own.values()}
+    taken |= {c.name for e in system.equations for c in e.constants if c.name}
+    numbers = (f"c{k}" for k in count(1) if f"c{k}" not in taken)
+    return tuple(own[k] if k in own else next(numbers) for k in range(len(system.parameters)))
+
+
+def with_names(system: System) -> tuple[Expression, ...]:
+    """The equations with names in the place of fitted numbers, which makes them true for any values of these."""
+    names = name_parameters(system)
+    out = list(system.equations)
+    places = {(leaf.equation, leaf.slot): names[leaf.parameter] for leaf in list_leaves(system)}
+    for k, e in enumerate(system.equations):
+
+        def named(node: int, leaf: Expression, k: int = k, e: Expression = e) -> Expression:
+            slot = e.code[node][1]
+            if leaf.variables or (k, slot) not in places:
+                return leaf
+            return Expression.constant(leaf.constants[0].value, name=places[k, slot])
+
+        out[k] = e.rebuilt(named)
+    return tuple(out)

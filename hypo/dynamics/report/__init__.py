@@ -1,0 +1,1 @@
+"""A world model as people read it, and as a file that programs read."""

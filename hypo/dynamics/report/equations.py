@@ -1,0 +1,200 @@
+"""Laws of motion as a textbook writes them: ``dx/dt = v``, ``d²x/dt² = -k1*sin(x)``, ``x[n+1] = k1*x[n]*(1 - x[n])``."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import t as student
+
+from hypo.dynamics.calibration.calibrated import Calibrated
+from hypo.dynamics.model.names import list_leaves, name_parameters, with_names
+from hypo.dynamics.system import System
+from hypo.dynamics.trajectories import Trajectories
+from hypo.expression.analysis.dimension import infer
+from hypo.expression.edits.conversion import Units, converted, times
+from hypo.expression.expr import Expression
+from hypo.report.constants import LEVEL, ConstantRow
+from hypo.report.formatting import format_number
+from hypo.report.units import write_powers, write_unit
+from hypo.search.table_units import UnitNames
+from hypo.units import parse_unit, split_unit
+
+# A standard error of so many times a constant leaves it open.
+LOOSE = 100.0
+
+
+@dataclass(frozen=True)
+class Law:
+    """The law of one measured state.
+
+    Attributes:
+        state: its name.
+        order: which rate the law gives, 1 or 2; 0 for the next value.
+        left: the left-hand side, ``dx/dt``.
+        expression: the right-hand side with fitted numbers.
+        lettered: the same with names of constants in their place.
+        constants: the fitted ones that this law has, with errors and units.
+        unit: of the left-hand side, None where it is not known.
+        columns: what columns of the formula are called in a text, as far as that is something else.
+        time: what time is called.
+    """
+
+    state: str
+    order: int
+    left: str
+    expression: Expression
+    lettered: Expression
+    constants: tuple[ConstantRow, ...]
+    unit: str | None
+    columns: Mapping[str, str]
+    time: str
+
+    def text(self, digits: int = 4) -> str:
+        """``dx/dt = 0.79*x - 0.0106*x**2``."""
+        return f"{self.left} = {rename(self.expression.pretty(digits), self.columns)}"
+
+    @property
+    def lettered_text(self) -> str:
+        """``dx/dt = c1*x - c2*x**2``."""
+        return f"{self.left} = {rename(self.lettered.pretty(), self.columns)}"
+
+    @property
+    def latex(self) -> str:
+        r"""``\frac{dx}{dt} = …``."""
+        x, t = Expression.variable(self.state).latex(), Expression.variable(self.time).latex()
+        if self.order == 0:
+            return rf"{x}[n+1] = {self.expression.latex()}"
+        left = rf"\frac{{d{x}}}{{d{t}}}" if self.order == 1 else rf"\frac{{d^{{2}}{x}}}{{d{t}^{{2}}}}"
+        return f"{left} = {self.expression.latex()}"
+
+
+def rename(text: str, names: Mapping[str, str]) -> str:
+    """``text`` with other names."""
+    return re.sub(r"[^\W\d]\w*", lambda found: names.get(found[0], found[0]), text)
+
+
+def describe_laws(fitted: Calibrated, data: Trajectories) -> tuple[Law, ...]:
+    """The laws of the measured states, in their order, and of hidden states that are no speed."""
+    system = fitted.system
+    speeds = find_speeds(system)
+    columns = _name_columns(system, data.time)
+    units = _find_units(system, data, speeds)
+    lettered = with_names(system)
+    out = []
+    for k, state in enumerate(system.states):
+        if k in speeds.values():
+            continue
+        order = 0 if system.is_discrete else 2 if k in speeds else 1
+        row = speeds.get(k, k)
+        unit = _unit_of_law(units, state, data.time, order)
+        out.append(
+            Law(
+                state,
+                order,
+                write_left_side(state, data.time, order),
+                system.equations[row],
+                lettered[row],
+                tuple(_list_constants(fitted, row, units, unit)),
+                unit,
+                columns,
+                data.time,
+            )
+        )
+    return tuple(out)
+
+
+def write_left_side(state: str, time: str, order: int) -> str:
+    """``dx/dt`` for order 1, ``d²x/dt²`` for 2, ``x[n+1]`` for 0."""
+    return f"{state}[n+1]" if order == 0 else f"d{state}/d{time}" if order == 1 else f"d²{state}/d{time}²"
+
+
+def find_speeds(system: System) -> dict[int, int]:
+    """Places of hidden states that are the rate of a measured one, by the place of that."""
+    hidden = {name: k for k, name in enumerate(system.states) if k >= system.n_measured}
+    out = {}
+    for k, e in enumerate(system.equations[: system.n_measured]):
+        if not system.is_discrete and len(e) == 1 and e.variables and e.variables[0] in hidden:
+            out[k] = hidden[e.variables[0]]
+    return out
+
+
+def name_speeds(system: System, time: str) -> dict[str, str]:
+    """The names of hidden speeds with what they are: ``{"x_dot": "dx/dt"}``."""
+    found = find_speeds(system).items()
+    return {system.states[row]: write_left_side(system.states[k], time, 1) for k, row in found}
+
+
+def _name_columns(system: System, time: str) -> dict[str, str]:
+    """Names of columns in a text: ``x[n]``, and ``x(t - 1.25)`` for former values."""
+    if not system.is_discrete:
+        return name_delays(system, time)
+    now = {name: f"{name}[n]" for name in (*system.states, *system.actions)}
+    return now | name_delays(system, time)
+
+
+def name_delays(system: System, time: str) -> dict[str, str]:
+    """Names of former values by their columns: ``{"x_before": "x(t - 1.25)"}``."""
+    if system.is_discrete:
+        return {d.column: f"{d.state}[n-{format_number(d.lag)}]" for d in system.delays}
+    return {d.column: f"{d.state}({time} - {format_number(d.lag)})" for d in system.delays}
+
+
+# --- constants ----------------------------------------------------------------------------------------------------
+
+
+def _find_units(system: System, data: Trajectories, speeds: Mapping[int, int]) -> dict[str, str]:
+    """Unit texts of all columns as far as they are known, speeds and former values too."""
+    units = {name: text for name, text in data.units.items() if name in (*system.columns, data.time)}
+    for k, row in speeds.items():
+        if (rate := data.rate_unit(system.states[k])) is not None:
+            units[system.states[row]] = rate.text
+    return units | {d.column: units[d.state] for d in system.delays if d.state in units}
+
+
+def _unit_of_law(units: Mapping[str, str], state: str, time: str, order: int) -> str | None:
+    """The unit of a left-hand side; None where that of the state, or of time, is not known."""
+    if state not in units or (order and time not in units):
+        return None
+    per = split_unit(units[time]) if order else {}
+    return write_powers(times(split_unit(units[state]), per, -order))
+
+
+def _list_constants(
+    fitted: Calibrated, row: int, units: Mapping[str, str], target: str | None
+) -> Iterator[ConstantRow]:
+    """The fitted constants of an equation, each name once."""
+    system = fitted.system
+    names = name_parameters(system)
+    freedom = max(float(np.sum(fitted.count)) - len(names) - sum(map(len, fitted.starts)), 1.0)
+    reach = float(student.ppf(0.5 + LEVEL / 2, freedom))
+    texts = _unit_texts(system.equations[row], units, target)
+    seen = set()
+    for leaf in list_leaves(system):
+        if leaf.equation != row or leaf.parameter in seen:
+            continue
+        seen.add(leaf.parameter)
+        value, unit = float(system.parameters[leaf.parameter]), texts[leaf.slot]
+        variance = float(fitted.covariance[leaf.parameter, leaf.parameter])
+        if not 0 < variance < (LOOSE * abs(value)) ** 2:
+            yield ConstantRow(names[leaf.parameter], value, unit)
+            continue
+        std = math.sqrt(variance)
+        yield ConstantRow(names[leaf.parameter], value, unit, std, value - reach * std, value + reach * std)
+
+
+def _unit_texts(e: Expression, units: Mapping[str, str], target: str | None) -> list[str | None]:
+    """The unit of each constant of a right-hand side whose value has the unit ``target``; columns without one are numbers."""
+    if target is None:
+        return [None] * len(e.constants)
+    names = UnitNames.of({**{name: units.get(name, "1") for name in e.variables}, "": target})
+    found = converted(
+        e, Units({n: names.powers[n] for n in e.variables}, names.powers[""], dict.fromkeys(names.known, 1.0))
+    )
+    dimensions = {name: parse_unit(units.get(name, "1")).dimension for name in e.variables}
+    report = infer(e, dimensions, target=parse_unit(target).dimension)
+    by_origin = {old: unit for old, unit in zip(found.origin, found.units, strict=True) if old >= 0}
+    return [write_unit(by_origin.get(i), dimension, names) for i, dimension in enumerate(report.constant_dimensions)]

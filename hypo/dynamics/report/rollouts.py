@@ -1,0 +1,147 @@
+"""Rollouts of a saved model as the command line asks for them, and as a table or JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hypo.api.score import read_start
+from hypo.data import read_table
+from hypo.dynamics.trajectories import Trajectories
+from hypo.errors import DataError, InputError
+from hypo.result.file import jsonable
+
+if TYPE_CHECKING:
+    from hypo.dynamics.model.bands import Rollout
+    from hypo.dynamics.model.world_model import WorldModel
+
+SCHEMA = "hypo-rollout/1"
+
+Values = NDArray[np.float64]
+
+
+def make_times(data: Trajectories, until: float | None, step: float | None) -> Values | None:
+    """Times from the first of the data to ``until``, by default to the end of the first run, ``step`` apart; None without a
+    step. Raises InputError for a step that is not above 0 or longer than all."""
+    if step is None:
+        return None
+    begin = float(data.runs[0].time[0])
+    length = (float(data.runs[0].time[-1]) if until is None else until) - begin
+    if not 0 < step <= length:
+        raise InputError(f"step must lie above 0 and not above {length:g}, the time to follow, got {step:g}")
+    return np.asarray(begin + step * np.arange(math.floor(length / step * (1 + 1e-12)) + 1.0))
+
+
+def read_actions(path: str, data: Trajectories) -> dict[str, Values]:
+    """Times and inputs (n,) by name from a table; raises DataError for a column that is not there."""
+    table = read_table(path)
+    out = {}
+    for name in (data.time, *data.actions):
+        own = table.aliases.get(name, name)
+        if own not in table.columns:
+            raise DataError(
+                f"{table.source}: there is no column of numbers called {name}; such columns are {', '.join(table.labels)}"
+            )
+        out[name] = table.columns[own]
+    return out
+
+
+def roll_out(
+    model: WorldModel,
+    *,
+    start: str | None = None,
+    until: float | None = None,
+    step: float | None = None,
+    actions: str | None = None,
+    n_samples: int = 100,
+    seed: int = 0,
+    events: Sequence[str] = (),
+) -> Rollout:
+    """A rollout of ``model`` from texts and files, as :meth:`WorldModel.rollout` gives it.
+
+    Args:
+        model: the world model.
+        start: ``"x=1, v=0"``.
+        until: the last time; None: that of the data, or of the table of inputs.
+        step: time between rows.
+        actions: path of a table with a column of times and one for each input.
+        n_samples, seed, events: as they are.
+
+    Raises:
+        InputError, DataError: as :meth:`WorldModel.rollout` and what is read here.
+    """
+    if seed < 0:
+        raise InputError(f"the seed must be 0 or more, got {seed}")
+    inputs = None if actions is None or not model.actions else read_actions(actions, model.data)
+    if actions is not None and inputs is None:
+        raise InputError("the laws have no inputs; leave actions out")
+    if inputs is not None and until is None:
+        until = float(inputs[model.data.time][-1])
+    times = make_times(model.data, until, step)
+    return model.rollout(
+        None if start is None else dict(read_start(start)),
+        inputs,
+        until=None if times is not None else until,
+        times=times,
+        n_samples=n_samples,
+        seed=seed,
+        events=tuple(events),
+    )
+
+
+def _columns(rollout: Rollout, level: float) -> Iterator[tuple[str, Mapping[str, Values]]]:
+    """By state the median and the band, (n_time,) each."""
+    lower, upper = rollout.band(level)
+    median = rollout.median
+    for k, state in enumerate(rollout.names):
+        yield state, {"median": median[:, k], "lower": lower[:, k], "upper": upper[:, k]}
+
+
+def write_rollout(rollout: Rollout, level: float) -> str:
+    """CSV: time, and of each state ``x_median``, ``x_lower``, ``x_upper``; empty where states run away."""
+    columns = {rollout.clock: rollout.time}
+    for state, parts in _columns(rollout, level):
+        columns |= {f"{state}_{name}": values for name, values in parts.items()}
+    rows = zip(*columns.values(), strict=True)
+    lines = [",".join(f"{v:.10g}" if math.isfinite(v) else "" for v in row) for row in rows]
+    return "\n".join([",".join(columns), *lines]) + "\n"
+
+
+def write_rollout_json(rollout: Rollout, level: float) -> str:
+    """The same as JSON, null where states run away."""
+    content = {
+        "schema": SCHEMA,
+        "level": level,
+        "samples": len(rollout.states),
+        "time": rollout.time.tolist(),
+        "states": {
+            state: {name: values.tolist() for name, values in parts.items()}
+            for state, parts in _columns(rollout, level)
+        },
+        "remarks": list(describe_runaways(rollout)),
+    }
+    return json.dumps(jsonable(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def describe_runaways(rollout: Rollout) -> Iterator[str]:
+    """A sentence on trajectories that run away, if any."""
+    moments = rollout.diverged
+    away = np.isfinite(moments)
+    if away.any():
+        yield (
+            f"{int(away.sum())} of {len(moments)} trajectories run away, the first at {rollout.clock} = "
+            f"{moments[away].min():.4g}; they are left out from there on"
+        )
+
+
+def draw(rollout: Rollout, folder: str) -> Path:
+    """Write the plot of a rollout to the folder of its model."""
+    path = Path(folder) / "rollout.png"
+    rollout.plot(path)
+    return path
