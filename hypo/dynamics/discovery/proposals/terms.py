@@ -1,13 +1,14 @@
 """Terms of which textbooks make rate laws, for sparse sums: monomials, saturations, waves, logistic steps, their products.
 
-Constants inside a term (the c of x/(c + x)) stand on a grid that follows the data; whoever uses a term fits them. Terms come in families, from polynomials to products of functions, so that sums can be sought among the plain ones first.
+Constants inside a term (the c of x/(c + x)) stand on a grid that follows the data; whoever uses a term fits them. Terms come
+in families, from polynomials to products of functions, so that sums can be sought among the plain ones first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations, combinations_with_replacement
+from itertools import chain, combinations, combinations_with_replacement
 from math import comb
 
 import numpy as np
@@ -25,7 +26,11 @@ MOST_MONOMIALS = 130
 # Highest total degree of mixed monomials, and of one column alone.
 MIXED_DEGREE = 4
 SINGLE_DEGREE = 5
-# Columns up to which functions of one are multiplied by others, and differences of two are taken.
+# Periods of waves of time in the whole time.
+WAVES_IN_TIME = tuple(float(n) for n in np.arange(0.5, 30.5, 0.5))
+# Columns up to which differences of two are taken.
+DIFFERENCES = 12
+# Columns up to which functions of one are multiplied by others.
 MANY_COLUMNS = 5
 # Half-saturation constants as multiples of the median size of a column.
 SATURATION_GRID = (0.03, 0.1, 0.2, 0.35, 0.6, 1.0, 1.7, 3.0, 8.0)
@@ -61,14 +66,18 @@ class Terms:
         return np.flatnonzero(np.isin(self.family, families))
 
 
-def make_terms(columns: Sequence[str], X: Values) -> Terms:
-    """All terms over ``columns`` with finite values at X (n_column, n); of those alike up to a factor the first one."""
+def make_terms(columns: Sequence[str], X: Values, time: str | None = None) -> Terms:
+    """All terms over ``columns`` with finite values at X (n_column, n); of those alike up to a factor the first one.
+
+    ``time`` is the column that is time itself, of which waves have any frequency.
+    """
     X = np.ascontiguousarray(X)
     # A column that stands still says nothing that a constant does not.
     moving = [i for i, x in enumerate(X) if np.ptp(x) > 1e-9 * np.max(np.abs(x), initial=1e-300)]
     names, rows = [columns[i] for i in moving], X[moving]
     found: dict[str, tuple[Expression, int]] = {}
-    for family, e in _all_terms(names, rows):
+    waves = _waves_of_time(time, rows[names.index(time)]) if time in names else iter(())
+    for family, e in chain(_all_terms(names, rows), waves):
         found.setdefault(str(e), (e, family))
     expressions = [e for e, _ in found.values()]
     values = np.array([Program.of(e, columns).value(X) for e in expressions])
@@ -99,8 +108,8 @@ def _all_terms(names: Sequence[str], X: Values) -> Iterator[tuple[int, Expressio
         yield from _functions_of_one(name, x)
     for name, x in zip(names, X, strict=True):
         yield from _products(name, x, [n for n in names if n != name] if len(names) <= MANY_COLUMNS else [])
-    if len(names) <= MANY_COLUMNS:
-        yield from _of_two(names, X)
+    if len(names) <= DIFFERENCES:
+        yield from _of_two(names, len(names) <= MANY_COLUMNS)
 
 
 def _monomials(names: Sequence[str]) -> Iterator[tuple[int, Expression]]:
@@ -187,21 +196,31 @@ def _products(name: str, x: Values, others: Sequence[str]) -> Iterator[tuple[int
             yield SATURATION, v * s
 
 
-def _of_two(names: Sequence[str], X: Values) -> Iterator[tuple[int, Expression]]:
-    """Functions of two columns: waves of sums and differences, products of waves."""
+def _waves_of_time(time: str | None, t: Values) -> Iterator[tuple[int, Expression]]:
+    """Waves of time, from half a period in the whole time on."""
+    u = Expression.variable(str(time))
+    for n in WAVES_IN_TIME:
+        frequency = _free(2 * np.pi * n / max(float(np.ptp(t)), 1e-300))
+        for f in ("sin", "cos"):
+            yield WAVE, Expression.apply(f, frequency * u)
+
+
+def _of_two(names: Sequence[str], has_products: bool) -> Iterator[tuple[int, Expression]]:
+    """Functions of two columns: waves of differences, and with products waves of sums and products of waves."""
     for i, j in combinations(range(len(names)), 2):
         u, v = Expression.variable(names[i]), Expression.variable(names[j])
         for f in ("sin", "cos"):
             yield WAVE, Expression.apply(f, u - v)
+        if not has_products:
+            continue
+        yield FUNCTION, (u - v) * Expression.apply("abs", u - v)
+        for f in ("sin", "cos"):
             yield WAVE, Expression.apply(f, u + v)
             for g in ("sin", "cos"):
                 yield WAVE, Expression.apply(f, u) * Expression.apply(g, v)
-        yield FUNCTION, (u - v) * Expression.apply("abs", u - v)
+                yield WAVE, Expression.apply(f, u) * power(Expression.apply(g, v), 2)
+                yield WAVE, Expression.apply(f, v) * power(Expression.apply(g, u), 2)
         for a, b in ((u, v), (v, u)):
-            for p in (2,):
-                for f in ("sin", "cos"):
-                    for g in ("sin", "cos"):
-                        yield WAVE, Expression.apply(f, a) * power(Expression.apply(g, b), p)
             yield WAVE, Expression.apply("cos", a) / Expression.apply("tan", b)
 
 
