@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypo import interrupts
 from hypo.dynamics.arguments import Delays, fit_to_data, make_options
-from hypo.dynamics.model.world_model import WorldModel, fit_by
+from hypo.dynamics.model.world_model import WorldModel, fit_by, shown_by
 from hypo.dynamics.reading import Names, Roles, read_trajectories
 from hypo.errors import InputError
 from hypo.keywords import check_keywords
@@ -93,7 +93,7 @@ def fit_dynamics(
         data, Roles(time, state, action, group), thousands=thousands, discrete=options.discrete
     )
     fit_to_data(options, trajectories)
-    refuse_other_kinds(options, trajectories)
+    refuse_other_kinds(options)
     return discover_laws(trajectories, options)
 
 
@@ -112,18 +112,25 @@ def discover_laws(data: Trajectories, options: Options) -> WorldModel:
     return WorldModel(found, asdict(options))
 
 
-def refuse_other_kinds(options: Options, data: Trajectories) -> None:
+def refuse_other_kinds(options: Options) -> None:
     """Raises InputError for kinds of laws that the discovery does not know yet."""
-    kinds = {
-        "order 2": options.order == 2,
-        "discrete time": options.discrete,
-        "delays": bool(options.delays),
-        "laws that use time": options.use_time,
-        f'inputs with hold="{options.hold}"': bool(data.actions) and options.hold != "linear",
-    }
+    kinds = {"discrete time": options.discrete, "delays": bool(options.delays)}
     for kind, is_wanted in kinds.items():
         if is_wanted:
             raise InputError(f"{kind}: hypo does not search for such laws of motion yet")
 
 
+def _describe(model: WorldModel) -> str:
+    from hypo.dynamics.report.text import write_report
+
+    return write_report(model)
+
+
+def _draw_page(model: WorldModel) -> str:
+    from hypo.dynamics.report.text import write_html
+
+    return write_html(model)
+
+
 fit_by(fit_dynamics)
+shown_by(_describe, _draw_page)

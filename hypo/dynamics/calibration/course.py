@@ -7,14 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hypo.dynamics.integration.steps import step
+from hypo.dynamics.integration.follow import Accuracy, follow_with_sensitivities
 from hypo.dynamics.system import System
 
 Values = NDArray[np.float64]
 
-# Steps between two samples, and relative perturbations for slopes by differences.
-SUBSTEPS = 4
-NUDGE = 1e-6
+# States further from 0 than so many times their usual size have run away.
+FAR = 1e4
+# Steps of one path, at most: a path that needs more is not worth its time.
+STEPS = 20_000
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,9 @@ class Course:
     @property
     def is_finite(self) -> bool:
         """True where every segment was followed to its end."""
-        return bool(np.isfinite(self.states).all() and np.isfinite(self.by_start).all())
+        return bool(
+            np.isfinite(self.states).all() and np.isfinite(self.by_start).all() and np.isfinite(self.by_parameter).all()
+        )
 
 
 @dataclass(frozen=True)
@@ -54,35 +57,7 @@ def follow_course(
     system: System, clocks: Clocks, starts: Values, theta: Values, scale: Values, accuracy: float = 1e-6
 ) -> Course:
     """Paths from ``starts`` (n_state, n) with parameters ``theta`` (n_parameter,); ``scale`` (n_state,) are usual sizes."""
-    d, S = starts.shape
-    p = len(theta)
-    seg = clocks
-    nudges = NUDGE * np.concatenate([scale, np.maximum(np.abs(theta), 1e-3)])
-    X = np.repeat(starts[:, None, :], 1 + d + p, axis=1)
-    P = np.repeat(np.repeat(theta[:, None, None], 1 + d + p, axis=1), S, axis=2)
-    for i in range(d):
-        X[i, 1 + i] += nudges[i]
-    for j in range(p):
-        P[j, 1 + d + j] += nudges[d + j]
-    Y = _steps(system, seg, X.reshape(d, -1), P.reshape(p, (1 + d + p) * S), 1 + d + p).reshape(
-        len(seg.time), d, 1 + d + p, S
-    )
-    slopes = (Y[:, :, 1:] - Y[:, :, :1]) / nudges[:, None]
-    return Course(Y[:, :, 0], slopes[:, :, :d], slopes[:, :, d:])
-
-
-def _steps(system: System, seg: Clocks, X: Values, P: Values, copies: int) -> Values:
-    h = np.diff(seg.time, axis=0)
-    out = np.empty((len(seg.time), *X.shape))
-    out[0] = X
-    with np.errstate(all="ignore"):
-        for k in range(len(h)):
-            u = [np.tile(seg.actions[i], (1, copies)) for i in (k, k + 1)]
-            if system.is_discrete:
-                X = np.where(np.tile(h[k], copies) > 0, system.rates(np.vstack([X, u[0]]), P), X)
-            else:
-                for j in range(SUBSTEPS):
-                    a, b = (u[0] + (u[1] - u[0]) * (q / SUBSTEPS) for q in (j, j + 1))
-                    X = step(system, X, P, np.tile(h[k], copies) / SUBSTEPS, a, b)
-            out[k + 1] = X
-    return out
+    control = Accuracy(accuracy, FAR * scale, STEPS)
+    actions = clocks.actions if clocks.actions.shape[1] else None
+    followed = follow_with_sensitivities(system, starts, theta, clocks.time, actions, control)
+    return Course(followed.states, followed.by_start, followed.by_parameter)

@@ -23,6 +23,8 @@ Values = NDArray[np.float64]
 LEAST_CURVATURE = 1e-13
 # Added to a start's curvature, in units of its scale: keeps starts of which no sample of the segment tells anything.
 RIDGE = 1e-8
+# Curvature of a parameter without influence: small, and its inverse still a number.
+NOTHING = 1e-100
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class NormalEquations:
     def covariance(self) -> Values:
         """Of parameters, with starts free (n_parameter, n_parameter); large where the data do not tell."""
         M = self.information()
-        size = np.sqrt(np.maximum(np.diag(self.D), 1e-300))
+        size = np.sqrt(np.maximum(np.diag(self.D), NOTHING))
         lam, Q = np.linalg.eigh(M / np.outer(size, size))
         lam = np.maximum(lam, LEAST_CURVATURE)
         return np.asarray((Q / lam) @ Q.T / np.outer(size, size))
@@ -90,7 +92,7 @@ class NormalEquations:
 
 def _solve_scaled(M: Values, diagonal: Values, right: Values) -> Values:
     """Solution of M x = right with rows and columns scaled by the undamped diagonal."""
-    size = np.sqrt(np.maximum(diagonal, 1e-300))
+    size = np.sqrt(np.maximum(diagonal, NOTHING))
     lam, Q = np.linalg.eigh(M / np.outer(size, size))
     lam = np.maximum(lam, LEAST_CURVATURE)
     return np.asarray(Q @ ((Q.T @ (right / size)) / lam) / size)

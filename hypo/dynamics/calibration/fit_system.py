@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from hypo.clock import Expiring
 from hypo.dynamics.calibration.calibrated import Calibrated, Segment
 from hypo.dynamics.calibration.levenberg import Point, Task, descend, equations, evaluate
-from hypo.dynamics.calibration.noise import FLOOR, Noise, choose_mix, misfit_by_state, variance
+from hypo.dynamics.calibration.noise import FLOOR, MIXES, Noise, choose_mix, misfit_by_state, variance
 from hypo.dynamics.calibration.segments import Guess, cut, guess_paths
 from hypo.dynamics.smoothing.smoothed import Smoothed
 from hypo.dynamics.system import System
@@ -26,16 +26,26 @@ Values = NDArray[np.float64]
 
 # Steps from sample to sample in the first segments.
 FIRST = 8
-# Steps in segments before these where paths between samples are not known.
+# Steps in segments before these where paths between samples are not known, or run apart too fast.
 ROUGH = (1, 3)
 # A length that leaves fewer than so many segments in the longest run is left out.
 FEWEST = 1.5
 # Largest residual, as a share of the spread, with which whole runs are fitted at once.
 NEAR = 0.3
+# Growth of a small error over the first segments from which on shorter ones come before them.
+UNSTEADY = 5.0
 # Growth of a small error of the start from which on a run counts as chaotic.
 CHAOTIC = 100.0
-# A fit is hopeless if it misses by so many nats
+# Constant share of the variance below which noise may be purely in proportion.
+NEARLY_PROPORTIONAL = 0.2
+# Error of the integrator as a share of the noise.
+FINE_ENOUGH = 0.02
+# Finest accuracy, for systems that magnify errors.
+FINEST = 1e-11
+# A fit is hopeless if it misses by so many nats,
 MARGIN = 5.0
+# and so many for each sample, because the kind of noise is not settled, at the first length and at others,
+UNSETTLED = (0.15, 0.06)
 # and so many times the gain of the last step.
 PATIENCE = 4.0
 # Share of the smoother's noise below which nothing is gained while segments grow.
@@ -53,6 +63,7 @@ class Effort:
         rounds: choices of the noise, at most.
         accuracy: of the integrator, relative.
         finest: accuracy where the noise asks for it.
+        tries_constant: True to compare with constant noise whatever seemed likelier before.
     """
 
     growth: float
@@ -61,11 +72,12 @@ class Effort:
     rounds: int
     accuracy: float
     finest: float
+    tries_constant: bool
 
 
 EFFORTS = {
-    "quick": Effort(6.0, (8, 12), (1.0, 0.05), 2, 1e-5, 1e-7),
-    "full": Effort(3.2, (15, 50), (0.3, 1e-5), 6, 1e-6, 1e-9),
+    "quick": Effort(6.0, (16, 16), (1.0, 0.05), 4, 1e-5, 1e-9, False),
+    "full": Effort(3.2, (15, 50), (0.3, 1e-3), 6, 1e-6, 1e-9, True),
 }
 
 
@@ -116,17 +128,20 @@ class _Level:
     misfit: float
 
     @property
+    def charge(self) -> float:
+        """Nats of one start: each of its components is one more number."""
+        share = self.task.segments.share
+        return 0.5 * len(self.point.starts) * math.log(max(share.sum() / share.shape[1], 2.0))
+
+    @property
     def charged(self) -> float:
-        """Misfit with each component of a start charged as one more number."""
-        seg = self.task.segments
-        count = seg.share.sum() / seg.share.shape[1]
-        return self.misfit + 0.5 * seg.n * len(self.point.starts) * math.log(max(count, 2.0))
+        """Misfit with all starts charged."""
+        return self.misfit + self.charge * self.task.segments.n
 
     @property
     def amplification(self) -> float:
         """Largest growth of a small error of a start, in units of the states' spreads."""
-        spread = self.task.spread
-        return float(np.max(np.abs(self.point.course.by_start) * spread[:, None] / spread[:, None, None]))
+        return _amplification(self.task, self.point)
 
 
 class _Fit:
@@ -141,6 +156,8 @@ class _Fit:
         self.spread = _spread(samples, guess.states)
         self.square = np.maximum(np.nanmean(samples**2, axis=0), 1e-300)
         self.usual = np.nanmedian(guess.noise, axis=0)
+        self.mix: Values | None = None
+        self._last_gain = 0.0
         if guess.is_undersampled:
             # Such a system is followed from the samples themselves: there is no path between them.
             states = guess.states.copy()
@@ -153,25 +170,30 @@ class _Fit:
         level = self._directly(theta, whole)
         if level is not None:
             return self._finish(level)
-        for length in self._lengths(whole):
+        for length in self._lengths(whole, theta):
             new = self._grown(length, theta, length >= whole)
             if new is None or (level is not None and not _follows(new, level)):
                 break
             level, theta = new, new.point.theta
             if self._is_hopeless(level, beat):
                 return None
-            self._learn(level.point, level.task)
+            self._learn(level)
             if self.deadline is not None and self.deadline.expired:
                 break
         return None if level is None else self._finish(level)
 
-    def _lengths(self, whole: int) -> list[int]:
-        out = list(ROUGH) if self.guess.is_undersampled else []
-        length = float(FIRST)
+    def _lengths(self, whole: int, theta: Values) -> list[int]:
+        """Lengths of segments in turn; those at first over which small errors do not grow much."""
+        out, length = [], float(FIRST)
         while length * FEWEST < whole:
             out.append(int(length))
             length *= self.effort.growth
-        return [*(n for n in out if n * FEWEST < whole), whole]
+        rough = [n for n in ROUGH if n * FEWEST < whole]
+        if not self.guess.is_undersampled and out:
+            task = self._task(out[0], self.effort.accuracy)
+            point = evaluate(task, task.segments.guess[0], theta)
+            rough = rough if point is None or _amplification(task, point) > UNSTEADY else []
+        return [*rough, *out, whole]
 
     def _directly(self, theta: Values, whole: int) -> _Level | None:
         """The fit of whole runs at once, where the system follows them nearly from the first."""
@@ -189,6 +211,8 @@ class _Fit:
         seg = cut(self.data, self.guess, length, self.system.n_measured)
         m = self.system.n_measured
         v = (seg.noise / self.usual[:, None]) ** 2
+        if self.mix is not None:
+            v = variance(seg.guess[:, :m], self.mix[:, None], self.square[:, None])
         least = FLOOR if self.guess.is_undersampled else np.maximum(TRUST * self.usual / self.spread[:m], FLOOR)
         return Task(self.system, seg, v, self.spread, np.broadcast_to(least, (m,)), accuracy)
 
@@ -197,6 +221,14 @@ class _Fit:
         point = evaluate(task, task.segments.guess[0], theta)
         if point is None:
             return None
+        growth = _amplification(task, point)
+        if growth > CHAOTIC:
+            # Errors of the integrator grow as those of the start do.
+            wanted = FINE_ENOUGH * float(np.min(self.usual / self.spread[: len(self.usual)])) / growth
+            task = replace(task, accuracy=min(task.accuracy, max(wanted, FINEST)))
+            point = evaluate(task, point.starts, theta)
+            if point is None:
+                return None
         level, self._last_gain = self._fitted(task, point, is_last)
         return level
 
@@ -218,37 +250,49 @@ class _Fit:
         return _Level(task, point, Noise(level, mix, self.square), float(each.sum()))
 
     def _is_hopeless(self, level: _Level, beat: float) -> bool:
-        return level.misfit - PATIENCE * self._last_gain - MARGIN > beat
+        least = level.misfit + level.charge * len(self.data.runs) - PATIENCE * self._last_gain
+        each = UNSETTLED[self.mix is not None]
+        return least - MARGIN - each * float(level.task.segments.share.sum()) > beat
 
-    def _learn(self, point: Point, task: Task) -> None:
-        """Keep the fitted paths as the guess of the next length."""
-        seg = task.segments
+    def _learn(self, level: _Level) -> None:
+        """Keep the fitted paths and the kind of noise for the next length."""
+        seg = level.task.segments
         states = self.guess.states.copy()
-        states[seg.at[seg.inside]] = np.moveaxis(point.course.states, 1, 2)[seg.inside]
-        self.guess = replace(self.guess, states=states)
+        states[seg.at[seg.inside]] = np.moveaxis(level.point.course.states, 1, 2)[seg.inside]
+        self.guess, self.mix = replace(self.guess, states=states), level.noise.mix
 
     def _finish(self, level: _Level) -> Calibrated:
         """The noise chosen anew from the fitted path, and the fit under it, in turns; as finely as that noise asks for."""
-        m = self.system.n_measured
+        mix = level.noise.mix
+        # Weights and paths depend on each other, and rounds may end too early: so they also begin from the purest kind.
+        kinds = [mix, np.where(mix < NEARLY_PROPORTIONAL, MIXES[-1], mix)]
+        if self.effort.tries_constant:
+            kinds.append(np.ones_like(mix))
+        unlike = [k for i, k in enumerate(kinds) if not any(np.array_equal(k, other) for other in kinds[:i])]
+        ends = [self._settled(replace(level, noise=replace(level.noise, mix=k))) for k in unlike]
+        return self._result(min(ends, key=lambda end: end.misfit))
+
+    def _settled(self, level: _Level) -> _Level:
+        m, best = self.system.n_measured, replace(level, misfit=math.inf)
         for _ in range(self.effort.rounds):
             if self.deadline is not None and self.deadline.expired:
                 break
             noise = float(np.min(level.noise.level / self.spread[:m]))
-            accuracy = min(max(0.03 * noise, self.effort.finest), self.effort.accuracy)
+            # Where the integrator may be what limits the fit, the noise is not known yet.
+            known = noise if noise > level.task.accuracy / FINE_ENOUGH else FLOOR
+            accuracy = min(max(FINE_ENOUGH * known, self.effort.finest), level.task.accuracy)
             v = variance(level.point.course.states[:, :m], level.noise.mix[:, None], self.square[:, None])
             task = replace(level.task, v=v, least=np.full(m, FLOOR), accuracy=accuracy)
             point = evaluate(task, level.point.starts, level.point.theta)
             if point is None:
                 break
             new = self._fitted(task, point, True)[0]
-            gain = level.misfit - new.misfit
+            gain = best.misfit - new.misfit
             same = accuracy == level.task.accuracy and bool(np.all(new.noise.mix == level.noise.mix))
-            if gain < 0 and same:
-                break
-            level = new
+            level, best = new, min(best, new, key=lambda each: each.misfit)
             if same and gain < self.effort.settled[1]:
                 break
-        return self._result(level)
+        return best if math.isfinite(best.misfit) else self._judged(level.task, level.point)
 
     def _result(self, level: _Level) -> Calibrated:
         seg, point, noise, m = level.task.segments, level.point, level.noise, self.system.n_measured
@@ -281,9 +325,15 @@ class _Fit:
         )
 
 
+def _amplification(task: Task, point: Point) -> float:
+    """Largest growth of a small error of a start, in units of the states' spreads."""
+    growth = np.abs(point.course.by_start) * task.spread[:, None] / task.spread[:, None, None]
+    return float(np.max(growth))
+
+
 def _follows(new: _Level, old: _Level) -> bool:
-    """True unless the longer segments of a chaotic system fit worse than their greater number of starts explains."""
-    return new.amplification < CHAOTIC or new.charged <= old.charged
+    """True unless the longer segments of a chaotic system fit worse than the smaller number of their starts explains."""
+    return new.amplification < CHAOTIC or new.charged <= old.charged + MARGIN
 
 
 def _spread(samples: Values, states: Values) -> Values:

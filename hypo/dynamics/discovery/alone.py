@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.dynamics.rows.columns import Columns
 from hypo.dynamics.smoothing.smoothed import Smoothed
 from hypo.dynamics.system import System
 from hypo.dynamics.trajectories import Run, Trajectories
@@ -14,51 +15,64 @@ Values = NDArray[np.float64]
 
 
 class Alone:
-    """The trial of equation ``k`` of systems like ``pattern``: a system of one state, with data to fit it to."""
+    """The trial of one sought equation of systems like ``pattern``: a system of its state alone, with data to fit it to.
 
-    def __init__(self, pattern: System, data: Trajectories, smoothed: Smoothed, k: int) -> None:
-        self.pattern, self.k = pattern, k
-        self.state = pattern.states[k]
-        others = [name for name in pattern.states if name != self.state]
-        self.inputs = (*others, *pattern.actions)
-        places = [pattern.states.index(name) for name in others]
+    Attributes:
+        data, smoothed: the state's samples and path, all other columns of laws being inputs.
+        columns: of laws in this system, along the data (n_column, n).
+    """
+
+    def __init__(self, pattern: System, columns: Columns, k: int) -> None:
+        """``k`` is the number of the measured state whose equation is sought, or that of its speed."""
+        data, smoothed = columns.data, columns.smoothed
+        self.pattern = pattern
+        d = pattern.n_measured
+        # Of second order a position and its speed are followed together; what changes the position is known.
+        self.own = (data.states[k],) if len(pattern.states) == d else (data.states[k], pattern.states[d + k])
+        self.delays = tuple(x for x in pattern.delays if x.state == data.states[k])
+        mine = {*self.own, *(x.column for x in self.delays), *([pattern.time] if pattern.time else [])}
+        self.inputs = tuple(name for name in columns.names if name not in mine)
+        places = [columns.names.index(name) for name in self.inputs]
         runs = []
         for r, run in enumerate(data.runs):
-            beside = full_states(pattern, smoothed, r)[:, places]
-            runs.append(Run(run.name, run.time, run.states[:, [k]], np.hstack([beside, run.actions]), run.rows))
-        self.data = Trajectories(tuple(runs), data.time, (self.state,), self.inputs, {}, data.source)
+            beside = columns.at(r, run.time)[0]
+            if pattern.is_discrete:
+                beside[:, :d] = np.where(np.isfinite(run.states), run.states, beside[:, :d])
+            beside = _filled(beside[:, places])
+            runs.append(Run(run.name, run.time, run.states[:, [k]], beside, run.rows))
+        self.data = Trajectories(tuple(runs), data.time, (data.states[k],), self.inputs, {}, data.source)
         self.smoothed = Smoothed(self.data, tuple((paths[k],) for paths in smoothed.paths))
+        along = columns_along(columns)
+        names = (*self.own, *(x.column for x in self.delays), *self.inputs, *([pattern.time] if pattern.time else []))
+        self.columns = along[[columns.names.index(name) for name in names]]
 
     def system(self, equation: Expression) -> System:
         """The system of this one equation."""
         p = self.pattern
-        return System((equation,), (self.state,), actions=self.inputs, time=p.time, is_discrete=p.is_discrete, hold=p.hold)
+        known = tuple(Expression.variable(name) for name in self.own[1:])
+        return System(
+            (*known, equation),
+            self.own,
+            1,
+            self.inputs,
+            p.time,
+            self.delays,
+            p.is_discrete,
+            "zero" if p.is_discrete else p.hold,
+        )
 
 
-def can_be_tried_alone(pattern: System) -> bool:
-    """True where each state is measured and laws look at present values only."""
-    return pattern.n_measured == len(pattern.states) and not pattern.delays
+def columns_along(columns: Columns) -> Values:
+    """The columns of laws at all rows of all runs at which they are known (n_column, n)."""
+    each = np.vstack([columns.at(r, run.time)[0] for r, run in enumerate(columns.data.runs)])
+    return np.ascontiguousarray(each[np.all(np.isfinite(each), axis=1)].T)
 
 
-def full_states(pattern: System, smoothed: Smoothed, run: int) -> Values:
-    """Measured states, and speeds for the hidden ones, at the rows of a run (n_row, n_state)."""
-    states = smoothed.states(run)
-    hidden = len(pattern.states) - pattern.n_measured
-    return np.hstack([states, smoothed.rates(run)[:, :hidden]]) if hidden else states
-
-
-def columns_along(pattern: System, smoothed: Smoothed) -> Values:
-    """The columns of laws at all rows of all runs (n_column, n)."""
-    out = []
-    for r, run in enumerate(smoothed.data.runs):
-        states = full_states(pattern, smoothed, r)
-        parts = [states]
-        for delay in pattern.delays:
-            k = pattern.states.index(delay.state)
-            moments = np.maximum(run.time - delay.lag, run.time[0])
-            parts.append(np.interp(moments, run.time, states[:, k])[:, None])
-        parts.append(run.actions)
-        if pattern.time:
-            parts.append(run.time[:, None])
-        out.append(np.hstack(parts))
-    return np.ascontiguousarray(np.vstack(out).T)
+def _filled(values: Values) -> Values:
+    """Columns (n, n_column) whose unknown first values are the first known ones: former values before a run began."""
+    out = values.copy()
+    for column in out.T:
+        known = np.flatnonzero(np.isfinite(column))
+        if len(known):
+            column[: known[0]] = column[known[0]]
+    return out

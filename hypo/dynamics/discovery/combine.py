@@ -2,18 +2,18 @@
 
 1. Each candidate is fitted alone, the other states given by their paths. That ranks hundreds cheaply.
 2. A beam over combinations: the best ones so far exchange one equation at a time, and all equations are fitted together.
-3. Neighbours of the best systems: a term less, an exponent that is a simple number, a constant shared by two equations.
+
+Neighbours of the best systems come after that (:mod:`hypo.dynamics.discovery.refine`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from hypo.dynamics.discovery.judge import Judge, Judged
-from hypo.dynamics.discovery.reduce import smaller
-from hypo.dynamics.discovery.sharing import share_constants, signed
+from hypo.dynamics.discovery.alone import Alone
+from hypo.dynamics.discovery.judge import Judge
 from hypo.dynamics.discovery.sums import as_sum
 from hypo.dynamics.system import System
 from hypo.expression.expr import Expression
@@ -23,13 +23,16 @@ KEPT = 12
 OF_EACH_SIZE = 2
 # Combinations from which others are made by exchange of one equation.
 BEAM = 3
-# Rounds of exchange.
-ROUNDS = 3
-# Nats behind the best beyond which a candidate alone is left out of combinations.
-HOPELESS = 60.0
-# Systems whose neighbours are tried, and rounds of it.
-REFINED = 3
-NEIGHBOUR_ROUNDS = 4
+# Combinations that are expanded at most, and the nats behind the best beyond which none is.
+EXPANDED = 8
+NEAR = 15.0
+# Candidates in a row that far behind after which those below them are left out.
+MISSES = 5
+# All equations together keep at most so many.
+KEPT_OF_ALL = 60
+
+
+Score = Callable[[tuple[int, ...]], float]
 
 
 @dataclass(frozen=True)
@@ -45,24 +48,24 @@ class Ranked:
         return len(self.expression.free)
 
 
-def rank_alone(judge: Judge, make: object, candidates: Sequence[Expression]) -> list[Ranked]:
+def rank_alone(judge: Judge, trial: Alone, candidates: Sequence[Expression]) -> list[Ranked]:
     """Candidates with constants fitted alone, best first; those that cannot be followed are left out."""
     out: dict[str, Ranked] = {}
     for e in candidates:
-        found = judge.judge(make.system(e))  # type: ignore[attr-defined]
+        found = judge.judge(trial.system(e))
         if found is not None and math.isfinite(found.score):
-            fitted = found.fitted.system.equations[0]
+            fitted = found.fitted.system.equations[-1]
             out.setdefault(as_sum(fitted).form, Ranked(fitted, found.score))
     return sorted(out.values(), key=lambda r: r.score)
 
 
-def shortlist(ranked: Sequence[Ranked], kept: int = KEPT) -> list[Ranked]:
-    """The best ones, and the best of each size."""
+def shortlist(ranked: Sequence[Ranked], n_equation: int) -> list[Ranked]:
+    """The best ones, and the best of each size, of one among so many equations."""
+    kept = max(2, min(KEPT, KEPT_OF_ALL // n_equation))
     out = list(ranked[:kept])
-    best = ranked[0].score if ranked else 0.0
     for size in sorted({r.size for r in ranked}):
         of_size = [r for r in ranked if r.size == size][:OF_EACH_SIZE]
-        out += [r for r in of_size if r not in out and r.score < best + HOPELESS]
+        out += [r for r in of_size if r not in out and len(out) < 2 * kept]
     return out
 
 
@@ -83,52 +86,25 @@ def combine(judge: Judge, pattern: System, sought: Sequence[int], lists: Sequenc
             scores[choice] = math.inf if found is None else found.score
         return scores[choice]
 
-    first = tuple(0 for _ in sought)
-    score(first)
+    score(tuple(0 for _ in sought))
     expanded: set[tuple[int, ...]] = set()
-    for _ in range(ROUNDS * BEAM):
-        beam = sorted(scores, key=lambda c: scores[c])[:BEAM]
-        fresh = [c for c in beam if c not in expanded]
+    for _ in range(EXPANDED):
+        ranked = sorted(scores, key=lambda c: scores[c])
+        fresh = [c for c in ranked[:BEAM] if c not in expanded and scores[c] <= scores[ranked[0]] + NEAR]
         if not fresh or judge.is_over:
-            break
-        expanded.add(fresh[0])
-        for other in exchanges(fresh[0], [len(each) for each in lists]):
-            if judge.is_over:
-                break
-            score(other)
-
-
-def exchanges(choice: tuple[int, ...], lengths: Sequence[int]) -> Iterator[tuple[int, ...]]:
-    """Choices that differ in one equation, the likeliest of every equation first."""
-    for i in range(max(lengths, default=0)):
-        for k, n in enumerate(lengths):
-            if i < n and i != choice[k]:
-                yield (*choice[:k], i, *choice[k + 1 :])
-
-
-def refine(judge: Judge, sought: Sequence[int]) -> None:
-    """Neighbours of the best systems, as long as that makes one better."""
-    done: set[int] = set()
-    for _ in range(NEIGHBOUR_ROUNDS):
-        best = [j for j in judge.ranked()[:REFINED] if id(j) not in done]
-        if not best or judge.is_over:
             return
-        for judged in best:
-            done.add(id(judged))
-            for other in neighbours(judged, sought):
-                if judge.is_over:
-                    return
-                judge.judge(other)
+        expanded.add(fresh[0])
+        _exchange(judge, score, fresh[0], [len(each) for each in lists])
 
 
-def neighbours(judged: Judged, sought: Sequence[int]) -> Iterator[System]:
-    """Systems near a fitted one that have less in them."""
-    system = judged.fitted.system
-    if len(sought) > 1 and system.shared is None:
-        shared = share_constants(judged.fitted)
-        if shared is not None:
-            yield shared
-    plain = system if system.shared is None else signed(system)
-    for k in sought:
-        for e in smaller(plain.equations[k]):
-            yield plain.with_equations((*plain.equations[:k], e, *plain.equations[k + 1 :]))
+def _exchange(judge: Judge, score: Score, choice: tuple[int, ...], lengths: Sequence[int]) -> None:
+    """Try other candidates for each equation in turn, the likeliest of all first, until several in a row were hopeless."""
+    misses = [0] * len(choice)
+    for i in range(max(lengths)):
+        for k, n in enumerate(lengths):
+            if i >= n or i == choice[k] or misses[k] >= MISSES:
+                continue
+            if judge.is_over:
+                return
+            far = score((*choice[:k], i, *choice[k + 1 :])) > judge.best + NEAR
+            misses[k] = misses[k] + 1 if far else 0

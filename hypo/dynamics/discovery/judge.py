@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,7 +18,12 @@ from hypo.interrupts import has_come
 # What numbers of a hopeless system may raise.
 FAILURES = (np.linalg.LinAlgError, ArithmeticError, ValueError)
 
-Fit = Callable[[System], Calibrated | None]
+# Nats by which a second fit may be worse than a quick one, whose noise was chosen less carefully.
+TOLERANCE = 2.0
+# Nats behind the best score beyond which a fit may be given up early.
+HOPELESS = 40.0
+
+Fit = Callable[[System, float], Calibrated | None]
 Form = tuple[object, ...]
 
 
@@ -30,8 +36,23 @@ class Judged:
 
 
 def form_of(system: System) -> Form:
-    """What two fits of one structure have in common: equations as sums with their numbers left open, and shared constants."""
-    return (*(as_sum(e).form for e in system.equations), system.shared, tuple(d.column for d in system.delays))
+    """What two fits of one structure have in common: equations as sums with fitted numbers left open, exact ones as they are, and
+    shared constants."""
+    return (*(as_sum(e).inner_form for e in system.equations), system.shared)
+
+
+def merged(ranked: Sequence[Judged]) -> list[tuple[Judged, float]]:
+    """The best fit of each form, whether its numbers are fitted, exact or shared, with the weight of all its fits."""
+    if not ranked:
+        return []
+    total: dict[Form, float] = {}
+    best: dict[Form, Judged] = {}
+    for j in ranked:
+        form = tuple(as_sum(e).form for e in j.fitted.system.equations)
+        best.setdefault(form, j)
+        total[form] = total.get(form, 0.0) + math.exp(ranked[0].score - j.score)
+    whole = sum(total.values())
+    return sorted(((best[form], w / whole) for form, w in total.items()), key=lambda each: -each[1])
 
 
 @dataclass
@@ -39,11 +60,13 @@ class Judge:
     """Fits systems, at most ``most`` of them and none after the deadline.
 
     Attributes:
-        fit: the fit of a system to the samples.
+        fit: of a system to the samples, given up where it cannot come near a misfit.
         scorer: of its result.
         clock: when to stop.
         most: fits at most.
         judged: what was fitted, by form; None where a fit failed.
+        count: fits so far.
+        best: the least score so far.
     """
 
     fit: Fit
@@ -52,6 +75,7 @@ class Judge:
     most: int
     judged: dict[Form, Judged | None] = field(default_factory=dict)
     count: int = 0
+    best: float = math.inf
 
     @property
     def is_over(self) -> bool:
@@ -67,12 +91,26 @@ class Judge:
             return None
         self.count += 1
         try:
-            fitted = self.fit(system)
+            fitted = self.fit(system, self._least() - self.scorer.structure(system))
         except FAILURES:
             fitted = None
         found = None if fitted is None else Judged(fitted, self.scorer.score(fitted))
         self.judged[form] = found
+        if found is not None:
+            self.best = min(self.best, found.score)
         return found
+
+    def improve(self, judged: Judged, fit: Callable[[System], Calibrated | None]) -> None:
+        """Put another fit of the same system in the place of a first one, if it is no worse."""
+        try:
+            fitted = fit(judged.fitted.system)
+        except FAILURES:
+            return
+        if fitted is not None and (score := self.scorer.score(fitted)) < judged.score + TOLERANCE:
+            self.judged[form_of(judged.fitted.system)] = Judged(fitted, score)
+
+    def _least(self) -> float:
+        return self.best + HOPELESS
 
     def ranked(self) -> list[Judged]:
         """All that could be fitted, best first."""

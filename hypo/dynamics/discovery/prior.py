@@ -42,6 +42,8 @@ OTHER_KIND = 7.0
 # A sum as a divisor; to powers other than -1 on top; to a fitted or broken one instead.
 DIVISOR = 2.9
 OTHER_POWER = 2.0
+# A function to a whole power, and to another one: never met.
+SQUARED_FUNCTION, POWER_OF_FUNCTION = 4.5, 8.0
 ROOT_OF_SUM = 6.5
 # Of 18 divisors 12 have a factor that stands above, too (x/(K + x)), 6 have not.
 ABOVE_AND_BELOW, ABOVE_ALONE = 0.4, 1.1
@@ -55,9 +57,11 @@ FITTED_EXPONENT = 5.5
 # A number within sin, cos, log or abs, which have none in textbooks; none within exp or tanh, which have one.
 UNUSUAL_NUMBER = 2.5
 NO_NUMBER = 1.0
-# A further term within a function or a divisor beyond what is usual; a function within a function.
+# A further term within a function or a divisor beyond what is usual; a product or power within a function, which was never met
+# (1/x was); a function within a function.
 FURTHER_INSIDE = 2.0
-NESTED = 3.0
+CURVED_INSIDE = 3.0
+NESTED = 3.5
 # A divisor without a constant: x/(x + y).
 NO_CONSTANT = 1.6
 # An exact coefficient, and a fitted one.
@@ -137,7 +141,7 @@ def _sum_cost(s: Sum, d: int, seen: _Seen, rows: float) -> float:
     before = set(seen.terms)
     total = _at(TERMS, k - 1, TERMS[-1] - TERMS[-2]) - math.lgamma(k + 1)
     for t in s.terms:
-        new = _term_cost(t, d, seen)
+        new = _term_cost(t, d, seen, rows)
         total += _coefficient_cost(t.coefficient, rows)
         is_known = bool(t.factors) and t.form in before
         total += min(new, math.log(len(before)) + AGAIN) if is_known else new
@@ -162,7 +166,7 @@ def _at(table: tuple[float, ...], k: int, further: float) -> float:
     return table[k] if k < len(table) else table[-1] + further * (k + 1 - len(table))
 
 
-def _term_cost(t: SumTerm, d: int, seen: _Seen) -> float:
+def _term_cost(t: SumTerm, d: int, seen: _Seen, rows: float) -> float:
     """Factors of one term; the coefficient is charged apart."""
     divisors = [f for f in t.factors if not f.name and not f.opcode and f.power == Number(-1.0)]
     below = {u.form for f in divisors for v in f.args[0].terms for u in v.factors}
@@ -179,7 +183,7 @@ def _term_cost(t: SumTerm, d: int, seen: _Seen) -> float:
         if _is_monomial(f):
             total += count * VARIABLE + (math.log(d) if count == 1 else math.log(d) * min(count, 3))
             continue
-        new = _factor_cost(f, d)
+        new = _factor_cost(f, d, rows)
         total += min(new, math.log(len(seen.factors)) + AGAIN) if f.form in seen.factors else new
         seen.factors.add(f.form)
     return total
@@ -190,7 +194,7 @@ def _is_monomial(f: Factor) -> bool:
     return bool(f.name) and not p.is_free and p.value > 0 and p.value == round(p.value)
 
 
-def _factor_cost(f: Factor, d: int) -> float:
+def _factor_cost(f: Factor, d: int, rows: float) -> float:
     """A factor that is no whole power of a variable."""
     p = f.power
     if f.name:
@@ -199,9 +203,9 @@ def _factor_cost(f: Factor, d: int) -> float:
         near = [cost for power, cost in POWERS.items() if abs(power - p.value) < 1e-6]
         return (near[0] if near else OTHER_EXPONENT) + math.log(d)
     if f.opcode:
-        power = 0.0 if p == ONE else FITTED_EXPONENT if p.is_free else OTHER_POWER
-        return power + KINDS.get(f.opcode, OTHER_KIND) + sum(_argument_cost(a, d, f.opcode) for a in f.args)
-    return _sum_power_cost(p) + _inner_cost(f.args[0], d, usual=1 + (p.value != 1.0))
+        power = 0.0 if p == ONE else SQUARED_FUNCTION if p in (Number(2.0), Number(-1.0)) else POWER_OF_FUNCTION
+        return power + KINDS.get(f.opcode, OTHER_KIND) + sum(_argument_cost(a, d, f.opcode, rows) for a in f.args)
+    return _sum_power_cost(p) + _inner_cost(f.args[0], d, 1 + (p.value != 1.0), rows)
 
 
 def _sum_power_cost(p: Number) -> float:
@@ -212,23 +216,30 @@ def _sum_power_cost(p: Number) -> float:
     return BRACKET if p.value == 1.0 else BRACKET_POWER
 
 
-def _inner_cost(s: Sum, d: int, usual: int) -> float:
+def _inner_cost(s: Sum, d: int, usual: int, rows: float) -> float:
     """A sum within a sum: of a constant and a term, as a rule."""
     has_constant = any(not t.factors for t in s.terms)
     total = 0.0 if has_constant else NO_CONSTANT
     total += FURTHER_INSIDE * max(0, len(s.terms) - max(usual, 2))
-    for t in s.terms:
-        if t.factors:
-            total += _term_cost(t, d, _Seen()) + (NESTED if any(f.opcode for f in t.factors) else 0.0)
-    return total
+    return total + sum(_inner_term_cost(t, d, rows) for t in s.terms)
 
 
-def _argument_cost(s: Sum, d: int, opcode: int) -> float:
+def _inner_term_cost(t: SumTerm, d: int, rows: float) -> float:
+    number = 0.0 if t.coefficient.is_free else _number_cost(t.coefficient.value, rows)
+    if not t.factors:
+        return number
+    return number + _term_cost(t, d, _Seen(), rows) + (NESTED if any(f.opcode for f in t.factors) else 0.0)
+
+
+def _argument_cost(s: Sum, d: int, opcode: int, rows: float) -> float:
     """The argument of a function."""
     total = FURTHER_INSIDE * max(0, len(s.terms) - 1)
     for t in s.terms:
+        total += _inner_term_cost(t, d, rows)
         if t.factors:
-            total += _term_cost(t, d, _Seen()) + (NESTED if any(f.opcode for f in t.factors) else 0.0)
+            f = t.factors[0]
+            is_usual = len(t.factors) == 1 and bool(f.name) and f.power in (ONE, Number(-1.0))
+            total += 0.0 if is_usual else CURVED_INSIDE
     numbers = sum(t.coefficient.is_free or abs(t.coefficient.value) != 1.0 for t in s.terms)
     if opcode in _BARE:
         return total + UNUSUAL_NUMBER * numbers

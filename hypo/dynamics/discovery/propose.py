@@ -21,11 +21,13 @@ from numpy.typing import NDArray
 from hypo.clock import Clock, now
 from hypo.dynamics.discovery.prior import code_length
 from hypo.dynamics.discovery.proposals.candidate import Candidate, distinct
+from hypo.dynamics.discovery.proposals.permitted import Permitted
 from hypo.dynamics.discovery.proposals.polish import polish
 from hypo.dynamics.discovery.proposals.searched import search_rates
 from hypo.dynamics.discovery.proposals.sparse import sparse_sums
 from hypo.dynamics.discovery.proposals.terms import Terms, make_terms
 from hypo.dynamics.discovery.proposals.views import Equation, View, make_equation
+from hypo.dynamics.discovery.proposals.waves import waves_in_time
 from hypo.dynamics.discovery.proposals.widen import widen
 from hypo.dynamics.options import Options
 from hypo.dynamics.smoothing.smoothed import Smoothed
@@ -34,6 +36,7 @@ from hypo.dynamics.trajectories import Trajectories
 from hypo.errors import HypoError
 from hypo.expression.expr import Expression
 from hypo.kernels import opcodes as oc
+from hypo.knowledge.knowledge import Knowledge
 
 Values = NDArray[np.float64]
 
@@ -61,6 +64,7 @@ def propose(
     seconds: float,
     seed: int,
     delays: Sequence[Delay] = (),
+    knowledge: Knowledge | None = None,
 ) -> tuple[Candidate, ...]:
     """Right-hand sides of state k, likeliest first, at most ``MOST``.
 
@@ -71,37 +75,42 @@ def propose(
         seconds: time at most; of the work there is no more than a few seconds' anyway.
         seed: of the search.
         delays: former values that laws may use, with the lags to take them at.
+        knowledge: of the law; None: nothing is known.
     """
     clock = Clock(now() + seconds)
     equation = make_equation(data, smoothed, options, k, delays)
     names = equation.names
-    terms = make_terms(names, equation.views[0].X, data.time if options.use_time else None)
+    permitted = Permitted(knowledge, tuple(names))
+    X = equation.views[0].X
+    waves = waves_in_time(data.time, X[names.index(data.time)]) if options.use_time else ()
+    terms = permitted.terms(make_terms(names, X, waves))
     costs: dict[str, float] = {}
     of_terms = _costs_of_terms(terms, names, len(equation.views[0].target))
     with np.errstate(all="ignore"):
         # Sums first: they find most, and their work is small.
-        ranked = rank(list(sparse_sums(terms, names, of_terms, equation.views, clock)), equation, costs)
-        ranked += rank(_searched(equation, min(SEARCH_SHARE * seconds, clock.left), seed), equation, costs)
-        ranked += rank(_widened(ranked, names), equation, costs)
+        ranked = rank(permitted.laws(sparse_sums(terms, names, of_terms, equation.views, clock)), equation, costs)
+        left = min(SEARCH_SHARE * seconds, clock.left)
+        ranked += rank(permitted.laws(_searched(equation, left, seed, knowledge)), equation, costs)
+        ranked += rank(permitted.laws(_widened(ranked, names)), equation, costs)
         for _ in range(SECOND_LOOKS):
             if not ranked or clock.expired:
                 break
             # What errors of the columns do depends on the law's slopes, which are better known now.
             equation = equation.knowing(min(ranked, key=lambda c: c.score).expression)
             known = {c.expression.masked() for c in ranked}
-            found = sparse_sums(terms, names, of_terms, equation.views[:1], clock)
+            found = permitted.laws(sparse_sums(terms, names, of_terms, equation.views[:1], clock))
             again = [(c.expression, c.source) for c in ranked]
             ranked = rank([*again, *(f for f in found if f[0].masked() not in known)], equation, costs)
         return select(ranked, names, equation.views[0].X)
 
 
-def _searched(equation: Equation, seconds: float, seed: int) -> list[tuple[Expression, str]]:
+def _searched(
+    equation: Equation, seconds: float, seed: int, knowledge: Knowledge | None
+) -> list[tuple[Expression, str]]:
     """What a whole search on thinned rows finds; nothing where there is no time, or where rows are too few for one."""
     rows = equation.rows
-    if seconds <= 0:
-        return []
     with suppress(HypoError):
-        found = search_rates(rows.X, rows.target, rows.sd, equation.names, seconds, seed)
+        found = search_rates(rows.X, rows.target, rows.sd, equation.names, seconds, seed, knowledge)
         return [(e, "search") for e in found]
     return []
 

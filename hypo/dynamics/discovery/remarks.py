@@ -8,6 +8,7 @@ import numpy as np
 
 from hypo.dynamics.discovery.alone import columns_along
 from hypo.dynamics.discovery.discovered import WeightedSystem
+from hypo.dynamics.rows.columns import Columns
 from hypo.dynamics.smoothing.smoothed import Smoothed
 from hypo.dynamics.system import System
 
@@ -18,9 +19,9 @@ RIVALS = 3
 VANISHES = 1e-9
 
 
-def make_remarks(systems: Sequence[WeightedSystem], smoothed: Smoothed) -> tuple[str, ...]:
+def make_remarks(systems: Sequence[WeightedSystem], columns: Columns) -> tuple[str, ...]:
     """Sentences on undersampled states, conserved sums, and what the data cannot tell apart."""
-    return (*_undersampled(smoothed), *_conserved(systems[0].fitted.system, smoothed), *_rivals(systems))
+    return (*_undersampled(columns.smoothed), *_conserved(systems[0].fitted.system, columns), *_rivals(systems))
 
 
 def _undersampled(smoothed: Smoothed) -> Iterator[str]:
@@ -44,13 +45,13 @@ def _rivals(systems: Sequence[WeightedSystem]) -> Iterator[str]:
             yield f"the data cannot tell apart, with weight {s.weight:.2f} for the second, {'; '.join(differ)}"
 
 
-def conserved_sum(system: System, smoothed: Smoothed) -> np.ndarray | None:
+def conserved_sum(system: System, columns: Columns) -> np.ndarray | None:
     """Coefficients (n_state,) of a sum of states that does not change by the law, or changes by a known constant; None: there
     is none."""
     d = len(system.states)
-    if d < 2 or system.is_discrete:
+    if d < 2 or system.is_discrete or d > system.n_measured:
         return None
-    X = columns_along(system, smoothed)
+    X = columns_along(columns)
     P = np.repeat(system.parameters[:, None], X.shape[1], axis=1)
     rates = system.rates(X, P)
     size = np.sqrt(np.mean(rates**2, axis=1))
@@ -63,8 +64,8 @@ def conserved_sum(system: System, smoothed: Smoothed) -> np.ndarray | None:
     return np.asarray(out / out[np.argmax(np.abs(out))])
 
 
-def _conserved(system: System, smoothed: Smoothed) -> Iterator[str]:
-    found = conserved_sum(system, smoothed)
+def _conserved(system: System, columns: Columns) -> Iterator[str]:
+    found = conserved_sum(system, columns)
     if found is not None:
         parts = [f"{c:+.4g}·{name}" for c, name in zip(found, system.states, strict=True) if abs(c) > 1e-3]
         yield f"the law conserves {' '.join(parts).removeprefix('+')}"

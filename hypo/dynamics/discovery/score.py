@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from hypo.dynamics.calibration.calibrated import Calibrated
 from hypo.dynamics.discovery.prior import system_structure
-from hypo.dynamics.smoothing.smoothed import Smoothed
 from hypo.dynamics.system import System
 
 Values = NDArray[np.float64]
@@ -85,7 +84,7 @@ class Scorer:
             rates = system.rates(np.tile(self.columns, (1, p + 1)), P).reshape(len(system.states), p + 1, n)
             slopes = (rates[:, 1:] - rates[:, :1]) / step[None, :, None] * theta[None, :, None]
         size = _rms(rates[:, 0])
-        return np.max(_rms(slopes) / np.maximum(size, 1e-300)[:, None], axis=0, initial=0.0)
+        return np.asarray(np.max(_rms(slopes) / np.maximum(size, 1e-300)[:, None], axis=0, initial=0.0))
 
 
 def _rms(values: Values) -> Values:

@@ -212,7 +212,7 @@ class Sum:
 
 
 def _with_coefficient(t: SumTerm) -> str:
-    number = "" if t.coefficient.is_free or t.coefficient == ONE else t.coefficient.form
+    number = "" if t.coefficient == ONE else t.coefficient.form
     return "*".join(part for part in (number, t.form) if part) or "1"
 
 

@@ -21,9 +21,14 @@ def parameter_name(k: int) -> str:
     return f" {k}"
 
 
-@lru_cache(maxsize=256)
 def laws_of(system: System) -> Laws:
     """The right-hand sides of a system, its parameters as the last variables."""
+    return _laws(system, tuple(e.free for e in system.equations))
+
+
+# Equal expressions may differ in which of their constants are free, so that these belong to the key.
+@lru_cache(maxsize=256)
+def _laws(system: System, free: tuple[tuple[int, ...], ...]) -> Laws:
     programs, at = [], 0
     for e in system.equations:
         name = {slot: parameter_name(system.of_constants[at + k]) for k, slot in enumerate(e.free)}
@@ -110,6 +115,8 @@ def find_pieces(clocks: Values, inputs: Values, hold: str) -> Values:
     courses = np.moveaxis(inputs, 2, 0) if inputs.ndim > 2 else inputs[None]
     n_course = max(len(courses), len(clocks)) if inputs.shape[1] else 1
     out = np.zeros((n_course, clocks.shape[1] - 1, inputs.shape[1], 4))
+    if not inputs.shape[1]:
+        return out
     out[..., 0] = courses[:, :-1]
     if hold == "linear":
         h = np.diff(clocks, axis=1)[:, :, None]

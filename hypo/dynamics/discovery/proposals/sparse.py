@@ -46,6 +46,8 @@ def sparse_sums(
         views: the most trustworthy first.
         clock: ends the search.
     """
+    if not terms.expressions:
+        return
     number = {form: i for i, form in enumerate(dict.fromkeys(terms.forms))}
     form = np.array([number[f] for f in terms.forms], np.int64)
     cost = np.array([costs[f] for f in terms.forms])

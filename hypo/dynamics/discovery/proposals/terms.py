@@ -6,7 +6,7 @@ in families, from polynomials to products of functions, so that sums can be soug
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, combinations, combinations_with_replacement
 from math import comb
@@ -26,8 +26,6 @@ MOST_MONOMIALS = 130
 # Highest total degree of mixed monomials, and of one column alone.
 MIXED_DEGREE = 4
 SINGLE_DEGREE = 5
-# Periods of waves of time in the whole time.
-WAVES_IN_TIME = tuple(float(n) for n in np.arange(0.5, 30.5, 0.5))
 # Columns up to which differences of two are taken.
 DIFFERENCES = 12
 # Columns up to which functions of one are multiplied by others.
@@ -65,19 +63,23 @@ class Terms:
         """Numbers of the terms of some families."""
         return np.flatnonzero(np.isin(self.family, families))
 
+    def keep(self, keeps: NDArray[np.bool_]) -> Terms:
+        """Only some of the terms."""
+        chosen = np.flatnonzero(keeps)
+        return Terms(
+            tuple(self.expressions[i] for i in chosen), self.family[chosen], tuple(self.forms[i] for i in chosen)
+        )
 
-def make_terms(columns: Sequence[str], X: Values, time: str | None = None) -> Terms:
-    """All terms over ``columns`` with finite values at X (n_column, n); of those alike up to a factor the first one.
 
-    ``time`` is the column that is time itself, of which waves have any frequency.
-    """
+def make_terms(columns: Sequence[str], X: Values, waves: Iterable[Expression] = ()) -> Terms:
+    """All terms over ``columns``, and ``waves``, with finite values at X (n_column, n); of those alike up to a factor the first
+    one."""
     X = np.ascontiguousarray(X)
     # A column that stands still says nothing that a constant does not.
     moving = [i for i, x in enumerate(X) if np.ptp(x) > 1e-9 * np.max(np.abs(x), initial=1e-300)]
     names, rows = [columns[i] for i in moving], X[moving]
     found: dict[str, tuple[Expression, int]] = {}
-    waves = _waves_of_time(time, rows[names.index(time)]) if time in names else iter(())
-    for family, e in chain(_all_terms(names, rows), waves):
+    for family, e in chain(_all_terms(names, rows), ((WAVE, e) for e in waves)):
         found.setdefault(str(e), (e, family))
     expressions = [e for e, _ in found.values()]
     values = np.array([Program.of(e, columns).value(X) for e in expressions])
@@ -141,7 +143,7 @@ def _functions_of_one(name: str, x: Values) -> Iterator[tuple[int, Expression]]:
         yield FUNCTION, Expression.apply("exp", -(u * _free(1.0 / (c * size + 1e-300))))
         yield FUNCTION, u * Expression.apply("exp", -(u * _free(1.0 / (c * size + 1e-300))))
     yield FUNCTION, Expression.apply("exp", -u)
-    if np.min(np.abs(x)) > ZERO * np.max(np.abs(x)) and np.min(x) * np.max(x) > 0:
+    if keeps_off_zero(x):
         yield POWER, _number(1.0) / u
         yield POWER, _number(1.0) / power(u, 2)
     if np.min(x) >= 0:
@@ -182,9 +184,9 @@ def _products(name: str, x: Values, others: Sequence[str]) -> Iterator[tuple[int
     for v in (u, *leaves):
         for f in ("sin", "cos"):
             yield WAVE, v * Expression.apply(f, u)
-        if np.min(np.abs(x)) > ZERO * np.max(np.abs(x)):
+        if keeps_off_zero(x):
             yield POWER, v / u
-    if np.min(np.abs(x)) > ZERO * np.max(np.abs(x)):
+    if keeps_off_zero(x):
         for v in leaves:
             for f in ("sin", "cos"):
                 yield FUNCTION, Expression.apply(f, v) / u
@@ -194,15 +196,6 @@ def _products(name: str, x: Values, others: Sequence[str]) -> Iterator[tuple[int
         yield FUNCTION, v * Expression.apply("abs", u)
         for s in saturations(u, x):
             yield SATURATION, v * s
-
-
-def _waves_of_time(time: str | None, t: Values) -> Iterator[tuple[int, Expression]]:
-    """Waves of time, from half a period in the whole time on."""
-    u = Expression.variable(str(time))
-    for n in WAVES_IN_TIME:
-        frequency = _free(2 * np.pi * n / max(float(np.ptp(t)), 1e-300))
-        for f in ("sin", "cos"):
-            yield WAVE, Expression.apply(f, frequency * u)
 
 
 def _of_two(names: Sequence[str], has_products: bool) -> Iterator[tuple[int, Expression]]:
@@ -222,6 +215,11 @@ def _of_two(names: Sequence[str], has_products: bool) -> Iterator[tuple[int, Exp
                 yield WAVE, Expression.apply(f, v) * power(Expression.apply(g, u), 2)
         for a, b in ((u, v), (v, u)):
             yield WAVE, Expression.apply("cos", a) / Expression.apply("tan", b)
+
+
+def keeps_off_zero(x: Values) -> bool:
+    """True where a column has one sign and is never near 0: it may be divided by."""
+    return bool(np.min(np.abs(x)) > ZERO * np.max(np.abs(x)) and np.min(x) * np.max(x) > 0)
 
 
 def power(u: Expression, p: int) -> Expression:

@@ -90,6 +90,7 @@ class _Search:
     def run(self) -> tuple[Invariant, ...]:
         n = len(self.system.states)
         f = self._rates(self.system)
+        gradients: Gradients
         if self.system.is_discrete:
             gradients = _Differences.of(self.library, self.system.states, self.X[:n], f)
         else:
