@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from hypo.clock import Expiring
+from hypo.clock import Clock
 from hypo.dynamics.calibration.calibrated import Calibrated
 from hypo.dynamics.discovery.score import Scorer
 from hypo.dynamics.discovery.sums import as_sum
@@ -71,7 +71,7 @@ class Judge:
 
     fit: Fit
     scorer: Scorer
-    clock: Expiring
+    clock: Clock
     most: int
     judged: dict[Form, Judged | None] = field(default_factory=dict)
     count: int = 0
