@@ -1,12 +1,12 @@
 """One equation of a fitted system sought anew, along the path of that system.
 
 A smoothed path has errors that bias what is regressed on it. The path of a fitted system has hardly any left. Near it, putting
-Σ c_k g_k(x) in the place of the right-hand side f changes the samples that are predicted by
+Σ c_k g_k(x) in the place of the right-hand side f changes the predicted samples by
 
     Σ c_k ∫ Φ(t, s) e_j g_k(x(s)) ds - ∫ Φ(t, s) e_j f(x(s)) ds
 
-(:mod:`hypo.dynamics.calibration.tangent`), so that sums of library terms are a linear regression on the samples themselves, whose
-errors are those of measurement. Starts, and constants of the other equations, are projected out.
+(:mod:`hypo.dynamics.calibration.tangent`), so that sums of library terms are a linear regression on the samples themselves,
+whose errors are those of measurement. Starts, and constants of the other equations, are projected out.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def seek_anew(fitted: Calibrated, equation: int, terms: Terms, data: Trajectorie
     system = fitted.system
     whole = float(target @ target)
     found: dict[str, tuple[int, Anew]] = {}
-    for union in UNIONS[1:]:
+    for union in UNIONS[2:]:
         members = terms.within(union)
         for subsets, left in best_subsets(np.ascontiguousarray(columns[members]), target, LONGEST, LOOKED_AT, clock):
             for subset, share in zip(members[subsets], left, strict=True):

@@ -36,9 +36,10 @@ def refine(judge: Judge, sought: Sequence[int], data: Trajectories, columns: Col
         best = [j for j in judge.ranked()[:REFINED] if id(j) not in done and j.score <= judge.best + NEAR]
         if not best or judge.is_over:
             return
-        for judged in best:
+        for n, judged in enumerate(best):
             done.add(id(judged))
-            for other in chain(_anew(judge, judged, sought, data, terms), _less(judged, sought)):
+            anew = _anew(judge, judged, sought, data, terms) if n == 0 else iter(())
+            for other in chain(anew, _less(judged, sought)):
                 if judge.is_over:
                     return
                 judge.judge(other)
