@@ -36,8 +36,8 @@ class Judged:
 
 
 def form_of(system: System) -> Form:
-    """What two fits of one structure have in common: equations as sums with fitted numbers left open, exact ones as they are, and
-    shared constants."""
+    """What two fits of one structure have in common: equations as sums with fitted numbers left open and exact ones as they
+    are, and which constants are shared."""
     return (*(as_sum(e).inner_form for e in system.equations), system.shared)
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
+import numpy as np
+
 from hypo.dynamics.calibration.edits import snapped_numbers
 from hypo.dynamics.discovery.alone import columns_along
 from hypo.dynamics.discovery.anew import seek_anew
 from hypo.dynamics.discovery.judge import FAILURES, Judge, Judged
-from hypo.dynamics.discovery.proposals.terms import Terms, make_terms
+from hypo.dynamics.discovery.proposals.terms import FUNCTION, Terms, make_terms
 from hypo.dynamics.discovery.reduce import smaller
 from hypo.dynamics.discovery.sharing import share_constants, signed, written
+from hypo.dynamics.discovery.sums import ONE, SumTerm, as_sum
 from hypo.dynamics.rows.columns import Columns
 from hypo.dynamics.system import System
 from hypo.dynamics.trajectories import Trajectories
@@ -22,6 +25,8 @@ REFINED = 3
 ROUNDS = 4
 # Nats behind the best beyond which a system has no neighbours tried.
 NEAR = 20.0
+# Systems whose terms join the library: what flows out of one state may flow into another.
+LENDING = 6
 # Simple numbers that are tried for a system.
 EXTRA = 4
 # Nats that a simple number in the place of a fitted one may be predicted to lose.
@@ -38,7 +43,8 @@ def refine(judge: Judge, sought: Sequence[int], data: Trajectories, columns: Col
             return
         for n, judged in enumerate(best):
             done.add(id(judged))
-            anew = _anew(judge, judged, sought, data, terms) if n == 0 else iter(())
+            library = _with_terms_of(judge.ranked()[:LENDING], sought, terms)
+            anew = _anew(judge, judged, sought, data, library) if n == 0 else iter(())
             for other in chain(anew, _less(judged, sought)):
                 if judge.is_over:
                     return
@@ -65,6 +71,19 @@ def _anew(judge: Judge, judged: Judged, sought: Sequence[int], data: Trajectorie
         yield plain.with_equations(tuple(together))
 
 
+def _with_terms_of(best: Sequence[Judged], sought: Sequence[int], terms: Terms) -> Terms:
+    """A library with the terms of some fitted systems in it, numbers within them as fitted."""
+    known = {as_sum(e).form for e in terms.expressions}
+    more: dict[str, Expression] = {}
+    for judged in best:
+        for k in sought:
+            for t in as_sum(judged.fitted.system.equations[k]).terms:
+                if t.form not in known:
+                    more.setdefault(t.form, SumTerm(ONE, t.factors).expression())
+    family = np.concatenate([terms.family, np.full(len(more), FUNCTION)])
+    return Terms((*terms.expressions, *more.values()), terms.values, family)
+
+
 def _less(judged: Judged, sought: Sequence[int]) -> Iterator[System]:
     """Systems with less in them."""
     system = judged.fitted.system
@@ -74,7 +93,7 @@ def _less(judged: Judged, sought: Sequence[int]) -> Iterator[System]:
             yield shared
     snapped = [e for e in snapped_numbers(judged.fitted) if e.loss <= SNAPPED]
     for edit in sorted(snapped, key=lambda e: e.loss)[:EXTRA]:
-        yield edit.system
+        yield edit.system if system.shared else signed(edit.system)
     plain = system if system.shared is None else signed(system)
     for k in sought:
         for e in smaller(plain.equations[k]):
